@@ -1,0 +1,322 @@
+//! The op contracts: what a compute backend must do, forward and backward in one trait per op family.
+//!
+//! Rules that hold for every function here:
+//! - Shapes arrive checked, inside a spec by value ([`crate::shape`]); buffers are flat and dense in the layout the spec names.
+//! - `=` overwrites the whole output; `+=` accumulates. Gradients with respect to inputs and weights always accumulate.
+//! - Results are deterministic: fixed-order reductions, the same bits for any number of threads.
+//! - Backends never see each other. [`reference`] is the executable specification, [`cpu`] the fast f32 path.
+
+use crate::error::Result;
+use crate::shape::{
+    Activation, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, LinearSpec, ObjectiveSpec, PoolSpec, SdcSpec, UpsampleSpec,
+};
+
+pub mod cpu;
+pub mod reference;
+
+pub use cpu::Cpu;
+pub use reference::Reference;
+
+/// Element types: f32 and f64.
+pub trait Real:
+    num_traits::Float + num_traits::NumAssign + std::iter::Sum + std::fmt::Debug + std::fmt::Display + Default + Send + Sync + 'static
+{
+    /// Nearest value of this type.
+    fn of(value: f64) -> Self;
+    /// The value as f64, exact.
+    fn f64(self) -> f64;
+}
+
+impl Real for f32 {
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+    fn f64(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Real for f64 {
+    fn of(value: f64) -> Self {
+        value
+    }
+    fn f64(self) -> f64 {
+        self
+    }
+}
+
+/// Memory of a device. Cloning a backend gives another handle of the same device.
+pub trait Storage: Clone + Send + Sync + 'static {
+    /// Element type.
+    type Elem: Real;
+    /// A block of device memory; dropping it gives the memory back.
+    type Buffer: Send + Sync;
+
+    /// Name for messages and reports, e.g. `cpu`.
+    fn name(&self) -> &'static str;
+    /// `len` elements of unspecified content, for kernels that overwrite all of it.
+    ///
+    /// # Errors
+    /// Out of memory.
+    fn alloc(&self, len: usize) -> Result<Self::Buffer>;
+    /// `len` zeros.
+    ///
+    /// # Errors
+    /// Out of memory.
+    fn zeros(&self, len: usize) -> Result<Self::Buffer>;
+    /// Copy from the host.
+    ///
+    /// # Errors
+    /// Out of memory.
+    fn upload(&self, host: &[Self::Elem]) -> Result<Self::Buffer>;
+    /// Copy to the host.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn download(&self, buffer: &Self::Buffer) -> Result<Vec<Self::Elem>>;
+    /// Overwrites `target` with `source` of the same length.
+    ///
+    /// # Errors
+    /// The device failed, or lengths differ.
+    fn copy(&self, source: &Self::Buffer, target: &mut Self::Buffer) -> Result<()>;
+    /// Number of elements.
+    fn len(&self, buffer: &Self::Buffer) -> usize;
+}
+
+/// Convolution: `y = A(w * x + b)`. See [`Conv2dSpec`] for layouts. `dz` is the gradient before the activation,
+/// as [`Pointwise::activation_grad`] gives it.
+pub trait Conv2d: Storage {
+    /// `y =`.
+    fn conv2d(
+        &self,
+        spec: &Conv2dSpec,
+        x: &Self::Buffer,
+        w: &Self::Buffer,
+        b: Option<&Self::Buffer>,
+        y: &mut Self::Buffer,
+    ) -> Result<()>;
+    /// `dx += wᵀ * dz`, the adjoint in x.
+    fn conv2d_input_grad(&self, spec: &Conv2dSpec, dz: &Self::Buffer, w: &Self::Buffer, dx: &mut Self::Buffer) -> Result<()>;
+    /// `dw += Σ x dz`, `db += Σ dz`, the adjoints in w and b.
+    fn conv2d_weight_grad(
+        &self,
+        spec: &Conv2dSpec,
+        x: &Self::Buffer,
+        dz: &Self::Buffer,
+        dw: &mut Self::Buffer,
+        db: Option<&mut Self::Buffer>,
+    ) -> Result<()>;
+}
+
+/// Linear map: `y = A(x wᵀ + b)`. See [`LinearSpec`].
+pub trait Linear: Storage {
+    /// `y =`.
+    fn linear(
+        &self,
+        spec: &LinearSpec,
+        x: &Self::Buffer,
+        w: &Self::Buffer,
+        b: Option<&Self::Buffer>,
+        y: &mut Self::Buffer,
+    ) -> Result<()>;
+    /// `dx += dz w`.
+    fn linear_input_grad(&self, spec: &LinearSpec, dz: &Self::Buffer, w: &Self::Buffer, dx: &mut Self::Buffer) -> Result<()>;
+    /// `dw += dzᵀ x`, `db += Σ dz`.
+    fn linear_weight_grad(
+        &self,
+        spec: &LinearSpec,
+        x: &Self::Buffer,
+        dz: &Self::Buffer,
+        dw: &mut Self::Buffer,
+        db: Option<&mut Self::Buffer>,
+    ) -> Result<()>;
+}
+
+/// Stacked dilated convolution. See [`SdcSpec`]; `w`, `b`, `dw`, `db` hold one buffer per branch.
+pub trait Sdc: Storage {
+    /// `y =`.
+    fn sdc(&self, spec: &SdcSpec, x: &Self::Buffer, w: &[&Self::Buffer], b: &[&Self::Buffer], y: &mut Self::Buffer)
+    -> Result<()>;
+    /// `dx +=`, summed over the branches.
+    fn sdc_input_grad(&self, spec: &SdcSpec, dz: &Self::Buffer, w: &[&Self::Buffer], dx: &mut Self::Buffer) -> Result<()>;
+    /// `dw +=`, `db +=`.
+    fn sdc_weight_grad(
+        &self,
+        spec: &SdcSpec,
+        x: &Self::Buffer,
+        dz: &Self::Buffer,
+        dw: &mut [Self::Buffer],
+        db: &mut [Self::Buffer],
+    ) -> Result<()>;
+}
+
+/// Max-pool as a selection: the position is found in `x`, the value taken from `v`. With `v = x` it is the pool itself, with
+/// a tangent as `v` its JVP. The first of equal maxima wins.
+pub trait MaxPool: Storage {
+    /// `y = v[argmax x]`.
+    fn max_pool(&self, spec: &PoolSpec, x: &Self::Buffer, v: &Self::Buffer, y: &mut Self::Buffer) -> Result<()>;
+    /// `dv[argmax x] += dy`.
+    fn max_pool_grad(&self, spec: &PoolSpec, x: &Self::Buffer, dy: &Self::Buffer, dv: &mut Self::Buffer) -> Result<()>;
+}
+
+/// Bilinear upsampling by two. See [`UpsampleSpec`].
+pub trait Upsample: Storage {
+    /// `y =`.
+    fn upsample2(&self, spec: &UpsampleSpec, x: &Self::Buffer, y: &mut Self::Buffer) -> Result<()>;
+    /// `dx +=`, the exact adjoint.
+    fn upsample2_grad(&self, spec: &UpsampleSpec, dy: &Self::Buffer, dx: &mut Self::Buffer) -> Result<()>;
+}
+
+/// Moves of channel ranges: join, slice and their adjoints. See [`ChannelsSpec`].
+pub trait Channels: Storage {
+    /// `target[range] = source[range]`; the rest of `target` is untouched.
+    fn channels_copy(&self, spec: &ChannelsSpec, source: &Self::Buffer, target: &mut Self::Buffer) -> Result<()>;
+    /// `target[range] += source[range]`.
+    fn channels_add(&self, spec: &ChannelsSpec, source: &Self::Buffer, target: &mut Self::Buffer) -> Result<()>;
+}
+
+/// Elementwise functions and arithmetic on buffers of one length.
+pub trait Pointwise: Storage {
+    /// `y = A(x)`.
+    fn activation(&self, activation: Activation, x: &Self::Buffer, y: &mut Self::Buffer) -> Result<()>;
+    /// `dz = dy ⊙ S(y)`, where `S(A(x)) = A'(x)` is the slope as a function of the output y.
+    fn activation_grad(&self, activation: Activation, y: &Self::Buffer, dy: &Self::Buffer, dz: &mut Self::Buffer) -> Result<()>;
+    /// `s = S⁽ᵏ⁾(y)`, the derivative of order k of the slope S, which tangents of tangents need:
+    /// identity 1; ELU 1 or 1 + y; tanh 1 - y²; sigmoid y - y²; softplus 1 - exp(-y).
+    fn activation_slope(&self, activation: Activation, order: u32, y: &Self::Buffer, s: &mut Self::Buffer) -> Result<()>;
+    /// `y = a + b`.
+    fn add(&self, a: &Self::Buffer, b: &Self::Buffer, y: &mut Self::Buffer) -> Result<()>;
+    /// `y = a - b`.
+    fn sub(&self, a: &Self::Buffer, b: &Self::Buffer, y: &mut Self::Buffer) -> Result<()>;
+    /// `y = a ⊙ b`.
+    fn mul(&self, a: &Self::Buffer, b: &Self::Buffer, y: &mut Self::Buffer) -> Result<()>;
+    /// `y += a ⊙ b`.
+    fn mul_add(&self, a: &Self::Buffer, b: &Self::Buffer, y: &mut Self::Buffer) -> Result<()>;
+    /// `y = alpha x + beta`.
+    fn affine(&self, alpha: f64, beta: f64, x: &Self::Buffer, y: &mut Self::Buffer) -> Result<()>;
+    /// `y += alpha x`.
+    fn axpy(&self, alpha: f64, x: &Self::Buffer, y: &mut Self::Buffer) -> Result<()>;
+    /// `y = x + b` with b `[c]` added to each row of x `[rows, c]`.
+    fn add_bias(&self, x: &Self::Buffer, b: &Self::Buffer, y: &mut Self::Buffer) -> Result<()>;
+    /// `db += Σ_rows dy`.
+    fn bias_grad(&self, dy: &Self::Buffer, db: &mut Self::Buffer) -> Result<()>;
+}
+
+/// Fixed-order reductions.
+pub trait Reduce: Storage {
+    /// `y[0] = Σ x`.
+    fn sum(&self, x: &Self::Buffer, y: &mut Self::Buffer) -> Result<()>;
+    /// `dx += alpha dy[0]` for every element: the adjoint of `alpha Σ x`.
+    fn sum_grad(&self, alpha: f64, dy: &Self::Buffer, dx: &mut Self::Buffer) -> Result<()>;
+}
+
+/// Weights of a CCM's gate, or their gradients.
+pub struct CcmWeights<T> {
+    /// `[c, 1, 1, 3c]`.
+    pub w_mix: T,
+    /// `[c]`.
+    pub b_mix: T,
+    /// `[c, 1, 1, c]`.
+    pub w_gate: T,
+    /// `[c]`.
+    pub b_gate: T,
+}
+
+/// Convex combination module. See [`CcmSpec`].
+pub trait Ccm: Storage {
+    /// `y = β ⊙ s + (1-β) ⊙ u`, rounded so that y lies between s and u for β in [0, 1].
+    fn convex_combination(&self, beta: &Self::Buffer, s: &Self::Buffer, u: &Self::Buffer, y: &mut Self::Buffer) -> Result<()>;
+    /// `dβ += dy ⊙ (s-u)`, `ds += dy ⊙ β`, `du += dy ⊙ (1-β)`; `[beta, s, u]` and `[dβ, ds, du]`.
+    fn convex_combination_grad(
+        &self,
+        operands: [&Self::Buffer; 3],
+        dy: &Self::Buffer,
+        grads: [&mut Self::Buffer; 3],
+    ) -> Result<()>;
+    /// The whole module in one call: `h =`, `β =`, `y =` in `saved = [h, β]` and `y`; `operands = [s, u]`.
+    fn ccm(
+        &self,
+        spec: &CcmSpec,
+        operands: [&Self::Buffer; 2],
+        weights: &CcmWeights<&Self::Buffer>,
+        saved: [&mut Self::Buffer; 2],
+        y: &mut Self::Buffer,
+    ) -> Result<()>;
+    /// Adjoint of [`Ccm::ccm`]: `grads = [ds, du]` and the weights' gradients, all `+=`; `saved` as the forward pass left it.
+    fn ccm_grad(
+        &self,
+        spec: &CcmSpec,
+        operands: [&Self::Buffer; 2],
+        weights: &CcmWeights<&Self::Buffer>,
+        saved: [&Self::Buffer; 2],
+        dy: &Self::Buffer,
+        grads: [&mut Self::Buffer; 2],
+        weight_grads: CcmWeights<&mut Self::Buffer>,
+    ) -> Result<()>;
+}
+
+/// Masked two-region objective. See [`ObjectiveSpec`]; `operands = [f(x̂), x, M]`.
+pub trait Objective: Storage {
+    /// `loss[0] =`.
+    fn objective(&self, spec: &ObjectiveSpec, operands: [&Self::Buffer; 3], loss: &mut Self::Buffer) -> Result<()>;
+    /// `d = ∂ᵏ`, the k-th derivative (k = 1, 2, 3) of the loss in each element of f(x̂); the Hessian is diagonal.
+    fn objective_derivative(
+        &self,
+        spec: &ObjectiveSpec,
+        order: u32,
+        operands: [&Self::Buffer; 3],
+        d: &mut Self::Buffer,
+    ) -> Result<()>;
+}
+
+/// Constants of one Adam step (Kingma, Ba 2015), bias corrections included.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct AdamSpec {
+    /// Learning rate of this step.
+    pub rate: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// `1 - beta1^t`.
+    pub correction1: f64,
+    /// `1 - beta2^t`.
+    pub correction2: f64,
+}
+
+/// Updates of the optimiser.
+pub trait Optimise: Storage {
+    /// `m = β₁m + (1-β₁)g`, `v = β₂v + (1-β₂)g²`, `p -= rate · (m/c₁) / (√(v/c₂) + ε)`.
+    fn adam(
+        &self,
+        spec: &AdamSpec,
+        g: &Self::Buffer,
+        p: &mut Self::Buffer,
+        m: &mut Self::Buffer,
+        v: &mut Self::Buffer,
+    ) -> Result<()>;
+    /// `average = decay · average + (1-decay) · p`: exponential moving average of the weights.
+    fn moving_average(&self, decay: f64, p: &Self::Buffer, average: &mut Self::Buffer) -> Result<()>;
+}
+
+/// n-fold box average. See [`BoxAverageSpec`].
+pub trait BoxAverage: Storage {
+    /// `y =`.
+    fn box_average(&self, spec: &BoxAverageSpec, x: &Self::Buffer, y: &mut Self::Buffer) -> Result<()>;
+    /// `dx +=`, the exact adjoint.
+    fn box_average_grad(&self, spec: &BoxAverageSpec, dy: &Self::Buffer, dx: &mut Self::Buffer) -> Result<()>;
+}
+
+/// Everything the tape needs.
+pub trait Backend:
+    Conv2d + Linear + Sdc + MaxPool + Upsample + Channels + Pointwise + Reduce + Ccm + Objective + Optimise + BoxAverage
+{
+}
+
+impl<T> Backend for T where
+    T: Conv2d + Linear + Sdc + MaxPool + Upsample + Channels + Pointwise + Reduce + Ccm + Objective + Optimise + BoxAverage
+{
+}

@@ -1,0 +1,5 @@
+//! Images, textures, corruption, batches.
+
+mod image;
+
+pub use image::{Image, Plane};

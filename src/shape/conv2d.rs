@@ -1,0 +1,117 @@
+use super::{Activation, Shape, extent};
+use crate::error::{Error, Result};
+
+/// What a convolution does beyond its operands' shapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv2dOptions {
+    /// Step between output pixels, 1 or 2.
+    pub stride: usize,
+    /// Distance between kernel taps, at least 1.
+    pub dilation: usize,
+    /// Zeros added on every side.
+    pub padding: usize,
+    /// Applied to the result.
+    pub activation: Activation,
+}
+
+impl Conv2dOptions {
+    /// Stride 1 and the padding that keeps height and width: `dilation * (kernel - 1) / 2`.
+    pub fn same(kernel: usize, dilation: usize, activation: Activation) -> Self {
+        Self { stride: 1, dilation, padding: dilation * (kernel - 1) / 2, activation }
+    }
+}
+
+/// `y = A(w * x + b)`: x `[n, h, w, c_in]`, weight `[c_out, kernel, kernel, c_in]`, b `[c_out]`, y `[n, h_out, w_out, c_out]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Conv2dSpec {
+    /// Images.
+    pub n: u32,
+    /// Input height.
+    pub h: u32,
+    /// Input width.
+    pub w: u32,
+    /// Input channels.
+    pub c_in: u32,
+    /// Output height.
+    pub h_out: u32,
+    /// Output width.
+    pub w_out: u32,
+    /// Output channels.
+    pub c_out: u32,
+    /// Kernel height and width: 1, 3 or 5.
+    pub kernel: u32,
+    /// Step between output pixels.
+    pub stride: u32,
+    /// Distance between taps.
+    pub dilation: u32,
+    /// Zeros on every side.
+    pub padding: u32,
+    /// Fused activation.
+    pub activation: Activation,
+}
+
+impl Conv2dSpec {
+    /// Checks the operands of a convolution and derives its output shape.
+    ///
+    /// # Errors
+    /// Ranks, channels, kernel size, stride, dilation or padding that do not fit; a kernel larger than the padded input.
+    pub fn new(x: &Shape, weight: &Shape, bias: Option<&Shape>, options: Conv2dOptions) -> Result<Self> {
+        const OP: &str = "conv2d";
+        let [n, h, w, c_in] = x.nhwc(OP)?;
+        let [c_out, kernel, kernel_w, weight_in] = weight.nhwc(OP)?;
+        let Conv2dOptions { stride, dilation, padding, activation } = options;
+        let fail = |reason: String| Err(Error::shape(OP, format!("{reason} (x {x}, w {weight})")));
+        if weight_in != c_in {
+            return fail(format!("weight expects {weight_in} input channels, input has {c_in}"));
+        }
+        if kernel != kernel_w || !matches!(kernel, 1 | 3 | 5) {
+            return fail(format!("kernel must be 1x1, 3x3 or 5x5, got {kernel}x{kernel_w}"));
+        }
+        if !matches!(stride, 1 | 2) || dilation == 0 {
+            return fail(format!("stride must be 1 or 2 and dilation at least 1, got {stride} and {dilation}"));
+        }
+        if let Some(bias) = bias.filter(|bias| bias.extents() != [c_out]) {
+            return fail(format!("bias must be [{c_out}], got {bias}"));
+        }
+        let reach = dilation * (kernel - 1);
+        if h + 2 * padding <= reach || w + 2 * padding <= reach {
+            return fail(format!(
+                "kernel reaches over {} pixels, padded input has {}x{}",
+                reach + 1,
+                h + 2 * padding,
+                w + 2 * padding
+            ));
+        }
+        let (h_out, w_out) = ((h + 2 * padding - reach - 1) / stride + 1, (w + 2 * padding - reach - 1) / stride + 1);
+        Shape::new(&[n, h_out, w_out, c_out])?;
+        Ok(Self {
+            n: extent(n),
+            h: extent(h),
+            w: extent(w),
+            c_in: extent(c_in),
+            h_out: extent(h_out),
+            w_out: extent(w_out),
+            c_out: extent(c_out),
+            kernel: extent(kernel),
+            stride: extent(stride),
+            dilation: extent(dilation),
+            padding: extent(padding),
+            activation,
+        })
+    }
+
+    /// Shape of y.
+    ///
+    /// # Errors
+    /// Never for a spec made by [`Conv2dSpec::new`].
+    pub fn output(&self) -> Result<Shape> {
+        Shape::new(&[self.n as usize, self.h_out as usize, self.w_out as usize, self.c_out as usize])
+    }
+
+    /// Multiply-adds times two of one forward pass, padding taps included.
+    pub fn flops(&self) -> u64 {
+        let taps = u64::from(self.kernel).pow(2) * u64::from(self.c_in);
+        2 * u64::from(self.n) * u64::from(self.h_out) * u64::from(self.w_out) * u64::from(self.c_out) * taps
+    }
+}

@@ -1,0 +1,54 @@
+use super::{Shape, extent};
+use crate::error::{Error, Result};
+
+/// How a reconstruction error `e = f(x̂) - x` counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u32)]
+pub enum Penalty {
+    /// `ρ(e) = e²`, the paper's.
+    #[default]
+    Squared = 0,
+    /// `ρ(e) = 2ε (√(e² + ε²) - ε)`: e² near 0, linear beyond ε. Charbonnier et al. 1994.
+    Charbonnier = 1,
+}
+
+/// Masked two-region objective (SPEC §3): per image `(1-λ)/‖M̄‖₁ Σ M̄ ρ(e) + λ/‖M‖₁ Σ M ρ(e)`, then the batch mean.
+///
+/// f(x̂) and x `[n, pixels, channels]`, M `[n, pixels]` (equal over channels; the norms count every channel). A region with
+/// norm 0 contributes 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct ObjectiveSpec {
+    /// Images.
+    pub n: u32,
+    /// Pixels of one image.
+    pub pixels: u32,
+    /// Channels.
+    pub channels: u32,
+    /// ρ.
+    pub penalty: Penalty,
+    /// λ in [0, 1], the weight of the corrupted region.
+    pub lambda: f64,
+    /// ε of [`Penalty::Charbonnier`], above 0.
+    pub epsilon: f64,
+}
+
+impl ObjectiveSpec {
+    /// Checks output, target and mask of the objective.
+    ///
+    /// # Errors
+    /// Shapes that do not fit; λ outside [0, 1]; ε not above 0.
+    pub fn new(output: &Shape, target: &Shape, mask: &Shape, penalty: Penalty, lambda: f64, epsilon: f64) -> Result<Self> {
+        const OP: &str = "objective";
+        let [n, h, w, c] = Shape::same(OP, output, target)?.nhwc(OP)?;
+        if mask.extents() != [n, h, w, 1] {
+            return Err(Error::shape(OP, format!("mask must be [{n}, {h}, {w}, 1], got {mask}")));
+        }
+        let positive = epsilon > 0.0 && epsilon.is_finite();
+        if !(0.0..=1.0).contains(&lambda) || !positive {
+            return Err(Error::shape(OP, format!("lambda must be in [0, 1] and epsilon above 0, got {lambda} and {epsilon}")));
+        }
+        Ok(Self { n: extent(n), pixels: extent(h * w), channels: extent(c), penalty, lambda, epsilon })
+    }
+}
