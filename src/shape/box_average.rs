@@ -28,7 +28,7 @@ impl BoxAverageSpec {
         let (&[n, h, w] | &[n, h, w, 1]) = x.extents() else {
             return Err(Error::shape(OP, format!("expects [N, H, W] or [N, H, W, 1], got {x}")));
         };
-        if size % 2 == 0 || size > (1 << 16) || repeats > (1 << 16) {
+        if size.is_multiple_of(2) || size > (1 << 16) || repeats > (1 << 16) {
             return Err(Error::shape(OP, format!("window must be odd and below 65536, repeats too, got {size} and {repeats}")));
         }
         Ok(Self { n: extent(n), h: extent(h), w: extent(w), size: extent(size), repeats: extent(repeats) })
