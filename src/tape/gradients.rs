@@ -1,0 +1,118 @@
+use super::{Tape, Var};
+use crate::backend::{Backend, Real};
+use crate::error::{Error, Result};
+
+/// Gradients of one scalar in the variables it depends on.
+pub struct Gradients<B: Backend> {
+    backend: B,
+    slots: Vec<Option<B::Buffer>>,
+}
+
+impl<B: Backend> Gradients<B> {
+    /// Gradient in `var`; None if the scalar does not depend on it, or `var` is not a [`Tape::variable`].
+    pub fn get(&self, var: Var) -> Option<&B::Buffer> {
+        self.slots.get(var.0).and_then(Option::as_ref)
+    }
+
+    /// Gradient in `var` on the host.
+    ///
+    /// # Errors
+    /// There is none, or the device failed.
+    pub fn host(&self, var: Var) -> Result<Vec<B::Elem>> {
+        let buffer = self.get(var).ok_or_else(|| Error::argument(format!("node {} has no gradient", var.0)))?;
+        self.backend.download(buffer)
+    }
+
+    /// Adds to a slot, whatever it holds. The only way to write a gradient.
+    fn accumulate(&mut self, var: Var, part: B::Buffer) -> Result<()> {
+        match &mut self.slots[var.0] {
+            Some(sum) => self.backend.axpy(1.0, &part, sum),
+            empty => {
+                *empty = Some(part);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The reverse sweep as an operation's adjoint sees it: values to read, gradients to add to.
+pub(crate) struct Sweep<'a, B: Backend> {
+    pub(crate) tape: &'a Tape<B>,
+    gradients: Gradients<B>,
+}
+
+impl<'a, B: Backend> Sweep<'a, B> {
+    pub(crate) fn backend(&self) -> &'a B {
+        &self.tape.backend
+    }
+
+    pub(crate) fn value(&self, var: Var) -> &'a B::Buffer {
+        self.tape.buffer(var)
+    }
+
+    /// Lets `add` accumulate into the gradient of `var`. Does nothing where no gradient is wanted.
+    pub(crate) fn accumulate(&mut self, var: Var, add: impl FnOnce(&mut B::Buffer) -> Result<()>) -> Result<()> {
+        if !self.tape.needs_gradient(var) {
+            return Ok(());
+        }
+        let mut sum = self.take(var)?;
+        add(&mut sum)?;
+        self.gradients.accumulate(var, sum)
+    }
+
+    /// As [`Sweep::accumulate`] for several nodes at once. A node that wants no gradient gets scratch memory.
+    pub(crate) fn accumulate_all(&mut self, vars: &[Var], add: impl FnOnce(&mut [B::Buffer]) -> Result<()>) -> Result<()> {
+        let mut sums = vars.iter().map(|&var| self.take(var)).collect::<Result<Vec<_>>>()?;
+        add(&mut sums)?;
+        for (&var, sum) in vars.iter().zip(sums) {
+            if self.tape.needs_gradient(var) {
+                self.gradients.accumulate(var, sum)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What has been accumulated for `var` so far, or zeros. Given back through `Gradients::accumulate`.
+    fn take(&mut self, var: Var) -> Result<B::Buffer> {
+        match self.gradients.slots[var.0].take() {
+            Some(sum) => Ok(sum),
+            None => self.backend().zeros(self.tape.shape(var).len()),
+        }
+    }
+}
+
+impl<B: Backend> Tape<B> {
+    /// Gradients of the scalar `loss` in all variables.
+    ///
+    /// # Errors
+    /// `loss` is not a scalar, or the device failed.
+    pub fn backward(&self, loss: Var) -> Result<Gradients<B>> {
+        if self.shape(loss).len() != 1 {
+            return Err(Error::shape("backward", format!("needs a scalar, got {}", self.shape(loss))));
+        }
+        self.backward_from(loss, &[B::Elem::of(1.0)])
+    }
+
+    /// Gradients of `⟨seed, y⟩`: the product `Jᵀ seed`.
+    ///
+    /// # Errors
+    /// `seed` has another length than `y`, or the device failed.
+    pub fn backward_from(&self, y: Var, seed: &[B::Elem]) -> Result<Gradients<B>> {
+        if seed.len() != self.shape(y).len() {
+            return Err(Error::shape("backward", format!("{} needs a seed of its size, got {}", self.shape(y), seed.len())));
+        }
+        let slots = self.nodes.iter().map(|_| None).collect();
+        let mut sweep = Sweep { tape: self, gradients: Gradients { backend: self.backend.clone(), slots } };
+        sweep.gradients.accumulate(y, self.backend.upload(seed)?)?;
+        for index in (0..=y.0).rev() {
+            let node = &self.nodes[index];
+            let Some(operation) = node.operation.as_ref() else { continue };
+            // Taken out, so its memory returns as soon as it is spent.
+            let Some(dy) = sweep.gradients.slots[index].take() else { continue };
+            if node.needs_gradient {
+                operation.backward(&mut sweep, Var(index), &dy)?;
+            }
+        }
+        Ok(sweep.gradients)
+    }
+}

@@ -1,0 +1,160 @@
+use crate::backend::{Backend, CcmWeights};
+use crate::error::{Error, Result};
+use crate::shape::{Activation, CcmSpec, Conv2dOptions, Shape};
+use crate::tape::{Operation, Sweep, Tape, Var};
+
+/// The gate's weights of a convex combination module, as nodes.
+#[derive(Clone, Copy, Debug)]
+pub struct CcmVars {
+    /// `[c, 1, 1, 3c]`.
+    pub w_mix: Var,
+    /// `[c]`.
+    pub b_mix: Var,
+    /// `[c, 1, 1, c]`.
+    pub w_gate: Var,
+    /// `[c]`.
+    pub b_gate: Var,
+}
+
+impl CcmVars {
+    fn all(&self) -> [Var; 4] {
+        [self.w_mix, self.b_mix, self.w_gate, self.b_gate]
+    }
+}
+
+impl<B: Backend> Tape<B> {
+    /// Convex combination module, fused: `β ⊙ s + (1-β) ⊙ u` with `β = σ(conv1(ELU(conv1([s, u, (s-u)²]))))` (SPEC §4).
+    ///
+    /// # Errors
+    /// As [`CcmSpec::new`]; a bias that is not `[c]`.
+    pub fn ccm(&mut self, s: Var, u: Var, weights: CcmVars) -> Result<Var> {
+        let shape = self.shape(s);
+        let spec = CcmSpec::new(&shape, &self.shape(u), &self.shape(weights.w_mix), &self.shape(weights.w_gate))?;
+        for bias in [weights.b_mix, weights.b_gate].map(|bias| self.shape(bias)) {
+            if bias.extents() != [shape.channels()] {
+                return Err(Error::shape("ccm", format!("biases must be [{}], got {bias} (s {shape})", shape.channels())));
+            }
+        }
+        let [mut h, mut beta] = [self.backend.alloc(shape.len())?, self.backend.alloc(shape.len())?];
+        let mut y = self.backend.alloc(shape.len())?;
+        let operands = [self.buffer(s), self.buffer(u)];
+        self.backend.ccm(&spec, operands, &buffers(self, &weights), [&mut h, &mut beta], &mut y)?;
+        let operation = Ccm { spec, s, u, weights, saved: [h, beta] };
+        self.record(shape, operation, |_, out| {
+            std::mem::swap(out, &mut y);
+            Ok(())
+        })
+    }
+
+    /// The same module written with the tape's other operations: the oracle of the fused form, and its tangent.
+    ///
+    /// # Errors
+    /// As [`Tape::ccm`].
+    pub fn ccm_composed(&mut self, s: Var, u: Var, weights: CcmVars) -> Result<Var> {
+        let beta = self.ccm_gate(s, u, weights)?;
+        self.convex_combination(beta, s, u)
+    }
+
+    /// The gate β of a convex combination module.
+    ///
+    /// # Errors
+    /// Shapes that do not fit.
+    pub fn ccm_gate(&mut self, s: Var, u: Var, weights: CcmVars) -> Result<Var> {
+        let difference = self.sub(s, u)?;
+        let square = self.mul(difference, difference)?;
+        let features = self.join(&[s, u, square])?;
+        let h = self.conv2d(features, weights.w_mix, Some(weights.b_mix), Conv2dOptions::same(1, 1, Activation::Elu))?;
+        self.conv2d(h, weights.w_gate, Some(weights.b_gate), Conv2dOptions::same(1, 1, Activation::Sigmoid))
+    }
+
+    /// `β ⊙ s + (1-β) ⊙ u`: for β in [0, 1] every element lies between s and u.
+    ///
+    /// # Errors
+    /// Shapes differ.
+    pub fn convex_combination(&mut self, beta: Var, s: Var, u: Var) -> Result<Var> {
+        const OP: &str = "convex_combination";
+        Shape::same(OP, &self.shape(beta), &self.shape(s))?;
+        let shape = Shape::same(OP, &self.shape(s), &self.shape(u))?;
+        self.record(shape, ConvexCombination { beta, s, u }, |tape, y| {
+            tape.backend.convex_combination(tape.buffer(beta), tape.buffer(s), tape.buffer(u), y)
+        })
+    }
+}
+
+fn buffers<'a, B: Backend>(tape: &'a Tape<B>, weights: &CcmVars) -> CcmWeights<&'a B::Buffer> {
+    let [w_mix, b_mix, w_gate, b_gate] = weights.all().map(|var| tape.buffer(var));
+    CcmWeights { w_mix, b_mix, w_gate, b_gate }
+}
+
+struct Ccm<T> {
+    spec: CcmSpec,
+    s: Var,
+    u: Var,
+    weights: CcmVars,
+    /// h and β of the forward pass.
+    saved: [T; 2],
+}
+
+impl<B: Backend> Operation<B> for Ccm<B::Buffer> {
+    fn inputs(&self) -> Vec<Var> {
+        [self.s, self.u].into_iter().chain(self.weights.all()).collect()
+    }
+
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+        let (backend, operands) = (sweep.backend(), [sweep.value(self.s), sweep.value(self.u)]);
+        let (weights, saved) = (buffers(sweep.tape, &self.weights), [&self.saved[0], &self.saved[1]]);
+        sweep.accumulate_all(&Operation::<B>::inputs(self), |grads| {
+            let [ds, du, w_mix, b_mix, w_gate, b_gate] = grads else { return Ok(()) };
+            let weight_grads = CcmWeights { w_mix, b_mix, w_gate, b_gate };
+            backend.ccm_grad(&self.spec, operands, &weights, saved, dy, [ds, du], weight_grads)
+        })
+    }
+
+    fn tangent(&self, tape: &mut Tape<B>, _: Var, inputs: &[Option<Var>]) -> Result<Option<Var>> {
+        let composed = tape.ccm_composed(self.s, self.u, self.weights)?;
+        let primals = Operation::<B>::inputs(self);
+        let seeds: Vec<_> = primals.into_iter().zip(inputs).filter_map(|(primal, tangent)| Some((primal, (*tangent)?))).collect();
+        tape.tangent(composed, &seeds).map(Some)
+    }
+}
+
+struct ConvexCombination {
+    beta: Var,
+    s: Var,
+    u: Var,
+}
+
+impl<B: Backend> Operation<B> for ConvexCombination {
+    fn inputs(&self) -> Vec<Var> {
+        vec![self.beta, self.s, self.u]
+    }
+
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+        let backend = sweep.backend();
+        let operands = [self.beta, self.s, self.u].map(|var| sweep.value(var));
+        sweep.accumulate_all(&[self.beta, self.s, self.u], |grads| {
+            let [dbeta, ds, du] = grads else { return Ok(()) };
+            backend.convex_combination_grad(operands, dy, [dbeta, ds, du])
+        })
+    }
+
+    /// `β' ⊙ (s-u) + β ⊙ (s'-u') + u'`.
+    fn tangent(&self, tape: &mut Tape<B>, _: Var, inputs: &[Option<Var>]) -> Result<Option<Var>> {
+        let by_gate = match inputs[0] {
+            Some(beta) => {
+                let difference = tape.sub(self.s, self.u)?;
+                Some(tape.mul(beta, difference)?)
+            }
+            None => None,
+        };
+        let by_skip = inputs[1].map(|s| tape.mul(self.beta, s)).transpose()?;
+        let by_upsampled = match inputs[2] {
+            Some(u) => {
+                let rest = tape.affine(self.beta, -1.0, 1.0)?;
+                Some(tape.mul(rest, u)?)
+            }
+            None => None,
+        };
+        tape.sum_terms([by_gate, by_skip, by_upsampled])
+    }
+}

@@ -1,0 +1,115 @@
+use crate::backend::Backend;
+use crate::error::{Error, Result};
+use crate::shape::{ObjectiveSpec, Penalty, Shape};
+use crate::tape::{Operation, Sweep, Tape, Var};
+
+impl<B: Backend> Tape<B> {
+    /// Masked two-region objective (SPEC §3), a scalar: `output = f(x̂)`, `target = x`, `mask = M` `[N, H, W, 1]`.
+    ///
+    /// # Errors
+    /// As [`ObjectiveSpec::new`]; a mask that wants a gradient.
+    pub fn objective(&mut self, output: Var, target: Var, mask: Var, penalty: Penalty, lambda: f64, epsilon: f64) -> Result<Var> {
+        let shapes = [output, target, mask].map(|var| self.shape(var));
+        let spec = ObjectiveSpec::new(&shapes[0], &shapes[1], &shapes[2], penalty, lambda, epsilon)?;
+        if self.needs_gradient(mask) {
+            return Err(Error::shape("objective", "the mask is a constant and cannot have a gradient"));
+        }
+        let terms = Terms { spec, output, target, mask };
+        self.record(Shape::scalar(), Objective { terms }, |tape, loss| {
+            tape.backend.objective(&spec, terms.operands().map(|var| tape.buffer(var)), loss)
+        })
+    }
+
+    fn objective_derivative(&mut self, terms: Terms, order: u32) -> Result<Var> {
+        self.record(self.shape(terms.output), Derivative { terms, order }, |tape, d| {
+            tape.backend.objective_derivative(&terms.spec, order, terms.operands().map(|var| tape.buffer(var)), d)
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Terms {
+    spec: ObjectiveSpec,
+    output: Var,
+    target: Var,
+    mask: Var,
+}
+
+impl Terms {
+    fn operands(&self) -> [Var; 3] {
+        [self.output, self.target, self.mask]
+    }
+
+    /// Derivative of order k on the device. The loss depends on output - target only, and its Hessian is diagonal.
+    fn derivative<B: Backend>(&self, sweep: &Sweep<'_, B>, order: u32) -> Result<B::Buffer> {
+        let backend = sweep.backend();
+        let mut d = backend.alloc(backend.len(sweep.value(self.output)))?;
+        backend.objective_derivative(&self.spec, order, self.operands().map(|var| sweep.value(var)), &mut d)?;
+        Ok(d)
+    }
+
+    /// The tangent of output - target.
+    fn error_tangent<B: Backend>(tape: &mut Tape<B>, inputs: &[Option<Var>]) -> Result<Option<Var>> {
+        let target = inputs[1].map(|target| tape.affine(target, -1.0, 0.0)).transpose()?;
+        tape.sum_terms([inputs[0], target])
+    }
+}
+
+struct Objective {
+    terms: Terms,
+}
+
+impl<B: Backend> Operation<B> for Objective {
+    fn inputs(&self) -> Vec<Var> {
+        vec![self.terms.output, self.terms.target]
+    }
+
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+        let backend = sweep.backend();
+        let slope = self.terms.derivative(sweep, 1)?;
+        for (var, sign) in [(self.terms.output, 1.0), (self.terms.target, -1.0)] {
+            sweep.accumulate(var, |d| {
+                let mut scale = backend.zeros(backend.len(&slope))?;
+                backend.sum_grad(sign, dy, &mut scale)?;
+                backend.mul_add(&scale, &slope, d)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn tangent(&self, tape: &mut Tape<B>, _: Var, inputs: &[Option<Var>]) -> Result<Option<Var>> {
+        let Some(error) = Terms::error_tangent(tape, inputs)? else { return Ok(None) };
+        let slope = tape.objective_derivative(self.terms, 1)?;
+        let product = tape.mul(slope, error)?;
+        tape.sum(product).map(Some)
+    }
+}
+
+/// Elementwise derivative of the loss in the output.
+struct Derivative {
+    terms: Terms,
+    order: u32,
+}
+
+impl<B: Backend> Operation<B> for Derivative {
+    fn inputs(&self) -> Vec<Var> {
+        vec![self.terms.output, self.terms.target]
+    }
+
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+        let backend = sweep.backend();
+        let curvature = self.terms.derivative(sweep, self.order + 1)?;
+        sweep.accumulate(self.terms.output, |d| backend.mul_add(dy, &curvature, d))?;
+        sweep.accumulate(self.terms.target, |d| {
+            let mut negative = backend.alloc(backend.len(dy))?;
+            backend.affine(-1.0, 0.0, dy, &mut negative)?;
+            backend.mul_add(&negative, &curvature, d)
+        })
+    }
+
+    fn tangent(&self, tape: &mut Tape<B>, _: Var, inputs: &[Option<Var>]) -> Result<Option<Var>> {
+        let Some(error) = Terms::error_tangent(tape, inputs)? else { return Ok(None) };
+        let curvature = tape.objective_derivative(self.terms, self.order + 1)?;
+        tape.mul(curvature, error).map(Some)
+    }
+}

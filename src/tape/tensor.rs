@@ -1,0 +1,96 @@
+use std::sync::Arc;
+
+use crate::backend::{Real, Storage};
+use crate::error::{Error, Result};
+use crate::shape::Shape;
+
+/// A shape and the device memory that fills it. Cloning shares the memory.
+pub struct Tensor<B: Storage> {
+    shape: Shape,
+    buffer: Arc<B::Buffer>,
+}
+
+impl<B: Storage> Clone for Tensor<B> {
+    fn clone(&self) -> Self {
+        Self { shape: self.shape, buffer: Arc::clone(&self.buffer) }
+    }
+}
+
+impl<B: Storage> Tensor<B> {
+    /// A tensor from host values in row-major order.
+    ///
+    /// # Errors
+    /// Another number of values than the shape holds; out of device memory.
+    pub fn from_host(backend: &B, shape: Shape, values: &[B::Elem]) -> Result<Self> {
+        if values.len() != shape.len() {
+            return Err(Error::shape("tensor", format!("{shape} needs {} values, got {}", shape.len(), values.len())));
+        }
+        Ok(Self { shape, buffer: Arc::new(backend.upload(values)?) })
+    }
+
+    /// As [`Tensor::from_host`], rounding f64 values to the backend's element type.
+    ///
+    /// # Errors
+    /// As [`Tensor::from_host`].
+    pub fn from_f64(backend: &B, shape: Shape, values: &[f64]) -> Result<Self> {
+        Self::from_host(backend, shape, &values.iter().map(|&v| B::Elem::of(v)).collect::<Vec<_>>())
+    }
+
+    /// As [`Tensor::from_host`], from f32 values.
+    ///
+    /// # Errors
+    /// As [`Tensor::from_host`].
+    pub fn from_f32(backend: &B, shape: Shape, values: &[f32]) -> Result<Self> {
+        Self::from_host(backend, shape, &values.iter().map(|&v| B::Elem::of(f64::from(v))).collect::<Vec<_>>())
+    }
+
+    /// A tensor of zeros.
+    ///
+    /// # Errors
+    /// Out of device memory.
+    pub fn zeros(backend: &B, shape: Shape) -> Result<Self> {
+        Ok(Self { shape, buffer: Arc::new(backend.zeros(shape.len())?) })
+    }
+
+    pub(crate) fn from_buffer(shape: Shape, buffer: B::Buffer) -> Self {
+        Self { shape, buffer: Arc::new(buffer) }
+    }
+
+    /// Extents.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The device memory.
+    pub fn buffer(&self) -> &B::Buffer {
+        &self.buffer
+    }
+
+    /// The device memory for writing, as an optimiser step does.
+    ///
+    /// # Errors
+    /// The memory is still shared, e.g. with a tape that has not been cleared.
+    pub fn buffer_mut(&mut self) -> Result<&mut B::Buffer> {
+        let shape = self.shape;
+        Arc::get_mut(&mut self.buffer)
+            .ok_or_else(|| Error::shape("tensor", format!("{shape} is still shared; clear the tape before writing to it")))
+    }
+
+    /// Values on the host.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn to_host(&self, backend: &B) -> Result<Vec<B::Elem>> {
+        backend.download(&self.buffer)
+    }
+
+    /// A copy with memory of its own.
+    ///
+    /// # Errors
+    /// Out of device memory.
+    pub fn duplicate(&self, backend: &B) -> Result<Self> {
+        let mut copy = backend.alloc(self.shape.len())?;
+        backend.copy(&self.buffer, &mut copy)?;
+        Ok(Self::from_buffer(self.shape, copy))
+    }
+}
