@@ -1,1 +1,22 @@
-//! Networks.
+//! Networks: Model I and II of the paper and an MLP, described once and interpreted twice.
+//!
+//! A network is a function written against [`Net`] ([`autoencoder`], [`mlp`]). [`Plan`] runs it on shapes and learns layers,
+//! parameters and FLOPs; [`Forward`] runs it on a tape. So the table of SPEC §4 stands in one place.
+
+mod architecture;
+mod autoencoder;
+mod forward;
+mod mlp;
+mod net;
+mod parameters;
+mod plan;
+mod weights;
+
+pub use architecture::{Architecture, DILATIONS};
+pub use autoencoder::Autoencoder;
+pub use forward::Forward;
+pub use mlp::Mlp;
+pub use net::Net;
+pub use parameters::{Bound, Parameters};
+pub use plan::{Layer, ParameterSpec, Plan};
+pub use weights::WeightFile;
