@@ -1,0 +1,104 @@
+use std::collections::HashMap;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::backend::{Backend, Real};
+use crate::error::{Error, Result};
+use crate::model::{Architecture, Parameters};
+use crate::tape::Tensor;
+
+const STEP: &str = "orthoscope.step";
+const CONFIG: &str = "orthoscope.config";
+
+/// State of a training run: weights `p.*`, Adam moments `m.*` and `v.*`, moving average `a.*`, step, config.
+///
+/// The step is also the position of every random stream, because all of them are keyed by it. Values are f32 in memory layout.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// Steps done.
+    pub step: u64,
+    /// The config that the run was started with, as text.
+    pub config: String,
+    groups: HashMap<String, HashMap<String, Vec<f32>>>,
+}
+
+impl Checkpoint {
+    pub(super) fn new(step: u64, config: &str) -> Self {
+        Self { step, config: config.to_owned(), groups: HashMap::new() }
+    }
+
+    /// Adds `tensors`, named and ordered as the parameters are, under `group`.
+    pub(super) fn insert<B: Backend>(
+        &mut self,
+        backend: &B,
+        group: &str,
+        names: &Parameters<B>,
+        tensors: &[Tensor<B>],
+    ) -> Result<()> {
+        let mut values = HashMap::new();
+        for (spec, tensor) in names.specs().iter().zip(tensors) {
+            let host: Vec<f32> = tensor.to_host(backend)?.into_iter().map(|value| value.f64() as f32).collect();
+            if let Some(value) = host.iter().find(|value| !value.is_finite()) {
+                return Err(Error::NonFinite { what: "a weight", value: f64::from(*value), step: self.step });
+            }
+            values.insert(spec.name.clone(), host);
+        }
+        self.groups.insert(group.to_owned(), values);
+        Ok(())
+    }
+
+    /// The tensors of `group`, checked against `architecture`.
+    pub(super) fn parameters<B: Backend>(&self, backend: &B, group: &str, architecture: &Architecture) -> Result<Parameters<B>> {
+        let values = self.groups.get(group).ok_or_else(|| Error::argument(format!("the checkpoint has no tensors `{group}.*`")))?;
+        Parameters::from_values(backend, architecture, values)
+            .map_err(|error| Error::argument(format!("the checkpoint is not of {architecture}: {error}")))
+    }
+
+    /// The file's bytes, safetensors.
+    ///
+    /// # Errors
+    /// Serialisation failed.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let failed = |error: safetensors::SafeTensorError| Error::argument(error.to_string());
+        let mut stored: Vec<(String, usize, Vec<u8>)> = Vec::new();
+        for (group, values) in &self.groups {
+            for (name, values) in values {
+                let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                stored.push((format!("{group}.{name}"), values.len(), bytes));
+            }
+        }
+        stored.sort();
+        let views = stored.iter().map(|(name, len, bytes)| Ok((name, TensorView::new(Dtype::F32, vec![*len], bytes)?)));
+        let metadata = HashMap::from([(STEP.to_owned(), self.step.to_string()), (CONFIG.to_owned(), self.config.clone())]);
+        safetensors::serialize(views.collect::<Result<Vec<_>, _>>().map_err(failed)?, Some(metadata)).map_err(failed)
+    }
+
+    /// Reads a checkpoint file.
+    ///
+    /// # Errors
+    /// Missing, truncated or foreign files.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|error| Error::file(path, error))?;
+        Self::decode(&bytes).map_err(|error| Error::file(path, error))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self> {
+        let foreign = |reason: String| Error::argument(format!("not a checkpoint: {reason}"));
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| foreign(error.to_string()))?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|error| foreign(error.to_string()))?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let field = |key: &str| metadata.get(key).cloned().ok_or_else(|| foreign(format!("no `{key}` in its metadata")));
+        let step = field(STEP)?.parse().map_err(|_| foreign(format!("`{STEP}` is not a number")))?;
+        let mut own = Self::new(step, &field(CONFIG)?);
+        for (full, view) in tensors.tensors() {
+            let (group, name) = full.split_once('.').ok_or_else(|| foreign(format!("unexpected tensor `{full}`")))?;
+            if view.dtype() != Dtype::F32 {
+                return Err(foreign(format!("tensor `{full}` is {:?}, not F32", view.dtype())));
+            }
+            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            own.groups.entry(group.to_owned()).or_default().insert(name.to_owned(), values);
+        }
+        Ok(own)
+    }
+}

@@ -1,0 +1,148 @@
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::model::Architecture;
+use crate::shape::Penalty;
+
+/// Everything about training but the data: network, objective, optimiser.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// The network f.
+    pub architecture: Architecture,
+    /// L.
+    pub objective: ObjectiveConfig,
+    /// Adam and its schedule.
+    pub optimiser: OptimiserConfig,
+    /// Seed of the initial weights.
+    pub seed: u64,
+}
+
+/// The two-region objective (SPEC §3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ObjectiveConfig {
+    /// λ in [0, 1], the weight of the corrupted region.
+    pub lambda: f64,
+    /// ρ: `squared` (the paper) or `charbonnier`.
+    pub penalty: Penalty,
+    /// ε of `charbonnier`, in units of pixel value.
+    pub epsilon: f64,
+}
+
+impl Default for ObjectiveConfig {
+    fn default() -> Self {
+        Self { lambda: 0.5, penalty: Penalty::Squared, epsilon: 0.05 }
+    }
+}
+
+impl ObjectiveConfig {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// λ outside [0, 1]; ε not above 0.
+    pub fn validate(&self) -> Result<()> {
+        in_range("objective.lambda", self.lambda, 0.0..=1.0)?;
+        in_range("objective.epsilon", self.epsilon, f64::MIN_POSITIVE..=1.0)
+    }
+}
+
+/// Adam (Kingma, Ba 2015), linear warm-up, cosine decay, moving average of the weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OptimiserConfig {
+    /// Optimiser steps of the whole run; the schedule ends there.
+    pub steps: u64,
+    /// Images per step.
+    pub batch: usize,
+    /// Learning rate after warm-up.
+    pub rate: f64,
+    /// Steps of linear warm-up.
+    pub warmup: u64,
+    /// Learning rate at the end, as a fraction of `rate`.
+    pub final_fraction: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decay of the weights' exponential moving average, which is what is saved and used; 0 for none.
+    pub average: f64,
+}
+
+impl Default for OptimiserConfig {
+    fn default() -> Self {
+        Self {
+            steps: 2000,
+            batch: 8,
+            rate: 1e-3,
+            warmup: 50,
+            final_fraction: 0.01,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            average: 0.99,
+        }
+    }
+}
+
+impl OptimiserConfig {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// The first value outside its range.
+    pub fn validate(&self) -> Result<()> {
+        if self.steps == 0 || self.steps > u64::from(u32::MAX) {
+            return Err(Error::config("train.steps", format!("must be 1 to {}, got {}", u32::MAX, self.steps)));
+        }
+        if !(1..=65_536).contains(&self.batch) {
+            return Err(Error::config("train.batch", format!("must be 1 to 65536, got {}", self.batch)));
+        }
+        in_range("train.rate", self.rate, f64::MIN_POSITIVE..=1e3)?;
+        in_range("train.final_fraction", self.final_fraction, 0.0..=1.0)?;
+        in_range("train.beta1", self.beta1, 0.0..=0.999_999)?;
+        in_range("train.beta2", self.beta2, 0.0..=0.999_999_999)?;
+        in_range("train.epsilon", self.epsilon, f64::MIN_POSITIVE..=1.0)?;
+        in_range("train.average", self.average, 0.0..=0.999_999)
+    }
+
+    /// Learning rate of `step`, counted from 1: linear over the warm-up, then half a cosine down to `final_fraction`.
+    pub fn rate_at(&self, step: u64) -> f64 {
+        if step <= self.warmup {
+            return self.rate * step as f64 / self.warmup as f64;
+        }
+        let length = self.steps.saturating_sub(self.warmup).max(1) as f64;
+        let progress = ((step - self.warmup) as f64 / length).min(1.0);
+        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
+        self.rate * (self.final_fraction + (1.0 - self.final_fraction) * cosine)
+    }
+}
+
+fn in_range(key: &str, value: f64, range: std::ops::RangeInclusive<f64>) -> Result<()> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(Error::config(key, format!("must be {} to {}, got {value}", range.start(), range.end())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedule_warms_up_and_decays_to_its_final_fraction() {
+        let config = OptimiserConfig { steps: 100, warmup: 10, rate: 1.0, final_fraction: 0.1, ..Default::default() };
+        assert!((config.rate_at(1) - 0.1).abs() < 1e-12 && (config.rate_at(10) - 1.0).abs() < 1e-12);
+        assert!((config.rate_at(55) - 0.55).abs() < 1e-12, "halfway between 1 and 0.1");
+        assert!((config.rate_at(100) - 0.1).abs() < 1e-12 && (config.rate_at(200) - 0.1).abs() < 1e-12);
+        assert!((10..100).all(|step| config.rate_at(step + 1) < config.rate_at(step)));
+    }
+
+    #[test]
+    fn values_outside_their_range_name_their_key() {
+        let bad = OptimiserConfig { rate: f64::NAN, ..Default::default() };
+        assert!(bad.validate().unwrap_err().to_string().contains("train.rate"));
+        let bad = ObjectiveConfig { lambda: 1.5, ..Default::default() };
+        assert!(bad.validate().unwrap_err().to_string().contains("objective.lambda"));
+    }
+}
