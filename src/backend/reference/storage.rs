@@ -1,0 +1,51 @@
+//! Host memory: a buffer is a `Vec`.
+
+use super::{Reference, check_lengths};
+use crate::backend::{Real, Storage};
+use crate::error::{Error, Result};
+
+impl<T: Real> Storage for Reference<T> {
+    type Elem = T;
+    type Buffer = Vec<T>;
+
+    fn name(&self) -> &'static str {
+        "reference"
+    }
+
+    /// NaN everywhere, so that reading an element before writing it shows.
+    fn alloc(&self, len: usize) -> Result<Vec<T>> {
+        filled(len, T::nan())
+    }
+
+    fn zeros(&self, len: usize) -> Result<Vec<T>> {
+        filled(len, T::zero())
+    }
+
+    fn upload(&self, host: &[T]) -> Result<Vec<T>> {
+        let mut buffer = filled(host.len(), T::zero())?;
+        buffer.copy_from_slice(host);
+        Ok(buffer)
+    }
+
+    fn download(&self, buffer: &Vec<T>) -> Result<Vec<T>> {
+        self.upload(buffer)
+    }
+
+    fn copy(&self, source: &Vec<T>, target: &mut Vec<T>) -> Result<()> {
+        check_lengths("copy", &[("target", target.len(), source.len())])?;
+        target.copy_from_slice(source);
+        Ok(())
+    }
+
+    fn len(&self, buffer: &Vec<T>) -> usize {
+        buffer.len()
+    }
+}
+
+fn filled<T: Real>(len: usize, value: T) -> Result<Vec<T>> {
+    let mut buffer = Vec::new();
+    let refused = |_| Error::Device { device: "reference", reason: format!("no memory for {len} elements") };
+    buffer.try_reserve_exact(len).map_err(refused)?;
+    buffer.resize(len, value);
+    Ok(buffer)
+}
