@@ -1,5 +1,12 @@
 //! Images, textures, corruption, batches.
 
+pub(crate) mod atomic;
+mod file;
+mod folder;
 mod image;
+mod resize;
 
+pub use file::{MAX_PIXELS, read_image, read_mask, write_mask_png, write_png};
+pub use folder::{Category, TestImage, list_images, train_images};
 pub use image::{Image, Plane};
+pub use resize::{center_crop, crop, crop_plane, pad_reflect, resize, resize_mask, resize_plane};

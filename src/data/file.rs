@@ -1,0 +1,229 @@
+//! Image files in and out.
+//!
+//! PNG and JPEG are read, known by their content and not by their name: grey or colour, palettes expanded, 8-bit values divided
+//! by 255 and 16-bit values by 65535. An alpha channel is composited over white, so fully opaque pixels keep their values.
+//! The EXIF orientation of a JPEG, colour profiles and gamma chunks are ignored: pixels are taken as they are stored.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Cursor, Read};
+use std::path::Path;
+
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader};
+
+use super::atomic::write_atomically;
+use super::image::{Image, Plane};
+use crate::error::{Error, Result};
+
+/// The largest picture that is read, in pixels: 64 Mpx, e.g. 8192 x 8192. Its decoded form takes 768 MB.
+pub const MAX_PIXELS: u64 = 64 * 1024 * 1024;
+
+/// The largest file that is opened, in bytes: a 64 Mpx picture of four 16-bit channels without compression, twice over.
+const MAX_BYTES: u64 = MAX_PIXELS * 16;
+
+/// Reads a PNG or JPEG file; grey pictures get three equal channels.
+///
+/// # Errors
+/// A file that is missing, empty, cut short, damaged, no picture, of another format, or larger than [`MAX_PIXELS`] (known from
+/// its header, before it is decoded). The error names the file and the reason.
+pub fn read_image(path: &Path) -> Result<Image> {
+    let stored = read_samples(path)?;
+    let pixels = stored.samples.chunks_exact(stored.channels).flat_map(over_white).collect();
+    Image::new(stored.height, stored.width, pixels).map_err(|error| Error::file(path, error))
+}
+
+/// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0.
+///
+/// # Errors
+/// As [`read_image`].
+pub fn read_mask(path: &Path) -> Result<Plane> {
+    let image = read_image(path)?;
+    let values = image.pixels.chunks_exact(3).map(|rgb| f32::from(rgb.iter().sum::<f32>() / 3.0 > 0.5)).collect();
+    Plane::new(image.height, image.width, values).map_err(|error| Error::file(path, error))
+}
+
+/// Writes an 8-bit RGB PNG, values `round(255 v)` clamped to 0..255. The file appears whole or not at all.
+///
+/// # Errors
+/// A missing folder, a full disk, or a picture whose sides PNG cannot hold.
+pub fn write_png(path: &Path, image: &Image) -> Result<()> {
+    encode_png(path, &image.pixels, image.height, image.width, ExtendedColorType::Rgb8)
+}
+
+/// Writes an 8-bit grey PNG of a mask or map with values in [0, 1], `round(255 v)` clamped. The file appears whole or not at all.
+///
+/// # Errors
+/// As [`write_png`].
+pub fn write_mask_png(path: &Path, mask: &Plane) -> Result<()> {
+    encode_png(path, &mask.values, mask.height, mask.width, ExtendedColorType::L8)
+}
+
+/// The 8-bit value of `v` in [0, 1]: `round(255 v)`, clamped; NaN becomes 0.
+pub(crate) fn to_byte(v: f32) -> u8 {
+    (v * 255.0).round() as u8
+}
+
+fn encode_png(path: &Path, values: &[f32], height: usize, width: usize, colour: ExtendedColorType) -> Result<()> {
+    let bytes: Vec<u8> = values.iter().map(|&v| to_byte(v)).collect();
+    let (Ok(rows), Ok(columns)) = (u32::try_from(height), u32::try_from(width)) else {
+        return Err(Error::file(path, format!("a PNG cannot hold {height}x{width} pixels")));
+    };
+    write_atomically(path, |file: &mut BufWriter<&mut File>| {
+        PngEncoder::new(file).write_image(&bytes, columns, rows, colour).map_err(|error| match error {
+            ImageError::IoError(error) => error,
+            other => io::Error::other(other),
+        })
+    })
+}
+
+/// Decoded samples in [0, 1], row by row; `channels` is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha).
+struct Stored {
+    height: usize,
+    width: usize,
+    channels: usize,
+    samples: Vec<f32>,
+}
+
+fn read_samples(path: &Path) -> Result<Stored> {
+    let bytes = read_bytes(path)?;
+    let format = picture_format(path, &bytes)?;
+    let broken = |error: ImageError| Error::file(path, format!("the {} data cannot be read: {error}", name(format)));
+    let mut reader = ImageReader::with_format(Cursor::new(&bytes), format);
+    reader.no_limits();
+    let decoder = reader.into_decoder().map_err(broken)?;
+    let (width, height) = decoder.dimensions();
+    check_size(path, height, width)?;
+    let colour = decoder.color_type();
+    let mut raw = vec![0; usize::try_from(decoder.total_bytes()).map_err(|error| Error::file(path, error))?];
+    decoder.read_image(&mut raw).map_err(broken)?;
+    let channels = usize::from(colour.channel_count());
+    let samples = match usize::from(colour.bytes_per_pixel()) / channels {
+        1 => raw.iter().map(|&v| f32::from(v) / 255.0).collect(),
+        2 => raw.chunks_exact(2).map(|v| f32::from(u16::from_ne_bytes([v[0], v[1]])) / 65535.0).collect(),
+        width => return Err(Error::file(path, format!("samples of {width} bytes are not supported"))),
+    };
+    Ok(Stored { height: height as usize, width: width as usize, channels, samples })
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    let refuse = |error: io::Error| Error::file(path, format!("cannot be read: {error}"));
+    let about = std::fs::metadata(path).map_err(refuse)?;
+    if !about.is_file() {
+        return Err(Error::file(path, "is not a file"));
+    }
+    if about.len() > MAX_BYTES {
+        return Err(Error::file(path, format!("has {} bytes, the limit is {MAX_BYTES}", about.len())));
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)).map_err(refuse)?;
+    Ok(bytes)
+}
+
+fn picture_format(path: &Path, bytes: &[u8]) -> Result<ImageFormat> {
+    if bytes.is_empty() {
+        return Err(Error::file(path, "is empty (0 bytes)"));
+    }
+    match image::guess_format(bytes) {
+        Ok(ImageFormat::Jpeg) if !jpeg_is_whole(bytes) => {
+            Err(Error::file(path, format!("the JPEG data are cut short after {} bytes: the end marker is missing", bytes.len())))
+        }
+        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => Ok(format),
+        Ok(other) => Err(Error::file(path, format!("is a {} file; PNG and JPEG are read", name(other)))),
+        Err(_) => Err(Error::file(path, "is no picture: its content is neither PNG nor JPEG")),
+    }
+}
+
+fn name(format: ImageFormat) -> String {
+    format!("{format:?}").to_uppercase()
+}
+
+fn check_size(path: &Path, height: u32, width: u32) -> Result<()> {
+    let pixels = u64::from(height) * u64::from(width);
+    if pixels == 0 {
+        return Err(Error::file(path, format!("has no pixels ({height}x{width})")));
+    }
+    if pixels > MAX_PIXELS {
+        return Err(Error::file(path, format!("has {height}x{width} = {pixels} pixels, the limit is {MAX_PIXELS}")));
+    }
+    Ok(())
+}
+
+/// One stored pixel as RGB; alpha a gives `a v + (1 - a)`.
+fn over_white(pixel: &[f32]) -> [f32; 3] {
+    let blend = |v: f32, a: f32| a * v + (1.0 - a);
+    match *pixel {
+        [grey] => [grey; 3],
+        [grey, a] => [blend(grey, a); 3],
+        [r, g, b, a] => [blend(r, a), blend(g, a), blend(b, a)],
+        _ => [pixel[0], pixel[1], pixel[2]],
+    }
+}
+
+/// Whether the segments of a JPEG lead to its end marker (ITU T.81, annex B). The decoder itself fills missing rows with grey
+/// without a word.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some(offset) = bytes.get(at..).and_then(|rest| rest.windows(2).position(|pair| is_marker(pair[0], pair[1]))) {
+        at += offset + 2;
+        match bytes[at - 1] {
+            0xD9 => return true,
+            0x01 => {}
+            _ => match bytes.get(at..at + 2) {
+                Some(length) => at += usize::from(u16::from_be_bytes([length[0], length[1]])),
+                None => return false,
+            },
+        }
+    }
+    false
+}
+
+/// A marker that starts a segment: not a stuffed byte, a fill byte or a restart mark inside the coded data.
+fn is_marker(first: u8, second: u8) -> bool {
+    first == 0xFF && !matches!(second, 0x00 | 0xFF | 0xD0..=0xD7)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_round_and_clamp() {
+        let cases = [(-1.0, 0), (0.0, 0), (0.4999 / 255.0, 0), (0.5001 / 255.0, 1), (1.0, 255), (7.0, 255), (f32::NAN, 0)];
+        for (value, byte) in cases {
+            assert_eq!(to_byte(value), byte, "{value}");
+        }
+        for byte in 0..=255_u8 {
+            assert_eq!(to_byte(f32::from(byte) / 255.0), byte);
+        }
+    }
+
+    #[test]
+    fn alpha_is_composited_over_white() {
+        assert_eq!(over_white(&[0.25]), [0.25; 3]);
+        assert_eq!(over_white(&[0.25, 1.0]), [0.25; 3]);
+        assert_eq!(over_white(&[0.25, 0.0]), [1.0; 3]);
+        assert_eq!(over_white(&[0.0, 0.5, 1.0, 0.5]), [0.5, 0.75, 1.0]);
+        assert_eq!(over_white(&[0.1, 0.2, 0.3]), [0.1, 0.2, 0.3]);
+    }
+
+    #[test]
+    fn sizes_are_checked_from_the_header() {
+        let path = Path::new("a.png");
+        assert!(check_size(path, 8192, 8192).is_ok());
+        let error = check_size(path, 8192, 8193).unwrap_err().to_string();
+        assert_eq!(error, "a.png: has 8192x8193 = 67117056 pixels, the limit is 67108864");
+        assert!(check_size(path, u32::MAX, u32::MAX).is_err());
+        assert!(check_size(path, 0, 5).is_err());
+    }
+
+    #[test]
+    fn jpeg_segments_are_followed() {
+        // SOI, APP0 of 6 bytes whose payload holds a false end marker, SOS, coded data with a stuffed byte and a restart, EOI.
+        let whole =
+            [0xFF, 0xD8, 0xFF, 0xE0, 0, 6, 0xFF, 0xD9, 1, 2, 0xFF, 0xDA, 0, 3, 9, 7, 0xFF, 0, 8, 0xFF, 0xD0, 8, 0xFF, 0xD9];
+        assert!(jpeg_is_whole(&whole));
+        for length in 0..whole.len() {
+            assert!(!jpeg_is_whole(&whole[..length]), "{length}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Folders of images in the MVTec layout.
+//!
+//! `CATEGORY/train/good`, `CATEGORY/test/good`, `CATEGORY/test/DEFECT`, and for each defect image `NAME.ext` a mask
+//! `CATEGORY/ground_truth/DEFECT/NAME_mask.ext` or `NAME.ext`. Extensions are png, jpg or jpeg in any case, and image and mask
+//! may differ in theirs. Hidden files (`.DS_Store`) and files that are no pictures by name (`readme.txt`) are passed over;
+//! pictures of a format that is not read (`a.bmp`) are errors, so that no data get lost silently.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::file::{read_image, read_mask};
+use super::image::{Image, Plane};
+use crate::error::{Error, Result};
+
+/// Name of the folder of normal images.
+const GOOD: &str = "good";
+const READ: [&str; 3] = ["png", "jpg", "jpeg"];
+const NOT_READ: [&str; 8] = ["bmp", "tif", "tiff", "gif", "webp", "ppm", "pgm", "jp2"];
+
+/// One category of a dataset: which files there are, not their content. All lists are sorted by path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Category {
+    /// Name of the folder.
+    pub name: String,
+    /// Normal images for training.
+    pub train: Vec<PathBuf>,
+    /// Test images, sorted by defect and then by path.
+    pub test: Vec<TestImage>,
+}
+
+/// One image of the test set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestImage {
+    /// The image file.
+    pub path: PathBuf,
+    /// `good`, or the kind of defect: the name of its folder.
+    pub defect: String,
+    /// The ground-truth mask; `None` exactly for good images.
+    pub mask: Option<PathBuf>,
+}
+
+impl Category {
+    /// Lists a category folder and pairs its defect images with their masks. Nothing is decoded.
+    ///
+    /// # Errors
+    /// No such folder; no image in `train/good` or in `test`; a defect image without its mask; a mask without its image; two
+    /// images of one name; a picture of a format that is not read.
+    pub fn open(root: &Path) -> Result<Self> {
+        let train = train_images(root)?;
+        let test = test_images(root)?;
+        let name = root.canonicalize().ok().and_then(|path| path.file_name().map(OsString::from)).unwrap_or_default();
+        Ok(Self { name: name.to_string_lossy().into_owned(), train, test })
+    }
+}
+
+impl TestImage {
+    /// Whether the image is normal.
+    pub fn is_good(&self) -> bool {
+        self.mask.is_none()
+    }
+
+    /// The image `[h, w, 3]` and its ground truth `[h, w]`: 1 where anomalous; all 0 for a good image.
+    ///
+    /// # Errors
+    /// A file that cannot be read; a mask of another size than its image; a mask that marks nothing (as when anomalous pixels were
+    /// stored as 1 and not as 255).
+    pub fn read(&self) -> Result<(Image, Plane)> {
+        let image = read_image(&self.path)?;
+        let mask = match &self.mask {
+            Some(path) => read_mask_of(path, &image)?,
+            None => Plane::new(image.height, image.width, vec![0.0; image.height * image.width])?,
+        };
+        Ok((image, mask))
+    }
+}
+
+fn read_mask_of(path: &Path, image: &Image) -> Result<Plane> {
+    let mask = read_mask(path)?;
+    if (mask.height, mask.width) != (image.height, image.width) {
+        let (h, w, ih, iw) = (mask.height, mask.width, image.height, image.width);
+        return Err(Error::file(path, format!("the mask has {h}x{w} pixels, its image has {ih}x{iw}")));
+    }
+    if mask.values.iter().all(|&v| v == 0.0) {
+        return Err(Error::file(path, "the mask of a defect marks no pixel: anomalous pixels must be brighter than half (255)"));
+    }
+    Ok(mask)
+}
+
+/// The training images of a category folder: the pictures in `train/good`, sorted by path.
+///
+/// # Errors
+/// No such folder, or no picture in it.
+pub fn train_images(root: &Path) -> Result<Vec<PathBuf>> {
+    if !root.is_dir() {
+        return Err(Error::file(root, "there is no such folder"));
+    }
+    let folder = root.join("train").join(GOOD);
+    if !folder.is_dir() {
+        return Err(Error::file(root, "has no folder train/good; the layout is train/good, test/DEFECT, ground_truth/DEFECT"));
+    }
+    let images: Vec<PathBuf> = pictures(&folder)?.into_values().collect();
+    if images.is_empty() {
+        return Err(Error::file(folder, "holds no PNG or JPEG file"));
+    }
+    Ok(images)
+}
+
+/// All pictures of a folder and the folders in it, sorted by path; or `path` itself if it is a file. Linked folders are not
+/// entered, hidden files and folders and files that are no pictures by name are passed over.
+///
+/// # Errors
+/// No such file or folder, a folder that cannot be listed, no picture in it, or a picture of a format that is not read.
+pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    if !path.exists() {
+        return Err(Error::file(path, "there is no such file or folder"));
+    }
+    let mut found = Vec::new();
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in entries(&folder)? {
+            if entry.is_dir() && !entry.is_symlink() {
+                folders.push(entry);
+            } else if is_picture(&entry)? {
+                found.push(entry);
+            }
+        }
+    }
+    if found.is_empty() {
+        return Err(Error::file(path, "holds no PNG or JPEG file"));
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn test_images(root: &Path) -> Result<Vec<TestImage>> {
+    let folder = root.join("test");
+    let truth = root.join("ground_truth");
+    let mut images = Vec::new();
+    for (name, path) in subfolders(&folder)? {
+        let found = pictures(&path)?;
+        let defect = name.to_string_lossy().into_owned();
+        if defect == GOOD {
+            images.extend(found.into_values().map(|path| TestImage { path, defect: defect.clone(), mask: None }));
+        } else {
+            images.extend(with_masks(found, &truth.join(&name), &defect)?);
+        }
+    }
+    if images.is_empty() {
+        return Err(Error::file(folder, "holds no PNG or JPEG file in a folder good or DEFECT"));
+    }
+    for (name, path) in subfolders(&truth)? {
+        if name != GOOD && !folder.join(&name).is_dir() {
+            return Err(Error::file(
+                path,
+                format!("these masks have no images: there is no folder {}", folder.join(name).display()),
+            ));
+        }
+    }
+    Ok(images)
+}
+
+/// Pairs the images of one defect with the masks in `truth`.
+fn with_masks(images: BTreeMap<OsString, PathBuf>, truth: &Path, defect: &str) -> Result<Vec<TestImage>> {
+    let mut masks = if truth.is_dir() { pictures(truth)? } else { BTreeMap::new() };
+    let mut paired = Vec::with_capacity(images.len());
+    for (stem, path) in images {
+        let mut suffixed = stem.clone();
+        suffixed.push("_mask");
+        let Some(mask) = masks.remove(&suffixed).or_else(|| masks.remove(&stem)) else {
+            let wanted = truth.join(suffixed);
+            return Err(Error::file(path, format!("this defect image has no mask {}.png", wanted.display())));
+        };
+        paired.push(TestImage { path, defect: defect.to_owned(), mask: Some(mask) });
+    }
+    match masks.into_values().next() {
+        Some(mask) => Err(Error::file(mask, format!("this mask has no image in test/{defect}"))),
+        None => Ok(paired),
+    }
+}
+
+/// The pictures of one folder by name without extension. The order of the map is that of the names.
+fn pictures(folder: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
+    let mut found = BTreeMap::new();
+    for path in entries(folder)? {
+        if path.is_dir() || !is_picture(&path)? {
+            continue;
+        }
+        let stem = path.file_stem().unwrap_or_default().to_owned();
+        if let Some(other) = found.insert(stem, path) {
+            return Err(Error::file(other, "two pictures of this folder have this name and differ only in their extension"));
+        }
+    }
+    Ok(found)
+}
+
+/// The folders in `folder` by name; none if there is no such folder. A picture beside them is an error.
+fn subfolders(folder: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
+    let mut found = BTreeMap::new();
+    if !folder.is_dir() {
+        return Ok(found);
+    }
+    for path in entries(folder)? {
+        if path.is_dir() {
+            found.insert(path.file_name().unwrap_or_default().to_owned(), path);
+        } else if is_picture(&path)? {
+            return Err(Error::file(path, "this picture is in no folder good or DEFECT"));
+        }
+    }
+    Ok(found)
+}
+
+/// What a folder holds, hidden entries left out, sorted.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let refuse = |error: std::io::Error| Error::file(folder, format!("cannot be listed: {error}"));
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(refuse)? {
+        let entry = entry.map_err(refuse)?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn is_picture(path: &Path) -> Result<bool> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    if NOT_READ.contains(&extension.as_str()) {
+        return Err(Error::file(path, format!("pictures of the format {extension} are not read; convert them to PNG or JPEG")));
+    }
+    Ok(READ.contains(&extension.as_str()))
+}

@@ -1,0 +1,265 @@
+//! Image files and dataset folders as users have them: whole, odd, damaged, incomplete.
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgba};
+use orthoscope::data::{Category, Image, Plane, list_images, read_image, read_mask, train_images, write_mask_png, write_png};
+
+/// PNG bytes from their chunks, made by hand so that the reader is not checked against its own encoder.
+fn png(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+    for (kind, data) in chunks {
+        bytes.extend((data.len() as u32).to_be_bytes());
+        let checked: Vec<u8> = kind.iter().chain(data).copied().collect();
+        bytes.extend(&checked);
+        let crc = checked.iter().fold(u32::MAX, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |c, _| if c & 1 == 1 { 0xEDB8_8320 ^ (c >> 1) } else { c >> 1 })
+        });
+        bytes.extend((!crc).to_be_bytes());
+    }
+    bytes
+}
+
+fn header(width: u32, height: u32, depth: u8, colour: u8) -> Vec<u8> {
+    [&width.to_be_bytes()[..], &height.to_be_bytes(), &[depth, colour, 0, 0, 0]].concat()
+}
+
+/// A zlib stream of one uncompressed block.
+fn stored(data: &[u8]) -> Vec<u8> {
+    let (a, b) = data.iter().fold((1_u32, 0_u32), |(a, b), &v| ((a + u32::from(v)) % 65521, (b + a + u32::from(v)) % 65521));
+    let length = data.len() as u16;
+    [&[0x78, 0x01, 0x01][..], &length.to_le_bytes(), &(!length).to_le_bytes(), data, &(b << 16 | a).to_be_bytes()].concat()
+}
+
+fn saved(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.into().write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+fn reason(path: &Path) -> String {
+    let text = read_image(path).unwrap_err().to_string();
+    text.strip_prefix(&format!("{}: ", path.display())).expect("the error names its file").to_owned()
+}
+
+fn ramp(height: usize, width: usize) -> Image {
+    let pixels = (0..height * width * 3).map(|k| (k * 7 % 256) as f32 / 255.0).collect();
+    Image::new(height, width, pixels).unwrap()
+}
+
+#[test]
+fn images_and_masks_come_back_as_written() {
+    let folder = tempfile::tempdir().unwrap();
+    for (height, width) in [(1, 1), (17, 23)] {
+        let (image, path) = (ramp(height, width), folder.path().join("a.png"));
+        write_png(&path, &image).unwrap();
+        assert_eq!(read_image(&path).unwrap(), image);
+    }
+    let mask = Plane::new(2, 2, vec![0.0, 1.0, 0.4, 0.6]).unwrap();
+    let path = folder.path().join("m.png");
+    write_mask_png(&path, &mask).unwrap();
+    assert_eq!(read_mask(&path).unwrap().values, [0.0, 1.0, 0.0, 1.0]);
+    assert_eq!(read_image(&path).unwrap().pixels[6], 102.0 / 255.0);
+}
+
+#[test]
+fn values_outside_the_unit_interval_are_clamped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    write_png(&path, &Image::new(1, 2, vec![-3.0, 0.5, 3.0, f32::NAN, 0.1, 1.0]).unwrap()).unwrap();
+    assert_eq!(read_image(&path).unwrap().pixels, [0, 128, 255, 0, 26, 255].map(|v: u8| f32::from(v) / 255.0));
+}
+
+#[test]
+fn every_pixel_format_of_png_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let grey16 = ImageBuffer::<Luma<u16>, _>::from_raw(2, 1, vec![1_u16, 65535]).unwrap();
+    let fade = ImageBuffer::<LumaA<u8>, _>::from_raw(3, 1, vec![51_u8, 255, 51, 0, 0, 51]).unwrap();
+    let rgba16 = ImageBuffer::<Rgba<u16>, _>::from_raw(1, 1, vec![0_u16, 13107, 65535, 13107]).unwrap();
+    let palette = png(&[
+        (b"IHDR", header(2, 2, 8, 3)),
+        (b"PLTE", vec![255, 0, 0, 0, 51, 0]),
+        (b"IDAT", stored(&[0, 0, 1, 0, 1, 0])),
+        (b"IEND", vec![]),
+    ]);
+    let bits = png(&[(b"IHDR", header(3, 1, 1, 0)), (b"IDAT", stored(&[0, 0b1010_0000])), (b"IEND", vec![])]);
+    let (red, green) = ([1.0, 0.0, 0.0], [0.0, 0.2, 0.0]);
+    let cases: [(&str, Vec<u8>, Vec<f32>); 5] = [
+        ("grey16", encoded(grey16, ImageFormat::Png), [[1.0 / 65535.0; 3], [1.0; 3]].concat()),
+        ("grey with alpha", encoded(fade, ImageFormat::Png), [[0.2; 3], [1.0; 3], [0.8; 3]].concat()),
+        ("rgba16", encoded(rgba16, ImageFormat::Png), vec![0.8, 0.84, 1.0]),
+        ("palette", palette, [red, green, green, red].concat()),
+        ("one bit", bits, [[1.0; 3], [0.0; 3], [1.0; 3]].concat()),
+    ];
+    for (name, bytes, want) in cases {
+        let image = read_image(&saved(folder.path(), name, &bytes)).unwrap();
+        for (got, want) in image.pixels.iter().zip(&want) {
+            assert!((got - want).abs() < 1e-6, "{name}: {:?}", image.pixels);
+        }
+        assert_eq!(image.pixels.len(), want.len(), "{name}");
+    }
+}
+
+#[test]
+fn jpeg_is_read_whatever_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let grey = ImageBuffer::from_pixel(19, 11, Luma([102_u8]));
+    let image = read_image(&saved(folder.path(), "really.png", &encoded(grey, ImageFormat::Jpeg))).unwrap();
+    assert_eq!((image.height, image.width), (11, 19));
+    assert!(image.pixels.iter().all(|v| (v - 0.4).abs() < 0.005));
+}
+
+#[test]
+fn a_huge_header_is_refused_before_decoding() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = png(&[(b"IHDR", header(100_000, 100_000, 16, 6)), (b"IDAT", stored(&[0])), (b"IEND", vec![])]);
+    let text = reason(&saved(folder.path(), "a.png", &bytes));
+    assert_eq!(text, "has 100000x100000 = 10000000000 pixels, the limit is 67108864");
+    let none = png(&[(b"IHDR", header(0, 4, 8, 2)), (b"IDAT", stored(&[])), (b"IEND", vec![])]);
+    read_image(&saved(folder.path(), "b.png", &none)).unwrap_err();
+}
+
+#[test]
+fn what_is_no_picture_is_said_to_be_none() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(reason(&saved(folder.path(), "a.png", b"")), "is empty (0 bytes)");
+    assert!(reason(&saved(folder.path(), "b.png", b"hello, world")).starts_with("is no picture"));
+    assert!(reason(&saved(folder.path(), "c.png", b"GIF89a......")).contains("GIF"));
+    assert!(reason(&folder.path().join("d.png")).starts_with("cannot be read"));
+    assert_eq!(reason(folder.path()), "is not a file");
+}
+
+#[test]
+fn truncated_and_damaged_files_never_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = ImageBuffer::from_fn(40, 30, |x, y| image::Rgb([(x * 6) as u8, (y * 8) as u8, (x * y) as u8]));
+    for (name, format) in [("a.png", ImageFormat::Png), ("a.jpg", ImageFormat::Jpeg)] {
+        let whole = encoded(picture.clone(), format);
+        for length in (0..whole.len() - 20).step_by(17) {
+            let text = read_image(&saved(folder.path(), name, &whole[..length])).unwrap_err().to_string();
+            assert!(text.contains(name), "{text}");
+        }
+        for at in (0..whole.len()).step_by(13) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x55;
+            if let Ok(image) = read_image(&saved(folder.path(), name, &damaged)) {
+                assert!(image.pixels.iter().all(|v| (0.0..=1.0).contains(v)));
+            }
+        }
+    }
+}
+
+/// A category of two training images and one test image each of `good` and `hole`.
+fn category(root: &Path) {
+    let picture = encoded(ImageBuffer::from_pixel(4, 3, Luma([9_u8])), ImageFormat::Png);
+    for name in ["train/good/b.PNG", "train/good/a.png", "test/good/000.png", "test/hole/000.png"] {
+        saved(root, name, &picture);
+    }
+    let mask = encoded(ImageBuffer::from_fn(4, 3, |x, _| Luma([if x == 2 { 255_u8 } else { 0 }])), ImageFormat::Png);
+    saved(root, "ground_truth/hole/000_mask.png", &mask);
+    saved(root, "train/good/.DS_Store", b"x");
+    saved(root, "train/good/notes.txt", b"x");
+    saved(root, "license.txt", b"x");
+}
+
+#[test]
+fn a_category_is_listed_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("part");
+    category(&root);
+    let found = Category::open(&root).unwrap();
+    assert_eq!(found.name, "part");
+    assert_eq!(found.train, [root.join("train/good/a.png"), root.join("train/good/b.PNG")]);
+    assert_eq!(found.test.iter().map(|t| t.defect.as_str()).collect::<Vec<_>>(), ["good", "hole"]);
+    assert_eq!(found.test[1].mask, Some(root.join("ground_truth/hole/000_mask.png")));
+    assert!(found.test[0].is_good() && !found.test[1].is_good());
+    let (image, mask) = found.test[1].read().unwrap();
+    assert_eq!((image.height, image.width), (3, 4));
+    assert_eq!(mask.values, [[0.0, 0.0, 1.0, 0.0]; 3].concat());
+    assert_eq!(found.test[0].read().unwrap().1.values, [0.0; 12]);
+}
+
+#[test]
+fn masks_may_have_the_plain_name_and_another_extension() {
+    let folder = tempfile::tempdir().unwrap();
+    category(folder.path());
+    let truth = folder.path().join("ground_truth/hole");
+    std::fs::rename(truth.join("000_mask.png"), truth.join("000.JPG")).unwrap();
+    assert_eq!(Category::open(folder.path()).unwrap().test[1].mask, Some(truth.join("000.JPG")));
+}
+
+/// Breaks a whole category by `damage` and gives the error of opening it.
+fn broken(damage: impl Fn(&Path)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    category(folder.path());
+    damage(folder.path());
+    Category::open(folder.path()).unwrap_err().to_string()
+}
+
+#[test]
+fn missing_pieces_are_named() {
+    let remove = |name: &'static str| move |root: &Path| std::fs::remove_dir_all(root.join(name)).unwrap();
+    assert!(broken(remove("")).contains("there is no such folder"));
+    assert!(broken(remove("train/good")).contains("has no folder train/good"));
+    assert!(broken(remove("test")).contains("holds no PNG or JPEG file in a folder good or DEFECT"));
+    assert!(broken(remove("ground_truth")).contains("000.png: this defect image has no mask"));
+    assert!(broken(remove("test/hole")).contains("these masks have no images"));
+    let emptied = broken(|root| {
+        for name in ["a.png", "b.PNG"] {
+            std::fs::remove_file(root.join("train/good").join(name)).unwrap();
+        }
+    });
+    assert!(emptied.contains("holds no PNG or JPEG file"), "{emptied}");
+}
+
+#[test]
+fn stray_files_are_named() {
+    let add = |name: &'static str| move |root: &Path| drop(saved(root, name, b"x"));
+    assert!(broken(add("ground_truth/hole/001_mask.png")).contains("001_mask.png: this mask has no image in test/hole"));
+    assert!(broken(add("test/hole/001.png")).contains("001.png: this defect image has no mask"));
+    assert!(broken(add("train/good/c.BMP")).contains("c.BMP: pictures of the format bmp are not read"));
+    assert!(broken(add("test/000.png")).contains("this picture is in no folder good or DEFECT"));
+    assert!(broken(add("test/hole/000.jpeg")).contains("differ only in their extension"));
+}
+
+#[test]
+fn masks_that_do_not_fit_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    category(folder.path());
+    let mask = folder.path().join("ground_truth/hole/000_mask.png");
+    let test = Category::open(folder.path()).unwrap().test;
+    write_mask_png(&mask, &Plane::new(4, 3, vec![1.0; 12]).unwrap()).unwrap();
+    let error = test[1].read().unwrap_err().to_string();
+    assert!(error.ends_with("000_mask.png: the mask has 4x3 pixels, its image has 3x4"), "{error}");
+    write_mask_png(&mask, &Plane::new(3, 4, vec![1.0 / 255.0; 12]).unwrap()).unwrap();
+    assert!(test[1].read().unwrap_err().to_string().contains("marks no pixel"));
+}
+
+#[test]
+fn a_category_without_tests_can_be_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    category(folder.path());
+    std::fs::remove_dir_all(folder.path().join("test")).unwrap();
+    assert_eq!(train_images(folder.path()).unwrap().len(), 2);
+}
+
+#[test]
+fn images_to_inspect_are_a_file_or_all_of_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    category(folder.path());
+    let found = list_images(folder.path()).unwrap();
+    assert_eq!(found.len(), 5);
+    assert!(found.is_sorted());
+    assert_eq!(list_images(&found[2]).unwrap(), [found[2].clone()]);
+    assert!(list_images(&folder.path().join("none")).unwrap_err().to_string().contains("there is no such file or folder"));
+    std::fs::create_dir(folder.path().join("bare")).unwrap();
+    assert!(list_images(&folder.path().join("bare")).unwrap_err().to_string().contains("holds no PNG or JPEG file"));
+}
