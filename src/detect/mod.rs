@@ -1,1 +1,3 @@
 //! Detection, metrics, evaluation.
+
+pub mod metrics;

@@ -1,0 +1,129 @@
+//! The metrics of SPEC section 7, as pure functions, for one category at a time.
+//!
+//! [`evaluate`] takes one [`Record`] per test image and gives all of them. Every metric is a walk over a [`Ranking`]: scores
+//! sorted once, from the most to the least anomalous, so that every distinct score serves as a threshold. Counts are
+//! integers, fractions f64. A threshold marks what scores at least as much; a mask pixel is anomalous above one half.
+//! A metric that the data does not define (no anomalous sample, no normal one, a NaN score) is an error, never NaN.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::Plane;
+use crate::error::{Error, Result};
+
+mod components;
+mod kinds;
+mod pixels;
+mod precision_recall;
+mod pro;
+mod ranking;
+mod resize;
+mod roc;
+
+pub use components::{Components, is_anomalous};
+pub use kinds::image_auroc_by_kind;
+pub use pixels::RankedPixels;
+pub use precision_recall::{F1Max, average_precision, f1_max};
+pub use pro::{FPR_LIMIT, THRESHOLDS, au_pro, au_pro_200};
+pub use ranking::{Counts, Level, Ranking};
+pub use resize::{resize_bilinear, resize_nearest};
+pub use roc::auroc;
+
+/// How an anomaly map becomes the score of its image (SPEC section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Score {
+    /// The highest value of the map.
+    Max,
+    /// The sum of the map.
+    Sum,
+}
+
+/// What is known of one test image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Image score, maximum of the map at the model's resolution.
+    pub score_max: f64,
+    /// Image score, sum of the map at the model's resolution.
+    pub score_sum: f64,
+    /// Whether the image is anomalous.
+    pub anomalous: bool,
+    /// Anomaly map at the resolution of the pixel metrics, `[height, width]`.
+    pub map: Plane,
+    /// Mask of the same size, anomalous above one half; all zero for a good image.
+    pub mask: Plane,
+}
+
+/// All metrics of one category, each in [0, 1] but for the two thresholds. Serialised under these names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// AUROC over images, with the score the caller named.
+    pub image_auroc: f64,
+    /// AUROC over images, score = maximum.
+    pub image_auroc_max: f64,
+    /// AUROC over images, score = sum.
+    pub image_auroc_sum: f64,
+    /// AUROC over all pixels of all images, good ones included.
+    pub pixel_auroc: f64,
+    /// AP over images, with the score the caller named.
+    pub image_ap: f64,
+    /// AP over pixels.
+    pub pixel_ap: f64,
+    /// F1-max over images, with the score the caller named; its threshold is chosen on the test set.
+    pub image_f1_max: f64,
+    /// F1-max over pixels; its threshold is chosen on the test set.
+    pub pixel_f1_max: f64,
+    /// AU-PRO, exact, to FPR 0.3.
+    pub au_pro: f64,
+    /// AU-PRO with 200 linear thresholds, for comparison with published tables only.
+    pub au_pro_200: f64,
+    /// The test-selected image score that attains `image_f1_max`.
+    pub image_f1_threshold: f64,
+    /// The test-selected pixel score that attains `pixel_f1_max`.
+    pub pixel_f1_threshold: f64,
+}
+
+/// All metrics of one category; `score` names the image score behind `image_auroc`, `image_ap` and `image_f1_max`.
+///
+/// An anomalous image may have an empty mask (its defect can vanish when the mask is resized).
+///
+/// # Errors
+/// Sizes of a map and its mask differ, an image labelled good has a marked mask, a score is NaN or infinite, or there is no
+/// anomalous or no normal image or pixel.
+pub fn evaluate(records: &[Record], score: Score) -> Result<Metrics> {
+    check_masks_of_good_images(records)?;
+    let max = rank_images("image AUROC (max)", records, |record| record.score_max)?;
+    let sum = rank_images("image AUROC (sum)", records, |record| record.score_sum)?;
+    let image = if score == Score::Max { &max } else { &sum };
+    let pixels = RankedPixels::new(records.iter().map(|record| (&record.map, &record.mask)))?;
+    let (image_f1, pixel_f1) = (f1_max(image), f1_max(&pixels.ranking));
+    Ok(Metrics {
+        image_auroc: auroc(image),
+        image_auroc_max: auroc(&max),
+        image_auroc_sum: auroc(&sum),
+        pixel_auroc: auroc(&pixels.ranking),
+        image_ap: average_precision(image),
+        pixel_ap: average_precision(&pixels.ranking),
+        image_f1_max: image_f1.f1,
+        pixel_f1_max: pixel_f1.f1,
+        au_pro: au_pro(&pixels),
+        au_pro_200: au_pro_200(&pixels),
+        image_f1_threshold: image_f1.threshold,
+        pixel_f1_threshold: pixel_f1.threshold,
+    })
+}
+
+fn rank_images(metric: &'static str, records: &[Record], score: impl Fn(&Record) -> f64) -> Result<Ranking<f64>> {
+    let scores: Vec<f64> = records.iter().map(score).collect();
+    let labels: Vec<bool> = records.iter().map(|record| record.anomalous).collect();
+    Ranking::new(metric, &scores, &labels)
+}
+
+fn check_masks_of_good_images(records: &[Record]) -> Result<()> {
+    for (index, record) in records.iter().enumerate().filter(|(_, record)| !record.anomalous) {
+        let marked = record.mask.values.iter().filter(|&&value| is_anomalous(value)).count();
+        if marked > 0 {
+            return Err(Error::argument(format!("image {index} is labelled good, but its mask marks {marked} pixels")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! What is refused, and how.
+
+use orthoscope::Error;
+use orthoscope::data::Plane;
+use orthoscope::detect::metrics::{RankedPixels, Ranking, Record, Score, evaluate, image_auroc_by_kind};
+
+fn record(anomalous: bool) -> Record {
+    let plane = Plane::new(2, 2, vec![f32::from(anomalous), 0.0, 0.0, 0.0]).unwrap();
+    Record { score_max: 1.0, score_sum: 1.0, anomalous, map: plane.clone(), mask: plane }
+}
+
+fn refusal(records: &[Record]) -> Error {
+    evaluate(records, Score::Max).unwrap_err()
+}
+
+#[test]
+fn one_class_alone_is_no_metric() {
+    for anomalous in [false, true] {
+        let error = refusal(&[record(anomalous), record(anomalous)]);
+        assert!(matches!(error, Error::Metric { .. }), "{error}");
+    }
+    assert!(matches!(refusal(&[]), Error::Metric { .. }));
+    let message = Ranking::new("image AUROC", &[1.0, 2.0], &[false, false]).unwrap_err().to_string();
+    assert_eq!(message, "image AUROC is not defined here: none of the 2 samples is anomalous");
+}
+
+#[test]
+fn without_a_component_there_is_no_au_pro() {
+    let mut vanished = record(true);
+    vanished.mask.values.fill(0.5);
+    let error = refusal(&[record(false), vanished.clone()]);
+    assert!(matches!(error, Error::Metric { .. }), "{error}");
+    // One empty mask among others is fine.
+    assert!(evaluate(&[record(false), vanished, record(true)], Score::Max).is_ok());
+}
+
+#[test]
+fn all_pixels_anomalous_is_no_metric() {
+    let full = Plane::new(1, 2, vec![1.0; 2]).unwrap();
+    assert!(matches!(RankedPixels::new([(&full, &full)]).unwrap_err(), Error::Metric { .. }));
+}
+
+#[test]
+fn scores_must_be_finite() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut pixel = record(true);
+        pixel.map.values[2] = bad;
+        assert!(matches!(refusal(&[record(false), pixel]), Error::Metric { .. }));
+        for sum in [false, true] {
+            let mut image = record(true);
+            *(if sum { &mut image.score_sum } else { &mut image.score_max }) = bad.into();
+            let error = refusal(&[record(false), image]);
+            assert!(matches!(error, Error::Metric { .. }) && error.to_string().contains("score 1 of 2 is"), "{error}");
+        }
+        let kinds = [None, Some("crack")];
+        assert!(image_auroc_by_kind(&[f64::from(bad), 1.0], &kinds).is_err());
+    }
+}
+
+#[test]
+fn map_and_mask_must_have_one_size() {
+    let mut turned = record(true);
+    turned.mask = Plane::new(1, 4, turned.mask.values).unwrap();
+    let error = refusal(&[record(false), turned]);
+    assert!(matches!(error, Error::Shape { .. }), "{error}");
+    assert_eq!(error.to_string(), "pixel metrics: map of image 1 is 2x2, its mask 1x4");
+}
+
+#[test]
+fn lengths_must_agree() {
+    assert!(matches!(Ranking::new("test", &[1.0], &[true, false]), Err(Error::Shape { .. })));
+    assert!(matches!(image_auroc_by_kind(&[1.0], &[]), Err(Error::Shape { .. })));
+}
+
+#[test]
+fn kinds_need_both_sides() {
+    assert!(matches!(image_auroc_by_kind(&[1.0], &[None]), Err(Error::Metric { .. })));
+    assert!(matches!(image_auroc_by_kind(&[1.0], &[Some("crack")]), Err(Error::Metric { .. })));
+}
+
+#[test]
+fn a_good_image_has_no_marked_pixel() {
+    let mut contradiction = record(true);
+    contradiction.anomalous = false;
+    let message = refusal(&[contradiction, record(true)]).to_string();
+    assert_eq!(message, "image 0 is labelled good, but its mask marks 1 pixels");
+}
