@@ -21,7 +21,7 @@ pub mod model;
 
 pub mod data;
 
-pub mod train;
+//pub mod train;
 
 pub mod detect;
 

@@ -50,7 +50,8 @@ impl Checkpoint {
 
     /// The tensors of `group`, checked against `architecture`.
     pub(super) fn parameters<B: Backend>(&self, backend: &B, group: &str, architecture: &Architecture) -> Result<Parameters<B>> {
-        let values = self.groups.get(group).ok_or_else(|| Error::argument(format!("the checkpoint has no tensors `{group}.*`")))?;
+        let values =
+            self.groups.get(group).ok_or_else(|| Error::argument(format!("the checkpoint has no tensors `{group}.*`")))?;
         Parameters::from_values(backend, architecture, values)
             .map_err(|error| Error::argument(format!("the checkpoint is not of {architecture}: {error}")))
     }

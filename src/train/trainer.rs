@@ -25,7 +25,8 @@ impl<B: Backend> Trainer<B> {
         recipe.objective.validate()?;
         recipe.optimiser.validate()?;
         let parameters = Parameters::initialise(backend, &recipe.architecture, recipe.seed)?;
-        let zeros = || parameters.tensors().iter().map(|tensor| Tensor::zeros(backend, tensor.shape())).collect::<Result<Vec<_>>>();
+        let zeros =
+            || parameters.tensors().iter().map(|tensor| Tensor::zeros(backend, tensor.shape())).collect::<Result<Vec<_>>>();
         let moments = [zeros()?, zeros()?];
         let average = if recipe.optimiser.average > 0.0 { Some(parameters.duplicate(backend)?) } else { None };
         Ok(Self { backend: backend.clone(), recipe, parameters, moments, average, step: 0 })
@@ -93,12 +94,9 @@ impl<B: Backend> Trainer<B> {
     fn differentiate(&self, batch: &Batch) -> Result<(f64, Gradients<B>, Vec<Var>)> {
         let mut tape = Tape::new(self.backend.clone());
         let bound = self.parameters.bind(&mut tape, true);
-        let [corrupted, target, region] = [
-            (batch.image_shape, &batch.corrupted),
-            (batch.image_shape, &batch.target),
-            (batch.region_shape, &batch.region),
-        ]
-        .map(|(shape, values)| Tensor::from_f32(&self.backend, shape, values).map(|tensor| tape.constant(tensor)));
+        let [corrupted, target, region] =
+            [(batch.image_shape, &batch.corrupted), (batch.image_shape, &batch.target), (batch.region_shape, &batch.region)]
+                .map(|(shape, values)| Tensor::from_f32(&self.backend, shape, values).map(|tensor| tape.constant(tensor)));
         let output = self.parameters.forward(&mut tape, &bound, corrupted?)?;
         let objective = &self.recipe.objective;
         let loss = tape.objective(output, target?, region?, objective.penalty, objective.lambda, objective.epsilon)?;
