@@ -75,6 +75,18 @@ fn on_heavy_tails_200_linear_thresholds_see_nothing() {
 }
 
 #[test]
+fn au_pro_200_by_hand() {
+    // From 0 to 199 the thresholds are the whole numbers. Score 100 exceeds 99 but not 100, and so joins 99.5 of a normal pixel:
+    // the points are (0, 0), (0, 1/2) and, at one false positive of eleven, (1/11, 1). At threshold 0 the
+    // three of 0.25 join as well, and 4/11 is beyond 0.3.
+    let (mut map, mut mask) = (row(&[0.0; 13]), row(&[0.0; 13]));
+    (map.values[0], map.values[2], map.values[4]) = (199.0, 100.0, 99.5);
+    (mask.values[0], mask.values[2]) = (1.0, 1.0);
+    map.values[5..8].fill(0.25);
+    assert_eq!(au_pro_200(&RankedPixels::new([(&map, &mask)]).unwrap()), 0.75);
+}
+
+#[test]
 fn two_hundred_thresholds_on_a_perfect_two_valued_map() {
     // No kept threshold has a false positive; the common codes print NaN here.
     let mask = row(&[1.0, 0.0, 0.0]);

@@ -45,8 +45,8 @@ pub fn resize_nearest(mask: &Plane, height: usize, width: usize) -> Result<Plane
 
 fn taps(from: usize, to: usize) -> Vec<Tap> {
     let tap = |index: usize| {
-        let place = (index as f64 + 0.5) * from as f64 / to as f64 - 0.5;
-        let place = place.clamp(0.0, from as f64 - 1.0);
+        let place = ((index as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0);
+        // Beyond the last centre both neighbours are the last one, so the weight no longer matters.
         let low = place as usize;
         Tap { low, high: (low + 1).min(from - 1), weight: place - low as f64 }
     };
