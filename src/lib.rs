@@ -21,9 +21,11 @@ pub mod model;
 
 pub mod data;
 
-//pub mod train;
+pub mod train;
 
 pub mod detect;
+
+pub mod run;
 
 pub mod report;
 

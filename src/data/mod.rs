@@ -4,9 +4,11 @@ pub(crate) mod atomic;
 mod file;
 mod folder;
 mod image;
+mod prepare;
 mod resize;
 
 pub use file::{MAX_PIXELS, read_image, read_mask, write_mask_png, write_png};
 pub use folder::{Category, TestImage, list_images, train_images};
 pub use image::{Image, Plane};
+pub use prepare::{Fit, Preparation};
 pub use resize::{center_crop, crop, crop_plane, pad_reflect, resize, resize_mask, resize_plane};

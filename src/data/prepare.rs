@@ -1,0 +1,89 @@
+use serde::{Deserialize, Serialize};
+
+use super::image::Image;
+use super::resize::resize;
+use crate::error::{Error, Result};
+
+/// How an image of any size is brought to the resolution at which the network works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// To `size x size`, whatever the aspect: for objects that fill the picture.
+    #[default]
+    Stretch,
+    /// Aspect kept, shorter side to `shorter_side` (0: not resized at all); training takes random crops of `size x size`,
+    /// detection the whole picture. For textures.
+    Crop,
+}
+
+/// The working resolution. The network never sees another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preparation {
+    /// Side of a training image in pixels, a multiple of 8.
+    pub size: usize,
+    /// How images are fitted.
+    pub fit: Fit,
+    /// Shorter side after resizing with [`Fit::Crop`]; 0 keeps the size.
+    pub shorter_side: usize,
+}
+
+impl Preparation {
+    /// No resizing at all.
+    pub const NATIVE: Self = Self { size: 0, fit: Fit::Crop, shorter_side: 0 };
+
+    /// Checks the sizes.
+    ///
+    /// # Errors
+    /// A training size that is not a positive multiple of 8; a shorter side below it.
+    pub fn validate(&self) -> Result<()> {
+        let Self { size, shorter_side, .. } = *self;
+        if size == 0 || !size.is_multiple_of(8) || size > 8192 {
+            return Err(Error::config("data.size", format!("must be a multiple of 8 from 8 to 8192, got {size}")));
+        }
+        if self.fit == Fit::Crop && shorter_side != 0 && shorter_side < size {
+            return Err(Error::config(
+                "data.shorter_side",
+                format!("must be 0 or at least data.size = {size}, got {shorter_side}"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The image at working resolution.
+    ///
+    /// # Errors
+    /// A result too large.
+    pub fn apply(&self, image: &Image) -> Result<Image> {
+        let (height, width) = self.working_size(image.height, image.width);
+        resize(image, height, width)
+    }
+
+    fn working_size(&self, height: usize, width: usize) -> (usize, usize) {
+        match (self.fit, self.shorter_side) {
+            (Fit::Stretch, _) => (self.size, self.size),
+            (Fit::Crop, 0) => (height, width),
+            (Fit::Crop, side) => {
+                let scale = side as f64 / height.min(width) as f64;
+                let scaled = |extent: usize| ((extent as f64 * scale).round() as usize).max(side);
+                (scaled(height), scaled(width))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn working_sizes() {
+        let stretch = Preparation { size: 64, fit: Fit::Stretch, shorter_side: 0 };
+        assert_eq!(stretch.working_size(10, 300), (64, 64));
+        let crop = Preparation { size: 64, fit: Fit::Crop, shorter_side: 100 };
+        assert_eq!(crop.working_size(50, 75), (100, 150));
+        assert_eq!(crop.working_size(301, 200), (151, 100));
+        assert_eq!(Preparation::NATIVE.working_size(7, 9), (7, 9));
+        assert!(Preparation { size: 60, ..stretch }.validate().is_err());
+        assert!(Preparation { shorter_side: 32, ..crop }.validate().is_err());
+    }
+}

@@ -1,0 +1,150 @@
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::metrics::Score;
+use super::settings::{DetectionConfig, Settings, Thresholds, quantile};
+use crate::backend::{Backend, Real};
+use crate::data::{Image, Plane, crop, pad_reflect};
+use crate::error::{Error, Result};
+use crate::model::{Parameters, WeightFile};
+use crate::shape::{BoxAverageSpec, Shape};
+
+/// A trained network with the settings that turn its output into a verdict.
+pub struct Detector<B: Backend> {
+    backend: B,
+    parameters: Parameters<B>,
+    settings: Settings,
+}
+
+/// What the detector finds in one image, at working resolution.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// Heatmap `anomap^{n,k}`.
+    pub heatmap: Plane,
+    /// f(x̂).
+    pub reconstruction: Image,
+    /// Maximum and sum of the heatmap.
+    pub scores: ImageScores,
+}
+
+/// The two image scores of SPEC §6.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ImageScores {
+    /// Maximum of the heatmap.
+    #[serde(rename = "score_max")]
+    pub max: f64,
+    /// Sum of the heatmap.
+    #[serde(rename = "score_sum")]
+    pub sum: f64,
+}
+
+impl ImageScores {
+    /// The scores of a heatmap.
+    pub fn of(heatmap: &Plane) -> Self {
+        let values = || heatmap.values.iter().map(|&value| f64::from(value));
+        Self { max: values().fold(f64::NEG_INFINITY, f64::max), sum: values().sum() }
+    }
+
+    /// The score named by `which`.
+    pub fn get(&self, which: Score) -> f64 {
+        match which {
+            Score::Max => self.max,
+            Score::Sum => self.sum,
+        }
+    }
+}
+
+/// 1 where the heatmap exceeds `threshold`, else 0.
+pub fn threshold_mask(heatmap: &Plane, threshold: f64) -> Plane {
+    let values = heatmap.values.iter().map(|&value| f32::from(u8::from(f64::from(value) > threshold))).collect();
+    Plane { values, ..*heatmap }
+}
+
+impl<B: Backend> Detector<B> {
+    /// A detector from weights in memory.
+    pub fn new(backend: &B, parameters: Parameters<B>, settings: Settings) -> Self {
+        Self { backend: backend.clone(), parameters, settings }
+    }
+
+    /// A detector from a weight file.
+    ///
+    /// # Errors
+    /// A file that is not the weights of Model I or II.
+    pub fn read(backend: &B, path: &Path) -> Result<Self> {
+        let file = WeightFile::read(path)?;
+        let settings = Settings::from_metadata(&file.metadata).map_err(|error| Error::file(path, error))?;
+        let parameters = Parameters::from_values(backend, &file.architecture, &file.values)?;
+        Ok(Self::new(backend, parameters, settings))
+    }
+
+    /// Working resolution, heatmap, thresholds.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Changes the settings, e.g. thresholds given by the user.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// The weights.
+    pub fn parameters(&self) -> &Parameters<B> {
+        &self.parameters
+    }
+
+    /// Inspects one image of any size: fitted to the working resolution, padded there by reflection to multiples of 8, and
+    /// cropped back. The result does not depend on other images.
+    ///
+    /// # Errors
+    /// An image too large; a network output that is not finite.
+    pub fn inspect(&self, image: &Image) -> Result<Inspection> {
+        let x = self.settings.preparation.apply(image)?;
+        let reconstruction = self.reconstruct(&x)?;
+        let heatmap = self.heatmap(&x, &reconstruction)?;
+        if heatmap.values.iter().any(|value| !value.is_finite()) {
+            return Err(Error::argument("the network's output is not finite"));
+        }
+        Ok(Inspection { scores: ImageScores::of(&heatmap), heatmap, reconstruction })
+    }
+
+    /// f(x̂) for an image at working resolution.
+    fn reconstruct(&self, x: &Image) -> Result<Image> {
+        let (height, width) = (x.height.next_multiple_of(8), x.width.next_multiple_of(8));
+        let padded = pad_reflect(x, height, width)?;
+        let output = self.parameters.infer(&self.backend, Shape::new(&[1, height, width, 3])?, &padded.pixels)?;
+        crop(&Image::new(height, width, output)?, 0, 0, x.height, x.width)
+    }
+
+    /// Diff = mean over channels of (x̂ - f(x̂))², then n times the k x k box average.
+    fn heatmap(&self, x: &Image, reconstruction: &Image) -> Result<Plane> {
+        let DetectionConfig { window, repeats, .. } = self.settings.detection;
+        let squares = x.pixels.chunks_exact(3).zip(reconstruction.pixels.chunks_exact(3)).map(|(a, b)| {
+            let sum: f64 = a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
+            B::Elem::of(sum / 3.0)
+        });
+        let difference = self.backend.upload(&squares.collect::<Vec<_>>())?;
+        let spec = BoxAverageSpec::new(&Shape::new(&[1, x.height, x.width])?, window, repeats)?;
+        let mut average = self.backend.alloc(x.height * x.width)?;
+        self.backend.box_average(&spec, &difference, &mut average)?;
+        let values = self.backend.download(&average)?.into_iter().map(|value| value.f64() as f32).collect();
+        Plane::new(x.height, x.width, values)
+    }
+
+    /// Sets the thresholds to the configured quantiles over held-out normal images.
+    ///
+    /// # Errors
+    /// No image; an inspection failed.
+    pub fn calibrate(&mut self, normal: &[Image]) -> Result<()> {
+        let DetectionConfig { score, image_quantile, pixel_quantile, .. } = self.settings.detection;
+        let (mut scores, mut pixels) = (Vec::new(), Vec::new());
+        for image in normal {
+            let inspection = self.inspect(image)?;
+            scores.push(inspection.scores.get(score) as f32);
+            pixels.extend(inspection.heatmap.values);
+        }
+        self.settings.thresholds =
+            Some(Thresholds { image: quantile(&mut scores, image_quantile)?, pixel: quantile(&mut pixels, pixel_quantile)? });
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::detector::ImageScores;
+use super::metrics::{self, Metrics, Record, Score, image_auroc_by_kind, resize_bilinear, resize_nearest};
+use crate::data::{Category, Image, Plane, TestImage};
+use crate::error::{Error, Result};
+
+/// At which resolution pixels are compared with the truth: maps are resized bilinearly, masks by nearest neighbour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resolution {
+    /// Each image's own.
+    #[default]
+    Native,
+    /// The working resolution of the model.
+    Model,
+    /// A square of this side.
+    Side(usize),
+}
+
+impl FromStr for Resolution {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match (text, text.parse()) {
+            ("native", _) => Ok(Self::Native),
+            ("model", _) => Ok(Self::Model),
+            (_, Ok(side @ 1..=8192)) => Ok(Self::Side(side)),
+            _ => Err(Error::argument(format!("resolution must be `native`, `model` or 1 to 8192 pixels, got `{text}`"))),
+        }
+    }
+}
+
+impl fmt::Display for Resolution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Native => write!(f, "native"),
+            Self::Model => write!(f, "model"),
+            Self::Side(side) => write!(f, "{side}x{side}"),
+        }
+    }
+}
+
+/// Scores of one test image.
+#[derive(Clone, Debug, Serialize)]
+pub struct ImageResult {
+    /// The file.
+    pub path: PathBuf,
+    /// `good`, or the kind of defect.
+    pub kind: String,
+    /// Maximum and sum of the heatmap.
+    #[serde(flatten)]
+    pub scores: ImageScores,
+}
+
+/// Metrics of a category, and the scores behind them.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// SPEC §7.
+    pub metrics: Metrics,
+    /// Image AUROC of each defect kind against the good images.
+    pub by_kind: BTreeMap<String, f64>,
+    /// One entry per test image, in the order of the category.
+    pub images: Vec<ImageResult>,
+}
+
+/// Evaluates heatmaps over a test set. `heatmap` gives that of a test image at the model's resolution: from a
+/// [`Detector`](super::Detector), or from files that somebody else made.
+///
+/// # Errors
+/// An unreadable image or mask; what `heatmap` reports; a metric that is not defined (no good image, no defect).
+pub fn evaluate(
+    category: &Category,
+    resolution: Resolution,
+    score: Score,
+    mut heatmap: impl FnMut(&TestImage, &Image) -> Result<Plane>,
+) -> Result<Evaluation> {
+    let mut records = Vec::with_capacity(category.test.len());
+    let mut images = Vec::with_capacity(category.test.len());
+    for test in &category.test {
+        let (image, mask) = test.read()?;
+        let map = heatmap(test, &image)?;
+        let scores = ImageScores::of(&map);
+        let (height, width) = match resolution {
+            Resolution::Native => (mask.height, mask.width),
+            Resolution::Model => (map.height, map.width),
+            Resolution::Side(side) => (side, side),
+        };
+        records.push(Record {
+            score_max: scores.max,
+            score_sum: scores.sum,
+            anomalous: !test.is_good(),
+            map: resize_bilinear(&map, height, width)?,
+            mask: resize_nearest(&mask, height, width)?,
+        });
+        images.push(ImageResult { path: test.path.clone(), kind: test.defect.clone(), scores });
+    }
+    let scores: Vec<f64> = images.iter().map(|image| image.scores.get(score)).collect();
+    let kinds: Vec<_> = images.iter().map(|image| Some(image.kind.as_str()).filter(|&kind| kind != "good")).collect();
+    Ok(Evaluation { metrics: metrics::evaluate(&records, score)?, by_kind: image_auroc_by_kind(&scores, &kinds)?, images })
+}

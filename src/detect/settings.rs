@@ -1,0 +1,151 @@
+use serde::{Deserialize, Serialize};
+
+use super::metrics::Score;
+use crate::data::Preparation;
+use crate::error::{Error, Result};
+
+/// How a residual becomes a heatmap, a score and a verdict (SPEC §6).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DetectionConfig {
+    /// Window k of the box average, odd, in pixels of the working resolution.
+    pub window: usize,
+    /// How often the box average is applied, n.
+    pub repeats: usize,
+    /// Which image score decides: `sum` or `max` of the heatmap.
+    pub score: Score,
+    /// The image threshold is this quantile of the scores of held-out normal images.
+    pub image_quantile: f64,
+    /// The pixel threshold is this quantile of the heatmap values of held-out normal images.
+    pub pixel_quantile: f64,
+}
+
+impl Default for DetectionConfig {
+    fn default() -> Self {
+        Self { window: 13, repeats: 3, score: Score::Sum, image_quantile: 0.99, pixel_quantile: 0.999 }
+    }
+}
+
+impl DetectionConfig {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// An even or huge window, too many repeats, a quantile outside [0, 1].
+    pub fn validate(&self) -> Result<()> {
+        if self.window.is_multiple_of(2) || self.window > 4095 {
+            return Err(Error::config("detection.window", format!("must be odd and at most 4095, got {}", self.window)));
+        }
+        if self.repeats > 100 {
+            return Err(Error::config("detection.repeats", format!("must be at most 100, got {}", self.repeats)));
+        }
+        for (key, value) in [("image_quantile", self.image_quantile), ("pixel_quantile", self.pixel_quantile)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(Error::config(format!("detection.{key}"), format!("must be 0 to 1, got {value}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Above which score an image, and above which heatmap value a pixel, counts as anomalous.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Thresholds {
+    /// For the image score.
+    pub image: f64,
+    /// For the heatmap.
+    pub pixel: f64,
+}
+
+/// Where a weight file comes from, for the protocol line of every report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Optimiser steps done; the last one is what is saved.
+    pub steps: u64,
+    /// Seed of the run.
+    pub seed: u64,
+    /// First 12 hex digits of the SHA-256 of the run's config.
+    pub config_hash: String,
+}
+
+/// Everything beside the weights that detection needs; travels in the weight file's metadata.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Working resolution.
+    pub preparation: Preparation,
+    /// Heatmap and score.
+    pub detection: DetectionConfig,
+    /// From held-out normal images; None for weights that were never calibrated.
+    pub thresholds: Option<Thresholds>,
+    /// None for foreign weights.
+    pub provenance: Option<Provenance>,
+}
+
+impl Default for Settings {
+    /// For weights from elsewhere: native resolution, default heatmap, no thresholds.
+    fn default() -> Self {
+        Self { preparation: Preparation::NATIVE, detection: DetectionConfig::default(), thresholds: None, provenance: None }
+    }
+}
+
+impl Settings {
+    /// Metadata key in the weight file.
+    pub const KEY: &str = "orthoscope.detection";
+
+    /// The settings in a weight file's metadata, or the defaults for foreign weights.
+    ///
+    /// # Errors
+    /// The metadata is there but cannot be read.
+    pub fn from_metadata(metadata: &std::collections::HashMap<String, String>) -> Result<Self> {
+        let Some(json) = metadata.get(Self::KEY) else { return Ok(Self::default()) };
+        let own: Self =
+            serde_json::from_str(json).map_err(|error| Error::argument(format!("bad detection settings: {error}")))?;
+        own.detection.validate()?;
+        Ok(own)
+    }
+
+    /// The settings as a metadata value.
+    ///
+    /// # Errors
+    /// A value that JSON cannot hold (NaN or infinite).
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|error| Error::argument(error.to_string()))
+    }
+}
+
+/// The q-quantile of `values`, linear between neighbours (`numpy.quantile`'s default).
+///
+/// # Errors
+/// No value, a NaN, or q outside [0, 1].
+pub fn quantile(values: &mut [f32], q: f64) -> Result<f64> {
+    if values.is_empty() || !(0.0..=1.0).contains(&q) || values.iter().any(|value| value.is_nan()) {
+        return Err(Error::argument(format!("the {q}-quantile of {} values is not defined", values.len())));
+    }
+    values.sort_unstable_by(f32::total_cmp);
+    let position = q * (values.len() - 1) as f64;
+    let below = f64::from(values[position.floor() as usize]);
+    let above = f64::from(values[position.ceil() as usize]);
+    Ok(below + (above - below) * position.fract())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_as_numpy_has_them() {
+        let mut values = [4.0, 1.0, 3.0, 2.0];
+        for (q, expected) in [(0.0, 1.0), (1.0, 4.0), (0.5, 2.5), (0.9, 3.7), (0.25, 1.75)] {
+            assert!((quantile(&mut values, q).unwrap() - expected).abs() < 1e-9, "{q}");
+        }
+        assert!(quantile(&mut [], 0.5).is_err() && quantile(&mut [f32::NAN], 0.5).is_err());
+    }
+
+    #[test]
+    fn settings_survive_the_metadata() {
+        let settings = Settings { thresholds: Some(Thresholds { image: 1.5, pixel: 0.25 }), ..Settings::default() };
+        let metadata = [(Settings::KEY.to_owned(), settings.to_json().unwrap())].into();
+        assert_eq!(Settings::from_metadata(&metadata).unwrap(), settings);
+        assert_eq!(Settings::from_metadata(&Default::default()).unwrap(), Settings::default());
+        assert!(Settings::from_metadata(&[(Settings::KEY.to_owned(), "{}".to_owned())].into()).is_err());
+    }
+}

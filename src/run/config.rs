@@ -1,0 +1,199 @@
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::data::corruption::CorruptionConfig;
+use crate::data::{AugmentConfig, Fit, Preparation};
+use crate::detect::DetectionConfig;
+use crate::error::{Error, Result};
+use crate::model::{Architecture, Autoencoder};
+use crate::train::{ObjectiveConfig, OptimiserConfig, Recipe};
+
+/// Everything that affects a result, as written in `config.toml`. Every key has a default; unknown keys are refused.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Seed of weights, batches and corruption.
+    pub seed: u64,
+    /// `[model]`: Model I or II.
+    pub model: Autoencoder,
+    /// `[data]`: resolution and replacement textures.
+    pub data: DataConfig,
+    /// `[augment]`: changes that keep a normal image normal.
+    pub augment: AugmentConfig,
+    /// `[corruption]`: SPEC §2.
+    pub corruption: CorruptionConfig,
+    /// `[objective]`: SPEC §3.
+    pub objective: ObjectiveConfig,
+    /// `[train]`: Adam and its schedule.
+    pub train: OptimiserConfig,
+    /// `[detection]`: SPEC §6.
+    pub detection: DetectionConfig,
+    /// `[output]`: how often a run writes. Affects no result.
+    pub output: OutputConfig,
+}
+
+/// Resolution of training, replacement textures, and what is held out for thresholds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DataConfig {
+    /// Side of a training image, a multiple of 8.
+    pub size: usize,
+    /// `stretch` or `crop`.
+    pub fit: Fit,
+    /// Shorter side after resizing with `crop`; 0 keeps the size.
+    pub shorter_side: usize,
+    /// Folder of replacement textures, relative to the working directory; generated textures where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub textures: Option<PathBuf>,
+    /// Share of the training images that is not trained on, but sets the thresholds.
+    pub held_out: f64,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self { size: 128, fit: Fit::Stretch, shorter_side: 0, textures: None, held_out: 0.1 }
+    }
+}
+
+/// How often a run writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OutputConfig {
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+}
+
+impl Default for OutputConfig {
+    fn default() -> Self {
+        Self { checkpoint_every: 200 }
+    }
+}
+
+impl Config {
+    /// Reads and checks a config file.
+    ///
+    /// # Errors
+    /// An unreadable file, bad TOML, an unknown key (with its path), a value outside its range.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
+        Self::parse(&text).map_err(|error| Error::file(path, error))
+    }
+
+    /// As [`Config::read`], from text.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(text: &str) -> Result<Self> {
+        let invalid = |error: toml::de::Error| Error::argument(error.to_string().trim_end().to_owned());
+        let mut unknown = Vec::new();
+        let deserializer = toml::Deserializer::parse(text).map_err(invalid)?;
+        let own: Self = serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string())).map_err(invalid)?;
+        if let Some(key) = unknown.first() {
+            return Err(Error::config(key, "there is no such key"));
+        }
+        own.validate().map(|()| own)
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// The first value outside its range, with its key.
+    pub fn validate(&self) -> Result<()> {
+        self.architecture().validate()?;
+        self.preparation().validate()?;
+        if !(0.0..=0.5).contains(&self.data.held_out) {
+            return Err(Error::config("data.held_out", format!("must be 0 to 0.5, got {}", self.data.held_out)));
+        }
+        if self.output.checkpoint_every == 0 {
+            return Err(Error::config("output.checkpoint_every", "must be at least 1"));
+        }
+        self.corruption.validate()?;
+        self.objective.validate()?;
+        self.train.validate()?;
+        self.detection.validate()
+    }
+
+    /// The config as TOML with every key, readable by [`Config::parse`].
+    ///
+    /// # Errors
+    /// A seed above 2^63-1, which TOML cannot hold.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| Error::argument(format!("the config cannot be written as TOML: {error}")))
+    }
+
+    /// First 12 hex digits of the SHA-256 of [`Config::to_toml`].
+    ///
+    /// # Errors
+    /// As [`Config::to_toml`].
+    pub fn hash(&self) -> Result<String> {
+        let digest = Sha256::digest(self.to_toml()?.as_bytes());
+        Ok(digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The network.
+    pub fn architecture(&self) -> Architecture {
+        Architecture::Autoencoder(self.model.clone())
+    }
+
+    /// The working resolution.
+    pub fn preparation(&self) -> Preparation {
+        Preparation { size: self.data.size, fit: self.data.fit, shorter_side: self.data.shorter_side }
+    }
+
+    /// What the trainer needs.
+    pub fn recipe(&self) -> Recipe {
+        Recipe {
+            architecture: self.architecture(),
+            objective: self.objective.clone(),
+            optimiser: self.train.clone(),
+            seed: self.seed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_survive_the_file() {
+        let config = Config::default();
+        assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
+        assert_eq!(Config::parse("").unwrap(), config);
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_their_path() {
+        for (text, key) in [("[model]\nwidht = 3", "model.widht"), ("colour = 1", "colour"), ("[corruption.patches]\nmany = 1", "corruption.patches.many")]
+        {
+            let error = Config::parse(text).unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn bad_values_name_their_key() {
+        for (text, key) in [
+            ("[data]\nsize = 100", "data.size"),
+            ("[model]\nmodel = 3", "model.model"),
+            ("[train]\nbatch = 0", "train.batch"),
+            ("[detection]\nwindow = 4", "detection.window"),
+            ("[objective]\nlambda = 2.0", "objective.lambda"),
+            ("[data]\nheld_out = 0.9", "data.held_out"),
+            ("[train]\nrate = \"fast\"", "rate"),
+        ] {
+            let error = Config::parse(text).unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_hash_sees_every_change() {
+        let base = Config::default();
+        let other = Config { seed: 1, ..Config::default() };
+        assert_eq!(base.hash().unwrap().len(), 12);
+        assert_ne!(base.hash().unwrap(), other.hash().unwrap());
+    }
+}

@@ -1,0 +1,65 @@
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// One line of `log.jsonl`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogEntry {
+    /// Optimiser step, from 1.
+    pub step: u64,
+    /// Objective of the batch before the update.
+    pub loss: f64,
+    /// Learning rate.
+    pub rate: f64,
+    /// Throughput of this step, data included.
+    pub images_per_second: f64,
+}
+
+/// The log of a run, one JSON object per step.
+pub struct Log {
+    path: PathBuf,
+    file: File,
+}
+
+impl Log {
+    /// Opens the log. Entries after `step` are dropped: they belong to work that a resumed run does again.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn open(path: &Path, step: u64) -> Result<Self> {
+        let failed = |error: std::io::Error| Error::file(path, error);
+        let kept: Vec<LogEntry> = match step {
+            0 => Vec::new(),
+            _ => Self::read(path)?.into_iter().filter(|entry| entry.step <= step).collect(),
+        };
+        let file = OpenOptions::new().create(true).write(true).truncate(true).open(path).map_err(failed)?;
+        let mut own = Self { path: path.to_owned(), file };
+        kept.iter().try_for_each(|entry| own.append(entry))?;
+        Ok(own)
+    }
+
+    /// Adds one entry.
+    ///
+    /// # Errors
+    /// The file cannot be written, e.g. the disk is full.
+    pub fn append(&mut self, entry: &LogEntry) -> Result<()> {
+        let line = serde_json::to_string(entry).map_err(|error| Error::file(&self.path, error))?;
+        writeln!(self.file, "{line}").map_err(|error| Error::file(&self.path, error))
+    }
+
+    /// All entries; none if there is no file. A last line cut short by a crash is left out.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read(path: &Path) -> Result<Vec<LogEntry>> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(Error::file(path, error)),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! One experiment from config to metrics: what the commands do, for those who call it from code.
+
+mod config;
+mod demo;
+mod evaluation;
+mod log;
+mod training;
+
+pub use config::{Config, DataConfig, OutputConfig};
+pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
+pub use evaluation::{EvaluationReport, evaluate_detector, evaluate_maps, protocol};
+pub use log::{Log, LogEntry};
+pub use training::{Outcome, TrainingJob, load_textures};
+
+/// Name of the weight file that a run writes.
+pub const MODEL_FILE: &str = "model.safetensors";
+/// Name of the resolved config that a run writes.
+pub const CONFIG_FILE: &str = "config.toml";
+/// Name of the log that a run writes, one JSON object per line.
+pub const LOG_FILE: &str = "log.jsonl";
+/// Name of the checkpoint from which a run resumes.
+pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
+/// Name of the metrics file that an evaluation writes.
+pub const METRICS_FILE: &str = "metrics.json";
+
+/// Commit that this binary was built from, or `unknown`.
+pub const COMMIT: &str = match option_env!("ORTHOSCOPE_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};

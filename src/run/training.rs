@@ -1,0 +1,187 @@
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::config::Config;
+use super::log::{Log, LogEntry};
+use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
+use crate::backend::Backend;
+use crate::data::texture::Family;
+use crate::data::{Image, TrainingSet, list_images, read_image, train_images, write_atomically};
+use crate::detect::{Detector, Provenance, Settings};
+use crate::error::{Error, Result};
+use crate::model::WeightFile;
+use crate::rng::{Purpose, Stream};
+use crate::train::{Checkpoint, Trainer};
+
+/// Generated replacement textures of each family, where no folder of textures is given.
+const GENERATED_PER_FAMILY: u32 = 6;
+
+/// How a training run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All steps done, weights written.
+    Finished,
+    /// Stopped on request; a checkpoint holds the steps done.
+    Interrupted,
+}
+
+/// One training run, checked and loaded, before anything is written.
+pub struct TrainingJob {
+    config: Config,
+    set: TrainingSet,
+    held_out: Vec<Image>,
+    out: PathBuf,
+    checkpoint: Option<Checkpoint>,
+}
+
+impl TrainingJob {
+    /// Loads the images of `category/train/good` and the textures; with `resume` also the checkpoint in `out`.
+    ///
+    /// # Errors
+    /// Missing or unreadable images; an `out` that already holds a run (without `resume`), or none (with it), or one of another
+    /// config.
+    pub fn prepare(config: Config, category: &Path, out: &Path, resume: bool) -> Result<Self> {
+        config.validate()?;
+        let checkpoint = find_checkpoint(&config, out, resume)?;
+        let preparation = config.preparation();
+        let paths = train_images(category)?;
+        let images = paths.iter().map(|path| preparation.apply(&read_image(path)?).map_err(|error| Error::file(path, error)));
+        let (images, held_out) = split(images.collect::<Result<Vec<_>>>()?, config.data.held_out, config.seed);
+        let set = TrainingSet {
+            images,
+            textures: load_textures(config.data.textures.as_deref(), config.data.size, config.seed)?,
+            size: config.data.size,
+            augment: config.augment.clone(),
+            corruption: config.corruption.clone(),
+            seed: config.seed,
+        };
+        set.validate()?;
+        Ok(Self { config, set, held_out, out: out.to_owned(), checkpoint })
+    }
+
+    /// The training images and their corruption.
+    pub fn training_set(&self) -> &TrainingSet {
+        &self.set
+    }
+
+    /// Trains, calls `report` after every step, writes config, log, checkpoints, and at the end the weights with their
+    /// thresholds. Setting `stop` ends the run after the current step with a checkpoint.
+    ///
+    /// # Errors
+    /// A loss that is not finite, a file that cannot be written; the last checkpoint stays.
+    pub fn run<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogEntry)) -> Result<Outcome> {
+        let text = self.config.to_toml()?;
+        std::fs::create_dir_all(&self.out).map_err(|error| Error::file(&self.out, error))?;
+        self.write(CONFIG_FILE, text.as_bytes())?;
+        let mut trainer = match &self.checkpoint {
+            Some(checkpoint) => Trainer::resume(backend, self.config.recipe(), checkpoint)?,
+            None => Trainer::new(backend, self.config.recipe())?,
+        };
+        let mut log = Log::open(&self.out.join(LOG_FILE), trainer.step())?;
+        while trainer.step() < self.config.train.steps {
+            if stop.load(Ordering::Relaxed) {
+                self.save(&trainer, &text)?;
+                return Ok(Outcome::Interrupted);
+            }
+            let entry = self.advance(&mut trainer)?;
+            log.append(&entry)?;
+            report(&entry);
+            if entry.step % self.config.output.checkpoint_every == 0 || entry.step == self.config.train.steps {
+                self.save(&trainer, &text)?;
+            }
+        }
+        self.finish(backend, &trainer)?;
+        Ok(Outcome::Finished)
+    }
+
+    fn advance<B: Backend>(&self, trainer: &mut Trainer<B>) -> Result<LogEntry> {
+        let start = Instant::now();
+        let batch = self.set.batch(trainer.step(), self.config.train.batch)?;
+        let loss = trainer.advance(&batch)?;
+        let images_per_second = self.config.train.batch as f64 / start.elapsed().as_secs_f64();
+        Ok(LogEntry { step: trainer.step(), loss, rate: self.config.train.rate_at(trainer.step()), images_per_second })
+    }
+
+    fn save<B: Backend>(&self, trainer: &Trainer<B>, config: &str) -> Result<()> {
+        self.write(CHECKPOINT_FILE, &trainer.checkpoint(config)?.encode()?)
+    }
+
+    /// Thresholds from held-out images, then the weight file.
+    fn finish<B: Backend>(&self, backend: &B, trainer: &Trainer<B>) -> Result<()> {
+        let weights = trainer.weights();
+        let provenance = Provenance { steps: trainer.step(), seed: self.config.seed, config_hash: self.config.hash()? };
+        let settings = Settings {
+            preparation: self.config.preparation(),
+            detection: self.config.detection.clone(),
+            thresholds: None,
+            provenance: Some(provenance),
+        };
+        let mut detector = Detector::new(backend, weights.duplicate(backend)?, settings);
+        detector.calibrate(&self.held_out)?;
+        let file = WeightFile {
+            architecture: self.config.architecture(),
+            values: weights.to_values(backend)?,
+            metadata: [(Settings::KEY.to_owned(), detector.settings().to_json()?)].into(),
+        };
+        self.write(MODEL_FILE, &file.encode()?)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        write_atomically(&self.out.join(name), |writer| writer.write_all(bytes))
+    }
+}
+
+fn find_checkpoint(config: &Config, out: &Path, resume: bool) -> Result<Option<Checkpoint>> {
+    let path = out.join(CHECKPOINT_FILE);
+    match (resume, path.exists() || out.join(MODEL_FILE).exists()) {
+        (false, false) => Ok(None),
+        (false, true) => Err(Error::file(out, "already holds a run; continue it with --resume or choose another folder")),
+        (true, false) => Err(Error::file(out, format!("holds no {CHECKPOINT_FILE} to resume from"))),
+        (true, true) => {
+            let checkpoint = Checkpoint::read(&path)?;
+            match first_difference(&checkpoint.config, &config.to_toml()?) {
+                Some(difference) => Err(Error::file(path, format!("was made with another config: {difference}"))),
+                None => Ok(Some(checkpoint)),
+            }
+        }
+    }
+}
+
+fn first_difference(old: &str, new: &str) -> Option<String> {
+    if old == new {
+        return None;
+    }
+    let different = old.lines().zip(new.lines()).find(|(a, b)| a != b);
+    Some(different.map_or_else(|| "one has more keys".into(), |(a, b)| format!("`{a}` there, `{b}` now")))
+}
+
+/// Splits off a random share of the images for thresholds, at least one. A single image serves both purposes.
+fn split(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Vec<Image>) {
+    let count = ((images.len() as f64 * share).round() as usize).max(1).min(images.len() - 1);
+    if count == 0 || share == 0.0 {
+        return (images.clone(), images);
+    }
+    let mut stream = Stream::new(seed, Purpose::Batch, u32::MAX, u32::MAX);
+    let held_out = (0..count).map(|_| images.remove(stream.below(images.len() as u32) as usize)).collect();
+    (images, held_out)
+}
+
+/// The pictures of a texture folder, or generated textures of every family.
+///
+/// # Errors
+/// A folder that is missing, empty or holds an unreadable picture.
+pub fn load_textures(folder: Option<&Path>, size: usize, seed: u64) -> Result<Vec<Image>> {
+    if let Some(folder) = folder {
+        return list_images(folder)?.iter().map(|path| read_image(path)).collect();
+    }
+    let mut textures = Vec::new();
+    for (number, family) in (0..).zip(Family::ALL) {
+        for index in 0..GENERATED_PER_FAMILY {
+            // Steps far beyond any dataset's, so that no generated training image is among them.
+            let mut stream = Stream::new(seed, Purpose::Texture, u32::MAX - number, index);
+            textures.push(family.render(&mut stream, size, size)?);
+        }
+    }
+    Ok(textures)
+}
