@@ -1,0 +1,235 @@
+//! The rooms of the crate and their one direction of sight, read from the source files themselves.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+mod architecture {
+    pub mod source;
+}
+
+use architecture::source::{Mention, names, paths};
+
+/// A room may look at itself and at those before it in this list. `main.rs` belongs to `cli`.
+const ROOMS: [&str; 13] =
+    ["error", "shape", "rng", "backend", "tape", "model", "data", "train", "detect", "theory", "profile", "report", "cli"];
+
+/// What the order alone would allow: (room, may not look at).
+const BLIND: [(&str, &str); 3] = [("data", "tape"), ("detect", "train"), ("theory", "detect")];
+
+/// Re-exports at the crate root that every room may use.
+const ROOT: [&str; 2] = ["Error", "Result"];
+
+/// The backends, as (module, type).
+const DEVICES: [(&str, &str); 2] = [("cpu", "Cpu"), ("reference", "Reference")];
+
+/// The one file that may say `unsafe`.
+const UNSAFE: &str = "src/backend/cpu/simd.rs";
+
+/// A source file: its path from the repository root with `/` between the parts, and its text.
+struct File<'a> {
+    path: &'a str,
+    text: &'a str,
+}
+
+impl File<'_> {
+    /// Module path from the crate root: `src/backend/cpu/mod.rs` is `backend::cpu`.
+    fn module(&self) -> Vec<&str> {
+        let inner = self.path.trim_start_matches("src/").trim_end_matches(".rs");
+        inner.split('/').filter(|part| !["mod", "lib", "main"].contains(part)).collect()
+    }
+
+    /// `None` for the crate root, which only lists the rooms.
+    fn room(&self) -> Option<&str> {
+        if self.path == "src/main.rs" { Some("cli") } else { self.module().first().copied() }
+    }
+
+    /// Whether the whole file is a test module.
+    fn is_test(&self) -> bool {
+        self.path.ends_with("/tests.rs")
+    }
+
+    fn complain(&self, mention: &Mention, reason: &str) -> String {
+        format!("{}:{}: {reason} (`{}`)", self.path, mention.line, mention.segments.join("::"))
+    }
+}
+
+/// One sentence per broken rule.
+fn violations(file: &File<'_>) -> Vec<String> {
+    let (paths, names) = (paths(file.text, &file.module()), names(file.text));
+    let mut found = Vec::new();
+    for path in &paths {
+        found.extend(sight(file, path));
+        found.extend(device_path(file, path));
+    }
+    for name in &names {
+        found.extend(device_name(file, name));
+        if name.segments[0] == "unsafe" && file.path != UNSAFE {
+            found.push(file.complain(name, &format!("only {UNSAFE} may be unsafe")));
+        }
+    }
+    found
+}
+
+/// The order of the rooms, and what some of them may not see for all that.
+fn sight(file: &File<'_>, path: &Mention) -> Option<String> {
+    let (room, other) = (file.room()?, path.segments.first()?.as_str());
+    let place = |name: &str| ROOMS.iter().position(|&known| known == name);
+    let Some(own) = place(room) else {
+        return Some(file.complain(path, &format!("`{room}` is not one of the rooms {ROOMS:?}")));
+    };
+    let reason = match place(other) {
+        None if ROOT.contains(&other) => return None,
+        None => format!("`{other}` is neither a room nor one of {ROOT:?}"),
+        Some(theirs) if theirs > own => format!("`{room}` may not look down at `{other}`"),
+        Some(_) if BLIND.contains(&(room, other)) => format!("`{room}` must not know `{other}`"),
+        Some(_) => return None,
+    };
+    Some(file.complain(path, &reason))
+}
+
+/// Why `file` may not know the backend that `is` picks, if it may not.
+fn closed_to_device(file: &File<'_>, in_test: bool, is: impl Fn((&str, &str)) -> bool) -> Option<String> {
+    let (_, device) = DEVICES.into_iter().find(|&device| is(device))?;
+    let module = file.module();
+    let backend = DEVICES.iter().find(|(own, _)| module.starts_with(&["backend", own]));
+    match backend {
+        Some((own, name)) if *name != device => Some(format!("backend `{own}` must not know `{device}`")),
+        None if module.first() == Some(&"model") && !in_test && !file.is_test() => {
+            Some(format!("`model` must not name the device `{device}`"))
+        }
+        _ => None,
+    }
+}
+
+fn device_path(file: &File<'_>, path: &Mention) -> Option<String> {
+    let target: Vec<&str> = path.segments.iter().map(String::as_str).collect();
+    let reason = closed_to_device(file, path.in_test, |(module, _)| target.starts_with(&["backend", module]))?;
+    Some(file.complain(path, &reason))
+}
+
+fn device_name(file: &File<'_>, name: &Mention) -> Option<String> {
+    let reason = closed_to_device(file, name.in_test, |(_, device)| name.segments[0] == device)?;
+    Some(file.complain(name, &reason))
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries
+        .flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_source_file_keeps_to_its_room() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = rust_files(&root.join("src"));
+    assert!(files.len() > 30, "only {} source files found", files.len());
+    let mut found = Vec::new();
+    for file in files {
+        let path = file.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+        found.extend(violations(&File { path: &path, text: &fs::read_to_string(&file).unwrap() }));
+    }
+    assert!(found.is_empty(), "{} broken rules:\n{}", found.len(), found.join("\n"));
+}
+
+#[track_caller]
+fn assert_caught(path: &str, text: &str, expected: &[&str]) {
+    let found = violations(&File { path, text });
+    let complete = found.len() == expected.len() && found.iter().zip(expected).all(|(found, expected)| found.contains(expected));
+    assert!(complete, "{path}: found {found:#?}, expected {expected:#?}");
+}
+
+#[test]
+fn looking_down_is_caught_with_file_and_line() {
+    let source = "//! Layers.\nuse crate::error::Result;\nuse crate::train::Adam;\n";
+    assert_caught("src/model/layer.rs", source, &["src/model/layer.rs:3: `model` may not look down at `train`"]);
+    assert_caught("src/error.rs", "fn f(x: crate::shape::Shape) {}", &["`error` may not look down at `shape`"]);
+    assert_caught("src/theory/claim.rs", "\nuse crate::report::Table;", &["claim.rs:2: `theory` may not look down at `report`"]);
+    assert_caught("src/tape/op.rs", "use orthoscope::cli::run;", &["`tape` may not look down at `cli`"]);
+}
+
+#[test]
+fn groups_and_relative_paths_are_followed() {
+    let group = "use crate::{\n    error::Result,\n    report::{Table, plot as p},\n};";
+    assert_caught(
+        "src/data/mod.rs",
+        group,
+        &["mod.rs:3: `data` may not look down at `report` (`report::Table`)", "report::plot"],
+    );
+    assert_caught("src/data/a/b.rs", "use super::super::super::train::Adam;", &["`data` may not look down at `train`"]);
+    assert_caught("src/data/a/b.rs", "mod tests { use super::super::x; use super::super::super::y; }", &[]);
+    let inline = "mod tests { fn f() { super::super::super::super::train::g() } }";
+    assert_caught("src/data/a/b.rs", inline, &["`data` may not look down at `train`"]);
+}
+
+#[test]
+fn blind_spots_inside_the_order_are_caught() {
+    assert_caught("src/data/batch.rs", "use crate::tape::Var;", &["`data` must not know `tape`"]);
+    assert_caught("src/detect/heatmap.rs", "use crate::train::Adam;", &["`detect` must not know `train`"]);
+    assert_caught("src/theory/claim.rs", "use crate::detect::auroc;", &["`theory` must not know `detect`"]);
+}
+
+#[test]
+fn unknown_rooms_are_caught() {
+    assert_caught("src/shed/tool.rs", "use crate::error::Result;", &["`shed` is not one of the rooms"]);
+    assert_caught("src/data/batch.rs", "use crate::shed::tool;", &["`shed` is neither a room nor"]);
+    assert_caught("src/data/batch.rs", "use crate::{Error, Result};", &[]);
+}
+
+#[test]
+fn backends_do_not_see_each_other() {
+    let direct = "use crate::backend::reference::activate;";
+    assert_caught("src/backend/cpu/pool.rs", direct, &["backend `cpu` must not know `Reference`"]);
+    let relative = "use super::super::cpu::simd;";
+    assert_caught("src/backend/reference/pool.rs", relative, &["backend `reference` must not know `Cpu`"]);
+    // By the re-export, and in tests too.
+    let test = "#[cfg(test)]\nmod tests {\n    use crate::backend::{Cpu, Reference};\n}";
+    assert_caught("src/backend/cpu/pool.rs", test, &["pool.rs:3: backend `cpu` must not know `Reference`"]);
+    assert_caught("src/backend/cpu/pool.rs", "use super::Cpu;\nuse crate::backend::Storage;", &[]);
+    assert_caught("src/backend/mod.rs", "pub use cpu::Cpu;\npub use reference::Reference;", &[]);
+}
+
+#[test]
+fn a_model_names_a_device_in_tests_only() {
+    let source = "use crate::backend::Backend;\nuse crate::backend::{Cpu, Storage};";
+    assert_caught("src/model/sdc.rs", source, &["sdc.rs:2: `model` must not name the device `Cpu`"]);
+    let module = "fn f() { crate::backend::reference::g(); }";
+    assert_caught("src/model/sdc.rs", module, &["`model` must not name the device `Reference`"]);
+    let test = "#[cfg(test)]\nmod tests {\n    use crate::backend::Reference;\n}";
+    assert_caught("src/model/sdc.rs", test, &[]);
+    assert_caught("src/model/tests.rs", "use crate::backend::Reference;", &[]);
+    let after = "#[cfg(test)]\nmod tests { fn f() {} }\nuse crate::backend::Reference;";
+    assert_caught("src/model/sdc.rs", after, &["sdc.rs:3: `model` must not name the device `Reference`"]);
+    // Being a test excuses naming a device, nothing else.
+    let test = "#[cfg(test)]\nmod tests {\n    use crate::train::Adam;\n}";
+    assert_caught("src/model/sdc.rs", test, &["sdc.rs:3: `model` may not look down at `train`"]);
+}
+
+#[test]
+fn unsafe_has_one_place() {
+    let source = "fn f(p: *const f32) -> f32 {\n    // SAFETY: none.\n    unsafe { *p }\n}";
+    assert_caught("src/backend/cpu/pool.rs", source, &["pool.rs:3: only src/backend/cpu/simd.rs may be unsafe"]);
+    assert_caught("src/lib.rs", "unsafe fn f() {}", &["only src/backend/cpu/simd.rs may be unsafe"]);
+    assert_caught(UNSAFE, source, &[]);
+    assert_caught("src/lib.rs", "#![deny(unsafe_op_in_unsafe_fn)]", &[]);
+}
+
+#[test]
+fn comments_and_literals_say_nothing() {
+    let source = r###"
+        // use crate::train::Adam; unsafe
+        /* use crate::train::Adam; /* Cpu */ unsafe */
+        /// See [`crate::backend::Cpu`].
+        const A: &str = "use crate::train::Adam; \" unsafe";
+        const B: &str = r#"crate::train " unsafe"#;
+        const C: [char; 3] = ['"', '\'', '\u{22}'];
+        fn f<'a>(x: &'a str) -> &'a str { x }
+    "###;
+    assert_caught("src/model/layer.rs", source, &[]);
+    // And after all that the file is still read.
+    let source = format!("{source}\nuse crate::train::Adam;");
+    assert_caught("src/model/layer.rs", &source, &["layer.rs:10: `model` may not look down at `train`"]);
+}

@@ -1,0 +1,82 @@
+use orthoscope::backend::Backend;
+use orthoscope::shape::BoxAverageSpec;
+
+use super::common::*;
+
+on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle);
+
+/// Extents, window, repeats; some windows are larger than the image.
+const CASES: [([usize; 3], usize, usize); 6] =
+    [([3, 17, 23], 3, 1), ([3, 17, 23], 5, 3), ([1, 17, 23], 21, 2), ([2, 4, 5], 41, 1), ([3, 1, 7], 3, 2), ([2, 16, 16], 7, 1)];
+
+fn spec(extents: [usize; 3], size: usize, repeats: usize) -> BoxAverageSpec {
+    BoxAverageSpec::new(&shape(&extents), size, repeats).unwrap()
+}
+
+fn forward<B: Backend>(backend: &B, spec: &BoxAverageSpec, x: &[f64]) -> Vec<f64> {
+    let (x, len) = (upload(backend, x), x.len());
+    let [y] = overwritten(backend, [len], |[y]| backend.box_average(spec, &x, y));
+    y
+}
+
+fn backward<B: Backend>(backend: &B, spec: &BoxAverageSpec, dy: &[f64]) -> Vec<f64> {
+    let (dy, len) = (upload(backend, dy), dy.len());
+    let [dx] = accumulated(backend, [len], |[dx]| backend.box_average_grad(spec, &dy, dx));
+    dx
+}
+
+fn golden_numbers<B: Backend>(backend: &B) {
+    let close = |spec: &BoxAverageSpec, x: &[f64], expected: &[f64]| {
+        assert_close("y", &forward(backend, spec, x), expected, tolerance::<B>());
+    };
+    let line = [1.0, 2.0, 3.0, 4.0, 5.0];
+    close(&spec([1, 1, 5], 3, 1), &line, &[1.5, 2.0, 3.0, 4.0, 4.5]);
+    close(&spec([1, 1, 5], 3, 2), &line, &[1.75, 6.5 / 3.0, 3.0, 11.5 / 3.0, 4.25]);
+    close(&spec([1, 1, 5], 11, 1), &line, &[3.0; 5]);
+    let square = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
+    close(&spec([1, 3, 3], 3, 1), &square, &[3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 6.5, 7.0]);
+    close(&spec([1, 3, 3], 1, 4), &square, &square);
+    close(&spec([1, 3, 3], 3, 0), &square, &square);
+    // Images of one batch stay apart.
+    close(&spec([2, 1, 2], 3, 1), &[1.0, 3.0, 10.0, 30.0], &[2.0, 2.0, 20.0, 20.0]);
+}
+
+/// By summed-area table: another algorithm than the reference's double loop.
+fn by_definition([n, h, w]: [usize; 3], size: usize, x: &[f64]) -> Vec<f64> {
+    let mut y = Vec::new();
+    for x in x.chunks(x.len() / n) {
+        let mut table = vec![vec![0.0; w + 1]; h + 1];
+        for row in 0..h {
+            for column in 0..w {
+                table[row + 1][column + 1] =
+                    x[row * w + column] + table[row][column + 1] + table[row + 1][column] - table[row][column];
+            }
+        }
+        let reach = size / 2;
+        for p in 0..h * w {
+            let (top, left) = ((p / w).saturating_sub(reach), (p % w).saturating_sub(reach));
+            let (bottom, right) = ((p / w + reach + 1).min(h), (p % w + reach + 1).min(w));
+            let sum = table[bottom][right] - table[top][right] - table[bottom][left] + table[top][left];
+            y.push(sum / ((bottom - top) * (right - left)) as f64);
+        }
+    }
+    y
+}
+
+fn agrees_with_definition<B: Backend>(backend: &B) {
+    for (extents, size, repeats) in CASES {
+        let x = random(0, shape(&extents).len());
+        let expected = (0..repeats).fold(x.clone(), |x, _| by_definition(extents, size, &x));
+        assert_close("y", &forward(backend, &spec(extents, size, repeats), &x), &expected, 4.0 * tolerance::<B>());
+    }
+}
+
+fn adjoint_and_oracle<B: Backend>(backend: &B) {
+    for (extents, size, repeats) in CASES {
+        let spec = spec(extents, size, repeats);
+        let (x, dy) = (random(0, shape(&extents).len()), random(1, shape(&extents).len()));
+        let (y, dx) = (forward(backend, &spec, &x), backward(backend, &spec, &dy));
+        assert_adjoint("box_average", (&y, &dy), (&x, &dx), 4.0 * tolerance::<B>());
+        assert_close("dx", &dx, &backward(&oracle(), &spec, &dy), 4.0 * tolerance::<B>());
+    }
+}

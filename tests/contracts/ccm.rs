@@ -1,0 +1,172 @@
+use num_traits::Float;
+use orthoscope::backend::{Backend, CcmWeights, Real};
+use orthoscope::shape::CcmSpec;
+
+use super::common::*;
+
+on_every_backend!(golden_numbers, stays_between_s_and_u, module_agrees_with_definition, gradients_agree_with_oracle);
+
+/// Rows and channels: ragged, one of each, powers of two.
+const CASES: [[usize; 2]; 3] = [[3 * 7 * 11, 5], [1, 1], [64, 8]];
+const SEVEN: [&str; 7] = ["s", "u", "w_mix", "b_mix", "w_gate", "b_gate", "dy"];
+
+/// `[s, u, w_mix, b_mix, w_gate, b_gate, dy]`.
+type Operands = [Vec<f64>; 7];
+
+fn operands([rows, c]: [usize; 2]) -> (CcmSpec, Operands) {
+    let (s, w_mix, w_gate) = (shape(&[rows, c]), shape(&[c, 1, 1, 3 * c]), shape(&[c, 1, 1, c]));
+    let lengths = [rows * c, rows * c, 3 * c * c, c, c * c, c, rows * c];
+    let mut index = 0;
+    let operands = lengths.map(|len| {
+        index += 1;
+        random(index, len)
+    });
+    (CcmSpec::new(&s, &s, &w_mix, &w_gate).unwrap(), operands)
+}
+
+fn convex_combination<B: Backend>(backend: &B, [beta, s, u]: [&[f64]; 3]) -> Vec<f64> {
+    let [beta, s, u] = [beta, s, u].map(|host| upload(backend, host));
+    let [y] = overwritten(backend, [backend.len(&s)], |[y]| backend.convex_combination(&beta, &s, &u, y));
+    y
+}
+
+/// `[dβ, ds, du]`.
+fn convex_combination_grad<B: Backend>(backend: &B, operands: [&[f64]; 3], dy: &[f64]) -> [Vec<f64>; 3] {
+    let ([beta, s, u], dy) = (operands.map(|host| upload(backend, host)), upload(backend, dy));
+    accumulated(backend, [backend.len(&s); 3], |[dbeta, ds, du]| {
+        backend.convex_combination_grad([&beta, &s, &u], &dy, [dbeta, ds, du])
+    })
+}
+
+/// `[h, β, y]`.
+fn forward<B: Backend>(backend: &B, spec: &CcmSpec, operands: &Operands) -> [Vec<f64>; 3] {
+    let [s, u, w_mix, b_mix, w_gate, b_gate, _] = operands.each_ref().map(|host| upload(backend, host));
+    let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
+    overwritten(backend, [backend.len(&s); 3], |[h, beta, y]| backend.ccm(spec, [&s, &u], &weights, [h, beta], y))
+}
+
+/// `[ds, du, dw_mix, db_mix, dw_gate, db_gate]`.
+fn backward<B: Backend>(backend: &B, spec: &CcmSpec, operands: &Operands) -> [Vec<f64>; 6] {
+    let [h, beta, _] = forward(backend, spec, operands).map(|host| upload(backend, &host));
+    let [s, u, w_mix, b_mix, w_gate, b_gate, dy] = operands.each_ref().map(|host| upload(backend, host));
+    let lengths = std::array::from_fn(|index| operands[index].len());
+    accumulated(backend, lengths, |[ds, du, dw_mix, db_mix, dw_gate, db_gate]| {
+        let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
+        let grads = CcmWeights { w_mix: dw_mix, b_mix: db_mix, w_gate: dw_gate, b_gate: db_gate };
+        backend.ccm_grad(spec, [&s, &u], &weights, [&h, &beta], &dy, [ds, du], grads)
+    })
+}
+
+fn golden_numbers<B: Backend>(backend: &B) {
+    let (beta, s, u) = ([0.0, 1.0, 0.25, 0.5], [1.0, 2.0, 4.0, -2.0], [5.0, 6.0, 8.0, 2.0]);
+    assert_eq!(convex_combination(backend, [&beta, &s, &u]), [5.0, 2.0, 7.0, 0.0]);
+    let grads = convex_combination_grad(backend, [&beta, &s, &u], &[1.0, 2.0, 4.0, 8.0]);
+    assert_eq!(grads, [vec![-4.0, -8.0, -16.0, -32.0], vec![0.0, 2.0, 1.0, 4.0], vec![1.0, 0.0, 3.0, 4.0]]);
+
+    // One channel; mixture (3, 1, 4), so h = 3 - 2 + 4 - 1 = 4 and the gate sees 0: β = ½, y = 2.
+    let spec = CcmSpec { rows: 1, c: 1 };
+    let weights = [vec![1.0, -2.0, 1.0], vec![-1.0], vec![0.5], vec![-2.0]];
+    let [w_mix, b_mix, w_gate, b_gate] = weights;
+    let operands = [vec![3.0], vec![1.0], w_mix, b_mix, w_gate, b_gate, vec![1.0]];
+    let close = |found: &[Vec<f64>], expected: &[&[f64]]| {
+        found.iter().zip(expected).for_each(|(found, expected)| assert_close("golden", found, expected, tolerance::<B>()));
+    };
+    close(&forward(backend, &spec, &operands), &[&[4.0], &[0.5], &[2.0]]);
+    // dβ = s - u = 2, through the sigmoid ¼ · 2 = ½, dh = ¼, no ELU slope; dmix = ¼ (1, -2, 1) and (s-u)² adds ± 2·2·¼.
+    let expected: [&[f64]; 6] = [&[1.75], &[-1.0], &[0.75, 0.25, 1.0], &[0.25], &[2.0], &[0.5]];
+    close(&backward(backend, &spec, &operands), &expected);
+}
+
+/// Exactly, in the backend's own arithmetic, also for s = u, neighbouring floats and mixed magnitudes.
+fn stays_between_s_and_u<B: Backend>(backend: &B) {
+    let len = 10_000;
+    let round = |values: Vec<f64>| values.into_iter().map(|value| B::Elem::of(value).f64()).collect::<Vec<_>>();
+    // All bits of an f64, so that products round in f64 too.
+    let fine = |index: u32, low: f32, high: f32| {
+        let coarse = random_between(index, len, low, high).into_iter();
+        round(coarse.zip(random(index + 1, len)).map(|(coarse, fine)| coarse * (1.0 - 1e-9 * fine.abs())).collect())
+    };
+    let mut beta = fine(0, 0.0, 1.0);
+    beta.iter_mut().step_by(7).for_each(|beta| *beta = 1.0);
+    beta.iter_mut().step_by(11).for_each(|beta| *beta = 0.0);
+    let s = fine(2, -100.0, 100.0);
+    let step = B::Elem::epsilon().f64();
+    let near = |i: usize, s: f64| match i % 4 {
+        0 => s,
+        1 => s * (1.0 + step),
+        2 => s * 1e-6,
+        _ => -s,
+    };
+    let u = round(s.iter().enumerate().map(|(i, &s)| near(i, s)).collect());
+    for (i, y) in convex_combination(backend, [&beta, &s, &u]).into_iter().enumerate() {
+        let (low, high) = (s[i].min(u[i]), s[i].max(u[i]));
+        assert!((low..=high).contains(&y), "{y:e} is outside [{low:e}, {high:e}] for beta {}", beta[i]);
+    }
+}
+
+fn module_agrees_with_definition<B: Backend>(backend: &B) {
+    for case in CASES {
+        let (spec, operands) = operands(case);
+        let [s, u, w_mix, b_mix, w_gate, b_gate, _] = &operands;
+        let mut expected = [vec![], vec![], vec![]];
+        for (s, u) in s.chunks(case[1]).zip(u.chunks(case[1])) {
+            let squares: Vec<f64> = s.iter().zip(u).map(|(s, u)| (s - u).powi(2)).collect();
+            let mixture = [s, u, &squares].concat();
+            let z = w_mix.chunks(mixture.len()).zip(b_mix).map(|(w, b)| dot(w, &mixture) + b);
+            let h: Vec<f64> = z.map(|z| if z > 0.0 { z } else { z.exp() - 1.0 }).collect();
+            let z = w_gate.chunks(h.len()).zip(b_gate).map(|(w, b)| dot(w, &h) + b);
+            let beta: Vec<f64> = z.map(|z| 1.0 / (1.0 + (-z).exp())).collect();
+            expected[2].extend(beta.iter().zip(s.iter().zip(u)).map(|(beta, (s, u))| u + beta * (s - u)));
+            expected[0].extend(h);
+            expected[1].extend(beta);
+        }
+        for (what, (found, expected)) in ["h", "beta", "y"].iter().zip(forward(backend, &spec, &operands).iter().zip(&expected)) {
+            assert_close(what, found, expected, tolerance::<B>());
+        }
+    }
+}
+
+fn gradients_agree_with_oracle<B: Backend>(backend: &B) {
+    for case in CASES {
+        let (spec, operands) = operands(case);
+        let (found, expected) = (backward(backend, &spec, &operands), backward(&oracle(), &spec, &operands));
+        for (what, (found, expected)) in SEVEN.iter().zip(found.iter().zip(&expected)) {
+            assert_close(&format!("d{what}"), found, expected, tolerance::<B>());
+        }
+        let beta = random_between(9, operands[0].len(), 0.0, 1.0);
+        let ends = [&beta[..], &operands[0], &operands[1]];
+        let found = convex_combination_grad(backend, ends, &operands[6]);
+        for (found, expected) in found.iter().zip(&convex_combination_grad(&oracle(), ends, &operands[6])) {
+            assert_close("convex combination gradient", found, expected, tolerance::<B>());
+        }
+    }
+}
+
+#[test]
+fn convex_combination_grad_is_the_derivative() {
+    let len = 3 * 17;
+    let (beta, s, u, dy) = (random_between(0, len, 0.1, 0.9), random(1, len), random(2, len), random(3, len));
+    let found = convex_combination_grad(&oracle(), [&beta, &s, &u], &dy);
+    for (which, found) in found.iter().enumerate() {
+        let differences = central_differences([&beta, &s, &u][which], |changed| {
+            let mut operands = [&beta[..], &s, &u];
+            operands[which] = changed;
+            dot(&convex_combination(&oracle(), operands), &dy)
+        });
+        assert_close("convex combination", found, &differences, 1e-8);
+    }
+}
+
+#[test]
+fn ccm_grad_is_the_derivative_in_all_six_operands() {
+    let (spec, operands) = operands([7, 3]);
+    for (which, found) in backward(&oracle(), &spec, &operands).iter().enumerate() {
+        let differences = central_differences(&operands[which], |changed| {
+            let mut operands = operands.clone();
+            operands[which] = changed.to_vec();
+            let [_, _, y] = forward(&oracle(), &spec, &operands);
+            dot(&y, &operands[6])
+        });
+        assert_close(SEVEN[which], found, &differences, 1e-8);
+    }
+}

@@ -1,0 +1,51 @@
+use orthoscope::backend::Backend;
+use orthoscope::shape::ChannelsSpec;
+
+use super::common::*;
+
+on_every_backend!(golden_numbers, adjoint, join_and_slice_are_inverse);
+
+fn spec(rows: usize, from: (usize, usize), to: (usize, usize), count: usize) -> ChannelsSpec {
+    ChannelsSpec::new("test", &shape(&[rows, from.0]), from.1, &shape(&[rows, to.0]), to.1, count).unwrap()
+}
+
+fn copy<B: Backend>(backend: &B, spec: &ChannelsSpec, source: &[f64], target: Vec<f64>) -> Vec<f64> {
+    let source = upload(backend, source);
+    let [target] = run_on(backend, [target], |[target]| backend.channels_copy(spec, &source, target));
+    target
+}
+
+fn add<B: Backend>(backend: &B, spec: &ChannelsSpec, source: &[f64]) -> Vec<f64> {
+    let source = upload(backend, source);
+    let [target] =
+        accumulated(backend, [(spec.rows * spec.target) as usize], |[target]| backend.channels_add(spec, &source, target));
+    target
+}
+
+fn golden_numbers<B: Backend>(backend: &B) {
+    // Channels 1 and 2 of three go to channels 2 and 3 of four; the rest of the target stays, NaN in the moved places goes.
+    let spec = spec(2, (3, 1), (4, 2), 2);
+    let source = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+    let target = vec![-1.0, -2.0, f64::NAN, f64::NAN, -5.0, -6.0, f64::NAN, f64::NAN];
+    assert_eq!(copy(backend, &spec, &source, target), [-1.0, -2.0, 2.0, 3.0, -5.0, -6.0, 5.0, 6.0]);
+    assert_eq!(add(backend, &spec, &source), [0.0, 0.0, 2.0, 3.0, 0.0, 0.0, 5.0, 6.0]);
+}
+
+fn adjoint<B: Backend>(backend: &B) {
+    let specs = [spec(3 * 17 * 23, (5, 1), (7, 4), 3), spec(1, (1, 0), (1, 0), 1), spec(64, (16, 8), (32, 0), 8)];
+    for spec in specs {
+        let (x, dy) = (random(0, (spec.rows * spec.source) as usize), random(1, (spec.rows * spec.target) as usize));
+        let y = copy(backend, &spec, &x, vec![0.0; dy.len()]);
+        assert_eq!(y, add(backend, &spec, &x));
+        let dx = add(backend, &spec.reversed(), &dy);
+        assert_adjoint("channels", (&y, &dy), (&x, &dx), tolerance::<B>());
+    }
+}
+
+fn join_and_slice_are_inverse<B: Backend>(backend: &B) {
+    let (rows, a, b) = (17, random(0, 17 * 5), random(1, 17 * 3));
+    let joined = copy(backend, &spec(rows, (5, 0), (8, 0), 5), &a, vec![f64::NAN; rows * 8]);
+    let joined = copy(backend, &spec(rows, (3, 0), (8, 5), 3), &b, joined);
+    assert_eq!(copy(backend, &spec(rows, (8, 0), (5, 0), 5), &joined, vec![f64::NAN; rows * 5]), a);
+    assert_eq!(copy(backend, &spec(rows, (8, 5), (3, 0), 3), &joined, vec![f64::NAN; rows * 3]), b);
+}

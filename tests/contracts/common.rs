@@ -1,0 +1,125 @@
+//! What the checks share: random operands, the `=` and `+=` laws, and comparisons with stated tolerances.
+//!
+//! Host values are f64 but random ones are drawn as f32, so that every backend computes with exactly the same operands.
+
+use num_traits::Float;
+use orthoscope::Result;
+use orthoscope::backend::{Backend, Real, Reference};
+use orthoscope::rng::{Purpose, Stream};
+use orthoscope::shape::{Activation, Shape};
+
+/// Every activation.
+pub const ACTIVATIONS: [Activation; 5] =
+    [Activation::Identity, Activation::Elu, Activation::Tanh, Activation::Sigmoid, Activation::Softplus];
+
+/// The oracle.
+pub fn oracle() -> Reference<f64> {
+    Reference::default()
+}
+
+/// Relative tolerance of a backend: a hundred units in the last place, 1.2e-5 for f32 and 2.2e-14 for f64.
+pub fn tolerance<B: Backend>() -> f64 {
+    100.0 * B::Elem::epsilon().f64()
+}
+
+/// `len` values, uniform in [low, high); another `index` gives other values.
+pub fn random_between(index: u32, len: usize, low: f32, high: f32) -> Vec<f64> {
+    let mut stream = Stream::new(2206, Purpose::Test, 0, index);
+    (0..len).map(|_| f64::from(stream.range(low, high))).collect()
+}
+
+/// `len` values, uniform in [-1, 1).
+pub fn random(index: u32, len: usize) -> Vec<f64> {
+    random_between(index, len, -1.0, 1.0)
+}
+
+pub fn shape(extents: &[usize]) -> Shape {
+    Shape::new(extents).unwrap()
+}
+
+pub fn upload<B: Backend>(backend: &B, host: &[f64]) -> B::Buffer {
+    let host: Vec<B::Elem> = host.iter().map(|&value| B::Elem::of(value)).collect();
+    backend.upload(&host).unwrap()
+}
+
+pub fn download<B: Backend>(backend: &B, buffer: &B::Buffer) -> Vec<f64> {
+    backend.download(buffer).unwrap().into_iter().map(Real::f64).collect()
+}
+
+/// Runs an op on outputs that start with `start` and gives back what it leaves there.
+pub fn run_on<B: Backend, const N: usize>(
+    backend: &B,
+    start: [Vec<f64>; N],
+    op: impl FnOnce(&mut [B::Buffer; N]) -> Result<()>,
+) -> [Vec<f64>; N] {
+    let mut outputs = start.map(|start| upload(backend, &start));
+    op(&mut outputs).unwrap();
+    outputs.map(|output| download(backend, &output))
+}
+
+/// Runs an op that overwrites outputs of the lengths given: what was there before, NaN, must be gone.
+pub fn overwritten<B: Backend, const N: usize>(
+    backend: &B,
+    lengths: [usize; N],
+    op: impl FnOnce(&mut [B::Buffer; N]) -> Result<()>,
+) -> [Vec<f64>; N] {
+    let outputs = run_on(backend, lengths.map(|len| vec![f64::NAN; len]), op);
+    assert!(outputs.iter().flatten().all(|value| !value.is_nan()), "the op left or made a NaN");
+    outputs
+}
+
+/// Runs an op that accumulates into outputs of the lengths given, on zeros and on other values: both must grow alike.
+pub fn accumulated<B: Backend, const N: usize>(
+    backend: &B,
+    lengths: [usize; N],
+    op: impl Fn(&mut [B::Buffer; N]) -> Result<()>,
+) -> [Vec<f64>; N] {
+    let grown = run_on(backend, lengths.map(|len| vec![0.0; len]), &op);
+    let start = lengths.map(|len| random_between(99, len, 0.5, 1.5));
+    let onto = run_on(backend, start.clone(), &op);
+    for ((onto, start), grown) in onto.iter().zip(&start).zip(&grown) {
+        let sum: Vec<f64> = start.iter().zip(grown).map(|(start, grown)| start + grown).collect();
+        assert_close("accumulation", onto, &sum, tolerance::<B>());
+    }
+    grown
+}
+
+/// `|found - expected| ≤ tolerance · max |expected|`, element by element.
+#[track_caller]
+pub fn assert_close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}: lengths");
+    let scale = expected.iter().fold(0.0, |scale: f64, value| scale.max(value.abs()));
+    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let error = (found - expected).abs();
+        assert!(error <= tolerance * scale, "{what}[{i}] is {found}, expected {expected}, off by {error:e} (scale {scale})");
+    }
+}
+
+/// `<Ax, y> = <x, Aᵀy>`, up to `tolerance` of `‖Ax‖ ‖y‖`; the pairs are `(Ax, y)` and `(x, Aᵀy)`.
+#[track_caller]
+pub fn assert_adjoint(what: &str, forward: (&[f64], &[f64]), backward: (&[f64], &[f64]), tolerance: f64) {
+    let (left, right) = (dot(forward.0, forward.1), dot(backward.0, backward.1));
+    let scale = norm(forward.0) * norm(forward.1);
+    assert!(scale > 0.0, "{what}: nothing to compare");
+    assert!((left - right).abs() <= tolerance * scale, "{what}: <Ax, y> = {left}, <x, Aᵀy> = {right}");
+}
+
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn norm(a: &[f64]) -> f64 {
+    dot(a, a).sqrt()
+}
+
+/// Gradient of `f` at `x` by central differences; the error is of the order of 1e-9 for smooth functions of size 1.
+pub fn central_differences(x: &[f64], f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+    const STEP: f64 = 1e-5;
+    let at = |i: usize, offset: f64| {
+        let mut x = x.to_vec();
+        x[i] += offset;
+        f(&x)
+    };
+    (0..x.len()).map(|i| (at(i, STEP) - at(i, -STEP)) / (2.0 * STEP)).collect()
+}

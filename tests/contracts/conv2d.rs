@@ -1,0 +1,178 @@
+use orthoscope::backend::Backend;
+use orthoscope::shape::{Activation, Conv2dOptions, Conv2dSpec};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use super::common::*;
+
+on_every_backend!(golden_numbers, ragged_cases, power_of_two_case, random_specs, fused_activations);
+
+/// Random operands of one convolution.
+struct Operands {
+    x: Vec<f64>,
+    w: Vec<f64>,
+    b: Vec<f64>,
+    dz: Vec<f64>,
+}
+
+impl Operands {
+    fn random(spec: &Conv2dSpec) -> Self {
+        let product = |extents: &[u32]| extents.iter().map(|&extent| extent as usize).product();
+        Self {
+            x: random(0, product(&[spec.n, spec.h, spec.w, spec.c_in])),
+            w: random(1, product(&[spec.c_out, spec.kernel, spec.kernel, spec.c_in])),
+            b: random(2, spec.c_out as usize),
+            dz: random(3, spec.output().unwrap().len()),
+        }
+    }
+}
+
+fn forward<B: Backend>(backend: &B, spec: &Conv2dSpec, x: &[f64], w: &[f64], b: Option<&[f64]>) -> Vec<f64> {
+    let (x, w, b) = (upload(backend, x), upload(backend, w), b.map(|b| upload(backend, b)));
+    let [y] = overwritten(backend, [spec.output().unwrap().len()], |[y]| backend.conv2d(spec, &x, &w, b.as_ref(), y));
+    y
+}
+
+/// `[dx, dw, db]`.
+fn gradients<B: Backend>(backend: &B, spec: &Conv2dSpec, operands: &Operands) -> [Vec<f64>; 3] {
+    let (x, w, dz) = (upload(backend, &operands.x), upload(backend, &operands.w), upload(backend, &operands.dz));
+    let lengths = [operands.w.len(), operands.b.len()];
+    let [dx] = accumulated(backend, [operands.x.len()], |[dx]| backend.conv2d_input_grad(spec, &dz, &w, dx));
+    let [dw, db] = accumulated(backend, lengths, |[dw, db]| backend.conv2d_weight_grad(spec, &x, &dz, dw, Some(db)));
+    let [alone] = accumulated(backend, [operands.w.len()], |[dw]| backend.conv2d_weight_grad(spec, &x, &dz, dw, None));
+    assert_eq!(alone, dw, "dw depends on whether db is asked for");
+    [dx, dw, db]
+}
+
+/// The definition, on a copy of the image with the zeros around it. Independent of the reference's index arithmetic.
+pub fn by_definition(spec: &Conv2dSpec, x: &[f64], w: &[f64], b: &[f64]) -> Vec<f64> {
+    let [n, h, width, c_in, c_out] = [spec.n, spec.h, spec.w, spec.c_in, spec.c_out].map(|extent| extent as usize);
+    let [kernel, stride, dilation, padding] =
+        [spec.kernel, spec.stride, spec.dilation, spec.padding].map(|extent| extent as usize);
+    let mut padded = vec![vec![vec![vec![0.0; c_in]; width + 2 * padding]; h + 2 * padding]; n];
+    for (index, &x) in x.iter().enumerate() {
+        let (pixel, channel) = (index / c_in, index % c_in);
+        padded[pixel / width / h][pixel / width % h + padding][pixel % width + padding][channel] = x;
+    }
+    let mut y = Vec::new();
+    for image in &padded {
+        for top in (0..=h + 2 * padding - dilation * (kernel - 1) - 1).step_by(stride) {
+            for left in (0..=width + 2 * padding - dilation * (kernel - 1) - 1).step_by(stride) {
+                for o in 0..c_out {
+                    let mut sum = b[o];
+                    let mut weights = w[o * kernel * kernel * c_in..].iter();
+                    for row in 0..kernel {
+                        for column in 0..kernel {
+                            let pixel = &image[top + row * dilation][left + column * dilation];
+                            sum += pixel.iter().zip(&mut weights).map(|(x, w)| x * w).sum::<f64>();
+                        }
+                    }
+                    y.push(sum);
+                }
+            }
+        }
+    }
+    y
+}
+
+/// All that must hold for one spec without activation.
+fn case<B: Backend>(backend: &B, spec: &Conv2dSpec) {
+    let (operands, tolerance) = (Operands::random(spec), tolerance::<B>());
+    let Operands { x, w, b, dz } = &operands;
+    let (zero_x, zero_b) = (vec![0.0; x.len()], vec![0.0; b.len()]);
+
+    let y = forward(backend, spec, x, w, Some(b));
+    assert_close("y", &y, &by_definition(spec, x, w, b), tolerance);
+    let y = forward(backend, spec, x, w, None);
+    assert_close("y without bias", &y, &by_definition(spec, x, w, &zero_b), tolerance);
+
+    let [dx, dw, db] = gradients(backend, spec, &operands);
+    if y.iter().any(|&y| y != 0.0) {
+        assert_adjoint("conv2d in x", (&y, dz), (x, &dx), tolerance);
+        assert_adjoint("conv2d in w", (&y, dz), (w, &dw), tolerance);
+    }
+    let bias_only = forward(backend, spec, &zero_x, w, Some(b));
+    assert_adjoint("conv2d in b", (&bias_only, dz), (b, &db), tolerance);
+
+    let expected = gradients(&oracle(), spec, &operands);
+    for (what, (found, expected)) in ["dx", "dw", "db"].iter().zip([dx, dw, db].iter().zip(&expected)) {
+        assert_close(what, found, expected, tolerance);
+    }
+}
+
+fn spec(x: &[usize; 4], c_out: usize, kernel: usize, options: Conv2dOptions) -> Conv2dSpec {
+    Conv2dSpec::new(&shape(x), &shape(&[c_out, kernel, kernel, x[3]]), None, options).unwrap()
+}
+
+fn options(stride: usize, dilation: usize, padding: usize) -> Conv2dOptions {
+    Conv2dOptions { stride, dilation, padding, activation: Activation::Identity }
+}
+
+fn ragged_cases<B: Backend>(backend: &B) {
+    let cases = [
+        (1, options(1, 1, 0)),
+        (1, options(2, 1, 0)),
+        (1, options(2, 3, 2)),
+        (3, options(1, 1, 0)),
+        (3, options(1, 1, 1)),
+        (3, options(2, 1, 1)),
+        (3, options(1, 2, 2)),
+        (3, options(2, 3, 3)),
+        (3, options(1, 1, 5)),
+        (5, options(1, 1, 2)),
+        (5, options(2, 2, 1)),
+        (5, options(1, 3, 6)),
+    ];
+    for (kernel, options) in cases {
+        case(backend, &spec(&[3, 17, 23, 5], 4, kernel, options));
+    }
+}
+
+fn power_of_two_case<B: Backend>(backend: &B) {
+    case(backend, &spec(&[2, 16, 16, 8], 16, 3, options(1, 1, 1)));
+}
+
+fn random_specs<B: Backend>(backend: &B) {
+    let extents = (1..=2usize, 1..=9usize, 1..=9usize, 1..=4usize, 1..=5usize);
+    let settings = (prop::sample::select(vec![1, 3, 5]), 1..=2usize, 1..=3usize, 0..=7usize);
+    let specs = (extents, settings).prop_filter_map("the kernel does not fit", |((n, h, w, c_in, c_out), settings)| {
+        let (kernel, stride, dilation, padding) = settings;
+        let weight = shape(&[c_out, kernel, kernel, c_in]);
+        Conv2dSpec::new(&shape(&[n, h, w, c_in]), &weight, None, options(stride, dilation, padding)).ok()
+    });
+    let checked = TestRunner::deterministic().run(&specs, |spec| {
+        case(backend, &spec);
+        Ok(())
+    });
+    checked.unwrap();
+}
+
+fn fused_activations<B: Backend>(backend: &B) {
+    for activation in ACTIVATIONS {
+        let spec = spec(&[3, 7, 5, 5], 4, 3, Conv2dOptions { activation, ..options(1, 2, 2) });
+        let Operands { x, w, b, .. } = Operands::random(&spec);
+        let z = upload(&oracle(), &by_definition(&spec, &x, &w, &b));
+        let [expected] =
+            overwritten(&oracle(), [z.len()], |[y]| orthoscope::backend::Pointwise::activation(&oracle(), activation, &z, y));
+        assert_close(&format!("{activation:?}"), &forward(backend, &spec, &x, &w, Some(&b)), &expected, tolerance::<B>());
+    }
+}
+
+fn golden_numbers<B: Backend>(backend: &B) {
+    let golden = |x: &[usize; 4], kernel: usize, options, values: (&[f64], &[f64], f64), expected: &[f64]| {
+        let y = forward(backend, &spec(x, 1, kernel, options), values.0, values.1, Some(&[values.2]));
+        assert_eq!(y, expected);
+    };
+    let [ramp, ones] = [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], [1.0; 9]];
+    // A delta image shows the kernel turned by half a turn: this is a cross-correlation.
+    let delta = [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0];
+    golden(&[1, 3, 3, 1], 3, options(1, 1, 1), (&delta, &ramp, 0.5), &[9.5, 8.5, 7.5, 6.5, 5.5, 4.5, 3.5, 2.5, 1.5]);
+    // Sums over 3x3 neighbourhoods.
+    golden(&[1, 3, 3, 1], 3, options(1, 1, 1), (&ramp, &ones, 0.0), &[12.0, 21.0, 16.0, 27.0, 45.0, 33.0, 24.0, 39.0, 28.0]);
+    // Stride 2 keeps the corners of the above.
+    golden(&[1, 3, 3, 1], 3, options(2, 1, 1), (&ramp, &ones, 0.0), &[12.0, 16.0, 24.0, 28.0]);
+    // With dilation 2 the centre sees the corners, the middles of the sides and itself; the corner (0, 0) sees (0, 0), (0, 2), …
+    golden(&[1, 3, 3, 1], 3, options(1, 2, 2), (&ramp, &ones, 0.0), &[20.0, 10.0, 20.0, 10.0, 5.0, 10.0, 20.0, 10.0, 20.0]);
+    // Two channels and a 1x1 kernel: y = 10 x₀ + x₁.
+    golden(&[1, 1, 2, 2], 1, options(1, 1, 0), (&[1.0, 2.0, 3.0, 4.0], &[10.0, 1.0], 0.0), &[12.0, 34.0]);
+}

@@ -1,0 +1,167 @@
+use orthoscope::backend::{Backend, Real, Reference};
+use orthoscope::shape::Activation;
+
+use super::common::*;
+
+on_every_backend!(golden_numbers, far_arguments, agrees_with_oracle, elu_at_zero, arithmetic, bias);
+
+const LEN: usize = 3 * 17 * 23 * 5;
+
+fn activation<B: Backend>(backend: &B, activation: Activation, x: &[f64]) -> Vec<f64> {
+    let (x, len) = (upload(backend, x), x.len());
+    let [y] = overwritten(backend, [len], |[y]| backend.activation(activation, &x, y));
+    y
+}
+
+fn slope<B: Backend>(backend: &B, activation: Activation, order: u32, y: &[f64]) -> Vec<f64> {
+    let (y, len) = (upload(backend, y), y.len());
+    let [s] = overwritten(backend, [len], |[s]| backend.activation_slope(activation, order, &y, s));
+    s
+}
+
+fn activation_grad<B: Backend>(backend: &B, activation: Activation, y: &[f64], dy: &[f64]) -> Vec<f64> {
+    let (y, dy, len) = (upload(backend, y), upload(backend, dy), y.len());
+    let [dz] = overwritten(backend, [len], |[dz]| backend.activation_grad(activation, &y, &dy, dz));
+    dz
+}
+
+fn golden_numbers<B: Backend>(backend: &B) {
+    let (x, e) = ([-1.0, 0.0, 2.0], std::f64::consts::E);
+    let expected = [
+        (Activation::Identity, x),
+        (Activation::Elu, [1.0 / e - 1.0, 0.0, 2.0]),
+        (Activation::Tanh, [-0.761_594_155_955_764_9, 0.0, 0.964_027_580_075_816_9]),
+        (Activation::Sigmoid, [1.0 / (1.0 + e), 0.5, 1.0 / (1.0 + (-2.0_f64).exp())]),
+        (Activation::Softplus, [(1.0 + 1.0 / e).ln(), 2.0_f64.ln(), (1.0 + e * e).ln()]),
+    ];
+    for (kind, expected) in expected {
+        assert_close(&format!("{kind:?}"), &activation(backend, kind, &x), &expected, tolerance::<B>());
+    }
+    // S, S' and S'' at -0.75 and 0.25.
+    let [high, low] = [0.75, -0.25].map(f64::exp);
+    let expected = [
+        (Activation::Identity, [[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]]),
+        (Activation::Elu, [[0.25, 1.0], [1.0, 0.0], [0.0, 0.0]]),
+        (Activation::Tanh, [[0.4375, 0.9375], [1.5, -0.5], [-2.0, -2.0]]),
+        (Activation::Sigmoid, [[-1.3125, 0.1875], [2.5, 0.5], [-2.0, -2.0]]),
+        (Activation::Softplus, [[1.0 - high, 1.0 - low], [high, low], [-high, -low]]),
+    ];
+    for (kind, orders) in expected {
+        for (order, expected) in (0..).zip(orders) {
+            let found = slope(backend, kind, order, &[-0.75, 0.25]);
+            assert_close(&format!("{kind:?} slope of order {order}"), &found, &expected, tolerance::<B>());
+        }
+    }
+}
+
+/// Far from zero nothing overflows: saturated values and slopes, no NaN.
+fn far_arguments<B: Backend>(backend: &B) {
+    let far = [
+        (Activation::Elu, [-1.0, 1000.0], [0.0, 1.0]),
+        (Activation::Tanh, [-1.0, 1.0], [0.0, 0.0]),
+        (Activation::Sigmoid, [0.0, 1.0], [0.0, 0.0]),
+        (Activation::Softplus, [0.0, 1000.0], [0.0, 1.0]),
+    ];
+    for (kind, values, slopes) in far {
+        let y = activation(backend, kind, &[-1000.0, 1000.0]);
+        for (found, expected) in y.iter().chain(&slope(backend, kind, 0, &y)).zip(values.iter().chain(&slopes)) {
+            let error = (found - expected).abs();
+            assert!(error <= tolerance::<B>() * expected.abs().max(1.0), "{kind:?}: {found} instead of {expected}");
+        }
+    }
+}
+
+/// A'(0) = 1, and the zero belongs to the branch `1 + y`.
+fn elu_at_zero<B: Backend>(backend: &B) {
+    assert_eq!(activation(backend, Activation::Elu, &[0.0, -0.0]), [0.0, 0.0]);
+    assert_eq!(slope(backend, Activation::Elu, 0, &[0.0, -0.0]), [1.0, 1.0]);
+    assert_eq!(slope(backend, Activation::Elu, 1, &[0.0, -0.0]), [1.0, 1.0]);
+}
+
+fn agrees_with_oracle<B: Backend>(backend: &B) {
+    let (x, dy) = (random_between(0, LEN, -8.0, 8.0), random(1, LEN));
+    for kind in ACTIVATIONS {
+        let close = |what: &str, found: &[f64], expected: &[f64]| {
+            assert_close(&format!("{kind:?} {what}"), found, expected, tolerance::<B>());
+        };
+        close("value", &activation(backend, kind, &x), &activation(&oracle(), kind, &x));
+        // The same outputs for both, so that only the slope is compared.
+        let y: Vec<f64> = activation(&oracle(), kind, &x).into_iter().map(|y| f64::from(y as f32)).collect();
+        close("gradient", &activation_grad(backend, kind, &y, &dy), &activation_grad(&oracle(), kind, &y, &dy));
+        for order in 0..=4 {
+            close("slope", &slope(backend, kind, order, &y), &slope(&oracle(), kind, order, &y));
+        }
+        let product: Vec<f64> = slope(backend, kind, 0, &y).iter().zip(&dy).map(|(slope, dy)| slope * dy).collect();
+        close("gradient through the slope", &activation_grad(backend, kind, &y, &dy), &product);
+    }
+}
+
+fn arithmetic<B: Backend>(backend: &B) {
+    let (a, b) = (random(0, LEN), random(1, LEN));
+    let (left, right) = (upload(backend, &a), upload(backend, &b));
+    let zip = |f: fn(f64, f64) -> f64| a.iter().zip(&b).map(|(&a, &b)| f(a, b)).collect::<Vec<_>>();
+    let close = |what: &str, [found]: [Vec<f64>; 1], expected: Vec<f64>| {
+        assert_close(what, &found, &expected, tolerance::<B>());
+    };
+    close("add", overwritten(backend, [LEN], |[y]| backend.add(&left, &right, y)), zip(|a, b| a + b));
+    close("sub", overwritten(backend, [LEN], |[y]| backend.sub(&left, &right, y)), zip(|a, b| a - b));
+    close("mul", overwritten(backend, [LEN], |[y]| backend.mul(&left, &right, y)), zip(|a, b| a * b));
+    close("mul_add", accumulated(backend, [LEN], |[y]| backend.mul_add(&left, &right, y)), zip(|a, b| a * b));
+    close("affine", overwritten(backend, [LEN], |[y]| backend.affine(-3.0, 0.25, &left, y)), zip(|a, _| -3.0 * a + 0.25));
+    close("axpy", accumulated(backend, [LEN], |[y]| backend.axpy(-3.0, &left, y)), zip(|a, _| -3.0 * a));
+}
+
+fn bias<B: Backend>(backend: &B) {
+    let buffer = |host: &[f64]| upload(backend, host);
+    let (x, b) = (buffer(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), buffer(&[10.0, 20.0, 30.0]));
+    let [y] = overwritten(backend, [6], |[y]| backend.add_bias(&x, &b, y));
+    assert_eq!(y, [11.0, 22.0, 33.0, 14.0, 25.0, 36.0]);
+    let [db] = accumulated(backend, [3], |[db]| backend.bias_grad(&x, db));
+    assert_eq!(db, [5.0, 7.0, 9.0]);
+
+    for (rows, channels) in [(3 * 17 * 23, 5), (1, 7), (64, 32)] {
+        let (b, dy) = (random(0, channels), random(1, rows * channels));
+        let (zeros, bias, gradient) = (buffer(&vec![0.0; dy.len()]), buffer(&b), buffer(&dy));
+        let [y] = overwritten(backend, [dy.len()], |[y]| backend.add_bias(&zeros, &bias, y));
+        let [db] = accumulated(backend, [channels], |[db]| backend.bias_grad(&gradient, db));
+        assert_adjoint("add_bias in b", (&y, &dy), (&b, &db), tolerance::<B>());
+    }
+}
+
+/// `S(A(x)) = A'(x)`, and each order of the slope is the derivative of the one before.
+#[test]
+fn slopes_are_derivatives() {
+    // 0.02 to 3.98 on both sides of the kink of ELU, which the step of 1e-5 must not cross.
+    let x: Vec<f64> = (-100..100).map(|i| 0.04 * f64::from(i) + 0.02).collect();
+    let sum = |values: Vec<f64>| values.iter().sum::<f64>();
+    for kind in ACTIVATIONS {
+        let y = activation(&oracle(), kind, &x);
+        let dy = random(0, x.len());
+        let differences = central_differences(&x, |x| dot(&activation(&oracle(), kind, x), &dy));
+        assert_close(&format!("{kind:?}"), &activation_grad(&oracle(), kind, &y, &dy), &differences, 1e-7);
+        for order in 0..3 {
+            let differences = central_differences(&y, |y| sum(slope(&oracle(), kind, order, y)));
+            let found = slope(&oracle(), kind, order + 1, &y);
+            let error = found.iter().zip(&differences).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(error < 1e-7, "{kind:?}: slope of order {} is off by {error:e}", order + 1);
+        }
+    }
+}
+
+/// Where a naive formula loses all digits: just below zero for ELU, far below for softplus and sigmoid.
+#[test]
+fn reference_keeps_relative_accuracy() {
+    fn check<T: Real>() {
+        let backend = Reference::<T>::default();
+        let tolerance = 100.0 * T::epsilon().f64();
+        for (kind, x, expected) in [
+            (Activation::Elu, -2.0_f64.powi(-20), -9.536_738_616_590_437e-7),
+            (Activation::Softplus, -30.0, 9.357_622_968_839_737e-14),
+            (Activation::Sigmoid, -30.0, 9.357_622_968_839_3e-14),
+        ] {
+            assert_close(&format!("{kind:?}"), &activation(&backend, kind, &[x]), &[expected], tolerance);
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}

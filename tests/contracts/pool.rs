@@ -1,0 +1,69 @@
+use orthoscope::backend::Backend;
+use orthoscope::shape::PoolSpec;
+
+use super::common::*;
+
+on_every_backend!(golden_numbers, agrees_with_definition, adjoint_with_fixed_selection);
+
+const CASES: [([usize; 4], usize); 4] = [([3, 17, 23, 5], 2), ([3, 17, 23, 5], 3), ([1, 5, 4, 1], 1), ([2, 16, 16, 8], 2)];
+
+/// Values 0, 1, 2 and 3, so that most windows have equal maxima.
+fn quantised(index: u32, len: usize) -> Vec<f64> {
+    random_between(index, len, 0.0, 4.0).into_iter().map(f64::floor).collect()
+}
+
+fn forward<B: Backend>(backend: &B, spec: &PoolSpec, x: &[f64], v: &[f64]) -> Vec<f64> {
+    let (x, v) = (upload(backend, x), upload(backend, v));
+    let [y] = overwritten(backend, [spec.output().unwrap().len()], |[y]| backend.max_pool(spec, &x, &v, y));
+    y
+}
+
+fn backward<B: Backend>(backend: &B, spec: &PoolSpec, x: &[f64], dy: &[f64]) -> Vec<f64> {
+    let (x, dy, len) = (upload(backend, x), upload(backend, dy), x.len());
+    let [dv] = accumulated(backend, [len], |[dv]| backend.max_pool_grad(spec, &x, &dy, dv));
+    dv
+}
+
+fn golden_numbers<B: Backend>(backend: &B) {
+    // 3x5, one channel: two windows of 2x2; the last row and column belong to none. The second window has equal maxima.
+    let spec = PoolSpec::new(&shape(&[1, 3, 5, 1]), 2).unwrap();
+    let x = [1.0, 4.0, 7.0, 7.0, 9.0, 3.0, 2.0, 7.0, 0.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0];
+    let v: Vec<f64> = (0..15).map(f64::from).collect();
+    assert_eq!(forward(backend, &spec, &x, &x), [4.0, 7.0]);
+    assert_eq!(forward(backend, &spec, &x, &v), [1.0, 2.0]);
+    let dv = backward(backend, &spec, &x, &[10.0, 20.0]);
+    assert_eq!(dv, [0.0, 10.0, 20.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    // All below zero: padding with zeros or starting from zero would show.
+    assert_eq!(forward(backend, &spec, &[-2.0; 15], &x), [1.0, 7.0]);
+}
+
+fn agrees_with_definition<B: Backend>(backend: &B) {
+    for (extents, window) in CASES {
+        let spec = PoolSpec::new(&shape(&extents), window).unwrap();
+        let (x, v) = (quantised(0, shape(&extents).len()), random(1, shape(&extents).len()));
+        let [n, h_out, w_out, c] = spec.output().unwrap().nhwc("test").unwrap();
+        let expected: Vec<f64> = (0..n * h_out * w_out * c)
+            .map(|index| {
+                let (channel, q, p, image) = (index % c, index / c % w_out, index / c / w_out % h_out, index / c / w_out / h_out);
+                let rows = p * window..(p + 1) * window;
+                let taps = rows.flat_map(|row| (q * window..(q + 1) * window).map(move |column| (row, column)));
+                let flat = |(row, column)| ((image * extents[1] + row) * extents[2] + column) * c + channel;
+                // `max_by` keeps the last of equal maxima, so the first wins in reverse order.
+                let all: Vec<usize> = taps.map(flat).collect();
+                v[*all.iter().rev().max_by(|&&a, &&b| x[a].total_cmp(&x[b])).unwrap()]
+            })
+            .collect();
+        assert_eq!(forward(backend, &spec, &x, &v), expected);
+    }
+}
+
+fn adjoint_with_fixed_selection<B: Backend>(backend: &B) {
+    for (extents, window) in CASES {
+        let spec = PoolSpec::new(&shape(&extents), window).unwrap();
+        let len = shape(&extents).len();
+        let (x, v, dy) = (quantised(0, len), random(1, len), random(2, spec.output().unwrap().len()));
+        let (y, dv) = (forward(backend, &spec, &x, &v), backward(backend, &spec, &x, &dy));
+        assert_adjoint("max_pool in v", (&y, &dy), (&v, &dv), tolerance::<B>());
+        assert_eq!(dv, backward(&oracle(), &spec, &x, &dy));
+    }
+}

@@ -1,0 +1,99 @@
+use orthoscope::backend::{Backend, Pointwise};
+use orthoscope::shape::{Activation, SdcSpec};
+
+use super::common::*;
+use super::conv2d::by_definition;
+
+on_every_backend!(agrees_with_joined_convolutions, adjoint_and_oracle);
+
+const BRANCHES: usize = 6;
+/// The dilations of the networks; 16 and 32 are wider than the maps here, so that whole taps fall outside.
+const DILATIONS: [usize; BRANCHES] = [1, 2, 4, 8, 16, 32];
+
+struct Operands {
+    spec: SdcSpec,
+    x: Vec<f64>,
+    w: Vec<Vec<f64>>,
+    b: Vec<Vec<f64>>,
+    dz: Vec<f64>,
+}
+
+impl Operands {
+    fn random(x: &[usize; 4], c_out: usize, activation: Activation) -> Self {
+        let weight = shape(&[c_out, 3, 3, x[3]]);
+        let spec = SdcSpec::new(&shape(x), &[weight; BRANCHES], &DILATIONS, activation).unwrap();
+        let each = |first: u32, len: usize| (first..first + BRANCHES as u32).map(|index| random(index, len)).collect();
+        Self {
+            spec,
+            x: random(0, shape(x).len()),
+            w: each(10, weight.len()),
+            b: each(20, c_out),
+            dz: random(1, spec.output().unwrap().len()),
+        }
+    }
+
+    fn all() -> [Self; 3] {
+        [
+            Self::random(&[3, 9, 11, 5], 3, Activation::Identity),
+            Self::random(&[1, 3, 35, 2], 5, Activation::Identity),
+            Self::random(&[2, 8, 8, 8], 8, Activation::Identity),
+        ]
+    }
+}
+
+fn forward<B: Backend>(backend: &B, operands: &Operands, x: &[f64], b: &[Vec<f64>]) -> Vec<f64> {
+    let x = upload(backend, x);
+    let [w, b] = [&operands.w[..], b].map(|buffers| buffers.iter().map(|host| upload(backend, host)).collect::<Vec<_>>());
+    let (w, b): (Vec<_>, Vec<_>) = (w.iter().collect(), b.iter().collect());
+    let [y] = overwritten(backend, [operands.dz.len()], |[y]| backend.sdc(&operands.spec, &x, &w, &b, y));
+    y
+}
+
+/// `[dx]`, and dw of each branch followed by db of each branch.
+fn gradients<B: Backend>(backend: &B, operands: &Operands) -> ([Vec<f64>; 1], [Vec<f64>; 2 * BRANCHES]) {
+    let (x, dz) = (upload(backend, &operands.x), upload(backend, &operands.dz));
+    let w: Vec<_> = operands.w.iter().map(|w| upload(backend, w)).collect();
+    let w: Vec<_> = w.iter().collect();
+    let dx = accumulated(backend, [operands.x.len()], |[dx]| backend.sdc_input_grad(&operands.spec, &dz, &w, dx));
+    let lengths: [usize; 2 * BRANCHES] =
+        std::array::from_fn(|k| if k < BRANCHES { operands.w[k].len() } else { operands.b[k - BRANCHES].len() });
+    let weights = accumulated(backend, lengths, |grads| {
+        let (dw, db) = grads.split_at_mut(BRANCHES);
+        backend.sdc_weight_grad(&operands.spec, &x, &dz, dw, db)
+    });
+    (dx, weights)
+}
+
+fn agrees_with_joined_convolutions<B: Backend>(backend: &B) {
+    for operands in Operands::all().into_iter().chain([Operands::random(&[1, 5, 4, 3], 2, Activation::Elu)]) {
+        let Operands { spec, x, w, b, .. } = &operands;
+        let branches: Vec<_> = (0..BRANCHES).map(|k| by_definition(&spec.branch(k), x, &w[k], &b[k])).collect();
+        let rows = branches[0].len() / b[0].len();
+        let joined: Vec<f64> = (0..rows)
+            .flat_map(|row| branches.iter().flat_map(move |branch| branch.chunks(branch.len() / rows).nth(row).unwrap().to_vec()))
+            .collect();
+        let z = upload(&oracle(), &joined);
+        let [expected] = overwritten(&oracle(), [z.len()], |[y]| oracle().activation(spec.activation, &z, y));
+        assert_close("y", &forward(backend, &operands, x, b), &expected, tolerance::<B>());
+    }
+}
+
+fn adjoint_and_oracle<B: Backend>(backend: &B) {
+    for operands in Operands::all() {
+        let Operands { x, w, b, dz, .. } = &operands;
+        let tolerance = tolerance::<B>();
+        let no_bias = vec![vec![0.0; b[0].len()]; BRANCHES];
+        let y = forward(backend, &operands, x, &no_bias);
+        let ([dx], weights) = gradients(backend, &operands);
+        assert_adjoint("sdc in x", (&y, dz), (x, &dx), tolerance);
+        assert_adjoint("sdc in w", (&y, dz), (&w.concat(), &weights[..BRANCHES].concat()), tolerance);
+        let bias_only = forward(backend, &operands, &vec![0.0; x.len()], b);
+        assert_adjoint("sdc in b", (&bias_only, dz), (&b.concat(), &weights[BRANCHES..].concat()), tolerance);
+
+        let ([expected_dx], expected_weights) = gradients(&oracle(), &operands);
+        assert_close("dx", &dx, &expected_dx, tolerance);
+        for (k, (found, expected)) in weights.iter().zip(&expected_weights).enumerate() {
+            assert_close(&format!("weight gradient {k}"), found, expected, tolerance);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+use orthoscope::backend::Backend;
+
+use super::common::*;
+
+on_every_backend!(round_trips);
+
+fn round_trips<B: Backend>(backend: &B) {
+    assert!(!backend.name().is_empty());
+    let host = random(0, 1173);
+    let buffer = upload(backend, &host);
+    assert_eq!(backend.len(&buffer), host.len());
+    assert_eq!(download(backend, &buffer), host);
+    assert_eq!(download(backend, &backend.zeros(7).unwrap()), [0.0; 7]);
+    assert_eq!(backend.len(&backend.alloc(7).unwrap()), 7);
+    let mut target = backend.alloc(host.len()).unwrap();
+    backend.copy(&buffer, &mut target).unwrap();
+    assert_eq!(download(backend, &target), host);
+}

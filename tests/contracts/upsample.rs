@@ -1,0 +1,65 @@
+use orthoscope::backend::Backend;
+use orthoscope::shape::UpsampleSpec;
+
+use super::common::*;
+
+on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle);
+
+const CASES: [[usize; 4]; 5] = [[3, 17, 23, 5], [1, 1, 1, 2], [2, 1, 7, 1], [1, 6, 1, 3], [2, 16, 16, 8]];
+
+fn forward<B: Backend>(backend: &B, spec: &UpsampleSpec, x: &[f64]) -> Vec<f64> {
+    let x = upload(backend, x);
+    let [y] = overwritten(backend, [spec.output().unwrap().len()], |[y]| backend.upsample2(spec, &x, y));
+    y
+}
+
+fn backward<B: Backend>(backend: &B, spec: &UpsampleSpec, dy: &[f64]) -> Vec<f64> {
+    let (dy, len) = (upload(backend, dy), dy.len() / 4);
+    let [dx] = accumulated(backend, [len], |[dx]| backend.upsample2_grad(spec, &dy, dx));
+    dx
+}
+
+/// What the resizing of images calls bilinear: pixel centres at half-integers, the sample position clamped to the image.
+fn by_definition([n, h, w, c]: [usize; 4], x: &[f64]) -> Vec<f64> {
+    let position = |output: usize, extent: usize| {
+        let source = ((output as f64 + 0.5) / 2.0 - 0.5).clamp(0.0, extent as f64 - 1.0);
+        (source.floor() as usize, source.ceil() as usize, source.fract())
+    };
+    let at = |image: usize, row: usize, column: usize, channel: usize| x[((image * h + row) * w + column) * c + channel];
+    let mut y = Vec::new();
+    for index in 0..n * 4 * h * w * c {
+        let (channel, q, p, image) = (index % c, index / c % (2 * w), index / c / (2 * w) % (2 * h), index / c / (4 * h * w));
+        let ((top, bottom, down), (left, right, across)) = (position(p, h), position(q, w));
+        let row = |row| (1.0 - across) * at(image, row, left, channel) + across * at(image, row, right, channel);
+        y.push((1.0 - down) * row(top) + down * row(bottom));
+    }
+    y
+}
+
+fn golden_numbers<B: Backend>(backend: &B) {
+    let row = UpsampleSpec::new(&shape(&[1, 1, 2, 1])).unwrap();
+    assert_eq!(forward(backend, &row, &[1.0, 2.0]), [1.0, 1.25, 1.75, 2.0, 1.0, 1.25, 1.75, 2.0]);
+    let square = UpsampleSpec::new(&shape(&[1, 2, 2, 1])).unwrap();
+    let y = forward(backend, &square, &[0.0, 0.0, 0.0, 16.0]);
+    assert_eq!(y, [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 3.0, 4.0, 0.0, 3.0, 9.0, 12.0, 0.0, 4.0, 12.0, 16.0]);
+    // Each input pixel spreads a total weight of four.
+    assert_eq!(backward(backend, &square, &[1.0; 16]), [4.0; 4]);
+}
+
+fn agrees_with_definition<B: Backend>(backend: &B) {
+    for extents in CASES {
+        let spec = UpsampleSpec::new(&shape(&extents)).unwrap();
+        let x = random(0, shape(&extents).len());
+        assert_close("y", &forward(backend, &spec, &x), &by_definition(extents, &x), tolerance::<B>());
+    }
+}
+
+fn adjoint_and_oracle<B: Backend>(backend: &B) {
+    for extents in CASES {
+        let spec = UpsampleSpec::new(&shape(&extents)).unwrap();
+        let (x, dy) = (random(0, shape(&extents).len()), random(1, 4 * shape(&extents).len()));
+        let (y, dx) = (forward(backend, &spec, &x), backward(backend, &spec, &dy));
+        assert_adjoint("upsample2", (&y, &dy), (&x, &dx), tolerance::<B>());
+        assert_close("dx", &dx, &backward(&oracle(), &spec, &dy), tolerance::<B>());
+    }
+}
