@@ -1,5 +1,83 @@
-//! Fast f32 on any CPU.
+//! Fast f32 on any CPU: SIMD inside a core, rayon over cores.
+//!
+//! Every product of matrices, and so every convolution, goes through one micro-kernel, [`simd::Simd::tile`]. Work is cut
+//! by shapes alone and partial sums are added in a fixed order, so the bits do not depend on the number of threads.
 
-/// The fast CPU backend.
-#[derive(Clone, Debug, Default)]
-pub struct Cpu;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+
+mod activation;
+mod box_average;
+mod ccm;
+mod channels;
+mod columns;
+mod conv2d;
+mod correlate;
+mod elementwise;
+mod exp;
+mod linear;
+mod objective;
+mod optimise;
+mod outer;
+mod pack;
+mod pointwise;
+mod pool;
+mod reduce;
+mod sdc;
+mod simd;
+mod storage;
+mod strips;
+#[cfg(test)]
+mod tests;
+mod upsample;
+
+pub use simd::Path;
+pub use storage::Buffer;
+
+use simd::Simd;
+use storage::FreeList;
+
+/// The fast CPU backend. It works in the rayon pool it is called from; clones share one free list of memory.
+#[derive(Clone, Debug)]
+pub struct Cpu {
+    simd: Simd,
+    memory: Arc<FreeList>,
+}
+
+impl Cpu {
+    /// A backend with its own memory and the widest instructions of this machine.
+    pub fn new() -> Self {
+        Self { simd: Simd::widest(), memory: Arc::default() }
+    }
+
+    /// A backend that keeps to one instruction set.
+    ///
+    /// # Errors
+    /// The machine does not have it.
+    pub fn with_path(path: Path) -> Result<Self> {
+        Ok(Self { simd: Simd::new(path)?, memory: Arc::default() })
+    }
+
+    /// Most bytes held so far, those waiting for reuse included.
+    pub fn peak_bytes(&self) -> usize {
+        self.memory.peak_bytes()
+    }
+}
+
+impl Default for Cpu {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Checks that every buffer of `op` has the length its spec asks for; pairs of (elements, wanted).
+fn check_lengths(op: &'static str, pairs: &[(usize, usize)]) -> Result<()> {
+    match pairs.iter().position(|(found, wanted)| found != wanted) {
+        None => Ok(()),
+        Some(index) => {
+            let (found, wanted) = pairs[index];
+            Err(Error::shape(op, format!("operand {index} must have {wanted} elements, got {found}")))
+        }
+    }
+}

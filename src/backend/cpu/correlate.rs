@@ -1,0 +1,201 @@
+//! Correlation of an image batch with packed weights: the forward pass of a convolution, and with flipped weights its input
+//! gradient. A band of input rows is copied between zeros once, then every kernel tap is a segment of one long product.
+
+use std::ops::Range as Rows;
+
+use rayon::prelude::*;
+
+use super::Cpu;
+use super::pack::Packed;
+use super::simd::Segment;
+use super::storage::Buffer;
+use super::strips::{Finish, PixelRow, Range, multiply};
+use crate::backend::Storage;
+use crate::error::Result;
+
+/// Floats of a band of input rows that stay in the second-level cache beside the weights.
+const BAND: usize = 1 << 16;
+/// Bands over the whole batch that suffice to keep every core busy.
+const TASKS: usize = 32;
+
+/// Which input pixels meet which output pixels: output pixel o reads input pixel `o * stride + tap * dilation - padding`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Correlation {
+    /// Images.
+    pub n: usize,
+    /// Height and width of the input.
+    pub source: (usize, usize),
+    /// Height and width of the output.
+    pub target: (usize, usize),
+    pub kernel: usize,
+    pub stride: usize,
+    pub dilation: usize,
+    /// May be negative: then the border of the input is not read.
+    pub padding: isize,
+    /// Channels of the input.
+    pub read: Range,
+    /// Channels of the output.
+    pub write: Range,
+}
+
+impl Correlation {
+    /// Distance of tap `tap` from the first input pixel of an output pixel.
+    pub fn shift(&self, tap: usize) -> isize {
+        (tap * self.dilation) as isize - self.padding
+    }
+
+    /// Input row that output row `oy` meets through tap `ky`, if it lies in the image.
+    pub fn row(&self, oy: usize, ky: usize) -> Option<usize> {
+        (oy * self.stride).checked_add_signed(self.shift(ky)).filter(|&iy| iy < self.source.0)
+    }
+
+    /// Output columns whose input pixel through tap `kx` lies in the image.
+    pub fn columns(&self, kx: usize) -> Rows<usize> {
+        let shift = self.shift(kx);
+        let low = shift.min(0).unsigned_abs().div_ceil(self.stride);
+        let room = self.source.1.saturating_add_signed(-shift);
+        low..room.div_ceil(self.stride).min(self.target.1)
+    }
+
+    /// Rows of the matrix of weights: taps times input channels.
+    pub fn depth(&self) -> usize {
+        self.kernel * self.kernel * self.read.count
+    }
+}
+
+/// What all bands of a correlation share.
+struct Plan {
+    /// First horizontal tap of each run of adjacent ones.
+    runs: Vec<usize>,
+    /// Taps in each run.
+    run_taps: usize,
+    /// Zeros left and right of a row.
+    left: usize,
+    right: usize,
+}
+
+impl Plan {
+    /// Drops the horizontal taps that no output pixel needs and joins the rest into one run where they are adjacent.
+    fn new(shape: &Correlation) -> Self {
+        let taps: Vec<usize> = (0..shape.kernel).filter(|&kx| !shape.columns(kx).is_empty()).collect();
+        let lowest = taps.first().map_or(0, |&kx| shape.shift(kx));
+        let highest = taps.last().map_or(0, |&kx| shape.shift(kx)) + ((shape.target.1 - 1) * shape.stride) as isize;
+        let left = lowest.min(0).unsigned_abs();
+        let right = (highest - shape.source.1 as isize + 1).max(0).unsigned_abs();
+        let adjacent = shape.dilation == 1 && taps.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+        let dense = left + right > 0 || shape.read.count == shape.read.stride;
+        match taps.first() {
+            Some(&first) if adjacent && dense => Self { runs: vec![first], run_taps: taps.len(), left, right },
+            _ => Self { runs: taps, run_taps: 1, left, right },
+        }
+    }
+}
+
+/// Input rows as the micro-kernel reads them: in place, or copied between zeros.
+struct Lines<'a> {
+    image: &'a [f32],
+    copy: Option<Buffer>,
+    /// Image row at the start of the data.
+    first: usize,
+    /// Floats from pixel to pixel, from row to row, and before the first pixel's channels.
+    pixel: usize,
+    pitch: usize,
+    origin: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// The input rows that output rows `rows` need.
+    fn new(cpu: &Cpu, shape: &Correlation, plan: &Plan, image: &'a [f32], rows: &Rows<usize>) -> Result<Self> {
+        let Range { start, count, stride } = shape.read;
+        if plan.left + plan.right == 0 {
+            let pitch = shape.source.1 * stride;
+            return Ok(Self { image, copy: None, first: 0, pixel: stride, pitch, origin: start });
+        }
+        let mut needed: Vec<usize> =
+            rows.clone().flat_map(|oy| (0..shape.kernel).filter_map(move |ky| shape.row(oy, ky))).collect();
+        needed.sort_unstable();
+        needed.dedup();
+        let (first, last) = (needed.first().copied().unwrap_or(0), needed.last().copied().unwrap_or(0));
+        let (before, width) = (plan.left * count, shape.source.1);
+        let pitch = (plan.left + width + plan.right) * count;
+        let mut copy = cpu.alloc((last + 1 - first) * pitch)?;
+        for iy in needed {
+            let line = &mut copy[(iy - first) * pitch..][..pitch];
+            line[..before].fill(0.0);
+            line[before + width * count..].fill(0.0);
+            let pixels = image[iy * width * stride..][..width * stride].chunks_exact(stride);
+            let targets = line[before..].chunks_exact_mut(count);
+            targets.zip(pixels).for_each(|(target, pixel)| target.copy_from_slice(&pixel[start..start + count]));
+        }
+        Ok(Self { image, copy: Some(copy), first, pixel: count, pitch, origin: before })
+    }
+
+    fn data(&self) -> &[f32] {
+        self.copy.as_deref().unwrap_or(self.image)
+    }
+
+    /// Where image row `iy` and a pixel `shift` from the left border begin.
+    fn offset(&self, iy: usize, shift: isize) -> usize {
+        (self.origin + (iy - self.first) * self.pitch).wrapping_add_signed(shift * self.pixel as isize)
+    }
+}
+
+/// `y = A(w * x + b)` or `y += w * x`, by `finish`. Weights are packed with rows (tap, input channel).
+pub(super) fn correlate(
+    cpu: &Cpu,
+    shape: &Correlation,
+    x: &[f32],
+    weights: &Packed,
+    finish: Finish<'_>,
+    y: &mut [f32],
+) -> Result<()> {
+    let plan = Plan::new(shape);
+    let (height, width) = shape.target;
+    let fits = BAND / (shape.source.1 * shape.read.count * shape.stride);
+    let rows = fits.min((shape.n * height).div_ceil(TASKS)).clamp(1, height);
+    let pitch = width * shape.write.stride;
+    let image_len = shape.source.0 * shape.source.1 * shape.read.stride;
+    let images = y.par_chunks_mut(height * pitch).zip(x.par_chunks(image_len));
+    let bands = images.flat_map(|(y, x)| y.par_chunks_mut(rows * pitch).enumerate().map(move |(i, y)| (x, i * rows, y)));
+    bands.try_for_each(|(x, first, y)| {
+        let rows = first..first + y.len() / pitch;
+        band(cpu, shape, &plan, x, rows, weights, finish, y)
+    })
+}
+
+/// Output rows `rows` of one image.
+#[allow(clippy::too_many_arguments)] // the parts of one call, spread over two functions for length only
+fn band(
+    cpu: &Cpu,
+    shape: &Correlation,
+    plan: &Plan,
+    x: &[f32],
+    rows: Rows<usize>,
+    weights: &Packed,
+    finish: Finish<'_>,
+    y: &mut [f32],
+) -> Result<()> {
+    let lines = Lines::new(cpu, shape, plan, x, &rows)?;
+    let pitch = shape.target.1 * shape.write.stride;
+    let (row, depth) = (shape.stride * lines.pixel, plan.run_taps * shape.read.count);
+    for block in &weights.blocks {
+        for (oy, y) in rows.clone().zip(y.chunks_exact_mut(pitch)) {
+            let segments = segments(shape, plan, &lines, oy, block.offset, block.vectors * super::simd::LANES);
+            let pixels = PixelRow { data: lines.data(), row, depth, segments: &segments, count: shape.target.1 };
+            multiply(cpu.simd, pixels, weights, block, finish, y, shape.write)?;
+        }
+    }
+    Ok(())
+}
+
+/// Every run of taps that output row `oy` needs, as offsets into the lines and the packed weights.
+fn segments(shape: &Correlation, plan: &Plan, lines: &Lines<'_>, oy: usize, block: usize, width: usize) -> Vec<Segment> {
+    let rows = (0..shape.kernel).filter_map(|ky| shape.row(oy, ky).map(|iy| (ky, iy)));
+    rows.flat_map(|(ky, iy)| {
+        plan.runs.iter().map(move |&kx| {
+            let tap = (ky * shape.kernel + kx) * shape.read.count;
+            (lines.offset(iy, shape.shift(kx)), block + tap * width)
+        })
+    })
+    .collect()
+}

@@ -1,0 +1,56 @@
+//! Right operands of the micro-kernel: a matrix in blocks of 16 or 32 columns, zeros beyond its last column.
+
+use super::Cpu;
+use super::simd::{COLUMNS, LANES};
+use super::storage::Buffer;
+use crate::backend::Storage;
+use crate::error::Result;
+
+/// A matrix `[rows, columns]` as blocks `[rows, 16 or 32]`, one after the other.
+pub(super) struct Packed {
+    pub data: Buffer,
+    pub blocks: Vec<Block>,
+}
+
+/// Some columns of a [`Packed`] matrix.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Block {
+    /// Where it starts in the data.
+    pub offset: usize,
+    /// First column.
+    pub first: usize,
+    /// Columns that hold values, at most `16 * vectors`.
+    pub count: usize,
+    /// Width in vectors, 1 or 2.
+    pub vectors: usize,
+}
+
+/// Cuts `columns` into blocks; `rows` sets their offsets.
+pub(super) fn blocks(rows: usize, columns: usize) -> Vec<Block> {
+    let block = |first: usize| {
+        let count = (columns - first).min(COLUMNS);
+        Block { offset: rows * first, first, count, vectors: count.div_ceil(LANES) }
+    };
+    (0..columns).step_by(COLUMNS).map(block).collect()
+}
+
+/// Columns rounded up to whole vectors.
+pub(super) fn padded(columns: usize) -> usize {
+    columns.next_multiple_of(LANES)
+}
+
+/// Packs the matrix whose column `j` is `element(j, 0..rows)`.
+pub(super) fn pack(cpu: &Cpu, rows: usize, columns: usize, element: impl Fn(usize, usize) -> f32) -> Result<Packed> {
+    let mut data = cpu.alloc(rows * padded(columns))?;
+    let blocks = blocks(rows, columns);
+    for block in &blocks {
+        let width = block.vectors * LANES;
+        let target = &mut data[block.offset..][..rows * width];
+        for (i, row) in target.chunks_exact_mut(width).enumerate() {
+            let (values, rest) = row.split_at_mut(block.count);
+            values.iter_mut().enumerate().for_each(|(j, value)| *value = element(block.first + j, i));
+            rest.fill(0.0);
+        }
+    }
+    Ok(Packed { data, blocks })
+}

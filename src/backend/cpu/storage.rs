@@ -1,0 +1,153 @@
+//! Memory: vectors that come back to a free list when dropped, so that a training step reuses what the last one used.
+
+use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Cpu, check_lengths};
+use crate::backend::Storage;
+use crate::error::{Error, Result};
+
+/// Floats in a cache line; every buffer starts on one, so that no aligned vector straddles two.
+const LINE: usize = 16;
+
+/// Vectors waiting for reuse, by length.
+#[derive(Debug, Default)]
+pub(super) struct FreeList {
+    waiting: Mutex<HashMap<usize, Vec<Vec<f32>>>>,
+    held_bytes: AtomicUsize,
+}
+
+impl FreeList {
+    /// A vector of `len` floats of unspecified content.
+    fn take(&self, len: usize) -> Result<Vec<f32>> {
+        let reused = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&len).and_then(Vec::pop);
+        if let Some(reused) = reused {
+            return Ok(reused);
+        }
+        let mut fresh = Vec::new();
+        let bytes = len * size_of::<f32>();
+        fresh.try_reserve_exact(len).map_err(|_| Error::Device { device: "cpu", reason: format!("no {bytes} bytes left") })?;
+        fresh.resize(len, 0.0);
+        self.held_bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(fresh)
+    }
+
+    fn give_back(&self, data: Vec<f32>) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).entry(data.len()).or_default().push(data);
+    }
+
+    /// Nothing goes back to the system before the list itself, so what is held now is the peak.
+    pub(super) fn peak_bytes(&self) -> usize {
+        self.held_bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// A block of floats that starts on a cache line and goes back to its backend when dropped.
+#[derive(Debug)]
+pub struct Buffer {
+    data: Vec<f32>,
+    start: usize,
+    len: usize,
+    home: Arc<FreeList>,
+}
+
+impl Deref for Buffer {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &self.data[self.start..self.start + self.len]
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.data[self.start..self.start + self.len]
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.home.give_back(std::mem::take(&mut self.data));
+    }
+}
+
+impl Storage for Cpu {
+    type Elem = f32;
+    type Buffer = Buffer;
+
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn alloc(&self, len: usize) -> Result<Buffer> {
+        let data = self.memory.take(len + LINE)?;
+        let start = (data.as_ptr() as usize / size_of::<f32>()).wrapping_neg() % LINE;
+        Ok(Buffer { data, start, len, home: Arc::clone(&self.memory) })
+    }
+
+    fn zeros(&self, len: usize) -> Result<Buffer> {
+        let mut buffer = self.alloc(len)?;
+        buffer.fill(0.0);
+        Ok(buffer)
+    }
+
+    fn upload(&self, host: &[f32]) -> Result<Buffer> {
+        let mut buffer = self.alloc(host.len())?;
+        buffer.copy_from_slice(host);
+        Ok(buffer)
+    }
+
+    fn download(&self, buffer: &Buffer) -> Result<Vec<f32>> {
+        Ok(buffer.to_vec())
+    }
+
+    fn copy(&self, source: &Buffer, target: &mut Buffer) -> Result<()> {
+        check_lengths("copy", &[(target.len(), source.len())])?;
+        target.copy_from_slice(source);
+        Ok(())
+    }
+
+    fn len(&self, buffer: &Buffer) -> usize {
+        buffer.len
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropped_memory_is_used_again() {
+        let cpu = Cpu::new();
+        let first = cpu.upload(&[1.0; 1000]).unwrap();
+        let held = cpu.peak_bytes();
+        assert!(held >= 4000);
+        drop(first);
+        let second = cpu.clone().alloc(1000).unwrap();
+        assert_eq!(cpu.peak_bytes(), held);
+        let _third = cpu.alloc(1000).unwrap();
+        assert_eq!(cpu.peak_bytes(), 2 * held);
+        assert_eq!(second.len(), 1000);
+    }
+
+    #[test]
+    fn buffers_start_on_cache_lines_and_zeros_are_zero() {
+        let cpu = Cpu::new();
+        for len in [1, 7, 16, 1001] {
+            drop(cpu.upload(&vec![3.0; len]).unwrap());
+            let buffer = cpu.zeros(len).unwrap();
+            assert_eq!(buffer.as_ptr() as usize % 64, 0);
+            assert_eq!(cpu.download(&buffer).unwrap(), vec![0.0; len]);
+        }
+    }
+
+    #[test]
+    fn copy_refuses_other_lengths() {
+        let cpu = Cpu::new();
+        let mut target = cpu.zeros(3).unwrap();
+        assert!(cpu.copy(&cpu.zeros(4).unwrap(), &mut target).is_err());
+        cpu.copy(&cpu.upload(&[1.0, 2.0, 3.0]).unwrap(), &mut target).unwrap();
+        assert_eq!(cpu.download(&target).unwrap(), [1.0, 2.0, 3.0]);
+    }
+}

@@ -1,0 +1,129 @@
+//! A row of pixels times a packed matrix, strip by strip through the micro-kernel, and what is done with the sums.
+
+use super::activation::activate;
+use super::pack::{Block, Packed};
+use super::simd::{COLUMNS, LANES, Left, ROWS, Right, Segment, Simd, Size, Sums};
+use crate::error::Result;
+use crate::shape::Activation;
+
+/// What becomes of finished sums.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Finish<'a> {
+    /// `y = A(sums + bias)`.
+    Assign { bias: Option<&'a [f32]>, activation: Activation },
+    /// `y += sums`.
+    Add,
+}
+
+/// Channels `start .. start + count` of pixels that have `stride` of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    pub start: usize,
+    pub count: usize,
+    pub stride: usize,
+}
+
+impl Range {
+    /// All `channels`.
+    pub fn all(channels: usize) -> Self {
+        Self { start: 0, count: channels, stride: channels }
+    }
+}
+
+/// A row of `count` pixels as left operand: pixel p's terms of segment (a, b) are `data[a + p * row ..][..depth]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PixelRow<'a> {
+    pub data: &'a [f32],
+    pub row: usize,
+    pub depth: usize,
+    pub segments: &'a [Segment],
+    pub count: usize,
+}
+
+/// Cuts `total` into the fewest pieces of at most [`ROWS`], as even as possible: (start, length).
+pub(super) fn cut(total: usize) -> impl Iterator<Item = (usize, usize)> {
+    let pieces = total.div_ceil(ROWS);
+    (0..pieces).map(move |i| {
+        let start = i * total / pieces;
+        (start, (i + 1) * total / pieces - start)
+    })
+}
+
+/// Multiplies a row of pixels with one block of columns; `target` starts at the row's first pixel.
+pub(super) fn multiply(
+    simd: Simd,
+    pixels: PixelRow<'_>,
+    weights: &Packed,
+    block: &Block,
+    finish: Finish<'_>,
+    target: &mut [f32],
+    range: Range,
+) -> Result<()> {
+    let mut sums: Sums = [0.0; ROWS * COLUMNS];
+    for (start, rows) in cut(pixels.count) {
+        let size = Size { rows, vectors: block.vectors, depth: pixels.depth };
+        let left = Left { data: &pixels.data[start * pixels.row..], row: pixels.row, step: 1 };
+        let right = Right { data: &weights.data, step: size.columns() };
+        simd.tile(size, left, right, pixels.segments, &mut sums)?;
+        let target = &mut target[start * range.stride..];
+        write(simd, finish, &mut sums[..rows * size.columns()], block, target, range);
+    }
+    Ok(())
+}
+
+/// A dense matrix product over `count` pixels of `channels` values each, all blocks of columns.
+pub(super) fn multiply_dense(
+    simd: Simd,
+    (data, channels): (&[f32], Range),
+    weights: &Packed,
+    finish: Finish<'_>,
+    (target, range): (&mut [f32], Range),
+) -> Result<()> {
+    let count = data.len() / channels.stride;
+    for block in &weights.blocks {
+        let segments = [(channels.start, block.offset)];
+        let pixels = PixelRow { data, row: channels.stride, depth: channels.count, segments: &segments, count };
+        multiply(simd, pixels, weights, block, finish, target, range)?;
+    }
+    Ok(())
+}
+
+/// Writes the sums of a strip to its pixels.
+fn write(simd: Simd, finish: Finish<'_>, sums: &mut [f32], block: &Block, target: &mut [f32], range: Range) {
+    let width = block.vectors * LANES;
+    if let Finish::Assign { bias, activation } = finish {
+        if let Some(bias) = bias {
+            let bias = &bias[block.first..][..block.count];
+            sums.chunks_exact_mut(width).for_each(|row| row.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias));
+        }
+        activate(simd, activation, sums);
+    }
+    let first = range.start + block.first;
+    for (row, pixel) in sums.chunks_exact(width).zip(target.chunks_mut(range.stride)) {
+        let (row, pixel) = (&row[..block.count], &mut pixel[first..first + block.count]);
+        match finish {
+            Finish::Assign { .. } => pixel.copy_from_slice(row),
+            Finish::Add => pixel.iter_mut().zip(row).for_each(|(pixel, sum)| *pixel += sum),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_are_even_and_complete() {
+        for total in 1..200 {
+            let pieces: Vec<_> = cut(total).collect();
+            assert_eq!(pieces.len(), total.div_ceil(ROWS));
+            let mut next = 0;
+            for &(start, length) in &pieces {
+                assert_eq!(start, next);
+                assert!((1..=ROWS).contains(&length) && length + 1 >= pieces[0].1 && length <= pieces[0].1 + 1);
+                next += length;
+            }
+            assert_eq!(next, total);
+        }
+    }
+}
