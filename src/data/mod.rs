@@ -3,10 +3,14 @@
 pub(crate) mod atomic;
 mod file;
 mod folder;
+mod generate;
 mod image;
 mod resize;
+mod texture;
 
 pub use file::{MAX_PIXELS, read_image, read_mask, write_mask_png, write_png};
 pub use folder::{Category, TestImage, list_images, train_images};
+pub use generate::{GenerateOptions, generate};
 pub use image::{Image, Plane};
 pub use resize::{center_crop, crop, crop_plane, pad_reflect, resize, resize_mask, resize_plane};
+pub use texture::{Defect, Defective, Family};
