@@ -63,8 +63,8 @@ impl TestImage {
     /// The image `[h, w, 3]` and its ground truth `[h, w]`: 1 where anomalous; all 0 for a good image.
     ///
     /// # Errors
-    /// A file that cannot be read; a mask of another size than its image; a mask that marks nothing (as when anomalous pixels were
-    /// stored as 1 and not as 255).
+    /// A file that cannot be read; a mask of another size than its image; a mask that marks nothing (as when
+    /// anomalous pixels were stored as 1 and not as 255).
     pub fn read(&self) -> Result<(Image, Plane)> {
         let image = read_image(&self.path)?;
         let mask = match &self.mask {

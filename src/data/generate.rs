@@ -1,0 +1,130 @@
+//! Whole categories of generated pictures, in memory or as a folder in the MVTec layout.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::file::{write_mask_png, write_png};
+use super::image::Image;
+use super::texture::{Defect, Defective, Family};
+use crate::error::{Error, Result};
+use crate::rng::{Purpose, Stream};
+
+/// What to generate. Every picture depends on `family`, `size`, `seed` and its own number only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GenerateOptions {
+    /// The material.
+    pub family: Family,
+    /// Height and width of every picture in pixels, at least 32.
+    pub size: usize,
+    /// Number of normal training pictures, at least 1.
+    pub train: u32,
+    /// Number of normal test pictures.
+    pub good: u32,
+    /// Number of test pictures for each defect of the family.
+    pub defects_per_kind: u32,
+    /// Seed of everything.
+    pub seed: u64,
+}
+
+/// Steps of the random streams: training pictures, good test pictures, and from then on one step for each kind of defect.
+const TRAIN: u32 = 0;
+const GOOD: u32 = 1;
+const DEFECT: u32 = 2;
+
+impl GenerateOptions {
+    /// Normal training picture number `index`.
+    ///
+    /// # Errors
+    /// A size that cannot be drawn.
+    pub fn train_image(&self, index: u32) -> Result<Image> {
+        self.family.render(&mut self.stream(TRAIN, index), self.size, self.size)
+    }
+
+    /// Normal test picture number `index`.
+    ///
+    /// # Errors
+    /// A size that cannot be drawn.
+    pub fn good_image(&self, index: u32) -> Result<Image> {
+        self.family.render(&mut self.stream(GOOD, index), self.size, self.size)
+    }
+
+    /// Test picture number `index` of one kind of defect, with its clean twin and mask.
+    ///
+    /// # Errors
+    /// A size below 32, or a defect the family does not have.
+    pub fn defect_image(&self, defect: Defect, index: u32) -> Result<Defective> {
+        let kind = Defect::ALL.iter().position(|&other| other == defect).unwrap_or_default() as u32;
+        self.family.render_defect(defect, &mut self.stream(DEFECT + kind, index), self.size, self.size)
+    }
+
+    fn stream(&self, step: u32, index: u32) -> Stream {
+        Stream::new(self.seed, Purpose::Texture, step, index)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.size < 32 {
+            return Err(Error::argument(format!("generated pictures need a size of at least 32, not {}", self.size)));
+        }
+        if self.train == 0 || self.good.saturating_add(self.defects_per_kind) == 0 {
+            let (train, good, defects) = (self.train, self.good, self.defects_per_kind);
+            let text =
+                format!("at least one training and one test picture are needed, not {train} and {good} + {defects} per kind");
+            return Err(Error::argument(text));
+        }
+        Ok(())
+    }
+}
+
+/// Writes the category `out/FAMILY` as PNG files and gives its path. The folder appears complete or not at all.
+///
+/// # Errors
+/// `out/FAMILY` exists and is not empty, `out` cannot be made or written, or a size below 32 or a number of pictures of 0.
+pub fn generate(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
+    options.check()?;
+    let target = out.join(options.family.name());
+    if target.exists() && !is_empty_folder(&target) {
+        return Err(Error::file(target, "exists and is not empty; choose another folder or remove it first"));
+    }
+    let refuse = |error: std::io::Error| Error::file(&target, format!("cannot be made: {error}"));
+    std::fs::create_dir_all(out).map_err(refuse)?;
+    let hidden = tempfile::Builder::new().prefix(".generate").tempdir_in(out).map_err(refuse)?;
+    let draft = hidden.path().join(options.family.name());
+    write_category(&draft, options)?;
+    if target.exists() {
+        std::fs::remove_dir(&target).map_err(refuse)?;
+    }
+    std::fs::rename(&draft, &target).map_err(refuse)?;
+    Ok(target)
+}
+
+fn is_empty_folder(path: &Path) -> bool {
+    std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+fn write_category(root: &Path, options: &GenerateOptions) -> Result<()> {
+    let train = made_folder(root.join("train/good"))?;
+    numbered(options.train, |index, name| write_png(&train.join(name), &options.train_image(index)?))?;
+    let good = made_folder(root.join("test/good"))?;
+    numbered(options.good, |index, name| write_png(&good.join(name), &options.good_image(index)?))?;
+    for &defect in options.family.defects() {
+        let images = made_folder(root.join("test").join(defect.name()))?;
+        let masks = made_folder(root.join("ground_truth").join(defect.name()))?;
+        numbered(options.defects_per_kind, |index, name| {
+            let drawn = options.defect_image(defect, index)?;
+            write_png(&images.join(name), &drawn.image)?;
+            write_mask_png(&masks.join(name.replace(".png", "_mask.png")), &drawn.mask)
+        })?;
+    }
+    Ok(())
+}
+
+fn made_folder(path: PathBuf) -> Result<PathBuf> {
+    std::fs::create_dir_all(&path).map_err(|error| Error::file(&path, format!("cannot be made: {error}")))?;
+    Ok(path)
+}
+
+/// Runs `write` for every number and its file name, on all cores. Each picture has its own stream: the order does not matter.
+fn numbered(count: u32, write: impl Fn(u32, &str) -> Result<()> + Sync) -> Result<()> {
+    (0..count).into_par_iter().try_for_each(|index| write(index, &format!("{index:03}.png")))
+}

@@ -1,0 +1,170 @@
+//! Defects that no training corruption contains.
+//!
+//! Training blends soft disks of other pixels into a picture (SPEC, section 2). These change the scene before it is photographed:
+//! thin curves, dried liquids, missing matter, pushed-aside structure, and each family's own structural flaw.
+
+mod bend;
+mod blob;
+mod crack;
+mod hole;
+mod path;
+mod scratch;
+mod stain;
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::noise::{Point, log_range};
+use super::scene::{Flaw, Intact, Scene};
+use crate::data::image::{Image, Plane};
+use crate::error::{Error, Result};
+use crate::rng::Stream;
+
+/// A kind of defect. Its name, as written by `Display`, is the name of its folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Defect {
+    /// A thin curved line, brighter or darker.
+    Scratch,
+    /// A dried liquid with a dense edge and a gradient of colour.
+    Stain,
+    /// A jagged branching line.
+    Crack,
+    /// A ragged hole or chip.
+    Hole,
+    /// Threads or bars pushed aside.
+    Bend,
+    /// Cloth: one thread is gone over a length.
+    MissingThread,
+    /// Grid: bars between holes are gone.
+    BrokenBar,
+    /// Wood: a branch left the trunk, the grain flows around it.
+    Knot,
+    /// Tiles: one has fallen off.
+    MissingTile,
+    /// Pebbles: one has come out.
+    MissingStone,
+}
+
+impl Defect {
+    /// Every kind.
+    pub const ALL: [Self; 10] = [
+        Self::Scratch,
+        Self::Stain,
+        Self::Crack,
+        Self::Hole,
+        Self::Bend,
+        Self::MissingThread,
+        Self::BrokenBar,
+        Self::Knot,
+        Self::MissingTile,
+        Self::MissingStone,
+    ];
+
+    /// Name in files and folders, e.g. `missing_thread`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scratch => "scratch",
+            Self::Stain => "stain",
+            Self::Crack => "crack",
+            Self::Hole => "hole",
+            Self::Bend => "bend",
+            Self::MissingThread => "missing_thread",
+            Self::BrokenBar => "broken_bar",
+            Self::Knot => "knot",
+            Self::MissingTile => "missing_tile",
+            Self::MissingStone => "missing_stone",
+        }
+    }
+
+    /// Puts the defect into the scene: what has to be done in image coordinates is returned, the rest is done.
+    fn put_into(self, scene: &mut Scene, stream: &mut Stream) -> Box<dyn Flaw> {
+        let (height, width) = (scene.height as f32, scene.width as f32);
+        let side = height.min(width);
+        let place = Point::new(height * stream.range(0.2, 0.8), width * stream.range(0.2, 0.8));
+        match self {
+            Self::Scratch => Box::new(scratch::Scratch::new(place, side, stream)),
+            Self::Stain => Box::new(stain::Stain::new(place, side, stream)),
+            Self::Crack => Box::new(crack::Crack::new(place, side, stream)),
+            Self::Hole => Box::new(hole::Hole::new(place, side, stream)),
+            Self::Bend => Box::new(bend::Bend::new(place, side, stream)),
+            Self::MissingThread | Self::BrokenBar | Self::Knot | Self::MissingTile | Self::MissingStone => {
+                let reach = side * log_range(stream, 0.06, 0.4);
+                scene.alter(place, reach, stream);
+                Box::new(Intact)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Defect {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let known = || Self::ALL.map(Self::name).join(", ");
+        let found = Self::ALL.into_iter().find(|defect| defect.name() == name);
+        found.ok_or_else(|| Error::argument(format!("there is no defect `{name}`; known are {}", known())))
+    }
+}
+
+/// A picture with a defect, the same picture without it, and the truth about where they differ.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Defective {
+    /// The picture with the defect, `[h, w, 3]`.
+    pub image: Image,
+    /// Its clean twin: the same surface, light and sensor noise. The nearest normal picture, as far as one is known.
+    pub clean: Image,
+    /// 1 exactly where `image` and `clean` differ, else 0; `[h, w]`.
+    pub mask: Plane,
+}
+
+/// Smaller changes of every channel are undone: nobody sees them, and the truth should not mark them.
+const VISIBLE: f32 = 5.5 / 255.0;
+
+/// A defect changes at least this many pixels,
+const LEAST_PIXELS: usize = 8;
+
+/// at most this part of the picture,
+const MOST: f32 = 0.4;
+
+/// and somewhere one channel by at least this much.
+const LEAST_CONTRAST: f32 = 0.12;
+
+/// Draws scenes with a defect until one can be seen: a scratch may fall into a hole of the grid.
+pub(super) fn draw(defect: Defect, stream: &mut Stream, mut scene: impl FnMut(&mut Stream) -> Scene) -> Result<Defective> {
+    const ATTEMPTS: usize = 32;
+    for _ in 0..ATTEMPTS {
+        let mut scene = scene(stream);
+        let clean = scene.render(&Intact)?;
+        let flaw = defect.put_into(&mut scene, stream);
+        let (drawn, contrast) = compared(scene.render(flaw.as_ref())?, clean)?;
+        let changed = drawn.mask.values.iter().filter(|&&v| v > 0.0).count();
+        let part = changed as f32 / drawn.mask.values.len() as f32;
+        if changed >= LEAST_PIXELS && part <= MOST && contrast >= LEAST_CONTRAST {
+            return Ok(drawn);
+        }
+    }
+    Err(Error::argument(format!("no {defect} could be seen in {ATTEMPTS} attempts: the picture is too small for it")))
+}
+
+/// Marks where two pictures visibly differ, and makes them equal everywhere else. Also gives the largest difference.
+fn compared(mut image: Image, clean: Image) -> Result<(Defective, f32)> {
+    let mut contrast = 0.0_f32;
+    let mut values = Vec::with_capacity(image.height * image.width);
+    for (pixel, before) in image.pixels.chunks_exact_mut(3).zip(clean.pixels.chunks_exact(3)) {
+        let change = pixel.iter().zip(before).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        if change <= VISIBLE {
+            pixel.copy_from_slice(before);
+        }
+        contrast = contrast.max(change);
+        values.push(f32::from(change > VISIBLE));
+    }
+    let mask = Plane::new(image.height, image.width, values)?;
+    Ok((Defective { image, clean, mask }, contrast))
+}

@@ -1,0 +1,133 @@
+//! How a surface becomes a picture: viewpoint, flaws, light and sensor noise.
+//!
+//! The surface is a function of the plane, sampled four times per pixel. A flaw moves or repaints it before light and sensor
+//! noise are applied, so a flawed picture and its clean twin differ by the flaw alone.
+
+use super::noise::{Colour, Point, lit};
+use crate::data::image::Image;
+use crate::error::Result;
+use crate::rng::Stream;
+
+/// What a surface shows at one point.
+#[derive(Clone, Copy)]
+pub(super) struct Sample {
+    pub colour: Colour,
+    /// 1 on the material, 0 where one looks through it: nothing can be painted there.
+    pub solid: f32,
+}
+
+impl Sample {
+    pub fn solid(colour: Colour) -> Self {
+        Self { colour, solid: 1.0 }
+    }
+}
+
+/// An endless surface with random variation inside.
+pub(super) trait Material: Send + Sync {
+    /// The surface at `p`, in pixels.
+    fn sample(&self, p: Point) -> Sample;
+
+    /// Gives the surface the family's own structural flaw near `p`, about `reach` pixels in extent.
+    fn alter(&mut self, p: Point, reach: f32, stream: &mut Stream);
+}
+
+/// A flaw in image coordinates.
+pub(super) trait Flaw {
+    /// Which place of the intact picture is seen at `p`.
+    fn moved(&self, p: Point) -> Point {
+        p
+    }
+
+    /// What the flaw makes of the sample at `p`.
+    fn painted(&self, _p: Point, sample: Sample) -> Sample {
+        sample
+    }
+}
+
+/// No flaw in image coordinates.
+pub(super) struct Intact;
+
+impl Flaw for Intact {}
+
+/// One photograph to be: a material, how it lies, how it is lit, and the noise of the sensor.
+pub(super) struct Scene {
+    pub height: usize,
+    pub width: usize,
+    material: Box<dyn Material>,
+    angle: f32,
+    shift: Point,
+    tint: Colour,
+    slope: Point,
+    noise: f32,
+    sensor: Stream,
+}
+
+/// Places inside one pixel where the surface is sampled.
+const WITHIN: [Point; 4] =
+    [Point { y: 0.25, x: 0.25 }, Point { y: 0.25, x: 0.75 }, Point { y: 0.75, x: 0.25 }, Point { y: 0.75, x: 0.75 }];
+
+impl Scene {
+    /// A random view of `material`, turned by up to `turn` radians.
+    pub fn new(material: Box<dyn Material>, turn: f32, height: usize, width: usize, stream: &mut Stream) -> Self {
+        let angle = stream.range(-turn, turn);
+        let shift = Point::new(stream.range(0.0, 400.0), stream.range(0.0, 400.0));
+        let gain = stream.range(0.94, 1.06);
+        let tint = [0; 3].map(|_| gain * stream.range(0.985, 1.015));
+        let slope = Point::any_direction(stream).times(stream.range(0.0, 0.12));
+        let noise = stream.range(0.010, 0.018);
+        // The sensor has its own stream: however many numbers a flaw draws, the noise stays the same.
+        let sensor = stream.clone();
+        for _ in 0..2 * height * width {
+            stream.uniform_f64();
+        }
+        Self { height, width, material, angle, shift, tint, slope, noise, sensor }
+    }
+
+    /// Where the image point `p` lies on the surface.
+    fn on_surface(&self, p: Point) -> Point {
+        let centre = Point::new(self.height as f32 / 2.0, self.width as f32 / 2.0);
+        p.minus(centre).turned(self.angle).plus(self.shift, 1.0)
+    }
+
+    /// Gives the material its structural flaw near the image point `p`.
+    pub fn alter(&mut self, p: Point, reach: f32, stream: &mut Stream) {
+        let p = self.on_surface(p);
+        self.material.alter(p, reach, stream);
+    }
+
+    /// The picture with a flaw, values multiples of 1/255 so that a PNG file holds it exactly.
+    pub fn render(&self, flaw: &dyn Flaw) -> Result<Image> {
+        let mut sensor = self.sensor.clone();
+        let mut pixels = Vec::with_capacity(self.height * self.width * 3);
+        for y in 0..self.height {
+            for x in 0..self.width {
+                let noise = self.noise * sensor.normal() as f32;
+                let corner = Point::new(y as f32, x as f32);
+                let colour = self.seen(corner, flaw);
+                let light = self.light(corner);
+                pixels.extend([0, 1, 2].map(|c| quantised(colour[c] * light * self.tint[c] + noise)));
+            }
+        }
+        Image::new(self.height, self.width, pixels)
+    }
+
+    fn seen(&self, corner: Point, flaw: &dyn Flaw) -> Colour {
+        let mut sum = [0.0; 3];
+        for place in WITHIN {
+            let p = corner.plus(place, 1.0);
+            let sample = flaw.painted(p, self.material.sample(self.on_surface(flaw.moved(p))));
+            sum = [0, 1, 2].map(|c| sum[c] + sample.colour[c]);
+        }
+        lit(sum, 0.25)
+    }
+
+    /// Brightness of the light: a linear gradient, 1 in the middle.
+    fn light(&self, p: Point) -> f32 {
+        let relative = Point::new(2.0 * p.y / self.height as f32 - 1.0, 2.0 * p.x / self.width as f32 - 1.0);
+        1.0 + self.slope.dot(relative)
+    }
+}
+
+fn quantised(v: f32) -> f32 {
+    f32::from(crate::data::file::to_byte(v)) / 255.0
+}
