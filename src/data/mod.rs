@@ -1,5 +1,7 @@
 //! Images, textures, corruption, batches.
 
+pub mod corruption;
 mod image;
+pub mod sheet;
 
 pub use image::{Image, Plane};
