@@ -78,6 +78,11 @@ impl<B: Backend> Detector<B> {
         Ok(Self::new(backend, parameters, settings))
     }
 
+    /// The device that computes.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
     /// Working resolution, heatmap, thresholds.
     pub fn settings(&self) -> &Settings {
         &self.settings

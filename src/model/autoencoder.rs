@@ -4,6 +4,7 @@ use crate::shape::Activation::{Elu, Sigmoid};
 
 /// Model I (no skips) or Model II (skips through convex combination modules), SPEC §4.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Autoencoder {
     /// 1 or 2.
     pub model: u8,
@@ -11,6 +12,13 @@ pub struct Autoencoder {
     pub width: usize,
     /// Dilations of the SDC branches.
     pub dilations: Vec<usize>,
+}
+
+impl Default for Autoencoder {
+    /// Model II at half the paper's width.
+    fn default() -> Self {
+        Self { model: 2, width: 32, dilations: super::DILATIONS.to_vec() }
+    }
 }
 
 impl Autoencoder {

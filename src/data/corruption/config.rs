@@ -1,0 +1,309 @@
+use super::Source;
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// Everything that decides how images are corrupted. Table `[corruption]` of the config; a key left out has its default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CorruptionConfig {
+    /// Number of patches in one image.
+    pub patches: Patches,
+    /// Side of a patch.
+    pub size: Size,
+    /// Height over width of a patch.
+    pub aspect: Aspect,
+    /// How often each replacement source is chosen.
+    pub weights: Weights,
+    /// Faint corruptions.
+    pub blend: Blend,
+    /// Fading boundary of the mask.
+    pub softness: Softness,
+    /// Elastic distortion of the mask.
+    pub deformation: Deformation,
+    /// A pixel belongs to the corrupted region (`M` of SPEC section 3) where the soft mask exceeds this, in [0, 1).
+    pub region_threshold: f32,
+}
+
+/// Number of patches in one image, uniform in [min, max], both included.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Patches {
+    /// Fewest; 0 leaves some images as they are.
+    pub min: u32,
+    /// Most, at most [`Patches::LIMIT`].
+    pub max: u32,
+}
+
+/// Geometric mean of the height and width of a patch, as a fraction of the image's smaller side, in (0, 1].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Size {
+    /// Smallest.
+    pub min: f32,
+    /// Largest.
+    pub max: f32,
+    /// How sizes are spread over [min, max).
+    pub distribution: Distribution,
+}
+
+/// Distribution of a positive number over [min, max).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distribution {
+    /// Every factor is as likely as any other: as many patches of 6 to 12 pixels as of 24 to 48.
+    LogUniform,
+    /// Every length is as likely as any other.
+    Uniform,
+}
+
+/// Height over width, log-uniform in [min, max), in [0.1, 10].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Aspect {
+    /// Flattest.
+    pub min: f32,
+    /// Tallest.
+    pub max: f32,
+}
+
+/// Relative weights of the replacement sources; they need not sum to 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Weights {
+    /// See [`Source::Texture`].
+    pub texture: f32,
+    /// See [`Source::OtherImage`].
+    pub other_image: f32,
+    /// See [`Source::Constant`].
+    pub constant: f32,
+    /// See [`Source::Brightness`].
+    pub brightness: f32,
+    /// See [`Source::Noise`].
+    pub noise: f32,
+    /// See [`Source::Elastic`].
+    pub elastic: f32,
+}
+
+/// With `probability` a patch is faint: `y := a y + (1 - a) x` with opacity a uniform in [min, max), in (0, 1].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Blend {
+    /// In [0, 1].
+    pub probability: f32,
+    /// Faintest.
+    pub min: f32,
+    /// Least faint.
+    pub max: f32,
+}
+
+/// Width of the mask's fading boundary relative to the radius of its disk, uniform in [min, max), in [0, 1].
+/// 0 is a hard edge; 1 fades from the centre on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Softness {
+    /// Hardest.
+    pub min: f32,
+    /// Softest.
+    pub max: f32,
+}
+
+/// Random displacement field of the mask. Lengths are relative to half the patch's side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Deformation {
+    /// Weakest: standard deviation of the displacement, uniform in [min, max), in [0, 1]. 0 leaves the disk round.
+    pub min: f32,
+    /// Strongest.
+    pub max: f32,
+    /// Standard deviation σ of the Gaussian that smooths the field, in [0.05, 10].
+    pub smoothing: f32,
+}
+
+impl Default for CorruptionConfig {
+    fn default() -> Self {
+        Self {
+            patches: Patches::default(),
+            size: Size::default(),
+            aspect: Aspect::default(),
+            weights: Weights::default(),
+            blend: Blend::default(),
+            softness: Softness::default(),
+            deformation: Deformation::default(),
+            region_threshold: 0.05,
+        }
+    }
+}
+
+impl Default for Patches {
+    fn default() -> Self {
+        Self { min: 1, max: 6 }
+    }
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self { min: 0.05, max: 0.7, distribution: Distribution::LogUniform }
+    }
+}
+
+impl Default for Aspect {
+    fn default() -> Self {
+        Self { min: 0.4, max: 2.5 }
+    }
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self { texture: 0.4, other_image: 0.2, constant: 0.2, brightness: 0.2, noise: 0.1, elastic: 0.1 }
+    }
+}
+
+impl Default for Blend {
+    fn default() -> Self {
+        Self { probability: 0.5, min: 0.1, max: 0.6 }
+    }
+}
+
+impl Default for Softness {
+    fn default() -> Self {
+        Self { min: 0.15, max: 0.7 }
+    }
+}
+
+impl Default for Deformation {
+    fn default() -> Self {
+        Self { min: 0.05, max: 0.25, smoothing: 0.3 }
+    }
+}
+
+impl Patches {
+    /// Most patches one image can have.
+    pub const LIMIT: u32 = 1000;
+}
+
+impl Weights {
+    /// The weight of `source`.
+    pub fn of(&self, source: Source) -> f32 {
+        match source {
+            Source::Texture => self.texture,
+            Source::OtherImage => self.other_image,
+            Source::Constant => self.constant,
+            Source::Brightness => self.brightness,
+            Source::Noise => self.noise,
+            Source::Elastic => self.elastic,
+        }
+    }
+
+    fn validate(&self) -> Result<()> {
+        for source in Source::ALL {
+            let key = format!("corruption.weights.{}", source.key());
+            let weight = self.of(source);
+            if !(weight.is_finite() && weight >= 0.0) {
+                return Err(Error::config(key, format!("a weight is a number from 0 up, this is {weight}")));
+            }
+        }
+        let total: f32 = Source::ALL.iter().map(|&source| self.of(source)).sum();
+        if !(total.is_finite() && total > 0.0) {
+            return Err(Error::config(
+                "corruption.weights",
+                format!("the weights sum to {total}, they need a finite sum above 0"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl CorruptionConfig {
+    /// Checks every value against its domain.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the dotted key of the first value outside its domain, e.g. `corruption.patches.min`.
+    pub fn validate(&self) -> Result<()> {
+        let Patches { min, max } = self.patches;
+        if max > Patches::LIMIT {
+            return Err(Error::config("corruption.patches.max", format!("{max} exceeds the limit of {}", Patches::LIMIT)));
+        }
+        if min > max {
+            return Err(Error::config("corruption.patches.min", format!("{min} exceeds patches.max {max}")));
+        }
+        check_range("size", self.size.min, self.size.max, [1e-3, 1.0])?;
+        check_range("aspect", self.aspect.min, self.aspect.max, [0.1, 10.0])?;
+        self.weights.validate()?;
+        check("blend.probability", self.blend.probability, [0.0, 1.0])?;
+        check_range("blend", self.blend.min, self.blend.max, [1e-3, 1.0])?;
+        check_range("softness", self.softness.min, self.softness.max, [0.0, 1.0])?;
+        check_range("deformation", self.deformation.min, self.deformation.max, [0.0, 1.0])?;
+        check("deformation.smoothing", self.deformation.smoothing, [0.05, 10.0])?;
+        check("region_threshold", self.region_threshold, [0.0, 0.999])
+    }
+}
+
+/// Both ends inside `domain` and in order.
+fn check_range(table: &str, min: f32, max: f32, domain: [f32; 2]) -> Result<()> {
+    check(&format!("{table}.min"), min, domain)?;
+    check(&format!("{table}.max"), max, domain)?;
+    if min > max {
+        return Err(Error::config(format!("corruption.{table}.min"), format!("{min} exceeds {table}.max {max}")));
+    }
+    Ok(())
+}
+
+fn check(key: &str, value: f32, [low, high]: [f32; 2]) -> Result<()> {
+    // A NaN is in no range.
+    if !(low..=high).contains(&value) {
+        return Err(Error::config(format!("corruption.{key}"), format!("{value} is outside [{low}, {high}]")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_is_valid_and_survives_toml() {
+        let config = CorruptionConfig::default();
+        config.validate().unwrap();
+        let text = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<CorruptionConfig>(&text).unwrap(), config);
+        assert_eq!(toml::from_str::<CorruptionConfig>("").unwrap(), config);
+    }
+
+    #[test]
+    fn keys_left_out_keep_their_default() {
+        let config: CorruptionConfig =
+            toml::from_str("region_threshold = 0.2\n[patches]\nmax = 9\n[size]\ndistribution = 'uniform'").unwrap();
+        let mut expected = CorruptionConfig { region_threshold: 0.2, ..CorruptionConfig::default() };
+        expected.patches.max = 9;
+        expected.size.distribution = Distribution::Uniform;
+        assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn a_bad_value_names_its_key() {
+        for (text, key) in [
+            ("patches = { min = 7 }", "patches.min"),
+            ("patches = { max = 1001 }", "patches.max"),
+            ("size = { min = 0.0 }", "size.min"),
+            ("size = { max = 1.5 }", "size.max"),
+            ("size = { min = 0.5, max = 0.4 }", "size.min"),
+            ("aspect = { max = 11.0 }", "aspect.max"),
+            ("weights = { noise = -0.1 }", "weights.noise"),
+            ("weights = { other_image = inf }", "weights.other_image"),
+            ("weights = { texture = 0, other_image = 0, constant = 0, brightness = 0, noise = 0, elastic = 0 }", "weights"),
+            ("blend = { probability = 1.1 }", "blend.probability"),
+            ("blend = { min = 0.0 }", "blend.min"),
+            ("softness = { min = nan }", "softness.min"),
+            ("softness = { max = 1.01 }", "softness.max"),
+            ("deformation = { max = 2.0 }", "deformation.max"),
+            ("deformation = { smoothing = 0.0 }", "deformation.smoothing"),
+            ("region_threshold = 1.0", "region_threshold"),
+        ] {
+            let config: CorruptionConfig = toml::from_str(text).unwrap();
+            match config.validate() {
+                Err(Error::Config { key: named, .. }) => assert_eq!(named, format!("corruption.{key}"), "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+}

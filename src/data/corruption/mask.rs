@@ -1,0 +1,108 @@
+use super::field::{Address, Field, FieldUse};
+use super::plan::Patch;
+
+/// Radius of the static disk, relative to half the patch's side. The rest leaves room for the deformation.
+const DISK_RADIUS: f32 = 0.65;
+/// Over this distance from the circle |p| = 1, which touches the border of the box, the displacement falls to 0.
+const TAPER: f32 = 0.35;
+
+/// Soft mask of one patch (SPEC section 2, step 3), in coordinates p in [-1, 1]² of the patch's box: the disk is an ellipse in a
+/// box that is not square.
+///
+/// `M(p) = s((R - |q|) / (softness R))`, `q = p + taper(p) strength (u(p) - u(0))`, with R = 0.65, s the smoothstep
+/// `t² (3 - 2t)` on [0, 1], u the smoothed random field, and taper = (1 - |p|) / 0.35 cut to [0, 1].
+/// So M is exactly 1 at the centre, because the centre does not move, and exactly 0 from |p| = 1 on, because there nothing moves
+/// either. The first makes sure that a patch always corrupts something, the second that no box is seen.
+pub(super) struct Mask {
+    field: Field<2>,
+    centre: [f32; 2],
+    strength: f32,
+    fade: f32,
+}
+
+impl Mask {
+    /// The mask of `patch`; `smoothing` is the standard deviation σ of the field's Gaussian.
+    pub fn new(address: Address, patch: &Patch, smoothing: f32) -> Self {
+        let field = Field::new(address, patch.number, FieldUse::Mask, smoothing);
+        let centre = field.at([0.0, 0.0]);
+        Self { field, centre, strength: patch.deformation, fade: patch.softness * DISK_RADIUS }
+    }
+
+    /// M at p, in [0, 1].
+    pub fn at(&self, p: [f32; 2]) -> f32 {
+        let reach = ((1.0 - length(p)) * (1.0 / TAPER)).clamp(0.0, 1.0) * self.strength;
+        let u = self.field.at(p);
+        let q: [f32; 2] = std::array::from_fn(|axis| p[axis] + reach * (u[axis] - self.centre[axis]));
+        let depth = DISK_RADIUS - length(q);
+        if depth <= 0.0 {
+            0.0
+        } else if depth >= self.fade {
+            1.0
+        } else {
+            let t = depth / self.fade;
+            t * t * (3.0 - 2.0 * t)
+        }
+    }
+}
+
+fn length(p: [f32; 2]) -> f32 {
+    (p[0] * p[0] + p[1] * p[1]).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{CorruptionConfig, Source};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn mask(index: u32, softness: f32, deformation: f32) -> Mask {
+        let address = Address { seed: 11, step: 0, index };
+        let patch = Patch {
+            number: 0,
+            centre: [0, 0],
+            radius: [1, 1],
+            softness,
+            deformation,
+            source: Source::Constant,
+            opacity: 1.0,
+            material: [0.0; Patch::MATERIAL],
+        };
+        Mask::new(address, &patch, CorruptionConfig::default().deformation.smoothing)
+    }
+
+    #[test]
+    fn without_deformation_it_is_the_disk() {
+        let round = mask(0, 0.4, 0.0);
+        for (radius, value) in [(0.0, 1.0), (0.38, 1.0), (0.52, 0.5), (0.585, 0.15625), (0.65, 0.0)] {
+            for (sin, cos) in [(0.0f32, 1.0f32), (0.6, 0.8), (-0.8, 0.6)] {
+                let found = round.at([radius * sin, radius * cos]);
+                assert!((found - value).abs() < 1e-5, "{radius}: {found}, want {value}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn one_at_the_centre_zero_on_the_border_continuous_between(
+            index in any::<u32>(), softness in 0.1f32..1.0, strength in 0.0f32..0.5,
+        ) {
+            let mask = mask(index, softness, strength);
+            prop_assert_eq!(mask.at([0.0, 0.0]), 1.0);
+            let n = 60;
+            let at = |i: i32, j: i32| mask.at([i as f32 / n as f32, j as f32 / n as f32]);
+            // Slope of smoothstep times slope of q: 1 from p, the taper's on |u - u(0)| below 7, and the field's below 12.
+            let bound = 1.5 / (softness * DISK_RADIUS) * (1.0 + strength * (7.0 / TAPER + 12.0)) / n as f32;
+            for i in -n..=n {
+                for end in [-n, n] {
+                    prop_assert_eq!(at(i, end), 0.0);
+                    prop_assert_eq!(at(end, i), 0.0);
+                }
+                for j in -n..n {
+                    let (here, right) = (at(i, j), at(i, j + 1));
+                    prop_assert!((0.0..=1.0).contains(&here));
+                    prop_assert!((here - right).abs() <= bound, "{} then {} at {} {}", here, right, i, j);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Partial corruption of images (SPEC section 2, Figure 4 of the paper): x̂ = M ⊙ y + M̄ ⊙ x, patch after patch.
+//!
+//! # Sampling
+//! Everything is a function of (seed, step, index) by Philox 4x32-10 with key = [low, high word of the seed].
+//!
+//! **Choices**: the stream with counter `[block, 3, step, index]`. Number n is lane n mod 4 of block n / 4, and
+//! uniform in [0, 1) as `(bits >> 8) 2^-24`. Number 0 decides how many patches there are (`min + (bits (max - min + 1) >> 32)`), 1 to
+//! 3 are unused, and patch k has the numbers 4 + 20 k to 23 + 20 k: row, column, size, aspect, softness, deformation, source,
+//! faint or not, opacity, and eleven for the replacement, drawn whether it needs them or not.
+//!
+//! **Fields** (the mask's displacement, noise, the elastic displacement): counter
+//! `[node, 3 + 256 field + 65536 patch, step, index]`, one evaluation per lattice node, lane c for channel c; field is 1 for
+//! the mask and 2 for the replacement, node counts row by row the lattice widened by 6 nodes on every side. A field covers the patch with nodes σ/2 apart, so that
+//! its cost and its shape do not depend on the resolution.
+//!
+//! **Arithmetic** is f32 in the order written, no fused multiply-add. Only +, -, ×, ÷ and square root are used, which IEEE fixes
+//! to the bit; the one table of Gaussian weights is rounded from f64. No result depends on another image or on threads.
+//!
+//! # Geometry
+//! A patch has an odd height and width around a central pixel drawn uniformly from the image: its box may stick out of the
+//! image, its centre does not. The mask is 1 at the centre and 0 on the border of the box.
+
+mod config;
+mod field;
+mod mask;
+mod plan;
+mod replacement;
+mod sample;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Aspect, Blend, CorruptionConfig, Deformation, Distribution, Patches, Size, Softness, Weights};
+
+use super::{Image, Plane};
+use crate::error::Result;
+use field::{Address, lerp};
+use mask::Mask;
+use plan::{Patch, plan};
+use replacement::{Replacement, Site};
+use serde::Serialize;
+
+/// Where the replacement y of a patch comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A random place of a texture file: mirrored beyond its border, turned over, scaled by 1/2 to 2, recoloured half of the time.
+    Texture,
+    /// Another place of one of the training images.
+    OtherImage,
+    /// One random colour.
+    Constant,
+    /// The patch itself, as earlier patches left it, with changed contrast, brightness and colour.
+    Brightness,
+    /// Gaussian-smoothed (hence band-limited) noise around a random colour.
+    Noise,
+    /// The patch itself, elastically deformed; taken from the image before any patch was laid.
+    Elastic,
+}
+
+impl Source {
+    /// Every source, in the order in which weights are cumulated.
+    pub const ALL: [Self; 6] = [Self::Texture, Self::OtherImage, Self::Constant, Self::Brightness, Self::Noise, Self::Elastic];
+
+    /// Name of its weight in the config.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Texture => "texture",
+            Self::OtherImage => "other_image",
+            Self::Constant => "constant",
+            Self::Brightness => "brightness",
+            Self::Noise => "noise",
+            Self::Elastic => "elastic",
+        }
+    }
+}
+
+/// Replacement material at working scale; pictures of any size. A source without material is never chosen: its weight
+/// counts as 0, which leaves the others their proportions. If no source is left, constants are used.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sources<'a> {
+    /// For [`Source::Texture`].
+    pub textures: &'a [Image],
+    /// For [`Source::OtherImage`]; the image that is corrupted may be among them.
+    pub images: &'a [Image],
+}
+
+/// What was done in one place.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PatchRecord {
+    /// First row of the box; negative if it sticks out of the image.
+    pub top: i32,
+    /// First column of the box; negative if it sticks out of the image.
+    pub left: i32,
+    /// Rows of the box, odd.
+    pub height: u32,
+    /// Columns of the box, odd.
+    pub width: u32,
+    /// Where the replacement came from.
+    pub source: Source,
+    /// Opacity of the replacement, in (0, 1].
+    pub opacity: f32,
+}
+
+impl From<&Patch> for PatchRecord {
+    fn from(patch: &Patch) -> Self {
+        let first = |axis: usize| patch.centre[axis] as i32 - patch.radius[axis] as i32;
+        let extent = patch.radius.map(|radius| 2 * radius as u32 + 1);
+        Self { top: first(0), left: first(1), height: extent[0], width: extent[1], source: patch.source, opacity: patch.opacity }
+    }
+}
+
+/// A corrupted image and what was done to it. All planes have the image's height and width.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Corrupted {
+    /// x̂, equal to x to the bit where `mask` is 0.
+    pub image: Image,
+    /// Soft mask M, the union 1 - Π (1 - M_i) over the patches, in [0, 1]. A faint patch has the mask of a strong one.
+    pub mask: Plane,
+    /// 1 where the soft mask exceeds `region_threshold`, else 0: M of the objective (SPEC section 3). Never empty if there is a
+    /// patch.
+    pub region: Plane,
+    /// The patches in the order in which they were laid.
+    pub patches: Vec<PatchRecord>,
+}
+
+/// Corrupts image number `index` of `step`: x in, x̂ and M out (SPEC section 2).
+///
+/// # Errors
+/// A config that [`CorruptionConfig::validate`] refuses.
+pub fn corrupt(
+    config: &CorruptionConfig,
+    seed: u64,
+    step: u32,
+    index: u32,
+    x: &Image,
+    sources: &Sources<'_>,
+) -> Result<Corrupted> {
+    config.validate()?;
+    let address = Address { seed, step, index };
+    let patches = plan(config, address, [x.height, x.width], sources);
+    let mut image = x.clone();
+    let mut mask = Plane::new(x.height, x.width, vec![0.0; x.height * x.width])?;
+    for patch in &patches {
+        let shape = Mask::new(address, patch, config.deformation.smoothing);
+        let replacement = Replacement::new(address, patch, x, sources);
+        lay(patch, &shape, &replacement, &mut image, &mut mask);
+    }
+    let region = mask.values.iter().map(|&m| if m > config.region_threshold { 1.0 } else { 0.0 }).collect();
+    let region = Plane::new(x.height, x.width, region)?;
+    Ok(Corrupted { image, mask, region, patches: patches.iter().map(PatchRecord::from).collect() })
+}
+
+/// Lays one patch over what is there: `x̂ := x̂ + M a (y - x̂)`, which is M ⊙ y' + M̄ ⊙ x̂ with y' = a y + (1 - a) x̂, and
+/// `M := M + M_i (1 - M)`.
+fn lay(patch: &Patch, shape: &Mask, replacement: &Replacement<'_>, image: &mut Image, mask: &mut Plane) {
+    let [rows, columns] = std::array::from_fn(|axis| {
+        let extent = if axis == 0 { image.height } else { image.width };
+        patch.centre[axis].saturating_sub(patch.radius[axis])..(patch.centre[axis] + patch.radius[axis] + 1).min(extent)
+    });
+    for row in rows {
+        for column in columns.clone() {
+            let site = Site::new(patch, [row, column]);
+            let m = shape.at(site.p);
+            if m == 0.0 {
+                continue;
+            }
+            let current = sample::pixel(image, row, column);
+            let y = replacement.at(&site, current);
+            let pixel = row * mask.width + column;
+            for c in 0..3 {
+                image.pixels[pixel * 3 + c] = lerp(current[c], y[c], m * patch.opacity).clamp(0.0, 1.0);
+            }
+            mask.values[pixel] += m * (1.0 - mask.values[pixel]);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+use super::field::{Address, Field, FieldUse};
+use super::plan::{Patch, between, log_uniform, pick};
+use super::sample::{Colour, bilinear, pixel, reflect};
+use super::{Source, Sources};
+use crate::data::Image;
+
+/// Smoothing of the elastic source's displacement field, relative to half the patch's side.
+const ELASTIC_SMOOTHING: f32 = 0.3;
+
+/// One pixel of a patch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Site {
+    /// Row and column in the image.
+    pub place: [usize; 2],
+    /// Rows and columns from the patch's centre, in pixels.
+    pub offset: [i32; 2],
+    /// The same in units of half the patch's side, in [-1, 1].
+    pub p: [f32; 2],
+}
+
+impl Site {
+    /// The pixel of `patch` at `place` of the image.
+    pub fn new(patch: &Patch, place: [usize; 2]) -> Self {
+        let offset = std::array::from_fn(|axis| place[axis] as i32 - patch.centre[axis] as i32);
+        let p = std::array::from_fn(|axis| offset[axis] as f32 / patch.radius[axis] as f32);
+        Self { place, offset, p }
+    }
+}
+
+/// The replacement y of one patch, ready to be evaluated pixel by pixel.
+pub(super) enum Replacement<'a> {
+    Texture(TextureCrop<'a>),
+    OtherImage { image: &'a Image, shift: [i32; 2] },
+    Constant(Colour),
+    Brightness { gain: f32, shift: Colour },
+    Noise { field: Field<4>, base: Colour, amplitude: f32, chroma: f32 },
+    Elastic { image: &'a Image, field: Field<2>, reach: [f32; 2] },
+}
+
+impl<'a> Replacement<'a> {
+    /// The replacement that `patch` asks for; x is the image before any patch.
+    pub fn new(address: Address, patch: &Patch, x: &'a Image, sources: &Sources<'a>) -> Self {
+        let u = &patch.material;
+        match patch.source {
+            Source::Texture => Self::Texture(TextureCrop::new(u, sources.textures)),
+            Source::OtherImage => other_image(u, sources.images),
+            Source::Constant => Self::Constant(colour(u[0], u[1], u[2], u[3])),
+            Source::Brightness => brightness(u, pixel(x, patch.centre[0], patch.centre[1])),
+            Source::Noise => {
+                let field = Field::new(address, patch.number, FieldUse::Replacement, log_uniform(u[4], 0.08, 0.4));
+                let amplitude = between(u[5], 0.05, 0.3);
+                Self::Noise { field, base: colour(u[0], u[1], u[2], u[3]), amplitude, chroma: u[6] }
+            }
+            Source::Elastic => {
+                let field = Field::new(address, patch.number, FieldUse::Replacement, ELASTIC_SMOOTHING);
+                let strength = between(u[0], 0.15, 0.5);
+                Self::Elastic { image: x, field, reach: patch.radius.map(|radius| strength * radius as f32) }
+            }
+        }
+    }
+
+    /// y at `site`, in [0, 1]; `current` is the colour there after the earlier patches.
+    pub fn at(&self, site: &Site, current: Colour) -> Colour {
+        match self {
+            Self::Texture(crop) => crop.at(site.offset),
+            Self::OtherImage { image, shift } => {
+                let [row, column] = std::array::from_fn(|axis| site.place[axis] as i32 + shift[axis]);
+                pixel(image, reflect(row, image.height), reflect(column, image.width))
+            }
+            Self::Constant(colour) => *colour,
+            Self::Brightness { gain, shift } => affine(current, *gain, *shift),
+            Self::Noise { field, base, amplitude, chroma } => {
+                let noise = field.at(site.p);
+                std::array::from_fn(|c| {
+                    let mixed = between(*chroma, noise[3], noise[c]);
+                    (base[c] + amplitude * mixed).clamp(0.0, 1.0)
+                })
+            }
+            Self::Elastic { image, field, reach } => {
+                let u = field.at(site.p);
+                let [row, column] = std::array::from_fn(|axis| site.place[axis] as f32 + reach[axis] * u[axis]);
+                bilinear(image, row, column)
+            }
+        }
+    }
+}
+
+/// A place of a texture, turned over, scaled, and recoloured half of the time.
+pub(super) struct TextureCrop<'a> {
+    texture: &'a Image,
+    /// Row and column of the texture under the patch's centre.
+    origin: [f32; 2],
+    /// Texture pixels per image pixel along each axis of the texture, negative if flipped.
+    stride: [f32; 2],
+    /// Whether the texture's rows run along the image's columns.
+    transposed: bool,
+    recolour: Option<(f32, Colour)>,
+}
+
+impl<'a> TextureCrop<'a> {
+    fn new(u: &[f32; Patch::MATERIAL], textures: &'a [Image]) -> Self {
+        let [which, row, column, scale, turn, recolour, contrast, red, green, blue, saturation] = *u;
+        let texture = &textures[pick(which, textures.len())];
+        let turn = pick(turn, 8);
+        let stride = log_uniform(scale, 0.5, 2.0);
+        let flipped = |bit: usize| if turn & bit == 0 { stride } else { -stride };
+        Self {
+            texture,
+            origin: [row * texture.height as f32, column * texture.width as f32],
+            stride: [flipped(1), flipped(2)],
+            transposed: turn & 4 != 0,
+            recolour: (recolour < 0.5).then(|| {
+                let middle = colour(red, green, blue, saturation);
+                (between(contrast, 0.3, 1.5), middle.map(|value| value - 0.5))
+            }),
+        }
+    }
+
+    fn at(&self, [down, right]: [i32; 2]) -> Colour {
+        let offset = if self.transposed { [right, down] } else { [down, right] };
+        let [row, column] = std::array::from_fn(|axis| self.origin[axis] + offset[axis] as f32 * self.stride[axis]);
+        let found = bilinear(self.texture, row, column);
+        self.recolour.map_or(found, |(gain, shift)| affine(found, gain, shift))
+    }
+}
+
+/// Another place of a training image. Along one axis, chosen at random, the place is at least a quarter of the image away, so
+/// that no image is replaced by itself at the same place.
+fn other_image<'a>(u: &[f32; Patch::MATERIAL], images: &'a [Image]) -> Replacement<'a> {
+    let [which, axis, far, free, ..] = *u;
+    let image = &images[pick(which, images.len())];
+    let far_axis = pick(axis, 2);
+    let extent = [image.height, image.width];
+    let shift = std::array::from_fn(|axis| {
+        let part = if axis == far_axis { between(far, 0.25, 0.75) } else { free };
+        (part * extent[axis] as f32) as i32
+    });
+    Replacement::OtherImage { image, shift }
+}
+
+/// Changed contrast, brightness and colour. A pixel of mean m becomes brighter with probability 1 - m, so that white (black) places
+/// are always darkened (brightened) and the change is seen.
+fn brightness(u: &[f32; Patch::MATERIAL], centre: Colour) -> Replacement<'static> {
+    let [contrast, amount, direction, red, green, blue, ..] = *u;
+    let mean = (centre[0] + centre[1] + centre[2]) / 3.0;
+    let sign = if direction < 1.0 - mean { 1.0 } else { -1.0 };
+    let common = sign * between(amount, 0.1, 0.4);
+    let shift = [red, green, blue].map(|value| common + between(value, -0.1, 0.1));
+    Replacement::Brightness { gain: between(contrast, 0.6, 1.4), shift }
+}
+
+/// A random colour, drawn towards the grey of its mean by 1 - saturation: real defects are seldom bright red.
+fn colour(red: f32, green: f32, blue: f32, saturation: f32) -> Colour {
+    let mean = (red + green + blue) / 3.0;
+    [red, green, blue].map(|value| between(saturation, mean, value))
+}
+
+/// `1/2 + gain (v - 1/2) + shift`, cut to [0, 1].
+fn affine(value: Colour, gain: f32, shift: Colour) -> Colour {
+    std::array::from_fn(|c| (0.5 + gain * (value[c] - 0.5) + shift[c]).clamp(0.0, 1.0))
+}

@@ -1,0 +1,55 @@
+use super::field::lerp;
+use crate::data::Image;
+
+/// Red, green and blue.
+pub(super) type Colour = [f32; 3];
+
+/// The pixel at a row and column inside the picture.
+pub(super) fn pixel(image: &Image, row: usize, column: usize) -> Colour {
+    let start = (row * image.width + column) * 3;
+    [image.pixels[start], image.pixels[start + 1], image.pixels[start + 2]]
+}
+
+/// The picture at real coordinates (pixel centres at whole numbers), bilinear: first along the row, then across. Beyond its
+/// border the picture goes on mirrored, without end.
+pub(super) fn bilinear(image: &Image, row: f32, column: f32) -> Colour {
+    let (top, left) = (row.floor(), column.floor());
+    let rows = [top as i32, top as i32 + 1].map(|i| reflect(i, image.height));
+    let columns = [left as i32, left as i32 + 1].map(|j| reflect(j, image.width));
+    let (down, right) = (row - top, column - left);
+    let corners = rows.map(|i| columns.map(|j| pixel(image, i, j)));
+    std::array::from_fn(|c| {
+        let upper = lerp(corners[0][0][c], corners[0][1][c], right);
+        let lower = lerp(corners[1][0][c], corners[1][1][c], right);
+        lerp(upper, lower, down)
+    })
+}
+
+/// Index of a line of n that goes on mirrored on both sides: ... 1 0 | 0 1 ... n-1 | n-1 n-2 ...
+pub(super) fn reflect(i: i32, n: usize) -> usize {
+    let place = (i64::from(i)).rem_euclid(2 * n as i64) as usize;
+    if place < n { place } else { 2 * n - 1 - place }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reflection_walks_to_and_fro() {
+        let walk: Vec<usize> = (-4..9).map(|i| reflect(i, 3)).collect();
+        assert_eq!(walk, [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1, 2]);
+        assert_eq!(reflect(-17, 1), 0);
+    }
+
+    #[test]
+    fn bilinear_meets_pixels_and_their_means() {
+        let image = Image::new(2, 3, (0..18).map(|v| v as f32 / 32.0).collect()).unwrap();
+        assert_eq!(bilinear(&image, 1.0, 2.0), pixel(&image, 1, 2));
+        assert_eq!(bilinear(&image, -1.0, 3.0), pixel(&image, 0, 2));
+        let want: Colour = std::array::from_fn(|c| {
+            (pixel(&image, 0, 0)[c] + pixel(&image, 0, 1)[c] + pixel(&image, 1, 0)[c] + pixel(&image, 1, 1)[c]) / 4.0
+        });
+        assert_eq!(bilinear(&image, 0.5, 0.5), want);
+    }
+}

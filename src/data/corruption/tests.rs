@@ -1,0 +1,262 @@
+//! Laws of the whole corruption, whatever the config.
+
+use super::*;
+use crate::rng::{Purpose, Stream};
+use proptest::prelude::*;
+use rayon::prelude::*;
+
+/// A picture of independent random pixels: every change of place or value shows.
+fn picture(height: usize, width: usize, number: u32) -> Image {
+    let mut stream = Stream::new(99, Purpose::Test, 0, number);
+    Image::new(height, width, (0..height * width * 3).map(|_| stream.uniform()).collect()).unwrap()
+}
+
+fn only(source: Source) -> Weights {
+    let weight = |of: Source| if of == source { 1.0 } else { 0.0 };
+    Weights {
+        texture: weight(Source::Texture),
+        other_image: weight(Source::OtherImage),
+        constant: weight(Source::Constant),
+        brightness: weight(Source::Brightness),
+        noise: weight(Source::Noise),
+        elastic: weight(Source::Elastic),
+    }
+}
+
+fn check_laws(config: &CorruptionConfig, x: &Image, found: &Corrupted) -> Result<(), TestCaseError> {
+    prop_assert_eq!((found.image.height, found.image.width), (x.height, x.width));
+    for (pixel, (&m, &region)) in found.mask.values.iter().zip(&found.region.values).enumerate() {
+        let channels = pixel * 3..pixel * 3 + 3;
+        prop_assert!((0.0..=1.0).contains(&m));
+        prop_assert!(found.image.pixels[channels.clone()].iter().all(|v| (0.0..=1.0).contains(v)));
+        prop_assert_eq!(region, if m > config.region_threshold { 1.0 } else { 0.0 });
+        if m == 0.0 {
+            prop_assert_eq!(&found.image.pixels[channels.clone()], &x.pixels[channels]);
+        }
+    }
+    let count = found.patches.len() as u32;
+    prop_assert!((config.patches.min..=config.patches.max).contains(&count));
+    prop_assert_eq!(found.region.values.contains(&1.0), count > 0);
+    for patch in &found.patches {
+        let (row, column) = (patch.top + patch.height as i32 / 2, patch.left + patch.width as i32 / 2);
+        prop_assert!((0..x.height as i32).contains(&row) && (0..x.width as i32).contains(&column));
+        // The union is nowhere less than one of its masks, and each mask is 1 at its centre.
+        prop_assert_eq!(found.mask.values[row as usize * x.width + column as usize], 1.0);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn laws_hold_for_any_config_and_size(
+        seed in any::<u64>(), step in any::<u32>(), index in any::<u32>(),
+        (height, width) in (1usize..40, 1usize..40),
+        (fewest, more) in (0u32..4, 0u32..4),
+        size in 0.01f32..1.0, softness in 0.0f32..1.0, deformation in 0.0f32..1.0, smoothing in 0.1f32..3.0,
+        threshold in 0.0f32..0.9, aspect in 0.1f32..10.0,
+    ) {
+        let mut config = CorruptionConfig { region_threshold: threshold, ..CorruptionConfig::default() };
+        config.patches = Patches { min: fewest, max: fewest + more };
+        config.size = Size { min: 0.01, max: size, distribution: Distribution::Uniform };
+        config.aspect = Aspect { min: aspect, max: aspect };
+        config.softness = Softness { min: 0.0, max: softness };
+        config.deformation = Deformation { min: 0.0, max: deformation, smoothing };
+        let x = picture(height, width, 0);
+        let (textures, images) = ([picture(1, 1, 1), picture(7, 30, 2)], [x.clone(), picture(3, 50, 3)]);
+        let sources = Sources { textures: &textures, images: &images };
+        let found = corrupt(&config, seed, step, index, &x, &sources).unwrap();
+        check_laws(&config, &x, &found)?;
+    }
+}
+
+#[test]
+fn a_sample_does_not_depend_on_others_or_on_threads() {
+    let (x, textures, images) = (picture(32, 48, 0), [picture(20, 20, 1)], [picture(32, 48, 2)]);
+    let sources = Sources { textures: &textures, images: &images };
+    let draw = |index: u32| corrupt(&CorruptionConfig::default(), 5, 7, index, &x, &sources).unwrap();
+    let alone = draw(13);
+    let forward: Vec<Corrupted> = (0..24).map(draw).collect();
+    let threads: Vec<Corrupted> = (0..24).into_par_iter().rev().map(draw).collect();
+    assert_eq!(alone, forward[13]);
+    assert!(forward.iter().eq(threads.iter().rev()));
+    assert_ne!(forward[0], forward[1]);
+    let other = |seed, step| corrupt(&CorruptionConfig::default(), seed, step, 13, &x, &sources).unwrap();
+    assert_ne!(alone, other(6, 7));
+    assert_ne!(alone, other(5, 8));
+}
+
+#[test]
+fn every_source_alone_changes_pixels() {
+    let (x, textures) = (picture(40, 40, 0), [picture(20, 20, 1)]);
+    // The image itself is the only other image: it must not come back at the same place.
+    let images = [x.clone()];
+    let sources = Sources { textures: &textures, images: &images };
+    for source in Source::ALL {
+        let config = CorruptionConfig { weights: only(source), ..CorruptionConfig::default() };
+        for index in 0..20 {
+            let found = corrupt(&config, 1, 0, index, &x, &sources).unwrap();
+            assert!(found.patches.iter().all(|patch| patch.source == source), "{source:?}");
+            let pixels = found.image.pixels.chunks(3).zip(x.pixels.chunks(3));
+            let region = found.region.values.iter().filter(|&&m| m == 1.0).count();
+            let changed = pixels.filter(|(a, b)| a != b).count();
+            assert!(changed * 10 >= region * 9, "{source:?}: {changed} pixels of {region} changed in image {index}");
+        }
+    }
+}
+
+#[test]
+fn white_and_black_places_change_brightness() {
+    let config = CorruptionConfig { weights: only(Source::Brightness), ..CorruptionConfig::default() };
+    for value in [0.0, 1.0] {
+        let x = Image::new(24, 24, vec![value; 24 * 24 * 3]).unwrap();
+        for index in 0..20 {
+            let found = corrupt(&config, 2, 0, index, &x, &Sources::default()).unwrap();
+            assert_ne!(found.image, x, "image {index} of value {value}");
+        }
+    }
+}
+
+#[test]
+fn a_faint_patch_has_a_full_mask_and_a_small_change() {
+    let mut config = CorruptionConfig { weights: only(Source::Constant), ..CorruptionConfig::default() };
+    config.patches = Patches { min: 1, max: 1 };
+    let x = picture(32, 32, 0);
+    let with = |min: f32, max: f32, probability: f32| {
+        let blend = Blend { probability, min, max };
+        corrupt(&CorruptionConfig { blend, ..config.clone() }, 3, 0, 0, &x, &Sources::default()).unwrap()
+    };
+    let (strong, faint) = (with(0.25, 0.25, 0.0), with(0.25, 0.25, 1.0));
+    assert_eq!((strong.patches[0].opacity, faint.patches[0].opacity), (1.0, 0.25));
+    assert_eq!(strong.mask, faint.mask);
+    for ((s, f), x) in strong.image.pixels.iter().zip(&faint.image.pixels).zip(&x.pixels) {
+        assert!(((f - x) - 0.25 * (s - x)).abs() < 1e-6, "{x} became {s} or {f}");
+    }
+}
+
+/// x̂ = M ⊙ y + M̄ ⊙ x with a known y, to the letter.
+#[test]
+fn one_constant_patch_is_the_equation() {
+    let mut config = CorruptionConfig { weights: only(Source::Constant), ..CorruptionConfig::default() };
+    config.patches = Patches { min: 1, max: 1 };
+    config.blend.probability = 0.0;
+    let x = picture(32, 32, 0);
+    for index in 0..10 {
+        let found = corrupt(&config, 4, 0, index, &x, &Sources::default()).unwrap();
+        let patch = &found.patches[0];
+        let centre = ((patch.top + patch.height as i32 / 2) * 32 + patch.left + patch.width as i32 / 2) as usize;
+        for (pixel, &m) in found.mask.values.iter().enumerate() {
+            for c in 0..3 {
+                // M is 1 at the centre, so the constant can be read there.
+                let y = found.image.pixels[centre * 3 + c];
+                let want = m * y + (1.0 - m) * x.pixels[pixel * 3 + c];
+                assert!((found.image.pixels[pixel * 3 + c] - want).abs() < 1e-6);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_mask_is_the_union_of_the_patches() {
+    let mut config = CorruptionConfig { patches: Patches { min: 4, max: 6 }, ..CorruptionConfig::default() };
+    config.size.min = 0.6;
+    config.softness.min = 0.6;
+    let (x, address) = (picture(32, 32, 0), Address { seed: 6, step: 1, index: 2 });
+    let found = corrupt(&config, 6, 1, 2, &x, &Sources::default()).unwrap();
+    let patches = plan(&config, address, [32, 32], &Sources::default());
+    let masks: Vec<Mask> = patches.iter().map(|patch| Mask::new(address, patch, config.deformation.smoothing)).collect();
+    let mut overlaps = 0;
+    for (pixel, &m) in found.mask.values.iter().enumerate() {
+        let single = patches.iter().zip(&masks).map(|(patch, mask)| {
+            let p = [0, 1].map(|axis| {
+                let place = [pixel / 32, pixel % 32][axis] as f32;
+                (place - patch.centre[axis] as f32) / patch.radius[axis] as f32
+            });
+            if p.iter().any(|v| v.abs() > 1.0) { 0.0 } else { mask.at(p) }
+        });
+        let single: Vec<f32> = single.collect();
+        let want = 1.0 - single.iter().map(|m| 1.0 - m).product::<f32>();
+        assert!((m - want).abs() < 1e-6, "pixel {pixel}: {m}, want {want} of {single:?}");
+        overlaps += usize::from(single.iter().filter(|m| (0.1..0.9).contains(*m)).count() > 1);
+    }
+    assert!(overlaps > 5, "only {overlaps} pixels tell a union from a maximum");
+}
+
+#[test]
+fn sources_without_material_leave_their_weight_to_the_others() {
+    let x = picture(24, 24, 0);
+    let textures = [picture(9, 9, 1)];
+    let chosen = |weights: Weights, sources: &Sources<'_>| {
+        let config = CorruptionConfig { weights, ..CorruptionConfig::default() };
+        let draw = |index| corrupt(&config, 8, 0, index, &x, sources).unwrap().patches;
+        (0..100).flat_map(draw).map(|patch| patch.source).collect::<Vec<_>>()
+    };
+    let count = |chosen: &[Source], source| chosen.iter().filter(|&&found| found == source).count();
+    let all = chosen(Weights::default(), &Sources::default());
+    assert_eq!(count(&all, Source::Texture) + count(&all, Source::OtherImage), 0);
+    // Constant and brightness share 0.4 of the 0.6 that is left; five standard errors.
+    let share = (count(&all, Source::Constant) + count(&all, Source::Brightness)) as f64 / all.len() as f64;
+    assert!((share - 2.0 / 3.0).abs() < 5.0 * (2.0 / 9.0 / all.len() as f64).sqrt(), "{share}");
+    let some = chosen(Weights::default(), &Sources { textures: &textures, images: &[] });
+    assert!(count(&some, Source::Texture) > 0 && count(&some, Source::OtherImage) == 0);
+    let none = chosen(only(Source::Texture), &Sources::default());
+    assert_eq!(count(&none, Source::Constant), none.len());
+}
+
+#[test]
+fn statistics_of_the_default() {
+    let (x, config) = (picture(48, 48, 0), CorruptionConfig::default());
+    let (n, mut patches, mut area, mut faint, mut small) = (500, 0, 0.0, 0, 0);
+    for index in 0..n {
+        let found = corrupt(&config, 21, 0, index, &x, &Sources::default()).unwrap();
+        patches += found.patches.len();
+        area += found.region.values.iter().sum::<f32>() / (48.0 * 48.0) / n as f32;
+        faint += found.patches.iter().filter(|patch| patch.opacity < 1.0).count();
+        small += found.patches.iter().filter(|patch| patch.height * patch.width < 81).count();
+    }
+    let mean = patches as f32 / n as f32;
+    // Uniform on 1..=6: mean 3.5, standard error sqrt(35 / 12 / 500) = 0.076.
+    assert!((mean - 3.5).abs() < 0.38, "{mean} patches");
+    // 3.5 ellipses of 0.65² π/4 of a box of mean area 0.092 are 0.107; the image border and overlaps take the rest.
+    assert!((0.05..0.085).contains(&area), "corrupted area {area}");
+    let (faint, small) = (faint as f32 / patches as f32, small as f32 / patches as f32);
+    assert!((faint - 0.5).abs() < 0.06, "faint {faint}");
+    // Sides below 9 of 2.4 to 33.6 pixels: ln(9 / 2.4) / ln(14) is one half; odd sides make it a little less.
+    assert!((0.38..0.52).contains(&small), "small {small}");
+}
+
+#[test]
+fn a_bad_config_is_refused() {
+    let mut config = CorruptionConfig::default();
+    config.blend.max = 2.0;
+    let error = corrupt(&config, 0, 0, 0, &picture(8, 8, 0), &Sources::default()).unwrap_err().to_string();
+    assert_eq!(error, "config key `corruption.blend.max`: 2 is outside [0.001, 1]");
+}
+
+/// Whoever changes the order of the numbers changes what every seed means. The boxes were computed by a separate Python reading of
+/// the module docs, with exact Philox and powers in double precision.
+#[test]
+fn golden_patches() {
+    let (textures, images) = ([picture(9, 9, 1)], [picture(9, 9, 2)]);
+    let sources = Sources { textures: &textures, images: &images };
+    let draw = |index| corrupt(&CorruptionConfig::default(), 2206, 11723, index, &picture(96, 128, 0), &sources).unwrap();
+    let boxes: Vec<_> = (0..3)
+        .flat_map(|index| draw(index).patches)
+        .map(|patch| (patch.top, patch.left, patch.height, patch.width, patch.source.key(), patch.opacity < 1.0))
+        .collect();
+    let want = [
+        (3, -1, 5, 9, "texture", false),
+        (16, 118, 39, 17, "constant", true),
+        (72, 3, 19, 13, "brightness", false),
+        (9, 15, 51, 89, "texture", false),
+        (52, 69, 47, 77, "brightness", false),
+        (26, 96, 9, 5, "noise", false),
+        (25, 78, 25, 61, "elastic", false),
+        (75, 35, 7, 5, "texture", true),
+        (53, -21, 37, 59, "texture", false),
+        (44, 51, 33, 39, "other_image", true),
+        (44, 110, 9, 3, "constant", true),
+        (14, 16, 15, 25, "texture", false),
+    ];
+    assert_eq!(boxes, want);
+}
