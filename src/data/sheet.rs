@@ -9,7 +9,8 @@ const GAP: usize = 2;
 const BACKGROUND: f32 = 0.5;
 
 /// A contact sheet: `columns[j][i]` is the picture in row i and column j, e.g. images, corrupted images and masks. All
-/// pictures have the same size; a column may be shorter than the others and leaves background. Rows and columns are 2 pixels apart.
+/// pictures have the same size; a column may be shorter than the others and leaves background. Rows and columns are 2 pixels
+/// apart.
 ///
 /// # Errors
 /// No picture at all; pictures of different sizes.

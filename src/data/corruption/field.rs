@@ -1,7 +1,7 @@
 use crate::rng::{Purpose, philox};
 
 /// Lattice nodes per standard deviation σ of the smoothing Gaussian. Bilinear interpolation between nodes h = σ/2 apart errs by
-/// at most h²/8 times the second derivative, about 3 % of the field's standard deviation, and the work does not grow with the image.
+/// h²/8 times the second derivative, about 3 % of the field's standard deviation, and the work does not grow with the image.
 const NODES_PER_SIGMA: f32 = 2.0;
 /// The Gaussian is cut off at three standard deviations.
 const MARGIN: usize = 6;

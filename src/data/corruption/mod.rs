@@ -4,14 +4,15 @@
 //! Everything is a function of (seed, step, index) by Philox 4x32-10 with key = [low, high word of the seed].
 //!
 //! **Choices**: the stream with counter `[block, 3, step, index]`. Number n is lane n mod 4 of block n / 4, and
-//! uniform in [0, 1) as `(bits >> 8) 2^-24`. Number 0 decides how many patches there are (`min + (bits (max - min + 1) >> 32)`), 1 to
-//! 3 are unused, and patch k has the numbers 4 + 20 k to 23 + 20 k: row, column, size, aspect, softness, deformation, source,
-//! faint or not, opacity, and eleven for the replacement, drawn whether it needs them or not.
+//! uniform in [0, 1) as `(bits >> 8) 2^-24`. Number 0 decides how many patches there are
+//! (`min + (bits (max - min + 1) >> 32)`), 1 to 3 are unused, and patch k has the numbers 4 + 20 k to 23 + 20 k: row, column,
+//! size, aspect, softness, deformation, source, faint or not, opacity, and eleven for the replacement, drawn whether it needs
+//! them or not.
 //!
 //! **Fields** (the mask's displacement, noise, the elastic displacement): counter
 //! `[node, 3 + 256 field + 65536 patch, step, index]`, one evaluation per lattice node, lane c for channel c; field is 1 for
-//! the mask and 2 for the replacement, node counts row by row the lattice widened by 6 nodes on every side. A field covers the patch with nodes σ/2 apart, so that
-//! its cost and its shape do not depend on the resolution.
+//! the mask and 2 for the replacement, and node counts row by row the lattice widened by 6 nodes on every side. A field covers
+//! the patch with nodes σ/2 apart, σ relative to the patch, so that its cost and its shape do not depend on the resolution.
 //!
 //! **Arithmetic** is f32 in the order written, no fused multiply-add. Only +, -, ×, ÷ and square root are used, which IEEE fixes
 //! to the bit; the one table of Gaussian weights is rounded from f64. No result depends on another image or on threads.
@@ -43,7 +44,8 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// A random place of a texture file: mirrored beyond its border, turned over, scaled by 1/2 to 2, recoloured half of the time.
+    /// A random place of a texture file: mirrored beyond its border, turned over, scaled by 1/2 to 2, and half of the time
+    /// recoloured.
     Texture,
     /// Another place of one of the training images.
     OtherImage,

@@ -138,8 +138,8 @@ fn other_image<'a>(u: &[f32; Patch::MATERIAL], images: &'a [Image]) -> Replaceme
     Replacement::OtherImage { image, shift }
 }
 
-/// Changed contrast, brightness and colour. A pixel of mean m becomes brighter with probability 1 - m, so that white (black) places
-/// are always darkened (brightened) and the change is seen.
+/// Changed contrast, brightness and colour. The patch becomes brighter with probability 1 - m, m the mean of its central pixel:
+/// white places are always darkened and black ones brightened, so that the change is seen.
 fn brightness(u: &[f32; Patch::MATERIAL], centre: Colour) -> Replacement<'static> {
     let [contrast, amount, direction, red, green, blue, ..] = *u;
     let mean = (centre[0] + centre[1] + centre[2]) / 3.0;
@@ -158,4 +158,79 @@ fn colour(red: f32, green: f32, blue: f32, saturation: f32) -> Colour {
 /// `1/2 + gain (v - 1/2) + shift`, cut to [0, 1].
 fn affine(value: Colour, gain: f32, shift: Colour) -> Colour {
     std::array::from_fn(|c| (0.5 + gain * (value[c] - 0.5) + shift[c]).clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A picture whose red is its row and whose green is its column, over 1000.
+    fn coordinates(height: usize, width: usize) -> Image {
+        let colour = |place: usize| [(place / width) as f32 / 1000.0, (place % width) as f32 / 1000.0, 0.5];
+        Image::new(height, width, (0..height * width).flat_map(colour).collect()).unwrap()
+    }
+
+    /// [`Patch::material`] of a texture crop whose centre is at (100, 150) of 200 x 300 pixels.
+    fn material(scale: f32, turn: f32, recolour: f32) -> [f32; Patch::MATERIAL] {
+        [0.6, 0.5, 0.5, scale, turn, recolour, 0.5, 0.9, 0.2, 0.4, 1.0]
+    }
+
+    fn texture_at(scale: f32, turn: f32, offset: [i32; 2]) -> [f32; 2] {
+        let textures = [coordinates(1, 1), coordinates(200, 300)];
+        let [red, green, _] = TextureCrop::new(&material(scale, turn, 0.9), &textures).at(offset);
+        [red * 1000.0, green * 1000.0]
+    }
+
+    #[test]
+    fn a_texture_is_placed_scaled_and_turned_over() {
+        for (scale, turn, want) in [
+            (0.5, 0.0, [110.0, 155.0]),
+            (0.0, 0.0, [105.0, 152.5]),
+            (0.75, 0.0, [114.1421, 157.0711]),
+            (0.5, 0.125, [90.0, 155.0]),
+            (0.5, 0.25, [110.0, 145.0]),
+            (0.5, 0.5, [105.0, 160.0]),
+            (0.5, 0.999, [95.0, 140.0]),
+        ] {
+            let found = texture_at(scale, turn, [10, 5]);
+            assert!(found.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-3), "{scale} {turn}: {found:?}, want {want:?}");
+        }
+        // Row 100 + 130 is 30 rows beyond the border: the mirror shows row 199 - 30.
+        assert!((texture_at(0.5, 0.0, [130, 0])[0] - 169.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn recolouring_moves_the_middle_grey_to_the_colour() {
+        let grey = [Image::new(1, 1, vec![0.5; 3]).unwrap(), Image::new(1, 1, vec![0.6; 3]).unwrap()];
+        let middle = |which: &Image| TextureCrop::new(&material(0.5, 0.0, 0.1), std::slice::from_ref(which)).at([3, 4]);
+        for (found, want) in middle(&grey[0]).into_iter().zip([0.9, 0.2, 0.4]) {
+            assert!((found - want).abs() < 1e-6);
+        }
+        // Contrast 0.5 of [0.3, 1.5] is 0.9.
+        for (found, want) in middle(&grey[1]).into_iter().zip([0.99, 0.29, 0.49]) {
+            assert!((found - want).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn another_image_is_shown_from_a_quarter_away_on() {
+        for k in 0..64 {
+            let u = |bits: u32| (bits % 4) as f32 / 4.0 + 0.2;
+            let draws: [f32; 4] = [0.0, (k % 2) as f32 / 2.0, u(k / 2), u(k / 8)];
+            let material = std::array::from_fn(|n| if n < 4 { draws[n] } else { 0.0 });
+            let images = [coordinates(40, 80)];
+            let Replacement::OtherImage { shift: [down, right], .. } = other_image(&material, &images) else {
+                panic!("not another image");
+            };
+            let far = if k % 2 == 0 { (10..=30).contains(&down) } else { (20..=60).contains(&right) };
+            assert!(far && (0..40).contains(&down) && (0..80).contains(&right), "{draws:?}: {down}, {right}");
+        }
+    }
+
+    #[test]
+    fn saturation_keeps_the_mean() {
+        assert_eq!(colour(0.9, 0.3, 0.6, 1.0), [0.9, 0.3, 0.6]);
+        let grey = colour(0.9, 0.3, 0.6, 0.0);
+        assert!(grey.iter().all(|v| (v - 0.6).abs() < 1e-6), "{grey:?}");
+    }
 }

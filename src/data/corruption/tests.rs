@@ -233,8 +233,8 @@ fn a_bad_config_is_refused() {
     assert_eq!(error, "config key `corruption.blend.max`: 2 is outside [0.001, 1]");
 }
 
-/// Whoever changes the order of the numbers changes what every seed means. The boxes were computed by a separate Python reading of
-/// the module docs, with exact Philox and powers in double precision.
+/// Whoever changes the order of the numbers changes what every seed means. A separate Python reading of the module docs, with
+/// exact Philox and powers in double precision, gives the same boxes.
 #[test]
 fn golden_patches() {
     let (textures, images) = ([picture(9, 9, 1)], [picture(9, 9, 2)]);
