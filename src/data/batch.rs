@@ -1,7 +1,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::corruption::{CorruptionConfig, Sources, corrupt};
+use super::corruption::{Corrupted, CorruptionConfig, Sources, corrupt};
 use super::image::Image;
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
@@ -63,9 +63,10 @@ impl TrainingSet {
             return Err(Error::config("data.size", format!("must be a positive multiple of 8, got {}", self.size)));
         }
         match self.images.iter().find(|image| image.height.min(image.width) < self.size) {
-            Some(Image { height, width, .. }) => {
-                Err(Error::config("data.size", format!("is {}, but a prepared training image has only {height}x{width}", self.size)))
-            }
+            Some(Image { height, width, .. }) => Err(Error::config(
+                "data.size",
+                format!("is {}, but a prepared training image has only {height}x{width}", self.size),
+            )),
             None => Ok(()),
         }
     }
@@ -75,21 +76,29 @@ impl TrainingSet {
     /// # Errors
     /// Shapes too large.
     pub fn batch(&self, step: u64, count: usize) -> Result<Batch> {
-        let side = self.size;
-        let samples = (0..count).into_par_iter().map(|slot| {
+        let samples = self.samples(step, count)?;
+        let joined = |part: fn(&(Image, Corrupted)) -> &[f32]| samples.iter().flat_map(|sample| part(sample).to_vec()).collect();
+        Ok(Batch {
+            image_shape: Shape::new(&[count, self.size, self.size, 3])?,
+            region_shape: Shape::new(&[count, self.size, self.size, 1])?,
+            corrupted: joined(|(_, corrupted)| &corrupted.image.pixels),
+            target: joined(|(x, _)| &x.pixels),
+            region: joined(|(_, corrupted)| &corrupted.region.values),
+        })
+    }
+
+    /// The images x of the batch of `step`, each with its corruption.
+    ///
+    /// # Errors
+    /// A corruption config that cannot be used.
+    pub fn samples(&self, step: u64, count: usize) -> Result<Vec<(Image, Corrupted)>> {
+        let sample = |slot: usize| {
             let x = self.sample(step, slot, count)?;
             let sources = Sources { textures: &self.textures, images: &self.images };
             let corrupted = corrupt(&self.corruption, self.seed, step as u32, slot as u32, &x, &sources)?;
             Ok((x, corrupted))
-        });
-        let samples = samples.collect::<Result<Vec<_>>>()?;
-        Ok(Batch {
-            image_shape: Shape::new(&[count, side, side, 3])?,
-            region_shape: Shape::new(&[count, side, side, 1])?,
-            corrupted: samples.iter().flat_map(|(_, corrupted)| corrupted.image.pixels.iter().copied()).collect(),
-            target: samples.iter().flat_map(|(x, _)| x.pixels.iter().copied()).collect(),
-            region: samples.iter().flat_map(|(_, corrupted)| corrupted.region.values.iter().copied()).collect(),
-        })
+        };
+        (0..count).into_par_iter().map(sample).collect()
     }
 
     /// The normal image in `slot` of the batch of `step`: chosen, cropped, flipped, turned.

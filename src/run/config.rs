@@ -166,8 +166,11 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_refused_with_their_path() {
-        for (text, key) in [("[model]\nwidht = 3", "model.widht"), ("colour = 1", "colour"), ("[corruption.patches]\nmany = 1", "corruption.patches.many")]
-        {
+        for (text, key) in [
+            ("[model]\nwidht = 3", "model.widht"),
+            ("colour = 1", "colour"),
+            ("[corruption.patches]\nmany = 1", "corruption.patches.many"),
+        ] {
             let error = Config::parse(text).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");
         }

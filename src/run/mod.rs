@@ -10,7 +10,7 @@ pub use config::{Config, DataConfig, OutputConfig};
 pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
 pub use evaluation::{EvaluationReport, evaluate_detector, evaluate_maps, protocol};
 pub use log::{Log, LogEntry};
-pub use training::{Outcome, TrainingJob, load_textures};
+pub use training::{Outcome, TrainingJob, load_training_set};
 
 /// Name of the weight file that a run writes.
 pub const MODEL_FILE: &str = "model.safetensors";

@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -44,25 +45,8 @@ impl TrainingJob {
     pub fn prepare(config: Config, category: &Path, out: &Path, resume: bool) -> Result<Self> {
         config.validate()?;
         let checkpoint = find_checkpoint(&config, out, resume)?;
-        let preparation = config.preparation();
-        let paths = train_images(category)?;
-        let images = paths.iter().map(|path| preparation.apply(&read_image(path)?).map_err(|error| Error::file(path, error)));
-        let (images, held_out) = split(images.collect::<Result<Vec<_>>>()?, config.data.held_out, config.seed);
-        let set = TrainingSet {
-            images,
-            textures: load_textures(config.data.textures.as_deref(), config.data.size, config.seed)?,
-            size: config.data.size,
-            augment: config.augment.clone(),
-            corruption: config.corruption.clone(),
-            seed: config.seed,
-        };
-        set.validate()?;
+        let (set, held_out) = load_training_set(&config, category)?;
         Ok(Self { config, set, held_out, out: out.to_owned(), checkpoint })
-    }
-
-    /// The training images and their corruption.
-    pub fn training_set(&self) -> &TrainingSet {
-        &self.set
     }
 
     /// Trains, calls `report` after every step, writes config, log, checkpoints, and at the end the weights with their
@@ -132,6 +116,27 @@ impl TrainingJob {
     }
 }
 
+/// The images of `category/train/good` at working resolution, with textures: those trained on, and those held out.
+///
+/// # Errors
+/// Missing or unreadable images, or ones smaller than the training size.
+pub fn load_training_set(config: &Config, category: &Path) -> Result<(TrainingSet, Vec<Image>)> {
+    let preparation = config.preparation();
+    let paths = train_images(category)?;
+    let read = |path: &PathBuf| preparation.apply(&read_image(path)?).map_err(|error| Error::file(path, error));
+    let images = paths.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let (images, held_out) = split(images, config.data.held_out, config.seed);
+    let set = TrainingSet {
+        images,
+        textures: load_textures(config.data.textures.as_deref(), config.data.size, config.seed)?,
+        size: config.data.size,
+        augment: config.augment.clone(),
+        corruption: config.corruption.clone(),
+        seed: config.seed,
+    };
+    set.validate().map(|()| (set, held_out))
+}
+
 fn find_checkpoint(config: &Config, out: &Path, resume: bool) -> Result<Option<Checkpoint>> {
     let path = out.join(CHECKPOINT_FILE);
     match (resume, path.exists() || out.join(MODEL_FILE).exists()) {
@@ -168,10 +173,7 @@ fn split(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Vec<Imag
 }
 
 /// The pictures of a texture folder, or generated textures of every family.
-///
-/// # Errors
-/// A folder that is missing, empty or holds an unreadable picture.
-pub fn load_textures(folder: Option<&Path>, size: usize, seed: u64) -> Result<Vec<Image>> {
+fn load_textures(folder: Option<&Path>, size: usize, seed: u64) -> Result<Vec<Image>> {
     if let Some(folder) = folder {
         return list_images(folder)?.iter().map(|path| read_image(path)).collect();
     }

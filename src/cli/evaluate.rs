@@ -1,0 +1,55 @@
+use std::path::PathBuf;
+
+use orthoscope::backend::Cpu;
+use orthoscope::data::Category;
+use orthoscope::detect::{Detector, Resolution};
+use orthoscope::run::{EvaluationReport, METRICS_FILE, evaluate_detector};
+
+use super::{page, progress};
+
+/// Arguments of `evaluate`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Weight file
+    #[arg(long, value_name = "SAFETENSORS")]
+    model: PathBuf,
+    /// Category folder with test and ground_truth
+    #[arg(long, value_name = "ROOT/CATEGORY")]
+    data: PathBuf,
+    /// Folder for metrics.json and the page index.html
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Resolution of the pixel metrics: native, model, or a side in pixels
+    #[arg(long, default_value = "native")]
+    resolution: Resolution,
+    /// Print the metrics as JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Evaluates a weight file on a test set.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let category = Category::open(&arguments.data)?;
+    let detector = Detector::read(&Cpu::default(), &arguments.model)?;
+    let bar = progress::image_bar(category.test.len());
+    let report = evaluate_detector(&detector, &category, arguments.resolution, || bar.inc(1))?;
+    bar.finish_and_clear();
+    report.write(&arguments.out)?;
+    page::write(&arguments.out, &detector, &category, &report, &page::Run::default())?;
+    print(&report, arguments.json)?;
+    if !arguments.json {
+        println!("wrote {} and index.html", arguments.out.join(METRICS_FILE).display());
+    }
+    Ok(())
+}
+
+/// Prints metrics and protocol, for people or for scripts.
+pub fn print(report: &EvaluationReport, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(report)?);
+        return Ok(());
+    }
+    print!("{}", page::metrics_table(report));
+    println!("{}", report.protocol);
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! One file per subcommand, thin: arguments in, library call, words out.
+//!
+//! Exit codes: 0 done, 1 an error (one sentence on standard error), 2 wrong usage, 130 interrupted with a checkpoint saved.
+
+mod data;
+mod demo;
+mod detect;
+mod doctor;
+mod evaluate;
+mod metrics;
+mod model;
+mod npy;
+mod page;
+mod progress;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Exit code of a run that was interrupted and saved a checkpoint: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// Find what is not normal in pictures: an autoencoder trained on corrupted images learns to project onto the manifold of
+/// normal images, and what it changes is what is anomalous.
+#[derive(Parser)]
+#[command(name = "orthoscope", version, max_term_width = 100, arg_required_else_help = true)]
+struct Arguments {
+    /// Threads to compute with [default: all cores]. Results do not depend on it.
+    #[arg(long, global = true, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Say more on standard error; twice for everything. `RUST_LOG` overrides it.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Generate textures, train a small model, find unseen defects: about a minute, no input needed
+    Demo(demo::Arguments),
+    /// Train on the normal images of a category
+    Train(train::Arguments),
+    /// Measure a trained model on a category's test set
+    Evaluate(evaluate::Arguments),
+    /// Look for anomalies in images
+    Detect(detect::Arguments),
+    /// Score anomaly maps that were made elsewhere
+    Metrics(metrics::Arguments),
+    /// Generate datasets and look at corrupted training images
+    #[command(subcommand)]
+    Data(data::Command),
+    /// Make, run and summarise networks
+    #[command(subcommand)]
+    Model(model::Command),
+    /// Show what this machine offers
+    Doctor(doctor::Arguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the command line and returns its exit code.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let level = ["warn", "info", "debug"][usize::from(arguments.verbose.min(2))];
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).init();
+    match run(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    if let Some(threads) = arguments.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
+    }
+    match arguments.command {
+        Command::Demo(own) => demo::run(&own),
+        Command::Train(own) => train::run(&own),
+        Command::Evaluate(own) => done(evaluate::run(&own)),
+        Command::Detect(own) => done(detect::run(&own)),
+        Command::Metrics(own) => done(metrics::run(&own)),
+        Command::Data(own) => done(data::run(&own)),
+        Command::Model(own) => done(model::run(&own)),
+        Command::Doctor(own) => done(doctor::run(&own)),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "orthoscope", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn done(result: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    result.map(|()| ExitCode::SUCCESS)
+}

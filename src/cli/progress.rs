@@ -1,0 +1,62 @@
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use orthoscope::run::LogEntry;
+
+/// Seconds between lines where standard error is not a terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Progress of a training run on standard error: a bar in a terminal, else a line now and then.
+pub struct TrainingProgress {
+    bar: ProgressBar,
+    steps: u64,
+    start: Instant,
+    first: Option<u64>,
+    printed: Option<Instant>,
+    loss: f64,
+}
+
+impl TrainingProgress {
+    /// Progress towards `steps`.
+    pub fn new(steps: u64) -> Self {
+        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(steps) } else { ProgressBar::hidden() };
+        bar.set_style(style("{bar:30} step {pos}/{len}  {msg}  {eta} left"));
+        Self { bar, steps, start: Instant::now(), first: None, printed: None, loss: 0.0 }
+    }
+
+    /// One step is done.
+    pub fn step(&mut self, entry: &LogEntry) {
+        let first = *self.first.get_or_insert(entry.step - 1);
+        self.loss = if entry.step == first + 1 { entry.loss } else { 0.95 * self.loss + 0.05 * entry.loss };
+        let message = format!("loss {:.5}  {:.1} images/s", self.loss, entry.images_per_second);
+        if !self.bar.is_hidden() {
+            if self.bar.position() == 0 {
+                self.bar.reset_eta();
+            }
+            self.bar.set_message(message);
+            self.bar.set_position(entry.step);
+        } else if entry.step == self.steps || self.printed.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
+            self.printed = Some(Instant::now());
+            let pace = self.start.elapsed().as_secs_f64() / (entry.step - first) as f64;
+            let left = Duration::from_secs_f64(pace * (self.steps - entry.step) as f64);
+            eprintln!("step {}/{}  {message}  {} left", entry.step, self.steps, HumanDuration(left));
+        }
+    }
+
+    /// Leaves the last state on the screen.
+    pub fn finish(&self) {
+        self.bar.abandon();
+    }
+}
+
+/// A bar that counts images; hidden where standard error is not a terminal.
+pub fn image_bar(count: usize) -> ProgressBar {
+    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(count as u64) } else { ProgressBar::hidden() };
+    bar.set_style(style("{bar:30} image {pos}/{len}  {eta} left"));
+    bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).map_or_else(|_| ProgressStyle::default_bar(), |style| style.progress_chars("━╸─"))
+}

@@ -1,0 +1,79 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use orthoscope::backend::Cpu;
+use orthoscope::run::{CHECKPOINT_FILE, Config, MODEL_FILE, Outcome, TrainingJob};
+
+use super::progress::TrainingProgress;
+
+/// Arguments of `train`.
+#[derive(clap::Args)]
+#[command(after_help = "Writes model.safetensors, config.toml, log.jsonl and checkpoint.safetensors into the output folder. \
+    Ctrl-C saves a checkpoint and exits with 130; --resume continues to the same weights, bit for bit.")]
+pub struct Arguments {
+    /// Config file; without one the defaults (`orthoscope doctor --config` prints them)
+    #[arg(long, value_name = "TOML")]
+    config: Option<PathBuf>,
+    /// Category folder with train/good
+    #[arg(long, value_name = "ROOT/CATEGORY")]
+    data: PathBuf,
+    /// Output folder
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Folder of replacement textures, instead of the config's
+    #[arg(long, value_name = "DIR")]
+    textures: Option<PathBuf>,
+    /// Optimiser steps, instead of the config's
+    #[arg(long)]
+    steps: Option<u64>,
+    /// Seed, instead of the config's
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Continue the run in the output folder
+    #[arg(long)]
+    resume: bool,
+}
+
+/// Trains.
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let config = resolve(arguments)?;
+    let steps = config.train.steps;
+    let job = TrainingJob::prepare(config, &arguments.data, &arguments.out, arguments.resume)?;
+    match run_job(&job, steps)? {
+        Outcome::Finished => {
+            println!("wrote {}", arguments.out.join(MODEL_FILE).display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Interrupted => {
+            println!("interrupted; {} holds the steps done, --resume continues", arguments.out.join(CHECKPOINT_FILE).display());
+            Ok(ExitCode::from(super::INTERRUPTED))
+        }
+    }
+}
+
+/// Runs a job with progress on standard error; Ctrl-C stops it after the current step.
+pub fn run_job(job: &TrainingJob, steps: u64) -> anyhow::Result<Outcome> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
+    let mut progress = TrainingProgress::new(steps);
+    let outcome = job.run(&Cpu::default(), &stop, |entry| progress.step(entry));
+    progress.finish();
+    Ok(outcome?)
+}
+
+fn resolve(arguments: &Arguments) -> anyhow::Result<Config> {
+    let mut config = match &arguments.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    };
+    if let Some(textures) = &arguments.textures {
+        config.data.textures = Some(textures.clone());
+    }
+    config.train.steps = arguments.steps.unwrap_or(config.train.steps);
+    config.seed = arguments.seed.unwrap_or(config.seed);
+    Ok(config)
+}
