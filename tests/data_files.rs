@@ -241,7 +241,10 @@ fn masks_that_do_not_fit_are_refused() {
     let error = test[1].read().unwrap_err().to_string();
     assert!(error.ends_with("000_mask.png: the mask has 4x3 pixels, its image has 3x4"), "{error}");
     write_mask_png(&mask, &Plane::new(3, 4, vec![1.0 / 255.0; 12]).unwrap()).unwrap();
-    assert!(test[1].read().unwrap_err().to_string().contains("marks no pixel"));
+    let error = test[1].read().unwrap_err().to_string();
+    assert!(error.ends_with("the brightest value of this mask is 1; anomalous pixels must exceed 127"), "{error}");
+    write_mask_png(&mask, &Plane::new(3, 4, vec![0.0; 12]).unwrap()).unwrap();
+    assert_eq!(test[1].read().unwrap().1.values, [0.0; 12]);
 }
 
 #[test]
