@@ -4,7 +4,8 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgba};
-use orthoscope::data::{Category, Image, Plane, list_images, read_image, read_mask, train_images, write_mask_png, write_png};
+use orthoscope::data::{Category, Defect, Family, GenerateOptions, Image, Plane, generate};
+use orthoscope::data::{list_images, read_image, read_mask, train_images, write_mask_png, write_png};
 
 /// PNG bytes from their chunks, made by hand so that the reader is not checked against its own encoder.
 fn png(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
@@ -240,7 +241,10 @@ fn masks_that_do_not_fit_are_refused() {
     let error = test[1].read().unwrap_err().to_string();
     assert!(error.ends_with("000_mask.png: the mask has 4x3 pixels, its image has 3x4"), "{error}");
     write_mask_png(&mask, &Plane::new(3, 4, vec![1.0 / 255.0; 12]).unwrap()).unwrap();
-    assert!(test[1].read().unwrap_err().to_string().contains("marks no pixel"));
+    let error = test[1].read().unwrap_err().to_string();
+    assert!(error.ends_with("the brightest value of this mask is 1; anomalous pixels must exceed 127"), "{error}");
+    write_mask_png(&mask, &Plane::new(3, 4, vec![0.0; 12]).unwrap()).unwrap();
+    assert_eq!(test[1].read().unwrap().1.values, [0.0; 12]);
 }
 
 #[test]
@@ -262,4 +266,62 @@ fn images_to_inspect_are_a_file_or_all_of_a_folder() {
     assert!(list_images(&folder.path().join("none")).unwrap_err().to_string().contains("there is no such file or folder"));
     std::fs::create_dir(folder.path().join("bare")).unwrap();
     assert!(list_images(&folder.path().join("bare")).unwrap_err().to_string().contains("holds no PNG or JPEG file"));
+}
+
+const GENERATED: GenerateOptions =
+    GenerateOptions { family: Family::Grid, size: 32, train: 2, good: 1, defects_per_kind: 2, seed: 11 };
+
+/// Every file below `root` by its relative path, with its bytes.
+fn contents(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = list_images(root).unwrap();
+    files.into_iter().map(|path| (path.strip_prefix(root).unwrap().to_owned(), std::fs::read(&path).unwrap())).collect()
+}
+
+#[test]
+fn a_generated_category_opens_and_holds_what_memory_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = generate(&folder.path().join("new/deep"), &GENERATED).unwrap();
+    let found = Category::open(&root).unwrap();
+    assert_eq!((found.name.as_str(), found.train.len(), found.test.len()), ("grid", 2, 1 + 4 * 2));
+    assert_eq!(read_image(&found.train[1]).unwrap(), GENERATED.train_image(1).unwrap());
+    let bend = found.test.iter().filter(|test| test.defect == "bend").nth(1).unwrap();
+    let (image, mask) = bend.read().unwrap();
+    let drawn = GENERATED.defect_image(Defect::Bend, 1).unwrap();
+    assert_eq!((image, mask), (drawn.image, drawn.mask));
+    assert_eq!(std::fs::read_dir(root.parent().unwrap()).unwrap().count(), 1, "nothing else is left");
+}
+
+#[test]
+fn generated_bytes_depend_on_the_seed_and_not_on_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = |name: &str, seed: u64, threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let out = folder.path().join(name);
+        contents(&pool.install(|| generate(&out, &GenerateOptions { seed, ..GENERATED })).unwrap())
+    };
+    let first = made("a", 11, 1);
+    assert_eq!(first, made("b", 11, 3));
+    for ((path, ours), (other_path, theirs)) in first.iter().zip(made("c", 12, 3)) {
+        assert_eq!(*path, other_path);
+        assert_ne!(*ours, theirs, "{}", path.display());
+    }
+    let distinct: std::collections::BTreeSet<_> = first.iter().map(|(_, bytes)| bytes).collect();
+    assert_eq!(distinct.len(), first.len(), "no two files are equal");
+}
+
+#[test]
+fn generating_never_touches_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    saved(folder.path(), "grid/mine.txt", b"x");
+    let error = generate(folder.path(), &GENERATED).unwrap_err().to_string();
+    assert!(error.ends_with("exists and is not empty; choose another folder or remove it first"), "{error}");
+    assert_eq!(std::fs::read(folder.path().join("grid/mine.txt")).unwrap(), b"x");
+    saved(folder.path(), "file", b"x");
+    assert!(generate(&folder.path().join("file"), &GENERATED).unwrap_err().to_string().contains("cannot be made"));
+    std::fs::create_dir(folder.path().join("wood")).unwrap();
+    generate(folder.path(), &GenerateOptions { family: Family::Wood, ..GENERATED }).unwrap();
+    for bad in [GenerateOptions { size: 31, ..GENERATED }, GenerateOptions { train: 0, ..GENERATED }] {
+        assert!(generate(&folder.path().join("none"), &bad).is_err());
+    }
+    assert!(!folder.path().join("none").exists());
 }

@@ -32,13 +32,19 @@ pub fn read_image(path: &Path) -> Result<Image> {
     Image::new(stored.height, stored.width, pixels).map_err(|error| Error::file(path, error))
 }
 
-/// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0.
+/// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. A black mask marks nothing.
 ///
 /// # Errors
-/// As [`read_image`].
+/// As [`read_image`]; and a mask that is not black but nowhere brighter than half, as when 1 was stored instead of 255.
 pub fn read_mask(path: &Path) -> Result<Plane> {
     let image = read_image(path)?;
-    let values = image.pixels.chunks_exact(3).map(|rgb| f32::from(rgb.iter().sum::<f32>() / 3.0 > 0.5)).collect();
+    let means: Vec<f32> = image.pixels.chunks_exact(3).map(|rgb| rgb.iter().sum::<f32>() / 3.0).collect();
+    let brightest = means.iter().copied().fold(0.0, f32::max);
+    if brightest > 0.0 && brightest <= 0.5 {
+        let level = to_byte(brightest);
+        return Err(Error::file(path, format!("the brightest value of this mask is {level}; anomalous pixels must exceed 127")));
+    }
+    let values = means.into_iter().map(|mean| f32::from(mean > 0.5)).collect();
     Plane::new(image.height, image.width, values).map_err(|error| Error::file(path, error))
 }
 

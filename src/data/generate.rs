@@ -27,10 +27,12 @@ pub struct GenerateOptions {
     pub seed: u64,
 }
 
-/// Steps of the random streams: training pictures, good test pictures, and from then on one step for each kind of defect.
+/// Steps of the random streams, for each family in turn: training pictures, good test pictures, and from then on one step for
+/// each kind of defect.
 const TRAIN: u32 = 0;
 const GOOD: u32 = 1;
 const DEFECT: u32 = 2;
+const STEPS: u32 = 64;
 
 impl GenerateOptions {
     /// Normal training picture number `index`.
@@ -59,7 +61,8 @@ impl GenerateOptions {
     }
 
     fn stream(&self, step: u32, index: u32) -> Stream {
-        Stream::new(self.seed, Purpose::Texture, step, index)
+        let family = Family::ALL.iter().position(|&other| other == self.family).unwrap_or_default() as u32;
+        Stream::new(self.seed, Purpose::Texture, family * STEPS + step, index)
     }
 
     fn check(&self) -> Result<()> {

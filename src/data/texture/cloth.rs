@@ -94,7 +94,7 @@ impl Material for Cloth {
         let direction = stream.below(2) as usize;
         let (v, u) = (p.y / self.spacing, p.x / self.spacing);
         let (across, along) = if direction == WARP { (u, v) } else { (v, u) };
-        let half = (reach / self.spacing).max(1.5);
+        let half = (1.4 * reach / self.spacing).max(2.0);
         let thread = self.thread(direction, across, along).number;
         self.missing = Some(Missing { direction, thread, from: along - half, to: along + half });
     }

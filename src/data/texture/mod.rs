@@ -124,3 +124,92 @@ fn check_size(height: usize, width: usize, least: usize) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Purpose;
+
+    fn stream(seed: u64) -> Stream {
+        Stream::new(seed, Purpose::Test, 0, 0)
+    }
+
+    fn grey(image: &Image) -> Vec<f64> {
+        let values: Vec<f64> = image.pixels.chunks_exact(3).map(|rgb| f64::from(rgb[0] + rgb[1] + rgb[2]) / 3.0).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        values.iter().map(|v| v - mean).collect()
+    }
+
+    /// Correlation of a picture with itself, `shift` pixels to the right.
+    fn correlation(image: &Image, shift: usize) -> f64 {
+        let values = grey(image);
+        let rows = || values.chunks_exact(image.width);
+        let product: f64 = rows().map(|row| row.iter().zip(&row[shift..]).map(|(a, b)| a * b).sum::<f64>()).sum();
+        let square: f64 = rows().map(|row| row[shift..].iter().map(|a| a * a).sum::<f64>()).sum();
+        product / square
+    }
+
+    #[test]
+    fn pictures_repeat_for_a_stream_and_vary_between_streams() {
+        for family in Family::ALL {
+            let image = family.render(&mut stream(1), 40, 56).unwrap();
+            assert_eq!((image.height, image.width), (40, 56));
+            assert_eq!(family.render(&mut stream(1), 40, 56).unwrap(), image);
+            let other = family.render(&mut stream(2), 40, 56).unwrap();
+            let change: f32 = image.pixels.iter().zip(&other.pixels).map(|(a, b)| (a - b).abs()).sum();
+            assert!(change / image.pixels.len() as f32 > 0.02, "{family}");
+        }
+    }
+
+    #[test]
+    fn pictures_are_neither_flat_nor_clipped_and_hold_in_eight_bits() {
+        for family in Family::ALL {
+            let image = family.render(&mut stream(3), 64, 64).unwrap();
+            let spread = (grey(&image).iter().map(|v| v * v).sum::<f64>() / 4096.0).sqrt();
+            assert!(spread > 0.04, "{family}: {spread}");
+            let clipped = image.pixels.iter().filter(|&&v| v == 0.0 || v == 1.0).count();
+            assert!(clipped * 50 < image.pixels.len(), "{family}: {clipped}");
+            assert!(image.pixels.iter().all(|&v| (v * 255.0 - (v * 255.0).round()).abs() < 1e-3));
+        }
+    }
+
+    #[test]
+    fn woven_and_laid_materials_have_their_period() {
+        for (family, period) in [(Family::Cloth, 15), (Family::Grid, 15), (Family::Tiles, 25)] {
+            let image = family.render(&mut stream(4), 64, 96).unwrap();
+            let (whole, half) = (correlation(&image, period), correlation(&image, period / 2));
+            assert!(whole > half + 0.1, "{family}: {whole} {half}");
+        }
+    }
+
+    #[test]
+    fn the_holes_of_the_grid_have_their_share() {
+        let image = Family::Grid.render(&mut stream(5), 96, 96).unwrap();
+        let dark = image.pixels.chunks_exact(3).filter(|rgb| rgb[1] < 0.3).count() as f64 / (96.0 * 96.0);
+        // Holes of 0.65 to 0.69 periods, less their rounded corners and lit walls.
+        assert!((0.30..0.48).contains(&dark), "{dark}");
+    }
+
+    #[test]
+    fn names_are_the_same_everywhere() {
+        for family in Family::ALL {
+            assert_eq!(family.name().parse::<Family>().unwrap(), family);
+            assert_eq!(serde_json::to_value(family).unwrap(), family.to_string());
+        }
+        for defect in Defect::ALL {
+            assert_eq!(defect.name().parse::<Defect>().unwrap(), defect);
+            assert_eq!(serde_json::to_value(defect).unwrap(), defect.to_string());
+        }
+        let error = "linen".parse::<Family>().unwrap_err().to_string();
+        assert_eq!(error, "there is no texture `linen`; known are cloth, grid, wood, tiles, pebbles");
+    }
+
+    #[test]
+    fn impossible_requests_are_refused() {
+        assert!(Family::Wood.render(&mut stream(1), 0, 9).is_err());
+        assert!(Family::Wood.render(&mut stream(1), usize::MAX, usize::MAX).is_err());
+        assert!(Family::Wood.render_defect(Defect::Stain, &mut stream(1), 31, 64).is_err());
+        let error = Family::Wood.render_defect(Defect::BrokenBar, &mut stream(1), 64, 64).unwrap_err().to_string();
+        assert_eq!(error, "wood has no defect broken_bar; it has crack, hole, knot, scratch, stain");
+    }
+}

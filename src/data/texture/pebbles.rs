@@ -11,12 +11,19 @@ pub(super) struct Pebbles {
     size: f32,
     places: Noise,
     grain: Noise,
-    missing: Option<(i32, i32)>,
+    missing: Option<Missing>,
+}
+
+/// Where stones have come out: all whose centre is within `reach` of `centre`, in cells.
+struct Missing {
+    centre: Point,
+    reach: f32,
 }
 
 /// The stone nearest to a point.
 struct Nearest {
     cell: (i32, i32),
+    centre: Point,
     /// From the stone's centre to the point, in cells.
     offset: Point,
     /// Distance to the border with the next stone, in cells.
@@ -31,15 +38,16 @@ impl Pebbles {
     /// `p` in cells.
     fn nearest(&self, p: Point) -> Nearest {
         let (row, column) = (p.y.floor() as i32, p.x.floor() as i32);
-        let mut best = Nearest { cell: (row, column), offset: p, border: f32::MAX };
+        let mut best = Nearest { cell: (row, column), centre: p, offset: p, border: f32::MAX };
         let (mut first, mut second) = (f32::MAX, f32::MAX);
         for cell in (-2..=2).flat_map(|j| (-2..=2).map(move |i| (row + j, column + i))) {
             let jitter = |k: i32| 0.5 + 0.36 * self.places.of_cell(2 * cell.0 + k, cell.1);
-            let offset = p.minus(Point::new(cell.0 as f32 + jitter(0), cell.1 as f32 + jitter(1)));
+            let centre = Point::new(cell.0 as f32 + jitter(0), cell.1 as f32 + jitter(1));
+            let offset = p.minus(centre);
             let distance = offset.length();
             if distance < first {
                 (first, second) = (distance, first);
-                best = Nearest { cell, offset, border: 0.0 };
+                best = Nearest { cell, centre, offset, border: 0.0 };
             } else if distance < second {
                 second = distance;
             }
@@ -65,14 +73,15 @@ impl Material for Pebbles {
         let wobble = Point::new(self.grain.at(p.y * 0.13, p.x * 0.13), self.grain.at(p.y * 0.13 + 30.0, p.x * 0.13));
         let near = self.nearest(p.plus(wobble, 0.9).times(1.0 / self.size));
         let sand = lit(SAND, 1.0 + 0.55 * self.grain.fractal(p.y * 0.5, p.x * 0.5, 2));
-        if self.missing == Some(near.cell) {
+        if self.missing.as_ref().is_some_and(|gap| near.centre.minus(gap.centre).length() <= gap.reach) {
             let shadow = 1.0 - 0.5 * smoothstep(0.05, 0.45, near.offset.dot(TO_LIGHT));
             return Sample::solid(lit(sand, shadow));
         }
         Sample::solid(mix(sand, self.stone(p, &near), smoothstep(0.045, 0.085, near.border)))
     }
 
-    fn alter(&mut self, p: Point, _reach: f32, _stream: &mut Stream) {
-        self.missing = Some(self.nearest(p.times(1.0 / self.size)).cell);
+    fn alter(&mut self, p: Point, reach: f32, _stream: &mut Stream) {
+        let centre = self.nearest(p.times(1.0 / self.size)).centre;
+        self.missing = Some(Missing { centre, reach: (0.6 * reach / self.size).min(1.4) });
     }
 }

@@ -6,7 +6,7 @@
 use super::noise::{Colour, Point, lit};
 use crate::data::image::Image;
 use crate::error::Result;
-use crate::rng::Stream;
+use crate::rng::{Purpose, Stream};
 
 /// What a surface shows at one point.
 #[derive(Clone, Copy)]
@@ -76,10 +76,8 @@ impl Scene {
         let slope = Point::any_direction(stream).times(stream.range(0.0, 0.12));
         let noise = stream.range(0.010, 0.018);
         // The sensor has its own stream: however many numbers a flaw draws, the noise stays the same.
-        let sensor = stream.clone();
-        for _ in 0..2 * height * width {
-            stream.uniform_f64();
-        }
+        let seed = (u64::from(stream.bits()) << 32) | u64::from(stream.bits());
+        let sensor = Stream::new(seed, Purpose::Texture, 0, 0);
         Self { height, width, material, angle, shift, tint, slope, noise, sensor }
     }
 

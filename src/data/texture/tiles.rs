@@ -12,12 +12,12 @@ pub(super) struct Tiles {
     period: f32,
     lay: Noise,
     glaze: Noise,
-    missing: Option<(i32, i32)>,
+    missing: Vec<(i32, i32)>,
 }
 
 impl Tiles {
     pub fn new(stream: &mut Stream) -> Self {
-        Self { period: 25.0 * stream.range(0.98, 1.02), lay: Noise::new(stream), glaze: Noise::new(stream), missing: None }
+        Self { period: 25.0 * stream.range(0.98, 1.02), lay: Noise::new(stream), glaze: Noise::new(stream), missing: Vec::new() }
     }
 
     fn cell(&self, p: Point) -> (i32, i32) {
@@ -66,11 +66,14 @@ impl Material for Tiles {
         let q = self.on_tile(p, cell);
         let half = 0.5 * self.period - 1.35;
         let d = rounded_box(q, Point::new(half, half), 2.2);
-        let face = if self.missing == Some(cell) { self.bed(q, d) } else { self.glazed(p, q, d, cell) };
+        let face = if self.missing.contains(&cell) { self.bed(q, d) } else { self.glazed(p, q, d, cell) };
         Sample::solid(mix(face, self.mortar(p, d), smoothstep(-0.35, 0.35, d)))
     }
 
-    fn alter(&mut self, p: Point, _reach: f32, _stream: &mut Stream) {
-        self.missing = Some(self.cell(p));
+    fn alter(&mut self, p: Point, reach: f32, stream: &mut Stream) {
+        let (row, column) = self.cell(p);
+        let next = if stream.below(2) == 0 { (row + 1, column) } else { (row, column + 1) };
+        self.missing = vec![(row, column)];
+        self.missing.extend((reach > 0.9 * self.period).then_some(next));
     }
 }

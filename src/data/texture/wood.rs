@@ -29,11 +29,11 @@ impl Knot {
         Point::new(d.y + self.slant * d.x, d.x / 1.35).length() / self.radius
     }
 
-    /// Which height of undisturbed grain is seen at `p`: all lines near the centre are pushed aside.
+    /// Which height of undisturbed grain is seen at `p`: the lines near the knot are pushed aside.
     fn displaced(&self, p: Point) -> f32 {
         let d = p.minus(self.centre);
-        let spread = Point::new(d.y, d.x / 2.2).length() / (1.7 * self.radius);
-        self.centre.y + d.y * (1.0 - (-spread * spread).exp())
+        let spread = Point::new(d.y, d.x / 2.2).length() / (2.6 * self.radius);
+        self.centre.y + d.y * (1.0 - (1.0 - spread * spread).max(0.0).powi(2))
     }
 }
 

@@ -13,15 +13,16 @@ pub(super) struct Bend {
 impl Bend {
     /// A bend around `centre` on a picture whose shorter side is `side`.
     pub fn new(centre: Point, side: f32, stream: &mut Stream) -> Self {
-        let radius = (side * log_range(stream, 0.08, 0.2)).max(6.0);
-        // Below 1.16 radii the displacement stays one-to-one: nothing folds over.
-        let push = Point::any_direction(stream).times(radius * stream.range(0.4, 0.75));
+        let radius = (side * log_range(stream, 0.12, 0.32)).max(9.0);
+        // Below 0.65 radii the displacement stays one-to-one: nothing folds over.
+        let push = Point::any_direction(stream).times(radius * stream.range(0.22, 0.42));
         Self { centre, radius, push }
     }
 
+    /// 1 at the centre, 0 beyond the radius, smooth between.
     fn strength(&self, p: Point) -> f32 {
         let d = p.minus(self.centre).length() / self.radius;
-        (-d * d).exp()
+        (1.0 - d * d).max(0.0).powi(2)
     }
 }
 
@@ -34,6 +35,6 @@ impl Flaw for Bend {
         // What is pushed also rises a little, and its slope meets the light.
         let d = p.minus(self.centre);
         let slope = self.strength(p) * d.dot(TO_LIGHT) / self.radius;
-        Sample { colour: lit(sample.colour, 1.0 + 0.35 * slope * sample.solid), ..sample }
+        Sample { colour: lit(sample.colour, 1.0 + 0.6 * slope * sample.solid), ..sample }
     }
 }

@@ -26,8 +26,8 @@ impl Crack {
             grown += 1;
             for (point, turn) in points.iter().zip(turns).skip(1) {
                 if grown + open.len() < BRANCHES && stream.uniform() < 0.16 {
-                    let side = if stream.below(2) == 0 { -1.0 } else { 1.0 };
-                    let off = turn + side * stream.range(0.5, 1.1);
+                    let sign = if stream.below(2) == 0 { -1.0 } else { 1.0 };
+                    let off = turn + sign * stream.range(0.5, 1.1);
                     open.push((*point, off, length * stream.range(0.25, 0.5), half * 0.7));
                 }
             }

@@ -128,13 +128,13 @@ pub struct Defective {
 const VISIBLE: f32 = 5.5 / 255.0;
 
 /// A defect changes at least this many pixels,
-const LEAST_PIXELS: usize = 8;
+const LEAST_PIXELS: usize = 12;
 
 /// at most this part of the picture,
 const MOST: f32 = 0.4;
 
 /// and somewhere one channel by at least this much.
-const LEAST_CONTRAST: f32 = 0.12;
+const LEAST_CONTRAST: f32 = 0.15;
 
 /// Draws scenes with a defect until one can be seen: a scratch may fall into a hole of the grid.
 pub(super) fn draw(defect: Defect, stream: &mut Stream, mut scene: impl FnMut(&mut Stream) -> Scene) -> Result<Defective> {
@@ -167,4 +167,68 @@ fn compared(mut image: Image, clean: Image) -> Result<(Defective, f32)> {
     }
     let mask = Plane::new(image.height, image.width, values)?;
     Ok((Defective { image, clean, mask }, contrast))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Family;
+    use super::*;
+    use crate::rng::Purpose;
+
+    fn drawn(family: Family, defect: Defect, seed: u64, height: usize, width: usize) -> Defective {
+        family.render_defect(defect, &mut Stream::new(seed, Purpose::Test, 0, 0), height, width).unwrap()
+    }
+
+    #[test]
+    fn masks_mark_exactly_the_changed_pixels() {
+        for family in Family::ALL {
+            for &defect in family.defects() {
+                for (seed, height, width) in [(1, 32, 32), (2, 48, 72)] {
+                    let Defective { image, clean, mask } = drawn(family, defect, seed, height, width);
+                    let pixels = image.pixels.chunks_exact(3).zip(clean.pixels.chunks_exact(3));
+                    for ((after, before), &marked) in pixels.zip(&mask.values) {
+                        let change = after.iter().zip(before).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                        assert_eq!(marked == 1.0, after != before, "{family} {defect}");
+                        assert!(marked == 0.0 || change > 5.0 / 255.0, "{family} {defect}");
+                    }
+                    let part = mask.values.iter().sum::<f32>() / mask.values.len() as f32;
+                    assert!(part > 0.0 && part <= MOST, "{family} {defect}: {part}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_clean_twin_is_an_ordinary_picture() {
+        let mut stream = Stream::new(9, Purpose::Test, 0, 0);
+        let clean = Family::Cloth.render(&mut stream, 48, 48).unwrap();
+        assert_eq!(drawn(Family::Cloth, Defect::Stain, 9, 48, 48).clean, clean);
+    }
+
+    #[test]
+    fn defects_are_small_and_large_faint_and_strong() {
+        for defect in [Defect::Scratch, Defect::Stain, Defect::Hole] {
+            let (mut sizes, mut contrasts) = (Vec::new(), Vec::new());
+            for seed in 0..8 {
+                let found = drawn(Family::Wood, defect, seed, 64, 64);
+                let size: f32 = found.mask.values.iter().sum();
+                let change: f32 = found.image.pixels.iter().zip(&found.clean.pixels).map(|(a, b)| (a - b).abs()).sum();
+                sizes.push(size);
+                contrasts.push(change / size);
+            }
+            let ratio = |v: &[f32]| v.iter().copied().fold(0.0, f32::max) / v.iter().copied().fold(f32::MAX, f32::min);
+            assert!(ratio(&sizes) > 2.0 && ratio(&contrasts) > 1.2, "{defect}: {sizes:?} {contrasts:?}");
+        }
+    }
+
+    #[test]
+    fn invisible_changes_are_undone() {
+        let clean = Image::new(1, 2, vec![0.5; 6]).unwrap();
+        let image = Image::new(1, 2, vec![0.5, 0.5, 0.5 + 5.0 / 255.0, 0.5, 0.5 - 6.0 / 255.0, 0.5]).unwrap();
+        let (found, contrast) = compared(image, clean).unwrap();
+        assert_eq!(found.mask.values, [0.0, 1.0]);
+        assert_eq!(found.image.pixels[..3], [0.5; 3]);
+        assert_eq!(found.image.pixels[3..], [0.5, 0.5 - 6.0 / 255.0, 0.5]);
+        assert!((contrast - 6.0 / 255.0).abs() < 1e-6);
+    }
 }

@@ -49,11 +49,11 @@ mod tests {
     fn cover_is_one_inside_and_zero_outside() {
         let mut path = Path::default();
         path.add(&[Point::new(0.0, 0.0), Point::new(0.0, 10.0), Point::new(10.0, 10.0)], |t| 1.0 + 2.0 * t);
-        for (y, x, cover) in
-            [(0.9, 0.0, 0.0), (0.7, 0.0, 1.0), (0.0, -1.5, 0.0), (1.7, 5.0, 0.0), (9.0, 7.5, 1.0), (9.0, 6.5, 0.0)]
-        {
-            let got = path.cover(Point::new(y, x));
-            assert!((got - cover).abs() < 0.3, "{y} {x}: {got}");
-        }
+        // The half width is 1 at the start, 1.5 five pixels on, 2.9 close to the end.
+        let inside = [(0.7, 0.0), (1.2, 5.0), (9.0, 7.5)];
+        let outside = [(1.4, 0.0), (0.0, -1.5), (1.8, 5.0), (9.0, 6.5)];
+        assert!(inside.iter().all(|&(y, x)| path.cover(Point::new(y, x)) == 1.0));
+        assert!(outside.iter().all(|&(y, x)| path.cover(Point::new(y, x)) == 0.0));
+        assert_eq!(Path::default().cover(Point::new(0.0, 0.0)), 0.0);
     }
 }

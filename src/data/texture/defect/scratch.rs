@@ -28,7 +28,7 @@ impl Scratch {
         let width = stream.range(0.55, 1.3);
         let mut path = Path::default();
         path.add(&points, |t| width * (1.0 - (2.0 * t - 1.0).powi(4)).max(0.15));
-        Self { path, contact: Noise::new(stream), strength: stream.range(0.4, 0.9), bright: f32::from(stream.uniform() < 0.6) }
+        Self { path, contact: Noise::new(stream), strength: stream.range(0.55, 0.95), bright: f32::from(stream.uniform() < 0.6) }
     }
 }
 

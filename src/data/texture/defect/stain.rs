@@ -21,7 +21,7 @@ impl Stain {
         let radius = side * log_range(stream, 0.05, 0.2);
         let dye = DYES[stream.below(DYES.len() as u32) as usize];
         let flow = Point::any_direction(stream);
-        Self { blob: Blob::new(centre, radius, 0.45, stream), dye, strength: stream.range(0.45, 1.0), flow }
+        Self { blob: Blob::new(centre, radius, 0.45, stream), dye, strength: stream.range(0.65, 1.1), flow }
     }
 }
 
