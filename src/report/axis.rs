@@ -74,7 +74,7 @@ impl Axis {
     /// short one.
     fn log_ticks(&self) -> Vec<f64> {
         let decades = self.high - self.low;
-        if decades > 2.0 {
+        if decades > 2.5 {
             let every = (decades / TICKS).ceil();
             return multiples(self.low / every, self.high / every).map(|index| 10f64.powf(index * every)).collect();
         }

@@ -79,20 +79,14 @@ pub(super) fn empty(description: &str, reason: &str) -> String {
     svg(description, &format!(r#"<text x="{x}" y="{y}" text-anchor="middle" opacity=".7">{}</text>"#, escape(reason)))
 }
 
-/// Coloured samples and their names, at the top right.
+/// Coloured squares and what they stand for (name, colour, opacity), at the top right.
 pub(super) fn legend(entries: &[(&str, &str, f64)]) -> String {
-    let mut x = RIGHT;
-    let mut result = String::new();
-    for (name, colour, opacity) in entries.iter().rev() {
-        result.push_str(&format!(r#"<text x="{x:.1}" y="16" text-anchor="end">{}</text>"#, escape(name)));
-        // The letters of the system font are about 6.4 pixels wide at this size.
-        x -= 6.4 * name.chars().count() as f64 + 18.0;
-        result.push_str(&format!(
-            r#"<rect x="{x:.1}" y="6" width="12" height="12" rx="3" fill="{colour}" fill-opacity="{opacity}"/>"#
-        ));
-        x -= 16.0;
-    }
-    result
+    let entry = |(name, colour, opacity): &(&str, &str, f64)| {
+        format!(r#"<tspan fill="{colour}" fill-opacity="{opacity}">■</tspan> {}"#, escape(name))
+    };
+    let entries: Vec<String> = entries.iter().map(entry).collect();
+    // No-break spaces: plain ones would run together.
+    format!(r#"<text x="{RIGHT}" y="16" text-anchor="end">{}</text>"#, entries.join("\u{a0}\u{a0}\u{a0}\u{a0}"))
 }
 
 fn svg(description: &str, content: &str) -> String {

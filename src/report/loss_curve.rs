@@ -7,6 +7,8 @@ use super::chart::{self, ACROSS, BLUE, Frame, UP};
 const MOST_POINTS: usize = 800;
 /// A curve of at least this many points also gets its moving average.
 const FEWEST_FOR_AVERAGE: usize = 24;
+/// The step axis is at least this long.
+const FEWEST_STEPS: f64 = 5.0;
 /// The moving average reaches over this part of the curve to each side.
 const AVERAGE_REACH: usize = 40;
 
@@ -43,7 +45,8 @@ fn frame(points: &[(f64, f64)]) -> Option<Frame<'static>> {
     let (low, high) = ends(&mut points.iter().map(|point| point.1));
     Some(Frame {
         description: "Training loss over optimiser steps, logarithmic",
-        x: Axis::linear(first, last, ACROSS),
+        // Steps are whole numbers, and so should be their ticks.
+        x: Axis::linear(first, last.max(first + FEWEST_STEPS), ACROSS),
         y: Axis::log(low, high, UP),
         x_title: "step",
         y_title: "training loss",
@@ -86,7 +89,8 @@ fn every(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     points.iter().copied().step_by(points.len().div_ceil(MOST_POINTS).max(1)).chain(points.last().copied()).collect()
 }
 
-/// Geometric mean over a centred window that becomes narrower towards both ends, so that the curve keeps its ends.
+/// Geometric mean over a centred window. At the start, where the loss falls steeply, the window shrinks evenly; at the end,
+/// where it is flat and noisy, only the missing right part is cut off.
 fn moving_average(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let reach = (points.len() / AVERAGE_REACH).max(2);
     let mut sums = vec![0.0];
@@ -94,8 +98,9 @@ fn moving_average(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         sums.push(sums[sums.len() - 1] + point.1.ln());
     }
     let mean = |index: usize| {
-        let reach = reach.min(index).min(points.len() - 1 - index);
-        let (first, last) = (index - reach, index + reach + 1);
+        let before = reach.min(index);
+        let after = before.min(points.len() - 1 - index);
+        let (first, last) = (index - before, index + after + 1);
         (points[index].0, ((sums[last] - sums[first]) / (last - first) as f64).exp())
     };
     (0..points.len()).map(mean).collect()
@@ -143,7 +148,7 @@ mod tests {
     fn the_average_is_the_geometric_mean_of_its_window() {
         let points: Vec<(f64, f64)> = [1.0, 10.0, 100.0, 1000.0, 1.0, 1.0].iter().map(|&loss| (0.0, loss)).collect();
         let average: Vec<f64> = moving_average(&points).iter().map(|point| point.1).collect();
-        let expected = [1.0, 10.0, 1000f64.powf(6.0 / 3.0 / 5.0), 1e6f64.powf(1.0 / 5.0), 1000f64.powf(1.0 / 3.0), 1.0];
+        let expected = [1.0, 10.0, 1e6f64.powf(0.2), 1e6f64.powf(0.2), 1e5f64.powf(0.25), 10.0];
         for (found, expected) in average.iter().zip(expected) {
             approx::assert_relative_eq!(*found, expected, max_relative = 1e-9);
         }

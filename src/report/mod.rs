@@ -19,5 +19,4 @@ mod number;
 pub mod page;
 pub mod picture;
 mod png;
-#[cfg(test)]
 pub mod table;

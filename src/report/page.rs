@@ -1,6 +1,7 @@
 //! One self-contained HTML page for a run: pictures as in Figure 1 of the paper, metrics, run facts, charts and how to read
 //! them. It needs no other file, no network and no script.
 
+use super::colour::{self, Scale};
 use super::histogram::score_histogram;
 use super::html::escape;
 use super::loss_curve::loss_curve;
@@ -17,12 +18,12 @@ const CITATION: &str = include_str!("citation.html");
 /// Pictures narrower than this are enlarged with visible pixels instead of being smoothed.
 const SMALL: usize = 160;
 
-/// Heading and formula of the five pictures of an example, left to right.
+/// Heading and formula (HTML) of the five pictures of an example, left to right.
 const COLUMNS: [(&str, &str); 5] = [
-    ("Input", "x̂"),
-    ("Reconstruction", "f(x̂)"),
+    ("Input", "<i>x̂</i>"),
+    ("Reconstruction", "<i>f</i>(<i>x̂</i>)"),
     ("Heatmap", "smoothed Diff"),
-    ("Predicted mask", "heatmap > threshold"),
+    ("Predicted mask", "heatmap &gt; threshold"),
     ("Truth", "annotated mask"),
 ];
 
@@ -49,6 +50,8 @@ pub struct Page {
     pub threshold: f64,
     /// Where the thresholds come from, e.g. `99 % quantile over held-out good images`.
     pub threshold_rule: String,
+    /// Which values the darkest and the brightest heat colour stand for, when all heatmaps share them.
+    pub heat_scale: Option<Scale>,
     /// The examples, one row each; the first one is shown large at the top and not repeated.
     pub examples: Vec<Example>,
 }
@@ -81,9 +84,9 @@ pub struct Example {
     pub input: Image,
     /// f(x̂).
     pub reconstruction: Image,
-    /// The heatmap as a picture, see [`super::colour::heatmap`].
+    /// The heatmap as a picture, see [`colour::heatmap`].
     pub heatmap: Image,
-    /// The predicted mask as a picture, see [`super::colour::mask_picture`].
+    /// The predicted mask as a picture, see [`colour::mask_picture`].
     pub mask: Image,
     /// The true mask as a picture.
     pub truth: Image,
@@ -113,7 +116,7 @@ impl Page {
     pub fn render(&self) -> Result<String> {
         let title = escape(&self.title);
         let (hero, grid) = match self.examples.split_first() {
-            Some((first, others)) => (hero(first)?, grid(others)?),
+            Some((first, others)) => (hero(first, &self.colour_bar())?, grid(others)?),
             None => (String::new(), String::new()),
         };
         let body = [self.header(), hero, self.metrics(), self.charts(), METHOD.to_owned(), grid, CITATION.to_owned()].concat();
@@ -149,6 +152,22 @@ impl Page {
         )
     }
 
+    /// The heat colours with the values at their ends.
+    fn colour_bar(&self) -> String {
+        let Some(scale) = self.heat_scale else { return String::new() };
+        let stop = |index: u8| {
+            let [red, green, blue] = colour::heat(f32::from(index) / 10.0).map(|channel| (channel * 255.0).round());
+            format!("rgb({red} {green} {blue})")
+        };
+        let stops: Vec<String> = (0..=10).map(stop).collect();
+        let [low, high] = [scale.low, scale.high].map(|value| readable(f64::from(value), 3));
+        format!(
+            "<p class=\"scale\">Heat colours of all examples: {low} \
+             <span style=\"background:linear-gradient(to right,{})\"></span> {high}</p>\n",
+            stops.join(",")
+        )
+    }
+
     fn charts(&self) -> String {
         let scores = score_histogram(&self.scores, self.threshold, &self.score_name);
         format!(
@@ -156,7 +175,7 @@ impl Page {
              <figure><figcaption><h2>Scores of the test images</h2>\
              <p>Images right of the dashed line are called anomalous. Threshold {}: {}.</p></figcaption>{scores}</figure>\n\
              <figure><figcaption><h2>Training</h2>\
-             <p>The objective at each recorded optimiser step; both axes start where the record does.</p></figcaption>{}</figure>\n\
+             <p>The objective at each recorded optimiser step, on a logarithmic axis.</p></figcaption>{}</figure>\n\
              </section>\n",
             readable(self.threshold, 3),
             escape(&self.threshold_rule),
@@ -165,9 +184,9 @@ impl Page {
     }
 }
 
-/// The first example, large, with the formulas under its pictures.
-fn hero(example: &Example) -> Result<String> {
-    Ok(format!("<section class=\"hero\">\n{}</section>\n", row(example)?))
+/// The first example, large, with the formulas under its pictures and the meaning of the heat colours.
+fn hero(example: &Example, colour_bar: &str) -> Result<String> {
+    Ok(format!("<section class=\"hero\">\n{}{colour_bar}</section>\n", row(example)?))
 }
 
 /// The other examples, one row each, under the column headings.
@@ -248,6 +267,7 @@ mod tests {
             score_name: "sum <of> heatmap".into(),
             threshold: 0.7,
             threshold_rule: "<script>alert(1)</script>".into(),
+            heat_scale: Some(Scale { low: 0.0, high: 0.125 }),
             examples: vec![
                 example("one", 0, true, true),
                 example("two' onerror='x", 10, true, false),
@@ -333,6 +353,13 @@ mod tests {
         assert!(places.is_sorted());
         assert_eq!((html.matches("verdict right").count(), html.matches("verdict wrong").count()), (2, 2));
         assert!(html.contains("score 0.123"));
+    }
+
+    #[test]
+    fn the_colour_bar_runs_from_the_darkest_to_the_brightest_colour() {
+        let html = page().render().unwrap();
+        assert!(html.contains("0 <span style=\"background:linear-gradient(to right,rgb(0 0 4),"));
+        assert!(html.contains(",rgb(252 255 164))\"></span> 0.125</p>"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::data::Image;
 use crate::error::{Error, Result};
 
 /// Side of the square that holds one image, in pixels.
-const CELL: usize = 224;
+const CELL: usize = 256;
 const GAP: usize = 10;
 const MARGIN: usize = 16;
 /// Size of a dot of the font, for titles and for labels.
@@ -27,7 +27,7 @@ pub struct FigureRow<'a> {
     pub images: Vec<&'a Image>,
 }
 
-/// Rows of images under column `titles`, on white. Every image is fitted into a square of 224 pixels: small ones are enlarged
+/// Rows of images under column `titles`, on white. Every image is fitted into a square of 256 pixels: small ones are enlarged
 /// by a whole factor (pixels stay visible), large ones are averaged down. Printable ASCII and the hat of x̂ can be written.
 ///
 /// # Errors
@@ -77,10 +77,10 @@ fn write_title(picture: &mut Image, column: usize, title: &str) {
     font::write(picture, (left, MARGIN as f32), title, TITLE_UNIT, INK);
 }
 
-/// `image` with its longer side as near to the cell as a whole factor allows, and never above it.
+/// `image` enlarged by the largest whole factor that stays within the cell, or averaged down to fill it.
 fn fit(image: &Image) -> Image {
     let side = image.height.max(image.width);
-    if side > CELL { shrink(image, side.div_ceil(CELL)) } else { enlarge(image, CELL / side) }
+    if side > CELL { shrink(image, side) } else { enlarge(image, CELL / side) }
 }
 
 /// Every pixel `factor` times as high and as wide.
@@ -89,19 +89,32 @@ fn enlarge(image: &Image, factor: usize) -> Image {
     build(height, width, |row, column| pixel(image, row / factor, column / factor))
 }
 
-/// The mean over blocks of `factor` x `factor` pixels; blocks at the right and lower border may be smaller.
-fn shrink(image: &Image, factor: usize) -> Image {
-    build(image.height.div_ceil(factor), image.width.div_ceil(factor), |row, column| {
-        let (mut sum, mut count) = ([0.0; 3], 0.0);
-        for y in row * factor..((row + 1) * factor).min(image.height) {
-            for x in column * factor..((column + 1) * factor).min(image.width) {
+/// The mean over what lies under each new pixel, when the longer `side` becomes the cell: pixels count by their share.
+fn shrink(image: &Image, side: usize) -> Image {
+    let shrunk = |length: usize| (length * CELL / side).max(1);
+    let (height, width) = (shrunk(image.height), shrunk(image.width));
+    let rows = shares(image.height, height);
+    let columns = shares(image.width, width);
+    build(height, width, |row, column| {
+        let mut sum = [0.0; 3];
+        for &(y, height_share) in &rows[row] {
+            for &(x, width_share) in &columns[column] {
                 let found = pixel(image, y, x);
-                sum = [0, 1, 2].map(|c| sum[c] + found[c]);
-                count += 1.0;
+                sum = [0, 1, 2].map(|c| sum[c] + height_share * width_share * found[c]);
             }
         }
-        sum.map(|channel| channel / count)
+        sum
     })
+}
+
+/// For each of `new` equal parts of `old` pixels, which pixels it covers and with which share; shares sum to 1.
+fn shares(old: usize, new: usize) -> Vec<Vec<(usize, f32)>> {
+    // Lengths in units of 1 / new of a pixel are whole numbers: a pixel is `new` long, a part is `old` long.
+    let share = |part: usize, pixel: usize| {
+        let overlap = ((part + 1) * old).min((pixel + 1) * new) - (part * old).max(pixel * new);
+        (pixel, overlap as f32 / old as f32)
+    };
+    (0..new).map(|part| (part * old / new..((part + 1) * old).div_ceil(new)).map(|pixel| share(part, pixel)).collect()).collect()
 }
 
 /// Copies `part` onto `picture`, in the middle of the cell at (`top`, `left`).
@@ -140,27 +153,42 @@ mod tests {
             FigureRow { label: String::new(), images: vec![&blue, &red] },
         ];
         let found = figure(&["input", "f(x\u{302})"], &rows).unwrap();
-        assert_eq!((found.height, found.width), (32 + 34 + 26 + 2 * 224 + 10, 32 + 2 * 224 + 10));
-        let first_row = 16 + 34 + 26 + 112;
-        let (left, right) = (16 + 112, 16 + 224 + 10 + 112);
+        assert_eq!((found.height, found.width), (32 + 34 + 26 + 2 * 256 + 10, 32 + 2 * 256 + 10));
+        let first_row = 16 + 34 + 26 + 128;
+        let (left, right) = (16 + 128, 16 + 256 + 10 + 128);
         assert_eq!(pixel(&found, first_row, left), [1.0, 0.0, 0.0]);
         assert_eq!(pixel(&found, first_row, right), [0.0, 0.0, 1.0]);
-        assert_eq!(pixel(&found, first_row + 234, left), [0.0, 0.0, 1.0]);
-        assert_eq!(pixel(&found, first_row + 234, right), [1.0, 0.0, 0.0]);
+        assert_eq!(pixel(&found, first_row + 266, left), [0.0, 0.0, 1.0]);
+        assert_eq!(pixel(&found, first_row + 266, right), [1.0, 0.0, 0.0]);
         let red_pixels = found.pixels.chunks_exact(3).filter(|pixel| *pixel == [1.0, 0.0, 0.0]).count();
-        assert_eq!(red_pixels, 2 * 224 * 224);
+        assert_eq!(red_pixels, 2 * 256 * 256);
     }
 
     #[test]
     fn fitting_enlarges_by_whole_factors_and_averages_down() {
         let checks = Image::new(1, 2, vec![0.0, 0.0, 0.0, 1.0, 1.0, 1.0]).unwrap();
         let large = fit(&checks);
-        assert_eq!((large.height, large.width), (112, 224));
-        assert_eq!((pixel(&large, 111, 111), pixel(&large, 0, 112)), ([0.0; 3], [1.0; 3]));
-        let stripes = Image::new(2, 450, [[0.0; 3], [0.6; 3], [0.3; 3]].concat().repeat(300)).unwrap();
+        assert_eq!((large.height, large.width), (128, 256));
+        assert_eq!((pixel(&large, 127, 127), pixel(&large, 0, 128)), ([0.0; 3], [1.0; 3]));
+        let stripes = Image::new(2, 768, [[0.0; 3], [0.6; 3], [0.3; 3]].concat().repeat(512)).unwrap();
         let small = fit(&stripes);
-        assert_eq!((small.height, small.width), (1, 150));
+        assert_eq!((small.height, small.width), (1, 256));
         assert!(small.pixels.iter().all(|value| (value - 0.3).abs() < 1e-6));
+    }
+
+    #[test]
+    fn pixels_count_by_their_share() {
+        assert_eq!(shares(3, 2), [vec![(0, 2.0 / 3.0), (1, 1.0 / 3.0)], vec![(1, 1.0 / 3.0), (2, 2.0 / 3.0)]]);
+        for (old, new) in [(257, 256), (1000, 256), (999, 1), (7, 7)] {
+            let parts = shares(old, new);
+            let mut of_pixel = vec![0.0; old];
+            for part in &parts {
+                approx::assert_abs_diff_eq!(part.iter().map(|share| share.1).sum::<f32>(), 1.0, epsilon = 1e-5);
+                part.iter().for_each(|&(pixel, share)| of_pixel[pixel] += share);
+            }
+            let expected = new as f32 / old as f32;
+            assert!(of_pixel.iter().all(|found| (found - expected).abs() < 1e-5), "{old} {new}");
+        }
     }
 
     #[test]
