@@ -1,1 +1,22 @@
-//! Pictures and pages.
+//! Pictures, tables, charts and the self-contained HTML page. Only the command line imports this room.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `colour` | heatmaps, overlays and mask outlines as pictures |
+//! | `table` | tables for the terminal and for Markdown |
+//! | `loss_curve`, `histogram` | SVG charts, drawn on the `chart` frame with the `axis` ticks |
+//! | `picture` | the side-by-side figure as one picture, lettered with the `font` |
+//! | `page` | the HTML page, written with `html`, `png` and `number` |
+
+mod axis;
+mod chart;
+pub mod colour;
+mod font;
+pub mod histogram;
+mod html;
+pub mod loss_curve;
+mod number;
+pub mod page;
+pub mod picture;
+mod png;
+pub mod table;

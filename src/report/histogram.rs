@@ -1,0 +1,138 @@
+//! Image scores of good and anomalous images, as an SVG chart.
+
+use super::axis::{Axis, is_drawable};
+use super::chart::{self, ACROSS, BLUE, Frame, ORANGE, UP};
+use super::number::readable;
+
+const BINS: usize = 28;
+/// Scores above 0 that span more than this factor get a logarithmic axis: squared errors have heavy tails.
+const LOG_FROM: f64 = 30.0;
+const OPACITY: f64 = 0.62;
+/// The vertical axis reaches at least here, so that its ticks are whole numbers.
+const FEWEST_IMAGES: usize = 4;
+
+/// A histogram of `(score, is_anomalous)`, anomalous scores in front of good ones, with the `threshold` as a dashed line, as an
+/// SVG element. `score_name` is the title of the horizontal axis. The axis is logarithmic when all scores and the threshold
+/// are above 0 and span more than a factor of 30. Scores that are not finite are left out and their number is stated; a
+/// threshold that is not finite is not drawn.
+pub fn score_histogram(scores: &[(f64, bool)], threshold: f64, score_name: &str) -> String {
+    let drawable: Vec<(f64, bool)> = scores.iter().copied().filter(|score| is_drawable(score.0)).collect();
+    if drawable.is_empty() {
+        return chart::empty("Image scores", "no score was recorded");
+    }
+    let x = axis_around(&drawable, threshold);
+    let edges = x.bin_edges(BINS);
+    let [good, anomalous] = [false, true].map(|kind| counts(&drawable, kind, &edges));
+    let tallest = good.iter().chain(&anomalous).copied().max().unwrap_or(0).max(FEWEST_IMAGES);
+    let y = Axis::linear(0.0, tallest as f64 * 1.08, UP);
+    let description = describe(&drawable, threshold);
+    let frame = Frame { description: &description, x, y, x_title: score_name, y_title: "images" };
+    let mut marks = bars(&frame, &good, &edges, BLUE) + &bars(&frame, &anomalous, &edges, ORANGE);
+    if is_drawable(threshold) {
+        marks.push_str(&threshold_line(&frame, threshold));
+    }
+    marks.push_str(&chart::legend(&[("good", BLUE, OPACITY), ("anomalous", ORANGE, OPACITY)]));
+    if drawable.len() < scores.len() {
+        let count = scores.len() - drawable.len();
+        marks.push_str(&format!(r#"<text x="8" y="292" opacity=".7">{count} not drawn: not finite</text>"#));
+    }
+    frame.draw(&marks)
+}
+
+fn axis_around(scores: &[(f64, bool)], threshold: f64) -> Axis {
+    let values = || scores.iter().map(|score| score.0).chain(Some(threshold).filter(|&t| is_drawable(t)));
+    let (low, high) = values().fold((f64::MAX, f64::MIN), |ends, value| (ends.0.min(value), ends.1.max(value)));
+    if low > 0.0 && high / low > LOG_FROM { Axis::log(low, high, ACROSS) } else { Axis::linear(low, high, ACROSS) }
+}
+
+/// How many scores of one kind fall into each bin. A bin holds its lower edge; the last one also its upper.
+fn counts(scores: &[(f64, bool)], is_anomalous: bool, edges: &[f64]) -> Vec<usize> {
+    let last = edges.len() - 2;
+    let mut counts = vec![0; last + 1];
+    for (score, _) in scores.iter().filter(|score| score.1 == is_anomalous) {
+        counts[edges[1..=last].partition_point(|edge| edge <= score)] += 1;
+    }
+    counts
+}
+
+fn bars(frame: &Frame<'_>, counts: &[usize], edges: &[f64], colour: &str) -> String {
+    let base = frame.y.pixel(0.0);
+    let bar = |(index, &count): (usize, &usize)| {
+        let (left, right) = (frame.x.pixel(edges[index]) + 0.75, frame.x.pixel(edges[index + 1]) - 0.75);
+        let top = frame.y.pixel(count as f64);
+        format!(
+            r#"<rect x="{left:.1}" y="{top:.1}" width="{:.1}" height="{:.1}" rx="1.5" fill="{colour}" fill-opacity="{OPACITY}"/>"#,
+            right - left,
+            base - top
+        )
+    };
+    counts.iter().enumerate().filter(|(_, count)| **count > 0).map(bar).collect()
+}
+
+/// A dashed line, its label on the side where there is room.
+fn threshold_line(frame: &Frame<'_>, threshold: f64) -> String {
+    let x = frame.x.pixel(threshold);
+    let (anchor, label_x) = if x < 0.5 * (ACROSS.0 + ACROSS.1) { ("start", x + 6.0) } else { ("end", x - 6.0) };
+    let (bottom, top) = UP;
+    format!(
+        r#"<line x1="{x:.1}" x2="{x:.1}" y1="{bottom}" y2="{top}" stroke="currentColor" stroke-width="1.5" stroke-dasharray="5 4"/><text x="{label_x:.1}" y="{:.1}" text-anchor="{anchor}">threshold {}</text>"#,
+        top + 10.0,
+        readable(threshold, 3)
+    )
+}
+
+fn describe(scores: &[(f64, bool)], threshold: f64) -> String {
+    let anomalous = scores.iter().filter(|score| score.1).count();
+    let good = scores.len() - anomalous;
+    format!("Histogram of the scores of {good} good and {anomalous} anomalous images, threshold {}", readable(threshold, 3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has_only_numbers(svg: &str) -> bool {
+        !["NaN", "inf"].iter().any(|bad| svg.contains(bad))
+    }
+
+    #[test]
+    fn every_score_is_counted_once() {
+        let scores = [(0.0, false), (0.5, false), (1.0, false), (1.0, true), (2.0, true), (4.0, true)];
+        let edges = [0.0, 1.0, 2.0, 3.0, 4.0];
+        assert_eq!(counts(&scores, false, &edges), [2, 1, 0, 0]);
+        assert_eq!(counts(&scores, true, &edges), [0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn nothing_one_score_and_equal_scores_can_be_drawn() {
+        assert!(score_histogram(&[], 1.0, "score").contains("no score was recorded"));
+        for (scores, threshold) in
+            [(vec![(0.0, true)], 0.0), (vec![(2.5, false); 9], 2.5), (vec![(-1e99, true), (1e99, false)], 0.0)]
+        {
+            let svg = score_histogram(&scores, threshold, "score");
+            assert!(has_only_numbers(&svg) && svg.contains("<rect"), "{svg}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_left_out_and_counted() {
+        let svg = score_histogram(&[(f64::NAN, true), (f64::INFINITY, false), (1.0, true)], f64::NAN, "<score>");
+        assert!(has_only_numbers(&svg) && svg.contains("2 not drawn") && !svg.contains("stroke-dasharray"));
+        assert!(svg.contains("&lt;score&gt;") && !svg.contains("<score>"));
+    }
+
+    #[test]
+    fn the_threshold_stands_between_what_it_parts() {
+        let svg = score_histogram(&[(0.01, false), (0.02, false), (50.0, true)], 0.7, "score");
+        let x = |marker: &str| -> f64 {
+            let tail = &svg[svg.find(marker).unwrap() + marker.len()..];
+            tail[..tail.find('"').unwrap()].parse().unwrap()
+        };
+        let dashed = svg.find("stroke-dasharray").unwrap();
+        let start = svg[..dashed].rfind("<line x1=\"").unwrap() + 10;
+        let threshold: f64 = svg[start..].split('"').next().unwrap().parse().unwrap();
+        let anomalous = svg[..svg.find("fill=\"#e5762e\"").unwrap()].rfind("<rect x=\"").unwrap() + 9;
+        let anomalous: f64 = svg[anomalous..].split('"').next().unwrap().parse().unwrap();
+        assert!(x("<rect x=\"") < threshold && threshold < anomalous);
+    }
+}

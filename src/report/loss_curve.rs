@@ -1,0 +1,156 @@
+//! The training loss over the steps, as an SVG chart.
+
+use super::axis::{Axis, is_drawable};
+use super::chart::{self, ACROSS, BLUE, Frame, UP};
+
+/// Points beyond this number are drawn as the smallest and largest of their neighbourhood.
+const MOST_POINTS: usize = 800;
+/// A curve of at least this many points also gets its moving average.
+const FEWEST_FOR_AVERAGE: usize = 24;
+/// The step axis is at least this long.
+const FEWEST_STEPS: f64 = 5.0;
+/// The moving average reaches over this part of the curve to each side.
+const AVERAGE_REACH: usize = 40;
+
+/// A line chart of `(step, loss)` in the order given, with a logarithmic vertical axis, as an SVG element. Points that are
+/// not finite or not above 0 cannot be drawn on it and are left out, and their number is stated. Long curves also show the
+/// moving geometric mean, which is the mean on this axis.
+pub fn loss_curve(points: &[(u64, f64)]) -> String {
+    let drawable: Vec<(f64, f64)> = points.iter().filter(|p| p.1 > 0.0 && is_drawable(p.1)).map(|p| (p.0 as f64, p.1)).collect();
+    let Some(frame) = frame(&drawable) else {
+        return chart::empty("Training loss", "no loss was recorded");
+    };
+    let mut marks = String::new();
+    if drawable.len() >= FEWEST_FOR_AVERAGE {
+        marks.push_str(&line(&frame, &thinned(&drawable), 1.0, 0.4));
+        marks.push_str(&line(&frame, &every(&moving_average(&drawable)), 2.2, 1.0));
+        marks.push_str(&chart::legend(&[("each record", BLUE, 0.4), ("moving average", BLUE, 1.0)]));
+    } else {
+        marks.push_str(&line(&frame, &drawable, 2.2, 1.0));
+        marks.push_str(&drawable.iter().map(|&point| dot(&frame, point)).collect::<String>());
+    }
+    if drawable.len() < points.len() {
+        marks.push_str(&left_out(points.len() - drawable.len()));
+    }
+    frame.draw(&marks)
+}
+
+/// The axes around all points; none without points.
+fn frame(points: &[(f64, f64)]) -> Option<Frame<'static>> {
+    let ends = |values: &mut dyn Iterator<Item = f64>| values.fold((f64::MAX, f64::MIN), |e, v| (e.0.min(v), e.1.max(v)));
+    if points.is_empty() {
+        return None;
+    }
+    let (first, last) = ends(&mut points.iter().map(|point| point.0));
+    let (low, high) = ends(&mut points.iter().map(|point| point.1));
+    Some(Frame {
+        description: "Training loss over optimiser steps, logarithmic",
+        // Steps are whole numbers, and so should be their ticks.
+        x: Axis::linear(first, last.max(first + FEWEST_STEPS), ACROSS),
+        y: Axis::log(low, high, UP),
+        x_title: "step",
+        y_title: "training loss",
+    })
+}
+
+fn line(frame: &Frame<'_>, points: &[(f64, f64)], width: f64, opacity: f64) -> String {
+    let place = |&(step, loss): &(f64, f64)| format!("{:.1},{:.1}", frame.x.pixel(step), frame.y.pixel(loss));
+    let places: Vec<String> = points.iter().map(place).collect();
+    format!(
+        r#"<polyline points="{}" fill="none" stroke="{BLUE}" stroke-width="{width}" stroke-opacity="{opacity}" stroke-linejoin="round" stroke-linecap="round"/>"#,
+        places.join(" ")
+    )
+}
+
+fn dot(frame: &Frame<'_>, (step, loss): (f64, f64)) -> String {
+    format!(r#"<circle cx="{:.1}" cy="{:.1}" r="3" fill="{BLUE}"/>"#, frame.x.pixel(step), frame.y.pixel(loss))
+}
+
+fn left_out(count: usize) -> String {
+    format!(r#"<text x="8" y="292" opacity=".7">{count} not drawn: not finite or not above 0</text>"#)
+}
+
+/// At most about [`MOST_POINTS`] points that keep every peak: the smallest and largest of each run of neighbours.
+fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    if points.len() <= MOST_POINTS {
+        return points.to_vec();
+    }
+    let run = points.len().div_ceil(MOST_POINTS / 2);
+    let extremes = |run: &[(f64, f64)]| {
+        let by_loss = |a: &usize, b: &usize| run[*a].1.total_cmp(&run[*b].1);
+        let (low, high) = ((0..run.len()).min_by(by_loss).unwrap_or(0), (0..run.len()).max_by(by_loss).unwrap_or(0));
+        [run[low.min(high)], run[low.max(high)]]
+    };
+    points.chunks(run).flat_map(extremes).collect()
+}
+
+/// Every few points, so that a smooth line does not need more than [`MOST_POINTS`].
+fn every(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    points.iter().copied().step_by(points.len().div_ceil(MOST_POINTS).max(1)).chain(points.last().copied()).collect()
+}
+
+/// Geometric mean over a centred window. At the start, where the loss falls steeply, the window shrinks evenly; at the end,
+/// where it is flat and noisy, only the missing right part is cut off.
+fn moving_average(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let reach = (points.len() / AVERAGE_REACH).max(2);
+    let mut sums = vec![0.0];
+    for point in points {
+        sums.push(sums[sums.len() - 1] + point.1.ln());
+    }
+    let mean = |index: usize| {
+        let before = reach.min(index);
+        let after = before.min(points.len() - 1 - index);
+        let (first, last) = (index - before, index + after + 1);
+        (points[index].0, ((sums[last] - sums[first]) / (last - first) as f64).exp())
+    };
+    (0..points.len()).map(mean).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has_only_numbers(svg: &str) -> bool {
+        !["NaN", "inf", "–", "∞"].iter().any(|bad| svg.contains(bad))
+    }
+
+    #[test]
+    fn nothing_one_point_and_constant_points_can_be_drawn() {
+        assert!(loss_curve(&[]).contains("no loss was recorded"));
+        let one = loss_curve(&[(7, 0.25)]);
+        assert!(one.contains("<circle") && has_only_numbers(&one));
+        let constant: Vec<(u64, f64)> = (0..100).map(|step| (step, 3.0)).collect();
+        let svg = loss_curve(&constant);
+        assert!(has_only_numbers(&svg) && svg.matches("<polyline").count() == 2);
+        assert!(has_only_numbers(&loss_curve(&[(0, f64::MIN_POSITIVE), (u64::MAX, 1e100)])));
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_counted() {
+        let points = [(1, 0.5), (2, f64::NAN), (3, f64::INFINITY), (4, 0.0), (5, -1.0), (6, f64::MAX), (7, 0.25)];
+        let svg = loss_curve(&points);
+        assert!(has_only_numbers(&svg) && svg.contains("5 not drawn"));
+        assert_eq!(svg.matches("<circle").count(), 2);
+        assert!(loss_curve(&[(1, f64::NAN)]).contains("no loss was recorded"));
+    }
+
+    #[test]
+    fn thinning_keeps_every_peak_and_the_order() {
+        let mut points: Vec<(f64, f64)> = (0..10_000).map(|step| (f64::from(step), 1.0)).collect();
+        points[4321].1 = 9.0;
+        points[7654].1 = 0.1;
+        let thin = thinned(&points);
+        assert!(thin.len() <= MOST_POINTS && thin.contains(&points[4321]) && thin.contains(&points[7654]));
+        assert!(thin.windows(2).all(|pair| pair[0].0 <= pair[1].0));
+    }
+
+    #[test]
+    fn the_average_is_the_geometric_mean_of_its_window() {
+        let points: Vec<(f64, f64)> = [1.0, 10.0, 100.0, 1000.0, 1.0, 1.0].iter().map(|&loss| (0.0, loss)).collect();
+        let average: Vec<f64> = moving_average(&points).iter().map(|point| point.1).collect();
+        let expected = [1.0, 10.0, 1e6f64.powf(0.2), 1e6f64.powf(0.2), 1e5f64.powf(0.25), 10.0];
+        for (found, expected) in average.iter().zip(expected) {
+            approx::assert_relative_eq!(*found, expected, max_relative = 1e-9);
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! One self-contained HTML page for a run: pictures as in Figure 1 of the paper, metrics, run facts, charts and how to read
+//! them. It needs no other file, no network and no script.
+
+use super::colour::{self, Scale};
+use super::histogram::score_histogram;
+use super::html::escape;
+use super::loss_curve::loss_curve;
+use super::number::readable;
+use super::png::data_uri;
+use crate::data::Image;
+use crate::error::Result;
+
+const STYLE: &str = include_str!("page.css");
+/// The method in plain words: fixed text without anything from the run.
+const METHOD: &str = include_str!("method.html");
+const CITATION: &str = include_str!("citation.html");
+
+/// Pictures narrower than this are enlarged with visible pixels instead of being smoothed.
+const SMALL: usize = 160;
+
+/// Heading and formula (HTML) of the five pictures of an example, left to right.
+const COLUMNS: [(&str, &str); 5] = [
+    ("Input", "<i>x̂</i>"),
+    ("Reconstruction", "<i>f</i>(<i>x̂</i>)"),
+    ("Heatmap", "smoothed Diff"),
+    ("Predicted mask", "heatmap &gt; threshold"),
+    ("Truth", "annotated mask"),
+];
+
+/// Everything a page shows. All text is plain text: markup in it is shown, not obeyed.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// e.g. `capsule`.
+    pub title: String,
+    /// One line under the title.
+    pub subtitle: String,
+    /// The figures of merit, in the order shown.
+    pub metrics: Vec<Metric>,
+    /// How the metrics were measured: resolution, split, score, checkpoint rule (SPEC section 7).
+    pub protocol: String,
+    /// Name and value of what identifies the run: config hash, seed, steps, device, wall time, …
+    pub facts: Vec<(String, String)>,
+    /// Training loss as (step, loss).
+    pub loss: Vec<(u64, f64)>,
+    /// Test scores as (score, whether the image is anomalous in truth).
+    pub scores: Vec<(f64, bool)>,
+    /// What the score is, e.g. `maximum of the heatmap`.
+    pub score_name: String,
+    /// Images whose score exceeds it are called anomalous.
+    pub threshold: f64,
+    /// Where the thresholds come from, e.g. `99 % quantile over held-out good images`.
+    pub threshold_rule: String,
+    /// Which values the darkest and the brightest heat colour stand for, when all heatmaps share them.
+    pub heat_scale: Option<Scale>,
+    /// The examples, one row each; the first one is shown large at the top and not repeated.
+    pub examples: Vec<Example>,
+}
+
+/// A figure of merit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// e.g. `image AUROC`.
+    pub label: String,
+    /// As it shall be printed, e.g. `0.987` or `not defined`.
+    pub value: String,
+    /// One sentence on what it measures.
+    pub explanation: String,
+}
+
+/// One image and what the network made of it.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// Name of the image.
+    pub name: String,
+    /// Kind of defect, `good` for none.
+    pub kind: String,
+    /// Image score.
+    pub score: f64,
+    /// Whether the image is anomalous in truth.
+    pub anomalous_truth: bool,
+    /// Whether it was called anomalous.
+    pub anomalous_verdict: bool,
+    /// x̂, the image as the network saw it.
+    pub input: Image,
+    /// f(x̂).
+    pub reconstruction: Image,
+    /// The heatmap as a picture, see [`colour::heatmap`].
+    pub heatmap: Image,
+    /// The predicted mask as a picture, see [`colour::mask_picture`].
+    pub mask: Image,
+    /// The true mask as a picture.
+    pub truth: Image,
+}
+
+impl Example {
+    fn pictures(&self) -> [&Image; 5] {
+        [&self.input, &self.reconstruction, &self.heatmap, &self.mask, &self.truth]
+    }
+
+    /// CSS class and words for how the verdict agrees with the truth.
+    fn outcome(&self) -> (&'static str, &'static str) {
+        match (self.anomalous_truth, self.anomalous_verdict) {
+            (true, true) => ("right", "✓ anomaly found"),
+            (false, false) => ("right", "✓ passed as good"),
+            (true, false) => ("wrong", "✗ anomaly missed"),
+            (false, true) => ("wrong", "✗ false alarm"),
+        }
+    }
+}
+
+impl Page {
+    /// The page as one HTML document.
+    ///
+    /// # Errors
+    /// A picture that cannot be written as PNG, with the name of its example.
+    pub fn render(&self) -> Result<String> {
+        let title = escape(&self.title);
+        let (hero, grid) = match self.examples.split_first() {
+            Some((first, others)) => (hero(first, &self.colour_bar())?, grid(others)?),
+            None => (String::new(), String::new()),
+        };
+        let body = [self.header(), hero, self.metrics(), self.charts(), METHOD.to_owned(), grid, CITATION.to_owned()].concat();
+        Ok(format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n\
+             <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
+        ))
+    }
+
+    fn header(&self) -> String {
+        format!("<header>\n<h1>{}</h1>\n<p class=\"subtitle\">{}</p>\n</header>\n", escape(&self.title), escape(&self.subtitle))
+    }
+
+    /// The metrics, how they were measured, and the run they belong to.
+    fn metrics(&self) -> String {
+        let card = |metric: &Metric| {
+            format!(
+                "<div class=\"card\"><dt>{}</dt><dd class=\"value\">{}</dd><dd class=\"note\">{}</dd></div>\n",
+                escape(&metric.label),
+                escape(&metric.value),
+                escape(&metric.explanation)
+            )
+        };
+        let fact = |(name, value): &(String, String)| format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value));
+        let cards: String = self.metrics.iter().map(card).collect();
+        let facts: String = self.facts.iter().map(fact).collect();
+        format!(
+            "<section>\n<h2>Results</h2>\n<dl class=\"cards\">\n{cards}</dl>\n\
+             <p class=\"protocol\"><strong>Protocol.</strong> {}</p>\n<dl class=\"facts\">\n{facts}</dl>\n</section>\n",
+            escape(&self.protocol)
+        )
+    }
+
+    /// The heat colours with the values at their ends.
+    fn colour_bar(&self) -> String {
+        let Some(scale) = self.heat_scale else { return String::new() };
+        let stop = |index: u8| {
+            let [red, green, blue] = colour::heat(f32::from(index) / 10.0).map(|channel| (channel * 255.0).round());
+            format!("rgb({red} {green} {blue})")
+        };
+        let stops: Vec<String> = (0..=10).map(stop).collect();
+        let [low, high] = [scale.low, scale.high].map(|value| readable(f64::from(value), 3));
+        format!(
+            "<p class=\"scale\">Heat colours of all examples: {low} \
+             <span style=\"background:linear-gradient(to right,{})\"></span> {high}</p>\n",
+            stops.join(",")
+        )
+    }
+
+    fn charts(&self) -> String {
+        let scores = score_histogram(&self.scores, self.threshold, &self.score_name);
+        format!(
+            "<section class=\"charts\">\n\
+             <figure><figcaption><h2>Scores of the test images</h2>\
+             <p>Images right of the dashed line are called anomalous. Threshold {}: {}.</p></figcaption>{scores}</figure>\n\
+             <figure><figcaption><h2>Training</h2>\
+             <p>The objective at each recorded optimiser step, on a logarithmic axis.</p></figcaption>{}</figure>\n\
+             </section>\n",
+            readable(self.threshold, 3),
+            escape(&self.threshold_rule),
+            loss_curve(&self.loss)
+        )
+    }
+}
+
+/// The first example, large, with the formulas under its pictures and the meaning of the heat colours.
+fn hero(example: &Example, colour_bar: &str) -> Result<String> {
+    Ok(format!("<section class=\"hero\">\n{}{colour_bar}</section>\n", row(example)?))
+}
+
+/// The other examples, one row each, under the column headings.
+fn grid(examples: &[Example]) -> Result<String> {
+    if examples.is_empty() {
+        return Ok(String::new());
+    }
+    let heading = |(name, formula): &(&str, &str)| format!("<span>{name}<small>{formula}</small></span>");
+    let headings: String = COLUMNS.iter().map(heading).collect();
+    let rows = examples.iter().map(row).collect::<Result<String>>()?;
+    Ok(format!(
+        "<section class=\"grid\">\n<h2>Examples</h2>\n<div class=\"headings\" aria-hidden=\"true\">{headings}</div>\n{rows}</section>\n"
+    ))
+}
+
+/// Name, kind, score and verdict of an example, and its five pictures.
+fn row(example: &Example) -> Result<String> {
+    let (class, outcome) = example.outcome();
+    let pictures: Result<String> = COLUMNS.iter().zip(example.pictures()).map(|(c, p)| picture(example, *c, p)).collect();
+    Ok(format!(
+        "<article>\n<p class=\"label\"><strong>{}</strong><span>{}</span><span class=\"score\">score {}</span>\
+         <span class=\"verdict {class}\">{outcome}</span></p>\n<div class=\"row\">\n{}</div>\n</article>\n",
+        escape(&example.name),
+        escape(&example.kind),
+        readable(example.score, 3),
+        pictures.map_err(|error| error.within(format!("example {}", example.name)))?
+    ))
+}
+
+fn picture(example: &Example, (name, formula): (&str, &str), image: &Image) -> Result<String> {
+    let class = if image.width < SMALL { " class=\"small\"" } else { "" };
+    Ok(format!(
+        "<figure><img{class} src=\"{}\" width=\"{}\" height=\"{}\" alt=\"{name} of {}\">\
+         <figcaption>{name}<small>{formula}</small></figcaption></figure>\n",
+        data_uri(image)?,
+        image.width,
+        image.height,
+        escape(&example.name)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::png::decode_data_uri;
+    use super::*;
+
+    fn picture_of(seed: u8, height: usize, width: usize) -> Image {
+        let value = |index: usize| ((index * 7 + usize::from(seed) * 31) % 256) as f32 / 255.0;
+        Image::new(height, width, (0..height * width * 3).map(value).collect()).unwrap()
+    }
+
+    fn example(name: &str, seed: u8, anomalous_truth: bool, anomalous_verdict: bool) -> Example {
+        let image = |number: u8| picture_of(seed + number, 3, 5);
+        Example {
+            name: name.into(),
+            kind: "scratch".into(),
+            score: 0.123_456,
+            anomalous_truth,
+            anomalous_verdict,
+            input: image(0),
+            reconstruction: image(1),
+            heatmap: image(2),
+            mask: image(3),
+            truth: picture_of(seed + 4, 2, 200),
+        }
+    }
+
+    fn page() -> Page {
+        let metric = |label: &str| Metric { label: label.into(), value: "0.987".into(), explanation: "why & how".into() };
+        Page {
+            title: "<capsule> & co".into(),
+            subtitle: "a \"quoted\" line".into(),
+            metrics: vec![metric("image AUROC"), metric("pixel <b>AUROC</b>")],
+            protocol: "native <resolution>".into(),
+            facts: vec![("seed".into(), "<1>".into())],
+            loss: vec![(1, 0.5), (2, 0.25)],
+            scores: vec![(0.1, false), (2.0, true)],
+            score_name: "sum <of> heatmap".into(),
+            threshold: 0.7,
+            threshold_rule: "<script>alert(1)</script>".into(),
+            heat_scale: Some(Scale { low: 0.0, high: 0.125 }),
+            examples: vec![
+                example("one", 0, true, true),
+                example("two' onerror='x", 10, true, false),
+                example("three", 20, false, true),
+                example("four", 30, false, false),
+            ],
+        }
+    }
+
+    /// Every `src="…"` of the page.
+    fn sources(html: &str) -> Vec<&str> {
+        html.split(" src=\"").skip(1).map(|tail| tail.split('"').next().unwrap()).collect()
+    }
+
+    /// Whether every opened element is closed in order. Good enough for what the page writes.
+    fn is_balanced(html: &str) -> bool {
+        let mut open = Vec::new();
+        for tag in html.split('<').skip(1).map(|tail| tail.split('>').next().unwrap()) {
+            let name = tag.trim_start_matches('/').split([' ', '\n', '/']).next().unwrap();
+            if tag.starts_with('!') || ["meta", "img"].contains(&name) || tag.ends_with('/') {
+                continue;
+            }
+            if !tag.starts_with('/') {
+                open.push(name);
+            } else if open.pop() != Some(name) {
+                return false;
+            }
+        }
+        open.is_empty()
+    }
+
+    #[test]
+    fn every_picture_of_every_example_decodes_to_its_pixels() {
+        let page = page();
+        let html = page.render().unwrap();
+        let pictures: Vec<&Image> = page.examples.iter().flat_map(Example::pictures).collect();
+        let found = sources(&html);
+        assert_eq!(found.len(), pictures.len());
+        for (uri, picture) in found.into_iter().zip(pictures) {
+            let bytes: Vec<u8> = picture.pixels.iter().map(|value| (value * 255.0).round() as u8).collect();
+            assert_eq!(decode_data_uri(uri), (picture.height as u32, picture.width as u32, bytes));
+        }
+        assert_eq!(html.matches(" alt=\"").count(), 20);
+        assert_eq!(html.matches("class=\"small\"").count(), 16);
+    }
+
+    #[test]
+    fn markup_in_texts_is_shown_and_not_obeyed() {
+        let html = page().render().unwrap();
+        let shown = [
+            "&lt;capsule&gt; &amp; co",
+            "&quot;quoted&quot;",
+            "pixel &lt;b&gt;",
+            "native &lt;res",
+            "&lt;1&gt;",
+            "&lt;script&gt;",
+        ];
+        assert!(shown.iter().all(|text| html.contains(text)));
+        assert!(html.contains("two&#39; onerror=&#39;x") && html.contains("sum &lt;of&gt; heatmap"));
+        assert!(!html.contains("<script") && !html.contains("<capsule>") && !html.contains("pixel <b>"));
+    }
+
+    #[test]
+    fn the_page_is_well_formed_and_needs_nothing_else() {
+        let mut page = page();
+        let html = page.render().unwrap();
+        assert!(is_balanced(&html));
+        // The only address is the name of the SVG language.
+        assert_eq!(html.matches("http").count(), html.matches("xmlns=\"http://www.w3.org/2000/svg\"").count());
+        assert!(["<link", "@import", "url(", "href"].iter().all(|outside| !html.contains(outside)));
+        page.examples.clear();
+        page.loss.clear();
+        page.scores.clear();
+        page.threshold = f64::NAN;
+        let empty = page.render().unwrap();
+        assert!(is_balanced(&empty) && !empty.contains("NaN"));
+    }
+
+    #[test]
+    fn verdicts_are_judged_by_the_truth() {
+        let html = page().render().unwrap();
+        let places = ["anomaly found", "anomaly missed", "false alarm", "passed as good"].map(|words| html.find(words).unwrap());
+        assert!(places.is_sorted());
+        assert_eq!((html.matches("verdict right").count(), html.matches("verdict wrong").count()), (2, 2));
+        assert!(html.contains("score 0.123"));
+    }
+
+    #[test]
+    fn the_colour_bar_runs_from_the_darkest_to_the_brightest_colour() {
+        let html = page().render().unwrap();
+        assert!(html.contains("0 <span style=\"background:linear-gradient(to right,rgb(0 0 4),"));
+        assert!(html.contains(",rgb(252 255 164))\"></span> 0.125</p>"));
+    }
+
+    #[test]
+    fn a_picture_that_cannot_be_written_names_its_example() {
+        let mut page = page();
+        page.examples[2].mask = Image { height: 2, width: 2, pixels: vec![0.0; 3] };
+        let error = page.render().unwrap_err().to_string();
+        assert!(error.contains("2x2") && error.ends_with("in example three"), "{error}");
+    }
+}
