@@ -1,0 +1,77 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use orthoscope::backend::Cpu;
+use orthoscope::data::Category;
+use orthoscope::detect::{Detector, Resolution};
+use orthoscope::run::{
+    CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, Log, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob, demo_config, evaluate_detector,
+    generate_demo_data,
+};
+use orthoscope::{Error, Result};
+
+use super::{evaluate, page, train};
+
+/// Arguments of `demo`.
+#[derive(clap::Args)]
+#[command(after_help = "Writes data/, model.safetensors, config.toml, log.jsonl, metrics.json, figure.png and index.html.")]
+pub struct Arguments {
+    /// Output folder
+    #[arg(long, value_name = "DIR", default_value = "orthoscope-demo")]
+    out: PathBuf,
+    /// Seed of data, weights, batches and corruption
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Optimiser steps, instead of the demo's own
+    #[arg(long)]
+    steps: Option<u64>,
+    /// Replace an earlier demo in the output folder
+    #[arg(long)]
+    overwrite: bool,
+}
+
+/// Generates, trains, evaluates, shows.
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let start = Instant::now();
+    let out = &arguments.out;
+    clear(out, arguments.overwrite)?;
+    let mut config = demo_config(arguments.seed);
+    config.train.steps = arguments.steps.unwrap_or(config.train.steps);
+    config.validate()?;
+    eprintln!("drawing {} images", orthoscope::run::DEMO_FAMILY);
+    let folder = generate_demo_data(&out.join("data"), arguments.seed)?;
+    let steps = config.train.steps;
+    eprintln!("training {} for {steps} steps", config.architecture());
+    let job = TrainingJob::prepare(config, &folder, out, false)?;
+    if train::run_job(&job, steps)? == Outcome::Interrupted {
+        return Ok(ExitCode::from(super::INTERRUPTED));
+    }
+    let category = Category::open(&folder)?;
+    let detector = Detector::read(&Cpu::default(), &out.join(MODEL_FILE))?;
+    let report = evaluate_detector(&detector, &category, Resolution::Native, || ())?;
+    report.write(out)?;
+    let loss = Log::read(&out.join(LOG_FILE))?.iter().map(|entry| (entry.step, entry.loss)).collect();
+    page::write(out, &detector, &category, &report, &page::Run { loss, wall: Some(start.elapsed()) })?;
+    evaluate::print(&report, false)?;
+    println!("{:.0} s; open {}", start.elapsed().as_secs_f64(), out.join("index.html").display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes room for a new demo. Removes only what an earlier demo wrote, and only when asked to.
+fn clear(out: &Path, overwrite: bool) -> Result<()> {
+    let files = [MODEL_FILE, CONFIG_FILE, LOG_FILE, CHECKPOINT_FILE, METRICS_FILE, "figure.png", "index.html"];
+    let taken = files.iter().chain(&["data"]).any(|name| out.join(name).exists());
+    if taken && !overwrite {
+        return Err(Error::file(out, "already holds a demo or a run; choose another folder with --out, or pass --overwrite"));
+    }
+    let failed = |error| Error::file(out, error);
+    for path in files.map(|name| out.join(name)).iter().filter(|path| path.exists()) {
+        std::fs::remove_file(path).map_err(failed)?;
+    }
+    let data = out.join("data");
+    if data.join(orthoscope::run::DEMO_FAMILY.name()).exists() {
+        std::fs::remove_dir_all(data.join(orthoscope::run::DEMO_FAMILY.name())).map_err(failed)?;
+    }
+    Ok(())
+}

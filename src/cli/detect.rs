@@ -1,0 +1,172 @@
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use orthoscope::backend::Cpu;
+use orthoscope::data::{Image, Plane, list_images, read_image, resize, write_atomically, write_mask_png, write_png};
+use orthoscope::detect::metrics::{Score, resize_bilinear};
+use orthoscope::detect::{Detector, Inspection, threshold_mask};
+use orthoscope::report::colour::{Scale, overlay};
+use orthoscope::{Error, Result};
+use serde::Serialize;
+
+use super::{npy, progress};
+
+/// Arguments of `detect`.
+#[derive(clap::Args)]
+#[command(after_help = "Writes for each image NAME.json (score, threshold, anomalous), NAME_map.npy (f32, h x w), \
+    NAME_heatmap.png, NAME_mask.png and NAME_reconstruction.png, all at the image's own size. Images of a folder keep their \
+    subfolders. The thresholds come from held-out normal images when the model was trained; weights from elsewhere have none: \
+    then `threshold` and `anomalous` are null and the mask is empty unless thresholds are given.")]
+pub struct Arguments {
+    /// Weight file
+    #[arg(long, value_name = "SAFETENSORS")]
+    model: PathBuf,
+    /// Output folder
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Images, or folders of images
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Image score above which an image is anomalous, instead of the model's
+    #[arg(long, value_name = "SCORE")]
+    threshold: Option<f64>,
+    /// Heatmap value above which a pixel is anomalous, instead of the model's
+    #[arg(long, value_name = "VALUE")]
+    pixel_threshold: Option<f64>,
+    /// Print all results as one JSON array instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `NAME.json` holds.
+#[derive(Serialize)]
+struct Finding {
+    image: PathBuf,
+    score: f64,
+    threshold: Option<f64>,
+    anomalous: Option<bool>,
+    score_kind: Score,
+    score_max: f64,
+    score_sum: f64,
+    pixel_threshold: Option<f64>,
+    anomalous_pixels: usize,
+    height: usize,
+    width: usize,
+}
+
+/// Looks for anomalies in images. An image that cannot be read does not keep the others from being done.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let images = named_images(&arguments.paths)?;
+    let detector = Detector::read(&Cpu::default(), &arguments.model)?;
+    std::fs::create_dir_all(&arguments.out).map_err(|error| Error::file(&arguments.out, error))?;
+    if detector.settings().thresholds.is_none() && arguments.threshold.is_none() {
+        log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());
+    }
+    let bar = progress::image_bar(images.len());
+    let mut findings = Vec::with_capacity(images.len());
+    let mut failed = 0;
+    for (name, path) in &images {
+        match inspect(arguments, &detector, name, path) {
+            Ok(finding) => {
+                if !arguments.json {
+                    bar.suspend(|| println!("{}", line(&finding)));
+                }
+                findings.push(finding);
+            }
+            Err(error) => {
+                failed += 1;
+                bar.suspend(|| eprintln!("error: {error}"));
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&findings)?);
+    }
+    if failed > 0 {
+        bail!("{failed} of {} images could not be inspected", images.len());
+    }
+    Ok(())
+}
+
+/// Every image with its output name: the path below the folder that was given, without extension.
+fn named_images(paths: &[PathBuf]) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let mut images = Vec::new();
+    let mut taken: HashMap<PathBuf, PathBuf> = HashMap::new();
+    for given in paths {
+        let root = if given.is_dir() { given.as_path() } else { given.parent().unwrap_or(Path::new("")) };
+        for path in list_images(given)? {
+            let name = path.strip_prefix(root).unwrap_or(&path).with_extension("");
+            if let Some(other) = taken.insert(name.clone(), path.clone()) {
+                let reason = format!("would get the same output name `{}` as {}", name.display(), other.display());
+                return Err(Error::file(path, reason));
+            }
+            images.push((name, path));
+        }
+    }
+    Ok(images)
+}
+
+fn inspect(arguments: &Arguments, detector: &Detector<Cpu>, name: &Path, path: &Path) -> Result<Finding> {
+    let image = read_image(path)?;
+    let inspection = detector.inspect(&image).map_err(|error| Error::file(path, error))?;
+    let settings = detector.settings();
+    let score = inspection.scores.get(settings.detection.score);
+    let threshold = arguments.threshold.or(settings.thresholds.map(|thresholds| thresholds.image));
+    let pixel_threshold = arguments.pixel_threshold.or(settings.thresholds.map(|thresholds| thresholds.pixel));
+    let map = resize_bilinear(&inspection.heatmap, image.height, image.width)?;
+    let mask = threshold_mask(&map, pixel_threshold.unwrap_or(f64::INFINITY));
+    let finding = Finding {
+        image: path.to_owned(),
+        score,
+        threshold,
+        anomalous: threshold.map(|threshold| score > threshold),
+        score_kind: settings.detection.score,
+        score_max: inspection.scores.max,
+        score_sum: inspection.scores.sum,
+        pixel_threshold,
+        anomalous_pixels: mask.values.iter().filter(|&&value| value > 0.5).count(),
+        height: image.height,
+        width: image.width,
+    };
+    write_files(&arguments.out.join(name), &image, &inspection, &map, &mask, &finding)?;
+    Ok(finding)
+}
+
+/// The JSON file comes last: where it is, the others are complete.
+fn write_files(stem: &Path, image: &Image, inspection: &Inspection, map: &Plane, mask: &Plane, finding: &Finding) -> Result<()> {
+    let file = |ending: &str| {
+        let mut name = stem.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    if let Some(folder) = stem.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
+    }
+    npy::write(&file("_map.npy"), &[map.height, map.width], &map.values)?;
+    write_png(&file("_heatmap.png"), &overlay(image, map, heat_scale(map, finding.pixel_threshold))?)?;
+    write_mask_png(&file("_mask.png"), mask)?;
+    write_png(&file("_reconstruction.png"), &resize(&inspection.reconstruction, image.height, image.width)?)?;
+    let path = file(".json");
+    let json = serde_json::to_string_pretty(finding).map_err(|error| Error::file(&path, error))?;
+    write_atomically(&path, |writer| std::io::Write::write_all(writer, format!("{json}\n").as_bytes()))
+}
+
+/// Full heat at four times the pixel threshold, so that pictures can be compared; without one, at the map's own maximum.
+pub fn heat_scale(map: &Plane, pixel_threshold: Option<f64>) -> Scale {
+    match pixel_threshold {
+        Some(threshold) if threshold > 0.0 => Scale { low: 0.0, high: 4.0 * threshold as f32 },
+        _ => Scale { low: 0.0, ..Scale::over([map]) },
+    }
+}
+
+fn line(finding: &Finding) -> String {
+    let verdict = match finding.anomalous {
+        Some(true) => "anomalous",
+        Some(false) => "normal",
+        None => "unknown",
+    };
+    format!("{verdict:<10} score {:.5}  {}", finding.score, finding.image.display())
+}

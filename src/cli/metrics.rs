@@ -1,0 +1,60 @@
+use std::path::{Path, PathBuf};
+
+use orthoscope::data::{Category, Plane, TestImage};
+use orthoscope::detect::Resolution;
+use orthoscope::detect::metrics::Score;
+use orthoscope::run::evaluate_maps;
+use orthoscope::{Error, Result};
+
+use super::{evaluate, npy};
+
+/// Arguments of `metrics`.
+#[derive(clap::Args)]
+#[command(after_help = "Every test image DEFECT/NAME.png needs a map DIR/DEFECT/NAME.npy: f32 or f64, C order, [h, w] \
+    (extents of 1 around it are allowed), of any size. Higher means more anomalous.")]
+pub struct Arguments {
+    /// Folder of anomaly maps
+    #[arg(long, value_name = "DIR")]
+    maps: PathBuf,
+    /// Category folder with test and ground_truth
+    #[arg(long, value_name = "ROOT/CATEGORY")]
+    data: PathBuf,
+    /// Resolution of the pixel metrics: native, model (that of the maps), or a side in pixels
+    #[arg(long, default_value = "native")]
+    resolution: Resolution,
+    /// Which image score the unnamed image metrics use
+    #[arg(long, value_enum, default_value = "sum")]
+    score: ScoreName,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// The image scores by name.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ScoreName {
+    Max,
+    Sum,
+}
+
+/// Scores maps made elsewhere.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let category = Category::open(&arguments.data)?;
+    let score = match arguments.score {
+        ScoreName::Max => Score::Max,
+        ScoreName::Sum => Score::Sum,
+    };
+    let report = evaluate_maps(&category, arguments.resolution, score, |test| read_map(&arguments.maps, test))?;
+    evaluate::print(&report, arguments.json)
+}
+
+fn read_map(maps: &Path, test: &TestImage) -> Result<Plane> {
+    let name = test.path.file_stem().unwrap_or_default();
+    let path = maps.join(&test.defect).join(name).with_added_extension("npy");
+    let (shape, values) = npy::read(&path)?;
+    let extents: Vec<usize> = shape.iter().copied().filter(|&extent| extent != 1).collect();
+    match (&shape[..], &extents[..]) {
+        (&[h, w], _) | (_, &[h, w]) => Plane::new(h, w, values),
+        _ => Err(Error::file(path, format!("an anomaly map must be [h, w], got {shape:?}"))),
+    }
+}

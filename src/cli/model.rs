@@ -1,0 +1,153 @@
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use orthoscope::backend::Cpu;
+use orthoscope::data::write_atomically;
+use orthoscope::model::{Architecture, Parameters, Plan, WeightFile};
+use orthoscope::report::table::{Column, Table};
+use orthoscope::shape::Shape;
+
+use super::npy;
+
+/// Subcommands of `model`.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Write a network with fresh weights
+    Init(Init),
+    /// Run a network on an array
+    Forward(Forward),
+    /// List layers, shapes, parameters and FLOPs
+    Summary(Summary),
+}
+
+/// Arguments of `model init`.
+#[derive(clap::Args)]
+pub struct Init {
+    /// 1: no skips; 2: skips through convex combination modules
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=2))]
+    model: u8,
+    /// Base width w
+    #[arg(long)]
+    width: usize,
+    /// Seed of the weights
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Weight file to write
+    #[arg(long, value_name = "SAFETENSORS")]
+    out: PathBuf,
+}
+
+/// Arguments of `model forward`.
+#[derive(clap::Args)]
+pub struct Forward {
+    /// Weight file
+    #[arg(long, value_name = "SAFETENSORS")]
+    model: PathBuf,
+    /// Input array x: f32 or f64 [N, H, W, 3], H and W divisible by 8
+    #[arg(long, value_name = "NPY")]
+    input: PathBuf,
+    /// Output array f(x): f32 [N, H, W, 3]
+    #[arg(long, value_name = "NPY")]
+    output: PathBuf,
+}
+
+/// Arguments of `model summary`.
+#[derive(clap::Args)]
+pub struct Summary {
+    /// Weight file; without one --model and --width say which network
+    #[arg(long, value_name = "SAFETENSORS", conflicts_with_all = ["model", "width"])]
+    weights: Option<PathBuf>,
+    /// Model I or II
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
+    model: u8,
+    /// Base width w
+    #[arg(long, default_value_t = 64)]
+    width: usize,
+    /// Side of the input image in pixels
+    #[arg(long, default_value_t = 256)]
+    size: usize,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs a subcommand.
+pub fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Init(own) => init(own),
+        Command::Forward(own) => forward(own),
+        Command::Summary(own) => summary(own),
+    }
+}
+
+fn init(arguments: &Init) -> anyhow::Result<()> {
+    let architecture = Architecture::autoencoder(arguments.model, arguments.width)?;
+    let backend = Cpu::default();
+    let parameters = Parameters::initialise(&backend, &architecture, arguments.seed)?;
+    let file = WeightFile { architecture, values: parameters.to_values(&backend)?, metadata: Default::default() };
+    let bytes = file.encode()?;
+    write_atomically(&arguments.out, |writer| writer.write_all(&bytes))?;
+    println!("wrote {} ({})", arguments.out.display(), file.architecture);
+    Ok(())
+}
+
+fn forward(arguments: &Forward) -> anyhow::Result<()> {
+    let file = WeightFile::read(&arguments.model)?;
+    let backend = Cpu::default();
+    let parameters = Parameters::from_values(&backend, &file.architecture, &file.values)?;
+    let (extents, x) = npy::read(&arguments.input)?;
+    let named = || format!("{}", arguments.input.display());
+    let shape = Shape::new(&extents).with_context(named)?;
+    let y = parameters.infer(&backend, shape, &x).with_context(named)?;
+    npy::write(&arguments.output, &extents, &y)?;
+    println!("wrote {} {shape}", arguments.output.display());
+    Ok(())
+}
+
+fn summary(arguments: &Summary) -> anyhow::Result<()> {
+    let architecture = match &arguments.weights {
+        Some(path) => WeightFile::read(path)?.architecture,
+        None => Architecture::autoencoder(arguments.model, arguments.width)?,
+    };
+    let input = Shape::new(&[1, arguments.size, arguments.size, 3])?;
+    let plan = architecture.plan(input)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&as_json(&architecture, &plan))?);
+        return Ok(());
+    }
+    let columns = [
+        Column::text("layer"),
+        Column::text("operation"),
+        Column::text("output"),
+        Column::number("parameters"),
+        Column::number("MFLOP"),
+    ];
+    let mut table = Table::new(format!("{architecture}, input {input}"), columns);
+    let cells = |name: &str, kind: &str, output: String, parameters: usize, flops: u64| {
+        [name.to_owned(), kind.to_owned(), output, parameters.to_string(), format!("{:.1}", flops as f64 / 1e6)]
+    };
+    for layer in &plan.layers {
+        table.row(cells(&layer.name, &layer.kind, layer.output.to_string(), layer.parameters, layer.flops));
+    }
+    table.summary(cells("total", "forward", String::new(), plan.parameter_count(), plan.flops()));
+    print!("{}", table.plain());
+    println!(
+        "forward and backward {:.1} MFLOP; two FLOPs per multiply-add, convolutions only",
+        plan.training_flops() as f64 / 1e6
+    );
+    Ok(())
+}
+
+fn as_json(architecture: &Architecture, plan: &Plan) -> serde_json::Value {
+    let layer = |layer: &orthoscope::model::Layer| {
+        serde_json::json!({
+            "name": layer.name, "operation": layer.kind, "output": layer.output.extents(),
+            "parameters": layer.parameters, "flops": layer.flops, "training_flops": layer.training_flops,
+        })
+    };
+    serde_json::json!({
+        "architecture": architecture, "parameters": plan.parameter_count(), "flops": plan.flops(),
+        "training_flops": plan.training_flops(), "layers": plan.layers.iter().map(layer).collect::<Vec<_>>(),
+    })
+}

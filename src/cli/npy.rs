@@ -1,0 +1,47 @@
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use npyz::{NpyFile, Order, WriterBuilder};
+use orthoscope::data::write_atomically;
+use orthoscope::{Error, Result};
+
+/// Writes a `.npy` array of f32 in C order.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write(path: &Path, shape: &[usize], values: &[f32]) -> Result<()> {
+    let shape: Vec<u64> = shape.iter().map(|&extent| extent as u64).collect();
+    write_atomically(path, |file| {
+        let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;
+        writer.extend(values.iter().copied())?;
+        writer.finish()
+    })
+}
+
+/// Reads a `.npy` array of f32 or f64 in C order: shape and values.
+///
+/// # Errors
+/// An unreadable file, another type or order, a value that is not finite.
+pub fn read(path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
+    let failed = |reason: &dyn std::fmt::Display| Error::file(path, format!("not a usable .npy array: {reason}"));
+    let open = || File::open(path).map_err(|error| Error::file(path, error));
+    let header = NpyFile::new(BufReader::new(open()?)).map_err(|error| failed(&error))?;
+    if header.order() != Order::C {
+        return Err(failed(&"Fortran order; save it with numpy.ascontiguousarray"));
+    }
+    let shape = header.shape().iter().map(|&extent| extent as usize).collect();
+    let values = match header.try_data::<f32>() {
+        Ok(data) => data.collect::<std::io::Result<Vec<f32>>>().map_err(|error| failed(&error))?,
+        Err(header) => {
+            let wide = header
+                .try_data::<f64>()
+                .map_err(|other| failed(&format!("type {} is neither f32 nor f64", other.dtype().descr())))?;
+            wide.map(|value| value.map(|value| value as f32)).collect::<std::io::Result<_>>().map_err(|error| failed(&error))?
+        }
+    };
+    match values.iter().find(|value| !value.is_finite()) {
+        Some(value) => Err(failed(&format!("holds {value}"))),
+        None => Ok((shape, values)),
+    }
+}
