@@ -132,12 +132,7 @@ impl Ccm for Cpu {
         let chunks = (rows * c).div_ceil(chunk);
         let mut mix_sums = Partials::new(self, chunks, 3 * c, c)?;
         let mut gate_sums = Partials::new(self, chunks, c, c)?;
-        let backward = Backward {
-            simd: self.simd,
-            c,
-            gate: pack_backward(self, c, c, weights.w_gate)?,
-            mix: pack_backward(self, c, 3 * c, weights.w_mix)?,
-        };
+        let backward = Backward::new(self, c, weights)?;
         let (mix_len, gate_len) = (mix_sums.chunk(), gate_sums.chunk());
         let sums = mix_sums.data.par_chunks_mut(mix_len).zip(gate_sums.data.par_chunks_mut(gate_len));
         let grads = ds.par_chunks_mut(chunk).zip(du.par_chunks_mut(chunk));
@@ -176,6 +171,12 @@ struct Scratch {
 }
 
 impl Backward {
+    fn new(cpu: &Cpu, c: usize, weights: &CcmWeights<&Buffer>) -> Result<Self> {
+        let gate = pack_backward(cpu, c, c, weights.w_gate)?;
+        let mix = pack_backward(cpu, c, 3 * c, weights.w_mix)?;
+        Ok(Self { simd: cpu.simd, c, gate, mix })
+    }
+
     /// One chunk: adds to ds, du and the partial weight gradients `[mix, gate]`; returns the bias gradients likewise.
     fn chunk(
         &self,
