@@ -1,6 +1,6 @@
 //! Activations and their slopes as functions of one number, and the loop that applies them to a slice in place.
 
-use super::exp::{exp, exp_minus_one_below_zero};
+use super::exp::{exp, exp_minus_one_below_zero, log_one_plus};
 use super::simd::Simd;
 use crate::shape::Activation;
 
@@ -20,7 +20,7 @@ fn tanh(x: f32) -> f32 {
 
 /// `1 / (1 + exp(-x))`.
 #[inline(always)]
-pub(super) fn sigmoid(x: f32) -> f32 {
+fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
@@ -29,7 +29,7 @@ pub(super) fn sigmoid(x: f32) -> f32 {
 fn softplus(x: f32) -> f32 {
     // A comparison rather than `max`, which would turn NaN into 0.
     let positive = if x < 0.0 { 0.0 } else { x };
-    positive + exp(-x.abs()).ln_1p()
+    positive + log_one_plus(exp(-x.abs()))
 }
 
 /// `values = A(values)`.
@@ -57,22 +57,15 @@ pub(super) fn elu_slope(y: f32) -> f32 {
     if y > 0.0 { 1.0 } else { 1.0 + y }
 }
 
-/// `values = S(values)`, the slope at outputs.
-pub(super) fn slope(simd: Simd, activation: Activation, values: &mut [f32]) {
-    match activation {
-        Activation::Identity => values.fill(1.0),
-        Activation::Elu => map(simd, values, elu_slope),
-        Activation::Tanh => map(simd, values, |y| 1.0 - y * y),
-        Activation::Sigmoid => map(simd, values, |y| y - y * y),
-        // Outputs of softplus are not negative.
-        Activation::Softplus => map(simd, values, |y| -exp_minus_one_below_zero(-y)),
-    }
-}
-
 /// `values = S⁽ᵏ⁾(values)`, the derivative of order `order` of the slope, at outputs.
 pub(super) fn slope_derivative(simd: Simd, activation: Activation, order: u32, values: &mut [f32]) {
     match (activation, order) {
-        (_, 0) => slope(simd, activation, values),
+        (Activation::Identity, 0) => values.fill(1.0),
+        (Activation::Elu, 0) => map(simd, values, elu_slope),
+        (Activation::Tanh, 0) => map(simd, values, |y| 1.0 - y * y),
+        (Activation::Sigmoid, 0) => map(simd, values, |y| y - y * y),
+        // Outputs of softplus are not negative.
+        (Activation::Softplus, 0) => map(simd, values, |y| -exp_minus_one_below_zero(-y)),
         (Activation::Elu, 1) => map(simd, values, |y| if y > 0.0 { 0.0 } else { 1.0 }),
         (Activation::Tanh, 1) => map(simd, values, |y| -2.0 * y),
         (Activation::Sigmoid, 1) => map(simd, values, |y| 1.0 - 2.0 * y),

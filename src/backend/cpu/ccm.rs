@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::activation::elu_slope;
 use super::columns::{accumulate, add_in_order};
 use super::conv2d::pack_forward;
-use super::elementwise::update_with_two;
+use super::elementwise::update;
 use super::linear::pack_backward;
 use super::outer::{Partials, add_products, chunk_count};
 use super::pack::{Packed, blocks, padded};
@@ -70,9 +70,7 @@ impl Ccm for Cpu {
     fn convex_combination(&self, beta: &Buffer, s: &Buffer, u: &Buffer, y: &mut Buffer) -> Result<()> {
         let len = y.len();
         check_lengths("convex_combination", &[(beta.len(), len), (s.len(), len), (u.len(), len)])?;
-        let chunk = super::elementwise::CHUNK;
-        let inputs = beta.par_chunks(chunk).zip(s.par_chunks(chunk)).zip(u.par_chunks(chunk));
-        y.par_chunks_mut(chunk).zip(inputs).for_each(|(y, ((beta, s), u))| combine_all(self.simd, [beta, s, u], y));
+        update(self.simd, y, [beta, s, u], |y, [beta, s, u]| *y = combine(beta, s, u));
         Ok(())
     }
 
@@ -80,10 +78,9 @@ impl Ccm for Cpu {
         let ([beta, s, u], [d_beta, ds, du]) = (operands, grads);
         let lengths = [beta.len(), s.len(), u.len(), d_beta.len(), ds.len(), du.len()];
         check_lengths("convex_combination_grad", &lengths.map(|len| (len, dy.len())))?;
-        update_with_two(self.simd, d_beta, dy, s, |d_beta, dy, s| *d_beta += dy * s);
-        update_with_two(self.simd, d_beta, dy, u, |d_beta, dy, u| *d_beta -= dy * u);
-        update_with_two(self.simd, ds, dy, beta, |ds, dy, beta| *ds += dy * beta);
-        update_with_two(self.simd, du, dy, beta, |du, dy, beta| *du += dy * (1.0 - beta));
+        update(self.simd, d_beta, [dy, s, u], |d_beta, [dy, s, u]| *d_beta += dy * (s - u));
+        update(self.simd, ds, [dy, beta], |ds, [dy, beta]| *ds += dy * beta);
+        update(self.simd, du, [dy, beta], |du, [dy, beta]| *du += dy * (1.0 - beta));
         Ok(())
     }
 
@@ -135,12 +132,7 @@ impl Ccm for Cpu {
         let chunks = (rows * c).div_ceil(chunk);
         let mut mix_sums = Partials::new(self, chunks, 3 * c, c)?;
         let mut gate_sums = Partials::new(self, chunks, c, c)?;
-        let backward = Backward {
-            simd: self.simd,
-            c,
-            gate: pack_backward(self, c, c, weights.w_gate)?,
-            mix: pack_backward(self, c, 3 * c, weights.w_mix)?,
-        };
+        let backward = Backward::new(self, c, weights)?;
         let (mix_len, gate_len) = (mix_sums.chunk(), gate_sums.chunk());
         let sums = mix_sums.data.par_chunks_mut(mix_len).zip(gate_sums.data.par_chunks_mut(gate_len));
         let grads = ds.par_chunks_mut(chunk).zip(du.par_chunks_mut(chunk));
@@ -179,6 +171,12 @@ struct Scratch {
 }
 
 impl Backward {
+    fn new(cpu: &Cpu, c: usize, weights: &CcmWeights<&Buffer>) -> Result<Self> {
+        let gate = pack_backward(cpu, c, c, weights.w_gate)?;
+        let mix = pack_backward(cpu, c, 3 * c, weights.w_mix)?;
+        Ok(Self { simd: cpu.simd, c, gate, mix })
+    }
+
     /// One chunk: adds to ds, du and the partial weight gradients `[mix, gate]`; returns the bias gradients likewise.
     fn chunk(
         &self,

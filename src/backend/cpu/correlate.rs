@@ -6,8 +6,8 @@ use std::ops::Range as Rows;
 use rayon::prelude::*;
 
 use super::Cpu;
-use super::pack::Packed;
-use super::simd::Segment;
+use super::pack::{Block, Packed};
+use super::simd::{LANES, Segment, Simd};
 use super::storage::Buffer;
 use super::strips::{Finish, PixelRow, Range, multiply};
 use crate::backend::Storage;
@@ -158,43 +158,40 @@ pub(super) fn correlate(
     let images = y.par_chunks_mut(height * pitch).zip(x.par_chunks(image_len));
     let bands = images.flat_map(|(y, x)| y.par_chunks_mut(rows * pitch).enumerate().map(move |(i, y)| (x, i * rows, y)));
     bands.try_for_each(|(x, first, y)| {
-        let rows = first..first + y.len() / pitch;
-        band(cpu, shape, &plan, x, rows, weights, finish, y)
+        let lines = Lines::new(cpu, shape, &plan, x, &(first..first + y.len() / pitch))?;
+        band(cpu.simd, shape, &plan, (&lines, first), weights, finish, y)
     })
 }
 
-/// Output rows `rows` of one image.
-#[allow(clippy::too_many_arguments)] // the parts of one call, spread over two functions for length only
+/// The output rows `y` of one image, from row `first` on.
 fn band(
-    cpu: &Cpu,
+    simd: Simd,
     shape: &Correlation,
     plan: &Plan,
-    x: &[f32],
-    rows: Rows<usize>,
+    (lines, first): (&Lines<'_>, usize),
     weights: &Packed,
     finish: Finish<'_>,
     y: &mut [f32],
 ) -> Result<()> {
-    let lines = Lines::new(cpu, shape, plan, x, &rows)?;
     let pitch = shape.target.1 * shape.write.stride;
     let (row, depth) = (shape.stride * lines.pixel, plan.run_taps * shape.read.count);
     for block in &weights.blocks {
-        for (oy, y) in rows.clone().zip(y.chunks_exact_mut(pitch)) {
-            let segments = segments(shape, plan, &lines, oy, block.offset, block.vectors * super::simd::LANES);
+        for (oy, y) in (first..).zip(y.chunks_exact_mut(pitch)) {
+            let segments = segments(shape, plan, lines, oy, block);
             let pixels = PixelRow { data: lines.data(), row, depth, segments: &segments, count: shape.target.1 };
-            multiply(cpu.simd, pixels, weights, block, finish, y, shape.write)?;
+            multiply(simd, pixels, weights, block, finish, y, shape.write)?;
         }
     }
     Ok(())
 }
 
 /// Every run of taps that output row `oy` needs, as offsets into the lines and the packed weights.
-fn segments(shape: &Correlation, plan: &Plan, lines: &Lines<'_>, oy: usize, block: usize, width: usize) -> Vec<Segment> {
+fn segments(shape: &Correlation, plan: &Plan, lines: &Lines<'_>, oy: usize, block: &Block) -> Vec<Segment> {
     let rows = (0..shape.kernel).filter_map(|ky| shape.row(oy, ky).map(|iy| (ky, iy)));
     rows.flat_map(|(ky, iy)| {
         plan.runs.iter().map(move |&kx| {
             let tap = (ky * shape.kernel + kx) * shape.read.count;
-            (lines.offset(iy, shape.shift(kx)), block + tap * width)
+            (lines.offset(iy, shape.shift(kx)), block.offset + tap * block.vectors * LANES)
         })
     })
     .collect()

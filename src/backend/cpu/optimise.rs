@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::elementwise::{CHUNK, update_with};
+use super::elementwise::{CHUNK, update};
 use super::storage::Buffer;
 use super::{Cpu, check_lengths};
 use crate::backend::{AdamSpec, Optimise};
@@ -34,7 +34,7 @@ impl Optimise for Cpu {
     fn moving_average(&self, decay: f64, p: &Buffer, average: &mut Buffer) -> Result<()> {
         check_lengths("moving_average", &[(average.len(), p.len())])?;
         let (keep, take) = (decay as f32, (1.0 - decay) as f32);
-        update_with(self.simd, average, p, |average, p| *average = keep * *average + take * p);
+        update(self.simd, average, [p], |average, [p]| *average = keep * *average + take * p);
         Ok(())
     }
 }

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::activation::{activate, slope, slope_derivative};
+use super::activation::{activate, elu_slope, slope_derivative};
 use super::columns::add_column_sums;
-use super::elementwise::{CHUNK, update_with, update_with_two};
+use super::elementwise::{CHUNK, update};
 use super::storage::Buffer;
 use super::strips::Range;
 use super::{Cpu, check_lengths};
@@ -38,12 +38,13 @@ impl Pointwise for Cpu {
 
     fn activation_grad(&self, activation: Activation, y: &Buffer, dy: &Buffer, dz: &mut Buffer) -> Result<()> {
         check_lengths("activation_grad", &[(dz.len(), y.len()), (dy.len(), y.len())])?;
-        let chunks = dz.par_chunks_mut(CHUNK).zip(y.par_chunks(CHUNK)).zip(dy.par_chunks(CHUNK));
-        chunks.for_each(|((dz, y), dy)| {
-            dz.copy_from_slice(y);
-            slope(self.simd, activation, dz);
-            dz.iter_mut().zip(dy).for_each(|(dz, dy)| *dz *= dy);
-        });
+        match activation {
+            Activation::Elu => update(self.simd, dz, [y, dy], |dz, [y, dy]| *dz = dy * elu_slope(y)),
+            _ => {
+                self.activation_slope(activation, 0, y, dz)?;
+                update(self.simd, dz, [dy], |dz, [dy]| *dz *= dy);
+            }
+        }
         Ok(())
     }
 
@@ -55,39 +56,39 @@ impl Pointwise for Cpu {
 
     fn add(&self, a: &Buffer, b: &Buffer, y: &mut Buffer) -> Result<()> {
         check_lengths("add", &[(a.len(), y.len()), (b.len(), y.len())])?;
-        update_with_two(self.simd, y, a, b, |y, a, b| *y = a + b);
+        update(self.simd, y, [a, b], |y, [a, b]| *y = a + b);
         Ok(())
     }
 
     fn sub(&self, a: &Buffer, b: &Buffer, y: &mut Buffer) -> Result<()> {
         check_lengths("sub", &[(a.len(), y.len()), (b.len(), y.len())])?;
-        update_with_two(self.simd, y, a, b, |y, a, b| *y = a - b);
+        update(self.simd, y, [a, b], |y, [a, b]| *y = a - b);
         Ok(())
     }
 
     fn mul(&self, a: &Buffer, b: &Buffer, y: &mut Buffer) -> Result<()> {
         check_lengths("mul", &[(a.len(), y.len()), (b.len(), y.len())])?;
-        update_with_two(self.simd, y, a, b, |y, a, b| *y = a * b);
+        update(self.simd, y, [a, b], |y, [a, b]| *y = a * b);
         Ok(())
     }
 
     fn mul_add(&self, a: &Buffer, b: &Buffer, y: &mut Buffer) -> Result<()> {
         check_lengths("mul_add", &[(a.len(), y.len()), (b.len(), y.len())])?;
-        update_with_two(self.simd, y, a, b, |y, a, b| *y += a * b);
+        update(self.simd, y, [a, b], |y, [a, b]| *y += a * b);
         Ok(())
     }
 
     fn affine(&self, alpha: f64, beta: f64, x: &Buffer, y: &mut Buffer) -> Result<()> {
         check_lengths("affine", &[(x.len(), y.len())])?;
         let (alpha, beta) = (alpha as f32, beta as f32);
-        update_with(self.simd, y, x, |y, x| *y = alpha * x + beta);
+        update(self.simd, y, [x], |y, [x]| *y = alpha * x + beta);
         Ok(())
     }
 
     fn axpy(&self, alpha: f64, x: &Buffer, y: &mut Buffer) -> Result<()> {
         check_lengths("axpy", &[(x.len(), y.len())])?;
         let alpha = alpha as f32;
-        update_with(self.simd, y, x, |y, x| *y += alpha * x);
+        update(self.simd, y, [x], |y, [x]| *y += alpha * x);
         Ok(())
     }
 

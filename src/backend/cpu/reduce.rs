@@ -20,7 +20,7 @@ impl Reduce for Cpu {
     fn sum_grad(&self, alpha: f64, dy: &Buffer, dx: &mut Buffer) -> Result<()> {
         check_lengths("sum_grad", &[(dy.len(), 1)])?;
         let step = (alpha * f64::from(dy[0])) as f32;
-        update(self.simd, dx, |dx| *dx += step);
+        update(self.simd, dx, [], |dx, []| *dx += step);
         Ok(())
     }
 }

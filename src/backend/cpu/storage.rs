@@ -1,6 +1,7 @@
 //! Memory: vectors that come back to a free list when dropped, so that a training step reuses what the last one used.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,10 +14,17 @@ use crate::error::{Error, Result};
 const LINE: usize = 16;
 
 /// Vectors waiting for reuse, by length.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct FreeList {
     waiting: Mutex<HashMap<usize, Vec<Vec<f32>>>>,
     held_bytes: AtomicUsize,
+}
+
+/// The waiting floats themselves are no use to a reader.
+impl fmt::Debug for FreeList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FreeList").field("held_bytes", &self.held_bytes).finish_non_exhaustive()
+    }
 }
 
 impl FreeList {
