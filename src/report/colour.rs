@@ -118,7 +118,7 @@ pub fn mask_outline(image: &Image, mask: &Plane, colour: [f32; 3]) -> Result<Ima
 }
 
 /// Relative luminance of an RGB pixel by ITU-R BT.709, on the stored (gamma-encoded) values.
-pub(super) fn luminance(rgb: &[f32]) -> f32 {
+fn luminance(rgb: &[f32]) -> f32 {
     0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2]
 }
 
