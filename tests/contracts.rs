@@ -9,6 +9,7 @@ macro_rules! on_every_backend {
     ($($check:ident),+ $(,)?) => {
         on_backend!(reference_f64, orthoscope::backend::Reference<f64>, $($check),+);
         on_backend!(reference_f32, orthoscope::backend::Reference<f32>, $($check),+);
+        on_backend!(cpu, orthoscope::backend::Cpu, $($check),+);
     };
 }
 

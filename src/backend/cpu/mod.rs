@@ -63,6 +63,11 @@ impl Cpu {
     pub fn peak_bytes(&self) -> usize {
         self.memory.peak_bytes()
     }
+
+    /// The vector instructions in use.
+    pub fn path(&self) -> Path {
+        self.simd.path()
+    }
 }
 
 impl Default for Cpu {

@@ -99,6 +99,11 @@ impl Simd {
         }
     }
 
+    /// The instructions in use.
+    pub fn path(self) -> Path {
+        self.path
+    }
+
     /// The widest instructions of this machine.
     pub fn widest() -> Self {
         let path = [Path::Avx512, Path::Avx2].into_iter().find(|&path| available(path)).unwrap_or(Path::Portable);
