@@ -4,7 +4,7 @@
 //! - Shapes arrive checked, inside a spec by value ([`crate::shape`]); buffers are flat and dense in the layout the spec names.
 //! - `=` overwrites the whole output; `+=` accumulates. Gradients with respect to inputs and weights always accumulate.
 //! - Results are deterministic: fixed-order reductions, the same bits for any number of threads.
-//! - Backends never see each other. [`reference`] is the executable specification, [`cpu`] the fast f32 path.
+//! - Backends never see each other. [`mod@reference`] is the executable specification, [`cpu`] the fast f32 path.
 
 use crate::error::Result;
 use crate::shape::{

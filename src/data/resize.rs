@@ -5,7 +5,7 @@
 //! s = max(1, old size / new size). That is bilinear interpolation when enlarging, and an average over the covered area
 //! without aliasing when shrinking. At the border the weights of what is inside are used.
 
-use super::image::{Image, Plane};
+use super::image::Image;
 use crate::error::{Error, Result};
 
 /// The image at `height x width`, by the triangle filter of the module's overview.
@@ -13,35 +13,19 @@ use crate::error::{Error, Result};
 /// # Errors
 /// A side of 0.
 pub fn resize(image: &Image, height: usize, width: usize) -> Result<Image> {
-    Image::new(height, width, Grid::of_image(image).resized(height, width))
-}
-
-/// The plane (e.g. an anomaly map) at `height x width`, by the same filter.
-///
-/// # Errors
-/// A side of 0.
-pub fn resize_plane(plane: &Plane, height: usize, width: usize) -> Result<Plane> {
-    Plane::new(height, width, Grid::of_plane(plane).resized(height, width))
-}
-
-/// The mask at `height x width` by the nearest neighbour: the pixel that holds the centre of the new one.
-///
-/// # Errors
-/// A side of 0.
-pub fn resize_mask(mask: &Plane, height: usize, width: usize) -> Result<Plane> {
-    let nearest = |i: usize, old: usize, new: usize| (2 * i + 1) * old / (2 * new);
-    let values =
-        Grid::of_plane(mask).picked(height, width, |y, x| (nearest(y, mask.height, height), nearest(x, mask.width, width)));
-    Plane::new(height, width, values)
-}
-
-/// The middle `height x width` of the image; an odd margin leaves one pixel more at the bottom or right.
-///
-/// # Errors
-/// A side of 0, or larger than the image's.
-pub fn center_crop(image: &Image, height: usize, width: usize) -> Result<Image> {
-    let (top, left) = (image.height.saturating_sub(height) / 2, image.width.saturating_sub(width) / 2);
-    crop(image, top, left, height, width)
+    let columns = triangle(image.width, width);
+    let mut wide = Vec::with_capacity(image.height * width * 3);
+    for row in image.pixels.chunks_exact(image.width * 3) {
+        for window in &columns {
+            wide.extend((0..3).map(|c| window.sum(|i| row[i * 3 + c])));
+        }
+    }
+    let stride = width * 3;
+    let mut pixels = Vec::with_capacity(height * stride);
+    for window in triangle(image.height, height) {
+        pixels.extend((0..stride).map(|k| window.sum(|i| wide[i * stride + k])));
+    }
+    Image::new(height, width, pixels)
 }
 
 /// The `height x width` pixels whose first row is `top` and first column `left`.
@@ -49,15 +33,12 @@ pub fn center_crop(image: &Image, height: usize, width: usize) -> Result<Image> 
 /// # Errors
 /// A side of 0, or a window that leaves the image.
 pub fn crop(image: &Image, top: usize, left: usize, height: usize, width: usize) -> Result<Image> {
-    Image::new(height, width, Grid::of_image(image).cropped(top, left, height, width)?)
-}
-
-/// The same window of a plane. Undoes the padding of [`pad_reflect`] on an anomaly map with `top = left = 0`.
-///
-/// # Errors
-/// As [`crop`].
-pub fn crop_plane(plane: &Plane, top: usize, left: usize, height: usize, width: usize) -> Result<Plane> {
-    Plane::new(height, width, Grid::of_plane(plane).cropped(top, left, height, width)?)
+    let fits = |first: usize, side: usize, whole: usize| first.checked_add(side).is_some_and(|end| end <= whole);
+    if !fits(top, height, image.height) || !fits(left, width, image.width) {
+        let (h, w) = (image.height, image.width);
+        return Err(Error::shape("crop", format!("{height}x{width} from row {top}, column {left} leaves {h}x{w}")));
+    }
+    picked(image, height, width, |y, x| (top + y, left + x))
 }
 
 /// The image continued at the bottom and right up to `height x width` by reflection that does not repeat the edge:
@@ -72,8 +53,7 @@ pub fn pad_reflect(image: &Image, height: usize, width: usize) -> Result<Image> 
             format!("{}x{} cannot be padded to {height}x{width}", image.height, image.width),
         ));
     }
-    let values = Grid::of_image(image).picked(height, width, |y, x| (reflect(y, image.height), reflect(x, image.width)));
-    Image::new(height, width, values)
+    picked(image, height, width, |y, x| (reflect(y, image.height), reflect(x, image.width)))
 }
 
 /// The position inside `0..n` that `i >= 0` is a reflection of.
@@ -83,60 +63,17 @@ fn reflect(i: usize, n: usize) -> usize {
     within.min(period - within).min(n - 1)
 }
 
-/// Values `[height, width, channels]`: what images and planes have in common.
-struct Grid<'a> {
-    height: usize,
-    width: usize,
-    channels: usize,
-    values: &'a [f32],
-}
-
-impl<'a> Grid<'a> {
-    fn of_image(image: &'a Image) -> Self {
-        Self { height: image.height, width: image.width, channels: 3, values: &image.pixels }
-    }
-
-    fn of_plane(plane: &'a Plane) -> Self {
-        Self { height: plane.height, width: plane.width, channels: 1, values: &plane.values }
-    }
-
-    /// New values where pixel (y, x) is a copy of pixel `source(y, x)`.
-    fn picked(&self, height: usize, width: usize, source: impl Fn(usize, usize) -> (usize, usize)) -> Vec<f32> {
-        let mut out = Vec::with_capacity(height * width * self.channels);
-        for y in 0..height {
-            for x in 0..width {
-                let (row, column) = source(y, x);
-                let at = (row * self.width + column) * self.channels;
-                out.extend_from_slice(&self.values[at..at + self.channels]);
-            }
+/// A picture where pixel (y, x) is a copy of pixel `source(y, x)`.
+fn picked(image: &Image, height: usize, width: usize, source: impl Fn(usize, usize) -> (usize, usize)) -> Result<Image> {
+    let mut pixels = Vec::with_capacity(height * width * 3);
+    for y in 0..height {
+        for x in 0..width {
+            let (row, column) = source(y, x);
+            let at = (row * image.width + column) * 3;
+            pixels.extend_from_slice(&image.pixels[at..at + 3]);
         }
-        out
     }
-
-    fn cropped(&self, top: usize, left: usize, height: usize, width: usize) -> Result<Vec<f32>> {
-        let fits = |first: usize, side: usize, whole: usize| first.checked_add(side).is_some_and(|end| end <= whole);
-        if !fits(top, height, self.height) || !fits(left, width, self.width) {
-            let (h, w) = (self.height, self.width);
-            return Err(Error::shape("crop", format!("{height}x{width} from row {top}, column {left} leaves {h}x{w}")));
-        }
-        Ok(self.picked(height, width, |y, x| (top + y, left + x)))
-    }
-
-    fn resized(&self, height: usize, width: usize) -> Vec<f32> {
-        let columns = triangle(self.width, width);
-        let mut wide = Vec::with_capacity(self.height * width * self.channels);
-        for row in self.values.chunks_exact(self.width * self.channels) {
-            for window in &columns {
-                wide.extend((0..self.channels).map(|c| window.sum(|i| row[i * self.channels + c])));
-            }
-        }
-        let stride = width * self.channels;
-        let mut out = Vec::with_capacity(height * stride);
-        for window in triangle(self.height, height) {
-            out.extend((0..stride).map(|k| window.sum(|i| wide[i * stride + k])));
-        }
-        out
-    }
+    Image::new(height, width, pixels)
 }
 
 /// The weights of one output position: `weights[k]` belongs to input `first + k`; they sum to 1.
@@ -215,52 +152,38 @@ mod tests {
         }
     }
 
+    fn row(values: &[f32]) -> Image {
+        Image::new(1, values.len(), values.iter().flat_map(|&v| [v; 3]).collect()).unwrap()
+    }
+
     #[test]
     fn enlarging_is_bilinear_and_halving_two_pixels_is_their_mean() {
-        let plane = Plane::new(1, 2, vec![0.0, 1.0]).unwrap();
-        assert_eq!(resize_plane(&plane, 1, 4).unwrap().values, [0.0, 0.25, 0.75, 1.0]);
-        assert_eq!(resize_plane(&plane, 1, 1).unwrap().values, [0.5]);
+        let image = row(&[0.0, 1.0]);
+        assert_eq!(resize(&image, 1, 4).unwrap(), row(&[0.0, 0.25, 0.75, 1.0]));
+        assert_eq!(resize(&image, 1, 1).unwrap(), row(&[0.5]));
         let same = noise(7, 5);
         assert_eq!(resize(&same, 7, 5).unwrap(), same);
     }
 
     #[test]
-    fn maps_are_not_clamped() {
-        let plane = Plane::new(1, 1, vec![-7.5]).unwrap();
-        assert_eq!(resize_plane(&plane, 2, 3).unwrap().values, [-7.5; 6]);
-    }
-
-    #[test]
-    fn masks_stay_binary() {
-        let mask = Plane::new(1, 3, vec![0.0, 1.0, 0.0]).unwrap();
-        assert_eq!(resize_mask(&mask, 1, 6).unwrap().values, [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
-        assert_eq!(resize_mask(&mask, 1, 1).unwrap().values, [1.0]);
-        assert_eq!(resize_mask(&mask, 2, 2).unwrap().values, [0.0; 4]);
-    }
-
-    #[test]
     fn reflection_does_not_repeat_the_edge() {
-        let image = |values: &[f32]| Image::new(1, values.len(), values.iter().flat_map(|&v| [v; 3]).collect()).unwrap();
-        let padded = pad_reflect(&image(&[1.0, 2.0, 3.0]), 2, 8).unwrap();
-        let row: Vec<f32> = padded.pixels.chunks_exact(3).map(|rgb| rgb[0]).collect();
+        let padded = pad_reflect(&row(&[1.0, 2.0, 3.0]), 2, 8).unwrap();
+        let reds: Vec<f32> = padded.pixels.chunks_exact(3).map(|rgb| rgb[0]).collect();
         let once = [1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0, 2.0];
-        assert_eq!(row, [once, once].concat());
-        assert_eq!(pad_reflect(&image(&[4.0]), 1, 5).unwrap(), image(&[4.0; 5]));
-        assert_eq!(pad_reflect(&image(&[4.0, 5.0]), 1, 5).unwrap(), image(&[4.0, 5.0, 4.0, 5.0, 4.0]));
-        assert!(pad_reflect(&image(&[4.0, 5.0]), 1, 1).is_err());
+        assert_eq!(reds, [once, once].concat());
+        assert_eq!(pad_reflect(&row(&[4.0]), 1, 5).unwrap(), row(&[4.0; 5]));
+        assert_eq!(pad_reflect(&row(&[4.0, 5.0]), 1, 5).unwrap(), row(&[4.0, 5.0, 4.0, 5.0, 4.0]));
+        assert!(pad_reflect(&row(&[4.0, 5.0]), 1, 1).is_err());
     }
 
     #[test]
-    fn crops_take_the_middle_and_stay_inside() {
+    fn crops_stay_inside() {
         let image = noise(5, 6);
-        let middle = center_crop(&image, 2, 3).unwrap();
-        assert_eq!(middle.pixels[..9], image.pixels[(6 + 1) * 3..(6 + 4) * 3]);
-        assert_eq!(center_crop(&image, 5, 6).unwrap(), image);
-        let error = center_crop(&image, 6, 6).unwrap_err().to_string();
+        let part = crop(&image, 1, 1, 2, 3).unwrap();
+        assert_eq!(part.pixels[..9], image.pixels[(6 + 1) * 3..(6 + 4) * 3]);
+        let error = crop(&image, 0, 0, 6, 6).unwrap_err().to_string();
         assert_eq!(error, "crop: 6x6 from row 0, column 0 leaves 5x6");
         assert!(crop(&image, usize::MAX, 0, 2, 2).is_err());
         assert!(crop(&image, 0, 0, 0, 2).is_err() && resize(&image, 0, 4).is_err());
-        let plane = Plane::new(2, 2, vec![1.0, 2.0, 3.0, 4.0]).unwrap();
-        assert_eq!(crop_plane(&plane, 1, 0, 1, 2).unwrap().values, [3.0, 4.0]);
     }
 }
