@@ -3,7 +3,7 @@
 //! orthogonal projection onto the manifold of normal images, so that what it changes is what is anomalous.
 //!
 //! The modules are rooms with one direction of sight: each may look only at those above it in this list.
-//! `tests/architecture.rs` enforces it.
+//! `tests/architecture.rs` enforces it. `Method §3` means section 3 of `paper/method.md`.
 #![deny(missing_docs)]
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(rust_2018_idioms)]
@@ -30,3 +30,8 @@ pub mod run;
 pub mod report;
 
 pub use error::{Error, Result};
+
+/// Compiles and runs the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

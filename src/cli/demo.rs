@@ -6,7 +6,7 @@ use orthoscope::backend::Cpu;
 use orthoscope::data::Category;
 use orthoscope::detect::{Detector, Resolution};
 use orthoscope::run::{
-    CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, Log, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob, demo_config, evaluate_detector,
+    CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob, demo_config, evaluate_detector,
     generate_demo_data,
 };
 use orthoscope::{Error, Result};
@@ -51,8 +51,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let detector = Detector::read(&Cpu::default(), &out.join(MODEL_FILE))?;
     let report = evaluate_detector(&detector, &category, Resolution::Native, || ())?;
     report.write(out)?;
-    let loss = Log::read(&out.join(LOG_FILE))?.iter().map(|entry| (entry.step, entry.loss)).collect();
-    page::write(out, &detector, &category, &report, &page::Run { loss, wall: Some(start.elapsed()) })?;
+    let run = page::Run { loss: page::loss_curve(&out.join(MODEL_FILE))?, wall: Some(start.elapsed()) };
+    page::write(out, &detector, &category, &report, &run)?;
     evaluate::print(&report, false)?;
     println!("{:.0} s; open {}", start.elapsed().as_secs_f64(), out.join("index.html").display());
     Ok(ExitCode::SUCCESS)

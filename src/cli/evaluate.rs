@@ -35,7 +35,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let report = evaluate_detector(&detector, &category, arguments.resolution, || bar.inc(1))?;
     bar.finish_and_clear();
     report.write(&arguments.out)?;
-    page::write(&arguments.out, &detector, &category, &report, &page::Run::default())?;
+    let run = page::Run { loss: page::loss_curve(&arguments.model)?, wall: None };
+    page::write(&arguments.out, &detector, &category, &report, &run)?;
     print(&report, arguments.json)?;
     if !arguments.json {
         println!("wrote {} and index.html", arguments.out.join(METRICS_FILE).display());

@@ -10,7 +10,7 @@ use orthoscope::report::colour::{heatmap, mask_picture};
 use orthoscope::report::page::{Example, Metric, Page};
 use orthoscope::report::picture::{FigureRow, figure};
 use orthoscope::report::table::{Column, Table};
-use orthoscope::run::EvaluationReport;
+use orthoscope::run::{EvaluationReport, LOG_FILE, Log};
 use orthoscope::{Error, Result};
 
 use super::detect::heat_scale;
@@ -19,13 +19,21 @@ use super::detect::heat_scale;
 const EXAMPLES: usize = 16;
 const FIGURE_ROWS: usize = 4;
 
-/// What is known of the training run, where the page is written right after it.
-#[derive(Default)]
+/// What is known of the training run.
 pub struct Run {
     /// (step, loss).
     pub loss: Vec<(u64, f64)>,
-    /// From start to the page.
+    /// From its start to the page, where the page is written right after it.
     pub wall: Option<Duration>,
+}
+
+/// The loss of the run that wrote `model`, from the log beside it; empty where there is none.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn loss_curve(model: &Path) -> Result<Vec<(u64, f64)>> {
+    let log = Log::read(&model.with_file_name(LOG_FILE))?;
+    Ok(log.iter().map(|entry| (entry.step, entry.loss)).collect())
 }
 
 /// The metrics as a table for a terminal.
