@@ -25,10 +25,10 @@ impl Scratch {
                 centre.plus(direction, t * half_length).plus(sideways, bow * (1.0 - t * t))
             })
             .collect();
-        let width = stream.range(0.55, 1.3);
+        let width = stream.range(0.9, 1.9);
         let mut path = Path::default();
         path.add(&points, |t| width * (1.0 - (2.0 * t - 1.0).powi(4)).max(0.15));
-        Self { path, contact: Noise::new(stream), strength: stream.range(0.55, 0.95), bright: f32::from(stream.uniform() < 0.6) }
+        Self { path, contact: Noise::new(stream), strength: stream.range(0.7, 1.0), bright: f32::from(stream.uniform() < 0.6) }
     }
 }
 
