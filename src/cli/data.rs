@@ -4,6 +4,8 @@ use orthoscope::data::sheet::{contact_sheet, grey};
 use orthoscope::data::{Family, GenerateOptions, Image, generate, write_png};
 use orthoscope::run::{Config, load_training_set};
 
+use super::output::say;
+
 /// Subcommands of `data`.
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -81,7 +83,7 @@ fn generate_families(arguments: &Generate) -> anyhow::Result<()> {
             defects_per_kind: arguments.defects,
             seed: arguments.seed,
         };
-        println!("wrote {}", generate(&arguments.out, &options)?.display());
+        say(format_args!("wrote {}", generate(&arguments.out, &options)?.display()))?;
     }
     Ok(())
 }
@@ -107,8 +109,7 @@ fn preview(arguments: &Preview) -> anyhow::Result<()> {
     ];
     let sheet = contact_sheet(&columns.each_ref().map(Vec::as_slice))?;
     write_png(&arguments.out, &sheet)?;
-    println!("wrote {}: image, corrupted, mask, change (one row a sample)", arguments.out.display());
-    Ok(())
+    say(format_args!("wrote {}: image, corrupted, mask, change (one row a sample)", arguments.out.display()))
 }
 
 /// `|x̂ - x|`.

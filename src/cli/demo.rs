@@ -11,6 +11,7 @@ use orthoscope::run::{
 };
 use orthoscope::{Error, Result};
 
+use super::output::{note, say};
 use super::{evaluate, page, train};
 
 /// Arguments of `demo`.
@@ -39,10 +40,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut config = demo_config(arguments.seed);
     config.train.steps = arguments.steps.unwrap_or(config.train.steps);
     config.validate()?;
-    eprintln!("drawing {} images", orthoscope::run::DEMO_FAMILY);
+    note(format_args!("drawing {} images", orthoscope::run::DEMO_FAMILY));
     let folder = generate_demo_data(&out.join("data"), arguments.seed)?;
     let steps = config.train.steps;
-    eprintln!("training {} for {steps} steps", config.architecture());
+    note(format_args!("training {} for {steps} steps", config.architecture()));
     let job = TrainingJob::prepare(config, &folder, out, false)?;
     if train::run_job(&job, steps)? == Outcome::Interrupted {
         return Ok(ExitCode::from(super::INTERRUPTED));
@@ -54,7 +55,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let loss = Log::read(&out.join(LOG_FILE))?.iter().map(|entry| (entry.step, entry.loss)).collect();
     page::write(out, &detector, &category, &report, &page::Run { loss, wall: Some(start.elapsed()) })?;
     evaluate::print(&report, false)?;
-    println!("{:.0} s; open {}", start.elapsed().as_secs_f64(), out.join("index.html").display());
+    say(format_args!("{:.0} s; open {}", start.elapsed().as_secs_f64(), out.join("index.html").display()))?;
     Ok(ExitCode::SUCCESS)
 }
 

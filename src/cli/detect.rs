@@ -10,6 +10,7 @@ use orthoscope::report::colour::{Scale, overlay};
 use orthoscope::{Error, Result};
 use serde::Serialize;
 
+use super::output::{note, say};
 use super::{npy, progress};
 
 /// Arguments of `detect`.
@@ -70,20 +71,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         match inspect(arguments, &detector, name, path) {
             Ok(finding) => {
                 if !arguments.json {
-                    bar.suspend(|| println!("{}", line(&finding)));
+                    bar.suspend(|| say(line(&finding)))?;
                 }
                 findings.push(finding);
             }
             Err(error) => {
                 failed += 1;
-                bar.suspend(|| eprintln!("error: {error}"));
+                bar.suspend(|| note(format_args!("error: {error}")));
             }
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&findings)?);
+        say(serde_json::to_string_pretty(&findings)?)?;
     }
     if failed > 0 {
         bail!("{failed} of {} images could not be inspected", images.len());

@@ -5,6 +5,7 @@ use orthoscope::data::Category;
 use orthoscope::detect::{Detector, Resolution};
 use orthoscope::run::{EvaluationReport, METRICS_FILE, evaluate_detector};
 
+use super::output::{self, say};
 use super::{page, progress};
 
 /// Arguments of `evaluate`.
@@ -38,7 +39,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     page::write(&arguments.out, &detector, &category, &report, &page::Run::default())?;
     print(&report, arguments.json)?;
     if !arguments.json {
-        println!("wrote {} and index.html", arguments.out.join(METRICS_FILE).display());
+        say(format_args!("wrote {} and index.html", arguments.out.join(METRICS_FILE).display()))?;
     }
     Ok(())
 }
@@ -46,10 +47,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 /// Prints metrics and protocol, for people or for scripts.
 pub fn print(report: &EvaluationReport, json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(report)?);
-        return Ok(());
+        return say(serde_json::to_string_pretty(report)?);
     }
-    print!("{}", page::metrics_table(report));
-    println!("{}", report.protocol);
-    Ok(())
+    output::print(page::metrics_table(report))?;
+    say(&report.protocol)
 }

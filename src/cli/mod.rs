@@ -10,6 +10,7 @@ mod evaluate;
 mod metrics;
 mod model;
 mod npy;
+mod output;
 mod page;
 mod progress;
 mod train;
@@ -70,8 +71,9 @@ pub fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).init();
     match run(arguments) {
         Ok(code) => code,
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            output::note(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -90,11 +92,14 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Data(own) => done(data::run(&own)),
         Command::Model(own) => done(model::run(&own)),
         Command::Doctor(own) => done(doctor::run(&own)),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "orthoscope", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Completions { shell } => done(completions(shell)),
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "orthoscope", &mut script);
+    output::print(String::from_utf8_lossy(&script))
 }
 
 fn done(result: anyhow::Result<()>) -> anyhow::Result<ExitCode> {

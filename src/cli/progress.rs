@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use orthoscope::run::LogEntry;
 
+use super::output::note;
+
 /// Seconds between lines where standard error is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
@@ -40,7 +42,7 @@ impl TrainingProgress {
             self.printed = Some(Instant::now());
             let pace = self.start.elapsed().as_secs_f64() / (entry.step - first) as f64;
             let left = Duration::from_secs_f64(pace * (self.steps - entry.step) as f64);
-            eprintln!("step {}/{}  {message}  {} left", entry.step, self.steps, HumanDuration(left));
+            note(format_args!("step {}/{}  {message}  {} left", entry.step, self.steps, HumanDuration(left)));
         }
     }
 

@@ -7,6 +7,7 @@ use anyhow::Context;
 use orthoscope::backend::Cpu;
 use orthoscope::run::{CHECKPOINT_FILE, Config, MODEL_FILE, Outcome, TrainingJob};
 
+use super::output::say;
 use super::progress::TrainingProgress;
 
 /// Arguments of `train`.
@@ -44,11 +45,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let job = TrainingJob::prepare(config, &arguments.data, &arguments.out, arguments.resume)?;
     match run_job(&job, steps)? {
         Outcome::Finished => {
-            println!("wrote {}", arguments.out.join(MODEL_FILE).display());
+            say(format_args!("wrote {}", arguments.out.join(MODEL_FILE).display()))?;
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Interrupted => {
-            println!("interrupted; {} holds the steps done, --resume continues", arguments.out.join(CHECKPOINT_FILE).display());
+            let checkpoint = arguments.out.join(CHECKPOINT_FILE);
+            say(format_args!("interrupted; {} holds the steps done, --resume continues", checkpoint.display()))?;
             Ok(ExitCode::from(super::INTERRUPTED))
         }
     }
