@@ -317,7 +317,12 @@ fn generating_never_touches_what_is_there() {
     assert!(error.ends_with("exists and is not empty; choose another folder or remove it first"), "{error}");
     assert_eq!(std::fs::read(folder.path().join("grid/mine.txt")).unwrap(), b"x");
     saved(folder.path(), "file", b"x");
-    assert!(generate(&folder.path().join("file"), &GENERATED).unwrap_err().to_string().contains("cannot be made"));
+    assert!(
+        generate(&folder.path().join("file"), &GENERATED)
+            .unwrap_err()
+            .to_string()
+            .contains("is a file; the output needs a folder")
+    );
     std::fs::create_dir(folder.path().join("wood")).unwrap();
     generate(folder.path(), &GenerateOptions { family: Family::Wood, ..GENERATED }).unwrap();
     for bad in [GenerateOptions { size: 31, ..GENERATED }, GenerateOptions { train: 0, ..GENERATED }] {

@@ -3,7 +3,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use orthoscope::backend::Cpu;
-use orthoscope::data::{Image, Plane, list_images, read_image, resize, write_atomically, write_mask_png, write_png};
+use orthoscope::data::{
+    Image, Plane, check_output_folder, list_images, make_folder, read_image, resize, write_atomically, write_mask_png, write_png,
+};
 use orthoscope::detect::metrics::{Score, resize_bilinear};
 use orthoscope::detect::{Detector, Inspection, threshold_mask};
 use orthoscope::report::colour::{Scale, overlay};
@@ -58,9 +60,9 @@ struct Finding {
 
 /// Looks for anomalies in images. An image that cannot be read does not keep the others from being done.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    check_output_folder(&arguments.out)?;
     let images = named_images(&arguments.paths)?;
     let detector = Detector::read(&Cpu::default(), &arguments.model)?;
-    std::fs::create_dir_all(&arguments.out).map_err(|error| Error::file(&arguments.out, error))?;
     if detector.settings().thresholds.is_none() && arguments.threshold.is_none() {
         log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());
     }
@@ -144,7 +146,7 @@ fn write_files(stem: &Path, image: &Image, inspection: &Inspection, map: &Plane,
         PathBuf::from(name)
     };
     if let Some(folder) = stem.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
+        make_folder(folder)?;
     }
     npy::write(&file("_map.npy"), &[map.height, map.width], &map.values)?;
     write_png(&file("_heatmap.png"), &overlay(image, map, heat_scale(map, finding.pixel_threshold))?)?;

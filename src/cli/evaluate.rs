@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use orthoscope::backend::Cpu;
-use orthoscope::data::Category;
+use orthoscope::data::{Category, check_output_folder};
 use orthoscope::detect::{Detector, Resolution};
 use orthoscope::run::{EvaluationReport, METRICS_FILE, evaluate_detector};
 
@@ -30,6 +30,7 @@ pub struct Arguments {
 
 /// Evaluates a weight file on a test set.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    check_output_folder(&arguments.out)?;
     let category = Category::open(&arguments.data)?;
     let detector = Detector::read(&Cpu::default(), &arguments.model)?;
     let bar = progress::image_bar(category.test.len());

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::file::{write_mask_png, write_png};
 use super::image::Image;
+use super::output::make_folder;
 use super::texture::{Defect, Defective, Family};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
@@ -90,7 +91,7 @@ pub fn generate(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
         return Err(Error::file(target, "exists and is not empty; choose another folder or remove it first"));
     }
     let refuse = |error: std::io::Error| Error::file(&target, format!("cannot be made: {error}"));
-    std::fs::create_dir_all(out).map_err(refuse)?;
+    make_folder(out)?;
     let hidden = tempfile::Builder::new().prefix(".generate").tempdir_in(out).map_err(refuse)?;
     let draft = hidden.path().join(options.family.name());
     write_category(&draft, options)?;
@@ -123,8 +124,7 @@ fn write_category(root: &Path, options: &GenerateOptions) -> Result<()> {
 }
 
 fn made_folder(path: PathBuf) -> Result<PathBuf> {
-    std::fs::create_dir_all(&path).map_err(|error| Error::file(&path, format!("cannot be made: {error}")))?;
-    Ok(path)
+    make_folder(&path).map(|()| path)
 }
 
 /// Runs `write` for every number and its file name, on all cores. Each picture has its own stream: the order does not matter.

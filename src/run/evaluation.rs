@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{COMMIT, METRICS_FILE};
 use crate::backend::Backend;
-use crate::data::{Category, Plane, TestImage, write_atomically};
+use crate::data::{Category, Plane, TestImage, make_folder, write_atomically};
 use crate::detect::metrics::{Metrics, Score};
 use crate::detect::{Detector, Evaluation, ImageResult, Resolution, Settings, evaluate};
 use crate::error::{Error, Result};
@@ -38,7 +38,7 @@ impl EvaluationReport {
     pub fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(METRICS_FILE);
         let json = serde_json::to_string_pretty(self).map_err(|error| Error::file(&path, error))?;
-        std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
+        make_folder(folder)?;
         write_atomically(&path, |writer| writeln!(writer, "{json}"))
     }
 }

@@ -8,7 +8,9 @@ use super::log::{Log, LogEntry};
 use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
 use crate::backend::Backend;
 use crate::data::texture::Family;
-use crate::data::{Image, TrainingSet, list_images, read_image, train_images, write_atomically};
+use crate::data::{
+    Image, TrainingSet, check_output_folder, list_images, make_folder, read_image, train_images, write_atomically,
+};
 use crate::detect::{Detector, Provenance, Settings};
 use crate::error::{Error, Result};
 use crate::model::WeightFile;
@@ -44,6 +46,7 @@ impl TrainingJob {
     /// config.
     pub fn prepare(config: Config, category: &Path, out: &Path, resume: bool) -> Result<Self> {
         config.validate()?;
+        check_output_folder(out)?;
         let checkpoint = find_checkpoint(&config, out, resume)?;
         let (set, held_out) = load_training_set(&config, category)?;
         Ok(Self { config, set, held_out, out: out.to_owned(), checkpoint })
@@ -56,7 +59,7 @@ impl TrainingJob {
     /// A loss that is not finite, a file that cannot be written; the last checkpoint stays.
     pub fn run<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogEntry)) -> Result<Outcome> {
         let text = self.config.to_toml()?;
-        std::fs::create_dir_all(&self.out).map_err(|error| Error::file(&self.out, error))?;
+        make_folder(&self.out)?;
         self.write(CONFIG_FILE, text.as_bytes())?;
         let mut trainer = match &self.checkpoint {
             Some(checkpoint) => Trainer::resume(backend, self.config.recipe(), checkpoint)?,
