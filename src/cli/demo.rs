@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use orthoscope::backend::Cpu;
-use orthoscope::data::Category;
+use orthoscope::data::{Category, check_output_folder};
 use orthoscope::detect::{Detector, Resolution};
 use orthoscope::run::{
     CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, Log, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob, demo_config, evaluate_detector,
@@ -36,16 +36,20 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let out = &arguments.out;
-    clear(out, arguments.overwrite)?;
     let mut config = demo_config(arguments.seed);
     config.train.steps = arguments.steps.unwrap_or(config.train.steps);
     config.validate()?;
+    check_output_folder(out)?;
+    clear(out, arguments.overwrite)?;
     note(format_args!("drawing {} images", orthoscope::run::DEMO_FAMILY));
     let folder = generate_demo_data(&out.join("data"), arguments.seed)?;
     let steps = config.train.steps;
     note(format_args!("training {} for {steps} steps", config.architecture()));
     let job = TrainingJob::prepare(config, &folder, out, false)?;
     if train::run_job(&job, steps)? == Outcome::Interrupted {
+        let (out, folder) = (out.display(), folder.display());
+        let command = format!("orthoscope train --config {out}/{CONFIG_FILE} --data {folder} --out {out} --resume");
+        say(format_args!("interrupted; `{command}` continues the training"))?;
         return Ok(ExitCode::from(super::INTERRUPTED));
     }
     let category = Category::open(&folder)?;

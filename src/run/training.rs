@@ -82,6 +82,11 @@ impl TrainingJob {
         Ok(Outcome::Finished)
     }
 
+    /// Where the run keeps what it needs to continue.
+    pub fn checkpoint_path(&self) -> PathBuf {
+        self.out.join(CHECKPOINT_FILE)
+    }
+
     fn advance<B: Backend>(&self, trainer: &mut Trainer<B>) -> Result<LogEntry> {
         let start = Instant::now();
         let batch = self.set.batch(trainer.step(), self.config.train.batch)?;
