@@ -59,12 +59,9 @@ impl TrainingJob {
     /// A loss that is not finite, a file that cannot be written; the last checkpoint stays.
     pub fn run<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogEntry)) -> Result<Outcome> {
         let text = self.config.to_toml()?;
+        let mut trainer = self.trainer(backend)?;
         make_folder(&self.out)?;
         self.write(CONFIG_FILE, text.as_bytes())?;
-        let mut trainer = match &self.checkpoint {
-            Some(checkpoint) => Trainer::resume(backend, self.config.recipe(), checkpoint)?,
-            None => Trainer::new(backend, self.config.recipe())?,
-        };
         let mut log = Log::open(&self.out.join(LOG_FILE), trainer.step())?;
         while trainer.step() < self.config.train.steps {
             if stop.load(Ordering::Relaxed) {
@@ -85,6 +82,17 @@ impl TrainingJob {
     /// Where the run keeps what it needs to continue.
     pub fn checkpoint_path(&self) -> PathBuf {
         self.out.join(CHECKPOINT_FILE)
+    }
+
+    fn trainer<B: Backend>(&self, backend: &B) -> Result<Trainer<B>> {
+        let recipe = self.config.recipe();
+        match &self.checkpoint {
+            Some(checkpoint) => {
+                let foreign = |error| Error::file(self.checkpoint_path(), error);
+                Trainer::resume(backend, recipe, checkpoint).map_err(foreign)
+            }
+            None => Trainer::new(backend, recipe),
+        }
     }
 
     fn advance<B: Backend>(&self, trainer: &mut Trainer<B>) -> Result<LogEntry> {
@@ -147,9 +155,9 @@ pub fn load_training_set(config: &Config, category: &Path) -> Result<(TrainingSe
 
 fn find_checkpoint(config: &Config, out: &Path, resume: bool) -> Result<Option<Checkpoint>> {
     let path = out.join(CHECKPOINT_FILE);
-    match (resume, path.exists() || out.join(MODEL_FILE).exists()) {
-        (false, false) => Ok(None),
-        (false, true) => Err(Error::file(out, "already holds a run; continue it with --resume or choose another folder")),
+    match (resume, path.exists()) {
+        (false, false) if !out.join(MODEL_FILE).exists() => Ok(None),
+        (false, _) => Err(Error::file(out, "already holds a run; continue it with --resume or choose another folder")),
         (true, false) => Err(Error::file(out, format!("holds no {CHECKPOINT_FILE} to resume from"))),
         (true, true) => {
             let checkpoint = Checkpoint::read(&path)?;
@@ -165,8 +173,16 @@ fn first_difference(old: &str, new: &str) -> Option<String> {
     if old == new {
         return None;
     }
-    let different = old.lines().zip(new.lines()).find(|(a, b)| a != b);
-    Some(different.map_or_else(|| "one has more keys".into(), |(a, b)| format!("`{a}` there, `{b}` now")))
+    let mut table = String::new();
+    for (a, b) in old.lines().zip(new.lines()) {
+        if a != b {
+            return Some(format!("{table}`{a}` there, `{b}` now"));
+        }
+        if a.starts_with('[') {
+            table = format!("in {a} ");
+        }
+    }
+    Some("one has more keys".into())
 }
 
 /// Splits off a random share of the images for thresholds, at least one. A single image serves both purposes.
