@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -14,6 +14,9 @@ use serde::Serialize;
 
 use super::output::{note, say};
 use super::{npy, progress};
+
+/// What is written for an image `NAME`.
+const ENDINGS: [&str; 5] = [".json", "_map.npy", "_heatmap.png", "_mask.png", "_reconstruction.png"];
 
 /// Arguments of `detect`.
 #[derive(clap::Args)]
@@ -62,6 +65,7 @@ struct Finding {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
     let images = named_images(&arguments.paths)?;
+    refuse_to_overwrite(&arguments.out, &images)?;
     let detector = Detector::read(&Cpu::default(), &arguments.model)?;
     if detector.settings().thresholds.is_none() && arguments.threshold.is_none() {
         log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());
@@ -112,6 +116,26 @@ fn named_images(paths: &[PathBuf]) -> Result<Vec<(PathBuf, PathBuf)>> {
     Ok(images)
 }
 
+/// Checks that no result would replace an image that was given.
+fn refuse_to_overwrite(out: &Path, images: &[(PathBuf, PathBuf)]) -> Result<()> {
+    let given: HashSet<PathBuf> = images.iter().filter_map(|(_, path)| path.canonicalize().ok()).collect();
+    for (name, path) in images {
+        let files = ENDINGS.map(|ending| output_file(&out.join(name), ending));
+        if let Some(file) = files.into_iter().find(|file| file.canonicalize().is_ok_and(|file| given.contains(&file))) {
+            let reason = format!("is an input, and the results for {} would replace it; choose another --out", path.display());
+            return Err(Error::file(file, reason));
+        }
+    }
+    Ok(())
+}
+
+/// `NAME` with one of [`ENDINGS`].
+fn output_file(stem: &Path, ending: &str) -> PathBuf {
+    let mut name = stem.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
 fn inspect(arguments: &Arguments, detector: &Detector<Cpu>, name: &Path, path: &Path) -> Result<Finding> {
     let image = read_image(path)?;
     let inspection = detector.inspect(&image).map_err(|error| Error::file(path, error))?;
@@ -140,21 +164,16 @@ fn inspect(arguments: &Arguments, detector: &Detector<Cpu>, name: &Path, path: &
 
 /// The JSON file comes last: where it is, the others are complete.
 fn write_files(stem: &Path, image: &Image, inspection: &Inspection, map: &Plane, mask: &Plane, finding: &Finding) -> Result<()> {
-    let file = |ending: &str| {
-        let mut name = stem.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
+    let [json_file, map_file, heatmap_file, mask_file, reconstruction_file] = ENDINGS.map(|ending| output_file(stem, ending));
+    let json = serde_json::to_string_pretty(finding).map_err(|error| Error::file(&json_file, error))?;
     if let Some(folder) = stem.parent() {
         make_folder(folder)?;
     }
-    npy::write(&file("_map.npy"), &[map.height, map.width], &map.values)?;
-    write_png(&file("_heatmap.png"), &overlay(image, map, heat_scale(map, finding.pixel_threshold))?)?;
-    write_mask_png(&file("_mask.png"), mask)?;
-    write_png(&file("_reconstruction.png"), &resize(&inspection.reconstruction, image.height, image.width)?)?;
-    let path = file(".json");
-    let json = serde_json::to_string_pretty(finding).map_err(|error| Error::file(&path, error))?;
-    write_atomically(&path, |writer| std::io::Write::write_all(writer, format!("{json}\n").as_bytes()))
+    npy::write(&map_file, &[map.height, map.width], &map.values)?;
+    write_png(&heatmap_file, &overlay(image, map, heat_scale(map, finding.pixel_threshold))?)?;
+    write_mask_png(&mask_file, mask)?;
+    write_png(&reconstruction_file, &resize(&inspection.reconstruction, image.height, image.width)?)?;
+    write_atomically(&json_file, |writer| std::io::Write::write_all(writer, format!("{json}\n").as_bytes()))
 }
 
 /// Full heat at four times the pixel threshold, so that pictures can be compared; without one, at the map's own maximum.
