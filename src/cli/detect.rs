@@ -35,10 +35,10 @@ pub struct Arguments {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Image score above which an image is anomalous, instead of the model's
-    #[arg(long, value_name = "SCORE")]
+    #[arg(long, value_name = "SCORE", value_parser = number)]
     threshold: Option<f64>,
     /// Heatmap value above which a pixel is anomalous, instead of the model's
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", value_parser = number)]
     pixel_threshold: Option<f64>,
     /// Print all results as one JSON array instead of lines
     #[arg(long)]
@@ -59,6 +59,12 @@ struct Finding {
     anomalous_pixels: usize,
     height: usize,
     width: usize,
+}
+
+/// A threshold that compares with every score.
+fn number(text: &str) -> Result<f64> {
+    let value = text.parse().ok().filter(|value: &f64| value.is_finite());
+    value.ok_or_else(|| Error::argument("a finite number is needed"))
 }
 
 /// Looks for anomalies in images. An image that cannot be read does not keep the others from being done.
