@@ -79,6 +79,7 @@ pub fn evaluate(
     score: Score,
     mut heatmap: impl FnMut(&TestImage, &Image) -> Result<Plane>,
 ) -> Result<Evaluation> {
+    check_classes(category)?;
     let mut records = Vec::with_capacity(category.test.len());
     let mut images = Vec::with_capacity(category.test.len());
     for test in &category.test {
@@ -102,4 +103,16 @@ pub fn evaluate(
     let scores: Vec<f64> = images.iter().map(|image| image.scores.get(score)).collect();
     let kinds: Vec<_> = images.iter().map(|image| Some(image.kind.as_str()).filter(|&kind| kind != "good")).collect();
     Ok(Evaluation { metrics: metrics::evaluate(&records, score)?, by_kind: image_auroc_by_kind(&scores, &kinds)?, images })
+}
+
+/// Checks that there is something to tell apart, before any image is inspected.
+fn check_classes(category: &Category) -> Result<()> {
+    let good = category.test.iter().filter(|test| test.is_good()).count();
+    let anomalous = category.test.len() - good;
+    if good == 0 || anomalous == 0 {
+        let reason =
+            format!("the test set of {} has {good} good and {anomalous} anomalous images; both are needed", category.name);
+        return Err(Error::metric("image AUROC", reason));
+    }
+    Ok(())
 }
