@@ -248,6 +248,15 @@ fn masks_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn a_category_without_training_images_can_be_tested_on() {
+    let folder = tempfile::tempdir().unwrap();
+    category(folder.path());
+    std::fs::remove_dir_all(folder.path().join("train")).unwrap();
+    let found = Category::open(folder.path()).unwrap();
+    assert_eq!((found.train.len(), found.test.len()), (0, 2));
+}
+
+#[test]
 fn a_category_without_tests_can_be_trained_on() {
     let folder = tempfile::tempdir().unwrap();
     category(folder.path());
