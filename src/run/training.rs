@@ -9,7 +9,7 @@ use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
 use crate::backend::Backend;
 use crate::data::texture::Family;
 use crate::data::{
-    Image, TrainingSet, check_output_folder, list_images, make_folder, read_image, train_images, write_atomically,
+    Image, Preparation, TrainingSet, check_output_folder, list_images, make_folder, read_image, train_images, write_atomically,
 };
 use crate::detect::{Detector, Provenance, Settings};
 use crate::error::{Error, Result};
@@ -139,8 +139,7 @@ impl TrainingJob {
 pub fn load_training_set(config: &Config, category: &Path) -> Result<(TrainingSet, Vec<Image>)> {
     let preparation = config.preparation();
     let paths = train_images(category)?;
-    let read = |path: &PathBuf| preparation.apply(&read_image(path)?).map_err(|error| Error::file(path, error));
-    let images = paths.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let images = paths.iter().map(|path| read_training_image(path, &preparation)).collect::<Result<Vec<_>>>()?;
     let (images, held_out) = split(images, config.data.held_out, config.seed);
     let set = TrainingSet {
         images,
@@ -151,6 +150,17 @@ pub fn load_training_set(config: &Config, category: &Path) -> Result<(TrainingSe
         seed: config.seed,
     };
     set.validate().map(|()| (set, held_out))
+}
+
+/// One image at working resolution, at least as large as a training crop.
+fn read_training_image(path: &Path, preparation: &Preparation) -> Result<Image> {
+    let image = preparation.apply(&read_image(path)?).map_err(|error| Error::file(path, error))?;
+    let (height, width, size) = (image.height, image.width, preparation.size);
+    if height.min(width) < size {
+        let reason = format!("has {height}x{width} pixels as prepared, data.size asks for at least {size}x{size}");
+        return Err(Error::file(path, reason));
+    }
+    Ok(image)
 }
 
 fn find_checkpoint(config: &Config, out: &Path, resume: bool) -> Result<Option<Checkpoint>> {
