@@ -17,7 +17,7 @@ pub use atomic::write_atomically;
 pub use batch::{AugmentConfig, Batch, TrainingSet};
 pub use file::{MAX_PIXELS, read_image, read_mask, write_mask_png, write_png};
 pub use folder::{Category, TestImage, list_images, train_images};
-pub use generate::{GenerateOptions, generate};
+pub use generate::{GenerateOptions, generate, generate_all};
 pub use image::{Image, Plane};
 pub use output::{check_output_folder, make_folder};
 pub use prepare::{Fit, Preparation};
