@@ -33,7 +33,9 @@ impl TrainingProgress {
         self.loss = if entry.step == first + 1 { entry.loss } else { 0.95 * self.loss + 0.05 * entry.loss };
         let message = format!("loss {:.5}  {:.1} images/s", self.loss, entry.images_per_second);
         if !self.bar.is_hidden() {
-            if self.bar.position() == 0 {
+            if entry.step == first + 1 {
+                // The time left is judged from the steps of this run, not from those before it was resumed.
+                self.bar.set_position(first);
                 self.bar.reset_eta();
             }
             self.bar.set_message(message);
