@@ -15,6 +15,7 @@ mod page;
 mod progress;
 mod train;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -22,16 +23,19 @@ use clap::{CommandFactory, Parser, Subcommand};
 /// Exit code of a run that was interrupted and saved a checkpoint: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
 
+/// Heading of the options that every subcommand takes.
+const ANYWHERE: &str = "Options of every command";
+
 /// Find what is not normal in pictures: an autoencoder trained on corrupted images learns to project onto the manifold of
 /// normal images, and what it changes is what is anomalous.
 #[derive(Parser)]
 #[command(name = "orthoscope", version, max_term_width = 100, arg_required_else_help = true)]
 struct Arguments {
     /// Threads to compute with [default: all cores]. Results do not depend on it.
-    #[arg(long, global = true, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, global = true, help_heading = ANYWHERE, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Say more on standard error; twice for everything. `RUST_LOG` overrides it.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    /// Say more on standard error; twice for everything. `RUST_LOG=debug` does the same.
+    #[arg(short, long, global = true, help_heading = ANYWHERE, action = clap::ArgAction::Count)]
     verbose: u8,
     #[command(subcommand)]
     command: Command,
@@ -68,7 +72,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let level = ["warn", "info", "debug"][usize::from(arguments.verbose.min(2))];
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).init();
+    start_log(level);
     match run(arguments) {
         Ok(code) => code,
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -77,6 +81,16 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Lines such as `warning: …` on standard error; `RUST_LOG` overrides `level`.
+fn start_log(level: &str) {
+    let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level));
+    builder.format(|out, record| match record.level() {
+        log::Level::Warn => writeln!(out, "warning: {}", record.args()),
+        level => writeln!(out, "{}: {}", level.as_str().to_lowercase(), record.args()),
+    });
+    builder.init();
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {

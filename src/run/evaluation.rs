@@ -54,10 +54,11 @@ pub fn evaluate_detector<B: Backend>(
     mut done: impl FnMut(),
 ) -> Result<EvaluationReport> {
     let settings = detector.settings();
-    let evaluation = evaluate(category, resolution, settings.detection.score, |_, image| {
-        let heatmap = detector.inspect(image)?.heatmap;
+    let evaluation = evaluate(category, resolution, settings.detection.score, |test, image| {
+        let inspection = detector.inspect(image).map_err(|error| Error::file(&test.path, error))?;
+        log::debug!("{}: score {}", test.path.display(), inspection.scores.get(settings.detection.score));
         done();
-        Ok(heatmap)
+        Ok(inspection.heatmap)
     })?;
     let line = protocol(category, resolution, settings.detection.score, Some((settings, detector.backend().name())));
     Ok(EvaluationReport::new(evaluation, line))

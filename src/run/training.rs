@@ -11,7 +11,7 @@ use crate::data::texture::Family;
 use crate::data::{
     Image, Preparation, TrainingSet, check_output_folder, list_images, make_folder, read_image, train_images, write_atomically,
 };
-use crate::detect::{Detector, Provenance, Settings};
+use crate::detect::{Detector, Provenance, Settings, Thresholds};
 use crate::error::{Error, Result};
 use crate::model::WeightFile;
 use crate::rng::{Purpose, Stream};
@@ -62,6 +62,7 @@ impl TrainingJob {
         let mut trainer = self.trainer(backend)?;
         make_folder(&self.out)?;
         self.write(CONFIG_FILE, text.as_bytes())?;
+        log::info!("{}: steps {} to {}", self.config.architecture(), trainer.step() + 1, self.config.train.steps);
         let mut log = Log::open(&self.out.join(LOG_FILE), trainer.step())?;
         while trainer.step() < self.config.train.steps {
             if stop.load(Ordering::Relaxed) {
@@ -70,6 +71,7 @@ impl TrainingJob {
             }
             let entry = self.advance(&mut trainer)?;
             log.append(&entry)?;
+            log::debug!("step {}: loss {}, rate {}", entry.step, entry.loss, entry.rate);
             report(&entry);
             if entry.step % self.config.output.checkpoint_every == 0 || entry.step == self.config.train.steps {
                 self.save(&trainer, &text)?;
@@ -104,7 +106,9 @@ impl TrainingJob {
     }
 
     fn save<B: Backend>(&self, trainer: &Trainer<B>, config: &str) -> Result<()> {
-        self.write(CHECKPOINT_FILE, &trainer.checkpoint(config)?.encode()?)
+        self.write(CHECKPOINT_FILE, &trainer.checkpoint(config)?.encode()?)?;
+        log::info!("checkpoint of step {} written", trainer.step());
+        Ok(())
     }
 
     /// Thresholds from held-out images, then the weight file.
@@ -119,6 +123,9 @@ impl TrainingJob {
         };
         let mut detector = Detector::new(backend, weights.duplicate(backend)?, settings);
         detector.calibrate(&self.held_out)?;
+        if let Some(Thresholds { image, pixel }) = detector.settings().thresholds {
+            log::info!("thresholds from {} held-out images: {image} for the image, {pixel} for a pixel", self.held_out.len());
+        }
         let file = WeightFile {
             architecture: self.config.architecture(),
             values: weights.to_values(backend)?,
@@ -149,7 +156,10 @@ pub fn load_training_set(config: &Config, category: &Path) -> Result<(TrainingSe
         corruption: config.corruption.clone(),
         seed: config.seed,
     };
-    set.validate().map(|()| (set, held_out))
+    set.validate()?;
+    let (images, textures) = (set.images.len(), set.textures.len());
+    log::info!("{images} images to train on, {} held out, {textures} replacement textures", held_out.len());
+    Ok((set, held_out))
 }
 
 /// One image at working resolution, at least as large as a training crop.
