@@ -48,7 +48,7 @@ pub struct Arguments {
 /// What `NAME.json` holds.
 #[derive(Serialize)]
 struct Finding {
-    image: PathBuf,
+    image: String,
     score: f64,
     threshold: Option<f64>,
     anomalous: Option<bool>,
@@ -152,7 +152,7 @@ fn inspect(arguments: &Arguments, detector: &Detector<Cpu>, name: &Path, path: &
     let map = resize_bilinear(&inspection.heatmap, image.height, image.width)?;
     let mask = threshold_mask(&map, pixel_threshold.unwrap_or(f64::INFINITY));
     let finding = Finding {
-        image: path.to_owned(),
+        image: path.display().to_string(),
         score,
         threshold,
         anomalous: threshold.map(|threshold| score > threshold),
@@ -196,5 +196,5 @@ fn line(finding: &Finding) -> String {
         Some(false) => "normal",
         None => "unknown",
     };
-    format!("{verdict:<10} score {:.5}  {}", finding.score, finding.image.display())
+    format!("{verdict:<10} score {:.5}  {}", finding.score, finding.image)
 }

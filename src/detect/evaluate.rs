@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -48,8 +47,8 @@ impl fmt::Display for Resolution {
 /// Scores of one test image.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImageResult {
-    /// The file.
-    pub path: PathBuf,
+    /// The file; bytes of its name that are no text are replaced.
+    pub path: String,
     /// `good`, or the kind of defect.
     pub kind: String,
     /// Maximum and sum of the heatmap.
@@ -98,7 +97,7 @@ pub fn evaluate(
             map: resize_bilinear(&map, height, width)?,
             mask: resize_nearest(&mask, height, width)?,
         });
-        images.push(ImageResult { path: test.path.clone(), kind: test.defect.clone(), scores });
+        images.push(ImageResult { path: test.path.display().to_string(), kind: test.defect.clone(), scores });
     }
     let scores: Vec<f64> = images.iter().map(|image| image.scores.get(score)).collect();
     let kinds: Vec<_> = images.iter().map(|image| Some(image.kind.as_str()).filter(|&kind| kind != "good")).collect();
