@@ -248,6 +248,15 @@ fn masks_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn a_category_without_training_images_can_be_tested_on() {
+    let folder = tempfile::tempdir().unwrap();
+    category(folder.path());
+    std::fs::remove_dir_all(folder.path().join("train")).unwrap();
+    let found = Category::open(folder.path()).unwrap();
+    assert_eq!((found.train.len(), found.test.len()), (0, 2));
+}
+
+#[test]
 fn a_category_without_tests_can_be_trained_on() {
     let folder = tempfile::tempdir().unwrap();
     category(folder.path());
@@ -317,7 +326,12 @@ fn generating_never_touches_what_is_there() {
     assert!(error.ends_with("exists and is not empty; choose another folder or remove it first"), "{error}");
     assert_eq!(std::fs::read(folder.path().join("grid/mine.txt")).unwrap(), b"x");
     saved(folder.path(), "file", b"x");
-    assert!(generate(&folder.path().join("file"), &GENERATED).unwrap_err().to_string().contains("cannot be made"));
+    assert!(
+        generate(&folder.path().join("file"), &GENERATED)
+            .unwrap_err()
+            .to_string()
+            .contains("is a file; the output needs a folder")
+    );
     std::fs::create_dir(folder.path().join("wood")).unwrap();
     generate(folder.path(), &GenerateOptions { family: Family::Wood, ..GENERATED }).unwrap();
     for bad in [GenerateOptions { size: 31, ..GENERATED }, GenerateOptions { train: 0, ..GENERATED }] {

@@ -1,8 +1,10 @@
 use std::path::PathBuf;
 
 use orthoscope::data::sheet::{contact_sheet, grey};
-use orthoscope::data::{Family, GenerateOptions, Image, generate, write_png};
+use orthoscope::data::{Family, GenerateOptions, Image, generate_all, write_png};
 use orthoscope::run::{Config, load_training_set};
+
+use super::output::say;
 
 /// Subcommands of `data`.
 #[derive(clap::Subcommand)]
@@ -59,7 +61,7 @@ pub struct Preview {
     count: u16,
     /// Training step whose batch is shown
     #[arg(long, default_value_t = 0)]
-    step: u64,
+    step: u32,
 }
 
 /// Runs a subcommand.
@@ -72,18 +74,17 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
 
 fn generate_families(arguments: &Generate) -> anyhow::Result<()> {
     let families = arguments.family.map_or(Family::ALL.to_vec(), |family| vec![family]);
-    for family in families {
-        let options = GenerateOptions {
-            family,
-            size: arguments.size,
-            train: arguments.train,
-            good: arguments.good,
-            defects_per_kind: arguments.defects,
-            seed: arguments.seed,
-        };
-        println!("wrote {}", generate(&arguments.out, &options)?.display());
-    }
-    Ok(())
+    let options = |family| GenerateOptions {
+        family,
+        size: arguments.size,
+        train: arguments.train,
+        good: arguments.good,
+        defects_per_kind: arguments.defects,
+        seed: arguments.seed,
+    };
+    let options: Vec<_> = families.into_iter().map(options).collect();
+    let folders = generate_all(&arguments.out, &options)?;
+    folders.iter().try_for_each(|folder| say(format_args!("wrote {}", folder.display())))
 }
 
 fn preview(arguments: &Preview) -> anyhow::Result<()> {
@@ -95,7 +96,7 @@ fn preview(arguments: &Preview) -> anyhow::Result<()> {
         config.data.textures = Some(textures.clone());
     }
     let (set, _) = load_training_set(&config, &arguments.data)?;
-    let samples = set.samples(arguments.step, arguments.count.into())?;
+    let samples = set.samples(arguments.step.into(), arguments.count.into())?;
     let column = |part: &dyn Fn(&Image, &orthoscope::data::corruption::Corrupted) -> Image| -> Vec<Image> {
         samples.iter().map(|(x, corrupted)| part(x, corrupted)).collect()
     };
@@ -107,8 +108,7 @@ fn preview(arguments: &Preview) -> anyhow::Result<()> {
     ];
     let sheet = contact_sheet(&columns.each_ref().map(Vec::as_slice))?;
     write_png(&arguments.out, &sheet)?;
-    println!("wrote {}: image, corrupted, mask, change (one row a sample)", arguments.out.display());
-    Ok(())
+    say(format_args!("wrote {}: image, corrupted, mask, change (one row a sample)", arguments.out.display()))
 }
 
 /// `|x̂ - x|`.

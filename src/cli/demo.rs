@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use orthoscope::backend::Cpu;
-use orthoscope::data::Category;
+use orthoscope::data::{Category, check_output_folder};
 use orthoscope::detect::{Detector, Resolution};
 use orthoscope::run::{
     CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob, demo_config, evaluate_detector,
@@ -11,6 +11,7 @@ use orthoscope::run::{
 };
 use orthoscope::{Error, Result};
 
+use super::output::{note, say};
 use super::{evaluate, page, train};
 
 /// Arguments of `demo`.
@@ -35,16 +36,20 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let out = &arguments.out;
-    clear(out, arguments.overwrite)?;
     let mut config = demo_config(arguments.seed);
     config.train.steps = arguments.steps.unwrap_or(config.train.steps);
     config.validate()?;
-    eprintln!("drawing {} images", orthoscope::run::DEMO_FAMILY);
+    check_output_folder(out)?;
+    clear(out, arguments.overwrite)?;
+    note(format_args!("drawing {} images", orthoscope::run::DEMO_FAMILY));
     let folder = generate_demo_data(&out.join("data"), arguments.seed)?;
     let steps = config.train.steps;
-    eprintln!("training {} for {steps} steps", config.architecture());
+    note(format_args!("training {} for {steps} steps", config.architecture()));
     let job = TrainingJob::prepare(config, &folder, out, false)?;
     if train::run_job(&job, steps)? == Outcome::Interrupted {
+        let (out, folder) = (out.display(), folder.display());
+        let command = format!("orthoscope train --config {out}/{CONFIG_FILE} --data {folder} --out {out} --resume");
+        say(format_args!("interrupted; `{command}` continues the training"))?;
         return Ok(ExitCode::from(super::INTERRUPTED));
     }
     let category = Category::open(&folder)?;
@@ -54,7 +59,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let run = page::Run { loss: page::loss_curve(&out.join(MODEL_FILE))?, wall: Some(start.elapsed()) };
     page::write(out, &detector, &category, &report, &run)?;
     evaluate::print(&report, false)?;
-    println!("{:.0} s; open {}", start.elapsed().as_secs_f64(), out.join("index.html").display());
+    say(format_args!("{:.0} s; open {}", start.elapsed().as_secs_f64(), out.join("index.html").display()))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,16 +1,22 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use orthoscope::backend::Cpu;
-use orthoscope::data::{Image, Plane, list_images, read_image, resize, write_atomically, write_mask_png, write_png};
+use orthoscope::data::{
+    Image, Plane, check_output_folder, list_images, make_folder, read_image, resize, write_atomically, write_mask_png, write_png,
+};
 use orthoscope::detect::metrics::{Score, resize_bilinear};
 use orthoscope::detect::{Detector, Inspection, threshold_mask};
 use orthoscope::report::colour::{Scale, overlay};
 use orthoscope::{Error, Result};
 use serde::Serialize;
 
+use super::output::{note, say};
 use super::{npy, progress};
+
+/// What is written for an image `NAME`.
+const ENDINGS: [&str; 5] = [".json", "_map.npy", "_heatmap.png", "_mask.png", "_reconstruction.png"];
 
 /// Arguments of `detect`.
 #[derive(clap::Args)]
@@ -29,10 +35,10 @@ pub struct Arguments {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Image score above which an image is anomalous, instead of the model's
-    #[arg(long, value_name = "SCORE")]
+    #[arg(long, value_name = "SCORE", value_parser = number)]
     threshold: Option<f64>,
     /// Heatmap value above which a pixel is anomalous, instead of the model's
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", value_parser = number)]
     pixel_threshold: Option<f64>,
     /// Print all results as one JSON array instead of lines
     #[arg(long)]
@@ -42,7 +48,7 @@ pub struct Arguments {
 /// What `NAME.json` holds.
 #[derive(Serialize)]
 struct Finding {
-    image: PathBuf,
+    image: String,
     score: f64,
     threshold: Option<f64>,
     anomalous: Option<bool>,
@@ -55,11 +61,18 @@ struct Finding {
     width: usize,
 }
 
+/// A threshold that compares with every score.
+fn number(text: &str) -> Result<f64> {
+    let value = text.parse().ok().filter(|value: &f64| value.is_finite());
+    value.ok_or_else(|| Error::argument("a finite number is needed"))
+}
+
 /// Looks for anomalies in images. An image that cannot be read does not keep the others from being done.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    check_output_folder(&arguments.out)?;
     let images = named_images(&arguments.paths)?;
+    refuse_to_overwrite(&arguments.out, &images)?;
     let detector = Detector::read(&Cpu::default(), &arguments.model)?;
-    std::fs::create_dir_all(&arguments.out).map_err(|error| Error::file(&arguments.out, error))?;
     if detector.settings().thresholds.is_none() && arguments.threshold.is_none() {
         log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());
     }
@@ -70,20 +83,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         match inspect(arguments, &detector, name, path) {
             Ok(finding) => {
                 if !arguments.json {
-                    bar.suspend(|| println!("{}", line(&finding)));
+                    bar.suspend(|| say(line(&finding)))?;
                 }
                 findings.push(finding);
             }
             Err(error) => {
                 failed += 1;
-                bar.suspend(|| eprintln!("error: {error}"));
+                bar.suspend(|| note(format_args!("error: {error}")));
             }
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&findings)?);
+        say(serde_json::to_string_pretty(&findings)?)?;
     }
     if failed > 0 {
         bail!("{failed} of {} images could not be inspected", images.len());
@@ -109,6 +122,26 @@ fn named_images(paths: &[PathBuf]) -> Result<Vec<(PathBuf, PathBuf)>> {
     Ok(images)
 }
 
+/// Checks that no result would replace an image that was given.
+fn refuse_to_overwrite(out: &Path, images: &[(PathBuf, PathBuf)]) -> Result<()> {
+    let given: HashSet<PathBuf> = images.iter().filter_map(|(_, path)| path.canonicalize().ok()).collect();
+    for (name, path) in images {
+        let files = ENDINGS.map(|ending| output_file(&out.join(name), ending));
+        if let Some(file) = files.into_iter().find(|file| file.canonicalize().is_ok_and(|file| given.contains(&file))) {
+            let reason = format!("is an input, and the results for {} would replace it; choose another --out", path.display());
+            return Err(Error::file(file, reason));
+        }
+    }
+    Ok(())
+}
+
+/// `NAME` with one of [`ENDINGS`].
+fn output_file(stem: &Path, ending: &str) -> PathBuf {
+    let mut name = stem.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
 fn inspect(arguments: &Arguments, detector: &Detector<Cpu>, name: &Path, path: &Path) -> Result<Finding> {
     let image = read_image(path)?;
     let inspection = detector.inspect(&image).map_err(|error| Error::file(path, error))?;
@@ -119,7 +152,7 @@ fn inspect(arguments: &Arguments, detector: &Detector<Cpu>, name: &Path, path: &
     let map = resize_bilinear(&inspection.heatmap, image.height, image.width)?;
     let mask = threshold_mask(&map, pixel_threshold.unwrap_or(f64::INFINITY));
     let finding = Finding {
-        image: path.to_owned(),
+        image: path.display().to_string(),
         score,
         threshold,
         anomalous: threshold.map(|threshold| score > threshold),
@@ -137,21 +170,16 @@ fn inspect(arguments: &Arguments, detector: &Detector<Cpu>, name: &Path, path: &
 
 /// The JSON file comes last: where it is, the others are complete.
 fn write_files(stem: &Path, image: &Image, inspection: &Inspection, map: &Plane, mask: &Plane, finding: &Finding) -> Result<()> {
-    let file = |ending: &str| {
-        let mut name = stem.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
+    let [json_file, map_file, heatmap_file, mask_file, reconstruction_file] = ENDINGS.map(|ending| output_file(stem, ending));
+    let json = serde_json::to_string_pretty(finding).map_err(|error| Error::file(&json_file, error))?;
     if let Some(folder) = stem.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
+        make_folder(folder)?;
     }
-    npy::write(&file("_map.npy"), &[map.height, map.width], &map.values)?;
-    write_png(&file("_heatmap.png"), &overlay(image, map, heat_scale(map, finding.pixel_threshold))?)?;
-    write_mask_png(&file("_mask.png"), mask)?;
-    write_png(&file("_reconstruction.png"), &resize(&inspection.reconstruction, image.height, image.width)?)?;
-    let path = file(".json");
-    let json = serde_json::to_string_pretty(finding).map_err(|error| Error::file(&path, error))?;
-    write_atomically(&path, |writer| std::io::Write::write_all(writer, format!("{json}\n").as_bytes()))
+    npy::write(&map_file, &[map.height, map.width], &map.values)?;
+    write_png(&heatmap_file, &overlay(image, map, heat_scale(map, finding.pixel_threshold))?)?;
+    write_mask_png(&mask_file, mask)?;
+    write_png(&reconstruction_file, &resize(&inspection.reconstruction, image.height, image.width)?)?;
+    write_atomically(&json_file, |writer| std::io::Write::write_all(writer, format!("{json}\n").as_bytes()))
 }
 
 /// Full heat at four times the pixel threshold, so that pictures can be compared; without one, at the map's own maximum.
@@ -168,5 +196,5 @@ fn line(finding: &Finding) -> String {
         Some(false) => "normal",
         None => "unknown",
     };
-    format!("{verdict:<10} score {:.5}  {}", finding.score, finding.image.display())
+    format!("{verdict:<10} score {:.5}  {}", finding.score, finding.image)
 }

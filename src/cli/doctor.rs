@@ -1,6 +1,8 @@
 use orthoscope::backend::Cpu;
 use orthoscope::run::{COMMIT, Config};
 
+use super::output::{print, say};
+
 /// Arguments of `doctor`.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -15,8 +17,7 @@ pub struct Arguments {
 /// Shows what this machine offers.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.config {
-        print!("{}", Config::default().to_toml()?);
-        return Ok(());
+        return print(Config::default().to_toml()?);
     }
     let facts = serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -28,8 +29,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "cuda": "not in this version",
     });
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&facts)?);
-        return Ok(());
+        return say(serde_json::to_string_pretty(&facts)?);
     }
     for (name, value) in facts.as_object().into_iter().flatten() {
         let text = match value {
@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             serde_json::Value::Array(items) => items.iter().filter_map(|item| item.as_str()).collect::<Vec<_>>().join(", "),
             other => other.to_string(),
         };
-        println!("{name:<10}{text}");
+        say(format_args!("{name:<10}{text}"))?;
     }
     Ok(())
 }

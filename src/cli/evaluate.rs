@@ -1,10 +1,11 @@
 use std::path::PathBuf;
 
 use orthoscope::backend::Cpu;
-use orthoscope::data::Category;
+use orthoscope::data::{Category, check_output_folder};
 use orthoscope::detect::{Detector, Resolution};
 use orthoscope::run::{EvaluationReport, METRICS_FILE, evaluate_detector};
 
+use super::output::{self, say};
 use super::{page, progress};
 
 /// Arguments of `evaluate`.
@@ -29,6 +30,7 @@ pub struct Arguments {
 
 /// Evaluates a weight file on a test set.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    check_output_folder(&arguments.out)?;
     let category = Category::open(&arguments.data)?;
     let detector = Detector::read(&Cpu::default(), &arguments.model)?;
     let bar = progress::image_bar(category.test.len());
@@ -39,7 +41,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     page::write(&arguments.out, &detector, &category, &report, &run)?;
     print(&report, arguments.json)?;
     if !arguments.json {
-        println!("wrote {} and index.html", arguments.out.join(METRICS_FILE).display());
+        say(format_args!("wrote {} and index.html", arguments.out.join(METRICS_FILE).display()))?;
     }
     Ok(())
 }
@@ -47,10 +49,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 /// Prints metrics and protocol, for people or for scripts.
 pub fn print(report: &EvaluationReport, json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(report)?);
-        return Ok(());
+        return say(serde_json::to_string_pretty(report)?);
     }
-    print!("{}", page::metrics_table(report));
-    println!("{}", report.protocol);
-    Ok(())
+    output::print(page::metrics_table(report))?;
+    say(&report.protocol)
 }

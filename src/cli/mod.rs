@@ -10,10 +10,12 @@ mod evaluate;
 mod metrics;
 mod model;
 mod npy;
+mod output;
 mod page;
 mod progress;
 mod train;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -21,16 +23,19 @@ use clap::{CommandFactory, Parser, Subcommand};
 /// Exit code of a run that was interrupted and saved a checkpoint: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
 
+/// Heading of the options that every subcommand takes.
+const ANYWHERE: &str = "Options of every command";
+
 /// Find what is not normal in pictures: an autoencoder trained on corrupted images learns to project onto the manifold of
 /// normal images, and what it changes is what is anomalous.
 #[derive(Parser)]
 #[command(name = "orthoscope", version, max_term_width = 100, arg_required_else_help = true)]
 struct Arguments {
     /// Threads to compute with [default: all cores]. Results do not depend on it.
-    #[arg(long, global = true, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, global = true, help_heading = ANYWHERE, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Say more on standard error; twice for everything. `RUST_LOG` overrides it.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    /// Say more on standard error; twice for everything. `RUST_LOG=debug` does the same.
+    #[arg(short, long, global = true, help_heading = ANYWHERE, action = clap::ArgAction::Count)]
     verbose: u8,
     #[command(subcommand)]
     command: Command,
@@ -67,14 +72,25 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let level = ["warn", "info", "debug"][usize::from(arguments.verbose.min(2))];
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).init();
+    start_log(level);
     match run(arguments) {
         Ok(code) => code,
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            output::note(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Lines such as `warning: …` on standard error; `RUST_LOG` overrides `level`.
+fn start_log(level: &str) {
+    let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level));
+    builder.format(|out, record| match record.level() {
+        log::Level::Warn => writeln!(out, "warning: {}", record.args()),
+        level => writeln!(out, "{}: {}", level.as_str().to_lowercase(), record.args()),
+    });
+    builder.init();
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -90,11 +106,14 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Data(own) => done(data::run(&own)),
         Command::Model(own) => done(model::run(&own)),
         Command::Doctor(own) => done(doctor::run(&own)),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "orthoscope", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Completions { shell } => done(completions(shell)),
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "orthoscope", &mut script);
+    output::print(String::from_utf8_lossy(&script))
 }
 
 fn done(result: anyhow::Result<()>) -> anyhow::Result<ExitCode> {

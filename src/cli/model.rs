@@ -9,6 +9,7 @@ use orthoscope::report::table::{Column, Table};
 use orthoscope::shape::Shape;
 
 use super::npy;
+use super::output::{print, say};
 
 /// Subcommands of `model`.
 #[derive(clap::Subcommand)]
@@ -88,8 +89,7 @@ fn init(arguments: &Init) -> anyhow::Result<()> {
     let file = WeightFile { architecture, values: parameters.to_values(&backend)?, metadata: Default::default() };
     let bytes = file.encode()?;
     write_atomically(&arguments.out, |writer| writer.write_all(&bytes))?;
-    println!("wrote {} ({})", arguments.out.display(), file.architecture);
-    Ok(())
+    say(format_args!("wrote {} ({})", arguments.out.display(), file.architecture))
 }
 
 fn forward(arguments: &Forward) -> anyhow::Result<()> {
@@ -101,8 +101,7 @@ fn forward(arguments: &Forward) -> anyhow::Result<()> {
     let shape = Shape::new(&extents).with_context(named)?;
     let y = parameters.infer(&backend, shape, &x).with_context(named)?;
     npy::write(&arguments.output, &extents, &y)?;
-    println!("wrote {} {shape}", arguments.output.display());
-    Ok(())
+    say(format_args!("wrote {} {shape}", arguments.output.display()))
 }
 
 fn summary(arguments: &Summary) -> anyhow::Result<()> {
@@ -113,8 +112,7 @@ fn summary(arguments: &Summary) -> anyhow::Result<()> {
     let input = Shape::new(&[1, arguments.size, arguments.size, 3])?;
     let plan = architecture.plan(input)?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&architecture, &plan))?);
-        return Ok(());
+        return say(serde_json::to_string_pretty(&as_json(&architecture, &plan))?);
     }
     let columns = [
         Column::text("layer"),
@@ -131,12 +129,9 @@ fn summary(arguments: &Summary) -> anyhow::Result<()> {
         table.row(cells(&layer.name, &layer.kind, layer.output.to_string(), layer.parameters, layer.flops));
     }
     table.summary(cells("total", "forward", String::new(), plan.parameter_count(), plan.flops()));
-    print!("{}", table.plain());
-    println!(
-        "forward and backward {:.1} MFLOP; two FLOPs per multiply-add, convolutions only",
-        plan.training_flops() as f64 / 1e6
-    );
-    Ok(())
+    print(table.plain())?;
+    let training = plan.training_flops() as f64 / 1e6;
+    say(format_args!("forward and backward {training:.1} MFLOP; two FLOPs per multiply-add, convolutions only"))
 }
 
 fn as_json(architecture: &Architecture, plan: &Plan) -> serde_json::Value {

@@ -30,7 +30,11 @@ pub fn read(path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
     if header.order() != Order::C {
         return Err(failed(&"Fortran order; save it with numpy.ascontiguousarray"));
     }
-    let shape = header.shape().iter().map(|&extent| extent as usize).collect();
+    let shape: Vec<usize> = header.shape().iter().map(|&extent| extent as usize).collect();
+    let elements = shape.iter().try_fold(1_usize, |product, &extent| product.checked_mul(extent));
+    if elements.is_none_or(|count| count > u32::MAX as usize) {
+        return Err(failed(&format!("{shape:?} has more than {} elements", u32::MAX)));
+    }
     let values = match header.try_data::<f32>() {
         Ok(data) => data.collect::<std::io::Result<Vec<f32>>>().map_err(|error| failed(&error))?,
         Err(header) => {

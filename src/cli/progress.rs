@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use orthoscope::run::LogEntry;
 
+use super::output::note;
+
 /// Seconds between lines where standard error is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
@@ -31,7 +33,9 @@ impl TrainingProgress {
         self.loss = if entry.step == first + 1 { entry.loss } else { 0.95 * self.loss + 0.05 * entry.loss };
         let message = format!("loss {:.5}  {:.1} images/s", self.loss, entry.images_per_second);
         if !self.bar.is_hidden() {
-            if self.bar.position() == 0 {
+            if entry.step == first + 1 {
+                // The time left is judged from the steps of this run, not from those before it was resumed.
+                self.bar.set_position(first);
                 self.bar.reset_eta();
             }
             self.bar.set_message(message);
@@ -40,7 +44,7 @@ impl TrainingProgress {
             self.printed = Some(Instant::now());
             let pace = self.start.elapsed().as_secs_f64() / (entry.step - first) as f64;
             let left = Duration::from_secs_f64(pace * (self.steps - entry.step) as f64);
-            eprintln!("step {}/{}  {message}  {} left", entry.step, self.steps, HumanDuration(left));
+            note(format_args!("step {}/{}  {message}  {} left", entry.step, self.steps, HumanDuration(left)));
         }
     }
 

@@ -3,10 +3,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use orthoscope::Error;
 use orthoscope::backend::Cpu;
-use orthoscope::run::{CHECKPOINT_FILE, Config, MODEL_FILE, Outcome, TrainingJob};
+use orthoscope::run::{Config, MODEL_FILE, Outcome, TrainingJob};
 
+use super::output::say;
 use super::progress::TrainingProgress;
 
 /// Arguments of `train`.
@@ -44,11 +46,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let job = TrainingJob::prepare(config, &arguments.data, &arguments.out, arguments.resume)?;
     match run_job(&job, steps)? {
         Outcome::Finished => {
-            println!("wrote {}", arguments.out.join(MODEL_FILE).display());
+            say(format_args!("wrote {}", arguments.out.join(MODEL_FILE).display()))?;
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Interrupted => {
-            println!("interrupted; {} holds the steps done, --resume continues", arguments.out.join(CHECKPOINT_FILE).display());
+            say(format_args!("interrupted; {} holds the steps done, --resume continues", job.checkpoint_path().display()))?;
             Ok(ExitCode::from(super::INTERRUPTED))
         }
     }
@@ -62,7 +64,17 @@ pub fn run_job(job: &TrainingJob, steps: u64) -> anyhow::Result<Outcome> {
     let mut progress = TrainingProgress::new(steps);
     let outcome = job.run(&Cpu::default(), &stop, |entry| progress.step(entry));
     progress.finish();
-    Ok(outcome?)
+    outcome.map_err(|error| explain(error, job))
+}
+
+/// Adds to a broken loss what to do about it, and what is left of the run.
+fn explain(error: Error, job: &TrainingJob) -> anyhow::Error {
+    if !matches!(error, Error::NonFinite { .. }) {
+        return error.into();
+    }
+    let checkpoint = job.checkpoint_path();
+    let kept = if checkpoint.exists() { format!("; {} holds the last good state", checkpoint.display()) } else { String::new() };
+    anyhow!("{error}: training stopped, a lower train.rate may help{kept}")
 }
 
 fn resolve(arguments: &Arguments) -> anyhow::Result<Config> {

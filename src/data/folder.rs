@@ -23,7 +23,7 @@ const NOT_READ: [&str; 8] = ["bmp", "tif", "tiff", "gif", "webp", "ppm", "pgm", 
 pub struct Category {
     /// Name of the folder.
     pub name: String,
-    /// Normal images for training.
+    /// Normal images for training; none where there is no folder `train`, which a test set can do without.
     pub train: Vec<PathBuf>,
     /// Test images, sorted by defect and then by path.
     pub test: Vec<TestImage>,
@@ -44,10 +44,13 @@ impl Category {
     /// Lists a category folder and pairs its defect images with their masks. Nothing is decoded.
     ///
     /// # Errors
-    /// No such folder; no image in `train/good` or in `test`; a defect image without its mask; a mask without its image; two
+    /// No such folder; no image in `test`, or in `train` where there is one; a defect image without its mask; a mask without its image; two
     /// images of one name; a picture of a format that is not read.
     pub fn open(root: &Path) -> Result<Self> {
-        let train = train_images(root)?;
+        let train = match root.join("train").is_dir() || !root.is_dir() {
+            true => train_images(root)?,
+            false => Vec::new(),
+        };
         let test = test_images(root)?;
         let name = root.canonicalize().ok().and_then(|path| path.file_name().map(OsString::from)).unwrap_or_default();
         Ok(Self { name: name.to_string_lossy().into_owned(), train, test })

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::file::{write_mask_png, write_png};
 use super::image::Image;
+use super::output::make_folder;
 use super::texture::{Defect, Defective, Family};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
@@ -84,13 +85,9 @@ impl GenerateOptions {
 /// # Errors
 /// `out/FAMILY` exists and is not empty, `out` cannot be made or written, or a size below 32 or a number of pictures of 0.
 pub fn generate(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
-    options.check()?;
-    let target = out.join(options.family.name());
-    if target.exists() && !is_empty_folder(&target) {
-        return Err(Error::file(target, "exists and is not empty; choose another folder or remove it first"));
-    }
+    let target = free_target(out, options)?;
     let refuse = |error: std::io::Error| Error::file(&target, format!("cannot be made: {error}"));
-    std::fs::create_dir_all(out).map_err(refuse)?;
+    make_folder(out)?;
     let hidden = tempfile::Builder::new().prefix(".generate").tempdir_in(out).map_err(refuse)?;
     let draft = hidden.path().join(options.family.name());
     write_category(&draft, options)?;
@@ -98,6 +95,25 @@ pub fn generate(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
         std::fs::remove_dir(&target).map_err(refuse)?;
     }
     std::fs::rename(&draft, &target).map_err(refuse)?;
+    Ok(target)
+}
+
+/// Writes several categories and gives their paths. All are checked before the first is made.
+///
+/// # Errors
+/// As [`generate`].
+pub fn generate_all(out: &Path, options: &[GenerateOptions]) -> Result<Vec<PathBuf>> {
+    options.iter().try_for_each(|options| free_target(out, options).map(drop))?;
+    options.iter().map(|options| generate(out, options)).collect()
+}
+
+/// The folder of a category, which must be empty or not there yet.
+fn free_target(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
+    options.check()?;
+    let target = out.join(options.family.name());
+    if target.exists() && !is_empty_folder(&target) {
+        return Err(Error::file(target, "exists and is not empty; choose another folder or remove it first"));
+    }
     Ok(target)
 }
 
@@ -123,8 +139,7 @@ fn write_category(root: &Path, options: &GenerateOptions) -> Result<()> {
 }
 
 fn made_folder(path: PathBuf) -> Result<PathBuf> {
-    std::fs::create_dir_all(&path).map_err(|error| Error::file(&path, format!("cannot be made: {error}")))?;
-    Ok(path)
+    make_folder(&path).map(|()| path)
 }
 
 /// Runs `write` for every number and its file name, on all cores. Each picture has its own stream: the order does not matter.

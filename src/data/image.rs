@@ -45,7 +45,8 @@ impl Plane {
 }
 
 fn check(op: &'static str, height: usize, width: usize, channels: usize, len: usize) -> Result<()> {
-    if height == 0 || width == 0 || len != height * width * channels {
+    let wanted = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
+    if height == 0 || width == 0 || wanted != Some(len) {
         return Err(Error::shape(op, format!("{len} values cannot fill {height}x{width}x{channels}")));
     }
     Ok(())

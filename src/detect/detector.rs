@@ -7,7 +7,7 @@ use super::settings::{DetectionConfig, Settings, Thresholds, quantile};
 use crate::backend::{Backend, Real};
 use crate::data::{Image, Plane, crop, pad_reflect};
 use crate::error::{Error, Result};
-use crate::model::{Parameters, WeightFile};
+use crate::model::{Architecture, Parameters, WeightFile};
 use crate::shape::{BoxAverageSpec, Shape};
 
 /// A trained network with the settings that turn its output into a verdict.
@@ -73,6 +73,10 @@ impl<B: Backend> Detector<B> {
     /// A file that is not the weights of Model I or II.
     pub fn read(backend: &B, path: &Path) -> Result<Self> {
         let file = WeightFile::read(path)?;
+        if !matches!(file.architecture, Architecture::Autoencoder(_)) {
+            let reason = format!("holds the weights of {}; images need Model I or II", file.architecture);
+            return Err(Error::file(path, reason));
+        }
         let settings = Settings::from_metadata(&file.metadata).map_err(|error| Error::file(path, error))?;
         let parameters = Parameters::from_values(backend, &file.architecture, &file.values)?;
         Ok(Self::new(backend, parameters, settings))

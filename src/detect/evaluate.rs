@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -48,8 +47,8 @@ impl fmt::Display for Resolution {
 /// Scores of one test image.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImageResult {
-    /// The file.
-    pub path: PathBuf,
+    /// The file; bytes of its name that are no text are replaced.
+    pub path: String,
     /// `good`, or the kind of defect.
     pub kind: String,
     /// Maximum and sum of the heatmap.
@@ -79,6 +78,7 @@ pub fn evaluate(
     score: Score,
     mut heatmap: impl FnMut(&TestImage, &Image) -> Result<Plane>,
 ) -> Result<Evaluation> {
+    check_classes(category)?;
     let mut records = Vec::with_capacity(category.test.len());
     let mut images = Vec::with_capacity(category.test.len());
     for test in &category.test {
@@ -97,9 +97,21 @@ pub fn evaluate(
             map: resize_bilinear(&map, height, width)?,
             mask: resize_nearest(&mask, height, width)?,
         });
-        images.push(ImageResult { path: test.path.clone(), kind: test.defect.clone(), scores });
+        images.push(ImageResult { path: test.path.display().to_string(), kind: test.defect.clone(), scores });
     }
     let scores: Vec<f64> = images.iter().map(|image| image.scores.get(score)).collect();
     let kinds: Vec<_> = images.iter().map(|image| Some(image.kind.as_str()).filter(|&kind| kind != "good")).collect();
     Ok(Evaluation { metrics: metrics::evaluate(&records, score)?, by_kind: image_auroc_by_kind(&scores, &kinds)?, images })
+}
+
+/// Checks that there is something to tell apart, before any image is inspected.
+fn check_classes(category: &Category) -> Result<()> {
+    let good = category.test.iter().filter(|test| test.is_good()).count();
+    let anomalous = category.test.len() - good;
+    if good == 0 || anomalous == 0 {
+        let reason =
+            format!("the test set of {} has {good} good and {anomalous} anomalous images; both are needed", category.name);
+        return Err(Error::metric("image AUROC", reason));
+    }
+    Ok(())
 }

@@ -86,7 +86,7 @@ impl Config {
     /// # Errors
     /// As [`Config::read`].
     pub fn parse(text: &str) -> Result<Self> {
-        let invalid = |error: toml::de::Error| Error::argument(error.to_string().trim_end().to_owned());
+        let invalid = |error: toml::de::Error| bad_toml(text, &error);
         let mut unknown = Vec::new();
         let deserializer = toml::Deserializer::parse(text).map_err(invalid)?;
         let own: Self = serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string())).map_err(invalid)?;
@@ -153,6 +153,20 @@ impl Config {
     }
 }
 
+/// One sentence of what stands where, and what is wrong with it.
+fn bad_toml(text: &str, error: &toml::de::Error) -> Error {
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return Error::argument(error.message());
+    };
+    let number = before.matches('\n').count();
+    let is_table = |line: &&str| line.starts_with('[');
+    let mut lines = text.lines().map(str::trim).take(number + 1);
+    let table = lines.by_ref().take(number).filter(is_table).last();
+    let line = lines.next().unwrap_or_default();
+    let place = table.filter(|_| !is_table(&line)).map_or_else(String::new, |table| format!(" in {table}"));
+    Error::argument(format!("line {}, `{line}`{place}: {}", number + 1, error.message()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,7 +199,10 @@ mod tests {
             ("[detection]\nwindow = 4", "detection.window"),
             ("[objective]\nlambda = 2.0", "objective.lambda"),
             ("[data]\nheld_out = 0.9", "data.held_out"),
-            ("[train]\nrate = \"fast\"", "rate"),
+            ("seed = 1\n[train]\nrate = \"fast\"", "line 3, `rate = \"fast\"` in [train]: invalid type"),
+            ("[objective]\npenalty = 'cubic'", "line 2, `penalty = 'cubic'` in [objective]: unknown variant `cubic`"),
+            ("[train]\n[model", "line 2, `[model`: "),
+            ("seed = -1", "line 1, `seed = -1`: "),
         ] {
             let error = Config::parse(text).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{COMMIT, METRICS_FILE};
 use crate::backend::Backend;
-use crate::data::{Category, Plane, TestImage, write_atomically};
+use crate::data::{Category, Plane, TestImage, make_folder, write_atomically};
 use crate::detect::metrics::{Metrics, Score};
 use crate::detect::{Detector, Evaluation, ImageResult, Resolution, Settings, evaluate};
 use crate::error::{Error, Result};
@@ -38,7 +38,7 @@ impl EvaluationReport {
     pub fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(METRICS_FILE);
         let json = serde_json::to_string_pretty(self).map_err(|error| Error::file(&path, error))?;
-        std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
+        make_folder(folder)?;
         write_atomically(&path, |writer| writeln!(writer, "{json}"))
     }
 }
@@ -54,10 +54,11 @@ pub fn evaluate_detector<B: Backend>(
     mut done: impl FnMut(),
 ) -> Result<EvaluationReport> {
     let settings = detector.settings();
-    let evaluation = evaluate(category, resolution, settings.detection.score, |_, image| {
-        let heatmap = detector.inspect(image)?.heatmap;
+    let evaluation = evaluate(category, resolution, settings.detection.score, |test, image| {
+        let inspection = detector.inspect(image).map_err(|error| Error::file(&test.path, error))?;
+        log::debug!("{}: score {}", test.path.display(), inspection.scores.get(settings.detection.score));
         done();
-        Ok(heatmap)
+        Ok(inspection.heatmap)
     })?;
     let line = protocol(category, resolution, settings.detection.score, Some((settings, detector.backend().name())));
     Ok(EvaluationReport::new(evaluation, line))

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::write_atomically;
 use crate::error::{Error, Result};
 
 /// One line of `log.jsonl`.
@@ -36,10 +37,11 @@ impl Log {
             0 => Vec::new(),
             _ => Self::read(path)?.into_iter().filter(|entry| entry.step <= step).collect(),
         };
-        let file = OpenOptions::new().create(true).write(true).truncate(true).open(path).map_err(failed)?;
-        let mut own = Self { path: path.to_owned(), file };
-        kept.iter().try_for_each(|entry| own.append(entry))?;
-        Ok(own)
+        let lines = kept.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+        let lines = lines.map_err(|error| Error::file(path, error))?;
+        write_atomically(path, |writer| lines.iter().try_for_each(|line| writeln!(writer, "{line}")))?;
+        let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), file })
     }
 
     /// Adds one entry.

@@ -8,8 +8,10 @@ use super::log::{Log, LogEntry};
 use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
 use crate::backend::Backend;
 use crate::data::texture::Family;
-use crate::data::{Image, TrainingSet, list_images, read_image, train_images, write_atomically};
-use crate::detect::{Detector, Provenance, Settings};
+use crate::data::{
+    Image, Preparation, TrainingSet, check_output_folder, list_images, make_folder, read_image, train_images, write_atomically,
+};
+use crate::detect::{Detector, Provenance, Settings, Thresholds};
 use crate::error::{Error, Result};
 use crate::model::WeightFile;
 use crate::rng::{Purpose, Stream};
@@ -44,6 +46,7 @@ impl TrainingJob {
     /// config.
     pub fn prepare(config: Config, category: &Path, out: &Path, resume: bool) -> Result<Self> {
         config.validate()?;
+        check_output_folder(out)?;
         let checkpoint = find_checkpoint(&config, out, resume)?;
         let (set, held_out) = load_training_set(&config, category)?;
         Ok(Self { config, set, held_out, out: out.to_owned(), checkpoint })
@@ -56,12 +59,10 @@ impl TrainingJob {
     /// A loss that is not finite, a file that cannot be written; the last checkpoint stays.
     pub fn run<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogEntry)) -> Result<Outcome> {
         let text = self.config.to_toml()?;
-        std::fs::create_dir_all(&self.out).map_err(|error| Error::file(&self.out, error))?;
+        let mut trainer = self.trainer(backend)?;
+        make_folder(&self.out)?;
         self.write(CONFIG_FILE, text.as_bytes())?;
-        let mut trainer = match &self.checkpoint {
-            Some(checkpoint) => Trainer::resume(backend, self.config.recipe(), checkpoint)?,
-            None => Trainer::new(backend, self.config.recipe())?,
-        };
+        log::info!("{}: steps {} to {}", self.config.architecture(), trainer.step() + 1, self.config.train.steps);
         let mut log = Log::open(&self.out.join(LOG_FILE), trainer.step())?;
         while trainer.step() < self.config.train.steps {
             if stop.load(Ordering::Relaxed) {
@@ -70,6 +71,7 @@ impl TrainingJob {
             }
             let entry = self.advance(&mut trainer)?;
             log.append(&entry)?;
+            log::debug!("step {}: loss {}, rate {}", entry.step, entry.loss, entry.rate);
             report(&entry);
             if entry.step % self.config.output.checkpoint_every == 0 || entry.step == self.config.train.steps {
                 self.save(&trainer, &text)?;
@@ -77,6 +79,22 @@ impl TrainingJob {
         }
         self.finish(backend, &trainer)?;
         Ok(Outcome::Finished)
+    }
+
+    /// Where the run keeps what it needs to continue.
+    pub fn checkpoint_path(&self) -> PathBuf {
+        self.out.join(CHECKPOINT_FILE)
+    }
+
+    fn trainer<B: Backend>(&self, backend: &B) -> Result<Trainer<B>> {
+        let recipe = self.config.recipe();
+        match &self.checkpoint {
+            Some(checkpoint) => {
+                let foreign = |error| Error::file(self.checkpoint_path(), error);
+                Trainer::resume(backend, recipe, checkpoint).map_err(foreign)
+            }
+            None => Trainer::new(backend, recipe),
+        }
     }
 
     fn advance<B: Backend>(&self, trainer: &mut Trainer<B>) -> Result<LogEntry> {
@@ -88,7 +106,9 @@ impl TrainingJob {
     }
 
     fn save<B: Backend>(&self, trainer: &Trainer<B>, config: &str) -> Result<()> {
-        self.write(CHECKPOINT_FILE, &trainer.checkpoint(config)?.encode()?)
+        self.write(CHECKPOINT_FILE, &trainer.checkpoint(config)?.encode()?)?;
+        log::info!("checkpoint of step {} written", trainer.step());
+        Ok(())
     }
 
     /// Thresholds from held-out images, then the weight file.
@@ -103,6 +123,9 @@ impl TrainingJob {
         };
         let mut detector = Detector::new(backend, weights.duplicate(backend)?, settings);
         detector.calibrate(&self.held_out)?;
+        if let Some(Thresholds { image, pixel }) = detector.settings().thresholds {
+            log::info!("thresholds from {} held-out images: {image} for the image, {pixel} for a pixel", self.held_out.len());
+        }
         let file = WeightFile {
             architecture: self.config.architecture(),
             values: weights.to_values(backend)?,
@@ -123,8 +146,7 @@ impl TrainingJob {
 pub fn load_training_set(config: &Config, category: &Path) -> Result<(TrainingSet, Vec<Image>)> {
     let preparation = config.preparation();
     let paths = train_images(category)?;
-    let read = |path: &PathBuf| preparation.apply(&read_image(path)?).map_err(|error| Error::file(path, error));
-    let images = paths.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let images = paths.iter().map(|path| read_training_image(path, &preparation)).collect::<Result<Vec<_>>>()?;
     let (images, held_out) = split(images, config.data.held_out, config.seed);
     let set = TrainingSet {
         images,
@@ -134,14 +156,28 @@ pub fn load_training_set(config: &Config, category: &Path) -> Result<(TrainingSe
         corruption: config.corruption.clone(),
         seed: config.seed,
     };
-    set.validate().map(|()| (set, held_out))
+    set.validate()?;
+    let (images, textures) = (set.images.len(), set.textures.len());
+    log::info!("{images} images to train on, {} held out, {textures} replacement textures", held_out.len());
+    Ok((set, held_out))
+}
+
+/// One image at working resolution, at least as large as a training crop.
+fn read_training_image(path: &Path, preparation: &Preparation) -> Result<Image> {
+    let image = preparation.apply(&read_image(path)?).map_err(|error| Error::file(path, error))?;
+    let (height, width, size) = (image.height, image.width, preparation.size);
+    if height.min(width) < size {
+        let reason = format!("has {height}x{width} pixels as prepared, data.size asks for at least {size}x{size}");
+        return Err(Error::file(path, reason));
+    }
+    Ok(image)
 }
 
 fn find_checkpoint(config: &Config, out: &Path, resume: bool) -> Result<Option<Checkpoint>> {
     let path = out.join(CHECKPOINT_FILE);
-    match (resume, path.exists() || out.join(MODEL_FILE).exists()) {
-        (false, false) => Ok(None),
-        (false, true) => Err(Error::file(out, "already holds a run; continue it with --resume or choose another folder")),
+    match (resume, path.exists()) {
+        (false, false) if !out.join(MODEL_FILE).exists() => Ok(None),
+        (false, _) => Err(Error::file(out, "already holds a run; continue it with --resume or choose another folder")),
         (true, false) => Err(Error::file(out, format!("holds no {CHECKPOINT_FILE} to resume from"))),
         (true, true) => {
             let checkpoint = Checkpoint::read(&path)?;
@@ -157,8 +193,16 @@ fn first_difference(old: &str, new: &str) -> Option<String> {
     if old == new {
         return None;
     }
-    let different = old.lines().zip(new.lines()).find(|(a, b)| a != b);
-    Some(different.map_or_else(|| "one has more keys".into(), |(a, b)| format!("`{a}` there, `{b}` now")))
+    let mut table = String::new();
+    for (a, b) in old.lines().zip(new.lines()) {
+        if a != b {
+            return Some(format!("{table}`{a}` there, `{b}` now"));
+        }
+        if a.starts_with('[') {
+            table = format!("in {a} ");
+        }
+    }
+    Some("one has more keys".into())
 }
 
 /// Splits off a random share of the images for thresholds, at least one. A single image serves both purposes.

@@ -78,7 +78,7 @@ impl Checkpoint {
     /// Reads a checkpoint file.
     ///
     /// # Errors
-    /// Missing, truncated or foreign files.
+    /// Missing, truncated or foreign files; values that are not finite.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| Error::file(path, error))?;
         Self::decode(&bytes).map_err(|error| Error::file(path, error))
@@ -97,7 +97,10 @@ impl Checkpoint {
             if view.dtype() != Dtype::F32 {
                 return Err(foreign(format!("tensor `{full}` is {:?}, not F32", view.dtype())));
             }
-            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            let values: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+                return Err(Error::argument(format!("tensor `{full}` holds {value}")));
+            }
             own.groups.entry(group.to_owned()).or_default().insert(name.to_owned(), values);
         }
         Ok(own)

@@ -1,0 +1,44 @@
+//! Folders to write into.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Checks that `path` is a folder or can become one, before hours of work end in a folder that cannot be made.
+///
+/// # Errors
+/// `path`, or what it lies in, is a file.
+pub fn check_output_folder(path: &Path) -> Result<()> {
+    match path.ancestors().find(|part| part.exists()) {
+        Some(part) if !part.is_dir() => Err(Error::file(part, "is a file; the output needs a folder here")),
+        _ => Ok(()),
+    }
+}
+
+/// Makes a folder, and those it lies in, where there is none yet.
+///
+/// # Errors
+/// As [`check_output_folder`], or the system refuses.
+pub fn make_folder(path: &Path) -> Result<()> {
+    check_output_folder(path)?;
+    std::fs::create_dir_all(path).map_err(|error| Error::file(path, format!("this folder cannot be made: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_in_the_way_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("taken");
+        std::fs::write(&file, "x").unwrap();
+        for path in [file.clone(), file.join("a/b")] {
+            let error = make_folder(&path).unwrap_err().to_string();
+            assert_eq!(error, format!("{}: is a file; the output needs a folder here", file.display()));
+        }
+        make_folder(&folder.path().join("a/b")).unwrap();
+        make_folder(&folder.path().join("a/b")).unwrap();
+        assert!(folder.path().join("a/b").is_dir());
+    }
+}
