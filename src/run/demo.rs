@@ -1,21 +1,35 @@
 use std::path::{Path, PathBuf};
 
 use super::config::{Config, DataConfig};
-use crate::data::{Family, GenerateOptions, generate};
+use crate::data::corruption::{CorruptionConfig, Size, Weights};
+use crate::data::{AugmentConfig, Family, Fit, GenerateOptions, generate};
+use crate::detect::DetectionConfig;
+use crate::detect::metrics::Score;
 use crate::error::Result;
 use crate::model::{Autoencoder, DILATIONS};
-use crate::train::OptimiserConfig;
+use crate::shape::Penalty;
+use crate::train::{ObjectiveConfig, OptimiserConfig};
 
 /// The material of the demo.
-pub const DEMO_FAMILY: Family = Family::Cloth;
+pub const DEMO_FAMILY: Family = Family::Tiles;
 
-/// The demo's config: a small Model II that trains in about a minute on two cores.
+/// Side of the demo's pictures, and of the crops it trains on.
+const SIZE: usize = 96;
+const CROP: usize = 64;
+
+/// The demo's config: a small Model II that trains in about a minute on two cores. Scratches are two pixels wide, so the
+/// heatmap is smoothed little and its maximum decides.
 pub fn demo_config(seed: u64) -> Config {
+    let weights = Weights { texture: 0.25, other_image: 0.1, constant: 0.3, brightness: 0.3, noise: 0.05, elastic: 0.05 };
     Config {
         seed,
-        model: Autoencoder { model: 2, width: 12, dilations: DILATIONS.to_vec() },
-        data: DataConfig { size: 64, ..DataConfig::default() },
-        train: OptimiserConfig { steps: 600, batch: 8, rate: 2e-3, ..OptimiserConfig::default() },
+        model: Autoencoder { model: 2, width: 16, dilations: DILATIONS.to_vec() },
+        data: DataConfig { size: CROP, fit: Fit::Crop, ..DataConfig::default() },
+        augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: false },
+        corruption: CorruptionConfig { weights, size: Size { min: 0.08, max: 0.8, ..Size::default() }, ..Default::default() },
+        objective: ObjectiveConfig { penalty: Penalty::Charbonnier, epsilon: 0.03, ..ObjectiveConfig::default() },
+        train: OptimiserConfig { steps: 1000, batch: 8, rate: 2e-3, average: 0.995, ..OptimiserConfig::default() },
+        detection: DetectionConfig { window: 3, repeats: 3, score: Score::Max, ..DetectionConfig::default() },
         ..Config::default()
     }
 }
@@ -25,6 +39,6 @@ pub fn demo_config(seed: u64) -> Config {
 /// # Errors
 /// `out` cannot be written or is not empty.
 pub fn generate_demo_data(out: &Path, seed: u64) -> Result<PathBuf> {
-    let options = GenerateOptions { family: DEMO_FAMILY, size: 64, train: 120, good: 20, defects_per_kind: 8, seed };
+    let options = GenerateOptions { family: DEMO_FAMILY, size: SIZE, train: 120, good: 20, defects_per_kind: 8, seed };
     generate(out, &options)
 }
