@@ -77,7 +77,7 @@ impl TrainingSet {
     /// Shapes too large.
     pub fn batch(&self, step: u64, count: usize) -> Result<Batch> {
         let samples = self.samples(step, count)?;
-        let joined = |part: fn(&(Image, Corrupted)) -> &[f32]| samples.iter().flat_map(|sample| part(sample).to_vec()).collect();
+        let joined = |part: fn(&(Image, Corrupted)) -> &[f32]| samples.iter().map(part).collect::<Vec<_>>().concat();
         Ok(Batch {
             image_shape: Shape::new(&[count, self.size, self.size, 3])?,
             region_shape: Shape::new(&[count, self.size, self.size, 1])?,

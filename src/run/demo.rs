@@ -1,7 +1,6 @@
 use std::path::{Path, PathBuf};
 
 use super::config::{Config, DataConfig};
-use crate::data::corruption::{CorruptionConfig, Size, Weights};
 use crate::data::{AugmentConfig, Family, Fit, GenerateOptions, generate};
 use crate::detect::DetectionConfig;
 use crate::detect::metrics::Score;
@@ -17,18 +16,16 @@ pub const DEMO_FAMILY: Family = Family::Tiles;
 const SIZE: usize = 96;
 const CROP: usize = 64;
 
-/// The demo's config: a small Model II that trains in about a minute on two cores. Scratches are two pixels wide, so the
+/// The demo's config: a small Model II that trains in about a minute on two cores. Scratches are thin, so the
 /// heatmap is smoothed little and its maximum decides.
 pub fn demo_config(seed: u64) -> Config {
-    let weights = Weights { texture: 0.25, other_image: 0.1, constant: 0.3, brightness: 0.3, noise: 0.05, elastic: 0.05 };
     Config {
         seed,
         model: Autoencoder { model: 2, width: 16, dilations: DILATIONS.to_vec() },
         data: DataConfig { size: CROP, fit: Fit::Crop, ..DataConfig::default() },
         augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: false },
-        corruption: CorruptionConfig { weights, size: Size { min: 0.08, max: 0.8, ..Size::default() }, ..Default::default() },
         objective: ObjectiveConfig { penalty: Penalty::Charbonnier, epsilon: 0.03, ..ObjectiveConfig::default() },
-        train: OptimiserConfig { steps: 1000, batch: 8, rate: 2e-3, average: 0.995, ..OptimiserConfig::default() },
+        train: OptimiserConfig { steps: 1800, batch: 4, rate: 2e-3, average: 0.99, ..OptimiserConfig::default() },
         detection: DetectionConfig { window: 3, repeats: 3, score: Score::Max, ..DetectionConfig::default() },
         ..Config::default()
     }
