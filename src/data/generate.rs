@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::file::{write_mask_png, write_png};
+use super::file::{MAX_PIXELS, write_mask_png, write_png};
 use super::image::Image;
 use super::output::make_folder;
 use super::texture::{Defect, Defective, Family};
@@ -69,6 +69,10 @@ impl GenerateOptions {
     fn check(&self) -> Result<()> {
         if self.size < 32 {
             return Err(Error::argument(format!("generated pictures need a size of at least 32, not {}", self.size)));
+        }
+        if self.size.saturating_mul(self.size) as u64 > MAX_PIXELS {
+            let text = format!("generated pictures have at most {MAX_PIXELS} pixels, not {0}x{0}", self.size);
+            return Err(Error::argument(text));
         }
         if self.train == 0 || self.good.saturating_add(self.defects_per_kind) == 0 {
             let (train, good, defects) = (self.train, self.good, self.defects_per_kind);
