@@ -90,16 +90,29 @@ impl GenerateOptions {
 /// `out/FAMILY` exists and is not empty, `out` cannot be made or written, or a size below 32 or a number of pictures of 0.
 pub fn generate(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
     let target = free_target(out, options)?;
-    let refuse = |error: std::io::Error| Error::file(&target, format!("cannot be made: {error}"));
+    let is_new = !out.exists();
     make_folder(out)?;
+    let made = draft_and_rename(out, &target, options);
+    if made.is_err() && is_new {
+        // Only an empty folder goes; what went wrong before matters more than whether this does.
+        let _ = std::fs::remove_dir(out);
+    }
+    made.map(|()| target)
+}
+
+fn draft_and_rename(out: &Path, target: &Path, options: &GenerateOptions) -> Result<()> {
+    let refuse = |error: std::io::Error| Error::file(target, format!("cannot be made: {error}"));
     let hidden = tempfile::Builder::new().prefix(".generate").tempdir_in(out).map_err(refuse)?;
     let draft = hidden.path().join(options.family.name());
-    write_category(&draft, options)?;
+    write_category(&draft, options).map_err(|error| match error {
+        // The draft is gone by the time somebody reads this.
+        Error::File { path, reason } => Error::file(target.join(path.strip_prefix(&draft).unwrap_or(&path)), reason),
+        other => other,
+    })?;
     if target.exists() {
-        std::fs::remove_dir(&target).map_err(refuse)?;
+        std::fs::remove_dir(target).map_err(refuse)?;
     }
-    std::fs::rename(&draft, &target).map_err(refuse)?;
-    Ok(target)
+    std::fs::rename(&draft, target).map_err(refuse)
 }
 
 /// Writes several categories and gives their paths. All are checked before the first is made.
