@@ -1,37 +1,16 @@
 //! Image files and dataset folders as users have them: whole, odd, damaged, incomplete.
 
+mod fixture {
+    pub mod png;
+}
+
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
+use fixture::png::{header, png, stored};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgba};
 use orthoscope::data::{Category, Defect, Family, GenerateOptions, Image, Plane, generate};
 use orthoscope::data::{list_images, read_image, read_mask, train_images, write_mask_png, write_png};
-
-/// PNG bytes from their chunks, made by hand so that the reader is not checked against its own encoder.
-fn png(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
-    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
-    for (kind, data) in chunks {
-        bytes.extend((data.len() as u32).to_be_bytes());
-        let checked: Vec<u8> = kind.iter().chain(data).copied().collect();
-        bytes.extend(&checked);
-        let crc = checked.iter().fold(u32::MAX, |crc, &byte| {
-            (0..8).fold(crc ^ u32::from(byte), |c, _| if c & 1 == 1 { 0xEDB8_8320 ^ (c >> 1) } else { c >> 1 })
-        });
-        bytes.extend((!crc).to_be_bytes());
-    }
-    bytes
-}
-
-fn header(width: u32, height: u32, depth: u8, colour: u8) -> Vec<u8> {
-    [&width.to_be_bytes()[..], &height.to_be_bytes(), &[depth, colour, 0, 0, 0]].concat()
-}
-
-/// A zlib stream of one uncompressed block.
-fn stored(data: &[u8]) -> Vec<u8> {
-    let (a, b) = data.iter().fold((1_u32, 0_u32), |(a, b), &v| ((a + u32::from(v)) % 65521, (b + a + u32::from(v)) % 65521));
-    let length = data.len() as u16;
-    [&[0x78, 0x01, 0x01][..], &length.to_le_bytes(), &(!length).to_le_bytes(), data, &(b << 16 | a).to_be_bytes()].concat()
-}
 
 fn saved(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.join(name);

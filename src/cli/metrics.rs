@@ -54,7 +54,7 @@ fn read_map(maps: &Path, test: &TestImage) -> Result<Plane> {
     let (shape, values) = npy::read(&path)?;
     let extents: Vec<usize> = shape.iter().copied().filter(|&extent| extent != 1).collect();
     match (&shape[..], &extents[..]) {
-        (&[h, w], _) | (_, &[h, w]) => Plane::new(h, w, values),
+        (&[h, w], _) | (_, &[h, w]) => Plane::new(h, w, values).map_err(|error| Error::file(path, error)),
         _ => Err(Error::file(path, format!("an anomaly map must be [h, w], got {shape:?}"))),
     }
 }

@@ -48,8 +48,12 @@ impl TrainingProgress {
         }
     }
 
-    /// Leaves the last state on the screen.
+    /// Leaves the last state on the screen, if there was a step.
     pub fn finish(&self) {
+        if self.first.is_none() {
+            return self.bar.finish_and_clear();
+        }
+        self.bar.set_style(style("{bar:30} step {pos}/{len}  {msg}"));
         self.bar.abandon();
     }
 }

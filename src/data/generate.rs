@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::file::{write_mask_png, write_png};
+use super::file::{MAX_PIXELS, write_mask_png, write_png};
 use super::image::Image;
 use super::output::make_folder;
 use super::texture::{Defect, Defective, Family};
@@ -70,6 +70,10 @@ impl GenerateOptions {
         if self.size < 32 {
             return Err(Error::argument(format!("generated pictures need a size of at least 32, not {}", self.size)));
         }
+        if self.size.saturating_mul(self.size) as u64 > MAX_PIXELS {
+            let text = format!("generated pictures have at most {MAX_PIXELS} pixels, not {0}x{0}", self.size);
+            return Err(Error::argument(text));
+        }
         if self.train == 0 || self.good.saturating_add(self.defects_per_kind) == 0 {
             let (train, good, defects) = (self.train, self.good, self.defects_per_kind);
             let text =
@@ -86,16 +90,29 @@ impl GenerateOptions {
 /// `out/FAMILY` exists and is not empty, `out` cannot be made or written, or a size below 32 or a number of pictures of 0.
 pub fn generate(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
     let target = free_target(out, options)?;
-    let refuse = |error: std::io::Error| Error::file(&target, format!("cannot be made: {error}"));
+    let is_new = !out.exists();
     make_folder(out)?;
+    let made = draft_and_rename(out, &target, options);
+    if made.is_err() && is_new {
+        // Only an empty folder goes; what went wrong before matters more than whether this does.
+        let _ = std::fs::remove_dir(out);
+    }
+    made.map(|()| target)
+}
+
+fn draft_and_rename(out: &Path, target: &Path, options: &GenerateOptions) -> Result<()> {
+    let refuse = |error: std::io::Error| Error::file(target, format!("cannot be made: {error}"));
     let hidden = tempfile::Builder::new().prefix(".generate").tempdir_in(out).map_err(refuse)?;
     let draft = hidden.path().join(options.family.name());
-    write_category(&draft, options)?;
+    write_category(&draft, options).map_err(|error| match error {
+        // The draft is gone by the time somebody reads this.
+        Error::File { path, reason } => Error::file(target.join(path.strip_prefix(&draft).unwrap_or(&path)), reason),
+        other => other,
+    })?;
     if target.exists() {
-        std::fs::remove_dir(&target).map_err(refuse)?;
+        std::fs::remove_dir(target).map_err(refuse)?;
     }
-    std::fs::rename(&draft, &target).map_err(refuse)?;
-    Ok(target)
+    std::fs::rename(&draft, target).map_err(refuse)
 }
 
 /// Writes several categories and gives their paths. All are checked before the first is made.

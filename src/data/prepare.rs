@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::file::MAX_PIXELS;
 use super::image::Image;
 use super::resize::resize;
 use crate::error::{Error, Result};
@@ -52,9 +53,14 @@ impl Preparation {
     /// The image at working resolution.
     ///
     /// # Errors
-    /// A result too large.
+    /// A result of more than [`MAX_PIXELS`].
     pub fn apply(&self, image: &Image) -> Result<Image> {
         let (height, width) = self.working_size(image.height, image.width);
+        if height.saturating_mul(width) as u64 > MAX_PIXELS {
+            let (h, w) = (image.height, image.width);
+            let text = format!("{h}x{w} pixels become {height}x{width} as prepared, the limit is {MAX_PIXELS} pixels");
+            return Err(Error::argument(text));
+        }
         resize(image, height, width)
     }
 
@@ -83,6 +89,10 @@ mod tests {
         assert_eq!(crop.working_size(50, 75), (100, 150));
         assert_eq!(crop.working_size(301, 200), (151, 100));
         assert_eq!(Preparation::NATIVE.working_size(7, 9), (7, 9));
+        let strip = Image::new(1, 4000, vec![0.5; 12_000]).unwrap();
+        let text =
+            crop.apply(&strip).map(drop).and(Preparation { shorter_side: 500, ..crop }.apply(&strip)).unwrap_err().to_string();
+        assert!(text.starts_with("1x4000 pixels become 500x2000000 as prepared"), "{text}");
         assert!(Preparation { size: 60, ..stretch }.validate().is_err());
         assert!(Preparation { shorter_side: 32, ..crop }.validate().is_err());
     }

@@ -94,12 +94,15 @@ impl Settings {
     /// The settings in a weight file's metadata, or the defaults for foreign weights.
     ///
     /// # Errors
-    /// The metadata is there but cannot be read.
+    /// The metadata is there but cannot be read, or asks for what no config may.
     pub fn from_metadata(metadata: &std::collections::HashMap<String, String>) -> Result<Self> {
         let Some(json) = metadata.get(Self::KEY) else { return Ok(Self::default()) };
         let own: Self =
             serde_json::from_str(json).map_err(|error| Error::argument(format!("bad detection settings: {error}")))?;
         own.detection.validate()?;
+        if own.preparation != Preparation::NATIVE {
+            own.preparation.validate()?;
+        }
         Ok(own)
     }
 

@@ -10,6 +10,7 @@ mod mlp;
 mod net;
 mod parameters;
 mod plan;
+mod safetensors_file;
 mod weights;
 
 pub use architecture::{Architecture, DILATIONS};
@@ -20,3 +21,5 @@ pub use net::Net;
 pub use parameters::{Bound, Parameters};
 pub use plan::{Layer, ParameterSpec, Plan};
 pub use weights::WeightFile;
+
+pub(crate) use safetensors_file::encode_safetensors;

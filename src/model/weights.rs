@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors};
 
-use super::{Architecture, Autoencoder, DILATIONS, ParameterSpec};
+use super::{Architecture, Autoencoder, DILATIONS, ParameterSpec, encode_safetensors};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 
@@ -33,18 +33,12 @@ impl WeightFile {
             let values = self.values.get(&spec.name).filter(|values| values.len() == spec.shape.len());
             let values =
                 values.ok_or_else(|| Error::argument(format!("parameter `{}` is missing or has another size", spec.name)))?;
-            let bytes: Vec<u8> = to_oihw(&spec.shape, values).iter().flat_map(|value| value.to_le_bytes()).collect();
-            stored.push((spec, file_extents(&spec.shape), bytes));
+            stored.push((spec.name.clone(), file_extents(&spec.shape), to_oihw(&spec.shape, values)));
         }
-        let views = stored.iter().map(|(spec, extents, bytes)| {
-            let view = TensorView::new(Dtype::F32, extents.clone(), bytes);
-            view.map(|view| (spec.name.clone(), view)).map_err(|error| Error::argument(error.to_string()))
-        });
         let mut metadata = self.metadata.clone();
         let architecture = serde_json::to_string(&self.architecture).map_err(|error| Error::argument(error.to_string()))?;
         metadata.insert(ARCHITECTURE.into(), architecture);
-        safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))
-            .map_err(|error| Error::argument(error.to_string()))
+        encode_safetensors(stored, &metadata)
     }
 
     /// Reads a weight file. The architecture comes from this project's metadata, or else from names and shapes as PyTorch

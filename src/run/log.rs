@@ -33,13 +33,9 @@ impl Log {
     /// The file cannot be read or written.
     pub fn open(path: &Path, step: u64) -> Result<Self> {
         let failed = |error: std::io::Error| Error::file(path, error);
-        let kept: Vec<LogEntry> = match step {
-            0 => Vec::new(),
-            _ => Self::read(path)?.into_iter().filter(|entry| entry.step <= step).collect(),
-        };
-        let lines = kept.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
-        let lines = lines.map_err(|error| Error::file(path, error))?;
-        write_atomically(path, |writer| lines.iter().try_for_each(|line| writeln!(writer, "{line}")))?;
+        let text = Self::text(path)?;
+        let kept = entries(&text).filter(|(_, entry)| entry.step <= step).map(|(line, _)| line);
+        write_atomically(path, |writer| kept.into_iter().try_for_each(|line| writeln!(writer, "{line}")))?;
         let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
         Ok(Self { path: path.to_owned(), file })
     }
@@ -58,10 +54,19 @@ impl Log {
     /// # Errors
     /// The file cannot be read.
     pub fn read(path: &Path) -> Result<Vec<LogEntry>> {
+        Ok(entries(&Self::text(path)?).map(|(_, entry)| entry).collect())
+    }
+
+    fn text(path: &Path) -> Result<String> {
         match std::fs::read_to_string(path) {
-            Ok(text) => Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Ok(text) => Ok(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
             Err(error) => Err(Error::file(path, error)),
         }
     }
+}
+
+/// The whole lines of a log with what they say; they are kept as they stand, because reading a number can round it.
+fn entries(text: &str) -> impl Iterator<Item = (&str, LogEntry)> {
+    text.lines().map_while(|line| Some((line, serde_json::from_str(line).ok()?)))
 }

@@ -62,7 +62,7 @@ impl TrainingJob {
         let mut trainer = self.trainer(backend)?;
         make_folder(&self.out)?;
         self.write(CONFIG_FILE, text.as_bytes())?;
-        log::info!("{}: steps {} to {}", self.config.architecture(), trainer.step() + 1, self.config.train.steps);
+        log::info!("{}: {} of {} steps done", self.config.architecture(), trainer.step(), self.config.train.steps);
         let mut log = Log::open(&self.out.join(LOG_FILE), trainer.step())?;
         while trainer.step() < self.config.train.steps {
             if stop.load(Ordering::Relaxed) {

@@ -1,11 +1,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors};
 
 use crate::backend::{Backend, Real};
 use crate::error::{Error, Result};
-use crate::model::{Architecture, Parameters};
+use crate::model::{Architecture, Parameters, encode_safetensors};
 use crate::tape::Tensor;
 
 const STEP: &str = "orthoscope.step";
@@ -61,18 +61,11 @@ impl Checkpoint {
     /// # Errors
     /// Serialisation failed.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        let failed = |error: safetensors::SafeTensorError| Error::argument(error.to_string());
-        let mut stored: Vec<(String, usize, Vec<u8>)> = Vec::new();
-        for (group, values) in &self.groups {
-            for (name, values) in values {
-                let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-                stored.push((format!("{group}.{name}"), values.len(), bytes));
-            }
-        }
-        stored.sort();
-        let views = stored.iter().map(|(name, len, bytes)| Ok((name, TensorView::new(Dtype::F32, vec![*len], bytes)?)));
+        let tensors = self.groups.iter().flat_map(|(group, values)| {
+            values.iter().map(move |(name, values)| (format!("{group}.{name}"), vec![values.len()], values.clone()))
+        });
         let metadata = HashMap::from([(STEP.to_owned(), self.step.to_string()), (CONFIG.to_owned(), self.config.clone())]);
-        safetensors::serialize(views.collect::<Result<Vec<_>, _>>().map_err(failed)?, Some(metadata)).map_err(failed)
+        encode_safetensors(tensors.collect(), &metadata)
     }
 
     /// Reads a checkpoint file.

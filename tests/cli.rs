@@ -1,0 +1,16 @@
+//! The command line as scripts and people use it: files, keys, exit codes.
+
+mod fixture;
+
+mod cli {
+    mod data;
+    mod demo;
+    mod detect;
+    mod evaluate;
+    mod help;
+    mod interrupt;
+    mod metrics;
+    mod model;
+    mod streams;
+    mod train;
+}

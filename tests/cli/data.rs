@@ -1,0 +1,34 @@
+//! `data generate` and `data preview`.
+
+use orthoscope::data::{Category, read_image};
+
+use crate::fixture::{Scratch, tree};
+
+#[test]
+fn generated_categories_have_the_layout_and_the_counts() {
+    let scratch = Scratch::new();
+    let ran = scratch.succeeds("data generate --out new --size 32 --train 2 --good 1 --defects 1 --seed 3");
+    assert_eq!(scratch.names("new"), ["cloth", "grid", "pebbles", "tiles", "wood"]);
+    assert_eq!(ran.out.lines().count(), 5);
+    for name in scratch.names("new") {
+        let category = Category::open(&scratch.path("new").join(&name)).unwrap();
+        assert_eq!(category.train.len(), 2, "{name}");
+        assert!(category.test.iter().filter(|test| test.is_good()).count() == 1 && category.test.len() > 4, "{name}");
+    }
+    scratch.succeeds("data generate --out again --family wood --size 32 --train 2 --good 1 --defects 1 --seed 3 --threads 1");
+    assert!(tree(&scratch.path("again/wood")) == tree(&scratch.path("new/wood")));
+}
+
+#[test]
+fn a_preview_shows_the_batch_of_its_step() {
+    let scratch = Scratch::new();
+    let sheet = |name: &str, options: &str| {
+        scratch.succeeds(&format!("data preview --data cloth --config c.toml --out {name}.png {options}"));
+        read_image(&scratch.path(format!("{name}.png"))).unwrap()
+    };
+    let (one, two) = (sheet("one", "--count 1"), sheet("two", "--count 2"));
+    assert!(one.width >= 4 * 32 && one.height >= 32 && two.height > one.height);
+    assert_eq!(sheet("again", "--count 1 --step 0 --threads 1"), one);
+    assert_ne!(sheet("later", "--count 1 --step 1"), one);
+    assert_ne!(sheet("textures", "--count 2 --textures cloth/test/good").pixels, two.pixels);
+}

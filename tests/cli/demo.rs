@@ -1,0 +1,33 @@
+//! `demo` with few steps: all its files, and what it leaves alone.
+
+use super::evaluate::check_metrics;
+use crate::fixture::{Scratch, tree};
+
+#[test]
+fn a_short_demo_writes_everything_and_guards_it() {
+    let scratch = Scratch::new();
+    let ran = scratch.succeeds("demo --out demo --steps 3");
+    let files = ["checkpoint.safetensors", "config.toml", "data", "figure.png", "index.html", "log.jsonl", "metrics.json"];
+    assert_eq!(scratch.names("demo"), [&files[..], &["model.safetensors"]].concat());
+    check_metrics(&scratch.json("demo/metrics.json"), &["category cloth", "last step 3; seed 0"]);
+    assert!(ran.out.contains("open demo/index.html"), "{}", ran.out);
+    let page = String::from_utf8(scratch.read("demo/index.html")).unwrap();
+    for (at, _) in page.match_indices("src=\"") {
+        assert!(page[at..].starts_with("src=\"data:image/png;base64,"), "the page needs a file beside it");
+    }
+    for (command, reason) in [
+        ("demo --out demo --steps 3", "already holds a demo or a run"),
+        ("demo --out demo --steps 0 --overwrite", "train.steps"),
+        ("demo --out demo --seed 99999999999999999999", "seed"),
+    ] {
+        let before = tree(&scratch.path("demo"));
+        let ran = scratch.run(command);
+        assert!(ran.code != 0 && ran.err.contains(reason), "{command}: {}", ran.err);
+        assert!(tree(&scratch.path("demo")) == before, "{command} changed the demo");
+    }
+    scratch.write("demo/data/mine.txt", "mine");
+    scratch.write("demo/notes.txt", "mine");
+    scratch.succeeds("demo --out demo --steps 2 --overwrite --seed 1");
+    assert!(scratch.read("demo/data/mine.txt") == b"mine" && scratch.read("demo/notes.txt") == b"mine");
+    check_metrics(&scratch.json("demo/metrics.json"), &["last step 2; seed 1"]);
+}

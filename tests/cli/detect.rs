@@ -1,0 +1,122 @@
+//! `detect`: five files for each image.
+
+use orthoscope::data::{Image, read_image, read_mask, write_png};
+
+use crate::fixture::{Scratch, orthoscope, read_npy, told};
+
+const ENDINGS: [&str; 5] = [".json", "_heatmap.png", "_map.npy", "_mask.png", "_reconstruction.png"];
+
+/// Checks the files of one image of `height x width`, and gives its JSON.
+fn check(scratch: &Scratch, stem: &str, height: usize, width: usize) -> serde_json::Value {
+    let (shape, map) = read_npy(&scratch.read(format!("{stem}_map.npy")));
+    assert_eq!(shape, [height, width], "{stem}");
+    for name in ["heatmap", "reconstruction"] {
+        let image = read_image(&scratch.path(format!("{stem}_{name}.png"))).unwrap();
+        assert_eq!((image.height, image.width), (height, width), "{stem} {name}");
+    }
+    let json = scratch.json(format!("{stem}.json"));
+    let pixel_threshold = json["pixel_threshold"].as_f64().unwrap_or(f64::INFINITY);
+    let marked: Vec<f32> = map.iter().map(|&value| f32::from(f64::from(value) > pixel_threshold)).collect();
+    assert_eq!(read_mask(&scratch.path(format!("{stem}_mask.png"))).unwrap().values, marked, "{stem}");
+    assert_eq!(json["anomalous_pixels"], marked.iter().filter(|&&value| value > 0.0).count());
+    json
+}
+
+#[test]
+fn a_folder_keeps_its_subfolders() {
+    let scratch = Scratch::new();
+    let ran = scratch.succeeds("detect --model run/model.safetensors --out new cloth/test");
+    assert_eq!(scratch.names("new"), ["bend", "good", "hole", "missing_thread", "scratch", "stain"]);
+    let wanted: Vec<String> = ["000", "001", "002"].iter().flat_map(|name| ENDINGS.map(|end| format!("{name}{end}"))).collect();
+    assert_eq!(scratch.names("new/good"), wanted);
+    assert_eq!(ran.out.lines().count(), 8);
+    for name in ["bend/000", "good/002"] {
+        let json = check(&scratch, &format!("new/{name}"), 32, 32);
+        let (score, threshold) = (json["score"].as_f64().unwrap(), json["threshold"].as_f64().unwrap());
+        assert_eq!(json["anomalous"], score > threshold);
+        let sum: f64 = read_npy(&scratch.read(format!("new/{name}_map.npy"))).1.iter().map(|&value| f64::from(value)).sum();
+        assert!((score - sum).abs() < 1e-6 * sum, "the image has the working resolution, so its map sums to the score");
+        let verdict = if score > threshold { "anomalous" } else { "normal" };
+        let line = ran.out.lines().find(|line| line.ends_with(&format!("cloth/test/{name}.png"))).unwrap();
+        assert!(line.starts_with(verdict), "{line}");
+    }
+}
+
+#[test]
+fn any_size_and_any_kind_of_png_is_taken() {
+    use crate::fixture::png::{header, png, stored};
+    let scratch = Scratch::new();
+    let pixels = (0..37 * 53 * 3).map(|k| (k * 7 % 256) as f32 / 255.0).collect();
+    write_png(&scratch.path("odd.png"), &Image::new(37, 53, pixels).unwrap()).unwrap();
+    let chunk = |depth, colour, row: &[u8]| {
+        let rows: Vec<u8> = (0..9).flat_map(|_| [&[0], row].concat()).collect();
+        let palette = (b"PLTE", vec![255, 0, 0, 0, 51, 0]);
+        let mut chunks = vec![(b"IHDR", header(2, 9, depth, colour)), (b"IDAT", stored(&rows)), (b"IEND", vec![])];
+        if colour == 3 {
+            chunks.insert(1, palette);
+        }
+        png(&chunks)
+    };
+    scratch.write("grey16.png", chunk(16, 0, &[0, 1, 255, 255]));
+    scratch.write("palette.png", chunk(8, 3, &[0, 1]));
+    scratch.write("alpha.png", chunk(8, 6, &[9, 9, 9, 9, 200, 100, 50, 255]));
+    // Weights without a run work at the image's own size, padded to multiples of 8 and cropped back.
+    scratch.succeeds("model init --model 2 --width 2 --out fresh.safetensors");
+    for model in ["run/model.safetensors", "fresh.safetensors"] {
+        scratch.succeeds(&format!("detect --model {model} --out new odd.png grey16.png palette.png alpha.png"));
+        check(&scratch, "new/odd", 37, 53);
+        for name in ["grey16", "palette", "alpha"] {
+            check(&scratch, &format!("new/{name}"), 9, 2);
+        }
+    }
+}
+
+#[test]
+fn weights_without_thresholds_give_no_verdict_until_told_one() {
+    let scratch = Scratch::new();
+    scratch.succeeds("model init --model 2 --width 2 --out fresh.safetensors");
+    let ran = scratch.succeeds("detect --model fresh.safetensors --out new cloth/test/bend");
+    assert!(ran.out.starts_with("unknown") && ran.err.starts_with("warning: fresh.safetensors has no thresholds"), "{}", ran.err);
+    let json = check(&scratch, "new/000", 32, 32);
+    assert!(json["threshold"].is_null() && json["anomalous"].is_null() && json["score"].is_f64());
+    scratch.succeeds("detect --model fresh.safetensors --out new cloth/test/bend --threshold 0.5 --pixel-threshold 0.03");
+    let json = check(&scratch, "new/000", 32, 32);
+    assert_eq!((&json["threshold"], &json["anomalous"]), (&0.5.into(), &true.into()));
+}
+
+#[test]
+fn json_on_standard_output_is_what_the_files_say() {
+    let scratch = Scratch::new();
+    let ran = scratch.succeeds("detect --model run/model.safetensors --out new cloth/test/good --json");
+    let findings: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(findings.len(), 3);
+    assert_eq!(findings[1], scratch.json("new/001.json"));
+}
+
+#[cfg(target_os = "linux")] // Other systems refuse such names.
+#[test]
+fn names_with_spaces_dots_and_bytes_that_are_no_text() {
+    use std::os::unix::ffi::OsStringExt;
+    let scratch = Scratch::new();
+    let image = scratch.read("cloth/test/good/000.png");
+    let foreign = std::ffi::OsString::from_vec(b"caf\xe9.png".to_vec());
+    scratch.write("in/a b.c.png", &image);
+    scratch.write(std::path::Path::new("in").join(foreign), &image);
+    let mut command = orthoscope();
+    command.current_dir(scratch.path("")).args(["detect", "--model", "run/model.safetensors", "--out", "new", "in"]);
+    let ran = told(command.output().unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    check(&scratch, "new/a b.c", 32, 32);
+    assert_eq!(std::fs::read_dir(scratch.path("new")).unwrap().count(), 10);
+}
+
+#[test]
+fn one_bad_image_does_not_keep_the_others_from_being_done() {
+    let scratch = Scratch::new();
+    scratch.write("cloth/test/good/001.png", "no picture");
+    let ran = scratch.run("detect --model run/model.safetensors --out new cloth/test/good");
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("error: cloth/test/good/001.png: is no picture"), "{}", ran.err);
+    assert!(ran.err.ends_with("error: 1 of 3 images could not be inspected\n"), "{}", ran.err);
+    assert_eq!(scratch.names("new").len(), 10);
+}

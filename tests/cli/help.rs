@@ -1,0 +1,93 @@
+//! Help, version, completions, `doctor`, and what counts as wrong usage.
+
+use orthoscope::run::Config;
+use serde_json::Value;
+
+use crate::fixture::Scratch;
+
+/// Every subcommand with the options its help must name.
+const COMMANDS: [(&str, &[&str]); 13] = [
+    ("demo", &["--out", "--seed", "--steps", "--overwrite"]),
+    ("train", &["--config", "--data", "--out", "--textures", "--steps", "--seed", "--resume", "130"]),
+    ("evaluate", &["--model", "--data", "--out", "--resolution", "--json"]),
+    ("detect", &["--model", "--out", "<PATH>...", "--threshold", "--pixel-threshold", "--json", "NAME_map.npy"]),
+    ("metrics", &["--maps", "--data", "--resolution", "--score", "--json"]),
+    ("data", &["generate", "preview"]),
+    ("data generate", &["--out", "--family", "--size", "--train", "--good", "--defects", "--seed"]),
+    ("data preview", &["--data", "--config", "--textures", "--out", "--count", "--step"]),
+    ("model", &["init", "forward", "summary"]),
+    ("model init", &["--model", "--width", "--seed", "--out"]),
+    ("model forward", &["--model", "--input", "--output"]),
+    ("model summary", &["--weights", "--model", "--width", "--size", "--json"]),
+    ("doctor", &["--json", "--config"]),
+];
+
+#[test]
+fn every_command_explains_itself() {
+    let scratch = Scratch::new();
+    for (command, options) in COMMANDS {
+        let help = scratch.succeeds(&format!("{command} --help")).out;
+        for option in [&["Usage: orthoscope", "--threads", "--verbose", "--help"], options].concat() {
+            assert!(help.contains(option), "{command} --help does not name {option}:\n{help}");
+        }
+        let longest = help.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= 100, "{command} --help has a line of {longest} characters");
+    }
+    let top = scratch.succeeds("--help").out;
+    for command in ["demo", "train", "evaluate", "detect", "metrics", "data", "model", "doctor", "completions"] {
+        assert!(top.lines().any(|line| line.trim_start().starts_with(command)), "{command} is not in:\n{top}");
+    }
+    assert_eq!(scratch.succeeds("--version").out, format!("orthoscope {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn completions_for_every_shell() {
+    let scratch = Scratch::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = scratch.succeeds(&format!("completions {shell}")).out;
+        assert!(script.contains("orthoscope") && script.contains("evaluate"), "{shell}");
+    }
+}
+
+#[test]
+fn doctor_says_what_there_is() {
+    let scratch = Scratch::new();
+    let facts: Value = serde_json::from_str(&scratch.succeeds("doctor --json --threads 3").out).unwrap();
+    assert_eq!((&facts["version"], &facts["threads"]), (&env!("CARGO_PKG_VERSION").into(), &3.into()));
+    assert!(["avx512", "avx2", "portable"].contains(&facts["simd"].as_str().unwrap()), "{facts}");
+    assert!(facts["backends"].as_array().unwrap().contains(&"cpu".into()));
+    let text = scratch.succeeds("doctor").out;
+    for key in facts.as_object().unwrap().keys() {
+        assert!(text.lines().any(|line| line.starts_with(key)), "{key} is not in:\n{text}");
+    }
+    let config = scratch.succeeds("doctor --config").out;
+    assert_eq!(Config::parse(&config).unwrap(), Config::default());
+}
+
+#[test]
+fn wrong_usage_is_told_apart_from_failure() {
+    let scratch = Scratch::new();
+    for (command, reason) in [
+        ("", "Usage"),
+        ("trian", "unrecognized subcommand 'trian'"),
+        ("train --data cloth", "--out"),
+        ("train --data cloth --out new --colour red", "--colour"),
+        ("train --data cloth --out new --steps many", "--steps"),
+        ("train --data cloth --out new --seed -1", "-1"),
+        ("--threads 0 train --data cloth --out new", "0 is not in 1..=1024"),
+        ("detect --model run/model.safetensors --out new", "<PATH>"),
+        ("detect --model run/model.safetensors --out new --threshold nan cloth", "a finite number is needed"),
+        ("evaluate --model run/model.safetensors --data cloth --out new --resolution big", "1 to 8192 pixels"),
+        ("metrics --maps cloth --data cloth --score mean", "max, sum"),
+        ("data generate --out new --family linen", "there is no texture `linen`"),
+        ("data preview --data cloth --out new.png --count 0", "0 is not in 1..=64"),
+        ("data preview --data cloth --out new.png --step 18446744073709551615", "--step"),
+        ("model init --model 3 --width 2 --out new", "3 is not in 1..=2"),
+        ("model summary --weights run/model.safetensors --width 2", "cannot be used with"),
+        ("doctor --json --config", "cannot be used with"),
+        ("completions tcsh", "tcsh"),
+    ] {
+        let message = scratch.misused(command);
+        assert!(message.contains(reason), "{command}: {message}");
+    }
+}

@@ -1,0 +1,61 @@
+//! Ctrl-C, as a real signal to a real process.
+#![cfg(unix)]
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use orthoscope::run::Log;
+
+use crate::fixture::{Ran, Scratch, orthoscope, told};
+
+/// Starts a command and sends it SIGINT once its log holds three steps.
+fn interrupted(scratch: &Scratch, command: &str, log: &str) -> Ran {
+    let mut start = orthoscope();
+    start.current_dir(scratch.path("")).args(command.split_whitespace()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = start.spawn().unwrap();
+    wait_for_three_steps(scratch, log, &mut child);
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    told(child.wait_with_output().unwrap())
+}
+
+fn wait_for_three_steps(scratch: &Scratch, log: &str, child: &mut Child) {
+    let start = Instant::now();
+    while Log::read(&scratch.path(log)).unwrap().len() < 3 {
+        assert!(child.try_wait().unwrap().is_none(), "the command ended by itself");
+        assert!(start.elapsed() < Duration::from_secs(60), "no three steps in a minute");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn training_stops_with_a_checkpoint_and_continues_to_the_same_bits() {
+    let scratch = Scratch::new();
+    // Long enough to be interrupted; every file must come out as if it had not been.
+    let command = |out: &str| format!("train --config c.toml --data cloth --steps 150 --out {out}");
+    let ran = interrupted(&scratch, &command("cut"), "cut/log.jsonl");
+    assert_eq!(ran.code, 130, "{}", ran.err);
+    assert_eq!(ran.out, "interrupted; cut/checkpoint.safetensors holds the steps done, --resume continues\n");
+    assert_eq!(scratch.names("cut"), ["checkpoint.safetensors", "config.toml", "log.jsonl"]);
+    scratch.succeeds(&format!("{} --resume --threads 1", command("cut")));
+    scratch.succeeds(&command("whole"));
+    for name in ["model.safetensors", "checkpoint.safetensors", "config.toml"] {
+        assert!(scratch.read(format!("cut/{name}")) == scratch.read(format!("whole/{name}")), "{name} differs");
+    }
+    let losses = |run: &str| {
+        let log = Log::read(&scratch.path(run).join("log.jsonl")).unwrap();
+        log.iter().map(|entry| (entry.step, entry.loss)).collect::<Vec<_>>()
+    };
+    assert_eq!(losses("cut").len(), 150);
+    assert_eq!(losses("cut"), losses("whole"));
+}
+
+#[test]
+fn a_demo_says_how_to_go_on() {
+    let scratch = Scratch::new();
+    let ran = interrupted(&scratch, "demo --out demo", "demo/log.jsonl");
+    assert_eq!(ran.code, 130, "{}", ran.err);
+    let command = "orthoscope train --config demo/config.toml --data demo/data/cloth --out demo --resume";
+    assert!(ran.out.contains(command), "{}", ran.out);
+    assert!(scratch.path("demo/checkpoint.safetensors").exists() && !scratch.path("demo/model.safetensors").exists());
+}

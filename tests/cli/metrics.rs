@@ -1,0 +1,44 @@
+//! `metrics` on maps that somebody else made: here, those that `detect` wrote.
+
+use serde_json::Value;
+
+use super::evaluate::{METRICS, check_metrics};
+use crate::fixture::{Scratch, npy, read_npy};
+
+/// The maps of all test images as `maps/DEFECT/NAME.npy`.
+fn with_maps() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.succeeds("detect --model run/model.safetensors --out found cloth/test");
+    for kind in scratch.names("found") {
+        for name in scratch.names(format!("found/{kind}")).iter().filter_map(|name| name.strip_suffix("_map.npy")) {
+            scratch.write(format!("maps/{kind}/{name}.npy"), scratch.read(format!("found/{kind}/{name}_map.npy")));
+        }
+    }
+    scratch
+}
+
+#[test]
+fn maps_of_the_model_score_as_the_model_does() {
+    let scratch = with_maps();
+    scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out new");
+    let theirs = scratch.json("new/metrics.json");
+    let ours: Value = serde_json::from_str(&scratch.succeeds("metrics --maps maps --data cloth --json").out).unwrap();
+    check_metrics(&ours, &["maps from files", "image score sum", "native resolution"]);
+    for key in METRICS {
+        assert_eq!(ours[key], theirs[key], "{key}");
+    }
+    let max: Value = serde_json::from_str(&scratch.succeeds("metrics --maps maps --data cloth --json --score max").out).unwrap();
+    assert_eq!(max["image_auroc"], theirs["image_auroc_max"]);
+    check_metrics(&max, &["image score maximum"]);
+}
+
+#[test]
+fn doubles_and_extents_of_one_are_read() {
+    let scratch = with_maps();
+    let plain = scratch.succeeds("metrics --maps maps --data cloth").out;
+    assert!(plain.contains("AU-PRO") && plain.contains("maps from files"), "{plain}");
+    let (_, values) = read_npy(&scratch.read("maps/bend/000.npy"));
+    let wide: Vec<u8> = values.iter().flat_map(|&value| f64::from(value).to_le_bytes()).collect();
+    scratch.write("maps/bend/000.npy", npy("<f8", false, "(1, 32, 32, 1)", &wide));
+    assert_eq!(scratch.succeeds("metrics --maps maps --data cloth").out, plain);
+}

@@ -1,0 +1,29 @@
+//! Standard output that nobody reads, or that cannot be written.
+#![cfg(target_os = "linux")]
+
+use std::fs::OpenOptions;
+use std::process::Stdio;
+
+use crate::fixture::{orthoscope, sentence, told};
+
+const TALKATIVE: [&[&str]; 4] = [&["doctor"], &["doctor", "--config"], &["completions", "bash"], &["model", "summary"]];
+
+#[test]
+fn a_full_disk_behind_standard_output_is_an_error() {
+    for arguments in TALKATIVE {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ran = told(orthoscope().args(arguments).stdout(full).output().unwrap());
+        assert_eq!(ran.code, 1, "{arguments:?}");
+        assert_eq!(sentence(&ran.err), "standard output: No space left on device (os error 28)");
+    }
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    for arguments in TALKATIVE {
+        let mut child = orthoscope().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let ran = told(child.wait_with_output().unwrap());
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{arguments:?}");
+    }
+}

@@ -1,0 +1,112 @@
+//! The same bits for any number of threads and after any interruption; nearly the same numbers for any instructions.
+
+use orthoscope::backend::cpu::Path;
+use orthoscope::backend::{Backend, Cpu, Reference};
+use orthoscope::data::corruption::CorruptionConfig;
+use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, TrainingSet};
+use orthoscope::model::{Architecture, Autoencoder};
+use orthoscope::train::{Checkpoint, ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
+
+fn recipe(model: u8) -> Recipe {
+    Recipe {
+        architecture: Architecture::Autoencoder(Autoencoder { model, width: 3, dilations: vec![1, 2, 4] }),
+        objective: ObjectiveConfig::default(),
+        optimiser: OptimiserConfig { steps: 6, batch: 3, warmup: 2, ..OptimiserConfig::default() },
+        seed: 5,
+    }
+}
+
+/// Crops of 24 pixels from 5 pieces of cloth, with every augmentation.
+fn training_set() -> TrainingSet {
+    let options = GenerateOptions { family: Family::Cloth, size: 40, train: 5, good: 0, defects_per_kind: 1, seed: 3 };
+    let images: Vec<_> = (0..5).map(|index| options.train_image(index).unwrap()).collect();
+    TrainingSet {
+        textures: images[3..].to_vec(),
+        images,
+        size: 24,
+        augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true },
+        corruption: CorruptionConfig::default(),
+        seed: 11,
+    }
+}
+
+fn advance<B: Backend>(trainer: &mut Trainer<B>, set: &TrainingSet, steps: u64) -> Vec<f64> {
+    (0..steps).map(|_| trainer.advance(&set.batch(trainer.step(), 3).unwrap()).unwrap()).collect()
+}
+
+/// Everything a trainer knows, as bytes.
+fn state<B: Backend>(trainer: &Trainer<B>) -> Vec<u8> {
+    trainer.checkpoint("config").unwrap().encode().unwrap()
+}
+
+#[test]
+fn six_steps_are_three_steps_a_checkpoint_and_three_more() {
+    let set = training_set();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("checkpoint");
+    for (model, average) in [(1, 0.99), (2, 0.99), (2, 0.0)] {
+        let mut recipe = recipe(model);
+        recipe.optimiser.average = average;
+        let mut whole = Trainer::new(&Cpu::default(), recipe.clone()).unwrap();
+        let losses = advance(&mut whole, &set, 6);
+        let mut first = Trainer::new(&Cpu::default(), recipe.clone()).unwrap();
+        assert_eq!(advance(&mut first, &set, 3), losses[..3]);
+        std::fs::write(&file, state(&first)).unwrap();
+        let mut second = Trainer::resume(&Cpu::default(), recipe, &Checkpoint::read(&file).unwrap()).unwrap();
+        assert!(second.step() == 3 && state(&second) == state(&first));
+        assert_eq!(advance(&mut second, &set, 3), losses[3..]);
+        assert!(state(&second) == state(&whole), "Model {model}, average {average}");
+        assert!(state(&second) != state(&first));
+    }
+}
+
+#[test]
+fn one_two_and_three_threads_give_the_same_bits() {
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut trainer = Trainer::new(&Cpu::default(), recipe(2)).unwrap();
+            (advance(&mut trainer, &training_set(), 6), state(&trainer))
+        })
+    };
+    let one = run(1);
+    assert!(one == run(2) && one == run(3));
+}
+
+#[test]
+fn every_instruction_set_trains_like_the_reference() {
+    let set = training_set();
+    let mut yardstick = Trainer::new(&Reference::<f64>::default(), recipe(2)).unwrap();
+    let wanted = advance(&mut yardstick, &set, 6);
+    let wanted_weights = yardstick.weights().to_values(&Reference::default()).unwrap();
+    let mut tried = 0;
+    for path in [Path::Avx512, Path::Avx2, Path::Portable] {
+        let Ok(backend) = Cpu::with_path(path) else { continue };
+        tried += 1;
+        let mut trainer = Trainer::new(&backend, recipe(2)).unwrap();
+        for (loss, wanted) in advance(&mut trainer, &set, 6).iter().zip(&wanted) {
+            assert!((loss - wanted).abs() < 1e-5 * wanted, "{path:?}: loss {loss}, reference {wanted}");
+        }
+        for (name, values) in trainer.weights().to_values(&backend).unwrap() {
+            // Adam divides by the gradient's size, so where a gradient is all rounding, a step can differ by its whole length.
+            let off = values.iter().zip(&wanted_weights[&name]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(off < 2e-4, "{path:?}: {name} differs by {off:e}");
+        }
+    }
+    assert!(tried > 0, "the portable path is always there");
+}
+
+#[test]
+fn a_batch_does_not_depend_on_those_before_it() {
+    let same = |a: &Batch, b: &Batch| a.corrupted == b.corrupted && a.target == b.target && a.region == b.region;
+    let (fresh, used) = (training_set(), training_set());
+    let batches: Vec<Batch> = (0..6).map(|step| used.batch(step, 3).unwrap()).collect();
+    for step in [5, 0, 3] {
+        assert!(same(&fresh.batch(step, 3).unwrap(), &batches[step as usize]), "step {step}");
+    }
+    for (a, b) in [(0, 1), (1, 5), (0, 5)] {
+        assert!(!same(&batches[a], &batches[b]), "steps {a} and {b} are equal");
+    }
+    let other = TrainingSet { seed: 12, ..training_set() };
+    assert!(!same(&other.batch(0, 3).unwrap(), &batches[0]));
+}

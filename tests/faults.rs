@@ -1,0 +1,15 @@
+//! Bad input: one sentence that names the file and the reason, a non-zero exit, nothing half-written.
+
+mod fixture;
+
+mod faults {
+    mod arrays;
+    mod config;
+    mod disk;
+    mod folders;
+    mod loss;
+    mod output;
+    mod pictures;
+    mod resume;
+    mod weights;
+}

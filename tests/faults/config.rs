@@ -1,0 +1,60 @@
+//! Config files that cannot be used.
+
+use crate::fixture::Scratch;
+
+#[test]
+fn what_is_wrong_with_a_config_is_one_sentence_with_the_key() {
+    let scratch = Scratch::new();
+    for (text, reason) in [
+        ("[train]\nrates = 0.1", "config key `train.rates`: there is no such key"),
+        ("[corruption.size]\nmax = 0.5\nbig = 1", "config key `corruption.size.big`: there is no such key"),
+        ("[trian]\nsteps = 3", "config key `trian`: there is no such key"),
+        ("[train]\nsteps = 0", "config key `train.steps`: must be 1 to 4294967295, got 0"),
+        ("[train]\nrate = nan", "config key `train.rate`: must be "),
+        ("[objective]\nlambda = -0.1", "config key `objective.lambda`: must be 0 to 1, got -0.1"),
+        ("[data]\nsize = 100", "config key `data.size`: must be a multiple of 8 from 8 to 8192, got 100"),
+        ("[model]\ndilations = []", "config key `model.dilations`: needs 1 to "),
+        ("[detection]\nwindow = 4", "config key `detection.window`: must be odd"),
+        ("[corruption.patches]\nmin = 9", "config key `corruption.patches.min`: 9 exceeds patches.max 6"),
+        ("[objective]\npenalty = 'cubic'", "line 2, `penalty = 'cubic'` in [objective]: unknown variant `cubic`"),
+        ("[data]\nfit = 'zoom'", "line 2, `fit = 'zoom'` in [data]: unknown variant `zoom`, expected `stretch` or `crop`"),
+        ("[train]\n\nrate = 'fast'", "line 3, `rate = 'fast'` in [train]: invalid type: string \"fast\", expected f64"),
+        ("[train]\nsteps = 1.5", "line 2, `steps = 1.5` in [train]: invalid type"),
+        ("seed = -1", "line 1, `seed = -1`: invalid value: integer `-1`"),
+        ("[augment]\nflip_vertical = 1", "line 2, `flip_vertical = 1` in [augment]: invalid type"),
+        ("model = 2", "line 1, `model = 2`: invalid type"),
+        ("[train\nsteps = 3", "line 1, `[train`: "),
+        ("seed = 1\nseed = 2", "line 2, `seed = 2`: duplicate key"),
+        ("\u{7f}", "line 1, `\u{7f}`: "),
+    ] {
+        scratch.write("c.toml", text);
+        for command in ["train --config c.toml --data cloth --out new", "data preview --config c.toml --data cloth --out new"] {
+            let error = scratch.refuses(command);
+            assert!(error.starts_with(&format!("c.toml: {reason}")), "{text:?}: {error}");
+        }
+    }
+    assert!(scratch.refuses("train --config none.toml --data cloth --out new").starts_with("none.toml: "));
+    scratch.write("c.toml", b"seed = 1 # \xff");
+    assert!(scratch.refuses("train --config c.toml --data cloth --out new").starts_with("c.toml: "));
+}
+
+#[test]
+fn an_empty_config_means_the_defaults() {
+    let scratch = Scratch::new();
+    scratch.write("c.toml", "");
+    scratch.succeeds("data preview --data cloth --config c.toml --out with.png --count 1");
+    scratch.succeeds("data preview --data cloth --out without.png --count 1");
+    assert!(scratch.read("with.png") == scratch.read("without.png"));
+}
+
+#[test]
+fn values_on_the_command_line_are_checked_like_those_of_a_file() {
+    let scratch = Scratch::new();
+    let text = scratch.refuses("train --config c.toml --data cloth --out new --steps 0");
+    assert_eq!(text, "config key `train.steps`: must be 1 to 4294967295, got 0");
+    let text = scratch.refuses("model init --model 1 --width 0 --out new");
+    assert_eq!(text, "config key `model.width`: must be 1 to 4096, got 0");
+    assert!(scratch.refuses("model summary --size 100").contains("divisible by 8, got [1, 100, 100, 3]"));
+    assert!(scratch.refuses("model summary --size 0").contains("every extent must be at least 1"));
+    assert!(scratch.refuses("model summary --size 1000000").contains("has more than 2^32-1 elements"));
+}

@@ -1,0 +1,66 @@
+//! A disk that is full in the middle of a file: the limit on the size of files gives the same failure without a disk of our own.
+#![cfg(unix)]
+
+use std::process::Command;
+
+use crate::fixture::{Ran, Scratch, sentence, told, tree};
+
+/// Runs a command that can write no file longer than `kilobytes`. Without the signal, the write fails.
+fn cramped(scratch: &Scratch, kilobytes: u32, command: &str) -> Ran {
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec {} {command}", 2 * kilobytes, env!("CARGO_BIN_EXE_orthoscope"));
+    told(Command::new("sh").args(["-c", &script]).current_dir(scratch.path("")).env_remove("RUST_LOG").output().unwrap())
+}
+
+#[track_caller]
+fn check(ran: &Ran, file: &str) {
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let text = sentence(&ran.err);
+    assert!(text.starts_with(&format!("{file}: cannot be written: File too large")), "{text}");
+}
+
+#[test]
+fn single_files_are_written_whole_or_not_at_all() {
+    let scratch = Scratch::new();
+    let before = tree(&scratch.path(""));
+    for (command, file) in [
+        ("model init --model 2 --width 8 --out new.safetensors", "new.safetensors"),
+        ("model init --model 2 --width 8 --out run/model.safetensors", "run/model.safetensors"),
+        ("data preview --data cloth --count 8 --out new.png", "new.png"),
+    ] {
+        check(&cramped(&scratch, 8, command), file);
+        assert!(tree(&scratch.path("")) == before, "{command} left something behind");
+    }
+}
+
+#[test]
+fn a_dataset_is_written_whole_or_not_at_all() {
+    let scratch = Scratch::new();
+    let before = tree(&scratch.path(""));
+    for (out, target) in [(".", "./wood"), ("new", "new/wood")] {
+        let command = format!("data generate --out {out} --family wood --size 64 --train 1 --good 1 --defects 1");
+        check(&cramped(&scratch, 4, &command), &format!("{target}/train/good/000.png"));
+        assert!(tree(&scratch.path("")) == before, "{command} left something behind");
+    }
+}
+
+#[test]
+fn a_run_keeps_its_checkpoint() {
+    let scratch = Scratch::new();
+    let checkpoint = scratch.read("run/checkpoint.safetensors");
+    let model = scratch.read("run/model.safetensors");
+    let ran = cramped(&scratch, 8, "train --config c.toml --data cloth --out run --resume");
+    check(&ran, "run/model.safetensors");
+    assert!(scratch.read("run/checkpoint.safetensors") == checkpoint && scratch.read("run/model.safetensors") == model);
+    let ran = cramped(&scratch, 8, "train --config c.toml --data cloth --out new");
+    check(&ran, "new/checkpoint.safetensors");
+    assert_eq!(scratch.names("new"), ["config.toml", "log.jsonl"], "the log says what was done");
+}
+
+#[test]
+fn detection_writes_its_json_last() {
+    let scratch = Scratch::new();
+    let ran = cramped(&scratch, 4, "detect --model run/model.safetensors --out new cloth/test/bend");
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("error: new/000_map.npy: cannot be written: File too large"), "{}", ran.err);
+    assert!(scratch.names("new").is_empty(), "{:?}", scratch.names("new"));
+}

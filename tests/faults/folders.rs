@@ -1,0 +1,60 @@
+//! Folders that are missing, empty, or hold only one kind of image.
+
+use std::fs;
+
+use crate::fixture::Scratch;
+
+const TRAIN: &str = "train --config c.toml --data cloth --out new";
+const EVALUATE: &str = "evaluate --model run/model.safetensors --data cloth --out new";
+
+#[test]
+fn missing_and_empty_folders_are_named() {
+    let scratch = Scratch::new();
+    for command in ["train --data none --out new", "evaluate --model run/model.safetensors --data none --out new"] {
+        assert_eq!(scratch.refuses(command), "none: there is no such folder");
+    }
+    assert!(scratch.refuses("train --data run --out new").starts_with("run: has no folder train/good"));
+    fs::create_dir(scratch.path("bare")).unwrap();
+    let detect = |path: &str| scratch.refuses(&format!("detect --model run/model.safetensors --out new {path}"));
+    assert_eq!(detect("bare"), "bare: holds no PNG or JPEG file");
+    assert_eq!(detect("none.png"), "none.png: there is no such file or folder");
+    fs::remove_dir_all(scratch.path("cloth/train/good")).unwrap();
+    fs::create_dir(scratch.path("cloth/train/good")).unwrap();
+    assert_eq!(scratch.refuses(TRAIN), "cloth/train/good: holds no PNG or JPEG file");
+    fs::remove_dir_all(scratch.path("cloth/test")).unwrap();
+    fs::remove_dir_all(scratch.path("cloth/train")).unwrap();
+    assert!(scratch.refuses(EVALUATE).starts_with("cloth/test: holds no PNG or JPEG file in a folder good or DEFECT"));
+}
+
+#[test]
+fn a_test_set_of_one_class_defines_no_metric() {
+    let commands = [EVALUATE, "metrics --maps none --data cloth --json"];
+    let scratch = Scratch::new();
+    fs::remove_dir_all(scratch.path("cloth/test/good")).unwrap();
+    let reason = "image AUROC is not defined here: the test set of cloth has 0 good and 5 anomalous images; both are needed";
+    assert_eq!(commands.map(|command| scratch.refuses(command)), [reason; 2]);
+    let scratch = Scratch::new();
+    fs::remove_dir_all(scratch.path("cloth/ground_truth")).unwrap();
+    for kind in scratch.names("cloth/test").iter().filter(|kind| *kind != "good") {
+        fs::remove_dir_all(scratch.path("cloth/test").join(kind)).unwrap();
+    }
+    let reason = "image AUROC is not defined here: the test set of cloth has 3 good and 0 anomalous images; both are needed";
+    assert_eq!(commands.map(|command| scratch.refuses(command)), [reason; 2]);
+}
+
+#[test]
+fn generating_never_does_half_of_it() {
+    let scratch = Scratch::new();
+    let text = scratch.refuses("data generate --out . --size 32 --train 1 --good 1 --defects 1");
+    assert!(text.ends_with("cloth: exists and is not empty; choose another folder or remove it first"), "{text}");
+    fs::create_dir(scratch.path("new")).unwrap();
+    scratch.write("new/wood/mine.txt", "mine");
+    let text = scratch.refuses("data generate --out new --size 32 --train 1 --good 1 --defects 1");
+    assert!(text.starts_with("new/wood: exists and is not empty"), "{text}");
+    for (options, reason) in
+        [("--size 31", "at least 32"), ("--size 99999", "at most 67108864 pixels"), ("--train 0", "at least one")]
+    {
+        let text = scratch.refuses(&format!("data generate --out fresh --family grid {options}"));
+        assert!(text.contains(reason), "{options}: {text}");
+    }
+}

@@ -1,0 +1,54 @@
+//! Outputs that would replace something, or have no place to go.
+
+use crate::fixture::Scratch;
+
+#[test]
+fn a_file_where_a_folder_is_needed_is_named() {
+    let scratch = Scratch::new();
+    for out in ["c.toml", "c.toml/a/b"] {
+        for command in [
+            "train --config c.toml --data cloth",
+            "evaluate --model run/model.safetensors --data cloth",
+            "detect --model run/model.safetensors cloth/test/good",
+            "data generate --size 32",
+            "demo --steps 1",
+        ] {
+            let text = scratch.refuses(&format!("{command} --out {out}"));
+            assert_eq!(text, "c.toml: is a file; the output needs a folder here", "{command}");
+        }
+    }
+}
+
+#[test]
+fn a_file_in_a_folder_that_is_not_there_is_named() {
+    let scratch = Scratch::new();
+    for command in ["model init --model 2 --width 2 --out none/new", "data preview --data cloth --config c.toml --out none/new"] {
+        assert_eq!(scratch.refuses(command), "none/new: cannot be written: there is no folder none", "{command}");
+    }
+    let text = scratch.refuses("model init --model 2 --width 2 --out cloth");
+    assert!(text.starts_with("cloth: cannot be written: "), "{text}");
+}
+
+#[test]
+fn a_run_is_never_replaced() {
+    let scratch = Scratch::new();
+    let text = scratch.refuses("train --config c.toml --data cloth --out run");
+    assert_eq!(text, "run: already holds a run; continue it with --resume or choose another folder");
+    assert!(scratch.refuses("demo --out run --steps 1").starts_with("run: already holds a demo or a run"));
+}
+
+#[test]
+fn results_never_replace_an_image_or_each_other() {
+    let scratch = Scratch::new();
+    let image = scratch.read("cloth/test/good/000.png");
+    scratch.write("in/a.png", &image);
+    scratch.write("in/a_mask.png", &image);
+    let text = scratch.refuses("detect --model run/model.safetensors --out in in");
+    assert_eq!(text, "in/a_mask.png: is an input, and the results for in/a.png would replace it; choose another --out");
+    let same = "detect --model run/model.safetensors --out new cloth/test/good/000.png cloth/test/bend/000.png";
+    let reason = "would get the same output name `000` as cloth/test/good/000.png";
+    assert_eq!(scratch.refuses(same), format!("cloth/test/bend/000.png: {reason}"));
+    scratch.write("in/a.jpeg", &image);
+    let text = scratch.refuses("detect --model run/model.safetensors --out new in");
+    assert!(text.contains("would get the same output name `a`"), "{text}");
+}

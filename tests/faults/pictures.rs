@@ -1,0 +1,70 @@
+//! Damaged, empty, huge pictures and masks that do not fit, in training, evaluation and detection.
+
+use orthoscope::data::{Plane, write_mask_png};
+
+use crate::fixture::Scratch;
+use crate::fixture::png::{header, png, stored};
+
+const TRAIN: &str = "train --config c.toml --data cloth --out new";
+const EVALUATE: &str = "evaluate --model run/model.safetensors --data cloth --out new";
+
+fn huge() -> Vec<u8> {
+    png(&[(b"IHDR", header(100_000, 100_000, 16, 6)), (b"IDAT", stored(&[0])), (b"IEND", vec![])])
+}
+
+#[test]
+fn a_picture_that_cannot_be_read_is_named_by_every_command() {
+    let whole = Scratch::new().read("cloth/train/good/003.png");
+    let cases: [(Vec<u8>, &str); 4] = [
+        (whole[..whole.len() / 2].to_vec(), "the PNG data cannot be read: "),
+        (vec![], "is empty (0 bytes)"),
+        (b"GIF89a......".to_vec(), "is a GIF file; PNG and JPEG are read"),
+        (huge(), "has 100000x100000 = 10000000000 pixels, the limit is 67108864"),
+    ];
+    for (bytes, reason) in cases {
+        let scratch = Scratch::new();
+        scratch.write("cloth/train/good/003.png", &bytes);
+        scratch.write("cloth/test/hole/000.png", &bytes);
+        scratch.write("bad.png", &bytes);
+        for (command, file) in [
+            (TRAIN, "cloth/train/good/003.png"),
+            ("data preview --data cloth --config c.toml --out new.png", "cloth/train/good/003.png"),
+            (EVALUATE, "cloth/test/hole/000.png"),
+        ] {
+            let text = scratch.refuses(command);
+            assert!(text.starts_with(&format!("{file}: {reason}")), "{command}: {text}");
+        }
+        let ran = scratch.run("detect --model run/model.safetensors --out new bad.png");
+        assert!(ran.code == 1 && ran.err.contains(&format!("error: bad.png: {reason}")), "{}", ran.err);
+        assert!(!scratch.path("new").exists(), "nothing is written for a picture that cannot be read");
+    }
+}
+
+#[test]
+fn textures_that_cannot_be_read_are_named() {
+    let scratch = Scratch::new();
+    scratch.write("textures/a.png", "");
+    assert_eq!(scratch.refuses(&format!("{TRAIN} --textures textures")), "textures/a.png: is empty (0 bytes)");
+    assert_eq!(scratch.refuses(&format!("{TRAIN} --textures none")), "none: there is no such file or folder");
+}
+
+#[test]
+fn training_images_smaller_than_a_crop_are_named() {
+    let scratch = Scratch::new();
+    scratch.write("c.toml", "[data]\nfit = 'crop'\nsize = 40\n");
+    let text = scratch.refuses(TRAIN);
+    assert_eq!(text, "cloth/train/good/000.png: has 32x32 pixels as prepared, data.size asks for at least 40x40");
+}
+
+#[test]
+fn masks_that_do_not_fit_are_named() {
+    let scratch = Scratch::new();
+    let mask = "cloth/ground_truth/stain/000_mask.png";
+    write_mask_png(&scratch.path(mask), &Plane::new(16, 32, vec![1.0; 512]).unwrap()).unwrap();
+    assert_eq!(scratch.refuses(EVALUATE), format!("{mask}: the mask has 16x32 pixels, its image has 32x32"));
+    std::fs::rename(scratch.path(mask), scratch.path("cloth/ground_truth/stain/007_mask.png")).unwrap();
+    assert!(scratch.refuses(EVALUATE).starts_with("cloth/test/stain/000.png: this defect image has no mask"));
+    std::fs::remove_file(scratch.path("cloth/test/stain/000.png")).unwrap();
+    let text = scratch.refuses(EVALUATE);
+    assert!(text.contains("stain/007_mask.png: this mask has no image in test/stain"), "{text}");
+}

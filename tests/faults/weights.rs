@@ -1,0 +1,130 @@
+//! Weight files that are none, or not the right ones.
+
+use std::collections::HashMap;
+
+use orthoscope::model::{Architecture, WeightFile};
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::fixture::{Scratch, npy_f32};
+
+/// Checks that all commands that read `bad.safetensors` refuse it for the same reason.
+#[track_caller]
+fn refused(scratch: &Scratch, reason: &str) {
+    scratch.write("x.npy", npy_f32(&[1, 8, 8, 3], &[0.5; 192]));
+    for command in [
+        "evaluate --model bad.safetensors --data cloth --out new",
+        "detect --model bad.safetensors --out new cloth/test/good",
+        "model forward --model bad.safetensors --input x.npy --output new.npy",
+        "model summary --weights bad.safetensors",
+    ] {
+        let text = scratch.refuses(command);
+        assert!(text.starts_with("bad.safetensors: ") && text.contains(reason), "{command}: {text}");
+    }
+}
+
+fn file_of(scratch: &Scratch) -> WeightFile {
+    WeightFile::read(&scratch.path("run/model.safetensors")).unwrap()
+}
+
+#[test]
+fn damaged_files() {
+    let scratch = Scratch::new();
+    let whole = scratch.read("run/model.safetensors");
+    refused(&scratch, "No such file");
+    for bytes in [&whole[..0], &whole[..5], &whole[..100], &whole[..whole.len() - 4], b"no weights at all"] {
+        scratch.write("bad.safetensors", bytes);
+        refused(&scratch, "not a usable safetensors file: ");
+    }
+    let mut damaged = whole.clone();
+    damaged[20] = b'}';
+    scratch.write("bad.safetensors", damaged);
+    refused(&scratch, "not a usable safetensors file: ");
+    let mut gigantic = whole;
+    gigantic[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    scratch.write("bad.safetensors", gigantic);
+    refused(&scratch, "not a usable safetensors file: ");
+}
+
+#[test]
+fn files_of_something_else() {
+    let scratch = Scratch::new();
+    scratch.write("bad.safetensors", scratch.read("run/checkpoint.safetensors"));
+    refused(&scratch, "holds no tensor `e1.0.weight`, so these are not the weights of Model I or II");
+    let view = TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap();
+    scratch.write("bad.safetensors", safetensors::serialize([("fc.weight", view)], None).unwrap());
+    refused(&scratch, "holds no tensor `e1.0.weight`");
+    std::fs::remove_file(scratch.path("bad.safetensors")).unwrap();
+    std::fs::create_dir(scratch.path("bad.safetensors")).unwrap();
+    refused(&scratch, "Is a directory");
+}
+
+#[test]
+fn weights_that_are_no_numbers() {
+    let scratch = Scratch::new();
+    for value in [f32::NAN, f32::INFINITY] {
+        let mut file = file_of(&scratch);
+        file.values.get_mut("u2.weight").unwrap()[3] = value;
+        scratch.write("bad.safetensors", file.encode().unwrap());
+        refused(&scratch, &format!("tensor `u2.weight` holds {value}"));
+    }
+}
+
+/// The bytes of a weight file whose metadata names another architecture.
+fn mislabelled(scratch: &Scratch, architecture: &Architecture) -> Vec<u8> {
+    let bytes = file_of(scratch).encode().unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let metadata = HashMap::from([("orthoscope.architecture".to_owned(), serde_json::to_string(architecture).unwrap())]);
+    safetensors::serialize(tensors.tensors(), Some(metadata)).unwrap()
+}
+
+#[test]
+fn weights_of_another_architecture() {
+    let scratch = Scratch::new();
+    for (model, width, reason) in [(1, 2, "does not belong to Model I, width 2"), (2, 3, " is missing"), (2, 9999, "model.width")]
+    {
+        let mut architecture = serde_json::to_value(file_of(&scratch).architecture).unwrap();
+        architecture["autoencoder"]["model"] = model.into();
+        architecture["autoencoder"]["width"] = width.into();
+        let architecture: Architecture = serde_json::from_value(architecture).unwrap();
+        scratch.write("bad.safetensors", mislabelled(&scratch, &architecture));
+        let reason = if reason == " is missing" { "must be [3, 3, 3, 3] for Model II, width 3" } else { reason };
+        refused(&scratch, reason);
+    }
+}
+
+#[test]
+fn a_network_that_takes_no_images_cannot_detect() {
+    let scratch = Scratch::new();
+    let architecture = Architecture::mlp(2, &[3]).unwrap();
+    let plan = architecture.plan(architecture.smallest_input().unwrap()).unwrap();
+    let values = plan.parameters.iter().map(|spec| (spec.name.clone(), vec![0.5; spec.shape.len()])).collect();
+    let file = WeightFile { architecture, values, metadata: HashMap::new() };
+    scratch.write("bad.safetensors", file.encode().unwrap());
+    for command in
+        ["evaluate --model bad.safetensors --data cloth --out new", "detect --model bad.safetensors --out new cloth/test/good"]
+    {
+        let text = scratch.refuses(command);
+        assert_eq!(text, "bad.safetensors: holds the weights of MLP 2 - [3] - 2; images need Model I or II");
+    }
+}
+
+#[test]
+fn settings_that_make_no_sense() {
+    let scratch = Scratch::new();
+    for (settings, reason) in [("{}", "bad detection settings"), ("7", "bad detection settings")] {
+        let mut file = file_of(&scratch);
+        file.metadata.insert("orthoscope.detection".into(), settings.into());
+        scratch.write("bad.safetensors", file.encode().unwrap());
+        let text = scratch.refuses("detect --model bad.safetensors --out new cloth/test/good");
+        assert!(text.starts_with(&format!("bad.safetensors: {reason}")), "{text}");
+    }
+    for (key, value) in [("size", 0), ("size", 1_000_000)] {
+        let mut file = file_of(&scratch);
+        let mut settings: serde_json::Value = serde_json::from_str(&file.metadata["orthoscope.detection"]).unwrap();
+        settings["preparation"][key] = value.into();
+        file.metadata.insert("orthoscope.detection".into(), settings.to_string());
+        scratch.write("bad.safetensors", file.encode().unwrap());
+        let text = scratch.refuses("detect --model bad.safetensors --out new cloth/test/good");
+        assert!(text.contains("bad.safetensors: ") && text.contains("data.size"), "{text}");
+    }
+}
