@@ -28,7 +28,7 @@ pub struct Inspection {
     pub scores: ImageScores,
 }
 
-/// The two image scores of SPEC §6.
+/// The two image scores of Method §6.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ImageScores {
     /// Maximum of the heatmap.

@@ -59,7 +59,7 @@ pub struct ImageResult {
 /// Metrics of a category, and the scores behind them.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// SPEC §7.
+    /// Method §7.
     pub metrics: Metrics,
     /// Image AUROC of each defect kind against the good images.
     pub by_kind: BTreeMap<String, f64>,

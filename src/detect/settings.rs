@@ -4,7 +4,7 @@ use super::metrics::Score;
 use crate::data::Preparation;
 use crate::error::{Error, Result};
 
-/// How a residual becomes a heatmap, a score and a verdict (SPEC §6).
+/// How a residual becomes a heatmap, a score and a verdict (Method §6).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DetectionConfig {

@@ -2,7 +2,7 @@ use super::Net;
 use crate::error::Result;
 use crate::shape::Activation::{Elu, Sigmoid};
 
-/// Model I (no skips) or Model II (skips through convex combination modules), SPEC §4.
+/// Model I (no skips) or Model II (skips through convex combination modules), Method §4.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Autoencoder {

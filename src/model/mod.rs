@@ -1,7 +1,7 @@
 //! Networks: Model I and II of the paper and an MLP, described once and interpreted twice.
 //!
 //! A network is a function written against [`Net`] (`autoencoder`, `mlp`). [`Plan`] runs it on shapes and learns layers,
-//! parameters and FLOPs; [`Forward`] runs it on a tape. So the table of SPEC §4 stands in one place.
+//! parameters and FLOPs; [`Forward`] runs it on a tape. So the table of Method §4 stands in one place.
 
 mod architecture;
 mod autoencoder;

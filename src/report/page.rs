@@ -36,7 +36,7 @@ pub struct Page {
     pub subtitle: String,
     /// The figures of merit, in the order shown.
     pub metrics: Vec<Metric>,
-    /// How the metrics were measured: resolution, split, score, checkpoint rule (SPEC section 7).
+    /// How the metrics were measured: resolution, split, score, checkpoint rule (Method §7).
     pub protocol: String,
     /// Name and value of what identifies the run: config hash, seed, steps, device, wall time, …
     pub facts: Vec<(String, String)>,

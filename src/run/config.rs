@@ -22,13 +22,13 @@ pub struct Config {
     pub data: DataConfig,
     /// `[augment]`: changes that keep a normal image normal.
     pub augment: AugmentConfig,
-    /// `[corruption]`: SPEC §2.
+    /// `[corruption]`: Method §2.
     pub corruption: CorruptionConfig,
-    /// `[objective]`: SPEC §3.
+    /// `[objective]`: Method §3.
     pub objective: ObjectiveConfig,
     /// `[train]`: Adam and its schedule.
     pub train: OptimiserConfig,
-    /// `[detection]`: SPEC §6.
+    /// `[detection]`: Method §6.
     pub detection: DetectionConfig,
     /// `[output]`: how often a run writes. Affects no result.
     pub output: OutputConfig,

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// What `metrics.json` holds.
 #[derive(Clone, Debug, Serialize)]
 pub struct EvaluationReport {
-    /// SPEC §7, one key each.
+    /// Method §7, one key each.
     #[serde(flatten)]
     pub metrics: Metrics,
     /// Everything one must know to compare these numbers with others.

@@ -1,7 +1,7 @@
 use super::{Shape, extent};
 use crate::error::{Error, Result};
 
-/// n-fold box average (SPEC §6): `repeats` times the mean over a `size x size` window; near the border the mean of what
+/// n-fold box average (Method §6): `repeats` times the mean over a `size x size` window; near the border the mean of what
 /// is inside. x and y `[n, h, w]` (trailing extent of 1 allowed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]

@@ -13,7 +13,7 @@ pub enum Penalty {
     Charbonnier = 1,
 }
 
-/// Masked two-region objective (SPEC §3): per image `(1-λ)/‖M̄‖₁ Σ M̄ ρ(e) + λ/‖M‖₁ Σ M ρ(e)`, then the batch mean.
+/// Masked two-region objective (Method §3): per image `(1-λ)/‖M̄‖₁ Σ M̄ ρ(e) + λ/‖M‖₁ Σ M ρ(e)`, then the batch mean.
 ///
 /// f(x̂) and x `[n, pixels, channels]`, M `[n, pixels]` (equal over channels; the norms count every channel). A region with
 /// norm 0 contributes 0.

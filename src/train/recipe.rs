@@ -17,7 +17,7 @@ pub struct Recipe {
     pub seed: u64,
 }
 
-/// The two-region objective (SPEC §3).
+/// The two-region objective (Method §3).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ObjectiveConfig {

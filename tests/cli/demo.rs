@@ -9,7 +9,7 @@ fn a_short_demo_writes_everything_and_guards_it() {
     let ran = scratch.succeeds("demo --out demo --steps 3");
     let files = ["checkpoint.safetensors", "config.toml", "data", "figure.png", "index.html", "log.jsonl", "metrics.json"];
     assert_eq!(scratch.names("demo"), [&files[..], &["model.safetensors"]].concat());
-    check_metrics(&scratch.json("demo/metrics.json"), &["category cloth", "last step 3; seed 0"]);
+    check_metrics(&scratch.json("demo/metrics.json"), &["category tiles", "last step 3; seed 0"]);
     assert!(ran.out.contains("open demo/index.html"), "{}", ran.out);
     let page = String::from_utf8(scratch.read("demo/index.html")).unwrap();
     for (at, _) in page.match_indices("src=\"") {

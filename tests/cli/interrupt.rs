@@ -55,7 +55,7 @@ fn a_demo_says_how_to_go_on() {
     let scratch = Scratch::new();
     let ran = interrupted(&scratch, "demo --out demo", "demo/log.jsonl");
     assert_eq!(ran.code, 130, "{}", ran.err);
-    let command = "orthoscope train --config demo/config.toml --data demo/data/cloth --out demo --resume";
+    let command = "orthoscope train --config demo/config.toml --data demo/data/tiles --out demo --resume";
     assert!(ran.out.contains(command), "{}", ran.out);
     assert!(scratch.path("demo/checkpoint.safetensors").exists() && !scratch.path("demo/model.safetensors").exists());
 }

@@ -83,7 +83,7 @@ fn summary_counts_what_the_weight_file_holds() {
     let layers = summary["layers"].as_array().unwrap();
     assert_eq!(layers.iter().map(|layer| layer["parameters"].as_u64().unwrap()).sum::<u64>(), stored as u64);
     assert_eq!(layers.last().unwrap()["output"], serde_json::json!([1, 32, 32, 3]));
-    // The paper-scale Model II of SPEC section 4.
+    // The paper-scale Model II of Method §4.
     let paper = json("--model 2 --width 64 --size 256");
     assert_eq!((paper["parameters"].as_f64().unwrap() / 1e4).round(), 786.0);
     assert_eq!((paper["flops"].as_f64().unwrap() / 1e8).round(), 676.0);

@@ -106,7 +106,7 @@ fn empty_regions<B: Backend>(backend: &B) {
     assert_eq!((1..=3).map(|order| case.derivative(backend, order)).collect::<Vec<_>>(), [[0.0; 8]; 3]);
 }
 
-/// SPEC §3 with the mask written out over the channels, image by image.
+/// Method §3 with the mask written out over the channels, image by image.
 fn by_definition(case: &Case) -> f64 {
     let Case { spec, output, target, mask } = case;
     let channels = spec.channels as usize;

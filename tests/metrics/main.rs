@@ -1,4 +1,4 @@
-//! The metrics of SPEC section 7, against their definitions, other people's programs, and the laws they obey.
+//! The metrics of Method §7, against their definitions, other people's programs, and the laws they obey.
 
 mod definitions;
 mod faults;

@@ -1,4 +1,4 @@
-//! n-fold box average (SPEC §6), by its definition in O(k²) per pixel: `(G x)[p] = 1/|W(p)| Σ_{q in W(p)} x[q]`, where W(p) is
+//! n-fold box average (Method §6), by its definition in O(k²) per pixel: `(G x)[p] = 1/|W(p)| Σ_{q in W(p)} x[q]`, where W(p) is
 //! the k x k window around p, cut at the border; `y = Gⁿ x`. The adjoint spreads `dy[p] / |W(p)|` over W(p), n times.
 
 use std::ops::Range;

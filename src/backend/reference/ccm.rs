@@ -1,4 +1,4 @@
-//! Convex combination module (SPEC §4): `h = ELU(w_mix [s, u, (s-u)²] + b_mix)`, `β = σ(w_gate h + b_gate)`,
+//! Convex combination module (Method §4): `h = ELU(w_mix [s, u, (s-u)²] + b_mix)`, `β = σ(w_gate h + b_gate)`,
 //! `y = β ⊙ s + (1-β) ⊙ u`. A 1x1 convolution is a linear map over the rows, so the module is the composition that the
 //! equation says.
 

@@ -1,4 +1,4 @@
-//! Masked two-region objective (SPEC §3), with `e = f(x̂) - x`:
+//! Masked two-region objective (Method §3), with `e = f(x̂) - x`:
 //!
 //! `L = 1/n Σ_images [(1-λ)/‖M̄‖₁ Σ M̄ ρ(e) + λ/‖M‖₁ Σ M ρ(e)]`.
 //!

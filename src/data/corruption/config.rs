@@ -20,7 +20,7 @@ pub struct CorruptionConfig {
     pub softness: Softness,
     /// Elastic distortion of the mask.
     pub deformation: Deformation,
-    /// A pixel belongs to the corrupted region (`M` of SPEC section 3) where the soft mask exceeds this, in [0, 1).
+    /// A pixel belongs to the corrupted region (`M` of Method §3) where the soft mask exceeds this, in [0, 1).
     pub region_threshold: f32,
 }
 

@@ -6,7 +6,7 @@ const DISK_RADIUS: f32 = 0.65;
 /// Over this distance from the circle |p| = 1, which touches the border of the box, the displacement falls to 0.
 const TAPER: f32 = 0.35;
 
-/// Soft mask of one patch (SPEC section 2, step 3), in coordinates p in [-1, 1]² of the patch's box: the disk is an ellipse in a
+/// Soft mask of one patch (Method §2, step 3), in coordinates p in [-1, 1]² of the patch's box: the disk is an ellipse in a
 /// box that is not square.
 ///
 /// `M(p) = s((R - |q|) / (softness R))`, `q = p + taper(p) strength (u(p) - u(0))`, with R = 0.65, s the smoothstep

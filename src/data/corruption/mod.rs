@@ -1,4 +1,4 @@
-//! Partial corruption of images (SPEC section 2, Figure 4 of the paper): x̂ = M ⊙ y + M̄ ⊙ x, patch after patch.
+//! Partial corruption of images (Method §2, Figure 4 of the paper): x̂ = M ⊙ y + M̄ ⊙ x, patch after patch.
 //!
 //! # Sampling
 //! Everything is a function of (seed, step, index) by Philox 4x32-10 with key = [low, high word of the seed].
@@ -118,14 +118,14 @@ pub struct Corrupted {
     pub image: Image,
     /// Soft mask M, the union 1 - Π (1 - M_i) over the patches, in [0, 1]. A faint patch has the mask of a strong one.
     pub mask: Plane,
-    /// 1 where the soft mask exceeds `region_threshold`, else 0: M of the objective (SPEC section 3). Never empty if there is a
+    /// 1 where the soft mask exceeds `region_threshold`, else 0: M of the objective (Method §3). Never empty if there is a
     /// patch.
     pub region: Plane,
     /// The patches in the order in which they were laid.
     pub patches: Vec<PatchRecord>,
 }
 
-/// Corrupts image number `index` of `step`: x in, x̂ and M out (SPEC section 2).
+/// Corrupts image number `index` of `step`: x in, x̂ and M out (Method §2).
 ///
 /// # Errors
 /// A config that [`CorruptionConfig::validate`] refuses.

@@ -1,4 +1,4 @@
-//! The metrics of SPEC section 7, as pure functions, for one category at a time.
+//! The metrics of Method §7, as pure functions, for one category at a time.
 //!
 //! [`evaluate`] takes one [`Record`] per test image and gives all of them. Every metric is a walk over a [`Ranking`]: scores
 //! sorted once, from the most to the least anomalous, so that every distinct score serves as a threshold. Counts are
@@ -28,7 +28,7 @@ pub use ranking::{Counts, Level, Ranking};
 pub use resize::{resize_bilinear, resize_nearest};
 pub use roc::auroc;
 
-/// How an anomaly map becomes the score of its image (SPEC section 6).
+/// How an anomaly map becomes the score of its image (Method §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Score {

@@ -3,7 +3,7 @@
 use super::Ranking;
 use crate::backend::Real;
 
-/// AP = Σ_k (R_k - R_{k-1}) P_k over the distinct scores from high to low, without interpolation (SPEC section 7).
+/// AP = Σ_k (R_k - R_{k-1}) P_k over the distinct scores from high to low, without interpolation (Method §7).
 pub fn average_precision<T: Real>(ranking: &Ranking<T>) -> f64 {
     let weighted: f64 = ranking
         .levels()
@@ -24,7 +24,7 @@ pub struct F1Max {
     pub threshold: f64,
 }
 
-/// F1-max: the largest F1 over all thresholds, with its test-selected threshold (SPEC section 7).
+/// F1-max: the largest F1 over all thresholds, with its test-selected threshold (Method §7).
 pub fn f1_max<T: Real>(ranking: &Ranking<T>) -> F1Max {
     let mut best = F1Max { f1: 0.0, threshold: f64::INFINITY };
     for level in ranking.levels() {

@@ -21,7 +21,7 @@ struct Gathered {
     crossing: u64,
 }
 
-/// AU-PRO (SPEC section 7): PRO against FPR with every distinct score as threshold, joined by straight lines, integrated to
+/// AU-PRO (Method §7): PRO against FPR with every distinct score as threshold, joined by straight lines, integrated to
 /// FPR 0.3 with linear interpolation there, divided by 0.3. Exact; in [0, 1].
 ///
 /// PRO is a mean over components and the trapezoid rule is linear, so the area is the mean of the areas under each component's

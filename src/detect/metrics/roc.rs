@@ -3,7 +3,7 @@
 use super::Ranking;
 use crate::backend::Real;
 
-/// AUROC: the probability that an anomalous sample scores higher than a normal one, ties counting one half (SPEC section 7).
+/// AUROC: the probability that an anomalous sample scores higher than a normal one, ties counting one half (Method §7).
 ///
 /// The sum over pairs is an exact integer; the only rounding is in the final division.
 pub fn auroc<T: Real>(ranking: &Ranking<T>) -> f64 {

@@ -23,7 +23,7 @@ impl CcmVars {
 }
 
 impl<B: Backend> Tape<B> {
-    /// Convex combination module, fused: `β ⊙ s + (1-β) ⊙ u` with `β = σ(conv1(ELU(conv1([s, u, (s-u)²]))))` (SPEC §4).
+    /// Convex combination module, fused: `β ⊙ s + (1-β) ⊙ u` with `β = σ(conv1(ELU(conv1([s, u, (s-u)²]))))` (Method §4).
     ///
     /// # Errors
     /// As [`CcmSpec::new`]; a bias that is not `[c]`.

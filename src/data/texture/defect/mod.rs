@@ -1,6 +1,6 @@
 //! Defects that no training corruption contains.
 //!
-//! Training blends soft disks of other pixels into a picture (SPEC, section 2). These change the scene before it is photographed:
+//! Training blends soft disks of other pixels into a picture (Method §2). These change the scene before it is photographed:
 //! thin curves, dried liquids, missing matter, pushed-aside structure, and each family's own structural flaw.
 
 mod bend;
