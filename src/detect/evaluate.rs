@@ -47,7 +47,7 @@ impl fmt::Display for Resolution {
 /// Scores of one test image.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImageResult {
-    /// The file; bytes of its name that are no text are replaced.
+    /// The file below the test folder, `KIND/NAME.png`; bytes of its name that are no text are replaced.
     pub path: String,
     /// `good`, or the kind of defect.
     pub kind: String,
@@ -97,7 +97,8 @@ pub fn evaluate(
             map: resize_bilinear(&map, height, width)?,
             mask: resize_nearest(&mask, height, width)?,
         });
-        images.push(ImageResult { path: test.path.display().to_string(), kind: test.defect.clone(), scores });
+        let name = test.path.file_name().unwrap_or_default().to_string_lossy();
+        images.push(ImageResult { path: format!("{}/{name}", test.defect), kind: test.defect.clone(), scores });
     }
     let scores: Vec<f64> = images.iter().map(|image| image.scores.get(score)).collect();
     let kinds: Vec<_> = images.iter().map(|image| Some(image.kind.as_str()).filter(|&kind| kind != "good")).collect();
