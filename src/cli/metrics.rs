@@ -50,7 +50,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn read_map(maps: &Path, test: &TestImage) -> Result<Plane> {
     let name = test.path.file_stem().unwrap_or_default();
-    let path = maps.join(&test.defect).join(name).with_added_extension("npy");
+    let file = |ending: &str| maps.join(&test.defect).join(format!("{}{ending}", name.display()));
+    // `detect` calls its maps NAME_map.npy.
+    let path = [file(".npy"), file("_map.npy")].into_iter().find(|path| path.exists()).unwrap_or_else(|| file(".npy"));
     let (shape, values) = npy::read(&path)?;
     let extents: Vec<usize> = shape.iter().copied().filter(|&extent| extent != 1).collect();
     match (&shape[..], &extents[..]) {

@@ -19,6 +19,10 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File
         _ => Path::new("."),
     };
     let refuse = |reason: io::Error| Error::file(path, format!("cannot be written: {reason}"));
+    // Renaming over a device such as /dev/null would replace it.
+    if path.exists() && !path.is_file() {
+        return Err(Error::file(path, "cannot be written: it exists and is not a regular file"));
+    }
     if !folder.is_dir() {
         return Err(Error::file(path, format!("cannot be written: there is no folder {}", folder.display())));
     }

@@ -122,7 +122,8 @@ fn in_range(key: &str, value: f64, range: std::ops::RangeInclusive<f64>) -> Resu
     if range.contains(&value) {
         return Ok(());
     }
-    Err(Error::config(key, format!("must be {} to {}, got {value}", range.start(), range.end())))
+    let low = if *range.start() == f64::MIN_POSITIVE { "above 0".into() } else { range.start().to_string() };
+    Err(Error::config(key, format!("must be {low} to {}, got {value}", range.end())))
 }
 
 #[cfg(test)]
