@@ -1,12 +1,19 @@
-//! Puts the commit into the binary, for the protocol line of every report. Without git it stays unknown.
+//! Puts the commit into the binary, for the protocol line of every report; without git it stays unknown. With the feature
+//! `emulator`, compiles the CUDA kernels as C++ for the CPU.
 
 use std::process::Command;
+
+#[cfg(feature = "emulator")]
+#[path = "kernels/emulator/build.rs"]
+mod emulator;
 
 fn main() {
     println!("cargo::rerun-if-changed=.git/HEAD");
     println!("cargo::rerun-if-changed=.git/logs/HEAD");
-    let Ok(output) = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output() else { return };
-    if output.status.success() {
+    let head = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
+    if let Some(output) = head.ok().filter(|output| output.status.success()) {
         println!("cargo::rustc-env=ORTHOSCOPE_COMMIT={}", String::from_utf8_lossy(&output.stdout).trim());
     }
+    #[cfg(feature = "emulator")]
+    emulator::compile();
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use orthoscope::backend::{AdamSpec, Backend, Cpu, Optimise, Real, Reference, Storage};
+use orthoscope::backend::{AdamSpec, AdamStep, Backend, Cpu, Optimise, Real, Reference, Storage};
 use orthoscope::model::{Architecture, Autoencoder, Parameters};
 use orthoscope::shape::{Activation, Conv2dOptions, Penalty, Shape};
 use orthoscope::tape::{Tape, Tensor, Var};
@@ -119,9 +119,10 @@ fn adam() {
     let (mut m, mut v) = (backend.zeros(p.len()).unwrap(), backend.zeros(p.len()).unwrap());
     for (step, g) in (1..).zip(golden.values("adam.g").chunks(p.len())) {
         let (beta1, beta2) = (0.9f64, 0.99f64);
-        let corrections = [1.0 - beta1.powi(step), 1.0 - beta2.powi(step)];
-        let spec = AdamSpec { rate: 0.02, beta1, beta2, epsilon: 1e-6, correction1: corrections[0], correction2: corrections[1] };
-        backend.adam(&spec, &g.to_vec(), &mut p, &mut m, &mut v).unwrap();
+        let (correction1, correction2) = (1.0 - beta1.powi(step), 1.0 - beta2.powi(step));
+        let step = AdamStep { rate: 0.02, correction1, correction2, decay: 0.0 }.elements::<f64>().to_vec();
+        let spec = AdamSpec { beta1, beta2, epsilon: 1e-6 };
+        backend.adam(&spec, [&step, &vec![1.0]], &g.to_vec(), &mut p, &mut m, &mut v).unwrap();
     }
     close("adam", &p, golden.values("adam.after"), 1e-12);
 }

@@ -4,7 +4,8 @@
 //! - Shapes arrive checked, inside a spec by value ([`crate::shape`]); buffers are flat and dense in the layout the spec names.
 //! - `=` overwrites the whole output; `+=` accumulates. Gradients with respect to inputs and weights always accumulate.
 //! - Results are deterministic: fixed-order reductions, the same bits for any number of threads.
-//! - Backends never see each other. [`mod@reference`] is the executable specification, [`cpu`] the fast f32 path.
+//! - Backends never see each other. [`mod@reference`] is the executable specification, [`cpu`] the fast f32 path,
+//!   [`cuda`] the kernels for a GPU or its emulator.
 
 use crate::error::Result;
 use crate::shape::{
@@ -12,9 +13,11 @@ use crate::shape::{
 };
 
 pub mod cpu;
+pub mod cuda;
 pub mod reference;
 
 pub use cpu::Cpu;
+pub use cuda::Cuda;
 pub use reference::Reference;
 
 /// Element types: f32 and f64.
@@ -51,6 +54,8 @@ pub trait Storage: Clone + Send + Sync + 'static {
     type Elem: Real;
     /// A block of device memory; dropping it gives the memory back.
     type Buffer: Send + Sync;
+    /// What a device keeps of work that is repeated, see [`Storage::repeat`].
+    type Program: Default + Send;
 
     /// Name for messages and reports, e.g. `cpu`.
     fn name(&self) -> &'static str;
@@ -69,6 +74,11 @@ pub trait Storage: Clone + Send + Sync + 'static {
     /// # Errors
     /// Out of memory.
     fn upload(&self, host: &[Self::Elem]) -> Result<Self::Buffer>;
+    /// Overwrites `target` with host values of the same number.
+    ///
+    /// # Errors
+    /// The device failed, or lengths differ.
+    fn write(&self, host: &[Self::Elem], target: &mut Self::Buffer) -> Result<()>;
     /// Copy to the host.
     ///
     /// # Errors
@@ -81,6 +91,13 @@ pub trait Storage: Clone + Send + Sync + 'static {
     fn copy(&self, source: &Self::Buffer, target: &mut Self::Buffer) -> Result<()>;
     /// Number of elements.
     fn len(&self, buffer: &Self::Buffer) -> usize;
+    /// Runs `work`, or what was recorded of it under `program`. Every time it must be the same operations on the same
+    /// buffers: what differs from time to time is written into buffers before. Buffers made inside must be dropped inside, and
+    /// nothing may be uploaded or downloaded there.
+    ///
+    /// # Errors
+    /// What `work` reports; the device failed.
+    fn repeat(&self, program: &mut Self::Program, work: impl FnOnce() -> Result<()>) -> Result<()>;
 }
 
 /// Convolution: `y = A(w * x + b)`. See [`Conv2dSpec`] for layouts. `dz` is the gradient before the activation,
@@ -269,37 +286,56 @@ pub trait Objective: Storage {
     ) -> Result<()>;
 }
 
-/// Constants of one Adam step (Kingma, Ba 2015), bias corrections included.
+/// Constants of Adam (Kingma, Ba 2015) that no step changes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
 pub struct AdamSpec {
-    /// Learning rate of this step.
-    pub rate: f64,
     /// Decay of the first moment.
     pub beta1: f64,
     /// Decay of the second moment.
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub epsilon: f64,
-    /// `1 - beta1^t`.
-    pub correction1: f64,
-    /// `1 - beta2^t`.
-    pub correction2: f64,
 }
 
-/// Updates of the optimiser.
+/// What differs from step to step. On the device it is a buffer, so that a recorded step can be repeated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamStep {
+    /// Learning rate.
+    pub rate: f64,
+    /// `c₁ = 1 - β₁^t`.
+    pub correction1: f64,
+    /// `c₂ = 1 - β₂^t`.
+    pub correction2: f64,
+    /// Decay of the weights' moving average.
+    pub decay: f64,
+}
+
+impl AdamStep {
+    /// Elements of the buffer.
+    pub const LEN: usize = 4;
+
+    /// The buffer's content: rate / c₁, 1 / c₂, decay, 1 - decay. Taken in f64: in f32, 1 - 0.999 is off by 5e-5.
+    pub fn elements<T: Real>(&self) -> [T; Self::LEN] {
+        [self.rate / self.correction1, 1.0 / self.correction2, self.decay, 1.0 - self.decay].map(T::of)
+    }
+}
+
+/// Updates of the optimiser. `control = [step, loss]`: an [`AdamStep`] as a buffer, and one element. Where the loss is not
+/// finite nothing is changed, so that a broken step leaves the weights as they were without the host looking.
 pub trait Optimise: Storage {
     /// `m = β₁m + (1-β₁)g`, `v = β₂v + (1-β₂)g²`, `p -= rate · (m/c₁) / (√(v/c₂) + ε)`.
     fn adam(
         &self,
         spec: &AdamSpec,
+        control: [&Self::Buffer; 2],
         g: &Self::Buffer,
         p: &mut Self::Buffer,
         m: &mut Self::Buffer,
         v: &mut Self::Buffer,
     ) -> Result<()>;
     /// `average = decay · average + (1-decay) · p`: exponential moving average of the weights.
-    fn moving_average(&self, decay: f64, p: &Self::Buffer, average: &mut Self::Buffer) -> Result<()>;
+    fn moving_average(&self, control: [&Self::Buffer; 2], p: &Self::Buffer, average: &mut Self::Buffer) -> Result<()>;
 }
 
 /// n-fold box average. See [`BoxAverageSpec`].

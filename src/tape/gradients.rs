@@ -1,5 +1,5 @@
 use super::{Tape, Var};
-use crate::backend::{Backend, Real};
+use crate::backend::Backend;
 use crate::error::{Error, Result};
 
 /// Gradients of one scalar in the variables it depends on.
@@ -90,7 +90,10 @@ impl<B: Backend> Tape<B> {
         if self.shape(loss).len() != 1 {
             return Err(Error::shape("backward", format!("needs a scalar, got {}", self.shape(loss))));
         }
-        self.backward_from(loss, &[B::Elem::of(1.0)])
+        // Made on the device: a step that is recorded may not upload.
+        let mut one = self.backend.alloc(1)?;
+        self.backend.affine(1.0, 1.0, &self.backend.zeros(1)?, &mut one)?;
+        self.sweep(loss, one)
     }
 
     /// Gradients of `⟨seed, y⟩`: the product `Jᵀ seed`.
@@ -101,9 +104,13 @@ impl<B: Backend> Tape<B> {
         if seed.len() != self.shape(y).len() {
             return Err(Error::shape("backward", format!("{} needs a seed of its size, got {}", self.shape(y), seed.len())));
         }
+        self.sweep(y, self.backend.upload(seed)?)
+    }
+
+    fn sweep(&self, y: Var, seed: B::Buffer) -> Result<Gradients<B>> {
         let slots = self.nodes.iter().map(|_| None).collect();
         let mut sweep = Sweep { tape: self, gradients: Gradients { backend: self.backend.clone(), slots } };
-        sweep.gradients.accumulate(y, self.backend.upload(seed)?)?;
+        sweep.gradients.accumulate(y, seed)?;
         for index in (0..=y.0).rev() {
             let node = &self.nodes[index];
             let Some(operation) = node.operation.as_ref() else { continue };

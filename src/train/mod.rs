@@ -2,6 +2,7 @@
 //! step k sees the same batch on every machine, and a resumed run continues to the same bits.
 
 mod checkpoint;
+mod desk;
 mod recipe;
 mod trainer;
 

@@ -1,7 +1,7 @@
 //! Buffers of a wrong length are refused with a sentence; nothing panics and nothing is written out of bounds.
 
 use orthoscope::Result;
-use orthoscope::backend::{AdamSpec, Backend, CcmWeights};
+use orthoscope::backend::{AdamSpec, AdamStep, Backend, CcmWeights};
 use orthoscope::shape::{
     Activation, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dOptions, Conv2dSpec, LinearSpec, ObjectiveSpec, Penalty, PoolSpec,
     SdcSpec, UpsampleSpec,
@@ -124,7 +124,11 @@ fn objective<B: Backend>(backend: &B) {
 }
 
 fn optimise<B: Backend>(backend: &B) {
-    let spec = AdamSpec { rate: 0.1, beta1: 0.9, beta2: 0.9, epsilon: 1e-8, correction1: 0.1, correction2: 0.1 };
-    refuses_short_operands(backend, [7; 4], |[g, p, m, v]| backend.adam(&spec, g, p, m, v));
-    refuses_short_operands(backend, [7, 7], |[p, average]| backend.moving_average(0.5, p, average));
+    let spec = AdamSpec { beta1: 0.9, beta2: 0.9, epsilon: 1e-8 };
+    refuses_short_operands(backend, [AdamStep::LEN, 1, 7, 7, 7, 7], |[step, loss, g, p, m, v]| {
+        backend.adam(&spec, [step, loss], g, p, m, v)
+    });
+    refuses_short_operands(backend, [AdamStep::LEN, 1, 7, 7], |[step, loss, p, average]| {
+        backend.moving_average([step, loss], p, average)
+    });
 }

@@ -83,6 +83,7 @@ impl Drop for Buffer {
 impl Storage for Cpu {
     type Elem = f32;
     type Buffer = Buffer;
+    type Program = ();
 
     fn name(&self) -> &'static str {
         "cpu"
@@ -106,6 +107,12 @@ impl Storage for Cpu {
         Ok(buffer)
     }
 
+    fn write(&self, host: &[f32], target: &mut Buffer) -> Result<()> {
+        check_lengths("write", &[(target.len(), host.len())])?;
+        target.copy_from_slice(host);
+        Ok(())
+    }
+
     fn download(&self, buffer: &Buffer) -> Result<Vec<f32>> {
         Ok(buffer.to_vec())
     }
@@ -118,6 +125,10 @@ impl Storage for Cpu {
 
     fn len(&self, buffer: &Buffer) -> usize {
         buffer.len
+    }
+
+    fn repeat(&self, (): &mut (), work: impl FnOnce() -> Result<()>) -> Result<()> {
+        work()
     }
 }
 

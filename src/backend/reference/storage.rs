@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 impl<T: Real> Storage for Reference<T> {
     type Elem = T;
     type Buffer = Vec<T>;
+    type Program = ();
 
     fn name(&self) -> &'static str {
         "reference"
@@ -27,6 +28,12 @@ impl<T: Real> Storage for Reference<T> {
         Ok(buffer)
     }
 
+    fn write(&self, host: &[T], target: &mut Vec<T>) -> Result<()> {
+        check_lengths("write", &[("target", target.len(), host.len())])?;
+        target.copy_from_slice(host);
+        Ok(())
+    }
+
     fn download(&self, buffer: &Vec<T>) -> Result<Vec<T>> {
         self.upload(buffer)
     }
@@ -39,6 +46,10 @@ impl<T: Real> Storage for Reference<T> {
 
     fn len(&self, buffer: &Vec<T>) -> usize {
         buffer.len()
+    }
+
+    fn repeat(&self, (): &mut (), work: impl FnOnce() -> Result<()>) -> Result<()> {
+        work()
     }
 }
 

@@ -1,0 +1,119 @@
+// What kernels may use beyond plain CUDA C++: each helper is inline PTX on the device and ordinary C++, or a warp collective of the
+// emulator, on the host. No CUDA header is needed.
+#pragma once
+#ifdef __CUDACC__
+typedef unsigned char uint8_t;
+typedef unsigned short uint16_t;
+typedef int int32_t;
+typedef unsigned int uint32_t;
+typedef unsigned long long uint64_t;
+#define KERNEL extern "C" __global__ void
+#define DEVICE __device__ __forceinline__
+#define REGISTER_KERNEL(k)
+#define SHARED(type, name, ...) __shared__ __align__(16) type name __VA_ARGS__
+#define DYN_SHARED(type, name) extern __shared__ __align__(1024) unsigned char name##_raw[]; type* name = (type*)name##_raw
+#else
+#include "emulator/cuda.h"
+#endif
+
+constexpr uint32_t WARP = 32;
+constexpr uint32_t ALL_LANES = 0xFFFFFFFFu;
+
+struct bf16 { uint16_t bits; };
+DEVICE float to_f32(bf16 x) { return __uint_as_float((uint32_t)x.bits << 16); }
+
+#ifdef __CUDACC__
+// Four floats at once; the address is a multiple of 16 bytes.
+DEVICE float4 load4(const float* p) { return *(const float4*)p; }
+DEVICE void store4(float* p, float4 v) { *(float4*)p = v; }
+DEVICE bool finite(float x) { return (__float_as_uint(x) & 0x7F800000u) != 0x7F800000u; }
+
+DEVICE uint32_t shared_address(const void* p) { return (uint32_t)__cvta_generic_to_shared(p); }
+// Round to nearest even.
+DEVICE bf16 to_bf16(float x) { bf16 r; asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(r.bits) : "f"(x)); return r; }
+// D += A B with A 16x16 and B 16x8 in the fragment layout of the PTX manual, m16n8k16.
+DEVICE void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+// Four 8x8 matrices of 16-bit values; lane l gives row l % 8 of matrix l / 8.
+DEVICE void ldmatrix4(uint32_t (&r)[4], const void* row) {
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(shared_address(row)) : "memory");
+}
+// The same, each matrix transposed on the way.
+DEVICE void ldmatrix4_transposed(uint32_t (&r)[4], const void* row) {
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(shared_address(row)) : "memory");
+}
+// 16 bytes from global to shared memory in the background, zeros where !valid.
+DEVICE void cp_async16(void* target, const void* source, bool valid) {
+    int n = valid ? 16 : 0;
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(target)), "l"(source), "r"(n) : "memory");
+}
+DEVICE void cp_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+// Waits until at most N groups of this thread are in flight.
+template <int N> DEVICE void cp_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }
+#else
+inline float4 load4(const float* p, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    emu::check_aligned(p, 16, "load4", {file, line});
+    return *(const float4*)p;
+}
+inline void store4(float* p, float4 v, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    emu::check_aligned(p, 16, "store4", {file, line});
+    *(float4*)p = v;
+}
+inline bool finite(float x) { return (emu::bits(x) & 0x7F800000u) != 0x7F800000u; }
+inline bf16 to_bf16(float x) {
+    uint32_t u = emu::bits(x);
+    if ((u & 0x7FFFFFFF) > 0x7F800000) return {0x7FFF};
+    return {uint16_t((u + 0x7FFF + (u >> 16 & 1)) >> 16)};
+}
+inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+    struct { uint32_t a[4], b[2]; float d[4]; } in;
+    memcpy(in.a, a, 16); memcpy(in.b, b, 8); memcpy(in.d, d, 16);
+    emu::Warp& w = emu::collective(~0u, &in, sizeof in, [](emu::Warp& w) {
+        float A[16][16], B[16][8], D[16][8];
+        auto low = [](uint32_t v) { return emu::from<float>(v << 16); };
+        auto high = [](uint32_t v) { return emu::from<float>(v & 0xFFFF0000u); };
+        for (int l = 0; l < 32; l++) {
+            int g = l >> 2, t = (l & 3) * 2;
+            const uint32_t* p = w.in[l];
+            for (int i = 0; i < 4; i++) { int r = g + (i & 1) * 8, c = t + (i >> 1) * 8; A[r][c] = low(p[i]); A[r][c + 1] = high(p[i]); }
+            for (int i = 0; i < 2; i++) { B[t + i * 8][g] = low(p[4 + i]); B[t + i * 8 + 1][g] = high(p[4 + i]); }
+            for (int i = 0; i < 4; i++) D[g + (i >> 1) * 8][t + (i & 1)] = emu::from<float>(p[6 + i]);
+        }
+        for (int m = 0; m < 16; m++) for (int k = 0; k < 16; k++) for (int n = 0; n < 8; n++) D[m][n] += A[m][k] * B[k][n];
+        for (int l = 0; l < 32; l++) for (int i = 0; i < 4; i++) w.out[l][i] = emu::bits(D[(l >> 2) + (i >> 1) * 8][(l & 3) * 2 + (i & 1)]);
+    });
+    memcpy(d, w.out[emu::lane()], 16);
+}
+namespace emu {
+inline void load_matrices(uint32_t (&r)[4], const void* row, bool transposed, Site s) {
+    check_aligned(row, 16, "ldmatrix", s);
+    Warp& w = collective(~0u, &row, 8, [transposed](Warp& w) {
+        for (int l = 0; l < 32; l++) for (int i = 0; i < 4; i++) for (int half = 0; half < 2; half++) {
+            int line = l >> 2, column = (l & 3) * 2 + half;  // of the fragment
+            const char* p;
+            memcpy(&p, w.in[i * 8 + (transposed ? column : line)], 8);
+            memcpy((char*)&w.out[l][i] + half * 2, p + (transposed ? line : column) * 2, 2);
+        }
+    });
+    memcpy(r, w.out[lane()], 16);
+}
+}  // namespace emu
+inline void ldmatrix4(uint32_t (&r)[4], const void* row, const char* file = __builtin_FILE(), int line = __builtin_LINE()) { emu::load_matrices(r, row, false, {file, line}); }
+inline void ldmatrix4_transposed(uint32_t (&r)[4], const void* row, const char* file = __builtin_FILE(), int line = __builtin_LINE()) { emu::load_matrices(r, row, true, {file, line}); }
+// Lands at once or as late as the waits allow, by seed.
+inline void cp_async16(void* target, const void* source, bool valid, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    emu::check_aligned(target, 16, "cp.async", {file, line});
+    emu::check_aligned(source, 16, "cp.async", {file, line});
+    emu::Copy c{target, source, valid ? 16u : 0u, 16u, emu::M->current->group};
+    emu::M->current->pending.push_back(c);
+    if (!emu::M->lazy_copies) emu::finish_copies(emu::M->current, c.group);
+}
+inline void cp_commit() { emu::M->current->group++; }
+template <int N> inline void cp_wait(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    if (!emu::omit({file, line})) emu::finish_copies(emu::M->current, emu::M->current->group - N - 1);
+}
+#endif

@@ -1,0 +1,139 @@
+// What the engine calls: memory between guard pages, launches, mutation of one barrier, layouts of specs.
+#include <csignal>
+#include <mutex>
+#include <ucontext.h>
+
+#include "../dev.cuh"
+#include "layouts.h"
+
+namespace {
+constexpr size_t ALIGNMENT = 16;  // what kernels may assume of a buffer's first element
+constexpr unsigned char POISON = 0xFF;
+
+struct Block { char* map; size_t map_bytes; char* data; size_t bytes; };
+std::mutex lock;
+std::map<uintptr_t, Block>& blocks() { static std::map<uintptr_t, Block> all; return all; }
+size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+// Bytes between the end of the data and the guard page must still be poison.
+bool overrun(const Block& b) {
+    for (char* p = b.data + b.bytes; p < b.map + b.map_bytes - emu::PAGE_BYTES; p++) if ((unsigned char)*p != POISON) return true;
+    return false;
+}
+
+struct sigaction previous;
+
+// Runs on the faulting fiber's own stack, reset: the fiber is given up anyway.
+void faulted() {
+    std::string what = "an access outside of memory";
+    uintptr_t address = emu::M->fault_address;
+    char place[160];
+    {
+        std::lock_guard<std::mutex> guard(lock);
+        auto after = blocks().upper_bound(address);
+        if (after != blocks().begin()) {
+            const Block& b = std::prev(after)->second;
+            if (address >= (uintptr_t)b.data + b.bytes && address < (uintptr_t)b.map + b.map_bytes) {
+                snprintf(place, sizeof place, ", %zu bytes past the end of a buffer of %zu bytes", size_t(address - (uintptr_t)b.data - b.bytes), b.bytes);
+                what += place;
+            }
+        }
+    }
+    emu::fail(what);
+}
+
+void on_fault(int signal, siginfo_t* info, void* raw) {
+    emu::Machine* m = emu::M;
+    auto* context = (ucontext_t*)raw;
+    if (!m || !m->current) { sigaction(signal, &previous, nullptr); return; }  // not ours: happens again with the old handler
+    m->fault_pc = context->uc_mcontext.gregs[REG_RIP];
+    m->fault_address = (uint64_t)info->si_addr;
+    context->uc_mcontext.gregs[REG_RSP] = (((uintptr_t)m->current->top - 256) & ~uintptr_t(15)) - 8;
+    context->uc_mcontext.gregs[REG_RIP] = (uintptr_t)faulted;
+}
+
+void catch_faults() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+        struct sigaction action{};
+        action.sa_sigaction = on_fault;
+        action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+        sigaction(SIGSEGV, &action, &previous);
+    });
+}
+
+int give(const std::string& message, char* error, size_t capacity) {
+    snprintf(error, capacity, "%s", message.c_str());
+    return !message.empty();
+}
+}  // namespace
+
+void emu_link_all();
+
+// Poisoned memory that ends at a guard page, or null.
+extern "C" void* emu_alloc(size_t bytes) {
+    size_t inner = round_up(bytes ? bytes : 1, ALIGNMENT), map_bytes = round_up(inner, emu::PAGE_BYTES) + emu::PAGE_BYTES;
+    void* map = mmap(nullptr, map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED) return nullptr;
+    Block b{(char*)map, map_bytes, (char*)map + map_bytes - emu::PAGE_BYTES - inner, bytes};
+    memset(b.map, POISON, map_bytes - emu::PAGE_BYTES);
+    mprotect(b.map + map_bytes - emu::PAGE_BYTES, emu::PAGE_BYTES, PROT_NONE);
+    std::lock_guard<std::mutex> guard(lock);
+    blocks()[(uintptr_t)b.data] = b;
+    return b.data;
+}
+extern "C" void emu_free(void* data) {
+    std::lock_guard<std::mutex> guard(lock);
+    auto it = blocks().find((uintptr_t)data);
+    if (it == blocks().end()) return;
+    munmap(it->second.map, it->second.map_bytes);
+    blocks().erase(it);
+}
+// Whether something wrote just past the end of the buffer at `data`.
+extern "C" int emu_overrun(const void* data) {
+    std::lock_guard<std::mutex> guard(lock);
+    auto it = blocks().find((uintptr_t)data);
+    return it != blocks().end() && overrun(it->second);
+}
+
+// 0, or 1 with a message; `pc` is the instruction of a bad access, or 0.
+extern "C" int emu_launch(const char* name, const unsigned* grid, const unsigned* block, size_t shared, uint64_t seed, void** arguments,
+                          const size_t* sizes, size_t count, char* error, size_t capacity, uint64_t* pc) {
+    emu_link_all();
+    catch_faults();
+    *pc = 0;
+    auto it = emu::registry().find(name);
+    if (it == emu::registry().end()) return give("there is no such kernel", error, capacity);
+    const auto& wanted = it->second.sizes;
+    if (count != wanted.size()) return give("takes " + std::to_string(wanted.size()) + " arguments, got " + std::to_string(count), error, capacity);
+    for (size_t i = 0; i < count; i++)
+        if (sizes[i] != wanted[i]) return give("argument " + std::to_string(i) + " has " + std::to_string(wanted[i]) + " bytes, got " + std::to_string(sizes[i]), error, capacity);
+    std::string message = it->second.launch(dim3(grid[0], grid[1], grid[2]), dim3(block[0], block[1], block[2]), shared, seed, arguments);
+    *pc = emu::own().fault_pc;
+    return give(message, error, capacity);
+}
+
+// From now on this OS thread skips the barrier or wait at file:line; line 0 skips nothing. Returns how often it was skipped before.
+extern "C" uint64_t emu_omit(const char* file, int line) {
+    static thread_local std::string kept;
+    kept = file;
+    uint64_t hits = emu::own().omit_hits;
+    emu::own().omitted = {kept.c_str(), line};
+    emu::own().omit_hits = 0;
+    return hits;
+}
+
+// Writes up to `capacity` numbers, the offsets of a spec's fields and then its size; returns how many there are, 0 if it is unknown.
+extern "C" size_t emu_layout(const char* spec, size_t* numbers, size_t capacity) {
+    auto it = emu::layouts().find(spec);
+    if (it == emu::layouts().end()) return 0;
+    for (size_t i = 0; i < it->second.size() && i < capacity; i++) numbers[i] = it->second[i];
+    return it->second.size();
+}
+
+// Number `index` of the kernels in alphabetical order, or null.
+extern "C" const char* emu_kernel(size_t index) {
+    emu_link_all();
+    for (auto& [name, entry] : emu::registry()) if (!index--) return name.c_str();
+    return nullptr;
+}

@@ -1,0 +1,245 @@
+// The machine: blocks one after another, the fibers of a block in an order drawn from a seed, barriers and warp collectives.
+#pragma once
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fiber.h"
+
+struct uint3 { unsigned x, y, z; };
+struct dim3 {
+    unsigned x, y, z;
+    constexpr dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c) {}
+};
+
+namespace emu {
+constexpr size_t MAX_SHARED_BYTES = 232448;  // 227 KiB, what one block may have on sm_90
+constexpr unsigned MAX_THREADS = 1024;
+
+// A place in a kernel file.
+struct Site { const char* file; int line; };
+struct Copy { void* target; const void* source; unsigned valid, bytes; int group; };  // cp.async in flight
+struct Fiber {
+    void* sp; char* top; uint3 tid; unsigned linear; bool done;
+    std::vector<Copy> pending; int group;
+};
+struct Warp {  // lanes meet here for shuffles, votes, mma, ldmatrix
+    unsigned ready, arrived, live, priority;  // bit masks over the lanes
+    alignas(16) uint32_t in[32][12]; alignas(16) uint32_t out[32][8];
+};
+enum Order { IN_ORDER, UNIFORM, GREEDY, PRIORITY };  // who runs next, see take()
+
+struct Machine {
+    Fiber* current = nullptr;
+    uint3 block{};
+    dim3 block_dim, grid_dim;
+    unsigned threads = 0, alive = 0, waiting = 0;
+    Site barrier_site{};
+    std::vector<Fiber> fibers;
+    std::vector<Warp> warps;
+    uint32_t ready_warps = 0;  // a bit per warp with a ready lane
+    void* home = nullptr;      // the scheduler's own stack
+    Stacks stacks;
+    std::vector<char> shared;
+    unsigned last_warp = 0;
+    uint64_t rng = 1, serial = 0;  // serial numbers the blocks, so that static shared memory is poisoned once for each
+    Order order = UNIFORM;
+    bool lazy_copies = false;
+    void (*thunk)(void*) = nullptr;
+    void* thunk_arguments = nullptr;
+    std::string error;
+    uint64_t fault_pc = 0, fault_address = 0;
+    Site omitted{};          // mutation testing: this barrier or wait is skipped
+    uint64_t omit_hits = 0;
+
+    uint32_t random() { rng ^= rng << 13; rng ^= rng >> 7; rng ^= rng << 17; return uint32_t(rng >> 32); }
+    unsigned below(unsigned k) { return unsigned((uint64_t(random()) * k) >> 32); }
+};
+inline Machine& own() { static thread_local Machine machine; return machine; }
+inline constinit thread_local Machine* M = nullptr;  // set while a launch is under way on this OS thread
+
+inline const char* base_name(const char* path) { const char* slash = strrchr(path, '/'); return slash ? slash + 1 : path; }
+inline std::string describe(Site s) { return std::string(base_name(s.file)) + ":" + std::to_string(s.line); }
+inline bool omit(Site s) {
+    if (s.line != M->omitted.line || !M->omitted.file || strcmp(base_name(s.file), M->omitted.file)) return false;
+    M->omit_hits++;
+    return true;
+}
+
+inline void make_ready(unsigned wi, uint32_t lanes) { M->warps[wi].ready |= lanes; if (M->warps[wi].ready) M->ready_warps |= 1u << wi; }
+inline unsigned random_bit(uint32_t m) { unsigned r = M->random() & 31; return (__builtin_ctz(m >> r | m << (-r & 31)) + r) & 31; }
+inline unsigned highest_priority() {
+    unsigned best = 0, chosen = 0;
+    for (uint32_t m = M->ready_warps; m; m &= m - 1) {
+        unsigned k = __builtin_ctz(m);
+        if (M->warps[k].priority >= best) best = M->warps[k].priority, chosen = k;
+    }
+    return chosen;
+}
+inline unsigned take() {  // picks the next runnable fiber
+    Machine& m = *M;
+    unsigned wi;
+    switch (m.order) {
+    case IN_ORDER: wi = __builtin_ctz(m.ready_warps); break;
+    case GREEDY: wi = m.ready_warps >> m.last_warp & 1 ? m.last_warp : random_bit(m.ready_warps); break;  // one warp runs as far as it can
+    case PRIORITY: wi = highest_priority(); break;
+    default: wi = random_bit(m.ready_warps);
+    }
+    Warp& w = m.warps[wi];
+    unsigned lane = m.order == IN_ORDER ? __builtin_ctz(w.ready) : random_bit(w.ready);
+    if (!(w.ready &= ~(1u << lane))) m.ready_warps &= ~(1u << wi);
+    m.last_warp = wi;
+    return wi * 32 + lane;
+}
+inline void run_next(void** save) {  // leaves the current stack for another fiber, or for the scheduler
+    Fiber* me = M->current;
+    if (!M->ready_warps || !M->error.empty()) { M->current = nullptr; swap_stack(save, M->home); return; }
+    M->current = &M->fibers[take()];
+    if (M->current != me) swap_stack(save, M->current->sp);
+}
+inline void park() { Fiber* me = M->current; run_next(&me->sp); }
+
+// Ends the launch with a message. The first one counts.
+[[noreturn]] inline void fail(const std::string& what) {
+    Fiber* me = M->current;
+    char where[160];
+    snprintf(where, sizeof where, " (block %u,%u,%u thread %u,%u,%u)", M->block.x, M->block.y, M->block.z, me->tid.x, me->tid.y, me->tid.z);
+    if (M->error.empty()) M->error = what + where;
+    for (;;) run_next(&me->sp);
+}
+inline void check_aligned(const void* p, unsigned bytes, const char* what, Site s) {
+    if ((uintptr_t)p % bytes) fail(describe(s) + ": " + what + " needs an address that is a multiple of " + std::to_string(bytes));
+}
+
+inline void release_barrier() {
+    M->waiting = 0;
+    for (unsigned i = 0; i < M->warps.size(); i++) make_ready(i, M->warps[i].live);
+}
+__attribute__((noinline)) inline void barrier(Site s) {
+    if (omit(s)) return;
+    if (M->waiting && (s.line != M->barrier_site.line || strcmp(s.file, M->barrier_site.file)))
+        fail("threads of one block wait at different __syncthreads, " + describe(M->barrier_site) + " and " + describe(s));
+    M->barrier_site = s;
+    if (++M->waiting == M->alive) release_barrier();
+    park();
+}
+inline unsigned lane() { return M->current->linear & 31; }
+// All lanes of `mask` deposit in[lane]; the last to arrive runs `f` for all of them, then each reads out[lane].
+template <class F> inline Warp& collective(unsigned mask, const void* in, size_t bytes, F f) {
+    Fiber* me = M->current;
+    Warp& w = M->warps[me->linear >> 5];
+    unsigned bit = 1u << (me->linear & 31);
+    if (!(mask & bit)) fail("a lane is not in its own mask");
+    if (mask & ~w.live) fail("a mask names a lane that has returned or does not exist");
+    memcpy(w.in[me->linear & 31], in, bytes);
+    w.arrived |= bit;
+    if ((w.arrived & mask) == mask) {
+        f(w);
+        w.arrived &= ~mask;
+        make_ready(me->linear >> 5, mask & ~bit);
+    } else park();
+    return w;
+}
+
+inline char* shared_base() { return (char*)(((uintptr_t)M->shared.data() + 1023) & ~uintptr_t(1023)); }
+template <class X> inline void poison(X& x, uint64_t& seen) { if (seen != M->serial) { seen = M->serial; memset((void*)&x, 0xFF, sizeof x); } }
+
+// Copies of groups up to `upto` land; bytes beyond `valid` become zeros.
+inline void finish_copies(Fiber* f, int upto) {
+    size_t kept = 0;
+    for (auto& c : f->pending) {
+        if (c.group > upto) { f->pending[kept++] = c; continue; }
+        memcpy(c.target, c.source, c.valid);
+        memset((char*)c.target + c.valid, 0, c.bytes - c.valid);
+    }
+    f->pending.resize(kept);
+}
+inline void fiber_main() {
+    M->thunk(M->thunk_arguments);
+    Fiber* me = M->current;
+    if (!me->pending.empty()) fail("a thread returned with cp.async never waited for");
+    me->done = true;
+    M->alive--;
+    M->warps[me->linear >> 5].live &= ~(1u << (me->linear & 31));
+    if (M->alive && M->waiting == M->alive) release_barrier();
+    void* dead;
+    for (;;) run_next(&dead);
+}
+
+inline void start_block() {
+    Machine& m = *M;
+    m.alive = m.threads;
+    m.waiting = 0;
+    m.serial++;
+    m.ready_warps = 0;
+    memset(m.shared.data(), 0xFF, m.shared.size());  // NaN: a read of unwritten shared memory shows
+    for (unsigned i = 0; i < m.warps.size(); i++) {
+        Warp& w = m.warps[i];
+        w.arrived = w.ready = 0;
+        w.priority = m.random();
+        w.live = m.threads - 32 * i >= 32 ? ~0u : (1u << (m.threads - 32 * i)) - 1;
+        make_ready(i, w.live);
+    }
+    for (unsigned i = 0; i < m.threads; i++) {
+        Fiber& f = m.fibers[i];
+        f.linear = i;
+        f.done = false;
+        f.pending.clear();
+        f.group = 0;
+        f.tid = {i % m.block_dim.x, i / m.block_dim.x % m.block_dim.y, i / (m.block_dim.x * m.block_dim.y)};
+        f.top = m.stacks.top(i);
+        f.sp = fresh_stack(f.top, fiber_main);
+    }
+}
+inline void report_deadlock() {
+    Machine& m = *M;
+    std::string where = m.waiting ? ", " + std::to_string(m.waiting) + " of them at __syncthreads in " + describe(m.barrier_site) : "";
+    char block[64];
+    snprintf(block, sizeof block, " (block %u,%u,%u)", m.block.x, m.block.y, m.block.z);
+    m.error = "deadlock: " + std::to_string(m.alive) + " threads wait" + where + block;
+}
+inline bool run_block() {
+    start_block();
+    M->current = &M->fibers[take()];
+    swap_stack(&M->home, M->current->sp);
+    if (M->error.empty() && M->alive) report_deadlock();
+    return M->error.empty();
+}
+
+// Runs a kernel. Seed 0 is index order; any other seed shuffles threads and blocks. Returns "" or what went wrong.
+inline std::string launch(dim3 grid, dim3 block, size_t shared, uint64_t seed, void (*thunk)(void*), void* arguments) {
+    Machine& m = own();
+    size_t blocks = size_t(grid.x) * grid.y * grid.z;
+    m.threads = block.x * block.y * block.z;
+    if (!m.threads || m.threads > MAX_THREADS) return "a block of " + std::to_string(m.threads) + " threads";
+    if (!blocks || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535) return "a grid of " + std::to_string(grid.x) + " x " + std::to_string(grid.y) + " x " + std::to_string(grid.z) + " blocks";
+    if (shared > MAX_SHARED_BYTES) return std::to_string(shared) + " bytes of shared memory, more than 227 KiB";
+    m.stacks.reserve(m.threads);
+    if (m.stacks.count() < m.threads) return "no memory for " + std::to_string(m.threads) + " stacks";
+    M = &m;
+    m.error.clear();
+    m.fault_pc = 0;
+    m.block_dim = block;
+    m.grid_dim = grid;
+    m.order = IN_ORDER;
+    m.rng = seed * 0x9E3779B97F4A7C15ull + 0x1234567;
+    m.lazy_copies = false;
+    m.fibers.resize(m.threads);
+    m.warps.resize((m.threads + 31) / 32);
+    m.shared.resize(shared + 1024);
+    m.thunk = thunk;
+    m.thunk_arguments = arguments;
+    std::vector<unsigned> sequence(blocks);
+    for (unsigned i = 0; i < blocks; i++) sequence[i] = i;
+    if (seed) for (unsigned i = blocks; i > 1; i--) std::swap(sequence[i - 1], sequence[m.below(i)]);
+    for (unsigned b : sequence) {
+        m.block = {b % grid.x, b / grid.x % grid.y, b / (grid.x * grid.y)};
+        if (seed) { m.lazy_copies = m.random() & 1; m.order = Order(1 + m.below(3)); m.last_warp = 0; }
+        if (!run_block()) break;
+    }
+    M = nullptr;
+    return m.error;
+}
+}  // namespace emu

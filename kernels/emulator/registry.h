@@ -1,0 +1,33 @@
+// Kernels by name with void** arguments, as cuLaunchKernel takes them; and the layout of the specs they take by value.
+#pragma once
+#include <cstddef>
+#include <map>
+
+#include "machine.h"
+
+namespace emu {
+struct Entry {
+    std::string (*launch)(dim3, dim3, size_t, uint64_t, void**);
+    std::vector<size_t> sizes;  // of the parameters
+};
+inline std::map<std::string, Entry>& registry() { static std::map<std::string, Entry> kernels; return kernels; }
+
+template <auto K, class... A, size_t... I> void call(void (*)(A...), void* p, std::index_sequence<I...>) { void** a = (void**)p; K(*(A*)a[I]...); }
+template <class... A> constexpr size_t arity(void (*)(A...)) { return sizeof...(A); }
+template <class... A> std::vector<size_t> sizes(void (*)(A...)) { return {sizeof(A)...}; }
+template <auto K> void thunk(void* p) { call<K>(K, p, std::make_index_sequence<arity(K)>()); }
+template <auto K> std::string entry(dim3 g, dim3 b, size_t shared, uint64_t seed, void** a) { return launch(g, b, shared, seed, thunk<K>, a); }
+struct Register { Register(const char* name, Entry e) { registry()[name] = e; } };
+
+// Offsets of a spec's fields, then its size.
+inline std::map<std::string, std::vector<size_t>>& layouts() { static std::map<std::string, std::vector<size_t>> specs; return specs; }
+}  // namespace emu
+
+#define REGISTER_KERNEL(k) static emu::Register emu_register_##k(#k, {emu::entry<k>, emu::sizes(k)});
+
+// Called by the linker's list of files, so that no object is dropped.
+#ifdef KERNEL_FILE
+#define EMU_PASTE(a, b) a##b
+#define EMU_LINK(file) void EMU_PASTE(emu_link_, file)() {}
+EMU_LINK(KERNEL_FILE)
+#endif

@@ -1,0 +1,88 @@
+// Elementwise functions and arithmetic: one thread per element, a grid as long as the buffer.
+// Bound by memory: every element is read and written once.
+#include "activation.cuh"
+
+DEVICE uint32_t element() { return blockIdx.x * blockDim.x + threadIdx.x; }
+
+// y = A(x). x, y: [len].
+// FLOPs: 8 len. Bytes: 8 len.
+KERNEL __launch_bounds__(256) activation(const float* __restrict__ x, float* __restrict__ y, uint32_t kind, uint32_t len) {
+    uint32_t i = element();
+    if (i < len) y[i] = activate(kind, x[i]);
+}
+REGISTER_KERNEL(activation)
+
+// dz = dy S(y). y, dy, dz: [len].
+// FLOPs: 3 len. Bytes: 12 len.
+KERNEL __launch_bounds__(256)
+    activation_grad(const float* __restrict__ y, const float* __restrict__ dy, float* __restrict__ dz, uint32_t kind, uint32_t len) {
+    uint32_t i = element();
+    if (i < len) dz[i] = dy[i] * slope(kind, 0, y[i]);
+}
+REGISTER_KERNEL(activation_grad)
+
+// s = the derivative of S of the order given, at y. y, s: [len].
+// FLOPs: 2 len. Bytes: 8 len.
+KERNEL __launch_bounds__(256)
+    activation_slope(const float* __restrict__ y, float* __restrict__ s, uint32_t kind, uint32_t order, uint32_t len) {
+    uint32_t i = element();
+    if (i < len) s[i] = slope(kind, order, y[i]);
+}
+REGISTER_KERNEL(activation_slope)
+
+// y = a + b. a, b, y: [len].
+// FLOPs: len. Bytes: 12 len.
+KERNEL __launch_bounds__(256) add(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, uint32_t len) {
+    uint32_t i = element();
+    if (i < len) y[i] = a[i] + b[i];
+}
+REGISTER_KERNEL(add)
+
+// y = a - b. a, b, y: [len].
+// FLOPs: len. Bytes: 12 len.
+KERNEL __launch_bounds__(256) sub(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, uint32_t len) {
+    uint32_t i = element();
+    if (i < len) y[i] = a[i] - b[i];
+}
+REGISTER_KERNEL(sub)
+
+// y = a b. a, b, y: [len].
+// FLOPs: len. Bytes: 12 len.
+KERNEL __launch_bounds__(256) mul(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, uint32_t len) {
+    uint32_t i = element();
+    if (i < len) y[i] = a[i] * b[i];
+}
+REGISTER_KERNEL(mul)
+
+// y += a b. a, b, y: [len].
+// FLOPs: 2 len. Bytes: 16 len.
+KERNEL __launch_bounds__(256) mul_add(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, uint32_t len) {
+    uint32_t i = element();
+    if (i < len) y[i] += a[i] * b[i];
+}
+REGISTER_KERNEL(mul_add)
+
+// y = alpha x + beta. x, y: [len].
+// FLOPs: 2 len. Bytes: 8 len.
+KERNEL __launch_bounds__(256) affine(const float* __restrict__ x, float* __restrict__ y, float alpha, float beta, uint32_t len) {
+    uint32_t i = element();
+    if (i < len) y[i] = alpha * x[i] + beta;
+}
+REGISTER_KERNEL(affine)
+
+// y += alpha x. x, y: [len].
+// FLOPs: 2 len. Bytes: 12 len.
+KERNEL __launch_bounds__(256) axpy(const float* __restrict__ x, float* __restrict__ y, float alpha, uint32_t len) {
+    uint32_t i = element();
+    if (i < len) y[i] += alpha * x[i];
+}
+REGISTER_KERNEL(axpy)
+
+// y = x + b in every row. x, y: [len / c, c], b: [c].
+// FLOPs: len. Bytes: 8 len + 4 c.
+KERNEL __launch_bounds__(256)
+    add_bias(const float* __restrict__ x, const float* __restrict__ b, float* __restrict__ y, uint32_t c, uint32_t len) {
+    uint32_t i = element();
+    if (i < len) y[i] = x[i] + b[i % c];
+}
+REGISTER_KERNEL(add_bias)

@@ -1,0 +1,19 @@
+// The specs of src/shape/ and src/backend/mod.rs, passed by value. A test compares size and offsets on both sides.
+#pragma once
+#include "dev.cuh"
+
+constexpr uint32_t MAX_BRANCHES = 8;
+
+enum : uint32_t { IDENTITY = 0, ELU = 1, TANH = 2, SIGMOID = 3, SOFTPLUS = 4 };  // Activation
+enum : uint32_t { SQUARED = 0, CHARBONNIER = 1 };                                // Penalty
+
+struct Conv2dSpec { uint32_t n, h, w, c_in, h_out, w_out, c_out, kernel, stride, dilation, padding, activation; };
+struct LinearSpec { uint32_t rows, c_in, c_out, activation; };
+struct SdcSpec { uint32_t n, h, w, c_in, c_out, branches, dilations[MAX_BRANCHES], activation; };
+struct PoolSpec { uint32_t n, h, w, c, window; };
+struct UpsampleSpec { uint32_t n, h, w, c; };
+struct ChannelsSpec { uint32_t rows, source, source_start, target, target_start, count; };
+struct CcmSpec { uint32_t rows, c; };
+struct ObjectiveSpec { uint32_t n, pixels, channels, penalty; double lambda, epsilon; };
+struct AdamSpec { double beta1, beta2, epsilon; };
+struct BoxAverageSpec { uint32_t n, h, w, size, repeats; };

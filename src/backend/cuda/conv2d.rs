@@ -1,0 +1,27 @@
+#![allow(unused_imports, unused_variables)]
+use super::kernel::Kernel;
+use super::{Buffer, Cuda};
+use crate::backend::*;
+use crate::error::{Error, Result};
+use crate::shape::*;
+
+pub(super) const KERNELS: &[&Kernel] = &[];
+
+impl Conv2d for Cuda {
+    fn conv2d(&self, spec: &Conv2dSpec, x: &Buffer, w: &Buffer, b: Option<&Buffer>, y: &mut Buffer) -> Result<()> {
+        Err(Error::shape("conv2d", "STUB"))
+    }
+    fn conv2d_input_grad(&self, spec: &Conv2dSpec, dz: &Buffer, w: &Buffer, dx: &mut Buffer) -> Result<()> {
+        Err(Error::shape("conv2d", "STUB"))
+    }
+    fn conv2d_weight_grad(
+        &self,
+        spec: &Conv2dSpec,
+        x: &Buffer,
+        dz: &Buffer,
+        dw: &mut Buffer,
+        db: Option<&mut Buffer>,
+    ) -> Result<()> {
+        Err(Error::shape("conv2d", "STUB"))
+    }
+}

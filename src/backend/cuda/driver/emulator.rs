@@ -1,0 +1,194 @@
+//! Runs kernels on the CPU: the same text, compiled as C++, one fiber per CUDA thread (`kernels/emulator/`).
+//!
+//! Memory is poisoned with NaN and ends at a guard page. Every launch draws another schedule.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Address, Driver, Launch};
+use crate::error::{Error, Result};
+
+/// Room for a message of the emulator.
+const MESSAGE_BYTES: usize = 512;
+/// Distance between the seeds of successive launches: the golden ratio of 64 bits.
+const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
+unsafe extern "C" {
+    fn emu_alloc(bytes: usize) -> *mut c_void;
+    fn emu_free(data: *mut c_void);
+    fn emu_overrun(data: *const c_void) -> c_int;
+    fn emu_launch(
+        name: *const c_char,
+        grid: *const u32,
+        block: *const u32,
+        shared: usize,
+        seed: u64,
+        arguments: *const *const c_void,
+        sizes: *const usize,
+        count: usize,
+        error: *mut c_char,
+        capacity: usize,
+        pc: *mut u64,
+    ) -> c_int;
+    fn emu_omit(file: *const c_char, line: c_int) -> u64;
+    fn emu_layout(spec: *const c_char, numbers: *mut usize, capacity: usize) -> usize;
+    fn emu_kernel(index: usize) -> *const c_char;
+}
+
+/// The emulated device.
+pub struct Emulator {
+    seed: u64,
+    launches: AtomicU64,
+}
+
+impl Emulator {
+    /// A device whose launches take schedules drawn from `seed`; 0 runs threads and blocks in index order.
+    pub fn new(seed: u64) -> Self {
+        Self { seed, launches: AtomicU64::new(0) }
+    }
+
+    fn next_seed(&self) -> u64 {
+        let launch = self.launches.fetch_add(1, Ordering::Relaxed);
+        if self.seed == 0 { 0 } else { self.seed.wrapping_add(launch.wrapping_mul(SEED_STEP)).max(1) }
+    }
+}
+
+impl Driver for Emulator {
+    fn name(&self) -> &'static str {
+        "emulator"
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<Address> {
+        // SAFETY: takes no pointer; null means failure.
+        let data = unsafe { emu_alloc(bytes) };
+        if data.is_null() {
+            return Err(Error::Device { device: "emulator", reason: format!("no memory for {bytes} bytes") });
+        }
+        Ok(data as Address)
+    }
+
+    fn release(&self, address: Address) {
+        // SAFETY: the address came from `emu_alloc`; an unknown one is ignored there.
+        unsafe { emu_free(address as *mut c_void) }
+    }
+
+    fn write(&self, target: Address, host: &[u8]) -> Result<()> {
+        // SAFETY: `Memory` hands out blocks of at least this size; host and device memory do not overlap.
+        unsafe { std::ptr::copy_nonoverlapping(host.as_ptr(), target as *mut u8, host.len()) };
+        Ok(())
+    }
+
+    fn read(&self, source: Address, host: &mut [u8]) -> Result<()> {
+        // SAFETY: as in `write`.
+        unsafe { std::ptr::copy_nonoverlapping(source as *const u8, host.as_mut_ptr(), host.len()) };
+        Ok(())
+    }
+
+    fn copy(&self, source: Address, target: Address, bytes: usize) -> Result<()> {
+        // SAFETY: both blocks have at least this size; `copy` allows them to overlap.
+        unsafe { std::ptr::copy(source as *const u8, target as *mut u8, bytes) };
+        Ok(())
+    }
+
+    fn zero(&self, target: Address, bytes: usize) -> Result<()> {
+        // SAFETY: the block has at least this size.
+        unsafe { std::ptr::write_bytes(target as *mut u8, 0, bytes) };
+        Ok(())
+    }
+
+    fn launch(&self, launch: &Launch<'_>) -> Result<()> {
+        let name = c_string(launch.kernel.name);
+        let pointers: Vec<*const c_void> = launch.arguments.iter().map(|bytes| bytes.as_ptr().cast()).collect();
+        let sizes: Vec<usize> = launch.arguments.iter().map(|bytes| bytes.len()).collect();
+        let mut message = [0 as c_char; MESSAGE_BYTES];
+        let mut pc = 0;
+        // SAFETY: every pointer is valid for the call; the emulator checks number and sizes of the arguments before it reads
+        // them, and an access outside the buffers ends at a guard page and comes back as a message.
+        let failed = unsafe {
+            emu_launch(
+                name.as_ptr(),
+                launch.grid.as_ptr(),
+                launch.block.as_ptr(),
+                launch.kernel.dynamic_shared as usize,
+                self.next_seed(),
+                pointers.as_ptr(),
+                sizes.as_ptr(),
+                pointers.len(),
+                message.as_mut_ptr(),
+                message.len(),
+                &mut pc,
+            )
+        };
+        if failed != 0 {
+            // SAFETY: the emulator ends its message with a zero inside the array.
+            let message = unsafe { CStr::from_ptr(message.as_ptr()) }.to_string_lossy();
+            return Err(broken(launch, &format!("{}{message}", place(pc))));
+        }
+        check_overruns(launch)
+    }
+}
+
+fn broken(launch: &Launch<'_>, reason: &str) -> Error {
+    Error::Device { device: "emulator", reason: format!("kernel `{}`: {reason}", launch.kernel.name) }
+}
+
+/// Refuses a launch that wrote just past the end of one of its buffers, where no guard page is.
+fn check_overruns(launch: &Launch<'_>) -> Result<()> {
+    for (index, bytes) in launch.arguments.iter().enumerate() {
+        let Ok(address) = <[u8; 8]>::try_from(*bytes).map(u64::from_ne_bytes) else { continue };
+        // SAFETY: the address is only looked up in a table, whatever it is.
+        if unsafe { emu_overrun(address as *const c_void) } != 0 {
+            return Err(broken(launch, &format!("wrote past the end of argument {index}")));
+        }
+    }
+    Ok(())
+}
+
+/// `file.cu:line: ` of an instruction, from the line tables of this binary; empty where there are none.
+fn place(pc: u64) -> String {
+    let mut found = String::new();
+    if pc == 0 {
+        return found;
+    }
+    backtrace::resolve(pc as *mut c_void, |symbol| {
+        let file = symbol.filename().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        if let (Some(file), Some(line), true) = (file, symbol.lineno(), found.is_empty()) {
+            if file.ends_with(".cu") || file.ends_with(".cuh") && file != "dev.cuh" {
+                found = format!("{file}:{line}: ");
+            }
+        }
+    });
+    found
+}
+
+fn c_string(text: &str) -> CString {
+    CString::new(text).unwrap_or_default()
+}
+
+/// From now on this thread skips the barrier or wait at `line` of `file`; line 0 skips nothing. Gives back how often the one
+/// before was skipped. For mutation tests.
+pub fn omit(file: &str, line: u32) -> u64 {
+    let file = c_string(file);
+    // SAFETY: the string is copied before the call returns.
+    unsafe { emu_omit(file.as_ptr(), line as c_int) }
+}
+
+/// Offsets of the fields of the spec `name` as kernels see it, then its size; empty if there is none of that name.
+pub fn layout(name: &str) -> Vec<usize> {
+    let (name, mut numbers) = (c_string(name), [0; 32]);
+    // SAFETY: at most `len` numbers are written.
+    let count = unsafe { emu_layout(name.as_ptr(), numbers.as_mut_ptr(), numbers.len()) };
+    numbers[..count.min(numbers.len())].to_vec()
+}
+
+/// Names of all compiled kernels.
+pub fn kernels() -> Vec<String> {
+    let name = |index| {
+        // SAFETY: the result is null or a string that lives as long as the program.
+        let name = unsafe { emu_kernel(index) };
+        // SAFETY: as above.
+        (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned())
+    };
+    (0..).map_while(name).collect()
+}

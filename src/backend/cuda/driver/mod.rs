@@ -1,0 +1,60 @@
+//! What launches kernels and holds memory. Two implementations, one signature.
+
+use super::kernel::Kernel;
+use crate::error::Result;
+
+#[cfg(feature = "emulator")]
+pub mod emulator;
+
+/// An address in the memory of a device.
+pub type Address = u64;
+
+/// One launch: a kernel, its grid, and its arguments as the driver wants them.
+pub struct Launch<'a> {
+    /// The kernel.
+    pub kernel: &'static Kernel,
+    /// Blocks along x, y, z.
+    pub grid: [u32; 3],
+    /// Threads of a block along x, y, z.
+    pub block: [u32; 3],
+    /// The arguments in order, each as its bytes.
+    pub arguments: &'a [&'a [u8]],
+}
+
+/// A device with memory and one stream.
+pub trait Driver: Send + Sync {
+    /// `cuda` or `emulator`.
+    fn name(&self) -> &'static str;
+    /// `bytes` of memory of unspecified content, its address a multiple of 16.
+    ///
+    /// # Errors
+    /// Out of memory: says what was asked for and what is free.
+    fn allocate(&self, bytes: usize) -> Result<Address>;
+    /// Gives memory back.
+    fn release(&self, address: Address);
+    /// Copies from the host, in the order of the stream. The host bytes may change after the call.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn write(&self, target: Address, host: &[u8]) -> Result<()>;
+    /// Waits for everything before, then copies to the host.
+    ///
+    /// # Errors
+    /// The device failed, now or in an operation before.
+    fn read(&self, source: Address, host: &mut [u8]) -> Result<()>;
+    /// Copies between buffers, in the order of the stream.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn copy(&self, source: Address, target: Address, bytes: usize) -> Result<()>;
+    /// Fills with zero bytes, in the order of the stream.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn zero(&self, target: Address, bytes: usize) -> Result<()>;
+    /// Launches a kernel, in the order of the stream.
+    ///
+    /// # Errors
+    /// The launch is refused, or the emulated kernel did something wrong: names kernel, block and line.
+    fn launch(&self, launch: &Launch<'_>) -> Result<()>;
+}

@@ -1,0 +1,52 @@
+//! What is known of each kernel before it runs: its file, its block, what it costs.
+
+use super::{box_average, ccm, channels, conv2d, linear, objective, optimise, pointwise, pool, reduce, sdc, upsample};
+
+/// One kernel of `kernels/`.
+#[derive(Debug)]
+pub struct Kernel {
+    /// Its name in the file.
+    pub name: &'static str,
+    /// Where it is written.
+    pub file: &'static File,
+    /// Threads of a block.
+    pub threads: u32,
+    /// Bytes of dynamic shared memory of a block.
+    pub dynamic_shared: u32,
+    /// Floating-point operations of one launch, 2 per multiply-add, as a formula. The kernel's header has the same text.
+    pub flops: &'static str,
+    /// Bytes of global memory that a launch must move at least, as a formula. The kernel's header has the same text.
+    pub bytes: &'static str,
+}
+
+/// One file of `kernels/`, which compiles on its own.
+#[derive(Debug)]
+pub struct File {
+    /// E.g. `conv2d.cu`.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// Every kernel, in the order of the files.
+pub const KERNELS: &[&[&Kernel]] = &[
+    box_average::KERNELS,
+    ccm::KERNELS,
+    channels::KERNELS,
+    conv2d::KERNELS,
+    linear::KERNELS,
+    objective::KERNELS,
+    optimise::KERNELS,
+    pointwise::KERNELS,
+    pool::KERNELS,
+    reduce::KERNELS,
+    sdc::KERNELS,
+    upsample::KERNELS,
+];
+
+/// The text of their headers, `(name, text)`.
+pub const HEADERS: &[(&str, &str)] = &[
+    ("activation.cuh", include_str!("../../../kernels/activation.cuh")),
+    ("dev.cuh", include_str!("../../../kernels/dev.cuh")),
+    ("spec.cuh", include_str!("../../../kernels/spec.cuh")),
+];

@@ -1,0 +1,68 @@
+//! The CUDA engine: hand-written kernels (`kernels/*.cu`), launched by one of two drivers with one signature.
+//!
+//! - [`driver`] is what launches: the GPU through cudarc, or the emulator, which runs the same kernel text on the CPU, one fiber
+//!   per CUDA thread.
+//! - `memory` and `storage` hold buffers, `launch` the typed launches; one file per operation, named as its contract.
+//!
+//! Everything goes to one stream, so operations run in the order of the calls. Only [`crate::backend::Storage::download`]
+//! waits.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+
+mod box_average;
+mod ccm;
+mod channels;
+mod conv2d;
+pub mod driver;
+pub mod kernel;
+mod launch;
+mod linear;
+mod memory;
+mod objective;
+mod optimise;
+mod pointwise;
+mod pool;
+mod reduce;
+mod sdc;
+mod storage;
+mod upsample;
+
+pub use kernel::{File, KERNELS, Kernel};
+pub use storage::Buffer;
+
+use driver::Driver;
+use memory::Memory;
+
+/// The CUDA backend, f32. Clones share one device, stream and memory.
+#[derive(Clone)]
+pub struct Cuda {
+    driver: Arc<dyn Driver>,
+    memory: Arc<Memory>,
+}
+
+impl Cuda {
+    fn with_driver(driver: Arc<dyn Driver>) -> Self {
+        Self { memory: Arc::new(Memory::new(Arc::clone(&driver))), driver }
+    }
+
+    /// The emulator, with schedules drawn from `seed`; 0 runs threads and blocks in index order.
+    #[cfg(feature = "emulator")]
+    pub fn emulator(seed: u64) -> Self {
+        Self::with_driver(Arc::new(driver::emulator::Emulator::new(seed)))
+    }
+
+    /// Most bytes held at once so far.
+    pub fn peak_bytes(&self) -> usize {
+        self.memory.peak_bytes()
+    }
+}
+
+/// Refuses buffers of another length than the spec says; each operand is `(name, found, wanted)`.
+fn check_lengths(op: &'static str, operands: &[(&str, usize, usize)]) -> Result<()> {
+    match operands.iter().find(|(_, found, wanted)| found != wanted) {
+        Some((name, found, wanted)) => Err(Error::shape(op, format!("{name} must have {wanted} elements, has {found}"))),
+        None => Ok(()),
+    }
+}

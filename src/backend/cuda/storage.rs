@@ -1,0 +1,98 @@
+//! Buffers of f32 in device memory.
+
+use std::sync::Arc;
+
+use super::driver::Address;
+use super::memory::Memory;
+use super::{Cuda, check_lengths};
+use crate::backend::Storage;
+use crate::error::Result;
+
+/// A block of floats on the device that goes back when dropped.
+pub struct Buffer {
+    address: Address,
+    len: usize,
+    home: Arc<Memory>,
+}
+
+impl Buffer {
+    pub(super) fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Number of elements.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    fn bytes(&self) -> usize {
+        self.len * size_of::<f32>()
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.home.give_back(self.address, self.bytes());
+    }
+}
+
+impl Storage for Cuda {
+    type Elem = f32;
+    type Buffer = Buffer;
+    type Program = ();
+
+    fn name(&self) -> &'static str {
+        self.driver.name()
+    }
+
+    fn alloc(&self, len: usize) -> Result<Buffer> {
+        let address = self.memory.take(len * size_of::<f32>())?;
+        Ok(Buffer { address, len, home: Arc::clone(&self.memory) })
+    }
+
+    fn zeros(&self, len: usize) -> Result<Buffer> {
+        let buffer = self.alloc(len)?;
+        self.driver.zero(buffer.address, buffer.bytes())?;
+        Ok(buffer)
+    }
+
+    fn upload(&self, host: &[f32]) -> Result<Buffer> {
+        let mut buffer = self.alloc(host.len())?;
+        self.write(host, &mut buffer)?;
+        Ok(buffer)
+    }
+
+    fn write(&self, host: &[f32], target: &mut Buffer) -> Result<()> {
+        check_lengths("write", &[("target", target.len, host.len())])?;
+        self.driver.write(target.address, as_bytes(host))
+    }
+
+    fn download(&self, buffer: &Buffer) -> Result<Vec<f32>> {
+        let mut host = vec![0.0; buffer.len];
+        self.driver.read(buffer.address, as_bytes_mut(&mut host))?;
+        Ok(host)
+    }
+
+    fn copy(&self, source: &Buffer, target: &mut Buffer) -> Result<()> {
+        check_lengths("copy", &[("target", target.len, source.len)])?;
+        self.driver.copy(source.address, target.address, source.bytes())
+    }
+
+    fn len(&self, buffer: &Buffer) -> usize {
+        buffer.len
+    }
+
+    fn repeat(&self, (): &mut (), work: impl FnOnce() -> Result<()>) -> Result<()> {
+        work()
+    }
+}
+
+fn as_bytes(floats: &[f32]) -> &[u8] {
+    // SAFETY: floats are four initialised bytes each, and bytes need no alignment.
+    unsafe { std::slice::from_raw_parts(floats.as_ptr().cast(), size_of_val(floats)) }
+}
+
+fn as_bytes_mut(floats: &mut [f32]) -> &mut [u8] {
+    // SAFETY: as above, and every pattern of bytes is a float.
+    unsafe { std::slice::from_raw_parts_mut(floats.as_mut_ptr().cast(), size_of_val(floats)) }
+}
