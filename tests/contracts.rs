@@ -12,6 +12,8 @@ macro_rules! on_every_backend {
         on_backend!(cpu, Some(orthoscope::backend::Cpu::default()), $($check),+);
         #[cfg(feature = "emulator")]
         on_backend!(emulator, Some(orthoscope::backend::Cuda::emulator(1)), $($check),+);
+        #[cfg(feature = "emulator")]
+        on_backend!(emulator_naive, Some(crate::contracts::common::naive(orthoscope::backend::Cuda::emulator(2))), $($check),+);
     };
 }
 

@@ -11,7 +11,7 @@
 #define __launch_bounds__(...)
 #define __restrict__ __restrict
 #define KERNEL static void
-#define DEVICE static inline
+#define DEVICE inline __attribute__((always_inline))  // as on the device; and so files may use one name for different things
 #define SHARED(type, name, ...) alignas(16) static thread_local type name __VA_ARGS__; { static thread_local uint64_t emu_seen; emu::poison(name, emu_seen); }
 #define DYN_SHARED(type, name) type* name = (type*)emu::shared_base()
 

@@ -1,6 +1,6 @@
 //! What is known of each kernel before it runs: its file, its block, what it costs.
 
-use super::{box_average, ccm, channels, conv2d, linear, objective, optimise, pointwise, pool, reduce, sdc, upsample};
+use super::{box_average, ccm, channels, conv2d, gemm, linear, objective, optimise, pointwise, pool, reduce, sdc, upsample};
 
 /// One kernel of `kernels/`.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ pub const KERNELS: &[&[&Kernel]] = &[
     ccm::KERNELS,
     channels::KERNELS,
     conv2d::KERNELS,
+    gemm::KERNELS,
     linear::KERNELS,
     objective::KERNELS,
     optimise::KERNELS,
@@ -47,6 +48,7 @@ pub const KERNELS: &[&[&Kernel]] = &[
 /// The text of their headers, `(name, text)`.
 pub const HEADERS: &[(&str, &str)] = &[
     ("activation.cuh", include_str!("../../../kernels/activation.cuh")),
+    ("gemm.cuh", include_str!("../../../kernels/gemm.cuh")),
     ("dev.cuh", include_str!("../../../kernels/dev.cuh")),
     ("spec.cuh", include_str!("../../../kernels/spec.cuh")),
 ];

@@ -16,6 +16,7 @@ mod ccm;
 mod channels;
 mod conv2d;
 pub mod driver;
+mod gemm;
 pub mod kernel;
 mod launch;
 mod linear;
@@ -40,17 +41,34 @@ use memory::Memory;
 pub struct Cuda {
     driver: Arc<dyn Driver>,
     memory: Arc<Memory>,
+    mode: Mode,
+}
+
+/// Which kernels convolutions and products of matrices use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Tiled, f32.
+    #[default]
+    Tiled,
+    /// One thread per output element, f32: what the others are checked against on the device.
+    Naive,
 }
 
 impl Cuda {
     fn with_driver(driver: Arc<dyn Driver>) -> Self {
-        Self { memory: Arc::new(Memory::new(Arc::clone(&driver))), driver }
+        Self { memory: Arc::new(Memory::new(Arc::clone(&driver))), driver, mode: Mode::default() }
     }
 
     /// The emulator, with schedules drawn from `seed`; 0 runs threads and blocks in index order.
     #[cfg(feature = "emulator")]
     pub fn emulator(seed: u64) -> Self {
         Self::with_driver(Arc::new(driver::emulator::Emulator::new(seed)))
+    }
+
+    /// The same device with other kernels.
+    #[must_use]
+    pub fn with_mode(&self, mode: Mode) -> Self {
+        Self { mode, ..self.clone() }
     }
 
     /// Most bytes held at once so far.

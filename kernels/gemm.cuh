@@ -1,0 +1,171 @@
+// Products of matrices in tiles, C[m][n] = Σ_k A(m, k) B(n, k), where A and B are whatever a loader makes of memory: a plain matrix, the
+// taps of a convolution, the mixture of a CCM. So every convolution is an implicit GEMM, and nothing is ever unrolled in memory.
+//
+// A loader has
+//   ALONG_DEPTH      whether four values that lie together in memory follow k (true) or the rows (false),
+//   struct Row       what is worth computing once for a row,
+//   Row row(r)       of row r, which may lie outside,
+//   float4 quad(Row, k)   the values at (r, k..k+3) or (r..r+3, k); zeros outside.
+//
+// Block: 128 threads make 64 x 64 values, 8 x 4 each, 16 steps of k at a time from one of two stages of shared memory, while the
+// next stage is on its way in registers.
+#pragma once
+#include "activation.cuh"
+
+constexpr uint32_t TILE = 64, TILE_K = 16, GEMM_THREADS = 128, THREAD_M = 8, THREAD_N = 4;
+constexpr uint32_t PITCH = TILE + 4;                               // keeps rows 16-byte aligned and spreads them over the banks
+constexpr uint32_t QUADS = TILE * TILE_K / 4 / GEMM_THREADS;       // of one operand, per thread and stage
+
+struct GemmTiles { float a[2][TILE_K][PITCH], b[2][TILE_K][PITCH]; };
+
+// Up to four floats from p + index; `count` of them are there.
+DEVICE float4 load_quad(const float* p, uint32_t index, uint32_t count) {
+    if (count >= 4 && index % 4 == 0) return load4(p + index);
+    return make_float4(count > 0 ? p[index] : 0.0f, count > 1 ? p[index + 1] : 0.0f, count > 2 ? p[index + 2] : 0.0f, count > 3 ? p[index + 3] : 0.0f);
+}
+// How many of the four places from `start` lie below `end`.
+DEVICE uint32_t quad_count(uint32_t start, uint32_t end) { return start < end ? min(end - start, 4u) : 0u; }
+
+// (r, k) of a matrix [rows, depth].
+struct DepthMatrix {
+    static constexpr bool ALONG_DEPTH = true;
+    const float* p;
+    uint32_t rows, depth;
+    struct Row { uint32_t start; bool inside; };
+    DEVICE Row row(uint32_t r) const { return {r * depth, r < rows}; }
+    DEVICE float4 quad(Row r, uint32_t k) const { return load_quad(p, r.start + k, r.inside ? quad_count(k, depth) : 0); }
+};
+
+// (r, k) of a matrix [depth, rows].
+struct RowMatrix {
+    static constexpr bool ALONG_DEPTH = false;
+    const float* p;
+    uint32_t rows, depth;
+    struct Row { uint32_t start, count; };
+    DEVICE Row row(uint32_t r) const { return {r, quad_count(r, rows)}; }
+    DEVICE float4 quad(Row r, uint32_t k) const { return load_quad(p, k * rows + r.start, k < depth ? r.count : 0); }
+};
+
+// One operand's way from memory through registers to shared memory.
+template <class Loader> struct GemmOperand {
+    const Loader& loader;
+    typename Loader::Row rows[QUADS];
+    float4 quads[QUADS];
+
+    DEVICE static uint32_t index(uint32_t j) { return threadIdx.x + j * GEMM_THREADS; }
+    DEVICE static uint32_t row_of(uint32_t j) { return Loader::ALONG_DEPTH ? index(j) / (TILE_K / 4) : index(j) % (TILE / 4) * 4; }
+    DEVICE static uint32_t depth_of(uint32_t j) { return Loader::ALONG_DEPTH ? index(j) % (TILE_K / 4) * 4 : index(j) / (TILE / 4); }
+
+    DEVICE GemmOperand(const Loader& l, uint32_t first_row) : loader(l) {
+#pragma unroll
+        for (uint32_t j = 0; j < QUADS; j++) rows[j] = loader.row(first_row + row_of(j));
+    }
+    DEVICE void fetch(uint32_t k) {
+#pragma unroll
+        for (uint32_t j = 0; j < QUADS; j++) quads[j] = loader.quad(rows[j], k + depth_of(j));
+    }
+    DEVICE void stash(float (&tile)[TILE_K][PITCH]) const {
+#pragma unroll
+        for (uint32_t j = 0; j < QUADS; j++) {
+            uint32_t r = row_of(j), k = depth_of(j);
+            if (Loader::ALONG_DEPTH) {
+                tile[k][r] = quads[j].x; tile[k + 1][r] = quads[j].y; tile[k + 2][r] = quads[j].z; tile[k + 3][r] = quads[j].w;
+            } else store4(&tile[k][r], quads[j]);
+        }
+    }
+};
+
+// First row and column of a thread's values within the tile.
+DEVICE uint32_t thread_m() { return threadIdx.x / (TILE / THREAD_N) * THREAD_M; }
+DEVICE uint32_t thread_n() { return threadIdx.x % (TILE / THREAD_N) * THREAD_N; }
+
+DEVICE void multiply_stage(const float (&a)[TILE_K][PITCH], const float (&b)[TILE_K][PITCH], float (&c)[THREAD_M][THREAD_N]) {
+#pragma unroll
+    for (uint32_t k = 0; k < TILE_K; k++) {
+        float4 low = load4(&a[k][thread_m()]), high = load4(&a[k][thread_m() + 4]), right = load4(&b[k][thread_n()]);
+        float left[THREAD_M] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+#pragma unroll
+        for (uint32_t i = 0; i < THREAD_M; i++) {
+            c[i][0] = fmaf(left[i], right.x, c[i][0]); c[i][1] = fmaf(left[i], right.y, c[i][1]);
+            c[i][2] = fmaf(left[i], right.z, c[i][2]); c[i][3] = fmaf(left[i], right.w, c[i][3]);
+        }
+    }
+}
+
+DEVICE void clear(float (&c)[THREAD_M][THREAD_N]) {
+#pragma unroll
+    for (uint32_t i = 0; i < THREAD_M; i++)
+#pragma unroll
+        for (uint32_t j = 0; j < THREAD_N; j++) c[i][j] = 0.0f;
+}
+
+// c += the product over k in [begin, end), for the tile at (m0, n0). `begin` and, unless it is the depth, `end` are multiples of TILE_K.
+template <class A, class B>
+DEVICE void gemm(GemmTiles& tiles, const A& a, const B& b, uint32_t m0, uint32_t n0, uint32_t begin, uint32_t end, float (&c)[THREAD_M][THREAD_N]) {
+    GemmOperand<A> left(a, m0);
+    GemmOperand<B> right(b, n0);
+    left.fetch(begin); right.fetch(begin);
+    left.stash(tiles.a[0]); right.stash(tiles.b[0]);
+    __syncthreads();
+    uint32_t stage = 0;
+    for (uint32_t k = begin; k < end; k += TILE_K) {
+        bool more = k + TILE_K < end;
+        if (more) { left.fetch(k + TILE_K); right.fetch(k + TILE_K); }
+        multiply_stage(tiles.a[stage], tiles.b[stage], c);
+        stage ^= 1;
+        if (more) { left.stash(tiles.a[stage]); right.stash(tiles.b[stage]); }
+        __syncthreads();
+    }
+}
+
+// Calls store(m, n, four values at n..n+3) for every row of this thread; `store` checks the bounds.
+template <class Store> DEVICE void each_row(const float (&c)[THREAD_M][THREAD_N], uint32_t m0, uint32_t n0, const Store& store) {
+#pragma unroll
+    for (uint32_t i = 0; i < THREAD_M; i++)
+        store(m0 + thread_m() + i, n0 + thread_n(), make_float4(c[i][0], c[i][1], c[i][2], c[i][3]));
+}
+
+// Writes or adds up to four values at p + index.
+DEVICE void store_quad(float* p, uint32_t index, uint32_t count, float4 v) {
+    if (count >= 4 && index % 4 == 0) { store4(p + index, v); return; }
+    if (count > 0) p[index] = v.x;
+    if (count > 1) p[index + 1] = v.y;
+    if (count > 2) p[index + 2] = v.z;
+    if (count > 3) p[index + 3] = v.w;
+}
+DEVICE void add_quad(float* p, uint32_t index, uint32_t count, float4 v) {
+    float4 old = load_quad(p, index, count);
+    store_quad(p, index, count, make_float4(old.x + v.x, old.y + v.y, old.z + v.z, old.w + v.w));
+}
+
+// C = A(c + b) in a matrix [rows, columns]; b may be null.
+struct StoreActivated {
+    float* y;
+    const float* b;
+    uint32_t rows, columns, activation;
+    DEVICE void operator()(uint32_t m, uint32_t n, float4 v) const {
+        uint32_t count = m < rows ? quad_count(n, columns) : 0;
+        float4 bias = b ? load_quad(b, n, count) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+        float4 z = make_float4(v.x + bias.x, v.y + bias.y, v.z + bias.z, v.w + bias.w);
+        store_quad(y, m * columns + n, count, make_float4(activate(activation, z.x), activate(activation, z.y), activate(activation, z.z), activate(activation, z.w)));
+    }
+};
+// C += c in a matrix [rows, columns].
+struct StoreAdded {
+    float* y;
+    uint32_t rows, columns;
+    DEVICE void operator()(uint32_t m, uint32_t n, float4 v) const { add_quad(y, m * columns + n, m < rows ? quad_count(n, columns) : 0, v); }
+};
+// C = c in a matrix [rows, columns].
+struct StorePlain {
+    float* y;
+    uint32_t rows, columns;
+    DEVICE void operator()(uint32_t m, uint32_t n, float4 v) const { store_quad(y, m * columns + n, m < rows ? quad_count(n, columns) : 0, v); }
+};
+
+// The part of the depth that split number `split` of `splits` sums: whole steps of TILE_K.
+struct Split { uint32_t begin, end; };
+DEVICE Split split_of(uint32_t depth, uint32_t split, uint32_t splits) {
+    uint32_t steps = (depth + TILE_K - 1) / TILE_K, each = (steps + splits - 1) / splits;
+    return {min(split * each * TILE_K, depth), min((split + 1) * each * TILE_K, depth)};
+}
