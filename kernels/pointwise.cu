@@ -1,8 +1,7 @@
 // Elementwise functions and arithmetic: one thread per element, a grid as long as the buffer.
 // Bound by memory: every element is read and written once.
 #include "activation.cuh"
-
-DEVICE uint32_t element() { return blockIdx.x * blockDim.x + threadIdx.x; }
+#include "elements.cuh"
 
 // y = A(x). x, y: [len].
 // FLOPs: 8 len. Bytes: 8 len.

@@ -21,6 +21,8 @@ pub mod kernel;
 mod launch;
 mod linear;
 mod memory;
+#[cfg(all(test, feature = "emulator"))]
+mod naive;
 mod objective;
 mod optimise;
 mod pointwise;

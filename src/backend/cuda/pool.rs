@@ -1,17 +1,72 @@
-#![allow(unused_imports, unused_variables)]
-use super::kernel::Kernel;
-use super::{Buffer, Cuda};
-use crate::backend::*;
-use crate::error::{Error, Result};
-use crate::shape::*;
+//! Max-pool as a selection, `kernels/pool.cu`.
 
-pub(super) const KERNELS: &[&Kernel] = &[];
+use super::kernel::{File, Kernel};
+use super::{Buffer, Cuda, check_lengths};
+use crate::backend::MaxPool;
+use crate::error::Result;
+use crate::shape::PoolSpec;
+
+static FILE: File = File { name: "pool.cu", text: include_str!("../../../kernels/pool.cu") };
+
+const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, flops, bytes }
+}
+
+static MAX_POOL: Kernel = kernel("max_pool", "window^2 len", "8 window^2 len + 4 len");
+static MAX_POOL_GRAD: Kernel = kernel("max_pool_grad", "window^2 len + len", "12 window^2 len + 4 len");
+static MAX_POOL_NAIVE: Kernel = kernel("max_pool_naive", "window^2 len", "8 window^2 len + 4 len");
+static MAX_POOL_GRAD_NAIVE: Kernel = kernel("max_pool_grad_naive", "window^2 len + len", "12 window^2 len + 4 len");
+
+/// The kernels of this file.
+pub(super) const KERNELS: &[&Kernel] = &[&MAX_POOL, &MAX_POOL_GRAD, &MAX_POOL_NAIVE, &MAX_POOL_GRAD_NAIVE];
+
+/// Elements of x and of y.
+fn lengths(spec: &PoolSpec) -> Result<(usize, usize)> {
+    let input = [spec.n, spec.h, spec.w, spec.c].map(|extent| extent as usize).iter().product();
+    Ok((input, spec.output()?.len()))
+}
+
+/// Threads for `output` elements, each with up to four channels.
+fn quads(spec: &PoolSpec, output: usize) -> usize {
+    output / spec.c as usize * spec.c.div_ceil(4) as usize
+}
 
 impl MaxPool for Cuda {
     fn max_pool(&self, spec: &PoolSpec, x: &Buffer, v: &Buffer, y: &mut Buffer) -> Result<()> {
-        Err(Error::shape("pool", "STUB"))
+        let (input, output) = lengths(spec)?;
+        check_lengths("max_pool", &[("x", x.len(), input), ("v", v.len(), input), ("y", y.len(), output)])?;
+        self.launch_over(&MAX_POOL, quads(spec, output)).input(x).input(v).output(y).value(*spec).run()
     }
+
     fn max_pool_grad(&self, spec: &PoolSpec, x: &Buffer, dy: &Buffer, dv: &mut Buffer) -> Result<()> {
-        Err(Error::shape("pool", "STUB"))
+        let (input, output) = lengths(spec)?;
+        check_lengths("max_pool_grad", &[("x", x.len(), input), ("dy", dy.len(), output), ("dv", dv.len(), input)])?;
+        self.launch_over(&MAX_POOL_GRAD, quads(spec, output)).input(x).input(dy).output(dv).value(*spec).run()
+    }
+}
+
+#[cfg(all(test, feature = "emulator"))]
+mod tests {
+    use super::super::naive::{assert_same, device, values};
+    use super::*;
+    use crate::backend::Storage;
+
+    #[test]
+    fn quads_do_what_single_elements_do() -> Result<()> {
+        let cuda = device();
+        for (c, window) in [(3, 2), (8, 2), (1, 3), (4, 1)] {
+            let spec = PoolSpec { n: 2, h: 7, w: 9, c, window };
+            let (input, output) = lengths(&spec)?;
+            let (x, v, dy) = (cuda.upload(&values(1, input))?, cuda.upload(&values(2, input))?, cuda.upload(&values(3, output))?);
+            let [mut y, mut plain] = [cuda.alloc(output)?, cuda.alloc(output)?];
+            cuda.max_pool(&spec, &x, &v, &mut y)?;
+            cuda.launch_over(&MAX_POOL_NAIVE, output).input(&x).input(&v).output(&mut plain).value(spec).run()?;
+            assert_same(&cuda, &y, &plain)?;
+            let [mut dv, mut plain] = [cuda.upload(&values(4, input))?, cuda.upload(&values(4, input))?];
+            cuda.max_pool_grad(&spec, &x, &dy, &mut dv)?;
+            cuda.launch_over(&MAX_POOL_GRAD_NAIVE, output).input(&x).input(&dy).output(&mut plain).value(spec).run()?;
+            assert_same(&cuda, &dv, &plain)?;
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,101 @@
+// Max-pool as a selection: the position is found in x, the value taken from v. Windows do not overlap; rows and columns left over
+// at the far borders belong to none. The first of equal maxima, in reading order, wins.
+// Bound by memory. A thread has up to four channels of one window.
+#include "elements.cuh"
+#include "spec.cuh"
+
+// Output pixels.
+DEVICE uint32_t windows_of(PoolSpec s) { return s.n * (s.h / s.window) * (s.w / s.window); }
+
+// Where in x the window of an output pixel starts.
+DEVICE uint32_t window_start(PoolSpec s, uint32_t pixel) {
+    uint32_t h_out = s.h / s.window, w_out = s.w / s.window;
+    uint32_t q = pixel % w_out, p = pixel / w_out % h_out, image = pixel / w_out / h_out;
+    return ((image * s.h + p * s.window) * s.w + q * s.window) * s.c;
+}
+
+// How far behind it a tap of the window is, in reading order.
+DEVICE uint32_t tap_offset(PoolSpec s, uint32_t tap) { return (tap / s.window * s.w + tap % s.window) * s.c; }
+
+// Keeps the larger x and what belongs to it.
+template <class V> DEVICE void keep_larger(float& best, V& chosen, float x, V candidate) {
+    if (x > best) best = x, chosen = candidate;
+}
+
+// y[n,p,q,c] = v[argmax of x over window (p,q)]. x, v: [N,H,W,C]; y: [N,H/window,W/window,C], len elements.
+// FLOPs: window^2 len. Bytes: 8 window^2 len + 4 len.
+KERNEL __launch_bounds__(256) max_pool(const float* __restrict__ x, const float* __restrict__ v, float* __restrict__ y, PoolSpec s) {
+    Quad quad = quad_at(element(), s.c);
+    if (quad.pixel >= windows_of(s)) return;
+    uint32_t first = window_start(s, quad.pixel) + quad.channel;
+    float4 best = load_quad(x + first, quad), chosen = load_quad(v + first, quad);
+    for (uint32_t tap = 1; tap < s.window * s.window; tap++) {
+        uint32_t at = first + tap_offset(s, tap);
+        float4 candidate = load_quad(x + at, quad), value = load_quad(v + at, quad);
+        keep_larger(best.x, chosen.x, candidate.x, value.x);
+        keep_larger(best.y, chosen.y, candidate.y, value.y);
+        keep_larger(best.z, chosen.z, candidate.z, value.z);
+        keep_larger(best.w, chosen.w, candidate.w, value.w);
+    }
+    store_quad(y + quad.pixel * s.c + quad.channel, chosen, quad);
+}
+REGISTER_KERNEL(max_pool)
+
+// dv[argmax of x over window (p,q)] += dy[n,p,q,c]. x, dv: [N,H,W,C]; dy: [N,H/window,W/window,C], len elements.
+// Nearly every sector of dv has a maximum of some channel, so whole windows are read and written.
+// FLOPs: window^2 len + len. Bytes: 12 window^2 len + 4 len.
+KERNEL __launch_bounds__(256)
+    max_pool_grad(const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ dv, PoolSpec s) {
+    Quad quad = quad_at(element(), s.c);
+    if (quad.pixel >= windows_of(s)) return;
+    uint32_t first = window_start(s, quad.pixel) + quad.channel;
+    float4 best = load_quad(x + first, quad);
+    uint4 chosen = make_uint4(first, first, first, first);
+    for (uint32_t tap = 1; tap < s.window * s.window; tap++) {
+        uint32_t at = first + tap_offset(s, tap);
+        float4 candidate = load_quad(x + at, quad);
+        keep_larger(best.x, chosen.x, candidate.x, at);
+        keep_larger(best.y, chosen.y, candidate.y, at);
+        keep_larger(best.z, chosen.z, candidate.z, at);
+        keep_larger(best.w, chosen.w, candidate.w, at);
+    }
+    float4 gradient = load_quad(dy + quad.pixel * s.c + quad.channel, quad);
+    for (uint32_t tap = 0; tap < s.window * s.window; tap++) {
+        uint32_t at = first + tap_offset(s, tap);
+        float4 sum = load_quad(dv + at, quad);
+        if (chosen.x == at) sum.x += gradient.x;
+        if (chosen.y == at) sum.y += gradient.y;
+        if (chosen.z == at) sum.z += gradient.z;
+        if (chosen.w == at) sum.w += gradient.w;
+        store_quad(dv + at, sum, quad);
+    }
+}
+REGISTER_KERNEL(max_pool_grad)
+
+// Index of the maximum of x that output element i selects.
+DEVICE uint32_t selected(const float* x, PoolSpec s, uint32_t i) {
+    uint32_t first = window_start(s, i / s.c) + i % s.c, best = first;
+    for (uint32_t tap = 1; tap < s.window * s.window; tap++) {
+        uint32_t candidate = first + tap_offset(s, tap);
+        if (x[candidate] > x[best]) best = candidate;
+    }
+    return best;
+}
+
+// As max_pool, one thread per output element.
+// FLOPs: window^2 len. Bytes: 8 window^2 len + 4 len.
+KERNEL __launch_bounds__(256)
+    max_pool_naive(const float* __restrict__ x, const float* __restrict__ v, float* __restrict__ y, PoolSpec s) {
+    uint32_t i = element();
+    if (i < windows_of(s) * s.c) y[i] = v[selected(x, s, i)];
+}
+REGISTER_KERNEL(max_pool_naive)
+
+// As max_pool_grad, one thread per element of dy.
+// FLOPs: window^2 len + len. Bytes: 12 window^2 len + 4 len.
+KERNEL __launch_bounds__(256)
+    max_pool_grad_naive(const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ dv, PoolSpec s) {
+    uint32_t i = element();
+    if (i < windows_of(s) * s.c) dv[selected(x, s, i)] += dy[i];
+}
+REGISTER_KERNEL(max_pool_grad_naive)
