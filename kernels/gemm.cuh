@@ -79,17 +79,19 @@ template <class Loader> struct GemmOperand {
 DEVICE uint32_t thread_m() { return threadIdx.x / (TILE / THREAD_N) * THREAD_M; }
 DEVICE uint32_t thread_n() { return threadIdx.x % (TILE / THREAD_N) * THREAD_N; }
 
+// c += the outer product of one step of the depth.
+DEVICE void multiply_step(const float (&a)[PITCH], const float (&b)[PITCH], float (&c)[THREAD_M][THREAD_N]) {
+    float4 low = load4(&a[thread_m()]), high = load4(&a[thread_m() + 4]), right = load4(&b[thread_n()]);
+    float left[THREAD_M] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+#pragma unroll
+    for (uint32_t i = 0; i < THREAD_M; i++) {
+        c[i][0] = fmaf(left[i], right.x, c[i][0]); c[i][1] = fmaf(left[i], right.y, c[i][1]);
+        c[i][2] = fmaf(left[i], right.z, c[i][2]); c[i][3] = fmaf(left[i], right.w, c[i][3]);
+    }
+}
 DEVICE void multiply_stage(const float (&a)[TILE_K][PITCH], const float (&b)[TILE_K][PITCH], float (&c)[THREAD_M][THREAD_N]) {
 #pragma unroll
-    for (uint32_t k = 0; k < TILE_K; k++) {
-        float4 low = load4(&a[k][thread_m()]), high = load4(&a[k][thread_m() + 4]), right = load4(&b[k][thread_n()]);
-        float left[THREAD_M] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
-#pragma unroll
-        for (uint32_t i = 0; i < THREAD_M; i++) {
-            c[i][0] = fmaf(left[i], right.x, c[i][0]); c[i][1] = fmaf(left[i], right.y, c[i][1]);
-            c[i][2] = fmaf(left[i], right.z, c[i][2]); c[i][3] = fmaf(left[i], right.w, c[i][3]);
-        }
-    }
+    for (uint32_t k = 0; k < TILE_K; k++) multiply_step(a[k], b[k], c);
 }
 
 DEVICE void clear(float (&c)[THREAD_M][THREAD_N]) {
@@ -99,18 +101,23 @@ DEVICE void clear(float (&c)[THREAD_M][THREAD_N]) {
         for (uint32_t j = 0; j < THREAD_N; j++) c[i][j] = 0.0f;
 }
 
+// Which steps of the depth count: next(k) is the first from k on. Steps left out must have only zeros in one operand.
+struct EveryStep { DEVICE uint32_t next(uint32_t k) const { return k; } };
+
 // c += the product over k in [begin, end), for the tile at (m0, n0). `begin` and, unless it is the depth, `end` are multiples of TILE_K.
-template <class A, class B>
-DEVICE void gemm(GemmTiles& tiles, const A& a, const B& b, uint32_t m0, uint32_t n0, uint32_t begin, uint32_t end, float (&c)[THREAD_M][THREAD_N]) {
+template <class A, class B, class Steps = EveryStep>
+DEVICE void gemm(GemmTiles& tiles, const A& a, const B& b, uint32_t m0, uint32_t n0, uint32_t begin, uint32_t end, float (&c)[THREAD_M][THREAD_N],
+                 const Steps& steps = Steps{}) {
     GemmOperand<A> left(a, m0);
     GemmOperand<B> right(b, n0);
-    left.fetch(begin); right.fetch(begin);
+    uint32_t k = steps.next(begin), stage = 0;
+    left.fetch(k); right.fetch(k);
     left.stash(tiles.a[0]); right.stash(tiles.b[0]);
     __syncthreads();
-    uint32_t stage = 0;
-    for (uint32_t k = begin; k < end; k += TILE_K) {
-        bool more = k + TILE_K < end;
-        if (more) { left.fetch(k + TILE_K); right.fetch(k + TILE_K); }
+    while (k < end) {
+        k = steps.next(k + TILE_K);
+        bool more = k < end;
+        if (more) { left.fetch(k); right.fetch(k); }
         multiply_stage(tiles.a[stage], tiles.b[stage], c);
         stage ^= 1;
         if (more) { left.stash(tiles.a[stage]); right.stash(tiles.b[stage]); }
@@ -125,9 +132,9 @@ template <class Store> DEVICE void each_row(const float (&c)[THREAD_M][THREAD_N]
         store(m0 + thread_m() + i, n0 + thread_n(), make_float4(c[i][0], c[i][1], c[i][2], c[i][3]));
 }
 
-// Writes or adds up to four values at p + index.
+// Writes or adds up to four values at p + index. To be written, p may lie anywhere: the partial sums of a split need not begin at a whole quad.
 DEVICE void store_quad(float* p, uint32_t index, uint32_t count, float4 v) {
-    if (count >= 4 && index % 4 == 0) { store4(p + index, v); return; }
+    if (count >= 4 && (uint64_t)(p + index) % 16 == 0) { store4(p + index, v); return; }
     if (count > 0) p[index] = v.x;
     if (count > 1) p[index + 1] = v.y;
     if (count > 2) p[index + 2] = v.z;
@@ -138,16 +145,16 @@ DEVICE void add_quad(float* p, uint32_t index, uint32_t count, float4 v) {
     store_quad(p, index, count, make_float4(old.x + v.x, old.y + v.y, old.z + v.z, old.w + v.w));
 }
 
-// C = A(c + b) in a matrix [rows, columns]; b may be null.
+// C = A(c + b) in a matrix [rows, columns], whose rows may be the part from `start` of longer ones, `pitch` apart; b may be null.
 struct StoreActivated {
     float* y;
     const float* b;
-    uint32_t rows, columns, activation;
+    uint32_t rows, columns, activation, pitch = columns, start = 0;
     DEVICE void operator()(uint32_t m, uint32_t n, float4 v) const {
         uint32_t count = m < rows ? quad_count(n, columns) : 0;
         float4 bias = b ? load_quad(b, n, count) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
         float4 z = make_float4(v.x + bias.x, v.y + bias.y, v.z + bias.z, v.w + bias.w);
-        store_quad(y, m * columns + n, count, make_float4(activate(activation, z.x), activate(activation, z.y), activate(activation, z.z), activate(activation, z.w)));
+        store_quad(y, m * pitch + start + n, count, make_float4(activate(activation, z.x), activate(activation, z.y), activate(activation, z.z), activate(activation, z.w)));
     }
 };
 // C += c in a matrix [rows, columns].

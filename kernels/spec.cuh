@@ -10,6 +10,8 @@ enum : uint32_t { SQUARED = 0, CHARBONNIER = 1 };                               
 struct Conv2dSpec { uint32_t n, h, w, c_in, h_out, w_out, c_out, kernel, stride, dilation, padding, activation; };
 struct LinearSpec { uint32_t rows, c_in, c_out, activation; };
 struct SdcSpec { uint32_t n, h, w, c_in, c_out, branches, dilations[MAX_BRANCHES], activation; };
+struct BranchPointers { const float* at[MAX_BRANCHES]; };  // one buffer per branch, null where there are fewer
+struct BranchOutputs { float* at[MAX_BRANCHES]; };
 struct PoolSpec { uint32_t n, h, w, c, window; };
 struct UpsampleSpec { uint32_t n, h, w, c; };
 struct ChannelsSpec { uint32_t rows, source, source_start, target, target_start, count; };

@@ -9,6 +9,7 @@
 #define __device__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __restrict__ __restrict
 #define KERNEL static void
 #define DEVICE inline __attribute__((always_inline))  // as on the device; and so files may use one name for different things

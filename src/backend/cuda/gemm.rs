@@ -39,10 +39,10 @@ pub(super) fn tiles(rows: usize, columns: usize) -> [u32; 3] {
     [blocks(rows, TILE), blocks(columns, TILE), 1]
 }
 
-/// Into how many parts a sum of length `depth` is split. Depends on shapes alone, so results do not depend on the device.
-fn splits(rows: usize, columns: usize, depth: usize) -> u32 {
-    let [x, y, _] = tiles(rows, columns).map(|count| count as usize);
-    let wanted = BUSY_BLOCKS.div_ceil(x * y).min(MAX_SPLITS);
+/// Into how many parts the sums of length `depth` of a launch with `blocks` blocks are split. Depends on shapes alone, so results do
+/// not depend on the device.
+pub(super) fn splits(blocks: usize, depth: usize) -> u32 {
+    let wanted = BUSY_BLOCKS.div_ceil(blocks).min(MAX_SPLITS);
     wanted.min(depth.div_ceil(TILE_K * SPLIT_STAGES)).max(1) as u32
 }
 
@@ -55,9 +55,9 @@ impl Cuda {
         sum: &mut Buffer,
         stage: impl FnOnce([u32; 3], &mut Buffer) -> Result<()>,
     ) -> Result<()> {
-        let splits = splits(rows, columns, depth);
-        let mut partial = self.alloc(splits as usize * rows * columns)?;
         let [x, y, _] = tiles(rows, columns);
+        let splits = splits(x as usize * y as usize, depth);
+        let mut partial = self.alloc(splits as usize * rows * columns)?;
         stage([x, y, splits], &mut partial)?;
         let len = sum.len();
         self.launch_over(&SUM_SPLITS, len).input(&partial).output(sum).value(splits).value(len as u32).run()

@@ -53,4 +53,5 @@ pub const HEADERS: &[(&str, &str)] = &[
     ("elements.cuh", include_str!("../../../kernels/elements.cuh")),
     ("spec.cuh", include_str!("../../../kernels/spec.cuh")),
     ("sums.cuh", include_str!("../../../kernels/sums.cuh")),
+    ("taps.cuh", include_str!("../../../kernels/taps.cuh")),
 ];

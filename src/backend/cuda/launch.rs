@@ -1,12 +1,12 @@
 //! Typed launches: arguments are written one by one with their exact width, pointers only from buffers.
 
-use super::driver::Launch;
+use super::driver::{Address, Launch};
 use super::kernel::Kernel;
 use super::{Buffer, Cuda};
 use crate::backend::AdamSpec;
 use crate::error::Result;
 use crate::shape::{
-    BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, LinearSpec, ObjectiveSpec, PoolSpec, SdcSpec, UpsampleSpec,
+    BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, LinearSpec, MAX_BRANCHES, ObjectiveSpec, PoolSpec, SdcSpec, UpsampleSpec,
 };
 
 /// Most bytes that the arguments of one launch may have, padding included.
@@ -28,6 +28,11 @@ unsafe impl ByValue for u32 {}
 unsafe impl ByValue for u64 {}
 // SAFETY: as above.
 unsafe impl ByValue for f32 {}
+
+/// One address per branch, null where there are fewer: `BranchPointers` and `BranchOutputs` of the kernels.
+type BranchAddresses = [Address; MAX_BRANCHES];
+// SAFETY: pointers are addresses of 64 bits on both sides.
+unsafe impl ByValue for BranchAddresses {}
 
 /// Specs are `#[repr(C)]`; a test compares size and offsets with the kernels' side.
 macro_rules! by_value {
@@ -99,6 +104,12 @@ pub(super) fn blocks(len: usize, size: u32) -> u32 {
     len.div_ceil(size as usize) as u32
 }
 
+fn branch_addresses(addresses: impl Iterator<Item = Address>) -> BranchAddresses {
+    let mut slots = [0; MAX_BRANCHES];
+    slots.iter_mut().zip(addresses).for_each(|(slot, address)| *slot = address);
+    slots
+}
+
 impl Builder<'_> {
     /// A buffer that the kernel reads.
     pub(super) fn input(mut self, buffer: &Buffer) -> Self {
@@ -122,6 +133,16 @@ impl Builder<'_> {
     pub(super) fn optional_output(mut self, buffer: Option<&mut Buffer>) -> Self {
         self.arguments.push(buffer.map_or(0, |buffer| buffer.address()));
         self
+    }
+
+    /// One buffer per branch that the kernel reads, as one argument.
+    pub(super) fn inputs(self, buffers: &[&Buffer]) -> Self {
+        self.value(branch_addresses(buffers.iter().map(|buffer| buffer.address())))
+    }
+
+    /// One buffer per branch that the kernel writes, as one argument.
+    pub(super) fn outputs(self, buffers: &mut [Buffer]) -> Self {
+        self.value(branch_addresses(buffers.iter().map(Buffer::address)))
     }
 
     /// A number or spec by value.

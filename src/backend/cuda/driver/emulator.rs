@@ -133,13 +133,15 @@ fn broken(launch: &Launch<'_>, reason: &str) -> Error {
     Error::Device { device: "emulator", reason: format!("kernel `{}`: {reason}", launch.kernel.name) }
 }
 
-/// Refuses a launch that wrote just past the end of one of its buffers, where no guard page is.
+/// Refuses a launch that wrote just past the end of one of its buffers, where no guard page is. An argument may hold several addresses.
 fn check_overruns(launch: &Launch<'_>) -> Result<()> {
     for (index, bytes) in launch.arguments.iter().enumerate() {
-        let Ok(address) = <[u8; 8]>::try_from(*bytes).map(u64::from_ne_bytes) else { continue };
-        // SAFETY: the address is only looked up in a table, whatever it is.
-        if unsafe { emu_overrun(address as *const c_void) } != 0 {
-            return Err(broken(launch, &format!("wrote past the end of argument {index}")));
+        let (words, _) = bytes.as_chunks::<8>();
+        for address in words.iter().copied().map(u64::from_ne_bytes) {
+            // SAFETY: the address is only looked up in a table, whatever it is.
+            if unsafe { emu_overrun(address as *const c_void) } != 0 {
+                return Err(broken(launch, &format!("wrote past the end of argument {index}")));
+            }
         }
     }
     Ok(())
