@@ -76,7 +76,8 @@ DEVICE float4 combine4(float4 beta, float4 s, float4 u) {
 // y = β s + (1-β) u, rounded into the interval between s and u. beta, s, u, y: [len]. Bound by memory.
 // FLOPs: 4 len. Bytes: 16 len.
 KERNEL __launch_bounds__(256)
-    convex_combination(const float* __restrict__ beta, const float* __restrict__ s, const float* __restrict__ u, float* __restrict__ y, uint32_t len) {
+    convex_combination(const float* __restrict__ beta, const float* __restrict__ s, const float* __restrict__ u,
+                       float* __restrict__ y, uint32_t len) {
     uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < len) y[i] = combine(beta[i], s[i], u[i]);
 }
@@ -85,8 +86,9 @@ REGISTER_KERNEL(convex_combination)
 // dbeta += dy (s-u), ds += dy β, du += dy (1-β). All [len]. Bound by memory.
 // FLOPs: 8 len. Bytes: 40 len.
 KERNEL __launch_bounds__(256)
-    convex_combination_grad(const float* __restrict__ beta, const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ dy,
-                            float* __restrict__ dbeta, float* __restrict__ ds, float* __restrict__ du, uint32_t len) {
+    convex_combination_grad(const float* __restrict__ beta, const float* __restrict__ s, const float* __restrict__ u,
+                            const float* __restrict__ dy, float* __restrict__ dbeta, float* __restrict__ ds,
+                            float* __restrict__ du, uint32_t len) {
     uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= len) return;
     dbeta[i] += dy[i] * (s[i] - u[i]);
@@ -98,8 +100,8 @@ REGISTER_KERNEL(convex_combination_grad)
 // h = ELU(w_mix [s, u, (s-u)²] + b_mix). s, u: [rows, c], w: [c, 3c], b: [c], h: [rows, c].
 // FLOPs: 6 rows c c. Bytes: 4 (3 rows c + 3 c c).
 KERNEL __launch_bounds__(128)
-    ccm_mix(const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ h,
-            CcmSpec spec) {
+    ccm_mix(const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ w, const float* __restrict__ b,
+            float* __restrict__ h, CcmSpec spec) {
     SHARED(GemmTiles, tiles);
     float acc[THREAD_M][THREAD_N];
     clear(acc);
@@ -143,7 +145,8 @@ REGISTER_KERNEL(ccm_gate_grad)
 // dz_mix = (dz_gate w_gate) ELU'(h). dz_gate, h: [rows, c], w: [c, c], dz_mix: [rows, c].
 // FLOPs: 2 rows c c. Bytes: 4 (3 rows c + c c).
 KERNEL __launch_bounds__(128)
-    ccm_hidden_grad(const float* __restrict__ dz_gate, const float* __restrict__ w, const float* __restrict__ h, float* __restrict__ dz_mix, CcmSpec spec) {
+    ccm_hidden_grad(const float* __restrict__ dz_gate, const float* __restrict__ w, const float* __restrict__ h,
+                    float* __restrict__ dz_mix, CcmSpec spec) {
     SHARED(GemmTiles, tiles);
     float acc[THREAD_M][THREAD_N];
     clear(acc);
@@ -152,7 +155,8 @@ KERNEL __launch_bounds__(128)
     each_row(acc, m0, n0, [=](uint32_t m, uint32_t n, float4 v) {
         uint32_t count = m < rows ? quad_count(n, c) : 0, index = m * c + n;
         float4 y = load_quad(h, index, count);
-        store_quad(dz_mix, index, count, make_float4(v.x * slope(ELU, 0, y.x), v.y * slope(ELU, 0, y.y), v.z * slope(ELU, 0, y.z), v.w * slope(ELU, 0, y.w)));
+        float4 dz = make_float4(v.x * slope(ELU, 0, y.x), v.y * slope(ELU, 0, y.y), v.z * slope(ELU, 0, y.z), v.w * slope(ELU, 0, y.w));
+        store_quad(dz_mix, index, count, dz);
     });
 }
 REGISTER_KERNEL(ccm_hidden_grad)
@@ -166,30 +170,28 @@ DEVICE Ends ends_grad(float s, float u, float beta, float dy, float d2) {
 
 // d = dz_mix w_mix in three parts d0, d1, d2: ds += dy β + d0 + 2 (s-u) d2, du += dy (1-β) + d1 - 2 (s-u) d2.
 // dz, s, u, beta, dy: [rows, c], w: [c, 3c], ds, du: [rows, c].
-// One part after the other: a block's ds and du stay near between them, and one tile of registers leaves room for four blocks.
+// One part after the other into one tile of registers; a block's ds and du stay near between them.
 // FLOPs: 6 rows c c. Bytes: 4 (9 rows c + 3 c c).
-KERNEL __launch_bounds__(128, 4)
+KERNEL __launch_bounds__(128)
     ccm_input_grad(const float* __restrict__ dz, const float* __restrict__ w, const float* __restrict__ s, const float* __restrict__ u,
-                   const float* __restrict__ beta, const float* __restrict__ dy, float* __restrict__ ds, float* __restrict__ du, CcmSpec spec) {
+                   const float* __restrict__ beta, const float* __restrict__ dy, float* __restrict__ ds, float* __restrict__ du,
+                   CcmSpec spec) {
     SHARED(GemmTiles, tiles);
     float acc[THREAD_M][THREAD_N];
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, rows = spec.rows, c = spec.c;
-    DepthMatrix left{dz, rows, c};
 #pragma unroll 1
-    for (uint32_t part = 0; part < 2; part++) {
+    for (uint32_t part = 0; part < 3; part++) {
         clear(acc);
-        gemm(tiles, left, MixWeightPart{w, c, part}, m0, n0, 0, c, acc);
-        each_row(acc, m0, n0, StoreAdded{part == 0 ? ds : du, rows, c});
+        gemm(tiles, DepthMatrix{dz, rows, c}, MixWeightPart{w, c, part}, m0, n0, 0, c, acc);
+        if (part < 2) each_row(acc, m0, n0, StoreAdded{part == 0 ? ds : du, rows, c});
     }
-    clear(acc);
-    gemm(tiles, left, MixWeightPart{w, c, 2}, m0, n0, 0, c, acc);
-    each_row(acc, m0, n0, [=](uint32_t m, uint32_t n, float4 v) {
-        uint32_t count = m < rows ? quad_count(n, c) : 0, index = m * c + n;
-        float4 a = load_quad(s, index, count), b = load_quad(u, index, count), gate = load_quad(beta, index, count), d = load_quad(dy, index, count);
-        Ends x = ends_grad(a.x, b.x, gate.x, d.x, v.x), y = ends_grad(a.y, b.y, gate.y, d.y, v.y), z = ends_grad(a.z, b.z, gate.z, d.z, v.z),
-             last = ends_grad(a.w, b.w, gate.w, d.w, v.w);
-        add_quad(ds, index, count, make_float4(x.s, y.s, z.s, last.s));
-        add_quad(du, index, count, make_float4(x.u, y.u, z.u, last.u));
+    each_row(acc, m0, n0, [=](uint32_t m, uint32_t n, float4 d2) {
+        uint32_t count = m < rows ? quad_count(n, c) : 0, at = m * c + n;
+        float4 a = load_quad(s, at, count), b = load_quad(u, at, count), gate = load_quad(beta, at, count), d = load_quad(dy, at, count);
+        Ends first = ends_grad(a.x, b.x, gate.x, d.x, d2.x), second = ends_grad(a.y, b.y, gate.y, d.y, d2.y);
+        Ends third = ends_grad(a.z, b.z, gate.z, d.z, d2.z), fourth = ends_grad(a.w, b.w, gate.w, d.w, d2.w);
+        add_quad(ds, at, count, make_float4(first.s, second.s, third.s, fourth.s));
+        add_quad(du, at, count, make_float4(first.u, second.u, third.u, fourth.u));
     });
 }
 REGISTER_KERNEL(ccm_input_grad)
@@ -198,7 +200,8 @@ REGISTER_KERNEL(ccm_input_grad)
 // partial: [splits, c, 3c].
 // FLOPs: 6 rows c c. Bytes: 4 (3 rows c + 3 splits c c).
 KERNEL __launch_bounds__(128)
-    ccm_mix_weight_grad(const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ dz, float* __restrict__ partial, CcmSpec spec) {
+    ccm_mix_weight_grad(const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ dz,
+                        float* __restrict__ partial, CcmSpec spec) {
     SHARED(GemmTiles, tiles);
     float acc[THREAD_M][THREAD_N];
     clear(acc);
@@ -242,8 +245,8 @@ REGISTER_KERNEL(ccm_gate_naive)
 // As ccm_hidden_grad.
 // FLOPs: 2 rows c c. Bytes: 4 (3 rows c + c c).
 KERNEL __launch_bounds__(256)
-    ccm_hidden_grad_naive(const float* __restrict__ dz_gate, const float* __restrict__ w, const float* __restrict__ h, float* __restrict__ dz_mix,
-                          CcmSpec spec) {
+    ccm_hidden_grad_naive(const float* __restrict__ dz_gate, const float* __restrict__ w, const float* __restrict__ h,
+                          float* __restrict__ dz_mix, CcmSpec spec) {
     uint32_t index = blockIdx.x * blockDim.x + threadIdx.x, c = spec.c;
     if (index >= spec.rows * c) return;
     uint32_t r = index / c, i = index % c;
@@ -257,7 +260,8 @@ REGISTER_KERNEL(ccm_hidden_grad_naive)
 // FLOPs: 6 rows c c. Bytes: 4 (9 rows c + 3 c c).
 KERNEL __launch_bounds__(256)
     ccm_input_grad_naive(const float* __restrict__ dz, const float* __restrict__ w, const float* __restrict__ s, const float* __restrict__ u,
-                         const float* __restrict__ beta, const float* __restrict__ dy, float* __restrict__ ds, float* __restrict__ du, CcmSpec spec) {
+                         const float* __restrict__ beta, const float* __restrict__ dy, float* __restrict__ ds, float* __restrict__ du,
+                         CcmSpec spec) {
     uint32_t index = blockIdx.x * blockDim.x + threadIdx.x, c = spec.c;
     if (index >= spec.rows * c) return;
     uint32_t r = index / c, i = index % c;
@@ -278,7 +282,8 @@ REGISTER_KERNEL(ccm_input_grad_naive)
 // dw_mix += dz_mixᵀ [s, u, (s-u)²]. s, u, dz: [rows, c], dw: [c, 3c].
 // FLOPs: 6 rows c c. Bytes: 4 (3 rows c + 6 c c).
 KERNEL __launch_bounds__(256)
-    ccm_mix_weight_grad_naive(const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ dz, float* __restrict__ dw, CcmSpec spec) {
+    ccm_mix_weight_grad_naive(const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ dz,
+                              float* __restrict__ dw, CcmSpec spec) {
     uint32_t index = blockIdx.x * blockDim.x + threadIdx.x, c = spec.c;
     if (index >= c * 3 * c) return;
     uint32_t o = index / (3 * c), k = index % (3 * c);
