@@ -18,9 +18,10 @@ constexpr uint32_t QUADS = TILE * TILE_K / 4 / GEMM_THREADS;       // of one ope
 
 struct GemmTiles { float a[2][TILE_K][PITCH], b[2][TILE_K][PITCH]; };
 
+DEVICE bool quad_aligned(const float* p) { return (uint64_t)p % 16 == 0; }
 // Up to four floats from p + index; `count` of them are there.
 DEVICE float4 load_quad(const float* p, uint32_t index, uint32_t count) {
-    if (count >= 4 && index % 4 == 0) return load4(p + index);
+    if (count >= 4 && quad_aligned(p + index)) return load4(p + index);
     return make_float4(count > 0 ? p[index] : 0.0f, count > 1 ? p[index + 1] : 0.0f, count > 2 ? p[index + 2] : 0.0f, count > 3 ? p[index + 3] : 0.0f);
 }
 // How many of the four places from `start` lie below `end`.
@@ -134,7 +135,7 @@ template <class Store> DEVICE void each_row(const float (&c)[THREAD_M][THREAD_N]
 
 // Writes or adds up to four values at p + index. To be written, p may lie anywhere: the partial sums of a split need not begin at a whole quad.
 DEVICE void store_quad(float* p, uint32_t index, uint32_t count, float4 v) {
-    if (count >= 4 && (uint64_t)(p + index) % 16 == 0) { store4(p + index, v); return; }
+    if (count >= 4 && quad_aligned(p + index)) { store4(p + index, v); return; }
     if (count > 0) p[index] = v.x;
     if (count > 1) p[index + 1] = v.y;
     if (count > 2) p[index + 2] = v.z;

@@ -6,8 +6,8 @@ use super::common::*;
 
 on_every_backend!(golden_numbers, stays_between_s_and_u, module_agrees_with_definition, gradients_agree_with_oracle);
 
-/// Rows and channels: ragged, one of each, powers of two.
-const CASES: [[usize; 2]; 3] = [[3 * 7 * 11, 5], [1, 1], [64, 8]];
+/// Rows and channels: ragged, one of each, powers of two, more than a tile of both.
+const CASES: [[usize; 2]; 4] = [[3 * 7 * 11, 5], [1, 1], [64, 8], [150, 70]];
 const SEVEN: [&str; 7] = ["s", "u", "w_mix", "b_mix", "w_gate", "b_gate", "dy"];
 
 /// `[s, u, w_mix, b_mix, w_gate, b_gate, dy]`.
