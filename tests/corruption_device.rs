@@ -290,17 +290,25 @@ fn training_on_resident_images_is_training_on_batches_of_the_host() {
     let recipe = Recipe {
         architecture: Architecture::Autoencoder(Autoencoder { model: 2, width: 3, dilations: vec![1, 2] }),
         objective: ObjectiveConfig::default(),
-        optimiser: OptimiserConfig { steps: 3, batch: COUNT, warmup: 2, average: 0.9, ..OptimiserConfig::default() },
+        optimiser: OptimiserConfig { steps: 5, batch: COUNT, warmup: 2, average: 0.9, ..OptimiserConfig::default() },
         seed: 5,
     };
     let (backend, set) = (Cuda::emulator(1), training_set(CorruptionConfig::default()));
     let resident = set.resident(&backend, COUNT).unwrap().unwrap();
     let [mut host, mut device] = [(); 2].map(|()| Trainer::new(&backend, recipe.clone()).unwrap());
-    for step in 0..3 {
-        let wanted = host.advance(&set.batch(step, COUNT).unwrap()).unwrap();
-        let found = device.advance_resident(&resident, &set.picks(step, COUNT)).unwrap();
+    for step in 0..5 {
+        let batch = set.batch(step, COUNT).unwrap();
+        let wanted = host.advance(&batch).unwrap();
+        // One batch of the host in between: what was recorded for the others must not be repeated for it.
+        let found = if step == 3 {
+            device.advance(&batch).unwrap()
+        } else {
+            device.advance_resident(&resident, &set.picks(step, COUNT)).unwrap()
+        };
         assert_eq!(found, wanted, "step {step}");
     }
+    let short = device.advance_resident(&resident, &set.picks(5, COUNT - 1)).unwrap_err().to_string();
+    assert!(short.contains(char::is_numeric), "{short}");
     let [host, device] = [host, device].map(|trainer| trainer.checkpoint("config").unwrap().encode().unwrap());
     assert!(host == device, "the weights differ");
 }
