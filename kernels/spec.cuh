@@ -3,9 +3,11 @@
 #include "dev.cuh"
 
 constexpr uint32_t MAX_BRANCHES = 8;
+constexpr uint32_t FIELD_MARGIN = 6, FIELD_TAPS = 2 * FIELD_MARGIN + 1, SOURCES = 6;
 
 enum : uint32_t { IDENTITY = 0, ELU = 1, TANH = 2, SIGMOID = 3, SOFTPLUS = 4 };  // Activation
 enum : uint32_t { SQUARED = 0, CHARBONNIER = 1 };                                // Penalty
+enum : uint32_t { TEXTURE = 0, OTHER_IMAGE = 1, CONSTANT = 2, BRIGHTNESS = 3, NOISE = 4, ELASTIC = 5 };  // Source
 
 struct Conv2dSpec { uint32_t n, h, w, c_in, h_out, w_out, c_out, kernel, stride, dilation, padding, activation; };
 struct LinearSpec { uint32_t rows, c_in, c_out, activation; };
@@ -19,3 +21,9 @@ struct CcmSpec { uint32_t rows, c; };
 struct ObjectiveSpec { uint32_t n, pixels, channels, penalty; double lambda, epsilon; };
 struct AdamSpec { double beta1, beta2, epsilon; };
 struct BoxAverageSpec { uint32_t n, h, w, size, repeats; };
+struct CorruptionSpec {
+    uint32_t seed[2], n, side, images, textures, patches_min, patches_max, patches_at_once, log_uniform_size;
+    float size[2], aspect[2], weights[SOURCES], blend_probability, blend[2], softness[2], deformation[2], region_threshold, mask_nodes_per_unit;
+    uint32_t mask_side, replacement_side;
+    float taps[FIELD_TAPS];
+};

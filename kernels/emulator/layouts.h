@@ -20,4 +20,9 @@ LAYOUT(CcmSpec, &CcmSpec::rows, &CcmSpec::c)
 LAYOUT(ObjectiveSpec, &ObjectiveSpec::n, &ObjectiveSpec::pixels, &ObjectiveSpec::channels, &ObjectiveSpec::penalty, &ObjectiveSpec::lambda, &ObjectiveSpec::epsilon)
 LAYOUT(AdamSpec, &AdamSpec::beta1, &AdamSpec::beta2, &AdamSpec::epsilon)
 LAYOUT(BoxAverageSpec, &BoxAverageSpec::n, &BoxAverageSpec::h, &BoxAverageSpec::w, &BoxAverageSpec::size, &BoxAverageSpec::repeats)
+LAYOUT(CorruptionSpec, &CorruptionSpec::seed, &CorruptionSpec::n, &CorruptionSpec::side, &CorruptionSpec::images, &CorruptionSpec::textures,
+       &CorruptionSpec::patches_min, &CorruptionSpec::patches_max, &CorruptionSpec::patches_at_once, &CorruptionSpec::log_uniform_size,
+       &CorruptionSpec::size, &CorruptionSpec::aspect, &CorruptionSpec::weights, &CorruptionSpec::blend_probability, &CorruptionSpec::blend,
+       &CorruptionSpec::softness, &CorruptionSpec::deformation, &CorruptionSpec::region_threshold, &CorruptionSpec::mask_nodes_per_unit,
+       &CorruptionSpec::mask_side, &CorruptionSpec::replacement_side, &CorruptionSpec::taps)
 }  // namespace emu

@@ -9,7 +9,8 @@
 
 use crate::error::Result;
 use crate::shape::{
-    Activation, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, LinearSpec, ObjectiveSpec, PoolSpec, SdcSpec, UpsampleSpec,
+    Activation, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, CorruptionSpec, LinearSpec, ObjectiveSpec, PoolSpec, SdcSpec,
+    UpsampleSpec,
 };
 
 pub mod cpu;
@@ -346,13 +347,103 @@ pub trait BoxAverage: Storage {
     fn box_average_grad(&self, spec: &BoxAverageSpec, dy: &Self::Buffer, dx: &mut Self::Buffer) -> Result<()>;
 }
 
-/// Everything the tape needs.
+/// A picture on the host: `pixels` is `[height, width, 3]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Picture<'a> {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Row by row, red, green, blue.
+    pub pixels: &'a [f32],
+}
+
+/// Which square of which training image lies in one slot of a batch, and how it is turned over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pick {
+    /// Number of the image.
+    pub image: u32,
+    /// First row of the square.
+    pub top: u32,
+    /// First column of the square.
+    pub left: u32,
+    /// Whether top and bottom are mirrored, before the turn.
+    pub flip_rows: bool,
+    /// Whether left and right are mirrored, before the turn.
+    pub flip_columns: bool,
+    /// Quarter turns, 0 to 3.
+    pub turns: u32,
+}
+
+/// What differs from batch to batch. On the device it is a buffer, so that a recorded step can be repeated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picks {
+    /// Low word of the step, which the corruption's random numbers are drawn for.
+    pub step: u32,
+    /// One for each image of the batch.
+    pub slots: Vec<Pick>,
+}
+
+impl Picks {
+    /// Elements of the buffer for `n` images.
+    pub const fn len(n: usize) -> usize {
+        2 * (1 + 5 * n)
+    }
+
+    /// The buffer's content: 32-bit words, each as two elements, its low and its high 16 bits, which every element type holds
+    /// exactly. First the step, then of each slot image, top, left, turns, and flips (1 rows, 2 columns).
+    pub fn elements<T: Real>(&self) -> Vec<T> {
+        let of_slot = |pick: &Pick| {
+            let flips = u32::from(pick.flip_rows) | u32::from(pick.flip_columns) << 1;
+            [pick.image, pick.top, pick.left, pick.turns, flips]
+        };
+        let words = std::iter::once(self.step).chain(self.slots.iter().flat_map(of_slot));
+        words.flat_map(|word| [word & 0xFFFF, word >> 16]).map(|half| T::of(f64::from(half))).collect()
+    }
+}
+
+/// Training batches made on the device from images that stay there (Method §2). See [`CorruptionSpec`].
+///
+/// Where a backend has this, the batch is the one the host would make, to the bit.
+pub trait Corruption: Storage {
+    /// Pictures in the device's memory; a type without values on devices whose memory is the host's.
+    type Resident: Send + Sync + 'static;
+
+    /// Puts pictures on the device, the training images first, then the textures. `None` where batches are made by the host:
+    /// because the device is the host, or because the pictures have more elements than a kernel can count.
+    ///
+    /// # Errors
+    /// Out of memory.
+    fn resident(&self, pictures: &[Picture<'_>]) -> Result<Option<Self::Resident>>;
+    /// `x̂ =`, `x =`, `M =` in `batch`, from [`Picks`] as a buffer. The picks must be squares inside the training images.
+    fn batch(
+        &self,
+        spec: &CorruptionSpec,
+        resident: &Self::Resident,
+        picks: &Self::Buffer,
+        batch: [&mut Self::Buffer; 3],
+    ) -> Result<()>;
+}
+
+/// Everything the tape and the trainer need.
 pub trait Backend:
-    Conv2d + Linear + Sdc + MaxPool + Upsample + Channels + Pointwise + Reduce + Ccm + Objective + Optimise + BoxAverage
+    Conv2d + Linear + Sdc + MaxPool + Upsample + Channels + Pointwise + Reduce + Ccm + Objective + Optimise + BoxAverage + Corruption
 {
 }
 
 impl<T> Backend for T where
-    T: Conv2d + Linear + Sdc + MaxPool + Upsample + Channels + Pointwise + Reduce + Ccm + Objective + Optimise + BoxAverage
+    T: Conv2d
+        + Linear
+        + Sdc
+        + MaxPool
+        + Upsample
+        + Channels
+        + Pointwise
+        + Reduce
+        + Ccm
+        + Objective
+        + Optimise
+        + BoxAverage
+        + Corruption
 {
 }

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::corruption::{Corrupted, CorruptionConfig, Sources, corrupt};
 use super::image::Image;
+use crate::backend::{Pick, Picks};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 use crate::shape::Shape;
@@ -93,7 +94,7 @@ impl TrainingSet {
     /// A corruption config that cannot be used.
     pub fn samples(&self, step: u64, count: usize) -> Result<Vec<(Image, Corrupted)>> {
         let sample = |slot: usize| {
-            let x = self.sample(step, slot, count)?;
+            let x = self.crop(&self.pick(step, slot, count))?;
             let sources = Sources { textures: &self.textures, images: &self.images };
             let corrupted = corrupt(&self.corruption, self.seed, step as u32, slot as u32, &x, &sources)?;
             Ok((x, corrupted))
@@ -101,29 +102,44 @@ impl TrainingSet {
         (0..count).into_par_iter().map(sample).collect()
     }
 
+    /// Which images the batch of `step` shows, and how.
+    pub fn picks(&self, step: u64, count: usize) -> Picks {
+        Picks { step: step as u32, slots: (0..count).map(|slot| self.pick(step, slot, count)).collect() }
+    }
+
     /// The normal image in `slot` of the batch of `step`: chosen, cropped, flipped, turned.
-    fn sample(&self, step: u64, slot: usize, count: usize) -> Result<Image> {
+    fn pick(&self, step: u64, slot: usize, count: usize) -> Pick {
         let position = step * count as u64 + slot as u64;
         let (epoch, place) = (position / self.images.len() as u64, (position % self.images.len() as u64) as usize);
-        let image = &self.images[self.order(epoch)[place]];
+        let number = self.order(epoch)[place];
+        let image = &self.images[number];
         let mut stream = Stream::new(self.seed, Purpose::Batch, step as u32, slot as u32);
-        let top = stream.between(0, (image.height - self.size) as u32) as usize;
-        let left = stream.between(0, (image.width - self.size) as u32) as usize;
-        let flip_rows = stream.below(2) == 1 && self.augment.flip_vertical;
-        let flip_columns = stream.below(2) == 1 && self.augment.flip_horizontal;
-        let turns = stream.below(4) * u32::from(self.augment.quarter_turns);
-        let last = self.size - 1;
+        // The order of the draws is the order of the fields.
+        Pick {
+            image: number as u32,
+            top: stream.between(0, (image.height - self.size) as u32),
+            left: stream.between(0, (image.width - self.size) as u32),
+            flip_rows: stream.below(2) == 1 && self.augment.flip_vertical,
+            flip_columns: stream.below(2) == 1 && self.augment.flip_horizontal,
+            turns: stream.below(4) * u32::from(self.augment.quarter_turns),
+        }
+    }
+
+    /// The picture of `pick`.
+    fn crop(&self, pick: &Pick) -> Result<Image> {
+        let image = &self.images[pick.image as usize];
+        let (top, left, last) = (pick.top as usize, pick.left as usize, self.size - 1);
         let mut pixels = Vec::with_capacity(self.size * self.size * 3);
         for row in 0..self.size {
             for column in 0..self.size {
-                let (mut y, mut x) = match turns {
+                let (mut y, mut x) = match pick.turns {
                     0 => (row, column),
                     1 => (column, last - row),
                     2 => (last - row, last - column),
                     _ => (last - column, row),
                 };
-                y = if flip_rows { last - y } else { y };
-                x = if flip_columns { last - x } else { x };
+                y = if pick.flip_rows { last - y } else { y };
+                x = if pick.flip_columns { last - x } else { x };
                 let start = ((top + y) * image.width + left + x) * 3;
                 pixels.extend_from_slice(&image.pixels[start..start + 3]);
             }

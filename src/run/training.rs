@@ -9,7 +9,8 @@ use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
 use crate::backend::Backend;
 use crate::data::texture::Family;
 use crate::data::{
-    Image, Preparation, TrainingSet, check_output_folder, list_images, make_folder, read_image, train_images, write_atomically,
+    Image, Preparation, ResidentSet, TrainingSet, check_output_folder, list_images, make_folder, read_image, train_images,
+    write_atomically,
 };
 use crate::detect::{Detector, Provenance, Settings, Thresholds};
 use crate::error::{Error, Result};
@@ -60,6 +61,7 @@ impl TrainingJob {
     pub fn run<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogEntry)) -> Result<Outcome> {
         let text = self.config.to_toml()?;
         let mut trainer = self.trainer(backend)?;
+        let resident = self.set.resident(backend, self.config.train.batch)?;
         make_folder(&self.out)?;
         self.write(CONFIG_FILE, text.as_bytes())?;
         log::info!("{}: {} of {} steps done", self.config.architecture(), trainer.step(), self.config.train.steps);
@@ -69,7 +71,7 @@ impl TrainingJob {
                 self.save(&trainer, &text)?;
                 return Ok(Outcome::Interrupted);
             }
-            let entry = self.advance(&mut trainer)?;
+            let entry = self.advance(&mut trainer, resident.as_ref())?;
             log.append(&entry)?;
             log::debug!("step {}: loss {}, rate {}", entry.step, entry.loss, entry.rate);
             report(&entry);
@@ -97,11 +99,15 @@ impl TrainingJob {
         }
     }
 
-    fn advance<B: Backend>(&self, trainer: &mut Trainer<B>) -> Result<LogEntry> {
+    /// One step, on a batch of the device where there is a resident set, else of the host: the same batch.
+    fn advance<B: Backend>(&self, trainer: &mut Trainer<B>, resident: Option<&ResidentSet<B>>) -> Result<LogEntry> {
         let start = Instant::now();
-        let batch = self.set.batch(trainer.step(), self.config.train.batch)?;
-        let loss = trainer.advance(&batch)?;
-        let images_per_second = self.config.train.batch as f64 / start.elapsed().as_secs_f64();
+        let (step, count) = (trainer.step(), self.config.train.batch);
+        let loss = match resident {
+            Some(resident) => trainer.advance_resident(resident, &self.set.picks(step, count))?,
+            None => trainer.advance(&self.set.batch(step, count)?)?,
+        };
+        let images_per_second = count as f64 / start.elapsed().as_secs_f64();
         Ok(LogEntry { step: trainer.step(), loss, rate: self.config.train.rate_at(trainer.step()), images_per_second })
     }
 

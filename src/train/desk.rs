@@ -1,5 +1,5 @@
-use crate::backend::{AdamStep, Backend, Real};
-use crate::data::Batch;
+use crate::backend::{AdamStep, Backend, Picks, Real};
+use crate::data::{Batch, ResidentSet};
 use crate::error::Result;
 use crate::shape::Shape;
 use crate::tape::Tensor;
@@ -11,22 +11,41 @@ pub(super) struct Desk<B: Backend> {
     /// An [`AdamStep`].
     step: B::Buffer,
     loss: B::Buffer,
+    /// Where the batches are made on the device: from what, and the picks.
+    resident: Option<(ResidentSet<B>, B::Buffer)>,
     pub(super) program: B::Program,
 }
 
 impl<B: Backend> Desk<B> {
-    /// The desk for batches of these shapes: `old` if it fits.
-    pub(super) fn at(old: Option<Self>, backend: &B, image: Shape, region: Shape) -> Result<Self> {
-        if let Some(old) = old.filter(|old| old.operands[0].shape() == image && old.operands[2].shape() == region) {
+    /// The desk for batches of these shapes, from `resident` if they are made on the device: `old` if it fits. A recorded step
+    /// reads the resident set at its place, so the desk keeps it, and another set needs another desk.
+    pub(super) fn at(
+        old: Option<Self>,
+        backend: &B,
+        [image, region]: [Shape; 2],
+        resident: Option<&ResidentSet<B>>,
+    ) -> Result<Self> {
+        if let Some(old) = old.filter(|old| old.fits([image, region], resident)) {
             return Ok(old);
         }
         let empty = |shape| Tensor::zeros(backend, shape);
+        let resident = resident.map(|set| Ok((set.clone(), backend.zeros(set.picks_len())?))).transpose()?;
         Ok(Self {
             operands: [empty(image)?, empty(image)?, empty(region)?],
             step: backend.zeros(AdamStep::LEN)?,
             loss: backend.zeros(1)?,
+            resident,
             program: B::Program::default(),
         })
+    }
+
+    fn fits(&self, [image, region]: [Shape; 2], resident: Option<&ResidentSet<B>>) -> bool {
+        let same_set = match (&self.resident, resident) {
+            (None, None) => true,
+            (Some((own, _)), Some(other)) => own.same(other),
+            _ => false,
+        };
+        same_set && self.operands[0].shape() == image && self.operands[2].shape() == region
     }
 
     /// Writes a batch from the host.
@@ -36,6 +55,21 @@ impl<B: Backend> Desk<B> {
             backend.write(&values, operand.buffer_mut()?)?;
         }
         Ok(())
+    }
+
+    /// Writes what the next batch on the device shows.
+    pub(super) fn pick(&mut self, backend: &B, picks: &Picks) -> Result<()> {
+        match &mut self.resident {
+            Some((_, buffer)) => backend.write(&picks.elements::<B::Elem>(), buffer),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the batch on the device if it has a resident set; part of the recorded step.
+    pub(super) fn fill(&mut self, backend: &B) -> Result<()> {
+        let Some((set, picks)) = &self.resident else { return Ok(()) };
+        let [corrupted, target, region] = &mut self.operands;
+        set.batch(backend, picks, [corrupted.buffer_mut()?, target.buffer_mut()?, region.buffer_mut()?])
     }
 
     /// Writes the constants of a step.

@@ -1,7 +1,7 @@
 use super::desk::Desk;
 use super::{Checkpoint, Recipe};
-use crate::backend::{AdamSpec, AdamStep, Backend};
-use crate::data::Batch;
+use crate::backend::{AdamSpec, AdamStep, Backend, Picks};
+use crate::data::{Batch, ResidentSet};
 use crate::error::{Error, Result};
 use crate::model::Parameters;
 use crate::tape::{Gradients, Tape, Tensor, Var};
@@ -91,20 +91,30 @@ impl<B: Backend> Trainer<B> {
     /// # Errors
     /// A loss that is not finite: the weights are then left as they were.
     pub fn advance(&mut self, batch: &Batch) -> Result<f64> {
-        let mut desk = Desk::at(self.desk.take(), &self.backend, batch.image_shape, batch.region_shape)?;
+        let mut desk = Desk::at(self.desk.take(), &self.backend, [batch.image_shape, batch.region_shape], None)?;
         desk.put(&self.backend, batch)?;
-        self.advance_on(desk, |_| Ok(()))
+        self.advance_on(desk)
     }
 
-    /// One optimiser step on what lies on `desk` once `fill` has run. All that the step does is recorded and repeated where the
-    /// device can; `fill` is part of it.
-    fn advance_on(&mut self, mut desk: Desk<B>, fill: impl FnOnce(&mut Desk<B>) -> Result<()>) -> Result<f64> {
+    /// The same on the batch that `picks` asks for, made on the device from `set`.
+    ///
+    /// # Errors
+    /// As [`Trainer::advance`]; picks for another number of images than the set's batches have.
+    pub fn advance_resident(&mut self, set: &ResidentSet<B>, picks: &Picks) -> Result<f64> {
+        let mut desk = Desk::at(self.desk.take(), &self.backend, set.shapes()?, Some(set))?;
+        desk.pick(&self.backend, picks)?;
+        self.advance_on(desk)
+    }
+
+    /// One optimiser step on what lies on `desk` once it has made its batch. All that the step does is recorded and repeated
+    /// where the device can.
+    fn advance_on(&mut self, mut desk: Desk<B>) -> Result<f64> {
         let step = self.step + 1;
         desk.prepare(&self.backend, &self.constants(step))?;
         let mut program = std::mem::take(&mut desk.program);
         let (backend, recipe, state) = (&self.backend, &self.recipe, &mut self.state);
         backend.repeat(&mut program, || {
-            fill(&mut desk)?;
+            desk.fill(backend)?;
             let (gradients, vars) = state.differentiate(backend, recipe, &mut desk)?;
             state.update(backend, recipe, &desk, &gradients, &vars)
         })?;

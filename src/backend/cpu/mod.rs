@@ -14,6 +14,7 @@ mod channels;
 mod columns;
 mod conv2d;
 mod correlate;
+mod corruption;
 mod elementwise;
 mod exp;
 mod linear;

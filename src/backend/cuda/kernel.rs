@@ -1,6 +1,8 @@
 //! What is known of each kernel before it runs: its file, its block, what it costs.
 
-use super::{box_average, ccm, channels, conv2d, gemm, linear, objective, optimise, pointwise, pool, reduce, sdc, upsample};
+use super::{
+    box_average, ccm, channels, conv2d, corruption, gemm, linear, objective, optimise, pointwise, pool, reduce, sdc, upsample,
+};
 
 /// One kernel of `kernels/`.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub const KERNELS: &[&[&Kernel]] = &[
     ccm::KERNELS,
     channels::KERNELS,
     conv2d::KERNELS,
+    corruption::KERNELS,
     gemm::KERNELS,
     linear::KERNELS,
     objective::KERNELS,
@@ -51,6 +54,7 @@ pub const HEADERS: &[(&str, &str)] = &[
     ("gemm.cuh", include_str!("../../../kernels/gemm.cuh")),
     ("dev.cuh", include_str!("../../../kernels/dev.cuh")),
     ("elements.cuh", include_str!("../../../kernels/elements.cuh")),
+    ("philox.cuh", include_str!("../../../kernels/philox.cuh")),
     ("spec.cuh", include_str!("../../../kernels/spec.cuh")),
     ("sums.cuh", include_str!("../../../kernels/sums.cuh")),
     ("taps.cuh", include_str!("../../../kernels/taps.cuh")),

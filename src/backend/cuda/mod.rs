@@ -15,6 +15,7 @@ mod box_average;
 mod ccm;
 mod channels;
 mod conv2d;
+mod corruption;
 pub mod driver;
 mod gemm;
 pub mod kernel;

@@ -11,6 +11,7 @@ mod box_average;
 mod ccm;
 mod channels;
 mod conv2d;
+mod corruption;
 mod linear;
 mod objective;
 mod optimise;

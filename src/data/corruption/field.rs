@@ -1,11 +1,11 @@
 use crate::rng::{Purpose, philox};
+use crate::shape::FIELD_TAPS;
 
 /// Lattice nodes per standard deviation σ of the smoothing Gaussian. Bilinear interpolation between nodes h = σ/2 apart errs by
 /// h²/8 times the second derivative, about 3 % of the field's standard deviation, and the work does not grow with the image.
 const NODES_PER_SIGMA: f32 = 2.0;
 /// The Gaussian is cut off at three standard deviations.
-const MARGIN: usize = 6;
-const TAPS: usize = 2 * MARGIN + 1;
+const MARGIN: usize = FIELD_TAPS / 2;
 
 /// What a random field is for: the second counter word of its numbers (layout in the module docs).
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +49,7 @@ pub(super) struct Field<const C: usize> {
 impl<const C: usize> Field<C> {
     /// The field `field` of patch number `patch`, smoothed by a Gaussian of standard deviation `sigma`.
     pub fn new(address: Address, patch: u32, field: FieldUse, sigma: f32) -> Self {
-        let nodes_per_unit = NODES_PER_SIGMA / sigma;
-        let side = (2.0 * nodes_per_unit) as usize + 2;
+        let (nodes_per_unit, side) = lattice(sigma);
         let wide = side + 2 * MARGIN;
         let noise: Vec<[f32; C]> = (0..wide * wide).map(|node| white(address.uniforms(patch, field, node as u32))).collect();
         let weights = gaussian();
@@ -80,6 +79,12 @@ impl<const C: usize> Field<C> {
     }
 }
 
+/// Nodes in half a patch and rows of nodes of a field smoothed by a Gaussian of standard deviation `sigma`.
+pub(super) fn lattice(sigma: f32) -> (f32, usize) {
+    let nodes_per_unit = NODES_PER_SIGMA / sigma;
+    (nodes_per_unit, (2.0 * nodes_per_unit) as usize + 2)
+}
+
 /// `a + t (b - a)`.
 pub(super) fn lerp(a: f32, b: f32, t: f32) -> f32 {
     a + t * (b - a)
@@ -92,12 +97,12 @@ fn white<const C: usize>(uniforms: [f32; 4]) -> [f32; C] {
 }
 
 /// `exp(-t²/2)` at the taps, scaled to unit energy. In f64 so that the f32 weights do not depend on the library's `exp`.
-fn gaussian() -> [f32; TAPS] {
+pub(super) fn gaussian() -> [f32; FIELD_TAPS] {
     let weight = |tap: usize| {
         let t = (tap as f64 - MARGIN as f64) / f64::from(NODES_PER_SIGMA);
         (-0.5 * t * t).exp()
     };
-    let energy: f64 = (0..TAPS).map(|tap| weight(tap) * weight(tap)).sum();
+    let energy: f64 = (0..FIELD_TAPS).map(|tap| weight(tap) * weight(tap)).sum();
     std::array::from_fn(|tap| (weight(tap) / energy.sqrt()) as f32)
 }
 
@@ -106,7 +111,7 @@ fn smooth<const C: usize>(
     rows: usize,
     columns: usize,
     value: impl Fn(usize, usize) -> [f32; C],
-    weights: &[f32; TAPS],
+    weights: &[f32; FIELD_TAPS],
 ) -> Vec<[f32; C]> {
     let mut sums = Vec::with_capacity(rows * columns);
     for row in 0..rows {

@@ -15,7 +15,8 @@
 //! the patch with nodes σ/2 apart, σ relative to the patch, so that its cost and its shape do not depend on the resolution.
 //!
 //! **Arithmetic** is f32 in the order written, no fused multiply-add. Only +, -, ×, ÷ and square root are used, which IEEE fixes
-//! to the bit; the one table of Gaussian weights is rounded from f64. No result depends on another image or on threads.
+//! to the bit; the one table of Gaussian weights is rounded from f64. No result depends on another image or on threads. The kernels
+//! of `kernels/corruption.cu` do the same to the bit; a change here is a change there.
 //!
 //! # Geometry
 //! A patch has an odd height and width around a central pixel drawn uniformly from the image: its box may stick out of the
@@ -27,6 +28,7 @@ mod mask;
 mod plan;
 mod replacement;
 mod sample;
+mod spec;
 #[cfg(test)]
 mod tests;
 

@@ -60,15 +60,15 @@ pub(super) fn plan(config: &CorruptionConfig, address: Address, extent: [usize; 
     for _ in 0..3 {
         stream.bits();
     }
-    let weights = available(&config.weights, sources);
+    let weights = available(&config.weights, sources.textures.len(), sources.images.len());
     (0..count).map(|number| Patch::draw(config, extent, &weights, number, std::array::from_fn(|_| stream.uniform()))).collect()
 }
 
 /// The weights with those of sources without material set to 0.
-fn available(weights: &Weights, sources: &Sources<'_>) -> [f32; 6] {
+pub(super) fn available(weights: &Weights, textures: usize, images: usize) -> [f32; 6] {
     Source::ALL.map(|source| match source {
-        Source::Texture if sources.textures.is_empty() => 0.0,
-        Source::OtherImage if sources.images.is_empty() => 0.0,
+        Source::Texture if textures == 0 => 0.0,
+        Source::OtherImage if images == 0 => 0.0,
         source => weights.of(source),
     })
 }

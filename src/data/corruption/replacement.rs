@@ -5,7 +5,9 @@ use super::{Source, Sources};
 use crate::data::Image;
 
 /// Smoothing of the elastic source's displacement field, relative to half the patch's side.
-const ELASTIC_SMOOTHING: f32 = 0.3;
+pub(super) const ELASTIC_SMOOTHING: f32 = 0.3;
+/// Range of the smoothing of noise, relative to half the patch's side.
+pub(super) const NOISE_SMOOTHING: [f32; 2] = [0.08, 0.4];
 
 /// One pixel of a patch.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +49,8 @@ impl<'a> Replacement<'a> {
             Source::Constant => Self::Constant(colour(u[0], u[1], u[2], u[3])),
             Source::Brightness => brightness(u, pixel(x, patch.centre[0], patch.centre[1])),
             Source::Noise => {
-                let field = Field::new(address, patch.number, FieldUse::Replacement, log_uniform(u[4], 0.08, 0.4));
+                let sigma = log_uniform(u[4], NOISE_SMOOTHING[0], NOISE_SMOOTHING[1]);
+                let field = Field::new(address, patch.number, FieldUse::Replacement, sigma);
                 let amplitude = between(u[5], 0.05, 0.3);
                 Self::Noise { field, base: colour(u[0], u[1], u[2], u[3]), amplitude, chroma: u[6] }
             }

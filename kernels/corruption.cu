@@ -1,0 +1,496 @@
+// A training batch on the device: crops x of the resident images, and their partial corruption x̂ = M ⊙ y + M̄ ⊙ x, patch after patch
+// (Method §2). Twin of src/data/corruption/, equal to the bit: only + - * / and square root, in the order written there. Which number
+// of which stream decides what is said in src/data/corruption/mod.rs.
+// What differs from step to step is read from `picks`: 32-bit words, each as two floats, its low and its high 16 bits. Word 0 is the
+// step; then each slot has image, top, left, quarter turns, and flips (1 rows, 2 columns).
+#include "philox.cuh"
+#include "spec.cuh"
+
+constexpr uint32_t PICK_WORDS = 5;
+constexpr uint32_t NO_PATCH = 0xFFFFFFFFu;
+constexpr uint32_t MASK_FIELD = 1, REPLACEMENT_FIELD = 2;
+constexpr float NODES_PER_SIGMA = 2.0f;
+constexpr float ELASTIC_SMOOTHING = 0.3f;
+constexpr float DISK_RADIUS = 0.65f, TAPER = 0.35f;
+constexpr uint32_t TILE = 16, WIDE_TILE = TILE + 2 * FIELD_MARGIN;
+
+// A resident picture: its first element, rows, columns.
+struct Picture { uint32_t start, height, width; };
+struct Colour { float c[3]; };
+
+// What is done to one place; which of the fields below opacity count depends on the source.
+struct Patch {
+    uint32_t source;
+    int32_t centre[2], radius[2];
+    float fade, strength, opacity;
+    float origin[2], stride[2];  // texture: under the centre, and per image pixel; elastic: stride is the reach
+    float gain, colour[3];       // texture, brightness: contrast and shift; constant, noise: the colour
+    uint32_t picture;            // texture, other image
+    int32_t shift[2];            // other image
+    uint32_t transposed, recoloured;
+    float amplitude, chroma;     // noise
+    float nodes_per_unit;        // of the replacement's field; 0 where there is none
+};
+static_assert(sizeof(Patch) == 24 * 4, "the scratch memory has 24 floats per patch");
+
+// A node of a random field.
+template <int C> struct alignas(4 * C) Node { float v[C]; };
+
+DEVICE uint32_t word(const float* picks, uint32_t index) { return (uint32_t)picks[2 * index] | (uint32_t)picks[2 * index + 1] << 16; }
+
+// low + u (high - low).
+DEVICE float between(float u, float low, float high) { return low + u * (high - low); }
+DEVICE float cut(float v) { return v < 0.0f ? 0.0f : v > 1.0f ? 1.0f : v; }
+DEVICE float norm2(float a, float b) { return sqrtf(a * a + b * b); }
+DEVICE uint32_t lattice_side(float nodes_per_unit) { return (uint32_t)(2.0f * nodes_per_unit) + 2; }
+
+// One of n items, for u in [0, 1).
+DEVICE uint32_t choose_item(float u, uint32_t n) {
+    uint32_t item = (uint32_t)(u * (float)n);
+    return item < n ? item : n - 1;
+}
+
+// low (high / low)^u by repeated square roots, one per binary digit of u.
+DEVICE float log_uniform(float u, float low, float high) {
+    uint32_t digits = (uint32_t)(u * 16777216.0f);
+    float root = high / low, power = 1.0f;
+    for (int digit = 23; digit >= 0; digit--) {
+        root = sqrtf(root);
+        if (digits >> digit & 1) power *= root;
+    }
+    return low * power;
+}
+
+// Index of a line of n that goes on mirrored on both sides.
+DEVICE uint32_t reflect(int32_t i, uint32_t n) {
+    int32_t period = 2 * (int32_t)n, place = i % period;
+    if (place < 0) place += period;
+    return place < (int32_t)n ? place : period - 1 - place;
+}
+
+DEVICE Colour pixel(const float* picture, uint32_t width, uint32_t row, uint32_t column) {
+    const float* p = picture + (row * width + column) * 3;
+    return {{p[0], p[1], p[2]}};
+}
+
+// The picture at real coordinates, bilinear: first along the row, then across; mirrored beyond its border.
+DEVICE Colour bilinear(const float* picture, uint32_t height, uint32_t width, float row, float column) {
+    float top = floorf(row), left = floorf(column);
+    uint32_t r0 = reflect((int32_t)top, height), r1 = reflect((int32_t)top + 1, height);
+    uint32_t c0 = reflect((int32_t)left, width), c1 = reflect((int32_t)left + 1, width);
+    float down = row - top, right = column - left;
+    Colour a = pixel(picture, width, r0, c0), b = pixel(picture, width, r0, c1);
+    Colour c = pixel(picture, width, r1, c0), d = pixel(picture, width, r1, c1), y;
+#pragma unroll
+    for (int k = 0; k < 3; k++) y.c[k] = between(down, between(right, a.c[k], b.c[k]), between(right, c.c[k], d.c[k]));
+    return y;
+}
+
+// 1/2 + gain (v - 1/2) + shift, cut to [0, 1].
+DEVICE Colour recolour(Colour v, float gain, const float (&shift)[3]) {
+#pragma unroll
+    for (int k = 0; k < 3; k++) v.c[k] = cut(0.5f + gain * (v.c[k] - 0.5f) + shift[k]);
+    return v;
+}
+
+// x[slot, row, column] = the resident image that the slot picks, cropped, flipped, turned.
+// picks: [2 (1 + 5 n)], pictures: [images + textures], pixels: all pictures [height, width, 3], x: [n, side, side, 3].
+// FLOPs: 0. Bytes: 24 n side^2.
+// Bound by memory.
+KERNEL __launch_bounds__(256) corruption_crop(const float* __restrict__ picks, const Picture* __restrict__ pictures,
+                                              const float* __restrict__ pixels, float* __restrict__ x, CorruptionSpec spec) {
+    uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= spec.n * spec.side * spec.side) return;
+    uint32_t slot = i / (spec.side * spec.side), row = i / spec.side % spec.side, column = i % spec.side, last = spec.side - 1;
+    uint32_t own = 1 + PICK_WORDS * slot;
+    Picture picture = pictures[word(picks, own)];
+    uint32_t top = word(picks, own + 1), left = word(picks, own + 2), turns = word(picks, own + 3), flips = word(picks, own + 4);
+    uint32_t r = turns == 0 ? row : turns == 1 ? column : turns == 2 ? last - row : last - column;
+    uint32_t c = turns == 0 ? column : turns == 1 ? last - row : turns == 2 ? last - column : row;
+    if (flips & 1) r = last - r;
+    if (flips & 2) c = last - c;
+    Colour v = pixel(pixels + picture.start, picture.width, top + r, left + c);
+#pragma unroll
+    for (int k = 0; k < 3; k++) x[i * 3 + k] = v.c[k];
+}
+REGISTER_KERNEL(corruption_crop)
+
+// The source at u of the cumulated weights; a constant if none has weight.
+DEVICE uint32_t choose_source(float u, const CorruptionSpec& spec) {
+    float total = 0.0f, low = 0.0f;
+#pragma unroll
+    for (uint32_t s = 0; s < SOURCES; s++) total += spec.weights[s];
+    uint32_t chosen = CONSTANT;
+#pragma unroll
+    for (uint32_t s = 0; s < SOURCES; s++) {
+        if (spec.weights[s] > 0.0f && u * total >= low) chosen = s;
+        low += spec.weights[s];
+    }
+    return chosen;
+}
+
+// A random colour, drawn towards the grey of its mean by 1 - saturation.
+DEVICE void random_colour(float red, float green, float blue, float saturation, float (&colour)[3]) {
+    float mean = (red + green + blue) / 3.0f;
+    colour[0] = between(saturation, mean, red);
+    colour[1] = between(saturation, mean, green);
+    colour[2] = between(saturation, mean, blue);
+}
+
+// A place of a texture, turned over, scaled, and recoloured half of the time.
+DEVICE void plan_texture(const float* u, const Picture* pictures, const CorruptionSpec& spec, Patch& patch) {
+    patch.picture = spec.images + choose_item(u[0], spec.textures);
+    Picture texture = pictures[patch.picture];
+    uint32_t turn = choose_item(u[4], 8);
+    float stride = log_uniform(u[3], 0.5f, 2.0f);
+    patch.origin[0] = u[1] * (float)texture.height;
+    patch.origin[1] = u[2] * (float)texture.width;
+    patch.stride[0] = turn & 1 ? -stride : stride;
+    patch.stride[1] = turn & 2 ? -stride : stride;
+    patch.transposed = turn & 4;
+    patch.recoloured = u[5] < 0.5f;
+    patch.gain = between(u[6], 0.3f, 1.5f);
+    random_colour(u[7], u[8], u[9], u[10], patch.colour);
+#pragma unroll
+    for (int k = 0; k < 3; k++) patch.colour[k] -= 0.5f;
+}
+
+// Another place of a training image, along one axis at least a quarter of the image away.
+DEVICE void plan_other_image(const float* u, const Picture* pictures, const CorruptionSpec& spec, Patch& patch) {
+    patch.picture = choose_item(u[0], spec.images);
+    Picture image = pictures[patch.picture];
+    uint32_t far_axis = choose_item(u[1], 2);
+    float distance = between(u[2], 0.25f, 0.75f);
+    patch.shift[0] = (int32_t)((far_axis == 0 ? distance : u[3]) * (float)image.height);
+    patch.shift[1] = (int32_t)((far_axis == 1 ? distance : u[3]) * (float)image.width);
+}
+
+// Changed contrast, brightness and colour: brighter with probability 1 - mean of the central pixel.
+DEVICE void plan_brightness(const float* u, Colour centre, Patch& patch) {
+    float mean = (centre.c[0] + centre.c[1] + centre.c[2]) / 3.0f;
+    float sign = u[2] < 1.0f - mean ? 1.0f : -1.0f;
+    float common = sign * between(u[1], 0.1f, 0.4f);
+#pragma unroll
+    for (int k = 0; k < 3; k++) patch.colour[k] = common + between(u[3 + k], -0.1f, 0.1f);
+    patch.gain = between(u[0], 0.6f, 1.4f);
+}
+
+DEVICE void plan_noise(const float* u, Patch& patch) {
+    patch.nodes_per_unit = NODES_PER_SIGMA / log_uniform(u[4], 0.08f, 0.4f);
+    patch.amplitude = between(u[5], 0.05f, 0.3f);
+    patch.chroma = u[6];
+    random_colour(u[0], u[1], u[2], u[3], patch.colour);
+}
+
+DEVICE void plan_elastic(const float* u, Patch& patch) {
+    float strength = between(u[0], 0.15f, 0.5f);
+    patch.nodes_per_unit = NODES_PER_SIGMA / ELASTIC_SMOOTHING;
+#pragma unroll
+    for (int axis = 0; axis < 2; axis++) patch.stride[axis] = strength * (float)patch.radius[axis];
+}
+
+// Rows or columns on either side of the centre, for a patch `length` pixels long.
+DEVICE int32_t half_length(float length) {
+    int32_t radius = (int32_t)(length * 0.5f);
+    return radius < 1 ? 1 : radius;
+}
+
+// Where, how large, how soft, how opaque: numbers 0 to 8 of the patch.
+DEVICE void plan_place(const float* u, const CorruptionSpec& spec, Patch& patch) {
+    float side = (float)spec.side;
+    float size = spec.log_uniform_size ? log_uniform(u[2], spec.size[0], spec.size[1]) : between(u[2], spec.size[0], spec.size[1]);
+    float root = sqrtf(log_uniform(u[3], spec.aspect[0], spec.aspect[1]));
+    patch.source = choose_source(u[6], spec);
+    patch.centre[0] = choose_item(u[0], spec.side);
+    patch.centre[1] = choose_item(u[1], spec.side);
+    patch.radius[0] = half_length(size * side * root);
+    patch.radius[1] = half_length(size * side / root);
+    patch.fade = between(u[4], spec.softness[0], spec.softness[1]) * DISK_RADIUS;
+    patch.strength = between(u[5], spec.deformation[0], spec.deformation[1]);
+    patch.opacity = u[7] < spec.blend_probability ? between(u[8], spec.blend[0], spec.blend[1]) : 1.0f;
+}
+
+// patches[slot, number] = the patch, or NO_PATCH from the number of patches of the slot on.
+// picks, pictures as above, x: [n, side, side, 3], patches: [n, patches_max].
+// FLOPs: 250 n patches_max. Bytes: 96 n patches_max.
+// Bound by latency: one thread per patch, a few hundred in all.
+KERNEL __launch_bounds__(64) corruption_plan(const float* __restrict__ picks, const Picture* __restrict__ pictures,
+                                             const float* __restrict__ x, Patch* __restrict__ patches, CorruptionSpec spec) {
+    uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= spec.n * spec.patches_max) return;
+    uint32_t slot = i / spec.patches_max, number = i % spec.patches_max, step = word(picks, 0);
+    Random first = philox(spec.seed, 0, PURPOSE_CORRUPTION, step, slot);
+    uint32_t count = spec.patches_min + below(first.lane[0], spec.patches_max - spec.patches_min + 1);
+    Patch patch = {};
+    patch.source = NO_PATCH;
+    if (number < count) {
+        float u[20];
+#pragma unroll
+        for (uint32_t block = 0; block < 5; block++) {
+            Random random = philox(spec.seed, 1 + 5 * number + block, PURPOSE_CORRUPTION, step, slot);
+#pragma unroll
+            for (int lane = 0; lane < 4; lane++) u[4 * block + lane] = uniform(random.lane[lane]);
+        }
+        plan_place(u, spec, patch);
+        const float* material = u + 9;
+        switch (patch.source) {
+        case TEXTURE: plan_texture(material, pictures, spec, patch); break;
+        case OTHER_IMAGE: plan_other_image(material, pictures, spec, patch); break;
+        case BRIGHTNESS:
+            plan_brightness(material, pixel(x + slot * spec.side * spec.side * 3, spec.side, patch.centre[0], patch.centre[1]), patch);
+            break;
+        case NOISE: plan_noise(material, patch); break;
+        case ELASTIC: plan_elastic(material, patch); break;
+        default: random_colour(material[0], material[1], material[2], material[3], patch.colour);
+        }
+    }
+    patches[i] = patch;
+}
+REGISTER_KERNEL(corruption_plan)
+
+// One random field: which lattice, which numbers, where it is written.
+struct Lattice { uint32_t side, word, step, slot; };
+
+// White noise of standard deviation 1 at node (i, j) of the lattice widened by 6 nodes on every side.
+template <int C> DEVICE Node<C> white(const CorruptionSpec& spec, const Lattice& lattice, uint32_t i, uint32_t j) {
+    uint32_t wide = lattice.side + 2 * FIELD_MARGIN;
+    Random random = philox(spec.seed, i * wide + j, lattice.word, lattice.step, lattice.slot);
+    Node<C> node;
+#pragma unroll
+    for (int c = 0; c < C; c++) node.v[c] = 1.7320508f * (2.0f * uniform(random.lane[c]) - 1.0f);
+    return node;
+}
+
+// The lattice of patch `number` of `slot`, side 0 where it has none. A patch of NO_PATCH has no fields.
+DEVICE Lattice lattice_of(const CorruptionSpec& spec, const float* picks, const Patch& patch, uint32_t field, uint32_t slot, uint32_t number) {
+    bool present = patch.source != NO_PATCH && (field == MASK_FIELD || patch.nodes_per_unit > 0.0f);
+    uint32_t side = field == MASK_FIELD ? spec.mask_side : lattice_side(patch.nodes_per_unit);
+    return {present ? side : 0, PURPOSE_CORRUPTION + (field << 8) + (number << 16), word(picks, 0), slot};
+}
+
+// nodes[i, j] = Σ_a w_a Σ_b w_b n(i + a, j + b) for one tile of 16 x 16 nodes of a lattice: noise for the tile and its margin, then
+// the sums along rows, then across. All threads of the block call it, or none.
+template <int C>
+DEVICE void smooth_tile(const CorruptionSpec& spec, const Lattice& lattice, uint32_t tile, Node<C>* nodes, float (&noise)[C][WIDE_TILE][WIDE_TILE],
+                        float (&rows)[C][WIDE_TILE][TILE]) {
+    uint32_t tiles = (lattice.side + TILE - 1) / TILE, wide = lattice.side + 2 * FIELD_MARGIN;
+    uint32_t top = tile / tiles * TILE, left = tile % tiles * TILE;
+    for (uint32_t k = threadIdx.x; k < WIDE_TILE * WIDE_TILE; k += blockDim.x) {
+        uint32_t i = k / WIDE_TILE, j = k % WIDE_TILE;
+        // Beyond the lattice nothing is summed that is kept.
+        Node<C> node = {};
+        if (top + i < wide && left + j < wide) node = white<C>(spec, lattice, top + i, left + j);
+#pragma unroll
+        for (int c = 0; c < C; c++) noise[c][i][j] = node.v[c];
+    }
+    __syncthreads();
+    for (uint32_t k = threadIdx.x; k < WIDE_TILE * TILE; k += blockDim.x) {
+        uint32_t i = k / TILE, j = k % TILE;
+#pragma unroll
+        for (int c = 0; c < C; c++) {
+            float sum = 0.0f;
+#pragma unroll
+            for (uint32_t tap = 0; tap < FIELD_TAPS; tap++) sum += spec.taps[tap] * noise[c][i][j + tap];
+            rows[c][i][j] = sum;
+        }
+    }
+    __syncthreads();
+    uint32_t i = threadIdx.x / TILE, j = threadIdx.x % TILE;
+    if (top + i >= lattice.side || left + j >= lattice.side) return;
+    Node<C> node = {};
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+#pragma unroll
+        for (uint32_t tap = 0; tap < FIELD_TAPS; tap++) node.v[c] += spec.taps[tap] * rows[c][i + tap][j];
+    }
+    nodes[(top + i) * lattice.side + left + j] = node;
+}
+
+// The same for one node, with its own numbers.
+template <int C> DEVICE Node<C> smooth_node(const CorruptionSpec& spec, const Lattice& lattice, uint32_t i, uint32_t j) {
+    Node<C> node = {};
+    for (uint32_t a = 0; a < FIELD_TAPS; a++) {
+        Node<C> row = {};
+        for (uint32_t b = 0; b < FIELD_TAPS; b++) {
+            Node<C> term = white<C>(spec, lattice, i + a, j + b);
+            for (int c = 0; c < C; c++) row.v[c] += spec.taps[b] * term.v[c];
+        }
+        for (int c = 0; c < C; c++) node.v[c] += spec.taps[a] * row.v[c];
+    }
+    return node;
+}
+
+// The displacement field of the mask of patch first + k: nodes[slot, k, i, j] = Σ_a Σ_b w_a w_b n(i + a, j + b), two channels.
+// Grid: tiles of a lattice, k, slot. picks as above, patches: [n, patches_max], nodes: [n, patches_at_once, mask_side, mask_side, 2].
+// FLOPs: 104 n k mask_side^2. Bytes: 8 n k mask_side^2.
+// Bound by arithmetic: integers of Philox. A lattice of up to 16 x 16 nodes draws no number twice.
+KERNEL __launch_bounds__(256) corruption_mask_field(const float* __restrict__ picks, const Patch* __restrict__ patches, Node<2>* __restrict__ nodes,
+                                                    CorruptionSpec spec, uint32_t first) {
+    SHARED(float, noise, [2][WIDE_TILE][WIDE_TILE]);
+    SHARED(float, rows, [2][WIDE_TILE][TILE]);
+    uint32_t slot = blockIdx.z, number = first + blockIdx.y;
+    Lattice lattice = lattice_of(spec, picks, patches[slot * spec.patches_max + number], MASK_FIELD, slot, number);
+    // The same for the whole block.
+    if (lattice.side == 0) return;
+    uint32_t start = (slot * spec.patches_at_once + blockIdx.y) * spec.mask_side * spec.mask_side;
+    smooth_tile<2>(spec, lattice, blockIdx.x, nodes + start, noise, rows);
+}
+REGISTER_KERNEL(corruption_mask_field)
+
+// The same, one thread per node. Grid: nodes of a lattice, k, slot.
+// FLOPs: 728 n k mask_side^2. Bytes: 8 n k mask_side^2.
+KERNEL __launch_bounds__(256) corruption_mask_field_naive(const float* __restrict__ picks, const Patch* __restrict__ patches,
+                                                          Node<2>* __restrict__ nodes, CorruptionSpec spec, uint32_t first) {
+    uint32_t slot = blockIdx.z, number = first + blockIdx.y, node = blockIdx.x * blockDim.x + threadIdx.x;
+    Lattice lattice = lattice_of(spec, picks, patches[slot * spec.patches_max + number], MASK_FIELD, slot, number);
+    if (node >= lattice.side * lattice.side) return;
+    uint32_t start = (slot * spec.patches_at_once + blockIdx.y) * spec.mask_side * spec.mask_side;
+    nodes[start + node] = smooth_node<2>(spec, lattice, node / lattice.side, node % lattice.side);
+}
+REGISTER_KERNEL(corruption_mask_field_naive)
+
+// The field of the replacement of patch first + k where its source has one: noise of four channels, or the elastic displacement in the
+// first two of them. The lattice is the patch's own and fills the first side^2 of replacement_side^2 nodes.
+// Grid: tiles of the largest lattice, k, slot. nodes: [n, patches_at_once, replacement_side^2, 4], the rest as above.
+// FLOPs: 208 n k replacement_side^2. Bytes: 16 n k replacement_side^2.
+// Bound by arithmetic: integers of Philox.
+KERNEL __launch_bounds__(256) corruption_replacement_field(const float* __restrict__ picks, const Patch* __restrict__ patches,
+                                                           Node<4>* __restrict__ nodes, CorruptionSpec spec, uint32_t first) {
+    SHARED(float, noise, [4][WIDE_TILE][WIDE_TILE]);
+    SHARED(float, rows, [4][WIDE_TILE][TILE]);
+    uint32_t slot = blockIdx.z, number = first + blockIdx.y;
+    Lattice lattice = lattice_of(spec, picks, patches[slot * spec.patches_max + number], REPLACEMENT_FIELD, slot, number);
+    uint32_t tiles = (lattice.side + TILE - 1) / TILE;
+    // The same for the whole block.
+    if (blockIdx.x >= tiles * tiles) return;
+    uint32_t start = (slot * spec.patches_at_once + blockIdx.y) * spec.replacement_side * spec.replacement_side;
+    smooth_tile<4>(spec, lattice, blockIdx.x, nodes + start, noise, rows);
+}
+REGISTER_KERNEL(corruption_replacement_field)
+
+// The same, one thread per node. Grid: nodes of the largest lattice, k, slot.
+// FLOPs: 1456 n k replacement_side^2. Bytes: 16 n k replacement_side^2.
+KERNEL __launch_bounds__(256) corruption_replacement_field_naive(const float* __restrict__ picks, const Patch* __restrict__ patches,
+                                                                 Node<4>* __restrict__ nodes, CorruptionSpec spec, uint32_t first) {
+    uint32_t slot = blockIdx.z, number = first + blockIdx.y, node = blockIdx.x * blockDim.x + threadIdx.x;
+    Lattice lattice = lattice_of(spec, picks, patches[slot * spec.patches_max + number], REPLACEMENT_FIELD, slot, number);
+    if (node >= lattice.side * lattice.side) return;
+    uint32_t start = (slot * spec.patches_at_once + blockIdx.y) * spec.replacement_side * spec.replacement_side;
+    nodes[start + node] = smooth_node<4>(spec, lattice, node / lattice.side, node % lattice.side);
+}
+REGISTER_KERNEL(corruption_replacement_field_naive)
+
+// The lattice cell of a coordinate in [-1, 1] and the place inside it.
+struct Cell { uint32_t index; float place; };
+DEVICE Cell cell_of(float coordinate, float nodes_per_unit, uint32_t side) {
+    float position = (coordinate + 1.0f) * nodes_per_unit;
+    position = position > 0.0f ? position : 0.0f;
+    uint32_t index = (uint32_t)position;
+    index = index < side - 2 ? index : side - 2;
+    return {index, position - (float)index};
+}
+
+// The field at p, bilinear between nodes: first along the row, then across.
+template <int C> DEVICE Node<C> field_at(const Node<C>* nodes, float nodes_per_unit, uint32_t side, const float (&p)[2]) {
+    Cell i = cell_of(p[0], nodes_per_unit, side), j = cell_of(p[1], nodes_per_unit, side);
+    const Node<C>* corner = nodes + i.index * side + j.index;
+    Node<C> a = corner[0], b = corner[1], c = corner[side], d = corner[side + 1], value;
+#pragma unroll
+    for (int k = 0; k < C; k++) value.v[k] = between(i.place, between(j.place, a.v[k], b.v[k]), between(j.place, c.v[k], d.v[k]));
+    return value;
+}
+
+// M(p) = s((R - |q|) / fade), q = p + taper(p) strength (u(p) - u(0)), s the smoothstep.
+DEVICE float soft_mask(const Patch& patch, const Node<2>* nodes, const CorruptionSpec& spec, const float (&p)[2]) {
+    float distance = norm2(p[0], p[1]);
+    // Nothing moves there, and the disk ends before.
+    if (distance >= 1.0f) return 0.0f;
+    const float middle[2] = {0.0f, 0.0f};
+    Node<2> centre = field_at(nodes, spec.mask_nodes_per_unit, spec.mask_side, middle);
+    Node<2> u = field_at(nodes, spec.mask_nodes_per_unit, spec.mask_side, p);
+    float reach = cut((1.0f - distance) * (1.0f / TAPER)) * patch.strength;
+    float depth = DISK_RADIUS - norm2(p[0] + reach * (u.v[0] - centre.v[0]), p[1] + reach * (u.v[1] - centre.v[1]));
+    if (depth <= 0.0f) return 0.0f;
+    if (depth >= patch.fade) return 1.0f;
+    float t = depth / patch.fade;
+    return t * t * (3.0f - 2.0f * t);
+}
+
+// One pixel: place in the image, offset from the patch's centre, the same in units of half the patch's side.
+struct Site { int32_t place[2], offset[2]; float p[2]; };
+
+DEVICE Colour texture_at(const Patch& patch, const Picture* pictures, const float* pixels, const Site& site) {
+    Picture texture = pictures[patch.picture];
+    int32_t down = patch.transposed ? site.offset[1] : site.offset[0], right = patch.transposed ? site.offset[0] : site.offset[1];
+    float row = patch.origin[0] + (float)down * patch.stride[0], column = patch.origin[1] + (float)right * patch.stride[1];
+    Colour found = bilinear(pixels + texture.start, texture.height, texture.width, row, column);
+    return patch.recoloured ? recolour(found, patch.gain, patch.colour) : found;
+}
+
+DEVICE Colour other_image_at(const Patch& patch, const Picture* pictures, const float* pixels, const Site& site) {
+    Picture image = pictures[patch.picture];
+    uint32_t row = reflect(site.place[0] + patch.shift[0], image.height), column = reflect(site.place[1] + patch.shift[1], image.width);
+    return pixel(pixels + image.start, image.width, row, column);
+}
+
+DEVICE Colour noise_at(const Patch& patch, const Node<4>* nodes, const Site& site) {
+    Node<4> noise = field_at(nodes, patch.nodes_per_unit, lattice_side(patch.nodes_per_unit), site.p);
+    Colour y;
+#pragma unroll
+    for (int k = 0; k < 3; k++) y.c[k] = cut(patch.colour[k] + patch.amplitude * between(patch.chroma, noise.v[3], noise.v[k]));
+    return y;
+}
+
+// x is the image before any patch.
+DEVICE Colour elastic_at(const Patch& patch, const Node<4>* nodes, const float* x, uint32_t side, const Site& site) {
+    Node<4> u = field_at(nodes, patch.nodes_per_unit, lattice_side(patch.nodes_per_unit), site.p);
+    float row = (float)site.place[0] + patch.stride[0] * u.v[0], column = (float)site.place[1] + patch.stride[1] * u.v[1];
+    return bilinear(x, side, side, row, column);
+}
+
+// Lays patches first to first + patches_at_once - 1 over what is there: x̂ := x̂ + M_i a (y - x̂), M := M + M_i (1 - M). Before the first
+// patch x̂ is x and M is 0; after the last one M := 1 where it exceeds the threshold, else 0. In between `region` keeps the soft M.
+// Grid: columns of 32 pixels, rows of 8, slot. pictures, pixels, patches as above, x: [n, side, side, 3],
+// shapes: [n, patches_at_once, mask_side, mask_side, 2], materials: [n, patches_at_once, replacement_side^2, 4],
+// corrupted: [n, side, side, 3], region: [n, side, side].
+// FLOPs: 100 n patches_max side^2. Bytes: 28 n side^2.
+// Bound by memory where patches are few and small; the FLOPs are those of patches that cover the image.
+KERNEL __launch_bounds__(256)
+    corruption_lay(const Picture* __restrict__ pictures, const float* __restrict__ pixels, const float* __restrict__ x, const Patch* __restrict__ patches,
+                   const Node<2>* __restrict__ shapes, const Node<4>* __restrict__ materials, float* __restrict__ corrupted, float* __restrict__ region,
+                   CorruptionSpec spec, uint32_t first) {
+    uint32_t column = blockIdx.x * 32 + threadIdx.x % 32, row = blockIdx.y * 8 + threadIdx.x / 32, slot = blockIdx.z;
+    if (row >= spec.side || column >= spec.side) return;
+    uint32_t start = slot * spec.side * spec.side, here = start + row * spec.side + column;
+    uint32_t end = first + spec.patches_at_once < spec.patches_max ? first + spec.patches_at_once : spec.patches_max;
+    Colour current = pixel(first == 0 ? x : corrupted, 0, 0, here);
+    float m = first == 0 ? 0.0f : region[here];
+    for (uint32_t number = first; number < end; number++) {
+        const Patch& patch = patches[slot * spec.patches_max + number];
+        if (patch.source == NO_PATCH) break;
+        Site site = {{(int32_t)row, (int32_t)column}, {(int32_t)row - patch.centre[0], (int32_t)column - patch.centre[1]}, {}};
+        if (abs(site.offset[0]) > patch.radius[0] || abs(site.offset[1]) > patch.radius[1]) continue;
+#pragma unroll
+        for (int axis = 0; axis < 2; axis++) site.p[axis] = (float)site.offset[axis] / (float)patch.radius[axis];
+        uint32_t own = slot * spec.patches_at_once + number - first;
+        float own_mask = soft_mask(patch, shapes + own * spec.mask_side * spec.mask_side, spec, site.p);
+        if (own_mask == 0.0f) continue;
+        const Node<4>* material = materials + own * spec.replacement_side * spec.replacement_side;
+        Colour y;
+        switch (patch.source) {
+        case TEXTURE: y = texture_at(patch, pictures, pixels, site); break;
+        case OTHER_IMAGE: y = other_image_at(patch, pictures, pixels, site); break;
+        case BRIGHTNESS: y = recolour(current, patch.gain, patch.colour); break;
+        case NOISE: y = noise_at(patch, material, site); break;
+        case ELASTIC: y = elastic_at(patch, material, x + start * 3, spec.side, site); break;
+        default: y = {{patch.colour[0], patch.colour[1], patch.colour[2]}};
+        }
+#pragma unroll
+        for (int k = 0; k < 3; k++) current.c[k] = cut(between(own_mask * patch.opacity, current.c[k], y.c[k]));
+        m += own_mask * (1.0f - m);
+    }
+#pragma unroll
+    for (int k = 0; k < 3; k++) corrupted[here * 3 + k] = current.c[k];
+    region[here] = end < spec.patches_max ? m : m > spec.region_threshold ? 1.0f : 0.0f;
+}
+REGISTER_KERNEL(corruption_lay)

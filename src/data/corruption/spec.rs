@@ -1,0 +1,110 @@
+use super::field::{gaussian, lattice};
+use super::plan::available;
+use super::replacement::{ELASTIC_SMOOTHING, NOISE_SMOOTHING};
+use super::{CorruptionConfig, Distribution, Source};
+use crate::error::{Error, Result};
+use crate::shape::{CorruptionSpec, Shape};
+
+/// Floats of random fields that a device holds at once, 32 MiB: more than the default config needs for 64 images.
+const FIELD_FLOATS: usize = 1 << 23;
+/// Most images in one batch: the extent of a grid along z.
+const BATCH_LIMIT: usize = 65535;
+
+impl CorruptionConfig {
+    /// The corruption of a batch of `n` crops of `side` pixels, with that many training images and textures to draw from.
+    ///
+    /// # Errors
+    /// A config that [`CorruptionConfig::validate`] refuses; an empty or too large batch; no image.
+    pub fn spec(&self, seed: u64, n: usize, side: usize, images: usize, textures: usize) -> Result<CorruptionSpec> {
+        self.validate()?;
+        Shape::new(&[n, side, side, 3])?;
+        let pictures = u32::try_from(images + textures);
+        if n > BATCH_LIMIT || images == 0 || pictures.is_err() {
+            let limits = format!("at most {BATCH_LIMIT} crops of at least one image and fewer than 2^32 pictures");
+            return Err(Error::argument(format!("a batch is {limits}, got {n} of {images} images and {textures} textures")));
+        }
+        let weights = available(&self.weights, textures, images);
+        let (mask_nodes_per_unit, mask_side) = lattice(self.deformation.smoothing);
+        let replacement_side = replacement_side(&weights);
+        let floats = n * (2 * mask_side * mask_side + 4 * replacement_side * replacement_side);
+        Ok(CorruptionSpec {
+            seed: [seed as u32, (seed >> 32) as u32],
+            n: n as u32,
+            side: side as u32,
+            images: images as u32,
+            textures: textures as u32,
+            patches_min: self.patches.min,
+            patches_max: self.patches.max,
+            patches_at_once: (FIELD_FLOATS / floats).clamp(1, self.patches.max.max(1) as usize) as u32,
+            log_uniform_size: u32::from(self.size.distribution == Distribution::LogUniform),
+            size: [self.size.min, self.size.max],
+            aspect: [self.aspect.min, self.aspect.max],
+            weights,
+            blend_probability: self.blend.probability,
+            blend: [self.blend.min, self.blend.max],
+            softness: [self.softness.min, self.softness.max],
+            deformation: [self.deformation.min, self.deformation.max],
+            region_threshold: self.region_threshold,
+            mask_nodes_per_unit,
+            mask_side: mask_side as u32,
+            replacement_side: replacement_side as u32,
+            taps: gaussian(),
+        })
+    }
+}
+
+/// Side of the largest lattice that a source with weight needs.
+fn replacement_side(weights: &[f32; 6]) -> usize {
+    let needed = Source::ALL.into_iter().zip(weights).filter(|&(_, &weight)| weight > 0.0);
+    let side = |source| match source {
+        // The finest noise has the largest lattice.
+        Source::Noise => lattice(NOISE_SMOOTHING[0]).1,
+        Source::Elastic => lattice(ELASTIC_SMOOTHING).1,
+        _ => 0,
+    };
+    needed.map(|(source, _)| side(source)).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Deformation, Patches, Weights};
+    use super::*;
+
+    #[test]
+    fn default_fields_of_a_batch_are_in_memory_at_once() {
+        let spec = CorruptionConfig::default().spec(7 << 32 | 5, 64, 256, 200, 30).unwrap();
+        assert_eq!((spec.seed, spec.mask_side, spec.replacement_side, spec.patches_at_once), ([5, 7], 15, 52, 6));
+    }
+
+    #[test]
+    fn memory_for_fields_is_bounded() {
+        let mut config = CorruptionConfig { patches: Patches { min: 0, max: 1000 }, ..CorruptionConfig::default() };
+        config.deformation = Deformation { smoothing: 0.05, ..Deformation::default() };
+        let spec = config.spec(0, 32, 256, 200, 30).unwrap();
+        let floats = 32 * (2 * 82 * 82 + 4 * 52 * 52);
+        assert_eq!((spec.mask_side, spec.patches_at_once as usize), (82, FIELD_FLOATS / floats));
+        assert_eq!(config.spec(0, 60_000, 8, 1, 0).unwrap().patches_at_once, 1);
+        config.patches.max = 0;
+        assert_eq!(config.spec(0, 1, 8, 1, 0).unwrap().patches_at_once, 1);
+    }
+
+    #[test]
+    fn sources_without_material_or_field_cost_nothing() {
+        let mut config = CorruptionConfig::default();
+        assert_eq!(config.spec(0, 1, 8, 1, 0).unwrap().weights, [0.0, 0.2, 0.2, 0.2, 0.1, 0.1]);
+        config.weights = Weights { noise: 0.0, ..Weights::default() };
+        assert_eq!(config.spec(0, 1, 8, 1, 0).unwrap().replacement_side, 15);
+        config.weights.elastic = 0.0;
+        assert_eq!(config.spec(0, 1, 8, 1, 0).unwrap().replacement_side, 0);
+    }
+
+    #[test]
+    fn impossible_batches_are_refused() {
+        let config = CorruptionConfig::default();
+        assert!(config.spec(0, 0, 8, 1, 0).is_err() && config.spec(0, 1, 0, 1, 0).is_err());
+        assert!(config.spec(0, 1, 1 << 16, 1, 0).is_err() && config.spec(0, 1, 8, usize::from(u16::MAX) << 17, 0).is_err());
+        let error = config.spec(0, 70_000, 8, 3, 2).unwrap_err().to_string();
+        assert!(error.ends_with("got 70000 of 3 images and 2 textures"), "{error}");
+        assert!(config.spec(0, 1, 8, 0, 2).is_err());
+    }
+}

@@ -1,0 +1,314 @@
+//! Training batches made by the kernels are those of the host, to the bit, whatever the config and the schedule.
+#![cfg(feature = "emulator")]
+
+use orthoscope::backend::cuda::driver::emulator;
+use orthoscope::backend::{Corruption, Cuda, Pick, Picks, Picture, Storage};
+use orthoscope::data::corruption::{
+    Aspect, Blend, CorruptionConfig, Deformation, Distribution, Patches, Size, Softness, Source, Weights,
+};
+use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, Image, TrainingSet};
+use orthoscope::model::{Architecture, Autoencoder};
+use orthoscope::rng::{Purpose, Stream};
+use orthoscope::shape::CorruptionSpec;
+use orthoscope::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
+
+/// Images of a batch: more than one, and no power of two.
+const COUNT: usize = 3;
+/// Schedules of the emulator; 0 is index order.
+const SCHEDULES: [u64; 4] = [0, 1, 2206, 11723];
+
+/// A picture of independent random pixels: every change of place or value shows.
+fn picture(height: usize, width: usize, number: u32) -> Image {
+    let mut stream = Stream::new(99, Purpose::Test, 0, number);
+    Image::new(height, width, (0..height * width * 3).map(|_| stream.uniform()).collect()).unwrap()
+}
+
+/// Crops of 24 pixels from images of several sizes, with every augmentation, and textures of several sizes.
+fn training_set(corruption: CorruptionConfig) -> TrainingSet {
+    let cloth = GenerateOptions { family: Family::Cloth, size: 40, train: 1, good: 0, defects_per_kind: 1, seed: 3 };
+    TrainingSet {
+        images: vec![picture(24, 24, 0), picture(31, 57, 1), cloth.train_image(0).unwrap(), picture(40, 25, 2)],
+        textures: vec![picture(1, 1, 3), picture(7, 30, 4), picture(64, 5, 5)],
+        size: 24,
+        augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true },
+        corruption,
+        seed: 0x1234_5678_9ABC_DEF0,
+    }
+}
+
+fn only(source: Source) -> CorruptionConfig {
+    let weight = |of: Source| f32::from(u8::from(of == source));
+    let weights = Weights {
+        texture: weight(Source::Texture),
+        other_image: weight(Source::OtherImage),
+        constant: weight(Source::Constant),
+        brightness: weight(Source::Brightness),
+        noise: weight(Source::Noise),
+        elastic: weight(Source::Elastic),
+    };
+    CorruptionConfig { weights, ..CorruptionConfig::default() }
+}
+
+/// The batch of `step` as the device makes it.
+fn device_batch(backend: &Cuda, set: &TrainingSet, step: u64) -> Batch {
+    let resident = set.resident(backend, COUNT).unwrap().expect("the emulator has a memory of its own");
+    let [image_shape, region_shape] = resident.shapes().unwrap();
+    let picks = backend.upload(&set.picks(step, COUNT).elements::<f32>()).unwrap();
+    let mut buffers = [image_shape, image_shape, region_shape].map(|shape| backend.alloc(shape.len()).unwrap());
+    resident.batch(backend, &picks, buffers.each_mut()).unwrap();
+    let [corrupted, target, region] = buffers.map(|buffer| backend.download(&buffer).unwrap());
+    Batch { image_shape, region_shape, corrupted, target, region }
+}
+
+#[track_caller]
+fn assert_same_bits(what: &str, found: &[f32], wanted: &[f32]) {
+    assert_eq!(found.len(), wanted.len(), "{what}");
+    let different = found.iter().zip(wanted).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+    if let Some(first) = found.iter().zip(wanted).position(|(a, b)| a.to_bits() != b.to_bits()) {
+        let (found, wanted) = (found[first], wanted[first]);
+        panic!(
+            "{what}: {different} elements differ, the first is number {first}: {found:e} on the device, {wanted:e} on the host"
+        );
+    }
+}
+
+#[track_caller]
+fn assert_same_batch(what: &str, found: &Batch, wanted: &Batch) {
+    assert_eq!((found.image_shape, found.region_shape), (wanted.image_shape, wanted.region_shape));
+    assert_same_bits(&format!("x, {what}"), &found.target, &wanted.target);
+    assert_same_bits(&format!("M, {what}"), &found.region, &wanted.region);
+    assert_same_bits(&format!("x̂, {what}"), &found.corrupted, &wanted.corrupted);
+}
+
+/// Steps 0, 5 and 70000 under every schedule.
+fn check(what: &str, set: &TrainingSet) {
+    for step in [0, 5, 70_000] {
+        let wanted = set.batch(step, COUNT).unwrap();
+        for schedule in SCHEDULES {
+            let found = device_batch(&Cuda::emulator(schedule), set, step);
+            assert_same_batch(&format!("{what}, step {step}, schedule {schedule}"), &found, &wanted);
+        }
+    }
+}
+
+#[test]
+fn default() {
+    check("default", &training_set(CorruptionConfig::default()));
+}
+
+#[test]
+fn every_source_alone() {
+    for source in Source::ALL {
+        let mut config = only(source);
+        // Enough pixels of every source, at every step.
+        config.patches.min = 3;
+        config.size.min = 0.3;
+        let set = training_set(config);
+        let wanted = set.batch(0, COUNT).unwrap();
+        assert_ne!(wanted.corrupted, wanted.target, "{source:?}");
+        check(source.key(), &set);
+    }
+}
+
+#[test]
+fn ranges_at_their_ends() {
+    let usual = CorruptionConfig::default();
+    let whole = Size { min: 0.5, max: 1.0, distribution: Distribution::Uniform };
+    for (what, config) in [
+        ("uniform sizes", CorruptionConfig { size: whole.clone(), ..usual.clone() }),
+        ("faint", CorruptionConfig { blend: Blend { probability: 1.0, min: 1e-3, max: 0.2 }, ..usual.clone() }),
+        ("hard edges", CorruptionConfig { softness: Softness { min: 0.0, max: 0.0 }, ..usual.clone() }),
+        ("soft edges", CorruptionConfig { softness: Softness { min: 1.0, max: 1.0 }, region_threshold: 0.9, ..usual.clone() }),
+        (
+            "flat, out of the image",
+            CorruptionConfig { size: whole.clone(), aspect: Aspect { min: 0.1, max: 0.1 }, ..usual.clone() },
+        ),
+        ("tall, out of the image", CorruptionConfig { size: whole, aspect: Aspect { min: 10.0, max: 10.0 }, ..usual.clone() }),
+        ("round", CorruptionConfig { deformation: Deformation { min: 0.0, max: 0.0, smoothing: 10.0 }, ..usual.clone() }),
+        ("torn", CorruptionConfig { deformation: Deformation { min: 1.0, max: 1.0, smoothing: 0.1 }, ..usual.clone() }),
+        ("often nothing", CorruptionConfig { patches: Patches { min: 0, max: 1 }, ..usual.clone() }),
+        ("nothing", CorruptionConfig { patches: Patches { min: 0, max: 0 }, ..usual.clone() }),
+    ] {
+        check(what, &training_set(config));
+    }
+}
+
+#[test]
+fn many_patches() {
+    let config = CorruptionConfig { patches: Patches { min: 20, max: 40 }, ..CorruptionConfig::default() };
+    let set = training_set(config);
+    let wanted = set.batch(1, COUNT).unwrap();
+    assert_same_batch("up to 40 patches", &device_batch(&Cuda::emulator(7), &set, 1), &wanted);
+}
+
+#[test]
+fn a_thousand_patches_with_the_finest_fields() {
+    let mut config = CorruptionConfig { patches: Patches { min: 990, max: 1000 }, ..CorruptionConfig::default() };
+    config.deformation.smoothing = 0.05;
+    config.size.max = 0.1;
+    let set = training_set(config);
+    let backend = Cuda::emulator(8);
+    assert_same_batch("1000 patches", &device_batch(&backend, &set, 3), &set.batch(3, COUNT).unwrap());
+    // 32 MiB of fields, and little for everything else.
+    assert!(backend.peak_bytes() < 33 << 20, "{} bytes", backend.peak_bytes());
+}
+
+#[test]
+fn a_set_without_textures() {
+    let set = TrainingSet { textures: Vec::new(), ..training_set(CorruptionConfig::default()) };
+    assert_same_batch("no textures", &device_batch(&Cuda::emulator(3), &set, 2), &set.batch(2, COUNT).unwrap());
+    let set = TrainingSet { corruption: only(Source::Texture), ..set };
+    assert_same_batch("no source", &device_batch(&Cuda::emulator(3), &set, 2), &set.batch(2, COUNT).unwrap());
+}
+
+#[test]
+fn seeds_and_steps_use_all_their_bits() {
+    for seed in [0, 1, u64::from(u32::MAX), 1 << 32, u64::MAX] {
+        let set = TrainingSet { seed, ..training_set(CorruptionConfig::default()) };
+        for step in [0, 65_535, 65_536, (1 << 24) + 1, u64::from(u32::MAX), (1 << 32) + 9] {
+            let found = device_batch(&Cuda::emulator(5), &set, step);
+            assert_same_batch(&format!("seed {seed}, step {step}"), &found, &set.batch(step, COUNT).unwrap());
+        }
+    }
+}
+
+/// A set with its own spec, below the level of [`TrainingSet::resident`].
+fn batch_with(backend: &Cuda, set: &TrainingSet, spec: &CorruptionSpec, step: u64) -> orthoscope::Result<[Vec<f32>; 3]> {
+    let pictures: Vec<_> = set.images.iter().chain(&set.textures).map(picture_of).collect();
+    let resident = backend.resident(&pictures)?.expect("the emulator has a memory of its own");
+    let picks = backend.upload(&set.picks(step, COUNT).elements::<f32>())?;
+    let lengths = [spec.image_len(), spec.image_len(), spec.region_len()];
+    let mut buffers = lengths.map(|len| backend.alloc(len).unwrap());
+    backend.batch(spec, &resident, &picks, buffers.each_mut())?;
+    Ok(buffers.map(|buffer| backend.download(&buffer).unwrap()))
+}
+
+fn picture_of(image: &Image) -> Picture<'_> {
+    Picture { height: image.height, width: image.width, pixels: &image.pixels }
+}
+
+fn spec_of(set: &TrainingSet) -> CorruptionSpec {
+    set.corruption.spec(set.seed, COUNT, set.size, set.images.len(), set.textures.len()).unwrap()
+}
+
+#[test]
+fn memory_at_hand_does_not_change_the_result() {
+    let set = training_set(CorruptionConfig { patches: Patches { min: 4, max: 7 }, ..CorruptionConfig::default() });
+    let wanted = set.batch(6, COUNT).unwrap();
+    for patches_at_once in [1, 2, 3, 6, 7, 20] {
+        let spec = CorruptionSpec { patches_at_once, ..spec_of(&set) };
+        let [corrupted, target, region] = batch_with(&Cuda::emulator(9), &set, &spec, 6).unwrap();
+        let found = Batch { corrupted, target, region, ..device_batch(&Cuda::emulator(9), &set, 6) };
+        assert_same_batch(&format!("{patches_at_once} patches at once"), &found, &wanted);
+    }
+}
+
+#[test]
+fn picks_keep_all_32_bits() {
+    let pick = Pick { image: 0x1234_5678, top: u32::MAX, left: 65_536, flip_rows: true, flip_columns: false, turns: 3 };
+    let picks = Picks { step: (1 << 24) + 1, slots: vec![pick, Pick { flip_columns: true, ..Pick::default() }] };
+    let halves = [1.0, 256.0, 22136.0, 4660.0, 65535.0, 65535.0, 0.0, 1.0, 3.0, 0.0, 1.0, 0.0];
+    let rest = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0];
+    assert_eq!(picks.elements::<f32>(), [&halves[..], &rest].concat());
+    assert_eq!(picks.elements::<f64>().len(), Picks::len(2));
+}
+
+#[test]
+fn operands_that_do_not_fit_are_refused() {
+    let (backend, set) = (Cuda::emulator(1), training_set(CorruptionConfig::default()));
+    let spec = spec_of(&set);
+    let resident = set.resident(&backend, COUNT).unwrap().unwrap();
+    let lengths = [resident.picks_len(), spec.image_len(), spec.image_len(), spec.region_len()];
+    for short in 0..4 {
+        let mut lengths = lengths;
+        lengths[short] -= 1;
+        let [picks, corrupted, x, region] = &mut lengths.map(|len| backend.zeros(len).unwrap());
+        let refused = resident.batch(&backend, picks, [corrupted, x, region]).unwrap_err().to_string();
+        assert!(refused.contains(&lengths[short].to_string()), "{refused}");
+    }
+    let other = CorruptionSpec { textures: 9, ..spec };
+    let refused = batch_with(&backend, &set, &other, 0).unwrap_err().to_string();
+    assert_eq!(refused, "batch: 6 patches at once of 4 images and 9 textures, the device holds 7 pictures");
+    assert!(batch_with(&backend, &set, &CorruptionSpec { patches_at_once: 0, ..spec }, 0).is_err());
+    let torn = Picture { height: 2, width: 3, pixels: &[0.0; 17] };
+    assert!(backend.resident(&[torn]).is_err());
+    assert!(backend.resident(&[Picture { height: 0, width: 3, pixels: &[] }]).is_err());
+}
+
+#[test]
+fn the_spec_has_one_layout() {
+    macro_rules! offsets {
+        ($($field:ident),+) => { vec![$(std::mem::offset_of!(CorruptionSpec, $field)),+, size_of::<CorruptionSpec>()] };
+    }
+    let own = offsets!(
+        seed,
+        n,
+        side,
+        images,
+        textures,
+        patches_min,
+        patches_max,
+        patches_at_once,
+        log_uniform_size,
+        size,
+        aspect,
+        weights,
+        blend_probability,
+        blend,
+        softness,
+        deformation,
+        region_threshold,
+        mask_nodes_per_unit,
+        mask_side,
+        replacement_side,
+        taps
+    );
+    assert_eq!(emulator::layout("CorruptionSpec"), own);
+}
+
+/// Without any one of its barriers a kernel gives another batch under some schedule.
+#[test]
+fn every_barrier_is_needed() {
+    let set = training_set(only(Source::Noise));
+    let wanted = set.batch(0, COUNT).unwrap();
+    let text = include_str!("../kernels/corruption.cu");
+    let barriers: Vec<u32> = (1..).zip(text.lines()).filter(|(_, line)| line.contains("__syncthreads")).map(|(n, _)| n).collect();
+    assert!(!barriers.is_empty());
+    for line in barriers {
+        emulator::omit("corruption.cu", line);
+        let caught = (1..6).any(|schedule| {
+            let found = device_batch(&Cuda::emulator(schedule), &set, 0);
+            found.corrupted != wanted.corrupted || found.region != wanted.region
+        });
+        assert!(emulator::omit("", 0) > 0, "the barrier in line {line} was never reached");
+        assert!(caught, "no schedule shows that the barrier in line {line} is missing");
+    }
+}
+
+#[test]
+fn training_on_resident_images_is_training_on_batches_of_the_host() {
+    let recipe = Recipe {
+        architecture: Architecture::Autoencoder(Autoencoder { model: 2, width: 3, dilations: vec![1, 2] }),
+        objective: ObjectiveConfig::default(),
+        optimiser: OptimiserConfig { steps: 5, batch: COUNT, warmup: 2, average: 0.9, ..OptimiserConfig::default() },
+        seed: 5,
+    };
+    let (backend, set) = (Cuda::emulator(1), training_set(CorruptionConfig::default()));
+    let resident = set.resident(&backend, COUNT).unwrap().unwrap();
+    let [mut host, mut device] = [(); 2].map(|()| Trainer::new(&backend, recipe.clone()).unwrap());
+    for step in 0..5 {
+        let batch = set.batch(step, COUNT).unwrap();
+        let wanted = host.advance(&batch).unwrap();
+        // One batch of the host in between: what was recorded for the others must not be repeated for it.
+        let found = if step == 3 {
+            device.advance(&batch).unwrap()
+        } else {
+            device.advance_resident(&resident, &set.picks(step, COUNT)).unwrap()
+        };
+        assert_eq!(found, wanted, "step {step}");
+    }
+    let short = device.advance_resident(&resident, &set.picks(5, COUNT - 1)).unwrap_err().to_string();
+    assert!(short.contains(char::is_numeric), "{short}");
+    let [host, device] = [host, device].map(|trainer| trainer.checkpoint("config").unwrap().encode().unwrap());
+    assert!(host == device, "the weights differ");
+}
