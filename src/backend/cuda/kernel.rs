@@ -1,6 +1,9 @@
 //! What is known of each kernel before it runs: its file, its block, what it costs.
 
-use super::{box_average, ccm, channels, conv2d, gemm, linear, objective, optimise, pointwise, pool, reduce, sdc, upsample};
+use super::{
+    box_average, ccm, channels, conv2d, conv2d_bf16, gemm, linear, objective, optimise, pointwise, pool, reduce, sdc, sdc_bf16,
+    upsample,
+};
 
 /// One kernel of `kernels/`.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ pub const KERNELS: &[&[&Kernel]] = &[
     ccm::KERNELS,
     channels::KERNELS,
     conv2d::KERNELS,
+    conv2d_bf16::KERNELS,
     gemm::KERNELS,
     linear::KERNELS,
     objective::KERNELS,
@@ -42,6 +46,7 @@ pub const KERNELS: &[&[&Kernel]] = &[
     pool::KERNELS,
     reduce::KERNELS,
     sdc::KERNELS,
+    sdc_bf16::KERNELS,
     upsample::KERNELS,
 ];
 
@@ -49,6 +54,8 @@ pub const KERNELS: &[&[&Kernel]] = &[
 pub const HEADERS: &[(&str, &str)] = &[
     ("activation.cuh", include_str!("../../../kernels/activation.cuh")),
     ("gemm.cuh", include_str!("../../../kernels/gemm.cuh")),
+    ("mma.cuh", include_str!("../../../kernels/mma.cuh")),
+    ("patches_bf16.cuh", include_str!("../../../kernels/patches_bf16.cuh")),
     ("dev.cuh", include_str!("../../../kernels/dev.cuh")),
     ("spec.cuh", include_str!("../../../kernels/spec.cuh")),
 ];

@@ -15,6 +15,7 @@ mod box_average;
 mod ccm;
 mod channels;
 mod conv2d;
+mod conv2d_bf16;
 pub mod driver;
 mod gemm;
 pub mod kernel;
@@ -27,6 +28,7 @@ mod pointwise;
 mod pool;
 mod reduce;
 mod sdc;
+mod sdc_bf16;
 mod storage;
 mod upsample;
 
@@ -52,6 +54,8 @@ pub enum Mode {
     Tiled,
     /// One thread per output element, f32: what the others are checked against on the device.
     Naive,
+    /// Convolutions on tensor cores: operands rounded to bf16 in every call, sums and results f32. The rest as `Tiled`.
+    Bf16,
 }
 
 impl Cuda {
