@@ -4,7 +4,7 @@ use super::gemm::{GEMM_THREADS, tiles};
 use super::kernel::{File, Kernel};
 use super::launch::blocks;
 use super::reduce::column_sums;
-use super::{Buffer, Cuda, Mode, check_lengths};
+use super::{Buffer, Cuda, Mode, check_lengths, conv2d_bf16};
 use crate::backend::{Conv2d, Linear};
 use crate::error::Result;
 use crate::shape::{Conv2dSpec, LinearSpec};
@@ -64,6 +64,8 @@ pub(super) const KERNELS: &[&Kernel] = &[
 /// Which kernels a convolution takes. Depends on its shape alone.
 enum Route {
     Naive,
+    /// On tensor cores.
+    Bf16,
     /// Up to four output channels.
     FewOutputs,
     /// Up to four input channels.
@@ -79,6 +81,7 @@ impl Cuda {
         let narrow = spec.kernel <= FEW_KERNEL;
         match self.mode {
             Mode::Naive => Route::Naive,
+            Mode::Bf16 if conv2d_bf16::fits(spec, 1) => Route::Bf16,
             _ if narrow && extents.c_out <= FEW => Route::FewOutputs,
             _ if narrow && extents.c_in <= FEW => Route::FewInputs,
             _ if (spec.kernel, spec.stride, spec.padding) == (1, 1, 0) => Route::Linear(LinearSpec {
@@ -101,6 +104,7 @@ impl Conv2d for Cuda {
         check_lengths(OP, &operands)?;
         let launch = match self.route(spec) {
             Route::Naive => self.launch_over(&FORWARD_NAIVE, extents.y()),
+            Route::Bf16 => return self.conv2d_bf16(spec, x, w, b, y),
             Route::FewOutputs => self.launch(&FEW_OUTPUTS, [blocks(extents.rows, GROUP_PIXELS), 1, 1]),
             Route::FewInputs => self.launch(&FEW_INPUTS, tiles(extents.rows, extents.c_out)),
             Route::Linear(linear) => return self.linear(&linear, x, w, b, y),
@@ -114,6 +118,7 @@ impl Conv2d for Cuda {
         check_lengths(OP, &[("dz", dz.len(), extents.y()), ("w", w.len(), extents.w()), ("dx", dx.len(), extents.x())])?;
         let launch = match self.route(spec) {
             Route::Naive => self.launch_over(&INPUT_GRAD_NAIVE, extents.x()),
+            Route::Bf16 => return self.conv2d_input_grad_bf16(spec, dz, w, dx),
             Route::FewOutputs => {
                 let threads = extents.inputs.div_ceil(THREAD_PIXELS) * extents.c_in.div_ceil(4);
                 self.launch_over(&FEW_OUTPUTS_INPUT_GRAD, threads)
@@ -148,6 +153,7 @@ impl Conv2d for Cuda {
                 let launch = self.launch_over(&WEIGHT_GRAD_NAIVE, extents.w());
                 launch.input(x).input(dz).output(dw).value(*spec).run()?;
             }
+            Route::Bf16 => self.conv2d_weight_grad_bf16(spec, x, dz, dw)?,
             Route::FewOutputs => {
                 self.split_weight_grad(&FEW_OUTPUTS_WEIGHT_GRAD, spec, [x, dz], dw, |[_, _, z]| [columns(extents.c_in), 1, z])?;
             }

@@ -1,7 +1,8 @@
 //! What is known of each kernel before it runs: its file, its block, what it costs.
 
 use super::{
-    box_average, ccm, channels, conv2d, corruption, gemm, linear, objective, optimise, pointwise, pool, reduce, sdc, upsample,
+    box_average, ccm, channels, conv2d, conv2d_bf16, corruption, gemm, linear, objective, optimise, pointwise, pool, reduce, sdc,
+    sdc_bf16, upsample,
 };
 
 /// One kernel of `kernels/`.
@@ -37,6 +38,7 @@ pub const KERNELS: &[&[&Kernel]] = &[
     channels::KERNELS,
     conv2d::KERNELS,
     corruption::KERNELS,
+    conv2d_bf16::KERNELS,
     gemm::KERNELS,
     linear::KERNELS,
     objective::KERNELS,
@@ -45,6 +47,7 @@ pub const KERNELS: &[&[&Kernel]] = &[
     pool::KERNELS,
     reduce::KERNELS,
     sdc::KERNELS,
+    sdc_bf16::KERNELS,
     upsample::KERNELS,
 ];
 
@@ -52,6 +55,8 @@ pub const KERNELS: &[&[&Kernel]] = &[
 pub const HEADERS: &[(&str, &str)] = &[
     ("activation.cuh", include_str!("../../../kernels/activation.cuh")),
     ("gemm.cuh", include_str!("../../../kernels/gemm.cuh")),
+    ("mma.cuh", include_str!("../../../kernels/mma.cuh")),
+    ("patches_bf16.cuh", include_str!("../../../kernels/patches_bf16.cuh")),
     ("dev.cuh", include_str!("../../../kernels/dev.cuh")),
     ("elements.cuh", include_str!("../../../kernels/elements.cuh")),
     ("philox.cuh", include_str!("../../../kernels/philox.cuh")),

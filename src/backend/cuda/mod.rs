@@ -16,6 +16,7 @@ mod ccm;
 mod channels;
 mod conv2d;
 mod corruption;
+mod conv2d_bf16;
 pub mod driver;
 mod gemm;
 pub mod kernel;
@@ -30,6 +31,7 @@ mod pointwise;
 mod pool;
 mod reduce;
 mod sdc;
+mod sdc_bf16;
 mod storage;
 mod upsample;
 
@@ -55,6 +57,8 @@ pub enum Mode {
     Tiled,
     /// One thread per output element, f32: what the others are checked against on the device.
     Naive,
+    /// Convolutions on tensor cores: operands rounded to bf16 in every call, sums and results f32. The rest as `Tiled`.
+    Bf16,
 }
 
 impl Cuda {

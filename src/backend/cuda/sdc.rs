@@ -3,7 +3,7 @@
 use super::gemm::{GEMM_THREADS, splits, tiles};
 use super::kernel::{File, Kernel};
 use super::reduce::column_sums_of;
-use super::{Buffer, Cuda, Mode, check_lengths};
+use super::{Buffer, Cuda, Mode, check_lengths, sdc_bf16};
 use crate::backend::{Sdc, Storage};
 use crate::error::{Error, Result};
 use crate::shape::SdcSpec;
@@ -44,6 +44,7 @@ impl Sdc for Cuda {
         extents.check_each("b", b, extents.c_out)?;
         let launch = match self.mode {
             Mode::Naive => self.launch_over(&FORWARD_NAIVE, extents.y()),
+            Mode::Bf16 if sdc_bf16::fits(spec) => return self.sdc_bf16(spec, x, w, b, y),
             _ => {
                 let [m, n, _] = tiles(extents.pixels, extents.c_out);
                 self.launch(&FORWARD, [m, n, spec.branches])
@@ -58,6 +59,7 @@ impl Sdc for Cuda {
         extents.check_each("w", w, extents.weight())?;
         let launch = match self.mode {
             Mode::Naive => self.launch_over(&INPUT_GRAD_NAIVE, extents.x()),
+            Mode::Bf16 if sdc_bf16::fits(spec) => return self.sdc_input_grad_bf16(spec, dz, w, dx),
             _ => self.launch(&INPUT_GRAD, tiles(extents.pixels, extents.c_in)),
         };
         launch.input(dz).inputs(w).output(dx).value(*spec).run()
@@ -73,6 +75,7 @@ impl Sdc for Cuda {
                 let launch = self.launch_over(&WEIGHT_GRAD_NAIVE, extents.branches * extents.weight());
                 launch.input(x).input(dz).outputs(dw).value(*spec).run()?;
             }
+            Mode::Bf16 if sdc_bf16::fits(spec) => self.sdc_weight_grad_bf16(spec, x, dz, dw)?,
             _ => self.sdc_split_weight_grad(spec, x, dz, dw)?,
         }
         let joined = extents.branches * extents.c_out;

@@ -1,0 +1,75 @@
+// Convolution, y[p, q, o] = A(b[o] + Σ_{a, b, i} w[o, a, b, i] x[p·stride + a·dilation - padding, q·stride + b·dilation - padding, i]), and
+// its adjoints on tensor cores.
+//
+// The operands of each product are stored as bf16, rounded to nearest even once per call; sums, bias, activation, results and all that
+// lies between operations stay f32. So each operand carries a relative error of at most u = 2^-8, and a result differs from that of exact
+// operands by at most (2 u + u²) Σ |x| |w|, elementwise, besides the rounding of f32 sums.
+//
+// Every convolution is an implicit GEMM, see mma.cuh. Bound by arithmetic from about 64 channels on, by memory below. The oracle on the
+// device are the naive f32 kernels of conv2d.cu on operands that bf16 holds exactly.
+#include "patches_bf16.cuh"
+
+DEVICE float bf16_pair(float low, float high) { return __uint_as_float(to_bf16(low).bits | (uint32_t)to_bf16(high).bits << 16); }
+
+// y = x rounded, in rows first.. of y. x: [rows, c], y: [first + rows, padded c], zeros where padded. One thread per 8 values; bound by
+// memory.
+// FLOPs: 0. Bytes: 4 rows c + 2 rows padded(c).
+KERNEL __launch_bounds__(256) round_rows(const float* __restrict__ x, bf16* __restrict__ y, uint32_t rows, uint32_t c, uint32_t first) {
+    uint32_t index = blockIdx.x * blockDim.x + threadIdx.x, chunks = padded(c) / CHUNK;
+    uint32_t row = index / chunks, i = index % chunks * CHUNK;
+    if (row >= rows) return;
+    float4 low = load_quad(x, row * c + i, quad_count(i, c)), high = load_quad(x, row * c + i + 4, quad_count(i + 4, c));
+    float4 pairs = make_float4(bf16_pair(low.x, low.y), bf16_pair(low.z, low.w), bf16_pair(high.x, high.y), bf16_pair(high.z, high.w));
+    store4((float*)(y + ((first + row) * chunks * CHUNK + i)), pairs);
+}
+REGISTER_KERNEL(round_rows)
+
+// y = w rounded, output channels last. w: [c_out, taps, c_in], y: [c_in, branches, taps, padded c_out], of which this writes one branch,
+// zeros where padded. One thread per 8 values; bound by memory.
+// FLOPs: 0. Bytes: 4 c_out taps c_in + 2 padded(c_out) taps c_in.
+KERNEL __launch_bounds__(256) round_transposed(const float* __restrict__ w, bf16* __restrict__ y, uint32_t c_out, uint32_t taps, uint32_t c_in,
+                                               uint32_t branch, uint32_t branches) {
+    uint32_t index = blockIdx.x * blockDim.x + threadIdx.x;
+    uint32_t i = index % c_in, tap = index / c_in % taps, first = index / c_in / taps * CHUNK;
+    if (first >= c_out) return;
+    auto value = [&](uint32_t o) { return o < c_out ? w[(o * taps + tap) * c_in + i] : 0.0f; };
+    auto pair = [&](uint32_t o) { return bf16_pair(value(o), value(o + 1)); };
+    uint32_t row = (i * branches + branch) * taps + tap;
+    store4((float*)(y + (row * padded(c_out) + first)), make_float4(pair(first), pair(first + 2), pair(first + 4), pair(first + 6)));
+}
+REGISTER_KERNEL(round_transposed)
+
+// y = A(w * x + b). x: [n, h, w, padded c_in], w: [c_out, kernel, kernel, padded c_in], b: [c_out] or null, y: [n, h_out, w_out, c_out].
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 (n h w c_in + c_out kernel kernel c_in) + 4 n h_out w_out c_out.
+KERNEL __launch_bounds__(128)
+    conv2d_bf16(const bf16* __restrict__ x, const bf16* __restrict__ w, const float* __restrict__ b, float* __restrict__ y, Conv2dSpec s) {
+    SHARED(PixelTiles, tiles);
+    convolve(tiles, x, w, b, y, s, s.c_out, 0, s.activation);
+}
+REGISTER_KERNEL(conv2d_bf16)
+
+// dx += wᵀ * dz. dz: [n, h_out, w_out, padded c_out], w: [c_in, kernel, kernel, padded c_out], dx: [n, h, w, c_in].
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 (n h_out w_out c_out + c_out kernel kernel c_in) + 8 n h w c_in.
+KERNEL __launch_bounds__(128)
+    conv2d_input_grad_bf16(const bf16* __restrict__ dz, const bf16* __restrict__ w, float* __restrict__ dx, Conv2dSpec s) {
+    SHARED(PixelTiles, tiles);
+    convolve_adjoint(tiles, dz, w, dx, s, OneBranch{{s.dilation, s.padding}});
+}
+REGISTER_KERNEL(conv2d_input_grad_bf16)
+
+// partial[s] = Σ x dz over split s of the output pixels; sum_splits adds them up. x: [n, h, w, padded c_in], dz: [n, h_out, w_out,
+// branches, padded c_out], of which one branch counts, partial: [splits, c_out, kernel, kernel, c_in].
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 (n h w c_in + n h_out w_out c_out) + 4 splits c_out kernel kernel c_in.
+KERNEL __launch_bounds__(128) conv2d_weight_grad_bf16(const bf16* __restrict__ x, const bf16* __restrict__ dz, float* __restrict__ partial,
+                                                      Conv2dSpec s, uint32_t branch, uint32_t branches) {
+    SHARED(WeightTiles, tiles);
+    uint32_t taps = s.kernel * s.kernel, c_out = padded(s.c_out), m0 = blockIdx.x * CHANNELS, n0 = blockIdx.y * WEIGHTS;
+    View view = forward_view(s);
+    Split split = split_of(view.pixels(), blockIdx.z, gridDim.z);
+    RowChunks<CHANNELS> left(dz, c_out, branches * c_out, branch * c_out, m0, split);
+    PatchColumns<WEIGHTS> right(x, view, {s.dilation, s.padding}, s.kernel, padded(s.c_in), n0, split);
+    MmaSums<CHANNELS, WEIGHTS> sums;
+    mma(tiles, left, right, mma_steps(split.end - split.begin), sums);
+    sums.each_row(m0, n0, StoreTaps{partial + (uint64_t)blockIdx.z * s.c_out * taps * s.c_in, s.c_out, taps, s.c_in});
+}
+REGISTER_KERNEL(conv2d_weight_grad_bf16)

@@ -1,0 +1,156 @@
+// Products of bf16 matrices in tiles on tensor cores, C[m][n] = Σ_k A(m, k) B(n, k) with f32 sums, where A and B are whatever a loader
+// copies into shared memory.
+//
+// A loader is one thread's share of the copies. It has
+//   ALONG_DEPTH   whether the 8 values of a chunk of 16 bytes follow k (true) or the rows (false),
+//   EXTENT        rows of its tile,
+//   fill(tile)    starts the copies of the next MMA_K steps of k, zeros where there is nothing, and moves on.
+//
+// Block: 4 warps in two rows and two columns make M x N values. Three stages of shared memory: while one is multiplied, two are on
+// their way. Chunks are swizzled, so that neither the copies nor ldmatrix meet in a bank.
+#pragma once
+#include "gemm.cuh"
+
+constexpr uint32_t MMA_K = 32, MMA_THREADS = 128, STAGES = 3, CHUNK = 8;
+constexpr uint32_t DEPTH_CHUNKS = MMA_K / CHUNK;
+
+template <uint32_t M, uint32_t N> struct MmaTiles { bf16 a[STAGES][M * MMA_K], b[STAGES][N * MMA_K]; };
+
+// Channels are padded with zeros to whole chunks, so that a chunk never reaches into the next pixel or tap.
+DEVICE uint32_t padded(uint32_t channels) { return (channels + CHUNK - 1) / CHUNK * CHUNK; }
+
+// The chunk at (row, chunk of the depth) of a tile [rows, MMA_K], and at (k, chunk of the rows) of a tile [MMA_K, rows].
+DEVICE uint32_t depth_chunk(uint32_t row, uint32_t chunk) { return row * MMA_K + (chunk ^ (row / 2 % DEPTH_CHUNKS)) * CHUNK; }
+template <uint32_t ROWS> DEVICE uint32_t row_chunk(uint32_t k, uint32_t chunk) { return k * ROWS + (chunk ^ (k % 8)) * CHUNK; }
+
+// Fragments of 16 x 16 values from row r and step k of a tile, as the left operand of mma m16n8k16, and as two right operands.
+template <class Loader> DEVICE void left_fragment(uint32_t (&a)[4], const bf16* tile, uint32_t r, uint32_t k) {
+    uint32_t lane = threadIdx.x % WARP;
+    if (Loader::ALONG_DEPTH) ldmatrix4(a, tile + depth_chunk(r + lane % 16, k / CHUNK + lane / 16));
+    else ldmatrix4_transposed(a, tile + row_chunk<Loader::EXTENT>(k + lane % 8 + lane / 16 * 8, r / CHUNK + lane / 8 % 2));
+}
+template <class Loader> DEVICE void right_fragments(uint32_t (&b)[4], const bf16* tile, uint32_t r, uint32_t k) {
+    uint32_t lane = threadIdx.x % WARP;
+    if (Loader::ALONG_DEPTH) ldmatrix4(b, tile + depth_chunk(r + lane % 8 + lane / 16 * 8, k / CHUNK + lane / 8 % 2));
+    else ldmatrix4_transposed(b, tile + row_chunk<Loader::EXTENT>(k + lane % 16, r / CHUNK + lane / 16));
+}
+
+// One warp's part of C: M/2 x N/2 values in pieces of 16 x 8.
+template <uint32_t M, uint32_t N> struct MmaSums {
+    float c[M / 32][N / 16][4];
+
+    DEVICE static uint32_t first_m() { return threadIdx.x / WARP % 2 * (M / 2); }
+    DEVICE static uint32_t first_n() { return threadIdx.x / WARP / 2 * (N / 2); }
+
+    DEVICE MmaSums() {
+#pragma unroll
+        for (uint32_t i = 0; i < M / 32; i++)
+#pragma unroll
+            for (uint32_t j = 0; j < N / 16; j++) c[i][j][0] = c[i][j][1] = c[i][j][2] = c[i][j][3] = 0.0f;
+    }
+
+    // c += the product of two tiles.
+    template <class A, class B> DEVICE void add(const bf16* left, const bf16* right) {
+#pragma unroll
+        for (uint32_t k = 0; k < MMA_K; k += 16) {
+            uint32_t b[N / 16][2];
+#pragma unroll
+            for (uint32_t j = 0; j < N / 16; j += 2) {
+                uint32_t pair[4];
+                right_fragments<B>(pair, right, first_n() + j * 8, k);
+                b[j][0] = pair[0]; b[j][1] = pair[1]; b[j + 1][0] = pair[2]; b[j + 1][1] = pair[3];
+            }
+#pragma unroll
+            for (uint32_t i = 0; i < M / 32; i++) {
+                uint32_t a[4];
+                left_fragment<A>(a, left, first_m() + i * 16, k);
+#pragma unroll
+                for (uint32_t j = 0; j < N / 16; j++) mma_bf16(c[i][j], a, b[j]);
+            }
+        }
+    }
+
+    // Calls store(m, n, four values at n..n+3) for the tile at (m0, n0); `store` checks the bounds. A lane holds two values of each of
+    // two rows: neighbours swap, so that even lanes have four of the upper row and odd lanes four of the lower.
+    template <class Store> DEVICE void each_row(uint32_t m0, uint32_t n0, const Store& store) const {
+        uint32_t lane = threadIdx.x % WARP, odd = lane % 2;
+        uint32_t m = m0 + first_m() + lane / 4 + odd * 8, n = n0 + first_n() + lane % 4 / 2 * 4;
+#pragma unroll
+        for (uint32_t i = 0; i < M / 32; i++)
+#pragma unroll
+            for (uint32_t j = 0; j < N / 16; j++) {
+                const float(&v)[4] = c[i][j];
+                float first = __shfl_xor_sync(ALL_LANES, odd ? v[0] : v[2], 1), second = __shfl_xor_sync(ALL_LANES, odd ? v[1] : v[3], 1);
+                store(m + i * 16, n + j * 8, odd ? make_float4(first, second, v[2], v[3]) : make_float4(v[0], v[1], first, second));
+            }
+    }
+};
+
+// sums += the product over `steps` times MMA_K steps of k.
+template <uint32_t M, uint32_t N, class A, class B> DEVICE void mma(MmaTiles<M, N>& tiles, A& a, B& b, uint32_t steps, MmaSums<M, N>& sums) {
+    static_assert(A::EXTENT == M && B::EXTENT == N, "loaders of the tile's extents");
+    // A group of copies per stage, empty past the end, so that the wait counts groups alike in every step.
+    auto fill = [&](uint32_t step, uint32_t stage) {
+        if (step < steps) { a.fill(tiles.a[stage]); b.fill(tiles.b[stage]); }
+        cp_commit();
+    };
+    fill(0, 0);
+    fill(1, 1);
+    uint32_t stage = 0, free = 2;
+    for (uint32_t step = 0; step < steps; step++) {
+        cp_wait<1>();     // this thread's copies of the stage have landed,
+        __syncthreads();  // everyone's have, and the stage before is no longer read
+        fill(step + 2, free);
+        sums.template add<A, B>(tiles.a[stage], tiles.b[stage]);
+        free = stage;
+        stage = stage + 1 == STAGES ? 0 : stage + 1;
+    }
+}
+
+// One operand [rows, depth], the depth a multiple of a chunk.
+template <uint32_t ROWS> struct DepthChunks {
+    static constexpr bool ALONG_DEPTH = true;
+    static constexpr uint32_t EXTENT = ROWS;
+    const bf16* p;
+    uint32_t rows, depth, row, k;
+
+    DEVICE DepthChunks(const bf16* p, uint32_t rows, uint32_t depth, uint32_t first_row)
+        : p(p), rows(rows), depth(depth), row(first_row + threadIdx.x / DEPTH_CHUNKS), k(threadIdx.x % DEPTH_CHUNKS * CHUNK) {}
+
+    DEVICE void fill(bf16* tile) {
+#pragma unroll
+        for (uint32_t j = 0; j < ROWS; j += MMA_THREADS / DEPTH_CHUNKS) {
+            bool valid = row + j < rows && k < depth;
+            uint32_t target = depth_chunk(threadIdx.x / DEPTH_CHUNKS + j, threadIdx.x % DEPTH_CHUNKS);
+            cp_async16(tile + target, p + (valid ? (row + j) * depth + k : 0), valid);
+        }
+        k += MMA_K;
+    }
+};
+
+// One operand [depth, pitch], of which the rows are columns first_row.. of `rows`, behind `start`; all but first_row in whole chunks.
+template <uint32_t ROWS> struct RowChunks {
+    static constexpr bool ALONG_DEPTH = false;
+    static constexpr uint32_t EXTENT = ROWS;
+    static constexpr uint32_t CHUNKS = ROWS / CHUNK;
+    const bf16* p;
+    uint32_t column, pitch, k, end;
+
+    DEVICE RowChunks(const bf16* p, uint32_t rows, uint32_t pitch, uint32_t start, uint32_t first_row, Split split)
+        : p(p), column(first_row + threadIdx.x % CHUNKS * CHUNK), pitch(pitch), k(split.begin + threadIdx.x / CHUNKS), end(split.end) {
+        if (column >= rows) end = 0;
+        column += start;
+    }
+
+    DEVICE void fill(bf16* tile) {
+#pragma unroll
+        for (uint32_t j = 0; j < MMA_K; j += MMA_THREADS / CHUNKS) {
+            bool valid = k < end;
+            uint32_t target = row_chunk<ROWS>(threadIdx.x / CHUNKS + j, threadIdx.x % CHUNKS);
+            cp_async16(tile + target, p + (valid ? k * pitch + column : 0), valid);
+            k += MMA_THREADS / CHUNKS;
+        }
+    }
+};
+
+DEVICE uint32_t mma_steps(uint32_t depth) { return (depth + MMA_K - 1) / MMA_K; }

@@ -1,0 +1,157 @@
+//! Convolution on tensor cores, `kernels/conv2d_bf16.cu`: operands are rounded to bf16 into scratch buffers, once per call; sums and
+//! results are f32. The lengths of all buffers are checked by the caller.
+
+use super::gemm::GEMM_THREADS;
+use super::kernel::{File, Kernel};
+use super::launch::blocks;
+use super::{Buffer, Cuda};
+use crate::backend::Storage;
+use crate::error::Result;
+use crate::shape::Conv2dSpec;
+
+/// Channels of a chunk of 16 bytes; scratch buffers have whole chunks.
+const CHUNK: usize = 8;
+/// Pixels, channels, and (tap, channel) pairs that one block makes.
+const PIXELS: u32 = 128;
+const CHANNELS: u32 = 64;
+const WEIGHTS: u32 = 128;
+/// Extents and distances up to here cannot leave the range of positions that kernels count with.
+const MAX_EXTENT: u64 = 1 << 28;
+/// Channels up to here need no more blocks along y than a grid may have.
+const MAX_CHANNELS: u32 = 1 << 16;
+
+const FLOPS: &str = "2 n h_out w_out c_out kernel kernel c_in";
+
+static FILE: File = File { name: "conv2d_bf16.cu", text: include_str!("../../../kernels/conv2d_bf16.cu") };
+
+const fn kernel(name: &'static str, threads: u32, flops: &'static str, bytes: &'static str) -> Kernel {
+    Kernel { name, file: &FILE, threads, dynamic_shared: 0, flops, bytes }
+}
+
+static ROUND_ROWS: Kernel = kernel("round_rows", 256, "0", "4 rows c + 2 rows padded(c)");
+static ROUND_TRANSPOSED: Kernel = kernel("round_transposed", 256, "0", "4 c_out taps c_in + 2 padded(c_out) taps c_in");
+static FORWARD: Kernel =
+    kernel("conv2d_bf16", GEMM_THREADS, FLOPS, "2 (n h w c_in + c_out kernel kernel c_in) + 4 n h_out w_out c_out");
+static INPUT_GRAD: Kernel =
+    kernel("conv2d_input_grad_bf16", GEMM_THREADS, FLOPS, "2 (n h_out w_out c_out + c_out kernel kernel c_in) + 8 n h w c_in");
+static WEIGHT_GRAD: Kernel = kernel(
+    "conv2d_weight_grad_bf16",
+    GEMM_THREADS,
+    FLOPS,
+    "2 (n h w c_in + n h_out w_out c_out) + 4 splits c_out kernel kernel c_in",
+);
+
+/// The kernels of this file.
+pub(super) const KERNELS: &[&Kernel] = &[&ROUND_ROWS, &ROUND_TRANSPOSED, &FORWARD, &INPUT_GRAD, &WEIGHT_GRAD];
+
+/// Whether the kernels of this file can index the operands of `branches` convolutions joined: with channels padded, each must have
+/// fewer than 2^32 elements, and the kernel and its padding must not reach absurdly far.
+pub(super) fn fits(spec: &Conv2dSpec, branches: u32) -> bool {
+    let whole = |c: u32| padded(c as usize) as u64;
+    let product = |factors: &[u64]| factors.iter().try_fold(1u64, |product, &factor| product.checked_mul(factor));
+    let [n, h, w, h_out, w_out] = [spec.n, spec.h, spec.w, spec.h_out, spec.w_out].map(u64::from);
+    let (branches, taps) = (u64::from(branches), u64::from(spec.kernel).pow(2));
+    let operands = [
+        product(&[n, h, w, whole(spec.c_in)]),
+        product(&[n, h_out, w_out, branches, whole(spec.c_out)]),
+        product(&[branches, taps, whole(spec.c_in), whole(spec.c_out)]),
+    ];
+    let reach = u64::from(spec.padding) + u64::from(spec.dilation) * u64::from(spec.kernel);
+    operands.iter().all(|elements| elements.is_some_and(|elements| elements <= u64::from(u32::MAX)))
+        && [h, w, h_out, w_out, reach].iter().all(|&extent| extent <= MAX_EXTENT)
+        && spec.c_in.max(spec.c_out) <= MAX_CHANNELS
+}
+
+/// Channels in scratch buffers.
+pub(super) fn padded(channels: usize) -> usize {
+    channels.next_multiple_of(CHUNK)
+}
+
+/// The grid of a product with a value per pixel and channel.
+pub(super) fn pixel_tiles(pixels: usize, channels: usize) -> [u32; 3] {
+    [blocks(pixels, PIXELS), blocks(channels, CHANNELS), 1]
+}
+
+impl Cuda {
+    /// A scratch buffer for `len` bf16 values, an even number.
+    pub(super) fn alloc_bf16(&self, len: usize) -> Result<Buffer> {
+        self.alloc(len.div_ceil(2))
+    }
+
+    /// Rounds rows of `c` channels into rows `first..` of `y`.
+    pub(super) fn round_rows(&self, x: &Buffer, c: usize, first: usize, y: &mut Buffer) -> Result<()> {
+        let rows = x.len() / c;
+        let launch = self.launch_over(&ROUND_ROWS, rows * padded(c) / CHUNK).input(x).output(y);
+        launch.value(rows as u32).value(c as u32).value(first as u32).run()
+    }
+
+    /// Rows of `c` channels rounded.
+    pub(super) fn rounded(&self, x: &Buffer, c: usize) -> Result<Buffer> {
+        let mut y = self.alloc_bf16(x.len() / c * padded(c))?;
+        self.round_rows(x, c, 0, &mut y)?;
+        Ok(y)
+    }
+
+    /// Rounds weights `[c_out, taps, c_in]` into branch `branch` of `[c_in, branches, taps, c_out]`.
+    pub(super) fn round_transposed(
+        &self,
+        spec: &Conv2dSpec,
+        w: &Buffer,
+        [branch, branches]: [u32; 2],
+        y: &mut Buffer,
+    ) -> Result<()> {
+        let taps = spec.kernel * spec.kernel;
+        let threads = padded(spec.c_out as usize) / CHUNK * (taps * spec.c_in) as usize;
+        let launch = self.launch_over(&ROUND_TRANSPOSED, threads).input(w).output(y);
+        launch.value(spec.c_out).value(taps).value(spec.c_in).value(branch).value(branches).run()
+    }
+
+    /// `y = A(w * x + b)`.
+    pub(super) fn conv2d_bf16(
+        &self,
+        spec: &Conv2dSpec,
+        x: &Buffer,
+        w: &Buffer,
+        b: Option<&Buffer>,
+        y: &mut Buffer,
+    ) -> Result<()> {
+        let [c_in, c_out] = [spec.c_in, spec.c_out].map(|channels| channels as usize);
+        let grid = pixel_tiles(y.len() / c_out, c_out);
+        let (x, w) = (self.rounded(x, c_in)?, self.rounded(w, c_in)?);
+        self.launch(&FORWARD, grid).input(&x).input(&w).optional_input(b).output(y).value(*spec).run()
+    }
+
+    /// `dx += wᵀ * dz`.
+    pub(super) fn conv2d_input_grad_bf16(&self, spec: &Conv2dSpec, dz: &Buffer, w: &Buffer, dx: &mut Buffer) -> Result<()> {
+        let [c_in, c_out] = [spec.c_in, spec.c_out].map(|channels| channels as usize);
+        let grid = pixel_tiles(dx.len() / c_in, c_in);
+        let dz = self.rounded(dz, c_out)?;
+        let mut turned = self.alloc_bf16(w.len() / c_out * padded(c_out))?;
+        self.round_transposed(spec, w, [0, 1], &mut turned)?;
+        self.launch(&INPUT_GRAD, grid).input(&dz).input(&turned).output(dx).value(*spec).run()
+    }
+
+    /// `dw += Σ x dz`.
+    pub(super) fn conv2d_weight_grad_bf16(&self, spec: &Conv2dSpec, x: &Buffer, dz: &Buffer, dw: &mut Buffer) -> Result<()> {
+        let (x, dz) = (self.rounded(x, spec.c_in as usize)?, self.rounded(dz, spec.c_out as usize)?);
+        self.rounded_weight_grad(spec, &x, &dz, [0, 1], dw)
+    }
+
+    /// The same from rounded operands, where dz `[n, h, w, branches, c_out]` has several branches, of which one counts.
+    pub(super) fn rounded_weight_grad(
+        &self,
+        spec: &Conv2dSpec,
+        x: &Buffer,
+        dz: &Buffer,
+        [branch, branches]: [u32; 2],
+        dw: &mut Buffer,
+    ) -> Result<()> {
+        let [c_in, c_out, taps] = [spec.c_in, spec.c_out, spec.kernel * spec.kernel].map(|extent| extent as usize);
+        let pixels = [spec.n, spec.h_out, spec.w_out].iter().map(|&extent| extent as usize).product();
+        let [m, n] = [blocks(c_out, CHANNELS), blocks(taps * padded(c_in), WEIGHTS)];
+        self.split_product([c_out, taps * c_in, pixels], dw, |[_, _, splits], partial| {
+            let launch = self.launch(&WEIGHT_GRAD, [m, n, splits]).input(x).input(dz).output(partial);
+            launch.value(*spec).value(branch).value(branches).run()
+        })
+    }
+}

@@ -1,0 +1,274 @@
+//! Convolutions on tensor cores (`Mode::Bf16`), on the emulator under several schedules.
+//!
+//! Two bounds. Against an f64 convolution of the rounded operands only the rounding of f32 sums is left: 1e-5 of the largest value.
+//! Against that of the exact operands: bf16 has 8 significant bits, so rounding to nearest changes a value by a factor 1 + δ with
+//! |δ| ≤ u = 2^-8, a product of two by at most 2u + u² of its size, and a sum Σ x w by at most (2u + u²) Σ |x| |w|, elementwise.
+#![cfg(feature = "emulator")]
+
+use orthoscope::backend::{Backend, Cuda, Linear, cuda::Mode};
+use orthoscope::shape::{Activation, Conv2dOptions, Conv2dSpec, LinearSpec, SdcSpec};
+
+#[allow(dead_code)]
+#[path = "contracts/common.rs"]
+mod common;
+use common::*;
+
+/// Relative tolerance of sums in f32.
+const SUMS: f64 = 1e-5;
+/// Largest relative change by rounding to bf16.
+const UNIT: f64 = 1.0 / 256.0;
+/// Schedules; each comes with operands of its own.
+const SEEDS: std::ops::RangeInclusive<u32> = 1..=4;
+
+fn device(seed: u32) -> Cuda {
+    Cuda::emulator(seed.into()).with_mode(Mode::Bf16)
+}
+
+/// The nearest bf16 value; of two, the even one.
+fn nearest(x: f64) -> f64 {
+    let bits = (x as f32).to_bits();
+    f64::from(f32::from_bits((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF_0000))
+}
+
+#[derive(Clone)]
+struct Operands {
+    x: Vec<f64>,
+    w: Vec<Vec<f64>>,
+    b: Vec<Vec<f64>>,
+    dz: Vec<f64>,
+}
+
+impl Operands {
+    /// `lengths` of x, of w and b of each branch, and of dz.
+    fn random(seed: u32, branches: usize, [x, w, b, dz]: [usize; 4]) -> Self {
+        let each = |start: u32, len| (0..branches as u32).map(|k| random(64 * seed + start + k, len)).collect();
+        Self { x: random(64 * seed, x), w: each(8, w), b: each(16, b), dz: random(64 * seed + 1, dz) }
+    }
+
+    /// Everything but b through `f`.
+    fn map(&self, f: impl Fn(f64) -> f64) -> Self {
+        let all = |values: &Vec<f64>| values.iter().map(|&value| f(value)).collect();
+        Self { x: all(&self.x), w: self.w.iter().map(all).collect(), b: self.b.clone(), dz: all(&self.dz) }
+    }
+
+    fn without_bias(mut self) -> Self {
+        self.b.iter_mut().for_each(|b| b.fill(0.0));
+        self
+    }
+}
+
+/// An operation with both its gradients.
+trait Operation {
+    /// Operands of the right lengths.
+    fn operands(&self, seed: u32) -> Operands;
+    fn forward<B: Backend>(&self, backend: &B, operands: &Operands) -> Vec<f64>;
+    /// `[dx, dw of each branch]`.
+    fn gradients<B: Backend>(&self, backend: &B, operands: &Operands) -> Vec<Vec<f64>>;
+    /// `[y, dx, dw of each branch]`.
+    fn results<B: Backend>(&self, backend: &B, operands: &Operands) -> Vec<Vec<f64>> {
+        [vec![self.forward(backend, operands)], self.gradients(backend, operands)].concat()
+    }
+}
+
+impl Operation for Conv2dSpec {
+    fn operands(&self, seed: u32) -> Operands {
+        let product = |extents: &[u32]| extents.iter().map(|&extent| extent as usize).product();
+        let w = product(&[self.c_out, self.kernel, self.kernel, self.c_in]);
+        let lengths = [product(&[self.n, self.h, self.w, self.c_in]), w, self.c_out as usize, self.output().unwrap().len()];
+        Operands::random(seed, 1, lengths)
+    }
+
+    fn forward<B: Backend>(&self, backend: &B, operands: &Operands) -> Vec<f64> {
+        let [x, w, b] = [&operands.x, &operands.w[0], &operands.b[0]].map(|values| upload(backend, values));
+        let bias = operands.b[0].iter().any(|&b| b != 0.0).then_some(&b);
+        let [y] = overwritten(backend, [operands.dz.len()], |[y]| backend.conv2d(self, &x, &w, bias, y));
+        y
+    }
+
+    fn gradients<B: Backend>(&self, backend: &B, operands: &Operands) -> Vec<Vec<f64>> {
+        let [x, w, dz] = [&operands.x, &operands.w[0], &operands.dz].map(|values| upload(backend, values));
+        let [dx] = accumulated(backend, [operands.x.len()], |[dx]| backend.conv2d_input_grad(self, &dz, &w, dx));
+        let [dw] = accumulated(backend, [operands.w[0].len()], |[dw]| backend.conv2d_weight_grad(self, &x, &dz, dw, None));
+        vec![dx, dw]
+    }
+}
+
+/// With the number of its branches.
+struct Sdc<const BRANCHES: usize>(SdcSpec);
+
+impl<const BRANCHES: usize> Operation for Sdc<BRANCHES> {
+    fn operands(&self, seed: u32) -> Operands {
+        let [n, h, w, c_in, c_out] = [self.0.n, self.0.h, self.0.w, self.0.c_in, self.0.c_out].map(|extent| extent as usize);
+        Operands::random(seed, BRANCHES, [n * h * w * c_in, 9 * c_out * c_in, c_out, n * h * w * BRANCHES * c_out])
+    }
+
+    fn forward<B: Backend>(&self, backend: &B, operands: &Operands) -> Vec<f64> {
+        let each = |values: &[Vec<f64>]| values.iter().map(|values| upload(backend, values)).collect::<Vec<_>>();
+        let (x, w, b) = (upload(backend, &operands.x), each(&operands.w), each(&operands.b));
+        let (w, b): (Vec<_>, Vec<_>) = (w.iter().collect(), b.iter().collect());
+        let [y] = overwritten(backend, [operands.dz.len()], |[y]| backend.sdc(&self.0, &x, &w, &b, y));
+        y
+    }
+
+    fn gradients<B: Backend>(&self, backend: &B, operands: &Operands) -> Vec<Vec<f64>> {
+        let w: Vec<_> = operands.w.iter().map(|w| upload(backend, w)).collect();
+        let w: Vec<_> = w.iter().collect();
+        let [x, dz] = [&operands.x, &operands.dz].map(|values| upload(backend, values));
+        let [dx] = accumulated(backend, [operands.x.len()], |[dx]| backend.sdc_input_grad(&self.0, &dz, &w, dx));
+        let dw = accumulated(backend, [operands.w[0].len(); BRANCHES], |dw: &mut [B::Buffer; BRANCHES]| {
+            let mut db: Vec<_> = operands.b.iter().map(|b| backend.zeros(b.len()).unwrap()).collect();
+            backend.sdc_weight_grad(&self.0, &x, &dz, dw, &mut db)
+        });
+        [vec![dx], dw.to_vec()].concat()
+    }
+}
+
+fn conv2d(x: [usize; 4], c_out: usize, kernel: usize, [stride, dilation, padding]: [usize; 3]) -> Conv2dSpec {
+    let options = Conv2dOptions { stride, dilation, padding, activation: Activation::Identity };
+    Conv2dSpec::new(&shape(&x), &shape(&[c_out, kernel, kernel, x[3]]), None, options).unwrap()
+}
+
+fn sdc<const BRANCHES: usize>(x: [usize; 4], c_out: usize, dilations: [usize; BRANCHES]) -> Sdc<BRANCHES> {
+    let weights = [shape(&[c_out, 3, 3, x[3]]); BRANCHES];
+    Sdc(SdcSpec::new(&shape(&x), &weights, &dilations, Activation::Identity).unwrap())
+}
+
+/// Every kernel size, stride and several dilations and paddings; channels below, at and above a chunk of 8 and a tile of 64; pixels
+/// below and above a tile of 128.
+fn specs() -> Vec<Conv2dSpec> {
+    vec![
+        conv2d([1, 1, 1, 1], 1, 1, [1, 1, 0]),
+        conv2d([3, 17, 23, 5], 4, 1, [1, 1, 0]),
+        conv2d([2, 5, 6, 70], 33, 1, [2, 1, 1]),
+        conv2d([1, 9, 11, 3], 33, 3, [1, 1, 1]),
+        conv2d([2, 13, 10, 8], 70, 3, [2, 1, 1]),
+        conv2d([1, 12, 15, 33], 8, 3, [1, 2, 2]),
+        conv2d([3, 17, 23, 5], 8, 3, [2, 3, 3]),
+        conv2d([1, 16, 17, 70], 70, 3, [1, 1, 1]),
+        conv2d([1, 4, 3, 8], 3, 3, [1, 1, 5]),
+        conv2d([1, 9, 7, 70], 5, 5, [1, 1, 2]),
+        conv2d([2, 11, 9, 3], 3, 5, [2, 2, 4]),
+    ]
+}
+
+/// `|found - expected| ≤ (2u + u²) sizes`, and the rounding of sums.
+#[track_caller]
+fn assert_within_bf16(what: &str, found: &[f64], expected: &[f64], sizes: &[f64]) {
+    for (i, ((found, expected), size)) in found.iter().zip(expected).zip(sizes).enumerate() {
+        let (error, bound) = ((found - expected).abs(), (2.0 * UNIT + UNIT * UNIT + SUMS) * size);
+        assert!(error <= bound, "{what}[{i}] is {found}, expected {expected} within {bound}");
+    }
+}
+
+/// Against the rounded operands and against the exact ones; the `=` and `+=` laws are checked on the way.
+fn check_numerics(operation: &impl Operation) {
+    for seed in SEEDS {
+        let operands = operation.operands(seed);
+        let found = operation.results(&device(seed), &operands);
+        let rounded = operation.results(&oracle(), &operands.map(nearest));
+        let exact = operation.results(&oracle(), &operands);
+        let sizes = operation.results(&oracle(), &operands.map(f64::abs).without_bias());
+        for (i, found) in found.iter().enumerate() {
+            let what = ["y", "dx", "dw"][i.min(2)];
+            assert_close(what, found, &rounded[i], SUMS);
+            assert_within_bf16(what, found, &exact[i], &sizes[i]);
+        }
+    }
+}
+
+/// `<y, dz> = <x, dx> = <w, dw>`: to the rounding of sums where bf16 holds the operands, else to twice the bound, as either side rounds.
+fn check_adjoints(operation: &impl Operation) {
+    for seed in SEEDS {
+        let operands = operation.operands(seed).without_bias();
+        let size = {
+            let sizes = operands.map(f64::abs);
+            dot(&operation.forward(&oracle(), &sizes), &sizes.dz)
+        };
+        let bound = 2.0 * (2.0 * UNIT + UNIT * UNIT);
+        for (operands, tolerance) in [(operands.map(nearest), SUMS), (operands, bound + SUMS)] {
+            let device = device(seed);
+            let y = dot(&operation.forward(&device, &operands), &operands.dz);
+            let gradients = operation.gradients(&device, &operands);
+            let x = dot(&operands.x, &gradients[0]);
+            let w: f64 = operands.w.iter().zip(&gradients[1..]).map(|(w, dw)| dot(w, dw)).sum();
+            assert!((y - x).abs() <= tolerance * size, "<y, dz> = {y}, <x, dx> = {x}, size {size}");
+            assert!((y - w).abs() <= tolerance * size, "<y, dz> = {y}, <w, dw> = {w}, size {size}");
+        }
+    }
+}
+
+/// Every schedule gives the bits of the one in index order.
+fn check_bits(operation: &impl Operation) {
+    let operands = operation.operands(0);
+    let expected = operation.results(&device(0), &operands);
+    for seed in SEEDS {
+        assert_eq!(operation.results(&device(seed), &operands), expected, "seed {seed}");
+    }
+}
+
+#[test]
+fn convolutions_are_those_of_rounded_operands() {
+    specs().iter().for_each(check_numerics);
+}
+
+#[test]
+fn convolutions_have_adjoints() {
+    specs().iter().for_each(check_adjoints);
+}
+
+#[test]
+fn stacked_dilated_convolutions_are_those_of_rounded_operands() {
+    check_numerics(&sdc([1, 5, 4, 3], 1, [2]));
+    check_numerics(&sdc([2, 7, 10, 5], 33, [1, 4, 2]));
+    check_numerics(&sdc([1, 4, 5, 70], 3, [1, 2, 3, 4, 5, 6, 7, 32]));
+}
+
+#[test]
+fn stacked_dilated_convolutions_have_adjoints() {
+    check_adjoints(&sdc([2, 7, 10, 5], 33, [1, 4, 2]));
+}
+
+#[test]
+fn every_schedule_gives_the_same_bits() {
+    check_bits(&conv2d([1, 16, 17, 70], 70, 3, [1, 1, 1]));
+    check_bits(&conv2d([2, 13, 10, 8], 70, 3, [2, 1, 1]));
+    check_bits(&sdc([2, 7, 10, 5], 33, [1, 4, 2]));
+}
+
+#[test]
+fn activations_are_fused() {
+    for (seed, activation) in SEEDS.zip(ACTIVATIONS.into_iter().skip(1)) {
+        let spec = Conv2dSpec { activation, ..conv2d([3, 7, 5, 5], 33, 3, [1, 2, 2]) };
+        let operands = spec.operands(seed).map(nearest);
+        assert_close("y", &spec.forward(&device(seed), &operands), &spec.forward(&oracle(), &operands), SUMS);
+        let Sdc(spec) = sdc([1, 7, 5, 5], 5, [2, 1]);
+        let sdc = Sdc::<2>(SdcSpec { activation, ..spec });
+        let operands = sdc.operands(seed).map(nearest);
+        assert_close("y", &sdc.forward(&device(seed), &operands), &sdc.forward(&oracle(), &operands), SUMS);
+    }
+}
+
+#[test]
+fn operands_are_rounded_to_the_nearest_even() {
+    // Halfway between neighbours, just off halfway, exact, small, and too large for a finite bf16.
+    let halves = [257.0, 259.0, -257.0, 257.0 + 1.0 / 32768.0, 257.0 - 1.0 / 32768.0, 258.0];
+    let values = [halves.as_slice(), &[0.1, -3.3e38, 1e-30, 0.0, f64::from(f32::MAX)]].concat();
+    let spec = conv2d([1, 1, values.len(), 1], 1, 1, [1, 1, 0]);
+    let operands = Operands { x: values.clone(), w: vec![vec![1.0]], b: vec![vec![0.0]], dz: values.clone() };
+    let y = spec.forward(&device(1), &operands);
+    assert_eq!(y[..6], [256.0, 260.0, -256.0, 258.0, 256.0, 258.0]);
+    assert_eq!(y, values.iter().map(|&value| nearest(value)).collect::<Vec<_>>());
+    assert_eq!(y.last(), Some(&f64::INFINITY));
+}
+
+#[test]
+fn linear_maps_stay_f32() {
+    let spec = LinearSpec::new(&shape(&[9, 5]), &shape(&[7, 5]), None, Activation::Elu).unwrap();
+    let y = |mode| {
+        let device = Cuda::emulator(1).with_mode(mode);
+        let [x, w] = [45, 35].map(|len| upload(&device, &random(len as u32, len)));
+        let [y] = overwritten(&device, [63], |[y]| device.linear(&spec, &x, &w, None, y));
+        y
+    };
+    assert_eq!(y(Mode::Bf16), y(Mode::Tiled));
+}
