@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Checks and times the CUDA backend on a machine that has a GPU but neither Rust nor a network.
+
+    python3 benches/gpu.py pack FOLDER                 here: builds the binaries and kernels that the other machine needs
+    python3 FOLDER/gpu.py run FOLDER --out record.json there: tests, compute-sanitizer, timings, one JSON record
+
+`run` needs a CUDA driver; compute-sanitizer and PyTorch are used where they are found, and the record says where they are not. Its exit
+status is 1 if a test or a sanitizer failed.
+"""
+import argparse
+import datetime
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+# Test binaries and which of their tests touch the GPU.
+TESTS = {"contracts": "cuda", "cuda": "gpu"}
+ARCHITECTURES = "sm_80,sm_86,sm_89,sm_90,sm_90a,sm_100,sm_120"
+SANITIZERS = ("memcheck", "racecheck")
+# What the sanitizers run over: small, and between them every kernel.
+SANITIZED = ("cuda", "gpu::every_kernel_once")
+TORCH = "torch_bench.py"
+
+
+def pack(folder):
+    """Builds everything, strips it, and puts it into `folder` with this script."""
+    folder.mkdir(parents=True, exist_ok=True)
+    root = Path(__file__).resolve().parent.parent
+    run = lambda *command: subprocess.run(command, cwd=root, check=True, text=True, stdout=subprocess.PIPE).stdout
+    built = run("cargo", "build", "--locked", "--release", "--bin", "orthoscope", "--message-format=json")
+    targets = [flag for test in TESTS for flag in ("--test", test)]
+    built += run("cargo", "test", "--locked", "--no-run", "--message-format=json", *targets)
+    built += run("cargo", "bench", "--locked", "--no-run", "--bench", "device", "--message-format=json")
+    for line in built.splitlines():
+        message = json.loads(line)
+        if message.get("executable") and message["target"]["name"] in ("orthoscope", "device", *TESTS):
+            target = folder / message["target"]["name"]
+            shutil.copy(message["executable"], target)
+            subprocess.run(["strip", target], check=False)
+    shutil.copy(__file__, folder / "gpu.py")
+    shutil.copy(root / "benches" / TORCH, folder / TORCH)
+    (folder / "commit").write_text(run("git", "describe", "--always", "--dirty", "--abbrev=12"))
+    kernels = subprocess.run([folder / "orthoscope", "kernels", "--arch", ARCHITECTURES, "--out", folder / "kernels"], check=False)
+    if kernels.returncode:
+        print("the kernels were not compiled here; the other machine needs NVRTC", file=sys.stderr)
+    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(f"{folder}: {total / 2**20:.1f} MiB")
+
+
+def call(command, seconds, environment):
+    """Runs a command; its exit status (None if it ran too long), its output, and how long it took."""
+    start = time.monotonic()
+    try:
+        done = subprocess.run(command, env=environment, timeout=seconds, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        status, output = done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        output = late.stdout or ""
+        status, output = None, output if isinstance(output, str) else output.decode(errors="replace")
+    return status, output, round(time.monotonic() - start, 1)
+
+
+def test(folder, name, environment, seconds):
+    status, output, took = call([str(folder / name), TESTS[name]], seconds, environment)
+    counts = re.search(r"(\d+) passed; (\d+) failed", output)
+    failed = sorted(set(re.findall(r"^test (\S+) \.\.\. FAILED", output, re.M)))
+    record = {"binary": name, "status": status, "seconds": took, "passed": int(counts[1]) if counts else 0, "failed": failed}
+    if status:
+        record["output_tail"] = output[-6000:]
+    return record
+
+
+def sanitize(folder, tool, environment, seconds):
+    sanitizer = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
+    if not Path(sanitizer).exists():
+        return {"tool": tool, "skipped": "compute-sanitizer was not found"}
+    binary, tests = SANITIZED
+    command = [sanitizer, "--tool", tool, "--error-exitcode", "9", "--target-processes", "all", str(folder / binary), tests, "--test-threads", "1"]
+    status, output, took = call(command, seconds, environment)
+    summary = re.findall(r"(?:ERROR|RACECHECK) SUMMARY:.*", output)
+    return {"tool": tool, "status": status, "seconds": took, "summary": summary, "output_tail": output[-3000:] if status else ""}
+
+
+def bench(folder, device, environment, seconds):
+    out = folder / f"bench-{device}.json"
+    status, output, took = call([str(folder / "device"), "--device", device, "--json", str(out)], seconds, environment)
+    if status != 0 or not out.exists():
+        return {"device": device, "status": status, "seconds": took, "output_tail": output[-2000:]}
+    return {"seconds": took, **json.loads(out.read_text())}
+
+
+def torch(folder, environment, seconds):
+    out = folder / "bench-torch.json"
+    status, output, took = call([sys.executable, str(folder / TORCH), "--json", str(out)], seconds, environment)
+    if status != 0 or not out.exists():
+        return {"status": status, "seconds": took, "output_tail": output[-2000:]}
+    return {"seconds": took, **json.loads(out.read_text())}
+
+
+def device_facts():
+    query = "name,driver_version,memory.total,compute_cap"
+    try:
+        line = subprocess.run(["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"], text=True, stdout=subprocess.PIPE, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        return {"error": f"nvidia-smi: {error}"}
+    return dict(zip(query.split(","), (part.strip() for part in line.splitlines()[0].split(","))))
+
+
+def run(folder, out, skip, seconds):
+    environment = {**os.environ, "ORTHOSCOPE_REQUIRE_CUDA": "1", "ORTHOSCOPE_KERNELS_DIR": str(folder / "kernels"), "RUST_BACKTRACE": "0"}
+    commit = (folder / "commit").read_text().strip()
+    record = {"commit": commit, "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "gpu": device_facts()}
+
+    def note(key, value):
+        record[key] = value
+        out.write_text(json.dumps(record, indent=1) + "\n")  # after every part: a lost machine keeps what was done
+        print(key, json.dumps(value)[:600], flush=True)
+
+    status, output, _ = call([str(folder / "orthoscope"), "doctor", "--json"], 60, environment)
+    note("doctor", json.loads(output) if status == 0 else output)
+    note("tests", [test(folder, name, environment, seconds) for name in TESTS])
+    if "sanitizer" not in skip:
+        note("sanitizers", [sanitize(folder, tool, environment, seconds) for tool in SANITIZERS])
+    if "bench" not in skip:
+        # A B A: the spread of the two A shows the noise.
+        note("bench", [bench(folder, device, environment, seconds) for device in ("cuda", "cuda-bf16", "cuda")])
+        note("torch", torch(folder, environment, seconds))
+    bad = [part for part in record["tests"] + record.get("sanitizers", []) if part.get("status", 0) != 0]
+    print(f"{out}: {'FAILED' if bad else 'all passed'}")
+    return 1 if bad else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("pack", help="build what the GPU machine needs")
+    one.add_argument("folder", type=Path)
+    two = commands.add_parser("run", help="test and time on the GPU machine")
+    two.add_argument("folder", type=Path)
+    two.add_argument("--out", type=Path, default=Path("record.json"))
+    two.add_argument("--skip", action="append", default=[], choices=("sanitizer", "bench"))
+    two.add_argument("--seconds", type=float, default=240, help="limit of each part")
+    arguments = parser.parse_args()
+    if arguments.command == "pack":
+        return pack(arguments.folder.resolve())
+    return run(arguments.folder.resolve(), arguments.out, arguments.skip, arguments.seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

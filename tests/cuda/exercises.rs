@@ -1,0 +1,254 @@
+//! Small calls that between them reach every kernel: ragged, and large enough for several blocks and several steps of depth.
+
+use orthoscope::Result;
+use orthoscope::backend::cuda::Mode;
+use orthoscope::backend::{AdamSpec, AdamStep, Cuda, Storage};
+use orthoscope::backend::{BoxAverage, Ccm, CcmWeights, Channels, Conv2d, Linear, MaxPool, Objective, Optimise, Pointwise};
+use orthoscope::backend::{Reduce, Sdc, Upsample};
+use orthoscope::rng::{Purpose, Stream};
+use orthoscope::shape::{
+    Activation, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dOptions, Conv2dSpec, LinearSpec, ObjectiveSpec, Penalty, PoolSpec,
+    SdcSpec, Shape, UpsampleSpec,
+};
+
+type Buffer = <Cuda as Storage>::Buffer;
+
+/// One call or a few, and every number that came out.
+pub struct Exercise {
+    pub name: &'static str,
+    pub run: fn(&Cuda) -> Result<Vec<f32>>,
+}
+
+/// Every exercise.
+pub const EXERCISES: &[Exercise] = &[
+    Exercise { name: "conv2d", run: |cuda| convolution(cuda, [1, 9, 11, 20], 70, 3, 1) },
+    Exercise { name: "conv2d, stride 2", run: |cuda| convolution(cuda, [2, 9, 7, 5], 6, 5, 2) },
+    Exercise { name: "conv2d, 3 channels in", run: |cuda| convolution(cuda, [2, 13, 11, 3], 9, 3, 1) },
+    Exercise { name: "conv2d, 3 channels out", run: |cuda| convolution(cuda, [2, 13, 11, 9], 3, 1, 1) },
+    Exercise { name: "conv2d, naive", run: |cuda| convolution(&cuda.with_mode(Mode::Naive), [1, 5, 4, 3], 6, 3, 1) },
+    Exercise { name: "sdc", run: sdc },
+    Exercise { name: "sdc, naive", run: |cuda| sdc(&cuda.with_mode(Mode::Naive)) },
+    Exercise { name: "linear", run: linear },
+    Exercise { name: "linear, naive", run: |cuda| linear(&cuda.with_mode(Mode::Naive)) },
+    Exercise { name: "ccm", run: ccm },
+    Exercise { name: "ccm, naive", run: |cuda| ccm(&cuda.with_mode(Mode::Naive)) },
+    Exercise { name: "max_pool", run: pool },
+    Exercise { name: "upsample2", run: upsample },
+    Exercise { name: "channels", run: channels },
+    Exercise { name: "pointwise", run: pointwise },
+    Exercise { name: "reduce", run: reduce },
+    Exercise { name: "objective", run: objective },
+    Exercise { name: "optimise", run: optimise },
+    Exercise { name: "box_average", run: box_average },
+];
+
+/// Operands by number, results in order.
+struct Bench<'a> {
+    cuda: &'a Cuda,
+    drawn: u32,
+    found: Vec<f32>,
+}
+
+impl<'a> Bench<'a> {
+    fn new(cuda: &'a Cuda) -> Self {
+        Self { cuda, drawn: 0, found: Vec::new() }
+    }
+
+    /// Random numbers in [-1, 1).
+    fn draw(&mut self, len: usize) -> Result<Buffer> {
+        let mut stream = Stream::new(3, Purpose::Test, 1, self.drawn);
+        self.drawn += 1;
+        self.cuda.upload(&(0..len).map(|_| stream.range(-1.0, 1.0)).collect::<Vec<_>>())
+    }
+
+    fn keep(&mut self, buffers: &[&Buffer]) -> Result<()> {
+        for buffer in buffers {
+            self.found.extend(self.cuda.download(buffer)?);
+        }
+        Ok(())
+    }
+}
+
+fn shape(extents: &[usize]) -> Shape {
+    Shape::new(extents).unwrap()
+}
+
+fn convolution(cuda: &Cuda, x: [usize; 4], c_out: usize, kernel: usize, stride: usize) -> Result<Vec<f32>> {
+    let options = Conv2dOptions { stride, dilation: 1, padding: kernel / 2, activation: Activation::Elu };
+    let spec = Conv2dSpec::new(&shape(&x), &shape(&[c_out, kernel, kernel, x[3]]), None, options)?;
+    let (x_len, w_len, y_len) = (x.iter().product(), c_out * kernel * kernel * x[3], spec.output()?.len());
+    let mut bench = Bench::new(cuda);
+    let [x, w, b, dz] = [bench.draw(x_len)?, bench.draw(w_len)?, bench.draw(c_out)?, bench.draw(y_len)?];
+    let (mut y, mut dx, mut dw, mut db) = (cuda.alloc(y_len)?, cuda.zeros(x_len)?, cuda.zeros(w_len)?, cuda.zeros(c_out)?);
+    cuda.conv2d(&spec, &x, &w, Some(&b), &mut y)?;
+    cuda.conv2d_input_grad(&spec, &dz, &w, &mut dx)?;
+    cuda.conv2d_weight_grad(&spec, &x, &dz, &mut dw, Some(&mut db))?;
+    bench.keep(&[&y, &dx, &dw, &db])?;
+    Ok(bench.found)
+}
+
+fn sdc(cuda: &Cuda) -> Result<Vec<f32>> {
+    let (extents, c_out, dilations) = ([1, 9, 11, 5], 4, [1, 2, 8]);
+    let weight = shape(&[c_out, 3, 3, extents[3]]);
+    let spec = SdcSpec::new(&shape(&extents), &[weight; 3], &dilations, Activation::Elu)?;
+    let (x_len, y_len) = (extents.iter().product(), spec.output()?.len());
+    let mut bench = Bench::new(cuda);
+    let (x, dz) = (bench.draw(x_len)?, bench.draw(y_len)?);
+    let w = [bench.draw(weight.len())?, bench.draw(weight.len())?, bench.draw(weight.len())?];
+    let b = [bench.draw(c_out)?, bench.draw(c_out)?, bench.draw(c_out)?];
+    let (mut y, mut dx) = (cuda.alloc(y_len)?, cuda.zeros(x_len)?);
+    let mut dw = [cuda.zeros(weight.len())?, cuda.zeros(weight.len())?, cuda.zeros(weight.len())?];
+    let mut db = [cuda.zeros(c_out)?, cuda.zeros(c_out)?, cuda.zeros(c_out)?];
+    cuda.sdc(&spec, &x, &w.each_ref(), &b.each_ref(), &mut y)?;
+    cuda.sdc_input_grad(&spec, &dz, &w.each_ref(), &mut dx)?;
+    cuda.sdc_weight_grad(&spec, &x, &dz, &mut dw, &mut db)?;
+    bench.keep(&[&y, &dx, &dw[0], &dw[1], &dw[2], &db[0], &db[1], &db[2]])?;
+    Ok(bench.found)
+}
+
+fn linear(cuda: &Cuda) -> Result<Vec<f32>> {
+    let spec = LinearSpec { rows: 150, c_in: 37, c_out: 67, activation: Activation::Tanh };
+    let [rows, c_in, c_out] = [150, 37, 67];
+    let mut bench = Bench::new(cuda);
+    let [x, w, b] = [bench.draw(rows * c_in)?, bench.draw(c_out * c_in)?, bench.draw(c_out)?];
+    let dz = bench.draw(rows * c_out)?;
+    let (mut y, mut dx) = (cuda.alloc(rows * c_out)?, cuda.zeros(rows * c_in)?);
+    let (mut dw, mut db) = (cuda.zeros(c_out * c_in)?, cuda.zeros(c_out)?);
+    cuda.linear(&spec, &x, &w, Some(&b), &mut y)?;
+    cuda.linear_input_grad(&spec, &dz, &w, &mut dx)?;
+    cuda.linear_weight_grad(&spec, &x, &dz, &mut dw, Some(&mut db))?;
+    bench.keep(&[&y, &dx, &dw, &db])?;
+    Ok(bench.found)
+}
+
+fn ccm(cuda: &Cuda) -> Result<Vec<f32>> {
+    let (rows, c) = (150, 21);
+    let spec = CcmSpec { rows: 150, c: 21 };
+    let mut bench = Bench::new(cuda);
+    let [s, u, dy] = [bench.draw(rows * c)?, bench.draw(rows * c)?, bench.draw(rows * c)?];
+    let [w_mix, b_mix] = [bench.draw(3 * c * c)?, bench.draw(c)?];
+    let [w_gate, b_gate] = [bench.draw(c * c)?, bench.draw(c)?];
+    let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
+    let [mut h, mut beta, mut y] = [cuda.alloc(rows * c)?, cuda.alloc(rows * c)?, cuda.alloc(rows * c)?];
+    cuda.ccm(&spec, [&s, &u], &weights, [&mut h, &mut beta], &mut y)?;
+    let [mut ds, mut du] = [cuda.zeros(rows * c)?, cuda.zeros(rows * c)?];
+    let [mut dw_mix, mut db_mix] = [cuda.zeros(3 * c * c)?, cuda.zeros(c)?];
+    let [mut dw_gate, mut db_gate] = [cuda.zeros(c * c)?, cuda.zeros(c)?];
+    let grads = CcmWeights { w_mix: &mut dw_mix, b_mix: &mut db_mix, w_gate: &mut dw_gate, b_gate: &mut db_gate };
+    cuda.ccm_grad(&spec, [&s, &u], &weights, [&h, &beta], &dy, [&mut ds, &mut du], grads)?;
+    let mut combined = cuda.alloc(rows * c)?;
+    cuda.convex_combination(&beta, &s, &u, &mut combined)?;
+    let mut dbeta = cuda.zeros(rows * c)?;
+    cuda.convex_combination_grad([&beta, &s, &u], &dy, [&mut dbeta, &mut ds, &mut du])?;
+    bench.keep(&[&h, &beta, &y, &ds, &du, &dw_mix, &db_mix, &dw_gate, &db_gate, &combined, &dbeta])?;
+    Ok(bench.found)
+}
+
+fn pool(cuda: &Cuda) -> Result<Vec<f32>> {
+    let spec = PoolSpec::new(&shape(&[2, 17, 13, 5]), 2)?;
+    let mut bench = Bench::new(cuda);
+    let (x, dy) = (bench.draw(2210)?, bench.draw(480)?);
+    let (mut y, mut dx) = (cuda.alloc(480)?, cuda.zeros(2210)?);
+    cuda.max_pool(&spec, &x, &x, &mut y)?;
+    cuda.max_pool_grad(&spec, &x, &dy, &mut dx)?;
+    bench.keep(&[&y, &dx])?;
+    Ok(bench.found)
+}
+
+fn upsample(cuda: &Cuda) -> Result<Vec<f32>> {
+    let spec = UpsampleSpec::new(&shape(&[2, 7, 9, 5]))?;
+    let mut bench = Bench::new(cuda);
+    let (x, dy) = (bench.draw(630)?, bench.draw(2520)?);
+    let (mut y, mut dx) = (cuda.alloc(2520)?, cuda.zeros(630)?);
+    cuda.upsample2(&spec, &x, &mut y)?;
+    cuda.upsample2_grad(&spec, &dy, &mut dx)?;
+    bench.keep(&[&y, &dx])?;
+    Ok(bench.found)
+}
+
+fn channels(cuda: &Cuda) -> Result<Vec<f32>> {
+    let spec = ChannelsSpec::new("exercise", &shape(&[301, 5]), 1, &shape(&[301, 7]), 3, 3)?;
+    let mut bench = Bench::new(cuda);
+    let (source, mut target) = (bench.draw(1505)?, bench.draw(2107)?);
+    cuda.channels_copy(&spec, &source, &mut target)?;
+    cuda.channels_add(&spec, &source, &mut target)?;
+    bench.keep(&[&target])?;
+    Ok(bench.found)
+}
+
+fn pointwise(cuda: &Cuda) -> Result<Vec<f32>> {
+    let len = 1173;
+    let mut bench = Bench::new(cuda);
+    let (a, b, bias) = (bench.draw(len)?, bench.draw(len)?, bench.draw(17)?);
+    for activation in [Activation::Elu, Activation::Tanh, Activation::Sigmoid, Activation::Softplus] {
+        let (mut y, mut dz, mut s) = (cuda.alloc(len)?, cuda.alloc(len)?, cuda.alloc(len)?);
+        cuda.activation(activation, &a, &mut y)?;
+        cuda.activation_grad(activation, &y, &b, &mut dz)?;
+        cuda.activation_slope(activation, 1, &y, &mut s)?;
+        bench.keep(&[&y, &dz, &s])?;
+    }
+    let mut y = cuda.alloc(len)?;
+    for binary in [Pointwise::add, Pointwise::sub, Pointwise::mul, Pointwise::mul_add] {
+        binary(cuda, &a, &b, &mut y)?;
+        bench.keep(&[&y])?;
+    }
+    cuda.affine(0.5, 2.0, &a, &mut y)?;
+    cuda.axpy(3.0, &b, &mut y)?;
+    bench.keep(&[&y])?;
+    let mut biased = cuda.alloc(len)?;
+    cuda.add_bias(&a, &bias, &mut biased)?;
+    bench.keep(&[&biased])?;
+    Ok(bench.found)
+}
+
+fn reduce(cuda: &Cuda) -> Result<Vec<f32>> {
+    let mut bench = Bench::new(cuda);
+    let (x, mut sum, mut dx) = (bench.draw(5003)?, cuda.alloc(1)?, cuda.zeros(300)?);
+    cuda.sum(&x, &mut sum)?;
+    cuda.sum_grad(2.0, &sum, &mut dx)?;
+    let (wide, mut db) = (bench.draw(701 * 70)?, cuda.zeros(70)?);
+    cuda.bias_grad(&wide, &mut db)?;
+    bench.keep(&[&sum, &dx, &db])?;
+    Ok(bench.found)
+}
+
+fn objective(cuda: &Cuda) -> Result<Vec<f32>> {
+    let (image, mask) = (shape(&[3, 23, 17, 3]), shape(&[3, 23, 17, 1]));
+    let mut bench = Bench::new(cuda);
+    let [output, target] = [bench.draw(image.len())?, bench.draw(image.len())?];
+    let region: Vec<f32> = (0..mask.len()).map(|k| f32::from(u8::from(k % 7 < 2))).collect();
+    let region = cuda.upload(&region)?;
+    for penalty in [Penalty::Squared, Penalty::Charbonnier] {
+        let spec = ObjectiveSpec::new(&image, &image, &mask, penalty, 0.3, 0.1)?;
+        let (mut loss, mut slope) = (cuda.alloc(1)?, cuda.alloc(image.len())?);
+        cuda.objective(&spec, [&output, &target, &region], &mut loss)?;
+        cuda.objective_derivative(&spec, 1, [&output, &target, &region], &mut slope)?;
+        bench.keep(&[&loss, &slope])?;
+    }
+    Ok(bench.found)
+}
+
+fn optimise(cuda: &Cuda) -> Result<Vec<f32>> {
+    let len = 1173;
+    let step = AdamStep { rate: 0.01, correction1: 0.1, correction2: 0.001, decay: 0.9 }.elements::<f32>();
+    let (step, loss) = (cuda.upload(&step)?, cuda.upload(&[1.0])?);
+    let mut bench = Bench::new(cuda);
+    let (g, mut p) = (bench.draw(len)?, bench.draw(len)?);
+    let (mut m, mut v, mut average) = (cuda.zeros(len)?, cuda.zeros(len)?, cuda.zeros(len)?);
+    let spec = AdamSpec { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+    cuda.adam(&spec, [&step, &loss], &g, &mut p, &mut m, &mut v)?;
+    cuda.moving_average([&step, &loss], &p, &mut average)?;
+    bench.keep(&[&p, &m, &v, &average])?;
+    Ok(bench.found)
+}
+
+fn box_average(cuda: &Cuda) -> Result<Vec<f32>> {
+    let spec = BoxAverageSpec::new(&shape(&[2, 37, 41]), 7, 2)?;
+    let mut bench = Bench::new(cuda);
+    let (x, dy) = (bench.draw(3034)?, bench.draw(3034)?);
+    let (mut y, mut dx) = (cuda.alloc(3034)?, cuda.zeros(3034)?);
+    cuda.box_average(&spec, &x, &mut y)?;
+    cuda.box_average_grad(&spec, &dy, &mut dx)?;
+    bench.keep(&[&y, &dx])?;
+    Ok(bench.found)
+}

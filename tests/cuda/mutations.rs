@@ -1,0 +1,71 @@
+//! Every barrier and every asynchronous wait is necessary: take one away, and some exercise gives other bits or an error.
+
+use orthoscope::backend::Cuda;
+use orthoscope::backend::cuda::driver::emulator::omit;
+use orthoscope::backend::cuda::kernel::{HEADERS, KERNELS};
+
+use super::exercises::{EXERCISES, Exercise};
+
+/// Schedules that a mutant may survive before it counts as not caught.
+const SEEDS: u64 = 20;
+/// What makes threads wait for one another or for memory.
+const WAITS: [&str; 2] = ["__syncthreads()", "cp_wait<"];
+
+/// A place in the kernels that waits.
+struct Site {
+    file: &'static str,
+    line: u32,
+    text: &'static str,
+}
+
+fn sites() -> Vec<Site> {
+    let kernels = KERNELS.iter().copied().flatten().map(|kernel| (kernel.file.name, kernel.file.text));
+    let mut files: Vec<(&str, &str)> = kernels.chain(HEADERS.iter().copied()).filter(|(name, _)| *name != "dev.cuh").collect();
+    files.sort_unstable();
+    files.dedup();
+    let lines = files.into_iter().flat_map(|(file, text)| (1..).zip(text.lines()).map(move |(line, text)| (file, line, text)));
+    let code = |text: &'static str| text.split("//").next().unwrap_or_default().trim();
+    let waits = lines.map(|(file, line, text)| Site { file, line, text: code(text) });
+    waits.filter(|site| WAITS.iter().any(|wait| site.text.contains(wait))).collect()
+}
+
+/// How a mutant fared: in how many runs its site was reached, and in how many of them it was caught.
+#[derive(Default)]
+struct Fate {
+    reached: u64,
+    caught: u64,
+}
+
+/// Runs one exercise under every seed, without the wait at `site`.
+fn mutate(site: &Site, exercise: &Exercise, expected: &[f32], fate: &mut Fate) {
+    for seed in 1..=SEEDS {
+        omit(site.file, site.line);
+        let found = (exercise.run)(&Cuda::emulator(seed));
+        if omit("", 0) == 0 {
+            return;
+        }
+        fate.reached += 1;
+        let same = |found: &Vec<f32>| found.iter().zip(expected).all(|(a, b)| a.to_bits() == b.to_bits());
+        fate.caught += u64::from(!found.as_ref().is_ok_and(same));
+    }
+}
+
+#[test]
+fn every_wait_is_necessary() {
+    let expected: Vec<_> = EXERCISES.iter().map(|exercise| (exercise.run)(&Cuda::emulator(0)).unwrap()).collect();
+    let sites = sites();
+    assert!(sites.len() >= 5, "only {} waits found", sites.len());
+    let mut survivors = Vec::new();
+    println!("{:<20} {:>5}  {:>7} of {:<7} wait", "file", "line", "caught", "runs");
+    for site in &sites {
+        let mut fate = Fate::default();
+        for (exercise, expected) in EXERCISES.iter().zip(&expected) {
+            mutate(site, exercise, expected, &mut fate);
+        }
+        println!("{:<20} {:>5}  {:>7} of {:<7} {}", site.file, site.line, fate.caught, fate.reached, site.text);
+        if fate.caught == 0 {
+            survivors.push(format!("{}:{} `{}`", site.file, site.line, site.text));
+        }
+    }
+    assert!(survivors.is_empty(), "nothing noticed that these waits were gone: {survivors:#?}");
+}
