@@ -48,9 +48,9 @@ pub const KERNELS: &[&[&Kernel]] = &[
 /// The text of their headers, `(name, text)`.
 pub const HEADERS: &[(&str, &str)] = &[
     ("activation.cuh", include_str!("../../../kernels/activation.cuh")),
-    ("gemm.cuh", include_str!("../../../kernels/gemm.cuh")),
     ("dev.cuh", include_str!("../../../kernels/dev.cuh")),
     ("elements.cuh", include_str!("../../../kernels/elements.cuh")),
+    ("gemm.cuh", include_str!("../../../kernels/gemm.cuh")),
     ("spec.cuh", include_str!("../../../kernels/spec.cuh")),
     ("sums.cuh", include_str!("../../../kernels/sums.cuh")),
 ];
