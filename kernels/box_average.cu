@@ -1,5 +1,5 @@
-// n-fold box average (Method §6): (G x)[p] = 1/|W(p)| sum over q in W(p) of x[q], W(p) the k x k window around p, cut at the border.
-// A cut window is a product of two intervals, so the mean over it is a mean along rows, then along columns. Each is a running
+// n-fold box average (Method §6): (G x)[p] = 1/|W(p)| sum over q in W(p) of x[q], W(p) the k x k window around p, cut at the
+// border. A cut window is a product of two intervals, so the mean over it is a mean along rows, then along columns. Each is a running
 // sum: the cost of a pixel does not depend on k. The adjoint divides first and sums then. Values between the passes are double,
 // as what enters a running sum has to leave it again without a trace.
 // Bound by memory.

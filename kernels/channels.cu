@@ -17,7 +17,8 @@ DEVICE uint32_t target_of(ChannelsSpec s, uint32_t row, uint32_t i) { return row
 KERNEL __launch_bounds__(256) channels_copy(const float* __restrict__ source, float* __restrict__ target, ChannelsSpec s) {
     Quad quad = moved_quad(s);
     if (quad.pixel >= s.rows) return;
-    store_quad(target + target_of(s, quad.pixel, quad.channel), load_quad(source + source_of(s, quad.pixel, quad.channel), quad), quad);
+    float4 moved = load_quad(source + source_of(s, quad.pixel, quad.channel), quad);
+    store_quad(target + target_of(s, quad.pixel, quad.channel), moved, quad);
 }
 REGISTER_KERNEL(channels_copy)
 
@@ -26,8 +27,9 @@ REGISTER_KERNEL(channels_copy)
 KERNEL __launch_bounds__(256) channels_add(const float* __restrict__ source, float* __restrict__ target, ChannelsSpec s) {
     Quad quad = moved_quad(s);
     if (quad.pixel >= s.rows) return;
+    float4 moved = load_quad(source + source_of(s, quad.pixel, quad.channel), quad);
     float* sum = target + target_of(s, quad.pixel, quad.channel);
-    store_quad(sum, add_scaled(load_quad(sum, quad), 1.0f, load_quad(source + source_of(s, quad.pixel, quad.channel), quad)), quad);
+    store_quad(sum, add_scaled(load_quad(sum, quad), 1.0f, moved), quad);
 }
 REGISTER_KERNEL(channels_add)
 

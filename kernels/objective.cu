@@ -57,8 +57,8 @@ KERNEL __launch_bounds__(256)
 }
 REGISTER_KERNEL(region_weights)
 
-// partials[block] = sum of weight ρ(e) over the block's share. output, target: [n,pixels,channels], len elements; mask: [n,pixels];
-// weights: [n,2]; partials: [gridDim.x].
+// partials[block] = sum of weight ρ(e) over the block's share. output, target: [n,pixels,channels], len elements;
+// mask: [n,pixels]; weights: [n,2]; partials: [gridDim.x].
 // FLOPs: 8 len. Bytes: 8 len + 4 len / channels.
 KERNEL __launch_bounds__(256)
     objective_partials(const float* __restrict__ output, const float* __restrict__ target, const float* __restrict__ mask,
@@ -111,7 +111,8 @@ KERNEL __launch_bounds__(256) objective_naive(const float* __restrict__ output, 
 }
 REGISTER_KERNEL(objective_naive)
 
-// As objective_derivative, each thread with its own norms. output, target, d: [n,pixels,channels], len elements; mask: [n,pixels].
+// As objective_derivative, each thread with its own norms. output, target, d: [n,pixels,channels], len elements;
+// mask: [n,pixels].
 // FLOPs: 3 len pixels. Bytes: 12 len + 4 len / channels.
 KERNEL __launch_bounds__(256)
     objective_derivative_naive(const float* __restrict__ output, const float* __restrict__ target, const float* __restrict__ mask,

@@ -9,8 +9,9 @@ enum : uint32_t { STEP_RATE = 0, STEP_SCALE = 1, STEP_KEEP = 2, STEP_TAKE = 3 };
 
 // m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2, p -= rate (m/c1) / (sqrt(v/c2) + eps). g, p, m, v: [len]; step: [4]; loss: [1].
 // FLOPs: 13 len. Bytes: 28 len.
-KERNEL __launch_bounds__(256) adam(const float* __restrict__ step, const float* __restrict__ loss, const float* __restrict__ g,
-                                   float* __restrict__ p, float* __restrict__ m, float* __restrict__ v, AdamSpec s, uint32_t len) {
+KERNEL __launch_bounds__(256)
+    adam(const float* __restrict__ step, const float* __restrict__ loss, const float* __restrict__ g, float* __restrict__ p,
+         float* __restrict__ m, float* __restrict__ v, AdamSpec s, uint32_t len) {
     uint32_t i = element();
     if (i >= len || !finite(loss[0])) return;
     // The differences are taken in double: in float, 1 - 0.999 is off by 5e-5.

@@ -24,7 +24,8 @@ template <class V> DEVICE void keep_larger(float& best, V& chosen, float x, V ca
 
 // y[n,p,q,c] = v[argmax of x over window (p,q)]. x, v: [N,H,W,C]; y: [N,H/window,W/window,C], len elements.
 // FLOPs: window^2 len. Bytes: 8 window^2 len + 4 len.
-KERNEL __launch_bounds__(256) max_pool(const float* __restrict__ x, const float* __restrict__ v, float* __restrict__ y, PoolSpec s) {
+KERNEL __launch_bounds__(256)
+    max_pool(const float* __restrict__ x, const float* __restrict__ v, float* __restrict__ y, PoolSpec s) {
     Quad quad = quad_at(element(), s.c);
     if (quad.pixel >= windows_of(s)) return;
     uint32_t first = window_start(s, quad.pixel) + quad.channel;

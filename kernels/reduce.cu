@@ -50,9 +50,9 @@ KERNEL __launch_bounds__(256) sum_grad(const float* __restrict__ dy, float* __re
 }
 REGISTER_KERNEL(sum_grad)
 
-// Sum of x over rows from first to last, which is not included, of the column that the thread belongs to: `lanes` adjacent threads
-// have one row, the next ones the next row. Threads below `lanes` get it. x: [rows,stride]; sums: [SUM_THREADS], shared.
-// To be called once in a kernel.
+// Sum of a thread's column over the rows [first, last): `lanes` adjacent threads have one row, the next ones the next row. Threads
+// below `lanes` get it. x: the column's first element, rows are `stride` apart; sums: [SUM_THREADS], shared. To be called once in
+// a kernel.
 template <class T>
 DEVICE double column_sum(const T* x, uint32_t stride, uint32_t first, uint32_t last, uint32_t lanes, bool inside, double* sums) {
     double sum = 0.0;
@@ -74,8 +74,9 @@ DEVICE uint32_t column_at(uint32_t lanes) { return blockIdx.x * lanes + threadId
 // partials[part,i] = sum over the part's rows of x[row, start + i]. x: [rows,stride]; partials: [gridDim.y,columns].
 // lanes: threads side by side along a row, a power of two up to 32.
 // FLOPs: rows columns. Bytes: 4 rows columns.
-KERNEL __launch_bounds__(256) column_partials(const float* __restrict__ x, double* __restrict__ partials, uint32_t rows,
-                                              uint32_t stride, uint32_t start, uint32_t columns, uint32_t lanes, uint32_t rows_of_part) {
+KERNEL __launch_bounds__(256)
+    column_partials(const float* __restrict__ x, double* __restrict__ partials, uint32_t rows, uint32_t stride, uint32_t start,
+                    uint32_t columns, uint32_t lanes, uint32_t rows_of_part) {
     SHARED(double, sums, [SUM_THREADS]);
     uint32_t column = column_at(lanes), first = blockIdx.y * rows_of_part, last = min(first + rows_of_part, rows);
     double sum = column_sum(x + start + column, stride, first, last, lanes, column < columns, sums);
@@ -96,8 +97,9 @@ REGISTER_KERNEL(column_totals)
 
 // y[i] += sum over rows of x[row, start + i], one thread per column. x: [rows,stride]; y: [columns].
 // FLOPs: rows columns. Bytes: 4 rows columns + 8 columns.
-KERNEL __launch_bounds__(256) column_sums_naive(const float* __restrict__ x, float* __restrict__ y, uint32_t rows, uint32_t stride,
-                                                uint32_t start, uint32_t columns) {
+KERNEL __launch_bounds__(256)
+    column_sums_naive(const float* __restrict__ x, float* __restrict__ y, uint32_t rows, uint32_t stride, uint32_t start,
+                      uint32_t columns) {
     uint32_t column = element();
     if (column >= columns) return;
     double sum = 0.0;

@@ -6,8 +6,15 @@ use super::common::*;
 on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle);
 
 /// Extents, window, repeats; some windows are larger than the image.
-const CASES: [([usize; 3], usize, usize); 6] =
-    [([3, 17, 23], 3, 1), ([3, 17, 23], 5, 3), ([1, 17, 23], 21, 2), ([2, 4, 5], 41, 1), ([3, 1, 7], 3, 2), ([2, 16, 16], 7, 1)];
+const CASES: [([usize; 3], usize, usize); 7] = [
+    ([3, 17, 23], 3, 1),
+    ([2, 5, 70], 9, 2),
+    ([3, 17, 23], 5, 3),
+    ([1, 17, 23], 21, 2),
+    ([2, 4, 5], 41, 1),
+    ([3, 1, 7], 3, 2),
+    ([2, 16, 16], 7, 1),
+];
 
 fn spec(extents: [usize; 3], size: usize, repeats: usize) -> BoxAverageSpec {
     BoxAverageSpec::new(&shape(&extents), size, repeats).unwrap()

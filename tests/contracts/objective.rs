@@ -33,7 +33,7 @@ impl Case {
     }
 
     fn all() -> Vec<Self> {
-        let (ragged, square) = ([3, 17, 23, 5], [2, 8, 8, 4]);
+        let (ragged, square, large) = ([3, 17, 23, 5], [2, 8, 8, 4], [2, 41, 101, 1]);
         [Penalty::Squared, Penalty::Charbonnier]
             .into_iter()
             .flat_map(|penalty| {
@@ -42,6 +42,7 @@ impl Case {
                     Self::random(ragged, Mask::Soft, penalty, 0.25),
                     Self::random(square, Mask::Binary, penalty, 0.0),
                     Self::random(square, Mask::Soft, penalty, 1.0),
+                    Self::random(large, Mask::Soft, penalty, 0.75),
                 ]
             })
             .collect()

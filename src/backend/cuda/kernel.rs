@@ -54,11 +54,11 @@ pub const KERNELS: &[&[&Kernel]] = &[
 /// The text of their headers, `(name, text)`.
 pub const HEADERS: &[(&str, &str)] = &[
     ("activation.cuh", include_str!("../../../kernels/activation.cuh")),
+    ("dev.cuh", include_str!("../../../kernels/dev.cuh")),
+    ("elements.cuh", include_str!("../../../kernels/elements.cuh")),
     ("gemm.cuh", include_str!("../../../kernels/gemm.cuh")),
     ("mma.cuh", include_str!("../../../kernels/mma.cuh")),
     ("patches_bf16.cuh", include_str!("../../../kernels/patches_bf16.cuh")),
-    ("dev.cuh", include_str!("../../../kernels/dev.cuh")),
-    ("elements.cuh", include_str!("../../../kernels/elements.cuh")),
     ("philox.cuh", include_str!("../../../kernels/philox.cuh")),
     ("spec.cuh", include_str!("../../../kernels/spec.cuh")),
     ("sums.cuh", include_str!("../../../kernels/sums.cuh")),

@@ -23,8 +23,6 @@ pub mod kernel;
 mod launch;
 mod linear;
 mod memory;
-#[cfg(all(test, feature = "emulator"))]
-mod naive;
 mod objective;
 mod optimise;
 mod pointwise;
@@ -49,10 +47,10 @@ pub struct Cuda {
     mode: Mode,
 }
 
-/// Which kernels convolutions and products of matrices use.
+/// Which kernels run, where an operation has several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Tiled, f32.
+    /// The fast ones; convolutions and products of matrices in tiles, f32.
     #[default]
     Tiled,
     /// One thread per output element, f32: what the others are checked against on the device.

@@ -3,7 +3,7 @@
 use super::kernel::{File, Kernel};
 use super::launch::Builder;
 use super::reduce::{DOUBLE, partial_blocks, sum_total};
-use super::{Buffer, Cuda, check_lengths};
+use super::{Buffer, Cuda, Mode, check_lengths};
 use crate::backend::{Objective, Storage};
 use crate::error::{Error, Result};
 use crate::shape::ObjectiveSpec;
@@ -58,6 +58,9 @@ impl Objective for Cuda {
     fn objective(&self, spec: &ObjectiveSpec, operands: [&Buffer; 3], loss: &mut Buffer) -> Result<()> {
         let len = check("objective", spec, operands)?;
         check_lengths("objective", &[("loss", loss.len(), 1)])?;
+        if self.mode == Mode::Naive {
+            return self.launch_over(&OBJECTIVE_NAIVE, 1).operands(operands).output(loss).value(*spec).run();
+        }
         let weights = region_weights(self, spec, operands[2])?;
         let count = partial_blocks(len, OBJECTIVE_PARTIALS.threads);
         let mut partials = self.alloc(count as usize * DOUBLE)?;
@@ -72,51 +75,12 @@ impl Objective for Cuda {
         }
         let len = check("objective_derivative", spec, operands)?;
         check_lengths("objective_derivative", &[("d", d.len(), len)])?;
+        if self.mode == Mode::Naive {
+            let launch = self.launch_over(&OBJECTIVE_DERIVATIVE_NAIVE, len).operands(operands);
+            return launch.output(d).value(order).value(*spec).run();
+        }
         let weights = region_weights(self, spec, operands[2])?;
         let launch = self.launch_over(&OBJECTIVE_DERIVATIVE, len).operands(operands);
         launch.input(&weights).output(d).value(order).value(*spec).run()
-    }
-}
-
-#[cfg(all(test, feature = "emulator"))]
-mod tests {
-    use super::super::naive::{assert_near, device, values};
-    use super::*;
-    use crate::shape::Penalty;
-
-    #[test]
-    fn agrees_with_plain_loops() -> Result<()> {
-        let cuda = device();
-        for penalty in [Penalty::Squared, Penalty::Charbonnier] {
-            // More pixels than the first stage of one block has.
-            let spec = ObjectiveSpec { n: 2, pixels: 4500, channels: 2, penalty, lambda: 0.75, epsilon: 0.125 };
-            let (wide, narrow) = ((spec.n * spec.pixels * spec.channels) as usize, (spec.n * spec.pixels) as usize);
-            let mask: Vec<f32> = values(3, narrow).iter().map(|m| m.max(0.0)).collect();
-            let (output, target, mask) = (cuda.upload(&values(1, wide))?, cuda.upload(&values(2, wide))?, cuda.upload(&mask)?);
-            let operands = [&output, &target, &mask];
-            let [mut loss, mut plain] = [cuda.alloc(1)?, cuda.alloc(1)?];
-            cuda.objective(&spec, operands, &mut loss)?;
-            cuda.launch_over(&OBJECTIVE_NAIVE, 1).operands(operands).output(&mut plain).value(spec).run()?;
-            assert_near(&cuda, &loss, &plain, 1e-6)?;
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn derivatives_agree_with_plain_loops() -> Result<()> {
-        let cuda = device();
-        let spec = ObjectiveSpec { n: 3, pixels: 67, channels: 3, penalty: Penalty::Charbonnier, lambda: 0.75, epsilon: 0.125 };
-        let (wide, narrow) = ((spec.n * spec.pixels * spec.channels) as usize, (spec.n * spec.pixels) as usize);
-        let (output, target) = (cuda.upload(&values(1, wide))?, cuda.upload(&values(2, wide))?);
-        let mask = cuda.upload(&values(3, narrow).iter().map(|m| m.max(0.0)).collect::<Vec<_>>())?;
-        let operands = [&output, &target, &mask];
-        for order in 1..=3 {
-            let [mut d, mut plain] = [cuda.alloc(wide)?, cuda.alloc(wide)?];
-            cuda.objective_derivative(&spec, order, operands, &mut d)?;
-            let launch = cuda.launch_over(&OBJECTIVE_DERIVATIVE_NAIVE, wide).operands(operands);
-            launch.output(&mut plain).value(order).value(spec).run()?;
-            assert_near(&cuda, &d, &plain, 1e-6)?;
-        }
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Max-pool as a selection, `kernels/pool.cu`.
 
 use super::kernel::{File, Kernel};
-use super::{Buffer, Cuda, check_lengths};
+use super::{Buffer, Cuda, Mode, check_lengths};
 use crate::backend::MaxPool;
 use crate::error::Result;
 use crate::shape::PoolSpec;
@@ -35,38 +35,20 @@ impl MaxPool for Cuda {
     fn max_pool(&self, spec: &PoolSpec, x: &Buffer, v: &Buffer, y: &mut Buffer) -> Result<()> {
         let (input, output) = lengths(spec)?;
         check_lengths("max_pool", &[("x", x.len(), input), ("v", v.len(), input), ("y", y.len(), output)])?;
-        self.launch_over(&MAX_POOL, quads(spec, output)).input(x).input(v).output(y).value(*spec).run()
+        let launch = match self.mode {
+            Mode::Naive => self.launch_over(&MAX_POOL_NAIVE, output),
+            _ => self.launch_over(&MAX_POOL, quads(spec, output)),
+        };
+        launch.input(x).input(v).output(y).value(*spec).run()
     }
 
     fn max_pool_grad(&self, spec: &PoolSpec, x: &Buffer, dy: &Buffer, dv: &mut Buffer) -> Result<()> {
         let (input, output) = lengths(spec)?;
         check_lengths("max_pool_grad", &[("x", x.len(), input), ("dy", dy.len(), output), ("dv", dv.len(), input)])?;
-        self.launch_over(&MAX_POOL_GRAD, quads(spec, output)).input(x).input(dy).output(dv).value(*spec).run()
-    }
-}
-
-#[cfg(all(test, feature = "emulator"))]
-mod tests {
-    use super::super::naive::{assert_same, device, values};
-    use super::*;
-    use crate::backend::Storage;
-
-    #[test]
-    fn quads_do_what_single_elements_do() -> Result<()> {
-        let cuda = device();
-        for (c, window) in [(3, 2), (8, 2), (1, 3), (4, 1)] {
-            let spec = PoolSpec { n: 2, h: 7, w: 9, c, window };
-            let (input, output) = lengths(&spec)?;
-            let (x, v, dy) = (cuda.upload(&values(1, input))?, cuda.upload(&values(2, input))?, cuda.upload(&values(3, output))?);
-            let [mut y, mut plain] = [cuda.alloc(output)?, cuda.alloc(output)?];
-            cuda.max_pool(&spec, &x, &v, &mut y)?;
-            cuda.launch_over(&MAX_POOL_NAIVE, output).input(&x).input(&v).output(&mut plain).value(spec).run()?;
-            assert_same(&cuda, &y, &plain)?;
-            let [mut dv, mut plain] = [cuda.upload(&values(4, input))?, cuda.upload(&values(4, input))?];
-            cuda.max_pool_grad(&spec, &x, &dy, &mut dv)?;
-            cuda.launch_over(&MAX_POOL_GRAD_NAIVE, output).input(&x).input(&dy).output(&mut plain).value(spec).run()?;
-            assert_same(&cuda, &dv, &plain)?;
-        }
-        Ok(())
+        let launch = match self.mode {
+            Mode::Naive => self.launch_over(&MAX_POOL_GRAD_NAIVE, output),
+            _ => self.launch_over(&MAX_POOL_GRAD, quads(spec, output)),
+        };
+        launch.input(x).input(dy).output(dv).value(*spec).run()
     }
 }
