@@ -32,11 +32,14 @@ impl Operands {
         }
     }
 
-    fn all() -> [Self; 3] {
+    fn all() -> [Self; 5] {
         [
             Self::random(&[3, 9, 11, 5], 3, Activation::Identity),
             Self::random(&[1, 3, 35, 2], 5, Activation::Identity),
             Self::random(&[2, 8, 8, 8], 8, Activation::Identity),
+            // More channels than a tile of 64; more lines than any tile, so that some dilations miss some tiles only.
+            Self::random(&[1, 7, 6, 70], 67, Activation::Identity),
+            Self::random(&[2, 37, 5, 4], 6, Activation::Identity),
         ]
     }
 }
