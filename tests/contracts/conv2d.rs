@@ -5,7 +5,7 @@ use proptest::test_runner::TestRunner;
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, ragged_cases, power_of_two_case, random_specs, fused_activations);
+on_every_backend!(golden_numbers, ragged_cases, power_of_two_case, wide_cases, narrow_ends, random_specs, fused_activations);
 
 /// Random operands of one convolution.
 struct Operands {
@@ -132,6 +132,25 @@ fn power_of_two_case<B: Backend>(backend: &B) {
     case(backend, &spec(&[2, 16, 16, 8], 16, 3, options(1, 1, 1)));
 }
 
+/// More channels than the narrow kernels and a tile of 64 take; whole and ragged quads of channels, with every stride, dilation and padding.
+fn wide_cases<B: Backend>(backend: &B) {
+    case(backend, &spec(&[1, 13, 11, 70], 67, 3, options(1, 1, 1)));
+    case(backend, &spec(&[1, 13, 11, 68], 72, 1, options(1, 1, 0)));
+    for (kernel, options) in [(1, options(2, 1, 1)), (3, options(2, 1, 1)), (3, options(2, 2, 2)), (3, options(1, 3, 2))] {
+        case(backend, &spec(&[2, 9, 7, 6], 9, kernel, options));
+        case(backend, &spec(&[2, 7, 10, 8], 12, kernel, options));
+    }
+}
+
+/// The first and the last layer of a network, and both at once.
+fn narrow_ends<B: Backend>(backend: &B) {
+    for (c_in, c_out) in [(3, 33), (33, 3), (4, 36), (36, 4), (1, 70), (70, 1), (3, 3)] {
+        for (kernel, options) in [(1, options(1, 1, 0)), (3, options(1, 1, 1)), (3, options(2, 2, 1))] {
+            case(backend, &spec(&[2, 9, 8, c_in], c_out, kernel, options));
+        }
+    }
+}
+
 fn random_specs<B: Backend>(backend: &B) {
     let extents = (1..=2usize, 1..=9usize, 1..=9usize, 1..=4usize, 1..=5usize);
     let settings = (prop::sample::select(vec![1, 3, 5]), 1..=2usize, 1..=3usize, 0..=7usize);
@@ -148,8 +167,12 @@ fn random_specs<B: Backend>(backend: &B) {
 }
 
 fn fused_activations<B: Backend>(backend: &B) {
-    for activation in ACTIVATIONS {
-        let spec = spec(&[3, 7, 5, 5], 4, 3, Conv2dOptions { activation, ..options(1, 2, 2) });
+    // Few input channels, few output channels, neither, and a 1x1 kernel.
+    let shapes = [(5, 4, 3), (3, 6, 3), (5, 6, 3), (5, 6, 1)];
+    for (activation, (c_in, c_out, kernel)) in
+        ACTIVATIONS.into_iter().flat_map(|activation| shapes.map(|shape| (activation, shape)))
+    {
+        let spec = spec(&[3, 7, 5, c_in], c_out, kernel, Conv2dOptions { activation, ..options(1, 2, kernel - 1) });
         let Operands { x, w, b, .. } = Operands::random(&spec);
         let z = upload(&oracle(), &by_definition(&spec, &x, &w, &b));
         let [expected] =

@@ -32,11 +32,16 @@ impl Operands {
         }
     }
 
-    fn all() -> [Self; 3] {
+    fn all() -> [Self; 6] {
         [
             Self::random(&[3, 9, 11, 5], 3, Activation::Identity),
             Self::random(&[1, 3, 35, 2], 5, Activation::Identity),
             Self::random(&[2, 8, 8, 8], 8, Activation::Identity),
+            // More channels than a tile of 64.
+            Self::random(&[1, 7, 6, 70], 67, Activation::Identity),
+            // Tiles of a part of the lines, and whole steps of one tap: dilations of 4 and 8 reach just into some tiles.
+            Self::random(&[1, 9, 13, 16], 16, Activation::Identity),
+            Self::random(&[2, 37, 5, 16], 16, Activation::Identity),
         ]
     }
 }
