@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::mem::offset_of;
 
 use orthoscope::Result;
-use orthoscope::backend::cuda::driver::emulator::{Emulator, kernels, layout};
+use orthoscope::backend::cuda::driver::emulator::{Emulator, kernels, layout, omit};
 use orthoscope::backend::cuda::driver::{Address, Driver, Launch};
 use orthoscope::backend::cuda::{File, Kernel};
 use orthoscope::backend::{AdamSpec, Cuda, Linear, Storage};
 use orthoscope::shape::{
-    Activation, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, LinearSpec, ObjectiveSpec, PoolSpec, SdcSpec, UpsampleSpec,
+    Activation, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, CorruptionSpec, LinearSpec, ObjectiveSpec, PoolSpec, SdcSpec,
+    UpsampleSpec,
 };
 
 static FAULTS: File = File { name: "faults.cu", text: include_str!("../kernels/emulator/faults.cu") };
@@ -32,6 +33,10 @@ fn rust_layouts() -> Vec<(&'static str, Vec<usize>)> {
         rust_layout!(CcmSpec: rows, c),
         rust_layout!(ChannelsSpec: rows, source, source_start, target, target_start, count),
         rust_layout!(Conv2dSpec: n, h, w, c_in, h_out, w_out, c_out, kernel, stride, dilation, padding, activation),
+        rust_layout!(
+            CorruptionSpec: seed, n, side, images, textures, patches_min, patches_max, patches_at_once, log_uniform_size, size, aspect,
+            weights, blend_probability, blend, softness, deformation, region_threshold, mask_nodes_per_unit, mask_side, replacement_side, taps
+        ),
         rust_layout!(LinearSpec: rows, c_in, c_out, activation),
         rust_layout!(ObjectiveSpec: n, pixels, channels, penalty, lambda, epsilon),
         rust_layout!(PoolSpec: n, h, w, c, window),
@@ -314,18 +319,32 @@ fn broken_kernels_are_not_listed() {
 }
 
 /// `y` of a linear map with more rows and columns than a tile, which has barriers in a loop.
-fn linear(cuda: &Cuda) -> Vec<f32> {
+fn linear(cuda: &Cuda) -> Result<Vec<f32>> {
     let spec = LinearSpec { rows: 70, c_in: 37, c_out: 67, activation: Activation::Tanh };
     let values = |len: usize| (0..len).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<_>>();
     let [x, w] = [70 * 37, 67 * 37].map(|len| cuda.upload(&values(len)).unwrap());
-    let mut y = cuda.alloc(70 * 67).unwrap();
-    cuda.linear(&spec, &x, &w, None, &mut y).unwrap();
-    cuda.download(&y).unwrap()
+    let mut y = cuda.alloc(70 * 67)?;
+    cuda.linear(&spec, &x, &w, None, &mut y)?;
+    cuda.download(&y)
+}
+
+#[test]
+fn every_barrier_of_the_tiles_is_needed() {
+    let expected = linear(&Cuda::emulator(0)).unwrap();
+    let text = include_str!("../kernels/gemm.cuh");
+    let barriers: Vec<u32> = (1..).zip(text.lines()).filter(|(_, line)| line.contains("__syncthreads")).map(|(n, _)| n).collect();
+    assert_eq!(barriers.len(), 2, "{barriers:?}");
+    for line in barriers {
+        omit("gemm.cuh", line);
+        let caught = (1..6).any(|seed| linear(&Cuda::emulator(seed)).map_or(true, |found| found != expected));
+        assert!(omit("", 0) > 0, "the barrier in line {line} was never reached");
+        assert!(caught, "no schedule shows that the barrier in line {line} is missing");
+    }
 }
 
 #[test]
 fn four_os_threads_launch_at_once() {
-    let expected = linear(&Cuda::emulator(0));
+    let expected = linear(&Cuda::emulator(0)).unwrap();
     let shared = Cuda::emulator(5);
     std::thread::scope(|scope| {
         for thread in 0..4 {
@@ -333,8 +352,8 @@ fn four_os_threads_launch_at_once() {
             scope.spawn(move || {
                 let own = Cuda::emulator(10 + thread);
                 for _ in 0..4 {
-                    assert_eq!(&linear(shared), expected);
-                    assert_eq!(&linear(&own), expected);
+                    assert_eq!(&linear(shared).unwrap(), expected);
+                    assert_eq!(&linear(&own).unwrap(), expected);
                 }
                 // One thread's broken kernel is its own affair.
                 let device = Device::new(thread);

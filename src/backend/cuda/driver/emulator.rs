@@ -144,10 +144,9 @@ fn place(pc: u64) -> Option<String> {
     }
     backtrace::resolve(pc as *mut c_void, |symbol| {
         let file = symbol.filename().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-        if let (Some(file), Some(line), None) = (file, symbol.lineno(), &found) {
-            if file.ends_with(".cu") || file.ends_with(".cuh") && file != "dev.cuh" {
-                found = Some(format!("{file}:{line}: "));
-            }
+        let of_kernel = |file: &String| file.ends_with(".cu") || file.ends_with(".cuh") && file != "dev.cuh";
+        if let (Some(file), Some(line), None) = (file.filter(of_kernel), symbol.lineno(), &found) {
+            found = Some(format!("{file}:{line}: "));
         }
     });
     found
