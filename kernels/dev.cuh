@@ -69,7 +69,7 @@ inline bf16 to_bf16(float x) {
     if ((u & 0x7FFFFFFF) > 0x7F800000) return {0x7FFF};
     return {uint16_t((u + 0x7FFF + (u >> 16 & 1)) >> 16)};
 }
-inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], emu::Site at = HERE) {
     struct { uint32_t a[4], b[2]; float d[4]; } in;
     memcpy(in.a, a, 16); memcpy(in.b, b, 8); memcpy(in.d, d, 16);
     emu::Warp& w = emu::collective(~0u, &in, sizeof in, [](emu::Warp& w) {
@@ -85,7 +85,7 @@ inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[
         }
         for (int m = 0; m < 16; m++) for (int k = 0; k < 16; k++) for (int n = 0; n < 8; n++) D[m][n] += A[m][k] * B[k][n];
         for (int l = 0; l < 32; l++) for (int i = 0; i < 4; i++) w.out[l][i] = emu::bits(D[(l >> 2) + (i >> 1) * 8][(l & 3) * 2 + (i & 1)]);
-    });
+    }, at);
     memcpy(d, w.out[emu::lane()], 16);
 }
 namespace emu {
@@ -98,7 +98,7 @@ inline void load_matrices(uint32_t (&r)[4], const void* row, bool transposed, Si
             memcpy(&p, w.in[i * 8 + (transposed ? column : line)], 8);
             memcpy((char*)&w.out[l][i] + half * 2, p + (transposed ? line : column) * 2, 2);
         }
-    });
+    }, s);
     memcpy(r, w.out[lane()], 16);
 }
 }  // namespace emu
@@ -108,9 +108,7 @@ inline void ldmatrix4_transposed(uint32_t (&r)[4], const void* row, const char* 
 inline void cp_async16(void* target, const void* source, bool valid, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     emu::check_aligned(target, 16, "cp.async", {file, line});
     emu::check_aligned(source, 16, "cp.async", {file, line});
-    emu::Copy c{target, source, valid ? 16u : 0u, 16u, emu::M->current->group};
-    emu::M->current->pending.push_back(c);
-    if (!emu::M->lazy_copies) emu::finish_copies(emu::M->current, c.group);
+    emu::start_copy({target, source, valid ? 16u : 0u, 16u, emu::M->current->group, {file, line}});
 }
 inline void cp_commit() { emu::M->current->group++; }
 template <int N> inline void cp_wait(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {

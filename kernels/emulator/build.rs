@@ -8,8 +8,8 @@ use std::time::SystemTime;
 pub fn compile() {
     println!("cargo::rerun-if-changed=kernels");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let kernels = files("kernels", "cu");
-    let headers = [files("kernels", "cuh"), files("kernels/emulator", "h")].concat();
+    let kernels = [files("kernels", "cu"), files("kernels/emulator", "cu")].concat();
+    let headers = [files("kernels", "cuh"), files("kernels/emulator", "h"), files("kernels/emulator", "rs")].concat();
     let newest_header = headers.iter().map(|path| changed(path)).max().unwrap_or(SystemTime::UNIX_EPOCH);
     let mut archive = compiler();
     for source in kernels.iter().chain([&PathBuf::from("kernels/emulator/emulator.cpp")]) {

@@ -31,7 +31,7 @@ static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) {
 namespace emu {
 template <class X> inline uint32_t bits(X v) { static_assert(sizeof(X) == 4); uint32_t u; memcpy(&u, &v, 4); return u; }
 template <class X> inline X from(uint32_t u) { X v; memcpy(&v, &u, 4); return v; }
-template <class X> inline X shuffle(unsigned mask, X v, unsigned source) {
+template <class X> inline X shuffle(unsigned mask, X v, unsigned source, Site at) {
     static_assert(sizeof(X) == 4 || sizeof(X) == 8);
     uint32_t in[3] = {0, 0, source};
     memcpy(in, &v, sizeof v);
@@ -39,19 +39,19 @@ template <class X> inline X shuffle(unsigned mask, X v, unsigned source) {
         for (unsigned m = mask; m; m &= m - 1) {
             int l = __builtin_ctz(m);
             unsigned s = w.in[l][2] & 31;
-            for (int i = 0; i < 2; i++) w.out[l][i] = mask >> s & 1 ? w.in[s][i] : 0xFFFFFFFFu;
+            for (int i = 0; i < 2; i++) w.out[l][i] = mask >> s & 1 ? w.in[s][i] : POISON;
         }
-    });
+    }, at);
     memcpy(&v, w.out[lane()], sizeof v);
     return v;
 }
 }  // namespace emu
 
-template <class X> inline X __shfl_sync(unsigned m, X v, int src) { return emu::shuffle(m, v, src); }
-template <class X> inline X __shfl_xor_sync(unsigned m, X v, int x) { return emu::shuffle(m, v, emu::lane() ^ x); }
-template <class X> inline X __shfl_up_sync(unsigned m, X v, unsigned d) { unsigned l = emu::lane(); return emu::shuffle(m, v, l >= d ? l - d : l); }
-template <class X> inline X __shfl_down_sync(unsigned m, X v, unsigned d) { unsigned s = emu::lane() + d; return emu::shuffle(m, v, s < 32 ? s : emu::lane()); }
-inline void __syncwarp(unsigned mask = ~0u) { uint32_t z = 0; emu::collective(mask, &z, 4, [](emu::Warp&) {}); }
+template <class X> inline X __shfl_sync(unsigned m, X v, int src, emu::Site at = HERE) { return emu::shuffle(m, v, src, at); }
+template <class X> inline X __shfl_xor_sync(unsigned m, X v, int x, emu::Site at = HERE) { return emu::shuffle(m, v, emu::lane() ^ x, at); }
+template <class X> inline X __shfl_up_sync(unsigned m, X v, unsigned d, emu::Site at = HERE) { unsigned l = emu::lane(); return emu::shuffle(m, v, l >= d ? l - d : l, at); }
+template <class X> inline X __shfl_down_sync(unsigned m, X v, unsigned d, emu::Site at = HERE) { unsigned s = emu::lane() + d; return emu::shuffle(m, v, s < 32 ? s : emu::lane(), at); }
+inline void __syncwarp(unsigned mask = ~0u, emu::Site at = HERE) { uint32_t z = 0; emu::collective(mask, &z, 4, [](emu::Warp&) {}, at); }
 inline unsigned __float_as_uint(float f) { return emu::bits(f); }
 inline float __uint_as_float(unsigned u) { return emu::from<float>(u); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return unsigned((uint64_t(a) * b) >> 32); }

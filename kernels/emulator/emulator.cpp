@@ -1,65 +1,30 @@
 // What the engine calls: memory between guard pages, launches, mutation of one barrier, layouts of specs.
-#include <csignal>
-#include <mutex>
-#include <ucontext.h>
-
 #include "../dev.cuh"
 #include "layouts.h"
+#include "signals.h"
 
 namespace {
 constexpr size_t ALIGNMENT = 16;  // what kernels may assume of a buffer's first element
-constexpr unsigned char POISON = 0xFF;
 
 struct Block { char* map; size_t map_bytes; char* data; size_t bytes; };
 std::mutex lock;
 std::map<uintptr_t, Block>& blocks() { static std::map<uintptr_t, Block> all; return all; }
 size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
-// Bytes between the end of the data and the guard page must still be poison.
-bool overrun(const Block& b) {
-    for (char* p = b.data + b.bytes; p < b.map + b.map_bytes - emu::PAGE_BYTES; p++) if ((unsigned char)*p != POISON) return true;
-    return false;
-}
-
-struct sigaction previous;
-
-// Runs on the faulting fiber's own stack, reset: the fiber is given up anyway.
-void faulted() {
-    std::string what = "an access outside of memory";
-    uintptr_t address = emu::M->fault_address;
-    char place[160];
-    {
-        std::lock_guard<std::mutex> guard(lock);
-        auto after = blocks().upper_bound(address);
-        if (after != blocks().begin()) {
-            const Block& b = std::prev(after)->second;
-            if (address >= (uintptr_t)b.data + b.bytes && address < (uintptr_t)b.map + b.map_bytes) {
-                snprintf(place, sizeof place, ", %zu bytes past the end of a buffer of %zu bytes", size_t(address - (uintptr_t)b.data - b.bytes), b.bytes);
-                what += place;
-            }
+// Between the end and the guard page of every buffer whose address is among the arguments.
+std::vector<emu::Slack> slacks(void** arguments, const std::vector<size_t>& sizes) {
+    std::lock_guard<std::mutex> guard(lock);
+    std::vector<emu::Slack> found;
+    for (size_t i = 0; i < sizes.size(); i++)
+        for (size_t word = 0; word < sizes[i] / 8; word++) {
+            uintptr_t address;
+            memcpy(&address, (char*)arguments[i] + 8 * word, 8);
+            auto it = blocks().find(address);
+            if (it == blocks().end()) continue;
+            const Block& b = it->second;
+            found.push_back({b.data + b.bytes, b.map + b.map_bytes - emu::PAGE_BYTES, i});
         }
-    }
-    emu::fail(what);
-}
-
-void on_fault(int signal, siginfo_t* info, void* raw) {
-    emu::Machine* m = emu::M;
-    auto* context = (ucontext_t*)raw;
-    if (!m || !m->current) { sigaction(signal, &previous, nullptr); return; }  // not ours: happens again with the old handler
-    m->fault_pc = context->uc_mcontext.gregs[REG_RIP];
-    m->fault_address = (uint64_t)info->si_addr;
-    context->uc_mcontext.gregs[REG_RSP] = (((uintptr_t)m->current->top - 256) & ~uintptr_t(15)) - 8;
-    context->uc_mcontext.gregs[REG_RIP] = (uintptr_t)faulted;
-}
-
-void catch_faults() {
-    static std::once_flag once;
-    std::call_once(once, [] {
-        struct sigaction action{};
-        action.sa_sigaction = on_fault;
-        action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-        sigaction(SIGSEGV, &action, &previous);
-    });
+    return found;
 }
 
 int give(const std::string& message, char* error, size_t capacity) {
@@ -67,6 +32,16 @@ int give(const std::string& message, char* error, size_t capacity) {
     return !message.empty();
 }
 }  // namespace
+
+std::string emu::describe_address(uintptr_t address) {
+    std::lock_guard<std::mutex> guard(lock);
+    auto after = blocks().upper_bound(address);
+    if (after == blocks().begin()) return "";
+    const Block& b = std::prev(after)->second;
+    uintptr_t end = (uintptr_t)b.data + b.bytes;
+    if (address < end || address >= (uintptr_t)b.map + b.map_bytes) return "";
+    return ", " + std::to_string(address - end) + " bytes past the end of a buffer of " + std::to_string(b.bytes) + " bytes";
+}
 
 void emu_link_all();
 
@@ -76,7 +51,7 @@ extern "C" void* emu_alloc(size_t bytes) {
     void* map = mmap(nullptr, map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED) return nullptr;
     Block b{(char*)map, map_bytes, (char*)map + map_bytes - emu::PAGE_BYTES - inner, bytes};
-    memset(b.map, POISON, map_bytes - emu::PAGE_BYTES);
+    emu::fill_poison(b.map, map_bytes - emu::PAGE_BYTES);
     mprotect(b.map + map_bytes - emu::PAGE_BYTES, emu::PAGE_BYTES, PROT_NONE);
     std::lock_guard<std::mutex> guard(lock);
     blocks()[(uintptr_t)b.data] = b;
@@ -89,27 +64,21 @@ extern "C" void emu_free(void* data) {
     munmap(it->second.map, it->second.map_bytes);
     blocks().erase(it);
 }
-// Whether something wrote just past the end of the buffer at `data`.
-extern "C" int emu_overrun(const void* data) {
-    std::lock_guard<std::mutex> guard(lock);
-    auto it = blocks().find((uintptr_t)data);
-    return it != blocks().end() && overrun(it->second);
-}
-
-// 0, or 1 with a message; `pc` is the instruction of a bad access, or 0.
+// 0, or 1 with a message; `trail` gets TRAIL instructions that a bad access may have come from, the nearest first, or zeros.
 extern "C" int emu_launch(const char* name, const unsigned* grid, const unsigned* block, size_t shared, uint64_t seed, void** arguments,
-                          const size_t* sizes, size_t count, char* error, size_t capacity, uint64_t* pc) {
+                          const size_t* sizes, size_t count, char* error, size_t capacity, uint64_t* trail) {
     emu_link_all();
-    catch_faults();
-    *pc = 0;
+    emu::catch_signals();
+    memset(trail, 0, emu::TRAIL * sizeof *trail);
     auto it = emu::registry().find(name);
     if (it == emu::registry().end()) return give("there is no such kernel", error, capacity);
     const auto& wanted = it->second.sizes;
     if (count != wanted.size()) return give("takes " + std::to_string(wanted.size()) + " arguments, got " + std::to_string(count), error, capacity);
     for (size_t i = 0; i < count; i++)
         if (sizes[i] != wanted[i]) return give("argument " + std::to_string(i) + " has " + std::to_string(wanted[i]) + " bytes, got " + std::to_string(sizes[i]), error, capacity);
+    emu::own().slacks = slacks(arguments, wanted);
     std::string message = it->second.launch(dim3(grid[0], grid[1], grid[2]), dim3(block[0], block[1], block[2]), shared, seed, arguments);
-    *pc = emu::own().fault_pc;
+    memcpy(trail, emu::own().trail, emu::TRAIL * sizeof *trail);
     return give(message, error, capacity);
 }
 

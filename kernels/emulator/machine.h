@@ -2,9 +2,12 @@
 #pragma once
 #include <cstdio>
 #include <cstring>
+#include <cwchar>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
+#include <xmmintrin.h>
 
 #include "fiber.h"
 
@@ -17,12 +20,24 @@ struct dim3 {
 namespace emu {
 constexpr size_t MAX_SHARED_BYTES = 232448;  // 227 KiB, what one block may have on sm_90
 constexpr unsigned MAX_THREADS = 1024;
+constexpr unsigned TRAIL = 64;  // places where a bad access may have come from
 
-// A place in a kernel file.
+// What memory holds before it is written: a signalling NaN as a float and in both halves as a bf16. Arithmetic on it traps and would
+// make the quiet NaN below; the upper half alone is what becomes of a bf16.
+constexpr uint32_t POISON = 0x7FA57FA5, QUIET_POISON = POISON | 0x00400000;
+inline bool is_quiet_poison(uint32_t bits) { return bits == QUIET_POISON || bits == (QUIET_POISON & 0xFFFF0000); }
+inline unsigned char poison_byte(const void* p) { return POISON >> ((uintptr_t)p % 4 * 8); }
+inline void fill_poison(void* p, size_t bytes) { wmemset((wchar_t*)p, POISON, bytes / 4); memset((char*)p + bytes / 4 * 4, 0xFF, bytes % 4); }
+
+// A place in a kernel file. As a default argument, HERE is the place of the call.
 struct Site { const char* file; int line; };
-struct Copy { void* target; const void* source; unsigned valid, bytes; int group; };  // cp.async in flight
+#define HERE {__builtin_FILE(), __builtin_LINE()}
+struct Copy { void* target; const void* source; unsigned valid, bytes; int group; Site site; };  // cp.async in flight
+// Bytes between the end of a buffer and its guard page; they stay poison.
+struct Slack { char *begin, *end; size_t argument; };
 struct Fiber {
     void* sp; char* top; uint3 tid; unsigned linear; bool done;
+    Site waits;  // where it waits, if it does
     std::vector<Copy> pending; int group;
 };
 struct Warp {  // lanes meet here for shuffles, votes, mma, ldmatrix
@@ -50,7 +65,10 @@ struct Machine {
     void (*thunk)(void*) = nullptr;
     void* thunk_arguments = nullptr;
     std::string error;
-    uint64_t fault_pc = 0, fault_address = 0;
+    uint64_t trail[TRAIL] = {}, fault_address = 0;  // instructions of a bad access, the nearest first
+    uint64_t stepping = 0;                          // the instruction that runs alone just now
+    std::vector<Slack> slacks;                      // of the launch's buffers
+    const Slack* watched = nullptr;                 // the one whose writer is looked for
     Site omitted{};          // mutation testing: this barrier or wait is skipped
     uint64_t omit_hits = 0;
 
@@ -62,6 +80,7 @@ inline constinit thread_local Machine* M = nullptr;  // set while a launch is un
 
 inline const char* base_name(const char* path) { const char* slash = strrchr(path, '/'); return slash ? slash + 1 : path; }
 inline std::string describe(Site s) { return std::string(base_name(s.file)) + ":" + std::to_string(s.line); }
+inline bool same(Site a, Site b) { return a.line == b.line && !strcmp(a.file, b.file); }
 inline bool omit(Site s) {
     if (s.line != M->omitted.line || !M->omitted.file || strcmp(base_name(s.file), M->omitted.file)) return false;
     M->omit_hits++;
@@ -119,51 +138,68 @@ inline void release_barrier() {
 }
 __attribute__((noinline)) inline void barrier(Site s) {
     if (omit(s)) return;
-    if (M->waiting && (s.line != M->barrier_site.line || strcmp(s.file, M->barrier_site.file)))
-        fail("threads of one block wait at different __syncthreads, " + describe(M->barrier_site) + " and " + describe(s));
-    M->barrier_site = s;
+    if (M->waiting && !same(s, M->barrier_site))
+        fail(describe(s) + ": threads of one block wait at different __syncthreads, the others at " + describe(M->barrier_site));
+    if (M->alive < M->threads) fail(describe(s) + ": __syncthreads after " + std::to_string(M->threads - M->alive) + " threads of the block have returned");
+    M->barrier_site = M->current->waits = s;
     if (++M->waiting == M->alive) release_barrier();
     park();
 }
 inline unsigned lane() { return M->current->linear & 31; }
 // All lanes of `mask` deposit in[lane]; the last to arrive runs `f` for all of them, then each reads out[lane].
-template <class F> inline Warp& collective(unsigned mask, const void* in, size_t bytes, F f) {
+template <class F> inline Warp& collective(unsigned mask, const void* in, size_t bytes, F f, Site s = HERE) {
     Fiber* me = M->current;
     Warp& w = M->warps[me->linear >> 5];
     unsigned bit = 1u << (me->linear & 31);
-    if (!(mask & bit)) fail("a lane is not in its own mask");
-    if (mask & ~w.live) fail("a mask names a lane that has returned or does not exist");
+    if (!(mask & bit)) fail(describe(s) + ": a lane is not in its own mask");
+    if (mask & ~w.live) fail(describe(s) + ": a mask names a lane that has returned or does not exist");
+    if (unsigned others = w.arrived & mask) {
+        Site theirs = M->fibers[(me->linear & ~31u) + __builtin_ctz(others)].waits;
+        if (!same(s, theirs)) fail(describe(s) + ": lanes of one warp meet in different collectives, the others at " + describe(theirs));
+    }
     memcpy(w.in[me->linear & 31], in, bytes);
     w.arrived |= bit;
     if ((w.arrived & mask) == mask) {
         f(w);
         w.arrived &= ~mask;
         make_ready(me->linear >> 5, mask & ~bit);
-    } else park();
+    } else {
+        me->waits = s;
+        park();
+    }
     return w;
 }
 
 inline char* shared_base() { return (char*)(((uintptr_t)M->shared.data() + 1023) & ~uintptr_t(1023)); }
-template <class X> inline void poison(X& x, uint64_t& seen) { if (seen != M->serial) { seen = M->serial; memset((void*)&x, 0xFF, sizeof x); } }
+template <class X> inline void poison(X& x, uint64_t& seen) { if (seen != M->serial) { seen = M->serial; fill_poison((void*)&x, sizeof x); } }
 
-// Copies of groups up to `upto` land; bytes beyond `valid` become zeros.
+// Bytes beyond `valid` become zeros. What has landed has no bytes left.
+inline void land(Copy& c) {
+    memcpy(c.target, c.source, c.valid);
+    memset((char*)c.target + c.valid, 0, c.bytes - c.valid);
+    c.valid = c.bytes = 0;
+}
+inline void start_copy(Copy c) {
+    if (!M->lazy_copies) land(c);
+    M->current->pending.push_back(c);
+}
+// Waits for the copies of groups up to `upto`.
 inline void finish_copies(Fiber* f, int upto) {
     size_t kept = 0;
     for (auto& c : f->pending) {
-        if (c.group > upto) { f->pending[kept++] = c; continue; }
-        memcpy(c.target, c.source, c.valid);
-        memset((char*)c.target + c.valid, 0, c.bytes - c.valid);
+        if (c.group > upto) f->pending[kept++] = c;
+        else land(c);
     }
     f->pending.resize(kept);
 }
 inline void fiber_main() {
     M->thunk(M->thunk_arguments);
     Fiber* me = M->current;
-    if (!me->pending.empty()) fail("a thread returned with cp.async never waited for");
+    if (!me->pending.empty()) fail(describe(me->pending[0].site) + ": cp.async never waited for, and the thread has returned");
+    if (M->waiting) fail(describe(M->barrier_site) + ": threads of one block wait at __syncthreads that this one never reached");
     me->done = true;
     M->alive--;
     M->warps[me->linear >> 5].live &= ~(1u << (me->linear & 31));
-    if (M->alive && M->waiting == M->alive) release_barrier();
     void* dead;
     for (;;) run_next(&dead);
 }
@@ -174,7 +210,7 @@ inline void start_block() {
     m.waiting = 0;
     m.serial++;
     m.ready_warps = 0;
-    memset(m.shared.data(), 0xFF, m.shared.size());  // NaN: a read of unwritten shared memory shows
+    fill_poison(m.shared.data(), m.shared.size());
     for (unsigned i = 0; i < m.warps.size(); i++) {
         Warp& w = m.warps[i];
         w.arrived = w.ready = 0;
@@ -193,12 +229,18 @@ inline void start_block() {
         f.sp = fresh_stack(f.top, fiber_main);
     }
 }
+inline std::string describe_block() {
+    char text[64];
+    snprintf(text, sizeof text, " (block %u,%u,%u)", M->block.x, M->block.y, M->block.z);
+    return text;
+}
 inline void report_deadlock() {
-    Machine& m = *M;
-    std::string where = m.waiting ? ", " + std::to_string(m.waiting) + " of them at __syncthreads in " + describe(m.barrier_site) : "";
-    char block[64];
-    snprintf(block, sizeof block, " (block %u,%u,%u)", m.block.x, m.block.y, m.block.z);
-    m.error = "deadlock: " + std::to_string(m.alive) + " threads wait" + where + block;
+    std::map<std::string, unsigned> places;
+    for (auto& f : M->fibers) if (!f.done) places[describe(f.waits)]++;
+    M->error = "deadlock:";
+    const char* separator = " ";
+    for (auto& [place, threads] : places) { M->error += separator + std::to_string(threads) + (threads == 1 ? " thread waits at " : " threads wait at ") + place; separator = ", "; }
+    M->error += describe_block();
 }
 inline bool run_block() {
     start_block();
@@ -207,6 +249,34 @@ inline bool run_block() {
     if (M->error.empty() && M->alive) report_deadlock();
     return M->error.empty();
 }
+
+inline bool overrun(const Slack& s) {
+    for (char* p = s.begin; p < s.end; p++) if ((unsigned char)*p != poison_byte(p)) return true;
+    return false;
+}
+inline void protect(const Slack& s, int protection) { mprotect(s.end - PAGE_BYTES, PAGE_BYTES, protection); }
+// A block has written past the end of a buffer: runs it once more, with every access to that page trapped, to name the line.
+inline void find_writer(const Slack& s, uint64_t rng) {
+    for (char* p = s.begin; p < s.end; p++) *p = poison_byte(p);
+    M->rng = rng;
+    M->last_warp = 0;
+    M->watched = &s;
+    protect(s, PROT_NONE);
+    bool silent = run_block();
+    protect(s, PROT_READ | PROT_WRITE);
+    M->watched = nullptr;
+    if (silent) M->error = "wrote past the end of argument " + std::to_string(s.argument) + describe_block();
+}
+
+// While it lives, arithmetic on poison traps on this OS thread, as all arithmetic without a result does.
+class TrapInvalid {
+public:
+    TrapInvalid() { _mm_setcsr(saved_ & ~(_MM_MASK_INVALID | _MM_EXCEPT_MASK)); }
+    ~TrapInvalid() { _mm_setcsr(saved_); }
+
+private:
+    unsigned saved_ = _mm_getcsr();
+};
 
 // Runs a kernel. Seed 0 is index order; any other seed shuffles threads and blocks. Returns "" or what went wrong.
 inline std::string launch(dim3 grid, dim3 block, size_t shared, uint64_t seed, void (*thunk)(void*), void* arguments) {
@@ -220,7 +290,8 @@ inline std::string launch(dim3 grid, dim3 block, size_t shared, uint64_t seed, v
     if (m.stacks.count() < m.threads) return "no memory for " + std::to_string(m.threads) + " stacks";
     M = &m;
     m.error.clear();
-    m.fault_pc = 0;
+    memset(m.trail, 0, sizeof m.trail);
+    m.stepping = 0;
     m.block_dim = block;
     m.grid_dim = grid;
     m.order = IN_ORDER;
@@ -234,10 +305,14 @@ inline std::string launch(dim3 grid, dim3 block, size_t shared, uint64_t seed, v
     std::vector<unsigned> sequence(blocks);
     for (unsigned i = 0; i < blocks; i++) sequence[i] = i;
     if (seed) for (unsigned i = blocks; i > 1; i--) std::swap(sequence[i - 1], sequence[m.below(i)]);
+    TrapInvalid trap;
     for (unsigned b : sequence) {
         m.block = {b % grid.x, b / grid.x % grid.y, b / (grid.x * grid.y)};
         if (seed) { m.lazy_copies = m.random() & 1; m.order = Order(1 + m.below(3)); m.last_warp = 0; }
+        uint64_t rng = m.rng;
         if (!run_block()) break;
+        for (auto& s : m.slacks) if (overrun(s)) { find_writer(s, rng); break; }
+        if (!m.error.empty()) break;
     }
     M = nullptr;
     return m.error;

@@ -1,0 +1,365 @@
+//! The emulator itself: specs have one layout on both sides, kernels that are wrong on purpose (`kernels/emulator/faults.cu`) are
+//! refused with kernel, block and line, schedules differ by seed, arguments are checked, OS threads do not disturb each other.
+
+use std::collections::BTreeSet;
+use std::mem::offset_of;
+
+use orthoscope::Result;
+use orthoscope::backend::cuda::driver::emulator::{Emulator, kernels, layout, omit};
+use orthoscope::backend::cuda::driver::{Address, Driver, Launch};
+use orthoscope::backend::cuda::{File, Kernel};
+use orthoscope::backend::{AdamSpec, Cuda, Linear, Storage};
+use orthoscope::shape::{
+    Activation, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, CorruptionSpec, LinearSpec, ObjectiveSpec, PoolSpec, SdcSpec,
+    UpsampleSpec,
+};
+
+static FAULTS: File = File { name: "faults.cu", text: include_str!("../kernels/emulator/faults.cu") };
+/// Threads of a block unless a test says otherwise: two warps.
+const THREADS: u32 = 64;
+
+/// Name, and offsets of all fields, then the size. Does not compile where a field is missing.
+macro_rules! rust_layout {
+    ($spec:ident: $($field:ident),+) => {{
+        let _every_field = |$spec { $($field: _),+ }: $spec| ();
+        (stringify!($spec), vec![$(offset_of!($spec, $field)),+, size_of::<$spec>()])
+    }};
+}
+
+fn rust_layouts() -> Vec<(&'static str, Vec<usize>)> {
+    vec![
+        rust_layout!(AdamSpec: beta1, beta2, epsilon),
+        rust_layout!(BoxAverageSpec: n, h, w, size, repeats),
+        rust_layout!(CcmSpec: rows, c),
+        rust_layout!(ChannelsSpec: rows, source, source_start, target, target_start, count),
+        rust_layout!(Conv2dSpec: n, h, w, c_in, h_out, w_out, c_out, kernel, stride, dilation, padding, activation),
+        rust_layout!(
+            CorruptionSpec: seed, n, side, images, textures, patches_min, patches_max, patches_at_once, log_uniform_size, size, aspect,
+            weights, blend_probability, blend, softness, deformation, region_threshold, mask_nodes_per_unit, mask_side, replacement_side, taps
+        ),
+        rust_layout!(LinearSpec: rows, c_in, c_out, activation),
+        rust_layout!(ObjectiveSpec: n, pixels, channels, penalty, lambda, epsilon),
+        rust_layout!(PoolSpec: n, h, w, c, window),
+        rust_layout!(SdcSpec: n, h, w, c_in, c_out, branches, dilations, activation),
+        rust_layout!(UpsampleSpec: n, h, w, c),
+    ]
+}
+
+#[test]
+fn specs_have_one_layout_on_both_sides() {
+    for (spec, expected) in rust_layouts() {
+        assert_eq!(layout(spec), expected, "{spec}: offsets of its fields, then its size");
+    }
+    assert_eq!(layout("NoSpec"), [0; 0]);
+}
+
+#[test]
+fn every_spec_that_kernels_take_is_compared() {
+    let launch = include_str!("../src/backend/cuda/launch.rs");
+    let (_, list) = launch.split_once("\nby_value!(").unwrap();
+    let (list, _) = list.split_once(')').unwrap();
+    let taken: BTreeSet<&str> = list.split(',').map(str::trim).filter(|spec| !spec.is_empty()).collect();
+    let compared: BTreeSet<&str> = rust_layouts().iter().map(|(spec, _)| *spec).collect();
+    assert_eq!(taken, compared);
+}
+
+/// One emulated device with buffers of floats.
+struct Device(Emulator);
+
+/// An argument of a kernel.
+#[derive(Clone, Copy)]
+enum Argument {
+    Buffer(Address),
+    Number(u32),
+}
+
+impl Argument {
+    fn bytes(self) -> Vec<u8> {
+        match self {
+            Self::Buffer(address) => address.to_ne_bytes().to_vec(),
+            Self::Number(number) => number.to_ne_bytes().to_vec(),
+        }
+    }
+}
+
+impl Device {
+    fn new(seed: u64) -> Self {
+        Self(Emulator::new(seed))
+    }
+
+    fn unwritten(&self, len: usize) -> Address {
+        self.0.allocate(4 * len).unwrap()
+    }
+
+    fn ones(&self, len: usize) -> Address {
+        let address = self.unwritten(len);
+        let bytes: Vec<u8> = 1.0f32.to_ne_bytes().repeat(len);
+        self.0.write(address, &bytes).unwrap();
+        address
+    }
+
+    fn floats(&self, address: Address, len: usize) -> Vec<f32> {
+        let mut bytes = vec![0; 4 * len];
+        self.0.read(address, &mut bytes).unwrap();
+        bytes.chunks(4).map(|bytes| f32::from_ne_bytes(bytes.try_into().unwrap())).collect()
+    }
+
+    fn launch(&self, name: &'static str, [blocks, threads]: [u32; 2], arguments: &[Argument]) -> Result<()> {
+        let kernel = Kernel { name, file: &FAULTS, threads, dynamic_shared: 0, flops: "0", bytes: "0" };
+        let arguments: Vec<Vec<u8>> = arguments.iter().map(|argument| argument.bytes()).collect();
+        let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
+        let (grid, block) = ([blocks, 1, 1], [threads, 1, 1]);
+        self.0.launch(&Launch { kernel: Box::leak(Box::new(kernel)), grid, block, arguments: &arguments })
+    }
+}
+
+/// `faults.cu:line` of every marked line of a kernel.
+fn marked_lines(kernel: &str) -> Vec<String> {
+    let start = FAULTS.text.find(&format!("KERNEL {kernel}(")).unwrap_or_else(|| panic!("no kernel {kernel}"));
+    let end = FAULTS.text.find(&format!("REGISTER_KERNEL({kernel})")).unwrap();
+    let first = FAULTS.text[..start].lines().count() + 1;
+    let lines = FAULTS.text[start..end].lines().enumerate();
+    lines.filter(|(_, line)| line.contains("// FAULT")).map(|(index, _)| format!("faults.cu:{}", first + index)).collect()
+}
+
+/// Runs a broken kernel in index order and in several others; every report must say `what`, and name kernel, block and line.
+#[track_caller]
+fn assert_refused(kernel: &'static str, what: &str, block: u32, size: [u32; 2], arguments: impl Fn(&Device) -> Vec<Argument>) {
+    for seed in 0..8 {
+        let device = Device::new(seed);
+        let report = device.launch(kernel, size, &arguments(&device)).expect_err(kernel).to_string();
+        assert!(report.contains(&format!("kernel `{kernel}`")), "no kernel in: {report}");
+        assert!(report.contains(&format!("(block {block},0,0")), "no block in: {report}");
+        assert!(marked_lines(kernel).iter().any(|line| report.contains(line)), "no line in: {report}");
+        assert!(report.contains(what), "not `{what}`: {report}");
+        // The device is still of use.
+        let (x, y) = (device.ones(1), device.unwritten(1));
+        device.launch("fault_not_a_fault", [1, 1], &[Argument::Buffer(x), Argument::Buffer(y)]).unwrap();
+    }
+}
+
+const ONE_BLOCK: [u32; 2] = [1, THREADS];
+
+/// A buffer of ones and one to write, as long as one block.
+fn both(device: &Device) -> Vec<Argument> {
+    vec![Argument::Buffer(device.ones(THREADS as usize)), target(device)]
+}
+
+fn target(device: &Device) -> Argument {
+    Argument::Buffer(device.unwritten(THREADS as usize))
+}
+
+#[test]
+fn arithmetic_on_unwritten_shared_memory_is_refused() {
+    let what = "arithmetic on memory that was never written";
+    assert_refused("fault_unwritten_shared", what, 0, ONE_BLOCK, |device| vec![target(device)]);
+}
+
+#[test]
+fn copies_read_too_early_are_refused_in_the_schedules_where_they_land_late() {
+    let reports = (1..=20).filter_map(|seed| {
+        let device = Device::new(seed);
+        device.launch("fault_copy_read_early", [1, 1], &both(&device)).err()
+    });
+    let reports: Vec<String> = reports.map(|report| report.to_string()).collect();
+    let line = &marked_lines("fault_copy_read_early")[0];
+    assert!(reports.iter().all(|report| report.contains(line) && report.contains("(block 0,0,0")), "{reports:?}");
+    assert!((5..=15).contains(&reports.len()), "{} of 20 schedules", reports.len());
+}
+
+#[test]
+fn arithmetic_on_unwritten_global_memory_is_refused() {
+    let what = "arithmetic on memory that was never written";
+    let unwritten = |device: &Device| vec![target(device), target(device)];
+    assert_refused("fault_unwritten_global", what, 0, ONE_BLOCK, unwritten);
+    assert_refused("fault_unwritten_exponent", what, 0, ONE_BLOCK, unwritten);
+}
+
+#[test]
+fn nans_that_a_kernel_makes_are_no_fault() {
+    let device = Device::new(1);
+    let (x, y) = (device.ones(64), device.unwritten(64));
+    device.launch("fault_not_a_fault", ONE_BLOCK, &[Argument::Buffer(x), Argument::Buffer(y)]).unwrap();
+    assert!(device.floats(y, 64).iter().all(|value| value.is_nan()));
+}
+
+#[test]
+fn a_missing_barrier_is_found_in_index_order_too_where_a_thread_reads_ahead() {
+    let what = "arithmetic on memory that was never written";
+    assert_refused("fault_missing_barrier", what, 0, ONE_BLOCK, |device| vec![target(device)]);
+}
+
+#[test]
+fn barriers_in_divergent_code_are_refused() {
+    assert_refused("fault_divergent_barrier", "__syncthreads", 0, ONE_BLOCK, |_| vec![]);
+    assert_refused("fault_two_barriers", "different __syncthreads", 0, ONE_BLOCK, |_| vec![]);
+}
+
+#[test]
+fn accesses_past_the_end_are_refused() {
+    // Three blocks and buffers of three: the last thread of the last block reads or writes one too far, into the guard page.
+    let (size, len) = ([3, THREADS], 3 * THREADS as usize);
+    assert_refused("fault_read_past_end", "0 bytes past the end of a buffer of 768 bytes", 2, size, |device| {
+        vec![Argument::Buffer(device.ones(len)), Argument::Buffer(device.unwritten(len)), Argument::Number(1)]
+    });
+    assert_refused("fault_write_past_end", "0 bytes past the end of a buffer of 768 bytes", 2, size, |device| {
+        vec![Argument::Buffer(device.unwritten(len)), Argument::Number(1)]
+    });
+}
+
+#[test]
+fn writes_into_the_slack_before_the_guard_page_are_refused() {
+    assert_refused("fault_write_past_end", "wrote past the end of argument 0", 1, [2, 31], |device| {
+        vec![Argument::Buffer(device.unwritten(62)), Argument::Number(1)]
+    });
+    let device = Device::new(1);
+    let y = device.unwritten(62);
+    device.launch("fault_write_past_end", [2, 31], &[Argument::Buffer(y), Argument::Number(0)]).unwrap();
+    assert_eq!(device.floats(y, 62), [1.0; 62]);
+}
+
+#[test]
+fn misaligned_vectors_are_refused() {
+    assert_refused("fault_misaligned_load", "load4 needs an address that is a multiple of 16", 0, ONE_BLOCK, both);
+    assert_refused("fault_misaligned_store", "store4 needs", 0, ONE_BLOCK, |device| vec![target(device)]);
+}
+
+#[test]
+fn copies_never_waited_for_are_refused() {
+    assert_refused("fault_copy_without_wait", "cp.async never waited for", 0, ONE_BLOCK, |device| vec![both(device)[0]]);
+}
+
+#[test]
+fn shuffles_with_wrong_masks_are_refused() {
+    let one_warp = [1, 32];
+    let y = |device: &Device| vec![target(device)];
+    // In some orders the lane returns while the others already wait for it.
+    for seed in 0..8 {
+        let device = Device::new(seed);
+        let report = device.launch("fault_dead_lane", one_warp, &y(&device)).unwrap_err().to_string();
+        assert!(report.contains("a mask names a lane that has returned") || report.contains("deadlock: "), "{report}");
+    }
+    assert_refused("fault_dead_lane", "", 0, one_warp, y);
+    assert_refused("fault_not_in_mask", "a lane is not in its own mask", 0, one_warp, y);
+    assert_refused("fault_two_collectives", "lanes of one warp meet in different collectives", 0, one_warp, y);
+}
+
+#[test]
+fn deadlocks_name_every_place_where_threads_wait() {
+    assert_refused("fault_deadlock", "deadlock: ", 0, [1, 32], |device| vec![target(device)]);
+    let device = Device::new(0);
+    let report = device.launch("fault_deadlock", [1, 32], &[target(&device)]).unwrap_err().to_string();
+    let [barrier, shuffle] = marked_lines("fault_deadlock").try_into().unwrap();
+    assert!(report.contains(&format!("1 thread waits at {barrier}, 31 threads wait at {shuffle}")), "{report}");
+}
+
+#[test]
+fn integer_division_by_zero_is_refused() {
+    let arguments = |device: &Device| vec![target(device), Argument::Number(0)];
+    assert_refused("fault_division", "an integer division by zero", 0, ONE_BLOCK, arguments);
+}
+
+#[test]
+fn a_race_passes_in_index_order_and_fails_in_most_others() {
+    let wrong = |seed: &u64| {
+        let device = Device::new(*seed);
+        let y = device.unwritten(64);
+        device.launch("fault_race", ONE_BLOCK, &[Argument::Buffer(y)]).unwrap();
+        device.floats(y, 64) != [1.0; 64]
+    };
+    assert!(!wrong(&0), "index order");
+    let failures = (1..=20).filter(wrong).count();
+    assert!(failures > 10, "only {failures} of 20 schedules show the race");
+}
+
+#[test]
+fn successive_launches_and_other_seeds_take_other_schedules_and_equal_seeds_the_same() {
+    let schedules = |seed: u64| {
+        let device = Device::new(seed);
+        let run = |_| {
+            let y = device.unwritten(64);
+            device.launch("fault_race", ONE_BLOCK, &[Argument::Buffer(y)]).unwrap();
+            device.floats(y, 64).iter().map(|value| value.to_bits()).collect::<Vec<_>>()
+        };
+        (0..6).map(run).collect::<Vec<_>>()
+    };
+    assert_eq!(schedules(3), schedules(3));
+    assert_ne!(schedules(3), schedules(4));
+    assert!(schedules(3).iter().collect::<BTreeSet<_>>().len() > 1, "all launches alike");
+}
+
+#[test]
+fn arguments_of_wrong_number_or_width_are_refused_by_name() {
+    let device = Device::new(1);
+    let y = target(&device);
+    let refused = |name, arguments: &[Argument], what: &str| {
+        let report = device.launch(name, ONE_BLOCK, arguments).unwrap_err().to_string();
+        assert!(report.contains(&format!("kernel `{name}`")) && report.contains(what), "{report}");
+    };
+    refused("fault_write_past_end", &[y], "takes 2 arguments, got 1");
+    refused("fault_write_past_end", &[y, Argument::Number(0), Argument::Number(0)], "takes 2 arguments, got 3");
+    refused("fault_write_past_end", &[y, y], "argument 1 has 4 bytes, got 8");
+    refused("fault_write_past_end", &[Argument::Number(0), Argument::Number(0)], "argument 0 has 8 bytes, got 4");
+    refused("fault_of_no_kernel", &[], "there is no such kernel");
+}
+
+#[test]
+fn impossible_launches_are_refused() {
+    let device = Device::new(1);
+    for size in [[0, 64], [1, 0], [1, 1025]] {
+        let report = device.launch("fault_race", size, &[target(&device)]).unwrap_err().to_string();
+        assert!(report.contains("kernel `fault_race`") && report.contains(char::is_numeric), "{report}");
+    }
+}
+
+#[test]
+fn broken_kernels_are_not_listed() {
+    let listed = kernels();
+    assert!(listed.iter().any(|name| name == "linear") && listed.iter().all(|name| !name.starts_with("fault_")), "{listed:?}");
+}
+
+/// `y` of a linear map with more rows and columns than a tile, which has barriers in a loop.
+fn linear(cuda: &Cuda) -> Result<Vec<f32>> {
+    let spec = LinearSpec { rows: 70, c_in: 37, c_out: 67, activation: Activation::Tanh };
+    let values = |len: usize| (0..len).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<_>>();
+    let [x, w] = [70 * 37, 67 * 37].map(|len| cuda.upload(&values(len)).unwrap());
+    let mut y = cuda.alloc(70 * 67)?;
+    cuda.linear(&spec, &x, &w, None, &mut y)?;
+    cuda.download(&y)
+}
+
+#[test]
+fn every_barrier_of_the_tiles_is_needed() {
+    let expected = linear(&Cuda::emulator(0)).unwrap();
+    let text = include_str!("../kernels/gemm.cuh");
+    let barriers: Vec<u32> = (1..).zip(text.lines()).filter(|(_, line)| line.contains("__syncthreads")).map(|(n, _)| n).collect();
+    assert_eq!(barriers.len(), 2, "{barriers:?}");
+    for line in barriers {
+        omit("gemm.cuh", line);
+        let caught = (1..6).any(|seed| linear(&Cuda::emulator(seed)).map_or(true, |found| found != expected));
+        assert!(omit("", 0) > 0, "the barrier in line {line} was never reached");
+        assert!(caught, "no schedule shows that the barrier in line {line} is missing");
+    }
+}
+
+#[test]
+fn four_os_threads_launch_at_once() {
+    let expected = linear(&Cuda::emulator(0)).unwrap();
+    let shared = Cuda::emulator(5);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (expected, shared) = (&expected, &shared);
+            scope.spawn(move || {
+                let own = Cuda::emulator(10 + thread);
+                for _ in 0..4 {
+                    assert_eq!(&linear(shared).unwrap(), expected);
+                    assert_eq!(&linear(&own).unwrap(), expected);
+                }
+                // One thread's broken kernel is its own affair.
+                let device = Device::new(thread);
+                let arguments = [target(&device), target(&device)];
+                device.launch("fault_unwritten_global", ONE_BLOCK, &arguments).unwrap_err();
+            });
+        }
+    });
+}
