@@ -206,7 +206,11 @@ fn backends_do_not_see_each_other() {
     assert_caught("src/backend/cpu/pool.rs", test, &["pool.rs:3: backend `cpu` must not know `Reference`"]);
     assert_caught("src/backend/cpu/pool.rs", "use super::Cpu;\nuse crate::backend::Storage;", &[]);
     let kernels = "use super::super::cuda::File;\nuse crate::backend::Cuda;";
-    assert_caught("src/backend/cpu/pool.rs", kernels, &["pool.rs:1: backend `cpu` must not know `Cuda`", "pool.rs:2: backend `cpu`"]);
+    assert_caught(
+        "src/backend/cpu/pool.rs",
+        kernels,
+        &["pool.rs:1: backend `cpu` must not know `Cuda`", "pool.rs:2: backend `cpu`"],
+    );
     assert_caught("src/backend/cuda/driver/mod.rs", "use crate::backend::Cpu;", &["backend `cuda` must not know `Cpu`"]);
     assert_caught("src/backend/cuda/driver/mod.rs", "use crate::backend::cuda::Cuda;\nuse crate::backend::Storage;", &[]);
     assert_caught("src/backend/mod.rs", "pub use cpu::Cpu;\npub use cuda::Cuda;\npub use reference::Reference;", &[]);

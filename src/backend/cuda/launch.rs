@@ -6,8 +6,8 @@ use super::{Buffer, Cuda};
 use crate::backend::AdamSpec;
 use crate::error::Result;
 use crate::shape::{
-    BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, CorruptionSpec, LinearSpec, MAX_BRANCHES, ObjectiveSpec, PoolSpec, SdcSpec,
-    UpsampleSpec,
+    BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, CorruptionSpec, LinearSpec, MAX_BRANCHES, ObjectiveSpec, PoolSpec,
+    SdcSpec, UpsampleSpec,
 };
 
 /// Most bytes that the arguments of one launch may have, padding included.
