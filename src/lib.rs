@@ -13,6 +13,8 @@ pub mod shape;
 
 pub mod rng;
 
+pub mod disk;
+
 pub mod backend;
 
 pub mod tape;

@@ -10,8 +10,10 @@ mod architecture {
 use architecture::source::{Mention, names, paths};
 
 /// A room may look at itself and at those before it in this list. `main.rs` belongs to `cli`.
-const ROOMS: [&str; 14] =
-    ["error", "shape", "rng", "backend", "tape", "model", "data", "train", "detect", "run", "theory", "profile", "report", "cli"];
+const ROOMS: [&str; 15] = [
+    "error", "shape", "rng", "disk", "backend", "tape", "model", "data", "train", "detect", "run", "theory", "profile", "report",
+    "cli",
+];
 
 /// What the order alone would allow: (room, may not look at).
 const BLIND: [(&str, &str); 3] = [("data", "tape"), ("detect", "train"), ("theory", "detect")];
@@ -20,10 +22,14 @@ const BLIND: [(&str, &str); 3] = [("data", "tape"), ("detect", "train"), ("theor
 const ROOT: [&str; 2] = ["Error", "Result"];
 
 /// The backends, as (module, type).
-const DEVICES: [(&str, &str); 2] = [("cpu", "Cpu"), ("reference", "Reference")];
+const DEVICES: [(&str, &str); 3] = [("cpu", "Cpu"), ("cuda", "Cuda"), ("reference", "Reference")];
 
-/// The one file that may say `unsafe`.
-const UNSAFE: &str = "src/backend/cpu/simd.rs";
+/// The file and the folder that may say `unsafe`.
+const UNSAFE: [&str; 2] = ["src/backend/cpu/simd.rs", CUDA];
+
+/// Where the GPU is known, and the crates that know it.
+const CUDA: &str = "src/backend/cuda/";
+const CUDA_CRATES: [&str; 2] = ["cudarc", "libloading"];
 
 /// A source file: its path from the repository root with `/` between the parts, and its text.
 struct File<'a> {
@@ -63,9 +69,7 @@ fn violations(file: &File<'_>) -> Vec<String> {
     }
     for name in &names {
         found.extend(device_name(file, name));
-        if name.segments[0] == "unsafe" && file.path != UNSAFE {
-            found.push(file.complain(name, &format!("only {UNSAFE} may be unsafe")));
-        }
+        found.extend(place_of_name(file, name));
     }
     found
 }
@@ -110,6 +114,18 @@ fn device_path(file: &File<'_>, path: &Mention) -> Option<String> {
 fn device_name(file: &File<'_>, name: &Mention) -> Option<String> {
     let reason = closed_to_device(file, name.in_test, |(_, device)| name.segments[0] == device)?;
     Some(file.complain(name, &reason))
+}
+
+/// What only some places may say.
+fn place_of_name(file: &File<'_>, name: &Mention) -> Option<String> {
+    let word = name.segments[0].as_str();
+    if word == "unsafe" && !UNSAFE.iter().any(|place| file.path.starts_with(place)) {
+        return Some(file.complain(name, &format!("only {} may be unsafe", UNSAFE.join(" and "))));
+    }
+    if CUDA_CRATES.contains(&word) && !file.path.starts_with(CUDA) {
+        return Some(file.complain(name, &format!("only {CUDA} may know `{word}`")));
+    }
+    None
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
@@ -189,13 +205,22 @@ fn backends_do_not_see_each_other() {
     let test = "#[cfg(test)]\nmod tests {\n    use crate::backend::{Cpu, Reference};\n}";
     assert_caught("src/backend/cpu/pool.rs", test, &["pool.rs:3: backend `cpu` must not know `Reference`"]);
     assert_caught("src/backend/cpu/pool.rs", "use super::Cpu;\nuse crate::backend::Storage;", &[]);
-    assert_caught("src/backend/mod.rs", "pub use cpu::Cpu;\npub use reference::Reference;", &[]);
+    let kernels = "use super::super::cuda::File;\nuse crate::backend::Cuda;";
+    assert_caught(
+        "src/backend/cpu/pool.rs",
+        kernels,
+        &["pool.rs:1: backend `cpu` must not know `Cuda`", "pool.rs:2: backend `cpu`"],
+    );
+    assert_caught("src/backend/cuda/driver/mod.rs", "use crate::backend::Cpu;", &["backend `cuda` must not know `Cpu`"]);
+    assert_caught("src/backend/cuda/driver/mod.rs", "use crate::backend::cuda::Cuda;\nuse crate::backend::Storage;", &[]);
+    assert_caught("src/backend/mod.rs", "pub use cpu::Cpu;\npub use cuda::Cuda;\npub use reference::Reference;", &[]);
 }
 
 #[test]
 fn a_model_names_a_device_in_tests_only() {
     let source = "use crate::backend::Backend;\nuse crate::backend::{Cpu, Storage};";
     assert_caught("src/model/sdc.rs", source, &["sdc.rs:2: `model` must not name the device `Cpu`"]);
+    assert_caught("src/model/sdc.rs", "use crate::backend::Cuda;", &["`model` must not name the device `Cuda`"]);
     let module = "fn f() { crate::backend::reference::g(); }";
     assert_caught("src/model/sdc.rs", module, &["`model` must not name the device `Reference`"]);
     let test = "#[cfg(test)]\nmod tests {\n    use crate::backend::Reference;\n}";
@@ -209,12 +234,27 @@ fn a_model_names_a_device_in_tests_only() {
 }
 
 #[test]
-fn unsafe_has_one_place() {
+fn unsafe_has_its_places() {
     let source = "fn f(p: *const f32) -> f32 {\n    // SAFETY: none.\n    unsafe { *p }\n}";
-    assert_caught("src/backend/cpu/pool.rs", source, &["pool.rs:3: only src/backend/cpu/simd.rs may be unsafe"]);
-    assert_caught("src/lib.rs", "unsafe fn f() {}", &["only src/backend/cpu/simd.rs may be unsafe"]);
-    assert_caught(UNSAFE, source, &[]);
+    let reason = "only src/backend/cpu/simd.rs and src/backend/cuda/ may be unsafe";
+    assert_caught("src/backend/cpu/pool.rs", source, &[&format!("pool.rs:3: {reason}")]);
+    for path in ["src/lib.rs", "src/backend/cuda.rs", "src/backend/mod.rs"] {
+        assert_caught(path, "unsafe fn f() {}", &[reason]);
+    }
+    for path in ["src/backend/cpu/simd.rs", "src/backend/cuda/launch.rs", "src/backend/cuda/driver/emulator.rs"] {
+        assert_caught(path, source, &[]);
+    }
     assert_caught("src/lib.rs", "#![deny(unsafe_op_in_unsafe_fn)]", &[]);
+}
+
+#[test]
+fn the_gpu_is_known_in_one_place() {
+    let source = "use cudarc::driver::sys;\nfn f(library: libloading::Library) {}";
+    let reasons = [1, 2].map(|line| format!(":{line}: only src/backend/cuda/ may know"));
+    for path in ["src/backend/cpu/pool.rs", "src/tape/mod.rs", "src/main.rs"] {
+        assert_caught(path, source, &[&reasons[0], &reasons[1]]);
+    }
+    assert_caught("src/backend/cuda/compiler/nvrtc.rs", source, &[]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 use orthoscope::backend::Cpu;
+use orthoscope::backend::cuda::compiler::Compiler;
 use orthoscope::run::{COMMIT, Config};
+use serde_json::{Value, json};
 
 use super::output::{print, say};
 
@@ -19,25 +21,81 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.config {
         return print(Config::default().to_toml()?);
     }
-    let facts = serde_json::json!({
+    let facts = facts();
+    if arguments.json {
+        return say(serde_json::to_string_pretty(&facts)?);
+    }
+    for (name, value) in facts.as_object().into_iter().flatten() {
+        // Sentences get a line each.
+        let lines = if name == "missing" { lines(value) } else { vec![one_line(value)] };
+        for line in lines {
+            say(format_args!("{name:<22}{line}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn facts() -> Value {
+    let compiler = Compiler::usual();
+    let mut missing: Vec<String> = Vec::new();
+    let nvrtc = compiler.nvrtc().map_err(|reason| {
+        missing.push(format!(
+            "NVRTC, to compile kernels: {reason}; install the package nvidia-cuda-nvrtc with pip and set ORTHOSCOPE_NVRTC_DIR to its lib folder"
+        ));
+    });
+    let nvrtc = nvrtc.ok();
+    let cache = compiler.cache.as_ref();
+    let cache_size = cache.map(|cache| cache.size());
+    if cache.is_none() {
+        missing.push("a cache folder, so kernels are compiled in every run: set ORTHOSCOPE_CACHE_DIR".to_owned());
+    }
+    let ahead = compiler.ahead.as_ref();
+    let architectures = ahead.map(|ahead| {
+        ahead.architectures().unwrap_or_else(|error| {
+            missing.push(error.to_string());
+            Vec::new()
+        })
+    });
+    let emulator = cfg!(feature = "emulator");
+    if !emulator {
+        missing.push("the emulator, to run kernels without a GPU: build with `--features emulator`".to_owned());
+    }
+    json!({
         "version": env!("CARGO_PKG_VERSION"),
         "commit": COMMIT,
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "threads": rayon::current_num_threads(),
         "simd": format!("{:?}", Cpu::default().path()).to_lowercase(),
         "backends": ["cpu", "reference"],
-        "cuda": "not in this version",
-    });
-    if arguments.json {
-        return say(serde_json::to_string_pretty(&facts)?);
+        "cuda": gpu(),
+        "nvrtc": nvrtc.map(|nvrtc| nvrtc.version().to_string()),
+        "nvrtc_path": nvrtc.map(|nvrtc| nvrtc.path().display().to_string()),
+        "kernel_cache": cache.map(|cache| cache.folder().display().to_string()),
+        "kernel_cache_files": cache_size.map(|size| size.0),
+        "kernel_cache_bytes": cache_size.map(|size| size.1),
+        "kernels_dir": ahead.map(|ahead| ahead.folder().display().to_string()),
+        "kernels_dir_archs": architectures,
+        "emulator": emulator,
+        "missing": missing,
+    })
+}
+
+/// What is known of the GPU and its driver.
+fn gpu() -> Value {
+    "no driver for GPUs yet; kernels are compiled and emulated".into()
+}
+
+fn lines(value: &Value) -> Vec<String> {
+    let lines: Vec<String> = value.as_array().into_iter().flatten().map(one_line).collect();
+    if lines.is_empty() { vec!["nothing".to_owned()] } else { lines }
+}
+
+fn one_line(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(one_line).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
     }
-    for (name, value) in facts.as_object().into_iter().flatten() {
-        let text = match value {
-            serde_json::Value::String(text) => text.clone(),
-            serde_json::Value::Array(items) => items.iter().filter_map(|item| item.as_str()).collect::<Vec<_>>().join(", "),
-            other => other.to_string(),
-        };
-        say(format_args!("{name:<10}{text}"))?;
-    }
-    Ok(())
 }

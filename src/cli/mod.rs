@@ -7,6 +7,7 @@ mod demo;
 mod detect;
 mod doctor;
 mod evaluate;
+mod kernels;
 mod metrics;
 mod model;
 mod npy;
@@ -59,6 +60,8 @@ enum Command {
     /// Make, run and summarise networks
     #[command(subcommand)]
     Model(model::Command),
+    /// Compile the kernels for GPUs and list what they need; a GPU is not needed
+    Kernels(kernels::Arguments),
     /// Show what this machine offers
     Doctor(doctor::Arguments),
     /// Print a completion script for a shell
@@ -105,6 +108,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Metrics(own) => done(metrics::run(&own)),
         Command::Data(own) => done(data::run(&own)),
         Command::Model(own) => done(model::run(&own)),
+        Command::Kernels(own) => done(kernels::run(&own)),
         Command::Doctor(own) => done(doctor::run(&own)),
         Command::Completions { shell } => done(completions(shell)),
     }

@@ -11,8 +11,8 @@ use std::path::Path;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader};
 
-use super::atomic::write_atomically;
 use super::image::{Image, Plane};
+use crate::disk::write_atomically;
 use crate::error::{Error, Result};
 
 /// The largest picture that is read, in pixels: 64 Mpx, e.g. 8192 x 8192. Its decoded form takes 768 MB.

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use super::file::{MAX_PIXELS, write_mask_png, write_png};
 use super::image::Image;
-use super::output::make_folder;
 use super::texture::{Defect, Defective, Family};
+use crate::disk::make_folder;
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 

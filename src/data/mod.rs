@@ -1,26 +1,23 @@
 //! Images, textures, corruption, batches.
 
-mod atomic;
 mod batch;
 pub mod corruption;
 mod file;
 mod folder;
 mod generate;
 mod image;
-mod output;
 mod prepare;
 mod resident;
 mod resize;
 pub mod sheet;
 pub mod texture;
 
-pub use atomic::write_atomically;
+pub use crate::disk::{check_output_folder, make_folder, write_atomically};
 pub use batch::{AugmentConfig, Batch, TrainingSet};
 pub use file::{MAX_PIXELS, read_image, read_mask, write_mask_png, write_png};
 pub use folder::{Category, TestImage, list_images, train_images};
 pub use generate::{GenerateOptions, generate, generate_all};
 pub use image::{Image, Plane};
-pub use output::{check_output_folder, make_folder};
 pub use prepare::{Fit, Preparation};
 pub use resident::ResidentSet;
 pub use resize::{crop, pad_reflect, resize};

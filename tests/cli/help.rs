@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::fixture::Scratch;
 
 /// Every subcommand with the options its help must name.
-const COMMANDS: [(&str, &[&str]); 13] = [
+const COMMANDS: [(&str, &[&str]); 14] = [
     ("demo", &["--out", "--seed", "--steps", "--overwrite"]),
     ("train", &["--config", "--data", "--out", "--textures", "--steps", "--seed", "--resume", "130"]),
     ("evaluate", &["--model", "--data", "--out", "--resolution", "--json"]),
@@ -19,6 +19,7 @@ const COMMANDS: [(&str, &[&str]); 13] = [
     ("model init", &["--model", "--width", "--seed", "--out"]),
     ("model forward", &["--model", "--input", "--output"]),
     ("model summary", &["--weights", "--model", "--width", "--size", "--json"]),
+    ("kernels", &["--arch", "--out", "--json", "sm_90a", "ORTHOSCOPE_NVRTC_DIR", "ORTHOSCOPE_KERNELS_DIR"]),
     ("doctor", &["--json", "--config"]),
 ];
 
@@ -34,7 +35,7 @@ fn every_command_explains_itself() {
         assert!(longest <= 100, "{command} --help has a line of {longest} characters");
     }
     let top = scratch.succeeds("--help").out;
-    for command in ["demo", "train", "evaluate", "detect", "metrics", "data", "model", "doctor", "completions"] {
+    for command in ["demo", "train", "evaluate", "detect", "metrics", "data", "model", "kernels", "doctor", "completions"] {
         assert!(top.lines().any(|line| line.trim_start().starts_with(command)), "{command} is not in:\n{top}");
     }
     assert_eq!(scratch.succeeds("--version").out, format!("orthoscope {}\n", env!("CARGO_PKG_VERSION")));
@@ -56,6 +57,7 @@ fn doctor_says_what_there_is() {
     assert_eq!((&facts["version"], &facts["threads"]), (&env!("CARGO_PKG_VERSION").into(), &3.into()));
     assert!(["avx512", "avx2", "portable"].contains(&facts["simd"].as_str().unwrap()), "{facts}");
     assert!(facts["backends"].as_array().unwrap().contains(&"cpu".into()));
+    assert_eq!(facts["emulator"], cfg!(feature = "emulator"));
     let text = scratch.succeeds("doctor").out;
     for key in facts.as_object().unwrap().keys() {
         assert!(text.lines().any(|line| line.starts_with(key)), "{key} is not in:\n{text}");
@@ -84,6 +86,8 @@ fn wrong_usage_is_told_apart_from_failure() {
         ("data preview --data cloth --out new.png --step 18446744073709551615", "--step"),
         ("model init --model 3 --width 2 --out new", "3 is not in 1..=2"),
         ("model summary --weights run/model.safetensors --width 2", "cannot be used with"),
+        ("kernels --arch sm_70", "there is no architecture `sm_70`; known are sm_80, sm_86, sm_89"),
+        ("kernels --arch sm_80,", "there is no architecture ``"),
         ("doctor --json --config", "cannot be used with"),
         ("completions tcsh", "tcsh"),
     ] {

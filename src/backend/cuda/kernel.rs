@@ -31,6 +31,13 @@ pub struct File {
     pub text: &'static str,
 }
 
+impl File {
+    /// Its name without the ending.
+    pub fn stem(&self) -> &'static str {
+        self.name.trim_end_matches(".cu")
+    }
+}
+
 /// Every kernel, in the order of the files.
 pub const KERNELS: &[&[&Kernel]] = &[
     box_average::KERNELS,

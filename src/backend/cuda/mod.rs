@@ -2,6 +2,7 @@
 //!
 //! - [`driver`] is what launches: the GPU through cudarc, or the emulator, which runs the same kernel text on the CPU, one fiber
 //!   per CUDA thread.
+//! - [`compiler`] gives the kernels' code for an architecture, with or without NVRTC.
 //! - `memory` and `storage` hold buffers, `launch` the typed launches; one file per operation, named as its contract.
 //!
 //! Everything goes to one stream, so operations run in the order of the calls. Only [`crate::backend::Storage::download`]
@@ -14,6 +15,7 @@ use crate::error::{Error, Result};
 mod box_average;
 mod ccm;
 mod channels;
+pub mod compiler;
 mod conv2d;
 mod conv2d_bf16;
 mod corruption;

@@ -1,0 +1,93 @@
+use std::path::PathBuf;
+
+use orthoscope::backend::cuda::compiler::{Ahead, Arch, Compiler, Image, Listing, list};
+use orthoscope::data::check_output_folder;
+use orthoscope::report::table::{Column, Table};
+
+use super::output::{print, say};
+
+/// Arguments of `kernels`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Kernels come from the folder ORTHOSCOPE_KERNELS_DIR if it is set, from the cache, or from NVRTC, NVIDIA's \
+    compiler library. NVRTC is looked for in the folders ORTHOSCOPE_NVRTC_DIR, in the active Python environment, on the loader's \
+    path and in /usr/local/cuda*; `pip install nvidia-cuda-nvrtc` provides it. --out makes a folder for machines without NVRTC: set \
+    ORTHOSCOPE_KERNELS_DIR to it there."
+)]
+pub struct Arguments {
+    /// Architectures, separated by commas: sm_80, sm_86, sm_89, sm_90, sm_90a, sm_100, sm_120
+    #[arg(long, value_name = "ARCH,...", default_value = "sm_90a", value_delimiter = ',', value_parser = Arch::named)]
+    arch: Vec<&'static Arch>,
+    /// Write DIR/ARCH/FILE.cubin and DIR/kernels.json
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print JSON instead of tables: an array, one object for each kernel and architecture
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists kernels, and writes them where asked to.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut archs: Vec<&'static Arch> = Vec::new();
+    for &arch in &arguments.arch {
+        if !archs.contains(&arch) {
+            archs.push(arch);
+        }
+    }
+    let images = match &arguments.out {
+        Some(folder) => {
+            check_output_folder(folder)?;
+            // A folder made before is what is to be replaced.
+            let images = Compiler { ahead: None, ..Compiler::from_environment() }.images(&archs)?;
+            Ahead::new(folder.clone()).write(&images)?;
+            images
+        }
+        None => Compiler::usual().images(&archs)?,
+    };
+    if arguments.json {
+        return say(serde_json::to_string_pretty(&rows(images.iter())?)?);
+    }
+    for arch in archs {
+        let of_arch = || images.iter().filter(|image| image.arch == arch);
+        let version = of_arch().next().map_or(String::new(), |image| format!(", NVRTC {}", image.version));
+        say(table(format!("{arch}{version}"), &rows(of_arch())?).plain())?;
+    }
+    print("Registers and spilled bytes are per thread, shared bytes per block; occupancy is resident warps / most warps.\n")?;
+    match &arguments.out {
+        Some(folder) => say(format_args!("wrote {} CUBINs and kernels.json to {}", images.len(), folder.display())),
+        None => Ok(()),
+    }
+}
+
+fn rows<'a>(images: impl Iterator<Item = &'a Image>) -> orthoscope::Result<Vec<Listing>> {
+    Ok(images.map(list).collect::<orthoscope::Result<Vec<_>>>()?.concat())
+}
+
+fn table(title: String, rows: &[Listing]) -> Table {
+    let columns = [
+        Column::text("kernel"),
+        Column::text("file"),
+        Column::number("threads"),
+        Column::number("registers"),
+        Column::number("shared"),
+        Column::number("spills"),
+        Column::number("occupancy"),
+        Column::text("FLOPs"),
+        Column::text("bytes"),
+    ];
+    let mut table = Table::new(title, columns);
+    for row in rows {
+        table.row([
+            row.name.to_owned(),
+            row.file.to_owned(),
+            row.threads.to_string(),
+            row.registers.to_string(),
+            row.shared_bytes.to_string(),
+            (row.spill_stores + row.spill_loads).to_string(),
+            format!("{:.2}", row.occupancy),
+            row.flops.to_owned(),
+            row.bytes.to_owned(),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,7 @@
+//! Files that are written whole or not at all, and folders to write into.
+
+mod atomic;
+mod folder;
+
+pub use atomic::write_atomically;
+pub use folder::{check_output_folder, make_folder};

@@ -1,0 +1,117 @@
+//! `orthoscope kernels` where there is NVRTC: tables, JSON, the cache, folders compiled ahead of time.
+
+use std::fs;
+
+use orthoscope::backend::cuda::KERNELS;
+use serde_json::Value;
+
+use super::room::{Room, nvrtc, refused};
+
+fn kernel_count() -> usize {
+    KERNELS.iter().copied().flatten().count()
+}
+
+#[test]
+fn tables_and_json_name_every_kernel() {
+    if nvrtc("tables_and_json_name_every_kernel").is_none() {
+        return;
+    }
+    let room = Room::new();
+    let rows: Value = serde_json::from_str(&room.succeeds("kernels --arch sm_80,sm_90a,sm_80 --json").out).unwrap();
+    let rows = rows.as_array().unwrap();
+    assert_eq!(rows.len(), 2 * kernel_count());
+    let axpy = rows.iter().find(|row| row["name"] == "axpy" && row["arch"] == "sm_90a").unwrap();
+    for (key, value) in [("file", "pointwise.cu"), ("flops", "2 len"), ("bytes", "12 len")] {
+        assert_eq!(axpy[key], value);
+    }
+    for (key, value) in [("threads", 256), ("spill_stores", 0), ("spill_loads", 0), ("shared_bytes", 0)] {
+        assert_eq!(axpy[key], value);
+    }
+    assert_eq!(axpy["occupancy"], 1.0);
+    let text = room.succeeds("kernels").out;
+    assert!(text.starts_with("sm_90a, NVRTC "), "{text}");
+    for kernel in KERNELS.iter().copied().flatten() {
+        assert!(
+            text.lines().any(|line| line.split_whitespace().next() == Some(kernel.name)),
+            "{} is not in:\n{text}",
+            kernel.name
+        );
+    }
+}
+
+#[test]
+fn the_cache_is_used_and_damage_is_repaired() {
+    if nvrtc("the_cache_is_used_and_damage_is_repaired").is_none() {
+        return;
+    }
+    let room = Room::new();
+    let first = room.succeeds("kernels --json").out;
+    let mut files: Vec<_> = fs::read_dir(room.path().join("cache")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.iter().all(|path| path.extension().is_some_and(|ending| ending == "kernels")), "{files:?}");
+    let good: Vec<Vec<u8>> = files.iter().map(|path| fs::read(path).unwrap()).collect();
+    // One file cut short, one with a wrong bit.
+    fs::write(&files[0], &good[0][..good[0].len() / 2]).unwrap();
+    let mut flipped = good[1].clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    fs::write(&files[1], flipped).unwrap();
+    let ran = room.succeeds("kernels --json");
+    assert_eq!(ran.out, first);
+    assert_eq!(ran.err.matches("is damaged and will not be used").count(), 2, "{}", ran.err);
+    for (path, good) in files.iter().zip(&good) {
+        assert!(fs::read(path).unwrap() == *good, "{} was not repaired", path.display());
+    }
+    assert_eq!(room.succeeds("kernels --json").err, "");
+    let facts: Value = serde_json::from_str(&room.succeeds("doctor --json").out).unwrap();
+    assert_eq!(facts["kernel_cache_files"], files.len());
+    // What is in the cache needs no compiler.
+    if room.hides_nvrtc("the_cache_is_used_and_damage_is_repaired, its end") {
+        assert_eq!(room.run_without_nvrtc(&[], "kernels --json").out, first);
+    }
+}
+
+#[test]
+fn an_unwritable_cache_is_only_a_warning() {
+    if nvrtc("an_unwritable_cache_is_only_a_warning").is_none() {
+        return;
+    }
+    let room = Room::new();
+    fs::write(room.path().join("cache"), "a file").unwrap();
+    let ran = room.succeeds("kernels --json");
+    assert_eq!(ran.err.matches("compiled kernels are not kept: cache: is a file").count(), 1, "{}", ran.err);
+}
+
+#[test]
+fn a_folder_made_ahead_of_time_replaces_nvrtc_until_it_is_stale() {
+    if nvrtc("a_folder_made_ahead_of_time_replaces_nvrtc_until_it_is_stale").is_none() {
+        return;
+    }
+    let room = Room::new();
+    let text = room.succeeds("kernels --arch sm_80 --out new/ahead").out;
+    assert!(text.lines().last().unwrap().ends_with("CUBINs and kernels.json to new/ahead"), "{text}");
+    let first = room.succeeds("kernels --arch sm_90 --out new/ahead --json").out;
+    let folder = room.path().join("new/ahead");
+    assert!(fs::read(folder.join("sm_80/pointwise.cubin")).unwrap().starts_with(b"\x7fELF"));
+    // An empty cache and no NVRTC.
+    let variables = [("ORTHOSCOPE_KERNELS_DIR", "new/ahead"), ("ORTHOSCOPE_CACHE_DIR", "none")];
+    let ran = room.run_without_nvrtc(&variables, "kernels --arch sm_90 --json");
+    assert_eq!((ran.code, &ran.out), (0, &first), "{}", ran.err);
+    assert!(!room.path().join("none").exists());
+    let facts: Value = serde_json::from_str(&room.run_with(&variables, "doctor --json").out).unwrap();
+    assert_eq!(facts["kernels_dir_archs"], serde_json::json!(["sm_80", "sm_90"]));
+    // Other sources: what the table of contents says of them is not what this program has.
+    let manifest = folder.join("kernels.json");
+    let mut table: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+    for image in table["images"].as_array_mut().unwrap() {
+        image["sources"] = "0".repeat(64).into();
+    }
+    fs::write(&manifest, table.to_string()).unwrap();
+    let text = refused(&room.run_with(&variables, "kernels --arch sm_90"));
+    assert!(text.contains(".cubin: was compiled from other sources than this program has; compile it again"), "{text}");
+    // Made again, even while it is still named.
+    assert_eq!(room.run_with(&variables, "kernels --arch sm_90 --out new/ahead --json").out, first);
+    assert_eq!(room.run_with(&variables, "kernels --arch sm_90 --json").out, first);
+    fs::write(folder.join("sm_90/pointwise.cubin"), "short").unwrap();
+    let text = refused(&room.run_with(&variables, "kernels --arch sm_90"));
+    assert!(text.starts_with("new/ahead/sm_90/pointwise.cubin: is damaged; "), "{text}");
+}
