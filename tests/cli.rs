@@ -6,6 +6,7 @@ mod cli {
     mod data;
     mod demo;
     mod detect;
+    mod device;
     mod evaluate;
     mod help;
     mod interrupt;

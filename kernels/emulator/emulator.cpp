@@ -57,6 +57,8 @@ extern "C" void* emu_alloc(size_t bytes) {
     blocks()[(uintptr_t)b.data] = b;
     return b.data;
 }
+// Makes memory look as fresh.
+extern "C" void emu_poison(void* data, size_t bytes) { emu::fill_poison(data, bytes); }
 extern "C" void emu_free(void* data) {
     std::lock_guard<std::mutex> guard(lock);
     auto it = blocks().find((uintptr_t)data);

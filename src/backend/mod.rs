@@ -60,6 +60,10 @@ pub trait Storage: Clone + Send + Sync + 'static {
 
     /// Name for messages and reports, e.g. `cpu`.
     fn name(&self) -> &'static str;
+    /// The name and, where there is one, the model of the device, e.g. `cuda (NVIDIA H100 80GB HBM3)`.
+    fn description(&self) -> String {
+        self.name().to_owned()
+    }
     /// `len` elements of unspecified content, for kernels that overwrite all of it.
     ///
     /// # Errors

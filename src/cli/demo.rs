@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use orthoscope::backend::Cpu;
+use orthoscope::backend::Backend;
 use orthoscope::data::{Category, check_output_folder};
 use orthoscope::detect::{Detector, Resolution};
 use orthoscope::run::{
@@ -11,6 +11,7 @@ use orthoscope::run::{
 };
 use orthoscope::{Error, Result};
 
+use super::device::{DeviceOption, on_device};
 use super::output::{note, say};
 use super::{evaluate, page, train};
 
@@ -30,10 +31,16 @@ pub struct Arguments {
     /// Replace an earlier demo in the output folder
     #[arg(long)]
     overwrite: bool,
+    #[command(flatten)]
+    device: DeviceOption,
 }
 
 /// Generates, trains, evaluates, shows.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    on_device!(arguments.device.open()?, |backend| demo(arguments, &backend))
+}
+
+fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let out = &arguments.out;
     let mut config = demo_config(arguments.seed);
@@ -46,14 +53,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let steps = config.train.steps;
     note(format_args!("training {} for {steps} steps", config.architecture()));
     let job = TrainingJob::prepare(config, &folder, out, false)?;
-    if train::run_job(&job, steps)? == Outcome::Interrupted {
+    if train::run_job(backend, &job, steps)? == Outcome::Interrupted {
         let (out, folder) = (out.display(), folder.display());
         let command = format!("orthoscope train --config {out}/{CONFIG_FILE} --data {folder} --out {out} --resume");
         say(format_args!("interrupted; `{command}` continues the training"))?;
         return Ok(ExitCode::from(super::INTERRUPTED));
     }
     let category = Category::open(&folder)?;
-    let detector = Detector::read(&Cpu::default(), &out.join(MODEL_FILE))?;
+    let detector = Detector::read(backend, &out.join(MODEL_FILE))?;
     let report = evaluate_detector(&detector, &category, Resolution::Native, || ())?;
     report.write(out)?;
     let run = page::Run { loss: page::loss_curve(&out.join(MODEL_FILE))?, wall: Some(start.elapsed()) };

@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use orthoscope::backend::Cpu;
+use orthoscope::backend::Backend;
 use orthoscope::data::{
     Image, Plane, check_output_folder, list_images, make_folder, read_image, resize, write_atomically, write_mask_png, write_png,
 };
@@ -12,6 +12,7 @@ use orthoscope::report::colour::{Scale, overlay};
 use orthoscope::{Error, Result};
 use serde::Serialize;
 
+use super::device::{DeviceOption, on_device};
 use super::output::{note, say};
 use super::{npy, progress};
 
@@ -43,6 +44,8 @@ pub struct Arguments {
     /// Print all results as one JSON array instead of lines
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    device: DeviceOption,
 }
 
 /// What `NAME.json` holds.
@@ -72,14 +75,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
     let images = named_images(&arguments.paths)?;
     refuse_to_overwrite(&arguments.out, &images)?;
-    let detector = Detector::read(&Cpu::default(), &arguments.model)?;
+    on_device!(arguments.device.open()?, |backend| detect(arguments, &backend, &images))
+}
+
+fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, PathBuf)]) -> anyhow::Result<()> {
+    let detector = Detector::read(backend, &arguments.model)?;
     if detector.settings().thresholds.is_none() && arguments.threshold.is_none() {
         log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());
     }
     let bar = progress::image_bar(images.len());
     let mut findings = Vec::with_capacity(images.len());
     let mut failed = 0;
-    for (name, path) in &images {
+    for (name, path) in images {
         match inspect(arguments, &detector, name, path) {
             Ok(finding) => {
                 if !arguments.json {
@@ -142,7 +149,7 @@ fn output_file(stem: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn inspect(arguments: &Arguments, detector: &Detector<Cpu>, name: &Path, path: &Path) -> Result<Finding> {
+fn inspect(arguments: &Arguments, detector: &Detector<impl Backend>, name: &Path, path: &Path) -> Result<Finding> {
     let image = read_image(path)?;
     let inspection = detector.inspect(&image).map_err(|error| Error::file(path, error))?;
     let settings = detector.settings();

@@ -1,10 +1,11 @@
 use std::path::PathBuf;
 
-use orthoscope::backend::Cpu;
+use orthoscope::backend::Backend;
 use orthoscope::data::{Category, check_output_folder};
 use orthoscope::detect::{Detector, Resolution};
 use orthoscope::run::{EvaluationReport, METRICS_FILE, evaluate_detector};
 
+use super::device::{DeviceOption, on_device};
 use super::output::{self, say};
 use super::{page, progress};
 
@@ -26,13 +27,19 @@ pub struct Arguments {
     /// Print the metrics as JSON instead of a table
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    device: DeviceOption,
 }
 
 /// Evaluates a weight file on a test set.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
+    on_device!(arguments.device.open()?, |backend| evaluate(arguments, &backend))
+}
+
+fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()> {
     let category = Category::open(&arguments.data)?;
-    let detector = Detector::read(&Cpu::default(), &arguments.model)?;
+    let detector = Detector::read(backend, &arguments.model)?;
     let bar = progress::image_bar(category.test.len());
     let report = evaluate_detector(&detector, &category, arguments.resolution, || bar.inc(1))?;
     bar.finish_and_clear();

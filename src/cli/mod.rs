@@ -5,6 +5,7 @@
 mod data;
 mod demo;
 mod detect;
+mod device;
 mod doctor;
 mod evaluate;
 mod kernels;

@@ -2,12 +2,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use orthoscope::backend::Cpu;
+use orthoscope::backend::{Backend, Cpu};
 use orthoscope::data::write_atomically;
 use orthoscope::model::{Architecture, Parameters, Plan, WeightFile};
 use orthoscope::report::table::{Column, Table};
 use orthoscope::shape::Shape;
 
+use super::device::{DeviceOption, on_device};
 use super::npy;
 use super::output::{print, say};
 
@@ -51,6 +52,8 @@ pub struct Forward {
     /// Output array f(x): f32 [N, H, W, 3]
     #[arg(long, value_name = "NPY")]
     output: PathBuf,
+    #[command(flatten)]
+    device: DeviceOption,
 }
 
 /// Arguments of `model summary`.
@@ -77,7 +80,7 @@ pub struct Summary {
 pub fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Init(own) => init(own),
-        Command::Forward(own) => forward(own),
+        Command::Forward(own) => on_device!(own.device.open()?, |backend| forward(own, &backend)),
         Command::Summary(own) => summary(own),
     }
 }
@@ -92,14 +95,13 @@ fn init(arguments: &Init) -> anyhow::Result<()> {
     say(format_args!("wrote {} ({})", arguments.out.display(), file.architecture))
 }
 
-fn forward(arguments: &Forward) -> anyhow::Result<()> {
+fn forward(arguments: &Forward, backend: &impl Backend) -> anyhow::Result<()> {
     let file = WeightFile::read(&arguments.model)?;
-    let backend = Cpu::default();
-    let parameters = Parameters::from_values(&backend, &file.architecture, &file.values)?;
+    let parameters = Parameters::from_values(backend, &file.architecture, &file.values)?;
     let (extents, x) = npy::read(&arguments.input)?;
     let named = || format!("{}", arguments.input.display());
     let shape = Shape::new(&extents).with_context(named)?;
-    let y = parameters.infer(&backend, shape, &x).with_context(named)?;
+    let y = parameters.infer(backend, shape, &x).with_context(named)?;
     npy::write(&arguments.output, &extents, &y)?;
     say(format_args!("wrote {} {shape}", arguments.output.display()))
 }

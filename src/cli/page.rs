@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use orthoscope::backend::Cpu;
+use orthoscope::backend::Backend;
 use orthoscope::data::{Category, Image, TestImage, write_atomically, write_png};
 use orthoscope::detect::metrics::{Score, resize_bilinear};
 use orthoscope::detect::{Detector, Thresholds, threshold_mask};
@@ -52,7 +52,13 @@ pub fn metrics_table(report: &EvaluationReport) -> String {
 ///
 /// # Errors
 /// An example cannot be read, or a file not be written.
-pub fn write(out: &Path, detector: &Detector<Cpu>, category: &Category, report: &EvaluationReport, run: &Run) -> Result<()> {
+pub fn write(
+    out: &Path,
+    detector: &Detector<impl Backend>,
+    category: &Category,
+    report: &EvaluationReport,
+    run: &Run,
+) -> Result<()> {
     let (thresholds, rule) = thresholds(detector, report);
     let score = detector.settings().detection.score;
     let examples =
@@ -79,7 +85,7 @@ pub fn write(out: &Path, detector: &Detector<Cpu>, category: &Category, report: 
 }
 
 /// The model's thresholds; for weights that have none the F1-optimal ones, marked as chosen on the test set.
-fn thresholds(detector: &Detector<Cpu>, report: &EvaluationReport) -> (Thresholds, String) {
+fn thresholds(detector: &Detector<impl Backend>, report: &EvaluationReport) -> (Thresholds, String) {
     let settings = detector.settings();
     match settings.thresholds {
         Some(thresholds) => {
@@ -105,7 +111,7 @@ fn chosen(category: &Category) -> Vec<&TestImage> {
     turns.take(EXAMPLES).collect()
 }
 
-fn example(detector: &Detector<Cpu>, test: &TestImage, thresholds: Thresholds, which: Score) -> Result<Example> {
+fn example(detector: &Detector<impl Backend>, test: &TestImage, thresholds: Thresholds, which: Score) -> Result<Example> {
     let (image, truth) = test.read()?;
     let inspection = detector.inspect(&image).map_err(|error| Error::file(&test.path, error))?;
     let map = resize_bilinear(&inspection.heatmap, image.height, image.width)?;
@@ -154,7 +160,7 @@ fn metric_rows(report: &EvaluationReport) -> Vec<(String, String, &'static str)>
     .into()
 }
 
-fn facts(detector: &Detector<Cpu>, run: &Run) -> Vec<(String, String)> {
+fn facts(detector: &Detector<impl Backend>, run: &Run) -> Vec<(String, String)> {
     let settings = detector.settings();
     let mut facts = vec![("network".to_owned(), detector.parameters().architecture().to_string())];
     if let Some(provenance) = &settings.provenance {

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, anyhow};
 use orthoscope::Error;
-use orthoscope::backend::Cpu;
+use orthoscope::backend::Backend;
 use orthoscope::run::{Config, MODEL_FILE, Outcome, TrainingJob};
 
+use super::device::{DeviceOption, on_device};
 use super::output::say;
 use super::progress::TrainingProgress;
 
@@ -37,14 +38,17 @@ pub struct Arguments {
     /// Continue the run in the output folder
     #[arg(long)]
     resume: bool,
+    #[command(flatten)]
+    device: DeviceOption,
 }
 
 /// Trains.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let config = resolve(arguments)?;
     let steps = config.train.steps;
+    let device = arguments.device.open()?;
     let job = TrainingJob::prepare(config, &arguments.data, &arguments.out, arguments.resume)?;
-    match run_job(&job, steps)? {
+    match on_device!(device, |backend| run_job(&backend, &job, steps))? {
         Outcome::Finished => {
             say(format_args!("wrote {}", arguments.out.join(MODEL_FILE).display()))?;
             Ok(ExitCode::SUCCESS)
@@ -57,12 +61,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Runs a job with progress on standard error; Ctrl-C stops it after the current step.
-pub fn run_job(job: &TrainingJob, steps: u64) -> anyhow::Result<Outcome> {
+pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64) -> anyhow::Result<Outcome> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
     let mut progress = TrainingProgress::new(steps);
-    let outcome = job.run(&Cpu::default(), &stop, |entry| progress.step(entry));
+    let outcome = job.run(backend, &stop, |entry| progress.step(entry));
     progress.finish();
     outcome.map_err(|error| explain(error, job))
 }

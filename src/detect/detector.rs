@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -7,14 +8,16 @@ use super::settings::{DetectionConfig, Settings, Thresholds, quantile};
 use crate::backend::{Backend, Real};
 use crate::data::{Image, Plane, crop, pad_reflect};
 use crate::error::{Error, Result};
-use crate::model::{Architecture, Parameters, WeightFile};
+use crate::model::{Architecture, Inference, Parameters, WeightFile};
 use crate::shape::{BoxAverageSpec, Shape};
 
 /// A trained network with the settings that turn its output into a verdict.
 pub struct Detector<B: Backend> {
     backend: B,
-    parameters: Parameters<B>,
+    parameters: Arc<Parameters<B>>,
     settings: Settings,
+    /// Waits here between images. It is taken out for use, so that no thread waits for another's image.
+    inference: Mutex<Option<Inference<B>>>,
 }
 
 /// What the detector finds in one image, at working resolution.
@@ -64,7 +67,7 @@ pub fn threshold_mask(heatmap: &Plane, threshold: f64) -> Plane {
 impl<B: Backend> Detector<B> {
     /// A detector from weights in memory.
     pub fn new(backend: &B, parameters: Parameters<B>, settings: Settings) -> Self {
-        Self { backend: backend.clone(), parameters, settings }
+        Self { backend: backend.clone(), parameters: Arc::new(parameters), settings, inference: Mutex::default() }
     }
 
     /// A detector from a weight file.
@@ -121,8 +124,17 @@ impl<B: Backend> Detector<B> {
     fn reconstruct(&self, x: &Image) -> Result<Image> {
         let (height, width) = (x.height.next_multiple_of(8), x.width.next_multiple_of(8));
         let padded = pad_reflect(x, height, width)?;
-        let output = self.parameters.infer(&self.backend, Shape::new(&[1, height, width, 3])?, &padded.pixels)?;
+        let output = self.infer(Shape::new(&[1, height, width, 3])?, &padded.pixels)?;
         crop(&Image::new(height, width, output)?, 0, 0, x.height, x.width)
+    }
+
+    fn infer(&self, shape: Shape, x: &[f32]) -> Result<Vec<f32>> {
+        let waiting = || self.inference.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = waiting().take();
+        let mut inference = idle.unwrap_or_else(|| Inference::new(&self.backend, Arc::clone(&self.parameters)));
+        let output = inference.run(shape, x);
+        *waiting() = Some(inference);
+        output
     }
 
     /// Diff = mean over channels of (x̂ - f(x̂))², then n times the k x k box average.

@@ -6,6 +6,7 @@
 mod architecture;
 mod autoencoder;
 mod forward;
+mod inference;
 mod mlp;
 mod net;
 mod parameters;
@@ -16,6 +17,7 @@ mod weights;
 pub use architecture::{Architecture, DILATIONS};
 pub use autoencoder::Autoencoder;
 pub use forward::Forward;
+pub use inference::Inference;
 pub use mlp::Mlp;
 pub use net::Net;
 pub use parameters::{Bound, Parameters};

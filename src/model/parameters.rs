@@ -132,15 +132,21 @@ impl<B: Backend> Parameters<B> {
         self.architecture.describe(&mut Forward::new(tape, bound), x)
     }
 
-    /// `f(x)` for host values of shape `x`, without gradients.
+    /// `f(x)` for host values of shape `x`, without gradients. Where there are many of one shape, [`Inference`](super::Inference)
+    /// takes less time.
     ///
     /// # Errors
     /// As [`Parameters::forward`].
     pub fn infer(&self, backend: &B, shape: Shape, x: &[f32]) -> Result<Vec<f32>> {
         let mut tape = Tape::new(backend.clone());
-        let bound = self.bind(&mut tape, false);
-        let x = tape.constant(Tensor::from_f32(backend, shape, x)?);
-        let y = self.forward(&mut tape, &bound, x)?;
+        let y = self.output(&mut tape, Tensor::from_f32(backend, shape, x)?)?;
         Ok(tape.host(y)?.into_iter().map(|value| value.f64() as f32).collect())
+    }
+
+    /// `f(x)` on a tape of its own, without gradients.
+    pub(super) fn output(&self, tape: &mut Tape<B>, x: Tensor<B>) -> Result<Var> {
+        let bound = self.bind(tape, false);
+        let x = tape.constant(x);
+        self.forward(tape, &bound, x)
     }
 }

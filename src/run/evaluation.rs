@@ -60,7 +60,8 @@ pub fn evaluate_detector<B: Backend>(
         done();
         Ok(inspection.heatmap)
     })?;
-    let line = protocol(category, resolution, settings.detection.score, Some((settings, detector.backend().name())));
+    let device = detector.backend().description();
+    let line = protocol(category, resolution, settings.detection.score, Some((settings, &device)));
     Ok(EvaluationReport::new(evaluation, line))
 }
 

@@ -7,17 +7,17 @@ use crate::fixture::Scratch;
 
 /// Every subcommand with the options its help must name.
 const COMMANDS: [(&str, &[&str]); 14] = [
-    ("demo", &["--out", "--seed", "--steps", "--overwrite"]),
-    ("train", &["--config", "--data", "--out", "--textures", "--steps", "--seed", "--resume", "130"]),
-    ("evaluate", &["--model", "--data", "--out", "--resolution", "--json"]),
-    ("detect", &["--model", "--out", "<PATH>...", "--threshold", "--pixel-threshold", "--json", "NAME_map.npy"]),
+    ("demo", &["--device", "--out", "--seed", "--steps", "--overwrite"]),
+    ("train", &["--config", "--data", "--out", "--textures", "--steps", "--seed", "--resume", "--device", "130"]),
+    ("evaluate", &["--model", "--data", "--out", "--resolution", "--json", "--device"]),
+    ("detect", &["--device", "--model", "--out", "<PATH>...", "--threshold", "--pixel-threshold", "--json", "NAME_map.npy"]),
     ("metrics", &["--maps", "--data", "--resolution", "--score", "--json"]),
     ("data", &["generate", "preview"]),
     ("data generate", &["--out", "--family", "--size", "--train", "--good", "--defects", "--seed"]),
     ("data preview", &["--data", "--config", "--textures", "--out", "--count", "--step"]),
     ("model", &["init", "forward", "summary"]),
     ("model init", &["--model", "--width", "--seed", "--out"]),
-    ("model forward", &["--model", "--input", "--output"]),
+    ("model forward", &["--device", "--model", "--input", "--output"]),
     ("model summary", &["--weights", "--model", "--width", "--size", "--json"]),
     ("kernels", &["--arch", "--out", "--json", "sm_90a", "ORTHOSCOPE_NVRTC_DIR", "ORTHOSCOPE_KERNELS_DIR"]),
     ("doctor", &["--json", "--config"]),

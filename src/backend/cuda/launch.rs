@@ -163,6 +163,7 @@ impl Builder<'_> {
             *slice = &bytes[start..start + length];
         }
         let launch = Launch { kernel: self.kernel, grid: self.grid, block: self.block, arguments: &slices[..arguments.count] };
+        let _pass = self.cuda.memory.pass();
         self.cuda.driver.launch(&launch)
     }
 }

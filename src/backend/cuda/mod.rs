@@ -27,15 +27,21 @@ mod linear;
 mod memory;
 mod objective;
 mod optimise;
+mod plan;
 mod pointwise;
 mod pool;
 mod reduce;
+mod repeat;
 mod sdc;
 mod sdc_bf16;
+mod session;
 mod storage;
 mod upsample;
 
+pub use driver::gpu::{Device, Probe, probe};
 pub use kernel::{File, KERNELS, Kernel};
+pub use plan::Planned;
+pub use repeat::Program;
 pub use storage::Buffer;
 
 use driver::Driver;
@@ -66,6 +72,18 @@ impl Cuda {
         Self { memory: Arc::new(Memory::new(Arc::clone(&driver))), driver, mode: Mode::default() }
     }
 
+    /// GPU number `ordinal`.
+    ///
+    /// # Errors
+    /// No driver, one that is too old, no such GPU, or no compiler for its kernels.
+    pub fn gpu(ordinal: usize) -> Result<Self> {
+        let gpu = driver::gpu::Gpu::open(ordinal, no_images)?;
+        if let Some(kernel) = KERNELS.iter().copied().flatten().next() {
+            gpu.prepare(kernel)?;
+        }
+        Ok(Self::with_driver(Arc::new(gpu)))
+    }
+
     /// The emulator, with schedules drawn from `seed`; 0 runs threads and blocks in index order.
     #[cfg(feature = "emulator")]
     pub fn emulator(seed: u64) -> Self {
@@ -82,6 +100,11 @@ impl Cuda {
     pub fn peak_bytes(&self) -> usize {
         self.memory.peak_bytes()
     }
+}
+
+/// Kernels for the GPU come with the compiler.
+fn no_images(_: &'static File, _: &str) -> Result<Vec<u8>> {
+    Err(Error::Device { device: "cuda", reason: "this build has no compiler for the kernels".into() })
 }
 
 /// Refuses buffers of another length than the spec says; each operand is `(name, found, wanted)`.

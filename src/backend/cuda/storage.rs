@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use super::driver::Address;
-use super::memory::Memory;
-use super::{Cuda, check_lengths};
+use super::memory::Block;
+use super::{Cuda, Program, check_lengths};
 use crate::backend::Storage;
 use crate::error::Result;
 
 /// A block of floats on the device that goes back when dropped.
 pub struct Buffer {
-    address: Address,
+    block: Arc<Block>,
     len: usize,
-    home: Arc<Memory>,
 }
 
 impl Buffer {
+    /// Where it lies, for something that is sent to the device now.
     pub(super) fn address(&self) -> Address {
-        self.address
+        Block::touch(&self.block);
+        self.block.address
     }
 
     /// Number of elements.
@@ -30,29 +31,28 @@ impl Buffer {
     }
 }
 
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        self.home.give_back(self.address, self.bytes());
-    }
-}
-
 impl Storage for Cuda {
     type Elem = f32;
     type Buffer = Buffer;
-    type Program = ();
+    type Program = Program;
 
     fn name(&self) -> &'static str {
         self.driver.name()
     }
 
+    fn description(&self) -> String {
+        self.driver.description()
+    }
+
     fn alloc(&self, len: usize) -> Result<Buffer> {
-        let address = self.memory.take(len * size_of::<f32>())?;
-        Ok(Buffer { address, len, home: Arc::clone(&self.memory) })
+        let block = self.memory.take(len * size_of::<f32>())?;
+        Ok(Buffer { block: Arc::new(block), len })
     }
 
     fn zeros(&self, len: usize) -> Result<Buffer> {
         let buffer = self.alloc(len)?;
-        self.driver.zero(buffer.address, buffer.bytes())?;
+        let _pass = self.memory.pass();
+        self.driver.zero(buffer.address(), buffer.bytes())?;
         Ok(buffer)
     }
 
@@ -64,26 +64,29 @@ impl Storage for Cuda {
 
     fn write(&self, host: &[f32], target: &mut Buffer) -> Result<()> {
         check_lengths("write", &[("target", target.len, host.len())])?;
-        self.driver.write(target.address, as_bytes(host))
+        let _pass = self.memory.pass_with_data("data cannot be uploaded")?;
+        self.driver.write(target.address(), as_bytes(host))
     }
 
     fn download(&self, buffer: &Buffer) -> Result<Vec<f32>> {
         let mut host = vec![0.0; buffer.len];
-        self.driver.read(buffer.address, as_bytes_mut(&mut host))?;
+        let _pass = self.memory.pass_with_data("data cannot be downloaded")?;
+        self.driver.read(buffer.address(), as_bytes_mut(&mut host))?;
         Ok(host)
     }
 
     fn copy(&self, source: &Buffer, target: &mut Buffer) -> Result<()> {
         check_lengths("copy", &[("target", target.len, source.len)])?;
-        self.driver.copy(source.address, target.address, source.bytes())
+        let _pass = self.memory.pass();
+        self.driver.copy(source.address(), target.address(), source.bytes())
     }
 
     fn len(&self, buffer: &Buffer) -> usize {
         buffer.len
     }
 
-    fn repeat(&self, (): &mut (), work: impl FnOnce() -> Result<()>) -> Result<()> {
-        work()
+    fn repeat(&self, program: &mut Program, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.advance(program, work)
     }
 }
 

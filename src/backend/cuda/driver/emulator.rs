@@ -6,8 +6,10 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Address, Driver, Launch};
+use super::{Address, Driver, Graph, Launch, Policy};
+use crate::backend::cuda::Kernel;
 use crate::error::{Error, Result};
 
 /// Room for a message of the emulator.
@@ -22,6 +24,7 @@ const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 unsafe extern "C" {
     fn emu_alloc(bytes: usize) -> *mut c_void;
     fn emu_free(data: *mut c_void);
+    fn emu_poison(data: *mut c_void, bytes: usize);
     fn emu_launch(
         name: *const c_char,
         grid: *const u32,
@@ -42,25 +45,131 @@ unsafe extern "C" {
 
 /// The emulated device.
 pub struct Emulator {
+    schedules: Arc<Schedules>,
+    /// What has been recorded since the capture began; `None` outside of one.
+    tape: Mutex<Option<Vec<Recorded>>>,
+}
+
+/// Where the seeds of launches come from.
+struct Schedules {
     seed: u64,
     launches: AtomicU64,
+}
+
+/// An operation that waits to be done, with all it needs.
+enum Recorded {
+    Launch { kernel: &'static Kernel, grid: [u32; 3], block: [u32; 3], arguments: Vec<Vec<u8>> },
+    Copy { source: Address, target: Address, bytes: usize },
+    Zero { target: Address, bytes: usize },
+    Poison { target: Address, bytes: usize },
+}
+
+/// Recorded work; every time it is done under other schedules.
+struct Tape {
+    schedules: Arc<Schedules>,
+    steps: Vec<Recorded>,
 }
 
 impl Emulator {
     /// A device whose launches take schedules drawn from `seed`; 0 runs threads and blocks in index order.
     pub fn new(seed: u64) -> Self {
-        Self { seed, launches: AtomicU64::new(0) }
+        Self { schedules: Arc::new(Schedules { seed, launches: AtomicU64::new(0) }), tape: Mutex::new(None) }
     }
 
-    fn next_seed(&self) -> u64 {
+    fn tape(&self) -> MutexGuard<'_, Option<Vec<Recorded>>> {
+        self.tape.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does an operation, or records it during a capture.
+    fn submit(&self, step: Recorded) -> Result<()> {
+        if let Some(tape) = self.tape().as_mut() {
+            tape.push(step);
+            return Ok(());
+        }
+        step.run(&self.schedules)
+    }
+}
+
+impl Recorded {
+    fn run(&self, schedules: &Schedules) -> Result<()> {
+        match *self {
+            Self::Launch { kernel, grid, block, ref arguments } => {
+                let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
+                schedules.launch(&Launch { kernel, grid, block, arguments: &arguments })
+            }
+            Self::Copy { source, target, bytes } => {
+                // SAFETY: both blocks have at least this size; `copy` allows them to overlap.
+                unsafe { std::ptr::copy(source as *const u8, target as *mut u8, bytes) };
+                Ok(())
+            }
+            Self::Zero { target, bytes } => {
+                // SAFETY: the block has at least this size.
+                unsafe { std::ptr::write_bytes(target as *mut u8, 0, bytes) };
+                Ok(())
+            }
+            Self::Poison { target, bytes } => {
+                // SAFETY: as above.
+                unsafe { emu_poison(target as *mut c_void, bytes) };
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Graph for Tape {
+    fn launch(&self) -> Result<()> {
+        self.steps.iter().try_for_each(|step| step.run(&self.schedules))
+    }
+}
+
+impl Schedules {
+    fn next(&self) -> u64 {
         let launch = self.launches.fetch_add(1, Ordering::Relaxed);
         if self.seed == 0 { 0 } else { self.seed.wrapping_add(launch.wrapping_mul(SEED_STEP)).max(1) }
+    }
+
+    fn launch(&self, launch: &Launch<'_>) -> Result<()> {
+        let name = c_string(launch.kernel.name);
+        let pointers: Vec<*const c_void> = launch.arguments.iter().map(|bytes| bytes.as_ptr().cast()).collect();
+        let sizes: Vec<usize> = launch.arguments.iter().map(|bytes| bytes.len()).collect();
+        let mut message = [0 as c_char; MESSAGE_BYTES];
+        let mut trail = [0; TRAIL];
+        // SAFETY: every pointer is valid for the call and `trail` as long as the emulator's; it checks number and sizes of the
+        // arguments before it reads them, and an access outside the buffers ends at a guard page and comes back as a message.
+        let failed = unsafe {
+            emu_launch(
+                name.as_ptr(),
+                launch.grid.as_ptr(),
+                launch.block.as_ptr(),
+                launch.kernel.dynamic_shared as usize,
+                self.next(),
+                pointers.as_ptr(),
+                sizes.as_ptr(),
+                pointers.len(),
+                message.as_mut_ptr(),
+                message.len(),
+                trail.as_mut_ptr(),
+            )
+        };
+        if failed == 0 {
+            return Ok(());
+        }
+        // SAFETY: the emulator ends its message with a zero inside the array.
+        let message = unsafe { CStr::from_ptr(message.as_ptr()) }.to_string_lossy();
+        // All but the first may be return addresses: the call lies before them.
+        let place = trail.into_iter().enumerate().find_map(|(index, pc)| place(pc.saturating_sub(u64::from(index > 0))));
+        let place = place.unwrap_or_default();
+        Err(Error::Device { device: "emulator", reason: format!("kernel `{}`: {place}{message}", launch.kernel.name) })
     }
 }
 
 impl Driver for Emulator {
     fn name(&self) -> &'static str {
         "emulator"
+    }
+
+    fn policy(&self) -> Policy {
+        Policy::Fresh
     }
 
     fn allocate(&self, bytes: usize) -> Result<Address> {
@@ -90,49 +199,38 @@ impl Driver for Emulator {
     }
 
     fn copy(&self, source: Address, target: Address, bytes: usize) -> Result<()> {
-        // SAFETY: both blocks have at least this size; `copy` allows them to overlap.
-        unsafe { std::ptr::copy(source as *const u8, target as *mut u8, bytes) };
-        Ok(())
+        self.submit(Recorded::Copy { source, target, bytes })
     }
 
     fn zero(&self, target: Address, bytes: usize) -> Result<()> {
-        // SAFETY: the block has at least this size.
-        unsafe { std::ptr::write_bytes(target as *mut u8, 0, bytes) };
-        Ok(())
+        self.submit(Recorded::Zero { target, bytes })
     }
 
     fn launch(&self, launch: &Launch<'_>) -> Result<()> {
-        let name = c_string(launch.kernel.name);
-        let pointers: Vec<*const c_void> = launch.arguments.iter().map(|bytes| bytes.as_ptr().cast()).collect();
-        let sizes: Vec<usize> = launch.arguments.iter().map(|bytes| bytes.len()).collect();
-        let mut message = [0 as c_char; MESSAGE_BYTES];
-        let mut trail = [0; TRAIL];
-        // SAFETY: every pointer is valid for the call and `trail` as long as the emulator's; it checks number and sizes of the
-        // arguments before it reads them, and an access outside the buffers ends at a guard page and comes back as a message.
-        let failed = unsafe {
-            emu_launch(
-                name.as_ptr(),
-                launch.grid.as_ptr(),
-                launch.block.as_ptr(),
-                launch.kernel.dynamic_shared as usize,
-                self.next_seed(),
-                pointers.as_ptr(),
-                sizes.as_ptr(),
-                pointers.len(),
-                message.as_mut_ptr(),
-                message.len(),
-                trail.as_mut_ptr(),
-            )
-        };
-        if failed == 0 {
+        if let Some(tape) = self.tape().as_mut() {
+            let arguments = launch.arguments.iter().map(|bytes| bytes.to_vec()).collect();
+            tape.push(Recorded::Launch { kernel: launch.kernel, grid: launch.grid, block: launch.block, arguments });
             return Ok(());
         }
-        // SAFETY: the emulator ends its message with a zero inside the array.
-        let message = unsafe { CStr::from_ptr(message.as_ptr()) }.to_string_lossy();
-        // All but the first may be return addresses: the call lies before them.
-        let place = trail.into_iter().enumerate().find_map(|(index, pc)| place(pc.saturating_sub(u64::from(index > 0))));
-        let place = place.unwrap_or_default();
-        Err(Error::Device { device: "emulator", reason: format!("kernel `{}`: {place}{message}", launch.kernel.name) })
+        self.schedules.launch(launch)
+    }
+
+    fn renew(&self, target: Address, bytes: usize) -> Result<()> {
+        self.submit(Recorded::Poison { target, bytes })
+    }
+
+    fn begin_capture(&self) -> Result<()> {
+        match self.tape().replace(Vec::new()) {
+            None => Ok(()),
+            Some(_) => Err(Error::Device { device: "emulator", reason: "a capture began inside another".into() }),
+        }
+    }
+
+    fn end_capture(&self) -> Result<Box<dyn Graph>> {
+        match self.tape().take() {
+            Some(steps) => Ok(Box::new(Tape { schedules: Arc::clone(&self.schedules), steps })),
+            None => Err(Error::Device { device: "emulator", reason: "a capture ended that never began".into() }),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::error::Result;
 
 #[cfg(feature = "emulator")]
 pub mod emulator;
+pub mod gpu;
 
 /// An address in the memory of a device.
 pub type Address = u64;
@@ -21,10 +22,34 @@ pub struct Launch<'a> {
     pub arguments: &'a [&'a [u8]],
 }
 
+/// How memory is handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Blocks that were given back wait for the next request of their size: allocation stops the GPU.
+    Reuse,
+    /// Every block is a fresh one, so that reading it before writing, and every step over its end, shows.
+    Fresh,
+}
+
+/// Work that was recorded, to be done as often as wanted.
+pub trait Graph: Send + Sync {
+    /// Does it, in the order of the stream. The memory that it uses must still be there.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn launch(&self) -> Result<()>;
+}
+
 /// A device with memory and one stream.
 pub trait Driver: Send + Sync {
     /// `cuda` or `emulator`.
     fn name(&self) -> &'static str;
+    /// The name and, where there is one, the model of the device.
+    fn description(&self) -> String {
+        self.name().to_owned()
+    }
+    /// How memory is to be handed out.
+    fn policy(&self) -> Policy;
     /// `bytes` of memory of unspecified content, its address a multiple of 16.
     ///
     /// # Errors
@@ -57,4 +82,21 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// The launch is refused, or the emulated kernel did something wrong: names kernel, block and line.
     fn launch(&self, launch: &Launch<'_>) -> Result<()>;
+    /// A piece of a block that begins another life; the emulator poisons it.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn renew(&self, _target: Address, _bytes: usize) -> Result<()> {
+        Ok(())
+    }
+    /// From here on, launches, copies and fills are recorded instead of done.
+    ///
+    /// # Errors
+    /// The device failed, or records already.
+    fn begin_capture(&self) -> Result<()>;
+    /// Ends the recording.
+    ///
+    /// # Errors
+    /// The device failed, or something in between could not be recorded.
+    fn end_capture(&self) -> Result<Box<dyn Graph>>;
 }

@@ -1,0 +1,562 @@
+//! An NVIDIA GPU through the CUDA driver, found at run time: one binary for drivers of CUDA 12 and 13, and for none.
+//!
+//! One context, one stream, nothing else that could run out of order. Kernels come as CUBINs, one per file, loaded when the
+//! first kernel of the file is launched.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, c_int, c_void};
+use std::fmt::Display;
+use std::ptr::null_mut;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use cudarc::driver::result::{self, DriverError};
+use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUfunction_attribute, CUresult};
+
+use super::{Address, Driver, Graph, Launch, Policy};
+use crate::backend::cuda::{File, Kernel};
+use crate::error::{Error, Result};
+
+/// Oldest driver that will do, as CUDA numbers it: 12.0.
+const OLDEST_DRIVER: c_int = 12_000;
+/// Most arguments of one launch.
+const MOST_ARGUMENTS: usize = 64;
+/// Dynamic shared memory of a block that needs no permission.
+const USUAL_SHARED: u32 = 48 * 1024;
+
+/// Makes the CUBIN of a file for an architecture such as `sm_90a`.
+pub type Images = fn(&'static File, &str) -> Result<Vec<u8>>;
+
+/// What is known of one GPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// E.g. `NVIDIA H100 80GB HBM3`.
+    pub name: String,
+    /// Compute capability, major and minor.
+    pub capability: (u32, u32),
+    /// Bytes of its memory.
+    pub memory: usize,
+    /// Streaming multiprocessors.
+    pub multiprocessors: u32,
+}
+
+impl Device {
+    /// The architecture that kernels are compiled for. Hopper's own instructions need the `a`.
+    pub fn architecture(&self) -> String {
+        let (major, minor) = self.capability;
+        format!("sm_{major}{minor}{}", if major == 9 { "a" } else { "" })
+    }
+}
+
+/// What this machine offers.
+#[derive(Debug)]
+pub struct Probe {
+    /// The CUDA version of the driver, major and minor; `None` without a driver.
+    pub driver: Option<(u32, u32)>,
+    /// Its devices, or one sentence why there are none.
+    pub devices: Result<Vec<Device>>,
+}
+
+/// Looks for a driver and its devices.
+pub fn probe() -> Probe {
+    let version = driver_version();
+    let driver = version.as_ref().ok().map(|&version| numbers(version));
+    let all = |count| (0..count).map(|ordinal| facts(handle(ordinal)?)).collect();
+    Probe { driver, devices: version.and_then(check_version).and_then(|()| count()).and_then(all) }
+}
+
+fn failed(reason: impl Display) -> Error {
+    Error::Device { device: "cuda", reason: reason.to_string() }
+}
+
+/// 12090 is 12.9.
+fn numbers(version: c_int) -> (u32, u32) {
+    (version as u32 / 1000, version as u32 % 1000 / 10)
+}
+
+/// Starts the driver, if there is one. To be called before anything else, since the bindings panic without it.
+fn driver_version() -> Result<c_int> {
+    // SAFETY: loads a library of the system by its name, as every program for CUDA does.
+    if !unsafe { sys::is_culib_present() } {
+        return Err(failed("there is no driver library (libcuda) on this machine"));
+    }
+    result::init().map_err(|error| match error.0 {
+        CUresult::CUDA_ERROR_NO_DEVICE => failed("the driver finds no device"),
+        _ => broken("the driver does not start", error),
+    })?;
+    let mut version = 0;
+    // SAFETY: one number is written.
+    let status = unsafe { sys::cuDriverGetVersion(&mut version) };
+    status.result().map_err(|error| broken("the driver does not tell its version", error))?;
+    Ok(version)
+}
+
+fn check_version(version: c_int) -> Result<()> {
+    if version < OLDEST_DRIVER {
+        let (major, minor) = numbers(version);
+        return Err(failed(format!("the driver is of CUDA {major}.{minor}, 12.0 or newer is needed; update the NVIDIA driver")));
+    }
+    Ok(())
+}
+
+/// Number of devices, at least 1.
+fn count() -> Result<c_int> {
+    match result::device::get_count().map_err(|error| broken("devices cannot be counted", error))? {
+        0 => Err(failed("the driver finds no device")),
+        count => Ok(count),
+    }
+}
+
+fn handle(ordinal: c_int) -> Result<sys::CUdevice> {
+    result::device::get(ordinal).map_err(|error| broken(format!("device {ordinal} does not answer"), error))
+}
+
+fn attribute(device: sys::CUdevice, attribute: Attribute) -> Result<i32> {
+    // SAFETY: the device came from the driver.
+    unsafe { result::device::get_attribute(device, attribute) }.map_err(|error| broken("a device does not answer", error))
+}
+
+fn facts(device: sys::CUdevice) -> Result<Device> {
+    let asked = |error| broken("a device does not answer", error);
+    let number = |which| attribute(device, which).map(|value| value as u32);
+    Ok(Device {
+        name: result::device::get_name(device).map_err(asked)?,
+        capability: (
+            number(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
+            number(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
+        ),
+        // SAFETY: the device came from the driver.
+        memory: unsafe { result::device::total_mem(device) }.map_err(asked)?,
+        multiprocessors: number(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?,
+    })
+}
+
+/// One sentence: what did not work, the driver's name for it and its words. A device that is lost is said to be lost.
+fn broken(what: impl Display, error: DriverError) -> Error {
+    let words = |text: Result<&CStr, DriverError>| text.map_or("unknown".into(), |text| text.to_string_lossy().into_owned());
+    let (name, text) = (words(error.error_name()), words(error.error_string()));
+    let lost = if is_lost(error.0) { "; the device is lost for this run, and the last checkpoint is intact" } else { "" };
+    failed(format!("{what}: {name} ({text}){lost}"))
+}
+
+/// Whether the context can do nothing any more.
+fn is_lost(error: CUresult) -> bool {
+    matches!(
+        error,
+        CUresult::CUDA_ERROR_ILLEGAL_ADDRESS
+            | CUresult::CUDA_ERROR_LAUNCH_FAILED
+            | CUresult::CUDA_ERROR_LAUNCH_TIMEOUT
+            | CUresult::CUDA_ERROR_ILLEGAL_INSTRUCTION
+            | CUresult::CUDA_ERROR_MISALIGNED_ADDRESS
+            | CUresult::CUDA_ERROR_INVALID_ADDRESS_SPACE
+            | CUresult::CUDA_ERROR_INVALID_PC
+            | CUresult::CUDA_ERROR_HARDWARE_STACK_ERROR
+            | CUresult::CUDA_ERROR_ASSERT
+            | CUresult::CUDA_ERROR_ECC_UNCORRECTABLE
+            | CUresult::CUDA_ERROR_NVLINK_UNCORRECTABLE
+            | CUresult::CUDA_ERROR_CONTEXT_IS_DESTROYED
+            | CUresult::CUDA_ERROR_DEVICE_UNAVAILABLE
+            | CUresult::CUDA_ERROR_EXTERNAL_DEVICE
+            | CUresult::CUDA_ERROR_SYSTEM_NOT_READY
+            | CUresult::CUDA_ERROR_UNKNOWN
+    )
+}
+
+/// `1.5 GiB`.
+fn size(bytes: usize) -> String {
+    match bytes as f64 {
+        bytes if bytes >= 1e9 => format!("{:.1} GiB", bytes / f64::from(1 << 30)),
+        bytes => format!("{:.1} MiB", bytes / f64::from(1 << 20)),
+    }
+}
+
+/// One GPU.
+pub struct Gpu(Arc<Inner>);
+
+/// The device as the driver knows it. The last owner, a graph or the memory, closes it.
+struct Inner {
+    facts: Device,
+    images: Images,
+    /// The GPU may read memory of the host by itself, so that a copy from it may still be going on after the call.
+    reads_host: bool,
+    functions: RwLock<HashMap<*const Kernel, Function>>,
+    // Closed in this order.
+    modules: Mutex<HashMap<&'static str, Module>>,
+    stream: Stream,
+    primary: Primary,
+}
+
+/// A kernel on the device; valid as long as its module is loaded.
+#[derive(Clone, Copy)]
+struct Function(sys::CUfunction);
+
+// SAFETY: handles of the driver may be used by any thread in whose context they are; `bind` makes it so.
+unsafe impl Send for Inner {}
+// SAFETY: as above; the driver locks where it must, and the tables here have locks of their own.
+unsafe impl Sync for Inner {}
+
+/// The device's primary context, kept.
+struct Primary {
+    device: sys::CUdevice,
+    context: sys::CUcontext,
+}
+
+impl Primary {
+    fn retain(device: sys::CUdevice) -> Result<Self> {
+        // SAFETY: the device came from the driver.
+        let context = unsafe { result::primary_ctx::retain(device) };
+        Ok(Self { device, context: context.map_err(|error| broken("the device cannot be opened", error))? })
+    }
+
+    /// Makes it the context of this thread; where it is already, nothing is sent to the driver.
+    fn bind(&self) -> Result<()> {
+        if matches!(result::ctx::get_current(), Ok(Some(current)) if current == self.context) {
+            return Ok(());
+        }
+        // SAFETY: the context is retained as long as `self` lives.
+        unsafe { result::ctx::set_current(self.context) }.map_err(|error| broken("the device cannot be used here", error))
+    }
+}
+
+impl Drop for Primary {
+    fn drop(&mut self) {
+        // SAFETY: released once, after all that was made in it. A lost device reports an error here, which changes nothing.
+        let _ = unsafe { result::primary_ctx::release(self.device) };
+    }
+}
+
+/// The one stream. It is not the null stream, which cannot be captured.
+struct Stream(sys::CUstream);
+
+impl Stream {
+    fn create() -> Result<Self> {
+        let stream = result::stream::create(result::stream::StreamKind::NonBlocking);
+        stream.map(Self).map_err(|error| broken("the device gives no stream", error))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // SAFETY: destroyed once; nothing is waiting on it, see `Inner::drop`.
+        let _ = unsafe { result::stream::destroy(self.0) };
+    }
+}
+
+/// The loaded kernels of one file.
+struct Module(sys::CUmodule);
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        // SAFETY: unloaded once; no kernel of it is running, see `Inner::drop`.
+        let _ = unsafe { result::module::unload(self.0) };
+    }
+}
+
+impl Drop for Inner {
+    /// The fields go after this, modules and stream before the context.
+    fn drop(&mut self) {
+        if self.bind().is_ok() {
+            let _ = self.wait("the device does not finish");
+        }
+    }
+}
+
+impl Gpu {
+    /// Opens device number `ordinal`; `images` makes the kernels for it.
+    ///
+    /// # Errors
+    /// No driver, one that is too old, no such device.
+    pub fn open(ordinal: usize, images: Images) -> Result<Self> {
+        check_version(driver_version()?)?;
+        let devices = count()?;
+        let number = c_int::try_from(ordinal).ok().filter(|number| *number < devices);
+        let number = number.ok_or_else(|| missing(ordinal, devices))?;
+        let device = handle(number)?;
+        let reads_host = attribute(device, Attribute::CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS)? != 0;
+        let facts = facts(device)?;
+        let primary = Primary::retain(device)?;
+        primary.bind()?;
+        let stream = Stream::create()?;
+        let (functions, modules) = (RwLock::default(), Mutex::default());
+        Ok(Self(Arc::new(Inner { facts, images, reads_host, functions, modules, stream, primary })))
+    }
+
+    /// Loads a kernel before it is needed, so that a compiler that does not work is known before the work begins.
+    ///
+    /// # Errors
+    /// It cannot be made or loaded.
+    pub fn prepare(&self, kernel: &'static Kernel) -> Result<()> {
+        self.0.bind()?;
+        self.0.function(kernel).map(|_| ())
+    }
+
+    /// What is known of it.
+    pub fn device(&self) -> &Device {
+        &self.0.facts
+    }
+}
+
+fn missing(ordinal: usize, devices: c_int) -> Error {
+    let there = if devices == 1 { "only device 0 does".to_owned() } else { format!("0 to {} do", devices - 1) };
+    failed(format!("device {ordinal} does not exist, {there}"))
+}
+
+impl Inner {
+    fn bind(&self) -> Result<()> {
+        self.primary.bind()
+    }
+
+    /// Waits until all that was sent is done.
+    fn wait(&self, what: &str) -> Result<()> {
+        // SAFETY: the stream lives as long as `self`.
+        unsafe { result::stream::synchronize(self.stream.0) }.map_err(|error| broken(what, error))
+    }
+
+    /// The handle of a kernel, loaded if need be. The context must be bound.
+    fn function(&self, kernel: &'static Kernel) -> Result<Function> {
+        let known = self.functions.read().unwrap_or_else(PoisonError::into_inner).get(&std::ptr::from_ref(kernel)).copied();
+        if let Some(function) = known {
+            return Ok(function);
+        }
+        let function = self.find(kernel)?;
+        self.functions.write().unwrap_or_else(PoisonError::into_inner).insert(kernel, function);
+        Ok(function)
+    }
+
+    /// Finds a kernel in its module, and lets it have the shared memory that it needs.
+    fn find(&self, kernel: &'static Kernel) -> Result<Function> {
+        let unusable = |error| broken(format!("kernel `{}` of {} cannot be used", kernel.name, kernel.file.name), error);
+        let name = CString::new(kernel.name).map_err(failed)?;
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        if !modules.contains_key(kernel.file.name) {
+            modules.insert(kernel.file.name, self.load(kernel.file)?);
+        }
+        let module = &modules[kernel.file.name];
+        // SAFETY: the module is loaded as long as `self` lives.
+        let function = unsafe { result::module::get_function(module.0, name) }.map_err(unusable)?;
+        if kernel.dynamic_shared > USUAL_SHARED {
+            let which = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            // SAFETY: the function was just found.
+            let set = unsafe { result::function::set_function_attribute(function, which, kernel.dynamic_shared as i32) };
+            set.map_err(|error| {
+                let what = format!("kernel `{}` gets no {} bytes of shared memory", kernel.name, kernel.dynamic_shared);
+                broken(what, error)
+            })?;
+        }
+        Ok(Function(function))
+    }
+
+    fn load(&self, file: &'static File) -> Result<Module> {
+        let architecture = self.facts.architecture();
+        let image = (self.images)(file, &architecture)?;
+        if !image.starts_with(b"\x7fELF") {
+            return Err(failed(format!("the image of {} for {architecture} is no CUBIN", file.name)));
+        }
+        // SAFETY: a CUBIN, which is an ELF file, says its own length, and the driver copies it before it returns.
+        let module = unsafe { result::module::load_data(image.as_ptr().cast()) };
+        module.map(Module).map_err(|error| broken(format!("{} for {architecture} cannot be loaded", file.name), error))
+    }
+
+    fn out_of_memory(&self, bytes: usize) -> Error {
+        let left = match result::mem_get_info() {
+            Ok((free, total)) => format!("{} of {} are free", size(free), size(total)),
+            Err(_) => "the device does not say what is free".into(),
+        };
+        failed(format!("out of memory: {} were asked for, {left}; a smaller batch needs less", size(bytes)))
+    }
+}
+
+impl Driver for Gpu {
+    fn name(&self) -> &'static str {
+        "cuda"
+    }
+
+    fn description(&self) -> String {
+        format!("cuda ({})", self.0.facts.name)
+    }
+
+    fn policy(&self) -> Policy {
+        Policy::Reuse
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<Address> {
+        self.0.bind()?;
+        // SAFETY: the context is bound; the driver refuses 0 bytes, so at least one is asked for.
+        unsafe { result::malloc_sync(bytes.max(1)) }.map_err(|error| match error.0 {
+            CUresult::CUDA_ERROR_OUT_OF_MEMORY => self.0.out_of_memory(bytes),
+            _ => broken(format!("{bytes} bytes cannot be allocated"), error),
+        })
+    }
+
+    /// Waits first: what was sent may still use the memory.
+    fn release(&self, address: Address) {
+        if self.0.bind().is_err() {
+            return;
+        }
+        let _ = self.0.wait("the device does not finish");
+        // SAFETY: the address came from `allocate`, is released once, and nothing uses it any more.
+        let _ = unsafe { result::free_sync(address) };
+    }
+
+    /// The host's memory is pageable: the driver has copied it to memory of its own when the call returns. A GPU that can read
+    /// pageable memory by itself may read it later, and is waited for.
+    fn write(&self, target: Address, host: &[u8]) -> Result<()> {
+        if host.is_empty() {
+            return Ok(());
+        }
+        self.0.bind()?;
+        // SAFETY: `Memory` hands out blocks of at least this size; the host bytes are read before this function returns.
+        let sent = unsafe { result::memcpy_htod_async(target, host, self.0.stream.0) };
+        let waited = if self.0.reads_host { self.0.wait("an upload or something before it failed") } else { Ok(()) };
+        sent.map_err(|error| broken(format!("{} bytes cannot be uploaded", host.len()), error))?;
+        waited
+    }
+
+    fn read(&self, source: Address, host: &mut [u8]) -> Result<()> {
+        if host.is_empty() {
+            return Ok(());
+        }
+        self.0.bind()?;
+        // SAFETY: the block has at least this size; the host bytes are not touched before the stream has been waited for.
+        let sent = unsafe { result::memcpy_dtoh_async(host, source, self.0.stream.0) };
+        let waited = self.0.wait("a download or something before it failed");
+        sent.map_err(|error| broken(format!("{} bytes cannot be downloaded", host.len()), error))?;
+        waited
+    }
+
+    fn copy(&self, source: Address, target: Address, bytes: usize) -> Result<()> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        self.0.bind()?;
+        // SAFETY: both blocks have at least this size and stay until the stream is done with them.
+        let sent = unsafe { result::memcpy_dtod_async(target, source, bytes, self.0.stream.0) };
+        sent.map_err(|error| broken(format!("{bytes} bytes cannot be copied"), error))
+    }
+
+    fn zero(&self, target: Address, bytes: usize) -> Result<()> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        self.0.bind()?;
+        // SAFETY: the block has at least this size.
+        let sent = unsafe { result::memset_d8_async(target, 0, bytes, self.0.stream.0) };
+        sent.map_err(|error| broken(format!("{bytes} bytes cannot be set to zero"), error))
+    }
+
+    fn launch(&self, launch: &Launch<'_>) -> Result<()> {
+        let &Launch { kernel, grid, block, arguments } = launch;
+        // The driver refuses an empty grid.
+        if grid.contains(&0) {
+            return Ok(());
+        }
+        if arguments.len() > MOST_ARGUMENTS {
+            return Err(failed(format!("kernel `{}` has {} arguments, at most {MOST_ARGUMENTS}", kernel.name, arguments.len())));
+        }
+        self.0.bind()?;
+        let function = self.0.function(kernel)?;
+        let mut pointers: [*mut c_void; MOST_ARGUMENTS] = [null_mut(); MOST_ARGUMENTS];
+        for (pointer, bytes) in pointers.iter_mut().zip(arguments) {
+            *pointer = bytes.as_ptr().cast_mut().cast();
+        }
+        let (grid_of, block_of) = ((grid[0], grid[1], grid[2]), (block[0], block[1], block[2]));
+        // SAFETY: the driver copies the arguments before it returns. Their number and sizes are those of the kernel: the
+        // launches are typed, and every one of them is tested on the emulator, which compares both.
+        let sent = unsafe {
+            result::launch_kernel(function.0, grid_of, block_of, kernel.dynamic_shared, self.0.stream.0, &mut pointers)
+        };
+        sent.map_err(|error| broken(format!("kernel `{}` cannot be launched on {grid:?} x {block:?}", kernel.name), error))
+    }
+
+    /// Relaxed: a kernel that is met for the first time may still be loaded.
+    fn begin_capture(&self) -> Result<()> {
+        self.0.bind()?;
+        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
+        // SAFETY: the stream lives as long as `self`.
+        unsafe { result::stream::begin_capture(self.0.stream.0, mode) }.map_err(|error| broken("a capture does not begin", error))
+    }
+
+    fn end_capture(&self) -> Result<Box<dyn Graph>> {
+        self.0.bind()?;
+        // SAFETY: as above.
+        let graph = unsafe { result::stream::end_capture(self.0.stream.0) };
+        let graph = graph.map_err(|error| broken("the work cannot be captured", error))?;
+        if graph.is_null() {
+            return Err(failed("a capture gave no graph"));
+        }
+        // SAFETY: the graph was just made.
+        let executable = unsafe { result::graph::instantiate(graph, sys::CUgraphInstantiate_flags(0)) };
+        // SAFETY: destroyed once; what was instantiated does not need it.
+        let _ = unsafe { result::graph::destroy(graph) };
+        let executable = executable.map_err(|error| broken("the captured work cannot be made a graph", error))?;
+        Ok(Box::new(Captured { executable, gpu: Arc::clone(&self.0) }))
+    }
+}
+
+/// Captured work, ready to be launched.
+struct Captured {
+    executable: sys::CUgraphExec,
+    gpu: Arc<Inner>,
+}
+
+// SAFETY: as for `Inner`.
+unsafe impl Send for Captured {}
+// SAFETY: as for `Inner`; a launch does not change the graph.
+unsafe impl Sync for Captured {}
+
+impl Graph for Captured {
+    fn launch(&self) -> Result<()> {
+        self.gpu.bind()?;
+        // SAFETY: graph and stream live as long as `self`.
+        let sent = unsafe { result::graph::launch(self.executable, self.gpu.stream.0) };
+        sent.map_err(|error| broken("repeated work cannot be launched", error))
+    }
+}
+
+impl Drop for Captured {
+    /// A graph that is still running is freed by the driver when it is done.
+    fn drop(&mut self) {
+        if self.gpu.bind().is_ok() {
+            // SAFETY: destroyed once.
+            let _ = unsafe { result::graph::exec_destroy(self.executable) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(capability: (u32, u32)) -> Device {
+        Device { name: "a".into(), capability, memory: 1, multiprocessors: 1 }
+    }
+
+    #[test]
+    fn hopper_has_an_architecture_of_its_own() {
+        assert_eq!([(8, 0), (9, 0), (12, 0)].map(|capability| device(capability).architecture()), ["sm_80", "sm_90a", "sm_120"]);
+    }
+
+    #[test]
+    fn versions_and_ordinals_are_sentences() {
+        assert_eq!(numbers(12_090), (12, 9));
+        assert!(check_version(13_000).is_ok());
+        let old = check_version(11_080).unwrap_err().to_string();
+        assert_eq!(old, "cuda: the driver is of CUDA 11.8, 12.0 or newer is needed; update the NVIDIA driver");
+        assert_eq!(missing(1, 1).to_string(), "cuda: device 1 does not exist, only device 0 does");
+        assert_eq!(missing(8, 4).to_string(), "cuda: device 8 does not exist, 0 to 3 do");
+    }
+
+    #[test]
+    fn sizes_are_readable() {
+        assert_eq!([size(3 << 19), size(80 << 30)], ["1.5 MiB", "80.0 GiB"]);
+    }
+
+    /// Whatever the machine has, asking for it does not panic.
+    #[test]
+    fn a_machine_can_be_probed() {
+        let Probe { driver, devices } = probe();
+        match devices {
+            Ok(devices) => assert!(driver.is_some() && !devices.is_empty()),
+            Err(error) => assert!(error.to_string().starts_with("cuda: "), "{error}"),
+        }
+    }
+}

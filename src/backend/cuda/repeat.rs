@@ -1,0 +1,142 @@
+//! Work that is done again and again: the first time it runs and its buffers are counted, the second time it is captured into
+//! a graph with all its buffers in one planned slab, and from then on the graph is launched.
+
+use std::sync::{Arc, Weak};
+
+use super::Cuda;
+use super::driver::{Driver, Graph};
+use super::memory::Block;
+use super::plan::{Plan, Planned};
+use super::session::{Capture, Recording, Session};
+use crate::error::{Error, Result};
+
+/// What is kept of repeated work. Dropping it gives its memory back.
+#[derive(Default)]
+pub struct Program(Stage);
+
+#[derive(Default)]
+enum Stage {
+    /// Never run, or failed.
+    #[default]
+    New,
+    /// Run once.
+    Planned(Arc<Plan>),
+    /// Captured.
+    Ready(Replay),
+}
+
+/// A captured graph with the memory that it uses.
+struct Replay {
+    // Dropped before the slab.
+    graph: Box<dyn Graph>,
+    _slab: Option<Arc<Block>>,
+    plan: Arc<Plan>,
+    /// Blocks from outside that the graph uses.
+    outside: Vec<Weak<Block>>,
+    /// The device that it belongs to.
+    driver: Weak<dyn Driver>,
+}
+
+impl Program {
+    /// What the buffers of the work need; `None` before its first run.
+    pub fn planned(&self) -> Option<Planned> {
+        match &self.0 {
+            Stage::New => None,
+            Stage::Planned(plan) => Some(plan.size),
+            Stage::Ready(replay) => Some(replay.plan.size),
+        }
+    }
+
+    /// Whether a graph is launched instead of the work being run.
+    pub fn is_captured(&self) -> bool {
+        matches!(self.0, Stage::Ready(_))
+    }
+}
+
+impl Cuda {
+    /// See [`crate::backend::Storage::repeat`]. A program that fails starts anew.
+    pub(super) fn advance(&self, program: &mut Program, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let stage = std::mem::take(&mut program.0);
+        let stage = self.memory.alone(|| match stage {
+            Stage::New => self.record(work).map(|plan| Stage::Planned(Arc::new(plan))),
+            Stage::Planned(plan) => self.capture(plan, work).and_then(|replay| self.replay(replay)),
+            Stage::Ready(replay) => self.replay(replay),
+        })?;
+        program.0 = stage;
+        Ok(())
+    }
+
+    fn refuse(&self, reason: impl Into<String>) -> Error {
+        self.memory.refuse(reason.into())
+    }
+
+    /// Runs the work and plans its buffers.
+    fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Plan> {
+        match self.memory.during(Session::Recording(Recording::new()), work)? {
+            Session::Recording(recording) => recording.plan().map_err(|reason| self.refuse(reason)),
+            Session::Capture(_) => Err(self.refuse("a recording turned into a capture")),
+        }
+    }
+
+    /// Captures the work without doing it.
+    fn capture(&self, plan: Arc<Plan>, work: impl FnOnce() -> Result<()>) -> Result<Replay> {
+        // What the first run left waiting would lie beside the slab for good.
+        self.memory.trim();
+        let slab = match plan.size.slab {
+            0 => None,
+            bytes => Some(Arc::new(self.memory.take(bytes)?)),
+        };
+        let mut graph = None;
+        let session = Session::Capture(Capture::new(Arc::clone(&plan), slab.clone()));
+        let session = self.memory.during(session, || {
+            let open = OpenCapture::begin(&*self.driver)?;
+            let done = work();
+            // Ended in any case; what the work says comes first.
+            let captured = open.end();
+            done?;
+            graph = Some(captured?);
+            Ok(())
+        })?;
+        let outside = match session {
+            Session::Capture(capture) => capture.finish().map_err(|reason| self.refuse(reason))?,
+            Session::Recording(_) => return Err(self.refuse("a capture turned into a recording")),
+        };
+        let graph = graph.ok_or_else(|| self.refuse("a capture gave no graph"))?;
+        let Planned { buffers, slab: bytes, sum, .. } = plan.size;
+        log::debug!("{}: {buffers} buffers of {sum} bytes planned into {bytes}", self.driver.name());
+        Ok(Replay { graph, _slab: slab, plan, outside, driver: Arc::downgrade(&self.driver) })
+    }
+
+    fn replay(&self, replay: Replay) -> Result<Stage> {
+        if !std::ptr::addr_eq(replay.driver.as_ptr(), Arc::as_ptr(&self.driver)) {
+            return Err(self.refuse("repeated work was recorded on another device"));
+        }
+        if replay.outside.iter().any(|block| block.strong_count() == 0) {
+            return Err(self.refuse("a buffer that repeated work uses has been dropped since it was recorded"));
+        }
+        replay.graph.launch()?;
+        Ok(Stage::Ready(replay))
+    }
+}
+
+/// A capture that ends even if the work panics.
+struct OpenCapture<'a>(&'a dyn Driver);
+
+impl<'a> OpenCapture<'a> {
+    fn begin(driver: &'a dyn Driver) -> Result<Self> {
+        driver.begin_capture()?;
+        Ok(Self(driver))
+    }
+
+    fn end(self) -> Result<Box<dyn Graph>> {
+        let driver = self.0;
+        std::mem::forget(self);
+        driver.end_capture()
+    }
+}
+
+impl Drop for OpenCapture<'_> {
+    fn drop(&mut self) {
+        drop(self.0.end_capture());
+    }
+}

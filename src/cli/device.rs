@@ -1,0 +1,120 @@
+//! `--device`: which backend computes.
+
+use std::str::FromStr;
+
+use orthoscope::backend::{Cpu, Cuda};
+use orthoscope::{Error, Result};
+
+/// The option of every command that computes.
+#[derive(clap::Args)]
+pub struct DeviceOption {
+    /// What computes: auto, cpu, cuda, cuda:N for GPU number N, or emulator; auto is the first GPU if it can be used, else cpu
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: Device,
+}
+
+/// What the user chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Device {
+    Auto,
+    Cpu,
+    Cuda(usize),
+    Emulator,
+}
+
+/// A device, ready to compute. [`on_device!`] hands it to code that takes any backend.
+#[derive(Clone)]
+pub enum Opened {
+    Cpu(Cpu),
+    Cuda(Cuda),
+}
+
+/// `on_device!(opened, |backend| f(&backend))` is `f` of the backend, whichever it is.
+macro_rules! on_device {
+    ($opened:expr, |$backend:ident| $body:expr) => {
+        match $opened {
+            $crate::cli::device::Opened::Cpu($backend) => $body,
+            $crate::cli::device::Opened::Cuda($backend) => $body,
+        }
+    };
+}
+pub(super) use on_device;
+
+impl FromStr for Device {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let number = |text: &str| text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+        match text {
+            "auto" => Some(Self::Auto),
+            "cpu" => Some(Self::Cpu),
+            "cuda" => Some(Self::Cuda(0)),
+            "emulator" => Some(Self::Emulator),
+            _ => text.strip_prefix("cuda:").and_then(number).map(Self::Cuda),
+        }
+        .ok_or_else(|| Error::argument("a device is auto, cpu, cuda, cuda:N (N = 0, 1, …) or emulator"))
+    }
+}
+
+impl DeviceOption {
+    /// Opens what was chosen.
+    ///
+    /// # Errors
+    /// It was chosen by name and cannot be used.
+    pub fn open(&self) -> Result<Opened> {
+        match self.device {
+            Device::Auto => Ok(automatic()),
+            Device::Cpu => Ok(Opened::Cpu(Cpu::default())),
+            Device::Cuda(ordinal) => Cuda::gpu(ordinal).map(Opened::Cuda),
+            Device::Emulator => emulator(),
+        }
+    }
+}
+
+/// The first GPU if it can be used, else the CPU; why is told to those who ask.
+fn automatic() -> Opened {
+    match Cuda::gpu(0) {
+        Ok(gpu) => {
+            log::info!("computing on the first GPU, {}", orthoscope::backend::Storage::description(&gpu));
+            Opened::Cuda(gpu)
+        }
+        Err(error) => {
+            log::info!("computing on the CPU; {error}");
+            Opened::Cpu(Cpu::default())
+        }
+    }
+}
+
+#[cfg(feature = "emulator")]
+fn emulator() -> Result<Opened> {
+    Ok(Opened::Cuda(Cuda::emulator(1)))
+}
+
+#[cfg(not(feature = "emulator"))]
+fn emulator() -> Result<Opened> {
+    let reason = "is not part of this program; `cargo build --release --features emulator` builds one that has it";
+    Err(Error::Device { device: "emulator", reason: reason.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_named_as_the_help_says() {
+        for (text, device) in [
+            ("auto", Device::Auto),
+            ("cpu", Device::Cpu),
+            ("cuda", Device::Cuda(0)),
+            ("cuda:0", Device::Cuda(0)),
+            ("cuda:12", Device::Cuda(12)),
+            ("emulator", Device::Emulator),
+        ] {
+            assert_eq!(text.parse::<Device>().unwrap(), device);
+        }
+        for text in ["", "gpu", "CUDA", "cuda:", "cuda:-1", "cuda:+1", "cuda: 1", "cuda:1x", "cuda:99999999999999999999", "cpu:0"]
+        {
+            assert!(text.parse::<Device>().is_err(), "{text}");
+        }
+    }
+}

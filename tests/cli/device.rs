@@ -1,0 +1,74 @@
+//! `--device`: what computes, and what is said where it cannot.
+
+use crate::fixture::Scratch;
+
+/// Every command that computes, with what it needs.
+const COMPUTING: [&str; 5] = [
+    "train --config c.toml --data cloth --out new",
+    "evaluate --model run/model.safetensors --data cloth --out new",
+    "detect --model run/model.safetensors --out new cloth/test/good",
+    "demo --steps 1 --out new",
+    "model forward --model run/model.safetensors --input x.npy --output y.npy",
+];
+
+#[test]
+fn the_cpu_can_be_asked_for_by_name() {
+    let scratch = Scratch::new();
+    scratch.succeeds("train --config c.toml --data cloth --out new --device cpu");
+    for name in ["model.safetensors", "checkpoint.safetensors"] {
+        assert!(scratch.read(format!("new/{name}")) == scratch.read(format!("run/{name}")), "{name} depends on --device cpu");
+    }
+    let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out page --device cpu");
+    assert!(ran.out.contains("; device cpu;"), "{}", ran.out);
+}
+
+#[test]
+fn an_unknown_device_is_told_the_known_ones() {
+    let scratch = Scratch::new();
+    for command in COMPUTING {
+        for device in ["gpu", "cuda:", "cuda:-1", "cuda:x", "CPU"] {
+            let message = scratch.misused(&format!("{command} --device {device}"));
+            assert!(message.contains("a device is auto, cpu, cuda, cuda:N (N = 0, 1, …) or emulator"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn commands_that_do_not_compute_have_no_device() {
+    let scratch = Scratch::new();
+    for command in
+        ["data generate --out new", "model init --model 2 --width 2 --out new", "doctor", "metrics --maps a --data cloth"]
+    {
+        assert!(scratch.misused(&format!("{command} --device cpu")).contains("--device"), "{command}");
+    }
+}
+
+/// No machine has this many GPUs, and many have no driver.
+#[test]
+fn a_gpu_that_is_not_there_is_one_sentence_and_nothing_is_written() {
+    let scratch = Scratch::new();
+    scratch.write("x.npy", crate::fixture::npy_f32(&[1, 8, 8, 3], &[0.5; 192]));
+    for command in COMPUTING {
+        let sentence = scratch.refuses(&format!("{command} --device cuda:4000"));
+        assert!(sentence.starts_with("cuda: "), "{command}: {sentence}");
+        assert!(!scratch.path("new").exists() && !scratch.path("y.npy").exists(), "{command} wrote something");
+    }
+}
+
+#[cfg(not(feature = "emulator"))]
+#[test]
+fn a_program_without_the_emulator_says_how_to_build_one() {
+    let scratch = Scratch::new();
+    let sentence = scratch.refuses("train --config c.toml --data cloth --out new --device emulator");
+    let wanted = "emulator: is not part of this program; `cargo build --release --features emulator` builds one that has it";
+    assert_eq!(sentence, wanted);
+}
+
+#[test]
+fn what_was_chosen_is_told_when_asked() {
+    let scratch = Scratch::new();
+    let err = scratch.succeeds("train --config c.toml --data cloth --out new -v").err;
+    assert_eq!(err.matches("info: computing on ").count(), 1, "{err}");
+    let named = scratch.succeeds("train --config c.toml --data cloth --out named -v --device cpu").err;
+    assert!(!named.contains("computing on"), "{named}");
+}
