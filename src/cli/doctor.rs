@@ -1,5 +1,6 @@
 use orthoscope::backend::Cpu;
 use orthoscope::backend::cuda::compiler::Compiler;
+use orthoscope::backend::cuda::{Device, Probe, probe};
 use orthoscope::run::{COMMIT, Config};
 use serde_json::{Value, json};
 
@@ -56,6 +57,7 @@ fn facts() -> Value {
             Vec::new()
         })
     });
+    let (driver, devices) = gpu(&mut missing);
     let emulator = cfg!(feature = "emulator");
     if !emulator {
         missing.push("the emulator, to run kernels without a GPU: build with `--features emulator`".to_owned());
@@ -66,8 +68,9 @@ fn facts() -> Value {
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "threads": rayon::current_num_threads(),
         "simd": format!("{:?}", Cpu::default().path()).to_lowercase(),
-        "backends": ["cpu", "reference"],
-        "cuda": gpu(),
+        "backends": ["cpu", "reference", "cuda"],
+        "cuda": driver,
+        "cuda_devices": devices,
         "nvrtc": nvrtc.map(|nvrtc| nvrtc.version().to_string()),
         "nvrtc_path": nvrtc.map(|nvrtc| nvrtc.path().display().to_string()),
         "kernel_cache": cache.map(|cache| cache.folder().display().to_string()),
@@ -80,9 +83,20 @@ fn facts() -> Value {
     })
 }
 
-/// What is known of the GPU and its driver.
-fn gpu() -> Value {
-    "no driver for GPUs yet; kernels are compiled and emulated".into()
+/// The driver and the GPUs that it finds; what is missing is added to the sentences.
+fn gpu(missing: &mut Vec<String>) -> (Value, Value) {
+    let Probe { driver, devices } = probe();
+    let driver = driver.map(|(major, minor)| format!("CUDA {major}.{minor}"));
+    let devices = devices.unwrap_or_else(|reason| {
+        missing.push(format!("a GPU: {reason}; install the NVIDIA driver of a machine that has one"));
+        Vec::new()
+    });
+    let line = |device: &Device| {
+        let Device { name, capability: (major, minor), memory, multiprocessors } = device;
+        let gibibytes = *memory as f64 / f64::from(1 << 30);
+        format!("{name}, compute capability {major}.{minor}, {multiprocessors} multiprocessors, {gibibytes:.1} GiB")
+    };
+    (driver.into(), devices.iter().map(line).collect())
 }
 
 fn lines(value: &Value) -> Vec<String> {

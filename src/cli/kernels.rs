@@ -38,7 +38,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(folder) => {
             check_output_folder(folder)?;
             // A folder made before is what is to be replaced.
-            let images = Compiler { ahead: None, ..Compiler::from_environment() }.images(&archs)?;
+            let mut compiler = Compiler::from_environment();
+            compiler.ahead = None;
+            let images = compiler.images(&archs)?;
             Ahead::new(folder.clone()).write(&images)?;
             images
         }

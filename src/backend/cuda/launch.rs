@@ -131,12 +131,6 @@ impl Builder<'_> {
         self
     }
 
-    /// A buffer that the kernel writes if there is one, else a null pointer.
-    pub(super) fn optional_output(mut self, buffer: Option<&mut Buffer>) -> Self {
-        self.arguments.push(buffer.map_or(0, |buffer| buffer.address()));
-        self
-    }
-
     /// One buffer per branch that the kernel reads, as one argument.
     pub(super) fn inputs(self, buffers: &[&Buffer]) -> Self {
         self.value(branch_addresses(buffers.iter().map(|buffer| buffer.address())))

@@ -77,7 +77,7 @@ impl Cuda {
     /// # Errors
     /// No driver, one that is too old, no such GPU, or no compiler for its kernels.
     pub fn gpu(ordinal: usize) -> Result<Self> {
-        let gpu = driver::gpu::Gpu::open(ordinal, no_images)?;
+        let gpu = driver::gpu::Gpu::open(ordinal)?;
         if let Some(kernel) = KERNELS.iter().copied().flatten().next() {
             gpu.prepare(kernel)?;
         }
@@ -100,11 +100,6 @@ impl Cuda {
     pub fn peak_bytes(&self) -> usize {
         self.memory.peak_bytes()
     }
-}
-
-/// Kernels for the GPU come with the compiler.
-fn no_images(_: &'static File, _: &str) -> Result<Vec<u8>> {
-    Err(Error::Device { device: "cuda", reason: "this build has no compiler for the kernels".into() })
 }
 
 /// Refuses buffers of another length than the spec says; each operand is `(name, found, wanted)`.

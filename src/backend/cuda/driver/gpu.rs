@@ -13,6 +13,7 @@ use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUfunction_attribute, CUresult};
 
 use super::{Address, Driver, Graph, Launch, Policy};
+use crate::backend::cuda::compiler::{self, Arch};
 use crate::backend::cuda::{File, Kernel};
 use crate::error::{Error, Result};
 
@@ -22,9 +23,6 @@ const OLDEST_DRIVER: c_int = 12_000;
 const MOST_ARGUMENTS: usize = 64;
 /// Dynamic shared memory of a block that needs no permission.
 const USUAL_SHARED: u32 = 48 * 1024;
-
-/// Makes the CUBIN of a file for an architecture such as `sm_90a`.
-pub type Images = fn(&'static File, &str) -> Result<Vec<u8>>;
 
 /// What is known of one GPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,14 +35,6 @@ pub struct Device {
     pub memory: usize,
     /// Streaming multiprocessors.
     pub multiprocessors: u32,
-}
-
-impl Device {
-    /// The architecture that kernels are compiled for. Hopper's own instructions need the `a`.
-    pub fn architecture(&self) -> String {
-        let (major, minor) = self.capability;
-        format!("sm_{major}{minor}{}", if major == 9 { "a" } else { "" })
-    }
 }
 
 /// What this machine offers.
@@ -175,7 +165,7 @@ pub struct Gpu(Arc<Inner>);
 /// The device as the driver knows it. The last owner, a graph or the memory, closes it.
 struct Inner {
     facts: Device,
-    images: Images,
+    arch: &'static Arch,
     /// The GPU may read memory of the host by itself, so that a copy from it may still be going on after the call.
     reads_host: bool,
     functions: RwLock<HashMap<*const Kernel, Function>>,
@@ -261,11 +251,11 @@ impl Drop for Inner {
 }
 
 impl Gpu {
-    /// Opens device number `ordinal`; `images` makes the kernels for it.
+    /// Opens device number `ordinal`.
     ///
     /// # Errors
-    /// No driver, one that is too old, no such device.
-    pub fn open(ordinal: usize, images: Images) -> Result<Self> {
+    /// No driver, one that is too old, no such device, or one for which there are no kernels.
+    pub fn open(ordinal: usize) -> Result<Self> {
         check_version(driver_version()?)?;
         let devices = count()?;
         let number = c_int::try_from(ordinal).ok().filter(|number| *number < devices);
@@ -273,11 +263,12 @@ impl Gpu {
         let device = handle(number)?;
         let reads_host = attribute(device, Attribute::CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS)? != 0;
         let facts = facts(device)?;
+        let arch = Arch::of_capability(facts.capability.0, facts.capability.1)?;
         let primary = Primary::retain(device)?;
         primary.bind()?;
         let stream = Stream::create()?;
         let (functions, modules) = (RwLock::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { facts, images, reads_host, functions, modules, stream, primary })))
+        Ok(Self(Arc::new(Inner { facts, arch, reads_host, functions, modules, stream, primary })))
     }
 
     /// Loads a kernel before it is needed, so that a compiler that does not work is known before the work begins.
@@ -346,14 +337,13 @@ impl Inner {
     }
 
     fn load(&self, file: &'static File) -> Result<Module> {
-        let architecture = self.facts.architecture();
-        let image = (self.images)(file, &architecture)?;
-        if !image.starts_with(b"\x7fELF") {
-            return Err(failed(format!("the image of {} for {architecture} is no CUBIN", file.name)));
+        let (arch, cubin) = (self.arch, compiler::image(file, self.arch)?.cubin);
+        if !cubin.starts_with(b"\x7fELF") {
+            return Err(failed(format!("the image of {} for {arch} is no CUBIN", file.name)));
         }
         // SAFETY: a CUBIN, which is an ELF file, says its own length, and the driver copies it before it returns.
-        let module = unsafe { result::module::load_data(image.as_ptr().cast()) };
-        module.map(Module).map_err(|error| broken(format!("{} for {architecture} cannot be loaded", file.name), error))
+        let module = unsafe { result::module::load_data(cubin.as_ptr().cast()) };
+        module.map(Module).map_err(|error| broken(format!("{} for {arch} cannot be loaded", file.name), error))
     }
 
     fn out_of_memory(&self, bytes: usize) -> Error {
@@ -525,15 +515,6 @@ impl Drop for Captured {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn device(capability: (u32, u32)) -> Device {
-        Device { name: "a".into(), capability, memory: 1, multiprocessors: 1 }
-    }
-
-    #[test]
-    fn hopper_has_an_architecture_of_its_own() {
-        assert_eq!([(8, 0), (9, 0), (12, 0)].map(|capability| device(capability).architecture()), ["sm_80", "sm_90a", "sm_120"]);
-    }
 
     #[test]
     fn versions_and_ordinals_are_sentences() {
