@@ -7,27 +7,39 @@
 /// Makes one `#[test]` of every check `fn check<B: Backend>(backend: &B)` for every backend. A new backend is one line here.
 macro_rules! on_every_backend {
     ($($check:ident),+ $(,)?) => {
-        on_backend!(reference_f64, Some(orthoscope::backend::Reference::<f64>::default()), $($check),+);
-        on_backend!(reference_f32, Some(orthoscope::backend::Reference::<f32>::default()), $($check),+);
-        on_backend!(cpu, Some(orthoscope::backend::Cpu::default()), $($check),+);
+        on_backend!(reference_f64, |_| Some(orthoscope::backend::Reference::<f64>::default()), $($check),+);
+        on_backend!(reference_f32, |_| Some(orthoscope::backend::Reference::<f32>::default()), $($check),+);
+        on_backend!(cpu, |_| Some(orthoscope::backend::Cpu::default()), $($check),+);
         #[cfg(feature = "emulator")]
-        on_backend!(emulator, Some(orthoscope::backend::Cuda::emulator(1)), $($check),+);
+        on_backend!(emulator, |_| Some(orthoscope::backend::Cuda::emulator(1)), $($check),+);
         #[cfg(feature = "emulator")]
-        on_backend!(emulator_naive, Some(crate::contracts::common::naive(orthoscope::backend::Cuda::emulator(2))), $($check),+);
+        on_backend!(emulator_naive, |_| Some(crate::naive(orthoscope::backend::Cuda::emulator(2))), $($check),+);
+        on_backend!(cuda, crate::gpu::gpu, $($check),+);
+        on_backend!(cuda_naive, |test| crate::gpu::gpu(test).map(crate::naive), $($check),+);
     };
 }
 
+/// `$open` gives the backend for a test of the name that it gets, or `None` if the test has said that it is skipped.
 macro_rules! on_backend {
-    ($module:ident, $backend:expr, $($check:ident),+) => {
+    ($module:ident, $open:expr, $($check:ident),+) => {
         mod $module {
             $(#[test]
             fn $check() {
-                if let Some(backend) = $backend {
+                let open: fn(&str) -> Option<_> = $open;
+                if let Some(backend) = open(concat!(module_path!(), "::", stringify!($check))) {
                     super::$check(&backend);
                 }
             })+
         }
     };
+}
+
+#[path = "fixture/gpu.rs"]
+mod gpu;
+
+/// The same device with naive kernels.
+fn naive(cuda: orthoscope::backend::Cuda) -> orthoscope::backend::Cuda {
+    cuda.with_mode(orthoscope::backend::cuda::Mode::Naive)
 }
 
 mod contracts {

@@ -5,8 +5,6 @@
 use num_traits::Float;
 use orthoscope::Result;
 use orthoscope::backend::{Backend, Real, Reference};
-#[cfg(feature = "emulator")]
-use orthoscope::backend::{Cuda, cuda::Mode};
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::shape::{Activation, Shape};
 
@@ -17,12 +15,6 @@ pub const ACTIVATIONS: [Activation; 5] =
 /// The oracle.
 pub fn oracle() -> Reference<f64> {
     Reference::default()
-}
-
-/// The same device with naive kernels.
-#[cfg(feature = "emulator")]
-pub fn naive(cuda: Cuda) -> Cuda {
-    cuda.with_mode(Mode::Naive)
 }
 
 /// Relative tolerance of a backend: a hundred units in the last place, 1.2e-5 for f32 and 2.2e-14 for f64.
