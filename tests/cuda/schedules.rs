@@ -1,20 +1,20 @@
-//! The order in which threads and blocks run changes no bit.
+//! The order in which threads and blocks run changes no bit: other seeds on the emulator, other times on a GPU.
 
-use orthoscope::backend::Cuda;
-
+use super::Open;
 use super::exercises::EXERCISES;
+
+on_cuda!(every_schedule_gives_the_same_bits);
 
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
-#[test]
-fn every_schedule_gives_the_same_bits() {
+fn every_schedule_gives_the_same_bits(open: &Open) {
     for exercise in EXERCISES {
-        let in_order = (exercise.run)(&Cuda::emulator(0)).unwrap();
+        let in_order = (exercise.run)(&open(0)).unwrap();
         assert!(in_order.iter().all(|value| value.is_finite()), "{}: a value that is not finite", exercise.name);
         for seed in 1..=6 {
-            let found = (exercise.run)(&Cuda::emulator(seed)).unwrap();
+            let found = (exercise.run)(&open(seed)).unwrap();
             assert!(bits(&found) == bits(&in_order), "{}: seed {seed} gives other bits", exercise.name);
         }
     }

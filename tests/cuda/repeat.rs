@@ -1,6 +1,5 @@
 //! Repeated work on the emulator: the same bits as work that is done anew each time, in memory that is planned, and a sentence
 //! for everything that cannot be repeated.
-#![cfg(feature = "emulator")]
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -9,6 +8,10 @@ use orthoscope::backend::cuda::{Buffer, Cuda, Planned, Program};
 use orthoscope::backend::{Pointwise, Storage};
 use orthoscope::shape::Activation;
 use orthoscope::{Error, Result};
+
+use super::Open;
+
+on_cuda!(repeated_work_gives_the_bits_of_work_done_anew, buffers_share_planned_memory, a_dropped_program_gives_its_memory_back, work_without_buffers_is_repeated_too, another_sequence_of_buffers_is_named, work_that_made_no_buffers_may_make_none, a_buffer_that_escapes_is_named_and_harmless, data_cannot_move_inside, an_error_of_the_work_is_passed_on, a_panic_of_the_work_leaves_the_device_usable, work_is_not_repeated_inside_repeated_work, a_buffer_that_the_work_uses_must_stay, a_program_belongs_to_one_device, programs_and_other_work_take_turns);
 
 const LEN: usize = 1000;
 
@@ -72,19 +75,17 @@ fn repeated(cuda: &Cuda, program: &mut Program) -> Vec<Vec<u32>> {
     five_calls(cuda, |desk| cuda.repeat(program, || desk.work(cuda)).unwrap())
 }
 
-#[test]
-fn repeated_work_gives_the_bits_of_work_done_anew() {
+fn repeated_work_gives_the_bits_of_work_done_anew(open: &Open) {
     for seed in [0, 1, 2] {
-        let cuda = Cuda::emulator(seed);
+        let cuda = open(seed);
         let mut program = Program::default();
         assert!(repeated(&cuda, &mut program) == eager(&cuda), "seed {seed}");
         assert!(program.is_captured());
     }
 }
 
-#[test]
-fn buffers_share_planned_memory() {
-    let cuda = Cuda::emulator(1);
+fn buffers_share_planned_memory(open: &Open) {
+    let cuda = open(1);
     let mut program = Program::default();
     assert_eq!(program.planned(), None);
     repeated(&cuda, &mut program);
@@ -93,9 +94,8 @@ fn buffers_share_planned_memory() {
     assert_eq!(program.planned(), Some(Planned { buffers: 4, slab: 2 * room, alive: 2 * room, sum: 4 * room }));
 }
 
-#[test]
-fn a_dropped_program_gives_its_memory_back() {
-    let cuda = Cuda::emulator(1);
+fn a_dropped_program_gives_its_memory_back(open: &Open) {
+    let cuda = open(1);
     let mut program = Program::default();
     let mut desk = Desk::new(&cuda);
     for _ in 0..3 {
@@ -126,9 +126,8 @@ fn memory_that_was_planned_is_poisoned_between_two_lives() {
     assert!(program.planned().unwrap().slab < program.planned().unwrap().sum);
 }
 
-#[test]
-fn work_without_buffers_is_repeated_too() {
-    let cuda = Cuda::emulator(1);
+fn work_without_buffers_is_repeated_too(open: &Open) {
+    let cuda = open(1);
     let (one, mut sum) = (cuda.upload(&[1.0]).unwrap(), cuda.zeros(1).unwrap());
     let mut program = Program::default();
     for call in 1..=4_u8 {
@@ -155,8 +154,7 @@ fn zeros(cuda: &Cuda, lengths: &[usize]) -> Result<Vec<Buffer>> {
     lengths.iter().map(|&len| cuda.zeros(len)).collect()
 }
 
-#[test]
-fn another_sequence_of_buffers_is_named() {
+fn another_sequence_of_buffers_is_named(open: &Open) {
     let differs = |difference: &str| format!("repeated work is not what was recorded: {difference}");
     let size = differs("its buffer 1 has 28 bytes, 4000 were recorded");
     refused(2, &size, |cuda, _| zeros(cuda, &[7]).map(drop));
@@ -177,19 +175,17 @@ fn another_sequence_of_buffers_is_named() {
     });
 }
 
-#[test]
-fn work_that_made_no_buffers_may_make_none() {
-    let cuda = Cuda::emulator(1);
+fn work_that_made_no_buffers_may_make_none(open: &Open) {
+    let cuda = open(1);
     let mut program = Program::default();
     cuda.repeat(&mut program, || Ok(())).unwrap();
     let error = cuda.repeat(&mut program, || cuda.zeros(1).map(drop)).unwrap_err().to_string();
     assert!(error.ends_with("it makes buffer 1, 0 were recorded"), "{error}");
 }
 
-#[test]
-fn a_buffer_that_escapes_is_named_and_harmless() {
+fn a_buffer_that_escapes_is_named_and_harmless(open: &Open) {
     for call in [1, 2] {
-        let cuda = Cuda::emulator(1);
+        let cuda = open(1);
         let (mut desk, mut program) = (Desk::new(&cuda), Program::default());
         let mut kept = None;
         for _ in 1..call {
@@ -225,8 +221,7 @@ fn a_buffer_that_escapes_is_named_and_harmless() {
     }
 }
 
-#[test]
-fn data_cannot_move_inside() {
+fn data_cannot_move_inside(open: &Open) {
     for call in [1, 2] {
         let up = "data cannot be uploaded inside repeated work; do it before or after";
         refused(call, up, |cuda, desk| cuda.write(&[0.0; LEN], &mut desk.x));
@@ -236,8 +231,7 @@ fn data_cannot_move_inside() {
     }
 }
 
-#[test]
-fn an_error_of_the_work_is_passed_on() {
+fn an_error_of_the_work_is_passed_on(open: &Open) {
     for call in [1, 2] {
         refused(call, "out of order", |cuda, desk| {
             desk.work(cuda)?;
@@ -246,10 +240,9 @@ fn an_error_of_the_work_is_passed_on() {
     }
 }
 
-#[test]
-fn a_panic_of_the_work_leaves_the_device_usable() {
+fn a_panic_of_the_work_leaves_the_device_usable(open: &Open) {
     for calls in [0, 1] {
-        let cuda = Cuda::emulator(1);
+        let cuda = open(1);
         let (mut desk, mut program) = (Desk::new(&cuda), Program::default());
         for _ in 0..calls {
             cuda.repeat(&mut program, || desk.work(&cuda)).unwrap();
@@ -265,16 +258,14 @@ fn a_panic_of_the_work_leaves_the_device_usable() {
     }
 }
 
-#[test]
-fn work_is_not_repeated_inside_repeated_work() {
+fn work_is_not_repeated_inside_repeated_work(open: &Open) {
     let inner = |cuda: &Cuda, _: &mut Desk| cuda.repeat(&mut Program::default(), || Ok(()));
     refused(1, "work is repeated inside repeated work", inner);
     refused(2, "work is repeated inside repeated work", inner);
 }
 
-#[test]
-fn a_buffer_that_the_work_uses_must_stay() {
-    let cuda = Cuda::emulator(1);
+fn a_buffer_that_the_work_uses_must_stay(open: &Open) {
+    let cuda = open(1);
     let (mut desk, mut program) = (Desk::new(&cuda), Program::default());
     for _ in 0..3 {
         cuda.repeat(&mut program, || desk.work(&cuda)).unwrap();
@@ -285,18 +276,16 @@ fn a_buffer_that_the_work_uses_must_stay() {
     assert!(repeated(&cuda, &mut program) == eager(&cuda));
 }
 
-#[test]
-fn a_program_belongs_to_one_device() {
-    let (cuda, other) = (Cuda::emulator(1), Cuda::emulator(1));
+fn a_program_belongs_to_one_device(open: &Open) {
+    let (cuda, other) = (open(1), open(1));
     let mut program = Program::default();
     repeated(&cuda, &mut program);
     let error = other.repeat(&mut program, || Ok(())).unwrap_err().to_string();
     assert_eq!(error, "emulator: repeated work was recorded on another device");
 }
 
-#[test]
-fn programs_and_other_work_take_turns() {
-    let cuda = Cuda::emulator(1);
+fn programs_and_other_work_take_turns(open: &Open) {
+    let cuda = open(1);
     let (mut first, mut second) = (Program::default(), Program::default());
     let (mut left, mut right) = (Desk::new(&cuda), Desk::new(&cuda));
     for call in 0..5 {

@@ -1,8 +1,6 @@
 //! Training batches made by the kernels are those of the host, to the bit, whatever the config and the schedule.
-#![cfg(feature = "emulator")]
 
 use orthoscope::Result;
-use orthoscope::backend::cuda::driver::emulator;
 use orthoscope::backend::{Corruption, Cuda, Pick, Picks, Picture, Storage};
 use orthoscope::data::corruption::{
     Aspect, Blend, CorruptionConfig, Deformation, Distribution, Patches, Size, Softness, Source, Weights,
@@ -12,6 +10,10 @@ use orthoscope::model::{Architecture, Autoencoder};
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::shape::CorruptionSpec;
 use orthoscope::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
+
+use super::Open;
+
+on_cuda!(default, every_source_alone, ranges_at_their_ends, many_patches, a_thousand_patches_with_the_finest_fields, a_set_without_textures, seeds_and_steps_use_all_their_bits, memory_at_hand_does_not_change_the_result, picks_keep_all_32_bits, operands_that_do_not_fit_are_refused, training_on_resident_images_is_training_on_batches_of_the_host);
 
 /// Images of a batch: more than one, and no power of two.
 const COUNT: usize = 3;
@@ -87,23 +89,21 @@ fn assert_same_batch(what: &str, found: &Batch, wanted: &Batch) {
 }
 
 /// Steps 0, 5 and 70000 under every schedule.
-fn check(what: &str, set: &TrainingSet) {
+fn check(open: &Open, what: &str, set: &TrainingSet) {
     for step in [0, 5, 70_000] {
         let wanted = set.batch(step, COUNT).unwrap();
         for schedule in SCHEDULES {
-            let found = device_batch(&Cuda::emulator(schedule), set, step);
+            let found = device_batch(&open(schedule), set, step);
             assert_same_batch(&format!("{what}, step {step}, schedule {schedule}"), &found, &wanted);
         }
     }
 }
 
-#[test]
-fn default() {
-    check("default", &training_set(CorruptionConfig::default()));
+fn default(open: &Open) {
+    check(open, "default", &training_set(CorruptionConfig::default()));
 }
 
-#[test]
-fn every_source_alone() {
+fn every_source_alone(open: &Open) {
     for source in Source::ALL {
         let mut config = only(source);
         // Enough pixels of every source, at every step.
@@ -112,12 +112,11 @@ fn every_source_alone() {
         let set = training_set(config);
         let wanted = set.batch(0, COUNT).unwrap();
         assert_ne!(wanted.corrupted, wanted.target, "{source:?}");
-        check(source.key(), &set);
+        check(open, source.key(), &set);
     }
 }
 
-#[test]
-fn ranges_at_their_ends() {
+fn ranges_at_their_ends(open: &Open) {
     let usual = CorruptionConfig::default();
     let whole = Size { min: 0.5, max: 1.0, distribution: Distribution::Uniform };
     for (what, config) in [
@@ -135,44 +134,40 @@ fn ranges_at_their_ends() {
         ("often nothing", CorruptionConfig { patches: Patches { min: 0, max: 1 }, ..usual.clone() }),
         ("nothing", CorruptionConfig { patches: Patches { min: 0, max: 0 }, ..usual.clone() }),
     ] {
-        check(what, &training_set(config));
+        check(open, what, &training_set(config));
     }
 }
 
-#[test]
-fn many_patches() {
+fn many_patches(open: &Open) {
     let config = CorruptionConfig { patches: Patches { min: 20, max: 40 }, ..CorruptionConfig::default() };
     let set = training_set(config);
     let wanted = set.batch(1, COUNT).unwrap();
-    assert_same_batch("up to 40 patches", &device_batch(&Cuda::emulator(7), &set, 1), &wanted);
+    assert_same_batch("up to 40 patches", &device_batch(&open(7), &set, 1), &wanted);
 }
 
-#[test]
-fn a_thousand_patches_with_the_finest_fields() {
+fn a_thousand_patches_with_the_finest_fields(open: &Open) {
     let mut config = CorruptionConfig { patches: Patches { min: 990, max: 1000 }, ..CorruptionConfig::default() };
     config.deformation.smoothing = 0.05;
     config.size.max = 0.1;
     let set = training_set(config);
-    let backend = Cuda::emulator(8);
+    let backend = open(8);
     assert_same_batch("1000 patches", &device_batch(&backend, &set, 3), &set.batch(3, COUNT).unwrap());
     // 32 MiB of fields, and little for everything else.
     assert!(backend.peak_bytes() < 33 << 20, "{} bytes", backend.peak_bytes());
 }
 
-#[test]
-fn a_set_without_textures() {
+fn a_set_without_textures(open: &Open) {
     let set = TrainingSet { textures: Vec::new(), ..training_set(CorruptionConfig::default()) };
-    assert_same_batch("no textures", &device_batch(&Cuda::emulator(3), &set, 2), &set.batch(2, COUNT).unwrap());
+    assert_same_batch("no textures", &device_batch(&open(3), &set, 2), &set.batch(2, COUNT).unwrap());
     let set = TrainingSet { corruption: only(Source::Texture), ..set };
-    assert_same_batch("no source", &device_batch(&Cuda::emulator(3), &set, 2), &set.batch(2, COUNT).unwrap());
+    assert_same_batch("no source", &device_batch(&open(3), &set, 2), &set.batch(2, COUNT).unwrap());
 }
 
-#[test]
-fn seeds_and_steps_use_all_their_bits() {
+fn seeds_and_steps_use_all_their_bits(open: &Open) {
     for seed in [0, 1, u64::from(u32::MAX), 1 << 32, u64::MAX] {
         let set = TrainingSet { seed, ..training_set(CorruptionConfig::default()) };
         for step in [0, 65_535, 65_536, (1 << 24) + 1, u64::from(u32::MAX), (1 << 32) + 9] {
-            let found = device_batch(&Cuda::emulator(5), &set, step);
+            let found = device_batch(&open(5), &set, step);
             assert_same_batch(&format!("seed {seed}, step {step}"), &found, &set.batch(step, COUNT).unwrap());
         }
     }
@@ -197,20 +192,18 @@ fn spec_of(set: &TrainingSet) -> CorruptionSpec {
     set.corruption.spec(set.seed, COUNT, set.size, set.images.len(), set.textures.len()).unwrap()
 }
 
-#[test]
-fn memory_at_hand_does_not_change_the_result() {
+fn memory_at_hand_does_not_change_the_result(open: &Open) {
     let set = training_set(CorruptionConfig { patches: Patches { min: 4, max: 7 }, ..CorruptionConfig::default() });
     let wanted = set.batch(6, COUNT).unwrap();
     for patches_at_once in [1, 2, 3, 6, 7, 20] {
         let spec = CorruptionSpec { patches_at_once, ..spec_of(&set) };
-        let [corrupted, target, region] = batch_with(&Cuda::emulator(9), &set, &spec, 6).unwrap();
-        let found = Batch { corrupted, target, region, ..device_batch(&Cuda::emulator(9), &set, 6) };
+        let [corrupted, target, region] = batch_with(&open(9), &set, &spec, 6).unwrap();
+        let found = Batch { corrupted, target, region, ..device_batch(&open(9), &set, 6) };
         assert_same_batch(&format!("{patches_at_once} patches at once"), &found, &wanted);
     }
 }
 
-#[test]
-fn picks_keep_all_32_bits() {
+fn picks_keep_all_32_bits(open: &Open) {
     let pick = Pick { image: 0x1234_5678, top: u32::MAX, left: 65_536, flip_rows: true, flip_columns: false, turns: 3 };
     let picks = Picks { step: (1 << 24) + 1, slots: vec![pick, Pick { flip_columns: true, ..Pick::default() }] };
     let halves = [1.0, 256.0, 22136.0, 4660.0, 65535.0, 65535.0, 0.0, 1.0, 3.0, 0.0, 1.0, 0.0];
@@ -219,9 +212,8 @@ fn picks_keep_all_32_bits() {
     assert_eq!(picks.elements::<f64>().len(), Picks::len(2));
 }
 
-#[test]
-fn operands_that_do_not_fit_are_refused() {
-    let (backend, set) = (Cuda::emulator(1), training_set(CorruptionConfig::default()));
+fn operands_that_do_not_fit_are_refused(open: &Open) {
+    let (backend, set) = (open(1), training_set(CorruptionConfig::default()));
     let spec = spec_of(&set);
     let resident = set.resident(&backend, COUNT).unwrap().unwrap();
     let lengths = [resident.picks_len(), spec.image_len(), spec.image_len(), spec.region_len()];
@@ -241,65 +233,14 @@ fn operands_that_do_not_fit_are_refused() {
     assert!(backend.resident(&[Picture { height: 0, width: 3, pixels: &[] }]).is_err());
 }
 
-#[test]
-fn the_spec_has_one_layout() {
-    macro_rules! offsets {
-        ($($field:ident),+) => { vec![$(std::mem::offset_of!(CorruptionSpec, $field)),+, size_of::<CorruptionSpec>()] };
-    }
-    let own = offsets!(
-        seed,
-        n,
-        side,
-        images,
-        textures,
-        patches_min,
-        patches_max,
-        patches_at_once,
-        log_uniform_size,
-        size,
-        aspect,
-        weights,
-        blend_probability,
-        blend,
-        softness,
-        deformation,
-        region_threshold,
-        mask_nodes_per_unit,
-        mask_side,
-        replacement_side,
-        taps
-    );
-    assert_eq!(emulator::layout("CorruptionSpec"), own);
-}
-
-/// Without any one of its barriers a kernel gives another batch under some schedule, or reads what was never written.
-#[test]
-fn every_barrier_is_needed() {
-    let set = training_set(only(Source::Noise));
-    let wanted = set.batch(0, COUNT).unwrap();
-    let text = include_str!("../kernels/corruption.cu");
-    let barriers: Vec<u32> = (1..).zip(text.lines()).filter(|(_, line)| line.contains("__syncthreads")).map(|(n, _)| n).collect();
-    assert!(!barriers.is_empty());
-    for line in barriers {
-        emulator::omit("corruption.cu", line);
-        let caught = (1..6).any(|schedule| {
-            let found = checked_device_batch(&Cuda::emulator(schedule), &set, 0);
-            found.map_or(true, |found| found.corrupted != wanted.corrupted || found.region != wanted.region)
-        });
-        assert!(emulator::omit("", 0) > 0, "the barrier in line {line} was never reached");
-        assert!(caught, "no schedule shows that the barrier in line {line} is missing");
-    }
-}
-
-#[test]
-fn training_on_resident_images_is_training_on_batches_of_the_host() {
+fn training_on_resident_images_is_training_on_batches_of_the_host(open: &Open) {
     let recipe = Recipe {
         architecture: Architecture::Autoencoder(Autoencoder { model: 2, width: 3, dilations: vec![1, 2] }),
         objective: ObjectiveConfig::default(),
         optimiser: OptimiserConfig { steps: 5, batch: COUNT, warmup: 2, average: 0.9, ..OptimiserConfig::default() },
         seed: 5,
     };
-    let (backend, set) = (Cuda::emulator(1), training_set(CorruptionConfig::default()));
+    let (backend, set) = (open(1), training_set(CorruptionConfig::default()));
     let resident = set.resident(&backend, COUNT).unwrap().unwrap();
     let [mut host, mut device] = [(); 2].map(|()| Trainer::new(&backend, recipe.clone()).unwrap());
     for step in 0..5 {
