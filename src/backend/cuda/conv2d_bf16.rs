@@ -152,3 +152,25 @@ impl Cuda {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::{Conv2dOptions, Shape};
+
+    fn fits_of(x: [usize; 4], c_out: usize, padding: usize) -> Result<bool> {
+        let options = Conv2dOptions { padding, ..Conv2dOptions::same(1, 1, crate::shape::Activation::Identity) };
+        let spec = Conv2dSpec::new(&Shape::new(&x)?, &Shape::new(&[c_out, 1, 1, x[3]])?, None, options)?;
+        Ok(fits(&spec, 1))
+    }
+
+    #[test]
+    fn operands_that_cannot_be_indexed_do_not_fit() -> Result<()> {
+        assert!(fits_of([8, 256, 256, 3], 64, 0)?);
+        assert!(fits_of([1, 1 << 14, 1 << 15, 7], 7, 0)?);
+        // Padded to 8 channels there are 2^32 elements.
+        assert!(!fits_of([1, 1 << 15, 1 << 14, 7], 9, 0)? && !fits_of([2, 1 << 14, 1 << 14, 7], 1, 0)?);
+        assert!(!fits_of([1, 1, 1, (1 << 16) + 1], 1, 0)?);
+        Ok(())
+    }
+}
