@@ -39,37 +39,33 @@ KERNEL __launch_bounds__(256) round_transposed(const float* __restrict__ w, bf16
 }
 REGISTER_KERNEL(round_transposed)
 
-// y = A(w * x + b). x: [n, h, w, padded c_in], w: [c_out, kernel, kernel, padded c_in], b: [c_out] or null, y: [n, h_out, w_out, c_out].
+// y = A(w * x + b). x: [N,H,W,padded I], w: [O,kH,kW,padded I], b: [O] or null, y: [N,Hout,Wout,O].
 // FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 (n h w c_in + c_out kernel kernel c_in) + 4 n h_out w_out c_out.
 KERNEL __launch_bounds__(128)
     conv2d_bf16(const bf16* __restrict__ x, const bf16* __restrict__ w, const float* __restrict__ b, float* __restrict__ y, Conv2dSpec s) {
     SHARED(PixelTiles, tiles);
-    convolve(tiles, x, w, b, y, s, s.c_out, 0, s.activation);
+    convolve(tiles, x, w, s, StoreActivated{y, b, output_pixels(s), s.c_out, s.activation});
 }
 REGISTER_KERNEL(conv2d_bf16)
 
-// dx += wᵀ * dz. dz: [n, h_out, w_out, padded c_out], w: [c_in, kernel, kernel, padded c_out], dx: [n, h, w, c_in].
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 (n h_out w_out c_out + c_out kernel kernel c_in) + 8 n h w c_in.
+// dx += wᵀ * dz. dz: [N,Hout,Wout,padded O], w: [I,kH,kW,padded O], dx: [N,H,W,I]. With stride 2, three quarters of the products are with zeros.
+// FLOPs: 2 n h w c_in kernel kernel c_out. Bytes: 2 (n h_out w_out c_out + c_out kernel kernel c_in) + 8 n h w c_in.
 KERNEL __launch_bounds__(128)
     conv2d_input_grad_bf16(const bf16* __restrict__ dz, const bf16* __restrict__ w, float* __restrict__ dx, Conv2dSpec s) {
     SHARED(PixelTiles, tiles);
-    convolve_adjoint(tiles, dz, w, dx, s, OneBranch{{s.dilation, s.padding}});
+    Window window = adjoint_window(s);
+    TapChunks taps{Taps(s.kernel, padded(s.c_out)), window.step};
+    convolve_adjoint(tiles, dz, w, dx, s, window, taps, tap_count(s) * padded(s.c_out));
 }
 REGISTER_KERNEL(conv2d_input_grad_bf16)
 
-// partial[s] = Σ x dz over split s of the output pixels; sum_splits adds them up. x: [n, h, w, padded c_in], dz: [n, h_out, w_out,
-// branches, padded c_out], of which one branch counts, partial: [splits, c_out, kernel, kernel, c_in].
+// partial[s] = Σ x dz over split s of the output pixels; sum_splits adds them up.
+// x: [N,H,W,padded I], dz: [N,Hout,Wout,padded O], partial: [splits,O,kH,kW,I].
 // FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 (n h w c_in + n h_out w_out c_out) + 4 splits c_out kernel kernel c_in.
-KERNEL __launch_bounds__(128) conv2d_weight_grad_bf16(const bf16* __restrict__ x, const bf16* __restrict__ dz, float* __restrict__ partial,
-                                                      Conv2dSpec s, uint32_t branch, uint32_t branches) {
+KERNEL __launch_bounds__(128)
+    conv2d_weight_grad_bf16(const bf16* __restrict__ x, const bf16* __restrict__ dz, float* __restrict__ partial, Conv2dSpec s) {
     SHARED(WeightTiles, tiles);
-    uint32_t taps = s.kernel * s.kernel, c_out = padded(s.c_out), m0 = blockIdx.x * CHANNELS, n0 = blockIdx.y * WEIGHTS;
-    View view = forward_view(s);
-    Split split = split_of(view.pixels(), blockIdx.z, gridDim.z);
-    RowChunks<CHANNELS> left(dz, c_out, branches * c_out, branch * c_out, m0, split);
-    PatchColumns<WEIGHTS> right(x, view, {s.dilation, s.padding}, s.kernel, padded(s.c_in), n0, split);
-    MmaSums<CHANNELS, WEIGHTS> sums;
-    mma(tiles, left, right, mma_steps(split.end - split.begin), sums);
-    sums.each_row(m0, n0, StoreTaps{partial + (uint64_t)blockIdx.z * s.c_out * taps * s.c_in, s.c_out, taps, s.c_in});
+    Split split = split_of(output_pixels(s), blockIdx.z, gridDim.z);
+    convolve_weight_grad(tiles, x, dz, partial + (uint64_t)blockIdx.z * s.c_out * tap_count(s) * s.c_in, s, split, 0, 1);
 }
 REGISTER_KERNEL(conv2d_weight_grad_bf16)

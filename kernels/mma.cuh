@@ -4,7 +4,7 @@
 // A loader is one thread's share of the copies. It has
 //   ALONG_DEPTH   whether the 8 values of a chunk of 16 bytes follow k (true) or the rows (false),
 //   EXTENT        rows of its tile,
-//   fill(tile)    starts the copies of the next MMA_K steps of k, zeros where there is nothing, and moves on.
+//   fill(tile, k) starts the copies of steps k..k+MMA_K-1, zeros where there is nothing.
 //
 // Block: 4 warps in two rows and two columns make M x N values. Three stages of shared memory: while one is multiplied, two are on
 // their way. Chunks are swizzled, so that neither the copies nor ldmatrix meet in a bank.
@@ -86,71 +86,77 @@ template <uint32_t M, uint32_t N> struct MmaSums {
     }
 };
 
-// sums += the product over `steps` times MMA_K steps of k.
-template <uint32_t M, uint32_t N, class A, class B> DEVICE void mma(MmaTiles<M, N>& tiles, A& a, B& b, uint32_t steps, MmaSums<M, N>& sums) {
+// sums += the product over k in [begin, end), for the steps of MMA_K that count.
+template <uint32_t M, uint32_t N, class A, class B, class Steps = EveryStep>
+DEVICE void mma(MmaTiles<M, N>& tiles, const A& a, const B& b, uint32_t begin, uint32_t end, MmaSums<M, N>& sums, const Steps& steps = Steps{}) {
     static_assert(A::EXTENT == M && B::EXTENT == N, "loaders of the tile's extents");
     // A group of copies per stage, empty past the end, so that the wait counts groups alike in every step.
-    auto fill = [&](uint32_t step, uint32_t stage) {
-        if (step < steps) { a.fill(tiles.a[stage]); b.fill(tiles.b[stage]); }
+    auto fill = [&](uint32_t k, uint32_t stage) {
+        if (k < end) { a.fill(tiles.a[stage], k); b.fill(tiles.b[stage], k); }
         cp_commit();
     };
-    fill(0, 0);
-    fill(1, 1);
-    uint32_t stage = 0, free = 2;
-    for (uint32_t step = 0; step < steps; step++) {
+    uint32_t k = steps.next(begin), after = steps.next(k + MMA_K), stage = 0, free = 2;
+    fill(k, 0);
+    fill(after, 1);
+    while (k < end) {
         cp_wait<1>();     // this thread's copies of the stage have landed,
         __syncthreads();  // everyone's have, and the stage before is no longer read
-        fill(step + 2, free);
+        k = after;
+        after = steps.next(after + MMA_K);
+        fill(after, free);
         sums.template add<A, B>(tiles.a[stage], tiles.b[stage]);
         free = stage;
         stage = stage + 1 == STAGES ? 0 : stage + 1;
     }
 }
 
-// One operand [rows, depth], the depth a multiple of a chunk.
+// A thread's place in the tiles: one chunk of the depth in every DEPTH_PASS-th row, or one chunk of the rows in every PASS-th step.
+constexpr uint32_t DEPTH_PASS = MMA_THREADS / DEPTH_CHUNKS;
+template <uint32_t ROWS> struct RowPlace {
+    static constexpr uint32_t CHUNKS = ROWS / CHUNK, PASS = MMA_THREADS / CHUNKS;
+    DEVICE static uint32_t row() { return threadIdx.x % CHUNKS * CHUNK; }
+    DEVICE static uint32_t k() { return threadIdx.x / CHUNKS; }
+    DEVICE static bf16* target(bf16* tile, uint32_t j) { return tile + row_chunk<ROWS>(k() + j, threadIdx.x % CHUNKS); }
+};
+struct DepthPlace {
+    DEVICE static uint32_t row() { return threadIdx.x / DEPTH_CHUNKS; }
+    DEVICE static uint32_t k() { return threadIdx.x % DEPTH_CHUNKS * CHUNK; }
+    DEVICE static bf16* target(bf16* tile, uint32_t j) { return tile + depth_chunk(row() + j, threadIdx.x % DEPTH_CHUNKS); }
+};
+
+// One operand [rows, depth], the depth in whole chunks.
 template <uint32_t ROWS> struct DepthChunks {
     static constexpr bool ALONG_DEPTH = true;
     static constexpr uint32_t EXTENT = ROWS;
     const bf16* p;
-    uint32_t rows, depth, row, k;
+    uint32_t rows, depth, first_row;
 
-    DEVICE DepthChunks(const bf16* p, uint32_t rows, uint32_t depth, uint32_t first_row)
-        : p(p), rows(rows), depth(depth), row(first_row + threadIdx.x / DEPTH_CHUNKS), k(threadIdx.x % DEPTH_CHUNKS * CHUNK) {}
-
-    DEVICE void fill(bf16* tile) {
+    DEVICE void fill(bf16* tile, uint32_t k) const {
+        k += DepthPlace::k();
 #pragma unroll
-        for (uint32_t j = 0; j < ROWS; j += MMA_THREADS / DEPTH_CHUNKS) {
-            bool valid = row + j < rows && k < depth;
-            uint32_t target = depth_chunk(threadIdx.x / DEPTH_CHUNKS + j, threadIdx.x % DEPTH_CHUNKS);
-            cp_async16(tile + target, p + (valid ? (row + j) * depth + k : 0), valid);
+        for (uint32_t j = 0; j < ROWS; j += DEPTH_PASS) {
+            uint32_t row = first_row + DepthPlace::row() + j;
+            bool valid = row < rows && k < depth;
+            cp_async16(DepthPlace::target(tile, j), p + (valid ? row * depth + k : 0), valid);
         }
-        k += MMA_K;
     }
 };
 
-// One operand [depth, pitch], of which the rows are columns first_row.. of `rows`, behind `start`; all but first_row in whole chunks.
+// One operand [depth, pitch] up to `end`, whose rows are the `rows` columns from `start`; all in whole chunks.
 template <uint32_t ROWS> struct RowChunks {
     static constexpr bool ALONG_DEPTH = false;
     static constexpr uint32_t EXTENT = ROWS;
-    static constexpr uint32_t CHUNKS = ROWS / CHUNK;
+    using Place = RowPlace<ROWS>;
     const bf16* p;
-    uint32_t column, pitch, k, end;
+    uint32_t rows, pitch, start, first_row, end;
 
-    DEVICE RowChunks(const bf16* p, uint32_t rows, uint32_t pitch, uint32_t start, uint32_t first_row, Split split)
-        : p(p), column(first_row + threadIdx.x % CHUNKS * CHUNK), pitch(pitch), k(split.begin + threadIdx.x / CHUNKS), end(split.end) {
-        if (column >= rows) end = 0;
-        column += start;
-    }
-
-    DEVICE void fill(bf16* tile) {
+    DEVICE void fill(bf16* tile, uint32_t k) const {
+        uint32_t row = first_row + Place::row();
 #pragma unroll
-        for (uint32_t j = 0; j < MMA_K; j += MMA_THREADS / CHUNKS) {
-            bool valid = k < end;
-            uint32_t target = row_chunk<ROWS>(threadIdx.x / CHUNKS + j, threadIdx.x % CHUNKS);
-            cp_async16(tile + target, p + (valid ? k * pitch + column : 0), valid);
-            k += MMA_THREADS / CHUNKS;
+        for (uint32_t j = 0; j < MMA_K; j += Place::PASS) {
+            uint32_t step = k + Place::k() + j;
+            bool valid = row < rows && step < end;
+            cp_async16(Place::target(tile, j), p + (valid ? step * pitch + start + row : 0), valid);
         }
     }
 };
-
-DEVICE uint32_t mma_steps(uint32_t depth) { return (depth + MMA_K - 1) / MMA_K; }

@@ -2,75 +2,7 @@
 // result, y = A(join_k(w_k * x + b_k)); and its adjoints. All branches in one launch. Implicit GEMMs (taps.cuh, gemm.cuh), bound by
 // arithmetic; each has a naive sibling. Steps of the depth whose taps lie outside the image for every pixel of the tile are left out: with
 // a dilation of 16 on 32x32 pixels a third of them, with one of 32 all but the centre's.
-#include "taps.cuh"
-
-constexpr uint32_t TAPS = 9;
-
-// Arguments that are indexed by the branch are __grid_constant__, so that they are read where they are and not copied to local memory.
-
-// One branch as a convolution of its own, without the activation.
-DEVICE Conv2dSpec branch_of(const SdcSpec& s, uint32_t branch) {
-    uint32_t d = s.dilations[branch];
-    return {s.n, s.h, s.w, s.c_in, s.h, s.w, s.c_out, 3, 1, d, d, IDENTITY};
-}
-DEVICE uint32_t pixels_of(const SdcSpec& s) { return s.n * s.h * s.w; }
-DEVICE uint32_t joined_channels(const SdcSpec& s) { return s.branches * s.c_out; }
-
-// The lines, within their image, of a run of pixels; all lines if the run goes over into another image.
-struct Lines { uint32_t low, high; };
-DEVICE Lines lines_of(Divisor lines, Divisor columns, uint32_t first, uint32_t last) {
-    uint32_t low = columns.quotient(first), high = columns.quotient(last), image = lines.quotient(low);
-    if (lines.quotient(high) != image) return {0, lines.d - 1};
-    return {low - image * lines.d, high - image * lines.d};
-}
-// Whether a tap reads inside the image for any pixel of those lines.
-DEVICE bool reaches(const SdcSpec& s, Lines lines, uint32_t tap, uint32_t dilation) {
-    uint32_t row = tap / 3, column = tap % 3;
-    bool above = row != 0 || lines.high >= dilation, below = row != 2 || s.h - lines.low > dilation;
-    return above && below && (column == 1 || s.w > dilation);
-}
-
-// Steps of a depth (branch, tap, channel), branches numbered from `first_branch`, for a tile whose pixels lie in `lines`.
-struct TapSteps {
-    const SdcSpec& s;
-    Divisor channels;
-    uint32_t first_branch, end;
-    bool adjoint;  // taps look the other way
-    Lines lines;
-    DEVICE bool counts(uint32_t k) const {
-        uint32_t last = channels.quotient(min(k + TILE_K, end) - 1);
-        for (uint32_t tap = channels.quotient(k); tap <= last; tap++) {
-            uint32_t own = tap % TAPS;
-            if (reaches(s, lines, adjoint ? TAPS - 1 - own : own, s.dilations[first_branch + tap / TAPS])) return true;
-        }
-        return false;
-    }
-    DEVICE uint32_t next(uint32_t k) const {
-        while (k < end && !counts(k)) k += TILE_K;
-        return k;
-    }
-};
-DEVICE TapSteps tile_steps(const SdcSpec& s, uint32_t m0, uint32_t channels, uint32_t first_branch, uint32_t end, bool adjoint) {
-    Lines lines = lines_of(Divisor(s.h), Divisor(s.w), m0, min(m0 + TILE, pixels_of(s)) - 1);
-    return {s, Divisor(channels), first_branch, end, adjoint, lines};
-}
-
-// Steps of a depth of pixels up to `end`, for a tile with taps first..last.
-struct PixelSteps {
-    const SdcSpec& s;
-    Divisor h, w;
-    uint32_t first, last, dilation, end;
-    DEVICE bool counts(uint32_t k) const {
-        Lines lines = lines_of(h, w, k, min(k + TILE_K, end) - 1);
-        for (uint32_t tap = first; tap <= last; tap++)
-            if (reaches(s, lines, tap, dilation)) return true;
-        return false;
-    }
-    DEVICE uint32_t next(uint32_t k) const {
-        while (k < end && !counts(k)) k += TILE_K;
-        return k;
-    }
-};
+#include "sdc.cuh"
 
 // y = A(join_k(w_k * x + b_k)); blockIdx.z is the branch. x: [N,H,W,I], each w: [O,3,3,I], each b: [O], y: [N,H,W,branches O].
 // FLOPs: 18 n h w branches c_out c_in. Bytes: 4 (n h w c_in + 9 branches c_out c_in + n h w branches c_out).
@@ -82,22 +14,11 @@ KERNEL __launch_bounds__(128)
     clear(c);
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, branch = blockIdx.z, depth = TAPS * s.c_in;
     TapDepth seen{x, pixels_of(s), forward_window(branch_of(s, branch)), Taps(3, s.c_in)};
-    TapSteps steps = tile_steps(s, m0, s.c_in, branch, depth, false);
+    TapSteps<TILE_K> steps(s, m0, TILE, s.c_in, branch, depth, false);
     gemm(tiles, seen, DepthMatrix{w.at[branch], s.c_out, depth}, m0, n0, 0, depth, c, steps);
     each_row(c, m0, n0, StoreActivated{y, b.at[branch], pixels_of(s), s.c_out, s.activation, joined_channels(s), branch * s.c_out});
 }
 REGISTER_KERNEL(sdc)
-
-// A depth (branch, tap, o) in its parts. Past the last, `branch` is past the branches.
-struct BranchDepth {
-    Divisor branches, channels;
-    DEVICE explicit BranchDepth(uint32_t c_out) : branches(TAPS * c_out), channels(c_out) {}
-    struct Position { uint32_t branch, tap, o; };
-    DEVICE Position at(uint32_t k) const {
-        uint32_t branch = branches.quotient(k), rest = k - branch * branches.d, tap = channels.quotient(rest);
-        return {branch, tap, rest - tap * channels.d};
-    }
-};
 
 // (r, k) = (input pixel, (branch, tap, o)) of the joined gradient.
 struct JoinedDepth {
@@ -145,7 +66,7 @@ KERNEL __launch_bounds__(128)
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, end = s.branches * TAPS * s.c_out;
     Window window{Divisor(s.h), Divisor(s.w), s.h, s.w, 1, 0, 0, 1};
     BranchDepth depth(s.c_out);
-    TapSteps steps = tile_steps(s, m0, s.c_out, 0, end, true);
+    TapSteps<TILE_K> steps(s, m0, TILE, s.c_out, 0, end, true);
     gemm(tiles, JoinedDepth{dz, s, window, depth}, BranchWeights{w, s, depth}, m0, n0, 0, end, c, steps);
     each_row(c, m0, n0, StoreAdded{dx, pixels_of(s), s.c_in});
 }
@@ -162,7 +83,7 @@ KERNEL __launch_bounds__(128)
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, branch = blockIdx.z % s.branches, pixels = pixels_of(s), columns = TAPS * s.c_in;
     Split k = split_of(pixels, blockIdx.z / s.branches, gridDim.z / s.branches);
     TapRows seen{x, pixels, forward_window(branch_of(s, branch)), Taps(3, s.c_in)};
-    PixelSteps steps{s, Divisor(s.h), Divisor(s.w), n0 / s.c_in, (min(n0 + TILE, columns) - 1) / s.c_in, s.dilations[branch], k.end};
+    PixelSteps<TILE_K> steps{s, Divisor(s.h), Divisor(s.w), n0 / s.c_in, (min(n0 + TILE, columns) - 1) / s.c_in, s.dilations[branch], k.end};
     // Rows of the joined gradient past the branch belong to the next; their products are not stored.
     gemm(tiles, RowMatrix{dz, joined_channels(s), pixels}, seen, branch * s.c_out + m0, n0, k.begin, k.end, c, steps);
     each_row(c, m0, n0, StorePlain{partial + (uint64_t)blockIdx.z * s.c_out * columns, s.c_out, columns});

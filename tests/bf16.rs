@@ -5,7 +5,7 @@
 //! |δ| ≤ u = 2^-8, a product of two by at most 2u + u² of its size, and a sum Σ x w by at most (2u + u²) Σ |x| |w|, elementwise.
 #![cfg(feature = "emulator")]
 
-use orthoscope::backend::{Backend, Cuda, Linear, cuda::Mode};
+use orthoscope::backend::{Backend, Conv2d, Cuda, Linear, cuda::Mode};
 use orthoscope::shape::{Activation, Conv2dOptions, Conv2dSpec, LinearSpec, SdcSpec};
 
 #[allow(dead_code)]
@@ -221,6 +221,8 @@ fn stacked_dilated_convolutions_are_those_of_rounded_operands() {
     check_numerics(&sdc([1, 5, 4, 3], 1, [2]));
     check_numerics(&sdc([2, 7, 10, 5], 33, [1, 4, 2]));
     check_numerics(&sdc([1, 4, 5, 70], 3, [1, 2, 3, 4, 5, 6, 7, 32]));
+    // Several tiles, each of whole lines, for some of which steps of the depth are left out.
+    check_numerics(&sdc([1, 20, 16, 32], 8, [1, 9, 16]));
 }
 
 #[test]
@@ -259,6 +261,31 @@ fn operands_are_rounded_to_the_nearest_even() {
     assert_eq!(y[..6], [256.0, 260.0, -256.0, 258.0, 256.0, 258.0]);
     assert_eq!(y, values.iter().map(|&value| nearest(value)).collect::<Vec<_>>());
     assert_eq!(y.last(), Some(&f64::INFINITY));
+}
+
+/// What the naive f32 kernels make of rounded operands is the oracle on the device, where f64 is far away.
+#[test]
+fn naive_kernels_on_rounded_operands_agree() {
+    let [bf16, naive] = [Mode::Bf16, Mode::Naive].map(|mode| Cuda::emulator(1).with_mode(mode));
+    let (conv2d, sdc) = (conv2d([1, 9, 11, 3], 33, 3, [2, 1, 1]), sdc([1, 6, 5, 9], 10, [1, 3]));
+    let (a, b) = (conv2d.operands(1).map(nearest), sdc.operands(1).map(nearest));
+    let found = [conv2d.results(&bf16, &a), sdc.results(&bf16, &b)].concat();
+    let expected = [conv2d.results(&naive, &a), sdc.results(&naive, &b)].concat();
+    found.iter().zip(&expected).for_each(|(found, expected)| assert_close("result", found, expected, SUMS));
+}
+
+#[test]
+fn bias_gradients_stay_f32() {
+    let spec = conv2d([2, 5, 6, 9], 7, 3, [1, 1, 1]);
+    let operands = spec.operands(1);
+    let db = |mode| {
+        let device = Cuda::emulator(1).with_mode(mode);
+        let [x, dz] = [&operands.x, &operands.dz].map(|values| upload(&device, values));
+        let lengths = [operands.w[0].len(), operands.b[0].len()];
+        let [_, db] = accumulated(&device, lengths, |[dw, db]| device.conv2d_weight_grad(&spec, &x, &dz, dw, Some(db)));
+        db
+    };
+    assert_eq!(db(Mode::Bf16), db(Mode::Tiled));
 }
 
 #[test]

@@ -21,6 +21,7 @@ const MAX_EXTENT: u64 = 1 << 28;
 const MAX_CHANNELS: u32 = 1 << 16;
 
 const FLOPS: &str = "2 n h_out w_out c_out kernel kernel c_in";
+const INPUT_FLOPS: &str = "2 n h w c_in kernel kernel c_out";
 
 static FILE: File = File { name: "conv2d_bf16.cu", text: include_str!("../../../kernels/conv2d_bf16.cu") };
 
@@ -32,8 +33,12 @@ static ROUND_ROWS: Kernel = kernel("round_rows", 256, "0", "4 rows c + 2 rows pa
 static ROUND_TRANSPOSED: Kernel = kernel("round_transposed", 256, "0", "4 c_out taps c_in + 2 padded(c_out) taps c_in");
 static FORWARD: Kernel =
     kernel("conv2d_bf16", GEMM_THREADS, FLOPS, "2 (n h w c_in + c_out kernel kernel c_in) + 4 n h_out w_out c_out");
-static INPUT_GRAD: Kernel =
-    kernel("conv2d_input_grad_bf16", GEMM_THREADS, FLOPS, "2 (n h_out w_out c_out + c_out kernel kernel c_in) + 8 n h w c_in");
+static INPUT_GRAD: Kernel = kernel(
+    "conv2d_input_grad_bf16",
+    GEMM_THREADS,
+    INPUT_FLOPS,
+    "2 (n h_out w_out c_out + c_out kernel kernel c_in) + 8 n h w c_in",
+);
 static WEIGHT_GRAD: Kernel = kernel(
     "conv2d_weight_grad_bf16",
     GEMM_THREADS,
@@ -70,6 +75,11 @@ pub(super) fn padded(channels: usize) -> usize {
 /// The grid of a product with a value per pixel and channel.
 pub(super) fn pixel_tiles(pixels: usize, channels: usize) -> [u32; 3] {
     [blocks(pixels, PIXELS), blocks(channels, CHANNELS), 1]
+}
+
+/// The grid of a weight gradient with a value per output channel and (tap, input channel).
+pub(super) fn weight_tiles(channels: usize, columns: usize) -> [u32; 2] {
+    [blocks(channels, CHANNELS), blocks(columns, WEIGHTS)]
 }
 
 impl Cuda {
@@ -133,25 +143,34 @@ impl Cuda {
 
     /// `dw += Σ x dz`.
     pub(super) fn conv2d_weight_grad_bf16(&self, spec: &Conv2dSpec, x: &Buffer, dz: &Buffer, dw: &mut Buffer) -> Result<()> {
-        let (x, dz) = (self.rounded(x, spec.c_in as usize)?, self.rounded(dz, spec.c_out as usize)?);
-        self.rounded_weight_grad(spec, &x, &dz, [0, 1], dw)
+        let [c_in, c_out, taps] = [spec.c_in, spec.c_out, spec.kernel * spec.kernel].map(|extent| extent as usize);
+        let product = [c_out, taps * c_in, dz.len() / c_out];
+        let [m, n] = weight_tiles(c_out, taps * padded(c_in));
+        let (x, dz) = (self.rounded(x, c_in)?, self.rounded(dz, c_out)?);
+        self.split_product(product, dw, |[_, _, splits], partial| {
+            self.launch(&WEIGHT_GRAD, [m, n, splits]).input(&x).input(&dz).output(partial).value(*spec).run()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::{Conv2dOptions, Shape};
+
+    fn fits_of(x: [usize; 4], c_out: usize, padding: usize) -> Result<bool> {
+        let options = Conv2dOptions { padding, ..Conv2dOptions::same(1, 1, crate::shape::Activation::Identity) };
+        let spec = Conv2dSpec::new(&Shape::new(&x)?, &Shape::new(&[c_out, 1, 1, x[3]])?, None, options)?;
+        Ok(fits(&spec, 1))
     }
 
-    /// The same from rounded operands, where dz `[n, h, w, branches, c_out]` has several branches, of which one counts.
-    pub(super) fn rounded_weight_grad(
-        &self,
-        spec: &Conv2dSpec,
-        x: &Buffer,
-        dz: &Buffer,
-        [branch, branches]: [u32; 2],
-        dw: &mut Buffer,
-    ) -> Result<()> {
-        let [c_in, c_out, taps] = [spec.c_in, spec.c_out, spec.kernel * spec.kernel].map(|extent| extent as usize);
-        let pixels = [spec.n, spec.h_out, spec.w_out].iter().map(|&extent| extent as usize).product();
-        let [m, n] = [blocks(c_out, CHANNELS), blocks(taps * padded(c_in), WEIGHTS)];
-        self.split_product([c_out, taps * c_in, pixels], dw, |[_, _, splits], partial| {
-            let launch = self.launch(&WEIGHT_GRAD, [m, n, splits]).input(x).input(dz).output(partial);
-            launch.value(*spec).value(branch).value(branches).run()
-        })
+    #[test]
+    fn operands_that_cannot_be_indexed_do_not_fit() -> Result<()> {
+        assert!(fits_of([8, 256, 256, 3], 64, 0)?);
+        assert!(fits_of([1, 1 << 14, 1 << 15, 7], 7, 0)?);
+        // Padded to 8 channels there are 2^32 elements.
+        assert!(!fits_of([1, 1 << 15, 1 << 14, 7], 9, 0)? && !fits_of([2, 1 << 14, 1 << 14, 7], 1, 0)?);
+        assert!(!fits_of([1, 1, 1, (1 << 16) + 1], 1, 0)?);
+        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use crate::shape::SdcSpec;
 
 const OP: &str = "sdc";
 /// Taps of a branch.
-const TAPS: usize = 9;
+pub(super) const TAPS: usize = 9;
 
 const FLOPS: &str = "18 n h w branches c_out c_in";
 const BYTES: &str = "4 (n h w c_in + 9 branches c_out c_in + n h w branches c_out)";
@@ -76,7 +76,12 @@ impl Sdc for Cuda {
                 launch.input(x).input(dz).outputs(dw).value(*spec).run()?;
             }
             Mode::Bf16 if sdc_bf16::fits(spec) => self.sdc_weight_grad_bf16(spec, x, dz, dw)?,
-            _ => self.sdc_split_weight_grad(spec, x, dz, dw)?,
+            _ => {
+                let [m, n, _] = tiles(extents.c_out, TAPS * extents.c_in);
+                self.sdc_split_product(spec, [m, n], dw, |grid, partial| {
+                    self.launch(&WEIGHT_GRAD, grid).input(x).input(dz).output(partial).value(*spec).run()
+                })?;
+            }
         }
         let joined = extents.branches * extents.c_out;
         db.iter_mut().enumerate().try_for_each(|(k, db)| column_sums_of(self, dz, extents.pixels, joined, k * extents.c_out, db))
@@ -84,15 +89,20 @@ impl Sdc for Cuda {
 }
 
 impl Cuda {
-    /// `dw +=` in two stages: sums over splits of the pixels, then over the splits.
-    fn sdc_split_weight_grad(&self, spec: &SdcSpec, x: &Buffer, dz: &Buffer, dw: &mut [Buffer]) -> Result<()> {
+    /// `dw +=` in two stages: sums over splits of the pixels, then over the splits. `stage` launches its kernel on the grid given, with
+    /// `m x n` blocks for each split and branch, which writes `[splits, branches, len]` partial sums into the buffer given.
+    pub(super) fn sdc_split_product(
+        &self,
+        spec: &SdcSpec,
+        [m, n]: [u32; 2],
+        dw: &mut [Buffer],
+        stage: impl FnOnce([u32; 3], &mut Buffer) -> Result<()>,
+    ) -> Result<()> {
         let extents = Extents::of(spec);
         let (branches, len) = (extents.branches, extents.weight());
-        let [m, n, _] = tiles(extents.c_out, TAPS * extents.c_in);
         let splits = splits(m as usize * n as usize * branches, extents.pixels);
         let mut partial = self.alloc(splits as usize * branches * len)?;
-        let launch = self.launch(&WEIGHT_GRAD, [m, n, splits * spec.branches]);
-        launch.input(x).input(dz).output(&mut partial).value(*spec).run()?;
+        stage([m, n, splits * spec.branches], &mut partial)?;
         let launch = self.launch_over(&SUM_SPLITS, branches * len);
         launch.input(&partial).outputs(dw).value(splits).value(spec.branches).value(len as u32).run()
     }

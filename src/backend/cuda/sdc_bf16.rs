@@ -1,14 +1,12 @@
 //! Stacked dilated convolution on tensor cores, `kernels/sdc_bf16.cu`; see `conv2d_bf16`.
 
-use super::conv2d_bf16::{self, padded, pixel_tiles};
+use super::conv2d_bf16::{self, padded, pixel_tiles, weight_tiles};
 use super::gemm::GEMM_THREADS;
 use super::kernel::{File, Kernel};
+use super::sdc::TAPS;
 use super::{Buffer, Cuda};
 use crate::error::Result;
-use crate::shape::{MAX_BRANCHES, SdcSpec};
-
-/// Taps of a branch.
-const TAPS: usize = 9;
+use crate::shape::SdcSpec;
 
 static FILE: File = File { name: "sdc_bf16.cu", text: include_str!("../../../kernels/sdc_bf16.cu") };
 
@@ -18,9 +16,11 @@ const fn kernel(name: &'static str, bytes: &'static str) -> Kernel {
 
 static FORWARD: Kernel = kernel("sdc_bf16", "2 (n h w c_in + 9 branches c_out c_in) + 4 n h w branches c_out");
 static INPUT_GRAD: Kernel = kernel("sdc_input_grad_bf16", "2 (n h w branches c_out + 9 branches c_out c_in) + 8 n h w c_in");
+static WEIGHT_GRAD: Kernel =
+    kernel("sdc_weight_grad_bf16", "2 (n h w c_in + n h w branches c_out) + 36 splits branches c_out c_in");
 
 /// The kernels of this file.
-pub(super) const KERNELS: &[&Kernel] = &[&FORWARD, &INPUT_GRAD];
+pub(super) const KERNELS: &[&Kernel] = &[&FORWARD, &INPUT_GRAD, &WEIGHT_GRAD];
 
 /// Whether the kernels of this file can index the operands.
 pub(super) fn fits(spec: &SdcSpec) -> bool {
@@ -38,11 +38,8 @@ impl Cuda {
         }
         let [m, n, _] = pixel_tiles(x.len() / c_in, c_out);
         let x = self.rounded(x, c_in)?;
-        let mut launch = self.launch(&FORWARD, [m, n, spec.branches]).input(&x).input(&weights);
-        for k in 0..MAX_BRANCHES {
-            launch = launch.optional_input(b.get(k).copied());
-        }
-        launch.output(y).value(*spec).run()
+        let launch = self.launch(&FORWARD, [m, n, spec.branches]).input(&x).input(&weights);
+        launch.inputs(b).output(y).value(*spec).run()
     }
 
     /// `dx += Σ_k w_kᵀ * dz_k`, in one sum over all branches.
@@ -57,14 +54,13 @@ impl Cuda {
         self.launch(&INPUT_GRAD, grid).input(&dz).input(&weights).output(dx).value(*spec).run()
     }
 
-    /// `dw_k += Σ x dz_k`.
+    /// `dw_k += Σ x dz_k`, all branches in one launch.
     pub(super) fn sdc_weight_grad_bf16(&self, spec: &SdcSpec, x: &Buffer, dz: &Buffer, dw: &mut [Buffer]) -> Result<()> {
         let [c_in, c_out] = extents(spec);
         let (x, dz) = (self.rounded(x, c_in)?, self.rounded(dz, c_out)?);
-        for (k, dw) in dw.iter_mut().enumerate() {
-            self.rounded_weight_grad(&spec.branch(k), &x, &dz, [k as u32, spec.branches], dw)?;
-        }
-        Ok(())
+        self.sdc_split_product(spec, weight_tiles(c_out, TAPS * padded(c_in)), dw, |grid, partial| {
+            self.launch(&WEIGHT_GRAD, grid).input(&x).input(&dz).output(partial).value(*spec).run()
+        })
     }
 }
 
