@@ -20,13 +20,16 @@ macro_rules! on_cuda {
             $(#[test]
             fn $check() {
                 if let Some(gpu) = crate::fixture::gpu(concat!(module_path!(), "::", stringify!($check))) {
-                    super::$check(&|_| gpu.clone());
+                    super::$check(&move |_| gpu.clone());
                 }
             })+
         }
     };
 }
 
+#[allow(dead_code)]
+#[path = "contracts/common.rs"]
+mod common;
 #[path = "fixture/gpu.rs"]
 mod fixture;
 

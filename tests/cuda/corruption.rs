@@ -13,7 +13,18 @@ use orthoscope::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
 use super::Open;
 
-on_cuda!(default, every_source_alone, ranges_at_their_ends, many_patches, a_thousand_patches_with_the_finest_fields, a_set_without_textures, seeds_and_steps_use_all_their_bits, memory_at_hand_does_not_change_the_result, picks_keep_all_32_bits, operands_that_do_not_fit_are_refused, training_on_resident_images_is_training_on_batches_of_the_host);
+on_cuda!(
+    default,
+    every_source_alone,
+    ranges_at_their_ends,
+    many_patches,
+    a_thousand_patches_with_the_finest_fields,
+    a_set_without_textures,
+    seeds_and_steps_use_all_their_bits,
+    memory_at_hand_does_not_change_the_result,
+    operands_that_do_not_fit_are_refused,
+    training_on_resident_images_is_training_on_batches_of_the_host
+);
 
 /// Images of a batch: more than one, and no power of two.
 const COUNT: usize = 3;
@@ -203,7 +214,8 @@ fn memory_at_hand_does_not_change_the_result(open: &Open) {
     }
 }
 
-fn picks_keep_all_32_bits(open: &Open) {
+#[test]
+fn picks_keep_all_32_bits() {
     let pick = Pick { image: 0x1234_5678, top: u32::MAX, left: 65_536, flip_rows: true, flip_columns: false, turns: 3 };
     let picks = Picks { step: (1 << 24) + 1, slots: vec![pick, Pick { flip_columns: true, ..Pick::default() }] };
     let halves = [1.0, 256.0, 22136.0, 4660.0, 65535.0, 65535.0, 0.0, 1.0, 3.0, 0.0, 1.0, 0.0];

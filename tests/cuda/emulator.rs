@@ -55,7 +55,7 @@ fn specs_have_one_layout_on_both_sides() {
 
 #[test]
 fn every_spec_that_kernels_take_is_compared() {
-    let launch = include_str!("../src/backend/cuda/launch.rs");
+    let launch = include_str!("../../src/backend/cuda/launch.rs");
     let (_, list) = launch.split_once("\nby_value!(").unwrap();
     let (list, _) = list.split_once(')').unwrap();
     let taken: BTreeSet<&str> = list.split(',').map(str::trim).filter(|spec| !spec.is_empty()).collect();

@@ -5,6 +5,8 @@ use orthoscope::backend::cuda::Mode;
 use orthoscope::backend::{AdamSpec, AdamStep, Cuda, Storage};
 use orthoscope::backend::{BoxAverage, Ccm, CcmWeights, Channels, Conv2d, Linear, MaxPool, Objective, Optimise, Pointwise};
 use orthoscope::backend::{Reduce, Sdc, Upsample};
+use orthoscope::data::corruption::{CorruptionConfig, Patches};
+use orthoscope::data::{AugmentConfig, Image, TrainingSet};
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::shape::{
     Activation, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dOptions, Conv2dSpec, LinearSpec, ObjectiveSpec, Penalty, PoolSpec,
@@ -26,6 +28,9 @@ pub const EXERCISES: &[Exercise] = &[
     Exercise { name: "conv2d, 3 channels in", run: |cuda| convolution(cuda, [2, 13, 11, 3], 9, 3, 1) },
     Exercise { name: "conv2d, 3 channels out", run: |cuda| convolution(cuda, [2, 13, 11, 9], 3, 1, 1) },
     Exercise { name: "conv2d, naive", run: |cuda| convolution(&cuda.with_mode(Mode::Naive), [1, 5, 4, 3], 6, 3, 1) },
+    Exercise { name: "conv2d, bf16", run: |cuda| convolution(&cuda.with_mode(Mode::Bf16), [1, 9, 11, 70], 70, 3, 1) },
+    Exercise { name: "sdc, bf16", run: |cuda| sdc(&cuda.with_mode(Mode::Bf16)) },
+    Exercise { name: "corruption", run: corruption },
     Exercise { name: "sdc", run: sdc },
     Exercise { name: "sdc, naive", run: |cuda| sdc(&cuda.with_mode(Mode::Naive)) },
     Exercise { name: "linear", run: linear },
@@ -33,6 +38,13 @@ pub const EXERCISES: &[Exercise] = &[
     Exercise { name: "ccm", run: ccm },
     Exercise { name: "ccm, naive", run: |cuda| ccm(&cuda.with_mode(Mode::Naive)) },
     Exercise { name: "max_pool", run: pool },
+    Exercise { name: "reductions, naive", run: |cuda| reduce(&cuda.with_mode(Mode::Naive)) },
+    Exercise { name: "objective, naive", run: |cuda| objective(&cuda.with_mode(Mode::Naive)) },
+    Exercise { name: "box_average, naive", run: |cuda| box_average(&cuda.with_mode(Mode::Naive)) },
+    Exercise { name: "upsample2, naive", run: |cuda| upsample(&cuda.with_mode(Mode::Naive)) },
+    Exercise { name: "max_pool, naive", run: |cuda| pool(&cuda.with_mode(Mode::Naive)) },
+    Exercise { name: "channels, naive", run: |cuda| channels(&cuda.with_mode(Mode::Naive)) },
+    Exercise { name: "corruption, naive", run: |cuda| corruption(&cuda.with_mode(Mode::Naive)) },
     Exercise { name: "upsample2", run: upsample },
     Exercise { name: "channels", run: channels },
     Exercise { name: "pointwise", run: pointwise },
@@ -250,5 +262,30 @@ fn box_average(cuda: &Cuda) -> Result<Vec<f32>> {
     cuda.box_average(&spec, &x, &mut y)?;
     cuda.box_average_grad(&spec, &dy, &mut dx)?;
     bench.keep(&[&y, &dx])?;
+    Ok(bench.found)
+}
+
+/// Two crops with a patch of every source.
+fn corruption(cuda: &Cuda) -> Result<Vec<f32>> {
+    let picture = |number| {
+        let mut stream = Stream::new(4, Purpose::Test, 1, number);
+        Image::new(40, 48, (0..40 * 48 * 3).map(|_| stream.uniform()).collect())
+    };
+    let patches = Patches { min: 5, max: 8 };
+    let set = TrainingSet {
+        images: vec![picture(0)?, picture(1)?],
+        textures: vec![picture(2)?],
+        size: 24,
+        augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true },
+        corruption: CorruptionConfig { patches, ..CorruptionConfig::default() },
+        seed: 5,
+    };
+    let resident = set.resident(cuda, 2)?.expect("a device with memory of its own");
+    let picks = cuda.upload(&set.picks(1, 2).elements::<f32>())?;
+    let (image, region) = (2 * 24 * 24 * 3, 2 * 24 * 24);
+    let [mut corrupted, mut target, mut mask] = [cuda.alloc(image)?, cuda.alloc(image)?, cuda.alloc(region)?];
+    resident.batch(cuda, &picks, [&mut corrupted, &mut target, &mut mask])?;
+    let mut bench = Bench::new(cuda);
+    bench.keep(&[&corrupted, &target, &mask])?;
     Ok(bench.found)
 }

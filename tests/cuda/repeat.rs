@@ -11,7 +11,22 @@ use orthoscope::{Error, Result};
 
 use super::Open;
 
-on_cuda!(repeated_work_gives_the_bits_of_work_done_anew, buffers_share_planned_memory, a_dropped_program_gives_its_memory_back, work_without_buffers_is_repeated_too, another_sequence_of_buffers_is_named, work_that_made_no_buffers_may_make_none, a_buffer_that_escapes_is_named_and_harmless, data_cannot_move_inside, an_error_of_the_work_is_passed_on, a_panic_of_the_work_leaves_the_device_usable, work_is_not_repeated_inside_repeated_work, a_buffer_that_the_work_uses_must_stay, a_program_belongs_to_one_device, programs_and_other_work_take_turns);
+on_cuda!(
+    repeated_work_gives_the_bits_of_work_done_anew,
+    buffers_share_planned_memory,
+    a_dropped_program_gives_its_memory_back,
+    work_without_buffers_is_repeated_too,
+    another_sequence_of_buffers_is_named,
+    work_that_made_no_buffers_may_make_none,
+    a_buffer_that_escapes_is_named_and_harmless,
+    data_cannot_move_inside,
+    an_error_of_the_work_is_passed_on,
+    a_panic_of_the_work_leaves_the_device_usable,
+    work_is_not_repeated_inside_repeated_work,
+    a_buffer_that_the_work_uses_must_stay,
+    a_program_belongs_to_one_device,
+    programs_and_other_work_take_turns
+);
 
 const LEN: usize = 1000;
 
@@ -138,8 +153,8 @@ fn work_without_buffers_is_repeated_too(open: &Open) {
 
 /// Lets `odd` be call number `call`, which must fail with `reason`; then the program must work as a new one does.
 #[track_caller]
-fn refused(call: usize, reason: &str, odd: impl Fn(&Cuda, &mut Desk) -> Result<()>) {
-    let cuda = Cuda::emulator(1);
+fn refused(open: &Open, call: usize, reason: &str, odd: impl Fn(&Cuda, &mut Desk) -> Result<()>) {
+    let cuda = open(1);
     let (mut desk, mut program) = (Desk::new(&cuda), Program::default());
     for _ in 1..call {
         cuda.repeat(&mut program, || desk.work(&cuda)).unwrap();
@@ -157,18 +172,18 @@ fn zeros(cuda: &Cuda, lengths: &[usize]) -> Result<Vec<Buffer>> {
 fn another_sequence_of_buffers_is_named(open: &Open) {
     let differs = |difference: &str| format!("repeated work is not what was recorded: {difference}");
     let size = differs("its buffer 1 has 28 bytes, 4000 were recorded");
-    refused(2, &size, |cuda, _| zeros(cuda, &[7]).map(drop));
-    refused(2, &differs("it makes 0 buffers, 4 were recorded"), |_, _| Ok(()));
+    refused(open, 2, &size, |cuda, _| zeros(cuda, &[7]).map(drop));
+    refused(open, 2, &differs("it makes 0 buffers, 4 were recorded"), |_, _| Ok(()));
     let late = differs("0 buffers are dropped before it makes buffer 3, 1 were recorded");
-    refused(2, &late, |cuda, _| zeros(cuda, &[LEN; 4]).map(drop));
+    refused(open, 2, &late, |cuda, _| zeros(cuda, &[LEN; 4]).map(drop));
     let early = differs("its buffer 1 is dropped after 1 allocations, 2 were recorded");
-    refused(2, &early, |cuda, _| (0..4).try_for_each(|_| cuda.zeros(LEN).map(drop)));
-    refused(2, &differs("it makes buffer 5, 4 were recorded"), |cuda, desk| {
+    refused(open, 2, &early, |cuda, _| (0..4).try_for_each(|_| cuda.zeros(LEN).map(drop)));
+    refused(open, 2, &differs("it makes buffer 5, 4 were recorded"), |cuda, desk| {
         desk.work(cuda)?;
         cuda.zeros(LEN).map(drop)
     });
     // An error that the work swallows is not forgotten.
-    refused(2, &differs("it makes buffer 5, 4 were recorded"), |cuda, desk| {
+    refused(open, 2, &differs("it makes buffer 5, 4 were recorded"), |cuda, desk| {
         desk.work(cuda)?;
         drop(cuda.zeros(LEN));
         Ok(())
@@ -224,16 +239,16 @@ fn a_buffer_that_escapes_is_named_and_harmless(open: &Open) {
 fn data_cannot_move_inside(open: &Open) {
     for call in [1, 2] {
         let up = "data cannot be uploaded inside repeated work; do it before or after";
-        refused(call, up, |cuda, desk| cuda.write(&[0.0; LEN], &mut desk.x));
-        refused(call, up, |cuda, _| cuda.upload(&[0.0; LEN]).map(drop));
+        refused(open, call, up, |cuda, desk| cuda.write(&[0.0; LEN], &mut desk.x));
+        refused(open, call, up, |cuda, _| cuda.upload(&[0.0; LEN]).map(drop));
         let down = "data cannot be downloaded inside repeated work; do it before or after";
-        refused(call, down, |cuda, desk| cuda.download(&desk.y).map(drop));
+        refused(open, call, down, |cuda, desk| cuda.download(&desk.y).map(drop));
     }
 }
 
 fn an_error_of_the_work_is_passed_on(open: &Open) {
     for call in [1, 2] {
-        refused(call, "out of order", |cuda, desk| {
+        refused(open, call, "out of order", |cuda, desk| {
             desk.work(cuda)?;
             Err(Error::Device { device: "emulator", reason: "out of order".into() })
         });
@@ -260,8 +275,8 @@ fn a_panic_of_the_work_leaves_the_device_usable(open: &Open) {
 
 fn work_is_not_repeated_inside_repeated_work(open: &Open) {
     let inner = |cuda: &Cuda, _: &mut Desk| cuda.repeat(&mut Program::default(), || Ok(()));
-    refused(1, "work is repeated inside repeated work", inner);
-    refused(2, "work is repeated inside repeated work", inner);
+    refused(open, 1, "work is repeated inside repeated work", inner);
+    refused(open, 2, "work is repeated inside repeated work", inner);
 }
 
 fn a_buffer_that_the_work_uses_must_stay(open: &Open) {

@@ -1,17 +1,27 @@
-//! Convolutions on tensor cores (`Mode::Bf16`), on the emulator under several schedules.
+//! Convolutions on tensor cores (`Mode::Bf16`), on the emulator under several schedules and on the GPU.
 //!
 //! Two bounds. Against an f64 convolution of the rounded operands only the rounding of f32 sums is left: 1e-5 of the largest value.
 //! Against that of the exact operands: bf16 has 8 significant bits, so rounding to nearest changes a value by a factor 1 + δ with
 //! |δ| ≤ u = 2^-8, a product of two by at most 2u + u² of its size, and a sum Σ x w by at most (2u + u²) Σ |x| |w|, elementwise.
-#![cfg(feature = "emulator")]
 
 use orthoscope::backend::{Backend, Conv2d, Cuda, Linear, cuda::Mode};
 use orthoscope::shape::{Activation, Conv2dOptions, Conv2dSpec, LinearSpec, SdcSpec};
 
-#[allow(dead_code)]
-#[path = "contracts/common.rs"]
-mod common;
-use common::*;
+use super::Open;
+use crate::common::*;
+
+on_cuda!(
+    convolutions_are_those_of_rounded_operands,
+    convolutions_have_adjoints,
+    stacked_dilated_convolutions_are_those_of_rounded_operands,
+    stacked_dilated_convolutions_have_adjoints,
+    every_schedule_gives_the_same_bits,
+    activations_are_fused,
+    operands_are_rounded_to_the_nearest_even,
+    naive_kernels_on_rounded_operands_agree,
+    bias_gradients_stay_f32,
+    linear_maps_stay_f32
+);
 
 /// Relative tolerance of sums in f32.
 const SUMS: f64 = 1e-5;
@@ -20,8 +30,8 @@ const UNIT: f64 = 1.0 / 256.0;
 /// Schedules; each comes with operands of its own.
 const SEEDS: std::ops::RangeInclusive<u32> = 1..=4;
 
-fn device(seed: u32) -> Cuda {
-    Cuda::emulator(seed.into()).with_mode(Mode::Bf16)
+fn device(open: &Open, seed: u32) -> Cuda {
+    open(seed.into()).with_mode(Mode::Bf16)
 }
 
 /// The nearest bf16 value; of two, the even one.
@@ -161,10 +171,10 @@ fn assert_within_bf16(what: &str, found: &[f64], expected: &[f64], sizes: &[f64]
 }
 
 /// Against the rounded operands and against the exact ones; the `=` and `+=` laws are checked on the way.
-fn check_numerics(operation: &impl Operation) {
+fn check_numerics(open: &Open, operation: &impl Operation) {
     for seed in SEEDS {
         let operands = operation.operands(seed);
-        let found = operation.results(&device(seed), &operands);
+        let found = operation.results(&device(open, seed), &operands);
         let rounded = operation.results(&oracle(), &operands.map(nearest));
         let exact = operation.results(&oracle(), &operands);
         let sizes = operation.results(&oracle(), &operands.map(f64::abs).without_bias());
@@ -177,7 +187,7 @@ fn check_numerics(operation: &impl Operation) {
 }
 
 /// `<y, dz> = <x, dx> = <w, dw>`: to the rounding of sums where bf16 holds the operands, else to twice the bound, as either side rounds.
-fn check_adjoints(operation: &impl Operation) {
+fn check_adjoints(open: &Open, operation: &impl Operation) {
     for seed in SEEDS {
         let operands = operation.operands(seed).without_bias();
         let size = {
@@ -186,7 +196,7 @@ fn check_adjoints(operation: &impl Operation) {
         };
         let bound = 2.0 * (2.0 * UNIT + UNIT * UNIT);
         for (operands, tolerance) in [(operands.map(nearest), SUMS), (operands, bound + SUMS)] {
-            let device = device(seed);
+            let device = device(open, seed);
             let y = dot(&operation.forward(&device, &operands), &operands.dz);
             let gradients = operation.gradients(&device, &operands);
             let x = dot(&operands.x, &gradients[0]);
@@ -198,75 +208,67 @@ fn check_adjoints(operation: &impl Operation) {
 }
 
 /// Every schedule gives the bits of the one in index order.
-fn check_bits(operation: &impl Operation) {
+fn check_bits(open: &Open, operation: &impl Operation) {
     let operands = operation.operands(0);
-    let expected = operation.results(&device(0), &operands);
+    let expected = operation.results(&device(open, 0), &operands);
     for seed in SEEDS {
-        assert_eq!(operation.results(&device(seed), &operands), expected, "seed {seed}");
+        assert_eq!(operation.results(&device(open, seed), &operands), expected, "seed {seed}");
     }
 }
 
-#[test]
-fn convolutions_are_those_of_rounded_operands() {
-    specs().iter().for_each(check_numerics);
+fn convolutions_are_those_of_rounded_operands(open: &Open) {
+    specs().iter().for_each(|spec| check_numerics(open, spec));
 }
 
-#[test]
-fn convolutions_have_adjoints() {
-    specs().iter().for_each(check_adjoints);
+fn convolutions_have_adjoints(open: &Open) {
+    specs().iter().for_each(|spec| check_adjoints(open, spec));
 }
 
-#[test]
-fn stacked_dilated_convolutions_are_those_of_rounded_operands() {
-    check_numerics(&sdc([1, 5, 4, 3], 1, [2]));
-    check_numerics(&sdc([2, 7, 10, 5], 33, [1, 4, 2]));
-    check_numerics(&sdc([1, 4, 5, 70], 3, [1, 2, 3, 4, 5, 6, 7, 32]));
+fn stacked_dilated_convolutions_are_those_of_rounded_operands(open: &Open) {
+    check_numerics(open, &sdc([1, 5, 4, 3], 1, [2]));
+    check_numerics(open, &sdc([2, 7, 10, 5], 33, [1, 4, 2]));
+    check_numerics(open, &sdc([1, 4, 5, 70], 3, [1, 2, 3, 4, 5, 6, 7, 32]));
     // Several tiles, each of whole lines, for some of which steps of the depth are left out.
-    check_numerics(&sdc([1, 20, 16, 32], 8, [1, 9, 16]));
+    check_numerics(open, &sdc([1, 20, 16, 32], 8, [1, 9, 16]));
 }
 
-#[test]
-fn stacked_dilated_convolutions_have_adjoints() {
-    check_adjoints(&sdc([2, 7, 10, 5], 33, [1, 4, 2]));
+fn stacked_dilated_convolutions_have_adjoints(open: &Open) {
+    check_adjoints(open, &sdc([2, 7, 10, 5], 33, [1, 4, 2]));
 }
 
-#[test]
-fn every_schedule_gives_the_same_bits() {
-    check_bits(&conv2d([1, 16, 17, 70], 70, 3, [1, 1, 1]));
-    check_bits(&conv2d([2, 13, 10, 8], 70, 3, [2, 1, 1]));
-    check_bits(&sdc([2, 7, 10, 5], 33, [1, 4, 2]));
+fn every_schedule_gives_the_same_bits(open: &Open) {
+    check_bits(open, &conv2d([1, 16, 17, 70], 70, 3, [1, 1, 1]));
+    check_bits(open, &conv2d([2, 13, 10, 8], 70, 3, [2, 1, 1]));
+    check_bits(open, &sdc([2, 7, 10, 5], 33, [1, 4, 2]));
 }
 
-#[test]
-fn activations_are_fused() {
+fn activations_are_fused(open: &Open) {
     for (seed, activation) in SEEDS.zip(ACTIVATIONS.into_iter().skip(1)) {
         let spec = Conv2dSpec { activation, ..conv2d([3, 7, 5, 5], 33, 3, [1, 2, 2]) };
         let operands = spec.operands(seed).map(nearest);
-        assert_close("y", &spec.forward(&device(seed), &operands), &spec.forward(&oracle(), &operands), SUMS);
+        assert_close("y", &spec.forward(&device(open, seed), &operands), &spec.forward(&oracle(), &operands), SUMS);
         let Sdc(spec) = sdc([1, 7, 5, 5], 5, [2, 1]);
         let sdc = Sdc::<2>(SdcSpec { activation, ..spec });
         let operands = sdc.operands(seed).map(nearest);
-        assert_close("y", &sdc.forward(&device(seed), &operands), &sdc.forward(&oracle(), &operands), SUMS);
+        assert_close("y", &sdc.forward(&device(open, seed), &operands), &sdc.forward(&oracle(), &operands), SUMS);
     }
 }
 
-#[test]
-fn operands_are_rounded_to_the_nearest_even() {
+fn operands_are_rounded_to_the_nearest_even(open: &Open) {
     // Halfway between neighbours, just off halfway, exact, small, and too large for a finite bf16.
     let halves = [257.0, 259.0, -257.0, 257.0 + 1.0 / 32768.0, 257.0 - 1.0 / 32768.0, 258.0];
     let values = [halves.as_slice(), &[0.1, -3.3e38, 1e-30, 0.0, f64::from(f32::MAX)]].concat();
     let spec = conv2d([1, 1, values.len(), 1], 1, 1, [1, 1, 0]);
     let operands = Operands { x: values.clone(), w: vec![vec![1.0]], b: vec![vec![0.0]], dz: values.clone() };
-    let y = spec.forward(&device(1), &operands);
+    let y = spec.forward(&device(open, 1), &operands);
     assert_eq!(y[..6], [256.0, 260.0, -256.0, 258.0, 256.0, 258.0]);
     assert_eq!(y, values.iter().map(|&value| nearest(value)).collect::<Vec<_>>());
     assert_eq!(y.last(), Some(&f64::INFINITY));
 }
 
 /// What the naive f32 kernels make of rounded operands is the oracle on the device, where f64 is far away.
-#[test]
-fn naive_kernels_on_rounded_operands_agree() {
-    let [bf16, naive] = [Mode::Bf16, Mode::Naive].map(|mode| Cuda::emulator(1).with_mode(mode));
+fn naive_kernels_on_rounded_operands_agree(open: &Open) {
+    let [bf16, naive] = [Mode::Bf16, Mode::Naive].map(|mode| open(1).with_mode(mode));
     let (conv2d, sdc) = (conv2d([1, 9, 11, 3], 33, 3, [2, 1, 1]), sdc([1, 6, 5, 9], 10, [1, 3]));
     let (a, b) = (conv2d.operands(1).map(nearest), sdc.operands(1).map(nearest));
     let found = [conv2d.results(&bf16, &a), sdc.results(&bf16, &b)].concat();
@@ -274,12 +276,11 @@ fn naive_kernels_on_rounded_operands_agree() {
     found.iter().zip(&expected).for_each(|(found, expected)| assert_close("result", found, expected, SUMS));
 }
 
-#[test]
-fn bias_gradients_stay_f32() {
+fn bias_gradients_stay_f32(open: &Open) {
     let spec = conv2d([2, 5, 6, 9], 7, 3, [1, 1, 1]);
     let operands = spec.operands(1);
     let db = |mode| {
-        let device = Cuda::emulator(1).with_mode(mode);
+        let device = open(1).with_mode(mode);
         let [x, dz] = [&operands.x, &operands.dz].map(|values| upload(&device, values));
         let lengths = [operands.w[0].len(), operands.b[0].len()];
         let [_, db] = accumulated(&device, lengths, |[dw, db]| device.conv2d_weight_grad(&spec, &x, &dz, dw, Some(db)));
@@ -288,11 +289,10 @@ fn bias_gradients_stay_f32() {
     assert_eq!(db(Mode::Bf16), db(Mode::Tiled));
 }
 
-#[test]
-fn linear_maps_stay_f32() {
+fn linear_maps_stay_f32(open: &Open) {
     let spec = LinearSpec::new(&shape(&[9, 5]), &shape(&[7, 5]), None, Activation::Elu).unwrap();
     let y = |mode| {
-        let device = Cuda::emulator(1).with_mode(mode);
+        let device = open(1).with_mode(mode);
         let [x, w] = [45, 35].map(|len| upload(&device, &random(len as u32, len)));
         let [y] = overwritten(&device, [63], |[y]| device.linear(&spec, &x, &w, None, y));
         y
