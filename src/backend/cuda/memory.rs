@@ -193,8 +193,7 @@ struct Ending<'a>(&'a Memory);
 impl Ending<'_> {
     /// The lock is free again before the session, and with it a slab, may be dropped.
     fn take(&self) -> Option<Session> {
-        let session = self.0.state().session.take();
-        session
+        self.0.state().session.take()
     }
 }
 
