@@ -37,8 +37,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let images = match &arguments.out {
         Some(folder) => {
             check_output_folder(folder)?;
+            let mut compiler = Compiler::from_environment();
             // A folder made before is what is to be replaced.
-            let images = Compiler { ahead: None, ..Compiler::from_environment() }.images(&archs)?;
+            compiler.ahead = None;
+            let images = compiler.images(&archs)?;
             Ahead::new(folder.clone()).write(&images)?;
             images
         }
