@@ -59,7 +59,8 @@ fn an_output_that_cannot_be_written_is_named() {
 #[test]
 fn a_source_that_does_not_compile_is_named_with_its_line() {
     let Some(compiler) = nvrtc("a_source_that_does_not_compile_is_named_with_its_line") else { return };
-    let source = Source { name: "wrong.cu", text: "#include \"a.cuh\"\n\nint x = y;\n", headers: &[("a.cuh", "// empty\n")] };
+    let source =
+        Source { name: "wrong.cu", text: "#include \"a.cuh\"\n\n__device__ int x = y;\n", headers: &[("a.cuh", "// empty\n")] };
     let arch = orthoscope::backend::cuda::compiler::Arch::named("sm_80").unwrap();
     let error = compiler.nvrtc().unwrap().compile(&source, arch, &[]).unwrap_err().to_string();
     assert!(error.contains("cannot compile wrong.cu for sm_80: wrong.cu(3): error: identifier \"y\" is undefined"), "{error}");

@@ -5,7 +5,7 @@ use std::fs;
 use orthoscope::backend::cuda::KERNELS;
 use serde_json::Value;
 
-use super::room::{Room, nvrtc, refused};
+use super::room::{Room, images, nvrtc, refused, shared_cache};
 
 fn kernel_count() -> usize {
     KERNELS.iter().copied().flatten().count()
@@ -13,11 +13,13 @@ fn kernel_count() -> usize {
 
 #[test]
 fn tables_and_json_name_every_kernel() {
-    if nvrtc("tables_and_json_name_every_kernel").is_none() {
+    if images("tables_and_json_name_every_kernel").is_none() {
         return;
     }
     let room = Room::new();
-    let rows: Value = serde_json::from_str(&room.succeeds("kernels --arch sm_80,sm_90a,sm_80 --json").out).unwrap();
+    let shared = shared_cache();
+    let variables = [("ORTHOSCOPE_CACHE_DIR", shared.to_str().unwrap())];
+    let rows: Value = serde_json::from_str(&room.run_with(&variables, "kernels --arch sm_80,sm_90a,sm_80 --json").out).unwrap();
     let rows = rows.as_array().unwrap();
     assert_eq!(rows.len(), 2 * kernel_count());
     let axpy = rows.iter().find(|row| row["name"] == "axpy" && row["arch"] == "sm_90a").unwrap();
@@ -28,7 +30,7 @@ fn tables_and_json_name_every_kernel() {
         assert_eq!(axpy[key], value);
     }
     assert_eq!(axpy["occupancy"], 1.0);
-    let text = room.succeeds("kernels").out;
+    let text = room.run_with(&variables, "kernels").out;
     assert!(text.starts_with("sm_90a, NVRTC "), "{text}");
     for kernel in KERNELS.iter().copied().flatten() {
         assert!(
@@ -41,10 +43,10 @@ fn tables_and_json_name_every_kernel() {
 
 #[test]
 fn the_cache_is_used_and_damage_is_repaired() {
-    if nvrtc("the_cache_is_used_and_damage_is_repaired").is_none() {
+    if images("the_cache_is_used_and_damage_is_repaired").is_none() {
         return;
     }
-    let room = Room::new();
+    let room = Room::with_cache_of("sm_90a");
     let first = room.succeeds("kernels --json").out;
     let mut files: Vec<_> = fs::read_dir(room.path().join("cache")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -83,13 +85,15 @@ fn an_unwritable_cache_is_only_a_warning() {
 
 #[test]
 fn a_folder_made_ahead_of_time_replaces_nvrtc_until_it_is_stale() {
-    if nvrtc("a_folder_made_ahead_of_time_replaces_nvrtc_until_it_is_stale").is_none() {
+    if images("a_folder_made_ahead_of_time_replaces_nvrtc_until_it_is_stale").is_none() {
         return;
     }
     let room = Room::new();
-    let text = room.succeeds("kernels --arch sm_80 --out new/ahead").out;
+    let shared = shared_cache();
+    let cached = [("ORTHOSCOPE_CACHE_DIR", shared.to_str().unwrap())];
+    let text = room.run_with(&cached, "kernels --arch sm_80 --out new/ahead").out;
     assert!(text.lines().last().unwrap().ends_with("CUBINs and kernels.json to new/ahead"), "{text}");
-    let first = room.succeeds("kernels --arch sm_90 --out new/ahead --json").out;
+    let first = room.run_with(&cached, "kernels --arch sm_90 --out new/ahead --json").out;
     let folder = room.path().join("new/ahead");
     assert!(fs::read(folder.join("sm_80/pointwise.cubin")).unwrap().starts_with(b"\x7fELF"));
     // An empty cache and no NVRTC.
@@ -109,7 +113,8 @@ fn a_folder_made_ahead_of_time_replaces_nvrtc_until_it_is_stale() {
     let text = refused(&room.run_with(&variables, "kernels --arch sm_90"));
     assert!(text.contains(".cubin: was compiled from other sources than this program has; compile it again"), "{text}");
     // Made again, even while it is still named.
-    assert_eq!(room.run_with(&variables, "kernels --arch sm_90 --out new/ahead --json").out, first);
+    let named = [variables[0], cached[0]];
+    assert_eq!(room.run_with(&named, "kernels --arch sm_90 --out new/ahead --json").out, first);
     assert_eq!(room.run_with(&variables, "kernels --arch sm_90 --json").out, first);
     fs::write(folder.join("sm_90/pointwise.cubin"), "short").unwrap();
     let text = refused(&room.run_with(&variables, "kernels --arch sm_90"));

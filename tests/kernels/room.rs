@@ -1,9 +1,11 @@
 //! What these tests share: whether there is NVRTC, and the binary in an environment of its own.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Instant;
 
-use orthoscope::backend::cuda::compiler::{Compiler, usual_places};
+use orthoscope::backend::cuda::compiler::{Arch, Cache, Compiler, Image, usual_places};
 use tempfile::TempDir;
 
 use crate::fixture::{Ran, orthoscope, sentence, told};
@@ -24,12 +26,48 @@ pub fn nvrtc(test: &str) -> Option<Compiler> {
     Some(compiler)
 }
 
+/// One of each generation.
+pub const ARCHITECTURES: [&str; 6] = ["sm_80", "sm_89", "sm_90", "sm_90a", "sm_100", "sm_120"];
+
+/// The cache that the tests share; what is in it was made of the very same sources, or it would not be used.
+pub fn shared_cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-kernels")
+}
+
+/// Every kernel file for all of [`ARCHITECTURES`], in the shared cache from now on; `None` as by [`nvrtc`].
+pub fn images(test: &str) -> Option<&'static [Image]> {
+    static IMAGES: OnceLock<Vec<Image>> = OnceLock::new();
+    let mut compiler = nvrtc(test)?;
+    let compile = || {
+        compiler.cache = Some(Cache::new(shared_cache()));
+        let start = Instant::now();
+        let images = compiler.images(&ARCHITECTURES.map(|name| Arch::named(name).unwrap())).unwrap();
+        let version = compiler.nvrtc().unwrap().version();
+        note(format_args!("NVRTC {version}: {} images in {:.1} s", images.len(), start.elapsed().as_secs_f64()));
+        images
+    };
+    Some(IMAGES.get_or_init(compile))
+}
+
 /// A folder and the binary in it, with a cache of its own in `cache`.
 pub struct Room(TempDir);
 
 impl Room {
     pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
+    }
+
+    /// With the shared cache's files for one architecture.
+    pub fn with_cache_of(arch: &str) -> Self {
+        let room = Self::new();
+        let own = room.path().join("cache");
+        std::fs::create_dir(&own).unwrap();
+        for entry in std::fs::read_dir(shared_cache()).unwrap().map(|entry| entry.unwrap()) {
+            if entry.file_name().to_str().unwrap().contains(&format!("-{arch}-")) {
+                std::fs::copy(entry.path(), own.join(entry.file_name())).unwrap();
+            }
+        }
+        room
     }
 
     pub fn path(&self) -> &Path {
@@ -50,7 +88,7 @@ impl Room {
         ran
     }
 
-    /// The sentence with which the binary refuses `command` where there is no NVRTC, as far as this machine can be made to look
+    /// Runs the binary where there is no NVRTC, as far as this machine can be made to look
     /// so: what the loader and `/usr/local` offer cannot be hidden.
     pub fn run_without_nvrtc(&self, variables: &[(&str, &str)], command: &str) -> Ran {
         std::fs::create_dir_all(self.path().join("empty")).unwrap();
