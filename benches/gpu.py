@@ -19,11 +19,11 @@ import time
 from pathlib import Path
 
 # Test binaries and which of their tests touch the GPU.
-TESTS = {"contracts": "cuda", "cuda": "gpu"}
+TESTS = {"contracts": "::cuda", "cuda": "::gpu::"}
 ARCHITECTURES = "sm_80,sm_86,sm_89,sm_90,sm_90a,sm_100,sm_120"
 SANITIZERS = ("memcheck", "racecheck")
 # What the sanitizers run over: small, and between them every kernel.
-SANITIZED = ("cuda", "gpu::every_kernel_once")
+SANITIZED = ("cuda", "schedules::gpu::")
 TORCH = "torch_bench.py"
 
 

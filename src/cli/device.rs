@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use orthoscope::backend::cuda::Mode;
 use orthoscope::backend::{Cpu, Cuda};
 use orthoscope::{Error, Result};
 
@@ -11,6 +12,18 @@ pub struct DeviceOption {
     /// What computes: auto, cpu, cuda, cuda:N for GPU number N, or emulator; auto is the first GPU if it can be used, else cpu
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Device,
+    /// Arithmetic of convolutions; bf16 needs tensor cores, so a GPU or the emulator
+    #[arg(long, value_enum, value_name = "PRECISION", default_value = "f32")]
+    precision: Precision,
+}
+
+/// Arithmetic of convolutions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Precision {
+    /// All in f32.
+    F32,
+    /// Operands rounded to bf16, sums and everything else in f32.
+    Bf16,
 }
 
 /// What the user chose.
@@ -60,8 +73,18 @@ impl DeviceOption {
     /// Opens what was chosen.
     ///
     /// # Errors
-    /// It was chosen by name and cannot be used.
+    /// It was chosen by name and cannot be used, or has no arithmetic of the precision chosen.
     pub fn open(&self) -> Result<Opened> {
+        match (self.open_device()?, self.precision) {
+            (opened, Precision::F32) => Ok(opened),
+            (Opened::Cuda(cuda), Precision::Bf16) => Ok(Opened::Cuda(cuda.with_mode(Mode::Bf16))),
+            (Opened::Cpu(_), Precision::Bf16) => {
+                Err(Error::argument("the CPU computes in f32 only; bf16 needs a GPU or the emulator"))
+            }
+        }
+    }
+
+    fn open_device(&self) -> Result<Opened> {
         match self.device {
             Device::Auto => Ok(automatic()),
             Device::Cpu => Ok(Opened::Cpu(Cpu::default())),

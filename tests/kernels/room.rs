@@ -1,6 +1,5 @@
 //! What these tests share: whether there is NVRTC, and the binary in an environment of its own.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -12,7 +11,7 @@ use crate::fixture::{Ran, orthoscope, sentence, told};
 
 /// A line on standard error that the test harness does not capture.
 pub fn note(line: std::fmt::Arguments<'_>) {
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    eprintln!("{line}");
 }
 
 /// A compiler without cache, or `None` with a note that `test` was skipped. With `ORTHOSCOPE_REQUIRE_NVRTC=1` there must be one.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::driver::Address;
 use super::memory::Block;
-use super::{Cuda, Program, check_lengths};
+use super::{Cuda, Mode, Program, check_lengths};
 use crate::backend::Storage;
 use crate::error::Result;
 
@@ -41,7 +41,8 @@ impl Storage for Cuda {
     }
 
     fn description(&self) -> String {
-        self.driver.description()
+        let convolutions = if self.mode == Mode::Bf16 { ", bf16 convolutions" } else { "" };
+        self.driver.description() + convolutions
     }
 
     fn alloc(&self, len: usize) -> Result<Buffer> {
