@@ -63,6 +63,14 @@ pub enum Error {
         /// What it reported.
         reason: String,
     },
+    /// A compute device has no room left.
+    #[error("{device}: out of memory: {reason}")]
+    OutOfMemory {
+        /// Name of the backend.
+        device: &'static str,
+        /// What was asked for and what is free.
+        reason: String,
+    },
     /// Another error, and where in the network or run it happened.
     #[error("{source} in {place}")]
     Within {
@@ -97,6 +105,15 @@ impl Error {
     /// An undefined metric.
     pub fn metric(metric: &'static str, reason: impl fmt::Display) -> Self {
         Self::Metric { metric, reason: reason.to_string() }
+    }
+
+    /// Whether a device had no room left, wherever it happened.
+    pub fn is_out_of_memory(&self) -> bool {
+        match self {
+            Self::OutOfMemory { .. } => true,
+            Self::Within { source, .. } => source.is_out_of_memory(),
+            _ => false,
+        }
     }
 
     /// The same error with the place where it happened.

@@ -8,6 +8,8 @@ mod faults {
     mod disk;
     mod folders;
     mod loss;
+    #[cfg(feature = "emulator")]
+    mod memory;
     mod output;
     mod pictures;
     mod resume;

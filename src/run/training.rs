@@ -58,7 +58,11 @@ impl TrainingJob {
     ///
     /// # Errors
     /// A loss that is not finite, a file that cannot be written; the last checkpoint stays.
-    pub fn run<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogEntry)) -> Result<Outcome> {
+    pub fn run<B: Backend>(&self, backend: &B, stop: &AtomicBool, report: impl FnMut(&LogEntry)) -> Result<Outcome> {
+        self.run_as_it_fits(backend, stop, report).map_err(|error| self.suggest(error))
+    }
+
+    fn run_as_it_fits<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogEntry)) -> Result<Outcome> {
         let text = self.config.to_toml()?;
         let mut trainer = self.trainer(backend)?;
         let resident = self.set.resident(backend, self.config.train.batch)?;
@@ -83,6 +87,18 @@ impl TrainingJob {
         Ok(Outcome::Finished)
     }
 
+    /// Adds to a full device what would fit better.
+    fn suggest(&self, error: Error) -> Error {
+        match self.config.train.batch {
+            _ if !error.is_out_of_memory() => error,
+            1 => {
+                let size = self.config.data.size;
+                error.within(format!("a run with one image a step; try a smaller data.size than {size}"))
+            }
+            batch => error.within(format!("a run with batches of {batch}; try train.batch = {}", batch / 2)),
+        }
+    }
+
     /// Where the run keeps what it needs to continue.
     pub fn checkpoint_path(&self) -> PathBuf {
         self.out.join(CHECKPOINT_FILE)
@@ -92,7 +108,10 @@ impl TrainingJob {
         let recipe = self.config.recipe();
         match &self.checkpoint {
             Some(checkpoint) => {
-                let foreign = |error| Error::file(self.checkpoint_path(), error);
+                let foreign = |error: Error| match error.is_out_of_memory() {
+                    true => error,
+                    false => Error::file(self.checkpoint_path(), error),
+                };
                 Trainer::resume(backend, recipe, checkpoint).map_err(foreign)
             }
             None => Trainer::new(backend, recipe),

@@ -167,9 +167,9 @@ mod tests {
     #[test]
     fn operands_that_cannot_be_indexed_do_not_fit() -> Result<()> {
         assert!(fits_of([8, 256, 256, 3], 64, 0)?);
-        assert!(fits_of([1, 1 << 14, 1 << 15, 7], 7, 0)?);
+        assert!(fits_of([1, 1 << 14, (1 << 15) - 1, 7], 7, 0)?);
         // Padded to 8 channels there are 2^32 elements.
-        assert!(!fits_of([1, 1 << 15, 1 << 14, 7], 9, 0)? && !fits_of([2, 1 << 14, 1 << 14, 7], 1, 0)?);
+        assert!(!fits_of([1, 1 << 14, 1 << 15, 7], 7, 0)? && !fits_of([2, 1 << 14, 1 << 14, 7], 1, 0)?);
         assert!(!fits_of([1, 1, 1, (1 << 16) + 1], 1, 0)?);
         Ok(())
     }

@@ -90,6 +90,12 @@ impl Cuda {
         Self::with_driver(Arc::new(driver::emulator::Emulator::new(seed)))
     }
 
+    /// The emulator with `bytes` of memory.
+    #[cfg(feature = "emulator")]
+    pub fn emulator_with_memory(seed: u64, bytes: usize) -> Self {
+        Self::with_driver(Arc::new(driver::emulator::Emulator::with_memory(seed, bytes)))
+    }
+
     /// The same device with other kernels.
     #[must_use]
     pub fn with_mode(&self, mode: Mode) -> Self {

@@ -79,9 +79,10 @@ impl Cache {
     /// Keeps `image`, if the disk allows.
     pub fn write(&self, image: &Image) {
         if let Err(error) = self.try_write(image)
-            && !self.warned.swap(true, Ordering::Relaxed) {
-                log::warn!("compiled kernels are not kept: {error}");
-            }
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            log::warn!("compiled kernels are not kept: {error}");
+        }
     }
 
     fn try_write(&self, image: &Image) -> Result<()> {

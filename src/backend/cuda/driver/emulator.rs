@@ -3,12 +3,13 @@
 //! Memory is poisoned with a signalling NaN and ends at a guard page: arithmetic on what was never written and accesses outside
 //! of a buffer come back as errors that name kernel, block and line. Every launch draws another schedule.
 
+use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Address, Driver, Graph, Launch, Policy};
+use super::{Address, Driver, Graph, Launch, Policy, out_of_memory};
 use crate::backend::cuda::Kernel;
 use crate::error::{Error, Result};
 
@@ -18,6 +19,8 @@ const MESSAGE_BYTES: usize = 512;
 const TRAIL: usize = 64;
 /// What the names of deliberately broken kernels begin with.
 const FAULT: &str = "fault_";
+/// Memory of the device: less than a laptop has, so that what is too large is refused before the machine suffers.
+const MEMORY: usize = 4 << 30;
 /// Distance between the seeds of successive launches: the golden ratio of 64 bits.
 const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -48,6 +51,19 @@ pub struct Emulator {
     schedules: Arc<Schedules>,
     /// What has been recorded since the capture began; `None` outside of one.
     tape: Mutex<Option<Vec<Recorded>>>,
+    memory: Mutex<Room>,
+}
+
+/// The device's memory: what there is, and the blocks taken from it.
+struct Room {
+    total: usize,
+    taken: HashMap<Address, usize>,
+}
+
+impl Room {
+    fn free(&self) -> usize {
+        self.total.saturating_sub(self.taken.values().sum())
+    }
 }
 
 /// Where the seeds of launches come from.
@@ -73,7 +89,18 @@ struct Tape {
 impl Emulator {
     /// A device whose launches take schedules drawn from `seed`; 0 runs threads and blocks in index order.
     pub fn new(seed: u64) -> Self {
-        Self { schedules: Arc::new(Schedules { seed, launches: AtomicU64::new(0) }), tape: Mutex::new(None) }
+        Self::with_memory(seed, MEMORY)
+    }
+
+    /// The same with `total` bytes of memory.
+    pub fn with_memory(seed: u64, total: usize) -> Self {
+        let schedules = Arc::new(Schedules { seed, launches: AtomicU64::new(0) });
+        let memory = Mutex::new(Room { total, taken: HashMap::new() });
+        Self { schedules, tape: Mutex::new(None), memory }
+    }
+
+    fn room(&self) -> MutexGuard<'_, Room> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tape(&self) -> MutexGuard<'_, Option<Vec<Recorded>>> {
@@ -173,15 +200,22 @@ impl Driver for Emulator {
     }
 
     fn allocate(&self, bytes: usize) -> Result<Address> {
+        let mut room = self.room();
+        let full = Err(out_of_memory("emulator", bytes, Some((room.free(), room.total))));
+        if bytes > room.free() {
+            return full;
+        }
         // SAFETY: takes no pointer; null means failure.
         let data = unsafe { emu_alloc(bytes) };
         if data.is_null() {
-            return Err(Error::Device { device: "emulator", reason: format!("no memory for {bytes} bytes") });
+            return full;
         }
+        room.taken.insert(data as Address, bytes);
         Ok(data as Address)
     }
 
     fn release(&self, address: Address) {
+        self.room().taken.remove(&address);
         // SAFETY: the address came from `emu_alloc`; an unknown one is ignored there.
         unsafe { emu_free(address as *mut c_void) }
     }

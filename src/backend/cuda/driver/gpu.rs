@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUfunction_attribute, CUresult};
 
-use super::{Address, Driver, Graph, Launch, Policy};
+use super::{Address, Driver, Graph, Launch, Policy, out_of_memory};
 use crate::backend::cuda::compiler::{self, Arch};
 use crate::backend::cuda::{File, Kernel};
 use crate::error::{Error, Result};
@@ -149,14 +149,6 @@ fn is_lost(error: CUresult) -> bool {
             | CUresult::CUDA_ERROR_SYSTEM_NOT_READY
             | CUresult::CUDA_ERROR_UNKNOWN
     )
-}
-
-/// `1.5 GiB`.
-fn size(bytes: usize) -> String {
-    match bytes as f64 {
-        bytes if bytes >= 1e9 => format!("{:.1} GiB", bytes / f64::from(1 << 30)),
-        bytes => format!("{:.1} MiB", bytes / f64::from(1 << 20)),
-    }
 }
 
 /// One GPU.
@@ -347,11 +339,7 @@ impl Inner {
     }
 
     fn out_of_memory(&self, bytes: usize) -> Error {
-        let left = match result::mem_get_info() {
-            Ok((free, total)) => format!("{} of {} are free", size(free), size(total)),
-            Err(_) => "the device does not say what is free".into(),
-        };
-        failed(format!("out of memory: {} were asked for, {left}; a smaller batch needs less", size(bytes)))
+        out_of_memory("cuda", bytes, result::mem_get_info().ok())
     }
 }
 
@@ -524,11 +512,6 @@ mod tests {
         assert_eq!(old, "cuda: the driver is of CUDA 11.8, 12.0 or newer is needed; update the NVIDIA driver");
         assert_eq!(missing(1, 1).to_string(), "cuda: device 1 does not exist, only device 0 does");
         assert_eq!(missing(8, 4).to_string(), "cuda: device 8 does not exist, 0 to 3 do");
-    }
-
-    #[test]
-    fn sizes_are_readable() {
-        assert_eq!([size(3 << 19), size(80 << 30)], ["1.5 MiB", "80.0 GiB"]);
     }
 
     /// Whatever the machine has, asking for it does not panic.

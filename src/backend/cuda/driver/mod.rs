@@ -1,7 +1,7 @@
 //! What launches kernels and holds memory. Two implementations, one signature.
 
 use super::kernel::Kernel;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 #[cfg(feature = "emulator")]
 pub mod emulator;
@@ -99,4 +99,35 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// The device failed, or something in between could not be recorded.
     fn end_capture(&self) -> Result<Box<dyn Graph>>;
+}
+
+/// One sentence for a device that is full; `memory` is what is free and what there is, where the device tells.
+fn out_of_memory(device: &'static str, asked: usize, memory: Option<(usize, usize)>) -> Error {
+    let left = match memory {
+        Some((free, total)) => format!("{} of {} are free", size(free), size(total)),
+        None => "the device does not say what is free".into(),
+    };
+    Error::OutOfMemory { device, reason: format!("{} were asked for, {left}", size(asked)) }
+}
+
+/// `1.5 GiB`.
+fn size(bytes: usize) -> String {
+    match bytes as f64 {
+        bytes if bytes >= 1e9 => format!("{:.1} GiB", bytes / f64::from(1 << 30)),
+        bytes if bytes >= 1e5 => format!("{:.1} MiB", bytes / f64::from(1 << 20)),
+        bytes => format!("{:.1} KiB", bytes / f64::from(1 << 10)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_device_says_what_was_asked_for_and_what_is_free() {
+        let error = out_of_memory("cuda", 3 << 19, Some((1 << 20, 80 << 30)));
+        assert_eq!(error.to_string(), "cuda: out of memory: 1.5 MiB were asked for, 1.0 MiB of 80.0 GiB are free");
+        let error = out_of_memory("cuda", 3 << 19, None);
+        assert_eq!(error.to_string(), "cuda: out of memory: 1.5 MiB were asked for, the device does not say what is free");
+    }
 }

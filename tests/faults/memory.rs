@@ -1,0 +1,41 @@
+//! A device without room for a run: one sentence with what was asked for, what is free and what would fit, and nothing is lost.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use orthoscope::Error;
+use orthoscope::backend::{Backend, Cpu, Cuda};
+use orthoscope::run::{Config, Outcome, TrainingJob};
+
+use crate::fixture::{CONFIG, Scratch};
+
+fn run(scratch: &Scratch, config: &str, resume: bool, backend: &impl Backend) -> Result<Outcome, Error> {
+    let config = Config::parse(config).unwrap();
+    let job = TrainingJob::prepare(config, &scratch.path("cloth"), &scratch.path("new"), resume)?;
+    let stop = AtomicBool::new(false);
+    job.run(backend, &stop, |_| stop.store(true, Ordering::Relaxed))
+}
+
+#[test]
+fn a_full_device_suggests_a_batch_and_leaves_the_checkpoint() {
+    let scratch = Scratch::new();
+    assert_eq!(run(&scratch, CONFIG, false, &Cpu::default()).unwrap(), Outcome::Interrupted);
+    let checkpoint = scratch.read("new/checkpoint.safetensors");
+    // Room for some weights, for the weights alone, and for part of a step.
+    for mebibytes in [0.01, 0.2, 0.6] {
+        let full = Cuda::emulator_with_memory(1, (mebibytes * f64::from(1 << 20)) as usize);
+        let error = run(&scratch, CONFIG, true, &full).unwrap_err().to_string();
+        assert!(error.starts_with("emulator: out of memory: ") && error.contains("iB were asked for, "), "{error}");
+        assert!(error.ends_with(" in a run with batches of 2; try train.batch = 1"), "{error}");
+        assert!(scratch.read("new/checkpoint.safetensors") == checkpoint, "the checkpoint changed");
+    }
+    let roomy = Cuda::emulator_with_memory(1, 64 << 20);
+    assert_eq!(run(&scratch, CONFIG, true, &roomy).unwrap(), Outcome::Interrupted);
+}
+
+#[test]
+fn with_one_image_a_step_a_smaller_image_is_suggested() {
+    let scratch = Scratch::new();
+    let full = Cuda::emulator_with_memory(1, 1 << 19);
+    let error = run(&scratch, &CONFIG.replace("batch = 2", "batch = 1"), false, &full).unwrap_err().to_string();
+    assert!(error.ends_with(" in a run with one image a step; try a smaller data.size than 32"), "{error}");
+}
