@@ -25,7 +25,8 @@ on_cuda!(
     work_is_not_repeated_inside_repeated_work,
     a_buffer_that_the_work_uses_must_stay,
     a_program_belongs_to_one_device,
-    programs_and_other_work_take_turns
+    programs_and_other_work_take_turns,
+    other_threads_wait_until_the_recording_is_over
 );
 
 const LEN: usize = 1000;
@@ -123,6 +124,7 @@ fn a_dropped_program_gives_its_memory_back(open: &Open) {
     assert_eq!(cuda.peak_bytes(), peak);
 }
 
+#[cfg(feature = "emulator")]
 #[test]
 fn memory_that_was_planned_is_poisoned_between_two_lives() {
     let cuda = Cuda::emulator(1);
@@ -312,9 +314,8 @@ fn programs_and_other_work_take_turns(open: &Open) {
     }
 }
 
-#[test]
-fn other_threads_wait_until_the_recording_is_over() {
-    let cuda = Cuda::emulator(1);
+fn other_threads_wait_until_the_recording_is_over(open: &Open) {
+    let cuda = open(1);
     let (mut desk, mut program) = (Desk::new(&cuda), Program::default());
     for call in 0..5 {
         let (begun, begins) = mpsc::channel();

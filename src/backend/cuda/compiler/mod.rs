@@ -1,6 +1,6 @@
 //! From the text of a kernel file to code for one architecture: compiled ahead of time, out of the cache, or by NVRTC now.
 //!
-//! [`image`] is the way in. [`Arch`] knows the architectures, [`Resources`] what kernels need of them.
+//! [`image()`] is the way in. [`Arch`] knows the architectures, [`Resources`] what kernels need of them.
 
 use std::sync::OnceLock;
 
