@@ -109,6 +109,7 @@ fn one_line(value: &Value) -> String {
         Value::Null => "none".to_owned(),
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
         Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => items.iter().map(one_line).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
