@@ -9,12 +9,15 @@
 //! which waits for the device. Reported are the median and the fastest round, per call. FLOPs count two per multiply-add.
 
 use std::hint::black_box;
+use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use orthoscope::backend::cuda::Mode;
 use orthoscope::backend::{Backend, CcmWeights, Cpu, Cuda};
-use orthoscope::data::Batch;
-use orthoscope::model::{Architecture, Autoencoder, DILATIONS, Parameters};
+use orthoscope::data::corruption::CorruptionConfig;
+use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, TrainingSet};
+use orthoscope::model::{Architecture, Autoencoder, DILATIONS, Inference, Parameters};
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::shape::{Activation, CcmSpec, Conv2dOptions, Conv2dSpec, SdcSpec, Shape};
 use orthoscope::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
@@ -46,7 +49,17 @@ struct Report {
     rows: Vec<Row>,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     let value = |flag: &str| arguments.iter().position(|given| given == flag).and_then(|at| arguments.get(at + 1)).cloned();
     let device = value("--device").unwrap_or_else(|| "cpu".into());
@@ -211,10 +224,34 @@ fn network<B: Backend>(clock: &Clock<'_, B>, [w, side, n]: [usize; 3]) -> Result
         optimiser: OptimiserConfig { steps: 1_000_000, batch: n, ..OptimiserConfig::default() },
         seed: 0,
     };
-    let mut trainer = Trainer::new(clock.backend, recipe)?;
+    let mut trainer = Trainer::new(clock.backend, recipe.clone())?;
     let training = clock.time("training step", plan.training_flops(), || trainer.advance(&batch).map(drop))?;
-    let parameters = Parameters::initialise(clock.backend, &architecture, 0)?;
-    let inference = clock
-        .time("inference", plan.flops(), || parameters.infer(clock.backend, image, &corrupted).map(|y| drop(black_box(y))))?;
-    Ok(vec![training, inference])
+    let resident = with_corruption(clock, recipe, [side, n])?;
+    let parameters = Arc::new(Parameters::initialise(clock.backend, &architecture, 0)?);
+    let mut inference = Inference::new(clock.backend, parameters);
+    let inference = clock.time("inference", plan.flops(), || inference.run(image, &corrupted).map(|y| drop(black_box(y))))?;
+    Ok(vec![training, resident, inference])
+}
+
+/// A training step as `train` does it: batch made and corrupted, on the device where it can be.
+fn with_corruption<B: Backend>(clock: &Clock<'_, B>, recipe: Recipe, [side, n]: [usize; 2]) -> Result<Row> {
+    let options = GenerateOptions { family: Family::Tiles, size: side + 32, train: 8, good: 0, defects_per_kind: 1, seed: 0 };
+    let set = TrainingSet {
+        images: (0..8).map(|index| options.train_image(index)).collect::<Result<_>>()?,
+        textures: Vec::new(),
+        size: side,
+        augment: AugmentConfig::default(),
+        corruption: CorruptionConfig::default(),
+        seed: 0,
+    };
+    let flops = recipe.architecture.plan(Shape::new(&[n, side, side, 3])?)?.training_flops();
+    let (resident, mut trainer) = (set.resident(clock.backend, n)?, Trainer::new(clock.backend, recipe)?);
+    clock.time("training step with corruption", flops, || {
+        let step = trainer.step();
+        match &resident {
+            Some(resident) => trainer.advance_resident(resident, &set.picks(step, n))?,
+            None => trainer.advance(&set.batch(step, n)?)?,
+        };
+        Ok(())
+    })
 }
