@@ -3,10 +3,15 @@
 use std::collections::HashMap;
 
 use orthoscope::backend::{AdamSpec, AdamStep, Backend, Cpu, Optimise, Real, Reference, Storage};
+#[cfg(feature = "emulator")]
+use orthoscope::backend::{Cuda, cuda::Mode};
 use orthoscope::model::{Architecture, Autoencoder, Parameters};
 use orthoscope::shape::{Activation, Conv2dOptions, Penalty, Shape};
 use orthoscope::tape::{Tape, Tensor, Var};
 use safetensors::SafeTensors;
+
+#[path = "fixture/gpu.rs"]
+mod gpu;
 
 const TOLERANCE: f64 = 1e-8;
 
@@ -166,4 +171,22 @@ fn networks_in_f32() {
     network(&Reference::<f32>::default(), 2, 2e-4);
     network(&Cpu::default(), 1, 2e-4);
     network(&Cpu::default(), 2, 2e-4);
+}
+
+#[cfg(feature = "emulator")]
+#[test]
+fn networks_on_the_emulator() {
+    for mode in [Mode::Tiled, Mode::Naive] {
+        let emulator = Cuda::emulator(1).with_mode(mode);
+        network(&emulator, 1, 2e-4);
+        network(&emulator, 2, 2e-4);
+    }
+}
+
+#[test]
+fn networks_on_the_gpu() {
+    if let Some(gpu) = gpu::gpu("networks_on_the_gpu") {
+        network(&gpu, 1, 2e-4);
+        network(&gpu, 2, 2e-4);
+    }
 }
