@@ -29,6 +29,8 @@ pub mod detect;
 
 pub mod run;
 
+pub mod theory;
+
 pub mod report;
 
 pub use error::{Error, Result};

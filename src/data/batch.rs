@@ -38,9 +38,9 @@ pub struct TrainingSet {
 
 /// One training batch on the host.
 pub struct Batch {
-    /// `[N, H, W, 3]`.
+    /// `[N, H, W, 3]`; `[N, n]` for vectors.
     pub image_shape: Shape,
-    /// `[N, H, W, 1]`.
+    /// `[N, H, W, 1]`; `[N, n]` for vectors.
     pub region_shape: Shape,
     /// Corrupted images x̂.
     pub corrupted: Vec<f32>,

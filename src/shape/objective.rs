@@ -16,7 +16,7 @@ pub enum Penalty {
 /// Masked two-region objective (Method §3): per image `(1-λ)/‖M̄‖₁ Σ M̄ ρ(e) + λ/‖M‖₁ Σ M ρ(e)`, then the batch mean.
 ///
 /// f(x̂) and x `[n, pixels, channels]`, M `[n, pixels]` (equal over channels; the norms count every channel). A region with
-/// norm 0 contributes 0.
+/// norm 0 contributes 0. On the tape: images `[N, H, W, C]` with a mask `[N, H, W, 1]`, or vectors `[N, n]` with a mask `[N, n]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
 pub struct ObjectiveSpec {
@@ -41,14 +41,18 @@ impl ObjectiveSpec {
     /// Shapes that do not fit; λ outside [0, 1]; ε not above 0.
     pub fn new(output: &Shape, target: &Shape, mask: &Shape, penalty: Penalty, lambda: f64, epsilon: f64) -> Result<Self> {
         const OP: &str = "objective";
-        let [n, h, w, c] = Shape::same(OP, output, target)?.nhwc(OP)?;
-        if mask.extents() != [n, h, w, 1] {
-            return Err(Error::shape(OP, format!("mask must be [{n}, {h}, {w}, 1], got {mask}")));
-        }
+        let [n, pixels, channels] = match *Shape::same(OP, output, target)?.extents() {
+            [n, h, w, c] if mask.extents() == [n, h, w, 1] => [n, h * w, c],
+            [n, h, w, _] => return Err(Error::shape(OP, format!("mask must be [{n}, {h}, {w}, 1], got {mask}"))),
+            // A vector network: every value is a pixel of its own.
+            [n, features] if mask.extents() == [n, features] => [n, features, 1],
+            [n, features] => return Err(Error::shape(OP, format!("mask must be [{n}, {features}], got {mask}"))),
+            _ => return Err(Error::shape(OP, format!("expects [N, H, W, C] or [N, n], got {output}"))),
+        };
         let positive = epsilon > 0.0 && epsilon.is_finite();
         if !(0.0..=1.0).contains(&lambda) || !positive {
             return Err(Error::shape(OP, format!("lambda must be in [0, 1] and epsilon above 0, got {lambda} and {epsilon}")));
         }
-        Ok(Self { n: extent(n), pixels: extent(h * w), channels: extent(c), penalty, lambda, epsilon })
+        Ok(Self { n: extent(n), pixels: extent(pixels), channels: extent(channels), penalty, lambda, epsilon })
     }
 }

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::backend::AdamStep;
 use crate::error::{Error, Result};
 use crate::model::Architecture;
 use crate::shape::Penalty;
@@ -115,6 +116,17 @@ impl OptimiserConfig {
         let progress = ((step - self.warmup) as f64 / length).min(1.0);
         let cosine = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
         self.rate * (self.final_fraction + (1.0 - self.final_fraction) * cosine)
+    }
+
+    /// What differs from step to step. The average forgets its random start quickly: decay is at most `(1 + t) / (10 + t)`.
+    pub(super) fn constants(&self, step: u64) -> AdamStep {
+        let t = step as f64;
+        AdamStep {
+            rate: self.rate_at(step),
+            correction1: 1.0 - self.beta1.powf(t),
+            correction2: 1.0 - self.beta2.powf(t),
+            decay: self.average.min((1.0 + t) / (10.0 + t)),
+        }
     }
 }
 

@@ -1,10 +1,11 @@
+use super::adam::Moments;
 use super::desk::Desk;
 use super::{Checkpoint, Recipe};
-use crate::backend::{AdamSpec, AdamStep, Backend, Picks};
+use crate::backend::{Backend, Picks};
 use crate::data::{Batch, ResidentSet};
 use crate::error::{Error, Result};
 use crate::model::Parameters;
-use crate::tape::{Gradients, Tape, Tensor, Var};
+use crate::tape::{Gradients, Tape, Var};
 
 /// Weights, optimiser state and step counter of a run.
 pub struct Trainer<B: Backend> {
@@ -19,8 +20,7 @@ pub struct Trainer<B: Backend> {
 /// What a step changes.
 struct State<B: Backend> {
     parameters: Parameters<B>,
-    /// First and second moments of Adam, one pair per parameter.
-    moments: [Vec<Tensor<B>>; 2],
+    moments: Moments<B>,
     average: Option<Parameters<B>>,
 }
 
@@ -33,9 +33,7 @@ impl<B: Backend> Trainer<B> {
         recipe.objective.validate()?;
         recipe.optimiser.validate()?;
         let parameters = Parameters::initialise(backend, &recipe.architecture, recipe.seed)?;
-        let zeros =
-            || parameters.tensors().iter().map(|tensor| Tensor::zeros(backend, tensor.shape())).collect::<Result<Vec<_>>>();
-        let moments = [zeros()?, zeros()?];
+        let moments = Moments::zeros(backend, parameters.tensors())?;
         let average = if recipe.optimiser.average > 0.0 { Some(parameters.duplicate(backend)?) } else { None };
         let state = State { parameters, moments, average };
         Ok(Self { backend: backend.clone(), recipe, state, desk: None, step: 0 })
@@ -49,7 +47,7 @@ impl<B: Backend> Trainer<B> {
         let mut own = Self::new(backend, recipe)?;
         let State { parameters, moments, average } = &mut own.state;
         *parameters = checkpoint.parameters(backend, "p", &own.recipe.architecture)?;
-        for (moments, group) in moments.iter_mut().zip(["m", "v"]) {
+        for (moments, group) in moments.0.iter_mut().zip(["m", "v"]) {
             *moments = checkpoint.parameters(backend, group, &own.recipe.architecture)?.tensors().to_vec();
         }
         if let Some(average) = average {
@@ -67,7 +65,7 @@ impl<B: Backend> Trainer<B> {
         let mut checkpoint = Checkpoint::new(self.step, config);
         let State { parameters, moments, average } = &self.state;
         checkpoint.insert(&self.backend, "p", parameters, parameters.tensors())?;
-        for (moments, group) in moments.iter().zip(["m", "v"]) {
+        for (moments, group) in moments.0.iter().zip(["m", "v"]) {
             checkpoint.insert(&self.backend, group, parameters, moments)?;
         }
         if let Some(average) = average {
@@ -110,7 +108,7 @@ impl<B: Backend> Trainer<B> {
     /// where the device can.
     fn advance_on(&mut self, mut desk: Desk<B>) -> Result<f64> {
         let step = self.step + 1;
-        desk.prepare(&self.backend, &self.constants(step))?;
+        desk.prepare(&self.backend, &self.recipe.optimiser.constants(step))?;
         let mut program = std::mem::take(&mut desk.program);
         let (backend, recipe, state) = (&self.backend, &self.recipe, &mut self.state);
         backend.repeat(&mut program, || {
@@ -126,17 +124,6 @@ impl<B: Backend> Trainer<B> {
         }
         self.step = step;
         Ok(loss)
-    }
-
-    /// What differs from step to step. The average forgets its random start quickly: decay is at most `(1 + t) / (10 + t)`.
-    fn constants(&self, step: u64) -> AdamStep {
-        let (config, t) = (&self.recipe.optimiser, step as f64);
-        AdamStep {
-            rate: config.rate_at(step),
-            correction1: 1.0 - config.beta1.powf(t),
-            correction2: 1.0 - config.beta2.powf(t),
-            decay: config.average.min((1.0 + t) / (10.0 + t)),
-        }
     }
 }
 
@@ -156,14 +143,7 @@ impl<B: Backend> State<B> {
 
     /// Adam, then the moving average. Changes nothing where the loss is not finite.
     fn update(&mut self, backend: &B, recipe: &Recipe, desk: &Desk<B>, gradients: &Gradients<B>, vars: &[Var]) -> Result<()> {
-        let config = &recipe.optimiser;
-        let spec = AdamSpec { beta1: config.beta1, beta2: config.beta2, epsilon: config.epsilon };
-        let [first, second] = &mut self.moments;
-        let states = self.parameters.tensors_mut().iter_mut().zip(first).zip(second);
-        for (((parameter, m), v), &var) in states.zip(vars) {
-            let Some(gradient) = gradients.get(var) else { continue };
-            backend.adam(&spec, desk.control(), gradient, parameter.buffer_mut()?, m.buffer_mut()?, v.buffer_mut()?)?;
-        }
+        self.moments.update(backend, &recipe.optimiser, desk.control(), (gradients, vars), self.parameters.tensors_mut())?;
         let Some(average) = &mut self.average else { return Ok(()) };
         for (parameter, average) in self.parameters.tensors().iter().zip(average.tensors_mut()) {
             backend.moving_average(desk.control(), parameter.buffer(), average.buffer_mut()?)?;

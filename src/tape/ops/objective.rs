@@ -4,7 +4,8 @@ use crate::shape::{ObjectiveSpec, Penalty, Shape};
 use crate::tape::{Operation, Sweep, Tape, Var};
 
 impl<B: Backend> Tape<B> {
-    /// Masked two-region objective (Method §3), a scalar: `output = f(x̂)`, `target = x`, `mask = M` `[N, H, W, 1]`.
+    /// Masked two-region objective (Method §3), a scalar: `output = f(x̂)`, `target = x`, `mask = M`: `[N, H, W, C]` with
+    /// `[N, H, W, 1]`, or vectors `[N, n]` with `[N, n]`.
     ///
     /// # Errors
     /// As [`ObjectiveSpec::new`]; a mask that wants a gradient.

@@ -1,0 +1,25 @@
+//! The claims, one file each, named by number and subject. Each file begins with the statement in the notation of
+//! `paper/theory.md` and ends with its control.
+
+mod c2_least_contraction;
+
+use super::claim::Claim;
+use crate::error::{Error, Result};
+
+pub use c2_least_contraction::LeastContraction;
+
+/// Every claim, in order.
+pub const ALL: [&dyn Claim; 1] = [&LeastContraction];
+
+/// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.
+///
+/// # Errors
+/// An id that no claim has; the sentence lists those there are.
+pub fn find<T: AsRef<str>>(ids: &[T]) -> Result<Vec<&'static dyn Claim>> {
+    let names = |id: &T, claim: &&dyn Claim| claim.id().eq_ignore_ascii_case(id.as_ref());
+    if let Some(unknown) = ids.iter().find(|id| !ALL.iter().any(|claim| names(id, claim))) {
+        let known: Vec<_> = ALL.iter().map(|claim| claim.id()).collect();
+        return Err(Error::argument(format!("there is no claim `{}`; there are {}", unknown.as_ref(), known.join(", "))));
+    }
+    Ok(ALL.into_iter().filter(|claim| ids.is_empty() || ids.iter().any(|id| names(id, claim))).collect())
+}

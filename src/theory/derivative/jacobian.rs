@@ -1,0 +1,54 @@
+use crate::backend::{Backend, Real};
+use crate::error::{Error, Result};
+use crate::shape::Shape;
+use crate::tape::{Tape, Tensor, Var};
+use crate::theory::algebra::Matrix;
+
+/// The Jacobian `[m, n]` of `map` at `y` `[n]` by central differences with `step`.
+///
+/// # Errors
+/// What `map` reports.
+pub fn central_differences(y: &[f64], step: f64, map: impl Fn(&[f64]) -> Result<Vec<f64>>) -> Result<Matrix> {
+    let moved = |axis: usize, by: f64| {
+        let mut point = y.to_vec();
+        point[axis] += by;
+        map(&point)
+    };
+    let column = |axis| {
+        let (above, below) = (moved(axis, step)?, moved(axis, -step)?);
+        Ok(above.iter().zip(&below).map(|(a, b)| (a - b) / (2.0 * step)).collect())
+    };
+    let columns = (0..y.len()).map(column).collect::<Result<Vec<Vec<f64>>>>()?;
+    let rows = columns.first().map_or(0, Vec::len);
+    Ok(Matrix::from_columns(rows, &columns))
+}
+
+/// The exact Jacobian of `y = f(x)` in each row of a batch, by one tangent for each of the n input values: x `[N, n]`,
+/// y `[N, m]`, N matrices `[m, n]`.
+///
+/// # Errors
+/// Shapes that are not `[N, n]` and `[N, m]`; y does not depend on x; the device failed.
+pub fn jacobians<B: Backend>(tape: &mut Tape<B>, x: Var, y: Var) -> Result<Vec<Matrix>> {
+    let (&[count, n], &[rows, m]) = (tape.shape(x).extents(), tape.shape(y).extents()) else {
+        return Err(Error::shape("jacobians", format!("needs [N, n] and [N, m], got {} and {}", tape.shape(x), tape.shape(y))));
+    };
+    if rows != count {
+        return Err(Error::shape("jacobians", format!("{count} inputs beside {rows} outputs")));
+    }
+    let mut columns = Vec::with_capacity(n);
+    for axis in 0..n {
+        let direction = along_axis(tape, tape.shape(x), axis)?;
+        let tangent = tape.tangent(y, &[(x, direction)])?;
+        columns.push(tape.host(tangent)?);
+    }
+    let matrix = |sample: usize| Matrix::from_fn(m, n, |row, column| columns[column][sample * m + row].f64());
+    Ok((0..count).map(matrix).collect())
+}
+
+/// A constant `[N, n]` whose rows are all the unit vector of `axis`.
+pub(super) fn along_axis<B: Backend>(tape: &mut Tape<B>, shape: Shape, axis: usize) -> Result<Var> {
+    let n = shape.channels();
+    let values: Vec<f64> = (0..shape.len()).map(|index| f64::from(u8::from(index % n == axis))).collect();
+    let tensor = Tensor::from_f64(tape.backend(), shape, &values)?;
+    Ok(tape.constant(tensor))
+}

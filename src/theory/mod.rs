@@ -1,0 +1,23 @@
+//! The theory as programs that can fail: manifolds whose orthogonal projection is known, and claims about it.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`manifold`] | [`Manifold`](manifold::Manifold): nearest point, tangent space, reach; one file a manifold |
+//! | [`claims`] | C1 to C11, one file each: what is predicted, how it is measured, the control that must fail |
+//! | [`claim`] | what a claim is made of: [`Claim`](claim::Claim), [`Row`](claim::Row), [`Control`](claim::Control) |
+//! | [`figure`] | charts and pictures as data, drawn by `report` |
+//! | [`algebra`] | small dense linear algebra in f64 |
+//! | [`derivative`] | Jacobians by central differences and by tangents of the tape; the penalties RCAE and C10 train with |
+//! | [`statistics`] | slopes, ranks, AUROC |
+//! | [`runner`] | runs claims on all cores, always to the same bits |
+//!
+//! Statements and proofs are in `paper/theory.md`, the map from claim to proof, code, test and figure in `paper/claims.md`.
+
+pub mod algebra;
+pub mod claim;
+pub mod claims;
+pub mod derivative;
+pub mod figure;
+pub mod manifold;
+pub mod runner;
+pub mod statistics;
