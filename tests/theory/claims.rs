@@ -1,0 +1,103 @@
+//! The quick form of every claim: each check holds, each control fails the same check.
+
+use orthoscope::theory::claim::{Claim, Effort, Setting};
+use orthoscope::theory::{claims, figure::Content, runner};
+
+/// Measures the claim `id` and complains about each row that is not as it should be.
+fn check(id: &str) {
+    let claims = claims::find(&[id]).unwrap();
+    let findings = runner::run(&claims, &Setting::new(0, Effort::Quick).unwrap(), |_| {}).unwrap();
+    let [finding] = &findings[..] else { panic!("{} findings for {id}", findings.len()) };
+    let wrong: Vec<_> =
+        finding.evidence.rows.iter().filter(|row| !row.passed() || row.control_rejected() == Some(false)).collect();
+    assert!(wrong.is_empty(), "{id}: {wrong:#?}");
+    assert!(finding.evidence.holds(), "{id} has no check or no control");
+    assert!(finding.evidence.rows.iter().all(|row| !row.because.is_empty() && row.tolerance >= 0.0), "{id}: a tolerance without a reason");
+    check_figures(id, finding);
+}
+
+/// Figures have the files of their claim, and nothing in them is empty.
+fn check_figures(id: &str, finding: &runner::Finding) {
+    let prefix = format!("{}_", id.to_lowercase());
+    for figure in &finding.evidence.figures {
+        assert!(figure.stem.starts_with(&prefix), "{} is not a figure of {id}", figure.stem);
+        assert!(!figure.title.is_empty() && !figure.caption.is_empty(), "{} says nothing", figure.stem);
+        let is_drawn = match &figure.content {
+            Content::Chart(chart) => !chart.series.is_empty() && chart.series.iter().all(|series| !series.points.is_empty()),
+            Content::Gallery(rows) => rows.iter().all(|row| !row.pictures.is_empty()) && !rows.is_empty(),
+        };
+        assert!(is_drawn, "{} is empty", figure.stem);
+    }
+}
+
+#[test]
+fn c1_geometry() {
+    check("C1");
+}
+
+#[test]
+fn c2_least_contraction() {
+    check("C2");
+}
+
+#[test]
+fn c3_linear_models() {
+    check("C3");
+}
+
+#[test]
+fn c4_denoising() {
+    check("C4");
+}
+
+#[test]
+fn c5_contractive() {
+    check("C5");
+}
+
+#[test]
+fn c6_partial_corruption() {
+    check("C6");
+}
+
+#[test]
+fn c7_conservation() {
+    check("C7");
+}
+
+#[test]
+fn c8_discrete_textures() {
+    check("C8");
+}
+
+#[test]
+fn c9_trained_autoencoder() {
+    check("C9");
+}
+
+#[test]
+fn c10_idempotence_and_orthogonality() {
+    check("C10");
+}
+
+#[test]
+fn c11_score_is_distance() {
+    check("C11");
+}
+
+#[test]
+fn there_are_eleven_claims_each_with_a_statement_and_a_control() {
+    let ids: Vec<_> = claims::ALL.iter().map(|claim| claim.id().to_owned()).collect();
+    assert_eq!(ids, (1..=11).map(|number| format!("C{number}")).collect::<Vec<_>>());
+    for claim in claims::ALL {
+        assert!(!claim.title().is_empty() && claim.statement().contains("Control"), "{}", claim.id());
+    }
+}
+
+#[test]
+fn unknown_claims_list_the_known_ones() {
+    let error = claims::find(&["C7", "C12"]).err().unwrap().to_string();
+    assert!(error.contains("`C12`") && error.contains("C1, C2") && error.contains("C11"), "{error}");
+    let found: Vec<_> = claims::find(&["c7", "C2", "C7"]).unwrap().iter().map(|claim| claim.id()).collect();
+    assert_eq!(found, ["C2", "C7"], "in order, each once, in any case");
+}
