@@ -1,6 +1,8 @@
 //! What the constructors have in common.
 
+use super::check_vector;
 use crate::error::{Error, Result};
+use crate::theory::algebra::Matrix;
 
 /// Most values of a basis or a matrix, 512 MiB: an error rather than a machine without memory.
 const MOST_VALUES: usize = 1 << 26;
@@ -25,4 +27,13 @@ pub(super) fn size(what: &str, rows: usize, columns: usize) -> Result<usize> {
         Some(values) if values <= MOST_VALUES => Ok(values),
         _ => Err(Error::argument(format!("{what}: {rows} x {columns} values are too many, at most {MOST_VALUES} are possible"))),
     }
+}
+
+/// `y` as a matrix in row-major order.
+///
+/// # Errors
+/// As [`check_vector`].
+pub(super) fn matrix(name: &str, rows: usize, columns: usize, y: &[f64]) -> Result<Matrix> {
+    check_vector(name, rows * columns, y)?;
+    Ok(Matrix::from_values(rows, columns, y.to_vec()))
 }

@@ -7,14 +7,25 @@ mod affine_subspace;
 mod check;
 mod circle_product;
 mod ellipse;
+mod fixed_rank;
+mod outer;
+mod positive_semidefinite;
 mod root;
+mod sine_curve;
 mod sphere;
+mod stiefel;
+mod swiss_roll;
 mod torus;
 
 pub use affine_subspace::AffineSubspace;
 pub use circle_product::CircleProduct;
 pub use ellipse::Ellipse;
+pub use fixed_rank::FixedRank;
+pub use positive_semidefinite::PositiveSemidefinite;
+pub use sine_curve::SineCurve;
 pub use sphere::Sphere;
+pub use stiefel::Stiefel;
+pub use swiss_roll::SwissRoll;
 pub use torus::Torus;
 
 use super::algebra::{Matrix, complement, norm, sub};
