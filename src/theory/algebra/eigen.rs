@@ -1,4 +1,4 @@
-use super::Matrix;
+use super::{Matrix, norm};
 
 /// Sweeps after which rounding alone is left; five to ten are needed.
 const MOST_SWEEPS: usize = 60;
@@ -28,8 +28,8 @@ pub fn symmetric_eigen(a: &Matrix) -> SymmetricEigen {
     let mut q = Matrix::identity(n);
     let scale = a.frobenius();
     for _ in 0..MOST_SWEEPS {
-        let off: f64 = (0..n).flat_map(|p| (0..p).map(move |q| (p, q))).map(|(p, q)| a[(p, q)].powi(2)).sum();
-        if off.sqrt() <= f64::EPSILON * f64::EPSILON * scale || off == 0.0 {
+        let off: Vec<f64> = (0..n).flat_map(|p| a.row(p)[..p].to_vec()).collect();
+        if norm(&off) <= f64::EPSILON * f64::EPSILON * scale {
             break;
         }
         for p in 0..n {
@@ -65,6 +65,8 @@ fn rotate(a: &mut Matrix, q: &mut Matrix, p: usize, r: usize) {
         let (pk, rk) = (a[(p, k)], a[(r, k)]);
         (a[(p, k)], a[(r, k)]) = (c * pk - s * rk, s * pk + c * rk);
     }
+    // Rounding would leave a rest, and where eigenvalues are equal no later rotation would make it smaller.
+    (a[(p, r)], a[(r, p)]) = (0.0, 0.0);
     for k in 0..n {
         let (kp, kr) = (q[(k, p)], q[(k, r)]);
         (q[(k, p)], q[(k, r)]) = (c * kp - s * kr, s * kp + c * kr);

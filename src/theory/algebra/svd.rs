@@ -30,6 +30,8 @@ pub fn svd(a: &Matrix) -> Svd {
         return Svd { u: v, values, v: u };
     }
     let n = a.columns();
+    let scale = power_of_two(a);
+    let a = a.scaled(1.0 / scale);
     let mut columns: Vec<Vec<f64>> = (0..n).map(|index| a.column(index)).collect();
     let mut v: Vec<Vec<f64>> = (0..n).map(|index| Matrix::identity(n).column(index)).collect();
     for _ in 0..MOST_SWEEPS {
@@ -43,7 +45,16 @@ pub fn svd(a: &Matrix) -> Svd {
             break;
         }
     }
-    sorted(a.rows(), &columns, &v)
+    let Svd { u, values, v } = sorted(a.rows(), &columns, &v);
+    Svd { u, values: values.iter().map(|value| scale * value).collect(), v }
+}
+
+/// A power of 2 of the size of the largest entry: dividing by it is exact, and then no square over- or underflows.
+fn power_of_two(a: &Matrix) -> f64 {
+    let largest = a.values().iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+    // Its inverse must be a number too.
+    let exponent = largest.log2().floor().clamp(-1000.0, 1000.0);
+    if largest > 0.0 && exponent.is_finite() { exponent.exp2() } else { 1.0 }
 }
 
 /// Makes columns p and q orthogonal; false if they were.

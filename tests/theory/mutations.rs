@@ -1,0 +1,146 @@
+//! The laws are sharp: a manifold with one wrong method breaks them, and says which.
+
+use orthoscope::error::Result;
+use orthoscope::rng::{Purpose, Stream};
+use orthoscope::theory::algebra::{Matrix, add_scaled, norm, sub};
+use orthoscope::theory::manifold::{AffineSubspace, Manifold, Sphere, Torus};
+
+use super::laws::{Subject, broken};
+
+type Map = fn(&dyn Manifold, &[f64]) -> Result<Vec<f64>>;
+
+/// Another manifold's methods, some of them wrong.
+struct Wrong<'a> {
+    inner: &'a dyn Manifold,
+    project: Map,
+    basis: fn(&dyn Manifold, &[f64]) -> Result<Matrix>,
+    reach: f64,
+}
+
+impl<'a> Wrong<'a> {
+    /// Right so far.
+    fn new(inner: &'a dyn Manifold) -> Self {
+        Self { inner, project: |m, y| m.project_point(y), basis: |m, x| m.tangent_basis(x), reach: inner.reach() }
+    }
+}
+
+impl Manifold for Wrong<'_> {
+    fn name(&self) -> String {
+        format!("wrong {}", self.inner.name())
+    }
+
+    fn ambient(&self) -> usize {
+        self.inner.ambient()
+    }
+
+    fn dimension(&self) -> usize {
+        self.inner.dimension()
+    }
+
+    fn project_point(&self, y: &[f64]) -> Result<Vec<f64>> {
+        (self.project)(self.inner, y)
+    }
+
+    fn tangent_basis(&self, x: &[f64]) -> Result<Matrix> {
+        (self.basis)(self.inner, x)
+    }
+
+    fn reach(&self) -> f64 {
+        self.reach
+    }
+
+    fn sample(&self, stream: &mut Stream) -> Vec<f64> {
+        self.inner.sample(stream)
+    }
+}
+
+fn sphere() -> Sphere {
+    Sphere::new(3, 2.0).unwrap()
+}
+
+/// Names of the laws that a sphere of radius 2 breaks after `change`, or an affine subspace where `is_affine`.
+fn laws_broken_by(change: impl Fn(&mut Wrong<'_>)) -> String {
+    let sphere = sphere();
+    let mut wrong = Wrong::new(&sphere);
+    change(&mut wrong);
+    let subject = Subject::new(&wrong, 2.0, &|x| norm(x) - 2.0);
+    broken(&subject, &mut Stream::new(3, Purpose::Test, 2, 0)).join("; ")
+}
+
+#[test]
+fn the_wrapper_alone_breaks_nothing() {
+    assert_eq!(laws_broken_by(|_| ()), "");
+}
+
+#[test]
+fn a_projection_that_scales_is_found() {
+    let found =
+        laws_broken_by(|wrong| wrong.project = |m, y| Ok(m.project_point(y)?.iter().map(|value| 1.001 * value).collect()));
+    for law in ["equation", "recovery", "jacobian"] {
+        assert!(found.contains(law), "{law}: {found}");
+    }
+}
+
+#[test]
+fn a_projection_to_the_farthest_point_is_found() {
+    let found = laws_broken_by(|wrong| wrong.project = |m, y| Ok(m.project_point(y)?.iter().map(|value| -value).collect()));
+    for law in ["idempotence", "nearest", "recovery", "contains"] {
+        assert!(found.contains(law), "{law}: {found}");
+    }
+}
+
+#[test]
+fn a_retraction_that_is_not_the_nearest_point_is_found() {
+    // On the sphere, and fixes it, but comes from the side.
+    let found = laws_broken_by(|wrong| {
+        wrong.project = |m, y| {
+            let excess = norm(y) - 2.0;
+            m.project_point(&add_scaled(y, 0.1 * excess, &[1.0, 0.0, 0.0]))
+        }
+    });
+    for law in ["residual", "nearest", "recovery", "jacobian"] {
+        assert!(found.contains(law), "{law}: {found}");
+    }
+    assert!(!found.contains("idempotence") && !found.contains("equation"), "{found}");
+}
+
+#[test]
+fn a_wrong_tangent_space_is_found() {
+    let found =
+        laws_broken_by(|wrong| wrong.basis = |_, _| Ok(Matrix::from_fn(3, 2, |row, column| f64::from(u8::from(row == column)))));
+    for law in ["residual", "reach", "jacobian"] {
+        assert!(found.contains(law), "{law}: {found}");
+    }
+    let found = laws_broken_by(|wrong| wrong.basis = |m, x| Ok(m.tangent_basis(x)?.scaled(1.01)));
+    assert!(found.contains("orthonormal"), "{found}");
+    let found = laws_broken_by(|wrong| wrong.basis = |m, x| m.normal_basis(x));
+    assert!(found.contains("extents"), "{found}");
+}
+
+#[test]
+fn an_overstated_reach_is_found() {
+    let found = laws_broken_by(|wrong| wrong.reach = 2.05);
+    assert!(found.starts_with("reach"), "{found}");
+    let found = laws_broken_by(|wrong| wrong.reach = -1.0);
+    assert!(found.contains("reach: -1"), "{found}");
+    // Within the torus, 1.3 of the reach is on the other side of the core circle: points do not come back.
+    let torus = Torus::new(2.0, 0.5).unwrap();
+    let wrong = Wrong { reach: 0.65, ..Wrong::new(&torus) };
+    let subject = Subject::new(&wrong, 2.0, &|x| (norm(&x[..2]) - 2.0).hypot(x[2]) - 0.5);
+    let found = broken(&subject, &mut Stream::new(5, Purpose::Test, 2, 0)).join("; ");
+    assert!(found.contains("reach") && found.contains("recovery"), "{found}");
+}
+
+#[test]
+fn an_oblique_projector_is_found() {
+    let mut stream = Stream::new(7, Purpose::Test, 2, 0);
+    let plane = AffineSubspace::new(&Matrix::from_fn(3, 2, |row, column| f64::from(u8::from(row == column))), &[0.0; 3]).unwrap();
+    // Along (1, 0, 1) instead of (0, 0, 1).
+    let wrong = Wrong { project: |_, y| Ok(vec![y[0] - y[2], y[1], 0.0]), ..Wrong::new(&plane) };
+    let found = broken(&Subject::new(&wrong, 1.0, &|x| x[2]), &mut stream).join("; ");
+    for law in ["residual", "nearest", "jacobian", "recovery"] {
+        assert!(found.contains(law), "{law}: {found}");
+    }
+    assert!(!found.contains("idempotence") && !found.contains("equation"), "{found}");
+    assert!(norm(&sub(&wrong.project_point(&[1.0, 2.0, 3.0]).unwrap(), &[-2.0, 2.0, 0.0])) < 1e-15);
+}
