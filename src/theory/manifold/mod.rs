@@ -3,9 +3,17 @@
 //! Points and vectors are slices of n values. Two different maps bear the name projection, so neither is called that:
 //! [`Manifold::project_point`] goes from the ambient space to D, [`Manifold::project_tangent`] from vectors at x to T_x D.
 
+mod gratings;
+mod grey_on_rgb;
+#[cfg(test)]
+mod image_laws;
+
 use super::algebra::{Matrix, complement, norm, sub};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
+
+pub use gratings::Gratings;
+pub use grey_on_rgb::{GreyOnRgb, grey_to_rgb, mean_of_channels};
 
 /// A smooth submanifold D of Rⁿ, d-dimensional, with its nearest-point projection π.
 pub trait Manifold: Send + Sync {
