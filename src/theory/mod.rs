@@ -10,6 +10,7 @@
 //! | [`derivative`] | Jacobians by central differences and by tangents of the tape; the penalties RCAE and C10 train with |
 //! | [`statistics`] | slopes, ranks, AUROC |
 //! | [`runner`] | runs claims on all cores, always to the same bits |
+//! | [`guide`] | how to add a manifold and a claim |
 //!
 //! Statements and proofs are in `paper/theory.md`, the map from claim to proof, code, test and figure in `paper/claims.md`.
 
@@ -18,6 +19,8 @@ pub mod claim;
 pub mod claims;
 pub mod derivative;
 pub mod figure;
+#[doc = include_str!("guide.md")]
+pub mod guide {}
 pub mod manifold;
 pub mod runner;
 pub mod statistics;
