@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn laws_hold_on_three_channels_and_among_many_points() {
-        let colour = GreyOnRgb::new(some(7, 9, 2, 0.25));
+        let colour = GreyOnRgb::new(std::sync::Arc::new(some(7, 9, 2, 0.25)));
         image_laws::hold(&colour, 3, &Near { samples: 10_000, step: 1e-5, jacobian: 1e-7 }).unwrap();
         image_laws::hold(&some(9, 8, 3, 0.1), 4, &Near { samples: 10_000, step: 1e-5, jacobian: 1e-7 }).unwrap();
         let error = colour.project_point(&[0.5; 189]).unwrap_err().to_string();

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{Manifold, check_vector};
 use crate::error::Result;
 use crate::rng::Stream;
@@ -11,14 +13,14 @@ const CHANNELS: usize = 3;
 ///
 /// x ↦ (x, x, x) multiplies every distance by √3. With m the mean over the channels, `‖y - (x, x, x)‖² = ‖y - (m, m, m)‖² +
 /// 3‖m - x‖²`, so the nearest point is that of m.
-#[derive(Clone, Debug)]
-pub struct GreyOnRgb<M> {
-    grey: M,
+#[derive(Clone)]
+pub struct GreyOnRgb {
+    grey: Arc<dyn Manifold>,
 }
 
-impl<M: Manifold> GreyOnRgb<M> {
+impl GreyOnRgb {
     /// The pictures of `grey` on three channels.
-    pub fn new(grey: M) -> Self {
+    pub fn new(grey: Arc<dyn Manifold>) -> Self {
         Self { grey }
     }
 }
@@ -33,7 +35,7 @@ pub fn mean_of_channels(y: &[f64]) -> Vec<f64> {
     y.chunks_exact(CHANNELS).map(|pixel| pixel.iter().sum::<f64>() / CHANNELS as f64).collect()
 }
 
-impl<M: Manifold> Manifold for GreyOnRgb<M> {
+impl Manifold for GreyOnRgb {
     fn name(&self) -> String {
         format!("{} on {CHANNELS} channels", self.grey.name())
     }

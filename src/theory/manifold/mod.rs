@@ -7,6 +7,7 @@ mod gratings;
 mod grey_on_rgb;
 #[cfg(test)]
 mod image_laws;
+mod rendered;
 
 use super::algebra::{Matrix, complement, norm, sub};
 use crate::error::{Error, Result};
@@ -14,6 +15,7 @@ use crate::rng::Stream;
 
 pub use gratings::Gratings;
 pub use grey_on_rgb::{GreyOnRgb, grey_to_rgb, mean_of_channels};
+pub use rendered::{Rendered, Shape};
 
 /// A smooth submanifold D of Rⁿ, d-dimensional, with its nearest-point projection π.
 pub trait Manifold: Send + Sync {
