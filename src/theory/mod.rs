@@ -9,6 +9,8 @@
 //! | [`algebra`] | small dense linear algebra in f64 |
 //! | [`derivative`] | Jacobians by central differences and by tangents of the tape; the penalties RCAE and C10 train with |
 //! | [`statistics`] | slopes, ranks, AUROC |
+//! | [`pictures`] | [`Pictures`](pictures::Pictures) of a manifold, corrupted as the paper does: batches and samples |
+//! | [`resemblance`] | [`Measures`](resemblance::Measures) of a map against the projection π |
 //! | [`runner`] | runs claims on all cores, always to the same bits |
 //! | [`guide`] | how to add a manifold and a claim |
 //!
@@ -22,5 +24,7 @@ pub mod figure;
 #[doc = include_str!("guide.md")]
 pub mod guide {}
 pub mod manifold;
+pub mod pictures;
+pub mod resemblance;
 pub mod runner;
 pub mod statistics;

@@ -2,6 +2,7 @@
 //! `paper/theory.md` and ends with its control.
 
 mod c2_least_contraction;
+pub mod c9_trained_autoencoder;
 
 use super::claim::Claim;
 use crate::error::{Error, Result};

@@ -1,0 +1,159 @@
+//! One training, and how nearly what came out is π.
+
+use std::sync::Arc;
+
+use crate::backend::Cpu;
+use crate::data::Batch;
+use crate::error::Result;
+use crate::model::{Architecture, Inference, Parameters};
+use crate::theory::pictures::{Layout, Pictures};
+use crate::theory::resemblance::{CorruptedSample, Measures};
+use crate::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
+
+/// Pictures that go through the network at once when it is measured.
+const AT_ONCE: usize = 64;
+/// A fully connected network sees `2 (y - ½)`: values from -1 to 1 rather than 0 to 1, with mean 0. A similarity of Rⁿ, so all
+/// ratios of lengths stay as they are, and gradient descent has no mean value to learn first.
+const SCALE: f32 = 2.0;
+
+/// Which network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// Fully connected, ELU, with these hidden layers; on grey pictures.
+    Mlp(Vec<usize>),
+    /// Model I or II of a base width; on RGB pictures.
+    Model {
+        /// 1 or 2.
+        number: u8,
+        /// w.
+        width: usize,
+    },
+}
+
+impl Network {
+    /// What it takes.
+    pub fn layout(&self) -> Layout {
+        match self {
+            Self::Mlp(_) => Layout::Grey,
+            Self::Model { .. } => Layout::Rgb,
+        }
+    }
+
+    /// The network for pictures of `side` x `side`.
+    ///
+    /// # Errors
+    /// As [`Architecture::validate`].
+    pub fn architecture(&self, side: usize) -> Result<Architecture> {
+        match self {
+            Self::Mlp(hidden) => Architecture::mlp(side * side, hidden),
+            Self::Model { number, width } => Architecture::autoencoder(*number, *width),
+        }
+    }
+}
+
+/// One training with the objective of Method §3, on fresh pictures in every step.
+#[derive(Clone)]
+pub struct Experiment {
+    /// What it is trained on, in the layout of the network.
+    pub pictures: Pictures,
+    /// The network f.
+    pub network: Network,
+    /// λ and ρ.
+    pub objective: ObjectiveConfig,
+    /// Steps, pictures per step, learning rate.
+    pub optimiser: OptimiserConfig,
+    /// Seed of the initial weights.
+    pub seed: u64,
+}
+
+impl Experiment {
+    /// The same network, weights and optimiser, but x̂ = x: a plain autoencoder.
+    #[must_use]
+    pub fn without_corruption(&self) -> Self {
+        Self { pictures: self.pictures.uncorrupted(), ..self.clone() }
+    }
+
+    /// Trains the network.
+    ///
+    /// # Errors
+    /// A recipe out of range; pictures that the network does not take; a loss that is not finite.
+    pub fn train(&self) -> Result<Trained> {
+        let backend = Cpu::new();
+        let recipe = Recipe {
+            architecture: self.network.architecture(self.pictures.side())?,
+            objective: self.objective.clone(),
+            optimiser: self.optimiser.clone(),
+            seed: self.seed,
+        };
+        let units = Units::of(self.pictures.layout());
+        let mut trainer = Trainer::new(&backend, recipe)?;
+        for step in 0..self.optimiser.steps as u32 {
+            trainer.advance(&units.batch(self.pictures.batch(step, self.optimiser.batch)?))?;
+        }
+        let parameters = Arc::new(trainer.weights().duplicate(&backend)?);
+        Ok(Trained { pictures: self.pictures.clone(), units, parameters, backend })
+    }
+}
+
+/// A trained network as a map of Rⁿ.
+pub struct Trained {
+    pictures: Pictures,
+    units: Units,
+    parameters: Arc<Parameters<Cpu>>,
+    backend: Cpu,
+}
+
+impl Trained {
+    /// f of each point `[n]`.
+    ///
+    /// # Errors
+    /// Points of another length; the device failed.
+    pub fn apply(&self, points: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+        let mut inference = Inference::new(&self.backend, Arc::clone(&self.parameters));
+        let mut images = Vec::with_capacity(points.len());
+        for some in points.chunks(AT_ONCE) {
+            let input: Vec<f32> = some.iter().flatten().map(|&value| self.units.of_pixel(value as f32)).collect();
+            let output = inference.run(self.pictures.shape(some.len())?, &input)?;
+            let pixels = output.iter().map(|&value| f64::from(self.units.to_pixel(value)));
+            images.extend(pixels.collect::<Vec<f64>>().chunks(output.len() / some.len()).map(<[f64]>::to_vec));
+        }
+        Ok(images)
+    }
+
+    /// How nearly it is π on `samples`.
+    ///
+    /// # Errors
+    /// As [`Measures::of`].
+    pub fn measures(&self, samples: &[CorruptedSample]) -> Result<Measures> {
+        Measures::of(self.pictures.manifold(), samples, |points| self.apply(points))
+    }
+}
+
+/// What a network sees of a pixel value v: `scale (v - middle)`.
+#[derive(Clone, Copy, Debug)]
+struct Units {
+    middle: f32,
+    scale: f32,
+}
+
+impl Units {
+    fn of(layout: Layout) -> Self {
+        match layout {
+            Layout::Grey => Self { middle: 0.5, scale: SCALE },
+            Layout::Rgb => Self { middle: 0.0, scale: 1.0 },
+        }
+    }
+
+    fn of_pixel(self, value: f32) -> f32 {
+        self.scale * (value - self.middle)
+    }
+
+    fn to_pixel(self, value: f32) -> f32 {
+        self.middle + value / self.scale
+    }
+
+    fn batch(self, mut batch: Batch) -> Batch {
+        batch.corrupted.iter_mut().chain(&mut batch.target).for_each(|value| *value = self.of_pixel(*value));
+        batch
+    }
+}

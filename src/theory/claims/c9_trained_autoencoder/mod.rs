@@ -1,0 +1,3 @@
+//! C9
+
+pub mod experiment;

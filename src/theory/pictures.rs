@@ -1,0 +1,174 @@
+//! Pictures of a known manifold with the paper's partial corruption (Method §2): training batches, and samples to measure a
+//! network on.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::manifold::{GreyOnRgb, Manifold, grey_to_rgb};
+use super::resemblance::CorruptedSample;
+use crate::data::corruption::{Corrupted, CorruptionConfig, Sources, corrupt};
+use crate::data::{Batch, Image};
+use crate::error::{Error, Result};
+use crate::rng::{Purpose, Stream};
+use crate::shape::Shape;
+
+/// Step number of [`Pictures::samples`], which no training reaches.
+const UNSEEN: u32 = u32::MAX;
+/// Normal pictures that the source "another image" takes its patches from.
+const OTHERS: u32 = 32;
+
+/// How a picture lies in Rⁿ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// A vector of n = H·W grey values, for a fully connected network. Corruption has colours, of which the mean over the
+    /// channels is taken.
+    Grey,
+    /// `[H, W, 3]`, n = 3·H·W, for a convolutional network. x has equal channels, x̂ need not.
+    Rgb,
+}
+
+/// Square pictures drawn from a manifold, corrupted or not; everything is a function of seed, step and slot.
+#[derive(Clone)]
+pub struct Pictures {
+    space: Arc<dyn Manifold>,
+    grey: Arc<dyn Manifold>,
+    side: usize,
+    layout: Layout,
+    corruption: Option<CorruptionConfig>,
+    others: Vec<Image>,
+    seed: u64,
+}
+
+impl Pictures {
+    /// Pictures of `grey`, whose points are `side` x `side` grey values; without `corruption` x̂ = x.
+    ///
+    /// # Errors
+    /// A manifold of another number of values; a bad corruption config.
+    pub fn new(
+        grey: Arc<dyn Manifold>,
+        side: usize,
+        layout: Layout,
+        corruption: Option<CorruptionConfig>,
+        seed: u64,
+    ) -> Result<Self> {
+        if side.checked_mul(side) != Some(grey.ambient()) {
+            let (name, n) = (grey.name(), grey.ambient());
+            return Err(Error::argument(format!("{name}: {n} values are no picture of {side}x{side}")));
+        }
+        corruption.as_ref().map_or(Ok(()), CorruptionConfig::validate)?;
+        let space: Arc<dyn Manifold> = match layout {
+            Layout::Grey => Arc::clone(&grey),
+            Layout::Rgb => Arc::new(GreyOnRgb::new(Arc::clone(&grey))),
+        };
+        let mut own = Self { space, grey, side, layout, corruption, others: vec![], seed };
+        own.others = (0..OTHERS).map(|slot| own.normal(UNSEEN - 1, slot)).collect::<Result<_>>()?;
+        Ok(own)
+    }
+
+    /// The same pictures, not corrupted: what a plain autoencoder is trained on.
+    #[must_use]
+    pub fn uncorrupted(&self) -> Self {
+        Self { corruption: None, ..self.clone() }
+    }
+
+    /// D in the layout of the points.
+    pub fn manifold(&self) -> &dyn Manifold {
+        &*self.space
+    }
+
+    /// Rows and columns.
+    pub fn side(&self) -> usize {
+        self.side
+    }
+
+    /// How points lie in Rⁿ.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Shape of `count` pictures as a network takes them.
+    ///
+    /// # Errors
+    /// A shape too large.
+    pub fn shape(&self, count: usize) -> Result<Shape> {
+        match self.layout {
+            Layout::Grey => Shape::new(&[count, self.side * self.side]),
+            Layout::Rgb => Shape::new(&[count, self.side, self.side, 3]),
+        }
+    }
+
+    /// The training batch of `step`: fresh pictures, none of them seen before.
+    ///
+    /// # Errors
+    /// A shape too large.
+    pub fn batch(&self, step: u32, count: usize) -> Result<Batch> {
+        let pairs = self.pairs(step, count)?;
+        let joined = |part: fn(&Corrupted) -> &[f32]| pairs.iter().map(|(_, c)| part(c)).collect::<Vec<_>>().concat();
+        let images: Vec<f32> = pairs.iter().flat_map(|(x, _)| x.pixels.iter().copied()).collect();
+        let region_shape = match self.layout {
+            Layout::Grey => self.shape(count)?,
+            Layout::Rgb => Shape::new(&[count, self.side, self.side, 1])?,
+        };
+        Ok(Batch {
+            image_shape: self.shape(count)?,
+            region_shape,
+            corrupted: self.laid_out(&joined(|corrupted| &corrupted.image.pixels)),
+            target: self.laid_out(&images),
+            region: joined(|corrupted| &corrupted.region.values),
+        })
+    }
+
+    /// Samples that no batch holds. x is rounded to f32, so that x̂ = x to the bit off the region.
+    ///
+    /// # Errors
+    /// A shape too large.
+    pub fn samples(&self, count: usize) -> Result<Vec<CorruptedSample>> {
+        let sample = |(x, corrupted): &(Image, Corrupted)| {
+            let wide = |values: &[f32]| self.laid_out(values).into_iter().map(f64::from).collect();
+            let inside: Vec<bool> = corrupted.region.values.iter().map(|&m| m > 0.0).collect();
+            let channels = self.space.ambient() / inside.len();
+            CorruptedSample {
+                target: wide(&x.pixels),
+                corrupted: wide(&corrupted.image.pixels),
+                region: inside.into_iter().flat_map(|inside| std::iter::repeat_n(inside, channels)).collect(),
+            }
+        };
+        Ok(self.pairs(UNSEEN, count)?.iter().map(sample).collect())
+    }
+
+    /// x with its corruption.
+    fn pairs(&self, step: u32, count: usize) -> Result<Vec<(Image, Corrupted)>> {
+        let pair = |slot: u32| {
+            let x = self.normal(step, slot)?;
+            let config = self.corruption.clone().unwrap_or_else(nothing);
+            let sources = Sources { textures: &[], images: &self.others };
+            let corrupted = corrupt(&config, self.seed, step, slot, &x, &sources)?;
+            Ok((x, corrupted))
+        };
+        (0..count as u32).into_par_iter().map(pair).collect()
+    }
+
+    /// x as RGB.
+    fn normal(&self, step: u32, slot: u32) -> Result<Image> {
+        let mut stream = Stream::new(self.seed, Purpose::Batch, step, slot);
+        let pixels = grey_to_rgb(&self.grey.sample(&mut stream)).into_iter().map(|value| value as f32).collect();
+        Image::new(self.side, self.side, pixels)
+    }
+
+    /// RGB pixels in the layout of the points.
+    fn laid_out(&self, pixels: &[f32]) -> Vec<f32> {
+        match self.layout {
+            Layout::Rgb => pixels.to_vec(),
+            // In f64, where the mean of three equal values is that value.
+            Layout::Grey => {
+                pixels.chunks_exact(3).map(|rgb| (rgb.iter().copied().map(f64::from).sum::<f64>() / 3.0) as f32).collect()
+            }
+        }
+    }
+}
+
+/// A corruption without a patch.
+fn nothing() -> CorruptionConfig {
+    CorruptionConfig { patches: crate::data::corruption::Patches { min: 0, max: 0 }, ..CorruptionConfig::default() }
+}
