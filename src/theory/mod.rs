@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`manifold`] | [`Manifold`](manifold::Manifold): nearest point, tangent space, reach; one file a manifold |
+//! | [`transition_set`] | discrete textures: sequences that a transition graph allows, and the nearest of them |
 //! | [`claims`] | C1 to C11, one file each: what is predicted, how it is measured, the control that must fail |
 //! | [`claim`] | what a claim is made of: [`Claim`](claim::Claim), [`Row`](claim::Row), [`Control`](claim::Control) |
 //! | [`figure`] | charts and pictures as data, drawn by `report` |
@@ -28,3 +29,4 @@ pub mod pictures;
 pub mod resemblance;
 pub mod runner;
 pub mod statistics;
+pub mod transition_set;

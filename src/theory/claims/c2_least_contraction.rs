@@ -1,18 +1,33 @@
 //! **C2, least contraction.** If f is C¹ and fixes D pointwise, then on D
 //!
 //! ```text
-//! ‖J_f(x)‖_F² = d + ‖J_f(x) P_N‖_F² ≥ d,   with equality iff J_f(x) = P_T.
+//! ‖J_f(x)‖_F² = d + ‖J_f(x) P_N‖_F² = d + ‖J_f(x) - P_T‖_F² ≥ d,   with equality iff J_f(x) = P_T.
 //! ```
 //!
-//! Because f(γ(t)) = γ(t) along every curve in D, J_f P_T = P_T, and P_T, P_N are orthogonal. So π has the least RCAE penalty
-//! among all maps that reproduce D. For matrices: W² = W of rank m has ‖W‖_F² ≥ m, with equality iff W = Wᵀ.
+//! Because f(γ(t)) = γ(t) along every curve in D, J_f P_T = P_T, so J_f = P_T + J_f P_N, and the two parts are orthogonal. So π has
+//! the least RCAE penalty among all maps that reproduce D, and f = π + o(distance) for every other minimiser f.
+//! For matrices: W² = W of rank m has tr W² = m, therefore
+//!
+//! ```text
+//! ‖W‖_F² = m + ½‖W - Wᵀ‖_F² ≥ m,   with equality iff W = Wᵀ.
+//! ```
+//!
+//! Measured on random oblique projectors A(BᵀA)⁻¹Bᵀ, and by central differences on maps that fix a sphere, a torus, an ellipse:
+//! π, π after a tilt that vanishes on D, radial maps. Control: the oblique projectors and tilted maps themselves where equality is
+//! claimed; a map that shrinks D where the bound is.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::{Matrix, dot, orthonormal_basis, solve};
+use crate::theory::algebra::{Matrix, add_scaled, dot, norm, orthonormal_basis, solve, sub};
 use crate::theory::claim::{Claim, Evidence, Row, Setting};
+use crate::theory::derivative::central_differences;
+use crate::theory::manifold::{Ellipse, Manifold, Sphere, Torus};
+use crate::theory::statistics::log_log_slope;
 
 const NUMBER: u32 = 2;
+/// Of central differences: their error is near 1e-10 for curvatures of order 1.
+const STEP: f64 = 1e-5;
+const SHRINKING: &str = "0.9 π, which does not fix D";
 
 /// See the [module](self).
 pub struct LeastContraction;
@@ -27,19 +42,49 @@ impl Claim for LeastContraction {
     }
 
     fn statement(&self) -> &'static str {
-        "TODO"
+        "If f is continuously differentiable and fixes every point of D, then ‖J_f(x)‖_F² = d + ‖J_f(x) P_N‖_F² at x in D, which is at \
+         least d, with equality if and only if J_f(x) = P_T. So the nearest-point projection π has the least contraction penalty \
+         of all maps that reproduce D, and every other map with that penalty agrees with π to first order. An idempotent matrix W \
+         of rank m has ‖W‖_F² = m + ½‖W - Wᵀ‖_F², at least m, with equality if and only if it is symmetric. Control: oblique \
+         projectors and maps that tilt the normal direction fail the equality; a map that shrinks D falls below the bound."
     }
 
     fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        let mut stream = setting.stream(NUMBER, 0);
-        let (n, m) = (12, 3);
-        let orthogonal = orthogonal_projector(&mut stream, n, m);
-        let oblique = oblique_projector(&mut stream, n, m);
-        let square = |w: &Matrix| dot(w.values(), w.values());
-        let because = "rounding of n² products";
-        let row = Row::equal("‖W‖_F² of the orthogonal projector of rank m", m as f64, square(&orthogonal), 1e-10, because);
-        Ok(Evidence { rows: vec![row.control("oblique projector", square(&oblique))], figures: vec![] })
+        let mut rows = matrices(&mut setting.stream(NUMBER, 0), setting.pick(200, 2000))?;
+        rows.extend(maps(&mut setting.stream(NUMBER, 1), setting.pick(10, 100))?);
+        rows.push(first_order(&mut setting.stream(NUMBER, 2))?);
+        Ok(Evidence { rows, figures: vec![] })
     }
+}
+
+/// Idempotent matrices of rank 3 on R¹².
+fn matrices(stream: &mut Stream, count: usize) -> Result<Vec<Row>> {
+    let (n, m) = (12, 3);
+    let excess = |w: &Matrix| dot(w.values(), w.values()) - m as f64;
+    let asymmetry = |w: &Matrix| 0.5 * w.minus(&w.transposed()).frobenius().powi(2);
+    let identity = |w: &Matrix| (excess(w) - asymmetry(w)).abs() / (1.0 + excess(w));
+    let orthogonal = orthogonal_projector(stream, n, m);
+    let (mut least, mut worst) = (f64::INFINITY, 0.0_f64);
+    for _ in 0..count {
+        let oblique = oblique_projector(stream, n, m)?;
+        least = least.min(excess(&oblique));
+        worst = worst.max(identity(&oblique));
+    }
+    let shrunk = orthogonal.scaled(0.9);
+    let equality = Row::equal("‖W‖_F² - m, orthogonal projector", 0.0, excess(&orthogonal), 1e-10, "rounding of n² products");
+    let bound = Row::at_least("least ‖W‖_F² - m of random oblique projectors", 0.0, least, 0.0, "far from equality at random");
+    let identity_row = Row::equal(
+        "‖W‖_F² - m - ½‖W-Wᵀ‖_F² of random oblique projectors, relative",
+        0.0,
+        worst,
+        1e-9,
+        "rounding, magnified by how close BᵀA is to singular",
+    );
+    Ok(vec![
+        equality.control("oblique projector closest to it", least),
+        bound.control("0.9 W, not idempotent", excess(&shrunk)),
+        identity_row.control("0.9 W, not idempotent", identity(&shrunk)),
+    ])
 }
 
 /// `Q Qᵀ` for the span of m random vectors.
@@ -49,12 +94,130 @@ fn orthogonal_projector(stream: &mut Stream, n: usize, m: usize) -> Matrix {
 }
 
 /// `A (Bᵀ A)⁻¹ Bᵀ`: onto the span of A, along the orthogonal complement of the span of B. Idempotent, but not symmetric.
-fn oblique_projector(stream: &mut Stream, n: usize, m: usize) -> Matrix {
+fn oblique_projector(stream: &mut Stream, n: usize, m: usize) -> Result<Matrix> {
     let (a, b) = (normal_matrix(stream, n, m), normal_matrix(stream, n, m));
     let bt = b.transposed();
-    solve(&bt.times(&a), &bt).map_or_else(|| Matrix::zeros(n, n), |inner| a.times(&inner))
+    let inner = solve(&bt.times(&a), &bt).ok_or_else(|| Error::argument("a random oblique projector does not exist"))?;
+    Ok(a.times(&inner))
 }
 
 fn normal_matrix(stream: &mut Stream, rows: usize, columns: usize) -> Matrix {
     Matrix::from_fn(rows, columns, |_, _| stream.normal())
+}
+
+type Map<'a> = Box<dyn Fn(&[f64]) -> Result<Vec<f64>> + 'a>;
+
+/// `π(y + ‖w‖^order A w)` with `w = y - π(y)`: fixes D, is idempotent, and not π. Its Jacobian on D is `P_T + P_T A P_N` for the
+/// order 0, and `P_T` for higher ones.
+fn tilted<'a>(manifold: &'a dyn Manifold, tilt: &'a Matrix, order: i32) -> Map<'a> {
+    Box::new(move |y| {
+        let w = sub(y, &manifold.project_point(y)?);
+        manifold.project_point(&add_scaled(y, norm(&w).powi(order), &tilt.apply(&w)))
+    })
+}
+
+/// What the theorem says of the Jacobian at one point.
+struct Contraction {
+    /// `‖J‖_F² - d`.
+    excess: f64,
+    /// `‖J P_N‖_F²`.
+    normal: f64,
+    /// `‖J - P_T‖_F²`.
+    from_tangent: f64,
+}
+
+impl Contraction {
+    fn at(manifold: &dyn Manifold, x: &[f64], map: impl Fn(&[f64]) -> Result<Vec<f64>>) -> Result<Self> {
+        let j = central_differences(x, STEP, map)?;
+        let basis = manifold.tangent_basis(x)?;
+        let square = |matrix: &Matrix| matrix.frobenius().powi(2);
+        Ok(Self {
+            excess: square(&j) - manifold.dimension() as f64,
+            normal: square(&j.times(&manifold.normal_basis(x)?)),
+            from_tangent: square(&j.minus(&basis.times(&basis.transposed()))),
+        })
+    }
+
+    fn discrepancy(&self) -> f64 {
+        (self.excess - self.normal).abs().max((self.excess - self.from_tangent).abs())
+    }
+}
+
+/// The largest and least of what was seen of one kind of map.
+struct Seen {
+    discrepancy: f64,
+    least: f64,
+    largest: f64,
+}
+
+impl Seen {
+    fn new() -> Self {
+        Self { discrepancy: 0.0, least: f64::INFINITY, largest: 0.0 }
+    }
+
+    fn add(&mut self, at: &Contraction) {
+        self.discrepancy = self.discrepancy.max(at.discrepancy());
+        self.least = self.least.min(at.excess);
+        self.largest = self.largest.max(at.excess.abs());
+    }
+}
+
+fn maps(stream: &mut Stream, points: usize) -> Result<Vec<Row>> {
+    let (sphere, torus, ellipse) = (Sphere::new(5, 1.5)?, Torus::new(2.0, 0.7)?, Ellipse::new(2.0, 0.8)?);
+    let manifolds: [&dyn Manifold; 3] = [&sphere, &torus, &ellipse];
+    let [mut nearest, mut others, mut shrinking] = [Seen::new(), Seen::new(), Seen::new()];
+    for manifold in manifolds {
+        let tilt = normal_matrix(stream, manifold.ambient(), manifold.ambient()).scaled(0.5);
+        for _ in 0..points {
+            let x = manifold.sample(stream);
+            nearest.add(&Contraction::at(manifold, &x, |y| manifold.project_point(y))?);
+            others.add(&Contraction::at(manifold, &x, tilted(manifold, &tilt, 0))?);
+            let shrink = |y: &[f64]| Ok(manifold.project_point(y)?.iter().map(|value| 0.9 * value).collect());
+            shrinking.add(&Contraction::at(manifold, &x, shrink)?);
+        }
+    }
+    for _ in 0..points {
+        others.add(&Contraction::at(&sphere, &sphere.sample(stream), |y| Ok(stretched(sphere.radius(), y)))?);
+        others.add(&Contraction::at(&ellipse, &ellipse.sample(stream), |y| Ok(radial(2.0, 0.8, y)))?);
+    }
+    let error = "central differences with the step 1e-5 err by 1e-10, times the size of J";
+    let worst = nearest.discrepancy.max(others.discrepancy);
+    Ok(vec![
+        Row::equal("‖J_f‖_F² - d, f = π", 0.0, nearest.largest, 1e-7, error).control("tilted and radial maps", others.largest),
+        Row::equal("‖J_f‖_F² - d against ‖J_f P_N‖_F² and ‖J_f - P_T‖_F²", 0.0, worst, 1e-7, error)
+            .control(SHRINKING, shrinking.discrepancy),
+        Row::at_least("least ‖J_f‖_F² - d of all maps", 0.0, nearest.least.min(others.least), 1e-7, error)
+            .control(SHRINKING, shrinking.least),
+    ])
+}
+
+/// Moves y halfway to the sphere of this radius: fixes the sphere, is not idempotent, `J = P_T + ½P_N` there.
+fn stretched(radius: f64, y: &[f64]) -> Vec<f64> {
+    let length = norm(y);
+    y.iter().map(|value| value * 0.5 * (1.0 + radius / length)).collect()
+}
+
+/// Along the ray to the centre onto the ellipse with these half-axes: idempotent, but not orthogonal.
+fn radial(a: f64, b: f64, y: &[f64]) -> Vec<f64> {
+    let scale = (y[0] / a).hypot(y[1] / b);
+    y.iter().map(|value| value / scale).collect()
+}
+
+/// A map with the least penalty differs from π by O(t²) at the distance t; one with a larger penalty by O(t).
+fn first_order(stream: &mut Stream) -> Result<Row> {
+    let torus = Torus::new(2.0, 0.7)?;
+    let tilt = normal_matrix(stream, 3, 3);
+    let x = torus.sample(stream);
+    let normal = torus.normal_basis(&x)?.column(0);
+    let slope = |order: i32| {
+        let map = tilted(&torus, &tilt, order);
+        let difference = |t: f64| -> Result<(f64, f64)> {
+            let y = add_scaled(&x, t, &normal);
+            Ok((t, norm(&sub(&map(&y)?, &torus.project_point(&y)?))))
+        };
+        log_log_slope(&[0.04, 0.02, 0.01, 0.005].map(difference).into_iter().collect::<Result<Vec<_>>>()?)
+    };
+    let because = "terms of the next order, 1 % at these distances";
+    let row = Row::equal("slope of ‖f - π‖ in the distance, J_f = P_T on D", 2.0, slope(1)?, 0.1, because);
+    Ok(row.control("tilted map, J_f ≠ P_T", slope(0)?))
 }

@@ -3,14 +3,18 @@
 
 mod c2_least_contraction;
 pub mod c9_trained_autoencoder;
+mod c6_partial_corruption;
+mod c8_discrete_textures;
 
 use super::claim::Claim;
 use crate::error::{Error, Result};
 
 pub use c2_least_contraction::LeastContraction;
+pub use c6_partial_corruption::PartialCorruption;
+pub use c8_discrete_textures::DiscreteTextures;
 
 /// Every claim, in order.
-pub const ALL: [&dyn Claim; 1] = [&LeastContraction];
+pub const ALL: [&dyn Claim; 3] = [&LeastContraction, &PartialCorruption, &DiscreteTextures];
 
 /// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.
 ///

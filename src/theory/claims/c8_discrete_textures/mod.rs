@@ -1,0 +1,141 @@
+//! **C8, discrete textures.** D = the sequences of N letters that a finite transition graph allows, a power m of which is full:
+//! any state reaches any state in m steps. Letters have gap δ and diameter Δ. Let x̂ = x off a segment S, z = π(x̂) (exact, by
+//! Viterbi) and B the m cells on either side of S. Then, whatever N, |S| and x̂ on S,
+//!
+//! ```text
+//! ‖(z-x) off S∪B‖² ≤ ‖(z-x) off S‖² ≤ 2(m-1)Δ² ≤ 2mΔ².
+//! ```
+//!
+//! Proof. Let y be z on S, x outside S and the m-1 cells on either side of it, and on these cells a path of the graph: from the
+//! last kept letter to the first of S there are m steps, so one exists. (Where fewer than m-1 cells are left up to an end, y = z
+//! on them.) y is in D and equals z on S, so ‖z-x̂‖ ≤ ‖y-x̂‖ says ‖(z-x) off S‖² ≤ ‖(y-x) off S‖² ≤ 2(m-1)Δ². ∎
+//!
+//! So at most 2(m-1)(Δ/δ)² letters change off S, the changed fraction falls like 1/N, and the constant cannot be improved: the
+//! sequences of 0 and 1 without two neighbouring 1s (m = 2, Δ = 1) attain 2.
+//!
+//! Measured on random graphs with random letters in R³, the segment replaced by another allowed sequence, by noise or by values
+//! far outside; N from 64 to 4096. Control: a strictly periodic pattern has no such m, and a segment in another phase that is
+//! longer than half of the sequence turns the phase of all the rest.
+
+mod growth;
+mod restored;
+
+use crate::error::Result;
+use crate::rng::Stream;
+use crate::theory::algebra::{norm, sub};
+use crate::theory::claim::{Claim, Evidence, Row, Setting};
+use crate::theory::statistics::mean;
+use crate::theory::transition_set::TransitionSet;
+
+use growth::{Growth, Windows};
+use restored::{Replacement, Restored, STATES, Worlds};
+
+const NUMBER: u32 = 8;
+const PERIODIC: &str = "strictly periodic pattern";
+
+/// See the [module](self).
+pub struct DiscreteTextures;
+
+impl Claim for DiscreteTextures {
+    fn id(&self) -> &'static str {
+        "C8"
+    }
+
+    fn title(&self) -> &'static str {
+        "Discrete textures"
+    }
+
+    fn statement(&self) -> &'static str {
+        "Let D be the sequences of N letters (diameter Δ) that a finite transition graph allows, where any state reaches any state \
+         in m steps. If x̂ equals x in D off a segment S and z = π(x̂) is the nearest sequence of D, then \
+         ‖(z-x) off S‖² ≤ 2(m-1)Δ², whatever N, S and the content of S; so also ‖(z-x) off S∪B‖² ≤ 2mΔ² with B the m cells on \
+         either side of S. The constant is attained for m = 2. The preserved fraction tends to 1 like 1 - O(1/N), and the \
+         probability that z = x off S, and off S∪B, does not depend on N. Viterbi's z is nearest, as enumeration confirms. Control: a strictly \
+         periodic pattern, which has no such m, changes everywhere when a segment longer than half of it is in another phase."
+    }
+
+    fn measure(&self, setting: &Setting) -> Result<Evidence> {
+        let worlds = Worlds::sample(&mut setting.stream(NUMBER, 0), setting.pick(8, 24))?;
+        let mut rows = vec![nearest(&worlds, &mut setting.stream(NUMBER, 1))?];
+        rows.extend(bounds(&worlds, &mut setting.stream(NUMBER, 2), setting.pick(600, 6000))?);
+        rows.push(attained()?);
+        let growth = Growth::measure(&worlds, &mut setting.stream(NUMBER, 3), setting.pick(240, 1800))?;
+        rows.extend(growth.rows(setting.pick(0.15, 0.06))?);
+        let windows = Windows::measure(&worlds, &mut setting.stream(NUMBER, 4), setting.pick(240, 1200))?;
+        rows.extend(windows.rows());
+        Ok(Evidence { rows, figures: vec![windows.profile(), windows.figure(), growth.figure()] })
+    }
+}
+
+/// Viterbi against enumeration of all sequences of seven letters.
+fn nearest(worlds: &Worlds, stream: &mut Stream) -> Result<Row> {
+    let (mut worst, mut greedy_excess) = (0.0_f64, vec![]);
+    for (set, _) in &worlds.textures {
+        let all = every_sequence(set, 7);
+        for _ in 0..10 {
+            let y: Vec<f64> = (0..7 * set.width()).map(|_| stream.normal()).collect();
+            let distance = |sequence: &[usize]| norm(&sub(&set.values(sequence), &y));
+            let least = all.iter().map(|sequence| distance(sequence)).fold(f64::INFINITY, f64::min);
+            let viterbi = set.project_point(&y)?;
+            worst = worst.max(if set.allows(&viterbi) { (distance(&viterbi) - least).abs() } else { f64::INFINITY });
+            let greedy = (1..7).try_fold(set.project_point(&y[..set.width()])?, |walk, cell| {
+                let next = set.successors(walk[cell - 1]).iter().copied();
+                let cost = |state: usize| norm(&sub(set.letter(state), &y[cell * set.width()..(cell + 1) * set.width()]));
+                next.min_by(|&a, &b| cost(a).total_cmp(&cost(b))).map(|state| [walk, vec![state]].concat())
+            });
+            greedy_excess.push(greedy.map_or(f64::NAN, |walk| distance(&walk) - least));
+        }
+    }
+    let row = Row::equal("‖y-z‖ above the least of all sequences, N = 7", 0.0, worst, 1e-12, "rounding of sums of 21 squares");
+    Ok(row.control("nearest letter among the allowed ones, one after the other", mean(&greedy_excess)))
+}
+
+fn every_sequence(set: &TransitionSet, length: usize) -> Vec<Vec<usize>> {
+    let mut all: Vec<Vec<usize>> = (0..set.states()).map(|state| vec![state]).collect();
+    for cell in 1..length {
+        let longer = |walk: &Vec<usize>| {
+            let walk = walk.clone();
+            set.successors(walk[cell - 1]).iter().map(move |&next| [walk.clone(), vec![next]].concat()).collect::<Vec<_>>()
+        };
+        all = all.iter().flat_map(longer).collect();
+    }
+    all
+}
+
+/// The bound at random N, S and content of S.
+fn bounds(worlds: &Worlds, stream: &mut Stream, trials: usize) -> Result<[Row; 2]> {
+    let (mut off_segment, mut off_both) = (0.0_f64, 0.0_f64);
+    for trial in 0..trials {
+        let (set, m) = &worlds.textures[trial % worlds.textures.len()];
+        let length = stream.between(40, 300) as usize;
+        let start = stream.below(length as u32) as usize;
+        let segment = start..start + 1 + stream.below((length - start) as u32) as usize;
+        let how = [Replacement::Foreign, Replacement::Noise, Replacement::Far][stream.below(3) as usize];
+        let restored = Restored::sample(set, length, segment, how, stream)?;
+        let square = set.diameter().powi(2);
+        off_segment = off_segment.max(restored.change_beyond(0) / (2.0 * (*m as f64 - 1.0) * square));
+        off_both = off_both.max(restored.change_beyond(*m) / (2.0 * *m as f64 * square));
+    }
+    // The largest m that a graph with this number of states can have.
+    let m = (STATES - 1).pow(2) + 1;
+    let set = &worlds.periodic[0];
+    let restored = Restored::sample(set, 4096, 0..2458, Replacement::Foreign, stream)?;
+    let control = restored.change_beyond(m) / (2.0 * m as f64 * set.diameter().powi(2));
+    let because = "an inequality, but for rounding";
+    Ok([
+        Row::at_most("largest ‖(z-x) off S‖² / 2(m-1)Δ²", 1.0, off_segment, 1e-12, because).control(PERIODIC, control),
+        Row::at_most("largest ‖(z-x) off S∪B‖² / 2mΔ²", 1.0, off_both, 1e-12, because).control(PERIODIC, control),
+    ])
+}
+
+/// 0s and 1s: a 1 forced between two 1s makes both of them 0 if 1s may not be neighbours.
+fn attained() -> Result<Row> {
+    let change = |successors: [Vec<usize>; 2]| -> Result<f64> {
+        let set = TransitionSet::new(vec![vec![0.0], vec![1.0]], successors.to_vec())?;
+        let x = (0..65).map(|cell| cell % 2).collect();
+        Ok(Restored::new(&set, x, 32..33, &[5.0])?.change_beyond(0))
+    };
+    let row =
+        Row::equal("‖(z-x) off S‖² where no two 1s are neighbours", 2.0, change([vec![0, 1], vec![0]])?, 0.0, "whole numbers");
+    Ok(row.control("all sequences of 0 and 1 (m = 1)", change([vec![0, 1], vec![0, 1]])?))
+}

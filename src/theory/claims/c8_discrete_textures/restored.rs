@@ -1,0 +1,126 @@
+//! Random textures, and what the nearest allowed sequence makes of a corrupted one.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::rng::Stream;
+use crate::theory::algebra::{dot, sub};
+use crate::theory::transition_set::TransitionSet;
+
+/// Random choices that are made at most until one fits; a few dozen are enough.
+const TRIES: usize = 10_000;
+
+/// States of every graph.
+pub(super) const STATES: usize = 6;
+
+/// Random textures and as many periodic patterns.
+pub(super) struct Worlds {
+    pub(super) textures: Vec<(TransitionSet, usize)>,
+    pub(super) periodic: Vec<TransitionSet>,
+}
+
+impl Worlds {
+    pub(super) fn sample(stream: &mut Stream, count: usize) -> Result<Self> {
+        let textures = (0..count).map(|_| texture(stream)).collect::<Result<_>>()?;
+        let periodic = (0..count).map(|_| TransitionSet::periodic(letters(stream)?)).collect::<Result<_>>()?;
+        Ok(Self { textures, periodic })
+    }
+}
+
+/// Letters in R³ with δ ≥ Δ/3, so that the bound on the number of changed letters says something.
+fn letters(stream: &mut Stream) -> Result<Vec<Vec<f64>>> {
+    for _ in 0..TRIES {
+        let letters: Vec<Vec<f64>> = (0..STATES).map(|_| (0..3).map(|_| stream.normal()).collect()).collect();
+        let set = TransitionSet::periodic(letters.clone())?;
+        if set.gap() >= set.diameter() / 3.0 {
+            return Ok(letters);
+        }
+    }
+    Err(Error::argument("no random letters are far enough apart"))
+}
+
+/// A graph with two successors a state whose m is at least 3, with its m: short of trivial, but far from periodic.
+fn texture(stream: &mut Stream) -> Result<(TransitionSet, usize)> {
+    let letters = letters(stream)?;
+    for _ in 0..TRIES {
+        let pick = |stream: &mut Stream| {
+            let first = stream.below(STATES as u32) as usize;
+            vec![first, (first + 1 + stream.below(STATES as u32 - 1) as usize) % STATES]
+        };
+        let successors = (0..STATES).map(|_| pick(stream)).collect();
+        let set = TransitionSet::new(letters.clone(), successors)?;
+        if let Some(m) = set.mixing_length().filter(|m| (3..=8).contains(m)) {
+            return Ok((set, m));
+        }
+    }
+    Err(Error::argument("no random graph has a full power from 3 to 8"))
+}
+
+/// What replaces a segment.
+#[derive(Clone, Copy)]
+pub(super) enum Replacement {
+    /// Part of another allowed sequence; the next phase of a periodic pattern.
+    Foreign,
+    Noise,
+    /// Values ten times as large as letters.
+    Far,
+}
+
+/// A normal sequence, and the nearest one to its copy that is corrupted on `segment`.
+pub(super) struct Restored<'a> {
+    set: &'a TransitionSet,
+    pub(super) x: Vec<usize>,
+    pub(super) z: Vec<usize>,
+    pub(super) segment: Range<usize>,
+}
+
+impl<'a> Restored<'a> {
+    pub(super) fn new(set: &'a TransitionSet, x: Vec<usize>, segment: Range<usize>, replacement: &[f64]) -> Result<Self> {
+        let mut corrupted = set.values(&x);
+        let width = set.width();
+        corrupted[segment.start * width..segment.end * width].copy_from_slice(replacement);
+        let z = set.project_point(&corrupted)?;
+        Ok(Self { set, x, z, segment })
+    }
+
+    pub(super) fn sample(
+        set: &'a TransitionSet,
+        length: usize,
+        segment: Range<usize>,
+        how: Replacement,
+        stream: &mut Stream,
+    ) -> Result<Self> {
+        let x = set.sample(length, stream);
+        let replacement = replacement(set, &x[segment.clone()], how, stream);
+        Self::new(set, x, segment, &replacement)
+    }
+
+    /// `‖(z-x) off S∪B‖²`, B `margin` cells on either side.
+    pub(super) fn change_beyond(&self, margin: usize) -> f64 {
+        let near = self.segment.start.saturating_sub(margin)..self.segment.end + margin;
+        let change = |cell: usize| {
+            let change = sub(self.set.letter(self.z[cell]), self.set.letter(self.x[cell]));
+            dot(&change, &change)
+        };
+        (0..self.x.len()).filter(|cell| !near.contains(cell)).map(change).sum()
+    }
+
+    /// How much of what is off S is as before.
+    pub(super) fn preserved(&self) -> f64 {
+        let off: Vec<usize> = (0..self.x.len()).filter(|cell| !self.segment.contains(cell)).collect();
+        off.iter().filter(|&&cell| self.x[cell] == self.z[cell]).count() as f64 / off.len() as f64
+    }
+}
+
+/// The values that replace the letters x.
+pub(super) fn replacement(set: &TransitionSet, x: &[usize], how: Replacement, stream: &mut Stream) -> Vec<f64> {
+    let scale = match how {
+        Replacement::Foreign if set.mixing_length().is_none() => {
+            return set.values(&x.iter().map(|state| (state + 1) % set.states()).collect::<Vec<_>>());
+        }
+        Replacement::Foreign => return set.values(&set.sample(x.len(), stream)),
+        Replacement::Noise => 1.0,
+        Replacement::Far => 10.0,
+    };
+    (0..x.len() * set.width()).map(|_| scale * stream.normal()).collect()
+}
