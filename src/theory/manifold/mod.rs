@@ -3,6 +3,20 @@
 //! Points and vectors are slices of n values. Two different maps bear the name projection, so neither is called that:
 //! [`Manifold::project_point`] goes from the ambient space to D, [`Manifold::project_tangent`] from vectors at x to T_x D.
 
+mod affine_subspace;
+mod check;
+mod circle_product;
+mod ellipse;
+mod root;
+mod sphere;
+mod torus;
+
+pub use affine_subspace::AffineSubspace;
+pub use circle_product::CircleProduct;
+pub use ellipse::Ellipse;
+pub use sphere::Sphere;
+pub use torus::Torus;
+
 use super::algebra::{Matrix, complement, norm, sub};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
@@ -33,6 +47,16 @@ pub trait Manifold: Send + Sync {
     /// The reach of D: every point nearer than this to D has a unique nearest point. A positive lower bound where the exact
     /// value is not known (the manifold says so); infinite for a convex D.
     fn reach(&self) -> f64;
+
+    /// The reach of D at `x` on D (Federer 1959): every point of the open ball of this radius about x has a unique nearest
+    /// point, so `π(x + v) = x` for every shorter normal vector v. At least [`Manifold::reach`]; positive also where that is 0.
+    ///
+    /// # Errors
+    /// As [`Manifold::project_point`].
+    fn local_reach(&self, x: &[f64]) -> Result<f64> {
+        check_vector(&self.name(), self.ambient(), x)?;
+        Ok(self.reach())
+    }
 
     /// A point of D, from the manifold's own law (uniform where that is easy).
     fn sample(&self, stream: &mut Stream) -> Vec<f64>;

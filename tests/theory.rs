@@ -1,0 +1,6 @@
+//! The room `theory` through its public interface: what must hold for any manifold and any matrix.
+
+mod theory {
+    mod laws;
+    mod manifolds;
+}
