@@ -56,3 +56,27 @@ impl ObjectiveSpec {
         Ok(Self { n: extent(n), pixels: extent(pixels), channels: extent(channels), penalty, lambda, epsilon })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(output: &[usize], mask: &[usize]) -> Result<ObjectiveSpec> {
+        let [output, mask] = [output, mask].map(|extents| Shape::new(extents).unwrap());
+        ObjectiveSpec::new(&output, &output, &mask, Penalty::Squared, 0.5, 0.05)
+    }
+
+    #[test]
+    fn a_vector_is_an_image_of_one_channel() {
+        let (vector, image) = (spec(&[3, 6], &[3, 6]).unwrap(), spec(&[3, 2, 3, 1], &[3, 2, 3, 1]).unwrap());
+        assert_eq!(vector, image);
+        assert_eq!([vector.n, vector.pixels, vector.channels], [3, 6, 1]);
+    }
+
+    #[test]
+    fn masks_that_do_not_fit_are_named() {
+        for (output, mask) in [(&[3, 6][..], &[3, 1][..]), (&[3, 2, 3, 1], &[3, 6]), (&[6], &[6])] {
+            assert!(spec(output, mask).unwrap_err().to_string().starts_with("objective: "));
+        }
+    }
+}

@@ -9,7 +9,9 @@
 //! | [`algebra`] | small dense linear algebra in f64 |
 //! | [`derivative`] | Jacobians by central differences and by tangents of the tape; the penalties RCAE and C10 train with |
 //! | [`statistics`] | slopes, ranks, AUROC |
+//! | [`resemblance`] | [`Measures`](resemblance::Measures) of a map against the projection π |
 //! | [`runner`] | runs claims on all cores, always to the same bits |
+//! | [`guide`] | how to add a manifold and a claim |
 //!
 //! Statements and proofs are in `paper/theory.md`, the map from claim to proof, code, test and figure in `paper/claims.md`.
 
@@ -18,6 +20,9 @@ pub mod claim;
 pub mod claims;
 pub mod derivative;
 pub mod figure;
+#[doc = include_str!("guide.md")]
+pub mod guide {}
 pub mod manifold;
+pub mod resemblance;
 pub mod runner;
 pub mod statistics;

@@ -2,14 +2,17 @@
 //! `paper/theory.md` and ends with its control.
 
 mod c2_least_contraction;
+pub mod c3_linear_models;
+mod training;
 
 use super::claim::Claim;
 use crate::error::{Error, Result};
 
 pub use c2_least_contraction::LeastContraction;
+pub use c3_linear_models::LinearModels;
 
 /// Every claim, in order.
-pub const ALL: [&dyn Claim; 1] = [&LeastContraction];
+pub const ALL: [&dyn Claim; 2] = [&LeastContraction, &LinearModels];
 
 /// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.
 ///

@@ -7,19 +7,25 @@ mod affine_subspace;
 mod check;
 mod circle_product;
 mod ellipse;
+mod gratings;
+mod grey_on_rgb;
+#[cfg(test)]
+mod image_laws;
 mod root;
 mod sphere;
 mod torus;
 
-pub use affine_subspace::AffineSubspace;
-pub use circle_product::CircleProduct;
-pub use ellipse::Ellipse;
-pub use sphere::Sphere;
-pub use torus::Torus;
-
 use super::algebra::{Matrix, complement, norm, sub};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
+
+pub use affine_subspace::AffineSubspace;
+pub use circle_product::CircleProduct;
+pub use ellipse::Ellipse;
+pub use gratings::Gratings;
+pub use grey_on_rgb::{GreyOnRgb, grey_to_rgb, mean_of_channels};
+pub use sphere::Sphere;
+pub use torus::Torus;
 
 /// A smooth submanifold D of Rⁿ, d-dimensional, with its nearest-point projection π.
 pub trait Manifold: Send + Sync {

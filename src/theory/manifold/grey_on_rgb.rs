@@ -1,0 +1,68 @@
+use super::{Manifold, check_vector};
+use crate::error::Result;
+use crate::rng::Stream;
+use crate::theory::algebra::Matrix;
+
+/// Channels of an RGB picture.
+const CHANNELS: usize = 3;
+
+/// A manifold of grey pictures `[H, W]` as one of RGB pictures `[H, W, 3]` with equal channels, which is what the
+/// convolutional networks take.
+///
+/// x ↦ (x, x, x) multiplies every distance by √3. With m the mean over the channels, `‖y - (x, x, x)‖² = ‖y - (m, m, m)‖² +
+/// 3‖m - x‖²`, so the nearest point is that of m.
+#[derive(Clone, Debug)]
+pub struct GreyOnRgb<M> {
+    grey: M,
+}
+
+impl<M: Manifold> GreyOnRgb<M> {
+    /// The pictures of `grey` on three channels.
+    pub fn new(grey: M) -> Self {
+        Self { grey }
+    }
+}
+
+/// `(x, x, x)`, channels innermost: `[n]` to `[3n]`.
+pub fn grey_to_rgb(x: &[f64]) -> Vec<f64> {
+    x.iter().flat_map(|&value| [value; CHANNELS]).collect()
+}
+
+/// The mean over the channels: `[3n]` to `[n]`.
+pub fn mean_of_channels(y: &[f64]) -> Vec<f64> {
+    y.chunks_exact(CHANNELS).map(|pixel| pixel.iter().sum::<f64>() / CHANNELS as f64).collect()
+}
+
+impl<M: Manifold> Manifold for GreyOnRgb<M> {
+    fn name(&self) -> String {
+        format!("{} on {CHANNELS} channels", self.grey.name())
+    }
+
+    fn ambient(&self) -> usize {
+        CHANNELS * self.grey.ambient()
+    }
+
+    fn dimension(&self) -> usize {
+        self.grey.dimension()
+    }
+
+    fn project_point(&self, y: &[f64]) -> Result<Vec<f64>> {
+        check_vector(&self.name(), self.ambient(), y)?;
+        Ok(grey_to_rgb(&self.grey.project_point(&mean_of_channels(y))?))
+    }
+
+    fn tangent_basis(&self, x: &[f64]) -> Result<Matrix> {
+        check_vector(&self.name(), self.ambient(), x)?;
+        let basis = self.grey.tangent_basis(&mean_of_channels(x))?;
+        let scale = (1.0 / CHANNELS as f64).sqrt();
+        Ok(Matrix::from_fn(self.ambient(), basis.columns(), |row, column| scale * basis[(row / CHANNELS, column)]))
+    }
+
+    fn reach(&self) -> f64 {
+        (CHANNELS as f64).sqrt() * self.grey.reach()
+    }
+
+    fn sample(&self, stream: &mut Stream) -> Vec<f64> {
+        grey_to_rgb(&self.grey.sample(stream))
+    }
+}
