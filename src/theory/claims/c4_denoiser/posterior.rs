@@ -1,6 +1,6 @@
 use std::f64::consts::{PI, TAU};
 
-use crate::theory::algebra::{Matrix, add_scaled, dot, sub};
+use crate::theory::algebra::Matrix;
 
 /// A law on a manifold as a quadrature rule: nodes and their weights, which add up to 1.
 pub(super) struct Law {
@@ -38,6 +38,15 @@ impl Law {
         Self::normalised((0..count).map(node).collect())
     }
 
+    /// Uniform in arc length on the ellipse with semi-axes a and b.
+    pub(super) fn ellipse(a: f64, b: f64, count: usize) -> Self {
+        let node = |k: usize| {
+            let (sine, cosine) = (TAU * k as f64 / count as f64).sin_cos();
+            (vec![a * cosine, b * sine], (a * sine).hypot(b * cosine))
+        };
+        Self::normalised((0..count).map(node).collect())
+    }
+
     /// Uniform on S² with this radius: Gauss in the height, which is uniform (Archimedes), trapezoids in the longitude.
     pub(super) fn sphere(radius: f64, count: usize) -> Self {
         let mut nodes = Vec::with_capacity(count * count);
@@ -51,14 +60,14 @@ impl Law {
         Self::normalised(nodes)
     }
 
-    /// The first coordinate of a uniform point on S^{n-1} with this radius, of density ∝ sin^{n-2} in its angle: all that
-    /// matters for a y on the first axis.
-    pub(super) fn first_coordinate(radius: f64, n: usize, count: usize) -> Self {
+    /// Uniform on S^{n-1} with this radius, seen from its first axis: the first coordinate, and the length of the others with a
+    /// random sign. The angle to the axis has a density ∝ sin^{n-2}. The same Bayes' rule for a y on that axis, `[length, 0]`.
+    pub(super) fn meridian(radius: f64, n: usize, count: usize) -> Self {
         let node = |(u, weight): (f64, f64)| {
-            let angle = 0.5 * PI * (1.0 + u);
-            (vec![radius * angle.cos()], weight * angle.sin().powi(n as i32 - 2))
+            let (sine, cosine) = (0.5 * PI * (1.0 + u)).sin_cos();
+            [1.0, -1.0].map(|sign| (vec![radius * cosine, sign * radius * sine], weight * sine.powi(n as i32 - 2)))
         };
-        Self::normalised(gauss_legendre(count).into_iter().map(node).collect())
+        Self::normalised(gauss_legendre(count).into_iter().flat_map(node).collect())
     }
 
     /// The law of x given `y`, by Bayes' rule on the nodes.
@@ -68,30 +77,18 @@ impl Law {
         };
         let exponents: Vec<f64> = self.nodes.iter().map(|(x, _)| exponent(x)).collect();
         let largest = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let weights: Vec<f64> =
-            self.nodes.iter().zip(&exponents).map(|((_, weight), exponent)| weight * (exponent - largest).exp()).collect();
-        let total: f64 = weights.iter().sum();
-        let mut mean = vec![0.0; y.len()];
-        for ((x, _), weight) in self.nodes.iter().zip(&weights) {
-            mean = add_scaled(&mean, weight / total, x);
+        let mut weighted: Vec<(&[f64], f64)> = Vec::with_capacity(self.nodes.len());
+        for ((x, weight), exponent) in self.nodes.iter().zip(&exponents) {
+            weighted.push((x, weight * (exponent - largest).exp()));
         }
-        let mut covariance = Matrix::zeros(y.len(), y.len());
-        for ((x, _), weight) in self.nodes.iter().zip(&weights) {
-            let offset = sub(x, &mean);
-            for (row, left) in offset.iter().enumerate() {
-                for (column, right) in offset.iter().enumerate() {
-                    covariance[(row, column)] += weight / total * left * right;
-                }
-            }
-        }
+        let total: f64 = weighted.iter().map(|(_, weight)| weight).sum();
+        let expectation = |value: &dyn Fn(&[f64]) -> f64| -> f64 {
+            weighted.iter().map(|(x, weight)| weight * value(x)).sum::<f64>() / total
+        };
+        let mean: Vec<f64> = (0..y.len()).map(|axis| expectation(&|x| x[axis])).collect();
+        let entry = |i: usize, j: usize| expectation(&|x| (x[i] - mean[i]) * (x[j] - mean[j]));
+        let covariance = Matrix::from_fn(y.len(), y.len(), entry);
         Posterior { mean, covariance, log_density: largest + total.ln() }
-    }
-
-    /// The node with the least `Σ (x-y)²/variance`: nearest as the noise counts distance.
-    pub(super) fn nearest_node(&self, y: &[f64], noise: Noise<'_>) -> Vec<f64> {
-        let square = |x: &[f64]| -> f64 { x.iter().zip(y).zip(noise.variances).map(|((x, y), v)| (x - y).powi(2) / v).sum() };
-        let nearest = self.nodes.iter().min_by(|(a, _), (b, _)| square(a).total_cmp(&square(b)));
-        nearest.map_or(Vec::new(), |(x, _)| x.clone())
     }
 }
 
@@ -118,6 +115,7 @@ fn gauss_legendre(count: usize) -> Vec<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::theory::algebra::norm;
 
     #[test]
     fn gauss_is_exact_for_polynomials_of_twice_its_degree() {
@@ -131,13 +129,31 @@ mod tests {
 
     #[test]
     fn uniform_laws_have_mean_zero_and_covariance_r_squared_over_n() {
-        for (law, n) in [(Law::circle(2.0, 50), 2), (Law::sphere(2.0, 20), 3), (Law::first_coordinate(2.0, 6, 40), 6)] {
-            let axes = law.nodes[0].0.len();
-            let far = vec![1e12; axes];
-            let prior = law.given(&vec![0.0; axes], Noise { variances: &far });
-            let expected = Matrix::identity(axes).scaled(4.0 / f64::from(n));
-            assert!(dot(&prior.mean, &prior.mean) < 1e-20 && prior.covariance.minus(&expected).frobenius() < 1e-9);
+        let far = [1e12; 3];
+        for (law, n) in [(Law::circle(2.0, 50), 2), (Law::sphere(2.0, 20), 3)] {
+            let prior = law.given(&vec![0.0; n], Noise { variances: &far[..n] });
+            let expected = Matrix::identity(n).scaled(4.0 / n as f64);
+            assert!(norm(&prior.mean) < 1e-10 && prior.covariance.minus(&expected).frobenius() < 1e-9);
             assert!(prior.log_density.abs() < 1e-9);
         }
+        let prior = Law::meridian(2.0, 6, 40).given(&[0.0; 2], Noise { variances: &far[..2] });
+        let [first, others] = [prior.covariance[(0, 0)], prior.covariance[(1, 1)]];
+        assert!((first - 4.0 / 6.0).abs() < 1e-9 && (others - 20.0 / 6.0).abs() < 1e-9, "{first}, {others}");
+    }
+
+    #[test]
+    fn an_ellipse_has_its_arc_length() {
+        let law = Law::ellipse(3.0, 1.0, 400);
+        let mean = |value: fn(&[f64]) -> f64| law.nodes.iter().map(|(x, weight)| weight * value(x)).sum::<f64>();
+        // Against a fine polygon.
+        let point = |k: usize| (3.0 * (TAU * k as f64 / 1e5).cos(), (TAU * k as f64 / 1e5).sin());
+        let (mut length, mut moment) = (0.0, 0.0);
+        for k in 0..100_000 {
+            let ((x, y), (next_x, next_y)) = (point(k), point(k + 1));
+            let side = (next_x - x).hypot(next_y - y);
+            length += side;
+            moment += side * (0.5 * (x + next_x)).powi(2);
+        }
+        assert!((mean(|x| x[0] * x[0]) - moment / length).abs() < 1e-6 && mean(|x| x[0]).abs() < 1e-12);
     }
 }
