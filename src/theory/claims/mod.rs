@@ -2,19 +2,24 @@
 //! `paper/theory.md` and ends with its control.
 
 mod c2_least_contraction;
-pub mod c9_trained_autoencoder;
+mod c3_linear_models;
+mod c4_denoiser;
 mod c6_partial_corruption;
 mod c8_discrete_textures;
+pub mod c9_trained_autoencoder;
+mod training;
 
 use super::claim::Claim;
 use crate::error::{Error, Result};
 
 pub use c2_least_contraction::LeastContraction;
+pub use c3_linear_models::LinearModels;
+pub use c4_denoiser::Denoiser;
 pub use c6_partial_corruption::PartialCorruption;
 pub use c8_discrete_textures::DiscreteTextures;
 
 /// Every claim, in order.
-pub const ALL: [&dyn Claim; 3] = [&LeastContraction, &PartialCorruption, &DiscreteTextures];
+pub const ALL: [&dyn Claim; 5] = [&LeastContraction, &LinearModels, &Denoiser, &PartialCorruption, &DiscreteTextures];
 
 /// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.
 ///

@@ -2,6 +2,8 @@
 
 mod jacobian;
 mod penalty;
+#[cfg(test)]
+mod tests;
 
 pub use jacobian::{central_differences, jacobians};
 pub use penalty::{asymmetry, contraction, contraction_exact, idempotence};

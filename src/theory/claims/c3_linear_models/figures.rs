@@ -1,0 +1,52 @@
+use crate::backend::Backend;
+use crate::error::Result;
+use crate::theory::algebra::{Matrix, svd};
+use crate::theory::claims::training::matrix;
+use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+
+use super::bench::{Bench, LAMBDA, Loss, N, Net, eigenvalue};
+use super::{WEIGHT, shrunk_eigenvalue, tied_eigenvalue};
+
+/// Closed forms as curves over λ, trained maps as dots.
+pub(super) fn spectra(q: &Matrix, maps: &[(&str, &Matrix)]) -> Figure {
+    let abscissae: Vec<f64> = (0..=100).map(|k| 0.022 * f64::from(k)).collect();
+    let curve = |g: fn(f64) -> f64| abscissae.iter().map(|&lambda| (lambda, g(lambda))).collect::<Vec<_>>();
+    let mut series = vec![
+        Series::dashed("λ/(λ+γ)", curve(shrunk_eigenvalue)),
+        Series::dashed("max(0, 1-γ/2λ)", curve(tied_eigenvalue)),
+    ];
+    for (name, map) in maps {
+        let in_basis = q.transposed().times(&map.times(q));
+        series.push(Series::dots(*name, (0..N).map(|k| (eigenvalue(k), in_basis[(k, k)])).collect()));
+    }
+    Figure {
+        stem: "c3_spectra".into(),
+        title: "Spectra of linear autoencoders, closed form and trained".into(),
+        caption: format!("What a direction of variance λ is multiplied by, for γ = σ² = {WEIGHT}; dots are trained on the tape."),
+        content: Content::Chart(Chart { x: AxisSpec::linear("variance λ"), y: AxisSpec::linear("factor"), series }),
+    }
+}
+
+/// Singular values of W along training: of the first, the last and one empty direction.
+pub(super) fn training<B: Backend<Elem = f64>>(bench: &Bench<'_, B>, weight: f64) -> Result<Figure> {
+    let mut values: Vec<(f64, Vec<f64>)> = Vec::new();
+    let every = (bench.steps / 60).max(1);
+    bench.train(Net::Full, Loss::Contraction(weight), &bench.function(f64::sqrt), |step, weights| {
+        let map = weights.first().filter(|_| step % every == 0).and_then(|map| matrix(bench.backend, map).ok());
+        values.extend(map.map(|map| (step as f64, svd(&map).values)));
+    })?;
+    let last = LAMBDA.len() - 1;
+    let mut series: Vec<Series> = [0, last, last + 1]
+        .map(|k| Series::line(format!("singular value {}", k + 1), values.iter().map(|(x, y)| (*x, y[k])).collect()))
+        .into();
+    for k in [0, last] {
+        let limit = LAMBDA[k] / (LAMBDA[k] + weight);
+        series.push(Series::dashed(format!("λ/(λ+γ) = {limit:.3}"), vec![(0.0, limit), (bench.steps as f64, limit)]));
+    }
+    Ok(Figure {
+        stem: "c3_training".into(),
+        title: "Singular values of J while a linear RCAE is trained".into(),
+        caption: format!("γ = {weight}, {} directions of data in {N}: their values tend to λ/(λ+γ), the others to 0.", last + 1),
+        content: Content::Chart(Chart { x: AxisSpec::linear("step"), y: AxisSpec::linear("singular value of J"), series }),
+    })
+}

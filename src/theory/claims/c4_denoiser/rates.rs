@@ -1,0 +1,119 @@
+use crate::error::Result;
+use crate::theory::algebra::{norm, sub};
+use crate::theory::claim::{Row, Setting};
+use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::manifold::{Ellipse, Manifold, Sphere};
+use crate::theory::statistics::log_log_slope;
+
+use super::posterior::{Law, Noise};
+use super::{HIGH, NUMBER, point_at};
+
+/// σ for the rates.
+const SIGMAS: [f64; 5] = [0.16, 0.113, 0.08, 0.0566, 0.04];
+/// S, as its diagonal.
+const UNEVEN: [f64; 2] = [0.4, 1.6];
+
+const SLOPE: (f64, &str) = (0.05, "the term of order σ⁴ bends the line by up to 0.02");
+const CONSTANT: (f64, &str) = (0.01, "the term of order σ⁴ is σ²(n-3)/(4‖y‖) of it, at most 0.002 at σ = 0.04");
+
+/// A y, and the law of x beside it.
+struct Subject {
+    name: &'static str,
+    law: Law,
+    y: Vec<f64>,
+    projection: Vec<f64>,
+}
+
+impl Subject {
+    fn new(name: &'static str, law: Law, manifold: &dyn Manifold, y: Vec<f64>) -> Result<Self> {
+        let projection = manifold.project_point(&y)?;
+        Ok(Self { name, law, y, projection })
+    }
+
+    /// (σ, ‖E[x|y] - point‖) for noise of covariance σ²S.
+    fn distances(&self, s: &[f64], point: &[f64]) -> Vec<(f64, f64)> {
+        let distance = |&sigma: &f64| {
+            let variances: Vec<f64> = s.iter().map(|part| part * sigma * sigma).collect();
+            (sigma, norm(&sub(&self.law.given(&self.y, Noise { variances: &variances }).mean, point)))
+        };
+        SIGMAS.iter().map(distance).collect()
+    }
+
+    /// The same for noise of covariance σ²I and the orthogonal projection.
+    fn to_projection(&self) -> Vec<(f64, f64)> {
+        self.distances(&vec![1.0; self.y.len()], &self.projection)
+    }
+}
+
+/// Rates on every manifold, against uneven noise on the circle.
+pub(super) fn rows(setting: &Setting) -> Result<(Vec<Row>, Figure)> {
+    let (subjects, between) = (subjects(setting)?, between_the_axes(setting)?);
+    let uneven = between.distances(&UNEVEN, &between.projection);
+    let slope_of_uneven = log_log_slope(&uneven)?;
+    let (mut rows, mut series) = (Vec::new(), Vec::new());
+    for subject in &subjects {
+        let distances = subject.to_projection();
+        let slope = log_log_slope(&distances)?;
+        let quantity = format!("slope of ‖E[x|y] - π(y)‖ in σ, {}", subject.name);
+        rows.push(Row::equal(quantity, 2.0, slope, SLOPE.0, SLOPE.1).control("uneven noise", slope_of_uneven));
+        series.push(Series::line(format!("{}: slope {slope:.3}", subject.name), distances));
+    }
+    rows.push(constant_row(&subjects[0], 2, &between));
+    rows.push(constant_row(&subjects[2], HIGH, &between));
+    let limit = log_log_slope(&between.distances(&UNEVEN, &nearest_in_norm_of(&UNEVEN, &between.y)?))?;
+    let quantity = "slope of ‖E[x|y] - nearest in the norm of S⁻¹‖, noise σ²S, circle";
+    rows.push(Row::equal(quantity, 2.0, limit, SLOPE.0, SLOPE.1).control("π(y)", slope_of_uneven));
+    series.push(Series::dashed(format!("uneven noise: slope {slope_of_uneven:.3}"), uneven));
+    Ok((rows, figure(series)))
+}
+
+/// `‖E[x|y] - π(y)‖ ‖y‖ / (σ² (n-1)/2)` on the unit sphere in Rⁿ, for the least σ.
+fn constant_row(subject: &Subject, n: usize, between: &Subject) -> Row {
+    let ratio = |distances: &[(f64, f64)], y: &[f64]| {
+        distances.last().map_or(f64::NAN, |(sigma, distance)| 2.0 * distance * norm(y) / (sigma * sigma * (n as f64 - 1.0)))
+    };
+    let measured = ratio(&subject.to_projection(), &subject.y);
+    let uneven = ratio(&between.distances(&UNEVEN, &between.projection), &between.y);
+    let quantity = format!("‖E[x|y] - π(y)‖ over σ²(n-1)/(2‖y‖), {}", subject.name);
+    Row::equal(quantity, 1.0, measured, CONSTANT.0, CONSTANT.1).control("uneven noise", uneven)
+}
+
+fn subjects(setting: &Setting) -> Result<Vec<Subject>> {
+    let mut stream = setting.stream(NUMBER, 1);
+    let nodes = setting.pick(120, 200);
+    let length = 0.8 + 0.5 * stream.uniform_f64();
+    let on_circle = point_at(&mut stream, 2, length)?;
+    let on_sphere = point_at(&mut stream, 3, length)?;
+    // Outside, where the reach of an ellipse is no limit.
+    let outside = point_at(&mut stream, 2, 1.8)?;
+    let (a, b) = (1.5, 1.0);
+    Ok(vec![
+        Subject::new("circle", Law::circle(1.0, 4 * nodes), &Sphere::circle(1.0)?, on_circle)?,
+        Subject::new("S²", Law::sphere(1.0, nodes), &Sphere::new(3, 1.0)?, on_sphere)?,
+        Subject { name: "S⁵", law: Law::meridian(1.0, HIGH, 4 * nodes), y: vec![length, 0.0], projection: vec![1.0, 0.0] },
+        Subject::new("ellipse", Law::ellipse(a, b, 4 * nodes), &Ellipse::new(a, b)?, outside)?,
+    ])
+}
+
+/// A y beside the circle, away from the axes of S: on them both norms have the same nearest point.
+fn between_the_axes(setting: &Setting) -> Result<Subject> {
+    let (sine, cosine) = 0.6_f64.sin_cos();
+    Subject::new("circle", Law::circle(1.0, 4 * setting.pick(120, 200)), &Sphere::circle(1.0)?, vec![1.2 * cosine, 1.2 * sine])
+}
+
+/// The point of the unit circle nearest to y in the norm of S⁻¹, which sees the circle as an ellipse.
+fn nearest_in_norm_of(s: &[f64; 2], y: &[f64]) -> Result<Vec<f64>> {
+    let scaled = |v: &[f64], power: f64| v.iter().zip(s).map(|(v, part)| v * part.powf(power)).collect::<Vec<_>>();
+    let ellipse = Ellipse::new(s[0].powf(-0.5), s[1].powf(-0.5))?;
+    Ok(scaled(&ellipse.project_point(&scaled(y, -0.5))?, 0.5))
+}
+
+fn figure(series: Vec<Series>) -> Figure {
+    Figure {
+        stem: "c4_rate".into(),
+        title: "How the optimal denoiser tends to the orthogonal projection".into(),
+        caption: "‖E[x|y] - π(y)‖ for one y each: of order σ² on every manifold, a constant where the noise is not isotropic."
+            .into(),
+        content: Content::Chart(Chart { x: AxisSpec::log("σ"), y: AxisSpec::log("‖E[x|y] - π(y)‖"), series }),
+    }
+}

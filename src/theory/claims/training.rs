@@ -1,0 +1,104 @@
+//! Training as the claims do it: any loss that a tape records, minimised by [`Adam`].
+
+use crate::backend::{Backend, Real};
+use crate::error::Result;
+use crate::model::Parameters;
+use crate::rng::Stream;
+use crate::shape::Shape;
+use crate::tape::{Tape, Tensor, Var};
+use crate::theory::algebra::Matrix;
+use crate::train::{Adam, OptimiserConfig};
+
+/// Something with weights.
+pub(super) trait Model<B: Backend> {
+    fn tensors_mut(&mut self) -> &mut [Tensor<B>];
+}
+
+impl<B: Backend> Model<B> for Parameters<B> {
+    fn tensors_mut(&mut self) -> &mut [Tensor<B>] {
+        Self::tensors_mut(self)
+    }
+}
+
+impl<B: Backend> Model<B> for Vec<Tensor<B>> {
+    fn tensors_mut(&mut self) -> &mut [Tensor<B>] {
+        self
+    }
+}
+
+/// Adam with warm-up and a cosine that ends at 0, so that the last steps settle.
+pub(super) fn schedule(steps: u64, rate: f64) -> OptimiserConfig {
+    OptimiserConfig { steps, rate, warmup: steps / 20, final_fraction: 0.0, ..OptimiserConfig::default() }
+}
+
+/// Takes all steps of `config`. `record` records the loss of a step (counted from 0) and returns it with the nodes of the weights.
+pub(super) fn minimise<B: Backend, M: Model<B>>(
+    backend: &B,
+    config: OptimiserConfig,
+    model: &mut M,
+    mut record: impl FnMut(&mut Tape<B>, &M, u64) -> Result<(Var, Vec<Var>)>,
+) -> Result<()> {
+    let steps = config.steps;
+    let mut adam = Adam::new(backend, config, model.tensors_mut())?;
+    for step in 0..steps {
+        let mut tape = Tape::new(backend.clone());
+        let (loss, vars) = record(&mut tape, model, step)?;
+        adam.advance(tape, loss, &vars, model.tensors_mut())?;
+    }
+    Ok(())
+}
+
+/// `a + weight b`, scalars on the tape.
+pub(super) fn weighted_sum<B: Backend>(tape: &mut Tape<B>, a: Var, weight: f64, b: Var) -> Result<Var> {
+    let b = tape.affine(b, weight, 0.0)?;
+    tape.add(a, b)
+}
+
+/// `Σ ‖a - b‖²` over a batch, divided by its number of rows.
+pub(super) fn mean_square_error<B: Backend>(tape: &mut Tape<B>, a: Var, b: Var) -> Result<Var> {
+    let rows = tape.shape(a).rows() as f64;
+    let difference = tape.sub(a, b)?;
+    let square = tape.square_norm(difference)?;
+    tape.affine(square, 1.0 / rows, 0.0)
+}
+
+/// A matrix as a tensor `[rows, columns]`.
+pub(super) fn tensor<B: Backend>(backend: &B, matrix: &Matrix) -> Result<Tensor<B>> {
+    Tensor::from_f64(backend, Shape::new(&[matrix.rows(), matrix.columns()])?, matrix.values())
+}
+
+/// Points of one length as a batch `[N, n]`.
+pub(super) fn batch<B: Backend>(backend: &B, points: &[Vec<f64>]) -> Result<Tensor<B>> {
+    let n = points.first().map_or(0, Vec::len);
+    Tensor::from_f64(backend, Shape::new(&[points.len(), n])?, &points.concat())
+}
+
+/// A tensor `[rows, columns]` as a matrix.
+pub(super) fn matrix<B: Backend>(backend: &B, tensor: &Tensor<B>) -> Result<Matrix> {
+    let values = tensor.to_host(backend)?.into_iter().map(Real::f64).collect();
+    Ok(Matrix::from_values(tensor.shape().rows(), tensor.shape().channels(), values))
+}
+
+/// f at each of `points`.
+pub(super) fn outputs<B: Backend>(backend: &B, network: &Parameters<B>, points: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+    let mut tape = Tape::new(backend.clone());
+    let bound = network.bind(&mut tape, false);
+    let x = tape.constant(batch(backend, points)?);
+    let y = network.forward(&mut tape, &bound, x)?;
+    let values: Vec<f64> = tape.host(y)?.into_iter().map(Real::f64).collect();
+    Ok(values.chunks(tape.shape(y).channels()).map(<[f64]>::to_vec).collect())
+}
+
+/// The Jacobian of f at each of `points`, by tangents.
+pub(super) fn network_jacobians<B: Backend>(backend: &B, network: &Parameters<B>, points: &[Vec<f64>]) -> Result<Vec<Matrix>> {
+    let mut tape = Tape::new(backend.clone());
+    let bound = network.bind(&mut tape, false);
+    let x = tape.variable(batch(backend, points)?);
+    let y = network.forward(&mut tape, &bound, x)?;
+    crate::theory::derivative::jacobians(&mut tape, x, y)
+}
+
+/// A matrix of independent standard normals.
+pub(super) fn normal_matrix(stream: &mut Stream, rows: usize, columns: usize) -> Matrix {
+    Matrix::from_fn(rows, columns, |_, _| stream.normal())
+}
