@@ -6,10 +6,12 @@
 //! | `table` | tables for the terminal and for Markdown |
 //! | `loss_curve`, `histogram` | SVG charts, drawn on the `chart` frame with the `axis` ticks |
 //! | `picture` | the side-by-side figure as one picture, lettered with the `font` |
-//! | `page` | the HTML page, written with `html`, `png` and `number` |
+//! | `page` | the HTML page of a run, written with `html`, `png` and `number` |
+//! | `claims` | what claims of the theory found: a table, a sentence and an HTML page |
 
 mod axis;
 mod chart;
+pub mod claims;
 pub mod colour;
 mod font;
 pub mod histogram;
@@ -20,3 +22,4 @@ pub mod page;
 pub mod picture;
 mod png;
 pub mod table;
+pub mod wrap;

@@ -10,6 +10,7 @@
 //! | [`derivative`] | Jacobians by central differences and by tangents of the tape; the penalties RCAE and C10 train with |
 //! | [`statistics`] | slopes, ranks, AUROC |
 //! | [`runner`] | runs claims on all cores, always to the same bits |
+//! | [`record`] | what was found as flat rows for files and tables |
 //!
 //! Statements and proofs are in `paper/theory.md`, the map from claim to proof, code, test and figure in `paper/claims.md`.
 
@@ -19,5 +20,6 @@ pub mod claims;
 pub mod derivative;
 pub mod figure;
 pub mod manifold;
+pub mod record;
 pub mod runner;
 pub mod statistics;
