@@ -13,8 +13,9 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     for paragraph in text.split('\n') {
         let indent: String = paragraph.chars().take_while(|&character| character == ' ').collect();
         let mut line = indent.clone();
-        for word in paragraph.split_whitespace() {
-            let is_first = line.len() == indent.len();
+        // Only plain spaces: the narrow one inside a number must not break it.
+        for (index, word) in paragraph[indent.len()..].split(' ').enumerate() {
+            let is_first = index == 0 || line.len() == indent.len();
             if !is_first && width(&line) + 1 + width(word) > columns {
                 lines.push(std::mem::replace(&mut line, indent.clone()));
             } else if !is_first {
@@ -22,9 +23,9 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
             }
             line.push_str(word);
         }
-        lines.push(if line.trim().is_empty() { String::new() } else { line });
+        lines.push(line);
     }
-    lines
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("  one two three\nfour\n\n", 9), ["  one two", "  three", "four", "", ""]);
         assert_eq!(wrap("incomprehensibilities are", 5), ["incomprehensibilities", "are"]);
+        assert_eq!(wrap("20\u{202f}000 of a  b", 9), ["20\u{202f}000 of", "a  b"]);
         assert_eq!(wrap("", 5), [""]);
         assert_eq!(wrap("x\u{302}y zz", 5), ["x\u{302}y zz"]);
     }
