@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `colour` | heatmaps, overlays and mask outlines as pictures |
 //! | `table` | tables for the terminal and for Markdown |
-//! | `loss_curve`, `histogram` | SVG charts, drawn on the `chart` frame with the `axis` ticks |
+//! | `loss_curve`, `histogram`, `curves` | SVG charts: `marks` on the `chart` frame with the `axis` ticks and a `legend` |
 //! | `picture` | the side-by-side figure as one picture, lettered with the `font` |
 //! | `page` | the HTML page of a run, written with `html`, `png` and `number` |
 //! | `claims` | what claims of the theory found: a table, a sentence and an HTML page |
@@ -13,10 +13,13 @@ mod axis;
 mod chart;
 pub mod claims;
 pub mod colour;
+pub mod curves;
 mod font;
 pub mod histogram;
 mod html;
+mod legend;
 pub mod loss_curve;
+mod marks;
 mod number;
 pub mod page;
 pub mod picture;
