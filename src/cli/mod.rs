@@ -8,6 +8,7 @@ mod detect;
 mod device;
 mod doctor;
 mod evaluate;
+mod evidence;
 mod kernels;
 mod metrics;
 mod model;

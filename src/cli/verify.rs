@@ -4,12 +4,14 @@ use std::time::Instant;
 use anyhow::anyhow;
 use orthoscope::Result;
 use orthoscope::data::check_output_folder;
-use orthoscope::report::claims;
+use orthoscope::report::claims::{self, ClaimsPage};
+use orthoscope::run::COMMIT;
 use orthoscope::theory::claim::{Effort, Setting};
 use orthoscope::theory::claims::find;
 use orthoscope::theory::record::{records, worst_of_seeds};
 use orthoscope::theory::runner;
 
+use super::evidence;
 use super::output::{print, say};
 use super::progress::ClaimProgress;
 
@@ -68,6 +70,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (findings, wall) = (findings?, start.elapsed());
     let records = records(&findings);
     let checks = worst_of_seeds(&records);
+    if let Some(out) = &arguments.out {
+        let version = format!("{} commit {COMMIT}", env!("CARGO_PKG_VERSION"));
+        let figures = runner::figures(&findings)?;
+        let page = ClaimsPage { findings: &findings, checks: &checks, figures: &figures, setting: &setting, wall, version };
+        evidence::write(out, &records, &page)?;
+    }
     if arguments.json {
         say(serde_json::to_string_pretty(&records)?)?;
     } else {

@@ -50,21 +50,21 @@ fn tasks(claims: &[&'static dyn Claim], setting: &Setting) -> Vec<(usize, &'stat
     all.enumerate().map(|(place, (claim, setting))| (place, claim, setting)).collect()
 }
 
-/// The figures of each claim's first seed. Those of the other seeds would look alike.
+/// The figures of each claim's first seed, with its id. Those of the other seeds would look alike.
 ///
 /// # Errors
 /// A stem that is no file name or that two figures share.
-pub fn figures(findings: &[Finding]) -> Result<Vec<&Figure>> {
-    let mut shown: Vec<&Figure> = Vec::new();
+pub fn figures(findings: &[Finding]) -> Result<Vec<(&'static str, &Figure)>> {
+    let mut shown: Vec<(&str, &Figure)> = Vec::new();
     let mut last = None;
     for finding in findings.iter().filter(|finding| last.replace(finding.claim.id()) != Some(finding.claim.id())) {
         for figure in &finding.evidence.figures {
             let place = || format!("{}, figure `{}`", finding.claim.id(), figure.stem);
             figure.check_stem().map_err(|error| error.within(place()))?;
-            if shown.iter().any(|other| other.stem == figure.stem) {
+            if shown.iter().any(|(_, other)| other.stem == figure.stem) {
                 return Err(Error::argument("two figures would be written to the same files").within(place()));
             }
-            shown.push(figure);
+            shown.push((finding.claim.id(), figure));
         }
     }
     Ok(shown)
@@ -169,8 +169,9 @@ mod tests {
             evidence: Evidence { rows: vec![], figures: stems.iter().map(|stem| figure(stem)).collect() },
             wall: Duration::ZERO,
         };
-        let stems =
-            |findings: &[Finding]| figures(findings).map(|figures| figures.iter().map(|f| f.stem.clone()).collect::<Vec<_>>());
+        let stems = |findings: &[Finding]| {
+            figures(findings).map(|figures| figures.iter().map(|(_, figure)| figure.stem.clone()).collect::<Vec<_>>())
+        };
         assert_eq!(
             stems(&[finding(0, 0, &["a", "b"]), finding(0, 1, &["a", "b"]), finding(1, 0, &["c_1"])]).unwrap(),
             ["a", "b", "c_1"]

@@ -1,5 +1,6 @@
 //! Verdicts and sentences.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::super::number::readable;
@@ -45,22 +46,50 @@ pub fn statement(claim: &dyn Claim) -> String {
     format!("{}  {}\n\n{}\n", claim.id(), claim.title(), lines.iter().map(indented).collect::<Vec<_>>().join("\n"))
 }
 
-/// e.g. `11 of 11 claims hold, 24 of 24 controls rejected, 41 s`. A claim holds when all its checks do and all its controls are
-/// rejected.
-pub fn summary(findings: &[Finding], checks: &[Worst], wall: Duration) -> String {
-    let mut claims: Vec<(&str, bool)> = Vec::new();
-    for finding in findings {
-        let (id, holds) = (finding.claim.id(), finding.evidence.holds());
-        match claims.iter_mut().find(|claim| claim.0 == id) {
-            Some(claim) => claim.1 &= holds,
-            None => claims.push((id, holds)),
+/// How many claims hold and how many controls are rejected. A claim holds when all its checks do and all its controls are
+/// rejected. `Display` says e.g. `11 of 11 claims hold, 24 of 24 controls rejected`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) claims: usize,
+    pub(super) hold: usize,
+    pub(super) controls: usize,
+    pub(super) rejected: usize,
+}
+
+impl Tally {
+    pub(super) fn of(findings: &[Finding], checks: &[Worst]) -> Self {
+        let claims = distinct(findings);
+        let controls = || checks.iter().filter(|check| check.record.control.is_some());
+        Self {
+            claims: claims.len(),
+            hold: claims.iter().filter(|claim| holds(claim.id(), findings)).count(),
+            controls: controls().count(),
+            rejected: controls().filter(|check| check.record.control_rejected).count(),
         }
     }
-    let hold = claims.iter().filter(|claim| claim.1).count();
-    let controls = || checks.iter().filter(|check| check.record.control.is_some());
-    let rejected = controls().filter(|check| check.record.control_rejected).count();
-    let wall = seconds(wall);
-    format!("{hold} of {} claims hold, {rejected} of {} controls rejected, {wall}", claims.len(), controls().count())
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { claims, hold, controls, rejected } = self;
+        write!(f, "{hold} of {claims} claims hold, {rejected} of {controls} controls rejected")
+    }
+}
+
+/// The claims of `findings`, each once.
+pub(super) fn distinct(findings: &[Finding]) -> Vec<&'static dyn Claim> {
+    let is_first = |(at, finding): &(usize, &Finding)| findings[..*at].iter().all(|other| other.claim.id() != finding.claim.id());
+    findings.iter().enumerate().filter(is_first).map(|(_, finding)| finding.claim).collect()
+}
+
+/// Whether a claim holds with every seed.
+pub(super) fn holds(id: &str, findings: &[Finding]) -> bool {
+    findings.iter().filter(|finding| finding.claim.id() == id).all(|finding| finding.evidence.holds())
+}
+
+/// How many claims hold, how many controls are rejected, and how long it took.
+pub fn summary(findings: &[Finding], checks: &[Worst], wall: Duration) -> String {
+    format!("{}, {}", Tally::of(findings, checks), seconds(wall))
 }
 
 /// e.g. `0.4 s`, `41 s`.
@@ -103,4 +132,76 @@ fn faults(record: &Record) -> Vec<String> {
         faults.push(format!("{id} shows nothing: the control `{control}` passes with {value} for {quantity}"));
     }
     faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::theory::claim::{Evidence, Row};
+    use crate::theory::claims::ALL;
+    use crate::theory::record::{records, worst_of_seeds};
+
+    /// Complaint, summary and whether all evidence holds, for rows of the first claim with the seeds 0, 1, ….
+    fn judged(seeds: &[Vec<Row>]) -> (Option<String>, String, bool) {
+        let finding = |(seed, rows): (usize, &Vec<Row>)| Finding {
+            claim: ALL[0],
+            seed: seed as u64,
+            evidence: Evidence { rows: rows.clone(), figures: vec![] },
+            wall: Duration::ZERO,
+        };
+        let findings: Vec<Finding> = seeds.iter().enumerate().map(finding).collect();
+        let checks = worst_of_seeds(&records(&findings));
+        let holds = findings.iter().all(|finding| finding.evidence.holds());
+        (complaint(&findings, &checks), summary(&findings, &checks, Duration::from_millis(1234)), holds)
+    }
+
+    fn row(measured: f64, control: Option<f64>) -> Row {
+        let row = Row::at_most("error", 1.0, measured, 0.25, "why");
+        control.map_or(row.clone(), |measured| row.control("oblique map", measured))
+    }
+
+    #[test]
+    fn complaints_name_what_does_not_hold() {
+        let id = ALL[0].id();
+        for (seeds, expected) in [
+            (vec![vec![row(1.0, Some(2.0)), row(1.2, None)]], None),
+            (vec![vec![row(1.0, Some(2.0))]; 5], None),
+            (
+                vec![vec![row(1.0, Some(2.0))], vec![row(1.5, Some(2.0))]],
+                Some("fails: error is 1.5 (predicted ≤ 1, tolerance 0.25, seed 1)"),
+            ),
+            (vec![vec![row(f64::NAN, Some(2.0))]], Some("fails: error is – (predicted ≤ 1, tolerance 0.25, seed 0)")),
+            (vec![vec![row(1.0, Some(1.1))]], Some("shows nothing: the control `oblique map` passes with 1.1 for error")),
+            (vec![vec![row(1.0, Some(f64::INFINITY))]], Some("shows nothing: the control `oblique map` passes with ∞ for error")),
+            (vec![vec![row(1.0, None)]], Some("has no control (seed 0)")),
+            (vec![vec![row(1.0, Some(2.0))], vec![]], Some("checks nothing (seed 1)")),
+        ] {
+            let (complaint, _, holds) = judged(&seeds);
+            assert_eq!(complaint, expected.map(|words| format!("{id} {words}")));
+            assert_eq!(holds, complaint.is_none());
+        }
+    }
+
+    #[test]
+    fn many_faults_are_counted() {
+        let rows = (0..6).map(|at| Row::equal(format!("q{at}"), 0.0, 1.0, 0.1, "").control("c", 0.0)).collect();
+        let complaint = judged(&[rows]).0.unwrap();
+        assert!(complaint.contains("q0") && complaint.contains("q1") && !complaint.contains("q2"));
+        assert!(complaint.ends_with("; and 9 more"), "{complaint}");
+    }
+
+    #[test]
+    fn the_summary_counts_claims_and_controls() {
+        let good = judged(&[vec![row(1.0, Some(2.0)), row(1.0, None)], vec![row(1.0, Some(2.0)), row(1.0, None)]]);
+        assert_eq!(good.1, "1 of 1 claims hold, 1 of 1 controls rejected, 1.2 s");
+        let bad = judged(&[vec![row(1.0, Some(2.0)), row(1.0, Some(1.0))]]);
+        assert_eq!(bad.1, "0 of 1 claims hold, 1 of 2 controls rejected, 1.2 s");
+    }
+
+    #[test]
+    fn statements_are_indented_under_their_title() {
+        let text = statement(ALL[0]);
+        assert!(text.starts_with(&format!("{}  {}\n\n    ", ALL[0].id(), ALL[0].title())) && text.ends_with('\n'));
+        assert!(text.lines().all(|line| line.chars().count() <= 100));
+    }
 }
