@@ -8,6 +8,7 @@ mod detect;
 mod device;
 mod doctor;
 mod evaluate;
+mod evidence;
 mod kernels;
 mod metrics;
 mod model;
@@ -16,6 +17,7 @@ mod output;
 mod page;
 mod progress;
 mod train;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -61,6 +63,8 @@ enum Command {
     /// Make, run and summarise networks
     #[command(subcommand)]
     Model(model::Command),
+    /// Measure the claims of the theory, each beside a control that must fail
+    Verify(verify::Arguments),
     /// Compile the kernels for GPUs and list what they need; a GPU is not needed
     Kernels(kernels::Arguments),
     /// Show what this machine offers
@@ -109,6 +113,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Metrics(own) => done(metrics::run(&own)),
         Command::Data(own) => done(data::run(&own)),
         Command::Model(own) => done(model::run(&own)),
+        Command::Verify(own) => done(verify::run(&own)),
         Command::Kernels(own) => done(kernels::run(&own)),
         Command::Doctor(own) => done(doctor::run(&own)),
         Command::Completions { shell } => done(completions(shell)),

@@ -2,15 +2,15 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use npyz::{NpyFile, Order, WriterBuilder};
+use npyz::{AutoSerialize, NpyFile, Order, WriterBuilder};
 use orthoscope::data::write_atomically;
 use orthoscope::{Error, Result};
 
-/// Writes a `.npy` array of f32 in C order.
+/// Writes a `.npy` array of f32 or f64 in C order.
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn write(path: &Path, shape: &[usize], values: &[f32]) -> Result<()> {
+pub fn write<T: AutoSerialize + Copy>(path: &Path, shape: &[usize], values: &[T]) -> Result<()> {
     let shape: Vec<u64> = shape.iter().map(|&extent| extent as u64).collect();
     write_atomically(path, |file| {
         let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use orthoscope::run::LogEntry;
+use orthoscope::theory::runner::Finding;
 
 use super::output::note;
 
@@ -22,8 +23,7 @@ pub struct TrainingProgress {
 impl TrainingProgress {
     /// Progress towards `steps`.
     pub fn new(steps: u64) -> Self {
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(steps) } else { ProgressBar::hidden() };
-        bar.set_style(style("{bar:30} step {pos}/{len}  {msg}  {eta} left"));
+        let bar = bar(steps, "step {pos}/{len}  {msg}  {eta} left");
         Self { bar, steps, start: Instant::now(), first: None, printed: None, loss: 0.0 }
     }
 
@@ -60,8 +60,42 @@ impl TrainingProgress {
 
 /// A bar that counts images; hidden where standard error is not a terminal.
 pub fn image_bar(count: usize) -> ProgressBar {
-    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(count as u64) } else { ProgressBar::hidden() };
-    bar.set_style(style("{bar:30} image {pos}/{len}  {eta} left"));
+    bar(count as u64, "image {pos}/{len}  {eta} left")
+}
+
+/// Progress of measuring claims on standard error: a bar in a terminal, else a line each.
+pub struct ClaimProgress(ProgressBar);
+
+impl ClaimProgress {
+    /// Progress towards `count` findings.
+    pub fn new(count: usize) -> Self {
+        let bar = bar(count as u64, "{pos}/{len} measured  {elapsed}  {msg}");
+        bar.enable_steady_tick(Duration::from_secs(1));
+        Self(bar)
+    }
+
+    /// One claim has been measured with one seed.
+    pub fn found(&self, finding: &Finding) {
+        self.0.inc(1);
+        let verdict = if finding.evidence.holds() { "holds" } else { "does not hold" };
+        let message = format!("{} (seed {}) {verdict}, {:.1} s", finding.claim.id(), finding.seed, finding.wall.as_secs_f64());
+        if self.0.is_hidden() {
+            note(message);
+        } else {
+            self.0.set_message(message);
+        }
+    }
+
+    /// Clears the bar.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A bar with `words` behind it; hidden where standard error is not a terminal.
+fn bar(count: u64, words: &str) -> ProgressBar {
+    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(count) } else { ProgressBar::hidden() };
+    bar.set_style(style(&format!("{{bar:30}} {words}")));
     bar
 }
 

@@ -14,6 +14,12 @@ pub(super) fn is_drawable(value: f64) -> bool {
     value.abs() <= LARGEST
 }
 
+/// The smallest and the largest value; none of nothing.
+pub(super) fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values
+        .fold(None, |ends, value| Some(ends.map_or((value, value), |(low, high): (f64, f64)| (low.min(value), high.max(value)))))
+}
+
 /// A linear or logarithmic axis over pixels `start..end`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axis {

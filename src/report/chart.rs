@@ -1,14 +1,17 @@
-//! The frame that all charts share: an SVG of fixed size with a grid, tick labels and axis titles.
+//! The frame that all charts share: an SVG with a grid, tick labels, axis titles and, outside the plotting area, a legend.
 //!
 //! Lines and letters are drawn in `currentColor`, so a chart inside a page follows its light or dark colours.
 
 use super::axis::Axis;
 use super::html::escape;
+use super::legend::{Entry, Legend, TEXT, text_lines};
 
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 300.0;
+/// Where words may stand: from here to [`RIGHT`].
+pub(super) const MARGIN: f64 = 8.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 546.0;
+pub(super) const RIGHT: f64 = 546.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 250.0;
 
@@ -17,10 +20,15 @@ pub(super) const ACROSS: (f64, f64) = (LEFT, RIGHT);
 /// Pixels of the plotting area, bottom to top, for the vertical axis.
 pub(super) const UP: (f64, f64) = (BOTTOM, TOP);
 
-/// Blue and orange that differ in lightness too, and stand out on white and on black.
-pub(super) const BLUE: &str = "#3f8fd2";
-/// See [`BLUE`].
-pub(super) const ORANGE: &str = "#e5762e";
+/// Baselines of the first line above the plotting area and of the first line of the horizontal axis' title.
+pub(super) const HEAD: f64 = 16.0;
+const FOOT: f64 = 292.0;
+
+/// Colours that differ in lightness too, also for colour-blind eyes, and stand out on white and on black: blue, orange, green,
+/// violet, mauve and plum.
+pub(super) const COLOURS: [&str; 6] = ["#3f8fd2", "#e5762e", "#2a7b57", "#a94df0", "#b895c0", "#7f4f6d"];
+pub(super) const BLUE: &str = COLOURS[0];
+pub(super) const ORANGE: &str = COLOURS[1];
 
 /// A chart without its data.
 pub(super) struct Frame<'a> {
@@ -33,10 +41,23 @@ pub(super) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// The whole SVG: grid, `marks` (SVG elements) and axis titles.
-    pub(super) fn draw(&self, marks: &str) -> String {
-        let content = format!("{}{}{marks}{}", self.horizontal_lines(), self.tick_marks(), self.titles());
-        svg(self.description, &content)
+    /// The whole SVG: grid, `marks` (SVG elements), axis titles, and what `entries` of the legend and `notes` say. The legend
+    /// stands beside the title of the vertical axis if there is room, else under the chart, as long as it may be.
+    pub(super) fn draw(&self, marks: &str, entries: &[Entry<'_>], notes: &[String]) -> String {
+        let (y_title, x_title) = (text_lines(self.y_title), text_lines(self.x_title));
+        let top = -TEXT * (y_title.len() - 1) as f64;
+        let mut words = self.titles(&y_title, &x_title);
+        let mut baseline = FOOT + TEXT * x_title.len() as f64;
+        let room = if y_title.len() == 1 { Legend::beside(entries, &y_title[0]) } else { None };
+        let legend = room.unwrap_or_else(|| Legend::from(entries, baseline + 4.0));
+        words.push_str(&legend.svg);
+        baseline = baseline.max(legend.next_baseline);
+        for note in notes {
+            words.push_str(&format!(r#"<text x="{MARGIN}" y="{baseline:.1}" opacity=".7">{}</text>"#, escape(note)));
+            baseline += TEXT;
+        }
+        let height = baseline - TEXT + 8.0 - top;
+        svg(self.description, (top, height), &format!("{}{}{marks}{words}", self.horizontal_lines(), self.tick_marks()))
     }
 
     fn horizontal_lines(&self) -> String {
@@ -63,35 +84,61 @@ impl Frame<'_> {
         base + &self.x.ticks().into_iter().map(mark).collect::<String>()
     }
 
-    fn titles(&self) -> String {
-        format!(
-            r#"<text x="{RIGHT}" y="{:.1}" text-anchor="end" font-weight="600">{}</text><text x="8" y="16" font-weight="600">{}</text>"#,
-            HEIGHT - 8.0,
-            escape(self.x_title),
-            escape(self.y_title)
-        )
+    /// The title of the vertical axis grows upwards, that of the horizontal axis downwards.
+    fn titles(&self, y_title: &[String], x_title: &[String]) -> String {
+        let line = |x: f64, y: f64, anchor: &str, words: &String| {
+            format!(r#"<text x="{x}" y="{y:.1}" text-anchor="{anchor}" font-weight="600">{}</text>"#, escape(words))
+        };
+        let up = y_title.iter().rev().enumerate().map(|(row, words)| line(MARGIN, HEAD - TEXT * row as f64, "start", words));
+        let down = x_title.iter().enumerate().map(|(row, words)| line(RIGHT, FOOT + TEXT * row as f64, "end", words));
+        up.chain(down).collect()
     }
 }
 
 /// A chart that says only that there is nothing to draw.
 pub(super) fn empty(description: &str, reason: &str) -> String {
     let (x, y) = (0.5 * WIDTH, 0.5 * HEIGHT);
-    svg(description, &format!(r#"<text x="{x}" y="{y}" text-anchor="middle" opacity=".7">{}</text>"#, escape(reason)))
+    let words = format!(r#"<text x="{x}" y="{y}" text-anchor="middle" opacity=".7">{}</text>"#, escape(reason));
+    svg(description, (0.0, HEIGHT), &words)
 }
 
-/// Coloured squares and what they stand for (name, colour, opacity), at the top right.
-pub(super) fn legend(entries: &[(&str, &str, f64)]) -> String {
-    let entry = |(name, colour, opacity): &(&str, &str, f64)| {
-        format!(r#"<tspan fill="{colour}" fill-opacity="{opacity}">■</tspan> {}"#, escape(name))
-    };
-    let entries: Vec<String> = entries.iter().map(entry).collect();
-    // No-break spaces: plain ones would run together.
-    format!(r#"<text x="{RIGHT}" y="16" text-anchor="end">{}</text>"#, entries.join("\u{a0}\u{a0}\u{a0}\u{a0}"))
+/// `chart` as a file of its own, with a background, for viewers that know light and dark and for those that do not.
+pub(super) fn standalone(chart: &str) -> String {
+    let style = "<style>svg{background:#fff;color:#1c1f26}@media(prefers-color-scheme:dark){svg{background:#14161a;color:#e9eaed}}</style>";
+    match chart.split_once('>') {
+        Some((head, tail)) => format!("{head}>{style}{tail}\n"),
+        None => chart.to_owned(),
+    }
 }
 
-fn svg(description: &str, content: &str) -> String {
+fn svg(description: &str, (top, height): (f64, f64), content: &str) -> String {
     let description = escape(description);
     format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{description}" font-family="system-ui, sans-serif" font-size="12" fill="currentColor"><title>{description}</title>{content}</svg>"#
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {top} {WIDTH} {height}" role="img" aria-label="{description}" font-family="system-ui, sans-serif" font-size="12" fill="currentColor"><title>{description}</title>{content}</svg>"#
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Relative luminance (WCAG 2) of `#rrggbb`.
+    fn luminance(colour: &str) -> f64 {
+        let linear = |at: usize| {
+            let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * linear(1) + 0.7152 * linear(3) + 0.0722 * linear(5)
+    }
+
+    #[test]
+    fn colours_differ_in_lightness_and_stand_out_on_white_and_on_black() {
+        let mut lightness = COLOURS.map(|colour| 116.0 * luminance(colour).cbrt() - 16.0);
+        lightness.sort_by(f64::total_cmp);
+        assert!(lightness.windows(2).all(|pair| pair[1] - pair[0] > 3.5), "{lightness:?}");
+        for (colour, paper) in COLOURS.iter().flat_map(|colour| ["#ffffff", "#1c1f25"].map(|paper| (colour, paper))) {
+            let (a, b) = (luminance(colour) + 0.05, luminance(paper) + 0.05);
+            assert!((a / b).max(b / a) > 2.25, "{colour} on {paper}: {}", (a / b).max(b / a));
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! Image scores of good and anomalous images, as an SVG chart.
 
-use super::axis::{Axis, is_drawable};
+use super::axis::{Axis, ends, is_drawable};
 use super::chart::{self, ACROSS, BLUE, Frame, ORANGE, UP};
+use super::legend::{Entry, Sample};
 use super::number::readable;
 
 const BINS: usize = 28;
@@ -17,10 +18,9 @@ const FEWEST_IMAGES: usize = 4;
 /// threshold that is not finite is not drawn.
 pub fn score_histogram(scores: &[(f64, bool)], threshold: f64, score_name: &str) -> String {
     let drawable: Vec<(f64, bool)> = scores.iter().copied().filter(|score| is_drawable(score.0)).collect();
-    if drawable.is_empty() {
+    let Some(x) = axis_around(&drawable, threshold) else {
         return chart::empty("Image scores", "no score was recorded");
-    }
-    let x = axis_around(&drawable, threshold);
+    };
     let edges = x.bin_edges(BINS);
     let [good, anomalous] = [false, true].map(|kind| counts(&drawable, kind, &edges));
     let tallest = good.iter().chain(&anomalous).copied().max().unwrap_or(0).max(FEWEST_IMAGES);
@@ -31,18 +31,23 @@ pub fn score_histogram(scores: &[(f64, bool)], threshold: f64, score_name: &str)
     if is_drawable(threshold) {
         marks.push_str(&threshold_line(&frame, threshold));
     }
-    marks.push_str(&chart::legend(&[("good", BLUE, OPACITY), ("anomalous", ORANGE, OPACITY)]));
-    if drawable.len() < scores.len() {
-        let count = scores.len() - drawable.len();
-        marks.push_str(&format!(r#"<text x="8" y="292" opacity=".7">{count} not drawn: not finite</text>"#));
-    }
-    frame.draw(&marks)
+    let entries = [("good", BLUE), ("anomalous", ORANGE)].map(|(name, colour)| Entry {
+        name,
+        colour,
+        opacity: OPACITY,
+        sample: Sample::Area,
+    });
+    let left_out = scores.len() - drawable.len();
+    let note = (left_out > 0).then(|| format!("{left_out} not drawn: not finite"));
+    frame.draw(&marks, &entries, &Vec::from_iter(note))
 }
 
-fn axis_around(scores: &[(f64, bool)], threshold: f64) -> Axis {
-    let values = || scores.iter().map(|score| score.0).chain(Some(threshold).filter(|&t| is_drawable(t)));
-    let (low, high) = values().fold((f64::MAX, f64::MIN), |ends, value| (ends.0.min(value), ends.1.max(value)));
-    if low > 0.0 && high / low > LOG_FROM { Axis::log(low, high, ACROSS) } else { Axis::linear(low, high, ACROSS) }
+/// The axis around all scores and the threshold; none without scores.
+fn axis_around(scores: &[(f64, bool)], threshold: f64) -> Option<Axis> {
+    let (low, high) = ends(scores.iter().map(|score| score.0))?;
+    let (low, high) = if is_drawable(threshold) { (low.min(threshold), high.max(threshold)) } else { (low, high) };
+    let is_log = low > 0.0 && high / low > LOG_FROM;
+    Some(if is_log { Axis::log(low, high, ACROSS) } else { Axis::linear(low, high, ACROSS) })
 }
 
 /// How many scores of one kind fall into each bin. A bin holds its lower edge; the last one also its upper.

@@ -1,10 +1,13 @@
 //! The training loss over the steps, as an SVG chart.
 
-use super::axis::{Axis, is_drawable};
+use super::axis::{Axis, ends, is_drawable};
 use super::chart::{self, ACROSS, BLUE, Frame, UP};
+use super::legend::{Entry, Sample};
+use super::marks::{MOST_POINTS, Stroke, dot, line, thinned};
 
-/// Points beyond this number are drawn as the smallest and largest of their neighbourhood.
-const MOST_POINTS: usize = 800;
+/// A line for what matters, and one for what lies behind it.
+const CLEAR: Stroke = Stroke { colour: BLUE, width: 2.2, opacity: 1.0, is_dashed: false };
+const FAINT: Stroke = Stroke { width: 1.0, opacity: 0.4, ..CLEAR };
 /// A curve of at least this many points also gets its moving average.
 const FEWEST_FOR_AVERAGE: usize = 24;
 /// The step axis is at least this long.
@@ -21,28 +24,25 @@ pub fn loss_curve(points: &[(u64, f64)]) -> String {
         return chart::empty("Training loss", "no loss was recorded");
     };
     let mut marks = String::new();
+    let mut entries = Vec::new();
     if drawable.len() >= FEWEST_FOR_AVERAGE {
-        marks.push_str(&line(&frame, &thinned(&drawable), 1.0, 0.4));
-        marks.push_str(&line(&frame, &every(&moving_average(&drawable)), 2.2, 1.0));
-        marks.push_str(&chart::legend(&[("each record", BLUE, 0.4), ("moving average", BLUE, 1.0)]));
+        marks.push_str(&line(&frame, &thinned(&drawable), FAINT));
+        marks.push_str(&line(&frame, &every(&moving_average(&drawable)), CLEAR));
+        let entry = |name, opacity| Entry { name, colour: BLUE, opacity, sample: Sample::Area };
+        entries.extend([entry("each record", FAINT.opacity), entry("moving average", CLEAR.opacity)]);
     } else {
-        marks.push_str(&line(&frame, &drawable, 2.2, 1.0));
-        marks.push_str(&drawable.iter().map(|&point| dot(&frame, point)).collect::<String>());
+        marks.push_str(&line(&frame, &drawable, CLEAR));
+        marks.push_str(&drawable.iter().map(|&point| dot(&frame, point, BLUE)).collect::<String>());
     }
-    if drawable.len() < points.len() {
-        marks.push_str(&left_out(points.len() - drawable.len()));
-    }
-    frame.draw(&marks)
+    let left_out = points.len() - drawable.len();
+    let note = (left_out > 0).then(|| format!("{left_out} not drawn: not finite or not above 0"));
+    frame.draw(&marks, &entries, &Vec::from_iter(note))
 }
 
 /// The axes around all points; none without points.
 fn frame(points: &[(f64, f64)]) -> Option<Frame<'static>> {
-    let ends = |values: &mut dyn Iterator<Item = f64>| values.fold((f64::MAX, f64::MIN), |e, v| (e.0.min(v), e.1.max(v)));
-    if points.is_empty() {
-        return None;
-    }
-    let (first, last) = ends(&mut points.iter().map(|point| point.0));
-    let (low, high) = ends(&mut points.iter().map(|point| point.1));
+    let (first, last) = ends(points.iter().map(|point| point.0))?;
+    let (low, high) = ends(points.iter().map(|point| point.1))?;
     Some(Frame {
         description: "Training loss over optimiser steps, logarithmic",
         // Steps are whole numbers, and so should be their ticks.
@@ -51,37 +51,6 @@ fn frame(points: &[(f64, f64)]) -> Option<Frame<'static>> {
         x_title: "step",
         y_title: "training loss",
     })
-}
-
-fn line(frame: &Frame<'_>, points: &[(f64, f64)], width: f64, opacity: f64) -> String {
-    let place = |&(step, loss): &(f64, f64)| format!("{:.1},{:.1}", frame.x.pixel(step), frame.y.pixel(loss));
-    let places: Vec<String> = points.iter().map(place).collect();
-    format!(
-        r#"<polyline points="{}" fill="none" stroke="{BLUE}" stroke-width="{width}" stroke-opacity="{opacity}" stroke-linejoin="round" stroke-linecap="round"/>"#,
-        places.join(" ")
-    )
-}
-
-fn dot(frame: &Frame<'_>, (step, loss): (f64, f64)) -> String {
-    format!(r#"<circle cx="{:.1}" cy="{:.1}" r="3" fill="{BLUE}"/>"#, frame.x.pixel(step), frame.y.pixel(loss))
-}
-
-fn left_out(count: usize) -> String {
-    format!(r#"<text x="8" y="292" opacity=".7">{count} not drawn: not finite or not above 0</text>"#)
-}
-
-/// At most about [`MOST_POINTS`] points that keep every peak: the smallest and largest of each run of neighbours.
-fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    if points.len() <= MOST_POINTS {
-        return points.to_vec();
-    }
-    let run = points.len().div_ceil(MOST_POINTS / 2);
-    let extremes = |run: &[(f64, f64)]| {
-        let by_loss = |a: &usize, b: &usize| run[*a].1.total_cmp(&run[*b].1);
-        let (low, high) = ((0..run.len()).min_by(by_loss).unwrap_or(0), (0..run.len()).max_by(by_loss).unwrap_or(0));
-        [run[low.min(high)], run[low.max(high)]]
-    };
-    points.chunks(run).flat_map(extremes).collect()
 }
 
 /// Every few points, so that a smooth line does not need more than [`MOST_POINTS`].
@@ -132,16 +101,6 @@ mod tests {
         assert!(has_only_numbers(&svg) && svg.contains("5 not drawn"));
         assert_eq!(svg.matches("<circle").count(), 2);
         assert!(loss_curve(&[(1, f64::NAN)]).contains("no loss was recorded"));
-    }
-
-    #[test]
-    fn thinning_keeps_every_peak_and_the_order() {
-        let mut points: Vec<(f64, f64)> = (0..10_000).map(|step| (f64::from(step), 1.0)).collect();
-        points[4321].1 = 9.0;
-        points[7654].1 = 0.1;
-        let thin = thinned(&points);
-        assert!(thin.len() <= MOST_POINTS && thin.contains(&points[4321]) && thin.contains(&points[7654]));
-        assert!(thin.windows(2).all(|pair| pair[0].0 <= pair[1].0));
     }
 
     #[test]

@@ -4,19 +4,30 @@
 //! |---|---|
 //! | `colour` | heatmaps, overlays and mask outlines as pictures |
 //! | `table` | tables for the terminal and for Markdown |
-//! | `loss_curve`, `histogram` | SVG charts, drawn on the `chart` frame with the `axis` ticks |
+//! | `loss_curve`, `histogram`, `curves` | SVG charts: `marks` on the `chart` frame with the `axis` ticks and a `legend` |
 //! | `picture` | the side-by-side figure as one picture, lettered with the `font` |
-//! | `page` | the HTML page, written with `html`, `png` and `number` |
+//! | `gallery` | grey pictures of the theory in rows; `spell` puts their signs into plain letters |
+//! | `document` | the skeleton of an HTML page |
+//! | `page` | the HTML page of a run, written with `html`, `png` and `number` |
+//! | `claims` | what claims of the theory found: a table, a sentence and an HTML page |
 
 mod axis;
 mod chart;
+pub mod claims;
 pub mod colour;
+pub mod curves;
+mod document;
 mod font;
+pub mod gallery;
 pub mod histogram;
 mod html;
+mod legend;
 pub mod loss_curve;
+mod marks;
 mod number;
 pub mod page;
 pub mod picture;
 mod png;
+pub mod spell;
 pub mod table;
+pub mod wrap;

@@ -2,6 +2,7 @@
 //! them. It needs no other file, no network and no script.
 
 use super::colour::{self, Scale};
+use super::document::{card, document, facts, header};
 use super::histogram::score_histogram;
 use super::html::escape;
 use super::loss_curve::loss_curve;
@@ -10,7 +11,6 @@ use super::png::data_uri;
 use crate::data::Image;
 use crate::error::Result;
 
-const STYLE: &str = include_str!("page.css");
 /// The method in plain words: fixed text without anything from the run.
 const METHOD: &str = include_str!("method.html");
 const CITATION: &str = include_str!("citation.html");
@@ -114,41 +114,24 @@ impl Page {
     /// # Errors
     /// A picture that cannot be written as PNG, with the name of its example.
     pub fn render(&self) -> Result<String> {
-        let title = escape(&self.title);
         let (hero, grid) = match self.examples.split_first() {
             Some((first, others)) => (hero(first, &self.colour_bar())?, grid(others)?),
             None => (String::new(), String::new()),
         };
-        let body = [self.header(), hero, self.metrics(), self.charts(), METHOD.to_owned(), grid, CITATION.to_owned()].concat();
-        Ok(format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n\
-             <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
-        ))
-    }
-
-    fn header(&self) -> String {
-        format!("<header>\n<h1>{}</h1>\n<p class=\"subtitle\">{}</p>\n</header>\n", escape(&self.title), escape(&self.subtitle))
+        let header = header(&self.title, &self.subtitle);
+        let body = [header, hero, self.metrics(), self.charts(), METHOD.to_owned(), grid, CITATION.to_owned()].concat();
+        Ok(document(&self.title, "", &body))
     }
 
     /// The metrics, how they were measured, and the run they belong to.
     fn metrics(&self) -> String {
-        let card = |metric: &Metric| {
-            format!(
-                "<div class=\"card\"><dt>{}</dt><dd class=\"value\">{}</dd><dd class=\"note\">{}</dd></div>\n",
-                escape(&metric.label),
-                escape(&metric.value),
-                escape(&metric.explanation)
-            )
-        };
-        let fact = |(name, value): &(String, String)| format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value));
+        let card = |metric: &Metric| card(&metric.label, &metric.value, &metric.explanation);
         let cards: String = self.metrics.iter().map(card).collect();
-        let facts: String = self.facts.iter().map(fact).collect();
         format!(
             "<section>\n<h2>Results</h2>\n<dl class=\"cards\">\n{cards}</dl>\n\
-             <p class=\"protocol\"><strong>Protocol.</strong> {}</p>\n<dl class=\"facts\">\n{facts}</dl>\n</section>\n",
-            escape(&self.protocol)
+             <p class=\"protocol\"><strong>Protocol.</strong> {}</p>\n{}</section>\n",
+            escape(&self.protocol),
+            facts(&self.facts)
         )
     }
 
@@ -230,6 +213,7 @@ fn picture(example: &Example, (name, formula): (&str, &str), image: &Image) -> R
 
 #[cfg(test)]
 mod tests {
+    use super::super::document::{is_balanced, stands_alone};
     use super::super::png::decode_data_uri;
     use super::*;
 
@@ -282,23 +266,6 @@ mod tests {
         html.split(" src=\"").skip(1).map(|tail| tail.split('"').next().unwrap()).collect()
     }
 
-    /// Whether every opened element is closed in order. Good enough for what the page writes.
-    fn is_balanced(html: &str) -> bool {
-        let mut open = Vec::new();
-        for tag in html.split('<').skip(1).map(|tail| tail.split('>').next().unwrap()) {
-            let name = tag.trim_start_matches('/').split([' ', '\n', '/']).next().unwrap();
-            if tag.starts_with('!') || ["meta", "img"].contains(&name) || tag.ends_with('/') {
-                continue;
-            }
-            if !tag.starts_with('/') {
-                open.push(name);
-            } else if open.pop() != Some(name) {
-                return false;
-            }
-        }
-        open.is_empty()
-    }
-
     #[test]
     fn every_picture_of_every_example_decodes_to_its_pixels() {
         let page = page();
@@ -334,10 +301,7 @@ mod tests {
     fn the_page_is_well_formed_and_needs_nothing_else() {
         let mut page = page();
         let html = page.render().unwrap();
-        assert!(is_balanced(&html));
-        // The only address is the name of the SVG language.
-        assert_eq!(html.matches("http").count(), html.matches("xmlns=\"http://www.w3.org/2000/svg\"").count());
-        assert!(["<link", "@import", "url(", "href"].iter().all(|outside| !html.contains(outside)));
+        assert!(is_balanced(&html) && stands_alone(&html));
         page.examples.clear();
         page.loss.clear();
         page.scores.clear();

@@ -1,5 +1,7 @@
 //! Aligned tables, as plain text for terminals and as Markdown.
 
+use super::wrap::{width, wrap};
+
 /// Characters between two columns of a plain table.
 const GAP: &str = "   ";
 
@@ -8,17 +10,23 @@ const GAP: &str = "   ";
 pub struct Column {
     heading: String,
     right: bool,
+    widest: usize,
 }
 
 impl Column {
     /// A column of words, aligned on the left.
     pub fn text(heading: impl Into<String>) -> Self {
-        Self { heading: heading.into(), right: false }
+        Self { heading: heading.into(), right: false, widest: usize::MAX }
+    }
+
+    /// A column of words, aligned on the left. In plain text, cells with more than `widest` characters go on below.
+    pub fn wrapped(heading: impl Into<String>, widest: usize) -> Self {
+        Self { widest, ..Self::text(heading) }
     }
 
     /// A column of numbers, aligned on the right. Give all its cells the same number of decimals.
     pub fn number(heading: impl Into<String>) -> Self {
-        Self { heading: heading.into(), right: true }
+        Self { heading: heading.into(), right: true, widest: usize::MAX }
     }
 }
 
@@ -33,7 +41,14 @@ pub struct Table {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
     cells: Vec<String>,
-    is_summary: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Usual,
+    Summary,
+    Section,
 }
 
 impl Table {
@@ -44,12 +59,21 @@ impl Table {
 
     /// Adds a row.
     pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        self.rows.push(Row { cells: cells.into_iter().map(Into::into).collect(), is_summary: false });
+        self.push(cells, Kind::Usual);
     }
 
     /// Adds a row set apart from those above it, such as their mean: under a rule, or in bold in Markdown.
     pub fn summary<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        self.rows.push(Row { cells: cells.into_iter().map(Into::into).collect(), is_summary: true });
+        self.push(cells, Kind::Summary);
+    }
+
+    /// Adds a line of words over the rows that follow: after an empty line, or in bold in Markdown.
+    pub fn section(&mut self, words: impl Into<String>) {
+        self.push([words.into()], Kind::Section);
+    }
+
+    fn push<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>, kind: Kind) {
+        self.rows.push(Row { cells: cells.into_iter().map(Into::into).collect(), kind });
     }
 
     /// The table as lines of equal columns, for a terminal or a log file. Ends with a line break.
@@ -62,13 +86,17 @@ impl Table {
         }
         lines.push(self.line(&widths, &self.headings()));
         lines.push(rule.join(GAP));
-        let mut was_summary = false;
+        let mut before = Kind::Usual;
         for row in &self.rows {
-            if row.is_summary && !was_summary {
-                lines.push(rule.join(GAP));
+            match row.kind {
+                Kind::Section => lines.extend([String::new(), self.cells(row).concat()]),
+                Kind::Summary if before != Kind::Summary => lines.push(rule.join(GAP)),
+                _ => (),
             }
-            was_summary = row.is_summary;
-            lines.push(self.line(&widths, &self.cells(row)));
+            if row.kind != Kind::Section {
+                lines.extend(self.lines(&widths, &self.cells(row)));
+            }
+            before = row.kind;
         }
         lines.join("\n") + "\n"
     }
@@ -86,7 +114,7 @@ impl Table {
             self.columns.iter().map(|c| if c.right { "---:" } else { "---" }).collect::<Vec<_>>().join("|")
         ));
         for row in &self.rows {
-            let emphasis = if row.is_summary { "**" } else { "" };
+            let emphasis = if row.kind == Kind::Usual { "" } else { "**" };
             let cells = self.cells(row).into_iter().map(|cell| {
                 let text = markdown_text(&cell);
                 if text.is_empty() { text } else { format!("{emphasis}{text}{emphasis}") }
@@ -107,12 +135,21 @@ impl Table {
 
     fn widths(&self) -> Vec<usize> {
         let mut widths: Vec<usize> = self.headings().iter().map(|heading| width(heading)).collect();
-        for row in &self.rows {
-            for (widest, cell) in widths.iter_mut().zip(self.cells(row)) {
-                *widest = (*widest).max(width(&cell));
+        for row in self.rows.iter().filter(|row| row.kind != Kind::Section) {
+            for ((widest, column), cell) in widths.iter_mut().zip(&self.columns).zip(self.cells(row)) {
+                let lines = wrap(&cell, column.widest);
+                *widest = (*widest).max(lines.iter().map(|line| width(line)).max().unwrap_or(0));
             }
         }
         widths
+    }
+
+    /// The lines of one row: as many as its longest cell needs.
+    fn lines(&self, widths: &[usize], cells: &[String]) -> Vec<String> {
+        let cells: Vec<Vec<String>> = cells.iter().zip(&self.columns).map(|(cell, column)| wrap(cell, column.widest)).collect();
+        let count = cells.iter().map(Vec::len).max().unwrap_or(1);
+        let line = |index: usize| cells.iter().map(|lines| lines.get(index).cloned().unwrap_or_default()).collect::<Vec<_>>();
+        (0..count).map(|index| self.line(widths, &line(index))).collect()
     }
 
     fn line(&self, widths: &[usize], cells: &[String]) -> String {
@@ -131,12 +168,6 @@ fn one_line(text: &str) -> String {
 
 fn markdown_text(text: &str) -> String {
     one_line(text).replace('\\', "\\\\").replace('|', "\\|")
-}
-
-/// Columns a terminal uses for `text`. Combining marks, such as the hat of x̂, take none; full-width signs are not counted
-/// double.
-fn width(text: &str) -> usize {
-    text.chars().filter(|character| !('\u{300}'..='\u{36f}').contains(character)).count()
 }
 
 #[cfg(test)]
@@ -178,6 +209,23 @@ mean       0.744       66
 | **mean** | **0.744** | **66** |
 ";
         assert_eq!(sample().markdown(), expected);
+    }
+
+    #[test]
+    fn long_words_go_on_below_and_sections_part_rows() {
+        let mut table = Table::new("", [Column::wrapped("quantity", 10), Column::number("value")]);
+        table.section("C1  a title wider than its table");
+        table.row(["  one two three", "1"]);
+        let expected = "\
+quantity    value
+─────────   ─────
+
+C1  a title wider than its table
+  one two       1
+  three
+";
+        assert_eq!(table.plain(), expected);
+        assert!(table.markdown().ends_with("| **C1  a title wider than its table** |  |\n|   one two three | 1 |\n"));
     }
 
     #[test]

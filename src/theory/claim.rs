@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::figure::Figure;
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
@@ -86,6 +88,11 @@ pub trait Claim: Send + Sync {
         }
     }
 
+    /// About how long it takes, in any unit that all claims share: the dearest begin first, so that no core waits at the end.
+    fn cost(&self) -> u32 {
+        1
+    }
+
     /// Measures everything, the controls included.
     ///
     /// # Errors
@@ -115,8 +122,9 @@ impl Evidence {
     }
 }
 
-/// How a measured value relates to the predicted one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a measured value relates to the predicted one; `equal`, `at_most` or `at_least` in files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Relation {
     /// `|measured - predicted| <= tolerance`.
     Equal,
@@ -194,6 +202,11 @@ impl Row {
     /// Whether the check holds. A value that is not a number never does.
     pub fn passed(&self) -> bool {
         self.margin() >= 0.0
+    }
+
+    /// How far the control is from failing: negative, as it must be. None without a control.
+    pub fn control_margin(&self) -> Option<f64> {
+        self.control.as_ref().map(|control| self.margin_of(control.measured))
     }
 
     /// Whether the control fails, as it must; None without a control. A control that is not finite proves nothing.

@@ -1,5 +1,7 @@
 //! Charts and pictures as data. The theory says what is to be seen, `report` how it looks.
 
+use crate::error::{Error, Result};
+
 /// One figure. `stem` names its files, e.g. `c4_rate` for `c4_rate.svg`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
@@ -11,6 +13,20 @@ pub struct Figure {
     pub caption: String,
     /// The data.
     pub content: Content,
+}
+
+impl Figure {
+    /// Checks that files can be named after it.
+    ///
+    /// # Errors
+    /// The stem is empty or holds anything but lower-case letters, digits and `_`.
+    pub fn check_stem(&self) -> Result<()> {
+        let usual = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if self.stem.is_empty() || !self.stem.bytes().all(usual) {
+            return Err(Error::argument("the stem of a figure is made of lower-case letters, digits and `_`"));
+        }
+        Ok(())
+    }
 }
 
 /// What a figure shows.

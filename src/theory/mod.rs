@@ -14,6 +14,7 @@
 //! | [`resemblance`] | [`Measures`](resemblance::Measures) of a map against the projection π |
 //! | [`runner`] | runs claims on all cores, always to the same bits |
 //! | [`guide`] | how to add a manifold and a claim |
+//! | [`record`] | what was found as flat rows for files and tables |
 //!
 //! Statements and proofs are in `paper/theory.md`, the map from claim to proof, code, test and figure in `paper/claims.md`.
 
@@ -27,6 +28,7 @@ pub mod guide {}
 pub mod manifold;
 pub mod pictures;
 pub mod resemblance;
+pub mod record;
 pub mod runner;
 pub mod statistics;
 pub mod transition_set;

@@ -1,12 +1,14 @@
 //! Runs claims on all cores. What a claim finds depends on its setting alone, so the result has the same bits however many
 //! threads there are.
 
+use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
 use super::claim::{Claim, Evidence, LARGEST_SEED, Setting};
-use crate::error::Result;
+use super::figure::Figure;
+use crate::error::{Error, Result};
 
 /// What one claim found with one seed.
 pub struct Finding {
@@ -26,12 +28,46 @@ pub struct Finding {
 /// # Errors
 /// The first measurement that could not be made, with its claim.
 pub fn run(claims: &[&'static dyn Claim], setting: &Setting, on_finding: impl Fn(&Finding) + Sync) -> Result<Vec<Finding>> {
-    let tasks: Vec<(&'static dyn Claim, Setting)> = claims
-        .iter()
-        .flat_map(|&claim| (0..claim.seeds(setting.effort())).map(move |repeat| (claim, repetition(setting, repeat))))
-        .collect();
-    // One task at a time for whichever core is free: tasks differ in length a hundredfold.
-    tasks.par_iter().with_max_len(1).map(|(claim, setting)| measure(*claim, setting, &on_finding)).collect()
+    let mut tasks: Vec<(usize, &'static dyn Claim, Setting)> = tasks(claims, setting);
+    tasks.sort_by_key(|(_, claim, _)| Reverse(claim.cost()));
+    // A queue: whichever core is free takes the next task, the dearest first. They differ in length a hundredfold.
+    let found = tasks.into_iter().par_bridge().map(|(place, claim, setting)| (place, measure(claim, &setting, &on_finding)));
+    let mut found: Vec<(usize, Result<Finding>)> = found.collect();
+    found.sort_by_key(|(place, _)| *place);
+    found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+/// How many findings [`run`] returns.
+pub fn count(claims: &[&'static dyn Claim], setting: &Setting) -> usize {
+    tasks(claims, setting).len()
+}
+
+/// Every claim with every seed, and the place of its finding.
+fn tasks(claims: &[&'static dyn Claim], setting: &Setting) -> Vec<(usize, &'static dyn Claim, Setting)> {
+    let repeats =
+        |claim: &'static dyn Claim| (0..claim.seeds(setting.effort())).map(move |repeat| (claim, repetition(setting, repeat)));
+    let all = claims.iter().flat_map(|&claim| repeats(claim));
+    all.enumerate().map(|(place, (claim, setting))| (place, claim, setting)).collect()
+}
+
+/// The figures of each claim's first seed, with its id. Those of the other seeds would look alike.
+///
+/// # Errors
+/// A stem that is no file name or that two figures share.
+pub fn figures(findings: &[Finding]) -> Result<Vec<(&'static str, &Figure)>> {
+    let mut shown: Vec<(&str, &Figure)> = Vec::new();
+    let mut last = None;
+    for finding in findings.iter().filter(|finding| last.replace(finding.claim.id()) != Some(finding.claim.id())) {
+        for figure in &finding.evidence.figures {
+            let place = || format!("{}, figure `{}`", finding.claim.id(), figure.stem);
+            figure.check_stem().map_err(|error| error.within(place()))?;
+            if shown.iter().any(|(_, other)| other.stem == figure.stem) {
+                return Err(Error::argument("two figures would be written to the same files").within(place()));
+            }
+            shown.push((finding.claim.id(), figure));
+        }
+    }
+    Ok(shown)
 }
 
 fn measure(claim: &'static dyn Claim, setting: &Setting, on_finding: &(impl Fn(&Finding) + Sync)) -> Result<Finding> {
@@ -45,4 +81,103 @@ fn measure(claim: &'static dyn Claim, setting: &Setting, on_finding: &(impl Fn(&
 /// The setting of one repetition; beyond the largest seed it begins again at 0.
 fn repetition(setting: &Setting, repeat: u64) -> Setting {
     setting.with_seed((setting.seed() + repeat) % (LARGEST_SEED + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::super::claim::{Effort, Row};
+    use super::super::figure::{AxisSpec, Chart, Content};
+    use super::*;
+
+    /// A claim of the given id and cost, which fails to be measured with the seed 2.
+    struct Temporary(&'static str, u32);
+
+    impl Claim for Temporary {
+        fn id(&self) -> &'static str {
+            self.0
+        }
+
+        fn title(&self) -> &'static str {
+            "Temporary"
+        }
+
+        fn statement(&self) -> &'static str {
+            "A statement."
+        }
+
+        fn cost(&self) -> u32 {
+            self.1
+        }
+
+        fn measure(&self, setting: &Setting) -> Result<Evidence> {
+            if setting.seed() == 2 {
+                return Err(Error::argument("cannot be measured"));
+            }
+            let value = setting.stream(self.1, 0).normal();
+            Ok(Evidence { rows: vec![Row::equal("value", 0.0, value, 9.0, "").control("other", 99.0)], figures: vec![] })
+        }
+    }
+
+    const CLAIMS: [&dyn Claim; 3] = [&Temporary("X1", 1), &Temporary("X2", 9), &Temporary("X3", 5)];
+
+    fn pool(threads: usize) -> rayon::ThreadPool {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
+    }
+
+    #[test]
+    fn findings_come_in_order_with_the_same_bits_and_the_dearest_begins() {
+        let setting = Setting::new(LARGEST_SEED - 1, Effort::Full).unwrap();
+        let measured = |threads: usize| {
+            let heard = Mutex::new(Vec::new());
+            let hear = |finding: &Finding| heard.lock().unwrap().push(finding.claim.id());
+            // Seeds go on at 0 beyond the largest one, so seed 2 is the last of five.
+            let few: Vec<_> = pool(threads).install(|| run(&CLAIMS, &setting, hear)).into_iter().flatten().collect();
+            (few.len(), heard.into_inner().unwrap())
+        };
+        assert_eq!(measured(1), (0, ["X2", "X3", "X1"].iter().flat_map(|id| [*id; 4]).collect::<Vec<_>>()));
+        let setting = Setting::new(3, Effort::Full).unwrap();
+        let values = |threads: usize| {
+            let found = pool(threads).install(|| run(&CLAIMS, &setting, |_| ())).unwrap();
+            found
+                .iter()
+                .map(|finding| (finding.claim.id(), finding.seed, finding.evidence.rows[0].measured.to_bits()))
+                .collect::<Vec<_>>()
+        };
+        let found = values(1);
+        assert_eq!(found.iter().map(|found| (found.0, found.1)).collect::<Vec<_>>()[4..7], [("X1", 7), ("X2", 3), ("X2", 4)]);
+        assert!(found == values(3) && found.len() == count(&CLAIMS, &setting));
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_named() {
+        let setting = Setting::new(0, Effort::Full).unwrap();
+        let error = run(&CLAIMS, &setting, |_| ()).err().unwrap().to_string();
+        assert_eq!(error, "cannot be measured in X1 (seed 2)");
+    }
+
+    #[test]
+    fn figures_are_those_of_the_first_seed_and_have_names_of_their_own() {
+        let figure = |stem: &str| {
+            let content = Content::Chart(Chart { x: AxisSpec::linear("x"), y: AxisSpec::linear("y"), series: vec![] });
+            Figure { stem: stem.into(), title: String::new(), caption: String::new(), content }
+        };
+        let finding = |claim: usize, seed: u64, stems: &[&str]| Finding {
+            claim: CLAIMS[claim],
+            seed,
+            evidence: Evidence { rows: vec![], figures: stems.iter().map(|stem| figure(stem)).collect() },
+            wall: Duration::ZERO,
+        };
+        let stems = |findings: &[Finding]| {
+            figures(findings).map(|figures| figures.iter().map(|(_, figure)| figure.stem.clone()).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            stems(&[finding(0, 0, &["a", "b"]), finding(0, 1, &["a", "b"]), finding(1, 0, &["c_1"])]).unwrap(),
+            ["a", "b", "c_1"]
+        );
+        let error = stems(&[finding(0, 0, &["a"]), finding(2, 0, &["a"])]).unwrap_err().to_string();
+        assert_eq!(error, "two figures would be written to the same files in X3, figure `a`");
+        assert!(stems(&[finding(0, 0, &["../a"])]).is_err() && stems(&[finding(0, 0, &[""])]).is_err());
+    }
 }

@@ -1,0 +1,79 @@
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::Path;
+
+use orthoscope::data::{make_folder, write_atomically, write_png};
+use orthoscope::report::claims::ClaimsPage;
+use orthoscope::report::curves::curves_file;
+use orthoscope::report::gallery::gallery;
+use orthoscope::report::spell::file_stem;
+use orthoscope::theory::figure::{Content, Figure};
+use orthoscope::theory::record::Record;
+use orthoscope::{Error, Result};
+
+use super::npy;
+
+/// Writes `claims.json`, `claims.csv`, `index.html`, `figures/` and `arrays/`. What an earlier run left is replaced, as far as
+/// this one has files of the same names.
+///
+/// # Errors
+/// A picture that is none, or a file that cannot be written.
+pub fn write(out: &Path, records: &[Record], page: &ClaimsPage<'_>) -> Result<()> {
+    make_folder(out)?;
+    let json = serde_json::to_string_pretty(records).map_err(|error| Error::file(out.join("claims.json"), error))?;
+    write_text(&out.join("claims.json"), &format!("{json}\n"))?;
+    write_table(&out.join("claims.csv"), records)?;
+    make_folder(&out.join("figures"))?;
+    for (_, figure) in page.figures {
+        write_figure(&out.join("figures"), figure)?;
+        write_arrays(&out.join("arrays").join(&figure.stem), figure)?;
+    }
+    write_text(&out.join("index.html"), &page.render()?)
+}
+
+fn write_text(path: &Path, text: &str) -> Result<()> {
+    write_atomically(path, |writer| writer.write_all(text.as_bytes()))
+}
+
+fn write_table(path: &Path, records: &[Record]) -> Result<()> {
+    write_atomically(path, |file| {
+        let mut writer = csv::Writer::from_writer(file);
+        records.iter().try_for_each(|record| writer.serialize(record))?;
+        writer.flush()
+    })
+}
+
+/// `STEM.svg` for a chart, `STEM.png` for pictures.
+fn write_figure(folder: &Path, figure: &Figure) -> Result<()> {
+    let Figure { stem, title, .. } = figure;
+    match &figure.content {
+        Content::Chart(chart) => write_text(&folder.join(format!("{stem}.svg")), &curves_file(title, chart)),
+        Content::Gallery(rows) => {
+            let sheet = gallery(rows).map_err(|error| error.within(format!("figure {stem}")))?;
+            write_png(&folder.join(format!("{stem}.png")), &sheet)
+        }
+    }
+}
+
+/// `[k, 2]` for each series, `[h, w]` for each picture.
+fn write_arrays(folder: &Path, figure: &Figure) -> Result<()> {
+    make_folder(folder)?;
+    let mut taken = HashSet::new();
+    let mut write = |name: &str, shape: [usize; 2], values: &[f64]| {
+        let stem = file_stem(name);
+        let numbered = (1..).map(|number| if number == 1 { stem.clone() } else { format!("{stem}_{number}") });
+        let free = numbered.into_iter().find(|name| taken.insert(name.clone())).unwrap_or(stem.clone());
+        npy::write(&folder.join(format!("{free}.npy")), &shape, values)
+    };
+    match &figure.content {
+        Content::Chart(chart) => chart.series.iter().try_for_each(|series| {
+            let values: Vec<f64> = series.points.iter().flat_map(|&(x, y)| [x, y]).collect();
+            write(&series.name, [series.points.len(), 2], &values)
+        }),
+        Content::Gallery(rows) => {
+            rows.iter().flat_map(|row| row.pictures.iter().map(move |picture| (row, picture))).try_for_each(|(row, picture)| {
+                write(&format!("{} {}", row.label, picture.caption), [picture.height, picture.width], &picture.values)
+            })
+        }
+    }
+}

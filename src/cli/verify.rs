@@ -1,0 +1,89 @@
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::anyhow;
+use orthoscope::Result;
+use orthoscope::data::check_output_folder;
+use orthoscope::report::claims::{self, ClaimsPage};
+use orthoscope::run::COMMIT;
+use orthoscope::theory::claim::{Effort, Setting};
+use orthoscope::theory::claims::find;
+use orthoscope::theory::record::{records, worst_of_seeds};
+use orthoscope::theory::runner;
+
+use super::evidence;
+use super::output::{print, say};
+use super::progress::ClaimProgress;
+
+/// Arguments of `verify`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Claims, separated by commas; all of them where left out
+    #[arg(long, value_name = "CLAIM,...", value_delimiter = ',', value_parser = known)]
+    claim: Vec<&'static str>,
+    /// Seed
+    #[arg(long, default_value = "0", value_name = "S", value_parser = seed)]
+    seed: u64,
+    /// All claims in at most a minute on two cores: the default
+    #[arg(long)]
+    quick: bool,
+    /// More seeds, larger n, tighter tolerances
+    #[arg(long, conflicts_with = "quick")]
+    full: bool,
+    /// Print the statements; nothing is measured
+    #[arg(long, conflicts_with_all = ["out", "json"])]
+    describe: bool,
+    /// Folder for claims.json, claims.csv, the page index.html, figures/ and arrays/
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print the rows of claims.json instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// The id of a claim, in whatever case it is written.
+fn known(name: &str) -> Result<&'static str> {
+    find(&[name]).map(|claims| claims.first().map_or("", |claim| claim.id()))
+}
+
+fn seed(text: &str) -> anyhow::Result<u64> {
+    let seed = text.parse()?;
+    Setting::new(seed, Effort::Quick)?;
+    Ok(seed)
+}
+
+/// Measures claims; an error names those that fail and the controls that pass.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let chosen = find(&arguments.claim)?;
+    if arguments.describe {
+        let statements: Vec<String> = chosen.iter().map(|claim| claims::statement(*claim)).collect();
+        return print(statements.join("\n"));
+    }
+    if let Some(out) = &arguments.out {
+        check_output_folder(out)?;
+    }
+    let start = Instant::now();
+    let setting = Setting::new(arguments.seed, if arguments.full { Effort::Full } else { Effort::Quick })?;
+    let progress = ClaimProgress::new(runner::count(&chosen, &setting));
+    let findings = runner::run(&chosen, &setting, |finding| progress.found(finding));
+    progress.finish();
+    let (findings, wall) = (findings?, start.elapsed());
+    let records = records(&findings);
+    let checks = worst_of_seeds(&records);
+    if let Some(out) = &arguments.out {
+        let version = format!("{} commit {COMMIT}", env!("CARGO_PKG_VERSION"));
+        let figures = runner::figures(&findings)?;
+        let page = ClaimsPage { findings: &findings, checks: &checks, figures: &figures, setting: &setting, wall, version };
+        evidence::write(out, &records, &page)?;
+    }
+    if arguments.json {
+        say(serde_json::to_string_pretty(&records)?)?;
+    } else {
+        print(claims::table(&checks))?;
+        say(format_args!("\n{}", claims::summary(&findings, &checks, wall)))?;
+    }
+    match claims::complaint(&findings, &checks) {
+        Some(sentence) => Err(anyhow!(sentence)),
+        None => Ok(()),
+    }
+}

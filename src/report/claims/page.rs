@@ -1,0 +1,191 @@
+//! Findings as one self-contained HTML page: statements, checks beside their controls, charts and pictures.
+
+use std::time::Duration;
+
+use super::super::curves::curves;
+use super::super::document::{card, document, facts, header};
+use super::super::gallery::image;
+use super::super::html::escape;
+use super::super::number::readable;
+use super::super::png::data_uri;
+use super::words::{Tally, Verdict, control_verdict, distinct, holds, seconds, verdict};
+use crate::error::Result;
+use crate::theory::claim::{Claim, Setting};
+use crate::theory::figure::{Content, Figure, GalleryRow, GreyPicture};
+use crate::theory::record::{Record, Worst};
+use crate::theory::runner::Finding;
+
+const STYLE: &str = include_str!("page.css");
+const TITLE: &str = "Theorems, measured";
+
+/// What a page shows.
+pub struct ClaimsPage<'a> {
+    /// What was found.
+    pub findings: &'a [Finding],
+    /// The same as checks, seeds merged: [`worst_of_seeds`](crate::theory::record::worst_of_seeds).
+    pub checks: &'a [Worst],
+    /// The figures with the ids of their claims: [`figures`](crate::theory::runner::figures).
+    pub figures: &'a [(&'static str, &'a Figure)],
+    /// Seed and effort.
+    pub setting: &'a Setting,
+    /// How long it all took.
+    pub wall: Duration,
+    /// Version and commit of the program.
+    pub version: String,
+}
+
+impl ClaimsPage<'_> {
+    /// The page as one HTML document.
+    ///
+    /// # Errors
+    /// A picture that cannot be written as PNG, with the stem of its figure.
+    pub fn render(&self) -> Result<String> {
+        let subtitle = "what the theory predicts, what was found, and a control that must fail the same check";
+        let claims = distinct(self.findings);
+        let sections = claims.iter().map(|claim| self.claim(*claim)).collect::<Result<String>>()?;
+        Ok(document(TITLE, STYLE, &[header(TITLE, subtitle), self.results(&claims), sections, footer()].concat()))
+    }
+
+    /// The counts, what identifies the run, and where to find each claim.
+    fn results(&self, claims: &[&'static dyn Claim]) -> String {
+        let tally = Tally::of(self.findings, self.checks);
+        let cards = [
+            card("claims hold", &format!("{} of {}", tally.hold, tally.claims), "all checks hold and all controls are rejected"),
+            card(
+                "controls rejected",
+                &format!("{} of {}", tally.rejected, tally.controls),
+                "maps for which a check must fail, and does",
+            ),
+            card("checks", &self.checks.len().to_string(), "each with its tolerance and the reason for it"),
+        ];
+        let fact = |name: &str, value: String| (name.to_owned(), value);
+        let run = [
+            fact("seed", self.setting.seed().to_string()),
+            fact("effort", self.setting.pick("quick", "full").to_owned()),
+            fact("wall time", seconds(self.wall)),
+            fact("orthoscope", self.version.clone()),
+        ];
+        let entry = |claim: &&'static dyn Claim| {
+            let mark = if holds(claim.id(), self.findings) { "✓" } else { "✗" };
+            let (id, title) = (escape(claim.id()), escape(claim.title()));
+            format!("<li><a href=\"#{id}\"><b>{id}</b> {title} <span>{mark}</span></a></li>\n")
+        };
+        format!(
+            "<section>\n<h2>Results</h2>\n<dl class=\"cards\">\n{}</dl>\n{}\
+             <ul class=\"contents\">\n{}</ul>\n</section>\n",
+            cards.concat(),
+            facts(&run),
+            claims.iter().map(entry).collect::<String>()
+        )
+    }
+
+    fn claim(&self, claim: &'static dyn Claim) -> Result<String> {
+        let id = claim.id();
+        let of_claim = || self.findings.iter().filter(|finding| finding.claim.id() == id);
+        let time: Duration = of_claim().map(|finding| finding.wall).sum();
+        let seeds = match of_claim().count() {
+            1 => String::new(),
+            count => format!("worst of {count} seeds · "),
+        };
+        let verdict = if holds(id, self.findings) { ("right", "✓ holds") } else { ("wrong", "✗ does not hold") };
+        let figures = self.figures.iter().filter(|(owner, _)| *owner == id);
+        let figures = figures.map(|(_, figure)| self::figure(figure)).collect::<Result<String>>()?;
+        Ok(format!(
+            "<section class=\"claim\" id=\"{id}\">\n<p class=\"label\"><strong>{id}</strong>\
+             <span class=\"verdict {}\">{}</span><span>{seeds}{}</span></p>\n<h2>{}</h2>\n{}{}\
+             <div class=\"charts\">\n{figures}</div>\n</section>\n",
+            verdict.0,
+            verdict.1,
+            seconds(time),
+            escape(claim.title()),
+            statement(claim),
+            checks(self.checks.iter().filter(|check| check.record.id == id))
+        ))
+    }
+}
+
+/// The statement; empty lines part its paragraphs, other line breaks stay.
+fn statement(claim: &dyn Claim) -> String {
+    let paragraphs = claim.statement().split("\n\n").map(|words| format!("<p>{}</p>\n", lines(words)));
+    format!("<div class=\"statement\">\n{}</div>\n", paragraphs.collect::<String>())
+}
+
+fn lines(text: &str) -> String {
+    text.lines().map(escape).collect::<Vec<_>>().join("<br/>")
+}
+
+fn checks<'a>(checks: impl Iterator<Item = &'a Worst>) -> String {
+    let rows: String = checks.map(|check| subject(&check.record) + &control(&check.record)).collect();
+    format!(
+        "<div class=\"table\"><table>\n<thead><tr><th>quantity</th><th>predicted</th><th>measured</th><th>tolerance</th>\
+         <th>margin</th><th>verdict</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n"
+    )
+}
+
+fn subject(record: &Record) -> String {
+    let cells = [
+        format!("{} {}", record.relation, readable(record.predicted, 4)),
+        readable(record.measured, 4),
+        readable(record.tolerance, 2),
+        readable(record.margin, 3),
+    ];
+    let name = format!("{}<small>tolerance: {}</small>", escape(&record.quantity), escape(record.because));
+    row("", &name, &cells, verdict(record))
+}
+
+fn control(record: &Record) -> String {
+    let Some(name) = &record.control else { return String::new() };
+    let number = |value: Option<f64>, digits: usize| value.map_or(String::new(), |value| readable(value, digits));
+    let cells = [String::new(), number(record.control_measured, 4), String::new(), number(record.control_margin, 3)];
+    row(" class=\"control\"", &format!("control: {}", escape(name)), &cells, control_verdict(record))
+}
+
+fn row(class: &str, name: &str, cells: &[String], verdict: Verdict) -> String {
+    let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
+    let colour = if verdict.is_right { "right" } else { "wrong" };
+    let words = verdict.words();
+    format!("<tr{class}><th>{name}</th>{cells}<td><span class=\"verdict {colour}\">{words}</span></td></tr>\n")
+}
+
+fn figure(figure: &Figure) -> Result<String> {
+    let (class, content) = match &figure.content {
+        Content::Chart(chart) => ("", curves(&figure.title, chart)),
+        Content::Gallery(rows) => {
+            (" class=\"wide\"", gallery(rows).map_err(|error| error.within(format!("figure {}", figure.stem)))?)
+        }
+    };
+    Ok(format!(
+        "<figure{class}><figcaption><h3>{}</h3><p>{} <code>{}</code></p></figcaption>{content}</figure>\n",
+        escape(&figure.title),
+        escape(&figure.caption),
+        escape(&figure.stem)
+    ))
+}
+
+fn gallery(rows: &[GalleryRow]) -> Result<String> {
+    let row = |row: &GalleryRow| -> Result<String> {
+        let pictures = row.pictures.iter().map(picture).collect::<Result<String>>()?;
+        let columns = row.pictures.len();
+        let label = escape(&row.label);
+        Ok(format!("<p>{label}</p>\n<div class=\"pictures\" style=\"--columns:{columns}\">\n{pictures}</div>\n"))
+    };
+    rows.iter().map(row).collect()
+}
+
+fn picture(picture: &GreyPicture) -> Result<String> {
+    let caption = escape(&picture.caption);
+    let source = data_uri(&image(picture)?)?;
+    let (width, height) = (picture.width, picture.height);
+    Ok(format!(
+        "<figure><img class=\"small\" src=\"{source}\" width=\"{width}\" height=\"{height}\" alt=\"{caption}\">\
+         <figcaption>{caption}</figcaption></figure>\n"
+    ))
+}
+
+fn footer() -> String {
+    "<footer>\n<p>A check holds when its margin is not negative: = asks |measured − predicted| ≤ tolerance, ≤ and ≥ allow the tolerance \
+     on their side. Under each check stands its control, measured in the same way; it must fail. Every chart lies beside this page as \
+     figures/NAME.svg and its data as arrays/NAME/SERIES.npy, where NAME is given under its title. Written by \
+     orthoscope verify.</p>\n</footer>\n"
+        .to_owned()
+}

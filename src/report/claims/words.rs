@@ -1,0 +1,207 @@
+//! Verdicts and sentences.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::super::number::readable;
+use super::super::wrap::wrap;
+use crate::theory::claim::Claim;
+use crate::theory::record::{Record, Worst};
+use crate::theory::runner::Finding;
+
+/// Characters of a line of a statement.
+const STATEMENT: usize = 100;
+/// Faults that a complaint names; of the others it says how many.
+const NAMED: usize = 3;
+
+/// Words for how a check or its control came out, and whether that is as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) is_right: bool,
+    word: &'static str,
+}
+
+impl Verdict {
+    /// e.g. `✓ holds`.
+    pub(super) fn words(self) -> String {
+        format!("{} {}", if self.is_right { '✓' } else { '✗' }, self.word)
+    }
+}
+
+/// Whether a check holds.
+pub(super) fn verdict(record: &Record) -> Verdict {
+    Verdict { is_right: record.passed, word: if record.passed { "holds" } else { "FAILS" } }
+}
+
+/// Whether its control is rejected.
+pub(super) fn control_verdict(record: &Record) -> Verdict {
+    let is_right = record.control_rejected;
+    Verdict { is_right, word: if is_right { "rejected" } else { "PASSES (!)" } }
+}
+
+/// A claim's title and statement for the terminal. Ends with a line break.
+pub fn statement(claim: &dyn Claim) -> String {
+    let lines: Vec<String> = wrap(claim.statement(), STATEMENT - 4);
+    let indented = |line: &String| if line.is_empty() { String::new() } else { format!("    {line}") };
+    format!("{}  {}\n\n{}\n", claim.id(), claim.title(), lines.iter().map(indented).collect::<Vec<_>>().join("\n"))
+}
+
+/// How many claims hold and how many controls are rejected. A claim holds when all its checks do and all its controls are
+/// rejected. `Display` says e.g. `11 of 11 claims hold, 24 of 24 controls rejected`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) claims: usize,
+    pub(super) hold: usize,
+    pub(super) controls: usize,
+    pub(super) rejected: usize,
+}
+
+impl Tally {
+    pub(super) fn of(findings: &[Finding], checks: &[Worst]) -> Self {
+        let claims = distinct(findings);
+        let controls = || checks.iter().filter(|check| check.record.control.is_some());
+        Self {
+            claims: claims.len(),
+            hold: claims.iter().filter(|claim| holds(claim.id(), findings)).count(),
+            controls: controls().count(),
+            rejected: controls().filter(|check| check.record.control_rejected).count(),
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { claims, hold, controls, rejected } = self;
+        write!(f, "{hold} of {claims} claims hold, {rejected} of {controls} controls rejected")
+    }
+}
+
+/// The claims of `findings`, each once.
+pub(super) fn distinct(findings: &[Finding]) -> Vec<&'static dyn Claim> {
+    let is_first = |(at, finding): &(usize, &Finding)| findings[..*at].iter().all(|other| other.claim.id() != finding.claim.id());
+    findings.iter().enumerate().filter(is_first).map(|(_, finding)| finding.claim).collect()
+}
+
+/// Whether a claim holds with every seed.
+pub(super) fn holds(id: &str, findings: &[Finding]) -> bool {
+    findings.iter().filter(|finding| finding.claim.id() == id).all(|finding| finding.evidence.holds())
+}
+
+/// How many claims hold, how many controls are rejected, and how long it took.
+pub fn summary(findings: &[Finding], checks: &[Worst], wall: Duration) -> String {
+    format!("{}, {}", Tally::of(findings, checks), seconds(wall))
+}
+
+/// e.g. `0.4 s`, `41 s`.
+pub(super) fn seconds(wall: Duration) -> String {
+    let seconds = wall.as_secs_f64();
+    if seconds < 9.95 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
+}
+
+/// One sentence on what does not hold; none exactly when the evidence of every finding [holds](crate::theory::claim::Evidence::holds).
+pub fn complaint(findings: &[Finding], checks: &[Worst]) -> Option<String> {
+    let mut faults: Vec<String> = checks.iter().flat_map(|check| faults(&check.record)).collect();
+    for finding in findings {
+        let rows = &finding.evidence.rows;
+        let (id, seed) = (finding.claim.id(), finding.seed);
+        if rows.is_empty() {
+            faults.push(format!("{id} checks nothing (seed {seed})"));
+        } else if rows.iter().all(|row| row.control.is_none()) {
+            faults.push(format!("{id} has no control (seed {seed})"));
+        }
+    }
+    if faults.is_empty() {
+        return None;
+    }
+    let others = faults.len().saturating_sub(NAMED);
+    faults.truncate(NAMED);
+    let more = if others > 0 { format!("; and {others} more") } else { String::new() };
+    Some(format!("{}{more}", faults.join("; ")))
+}
+
+fn faults(record: &Record) -> Vec<String> {
+    let Record { id, quantity, relation, seed, .. } = record;
+    let [measured, predicted, tolerance] = [record.measured, record.predicted, record.tolerance].map(|value| readable(value, 4));
+    let mut faults = Vec::new();
+    if !record.passed {
+        let should = format!("predicted {relation} {predicted}, tolerance {tolerance}");
+        faults.push(format!("{id} fails: {quantity} is {measured} ({should}, seed {seed})"));
+    }
+    if let (Some(control), false) = (&record.control, record.control_rejected) {
+        let value = readable(record.control_measured.unwrap_or(f64::NAN), 4);
+        faults.push(format!("{id} shows nothing: the control `{control}` passes with {value} for {quantity}"));
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::theory::claim::{Evidence, Row};
+    use crate::theory::claims::ALL;
+    use crate::theory::record::{records, worst_of_seeds};
+
+    /// Complaint, summary and whether all evidence holds, for rows of the first claim with the seeds 0, 1, ….
+    fn judged(seeds: &[Vec<Row>]) -> (Option<String>, String, bool) {
+        let finding = |(seed, rows): (usize, &Vec<Row>)| Finding {
+            claim: ALL[0],
+            seed: seed as u64,
+            evidence: Evidence { rows: rows.clone(), figures: vec![] },
+            wall: Duration::ZERO,
+        };
+        let findings: Vec<Finding> = seeds.iter().enumerate().map(finding).collect();
+        let checks = worst_of_seeds(&records(&findings));
+        let holds = findings.iter().all(|finding| finding.evidence.holds());
+        (complaint(&findings, &checks), summary(&findings, &checks, Duration::from_millis(1234)), holds)
+    }
+
+    fn row(measured: f64, control: Option<f64>) -> Row {
+        let row = Row::at_most("error", 1.0, measured, 0.25, "why");
+        control.map_or(row.clone(), |measured| row.control("oblique map", measured))
+    }
+
+    #[test]
+    fn complaints_name_what_does_not_hold() {
+        let id = ALL[0].id();
+        for (seeds, expected) in [
+            (vec![vec![row(1.0, Some(2.0)), row(1.2, None)]], None),
+            (vec![vec![row(1.0, Some(2.0))]; 5], None),
+            (
+                vec![vec![row(1.0, Some(2.0))], vec![row(1.5, Some(2.0))]],
+                Some("fails: error is 1.5 (predicted ≤ 1, tolerance 0.25, seed 1)"),
+            ),
+            (vec![vec![row(f64::NAN, Some(2.0))]], Some("fails: error is – (predicted ≤ 1, tolerance 0.25, seed 0)")),
+            (vec![vec![row(1.0, Some(1.1))]], Some("shows nothing: the control `oblique map` passes with 1.1 for error")),
+            (vec![vec![row(1.0, Some(f64::INFINITY))]], Some("shows nothing: the control `oblique map` passes with ∞ for error")),
+            (vec![vec![row(1.0, None)]], Some("has no control (seed 0)")),
+            (vec![vec![row(1.0, Some(2.0))], vec![]], Some("checks nothing (seed 1)")),
+        ] {
+            let (complaint, _, holds) = judged(&seeds);
+            assert_eq!(complaint, expected.map(|words| format!("{id} {words}")));
+            assert_eq!(holds, complaint.is_none());
+        }
+    }
+
+    #[test]
+    fn many_faults_are_counted() {
+        let rows = (0..6).map(|at| Row::equal(format!("q{at}"), 0.0, 1.0, 0.1, "").control("c", 0.0)).collect();
+        let complaint = judged(&[rows]).0.unwrap();
+        assert!(complaint.contains("q0") && complaint.contains("q1") && !complaint.contains("q2"));
+        assert!(complaint.ends_with("; and 9 more"), "{complaint}");
+    }
+
+    #[test]
+    fn the_summary_counts_claims_and_controls() {
+        let good = judged(&[vec![row(1.0, Some(2.0)), row(1.0, None)], vec![row(1.0, Some(2.0)), row(1.0, None)]]);
+        assert_eq!(good.1, "1 of 1 claims hold, 1 of 1 controls rejected, 1.2 s");
+        let bad = judged(&[vec![row(1.0, Some(2.0)), row(1.0, Some(1.0))]]);
+        assert_eq!(bad.1, "0 of 1 claims hold, 1 of 2 controls rejected, 1.2 s");
+    }
+
+    #[test]
+    fn statements_are_indented_under_their_title() {
+        let text = statement(ALL[0]);
+        assert!(text.starts_with(&format!("{}  {}\n\n    ", ALL[0].id(), ALL[0].title())) && text.ends_with('\n'));
+        assert!(text.lines().all(|line| line.chars().count() <= 100));
+    }
+}

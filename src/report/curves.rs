@@ -1,0 +1,160 @@
+//! A chart of the theory as SVG.
+
+use super::axis::{Axis, ends, is_drawable};
+use super::chart::{self, ACROSS, COLOURS, Frame, UP};
+use super::legend::{Entry, Sample};
+use super::marks::{Stroke, dot, line, thinned};
+use crate::theory::figure::{AxisSpec, Chart, Mark, Series};
+
+/// A line through at most this many points shows them as dots too.
+const FEW: usize = 24;
+/// Free space between data and each end of an axis, as a part of their extent.
+const SLACK: f64 = 0.04;
+/// What is smaller is as good as 0 on a logarithmic axis.
+const SMALLEST: f64 = 1e-100;
+
+/// The chart as an SVG element; `description` says what it shows to those who cannot see it. Values that are not finite, and on
+/// a logarithmic axis those not above 0, are left out and counted; a line is broken there. Long series are thinned, but keep
+/// their peaks.
+pub fn curves(description: &str, chart: &Chart) -> String {
+    let Some(frame) = frame(description, chart) else {
+        return chart::empty(description, "there is nothing to draw");
+    };
+    let coloured: Vec<(&Series, &'static str)> = chart.series.iter().zip(COLOURS.iter().copied().cycle()).collect();
+    // Predictions over what they predict, dots over lines.
+    let layers = [Mark::Line, Mark::Dashed, Mark::Dots];
+    let ordered = layers.iter().flat_map(|mark| coloured.iter().filter(move |(series, _)| series.mark == *mark));
+    let marks: String = ordered.map(|(series, colour)| draw(&frame, chart, series, colour)).collect();
+    let entry = |(series, colour)| legend_entry(series, colour);
+    let entries: Vec<Entry<'_>> = coloured.iter().copied().map(entry).collect();
+    let left_out = chart.series.iter().flat_map(|series| &series.points).filter(|point| !shows(chart, point)).count();
+    let why = if chart.x.is_log || chart.y.is_log { "not finite or not above 0" } else { "not finite" };
+    let note = (left_out > 0).then(|| format!("{left_out} not drawn: {why}"));
+    frame.draw(&marks, &entries, &Vec::from_iter(note))
+}
+
+/// [`curves`] as a file of its own.
+pub fn curves_file(description: &str, chart: &Chart) -> String {
+    chart::standalone(&curves(description, chart))
+}
+
+fn legend_entry<'a>(series: &'a Series, colour: &'static str) -> Entry<'a> {
+    let sample = match series.mark {
+        Mark::Line => Sample::Line,
+        Mark::Dashed => Sample::Dashed,
+        Mark::Dots => Sample::Dots,
+    };
+    Entry { name: &series.name, colour, opacity: 1.0, sample }
+}
+
+fn shows(chart: &Chart, (x, y): &(f64, f64)) -> bool {
+    let fits = |axis: &AxisSpec, value: f64| is_drawable(value) && (value >= SMALLEST || !axis.is_log);
+    fits(&chart.x, *x) && fits(&chart.y, *y)
+}
+
+/// The axes around all that can be drawn; none where nothing can.
+fn frame<'a>(description: &'a str, chart: &'a Chart) -> Option<Frame<'a>> {
+    let points = || chart.series.iter().flat_map(|series| &series.points).filter(|point| shows(chart, point));
+    Some(Frame {
+        description,
+        x: axis(&chart.x, ends(points().map(|point| point.0))?, ACROSS),
+        y: axis(&chart.y, ends(points().map(|point| point.1))?, UP),
+        x_title: &chart.x.title,
+        y_title: &chart.y.title,
+    })
+}
+
+/// A little longer than the data on both sides, but not beyond 0.
+fn axis(spec: &AxisSpec, (low, high): (f64, f64), pixels: (f64, f64)) -> Axis {
+    if spec.is_log {
+        let factor = (high / low).powf(SLACK);
+        return Axis::log(low / factor, high * factor, pixels);
+    }
+    let slack = SLACK * (high - low);
+    let low = if low >= 0.0 { (low - slack).max(0.0) } else { low - slack };
+    let high = if high <= 0.0 { (high + slack).min(0.0) } else { high + slack };
+    Axis::linear(low, high, pixels)
+}
+
+/// The series without what cannot be drawn, broken there.
+fn draw(frame: &Frame<'_>, chart: &Chart, series: &Series, colour: &'static str) -> String {
+    let runs = series.points.split(|point| !shows(chart, point)).filter(|run| !run.is_empty());
+    let dots = |points: &[(f64, f64)]| points.iter().map(|&point| dot(frame, point, colour)).collect::<String>();
+    let run = |points: &[(f64, f64)]| {
+        let points = thinned(points);
+        if series.mark == Mark::Dots || points.len() == 1 {
+            return dots(&points);
+        }
+        let is_dashed = series.mark == Mark::Dashed;
+        let line = line(frame, &points, Stroke { colour, width: 2.2, opacity: 1.0, is_dashed });
+        if is_dashed || series.points.len() > FEW { line } else { line + &dots(&points) }
+    };
+    runs.map(run).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart(is_log: bool, series: Vec<Series>) -> Chart {
+        let axis = |title: &str| if is_log { AxisSpec::log(title) } else { AxisSpec::linear(title) };
+        Chart { x: axis("σ"), y: axis("<error>"), series }
+    }
+
+    fn has_only_numbers(svg: &str) -> bool {
+        !["NaN", "inf", "–", "∞"].iter().any(|bad| svg.contains(bad))
+    }
+
+    #[test]
+    fn nothing_and_hardly_anything_can_be_drawn() {
+        for series in
+            [vec![], vec![Series::line("a", vec![])], vec![Series::dots("a", vec![(f64::NAN, 1.0), (1.0, f64::INFINITY)])]]
+        {
+            assert!(curves("d", &chart(false, series)).contains("nothing to draw"));
+        }
+        for is_log in [false, true] {
+            let one = curves("d", &chart(is_log, vec![Series::dashed("a", vec![(2.0, 3.0)])]));
+            assert!(has_only_numbers(&one) && one.matches("<circle").count() == 1);
+            let flat = curves("d", &chart(is_log, vec![Series::line("a", vec![(1e-99, 3.0), (1e99, 3.0)])]));
+            assert!(has_only_numbers(&flat) && flat.matches("<polyline").count() == 1);
+        }
+    }
+
+    #[test]
+    fn a_line_breaks_where_a_value_is_missing() {
+        let points = vec![(1.0, 1.0), (2.0, 2.0), (3.0, -1.0), (4.0, f64::NAN), (5.0, 2.0), (6.0, 1.0), (7.0, 0.0), (8.0, 1.0)];
+        let svg = curves("d", &chart(true, vec![Series::dashed("a", points)]));
+        assert_eq!((svg.matches("<polyline").count(), svg.matches("<circle").count()), (2, 1));
+        assert!(svg.contains("3 not drawn: not finite or not above 0") && has_only_numbers(&svg));
+    }
+
+    #[test]
+    fn every_series_has_its_colour_and_its_name() {
+        let names = ["one", "two", "three", "four & more", "five", "six"];
+        let marks = [Mark::Line, Mark::Dashed, Mark::Dots, Mark::Line, Mark::Dashed, Mark::Dots];
+        let series = |(at, name): (usize, &&str)| Series {
+            name: (*name).into(),
+            points: vec![(1.0, 1.0 + at as f64), (2.0, 2.0)],
+            mark: marks[at],
+        };
+        let svg = curves("d", &chart(false, names.iter().enumerate().map(series).collect()));
+        assert!(COLOURS.iter().all(|colour| svg.matches(colour).count() >= 2));
+        assert!(svg.contains("four &amp; more") && svg.contains("&lt;error&gt;") && !svg.contains("<error>"));
+    }
+
+    #[test]
+    fn long_series_are_thinned_and_keep_their_peaks() {
+        let mut points: Vec<(f64, f64)> = (0..50_000).map(|index| (f64::from(index), 1.0)).collect();
+        points[33_333].1 = 9.0;
+        let svg = curves("d", &chart(false, vec![Series::dots("a", points)]));
+        assert!(svg.len() < 80_000 && svg.contains("r=\"3\""));
+        let heights: Vec<f64> = svg.split("cy=\"").skip(1).map(|tail| tail.split('"').next().unwrap().parse().unwrap()).collect();
+        assert!(heights.iter().any(|&height| height < 60.0));
+    }
+
+    #[test]
+    fn a_file_of_its_own_has_a_background() {
+        let file = curves_file("d", &chart(false, vec![]));
+        assert!(file.starts_with("<svg xmlns") && file.contains("><style>svg{background:#fff") && file.ends_with("</svg>\n"));
+    }
+}

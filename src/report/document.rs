@@ -1,0 +1,60 @@
+//! The skeleton of a self-contained HTML page: no other file, no network, no script.
+
+use super::html::escape;
+
+/// Rules that all pages share.
+const STYLE: &str = include_str!("page.css");
+
+/// A whole page. `title` is plain text, `style` are CSS rules beyond the shared ones, `body` is HTML.
+pub(super) fn document(title: &str, style: &str, body: &str) -> String {
+    let title = escape(title);
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}{style}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
+    )
+}
+
+/// The heading of a page and the line under it.
+pub(super) fn header(title: &str, subtitle: &str) -> String {
+    format!("<header>\n<h1>{}</h1>\n<p class=\"subtitle\">{}</p>\n</header>\n", escape(title), escape(subtitle))
+}
+
+/// A figure of merit: its name, its value, one sentence on it.
+pub(super) fn card(label: &str, value: &str, note: &str) -> String {
+    let [label, value, note] = [label, value, note].map(escape);
+    format!("<div class=\"card\"><dt>{label}</dt><dd class=\"value\">{value}</dd><dd class=\"note\">{note}</dd></div>\n")
+}
+
+/// Names and values of what identifies a run.
+pub(super) fn facts(facts: &[(String, String)]) -> String {
+    let fact = |(name, value): &(String, String)| format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value));
+    format!("<dl class=\"facts\">\n{}</dl>\n", facts.iter().map(fact).collect::<String>())
+}
+
+/// Whether every opened element is closed in order. Good enough for what the pages write.
+#[cfg(test)]
+pub(super) fn is_balanced(html: &str) -> bool {
+    let mut open = Vec::new();
+    for tag in html.split('<').skip(1).map(|tail| tail.split('>').next().unwrap()) {
+        let name = tag.trim_start_matches('/').split([' ', '\n', '/']).next().unwrap();
+        if tag.starts_with('!') || ["meta", "img"].contains(&name) || tag.ends_with('/') {
+            continue;
+        }
+        if !tag.starts_with('/') {
+            open.push(name);
+        } else if open.pop() != Some(name) {
+            return false;
+        }
+    }
+    open.is_empty()
+}
+
+/// Whether a page names nothing outside itself. The only address is the name of the SVG language; links lead to the page itself.
+#[cfg(test)]
+pub(super) fn stands_alone(html: &str) -> bool {
+    html.matches("http").count() == html.matches("xmlns=\"http://www.w3.org/2000/svg\"").count()
+        && html.matches("href").count() == html.matches("href=\"#").count()
+        && ["<link", "<script", "@import", "url("].iter().all(|outside| !html.contains(outside))
+}

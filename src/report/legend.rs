@@ -1,0 +1,158 @@
+//! What the colours of a chart stand for. How wide letters are is only known where the chart is shown, so all widths here are
+//! those of a wide font; in a narrow one the gaps are a little larger.
+
+use super::chart::{HEAD, MARGIN, RIGHT};
+use super::html::escape;
+use super::marks::{Stroke, attributes};
+use super::wrap::{width, wrap};
+
+/// Pixels from one line of words to the next.
+pub(super) const TEXT: f64 = 16.0;
+/// Pixels of a letter of 12 pixels in a wide font, on average over words.
+const LETTER: f64 = 7.2;
+/// Pixels between two entries, and between a sample and its words.
+const GAP: f64 = 20.0;
+const SMALL_GAP: f64 = 6.0;
+
+/// How a series looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sample {
+    Area,
+    Line,
+    Dashed,
+    Dots,
+}
+
+/// One line of a legend.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) name: &'a str,
+    pub(super) colour: &'static str,
+    pub(super) opacity: f64,
+    pub(super) sample: Sample,
+}
+
+/// A legend that has been laid out.
+pub(super) struct Legend {
+    pub(super) svg: String,
+    /// Where the next line of words may stand.
+    pub(super) next_baseline: f64,
+}
+
+impl Legend {
+    /// The legend in one line beside the title of the vertical axis, if there is room.
+    pub(super) fn beside(entries: &[Entry<'_>], title: &str) -> Option<Self> {
+        let widths: f64 = entries.iter().map(|entry| entry.reach() + LETTER * width(entry.name) as f64).sum();
+        let left = RIGHT - widths - GAP * entries.len().saturating_sub(1) as f64;
+        let has_room = left >= MARGIN + LETTER * width(title) as f64 + GAP;
+        has_room.then(|| Self { next_baseline: 0.0, ..Self::flow(entries, left, HEAD) })
+    }
+
+    /// The legend in as many lines as it needs, the first at `baseline`.
+    pub(super) fn from(entries: &[Entry<'_>], baseline: f64) -> Self {
+        Self::flow(entries, MARGIN, baseline)
+    }
+
+    /// Entries side by side; one that does not fit begins a new line, one that is too long for a line is wrapped.
+    fn flow(entries: &[Entry<'_>], left: f64, first: f64) -> Self {
+        let (mut svg, mut x, mut baseline, mut next) = (String::new(), left, first, first);
+        for entry in entries {
+            let room = RIGHT - MARGIN - entry.reach();
+            let lines = wrap(entry.name, (room / LETTER) as usize);
+            let longest = lines.iter().map(|line| width(line)).max().unwrap_or(0);
+            let extent = entry.reach() + LETTER * longest as f64;
+            if x > left && x + extent > RIGHT + 1e-6 {
+                (x, baseline) = (left, next);
+            }
+            svg.push_str(&entry.draw(x, baseline, &lines));
+            next = f64::max(next, baseline + TEXT * lines.len() as f64 + 2.0);
+            x += extent + GAP;
+        }
+        Self { svg, next_baseline: next }
+    }
+}
+
+impl Entry<'_> {
+    fn sample_width(&self) -> f64 {
+        match self.sample {
+            Sample::Area => 9.0,
+            Sample::Dots => 7.0,
+            Sample::Line | Sample::Dashed => 24.0,
+        }
+    }
+
+    /// Pixels from the left end of the sample to the words.
+    fn reach(&self) -> f64 {
+        self.sample_width() + SMALL_GAP
+    }
+
+    fn draw(&self, x: f64, baseline: f64, lines: &[String]) -> String {
+        let (colour, opacity, middle, right) = (self.colour, self.opacity, baseline - 4.0, x + self.sample_width());
+        let sample = match self.sample {
+            Sample::Area => {
+                format!(
+                    r#"<rect x="{x:.1}" y="{:.1}" width="9" height="9" fill="{colour}" fill-opacity="{opacity}"/>"#,
+                    baseline - 8.5
+                )
+            }
+            Sample::Dots => format!(r#"<circle cx="{:.1}" cy="{middle:.1}" r="3" fill="{colour}"/>"#, x + 3.5),
+            Sample::Line | Sample::Dashed => {
+                let stroke = Stroke { colour, width: 2.2, opacity, is_dashed: self.sample == Sample::Dashed };
+                format!(r#"<line x1="{x:.1}" x2="{right:.1}" y1="{middle:.1}" y2="{middle:.1}"{}/>"#, attributes(stroke))
+            }
+        };
+        let words = lines.iter().enumerate().map(|(row, words)| {
+            let (x, y) = (right + SMALL_GAP, baseline + TEXT * row as f64);
+            format!(r#"<text x="{x:.1}" y="{y:.1}">{}</text>"#, escape(words))
+        });
+        sample + &words.collect::<String>()
+    }
+}
+
+/// `text` in lines that fit into a chart, bold or not.
+pub(super) fn text_lines(text: &str) -> Vec<String> {
+    wrap(text, ((RIGHT - MARGIN) / (1.1 * LETTER)) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries<'a>(names: &[&'a str]) -> Vec<Entry<'a>> {
+        names.iter().map(|name| Entry { name, colour: "#000000", opacity: 1.0, sample: Sample::Line }).collect()
+    }
+
+    /// (x, baseline, words) of every text.
+    fn texts(svg: &str) -> Vec<(f64, f64, String)> {
+        let text = |tail: &str| {
+            let parts: Vec<&str> = tail.split('"').collect();
+            let words = tail.split('>').nth(1).unwrap().split('<').next().unwrap();
+            (parts[1].parse().unwrap(), parts[3].parse().unwrap(), words.to_owned())
+        };
+        svg.split("<text").skip(1).map(text).collect()
+    }
+
+    #[test]
+    fn few_short_names_stand_beside_the_title() {
+        let legend = Legend::beside(&entries(&["measured", "predicted"]), "error").unwrap();
+        let found = texts(&legend.svg);
+        assert_eq!((found.len(), found[0].1, found[1].1), (2, HEAD, HEAD));
+        assert!(found[0].0 > 100.0 && found[0].0 + 8.0 * LETTER < found[1].0);
+        assert!(Legend::beside(&entries(&["measured", "predicted"]), &"long ".repeat(12)).is_none());
+    }
+
+    #[test]
+    fn long_names_are_never_cut_nor_overlap() {
+        let long = "a very long name ".repeat(9);
+        let names =
+            ["one", long.trim(), "three", "four of some length that takes its place", "five as well, and not short", "six"];
+        let legend = Legend::from(&entries(&names), 300.0);
+        let found = texts(&legend.svg);
+        let words: Vec<&str> = found.iter().flat_map(|text| text.2.split(' ')).collect();
+        assert_eq!(words, names.iter().flat_map(|name| name.split(' ')).collect::<Vec<_>>());
+        assert!(found.iter().all(|(x, y, words)| x + LETTER * width(words) as f64 <= RIGHT + 0.1 && *y < legend.next_baseline));
+        for pair in found.windows(2) {
+            assert!(pair[1].1 > pair[0].1 || pair[0].0 + LETTER * width(&pair[0].2) as f64 + 20.0 < pair[1].0, "{pair:?}");
+        }
+    }
+}
