@@ -27,8 +27,8 @@ pub mod figure;
 pub mod guide {}
 pub mod manifold;
 pub mod pictures;
-pub mod resemblance;
 pub mod record;
+pub mod resemblance;
 pub mod runner;
 pub mod statistics;
 pub mod transition_set;

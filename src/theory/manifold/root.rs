@@ -22,7 +22,7 @@ mod tests {
 
     #[test]
     fn finds_roots_of_every_size_to_the_last_bit() {
-        assert_eq!(increasing_root(0.0, 3.0, |t| t * t - 2.0), std::f64::consts::SQRT_2.next_up());
+        assert_eq!(increasing_root(0.0, 3.0, |t| t * t - 2.0), std::f64::consts::SQRT_2);
         assert_eq!(increasing_root(0.0, 1.0, |t| t - 1e-200), 1e-200);
         assert_eq!(increasing_root(-1e300, 1e300, |t| t - 5.0), 5.0);
     }

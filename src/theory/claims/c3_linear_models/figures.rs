@@ -11,10 +11,8 @@ use super::{WEIGHT, shrunk_eigenvalue, tied_eigenvalue};
 pub(super) fn spectra(q: &Matrix, maps: &[(&str, &Matrix)]) -> Figure {
     let abscissae: Vec<f64> = (0..=100).map(|k| 0.022 * f64::from(k)).collect();
     let curve = |g: fn(f64) -> f64| abscissae.iter().map(|&lambda| (lambda, g(lambda))).collect::<Vec<_>>();
-    let mut series = vec![
-        Series::dashed("λ/(λ+γ)", curve(shrunk_eigenvalue)),
-        Series::dashed("max(0, 1-γ/2λ)", curve(tied_eigenvalue)),
-    ];
+    let mut series =
+        vec![Series::dashed("λ/(λ+γ)", curve(shrunk_eigenvalue)), Series::dashed("max(0, 1-γ/2λ)", curve(tied_eigenvalue))];
     for (name, map) in maps {
         let in_basis = q.transposed().times(&map.times(q));
         series.push(Series::dots(*name, (0..N).map(|k| (eigenvalue(k), in_basis[(k, k)])).collect()));

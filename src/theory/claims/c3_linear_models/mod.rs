@@ -15,7 +15,6 @@
 //! *Controls:* the untied CAE W₂W₁, whose penalty γ‖W₁‖_F² vanishes by W₁/t, tW₂ and leaves no shrinkage; a plain
 //! autoencoder, which is the identity on range Σ and anything elsewhere (the identity everywhere only if Σ has full rank).
 
-
 mod bench;
 mod figures;
 
@@ -35,9 +34,11 @@ const WEIGHT: f64 = 0.7;
 /// Weights for the rate.
 const RATES: [f64; 4] = [0.2, 0.1, 0.05, 0.025];
 
-const CONVEX: (f64, &str) = (1e-6, "the loss is convex and quadratic, and Adam gets to rounding; other maps differ by 0.1 and more");
+const CONVEX: (f64, &str) =
+    (1e-6, "the loss is convex and quadratic, and Adam gets to rounding; other maps differ by 0.1 and more");
 const STIFF: (f64, &str) = (1e-3, "directions of curvature γ are still settling; the control differs by 0.01 and more");
-const QUARTIC: (f64, &str) = (2e-3, "without data the loss is γ‖u‖⁴, so u² falls only like 1/step; other maps differ by 0.1 and more");
+const QUARTIC: (f64, &str) =
+    (2e-3, "without data the loss is γ‖u‖⁴, so u² falls only like 1/step; other maps differ by 0.1 and more");
 const ESCAPE: (f64, &str) = (0.1, "W₁/t, tW₂ has penalty ‖W₁‖²/t²: nothing but the number of steps bounds t");
 
 /// See the [module](self).

@@ -105,8 +105,14 @@ fn formula_rows(setting: &Setting) -> Result<Vec<Row>> {
     let nodes = setting.pick(80, 160);
     let (circle, sphere, high) = (Law::circle(1.0, 4 * nodes), Law::sphere(1.0, nodes), Law::meridian(1.0, HIGH, 4 * nodes));
     Ok(vec![
-        formula_row(&mut stream, ("‖quadrature - R I₁/I₀ y/‖y‖‖, circle", &circle), [2, 3], |s, r| point_at(s, 2, r))?,
-        formula_row(&mut stream, ("‖quadrature - R (coth κ - 1/κ) y/‖y‖‖, S²", &sphere), [3, 2], |s, r| point_at(s, 3, r))?,
-        formula_row(&mut stream, ("‖quadrature - R I₃/I₂ y/‖y‖‖, S⁵", &high), [HIGH, HIGH - 1], |_, r| Ok(vec![r, 0.0]))?,
+        formula_row(&mut stream, ("‖quadrature - R I₁/I₀ y/‖y‖‖, circle", &circle), [2, 3], |s, r| {
+            point_at(s, 2, r)
+        })?,
+        formula_row(&mut stream, ("‖quadrature - R (coth κ - 1/κ) y/‖y‖‖, S²", &sphere), [3, 2], |s, r| {
+            point_at(s, 3, r)
+        })?,
+        formula_row(&mut stream, ("‖quadrature - R I₃/I₂ y/‖y‖‖, S⁵", &high), [HIGH, HIGH - 1], |_, r| {
+            Ok(vec![r, 0.0])
+        })?,
     ])
 }

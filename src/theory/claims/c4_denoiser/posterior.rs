@@ -82,9 +82,8 @@ impl Law {
             weighted.push((x, weight * (exponent - largest).exp()));
         }
         let total: f64 = weighted.iter().map(|(_, weight)| weight).sum();
-        let expectation = |value: &dyn Fn(&[f64]) -> f64| -> f64 {
-            weighted.iter().map(|(x, weight)| weight * value(x)).sum::<f64>() / total
-        };
+        let expectation =
+            |value: &dyn Fn(&[f64]) -> f64| -> f64 { weighted.iter().map(|(x, weight)| weight * value(x)).sum::<f64>() / total };
         let mean: Vec<f64> = (0..y.len()).map(|axis| expectation(&|x| x[axis])).collect();
         let entry = |i: usize, j: usize| expectation(&|x| (x[i] - mean[i]) * (x[j] - mean[j]));
         let covariance = Matrix::from_fn(y.len(), y.len(), entry);

@@ -115,7 +115,9 @@ impl Solved {
             let counts = |region: &f64| of.is_none_or(|of| *region == of);
             largest(difference.iter().zip(&atom.region).filter(|(_, region)| counts(region)).map(|(d, _)| d.abs()))
         };
-        largest(self.minimisers.iter().flatten().flat_map(|minimiser| outcomes().map(move |outcome| distance(minimiser, outcome))))
+        largest(
+            self.minimisers.iter().flatten().flat_map(|minimiser| outcomes().map(move |outcome| distance(minimiser, outcome))),
+        )
     }
 }
 
@@ -147,7 +149,8 @@ fn by_region(known: &Solved, ambiguous: &Solved, determined: &Solved, betrayed: 
     let on = |solved: &Solved| solved.farthest_where(Some(1.0), |atom| solved.world.mean_given_context(atom));
     let all = |solved: &Solved| solved.farthest_where(None, |atom| atom.image.clone());
     [
-        Row::equal("minimiser - x̂ off M, region known", 0.0, off(known), 1e-10, EXACT).control("ambiguous regions", off(ambiguous)),
+        Row::equal("minimiser - x̂ off M, region known", 0.0, off(known), 1e-10, EXACT)
+            .control("ambiguous regions", off(ambiguous)),
         Row::equal("minimiser - mean of x given its context, on M", 0.0, on(known), 1e-10, EXACT)
             .control("replacement that betrays x", on(betrayed)),
         Row::equal("minimiser - x, context determines x", 0.0, all(determined), 1e-10, EXACT)
@@ -224,9 +227,10 @@ fn figure(ambiguous: &Solved, trained: &[Table]) -> Figure {
     Figure {
         stem: "c6_lambda".into(),
         title: "With ambiguous regions the optimum depends on λ".into(),
-        caption: "One value of the best reconstruction of one corrupted image, in closed form and trained. Where x̂ shows the region, \
+        caption:
+            "One value of the best reconstruction of one corrupted image, in closed form and trained. Where x̂ shows the region, \
                   the optimum is the same for every λ."
-            .into(),
+                .into(),
         content: Content::Chart(Chart { x: AxisSpec::linear("λ"), y: AxisSpec::linear("f*(x̂) in one value"), series }),
     }
 }

@@ -14,7 +14,7 @@ use super::gratings::check_picture;
 use super::{Manifold, check_vector};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::{Matrix, dot, norm, orthonormal_basis, sub};
+use crate::theory::algebra::{Matrix, dot, orthonormal_basis, sub};
 use minimum::{Objective, minimise};
 
 /// Brightness of the ground; that of the shape is higher by `CONTRAST`.

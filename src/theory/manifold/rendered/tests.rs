@@ -4,6 +4,7 @@ use super::super::image_laws::{self, Near};
 use super::*;
 use crate::rng::Purpose;
 use crate::theory::algebra::add_scaled;
+use crate::theory::algebra::norm;
 use crate::theory::derivative::central_differences;
 
 /// A manifold whose samples keep away from the boundary, where the laws need not hold.
