@@ -1,6 +1,7 @@
 //! The claims, one file each, named by number and subject. Each file begins with the statement in the notation of
 //! `paper/theory.md` and ends with its control.
 
+pub mod c1_geometry;
 pub mod c2_least_contraction;
 pub mod c3_linear_models;
 pub mod c4_denoiser;
@@ -8,10 +9,12 @@ pub mod c6_partial_corruption;
 pub mod c8_discrete_textures;
 pub mod c9_trained_autoencoder;
 mod training;
+mod zoo;
 
 use super::claim::Claim;
 use crate::error::{Error, Result};
 
+pub use c1_geometry::Geometry;
 pub use c2_least_contraction::LeastContraction;
 pub use c3_linear_models::LinearModels;
 pub use c4_denoiser::Denoiser;
@@ -19,7 +22,7 @@ pub use c6_partial_corruption::PartialCorruption;
 pub use c8_discrete_textures::DiscreteTextures;
 
 /// Every claim, in order.
-pub const ALL: [&dyn Claim; 5] = [&LeastContraction, &LinearModels, &Denoiser, &PartialCorruption, &DiscreteTextures];
+pub const ALL: [&dyn Claim; 6] = [&Geometry, &LeastContraction, &LinearModels, &Denoiser, &PartialCorruption, &DiscreteTextures];
 
 /// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.
 ///

@@ -1,0 +1,78 @@
+//! What C1 shows.
+
+use crate::error::Result;
+use crate::theory::algebra::{add_scaled, dot};
+use crate::theory::derivative::central_differences;
+use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::manifold::{Manifold, Torus};
+
+use super::laws::Found;
+
+/// Radii R and r of the torus.
+const RADII: [f64; 2] = [2.0, 0.7];
+/// Heights over D, in steps of a twentieth of the reach.
+const HEIGHTS: i32 = 18;
+/// Below this an error is drawn as this.
+const LEAST: f64 = 1e-17;
+
+/// The two eigenvalues of Jπ over a point of the torus, against `1/(1+t/r)` and `1/(1+t cos ψ/(R + r cos ψ))`.
+pub(super) fn off_manifold() -> Result<Figure> {
+    let [major, minor] = RADII;
+    let torus = Torus::new(major, minor)?;
+    // The outermost circle: ψ = 0.
+    let (x, outward) = ([major + minor, 0.0, 0.0], [1.0, 0.0, 0.0]);
+    let mut series = [vec![], vec![], vec![], vec![]];
+    for step in -HEIGHTS..=HEIGHTS {
+        let t = 0.05 * f64::from(step) * torus.reach();
+        let j = central_differences(&add_scaled(&x, t, &outward), 1e-5, |y| torus.project_point(y))?;
+        for (index, (direction, radius)) in [([0.0, 0.0, 1.0], minor), ([0.0, 1.0, 0.0], major + minor)].iter().enumerate() {
+            series[index].push((t, dot(&j.apply(direction), direction)));
+            series[2 + index].push((t, 1.0 / (1.0 + t / radius)));
+        }
+    }
+    let ends = [series[0][0].0, -series[0][0].0];
+    let [tube, axis, tube_formula, axis_formula] = series;
+    let series = vec![
+        Series::dots("measured, around the tube", tube),
+        Series::line("1/(1 + t/r)", tube_formula),
+        Series::dots("measured, around the axis", axis),
+        Series::line("1/(1 + t/(R+r))", axis_formula),
+        Series::dashed("P_T (control)", ends.map(|t| (t, 1.0)).to_vec()),
+    ];
+    Ok(Figure {
+        stem: "c1_off_manifold".into(),
+        title: "The Jacobian of π off the manifold".into(),
+        caption: format!(
+            "Eigenvalues of Jπ(x+v) over the outermost circle of a torus with R = {major}, r = {minor}; v has the signed length t \
+             outwards. They follow (I - S_v)⁻¹: outside π contracts, inside it expands, without bound at t = -r."
+        ),
+        content: Content::Chart(Chart { x: AxisSpec::linear("t"), y: AxisSpec::linear("eigenvalue of Jπ"), series }),
+    })
+}
+
+/// How well the laws hold on each manifold.
+pub(super) fn every_manifold(names: &[&str], found: &[Found]) -> Figure {
+    let laws = [
+        (0, "π∘π = π"),
+        (1, "residual ⟂ T"),
+        (4, "Jπ symmetric"),
+        (6, "Jπ(x) = P_T"),
+        (8, "Jπ(x+v) = (I-S_v)⁻¹P_T"),
+        (10, "∇φ = π"),
+    ];
+    let points = |law: usize| (1..).map(f64::from).zip(found.iter().map(|found| found.errors[law].max(LEAST))).collect();
+    let listed: Vec<String> = names.iter().zip(1..).map(|(name, number)| format!("{number} {name}")).collect();
+    Figure {
+        stem: "c1_manifolds".into(),
+        title: "The laws of π on every manifold".into(),
+        caption: format!(
+            "Largest error of each law at the points drawn; laws with Jπ or ∇φ have the error of central differences. Manifolds: {}.",
+            listed.join(", ")
+        ),
+        content: Content::Chart(Chart {
+            x: AxisSpec::linear("number of the manifold"),
+            y: AxisSpec::log("error"),
+            series: laws.map(|(law, name)| Series::dots(name, points(law))).to_vec(),
+        }),
+    }
+}

@@ -1,0 +1,133 @@
+//! Every manifold of the room, small, and kept away from the points where it is not smooth: what C1 and C7 are measured on.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::rng::Stream;
+use crate::theory::algebra::{Matrix, symmetric_eigen};
+use crate::theory::manifold::{
+    AffineSubspace, CircleProduct, Ellipse, FixedRank, Gratings, GreyOnRgb, Manifold, PositiveSemidefinite, Rendered, SineCurve,
+    Sphere, Stiefel, SwissRoll, Torus,
+};
+
+/// Most samples that are turned down in a row.
+const MOST_TRIES: usize = 10_000;
+/// First and last angle of the Swiss roll, and how far samples stay from them.
+const ROLL: [f64; 3] = [4.5, 14.0, 1.0];
+/// Least eigenvalue of samples of the cone, the distance to where it is not smooth.
+const LEAST_EIGENVALUE: f64 = 0.1;
+/// Part of the box of positions that samples of rendered shapes keep from its faces.
+const BOX_MARGIN: f64 = 0.2;
+
+type Accept = Box<dyn Fn(&[f64]) -> bool + Send + Sync>;
+pub(super) type Map = Box<dyn Fn(&[f64]) -> Result<Vec<f64>> + Send + Sync>;
+
+/// All kinds of manifolds, each under a short name.
+pub(super) fn zoo(stream: &mut Stream) -> Result<Vec<(&'static str, Arc<dyn Manifold>)>> {
+    let gratings = Arc::new(Gratings::standard(8, 1)?);
+    Ok(vec![
+        ("affine subspace", Arc::new(AffineSubspace::random(7, 3, stream)?) as Arc<dyn Manifold>),
+        ("circle", Arc::new(Sphere::circle(1.5)?)),
+        ("sphere in R⁵", Arc::new(Sphere::new(5, 1.2)?)),
+        ("product of circles", Arc::new(CircleProduct::new(&[1.0, 0.7, 1.6])?)),
+        ("torus in R³", Arc::new(Torus::new(2.0, 0.7)?)),
+        ("ellipse", Arc::new(Ellipse::new(2.0, 1.2)?)),
+        ("curve (t, sin t)", Arc::new(SineCurve)),
+        ("4 x 2 Stiefel", Arc::new(Stiefel::new(4, 2)?)),
+        ("orthogonal 3 x 3", Arc::new(Stiefel::orthogonal_group(3)?)),
+        ("4 x 3 of rank 2", Arc::new(FixedRank::new(4, 3, 2)?)),
+        ("interior of the cone", Arc::new(cone()?)),
+        ("Swiss roll", Arc::new(roll()?)),
+        ("one grating, 8 x 8", gratings.clone()),
+        ("two gratings, 8 x 8", Arc::new(Gratings::standard(8, 2)?)),
+        ("grey gratings on RGB", Arc::new(GreyOnRgb::new(gratings))),
+        ("disk on 8 x 8", Arc::new(rendered(Rendered::disk(8)?))),
+        ("bar on 8 x 8", Arc::new(rendered(Rendered::bar(8)?))),
+    ])
+}
+
+/// Positive definite matrices: at a singular one the cone has no tangent space and π no derivative.
+fn cone() -> Result<Variant> {
+    let accept = |x: &[f64]| symmetric_eigen(&Matrix::from_values(3, 3, x.to_vec())).values[2] > LEAST_EIGENVALUE;
+    Ok(Variant::within(Arc::new(PositiveSemidefinite::new(3, 3)?), Box::new(accept)))
+}
+
+/// Not near the two edges, where D has a boundary.
+fn roll() -> Result<Variant> {
+    let [from, to, margin] = ROLL;
+    let accept = move |x: &[f64]| (from + margin..to - margin).contains(&x[0].hypot(x[2]));
+    Ok(Variant::within(Arc::new(SwissRoll::new(1.0, from, to, 2.0)?), Box::new(accept)))
+}
+
+/// Not near the faces of the box of positions, where D has a boundary.
+fn rendered(shape: Rendered) -> Variant {
+    let shape = Arc::new(shape);
+    let inner = Arc::clone(&shape);
+    let accept = move |x: &[f64]| shape.parameters(x).is_ok_and(|place| shape.is_inside(&place, BOX_MARGIN));
+    Variant::within(inner, Box::new(accept))
+}
+
+/// A manifold with other samples, or with another map in the place of π.
+pub(super) struct Variant {
+    inner: Arc<dyn Manifold>,
+    accept: Option<Accept>,
+    map: Option<Map>,
+}
+
+impl Variant {
+    /// Samples only where `accept` says so.
+    pub(super) fn within(inner: Arc<dyn Manifold>, accept: Accept) -> Self {
+        Self { inner, accept: Some(accept), map: None }
+    }
+
+    /// `map` in the place of π.
+    pub(super) fn mapped(inner: Arc<dyn Manifold>, map: Map) -> Self {
+        Self { inner, accept: None, map: Some(map) }
+    }
+}
+
+impl Manifold for Variant {
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+
+    fn ambient(&self) -> usize {
+        self.inner.ambient()
+    }
+
+    fn dimension(&self) -> usize {
+        self.inner.dimension()
+    }
+
+    fn project_point(&self, y: &[f64]) -> Result<Vec<f64>> {
+        self.map.as_ref().map_or_else(|| self.inner.project_point(y), |map| map(y))
+    }
+
+    fn tangent_basis(&self, x: &[f64]) -> Result<Matrix> {
+        self.inner.tangent_basis(x)
+    }
+
+    fn reach(&self) -> f64 {
+        self.inner.reach()
+    }
+
+    fn local_reach(&self, x: &[f64]) -> Result<f64> {
+        self.inner.local_reach(x)
+    }
+
+    fn sample(&self, stream: &mut Stream) -> Vec<f64> {
+        let accepts = |x: &[f64]| self.accept.as_ref().is_none_or(|accept| accept(x));
+        let mut x = self.inner.sample(stream);
+        for _ in 0..MOST_TRIES {
+            if accepts(&x) {
+                break;
+            }
+            x = self.inner.sample(stream);
+        }
+        x
+    }
+
+    fn normal_basis(&self, x: &[f64]) -> Result<Matrix> {
+        self.inner.normal_basis(x)
+    }
+}
