@@ -167,3 +167,20 @@ fn ellipse_shape(x: &[f64], v: &[f64]) -> Matrix {
     let curvature = a * b / ((a * sine).powi(2) + (b * cosine).powi(2)).powf(1.5);
     Matrix::identity(2).scaled(-norm(v) * dot(x, v).signum() * curvature)
 }
+
+#[cfg(test)]
+mod probe {
+    use super::*;
+    use crate::theory::claim::Effort;
+    #[test]
+    fn probe() {
+        for seed in 0..4 {
+            let setting = Setting::new(seed, Effort::Quick).unwrap();
+            for (index, (name, manifold)) in (0..).zip(zoo(&mut setting.stream(NUMBER, 0)).unwrap()) {
+                let start = std::time::Instant::now();
+                let found = Found::on(&*manifold, &mut setting.stream(NUMBER, STREAMS[3] + index), 3);
+                println!("{name} {:?} {:.2?} {}", start.elapsed(), found.as_ref().map(|f| f.errors.map(|e| format!("{e:.0e}")).join(" ")), manifold.reach());
+            }
+        }
+    }
+}
