@@ -65,12 +65,12 @@ impl Claim for Geometry {
     }
 
     fn cost(&self) -> u32 {
-        2
+        4
     }
 
     fn measure(&self, setting: &Setting) -> Result<Evidence> {
         let manifolds = zoo(&mut setting.stream(NUMBER, STREAMS[0]))?;
-        let points = setting.pick(3, 12);
+        let points = setting.pick(2, 8);
         let one = |(index, (_, manifold)): (u32, &(_, Arc<dyn Manifold>))| {
             Found::on(&**manifold, &mut setting.stream(NUMBER, STREAMS[3] + index), points)
         };
@@ -179,7 +179,12 @@ mod probe {
             for (index, (name, manifold)) in (0..).zip(zoo(&mut setting.stream(NUMBER, 0)).unwrap()) {
                 let start = std::time::Instant::now();
                 let found = Found::on(&*manifold, &mut setting.stream(NUMBER, STREAMS[3] + index), 3);
-                println!("{name} {:?} {:.2?} {}", start.elapsed(), found.as_ref().map(|f| f.errors.map(|e| format!("{e:.0e}")).join(" ")), manifold.reach());
+                println!(
+                    "{name} {:?} {:.2?} {}",
+                    start.elapsed(),
+                    found.as_ref().map(|f| f.errors.map(|e| format!("{e:.0e}")).join(" ")),
+                    manifold.reach()
+                );
             }
         }
     }
