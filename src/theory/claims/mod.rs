@@ -1,6 +1,7 @@
 //! The claims, one file each, named by number and subject. Each file begins with the statement in the notation of
 //! `paper/theory.md` and ends with its control.
 
+pub mod c10_idempotence_and_orthogonality;
 pub mod c2_least_contraction;
 pub mod c3_linear_models;
 pub mod c4_denoiser;
@@ -17,9 +18,11 @@ pub use c3_linear_models::LinearModels;
 pub use c4_denoiser::Denoiser;
 pub use c6_partial_corruption::PartialCorruption;
 pub use c8_discrete_textures::DiscreteTextures;
+pub use c10_idempotence_and_orthogonality::IdempotenceAndOrthogonality;
 
 /// Every claim, in order.
-pub const ALL: [&dyn Claim; 5] = [&LeastContraction, &LinearModels, &Denoiser, &PartialCorruption, &DiscreteTextures];
+pub const ALL: [&dyn Claim; 6] =
+    [&LeastContraction, &LinearModels, &Denoiser, &PartialCorruption, &DiscreteTextures, &IdempotenceAndOrthogonality];
 
 /// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.
 ///
