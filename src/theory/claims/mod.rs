@@ -8,6 +8,7 @@ pub mod c4_denoiser;
 pub mod c6_partial_corruption;
 pub mod c7_conservation;
 pub mod c8_discrete_textures;
+pub mod c10_idempotence_and_orthogonality;
 pub mod c9_trained_autoencoder;
 mod training;
 mod zoo;
@@ -22,10 +23,19 @@ pub use c4_denoiser::Denoiser;
 pub use c6_partial_corruption::PartialCorruption;
 pub use c7_conservation::Conservation;
 pub use c8_discrete_textures::DiscreteTextures;
+pub use c10_idempotence_and_orthogonality::IdempotenceAndOrthogonality;
 
 /// Every claim, in order.
-pub const ALL: [&dyn Claim; 7] =
-    [&Geometry, &LeastContraction, &LinearModels, &Denoiser, &PartialCorruption, &Conservation, &DiscreteTextures];
+pub const ALL: [&dyn Claim; 8] = [
+    &Geometry,
+    &LeastContraction,
+    &LinearModels,
+    &Denoiser,
+    &PartialCorruption,
+    &Conservation,
+    &DiscreteTextures,
+    &IdempotenceAndOrthogonality,
+];
 
 /// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.
 ///

@@ -1,0 +1,182 @@
+//! Networks trained on corrupted gratings, with penalties on their Jacobian at uncorrupted ones.
+
+use std::sync::Arc;
+
+use crate::backend::Cpu;
+use crate::data::Batch;
+use crate::data::corruption::{CorruptionConfig, Patches};
+use crate::error::Result;
+use crate::model::{Architecture, Bound, Parameters};
+use crate::shape::{Penalty, Shape};
+use crate::tape::{Tape, Tensor, Var};
+use crate::theory::algebra::{add_scaled, norm, sub};
+use crate::theory::claim::Setting;
+use crate::theory::claims::training::{mean_square_error, minimise, network_jacobians, outputs, schedule, weighted_sum};
+use crate::theory::derivative::{asymmetry, idempotence};
+use crate::theory::manifold::{Gratings, Manifold};
+use crate::theory::pictures::{Layout, Pictures};
+use crate::theory::resemblance::Measures;
+
+use super::NUMBER;
+use super::blocks::Blocks;
+
+/// Pictures of a step.
+const BATCH: usize = 32;
+/// Different batches; then they come again, with other noise.
+const BATCHES: u32 = 500;
+const RATE: f64 = 1e-2;
+/// λ of the objective, and the ε that its squared error has no use for.
+const LAMBDA: f64 = 0.5;
+const EPSILON: f64 = 0.05;
+/// Length of the noise over the reach.
+const NOISE: f64 = 0.7;
+/// Distance to D over the reach where f is compared with π.
+const BESIDE: f64 = 0.3;
+/// What a network sees of a pixel is its value less this.
+const MIDDLE: f64 = 0.5;
+
+/// Weights of the penalties, and the part of the training after which they begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Penalties {
+    /// Of `E‖(J² - J)v‖²`.
+    pub(super) idempotence: f64,
+    /// Of `E‖(J - Jᵀ)v‖²`.
+    pub(super) asymmetry: f64,
+    pub(super) from: f64,
+}
+
+/// What is trained on, and how long. All networks begin with the same weights and see the same pictures, noise and probes.
+pub(super) struct Bench {
+    setting: Setting,
+    pictures: Pictures,
+    batches: Vec<Batch>,
+    hidden: usize,
+    pub(super) steps: u64,
+    sigma: f64,
+}
+
+impl Bench {
+    /// Pictures `side` x `side` of `gratings`, partially corrupted, with a little noise everywhere.
+    pub(super) fn new(setting: &Setting, gratings: Gratings, side: usize, (hidden, steps): (usize, u64)) -> Result<Self> {
+        let corruption = CorruptionConfig { patches: Patches { min: 1, max: 2 }, ..CorruptionConfig::default() };
+        let sigma = NOISE * gratings.reach() / side as f64;
+        let pictures = Pictures::new(Arc::new(gratings), side, Layout::Grey, Some(corruption), setting.seed())?;
+        Ok(Self { setting: *setting, batches: batches(&pictures)?, pictures, hidden, steps, sigma })
+    }
+
+    /// The same without corruption and noise, for so many steps.
+    pub(super) fn uncorrupted(&self, steps: u64) -> Result<Self> {
+        let pictures = self.pictures.uncorrupted();
+        Ok(Self { setting: self.setting, batches: batches(&pictures)?, pictures, hidden: self.hidden, steps, sigma: 0.0 })
+    }
+
+    /// Trains a network; `watch` sees it before each step.
+    pub(super) fn train(
+        &self,
+        penalties: Penalties,
+        mut watch: impl FnMut(u64, &Parameters<Cpu>) -> Result<()>,
+    ) -> Result<Parameters<Cpu>> {
+        let backend = Cpu::new();
+        let architecture = Architecture::mlp(self.pictures.manifold().ambient(), &[self.hidden; 2])?;
+        let mut network = Parameters::initialise(&backend, &architecture, self.setting.seed())?;
+        let mut stream = self.setting.stream(NUMBER, 2);
+        minimise(&backend, schedule(self.steps, RATE), &mut network, |tape, network, step| {
+            watch(step, network)?;
+            let data = &self.batches[step as usize % self.batches.len()];
+            let [noise, probe] =
+                [self.sigma, 1.0].map(|scale| (0..data.image_shape.len()).map(|_| scale * stream.normal()).collect::<Vec<f64>>());
+            let bound = network.bind(tape, true);
+            let (loss, [x, kept]) = record(tape, network, &bound, (data, &noise))?;
+            if (step as f64) < penalties.from * self.steps as f64 {
+                return Ok((loss, bound.vars().to_vec()));
+            }
+            let v = constant(tape, data.image_shape, &probe)?;
+            Ok((penalties.added_to(tape, loss, [x, kept, v])?, bound.vars().to_vec()))
+        })?;
+        Ok(network)
+    }
+
+    /// The parts of J at `count` unseen points of D.
+    pub(super) fn blocks(&self, network: &Parameters<Cpu>, count: usize) -> Result<Blocks> {
+        let (points, manifold) = (self.points(count), self.pictures.manifold());
+        let jacobians = network_jacobians(&Cpu::new(), network, &moved(&points, -MIDDLE))?;
+        let bases = points.iter().map(|x| manifold.tangent_basis(x)).collect::<Result<Vec<_>>>()?;
+        Ok(Blocks::over(jacobians.iter().zip(&bases)))
+    }
+
+    /// `‖f(x + v) - x‖/‖v‖`, rms, for v normal to D at x: π(x + v) is x.
+    pub(super) fn off_projection(&self, network: &Parameters<Cpu>, count: usize) -> Result<f64> {
+        let (points, manifold) = (self.points(count), self.pictures.manifold());
+        let (mut stream, length) = (self.setting.stream(NUMBER, 4), BESIDE * manifold.reach());
+        let mut beside = Vec::with_capacity(count);
+        for x in &points {
+            let direction: Vec<f64> = x.iter().map(|_| stream.normal()).collect();
+            let normal = sub(&direction, &manifold.project_tangent(x, &direction)?);
+            beside.push(add_scaled(x, length / norm(&normal), &normal));
+        }
+        let images = apply(network, &beside)?;
+        let squares = images.iter().zip(&points).map(|(image, x)| (norm(&sub(image, x)) / length).powi(2)).sum::<f64>();
+        Ok((squares / count as f64).sqrt())
+    }
+
+    /// The measures of C9, over unseen corrupted pictures.
+    pub(super) fn resemblance(&self, network: &Parameters<Cpu>, count: usize) -> Result<Measures> {
+        Measures::of(self.pictures.manifold(), &self.pictures.samples(count)?, |points| apply(network, points))
+    }
+
+    fn points(&self, count: usize) -> Vec<Vec<f64>> {
+        let mut stream = self.setting.stream(NUMBER, 3);
+        (0..count).map(|_| self.pictures.manifold().sample(&mut stream)).collect()
+    }
+}
+
+impl Penalties {
+    fn added_to(self, tape: &mut Tape<Cpu>, loss: Var, [x, y, v]: [Var; 3]) -> Result<Var> {
+        let mut loss = loss;
+        if self.idempotence > 0.0 {
+            let penalty = idempotence(tape, x, y, v)?;
+            loss = weighted_sum(tape, loss, self.idempotence, penalty)?;
+        }
+        if self.asymmetry > 0.0 {
+            let penalty = asymmetry(tape, x, y, v)?;
+            loss = weighted_sum(tape, loss, self.asymmetry, penalty)?;
+        }
+        Ok(loss)
+    }
+}
+
+fn batches(pictures: &Pictures) -> Result<Vec<Batch>> {
+    (0..BATCHES).map(|step| pictures.batch(step, BATCH)).collect()
+}
+
+/// `E‖f(x) - x‖²` and, for a whole picture, the objective of f(x̂ + noise); with the nodes of x and f(x).
+fn record(
+    tape: &mut Tape<Cpu>,
+    network: &Parameters<Cpu>,
+    bound: &Bound,
+    (data, noise): (&Batch, &[f64]),
+) -> Result<(Var, [Var; 2])> {
+    let shape = data.image_shape;
+    let seen: Vec<f64> = data.corrupted.iter().zip(noise).map(|(&value, noise)| f64::from(value) - MIDDLE + noise).collect();
+    let target: Vec<f64> = data.target.iter().map(|&value| f64::from(value) - MIDDLE).collect();
+    let (seen, region) = (constant(tape, shape, &seen)?, Tensor::from_f32(tape.backend(), data.region_shape, &data.region)?);
+    let (x, region) = (tape.variable(Tensor::from_f64(tape.backend(), shape, &target)?), tape.constant(region));
+    let (restored, kept) = (network.forward(tape, bound, seen)?, network.forward(tape, bound, x)?);
+    let restoration = tape.objective(restored, x, region, Penalty::Squared, LAMBDA, EPSILON)?;
+    let loss = mean_square_error(tape, kept, x)?;
+    Ok((weighted_sum(tape, loss, shape.channels() as f64, restoration)?, [x, kept]))
+}
+
+fn constant(tape: &mut Tape<Cpu>, shape: Shape, values: &[f64]) -> Result<Var> {
+    let tensor = Tensor::from_f64(tape.backend(), shape, values)?;
+    Ok(tape.constant(tensor))
+}
+
+/// f of pictures.
+fn apply(network: &Parameters<Cpu>, points: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+    Ok(moved(&outputs(&Cpu::new(), network, &moved(points, -MIDDLE))?, MIDDLE))
+}
+
+fn moved(points: &[Vec<f64>], by: f64) -> Vec<Vec<f64>> {
+    points.iter().map(|point| point.iter().map(|value| value + by).collect()).collect()
+}

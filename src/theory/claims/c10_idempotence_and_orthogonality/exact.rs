@@ -1,0 +1,117 @@
+use crate::error::Result;
+use crate::rng::Stream;
+use crate::theory::algebra::{Matrix, add_scaled, complement, orthonormal_basis};
+use crate::theory::claim::{Row, Setting};
+use crate::theory::claims::training::normal_matrix;
+use crate::theory::derivative::central_differences;
+use crate::theory::manifold::{CircleProduct, Ellipse, Manifold, Sphere, Torus};
+
+use super::NUMBER;
+
+/// Of central differences: off by about 1e-9 for curvatures of order 1.
+const STEP: f64 = 1e-5;
+/// Semi-axes of the ellipse.
+const AXES: [f64; 2] = [2.0, 0.8];
+
+const DIFFERENCES: (f64, &str) = (1e-7, "central differences with the step 1e-5 are off by about 1e-9 times the curvature");
+const ROUNDING: (f64, &str) = (1e-9, "algebra of 12 x 12 matrices, exact but for rounding");
+
+/// The largest violations seen of one map, over many points.
+#[derive(Default)]
+struct Worst {
+    /// `‖J² - J‖_F` on D.
+    idempotence: f64,
+    /// `‖J - Jᵀ‖_F` on D.
+    asymmetry: f64,
+    /// `|tr J - d|` on D.
+    rank: f64,
+    /// `‖J(f(y)) J(y) - J(y)‖_F` beside D.
+    chain: f64,
+}
+
+impl Worst {
+    /// Adds what `map` does at a point of D, and at a point beside it.
+    fn add(&mut self, manifold: &dyn Manifold, stream: &mut Stream, map: impl Fn(&[f64]) -> Result<Vec<f64>>) -> Result<()> {
+        let jacobian = |y: &[f64]| central_differences(y, STEP, &map);
+        let x = manifold.sample(stream);
+        let j = jacobian(&x)?;
+        let normal = manifold.normal_basis(&x)?.column(0);
+        let y = add_scaled(&x, manifold.reach() * (0.6 * stream.uniform_f64() - 0.3), &normal);
+        let (first, then) = (jacobian(&y)?, jacobian(&map(&y)?)?);
+        self.idempotence = self.idempotence.max(j.times(&j).minus(&j).frobenius());
+        self.asymmetry = self.asymmetry.max(j.minus(&j.transposed()).frobenius());
+        self.rank = self.rank.max((j.trace() - manifold.dimension() as f64).abs());
+        self.chain = self.chain.max(then.times(&first).minus(&first).frobenius());
+        Ok(())
+    }
+}
+
+/// π of curved manifolds, a map onto one of them that is idempotent but not orthogonal, one that is symmetric but not idempotent.
+pub(super) fn curved_rows(setting: &Setting) -> Result<Vec<Row>> {
+    let mut stream = setting.stream(NUMBER, 0);
+    let (sphere, torus, circles) = (Sphere::new(4, 1.5)?, Torus::new(2.0, 0.7)?, CircleProduct::new(&[1.0, 0.6])?);
+    let ellipse = Ellipse::new(AXES[0], AXES[1])?;
+    let manifolds: [&dyn Manifold; 4] = [&sphere, &torus, &circles, &ellipse];
+    let [mut nearest, mut halfway, mut oblique] = [Worst::default(), Worst::default(), Worst::default()];
+    for _ in 0..setting.pick(10, 100) {
+        for manifold in manifolds {
+            nearest.add(manifold, &mut stream, |y| manifold.project_point(y))?;
+            halfway.add(manifold, &mut stream, |y| Ok(middle(y, &manifold.project_point(y)?)))?;
+        }
+        oblique.add(&ellipse, &mut stream, in_another_norm)?;
+    }
+    let (tolerance, because) = DIFFERENCES;
+    let zero = |quantity: &str, measured: f64, (control, value): (&str, f64)| {
+        Row::equal(quantity, 0.0, measured, tolerance, because).control(control, value)
+    };
+    let (half, other) = ("halfway to π", "nearest in another norm");
+    Ok(vec![
+        zero("‖J² - J‖ on D, π of four manifolds", nearest.idempotence, (half, halfway.idempotence)),
+        zero("‖J - Jᵀ‖ on D, π of four manifolds", nearest.asymmetry, (other, oblique.asymmetry)),
+        zero("‖J² - J‖ on D, nearest in another norm", oblique.idempotence, (half, halfway.idempotence)),
+        zero("‖J - Jᵀ‖ on D, halfway to π", halfway.asymmetry, (other, oblique.asymmetry)),
+        zero("‖J(f(y))J(y) - J(y)‖ off D, idempotent maps", nearest.chain.max(oblique.chain), (half, halfway.chain)),
+        zero("|tr J - d| on D, idempotent maps", nearest.rank.max(oblique.rank), (half, halfway.rank)),
+    ])
+}
+
+/// `½(y + π(y))`: fixes D, J = P_T + ½P_N there.
+fn middle(y: &[f64], projection: &[f64]) -> Vec<f64> {
+    y.iter().zip(projection).map(|(y, p)| 0.5 * (y + p)).collect()
+}
+
+/// The point of the ellipse nearest to y in the norm `‖A⁻¹·‖`, A = diag(a, b): `A π(A⁻¹y)` with π of the unit circle. Onto the
+/// ellipse and idempotent; J is an oblique projector.
+fn in_another_norm(y: &[f64]) -> Result<Vec<f64>> {
+    let scaled = |v: &[f64], power: i32| v.iter().zip(AXES).map(|(v, axis)| v * axis.powi(power)).collect::<Vec<_>>();
+    Ok(scaled(&Sphere::circle(1.0)?.project_point(&scaled(y, -1))?, 1))
+}
+
+/// Linear maps W of R¹² that fix a T of dimension 3: W = P_T + T B Nᵀ + N C Nᵀ.
+pub(super) fn linear_rows(setting: &Setting) -> Result<Vec<Row>> {
+    let mut stream = setting.stream(NUMBER, 1);
+    let (n, d) = (12, 3);
+    let (mut blocks, mut excess) = ([0.0_f64; 2], [0.0_f64; 2]);
+    for _ in 0..setting.pick(30, 300) {
+        let tangent = orthonormal_basis(&normal_matrix(&mut stream, n, d));
+        let normal = complement(&tangent);
+        let b = normal_matrix(&mut stream, d, n - d).scaled(0.5);
+        let c = normal_matrix(&mut stream, n - d, n - d).scaled(0.3);
+        let oblique = tangent.times(&tangent.transposed().add_scaled(1.0, &b.times(&normal.transposed())));
+        let fixing = oblique.add_scaled(1.0, &normal.times(&c).times(&normal.transposed()));
+        let square = |matrix: &Matrix| matrix.frobenius().powi(2);
+        let violations = |w: &Matrix| [square(&w.times(w).minus(w)), square(&w.minus(&w.transposed()))];
+        let predicted =
+            [square(&b.times(&c)) + square(&c.times(&c).minus(&c)), 2.0 * square(&b) + square(&c.minus(&c.transposed()))];
+        let off = |w: &Matrix| violations(w).iter().zip(predicted).map(|(a, b)| (a / b - 1.0).abs()).fold(0.0, f64::max);
+        blocks = [blocks[0].max(off(&fixing)), blocks[1].max(off(&fixing.scaled(0.9)))];
+        let ratio = |w: &Matrix| (violations(w)[1] / (2.0 * (square(w) - d as f64)) - 1.0).abs();
+        excess = [excess[0].max(ratio(&oblique)), excess[1].max(ratio(&fixing))];
+    }
+    let (tolerance, because) = ROUNDING;
+    Ok(vec![
+        Row::equal("‖J² - J‖² and ‖J - Jᵀ‖² by blocks B, C, relative", 0.0, blocks[0], tolerance, because)
+            .control("0.9 J, which does not fix T", blocks[1]),
+        Row::equal("‖W - Wᵀ‖² over 2(‖W‖² - d) less 1, W² = W", 0.0, excess[0], tolerance, because).control("W² ≠ W", excess[1]),
+    ])
+}
