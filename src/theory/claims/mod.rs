@@ -1,6 +1,8 @@
 //! The claims, one file each, named by number and subject. Each file begins with the statement in the notation of
 //! `paper/theory.md` and ends with its control.
 
+pub mod c10_idempotence_and_orthogonality;
+pub mod c11_score_is_distance;
 pub mod c1_geometry;
 pub mod c2_least_contraction;
 pub mod c3_linear_models;
@@ -8,7 +10,6 @@ pub mod c4_denoiser;
 pub mod c6_partial_corruption;
 pub mod c7_conservation;
 pub mod c8_discrete_textures;
-pub mod c10_idempotence_and_orthogonality;
 pub mod c9_trained_autoencoder;
 mod training;
 mod zoo;
@@ -24,9 +25,10 @@ pub use c6_partial_corruption::PartialCorruption;
 pub use c7_conservation::Conservation;
 pub use c8_discrete_textures::DiscreteTextures;
 pub use c10_idempotence_and_orthogonality::IdempotenceAndOrthogonality;
+pub use c11_score_is_distance::ScoreIsDistance;
 
 /// Every claim, in order.
-pub const ALL: [&dyn Claim; 8] = [
+pub const ALL: [&dyn Claim; 9] = [
     &Geometry,
     &LeastContraction,
     &LinearModels,
@@ -35,6 +37,7 @@ pub const ALL: [&dyn Claim; 8] = [
     &Conservation,
     &DiscreteTextures,
     &IdempotenceAndOrthogonality,
+    &ScoreIsDistance,
 ];
 
 /// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.
