@@ -2,6 +2,8 @@
 
 mod theory {
     mod algebra;
+    mod claims;
+    mod faulty;
     mod laws;
     mod manifolds;
     mod mutations;
