@@ -6,6 +6,7 @@ pub mod c2_least_contraction;
 pub mod c3_linear_models;
 pub mod c4_denoiser;
 pub mod c6_partial_corruption;
+pub mod c7_conservation;
 pub mod c8_discrete_textures;
 pub mod c9_trained_autoencoder;
 mod training;
@@ -19,10 +20,12 @@ pub use c2_least_contraction::LeastContraction;
 pub use c3_linear_models::LinearModels;
 pub use c4_denoiser::Denoiser;
 pub use c6_partial_corruption::PartialCorruption;
+pub use c7_conservation::Conservation;
 pub use c8_discrete_textures::DiscreteTextures;
 
 /// Every claim, in order.
-pub const ALL: [&dyn Claim; 6] = [&Geometry, &LeastContraction, &LinearModels, &Denoiser, &PartialCorruption, &DiscreteTextures];
+pub const ALL: [&dyn Claim; 7] =
+    [&Geometry, &LeastContraction, &LinearModels, &Denoiser, &PartialCorruption, &Conservation, &DiscreteTextures];
 
 /// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.
 ///
