@@ -29,13 +29,12 @@ impl Rates {
     /// S is a quarter of the coordinates, e a normal vector on it; T a random subspace. In the control T is a random subspace of the
     /// span of S, which has as many coordinates for every n.
     pub(super) fn measure(stream: &mut Stream, draws: usize) -> Result<Self> {
-        let root_mean = |stream: &mut Stream, size: usize, corrupted: usize| {
-            let kept: Vec<f64> = (0..draws).map(|_| kept(stream, size, corrupted)).collect();
-            mean(&kept).sqrt()
+        let root_mean = |stream: &mut Stream, place: Place| {
+            let kept: Vec<f64> = (0..draws).map(|_| place.kept(stream)).collect();
+            (place.n as f64, mean(&kept).sqrt())
         };
-        let general = SIZES.map(|n| (n as f64, root_mean(stream, n, n / 4))).to_vec();
-        // What is outside the span of S is 0, for T and for e, whatever n.
-        let inside = SIZES.map(|n| (n as f64, root_mean(stream, CORRUPTED, CORRUPTED))).to_vec();
+        let general = SIZES.map(|n| root_mean(stream, Place::general(n))).to_vec();
+        let inside = SIZES.map(|n| root_mean(stream, Place::inside(n))).to_vec();
         Ok(Self { general, inside })
     }
 
@@ -77,24 +76,44 @@ impl Rates {
     }
 }
 
-/// `‖P_T e‖²/‖e‖²` for a random T in R^n and a normal vector e on the first `corrupted` coordinates.
-fn kept(stream: &mut Stream, n: usize, corrupted: usize) -> f64 {
-    let directions: Vec<Vec<f64>> = (0..DIMENSION).map(|_| normals(stream, n)).collect();
-    let basis = orthonormal_basis(&Matrix::from_columns(n, &directions));
-    let mut e = normals(stream, corrupted);
-    e.resize(n, 0.0);
-    let along = basis.apply_transposed(&e);
-    dot(&along, &along) / dot(&e, &e)
+/// Where T and e are: spanned by, and supported on, the first coordinates of Rⁿ.
+#[derive(Clone, Copy)]
+struct Place {
+    n: usize,
+    spanned: usize,
+    corrupted: usize,
+}
+
+impl Place {
+    fn general(n: usize) -> Self {
+        Self { n, spanned: n, corrupted: n / 4 }
+    }
+
+    fn inside(n: usize) -> Self {
+        Self { n, spanned: CORRUPTED, corrupted: CORRUPTED }
+    }
+
+    /// `‖P_T e‖²/‖e‖²` for a random T and a normal vector e.
+    fn kept(self, stream: &mut Stream) -> f64 {
+        let mut random = |support: usize| {
+            let mut vector = normals(stream, support);
+            vector.resize(self.n, 0.0);
+            vector
+        };
+        let directions: Vec<Vec<f64>> = (0..DIMENSION).map(|_| random(self.spanned)).collect();
+        let basis = orthonormal_basis(&Matrix::from_columns(self.n, &directions));
+        let e = random(self.corrupted);
+        let along = basis.apply_transposed(&e);
+        dot(&along, &along) / dot(&e, &e)
+    }
 }
 
 /// Mean, variance and tail at n = 64, against T inside the span of S.
 fn law(stream: &mut Stream, setting: &Setting) -> [Row; 3] {
     let draws = setting.pick(4000, 40_000);
     let (n, d) = (SMALL as f64, DIMENSION as f64);
-    let sample = |stream: &mut Stream, n: usize, corrupted: usize| -> Vec<f64> {
-        (0..draws).map(|_| kept(stream, n, corrupted)).collect()
-    };
-    let (general, inside) = (sample(stream, SMALL, SMALL / 4), sample(stream, CORRUPTED, CORRUPTED));
+    let mut sample = |place: Place| -> Vec<f64> { (0..draws).map(|_| place.kept(stream)).collect() };
+    let (general, inside) = (sample(Place::general(SMALL)), sample(Place::inside(SMALL)));
     let variance = |values: &[f64]| {
         let middle = mean(values);
         mean(&values.iter().map(|value| (value - middle).powi(2)).collect::<Vec<_>>())

@@ -24,6 +24,7 @@
 mod exact;
 mod general;
 mod gratings;
+mod trial;
 
 use crate::error::Result;
 use crate::rng::Stream;
