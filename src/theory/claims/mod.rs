@@ -4,6 +4,7 @@
 pub mod c2_least_contraction;
 pub mod c3_linear_models;
 pub mod c4_denoiser;
+pub mod c5_contractive;
 pub mod c6_partial_corruption;
 pub mod c8_discrete_textures;
 pub mod c9_trained_autoencoder;
@@ -15,11 +16,13 @@ use crate::error::{Error, Result};
 pub use c2_least_contraction::LeastContraction;
 pub use c3_linear_models::LinearModels;
 pub use c4_denoiser::Denoiser;
+pub use c5_contractive::Contractive;
 pub use c6_partial_corruption::PartialCorruption;
 pub use c8_discrete_textures::DiscreteTextures;
 
 /// Every claim, in order.
-pub const ALL: [&dyn Claim; 5] = [&LeastContraction, &LinearModels, &Denoiser, &PartialCorruption, &DiscreteTextures];
+pub const ALL: [&dyn Claim; 6] =
+    [&LeastContraction, &LinearModels, &Denoiser, &Contractive, &PartialCorruption, &DiscreteTextures];
 
 /// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.
 ///
