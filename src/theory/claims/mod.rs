@@ -1,6 +1,7 @@
 //! The claims, one file each, named by number and subject. Each file begins with the statement in the notation of
 //! `paper/theory.md` and ends with its control.
 
+pub mod c10_idempotence_and_orthogonality;
 pub mod c1_geometry;
 pub mod c2_least_contraction;
 pub mod c3_linear_models;
@@ -8,7 +9,6 @@ pub mod c4_denoiser;
 pub mod c6_partial_corruption;
 pub mod c7_conservation;
 pub mod c8_discrete_textures;
-pub mod c10_idempotence_and_orthogonality;
 pub mod c9_trained_autoencoder;
 mod training;
 mod zoo;
@@ -23,10 +23,11 @@ pub use c4_denoiser::Denoiser;
 pub use c6_partial_corruption::PartialCorruption;
 pub use c7_conservation::Conservation;
 pub use c8_discrete_textures::DiscreteTextures;
+pub use c9_trained_autoencoder::TrainedAutoencoder;
 pub use c10_idempotence_and_orthogonality::IdempotenceAndOrthogonality;
 
 /// Every claim, in order.
-pub const ALL: [&dyn Claim; 8] = [
+pub const ALL: [&dyn Claim; 9] = [
     &Geometry,
     &LeastContraction,
     &LinearModels,
@@ -34,6 +35,7 @@ pub const ALL: [&dyn Claim; 8] = [
     &PartialCorruption,
     &Conservation,
     &DiscreteTextures,
+    &TrainedAutoencoder,
     &IdempotenceAndOrthogonality,
 ];
 
