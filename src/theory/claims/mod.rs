@@ -1,6 +1,7 @@
 //! The claims, one file each, named by number and subject. Each file begins with the statement in the notation of
 //! `paper/theory.md` and ends with its control.
 
+pub mod c10_idempotence_and_orthogonality;
 pub mod c1_geometry;
 pub mod c2_least_contraction;
 pub mod c3_linear_models;
@@ -9,7 +10,6 @@ pub mod c5_contractive;
 pub mod c6_partial_corruption;
 pub mod c7_conservation;
 pub mod c8_discrete_textures;
-pub mod c10_idempotence_and_orthogonality;
 pub mod c9_trained_autoencoder;
 mod training;
 mod zoo;
@@ -25,6 +25,7 @@ pub use c5_contractive::Contractive;
 pub use c6_partial_corruption::PartialCorruption;
 pub use c7_conservation::Conservation;
 pub use c8_discrete_textures::DiscreteTextures;
+pub use c9_trained_autoencoder::TrainedAutoencoder;
 pub use c10_idempotence_and_orthogonality::IdempotenceAndOrthogonality;
 
 /// Every claim, in order.
@@ -37,6 +38,7 @@ pub const ALL: [&dyn Claim; 9] = [
     &PartialCorruption,
     &Conservation,
     &DiscreteTextures,
+    &TrainedAutoencoder,
     &IdempotenceAndOrthogonality,
 ];
 
