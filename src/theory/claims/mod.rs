@@ -1,7 +1,6 @@
 //! The claims, one file each, named by number and subject. Each file begins with the statement in the notation of
 //! `paper/theory.md` and ends with its control.
 
-pub mod c10_idempotence_and_orthogonality;
 pub mod c1_geometry;
 pub mod c2_least_contraction;
 pub mod c3_linear_models;
@@ -11,6 +10,7 @@ pub mod c6_partial_corruption;
 pub mod c7_conservation;
 pub mod c8_discrete_textures;
 pub mod c9_trained_autoencoder;
+pub mod c10_idempotence_and_orthogonality;
 mod training;
 mod zoo;
 
@@ -29,7 +29,7 @@ pub use c9_trained_autoencoder::TrainedAutoencoder;
 pub use c10_idempotence_and_orthogonality::IdempotenceAndOrthogonality;
 
 /// Every claim, in order.
-pub const ALL: [&dyn Claim; 9] = [
+pub const ALL: [&dyn Claim; 10] = [
     &Geometry,
     &LeastContraction,
     &LinearModels,
