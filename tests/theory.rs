@@ -1,4 +1,5 @@
-//! The room `theory` through its public interface: what must hold for any manifold and any matrix.
+//! The room `theory` through its public interface: what must hold for any manifold, any matrix and every claim, and that what is wrong
+//! is seen.
 
 mod theory {
     mod algebra;
