@@ -35,15 +35,16 @@ impl Bench {
     /// AUROC against normal samples of one density, from the greatest to the least.
     pub(super) fn figure_of_rarity(&self, stream: &mut Stream) -> Result<Figure> {
         let mut curves: [Vec<(f64, f64)>; 4] = Default::default();
+        let scores = |samples: &[Sample]| -> Result<[Vec<f64>; 3]> {
+            Ok([self.residuals(samples)?, self.neighbours(samples, NEIGHBOURS), self.rarities(samples)])
+        };
+        let (anomalous, on_manifold) = (scores(&self.anomalies)?, self.residuals(&self.on_manifold)?);
         for step in 0..=12 {
             let along = PI * f64::from(step) / 12.0;
             let normal: Vec<_> = (0..200).map(|_| Sample::normal(Place { along, ..Place::draw(stream, 0.0) })).collect();
-            let values = [
-                auroc(&self.residuals(&normal)?, &self.residuals(&self.anomalies)?)?,
-                auroc(&self.neighbours(&normal, NEIGHBOURS), &self.neighbours(&self.anomalies, NEIGHBOURS))?,
-                auroc(&self.rarities(&normal), &self.rarities(&self.anomalies))?,
-                auroc(&self.residuals(&normal)?, &self.residuals(&self.on_manifold)?)?,
-            ];
+            let normal = scores(&normal)?;
+            let [residual, neighbours, mixture] = [0, 1, 2].map(|score| auroc(&normal[score], &anomalous[score]));
+            let values = [residual?, neighbours?, mixture?, auroc(&normal[0], &on_manifold)?];
             let density = (-FALL * along).exp();
             curves.iter_mut().zip(values).for_each(|(curve, value)| curve.push((density, value)));
         }
