@@ -1,13 +1,14 @@
 //! The claims, one file each, named by number and subject. Each file begins with the statement in the notation of
 //! `paper/theory.md` and ends with its control.
 
-pub mod c10_idempotence_and_orthogonality;
 pub mod c2_least_contraction;
 pub mod c3_linear_models;
 pub mod c4_denoiser;
 pub mod c6_partial_corruption;
 pub mod c8_discrete_textures;
 pub mod c9_trained_autoencoder;
+
+pub mod c10_idempotence_and_orthogonality;
 mod training;
 
 use super::claim::Claim;
