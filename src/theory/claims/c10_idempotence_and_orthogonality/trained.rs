@@ -20,12 +20,16 @@ const SAMPLES: usize = 256;
 const OWN: (f64, &str) =
     (0.5, "theory says that it falls, not how far a finite training takes it; empirical: to 0.2 to 0.35, 0.75 and more alone");
 const SYMMETRY: (f64, &str) =
-    (0.4, "empirical: to 0.18 to 0.23; the other penalty shrinks C, hence C - Cᵀ, and leaves 0.6 and more through B");
-const DISTANCE: (f64, &str) = (0.5, "empirical: to 0.26 to 0.38; symmetry alone leaves the symmetric part of C, so 0.7 and more");
+    (0.4, "empirical: to 0.18 to 0.23; the other penalty shrinks C, hence C - Cᵀ, and leaves 0.59 and more through B");
+const DISTANCE: (f64, &str) =
+    (0.5, "empirical: to 0.26 to 0.38; symmetry alone leaves the symmetric part of C, so 0.68 and more");
 const BOTH: (f64, &str) = (0.0, "B and C vanish together only under both penalties; how far is empirical");
 const UNTIED: (f64, &str) = (0.2, "what a short training leaves of 0, empirical; without penalties it is 3 and more");
 const SQUARE: (f64, &str) =
     (0.1, "‖J - P_T‖² = tr J - d for an orthogonal projector onto more than T; J is one to a few percent");
+
+/// Steps, and the parts of J at them.
+type Path = Vec<(f64, Blocks)>;
 
 /// A trained network, as it is measured.
 struct Outcome {
@@ -35,7 +39,7 @@ struct Outcome {
     /// C9: `‖f(x̂) - π(x̂)‖` and `‖f(f(x̂)) - f(x̂)‖` over ‖x̂ - x‖.
     to_projection: f64,
     repeated: f64,
-    along: Vec<(f64, Blocks)>,
+    along: Path,
 }
 
 impl Outcome {
@@ -60,7 +64,7 @@ fn penalties([idempotence, asymmetry]: [bool; 2], from: f64) -> Penalties {
 }
 
 /// A network, and its Jacobian at some steps.
-fn trained(bench: &Bench, penalties: Penalties) -> Result<(Parameters<Cpu>, Vec<(f64, Blocks)>)> {
+fn trained(bench: &Bench, penalties: Penalties) -> Result<(Parameters<Cpu>, Path)> {
     let (every, mut along) = ((bench.steps / SNAPSHOTS).max(1), Vec::new());
     let network = bench.train(penalties, |step, network| {
         if step % every == 0 {
@@ -79,7 +83,7 @@ pub(super) struct Outcomes {
     asymmetry: Outcome,
     both: Outcome,
     /// Without corruption, with both penalties from the first step, and with neither.
-    uncorrupted: [(Blocks, Vec<(f64, Blocks)>); 2],
+    uncorrupted: [(Blocks, Path); 2],
 }
 
 impl Outcomes {
