@@ -2,6 +2,7 @@
 
 mod theory {
     mod algebra;
+    mod faulty;
     mod laws;
     mod manifolds;
     mod mutations;
