@@ -4,7 +4,8 @@
 use orthoscope::error::Result;
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::theory::algebra::{Matrix, add_scaled, norm, sub};
-use orthoscope::theory::claim::{Effort, Setting};
+use orthoscope::theory::claim::{Effort, Evidence, Setting};
+use orthoscope::theory::claims::PartialCorruption;
 use orthoscope::theory::claims::c1_geometry::geometry;
 use orthoscope::theory::claims::c5_contractive;
 use orthoscope::theory::manifold::{AffineSubspace, Gratings, Manifold, Sphere, Torus};
@@ -148,6 +149,22 @@ fn an_oblique_projector_is_found() {
     }
     assert!(!found.contains("idempotence") && !found.contains("equation"), "{found}");
     assert!(norm(&sub(&wrong.project_point(&[1.0, 2.0, 3.0]).unwrap(), &[-2.0, 2.0, 0.0])) < 1e-15);
+}
+
+fn c6_on(fault: Fault) -> Evidence {
+    PartialCorruption::measure_on(&Faulty { fault }, &Setting::new(0, Effort::Quick).unwrap()).unwrap()
+}
+
+#[test]
+fn a_wrong_weight_in_the_objective_turns_c6_red() {
+    let right = c6_on(Fault::None);
+    assert!(right.holds(), "{:#?}", right.rows);
+    let wrong = c6_on(Fault::ObjectiveWeight);
+    let failed: Vec<&str> = wrong.rows.iter().filter(|row| !row.passed()).map(|row| row.quantity.as_str()).collect();
+    assert!(!wrong.holds());
+    // The rows whose optimum depends on λ, and no others: where the region is known or x determined, λ cancels.
+    let weighted = |quantity: &&str| quantity.contains("E[w x|x̂]/E[w|x̂]");
+    assert!(failed.len() == 3 && failed.iter().all(weighted), "{failed:#?}");
 }
 
 /// Names of the rows of C1 that fail.

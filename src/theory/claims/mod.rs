@@ -11,6 +11,7 @@ pub mod c7_conservation;
 pub mod c8_discrete_textures;
 pub mod c9_trained_autoencoder;
 pub mod c10_idempotence_and_orthogonality;
+pub mod c11_score_is_distance;
 mod training;
 mod zoo;
 
@@ -27,9 +28,10 @@ pub use c7_conservation::Conservation;
 pub use c8_discrete_textures::DiscreteTextures;
 pub use c9_trained_autoencoder::TrainedAutoencoder;
 pub use c10_idempotence_and_orthogonality::IdempotenceAndOrthogonality;
+pub use c11_score_is_distance::ScoreIsDistance;
 
 /// Every claim, in order.
-pub const ALL: [&dyn Claim; 10] = [
+pub const ALL: [&dyn Claim; 11] = [
     &Geometry,
     &LeastContraction,
     &LinearModels,
@@ -40,6 +42,7 @@ pub const ALL: [&dyn Claim; 10] = [
     &DiscreteTextures,
     &TrainedAutoencoder,
     &IdempotenceAndOrthogonality,
+    &ScoreIsDistance,
 ];
 
 /// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.
