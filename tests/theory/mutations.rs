@@ -3,7 +3,8 @@
 use orthoscope::error::Result;
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::theory::algebra::{Matrix, add_scaled, norm, sub};
-use orthoscope::theory::manifold::{AffineSubspace, Manifold, Sphere, Torus};
+use orthoscope::theory::claims::c1_geometry::geometry;
+use orthoscope::theory::manifold::{AffineSubspace, Gratings, Manifold, Sphere, Torus};
 
 use super::laws::{Subject, broken};
 
@@ -143,4 +144,24 @@ fn an_oblique_projector_is_found() {
     }
     assert!(!found.contains("idempotence") && !found.contains("equation"), "{found}");
     assert!(norm(&sub(&wrong.project_point(&[1.0, 2.0, 3.0]).unwrap(), &[-2.0, 2.0, 0.0])) < 1e-15);
+}
+
+/// Names of the rows of C1 that fail.
+fn failing_rows(manifold: &dyn Manifold) -> Vec<String> {
+    let rows = geometry(manifold, &mut Stream::new(11, Purpose::Test, 2, 0), 4).unwrap();
+    rows.into_iter().filter(|row| !row.passed()).map(|row| row.quantity).collect()
+}
+
+#[test]
+fn a_wrong_projection_turns_c1_red() {
+    let scaled: Map = |m, y| Ok(m.project_point(y)?.iter().map(|value| 1.001 * value).collect());
+    let (torus, gratings) = (Torus::new(2.0, 0.7).unwrap(), Gratings::standard(8, 2).unwrap());
+    for manifold in [&sphere() as &dyn Manifold, &torus, &gratings] {
+        let right = failing_rows(&Wrong::new(manifold));
+        assert!(right.is_empty(), "{}: {right:#?}", manifold.name());
+        let wrong = failing_rows(&Wrong { project: scaled, ..Wrong::new(manifold) });
+        for law in ["Jπ(x) - P_T", "tr Jπ(x) - d", "π(x+v) - x"] {
+            assert!(wrong.iter().any(|row| row.contains(law)), "{}, {law}: {wrong:#?}", manifold.name());
+        }
+    }
 }

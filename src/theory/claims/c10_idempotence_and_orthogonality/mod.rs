@@ -58,6 +58,14 @@ impl Claim for IdempotenceAndOrthogonality {
          point in another norm is idempotent but not orthogonal, the point halfway to π the reverse; either penalty alone."
     }
 
+    /// Six networks are trained for each seed, so there are fewer.
+    fn seeds(&self, effort: Effort) -> u64 {
+        match effort {
+            Effort::Quick => 1,
+            Effort::Full => 3,
+        }
+    }
+
     fn cost(&self) -> u32 {
         20
     }

@@ -1,0 +1,138 @@
+//! Pictures before and after, residual against distance, error against n.
+
+use crate::error::Result;
+use crate::theory::figure::{AxisSpec, Chart, Content, Figure, GalleryRow, GreyPicture, Series};
+use crate::theory::manifold::mean_of_channels;
+use crate::theory::resemblance::Measures;
+use crate::theory::statistics::log_log_slope;
+
+use super::bench::{Net, Outcome, World};
+use super::rows::pixels;
+
+/// Everything that these outcomes can show.
+pub(super) fn all(outcomes: &[Outcome]) -> Result<Vec<Figure>> {
+    let mut figures = vec![];
+    for world in [World::Gratings, World::Disks] {
+        let own: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.case.world == world).collect();
+        let Some(side) = own.iter().map(|outcome| outcome.case.side).max() else { continue };
+        let largest: Vec<_> = own.iter().filter(|outcome| outcome.case.side == side).copied().collect();
+        figures.push(gallery(world, &largest));
+        figures.push(residuals(world, largest[0]));
+        if own.len() > Net::ALL.len() {
+            figures.push(trend(world, &own, Kind::Corruption)?);
+            figures.push(trend(world, &own, Kind::Noise)?);
+        }
+    }
+    Ok(figures)
+}
+
+/// A few samples per network.
+fn gallery(world: World, outcomes: &[&Outcome]) -> Figure {
+    let each = if outcomes.len() == 1 { 3 } else { 1 };
+    let rows = outcomes.iter().flat_map(|outcome| (0..each).map(|index| row(outcome, index))).collect();
+    let list = |pick: fn(&Outcome) -> &Measures| {
+        let one = |outcome: &&Outcome| format!("{} {:.2}", outcome.case.net.name(), pick(outcome).to_target());
+        outcomes.iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    Figure {
+        stem: format!("c9_gallery_{}", world.name()),
+        title: format!("Corrupted {} before and after a trained network", world.name()),
+        caption: format!(
+            "π is exact, f is trained with corruption, f₀ is the same network trained without (the control). Error ‖f(x̂)-x‖/‖x̂-x‖ over \
+             all samples: {}; of f₀: {}.",
+            list(|outcome| &outcome.subject.trained_on),
+            list(|outcome| &outcome.control.trained_on)
+        ),
+        content: Content::Gallery(rows),
+    }
+}
+
+fn row(outcome: &Outcome, index: usize) -> GalleryRow {
+    let (sample, projected) = &outcome.shown[index];
+    let [own, plain] = [&outcome.subject.images[index], &outcome.control.images[index]];
+    let residual: Vec<f64> = own.iter().zip(&sample.corrupted).map(|(f, x)| (f - x).abs()).collect();
+    let side = outcome.case.side;
+    let picture = |caption: &str, values: &[f64]| {
+        let values = if values.len() == side * side { values.to_vec() } else { mean_of_channels(values) };
+        GreyPicture { caption: caption.into(), height: side, width: side, values }
+    };
+    GalleryRow {
+        label: outcome.case.net.name().into(),
+        pictures: vec![
+            picture("x", &sample.target),
+            picture("x̂", &sample.corrupted),
+            picture("π(x̂)", projected),
+            picture("f(x̂)", own),
+            picture("|f(x̂)-x̂|", &residual),
+            picture("f₀(x̂)", plain),
+        ],
+    }
+}
+
+/// The score against what it stands for.
+fn residuals(world: World, outcome: &Outcome) -> Figure {
+    let points = |measures: &Measures| measures.samples.iter().map(|lengths| (lengths.distance, lengths.residual)).collect();
+    let [own, plain] = [&outcome.subject, &outcome.control].map(|side| &side.trained_on);
+    let farthest = own.samples.iter().map(|lengths| lengths.distance).fold(0.0, f64::max);
+    Figure {
+        stem: format!("c9_residual_{}", world.name()),
+        title: format!("The residual as a distance, {}", outcome.case.name()),
+        caption: format!(
+            "Each dot is an unseen sample. Residual over distance: {:.3} trained with corruption, {:.3} without; on the dashed line for π.",
+            own.residual_of_distance(),
+            plain.residual_of_distance()
+        ),
+        content: Content::Chart(Chart {
+            x: AxisSpec::linear("true distance ‖x̂-π(x̂)‖"),
+            y: AxisSpec::linear("residual ‖x̂-f(x̂)‖"),
+            series: vec![
+                Series::dots("f, trained with corruption", points(own)),
+                Series::dots("f₀, trained without", points(plain)),
+                Series::dashed("π", vec![(0.0, 0.0), (farthest, farthest)]),
+            ],
+        }),
+    }
+}
+
+/// Under which corruption.
+#[derive(Clone, Copy)]
+enum Kind {
+    Corruption,
+    Noise,
+}
+
+/// Error over the number of pixels, with fitted slopes.
+fn trend(world: World, outcomes: &[&Outcome], kind: Kind) -> Result<Figure> {
+    let measures = |outcome: &Outcome| match kind {
+        Kind::Corruption => outcome.subject.trained_on.clone(),
+        Kind::Noise => outcome.subject.noise.clone(),
+    };
+    let curve = |net: Net, value: fn(&Measures) -> f64| -> Vec<(f64, f64)> {
+        let own = outcomes.iter().filter(|outcome| outcome.case.net == net);
+        own.map(|outcome| (pixels(outcome), value(&measures(outcome)))).collect()
+    };
+    let exact = curve(Net::Mlp, Measures::projection_to_target);
+    let theory = exact.iter().map(|&(n, _)| (n, (2.0 / n).sqrt())).collect();
+    let mut slopes = vec![format!("π {:.2}", log_log_slope(&exact)?)];
+    let mut series = vec![Series::dashed("√(d/n)", theory), Series::line("π", exact)];
+    for net in Net::ALL {
+        let points = curve(net, Measures::to_target);
+        slopes.push(format!("{} {:.2}", net.name(), log_log_slope(&points)?));
+        series.push(Series::line(net.name(), points));
+    }
+    let (stem, under) = match kind {
+        Kind::Corruption => {
+            ("corruption", "the corruption of training, a fixed share of the picture and not in general position")
+        }
+        Kind::Noise => ("noise", "white noise on a square, in general position and unlike the corruption of training"),
+    };
+    Ok(Figure {
+        stem: format!("c9_trend_{stem}_{}", world.name()),
+        title: format!("Relative error against n, {}, {stem}", world.name()),
+        caption: format!(
+            "Error under {under}. Fitted slopes in n: {}; C7 predicts -0.5 for π in general position only.",
+            slopes.join(", ")
+        ),
+        content: Content::Chart(Chart { x: AxisSpec::log("pixels n"), y: AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖"), series }),
+    })
+}
