@@ -10,6 +10,7 @@ pub mod c6_partial_corruption;
 pub mod c7_conservation;
 pub mod c8_discrete_textures;
 pub mod c9_trained_autoencoder;
+
 pub mod c10_idempotence_and_orthogonality;
 pub mod c11_score_is_distance;
 mod training;

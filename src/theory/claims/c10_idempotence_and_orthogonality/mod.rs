@@ -30,7 +30,7 @@ mod exact;
 mod trained;
 
 use crate::error::Result;
-use crate::theory::claim::{Claim, Evidence, Setting};
+use crate::theory::claim::{Claim, Effort, Evidence, Setting};
 use crate::theory::manifold::Gratings;
 use bench::Bench;
 use trained::Outcomes;
