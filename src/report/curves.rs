@@ -25,8 +25,7 @@ pub fn curves(description: &str, chart: &Chart) -> String {
     let layers = [Sample::Line, Sample::Dashed, Sample::Rings, Sample::Dots];
     let ordered = layers.iter().flat_map(|sample| styled.iter().filter(move |styled| styled.sample == *sample));
     let marks: String = ordered.map(|styled| draw(&frame, chart, styled)).collect();
-    let entry = |&Styled { series, colour, sample }: &Styled<'_>| Entry { name: &series.name, colour, opacity: 1.0, sample };
-    let entries: Vec<Entry<'_>> = styled.iter().map(entry).collect();
+    let entries: Vec<Entry<'_>> = styled.iter().map(Styled::entry).collect();
     let left_out = chart.series.iter().flat_map(|series| &series.points).filter(|point| !shows(chart, point)).count();
     let why = if chart.x.is_log || chart.y.is_log { "not finite or not above 0" } else { "not finite" };
     let note = (left_out > 0).then(|| format!("{left_out} not drawn: {why}"));
@@ -43,6 +42,12 @@ struct Styled<'a> {
     series: &'a Series,
     colour: &'static str,
     sample: Sample,
+}
+
+impl<'a> Styled<'a> {
+    fn entry(&self) -> Entry<'a> {
+        Entry { name: &self.series.name, colour: self.colour, opacity: 1.0, sample: self.sample }
+    }
 }
 
 /// Every series with a colour. Where several are made of dots, every other one is of rings, the first first: so those that

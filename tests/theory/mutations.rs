@@ -1,5 +1,5 @@
-//! The laws are sharp: a manifold with one wrong method breaks them, and says which. So are the claims: a backend with one fault
-//! turns them red.
+//! The checks are sharp: a manifold with one wrong method breaks the laws, and says which; a backend with one thing wrong turns a
+//! claim red.
 
 use orthoscope::error::Result;
 use orthoscope::rng::{Purpose, Stream};
@@ -7,6 +7,7 @@ use orthoscope::theory::algebra::{Matrix, add_scaled, norm, sub};
 use orthoscope::theory::claim::{Effort, Evidence, Setting};
 use orthoscope::theory::claims::PartialCorruption;
 use orthoscope::theory::claims::c1_geometry::geometry;
+use orthoscope::theory::claims::c5_contractive;
 use orthoscope::theory::manifold::{AffineSubspace, Gratings, Manifold, Sphere, Torus};
 
 use super::faulty::{Fault, Faulty};
@@ -183,5 +184,20 @@ fn a_wrong_projection_turns_c1_red() {
         for law in ["Jπ(x) - P_T", "tr Jπ(x) - d", "π(x+v) - x"] {
             assert!(wrong.iter().any(|row| row.contains(law)), "{}, {law}: {wrong:#?}", manifold.name());
         }
+    }
+}
+
+#[test]
+fn a_wrong_sign_in_a_tangent_turns_c5_red() {
+    let setting = Setting::new(0, Effort::Quick).unwrap();
+    let failing = |fault: Fault| -> Vec<String> {
+        let rows = c5_contractive::gradient_rows(&Faulty { fault }, &setting).unwrap();
+        assert!(rows.iter().all(|row| row.control_rejected() != Some(false)), "{rows:?}");
+        rows.into_iter().filter(|row| !row.passed()).map(|row| row.quantity).collect()
+    };
+    assert_eq!(failing(Fault::None), [""; 0]);
+    let found = failing(Fault::TangentSign);
+    for quantity in ["gradient of L_γ", "by tangents"] {
+        assert!(found.iter().any(|failing| failing.contains(quantity)), "{quantity}: {found:?}");
     }
 }

@@ -1,8 +1,6 @@
 //! The claims, one file each, named by number and subject. Each file begins with the statement in the notation of
 //! `paper/theory.md` and ends with its control.
 
-pub mod c10_idempotence_and_orthogonality;
-pub mod c11_score_is_distance;
 pub mod c1_geometry;
 pub mod c2_least_contraction;
 pub mod c3_linear_models;
@@ -12,6 +10,9 @@ pub mod c6_partial_corruption;
 pub mod c7_conservation;
 pub mod c8_discrete_textures;
 pub mod c9_trained_autoencoder;
+
+pub mod c10_idempotence_and_orthogonality;
+pub mod c11_score_is_distance;
 mod training;
 mod zoo;
 
