@@ -165,7 +165,8 @@ pub(super) struct Outcome {
 /// Trains and measures all cases, subjects and controls beside each other.
 pub(super) fn outcomes(setting: &Setting) -> Result<Vec<Outcome>> {
     let cases = Case::all(setting.effort());
-    cases.into_par_iter().zip(0..).map(|(case, index)| outcome(case, setting, &mut setting.stream(NUMBER, index))).collect()
+    let one = |(index, case)| outcome(case, setting, &mut setting.stream(NUMBER, index as u32));
+    cases.into_par_iter().enumerate().map(one).collect()
 }
 
 fn outcome(case: Case, setting: &Setting, stream: &mut Stream) -> Result<Outcome> {
