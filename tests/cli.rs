@@ -14,4 +14,5 @@ mod cli {
     mod model;
     mod streams;
     mod train;
+    mod verify;
 }

@@ -13,13 +13,22 @@ use orthoscope::{Error, Result};
 
 use super::npy;
 
+/// Makes the folder and tries whether files can be made in it, so that nothing is measured in vain.
+///
+/// # Errors
+/// A file is in the way, or the system refuses.
+pub fn prepare(out: &Path) -> Result<()> {
+    make_folder(out)?;
+    let probe = tempfile::tempfile_in(out);
+    probe.map(drop).map_err(|error| Error::file(out, format!("no file can be made in this folder: {error}")))
+}
+
 /// Writes `claims.json`, `claims.csv`, `index.html`, `figures/` and `arrays/`. What an earlier run left is replaced, as far as
-/// this one has files of the same names.
+/// this one has files of the same names. The folder must exist: [`prepare`].
 ///
 /// # Errors
 /// A picture that is none, or a file that cannot be written.
 pub fn write(out: &Path, records: &[Record], page: &ClaimsPage<'_>) -> Result<()> {
-    make_folder(out)?;
     let json = serde_json::to_string_pretty(records).map_err(|error| Error::file(out.join("claims.json"), error))?;
     write_text(&out.join("claims.json"), &format!("{json}\n"))?;
     write_table(&out.join("claims.csv"), records)?;

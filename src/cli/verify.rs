@@ -3,12 +3,11 @@ use std::time::Instant;
 
 use anyhow::anyhow;
 use orthoscope::Result;
-use orthoscope::data::check_output_folder;
 use orthoscope::report::claims::{self, ClaimsPage};
 use orthoscope::run::COMMIT;
 use orthoscope::theory::claim::{Effort, Setting};
 use orthoscope::theory::claims::find;
-use orthoscope::theory::record::{records, worst_of_seeds};
+use orthoscope::theory::record::{Record, Worst, records, worst_of_seeds};
 use orthoscope::theory::runner;
 
 use super::evidence;
@@ -60,7 +59,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return print(statements.join("\n"));
     }
     if let Some(out) = &arguments.out {
-        check_output_folder(out)?;
+        evidence::prepare(out)?;
     }
     let start = Instant::now();
     let setting = Setting::new(arguments.seed, if arguments.full { Effort::Full } else { Effort::Quick })?;
@@ -76,14 +75,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let page = ClaimsPage { findings: &findings, checks: &checks, figures: &figures, setting: &setting, wall, version };
         evidence::write(out, &records, &page)?;
     }
-    if arguments.json {
-        say(serde_json::to_string_pretty(&records)?)?;
-    } else {
-        print(claims::table(&checks))?;
-        say(format_args!("\n{}", claims::summary(&findings, &checks, wall)))?;
-    }
+    // What does not hold is told even if nobody reads the table to its end.
+    let shown = show(arguments.json, &records, &checks, claims::summary(&findings, &checks, wall));
     match claims::complaint(&findings, &checks) {
         Some(sentence) => Err(anyhow!(sentence)),
-        None => Ok(()),
+        None => shown,
     }
+}
+
+fn show(as_json: bool, records: &[Record], checks: &[Worst], summary: String) -> anyhow::Result<()> {
+    if as_json {
+        return say(serde_json::to_string_pretty(records)?);
+    }
+    print(format_args!("{}\n{summary}\n", claims::table(checks)))
 }

@@ -27,6 +27,8 @@ const FOOT: f64 = 292.0;
 /// Colours that differ in lightness too, also for colour-blind eyes, and stand out on white and on black: blue, orange, green,
 /// violet, mauve and plum.
 pub(super) const COLOURS: [&str; 6] = ["#3f8fd2", "#e5762e", "#2a7b57", "#a94df0", "#b895c0", "#7f4f6d"];
+/// What the two darkest of [`COLOURS`] become on dark paper, by their places.
+const BRIGHTENED: [(usize, &str); 2] = [(2, "#56c596"), (5, "#f2c1de")];
 pub(super) const BLUE: &str = COLOURS[0];
 pub(super) const ORANGE: &str = COLOURS[1];
 
@@ -111,10 +113,20 @@ pub(super) fn standalone(chart: &str) -> String {
     }
 }
 
+/// Rules for dark surroundings.
+fn dark_style() -> String {
+    let rule = |&(place, bright): &(usize, &str)| {
+        let colour = COLOURS[place];
+        format!("svg [stroke='{colour}']{{stroke:{bright}}}svg [fill='{colour}']{{fill:{bright}}}")
+    };
+    format!("<style>@media(prefers-color-scheme:dark){{{}}}</style>", BRIGHTENED.iter().map(rule).collect::<String>())
+}
+
 fn svg(description: &str, (top, height): (f64, f64), content: &str) -> String {
     let description = escape(description);
     format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {top} {WIDTH} {height}" role="img" aria-label="{description}" font-family="system-ui, sans-serif" font-size="12" fill="currentColor"><title>{description}</title>{content}</svg>"#
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {top} {WIDTH} {height}" role="img" aria-label="{description}" font-family="system-ui, sans-serif" font-size="12" fill="currentColor"><title>{description}</title>{}{content}</svg>"#,
+        dark_style()
     )
 }
 
@@ -133,12 +145,16 @@ mod tests {
 
     #[test]
     fn colours_differ_in_lightness_and_stand_out_on_white_and_on_black() {
-        let mut lightness = COLOURS.map(|colour| 116.0 * luminance(colour).cbrt() - 16.0);
-        lightness.sort_by(f64::total_cmp);
-        assert!(lightness.windows(2).all(|pair| pair[1] - pair[0] > 3.5), "{lightness:?}");
-        for (colour, paper) in COLOURS.iter().flat_map(|colour| ["#ffffff", "#1c1f25"].map(|paper| (colour, paper))) {
-            let (a, b) = (luminance(colour) + 0.05, luminance(paper) + 0.05);
-            assert!((a / b).max(b / a) > 2.25, "{colour} on {paper}: {}", (a / b).max(b / a));
+        let mut dark = COLOURS;
+        BRIGHTENED.iter().for_each(|&(place, bright)| dark[place] = bright);
+        for (colours, paper, least) in [(COLOURS, "#ffffff", 2.5), (dark, "#1c1f25", 3.7)] {
+            let mut lightness = colours.map(|colour| 116.0 * luminance(colour).cbrt() - 16.0);
+            lightness.sort_by(f64::total_cmp);
+            assert!(lightness.windows(2).all(|pair| pair[1] - pair[0] > 3.5), "{lightness:?}");
+            for colour in colours {
+                let (a, b) = (luminance(colour) + 0.05, luminance(paper) + 0.05);
+                assert!((a / b).max(b / a) > least, "{colour} on {paper}: {}", (a / b).max(b / a));
+            }
         }
     }
 }

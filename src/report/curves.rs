@@ -3,7 +3,7 @@
 use super::axis::{Axis, ends, is_drawable};
 use super::chart::{self, ACROSS, COLOURS, Frame, UP};
 use super::legend::{Entry, Sample};
-use super::marks::{Stroke, dot, line, thinned};
+use super::marks::{Stroke, dot, line, ring, thinned};
 use crate::theory::figure::{AxisSpec, Chart, Mark, Series};
 
 /// A line through at most this many points shows them as dots too.
@@ -20,13 +20,12 @@ pub fn curves(description: &str, chart: &Chart) -> String {
     let Some(frame) = frame(description, chart) else {
         return chart::empty(description, "there is nothing to draw");
     };
-    let coloured: Vec<(&Series, &'static str)> = chart.series.iter().zip(COLOURS.iter().copied().cycle()).collect();
+    let styled: Vec<Styled<'_>> = styled(&chart.series);
     // Predictions over what they predict, dots over lines.
-    let layers = [Mark::Line, Mark::Dashed, Mark::Dots];
-    let ordered = layers.iter().flat_map(|mark| coloured.iter().filter(move |(series, _)| series.mark == *mark));
-    let marks: String = ordered.map(|(series, colour)| draw(&frame, chart, series, colour)).collect();
-    let entry = |(series, colour)| legend_entry(series, colour);
-    let entries: Vec<Entry<'_>> = coloured.iter().copied().map(entry).collect();
+    let layers = [Sample::Line, Sample::Dashed, Sample::Rings, Sample::Dots];
+    let ordered = layers.iter().flat_map(|sample| styled.iter().filter(move |styled| styled.sample == *sample));
+    let marks: String = ordered.map(|styled| draw(&frame, chart, styled)).collect();
+    let entries: Vec<Entry<'_>> = styled.iter().map(Styled::entry).collect();
     let left_out = chart.series.iter().flat_map(|series| &series.points).filter(|point| !shows(chart, point)).count();
     let why = if chart.x.is_log || chart.y.is_log { "not finite or not above 0" } else { "not finite" };
     let note = (left_out > 0).then(|| format!("{left_out} not drawn: {why}"));
@@ -38,13 +37,33 @@ pub fn curves_file(description: &str, chart: &Chart) -> String {
     chart::standalone(&curves(description, chart))
 }
 
-fn legend_entry<'a>(series: &'a Series, colour: &'static str) -> Entry<'a> {
-    let sample = match series.mark {
+/// A series and how it is drawn.
+struct Styled<'a> {
+    series: &'a Series,
+    colour: &'static str,
+    sample: Sample,
+}
+
+impl<'a> Styled<'a> {
+    fn entry(&self) -> Entry<'a> {
+        Entry { name: &self.series.name, colour: self.colour, opacity: 1.0, sample: self.sample }
+    }
+}
+
+/// Every series with a colour. Where several are made of dots, every other one is of rings, the first first: so those that
+/// coincide are all seen.
+fn styled(series: &[Series]) -> Vec<Styled<'_>> {
+    let is_dotted = |series: &&Series| series.mark == Mark::Dots;
+    let several = series.iter().filter(is_dotted).count() > 1;
+    let sample = |at: usize, mark: Mark| match mark {
         Mark::Line => Sample::Line,
         Mark::Dashed => Sample::Dashed,
+        Mark::Dots if several && series[..at].iter().filter(is_dotted).count().is_multiple_of(2) => Sample::Rings,
         Mark::Dots => Sample::Dots,
     };
-    Entry { name: &series.name, colour, opacity: 1.0, sample }
+    let colours = COLOURS.iter().copied().cycle();
+    let each = series.iter().zip(colours).enumerate();
+    each.map(|(at, (series, colour))| Styled { series, colour, sample: sample(at, series.mark) }).collect()
 }
 
 fn shows(chart: &Chart, (x, y): &(f64, f64)) -> bool {
@@ -77,9 +96,10 @@ fn axis(spec: &AxisSpec, (low, high): (f64, f64), pixels: (f64, f64)) -> Axis {
 }
 
 /// The series without what cannot be drawn, broken there.
-fn draw(frame: &Frame<'_>, chart: &Chart, series: &Series, colour: &'static str) -> String {
+fn draw(frame: &Frame<'_>, chart: &Chart, &Styled { series, colour, sample }: &Styled<'_>) -> String {
+    let spot = if sample == Sample::Rings { ring } else { dot };
     let runs = series.points.split(|point| !shows(chart, point)).filter(|run| !run.is_empty());
-    let dots = |points: &[(f64, f64)]| points.iter().map(|&point| dot(frame, point, colour)).collect::<String>();
+    let dots = |points: &[(f64, f64)]| points.iter().map(|&point| spot(frame, point, colour)).collect::<String>();
     let run = |points: &[(f64, f64)]| {
         let points = thinned(points);
         if series.mark == Mark::Dots || points.len() == 1 {
@@ -138,7 +158,7 @@ mod tests {
             mark: marks[at],
         };
         let svg = curves("d", &chart(false, names.iter().enumerate().map(series).collect()));
-        assert!(COLOURS.iter().all(|colour| svg.matches(colour).count() >= 2));
+        assert!(COLOURS.iter().all(|colour| svg.matches(&format!("\"{colour}\"")).count() >= 2));
         assert!(svg.contains("four &amp; more") && svg.contains("&lt;error&gt;") && !svg.contains("<error>"));
     }
 

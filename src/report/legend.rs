@@ -3,7 +3,7 @@
 
 use super::chart::{HEAD, MARGIN, RIGHT};
 use super::html::escape;
-use super::marks::{Stroke, attributes};
+use super::marks::{Stroke, attributes, ring_attributes};
 use super::wrap::{width, wrap};
 
 /// Pixels from one line of words to the next.
@@ -21,6 +21,7 @@ pub(super) enum Sample {
     Line,
     Dashed,
     Dots,
+    Rings,
 }
 
 /// One line of a legend.
@@ -77,6 +78,7 @@ impl Entry<'_> {
         match self.sample {
             Sample::Area => 9.0,
             Sample::Dots => 7.0,
+            Sample::Rings => 12.0,
             Sample::Line | Sample::Dashed => 24.0,
         }
     }
@@ -96,6 +98,9 @@ impl Entry<'_> {
                 )
             }
             Sample::Dots => format!(r#"<circle cx="{:.1}" cy="{middle:.1}" r="3" fill="{colour}"/>"#, x + 3.5),
+            Sample::Rings => {
+                format!(r#"<circle cx="{:.1}" cy="{middle:.1}"{}/>"#, x + 6.0, ring_attributes(colour))
+            }
             Sample::Line | Sample::Dashed => {
                 let stroke = Stroke { colour, width: 2.2, opacity, is_dashed: self.sample == Sample::Dashed };
                 format!(r#"<line x1="{x:.1}" x2="{right:.1}" y1="{middle:.1}" y2="{middle:.1}"{}/>"#, attributes(stroke))

@@ -32,6 +32,16 @@ pub(super) fn dot(frame: &Frame<'_>, (x, y): (f64, f64), colour: &str) -> String
     format!(r#"<circle cx="{:.1}" cy="{:.1}" r="3" fill="{colour}"/>"#, frame.x.pixel(x), frame.y.pixel(y))
 }
 
+/// A ring at a point; a dot of another series at the same place is seen inside it.
+pub(super) fn ring(frame: &Frame<'_>, (x, y): (f64, f64), colour: &str) -> String {
+    format!(r#"<circle cx="{:.1}" cy="{:.1}"{}/>"#, frame.x.pixel(x), frame.y.pixel(y), ring_attributes(colour))
+}
+
+/// The SVG attributes of a ring, beginning with a space.
+pub(super) fn ring_attributes(colour: &str) -> String {
+    format!(r#" r="5" fill="none" stroke="{colour}" stroke-width="2""#)
+}
+
 /// At most about [`MOST_POINTS`] points that keep every peak: the lowest and highest of each run of neighbours.
 pub(super) fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     if points.len() <= MOST_POINTS {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::fixture::Scratch;
 
 /// Every subcommand with the options its help must name.
-const COMMANDS: [(&str, &[&str]); 14] = [
+const COMMANDS: [(&str, &[&str]); 15] = [
     ("demo", &["--device", "--out", "--seed", "--steps", "--overwrite"]),
     ("train", &["--config", "--data", "--out", "--textures", "--steps", "--seed", "--resume", "--device", "130"]),
     ("evaluate", &["--model", "--data", "--out", "--resolution", "--json", "--device"]),
@@ -20,6 +20,7 @@ const COMMANDS: [(&str, &[&str]); 14] = [
     ("model forward", &["--device", "--model", "--input", "--output"]),
     ("model summary", &["--weights", "--model", "--width", "--size", "--json"]),
     ("kernels", &["--arch", "--out", "--json", "sm_90a", "ORTHOSCOPE_NVRTC_DIR", "ORTHOSCOPE_KERNELS_DIR"]),
+    ("verify", &["--claim", "--seed", "--quick", "--full", "--describe", "--out", "--json", "claims.csv"]),
     ("doctor", &["--json", "--config"]),
 ];
 
@@ -35,7 +36,9 @@ fn every_command_explains_itself() {
         assert!(longest <= 100, "{command} --help has a line of {longest} characters");
     }
     let top = scratch.succeeds("--help").out;
-    for command in ["demo", "train", "evaluate", "detect", "metrics", "data", "model", "kernels", "doctor", "completions"] {
+    for command in
+        ["demo", "train", "evaluate", "detect", "metrics", "data", "model", "verify", "kernels", "doctor", "completions"]
+    {
         assert!(top.lines().any(|line| line.trim_start().starts_with(command)), "{command} is not in:\n{top}");
     }
     assert_eq!(scratch.succeeds("--version").out, format!("orthoscope {}\n", env!("CARGO_PKG_VERSION")));

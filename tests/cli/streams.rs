@@ -6,7 +6,8 @@ use std::process::Stdio;
 
 use crate::fixture::{orthoscope, sentence, told};
 
-const TALKATIVE: [&[&str]; 4] = [&["doctor"], &["doctor", "--config"], &["completions", "bash"], &["model", "summary"]];
+const TALKATIVE: [&[&str]; 5] =
+    [&["doctor"], &["doctor", "--config"], &["completions", "bash"], &["model", "summary"], &["verify", "--describe"]];
 
 #[test]
 fn a_full_disk_behind_standard_output_is_an_error() {

@@ -12,7 +12,10 @@ fn check(id: &str) {
         finding.evidence.rows.iter().filter(|row| !row.passed() || row.control_rejected() == Some(false)).collect();
     assert!(wrong.is_empty(), "{id}: {wrong:#?}");
     assert!(finding.evidence.holds(), "{id} has no check or no control");
-    assert!(finding.evidence.rows.iter().all(|row| !row.because.is_empty() && row.tolerance >= 0.0), "{id}: a tolerance without a reason");
+    assert!(
+        finding.evidence.rows.iter().all(|row| !row.because.is_empty() && row.tolerance >= 0.0),
+        "{id}: a tolerance without a reason"
+    );
     check_figures(id, finding);
 }
 

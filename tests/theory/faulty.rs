@@ -3,8 +3,8 @@
 //! Only what fully connected networks need is there; the rest reports an error, so that nothing passes by not being run.
 
 use orthoscope::backend::{
-    AdamSpec, BoxAverage, Ccm, CcmWeights, Channels, Conv2d, Corruption, Linear, MaxPool, Objective, Optimise, Picture, Pointwise,
-    Reduce, Reference, Sdc, Storage, Upsample,
+    AdamSpec, BoxAverage, Ccm, CcmWeights, Channels, Conv2d, Corruption, Linear, MaxPool, Objective, Optimise, Picture,
+    Pointwise, Reduce, Reference, Sdc, Storage, Upsample,
 };
 use orthoscope::shape::{
     Activation, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, CorruptionSpec, LinearSpec, ObjectiveSpec, PoolSpec, SdcSpec,
@@ -235,14 +235,7 @@ impl Ccm for Faulty {
     fn convex_combination_grad(&self, _: [&Buffer; 3], _: &Buffer, _: [&mut Buffer; 3]) -> Result<()> {
         absent()
     }
-    fn ccm(
-        &self,
-        _: &CcmSpec,
-        _: [&Buffer; 2],
-        _: &CcmWeights<&Buffer>,
-        _: [&mut Buffer; 2],
-        _: &mut Buffer,
-    ) -> Result<()> {
+    fn ccm(&self, _: &CcmSpec, _: [&Buffer; 2], _: &CcmWeights<&Buffer>, _: [&mut Buffer; 2], _: &mut Buffer) -> Result<()> {
         absent()
     }
     fn ccm_grad(

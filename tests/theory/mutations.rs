@@ -1,10 +1,16 @@
-//! The laws are sharp: a manifold with one wrong method breaks them, and says which.
+//! The checks are sharp: a manifold with one wrong method breaks the laws, and says which; a backend with one thing wrong turns a
+//! claim red.
 
 use orthoscope::error::Result;
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::theory::algebra::{Matrix, add_scaled, norm, sub};
-use orthoscope::theory::manifold::{AffineSubspace, Manifold, Sphere, Torus};
+use orthoscope::theory::claim::{Effort, Evidence, Setting};
+use orthoscope::theory::claims::PartialCorruption;
+use orthoscope::theory::claims::c1_geometry::geometry;
+use orthoscope::theory::claims::c5_contractive;
+use orthoscope::theory::manifold::{AffineSubspace, Gratings, Manifold, Sphere, Torus};
 
+use super::faulty::{Fault, Faulty};
 use super::laws::{Subject, broken};
 
 type Map = fn(&dyn Manifold, &[f64]) -> Result<Vec<f64>>;
@@ -143,4 +149,55 @@ fn an_oblique_projector_is_found() {
     }
     assert!(!found.contains("idempotence") && !found.contains("equation"), "{found}");
     assert!(norm(&sub(&wrong.project_point(&[1.0, 2.0, 3.0]).unwrap(), &[-2.0, 2.0, 0.0])) < 1e-15);
+}
+
+fn c6_on(fault: Fault) -> Evidence {
+    PartialCorruption::measure_on(&Faulty { fault }, &Setting::new(0, Effort::Quick).unwrap()).unwrap()
+}
+
+#[test]
+fn a_wrong_weight_in_the_objective_turns_c6_red() {
+    let right = c6_on(Fault::None);
+    assert!(right.holds(), "{:#?}", right.rows);
+    let wrong = c6_on(Fault::ObjectiveWeight);
+    let failed: Vec<&str> = wrong.rows.iter().filter(|row| !row.passed()).map(|row| row.quantity.as_str()).collect();
+    assert!(!wrong.holds());
+    // The rows whose optimum depends on λ, and no others: where the region is known or x determined, λ cancels.
+    let weighted = |quantity: &&str| quantity.contains("E[w x|x̂]/E[w|x̂]");
+    assert!(failed.len() == 3 && failed.iter().all(weighted), "{failed:#?}");
+}
+
+/// Names of the rows of C1 that fail.
+fn failing_rows(manifold: &dyn Manifold) -> Vec<String> {
+    let rows = geometry(manifold, &mut Stream::new(11, Purpose::Test, 2, 0), 4).unwrap();
+    rows.into_iter().filter(|row| !row.passed()).map(|row| row.quantity).collect()
+}
+
+#[test]
+fn a_wrong_projection_turns_c1_red() {
+    let scaled: Map = |m, y| Ok(m.project_point(y)?.iter().map(|value| 1.001 * value).collect());
+    let (torus, gratings) = (Torus::new(2.0, 0.7).unwrap(), Gratings::standard(8, 2).unwrap());
+    for manifold in [&sphere() as &dyn Manifold, &torus, &gratings] {
+        let right = failing_rows(&Wrong::new(manifold));
+        assert!(right.is_empty(), "{}: {right:#?}", manifold.name());
+        let wrong = failing_rows(&Wrong { project: scaled, ..Wrong::new(manifold) });
+        for law in ["Jπ(x) - P_T", "tr Jπ(x) - d", "π(x+v) - x"] {
+            assert!(wrong.iter().any(|row| row.contains(law)), "{}, {law}: {wrong:#?}", manifold.name());
+        }
+    }
+}
+
+#[test]
+fn a_wrong_sign_in_a_tangent_turns_c5_red() {
+    let setting = Setting::new(0, Effort::Quick).unwrap();
+    let failing = |fault: Fault| -> Vec<String> {
+        let rows = c5_contractive::gradient_rows(&Faulty { fault }, &setting).unwrap();
+        assert!(rows.iter().all(|row| row.control_rejected() != Some(false)), "{rows:?}");
+        rows.into_iter().filter(|row| !row.passed()).map(|row| row.quantity).collect()
+    };
+    assert_eq!(failing(Fault::None), [""; 0]);
+    let found = failing(Fault::TangentSign);
+    for quantity in ["gradient of L_γ", "by tangents"] {
+        assert!(found.iter().any(|failing| failing.contains(quantity)), "{quantity}: {found:?}");
+    }
 }

@@ -17,6 +17,8 @@ use crate::theory::runner::Finding;
 
 const STYLE: &str = include_str!("page.css");
 const TITLE: &str = "Theorems, measured";
+/// Headings of the columns of numbers; where there is no room for a heading, each number bears its own.
+const NUMBERS: [&str; 4] = ["predicted", "measured", "tolerance", "margin"];
 
 /// What a page shows.
 pub struct ClaimsPage<'a> {
@@ -116,9 +118,10 @@ fn lines(text: &str) -> String {
 
 fn checks<'a>(checks: impl Iterator<Item = &'a Worst>) -> String {
     let rows: String = checks.map(|check| subject(&check.record) + &control(&check.record)).collect();
+    let headings: String = NUMBERS.iter().map(|name| format!("<th>{name}</th>")).collect();
     format!(
-        "<div class=\"table\"><table>\n<thead><tr><th>quantity</th><th>predicted</th><th>measured</th><th>tolerance</th>\
-         <th>margin</th><th>verdict</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n"
+        "<div class=\"table\"><table>\n<thead><tr><th>quantity</th>{headings}<th>verdict</th></tr></thead>\n\
+         <tbody>\n{rows}</tbody>\n</table></div>\n"
     )
 }
 
@@ -140,8 +143,9 @@ fn control(record: &Record) -> String {
     row(" class=\"control\"", &format!("control: {}", escape(name)), &cells, control_verdict(record))
 }
 
-fn row(class: &str, name: &str, cells: &[String], verdict: Verdict) -> String {
-    let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
+fn row(class: &str, name: &str, cells: &[String; 4], verdict: Verdict) -> String {
+    let cell = |(name, cell): (&&str, &String)| format!("<td data-name=\"{name}\">{cell}</td>");
+    let cells: String = NUMBERS.iter().zip(cells).map(cell).collect();
     let colour = if verdict.is_right { "right" } else { "wrong" };
     let words = verdict.words();
     format!("<tr{class}><th>{name}</th>{cells}<td><span class=\"verdict {colour}\">{words}</span></td></tr>\n")

@@ -1,15 +1,18 @@
 //! The claims, one file each, named by number and subject. Each file begins with the statement in the notation of
 //! `paper/theory.md` and ends with its control.
 
-pub mod c10_idempotence_and_orthogonality;
 pub mod c1_geometry;
 pub mod c2_least_contraction;
 pub mod c3_linear_models;
 pub mod c4_denoiser;
+pub mod c5_contractive;
 pub mod c6_partial_corruption;
 pub mod c7_conservation;
 pub mod c8_discrete_textures;
 pub mod c9_trained_autoencoder;
+
+pub mod c10_idempotence_and_orthogonality;
+pub mod c11_score_is_distance;
 mod training;
 mod zoo;
 
@@ -20,23 +23,27 @@ pub use c1_geometry::Geometry;
 pub use c2_least_contraction::LeastContraction;
 pub use c3_linear_models::LinearModels;
 pub use c4_denoiser::Denoiser;
+pub use c5_contractive::Contractive;
 pub use c6_partial_corruption::PartialCorruption;
 pub use c7_conservation::Conservation;
 pub use c8_discrete_textures::DiscreteTextures;
 pub use c9_trained_autoencoder::TrainedAutoencoder;
 pub use c10_idempotence_and_orthogonality::IdempotenceAndOrthogonality;
+pub use c11_score_is_distance::ScoreIsDistance;
 
 /// Every claim, in order.
-pub const ALL: [&dyn Claim; 9] = [
+pub const ALL: [&dyn Claim; 11] = [
     &Geometry,
     &LeastContraction,
     &LinearModels,
     &Denoiser,
+    &Contractive,
     &PartialCorruption,
     &Conservation,
     &DiscreteTextures,
     &TrainedAutoencoder,
     &IdempotenceAndOrthogonality,
+    &ScoreIsDistance,
 ];
 
 /// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.

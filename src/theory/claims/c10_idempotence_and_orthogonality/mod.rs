@@ -17,9 +17,12 @@
 //! passes both. The data must bring the eigenvalues of C below ½ first, where λ²(1-λ)² has its ridge; so the penalties begin at
 //! half time, beside an objective with corruption (Method §3) and noise. Without corruption they end at a projector of higher rank.
 //!
-//! Measured by central differences on exact maps, in f64 on matrices, and on networks trained on gratings: Jacobians, the distance
-//! to π beside D, and the measures of C9. *Controls:* maps that are idempotent but not orthogonal (nearest point in another norm,
-//! oblique projectors), orthogonal but not idempotent (halfway to π), and the other penalty alone.
+//! Measured by central differences on exact maps, in f64 on matrices, and on networks trained on gratings: Jacobians. The
+//! distance to π beside D and the measures of C9 are reported in a caption only: theory predicts no number for them. The full form
+//! has more points on the exact maps and more seeds; the networks are the same.
+//!
+//! *Controls:* maps that are idempotent but not orthogonal (nearest point in another norm, oblique projectors), orthogonal but not
+//! idempotent (halfway to π), and the other penalty alone.
 
 mod bench;
 mod blocks;
@@ -34,7 +37,7 @@ use trained::Outcomes;
 
 const NUMBER: u32 = 10;
 
-/// Pixels a side in the quick form: the waves below do not reach its Nyquist frequency.
+/// Pixels a side: the wave below does not reach its Nyquist frequency.
 const SIDE: usize = 5;
 
 /// See the [module](self).
@@ -53,7 +56,7 @@ impl Claim for IdempotenceAndOrthogonality {
         "If f(f(y)) = f(y), then J(f(y))J(y) = J(y), and on D = {x : f(x) = x} the Jacobian J is a projector onto the tangent \
          space: J² = J and tr J = d. It is the orthogonal projector P_T if and only if J = Jᵀ; for idempotent W of rank d, \
          ‖W - Wᵀ‖² = 2(‖W‖² - d). As penalties on a network that fixes D, ‖J² - J‖² removes the part of J that maps normals to \
-         normals, ‖J - Jᵀ‖² the part that maps normals to tangents, and both together lead to P_T, nearer to π. They do not \
+         normals, ‖J - Jᵀ‖² the part that maps normals to tangents, and both together lead to P_T. They do not \
          choose the rank: without corruption both vanish at an orthogonal projector onto too many directions. Controls: the nearest \
          point in another norm is idempotent but not orthogonal, the point halfway to π the reverse; either penalty alone."
     }
@@ -74,17 +77,10 @@ impl Claim for IdempotenceAndOrthogonality {
         let mut rows = exact::curved_rows(setting)?;
         rows.extend(exact::linear_rows(setting)?);
         let small = Gratings::new(SIDE, SIDE, &[[1, 2]], 0.5)?;
-        let outcomes = Outcomes::new(&Bench::new(setting, small, SIDE, (48, setting.pick(4000, 8000)))?)?;
+        let outcomes = Outcomes::new(&Bench::new(setting, small, SIDE, (48, 4000))?)?;
         let subject = "one wave";
         rows.extend(outcomes.jacobian_rows(subject));
-        rows.extend(outcomes.resemblance_rows(subject));
         rows.extend(outcomes.limit_rows(subject));
-        if setting.effort() == Effort::Full {
-            let outcomes = Outcomes::new(&Bench::new(setting, Gratings::standard(8, 2)?, 8, (128, 8000))?)?;
-            rows.extend(outcomes.jacobian_rows("two waves"));
-            rows.extend(outcomes.resemblance_rows("two waves"));
-            rows.extend(outcomes.limit_rows("two waves"));
-        }
         Ok(Evidence { rows, figures: outcomes.figures() })
     }
 }

@@ -17,14 +17,19 @@ const SNAPSHOTS: u64 = 25;
 /// Corrupted pictures for the measures of C9.
 const SAMPLES: usize = 256;
 
-const OWN: (f64, &str) = (0.5, "what a finite training leaves of 0, empirical; the other penalty leaves 0.6 and more");
-const DISTANCE: (f64, &str) = (0.6, "what a finite training leaves of 0, empirical; one penalty alone can leave more than all");
+const OWN: (f64, &str) =
+    (0.5, "theory says that it falls, not how far a finite training takes it; empirical: to 0.2 to 0.35, 0.75 and more alone");
+const SYMMETRY: (f64, &str) =
+    (0.4, "empirical: to 0.18 to 0.23; the other penalty shrinks C, hence C - Cᵀ, and leaves 0.59 and more through B");
+const DISTANCE: (f64, &str) =
+    (0.5, "empirical: to 0.26 to 0.38; symmetry alone leaves the symmetric part of C, so 0.68 and more");
 const BOTH: (f64, &str) = (0.0, "B and C vanish together only under both penalties; how far is empirical");
-const SECOND_ORDER: (f64, &str) =
-    (0.8, "J on D settles f beside D to first order only (C10.4 needs a tube), so less is gained; empirical");
 const UNTIED: (f64, &str) = (0.2, "what a short training leaves of 0, empirical; without penalties it is 3 and more");
 const SQUARE: (f64, &str) =
     (0.1, "‖J - P_T‖² = tr J - d for an orthogonal projector onto more than T; J is one to a few percent");
+
+/// Steps, and the parts of J at them.
+type Path = Vec<(f64, Blocks)>;
 
 /// A trained network, as it is measured.
 struct Outcome {
@@ -34,7 +39,7 @@ struct Outcome {
     /// C9: `‖f(x̂) - π(x̂)‖` and `‖f(f(x̂)) - f(x̂)‖` over ‖x̂ - x‖.
     to_projection: f64,
     repeated: f64,
-    along: Vec<(f64, Blocks)>,
+    along: Path,
 }
 
 impl Outcome {
@@ -59,7 +64,7 @@ fn penalties([idempotence, asymmetry]: [bool; 2], from: f64) -> Penalties {
 }
 
 /// A network, and its Jacobian at some steps.
-fn trained(bench: &Bench, penalties: Penalties) -> Result<(Parameters<Cpu>, Vec<(f64, Blocks)>)> {
+fn trained(bench: &Bench, penalties: Penalties) -> Result<(Parameters<Cpu>, Path)> {
     let (every, mut along) = ((bench.steps / SNAPSHOTS).max(1), Vec::new());
     let network = bench.train(penalties, |step, network| {
         if step % every == 0 {
@@ -78,7 +83,7 @@ pub(super) struct Outcomes {
     asymmetry: Outcome,
     both: Outcome,
     /// Without corruption, with both penalties from the first step, and with neither.
-    uncorrupted: [(Blocks, Vec<(f64, Blocks)>); 2],
+    uncorrupted: [(Blocks, Path); 2],
 }
 
 impl Outcomes {
@@ -112,7 +117,7 @@ impl Outcomes {
                 .control(by_idempotence, over(asymmetry, |b| b.idempotence)),
             row("‖P_N J P_N‖ with the idempotence penalty over without", over(idempotence, |b| b.normal), OWN)
                 .control(by_idempotence, over(asymmetry, |b| b.normal)),
-            row("‖J - Jᵀ‖ with the symmetry penalty over without", over(asymmetry, |b| b.asymmetry), OWN)
+            row("‖J - Jᵀ‖ with the symmetry penalty over without", over(asymmetry, |b| b.asymmetry), SYMMETRY)
                 .control(by_symmetry, over(idempotence, |b| b.asymmetry)),
             row("‖J - P_T‖ with both penalties over without", over(both, |b| b.distance), DISTANCE)
                 .control("symmetry penalty alone", over(asymmetry, |b| b.distance)),
@@ -127,25 +132,19 @@ impl Outcomes {
         ]
     }
 
-    /// What that buys beside D, and in the measures of C9.
-    pub(super) fn resemblance_rows(&self, subject: &str) -> Vec<Row> {
-        let Self { none, asymmetry, both, .. } = self;
-        let row = |quantity: &str, value: fn(&Outcome) -> f64| {
-            let over = |of: &Outcome| value(of) / value(none);
-            Row::at_most(
-                format!("{quantity} with both penalties over without, {subject}"),
-                0.0,
-                over(both),
-                SECOND_ORDER.0,
-                SECOND_ORDER.1,
-            )
-            .control("symmetry penalty alone", over(asymmetry))
+    /// What that buys beside D and in the measures of C9, as shares of what is there without penalties. Theory speaks of J on D
+    /// only and predicts none of these numbers, so they are reported and not checked.
+    fn resemblance(&self) -> String {
+        let share = |value: fn(&Outcome) -> f64| {
+            let [both, asymmetry] = [&self.both, &self.asymmetry].map(|of| value(of) / value(&self.none));
+            format!("{both:.2} ({asymmetry:.2})")
         };
-        vec![
-            row("‖f(y) - π(y)‖ beside D", |outcome| outcome.off_projection),
-            row("‖f(x̂) - π(x̂)‖ of C9", |outcome| outcome.to_projection),
-            row("‖f(f(x̂)) - f(x̂)‖ of C9", |outcome| outcome.repeated),
-        ]
+        format!(
+            "With both penalties (symmetry alone), over without: ‖f(y) - π(y)‖ beside D {}, ‖f(x̂) - π(x̂)‖ {}, ‖f(f(x̂)) - f(x̂)‖ {}.",
+            share(|outcome| outcome.off_projection),
+            share(|outcome| outcome.to_projection),
+            share(|outcome| outcome.repeated)
+        )
     }
 
     /// Penalties alone say "orthogonal projector", not onto what.
@@ -200,7 +199,8 @@ impl Outcomes {
                 title: "Distance of the Jacobian to the projector onto the tangent space".into(),
                 caption: format!(
                     "‖J - P_T‖ ends at {none:.3} without penalties, {both:.3} with both; {wrong:.2} with both but no corruption: an \
-                     orthogonal projector onto too many directions."
+                     orthogonal projector onto too many directions. {}",
+                    self.resemblance()
                 ),
                 content: Content::Chart(Chart {
                     x: AxisSpec::linear("step"),

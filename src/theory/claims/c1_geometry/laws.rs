@@ -7,9 +7,10 @@ use crate::theory::claim::{Relation, Row};
 use crate::theory::derivative::central_differences;
 use crate::theory::manifold::Manifold;
 
-/// Steps of central differences, as parts of the reach.
+/// Steps of central differences off D, as parts of the reach.
 const STEP: f64 = 1e-5;
-/// On D, where π hardly bends and an iterative π has nothing to reduce but rounding.
+/// The same around points of D. There a search for π ends where ½‖y-z‖² no longer tells better from worse, at an error of √(ε‖y-x‖),
+/// so that longer steps are better.
 const STEP_ON: f64 = 1e-4;
 /// Part of the reach at which points off D are.
 const PART: f64 = 0.5;
@@ -18,14 +19,13 @@ const AROUND: f64 = 0.3;
 /// Longest reach that is used: of flat manifolds it is infinite.
 const LONGEST: f64 = 1.0;
 /// Points of D, and points of D near π(y), that must not be nearer.
-const OTHERS: [usize; 2] = [100, 20];
+const OTHERS: [usize; 2] = [50, 20];
 /// Pairs of arbitrary points for what holds in all of Rⁿ.
 const PAIRS: usize = 20;
 
 const DIFFERENCES: &str = "central differences with step 1e-5 of the reach: truncation near 1e-9, rounding near 1e-10";
-
-const ON: &str = "central differences with step 1e-4 of the reach: truncation near 1e-8; the nearest rendered shape is found to \
-                  about 1e-11, which over that step is near 1e-6";
+const DIFFERENCES_ON: &str =
+    "central differences with step h = 1e-4 of the reach: truncation near 1e-8; where π is a search, √(ε/h)";
 
 /// A law as a row without its measured value.
 pub(super) struct Law {
@@ -47,8 +47,8 @@ pub(super) const LAWS: [Law; 13] = [
     law("‖y - π(y)‖ less ‖y - z‖ for the nearest other z of D", Relation::AtMost, 1e-12, "an inequality, but for rounding"),
     law("‖Jπ - Jπᵀ‖_F off D", Relation::Equal, 1e-6, DIFFERENCES),
     law("least eigenvalue of Jπ off D", Relation::AtLeast, 1e-6, DIFFERENCES),
-    law("‖Jπ(x) - P_T‖_F on D", Relation::Equal, 1e-5, ON),
-    law("|tr Jπ(x) - d| on D", Relation::Equal, 1e-5, ON),
+    law("‖Jπ(x) - P_T‖_F on D", Relation::Equal, 1e-5, DIFFERENCES_ON),
+    law("|tr Jπ(x) - d| on D", Relation::Equal, 1e-5, DIFFERENCES_ON),
     law("‖Jπ(x+v) - (I-S_v)⁻¹P_T‖_F", Relation::Equal, 1e-6, DIFFERENCES),
     law("‖Jπ(x+v)‖₂ less τ/(τ-‖v‖)", Relation::AtMost, 1e-6, DIFFERENCES),
     law("|∂φ(y)/∂u - ⟨π(y), u⟩|, φ = ½‖y‖² - ½‖y-π(y)‖²", Relation::Equal, 1e-6, DIFFERENCES),
@@ -183,7 +183,7 @@ impl<'a> Place<'a> {
     fn convexity(&self, stream: &mut Stream) -> Result<[f64; 3]> {
         let n = self.x.len();
         let y = add_scaled(&self.x, AROUND * self.room, &scaled(&random(stream, n), 1.0)?);
-        let (step, z) = (10.0 * STEP * self.room, self.manifold.project_point(&y)?);
+        let (step, z) = (STEP_ON * self.room, self.manifold.project_point(&y)?);
         let mut found = [0.0, f64::NEG_INFINITY, f64::NEG_INFINITY];
         for _ in 0..PAIRS {
             let u = scaled(&random(stream, n), 1.0)?;

@@ -29,7 +29,7 @@ use crate::theory::algebra::{Matrix, add_scaled, dot, norm, sub};
 use crate::theory::claim::{Claim, Evidence, Row, Setting};
 use crate::theory::manifold::{AffineSubspace, Ellipse, Manifold, Sphere, Torus};
 
-use super::zoo::{Variant, zoo};
+use super::zoo::{Member, Variant, zoo};
 use laws::{Found, LAWS, row, shape_operator, signed};
 
 const NUMBER: u32 = 1;
@@ -65,20 +65,21 @@ impl Claim for Geometry {
     }
 
     fn cost(&self) -> u32 {
-        4
+        2
     }
 
     fn measure(&self, setting: &Setting) -> Result<Evidence> {
         let manifolds = zoo(&mut setting.stream(NUMBER, STREAMS[0]))?;
-        let points = setting.pick(2, 8);
-        let one = |(index, (_, manifold)): (u32, &(_, Arc<dyn Manifold>))| {
-            Found::on(&**manifold, &mut setting.stream(NUMBER, STREAMS[3] + index), points)
+        let points = setting.pick([3, 1], [12, 3]);
+        let one = |(index, member): (u32, &Member)| {
+            let points = points[usize::from(member.is_dear)];
+            Found::on(&*member.manifold, &mut setting.stream(NUMBER, STREAMS[3] + index), points)
         };
         let indexed: Vec<_> = (0..).zip(&manifolds).collect();
         let found = indexed.into_par_iter().map(one).collect::<Result<Vec<_>>>()?;
         let mut rows = with_controls(&found, &mut setting.stream(NUMBER, STREAMS[1]))?;
         rows.push(closed_forms(&mut setting.stream(NUMBER, STREAMS[2]), setting.pick(10, 60))?);
-        let names: Vec<&str> = manifolds.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = manifolds.iter().map(|member| member.name).collect();
         Ok(Evidence { rows, figures: vec![figures::off_manifold()?, figures::every_manifold(&names, &found)] })
     }
 }
@@ -166,26 +167,4 @@ fn ellipse_shape(x: &[f64], v: &[f64]) -> Matrix {
     let (cosine, sine) = (x[0] / a, x[1] / b);
     let curvature = a * b / ((a * sine).powi(2) + (b * cosine).powi(2)).powf(1.5);
     Matrix::identity(2).scaled(-norm(v) * dot(x, v).signum() * curvature)
-}
-
-#[cfg(test)]
-mod probe {
-    use super::*;
-    use crate::theory::claim::Effort;
-    #[test]
-    fn probe() {
-        for seed in 0..4 {
-            let setting = Setting::new(seed, Effort::Quick).unwrap();
-            for (index, (name, manifold)) in (0..).zip(zoo(&mut setting.stream(NUMBER, 0)).unwrap()) {
-                let start = std::time::Instant::now();
-                let found = Found::on(&*manifold, &mut setting.stream(NUMBER, STREAMS[3] + index), 3);
-                println!(
-                    "{name} {:?} {:.2?} {}",
-                    start.elapsed(),
-                    found.as_ref().map(|f| f.errors.map(|e| format!("{e:.0e}")).join(" ")),
-                    manifold.reach()
-                );
-            }
-        }
-    }
 }

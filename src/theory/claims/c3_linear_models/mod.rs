@@ -35,10 +35,11 @@ const WEIGHT: f64 = 0.7;
 const RATES: [f64; 4] = [0.2, 0.1, 0.05, 0.025];
 
 const CONVEX: (f64, &str) =
-    (1e-6, "the loss is convex and quadratic, and Adam gets to rounding; other maps differ by 0.1 and more");
-const STIFF: (f64, &str) = (1e-3, "directions of curvature γ are still settling; the control differs by 0.01 and more");
+    (1e-9, "the loss is convex and quadratic, and Adam gets to rounding, 1e-14; other maps differ by 0.3 and more");
+const STIFF: (f64, &str) =
+    (1e-4, "directions of curvature γ are still settling in the quick form, by 1e-5; the control differs by 0.06");
 const QUARTIC: (f64, &str) =
-    (2e-3, "without data the loss is γ‖u‖⁴, so u² falls only like 1/step; other maps differ by 0.1 and more");
+    (1e-3, "without data the loss is γ‖u‖⁴, so u² falls only slowly with the steps; other maps differ by 0.3");
 const ESCAPE: (f64, &str) = (0.1, "W₁/t, tW₂ has penalty ‖W₁‖²/t²: nothing but the number of steps bounds t");
 
 /// See the [module](self).

@@ -11,7 +11,7 @@ const EVEN: [f64; 3] = [0.16; 3];
 const UNEVEN: [f64; 3] = [0.06, 0.16, 0.26];
 const STEP: f64 = 1e-4;
 
-const DIFFERENCES: (f64, &str) = (1e-5, "central differences of step 1e-4 are off by about 1e-7");
+const DIFFERENCES: (f64, &str) = (1e-6, "central differences of step 1e-4 are off by about 1e-8");
 
 /// What differs between the posterior of one noise and the laws of the noise σ²I.
 struct Violations {

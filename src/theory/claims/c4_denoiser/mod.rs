@@ -32,7 +32,7 @@ const NUMBER: u32 = 4;
 
 /// Dimension of the space around the highest sphere.
 const HIGH: usize = 6;
-const QUADRATURE: (f64, &str) = (1e-10, "both are exact but for rounding: the quadratures converge exponentially");
+const QUADRATURE: (f64, &str) = (1e-12, "both are exact but for rounding, 1e-14: the quadratures converge exponentially");
 
 /// See the [module](self).
 pub struct Denoiser;

@@ -14,7 +14,7 @@ const SIGMAS: [f64; 5] = [0.16, 0.113, 0.08, 0.0566, 0.04];
 const UNEVEN: [f64; 2] = [0.4, 1.6];
 
 const SLOPE: (f64, &str) = (0.05, "the term of order σ⁴ bends the line by up to 0.02");
-const CONSTANT: (f64, &str) = (0.01, "the term of order σ⁴ is σ²(n-3)/(4‖y‖) of it, at most 0.002 at σ = 0.04");
+const CONSTANT: (f64, &str) = (0.005, "the term of order σ⁴ is σ²(n-3)/(4‖y‖) of it, at most 0.002 at σ = 0.04");
 
 /// A y, and the law of x beside it.
 struct Subject {

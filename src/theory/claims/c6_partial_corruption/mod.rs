@@ -7,8 +7,8 @@
 //!
 //! (1) If M is a function of x̂, w_i is one too and cancels: f*(x̂) = E[x|x̂] for every λ in (0, 1). (2) It equals x̂ on M̄, where
 //! x = x̂. (3) On M it is the mean of x given its context (x off M), *if* the replacement and the choice of M are independent of x on
-//! M given that context; otherwise x̂ tells more than the context. (4) If the context determines x, f*(x̂) = x. (5) If M is not a
-//! function of x̂, f* depends on λ.
+//! M given that context; otherwise x̂ tells more than the context. (4) If the context determines x, f*(x̂) = x, whether or not M is
+//! a function of x̂. (5) Otherwise, if M is not a function of x̂, f* depends on λ.
 //!
 //! Measured on finite sets, where expectations are sums: the minimiser of L as the tape evaluates it, from values and from
 //! gradients, against the closed forms; and by training a table and a network with Adam. Controls: ambiguous regions, where
@@ -46,8 +46,8 @@ impl Claim for PartialCorruption {
         "With the objective of two regions, the best function of x̂ has the value E[w_i x_i|x̂]/E[w_i|x̂] in coordinate i, where \
          w_i = (1-λ) M̄_i/‖M̄‖₁ + λ M_i/‖M‖₁. If the region M is a function of x̂, this is E[x|x̂] for every λ in (0,1): equal to x̂ off M, \
          and on M the mean of x given its context, provided that the replacement and the choice of M tell nothing more about x; if the \
-         context determines x it is x. Control: with ambiguous regions the optimum is not E[x|x̂] and moves with λ; a replacement \
-         that betrays x moves the optimum away from the mean given the context."
+         context determines x it is x, whether or not M is a function of x̂. Control: with ambiguous regions the optimum is not \
+         E[x|x̂] and moves with λ; a replacement that betrays x moves the optimum away from the mean given the context."
     }
 
     fn measure(&self, setting: &Setting) -> Result<Evidence> {
@@ -153,7 +153,7 @@ fn by_region(known: &Solved, ambiguous: &Solved, determined: &Solved, betrayed: 
             .control("ambiguous regions", off(ambiguous)),
         Row::equal("minimiser - mean of x given its context, on M", 0.0, on(known), 1e-10, EXACT)
             .control("replacement that betrays x", on(betrayed)),
-        Row::equal("minimiser - x, context determines x", 0.0, all(determined), 1e-10, EXACT)
+        Row::equal("minimiser - x, context determines x, regions ambiguous", 0.0, all(determined), 1e-10, EXACT)
             .control("context shared by several images", all(known)),
     ]
 }

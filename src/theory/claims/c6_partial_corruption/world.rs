@@ -55,11 +55,13 @@ impl World {
         Self::enumerate(images, |_| replacements.clone())
     }
 
-    /// As [`World::known_region`], but no two images share a value: what is left always tells which one it is.
+    /// No two images share a value, so that what is left always tells which one it is. But the second replacement keeps the values at
+    /// both ends: x̂ = x may come from three regions, and M is no function of x̂.
     pub(super) fn determined(stream: &mut Stream) -> Self {
         let images = (0..IMAGES).map(|_| (0..VALUES).map(|_| stream.normal()).collect()).collect();
-        let replacements: Vec<Vec<f64>> = (0..2).map(|_| (0..VALUES).map(|_| 9.0 + stream.uniform_f64()).collect()).collect();
-        Self::enumerate(images, |_| replacements.clone())
+        let replacement: Vec<f64> = (0..VALUES).map(|_| 9.0 + stream.uniform_f64()).collect();
+        let ends_kept = |x: &[f64]| vec![x[0], replacement[1], replacement[2], x[3]];
+        Self::enumerate(images, |x| vec![replacement.clone(), ends_kept(x)])
     }
 
     /// The region can be seen, but the replacement betrays what it replaced.

@@ -1,0 +1,151 @@
+//! Tangent spaces in general position: random subspaces with the invariant law.
+
+use crate::error::Result;
+use crate::rng::Stream;
+use crate::theory::algebra::{Matrix, dot, orthonormal_basis};
+use crate::theory::claim::{Row, Setting};
+use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::statistics::{log_log_slope, mean};
+
+use super::normals;
+
+/// d.
+const DIMENSION: usize = 4;
+/// |S| of the control, whose tangent spaces are inside the span of S.
+const CORRUPTED: usize = 16;
+/// n of the law of ‖P_T e‖².
+const SMALL: usize = 64;
+/// Sizes of the rates.
+const SIZES: [usize; 9] = [64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384];
+const INSIDE: &str = "T inside the span of S";
+
+/// √E(‖P_T e‖²/‖e‖²) against n.
+pub(super) struct Rates {
+    general: Vec<(f64, f64)>,
+    inside: Vec<(f64, f64)>,
+}
+
+impl Rates {
+    /// S is a quarter of the coordinates, e a normal vector on it; T a random subspace. In the control T is a random subspace of the
+    /// span of S, which has as many coordinates for every n.
+    pub(super) fn measure(stream: &mut Stream, draws: usize) -> Result<Self> {
+        let root_mean = |stream: &mut Stream, place: Place| {
+            let kept: Vec<f64> = (0..draws).map(|_| place.kept(stream)).collect();
+            (place.n as f64, mean(&kept).sqrt())
+        };
+        let general = SIZES.map(|n| root_mean(stream, Place::general(n))).to_vec();
+        let inside = SIZES.map(|n| root_mean(stream, Place::inside(n))).to_vec();
+        Ok(Self { general, inside })
+    }
+
+    pub(super) fn rows(&self, stream: &mut Stream, setting: &Setting) -> Result<Vec<Row>> {
+        let slope = Row::equal(
+            "slope of √E‖P_T e‖² / ‖e‖ in n = 64 … 16384, random subspaces",
+            -0.5,
+            log_log_slope(&self.general)?,
+            setting.pick(0.05, 0.02),
+            "60 draws leave the slope uncertain by 0.0104 (standard error), 400 by 0.004",
+        );
+        let mut rows = vec![slope.control(INSIDE, log_log_slope(&self.inside)?)];
+        rows.extend(law(stream, setting));
+        Ok(rows)
+    }
+
+    pub(super) fn figure(&self) -> Figure {
+        let formula = self.general.iter().map(|(n, _)| (*n, (DIMENSION as f64 / n).sqrt())).collect();
+        let slope = |points: &[(f64, f64)]| log_log_slope(points).unwrap_or(f64::NAN);
+        Figure {
+            stem: "c7_general_position".into(),
+            title: "Random tangent spaces keep less of a corruption as n grows".into(),
+            caption: format!(
+                "First-order error of the restoration of a corrupted quarter of n coordinates, for random tangent spaces of dimension \
+                 d = {DIMENSION}: slope {:.3} (predicted -1/2). With T inside the span of {CORRUPTED} corrupted coordinates the slope is {:.3}.",
+                slope(&self.general),
+                slope(&self.inside)
+            ),
+            content: Content::Chart(Chart {
+                x: AxisSpec::log("n"),
+                y: AxisSpec::log("√E‖P_T e‖² / ‖e‖"),
+                series: vec![
+                    Series::dots("random T", self.general.clone()),
+                    Series::line("√(d/n)", formula),
+                    Series::dashed("T inside the span of S (control)", self.inside.clone()),
+                ],
+            }),
+        }
+    }
+}
+
+/// Where T and e are: spanned by, and supported on, the first coordinates of Rⁿ.
+#[derive(Clone, Copy)]
+struct Place {
+    n: usize,
+    spanned: usize,
+    corrupted: usize,
+}
+
+impl Place {
+    fn general(n: usize) -> Self {
+        Self { n, spanned: n, corrupted: n / 4 }
+    }
+
+    fn inside(n: usize) -> Self {
+        Self { n, spanned: CORRUPTED, corrupted: CORRUPTED }
+    }
+
+    /// `‖P_T e‖²/‖e‖²` for a random T and a normal vector e.
+    fn kept(self, stream: &mut Stream) -> f64 {
+        let mut random = |support: usize| {
+            let mut vector = normals(stream, support);
+            vector.resize(self.n, 0.0);
+            vector
+        };
+        let directions: Vec<Vec<f64>> = (0..DIMENSION).map(|_| random(self.spanned)).collect();
+        let basis = orthonormal_basis(&Matrix::from_columns(self.n, &directions));
+        let e = random(self.corrupted);
+        let along = basis.apply_transposed(&e);
+        dot(&along, &along) / dot(&e, &e)
+    }
+}
+
+/// Mean, variance and tail at n = 64, against T inside the span of S.
+fn law(stream: &mut Stream, setting: &Setting) -> [Row; 3] {
+    let draws = setting.pick(4000, 40_000);
+    let (n, d) = (SMALL as f64, DIMENSION as f64);
+    let mut sample = |place: Place| -> Vec<f64> { (0..draws).map(|_| place.kept(stream)).collect() };
+    let (general, inside) = (sample(Place::general(SMALL)), sample(Place::inside(SMALL)));
+    let variance = |values: &[f64]| {
+        let middle = mean(values);
+        mean(&values.iter().map(|value| (value - middle).powi(2)).collect::<Vec<_>>())
+    };
+    let beta = 2.0;
+    let tail = |values: &[f64]| values.iter().filter(|value| **value >= beta * d / n).count() as f64 / draws as f64;
+    let expected = 2.0 * d * (n - d) / (n * n * (n + 2.0));
+    let because = "4000 draws have a standard error of 0.011, 40 000 of 0.0034";
+    [
+        Row::equal(
+            "E‖P_T e‖² / ((d/n)‖e‖²), n = 64, random subspaces",
+            1.0,
+            mean(&general) * n / d,
+            setting.pick(0.05, 0.016),
+            because,
+        )
+        .control(INSIDE, mean(&inside) * n / d),
+        Row::equal(
+            "variance of ‖P_T e‖²/‖e‖² over that of Beta(d/2, (n-d)/2)",
+            1.0,
+            variance(&general) / expected,
+            setting.pick(0.2, 0.08),
+            "4000 draws have a standard error of 0.035, 40 000 of 0.011",
+        )
+        .control(INSIDE, variance(&inside) / expected),
+        Row::at_most(
+            "P(‖P_T e‖² ≥ 2(d/n)‖e‖²), n = 64",
+            (-0.5 * d * (beta - 1.0 - f64::ln(beta))).exp(),
+            tail(&general),
+            0.0,
+            "a bound, far from attained",
+        )
+        .control(INSIDE, tail(&inside)),
+    ]
+}

@@ -1,0 +1,211 @@
+//! `verify`: what it prints, what it writes, what it refuses. The cheapest claims stand for all.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use npyz::NpyFile;
+use orthoscope::report::spell::file_stem;
+use orthoscope::theory::claim::{Effort, Setting};
+use orthoscope::theory::claims::{ALL, find};
+use orthoscope::theory::figure::{Content, Series};
+use orthoscope::theory::runner;
+use serde_json::Value;
+
+use crate::fixture::{Scratch, orthoscope, told, tree};
+
+/// The keys on which scripts rely.
+const KEYS: [&str; 8] = ["id", "quantity", "predicted", "measured", "tolerance", "margin", "passed", "control_rejected"];
+
+/// `text` in one line of single spaces.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn ids(rows: &Value) -> Vec<&str> {
+    let mut ids: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect();
+    ids.dedup();
+    ids
+}
+
+#[test]
+fn every_statement_is_described() {
+    let scratch = Scratch::new();
+    let ran = scratch.succeeds("verify --describe");
+    let text = flat(&ran.out);
+    for claim in ALL {
+        assert!(text.contains(&flat(&format!("{} {} {}", claim.id(), claim.title(), claim.statement()))), "{}", claim.id());
+    }
+    assert_eq!(ran.err, "", "nothing is measured");
+    let one = scratch.succeeds("verify --describe --claim c8").out;
+    assert!(one.starts_with("C8  ") && !one.contains("C2  "), "{one}");
+}
+
+#[test]
+fn the_table_shows_each_check_above_its_control() {
+    let scratch = Scratch::new();
+    // In the order of the theory, in any case, each once.
+    let ran = scratch.succeeds("verify --claim c8,C2,c2");
+    let headings: Vec<&str> = ran.out.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(headings, ["quantity", "predicted", "measured", "tolerance", "margin", "verdict"]);
+    let [c2, c8] = ["C2  ", "C8  "].map(|id| ran.out.lines().position(|line| line.starts_with(id)).unwrap());
+    assert!(c2 < c8);
+    assert!(ran.out.lines().all(|line| line.chars().count() <= 120), "{}", ran.out);
+    assert!(ran.out.contains("✓ holds") && ran.out.contains("    control: ") && ran.out.contains("✓ rejected"));
+    assert!(!ran.out.contains('✗') && !ran.out.contains('\u{1b}'), "{}", ran.out);
+    assert!(ran.out.lines().last().unwrap().starts_with("2 of 2 claims hold, "), "{}", ran.out);
+    let mut told: Vec<&str> = ran.err.lines().map(|line| line.split(", ").next().unwrap()).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["C2 (seed 0) holds", "C8 (seed 0) holds"], "one line each where there is no terminal");
+}
+
+#[test]
+fn json_is_a_list_of_rows_and_all_files_say_the_same() {
+    let scratch = Scratch::new();
+    let printed = scratch.succeeds("verify --claim c2 --seed 9007199254740991 --json --out found").out;
+    let rows: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(ids(&rows), ["C2"]);
+    assert_eq!(scratch.json("found/claims.json"), rows);
+    for row in rows.as_array().unwrap() {
+        let keys: Vec<&String> = row.as_object().unwrap().keys().collect();
+        assert!(KEYS.iter().all(|key| keys.iter().any(|other| other == key)), "{keys:?}");
+        assert_eq!((&row["passed"], &row["control_rejected"]), (&true.into(), &true.into()));
+        assert_eq!(row["seed"], 9_007_199_254_740_991_u64);
+    }
+    assert_tables_agree(&scratch.path("found/claims.csv"), &rows);
+}
+
+/// Every cell of the CSV file is the value of the JSON file to the last bit.
+#[track_caller]
+fn assert_tables_agree(csv: &Path, rows: &Value) {
+    let mut reader = csv::Reader::from_path(csv).unwrap();
+    let found: Vec<BTreeMap<String, String>> = reader.deserialize().collect::<Result<_, _>>().unwrap();
+    let rows = rows.as_array().unwrap();
+    assert_eq!(found.len(), rows.len());
+    for (cells, row) in found.iter().zip(rows) {
+        let row = row.as_object().unwrap();
+        assert_eq!(cells.len(), row.len());
+        for (key, value) in row {
+            let cell = &cells[key];
+            match value {
+                Value::Null => assert_eq!(cell, "", "{key}"),
+                Value::String(words) => assert_eq!(cell, words, "{key}"),
+                Value::Number(number) => assert_eq!(cell.parse::<f64>().ok(), number.as_f64(), "{key}"),
+                other => assert_eq!(*cell, other.to_string(), "{key}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn files_have_the_same_bits_for_any_number_of_threads() {
+    let scratch = Scratch::new();
+    let files = |threads: &str| -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+        let out = scratch.path(format!("threads{threads}"));
+        let mut command = orthoscope();
+        command.env("RAYON_NUM_THREADS", threads).args(["verify", "--claim", "C2,C8", "--seed", "3", "--out"]).arg(&out);
+        let ran = told(command.output().unwrap());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        // The page tells the time that it took.
+        tree(&out).into_iter().filter(|(path, _)| path != Path::new("index.html")).collect()
+    };
+    let (one, two) = (files("1"), files("2"));
+    assert!(one.len() > 6 && one.keys().eq(two.keys()));
+    for (path, bytes) in &one {
+        assert!(two[path] == *bytes, "{}", path.display());
+    }
+}
+
+#[test]
+fn arrays_are_the_points_of_the_figures_and_the_page_names_them_all() {
+    let scratch = Scratch::new();
+    // What stands there already stays, unless it is in the way.
+    scratch.write("found/mine.txt", "mine");
+    scratch.write("found/claims.csv", "old");
+    scratch.succeeds("verify --claim C8 --out found");
+    assert_eq!(scratch.names("found"), ["arrays", "claims.csv", "claims.json", "figures", "index.html", "mine.txt"]);
+    assert!(scratch.read("found/mine.txt") == b"mine" && scratch.read("found/claims.csv").starts_with(b"id,"));
+    let page = String::from_utf8(scratch.read("found/index.html")).unwrap();
+
+    let setting = Setting::new(0, Effort::Quick).unwrap();
+    let findings = runner::run(&find(&["C8"]).unwrap(), &setting, |_| ()).unwrap();
+    let figures = runner::figures(&findings).unwrap();
+    let stems: Vec<&str> = figures.iter().map(|(_, figure)| figure.stem.as_str()).collect();
+    for (_, figure) in &figures {
+        let Content::Chart(chart) = &figure.content else { continue };
+        assert!(scratch.read(format!("found/figures/{}.svg", figure.stem)).starts_with(b"<svg "));
+        for series in &chart.series {
+            assert_eq!(
+                points(&scratch.path(format!("found/arrays/{}/{}.npy", figure.stem, file_stem(&series.name)))),
+                bits(series)
+            );
+        }
+    }
+    let named: Vec<&str> = page.split("<code>").skip(1).filter_map(|tail| tail.split('<').next()).collect();
+    assert!(!stems.is_empty() && named == stems, "{named:?}");
+    assert_eq!(page.matches("<svg ").count(), scratch.names("found/figures").len());
+}
+
+/// The bits of an f64 array of pairs.
+fn points(path: &Path) -> Vec<u64> {
+    let file = NpyFile::new(std::fs::File::open(path).unwrap()).unwrap();
+    assert!(file.shape().len() == 2 && file.shape()[1] == 2, "{:?}", file.shape());
+    file.into_vec::<f64>().unwrap().into_iter().map(f64::to_bits).collect()
+}
+
+fn bits(series: &Series) -> Vec<u64> {
+    series.points.iter().flat_map(|&(x, y)| [x.to_bits(), y.to_bits()]).collect()
+}
+
+#[test]
+fn wrong_usage_is_named() {
+    let scratch = Scratch::new();
+    let known: Vec<&str> = ALL.iter().map(|claim| claim.id()).collect();
+    for (options, reason) in [
+        ("--claim C2,C99", format!("there is no claim `C99`; there are {}", known.join(", "))),
+        ("--claim C2,", "there is no claim ``".to_owned()),
+        ("--seed 9007199254740992", "the seed must be 0 to 9007199254740991, got 9007199254740992".to_owned()),
+        ("--seed -1", "-1".to_owned()),
+        ("--seed many", "invalid digit".to_owned()),
+        ("--quick --full", "cannot be used with".to_owned()),
+        ("--describe --json", "cannot be used with".to_owned()),
+        ("--describe --out new", "cannot be used with".to_owned()),
+    ] {
+        let message = scratch.misused(&format!("verify {options}"));
+        assert!(message.contains(&reason), "{options}: {message}");
+    }
+}
+
+/// Nothing is told but the error: nothing was measured.
+#[track_caller]
+fn refused(scratch: &Scratch, out: &str) -> String {
+    let ran = scratch.run(&format!("verify --claim C2 --out {out}"));
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.lines().count()), (1, "", 1), "{}", ran.err);
+    ran.err
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_refused_before_anything_is_measured() {
+    let scratch = Scratch::new();
+    scratch.write("taken", "mine");
+    for out in ["taken", "taken/deeper"] {
+        assert!(refused(&scratch, out).contains("is a file; the output needs a folder here"));
+    }
+    if cfg!(target_os = "linux") {
+        assert!(refused(&scratch, "/proc/new").contains("/proc/new: this folder cannot be made"));
+        assert!(refused(&scratch, "/proc").contains("/proc: no file can be made in this folder"));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    for options in [&["--json"][..], &[]] {
+        let mut start = orthoscope();
+        start.args(["verify", "--claim", "C2"]).args(options).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = start.spawn().unwrap();
+        drop(child.stdout.take());
+        let ran = told(child.wait_with_output().unwrap());
+        assert!(ran.code == 0 && !ran.err.contains("error"), "{}", ran.err);
+    }
+}
