@@ -1,6 +1,6 @@
 //! The quick form of every claim: each check holds, each control fails the same check.
 
-use orthoscope::theory::claim::{Claim, Effort, Setting};
+use orthoscope::theory::claim::{Effort, Setting};
 use orthoscope::theory::{claims, figure::Content, runner};
 
 /// Measures the claim `id` and complains about each row that is not as it should be.

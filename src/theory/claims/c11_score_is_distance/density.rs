@@ -105,7 +105,7 @@ mod tests {
     /// A quarter of the points about (-3, 0), the rest about (3, 1), with standard deviations (0.5, 0.25).
     fn two_clusters(stream: &mut Stream) -> Vec<Vec<f64>> {
         let point = |i: usize| {
-            let centre = if i % 4 == 0 { [-3.0, 0.0] } else { [3.0, 1.0] };
+            let centre = if i.is_multiple_of(4) { [-3.0, 0.0] } else { [3.0, 1.0] };
             vec![centre[0] + 0.5 * stream.normal(), centre[1] + 0.25 * stream.normal()]
         };
         (0..800).map(point).collect()

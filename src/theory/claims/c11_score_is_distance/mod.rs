@@ -192,7 +192,8 @@ impl Bench {
         let of_residual = auroc(&self.residuals(&self.rare)?, &self.residuals(&self.anomalies)?)?;
         let scores = |samples: &[Sample]| [self.neighbours(samples, NEIGHBOURS), self.rarities(samples)];
         let (normal, anomalous) = (scores(&self.rare), scores(&self.anomalies));
-        let because = "worse than chance: with 400 scores or more a class, chance deviates by 0.02, what is measured lies far below";
+        let because =
+            "worse than chance: with 400 scores or more a class, chance deviates by 0.02, what is measured lies far below";
         let names = ["k nearest neighbours", "Gaussian mixture"];
         let mut rows = vec![];
         for (name, (normal, anomalous)) in names.iter().zip(normal.iter().zip(&anomalous)) {

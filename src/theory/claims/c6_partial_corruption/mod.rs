@@ -87,7 +87,7 @@ impl Solved {
     fn new<B: Backend<Elem = f64>>(backend: &B, world: World) -> Result<Self> {
         let minimisers = LAMBDAS.map(|lambda| {
             let problem = Problem { backend, world: &world, lambda };
-            Ok([problem.from_values()?, problem.from_gradients()?])
+            Ok([problem.minimiser_by_values()?, problem.minimiser_by_gradients()?])
         });
         let minimisers = minimisers.into_iter().collect::<Result<_>>()?;
         Ok(Self { world, minimisers })

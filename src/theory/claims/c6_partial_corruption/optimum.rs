@@ -22,7 +22,7 @@ pub(super) struct Problem<'a, B> {
 impl<B: Backend<Elem = f64>> Problem<'_, B> {
     /// The minimiser over all functions of x̂ from values of the objective: it is a parabola in every output, so three values
     /// give the vertex. One row a group.
-    pub(super) fn from_values(&self) -> Result<Vec<Vec<f64>>> {
+    pub(super) fn minimiser_by_values(&self) -> Result<Vec<Vec<f64>>> {
         let mut table = vec![0.0; self.entries()];
         let origin = self.value(&table)?;
         let mut vertices = Vec::with_capacity(table.len());
@@ -40,7 +40,7 @@ impl<B: Backend<Elem = f64>> Problem<'_, B> {
     }
 
     /// The same minimiser from two gradients of the reverse sweep: each is linear in its own output.
-    pub(super) fn from_gradients(&self) -> Result<Vec<Vec<f64>>> {
+    pub(super) fn minimiser_by_gradients(&self) -> Result<Vec<Vec<f64>>> {
         let (at_0, at_1) = (self.gradient(0.0)?, self.gradient(1.0)?);
         Ok(self.rows(&at_0.iter().zip(&at_1).map(|(g0, g1)| -g0 / (g1 - g0)).collect::<Vec<_>>()))
     }
