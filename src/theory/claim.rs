@@ -199,9 +199,9 @@ impl Row {
         self.margin_of(self.measured)
     }
 
-    /// Whether the check holds. A value that is not a number never does.
+    /// Whether the check holds. A value that is not finite never does: the largest of nothing is -∞.
     pub fn passed(&self) -> bool {
-        self.margin() >= 0.0
+        self.measured.is_finite() && self.margin() >= 0.0
     }
 
     /// How far the control is from failing: negative, as it must be. None without a control.
@@ -239,6 +239,8 @@ mod tests {
     fn what_is_not_a_number_neither_passes_nor_is_a_control() {
         let row = Row::equal("q", 0.0, f64::NAN, 1.0, "").control("other", f64::NAN);
         assert!(!row.passed() && row.control_rejected() == Some(false));
+        assert!(!Row::at_least("q", 0.0, f64::INFINITY, 1.0, "").passed(), "the least of nothing");
+        assert!(!Row::at_most("q", 0.0, f64::NEG_INFINITY, 1.0, "").passed(), "the largest of nothing");
         assert_eq!(Row::equal("q", 0.0, 0.0, 1.0, "").control("other", f64::INFINITY).control_rejected(), Some(false));
     }
 

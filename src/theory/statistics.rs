@@ -18,6 +18,16 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The larger of two; what is not a number stays, so that a check on the largest of many cannot lose it.
+pub fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
+}
+
+/// The smaller of two; what is not a number stays.
+pub fn smaller(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a < b { a } else { b }
+}
+
 /// Slope of the least-squares line through the logarithms: b where y ∝ x^b.
 ///
 /// # Errors
@@ -58,10 +68,13 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
 /// Spearman's rank correlation of two samples of the same length.
 ///
 /// # Errors
-/// Different lengths, fewer than two values, or a sample of equal values.
+/// Different lengths, fewer than two values, one that is not a number, or a sample of equal values.
 pub fn rank_correlation(a: &[f64], b: &[f64]) -> Result<f64> {
     if a.len() != b.len() {
         return Err(Error::argument(format!("rank correlation: {} values beside {}", a.len(), b.len())));
+    }
+    if a.iter().chain(b).any(|value| value.is_nan()) {
+        return Err(Error::argument("rank correlation: a value is not a number"));
     }
     let centred = |values: &[f64]| {
         let ranks = ranks(values);
@@ -79,11 +92,14 @@ pub fn rank_correlation(a: &[f64], b: &[f64]) -> Result<f64> {
 /// Probability that an anomalous score exceeds a normal one, ties counting half (Mann and Whitney).
 ///
 /// # Errors
-/// A class without a score.
+/// A class without a score; a score that is not a number.
 pub fn auroc(normal: &[f64], anomalous: &[f64]) -> Result<f64> {
     if normal.is_empty() || anomalous.is_empty() {
         let (n, a) = (normal.len(), anomalous.len());
         return Err(Error::metric("AUROC", format!("needs both classes, got {n} normal and {a} anomalous scores")));
+    }
+    if normal.iter().chain(anomalous).any(|score| score.is_nan()) {
+        return Err(Error::metric("AUROC", "a score is not a number"));
     }
     let all: Vec<f64> = anomalous.iter().chain(normal).copied().collect();
     let sum: f64 = ranks(&all)[..anomalous.len()].iter().sum();
@@ -103,11 +119,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_a_number_stays() {
+        for (a, b) in [(f64::NAN, 1.0), (1.0, f64::NAN)] {
+            assert!(larger(a, b).is_nan() && smaller(a, b).is_nan());
+        }
+        assert_eq!([larger(1.0, 2.0), larger(2.0, 1.0), smaller(1.0, 2.0), smaller(2.0, 1.0)], [2.0, 2.0, 1.0, 1.0]);
+    }
+
+    #[test]
     fn ties_share_their_rank() {
         assert_eq!(ranks(&[3.0, 1.0, 3.0, 0.0]), [3.5, 2.0, 3.5, 1.0]);
         assert_eq!(auroc(&[0.0, 1.0], &[1.0, 2.0]).unwrap(), 0.875);
         assert!((rank_correlation(&[1.0, 2.0, 9.0], &[-1.0, -5.0, -7.0]).unwrap() + 1.0).abs() < 1e-15);
         assert!(auroc(&[], &[1.0]).is_err() && rank_correlation(&[1.0, 1.0], &[1.0, 2.0]).is_err());
+        assert!(auroc(&[0.0], &[f64::NAN]).is_err() && rank_correlation(&[1.0, f64::NAN], &[1.0, 2.0]).is_err());
         assert_eq!([median(&[3.0, 1.0, 2.0]), median(&[4.0, 1.0])], [2.0, 2.5]);
     }
 }

@@ -198,6 +198,7 @@ fn vectors_of_any_size() {
     assert_eq!(norm(&[]), 0.0);
     assert!((norm(&[3e200, 4e200]) - 5e200).abs() < 1e186 && (norm(&[3e-200, 4e-200]) - 5e-200).abs() < 1e-214);
     assert!(norm(&[1.0, f64::INFINITY]).is_infinite());
+    assert!(norm(&[0.0, f64::NAN]).is_nan() && norm(&[f64::NAN, 2.0]).is_nan());
     assert!(normalised(&[0.0, 0.0]).is_none() && normalised(&[f64::INFINITY, 1.0]).is_none());
     assert!(normalised(&[f64::NAN, 1.0]).is_none());
     assert_eq!(normalised(&[0.0, -2e-300]), Some(vec![0.0, -1.0]));

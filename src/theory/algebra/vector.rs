@@ -1,13 +1,15 @@
 //! Vectors are slices.
 
+use crate::theory::statistics::larger;
+
 /// `⟨a, b⟩`.
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// `‖a‖`, scaled so that neither large nor small values overflow.
+/// `‖a‖`, scaled so that neither large nor small values overflow; not a number if one of the values is not.
 pub fn norm(a: &[f64]) -> f64 {
-    let largest = a.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+    let largest = a.iter().map(|value| value.abs()).fold(0.0, larger);
     if largest == 0.0 || !largest.is_finite() {
         return largest;
     }

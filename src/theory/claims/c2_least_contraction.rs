@@ -22,7 +22,7 @@ use crate::theory::algebra::{Matrix, add_scaled, dot, norm, orthonormal_basis, s
 use crate::theory::claim::{Claim, Evidence, Row, Setting};
 use crate::theory::derivative::central_differences;
 use crate::theory::manifold::{Ellipse, Manifold, Sphere, Torus};
-use crate::theory::statistics::log_log_slope;
+use crate::theory::statistics::{larger, log_log_slope, smaller};
 
 const NUMBER: u32 = 2;
 /// Of central differences: their error is near 1e-10 for curvatures of order 1.
@@ -67,8 +67,8 @@ fn matrices(stream: &mut Stream, count: usize) -> Result<Vec<Row>> {
     let (mut least, mut worst) = (f64::INFINITY, 0.0_f64);
     for _ in 0..count {
         let oblique = oblique_projector(stream, n, m)?;
-        least = least.min(excess(&oblique));
-        worst = worst.max(identity(&oblique));
+        least = smaller(least, excess(&oblique));
+        worst = larger(worst, identity(&oblique));
     }
     let shrunk = orthogonal.scaled(0.9);
     let equality = Row::equal("‖W‖_F² - m, orthogonal projector", 0.0, excess(&orthogonal), 1e-10, "rounding of n² products");
@@ -139,7 +139,7 @@ impl Contraction {
     }
 
     fn discrepancy(&self) -> f64 {
-        (self.excess - self.normal).abs().max((self.excess - self.from_tangent).abs())
+        larger((self.excess - self.normal).abs(), (self.excess - self.from_tangent).abs())
     }
 }
 
@@ -156,9 +156,9 @@ impl Seen {
     }
 
     fn add(&mut self, at: &Contraction) {
-        self.discrepancy = self.discrepancy.max(at.discrepancy());
-        self.least = self.least.min(at.excess);
-        self.largest = self.largest.max(at.excess.abs());
+        self.discrepancy = larger(self.discrepancy, at.discrepancy());
+        self.least = smaller(self.least, at.excess);
+        self.largest = larger(self.largest, at.excess.abs());
     }
 }
 
@@ -181,12 +181,12 @@ fn maps(stream: &mut Stream, points: usize) -> Result<Vec<Row>> {
         others.add(&Contraction::at(&ellipse, &ellipse.sample(stream), |y| Ok(radial(2.0, 0.8, y)))?);
     }
     let error = "central differences with the step 1e-5 err by 1e-10, times the size of J";
-    let worst = nearest.discrepancy.max(others.discrepancy);
+    let worst = larger(nearest.discrepancy, others.discrepancy);
     Ok(vec![
         Row::equal("‖J_f‖_F² - d, f = π", 0.0, nearest.largest, 1e-7, error).control("tilted and radial maps", others.largest),
         Row::equal("‖J_f‖_F² - d against ‖J_f P_N‖_F² and ‖J_f - P_T‖_F²", 0.0, worst, 1e-7, error)
             .control(SHRINKING, shrinking.discrepancy),
-        Row::at_least("least ‖J_f‖_F² - d of all maps", 0.0, nearest.least.min(others.least), 1e-7, error)
+        Row::at_least("least ‖J_f‖_F² - d of all maps", 0.0, smaller(nearest.least, others.least), 1e-7, error)
             .control(SHRINKING, shrinking.least),
     ])
 }

@@ -5,6 +5,7 @@ use crate::theory::claim::{Row, Setting};
 use crate::theory::claims::training::normal_matrix;
 use crate::theory::derivative::central_differences;
 use crate::theory::manifold::{CircleProduct, Ellipse, Manifold, Sphere, Torus};
+use crate::theory::statistics::larger;
 
 use super::NUMBER;
 
@@ -38,10 +39,10 @@ impl Worst {
         let normal = manifold.normal_basis(&x)?.column(0);
         let y = add_scaled(&x, manifold.reach() * (0.6 * stream.uniform_f64() - 0.3), &normal);
         let (first, then) = (jacobian(&y)?, jacobian(&map(&y)?)?);
-        self.idempotence = self.idempotence.max(j.times(&j).minus(&j).frobenius());
-        self.asymmetry = self.asymmetry.max(j.minus(&j.transposed()).frobenius());
-        self.rank = self.rank.max((j.trace() - manifold.dimension() as f64).abs());
-        self.chain = self.chain.max(then.times(&first).minus(&first).frobenius());
+        self.idempotence = larger(self.idempotence, j.times(&j).minus(&j).frobenius());
+        self.asymmetry = larger(self.asymmetry, j.minus(&j.transposed()).frobenius());
+        self.rank = larger(self.rank, (j.trace() - manifold.dimension() as f64).abs());
+        self.chain = larger(self.chain, then.times(&first).minus(&first).frobenius());
         Ok(())
     }
 }
@@ -70,8 +71,8 @@ pub(super) fn curved_rows(setting: &Setting) -> Result<Vec<Row>> {
         zero("‖J - Jᵀ‖ on D, π of four manifolds", nearest.asymmetry, (other, oblique.asymmetry)),
         zero("‖J² - J‖ on D, nearest in another norm", oblique.idempotence, (half, halfway.idempotence)),
         zero("‖J - Jᵀ‖ on D, halfway to π", halfway.asymmetry, (other, oblique.asymmetry)),
-        zero("‖J(f(y))J(y) - J(y)‖ off D, idempotent maps", nearest.chain.max(oblique.chain), (half, halfway.chain)),
-        zero("|tr J - d| on D, idempotent maps", nearest.rank.max(oblique.rank), (half, halfway.rank)),
+        zero("‖J(f(y))J(y) - J(y)‖ off D, idempotent maps", larger(nearest.chain, oblique.chain), (half, halfway.chain)),
+        zero("|tr J - d| on D, idempotent maps", larger(nearest.rank, oblique.rank), (half, halfway.rank)),
     ])
 }
 
@@ -104,9 +105,9 @@ pub(super) fn linear_rows(setting: &Setting) -> Result<Vec<Row>> {
         let predicted =
             [square(&b.times(&c)) + square(&c.times(&c).minus(&c)), 2.0 * square(&b) + square(&c.minus(&c.transposed()))];
         let off = |w: &Matrix| violations(w).iter().zip(predicted).map(|(a, b)| (a / b - 1.0).abs()).fold(0.0, f64::max);
-        blocks = [blocks[0].max(off(&fixing)), blocks[1].max(off(&fixing.scaled(0.9)))];
+        blocks = [larger(blocks[0], off(&fixing)), larger(blocks[1], off(&fixing.scaled(0.9)))];
         let ratio = |w: &Matrix| (violations(w)[1] / (2.0 * (square(w) - d as f64)) - 1.0).abs();
-        excess = [excess[0].max(ratio(&oblique)), excess[1].max(ratio(&fixing))];
+        excess = [larger(excess[0], ratio(&oblique)), larger(excess[1], ratio(&fixing))];
     }
     let (tolerance, because) = ROUNDING;
     Ok(vec![

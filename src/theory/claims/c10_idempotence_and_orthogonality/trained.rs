@@ -111,14 +111,14 @@ impl Outcomes {
             Row::at_most(format!("{quantity}, {subject}"), 0.0, measured, tolerance, because)
         };
         let single = idempotence.blocks.distance.min(asymmetry.blocks.distance);
-        let (by_idempotence, by_symmetry) = ("symmetry penalty alone", "idempotence penalty alone");
+        let (symmetry_alone, idempotence_alone) = ("symmetry penalty alone", "idempotence penalty alone");
         vec![
             row("‖J² - J‖ with the idempotence penalty over without", over(idempotence, |b| b.idempotence), OWN)
-                .control(by_idempotence, over(asymmetry, |b| b.idempotence)),
+                .control(symmetry_alone, over(asymmetry, |b| b.idempotence)),
             row("‖P_N J P_N‖ with the idempotence penalty over without", over(idempotence, |b| b.normal), OWN)
-                .control(by_idempotence, over(asymmetry, |b| b.normal)),
+                .control(symmetry_alone, over(asymmetry, |b| b.normal)),
             row("‖J - Jᵀ‖ with the symmetry penalty over without", over(asymmetry, |b| b.asymmetry), SYMMETRY)
-                .control(by_symmetry, over(idempotence, |b| b.asymmetry)),
+                .control(idempotence_alone, over(idempotence, |b| b.asymmetry)),
             row("‖J - P_T‖ with both penalties over without", over(both, |b| b.distance), DISTANCE)
                 .control("symmetry penalty alone", over(asymmetry, |b| b.distance)),
             Row::at_most(

@@ -25,7 +25,7 @@ use crate::rng::Stream;
 use crate::theory::algebra::{add_scaled, norm, normalised, sub};
 use crate::theory::claim::{Claim, Evidence, Row, Setting};
 use crate::theory::manifold::{Manifold, Torus};
-use crate::theory::statistics::{auroc, median};
+use crate::theory::statistics::{auroc, larger, median, smaller};
 
 use density::{Mixture, neighbour_distance};
 use law::{AREA, Place, RARE};
@@ -139,12 +139,12 @@ impl Bench {
 
     fn distances(&self) -> Result<Vec<Row>> {
         let farthest = |samples: &[Sample], scores: &[f64]| {
-            samples.iter().zip(scores).map(|(sample, score)| (score - sample.distance).abs()).fold(0.0, f64::max)
+            samples.iter().zip(scores).map(|(sample, score)| (score - sample.distance).abs()).fold(0.0, larger)
         };
         let raw =
             |samples: &[Sample]| samples.iter().map(|sample| self.torus.distance(&sample.point)).collect::<Result<Vec<_>>>();
         let [of_anomalies, of_rare] = [raw(&self.anomalies)?, raw(&self.rare)?];
-        let least = of_anomalies.iter().copied().fold(f64::INFINITY, f64::min);
+        let least = of_anomalies.iter().copied().fold(f64::INFINITY, smaller);
         let because = "rounding of a few operations on numbers of order 1";
         Ok(vec![
             Row::equal("‖y-π(y)‖ - δ(y), anomalies", 0.0, farthest(&self.anomalies, &of_anomalies), 1e-12, because)

@@ -6,6 +6,7 @@ use crate::theory::algebra::{Matrix, add_scaled, dot, norm, normalised, solve, s
 use crate::theory::claim::{Relation, Row};
 use crate::theory::derivative::central_differences;
 use crate::theory::manifold::Manifold;
+use crate::theory::statistics::{larger, smaller};
 
 /// Steps of central differences off D, as parts of the reach.
 const STEP: f64 = 1e-5;
@@ -73,9 +74,8 @@ impl Found {
 
     /// The worse of both; what is not a number is worst.
     pub(super) fn worse(&self, other: &Self) -> Self {
-        let worse = |a: f64, b: f64| if a.is_nan() || a > b { a } else { b };
-        let errors = std::array::from_fn(|law| worse(self.errors[law], other.errors[law]));
-        Self { errors, flat: worse(self.flat, other.flat) }
+        let errors = std::array::from_fn(|law| larger(self.errors[law], other.errors[law]));
+        Self { errors, flat: larger(self.flat, other.flat) }
     }
 }
 
@@ -145,11 +145,11 @@ impl<'a> Place<'a> {
         let recovery = norm(&sub(&pi(&add_scaled(&self.x, 1.0, &self.v))?, &self.x)) / self.size();
         let mut least = f64::INFINITY;
         for _ in 0..OTHERS[0] {
-            least = least.min(norm(&sub(&y, &self.manifold.sample(stream))));
+            least = smaller(least, norm(&sub(&y, &self.manifold.sample(stream))));
         }
         for step in 0..OTHERS[1] {
             let width = self.room * 10.0_f64.powi(-(step as i32 % 4));
-            least = least.min(norm(&sub(&y, &pi(&add_scaled(&z, width, &scaled(&random(stream, z.len()), 1.0)?))?)));
+            least = smaller(least, norm(&sub(&y, &pi(&add_scaled(&z, width, &scaled(&random(stream, z.len()), 1.0)?))?)));
         }
         Ok([idempotence, along, recovery, norm(&residual) - least])
     }
@@ -168,7 +168,7 @@ impl<'a> Place<'a> {
     fn off_manifold(&self) -> Result<([f64; 4], f64)> {
         let j = self.jacobian(&add_scaled(&self.x, 1.0, &self.v), STEP)?;
         let eigen = symmetric_eigen(&j.add_scaled(1.0, &j.transposed()).scaled(0.5));
-        let least = eigen.values.iter().copied().fold(f64::INFINITY, f64::min);
+        let least = eigen.values.iter().copied().fold(f64::INFINITY, smaller);
         let s = shape_operator(self.manifold, &self.x, &self.v, STEP * self.room)?;
         let inverse = solve(&Matrix::identity(s.rows()).minus(&s), &Matrix::identity(s.rows()))
             .ok_or_else(|| Error::argument("I - S_v has no inverse within the reach"))?;
@@ -188,13 +188,13 @@ impl<'a> Place<'a> {
         for _ in 0..PAIRS {
             let u = scaled(&random(stream, n), 1.0)?;
             let slope = (self.phi(&add_scaled(&y, step, &u))? - self.phi(&add_scaled(&y, -step, &u))?) / (2.0 * step);
-            found[0] = f64::max(found[0], (slope - dot(&z, &u)).abs());
+            found[0] = larger(found[0], (slope - dot(&z, &u)).abs());
             let [a, b] = [(); 2].map(|()| add_scaled(&self.x, 2.0 * self.room, &random(stream, n)));
             let middle = add_scaled(&a, 0.5, &sub(&b, &a));
             let excess = self.phi(&middle)? - 0.5 * (self.phi(&a)? + self.phi(&b)?);
-            found[1] = f64::max(found[1], excess / (1.0 + dot(&middle, &middle)));
+            found[1] = larger(found[1], excess / (1.0 + dot(&middle, &middle)));
             let (way, moved) = (sub(&a, &b), sub(&self.manifold.project_point(&a)?, &self.manifold.project_point(&b)?));
-            found[2] = f64::max(found[2], -dot(&moved, &way) / dot(&way, &way));
+            found[2] = larger(found[2], -dot(&moved, &way) / dot(&way, &way));
         }
         Ok(found)
     }

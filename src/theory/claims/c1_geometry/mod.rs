@@ -28,6 +28,7 @@ use crate::rng::Stream;
 use crate::theory::algebra::{Matrix, add_scaled, dot, norm, sub};
 use crate::theory::claim::{Claim, Evidence, Row, Setting};
 use crate::theory::manifold::{AffineSubspace, Ellipse, Manifold, Sphere, Torus};
+use crate::theory::statistics::{larger, smaller};
 
 use super::zoo::{Member, Variant, zoo};
 use laws::{Found, LAWS, row, shape_operator, signed};
@@ -134,8 +135,8 @@ fn closed_forms(stream: &mut Stream, points: usize) -> Result<Row> {
             let found = shape_operator(manifold, &x, &v, 1e-5)?;
             let basis = manifold.tangent_basis(&x)?;
             let expected = basis.transposed().times(&closed(&x, &v)).times(&basis);
-            worst = worst.max(found.minus(&expected).frobenius());
-            opposite = opposite.min(found.add_scaled(1.0, &expected).frobenius());
+            worst = larger(worst, found.minus(&expected).frobenius());
+            opposite = smaller(opposite, found.add_scaled(1.0, &expected).frobenius());
             Ok(())
         };
         compare(&sphere, &|x, v| Matrix::identity(4).scaled(-dot(x, v) / dot(x, x)))?;

@@ -25,6 +25,7 @@ use crate::rng::Stream;
 use crate::theory::algebra::{norm, sub};
 use crate::theory::claim::{Claim, Evidence, Row, Setting};
 use crate::theory::manifold::{Manifold, Sphere};
+use crate::theory::statistics::larger;
 use bessel::bessel_ratio;
 use posterior::{Law, Noise};
 
@@ -92,7 +93,7 @@ fn formula_row(
             for (worst, n) in worst.iter_mut().zip([n, wrong]) {
                 let factor = sphere_factor(n, length, sigma) / length;
                 let formula: Vec<f64> = y.iter().map(|value| factor * value).collect();
-                *worst = worst.max(norm(&sub(&mean, &formula)));
+                *worst = larger(*worst, norm(&sub(&mean, &formula)));
             }
         }
     }

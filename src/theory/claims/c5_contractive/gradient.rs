@@ -6,6 +6,7 @@ use crate::theory::algebra::Matrix;
 use crate::theory::claim::{Row, Setting};
 use crate::theory::claims::training::{batch, mean_square_error, weighted_sum};
 use crate::theory::derivative::{contraction_exact, jacobians};
+use crate::theory::statistics::larger;
 
 use super::circle::Circle;
 use super::{GAMMA, NUMBER};
@@ -46,15 +47,15 @@ pub fn gradient_rows<B: Backend<Elem = f64>>(backend: &B, setting: &Setting) -> 
         // Two elements of each tensor: its first and one in the middle.
         for element in [0, exact[which].len() / 2] {
             let slope = bench.slope(which, element)?;
-            worst = worst.max((exact[which][element] - slope).abs());
-            without = without.max((unpenalised[which][element] - slope).abs());
+            worst = larger(worst, (exact[which][element] - slope).abs());
+            without = larger(without, (unpenalised[which][element] - slope).abs());
         }
     }
     let mut recorded = bench.record()?;
     let swept = bench.reverse_jacobians(&recorded)?;
     let (tangents, identity) = (jacobians(&mut recorded.tape, recorded.x, recorded.y)?, Matrix::identity(bench.points[0].len()));
     let apart = |found: &Matrix, swept: &Matrix| found.minus(swept).frobenius();
-    let largest = |values: Vec<f64>| values.into_iter().fold(0.0, f64::max);
+    let largest = |values: Vec<f64>| values.into_iter().fold(0.0, larger);
     let difference = largest(tangents.iter().zip(&swept).map(|(found, swept)| apart(found, swept)).collect());
     let of_identity = largest(swept.iter().map(|swept| apart(&identity, swept)).collect());
     Ok(vec![

@@ -22,6 +22,7 @@ use crate::error::Result;
 use crate::theory::algebra::sub;
 use crate::theory::claim::{Claim, Evidence, Row, Setting};
 use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::statistics::larger;
 
 use optimum::Problem;
 use world::World;
@@ -121,9 +122,9 @@ impl Solved {
     }
 }
 
-/// The largest of values that are not negative; not a number if one of them is not.
+/// The largest of values that are not negative.
 fn largest(values: impl Iterator<Item = f64>) -> f64 {
-    values.fold(0.0, |most, value| if value > most || value.is_nan() { value } else { most })
+    values.fold(0.0, larger)
 }
 
 fn difference(a: &Table, b: &Table) -> f64 {

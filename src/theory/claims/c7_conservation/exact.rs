@@ -9,6 +9,7 @@ use crate::rng::Stream;
 use crate::theory::algebra::{Matrix, add_scaled, norm, sub};
 use crate::theory::claim::{Row, Setting};
 use crate::theory::manifold::{AffineSubspace, Ellipse, Manifold, SineCurve, Sphere};
+use crate::theory::statistics::smaller;
 
 use super::super::zoo::{Map, Member, zoo};
 use super::trial::{Found, Trial};
@@ -92,7 +93,7 @@ fn specific_rivals(stream: &mut Stream, trials: usize) -> Result<f64> {
     for (manifold, map) in &pairs {
         for _ in 0..trials {
             let y = add_scaled(&manifold.sample(stream), 0.5, &normals(stream, manifold.ambient()));
-            least = least.min(norm(&sub(&map(&y)?, &y)) / manifold.distance(&y)?);
+            least = smaller(least, norm(&sub(&map(&y)?, &y)) / manifold.distance(&y)?);
         }
     }
     Ok(least)

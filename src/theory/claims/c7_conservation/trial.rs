@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::rng::Stream;
 use crate::theory::algebra::{Matrix, add_scaled, dot, norm, sub, svd, symmetric_eigen};
 use crate::theory::manifold::Manifold;
+use crate::theory::statistics::larger;
 
 use super::exact::SLACK;
 use super::normals;
@@ -43,7 +44,7 @@ impl Found {
     };
 
     pub(super) fn with(self, other: &Self) -> Self {
-        let largest = |a: [f64; 2], b: [f64; 2]| [worst(a[0], b[0]), worst(a[1], b[1])];
+        let largest = |a: [f64; 2], b: [f64; 2]| [larger(a[0], b[0]), larger(a[1], b[1])];
         let negative = |a: [f64; 2]| a.map(|value| -value);
         Self {
             excess: largest(self.excess, other.excess),
@@ -52,14 +53,9 @@ impl Found {
             repeated: largest(self.repeated, other.repeated),
             remainder: largest(self.remainder, other.remainder),
             bound: largest(self.bound, other.bound),
-            crossing: worst(self.crossing, other.crossing),
+            crossing: larger(self.crossing, other.crossing),
         }
     }
-}
-
-/// The larger; what is not a number is worst.
-fn worst(a: f64, b: f64) -> f64 {
-    if a.is_nan() || a > b { a } else { b }
 }
 
 /// A point of D, a set of coordinates and a corruption on it.

@@ -24,7 +24,7 @@ use crate::error::Result;
 use crate::rng::Stream;
 use crate::theory::algebra::{norm, sub};
 use crate::theory::claim::{Claim, Evidence, Row, Setting};
-use crate::theory::statistics::mean;
+use crate::theory::statistics::{larger, mean};
 use crate::theory::transition_set::TransitionSet;
 
 use growth::{Growth, Windows};
@@ -77,7 +77,7 @@ fn nearest(worlds: &Worlds, stream: &mut Stream) -> Result<Row> {
             let distance = |sequence: &[usize]| norm(&sub(&set.values(sequence), &y));
             let least = all.iter().map(|sequence| distance(sequence)).fold(f64::INFINITY, f64::min);
             let viterbi = set.project_point(&y)?;
-            worst = worst.max(if set.allows(&viterbi) { (distance(&viterbi) - least).abs() } else { f64::INFINITY });
+            worst = larger(worst, if set.allows(&viterbi) { (distance(&viterbi) - least).abs() } else { f64::INFINITY });
             let greedy = (1..7).try_fold(set.project_point(&y[..set.width()])?, |walk, cell| {
                 let next = set.successors(walk[cell - 1]).iter().copied();
                 let cost = |state: usize| norm(&sub(set.letter(state), &y[cell * set.width()..(cell + 1) * set.width()]));
@@ -113,8 +113,8 @@ fn bounds(worlds: &Worlds, stream: &mut Stream, trials: usize) -> Result<[Row; 2
         let how = [Replacement::Foreign, Replacement::Noise, Replacement::Far][stream.below(3) as usize];
         let restored = Restored::sample(set, length, segment, how, stream)?;
         let square = set.diameter().powi(2);
-        off_segment = off_segment.max(restored.change_beyond(0) / (2.0 * (*m as f64 - 1.0) * square));
-        off_both = off_both.max(restored.change_beyond(*m) / (2.0 * *m as f64 * square));
+        off_segment = larger(off_segment, restored.change_beyond(0) / (2.0 * (*m as f64 - 1.0) * square));
+        off_both = larger(off_both, restored.change_beyond(*m) / (2.0 * *m as f64 * square));
     }
     // The largest m that a graph with this number of states can have.
     let m = (STATES - 1).pow(2) + 1;

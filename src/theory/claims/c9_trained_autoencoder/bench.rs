@@ -75,12 +75,14 @@ impl Net {
     fn budget(self, side: usize, effort: Effort) -> (u64, usize, f64) {
         match (self, side, effort) {
             (Self::Mlp, _, Effort::Quick) => (2000, 64, 8e-3),
-            (Self::Mlp, ..=16, Effort::Full) => (5000, 64, 8e-3),
-            (Self::Mlp, ..=32, Effort::Full) => (3000, 48, 8e-3),
-            (Self::Mlp, ..) => (1500, 32, 5e-3),
-            (_, ..=16, _) => (1200, 16, 4e-3),
-            (_, ..=32, _) => (800, 12, 4e-3),
-            _ => (500, 8, 4e-3),
+            (Self::Mlp, ..=16, _) => (3500, 64, 8e-3),
+            (Self::Mlp, ..=32, _) => (2000, 32, 8e-3),
+            (Self::Mlp, ..) => (1000, 32, 5e-3),
+            (Self::ModelI, ..=16, _) => (1500, 16, 1.5e-3),
+            (Self::ModelI, ..=32, _) => (1500, 8, 2e-3),
+            (Self::ModelII, ..=16, _) => (800, 16, 4e-3),
+            (Self::ModelII, ..=32, _) => (800, 8, 4e-3),
+            _ => (400, 4, 3e-3),
         }
     }
 }
