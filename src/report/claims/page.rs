@@ -188,8 +188,8 @@ fn picture(picture: &GreyPicture) -> Result<String> {
 
 fn footer() -> String {
     "<footer>\n<p>A check holds when its margin is not negative: = asks |measured − predicted| ≤ tolerance, ≤ and ≥ allow the tolerance \
-     on their side. Under each check stands its control, measured in the same way; it must fail. Every chart lies beside this page as \
-     figures/NAME.svg and its data as arrays/NAME/SERIES.npy, where NAME is given under its title. Written by \
+     on their side. Under most checks stands a control, which must fail the same check. Every chart lies beside this page as \
+     figures/NAME.svg (pictures as NAME.png) and its data as arrays/NAME/SERIES.npy, where NAME is given under its title. Written by \
      orthoscope verify.</p>\n</footer>\n"
         .to_owned()
 }

@@ -1,4 +1,4 @@
-//! The claims, one file each, named by number and subject. Each file begins with the statement in the notation of
+//! The claims, one file or folder each, named by number and subject. Each begins with the statement in the notation of
 //! `paper/theory.md` and ends with its control.
 
 pub mod c1_geometry;

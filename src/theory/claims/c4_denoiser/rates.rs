@@ -55,7 +55,7 @@ pub(super) fn rows(setting: &Setting) -> Result<(Vec<Row>, Figure)> {
         let distances = subject.to_projection();
         let slope = log_log_slope(&distances)?;
         let quantity = format!("slope of ‖E[x|y] - π(y)‖ in σ, {}", subject.name);
-        rows.push(Row::equal(quantity, 2.0, slope, SLOPE.0, SLOPE.1).control("uneven noise", slope_of_uneven));
+        rows.push(Row::equal(quantity, 2.0, slope, SLOPE.0, SLOPE.1).control("uneven noise, circle", slope_of_uneven));
         series.push(Series::line(format!("{}: slope {slope:.3}", subject.name), distances));
     }
     rows.push(constant_row(&subjects[0], 2, &between));
