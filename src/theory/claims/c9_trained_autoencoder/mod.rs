@@ -23,6 +23,8 @@
 //!   (0.51 and 0.44 at 32 pixels, 0.46 and 0.45 at 64). Model II, with skips, at 16: 0.43 and 0.54.
 //! - Models I and II stay far from π in this time (0.40 to 0.51), and most of it is how badly they draw x itself. Model I at 16
 //!   pixels does not leave the mean picture (5.8).
+//! - On disks the networks do worse, and of 64 pixels none is near (0.84 to 0.91): those rows of the full form fail, and are left so
+//!   (`paper/results/theory/README.md`).
 //! - The fully connected network is nearer to π(x̂) than to x (0.08 and 0.13 after 3500 steps), although the optimum is x.
 //! - Under the corruption of Method §2, a fixed share of the picture with smooth content, the error does not fall with n: it is not
 //!   in general position (C7), and even π's own stays at 0.12 to 0.13. The slope -1/2 is checked for π under white noise on a
