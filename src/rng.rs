@@ -101,6 +101,11 @@ impl Stream {
         let radius = (-2.0 * (1.0 - self.uniform_f64()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform_f64()).cos()
     }
+
+    /// `n` independent standard normals, in the order of [`Stream::normal`].
+    pub fn normals(&mut self, n: usize) -> Vec<f64> {
+        (0..n).map(|_| self.normal()).collect()
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use super::vector::{dot, norm};
+use crate::rng::Stream;
 
-/// A dense matrix in row-major order.
+/// A dense matrix in row-major order. Extents that do not fit each other panic, as a slice does that is indexed beyond its end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrix {
     rows: usize,
@@ -22,8 +23,16 @@ impl Matrix {
     }
 
     /// The matrix with these columns, each of `rows` values.
+    ///
+    /// # Panics
+    /// If a column is shorter.
     pub fn from_columns(rows: usize, columns: &[Vec<f64>]) -> Self {
         Self::from_fn(rows, columns.len(), |row, column| columns[column][row])
+    }
+
+    /// Independent standard normal entries, drawn in row-major order.
+    pub fn normal(stream: &mut Stream, rows: usize, columns: usize) -> Self {
+        Self { rows, columns, values: stream.normals(rows * columns) }
     }
 
     /// All entries 0.
@@ -52,11 +61,17 @@ impl Matrix {
     }
 
     /// One row.
+    ///
+    /// # Panics
+    /// If there is no such row.
     pub fn row(&self, row: usize) -> &[f64] {
         &self.values[row * self.columns..(row + 1) * self.columns]
     }
 
     /// One column.
+    ///
+    /// # Panics
+    /// If there is no such column.
     pub fn column(&self, column: usize) -> Vec<f64> {
         (0..self.rows).map(|row| self[(row, column)]).collect()
     }
@@ -69,9 +84,9 @@ impl Matrix {
     /// `A B`.
     ///
     /// # Panics
-    /// In debug builds, if the inner extents differ.
+    /// If the inner extents differ.
     pub fn times(&self, other: &Self) -> Self {
-        debug_assert_eq!(self.columns, other.rows);
+        assert_eq!(self.columns, other.rows, "inner extents of a product");
         let mut product = Self::zeros(self.rows, other.columns);
         for row in 0..self.rows {
             for inner in 0..self.columns {

@@ -24,6 +24,8 @@ use crate::theory::derivative::central_differences;
 use crate::theory::manifold::{Ellipse, Manifold, Sphere, Torus};
 use crate::theory::statistics::{larger, log_log_slope, smaller};
 
+use super::rivals::{half_way, radial, tilted};
+
 const NUMBER: u32 = 2;
 /// Of central differences: their error is near 1e-10 for curvatures of order 1.
 const STEP: f64 = 1e-5;
@@ -89,31 +91,16 @@ fn matrices(stream: &mut Stream, count: usize) -> Result<Vec<Row>> {
 
 /// `Q Qᵀ` for the span of m random vectors.
 fn orthogonal_projector(stream: &mut Stream, n: usize, m: usize) -> Matrix {
-    let q = orthonormal_basis(&normal_matrix(stream, n, m));
+    let q = orthonormal_basis(&Matrix::normal(stream, n, m));
     q.times(&q.transposed())
 }
 
 /// `A (Bᵀ A)⁻¹ Bᵀ`: onto the span of A, along the orthogonal complement of the span of B. Idempotent, but not symmetric.
 fn oblique_projector(stream: &mut Stream, n: usize, m: usize) -> Result<Matrix> {
-    let (a, b) = (normal_matrix(stream, n, m), normal_matrix(stream, n, m));
+    let (a, b) = (Matrix::normal(stream, n, m), Matrix::normal(stream, n, m));
     let bt = b.transposed();
     let inner = solve(&bt.times(&a), &bt).ok_or_else(|| Error::argument("a random oblique projector does not exist"))?;
     Ok(a.times(&inner))
-}
-
-fn normal_matrix(stream: &mut Stream, rows: usize, columns: usize) -> Matrix {
-    Matrix::from_fn(rows, columns, |_, _| stream.normal())
-}
-
-type Map<'a> = Box<dyn Fn(&[f64]) -> Result<Vec<f64>> + 'a>;
-
-/// `π(y + ‖w‖^order A w)` with `w = y - π(y)`: fixes D, is idempotent, and not π. Its Jacobian on D is `P_T + P_T A P_N` for the
-/// order 0, and `P_T` for higher ones.
-fn tilted<'a>(manifold: &'a dyn Manifold, tilt: &'a Matrix, order: i32) -> Map<'a> {
-    Box::new(move |y| {
-        let w = sub(y, &manifold.project_point(y)?);
-        manifold.project_point(&add_scaled(y, norm(&w).powi(order), &tilt.apply(&w)))
-    })
 }
 
 /// What the theorem says of the Jacobian at one point.
@@ -167,18 +154,18 @@ fn maps(stream: &mut Stream, points: usize) -> Result<Vec<Row>> {
     let manifolds: [&dyn Manifold; 3] = [&sphere, &torus, &ellipse];
     let [mut nearest, mut others, mut shrinking] = [Seen::new(), Seen::new(), Seen::new()];
     for manifold in manifolds {
-        let tilt = normal_matrix(stream, manifold.ambient(), manifold.ambient()).scaled(0.5);
+        let tilt = Matrix::normal(stream, manifold.ambient(), manifold.ambient()).scaled(0.5);
         for _ in 0..points {
             let x = manifold.sample(stream);
             nearest.add(&Contraction::at(manifold, &x, |y| manifold.project_point(y))?);
-            others.add(&Contraction::at(manifold, &x, tilted(manifold, &tilt, 0))?);
+            others.add(&Contraction::at(manifold, &x, |y| tilted(manifold, &tilt, 0, y))?);
             let shrink = |y: &[f64]| Ok(manifold.project_point(y)?.iter().map(|value| 0.9 * value).collect());
             shrinking.add(&Contraction::at(manifold, &x, shrink)?);
         }
     }
     for _ in 0..points {
-        others.add(&Contraction::at(&sphere, &sphere.sample(stream), |y| Ok(stretched(sphere.radius(), y)))?);
-        others.add(&Contraction::at(&ellipse, &ellipse.sample(stream), |y| Ok(radial(2.0, 0.8, y)))?);
+        others.add(&Contraction::at(&sphere, &sphere.sample(stream), |y| half_way(&sphere, y))?);
+        others.add(&Contraction::at(&ellipse, &ellipse.sample(stream), |y| Ok(radial([2.0, 0.8], y)))?);
     }
     let error = "central differences with the step 1e-5 err by 1e-10, times the size of J";
     let worst = larger(nearest.discrepancy, others.discrepancy);
@@ -191,29 +178,16 @@ fn maps(stream: &mut Stream, points: usize) -> Result<Vec<Row>> {
     ])
 }
 
-/// Moves y halfway to the sphere of this radius: fixes the sphere, is not idempotent, `J = P_T + ½P_N` there.
-fn stretched(radius: f64, y: &[f64]) -> Vec<f64> {
-    let length = norm(y);
-    y.iter().map(|value| value * 0.5 * (1.0 + radius / length)).collect()
-}
-
-/// Along the ray to the centre onto the ellipse with these half-axes: idempotent, but not orthogonal.
-fn radial(a: f64, b: f64, y: &[f64]) -> Vec<f64> {
-    let scale = (y[0] / a).hypot(y[1] / b);
-    y.iter().map(|value| value / scale).collect()
-}
-
 /// A map with the least penalty differs from π by O(t²) at the distance t; one with a larger penalty by O(t).
 fn first_order(stream: &mut Stream) -> Result<Row> {
     let torus = Torus::new(2.0, 0.7)?;
-    let tilt = normal_matrix(stream, 3, 3);
+    let tilt = Matrix::normal(stream, 3, 3);
     let x = torus.sample(stream);
     let normal = torus.normal_basis(&x)?.column(0);
     let slope = |order: i32| {
-        let map = tilted(&torus, &tilt, order);
         let difference = |t: f64| -> Result<(f64, f64)> {
             let y = add_scaled(&x, t, &normal);
-            Ok((t, norm(&sub(&map(&y)?, &torus.project_point(&y)?))))
+            Ok((t, norm(&sub(&tilted(&torus, &tilt, order, &y)?, &torus.project_point(&y)?))))
         };
         log_log_slope(&[0.04, 0.02, 0.01, 0.005].map(difference).into_iter().collect::<Result<Vec<_>>>()?)
     };

@@ -13,6 +13,7 @@ pub mod c9_trained_autoencoder;
 
 pub mod c10_idempotence_and_orthogonality;
 pub mod c11_score_is_distance;
+mod rivals;
 mod training;
 mod zoo;
 

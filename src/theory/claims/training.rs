@@ -3,7 +3,6 @@
 use crate::backend::{Backend, Real};
 use crate::error::Result;
 use crate::model::Parameters;
-use crate::rng::Stream;
 use crate::shape::Shape;
 use crate::tape::{Tape, Tensor, Var};
 use crate::theory::algebra::Matrix;
@@ -96,9 +95,4 @@ pub(super) fn network_jacobians<B: Backend>(backend: &B, network: &Parameters<B>
     let x = tape.variable(batch(backend, points)?);
     let y = network.forward(&mut tape, &bound, x)?;
     crate::theory::derivative::jacobians(&mut tape, x, y)
-}
-
-/// A matrix of independent standard normals.
-pub(super) fn normal_matrix(stream: &mut Stream, rows: usize, columns: usize) -> Matrix {
-    Matrix::from_fn(rows, columns, |_, _| stream.normal())
 }

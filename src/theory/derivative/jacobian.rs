@@ -7,8 +7,9 @@ use crate::theory::algebra::Matrix;
 /// The Jacobian `[m, n]` of `map` at `y` `[n]` by central differences with `step`.
 ///
 /// # Errors
-/// What `map` reports.
+/// What `map` reports; images of different length.
 pub fn central_differences(y: &[f64], step: f64, map: impl Fn(&[f64]) -> Result<Vec<f64>>) -> Result<Matrix> {
+    let rows = map(y)?.len();
     let moved = |axis: usize, by: f64| {
         let mut point = y.to_vec();
         point[axis] += by;
@@ -16,10 +17,11 @@ pub fn central_differences(y: &[f64], step: f64, map: impl Fn(&[f64]) -> Result<
     };
     let column = |axis| {
         let (above, below) = (moved(axis, step)?, moved(axis, -step)?);
-        Ok(above.iter().zip(&below).map(|(a, b)| (a - b) / (2.0 * step)).collect())
+        Ok((above.len() == rows && below.len() == rows)
+            .then(|| above.iter().zip(&below).map(|(a, b)| (a - b) / (2.0 * step)).collect()))
     };
-    let columns = (0..y.len()).map(column).collect::<Result<Vec<Vec<f64>>>>()?;
-    let rows = columns.first().map_or(0, Vec::len);
+    let columns = (0..y.len()).map(column).collect::<Result<Option<Vec<Vec<f64>>>>>()?;
+    let columns = columns.ok_or_else(|| Error::argument("central differences of a map with images of different length"))?;
     Ok(Matrix::from_columns(rows, &columns))
 }
 

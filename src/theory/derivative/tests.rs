@@ -31,8 +31,7 @@ struct Recorded {
 }
 
 fn normals(index: u32, len: usize) -> Vec<f64> {
-    let mut stream = Stream::new(3, Purpose::Test, 4, index);
-    (0..len).map(|_| stream.normal()).collect()
+    Stream::new(3, Purpose::Test, 4, index).normals(len)
 }
 
 impl Bench {

@@ -40,8 +40,8 @@ impl AffineSubspace {
     pub fn random(n: usize, d: usize, stream: &mut Stream) -> Result<Self> {
         check_dimensions(n, d)?;
         check::size("affine subspace", n, d)?;
-        let offset: Vec<f64> = (0..n).map(|_| stream.normal()).collect();
-        Self::new(&Matrix::from_fn(n, d, |_, _| stream.normal()), &offset)
+        let offset = stream.normals(n);
+        Self::new(&Matrix::normal(stream, n, d), &offset)
     }
 }
 
@@ -81,7 +81,7 @@ impl Manifold for AffineSubspace {
     }
 
     fn sample(&self, stream: &mut Stream) -> Vec<f64> {
-        let c: Vec<f64> = (0..self.dimension()).map(|_| stream.normal()).collect();
+        let c = stream.normals(self.dimension());
         add_scaled(&self.offset, 1.0, &self.basis.apply(&c))
     }
 }

@@ -1,6 +1,6 @@
 use std::f64::consts::FRAC_1_SQRT_2;
 
-use super::outer::{columns, normal_matrix, outer};
+use super::outer::{columns, outer};
 use super::{Manifold, check};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
@@ -118,7 +118,7 @@ impl Manifold for FixedRank {
     }
 
     fn sample(&self, stream: &mut Stream) -> Vec<f64> {
-        let (a, b) = (normal_matrix(stream, self.rows, self.rank), normal_matrix(stream, self.columns, self.rank));
+        let (a, b) = (Matrix::normal(stream, self.rows, self.rank), Matrix::normal(stream, self.columns, self.rank));
         a.times(&b.transposed()).values().to_vec()
     }
 

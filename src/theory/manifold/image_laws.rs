@@ -21,7 +21,7 @@ pub(super) struct Near {
 pub(super) fn hold(manifold: &dyn Manifold, seed: u64, near: &Near) -> Result<(), TestCaseError> {
     let mut stream = Stream::new(seed, Purpose::Test, 0, 0);
     let x = manifold.sample(&mut stream);
-    let unit = normalised(&(0..manifold.ambient()).map(|_| stream.normal()).collect::<Vec<_>>()).unwrap();
+    let unit = normalised(&stream.normals(manifold.ambient())).unwrap();
     let y = add_scaled(&x, 0.5 * manifold.reach() * f64::from(stream.uniform()), &unit);
     let z = manifold.project_point(&y).unwrap();
     prop_assert!(manifold.contains(&x, 1e-9 * norm(&x)), "a sample is {} off D", manifold.distance(&x).unwrap());

@@ -2,7 +2,6 @@
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
-use crate::rng::Stream;
 use crate::theory::algebra::{Matrix, add_scaled};
 
 /// `u vᵀ`.
@@ -18,9 +17,4 @@ pub(super) fn pair([a, b]: [&[f64]; 2], sign: f64, [c, d]: [&[f64]; 2]) -> Vec<f
 /// All columns of a matrix.
 pub(super) fn columns(a: &Matrix) -> Vec<Vec<f64>> {
     (0..a.columns()).map(|column| a.column(column)).collect()
-}
-
-/// `rows x columns` standard normal values.
-pub(super) fn normal_matrix(stream: &mut Stream, rows: usize, columns: usize) -> Matrix {
-    Matrix::from_fn(rows, columns, |_, _| stream.normal())
 }

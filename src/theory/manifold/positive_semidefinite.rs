@@ -1,4 +1,4 @@
-use super::outer::{columns, normal_matrix, outer, pair};
+use super::outer::{columns, outer, pair};
 use super::{Manifold, check};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
@@ -99,7 +99,7 @@ impl Manifold for PositiveSemidefinite {
     }
 
     fn sample(&self, stream: &mut Stream) -> Vec<f64> {
-        let g = normal_matrix(stream, self.n, self.rank);
+        let g = Matrix::normal(stream, self.n, self.rank);
         g.times(&g.transposed()).values().to_vec()
     }
 

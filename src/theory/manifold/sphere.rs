@@ -74,7 +74,7 @@ impl Manifold for Sphere {
 
     fn sample(&self, stream: &mut Stream) -> Vec<f64> {
         loop {
-            let direction: Vec<f64> = (0..self.n).map(|_| stream.normal()).collect();
+            let direction = stream.normals(self.n);
             if let Ok(point) = self.project_point(&direction) {
                 return point;
             }

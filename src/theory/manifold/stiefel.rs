@@ -1,4 +1,4 @@
-use super::outer::{columns, normal_matrix, outer, pair};
+use super::outer::{columns, outer, pair};
 use super::{Manifold, check, check_vector};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
@@ -104,7 +104,7 @@ impl Manifold for Stiefel {
 
     fn sample(&self, stream: &mut Stream) -> Vec<f64> {
         loop {
-            if let Ok(point) = self.project_point(normal_matrix(stream, self.n, self.k).values()) {
+            if let Ok(point) = self.project_point(Matrix::normal(stream, self.n, self.k).values()) {
                 return point;
             }
         }

@@ -110,7 +110,7 @@ impl Bench {
         let (mut stream, length) = (self.setting.stream(NUMBER, 4), BESIDE * manifold.reach());
         let mut beside = Vec::with_capacity(count);
         for x in &points {
-            let direction: Vec<f64> = x.iter().map(|_| stream.normal()).collect();
+            let direction = stream.normals(x.len());
             let normal = sub(&direction, &manifold.project_tangent(x, &direction)?);
             beside.push(add_scaled(x, length / norm(&normal), &normal));
         }

@@ -2,12 +2,12 @@ use crate::error::Result;
 use crate::rng::Stream;
 use crate::theory::algebra::{Matrix, add_scaled, complement, orthonormal_basis};
 use crate::theory::claim::{Row, Setting};
-use crate::theory::claims::training::normal_matrix;
 use crate::theory::derivative::central_differences;
 use crate::theory::manifold::{CircleProduct, Ellipse, Manifold, Sphere, Torus};
 use crate::theory::statistics::larger;
 
 use super::NUMBER;
+use crate::theory::claims::rivals::half_way;
 
 /// Of central differences: off by about 1e-9 for curvatures of order 1.
 const STEP: f64 = 1e-5;
@@ -57,7 +57,7 @@ pub(super) fn curved_rows(setting: &Setting) -> Result<Vec<Row>> {
     for _ in 0..setting.pick(10, 100) {
         for manifold in manifolds {
             nearest.add(manifold, &mut stream, |y| manifold.project_point(y))?;
-            halfway.add(manifold, &mut stream, |y| Ok(middle(y, &manifold.project_point(y)?)))?;
+            halfway.add(manifold, &mut stream, |y| half_way(manifold, y))?;
         }
         oblique.add(&ellipse, &mut stream, in_another_norm)?;
     }
@@ -76,11 +76,6 @@ pub(super) fn curved_rows(setting: &Setting) -> Result<Vec<Row>> {
     ])
 }
 
-/// `½(y + π(y))`: fixes D, J = P_T + ½P_N there.
-fn middle(y: &[f64], projection: &[f64]) -> Vec<f64> {
-    y.iter().zip(projection).map(|(y, p)| 0.5 * (y + p)).collect()
-}
-
 /// The point of the ellipse nearest to y in the norm `‖A⁻¹·‖`, A = diag(a, b): `A π(A⁻¹y)` with π of the unit circle. Onto the
 /// ellipse and idempotent; J is an oblique projector.
 fn in_another_norm(y: &[f64]) -> Result<Vec<f64>> {
@@ -94,10 +89,10 @@ pub(super) fn linear_rows(setting: &Setting) -> Result<Vec<Row>> {
     let (n, d) = (12, 3);
     let (mut blocks, mut excess) = ([0.0_f64; 2], [0.0_f64; 2]);
     for _ in 0..setting.pick(30, 300) {
-        let tangent = orthonormal_basis(&normal_matrix(&mut stream, n, d));
+        let tangent = orthonormal_basis(&Matrix::normal(&mut stream, n, d));
         let normal = complement(&tangent);
-        let b = normal_matrix(&mut stream, d, n - d).scaled(0.5);
-        let c = normal_matrix(&mut stream, n - d, n - d).scaled(0.3);
+        let b = Matrix::normal(&mut stream, d, n - d).scaled(0.5);
+        let c = Matrix::normal(&mut stream, n - d, n - d).scaled(0.3);
         let oblique = tangent.times(&tangent.transposed().add_scaled(1.0, &b.times(&normal.transposed())));
         let fixing = oblique.add_scaled(1.0, &normal.times(&c).times(&normal.transposed()));
         let square = |matrix: &Matrix| matrix.frobenius().powi(2);

@@ -241,7 +241,7 @@ impl Bench {
 
     /// A point at distance `epsilon` from π(y), in a random direction.
     fn near(&self, y: &[f64], epsilon: f64, stream: &mut Stream) -> Result<Vec<f64>> {
-        let direction: Vec<f64> = y.iter().map(|_| stream.normal()).collect();
+        let direction = stream.normals(y.len());
         let direction = normalised(&direction).unwrap_or(direction);
         Ok(add_scaled(&self.torus.project_point(y)?, epsilon, &direction))
     }

@@ -104,7 +104,7 @@ impl<'a> Place<'a> {
         let x = manifold.sample(stream);
         let room = manifold.local_reach(&x)?.min(LONGEST);
         let normal = manifold.normal_basis(&x)?;
-        let v = scaled(&normal.apply(&random(stream, normal.columns())), PART * room)?;
+        let v = scaled(&normal.apply(&stream.normals(normal.columns())), PART * room)?;
         Ok(Self { manifold, basis: manifold.tangent_basis(&x)?, x, room, v })
     }
 
@@ -137,7 +137,7 @@ impl<'a> Place<'a> {
 
     fn nearest_point(&self, stream: &mut Stream) -> Result<[f64; 4]> {
         let pi = |y: &[f64]| self.manifold.project_point(y);
-        let y = add_scaled(&self.x, AROUND * self.room, &scaled(&random(stream, self.x.len()), 1.0)?);
+        let y = add_scaled(&self.x, AROUND * self.room, &scaled(&stream.normals(self.x.len()), 1.0)?);
         let z = pi(&y)?;
         let idempotence = norm(&sub(&pi(&z)?, &z)) / self.size();
         let residual = sub(&y, &z);
@@ -149,7 +149,7 @@ impl<'a> Place<'a> {
         }
         for step in 0..OTHERS[1] {
             let width = self.room * 10.0_f64.powi(-(step as i32 % 4));
-            least = smaller(least, norm(&sub(&y, &pi(&add_scaled(&z, width, &scaled(&random(stream, z.len()), 1.0)?))?)));
+            least = smaller(least, norm(&sub(&y, &pi(&add_scaled(&z, width, &scaled(&stream.normals(z.len()), 1.0)?))?)));
         }
         Ok([idempotence, along, recovery, norm(&residual) - least])
     }
@@ -182,14 +182,14 @@ impl<'a> Place<'a> {
     /// The gradient of φ near D; convexity of φ and monotony of π anywhere.
     fn convexity(&self, stream: &mut Stream) -> Result<[f64; 3]> {
         let n = self.x.len();
-        let y = add_scaled(&self.x, AROUND * self.room, &scaled(&random(stream, n), 1.0)?);
+        let y = add_scaled(&self.x, AROUND * self.room, &scaled(&stream.normals(n), 1.0)?);
         let (step, z) = (STEP_ON * self.room, self.manifold.project_point(&y)?);
         let mut found = [0.0, f64::NEG_INFINITY, f64::NEG_INFINITY];
         for _ in 0..PAIRS {
-            let u = scaled(&random(stream, n), 1.0)?;
+            let u = scaled(&stream.normals(n), 1.0)?;
             let slope = (self.phi(&add_scaled(&y, step, &u))? - self.phi(&add_scaled(&y, -step, &u))?) / (2.0 * step);
             found[0] = larger(found[0], (slope - dot(&z, &u)).abs());
-            let [a, b] = [(); 2].map(|()| add_scaled(&self.x, 2.0 * self.room, &random(stream, n)));
+            let [a, b] = [(); 2].map(|()| add_scaled(&self.x, 2.0 * self.room, &stream.normals(n)));
             let middle = add_scaled(&a, 0.5, &sub(&b, &a));
             let excess = self.phi(&middle)? - 0.5 * (self.phi(&a)? + self.phi(&b)?);
             found[1] = larger(found[1], excess / (1.0 + dot(&middle, &middle)));
@@ -217,10 +217,6 @@ pub(super) fn shape_operator(manifold: &dyn Manifold, x: &[f64], v: &[f64], step
     };
     let columns = (0..basis.columns()).map(|axis| column(basis.column(axis))).collect::<Result<Vec<Vec<f64>>>>()?;
     Ok(Matrix::from_columns(basis.columns(), &columns))
-}
-
-fn random(stream: &mut Stream, n: usize) -> Vec<f64> {
-    (0..n).map(|_| stream.normal()).collect()
 }
 
 /// `v` with the length `length`.

@@ -25,11 +25,12 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{Matrix, add_scaled, dot, norm, sub};
+use crate::theory::algebra::{Matrix, dot, norm};
 use crate::theory::claim::{Claim, Evidence, Row, Setting};
-use crate::theory::manifold::{AffineSubspace, Ellipse, Manifold, Sphere, Torus};
+use crate::theory::manifold::{Ellipse, Manifold, Sphere, Torus};
 use crate::theory::statistics::{larger, smaller};
 
+use super::rivals;
 use super::zoo::{Member, Variant, zoo};
 use laws::{Found, LAWS, row, shape_operator, signed};
 
@@ -97,7 +98,8 @@ pub fn geometry(manifold: &dyn Manifold, stream: &mut Stream, points: usize) -> 
 
 /// The worst of all manifolds, each law beside its control.
 fn with_controls(found: &[Found], stream: &mut Stream) -> Result<Vec<Row>> {
-    let oblique = Found::on(&oblique()?, stream, 10)?;
+    let oblique = Variant::mapped(Arc::new(rivals::plane()?), Box::new(|y| Ok(rivals::oblique(y))));
+    let oblique = Found::on(&oblique, stream, 10)?;
     let sphere: Arc<dyn Manifold> = Arc::new(Sphere::new(3, 1.5)?);
     let flat = Found::on(&*sphere, stream, 10)?.flat;
     let half_way = Found::on(&half_way(sphere), stream, 10)?;
@@ -113,15 +115,9 @@ fn with_controls(found: &[Found], stream: &mut Stream) -> Result<Vec<Row>> {
     Ok(LAWS.iter().enumerate().map(with).collect())
 }
 
-/// Onto the plane of the first two axes of R³, along (2, 0, 1).
-fn oblique() -> Result<Variant> {
-    let plane = AffineSubspace::new(&Matrix::from_fn(3, 2, |row, column| f64::from(u8::from(row == column))), &[0.0; 3])?;
-    Ok(Variant::mapped(Arc::new(plane), Box::new(|y| Ok(vec![y[0] - 2.0 * y[2], y[1], 0.0]))))
-}
-
 fn half_way(manifold: Arc<dyn Manifold>) -> Variant {
     let inner = Arc::clone(&manifold);
-    Variant::mapped(inner, Box::new(move |y| Ok(add_scaled(y, 0.5, &sub(&manifold.project_point(y)?, y)))))
+    Variant::mapped(inner, Box::new(move |y| rivals::half_way(&*manifold, y)))
 }
 
 /// The shape operator by differences of tangent spaces against closed forms.

@@ -6,7 +6,7 @@ use crate::shape::Activation;
 use crate::tape::{Tape, Tensor, Var};
 use crate::theory::algebra::{Matrix, orthonormal_basis};
 use crate::theory::claim::Setting;
-use crate::theory::claims::training::{matrix, mean_square_error, minimise, normal_matrix, schedule, tensor, weighted_sum};
+use crate::theory::claims::training::{matrix, mean_square_error, minimise, schedule, tensor, weighted_sum};
 use crate::theory::derivative::contraction_exact;
 
 use super::NUMBER;
@@ -55,7 +55,7 @@ pub(super) struct Bench<'a, B: Backend<Elem = f64>> {
 
 impl<'a, B: Backend<Elem = f64>> Bench<'a, B> {
     pub(super) fn new(backend: &'a B, setting: &'a Setting) -> Self {
-        let q = orthonormal_basis(&normal_matrix(&mut setting.stream(NUMBER, 0), N, N));
+        let q = orthonormal_basis(&Matrix::normal(&mut setting.stream(NUMBER, 0), N, N));
         Self { backend, setting, q, steps: setting.pick(3000, 8000) }
     }
 
@@ -98,7 +98,7 @@ impl<'a, B: Backend<Elem = f64>> Bench<'a, B> {
     fn start(&self, net: Net) -> Result<Vec<Tensor<B>>> {
         let mut stream = self.setting.stream(NUMBER, 2);
         let mut start = |rows: usize, columns: usize| {
-            tensor(self.backend, &normal_matrix(&mut stream, rows, columns).scaled(0.5 / (N as f64).sqrt()))
+            tensor(self.backend, &Matrix::normal(&mut stream, rows, columns).scaled(0.5 / (N as f64).sqrt()))
         };
         match net {
             Net::Full => Ok(vec![start(N, N)?]),
@@ -112,7 +112,7 @@ impl<'a, B: Backend<Elem = f64>> Bench<'a, B> {
     /// Σ_k ε εᵀ = σ²I and Σ_k x εᵀ = 0.
     fn batch(&self, loss: Loss, root: &Matrix) -> [Matrix; 2] {
         let Loss::Denoising(variance) = loss else { return [root.clone(), root.clone()] };
-        let r = orthonormal_basis(&normal_matrix(&mut self.setting.stream(NUMBER, 1), 2 * N, 2 * N));
+        let r = orthonormal_basis(&Matrix::normal(&mut self.setting.stream(NUMBER, 1), 2 * N, 2 * N));
         let part = |first: usize| Matrix::from_fn(2 * N, N, |row, column| r[(row, first + column)]);
         let clean = part(0).times(root);
         [clean.add_scaled(variance.sqrt(), &part(N)), clean]

@@ -68,7 +68,7 @@ impl Circle {
     /// `x + v` with v normal to D at x, of this length in a random direction.
     pub(super) fn beside(&self, x: &[f64], length: f64, stream: &mut Stream) -> Result<Vec<f64>> {
         let normal = self.gratings.normal_basis(x)?;
-        let coefficients: Vec<f64> = (0..normal.columns()).map(|_| stream.normal()).collect();
+        let coefficients = stream.normals(normal.columns());
         let v = normal.apply(&coefficients);
         Ok(add_scaled(x, length / norm(&v), &v))
     }

@@ -87,7 +87,7 @@ pub(super) fn train<B: Backend>(backend: &B, circle: &Circle, plan: &Plan, setti
 /// A constant v ~ N(0, I) of the shape of x.
 pub(super) fn probe<B: Backend>(tape: &mut Tape<B>, x: Var, stream: &mut Stream) -> Result<Var> {
     let shape = tape.shape(x);
-    let values: Vec<f64> = (0..shape.len()).map(|_| stream.normal()).collect();
+    let values = stream.normals(shape.len());
     let tensor = Tensor::from_f64(tape.backend(), shape, &values)?;
     Ok(tape.constant(tensor))
 }

@@ -55,7 +55,7 @@ fn record<B: Backend<Elem = f64>>(backend: &B, network: &Parameters<B>, points: 
 /// Probes whose covariance is I/n instead of I.
 fn unit_probe<B: Backend>(tape: &mut Tape<B>, x: Var, stream: &mut Stream) -> Result<Var> {
     let shape = tape.shape(x);
-    let mut values: Vec<f64> = (0..shape.len()).map(|_| stream.normal()).collect();
+    let mut values = stream.normals(shape.len());
     for row in values.chunks_mut(shape.channels()) {
         let length = crate::theory::algebra::norm(row);
         row.iter_mut().for_each(|value| *value /= length);

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::model::{Architecture, Parameters};
 use crate::shape::{Penalty, Shape};
 use crate::tape::{Tape, Tensor, Var};
-use crate::train::{Adam, OptimiserConfig};
+use crate::theory::claims::training::{minimise, outputs, schedule};
 
 use super::world::{Atom, VALUES, World};
 
@@ -47,36 +47,24 @@ impl<B: Backend<Elem = f64>> Problem<'_, B> {
 
     /// Trains the function that has free outputs for each x̂.
     pub(super) fn trained_table(&self, steps: u64) -> Result<Vec<Vec<f64>>> {
-        let mut parameters = vec![Tensor::zeros(self.backend, self.table_shape()?)?];
-        let mut adam = Adam::new(self.backend, schedule(steps, 0.05), &parameters)?;
-        for _ in 0..steps {
-            let mut tape = Tape::new(self.backend.clone());
-            let table = tape.variable(parameters[0].clone());
-            let loss = self.objective_of_table(&mut tape, table)?;
-            adam.advance(tape, loss, &[table], &mut parameters)?;
-        }
-        Ok(self.rows(&parameters[0].to_host(self.backend)?))
+        let mut table = vec![Tensor::zeros(self.backend, self.table_shape()?)?];
+        minimise(self.backend, schedule(steps, 0.05), &mut table, |tape, table, _| {
+            let table = tape.variable(table[0].clone());
+            Ok((self.objective_of_table(tape, table)?, vec![table]))
+        })?;
+        Ok(self.rows(&table[0].to_host(self.backend)?))
     }
 
     /// Trains a network with one hidden layer; its outputs for each x̂.
     pub(super) fn trained_network(&self, seed: u64, hidden: usize, steps: u64) -> Result<Vec<Vec<f64>>> {
-        let mut parameters = Parameters::initialise(self.backend, &Architecture::mlp(VALUES, &[hidden])?, seed)?;
-        let mut adam = Adam::new(self.backend, schedule(steps, 0.02), parameters.tensors())?;
-        for _ in 0..steps {
-            let mut tape = Tape::new(self.backend.clone());
-            let bound = parameters.bind(&mut tape, true);
-            let x = self.constant(&mut tape, |atom| &atom.corrupted)?;
-            let output = parameters.forward(&mut tape, &bound, x)?;
-            let loss = self.objective(&mut tape, output)?;
-            adam.advance(tape, loss, bound.vars(), parameters.tensors_mut())?;
-        }
-        let mut tape = Tape::new(self.backend.clone());
-        let bound = parameters.bind(&mut tape, false);
-        let inputs = self.world.inputs.concat();
-        let inputs = Tensor::from_f64(self.backend, Shape::new(&[self.world.inputs.len(), VALUES])?, &inputs)?;
-        let x = tape.constant(inputs);
-        let output = parameters.forward(&mut tape, &bound, x)?;
-        Ok(tape.host(output)?.chunks(VALUES).map(<[f64]>::to_vec).collect())
+        let mut network = Parameters::initialise(self.backend, &Architecture::mlp(VALUES, &[hidden])?, seed)?;
+        minimise(self.backend, schedule(steps, 0.02), &mut network, |tape, network, _| {
+            let bound = network.bind(tape, true);
+            let x = self.constant(tape, |atom| &atom.corrupted)?;
+            let output = network.forward(tape, &bound, x)?;
+            Ok((self.objective(tape, output)?, bound.vars().to_vec()))
+        })?;
+        outputs(self.backend, &network, &self.world.inputs)
     }
 
     fn value(&self, table: &[f64]) -> Result<f64> {
@@ -132,8 +120,4 @@ impl<B: Backend<Elem = f64>> Problem<'_, B> {
         let groups = self.world.inputs.len();
         (0..groups).map(|group| (0..VALUES).map(|i| table[i * groups + group]).collect()).collect()
     }
-}
-
-fn schedule(steps: u64, rate: f64) -> OptimiserConfig {
-    OptimiserConfig { steps, rate, warmup: 0, final_fraction: 0.0, ..OptimiserConfig::default() }
 }

@@ -58,7 +58,7 @@ impl World {
     /// No two images share a value, so that what is left always tells which one it is. But the second replacement keeps the values at
     /// both ends: x̂ = x may come from three regions, and M is no function of x̂.
     pub(super) fn determined(stream: &mut Stream) -> Self {
-        let images = (0..IMAGES).map(|_| (0..VALUES).map(|_| stream.normal()).collect()).collect();
+        let images = (0..IMAGES).map(|_| stream.normals(VALUES)).collect();
         let replacement: Vec<f64> = (0..VALUES).map(|_| 9.0 + stream.uniform_f64()).collect();
         let ends_kept = |x: &[f64]| vec![x[0], replacement[1], replacement[2], x[3]];
         Self::enumerate(images, |x| vec![replacement.clone(), ends_kept(x)])

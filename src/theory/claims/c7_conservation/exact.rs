@@ -6,14 +6,15 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{Matrix, add_scaled, norm, sub};
+use crate::theory::algebra::{add_scaled, norm, sub};
 use crate::theory::claim::{Row, Setting};
-use crate::theory::manifold::{AffineSubspace, Ellipse, Manifold, SineCurve, Sphere};
+use crate::theory::manifold::{Ellipse, Manifold, SineCurve, Sphere};
 use crate::theory::statistics::smaller;
 
+use super::super::rivals;
 use super::super::zoo::{Map, Member, zoo};
 use super::trial::{Found, Trial};
-use super::{MANIFOLDS, NUMBER, ZOO, normals};
+use super::{MANIFOLDS, NUMBER, ZOO};
 
 /// Rounding that the inequality is granted, relative to ‖e‖².
 pub(super) const SLACK: f64 = 1e-10;
@@ -65,34 +66,24 @@ fn inequalities(found: &Found, count: usize, special: f64) -> Vec<Row> {
     ]
 }
 
-/// Onto the plane of the first two axes of R³, along (2, 0, 1).
-fn oblique(y: &[f64]) -> Vec<f64> {
-    vec![y[0] - 2.0 * y[2], y[1], 0.0]
-}
-
-/// `‖P_S̄ W P_S‖₂` of it for S the third coordinate, of which W has one column.
+/// `‖P_S̄ W P_S‖₂` of an oblique projector W for S the third coordinate, of which W has one column.
 fn crossing_of_oblique() -> f64 {
-    norm(&oblique(&[0.0, 0.0, 1.0])[..2])
+    norm(&rivals::oblique(&[0.0, 0.0, 1.0])[..2])
 }
 
 /// The least ratio over maps that are known by name.
 fn specific_rivals(stream: &mut Stream, trials: usize) -> Result<f64> {
-    let plane = AffineSubspace::new(&Matrix::from_fn(3, 2, |row, column| f64::from(u8::from(row == column))), &[0.0; 3])?;
-    let radial = |y: &[f64]| {
-        let scale = (y[0] / 2.0).hypot(y[1] / 1.2);
-        Ok(y.iter().map(|value| value / scale).collect())
-    };
     let pairs: [(Arc<dyn Manifold>, Map); 4] = [
-        (Arc::new(Ellipse::new(2.0, 1.2)?), Box::new(radial)),
+        (Arc::new(Ellipse::new(2.0, 1.2)?), Box::new(|y| Ok(rivals::radial([2.0, 1.2], y)))),
         (Arc::new(SineCurve), Box::new(|y| Ok(vec![y[0], y[0].sin()]))),
-        (Arc::new(plane), Box::new(|y| Ok(oblique(y)))),
+        (Arc::new(rivals::plane()?), Box::new(|y| Ok(rivals::oblique(y)))),
         // Idempotent onto a part of D.
         (Arc::new(Sphere::circle(1.5)?), Box::new(|_| Ok(vec![1.5, 0.0]))),
     ];
     let mut least = f64::INFINITY;
     for (manifold, map) in &pairs {
         for _ in 0..trials {
-            let y = add_scaled(&manifold.sample(stream), 0.5, &normals(stream, manifold.ambient()));
+            let y = add_scaled(&manifold.sample(stream), 0.5, &stream.normals(manifold.ambient()));
             least = smaller(least, norm(&sub(&map(&y)?, &y)) / manifold.distance(&y)?);
         }
     }

@@ -7,8 +7,6 @@ use crate::theory::claim::{Row, Setting};
 use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
 use crate::theory::statistics::{log_log_slope, mean};
 
-use super::normals;
-
 /// d.
 const DIMENSION: usize = 4;
 /// |S| of the control, whose tangent spaces are inside the span of S.
@@ -96,7 +94,7 @@ impl Place {
     /// `‖P_T e‖²/‖e‖²` for a random T and a normal vector e.
     fn kept(self, stream: &mut Stream) -> f64 {
         let mut random = |support: usize| {
-            let mut vector = normals(stream, support);
+            let mut vector = stream.normals(support);
             vector.resize(self.n, 0.0);
             vector
         };

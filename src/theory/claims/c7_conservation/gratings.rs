@@ -10,8 +10,6 @@ use crate::theory::figure::{AxisSpec, Chart, Content, Figure, GalleryRow, GreyPi
 use crate::theory::manifold::{Gratings, Manifold};
 use crate::theory::statistics::{log_log_slope, mean};
 
-use super::normals;
-
 /// n = side².
 const SIDES: [usize; 5] = [8, 16, 32, 64, 128];
 /// Wavevectors (k_y, k_x).
@@ -163,7 +161,7 @@ pub(super) fn gallery(stream: &mut Stream) -> Result<Figure> {
     let mut rows = Vec::new();
     for label in ["noise", "another grating", "constant", "black bar"] {
         let (x, other) = (gratings.sample(stream), gratings.sample(stream));
-        let noise = normals(stream, x.len());
+        let noise = stream.normals(x.len());
         let replaced = |index: usize| match label {
             "noise" => x[index] + NOISE * noise[index],
             "another grating" => other[index],

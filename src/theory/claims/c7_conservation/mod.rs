@@ -27,7 +27,6 @@ mod gratings;
 mod trial;
 
 use crate::error::Result;
-use crate::rng::Stream;
 use crate::theory::claim::{Claim, Evidence, Setting};
 
 const NUMBER: u32 = 7;
@@ -74,8 +73,4 @@ impl Claim for Conservation {
         let figures = vec![general.figure(), gratings.figure(), gratings::gallery(&mut setting.stream(NUMBER, PICTURES))?];
         Ok(Evidence { rows, figures })
     }
-}
-
-fn normals(stream: &mut Stream, n: usize) -> Vec<f64> {
-    (0..n).map(|_| stream.normal()).collect()
 }

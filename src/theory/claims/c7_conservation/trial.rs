@@ -6,8 +6,8 @@ use crate::theory::algebra::{Matrix, add_scaled, dot, norm, sub, svd, symmetric_
 use crate::theory::manifold::Manifold;
 use crate::theory::statistics::larger;
 
+use super::super::rivals;
 use super::exact::SLACK;
-use super::normals;
 
 /// Largest part of the reach of corruptions that are compared with P_T.
 const PART: f64 = 0.5;
@@ -78,7 +78,7 @@ impl<'a> Trial<'a> {
             0 => sub(&manifold.sample(stream), &x),
             _ => {
                 let scale = 10.0_f64.powf(2.0 * stream.uniform_f64() - 1.5);
-                normals(stream, n).into_iter().map(|value| scale * value).collect()
+                stream.normals(n).into_iter().map(|value| scale * value).collect()
             }
         };
         let e = e.iter().zip(&on).map(|(value, on)| value * on).collect();
@@ -88,12 +88,11 @@ impl<'a> Trial<'a> {
     pub(super) fn measure(&self, stream: &mut Stream) -> Result<Found> {
         let corrupted = add_scaled(&self.x, 1.0, &self.e);
         let nearest = self.manifold.project_point(&corrupted)?;
-        let tilt = Matrix::from_fn(self.x.len(), self.x.len(), |_, _| stream.normal());
+        let tilt = Matrix::normal(stream, self.x.len(), self.x.len());
         let tilt = tilt.scaled(TILT / (self.x.len() as f64).sqrt());
-        let rival = self.tilted(&tilt, &corrupted)?;
-        let half = |y: &[f64], z: &[f64]| add_scaled(y, 0.5, &sub(z, y));
-        let half_way = half(&corrupted, &nearest);
-        let half_again = half(&half_way, &self.manifold.project_point(&half_way)?);
+        let rival = rivals::tilted(self.manifold, &tilt, 0, &corrupted)?;
+        let half_way = rivals::half_way(self.manifold, &corrupted)?;
+        let half_again = rivals::half_way(self.manifold, &half_way)?;
         let least = norm(&sub(&nearest, &corrupted));
         // Rounding is all that moves a point of D.
         let ratio = |z: &[f64]| if least > 1e-6 { norm(&sub(z, &corrupted)) / least } else { f64::INFINITY };
@@ -104,17 +103,11 @@ impl<'a> Trial<'a> {
             excess,
             violations: excess.map(|value| f64::from(u8::from(value.is_nan() || value > SLACK))),
             least: [ratio(&rival), ratio(&half_way)],
-            repeated: [repeated(&self.tilted(&tilt, &rival)?, &rival), repeated(&half_again, &half_way)],
+            repeated: [repeated(&rivals::tilted(self.manifold, &tilt, 0, &rival)?, &rival), repeated(&half_again, &half_way)],
             remainder: self.remainder(stream)?,
             bound: [bound, everywhere],
             crossing,
         })
-    }
-
-    /// `π(y + A(y-π(y)))`.
-    fn tilted(&self, tilt: &Matrix, y: &[f64]) -> Result<Vec<f64>> {
-        let residual = sub(y, &self.manifold.project_point(y)?);
-        self.manifold.project_point(&add_scaled(y, 1.0, &tilt.apply(&residual)))
     }
 
     fn excess(&self, corrupted: &[f64], z: &[f64]) -> f64 {
@@ -164,7 +157,7 @@ impl<'a> Trial<'a> {
         let product = inside.transposed().times(&inside);
         let root = symmetric_eigen(&product).map(|value| value.max(0.0).sqrt());
         let crossing = svd(&outside.times(&root)).values[0];
-        let everywhere = basis.apply(&normals(stream, basis.columns()));
+        let everywhere = basis.apply(&stream.normals(basis.columns()));
         Ok(([ratio(&self.e), crossing], ratio(&everywhere)))
     }
 }

@@ -73,7 +73,7 @@ fn nearest(worlds: &Worlds, stream: &mut Stream) -> Result<Row> {
     for (set, _) in &worlds.textures {
         let all = every_sequence(set, 7);
         for _ in 0..10 {
-            let y: Vec<f64> = (0..7 * set.width()).map(|_| stream.normal()).collect();
+            let y = stream.normals(7 * set.width());
             let distance = |sequence: &[usize]| norm(&sub(&set.values(sequence), &y));
             let least = all.iter().map(|sequence| distance(sequence)).fold(f64::INFINITY, f64::min);
             let viterbi = set.project_point(&y)?;

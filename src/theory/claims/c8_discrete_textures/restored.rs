@@ -30,7 +30,7 @@ impl Worlds {
 /// Letters in R³ with δ ≥ Δ/3, so that the bound on the number of changed letters says something.
 fn letters(stream: &mut Stream) -> Result<Vec<Vec<f64>>> {
     for _ in 0..TRIES {
-        let letters: Vec<Vec<f64>> = (0..STATES).map(|_| (0..3).map(|_| stream.normal()).collect()).collect();
+        let letters: Vec<Vec<f64>> = (0..STATES).map(|_| stream.normals(3)).collect();
         let set = TransitionSet::periodic(letters.clone())?;
         if set.gap() >= set.diameter() / 3.0 {
             return Ok(letters);

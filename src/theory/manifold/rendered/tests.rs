@@ -105,7 +105,7 @@ fn the_reach_is_an_honest_guess() {
         let mut stream = Stream::new(8, Purpose::Test, 0, 0);
         for _ in 0..40 {
             let x = Inner(&rendered).sample(&mut stream);
-            let random: Vec<f64> = x.iter().map(|_| stream.normal()).collect();
+            let random = stream.normals(x.len());
             let normal = sub(&random, &rendered.project_tangent(&x, &random).unwrap());
             let y = add_scaled(&x, rendered.reach() / norm(&normal), &normal);
             assert!(norm(&sub(&rendered.project_point(&y).unwrap(), &x)) < 1e-8);
