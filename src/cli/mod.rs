@@ -1,6 +1,6 @@
 //! One file per subcommand, thin: arguments in, library call, words out.
 //!
-//! Exit codes: 0 done, 1 an error (one sentence on standard error), 2 wrong usage, 130 interrupted with a checkpoint saved.
+//! Exit codes: 0 done, 1 an error (one sentence on standard error), 2 wrong usage, 130 interrupted (`train` and `demo` save a checkpoint).
 
 mod data;
 mod demo;
@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-/// Exit code of a run that was interrupted and saved a checkpoint: 128 + SIGINT.
+/// Exit code of a run that was interrupted: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
 
 /// Heading of the options that every subcommand takes.

@@ -1,17 +1,17 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use orthoscope::Result;
 use orthoscope::report::claims::{self, ClaimsPage};
 use orthoscope::run::COMMIT;
-use orthoscope::theory::claim::{Effort, Setting};
+use orthoscope::theory::claim::{Effort, LARGEST_SEED, Setting};
 use orthoscope::theory::claims::find;
 use orthoscope::theory::record::{Record, Worst, records, worst_of_seeds};
 use orthoscope::theory::runner;
 
 use super::evidence;
-use super::output::{print, say};
+use super::output::{note, print, say};
 use super::progress::ClaimProgress;
 
 /// Arguments of `verify`.
@@ -20,8 +20,8 @@ pub struct Arguments {
     /// Claims, separated by commas; all of them where left out
     #[arg(long, value_name = "CLAIM,...", value_delimiter = ',', value_parser = known)]
     claim: Vec<&'static str>,
-    /// Seed
-    #[arg(long, default_value = "0", value_name = "S", value_parser = seed)]
+    /// Seed, a whole number up to 9007199254740991
+    #[arg(long, default_value = "0", value_name = "S", value_parser = seed, allow_negative_numbers = true)]
     seed: u64,
     /// All claims in at most a minute on two cores: the default
     #[arg(long)]
@@ -46,9 +46,16 @@ fn known(name: &str) -> Result<&'static str> {
 }
 
 fn seed(text: &str) -> anyhow::Result<u64> {
-    let seed = text.parse()?;
+    let seed: i128 = text.parse()?;
+    let seed = u64::try_from(seed).map_err(|_| anyhow!("the seed must be 0 to {LARGEST_SEED}, got {seed}"))?;
     Setting::new(seed, Effort::Quick)?;
     Ok(seed)
+}
+
+/// Files are written together, when all is measured.
+fn interrupted() {
+    note("interrupted; files are written when all is measured");
+    std::process::exit(i32::from(super::INTERRUPTED));
 }
 
 /// Measures claims; an error names those that fail and the controls that pass.
@@ -58,6 +65,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let statements: Vec<String> = chosen.iter().map(|claim| claims::statement(*claim)).collect();
         return print(statements.join("\n"));
     }
+    ctrlc::set_handler(interrupted).context("cannot listen for Ctrl-C")?;
     if let Some(out) = &arguments.out {
         evidence::prepare(out)?;
     }

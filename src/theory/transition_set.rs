@@ -103,16 +103,25 @@ impl TransitionSet {
     }
 
     /// The values `[N k]` of a sequence of states.
+    ///
+    /// # Panics
+    /// If one of them is no state of this set.
     pub fn values(&self, sequence: &[usize]) -> Vec<f64> {
         sequence.iter().flat_map(|&state| self.letters[state].iter().copied()).collect()
     }
 
     /// The letter of a state, `[k]`.
+    ///
+    /// # Panics
+    /// If it is no state of this set.
     pub fn letter(&self, state: usize) -> &[f64] {
         &self.letters[state]
     }
 
     /// The states that may follow `state`.
+    ///
+    /// # Panics
+    /// If it is no state of this set.
     pub fn successors(&self, state: usize) -> &[usize] {
         &self.successors[state]
     }

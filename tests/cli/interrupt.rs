@@ -10,20 +10,25 @@ use crate::fixture::{Ran, Scratch, orthoscope, told};
 
 /// Starts a command and sends it SIGINT once its log holds three steps.
 fn interrupted(scratch: &Scratch, command: &str, log: &str) -> Ran {
+    interrupted_when(scratch, command, || Log::read(&scratch.path(log)).unwrap().len() >= 3)
+}
+
+/// Starts a command and sends it SIGINT once it has come so far.
+fn interrupted_when(scratch: &Scratch, command: &str, is_far_enough: impl Fn() -> bool) -> Ran {
     let mut start = orthoscope();
     start.current_dir(scratch.path("")).args(command.split_whitespace()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = start.spawn().unwrap();
-    wait_for_three_steps(scratch, log, &mut child);
+    wait(&mut child, is_far_enough);
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
     told(child.wait_with_output().unwrap())
 }
 
-fn wait_for_three_steps(scratch: &Scratch, log: &str, child: &mut Child) {
+fn wait(child: &mut Child, is_far_enough: impl Fn() -> bool) {
     let start = Instant::now();
-    while Log::read(&scratch.path(log)).unwrap().len() < 3 {
+    while !is_far_enough() {
         assert!(child.try_wait().unwrap().is_none(), "the command ended by itself");
-        assert!(start.elapsed() < Duration::from_secs(60), "no three steps in a minute");
+        assert!(start.elapsed() < Duration::from_secs(60), "not far enough in a minute");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -48,6 +53,15 @@ fn training_stops_with_a_checkpoint_and_continues_to_the_same_bits() {
     };
     assert_eq!(losses("cut").len(), 150);
     assert_eq!(losses("cut"), losses("whole"));
+}
+
+#[test]
+fn claims_that_are_not_all_measured_leave_no_file() {
+    let scratch = Scratch::new();
+    let ran = interrupted_when(&scratch, "verify --full --claim C9 --out found", || scratch.path("found").exists());
+    assert_eq!((ran.code, ran.out.as_str()), (130, ""));
+    assert_eq!(ran.err, "interrupted; files are written when all is measured\n");
+    assert_eq!(scratch.names("found"), [""; 0]);
 }
 
 #[test]

@@ -165,7 +165,7 @@ fn wrong_usage_is_named() {
         ("--claim C2,C99", format!("there is no claim `C99`; there are {}", known.join(", "))),
         ("--claim C2,", "there is no claim ``".to_owned()),
         ("--seed 9007199254740992", "the seed must be 0 to 9007199254740991, got 9007199254740992".to_owned()),
-        ("--seed -1", "-1".to_owned()),
+        ("--seed -1", "the seed must be 0 to 9007199254740991, got -1".to_owned()),
         ("--seed many", "invalid digit".to_owned()),
         ("--quick --full", "cannot be used with".to_owned()),
         ("--describe --json", "cannot be used with".to_owned()),

@@ -3,11 +3,20 @@
 use orthoscope::theory::claim::{Effort, Setting};
 use orthoscope::theory::{claims, figure::Content, runner};
 
-/// Measures the claim `id` and complains about each row that is not as it should be.
-fn check(id: &str) {
+/// Measures the claim `id` on this number of threads.
+fn measured(id: &str, threads: usize) -> runner::Finding {
     let claims = claims::find(&[id]).unwrap();
-    let findings = runner::run(&claims, &Setting::new(0, Effort::Quick).unwrap(), |_| {}).unwrap();
-    let [finding] = &findings[..] else { panic!("{} findings for {id}", findings.len()) };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let findings = pool.install(|| runner::run(&claims, &Setting::new(0, Effort::Quick).unwrap(), |_| {}).unwrap());
+    assert_eq!(findings.len(), 1, "{id}");
+    findings.into_iter().next().unwrap()
+}
+
+/// Complains about each row of the claim `id` that is not as it should be, and about a bit that depends on the number of threads.
+fn check(id: &str) {
+    let (finding, other) = (&measured(id, 1), measured(id, 3));
+    assert_eq!(finding.evidence.rows, other.evidence.rows, "{id} depends on the number of threads");
+    assert_eq!(finding.evidence.figures, other.evidence.figures, "{id} depends on the number of threads");
     let wrong: Vec<_> =
         finding.evidence.rows.iter().filter(|row| !row.passed() || row.control_rejected() == Some(false)).collect();
     assert!(wrong.is_empty(), "{id}: {wrong:#?}");

@@ -72,7 +72,7 @@ impl<'a, B: Backend<Elem = f64>> Bench<'a, B> {
 
     /// The trained map.
     pub(super) fn map(&self, net: Net, loss: Loss) -> Result<Matrix> {
-        net.map(self.backend, &self.train(net, loss, &self.function(f64::sqrt), |_, _| ())?)
+        net.map(self.backend, &self.train(net, loss, &self.function(f64::sqrt), |_, _| Ok(()))?)
     }
 
     /// Trains for the covariance `root²`; returns the weights. `watch` sees them before each step.
@@ -81,13 +81,13 @@ impl<'a, B: Backend<Elem = f64>> Bench<'a, B> {
         net: Net,
         loss: Loss,
         root: &Matrix,
-        mut watch: impl FnMut(u64, &[Tensor<B>]),
+        mut watch: impl FnMut(u64, &[Tensor<B>]) -> Result<()>,
     ) -> Result<Vec<Tensor<B>>> {
         let mut weights = self.start(net)?;
         let [input, target] = self.batch(loss, root);
         let [input, target] = [tensor(self.backend, &input)?, tensor(self.backend, &target)?];
         minimise(self.backend, schedule(self.steps, 0.02), &mut weights, |tape, weights, step| {
-            watch(step, weights);
+            watch(step, weights)?;
             let vars: Vec<Var> = weights.iter().map(|weight| tape.variable(weight.clone())).collect();
             let (x, target) = (tape.variable(input.clone()), tape.constant(target.clone()));
             Ok((net.record(tape, loss, &vars, [x, target])?, vars))

@@ -30,8 +30,10 @@ pub(super) fn training<B: Backend<Elem = f64>>(bench: &Bench<'_, B>, weight: f64
     let mut values: Vec<(f64, Vec<f64>)> = Vec::new();
     let every = (bench.steps / 60).max(1);
     bench.train(Net::Full, Loss::Contraction(weight), &bench.function(f64::sqrt), |step, weights| {
-        let map = weights.first().filter(|_| step % every == 0).and_then(|map| matrix(bench.backend, map).ok());
-        values.extend(map.map(|map| (step as f64, svd(&map).values)));
+        if step % every == 0 {
+            values.push((step as f64, svd(&matrix(bench.backend, &weights[0])?).values));
+        }
+        Ok(())
     })?;
     let last = LAMBDA.len() - 1;
     let mut series: Vec<Series> = [0, last, last + 1]

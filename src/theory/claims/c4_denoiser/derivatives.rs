@@ -1,5 +1,5 @@
 use crate::error::Result;
-use crate::theory::algebra::{norm, sub, symmetric_eigen};
+use crate::theory::algebra::{Matrix, norm, sub, symmetric_eigen};
 use crate::theory::claim::{Row, Setting};
 use crate::theory::derivative::central_differences;
 
@@ -19,8 +19,8 @@ struct Violations {
     covariance: f64,
     /// `‖J - Jᵀ‖_F`.
     asymmetry: f64,
-    /// Least eigenvalue of the symmetric part of J.
-    least: f64,
+    /// Least eigenvalue of the symmetric part of J, and of 2J - I.
+    least: [f64; 2],
     /// `‖E - y - σ² ∇log p‖`.
     tweedie: f64,
 }
@@ -36,10 +36,15 @@ impl Violations {
         Ok(Self {
             covariance: jacobian.minus(&covariance.scaled(1.0 / sigma_squared)).frobenius(),
             asymmetry: jacobian.minus(&jacobian.transposed()).frobenius(),
-            least: symmetric_eigen(&jacobian).values.last().copied().unwrap_or(f64::NAN),
+            least: [least_eigenvalue(&jacobian), least_eigenvalue(&jacobian.scaled(2.0).minus(&Matrix::identity(y.len())))],
             tweedie: norm(&sub(&sub(&mean, y), &step)),
         })
     }
+}
+
+fn least_eigenvalue(jacobian: &Matrix) -> f64 {
+    let symmetric = jacobian.add_scaled(1.0, &jacobian.transposed()).scaled(0.5);
+    symmetric_eigen(&symmetric).values.last().copied().unwrap_or(f64::NAN)
 }
 
 /// Jacobian and Tweedie's formula on S², against uneven noise.
@@ -54,7 +59,8 @@ pub(super) fn rows(setting: &Setting) -> Result<Vec<Row>> {
     Ok(vec![
         zero("‖∂E[x|y]/∂y - Cov[x|y]/σ²‖, S²", even.covariance, uneven.covariance),
         zero("‖J - Jᵀ‖ of J = ∂E[x|y]/∂y, S²", even.asymmetry, uneven.asymmetry),
-        Row::at_least("least eigenvalue of ∂E[x|y]/∂y, S²", 0.0, even.least, DIFFERENCES.0, DIFFERENCES.1),
+        Row::at_least("least eigenvalue of ∂E[x|y]/∂y, S²", 0.0, even.least[0], DIFFERENCES.0, DIFFERENCES.1)
+            .control("2E[x|y] - y, which reflects normal directions", even.least[1]),
         zero("‖E[x|y] - y - σ²∇log p(y)‖, S²", even.tweedie, uneven.tweedie),
     ])
 }

@@ -64,8 +64,9 @@ impl Jets {
         self.excess(gamma) + gamma * curvature_square
     }
 
-    /// `γK + √(γ²K² + γε)`, at least √a.
+    /// `γK + √(γ²K² + γε)`, at least √a; what is under the root is at least γE‖J_f - P_T‖², and counts as 0 where a wrong K makes
+    /// it negative.
     pub(super) fn error_bound(&self, gamma: f64, curvature_square: f64) -> f64 {
-        gamma * curvature_square.sqrt() + (gamma * self.jacobian_bound(gamma, curvature_square)).sqrt()
+        gamma * curvature_square.sqrt() + (gamma * self.jacobian_bound(gamma, curvature_square)).max(0.0).sqrt()
     }
 }

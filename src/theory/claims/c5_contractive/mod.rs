@@ -88,6 +88,7 @@ impl Claim for Contractive {
         let other = |&gamma: &f64| if gamma == GAMMA { jets(&reference) } else { jets(&train(gamma)?) };
         let along = gammas.iter().map(other).collect::<Result<Vec<_>>>()?;
         rows.extend(gammas.iter().zip(&along).map(|(&gamma, found)| rows::trend(&circle, gamma, found, &unpenalised)));
+        rows.push(rows::falls(&circle, gammas[0], [&found, &along[0], &unpenalised]));
         rows.extend(probes::rows(&backend, &circle, &reference.network, setting)?);
         rows.extend(gradient_rows(&backend, setting)?);
         if setting.effort() == Effort::Full {

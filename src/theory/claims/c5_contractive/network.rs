@@ -39,7 +39,7 @@ pub(super) struct Plan {
 impl Plan {
     /// For the circle in R⁴.
     pub(super) fn small(setting: &Setting) -> Self {
-        let (steps, batch) = (setting.pick(2000, 5000), 24);
+        let (steps, batch) = (setting.pick(4000, 8000), 24);
         Self { gamma: 0.0, penalty: Penalty::Exact, hidden: vec![24, 24], steps, rate: 1e-2, batch, index: 0 }
     }
 }

@@ -17,7 +17,7 @@ use super::trial::{Found, Trial};
 use super::{MANIFOLDS, NUMBER, ZOO};
 
 /// Rounding that the inequality is granted, relative to ‖e‖².
-pub(super) const SLACK: f64 = 1e-10;
+const SLACK: f64 = 1e-10;
 const TILTED: &str = "idempotent, onto D, but tilted: π(y + A(y-π(y)))";
 
 pub(super) fn rows(setting: &Setting) -> Result<Vec<Row>> {
@@ -49,14 +49,12 @@ fn inequalities(found: &Found, count: usize, special: f64) -> Vec<Row> {
             .control(half_way, found.least[1])
     };
     let inequality = format!("(‖(π(x̂)-x̂)_S̄‖² - ‖(x-x̂)_S‖² + ‖(π(x̂)-x̂)_S‖²) / ‖e‖², {count} manifolds");
-    let counted = Row::equal(format!("violations of it, {count} manifolds"), 0.0, found.violations[0], 0.0, "a count");
     let repeated = "‖g(g(y))-g(y)‖ / (1+‖y‖), g tilted".to_owned();
     let remainder = "‖π(x+e)-x-P_T e‖ (τ-‖e‖) / ‖e‖²".to_owned();
     let bound = "‖P_T e‖ / (‖P_T P_S‖₂ ‖e‖), e on S".to_owned();
     let oblique = "oblique projector, S its third coordinate";
     vec![
         at_most(inequality, 0.0, found.excess, SLACK, "an inequality; rounding of squares of x̂ over ‖e‖²", TILTED),
-        counted.control(TILTED, found.violations[1]),
         least(&format!("tilted, {count} manifolds"), found.least[0]),
         least("radial, vertical, oblique or constant", special),
         at_most(repeated, 0.0, found.repeated, 1e-9, search, half_way),

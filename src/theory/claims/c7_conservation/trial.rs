@@ -7,7 +7,6 @@ use crate::theory::manifold::Manifold;
 use crate::theory::statistics::larger;
 
 use super::super::rivals;
-use super::exact::SLACK;
 
 /// Largest part of the reach of corruptions that are compared with P_T.
 const PART: f64 = 0.5;
@@ -17,9 +16,8 @@ const TILT: f64 = 0.5;
 /// Extremes over trials.
 #[derive(Clone, Copy)]
 pub(super) struct Found {
-    /// `(‖(z-x̂)_S̄‖² - ‖(x-x̂)_S‖² + ‖(z-x̂)_S‖²) / ‖e‖²`, for π and for a rival; how often it is above 0.
+    /// `(‖(z-x̂)_S̄‖² - ‖(x-x̂)_S‖² + ‖(z-x̂)_S‖²) / ‖e‖²`, for π and for a rival.
     pub(super) excess: [f64; 2],
-    pub(super) violations: [f64; 2],
     /// Least `‖g(y)-y‖/‖π(y)-y‖` over rivals, and for the half-way map.
     pub(super) least: [f64; 2],
     /// Largest `‖g(g(y)) - g(y)‖ / (1+‖y‖)` of the same.
@@ -35,7 +33,6 @@ pub(super) struct Found {
 impl Found {
     pub(super) const NONE: Self = Self {
         excess: [f64::NEG_INFINITY; 2],
-        violations: [0.0; 2],
         least: [f64::INFINITY; 2],
         repeated: [0.0; 2],
         remainder: [0.0; 2],
@@ -48,7 +45,6 @@ impl Found {
         let negative = |a: [f64; 2]| a.map(|value| -value);
         Self {
             excess: largest(self.excess, other.excess),
-            violations: [self.violations[0] + other.violations[0], self.violations[1] + other.violations[1]],
             least: negative(largest(negative(self.least), negative(other.least))),
             repeated: largest(self.repeated, other.repeated),
             remainder: largest(self.remainder, other.remainder),
@@ -97,11 +93,9 @@ impl<'a> Trial<'a> {
         // Rounding is all that moves a point of D.
         let ratio = |z: &[f64]| if least > 1e-6 { norm(&sub(z, &corrupted)) / least } else { f64::INFINITY };
         let repeated = |again: &[f64], once: &[f64]| norm(&sub(again, once)) / (1.0 + norm(&corrupted));
-        let excess = [self.excess(&corrupted, &nearest), self.excess(&corrupted, &rival)];
         let ([bound, crossing], everywhere) = self.bounds(stream)?;
         Ok(Found {
-            excess,
-            violations: excess.map(|value| f64::from(u8::from(value.is_nan() || value > SLACK))),
+            excess: [self.excess(&corrupted, &nearest), self.excess(&corrupted, &rival)],
             least: [ratio(&rival), ratio(&half_way)],
             repeated: [repeated(&rivals::tilted(self.manifold, &tilt, 0, &rival)?, &rival), repeated(&half_again, &half_way)],
             remainder: self.remainder(stream)?,

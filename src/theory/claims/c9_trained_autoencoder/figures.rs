@@ -6,13 +6,13 @@ use crate::theory::manifold::mean_of_channels;
 use crate::theory::resemblance::Measures;
 use crate::theory::statistics::log_log_slope;
 
-use super::bench::{Net, Outcome, World};
-use super::rows::pixels;
+use super::bench::{Outcome, Side};
+use super::case::{Net, World};
 
 /// Everything that these outcomes can show.
 pub(super) fn all(outcomes: &[Outcome]) -> Result<Vec<Figure>> {
     let mut figures = vec![];
-    for world in [World::Gratings, World::Disks] {
+    for world in World::ALL {
         let own: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.case.world == world).collect();
         let Some(side) = own.iter().map(|outcome| outcome.case.side).max() else { continue };
         let largest: Vec<_> = own.iter().filter(|outcome| outcome.case.side == side).copied().collect();
@@ -21,6 +21,7 @@ pub(super) fn all(outcomes: &[Outcome]) -> Result<Vec<Figure>> {
         if own.len() > Net::ALL.len() {
             figures.push(trend(world, &own, Kind::Corruption)?);
             figures.push(trend(world, &own, Kind::Noise)?);
+            figures.push(with_and_without(world, &own));
         }
     }
     Ok(figures)
@@ -109,10 +110,11 @@ fn trend(world: World, outcomes: &[&Outcome], kind: Kind) -> Result<Figure> {
     };
     let curve = |net: Net, value: fn(&Measures) -> f64| -> Vec<(f64, f64)> {
         let own = outcomes.iter().filter(|outcome| outcome.case.net == net);
-        own.map(|outcome| (pixels(outcome), value(&measures(outcome)))).collect()
+        own.map(|outcome| (outcome.pixels(), value(&measures(outcome)))).collect()
     };
     let exact = curve(Net::Mlp, Measures::projection_to_target);
-    let theory = exact.iter().map(|&(n, _)| (n, (2.0 / n).sqrt())).collect();
+    let dimension = outcomes[0].subject.noise.dimension as f64;
+    let theory = exact.iter().map(|&(n, _)| (n, (dimension / n).sqrt())).collect();
     let mut slopes = vec![format!("π {:.2}", log_log_slope(&exact)?)];
     let mut series = vec![Series::dashed("√(d/n)", theory), Series::line("π", exact)];
     for net in Net::ALL {
@@ -135,4 +137,26 @@ fn trend(world: World, outcomes: &[&Outcome], kind: Kind) -> Result<Figure> {
         ),
         content: Content::Chart(Chart { x: AxisSpec::log("pixels n"), y: AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖"), series }),
     })
+}
+
+/// What training with corruption buys over training without.
+fn with_and_without(world: World, outcomes: &[&Outcome]) -> Figure {
+    let curve = |net: Net, side: fn(&Outcome) -> &Side| {
+        let own = outcomes.iter().filter(|outcome| outcome.case.net == net);
+        own.map(|outcome| (outcome.pixels(), side(outcome).trained_on.to_target())).collect()
+    };
+    let with = Net::ALL.map(|net| Series::line(format!("{}, with", net.name()), curve(net, |outcome| &outcome.subject)));
+    let without = Net::ALL.map(|net| Series::dashed(format!("{}, without", net.name()), curve(net, |outcome| &outcome.control)));
+    Figure {
+        stem: format!("c9_control_{}", world.name()),
+        title: format!("Trained with corruption and without, {}", world.name()),
+        caption: "Error on unseen corrupted pictures. A plain autoencoder leaves more of the corruption only where it can copy it: Model II \
+                  has skips. The bottlenecks of the MLP and of Model I keep out by themselves what is not in the span of D."
+            .into(),
+        content: Content::Chart(Chart {
+            x: AxisSpec::log("pixels n"),
+            y: AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖"),
+            series: with.into_iter().chain(without).collect(),
+        }),
+    }
 }

@@ -31,7 +31,8 @@
 //!   square; the slopes of the networks are in the figures, as nothing is proven about them.
 
 mod bench;
-pub mod experiment;
+mod case;
+mod experiment;
 mod figures;
 mod rows;
 

@@ -24,6 +24,8 @@ const CONTRAST: f64 = 0.8;
 const REFINED: usize = 6;
 /// Newton's method must end with a gradient below this, relative to the picture's values.
 const CONVERGED: f64 = 1e-9;
+/// Values of all pictures of the coarse grid together: 512 MiB.
+const MOST_VALUES: f64 = 67_108_864.0;
 /// Points where the reach is estimated.
 const REACH_POINTS: usize = 24;
 
@@ -49,7 +51,8 @@ impl Rendered {
     /// Pictures of `shape` on `height` x `width` pixels.
     ///
     /// # Errors
-    /// A length that is not above 0; a picture too small for the shape to move in; more than 2²⁰ pixels.
+    /// A length that is not above 0; a picture too small for the shape to move in, or so large beside it that the coarse grid of
+    /// pictures would hold more than 2²⁶ values; more than 2²⁰ pixels.
     pub fn new(height: usize, width: usize, shape: Shape) -> Result<Self> {
         check_picture("rendered shapes", height, width)?;
         shape.validate()?;
@@ -68,6 +71,11 @@ impl Rendered {
             starts: vec![],
             reach: OnceLock::new(),
         };
+        let starts: f64 = (0..d).map(|axis| own.cells(axis) + 1.0).product();
+        if starts * own.ambient() as f64 > MOST_VALUES {
+            let many = format!("{shape:?} is so small in {height}x{width} that a search for it begins at {starts} places");
+            return Err(Error::argument(format!("rendered shapes: {many}, too many to keep")));
+        }
         own.starts = own.grid().into_iter().map(|parameters| (parameters.clone(), own.point(&parameters))).collect();
         Ok(own)
     }
@@ -91,9 +99,12 @@ impl Rendered {
         Self::new(side, side, shape)
     }
 
-    /// The picture with these parameters: row and column of the centre, and the angle of a bar.
+    /// The picture with these parameters: row and column of the centre, and the angle of a bar; missing ones are those of the middle
+    /// of their box.
     pub fn point(&self, parameters: &[f64]) -> Vec<f64> {
-        self.pixels().map(|p| GROUND + CONTRAST * self.shape.at(p, parameters).0).collect()
+        let middle = self.low.iter().zip(&self.high).map(|(low, high)| 0.5 * (low + high));
+        let filled: Vec<f64> = parameters.iter().copied().chain(middle.skip(parameters.len())).collect();
+        self.pixels().map(|p| GROUND + CONTRAST * self.shape.at(p, &filled).0).collect()
     }
 
     /// The parameters of the picture nearest to `y`.
@@ -138,12 +149,15 @@ impl Rendered {
         Matrix::from_fn(self.ambient(), self.dimension(), |row, column| CONTRAST * rows[row][column])
     }
 
+    /// Cells of the coarse grid along one parameter.
+    fn cells(&self, axis: usize) -> f64 {
+        ((self.high[axis] - self.low[axis]) / self.shape.spacing()[axis]).ceil().max(1.0)
+    }
+
     /// Parameters on a coarse grid over the box, faces included.
     fn grid(&self) -> Vec<Vec<f64>> {
-        let spacing = self.shape.spacing();
         (0..self.dimension()).fold(vec![vec![]], |points, axis| {
-            let length = self.high[axis] - self.low[axis];
-            let cells = (length / spacing[axis]).ceil().max(1.0);
+            let (length, cells) = (self.high[axis] - self.low[axis], self.cells(axis));
             let values = (0..=cells as usize).map(|k| self.low[axis] + length * k as f64 / cells);
             let longer = |point: &Vec<f64>| {
                 values.clone().map(|value| point.iter().copied().chain([value]).collect()).collect::<Vec<Vec<f64>>>()
