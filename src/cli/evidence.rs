@@ -18,7 +18,9 @@ use super::npy;
 /// # Errors
 /// A file is in the way, or the system refuses.
 pub fn prepare(out: &Path) -> Result<()> {
-    make_folder(out)?;
+    for folder in [out, &out.join("figures"), &out.join("arrays")] {
+        make_folder(folder)?;
+    }
     let probe = tempfile::tempfile_in(out);
     probe.map(drop).map_err(|error| Error::file(out, format!("no file can be made in this folder: {error}")))
 }
@@ -32,7 +34,6 @@ pub fn write(out: &Path, records: &[Record], page: &ClaimsPage<'_>) -> Result<()
     let json = serde_json::to_string_pretty(records).map_err(|error| Error::file(out.join("claims.json"), error))?;
     write_text(&out.join("claims.json"), &format!("{json}\n"))?;
     write_table(&out.join("claims.csv"), records)?;
-    make_folder(&out.join("figures"))?;
     for (_, figure) in page.figures {
         write_figure(&out.join("figures"), figure)?;
         write_arrays(&out.join("arrays").join(&figure.stem), figure)?;

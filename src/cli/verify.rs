@@ -17,7 +17,7 @@ use super::progress::ClaimProgress;
 /// Arguments of `verify`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Claims, separated by commas; all of them where left out
+    /// Claims, C1 to C11, separated by commas; all of them where left out
     #[arg(long, value_name = "CLAIM,...", value_delimiter = ',', value_parser = known)]
     claim: Vec<&'static str>,
     /// Seed, a whole number up to 9007199254740991
@@ -32,7 +32,7 @@ pub struct Arguments {
     /// Print the statements; nothing is measured
     #[arg(long, conflicts_with_all = ["out", "json"])]
     describe: bool,
-    /// Folder for claims.json, claims.csv, the page index.html, figures/ and arrays/
+    /// Folder for claims.json, claims.csv, the page index.html, figures/ and arrays/; files of these names are replaced, others stay
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print the rows of claims.json instead of a table
@@ -42,7 +42,7 @@ pub struct Arguments {
 
 /// The id of a claim, in whatever case it is written.
 fn known(name: &str) -> Result<&'static str> {
-    find(&[name]).map(|claims| claims.first().map_or("", |claim| claim.id()))
+    find(&[name.trim()]).map(|claims| claims.first().map_or("", |claim| claim.id()))
 }
 
 fn seed(text: &str) -> anyhow::Result<u64> {

@@ -26,8 +26,12 @@ pub struct Finding {
 /// `on_finding` hears of each as soon as it is there, in any order.
 ///
 /// # Errors
-/// The first measurement that could not be made, with its claim.
+/// Two claims of the same id; the first measurement that could not be made, with its claim.
 pub fn run(claims: &[&'static dyn Claim], setting: &Setting, on_finding: impl Fn(&Finding) + Sync) -> Result<Vec<Finding>> {
+    let is_second = |(index, claim): (usize, &&dyn Claim)| claims[..index].iter().any(|other| other.id() == claim.id());
+    if let Some(index) = claims.iter().enumerate().position(is_second) {
+        return Err(Error::argument(format!("two claims have the id {}", claims[index].id())));
+    }
     let mut tasks: Vec<(usize, &'static dyn Claim, Setting)> = tasks(claims, setting);
     tasks.sort_by_key(|(_, claim, _)| Reverse(claim.cost()));
     // A queue: whichever core is free takes the next task, the dearest first. They differ in length a hundredfold.
@@ -155,6 +159,8 @@ mod tests {
         let setting = Setting::new(0, Effort::Full).unwrap();
         let error = run(&CLAIMS, &setting, |_| ()).err().unwrap().to_string();
         assert_eq!(error, "cannot be measured in X1 (seed 2)");
+        let error = run(&[CLAIMS[0], CLAIMS[1], CLAIMS[0]], &setting, |_| ()).err().unwrap().to_string();
+        assert_eq!(error, "two claims have the id X1");
     }
 
     #[test]

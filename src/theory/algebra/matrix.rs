@@ -100,12 +100,20 @@ impl Matrix {
     }
 
     /// `A v`.
+    ///
+    /// # Panics
+    /// If v has not as many values as A has columns.
     pub fn apply(&self, v: &[f64]) -> Vec<f64> {
+        assert_eq!(self.columns, v.len(), "columns of a matrix and values of a vector");
         (0..self.rows).map(|row| dot(self.row(row), v)).collect()
     }
 
     /// `Aᵀ v`.
+    ///
+    /// # Panics
+    /// If v has not as many values as A has rows.
     pub fn apply_transposed(&self, v: &[f64]) -> Vec<f64> {
+        assert_eq!(self.rows, v.len(), "rows of a matrix and values of a vector");
         let mut product = vec![0.0; self.columns];
         for (row, factor) in v.iter().enumerate() {
             for (sum, value) in product.iter_mut().zip(self.row(row)) {
@@ -116,12 +124,19 @@ impl Matrix {
     }
 
     /// `A + t B`.
+    ///
+    /// # Panics
+    /// If the extents differ.
     #[must_use]
     pub fn add_scaled(&self, t: f64, other: &Self) -> Self {
+        assert_eq!([self.rows, self.columns], [other.rows, other.columns], "extents of a sum");
         Self { values: super::add_scaled(&self.values, t, &other.values), ..*self }
     }
 
     /// `A - B`.
+    ///
+    /// # Panics
+    /// If the extents differ.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
         self.add_scaled(-1.0, other)

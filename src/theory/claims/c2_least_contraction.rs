@@ -21,6 +21,7 @@ use crate::rng::Stream;
 use crate::theory::algebra::{Matrix, add_scaled, dot, norm, orthonormal_basis, solve, sub};
 use crate::theory::claim::{Claim, Evidence, Row, Setting};
 use crate::theory::derivative::central_differences;
+use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
 use crate::theory::manifold::{Ellipse, Manifold, Sphere, Torus};
 use crate::theory::statistics::{larger, log_log_slope, smaller};
 
@@ -52,41 +53,67 @@ impl Claim for LeastContraction {
     }
 
     fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        let mut rows = matrices(&mut setting.stream(NUMBER, 0), setting.pick(200, 2000))?;
+        let (mut rows, figure) = matrices(&mut setting.stream(NUMBER, 0), setting.pick(200, 2000))?;
         rows.extend(maps(&mut setting.stream(NUMBER, 1), setting.pick(10, 100))?);
         rows.push(first_order(&mut setting.stream(NUMBER, 2))?);
-        Ok(Evidence { rows, figures: vec![] })
+        Ok(Evidence { rows, figures: vec![figure] })
     }
 }
 
-/// Idempotent matrices of rank 3 on R¹².
-fn matrices(stream: &mut Stream, count: usize) -> Result<Vec<Row>> {
+/// Idempotent matrices of rank 3 on R¹², from nearly orthogonal to far from it.
+fn matrices(stream: &mut Stream, count: usize) -> Result<(Vec<Row>, Figure)> {
     let (n, m) = (12, 3);
     let excess = |w: &Matrix| dot(w.values(), w.values()) - m as f64;
     let asymmetry = |w: &Matrix| 0.5 * w.minus(&w.transposed()).frobenius().powi(2);
     let identity = |w: &Matrix| (excess(w) - asymmetry(w)).abs() / (1.0 + excess(w));
     let orthogonal = orthogonal_projector(stream, n, m);
-    let (mut least, mut worst) = (f64::INFINITY, 0.0_f64);
+    let (mut least, mut worst, mut points) = (f64::INFINITY, 0.0_f64, Vec::with_capacity(count));
     for _ in 0..count {
-        let oblique = oblique_projector(stream, n, m)?;
+        let angle = 10.0_f64.powf(-4.0 * stream.uniform_f64());
+        let oblique = oblique_projector(stream, [n, m], angle)?;
         least = smaller(least, excess(&oblique));
         worst = larger(worst, identity(&oblique));
+        points.push((asymmetry(&oblique), excess(&oblique)));
     }
+    let random = oblique_projector(stream, [n, m], 1.0)?;
     let shrunk = orthogonal.scaled(0.9);
     let equality = Row::equal("‖W‖_F² - m, orthogonal projector", 0.0, excess(&orthogonal), 1e-10, "rounding of n² products");
-    let bound = Row::at_least("least ‖W‖_F² - m of random oblique projectors", 0.0, least, 0.0, "far from equality at random");
+    let bound = Row::at_least(
+        "least ‖W‖_F² - m of oblique projectors",
+        0.0,
+        least,
+        1e-12,
+        "rounding; some are within 10⁻⁴ of an orthogonal one",
+    );
     let identity_row = Row::equal(
-        "‖W‖_F² - m - ½‖W-Wᵀ‖_F² of random oblique projectors, relative",
+        "‖W‖_F² - m - ½‖W-Wᵀ‖_F² of oblique projectors, relative",
         0.0,
         worst,
         1e-9,
         "rounding, magnified by how close BᵀA is to singular",
     );
-    Ok(vec![
-        equality.control("oblique projector closest to it", least),
+    let rows = vec![
+        equality.control("a random oblique projector", excess(&random)),
         bound.control("0.9 W, not idempotent", excess(&shrunk)),
         identity_row.control("0.9 W, not idempotent", identity(&shrunk)),
-    ])
+    ];
+    Ok((rows, figure(points)))
+}
+
+fn figure(points: Vec<(f64, f64)>) -> Figure {
+    let ends = [1e-10, 1e4].map(|value| (value, value)).to_vec();
+    Figure {
+        stem: "c2_projectors".into(),
+        title: "Excess contraction of an idempotent matrix is its asymmetry".into(),
+        caption: "Each dot is a random idempotent W of rank m = 3 on R¹², from nearly orthogonal (lower left) to far from it. On the line \
+                  ‖W‖_F² = m + ½‖W - Wᵀ‖_F²: only a symmetric W reaches the least norm m."
+            .into(),
+        content: Content::Chart(Chart {
+            x: AxisSpec::log("½‖W - Wᵀ‖_F²"),
+            y: AxisSpec::log("‖W‖_F² - m"),
+            series: vec![Series::dots("idempotent matrices", points), Series::dashed("equality", ends)],
+        }),
+    }
 }
 
 /// `Q Qᵀ` for the span of m random vectors.
@@ -95,9 +122,11 @@ fn orthogonal_projector(stream: &mut Stream, n: usize, m: usize) -> Matrix {
     q.times(&q.transposed())
 }
 
-/// `A (Bᵀ A)⁻¹ Bᵀ`: onto the span of A, along the orthogonal complement of the span of B. Idempotent, but not symmetric.
-fn oblique_projector(stream: &mut Stream, n: usize, m: usize) -> Result<Matrix> {
-    let (a, b) = (Matrix::normal(stream, n, m), Matrix::normal(stream, n, m));
+/// `A (Bᵀ A)⁻¹ Bᵀ`: onto the span of A, along the orthogonal complement of the span of B. Idempotent, but not symmetric. B is A and
+/// `angle` times a random matrix, or for the angle 1 that alone.
+fn oblique_projector(stream: &mut Stream, [n, m]: [usize; 2], angle: f64) -> Result<Matrix> {
+    let (a, random) = (Matrix::normal(stream, n, m), Matrix::normal(stream, n, m));
+    let b = if angle < 1.0 { a.add_scaled(angle, &random) } else { random };
     let bt = b.transposed();
     let inner = solve(&bt.times(&a), &bt).ok_or_else(|| Error::argument("a random oblique projector does not exist"))?;
     Ok(a.times(&inner))

@@ -30,7 +30,7 @@ pub fn grey_to_rgb(x: &[f64]) -> Vec<f64> {
     x.iter().flat_map(|&value| [value; CHANNELS]).collect()
 }
 
-/// The mean over the channels: `[3n]` to `[n]`.
+/// The mean over the channels: `[3n]` to `[n]`; values of a last pixel that is not whole are left out.
 pub fn mean_of_channels(y: &[f64]) -> Vec<f64> {
     y.chunks_exact(CHANNELS).map(|pixel| pixel.iter().sum::<f64>() / CHANNELS as f64).collect()
 }

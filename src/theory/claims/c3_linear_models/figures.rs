@@ -41,7 +41,7 @@ pub(super) fn training<B: Backend<Elem = f64>>(bench: &Bench<'_, B>, weight: f64
         .into();
     for k in [0, last] {
         let limit = LAMBDA[k] / (LAMBDA[k] + weight);
-        series.push(Series::dashed(format!("λ/(λ+γ) = {limit:.3}"), vec![(0.0, limit), (bench.steps as f64, limit)]));
+        series.push(Series::dashed(format!("λ/(λ+γ), direction {}", k + 1), vec![(0.0, limit), (bench.steps as f64, limit)]));
     }
     Ok(Figure {
         stem: "c3_training".into(),

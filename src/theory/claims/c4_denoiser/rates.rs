@@ -57,7 +57,7 @@ pub(super) fn rows(setting: &Setting) -> Result<(Vec<Row>, Figure)> {
     let (subjects, between) = (subjects(setting)?, between_the_axes(setting)?);
     let uneven = between.distances(&UNEVEN, &between.projection);
     let slope_of_uneven = log_log_slope(&uneven)?;
-    let (mut rows, mut series) = (Vec::new(), Vec::new());
+    let (mut rows, mut series, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
     for subject in &subjects {
         let distances = subject.to_projection();
         let slope = log_log_slope(&distances)?;
@@ -67,15 +67,17 @@ pub(super) fn rows(setting: &Setting) -> Result<(Vec<Row>, Figure)> {
             None => ("uneven noise, circle", slope_of_uneven),
         };
         rows.push(Row::equal(quantity, 2.0, slope, SLOPE.0, SLOPE.1).control(control, rejected));
-        series.push(Series::line(format!("{}: slope {slope:.3}", subject.name), distances));
+        slopes.push(format!("{} {slope:.3}", subject.name));
+        series.push(Series::line(subject.name, distances));
     }
     rows.push(constant_row(&subjects[0], 2, &between));
     rows.push(constant_row(&subjects[2], HIGH, &between));
     let limit = log_log_slope(&between.distances(&UNEVEN, &nearest_in_norm_of(&UNEVEN, &between.y)?))?;
     let quantity = "slope of ‖E[x|y] - nearest in the norm of S⁻¹‖, noise σ²S, circle";
     rows.push(Row::equal(quantity, 2.0, limit, SLOPE.0, SLOPE.1).control("π(y)", slope_of_uneven));
-    series.push(Series::dashed(format!("uneven noise: slope {slope_of_uneven:.3}"), uneven));
-    Ok((rows, figure(series)))
+    slopes.push(format!("uneven noise {slope_of_uneven:.3}"));
+    series.push(Series::dashed("uneven noise, circle", uneven));
+    Ok((rows, figure(series, &slopes)))
 }
 
 /// `‖E[x|y] - π(y)‖ ‖y‖ / (σ² (n-1)/2)` on the unit sphere in Rⁿ, for the least σ.
@@ -138,12 +140,14 @@ fn nearest_in_norm_of(s: &[f64; 2], y: &[f64]) -> Result<Vec<f64>> {
     Ok(scaled(&ellipse.project_point(&scaled(y, -0.5))?, 0.5))
 }
 
-fn figure(series: Vec<Series>) -> Figure {
+fn figure(series: Vec<Series>, slopes: &[String]) -> Figure {
     Figure {
         stem: "c4_rate".into(),
         title: "How the optimal denoiser tends to the orthogonal projection".into(),
-        caption: "‖E[x|y] - π(y)‖ for one y each: of order σ² on every manifold, a constant where the noise is not isotropic."
-            .into(),
+        caption: format!(
+            "‖E[x|y] - π(y)‖ for one y each: of order σ² on every manifold, a constant where the noise is not isotropic. Slopes: {}.",
+            slopes.join(", ")
+        ),
         content: Content::Chart(Chart { x: AxisSpec::log("σ"), y: AxisSpec::log("‖E[x|y] - π(y)‖"), series }),
     }
 }

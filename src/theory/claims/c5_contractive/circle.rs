@@ -29,11 +29,6 @@ impl Circle {
         self.gratings.ambient()
     }
 
-    /// R.
-    pub(super) fn radius(&self) -> f64 {
-        self.gratings.radius()
-    }
-
     /// R².
     fn radius_squared(&self) -> f64 {
         self.gratings.radius().powi(2)

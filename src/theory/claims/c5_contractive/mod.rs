@@ -78,13 +78,13 @@ impl Claim for Contractive {
     fn measure(&self, setting: &Setting) -> Result<Evidence> {
         let backend = Reference::<f64>::default();
         let circle = Circle::small()?;
-        let gammas: &[f64] = setting.pick(&[0.2, GAMMA], &[0.2, 0.1, GAMMA, 0.02]);
+        let gammas: &[f64] = setting.pick(&[0.2, 0.1, GAMMA], &[0.2, 0.1, GAMMA, 0.02]);
         let train = |gamma: f64| network::train(&backend, &circle, &Plan { gamma, ..Plan::small(setting) }, setting);
         let jets = |trained: &Trained<Reference<f64>>| Jets::of(&backend, &trained.network, &circle, NODES);
         let (reference, control) = (train(GAMMA)?, train(0.0)?);
         let (found, unpenalised) = (jets(&reference)?, jets(&control)?);
         let mut rows = rows::at_gamma(&circle, &found, &unpenalised);
-        rows.push(rows::near(&backend, &circle, [&reference, &control], setting)?);
+        rows.push(rows::near(&backend, &circle, [&reference, &control], &found, setting)?);
         let other = |&gamma: &f64| if gamma == GAMMA { jets(&reference) } else { jets(&train(gamma)?) };
         let along = gammas.iter().map(other).collect::<Result<Vec<_>>>()?;
         rows.extend(gammas.iter().zip(&along).map(|(&gamma, found)| rows::trend(&circle, gamma, found, &unpenalised)));

@@ -65,11 +65,12 @@ pub(super) fn falls(circle: &Circle, gamma: f64, [found, larger, control]: [&Jet
         .control(CONTROL, over(control))
 }
 
-/// `‖f(x + v) - π(x + v)‖ / ‖v‖` over normal v.
+/// `‖f(x + v) - π(x + v)‖ / ‖v‖` over normal v, which is at most `‖f(x) - x‖/‖v‖ + ‖J_f - P_T‖` and a term of second order.
 pub(super) fn near<B: Backend>(
     backend: &B,
     circle: &Circle,
     [found, control]: [&Trained<B>; 2],
+    jets: &Jets,
     setting: &Setting,
 ) -> Result<Row> {
     let mut stream = setting.stream(NUMBER, 6);
@@ -78,8 +79,8 @@ pub(super) fn near<B: Backend>(
         points.push(circle.beside(&x, DISTANCE, &mut stream)?);
     }
     let relative = |trained: &Trained<B>| Ok(network::distance(backend, &trained.network, circle, &points)? / DISTANCE);
-    let because = "second derivatives of f, which nothing bounds, and what training leaves; the identity is at 1";
-    let quantity = "‖f(x+v) - π(x+v)‖ / ‖v‖, rms, normal v of length 0.2, against the bias of g_γ on D";
-    let bias = circle.radius() * (1.0 - circle.factor(GAMMA)) / DISTANCE;
-    Ok(Row::at_most(quantity, bias, relative(found)?, 0.15, because).control(CONTROL, relative(control)?))
+    let because = "the term of second order: second derivatives of f, which no theorem bounds, times 0.1";
+    let quantity = "‖f(x+v) - π(x+v)‖ / ‖v‖, rms, normal v of length 0.2, against ‖f(x) - x‖/‖v‖ + ‖J_f - P_T‖";
+    let first_order = jets.error.sqrt() / DISTANCE + jets.from_tangent.sqrt();
+    Ok(Row::at_most(quantity, first_order, relative(found)?, 0.1, because).control(CONTROL, relative(control)?))
 }

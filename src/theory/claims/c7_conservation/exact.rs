@@ -51,6 +51,8 @@ fn inequalities(found: &Found, count: usize, special: f64) -> Vec<Row> {
     let inequality = format!("(‖(π(x̂)-x̂)_S̄‖² - ‖(x-x̂)_S‖² + ‖(π(x̂)-x̂)_S‖²) / ‖e‖², {count} manifolds");
     let repeated = "‖g(g(y))-g(y)‖ / (1+‖y‖), g tilted".to_owned();
     let remainder = "‖π(x+e)-x-P_T e‖ (τ-‖e‖) / ‖e‖²".to_owned();
+    let tangential = "‖π(x+e)-x‖ (τ-‖e‖) / (τ‖P_T e‖)".to_owned();
+    let elsewhere = "P_T at another point of D";
     let bound = "‖P_T e‖ / (‖P_T P_S‖₂ ‖e‖), e on S".to_owned();
     let oblique = "oblique projector, S its third coordinate";
     vec![
@@ -58,7 +60,8 @@ fn inequalities(found: &Found, count: usize, special: f64) -> Vec<Row> {
         least(&format!("tilted, {count} manifolds"), found.least[0]),
         least("radial, vertical, oblique or constant", special),
         at_most(repeated, 0.0, found.repeated, 1e-9, search, half_way),
-        at_most(remainder, 1.0, found.remainder, 1e-6, "an inequality; rounding of x over ‖e‖²", "P_T at another point of D"),
+        at_most(remainder, 1.0, found.remainder, 1e-6, "an inequality; rounding of x over ‖e‖²", elsewhere),
+        at_most(tangential, 1.0, found.tangential, 1e-6, "an inequality; rounding of x over ‖P_T e‖", elsewhere),
         at_most(bound, 1.0, found.bound, 1e-12, rounding, "e that is not 0 off S"),
         at_most("‖P_S̄ P_T P_S‖₂".into(), 0.5, [found.crossing, crossing_of_oblique()], 1e-12, rounding, oblique),
     ]

@@ -9,7 +9,7 @@ use crate::theory::statistics::{log_log_slope, mean};
 
 /// d.
 const DIMENSION: usize = 4;
-/// |S| of the control, whose tangent spaces are inside the span of S.
+/// |S|, the same for every n.
 const CORRUPTED: usize = 16;
 /// n of the law of ‖P_T e‖².
 const SMALL: usize = 64;
@@ -24,8 +24,8 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// S is a quarter of the coordinates, e a normal vector on it; T a random subspace. In the control T is a random subspace of the
-    /// span of S, which has as many coordinates for every n.
+    /// S is the same few coordinates for every n, e a normal vector on it; T a random subspace. In the control T is a random subspace of
+    /// the span of S.
     pub(super) fn measure(stream: &mut Stream, draws: usize) -> Result<Self> {
         let root_mean = |stream: &mut Stream, place: Place| {
             let kept: Vec<f64> = (0..draws).map(|_| place.kept(stream)).collect();
@@ -56,8 +56,8 @@ impl Rates {
             stem: "c7_general_position".into(),
             title: "Random tangent spaces keep less of a corruption as n grows".into(),
             caption: format!(
-                "First-order error of the restoration of a corrupted quarter of n coordinates, for random tangent spaces of dimension \
-                 d = {DIMENSION}: slope {:.3} (predicted -1/2). With T inside the span of {CORRUPTED} corrupted coordinates the slope is {:.3}.",
+                "First-order error of the restoration of {CORRUPTED} corrupted coordinates among n, for random tangent spaces of dimension \
+                 d = {DIMENSION}: slope {:.3} (predicted -1/2). With T inside the span of these coordinates the slope is {:.3}.",
                 slope(&self.general),
                 slope(&self.inside)
             ),
@@ -84,7 +84,7 @@ struct Place {
 
 impl Place {
     fn general(n: usize) -> Self {
-        Self { n, spanned: n, corrupted: n / 4 }
+        Self { n, spanned: n, corrupted: CORRUPTED }
     }
 
     fn inside(n: usize) -> Self {

@@ -174,12 +174,8 @@ pub(super) fn gallery(stream: &mut Stream) -> Result<Figure> {
         let corrupted: Vec<f64> = (0..x.len()).map(|index| if is_changed(index) { replaced(index) } else { x[index] }).collect();
         let restored = gratings.project_point(&corrupted)?;
         let difference: Vec<f64> = sub(&restored, &x).iter().map(|value| ENLARGED * value.abs()).collect();
-        let picture = |caption: &str, values: Vec<f64>| GreyPicture {
-            caption: caption.into(),
-            height: SHOWN,
-            width: SHOWN,
-            values: values.into_iter().map(|value| value.clamp(0.0, 1.0)).collect(),
-        };
+        let picture =
+            |caption: &str, values: Vec<f64>| GreyPicture { caption: caption.into(), height: SHOWN, width: SHOWN, values };
         let pictures =
             vec![picture("x", x), picture("x̂", corrupted), picture("π(x̂)", restored), picture("4 |π(x̂) - x|", difference)];
         rows.push(GalleryRow { label: label.into(), pictures });

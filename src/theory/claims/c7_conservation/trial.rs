@@ -24,6 +24,8 @@ pub(super) struct Found {
     pub(super) repeated: [f64; 2],
     /// `‖π(x+e)-x-P_T e‖ (τ-‖e‖)/‖e‖²` with the tangent space at x, and at another point.
     pub(super) remainder: [f64; 2],
+    /// `‖π(x+e)-x‖ (τ-‖e‖)/(τ‖P_T e‖)` of the same.
+    pub(super) tangential: [f64; 2],
     /// `‖P_T e‖ / (‖P_T P_S‖₂‖e‖)` for e on S, and for e everywhere.
     pub(super) bound: [f64; 2],
     /// `‖P_S̄ P_T P_S‖₂`.
@@ -36,6 +38,7 @@ impl Found {
         least: [f64::INFINITY; 2],
         repeated: [0.0; 2],
         remainder: [0.0; 2],
+        tangential: [0.0; 2],
         bound: [0.0; 2],
         crossing: 0.0,
     };
@@ -48,6 +51,7 @@ impl Found {
             least: negative(largest(negative(self.least), negative(other.least))),
             repeated: largest(self.repeated, other.repeated),
             remainder: largest(self.remainder, other.remainder),
+            tangential: largest(self.tangential, other.tangential),
             bound: largest(self.bound, other.bound),
             crossing: larger(self.crossing, other.crossing),
         }
@@ -94,11 +98,13 @@ impl<'a> Trial<'a> {
         let ratio = |z: &[f64]| if least > 1e-6 { norm(&sub(z, &corrupted)) / least } else { f64::INFINITY };
         let repeated = |again: &[f64], once: &[f64]| norm(&sub(again, once)) / (1.0 + norm(&corrupted));
         let ([bound, crossing], everywhere) = self.bounds(stream)?;
+        let [at_x, elsewhere] = self.first_order(stream)?;
         Ok(Found {
             excess: [self.excess(&corrupted, &nearest), self.excess(&corrupted, &rival)],
             least: [ratio(&rival), ratio(&half_way)],
             repeated: [repeated(&rivals::tilted(self.manifold, &tilt, 0, &rival)?, &rival), repeated(&half_again, &half_way)],
-            remainder: self.remainder(stream)?,
+            remainder: [at_x[0], elsewhere[0]],
+            tangential: [at_x[1], elsewhere[1]],
             bound: [bound, everywhere],
             crossing,
         })
@@ -110,20 +116,24 @@ impl<'a> Trial<'a> {
         if square > 1e-8 { (dot(&moved, &moved) - square) / square } else { f64::NEG_INFINITY }
     }
 
-    /// For the same corruption, made shorter than the reach.
-    fn remainder(&self, stream: &mut Stream) -> Result<[f64; 2]> {
+    /// The remainder and the tangential bound for the same corruption, made shorter than the reach: with T at x, and at another point.
+    fn first_order(&self, stream: &mut Stream) -> Result<[[f64; 2]; 2]> {
         let reach = self.manifold.reach();
         let length = norm(&self.e);
         if !(reach > 0.0 && reach.is_finite() && length > 0.0) {
-            return Ok([0.0; 2]);
+            return Ok([[0.0; 2]; 2]);
         }
         let short = PART * reach * (0.1 + 0.9 * stream.uniform_f64());
         let e: Vec<f64> = self.e.iter().map(|value| value * short / length).collect();
         let change = sub(&self.manifold.project_point(&add_scaled(&self.x, 1.0, &e))?, &self.x);
         let other = self.manifold.sample(stream);
         let at = |x: &[f64]| {
-            let remainder = norm(&sub(&change, &self.manifold.project_tangent(x, &e)?));
-            Ok(remainder * (reach - short) / (short * short))
+            let along = self.manifold.project_tangent(x, &e)?;
+            let remainder = norm(&sub(&change, &along)) * (reach - short) / (short * short);
+            // Where next to nothing of e is tangential, rounding of π is all that is left.
+            let tangential =
+                if norm(&along) > 1e-4 * short { norm(&change) * (reach - short) / (reach * norm(&along)) } else { 0.0 };
+            Ok([remainder, tangential])
         };
         Ok([at(&self.x)?, at(&other)?])
     }

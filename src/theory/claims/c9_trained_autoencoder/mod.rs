@@ -60,7 +60,8 @@ impl Claim for TrainedAutoencoder {
          nearly idempotent, the residual x̂ - f(x̂) is nearly orthogonal to the tangent space, pixels off S are kept, and \
          ‖x̂ - f(x̂)‖ ranks samples as the true distance to D does. How near a network comes is measured, not predicted. π's own \
          error falls like n to the power -1/2 under white noise, and does not fall under the paper's corruption of a fixed share. \
-         Control: the same small network trained as a plain autoencoder (x̂ = x) restores less and fails the same checks; the identity map restores nothing."
+         Controls: the same small network trained as a plain autoencoder (x̂ = x) restores less and fails the five checks on lengths and \
+         angle; its residual still ranks samples, so the two others have maps that are not π as controls."
     }
 
     fn seeds(&self, _: Effort) -> u64 {
