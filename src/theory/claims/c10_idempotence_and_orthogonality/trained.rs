@@ -136,11 +136,13 @@ impl Outcomes {
     /// only and predicts none of these numbers, so they are reported and not checked.
     fn resemblance(&self) -> String {
         let share = |value: fn(&Outcome) -> f64| {
-            let [both, asymmetry] = [&self.both, &self.asymmetry].map(|of| value(of) / value(&self.none));
-            format!("{both:.2} ({asymmetry:.2})")
+            let [idempotence, asymmetry, both] =
+                [&self.idempotence, &self.asymmetry, &self.both].map(|of| value(of) / value(&self.none));
+            format!("{idempotence:.2}, {asymmetry:.2}, {both:.2}")
         };
         format!(
-            "With both penalties (symmetry alone), over without: ‖f(y) - π(y)‖ beside D {}, ‖f(x̂) - π(x̂)‖ {}, ‖f(f(x̂)) - f(x̂)‖ {}.",
+            "What idempotence, symmetry and both buy beside D and in the measures of C9, over no penalty: ‖f(y) - π(y)‖ {}; \
+             ‖f(x̂) - π(x̂)‖ {}; ‖f(f(x̂)) - f(x̂)‖ {}.",
             share(|outcome| outcome.off_projection),
             share(|outcome| outcome.to_projection),
             share(|outcome| outcome.repeated)

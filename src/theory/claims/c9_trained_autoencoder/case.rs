@@ -63,22 +63,23 @@ impl Net {
         }
     }
 
-    fn network(self) -> Network {
+    fn network(self, side: usize) -> Network {
         match self {
+            Self::Mlp if side > 16 => Network::Mlp(vec![128, 256, 128]),
             Self::Mlp => Network::Mlp(vec![64, 256, 64]),
             Self::ModelI => Network::Model { number: 1, width: 8 },
             Self::ModelII => Network::Model { number: 2, width: 8 },
         }
     }
 
-    /// Steps, pictures per step and learning rate; about a minute each on one core in the full form. Model I at 16 pixels has 2x2 pixels
-    /// between its halves, and with a higher rate does not leave the mean picture.
+    /// Steps, pictures per step and learning rate: half a minute to three minutes each on one core in the full form. With a higher rate the
+    /// MLP at 64 pixels and Model I at 16 (2x2 pixels between its halves) may not leave the mean picture.
     fn budget(self, side: usize, effort: Effort) -> (u64, usize, f64) {
         match (self, side, effort) {
             (Self::Mlp, _, Effort::Quick) => (2000, 64, 8e-3),
             (Self::Mlp, ..=16, _) => (6000, 64, 8e-3),
-            (Self::Mlp, ..=32, _) => (6000, 32, 5e-3),
-            (Self::Mlp, ..) => (4000, 32, 5e-3),
+            (Self::Mlp, ..=32, _) => (6000, 32, 4e-3),
+            (Self::Mlp, ..) => (8000, 32, 2e-3),
             (Self::ModelI, ..=16, _) => (3000, 16, 1e-3),
             (Self::ModelI, ..=32, _) => (2500, 8, 2e-3),
             (Self::ModelII, ..=16, _) => (3000, 16, 4e-3),
@@ -119,7 +120,7 @@ impl Case {
     }
 
     pub(super) fn experiment(&self, setting: &Setting) -> Result<Experiment> {
-        let network = self.net.network();
+        let network = self.net.network(self.side);
         let (steps, batch, rate) = self.net.budget(self.side, setting.effort());
         let grey = self.world.manifold(self.side)?;
         let pictures = Pictures::new(grey, self.side, network.layout(), Some(corruption()), setting.seed())?;
