@@ -8,4 +8,6 @@ mod theory {
     mod laws;
     mod manifolds;
     mod mutations;
+    mod refusals;
+    mod special_points;
 }

@@ -37,6 +37,8 @@ fn every_statement_is_described() {
         assert!(text.contains(&flat(&format!("{} {} {}", claim.id(), claim.title(), claim.statement()))), "{}", claim.id());
     }
     assert_eq!(ran.err, "", "nothing is measured");
+    let spaced = told(orthoscope().args(["verify", "--describe", "--claim", "c2, C8"]).output().unwrap());
+    assert!(spaced.out.starts_with("C2  ") && spaced.out.contains("C8  "), "{}", spaced.out);
     let one = scratch.succeeds("verify --describe --claim c8").out;
     assert!(one.starts_with("C8  ") && !one.contains("C2  "), "{one}");
 }
@@ -188,7 +190,8 @@ fn refused(scratch: &Scratch, out: &str) -> String {
 fn a_folder_that_cannot_be_written_is_refused_before_anything_is_measured() {
     let scratch = Scratch::new();
     scratch.write("taken", "mine");
-    for out in ["taken", "taken/deeper"] {
+    scratch.write("half/figures", "mine");
+    for out in ["taken", "taken/deeper", "half"] {
         assert!(refused(&scratch, out).contains("is a file; the output needs a folder here"));
     }
     if cfg!(target_os = "linux") {

@@ -1,6 +1,6 @@
 //! What must hold for any manifold, as one function that names each broken law.
 
-use orthoscope::rng::Stream;
+use orthoscope::rng::{Purpose, Stream};
 use orthoscope::theory::algebra::{Matrix, add_scaled, dot, norm, sub};
 use orthoscope::theory::derivative::central_differences;
 use orthoscope::theory::manifold::Manifold;
@@ -12,6 +12,10 @@ const DIFFERENCES: f64 = 1e-5;
 /// Part of the reach from which a point must come back.
 const PART: f64 = 0.9;
 const RANDOM_POINTS: usize = 10_000;
+
+pub fn stream(seed: u64) -> Stream {
+    Stream::new(seed, Purpose::Test, 0, 0)
+}
 
 /// A manifold, and what the laws cannot ask it.
 pub struct Subject<'a> {
@@ -29,10 +33,6 @@ pub struct Subject<'a> {
 impl<'a> Subject<'a> {
     pub fn new(manifold: &'a dyn Manifold, spread: f64, equation: &'a dyn Fn(&[f64]) -> f64) -> Self {
         Self { manifold, equation, spread, is_edge: &|_| false, is_smooth: true }
-    }
-
-    fn normals(&self, stream: &mut Stream, count: usize) -> Vec<f64> {
-        (0..count).map(|_| stream.normal()).collect()
     }
 
     /// A sample of D that is not at an edge.
@@ -53,7 +53,7 @@ impl<'a> Subject<'a> {
     /// A normal vector at x of random length below `PART` of the reach.
     fn normal_vector(&self, stream: &mut Stream, x: &[f64]) -> Vec<f64> {
         let basis = self.manifold.normal_basis(x).unwrap();
-        let mut v = basis.apply(&self.normals(stream, basis.columns()));
+        let mut v = basis.apply(&stream.normals(basis.columns()));
         if !self.is_smooth {
             v = sub(&v, &self.manifold.project_point(&v).unwrap());
         }
@@ -65,7 +65,7 @@ impl<'a> Subject<'a> {
     /// Any point of the ambient space where π is defined.
     fn anywhere(&self, stream: &mut Stream) -> Vec<f64> {
         loop {
-            let noise = self.normals(stream, self.manifold.ambient());
+            let noise = stream.normals(self.manifold.ambient());
             let y = add_scaled(&self.manifold.sample(stream), self.spread, &noise);
             if self.manifold.project_point(&y).is_ok() {
                 return y;
@@ -120,7 +120,7 @@ fn bases(subject: &Subject<'_>, stream: &mut Stream, x: &[f64]) -> Vec<String> {
         found.extend(law("orthonormal", gram_error(basis, basis, &Matrix::identity(columns)), ROUNDING));
     }
     found.extend(law("normal", gram_error(&tangent, &normal, &Matrix::zeros(d, n - d)), ROUNDING));
-    let v = subject.normals(stream, n);
+    let v = stream.normals(n);
     let expected = tangent.apply(&tangent.apply_transposed(&v));
     let along = manifold.project_tangent(x, &v).unwrap();
     found.extend(law("tangent projector", norm(&sub(&along, &expected)), ROUNDING * size(&v)));
@@ -153,7 +153,7 @@ fn nearest(subject: &Subject<'_>, stream: &mut Stream, y: &[f64], samples: &[Vec
     let manifold = subject.manifold;
     let x = manifold.project_point(y).unwrap();
     let around = (0..100).filter_map(|step| {
-        let noise = subject.normals(stream, y.len());
+        let noise = stream.normals(y.len());
         let width = subject.spread * 10.0_f64.powi(-(step % 5));
         manifold.project_point(&add_scaled(&x, width, &noise)).ok()
     });

@@ -7,10 +7,10 @@ use crate::theory::algebra::Matrix;
 /// The Jacobian `[m, n]` of `map` at `y` `[n]` by central differences with `step`.
 ///
 /// # Errors
-/// What `map` reports; images of different length; a step that is not above 0.
+/// What `map` reports; images of different length; a step that is 0 or not finite.
 pub fn central_differences(y: &[f64], step: f64, map: impl Fn(&[f64]) -> Result<Vec<f64>>) -> Result<Matrix> {
-    if !(step > 0.0 && step.is_finite()) {
-        return Err(Error::argument(format!("central differences need a step above 0, got {step}")));
+    if step == 0.0 || !step.is_finite() {
+        return Err(Error::argument(format!("central differences need a finite step that is not 0, got {step}")));
     }
     let rows = map(y)?.len();
     let moved = |axis: usize, by: f64| {

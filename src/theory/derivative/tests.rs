@@ -197,3 +197,14 @@ fn shapes_that_do_not_fit_are_refused() {
     assert!(contraction(&mut tape, x, x, flat).is_err() && contraction_exact(&mut tape, x, other).is_err());
     assert!(idempotence(&mut tape, x, other, x).is_err() && asymmetry(&mut tape, other, x, x).is_err());
 }
+
+#[test]
+fn central_differences_name_what_they_cannot_take() {
+    let refused = |step: f64, map: &dyn Fn(&[f64]) -> crate::error::Result<Vec<f64>>| {
+        central_differences(&[1.0, 2.0], step, map).unwrap_err().to_string()
+    };
+    assert!(refused(1e-5, &|y| Ok(vec![0.0; if y[0] > 1.0 { 3 } else { 2 }])).contains("different length"));
+    for step in [0.0, f64::NAN, f64::INFINITY] {
+        assert!(refused(step, &|y| Ok(y.to_vec())).contains("a finite step"));
+    }
+}
