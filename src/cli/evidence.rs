@@ -20,9 +20,10 @@ use super::npy;
 pub fn prepare(out: &Path) -> Result<()> {
     for folder in [out, &out.join("figures"), &out.join("arrays")] {
         make_folder(folder)?;
+        let probe = tempfile::tempfile_in(folder);
+        probe.map_err(|error| Error::file(folder, format!("no file can be made in this folder: {error}")))?;
     }
-    let probe = tempfile::tempfile_in(out);
-    probe.map(drop).map_err(|error| Error::file(out, format!("no file can be made in this folder: {error}")))
+    Ok(())
 }
 
 /// Writes `claims.json`, `claims.csv`, `index.html`, `figures/` and `arrays/`. What an earlier run left is replaced, as far as

@@ -52,9 +52,9 @@ fn seed(text: &str) -> anyhow::Result<u64> {
     Ok(seed)
 }
 
-/// Files are written together, when all is measured.
+/// Files are written when all is measured, each as a whole.
 fn interrupted() {
-    note("interrupted; files are written when all is measured");
+    note("interrupted; nothing more is written");
     std::process::exit(i32::from(super::INTERRUPTED));
 }
 

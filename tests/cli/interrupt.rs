@@ -60,7 +60,7 @@ fn claims_that_are_not_all_measured_leave_no_file() {
     let scratch = Scratch::new();
     let ran = interrupted_when(&scratch, "verify --full --claim C9 --out found", || scratch.path("found/arrays").exists());
     assert_eq!((ran.code, ran.out.as_str()), (130, ""));
-    assert_eq!(ran.err, "interrupted; files are written when all is measured\n");
+    assert_eq!(ran.err, "interrupted; nothing more is written\n");
     assert_eq!(scratch.names("found"), ["arrays", "figures"]);
     assert!(scratch.names("found/arrays").is_empty() && scratch.names("found/figures").is_empty());
 }

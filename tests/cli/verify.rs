@@ -191,7 +191,8 @@ fn a_folder_that_cannot_be_written_is_refused_before_anything_is_measured() {
     let scratch = Scratch::new();
     scratch.write("taken", "mine");
     scratch.write("half/figures", "mine");
-    for out in ["taken", "taken/deeper", "half"] {
+    scratch.write("other/arrays", "mine");
+    for out in ["taken", "taken/deeper", "half", "other"] {
         assert!(refused(&scratch, out).contains("is a file; the output needs a folder here"));
     }
     if cfg!(target_os = "linux") {

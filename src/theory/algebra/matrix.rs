@@ -167,12 +167,14 @@ impl std::ops::Index<(usize, usize)> for Matrix {
     type Output = f64;
 
     fn index(&self, (row, column): (usize, usize)) -> &f64 {
+        assert!(column < self.columns, "column {column} of {}", self.columns);
         &self.values[row * self.columns + column]
     }
 }
 
 impl std::ops::IndexMut<(usize, usize)> for Matrix {
     fn index_mut(&mut self, (row, column): (usize, usize)) -> &mut f64 {
+        assert!(column < self.columns, "column {column} of {}", self.columns);
         &mut self.values[row * self.columns + column]
     }
 }

@@ -69,13 +69,14 @@ fn matrices(stream: &mut Stream, count: usize) -> Result<(Vec<Row>, Figure)> {
     let orthogonal = orthogonal_projector(stream, n, m);
     let (mut least, mut worst, mut points) = (f64::INFINITY, 0.0_f64, Vec::with_capacity(count));
     for _ in 0..count {
-        let angle = 10.0_f64.powf(-4.0 * stream.uniform_f64());
-        let oblique = oblique_projector(stream, [n, m], angle)?;
+        let tilt = 10.0_f64.powf(-4.0 * stream.uniform_f64());
+        let a = Matrix::normal(stream, n, m);
+        let oblique = oblique_projector(&a, &a.add_scaled(tilt, &Matrix::normal(stream, n, m)))?;
         least = smaller(least, excess(&oblique));
         worst = larger(worst, identity(&oblique));
         points.push((asymmetry(&oblique), excess(&oblique)));
     }
-    let random = oblique_projector(stream, [n, m], 1.0)?;
+    let random = oblique_projector(&Matrix::normal(stream, n, m), &Matrix::normal(stream, n, m))?;
     let shrunk = orthogonal.scaled(0.9);
     let equality = Row::equal("‖W‖_F² - m, orthogonal projector", 0.0, excess(&orthogonal), 1e-10, "rounding of n² products");
     let bound = Row::at_least(
@@ -122,13 +123,10 @@ fn orthogonal_projector(stream: &mut Stream, n: usize, m: usize) -> Matrix {
     q.times(&q.transposed())
 }
 
-/// `A (Bᵀ A)⁻¹ Bᵀ`: onto the span of A, along the orthogonal complement of the span of B. Idempotent, but not symmetric. B is A and
-/// `angle` times a random matrix, or for the angle 1 that alone.
-fn oblique_projector(stream: &mut Stream, [n, m]: [usize; 2], angle: f64) -> Result<Matrix> {
-    let (a, random) = (Matrix::normal(stream, n, m), Matrix::normal(stream, n, m));
-    let b = if angle < 1.0 { a.add_scaled(angle, &random) } else { random };
+/// `A (Bᵀ A)⁻¹ Bᵀ`: onto the span of A, along the orthogonal complement of the span of B. Idempotent, but not symmetric.
+fn oblique_projector(a: &Matrix, b: &Matrix) -> Result<Matrix> {
     let bt = b.transposed();
-    let inner = solve(&bt.times(&a), &bt).ok_or_else(|| Error::argument("a random oblique projector does not exist"))?;
+    let inner = solve(&bt.times(a), &bt).ok_or_else(|| Error::argument("a random oblique projector does not exist"))?;
     Ok(a.times(&inner))
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::{Matrix, symmetric_eigen};
+use crate::theory::algebra::{Matrix, normalised, symmetric_eigen};
 use crate::theory::manifold::{
     AffineSubspace, CircleProduct, Ellipse, FixedRank, Gratings, GreyOnRgb, Manifold, PositiveSemidefinite, Rendered, SineCurve,
     Sphere, Stiefel, SwissRoll, Torus,
@@ -21,6 +21,14 @@ const BOX_MARGIN: f64 = 0.2;
 
 type Accept = Box<dyn Fn(&[f64]) -> bool + Send + Sync>;
 pub(super) type Map = Box<dyn Fn(&[f64]) -> Result<Vec<f64>> + Send + Sync>;
+
+/// A vector of this length, normal to the manifold at x, in a random direction.
+pub(super) fn normal_vector(manifold: &dyn Manifold, x: &[f64], length: f64, stream: &mut Stream) -> Result<Vec<f64>> {
+    let normal = manifold.normal_basis(x)?;
+    let v = normalised(&normal.apply(&stream.normals(normal.columns())));
+    let v = v.ok_or_else(|| Error::argument(format!("{}: no normal direction", manifold.name())))?;
+    Ok(v.into_iter().map(|value| length * value).collect())
+}
 
 /// A manifold under a short name.
 pub(super) struct Member {

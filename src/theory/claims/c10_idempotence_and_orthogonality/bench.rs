@@ -12,6 +12,7 @@ use crate::tape::{Tape, Tensor, Var};
 use crate::theory::algebra::{add_scaled, norm, sub};
 use crate::theory::claim::Setting;
 use crate::theory::claims::training::{mean_square_error, minimise, network_jacobians, outputs, schedule, weighted_sum};
+use crate::theory::claims::zoo::normal_vector;
 use crate::theory::derivative::{asymmetry, idempotence};
 use crate::theory::manifold::{Gratings, Manifold};
 use crate::theory::pictures::{Layout, Pictures};
@@ -110,9 +111,7 @@ impl Bench {
         let (mut stream, length) = (self.setting.stream(NUMBER, 4), BESIDE * manifold.reach());
         let mut beside = Vec::with_capacity(count);
         for x in &points {
-            let direction = stream.normals(x.len());
-            let normal = sub(&direction, &manifold.project_tangent(x, &direction)?);
-            beside.push(add_scaled(x, length / norm(&normal), &normal));
+            beside.push(add_scaled(x, 1.0, &normal_vector(manifold, x, length, &mut stream)?));
         }
         let images = apply(network, &beside)?;
         let squares = images.iter().zip(&points).map(|(image, x)| (norm(&sub(image, x)) / length).powi(2)).sum::<f64>();

@@ -12,10 +12,11 @@
 //! ‖J - P_T‖² = ‖B‖² + ‖C‖²      ‖J² - J‖² = ‖BC‖² + ‖C² - C‖²      ‖J - Jᵀ‖² = 2‖B‖² + ‖C - Cᵀ‖²
 //! ```
 //!
-//! The penalty on idempotence takes C to the nearest projector, 0 if C is small, and leaves B; that on asymmetry takes B to 0 and
-//! leaves any symmetric C; both together leave P_T. But they say "orthogonal projector", not onto what: C = P_N, the identity,
-//! passes both. The data must bring the eigenvalues of C below ½ first, where λ²(1-λ)² has its ridge; so the penalties begin at
-//! half time, beside an objective with corruption (Method §3) and noise. Without corruption they end at a projector of higher rank.
+//! The penalty on idempotence takes C to a projector, 0 if C is small, and BC to 0; where C = 0 it leaves B. That on asymmetry takes B to
+//! 0 and leaves any symmetric C; both together leave P_T. But they say "orthogonal projector", not onto what: C = P_N, the identity,
+//! passes both. For symmetric C the first is Σ λ²(1-λ)² with its ridge at ½, below which the data must bring the eigenvalues first; so
+//! the penalties begin at half time, beside an objective with corruption (Method §3) and noise. Without corruption they end at a
+//! projector of higher rank.
 //!
 //! Measured by central differences on exact maps, in f64 on matrices, and on networks trained on gratings: Jacobians. The
 //! distance to π beside D and the measures of C9 are reported in a caption only: theory predicts no number for them. The full form

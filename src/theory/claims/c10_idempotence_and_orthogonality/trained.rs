@@ -45,8 +45,7 @@ struct Outcome {
 impl Outcome {
     fn of(bench: &Bench, [idempotence, asymmetry]: [bool; 2]) -> Result<Self> {
         // The penalty of an eigenvalue λ of C is λ²(1-λ)², lowest at 0 and at 1: the data must have brought it below ½ before.
-        let network_and_path = trained(bench, penalties([idempotence, asymmetry], 0.5))?;
-        let (network, along) = network_and_path;
+        let (network, along) = trained(bench, penalties([idempotence, asymmetry], 0.5))?;
         let measures = bench.resemblance(&network, SAMPLES)?;
         Ok(Self {
             blocks: bench.blocks(&network, POINTS)?,

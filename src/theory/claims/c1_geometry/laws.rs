@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::rng::Stream;
 use crate::theory::algebra::{Matrix, add_scaled, dot, norm, normalised, solve, sub, svd, symmetric_eigen};
 use crate::theory::claim::{Relation, Row};
+use crate::theory::claims::zoo::normal_vector;
 use crate::theory::derivative::central_differences;
 use crate::theory::manifold::Manifold;
 use crate::theory::statistics::{larger, smaller};
@@ -103,8 +104,7 @@ impl<'a> Place<'a> {
     fn sample(manifold: &'a dyn Manifold, stream: &mut Stream) -> Result<Self> {
         let x = manifold.sample(stream);
         let room = manifold.local_reach(&x)?.min(LONGEST);
-        let normal = manifold.normal_basis(&x)?;
-        let v = scaled(&normal.apply(&stream.normals(normal.columns())), PART * room)?;
+        let v = normal_vector(manifold, &x, PART * room, stream)?;
         Ok(Self { manifold, basis: manifold.tangent_basis(&x)?, x, room, v })
     }
 

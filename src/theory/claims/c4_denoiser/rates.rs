@@ -70,8 +70,9 @@ pub(super) fn rows(setting: &Setting) -> Result<(Vec<Row>, Figure)> {
         slopes.push(format!("{} {slope:.3}", subject.name));
         series.push(Series::line(subject.name, distances));
     }
-    rows.push(constant_row(&subjects[0], 2, &between));
-    rows.push(constant_row(&subjects[2], HIGH, &between));
+    for (name, n) in [("circle", 2), ("S⁵", HIGH)] {
+        rows.extend(subjects.iter().filter(|subject| subject.name == name).map(|subject| constant_row(subject, n, &between)));
+    }
     let limit = log_log_slope(&between.distances(&UNEVEN, &nearest_in_norm_of(&UNEVEN, &between.y)?))?;
     let quantity = "slope of ‖E[x|y] - nearest in the norm of S⁻¹‖, noise σ²S, circle";
     rows.push(Row::equal(quantity, 2.0, limit, SLOPE.0, SLOPE.1).control("π(y)", slope_of_uneven));
@@ -88,7 +89,7 @@ fn constant_row(subject: &Subject, n: usize, between: &Subject) -> Row {
     let measured = ratio(&subject.to_projection(), &subject.y);
     let uneven = ratio(&between.distances(&UNEVEN, &between.projection), &between.y);
     let quantity = format!("‖E[x|y] - π(y)‖ over σ²(n-1)/(2‖y‖), {}", subject.name);
-    Row::equal(quantity, 1.0, measured, CONSTANT.0, CONSTANT.1).control("uneven noise", uneven)
+    Row::equal(quantity, 1.0, measured, CONSTANT.0, CONSTANT.1).control("uneven noise, circle", uneven)
 }
 
 fn subjects(setting: &Setting) -> Result<Vec<Subject>> {

@@ -2,7 +2,8 @@ use std::f64::consts::TAU;
 
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{add_scaled, norm, sub};
+use crate::theory::algebra::{add_scaled, sub};
+use crate::theory::claims::zoo::normal_vector;
 use crate::theory::manifold::{Gratings, Manifold};
 
 /// One grating: a circle of radius R in Rⁿ about the grey picture ½, with its phase as angle.
@@ -62,10 +63,7 @@ impl Circle {
 
     /// `x + v` with v normal to D at x, of this length in a random direction.
     pub(super) fn beside(&self, x: &[f64], length: f64, stream: &mut Stream) -> Result<Vec<f64>> {
-        let normal = self.gratings.normal_basis(x)?;
-        let coefficients = stream.normals(normal.columns());
-        let v = normal.apply(&coefficients);
-        Ok(add_scaled(x, length / norm(&v), &v))
+        Ok(add_scaled(x, 1.0, &normal_vector(&self.gratings, x, length, stream)?))
     }
 
     fn at(&self, turn: f64) -> Vec<f64> {

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Proof. Let y be z on S, x outside S and the m-1 cells on either side of it, and on these cells a path of the graph: from the
-//! last kept letter to the first of S there are m steps, so one exists. (Where fewer than m-1 cells are left up to an end, y = z
+//! last kept letter to the first of S there are m steps, so one exists. (Where at most m-1 cells are left up to an end, y = z
 //! on them.) y is in D and equals z on S, so ‖z-x̂‖ ≤ ‖y-x̂‖ says ‖(z-x) off S‖² ≤ ‖(y-x) off S‖² ≤ 2(m-1)Δ². ∎
 //!
 //! So at most 2(m-1)(Δ/δ)² letters change off S, the changed fraction falls like 1/N, and the constant cannot be improved: the

@@ -159,5 +159,8 @@ mod tests {
         assert!(wrong.another.to_target() > 1.0 && wrong.another.idempotence() == 0.0);
         assert!(wrong.reflection.idempotence() > 1.0 && wrong.reflection.tangential_cosine() < 0.3);
         assert!((wrong.sheared.tangential_cosine() - 0.5_f64.sqrt()).abs() < 0.1);
+        assert!((wrong.sheared.residual_of_distance() - 2.0_f64.sqrt()).abs() < 0.1);
+        assert!(wrong.another.change_outside() > 0.5 && wrong.another.fixed_point() > 1.0);
+        assert!(wrong.another.rank_correlation().unwrap() < 0.85);
     }
 }

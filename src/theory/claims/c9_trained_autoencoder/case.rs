@@ -98,11 +98,14 @@ pub(super) struct Case {
 }
 
 impl Case {
+    /// The one of the quick form.
+    pub(super) const QUICK: Self = Self { world: World::Gratings, net: Net::Mlp, side: 16 };
+
     /// What is measured with this effort: worlds, in them networks, of them sizes.
     pub(super) fn all(effort: Effort) -> Vec<Self> {
         let sides = |world, net| SIDES.map(|side| Self { world, net, side });
         match effort {
-            Effort::Quick => vec![Self { world: World::Gratings, net: Net::Mlp, side: 16 }],
+            Effort::Quick => vec![Self::QUICK],
             Effort::Full => {
                 World::ALL.iter().flat_map(|&world| Net::ALL.into_iter().flat_map(move |net| sides(world, net))).collect()
             }

@@ -18,7 +18,7 @@ const SCALE: f32 = 2.0;
 
 /// Which network.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Network {
+pub(super) enum Network {
     /// Fully connected, ELU, with these hidden layers; on grey pictures.
     Mlp(Vec<usize>),
     /// Model I or II of a base width; on RGB pictures.
@@ -32,7 +32,7 @@ pub enum Network {
 
 impl Network {
     /// What it takes.
-    pub fn layout(&self) -> Layout {
+    pub(super) fn layout(&self) -> Layout {
         match self {
             Self::Mlp(_) => Layout::Grey,
             Self::Model { .. } => Layout::Rgb,
@@ -43,7 +43,7 @@ impl Network {
     ///
     /// # Errors
     /// As [`Architecture::validate`].
-    pub fn architecture(&self, side: usize) -> Result<Architecture> {
+    pub(super) fn architecture(&self, side: usize) -> Result<Architecture> {
         match self {
             Self::Mlp(hidden) => Architecture::mlp(side * side, hidden),
             Self::Model { number, width } => Architecture::autoencoder(*number, *width),
@@ -53,23 +53,23 @@ impl Network {
 
 /// One training with the objective of Method §3, on fresh pictures in every step.
 #[derive(Clone)]
-pub struct Experiment {
+pub(super) struct Experiment {
     /// What it is trained on, in the layout of the network.
-    pub pictures: Pictures,
+    pub(super) pictures: Pictures,
     /// The network f.
-    pub network: Network,
+    pub(super) network: Network,
     /// λ and ρ.
-    pub objective: ObjectiveConfig,
+    pub(super) objective: ObjectiveConfig,
     /// Steps, pictures per step, learning rate.
-    pub optimiser: OptimiserConfig,
+    pub(super) optimiser: OptimiserConfig,
     /// Seed of the initial weights.
-    pub seed: u64,
+    pub(super) seed: u64,
 }
 
 impl Experiment {
     /// The same network, weights and optimiser, but x̂ = x: a plain autoencoder.
     #[must_use]
-    pub fn without_corruption(&self) -> Self {
+    pub(super) fn without_corruption(&self) -> Self {
         Self { pictures: self.pictures.uncorrupted(), ..self.clone() }
     }
 
@@ -77,7 +77,7 @@ impl Experiment {
     ///
     /// # Errors
     /// A recipe out of range; pictures that the network does not take; a loss that is not finite.
-    pub fn train(&self) -> Result<Trained> {
+    pub(super) fn train(&self) -> Result<Trained> {
         let backend = Cpu::new();
         let recipe = Recipe {
             architecture: self.network.architecture(self.pictures.side())?,
@@ -96,7 +96,7 @@ impl Experiment {
 }
 
 /// A trained network as a map of Rⁿ.
-pub struct Trained {
+pub(super) struct Trained {
     pictures: Pictures,
     units: Units,
     parameters: Arc<Parameters<Cpu>>,
@@ -108,7 +108,7 @@ impl Trained {
     ///
     /// # Errors
     /// Points of another length; the device failed.
-    pub fn apply(&self, points: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+    pub(super) fn apply(&self, points: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
         let mut inference = Inference::new(&self.backend, Arc::clone(&self.parameters));
         let mut images = Vec::with_capacity(points.len());
         for some in points.chunks(AT_ONCE) {
@@ -124,7 +124,7 @@ impl Trained {
     ///
     /// # Errors
     /// As [`Measures::of`].
-    pub fn measures(&self, samples: &[CorruptedSample]) -> Result<Measures> {
+    pub(super) fn measures(&self, samples: &[CorruptedSample]) -> Result<Measures> {
         Measures::of(self.pictures.manifold(), samples, |points| self.apply(points))
     }
 }

@@ -132,7 +132,7 @@ fn trend(world: World, outcomes: &[&Outcome], kind: Kind) -> Result<Figure> {
         stem: format!("c9_trend_{stem}_{}", world.name()),
         title: format!("Relative error against n, {}, {stem}", world.name()),
         caption: format!(
-            "Error under {under}. Fitted slopes in n: {}; C7 predicts -0.5 for π in general position only.",
+            "Error under {under}. Fitted slopes in n: {}; C7 predicts -0.5 for π in general position and within the reach only.",
             slopes.join(", ")
         ),
         content: Content::Chart(Chart { x: AxisSpec::log("pixels n"), y: AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖"), series }),
@@ -150,8 +150,8 @@ fn with_and_without(world: World, outcomes: &[&Outcome]) -> Figure {
     Figure {
         stem: format!("c9_control_{}", world.name()),
         title: format!("Trained with corruption and without, {}", world.name()),
-        caption: "Error on unseen corrupted pictures. A plain autoencoder leaves more of the corruption only where it can copy it: Model II \
-                  has skips. The bottlenecks of the MLP and of Model I keep out by themselves what is not in the span of D."
+        caption: "Error on unseen corrupted pictures, of the networks trained with corruption and of the same networks trained as plain \
+                  autoencoders, the control: lines and dashes of one network apart, where corruption in training matters."
             .into(),
         content: Content::Chart(Chart {
             x: AxisSpec::log("pixels n"),

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 pub use profile::Shape;
 
 use super::gratings::check_picture;
-use super::{Manifold, check_vector};
+use super::{Manifold, check, check_vector};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
 use crate::theory::algebra::{Matrix, dot, orthonormal_basis, sub};
@@ -24,8 +24,6 @@ const CONTRAST: f64 = 0.8;
 const REFINED: usize = 6;
 /// Newton's method must end with a gradient below this, relative to the picture's values.
 const CONVERGED: f64 = 1e-9;
-/// Values of all pictures of the coarse grid together: 512 MiB.
-const MOST_VALUES: f64 = 67_108_864.0;
 /// Points where the reach is estimated.
 const REACH_POINTS: usize = 24;
 
@@ -72,10 +70,7 @@ impl Rendered {
             reach: OnceLock::new(),
         };
         let starts: f64 = (0..d).map(|axis| own.cells(axis) + 1.0).product();
-        if starts * own.ambient() as f64 > MOST_VALUES {
-            let many = format!("{shape:?} is so small in {height}x{width} that a search for it begins at {starts} places");
-            return Err(Error::argument(format!("rendered shapes: {many}, too many to keep")));
-        }
+        check::size(&format!("the coarse grid of {shape:?} in {height}x{width}"), starts as usize, own.ambient())?;
         own.starts = own.grid().into_iter().map(|parameters| (parameters.clone(), own.point(&parameters))).collect();
         Ok(own)
     }

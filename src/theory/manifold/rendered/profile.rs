@@ -65,9 +65,7 @@ impl Shape {
         let offset = [p[0] - parameters[0], p[1] - parameters[1]];
         match *self {
             Self::Disk { radius, softness } => disk(offset, radius, softness),
-            Self::Bar { half_length, half_width, softness } => {
-                bar(offset, parameters.get(2).copied().unwrap_or(0.0), [half_length, half_width], softness)
-            }
+            Self::Bar { half_length, half_width, softness } => bar(offset, parameters[2], [half_length, half_width], softness),
         }
     }
 }
