@@ -204,3 +204,15 @@ fn vectors_of_any_size() {
     assert_eq!(normalised(&[0.0, -2e-300]), Some(vec![0.0, -1.0]));
     assert_eq!((dot(&[1.0, 2.0], &[3.0, -4.0]), add_scaled(&[1.0, 2.0], -2.0, &[0.5, 1.0])), (-5.0, vec![0.0, 0.0]));
 }
+
+#[test]
+#[should_panic(expected = "inner extents")]
+fn a_product_of_extents_that_do_not_fit_panics() {
+    let _ = Matrix::identity(2).times(&Matrix::identity(3));
+}
+
+#[test]
+#[should_panic(expected = "column 2 of 2")]
+fn an_index_beyond_the_last_column_is_not_the_next_row() {
+    let _ = Matrix::identity(2)[(0, 2)];
+}

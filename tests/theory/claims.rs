@@ -28,11 +28,19 @@ fn check(id: &str) {
     check_figures(id, finding);
 }
 
+/// Whether the map of claims names a figure, or `cN_word_*` for it.
+fn is_in_the_map(stem: &str) -> bool {
+    let map = include_str!("../../paper/claims.md");
+    let pattern = stem.splitn(3, '_').take(2).collect::<Vec<_>>().join("_");
+    map.contains(&format!("`{stem}`")) || map.contains(&format!("`{pattern}_*`"))
+}
+
 /// Figures have the files of their claim, and nothing in them is empty.
 fn check_figures(id: &str, finding: &runner::Finding) {
     let prefix = format!("{}_", id.to_lowercase());
     for figure in &finding.evidence.figures {
         assert!(figure.stem.starts_with(&prefix), "{} is not a figure of {id}", figure.stem);
+        assert!(is_in_the_map(&figure.stem), "paper/claims.md does not know {}", figure.stem);
         assert!(!figure.title.is_empty() && !figure.caption.is_empty(), "{} says nothing", figure.stem);
         let is_drawn = match &figure.content {
             Content::Chart(chart) => !chart.series.is_empty() && chart.series.iter().all(|series| !series.points.is_empty()),

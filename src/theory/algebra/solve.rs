@@ -1,7 +1,7 @@
 use super::Matrix;
 
-/// Pivots below this many n ε ‖A‖ are 0 but for rounding: in 20,000 random integer matrices of deficient rank, of up to 9 rows, the
-/// smallest pivot came to 40 n ε ‖A‖.
+/// Pivots below this many n ε ‖A‖ are 0 but for rounding: in 20,000 random integer matrices of deficient rank, of up to 9 rows,
+/// the smallest pivot came to 40 n ε ‖A‖.
 const ROUNDING: f64 = 128.0;
 
 /// X with `A X = B` for a square A, by elimination with row pivots; None where A is singular but for rounding.

@@ -4,17 +4,17 @@
 //! ‖J_f(x)‖_F² = d + ‖J_f(x) P_N‖_F² = d + ‖J_f(x) - P_T‖_F² ≥ d,   with equality iff J_f(x) = P_T.
 //! ```
 //!
-//! Because f(γ(t)) = γ(t) along every curve in D, J_f P_T = P_T, so J_f = P_T + J_f P_N, and the two parts are orthogonal. So π has
-//! the least RCAE penalty among all maps that reproduce D, and f = π + o(distance) for every other minimiser f.
-//! For matrices: W² = W of rank m has tr W² = m, therefore
+//! Because f(γ(t)) = γ(t) along every curve in D, J_f P_T = P_T, so J_f = P_T + J_f P_N, and the two parts are orthogonal. So π
+//! has the least RCAE penalty among all maps that reproduce D, and f = π + o(distance) for every other minimiser f. For matrices:
+//! W² = W of rank m has tr W² = m, therefore
 //!
 //! ```text
 //! ‖W‖_F² = m + ½‖W - Wᵀ‖_F² ≥ m,   with equality iff W = Wᵀ.
 //! ```
 //!
 //! Measured on random oblique projectors A(BᵀA)⁻¹Bᵀ, and by central differences on maps that fix a sphere, a torus, an ellipse:
-//! π, π after a tilt that vanishes on D, radial maps. Control: the oblique projectors and tilted maps themselves where equality is
-//! claimed; a map that shrinks D where the bound is.
+//! π, π after a tilt that vanishes on D, radial maps. Control: the oblique projectors and tilted maps themselves where equality
+//! is claimed; a map that shrinks D where the bound is.
 
 use crate::error::{Error, Result};
 use crate::rng::Stream;
@@ -45,11 +45,12 @@ impl Claim for LeastContraction {
     }
 
     fn statement(&self) -> &'static str {
-        "If f is continuously differentiable and fixes every point of D, then ‖J_f(x)‖_F² = d + ‖J_f(x) P_N‖_F² at x in D, which is at \
-         least d, with equality if and only if J_f(x) = P_T. So the nearest-point projection π has the least contraction penalty \
-         of all maps that reproduce D, and every other map with that penalty agrees with π to first order. An idempotent matrix W \
-         of rank m has ‖W‖_F² = m + ½‖W - Wᵀ‖_F², at least m, with equality if and only if it is symmetric. Control: oblique \
-         projectors and maps that tilt the normal direction fail the equality; a map that shrinks D falls below the bound."
+        "If f is continuously differentiable and fixes every point of D, then ‖J_f(x)‖_F² = d + ‖J_f(x) P_N‖_F² at x in D, \
+         which is at least d, with equality if and only if J_f(x) = P_T. So the nearest-point projection π has the least \
+         contraction penalty of all maps that reproduce D, and every other map with that penalty agrees with π to first order. \
+         An idempotent matrix W of rank m has ‖W‖_F² = m + ½‖W - Wᵀ‖_F², at least m, with equality if and only if it is \
+         symmetric. Control: oblique projectors and maps that tilt the normal direction fail the equality; a map that shrinks D \
+         falls below the bound."
     }
 
     fn measure(&self, setting: &Setting) -> Result<Evidence> {

@@ -31,3 +31,55 @@ pub(super) fn radial(axes: [f64; 2], y: &[f64]) -> Vec<f64> {
     let scale = (y[0] / axes[0]).hypot(y[1] / axes[1]);
     y.iter().map(|value| value / scale).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, Stream};
+    use crate::theory::derivative::central_differences;
+    use crate::theory::manifold::{Ellipse, Torus};
+
+    fn off(a: &[f64], b: &[f64]) -> f64 {
+        norm(&sub(a, b))
+    }
+
+    #[test]
+    fn half_way_fixes_the_manifold_and_halves_normals() {
+        let torus = Torus::new(2.0, 0.7).unwrap();
+        let x = torus.sample(&mut Stream::new(1, Purpose::Test, 0, 0));
+        assert!(off(&half_way(&torus, &x).unwrap(), &x) < 1e-12);
+        let (tangent, normal) = (torus.tangent_basis(&x).unwrap(), torus.normal_basis(&x).unwrap());
+        let expected = tangent.times(&tangent.transposed()).add_scaled(0.5, &normal.times(&normal.transposed()));
+        let j = central_differences(&x, 1e-5, |y| half_way(&torus, y)).unwrap();
+        assert!(j.minus(&expected).frobenius() < 1e-8);
+    }
+
+    #[test]
+    fn tilted_maps_are_idempotent_and_have_the_jacobian_of_their_order() {
+        let torus = Torus::new(2.0, 0.7).unwrap();
+        let stream = &mut Stream::new(2, Purpose::Test, 0, 0);
+        let (x, tilt) = (torus.sample(stream), Matrix::normal(stream, 3, 3).scaled(0.3));
+        let tangent = torus.tangent_basis(&x).unwrap();
+        let projector = tangent.times(&tangent.transposed());
+        let across = projector.times(&tilt).times(&Matrix::identity(3).minus(&projector));
+        for (order, expected) in [(0, projector.add_scaled(1.0, &across)), (1, projector.clone())] {
+            let map = |y: &[f64]| tilted(&torus, &tilt, order, y);
+            let once = map(&[x[0] + 0.1, x[1] - 0.2, x[2] + 0.1]).unwrap();
+            assert!(off(&map(&once).unwrap(), &once) < 1e-12 && torus.contains(&once, 1e-12));
+            let j = central_differences(&x, 1e-5, map).unwrap();
+            assert!(j.minus(&expected).frobenius() < 1e-4, "order {order}: {j:?}");
+        }
+    }
+
+    #[test]
+    fn oblique_and_radial_maps_are_idempotent_and_not_nearest() {
+        let y = [0.4, -1.1, 0.7];
+        let once = oblique(&y);
+        assert!(oblique(&once) == once && plane().unwrap().contains(&once, 1e-12));
+        assert!(off(&once, &y) > plane().unwrap().distance(&y).unwrap() + 0.1);
+        let (ellipse, y) = (Ellipse::new(2.0, 1.2).unwrap(), [1.9, 1.3]);
+        let once = radial([2.0, 1.2], &y);
+        assert!(off(&radial([2.0, 1.2], &once), &once) < 1e-15 && ellipse.contains(&once, 1e-12));
+        assert!(off(&once, &y) > ellipse.distance(&y).unwrap() + 1e-3);
+    }
+}

@@ -30,7 +30,8 @@ pub(super) fn schedule(steps: u64, rate: f64) -> OptimiserConfig {
     OptimiserConfig { steps, rate, warmup: steps / 20, final_fraction: 0.0, ..OptimiserConfig::default() }
 }
 
-/// Takes all steps of `config`. `record` records the loss of a step (counted from 0) and returns it with the nodes of the weights.
+/// Takes all steps of `config`. `record` records the loss of a step (counted from 0) and returns it with the nodes of the
+/// weights.
 pub(super) fn minimise<B: Backend, M: Model<B>>(
     backend: &B,
     config: OptimiserConfig,

@@ -36,8 +36,8 @@ impl Ellipse {
         if first >= second { (0, first, second) } else { (1, second, first) }
     }
 
-    /// The unit vector (cos φ, sin φ) of the point (cos φ, b sin φ) nearest to (p, q), both at least 0, where the longer semi-axis
-    /// is 1; None where it is not unique.
+    /// The unit vector (cos φ, sin φ) of the point (cos φ, b sin φ) nearest to (p, q), both at least 0, where the longer
+    /// semi-axis is 1; None where it is not unique.
     fn nearest(b: f64, p: f64, q: f64) -> Option<[f64; 2]> {
         // 1 - b² without cancellation.
         let gap = (1.0 - b) * (1.0 + b);

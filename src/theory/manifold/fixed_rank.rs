@@ -9,9 +9,9 @@ use crate::theory::algebra::{Matrix, Svd, complement, svd};
 /// The m x n matrices of rank k, 1 ≤ k < min(m, n). Points are the m n values in row-major order; the dimension is
 /// `k (m + n - k)`.
 ///
-/// π(Y) is the truncated singular value decomposition `Σ_{i≤k} σ_i u_i v_iᵀ` (Eckart, Young 1936), unique exactly if
-/// `σ_k > σ_{k+1}`. [`Manifold::project_point`] reports an error if the two are equal up to rounding; that includes σ_k = 0, where Y
-/// has a lower rank and no point of D is nearest, because D is not closed.
+/// π(Y) is the truncated singular value decomposition `Σ_{i≤k} σ_i u_i v_iᵀ` (Eckart, Young 1936), unique exactly if `σ_k >
+/// σ_{k+1}`. [`Manifold::project_point`] reports an error if the two are equal up to rounding; that includes σ_k = 0, where Y has
+/// a lower rank and no point of D is nearest, because D is not closed.
 ///
 /// The reach is 0: where σ_k is small, a small change makes σ_k and σ_{k+1} equal. At a point X it is
 /// `σ_k(X) / √2`, the distance to the nearest matrix with σ_k = σ_{k+1}: [`Manifold::local_reach`]. A normal vector V may be

@@ -54,7 +54,8 @@ pub trait Manifold: Send + Sync {
     /// π(y), the point of D nearest to `y` `[n]`.
     ///
     /// # Errors
-    /// `y` has another length or is not finite; the nearest point is not unique (where a manifold chooses one instead, it says so).
+    /// `y` has another length or is not finite; the nearest point is not unique (where a manifold chooses one instead, it says
+    /// so).
     fn project_point(&self, y: &[f64]) -> Result<Vec<f64>>;
 
     /// An orthonormal basis of T_x D at `x` on D, as the d columns of an n x d matrix.

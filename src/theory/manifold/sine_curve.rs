@@ -13,17 +13,17 @@ const HALF_PERIODS: f64 = 3.0;
 
 /// The curve `t ↦ (t, sin t)`, t in R, in R²; dimension 1.
 ///
-/// The curve is its own mirror image in the lines `x = π/2 + kπ`. So for y = (p, q) between two of them, |p - kπ| < π/2, a nearest
-/// point lies between them too: its mirror image would be nearer otherwise. There, with v = t - kπ, u = p - kπ and q' = (-1)ᵏ q,
-/// it is a root of `g(v) = v - u + (sin v - q') cos v`. g is below 0 at -π/2 and above 0 at π/2, and its derivative
-/// `2 cos² v + q' sin v`, a concave parabola in sin v with the values ∓q' at the ends, changes sign at most once. So g has exactly
+/// The curve is its own mirror image in the lines `x = π/2 + kπ`. So for y = (p, q) between two of them, |p - kπ| < π/2, a
+/// nearest point lies between them too: its mirror image would be nearer otherwise. There, with v = t - kπ, u = p - kπ and q' =
+/// (-1)ᵏ q, it is a root of `g(v) = v - u + (sin v - q') cos v`. g is below 0 at -π/2 and above 0 at π/2, and its derivative `2
+/// cos² v + q' sin v`, a concave parabola in sin v with the values ∓q' at the ends, changes sign at most once. So g has exactly
 /// one root: the nearest point is unique, and bisection finds it.
 ///
-/// On the lines themselves it is unique on the side of the crest, and on the other side up to height 0, the
-/// centre of curvature of the crest; beyond that there are two, mirror images, and [`Manifold::project_point`] reports
-/// an error (also within rounding of the line). So the points without a unique nearest point are these half lines, no point of them
-/// is nearer to D than 1, and their ends are at distance 1: the reach is 1, the smallest radius of curvature
-/// `(1 + cos² t)^{3/2} / |sin t|`. No bottleneck is narrower.
+/// On the lines themselves it is unique on the side of the crest, and on the other side up to height 0, the centre of curvature
+/// of the crest; beyond that there are two, mirror images, and [`Manifold::project_point`] reports an error (also within rounding
+/// of the line). So the points without a unique nearest point are these half lines, no point of them is nearer to D than 1, and
+/// their ends are at distance 1: the reach is 1, the smallest radius of curvature `(1 + cos² t)^{3/2} / |sin t|`. No bottleneck
+/// is narrower.
 ///
 /// Points drawn are uniform in arc length over three periods about 0.
 #[derive(Clone, Copy, Debug, Default)]

@@ -15,15 +15,15 @@ const SAME: f64 = 1e-6;
 
 /// The Swiss roll `(t, h) ↦ (a t cos t, h, a t sin t)` in R³, `1 ≤ from ≤ t ≤ to`, h in R; dimension 2.
 ///
-/// **Edges.** D goes on for ever in h but ends at t = `from` and t = `to`, and has these two lines as its boundary. π is the nearest point
-/// of all that, so it may lie on an edge: then the residual is orthogonal to the edge but not to the tangent plane, which
-/// is that of the spiral, and π has no derivative at x on an edge. [`SwissRoll::on_edge`] tells.
+/// **Edges.** D goes on for ever in h but ends at t = `from` and t = `to`, and has these two lines as its boundary. π is the
+/// nearest point of all that, so it may lie on an edge: then the residual is orthogonal to the edge but not to the tangent plane,
+/// which is that of the spiral, and π has no derivative at x on an edge. [`SwissRoll::on_edge`] tells.
 ///
-/// **Nearest point.** With (r, θ) the polar coordinates of (y_0, y_2) / a and χ(t) = t - θ + atan t, the derivative of half the squared
-/// distance in t is `t - r √(1+t²) cos χ`. It goes from below to above 0, at a local minimum, only where
-/// `χ - arccos(t / (r √(1+t²))) = 2πk` for an integer k. The left side increases in t (the arccos decreases), so each turn k has at
-/// most one local minimum and bisection finds it. The nearest of these and of the two edges is π(y);
-/// [`Manifold::project_point`] reports an error if two are equally near up to rounding (between two turns).
+/// **Nearest point.** With (r, θ) the polar coordinates of (y_0, y_2) / a and χ(t) = t - θ + atan t, the derivative of half the
+/// squared distance in t is `t - r √(1+t²) cos χ`. It goes from below to above 0, at a local minimum, only where `χ - arccos(t /
+/// (r √(1+t²))) = 2πk` for an integer k. The left side increases in t (the arccos decreases), so each turn k has at most one
+/// local minimum and bisection finds it. The nearest of these and of the two edges is π(y); [`Manifold::project_point`] reports
+/// an error if two are equally near up to rounding (between two turns).
 ///
 /// **Reach.** With K = (4/π²) t₀ (t₀ + π) and t₀ = `from`, [`Manifold::reach`] is the lower bound
 /// `a min( ρ √(t₀(t₀+π) / (1+(t₀+π)²)), π √(K/(1+K)), ½ √(t₀² + (t₀+π/2)²) )`, ρ = (1+t₀²)^{3/2} / (2+t₀²) the smallest radius of

@@ -88,7 +88,8 @@ impl Manifold for Torus {
         self.minor.min(self.major - self.minor)
     }
 
-    /// The area over an angle φ of the tube is proportional to R + r cos φ: angles are drawn until one passes a coin of that weight.
+    /// The area over an angle φ of the tube is proportional to R + r cos φ: angles are drawn until one passes a coin of that
+    /// weight.
     fn sample(&self, stream: &mut Stream) -> Vec<f64> {
         let mut circle = || (TAU * stream.uniform_f64()).sin_cos();
         let (sin, cos) = circle();

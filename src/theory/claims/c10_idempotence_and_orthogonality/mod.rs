@@ -12,18 +12,18 @@
 //! ‖J - P_T‖² = ‖B‖² + ‖C‖²      ‖J² - J‖² = ‖BC‖² + ‖C² - C‖²      ‖J - Jᵀ‖² = 2‖B‖² + ‖C - Cᵀ‖²
 //! ```
 //!
-//! The penalty on idempotence takes C to a projector, 0 if C is small, and BC to 0; where C = 0 it leaves B. That on asymmetry takes B to
-//! 0 and leaves any symmetric C; both together leave P_T. But they say "orthogonal projector", not onto what: C = P_N, the identity,
-//! passes both. For symmetric C the first is Σ λ²(1-λ)² with its ridge at ½, below which the data must bring the eigenvalues first; so
-//! the penalties begin at half time, beside an objective with corruption (Method §3) and noise. Without corruption they end at a
-//! projector of higher rank.
+//! The penalty on idempotence takes C to a projector, 0 if C is small, and BC to 0; where C = 0 it leaves B. That on asymmetry
+//! takes B to 0 and leaves any symmetric C; both together leave P_T. But they say "orthogonal projector", not onto what: C = P_N,
+//! the identity, passes both. For symmetric C the first is Σ λ²(1-λ)² with its ridge at ½, below which the data must bring the
+//! eigenvalues first; so the penalties begin at half time, beside an objective with corruption (Method §3) and noise. Without
+//! corruption they end at a projector of higher rank.
 //!
 //! Measured by central differences on exact maps, in f64 on matrices, and on networks trained on gratings: Jacobians. The
-//! distance to π beside D and the measures of C9 are reported in a caption only: theory predicts no number for them. The full form
-//! has more points on the exact maps and more seeds; the networks are the same.
+//! distance to π beside D and the measures of C9 are reported in a caption only: theory predicts no number for them. The full
+//! form has more points on the exact maps and more seeds; the networks are the same.
 //!
-//! *Controls:* maps that are idempotent but not orthogonal (nearest point in another norm, oblique projectors), orthogonal but not
-//! idempotent (halfway to π), and the other penalty alone.
+//! *Controls:* maps that are idempotent but not orthogonal (nearest point in another norm, oblique projectors), orthogonal but
+//! not idempotent (halfway to π), and the other penalty alone.
 
 mod bench;
 mod blocks;
@@ -55,11 +55,11 @@ impl Claim for IdempotenceAndOrthogonality {
 
     fn statement(&self) -> &'static str {
         "If f(f(y)) = f(y), then J(f(y))J(y) = J(y), and on D = {x : f(x) = x} the Jacobian J is a projector onto the tangent \
-         space: J² = J and tr J = d. It is the orthogonal projector P_T if and only if J = Jᵀ; for idempotent W of rank d, \
-         ‖W - Wᵀ‖² = 2(‖W‖² - d). As penalties on a network that fixes D, ‖J² - J‖² removes the part of J that maps normals to \
-         normals, ‖J - Jᵀ‖² the part that maps normals to tangents, and both together lead to P_T. They do not \
-         choose the rank: without corruption both vanish at an orthogonal projector onto too many directions. Controls: the nearest \
-         point in another norm is idempotent but not orthogonal, the point halfway to π the reverse; either penalty alone."
+         space: J² = J and tr J = d. It is the orthogonal projector P_T if and only if J = Jᵀ; for idempotent W of rank d, ‖W - \
+         Wᵀ‖² = 2(‖W‖² - d). As penalties on a network that fixes D, ‖J² - J‖² removes the part of J that maps normals to \
+         normals, ‖J - Jᵀ‖² the part that maps normals to tangents, and both together lead to P_T. They do not choose the rank: \
+         without corruption both vanish at an orthogonal projector onto too many directions. Controls: the nearest point in \
+         another norm is idempotent but not orthogonal, the point halfway to π the reverse; either penalty alone."
     }
 
     /// Six networks are trained for each seed, so there are fewer.

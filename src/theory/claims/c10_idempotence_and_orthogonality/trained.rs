@@ -199,8 +199,8 @@ impl Outcomes {
                 stem: "c10_distance".into(),
                 title: "Distance of the Jacobian to the projector onto the tangent space".into(),
                 caption: format!(
-                    "‖J - P_T‖ ends at {none:.3} without penalties, {both:.3} with both; {wrong:.2} with both but no corruption: an \
-                     orthogonal projector onto too many directions. {}",
+                    "‖J - P_T‖ ends at {none:.3} without penalties, {both:.3} with both; {wrong:.2} with both but no \
+                     corruption: an orthogonal projector onto too many directions. {}",
                     self.resemblance()
                 ),
                 content: Content::Chart(Chart {

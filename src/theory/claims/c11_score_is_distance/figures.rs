@@ -60,7 +60,7 @@ impl Bench {
             title: "The rarer a normal sample, the more a density takes it for an anomaly".into(),
             caption:
                 "AUROC of anomalies at distances 0.1 to 0.5 against normal samples of one density. The residual stays at 1 (at \
-                      1/2 for anomalies on D itself); scores from a density fall below chance."
+                 1/2 for anomalies on D itself); scores from a density fall below chance."
                     .into(),
             content: Content::Chart(Chart {
                 x: AxisSpec::log("density of the normal samples / greatest density"),

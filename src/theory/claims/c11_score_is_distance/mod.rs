@@ -1,5 +1,6 @@
 //! **C11, the score is the distance.** s(y) = ‖y - π(y)‖ = δ(y), the distance to D, so s = 0 on D whatever the law on it: a rare
-//! normal sample scores as a frequent one does. Densities rank by rarity too. For the k-th nearest of N samples of density p on D,
+//! normal sample scores as a frequent one does. Densities rank by rarity too. For the k-th nearest of N samples of density p on
+//! D,
 //!
 //! ```text
 //! distance to the k-th neighbour of x + v  ≈  √(‖v‖² + (k/(N p(x) ω_d))^(2/d)),     ω_d the volume of the unit ball of R^d.
@@ -54,10 +55,11 @@ impl Claim for ScoreIsDistance {
     }
 
     fn statement(&self) -> &'static str {
-        "The score ‖y-π(y)‖ is the distance of y to D: zero for every normal sample, however low its density, and AUROC = 1 if no \
-         anomaly lies on D. A map within ε of π still separates anomalies farther than 2ε. Scores from a density do not: the distance \
-         to the k-th of N samples is near √(‖v‖²+(k/(N p ω_d))^(2/d)) at distance ‖v‖ from D, and rare normal samples rank above true \
-         anomalies. Control: anomalies placed on D itself, where the residual scores no better than chance (AUROC = 1/2)."
+        "The score ‖y-π(y)‖ is the distance of y to D: zero for every normal sample, however low its density, and AUROC = 1 if \
+         no anomaly lies on D. A map within ε of π still separates anomalies farther than 2ε. Scores from a density do not: the \
+         distance to the k-th of N samples is near √(‖v‖²+(k/(N p ω_d))^(2/d)) at distance ‖v‖ from D, and rare normal samples \
+         rank above true anomalies. Control: anomalies placed on D itself, where the residual scores no better than chance \
+         (AUROC = 1/2)."
     }
 
     fn measure(&self, setting: &Setting) -> Result<Evidence> {

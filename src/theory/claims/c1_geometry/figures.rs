@@ -43,8 +43,8 @@ pub(super) fn off_manifold() -> Result<Figure> {
         stem: "c1_off_manifold".into(),
         title: "The Jacobian of π off the manifold".into(),
         caption: format!(
-            "Eigenvalues of Jπ(x+v) over the outermost circle of a torus with R = {major}, r = {minor}; v has the signed length t \
-             outwards. They follow (I - S_v)⁻¹: outside π contracts, inside it expands, without bound at t = -r."
+            "Eigenvalues of Jπ(x+v) over the outermost circle of a torus with R = {major}, r = {minor}; v has the signed length \
+             t outwards. They follow (I - S_v)⁻¹: outside π contracts, inside it expands, without bound at t = -r."
         ),
         content: Content::Chart(Chart { x: AxisSpec::linear("t"), y: AxisSpec::log("eigenvalue of Jπ"), series }),
     })

@@ -11,8 +11,8 @@ use crate::theory::statistics::{larger, smaller};
 
 /// Steps of central differences off D, as parts of the reach.
 const STEP: f64 = 1e-5;
-/// The same around points of D. There a search for π ends where ½‖y-z‖² no longer tells better from worse, at an error of √(ε‖y-x‖),
-/// so that longer steps are better.
+/// The same around points of D. There a search for π ends where ½‖y-z‖² no longer tells better from worse, at an error of
+/// √(ε‖y-x‖), so that longer steps are better.
 const STEP_ON: f64 = 1e-4;
 /// Part of the reach at which points off D are.
 const PART: f64 = 0.5;
@@ -206,8 +206,8 @@ impl<'a> Place<'a> {
     }
 }
 
-/// S_v at `x` in the coordinates of [`Manifold::tangent_basis`], d x d: its columns are the derivatives of `P_T v` along curves in D.
-/// (Along one with velocity a, ⟨v, b'⟩ = ⟨v, II(a, b)⟩ for tangent fields b, so (P_T v)' = S_v a.)
+/// S_v at `x` in the coordinates of [`Manifold::tangent_basis`], d x d: its columns are the derivatives of `P_T v` along curves
+/// in D. (Along one with velocity a, ⟨v, b'⟩ = ⟨v, II(a, b)⟩ for tangent fields b, so (P_T v)' = S_v a.)
 pub(super) fn shape_operator(manifold: &dyn Manifold, x: &[f64], v: &[f64], step: f64) -> Result<Matrix> {
     let basis = manifold.tangent_basis(x)?;
     let along = |a: &[f64], t: f64| manifold.project_tangent(&manifold.project_point(&add_scaled(x, t, a))?, v);

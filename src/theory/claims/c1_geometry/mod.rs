@@ -8,10 +8,11 @@
 //! ```
 //!
 //! Measured on every manifold of the room, a row the worst of all. Jπ is found by central differences of π; S_v without π's
-//! formula, from the turning of the tangent spaces along curves in D, and that in turn is compared with closed forms. Points are up
-//! to half of the local reach off D (at most ½ where the reach is infinite). What is not smooth is avoided: samples of the PSD cone
-//! have full rank (least eigenvalue 0.1; on its boundary Jπ = P_T is false), those of the Swiss roll and of rendered shapes keep
-//! off the edges, and matrices of rank k are measured within their local reach. Convexity and monotony are measured anywhere.
+//! formula, from the turning of the tangent spaces along curves in D, and that in turn is compared with closed forms. Points are
+//! up to half of the local reach off D (at most ½ where the reach is infinite). What is not smooth is avoided: samples of the PSD
+//! cone have full rank (least eigenvalue 0.1; on its boundary Jπ = P_T is false), those of the Swiss roll and of rendered shapes
+//! keep off the edges, and matrices of rank k are measured within their local reach. Convexity and monotony are measured
+//! anywhere.
 //!
 //! Controls: an oblique projector A(BᵀA)⁻¹Bᵀ onto a plane, which is idempotent; the map half-way to a sphere, which fixes it but
 //! is not idempotent; P_T in the place of Jπ off a sphere; the opposite sign of S_v.
@@ -57,13 +58,13 @@ impl Claim for Geometry {
     }
 
     fn statement(&self) -> &'static str {
-        "Let D be a closed manifold of class C² with reach τ and π(y) the point of D nearest to y. Within the reach π∘π = π, y - π(y) is \
-         normal to D, and π(x+v) = x for normal v. The function φ(y) = max over z in D of ⟨y, z⟩ - ½‖z‖², which is \
+        "Let D be a closed manifold of class C² with reach τ and π(y) the point of D nearest to y. Within the reach π∘π = π, y \
+         - π(y) is normal to D, and π(x+v) = x for normal v. The function φ(y) = max over z in D of ⟨y, z⟩ - ½‖z‖², which is \
          ½‖y‖² - ½‖y-π(y)‖², is convex in all of Rⁿ and π is its gradient, so π is monotone and Jπ is symmetric and positive \
-         semidefinite. On D, Jπ(x) = P_T with trace d; off D, Jπ(x+v) = (I - S_v)⁻¹P_T with the shape operator S_v, and its norm is at \
-         most τ/(τ-‖v‖). Where D has edges or is singular (rank-deficient matrices of the PSD cone) the derivatives are not claimed. \
-         Control: an oblique projector is idempotent, but is not symmetric, has no normal residual and is no gradient; the map \
-         half-way to D is not idempotent; P_T and the opposite sign of S_v are not what Jπ is off D."
+         semidefinite. On D, Jπ(x) = P_T with trace d; off D, Jπ(x+v) = (I - S_v)⁻¹P_T with the shape operator S_v, and its \
+         norm is at most τ/(τ-‖v‖). Where D has edges or is singular (rank-deficient matrices of the PSD cone) the derivatives \
+         are not claimed. Control: an oblique projector is idempotent, but is not symmetric, has no normal residual and is no \
+         gradient; the map half-way to D is not idempotent; P_T and the opposite sign of S_v are not what Jπ is off D."
     }
 
     fn cost(&self) -> u32 {
@@ -86,8 +87,8 @@ impl Claim for Geometry {
     }
 }
 
-/// The laws of C1 measured on any manifold, at `points` random points of it: a row each, without controls. The points are those that
-/// [`Manifold::sample`] draws, and D must be smooth around them.
+/// The laws of C1 measured on any manifold, at `points` random points of it: a row each, without controls. The points are those
+/// that [`Manifold::sample`] draws, and D must be smooth around them.
 ///
 /// # Errors
 /// The manifold reports one, e.g. because the reach that it claims is too long.

@@ -7,9 +7,10 @@
 //! tied RCAE    E‖UᵀUx - x‖² + γ‖UᵀU‖_F²                 UᵀU = Σ(Σ + γI)⁻¹, if U has at least d rows
 //! ```
 //!
-//! As the weight → 0 all tend to P, the orthogonal projector onto range Σ; for DAE and RCAE ‖W - P‖₂ = γ/(λ_min + γ), with
-//! λ_min the least eigenvalue above 0. For the tied CAE write M = UᵀU: the loss tr((I-M)Σ(I-M)) + γ tr M is convex in M ≥ 0,
-//! and in the basis Q it is Σ λ_i(1-m_i)² + γm_i, least at m_i = max(0, 1 - γ/(2λ_i)); with γ tr M² instead, at λ_i/(λ_i+γ).
+//! As the weight → 0 all tend to P, the orthogonal projector onto range Σ; for DAE and RCAE ‖W - P‖₂ = γ/(λ_min + γ), for the
+//! tied CAE γ/(2λ_min), with λ_min the least eigenvalue above 0. For the tied CAE write M = UᵀU: the loss tr((I-M)Σ(I-M)) + γ tr
+//! M is convex in M ≥ 0, and in the basis Q it is Σ λ_i(1-m_i)² + γm_i, least at m_i = max(0, 1 - γ/(2λ_i)); with γ tr M²
+//! instead, at λ_i/(λ_i+γ).
 //!
 //! Everything is trained on the tape. The batches are finite and exact: their second moments *are* Σ and σ²I.
 //! *Controls:* the untied CAE W₂W₁, whose penalty γ‖W₁‖_F² vanishes by W₁/t, tW₂ and leaves no shrinkage; a plain
@@ -59,8 +60,8 @@ impl Claim for LinearModels {
         "For data of covariance Σ the linear denoising autoencoder with noise σ² is W = Σ(Σ+σ²I)⁻¹, and the \
          reconstruction-contractive autoencoder with weight γ is W = Σ(Σ+γI)⁻¹, the same map for γ = σ². The tied contractive \
          autoencoder UᵀU with penalty γ‖U‖² has the eigenvalues max(0, 1-γ/(2λ)), and with penalty γ‖UᵀU‖² it is Σ(Σ+γI)⁻¹ \
-         again. As the weight tends to 0 all tend to the orthogonal projector onto the range of Σ, at the rate \
-         σ²/(λ_min+σ²) for the first two. Networks trained on the tape are compared with these formulas. \
+         again. As the weight tends to 0 all tend to the orthogonal projector onto the range of Σ, at the rate σ²/(λ_min+σ²) \
+         for the first two and γ/(2λ_min) for the third. Networks trained on the tape are compared with these formulas. \
          Controls: an untied contractive autoencoder, whose penalty vanishes by rescaling and which does not shrink; and a \
          plain autoencoder without bottleneck or noise, which is the identity wherever there are data."
     }

@@ -50,9 +50,9 @@ impl Claim for Denoiser {
     fn statement(&self) -> &'static str {
         "The optimal denoiser for normal noise of variance σ² is E[x|y]. For x uniform on the sphere S^(n-1) of radius R it is \
          R·I_(n/2)(κ)/I_(n/2-1)(κ)·y/‖y‖ with κ = R‖y‖/σ². Its distance to the orthogonal projection π(y) is O(σ²), a slope of \
-         2 in log-log, on every smooth manifold. Its Jacobian is Cov[x|y]/σ², symmetric and positive semidefinite, and \
-         E[x|y] = y + σ²∇log p(y). A network trained on the circle is compared with the formula. Control: noise that is \
-         not isotropic, for which E[x|y] tends to the point nearest in another norm, and its Jacobian is not symmetric."
+         2 in log-log, on every smooth manifold. Its Jacobian is Cov[x|y]/σ², symmetric and positive semidefinite, and E[x|y] = \
+         y + σ²∇log p(y). A network trained on the circle is compared with the formula. Control: noise that is not isotropic, \
+         for which E[x|y] tends to the point nearest in another norm, and its Jacobian is not symmetric."
     }
 
     fn measure(&self, setting: &Setting) -> Result<Evidence> {

@@ -21,8 +21,8 @@ const BATCH: usize = 40;
 const TRAINED: (f64, &str) = (0.06, "empirical: noisy targets leave a small network 0.02 to 0.03 off; π is off by 0.18 and more");
 const SLOPES: (f64, &str) = (0.25, "empirical: derivatives of the same network are 0.10 to 0.13 off; π is off by 0.6 and more");
 
-/// Points x of the unit circle, one at random in each of `count` equal arcs, and y = x + ε: [x, y]. Arcs leave less to chance than
-/// independent angles, and every x is still uniform.
+/// Points x of the unit circle, one at random in each of `count` equal arcs, and y = x + ε: [x, y]. Arcs leave less to chance
+/// than independent angles, and every x is still uniform.
 fn samples(stream: &mut Stream, count: usize) -> [Vec<Vec<f64>>; 2] {
     let mut sides = [Vec::with_capacity(count), Vec::with_capacity(count)];
     for arc in 0..count {

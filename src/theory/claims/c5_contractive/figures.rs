@@ -50,8 +50,8 @@ pub(super) fn gamma(circle: &Circle, gammas: &[f64], found: &[Jets], control: &J
         stem: "c5_gamma".into(),
         title: "The Jacobian tends to P_T as γ falls".into(),
         caption: format!(
-            "Root mean squares over a circle of radius 1 in R⁴. ‖J_f - P_T‖ stays below the bound of theorem C5.2; for γ = 0 \
-             it is {:.2}.",
+            "Root mean squares over a circle of radius 1 in R⁴. ‖J_f - P_T‖ stays below the bound of theorem C5.2; for γ = 0 it \
+             is {:.2}.",
             control.from_tangent.sqrt()
         ),
         content: Content::Chart(Chart { x: AxisSpec::log("γ"), y: AxisSpec::log("root mean square"), series }),

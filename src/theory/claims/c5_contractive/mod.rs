@@ -1,5 +1,5 @@
-//! **C5, what the contractive autoencoder learns.** With x on D (d-dimensional, mean curvature vector H, density p), V = H + ∇log p
-//! and K² = E‖V‖², the RCAE minimises
+//! **C5, what the contractive autoencoder learns.** With x on D (d-dimensional, mean curvature vector H, density p), V = H + ∇log
+//! p and K² = E‖V‖², the RCAE minimises
 //!
 //! ```text
 //! L_γ(f) = E‖f(x) - x‖² + γ E‖J_f(x)‖_F².
@@ -67,8 +67,8 @@ impl Claim for Contractive {
          mean curvature plus the gradient of the log density. So as γ → 0 the Jacobian tends to P_T: d singular values near 1, \
          the others near 0, and f is near the orthogonal projection π close to D. On a circle of radius R the tangent singular \
          value is 1/(1+γ/R²) and the loss γ/(1+γ/R²). One random probe v ~ N(0, I) estimates ‖J_f‖_F² by ‖J_f v‖² without bias. \
-         Control: γ = 0 with the same network and samples, which does not suppress the normal directions; the bound without \
-         its curvature term; probes of length 1."
+         Control: γ = 0 with the same network and samples, which does not suppress the normal directions; the bound without its \
+         curvature term; probes of length 1."
     }
 
     fn cost(&self) -> u32 {

@@ -1,14 +1,14 @@
-//! **C6, partial corruption.** The objective L of Method §3, with the region M of the corruption, over all functions f of x̂. Every
-//! value i of an outcome has the weight `w_i = (1-λ) M̄_i/‖M̄‖₁ + λ M_i/‖M‖₁`, so L is a sum of parabolas and
+//! **C6, partial corruption.** The objective L of Method §3, with the region M of the corruption, over all functions f of x̂.
+//! Every value i of an outcome has the weight `w_i = (1-λ) M̄_i/‖M̄‖₁ + λ M_i/‖M‖₁`, so L is a sum of parabolas and
 //!
 //! ```text
 //! f*(x̂)_i = E[w_i x_i | x̂] / E[w_i | x̂].
 //! ```
 //!
-//! (1) If M is a function of x̂, w_i is one too and cancels: f*(x̂) = E[x|x̂] for every λ in (0, 1). (2) It equals x̂ on M̄, where
-//! x = x̂. (3) On M it is the mean of x given its context (x off M), *if* the replacement and the choice of M are independent of x on
-//! M given that context; otherwise x̂ tells more than the context. (4) If the context determines x, f*(x̂) = x, whether or not M is
-//! a function of x̂. (5) Otherwise, if M is not a function of x̂, f* depends on λ.
+//! (1) If M is a function of x̂, w_i is one too and cancels: f*(x̂) = E[x|x̂] for every λ in (0, 1). (2) It equals x̂ on M̄,
+//! where x = x̂. (3) On M it is the mean of x given its context (x off M), *if* the replacement and the choice of M are
+//! independent of x on M given that context; otherwise x̂ tells more than the context. (4) If the context determines x, f*(x̂) =
+//! x, whether or not M is a function of x̂. (5) Otherwise, if M is not a function of x̂, f* depends on λ.
 //!
 //! Measured on finite sets, where expectations are sums: the minimiser of L as the tape evaluates it, from values and from
 //! gradients, against the closed forms; and by training a table and a network with Adam. Controls: ambiguous regions, where
@@ -44,11 +44,12 @@ impl Claim for PartialCorruption {
     }
 
     fn statement(&self) -> &'static str {
-        "With the objective of two regions, the best function of x̂ has the value E[w_i x_i|x̂]/E[w_i|x̂] in coordinate i, where \
-         w_i = (1-λ) M̄_i/‖M̄‖₁ + λ M_i/‖M‖₁. If the region M is a function of x̂, this is E[x|x̂] for every λ in (0,1): equal to x̂ off M, \
-         and on M the mean of x given its context, provided that the replacement and the choice of M tell nothing more about x; if the \
-         context determines x it is x, whether or not M is a function of x̂. Control: with ambiguous regions the optimum is not \
-         E[x|x̂] and moves with λ; a replacement that betrays x moves the optimum away from the mean given the context."
+        "With the objective of two regions, the best function of x̂ has the value E[w_i x_i|x̂]/E[w_i|x̂] in coordinate i, \
+         where w_i = (1-λ) M̄_i/‖M̄‖₁ + λ M_i/‖M‖₁. If the region M is a function of x̂, this is E[x|x̂] for every λ in (0,1): \
+         equal to x̂ off M, and on M the mean of x given its context, provided that the replacement and the choice of M tell \
+         nothing more about x; if the context determines x it is x, whether or not M is a function of x̂. Control: with \
+         ambiguous regions the optimum is not E[x|x̂] and moves with λ; a replacement that betrays x moves the optimum away \
+         from the mean given the context."
     }
 
     fn measure(&self, setting: &Setting) -> Result<Evidence> {
@@ -228,10 +229,9 @@ fn figure(ambiguous: &Solved, trained: &[Table]) -> Figure {
     Figure {
         stem: "c6_lambda".into(),
         title: "With ambiguous regions the optimum depends on λ".into(),
-        caption:
-            "One value of the best reconstruction of one corrupted image, in closed form and trained. Where x̂ shows the region, \
-                  the optimum is the same for every λ."
-                .into(),
+        caption: "One value of the best reconstruction of one corrupted image, in closed form and trained. Where x̂ shows the \
+             region, the optimum is the same for every λ."
+            .into(),
         content: Content::Chart(Chart { x: AxisSpec::linear("λ"), y: AxisSpec::linear("f*(x̂) in one value"), series }),
     }
 }

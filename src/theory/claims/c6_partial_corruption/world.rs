@@ -55,8 +55,8 @@ impl World {
         Self::enumerate(images, |_| replacements.clone())
     }
 
-    /// No two images share a value, so that what is left always tells which one it is. But the second replacement keeps the values at
-    /// both ends: x̂ = x may come from three regions, and M is no function of x̂.
+    /// No two images share a value, so that what is left always tells which one it is. But the second replacement keeps the
+    /// values at both ends: x̂ = x may come from three regions, and M is no function of x̂.
     pub(super) fn determined(stream: &mut Stream) -> Self {
         let images = (0..IMAGES).map(|_| stream.normals(VALUES)).collect();
         let replacement: Vec<f64> = (0..VALUES).map(|_| 9.0 + stream.uniform_f64()).collect();

@@ -24,8 +24,8 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// S is the same few coordinates for every n, e a normal vector on it; T a random subspace. In the control T is a random subspace of
-    /// the span of S.
+    /// S is the same few coordinates for every n, e a normal vector on it; T a random subspace. In the control T is a random
+    /// subspace of the span of S.
     pub(super) fn measure(stream: &mut Stream, draws: usize) -> Result<Self> {
         let root_mean = |stream: &mut Stream, place: Place| {
             let kept: Vec<f64> = (0..draws).map(|_| place.kept(stream)).collect();
@@ -56,8 +56,9 @@ impl Rates {
             stem: "c7_general_position".into(),
             title: "Random tangent spaces keep less of a corruption as n grows".into(),
             caption: format!(
-                "First-order error of the restoration of {CORRUPTED} corrupted coordinates among n, for random tangent spaces of dimension \
-                 d = {DIMENSION}: slope {:.3} (predicted -1/2). With T inside the span of these coordinates the slope is {:.3}.",
+                "First-order error of the restoration of {CORRUPTED} corrupted coordinates among n, for random tangent spaces \
+                 of dimension d = {DIMENSION}: slope {:.3} (predicted -1/2). With T inside the span of these coordinates the \
+                 slope is {:.3}.",
                 slope(&self.general),
                 slope(&self.inside)
             ),

@@ -92,8 +92,9 @@ impl Rates {
             stem: "c7_gratings".into(),
             title: "What is left of a corruption of gratings".into(),
             caption: format!(
-                "A seventh of a picture of two gratings is corrupted. White noise is restored better the more pixels there are (slope {:.3} with \
-                 the exact π, predicted -1/2); a constant patch, whose spectrum is at the low frequencies of D, is not (slope {:.3}).",
+                "A seventh of a picture of two gratings is corrupted. White noise is restored better the more pixels there are \
+                 (slope {:.3} with the exact π, predicted -1/2); a constant patch, whose spectrum is at the low frequencies of \
+                 D, is not (slope {:.3}).",
                 slope(&self.noise[1]),
                 slope(&self.constant[1])
             ),
@@ -112,8 +113,8 @@ impl Rates {
     }
 }
 
-/// Whether a pixel is on S. Over half of the side cos² would sum to exactly half of the pixels, and what is off S would be a fixed
-/// part of the whole.
+/// Whether a pixel is on S. Over half of the side cos² would sum to exactly half of the pixels, and what is off S would be a
+/// fixed part of the whole.
 fn is_on(side: usize, index: usize) -> bool {
     let run = side / 4..side / 4 + 3 * side / 8;
     run.contains(&(index / side)) && run.contains(&(index % side))
@@ -184,8 +185,8 @@ pub(super) fn gallery(stream: &mut Stream) -> Result<Figure> {
         stem: "c7_gallery".into(),
         title: "Corrupted gratings and their nearest points".into(),
         caption: format!(
-            "{SHOWN} x {SHOWN} pictures of two gratings, a part of them replaced. π, exact, sees only x̂; what differs from x, enlarged four \
-             times, is spread over the picture and small beside the corruption."
+            "{SHOWN} x {SHOWN} pictures of two gratings, a part of them replaced. π, exact, sees only x̂; what differs from x, \
+             enlarged four times, is spread over the picture and small beside the corruption."
         ),
         content: Content::Gallery(rows),
     })

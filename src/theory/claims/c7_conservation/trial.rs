@@ -116,7 +116,8 @@ impl<'a> Trial<'a> {
         if square > 1e-8 { (dot(&moved, &moved) - square) / square } else { f64::NEG_INFINITY }
     }
 
-    /// The remainder and the tangential bound for the same corruption, made shorter than the reach: with T at x, and at another point.
+    /// The remainder and the tangential bound for the same corruption, made shorter than the reach: with T at x, and at another
+    /// point.
     fn first_order(&self, stream: &mut Stream) -> Result<[[f64; 2]; 2]> {
         let reach = self.manifold.reach();
         let length = norm(&self.e);

@@ -12,8 +12,8 @@ use super::restored::{Replacement, Restored, Worlds, replacement};
 
 const LENGTHS: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
 
-/// Lengths of windows around one segment. The sides of the shortest have 69 cells, more than theorem C8.4 asks for: m is at most 8
-/// and Δ at most 3δ, so `⌊(m-1)(Δ/δ)²⌋` at most 63.
+/// Lengths of windows around one segment. The sides of the shortest have 69 cells, more than theorem C8.4 asks for: m is at most
+/// 8 and Δ at most 3δ, so `⌊(m-1)(Δ/δ)²⌋` at most 63.
 const WINDOWS: [usize; 5] = [288, 512, 1024, 2048, 4096];
 /// Length of this segment: more than half of the shortest window, less than half of all others.
 const SEGMENT: usize = 150;
@@ -103,7 +103,7 @@ impl Growth {
             title: "How much of a texture survives its restoration".into(),
             caption:
                 "Six tenths of a sequence of N letters are replaced by another allowed sequence. Of the rest, textures keep all \
-                      but a constant number of letters; a periodic pattern takes the phase of the larger part."
+                 but a constant number of letters; a periodic pattern takes the phase of the larger part."
                     .into(),
             content: Content::Chart(Chart { x: AxisSpec::log("N"), y: AxisSpec::linear("fraction"), series }),
         }
@@ -167,8 +167,8 @@ impl Windows {
             stem: "c8_profile".into(),
             title: "Disagreement around a corrupted segment".into(),
             caption: format!(
-                "How often z differs from x at a distance from a foreign segment of {SEGMENT} of 288 letters. It fades within a few \
-                 letters in textures, and never in a periodic pattern of which the segment is the larger part."
+                "How often z differs from x at a distance from a foreign segment of {SEGMENT} of 288 letters. It fades within a \
+                 few letters in textures, and never in a periodic pattern of which the segment is the larger part."
             ),
             content: Content::Chart(Chart { x: AxisSpec::linear("distance from S"), y: AxisSpec::linear("P(z ≠ x)"), series }),
         }
@@ -186,8 +186,9 @@ impl Windows {
             stem: "c8_unchanged".into(),
             title: "Probability that nothing changes off the segment".into(),
             caption: format!(
-                "P(z = x) off a foreign segment of {SEGMENT} letters, and off B too, against the length of the sequence. In textures \
-                 only what is near the segment matters; a periodic pattern is right as soon as the segment is the smaller part."
+                "P(z = x) off a foreign segment of {SEGMENT} letters, and off B too, against the length of the sequence. In \
+                 textures only what is near the segment matters; a periodic pattern is right as soon as the segment is the \
+                 smaller part."
             ),
             content: Content::Chart(Chart { x: AxisSpec::log("N"), y: AxisSpec::linear("probability"), series }),
         }

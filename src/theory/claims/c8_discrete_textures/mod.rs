@@ -46,13 +46,13 @@ impl Claim for DiscreteTextures {
     }
 
     fn statement(&self) -> &'static str {
-        "Let D be the sequences of N letters (diameter Δ) that a finite transition graph allows, where any state reaches any state \
-         in m steps. If x̂ equals x in D off a segment S and z = π(x̂) is the nearest sequence of D, then \
-         ‖(z-x) off S‖² ≤ 2(m-1)Δ², whatever N, S and the content of S; so also ‖(z-x) off S∪B‖² ≤ 2mΔ² with B the m cells on \
-         either side of S. The constant is attained for m = 2. The preserved fraction tends to 1 like 1 - O(1/N), and \
-         whether z = x off S, and off S∪B, is decided near S: around the same letters it does not depend on N, once both sides are \
-         longer than a constant. Viterbi's z is nearest, as enumeration confirms. Control: a strictly \
-         periodic pattern, which has no such m, changes everywhere when a segment longer than half of it is in another phase."
+        "Let D be the sequences of N letters (diameter Δ) that a finite transition graph allows, where any state reaches any \
+         state in m steps. If x̂ equals x in D off a segment S and z = π(x̂) is the nearest sequence of D, then ‖(z-x) off S‖² \
+         ≤ 2(m-1)Δ², whatever N, S and the content of S; so also ‖(z-x) off S∪B‖² ≤ 2mΔ² with B the m cells on either side of \
+         S. The constant is attained for m = 2. The preserved fraction tends to 1 like 1 - O(1/N), and whether z = x off S, and \
+         off S∪B, is decided near S: around the same letters it does not depend on N, once both sides are longer than a \
+         constant. Viterbi's z is nearest, as enumeration confirms. Control: a strictly periodic pattern, which has no such m, \
+         changes everywhere when a segment longer than half of it is in another phase."
     }
 
     fn measure(&self, setting: &Setting) -> Result<Evidence> {

@@ -72,8 +72,8 @@ impl Net {
         }
     }
 
-    /// Steps, pictures per step and learning rate: half a minute to three minutes each on one core in the full form. With a higher rate the
-    /// MLP at 64 pixels and Model I at 16 (2x2 pixels between its halves) may not leave the mean picture.
+    /// Steps, pictures per step and learning rate: half a minute to three minutes each on one core in the full form. With a
+    /// higher rate the MLP at 64 pixels and Model I at 16 (2x2 pixels between its halves) may not leave the mean picture.
     fn budget(self, side: usize, effort: Effort) -> (u64, usize, f64) {
         match (self, side, effort) {
             (Self::Mlp, _, Effort::Quick) => (2000, 64, 8e-3),
@@ -133,8 +133,9 @@ impl Case {
     }
 }
 
-/// The corruption of Method §2 with one or two patches, so that most of a picture is kept, without the source "noise" (white noise is then
-/// new to the network) and with smooth outlines, which small pictures resolve. Every changed pixel belongs to the region.
+/// The corruption of Method §2 with one or two patches, so that most of a picture is kept, without the source "noise" (white
+/// noise is then new to the network) and with smooth outlines, which small pictures resolve. Every changed pixel belongs to the
+/// region.
 fn corruption() -> CorruptionConfig {
     let mut config =
         CorruptionConfig { region_threshold: 0.0, patches: Patches { min: 1, max: 2 }, ..CorruptionConfig::default() };

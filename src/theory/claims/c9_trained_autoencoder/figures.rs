@@ -39,8 +39,8 @@ fn gallery(world: World, outcomes: &[&Outcome]) -> Figure {
         stem: format!("c9_gallery_{}", world.name()),
         title: format!("Corrupted {} before and after a trained network", world.name()),
         caption: format!(
-            "π is exact, f is trained with corruption, f₀ is the same network trained without (the control). Error ‖f(x̂)-x‖/‖x̂-x‖ over \
-             all samples: {}; of f₀: {}.",
+            "π is exact, f is trained with corruption, f₀ is the same network trained without (the control). Error \
+             ‖f(x̂)-x‖/‖x̂-x‖ over all samples: {}; of f₀: {}.",
             list(|outcome| &outcome.subject.trained_on),
             list(|outcome| &outcome.control.trained_on)
         ),

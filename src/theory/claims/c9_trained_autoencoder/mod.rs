@@ -54,14 +54,15 @@ impl Claim for TrainedAutoencoder {
     }
 
     fn statement(&self) -> &'static str {
-        "Let x be in D, x̂ its partially corrupted copy and e = x̂ - x. Where x is a function of x̂ the optimum of the self-supervised \
-         objective is f(x̂) = x, which differs from π(x̂) by about ‖P_T e‖. A network trained on pictures of gratings and disks with \
-         the paper's objective and corruption therefore restores unseen samples: f(x̂) is near x and near π(x̂) relative to ‖e‖, f is \
-         nearly idempotent, the residual x̂ - f(x̂) is nearly orthogonal to the tangent space, pixels off S are kept, and \
-         ‖x̂ - f(x̂)‖ ranks samples as the true distance to D does. How near a network comes is measured, not predicted. π's own \
-         error falls like n to the power -1/2 under white noise, and does not fall under the paper's corruption of a fixed share. \
-         Controls: the same small network trained as a plain autoencoder (x̂ = x) restores less and fails the five checks on lengths and \
-         angle; its residual still ranks samples, so the two others have maps that are not π as controls."
+        "Let x be in D, x̂ its partially corrupted copy and e = x̂ - x. Where x is a function of x̂ the optimum of the \
+         self-supervised objective is f(x̂) = x, which differs from π(x̂) by about ‖P_T e‖. A network trained on pictures of \
+         gratings and disks with the paper's objective and corruption therefore restores unseen samples: f(x̂) is near x and \
+         near π(x̂) relative to ‖e‖, f is nearly idempotent, the residual x̂ - f(x̂) is nearly orthogonal to the tangent space, \
+         pixels off S are kept, and ‖x̂ - f(x̂)‖ ranks samples as the true distance to D does. How near a network comes is \
+         measured, not predicted. π's own error falls like n to the power -1/2 under white noise, and does not fall under the \
+         paper's corruption of a fixed share. Controls: the same small network trained as a plain autoencoder (x̂ = x) restores \
+         less and fails the five checks on lengths and angle; its residual still ranks samples, so the two others have maps \
+         that are not π as controls."
     }
 
     fn seeds(&self, _: Effort) -> u64 {

@@ -74,8 +74,8 @@ pub(super) fn full(outcomes: &[Outcome]) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// How much of the corruption is left. The same network without corruption is the control where it has skips, through which it can pass a
-/// corruption; a bottleneck keeps out by itself what is not in the span of D (see the module's words).
+/// How much of the corruption is left. The same network without corruption is the control where it has skips, through which it
+/// can pass a corruption; a bottleneck keeps out by itself what is not in the span of D (see the module's words).
 fn errors(outcome: &Outcome) -> [Row; 2] {
     let (own, name) = (&outcome.subject.trained_on, outcome.case.name());
     let because = "0 for the optimum; a network that undoes less than half of the corruption does not resemble π";

@@ -94,8 +94,8 @@ impl Rendered {
         Self::new(side, side, shape)
     }
 
-    /// The picture with these parameters: row and column of the centre, and the angle of a bar; missing ones are those of the middle
-    /// of their box.
+    /// The picture with these parameters: row and column of the centre, and the angle of a bar; missing ones are those of the
+    /// middle of their box.
     pub fn point(&self, parameters: &[f64]) -> Vec<f64> {
         let middle = self.low.iter().zip(&self.high).map(|(low, high)| 0.5 * (low + high));
         let filled: Vec<f64> = parameters.iter().copied().chain(middle.skip(parameters.len())).collect();

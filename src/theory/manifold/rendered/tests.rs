@@ -122,6 +122,7 @@ fn impossible_shapes_are_named() {
     assert!(tiny.contains("values are too many"), "{tiny}");
     assert!(Rendered::disk(0).is_err() && Rendered::bar(4).is_err() && Rendered::disk(usize::MAX).is_err());
     let disk = Rendered::disk(8).unwrap();
+    assert_eq!(disk.point(&[3.5]), disk.point(&[3.5, 3.5]), "missing parameters are those of the middle");
     assert!(
         disk.project_point(&[0.0]).unwrap_err().to_string().contains("64 values") && disk.tangent_basis(&[f64::NAN; 64]).is_err()
     );
