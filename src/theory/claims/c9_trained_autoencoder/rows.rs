@@ -20,26 +20,44 @@ const ANOTHER: &str = "another picture of D";
 const REFLECTION: &str = "2π(x̂) - x̂";
 const SHEARED: &str = "π(x̂) moved along T by δ(x̂)";
 
+/// What the small network's measures may be, set between those of network and control on seed 0 (quick: seeds 0 to 2).
+struct Limits {
+    target: f64,
+    beyond_projection: f64,
+    idempotence: f64,
+    outside: f64,
+}
+
+impl Limits {
+    /// Three times as many steps bring both network and control nearer to π.
+    const QUICK: Self = Self { target: 0.23, beyond_projection: 0.08, idempotence: 0.11, outside: 0.23 };
+    const FULL: Self = Self { target: 0.17, beyond_projection: 0.03, idempotence: 0.045, outside: 0.16 };
+}
+
 /// One small network.
 pub(super) fn quick(outcome: &Outcome) -> Result<Vec<Row>> {
+    small(outcome, &Limits::QUICK)
+}
+
+fn small(outcome: &Outcome, limits: &Limits) -> Result<Vec<Row>> {
     let [own, plain] = [&outcome.subject, &outcome.control].map(|side| &side.trained_on);
     let at_most = |quantity: &str, value: fn(&Measures) -> f64, tolerance: f64, because: &'static str| {
         Row::at_most(quantity, 0.0, value(own), tolerance, because).control(PLAIN, value(plain))
     };
-    let between = "0 for the optimum; 2000 steps leave 0.14 to 0.17, control 0.3 (seeds 0 to 2; control 0, 1)";
-    let twice = "0 for the optimum; 0.07 found, control 0.15 (seeds 0 to 2; control 0, 1)";
-    let kept = "0 for the optimum; 0.14 to 0.17 found, π itself 0.12, control 0.3 (seeds 0 to 2; control 0, 1)";
+    let between = "0 for the optimum; 2000 steps leave 0.14 to 0.17, control 0.3; 6000 steps 0.13, control 0.22";
+    let twice = "0 for the optimum; 2000 steps leave 0.07, control 0.15; 6000 steps 0.04, control 0.06";
+    let kept = "0 for the optimum, π itself 0.12; 2000 steps leave 0.14 to 0.17, control 0.3; 6000 steps 0.12, control 0.21";
     let optimum = own.projection_to_target();
     let [near, angle] =
         [Measures::to_projection, Measures::tangential_cosine].map(|value: fn(&Measures) -> f64| (value(own), value(plain)));
     Ok(vec![
-        at_most("‖f(x̂)-x‖ / ‖x̂-x‖", Measures::to_target, 0.23, between),
-        Row::at_most("‖f(x̂)-π(x̂)‖ / ‖x̂-x‖", optimum, near.0, 0.08, TO_PROJECTION).control(PLAIN, near.1),
-        at_most("‖f(f(x̂))-f(x̂)‖ / ‖x̂-x‖", Measures::idempotence, 0.11, twice),
+        at_most("‖f(x̂)-x‖ / ‖x̂-x‖", Measures::to_target, limits.target, between),
+        Row::at_most("‖f(x̂)-π(x̂)‖ / ‖x̂-x‖", optimum, near.0, limits.beyond_projection, TO_PROJECTION).control(PLAIN, near.1),
+        at_most("‖f(f(x̂))-f(x̂)‖ / ‖x̂-x‖", Measures::idempotence, limits.idempotence, twice),
         Row::at_most("‖f(x)-x‖ / ‖x̂-x‖", 0.0, own.fixed_point(), 0.1, "0 for the optimum; 0.05 to 0.06 found (seeds 0 to 2)")
             .control(ANOTHER, outcome.wrong.another.fixed_point()),
         Row::at_most("cosine of x̂-f(x̂) to the tangent space", optimum, angle.0, 0.02, TO_PROJECTION).control(PLAIN, angle.1),
-        at_most("‖(f(x̂)-x̂) off S‖ / ‖x̂-x‖", Measures::change_outside, 0.23, kept),
+        at_most("‖(f(x̂)-x̂) off S‖ / ‖x̂-x‖", Measures::change_outside, limits.outside, kept),
         Row::equal(
             "‖x̂-f(x̂)‖ / ‖x̂-π(x̂)‖",
             1.0,
@@ -58,7 +76,7 @@ pub(super) fn full(outcomes: &[Outcome]) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for outcome in outcomes {
         match outcome.case == Case::QUICK {
-            true => rows.extend(quick(outcome)?),
+            true => rows.extend(small(outcome, &Limits::FULL)?),
             false => rows.extend(errors(outcome)),
         }
     }
