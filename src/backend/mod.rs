@@ -49,6 +49,18 @@ impl Real for f64 {
     }
 }
 
+/// Which part of a step the operations belong to, see [`Storage::enter`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pass {
+    /// Values.
+    #[default]
+    Forward,
+    /// Gradients.
+    Backward,
+    /// Changes of the weights.
+    Update,
+}
+
 /// Memory of a device. Cloning a backend gives another handle of the same device.
 pub trait Storage: Clone + Send + Sync + 'static {
     /// Element type.
@@ -57,6 +69,8 @@ pub trait Storage: Clone + Send + Sync + 'static {
     type Buffer: Send + Sync;
     /// What a device keeps of work that is repeated, see [`Storage::repeat`].
     type Program: Default + Send;
+    /// A point in the order of the device's work, see [`Storage::mark`].
+    type Mark: Send + 'static;
 
     /// Name for messages and reports, e.g. `cpu`.
     fn name(&self) -> &'static str;
@@ -103,6 +117,18 @@ pub trait Storage: Clone + Send + Sync + 'static {
     /// # Errors
     /// What `work` reports; the device failed.
     fn repeat(&self, program: &mut Self::Program, work: impl FnOnce() -> Result<()>) -> Result<()>;
+    /// Marks the point after everything that was asked for so far. Not inside [`Storage::repeat`].
+    ///
+    /// # Errors
+    /// The device failed.
+    fn mark(&self) -> Result<Self::Mark>;
+    /// Seconds that the device took from one mark to a later one; waits for the later one.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn seconds_between(&self, from: &Self::Mark, to: &Self::Mark) -> Result<f64>;
+    /// Says of which layer and pass the next operations are; the layer is empty where there is none. Only profilers listen.
+    fn enter(&self, _layer: &str, _pass: Pass) {}
 }
 
 /// Convolution: `y = A(w * x + b)`. See [`Conv2dSpec`] for layouts. `dz` is the gradient before the activation,

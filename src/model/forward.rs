@@ -28,6 +28,7 @@ impl<B: Backend> Net for Forward<'_, B> {
 
     fn conv(&mut self, name: &str, x: Var, _: usize, kernel: usize, activation: Activation) -> Result<Var> {
         let [w, b] = self.affine(name)?;
+        self.tape.enter(name);
         self.tape.conv2d(x, w, Some(b), Conv2dOptions::same(kernel, 1, activation)).map_err(|e| e.within(name))
     }
 
@@ -39,17 +40,20 @@ impl<B: Backend> Net for Forward<'_, B> {
             weights.push(w);
             biases.push(b);
         }
+        self.tape.enter(name);
         self.tape.sdc(x, &weights, &biases, dilations, Activation::Elu).map_err(|e| e.within(name))
     }
 
     fn ccm(&mut self, name: &str, s: Var, u: Var) -> Result<Var> {
         let [w_mix, b_mix] = self.affine(&format!("{name}.mix"))?;
         let [w_gate, b_gate] = self.affine(&format!("{name}.gate"))?;
+        self.tape.enter(name);
         self.tape.ccm(s, u, CcmVars { w_mix, b_mix, w_gate, b_gate }).map_err(|e| e.within(name))
     }
 
     fn linear(&mut self, name: &str, x: Var, _: usize, activation: Activation) -> Result<Var> {
         let [w, b] = self.affine(name)?;
+        self.tape.enter(name);
         self.tape.linear(x, w, Some(b), activation).map_err(|e| e.within(name))
     }
 

@@ -1,5 +1,5 @@
 use super::{Tape, Var};
-use crate::backend::Backend;
+use crate::backend::{Backend, Pass};
 use crate::error::{Error, Result};
 
 /// Gradients of one scalar in the variables it depends on.
@@ -117,6 +117,7 @@ impl<B: Backend> Tape<B> {
             // Taken out, so its memory returns as soon as it is spent.
             let Some(dy) = sweep.gradients.slots[index].take() else { continue };
             if node.needs_gradient {
+                self.backend.enter(node.layer.as_deref().unwrap_or_default(), Pass::Backward);
                 operation.backward(&mut sweep, Var(index), &dy)?;
             }
         }

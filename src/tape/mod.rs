@@ -40,7 +40,7 @@ pub use gradients::Gradients;
 pub(crate) use gradients::Sweep;
 pub use tensor::Tensor;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Pass};
 use crate::error::Result;
 use crate::shape::Shape;
 
@@ -66,18 +66,28 @@ struct Node<B: Backend> {
     operation: Option<Arc<dyn Operation<B>>>,
     /// Whether gradients flow to or through this node.
     needs_gradient: bool,
+    /// The layer that it belongs to, for profilers.
+    layer: Option<Arc<str>>,
 }
 
 /// A record of computation on backend `B`.
 pub struct Tape<B: Backend> {
     backend: B,
     nodes: Vec<Node<B>>,
+    layer: Option<Arc<str>>,
 }
 
 impl<B: Backend> Tape<B> {
     /// An empty tape.
     pub fn new(backend: B) -> Self {
-        Self { backend, nodes: Vec::new() }
+        backend.enter("", Pass::Forward);
+        Self { backend, nodes: Vec::new(), layer: None }
+    }
+
+    /// Says of which layer the next nodes are, in both directions; the empty name ends it. Profilers are told.
+    pub fn enter(&mut self, layer: &str) {
+        self.backend.enter(layer, Pass::Forward);
+        self.layer = (!layer.is_empty()).then(|| layer.into());
     }
 
     /// The device that computes.
@@ -151,7 +161,7 @@ impl<B: Backend> Tape<B> {
     }
 
     fn push(&mut self, value: Tensor<B>, operation: Option<Arc<dyn Operation<B>>>, needs_gradient: bool) -> Var {
-        self.nodes.push(Node { value, operation, needs_gradient });
+        self.nodes.push(Node { value, operation, needs_gradient, layer: self.layer.clone() });
         Var(self.nodes.len() - 1)
     }
 }

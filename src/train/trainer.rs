@@ -1,7 +1,7 @@
 use super::adam::Moments;
 use super::desk::Desk;
 use super::{Checkpoint, Recipe};
-use crate::backend::{Backend, Picks};
+use crate::backend::{Backend, Pass, Picks};
 use crate::data::{Batch, ResidentSet};
 use crate::error::{Error, Result};
 use crate::model::Parameters;
@@ -143,6 +143,7 @@ impl<B: Backend> State<B> {
 
     /// Adam, then the moving average. Changes nothing where the loss is not finite.
     fn update(&mut self, backend: &B, recipe: &Recipe, desk: &Desk<B>, gradients: &Gradients<B>, vars: &[Var]) -> Result<()> {
+        backend.enter("", Pass::Update);
         self.moments.update(backend, &recipe.optimiser, desk.control(), (gradients, vars), self.parameters.tensors_mut())?;
         let Some(average) = &mut self.average else { return Ok(()) };
         for (parameter, average) in self.parameters.tensors().iter().zip(average.tensors_mut()) {

@@ -52,6 +52,7 @@ impl Storage for Faulty {
     type Elem = f64;
     type Buffer = Buffer;
     type Program = <Inner as Storage>::Program;
+    type Mark = <Inner as Storage>::Mark;
 
     fn name(&self) -> &'static str {
         "faulty"
@@ -79,6 +80,12 @@ impl Storage for Faulty {
     }
     fn repeat(&self, program: &mut Self::Program, work: impl FnOnce() -> Result<()>) -> Result<()> {
         self.inner().repeat(program, work)
+    }
+    fn mark(&self) -> Result<Self::Mark> {
+        self.inner().mark()
+    }
+    fn seconds_between(&self, from: &Self::Mark, to: &Self::Mark) -> Result<f64> {
+        self.inner().seconds_between(from, to)
     }
 }
 

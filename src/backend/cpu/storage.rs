@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use super::{Cpu, check_lengths};
 use crate::backend::Storage;
@@ -84,6 +85,7 @@ impl Storage for Cpu {
     type Elem = f32;
     type Buffer = Buffer;
     type Program = ();
+    type Mark = Instant;
 
     fn name(&self) -> &'static str {
         "cpu"
@@ -129,6 +131,14 @@ impl Storage for Cpu {
 
     fn repeat(&self, (): &mut (), work: impl FnOnce() -> Result<()>) -> Result<()> {
         work()
+    }
+
+    fn mark(&self) -> Result<Instant> {
+        Ok(Instant::now())
+    }
+
+    fn seconds_between(&self, from: &Instant, to: &Instant) -> Result<f64> {
+        Ok(to.duration_since(*from).as_secs_f64())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::driver::Address;
+use super::driver::{Address, Mark};
 use super::memory::Block;
 use super::{Cuda, Mode, Program, check_lengths};
 use crate::backend::Storage;
@@ -35,6 +35,7 @@ impl Storage for Cuda {
     type Elem = f32;
     type Buffer = Buffer;
     type Program = Program;
+    type Mark = Mark;
 
     fn name(&self) -> &'static str {
         self.driver.name()
@@ -88,6 +89,15 @@ impl Storage for Cuda {
 
     fn repeat(&self, program: &mut Program, work: impl FnOnce() -> Result<()>) -> Result<()> {
         self.advance(program, work)
+    }
+
+    fn mark(&self) -> Result<Mark> {
+        let _pass = self.memory.pass_with_data("a point of time cannot be marked")?;
+        self.driver.mark()
+    }
+
+    fn seconds_between(&self, from: &Mark, to: &Mark) -> Result<f64> {
+        self.driver.seconds_between(from, to)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Host memory: a buffer is a `Vec`.
 
+use std::time::Instant;
+
 use super::{Reference, check_lengths};
 use crate::backend::{Real, Storage};
 use crate::error::{Error, Result};
@@ -8,6 +10,7 @@ impl<T: Real> Storage for Reference<T> {
     type Elem = T;
     type Buffer = Vec<T>;
     type Program = ();
+    type Mark = Instant;
 
     fn name(&self) -> &'static str {
         "reference"
@@ -50,6 +53,14 @@ impl<T: Real> Storage for Reference<T> {
 
     fn repeat(&self, (): &mut (), work: impl FnOnce() -> Result<()>) -> Result<()> {
         work()
+    }
+
+    fn mark(&self) -> Result<Instant> {
+        Ok(Instant::now())
+    }
+
+    fn seconds_between(&self, from: &Instant, to: &Instant) -> Result<f64> {
+        Ok(to.duration_since(*from).as_secs_f64())
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUfunction_attribute, CUresult};
 
-use super::{Address, Driver, Graph, Launch, Policy, out_of_memory};
+use super::{Address, Driver, Graph, Launch, Mark, Policy, out_of_memory};
 use crate::backend::cuda::compiler::{self, Arch};
 use crate::backend::cuda::{File, Kernel};
 use crate::error::{Error, Result};
@@ -467,6 +467,45 @@ impl Driver for Gpu {
         let _ = unsafe { result::graph::destroy(graph) };
         let executable = executable.map_err(|error| broken("the captured work cannot be made a graph", error))?;
         Ok(Box::new(Captured { executable, gpu: Arc::clone(&self.0) }))
+    }
+
+    fn mark(&self) -> Result<Mark> {
+        self.0.bind()?;
+        let event = result::event::create(sys::CUevent_flags::CU_EVENT_DEFAULT);
+        let event = event.map_err(|error| broken("an event cannot be made", error))?;
+        let event = Event { event, gpu: Arc::clone(&self.0) };
+        // SAFETY: the event was just made; the stream lives as long as `self`.
+        let recorded = unsafe { result::event::record(event.event, self.0.stream.0) };
+        recorded.map_err(|error| broken("an event cannot be recorded", error))?;
+        Ok(Mark::Gpu(event))
+    }
+
+    fn seconds_between(&self, from: &Mark, to: &Mark) -> Result<f64> {
+        let (Mark::Gpu(from), Mark::Gpu(to)) = (from, to) else { return Err(Error::argument("marks of another driver")) };
+        self.0.bind()?;
+        // SAFETY: events live as long as their marks, and both were recorded on this stream.
+        let milliseconds = unsafe {
+            result::event::synchronize(to.event).and_then(|()| result::event::elapsed(from.event, to.event))
+        };
+        milliseconds.map(|value| f64::from(value) / 1e3).map_err(|error| broken("the time between two events is unknown", error))
+    }
+}
+
+/// A recorded event.
+pub struct Event {
+    event: sys::CUevent,
+    gpu: Arc<Inner>,
+}
+
+// SAFETY: as for `Inner`.
+unsafe impl Send for Event {}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        if self.gpu.bind().is_ok() {
+            // SAFETY: destroyed once.
+            let _ = unsafe { result::event::destroy(self.event) };
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What launches kernels and holds memory. Two implementations, one signature.
 
+use std::time::Instant;
+
 use super::kernel::Kernel;
 use crate::error::{Error, Result};
 
@@ -38,6 +40,14 @@ pub trait Graph: Send + Sync {
     /// # Errors
     /// The device failed.
     fn launch(&self) -> Result<()>;
+}
+
+/// A point in the order of the stream.
+pub enum Mark {
+    /// Of a driver that has done everything when a call returns.
+    Host(Instant),
+    /// Of a GPU.
+    Gpu(gpu::Event),
 }
 
 /// A device with memory and one stream.
@@ -99,6 +109,23 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// The device failed, or something in between could not be recorded.
     fn end_capture(&self) -> Result<Box<dyn Graph>>;
+    /// Marks the point after everything that was sent so far.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn mark(&self) -> Result<Mark> {
+        Ok(Mark::Host(Instant::now()))
+    }
+    /// Seconds from one mark of this driver to a later one; waits for the later one.
+    ///
+    /// # Errors
+    /// The device failed; marks of another driver.
+    fn seconds_between(&self, from: &Mark, to: &Mark) -> Result<f64> {
+        match (from, to) {
+            (Mark::Host(from), Mark::Host(to)) => Ok(to.duration_since(*from).as_secs_f64()),
+            _ => Err(Error::argument("marks of another driver")),
+        }
+    }
 }
 
 /// One sentence for a device that is full; `memory` is what is free and what there is, where the device tells.
