@@ -31,6 +31,8 @@ pub mod run;
 
 pub mod theory;
 
+pub mod profile;
+
 pub mod report;
 
 pub use error::{Error, Result};

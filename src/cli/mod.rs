@@ -15,6 +15,7 @@ mod model;
 mod npy;
 mod output;
 mod page;
+mod profile;
 mod progress;
 mod train;
 mod verify;
@@ -65,6 +66,8 @@ enum Command {
     Model(model::Command),
     /// Measure the claims of the theory, each beside a control that must fail
     Verify(verify::Arguments),
+    /// Time every operation of training or inference beside what the machine can do
+    Profile(profile::Arguments),
     /// Compile the kernels for GPUs and list what they need; a GPU is not needed
     Kernels(kernels::Arguments),
     /// Show what this machine offers
@@ -114,6 +117,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Data(own) => done(data::run(&own)),
         Command::Model(own) => done(model::run(&own)),
         Command::Verify(own) => done(verify::run(&own)),
+        Command::Profile(own) => done(profile::run(&own)),
         Command::Kernels(own) => done(kernels::run(&own)),
         Command::Doctor(own) => done(doctor::run(&own)),
         Command::Completions { shell } => done(completions(shell)),

@@ -129,7 +129,9 @@ impl<B: Backend> Parameters<B> {
     /// An input that does not fit, named with the layer.
     pub fn forward(&self, tape: &mut Tape<B>, bound: &Bound, x: Var) -> Result<Var> {
         self.architecture.plan(tape.shape(x))?;
-        self.architecture.describe(&mut Forward::new(tape, bound), x)
+        let y = self.architecture.describe(&mut Forward::new(tape, bound), x)?;
+        tape.enter("");
+        Ok(y)
     }
 
     /// `f(x)` for host values of shape `x`, without gradients. Where there are many of one shape, [`Inference`](super::Inference)

@@ -9,6 +9,7 @@
 //! | `gallery` | grey pictures of the theory in rows; `spell` puts their signs into plain letters |
 //! | `document` | the skeleton of an HTML page |
 //! | `page` | the HTML page of a run, written with `html`, `png` and `number` |
+//! | `profile` | what the profiler found: a table, sentences, a roofline |
 //! | `claims` | what claims of the theory found: a table, a sentence and an HTML page |
 
 mod axis;
@@ -28,6 +29,7 @@ mod number;
 pub mod page;
 pub mod picture;
 mod png;
+pub mod profile;
 pub mod spell;
 pub mod table;
 pub mod wrap;

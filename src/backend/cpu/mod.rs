@@ -65,6 +65,17 @@ impl Cpu {
         self.memory.peak_bytes()
     }
 
+    /// Does fused multiply-adds in registers and nothing else on every thread of the pool, and returns their number of operations: what
+    /// the processor's peak is measured with.
+    pub fn multiply_add(&self, iterations: usize) -> u64 {
+        rayon::broadcast(|_| self.simd.multiply_add(iterations)).into_iter().sum()
+    }
+
+    /// The same with pairs of bf16 and sums in f32; None where the processor cannot.
+    pub fn multiply_add_bf16(&self, iterations: usize) -> Option<u64> {
+        rayon::broadcast(|_| self.simd.multiply_add_bf16(iterations)).into_iter().sum()
+    }
+
     /// The vector instructions in use.
     pub fn path(&self) -> Path {
         self.simd.path()

@@ -138,6 +138,30 @@ impl Simd {
         Ok(())
     }
 
+    /// Does `iterations` of as many fused multiply-adds as fill the processor, in registers, and nothing else. Returns the operations.
+    pub fn multiply_add(self, iterations: usize) -> u64 {
+        match self.path {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Simd::new` has seen the instructions.
+            Path::Avx512 => unsafe { x86::multiply_add_avx512(iterations) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Path::Avx2 => unsafe { x86::multiply_add_avx2(iterations) },
+            _ => multiply_add(iterations),
+        }
+    }
+
+    /// As [`Simd::multiply_add`] with pairs of bf16 and sums in f32; None where the machine has no such instructions.
+    pub fn multiply_add_bf16(self, iterations: usize) -> Option<u64> {
+        #[cfg(target_arch = "x86_64")]
+        if self.path == Path::Avx512 && is_x86_feature_detected!("avx512bf16") {
+            // SAFETY: the instructions were just seen.
+            return Some(unsafe { x86::multiply_add_bf16(iterations) });
+        }
+        let _ = iterations;
+        None
+    }
+
     /// Runs `work` compiled for these instructions. Only what is inlined into `work` gains from it.
     #[inline]
     pub fn run<R>(self, work: impl FnOnce() -> R) -> R {
@@ -172,6 +196,20 @@ fn available(path: Path) -> bool {
     }
 }
 
+/// Independent sums of [`Simd::multiply_add`]: more than the latency of two units hides.
+const CHAINS: usize = 12;
+
+/// In plain safe loops.
+fn multiply_add(iterations: usize) -> u64 {
+    let mut sums = [[1.0_f32; LANES]; CHAINS];
+    let (factor, term) = (std::hint::black_box(0.999_9_f32), std::hint::black_box(1e-4_f32));
+    for _ in 0..iterations {
+        sums.as_flattened_mut().iter_mut().for_each(|sum| *sum = *sum * factor + term);
+    }
+    std::hint::black_box(sums);
+    (2 * LANES * CHAINS * iterations) as u64
+}
+
 /// The tile in plain safe loops; the definition that the other kernels are tested against.
 fn portable(call: &Call<'_>, sums: &mut Sums) {
     let columns = call.size.columns();
@@ -191,11 +229,12 @@ fn portable(call: &Call<'_>, sums: &mut Sums) {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-        _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+        __m512bh, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm512_cvtne2ps_pbh,
+        _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
     };
+    use std::hint::black_box;
 
-    use super::{Call, LANES, ROWS, Sums};
+    use super::{CHAINS, Call, LANES, ROWS, Sums};
 
     type Kernel = unsafe fn(&Call<'_>, &mut Sums);
 
@@ -307,6 +346,52 @@ mod x86 {
                 _mm256_storeu_ps(sums.as_mut_ptr().add(HALF), high);
             }
         }
+    }
+
+    /// # Safety
+    /// The machine has AVX-512F.
+    #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn multiply_add_avx512(iterations: usize) -> u64 {
+        let (factor, term) = (_mm512_set1_ps(black_box(0.999_9)), _mm512_set1_ps(black_box(1e-4)));
+        let mut sums = [factor; CHAINS];
+        for _ in 0..iterations {
+            for sum in &mut sums {
+                *sum = _mm512_fmadd_ps(*sum, factor, term);
+            }
+        }
+        black_box(sums);
+        (2 * LANES * CHAINS * iterations) as u64
+    }
+
+    /// # Safety
+    /// The machine has AVX2 and FMA.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn multiply_add_avx2(iterations: usize) -> u64 {
+        let (factor, term) = (_mm256_set1_ps(black_box(0.999_9)), _mm256_set1_ps(black_box(1e-4)));
+        let mut sums = [factor; CHAINS];
+        for _ in 0..iterations {
+            for sum in &mut sums {
+                *sum = _mm256_fmadd_ps(*sum, factor, term);
+            }
+        }
+        black_box(sums);
+        (LANES * CHAINS * iterations) as u64
+    }
+
+    /// # Safety
+    /// The machine has AVX-512F and AVX512-BF16.
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    pub(super) unsafe fn multiply_add_bf16(iterations: usize) -> u64 {
+        let value = _mm512_set1_ps(black_box(1e-4));
+        let pairs: __m512bh = _mm512_cvtne2ps_pbh(value, value);
+        let mut sums = [_mm512_setzero_ps(); CHAINS];
+        for _ in 0..iterations {
+            for sum in &mut sums {
+                *sum = _mm512_dpbf16_ps(*sum, pairs, pairs);
+            }
+        }
+        black_box(sums);
+        (4 * LANES * CHAINS * iterations) as u64
     }
 
     /// # Safety

@@ -484,9 +484,8 @@ impl Driver for Gpu {
         let (Mark::Gpu(from), Mark::Gpu(to)) = (from, to) else { return Err(Error::argument("marks of another driver")) };
         self.0.bind()?;
         // SAFETY: events live as long as their marks, and both were recorded on this stream.
-        let milliseconds = unsafe {
-            result::event::synchronize(to.event).and_then(|()| result::event::elapsed(from.event, to.event))
-        };
+        let milliseconds =
+            unsafe { result::event::synchronize(to.event).and_then(|()| result::event::elapsed(from.event, to.event)) };
         milliseconds.map(|value| f64::from(value) / 1e3).map_err(|error| broken("the time between two events is unknown", error))
     }
 }

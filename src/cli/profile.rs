@@ -1,0 +1,141 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use orthoscope::backend::Backend;
+use orthoscope::data::write_atomically;
+use orthoscope::profile::{Peaks, Profile, Settings, Task, compare, profile, trace};
+use orthoscope::report::profile as report;
+use orthoscope::{Error, Result};
+
+use super::device::{DeviceOption, Opened};
+use super::output::{print, say};
+
+/// Arguments of `profile`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Steps are done plain and observed in turn; the same bits must come out. Times are those of whole steps without \
+    observation, and of each operation with it: CUDA events on a GPU, the monotonic clock on the CPU. FLOPs count 2 per multiply-add, \
+    bytes are the least traffic, both by formula; peaks are measured once per machine and kept in the cache folder. On the emulator \
+    times say nothing about a GPU."
+)]
+pub struct Arguments {
+    /// What a step is: train or infer
+    #[arg(long, value_name = "PHASE", default_value = "train", value_parser = task)]
+    phase: Task,
+    /// Model I or II, as 1 or 2
+    #[arg(long, value_name = "MODEL", default_value = "2")]
+    model: u8,
+    /// Base width w
+    #[arg(long, value_name = "W", default_value = "16")]
+    width: usize,
+    /// Side of the images in pixels, a multiple of 8
+    #[arg(long, value_name = "PX", default_value = "64")]
+    size: usize,
+    /// Images in a step
+    #[arg(long, value_name = "B", default_value = "8")]
+    batch: usize,
+    /// Steps that count
+    #[arg(long, value_name = "N", default_value = "20")]
+    steps: usize,
+    /// Steps before them that do not count
+    #[arg(long, value_name = "N", default_value = "3")]
+    warmup: usize,
+    /// Seed of weights and images
+    #[arg(long, value_name = "S", default_value = "0")]
+    seed: u64,
+    #[command(flatten)]
+    device: DeviceOption,
+    /// Write the result as JSON, for --diff and scripts; - prints it instead of the table
+    #[arg(long, value_name = "FILE|-")]
+    json: Option<PathBuf>,
+    /// Write the rows as CSV
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Draw the roofline as SVG
+    #[arg(long, value_name = "FILE")]
+    roofline: Option<PathBuf>,
+    /// Write all counted steps for a trace viewer (Perfetto, chrome://tracing)
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Rows of the table; the files have all
+    #[arg(long, value_name = "N", default_value = "25")]
+    rows: usize,
+    /// Measure the peaks of the machine anew
+    #[arg(long)]
+    measure_peaks: bool,
+    /// Compare two results instead
+    #[arg(long, value_names = ["A.json", "B.json"], num_args = 2, conflicts_with_all = ["json", "csv", "roofline", "trace"])]
+    diff: Option<Vec<PathBuf>>,
+}
+
+fn task(text: &str) -> Result<Task> {
+    match text {
+        "train" => Ok(Task::Train),
+        "infer" => Ok(Task::Infer),
+        _ => Err(Error::argument("a phase is train or infer")),
+    }
+}
+
+/// Profiles steps, or compares two results.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Some([a, b]) = arguments.diff.as_deref() {
+        let rows = compare(&read(a)?, &read(b)?)?;
+        return print(report::comparison(&rows));
+    }
+    for path in [&arguments.json, &arguments.csv, &arguments.roofline, &arguments.trace].into_iter().flatten() {
+        can_be_written(path)?;
+    }
+    match arguments.device.open()? {
+        Opened::Cpu(cpu) => measure(arguments, &cpu, Peaks::of_cpu(&cpu, arguments.measure_peaks)),
+        Opened::Cuda(cuda) => measure(arguments, &cuda, Peaks::of_device(&cuda, arguments.measure_peaks)?),
+    }
+}
+
+fn measure(arguments: &Arguments, backend: &impl Backend, peaks: Peaks) -> anyhow::Result<()> {
+    let &Arguments { phase, model, width, size, batch, steps, warmup, seed, .. } = arguments;
+    let settings = Settings { task: phase, model, width, size, batch, steps, warmup, seed };
+    let (profile, spans) = profile(backend, &settings, peaks)?;
+    if let Some(path) = &arguments.csv {
+        write(path, &report::csv(&profile)?)?;
+    }
+    if let Some(path) = &arguments.roofline {
+        write(path, report::roofline(&profile).as_bytes())?;
+    }
+    if let Some(path) = &arguments.trace {
+        write(path, &serde_json::to_vec(&trace(&spans, &profile.device))?)?;
+    }
+    let json = serde_json::to_string_pretty(&profile)?;
+    match arguments.json.as_deref() {
+        Some(path) if is_standard_output(path) => return say(json),
+        Some(path) => write(path, json.as_bytes())?,
+        None => {}
+    }
+    print(report::table(&profile, arguments.rows))?;
+    say(format_args!("\n{}", report::sentences(&profile).join("\n")))
+}
+
+fn is_standard_output(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Refuses a place where no file can be made, before anything is measured.
+fn can_be_written(path: &Path) -> anyhow::Result<()> {
+    if is_standard_output(path) {
+        return Ok(());
+    }
+    if path.is_dir() {
+        return Err(Error::file(path, "is a folder; a file is needed here").into());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let probe = tempfile::tempfile_in(folder);
+    probe.map(drop).map_err(|error| Error::file(path, format!("cannot be written: {error}")).into())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomically(path, |file| std::io::Write::write_all(file, bytes))
+}
+
+fn read(path: &Path) -> anyhow::Result<Profile> {
+    let bytes = std::fs::read(path).map_err(|error| Error::file(path, error))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{}: is no result of profile", path.display()))
+}

@@ -1,0 +1,116 @@
+//! What is profiled: one step of training or of inference, on any backend, from the same synthetic pictures.
+
+use std::sync::Arc;
+
+use super::session::{Settings, Task};
+use crate::backend::Backend;
+use crate::data::corruption::CorruptionConfig;
+use crate::data::{AugmentConfig, Batch, Family, GenerateOptions, ResidentSet, TrainingSet};
+use crate::error::Result;
+use crate::model::{Architecture, Inference, Parameters};
+use crate::shape::Shape;
+use crate::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
+
+/// Pictures that batches are cut from.
+const PICTURES: u32 = 8;
+/// By how much they are larger than the crops.
+const ROOM: usize = 32;
+
+/// Something with steps. What a step gives is compared between observed and plain runs.
+pub(super) trait Job {
+    /// Makes what the next step needs, on the host.
+    fn prepare(&mut self) -> Result<()>;
+    /// The step.
+    fn step(&mut self) -> Result<Vec<f32>>;
+}
+
+/// The job that `settings` ask for.
+pub(super) fn job<B: Backend>(backend: &B, settings: &Settings) -> Result<Box<dyn Job>> {
+    let architecture = Architecture::autoencoder(settings.model, settings.width)?;
+    let image = Shape::new(&[settings.batch, settings.size, settings.size, 3])?;
+    architecture.plan(image)?;
+    let set = pictures(settings)?;
+    Ok(match settings.task {
+        Task::Train => Box::new(Training::new(backend, architecture, set, settings)?),
+        Task::Infer => {
+            let parameters = Arc::new(Parameters::initialise(backend, &architecture, settings.seed)?);
+            let x = set.batch(0, settings.batch)?.corrupted;
+            Box::new(Inferring { inference: Inference::new(backend, parameters), image, x })
+        }
+    })
+}
+
+fn pictures(settings: &Settings) -> Result<TrainingSet> {
+    let options = GenerateOptions {
+        family: Family::Tiles,
+        size: settings.size + ROOM,
+        train: PICTURES,
+        good: 0,
+        defects_per_kind: 1,
+        seed: settings.seed,
+    };
+    Ok(TrainingSet {
+        images: (0..PICTURES).map(|index| options.train_image(index)).collect::<Result<_>>()?,
+        textures: Vec::new(),
+        size: settings.size,
+        augment: AugmentConfig::default(),
+        corruption: CorruptionConfig::default(),
+        seed: settings.seed,
+    })
+}
+
+struct Training<B: Backend> {
+    trainer: Trainer<B>,
+    set: TrainingSet,
+    resident: Option<ResidentSet<B>>,
+    images: usize,
+    batch: Option<Batch>,
+}
+
+impl<B: Backend> Training<B> {
+    fn new(backend: &B, architecture: Architecture, set: TrainingSet, settings: &Settings) -> Result<Self> {
+        let recipe = Recipe {
+            architecture,
+            objective: ObjectiveConfig::default(),
+            optimiser: OptimiserConfig { steps: 1_000_000, batch: settings.batch, ..OptimiserConfig::default() },
+            seed: settings.seed,
+        };
+        let (resident, trainer) = (set.resident(backend, settings.batch)?, Trainer::new(backend, recipe)?);
+        Ok(Self { trainer, set, resident, images: settings.batch, batch: None })
+    }
+}
+
+impl<B: Backend> Job for Training<B> {
+    fn prepare(&mut self) -> Result<()> {
+        if self.resident.is_none() {
+            self.batch = Some(self.set.batch(self.trainer.step(), self.images)?);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<Vec<f32>> {
+        let step = self.trainer.step();
+        let loss = match (&self.resident, self.batch.take()) {
+            (Some(resident), _) => self.trainer.advance_resident(resident, &self.set.picks(step, self.images))?,
+            (None, Some(batch)) => self.trainer.advance(&batch)?,
+            (None, None) => self.trainer.advance(&self.set.batch(step, self.images)?)?,
+        };
+        Ok(vec![loss as f32])
+    }
+}
+
+struct Inferring<B: Backend> {
+    inference: Inference<B>,
+    image: Shape,
+    x: Vec<f32>,
+}
+
+impl<B: Backend> Job for Inferring<B> {
+    fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<Vec<f32>> {
+        self.inference.run(self.image, &self.x)
+    }
+}

@@ -1,0 +1,36 @@
+//! The profiler: what each operation of a step takes, beside what it would take at best.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`Observed`] | a backend that computes as another one, to the bit, and writes down when |
+//! | [`Work`] | operations and bytes of a call, by formula |
+//! | [`Peaks`] | what the machine can do: copy, fused multiply-adds, matrix unit; measured, not quoted |
+//! | [`profile`] | trains or infers with and without observation, step by step in turn |
+//! | [`Profile`] | the result: a row for each operation, layer and phase; JSON and CSV |
+//! | [`trace`] | the same steps for a trace viewer |
+//! | [`compare`] | two results of the same work |
+//!
+//! Times on a GPU come from events of its stream, on the CPU from the monotonic clock. No hardware counter is read, so no permission is
+//! needed.
+
+mod compare;
+mod job;
+mod machine;
+mod observed;
+mod peaks;
+mod quantiles;
+mod rows;
+mod session;
+mod span;
+mod trace;
+mod work;
+
+pub use compare::{Change, Comparison, compare};
+pub use observed::Observed;
+pub use peaks::Peaks;
+pub use quantiles::Quantiles;
+pub use rows::{Bound, Row};
+pub use session::{Profile, Settings, Steps, Task, profile};
+pub use span::{Phase, Span};
+pub use trace::trace;
+pub use work::Work;

@@ -1,0 +1,151 @@
+//! Convolutions and products of matrices.
+
+use super::{Observed, Subject};
+use crate::backend::{Backend, Ccm, CcmWeights, Conv2d, Linear, Sdc};
+use crate::error::Result;
+use crate::profile::{Phase, Work};
+use crate::shape::{CcmSpec, Conv2dSpec, LinearSpec, SdcSpec};
+
+fn subject(op: &'static str, phase: Phase, flops: u64, bytes: u64) -> Subject {
+    Subject { op, phase: Some(phase), work: Work { flops, bytes } }
+}
+
+impl<B: Backend> Conv2d for Observed<B> {
+    fn conv2d(&self, spec: &Conv2dSpec, x: &B::Buffer, w: &B::Buffer, b: Option<&B::Buffer>, y: &mut B::Buffer) -> Result<()> {
+        let bytes = self.bytes(&[x, w, y]) + b.map_or(0, |b| self.bytes(&[b]));
+        self.observe(subject("conv2d", Phase::Forward, spec.flops(), bytes), |inner| inner.conv2d(spec, x, w, b, y))
+    }
+
+    fn conv2d_input_grad(&self, spec: &Conv2dSpec, dz: &B::Buffer, w: &B::Buffer, dx: &mut B::Buffer) -> Result<()> {
+        let bytes = self.bytes(&[dz, w, dx, dx]);
+        let subject = subject("conv2d", Phase::InputGradient, spec.flops(), bytes);
+        self.observe(subject, |inner| inner.conv2d_input_grad(spec, dz, w, dx))
+    }
+
+    fn conv2d_weight_grad(
+        &self,
+        spec: &Conv2dSpec,
+        x: &B::Buffer,
+        dz: &B::Buffer,
+        dw: &mut B::Buffer,
+        db: Option<&mut B::Buffer>,
+    ) -> Result<()> {
+        let bytes = self.bytes(&[x, dz, dw, dw]) + db.as_deref().map_or(0, |db| self.bytes(&[db, db]));
+        let subject = subject("conv2d", Phase::WeightGradient, spec.flops(), bytes);
+        self.observe(subject, |inner| inner.conv2d_weight_grad(spec, x, dz, dw, db))
+    }
+}
+
+impl<B: Backend> Linear for Observed<B> {
+    fn linear(&self, spec: &LinearSpec, x: &B::Buffer, w: &B::Buffer, b: Option<&B::Buffer>, y: &mut B::Buffer) -> Result<()> {
+        let bytes = self.bytes(&[x, w, y]) + b.map_or(0, |b| self.bytes(&[b]));
+        self.observe(subject("linear", Phase::Forward, spec.flops(), bytes), |inner| inner.linear(spec, x, w, b, y))
+    }
+
+    fn linear_input_grad(&self, spec: &LinearSpec, dz: &B::Buffer, w: &B::Buffer, dx: &mut B::Buffer) -> Result<()> {
+        let bytes = self.bytes(&[dz, w, dx, dx]);
+        let subject = subject("linear", Phase::InputGradient, spec.flops(), bytes);
+        self.observe(subject, |inner| inner.linear_input_grad(spec, dz, w, dx))
+    }
+
+    fn linear_weight_grad(
+        &self,
+        spec: &LinearSpec,
+        x: &B::Buffer,
+        dz: &B::Buffer,
+        dw: &mut B::Buffer,
+        db: Option<&mut B::Buffer>,
+    ) -> Result<()> {
+        let bytes = self.bytes(&[x, dz, dw, dw]) + db.as_deref().map_or(0, |db| self.bytes(&[db, db]));
+        let subject = subject("linear", Phase::WeightGradient, spec.flops(), bytes);
+        self.observe(subject, |inner| inner.linear_weight_grad(spec, x, dz, dw, db))
+    }
+}
+
+fn sdc_flops(spec: &SdcSpec) -> u64 {
+    u64::from(spec.branches) * spec.branch(0).flops()
+}
+
+impl<B: Backend> Sdc for Observed<B> {
+    fn sdc(&self, spec: &SdcSpec, x: &B::Buffer, w: &[&B::Buffer], b: &[&B::Buffer], y: &mut B::Buffer) -> Result<()> {
+        let bytes = self.bytes(&[x, y]) + self.bytes(w) + self.bytes(b);
+        self.observe(subject("sdc", Phase::Forward, sdc_flops(spec), bytes), |inner| inner.sdc(spec, x, w, b, y))
+    }
+
+    fn sdc_input_grad(&self, spec: &SdcSpec, dz: &B::Buffer, w: &[&B::Buffer], dx: &mut B::Buffer) -> Result<()> {
+        let bytes = self.bytes(&[dz, dx, dx]) + self.bytes(w);
+        let subject = subject("sdc", Phase::InputGradient, sdc_flops(spec), bytes);
+        self.observe(subject, |inner| inner.sdc_input_grad(spec, dz, w, dx))
+    }
+
+    fn sdc_weight_grad(
+        &self,
+        spec: &SdcSpec,
+        x: &B::Buffer,
+        dz: &B::Buffer,
+        dw: &mut [B::Buffer],
+        db: &mut [B::Buffer],
+    ) -> Result<()> {
+        let sums: Vec<&B::Buffer> = dw.iter().chain(db.iter()).collect();
+        let bytes = self.bytes(&[x, dz]) + 2 * self.bytes(&sums);
+        let subject = subject("sdc", Phase::WeightGradient, sdc_flops(spec), bytes);
+        self.observe(subject, |inner| inner.sdc_weight_grad(spec, x, dz, dw, db))
+    }
+}
+
+/// Of the two 1x1 convolutions and the combination (Method §4): 2·3c·c and 2·c·c for each pixel, 3 for each value.
+fn ccm_flops(spec: &CcmSpec) -> u64 {
+    let (rows, c) = (u64::from(spec.rows), u64::from(spec.c));
+    rows * (8 * c * c + 3 * c)
+}
+
+fn weights<T>(weights: &CcmWeights<T>) -> [&T; 4] {
+    [&weights.w_mix, &weights.b_mix, &weights.w_gate, &weights.b_gate]
+}
+
+impl<B: Backend> Ccm for Observed<B> {
+    fn convex_combination(&self, beta: &B::Buffer, s: &B::Buffer, u: &B::Buffer, y: &mut B::Buffer) -> Result<()> {
+        let work = Work { flops: 3 * self.count(y), bytes: self.bytes(&[beta, s, u, y]) };
+        let subject = Subject { op: "convex_combination", phase: None, work };
+        self.observe(subject, |inner| inner.convex_combination(beta, s, u, y))
+    }
+
+    fn convex_combination_grad(&self, operands: [&B::Buffer; 3], dy: &B::Buffer, grads: [&mut B::Buffer; 3]) -> Result<()> {
+        let bytes = self.bytes(&operands) + self.bytes(&[dy]) + 2 * grads.iter().map(|grad| self.bytes(&[grad])).sum::<u64>();
+        let subject = subject("convex_combination", Phase::InputGradient, 8 * self.count(dy), bytes);
+        self.observe(subject, |inner| inner.convex_combination_grad(operands, dy, grads))
+    }
+
+    fn ccm(
+        &self,
+        spec: &CcmSpec,
+        operands: [&B::Buffer; 2],
+        gate: &CcmWeights<&B::Buffer>,
+        saved: [&mut B::Buffer; 2],
+        y: &mut B::Buffer,
+    ) -> Result<()> {
+        let bytes =
+            self.bytes(&operands) + self.bytes(&weights(gate).map(|weight| *weight)) + self.bytes(&[&*saved[0], &*saved[1], y]);
+        let subject = subject("ccm", Phase::Forward, ccm_flops(spec), bytes);
+        self.observe(subject, |inner| inner.ccm(spec, operands, gate, saved, y))
+    }
+
+    /// Both gradients in one call.
+    fn ccm_grad(
+        &self,
+        spec: &CcmSpec,
+        operands: [&B::Buffer; 2],
+        gate: &CcmWeights<&B::Buffer>,
+        saved: [&B::Buffer; 2],
+        dy: &B::Buffer,
+        grads: [&mut B::Buffer; 2],
+        weight_grads: CcmWeights<&mut B::Buffer>,
+    ) -> Result<()> {
+        let sums = grads.iter().map(|grad| self.bytes(&[grad])).sum::<u64>()
+            + weights(&weight_grads).iter().map(|grad| self.bytes(&[grad])).sum::<u64>();
+        let read =
+            self.bytes(&operands) + self.bytes(&weights(gate).map(|weight| *weight)) + self.bytes(&saved) + self.bytes(&[dy]);
+        let subject = subject("ccm", Phase::InputGradient, 2 * ccm_flops(spec), read + 2 * sums);
+        self.observe(subject, |inner| inner.ccm_grad(spec, operands, gate, saved, dy, grads, weight_grads))
+    }
+}
