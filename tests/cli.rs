@@ -12,6 +12,7 @@ mod cli {
     mod interrupt;
     mod metrics;
     mod model;
+    mod profile;
     mod streams;
     mod train;
     mod verify;

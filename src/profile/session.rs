@@ -192,3 +192,97 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
     let result = work()?;
     Ok((start.elapsed().as_secs_f64(), result))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Phase, compare};
+    use super::*;
+    use crate::backend::{Cpu, Reference};
+    use crate::model::Architecture;
+    use crate::shape::Shape;
+
+    fn settings(task: Task, model: u8) -> Settings {
+        Settings { task, model, width: 2, size: 16, batch: 2, steps: 3, warmup: 1, seed: 5 }
+    }
+
+    fn peaks() -> Peaks {
+        Peaks { machine: "a machine".into(), copy: 1e10, fma: Some(1e11), matrix: None }
+    }
+
+    #[test]
+    fn observed_steps_are_the_plain_ones_to_the_bit_and_every_operation_is_seen() {
+        for model in [1, 2] {
+            let settings = settings(Task::Train, model);
+            let (profile, spans) = profile(&Cpu::new(), &settings, peaks()).unwrap();
+            assert!(profile.same_bits && spans.len() == 3 && spans.iter().all(|step| step.len() == spans[0].len()));
+            let plan = Architecture::autoencoder(model, 2).unwrap().plan(Shape::new(&[2, 16, 16, 3]).unwrap()).unwrap();
+            let products = |phase: Phase| {
+                let of = profile.rows.iter().filter(|row| row.phase == phase && matches!(row.op.as_str(), "conv2d" | "sdc"));
+                of.map(|row| row.work.flops).sum::<u64>()
+            };
+            let without_ccm =
+                plan.layers.iter().filter(|layer| !layer.kind.starts_with("CCM")).map(|layer| layer.flops).sum::<u64>();
+            assert_eq!(products(Phase::Forward), without_ccm);
+            assert_eq!(products(Phase::WeightGradient), without_ccm);
+            // The first layer's input wants no gradient.
+            assert_eq!(products(Phase::InputGradient), without_ccm - plan.layers[0].flops);
+            for layer in plan.layers.iter().filter(|layer| !layer.name.is_empty()) {
+                assert!(profile.rows.iter().any(|row| row.layer == layer.name && row.phase == Phase::Forward), "{}", layer.name);
+            }
+            let adam = profile.rows.iter().find(|row| row.op == "adam").unwrap();
+            assert_eq!((adam.launches, adam.phase), (plan.parameters.len(), Phase::Optimiser));
+            assert_eq!(adam.work.flops, 14 * plan.parameter_count() as u64);
+        }
+    }
+
+    #[test]
+    fn inference_has_no_backward_pass() {
+        let (profile, _) = profile(&Cpu::new(), &settings(Task::Infer, 2), peaks()).unwrap();
+        assert!(profile.same_bits && profile.rows.iter().all(|row| matches!(row.phase, Phase::Forward | Phase::Data)));
+        assert!(profile.rows.iter().any(|row| row.op == "ccm" && row.layer == "ccm1" && row.launches == 1));
+    }
+
+    #[test]
+    fn sums_and_gaps_make_a_step() {
+        let (profile, spans) = profile(&Reference::<f32>::default(), &settings(Task::Infer, 1), peaks()).unwrap();
+        let Steps { operations, gaps, observed, .. } = profile.steps;
+        assert!(operations.median > 0.0 && gaps.min > -1e-9 && operations.min <= observed.p99);
+        // One after the other on a device that has done everything when a call returns.
+        for step in &spans {
+            assert!(step.windows(2).all(|pair| pair[1].start >= pair[0].start + pair[0].seconds - 1e-9));
+        }
+    }
+
+    #[test]
+    fn results_are_read_back_and_compared() {
+        let (mut a, _) = profile(&Cpu::new(), &settings(Task::Train, 1), peaks()).unwrap();
+        let text = serde_json::to_string(&a).unwrap();
+        assert_eq!(serde_json::from_str::<Profile>(&text).unwrap(), a);
+        let same = compare(&a, &a).unwrap();
+        assert!(same.iter().all(|row| row.change == super::super::Change::Same) && same[0].row.is_none());
+        let mut b = a.clone();
+        let row = b.rows.iter_mut().find(|row| row.op == "adam").unwrap();
+        row.ms.median *= 100.0;
+        let (rows, slower) = (compare(&a, &b).unwrap(), super::super::Change::Slower);
+        assert!(rows.iter().filter(|row| row.change == slower).count() == 1 && rows[1].change == slower);
+        b.settings.width = 4;
+        b.device = "cuda".into();
+        let error = compare(&a, &b).unwrap_err().to_string();
+        assert_eq!(error, "these two cannot be compared: width is 2 and 4; device is cpu and cuda");
+        a.rows.clear();
+        assert!(
+            compare(&a, &serde_json::from_str(&text).unwrap()).unwrap().iter().any(|row| row.change == super::super::Change::New)
+        );
+    }
+
+    #[test]
+    fn impossible_settings_are_named() {
+        let refused = |settings: Settings| profile(&Cpu::new(), &settings, peaks()).err().unwrap().to_string();
+        let good = settings(Task::Train, 2);
+        assert!(refused(Settings { steps: 0, ..good.clone() }).contains("steps must be at least 1"));
+        assert!(refused(Settings { batch: 0, ..good.clone() }).contains("batch must be at least 1"));
+        assert!(refused(Settings { model: 3, ..good.clone() }).contains('3'));
+        assert!(refused(Settings { size: 20, ..good.clone() }).contains("20"));
+        assert!(Settings { width: 0, ..good }.validate().is_ok());
+    }
+}
