@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::fixture::Scratch;
 
 /// Every subcommand with the options its help must name.
-const COMMANDS: [(&str, &[&str]); 15] = [
+const COMMANDS: [(&str, &[&str]); 16] = [
     ("demo", &["--device", "--out", "--seed", "--steps", "--overwrite"]),
     ("train", &["--config", "--data", "--out", "--textures", "--steps", "--seed", "--resume", "--device", "130"]),
     ("evaluate", &["--model", "--data", "--out", "--resolution", "--json", "--device"]),
@@ -21,6 +21,7 @@ const COMMANDS: [(&str, &[&str]); 15] = [
     ("model summary", &["--weights", "--model", "--width", "--size", "--json"]),
     ("kernels", &["--arch", "--out", "--json", "sm_90a", "ORTHOSCOPE_NVRTC_DIR", "ORTHOSCOPE_KERNELS_DIR"]),
     ("verify", &["--claim", "--seed", "--quick", "--full", "--describe", "--out", "--json", "claims.csv"]),
+    ("profile", &["--phase", "--model", "--width", "--size", "--batch", "--steps", "--json", "--trace", "--diff", "--device"]),
     ("doctor", &["--json", "--config"]),
 ];
 
@@ -37,7 +38,7 @@ fn every_command_explains_itself() {
     }
     let top = scratch.succeeds("--help").out;
     for command in
-        ["demo", "train", "evaluate", "detect", "metrics", "data", "model", "verify", "kernels", "doctor", "completions"]
+        ["demo", "train", "evaluate", "detect", "metrics", "data", "model", "verify", "profile", "kernels", "doctor", "completions"]
     {
         assert!(top.lines().any(|line| line.trim_start().starts_with(command)), "{command} is not in:\n{top}");
     }
