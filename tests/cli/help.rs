@@ -37,9 +37,20 @@ fn every_command_explains_itself() {
         assert!(longest <= 100, "{command} --help has a line of {longest} characters");
     }
     let top = scratch.succeeds("--help").out;
-    for command in
-        ["demo", "train", "evaluate", "detect", "metrics", "data", "model", "verify", "profile", "kernels", "doctor", "completions"]
-    {
+    for command in [
+        "demo",
+        "train",
+        "evaluate",
+        "detect",
+        "metrics",
+        "data",
+        "model",
+        "verify",
+        "profile",
+        "kernels",
+        "doctor",
+        "completions",
+    ] {
         assert!(top.lines().any(|line| line.trim_start().starts_with(command)), "{command} is not in:\n{top}");
     }
     assert_eq!(scratch.succeeds("--version").out, format!("orthoscope {}\n", env!("CARGO_PKG_VERSION")));
