@@ -5,10 +5,10 @@
 //! | [`Observed`] | a backend that computes as another one, to the bit, and writes down when |
 //! | [`Work`] | operations and bytes of a call, by formula |
 //! | [`Peaks`] | what the machine can do: copy, fused multiply-adds, matrix unit; measured, not quoted |
-//! | [`profile`] | trains or infers with and without observation, step by step in turn |
+//! | [`profile()`] | trains or infers with and without observation, step by step in turn |
 //! | [`Profile`] | the result: a row for each operation, layer and phase; JSON and CSV |
-//! | [`trace`] | the same steps for a trace viewer |
-//! | [`compare`] | two results of the same work |
+//! | [`trace()`] | the same steps for a trace viewer |
+//! | [`compare()`] | two results of the same work |
 //!
 //! Times on a GPU come from events of its stream, on the CPU from the monotonic clock. No hardware counter is read, so no permission is
 //! needed.

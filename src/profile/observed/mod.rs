@@ -13,7 +13,7 @@ use super::{Phase, Span, Work};
 use crate::backend::{Backend, Pass};
 use crate::error::Result;
 
-/// See the [module](self). Clones write into one log. Nothing is recorded to be repeated: [`Storage::repeat`](crate::backend::Storage::repeat)
+/// A backend that computes as another one does, to the bit, and writes down when. Clones write into one log. Nothing is recorded to be repeated: [`Storage::repeat`](crate::backend::Storage::repeat)
 /// does its work every time, so that every operation is seen.
 pub struct Observed<B: Backend> {
     inner: B,
