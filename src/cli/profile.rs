@@ -86,7 +86,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         can_be_written(path)?;
     }
     match arguments.device.open()? {
-        Opened::Cpu(cpu) => measure(arguments, &cpu, Peaks::of_cpu(&cpu, arguments.measure_peaks)),
+        Opened::Cpu(cpu) => measure(arguments, &cpu, Peaks::of_cpu(&cpu, arguments.measure_peaks)?),
         Opened::Cuda(cuda) => measure(arguments, &cuda, Peaks::of_device(&cuda, arguments.measure_peaks)?),
     }
 }

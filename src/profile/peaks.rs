@@ -36,14 +36,16 @@ pub struct Peaks {
 
 impl Peaks {
     /// Of the CPU with the threads of the current pool: those stored, or measured now and stored. With `anew` always measured.
-    pub fn of_cpu(cpu: &Cpu, anew: bool) -> Self {
+    ///
+    /// # Errors
+    /// Never: for the same signature as [`Peaks::of_device`].
+    pub fn of_cpu(cpu: &Cpu, anew: bool) -> Result<Self> {
         let machine = format!("{}, {:?}, {} threads", processor(), cpu.path(), rayon::current_num_threads());
         stored(&machine, anew, || {
             let fma = fastest(|| cpu.multiply_add(ITERATIONS));
             let matrix = cpu.multiply_add_bf16(0).map(|_| fastest(|| cpu.multiply_add_bf16(ITERATIONS).unwrap_or_default()));
             Ok(Self { machine: machine.clone(), copy: copy_rate(), fma: Some(fma), matrix })
         })
-        .unwrap_or_else(|_| Self { machine: machine.clone(), copy: copy_rate(), fma: None, matrix: None })
     }
 
     /// Of another device, copies only.

@@ -9,6 +9,9 @@ use super::{Observed, Peaks, Quantiles, Row, Span};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 
+/// Most steps: every call of every step is kept.
+const MOST_STEPS: usize = 100_000;
+
 /// What a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -88,8 +91,11 @@ pub struct Profile {
 
 impl Settings {
     fn validate(&self) -> Result<()> {
-        match [("steps", self.steps), ("batch", self.batch)].into_iter().find(|(_, value)| *value == 0) {
-            Some((name, _)) => Err(Error::argument(format!("profile: {name} must be at least 1"))),
+        if let Some((name, _)) = [("steps", self.steps), ("batch", self.batch)].into_iter().find(|(_, value)| *value == 0) {
+            return Err(Error::argument(format!("profile: {name} must be at least 1")));
+        }
+        match [("steps", self.steps), ("warmup", self.warmup)].into_iter().find(|(_, value)| *value > MOST_STEPS) {
+            Some((name, value)) => Err(Error::argument(format!("profile: {name} must be at most {MOST_STEPS}, got {value}"))),
             None => Ok(()),
         }
     }
@@ -280,6 +286,7 @@ mod tests {
         let refused = |settings: Settings| profile(&Cpu::new(), &settings, peaks()).err().unwrap().to_string();
         let good = settings(Task::Train, 2);
         assert!(refused(Settings { steps: 0, ..good.clone() }).contains("steps must be at least 1"));
+        assert!(refused(Settings { warmup: usize::MAX, ..good.clone() }).contains("warmup must be at most 100000"));
         assert!(refused(Settings { batch: 0, ..good.clone() }).contains("batch must be at least 1"));
         assert!(refused(Settings { model: 3, ..good.clone() }).contains('3'));
         assert!(refused(Settings { size: 20, ..good.clone() }).contains("20"));

@@ -10,14 +10,30 @@ fn subject(op: &'static str, phase: Phase, flops: u64, bytes: u64) -> Subject {
     Subject { op, phase: Some(phase), work: Work { flops, bytes } }
 }
 
+/// Traffic of the three passes of `y = A(w x + b)`, whatever the product is.
+impl<B: Backend> Observed<B> {
+    fn forward_bytes(&self, operands: [&B::Buffer; 2], b: Option<&B::Buffer>, y: &B::Buffer) -> u64 {
+        self.bytes(&operands) + self.bytes(&[y]) + b.map_or(0, |b| self.bytes(&[b]))
+    }
+
+    /// A gradient is read and written: sums accumulate.
+    fn input_grad_bytes(&self, dz: &B::Buffer, w: &B::Buffer, dx: &B::Buffer) -> u64 {
+        self.bytes(&[dz, w, dx, dx])
+    }
+
+    fn weight_grad_bytes(&self, operands: [&B::Buffer; 2], dw: &B::Buffer, db: Option<&B::Buffer>) -> u64 {
+        self.bytes(&operands) + 2 * (self.bytes(&[dw]) + db.map_or(0, |db| self.bytes(&[db])))
+    }
+}
+
 impl<B: Backend> Conv2d for Observed<B> {
     fn conv2d(&self, spec: &Conv2dSpec, x: &B::Buffer, w: &B::Buffer, b: Option<&B::Buffer>, y: &mut B::Buffer) -> Result<()> {
-        let bytes = self.bytes(&[x, w, y]) + b.map_or(0, |b| self.bytes(&[b]));
+        let bytes = self.forward_bytes([x, w], b, y);
         self.observe(subject("conv2d", Phase::Forward, spec.flops(), bytes), |inner| inner.conv2d(spec, x, w, b, y))
     }
 
     fn conv2d_input_grad(&self, spec: &Conv2dSpec, dz: &B::Buffer, w: &B::Buffer, dx: &mut B::Buffer) -> Result<()> {
-        let bytes = self.bytes(&[dz, w, dx, dx]);
+        let bytes = self.input_grad_bytes(dz, w, dx);
         let subject = subject("conv2d", Phase::InputGradient, spec.flops(), bytes);
         self.observe(subject, |inner| inner.conv2d_input_grad(spec, dz, w, dx))
     }
@@ -30,7 +46,7 @@ impl<B: Backend> Conv2d for Observed<B> {
         dw: &mut B::Buffer,
         db: Option<&mut B::Buffer>,
     ) -> Result<()> {
-        let bytes = self.bytes(&[x, dz, dw, dw]) + db.as_deref().map_or(0, |db| self.bytes(&[db, db]));
+        let bytes = self.weight_grad_bytes([x, dz], dw, db.as_deref());
         let subject = subject("conv2d", Phase::WeightGradient, spec.flops(), bytes);
         self.observe(subject, |inner| inner.conv2d_weight_grad(spec, x, dz, dw, db))
     }
@@ -38,12 +54,12 @@ impl<B: Backend> Conv2d for Observed<B> {
 
 impl<B: Backend> Linear for Observed<B> {
     fn linear(&self, spec: &LinearSpec, x: &B::Buffer, w: &B::Buffer, b: Option<&B::Buffer>, y: &mut B::Buffer) -> Result<()> {
-        let bytes = self.bytes(&[x, w, y]) + b.map_or(0, |b| self.bytes(&[b]));
+        let bytes = self.forward_bytes([x, w], b, y);
         self.observe(subject("linear", Phase::Forward, spec.flops(), bytes), |inner| inner.linear(spec, x, w, b, y))
     }
 
     fn linear_input_grad(&self, spec: &LinearSpec, dz: &B::Buffer, w: &B::Buffer, dx: &mut B::Buffer) -> Result<()> {
-        let bytes = self.bytes(&[dz, w, dx, dx]);
+        let bytes = self.input_grad_bytes(dz, w, dx);
         let subject = subject("linear", Phase::InputGradient, spec.flops(), bytes);
         self.observe(subject, |inner| inner.linear_input_grad(spec, dz, w, dx))
     }
@@ -56,7 +72,7 @@ impl<B: Backend> Linear for Observed<B> {
         dw: &mut B::Buffer,
         db: Option<&mut B::Buffer>,
     ) -> Result<()> {
-        let bytes = self.bytes(&[x, dz, dw, dw]) + db.as_deref().map_or(0, |db| self.bytes(&[db, db]));
+        let bytes = self.weight_grad_bytes([x, dz], dw, db.as_deref());
         let subject = subject("linear", Phase::WeightGradient, spec.flops(), bytes);
         self.observe(subject, |inner| inner.linear_weight_grad(spec, x, dz, dw, db))
     }
