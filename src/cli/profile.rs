@@ -60,7 +60,7 @@ pub struct Arguments {
     /// Rows of the table; the files have all
     #[arg(long, value_name = "N", default_value = "25")]
     rows: usize,
-    /// Measure the peaks of the machine anew
+    /// Measure the peaks of the machine anew; do it while nothing else runs
     #[arg(long)]
     measure_peaks: bool,
     /// Compare two results instead

@@ -3,9 +3,13 @@
 use super::curves::curves_file;
 use super::number::readable;
 use super::table::{Column, Table};
-use crate::profile::{Change, Comparison, Phase, Profile, Row};
+use crate::profile::{Bound, Change, Comparison, Phase, Profile, Row};
 use crate::theory::figure::{AxisSpec, Chart, Series};
 
+/// Fewer steps say nothing about a difference of a few percent.
+const FEW: usize = 10;
+/// Percent of the peak of arithmetic that no row has but by a peak that was measured beside other work.
+const ABOVE: f64 = 105.0;
 /// Points of each roof.
 const ROOF_POINTS: i32 = 60;
 
@@ -74,7 +78,7 @@ pub fn sentences(profile: &Profile) -> Vec<String> {
     let rate =
         |value: Option<f64>| value.map_or("not measured".to_owned(), |value| format!("{} GFLOP/s", readable(value / 1e9, 3)));
     let ms = |value: f64| format!("{} ms", readable(value, 3));
-    vec![
+    let mut lines = vec![
         format!(
             "{} image{} of {size} x {size} in a step of {}, Model {} w={}: {} images/s (min {}, p99 {}; {} steps after {})",
             settings.batch,
@@ -103,9 +107,9 @@ pub fn sentences(profile: &Profile) -> Vec<String> {
             readable(gflop as f64 / 1e6 / profile.step_ms, 3)
         ),
         format!(
-            "observation costs {:.1} % and changes {}",
-            profile.overhead_percent,
-            if profile.same_bits { "no bit" } else { "RESULTS, which it must not" }
+            "observation changes {}; {}",
+            if profile.same_bits { "no bit" } else { "RESULTS, which it must not" },
+            overhead(profile)
         ),
         format!(
             "peaks measured on {}: copy {} GB/s, f32 multiply-add {}, bf16 matrix unit {}",
@@ -114,7 +118,23 @@ pub fn sentences(profile: &Profile) -> Vec<String> {
             rate(peaks.fma),
             rate(peaks.matrix)
         ),
-    ]
+    ];
+    if profile.rows.iter().any(|row| row.bound == Bound::Compute && row.percent_of_peak > ABOVE) {
+        lines.push(
+            "arithmetic was faster than the measured peak: measure it anew while nothing else runs, with --measure-peaks".into(),
+        );
+    }
+    lines
+}
+
+/// What observation costs, as far as the steps can tell.
+fn overhead(profile: &Profile) -> String {
+    let steps = &profile.steps;
+    let noise = 100.0 * (steps.plain.deviation + steps.observed.deviation) / steps.plain.median;
+    match profile.settings.steps {
+        ..FEW => format!("what it costs takes {FEW} steps or more to tell"),
+        _ => format!("it costs {:.1} % (noise {noise:.1} %)", profile.overhead_percent),
+    }
 }
 
 /// The rows as CSV, with operations and bytes of a step beside what the table shows.

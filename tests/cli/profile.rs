@@ -15,6 +15,7 @@ fn the_table_has_every_operation_and_whole_steps_are_told() {
         assert!(out.contains(words), "{words}: {out}");
     }
     assert!(out.contains("images/s") && out.contains("changes no bit") && out.contains("peaks measured on"), "{out}");
+    assert!(out.contains("takes 10 steps or more to tell"), "three steps cannot: {out}");
     let few = scratch.succeeds(&format!("{SMALL} --rows 2")).out;
     assert!(few.contains(" others") && few.lines().count() < 14, "{few}");
 }
