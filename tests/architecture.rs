@@ -24,8 +24,8 @@ const ROOT: [&str; 2] = ["Error", "Result"];
 /// The backends, as (module, type).
 const DEVICES: [(&str, &str); 3] = [("cpu", "Cpu"), ("cuda", "Cuda"), ("reference", "Reference")];
 
-/// The file and the folder that may say `unsafe`.
-const UNSAFE: [&str; 2] = ["src/backend/cpu/simd.rs", CUDA];
+/// The folders that may say `unsafe`.
+const UNSAFE: [&str; 2] = ["src/backend/cpu/simd/", CUDA];
 
 /// Where the GPU is known, and the crates that know it.
 const CUDA: &str = "src/backend/cuda/";
@@ -236,12 +236,12 @@ fn a_model_names_a_device_in_tests_only() {
 #[test]
 fn unsafe_has_its_places() {
     let source = "fn f(p: *const f32) -> f32 {\n    // SAFETY: none.\n    unsafe { *p }\n}";
-    let reason = "only src/backend/cpu/simd.rs and src/backend/cuda/ may be unsafe";
+    let reason = "only src/backend/cpu/simd/ and src/backend/cuda/ may be unsafe";
     assert_caught("src/backend/cpu/pool.rs", source, &[&format!("pool.rs:3: {reason}")]);
     for path in ["src/lib.rs", "src/backend/cuda.rs", "src/backend/mod.rs"] {
         assert_caught(path, "unsafe fn f() {}", &[reason]);
     }
-    for path in ["src/backend/cpu/simd.rs", "src/backend/cuda/launch.rs", "src/backend/cuda/driver/emulator.rs"] {
+    for path in ["src/backend/cpu/simd/tile.rs", "src/backend/cuda/launch.rs", "src/backend/cuda/driver/emulator.rs"] {
         assert_caught(path, source, &[]);
     }
     assert_caught("src/lib.rs", "#![deny(unsafe_op_in_unsafe_fn)]", &[]);

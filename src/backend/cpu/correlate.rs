@@ -10,6 +10,7 @@ use super::pack::{Block, Packed};
 use super::simd::{LANES, Segment, Simd};
 use super::storage::Buffer;
 use super::strips::{Finish, PixelRow, Range, multiply};
+use super::winograd;
 use crate::backend::Storage;
 use crate::error::Result;
 
@@ -149,6 +150,9 @@ pub(super) fn correlate(
     finish: Finish<'_>,
     y: &mut [f32],
 ) -> Result<()> {
+    if winograd::pays(shape) {
+        return winograd::correlate(cpu, shape, x, weights, finish, y);
+    }
     let plan = Plan::new(shape);
     let (height, width) = shape.target;
     let fits = BAND / (shape.source.1 * shape.read.count * shape.stride);

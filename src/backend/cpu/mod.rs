@@ -1,6 +1,7 @@
 //! Fast f32 on any CPU: SIMD inside a core, rayon over cores.
 //!
-//! Every product of matrices, and so every convolution, goes through one micro-kernel, `simd::Simd::tile`. Work is cut
+//! Every product of matrices, and so every convolution, goes through one micro-kernel, `simd::Simd::tile`; 3x3 convolutions of enough
+//! channels by way of `winograd`. Work is cut
 //! by shapes alone and partial sums are added in a fixed order, so the bits do not depend on the number of threads.
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ mod strips;
 #[cfg(test)]
 mod tests;
 mod upsample;
+mod winograd;
 
 pub use simd::Path;
 pub use storage::Buffer;

@@ -8,9 +8,10 @@ use rayon::prelude::*;
 use super::Cpu;
 use super::correlate::Correlation;
 use super::pack::{Block, blocks, padded};
-use super::simd::{COLUMNS, LANES, Left, ROWS, Right, Segment, Simd, Size, Sums};
+use super::simd::{LANES, Left, Right, Segment, Simd, Size, Start, Target};
 use super::storage::Buffer;
 use super::strips::{Range, cut};
+use super::winograd;
 use crate::backend::Storage;
 use crate::error::Result;
 
@@ -68,22 +69,20 @@ pub(super) fn add_products(
     partial: &mut [f32],
     (rows, width): (usize, usize),
 ) -> Result<()> {
-    let mut sums: Sums = [0.0; ROWS * COLUMNS];
     for (first, count) in cut(rows) {
         let size = Size { rows: count, vectors: block.vectors, depth };
         let left = Left { data: &left.0[first..], row: 1, step: left.1 };
-        simd.tile(size, left, right, segments, &mut sums)?;
-        let targets = partial[first * width..].chunks_mut(width);
-        for (target, sums) in targets.zip(sums[..count * size.columns()].chunks_exact(size.columns())) {
-            let target = &mut target[block.first..][..size.columns()];
-            target.iter_mut().zip(sums).for_each(|(target, sum)| *target += sum);
-        }
+        let mut target = Target { data: &mut partial[first * width + block.first..], row: width, start: Start::Target };
+        simd.tile(size, left, right, segments, &mut target)?;
     }
     Ok(())
 }
 
 /// `dw += Σ x dz` over all pixels of a convolution; dw `[c_out, kernel, kernel, c_in]`.
 pub(super) fn weight_grad(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32], dw: &mut [f32]) -> Result<()> {
+    if winograd::pays(shape) {
+        return winograd::weight_grad(cpu, shape, x, dz, dw);
+    }
     let lines = shape.n * shape.target.0;
     let size = shape.depth() * padded(shape.write.count);
     let per_chunk = lines.div_ceil(chunk_count(lines, size));

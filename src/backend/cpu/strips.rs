@@ -2,7 +2,7 @@
 
 use super::activation::activate;
 use super::pack::{Block, Packed};
-use super::simd::{COLUMNS, LANES, Left, ROWS, Right, Segment, Simd, Size, Sums};
+use super::simd::{COLUMNS, LANES, Left, ROWS, Right, Segment, Simd, Size, Start, Sums, Target};
 use crate::error::Result;
 use crate::shape::Activation;
 
@@ -64,7 +64,8 @@ pub(super) fn multiply(
         let size = Size { rows, vectors: block.vectors, depth: pixels.depth };
         let left = Left { data: &pixels.data[start * pixels.row..], row: pixels.row, step: 1 };
         let right = Right { data: &weights.data, step: size.columns() };
-        simd.tile(size, left, right, pixels.segments, &mut sums)?;
+        let mut into = Target { data: &mut sums, row: size.columns(), start: Start::Zero };
+        simd.tile(size, left, right, pixels.segments, &mut into)?;
         let target = &mut target[start * range.stride..];
         write(simd, finish, &mut sums[..rows * size.columns()], block, target, range);
     }

@@ -1,0 +1,201 @@
+//! The micro-kernel: a tile of up to 12 rows and 32 columns whose sums stay in registers.
+
+#[cfg(target_arch = "x86_64")]
+use super::x86;
+use super::{LANES, Path, Simd};
+use crate::error::{Error, Result};
+
+/// Most rows of a tile.
+pub(in crate::backend::cpu) const ROWS: usize = 12;
+/// Most columns of a tile.
+pub(in crate::backend::cpu) const COLUMNS: usize = 2 * LANES;
+
+/// Room for the sums of any tile.
+pub(in crate::backend::cpu) type Sums = [f32; ROWS * COLUMNS];
+
+/// Extents of a tile.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::backend::cpu) struct Size {
+    /// 1 to [`ROWS`].
+    pub rows: usize,
+    /// Blocks of [`LANES`] columns, 1 or 2.
+    pub vectors: usize,
+    /// Terms of each sum in one segment.
+    pub depth: usize,
+}
+
+impl Size {
+    /// Number of columns.
+    pub fn columns(&self) -> usize {
+        self.vectors * LANES
+    }
+}
+
+/// Left operand: element (r, k) of a segment that starts at `o` is `data[o + r * row + k * step]`.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::backend::cpu) struct Left<'a> {
+    pub data: &'a [f32],
+    pub row: usize,
+    pub step: usize,
+}
+
+/// Right operand: element (k, c) of a segment that starts at `o` is `data[o + k * step + c]`.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::backend::cpu) struct Right<'a> {
+    pub data: &'a [f32],
+    pub step: usize,
+}
+
+/// Where the terms of a sum begin: (offset in the left operand, offset in the right one).
+pub(in crate::backend::cpu) type Segment = (usize, usize);
+
+/// What sums begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::backend::cpu) enum Start {
+    /// 0: the target is overwritten.
+    Zero,
+    /// What the target holds: it is added to.
+    Target,
+}
+
+/// Where sums go: element (r, c) is `data[r * row + c]`.
+#[derive(Debug)]
+pub(in crate::backend::cpu) struct Target<'a> {
+    pub data: &'a mut [f32],
+    pub row: usize,
+    pub start: Start,
+}
+
+/// A tile whose bounds have been checked.
+pub(super) struct Call<'a> {
+    pub size: Size,
+    pub left: Left<'a>,
+    pub right: Right<'a>,
+    pub segments: &'a [Segment],
+}
+
+impl Call<'_> {
+    /// Largest index + 1 that the kernel reads on either side. Saturates, so that no overflow can hide a bad index.
+    fn reach(&self) -> (usize, usize) {
+        let (left, right) = self.segments.iter().fold((0, 0), |(a, b), s| (a.max(s.0), b.max(s.1)));
+        let last = self.size.depth - 1;
+        let rows = (self.size.rows - 1).saturating_mul(self.left.row);
+        let left = left.saturating_add(rows).saturating_add(last.saturating_mul(self.left.step)).saturating_add(1);
+        let right = right.saturating_add(last.saturating_mul(self.right.step)).saturating_add(self.size.columns());
+        (left, right)
+    }
+
+    /// Largest index + 1 that the kernel writes.
+    fn writes(&self, target: &Target<'_>) -> usize {
+        (self.size.rows - 1).saturating_mul(target.row).saturating_add(self.size.columns())
+    }
+}
+
+impl Simd {
+    /// `target(r, c) = start + Σ_segments Σ_k left(r, k) right(k, c)`; sums stay in registers across all segments.
+    ///
+    /// # Errors
+    /// Extents or segments that reach outside the operands or the target.
+    pub fn tile(self, size: Size, left: Left<'_>, right: Right<'_>, segments: &[Segment], target: &mut Target<'_>) -> Result<()> {
+        if !(1..=ROWS).contains(&size.rows) || !(1..=2).contains(&size.vectors) {
+            return Err(Error::shape("tile", format!("{size:?} is not 1 to {ROWS} rows of 1 or 2 vectors")));
+        }
+        // No terms is one segment of depth 0 for the kernels.
+        let (size, segments) = if size.depth == 0 { (Size { depth: 1, ..size }, &[][..]) } else { (size, segments) };
+        let call = Call { size, left, right, segments };
+        let ((left_end, right_end), end) = (if segments.is_empty() { (0, 0) } else { call.reach() }, call.writes(target));
+        if left_end > left.data.len() || right_end > right.data.len() || end > target.data.len() {
+            let (a, b, c) = (left.data.len(), right.data.len(), target.data.len());
+            let reach = format!("{size:?} reaches to {left_end}, {right_end} and {end} of {a}, {b} and {c} elements");
+            return Err(Error::shape("tile", reach));
+        }
+        match self.path {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Simd::new` has seen the instructions; extents and bounds were checked above.
+            Path::Avx512 => unsafe { x86::AVX512[size.vectors - 1][size.rows - 1](&call, target) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Path::Avx2 => unsafe { x86::avx2(&call, target) },
+            _ => portable(&call, target),
+        }
+        Ok(())
+    }
+}
+
+/// The tile in plain safe loops; the definition that the other kernels are tested against.
+fn portable(call: &Call<'_>, target: &mut Target<'_>) {
+    let columns = call.size.columns();
+    for r in 0..call.size.rows {
+        let sums = &mut target.data[r * target.row..][..columns];
+        let mut row = [0.0; COLUMNS];
+        if target.start == Start::Target {
+            row[..columns].copy_from_slice(sums);
+        }
+        for &(a, b) in call.segments {
+            for k in 0..call.size.depth {
+                let left = call.left.data[a + r * call.left.row + k * call.left.step];
+                let right = &call.right.data[b + k * call.right.step..][..columns];
+                row.iter_mut().zip(right).for_each(|(sum, right)| *sum += left * right);
+            }
+        }
+        sums.copy_from_slice(&row[..columns]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tile_of_every_path_matches_the_definition() {
+        let value = |i: usize| ((i * 7919 + 13) % 17) as f32 - 8.0;
+        let (a, b): (Vec<f32>, Vec<f32>) = (0..400).map(|i| (value(i), value(3 * i + 1))).unzip();
+        let segments = [(3, 5), (40, 77), (0, 0)];
+        for path in [Path::Avx512, Path::Avx2, Path::Portable] {
+            let Ok(simd) = Simd::new(path) else { continue };
+            for (rows, vectors, depth) in (1..=12).flat_map(|r| [(r, 1, 5), (r, 2, 3), (r, 2, 1), (r, 1, 0)]) {
+                for start in [Start::Zero, Start::Target] {
+                    let (size, pitch) = (Size { rows, vectors, depth }, 37);
+                    let mut found: Vec<f32> = (0..12 * pitch).map(|i| value(5 * i)).collect();
+                    let before = found.clone();
+                    let (left, right) = (Left { data: &a, row: 9, step: 2 }, Right { data: &b, step: 35 });
+                    let mut target = Target { data: &mut found, row: pitch, start };
+                    simd.tile(size, left, right, &segments, &mut target).unwrap();
+                    for (r, c) in (0..12).flat_map(|r| (0..pitch).map(move |c| (r, c))) {
+                        let term = |&(ao, bo): &Segment| (0..depth).map(move |k| (ao + r * 9 + k * 2, bo + k * 35 + c));
+                        // Small integers: exact in every order and with or without fused multiply-add.
+                        let old = before[r * pitch + c];
+                        let sum = || segments.iter().flat_map(term).map(|(i, j)| a[i] * b[j]).sum::<f32>();
+                        let wanted = match (r < rows && c < size.columns(), start) {
+                            (false, _) => old,
+                            (true, Start::Zero) => sum(),
+                            (true, Start::Target) => old + sum(),
+                        };
+                        assert_eq!(found[r * pitch + c], wanted, "{path:?} {size:?} {start:?} at {r} {c}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn accesses_outside_the_operands_are_refused() {
+        let (a, b) = ([1.0; 20], [1.0; 64]);
+        let mut sums = [0.0; 64];
+        let mut try_tile = |rows, vectors, depth, row, segment, pitch| {
+            let (left, right) = (Left { data: &a, row, step: 1 }, Right { data: &b, step: 16 });
+            let mut target = Target { data: &mut sums, row: pitch, start: Start::Zero };
+            Simd::widest().tile(Size { rows, vectors, depth }, left, right, &[segment], &mut target).is_ok()
+        };
+        assert!(try_tile(4, 1, 4, 4, (4, 0), 16));
+        assert!(!try_tile(4, 1, 4, 4, (5, 0), 16));
+        assert!(!try_tile(4, 1, 4, 4, (4, 1), 16));
+        assert!(!try_tile(4, 1, 4, 4, (4, 0), 17));
+        assert!(!try_tile(13, 1, 1, 1, (0, 0), 1));
+        assert!(!try_tile(1, 3, 1, 1, (0, 0), 16));
+        assert!(!try_tile(0, 1, 1, 1, (0, 0), 16));
+        assert!(!try_tile(3, 1, 1, usize::MAX / 2 + 1, (0, 0), 16));
+        assert!(!try_tile(3, 1, 1, 1, (0, 0), usize::MAX / 2 + 1));
+        assert!(!try_tile(1, 1, 1, 1, (usize::MAX, 0), 16));
+    }
+}

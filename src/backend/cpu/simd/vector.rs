@@ -1,0 +1,126 @@
+//! Sixteen floats at once, whatever the registers: what the transforms of Winograd's convolution are written in.
+
+use super::LANES;
+
+/// [`LANES`] floats. A program can only get one inside [`super::Simd::vectorised`].
+pub(in crate::backend::cpu) trait Vector: Copy {
+    /// The same value in every lane.
+    fn splat(value: f32) -> Self;
+    /// The floats at `data[offset..]`.
+    fn load(data: &[f32], offset: usize) -> Self;
+    /// Writes them to `data[offset..]`.
+    fn store(self, data: &mut [f32], offset: usize);
+    /// Sums.
+    fn add(self, other: Self) -> Self;
+    /// Differences.
+    fn sub(self, other: Self) -> Self;
+    /// Products.
+    fn mul(self, other: Self) -> Self;
+    /// `self * factor + term`, rounded once where the instructions can.
+    fn mul_add(self, factor: Self, term: Self) -> Self;
+}
+
+/// Work that is compiled once for each kind of vector; `run` and all it calls must be `inline(always)`.
+pub(in crate::backend::cpu) trait VectorWork {
+    /// What it gives.
+    type Output;
+    /// Does it.
+    fn run<V: Vector>(self) -> Self::Output;
+}
+
+/// In plain safe loops; the definition that the others are tested against.
+#[derive(Clone, Copy)]
+pub(super) struct Portable([f32; LANES]);
+
+impl Portable {
+    #[inline(always)]
+    fn each(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        Self(std::array::from_fn(|lane| f(self.0[lane], other.0[lane])))
+    }
+}
+
+impl Vector for Portable {
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        Self([value; LANES])
+    }
+
+    #[inline(always)]
+    fn load(data: &[f32], offset: usize) -> Self {
+        let data = &data[offset..offset + LANES];
+        Self(std::array::from_fn(|lane| data[lane]))
+    }
+
+    #[inline(always)]
+    fn store(self, data: &mut [f32], offset: usize) {
+        data[offset..offset + LANES].copy_from_slice(&self.0);
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        self.each(other, |a, b| a + b)
+    }
+
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        self.each(other, |a, b| a - b)
+    }
+
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        self.each(other, |a, b| a * b)
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        self.mul(factor).add(term)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Path, Simd};
+    use super::*;
+
+    /// `[a + b, a - b, a b, a b + a, 3]` of two vectors at odd places.
+    struct All<'a>(&'a [f32], &'a mut [f32]);
+
+    impl VectorWork for All<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<V: Vector>(self) {
+            let (a, b) = (V::load(self.0, 1), V::load(self.0, 18));
+            let results = [a.add(b), a.sub(b), a.mul(b), a.mul_add(b, a), V::splat(3.0)];
+            results.into_iter().enumerate().for_each(|(i, result)| result.store(self.1, 16 * i));
+        }
+    }
+
+    #[test]
+    fn vectors_of_every_path_match_the_definition() {
+        let data: Vec<f32> = (0..34).map(|i| (i * i % 13) as f32 - 6.0).collect();
+        for path in [Path::Avx512, Path::Avx2, Path::Portable] {
+            let Ok(simd) = Simd::new(path) else { continue };
+            let mut found = [0.0; 80];
+            simd.vectorised(All(&data, &mut found));
+            for lane in 0..LANES {
+                let (a, b) = (data[1 + lane], data[18 + lane]);
+                let wanted = [a + b, a - b, a * b, a * b + a, 3.0];
+                assert_eq!(std::array::from_fn(|i| found[16 * i + lane]), wanted, "{path:?} lane {lane}");
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "range end index 35 out of range")]
+    fn loads_outside_are_refused() {
+        struct Outside<'a>(&'a [f32]);
+        impl VectorWork for Outside<'_> {
+            type Output = ();
+            #[inline(always)]
+            fn run<V: Vector>(self) {
+                let _ = V::load(self.0, 19);
+            }
+        }
+        Simd::widest().vectorised(Outside(&[0.0; 34]));
+    }
+}

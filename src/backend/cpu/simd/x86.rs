@@ -1,0 +1,316 @@
+//! Kernels for x86-64. Every one is reached through [`super::Simd`], which has seen the instructions.
+
+use std::arch::x86_64::{
+    __m256, __m512, __m512bh, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
+};
+use std::hint::black_box;
+
+use super::tile::{Call, ROWS, Start, Target};
+use super::vector::Vector;
+use super::{CHAINS, LANES};
+
+/// Floats of a 256-bit register.
+const HALF: usize = LANES / 2;
+
+type Kernel = unsafe fn(&Call<'_>, &mut Target<'_>);
+
+/// AVX-512 kernels by vectors - 1, then rows - 1.
+pub(super) const AVX512: [[Kernel; ROWS]; 2] = [by_rows::<1>(), by_rows::<2>()];
+
+const fn by_rows<const V: usize>() -> [Kernel; ROWS] {
+    [
+        avx512::<1, V>,
+        avx512::<2, V>,
+        avx512::<3, V>,
+        avx512::<4, V>,
+        avx512::<5, V>,
+        avx512::<6, V>,
+        avx512::<7, V>,
+        avx512::<8, V>,
+        avx512::<9, V>,
+        avx512::<10, V>,
+        avx512::<11, V>,
+        avx512::<12, V>,
+    ]
+}
+
+/// R rows of V vectors of 16 columns, all in registers: at most 24 sums, 2 right operands, 1 left.
+///
+/// # Safety
+/// The machine has AVX-512F; `call` has R rows, V vectors and [`Call::reach`] inside its operands, its rows inside the target.
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512<const R: usize, const V: usize>(call: &Call<'_>, target: &mut Target<'_>) {
+    let mut registers = [[_mm512_setzero_ps(); V]; R];
+    let (sums, pitch) = (target.data.as_mut_ptr(), target.row);
+    if target.start == Start::Target {
+        for (r, registers) in registers.iter_mut().enumerate() {
+            for (v, register) in registers.iter_mut().enumerate() {
+                // SAFETY: the caller has checked the last row of the target.
+                *register = unsafe { _mm512_loadu_ps(sums.add(r * pitch + LANES * v)) };
+            }
+        }
+    }
+    let (row, step, next) = (call.left.row, call.left.step, call.right.step);
+    for &(a, b) in call.segments {
+        let mut left = call.left.data.as_ptr().wrapping_add(a);
+        let mut right = call.right.data.as_ptr().wrapping_add(b);
+        for _ in 0..call.size.depth {
+            // SAFETY: the caller has checked the largest offset of both operands.
+            unsafe {
+                let mut columns = [_mm512_setzero_ps(); V];
+                for (v, columns) in columns.iter_mut().enumerate() {
+                    *columns = _mm512_loadu_ps(right.add(LANES * v));
+                }
+                for (r, registers) in registers.iter_mut().enumerate() {
+                    let value = _mm512_set1_ps(*left.add(r * row));
+                    for (sum, &columns) in registers.iter_mut().zip(&columns) {
+                        *sum = _mm512_fmadd_ps(value, columns, *sum);
+                    }
+                }
+            }
+            left = left.wrapping_add(step);
+            right = right.wrapping_add(next);
+        }
+    }
+    for (r, registers) in registers.iter().enumerate() {
+        for (v, &register) in registers.iter().enumerate() {
+            // SAFETY: as for the loads.
+            unsafe { _mm512_storeu_ps(sums.add(r * pitch + LANES * v), register) };
+        }
+    }
+}
+
+/// The tile as blocks of up to 6 rows and 16 columns, which fit 16 registers of 256 bits.
+///
+/// # Safety
+/// The machine has AVX2 and FMA; `call` has [`Call::reach`] inside its operands, its rows inside the target.
+#[target_feature(enable = "avx2,fma")]
+pub(super) unsafe fn avx2(call: &Call<'_>, target: &mut Target<'_>) {
+    const BLOCK: usize = 6;
+    let kernels: [unsafe fn(&Call<'_>, usize, usize, &mut Target<'_>); BLOCK] =
+        [avx2_block::<1>, avx2_block::<2>, avx2_block::<3>, avx2_block::<4>, avx2_block::<5>, avx2_block::<6>];
+    for first in (0..call.size.rows).step_by(BLOCK) {
+        let rows = (call.size.rows - first).min(BLOCK);
+        for vector in 0..call.size.vectors {
+            // SAFETY: rows first .. first + rows and the vector lie inside the tile.
+            unsafe { kernels[rows - 1](call, first, vector, target) };
+        }
+    }
+}
+
+/// R rows from `first` of one block of 16 columns.
+///
+/// # Safety
+/// As [`avx2`], and the block lies inside the tile.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2_block<const R: usize>(call: &Call<'_>, first: usize, vector: usize, target: &mut Target<'_>) {
+    let mut registers = [[_mm256_setzero_ps(); 2]; R];
+    let (sums, pitch) = (target.data.as_mut_ptr().wrapping_add(first * target.row + vector * LANES), target.row);
+    if target.start == Start::Target {
+        for (r, registers) in registers.iter_mut().enumerate() {
+            for (half, register) in registers.iter_mut().enumerate() {
+                // SAFETY: the caller has checked the last row of the target.
+                *register = unsafe { _mm256_loadu_ps(sums.add(r * pitch + HALF * half)) };
+            }
+        }
+    }
+    let (row, step, next) = (call.left.row, call.left.step, call.right.step);
+    for &(a, b) in call.segments {
+        let mut left = call.left.data.as_ptr().wrapping_add(a + first * row);
+        let mut right = call.right.data.as_ptr().wrapping_add(b + vector * LANES);
+        for _ in 0..call.size.depth {
+            // SAFETY: the caller has checked the largest offset of both operands.
+            unsafe {
+                let (low, high) = (_mm256_loadu_ps(right), _mm256_loadu_ps(right.add(HALF)));
+                for (r, [first, second]) in registers.iter_mut().enumerate() {
+                    let value = _mm256_set1_ps(*left.add(r * row));
+                    *first = _mm256_fmadd_ps(value, low, *first);
+                    *second = _mm256_fmadd_ps(value, high, *second);
+                }
+            }
+            left = left.wrapping_add(step);
+            right = right.wrapping_add(next);
+        }
+    }
+    for (r, registers) in registers.iter().enumerate() {
+        for (half, &register) in registers.iter().enumerate() {
+            // SAFETY: as for the loads.
+            unsafe { _mm256_storeu_ps(sums.add(r * pitch + HALF * half), register) };
+        }
+    }
+}
+
+/// # Safety
+/// The machine has AVX-512F.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn multiply_add_avx512(iterations: usize) -> u64 {
+    let (factor, term) = (_mm512_set1_ps(black_box(0.999_9)), _mm512_set1_ps(black_box(1e-4)));
+    let mut sums = [factor; CHAINS];
+    for _ in 0..iterations {
+        for sum in &mut sums {
+            *sum = _mm512_fmadd_ps(*sum, factor, term);
+        }
+    }
+    black_box(sums);
+    (2 * LANES * CHAINS * iterations) as u64
+}
+
+/// # Safety
+/// The machine has AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+pub(super) unsafe fn multiply_add_avx2(iterations: usize) -> u64 {
+    let (factor, term) = (_mm256_set1_ps(black_box(0.999_9)), _mm256_set1_ps(black_box(1e-4)));
+    let mut sums = [factor; CHAINS];
+    for _ in 0..iterations {
+        for sum in &mut sums {
+            *sum = _mm256_fmadd_ps(*sum, factor, term);
+        }
+    }
+    black_box(sums);
+    (LANES * CHAINS * iterations) as u64
+}
+
+/// # Safety
+/// The machine has AVX-512F and AVX512-BF16.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) unsafe fn multiply_add_bf16(iterations: usize) -> u64 {
+    let value = _mm512_set1_ps(black_box(1e-4));
+    let pairs: __m512bh = _mm512_cvtne2ps_pbh(value, value);
+    let mut sums = [_mm512_setzero_ps(); CHAINS];
+    for _ in 0..iterations {
+        for sum in &mut sums {
+            *sum = _mm512_dpbf16_ps(*sum, pairs, pairs);
+        }
+    }
+    black_box(sums);
+    (4 * LANES * CHAINS * iterations) as u64
+}
+
+/// # Safety
+/// The machine has these instructions.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+pub(super) unsafe fn run_avx512<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+/// # Safety
+/// The machine has these instructions.
+#[target_feature(enable = "avx2,fma")]
+pub(super) unsafe fn run_avx2<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+/// One 512-bit register. Only [`super::Simd::vectorised`] names it, after it has seen AVX-512F.
+#[derive(Clone, Copy)]
+pub(super) struct Wide512(__m512);
+
+impl Vector for Wide512 {
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        // SAFETY: the machine has AVX-512F, see the type.
+        Self(unsafe { _mm512_set1_ps(value) })
+    }
+
+    #[inline(always)]
+    fn load(data: &[f32], offset: usize) -> Self {
+        let data = &data[offset..offset + LANES];
+        // SAFETY: `data` has 16 floats.
+        Self(unsafe { _mm512_loadu_ps(data.as_ptr()) })
+    }
+
+    #[inline(always)]
+    fn store(self, data: &mut [f32], offset: usize) {
+        let data = &mut data[offset..offset + LANES];
+        // SAFETY: as for `load`.
+        unsafe { _mm512_storeu_ps(data.as_mut_ptr(), self.0) };
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        // SAFETY: as for `splat`.
+        Self(unsafe { _mm512_add_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        // SAFETY: as for `splat`.
+        Self(unsafe { _mm512_sub_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        // SAFETY: as for `splat`.
+        Self(unsafe { _mm512_mul_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        // SAFETY: as for `splat`.
+        Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, term.0) })
+    }
+}
+
+/// Two 256-bit registers. Only [`super::Simd::vectorised`] names it, after it has seen AVX2 and FMA.
+#[derive(Clone, Copy)]
+pub(super) struct Wide256([__m256; 2]);
+
+impl Wide256 {
+    #[inline(always)]
+    fn each(self, other: Self, f: impl Fn(__m256, __m256) -> __m256) -> Self {
+        Self([f(self.0[0], other.0[0]), f(self.0[1], other.0[1])])
+    }
+}
+
+impl Vector for Wide256 {
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        // SAFETY: the machine has AVX2 and FMA, see the type.
+        Self([unsafe { _mm256_set1_ps(value) }; 2])
+    }
+
+    #[inline(always)]
+    fn load(data: &[f32], offset: usize) -> Self {
+        let data = &data[offset..offset + LANES];
+        // SAFETY: `data` has 16 floats.
+        Self(unsafe { [_mm256_loadu_ps(data.as_ptr()), _mm256_loadu_ps(data.as_ptr().add(HALF))] })
+    }
+
+    #[inline(always)]
+    fn store(self, data: &mut [f32], offset: usize) {
+        let data = &mut data[offset..offset + LANES];
+        // SAFETY: as for `load`.
+        unsafe {
+            _mm256_storeu_ps(data.as_mut_ptr(), self.0[0]);
+            _mm256_storeu_ps(data.as_mut_ptr().add(HALF), self.0[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        // SAFETY: as for `splat`.
+        self.each(other, |a, b| unsafe { _mm256_add_ps(a, b) })
+    }
+
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        // SAFETY: as for `splat`.
+        self.each(other, |a, b| unsafe { _mm256_sub_ps(a, b) })
+    }
+
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        // SAFETY: as for `splat`.
+        self.each(other, |a, b| unsafe { _mm256_mul_ps(a, b) })
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        let fused = |half: usize| {
+            // SAFETY: as for `splat`.
+            unsafe { _mm256_fmadd_ps(self.0[half], factor.0[half], term.0[half]) }
+        };
+        Self([fused(0), fused(1)])
+    }
+}

@@ -1,0 +1,128 @@
+//! Winograd's minimal filtering for 3x3 correlations of stride 1, F(4x4, 3x3): 36 products for 16 outputs instead of 144.
+//!
+//! Each task transforms the inputs of some tiles, does 36 small matrix products and transforms the sums back, all in its cache. What
+//! the transforms round is bounded in `paper/performance.md` and tested against f64.
+
+use rayon::prelude::*;
+
+use super::Cpu;
+use super::correlate::Correlation;
+use super::pack::{Block, Packed};
+use super::simd::{LANES, Left, ROWS, Right, Size, Start, Target};
+use super::strips::{Finish, cut};
+use crate::backend::Storage;
+use crate::error::Result;
+
+mod filters;
+mod gather;
+mod scatter;
+mod tiling;
+mod transform;
+mod weight_grad;
+
+use filters::Filters;
+use gather::{Inputs, Layout};
+use scatter::Outputs;
+use tiling::Tiling;
+use transform::PRODUCTS;
+
+pub(super) use weight_grad::weight_grad;
+
+/// Tiles of a task: whole strips of the micro-kernel, and few enough that its sums stay in the second-level cache.
+const TILES: usize = 4 * ROWS;
+/// Tasks over the whole batch that suffice to keep every core busy.
+const TASKS: usize = 8;
+
+/// Whether this correlation is done here.
+pub(super) fn pays(shape: &Correlation) -> bool {
+    Tiling::new(shape).pays()
+}
+
+/// How the batch is cut: whole images where they are small, bands of an image where they are large.
+struct Cut {
+    /// Images of a task, and bands of one where that is 1.
+    images: usize,
+    bands: usize,
+}
+
+impl Cut {
+    fn new(tiling: &Tiling) -> Self {
+        let wanted = tiling.count().div_ceil(TASKS).clamp(ROWS, TILES);
+        let image = tiling.bands * tiling.band();
+        match wanted / image {
+            0 => Self { images: 1, bands: (wanted / tiling.band()).clamp(1, tiling.bands) },
+            images => Self { images, bands: tiling.bands },
+        }
+    }
+}
+
+/// `y = A(w * x + b)` or `y += w * x`, by `finish`. Weights are packed with rows (tap, input channel).
+pub(super) fn correlate(
+    cpu: &Cpu,
+    shape: &Correlation,
+    x: &[f32],
+    weights: &Packed,
+    finish: Finish<'_>,
+    y: &mut [f32],
+) -> Result<()> {
+    let tiling = Tiling::new(shape);
+    let filters = Filters::new(cpu, shape.read.count, shape.write.count, weights)?;
+    let (cut, row) = (Cut::new(&tiling), shape.target.1 * shape.write.stride);
+    let (image, band) = (shape.target.0 * row, tiling.rows() * row);
+    let tasks = y.par_chunks_mut(cut.images * image).enumerate().flat_map(|(group, y)| {
+        let bands = if cut.images == 1 { cut.bands * band } else { y.len() };
+        let first = group * cut.images * tiling.bands;
+        y.par_chunks_mut(bands).enumerate().map(move |(part, y)| (first + part * cut.bands, y))
+    });
+    tasks.try_for_each(|(first, y)| {
+        // A task is whole images, or bands of one image of which the last may have fewer rows.
+        let bands = if cut.images == 1 { y.len().div_ceil(band) } else { y.len() / image * tiling.bands };
+        let tiles = first * tiling.band()..(first + bands) * tiling.band();
+        task(cpu, &tiling, x, &filters, tiles, finish, y)
+    })
+}
+
+/// Tiles `tiles`, whose outputs are `y`.
+fn task(
+    cpu: &Cpu,
+    tiling: &Tiling,
+    x: &[f32],
+    filters: &Filters,
+    tiles: std::ops::Range<usize>,
+    finish: Finish<'_>,
+    y: &mut [f32],
+) -> Result<()> {
+    let inputs = Layout::new(tiles.len(), filters.rows);
+    let mut gathered = cpu.alloc(inputs.len())?;
+    cpu.simd.vectorised(Inputs { tiling, x, tiles: tiles.clone(), layout: inputs, target: &mut gathered });
+    let widest = filters.blocks.first().map_or(LANES, |block| block.vectors * LANES);
+    let mut sums = cpu.alloc(Layout::new(tiles.len(), widest).len())?;
+    for block in &filters.blocks {
+        let outputs = Layout::new(tiles.len(), block.vectors * LANES);
+        products(cpu, (&gathered, inputs), filters, block, (&mut sums, outputs))?;
+        let tiles = tiles.clone();
+        cpu.simd.vectorised(Outputs { simd: cpu.simd, tiling, sums: &sums, layout: outputs, tiles, block, finish, y: &mut *y });
+    }
+    Ok(())
+}
+
+/// The 36 products `[tiles, rows] x [rows, columns of the block]`.
+fn products(
+    cpu: &Cpu,
+    (gathered, inputs): (&[f32], Layout),
+    filters: &Filters,
+    block: &Block,
+    (sums, outputs): (&mut [f32], Layout),
+) -> Result<()> {
+    let (width, depth) = (outputs.width, filters.rows);
+    for product in 0..PRODUCTS {
+        let right = Right { data: &filters.data[block.offset + product * depth * width..], step: width };
+        for (first, rows) in cut(inputs.tiles) {
+            let left = Left { data: &gathered[product * inputs.plane() + first * inputs.width..], row: inputs.width, step: 1 };
+            let start = product * outputs.plane() + first * width;
+            let mut target = Target { data: &mut sums[start..], row: width, start: Start::Zero };
+            cpu.simd.tile(Size { rows, vectors: block.vectors, depth }, left, right, &[(0, 0)], &mut target)?;
+        }
+    }
+    Ok(())
+}

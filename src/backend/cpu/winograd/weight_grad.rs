@@ -1,0 +1,93 @@
+//! Weight gradients: `Gᵀ Σ_tiles (Bᵀ d B) ⊙ (A dy Aᵀ) G`. Slabs of tiles are transformed by all cores, then every product's sums are
+//! continued by the core that has it, so that nothing is summed twice and the order is fixed.
+
+use rayon::prelude::*;
+
+use super::filters::FilterGrads;
+use super::gather::{Inputs, Layout, OutputGrads};
+use super::tiling::Tiling;
+use crate::backend::Storage;
+use crate::backend::cpu::Cpu;
+use crate::backend::cpu::correlate::Correlation;
+use crate::backend::cpu::pack::blocks;
+use crate::backend::cpu::simd::{Left, Right, Segment, Size, Start, Target};
+use crate::backend::cpu::strips::cut;
+use crate::error::Result;
+
+/// Tiles of a chunk, which one core transforms.
+const CHUNK: usize = 16;
+/// Floats of a slab, so that it stays in the third-level cache.
+const SLAB: usize = 1 << 20;
+
+/// Transformed inputs and output gradients of a slab: chunk after chunk `[product][tile][channel]`.
+struct Slab {
+    inputs: Layout,
+    grads: Layout,
+    /// Chunks there is room for.
+    chunks: usize,
+}
+
+impl Slab {
+    fn new(tiling: &Tiling) -> Self {
+        let (inputs, grads) = (Layout::new(CHUNK, tiling.shape.read.count), Layout::new(CHUNK, tiling.shape.write.count));
+        let fits = SLAB / (inputs.len() + grads.len());
+        Self { inputs, grads, chunks: fits.max(4).min(tiling.count().div_ceil(CHUNK)) }
+    }
+}
+
+/// `dw += Σ x dz`; dw `[c_out, 3, 3, c_in]`.
+pub(in crate::backend::cpu) fn weight_grad(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32], dw: &mut [f32]) -> Result<()> {
+    let tiling = Tiling::new(shape);
+    let slab = Slab::new(&tiling);
+    let mut sums = FilterGrads::new(cpu, shape.read.count, shape.write.count)?;
+    let mut inputs = cpu.alloc(slab.chunks * slab.inputs.len())?;
+    let mut grads = cpu.alloc(slab.chunks * slab.grads.len())?;
+    for first in (0..tiling.count()).step_by(slab.chunks * CHUNK) {
+        let chunks = (tiling.count() - first).div_ceil(CHUNK).min(slab.chunks);
+        let targets = inputs.par_chunks_mut(slab.inputs.len()).zip(grads.par_chunks_mut(slab.grads.len()));
+        targets.take(chunks).enumerate().for_each(|(chunk, (inputs, grads))| {
+            let start = first + chunk * CHUNK;
+            let tiles = start..tiling.count().min(start + CHUNK);
+            let tiling = &tiling;
+            cpu.simd.vectorised(Inputs { tiling, x, tiles: tiles.clone(), layout: slab.inputs, target: inputs });
+            cpu.simd.vectorised(OutputGrads { tiling, dz, tiles, layout: slab.grads, target: grads });
+        });
+        let last = (tiling.count() - first).min(chunks * CHUNK) - (chunks - 1) * CHUNK;
+        let start = if first == 0 { Start::Zero } else { Start::Target };
+        continue_sums(cpu, &slab, [&inputs, &grads], (chunks, last), start, &mut sums)?;
+    }
+    sums.add_to(cpu, dw)
+}
+
+/// Adds the slab's products to the sums: `chunks - 1` whole chunks, and one of `last` tiles.
+fn continue_sums(
+    cpu: &Cpu,
+    slab: &Slab,
+    [inputs, grads]: [&[f32]; 2],
+    (chunks, last): (usize, usize),
+    start: Start,
+    sums: &mut FilterGrads,
+) -> Result<()> {
+    let (rows, columns, width) = (sums.rows, sums.columns, slab.grads.width);
+    let plane = sums.plane();
+    sums.data.par_chunks_mut(plane).enumerate().try_for_each(|(product, sums)| {
+        let (from, to) = (product * slab.inputs.plane(), product * slab.grads.plane());
+        let segment = |chunk: usize| (from + chunk * slab.inputs.len(), to + chunk * slab.grads.len());
+        let segments: Vec<Segment> = (0..chunks).map(segment).collect();
+        let (whole, rest) = segments.split_at(if last == CHUNK { chunks } else { chunks - 1 });
+        for (block, (first, count)) in blocks(0, columns).iter().flat_map(|block| cut(rows).map(move |strip| (block, strip))) {
+            let left = Left { data: &inputs[first..], row: 1, step: slab.inputs.width };
+            let right = Right { data: &grads[block.first..], step: width };
+            let mut target = Target { data: &mut sums[first * width + block.first..], row: width, start };
+            let size = |depth: usize| Size { rows: count, vectors: block.vectors, depth };
+            if !whole.is_empty() || rest.is_empty() {
+                cpu.simd.tile(size(CHUNK), left, right, whole, &mut target)?;
+                target.start = Start::Target;
+            }
+            if !rest.is_empty() {
+                cpu.simd.tile(size(last), left, right, rest, &mut target)?;
+            }
+        }
+        Ok(())
+    })
+}
