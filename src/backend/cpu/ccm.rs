@@ -44,12 +44,17 @@ fn combine_all(simd: Simd, [beta, s, u]: [&[f32]; 3], y: &mut [f32]) {
 }
 
 /// Features `[s, u, (s-u)²]` of every pixel, `[pixels, 3c]`.
-fn features(s: &[f32], u: &[f32], c: usize, target: &mut [f32]) {
-    for ((target, s), u) in target.chunks_exact_mut(3 * c).zip(s.chunks_exact(c)).zip(u.chunks_exact(c)) {
-        target[..c].copy_from_slice(s);
-        target[c..2 * c].copy_from_slice(u);
-        target[2 * c..].iter_mut().zip(s.iter().zip(u)).for_each(|(target, (s, u))| *target = (s - u) * (s - u));
-    }
+fn features(simd: Simd, s: &[f32], u: &[f32], c: usize, target: &mut [f32]) {
+    simd.run(
+        #[inline(always)]
+        || {
+            for ((target, s), u) in target.chunks_exact_mut(3 * c).zip(s.chunks_exact(c)).zip(u.chunks_exact(c)) {
+                target[..c].copy_from_slice(s);
+                target[c..2 * c].copy_from_slice(u);
+                target[2 * c..].iter_mut().zip(s.iter().zip(u)).for_each(|(target, (s, u))| *target = (s - u) * (s - u));
+            }
+        },
+    );
 }
 
 fn check(op: &'static str, spec: &CcmSpec, large: &[usize], weights: CcmWeights<usize>) -> Result<()> {
@@ -103,7 +108,7 @@ impl Ccm for Cpu {
         let inputs = s.par_chunks(band).zip(u.par_chunks(band));
         outputs.zip(inputs).try_for_each(|(((y, h), beta), (s, u))| {
             let mut joined = self.alloc(3 * s.len())?;
-            features(s, u, c, &mut joined);
+            features(self.simd, s, u, c, &mut joined);
             multiply_dense(self.simd, (&joined, Range::all(3 * c)), &mix, to_h, (h, all))?;
             multiply_dense(self.simd, (h, all), &gate, to_beta, (beta, all))?;
             combine_all(self.simd, [beta, s, u], y);
@@ -201,7 +206,7 @@ impl Backward {
             self.gate_grads([s, u, h, beta, dy], &mut scratch)?;
             accumulate(&scratch.mix[..pixels * width], range, &mut mix_bias);
             accumulate(&scratch.gate[..pixels * width], range, &mut gate_bias);
-            features(s, u, c, &mut scratch.joined);
+            features(self.simd, s, u, c, &mut scratch.joined);
             self.weight_sums(&scratch.joined, 3 * c, &scratch.mix, pixels, mix)?;
             self.weight_sums(h, c, &scratch.gate, pixels, gate)?;
             self.operand_grads([s, u, beta, dy], &scratch.joined_grad, [&mut ds[start..end], &mut du[start..end]]);
@@ -215,16 +220,26 @@ impl Backward {
         let range = Range { start: 0, count: c, stride: width };
         let length = s.len() / c * width;
         let pixels = s.chunks_exact(c).zip(u.chunks_exact(c)).zip(beta.chunks_exact(c).zip(dy.chunks_exact(c)));
-        for (gate, ((s, u), (beta, dy))) in scratch.gate.chunks_exact_mut(width).zip(pixels) {
-            for (i, gate) in gate[..c].iter_mut().enumerate() {
-                *gate = dy[i] * (s[i] - u[i]) * (beta[i] * (1.0 - beta[i]));
-            }
-        }
+        self.simd.run(
+            #[inline(always)]
+            || {
+                for (gate, ((s, u), (beta, dy))) in scratch.gate.chunks_exact_mut(width).zip(pixels) {
+                    for (i, gate) in gate[..c].iter_mut().enumerate() {
+                        *gate = dy[i] * (s[i] - u[i]) * (beta[i] * (1.0 - beta[i]));
+                    }
+                }
+            },
+        );
         let plain = Finish::Assign { bias: None, activation: Activation::Identity };
         multiply_dense(self.simd, (&scratch.gate[..length], range), &self.gate, plain, (&mut scratch.mix, range))?;
-        for (mix, h) in scratch.mix.chunks_exact_mut(width).zip(h.chunks_exact(c)) {
-            mix.iter_mut().zip(h).for_each(|(mix, &h)| *mix *= elu_slope(h));
-        }
+        self.simd.run(
+            #[inline(always)]
+            || {
+                for (mix, h) in scratch.mix.chunks_exact_mut(width).zip(h.chunks_exact(c)) {
+                    mix.iter_mut().zip(h).for_each(|(mix, &h)| *mix *= elu_slope(h));
+                }
+            },
+        );
         let target = (&mut *scratch.joined_grad, Range::all(3 * c));
         multiply_dense(self.simd, (&scratch.mix[..length], range), &self.mix, plain, target)
     }
@@ -243,14 +258,19 @@ impl Backward {
         let c = self.c;
         let inputs = s.chunks_exact(c).zip(u.chunks_exact(c)).zip(beta.chunks_exact(c).zip(dy.chunks_exact(c)));
         let grads = ds.chunks_exact_mut(c).zip(du.chunks_exact_mut(c));
-        for ((joined, (ds, du)), ((s, u), (beta, dy))) in joined.chunks_exact(3 * c).zip(grads).zip(inputs) {
-            let (to_s, rest) = joined.split_at(c);
-            let (to_u, to_square) = rest.split_at(c);
-            for i in 0..c {
-                let square = 2.0 * (s[i] - u[i]) * to_square[i];
-                ds[i] += dy[i] * beta[i] + to_s[i] + square;
-                du[i] += dy[i] * (1.0 - beta[i]) + to_u[i] - square;
-            }
-        }
+        self.simd.run(
+            #[inline(always)]
+            || {
+                for ((joined, (ds, du)), ((s, u), (beta, dy))) in joined.chunks_exact(3 * c).zip(grads).zip(inputs) {
+                    let (to_s, rest) = joined.split_at(c);
+                    let (to_u, to_square) = rest.split_at(c);
+                    for i in 0..c {
+                        let square = 2.0 * (s[i] - u[i]) * to_square[i];
+                        ds[i] += dy[i] * beta[i] + to_s[i] + square;
+                        du[i] += dy[i] * (1.0 - beta[i]) + to_u[i] - square;
+                    }
+                }
+            },
+        );
     }
 }

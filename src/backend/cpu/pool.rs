@@ -25,18 +25,61 @@ impl Extents {
         Self { width, channels, window, image: h * width * channels, row, output: width / window * channels }
     }
 
-    /// Offset in a row of windows of the maximum of each channel of window `index`; the first of equal ones wins.
-    fn positions(&self, x: &[f32], index: usize, best: &mut [f32], positions: &mut [usize]) {
-        let first = index * self.window * self.channels;
+    /// Where pixel `place` of window `index` begins in a row of windows.
+    #[inline(always)]
+    fn offset(&self, index: usize, place: usize) -> usize {
+        (index * self.window + place / self.window * self.width + place % self.window) * self.channels
+    }
+
+    /// Maximum of each channel of window `index`, and the place in the window where it stands; the first of equal ones wins.
+    #[inline(always)]
+    fn maxima(&self, x: &[f32], index: usize, best: &mut [f32], places: &mut [u32]) {
+        let first = self.offset(index, 0);
         best.copy_from_slice(&x[first..first + self.channels]);
-        positions.fill(first);
-        for (dy, dx) in (0..self.window).flat_map(|dy| (0..self.window).map(move |dx| (dy, dx))).skip(1) {
-            let offset = first + (dy * self.width + dx) * self.channels;
+        places.fill(0);
+        for place in 1..self.window * self.window {
+            let offset = self.offset(index, place);
             let values = &x[offset..offset + self.channels];
-            for ((best, position), &value) in best.iter_mut().zip(&mut *positions).zip(values) {
+            for ((best, own), &value) in best.iter_mut().zip(&mut *places).zip(values) {
                 let larger = value > *best;
                 *best = if larger { value } else { *best };
-                *position = if larger { offset } else { *position };
+                *own = if larger { place as u32 } else { *own };
+            }
+        }
+    }
+
+    /// `y = v[argmax x]` for a row of windows.
+    #[inline(always)]
+    fn select(&self, x: &[f32], v: &[f32], y: &mut [f32]) {
+        let (mut best, mut places) = (vec![0.0; self.channels], vec![0; self.channels]);
+        for (index, y) in y.chunks_exact_mut(self.channels).enumerate() {
+            self.maxima(x, index, &mut best, &mut places);
+            if std::ptr::eq(x, v) {
+                y.copy_from_slice(&best);
+                continue;
+            }
+            for place in 0..self.window * self.window {
+                let offset = self.offset(index, place);
+                let values = &v[offset..offset + self.channels];
+                for ((y, &own), &value) in y.iter_mut().zip(&places).zip(values) {
+                    *y = if own == place as u32 { value } else { *y };
+                }
+            }
+        }
+    }
+
+    /// `dv[argmax x] += dy` for a row of windows.
+    #[inline(always)]
+    fn spread(&self, x: &[f32], dy: &[f32], dv: &mut [f32]) {
+        let (mut best, mut places) = (vec![0.0; self.channels], vec![0; self.channels]);
+        for (index, dy) in dy.chunks_exact(self.channels).enumerate() {
+            self.maxima(x, index, &mut best, &mut places);
+            for place in 0..self.window * self.window {
+                let offset = self.offset(index, place);
+                let grads = &mut dv[offset..offset + self.channels];
+                for ((dv, &own), &dy) in grads.iter_mut().zip(&places).zip(dy) {
+                    *dv = if own == place as u32 { *dv + dy } else { *dv };
+                }
             }
         }
     }
@@ -55,11 +98,10 @@ impl MaxPool for Cpu {
         y.par_chunks_mut(extents.output).enumerate().for_each(|(line, y)| {
             let start = line / rows * extents.image + line % rows * extents.row;
             let (x, v) = (&x[start..start + extents.row], &v[start..start + extents.row]);
-            let (mut best, mut positions) = (vec![0.0; extents.channels], vec![0; extents.channels]);
-            for (index, y) in y.chunks_exact_mut(extents.channels).enumerate() {
-                extents.positions(x, index, &mut best, &mut positions);
-                y.iter_mut().zip(&positions).enumerate().for_each(|(c, (y, &position))| *y = v[position + c]);
-            }
+            self.simd.run(
+                #[inline(always)]
+                || extents.select(x, v, y),
+            );
         });
         Ok(())
     }
@@ -73,11 +115,10 @@ impl MaxPool for Cpu {
             // Rows below the last whole window have no output: the shorter side ends the walk.
             let lines = dv.par_chunks_mut(extents.row).zip(x.par_chunks(extents.row)).zip(dy.par_chunks(extents.output));
             lines.for_each(|((dv, x), dy)| {
-                let (mut best, mut positions) = (vec![0.0; extents.channels], vec![0; extents.channels]);
-                for (index, dy) in dy.chunks_exact(extents.channels).enumerate() {
-                    extents.positions(x, index, &mut best, &mut positions);
-                    dy.iter().zip(&positions).enumerate().for_each(|(c, (dy, &position))| dv[position + c] += dy);
-                }
+                self.simd.run(
+                    #[inline(always)]
+                    || extents.spread(x, dy, dv),
+                );
             });
         });
         Ok(())

@@ -91,22 +91,29 @@ pub(super) fn multiply_dense(
 
 /// Writes the sums of a strip to its pixels.
 fn write(simd: Simd, finish: Finish<'_>, sums: &mut [f32], block: &Block, target: &mut [f32], range: Range) {
-    let width = block.vectors * LANES;
-    if let Finish::Assign { bias, activation } = finish {
-        if let Some(bias) = bias {
-            let bias = &bias[block.first..][..block.count];
-            sums.chunks_exact_mut(width).for_each(|row| row.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias));
-        }
+    let (width, first) = (block.vectors * LANES, range.start + block.first);
+    if let Finish::Assign { bias: Some(bias), .. } = finish {
+        let bias = &bias[block.first..][..block.count];
+        simd.run(
+            #[inline(always)]
+            || sums.chunks_exact_mut(width).for_each(|row| row.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias)),
+        );
+    }
+    if let Finish::Assign { activation, .. } = finish {
         activate(simd, activation, sums);
     }
-    let first = range.start + block.first;
-    for (row, pixel) in sums.chunks_exact(width).zip(target.chunks_mut(range.stride)) {
-        let (row, pixel) = (&row[..block.count], &mut pixel[first..first + block.count]);
-        match finish {
-            Finish::Assign { .. } => pixel.copy_from_slice(row),
-            Finish::Add => pixel.iter_mut().zip(row).for_each(|(pixel, sum)| *pixel += sum),
-        }
-    }
+    simd.run(
+        #[inline(always)]
+        || {
+            for (row, pixel) in sums.chunks_exact(width).zip(target.chunks_mut(range.stride)) {
+                let (row, pixel) = (&row[..block.count], &mut pixel[first..first + block.count]);
+                match finish {
+                    Finish::Assign { .. } => pixel.copy_from_slice(row),
+                    Finish::Add => pixel.iter_mut().zip(row).for_each(|(pixel, sum)| *pixel += sum),
+                }
+            }
+        },
+    );
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ mod weight_grad;
 
 use filters::Filters;
 use gather::{Inputs, Layout};
-use scatter::Outputs;
+use scatter::{Outputs, Part};
 use tiling::Tiling;
 use transform::PRODUCTS;
 
@@ -32,6 +32,9 @@ pub(super) use weight_grad::weight_grad;
 const TILES: usize = 4 * ROWS;
 /// Tasks over the whole batch that suffice to keep every core busy.
 const TASKS: usize = 8;
+/// With at most so many tiles and weights of at least so many floats, which no second-level cache holds, each product is one task, so
+/// that weights are read once.
+const FEW: (usize, usize) = (128, 1 << 18);
 
 /// Whether this correlation is done here.
 pub(super) fn pays(shape: &Correlation) -> bool {
@@ -67,6 +70,9 @@ pub(super) fn correlate(
 ) -> Result<()> {
     let tiling = Tiling::new(shape);
     let filters = Filters::new(cpu, shape.read.count, shape.write.count, weights)?;
+    if tiling.count() <= FEW.0 && filters.data.len() >= FEW.1 {
+        return few(cpu, &tiling, x, &filters, finish, y);
+    }
     let (cut, row) = (Cut::new(&tiling), shape.target.1 * shape.write.stride);
     let (image, band) = (shape.target.0 * row, tiling.rows() * row);
     let tasks = y.par_chunks_mut(cut.images * image).enumerate().flat_map(|(group, y)| {
@@ -98,31 +104,64 @@ fn task(
     let widest = filters.blocks.first().map_or(LANES, |block| block.vectors * LANES);
     let mut sums = cpu.alloc(Layout::new(tiles.len(), widest).len())?;
     for block in &filters.blocks {
-        let outputs = Layout::new(tiles.len(), block.vectors * LANES);
-        products(cpu, (&gathered, inputs), filters, block, (&mut sums, outputs))?;
-        let tiles = tiles.clone();
-        cpu.simd.vectorised(Outputs { simd: cpu.simd, tiling, sums: &sums, layout: outputs, tiles, block, finish, y: &mut *y });
+        let layout = Layout::new(tiles.len(), block.vectors * LANES);
+        for product in 0..PRODUCTS {
+            let (gathered, sums) = (&gathered[product * inputs.plane()..], &mut sums[product * layout.plane()..]);
+            multiply(cpu, (gathered, inputs), filters, (block, product), (sums, layout.width))?;
+        }
+        let (part, tiles) = (Part { sums: &sums, layout, column: 0, first: tiles.start }, tiles.clone());
+        cpu.simd.vectorised(Outputs { simd: cpu.simd, tiling, part, tiles, block, finish, y: &mut *y });
     }
     Ok(())
 }
 
-/// The 36 products `[tiles, rows] x [rows, columns of the block]`.
-fn products(
+/// All tiles, in three steps that every core shares: inputs by tiles, products by product, outputs by bands.
+fn few(cpu: &Cpu, tiling: &Tiling, x: &[f32], filters: &Filters, finish: Finish<'_>, y: &mut [f32]) -> Result<()> {
+    let (count, columns) = (tiling.count(), filters.blocks.iter().map(|block| block.vectors * LANES).sum());
+    let (strip, layout) = (Layout::new(ROWS, filters.rows), Layout::new(count, columns));
+    let mut gathered = cpu.alloc(count.div_ceil(ROWS) * strip.len())?;
+    gathered.par_chunks_mut(strip.len()).enumerate().for_each(|(index, target)| {
+        let tiles = index * ROWS..count.min((index + 1) * ROWS);
+        cpu.simd.vectorised(Inputs { tiling, x, tiles, layout: strip, target });
+    });
+    let mut sums = cpu.alloc(layout.len())?;
+    sums.par_chunks_mut(layout.plane()).enumerate().try_for_each(|(product, sums)| {
+        filters.blocks.iter().try_for_each(|block| {
+            gathered.chunks_exact(strip.len()).enumerate().try_for_each(|(index, gathered)| {
+                let inputs = Layout { tiles: ROWS.min(count - index * ROWS), ..strip };
+                let sums = &mut sums[index * ROWS * layout.width + block.first..];
+                multiply(cpu, (&gathered[product * strip.plane()..], inputs), filters, (block, product), (sums, layout.width))
+            })
+        })
+    })?;
+    let row = tiling.shape.target.1 * tiling.shape.write.stride;
+    let bands = y.par_chunks_mut(tiling.shape.target.0 * row).enumerate().flat_map(|(image, y)| {
+        y.par_chunks_mut(tiling.rows() * row).enumerate().map(move |(band, y)| (image * tiling.bands + band, y))
+    });
+    bands.for_each(|(band, y)| {
+        for block in &filters.blocks {
+            let part = Part { sums: &sums, layout, column: block.first, first: 0 };
+            let tiles = band * tiling.band()..(band + 1) * tiling.band();
+            cpu.simd.vectorised(Outputs { simd: cpu.simd, tiling, part, tiles, block, finish, y: &mut *y });
+        }
+    });
+    Ok(())
+}
+
+/// One product of some tiles, `[tiles, rows] x [rows, columns of the block]`, into rows of `width` floats.
+fn multiply(
     cpu: &Cpu,
     (gathered, inputs): (&[f32], Layout),
     filters: &Filters,
-    block: &Block,
-    (sums, outputs): (&mut [f32], Layout),
+    (block, product): (&Block, usize),
+    (sums, width): (&mut [f32], usize),
 ) -> Result<()> {
-    let (width, depth) = (outputs.width, filters.rows);
-    for product in 0..PRODUCTS {
-        let right = Right { data: &filters.data[block.offset + product * depth * width..], step: width };
-        for (first, rows) in cut(inputs.tiles) {
-            let left = Left { data: &gathered[product * inputs.plane() + first * inputs.width..], row: inputs.width, step: 1 };
-            let start = product * outputs.plane() + first * width;
-            let mut target = Target { data: &mut sums[start..], row: width, start: Start::Zero };
-            cpu.simd.tile(Size { rows, vectors: block.vectors, depth }, left, right, &[(0, 0)], &mut target)?;
-        }
+    let (columns, depth) = (block.vectors * LANES, filters.rows);
+    let right = Right { data: &filters.data[block.offset + product * depth * columns..], step: columns };
+    for (first, rows) in cut(inputs.tiles) {
+        let left = Left { data: &gathered[first * inputs.width..], row: inputs.width, step: 1 };
+        let mut target = Target { data: &mut sums[first * width..], row: width, start: Start::Zero };
+        cpu.simd.tile(Size { rows, vectors: block.vectors, depth }, left, right, &[(0, 0)], &mut target)?;
     }
     Ok(())
 }

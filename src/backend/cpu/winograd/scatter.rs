@@ -8,12 +8,20 @@ use crate::backend::cpu::pack::Block;
 use crate::backend::cpu::simd::{LANES, Simd, Vector, VectorWork};
 use crate::backend::cpu::strips::{Finish, Range};
 
+/// Sums of one block of channels, from column `column` on; tile `first` stands first.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub sums: &'a [f32],
+    pub layout: Layout,
+    pub column: usize,
+    pub first: usize,
+}
+
 /// The outputs of some tiles and one block of channels.
 pub(super) struct Outputs<'a> {
     pub simd: Simd,
     pub tiling: &'a Tiling,
-    pub sums: &'a [f32],
-    pub layout: Layout,
+    pub part: Part<'a>,
     /// Number of the first tile, whose band `y` begins with, and of those after the last.
     pub tiles: std::ops::Range<usize>,
     pub block: &'a Block,
@@ -26,12 +34,12 @@ impl VectorWork for Outputs<'_> {
 
     #[inline(always)]
     fn run<V: Vector>(self) {
-        let Self { simd, tiling, sums, layout, tiles, block, finish, y } = self;
+        let Self { simd, tiling, part: Part { sums, layout, column, first: origin }, tiles, block, finish, y } = self;
         let plane = layout.plane();
         let first = tiling.tile(tiles.start);
-        for (index, tile) in tiles.map(|index| tiling.tile(index)).enumerate() {
-            for channel in (0..layout.width).step_by(LANES) {
-                let from = index * layout.width + channel;
+        for (index, tile) in tiles.map(|index| (index - origin, tiling.tile(index))) {
+            for channel in (0..block.count).step_by(LANES) {
+                let from = index * layout.width + column + channel;
                 let bias = bias::<V>(finish, block, channel);
                 let mut pixels = [0.0; OUTPUTS * OUTPUTS * LANES];
                 both_axes::<Output, V, POINTS, OUTPUTS>(
