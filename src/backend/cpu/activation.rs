@@ -1,7 +1,8 @@
 //! Activations and their slopes as functions of one number, and the loop that applies them to a slice in place.
 
+use super::elementwise::Elementwise;
 use super::exp::{exp, exp_minus_one_below_zero, log_one_plus};
-use super::simd::Simd;
+use super::simd::{Simd, Vector};
 use crate::shape::Activation;
 
 /// `x` for x > 0, else `exp(x) - 1`.
@@ -55,6 +56,17 @@ fn map(simd: Simd, values: &mut [f32], f: impl Fn(f32) -> f32) {
 #[inline(always)]
 pub(super) fn elu_slope(y: f32) -> f32 {
     if y > 0.0 { 1.0 } else { 1.0 + y }
+}
+
+/// `z = z ⊙ S(y)` with ELU's slope at its output y; NaN stays NaN.
+pub(super) struct TimesEluSlope;
+
+impl Elementwise<1> for TimesEluSlope {
+    #[inline(always)]
+    fn apply<V: Vector>(z: V, [y]: [V; 1]) -> V {
+        let one = V::splat(1.0);
+        z.mul(one.min(one.add(y)))
+    }
 }
 
 /// `values = S⁽ᵏ⁾(values)`, the derivative of order `order` of the slope, at outputs.

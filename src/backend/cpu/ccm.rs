@@ -2,16 +2,16 @@
 
 use rayon::prelude::*;
 
-use super::activation::elu_slope;
+use super::activation::TimesEluSlope;
 use super::columns::{accumulate, add_in_order};
 use super::conv2d::pack_forward;
-use super::elementwise::update;
+use super::elementwise::{Elementwise, each, update};
 use super::linear::pack_backward;
-use super::outer::{Partials, add_products, chunk_count};
-use super::pack::{Packed, blocks, padded};
-use super::simd::{ROWS, Right, Simd};
+use super::outer::{Aligned, Partials, add_products, chunk_count};
+use super::pack::{Packed, blocks, pack, padded};
+use super::simd::{ROWS, Simd, Vector};
 use super::storage::Buffer;
-use super::strips::{Finish, Range, multiply_dense};
+use super::strips::{Finish, Part, Range, multiply_dense};
 use super::{Cpu, check_lengths};
 use crate::backend::{Ccm, CcmWeights, Storage};
 use crate::error::Result;
@@ -43,18 +43,57 @@ fn combine_all(simd: Simd, [beta, s, u]: [&[f32]; 3], y: &mut [f32]) {
     );
 }
 
-/// Features `[s, u, (s-u)²]` of every pixel, `[pixels, 3c]`.
-fn features(simd: Simd, s: &[f32], u: &[f32], c: usize, target: &mut [f32]) {
-    simd.run(
-        #[inline(always)]
-        || {
-            for ((target, s), u) in target.chunks_exact_mut(3 * c).zip(s.chunks_exact(c)).zip(u.chunks_exact(c)) {
-                target[..c].copy_from_slice(s);
-                target[c..2 * c].copy_from_slice(u);
-                target[2 * c..].iter_mut().zip(s.iter().zip(u)).for_each(|(target, (s, u))| *target = (s - u) * (s - u));
-            }
-        },
-    );
+/// `(s - u)²`.
+struct SquaredDifference;
+
+impl Elementwise<2> for SquaredDifference {
+    #[inline(always)]
+    fn apply<V: Vector>(_: V, [s, u]: [V; 2]) -> V {
+        let difference = s.sub(u);
+        difference.mul(difference)
+    }
+}
+
+/// `dy ⊙ (s-u) ⊙ β (1-β)`: the gradient before σ.
+struct GateGrad;
+
+impl Elementwise<4> for GateGrad {
+    #[inline(always)]
+    fn apply<V: Vector>(_: V, [dy, s, u, beta]: [V; 4]) -> V {
+        dy.mul(s.sub(u)).mul(beta.mul(V::splat(1.0).sub(beta)))
+    }
+}
+
+/// `ds += dy ⊙ β + to_s + 2 (s-u) ⊙ to_square`.
+struct SkipGrad;
+
+impl Elementwise<6> for SkipGrad {
+    #[inline(always)]
+    fn apply<V: Vector>(ds: V, [s, u, beta, dy, to_s, to_square]: [V; 6]) -> V {
+        let difference = s.sub(u);
+        ds.add(dy.mul_add(beta, difference.add(difference).mul_add(to_square, to_s)))
+    }
+}
+
+/// `du += dy ⊙ (1-β) + to_u - 2 (s-u) ⊙ to_square`.
+struct UpsampledGrad;
+
+impl Elementwise<6> for UpsampledGrad {
+    #[inline(always)]
+    fn apply<V: Vector>(du: V, [s, u, beta, dy, to_u, to_square]: [V; 6]) -> V {
+        let difference = u.sub(s);
+        du.add(dy.mul_add(V::splat(1.0).sub(beta), difference.add(difference).mul_add(to_square, to_u)))
+    }
+}
+
+/// `(s - u)²`, the third part of the features `[s, u, (s-u)²]`, which are never joined in memory.
+fn square(simd: Simd, s: &[f32], u: &[f32], target: &mut [f32]) {
+    each::<SquaredDifference, 2>(simd, target, [s, u]);
+}
+
+/// The part of `w_mix` `[c, 3c]` that meets part `part` of the features.
+fn mix_part(w_mix: &[f32], c: usize, part: usize) -> impl Fn(usize, usize) -> f32 {
+    move |output, input| w_mix[output * 3 * c + part * c + input]
 }
 
 fn check(op: &'static str, spec: &CcmSpec, large: &[usize], weights: CcmWeights<usize>) -> Result<()> {
@@ -99,7 +138,7 @@ impl Ccm for Cpu {
     ) -> Result<()> {
         let c = spec.c as usize;
         check("ccm", spec, &[s.len(), u.len(), h.len(), beta.len(), y.len()], weight_lengths(weights))?;
-        let mix = pack_forward(self, 3 * c, c, weights.w_mix)?;
+        let [s_mix, u_mix, square_mix] = forward_mix(self, c, weights.w_mix)?;
         let gate = pack_forward(self, c, c, weights.w_gate)?;
         let to_h = Finish::Assign { bias: Some(weights.b_mix), activation: Activation::Elu };
         let to_beta = Finish::Assign { bias: Some(weights.b_gate), activation: Activation::Sigmoid };
@@ -107,10 +146,11 @@ impl Ccm for Cpu {
         let outputs = y.par_chunks_mut(band).zip(h.par_chunks_mut(band)).zip(beta.par_chunks_mut(band));
         let inputs = s.par_chunks(band).zip(u.par_chunks(band));
         outputs.zip(inputs).try_for_each(|(((y, h), beta), (s, u))| {
-            let mut joined = self.alloc(3 * s.len())?;
-            features(self.simd, s, u, c, &mut joined);
-            multiply_dense(self.simd, (&joined, Range::all(3 * c)), &mix, to_h, (h, all))?;
-            multiply_dense(self.simd, (h, all), &gate, to_beta, (beta, all))?;
+            let mut squares = self.alloc(s.len())?;
+            square(self.simd, s, u, &mut squares);
+            let part = |data, weights| Part { data, channels: all, weights };
+            multiply_dense(self.simd, [part(s, &s_mix), part(u, &u_mix), part(&squares, &square_mix)], to_h, (&mut *h, all))?;
+            multiply_dense(self.simd, [part(h, &gate)], to_beta, (&mut *beta, all))?;
             combine_all(self.simd, [beta, s, u], y);
             Ok(())
         })
@@ -156,30 +196,52 @@ impl Ccm for Cpu {
     }
 }
 
+/// Weights of each part of the features, for the forward pass.
+fn forward_mix(cpu: &Cpu, c: usize, w_mix: &[f32]) -> Result<[Packed; 3]> {
+    let part = |part| pack(cpu, c, c, mix_part(w_mix, c, part));
+    Ok([part(0)?, part(1)?, part(2)?])
+}
+
+/// The same transposed.
+fn backward_mix(cpu: &Cpu, c: usize, w_mix: &[f32]) -> Result<[Packed; 3]> {
+    let part = |part| {
+        let weight = mix_part(w_mix, c, part);
+        pack(cpu, c, c, move |input, output| weight(output, input))
+    };
+    Ok([part(0)?, part(1)?, part(2)?])
+}
+
 /// What all chunks of the backward pass share.
 struct Backward {
     simd: Simd,
     c: usize,
     /// Transposed weights.
     gate: Packed,
-    mix: Packed,
+    mix: [Packed; 3],
 }
 
 /// Scratch of one chunk, for one band of pixels.
 struct Scratch {
-    /// `[s, u, (s-u)²]`, then its gradient.
-    joined: Buffer,
-    joined_grad: Buffer,
-    /// Gradients before ELU and before σ, channels padded with zeros to whole vectors.
+    /// `(s-u)²`.
+    square: Buffer,
+    /// Gradients of the parts of the features.
+    parts: [Buffer; 3],
+    /// Gradients before ELU and before σ.
     mix: Buffer,
     gate: Buffer,
+}
+
+impl Scratch {
+    fn new(cpu: &Cpu, len: usize) -> Result<Self> {
+        let alloc = || cpu.alloc(len);
+        Ok(Self { square: alloc()?, parts: [alloc()?, alloc()?, alloc()?], mix: alloc()?, gate: alloc()? })
+    }
 }
 
 impl Backward {
     fn new(cpu: &Cpu, c: usize, weights: &CcmWeights<&Buffer>) -> Result<Self> {
         let gate = pack_backward(cpu, c, c, weights.w_gate)?;
-        let mix = pack_backward(cpu, c, 3 * c, weights.w_mix)?;
-        Ok(Self { simd: cpu.simd, c, gate, mix })
+        Ok(Self { simd: cpu.simd, c, gate, mix: backward_mix(cpu, c, weights.w_mix)? })
     }
 
     /// One chunk: adds to ds, du and the partial weight gradients `[mix, gate]`; returns the bias gradients likewise.
@@ -190,87 +252,52 @@ impl Backward {
         [ds, du]: [&mut [f32]; 2],
         [mix, gate]: [&mut [f32]; 2],
     ) -> Result<[Vec<f64>; 2]> {
-        let (c, width) = (self.c, padded(self.c));
-        let mut scratch = Scratch {
-            joined: cpu.alloc(PIXELS * 3 * c)?,
-            joined_grad: cpu.alloc(PIXELS * 3 * c)?,
-            mix: cpu.zeros(PIXELS * width)?,
-            gate: cpu.zeros(PIXELS * width)?,
-        };
+        let (c, all) = (self.c, Range::all(self.c));
+        let mut scratch = Scratch::new(cpu, PIXELS * c)?;
         let (mut mix_bias, mut gate_bias) = (vec![0.0; c], vec![0.0; c]);
-        let range = Range { start: 0, count: c, stride: width };
         for start in (0..ds.len()).step_by(PIXELS * c) {
             let end = ds.len().min(start + PIXELS * c);
-            let pixels = (end - start) / c;
             let [s, u, h, beta, dy] = inputs.map(|input| &input[start..end]);
             self.gate_grads([s, u, h, beta, dy], &mut scratch)?;
-            accumulate(&scratch.mix[..pixels * width], range, &mut mix_bias);
-            accumulate(&scratch.gate[..pixels * width], range, &mut gate_bias);
-            features(self.simd, s, u, c, &mut scratch.joined);
-            self.weight_sums(&scratch.joined, 3 * c, &scratch.mix, pixels, mix)?;
-            self.weight_sums(h, c, &scratch.gate, pixels, gate)?;
-            self.operand_grads([s, u, beta, dy], &scratch.joined_grad, [&mut ds[start..end], &mut du[start..end]]);
+            let (d_mix, d_gate) = (&scratch.mix[..end - start], &scratch.gate[..end - start]);
+            accumulate(self.simd, d_mix, all, &mut mix_bias);
+            accumulate(self.simd, d_gate, all, &mut gate_bias);
+            square(self.simd, s, u, &mut scratch.square[..end - start]);
+            let parts = mix.chunks_exact_mut(c * padded(c));
+            parts.zip([s, u, &scratch.square]).try_for_each(|(sums, x)| self.weight_sums(cpu, x, d_mix, sums))?;
+            self.weight_sums(cpu, h, d_gate, gate)?;
+            self.operand_grads([s, u, beta, dy], &scratch.parts, [&mut ds[start..end], &mut du[start..end]]);
         }
         Ok([mix_bias, gate_bias])
     }
 
-    /// Gradients before σ, before ELU, and of the features.
+    /// Gradients before σ, before ELU, and of the parts of the features.
     fn gate_grads(&self, [s, u, h, beta, dy]: [&[f32]; 5], scratch: &mut Scratch) -> Result<()> {
-        let (c, width) = (self.c, padded(self.c));
-        let range = Range { start: 0, count: c, stride: width };
-        let length = s.len() / c * width;
-        let pixels = s.chunks_exact(c).zip(u.chunks_exact(c)).zip(beta.chunks_exact(c).zip(dy.chunks_exact(c)));
-        self.simd.run(
-            #[inline(always)]
-            || {
-                for (gate, ((s, u), (beta, dy))) in scratch.gate.chunks_exact_mut(width).zip(pixels) {
-                    for (i, gate) in gate[..c].iter_mut().enumerate() {
-                        *gate = dy[i] * (s[i] - u[i]) * (beta[i] * (1.0 - beta[i]));
-                    }
-                }
-            },
-        );
+        let (len, all) = (s.len(), Range::all(self.c));
+        let Scratch { parts, mix, gate, .. } = scratch;
+        let (mix, gate) = (&mut mix[..len], &mut gate[..len]);
+        each::<GateGrad, 4>(self.simd, gate, [dy, s, u, beta]);
         let plain = Finish::Assign { bias: None, activation: Activation::Identity };
-        multiply_dense(self.simd, (&scratch.gate[..length], range), &self.gate, plain, (&mut scratch.mix, range))?;
-        self.simd.run(
-            #[inline(always)]
-            || {
-                for (mix, h) in scratch.mix.chunks_exact_mut(width).zip(h.chunks_exact(c)) {
-                    mix.iter_mut().zip(h).for_each(|(mix, &h)| *mix *= elu_slope(h));
-                }
-            },
-        );
-        let target = (&mut *scratch.joined_grad, Range::all(3 * c));
-        multiply_dense(self.simd, (&scratch.mix[..length], range), &self.mix, plain, target)
+        multiply_dense(self.simd, [Part { data: gate, channels: all, weights: &self.gate }], plain, (&mut *mix, all))?;
+        each::<TimesEluSlope, 1>(self.simd, mix, [h]);
+        self.mix.iter().zip(parts).try_for_each(|(weights, target)| {
+            multiply_dense(self.simd, [Part { data: mix, channels: all, weights }], plain, (&mut target[..len], all))
+        })
     }
 
-    /// `partial += xᵀ dz` with x `[pixels, rows]`.
-    fn weight_sums(&self, x: &[f32], rows: usize, dz: &[f32], pixels: usize, partial: &mut [f32]) -> Result<()> {
-        let width = padded(self.c);
-        blocks(0, self.c).iter().try_for_each(|block| {
-            let (segments, right) = ([(0, block.first)], Right { data: dz, step: width });
-            add_products(self.simd, (x, rows), right, (&segments, pixels), block, partial, (rows, width))
+    /// `partial += xᵀ dz` with x and dz `[pixels, c]`.
+    fn weight_sums(&self, cpu: &Cpu, x: &[f32], dz: &[f32], partial: &mut [f32]) -> Result<()> {
+        let (c, pixels) = (self.c, dz.len() / self.c);
+        let aligned = Aligned::new(cpu, dz, Range::all(c), 0..pixels)?;
+        blocks(0, c).iter().try_for_each(|block| {
+            let segments = [(0, block.first)];
+            add_products(self.simd, (x, c), aligned.right(), (&segments, pixels), block, partial, (c, padded(c)))
         })
     }
 
     /// `ds +=`, `du +=`: through the combination and through the features.
-    fn operand_grads(&self, [s, u, beta, dy]: [&[f32]; 4], joined: &[f32], [ds, du]: [&mut [f32]; 2]) {
-        let c = self.c;
-        let inputs = s.chunks_exact(c).zip(u.chunks_exact(c)).zip(beta.chunks_exact(c).zip(dy.chunks_exact(c)));
-        let grads = ds.chunks_exact_mut(c).zip(du.chunks_exact_mut(c));
-        self.simd.run(
-            #[inline(always)]
-            || {
-                for ((joined, (ds, du)), ((s, u), (beta, dy))) in joined.chunks_exact(3 * c).zip(grads).zip(inputs) {
-                    let (to_s, rest) = joined.split_at(c);
-                    let (to_u, to_square) = rest.split_at(c);
-                    for i in 0..c {
-                        let square = 2.0 * (s[i] - u[i]) * to_square[i];
-                        ds[i] += dy[i] * beta[i] + to_s[i] + square;
-                        du[i] += dy[i] * (1.0 - beta[i]) + to_u[i] - square;
-                    }
-                }
-            },
-        );
+    fn operand_grads(&self, [s, u, beta, dy]: [&[f32]; 4], [to_s, to_u, to_square]: &[Buffer; 3], [ds, du]: [&mut [f32]; 2]) {
+        each::<SkipGrad, 6>(self.simd, ds, [s, u, beta, dy, to_s, to_square]);
+        each::<UpsampledGrad, 6>(self.simd, du, [s, u, beta, dy, to_u, to_square]);
     }
 }

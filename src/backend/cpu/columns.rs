@@ -2,26 +2,57 @@
 
 use rayon::prelude::*;
 
+use super::simd::{LANES, Simd, Vector, VectorWork};
 use super::strips::Range;
 
 /// Fewest pixels of a chunk, and most chunks.
 const PIXELS: usize = 256;
 const CHUNKS: usize = 64;
 
-/// Adds each channel of `range` over the pixels of `values` to `sums`, in f64.
-pub(super) fn accumulate(values: &[f32], range: Range, sums: &mut [f64]) {
-    for pixel in values.chunks_exact(range.stride) {
-        let channels = &pixel[range.start..range.start + range.count];
-        sums.iter_mut().zip(channels).for_each(|(sum, &value)| *sum += f64::from(value));
+/// Pixels that are summed in f32 before their sum is added in f64.
+const SHORT: usize = 32;
+
+/// Adds each channel of `range` over the pixels of `values` to `sums`, in f64 but for runs of [`SHORT`] pixels.
+pub(super) fn accumulate(simd: Simd, values: &[f32], range: Range, sums: &mut [f64]) {
+    simd.vectorised(Accumulate { values, range, sums });
+}
+
+struct Accumulate<'a> {
+    values: &'a [f32],
+    range: Range,
+    sums: &'a mut [f64],
+}
+
+impl VectorWork for Accumulate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let Self { values, range, sums } = self;
+        let whole = range.count / LANES * LANES;
+        for pixels in values.chunks(SHORT * range.stride) {
+            for channel in (0..whole).step_by(LANES) {
+                let (mut sum, mut short) = (V::splat(0.0), [0.0; LANES]);
+                for pixel in 0..pixels.len() / range.stride {
+                    sum = sum.add(V::load(pixels, pixel * range.stride + range.start + channel));
+                }
+                sum.store(&mut short, 0);
+                sums[channel..channel + LANES].iter_mut().zip(short).for_each(|(sum, short)| *sum += f64::from(short));
+            }
+            for pixel in pixels.chunks_exact(range.stride) {
+                let rest = &pixel[range.start + whole..range.start + range.count];
+                sums[whole..].iter_mut().zip(rest).for_each(|(sum, &value)| *sum += f64::from(value));
+            }
+        }
     }
 }
 
 /// `db += Σ_pixels dz`: chunks fixed by the shape, added in order.
-pub(super) fn add_column_sums(dz: &[f32], range: Range, db: &mut [f32]) {
+pub(super) fn add_column_sums(simd: Simd, dz: &[f32], range: Range, db: &mut [f32]) {
     let pixels = (dz.len() / range.stride).div_ceil(CHUNKS).max(PIXELS);
     let sums = |chunk: &[f32]| {
         let mut sums = vec![0.0; range.count];
-        accumulate(chunk, range, &mut sums);
+        accumulate(simd, chunk, range, &mut sums);
         sums
     };
     let partials: Vec<Vec<f64>> = dz.par_chunks(pixels * range.stride).map(sums).collect();

@@ -118,7 +118,7 @@ impl Conv2d for Cpu {
         check_lengths("conv2d_weight_grad", &pairs)?;
         let shape = correlation(spec, Range::all(c_out));
         if let Some(db) = db {
-            add_column_sums(dz, shape.write, db);
+            add_column_sums(self.simd, dz, shape.write, db);
         }
         if is_dense(spec) {
             return dense_weight_grad(self, (x, shape.read), (dz, shape.write), dw);

@@ -183,7 +183,7 @@ fn band(
         for (oy, y) in (first..).zip(y.chunks_exact_mut(pitch)) {
             let segments = segments(shape, plan, lines, oy, block);
             let pixels = PixelRow { data: lines.data(), row, depth, segments: &segments, count: shape.target.1 };
-            multiply(simd, pixels, weights, block, finish, y, shape.write)?;
+            multiply(simd, pixels, weights, block, finish, (y, shape.write))?;
         }
     }
     Ok(())

@@ -1,8 +1,10 @@
 //! Loops over buffers of one length, in chunks of fixed size.
 
+use std::marker::PhantomData;
+
 use rayon::prelude::*;
 
-use super::simd::Simd;
+use super::simd::{LANES, Simd, Vector, VectorWork};
 
 /// Floats of one task.
 pub(super) const CHUNK: usize = 1 << 14;
@@ -22,4 +24,77 @@ pub(super) fn update<const N: usize>(simd: Simd, y: &mut [f32], inputs: [&[f32];
             },
         );
     });
+}
+
+/// A function of what an element is and of `N` inputs, in vectors; `apply` must be `inline(always)`.
+pub(super) trait Elementwise<const N: usize> {
+    /// What becomes of `y`.
+    fn apply<V: Vector>(y: V, inputs: [V; N]) -> V;
+}
+
+/// `F` for every element on this thread; all inputs are at least as long as y.
+pub(super) fn each<F: Elementwise<N>, const N: usize>(simd: Simd, y: &mut [f32], inputs: [&[f32]; N]) {
+    simd.vectorised(Each { y, inputs, function: PhantomData::<F> });
+}
+
+struct Each<'a, F, const N: usize> {
+    y: &'a mut [f32],
+    inputs: [&'a [f32]; N],
+    function: PhantomData<F>,
+}
+
+impl<F: Elementwise<N>, const N: usize> VectorWork for Each<'_, F, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let Self { y, inputs, .. } = self;
+        let whole = y.len() / LANES * LANES;
+        for i in (0..whole).step_by(LANES) {
+            let mut values = [V::splat(0.0); N];
+            for (value, input) in values.iter_mut().zip(&inputs) {
+                *value = V::load(input, i);
+            }
+            F::apply(V::load(y, i), values).store(y, i);
+        }
+        // What is left is copied to whole vectors and back.
+        let rest = y.len() - whole;
+        let padded = |values: &[f32]| {
+            let mut lanes = [0.0; LANES];
+            lanes[..rest].copy_from_slice(&values[whole..whole + rest]);
+            lanes
+        };
+        let mut values = [V::splat(0.0); N];
+        for (value, input) in values.iter_mut().zip(&inputs) {
+            *value = V::load(&padded(input), 0);
+        }
+        let mut last = padded(y);
+        F::apply(V::load(&last, 0), values).store(&mut last, 0);
+        y[whole..].copy_from_slice(&last[..rest]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `y + a b`.
+    struct AddProduct;
+
+    impl Elementwise<2> for AddProduct {
+        #[inline(always)]
+        fn apply<V: Vector>(y: V, [a, b]: [V; 2]) -> V {
+            a.mul_add(b, y)
+        }
+    }
+
+    #[test]
+    fn every_element_of_any_length_is_done_once() {
+        for len in [0, 1, 15, 16, 17, 40] {
+            let [a, b]: [Vec<f32>; 2] = [3, 5].map(|k| (0..len).map(|i| (k * i % 7) as f32).collect());
+            let mut y: Vec<f32> = (0..len).map(|i| i as f32).collect();
+            each::<AddProduct, 2>(Simd::widest(), &mut y, [&a, &b]);
+            assert!(y.iter().enumerate().all(|(i, &y)| y == i as f32 + a[i] * b[i]), "{len}: {y:?}");
+        }
+    }
 }

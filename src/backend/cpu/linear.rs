@@ -8,7 +8,7 @@ use super::outer::dense_weight_grad;
 use super::pack::{Packed, pack};
 use super::simd::ROWS;
 use super::storage::Buffer;
-use super::strips::{Finish, Range, multiply_dense};
+use super::strips::{Finish, Part, Range, multiply_dense};
 use super::{Cpu, check_lengths};
 use crate::backend::Linear;
 use crate::error::Result;
@@ -26,7 +26,7 @@ pub(super) fn dense(
     (y, write): (&mut [f32], Range),
 ) -> Result<()> {
     let tasks = y.par_chunks_mut(PIXELS * write.stride).zip(x.par_chunks(PIXELS * read.stride));
-    tasks.try_for_each(|(y, x)| multiply_dense(cpu.simd, (x, read), weights, finish, (y, write)))
+    tasks.try_for_each(|(y, x)| multiply_dense(cpu.simd, [Part { data: x, channels: read, weights }], finish, (y, write)))
 }
 
 /// `dx += dz w` for every pixel, w `[c_out, c_in]`.
@@ -75,7 +75,7 @@ impl Linear for Cpu {
         let pairs = [(x.len(), x_len), (dz.len(), y_len), (dw.len(), w_len), (bias_len, write.count)];
         check_lengths("linear_weight_grad", &pairs)?;
         if let Some(db) = db {
-            add_column_sums(dz, write, db);
+            add_column_sums(self.simd, dz, write, db);
         }
         dense_weight_grad(self, (x, read), (dz, write), dw)
     }

@@ -141,7 +141,7 @@ fn band_segments(
 }
 
 /// Output gradients of some pixels with channels padded to whole vectors: in place where they already are.
-struct Aligned<'a> {
+pub(super) struct Aligned<'a> {
     dz: &'a [f32],
     copy: Option<Buffer>,
     origin: usize,
@@ -149,7 +149,7 @@ struct Aligned<'a> {
 }
 
 impl<'a> Aligned<'a> {
-    fn new(cpu: &Cpu, dz: &'a [f32], range: Range, pixels: Rows<usize>) -> Result<Self> {
+    pub fn new(cpu: &Cpu, dz: &'a [f32], range: Range, pixels: Rows<usize>) -> Result<Self> {
         let (origin, step) = (pixels.start * range.stride + range.start, padded(range.count));
         if step == range.count {
             return Ok(Self { dz, copy: None, origin, step: range.stride });
@@ -163,7 +163,7 @@ impl<'a> Aligned<'a> {
         Ok(Self { dz, copy: Some(copy), origin: 0, step })
     }
 
-    fn right(&self) -> Right<'_> {
+    pub fn right(&self) -> Right<'_> {
         Right { data: self.copy.as_deref().unwrap_or(self.dz), step: self.step }
     }
 

@@ -106,7 +106,7 @@ impl Pointwise for Cpu {
 
     fn bias_grad(&self, dy: &Buffer, db: &mut Buffer) -> Result<()> {
         check_rows("bias_grad", dy.len(), db.len())?;
-        add_column_sums(dy, Range::all(db.len()), db);
+        add_column_sums(self.simd, dy, Range::all(db.len()), db);
         Ok(())
     }
 }

@@ -53,7 +53,7 @@ impl Sdc for Cpu {
         check("sdc_weight_grad", spec, x.len(), dz.len(), &w_lens, &b_lens)?;
         for (index, (dw, db)) in dw.iter_mut().zip(db).enumerate() {
             let shape = branch(spec, index);
-            add_column_sums(dz, shape.write, db);
+            add_column_sums(self.simd, dz, shape.write, db);
             weight_grad(self, &shape, x, dz, dw)?;
         }
         Ok(())

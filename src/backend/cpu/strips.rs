@@ -56,8 +56,7 @@ pub(super) fn multiply(
     weights: &Packed,
     block: &Block,
     finish: Finish<'_>,
-    target: &mut [f32],
-    range: Range,
+    (target, range): (&mut [f32], Range),
 ) -> Result<()> {
     let mut sums: Sums = [0.0; ROWS * COLUMNS];
     for (start, rows) in cut(pixels.count) {
@@ -72,19 +71,37 @@ pub(super) fn multiply(
     Ok(())
 }
 
-/// A dense matrix product over `count` pixels of `channels` values each, all blocks of columns.
-pub(super) fn multiply_dense(
+/// One of the parts that the left operand of a product is joined of: some channels of every pixel, and the weights they meet. All
+/// parts have weights of the same columns.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub data: &'a [f32],
+    pub channels: Range,
+    pub weights: &'a Packed,
+}
+
+/// A dense matrix product over all pixels of `parts`, which need not be joined in memory; all blocks of columns.
+pub(super) fn multiply_dense<const N: usize>(
     simd: Simd,
-    (data, channels): (&[f32], Range),
-    weights: &Packed,
+    parts: [Part<'_>; N],
     finish: Finish<'_>,
     (target, range): (&mut [f32], Range),
 ) -> Result<()> {
-    let count = data.len() / channels.stride;
-    for block in &weights.blocks {
-        let segments = [(channels.start, block.offset)];
-        let pixels = PixelRow { data, row: channels.stride, depth: channels.count, segments: &segments, count };
-        multiply(simd, pixels, weights, block, finish, target, range)?;
+    let count = parts[0].data.len() / parts[0].channels.stride;
+    let mut sums: Sums = [0.0; ROWS * COLUMNS];
+    for (index, block) in parts[0].weights.blocks.iter().enumerate() {
+        for (first, rows) in cut(count) {
+            let columns = block.vectors * LANES;
+            let mut into = Target { data: &mut sums, row: columns, start: Start::Zero };
+            for Part { data, channels, weights } in parts {
+                let size = Size { rows, vectors: block.vectors, depth: channels.count };
+                let left = Left { data: &data[first * channels.stride + channels.start..], row: channels.stride, step: 1 };
+                let right = Right { data: &weights.data[weights.blocks[index].offset..], step: columns };
+                simd.tile(size, left, right, &[(0, 0)], &mut into)?;
+                into.start = Start::Target;
+            }
+            write(simd, finish, &mut sums[..rows * columns], block, &mut target[first * range.stride..], range);
+        }
     }
     Ok(())
 }

@@ -18,6 +18,8 @@ pub(in crate::backend::cpu) trait Vector: Copy {
     fn mul(self, other: Self) -> Self;
     /// `self * factor + term`, rounded once where the instructions can.
     fn mul_add(self, factor: Self, term: Self) -> Self;
+    /// The smaller values; `other` where one of both is NaN.
+    fn min(self, other: Self) -> Self;
 }
 
 /// Work that is compiled once for each kind of vector; `run` and all it calls must be `inline(always)`.
@@ -75,6 +77,11 @@ impl Vector for Portable {
     fn mul_add(self, factor: Self, term: Self) -> Self {
         self.mul(factor).add(term)
     }
+
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        self.each(other, |a, b| if a < b { a } else { b })
+    }
 }
 
 #[cfg(test)]
@@ -82,7 +89,7 @@ mod tests {
     use super::super::{Path, Simd};
     use super::*;
 
-    /// `[a + b, a - b, a b, a b + a, 3]` of two vectors at odd places.
+    /// `[a + b, a - b, a b, a b + a, 3, min(a, b)]` of two vectors at odd places.
     struct All<'a>(&'a [f32], &'a mut [f32]);
 
     impl VectorWork for All<'_> {
@@ -90,7 +97,7 @@ mod tests {
         #[inline(always)]
         fn run<V: Vector>(self) {
             let (a, b) = (V::load(self.0, 1), V::load(self.0, 18));
-            let results = [a.add(b), a.sub(b), a.mul(b), a.mul_add(b, a), V::splat(3.0)];
+            let results = [a.add(b), a.sub(b), a.mul(b), a.mul_add(b, a), V::splat(3.0), a.min(b)];
             results.into_iter().enumerate().for_each(|(i, result)| result.store(self.1, 16 * i));
         }
     }
@@ -100,13 +107,32 @@ mod tests {
         let data: Vec<f32> = (0..34).map(|i| (i * i % 13) as f32 - 6.0).collect();
         for path in [Path::Avx512, Path::Avx2, Path::Portable] {
             let Ok(simd) = Simd::new(path) else { continue };
-            let mut found = [0.0; 80];
+            let mut found = [0.0; 96];
             simd.vectorised(All(&data, &mut found));
             for lane in 0..LANES {
                 let (a, b) = (data[1 + lane], data[18 + lane]);
-                let wanted = [a + b, a - b, a * b, a * b + a, 3.0];
+                let wanted = [a + b, a - b, a * b, a * b + a, 3.0, a.min(b)];
                 assert_eq!(std::array::from_fn(|i| found[16 * i + lane]), wanted, "{path:?} lane {lane}");
             }
+        }
+    }
+
+    #[test]
+    fn the_smaller_of_a_number_and_nan_is_the_second() {
+        struct Smaller<'a>(&'a mut [f32]);
+        impl VectorWork for Smaller<'_> {
+            type Output = ();
+            #[inline(always)]
+            fn run<V: Vector>(self) {
+                V::splat(1.0).min(V::splat(f32::NAN)).store(self.0, 0);
+                V::splat(f32::NAN).min(V::splat(1.0)).store(self.0, LANES);
+            }
+        }
+        for path in [Path::Avx512, Path::Avx2, Path::Portable] {
+            let Ok(simd) = Simd::new(path) else { continue };
+            let mut found = [0.0; 2 * LANES];
+            simd.vectorised(Smaller(&mut found));
+            assert!(found[..LANES].iter().all(|value| value.is_nan()) && found[LANES..] == [1.0; LANES], "{path:?}: {found:?}");
         }
     }
 

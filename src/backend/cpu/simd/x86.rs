@@ -1,9 +1,9 @@
 //! Kernels for x86-64. Every one is reached through [`super::Simd`], which has seen the instructions.
 
 use std::arch::x86_64::{
-    __m256, __m512, __m512bh, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    __m256, __m512, __m512bh, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_ps,
+    _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
 use std::hint::black_box;
 
@@ -250,6 +250,12 @@ impl Vector for Wide512 {
         // SAFETY: as for `splat`.
         Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, term.0) })
     }
+
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        // SAFETY: as for `splat`.
+        Self(unsafe { _mm512_min_ps(self.0, other.0) })
+    }
 }
 
 /// Two 256-bit registers. Only [`super::Simd::vectorised`] names it, after it has seen AVX2 and FMA.
@@ -312,5 +318,11 @@ impl Vector for Wide256 {
             unsafe { _mm256_fmadd_ps(self.0[half], factor.0[half], term.0[half]) }
         };
         Self([fused(0), fused(1)])
+    }
+
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        // SAFETY: as for `splat`.
+        self.each(other, |a, b| unsafe { _mm256_min_ps(a, b) })
     }
 }

@@ -134,12 +134,7 @@ impl Patch {
 
     /// `S x S` pixels of `data`, those outside `inside` as zeros.
     #[inline(always)]
-    fn view<'a, const S: usize>(
-        &'a mut self,
-        data: &'a [f32],
-        grid: &Grid,
-        inside: [std::ops::Range<usize>; 2],
-    ) -> Place<'a> {
+    fn view<'a, const S: usize>(&'a mut self, data: &'a [f32], grid: &Grid, inside: [std::ops::Range<usize>; 2]) -> Place<'a> {
         let Range { start, count, stride } = grid.channels;
         let pixel = |i: usize, j: usize| {
             let at = |first: isize, offset: usize| first.wrapping_add_unsigned(offset * grid.step) as usize;
