@@ -8,8 +8,9 @@ use super::conv2d::pack_forward;
 use super::elementwise::{Elementwise, each, update};
 use super::linear::pack_backward;
 use super::outer::{Aligned, Partials, add_products, chunk_count};
-use super::pack::{Packed, blocks, pack, padded};
-use super::simd::{ROWS, Simd, Vector};
+use super::pack::{Packed, blocks, pack_terms, padded};
+use super::pairs::{self, Terms};
+use super::simd::{ROWS, Right, Simd, Vector};
 use super::storage::Buffer;
 use super::strips::{Finish, Part, Range, multiply_dense};
 use super::{Cpu, check_lengths};
@@ -139,7 +140,7 @@ impl Ccm for Cpu {
         let c = spec.c as usize;
         check("ccm", spec, &[s.len(), u.len(), h.len(), beta.len(), y.len()], weight_lengths(weights))?;
         let [s_mix, u_mix, square_mix] = forward_mix(self, c, weights.w_mix)?;
-        let gate = pack_forward(self, c, c, weights.w_gate)?;
+        let gate = pack_forward(self, c, c, weights.w_gate, (self.terms(c), c))?;
         let to_h = Finish::Assign { bias: Some(weights.b_mix), activation: Activation::Elu };
         let to_beta = Finish::Assign { bias: Some(weights.b_gate), activation: Activation::Sigmoid };
         let (band, all) = (PIXELS * c, Range::all(c));
@@ -149,8 +150,8 @@ impl Ccm for Cpu {
             let mut squares = self.alloc(s.len())?;
             square(self.simd, s, u, &mut squares);
             let part = |data, weights| Part { data, channels: all, weights };
-            multiply_dense(self.simd, [part(s, &s_mix), part(u, &u_mix), part(&squares, &square_mix)], to_h, (&mut *h, all))?;
-            multiply_dense(self.simd, [part(h, &gate)], to_beta, (&mut *beta, all))?;
+            multiply_dense(self, [part(s, &s_mix), part(u, &u_mix), part(&squares, &square_mix)], to_h, (&mut *h, all))?;
+            multiply_dense(self, [part(h, &gate)], to_beta, (&mut *beta, all))?;
             combine_all(self.simd, [beta, s, u], y);
             Ok(())
         })
@@ -198,7 +199,7 @@ impl Ccm for Cpu {
 
 /// Weights of each part of the features, for the forward pass.
 fn forward_mix(cpu: &Cpu, c: usize, w_mix: &[f32]) -> Result<[Packed; 3]> {
-    let part = |part| pack(cpu, c, c, mix_part(w_mix, c, part));
+    let part = |part| pack_terms(cpu, (c, c), (cpu.terms(c), c), mix_part(w_mix, c, part));
     Ok([part(0)?, part(1)?, part(2)?])
 }
 
@@ -206,7 +207,7 @@ fn forward_mix(cpu: &Cpu, c: usize, w_mix: &[f32]) -> Result<[Packed; 3]> {
 fn backward_mix(cpu: &Cpu, c: usize, w_mix: &[f32]) -> Result<[Packed; 3]> {
     let part = |part| {
         let weight = mix_part(w_mix, c, part);
-        pack(cpu, c, c, move |input, output| weight(output, input))
+        pack_terms(cpu, (c, c), (cpu.terms(c), c), move |input, output| weight(output, input))
     };
     Ok([part(0)?, part(1)?, part(2)?])
 }
@@ -258,7 +259,7 @@ impl Backward {
         for start in (0..ds.len()).step_by(PIXELS * c) {
             let end = ds.len().min(start + PIXELS * c);
             let [s, u, h, beta, dy] = inputs.map(|input| &input[start..end]);
-            self.gate_grads([s, u, h, beta, dy], &mut scratch)?;
+            self.gate_grads(cpu, [s, u, h, beta, dy], &mut scratch)?;
             let (d_mix, d_gate) = (&scratch.mix[..end - start], &scratch.gate[..end - start]);
             accumulate(self.simd, d_mix, all, &mut mix_bias);
             accumulate(self.simd, d_gate, all, &mut gate_bias);
@@ -272,26 +273,43 @@ impl Backward {
     }
 
     /// Gradients before σ, before ELU, and of the parts of the features.
-    fn gate_grads(&self, [s, u, h, beta, dy]: [&[f32]; 5], scratch: &mut Scratch) -> Result<()> {
+    fn gate_grads(&self, cpu: &Cpu, [s, u, h, beta, dy]: [&[f32]; 5], scratch: &mut Scratch) -> Result<()> {
         let (len, all) = (s.len(), Range::all(self.c));
         let Scratch { parts, mix, gate, .. } = scratch;
         let (mix, gate) = (&mut mix[..len], &mut gate[..len]);
         each::<GateGrad, 4>(self.simd, gate, [dy, s, u, beta]);
         let plain = Finish::Assign { bias: None, activation: Activation::Identity };
-        multiply_dense(self.simd, [Part { data: gate, channels: all, weights: &self.gate }], plain, (&mut *mix, all))?;
+        multiply_dense(cpu, [Part { data: gate, channels: all, weights: &self.gate }], plain, (&mut *mix, all))?;
         each::<TimesEluSlope, 1>(self.simd, mix, [h]);
         self.mix.iter().zip(parts).try_for_each(|(weights, target)| {
-            multiply_dense(self.simd, [Part { data: mix, channels: all, weights }], plain, (&mut target[..len], all))
+            multiply_dense(cpu, [Part { data: mix, channels: all, weights }], plain, (&mut target[..len], all))
         })
     }
 
     /// `partial += xᵀ dz` with x and dz `[pixels, c]`.
     fn weight_sums(&self, cpu: &Cpu, x: &[f32], dz: &[f32], partial: &mut [f32]) -> Result<()> {
         let (c, pixels) = (self.c, dz.len() / self.c);
+        if cpu.terms(c) == Terms::Pairs {
+            let (x, dz) = (pairs::of_pixels(cpu, &x[..dz.len()], c)?, pairs::of_pixels(cpu, dz, c)?);
+            return self.add_products(&x, Right { data: &dz, step: c }, (Terms::Pairs, pixels.div_ceil(2)), 0, partial);
+        }
         let aligned = Aligned::new(cpu, dz, Range::all(c), 0..pixels)?;
-        blocks(0, c).iter().try_for_each(|block| {
-            let segments = [(0, block.first)];
-            add_products(self.simd, (x, c), aligned.right(), (&segments, pixels), block, partial, (c, padded(c)))
+        self.add_products(x, aligned.right(), (Terms::Floats, pixels), aligned.offset(0), partial)
+    }
+
+    /// `partial += xᵀ dz` over `depth` rows of x and dz, which begins at `origin` of `right`.
+    fn add_products(
+        &self,
+        x: &[f32],
+        right: Right<'_>,
+        (terms, depth): (Terms, usize),
+        origin: usize,
+        partial: &mut [f32],
+    ) -> Result<()> {
+        let extents = (self.c, padded(self.c));
+        blocks(0, self.c).iter().try_for_each(|block| {
+            let segments = [(0, origin + block.first)];
+            add_products((self.simd, terms), (x, self.c), right, (&segments, depth), block, partial, extents)
         })
     }
 

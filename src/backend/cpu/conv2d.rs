@@ -4,10 +4,11 @@ use super::columns::add_column_sums;
 use super::correlate::{Correlation, correlate};
 use super::linear::{dense, dense_input_grad};
 use super::outer::{dense_weight_grad, weight_grad};
-use super::pack::{Packed, pack};
+use super::pack::{Packed, pack_terms};
+use super::pairs::Terms;
 use super::storage::Buffer;
 use super::strips::{Finish, Range};
-use super::{Cpu, check_lengths};
+use super::{Cpu, check_lengths, winograd};
 use crate::backend::{Conv2d, Storage};
 use crate::error::Result;
 use crate::shape::Conv2dSpec;
@@ -42,21 +43,28 @@ fn is_dense(spec: &Conv2dSpec) -> bool {
     spec.kernel == 1 && spec.stride == 1 && spec.padding == 0
 }
 
-/// Weights `[c_out, taps, c_in]` as a right operand with rows (tap, input channel) and columns of output channels.
-pub(super) fn pack_forward(cpu: &Cpu, depth: usize, c_out: usize, w: &[f32]) -> Result<Packed> {
-    pack(cpu, depth, c_out, |column, row| w[column * depth + row])
+/// Weights `[c_out, taps, c_in]` as a right operand with rows (tap, input channel) and columns of output channels; `depth` is the
+/// number of rows.
+pub(super) fn pack_forward(cpu: &Cpu, depth: usize, c_out: usize, w: &[f32], terms: (Terms, usize)) -> Result<Packed> {
+    pack_terms(cpu, (depth, c_out), terms, |column, row| w[column * depth + row])
+}
+
+/// Terms of a correlation's sums, and its input channels.
+pub(super) fn terms(cpu: &Cpu, shape: &Correlation) -> (Terms, usize) {
+    let channels = shape.read.count;
+    (if winograd::pays(shape) { Terms::Floats } else { cpu.terms(channels) }, channels)
 }
 
 /// `dx += wᵀ * dz` of a correlation of stride 1: the correlation of dz with the flipped kernel.
 pub(super) fn input_grad(cpu: &Cpu, shape: &Correlation, dz: &[f32], w: &[f32], dx: &mut [f32]) -> Result<()> {
     let (taps, c_in, c_out) = (shape.kernel * shape.kernel, shape.read.count, shape.write.count);
-    let weights = pack(cpu, taps * c_out, c_in, |column, row| {
-        let (tap, channel) = (taps - 1 - row / c_out, row % c_out);
-        w[(channel * taps + tap) * c_in + column]
-    })?;
     let padding = (shape.dilation * (shape.kernel - 1)) as isize - shape.padding;
     let (read, write) = (shape.write, shape.read);
     let adjoint = Correlation { source: shape.target, target: shape.source, padding, read, write, ..*shape };
+    let weights = pack_terms(cpu, (taps * c_out, c_in), terms(cpu, &adjoint), |column, row| {
+        let (tap, channel) = (taps - 1 - row / c_out, row % c_out);
+        w[(channel * taps + tap) * c_in + column]
+    })?;
     correlate(cpu, &adjoint, dz, &weights, Finish::Add, dx)
 }
 
@@ -82,7 +90,7 @@ impl Conv2d for Cpu {
         check_lengths("conv2d", &[(x.len(), x_len), (w.len(), w_len), (y.len(), y_len), (bias_len, c_out)])?;
         let finish = Finish::Assign { bias: b.map(|b| &**b), activation: spec.activation };
         let shape = correlation(spec, Range::all(c_out));
-        let weights = pack_forward(self, shape.depth(), c_out, w)?;
+        let weights = pack_forward(self, shape.depth(), c_out, w, terms(self, &shape))?;
         if is_dense(spec) {
             return dense(self, (x, shape.read), &weights, finish, (y, shape.write));
         }

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::Cpu;
 use super::pack::{Block, Packed};
+use super::pairs::{self, Terms};
 use super::simd::{LANES, Segment, Simd};
 use super::storage::Buffer;
 use super::strips::{Finish, PixelRow, Range, multiply};
@@ -153,6 +154,15 @@ pub(super) fn correlate(
     if winograd::pays(shape) {
         return winograd::correlate(cpu, shape, x, weights, finish, y);
     }
+    if weights.terms == Terms::Pairs {
+        let read = Range::all(weights.elements(shape.read.count));
+        return direct(cpu, &Correlation { read, ..*shape }, &pairs::of_channels(cpu, x, shape.read)?, weights, finish, y);
+    }
+    direct(cpu, shape, x, weights, finish, y)
+}
+
+/// Tap by tap; x may hold values or pairs of them.
+fn direct(cpu: &Cpu, shape: &Correlation, x: &[f32], weights: &Packed, finish: Finish<'_>, y: &mut [f32]) -> Result<()> {
     let plan = Plan::new(shape);
     let (height, width) = shape.target;
     let fits = BAND / (shape.source.1 * shape.read.count * shape.stride);

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::columns::add_column_sums;
 use super::conv2d::pack_forward;
 use super::outer::dense_weight_grad;
-use super::pack::{Packed, pack};
+use super::pack::{Packed, pack_terms};
 use super::simd::ROWS;
 use super::storage::Buffer;
 use super::strips::{Finish, Part, Range, multiply_dense};
@@ -26,7 +26,7 @@ pub(super) fn dense(
     (y, write): (&mut [f32], Range),
 ) -> Result<()> {
     let tasks = y.par_chunks_mut(PIXELS * write.stride).zip(x.par_chunks(PIXELS * read.stride));
-    tasks.try_for_each(|(y, x)| multiply_dense(cpu.simd, [Part { data: x, channels: read, weights }], finish, (y, write)))
+    tasks.try_for_each(|(y, x)| multiply_dense(cpu, [Part { data: x, channels: read, weights }], finish, (y, write)))
 }
 
 /// `dx += dz w` for every pixel, w `[c_out, c_in]`.
@@ -37,7 +37,7 @@ pub(super) fn dense_input_grad(cpu: &Cpu, dz: (&[f32], Range), w: &[f32], dx: (&
 
 /// Weights `[c_out, c_in]` as a right operand with rows of output channels.
 pub(super) fn pack_backward(cpu: &Cpu, c_out: usize, c_in: usize, w: &[f32]) -> Result<Packed> {
-    pack(cpu, c_out, c_in, |column, row| w[row * c_in + column])
+    pack_terms(cpu, (c_out, c_in), (cpu.terms(c_out), c_out), |column, row| w[row * c_in + column])
 }
 
 /// Channels of x and y, and elements of x, w and y.
@@ -52,7 +52,7 @@ impl Linear for Cpu {
         let bias_len = b.map_or(write.count, |b| b.len());
         check_lengths("linear", &[(x.len(), x_len), (w.len(), w_len), (y.len(), y_len), (bias_len, write.count)])?;
         let finish = Finish::Assign { bias: b.map(|b| &**b), activation: spec.activation };
-        let weights = pack_forward(self, read.count, write.count, w)?;
+        let weights = pack_forward(self, read.count, write.count, w, (self.terms(read.count), read.count))?;
         dense(self, (x, read), &weights, finish, (y, write))
     }
 

@@ -23,6 +23,7 @@ mod objective;
 mod optimise;
 mod outer;
 mod pack;
+mod pairs;
 mod pointwise;
 mod pool;
 mod reduce;
@@ -45,13 +46,15 @@ use storage::FreeList;
 #[derive(Clone, Debug)]
 pub struct Cpu {
     simd: Simd,
+    /// Whether products may round their operands to bf16.
+    bf16: bool,
     memory: Arc<FreeList>,
 }
 
 impl Cpu {
     /// A backend with its own memory and the widest instructions of this machine.
     pub fn new() -> Self {
-        Self { simd: Simd::widest(), memory: Arc::default() }
+        Self { simd: Simd::widest(), bf16: false, memory: Arc::default() }
     }
 
     /// A backend that keeps to one instruction set.
@@ -59,7 +62,15 @@ impl Cpu {
     /// # Errors
     /// The machine does not have it.
     pub fn with_path(path: Path) -> Result<Self> {
-        Ok(Self { simd: Simd::new(path)?, memory: Arc::default() })
+        Ok(Self { simd: Simd::new(path)?, bf16: false, memory: Arc::default() })
+    }
+
+    /// The same device with operands of products rounded to bf16 where that is faster and the channels are a multiple of 32: linear maps,
+    /// 1x1 convolutions, the CCM, and convolutions that are not done by Winograd's method. Sums, activations, weights and gradients stay
+    /// f32. Any processor can; those with AVX512-BF16 are fast at it.
+    #[must_use]
+    pub fn with_bf16(&self) -> Self {
+        Self { bf16: true, ..self.clone() }
     }
 
     /// Most bytes held so far, those waiting for reuse included.

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::Cpu;
 use super::correlate::Correlation;
 use super::pack::{Block, blocks, padded};
+use super::pairs::Terms;
 use super::simd::{LANES, Left, Right, Segment, Simd, Size, Start, Target};
 use super::storage::Buffer;
 use super::strips::{Range, cut};
@@ -61,7 +62,7 @@ pub(super) fn chunk_count(items: usize, partial: usize) -> usize {
 
 /// Adds to `partial`, `[rows, columns]` with `rows` input channels of one tap, the products of `segments`.
 pub(super) fn add_products(
-    simd: Simd,
+    (simd, terms): (Simd, Terms),
     left: (&[f32], usize),
     right: Right<'_>,
     (segments, depth): (&[Segment], usize),
@@ -73,7 +74,7 @@ pub(super) fn add_products(
         let size = Size { rows: count, vectors: block.vectors, depth };
         let left = Left { data: &left.0[first..], row: 1, step: left.1 };
         let mut target = Target { data: &mut partial[first * width + block.first..], row: width, start: Start::Target };
-        simd.tile(size, left, right, segments, &mut target)?;
+        terms.tile(simd, size, left, right, segments, &mut target)?;
     }
     Ok(())
 }
@@ -113,7 +114,15 @@ fn weight_grad_band(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32], rows:
             let tap = (ky * shape.kernel + kx) * shape.read.count * columns;
             let terms = (&segments[..], across.len());
             let partial = &mut partial[tap..];
-            add_products(cpu.simd, (x, step), aligned.right(), terms, &block, partial, (shape.read.count, columns))?;
+            add_products(
+                (cpu.simd, Terms::Floats),
+                (x, step),
+                aligned.right(),
+                terms,
+                &block,
+                partial,
+                (shape.read.count, columns),
+            )?;
         }
     }
     Ok(())
@@ -168,7 +177,7 @@ impl<'a> Aligned<'a> {
     }
 
     /// Where pixel `pixel` of those given begins.
-    fn offset(&self, pixel: usize) -> usize {
+    pub fn offset(&self, pixel: usize) -> usize {
         self.origin + pixel * self.step
     }
 }
@@ -192,7 +201,15 @@ pub(super) fn dense_weight_grad(
             blocks(0, write.count).iter().try_for_each(|block| {
                 let segments = [(first * read.stride + read.start, aligned.offset(0) + block.first)];
                 let extents = (read.count, padded(write.count));
-                add_products(cpu.simd, (x, read.stride), aligned.right(), (&segments, count), block, partial, extents)
+                add_products(
+                    (cpu.simd, Terms::Floats),
+                    (x, read.stride),
+                    aligned.right(),
+                    (&segments, count),
+                    block,
+                    partial,
+                    extents,
+                )
             })
         })
     })?;

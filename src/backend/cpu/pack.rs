@@ -1,13 +1,15 @@
 //! Right operands of the micro-kernel: a matrix in blocks of 16 or 32 columns, zeros beyond its last column.
 
 use super::Cpu;
-use super::simd::{COLUMNS, LANES};
+use super::pairs::Terms;
+use super::simd::{COLUMNS, LANES, pair};
 use super::storage::Buffer;
 use crate::backend::Storage;
 use crate::error::Result;
 
-/// A matrix `[rows, columns]` as blocks `[rows, 16 or 32]`, one after the other.
+/// A matrix `[rows, columns]` as blocks `[rows, 16 or 32]`, one after the other. With pairs of bf16 it has half the rows.
 pub(super) struct Packed {
+    pub terms: Terms,
     pub data: Buffer,
     pub blocks: Vec<Block>,
 }
@@ -39,8 +41,39 @@ pub(super) fn padded(columns: usize) -> usize {
     columns.next_multiple_of(LANES)
 }
 
+impl Packed {
+    /// Elements that hold `channels` channels.
+    pub fn elements(&self, channels: usize) -> usize {
+        match self.terms {
+            Terms::Floats => channels,
+            Terms::Pairs => channels / 2,
+        }
+    }
+}
+
 /// Packs the matrix whose column `j` is `element(j, 0..rows)`.
 pub(super) fn pack(cpu: &Cpu, rows: usize, columns: usize, element: impl Fn(usize, usize) -> f32) -> Result<Packed> {
+    pack_rows(cpu, (rows, columns), Terms::Floats, element)
+}
+
+/// [`pack`] in pairs where `terms` says so: each `channels` rows are the channels that meet one pixel.
+pub(super) fn pack_terms(
+    cpu: &Cpu,
+    (rows, columns): (usize, usize),
+    (terms, channels): (Terms, usize),
+    element: impl Fn(usize, usize) -> f32,
+) -> Result<Packed> {
+    if terms == Terms::Floats {
+        return pack(cpu, rows, columns, element);
+    }
+    let half = channels / 2;
+    pack_rows(cpu, (rows / 2, columns), terms, |column, row| {
+        let first = row / half * channels + row % half;
+        pair(element(column, first), element(column, first + half))
+    })
+}
+
+fn pack_rows(cpu: &Cpu, (rows, columns): (usize, usize), terms: Terms, element: impl Fn(usize, usize) -> f32) -> Result<Packed> {
     let mut data = cpu.alloc(rows * padded(columns))?;
     let blocks = blocks(rows, columns);
     for block in &blocks {
@@ -52,5 +85,5 @@ pub(super) fn pack(cpu: &Cpu, rows: usize, columns: usize, element: impl Fn(usiz
             rest.fill(0.0);
         }
     }
-    Ok(Packed { data, blocks })
+    Ok(Packed { terms, data, blocks })
 }

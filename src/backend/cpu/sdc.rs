@@ -1,7 +1,7 @@
 //! Stacked dilated convolution: every branch reads and writes its own channels of the joined arrays in place.
 
 use super::columns::add_column_sums;
-use super::conv2d::{correlation, input_grad, pack_forward};
+use super::conv2d::{correlation, input_grad, pack_forward, terms};
 use super::correlate::{Correlation, correlate};
 use super::outer::weight_grad;
 use super::storage::Buffer;
@@ -33,7 +33,7 @@ impl Sdc for Cpu {
         check("sdc", spec, x.len(), y.len(), &w_lens, &b_lens)?;
         for (index, (w, b)) in w.iter().zip(b).enumerate() {
             let shape = branch(spec, index);
-            let weights = pack_forward(self, shape.depth(), shape.write.count, w)?;
+            let weights = pack_forward(self, shape.depth(), shape.write.count, w, terms(self, &shape))?;
             let finish = Finish::Assign { bias: Some(b), activation: spec.activation };
             correlate(self, &shape, x, &weights, finish, y)?;
         }

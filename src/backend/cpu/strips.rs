@@ -1,7 +1,9 @@
 //! A row of pixels times a packed matrix, strip by strip through the micro-kernel, and what is done with the sums.
 
+use super::Cpu;
 use super::activation::activate;
 use super::pack::{Block, Packed};
+use super::pairs::{self, Terms};
 use super::simd::{COLUMNS, LANES, Left, ROWS, Right, Segment, Simd, Size, Start, Sums, Target};
 use crate::error::Result;
 use crate::shape::Activation;
@@ -64,7 +66,7 @@ pub(super) fn multiply(
         let left = Left { data: &pixels.data[start * pixels.row..], row: pixels.row, step: 1 };
         let right = Right { data: &weights.data, step: size.columns() };
         let mut into = Target { data: &mut sums, row: size.columns(), start: Start::Zero };
-        simd.tile(size, left, right, pixels.segments, &mut into)?;
+        weights.terms.tile(simd, size, left, right, pixels.segments, &mut into)?;
         let target = &mut target[start * range.stride..];
         write(simd, finish, &mut sums[..rows * size.columns()], block, target, range);
     }
@@ -82,25 +84,33 @@ pub(super) struct Part<'a> {
 
 /// A dense matrix product over all pixels of `parts`, which need not be joined in memory; all blocks of columns.
 pub(super) fn multiply_dense<const N: usize>(
-    simd: Simd,
+    cpu: &Cpu,
     parts: [Part<'_>; N],
     finish: Finish<'_>,
     (target, range): (&mut [f32], Range),
 ) -> Result<()> {
     let count = parts[0].data.len() / parts[0].channels.stride;
+    let mut converted = [const { None }; N];
+    for (converted, Part { data, channels, weights }) in converted.iter_mut().zip(parts) {
+        if weights.terms == Terms::Pairs {
+            *converted = Some(pairs::of_channels(cpu, data, channels)?);
+        }
+    }
     let mut sums: Sums = [0.0; ROWS * COLUMNS];
     for (index, block) in parts[0].weights.blocks.iter().enumerate() {
         for (first, rows) in cut(count) {
             let columns = block.vectors * LANES;
             let mut into = Target { data: &mut sums, row: columns, start: Start::Zero };
-            for Part { data, channels, weights } in parts {
-                let size = Size { rows, vectors: block.vectors, depth: channels.count };
-                let left = Left { data: &data[first * channels.stride + channels.start..], row: channels.stride, step: 1 };
+            for (Part { data, channels, weights }, converted) in parts.iter().zip(&converted) {
+                let depth = weights.elements(channels.count);
+                let (data, range) = converted.as_deref().map_or((*data, *channels), |pairs| (pairs, Range::all(depth)));
+                let left = Left { data: &data[first * range.stride + range.start..], row: range.stride, step: 1 };
                 let right = Right { data: &weights.data[weights.blocks[index].offset..], step: columns };
-                simd.tile(size, left, right, &[(0, 0)], &mut into)?;
+                let size = Size { rows, vectors: block.vectors, depth };
+                weights.terms.tile(cpu.simd, size, left, right, &[(0, 0)], &mut into)?;
                 into.start = Start::Target;
             }
-            write(simd, finish, &mut sums[..rows * columns], block, &mut target[first * range.stride..], range);
+            write(cpu.simd, finish, &mut sums[..rows * columns], block, &mut target[first * range.stride..], range);
         }
     }
     Ok(())

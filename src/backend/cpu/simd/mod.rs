@@ -9,7 +9,9 @@ mod vector;
 mod x86;
 
 pub(super) use tile::{COLUMNS, Left, ROWS, Right, Segment, Size, Start, Sums, Target};
-pub(super) use vector::{Vector, VectorWork};
+#[cfg(test)]
+pub(super) use vector::unpair;
+pub(super) use vector::{Vector, VectorWork, pair};
 
 /// Floats of one vector block.
 pub(super) const LANES: usize = 16;
@@ -29,6 +31,8 @@ pub enum Path {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Simd {
     path: Path,
+    /// Whether products of pairs of bf16 are one instruction; only on [`Path::Avx512`].
+    bf16: bool,
 }
 
 impl Simd {
@@ -38,7 +42,7 @@ impl Simd {
     /// The machine does not have these instructions.
     pub fn new(path: Path) -> Result<Self> {
         if available(path) {
-            Ok(Self { path })
+            Ok(Self { path, bf16: path == Path::Avx512 && has_bf16() })
         } else {
             Err(Error::Device { device: "cpu", reason: format!("this machine has no {path:?} instructions") })
         }
@@ -51,8 +55,10 @@ impl Simd {
 
     /// The widest instructions of this machine.
     pub fn widest() -> Self {
-        let path = [Path::Avx512, Path::Avx2].into_iter().find(|&path| available(path)).unwrap_or(Path::Portable);
-        Self { path }
+        [Path::Avx512, Path::Avx2]
+            .into_iter()
+            .find_map(|path| Self::new(path).ok())
+            .unwrap_or(Self { path: Path::Portable, bf16: false })
     }
 
     /// Does `iterations` of as many fused multiply-adds as fill the processor, in registers, and nothing else. Returns the operations.
@@ -71,8 +77,8 @@ impl Simd {
     /// As [`Simd::multiply_add`] with pairs of bf16 and sums in f32; None where the machine has no such instructions.
     pub fn multiply_add_bf16(self, iterations: usize) -> Option<u64> {
         #[cfg(target_arch = "x86_64")]
-        if self.path == Path::Avx512 && is_x86_feature_detected!("avx512bf16") {
-            // SAFETY: the instructions were just seen.
+        if self.bf16 {
+            // SAFETY: `Simd::new` has seen the instructions.
             return Some(unsafe { x86::multiply_add_bf16(iterations) });
         }
         let _ = iterations;
@@ -99,10 +105,18 @@ impl Simd {
         match self.path {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Simd::new` has seen the instructions, and only here are these vectors named.
+            Path::Avx512 if self.bf16 => unsafe {
+                x86::run_avx512_bf16(
+                    #[inline(always)]
+                    || work.run::<x86::Wide512<true>>(),
+                )
+            },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
             Path::Avx512 => unsafe {
                 x86::run_avx512(
                     #[inline(always)]
-                    || work.run::<x86::Wide512>(),
+                    || work.run::<x86::Wide512<false>>(),
                 )
             },
             #[cfg(target_arch = "x86_64")]
@@ -135,6 +149,14 @@ fn available(path: Path) -> bool {
         #[cfg(not(target_arch = "x86_64"))]
         _ => false,
     }
+}
+
+/// Whether this machine multiplies pairs of bf16.
+fn has_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
 }
 
 /// Independent sums of [`Simd::multiply_add`]: more than the latency of two units hides.

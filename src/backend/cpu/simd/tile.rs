@@ -1,5 +1,6 @@
 //! The micro-kernel: a tile of up to 12 rows and 32 columns whose sums stay in registers.
 
+use super::vector::unpair;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
 use super::{LANES, Path, Simd};
@@ -97,22 +98,11 @@ impl Simd {
     /// # Errors
     /// Extents or segments that reach outside the operands or the target.
     pub fn tile(self, size: Size, left: Left<'_>, right: Right<'_>, segments: &[Segment], target: &mut Target<'_>) -> Result<()> {
-        if !(1..=ROWS).contains(&size.rows) || !(1..=2).contains(&size.vectors) {
-            return Err(Error::shape("tile", format!("{size:?} is not 1 to {ROWS} rows of 1 or 2 vectors")));
-        }
-        // No terms is one segment of depth 0 for the kernels.
-        let (size, segments) = if size.depth == 0 { (Size { depth: 1, ..size }, &[][..]) } else { (size, segments) };
-        let call = Call { size, left, right, segments };
-        let ((left_end, right_end), end) = (if segments.is_empty() { (0, 0) } else { call.reach() }, call.writes(target));
-        if left_end > left.data.len() || right_end > right.data.len() || end > target.data.len() {
-            let (a, b, c) = (left.data.len(), right.data.len(), target.data.len());
-            let reach = format!("{size:?} reaches to {left_end}, {right_end} and {end} of {a}, {b} and {c} elements");
-            return Err(Error::shape("tile", reach));
-        }
+        let call = checked(size, left, right, segments, target)?;
         match self.path {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Simd::new` has seen the instructions; extents and bounds were checked above.
-            Path::Avx512 => unsafe { x86::AVX512[size.vectors - 1][size.rows - 1](&call, target) },
+            Path::Avx512 => unsafe { x86::AVX512[call.size.vectors - 1][call.size.rows - 1](&call, target) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Path::Avx2 => unsafe { x86::avx2(&call, target) },
@@ -120,6 +110,49 @@ impl Simd {
         }
         Ok(())
     }
+
+    /// As [`Simd::tile`] where each element of the operands is a pair of bf16, see [`super::Vector::pair`]: two terms at once.
+    ///
+    /// # Errors
+    /// As [`Simd::tile`].
+    pub fn tile_pairs(
+        self,
+        size: Size,
+        left: Left<'_>,
+        right: Right<'_>,
+        segments: &[Segment],
+        target: &mut Target<'_>,
+    ) -> Result<()> {
+        let call = checked(size, left, right, segments, target)?;
+        #[cfg(target_arch = "x86_64")]
+        if self.bf16 {
+            // SAFETY: `Simd::new` has seen the instructions; extents and bounds were checked above.
+            unsafe { x86::AVX512_PAIRS[call.size.vectors - 1][call.size.rows - 1](&call, target) };
+            return Ok(());
+        }
+        self.run(
+            #[inline(always)]
+            || portable_pairs(&call, target),
+        );
+        Ok(())
+    }
+}
+
+/// The tile if all it reads and writes is there.
+fn checked<'a>(size: Size, left: Left<'a>, right: Right<'a>, segments: &'a [Segment], target: &Target<'_>) -> Result<Call<'a>> {
+    if !(1..=ROWS).contains(&size.rows) || !(1..=2).contains(&size.vectors) {
+        return Err(Error::shape("tile", format!("{size:?} is not 1 to {ROWS} rows of 1 or 2 vectors")));
+    }
+    // No terms is one segment of depth 0 for the kernels.
+    let (size, segments) = if size.depth == 0 { (Size { depth: 1, ..size }, &[][..]) } else { (size, segments) };
+    let call = Call { size, left, right, segments };
+    let ((left_end, right_end), end) = (if segments.is_empty() { (0, 0) } else { call.reach() }, call.writes(target));
+    if left_end > left.data.len() || right_end > right.data.len() || end > target.data.len() {
+        let (a, b, c) = (left.data.len(), right.data.len(), target.data.len());
+        let reach = format!("{size:?} reaches to {left_end}, {right_end} and {end} of {a}, {b} and {c} elements");
+        return Err(Error::shape("tile", reach));
+    }
+    Ok(call)
 }
 
 /// The tile in plain safe loops; the definition that the other kernels are tested against.
@@ -142,8 +175,33 @@ fn portable(call: &Call<'_>, target: &mut Target<'_>) {
     }
 }
 
+/// As [`portable`] for pairs of bf16.
+#[inline(always)]
+fn portable_pairs(call: &Call<'_>, target: &mut Target<'_>) {
+    let columns = call.size.columns();
+    for r in 0..call.size.rows {
+        let sums = &mut target.data[r * target.row..][..columns];
+        let mut row = [0.0; COLUMNS];
+        if target.start == Start::Target {
+            row[..columns].copy_from_slice(sums);
+        }
+        for &(a, b) in call.segments {
+            for k in 0..call.size.depth {
+                let [low, high] = unpair(call.left.data[a + r * call.left.row + k * call.left.step]);
+                let right = &call.right.data[b + k * call.right.step..][..columns];
+                for (sum, &right) in row.iter_mut().zip(right) {
+                    let [right_low, right_high] = unpair(right);
+                    *sum += high * right_high + low * right_low;
+                }
+            }
+        }
+        sums.copy_from_slice(&row[..columns]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::vector::pair;
     use super::*;
 
     #[test]
@@ -173,6 +231,28 @@ mod tests {
                         };
                         assert_eq!(found[r * pitch + c], wanted, "{path:?} {size:?} {start:?} at {r} {c}");
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tiles_of_pairs_match_the_definition_on_every_path() {
+        let value = |i: usize| ((i * 7919 + 13) % 17) as f32 - 8.0;
+        let pairs = |seed: usize| (0..400).map(|i| pair(value(seed + 2 * i), value(seed + 2 * i + 1))).collect::<Vec<f32>>();
+        let ((a, b), segments) = ((pairs(3), pairs(1000)), [(3, 5), (40, 77)]);
+        let product = |a: f32, b: f32| unpair(a).iter().zip(unpair(b)).map(|(a, b)| a * b).sum::<f32>();
+        for path in [Path::Avx512, Path::Avx2, Path::Portable] {
+            let Ok(simd) = Simd::new(path) else { continue };
+            for (rows, vectors, depth) in (1..=12).flat_map(|r| [(r, 1, 5), (r, 2, 3)]) {
+                let (size, mut sums) = (Size { rows, vectors, depth }, [1.0; 12 * 32]);
+                let (left, right) = (Left { data: &a, row: 9, step: 2 }, Right { data: &b, step: 35 });
+                let mut target = Target { data: &mut sums, row: 32, start: Start::Target };
+                simd.tile_pairs(size, left, right, &segments, &mut target).unwrap();
+                for (r, c) in (0..rows).flat_map(|r| (0..size.columns()).map(move |c| (r, c))) {
+                    let term = |&(ao, bo): &Segment| (0..depth).map(move |k| (ao + r * 9 + k * 2, bo + k * 35 + c));
+                    let wanted = 1.0 + segments.iter().flat_map(term).map(|(i, j)| product(a[i], b[j])).sum::<f32>();
+                    assert_eq!(sums[r * 32 + c], wanted, "{path:?} {size:?} at {r} {c}");
                 }
             }
         }

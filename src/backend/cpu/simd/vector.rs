@@ -20,6 +20,45 @@ pub(in crate::backend::cpu) trait Vector: Copy {
     fn mul_add(self, factor: Self, term: Self) -> Self;
     /// The smaller values; `other` where one of both is NaN.
     fn min(self, other: Self) -> Self;
+
+    /// Both vectors rounded to bf16, lane by lane, `self` in the low half of each 32 bits and `other` in the high half.
+    #[inline(always)]
+    fn pair(self, other: Self) -> Self {
+        pair_in_memory(self, other)
+    }
+}
+
+/// [`Vector::pair`] where there is no instruction for it.
+#[inline(always)]
+pub(super) fn pair_in_memory<V: Vector>(low: V, high: V) -> V {
+    let ([mut lows, mut highs], mut pairs) = ([[0.0; LANES]; 2], [0.0; LANES]);
+    low.store(&mut lows, 0);
+    high.store(&mut highs, 0);
+    for (result, (low, high)) in pairs.iter_mut().zip(lows.into_iter().zip(highs)) {
+        *result = pair(low, high);
+    }
+    V::load(&pairs, 0)
+}
+
+/// The bits of the nearest bf16, the even one of two; NaN stays NaN.
+#[inline(always)]
+fn bf16(value: f32) -> u32 {
+    let bits = value.to_bits();
+    let nearest = bits.wrapping_add(0x7FFF + (bits >> 16 & 1)) >> 16;
+    if value.is_nan() { bits >> 16 | 0x40 } else { nearest }
+}
+
+/// Two values as bf16 in one element, which only carries their bits.
+#[inline(always)]
+pub(in crate::backend::cpu) fn pair(low: f32, high: f32) -> f32 {
+    f32::from_bits(bf16(low) | bf16(high) << 16)
+}
+
+/// Both values of a [`pair`].
+#[inline(always)]
+pub(in crate::backend::cpu) fn unpair(pair: f32) -> [f32; 2] {
+    let bits = pair.to_bits();
+    [f32::from_bits(bits << 16), f32::from_bits(bits & 0xFFFF_0000)]
 }
 
 /// Work that is compiled once for each kind of vector; `run` and all it calls must be `inline(always)`.
@@ -114,6 +153,34 @@ mod tests {
                 let wanted = [a + b, a - b, a * b, a * b + a, 3.0, a.min(b)];
                 assert_eq!(std::array::from_fn(|i| found[16 * i + lane]), wanted, "{path:?} lane {lane}");
             }
+        }
+    }
+
+    #[test]
+    fn pairs_hold_the_nearest_bf16_of_every_path() {
+        // Exact, just below and above halfway, halfway to even and to odd, large, infinite; signs; both halves.
+        let low = [1.0, 1.003_906, 1.003_907, 1.003_906_3, 1.011_718_8, 3.4e38, f32::INFINITY, -0.0];
+        let wanted = [1.0, 1.0, 1.007_812_5, 1.0, 1.015_625, f32::INFINITY, f32::INFINITY, -0.0];
+        struct Pair<'a>(&'a [f32], &'a mut [f32]);
+        impl VectorWork for Pair<'_> {
+            type Output = ();
+            #[inline(always)]
+            fn run<V: Vector>(self) {
+                V::load(self.0, 0).pair(V::load(self.0, LANES)).store(self.1, 0);
+            }
+        }
+        let mut data = [0.0; 2 * LANES];
+        (0..LANES).for_each(|lane| (data[lane], data[LANES + lane]) = (low[lane % 8], -low[(lane + 3) % 8]));
+        for path in [Path::Avx512, Path::Avx2, Path::Portable] {
+            let Ok(simd) = Simd::new(path) else { continue };
+            let mut found = [0.0; LANES];
+            simd.vectorised(Pair(&data, &mut found));
+            for lane in 0..LANES {
+                let bits = unpair(found[lane]).map(f32::to_bits);
+                assert_eq!(bits, [wanted[lane % 8], -wanted[(lane + 3) % 8]].map(f32::to_bits), "{path:?} lane {lane}");
+            }
+            simd.vectorised(Pair(&[f32::NAN; 2 * LANES], &mut found));
+            assert!(found.iter().all(|&pair| unpair(pair).iter().all(|value| value.is_nan())), "{path:?}");
         }
     }
 

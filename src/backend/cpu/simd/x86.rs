@@ -1,14 +1,16 @@
 //! Kernels for x86-64. Every one is reached through [`super::Simd`], which has seen the instructions.
 
 use std::arch::x86_64::{
-    __m256, __m512, __m512bh, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_ps,
-    _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    __m256, __m512, __m512bh, __m512i, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_min_ps, _mm256_mul_ps,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_castsi512_ps, _mm512_cvtne2ps_pbh,
+    _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_min_ps, _mm512_mul_ps,
+    _mm512_permutexvar_epi16, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
 use std::hint::black_box;
+use std::mem::transmute;
 
 use super::tile::{Call, ROWS, Start, Target};
-use super::vector::Vector;
+use super::vector::{Vector, pair_in_memory};
 use super::{CHAINS, LANES};
 
 /// Floats of a 256-bit register.
@@ -16,33 +18,75 @@ const HALF: usize = LANES / 2;
 
 type Kernel = unsafe fn(&Call<'_>, &mut Target<'_>);
 
-/// AVX-512 kernels by vectors - 1, then rows - 1.
-pub(super) const AVX512: [[Kernel; ROWS]; 2] = [by_rows::<1>(), by_rows::<2>()];
-
-const fn by_rows<const V: usize>() -> [Kernel; ROWS] {
-    [
-        avx512::<1, V>,
-        avx512::<2, V>,
-        avx512::<3, V>,
-        avx512::<4, V>,
-        avx512::<5, V>,
-        avx512::<6, V>,
-        avx512::<7, V>,
-        avx512::<8, V>,
-        avx512::<9, V>,
-        avx512::<10, V>,
-        avx512::<11, V>,
-        avx512::<12, V>,
-    ]
+/// Every size of one kernel.
+macro_rules! kernels {
+    ($kernel:ident) => {
+        [kernels!($kernel, 1), kernels!($kernel, 2)]
+    };
+    ($kernel:ident, $vectors:literal) => {
+        [
+            $kernel::<1, $vectors>,
+            $kernel::<2, $vectors>,
+            $kernel::<3, $vectors>,
+            $kernel::<4, $vectors>,
+            $kernel::<5, $vectors>,
+            $kernel::<6, $vectors>,
+            $kernel::<7, $vectors>,
+            $kernel::<8, $vectors>,
+            $kernel::<9, $vectors>,
+            $kernel::<10, $vectors>,
+            $kernel::<11, $vectors>,
+            $kernel::<12, $vectors>,
+        ]
+    };
 }
+/// AVX-512 kernels by vectors - 1, then rows - 1.
+pub(super) const AVX512: [[Kernel; ROWS]; 2] = kernels!(avx512);
+/// The same for pairs of bf16.
+pub(super) const AVX512_PAIRS: [[Kernel; ROWS]; 2] = kernels!(avx512_pairs);
 
-/// R rows of V vectors of 16 columns, all in registers: at most 24 sums, 2 right operands, 1 left.
-///
 /// # Safety
-/// The machine has AVX-512F; `call` has R rows, V vectors and [`Call::reach`] inside its operands, its rows inside the target.
+/// The machine has AVX-512F; else as [`rows_of_512`].
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512<const R: usize, const V: usize>(call: &Call<'_>, target: &mut Target<'_>) {
-    let mut registers = [[_mm512_setzero_ps(); V]; R];
+    // SAFETY: as the caller promises.
+    unsafe {
+        rows_of_512::<R, V>(
+            call,
+            target,
+            #[inline(always)]
+            |left, right, sum| _mm512_fmadd_ps(left, right, sum),
+        );
+    }
+}
+
+/// # Safety
+/// The machine has AVX-512F and AVX512-BF16; else as [`rows_of_512`].
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn avx512_pairs<const R: usize, const V: usize>(call: &Call<'_>, target: &mut Target<'_>) {
+    // SAFETY: as the caller promises; 512 bits are 32 bf16.
+    unsafe {
+        rows_of_512::<R, V>(
+            call,
+            target,
+            #[inline(always)]
+            |left, right, sum| _mm512_dpbf16_ps(sum, transmute::<__m512, __m512bh>(left), transmute::<__m512, __m512bh>(right)),
+        );
+    }
+}
+
+/// R rows of V vectors of 16 columns, all in registers: at most 24 sums, 2 right operands, 1 left. `add(left, right, sum)`.
+///
+/// # Safety
+/// The machine has what `add` needs; `call` has R rows, V vectors and [`Call::reach`] inside its operands, its rows inside the target.
+#[inline(always)]
+unsafe fn rows_of_512<const R: usize, const V: usize>(
+    call: &Call<'_>,
+    target: &mut Target<'_>,
+    add: impl Fn(__m512, __m512, __m512) -> __m512,
+) {
+    // SAFETY: the machine has AVX-512F.
+    let mut registers = [[unsafe { _mm512_setzero_ps() }; V]; R];
     let (sums, pitch) = (target.data.as_mut_ptr(), target.row);
     if target.start == Start::Target {
         for (r, registers) in registers.iter_mut().enumerate() {
@@ -66,7 +110,7 @@ unsafe fn avx512<const R: usize, const V: usize>(call: &Call<'_>, target: &mut T
                 for (r, registers) in registers.iter_mut().enumerate() {
                     let value = _mm512_set1_ps(*left.add(r * row));
                     for (sum, &columns) in registers.iter_mut().zip(&columns) {
-                        *sum = _mm512_fmadd_ps(value, columns, *sum);
+                        *sum = add(value, columns, *sum);
                     }
                 }
             }
@@ -197,16 +241,34 @@ pub(super) unsafe fn run_avx512<R>(work: impl FnOnce() -> R) -> R {
 
 /// # Safety
 /// The machine has these instructions.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")]
+pub(super) unsafe fn run_avx512_bf16<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+/// # Safety
+/// The machine has these instructions.
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn run_avx2<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// One 512-bit register. Only [`super::Simd::vectorised`] names it, after it has seen AVX-512F.
-#[derive(Clone, Copy)]
-pub(super) struct Wide512(__m512);
+/// Places of 32 values so that the second 16 fall between the first.
+const INTERLEAVED: [u16; 2 * LANES] = {
+    let (mut order, mut lane) = ([0; 2 * LANES], 0);
+    while lane < LANES as u16 {
+        order[2 * lane as usize] = lane;
+        order[2 * lane as usize + 1] = lane + LANES as u16;
+        lane += 1;
+    }
+    order
+};
 
-impl Vector for Wide512 {
+/// One 512-bit register. Only [`super::Simd::vectorised`] names it, after it has seen AVX-512F and, with `BF16`, AVX512-BF16.
+#[derive(Clone, Copy)]
+pub(super) struct Wide512<const BF16: bool>(__m512);
+
+impl<const BF16: bool> Vector for Wide512<BF16> {
     #[inline(always)]
     fn splat(value: f32) -> Self {
         // SAFETY: the machine has AVX-512F, see the type.
@@ -255,6 +317,19 @@ impl Vector for Wide512 {
     fn min(self, other: Self) -> Self {
         // SAFETY: as for `splat`.
         Self(unsafe { _mm512_min_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn pair(self, other: Self) -> Self {
+        if !BF16 {
+            return pair_in_memory(self, other);
+        }
+        // SAFETY: the machine has AVX512-BF16 and AVX-512BW; 512 bits are 32 bf16, first those of `self`, then those of `other`.
+        unsafe {
+            let joined = transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(other.0, self.0));
+            let order = _mm512_loadu_si512(INTERLEAVED.as_ptr().cast());
+            Self(_mm512_castsi512_ps(_mm512_permutexvar_epi16(order, joined)))
+        }
     }
 }
 

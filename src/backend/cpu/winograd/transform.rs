@@ -160,13 +160,13 @@ mod tests {
     use crate::backend::cpu::simd::{LANES, Simd, VectorWork};
 
     /// Applies one line transform of `I` values to `I` vectors.
-    struct Line<'a, const I: usize> {
+    struct Applied<'a, const I: usize> {
         values: &'a [f32],
         results: &'a mut [f32],
         which: &'static str,
     }
 
-    impl<const I: usize> VectorWork for Line<'_, I> {
+    impl<const I: usize> VectorWork for Applied<'_, I> {
         type Output = ();
         #[inline(always)]
         fn run<V: Vector>(self) {
@@ -188,7 +188,7 @@ mod tests {
         let mut values = [0.0; POINTS * LANES];
         (0..I).for_each(|i| values[i * LANES + i] = 1.0);
         let mut results = [0.0; POINTS * LANES];
-        Simd::widest().vectorised(Line::<I> { values: &values, results: &mut results, which });
+        Simd::widest().vectorised(Applied::<I> { values: &values, results: &mut results, which });
         (0..outputs).map(|o| (0..I).map(|i| f64::from(results[o * LANES + i])).collect()).collect()
     }
 
