@@ -93,7 +93,7 @@ fn square(simd: Simd, s: &[f32], u: &[f32], target: &mut [f32]) {
 }
 
 /// The part of `w_mix` `[c, 3c]` that meets part `part` of the features.
-fn mix_part(w_mix: &[f32], c: usize, part: usize) -> impl Fn(usize, usize) -> f32 {
+fn mix_part(w_mix: &[f32], c: usize, part: usize) -> impl Fn(usize, usize) -> f32 + Sync {
     move |output, input| w_mix[output * 3 * c + part * c + input]
 }
 

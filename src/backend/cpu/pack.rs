@@ -1,11 +1,16 @@
 //! Right operands of the micro-kernel: a matrix in blocks of 16 or 32 columns, zeros beyond its last column.
 
+use rayon::prelude::*;
+
 use super::Cpu;
 use super::pairs::Terms;
 use super::simd::{COLUMNS, LANES, pair};
 use super::storage::Buffer;
 use crate::backend::Storage;
 use crate::error::Result;
+
+/// Rows of one task.
+const ROWS: usize = 256;
 
 /// A matrix `[rows, columns]` as blocks `[rows, 16 or 32]`, one after the other. With pairs of bf16 it has half the rows.
 pub(super) struct Packed {
@@ -52,7 +57,7 @@ impl Packed {
 }
 
 /// Packs the matrix whose column `j` is `element(j, 0..rows)`.
-pub(super) fn pack(cpu: &Cpu, rows: usize, columns: usize, element: impl Fn(usize, usize) -> f32) -> Result<Packed> {
+pub(super) fn pack(cpu: &Cpu, rows: usize, columns: usize, element: impl Fn(usize, usize) -> f32 + Sync) -> Result<Packed> {
     pack_rows(cpu, (rows, columns), Terms::Floats, element)
 }
 
@@ -61,7 +66,7 @@ pub(super) fn pack_terms(
     cpu: &Cpu,
     (rows, columns): (usize, usize),
     (terms, channels): (Terms, usize),
-    element: impl Fn(usize, usize) -> f32,
+    element: impl Fn(usize, usize) -> f32 + Sync,
 ) -> Result<Packed> {
     if terms == Terms::Floats {
         return pack(cpu, rows, columns, element);
@@ -73,17 +78,24 @@ pub(super) fn pack_terms(
     })
 }
 
-fn pack_rows(cpu: &Cpu, (rows, columns): (usize, usize), terms: Terms, element: impl Fn(usize, usize) -> f32) -> Result<Packed> {
+fn pack_rows(
+    cpu: &Cpu,
+    (rows, columns): (usize, usize),
+    terms: Terms,
+    element: impl Fn(usize, usize) -> f32 + Sync,
+) -> Result<Packed> {
     let mut data = cpu.alloc(rows * padded(columns))?;
     let blocks = blocks(rows, columns);
     for block in &blocks {
         let width = block.vectors * LANES;
         let target = &mut data[block.offset..][..rows * width];
-        for (i, row) in target.chunks_exact_mut(width).enumerate() {
-            let (values, rest) = row.split_at_mut(block.count);
-            values.iter_mut().enumerate().for_each(|(j, value)| *value = element(block.first + j, i));
-            rest.fill(0.0);
-        }
+        target.par_chunks_mut(ROWS * width).enumerate().for_each(|(task, target)| {
+            for (i, row) in (task * ROWS..).zip(target.chunks_exact_mut(width)) {
+                let (values, rest) = row.split_at_mut(block.count);
+                values.iter_mut().enumerate().for_each(|(j, value)| *value = element(block.first + j, i));
+                rest.fill(0.0);
+            }
+        });
     }
     Ok(Packed { terms, data, blocks })
 }

@@ -7,12 +7,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use rayon::prelude::*;
+
 use super::{Cpu, check_lengths};
 use crate::backend::Storage;
 use crate::error::{Error, Result};
 
 /// Floats in a cache line; every buffer starts on one, so that no aligned vector straddles two.
 const LINE: usize = 16;
+
+/// Floats of one task that writes zeros.
+const ZEROS: usize = 1 << 17;
 
 /// Vectors waiting for reuse, by length.
 #[derive(Default)]
@@ -99,7 +104,7 @@ impl Storage for Cpu {
 
     fn zeros(&self, len: usize) -> Result<Buffer> {
         let mut buffer = self.alloc(len)?;
-        buffer.fill(0.0);
+        buffer.par_chunks_mut(ZEROS).for_each(|part| part.fill(0.0));
         Ok(buffer)
     }
 

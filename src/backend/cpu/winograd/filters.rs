@@ -1,9 +1,10 @@
 //! Weights as the products meet them: `G g Gᵀ`, blocks of columns `[block][product][row][16 or 32]`.
 
+use rayon::prelude::*;
+
 use super::transform::{Filter, FilterAdjoint, POINTS, PRODUCTS, both_axes};
 use crate::backend::Storage;
 use crate::backend::cpu::Cpu;
-use crate::backend::cpu::outer::Partials;
 use crate::backend::cpu::pack::{Block, Packed, blocks, padded};
 use crate::backend::cpu::simd::{LANES, Vector, VectorWork};
 use crate::backend::cpu::storage::Buffer;
@@ -20,14 +21,13 @@ impl Filters {
     /// From weights with rows (tap, channel).
     pub fn new(cpu: &Cpu, rows: usize, columns: usize, weights: &Packed) -> Result<Self> {
         let mut data = cpu.alloc(PRODUCTS * rows * padded(columns))?;
-        let mut rest = &mut *data;
-        for block in &weights.blocks {
-            let width = block.vectors * LANES;
-            let (target, after) = rest.split_at_mut(PRODUCTS * rows * width);
-            let source = &weights.data[block.offset..][..9 * rows * width];
-            cpu.simd.vectorised(Transform { source, target, plane: rows * width });
-            rest = after;
-        }
+        // All blocks but the last are as wide as the first.
+        let widest = weights.blocks.first().map_or(LANES, |block| block.vectors * LANES);
+        let targets = data.par_chunks_mut(PRODUCTS * rows * widest);
+        targets.zip(&weights.blocks).for_each(|(target, block)| {
+            let plane = rows * block.vectors * LANES;
+            cpu.simd.vectorised(Transform { source: &weights.data[block.offset..][..9 * plane], target, plane });
+        });
         Ok(Self { data, blocks: blocks(PRODUCTS * rows, columns), rows })
     }
 }
@@ -74,20 +74,18 @@ impl FilterGrads {
     }
 
     /// `dw += Gᵀ u G`; dw `[columns, 9, rows]`.
-    pub fn add_to(&self, cpu: &Cpu, dw: &mut [f32]) -> Result<()> {
-        let plane = self.plane();
-        let mut sums = Partials::new(cpu, 1, 9 * self.rows, self.columns)?;
-        cpu.simd.vectorised(Adjoint { source: &self.data, target: &mut sums.data, plane });
-        sums.add_to(dw);
-        Ok(())
+    pub fn add_to(&self, cpu: &Cpu, dw: &mut [f32]) {
+        dw.par_chunks_mut(LANES * 9 * self.rows).enumerate().for_each(|(group, dw)| {
+            cpu.simd.vectorised(Adjoint { grads: self, column: group * LANES, dw });
+        });
     }
 }
 
-/// Every vector of `[36][plane]` to `[9][plane]`.
+/// 16 columns of the transformed gradients to `dw`, `[16 or fewer, 9, rows]`.
 struct Adjoint<'a> {
-    source: &'a [f32],
-    target: &'a mut [f32],
-    plane: usize,
+    grads: &'a FilterGrads,
+    column: usize,
+    dw: &'a mut [f32],
 }
 
 impl VectorWork for Adjoint<'_> {
@@ -95,14 +93,21 @@ impl VectorWork for Adjoint<'_> {
 
     #[inline(always)]
     fn run<V: Vector>(self) {
-        let Self { source, target, plane } = self;
-        for at in (0..plane).step_by(LANES) {
+        let Self { grads, column, dw } = self;
+        let (plane, width) = (grads.plane(), padded(grads.columns));
+        let mut sums = [0.0; 9 * LANES];
+        for row in 0..grads.rows {
             both_axes::<FilterAdjoint, V, POINTS, 3>(
                 #[inline(always)]
-                |i, j| V::load(source, at + (POINTS * i + j) * plane),
+                |i, j| V::load(&grads.data, (POINTS * i + j) * plane + row * width + column),
                 #[inline(always)]
-                |i, j, value| value.store(target, at + (3 * i + j) * plane),
+                |i, j, value| value.store(&mut sums, (3 * i + j) * LANES),
             );
+            for (output, dw) in dw.chunks_exact_mut(9 * grads.rows).enumerate() {
+                for tap in 0..9 {
+                    dw[tap * grads.rows + row] += sums[tap * LANES + output];
+                }
+            }
         }
     }
 }

@@ -51,7 +51,7 @@ impl VectorWork for Inputs<'_> {
         for (index, tile) in tiles.map(|index| tiling.tile(index)).enumerate() {
             let (first, inside) = tiling.inputs(&tile);
             let grid = Grid { size: shape.source, image: tile.image, first, step: shape.dilation, channels: shape.read };
-            let place = patch.view::<POINTS>(x, &grid, inside);
+            let place = patch.view::<V, POINTS>(x, &grid, inside);
             transform::<Input, V, POINTS>(&place, (&layout, index), target);
         }
     }
@@ -77,7 +77,7 @@ impl VectorWork for OutputGrads<'_> {
             let Tile { image, y, x } = tile;
             let (first, step) = ([y as isize, x as isize], shape.dilation);
             let grid = Grid { size: shape.target, image, first, step, channels: shape.write };
-            let place = patch.view::<OUTPUTS>(dz, &grid, tiling.outputs(&tile));
+            let place = patch.view::<V, OUTPUTS>(dz, &grid, tiling.outputs(&tile));
             transform::<OutputAdjoint, V, OUTPUTS>(&place, (&layout, index), target);
         }
     }
@@ -134,7 +134,12 @@ impl Patch {
 
     /// `S x S` pixels of `data`, those outside `inside` as zeros.
     #[inline(always)]
-    fn view<'a, const S: usize>(&'a mut self, data: &'a [f32], grid: &Grid, inside: [std::ops::Range<usize>; 2]) -> Place<'a> {
+    fn view<'a, V: Vector, const S: usize>(
+        &'a mut self,
+        data: &'a [f32],
+        grid: &Grid,
+        inside: [std::ops::Range<usize>; 2],
+    ) -> Place<'a> {
         let Range { start, count, stride } = grid.channels;
         let pixel = |i: usize, j: usize| {
             let at = |first: isize, offset: usize| first.wrapping_add_unsigned(offset * grid.step) as usize;
@@ -146,11 +151,16 @@ impl Patch {
         let [rows, columns] = inside;
         for (place, target) in self.values.chunks_exact_mut(self.width).take(S * S).enumerate() {
             let (i, j) = (place / S, place % S);
-            if rows.contains(&i) && columns.contains(&j) {
-                let from = pixel(i, j);
-                target[..count].copy_from_slice(&data[from..from + count]);
-            } else {
-                target[..count].fill(0.0);
+            if !(rows.contains(&i) && columns.contains(&j)) {
+                (0..target.len()).step_by(LANES).for_each(|channel| V::splat(0.0).store(target, channel));
+                continue;
+            }
+            let from = pixel(i, j);
+            let whole = count / LANES * LANES;
+            (0..whole).step_by(LANES).for_each(|channel| V::load(data, from + channel).store(target, channel));
+            // A call of memmove for a few floats, but only for channels that are no whole vector; beyond them are zeros.
+            if whole < count {
+                target[whole..count].copy_from_slice(&data[from + whole..from + count]);
             }
         }
         Place { data: &self.values, origin: 0, row: S * self.width, column: self.width }

@@ -36,12 +36,11 @@ impl VectorWork for Outputs<'_> {
     fn run<V: Vector>(self) {
         let Self { simd, tiling, part: Part { sums, layout, column, first: origin }, tiles, block, finish, y } = self;
         let plane = layout.plane();
-        let first = tiling.tile(tiles.start);
+        let (first, mut pixels) = (tiling.tile(tiles.start), [0.0; OUTPUTS * OUTPUTS * LANES]);
         for (index, tile) in tiles.map(|index| (index - origin, tiling.tile(index))) {
             for channel in (0..block.count).step_by(LANES) {
                 let from = index * layout.width + column + channel;
                 let bias = bias::<V>(finish, block, channel);
-                let mut pixels = [0.0; OUTPUTS * OUTPUTS * LANES];
                 both_axes::<Output, V, POINTS, OUTPUTS>(
                     #[inline(always)]
                     |i, j| V::load(sums, from + (POINTS * i + j) * plane),
@@ -52,7 +51,7 @@ impl VectorWork for Outputs<'_> {
                     activate(simd, activation, &mut pixels);
                 }
                 let channels = channel..block.count.min(channel + LANES);
-                write(tiling, (&tile, &first), &pixels, (block.first, channels), finish, y);
+                write::<V>(tiling, (&tile, &first), &pixels, (block.first, channels), finish, y);
             }
         }
     }
@@ -71,7 +70,7 @@ fn bias<V: Vector>(finish: Finish<'_>, block: &Block, channel: usize) -> V {
 
 /// Those of a tile's 16 pixels that exist, to the channels `first + channels` of `y`, which begins where the band of `start` does.
 #[inline(always)]
-fn write(
+fn write<V: Vector>(
     tiling: &Tiling,
     (tile, start): (&Tile, &Tile),
     pixels: &[f32],
@@ -85,7 +84,14 @@ fn write(
     let line = (tile.image - start.image) * height + tile.y - start.y;
     for (i, j) in rows.flat_map(|i| columns.clone().map(move |j| (i, j))) {
         let to = ((line + i * step) * width + tile.x + j * step) * stride + offset + first + channels.start;
-        let (source, target) = (&pixels[(OUTPUTS * i + j) * LANES..][..count], &mut y[to..to + count]);
+        let from = (OUTPUTS * i + j) * LANES;
+        if count == LANES {
+            let value = V::load(pixels, from);
+            let value = if let Finish::Add = finish { V::load(y, to).add(value) } else { value };
+            value.store(y, to);
+            continue;
+        }
+        let (source, target) = (&pixels[from..from + count], &mut y[to..to + count]);
         match finish {
             Finish::Assign { .. } => target.copy_from_slice(source),
             Finish::Add => target.iter_mut().zip(source).for_each(|(y, value)| *y += value),

@@ -56,7 +56,8 @@ pub(in crate::backend::cpu) fn weight_grad(cpu: &Cpu, shape: &Correlation, x: &[
         let start = if first == 0 { Start::Zero } else { Start::Target };
         continue_sums(cpu, &slab, [&inputs, &grads], (chunks, last), start, &mut sums)?;
     }
-    sums.add_to(cpu, dw)
+    sums.add_to(cpu, dw);
+    Ok(())
 }
 
 /// Adds the slab's products to the sums: `chunks - 1` whole chunks, and one of `last` tiles.
