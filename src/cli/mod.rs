@@ -104,11 +104,18 @@ fn start_log(level: &str) {
     builder.init();
 }
 
+/// Stack of a thread that computes, in bytes: as much as the main thread has, whose work the first of them does.
+const STACK: usize = 8 << 20;
+
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    if let Some(threads) = arguments.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
-    }
-    match arguments.command {
+    let threads = arguments.threads.map_or(0, usize::from);
+    rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build_global()?;
+    // From outside the pool every parallel loop would wake a thread and wait for it; many loops take less time than that.
+    rayon::scope(|_| dispatch(arguments.command))
+}
+
+fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Demo(own) => demo::run(&own),
         Command::Train(own) => train::run(&own),
         Command::Evaluate(own) => done(evaluate::run(&own)),

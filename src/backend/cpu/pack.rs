@@ -9,8 +9,8 @@ use super::storage::Buffer;
 use crate::backend::Storage;
 use crate::error::Result;
 
-/// Rows of one task.
-const ROWS: usize = 256;
+/// Floats of one task.
+const TASK: usize = 1 << 15;
 
 /// A matrix `[rows, columns]` as blocks `[rows, 16 or 32]`, one after the other. With pairs of bf16 it has half the rows.
 pub(super) struct Packed {
@@ -89,8 +89,9 @@ fn pack_rows(
     for block in &blocks {
         let width = block.vectors * LANES;
         let target = &mut data[block.offset..][..rows * width];
-        target.par_chunks_mut(ROWS * width).enumerate().for_each(|(task, target)| {
-            for (i, row) in (task * ROWS..).zip(target.chunks_exact_mut(width)) {
+        let height = TASK / width;
+        target.par_chunks_mut(height * width).enumerate().for_each(|(task, target)| {
+            for (i, row) in (task * height..).zip(target.chunks_exact_mut(width)) {
                 let (values, rest) = row.split_at_mut(block.count);
                 values.iter_mut().enumerate().for_each(|(j, value)| *value = element(block.first + j, i));
                 rest.fill(0.0);
