@@ -11,7 +11,8 @@ first (A is `orthoscope profile`, B `torch_bench.py` beside this file). In a pro
 others is its value. Ratios are PyTorch / orthoscope of neighbours, so above 1 orthoscope is faster.
 
 A record can be made piece by piece: cases that are not run now stay in the file, unless they are of another machine or version.
-Run nothing else meanwhile. What one side cannot do is written down with its reason; the other one is timed alone.
+Run nothing else meanwhile: two neighbours during which other processes had more than --others of the cores are timed again, a few times.
+What one side cannot do is written down with its reason; the other one is timed alone.
 """
 import argparse
 import dataclasses
@@ -25,6 +26,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import tables
@@ -41,7 +43,8 @@ PRECISIONS = ("f32", "bf16")
 ORDERS = ("AB", "BA")
 PROTOCOL = (
     "Each value is the median of `steps` steps of a process of its own, after warm-up steps; the table has the median over processes, with "
-    "the least and the most. Ratios are PyTorch / orthoscope of two processes that follow each other. Both sides have the same number of threads."
+    "the least and the most. Ratios are PyTorch / orthoscope of two processes that follow each other. Both sides have the same number of "
+    "threads. Neighbours during which other processes had too much of the cores are timed again."
 )
 INCLUDES = {
     "orthoscope, train": "forward pass, objective, backward pass, Adam, and the moving average of the weights, which PyTorch's side has not; "
@@ -91,8 +94,27 @@ class Failed(Exception):
     """A process that ended badly, as one sentence."""
 
 
+@dataclasses.dataclass
+class Done:
+    """A process that ended well: standard output, peak of memory in MiB, and what others had of the cores meanwhile."""
+
+    output: str
+    peak: float
+    others: float
+
+
+def busy():
+    """Seconds that all cores together have worked so far, for anybody, or have been taken from this machine; 0 if the system does not say."""
+    try:
+        user, nice, system, _, _, *rest = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
+    except OSError:
+        return 0.0
+    return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
+
+
 def run(command, environment=None):
-    """Standard output of a process, and its peak of memory in MiB."""
+    """Waits for a process."""
+    start, before = time.monotonic(), busy()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
             process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=err, env=environment)
@@ -103,8 +125,10 @@ def run(command, environment=None):
         out.seek(0), err.seek(0)
         if process.returncode:
             raise Failed(sentence(err.read().decode(errors="replace"), process.returncode))
+        own, wall = usage.ru_utime + usage.ru_stime, time.monotonic() - start
         unit = 1 if sys.platform == "darwin" else 1024
-        return out.read().decode(), usage.ru_maxrss * unit / 2**20
+        others = max(busy() - before - own, 0.0) / (wall * cores())
+        return Done(out.read().decode(), usage.ru_maxrss * unit / 2**20, others)
 
 
 def sentence(stderr, code):
@@ -118,6 +142,15 @@ def options_of(arguments):
     return [part for key, value in arguments.items() for part in (f"--{key}", str(value))]
 
 
+@dataclasses.dataclass
+class Turn:
+    """One process of one side: milliseconds of its median step, what others had of the cores, and MiB where that is known."""
+
+    ms: float
+    others: float
+    peak: float = None
+
+
 class Orthoscope:
     """Our side."""
 
@@ -127,12 +160,12 @@ class Orthoscope:
         self.program = program
 
     def time(self, arguments):
-        """Milliseconds of the median step."""
-        output, _ = run([self.program, "profile", "--model", 2, "--device", "cpu", *options_of(arguments), "--json", "-"])
-        result = json.loads(output)
+        """One process; its memory says nothing, because it does more than the work."""
+        done = run([self.program, "profile", "--model", 2, "--device", "cpu", *options_of(arguments), "--json", "-"])
+        result = json.loads(done.output)
         if result["threads"] != arguments["threads"]:
             raise Failed(f"had {result['threads']} threads instead of {arguments['threads']}")
-        return result["step_ms"], None
+        return Turn(result["step_ms"], done.others)
 
     def peak(self, case, arguments):
         """MiB of a process that does this work and nothing beside it."""
@@ -140,7 +173,7 @@ class Orthoscope:
             prepare = self.training if case.phase == "train" else self.forward
             command = prepare(Path(folder), arguments)
             common = {key: arguments[key] for key in ("precision", "threads")}
-            return run([self.program, *command, "--device", "cpu", *options_of(common)])[1]
+            return run([self.program, *command, "--device", "cpu", *options_of(common)]).peak
 
     def training(self, folder, arguments):
         """Makes pictures and a config; the command that trains."""
@@ -168,14 +201,14 @@ class Torch:
         self.python, self.compiled = python, compiled
 
     def time(self, arguments):
-        """Milliseconds of the median step, and MiB of the process."""
+        """One process."""
         environment = {**os.environ, "OMP_NUM_THREADS": str(arguments["threads"])}
         form = ["--compile"] if self.compiled else []
-        output, peak = run([self.python, HERE / "torch_bench.py", "--device", "cpu", *options_of(arguments), *form], environment)
-        result = json.loads(output.splitlines()[-1])
+        done = run([self.python, HERE / "torch_bench.py", "--device", "cpu", *options_of(arguments), *form], environment)
+        result = json.loads(done.output.splitlines()[-1])
         if result["threads"] != arguments["threads"]:
             raise Failed(f"had {result['threads']} threads instead of {arguments['threads']}")
-        return statistics.median(result["ms"]), peak
+        return Turn(statistics.median(result["ms"]), done.others, done.peak)
 
 
 def write_zeros(path, shape):
@@ -194,10 +227,10 @@ def summary(values):
 class Match:
     """Two sides in turn on one case."""
 
-    def __init__(self, case, sides, arguments, rounds):
-        self.case, self.sides, self.arguments, self.rounds = case, sides, arguments, rounds
-        self.values = {letter: [] for letter in sides}
-        self.peaks = {letter: [] for letter in sides}
+    def __init__(self, case, sides, arguments, play):
+        self.case, self.sides, self.arguments = case, sides, arguments
+        self.rounds, self.limit, self.tries = play.rounds, play.others, play.tries
+        self.turns = {letter: [] for letter in sides}
         self.reasons = {}
 
     def turn(self, letter):
@@ -205,41 +238,57 @@ class Match:
         if letter in self.reasons:
             return None
         try:
-            value, peak = self.sides[letter].time(self.arguments)
+            return self.sides[letter].time(self.arguments)
         except Failed as failed:
             self.reasons[letter] = str(failed)
             say(f"    {self.sides[letter].title}: not available: {failed}")
             return None
-        self.values[letter].append(value)
-        self.peaks[letter] += [peak] if peak else []
-        return value
+
+    def neighbours(self, letters):
+        """One process of each side, again if they were disturbed; how often that was."""
+        for again in range(self.tries):
+            turns = {letter: self.turn(letter) for letter in letters}
+            others = max((turn.others for turn in turns.values() if turn), default=0.0)
+            if others <= self.limit:
+                break
+            say(f"    {' '.join(letters)}: other processes had {100 * others:.0f} % of the cores")
+        return turns, again
 
     def order(self, letters):
         """All rounds in one order: pairs [orthoscope, PyTorch] of neighbours, and their ratios."""
-        pairs = []
+        pairs, others, repeated = [], [], 0
         for number in range(self.rounds):
-            values = {letter: self.turn(letter) for letter in letters}
-            if None not in values.values():
-                pairs.append([values["A"], values["B"]])
-                ours, theirs = pairs[-1]
+            turns, again = self.neighbours(letters)
+            repeated += again
+            for letter, turn in turns.items():
+                self.turns[letter] += [turn] if turn else []
+            if None not in turns.values():
+                ours, theirs = turns["A"].ms, turns["B"].ms
+                pairs.append([ours, theirs])
+                others.append(max(turn.others for turn in turns.values()))
                 say(f"    {' '.join(letters)} {number + 1}/{self.rounds}: orthoscope {ours:.1f} ms, PyTorch {theirs:.1f} ms, ratio {theirs / ours:.2f}")
-        return {"pairs": pairs, "ratio": summary([theirs / ours for ours, theirs in pairs])}
+        return {"pairs": pairs, "others": others, "repeated": repeated, "ratio": summary([theirs / ours for ours, theirs in pairs])}
 
     def side(self, letter):
         """What the record says of one side."""
         if letter in self.reasons:
             return {"unavailable": self.reasons[letter]}
-        return {"ms": {**summary(self.values[letter]), "values": self.values[letter]}, "peak_mib": max(self.peaks[letter], default=None)}
+        values, peaks = [turn.ms for turn in self.turns[letter]], [turn.peak for turn in self.turns[letter] if turn.peak]
+        return {"ms": {**summary(values), "values": values}, "peak_mib": max(peaks, default=None)}
+
+    def ours(self):
+        """Our side, with the memory of a process of its own."""
+        own = self.side("A")
+        return own if "unavailable" in own else {**own, "peak_mib": self.sides["A"].peak(self.case, self.arguments)}
 
     def play(self):
         """The record of the case."""
         orders = {order: self.order(order) for order in ORDERS}
-        if "A" not in self.reasons:
-            self.peaks["A"] = [self.sides["A"].peak(self.case, self.arguments)]
         ratios = [theirs / ours for order in orders.values() for ours, theirs in order["pairs"]]
         given = {key: self.arguments[key] for key in ("width", "batch", "steps", "warmup")}
-        about = {**dataclasses.asdict(self.case), "px": self.arguments["size"], **given, "date": now(), "load": os.getloadavg()[0]}
-        return {**about, "orthoscope": self.side("A"), "torch": self.side("B"), "orders": orders, "ratio": summary(ratios)}
+        given |= {"others_limit": self.limit}
+        about = {**dataclasses.asdict(self.case), "px": self.arguments["size"], **given, "date": now()}
+        return {**about, "orthoscope": self.ours(), "torch": self.side("B"), "orders": orders, "ratio": summary(ratios)}
 
 
 def say(words):
@@ -265,20 +314,21 @@ def processor():
 def facts(arguments):
     """Machine and versions, which every case of a record shares, and the floors of memory."""
     try:
-        doctor = json.loads(run([arguments.orthoscope, "doctor", "--json"])[0])
+        doctor = json.loads(run([arguments.orthoscope, "doctor", "--json"]).output)
         # Measures the machine's peaks, once; a later process would take memory for it.
         tiny = {"width": 2, "size": 16, "batch": 1, "steps": 1, "threads": arguments.threads}
-        peaks = json.loads(run([arguments.orthoscope, "profile", "--device", "cpu", *options_of(tiny), "--json", "-"])[0])["peaks"]
+        result = run([arguments.orthoscope, "profile", "--device", "cpu", *options_of(tiny), "--json", "-"])
         ask = "import torch; print(torch.__version__, torch.backends.cpu.get_cpu_capability())"
-        torch, imported = run([arguments.python, "-c", ask])
+        imported = run([arguments.python, "-c", ask])
     except Failed as failed:
         sys.exit(f"error: {failed}; --orthoscope names the program, which `cargo build --release` makes, --python one that has torch")
-    version, isa = torch.split()
+    version, isa = imported.output.split()
+    machine = {"cpu": processor(), "threads": arguments.threads, "system": platform.platform()}
     return {
-        "machine": {"cpu": processor(), "threads": arguments.threads, "system": platform.platform(), "isa": {"orthoscope": doctor["simd"], "torch": isa}},
-        "versions": {"orthoscope": f"{doctor['version']} commit {doctor['commit']}", "torch": version, "python": platform.python_version()},
-        "peaks": {key: value for key, value in peaks.items() if key != "machine"},
-        "floor_mib": {"torch": imported, "launch": run([sys.executable, "-S", "-c", ""])[1]},
+        "machine": {**machine, "isa": {"orthoscope": doctor["simd"], "torch": isa}},
+        "versions": {"orthoscope": f"{doctor['version']} commit {doctor['commit']}", "torch": version},
+        "peaks": {key: value for key, value in json.loads(result.output)["peaks"].items() if key != "machine"},
+        "floor_mib": {"torch": imported.peak, "launch": run(["true"]).peak},
         "protocol": PROTOCOL,
         "includes": INCLUDES,
         "memory": MEMORY,
@@ -310,7 +360,7 @@ def compare(arguments, cases):
         given = case.arguments(arguments.steps, arguments.warmup, arguments.threads)
         say(f"{case.id}: {given['warmup']} + {given['steps']} steps, {arguments.rounds} rounds in each order")
         sides = {"A": Orthoscope(arguments.orthoscope), "B": Torch(arguments.python, case.compiled)}
-        record["cases"] = in_order(record["cases"] + [Match(case, sides, given, arguments.rounds).play()])
+        record["cases"] = in_order(record["cases"] + [Match(case, sides, given, arguments).play()])
         if arguments.json:
             arguments.json.write_text(json.dumps(record, indent=1) + "\n")
     return record
@@ -347,6 +397,8 @@ def options():
     parser.add_argument("--cases", default="*", metavar="PATTERN,...", help="cases to run, e.g. 'train/*/f32,infer/latency/*'; default: all")
     parser.add_argument("--compile", action="store_true", help="also cases with torch.compile, .../compiled; a minute more for each process")
     parser.add_argument("--rounds", type=positive, default=3, metavar="N", help="processes of each side in each order; default 3")
+    parser.add_argument("--others", type=float, default=0.05, metavar="SHARE", help="what others may have of the cores; default 0.05")
+    parser.add_argument("--tries", type=positive, default=4, metavar="N", help="how often a disturbed pair is timed at most, and then kept; default 4")
     parser.add_argument("--steps", type=positive, metavar="N", help="steps that count in each process; default: by size, see `steps` in the record")
     parser.add_argument("--warmup", type=positive, default=2, metavar="N", help="steps before them; default 2")
     parser.add_argument("--threads", type=positive, default=cores(), metavar="T", help="of both sides; default: all cores")

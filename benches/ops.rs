@@ -14,29 +14,29 @@
 
 use std::process::ExitCode;
 
-use ::criterion::Criterion;
+use criterion::Criterion;
 use orthoscope::backend::{Backend, Cpu, Reference};
 use orthoscope::profile::Span;
 use orthoscope::{Error, Result};
 
 mod common;
-#[path = "common/criterion.rs"]
-mod criterion;
+#[path = "common/sampling.rs"]
+mod sampling;
 
 use common::{Bench, SIZES, Size, word};
-use criterion::Sampling;
+use sampling::Sampling;
 
 /// Of the fast backend.
-const FAST: Sampling = Sampling { count: 20, seconds: 0.3, rate: 30e9, flat: false };
+const FAST: Sampling = Sampling { count: 20, seconds: 0.3, rate: 30e9 };
 /// Of the loops.
-const LOOPS: Sampling = Sampling { count: 10, seconds: 0.2, rate: 0.4e9, flat: true };
+const LOOPS: Sampling = Sampling { count: 10, seconds: 0.2, rate: 0.4e9 };
 
 fn main() -> ExitCode {
     common::exit(run())
 }
 
 fn run() -> Result<()> {
-    let mut criterion = criterion::criterion();
+    let mut criterion = sampling::criterion();
     let reference = std::env::var("ORTHOSCOPE_BENCH_REFERENCE").unwrap_or_else(|_| SIZES[0].name.into());
     for size in SIZES {
         let spans = common::spans(size)?;
@@ -54,7 +54,7 @@ fn operations<B: Backend>(criterion: &mut Criterion, backend: &B, size: Size, sp
     let mut clock = |_: &str, call: &mut dyn FnMut() -> Result<()>| {
         let span = spans.next().ok_or_else(|| Error::argument("the profiler saw fewer calls than there are"))?;
         let group = format!("{}/{}/{}/{}", span.op, span.layer, word(span.phase), size.name);
-        criterion::measure(criterion, [&group, backend.name()], sampling, span.work, call)
+        sampling::measure(criterion, [&group, backend.name()], sampling, span.work, call)
     };
     Bench { backend, size, clock: &mut clock }.operations()
 }

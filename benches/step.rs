@@ -11,26 +11,26 @@
 
 use std::process::ExitCode;
 
-use ::criterion::Criterion;
+use criterion::Criterion;
 use orthoscope::Result;
 use orthoscope::backend::{Cpu, Storage};
 use orthoscope::profile::Work;
 
 mod common;
-#[path = "common/criterion.rs"]
-mod criterion;
+#[path = "common/sampling.rs"]
+mod sampling;
 
 use common::{Bench, LATENCY, SIZES, Size, network};
-use criterion::Sampling;
+use sampling::Sampling;
 
-const SAMPLING: Sampling = Sampling { count: 10, seconds: 2.0, rate: 30e9, flat: true };
+const SAMPLING: Sampling = Sampling { count: 10, seconds: 2.0, rate: 30e9 };
 
 fn main() -> ExitCode {
     common::exit(run())
 }
 
 fn run() -> Result<()> {
-    let mut criterion = criterion::criterion();
+    let mut criterion = sampling::criterion();
     for size in SIZES {
         with(&mut criterion, size, |bench| {
             network::training(bench)?;
@@ -46,7 +46,7 @@ fn with(criterion: &mut Criterion, size: Size, work: impl FnOnce(&mut Bench<'_, 
     let backend = Cpu::default();
     let mut clock = |name: &str, call: &mut dyn FnMut() -> Result<()>| {
         let group = format!("{name}/{}", size.name);
-        criterion::measure(criterion, [&group, backend.name()], SAMPLING, cost(name, size)?, call)
+        sampling::measure(criterion, [&group, backend.name()], SAMPLING, cost(name, size)?, call)
     };
     work(&mut Bench { backend: &backend, size, clock: &mut clock })
 }

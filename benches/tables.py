@@ -100,7 +100,8 @@ def rounds(record, _):
         return [work(case), *times, *orders, str(pairs), str(case["steps"])]
 
     includes = "".join(f"- {side}: {words}\n" for side, words in record["includes"].items())
-    return markdown(header, map(row, record["cases"])) + missing(record) + f"\n{record['protocol']}\n\n{includes}\n" + memory(record)
+    notes = missing(record) + disturbed(record) + f"\n{record['protocol']}\n\n{includes}\n" + memory(record)
+    return markdown(header, map(row, record["cases"])) + notes
 
 
 def missing(record):
@@ -111,6 +112,12 @@ def missing(record):
             if "unavailable" in case[side]:
                 reasons.setdefault((title, case[side]["unavailable"]), []).append(f"`{name(case)}`")
     return "".join(f"\nNot available, {title}: {', '.join(cases)}: {reason}.\n" for (title, reason), cases in reasons.items())
+
+
+def disturbed(record):
+    """A sentence if pairs were kept although others worked beside them."""
+    kept = [others > case["others_limit"] for case in record["cases"] for order in case["orders"].values() for others in order["others"]]
+    return f"\nIn {sum(kept)} of {len(kept)} pairs other processes had more of the cores than is allowed, again and again.\n" if any(kept) else ""
 
 
 def where(record):

@@ -20,8 +20,6 @@ pub struct Sampling {
     pub seconds: f64,
     /// A rate that the backend surely reaches, in FLOP/s: slow calls get as long as they need.
     pub rate: f64,
-    /// Whether every sample has the same number of calls, for those that take long.
-    pub flat: bool,
 }
 
 impl Sampling {
@@ -42,7 +40,8 @@ pub fn measure(
     let mut group = criterion.benchmark_group(group);
     group.sample_size(sampling.count).measurement_time(sampling.seconds(work)).warm_up_time(Duration::from_millis(100));
     group.throughput(throughput(work));
-    group.sampling_mode(if sampling.flat { SamplingMode::Flat } else { SamplingMode::Auto });
+    // The same number of calls in each sample: growing numbers would make the slow ones take minutes.
+    group.sampling_mode(SamplingMode::Flat);
     group.bench_function(function, |bencher| {
         bencher.iter(|| {
             if let Err(error) = call() {
