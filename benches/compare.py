@@ -6,12 +6,12 @@
     python3 benches/compare.py --cases 'train/*/f32' --json record.json       some of them, kept in a record
     python3 benches/compare.py --list                                         what cases there are
 
-Both sides run as processes of their own: A B A B ... and then B A B A ..., because what runs second finds another machine than what ran
-first (A is `orthoscope profile`, B `torch_bench.py` beside this file). In a process some steps are dropped as warm-up; the median of the
-others is its value. Ratios are PyTorch / orthoscope of neighbours, so above 1 orthoscope is faster.
+Both sides run as processes of their own: A B A B ... and then B A B A ..., because what runs second finds another machine than
+what ran first (A is `orthoscope profile`, B `torch_bench.py` beside this file). In a process some steps are dropped as warm-up; the
+median of the others is its value. Ratios are PyTorch / orthoscope of neighbours, so above 1 orthoscope is faster.
 
 A record can be made piece by piece: cases that are not run now stay in the file, unless they are of another machine or version.
-Run nothing else meanwhile: two neighbours during which other processes had more than --others of the cores are timed again, a few times.
+Run nothing else meanwhile: two neighbours are timed again, a few times, if other processes had more than --others of the cores.
 What one side cannot do is written down with its reason; the other one is timed alone.
 """
 import argparse
@@ -42,22 +42,24 @@ SIZES = {
 PRECISIONS = ("f32", "bf16")
 ORDERS = ("AB", "BA")
 PROTOCOL = (
-    "Each value is the median of `steps` steps of a process of its own, after warm-up steps; the table has the median over processes, with "
-    "the least and the most. Ratios are PyTorch / orthoscope of two processes that follow each other. Both sides have the same number of "
-    "threads. Neighbours during which other processes had too much of the cores are timed again."
+    "Each value is the median of `steps` steps of a process of its own, after warm-up steps; the table has the median over "
+    "processes, with the least and the most. Ratios are PyTorch / orthoscope of two processes that follow each other. Both sides "
+    "have the same number of threads. Neighbours are timed again where other processes had more of the cores than the record's "
+    "`others_limit`."
 )
 INCLUDES = {
-    "orthoscope, train": "forward pass, objective, backward pass, Adam, and the moving average of the weights, which PyTorch's side has not; "
-    "the corrupted batch is there before. Steps are those of `orthoscope profile` without observation, between which it does observed ones.",
+    "orthoscope, train": "forward pass, objective, backward pass, Adam, and the moving average of the weights, which PyTorch's side "
+    "has not; the corrupted batch is there before. Steps are those of `orthoscope profile` without observation, between which it "
+    "does observed ones.",
     "PyTorch, train": "forward pass, objective, backward pass, fused Adam; channels_last; the batch is there before.",
-    "infer": "a forward pass of random weights. orthoscope's has the copies from and to the host's arrays in it; PyTorch's runs in "
-    "inference_mode, channels_last.",
+    "infer": "a forward pass of random weights. orthoscope's has the copies from and to the host's arrays in it; PyTorch's runs "
+    "in inference_mode, channels_last.",
     "bf16": "orthoscope: `--precision bf16`; PyTorch: autocast of an f32 network.",
 }
 MEMORY = (
-    "Peak memory is the resident set's maximum as the system reports it for a finished process (`ru_maxrss`). orthoscope's is that of "
-    "`orthoscope train` for two steps on eight pictures, or of `orthoscope model forward`, because `profile` holds the work twice; "
-    "PyTorch's is that of the process that was timed."
+    "Peak memory is the resident set's maximum as the system reports it for a finished process (`ru_maxrss`). orthoscope's is that "
+    "of `orthoscope train` for two steps on eight pictures, or of `orthoscope model forward`, because `profile` holds the work "
+    "twice; PyTorch's is that of the process that was timed."
 )
 
 
@@ -104,9 +106,10 @@ class Done:
 
 
 def busy():
-    """Seconds that all cores together have worked so far, for anybody, or have been taken from this machine; 0 if the system does not say."""
+    """Seconds that all cores have worked so far or were taken from this machine; 0 where the system does not say."""
     try:
-        user, nice, system, _, _, *rest = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
+        totals = Path("/proc/stat").read_text().splitlines()[0].split()
+        user, nice, system, _, _, *rest = map(int, totals[1:9])
     except OSError:
         return 0.0
     return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
@@ -266,8 +269,10 @@ class Match:
                 ours, theirs = turns["A"].ms, turns["B"].ms
                 pairs.append([ours, theirs])
                 others.append(max(turn.others for turn in turns.values()))
-                say(f"    {' '.join(letters)} {number + 1}/{self.rounds}: orthoscope {ours:.1f} ms, PyTorch {theirs:.1f} ms, ratio {theirs / ours:.2f}")
-        return {"pairs": pairs, "others": others, "repeated": repeated, "ratio": summary([theirs / ours for ours, theirs in pairs])}
+                times = f"orthoscope {ours:.1f} ms, PyTorch {theirs:.1f} ms, ratio {theirs / ours:.2f}"
+                say(f"    {' '.join(letters)} {number + 1}/{self.rounds}: {times}")
+        ratios = summary([theirs / ours for ours, theirs in pairs])
+        return {"pairs": pairs, "others": others, "repeated": repeated, "ratio": ratios}
 
     def side(self, letter):
         """What the record says of one side."""
@@ -321,7 +326,8 @@ def facts(arguments):
         ask = "import torch; print(torch.__version__, torch.backends.cpu.get_cpu_capability())"
         imported = run([arguments.python, "-c", ask])
     except Failed as failed:
-        sys.exit(f"error: {failed}; --orthoscope names the program, which `cargo build --release` makes, --python one that has torch")
+        hint = "--orthoscope names the program, which `cargo build --release` makes, --python one that has torch"
+        sys.exit(f"error: {failed}; {hint}")
     version, isa = imported.output.split()
     machine = {"cpu": processor(), "threads": arguments.threads, "system": platform.platform()}
     return {
@@ -392,20 +398,21 @@ def options():
     """The command line."""
     program = HERE.parent / "target" / "release" / "orthoscope"
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--orthoscope", type=Path, default=program, metavar="PROGRAM", help="default: target/release/orthoscope")
-    parser.add_argument("--python", default=sys.executable, metavar="PROGRAM", help="a Python that has torch; default: this one")
-    parser.add_argument("--cases", default="*", metavar="PATTERN,...", help="cases to run, e.g. 'train/*/f32,infer/latency/*'; default: all")
-    parser.add_argument("--compile", action="store_true", help="also cases with torch.compile, .../compiled; a minute more for each process")
-    parser.add_argument("--rounds", type=positive, default=3, metavar="N", help="processes of each side in each order; default 3")
-    parser.add_argument("--others", type=float, default=0.05, metavar="SHARE", help="what others may have of the cores; default 0.05")
-    parser.add_argument("--tries", type=positive, default=4, metavar="N", help="how often a disturbed pair is timed at most, and then kept; default 4")
-    parser.add_argument("--steps", type=positive, metavar="N", help="steps that count in each process; default: by size, see `steps` in the record")
-    parser.add_argument("--warmup", type=positive, default=2, metavar="N", help="steps before them; default 2")
-    parser.add_argument("--threads", type=positive, default=cores(), metavar="T", help="of both sides; default: all cores")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the record there, or add to it")
-    parser.add_argument("--anew", action="store_true", help="forget what FILE has")
-    parser.add_argument("--markdown", nargs="?", const="-", metavar="FILE", help="write the tables there; without FILE print them")
-    parser.add_argument("--list", action="store_true", help="print the names of the cases and end")
+    add = parser.add_argument
+    add("--orthoscope", type=Path, default=program, metavar="PROGRAM", help="default: target/release/orthoscope")
+    add("--python", default=sys.executable, metavar="PROGRAM", help="a Python that has torch; default: this one")
+    add("--cases", default="*", metavar="PATTERN,...", help="cases to run, e.g. 'train/*/f32,infer/latency/*'; default: all")
+    add("--compile", action="store_true", help="also cases with torch.compile, .../compiled; a minute more for each process")
+    add("--rounds", type=positive, default=3, metavar="N", help="processes of each side in each order; default 3")
+    add("--others", type=float, default=0.05, metavar="SHARE", help="what others may have of the cores; default 0.05")
+    add("--tries", type=positive, default=4, metavar="N", help="a disturbed pair is kept after so many tries; default 4")
+    add("--steps", type=positive, metavar="N", help="steps that count in each process; default: by size, as the record says")
+    add("--warmup", type=positive, default=2, metavar="N", help="steps before them; default 2")
+    add("--threads", type=positive, default=cores(), metavar="T", help="of both sides; default: all cores")
+    add("--json", type=Path, metavar="FILE", help="write the record there, or add to it")
+    add("--anew", action="store_true", help="forget what FILE has")
+    add("--markdown", nargs="?", const="-", metavar="FILE", help="write the tables there; without FILE print them")
+    add("--list", action="store_true", help="print the names of the cases and end")
     return parser
 
 

@@ -4,14 +4,15 @@
     python3 benches/tables.py            rewrite what stands between `<!-- table: NAME -->` and `<!-- end -->`
     python3 benches/tables.py --check    only say whether that would change anything; exit status 1 if it would
 
-So no measured number is typed by hand. Records come from `benches/compare.py`, goals from paper/results/cpu/goals.json: patterns of
-cases, each with the least ratio PyTorch / orthoscope that is aimed at.
+So no measured number is typed by hand. Records come from `benches/compare.py`, goals from paper/results/cpu/goals.json: patterns
+of cases, each with the least ratio PyTorch / orthoscope that is aimed at; the first pattern that fits counts.
 """
 import argparse
 import fnmatch
 import json
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,6 +24,11 @@ MARKED = re.compile(r"(?P<head><!-- table: (?P<name>[\w-]+) -->\n)(?P<body>.*?)(
 
 class Wrong(Exception):
     """A sentence for the user."""
+
+
+def lines(text, indent=""):
+    """A paragraph in lines of the width that the documents have."""
+    return textwrap.fill(text, 130, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def markdown(header, rows):
@@ -99,9 +105,9 @@ def rounds(record, _):
         pairs = sum(len(order["pairs"]) for order in case["orders"].values())
         return [work(case), *times, *orders, str(pairs), str(case["steps"])]
 
-    includes = "".join(f"- {side}: {words}\n" for side, words in record["includes"].items())
-    notes = missing(record) + disturbed(record) + f"\n{record['protocol']}\n\n{includes}\n" + memory(record)
-    return markdown(header, map(row, record["cases"])) + notes
+    includes = "".join(lines(f"- {side}: {words}", "  ") for side, words in record["includes"].items())
+    notes = [missing(record), disturbed(record), "\n", lines(record["protocol"]), "\n", includes, "\n", memory(record)]
+    return markdown(header, map(row, record["cases"])) + "".join(notes)
 
 
 def missing(record):
@@ -111,13 +117,16 @@ def missing(record):
         for side, title in (("orthoscope", "orthoscope"), ("torch", "PyTorch")):
             if "unavailable" in case[side]:
                 reasons.setdefault((title, case[side]["unavailable"]), []).append(f"`{name(case)}`")
-    return "".join(f"\nNot available, {title}: {', '.join(cases)}: {reason}.\n" for (title, reason), cases in reasons.items())
+    sentences = [f"Not available, {title}: {', '.join(cases)}: {reason}." for (title, reason), cases in reasons.items()]
+    return "".join("\n" + lines(sentence) for sentence in sentences)
 
 
 def disturbed(record):
     """A sentence if pairs were kept although others worked beside them."""
-    kept = [others > case["others_limit"] for case in record["cases"] for order in case["orders"].values() for others in order["others"]]
-    return f"\nIn {sum(kept)} of {len(kept)} pairs other processes had more of the cores than is allowed, again and again.\n" if any(kept) else ""
+    limits = [(case["others_limit"], order["others"]) for case in record["cases"] for order in case["orders"].values()]
+    kept = [others > limit for limit, pairs in limits for others in pairs]
+    words = f"In {sum(kept)} of {len(kept)} pairs other processes had more of the cores than is allowed, again and again."
+    return "\n" + lines(words) if any(kept) else ""
 
 
 def where(record):
@@ -125,19 +134,18 @@ def where(record):
     machine, versions = record["machine"], record["versions"]
     dates = sorted({case["date"][:10] for case in record["cases"]})
     days = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    return (
-        f"{machine['cpu']}, {machine['threads']} threads, {machine['isa']['orthoscope']}; orthoscope {versions['orthoscope']}, "
-        f"PyTorch {versions['torch']}; {days}.\n"
-    )
+    device = f"{machine['cpu']}, {machine['threads']} threads, {machine['isa']['orthoscope']}"
+    return lines(f"{device}; orthoscope {versions['orthoscope']}, PyTorch {versions['torch']}; {days}.")
 
 
 def memory(record):
     """How memory was measured, with the floors."""
     floor = record["floor_mib"]
-    return (
-        f"{record['memory']} Nothing is subtracted: {floor['torch']:.0f} MiB of PyTorch's are there once it is imported, and no process that is "
-        f"started this way shows less than {floor['launch']:.0f} MiB.\n"
+    floors = (
+        f"Nothing is subtracted: {floor['torch']:.0f} MiB of PyTorch's are there once it is imported, and no process that is "
+        f"started this way shows less than {floor['launch']:.0f} MiB."
     )
+    return lines(f"{record['memory']} {floors}")
 
 
 TABLES = {"speed": (speed, RECORD), "speed-rounds": (rounds, RECORD)}
@@ -147,7 +155,9 @@ def read(path):
     """A JSON file of the repository."""
     try:
         return json.loads((ROOT / path).read_text())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise Wrong(f"{path}: {error.strerror.lower()}; benches/compare.py writes it") from error
+    except ValueError as error:
         raise Wrong(f"{path}: {error}") from error
 
 
@@ -176,8 +186,8 @@ def run(check):
     for path in FILES:
         text, stale = filled(path, seen)
         for table in stale:
-            source = TABLES[table][1]
-            print(f"{path}: the table `{table}` is not what {source} says; run python3 benches/tables.py" if check else f"{path}: `{table}` written")
+            wrong = f"the table `{table}` is not what {TABLES[table][1]} says; run python3 benches/tables.py"
+            print(f"{path}: {wrong}" if check else f"{path}: `{table}` written")
         if stale and check:
             status = 1
         elif stale:
