@@ -7,8 +7,8 @@
     python3 benches/compare.py --list                                         what cases there are
 
 Both sides run as processes of their own: A B A B ... and then B A B A ..., because what runs second finds another machine than
-what ran first (A is `orthoscope profile`, B `torch_bench.py` beside this file). In a process some steps are dropped as warm-up; the
-median of the others is its value. Ratios are PyTorch / orthoscope of neighbours, so above 1 orthoscope is faster.
+what ran first (A is `orthoscope profile`, B `torch_bench.py` beside this file). In a process some steps are dropped as warm-up;
+the median of the others is its value. Ratios are PyTorch / orthoscope of neighbours, so above 1 orthoscope is faster.
 
 A record can be made piece by piece: cases that are not run now stay in the file, unless they are of another machine or version.
 Run nothing else meanwhile: two neighbours are timed again, a few times, if other processes had more than --others of the cores.
@@ -48,8 +48,8 @@ PROTOCOL = (
     "`others_limit`."
 )
 INCLUDES = {
-    "orthoscope, train": "forward pass, objective, backward pass, Adam, and the moving average of the weights, which PyTorch's side "
-    "has not; the corrupted batch is there before. Steps are those of `orthoscope profile` without observation, between which it "
+    "orthoscope, train": "forward pass, objective, backward pass, Adam, and the moving average of the weights, which PyTorch's "
+    "side has not; the corrupted batch is there before. Steps are those of `orthoscope profile` without observation, between which it "
     "does observed ones.",
     "PyTorch, train": "forward pass, objective, backward pass, fused Adam; channels_last; the batch is there before.",
     "infer": "a forward pass of random weights. orthoscope's has the copies from and to the host's arrays in it; PyTorch's runs "
@@ -57,8 +57,8 @@ INCLUDES = {
     "bf16": "orthoscope: `--precision bf16`; PyTorch: autocast of an f32 network.",
 }
 MEMORY = (
-    "Peak memory is the resident set's maximum as the system reports it for a finished process (`ru_maxrss`). orthoscope's is that "
-    "of `orthoscope train` for two steps on eight pictures, or of `orthoscope model forward`, because `profile` holds the work "
+    "Peak memory is the resident set's maximum as the system reports it for a finished process (`ru_maxrss`). orthoscope's is "
+    "that of `orthoscope train` for two steps on eight pictures, or of `orthoscope model forward`, because `profile` holds the work "
     "twice; PyTorch's is that of the process that was timed."
 )
 
