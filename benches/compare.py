@@ -11,7 +11,8 @@ what ran first (A is `orthoscope profile`, B `torch_bench.py` beside this file).
 the median of the others is its value. Ratios are PyTorch / orthoscope of neighbours, so above 1 orthoscope is faster.
 
 A record can be made piece by piece: cases that are not run now stay in the file, unless they are of another machine or version.
-Run nothing else meanwhile: two neighbours are timed again, a few times, if other processes had more than --others of the cores.
+Run nothing else meanwhile: it waits a minute for quiet, and times two neighbours again, a few times, if other processes had more
+than --others of the cores.
 What one side cannot do is written down with its reason; the other one is timed alone.
 """
 import argparse
@@ -113,6 +114,16 @@ def busy():
     except OSError:
         return 0.0
     return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_for_quiet(limit, patience=60):
+    """Waits until others leave the cores alone for half a second, or for `patience` seconds."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        before = busy()
+        time.sleep(0.5)
+        if busy() - before <= 0.5 * limit * cores():
+            return
 
 
 def run(command, environment=None):
@@ -250,6 +261,7 @@ class Match:
     def neighbours(self, letters):
         """One process of each side, again if they were disturbed; how often that was."""
         for again in range(self.tries):
+            wait_for_quiet(self.limit)
             turns = {letter: self.turn(letter) for letter in letters}
             others = max((turn.others for turn in turns.values() if turn), default=0.0)
             if others <= self.limit:
