@@ -4,6 +4,12 @@
     python3 benches/torch_bench.py [--device cuda|cpu] [--json FILE]
 
 f32 runs with TF32 off and on (cuDNN's default for convolutions is on); bf16 is autocast. Convolutions have bias and ELU, as ours.
+
+With --phase it times one case and prints JSON on standard output, which is how `benches/compare.py` calls it:
+
+    python3 benches/torch_bench.py --phase train --width 16 --size 64 --batch 8 --precision f32 --threads 2 --steps 20
+
+PyTorch gets its best form: channels_last operands, fused Adam, inference_mode, and with --compile what torch.compile makes of it.
 """
 import argparse
 import json
@@ -20,14 +26,19 @@ ROUNDS, ROUND_SECONDS = 9, 0.02
 
 
 class Clock:
-    def __init__(self, device, dtype, tf32):
-        self.device, self.dtype, self.tf32, self.rows = device, dtype, tf32, []
+    """Times calls in rounds and keeps a row for each."""
+
+    def __init__(self, device, dtype):
+        self.device, self.dtype, self.rows = device, dtype, []
 
     def wait(self):
+        """Waits for the device."""
         if self.device == "cuda":
             torch.cuda.synchronize()
 
     def time(self, size, work, gflop, call):
+        """Median and fastest round of `call`, per call."""
+
         def round_of(calls):
             start = time.perf_counter()
             for _ in range(calls):
@@ -39,11 +50,13 @@ class Clock:
         calls = min(max(int(ROUND_SECONDS / round_of(1)) + 1, 1), 1000)
         seconds = sorted(round_of(calls) / calls for _ in range(ROUNDS))
         median = statistics.median(seconds)
-        self.rows.append({"size": size, "work": work, "median_ms": median * 1e3, "fastest_ms": seconds[0] * 1e3, "gflop": gflop, "gflop_per_second": gflop / median})
+        row = {"size": size, "work": work, "median_ms": median * 1e3, "fastest_ms": seconds[0] * 1e3}
+        self.rows.append({**row, "gflop": gflop, "gflop_per_second": gflop / median})
         print(f"{size:<8}{work:<44}{median * 1e3:>10.4f} ms {gflop / median:>10.1f} GFLOP/s", flush=True)
 
 
-def network_parameters(w, device):
+def network_shapes(w):
+    """Name and shape of every parameter of Model II."""
     shapes = {}
 
     def conv(name, o, i, k):
@@ -57,11 +70,28 @@ def network_parameters(w, device):
     conv("b", 4 * w, len(DILATIONS) * w, 1), conv("out", 3, w, 1)
     for level, c in ((3, 4 * w), (2, 2 * w), (1, w)):
         conv(f"u{level}", c, c, 3), conv(f"ccm{level}.mix", c, 3 * c, 1), conv(f"ccm{level}.gate", c, c, 1)
-    scale = lambda s: 0.0 if len(s) == 1 else (s[1] * s[2] * s[3]) ** -0.5
-    return {n: (torch.randn(s, device=device) * scale(s)).requires_grad_() for n, s in shapes.items()}
+    return shapes
+
+
+def network_parameters(w, device):
+    """Random weights, channels_last; biases are 0."""
+
+    def parameter(shape):
+        scale = 0.0 if len(shape) == 1 else (shape[1] * shape[2] * shape[3]) ** -0.5
+        values = torch.randn(shape, device=device) * scale
+        return (channels_last(values) if len(shape) == 4 else values).requires_grad_()
+
+    return {name: parameter(shape) for name, shape in network_shapes(w).items()}
+
+
+def channels_last(x):
+    """`x` in the layout that PyTorch's convolutions like best."""
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def forward(p, x):
+    """Model II."""
+
     def conv(name, x, d=1):
         w = p[f"{name}.weight"]
         return F.conv2d(x, w, p[f"{name}.bias"], padding=d * (w.shape[2] // 2), dilation=d)
@@ -82,48 +112,76 @@ def forward(p, x):
 
 
 def objective(output, x, m, lam=0.5):
+    """Mean over the images of the mean squared error outside and inside the corrupted region."""
     e, c = (output - x) ** 2, x.shape[1]
     part = lambda region: (e * region).sum((1, 2, 3)) / (c * region.sum((1, 2, 3))).clamp_min(1)
     return ((1 - lam) * part(1 - m) + lam * part(m)).mean()
 
 
 def convolutions(clock, size, w, side, n):
-    layers = (("e1.0", side, 3, w, 3), ("e1.1", side, w, w, 3), ("e2.1", side // 2, 2 * w, 2 * w, 3), ("e3.1", side // 4, 4 * w, 4 * w, 3), ("b", side // 8, 6 * w, 4 * w, 1), ("out", side, w, 3, 1))
-    for name, side, i, o, k in layers:
+    """One convolution of each kind that the bench has, in all three passes."""
+    ends = (("e1.0", side, 3, w, 3), ("b", side // 8, 6 * w, 4 * w, 1), ("out", side, w, 3, 1))
+    down = (("e1.1", side, w, w, 3), ("e2.0", side // 2, w, 2 * w, 3), ("e2.1", side // 2, 2 * w, 2 * w, 3), ("e3.0", side // 4, 2 * w, 4 * w, 3), ("e3.1", side // 4, 4 * w, 4 * w, 3))
+    up = (("d3.0", side // 4, 4 * w, 2 * w, 3), ("d3.1", side // 4, 2 * w, 2 * w, 3), ("d2.0", side // 2, 2 * w, w, 3), ("d2.1", side // 2, w, w, 3))
+    for name, side, i, o, k in ends + down + up:
         make = lambda *shape: torch.randn(*shape, device=clock.device, dtype=clock.dtype)
-        x, weight, b = (make(n, i, side, side).contiguous(memory_format=torch.channels_last), make(o, i, k, k).contiguous(memory_format=torch.channels_last), make(o))
-        dz = make(n, o, side, side).contiguous(memory_format=torch.channels_last)
+        x, weight, dz, b = channels_last(make(n, i, side, side)), channels_last(make(o, i, k, k)), channels_last(make(n, o, side, side)), make(o)
+        activation = torch.sigmoid if name == "out" else F.elu
         gflop, one = 2e-9 * n * side * side * o * i * k * k, [1, 1]
-        clock.time(size, f"{name} conv2d", gflop, lambda: F.elu(F.conv2d(x, weight, b, padding=k // 2)))
+        clock.time(size, f"{name} conv2d", gflop, lambda: activation(F.conv2d(x, weight, b, padding=k // 2)))
         grad = lambda mask: torch.ops.aten.convolution_backward(dz, x, weight, [o], one, [k // 2, k // 2], one, False, [0, 0], 1, mask)
         clock.time(size, f"{name} conv2d input grad", gflop, lambda: grad([True, False, False]))
         clock.time(size, f"{name} conv2d weight grad", gflop, lambda: grad([False, True, True]))
 
 
-def network(clock, size, w, side, n, gflops):
-    p = network_parameters(w, clock.device)
-    x, target = (torch.rand(n, 3, side, side, device=clock.device).contiguous(memory_format=torch.channels_last) for _ in range(2))
-    mask = (torch.rand(n, 1, side, side, device=clock.device) > 0.5).float()
-    optimiser = torch.optim.Adam(p.values(), lr=1e-3, **({"fused": True} if clock.device == "cuda" else {}))
-    cast = lambda: torch.autocast(clock.device, dtype=torch.bfloat16, enabled=clock.dtype == torch.bfloat16)
+def autocast(device, dtype):
+    """Nothing in f32; else what PyTorch computes in `dtype`, it does."""
+    return torch.autocast(device, dtype=dtype, enabled=dtype != torch.float32)
+
+
+def training_step(device, dtype, w, side, n, compiled=False):
+    """A call that does one: forward pass, objective, backward pass, Adam, on a batch that is there."""
+    p = network_parameters(w, device)
+    x, target = (channels_last(torch.rand(n, 3, side, side, device=device)) for _ in range(2))
+    mask = (torch.rand(n, 1, side, side, device=device) > 0.5).float()
+    optimiser = torch.optim.Adam(p.values(), lr=1e-3, fused=True)
+
+    def loss(x, target, mask):
+        with autocast(device, dtype):
+            y = forward(p, x)
+        return objective(y.float(), target, mask)
+
+    loss = torch.compile(loss) if compiled else loss
 
     def step():
         optimiser.zero_grad(set_to_none=True)
-        with cast():
-            y = forward(p, x)
-        objective(y.float(), target, mask).backward()
+        loss(x, target, mask).backward()
         optimiser.step()
 
+    return step
+
+
+def inference(device, dtype, w, side, n, compiled=False):
+    """A call that does one forward pass."""
+    p = {name: values.detach() for name, values in network_parameters(w, device).items()}
+    x = channels_last(torch.rand(n, 3, side, side, device=device))
+    run = torch.compile(forward) if compiled else forward
+
     def infer():
-        with torch.no_grad(), cast():
-            forward(p, x)
+        with torch.inference_mode(), autocast(device, dtype):
+            return run(p, x)
 
-    clock.time(size, "training step", gflops[1], step)
-    clock.time(size, "inference", gflops[0], infer)
+    return infer
 
 
-# GFLOP of inference and of a training step, as `orthoscope model summary` counts them.
+def network(clock, size, w, side, n, gflops):
+    """A training step and inference."""
+    clock.time(size, "training step", gflops[1], training_step(clock.device, clock.dtype, w, side, n))
+    clock.time(size, "inference", gflops[0], inference(clock.device, clock.dtype, w, side, n))
+
+
 def network_gflops(w, side, n):
+    """GFLOP of inference and of a training step, as `orthoscope model summary` counts them."""
     conv = lambda i, o, k, s: 2e-9 * n * s * s * i * o * k * k
     first = conv(3, w, 3, side)
     rest = conv(w, w, 3, side) + conv(w, 3, 1, side)
@@ -135,26 +193,67 @@ def network_gflops(w, side, n):
     return first + rest, 2 * first + 3 * rest
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    name = torch.cuda.get_device_name() if arguments.device == "cuda" else "cpu"
+def all_cases(device):
+    """Every row of the bench, in each precision."""
     runs = []
     for label, dtype, tf32 in (("f32", torch.float32, False), ("f32 with TF32", torch.float32, True), ("bf16", torch.bfloat16, False)):
-        if tf32 and arguments.device != "cuda":
+        if tf32 and device != "cuda":
             continue
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
         torch.backends.cudnn.benchmark = True
-        clock = Clock(arguments.device, dtype, tf32)
+        clock = Clock(device, dtype)
         for size, w, side, n in SIZES:
             convolutions(clock, size, w, side, n)
             network(clock, size, w, side, n, network_gflops(w, side, n))
         runs.append({"precision": label, "rows": clock.rows})
-    record = {"torch": torch.__version__, "device": name, "runs": runs}
+    name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
+    return {"torch": torch.__version__, "device": name, "runs": runs}
+
+
+def one_case(arguments):
+    """Milliseconds of each counted step of one case."""
+    dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[arguments.precision]
+    make = {"train": training_step, "infer": inference}[arguments.phase]
+    call = make(arguments.device, dtype, arguments.width, arguments.size, arguments.batch, arguments.compile)
+    clock, milliseconds = Clock(arguments.device, dtype), []
+    for step in range(arguments.warmup + arguments.steps):
+        start = time.perf_counter()
+        call()
+        clock.wait()
+        if step >= arguments.warmup:
+            milliseconds.append(1e3 * (time.perf_counter() - start))
+    isa = torch.backends.cpu.get_cpu_capability()
+    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "isa": isa, "ms": milliseconds}
+
+
+def options():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cuda or cpu; default: cuda where there is one")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the record there")
+    one = parser.add_argument_group("one case")
+    one.add_argument("--phase", choices=("train", "infer"), help="time this alone, and print JSON")
+    one.add_argument("--width", type=int, default=16, metavar="W", help="base width; default 16")
+    one.add_argument("--size", type=int, default=64, metavar="PX", help="side of the images; default 64")
+    one.add_argument("--batch", type=int, default=8, metavar="B", help="images in a step; default 8")
+    one.add_argument("--precision", choices=("f32", "bf16"), default="f32", help="bf16 is autocast; default f32")
+    one.add_argument("--threads", type=int, default=torch.get_num_threads(), metavar="T", help="default: as PyTorch has")
+    one.add_argument("--steps", type=int, default=20, metavar="N", help="steps that count; default 20")
+    one.add_argument("--warmup", type=int, default=3, metavar="N", help="steps before them; default 3")
+    one.add_argument("--compile", action="store_true", help="through torch.compile, which needs a C++ compiler")
+    return parser
+
+
+def main():
+    """Writes or prints what was asked for."""
+    arguments = options().parse_args()
+    torch.set_num_threads(arguments.threads)
+    record = one_case(arguments) if arguments.phase else all_cases(arguments.device)
+    text = json.dumps(record, indent=None if arguments.phase else 1)
     if arguments.json:
-        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+        arguments.json.write_text(text + "\n")
+    elif arguments.phase:
+        print(text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,128 @@
+//! What the benches share: sizes, operands, and a call of every operation at each of them.
+//!
+//! Who measures gives a [`Clock`], and gets every call with the layer that it belongs to. Names, phases and costs are not written down
+//! here: [`spans`] asks the profiler, which knows them.
+
+#![allow(dead_code)] // each bench uses its part
+
+pub mod elementwise;
+pub mod network;
+pub mod products;
+pub mod training;
+
+use std::process::ExitCode;
+
+use orthoscope::Result;
+use orthoscope::backend::{Backend, Cpu, Pass};
+use orthoscope::profile::{Observed, Phase, Span};
+use orthoscope::rng::{Purpose, Stream};
+use orthoscope::shape::Shape;
+
+/// One size of Model II.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// `small`, `medium` or `large`; `latency` is for inference only.
+    pub name: &'static str,
+    /// Base width w.
+    pub width: usize,
+    /// Pixels a side.
+    pub side: usize,
+    /// Images.
+    pub batch: usize,
+}
+
+/// The sizes that everything is timed at.
+pub const SIZES: [Size; 3] = [
+    Size { name: "small", width: 16, side: 64, batch: 8 },
+    Size { name: "medium", width: 32, side: 128, batch: 4 },
+    Size { name: "large", width: 64, side: 256, batch: 1 },
+];
+
+/// One image of the demo's network: how long a single answer takes.
+pub const LATENCY: Size = Size { name: "latency", width: 16, side: 128, batch: 1 };
+
+impl Size {
+    /// `[N, H, W, channels]` after `level` halvings of the side.
+    pub fn images(&self, level: u32, channels: usize) -> Result<Shape> {
+        Shape::new(&[self.batch, self.side >> level, self.side >> level, channels])
+    }
+}
+
+/// Times one call, of a layer. The call may be made any number of times.
+pub type Clock<'a> = dyn FnMut(&str, &mut dyn FnMut() -> Result<()>) -> Result<()> + 'a;
+
+/// A backend, a size, and who measures.
+pub struct Bench<'a, 'c, B> {
+    /// What computes.
+    pub backend: &'a B,
+    /// How much.
+    pub size: Size,
+    /// Who measures.
+    pub clock: &'a mut Clock<'c>,
+}
+
+impl<B: Backend> Bench<'_, '_, B> {
+    /// Values in [-1, 1). A short run of random ones is repeated: drawing them all would take longer than the benches.
+    pub fn draw(&self, len: usize) -> Result<B::Buffer> {
+        const DRAWN: usize = 4093;
+        let mut stream = Stream::new(0, Purpose::Test, 2, len as u32);
+        let drawn: Vec<B::Elem> =
+            (0..DRAWN.min(len)).map(|_| num_traits::cast(stream.range(-1.0, 1.0)).unwrap_or_default()).collect();
+        self.backend.upload(&drawn.iter().copied().cycle().take(len).collect::<Vec<_>>())
+    }
+
+    /// Several buffers of one length.
+    pub fn draw_each<const N: usize>(&self, len: usize) -> Result<[B::Buffer; N]> {
+        let drawn = (0..N).map(|_| self.draw(len)).collect::<Result<Vec<_>>>()?;
+        drawn.try_into().map_err(|_| orthoscope::Error::argument("as many buffers as were asked for"))
+    }
+
+    /// Hands one call to the clock.
+    pub fn time(&mut self, layer: &str, mut call: impl FnMut() -> Result<()>) -> Result<()> {
+        self.backend.enter(layer, Pass::Forward);
+        (self.clock)(layer, &mut call)
+    }
+
+    /// Every operation.
+    pub fn operations(&mut self) -> Result<()> {
+        products::all(self)?;
+        elementwise::all(self)?;
+        training::all(self)
+    }
+}
+
+/// What the profiler says of every call of [`Bench::operations`], in their order: operation, layer, phase, cost.
+pub fn spans(size: Size) -> Result<Vec<Span>> {
+    let observed = Observed::new(Cpu::default());
+    let mut spans = Vec::new();
+    let mut clock = |_: &str, call: &mut dyn FnMut() -> Result<()>| {
+        observed.begin()?;
+        call()?;
+        spans.extend(observed.take()?);
+        Ok(())
+    };
+    Bench { backend: &observed, size, clock: &mut clock }.operations()?;
+    Ok(spans)
+}
+
+/// A phase as one word of a path.
+pub fn word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Data => "data",
+        Phase::Forward => "forward",
+        Phase::InputGradient => "input_grad",
+        Phase::WeightGradient => "weight_grad",
+        Phase::Optimiser => "update",
+    }
+}
+
+/// The exit status of a bench; an error is one sentence.
+pub fn exit(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

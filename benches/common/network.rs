@@ -1,0 +1,73 @@
+//! A whole training step, and inference.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use orthoscope::Result;
+use orthoscope::backend::Backend;
+use orthoscope::data::corruption::CorruptionConfig;
+use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, TrainingSet};
+use orthoscope::model::{Architecture, Inference, Parameters};
+use orthoscope::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
+
+use super::{Bench, Size};
+
+/// FLOPs of inference and of a training step, by the network's plan.
+pub fn flops(size: Size) -> Result<[u64; 2]> {
+    let plan = Architecture::autoencoder(2, size.width)?.plan(size.images(0, 3)?)?;
+    Ok([plan.flops(), plan.training_flops()])
+}
+
+/// A training step on a batch that is there; making one; both together, as `train` does it, on the device where it can be.
+pub fn training<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
+    let (set, n) = (pictures(bench.size)?, bench.size.batch);
+    let batch: Batch = set.batch(0, n)?;
+    let mut alone = trainer(bench)?;
+    bench.time("training step", || alone.advance(&batch).map(drop))?;
+    let mut step = 0;
+    bench.time("batch on the host", || {
+        step += 1;
+        set.batch(step, n).map(|batch| drop(black_box(batch)))
+    })?;
+    let (resident, mut trainer) = (set.resident(bench.backend, n)?, trainer(bench)?);
+    bench.time("training step with corruption", || {
+        let step = trainer.step();
+        match &resident {
+            Some(resident) => trainer.advance_resident(resident, &set.picks(step, n))?,
+            None => trainer.advance(&set.batch(step, n)?)?,
+        };
+        Ok(())
+    })
+}
+
+/// A forward pass from host to host.
+pub fn inference<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
+    let architecture = Architecture::autoencoder(2, bench.size.width)?;
+    let x = pictures(bench.size)?.batch(0, bench.size.batch)?.corrupted;
+    let image = bench.size.images(0, 3)?;
+    let mut inference = Inference::new(bench.backend, Arc::new(Parameters::initialise(bench.backend, &architecture, 0)?));
+    bench.time("inference", || inference.run(image, &x).map(|y| drop(black_box(y))))
+}
+
+fn trainer<B: Backend>(bench: &Bench<'_, '_, B>) -> Result<Trainer<B>> {
+    let recipe = Recipe {
+        architecture: Architecture::autoencoder(2, bench.size.width)?,
+        objective: ObjectiveConfig::default(),
+        optimiser: OptimiserConfig { steps: 1_000_000, batch: bench.size.batch, ..OptimiserConfig::default() },
+        seed: 0,
+    };
+    Trainer::new(bench.backend, recipe)
+}
+
+fn pictures(size: Size) -> Result<TrainingSet> {
+    let side = size.side + 32;
+    let options = GenerateOptions { family: Family::Tiles, size: side, train: 8, good: 0, defects_per_kind: 1, seed: 0 };
+    Ok(TrainingSet {
+        images: (0..8).map(|index| options.train_image(index)).collect::<Result<_>>()?,
+        textures: Vec::new(),
+        size: size.side,
+        augment: AugmentConfig::default(),
+        corruption: CorruptionConfig::default(),
+        seed: 0,
+    })
+}

@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""Writes the tables of README.md and paper/performance.md from the records under paper/results/.
+
+    python3 benches/tables.py            rewrite what stands between `<!-- table: NAME -->` and `<!-- end -->`
+    python3 benches/tables.py --check    only say whether that would change anything; exit status 1 if it would
+
+So no measured number is typed by hand. Records come from `benches/compare.py`, goals from paper/results/cpu/goals.json: patterns
+of cases, each with the least ratio PyTorch / orthoscope that is aimed at; the first pattern that fits counts.
+"""
+import argparse
+import fnmatch
+import json
+import re
+import sys
+import textwrap
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = ("README.md", "paper/performance.md")
+RECORD = "paper/results/cpu/compare.json"
+GOALS = "paper/results/cpu/goals.json"
+MARKED = re.compile(r"(?P<head><!-- table: (?P<name>[\w-]+) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.S)
+
+
+class Wrong(Exception):
+    """A sentence for the user."""
+
+
+def lines(text, indent=""):
+    """A paragraph in lines of the width that the documents have."""
+    return textwrap.fill(text, 130, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) + "\n"
+
+
+def markdown(header, rows):
+    """A table; the first column is text, the others are numbers."""
+    rule = ["---"] + ["---:"] * (len(header) - 1)
+    return "".join("| " + " | ".join(row) + " |\n" for row in [header, rule, *rows])
+
+
+def name(case):
+    """`train/small/f32`, with `/compiled` where PyTorch was."""
+    return "/".join([case["phase"], case["size"], case["precision"]] + ["compiled"] * case["compiled"])
+
+
+def work(case):
+    """The work in words."""
+    words = f"{case['phase']}, w={case['width']}, {case['px']} px, batch {case['batch']}, {case['precision']}"
+    return words + (", torch.compile" if case["compiled"] else "")
+
+
+def number(value):
+    """Three digits at least."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def spread(values, digits=number):
+    """`median (least to most)`."""
+    return f"{digits(values['median'])} ({digits(values['min'])}–{digits(values['max'])})"
+
+
+def ratio(values):
+    """As `spread`, of ratios; a dash where there is none."""
+    return spread(values, lambda value: f"{value:.2f}") if values else "–"
+
+
+def milliseconds(side, show):
+    """What a side took, shown by `show`, or that it is not available."""
+    return "not available" if "unavailable" in side else show(side["ms"])
+
+
+def mebibytes(side):
+    """The peak of a side."""
+    return "–" if side.get("peak_mib") is None else f"{side['peak_mib']:.0f}"
+
+
+def goal(case, goals):
+    """The least ratio aimed at, and whether it is reached."""
+    least = next((least for pattern, least in goals.items() if fnmatch.fnmatch(name(case), pattern)), None)
+    if least is None:
+        return "–"
+    reached = case["ratio"] and case["ratio"]["median"] >= least
+    return f"≥ {least:g}{' ✓' if reached else ' ✗' if case['ratio'] else ''}"
+
+
+def speed(record, goals):
+    """The table of the README: medians, ratio, goal, memory."""
+    header = ["work", "orthoscope ms", "PyTorch ms", "ratio (spread)", "goal", "peak MiB", "PyTorch peak MiB"]
+    median = lambda values: number(values["median"])
+
+    def row(case):
+        ours, torch = case["orthoscope"], case["torch"]
+        times = [milliseconds(side, median) for side in (ours, torch)]
+        return [work(case), *times, ratio(case["ratio"]), goal(case, goals), mebibytes(ours), mebibytes(torch)]
+
+    return markdown(header, map(row, record["cases"])) + missing(record) + "\n" + where(record)
+
+
+def rounds(record, _):
+    """The table of paper/performance.md: spread of both sides, and each order alone."""
+    header = ["work", "orthoscope ms (spread)", "PyTorch ms (spread)", "ratio, A B A B", "ratio, B A B A", "pairs", "steps"]
+
+    def row(case):
+        times = [milliseconds(case[side], spread) for side in ("orthoscope", "torch")]
+        orders = [ratio(case["orders"][order]["ratio"]) for order in ("AB", "BA")]
+        pairs = sum(len(order["pairs"]) for order in case["orders"].values())
+        return [work(case), *times, *orders, str(pairs), str(case["steps"])]
+
+    includes = "".join(lines(f"- {side}: {words}", "  ") for side, words in record["includes"].items())
+    notes = [missing(record), disturbed(record), "\n", lines(record["protocol"]), "\n", includes, "\n", memory(record)]
+    return markdown(header, map(row, record["cases"])) + "".join(notes)
+
+
+def missing(record):
+    """Sentences on what is not available, each once with the work it concerns."""
+    reasons = {}
+    for case in record["cases"]:
+        for side, title in (("orthoscope", "orthoscope"), ("torch", "PyTorch")):
+            if "unavailable" in case[side]:
+                reasons.setdefault((title, case[side]["unavailable"]), []).append(f"`{name(case)}`")
+    sentences = [f"Not available, {title}: {', '.join(cases)}: {reason}." for (title, reason), cases in reasons.items()]
+    return "".join("\n" + lines(sentence) for sentence in sentences)
+
+
+def disturbed(record):
+    """A sentence if pairs were kept although others worked beside them."""
+    limits = [(case["others_limit"], order["others"]) for case in record["cases"] for order in case["orders"].values()]
+    kept = [others > limit for limit, pairs in limits for others in pairs]
+    words = f"In {sum(kept)} of {len(kept)} pairs other processes had more of the cores than is allowed, again and again."
+    return "\n" + lines(words) if any(kept) else ""
+
+
+def where(record):
+    """Machine, versions and dates in a sentence."""
+    machine, versions = record["machine"], record["versions"]
+    dates = sorted({case["date"][:10] for case in record["cases"]})
+    days = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    device = f"{machine['cpu']}, {machine['threads']} threads, {machine['isa']['orthoscope']}"
+    return lines(f"{device}; orthoscope {versions['orthoscope']}, PyTorch {versions['torch']}; {days}.")
+
+
+def memory(record):
+    """How memory was measured, with the floors."""
+    floor = record["floor_mib"]
+    floors = (
+        f"Nothing is subtracted: {floor['torch']:.0f} MiB of PyTorch's are there once it is imported, and no process that is "
+        f"started this way shows less than {floor['launch']:.0f} MiB."
+    )
+    return lines(f"{record['memory']} {floors}")
+
+
+TABLES = {"speed": (speed, RECORD), "speed-rounds": (rounds, RECORD)}
+
+
+def read(path):
+    """A JSON file of the repository."""
+    try:
+        return json.loads((ROOT / path).read_text())
+    except OSError as error:
+        raise Wrong(f"{path}: {error.strerror.lower()}; benches/compare.py writes it") from error
+    except ValueError as error:
+        raise Wrong(f"{path}: {error}") from error
+
+
+def filled(path, seen):
+    """The text of a file with its tables as the records say, and the names of those that differ."""
+    text, stale = (ROOT / path).read_text(), []
+    if text.count("<!-- table:") != len(MARKED.findall(text)):
+        raise Wrong(f"{path}: a table has no `<!-- end -->`, or a name that is not letters, digits and hyphens")
+
+    def fill(found):
+        if found["name"] not in TABLES:
+            raise Wrong(f"{path}: there is no table `{found['name']}`; there are {', '.join(TABLES)}")
+        seen.add(found["name"])
+        make, record = TABLES[found["name"]]
+        body = make(read(record), read(GOALS))
+        if body != found["body"]:
+            stale.append(found["name"])
+        return found["head"] + body + found["tail"]
+
+    return MARKED.sub(fill, text), stale
+
+
+def run(check):
+    """Rewrites or checks all files; the exit status."""
+    seen, status = set(), 0
+    for path in FILES:
+        text, stale = filled(path, seen)
+        for table in stale:
+            wrong = f"the table `{table}` is not what {TABLES[table][1]} says; run python3 benches/tables.py"
+            print(f"{path}: {wrong}" if check else f"{path}: `{table}` written")
+        if stale and check:
+            status = 1
+        elif stale:
+            (ROOT / path).write_text(text)
+    unseen = sorted(set(TABLES) - seen)
+    if unseen:
+        raise Wrong(f"no file has a place for {', '.join(unseen)}: `<!-- table: NAME -->`, then `<!-- end -->`")
+    return status
+
+
+def main():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a table is not up to date")
+    try:
+        return run(parser.parse_args().check)
+    except Wrong as wrong:
+        print(f"error: {wrong}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
