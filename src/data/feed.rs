@@ -78,3 +78,45 @@ impl Made {
         Self { step, batch, supply: Supply { making: start.elapsed(), waiting: Duration::ZERO } }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::corruption::CorruptionConfig;
+    use crate::data::{AugmentConfig, Image};
+    use crate::error::Error;
+
+    fn set(region_threshold: f32) -> TrainingSet {
+        TrainingSet {
+            images: vec![Image::new(8, 8, vec![0.5; 192]).unwrap()],
+            textures: Vec::new(),
+            size: 8,
+            augment: AugmentConfig::default(),
+            corruption: CorruptionConfig { region_threshold, ..CorruptionConfig::default() },
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn a_batch_that_cannot_be_made_is_the_error_of_its_own_step() {
+        let bad = set(2.0);
+        let key = |error: Error| matches!(error, Error::Config { key, .. } if key.contains("region_threshold"));
+        assert!(key(Feed::new(&bad, 2, 9).step(0, |_| Ok(())).unwrap_err()));
+        // Made ahead, it must not end the step before.
+        let good = set(0.5);
+        let mut feed = Feed::new(&good, 2, 9);
+        feed.step(0, |_| Ok(())).unwrap();
+        feed.ahead = Some(Made::new(&bad, 1, 2));
+        assert!(key(feed.step(1, |_| Ok(())).unwrap_err()));
+    }
+
+    #[test]
+    fn nothing_is_made_beyond_the_last_step_and_one_batch_ahead_before_it() {
+        let set = set(0.5);
+        let mut feed = Feed::new(&set, 2, 2);
+        let (_, first) = feed.step(0, |_| Ok(())).unwrap();
+        assert!(first.waiting == first.making && feed.ahead.as_ref().unwrap().step == 1);
+        feed.step(1, |_| Ok(())).unwrap();
+        assert!(feed.ahead.is_none());
+    }
+}

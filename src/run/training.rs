@@ -11,8 +11,8 @@ use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
 use crate::backend::Backend;
 use crate::data::texture::Family;
 use crate::data::{
-    Feed, Image, Preparation, ResidentSet, Supply, TrainingSet, check_output_folder, list_images, make_folder, read_image, train_images,
-    write_atomically,
+    Feed, Image, Preparation, ResidentSet, Supply, TrainingSet, check_output_folder, list_images, make_folder, read_image,
+    train_images, write_atomically,
 };
 use crate::detect::{Detector, Provenance, Settings, Thresholds};
 use crate::error::{Error, Result};
@@ -139,12 +139,13 @@ impl TrainingJob {
             Some(resident) => (timed(|| trainer.advance_resident(resident, &self.set.picks(step, count)))?, Supply::default()),
             None => feed.step(step, |batch| timed(|| trainer.advance(batch)))?,
         };
-        let milliseconds = |time: Duration| 1e3 * time.as_secs_f64();
+        let (whole, milliseconds) = (took + supply.waiting, |time: Duration| 1e3 * time.as_secs_f64());
         Ok(LogEntry {
             step: trainer.step(),
             loss,
             rate: self.config.train.rate_at(trainer.step()),
-            images_per_second: count as f64 / (took + supply.waiting).as_secs_f64(),
+            images_per_second: count as f64 / whole.as_secs_f64(),
+            step_ms: milliseconds(whole),
             batch_ms: milliseconds(supply.making),
             wait_ms: milliseconds(supply.waiting),
         })
@@ -273,7 +274,8 @@ fn load_textures(folder: Option<&Path>, size: usize, seed: u64) -> Result<Vec<Im
     if let Some(folder) = folder {
         return each(&list_images(folder)?, |path| read_image(path));
     }
-    let kinds: Vec<_> = (0..).zip(Family::ALL).flat_map(|kind| (0..GENERATED_PER_FAMILY).map(move |index| (kind, index))).collect();
+    let kinds: Vec<_> =
+        (0..).zip(Family::ALL).flat_map(|kind| (0..GENERATED_PER_FAMILY).map(move |index| (kind, index))).collect();
     each(&kinds, |&((number, family), index)| {
         // Steps far beyond any dataset's, so that no generated training image is among them.
         let mut stream = Stream::new(seed, Purpose::Texture, u32::MAX - number, index);
