@@ -145,10 +145,10 @@ struct Measured {
 
 impl Measured {
     fn plain(&mut self, job: &mut dyn Job, counts: bool) -> Result<Vec<f32>> {
-        let (batch, ()) = timed(|| job.prepare())?;
+        let (batch, made) = timed(|| job.prepare())?;
         let (step, result) = timed(|| job.step())?;
         if counts {
-            self.batch.push(batch);
+            self.batch.push(if made { batch } else { 0.0 });
             self.plain.push(step);
         }
         Ok(result)
