@@ -58,14 +58,13 @@ def data(binary):
     }
 
 
-def cold_build():
+def cold_build(folder):
     """Seconds of a release build into an empty folder; the sources of the dependencies are there already."""
     subprocess.run(["cargo", "fetch", "--locked"], cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "CARGO_TARGET_DIR": folder}
-        start = time.monotonic()
-        subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, env=environment, check=True, stderr=subprocess.DEVNULL)
-        return round(time.monotonic() - start, 1)
+    environment = {**os.environ, "CARGO_TARGET_DIR": folder}
+    start = time.monotonic()
+    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, env=environment, check=True, stderr=subprocess.DEVNULL)
+    return round(time.monotonic() - start, 1)
 
 
 def processor():
@@ -84,19 +83,8 @@ def too_much(record):
     return [f"{name} is {value}, the limit is {LIMITS[name]:g}" for name, value in costs.items() if value > LIMITS[name]]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    usual = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"), "release", "orthoscope")
-    parser.add_argument("--binary", type=Path, default=usual, help="the program (default: that of the last release build)")
-    parser.add_argument("--repeats", type=int, default=20, help="calls of each command (default: 20)")
-    parser.add_argument("--build", action="store_true", help="also time a cold release build")
-    parser.add_argument("--out", type=Path, help="where to write the record (default: standard output)")
-    arguments = parser.parse_args()
-    if arguments.repeats < 1:
-        parser.error("--repeats must be at least 1")
-    binary = arguments.binary.resolve()
-    if not binary.is_file():
-        parser.error(f"{binary} does not exist; `cargo build --release --locked` makes it")
+def measured(binary, repeats, build_seconds):
+    """The record."""
     facts = json.loads(subprocess.run([binary, "doctor", "--json"], check=True, text=True, capture_output=True).stdout)
     record = {
         "date": datetime.date.today().isoformat(),
@@ -104,15 +92,33 @@ def main():
         "processor": processor(),
         "threads": facts["threads"],
         "simd": facts["simd"],
-        "load_before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-        "repeats": arguments.repeats,
-        "start_up_ms": {" ".join(command): start_up(binary, command, arguments.repeats) for command in STARTS},
+        "repeats": repeats,
+        "start_up_ms": {" ".join(command): start_up(binary, command, repeats) for command in STARTS},
         "binary_bytes": binary.stat().st_size,
         "data": data(binary),
-        "build_seconds": cold_build() if arguments.build else None,
+        "build_seconds": build_seconds,
         "limits": LIMITS,
     }
-    record["too_much"] = too_much(record)
+    return {**record, "too_much": too_much(record)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    usual = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"), "release", "orthoscope")
+    parser.add_argument("--binary", type=Path, default=usual, help="the program (default: that of the last release build)")
+    parser.add_argument("--repeats", type=int, default=20, help="calls of each command (default: 20)")
+    parser.add_argument("--build", action="store_true", help="build into an empty folder, time that, and measure what was built")
+    parser.add_argument("--out", type=Path, help="where to write the record (default: standard output)")
+    arguments = parser.parse_args()
+    if arguments.repeats < 1:
+        parser.error("--repeats must be at least 1")
+    if not arguments.build and not arguments.binary.is_file():
+        parser.error(f"{arguments.binary} does not exist; `cargo build --release --locked` makes it")
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = cold_build(folder) if arguments.build else None
+        binary = Path(folder, "release", "orthoscope") if arguments.build else arguments.binary.resolve()
+        record = {**measured(binary, arguments.repeats, seconds), "load_before": load}
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
