@@ -3,7 +3,7 @@
 use orthoscope::backend::cpu::Path;
 use orthoscope::backend::{Backend, Cpu, Reference};
 use orthoscope::data::corruption::CorruptionConfig;
-use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, TrainingSet};
+use orthoscope::data::{AugmentConfig, Batch, Family, Feed, GenerateOptions, TrainingSet};
 use orthoscope::model::{Architecture, Autoencoder};
 use orthoscope::train::{Checkpoint, ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
@@ -63,8 +63,7 @@ fn six_steps_are_three_steps_a_checkpoint_and_three_more() {
 #[test]
 fn one_two_and_three_threads_give_the_same_bits() {
     let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
+        in_a_pool(threads, || {
             let mut trainer = Trainer::new(&Cpu::default(), recipe(2)).unwrap();
             (advance(&mut trainer, &training_set(), 6), state(&trainer))
         })
@@ -96,9 +95,36 @@ fn every_instruction_set_trains_like_the_reference() {
     assert!(tried > 0, "the portable path is always there");
 }
 
+fn same(a: &Batch, b: &Batch) -> bool {
+    a.corrupted == b.corrupted && a.target == b.target && a.region == b.region
+}
+
+fn in_a_pool<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+#[test]
+fn batches_made_ahead_are_those_of_their_steps() {
+    let set = training_set();
+    let wanted: Vec<Batch> = (0..8).map(|step| set.batch(step, 3).unwrap()).collect();
+    let check = |feed: &mut Feed<'_>, step: u64| {
+        let (equal, supply) = feed.step(step, |batch| Ok(same(batch, &wanted[step as usize]))).unwrap();
+        assert!(equal && !supply.making.is_zero(), "step {step}");
+    };
+    // On one thread that is itself of the pool nobody else could make the batch that it waits for.
+    for threads in [1, 2, 3] {
+        in_a_pool(threads, || {
+            let mut feed = Feed::new(&set, 3, 8);
+            [0, 1, 2, 3, 4, 5, 6, 7, 7, 2, 3].into_iter().for_each(|step| check(&mut feed, step));
+            // A step that fails may be done again.
+            assert!(feed.step(4, |_| Err::<(), _>(orthoscope::Error::Argument("no".into()))).unwrap_err().to_string() == "no");
+            [4, 5].into_iter().for_each(|step| check(&mut feed, step));
+        });
+    }
+}
+
 #[test]
 fn a_batch_does_not_depend_on_those_before_it() {
-    let same = |a: &Batch, b: &Batch| a.corrupted == b.corrupted && a.target == b.target && a.region == b.region;
     let (fresh, used) = (training_set(), training_set());
     let batches: Vec<Batch> = (0..6).map(|step| used.batch(step, 3).unwrap()).collect();
     for step in [5, 0, 3] {

@@ -61,6 +61,19 @@ pub enum Pass {
     Update,
 }
 
+/// One launch of a kernel, see [`Storage::watched`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelLaunch {
+    /// Name of the kernel.
+    pub kernel: &'static str,
+    /// Blocks along x, y, z.
+    pub grid: [u32; 3],
+    /// Threads of a block along x, y, z.
+    pub block: [u32; 3],
+    /// Bytes of dynamic shared memory of a block.
+    pub dynamic_shared: u32,
+}
+
 /// Memory of a device. Cloning a backend gives another handle of the same device.
 pub trait Storage: Clone + Send + Sync + 'static {
     /// Element type.
@@ -129,6 +142,11 @@ pub trait Storage: Clone + Send + Sync + 'static {
     fn seconds_between(&self, from: &Self::Mark, to: &Self::Mark) -> Result<f64>;
     /// Says of which layer and pass the next operations are; the layer is empty where there is none. Only profilers listen.
     fn enter(&self, _layer: &str, _pass: Pass) {}
+    /// Does `work`, and tells which kernels it launched where the device has kernels; meanwhile tools that watch the device see `name`.
+    /// Only profilers ask, from one thread at a time.
+    fn watched<R>(&self, _name: std::fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<KernelLaunch>) {
+        (work(), Vec::new())
+    }
 }
 
 /// Convolution: `y = A(w * x + b)`. See [`Conv2dSpec`] for layouts. `dz` is the gradient before the activation,

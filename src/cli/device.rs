@@ -2,14 +2,19 @@
 
 use std::str::FromStr;
 
+use orthoscope::backend::cpu::Path;
 use orthoscope::backend::cuda::Mode;
 use orthoscope::backend::{Cpu, Cuda};
 use orthoscope::{Error, Result};
 
+/// Names the instructions that the CPU keeps to; without it, it takes the widest that it has.
+const CPU_VARIABLE: &str = "ORTHOSCOPE_CPU";
+
 /// The option of every command that computes.
 #[derive(clap::Args)]
 pub struct DeviceOption {
-    /// What computes: auto, cpu, cuda, cuda:N for GPU number N, or emulator; auto is the first GPU if it can be used, else cpu
+    /// What computes: auto, cpu, cuda, cuda:N for GPU number N, or emulator; auto is the first GPU if it can be used, else cpu.
+    /// ORTHOSCOPE_CPU=avx512, avx2 or portable keeps the CPU to these instructions
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Device,
     /// Arithmetic of products; on a CPU bf16 leaves most 3x3 convolutions in f32, which is faster there
@@ -84,8 +89,8 @@ impl DeviceOption {
 
     fn open_device(&self) -> Result<Opened> {
         match self.device {
-            Device::Auto => Ok(automatic()),
-            Device::Cpu => Ok(Opened::Cpu(Cpu::default())),
+            Device::Auto => automatic(),
+            Device::Cpu => cpu().map(Opened::Cpu),
             Device::Cuda(ordinal) => Cuda::gpu(ordinal).map(Opened::Cuda),
             Device::Emulator => emulator(),
         }
@@ -93,16 +98,32 @@ impl DeviceOption {
 }
 
 /// The first GPU if it can be used, else the CPU; why is told to those who ask.
-fn automatic() -> Opened {
+fn automatic() -> Result<Opened> {
     match Cuda::gpu(0) {
         Ok(gpu) => {
             log::info!("computing on the first GPU, {}", orthoscope::backend::Storage::description(&gpu));
-            Opened::Cuda(gpu)
+            Ok(Opened::Cuda(gpu))
         }
         Err(error) => {
             log::info!("computing on the CPU; {error}");
-            Opened::Cpu(Cpu::default())
+            cpu().map(Opened::Cpu)
         }
+    }
+}
+
+/// The CPU with the instructions that the environment names.
+///
+/// # Errors
+/// No such instructions, or none that this machine has.
+pub fn cpu() -> Result<Cpu> {
+    let named = std::env::var_os(CPU_VARIABLE).unwrap_or_default();
+    let refuse = |reason: String| Error::argument(format!("{CPU_VARIABLE}={}: {reason}", named.display()));
+    match named.to_str() {
+        Some("") => Ok(Cpu::default()),
+        Some("avx512") => Cpu::with_path(Path::Avx512).map_err(|error| refuse(error.to_string())),
+        Some("avx2") => Cpu::with_path(Path::Avx2).map_err(|error| refuse(error.to_string())),
+        Some("portable") => Cpu::with_path(Path::Portable),
+        _ => Err(refuse("must be avx512, avx2 or portable".into())),
     }
 }
 

@@ -1,6 +1,5 @@
-use orthoscope::backend::Cpu;
 use orthoscope::backend::cuda::compiler::Compiler;
-use orthoscope::backend::cuda::{Device, Probe, probe};
+use orthoscope::backend::cuda::{Device, Nvtx, Probe, probe};
 use orthoscope::run::{COMMIT, Config};
 use serde_json::{Value, json};
 
@@ -58,6 +57,9 @@ fn facts() -> Value {
         })
     });
     let (driver, devices) = gpu(&mut missing);
+    let simd = super::device::cpu().map(|cpu| format!("{:?}", cpu.path()).to_lowercase());
+    let simd = simd.map_err(|error| missing.push(error.to_string())).ok();
+    let nvtx = Nvtx::usual().map_err(|reason| missing.push(format!("NVTX, to name operations in nsys and ncu: {reason}"))).ok();
     let emulator = cfg!(feature = "emulator");
     if !emulator {
         missing.push("the emulator, to run kernels without a GPU: build with `--features emulator`".to_owned());
@@ -67,12 +69,13 @@ fn facts() -> Value {
         "commit": COMMIT,
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "threads": rayon::current_num_threads(),
-        "simd": format!("{:?}", Cpu::default().path()).to_lowercase(),
+        "simd": simd,
         "backends": ["cpu", "reference", "cuda"],
         "cuda": driver,
         "cuda_devices": devices,
         "nvrtc": nvrtc.map(|nvrtc| nvrtc.version().to_string()),
         "nvrtc_path": nvrtc.map(|nvrtc| nvrtc.path().display().to_string()),
+        "nvtx": nvtx.map(|nvtx| nvtx.path().display().to_string()),
         "kernel_cache": cache.map(|cache| cache.folder().display().to_string()),
         "kernel_cache_files": cache_size.map(|size| size.0),
         "kernel_cache_bytes": cache_size.map(|size| size.1),

@@ -15,8 +15,9 @@ use super::output::{print, say};
 #[command(
     after_help = "Steps are done plain and observed in turn; the same bits must come out. Times are those of whole steps without \
     observation, and of each operation with it: CUDA events on a GPU, the monotonic clock on the CPU. FLOPs count 2 per multiply-add, \
-    bytes are the least traffic, both by formula; peaks are measured once per machine and kept in the cache folder. On the emulator \
-    times say nothing about a GPU."
+    bytes are the least traffic, both by formula; peaks are measured once per machine and kept in the cache folder. On a GPU or the \
+    emulator the kernels of each operation are listed too; times are by operation, not by kernel. nsys and ncu see operations as ranges \
+    LAYER/PHASE/OPERATION where the NVTX library is found. On the emulator times say nothing about a GPU."
 )]
 pub struct Arguments {
     /// What a step is: train or infer
@@ -51,6 +52,9 @@ pub struct Arguments {
     /// Write the rows as CSV
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// Write the kernels that a GPU or the emulator launched as CSV: grid, block, registers, shared memory
+    #[arg(long, value_name = "FILE")]
+    kernels: Option<PathBuf>,
     /// Draw the roofline as SVG
     #[arg(long, value_name = "FILE")]
     roofline: Option<PathBuf>,
@@ -64,7 +68,7 @@ pub struct Arguments {
     #[arg(long)]
     measure_peaks: bool,
     /// Compare two results instead
-    #[arg(long, value_names = ["A.json", "B.json"], num_args = 2, conflicts_with_all = ["json", "csv", "roofline", "trace"])]
+    #[arg(long, value_names = ["A.json", "B.json"], num_args = 2, conflicts_with_all = ["json", "csv", "kernels", "roofline", "trace"])]
     diff: Option<Vec<PathBuf>>,
 }
 
@@ -82,21 +86,37 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let rows = compare(&read(a)?, &read(b)?)?;
         return print(report::comparison(&rows));
     }
-    for path in [&arguments.json, &arguments.csv, &arguments.roofline, &arguments.trace].into_iter().flatten() {
+    for path in [&arguments.json, &arguments.csv, &arguments.kernels, &arguments.roofline, &arguments.trace].into_iter().flatten()
+    {
         can_be_written(path)?;
     }
     match arguments.device.open()? {
-        Opened::Cpu(cpu) => measure(arguments, &cpu, Peaks::of_cpu(&cpu, arguments.measure_peaks)?),
-        Opened::Cuda(cuda) => measure(arguments, &cuda, Peaks::of_device(&cuda, arguments.measure_peaks)?),
+        Opened::Cpu(_) if arguments.kernels.is_some() => {
+            Err(Error::argument("the CPU launches no kernels: --kernels needs a GPU or the emulator").into())
+        }
+        Opened::Cpu(cpu) => measure(arguments, &cpu, Peaks::of_cpu(&cpu, arguments.measure_peaks)?, |_| ()),
+        Opened::Cuda(cuda) => {
+            let peaks = Peaks::of_device(&cuda, arguments.measure_peaks)?;
+            measure(arguments, &cuda, peaks, |profile| profile.describe_kernels(cuda.arch()))
+        }
     }
 }
 
-fn measure(arguments: &Arguments, backend: &impl Backend, peaks: Peaks) -> anyhow::Result<()> {
+fn measure(
+    arguments: &Arguments,
+    backend: &impl Backend,
+    peaks: Peaks,
+    describe: impl FnOnce(&mut Profile),
+) -> anyhow::Result<()> {
     let &Arguments { phase, model, width, size, batch, steps, warmup, seed, .. } = arguments;
     let settings = Settings { task: phase, model, width, size, batch, steps, warmup, seed };
-    let (profile, spans) = profile(backend, &settings, peaks)?;
+    let (mut profile, spans) = profile(backend, &settings, peaks)?;
+    describe(&mut profile);
     if let Some(path) = &arguments.csv {
         write(path, &report::csv(&profile)?)?;
+    }
+    if let Some(path) = &arguments.kernels {
+        write(path, &report::kernels_csv(&profile)?)?;
     }
     if let Some(path) = &arguments.roofline {
         write(path, report::roofline(&profile).as_bytes())?;
@@ -111,6 +131,9 @@ fn measure(arguments: &Arguments, backend: &impl Backend, peaks: Peaks) -> anyho
         None => {}
     }
     print(report::table(&profile, arguments.rows))?;
+    if !profile.kernels.is_empty() {
+        print(format_args!("\n{}", report::kernels(&profile, arguments.rows)))?;
+    }
     say(format_args!("\n{}", report::sentences(&profile).join("\n")))
 }
 

@@ -18,17 +18,47 @@ pub struct TrainingProgress {
     first: Option<u64>,
     printed: Option<Instant>,
     loss: f64,
+    supply: Supply,
+}
+
+/// Milliseconds of all steps together.
+#[derive(Default)]
+struct Supply {
+    steps: u64,
+    step: f64,
+    batch: f64,
+    wait: f64,
+}
+
+impl Supply {
+    fn add(&mut self, entry: &LogEntry) {
+        self.steps += 1;
+        self.step += entry.step_ms;
+        self.batch += entry.batch_ms;
+        self.wait += entry.wait_ms;
+    }
+
+    /// How much of the time the batches took, in one sentence.
+    fn sentence(&self) -> String {
+        let (step, batch) = (self.step / self.steps as f64, self.batch / self.steps as f64);
+        if self.batch == 0.0 {
+            return format!("the device made the batches, as part of a step of {step:.1} ms");
+        }
+        let share = 100.0 * self.wait / self.step;
+        format!("waited for data {share:.1} % of the time; making a batch took {batch:.1} ms, beside a step of {step:.1} ms")
+    }
 }
 
 impl TrainingProgress {
     /// Progress towards `steps`.
     pub fn new(steps: u64) -> Self {
         let bar = bar(steps, "step {pos}/{len}  {msg}  {eta} left");
-        Self { bar, steps, start: Instant::now(), first: None, printed: None, loss: 0.0 }
+        Self { bar, steps, start: Instant::now(), first: None, printed: None, loss: 0.0, supply: Supply::default() }
     }
 
     /// One step is done.
     pub fn step(&mut self, entry: &LogEntry) {
+        self.supply.add(entry);
         let first = *self.first.get_or_insert(entry.step - 1);
         self.loss = if entry.step == first + 1 { entry.loss } else { 0.95 * self.loss + 0.05 * entry.loss };
         let message = format!("loss {:.5}  {:.1} images/s", self.loss, entry.images_per_second);
@@ -55,6 +85,18 @@ impl TrainingProgress {
         }
         self.bar.set_style(style("{bar:30} step {pos}/{len}  {msg}"));
         self.bar.abandon();
+    }
+
+    /// Says what the data took, if there was a step; `loading` is from before the first.
+    pub fn tell_supply(&self, loading: Duration) {
+        let (seconds, threads) = (loading.as_secs_f64(), rayon::current_num_threads());
+        let plural = if threads == 1 { "" } else { "s" };
+        if self.first.is_some() {
+            note(format_args!(
+                "{}; images were decoded and resized once, before the first, in {seconds:.2} s on {threads} thread{plural}",
+                self.supply.sentence()
+            ));
+        }
     }
 }
 

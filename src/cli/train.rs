@@ -68,7 +68,9 @@ pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64) -> anyhow:
     let mut progress = TrainingProgress::new(steps);
     let outcome = job.run(backend, &stop, |entry| progress.step(entry));
     progress.finish();
-    outcome.map_err(|error| explain(error, job))
+    let outcome = outcome.map_err(|error| explain(error, job))?;
+    progress.tell_supply(job.loading());
+    Ok(outcome)
 }
 
 /// Adds to a broken loss what to do about it, and what is left of the run.

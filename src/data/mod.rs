@@ -2,6 +2,7 @@
 
 mod batch;
 pub mod corruption;
+mod feed;
 mod file;
 mod folder;
 mod generate;
@@ -14,6 +15,7 @@ pub mod texture;
 
 pub use crate::disk::{check_output_folder, make_folder, write_atomically};
 pub use batch::{AugmentConfig, Batch, TrainingSet};
+pub use feed::{Feed, Supply};
 pub use file::{MAX_PIXELS, read_image, read_mask, write_mask_png, write_png};
 pub use folder::{Category, TestImage, list_images, train_images};
 pub use generate::{GenerateOptions, generate, generate_all};

@@ -18,8 +18,8 @@ const ROOM: usize = 32;
 
 /// Something with steps. What a step gives is compared between observed and plain runs.
 pub(super) trait Job {
-    /// Makes what the next step needs, on the host.
-    fn prepare(&mut self) -> Result<()>;
+    /// Makes what the next step needs, on the host; false where it needs nothing.
+    fn prepare(&mut self) -> Result<bool>;
     /// The step.
     fn step(&mut self) -> Result<Vec<f32>>;
 }
@@ -81,11 +81,11 @@ impl<B: Backend> Training<B> {
 }
 
 impl<B: Backend> Job for Training<B> {
-    fn prepare(&mut self) -> Result<()> {
+    fn prepare(&mut self) -> Result<bool> {
         if self.resident.is_none() {
             self.batch = Some(self.set.batch(self.trainer.step(), self.images)?);
         }
-        Ok(())
+        Ok(self.batch.is_some())
     }
 
     fn step(&mut self) -> Result<Vec<f32>> {
@@ -106,8 +106,8 @@ struct Inferring<B: Backend> {
 }
 
 impl<B: Backend> Job for Inferring<B> {
-    fn prepare(&mut self) -> Result<()> {
-        Ok(())
+    fn prepare(&mut self) -> Result<bool> {
+        Ok(false)
     }
 
     fn step(&mut self) -> Result<Vec<f32>> {

@@ -7,6 +7,7 @@
 //! | [`Peaks`] | what the machine can do: copy, fused multiply-adds, matrix unit; measured, not quoted |
 //! | [`profile()`] | trains or infers with and without observation, step by step in turn |
 //! | [`Profile`] | the result: a row for each operation, layer and phase; JSON and CSV |
+//! | [`KernelRow`] | the kernels that operations launched, with grid, block, shared memory and registers |
 //! | [`trace()`] | the same steps for a trace viewer |
 //! | [`compare()`] | two results of the same work |
 //!
@@ -15,6 +16,7 @@
 
 mod compare;
 mod job;
+mod kernels;
 mod machine;
 mod observed;
 mod peaks;
@@ -26,6 +28,7 @@ mod trace;
 mod work;
 
 pub use compare::{Change, Comparison, compare};
+pub use kernels::KernelRow;
 pub use observed::Observed;
 pub use peaks::Peaks;
 pub use quantiles::Quantiles;

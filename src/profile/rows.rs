@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     fn span(op: &'static str, layer: &str, seconds: f64, work: Work) -> Span {
-        Span { op, layer: layer.into(), phase: Phase::Forward, work, start: 0.0, seconds, host: [0.0; 2] }
+        Span { op, layer: layer.into(), phase: Phase::Forward, work, kernels: Vec::new(), start: 0.0, seconds, host: [0.0; 2] }
     }
 
     #[test]

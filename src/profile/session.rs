@@ -3,6 +3,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::job::{Job, job};
+use super::kernels::{KernelRow, kernel_rows};
 use super::machine::peak_bytes;
 use super::rows::rows;
 use super::{Observed, Peaks, Quantiles, Row, Span};
@@ -87,6 +88,12 @@ pub struct Profile {
     pub peak_bytes: u64,
     /// The operations, the longest first.
     pub rows: Vec<Row>,
+    /// The kernels that they launched, in the same order; none on devices without kernels.
+    #[serde(default)]
+    pub kernels: Vec<KernelRow>,
+    /// What there is to say about the kernels, see [`Profile::describe_kernels`].
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 impl Settings {
@@ -138,10 +145,10 @@ struct Measured {
 
 impl Measured {
     fn plain(&mut self, job: &mut dyn Job, counts: bool) -> Result<Vec<f32>> {
-        let (batch, ()) = timed(|| job.prepare())?;
+        let (batch, made) = timed(|| job.prepare())?;
         let (step, result) = timed(|| job.step())?;
         if counts {
-            self.batch.push(batch);
+            self.batch.push(if made { batch } else { 0.0 });
             self.plain.push(step);
         }
         Ok(result)
@@ -175,6 +182,7 @@ impl Measured {
             host: per_step(&|spans, wall| wall - in_calls(spans)),
             batch: milliseconds(&self.batch),
         };
+        let rows = rows(&self.spans, &peaks);
         let profile = Profile {
             version: format!("{} commit {}", env!("CARGO_PKG_VERSION"), crate::run::COMMIT),
             device,
@@ -185,7 +193,9 @@ impl Measured {
             overhead_percent: 100.0 * (steps.observed.median / steps.plain.median - 1.0),
             same_bits: self.same_bits,
             peak_bytes: peak_bytes(),
-            rows: rows(&self.spans, &peaks),
+            kernels: kernel_rows(&self.spans, &rows),
+            notes: Vec::new(),
+            rows,
             peaks,
             steps,
         };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Work;
-use crate::backend::Pass;
+use crate::backend::{KernelLaunch, Pass};
 
 /// What an operation computes for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,6 +55,8 @@ pub struct Span {
     pub phase: Phase,
     /// What it costs by formula.
     pub work: Work,
+    /// The kernels that it launched, where the device has kernels.
+    pub kernels: Vec<KernelLaunch>,
     /// Seconds from the beginning of the step to the beginning of the operation, on the device.
     pub start: f64,
     /// Seconds that the device took.

@@ -13,7 +13,8 @@ pub fn trace(steps: &[Vec<Span>], device: &str) -> Value {
         events.push(event(&format!("step {number}"), "step", HOST, [origin, end], Value::Null));
         for span in spans {
             let title = if span.layer.is_empty() { span.op.to_owned() } else { format!("{} {}", span.op, span.layer) };
-            let work = json!({ "flops": span.work.flops, "bytes": span.work.bytes });
+            let kernels: Vec<&str> = span.kernels.iter().map(|launch| launch.kernel).collect();
+            let work = json!({ "flops": span.work.flops, "bytes": span.work.bytes, "kernels": kernels });
             let phase = span.phase.words();
             events.push(event(&title, phase, HOST, [origin + span.host[0], span.host[1] - span.host[0]], Value::Null));
             events.push(event(&title, phase, DEVICE, [origin + span.start, span.seconds], work));
@@ -40,6 +41,7 @@ fn event(name: &str, category: &str, track: u32, [start, length]: [f64; 2], argu
 mod tests {
     use super::super::{Phase, Work};
     use super::*;
+    use crate::backend::KernelLaunch;
 
     #[test]
     fn steps_follow_each_other_on_both_tracks() {
@@ -49,6 +51,7 @@ mod tests {
             layer: "e1.0".into(),
             phase: Phase::Forward,
             work,
+            kernels: vec![KernelLaunch { kernel: "tiled", grid: [3, 2, 1], block: [256, 1, 1], dynamic_shared: 0 }],
             start: 0.5,
             seconds: 0.25,
             host: [0.25, 0.5],
@@ -61,6 +64,8 @@ mod tests {
         };
         assert_eq!(of(HOST), [(250_000.0, 250_000.0), (1_000_000.0, 250_000.0)]);
         assert_eq!(of(DEVICE), [(500_000.0, 250_000.0), (1_250_000.0, 250_000.0)]);
-        assert!(events.iter().any(|event| event["name"] == "conv2d e1.0" && event["args"]["flops"] == 3));
+        assert!(events.iter().any(|event| event["name"] == "conv2d e1.0"
+            && event["args"]["flops"] == 3
+            && event["args"]["kernels"][0] == "tiled"));
     }
 }

@@ -18,6 +18,15 @@ pub struct LogEntry {
     pub rate: f64,
     /// Throughput of this step, data included.
     pub images_per_second: f64,
+    /// Milliseconds of this step, waiting for its batch included.
+    #[serde(default)]
+    pub step_ms: f64,
+    /// Milliseconds that making the batch took on the host, beside the step before; 0 where the device makes it.
+    #[serde(default)]
+    pub batch_ms: f64,
+    /// Milliseconds for which the run stood still to wait for the batch.
+    #[serde(default)]
+    pub wait_ms: f64,
 }
 
 /// The log of a run, one JSON object per step.

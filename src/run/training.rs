@@ -1,7 +1,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
 
 use super::config::Config;
 use super::log::{Log, LogEntry};
@@ -9,8 +11,8 @@ use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
 use crate::backend::Backend;
 use crate::data::texture::Family;
 use crate::data::{
-    Image, Preparation, ResidentSet, TrainingSet, check_output_folder, list_images, make_folder, read_image, train_images,
-    write_atomically,
+    Feed, Image, Preparation, ResidentSet, Supply, TrainingSet, check_output_folder, list_images, make_folder, read_image,
+    train_images, write_atomically,
 };
 use crate::detect::{Detector, Provenance, Settings, Thresholds};
 use crate::error::{Error, Result};
@@ -35,6 +37,7 @@ pub struct TrainingJob {
     config: Config,
     set: TrainingSet,
     held_out: Vec<Image>,
+    loading: Duration,
     out: PathBuf,
     checkpoint: Option<Checkpoint>,
 }
@@ -49,8 +52,13 @@ impl TrainingJob {
         config.validate()?;
         check_output_folder(out)?;
         let checkpoint = find_checkpoint(&config, out, resume)?;
-        let (set, held_out) = load_training_set(&config, category)?;
-        Ok(Self { config, set, held_out, out: out.to_owned(), checkpoint })
+        let ((set, held_out), loading) = timed(|| load_training_set(&config, category))?;
+        Ok(Self { config, set, held_out, loading, out: out.to_owned(), checkpoint })
+    }
+
+    /// What it took to decode and resize the images and to make the textures, on all threads, once.
+    pub fn loading(&self) -> Duration {
+        self.loading
     }
 
     /// Trains, calls `report` after every step, writes config, log, checkpoints, and at the end the weights with their
@@ -70,12 +78,13 @@ impl TrainingJob {
         self.write(CONFIG_FILE, text.as_bytes())?;
         log::info!("{}: {} of {} steps done", self.config.architecture(), trainer.step(), self.config.train.steps);
         let mut log = Log::open(&self.out.join(LOG_FILE), trainer.step())?;
+        let mut feed = Feed::new(&self.set, self.config.train.batch, self.config.train.steps);
         while trainer.step() < self.config.train.steps {
             if stop.load(Ordering::Relaxed) {
                 self.save(&trainer, &text)?;
                 return Ok(Outcome::Interrupted);
             }
-            let entry = self.advance(&mut trainer, resident.as_ref())?;
+            let entry = self.advance(&mut trainer, &mut feed, resident.as_ref())?;
             log.append(&entry)?;
             log::debug!("step {}: loss {}, rate {}", entry.step, entry.loss, entry.rate);
             report(&entry);
@@ -119,15 +128,27 @@ impl TrainingJob {
     }
 
     /// One step, on a batch of the device where there is a resident set, else of the host: the same batch.
-    fn advance<B: Backend>(&self, trainer: &mut Trainer<B>, resident: Option<&ResidentSet<B>>) -> Result<LogEntry> {
-        let start = Instant::now();
+    fn advance<B: Backend>(
+        &self,
+        trainer: &mut Trainer<B>,
+        feed: &mut Feed<'_>,
+        resident: Option<&ResidentSet<B>>,
+    ) -> Result<LogEntry> {
         let (step, count) = (trainer.step(), self.config.train.batch);
-        let loss = match resident {
-            Some(resident) => trainer.advance_resident(resident, &self.set.picks(step, count))?,
-            None => trainer.advance(&self.set.batch(step, count)?)?,
+        let ((loss, took), supply) = match resident {
+            Some(resident) => (timed(|| trainer.advance_resident(resident, &self.set.picks(step, count)))?, Supply::default()),
+            None => feed.step(step, |batch| timed(|| trainer.advance(batch)))?,
         };
-        let images_per_second = count as f64 / start.elapsed().as_secs_f64();
-        Ok(LogEntry { step: trainer.step(), loss, rate: self.config.train.rate_at(trainer.step()), images_per_second })
+        let (whole, milliseconds) = (took + supply.waiting, |time: Duration| 1e3 * time.as_secs_f64());
+        Ok(LogEntry {
+            step: trainer.step(),
+            loss,
+            rate: self.config.train.rate_at(trainer.step()),
+            images_per_second: count as f64 / whole.as_secs_f64(),
+            step_ms: milliseconds(whole),
+            batch_ms: milliseconds(supply.making),
+            wait_ms: milliseconds(supply.waiting),
+        })
     }
 
     fn save<B: Backend>(&self, trainer: &Trainer<B>, config: &str) -> Result<()> {
@@ -164,14 +185,21 @@ impl TrainingJob {
     }
 }
 
-/// The images of `category/train/good` at working resolution, with textures: those trained on, and those held out.
+/// What `work` gives, and how long it took.
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
+    let start = Instant::now();
+    work().map(|result| (result, start.elapsed()))
+}
+
+/// The images of `category/train/good` at working resolution, with textures: those trained on, and those held out. They are decoded and
+/// resized here, on all threads, and never again.
 ///
 /// # Errors
 /// Missing or unreadable images, or ones smaller than the training size.
 pub fn load_training_set(config: &Config, category: &Path) -> Result<(TrainingSet, Vec<Image>)> {
     let preparation = config.preparation();
     let paths = train_images(category)?;
-    let images = paths.iter().map(|path| read_training_image(path, &preparation)).collect::<Result<Vec<_>>>()?;
+    let images = each(&paths, |path| read_training_image(path, &preparation))?;
     let (images, held_out) = split(images, config.data.held_out, config.seed);
     let set = TrainingSet {
         images,
@@ -244,15 +272,18 @@ fn split(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Vec<Imag
 /// The pictures of a texture folder, or generated textures of every family.
 fn load_textures(folder: Option<&Path>, size: usize, seed: u64) -> Result<Vec<Image>> {
     if let Some(folder) = folder {
-        return list_images(folder)?.iter().map(|path| read_image(path)).collect();
+        return each(&list_images(folder)?, |path| read_image(path));
     }
-    let mut textures = Vec::new();
-    for (number, family) in (0..).zip(Family::ALL) {
-        for index in 0..GENERATED_PER_FAMILY {
-            // Steps far beyond any dataset's, so that no generated training image is among them.
-            let mut stream = Stream::new(seed, Purpose::Texture, u32::MAX - number, index);
-            textures.push(family.render(&mut stream, size, size)?);
-        }
-    }
-    Ok(textures)
+    let kinds: Vec<_> =
+        (0..).zip(Family::ALL).flat_map(|kind| (0..GENERATED_PER_FAMILY).map(move |index| (kind, index))).collect();
+    each(&kinds, |&((number, family), index)| {
+        // Steps far beyond any dataset's, so that no generated training image is among them.
+        let mut stream = Stream::new(seed, Purpose::Texture, u32::MAX - number, index);
+        family.render(&mut stream, size, size)
+    })
+}
+
+/// `make` of each item, on all threads, in the order of the items. Of several errors the first item's counts, whichever came first.
+fn each<T: Sync>(items: &[T], make: impl Fn(&T) -> Result<Image> + Send + Sync) -> Result<Vec<Image>> {
+    items.par_iter().map(make).collect::<Vec<_>>().into_iter().collect()
 }

@@ -72,3 +72,29 @@ fn what_was_chosen_is_told_when_asked() {
     let named = scratch.succeeds("train --config c.toml --data cloth --out named -v --device cpu").err;
     assert!(!named.contains("computing on"), "{named}");
 }
+
+#[test]
+fn the_instructions_of_the_cpu_can_be_chosen() {
+    let scratch = Scratch::new();
+    scratch.write("x.npy", crate::fixture::npy_f32(&[1, 8, 8, 3], &[0.5; 192]));
+    let forward = "model forward --model run/model.safetensors --input x.npy --output y.npy --device cpu";
+    for path in ["avx512", "avx2", "portable"] {
+        let environment = [("ORTHOSCOPE_CPU", path)];
+        let (ran, doctor) = (scratch.run_with(forward, &environment), scratch.run_with("doctor --json", &environment));
+        let facts: serde_json::Value = serde_json::from_str(&doctor.out).unwrap();
+        match ran.code {
+            0 => assert_eq!(facts["simd"], path),
+            _ => {
+                assert_ne!(path, "portable", "every machine has it: {}", ran.err);
+                assert!(
+                    ran.err.starts_with(&format!("error: ORTHOSCOPE_CPU={path}: ")) && ran.err.contains("has no"),
+                    "{}",
+                    ran.err
+                );
+                assert!(facts["simd"].is_null() && doctor.out.contains("ORTHOSCOPE_CPU"), "{}", doctor.out);
+            }
+        }
+    }
+    let ran = scratch.run_with(forward, &[("ORTHOSCOPE_CPU", "sse")]);
+    assert_eq!((ran.code, ran.err.as_str()), (1, "error: ORTHOSCOPE_CPU=sse: must be avx512, avx2 or portable\n"));
+}

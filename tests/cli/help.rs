@@ -21,7 +21,22 @@ const COMMANDS: [(&str, &[&str]); 16] = [
     ("model summary", &["--weights", "--model", "--width", "--size", "--json"]),
     ("kernels", &["--arch", "--out", "--json", "sm_90a", "ORTHOSCOPE_NVRTC_DIR", "ORTHOSCOPE_KERNELS_DIR"]),
     ("verify", &["--claim", "--seed", "--quick", "--full", "--describe", "--out", "--json", "claims.csv"]),
-    ("profile", &["--phase", "--model", "--width", "--size", "--batch", "--steps", "--json", "--trace", "--diff", "--device"]),
+    (
+        "profile",
+        &[
+            "--phase",
+            "--model",
+            "--width",
+            "--size",
+            "--batch",
+            "--steps",
+            "--json",
+            "--trace",
+            "--kernels",
+            "--diff",
+            "--device",
+        ],
+    ),
     ("doctor", &["--json", "--config"]),
 ];
 

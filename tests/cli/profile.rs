@@ -105,12 +105,83 @@ fn wrong_usage_is_named() {
     }
 }
 
+#[test]
+fn a_cpu_has_no_kernels_to_list() {
+    let scratch = Scratch::new();
+    scratch.succeeds(&format!("{SMALL} --json a.json"));
+    assert_eq!(scratch.json("a.json")["kernels"], serde_json::json!([]));
+    let sentence = scratch.refuses(&format!("{SMALL} --kernels k.csv"));
+    assert_eq!(sentence, "the CPU launches no kernels: --kernels needs a GPU or the emulator");
+}
+
+/// The smallest step whose kernels can be seen.
+#[cfg(feature = "emulator")]
+const EMULATED: &str = "profile --width 2 --size 8 --batch 1 --steps 2 --warmup 0 --device emulator";
+
 #[cfg(feature = "emulator")]
 #[test]
-fn kernels_are_timed_on_the_emulator_too() {
+fn kernels_are_listed_with_their_launches() {
     let scratch = Scratch::new();
-    let ran = scratch.succeeds("profile --width 2 --size 8 --batch 1 --steps 1 --warmup 0 --device emulator --json -");
-    let profile: Value = serde_json::from_str(&ran.out).unwrap();
+    let out = scratch.succeeds(&format!("{EMULATED} --rows 1000 --json a.json --kernels k.csv --trace t.json")).out;
+    let profile = scratch.json("a.json");
     assert_eq!(profile["same_bits"], true);
-    assert!(profile["rows"].as_array().unwrap().iter().any(|row| row["op"] == "corruption" && row["phase"] == "data"));
+    let rows = |key: &str| profile[key].as_array().unwrap().clone();
+    assert!(rows("rows").iter().any(|row| row["op"] == "corruption" && row["phase"] == "data"));
+    let kernels = rows("kernels");
+    for row in &kernels {
+        let extents = |key: &str| row[key].as_array().unwrap().iter().map(|extent| extent.as_u64().unwrap()).product::<u64>();
+        assert!(extents("grid") > 0 && (1..=1024).contains(&extents("block")) && row["launches"].as_u64() > Some(0), "{row}");
+        let known = |other: &&Value| ["op", "layer", "phase"].iter().all(|key| other[key] == row[key]);
+        assert!(rows("rows").iter().any(|other| known(&other)), "{row} has no operation");
+        assert!(out.contains(row["kernel"].as_str().unwrap()), "{row}");
+    }
+    // Adam is one kernel, launched once for each parameter.
+    let sum = |key: &str, name: &str| {
+        let own = rows(key).into_iter().filter(|row| row["op"] == name).map(|row| row["launches"].as_u64().unwrap());
+        own.sum::<u64>()
+    };
+    assert!(sum("kernels", "adam") > 10 && sum("kernels", "adam") == sum("rows", "adam"));
+    let table = String::from_utf8(scratch.read("k.csv")).unwrap();
+    assert!(
+        table.starts_with("kernel,operation,layer,phase,launches,grid,block,registers,dynamic shared bytes,static"),
+        "{table}"
+    );
+    assert_eq!(table.lines().count(), 1 + kernels.len());
+    let events = scratch.json("t.json");
+    let named = |event: &Value| event["args"]["kernels"].as_array().is_some_and(|kernels| !kernels.is_empty());
+    assert!(events["traceEvents"].as_array().unwrap().iter().any(named));
+    // Registers are known exactly where the kernels could be compiled, and the reason is told where not.
+    let known = kernels.iter().filter(|row| row["registers"].as_u64() > Some(0) && !row["static_shared"].is_null()).count();
+    let (with, without) = ("registers and static shared memory are those", "registers and static shared memory are not known: ");
+    assert!(if known == kernels.len() { out.contains(with) } else { known == 0 && out.contains(without) }, "{known}: {out}");
+}
+
+/// Fakes the library that tools of NVIDIA's listen to.
+#[cfg(all(feature = "emulator", target_os = "linux"))]
+#[test]
+fn operations_are_named_to_tools_where_their_library_is_found() {
+    let scratch = Scratch::new();
+    let calls = scratch.path("calls");
+    let source = format!(
+        "#include <stdio.h>\nstatic int say(const char* what) {{ FILE* f = fopen(\"{}\", \"a\"); fprintf(f, \"%s\\n\", what); \
+         return fclose(f); }}\nint nvtxRangePushA(const char* name) {{ return say(name); }}\nint nvtxRangePop(void) {{ return say(\"-\"); \
+         }}\n",
+        calls.display()
+    );
+    scratch.write("fake.c", source);
+    let mut build = std::process::Command::new("cc");
+    build.current_dir(scratch.path("")).args(["-shared", "-fPIC", "fake.c", "-o", "libnvtx3interop.so.1"]);
+    assert!(build.status().unwrap().success());
+    let folder = scratch.path("");
+    let environment = [("LD_LIBRARY_PATH", folder.to_str().unwrap()), ("VIRTUAL_ENV", ""), ("CONDA_PREFIX", "")];
+    let ran = scratch.run_with(EMULATED, &environment);
+    assert!(ran.out.contains("as ranges LAYER/PHASE/OPERATION, by libnvtx3interop.so.1"), "{} {}", ran.out, ran.err);
+    let calls = String::from_utf8(scratch.read("calls")).unwrap();
+    for name in ["e1.0/forward/conv2d", "e1.0/weight grad/conv2d", "optimiser/adam"] {
+        assert!(calls.lines().any(|line| line == name), "{name}: {calls}");
+    }
+    let ends = calls.lines().filter(|line| *line == "-").count();
+    assert_eq!(2 * ends, calls.lines().count());
+    let doctor = scratch.run_with("doctor", &environment).out;
+    assert!(doctor.lines().any(|line| line.starts_with("nvtx ") && line.ends_with(" libnvtx3interop.so.1")), "{doctor}");
 }

@@ -18,12 +18,18 @@ fn every_flag_and_every_file() {
     let entries: Vec<LogEntry> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(entries.iter().map(|entry| entry.step).collect::<Vec<_>>(), [1, 2, 3]);
     assert!(entries.iter().all(|entry| entry.loss > 0.0 && entry.rate > 0.0 && entry.images_per_second > 0.0));
+    assert!(entries.iter().all(|entry| entry.batch_ms > 0.0 && entry.wait_ms >= 0.0 && entry.step_ms > entry.wait_ms));
+    assert_eq!(entries[0].wait_ms, entries[0].batch_ms, "nothing could be done before the first batch");
 }
 
 #[test]
 fn progress_is_plain_lines_where_there_is_no_terminal() {
     let ran = Scratch::new().succeeds("train --config c.toml --data cloth --out new");
-    let lines: Vec<&str> = ran.err.lines().collect();
+    let mut lines: Vec<&str> = ran.err.lines().collect();
+    let summary = lines.pop().unwrap();
+    for part in ["waited for data ", " % of the time; making a batch took ", "images were decoded and resized once", " thread"] {
+        assert!(summary.contains(part), "{summary}");
+    }
     assert!(lines[0].starts_with("step 1/4  loss 0."), "{}", ran.err);
     assert!(lines.last().unwrap().starts_with("step 4/4  loss 0."), "{}", ran.err);
     for part in [" images/s  ", " left"] {

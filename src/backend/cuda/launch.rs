@@ -158,6 +158,8 @@ impl Builder<'_> {
         }
         let launch = Launch { kernel: self.kernel, grid: self.grid, block: self.block, arguments: &slices[..arguments.count] };
         let _pass = self.cuda.memory.pass();
-        self.cuda.driver.launch(&launch)
+        self.cuda.driver.launch(&launch)?;
+        self.cuda.journal.note(&launch);
+        Ok(())
     }
 }

@@ -25,6 +25,7 @@ pub mod kernel;
 mod launch;
 mod linear;
 mod memory;
+mod nvtx;
 mod objective;
 mod optimise;
 mod plan;
@@ -37,21 +38,26 @@ mod sdc_bf16;
 mod session;
 mod storage;
 mod upsample;
+mod watch;
 
 pub use driver::gpu::{Device, Probe, probe};
 pub use kernel::{File, KERNELS, Kernel};
+pub use nvtx::Nvtx;
 pub use plan::Planned;
 pub use repeat::Program;
 pub use storage::Buffer;
 
+use compiler::Arch;
 use driver::Driver;
 use memory::Memory;
+use watch::Journal;
 
 /// The CUDA backend, f32. Clones share one device, stream and memory.
 #[derive(Clone)]
 pub struct Cuda {
     driver: Arc<dyn Driver>,
     memory: Arc<Memory>,
+    journal: Arc<Journal>,
     mode: Mode,
 }
 
@@ -69,7 +75,7 @@ pub enum Mode {
 
 impl Cuda {
     fn with_driver(driver: Arc<dyn Driver>) -> Self {
-        Self { memory: Arc::new(Memory::new(Arc::clone(&driver))), driver, mode: Mode::default() }
+        Self { memory: Arc::new(Memory::new(Arc::clone(&driver))), driver, journal: Arc::default(), mode: Mode::default() }
     }
 
     /// GPU number `ordinal`.
@@ -100,6 +106,11 @@ impl Cuda {
     #[must_use]
     pub fn with_mode(&self, mode: Mode) -> Self {
         Self { mode, ..self.clone() }
+    }
+
+    /// What its kernels are compiled for; `None` on the emulator.
+    pub fn arch(&self) -> Option<&'static Arch> {
+        self.driver.arch()
     }
 
     /// Most bytes held at once so far.

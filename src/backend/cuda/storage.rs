@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::driver::{Address, Mark};
 use super::memory::Block;
 use super::{Cuda, Mode, Program, check_lengths};
-use crate::backend::Storage;
+use crate::backend::{KernelLaunch, Storage};
 use crate::error::Result;
 
 /// A block of floats on the device that goes back when dropped.
@@ -98,6 +98,10 @@ impl Storage for Cuda {
 
     fn seconds_between(&self, from: &Mark, to: &Mark) -> Result<f64> {
         self.driver.seconds_between(from, to)
+    }
+
+    fn watched<R>(&self, name: std::fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<KernelLaunch>) {
+        self.watch(name, work)
     }
 }
 

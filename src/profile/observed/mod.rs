@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::{Phase, Span, Work};
-use crate::backend::{Backend, Pass};
+use crate::backend::{Backend, KernelLaunch, Pass};
 use crate::error::Result;
 
 /// A backend that computes as another one does, to the bit, and writes down when. Clones write into one log. Nothing is recorded to be repeated: [`Storage::repeat`](crate::backend::Storage::repeat)
@@ -42,6 +42,7 @@ struct Call<M> {
     work: Work,
     device: [M; 2],
     host: [Instant; 2],
+    kernels: Vec<KernelLaunch>,
 }
 
 /// What is known of a call beforehand. Without a phase it is that of the pass.
@@ -84,6 +85,7 @@ impl<B: Backend> Observed<B> {
                 layer: call.layer.to_string(),
                 phase: call.phase,
                 work: call.work,
+                kernels: call.kernels,
                 start: self.inner.seconds_between(mark, &call.device[0])?,
                 seconds: self.inner.seconds_between(&call.device[0], &call.device[1])?,
                 host: call.host.map(|moment| moment.duration_since(*instant).as_secs_f64()),
@@ -97,14 +99,22 @@ impl<B: Backend> Observed<B> {
     }
 
     fn observe<R>(&self, subject: Subject, call: impl FnOnce(&B) -> Result<R>) -> Result<R> {
-        let (first, from) = (self.inner.mark()?, Instant::now());
-        let result = call(&self.inner)?;
-        let (to, last) = (Instant::now(), self.inner.mark()?);
+        let Subject { op, phase, work } = subject;
+        let (layer, phase) = {
+            let log = self.log();
+            (Arc::clone(&log.layer), phase.unwrap_or_else(|| log.pass.into()))
+        };
+        let separator = if layer.is_empty() { "" } else { "/" };
+        let (done, kernels) = self.inner.watched(format_args!("{layer}{separator}{}/{op}", phase.words()), || {
+            let (first, from) = (self.inner.mark()?, Instant::now());
+            let result = call(&self.inner)?;
+            let (to, last) = (Instant::now(), self.inner.mark()?);
+            Ok((result, [first, last], [from, to]))
+        });
+        let (result, device, host) = done?;
         let mut log = self.log();
         if log.begin.is_some() {
-            let Subject { op, phase, work } = subject;
-            let (layer, phase) = (Arc::clone(&log.layer), phase.unwrap_or_else(|| log.pass.into()));
-            log.calls.push(Call { op, layer, phase, work, device: [first, last], host: [from, to] });
+            log.calls.push(Call { op, layer, phase, work, device, host, kernels });
         }
         Ok(result)
     }

@@ -24,6 +24,7 @@ pub use arch::{ARCHITECTURES, Arch};
 pub use cache::{Cache, FOLDER_VARIABLE as CACHE_VARIABLE};
 pub use listing::{Listing, list};
 pub use nvrtc::{Nvrtc, Source, Version};
+pub(super) use places::places;
 pub use places::{FOLDER_VARIABLE as NVRTC_VARIABLE, Missing, Place, usual as usual_places};
 pub use resources::{Resources, parse as parse_resources};
 

@@ -1,5 +1,6 @@
 //! Where NVRTC may be.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -20,20 +21,24 @@ pub enum Place {
 /// All places in the order in which they are looked at: folders that were named, the Python environment that is active, the
 /// loader's own path, and where CUDA toolkits are usually installed.
 pub fn usual() -> Vec<Place> {
-    let named = std::env::var_os(FOLDER_VARIABLE).unwrap_or_default();
+    places(std::env::var_os(FOLDER_VARIABLE).unwrap_or_default(), "cuda_nvrtc")
+}
+
+/// The same for the library of another Python package of NVIDIA's, with the folders that were `named`.
+pub(in crate::backend::cuda) fn places(named: OsString, package: &str) -> Vec<Place> {
     let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(std::env::var_os);
     let mut places: Vec<Place> =
         std::env::split_paths(&named).filter(|path| !path.as_os_str().is_empty()).map(Place::Folder).collect();
-    places.extend(environments.flat_map(|root| python_folders(Path::new(&root))).map(Place::Folder));
+    places.extend(environments.flat_map(|root| python_folders(Path::new(&root), package)).map(Place::Folder));
     places.push(Place::Loader);
     places.extend(toolkit_folders(Path::new("/usr/local")).into_iter().map(Place::Folder));
     places
 }
 
-/// Where pip puts the package `nvidia-cuda-nvrtc` (13) or `nvidia-cuda-nvrtc-cu12` in the environment `root`.
-fn python_folders(root: &Path) -> Vec<PathBuf> {
+/// Where pip puts packages such as `nvidia-cuda-nvrtc` (13) or `nvidia-cuda-nvrtc-cu12` in the environment `root`.
+fn python_folders(root: &Path, package: &str) -> Vec<PathBuf> {
     let packages = children(&root.join("lib"), "python3").into_iter().map(|python| python.join("site-packages/nvidia"));
-    packages.flat_map(|nvidia| ["cu13/lib", "cuda_nvrtc/lib"].map(|folder| nvidia.join(folder))).filter(|f| f.is_dir()).collect()
+    packages.flat_map(|nvidia| ["cu13", package].map(|folder| nvidia.join(folder).join("lib"))).filter(|f| f.is_dir()).collect()
 }
 
 /// Where CUDA toolkits below `root` keep their libraries.
@@ -109,8 +114,8 @@ mod tests {
         let packages = "lib/python3.12/site-packages/nvidia";
         let wanted = made(root.path(), &[&format!("{packages}/cu13/lib"), &format!("{packages}/cuda_nvrtc/lib")]);
         made(root.path(), &["lib/perl", "lib/python3.9"]);
-        assert_eq!(python_folders(root.path()), wanted);
-        assert_eq!(python_folders(&root.path().join("none")), [] as [PathBuf; 0]);
+        assert_eq!(python_folders(root.path(), "cuda_nvrtc"), wanted);
+        assert_eq!(python_folders(&root.path().join("none"), "cuda_nvrtc"), [] as [PathBuf; 0]);
     }
 
     #[test]

@@ -352,6 +352,10 @@ impl Driver for Gpu {
         format!("cuda ({})", self.0.facts.name)
     }
 
+    fn arch(&self) -> Option<&'static Arch> {
+        Some(self.0.arch)
+    }
+
     fn policy(&self) -> Policy {
         Policy::Reuse
     }

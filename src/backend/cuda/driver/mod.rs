@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::compiler::Arch;
 use super::kernel::Kernel;
 use crate::error::{Error, Result};
 
@@ -57,6 +58,10 @@ pub trait Driver: Send + Sync {
     /// The name and, where there is one, the model of the device.
     fn description(&self) -> String {
         self.name().to_owned()
+    }
+    /// What its kernels are compiled for; `None` where they are compiled for the host.
+    fn arch(&self) -> Option<&'static Arch> {
+        None
     }
     /// How memory is to be handed out.
     fn policy(&self) -> Policy;

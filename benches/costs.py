@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""Measures the costs that users feel: start-up, size of the binary, data beside the step and, where asked, a cold release build.
+
+    cargo build --release --locked
+    python3 benches/costs.py --out paper/results/cpu/costs.json            some seconds
+    python3 benches/costs.py --build --out paper/results/cpu/costs.json    two minutes more; do it while nothing else runs
+
+Writes one JSON record; the exit status is 1 if a cost is above its limit.
+"""
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STARTS = (["--version"], ["--help"], ["train", "--help"], ["doctor"], ["doctor", "--config"], ["model", "summary"])
+LIMITS = {"start_up_ms": 50.0, "binary_bytes": 15e6, "build_seconds": 120.0, "wait_percent": 5.0}
+# Pictures of twice the side, so that they are resized; a network small enough that data could be what takes the time.
+SIDE, PICTURES, WIDTH, BATCH, STEPS, WARMUP = 128, 60, 16, 8, 120, 10
+CONFIG = f"[model]\nwidth = {WIDTH}\n[data]\nsize = {SIDE // 2}\n[train]\nbatch = {BATCH}\nsteps = {STEPS}\n"
+
+
+def quantiles(values):
+    """Least, median and greatest, to a microsecond where they are milliseconds."""
+    return {name: round(of(values), 3) for name, of in (("min", min), ("median", statistics.median), ("max", max))}
+
+
+def start_up(binary, arguments, repeats):
+    """Milliseconds from the call to the exit of the program, which is in the cache of files after the first."""
+    milliseconds = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        subprocess.run([binary, *arguments], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        milliseconds.append(1e3 * (time.perf_counter() - start))
+    return quantiles(milliseconds[1:])
+
+
+def data(binary):
+    """What training says of its data: decoding at the start, batches beside the steps."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = lambda *command: subprocess.run([binary, *command], cwd=folder, check=True, text=True, capture_output=True)
+        Path(folder, "c.toml").write_text(CONFIG)
+        run("data", "generate", "--out", ".", "--family", "tiles", "--size", str(SIDE), "--train", str(PICTURES), "--good", "1", "--defects", "1")
+        said = run("train", "--config", "c.toml", "--data", "tiles", "--out", "run", "--device", "cpu").stderr.strip().splitlines()[-1]
+        steps = [json.loads(line) for line in Path(folder, "run", "log.jsonl").read_text().splitlines()][WARMUP:]
+    total = lambda key: sum(step[key] for step in steps)
+    return {
+        "said": said,
+        "wait_percent": round(100 * total("wait_ms") / total("step_ms"), 4),
+        **{key: quantiles([step[key] for step in steps]) for key in ("step_ms", "batch_ms", "wait_ms")},
+    }
+
+
+def cold_build(folder):
+    """Seconds of a release build into an empty folder; the sources of the dependencies are there already."""
+    subprocess.run(["cargo", "fetch", "--locked"], cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
+    environment = {**os.environ, "CARGO_TARGET_DIR": folder}
+    start = time.monotonic()
+    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, env=environment, check=True, stderr=subprocess.DEVNULL)
+    return round(time.monotonic() - start, 1)
+
+
+def processor():
+    """Its name as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+def too_much(record):
+    """A sentence for each cost above its limit."""
+    costs = {"binary_bytes": record["binary_bytes"], "build_seconds": record["build_seconds"] or 0, "wait_percent": record["data"]["wait_percent"]}
+    costs["start_up_ms"] = max(start["median"] for start in record["start_up_ms"].values())
+    return [f"{name} is {value}, the limit is {LIMITS[name]:g}" for name, value in costs.items() if value > LIMITS[name]]
+
+
+def measured(binary, repeats, build_seconds):
+    """The record."""
+    facts = json.loads(subprocess.run([binary, "doctor", "--json"], check=True, text=True, capture_output=True).stdout)
+    record = {
+        "date": datetime.date.today().isoformat(),
+        "commit": facts["commit"],
+        "processor": processor(),
+        "threads": facts["threads"],
+        "simd": facts["simd"],
+        "repeats": repeats,
+        "start_up_ms": {" ".join(command): start_up(binary, command, repeats) for command in STARTS},
+        "binary_bytes": binary.stat().st_size,
+        "data": data(binary),
+        "build_seconds": build_seconds,
+        "limits": LIMITS,
+    }
+    return {**record, "too_much": too_much(record)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    usual = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"), "release", "orthoscope")
+    parser.add_argument("--binary", type=Path, default=usual, help="the program (default: that of the last release build)")
+    parser.add_argument("--repeats", type=int, default=20, help="calls of each command (default: 20)")
+    parser.add_argument("--build", action="store_true", help="build into an empty folder, time that, and measure what was built")
+    parser.add_argument("--out", type=Path, help="where to write the record (default: standard output)")
+    arguments = parser.parse_args()
+    if arguments.repeats < 1:
+        parser.error("--repeats must be at least 1")
+    if not arguments.build and not arguments.binary.is_file():
+        parser.error(f"{arguments.binary} does not exist; `cargo build --release --locked` makes it")
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = cold_build(folder) if arguments.build else None
+        binary = Path(folder, "release", "orthoscope") if arguments.build else arguments.binary.resolve()
+        record = {**measured(binary, arguments.repeats, seconds), "load_before": load}
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    if arguments.out:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(text)
+    else:
+        sys.stdout.write(text)
+    for sentence in record["too_much"]:
+        print(sentence, file=sys.stderr)
+    return 1 if record["too_much"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+use std::time::{Duration, Instant};
+
+use super::{Batch, TrainingSet};
+use crate::error::Result;
+
+/// The batches of a training run, each made while the step before it runs.
+///
+/// The next batch is a task of the pool that computes the step, not of a thread beside it: workers do it where the step leaves them
+/// idle, so that no more threads run than were asked for, and nothing waits for a worker that waits itself. One batch is kept ahead.
+pub struct Feed<'a> {
+    set: &'a TrainingSet,
+    count: usize,
+    end: u64,
+    ahead: Option<Made>,
+}
+
+/// A batch, or why there is none, with its step.
+struct Made {
+    step: u64,
+    batch: Result<Batch>,
+    supply: Supply,
+}
+
+/// What the batch of a step took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Supply {
+    /// Making it, which other work of the same threads can prolong.
+    pub making: Duration,
+    /// The part of it for which the run stood still.
+    pub waiting: Duration,
+}
+
+impl<'a> Feed<'a> {
+    /// Batches of `count` images for the steps before `end`.
+    pub fn new(set: &'a TrainingSet, count: usize, end: u64) -> Self {
+        Self { set, count, end, ahead: None }
+    }
+
+    /// Does `work` on the batch of `step` while the next one is made. A batch is a pure function of seed and step: which thread makes
+    /// it, and when, changes no bit.
+    ///
+    /// # Errors
+    /// As [`TrainingSet::batch`] for this step, and what `work` reports. That the next batch cannot be made is said when it is needed.
+    pub fn step<R>(&mut self, step: u64, work: impl FnOnce(&Batch) -> Result<R>) -> Result<(R, Supply)> {
+        let Made { batch, supply, .. } = self.take(step);
+        let batch = batch?;
+        let next = step + 1;
+        if next >= self.end {
+            return work(&batch).map(|result| (result, supply));
+        }
+        let (set, count) = (self.set, self.count);
+        let mut ahead = None;
+        let (result, done) = rayon::in_place_scope(|scope| {
+            scope.spawn(|_| ahead = Some(Made::new(set, next, count)));
+            (work(&batch), Instant::now())
+        });
+        self.ahead = ahead;
+        if let Some(made) = &mut self.ahead {
+            made.supply.waiting = done.elapsed();
+        }
+        result.map(|result| (result, supply))
+    }
+
+    /// The batch of `step`: the one made ahead if it is, else one made now.
+    fn take(&mut self, step: u64) -> Made {
+        self.ahead.take().filter(|made| made.step == step).unwrap_or_else(|| {
+            let mut made = Made::new(self.set, step, self.count);
+            made.supply.waiting = made.supply.making;
+            made
+        })
+    }
+}
+
+impl Made {
+    fn new(set: &TrainingSet, step: u64, count: usize) -> Self {
+        let start = Instant::now();
+        let batch = set.batch(step, count);
+        Self { step, batch, supply: Supply { making: start.elapsed(), waiting: Duration::ZERO } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::corruption::CorruptionConfig;
+    use crate::data::{AugmentConfig, Image};
+    use crate::error::Error;
+
+    fn set(region_threshold: f32) -> TrainingSet {
+        TrainingSet {
+            images: vec![Image::new(8, 8, vec![0.5; 192]).unwrap()],
+            textures: Vec::new(),
+            size: 8,
+            augment: AugmentConfig::default(),
+            corruption: CorruptionConfig { region_threshold, ..CorruptionConfig::default() },
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn a_batch_that_cannot_be_made_is_the_error_of_its_own_step() {
+        let bad = set(2.0);
+        let key = |error: Error| matches!(error, Error::Config { key, .. } if key.contains("region_threshold"));
+        assert!(key(Feed::new(&bad, 2, 9).step(0, |_| Ok(())).unwrap_err()));
+        // Made ahead, it must not end the step before.
+        let good = set(0.5);
+        let mut feed = Feed::new(&good, 2, 9);
+        feed.step(0, |_| Ok(())).unwrap();
+        feed.ahead = Some(Made::new(&bad, 1, 2));
+        assert!(key(feed.step(1, |_| Ok(())).unwrap_err()));
+    }
+
+    #[test]
+    fn nothing_is_made_beyond_the_last_step_and_one_batch_ahead_before_it() {
+        let set = set(0.5);
+        let mut feed = Feed::new(&set, 2, 2);
+        let (_, first) = feed.step(0, |_| Ok(())).unwrap();
+        assert!(first.waiting == first.making && feed.ahead.as_ref().unwrap().step == 1);
+        feed.step(1, |_| Ok(())).unwrap();
+        assert!(feed.ahead.is_none());
+    }
+}
