@@ -1,11 +1,14 @@
 //! Convolutions against the definition, on every instruction set and for several thread counts.
 
-use super::{Buffer, Cpu, Path};
-use crate::backend::{Ccm, CcmWeights, Conv2d, Linear, MaxPool, Objective, Pointwise, Reduce, Sdc, Storage, Upsample};
+use super::{Buffer, Cpu, Path, conv2d, strips, winograd};
+use crate::backend::{Ccm, CcmWeights, Conv2d, Linear, MaxPool, Objective, Sdc, Storage, Upsample};
 use crate::error::Result;
 use crate::shape::{
     Activation, CcmSpec, Conv2dOptions, Conv2dSpec, LinearSpec, ObjectiveSpec, Penalty, PoolSpec, SdcSpec, Shape, UpsampleSpec,
 };
+
+mod bits;
+mod bounds;
 
 /// Reproducible values in [-1, 1).
 fn values(len: usize, seed: u32) -> Vec<f32> {
@@ -124,26 +127,6 @@ fn convolutions_match_for_every_small_geometry() {
 }
 
 #[test]
-fn convolutions_give_the_same_bits_for_any_number_of_threads() {
-    let specs = [
-        conv(3, 19, 21, 7, 20, 3, Conv2dOptions::same(3, 1, Activation::Elu)),
-        conv(2, 16, 16, 24, 16, 3, Conv2dOptions::same(3, 4, Activation::Identity)),
-        conv(2, 33, 9, 12, 40, 1, Conv2dOptions::same(1, 1, Activation::Sigmoid)),
-    ];
-    for spec in specs {
-        let [x, w, b, dz] = operands(&spec);
-        let with = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| all_passes(&Cpu::new(), &spec, [&x, &w, &b, &dz])).unwrap()
-        };
-        let bits = |all: [Vec<f32>; 4]| all.map(|one| one.into_iter().map(f32::to_bits).collect::<Vec<_>>());
-        let one = bits(with(1));
-        assert_eq!(one, bits(with(2)));
-        assert_eq!(one, bits(with(3)));
-    }
-}
-
-#[test]
 fn sdc_is_its_branches_joined() {
     let cpu = Cpu::new();
     let (x_shape, w_shape) = (Shape::new(&[2, 9, 10, 6]).unwrap(), Shape::new(&[5, 3, 3, 6]).unwrap());
@@ -247,40 +230,6 @@ fn ccm_and_its_gradients_match_the_definition_and_its_differences() {
             close(&[grads[operand][index]], &[wanted], &format!("gradient {operand}, element {index}"));
         }
     }
-}
-
-/// Every gradient of a CCM of 3000 pixels, the sum of one of them and a bias gradient.
-fn sums_over_many_pixels(cpu: &Cpu) -> Result<Vec<f32>> {
-    let (rows, c) = (3000, 7);
-    let shapes = [rows * c, rows * c, 3 * c * c, c, c * c, c];
-    let host = |i: usize| cpu.upload(&values(shapes[i], 50 + i as u32));
-    let (s, u, w_mix, b_mix, w_gate, b_gate) = (host(0)?, host(1)?, host(2)?, host(3)?, host(4)?, host(5)?);
-    let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
-    let (mut h, mut beta, mut y) = (cpu.alloc(rows * c)?, cpu.alloc(rows * c)?, cpu.alloc(rows * c)?);
-    let spec = CcmSpec { rows: rows as u32, c: c as u32 };
-    cpu.ccm(&spec, [&s, &u], &weights, [&mut h, &mut beta], &mut y)?;
-    let mut grads = Vec::new();
-    shapes.iter().try_for_each(|&len| cpu.zeros(len).map(|zeros| grads.push(zeros)))?;
-    let Ok([ds, du, w_mix, b_mix, w_gate, b_gate]) = grads.get_disjoint_mut([0, 1, 2, 3, 4, 5]) else { unreachable!() };
-    let outputs = CcmWeights { w_mix, b_mix, w_gate, b_gate };
-    cpu.ccm_grad(&spec, [&s, &u], &weights, [&h, &beta], &y, [ds, du], outputs)?;
-    let (mut sum, mut db) = (cpu.alloc(1)?, cpu.zeros(c)?);
-    cpu.sum(&grads[0], &mut sum)?;
-    cpu.bias_grad(&grads[1], &mut db)?;
-    grads.extend([sum, db]);
-    Ok(grads.iter().flat_map(|buffer| buffer.to_vec()).collect())
-}
-
-#[test]
-fn sums_give_the_same_bits_for_any_number_of_threads() {
-    let with = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let found = pool.install(|| sums_over_many_pixels(&Cpu::new())).unwrap();
-        found.into_iter().map(f32::to_bits).collect::<Vec<_>>()
-    };
-    let one = with(1);
-    assert_eq!(one, with(2));
-    assert_eq!(one, with(3));
 }
 
 #[test]
