@@ -51,7 +51,8 @@ pub struct Row {
     pub gb_per_second: f64,
     /// Operations per byte; None where nothing is moved.
     pub intensity: Option<f64>,
-    /// Part of what the roofline allows, in percent; above 100 where caches carry what the formula has memory carry.
+    /// Part of what the roofline allows, in percent; above 100 where caches carry what the formula has memory carry, or
+    /// Winograd's method needs fewer multiplications than the formula counts.
     pub percent_of_peak: f64,
     /// What bounds it.
     pub bound: Bound,

@@ -175,7 +175,9 @@ pub fn sentences(profile: &Profile) -> Vec<String> {
     ];
     if profile.rows.iter().any(|row| row.bound == Bound::Compute && row.percent_of_peak > ABOVE) {
         lines.push(
-            "arithmetic was faster than the measured peak: measure it anew while nothing else runs, with --measure-peaks".into(),
+            "above 100 % of peak: done with fewer multiplications than the formula counts (Winograd), or the peaks are too low; \
+             --measure-peaks measures them anew while nothing else runs"
+                .into(),
         );
     }
     lines.extend(profile.notes.iter().cloned());

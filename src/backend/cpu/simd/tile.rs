@@ -139,6 +139,7 @@ impl Simd {
 }
 
 /// The tile if all it reads and writes is there.
+#[inline]
 fn checked<'a>(size: Size, left: Left<'a>, right: Right<'a>, segments: &'a [Segment], target: &Target<'_>) -> Result<Call<'a>> {
     if !(1..=ROWS).contains(&size.rows) || !(1..=2).contains(&size.vectors) {
         return Err(Error::shape("tile", format!("{size:?} is not 1 to {ROWS} rows of 1 or 2 vectors")));
