@@ -60,39 +60,87 @@ fn six_steps_are_three_steps_a_checkpoint_and_three_more() {
     }
 }
 
+/// Model II of width 8, most of whose convolutions are done by Winograd's method.
+fn wide() -> Recipe {
+    let architecture = Architecture::Autoencoder(Autoencoder { model: 2, width: 8, dilations: vec![1, 2, 4] });
+    Recipe { architecture, ..recipe(2) }
+}
+
+/// A backend for each instruction set of this machine.
+fn backends() -> Vec<(Path, Cpu)> {
+    let paths = [Path::Avx512, Path::Avx2, Path::Portable];
+    paths.into_iter().filter_map(|path| Some((path, Cpu::with_path(path).ok()?))).collect()
+}
+
 #[test]
-fn one_two_and_three_threads_give_the_same_bits() {
-    let run = |threads: usize| {
-        in_a_pool(threads, || {
-            let mut trainer = Trainer::new(&Cpu::default(), recipe(2)).unwrap();
-            (advance(&mut trainer, &training_set(), 6), state(&trainer))
-        })
-    };
-    let one = run(1);
-    assert!(one == run(2) && one == run(3));
+fn one_two_and_seven_threads_give_the_same_bits_on_every_path() {
+    let set = training_set();
+    for (path, backend) in backends() {
+        for (backend, precision) in [(backend.with_bf16(), "bf16"), (backend, "f32")] {
+            for recipe in [recipe(2), wide()] {
+                let run = |threads: usize| {
+                    in_a_pool(threads, || {
+                        let mut trainer = Trainer::new(&backend, recipe.clone()).unwrap();
+                        (advance(&mut trainer, &set, 4), state(&trainer))
+                    })
+                };
+                let one = run(1);
+                assert!(one == run(2) && one == run(7), "{path:?}, {precision}, {}", recipe.architecture);
+            }
+        }
+    }
 }
 
 #[test]
 fn every_instruction_set_trains_like_the_reference() {
     let set = training_set();
-    let mut yardstick = Trainer::new(&Reference::<f64>::default(), recipe(2)).unwrap();
-    let wanted = advance(&mut yardstick, &set, 6);
-    let wanted_weights = yardstick.weights().to_values(&Reference::default()).unwrap();
-    let mut tried = 0;
-    for path in [Path::Avx512, Path::Avx2, Path::Portable] {
-        let Ok(backend) = Cpu::with_path(path) else { continue };
-        tried += 1;
-        let mut trainer = Trainer::new(&backend, recipe(2)).unwrap();
-        for (loss, wanted) in advance(&mut trainer, &set, 6).iter().zip(&wanted) {
-            assert!((loss - wanted).abs() < 1e-5 * wanted, "{path:?}: loss {loss}, reference {wanted}");
-        }
-        for (name, values) in trainer.weights().to_values(&backend).unwrap() {
-            // Adam divides by the gradient's size, so where a gradient is all rounding, a step can differ by its whole length.
-            let off = values.iter().zip(&wanted_weights[&name]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(off < 2e-4, "{path:?}: {name} differs by {off:e}");
+    for recipe in [recipe(2), wide()] {
+        let mut yardstick = Trainer::new(&Reference::<f64>::default(), recipe.clone()).unwrap();
+        let wanted = advance(&mut yardstick, &set, 6);
+        let wanted_weights = yardstick.weights().to_values(&Reference::default()).unwrap();
+        for (path, backend) in backends() {
+            let mut trainer = Trainer::new(&backend, recipe.clone()).unwrap();
+            for (loss, wanted) in advance(&mut trainer, &set, 6).iter().zip(&wanted) {
+                assert!((loss - wanted).abs() < 1e-5 * wanted, "{path:?}: loss {loss}, reference {wanted}");
+            }
+            for (name, values) in trainer.weights().to_values(&backend).unwrap() {
+                // Adam divides by the gradient's size, so where a gradient is all rounding, a step can differ by its whole length.
+                let off = values.iter().zip(&wanted_weights[&name]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(off < 2e-4, "{path:?}: {name} differs by {off:e}");
+            }
         }
     }
-    assert!(tried > 0, "the portable path is always there");
+    assert!(!backends().is_empty(), "the portable path is always there");
+}
+
+#[test]
+fn bf16_trains_nearly_as_f32_with_weights_in_f32() {
+    let set = training_set();
+    for (path, backend) in backends() {
+        let [exact, rounded] = [backend.clone(), backend.with_bf16()].map(|backend| {
+            let mut trainer = Trainer::new(&backend, wide()).unwrap();
+            (advance(&mut trainer, &set, 6), trainer.weights().to_values(&backend).unwrap())
+        });
+        assert_ne!(exact.0[5], rounded.0[5], "{path:?}: nothing was rounded");
+        for (exact, rounded) in exact.0.iter().zip(&rounded.0) {
+            assert!((exact - rounded).abs() < 0.01 * exact, "{path:?}: loss {rounded}, in f32 {exact}");
+        }
+        let fine = rounded.1.values().flatten().filter(|value| value.to_bits() & 0xFFFF != 0).count();
+        assert!(fine > 1000, "{path:?}: only {fine} weights have more digits than bf16");
+    }
+}
+
+#[test]
+fn a_training_step_takes_no_new_memory_for_tensors() {
+    let set = training_set();
+    let backend = Cpu::default();
+    let mut trainer = Trainer::new(&backend, wide()).unwrap();
+    in_a_pool(1, || {
+        advance(&mut trainer, &set, 2);
+        let held = backend.peak_bytes();
+        advance(&mut trainer, &set, 4);
+        assert_eq!(backend.peak_bytes(), held);
+    });
 }
 
 fn same(a: &Batch, b: &Batch) -> bool {

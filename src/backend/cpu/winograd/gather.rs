@@ -29,6 +29,11 @@ impl Layout {
     pub fn len(&self) -> usize {
         PRODUCTS * self.plane()
     }
+
+    /// Floats of one tile that has to be copied before it is transformed.
+    pub fn patch(&self) -> usize {
+        PRODUCTS * self.width
+    }
 }
 
 /// `Bᵀ d B` of each tile.
@@ -39,6 +44,8 @@ pub(super) struct Inputs<'a> {
     pub tiles: std::ops::Range<usize>,
     pub layout: Layout,
     pub target: &'a mut [f32],
+    /// Room for [`Layout::patch`] floats.
+    pub patch: &'a mut [f32],
 }
 
 impl VectorWork for Inputs<'_> {
@@ -46,8 +53,8 @@ impl VectorWork for Inputs<'_> {
 
     #[inline(always)]
     fn run<V: Vector>(self) {
-        let Self { tiling, x, tiles, layout, target } = self;
-        let (shape, mut patch) = (&tiling.shape, Patch::new(layout.width));
+        let Self { tiling, x, tiles, layout, target, patch } = self;
+        let (shape, mut patch) = (&tiling.shape, Patch { values: patch, width: layout.width });
         for (index, tile) in tiles.map(|index| tiling.tile(index)).enumerate() {
             let (first, inside) = tiling.inputs(&tile);
             let grid = Grid { size: shape.source, image: tile.image, first, step: shape.dilation, channels: shape.read };
@@ -64,6 +71,8 @@ pub(super) struct OutputGrads<'a> {
     pub tiles: std::ops::Range<usize>,
     pub layout: Layout,
     pub target: &'a mut [f32],
+    /// Room for [`Layout::patch`] floats.
+    pub patch: &'a mut [f32],
 }
 
 impl VectorWork for OutputGrads<'_> {
@@ -71,8 +80,8 @@ impl VectorWork for OutputGrads<'_> {
 
     #[inline(always)]
     fn run<V: Vector>(self) {
-        let Self { tiling, dz, tiles, layout, target } = self;
-        let (shape, mut patch) = (&tiling.shape, Patch::new(layout.width));
+        let Self { tiling, dz, tiles, layout, target, patch } = self;
+        let (shape, mut patch) = (&tiling.shape, Patch { values: patch, width: layout.width });
         for (index, tile) in tiles.map(|index| tiling.tile(index)).enumerate() {
             let Tile { image, y, x } = tile;
             let (first, step) = ([y as isize, x as isize], shape.dilation);
@@ -122,16 +131,12 @@ struct Place<'a> {
 }
 
 /// Room for a tile that cannot be read in place: it reaches outside the image, or its channels are not whole vectors.
-struct Patch {
-    values: Vec<f32>,
+struct Patch<'p> {
+    values: &'p mut [f32],
     width: usize,
 }
 
-impl Patch {
-    fn new(width: usize) -> Self {
-        Self { values: vec![0.0; PRODUCTS * width], width }
-    }
-
+impl Patch<'_> {
     /// `S x S` pixels of `data`, those outside `inside` as zeros.
     #[inline(always)]
     fn view<'a, V: Vector, const S: usize>(
@@ -159,8 +164,9 @@ impl Patch {
             let whole = count / LANES * LANES;
             (0..whole).step_by(LANES).for_each(|channel| V::load(data, from + channel).store(target, channel));
             // A call of memmove for a few floats, but only for channels that are no whole vector; beyond them are zeros.
-            if whole < count {
+            if whole < self.width {
                 target[whole..count].copy_from_slice(&data[from + whole..from + count]);
+                target[count..].fill(0.0);
             }
         }
         Place { data: &self.values, origin: 0, row: S * self.width, column: self.width }
