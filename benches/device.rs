@@ -56,6 +56,9 @@ fn run() -> Result<()> {
     let device = value("--device").unwrap_or_else(|| "cpu".into());
     let only = value("--sizes");
     let sizes: Vec<Size> = SIZES.into_iter().filter(|size| only.as_deref().is_none_or(|only| only == size.name)).collect();
+    if sizes.is_empty() {
+        return Err(Error::argument(format!("--sizes must be one of small, medium and large, got `{}`", only.unwrap_or_default())));
+    }
     let rows = match device.as_str() {
         "cpu" => rows(&Cpu::default(), &sizes)?,
         "cuda" => rows(&Cuda::gpu(0)?, &sizes)?,

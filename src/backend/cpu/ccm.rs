@@ -174,7 +174,7 @@ impl Ccm for Cpu {
         let grad_lengths = CcmWeights { w_mix: w_mix.len(), b_mix: b_mix.len(), w_gate: w_gate.len(), b_gate: b_gate.len() };
         check("ccm_grad", spec, &[], grad_lengths)?;
         let bands = rows.div_ceil(PIXELS);
-        let chunk = bands.div_ceil(chunk_count(bands, 3 * c * padded(c))) * PIXELS * c;
+        let chunk = (bands.div_ceil(chunk_count(bands, 3 * c * padded(c))) * PIXELS * c).max(1);
         let chunks = (rows * c).div_ceil(chunk);
         let mut mix_sums = Partials::new(self, chunks, 3 * c, c)?;
         let mut gate_sums = Partials::new(self, chunks, c, c)?;

@@ -12,7 +12,7 @@ const CHUNKS: usize = 64;
 /// Pixels that are summed in f32 before their sum is added in f64.
 const SHORT: usize = 32;
 
-/// Adds each channel of `range` over the pixels of `values` to `sums`, in f64 but for runs of [`SHORT`] pixels.
+/// Adds each channel of `range` over the pixels of `values` to `sums`, in f64; whole vectors of channels by runs of [`SHORT`] pixels in f32.
 pub(super) fn accumulate(simd: Simd, values: &[f32], range: Range, sums: &mut [f64]) {
     simd.vectorised(Accumulate { values, range, sums });
 }

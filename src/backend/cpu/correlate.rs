@@ -1,5 +1,6 @@
 //! Correlation of an image batch with packed weights: the forward pass of a convolution, and with flipped weights its input
-//! gradient. A band of input rows is copied between zeros once, then every kernel tap is a segment of one long product.
+//! gradient. What [`super::winograd`] does not do is done here: a band of input rows is copied between zeros once, then every kernel
+//! tap is a segment of one long product.
 
 use std::ops::Range as Rows;
 

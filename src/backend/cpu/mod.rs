@@ -1,8 +1,8 @@
 //! Fast f32 on any CPU: SIMD inside a core, rayon over cores.
 //!
-//! Every product of matrices, and so every convolution, goes through one micro-kernel, `simd::Simd::tile`; 3x3 convolutions of enough
-//! channels by way of `winograd`. Work is cut
-//! by shapes alone and partial sums are added in a fixed order, so the bits do not depend on the number of threads.
+//! Every product of matrices goes through one micro-kernel, `simd::Simd::tile` or its form for pairs of bf16; 3x3 convolutions of enough
+//! channels by way of `winograd`. Work is cut by shapes alone and partial sums are added in a fixed order, so the bits do not depend on
+//! the number of threads.
 
 use std::sync::Arc;
 
@@ -65,9 +65,9 @@ impl Cpu {
         Ok(Self { simd: Simd::new(path)?, bf16: false, memory: Arc::default() })
     }
 
-    /// The same device with operands of products rounded to bf16 where that is faster and the channels are a multiple of 32: linear maps,
-    /// 1x1 convolutions, the CCM, and convolutions that are not done by Winograd's method. Sums, activations, weights and gradients stay
-    /// f32. Any processor can; those with AVX512-BF16 are fast at it.
+    /// The same device with operands rounded to bf16 where that is faster and channels are a multiple of 32: in the forward pass and input
+    /// gradient of linear maps, 1x1 convolutions and convolutions that are not done by Winograd's method, and in all of the CCM. Sums,
+    /// activations, weights and gradients stay f32. Any processor can; those with AVX512-BF16 are fast at it.
     #[must_use]
     pub fn with_bf16(&self) -> Self {
         Self { bf16: true, ..self.clone() }

@@ -1,5 +1,6 @@
 //! Weight gradients: sums over pixels of input times output gradient, by the same micro-kernel with input channels as rows.
-//! The batch is cut into a number of chunks fixed by the shapes; each has its own sums, added in order at the end.
+//! What [`super::winograd`] does not do is done here: the batch is cut into a number of chunks fixed by the shapes; each has its own sums, added
+//! in order at the end.
 
 use std::ops::Range as Rows;
 
@@ -86,7 +87,7 @@ pub(super) fn weight_grad(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32],
     }
     let lines = shape.n * shape.target.0;
     let size = shape.depth() * padded(shape.write.count);
-    let per_chunk = lines.div_ceil(chunk_count(lines, size));
+    let per_chunk = lines.div_ceil(chunk_count(lines, size)).max(1);
     let mut partials = Partials::new(cpu, lines.div_ceil(per_chunk), shape.depth(), shape.write.count)?;
     let pixel = shape.read.count * shape.stride * shape.stride + shape.write.count;
     let band = (BAND / (shape.target.1 * pixel)).max(1);
@@ -191,7 +192,7 @@ pub(super) fn dense_weight_grad(
 ) -> Result<()> {
     let pixels = x.len() / read.stride;
     let size = read.count * padded(write.count);
-    let per_chunk = pixels.div_ceil(chunk_count(pixels.div_ceil(LANES), size));
+    let per_chunk = pixels.div_ceil(chunk_count(pixels.div_ceil(LANES), size)).max(1);
     let mut partials = Partials::new(cpu, pixels.div_ceil(per_chunk), read.count, write.count)?;
     partials.data.par_chunks_mut(size).enumerate().try_for_each(|(chunk, partial)| {
         let end = pixels.min((chunk + 1) * per_chunk);

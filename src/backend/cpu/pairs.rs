@@ -1,5 +1,6 @@
 //! bf16 on the CPU: operands of products rounded to bf16, two terms in one element, sums in f32. 3x3 convolutions that
-//! [`super::winograd`] does stay in f32: they are faster so, and its transforms would enlarge the rounding five times.
+//! [`super::winograd`] does stay in f32: they are faster so, and its transforms would enlarge the rounding (`benches/winograd.py` prints by how much). So do weight
+//! gradients, but for those of the CCM.
 //!
 //! Of `2 h` channels, element i of the pairs is (channel i, channel i + h): whole vectors are read and written.
 
@@ -49,41 +50,39 @@ impl Cpu {
     }
 }
 
-/// `target[i] = (row[i], row[i + len])` for rows of `2 len` floats; where a row ends early its second values are 0.
-struct Halves<'a> {
+/// Rows of pairs: `target[r][i] = (low[r][i], high[r][i])`, where rows of low and high begin `stride` apart. What lies beyond the end of
+/// `high` is 0. Rows are whole vectors.
+struct Paired<'a> {
     low: &'a [f32],
     high: &'a [f32],
+    stride: usize,
+    row: usize,
     target: &'a mut [f32],
 }
 
-impl VectorWork for Halves<'_> {
+impl VectorWork for Paired<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<V: Vector>(self) {
-        let Self { low, high, target } = self;
-        for at in (0..target.len()).step_by(LANES) {
-            let second = if at < high.len() { V::load(high, at) } else { V::splat(0.0) };
-            V::load(low, at).pair(second).store(target, at);
+        let Self { low, high, stride, row, target } = self;
+        for r in 0..target.len() / row {
+            for at in (0..row).step_by(LANES) {
+                let from = r * stride + at;
+                let second = if from < high.len() { V::load(high, from) } else { V::splat(0.0) };
+                V::load(low, from).pair(second).store(target, r * row + at);
+            }
         }
     }
 }
 
-/// Pairs of the two halves of `values`; `target` is as long as the first half, which is the longer one. All are whole vectors.
-pub(super) fn halves(simd: Simd, values: &[f32], target: &mut [f32]) {
-    let (low, high) = values.split_at(target.len());
-    simd.vectorised(Halves { low, high, target });
-}
-
 /// Pairs of the channels of every pixel: `[pixels, channels / 2]`.
 pub(super) fn of_channels(cpu: &Cpu, data: &[f32], channels: Range) -> Result<Buffer> {
-    let half = channels.count / 2;
-    let mut pairs = cpu.alloc(data.len() / channels.stride * half)?;
-    let tasks = pairs.par_chunks_mut(PIXELS * half).zip(data.par_chunks(PIXELS * channels.stride));
-    tasks.for_each(|(pairs, data)| {
-        for (target, pixel) in pairs.chunks_exact_mut(half).zip(data.chunks_exact(channels.stride)) {
-            halves(cpu.simd, &pixel[channels.start..channels.start + channels.count], target);
-        }
+    let (half, stride) = (channels.count / 2, channels.stride);
+    let mut pairs = cpu.alloc(data.len() / stride * half)?;
+    pairs.par_chunks_mut(PIXELS * half).zip(data.par_chunks(PIXELS * stride)).for_each(|(target, data)| {
+        let low = &data[channels.start..];
+        cpu.simd.vectorised(Paired { low, high: &low[half..], stride, row: half, target });
     });
     Ok(pairs)
 }
@@ -91,7 +90,8 @@ pub(super) fn of_channels(cpu: &Cpu, data: &[f32], channels: Range) -> Result<Bu
 /// Pairs of pixels: row i of the result is (pixel i, pixel i + h) for `h = ⌈pixels / 2⌉`; `[h, channels]`.
 pub(super) fn of_pixels(cpu: &Cpu, data: &[f32], channels: usize) -> Result<Buffer> {
     let mut pairs = cpu.alloc((data.len() / channels).div_ceil(2) * channels)?;
-    halves(cpu.simd, data, &mut pairs);
+    let (low, high) = data.split_at(pairs.len());
+    cpu.simd.vectorised(Paired { low, high, stride: channels, row: channels, target: &mut pairs });
     Ok(pairs)
 }
 

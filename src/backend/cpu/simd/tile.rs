@@ -106,7 +106,7 @@ impl Simd {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Path::Avx2 => unsafe { x86::avx2(&call, target) },
-            _ => portable(&call, target),
+            _ => portable(&call, target, |left, right| left * right),
         }
         Ok(())
     }
@@ -132,7 +132,7 @@ impl Simd {
         }
         self.run(
             #[inline(always)]
-            || portable_pairs(&call, target),
+            || portable(&call, target, pair_term),
         );
         Ok(())
     }
@@ -156,8 +156,10 @@ fn checked<'a>(size: Size, left: Left<'a>, right: Right<'a>, segments: &'a [Segm
     Ok(call)
 }
 
-/// The tile in plain safe loops; the definition that the other kernels are tested against.
-fn portable(call: &Call<'_>, target: &mut Target<'_>) {
+/// The tile in plain safe loops, where `term(left, right)` is what two elements add to a sum; the definition that the other kernels are
+/// tested against.
+#[inline(always)]
+fn portable(call: &Call<'_>, target: &mut Target<'_>, term: impl Fn(f32, f32) -> f32) {
     let columns = call.size.columns();
     for r in 0..call.size.rows {
         let sums = &mut target.data[r * target.row..][..columns];
@@ -169,35 +171,18 @@ fn portable(call: &Call<'_>, target: &mut Target<'_>) {
             for k in 0..call.size.depth {
                 let left = call.left.data[a + r * call.left.row + k * call.left.step];
                 let right = &call.right.data[b + k * call.right.step..][..columns];
-                row.iter_mut().zip(right).for_each(|(sum, right)| *sum += left * right);
+                row.iter_mut().zip(right).for_each(|(sum, &right)| *sum += term(left, right));
             }
         }
         sums.copy_from_slice(&row[..columns]);
     }
 }
 
-/// As [`portable`] for pairs of bf16.
+/// Both products of two pairs of bf16.
 #[inline(always)]
-fn portable_pairs(call: &Call<'_>, target: &mut Target<'_>) {
-    let columns = call.size.columns();
-    for r in 0..call.size.rows {
-        let sums = &mut target.data[r * target.row..][..columns];
-        let mut row = [0.0; COLUMNS];
-        if target.start == Start::Target {
-            row[..columns].copy_from_slice(sums);
-        }
-        for &(a, b) in call.segments {
-            for k in 0..call.size.depth {
-                let [low, high] = unpair(call.left.data[a + r * call.left.row + k * call.left.step]);
-                let right = &call.right.data[b + k * call.right.step..][..columns];
-                for (sum, &right) in row.iter_mut().zip(right) {
-                    let [right_low, right_high] = unpair(right);
-                    *sum += high * right_high + low * right_low;
-                }
-            }
-        }
-        sums.copy_from_slice(&row[..columns]);
-    }
+fn pair_term(left: f32, right: f32) -> f32 {
+    let ([low, high], [right_low, right_high]) = (unpair(left), unpair(right));
+    high * right_high + low * right_low
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Sixteen floats at once, whatever the registers: what the transforms of Winograd's convolution are written in.
+//! Sixteen floats at once, whatever the registers: what is written in them is the same text for every instruction set.
 
 use super::LANES;
 
@@ -21,7 +21,8 @@ pub(in crate::backend::cpu) trait Vector: Copy {
     /// The smaller values; `other` where one of both is NaN.
     fn min(self, other: Self) -> Self;
 
-    /// Both vectors rounded to bf16, lane by lane, `self` in the low half of each 32 bits and `other` in the high half.
+    /// Both vectors rounded to bf16, lane by lane, `self` in the low half of each 32 bits and `other` in the high half. AVX512-BF16 rounds
+    /// subnormal numbers to 0.
     #[inline(always)]
     fn pair(self, other: Self) -> Self {
         pair_in_memory(self, other)

@@ -41,9 +41,9 @@ macro_rules! kernels {
     };
 }
 /// AVX-512 kernels by vectors - 1, then rows - 1.
-pub(super) const AVX512: [[Kernel; ROWS]; 2] = kernels!(avx512);
+pub(super) static AVX512: [[Kernel; ROWS]; 2] = kernels!(avx512);
 /// The same for pairs of bf16.
-pub(super) const AVX512_PAIRS: [[Kernel; ROWS]; 2] = kernels!(avx512_pairs);
+pub(super) static AVX512_PAIRS: [[Kernel; ROWS]; 2] = kernels!(avx512_pairs);
 
 /// # Safety
 /// The machine has AVX-512F; else as [`rows_of_512`].

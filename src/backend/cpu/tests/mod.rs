@@ -1,4 +1,4 @@
-//! Convolutions against the definition, on every instruction set and for several thread counts.
+//! Operations against their definitions, on every instruction set.
 
 use super::{Buffer, Cpu, Path, conv2d, strips, winograd};
 use crate::backend::{Ccm, CcmWeights, Conv2d, Linear, MaxPool, Objective, Sdc, Storage, Upsample};

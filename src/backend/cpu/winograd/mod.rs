@@ -1,7 +1,8 @@
 //! Winograd's minimal filtering for 3x3 correlations of stride 1, F(4x4, 3x3): 36 products for 16 outputs instead of 144.
 //!
 //! Each task transforms the inputs of some tiles, does 36 small matrix products and transforms the sums back, all in its cache. What
-//! the transforms round is bounded in `paper/performance.md` and tested against f64.
+//! the transforms round is stated in `paper/performance.md` and tested against f64. They mix the pixels of a tile: a large pixel leaves its
+//! rounding in all 16 outputs, and one that is not finite makes them all so.
 
 use rayon::prelude::*;
 
@@ -41,21 +42,34 @@ pub(super) fn pays(shape: &Correlation) -> bool {
     Tiling::new(shape).pays()
 }
 
-/// How the batch is cut: whole images where they are small, bands of an image where they are large.
+/// How the batch is cut: whole images where they are small, bands of an image where they are large; pieces as even as can be.
 struct Cut {
     /// Images of a task, and bands of one where that is 1.
     images: usize,
     bands: usize,
+    /// Number of tasks.
+    tasks: usize,
 }
 
 impl Cut {
     fn new(tiling: &Tiling) -> Self {
-        let wanted = tiling.count().div_ceil(TASKS).clamp(ROWS, TILES);
-        let image = tiling.bands * tiling.band();
-        match wanted / image {
-            0 => Self { images: 1, bands: (wanted / tiling.band()).clamp(1, tiling.bands) },
-            images => Self { images, bands: tiling.bands },
+        let (wanted, batch) = (tiling.count().div_ceil(TASKS).clamp(ROWS, TILES), tiling.shape.n);
+        let even = |total: usize, piece: usize| total.div_ceil(total.div_ceil(piece));
+        match wanted / (tiling.bands * tiling.band()) {
+            0 | 1 => {
+                let bands = even(tiling.bands, (wanted / tiling.band()).clamp(1, tiling.bands));
+                Self { images: 1, bands, tasks: batch * tiling.bands.div_ceil(bands) }
+            }
+            images => {
+                let images = even(batch, images.min(batch));
+                Self { images, bands: tiling.bands, tasks: batch.div_ceil(images) }
+            }
         }
+    }
+
+    /// Whether every product should be a task instead: there is only one task otherwise, or the tiles are few and the weights are large.
+    fn is_coarse(&self, tiling: &Tiling, weights: usize) -> bool {
+        self.tasks == 1 || tiling.count() <= FEW.0 && weights >= FEW.1
     }
 }
 
@@ -70,10 +84,10 @@ pub(super) fn correlate(
 ) -> Result<()> {
     let tiling = Tiling::new(shape);
     let filters = Filters::new(cpu, shape.read.count, shape.write.count, weights)?;
-    if tiling.count() <= FEW.0 && filters.data.len() >= FEW.1 {
-        return few(cpu, &tiling, x, &filters, finish, y);
-    }
     let (cut, row) = (Cut::new(&tiling), shape.target.1 * shape.write.stride);
+    if cut.is_coarse(&tiling, filters.data.len()) {
+        return by_product(cpu, &tiling, x, &filters, finish, y);
+    }
     let (image, band) = (shape.target.0 * row, tiling.rows() * row);
     let tasks = y.par_chunks_mut(cut.images * image).enumerate().flat_map(|(group, y)| {
         let bands = if cut.images == 1 { cut.bands * band } else { y.len() };
@@ -117,7 +131,7 @@ fn task(
 }
 
 /// All tiles, in three steps that every core shares: inputs by tiles, products by product, outputs by bands.
-fn few(cpu: &Cpu, tiling: &Tiling, x: &[f32], filters: &Filters, finish: Finish<'_>, y: &mut [f32]) -> Result<()> {
+fn by_product(cpu: &Cpu, tiling: &Tiling, x: &[f32], filters: &Filters, finish: Finish<'_>, y: &mut [f32]) -> Result<()> {
     let (count, columns) = (tiling.count(), filters.blocks.iter().map(|block| block.vectors * LANES).sum());
     let (strip, layout) = (Layout::new(ROWS, filters.rows), Layout::new(count, columns));
     let mut gathered = cpu.alloc(count.div_ceil(ROWS) * strip.len())?;

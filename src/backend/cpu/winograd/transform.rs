@@ -3,8 +3,8 @@
 //! A correlation of six inputs d with three weights g has four outputs `y = Aᵀ ((G g) ⊙ (Bᵀ d))`: six products instead of twelve.
 //! In two dimensions each transform is done along columns, then along rows. The adjoint in g is `Gᵀ ((Bᵀ d) ⊙ (A dy))`.
 //!
-//! Points are a = 3/4 and b = 2a, whose powers f32 holds exactly. They were chosen by error: for random operands its root mean square is
-//! twice that of the direct sum, four times with the usual points ±1, ±2.
+//! Points are a = 3/4 and b = 2a, whose powers f32 holds exactly. They were chosen by error, which
+//! `benches/winograd.py` prints: for random operands twice that of the direct sum, more than four times with the usual points ±1, ±2.
 
 use crate::backend::cpu::simd::Vector;
 
