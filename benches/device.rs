@@ -57,7 +57,10 @@ fn run() -> Result<()> {
     let only = value("--sizes");
     let sizes: Vec<Size> = SIZES.into_iter().filter(|size| only.as_deref().is_none_or(|only| only == size.name)).collect();
     if sizes.is_empty() {
-        return Err(Error::argument(format!("--sizes must be one of small, medium and large, got `{}`", only.unwrap_or_default())));
+        return Err(Error::argument(format!(
+            "--sizes must be one of small, medium and large, got `{}`",
+            only.unwrap_or_default()
+        )));
     }
     let rows = match device.as_str() {
         "cpu" => rows(&Cpu::default(), &sizes)?,

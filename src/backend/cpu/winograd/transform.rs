@@ -129,19 +129,26 @@ impl Line<POINTS, 3> for FilterAdjoint {
     }
 }
 
+/// `L` along column `j`.
+#[inline(always)]
+fn column<L: Line<I, O>, V: Vector, const I: usize, const O: usize>(load: &impl Fn(usize, usize) -> V, j: usize) -> [V; O] {
+    let mut values = [V::splat(0.0); I];
+    for (i, value) in values.iter_mut().enumerate() {
+        *value = load(i, j);
+    }
+    L::apply(values)
+}
+
 /// `L` along the columns of `I x I` values, then along the rows: `O x O` values. `load(row, column)`, `store(row, column, value)`.
 #[inline(always)]
 pub(super) fn both_axes<L: Line<I, O>, V: Vector, const I: usize, const O: usize>(
     load: impl Fn(usize, usize) -> V,
     mut store: impl FnMut(usize, usize, V),
 ) {
-    let mut columns = [[V::splat(0.0); O]; I];
-    for (j, column) in columns.iter_mut().enumerate() {
-        let mut values = [V::splat(0.0); I];
-        for (i, value) in values.iter_mut().enumerate() {
-            *value = load(i, j);
-        }
-        *column = L::apply(values);
+    // Filled with the first column rather than with zeros, for which the compiler would call memset.
+    let mut columns = [column::<L, V, I, O>(&load, 0); I];
+    for (j, target) in columns.iter_mut().enumerate().skip(1) {
+        *target = column::<L, V, I, O>(&load, j);
     }
     for i in 0..O {
         let mut row = [V::splat(0.0); I];
