@@ -55,8 +55,14 @@ pub(super) fn terms(cpu: &Cpu, shape: &Correlation) -> (Terms, usize) {
     (if winograd::pays(shape) { Terms::Floats } else { cpu.terms(channels) }, channels)
 }
 
-/// `dx += wᵀ * dz` of a correlation of stride 1: the correlation of dz with the flipped kernel.
-pub(super) fn input_grad(cpu: &Cpu, shape: &Correlation, dz: &[f32], w: &[f32], dx: &mut [f32]) -> Result<()> {
+/// `wᵀ * dz` of a correlation of stride 1, to dx by `finish`: the correlation of dz with the flipped kernel.
+pub(super) fn input_grad(
+    cpu: &Cpu,
+    shape: &Correlation,
+    (dz, w): (&[f32], &[f32]),
+    finish: Finish<'_>,
+    dx: &mut [f32],
+) -> Result<()> {
     let (taps, c_in, c_out) = (shape.kernel * shape.kernel, shape.read.count, shape.write.count);
     let padding = (shape.dilation * (shape.kernel - 1)) as isize - shape.padding;
     let (read, write) = (shape.write, shape.read);
@@ -65,7 +71,7 @@ pub(super) fn input_grad(cpu: &Cpu, shape: &Correlation, dz: &[f32], w: &[f32], 
         let (tap, channel) = (taps - 1 - row / c_out, row % c_out);
         w[(channel * taps + tap) * c_in + column]
     })?;
-    correlate(cpu, &adjoint, dz, &weights, Finish::Add, dx)
+    correlate(cpu, &adjoint, dz, &weights, finish, dx)
 }
 
 /// dz with zeros between its pixels, as if the convolution had stride 1; and its shape.
@@ -105,10 +111,10 @@ impl Conv2d for Cpu {
             return dense_input_grad(self, (dz, shape.write), w, (dx, shape.read));
         }
         if spec.stride == 1 {
-            return input_grad(self, &shape, dz, w, dx);
+            return input_grad(self, &shape, (dz, w), Finish::Add, dx);
         }
         let (wide, shape) = spread(self, &shape, dz)?;
-        input_grad(self, &shape, &wide, w, dx)
+        input_grad(self, &shape, (&wide, w), Finish::Add, dx)
     }
 
     fn conv2d_weight_grad(

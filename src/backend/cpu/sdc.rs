@@ -1,15 +1,19 @@
-//! Stacked dilated convolution: every branch reads and writes its own channels of the joined arrays in place.
+//! Stacked dilated convolution: gradients of every branch are read in place from its channels of the joined array.
+
+use rayon::prelude::*;
 
 use super::columns::add_column_sums;
 use super::conv2d::{correlation, input_grad, pack_forward, terms};
 use super::correlate::{Correlation, correlate};
+use super::elementwise::{CHUNK, Elementwise, each};
 use super::outer::weight_grad;
+use super::simd::Vector;
 use super::storage::Buffer;
 use super::strips::{Finish, Range};
 use super::{Cpu, check_lengths};
-use crate::backend::Sdc;
+use crate::backend::{Sdc, Storage};
 use crate::error::Result;
-use crate::shape::SdcSpec;
+use crate::shape::{Activation, SdcSpec};
 
 /// Branch `index` as a correlation into its channels of the joined output.
 fn branch(spec: &SdcSpec, index: usize) -> Correlation {
@@ -27,16 +31,47 @@ fn check(op: &'static str, spec: &SdcSpec, x: usize, y: usize, w: &[usize], b: &
     check_lengths(op, &pairs)
 }
 
+/// `dx += part`.
+struct Sum;
+
+impl Elementwise<1> for Sum {
+    #[inline(always)]
+    fn apply<V: Vector>(dx: V, [part]: [V; 1]) -> V {
+        dx.add(part)
+    }
+}
+
+/// Pixels of one task of [`join`].
+const PIXELS: usize = 512;
+
+/// `y[pixel][k][channel] = parts[k][pixel][channel]`.
+fn join(parts: &[Buffer], channels: usize, y: &mut [f32]) {
+    let stride = parts.len() * channels;
+    y.par_chunks_mut(PIXELS * stride).enumerate().for_each(|(task, y)| {
+        for (pixel, y) in (task * PIXELS..).zip(y.chunks_exact_mut(stride)) {
+            let sources = parts.iter().map(|part| &part[pixel * channels..][..channels]);
+            y.chunks_exact_mut(channels).zip(sources).for_each(|(y, source)| y.copy_from_slice(source));
+        }
+    });
+}
+
 impl Sdc for Cpu {
     fn sdc(&self, spec: &SdcSpec, x: &Buffer, w: &[&Buffer], b: &[&Buffer], y: &mut Buffer) -> Result<()> {
         let [w_lens, b_lens] = [w, b].map(|all| all.iter().map(|one| one.len()).collect::<Vec<_>>());
-        check("sdc", spec, x.len(), y.len(), &w_lens, &b_lens)?;
-        for (index, (w, b)) in w.iter().zip(b).enumerate() {
-            let shape = branch(spec, index);
+        let y_len = y.len();
+        check("sdc", spec, x.len(), y_len, &w_lens, &b_lens)?;
+        // Branches are tasks, so that a core that is done with one need not wait for the others; each has its result for itself first.
+        let one = |(index, (w, b)): (usize, (&&Buffer, &&Buffer))| {
+            let joined = branch(spec, index);
+            let shape = Correlation { write: Range::all(joined.write.count), ..joined };
             let weights = pack_forward(self, shape.depth(), shape.write.count, w, terms(self, &shape))?;
             let finish = Finish::Assign { bias: Some(b), activation: spec.activation };
-            correlate(self, &shape, x, &weights, finish, y)?;
-        }
+            let mut part = self.alloc(y_len / w_lens.len())?;
+            correlate(self, &shape, x, &weights, finish, &mut part)?;
+            Ok(part)
+        };
+        let parts: Vec<Buffer> = w.par_iter().zip(b).enumerate().map(one).collect::<Result<_>>()?;
+        join(&parts, spec.c_out as usize, y);
         Ok(())
     }
 
@@ -44,18 +79,27 @@ impl Sdc for Cpu {
         let w_lens: Vec<_> = w.iter().map(|one| one.len()).collect();
         let b_lens = vec![spec.c_out as usize; w.len()];
         check("sdc_input_grad", spec, dx.len(), dz.len(), &w_lens, &b_lens)?;
-        w.iter().enumerate().try_for_each(|(index, w)| input_grad(self, &branch(spec, index), dz, w, dx))
+        let finish = Finish::Assign { bias: None, activation: Activation::Identity };
+        let one = |(index, w): (usize, &&Buffer)| {
+            let mut part = self.alloc(dx.len())?;
+            input_grad(self, &branch(spec, index), (dz, w), finish, &mut part)?;
+            Ok(part)
+        };
+        let parts: Vec<Buffer> = w.par_iter().enumerate().map(one).collect::<Result<_>>()?;
+        dx.par_chunks_mut(CHUNK).enumerate().for_each(|(task, dx)| {
+            parts.iter().for_each(|part| each::<Sum, 1>(self.simd, dx, [&part[task * CHUNK..]]));
+        });
+        Ok(())
     }
 
     fn sdc_weight_grad(&self, spec: &SdcSpec, x: &Buffer, dz: &Buffer, dw: &mut [Buffer], db: &mut [Buffer]) -> Result<()> {
         let w_lens: Vec<_> = dw.iter().map(|one| one.len()).collect();
         let b_lens: Vec<_> = db.iter().map(|one| one.len()).collect();
         check("sdc_weight_grad", spec, x.len(), dz.len(), &w_lens, &b_lens)?;
-        for (index, (dw, db)) in dw.iter_mut().zip(db).enumerate() {
+        dw.par_iter_mut().zip(db).enumerate().try_for_each(|(index, (dw, db))| {
             let shape = branch(spec, index);
             add_column_sums(self.simd, dz, shape.write, db);
-            weight_grad(self, &shape, x, dz, dw)?;
-        }
-        Ok(())
+            weight_grad(self, &shape, x, dz, dw)
+        })
     }
 }
