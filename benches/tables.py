@@ -4,7 +4,7 @@
     python3 benches/tables.py            rewrite what stands between `<!-- table: NAME -->` and `<!-- end -->`
     python3 benches/tables.py --check    only say whether that would change anything; exit status 1 if it would
 
-So no measured number is typed by hand. Records come from `benches/compare.py`, goals from paper/results/cpu/goals.json: patterns
+So no measured number is typed by hand. Records come from `benches/compare.py` and `orthoscope profile`, goals from paper/results/cpu/goals.json: patterns
 of cases, each with the least ratio PyTorch / orthoscope that is aimed at; the first pattern that fits counts.
 """
 import argparse
@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = ("README.md", "paper/performance.md")
 RECORD = "paper/results/cpu/compare.json"
 GOALS = "paper/results/cpu/goals.json"
+HEAVIEST = 12
 MARKED = re.compile(r"(?P<head><!-- table: (?P<name>[\w-]+) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.S)
 
 
@@ -148,7 +149,35 @@ def memory(record):
     return lines(f"{record['memory']} {floors}")
 
 
-TABLES = {"speed": (speed, RECORD), "speed-rounds": (rounds, RECORD)}
+def floors(profile, _):
+    """The heaviest operations of a profile beside what arithmetic and traffic alone would take."""
+    header = ["operation", "ms", "arithmetic alone, ms", "traffic alone, ms", "GFLOP/s", "% of roofline", "% of time"]
+    peaks = profile["peaks"]
+
+    def row(found):
+        work, median = found["work"], found["ms"]["median"]
+        alone = [1e3 * work["flops"] / peaks["fma"], 1e3 * work["bytes"] / peaks["copy"]]
+        what = f"{found['op']} {found['layer']}, {found['phase'].replace('_', ' ')}"
+        shares = [f"{found['percent_of_peak']:.0f}", f"{found['percent_of_time']:.1f}"]
+        return [what, number(median), *map(number, alone), f"{found['gflop_per_second']:.0f}", *shares]
+
+    heaviest = sorted(profile["rows"], key=lambda found: -found["ms"]["median"])[:HEAVIEST]
+    seen = sum(found["ms"]["median"] for found in profile["rows"])
+    rates = f"{peaks['fma'] / 1e9:.0f} GFLOP/s of multiply-adds, copy {peaks['copy'] / 1e9:.1f} GB/s"
+    steps = profile["step_ms"]
+    words = (
+        f"{peaks['machine']}: {rates}. A step takes {number(steps)} ms, its operations together {number(seen)} ms when observed, "
+        f"which costs {profile['overhead_percent']:.1f} %. {profile['version']}."
+    )
+    return markdown(header, map(row, heaviest)) + "\n" + lines(words)
+
+
+TABLES = {
+    "speed": (speed, RECORD),
+    "speed-rounds": (rounds, RECORD),
+    "floors-w32": (floors, "paper/results/profile/train_model2_w32_128px_batch4.json"),
+    "floors-w16": (floors, "paper/results/profile/train_model2_w16_64px_batch8.json"),
+}
 
 
 def read(path):
@@ -156,7 +185,7 @@ def read(path):
     try:
         return json.loads((ROOT / path).read_text())
     except OSError as error:
-        raise Wrong(f"{path}: {error.strerror.lower()}; benches/compare.py writes it") from error
+        raise Wrong(f"{path}: {error.strerror.lower()}; benches/compare.py or orthoscope profile writes it") from error
     except ValueError as error:
         raise Wrong(f"{path}: {error}") from error
 

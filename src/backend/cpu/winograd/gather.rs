@@ -169,6 +169,6 @@ impl Patch<'_> {
                 target[count..].fill(0.0);
             }
         }
-        Place { data: &self.values, origin: 0, row: S * self.width, column: self.width }
+        Place { data: self.values, origin: 0, row: S * self.width, column: self.width }
     }
 }
