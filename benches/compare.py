@@ -357,7 +357,10 @@ def kept(path, record, anew):
     """The cases of the file that is there, if they are of the same machine and versions."""
     if anew or not path or not path.exists():
         return []
-    old = json.loads(path.read_text())
+    try:
+        old = json.loads(path.read_text())
+    except ValueError as error:
+        sys.exit(f"error: {path} is no record: {error}")
     for part in ("machine", "versions"):
         if old[part] != record[part]:
             sys.exit(f"error: {path} has other {part}: {old[part]} there, {record[part]} now; --anew begins it again")
@@ -434,6 +437,9 @@ def main():
     cases = chosen(arguments)
     if arguments.list:
         return print("\n".join(case.id for case in cases))
+    for path in filter(None, (arguments.json, Path(arguments.markdown or ""))):
+        if not path.parent.is_dir():
+            sys.exit(f"error: {path}: there is no folder {path.parent}")
     record = compare(arguments, cases)
     text = tables.speed(record, tables.read(tables.GOALS)) + "\n" + tables.rounds(record, None)
     if arguments.markdown not in (None, "-"):

@@ -75,12 +75,15 @@ def mebibytes(side):
 
 
 def goal(case, goals):
-    """The least ratio aimed at, and whether it is reached."""
+    """The least ratio aimed at, and whether it is reached: by the median, and where the spread is on both sides of it, that it is."""
     least = next((least for pattern, least in goals.items() if fnmatch.fnmatch(name(case), pattern)), None)
     if least is None:
         return "–"
-    reached = case["ratio"] and case["ratio"]["median"] >= least
-    return f"≥ {least:g}{' ✓' if reached else ' ✗' if case['ratio'] else ''}"
+    ratios = case["ratio"]
+    if not ratios:
+        return f"≥ {least:g}"
+    within = ", within the spread" if ratios["min"] < least <= ratios["max"] else ""
+    return f"≥ {least:g} {'✓' if ratios['median'] >= least else '✗'}{within}"
 
 
 def speed(record, goals):

@@ -175,7 +175,7 @@ pub fn sentences(profile: &Profile) -> Vec<String> {
     ];
     if profile.rows.iter().any(|row| row.bound == Bound::Compute && row.percent_of_peak > ABOVE) {
         lines.push(
-            "above 100 % of peak: done with fewer multiplications than the formula counts (Winograd), or the peaks are too low; \
+            "above 100 % of peak: fewer multiplications than the formula counts (Winograd), pairs of bf16, or peaks that are too low; \
              --measure-peaks measures them anew while nothing else runs"
                 .into(),
         );

@@ -96,6 +96,11 @@ impl Storage for Cpu {
         "cpu"
     }
 
+    /// Says so where products may round to bf16, so that two results are not taken for the same work.
+    fn description(&self) -> String {
+        if self.bf16 { "cpu, bf16".to_owned() } else { self.name().to_owned() }
+    }
+
     fn alloc(&self, len: usize) -> Result<Buffer> {
         let data = self.memory.take(len + LINE)?;
         let start = (data.as_ptr() as usize / size_of::<f32>()).wrapping_neg() % LINE;
