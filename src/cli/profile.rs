@@ -86,8 +86,19 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let rows = compare(&read(a)?, &read(b)?)?;
         return print(report::comparison(&rows));
     }
-    for path in [&arguments.json, &arguments.csv, &arguments.kernels, &arguments.roofline, &arguments.trace].into_iter().flatten()
-    {
+    let files = [
+        ("csv", &arguments.csv),
+        ("kernels", &arguments.kernels),
+        ("roofline", &arguments.roofline),
+        ("trace", &arguments.trace),
+    ];
+    for (option, path) in files.into_iter().filter_map(|(option, path)| Some((option, path.as_ref()?))) {
+        if is_standard_output(path) {
+            return Err(Error::argument(format!("--{option} needs a file: only --json takes - for standard output")).into());
+        }
+        can_be_written(path)?;
+    }
+    if let Some(path) = &arguments.json {
         can_be_written(path)?;
     }
     match arguments.device.open()? {

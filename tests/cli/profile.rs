@@ -80,6 +80,25 @@ fn places_that_cannot_be_written_are_refused_before_anything_is_measured() {
 }
 
 #[test]
+fn only_json_goes_to_standard_output() {
+    let scratch = Scratch::new();
+    for option in ["csv", "kernels", "roofline", "trace"] {
+        let sentence = scratch.refuses(&format!("{SMALL} --{option} -"));
+        assert_eq!(sentence, format!("--{option} needs a file: only --json takes - for standard output"));
+        assert!(!scratch.path("-").exists());
+    }
+}
+
+#[test]
+fn f32_and_bf16_are_not_the_same_work() {
+    let scratch = Scratch::new();
+    scratch.succeeds(&format!("{SMALL} --json a.json"));
+    scratch.succeeds(&format!("{SMALL} --precision bf16 --json b.json"));
+    let sentence = scratch.refuses("profile --diff a.json b.json");
+    assert!(sentence.contains("device is cpu and cpu, bf16"), "{sentence}");
+}
+
+#[test]
 fn wrong_usage_is_named() {
     let scratch = Scratch::new();
     for (options, reason) in [
