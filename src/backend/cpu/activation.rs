@@ -1,96 +1,202 @@
-//! Activations and their slopes as functions of one number, and the loop that applies them to a slice in place.
+//! Activations and the derivatives of their slopes, as functions of vectors.
 
-use super::elementwise::Elementwise;
+use super::elementwise::{Elementwise, each, each_in_parallel};
 use super::exp::{exp, exp_minus_one_below_zero, log_one_plus};
 use super::simd::{Simd, Vector};
 use crate::shape::Activation;
 
-/// `x` for x > 0, else `exp(x) - 1`.
-#[inline(always)]
-fn elu(x: f32) -> f32 {
-    let below = exp_minus_one_below_zero(x);
-    if x > 0.0 { x } else { below }
+/// `x`.
+pub(super) struct Identity;
+
+impl Elementwise<0> for Identity {
+    #[inline(always)]
+    fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
+        x
+    }
 }
 
-/// `(1 - e) / (1 + e)` with `e = exp(-2|x|)`, in a form that loses nothing near 0.
-#[inline(always)]
-fn tanh(x: f32) -> f32 {
-    let tail = exp_minus_one_below_zero(-2.0 * x.abs());
-    (-tail / (2.0 + tail)).copysign(x)
+/// `x` for x > 0, else `exp(x) - 1`.
+pub(super) struct Elu;
+
+impl Elementwise<0> for Elu {
+    #[inline(always)]
+    fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
+        // exp(x) - 1 is never below x, and 0 for positive x.
+        x.max(exp_minus_one_below_zero(x))
+    }
+}
+
+/// `(1 - e) / (1 + e)` with `e = exp(-2|x|)` and the sign of x, in a form that loses nothing near 0.
+pub(super) struct Tanh;
+
+impl Elementwise<0> for Tanh {
+    #[inline(always)]
+    fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
+        let zero = V::splat(0.0);
+        let size = |x: V| {
+            let tail = exp_minus_one_below_zero(zero.sub(x.add(x)));
+            zero.sub(tail).div(tail.add(V::splat(2.0)))
+        };
+        // One of both is 0.
+        size(x).sub(size(zero.sub(x)))
+    }
 }
 
 /// `1 / (1 + exp(-x))`.
-#[inline(always)]
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
+pub(super) struct Sigmoid;
+
+impl Elementwise<0> for Sigmoid {
+    #[inline(always)]
+    fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
+        let one = V::splat(1.0);
+        one.div(one.add(exp(V::splat(0.0).sub(x))))
+    }
 }
 
 /// `log(1 + exp(x))` without overflow.
-#[inline(always)]
-fn softplus(x: f32) -> f32 {
-    // A comparison rather than `max`, which would turn NaN into 0.
-    let positive = if x < 0.0 { 0.0 } else { x };
-    positive + log_one_plus(exp(-x.abs()))
+pub(super) struct Softplus;
+
+impl Elementwise<0> for Softplus {
+    #[inline(always)]
+    fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
+        let zero = V::splat(0.0);
+        let below = zero.sub(x).min(x);
+        zero.max(x).add(log_one_plus(exp(below)))
+    }
 }
 
 /// `values = A(values)`.
 pub(super) fn activate(simd: Simd, activation: Activation, values: &mut [f32]) {
-    match activation {
-        Activation::Identity => {}
-        Activation::Elu => map(simd, values, elu),
-        Activation::Tanh => map(simd, values, tanh),
-        Activation::Sigmoid => map(simd, values, sigmoid),
-        Activation::Softplus => map(simd, values, softplus),
-    }
+    let function = match activation {
+        Activation::Identity => return,
+        Activation::Elu => each::<Elu, 0>,
+        Activation::Tanh => each::<Tanh, 0>,
+        Activation::Sigmoid => each::<Sigmoid, 0>,
+        Activation::Softplus => each::<Softplus, 0>,
+    };
+    function(simd, values, []);
 }
 
-#[inline(always)]
-fn map(simd: Simd, values: &mut [f32], f: impl Fn(f32) -> f32) {
-    simd.run(
+use slope::Times;
+
+/// Slopes and their derivatives as functions of outputs y.
+pub(super) mod slope {
+    use super::{Elementwise, Vector, exp, exp_minus_one_below_zero};
+
+    /// `z ⊙ S(y)` of z and y: z in place, or the first input.
+    pub struct Times<S>(std::marker::PhantomData<S>);
+
+    impl<S: Elementwise<0>> Elementwise<2> for Times<S> {
         #[inline(always)]
-        || values.iter_mut().for_each(|value| *value = f(*value)),
-    );
-}
-
-/// ELU's slope at its output y.
-#[inline(always)]
-pub(super) fn elu_slope(y: f32) -> f32 {
-    if y > 0.0 { 1.0 } else { 1.0 + y }
-}
-
-/// `z = z ⊙ S(y)` with ELU's slope at its output y; NaN stays NaN.
-pub(super) struct TimesEluSlope;
-
-impl Elementwise<1> for TimesEluSlope {
-    #[inline(always)]
-    fn apply<V: Vector>(z: V, [y]: [V; 1]) -> V {
-        let one = V::splat(1.0);
-        z.mul(one.min(one.add(y)))
+        fn apply<V: Vector>(_: V, [z, y]: [V; 2]) -> V {
+            z.mul(S::apply(y, []))
+        }
     }
+
+    impl<S: Elementwise<0>> Elementwise<1> for Times<S> {
+        #[inline(always)]
+        fn apply<V: Vector>(z: V, [y]: [V; 1]) -> V {
+            z.mul(S::apply(y, []))
+        }
+    }
+
+    /// 1.
+    pub struct Identity;
+
+    impl Elementwise<0> for Identity {
+        #[inline(always)]
+        fn apply<V: Vector>(_: V, []: [V; 0]) -> V {
+            V::splat(1.0)
+        }
+    }
+
+    /// `1 - y²`.
+    pub type Tanh = Polynomial<1, 0, -1>;
+    /// `y - y²`.
+    pub type Sigmoid = Polynomial<0, 1, -1>;
+
+    /// `C0 + C1 y + C2 y²`.
+    pub struct Polynomial<const C0: i32, const C1: i32, const C2: i32>;
+
+    impl<const C0: i32, const C1: i32, const C2: i32> Elementwise<0> for Polynomial<C0, C1, C2> {
+        #[inline(always)]
+        fn apply<V: Vector>(y: V, []: [V; 0]) -> V {
+            let [c0, c1, c2] = [C0, C1, C2].map(|c| V::splat(c as f32));
+            c2.mul_add(y, c1).mul_add(y, c0)
+        }
+    }
+
+    /// 1 for y > 0, else 1 + y; NaN stays NaN.
+    pub struct Elu;
+
+    impl Elementwise<0> for Elu {
+        #[inline(always)]
+        fn apply<V: Vector>(y: V, []: [V; 0]) -> V {
+            let one = V::splat(1.0);
+            one.min(one.add(y))
+        }
+    }
+
+    /// `1 - exp(-y)`, for softplus, whose outputs are not negative.
+    pub struct Softplus;
+
+    impl Elementwise<0> for Softplus {
+        #[inline(always)]
+        fn apply<V: Vector>(y: V, []: [V; 0]) -> V {
+            let zero = V::splat(0.0);
+            zero.sub(exp_minus_one_below_zero(zero.sub(y)))
+        }
+    }
+
+    /// `SIGN · exp(-y)`.
+    pub struct Decay<const SIGN: i32>;
+
+    impl<const SIGN: i32> Elementwise<0> for Decay<SIGN> {
+        #[inline(always)]
+        fn apply<V: Vector>(y: V, []: [V; 0]) -> V {
+            V::splat(SIGN as f32).mul(exp(V::splat(0.0).sub(y)))
+        }
+    }
+}
+
+/// `dz = dy ⊙ S(y)`.
+pub(super) fn through_slope(simd: Simd, activation: Activation, operands: [&[f32]; 2], dz: &mut [f32]) {
+    let function = match activation {
+        Activation::Identity => each_in_parallel::<Times<slope::Identity>, 2>,
+        Activation::Elu => each_in_parallel::<Times<slope::Elu>, 2>,
+        Activation::Tanh => each_in_parallel::<Times<slope::Tanh>, 2>,
+        Activation::Sigmoid => each_in_parallel::<Times<slope::Sigmoid>, 2>,
+        Activation::Softplus => each_in_parallel::<Times<slope::Softplus>, 2>,
+    };
+    function(simd, dz, operands);
 }
 
 /// `values = S⁽ᵏ⁾(values)`, the derivative of order `order` of the slope, at outputs.
 pub(super) fn slope_derivative(simd: Simd, activation: Activation, order: u32, values: &mut [f32]) {
     match (activation, order) {
-        (Activation::Identity, 0) => values.fill(1.0),
-        (Activation::Elu, 0) => map(simd, values, elu_slope),
-        (Activation::Tanh, 0) => map(simd, values, |y| 1.0 - y * y),
-        (Activation::Sigmoid, 0) => map(simd, values, |y| y - y * y),
-        // Outputs of softplus are not negative.
-        (Activation::Softplus, 0) => map(simd, values, |y| -exp_minus_one_below_zero(-y)),
-        (Activation::Elu, 1) => map(simd, values, |y| if y > 0.0 { 0.0 } else { 1.0 }),
-        (Activation::Tanh, 1) => map(simd, values, |y| -2.0 * y),
-        (Activation::Sigmoid, 1) => map(simd, values, |y| 1.0 - 2.0 * y),
+        (Activation::Identity, 0) => each::<slope::Identity, 0>(simd, values, []),
+        (Activation::Elu, 0) => each::<slope::Elu, 0>(simd, values, []),
+        (Activation::Tanh, 0) => each::<slope::Tanh, 0>(simd, values, []),
+        (Activation::Sigmoid, 0) => each::<slope::Sigmoid, 0>(simd, values, []),
+        (Activation::Softplus, 0) => each::<slope::Softplus, 0>(simd, values, []),
+        (Activation::Elu, 1) => values.iter_mut().for_each(|y| *y = if *y > 0.0 { 0.0 } else { 1.0 }),
+        (Activation::Tanh, 1) => each::<slope::Polynomial<0, -2, 0>, 0>(simd, values, []),
+        (Activation::Sigmoid, 1) => each::<slope::Polynomial<1, -2, 0>, 0>(simd, values, []),
         (Activation::Tanh | Activation::Sigmoid, 2) => values.fill(-2.0),
-        (Activation::Softplus, _) if order % 2 == 1 => map(simd, values, |y| exp(-y)),
-        (Activation::Softplus, _) => map(simd, values, |y| -exp(-y)),
+        (Activation::Softplus, _) if order % 2 == 1 => each::<slope::Decay<1>, 0>(simd, values, []),
+        (Activation::Softplus, _) => each::<slope::Decay<-1>, 0>(simd, values, []),
         _ => values.fill(0.0),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::simd::Path;
     use super::*;
+
+    fn every_path() -> impl Iterator<Item = Simd> {
+        [Path::Avx512, Path::Avx2, Path::Portable].into_iter().filter_map(|path| Simd::new(path).ok())
+    }
 
     #[test]
     fn activations_match_their_definitions_in_f64() {
@@ -104,11 +210,14 @@ mod tests {
             (Activation::Softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
         ];
         for (activation, definition) in table {
-            let mut ys = xs.clone();
-            activate(Simd::widest(), activation, &mut ys);
-            for (&x, &y) in xs.iter().zip(&ys) {
-                let wanted = definition(f64::from(x));
-                assert!((f64::from(y) - wanted).abs() <= 6e-7 * wanted.abs(), "{activation:?}({x}) = {y}, not {wanted}");
+            for simd in every_path() {
+                let mut ys = xs.clone();
+                activate(simd, activation, &mut ys);
+                for (&x, &y) in xs.iter().zip(&ys) {
+                    let (wanted, path) = (definition(f64::from(x)), simd.path());
+                    let close = (f64::from(y) - wanted).abs() <= 6e-7 * wanted.abs();
+                    assert!(close, "{path:?}: {activation:?}({x}) = {y}, not {wanted}");
+                }
             }
         }
     }
@@ -139,9 +248,11 @@ mod tests {
     #[test]
     fn nan_stays_nan() {
         for activation in [Activation::Elu, Activation::Tanh, Activation::Sigmoid, Activation::Softplus] {
-            let mut values = [f32::NAN; 17];
-            activate(Simd::widest(), activation, &mut values);
-            assert!(values.iter().all(|value| value.is_nan()), "{activation:?}");
+            for simd in every_path() {
+                let mut values = [f32::NAN; 17];
+                activate(simd, activation, &mut values);
+                assert!(values.iter().all(|value| value.is_nan()), "{activation:?}");
+            }
         }
     }
 }

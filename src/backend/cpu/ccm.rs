@@ -2,17 +2,18 @@
 
 use rayon::prelude::*;
 
-use super::activation::TimesEluSlope;
+use super::activation::slope::{self, Times};
 use super::columns::{accumulate, add_in_order};
 use super::conv2d::pack_forward;
 use super::elementwise::{Elementwise, each, update};
+use super::finish::Finish;
 use super::linear::pack_backward;
 use super::outer::{Aligned, Partials, add_products, chunk_count};
 use super::pack::{Packed, blocks, pack_terms, padded};
 use super::pairs::{self, Terms};
 use super::simd::{ROWS, Right, Simd, Vector};
 use super::storage::Buffer;
-use super::strips::{Finish, Part, Range, multiply_dense};
+use super::strips::{Part, Range, multiply_dense};
 use super::{Cpu, check_lengths};
 use crate::backend::{Ccm, CcmWeights, Storage};
 use crate::error::Result;
@@ -21,7 +22,7 @@ use crate::shape::{Activation, CcmSpec};
 /// Pixels of a band: whole strips.
 const PIXELS: usize = 8 * ROWS;
 
-/// `β s + (1-β) u`, kept between s and u where β is in [0, 1] and rounding would leave; NaN stays NaN.
+/// `β s + (1-β) u` for any β, kept between s and u where β is in [0, 1] and rounding would leave; NaN stays NaN.
 #[inline(always)]
 fn combine(beta: f32, s: f32, u: f32) -> f32 {
     let y = beta * s + (1.0 - beta) * u;
@@ -36,12 +37,16 @@ fn combine(beta: f32, s: f32, u: f32) -> f32 {
     }
 }
 
-/// `y = β s + (1-β) u` for every element.
-fn combine_all(simd: Simd, [beta, s, u]: [&[f32]; 3], y: &mut [f32]) {
-    simd.run(
-        #[inline(always)]
-        || y.iter_mut().zip(beta).zip(s.iter().zip(u)).for_each(|((y, &beta), (&s, &u))| *y = combine(beta, s, u)),
-    );
+/// The same for β in [0, 1], which a gate is.
+struct Combination;
+
+impl Elementwise<3> for Combination {
+    #[inline(always)]
+    fn apply<V: Vector>(_: V, [beta, s, u]: [V; 3]) -> V {
+        let y = beta.mul(s).add(V::splat(1.0).sub(beta).mul(u));
+        // NaN is the second operand of both comparisons.
+        s.max(u).min(s.min(u).max(y))
+    }
 }
 
 /// `(s - u)²`.
@@ -152,7 +157,7 @@ impl Ccm for Cpu {
             let part = |data, weights| Part { data, channels: all, weights };
             multiply_dense(self, [part(s, &s_mix), part(u, &u_mix), part(&squares, &square_mix)], to_h, (&mut *h, all))?;
             multiply_dense(self, [part(h, &gate)], to_beta, (&mut *beta, all))?;
-            combine_all(self.simd, [beta, s, u], y);
+            each::<Combination, 3>(self.simd, y, [beta, s, u]);
             Ok(())
         })
     }
@@ -181,11 +186,13 @@ impl Ccm for Cpu {
         let backward = Backward::new(self, c, weights)?;
         let (mix_len, gate_len) = (mix_sums.chunk(), gate_sums.chunk());
         let sums = mix_sums.data.par_chunks_mut(mix_len).zip(gate_sums.data.par_chunks_mut(gate_len));
-        let grads = ds.par_chunks_mut(chunk).zip(du.par_chunks_mut(chunk));
+        let (ds, du) = (ds.sum(), du.sum());
+        let blank = [ds.blank, du.blank];
+        let grads = ds.data.par_chunks_mut(chunk).zip(du.data.par_chunks_mut(chunk));
         let tasks = grads.zip(sums).enumerate().map(|(index, ((ds, du), (mix, gate)))| {
             let part = index * chunk..index * chunk + ds.len();
             let inputs = [s, u, h, beta, dy].map(|buffer| &buffer[part.clone()]);
-            backward.chunk(self, inputs, [ds, du], [mix, gate])
+            backward.chunk(self, inputs, [ds, du], blank, [mix, gate])
         });
         let biases: Vec<[Vec<f64>; 2]> = tasks.collect::<Result<_>>()?;
         let (mix_biases, gate_biases): (Vec<_>, Vec<_>) = biases.into_iter().map(|[mix, gate]| (mix, gate)).unzip();
@@ -251,6 +258,7 @@ impl Backward {
         cpu: &Cpu,
         inputs: [&[f32]; 5],
         [ds, du]: [&mut [f32]; 2],
+        blank: [bool; 2],
         [mix, gate]: [&mut [f32]; 2],
     ) -> Result<[Vec<f64>; 2]> {
         let (c, all) = (self.c, Range::all(self.c));
@@ -267,7 +275,8 @@ impl Backward {
             let parts = mix.chunks_exact_mut(c * padded(c));
             parts.zip([s, u, &scratch.square]).try_for_each(|(sums, x)| self.weight_sums(cpu, x, d_mix, sums))?;
             self.weight_sums(cpu, h, d_gate, gate)?;
-            self.operand_grads([s, u, beta, dy], &scratch.parts, [&mut ds[start..end], &mut du[start..end]]);
+            let grads = [&mut ds[start..end], &mut du[start..end]];
+            self.operand_grads([s, u, beta, dy], &scratch.parts, grads, blank);
         }
         Ok([mix_bias, gate_bias])
     }
@@ -280,7 +289,7 @@ impl Backward {
         each::<GateGrad, 4>(self.simd, gate, [dy, s, u, beta]);
         let plain = Finish::Assign { bias: None, activation: Activation::Identity };
         multiply_dense(cpu, [Part { data: gate, channels: all, weights: &self.gate }], plain, (&mut *mix, all))?;
-        each::<TimesEluSlope, 1>(self.simd, mix, [h]);
+        each::<Times<slope::Elu>, 1>(self.simd, mix, [h]);
         self.mix.iter().zip(parts).try_for_each(|(weights, target)| {
             multiply_dense(cpu, [Part { data: mix, channels: all, weights }], plain, (&mut target[..len], all))
         })
@@ -314,7 +323,14 @@ impl Backward {
     }
 
     /// `ds +=`, `du +=`: through the combination and through the features.
-    fn operand_grads(&self, [s, u, beta, dy]: [&[f32]; 4], [to_s, to_u, to_square]: &[Buffer; 3], [ds, du]: [&mut [f32]; 2]) {
+    fn operand_grads(
+        &self,
+        [s, u, beta, dy]: [&[f32]; 4],
+        [to_s, to_u, to_square]: &[Buffer; 3],
+        [ds, du]: [&mut [f32]; 2],
+        blank: [bool; 2],
+    ) {
+        [&mut *ds, du].into_iter().zip(blank).filter(|(_, blank)| *blank).for_each(|(grad, _)| grad.fill(0.0));
         each::<SkipGrad, 6>(self.simd, ds, [s, u, beta, dy, to_s, to_square]);
         each::<UpsampledGrad, 6>(self.simd, du, [s, u, beta, dy, to_u, to_square]);
     }

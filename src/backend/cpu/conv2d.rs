@@ -2,12 +2,13 @@
 
 use super::columns::add_column_sums;
 use super::correlate::{Correlation, correlate};
+use super::finish::Finish;
 use super::linear::{dense, dense_input_grad};
 use super::outer::{dense_weight_grad, weight_grad};
 use super::pack::{Packed, pack_terms};
 use super::pairs::Terms;
-use super::storage::Buffer;
-use super::strips::{Finish, Range};
+use super::storage::{Buffer, Sum};
+use super::strips::Range;
 use super::{Cpu, check_lengths, winograd};
 use crate::backend::{Conv2d, Storage};
 use crate::error::Result;
@@ -108,13 +109,14 @@ impl Conv2d for Cpu {
         check_lengths("conv2d_input_grad", &[(dz.len(), y_len), (w.len(), w_len), (dx.len(), x_len)])?;
         let shape = correlation(spec, Range::all(spec.c_out as usize));
         if is_dense(spec) {
-            return dense_input_grad(self, (dz, shape.write), w, (dx, shape.read));
+            return dense_input_grad(self, (dz, shape.write), w, (dx.sum(), shape.read));
         }
+        let Sum { data: dx, blank } = dx.sum();
         if spec.stride == 1 {
-            return input_grad(self, &shape, (dz, w), Finish::Add, dx);
+            return input_grad(self, &shape, (dz, w), Finish::sum(blank), dx);
         }
         let (wide, shape) = spread(self, &shape, dz)?;
-        input_grad(self, &shape, (&wide, w), Finish::Add, dx)
+        input_grad(self, &shape, (&wide, w), Finish::sum(blank), dx)
     }
 
     fn conv2d_weight_grad(

@@ -7,11 +7,12 @@ use std::ops::Range as Rows;
 use rayon::prelude::*;
 
 use super::Cpu;
+use super::finish::Finish;
 use super::pack::{Block, Packed};
 use super::pairs::{self, Terms};
 use super::simd::{LANES, Segment, Simd};
 use super::storage::Buffer;
-use super::strips::{Finish, PixelRow, Range, multiply};
+use super::strips::{PixelRow, Range, multiply};
 use super::winograd;
 use crate::backend::Storage;
 use crate::error::Result;

@@ -37,6 +37,11 @@ pub(super) fn each<F: Elementwise<N>, const N: usize>(simd: Simd, y: &mut [f32],
     simd.vectorised(Each { y, inputs, function: PhantomData::<F> });
 }
 
+/// As [`each`] on all threads.
+pub(super) fn each_in_parallel<F: Elementwise<N>, const N: usize>(simd: Simd, y: &mut [f32], inputs: [&[f32]; N]) {
+    y.par_chunks_mut(CHUNK).enumerate().for_each(|(index, y)| each::<F, N>(simd, y, inputs.map(|input| &input[index * CHUNK..])));
+}
+
 struct Each<'a, F, const N: usize> {
     y: &'a mut [f32],
     inputs: [&'a [f32]; N],
@@ -49,28 +54,14 @@ impl<F: Elementwise<N>, const N: usize> VectorWork for Each<'_, F, N> {
     #[inline(always)]
     fn run<V: Vector>(self) {
         let Self { y, inputs, .. } = self;
-        let whole = y.len() / LANES * LANES;
-        for i in (0..whole).step_by(LANES) {
+        for at in (0..y.len()).step_by(LANES) {
+            let count = LANES.min(y.len() - at);
             let mut values = [V::splat(0.0); N];
             for (value, input) in values.iter_mut().zip(&inputs) {
-                *value = V::load(input, i);
+                *value = V::load_first(input, at, count);
             }
-            F::apply(V::load(y, i), values).store(y, i);
+            F::apply(V::load_first(y, at, count), values).store_first(y, at, count);
         }
-        // What is left is copied to whole vectors and back.
-        let rest = y.len() - whole;
-        let padded = |values: &[f32]| {
-            let mut lanes = [0.0; LANES];
-            lanes[..rest].copy_from_slice(&values[whole..whole + rest]);
-            lanes
-        };
-        let mut values = [V::splat(0.0); N];
-        for (value, input) in values.iter_mut().zip(&inputs) {
-            *value = V::load(&padded(input), 0);
-        }
-        let mut last = padded(y);
-        F::apply(V::load(&last, 0), values).store(&mut last, 0);
-        y[whole..].copy_from_slice(&last[..rest]);
     }
 }
 

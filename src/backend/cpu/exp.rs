@@ -1,65 +1,107 @@
-//! Exponentials and a logarithm without branches, so that loops over them vectorise. Plain multiplies and adds, no fused ones: the same
-//! bits on every instruction set.
+//! Exponentials and a logarithm of vectors, without branches.
 
-const LOG2_E: f32 = std::f32::consts::LOG2_E;
+use super::simd::{Vector, WHOLE};
+
 /// ln 2 in two parts; multiples of the first are exact for the exponents that occur (Cody, Waite 1980).
-const LN_2_HIGH: f32 = 355.0 / 512.0;
-const LN_2_LOW: f32 = -2.121_944_4e-4;
-/// Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
-const ROUND: f32 = 12_582_912.0;
+const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
 
-/// `x = n ln 2 + r` with |r| <= ln 2 / 2: n as integer and `exp(r) - 1` with a small relative error.
+/// `x = n ln 2 + r` with |r| <= ln 2 / 2: n, and `exp(r) - 1` with a small relative error.
 #[inline(always)]
-fn split(x: f32) -> (i32, f32) {
-    let rounded = x * LOG2_E + ROUND;
-    let n = (rounded.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
-    let whole = rounded - ROUND;
-    let r = x - whole * LN_2_HIGH - whole * LN_2_LOW;
+fn split<V: Vector>(x: V) -> (V, V) {
+    let n = x.mul_add(V::splat(std::f32::consts::LOG2_E), V::splat(WHOLE)).sub(V::splat(WHOLE));
+    let r = n.mul_add(V::splat(-LN_2[1]), n.mul_add(V::splat(-LN_2[0]), x));
     // Coefficients of expf in the Cephes library (Moshier 1992).
-    let p = 1.987_569_1e-4;
-    let p = p * r + 1.398_2e-3;
-    let p = p * r + 8.333_452e-3;
-    let p = p * r + 4.166_579_6e-2;
-    let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 0.5;
-    (n, p * (r * r) + r)
+    let p = V::splat(1.987_569_1e-4);
+    let p = p.mul_add(r, V::splat(1.398_2e-3));
+    let p = p.mul_add(r, V::splat(8.333_452e-3));
+    let p = p.mul_add(r, V::splat(4.166_579_6e-2));
+    let p = p.mul_add(r, V::splat(1.666_666_5e-1));
+    let p = p.mul_add(r, V::splat(0.5));
+    (n, p.mul_add(r.mul(r), r))
 }
 
-/// 2^n for -126 <= n <= 127.
+/// 2ⁿ for integers -127 < n < 128.
 #[inline(always)]
-fn power_of_two(n: i32) -> f32 {
-    f32::from_bits((n.wrapping_add(127) as u32) << 23)
+fn power_of_two<V: Vector>(n: V) -> V {
+    n.add(V::splat(WHOLE)).power_of_two()
+}
+
+/// `x` kept in `low ..= high`; NaN stays NaN.
+#[inline(always)]
+fn clamp<V: Vector>(x: V, low: f32, high: f32) -> V {
+    V::splat(high).min(V::splat(low).max(x))
 }
 
 /// `exp(x)` within 2 units in the last place; 0 and infinity at the ends, NaN for NaN.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
-    let (n, tail) = split(x.clamp(-104.0, 89.0));
+pub(super) fn exp<V: Vector>(x: V) -> V {
+    let (n, tail) = split(clamp(x, -104.0, 89.0));
     // Two factors reach the subnormal numbers below and infinity above.
-    let half = n >> 1;
-    (tail + 1.0) * power_of_two(half) * power_of_two(n.wrapping_sub(half))
+    let half = n.mul_add(V::splat(0.5), V::splat(WHOLE)).sub(V::splat(WHOLE));
+    tail.add(V::splat(1.0)).mul(power_of_two(half)).mul(power_of_two(n.sub(half)))
 }
 
 /// `exp(x) - 1` for x <= 0 (0 for positive x), accurate near 0 too: 3 units in the last place.
 #[inline(always)]
-pub(super) fn exp_minus_one_below_zero(x: f32) -> f32 {
-    let (n, tail) = split(x.clamp(-30.0, 0.0));
+pub(super) fn exp_minus_one_below_zero<V: Vector>(x: V) -> V {
+    let (n, tail) = split(clamp(x, -30.0, 0.0));
     let scale = power_of_two(n);
-    scale * tail + (scale - 1.0)
+    scale.mul_add(tail, scale.sub(V::splat(1.0)))
 }
 
 /// `log(1 + t)` for 0 <= t <= 1 within 3 units in the last place: `2 artanh(z)` with `z = t / (2 + t)` and its power series.
 #[inline(always)]
-pub(super) fn log_one_plus(t: f32) -> f32 {
-    let z = t / (2.0 + t);
-    let square = z * z;
-    let series = [13.0, 11.0, 9.0, 7.0, 5.0, 3.0].into_iter().fold(1.0 / 15.0, |sum, n| sum * square + 1.0 / n);
-    2.0 * (z + z * (square * series))
+pub(super) fn log_one_plus<V: Vector>(t: V) -> V {
+    let z = t.div(t.add(V::splat(2.0)));
+    let square = z.mul(z);
+    let mut series = V::splat(1.0 / 15.0);
+    for n in [13.0, 11.0, 9.0, 7.0, 5.0, 3.0] {
+        series = series.mul_add(square, V::splat(1.0 / n));
+    }
+    let half = z.mul_add(series.mul(square), z);
+    half.add(half)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::elementwise::{Elementwise, each};
+    use super::super::simd::{Path, Simd};
     use super::*;
+
+    struct Exp;
+    impl Elementwise<0> for Exp {
+        #[inline(always)]
+        fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
+            exp(x)
+        }
+    }
+
+    struct ExpMinusOne;
+    impl Elementwise<0> for ExpMinusOne {
+        #[inline(always)]
+        fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
+            exp_minus_one_below_zero(x)
+        }
+    }
+
+    struct LogOnePlus;
+    impl Elementwise<0> for LogOnePlus {
+        #[inline(always)]
+        fn apply<V: Vector>(t: V, []: [V; 0]) -> V {
+            log_one_plus(t)
+        }
+    }
+
+    /// `F` of every x on every instruction set that this machine has: (instruction set, x, F(x)).
+    fn on_every_path<F: Elementwise<0>>(xs: &[f32]) -> Vec<(Path, f32, f32)> {
+        let paths = [Path::Avx512, Path::Avx2, Path::Portable].into_iter().filter_map(|path| Simd::new(path).ok());
+        let of = |simd: Simd| {
+            let mut values = xs.to_vec();
+            each::<F, 0>(simd, &mut values, []);
+            xs.iter().zip(values).map(move |(&x, value)| (simd.path(), x, value)).collect::<Vec<_>>()
+        };
+        paths.flat_map(of).collect()
+    }
 
     /// |value - wanted| in units in the last place of `wanted`.
     fn ulps(value: f32, wanted: f64) -> f64 {
@@ -69,41 +111,41 @@ mod tests {
 
     #[test]
     fn exp_is_within_two_ulps_over_its_whole_range() {
-        for i in 0..200_000 {
-            let x = -103.9 + 192.6 * (i as f32) / 200_000.0;
-            assert!(ulps(exp(x), f64::from(x).exp()) <= 2.0, "exp({x}) = {:e}", exp(x));
+        let xs: Vec<f32> = (0..200_000).map(|i| -103.9 + 192.6 * (i as f32) / 200_000.0).collect();
+        for (path, x, found) in on_every_path::<Exp>(&xs) {
+            assert!(ulps(found, f64::from(x).exp()) <= 2.0, "{path:?}: exp({x}) = {found:e}");
         }
     }
 
     #[test]
     fn exp_minus_one_keeps_its_relative_accuracy() {
-        for i in 0..200_000 {
-            let x = -10f32.powf(-8.0 + 9.6 * (i as f32) / 200_000.0);
-            let (found, wanted) = (exp_minus_one_below_zero(x), f64::from(x).exp_m1());
-            assert!(ulps(found, wanted) <= 3.0, "exp({x}) - 1 = {found:e}");
+        let xs: Vec<f32> = (0..200_000).map(|i| -10f32.powf(-8.0 + 9.6 * (i as f32) / 200_000.0)).collect();
+        for (path, x, found) in on_every_path::<ExpMinusOne>(&xs) {
+            let wanted = f64::from(x).exp_m1();
+            assert!(ulps(found, wanted) <= 3.0, "{path:?}: exp({x}) - 1 = {found:e}");
             assert!((f64::from(found) - wanted).abs() <= 1e-7);
         }
     }
 
     #[test]
     fn log_one_plus_keeps_its_relative_accuracy() {
-        for i in 0..=200_000 {
-            let t = 10f32.powf(-10.0 + 10.0 * (i as f32) / 200_000.0);
-            assert!(ulps(log_one_plus(t), f64::from(t).ln_1p()) <= 3.0, "log(1 + {t}) = {:e}", log_one_plus(t));
+        let ts: Vec<f32> = (0..=200_000).map(|i| 10f32.powf(-10.0 + 10.0 * (i as f32) / 200_000.0)).chain([0.0]).collect();
+        for (path, t, found) in on_every_path::<LogOnePlus>(&ts) {
+            let wanted = f64::from(t).ln_1p();
+            assert!(ulps(found, wanted) <= 3.0 || t == 0.0 && found == 0.0, "{path:?}: log(1 + {t}) = {found:e}");
         }
-        assert_eq!(log_one_plus(0.0), 0.0);
     }
 
     #[test]
     fn ends_and_non_numbers_are_sane() {
-        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
-        assert_eq!(exp(-200.0), 0.0);
-        assert_eq!(exp(f32::INFINITY), f32::INFINITY);
-        assert_eq!(exp(88.8), f32::INFINITY);
-        assert_eq!(exp(0.0), 1.0);
-        assert!(exp(f32::NAN).is_nan());
-        assert_eq!(exp_minus_one_below_zero(f32::NEG_INFINITY), -1.0);
-        assert_eq!(exp_minus_one_below_zero(0.0), 0.0);
-        assert!(exp_minus_one_below_zero(f32::NAN).is_nan());
+        let (xs, infinite) = ([f32::NEG_INFINITY, -200.0, f32::INFINITY, 88.8, 0.0, f32::NAN], f32::INFINITY);
+        for found in on_every_path::<Exp>(&xs).chunks(xs.len()) {
+            let values: Vec<f32> = found.iter().map(|&(_, _, value)| value).collect();
+            assert!(values[..5] == [0.0, 0.0, infinite, infinite, 1.0] && values[5].is_nan(), "{found:?}");
+        }
+        for found in on_every_path::<ExpMinusOne>(&xs).chunks(xs.len()) {
+            let values: Vec<f32> = found.iter().map(|&(_, _, value)| value).collect();
+            assert!(values[..5] == [-1.0, -1.0, 0.0, 0.0, 0.0] && values[5].is_nan(), "{found:?}");
+        }
     }
 }

@@ -4,11 +4,12 @@ use rayon::prelude::*;
 
 use super::columns::add_column_sums;
 use super::conv2d::pack_forward;
+use super::finish::Finish;
 use super::outer::dense_weight_grad;
 use super::pack::{Packed, pack_terms};
 use super::simd::ROWS;
-use super::storage::Buffer;
-use super::strips::{Finish, Part, Range, multiply_dense};
+use super::storage::{Buffer, Sum};
+use super::strips::{Part, Range, multiply_dense};
 use super::{Cpu, check_lengths};
 use crate::backend::Linear;
 use crate::error::Result;
@@ -30,9 +31,9 @@ pub(super) fn dense(
 }
 
 /// `dx += dz w` for every pixel, w `[c_out, c_in]`.
-pub(super) fn dense_input_grad(cpu: &Cpu, dz: (&[f32], Range), w: &[f32], dx: (&mut [f32], Range)) -> Result<()> {
-    let weights = pack_backward(cpu, dz.1.count, dx.1.count, w)?;
-    dense(cpu, dz, &weights, Finish::Add, dx)
+pub(super) fn dense_input_grad(cpu: &Cpu, dz: (&[f32], Range), w: &[f32], (dx, channels): (Sum<'_>, Range)) -> Result<()> {
+    let weights = pack_backward(cpu, dz.1.count, channels.count, w)?;
+    dense(cpu, dz, &weights, Finish::sum(dx.blank), (dx.data, channels))
 }
 
 /// Weights `[c_out, c_in]` as a right operand with rows of output channels.
@@ -59,7 +60,7 @@ impl Linear for Cpu {
     fn linear_input_grad(&self, spec: &LinearSpec, dz: &Buffer, w: &Buffer, dx: &mut Buffer) -> Result<()> {
         let (read, write, [x_len, w_len, y_len]) = extents(spec);
         check_lengths("linear_input_grad", &[(dz.len(), y_len), (w.len(), w_len), (dx.len(), x_len)])?;
-        dense_input_grad(self, (dz, write), w, (dx, read))
+        dense_input_grad(self, (dz, write), w, (dx.sum(), read))
     }
 
     fn linear_weight_grad(

@@ -18,6 +18,7 @@ mod correlate;
 mod corruption;
 mod elementwise;
 mod exp;
+mod finish;
 mod linear;
 mod objective;
 mod optimise;

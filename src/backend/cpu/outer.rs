@@ -12,7 +12,7 @@ use super::pack::{Block, blocks, padded};
 use super::pairs::Terms;
 use super::simd::{LANES, Left, Right, Segment, Simd, Size, Start, Target};
 use super::storage::Buffer;
-use super::strips::{Range, cut};
+use super::strips::Range;
 use super::winograd;
 use crate::backend::Storage;
 use crate::error::Result;
@@ -71,13 +71,10 @@ pub(super) fn add_products(
     partial: &mut [f32],
     (rows, width): (usize, usize),
 ) -> Result<()> {
-    for (first, count) in cut(rows) {
-        let size = Size { rows: count, vectors: block.vectors, depth };
-        let left = Left { data: &left.0[first..], row: 1, step: left.1 };
-        let mut target = Target { data: &mut partial[first * width + block.first..], row: width, start: Start::Target };
-        terms.tile(simd, size, left, right, segments, &mut target)?;
-    }
-    Ok(())
+    let size = Size { rows, vectors: block.vectors, depth };
+    let left = Left { data: left.0, row: 1, step: left.1 };
+    let mut target = Target { data: &mut partial[block.first..], row: width, start: Start::Target };
+    terms.tile(simd, size, left, right, segments, &mut target)
 }
 
 /// `dw += Σ x dz` over all pixels of a convolution; dw `[c_out, kernel, kernel, c_in]`.

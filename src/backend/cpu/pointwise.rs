@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::activation::{activate, elu_slope, slope_derivative};
+use super::activation::{activate, slope_derivative, through_slope};
 use super::columns::add_column_sums;
 use super::elementwise::{CHUNK, update};
 use super::storage::Buffer;
@@ -38,13 +38,7 @@ impl Pointwise for Cpu {
 
     fn activation_grad(&self, activation: Activation, y: &Buffer, dy: &Buffer, dz: &mut Buffer) -> Result<()> {
         check_lengths("activation_grad", &[(dz.len(), y.len()), (dy.len(), y.len())])?;
-        match activation {
-            Activation::Elu => update(self.simd, dz, [y, dy], |dz, [y, dy]| *dz = dy * elu_slope(y)),
-            _ => {
-                self.activation_slope(activation, 0, y, dz)?;
-                update(self.simd, dz, [dy], |dz, [dy]| *dz *= dy);
-            }
-        }
+        through_slope(self.simd, activation, [dy, y], dz);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::storage::Buffer;
+use super::storage::{Buffer, Sum};
 use super::{Cpu, check_lengths};
 use crate::backend::MaxPool;
 use crate::error::Result;
@@ -110,11 +110,19 @@ impl MaxPool for Cpu {
         check("max_pool_grad", spec, [x.len(), dv.len()], dy.len())?;
         let extents = Extents::new(spec);
         let rows = spec.h as usize / extents.window;
+        // Rows and columns beyond the last whole window have no output, but are zeros too.
+        let Sum { data: dv, blank } = dv.sum();
         let images = dv.par_chunks_mut(extents.image).zip(x.par_chunks(extents.image)).zip(dy.par_chunks(rows * extents.output));
         images.for_each(|((dv, x), dy)| {
-            // Rows below the last whole window have no output: the shorter side ends the walk.
+            let below = rows * extents.row;
+            if blank {
+                dv[below..].fill(0.0);
+            }
             let lines = dv.par_chunks_mut(extents.row).zip(x.par_chunks(extents.row)).zip(dy.par_chunks(extents.output));
             lines.for_each(|((dv, x), dy)| {
+                if blank {
+                    dv.fill(0.0);
+                }
                 self.simd.run(
                     #[inline(always)]
                     || extents.spread(x, dy, dv),

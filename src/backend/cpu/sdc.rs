@@ -6,10 +6,11 @@ use super::columns::add_column_sums;
 use super::conv2d::{correlation, input_grad, pack_forward, terms};
 use super::correlate::{Correlation, correlate};
 use super::elementwise::{CHUNK, Elementwise, each};
+use super::finish::Finish;
 use super::outer::weight_grad;
 use super::simd::Vector;
 use super::storage::Buffer;
-use super::strips::{Finish, Range};
+use super::strips::Range;
 use super::{Cpu, check_lengths};
 use crate::backend::{Sdc, Storage};
 use crate::error::Result;
@@ -32,9 +33,9 @@ fn check(op: &'static str, spec: &SdcSpec, x: usize, y: usize, w: &[usize], b: &
 }
 
 /// `dx += part`.
-struct Sum;
+struct Plus;
 
-impl Elementwise<1> for Sum {
+impl Elementwise<1> for Plus {
     #[inline(always)]
     fn apply<V: Vector>(dx: V, [part]: [V; 1]) -> V {
         dx.add(part)
@@ -86,8 +87,12 @@ impl Sdc for Cpu {
             Ok(part)
         };
         let parts: Vec<Buffer> = w.par_iter().enumerate().map(one).collect::<Result<_>>()?;
-        dx.par_chunks_mut(CHUNK).enumerate().for_each(|(task, dx)| {
-            parts.iter().for_each(|part| each::<Sum, 1>(self.simd, dx, [&part[task * CHUNK..]]));
+        let dx = dx.sum();
+        dx.data.par_chunks_mut(CHUNK).enumerate().for_each(|(task, part)| {
+            if dx.blank {
+                part.fill(0.0);
+            }
+            parts.iter().for_each(|other| each::<Plus, 1>(self.simd, part, [&other[task * CHUNK..]]));
         });
         Ok(())
     }

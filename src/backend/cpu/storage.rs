@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -65,18 +65,44 @@ pub struct Buffer {
     start: usize,
     len: usize,
     home: Arc<FreeList>,
+    /// Whether it holds zeros that nobody has written yet: most gradients begin so, and the first sum overwrites them.
+    blank: bool,
+    /// The zeros, for who reads them before.
+    zeros: OnceLock<Vec<f32>>,
+}
+
+/// Floats that something is added to.
+pub(super) struct Sum<'a> {
+    pub data: &'a mut [f32],
+    /// Whether what is there stands for zeros: then it is to be overwritten, all of it.
+    pub blank: bool,
+}
+
+impl Buffer {
+    /// To add to, without writing zeros first.
+    pub(super) fn sum(&mut self) -> Sum<'_> {
+        let blank = std::mem::take(&mut self.blank);
+        Sum { data: &mut self.data[self.start..self.start + self.len], blank }
+    }
 }
 
 impl Deref for Buffer {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
+        if self.blank {
+            return self.zeros.get_or_init(|| vec![0.0; self.len]);
+        }
         &self.data[self.start..self.start + self.len]
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.data[self.start..self.start + self.len]
+        let Sum { data, blank } = self.sum();
+        if blank {
+            data.par_chunks_mut(ZEROS).for_each(|part| part.fill(0.0));
+        }
+        data
     }
 }
 
@@ -104,12 +130,12 @@ impl Storage for Cpu {
     fn alloc(&self, len: usize) -> Result<Buffer> {
         let data = self.memory.take(len + LINE)?;
         let start = (data.as_ptr() as usize / size_of::<f32>()).wrapping_neg() % LINE;
-        Ok(Buffer { data, start, len, home: Arc::clone(&self.memory) })
+        Ok(Buffer { data, start, len, home: Arc::clone(&self.memory), blank: false, zeros: OnceLock::new() })
     }
 
     fn zeros(&self, len: usize) -> Result<Buffer> {
         let mut buffer = self.alloc(len)?;
-        buffer.par_chunks_mut(ZEROS).for_each(|part| part.fill(0.0));
+        buffer.blank = true;
         Ok(buffer)
     }
 
@@ -175,8 +201,8 @@ mod tests {
         let cpu = Cpu::new();
         for len in [1, 7, 16, 1001] {
             drop(cpu.upload(&vec![3.0; len]).unwrap());
-            let buffer = cpu.zeros(len).unwrap();
-            assert_eq!(buffer.as_ptr() as usize % 64, 0);
+            let mut buffer = cpu.zeros(len).unwrap();
+            assert_eq!(buffer.as_mut_ptr() as usize % 64, 0);
             assert_eq!(cpu.download(&buffer).unwrap(), vec![0.0; len]);
         }
     }

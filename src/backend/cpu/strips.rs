@@ -1,21 +1,11 @@
-//! A row of pixels times a packed matrix, strip by strip through the micro-kernel, and what is done with the sums.
+//! A row of pixels times a packed matrix, strip by strip through the micro-kernel.
 
 use super::Cpu;
-use super::activation::activate;
+use super::finish::{Epilogue, Finish, Finishing, put};
 use super::pack::{Block, Packed};
 use super::pairs::{self, Terms};
-use super::simd::{COLUMNS, LANES, Left, ROWS, Right, Segment, Simd, Size, Start, Sums, Target};
+use super::simd::{COLUMNS, LANES, Left, ROWS, Right, Segment, Simd, Size, Start, Sums, Target, Vector, cut};
 use crate::error::Result;
-use crate::shape::Activation;
-
-/// What becomes of finished sums.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Finish<'a> {
-    /// `y = A(sums + bias)`.
-    Assign { bias: Option<&'a [f32]>, activation: Activation },
-    /// `y += sums`.
-    Add,
-}
 
 /// Channels `start .. start + count` of pixels that have `stride` of them.
 #[derive(Clone, Copy, Debug)]
@@ -42,15 +32,6 @@ pub(super) struct PixelRow<'a> {
     pub count: usize,
 }
 
-/// Cuts `total` into the fewest pieces of at most [`ROWS`], as even as possible: (start, length).
-pub(super) fn cut(total: usize) -> impl Iterator<Item = (usize, usize)> {
-    let pieces = total.div_ceil(ROWS);
-    (0..pieces).map(move |i| {
-        let start = i * total / pieces;
-        (start, (i + 1) * total / pieces - start)
-    })
-}
-
 /// Multiplies a row of pixels with one block of columns; `target` starts at the row's first pixel.
 pub(super) fn multiply(
     simd: Simd,
@@ -67,8 +48,8 @@ pub(super) fn multiply(
         let right = Right { data: &weights.data, step: size.columns() };
         let mut into = Target { data: &mut sums, row: size.columns(), start: Start::Zero };
         weights.terms.tile(simd, size, left, right, pixels.segments, &mut into)?;
-        let target = &mut target[start * range.stride..];
-        write(simd, finish, &mut sums[..rows * size.columns()], block, target, range);
+        let (sums, target) = (&sums[..rows * size.columns()], &mut target[start * range.stride..]);
+        finish.compiled(simd, Written { sums, width: size.columns(), block, finish, target, range });
     }
     Ok(())
 }
@@ -110,55 +91,34 @@ pub(super) fn multiply_dense<const N: usize>(
                 weights.terms.tile(cpu.simd, size, left, right, &[(0, 0)], &mut into)?;
                 into.start = Start::Target;
             }
-            write(cpu.simd, finish, &mut sums[..rows * columns], block, &mut target[first * range.stride..], range);
+            let (sums, target) = (&sums[..rows * columns], &mut target[first * range.stride..]);
+            finish.compiled(cpu.simd, Written { sums, width: columns, block, finish, target, range });
         }
     }
     Ok(())
 }
 
-/// Writes the sums of a strip to its pixels.
-fn write(simd: Simd, finish: Finish<'_>, sums: &mut [f32], block: &Block, target: &mut [f32], range: Range) {
-    let (width, first) = (block.vectors * LANES, range.start + block.first);
-    if let Finish::Assign { bias: Some(bias), .. } = finish {
-        let bias = &bias[block.first..][..block.count];
-        simd.run(
-            #[inline(always)]
-            || sums.chunks_exact_mut(width).for_each(|row| row.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias)),
-        );
-    }
-    if let Finish::Assign { activation, .. } = finish {
-        activate(simd, activation, sums);
-    }
-    simd.run(
-        #[inline(always)]
-        || {
-            for (row, pixel) in sums.chunks_exact(width).zip(target.chunks_mut(range.stride)) {
-                let (row, pixel) = (&row[..block.count], &mut pixel[first..first + block.count]);
-                match finish {
-                    Finish::Assign { .. } => pixel.copy_from_slice(row),
-                    Finish::Add => pixel.iter_mut().zip(row).for_each(|(pixel, sum)| *pixel += sum),
-                }
-            }
-        },
-    );
+/// The sums of a strip, `width` floats a pixel, and the pixels they go to.
+struct Written<'a> {
+    sums: &'a [f32],
+    width: usize,
+    block: &'a Block,
+    finish: Finish<'a>,
+    target: &'a mut [f32],
+    range: Range,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cuts_are_even_and_complete() {
-        for total in 1..200 {
-            let pieces: Vec<_> = cut(total).collect();
-            assert_eq!(pieces.len(), total.div_ceil(ROWS));
-            let mut next = 0;
-            for &(start, length) in &pieces {
-                assert_eq!(start, next);
-                assert!((1..=ROWS).contains(&length) && length + 1 >= pieces[0].1 && length <= pieces[0].1 + 1);
-                next += length;
+impl Finishing for Written<'_> {
+    #[inline(always)]
+    fn run<E: Epilogue, V: Vector>(self) {
+        let Self { sums, width, block, finish, target, range } = self;
+        for channel in (0..block.count).step_by(LANES) {
+            let count = LANES.min(block.count - channel);
+            let bias: V = finish.bias(block.first + channel, count);
+            for pixel in 0..sums.len() / width {
+                let at = pixel * range.stride + range.start + block.first + channel;
+                put::<E, V>(V::load(sums, pixel * width + channel).add(bias), count, target, at);
             }
-            assert_eq!(next, total);
         }
     }
 }

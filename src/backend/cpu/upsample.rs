@@ -2,27 +2,108 @@
 
 use rayon::prelude::*;
 
-use super::storage::Buffer;
+use super::simd::{LANES, Vector, VectorWork};
+use super::storage::{Buffer, Sum};
 use super::{Cpu, check_lengths};
 use crate::backend::Upsample;
 use crate::error::Result;
 use crate::shape::UpsampleSpec;
 
-/// Inputs of output `o` along an axis of `len` inputs, with weights.
-fn forward_taps(o: usize, len: usize) -> [(usize, f32); 2] {
-    let i = o / 2;
-    let other = if o.is_multiple_of(2) { i.saturating_sub(1) } else { (i + 1).min(len - 1) };
-    [(other, 0.25), (i, 0.75)]
+/// The two input rows of output row `o` among `len` input rows: the farther one, which weighs ¼, and the nearer one, ¾.
+fn forward_rows(o: usize, len: usize) -> [usize; 2] {
+    let near = o / 2;
+    let far = if o.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(len - 1) };
+    [far, near]
 }
 
-/// Outputs that input `i` reaches along an axis of `len` inputs, with weights.
-fn adjoint_taps(i: usize, len: usize) -> [(usize, f32); 4] {
-    [((2 * i).saturating_sub(1), 0.25), (2 * i, 0.75), (2 * i + 1, 0.75), ((2 * i + 2).min(2 * len - 1), 0.25)]
+/// Outputs that input `i` reaches along an axis of `len` inputs; they weigh ¼, ¾, ¾, ¼.
+#[inline(always)]
+fn adjoint_taps(i: usize, len: usize) -> [usize; 4] {
+    [(2 * i).saturating_sub(1), 2 * i, 2 * i + 1, (2 * i + 2).min(2 * len - 1)]
 }
 
-/// `target += weight * source`.
-fn add_scaled(target: &mut [f32], weight: f32, source: &[f32]) {
-    target.iter_mut().zip(source).for_each(|(target, source)| *target += weight * source);
+/// `¼ far + ¾ near`.
+#[inline(always)]
+fn blend<V: Vector>(far: V, near: V) -> V {
+    far.mul_add(V::splat(0.25), near.mul(V::splat(0.75)))
+}
+
+/// `¼ a + ¾ b + ¾ c + ¼ d`.
+#[inline(always)]
+fn gather<V: Vector>([a, b, c, d]: [V; 4]) -> V {
+    a.add(d).mul_add(V::splat(0.25), b.add(c).mul(V::splat(0.75)))
+}
+
+/// The blend of two input rows at `at`.
+#[inline(always)]
+fn column<V: Vector>([far, near]: [&[f32]; 2], at: usize, count: usize) -> V {
+    blend(V::load_first(far, at, count), V::load_first(near, at, count))
+}
+
+/// What four output rows send to their input row, at `at`.
+#[inline(always)]
+fn column_grad<V: Vector>(rows: [&[f32]; 4], at: usize, count: usize) -> V {
+    let mut taps = [V::splat(0.0); 4];
+    for (tap, row) in taps.iter_mut().zip(rows) {
+        *tap = V::load_first(row, at, count);
+    }
+    gather(taps)
+}
+
+/// One output row: the blend of two input rows `[w, c]`, blended along the row.
+struct Upsampled<'a> {
+    rows: [&'a [f32]; 2],
+    extents: (usize, usize),
+    y: &'a mut [f32],
+}
+
+impl VectorWork for Upsampled<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let Self { rows, extents: (w, c), y } = self;
+        for channel in (0..c).step_by(LANES) {
+            let count = LANES.min(c - channel);
+            let first: V = column(rows, channel, count);
+            let (mut left, mut here) = (first, first);
+            for ix in 0..w {
+                let right = column(rows, (ix + 1).min(w - 1) * c + channel, count);
+                blend(left, here).store_first(y, 2 * ix * c + channel, count);
+                blend(right, here).store_first(y, (2 * ix + 1) * c + channel, count);
+                (left, here) = (here, right);
+            }
+        }
+    }
+}
+
+/// `dx +=` of one input row, from the four output rows `[2 w, c]` that it reaches.
+struct UpsampledGrad<'a> {
+    rows: [&'a [f32]; 4],
+    extents: (usize, usize),
+    dx: &'a mut [f32],
+}
+
+impl VectorWork for UpsampledGrad<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let Self { rows, extents: (w, c), dx } = self;
+        for channel in (0..c).step_by(LANES) {
+            let count = LANES.min(c - channel);
+            let [left, here, _, _] = adjoint_taps(0, w).map(|ox| ox * c + channel);
+            let (mut left, mut here): (V, V) = (column_grad(rows, left, count), column_grad(rows, here, count));
+            for ix in 0..w {
+                let ([_, _, second, right], to) = (adjoint_taps(ix, w), ix * c + channel);
+                let second = column_grad(rows, second * c + channel, count);
+                let right = column_grad(rows, right * c + channel, count);
+                let sum = V::load_first(dx, to, count).add(gather([left, here, second, right]));
+                sum.store_first(dx, to, count);
+                (left, here) = (second, right);
+            }
+        }
+    }
 }
 
 fn check(op: &'static str, spec: &UpsampleSpec, x: usize, y: usize) -> Result<()> {
@@ -36,12 +117,8 @@ impl Upsample for Cpu {
         let (h, w, c) = (spec.h as usize, spec.w as usize, spec.c as usize);
         y.par_chunks_mut(2 * w * c).enumerate().for_each(|(line, y)| {
             let image = line / (2 * h) * h;
-            let [(above, _), (row, _)] = forward_taps(line % (2 * h), h).map(|(iy, weight)| ((image + iy) * w * c, weight));
-            let (other, near) = (&x[above..above + w * c], &x[row..row + w * c]);
-            self.simd.run(
-                #[inline(always)]
-                || upsample_row(other, near, (w, c), y),
-            );
+            let rows = forward_rows(line % (2 * h), h).map(|iy| &x[(image + iy) * w * c..][..w * c]);
+            self.simd.vectorised(Upsampled { rows, extents: (w, c), y });
         });
         Ok(())
     }
@@ -49,34 +126,16 @@ impl Upsample for Cpu {
     fn upsample2_grad(&self, spec: &UpsampleSpec, dy: &Buffer, dx: &mut Buffer) -> Result<()> {
         check("upsample2_grad", spec, dx.len(), dy.len())?;
         let (h, w, c) = (spec.h as usize, spec.w as usize, spec.c as usize);
+        let Sum { data: dx, blank } = dx.sum();
         dx.par_chunks_mut(w * c).enumerate().for_each(|(line, dx)| {
+            if blank {
+                dx.fill(0.0);
+            }
             let image = line / h * 2 * h;
-            let rows = adjoint_taps(line % h, h).map(|(oy, weight)| ((image + oy) * 2 * w * c, weight));
-            self.simd.run(
-                #[inline(always)]
-                || {
-                    for (ix, dx) in dx.chunks_exact_mut(c).enumerate() {
-                        for ((row, down), (ox, across)) in rows.iter().flat_map(|r| adjoint_taps(ix, w).map(|a| (*r, a))) {
-                            add_scaled(dx, down * across, &dy[row + ox * c..][..c]);
-                        }
-                    }
-                },
-            );
+            let rows = adjoint_taps(line % h, h).map(|oy| &dy[(image + oy) * 2 * w * c..][..2 * w * c]);
+            self.simd.vectorised(UpsampledGrad { rows, extents: (w, c), dx });
         });
         Ok(())
-    }
-}
-
-/// One output row from the nearer input row (weight ¾) and the other one (¼).
-#[inline(always)]
-fn upsample_row(other: &[f32], near: &[f32], (w, c): (usize, usize), y: &mut [f32]) {
-    for (ox, y) in y.chunks_exact_mut(c).enumerate() {
-        let [(side, _), (centre, _)] = forward_taps(ox, w);
-        let [far_side, far] = [side, centre].map(|ix| &other[ix * c..][..c]);
-        let [near_side, nearest] = [side, centre].map(|ix| &near[ix * c..][..c]);
-        for (i, y) in y.iter_mut().enumerate() {
-            *y = 0.0625 * far_side[i] + 0.1875 * (far[i] + near_side[i]) + 0.5625 * nearest[i];
-        }
     }
 }
 
@@ -88,8 +147,15 @@ mod tests {
     fn the_adjoint_taps_are_the_transpose() {
         for len in 1..6 {
             let mut dense = vec![0.0f32; 2 * len * len];
-            (0..2 * len).for_each(|o| forward_taps(o, len).iter().for_each(|&(i, weight)| dense[o * len + i] += weight));
-            (0..len).for_each(|i| adjoint_taps(i, len).iter().for_each(|&(o, weight)| dense[o * len + i] -= weight));
+            for o in 0..2 * len {
+                forward_rows(o, len).into_iter().zip([0.25, 0.75]).for_each(|(i, weight)| dense[o * len + i] += weight);
+            }
+            for i in 0..len {
+                adjoint_taps(i, len)
+                    .into_iter()
+                    .zip([0.25, 0.75, 0.75, 0.25])
+                    .for_each(|(o, weight)| dense[o * len + i] -= weight);
+            }
             assert!(dense.iter().all(|&value| value == 0.0), "{len}: {dense:?}");
         }
     }

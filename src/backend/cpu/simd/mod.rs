@@ -8,10 +8,10 @@ mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(super) use tile::{COLUMNS, Left, ROWS, Right, Segment, Size, Start, Sums, Target};
+pub(super) use tile::{COLUMNS, Left, ROWS, Right, Segment, Size, Start, Sums, Target, cut};
 #[cfg(test)]
 pub(super) use vector::unpair;
-pub(super) use vector::{Vector, VectorWork, pair};
+pub(super) use vector::{Vector, VectorWork, WHOLE, pair};
 
 /// Floats of one vector block.
 pub(super) const LANES: usize = 16;

@@ -11,13 +11,22 @@ pub(in crate::backend::cpu) const ROWS: usize = 12;
 /// Most columns of a tile.
 pub(in crate::backend::cpu) const COLUMNS: usize = 2 * LANES;
 
-/// Room for the sums of any tile.
+/// Cuts `total` into the fewest pieces of at most [`ROWS`], as even as possible: (start, length).
+pub(in crate::backend::cpu) fn cut(total: usize) -> impl Iterator<Item = (usize, usize)> {
+    let pieces = total.div_ceil(ROWS);
+    (0..pieces).map(move |i| {
+        let start = i * total / pieces;
+        (start, (i + 1) * total / pieces - start)
+    })
+}
+
+/// Room for the sums of any tile of at most [`ROWS`].
 pub(in crate::backend::cpu) type Sums = [f32; ROWS * COLUMNS];
 
 /// Extents of a tile.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::backend::cpu) struct Size {
-    /// 1 to [`ROWS`].
+    /// At least 1; more than [`ROWS`] are cut into tiles.
     pub rows: usize,
     /// Blocks of [`LANES`] columns, 1 or 2.
     pub vectors: usize,
@@ -90,6 +99,21 @@ impl Call<'_> {
     fn writes(&self, target: &Target<'_>) -> usize {
         (self.size.rows - 1).saturating_mul(target.row).saturating_add(self.size.columns())
     }
+
+    /// Calls `kernel` for at most [`ROWS`] rows at a time.
+    #[inline(always)]
+    fn in_tiles(self, target: &mut Target<'_>, kernel: impl Fn(&Self, &mut Target<'_>)) {
+        if self.size.rows <= ROWS {
+            return kernel(&self, target);
+        }
+        for (first, rows) in cut(self.size.rows) {
+            // Where there are no segments nothing is read, and there may be nothing.
+            let data = self.left.data.get(first * self.left.row..).unwrap_or_default();
+            let part = Self { size: Size { rows, ..self.size }, left: Left { data, ..self.left }, ..self };
+            let mut target = Target { data: &mut target.data[first * target.row..], ..*target };
+            kernel(&part, &mut target);
+        }
+    }
 }
 
 impl Simd {
@@ -98,16 +122,15 @@ impl Simd {
     /// # Errors
     /// Extents or segments that reach outside the operands or the target.
     pub fn tile(self, size: Size, left: Left<'_>, right: Right<'_>, segments: &[Segment], target: &mut Target<'_>) -> Result<()> {
-        let call = checked(size, left, right, segments, target)?;
-        match self.path {
+        checked(size, left, right, segments, target)?.in_tiles(target, |call, target| match self.path {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Simd::new` has seen the instructions; extents and bounds were checked above.
-            Path::Avx512 => unsafe { x86::AVX512[call.size.vectors - 1][call.size.rows - 1](&call, target) },
+            Path::Avx512 => unsafe { x86::AVX512[call.size.vectors - 1][call.size.rows - 1](call, target) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Path::Avx2 => unsafe { x86::avx2(&call, target) },
-            _ => portable(&call, target, |left, right| left * right),
-        }
+            Path::Avx2 => unsafe { x86::avx2(call, target) },
+            _ => portable(call, target, |left, right| left * right),
+        });
         Ok(())
     }
 
@@ -123,17 +146,17 @@ impl Simd {
         segments: &[Segment],
         target: &mut Target<'_>,
     ) -> Result<()> {
-        let call = checked(size, left, right, segments, target)?;
-        #[cfg(target_arch = "x86_64")]
-        if self.bf16 {
-            // SAFETY: `Simd::new` has seen the instructions; extents and bounds were checked above.
-            unsafe { x86::AVX512_PAIRS[call.size.vectors - 1][call.size.rows - 1](&call, target) };
-            return Ok(());
-        }
-        self.run(
-            #[inline(always)]
-            || portable(&call, target, pair_term),
-        );
+        checked(size, left, right, segments, target)?.in_tiles(target, |call, target| {
+            #[cfg(target_arch = "x86_64")]
+            if self.bf16 {
+                // SAFETY: `Simd::new` has seen the instructions; extents and bounds were checked above.
+                return unsafe { x86::AVX512_PAIRS[call.size.vectors - 1][call.size.rows - 1](call, target) };
+            }
+            self.run(
+                #[inline(always)]
+                || portable(call, target, pair_term),
+            );
+        });
         Ok(())
     }
 }
@@ -141,8 +164,8 @@ impl Simd {
 /// The tile if all it reads and writes is there.
 #[inline]
 fn checked<'a>(size: Size, left: Left<'a>, right: Right<'a>, segments: &'a [Segment], target: &Target<'_>) -> Result<Call<'a>> {
-    if !(1..=ROWS).contains(&size.rows) || !(1..=2).contains(&size.vectors) {
-        return Err(Error::shape("tile", format!("{size:?} is not 1 to {ROWS} rows of 1 or 2 vectors")));
+    if size.rows == 0 || !(1..=2).contains(&size.vectors) {
+        return Err(Error::shape("tile", format!("{size:?} is not at least 1 row of 1 or 2 vectors")));
     }
     // No terms is one segment of depth 0 for the kernels.
     let (size, segments) = if size.depth == 0 { (Size { depth: 1, ..size }, &[][..]) } else { (size, segments) };
@@ -190,6 +213,24 @@ mod tests {
     use super::super::vector::pair;
     use super::*;
 
+    /// Rows of two tiles and one more.
+    const ALL: usize = 2 * ROWS + 1;
+
+    #[test]
+    fn cuts_are_even_and_complete() {
+        for total in 1..200 {
+            let pieces: Vec<_> = cut(total).collect();
+            assert_eq!(pieces.len(), total.div_ceil(ROWS));
+            let mut next = 0;
+            for &(start, length) in &pieces {
+                assert_eq!(start, next);
+                assert!((1..=ROWS).contains(&length) && length + 1 >= pieces[0].1 && length <= pieces[0].1 + 1);
+                next += length;
+            }
+            assert_eq!(next, total);
+        }
+    }
+
     #[test]
     fn every_tile_of_every_path_matches_the_definition() {
         let value = |i: usize| ((i * 7919 + 13) % 17) as f32 - 8.0;
@@ -197,15 +238,15 @@ mod tests {
         let segments = [(3, 5), (40, 77), (0, 0)];
         for path in [Path::Avx512, Path::Avx2, Path::Portable] {
             let Ok(simd) = Simd::new(path) else { continue };
-            for (rows, vectors, depth) in (1..=12).flat_map(|r| [(r, 1, 5), (r, 2, 3), (r, 2, 1), (r, 1, 0)]) {
+            for (rows, vectors, depth) in (1..=ALL).flat_map(|r| [(r, 1, 5), (r, 2, 3), (r, 2, 1), (r, 1, 0)]) {
                 for start in [Start::Zero, Start::Target] {
                     let (size, pitch) = (Size { rows, vectors, depth }, 37);
-                    let mut found: Vec<f32> = (0..12 * pitch).map(|i| value(5 * i)).collect();
+                    let mut found: Vec<f32> = (0..ALL * pitch).map(|i| value(5 * i)).collect();
                     let before = found.clone();
                     let (left, right) = (Left { data: &a, row: 9, step: 2 }, Right { data: &b, step: 35 });
                     let mut target = Target { data: &mut found, row: pitch, start };
                     simd.tile(size, left, right, &segments, &mut target).unwrap();
-                    for (r, c) in (0..12).flat_map(|r| (0..pitch).map(move |c| (r, c))) {
+                    for (r, c) in (0..ALL).flat_map(|r| (0..pitch).map(move |c| (r, c))) {
                         let term = |&(ao, bo): &Segment| (0..depth).map(move |k| (ao + r * 9 + k * 2, bo + k * 35 + c));
                         // Small integers: exact in every order and with or without fused multiply-add.
                         let old = before[r * pitch + c];
@@ -230,8 +271,8 @@ mod tests {
         let product = |a: f32, b: f32| unpair(a).iter().zip(unpair(b)).map(|(a, b)| a * b).sum::<f32>();
         for path in [Path::Avx512, Path::Avx2, Path::Portable] {
             let Ok(simd) = Simd::new(path) else { continue };
-            for (rows, vectors, depth) in (1..=12).flat_map(|r| [(r, 1, 5), (r, 2, 3)]) {
-                let (size, mut sums) = (Size { rows, vectors, depth }, [1.0; 12 * 32]);
+            for (rows, vectors, depth) in (1..=ALL).flat_map(|r| [(r, 1, 5), (r, 2, 3)]) {
+                let (size, mut sums) = (Size { rows, vectors, depth }, [1.0; ALL * 32]);
                 let (left, right) = (Left { data: &a, row: 9, step: 2 }, Right { data: &b, step: 35 });
                 let mut target = Target { data: &mut sums, row: 32, start: Start::Target };
                 simd.tile_pairs(size, left, right, &segments, &mut target).unwrap();
@@ -257,7 +298,9 @@ mod tests {
         assert!(!try_tile(4, 1, 4, 4, (5, 0), 16));
         assert!(!try_tile(4, 1, 4, 4, (4, 1), 16));
         assert!(!try_tile(4, 1, 4, 4, (4, 0), 17));
-        assert!(!try_tile(13, 1, 1, 1, (0, 0), 1));
+        assert!(try_tile(20, 1, 1, 1, (0, 0), 1));
+        assert!(!try_tile(21, 1, 1, 1, (0, 0), 1));
+        assert!(!try_tile(20, 1, 1, 1, (0, 0), 3));
         assert!(!try_tile(1, 3, 1, 1, (0, 0), 16));
         assert!(!try_tile(0, 1, 1, 1, (0, 0), 16));
         assert!(!try_tile(3, 1, 1, usize::MAX / 2 + 1, (0, 0), 16));

@@ -2,6 +2,9 @@
 
 use super::LANES;
 
+/// 1.5 · 2²³: adding it to a number below 2²² rounds that to an integer, which is left in the low bits of the sum.
+pub(in crate::backend::cpu) const WHOLE: f32 = 12_582_912.0;
+
 /// [`LANES`] floats. A program can only get one inside [`super::Simd::vectorised`].
 pub(in crate::backend::cpu) trait Vector: Copy {
     /// The same value in every lane.
@@ -18,8 +21,36 @@ pub(in crate::backend::cpu) trait Vector: Copy {
     fn mul(self, other: Self) -> Self;
     /// `self * factor + term`, rounded once where the instructions can.
     fn mul_add(self, factor: Self, term: Self) -> Self;
+    /// Quotients.
+    fn div(self, other: Self) -> Self;
     /// The smaller values; `other` where one of both is NaN.
     fn min(self, other: Self) -> Self;
+    /// The larger values; `other` where one of both is NaN.
+    fn max(self, other: Self) -> Self;
+    /// `2ⁿ` for integers -127 < n < 128, given as [`WHOLE`] + n.
+    fn power_of_two(self) -> Self;
+
+    /// The `count` floats at `data[offset..]`, up to a vector of them, and zeros in the other lanes.
+    #[inline(always)]
+    fn load_first(data: &[f32], offset: usize, count: usize) -> Self {
+        if count == LANES {
+            return Self::load(data, offset);
+        }
+        let mut lanes = [0.0; LANES];
+        lanes[..count].copy_from_slice(&data[offset..offset + count]);
+        Self::load(&lanes, 0)
+    }
+
+    /// Writes the first `count` lanes to `data[offset..]`.
+    #[inline(always)]
+    fn store_first(self, data: &mut [f32], offset: usize, count: usize) {
+        if count == LANES {
+            return self.store(data, offset);
+        }
+        let mut lanes = [0.0; LANES];
+        self.store(&mut lanes, 0);
+        data[offset..offset + count].copy_from_slice(&lanes[..count]);
+    }
 
     /// Both vectors rounded to bf16, lane by lane, `self` in the low half of each 32 bits and `other` in the high half. AVX512-BF16 rounds
     /// subnormal numbers to 0.
@@ -119,8 +150,24 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        self.each(other, |a, b| a / b)
+    }
+
+    #[inline(always)]
     fn min(self, other: Self) -> Self {
         self.each(other, |a, b| if a < b { a } else { b })
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        self.each(other, |a, b| if a > b { a } else { b })
+    }
+
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        // The upper bits of `WHOLE` leave on the left, the exponent's bias is added.
+        Self(self.0.map(|value| f32::from_bits((value.to_bits() << 23).wrapping_add(1.0_f32.to_bits()))))
     }
 }
 
@@ -129,7 +176,7 @@ mod tests {
     use super::super::{Path, Simd};
     use super::*;
 
-    /// `[a + b, a - b, a b, a b + a, 3, min(a, b)]` of two vectors at odd places.
+    /// `[a + b, a - b, a b, a b + a, 3, min(a, b), max(a, b), a / b, 2ᵃ]` of two vectors at odd places.
     struct All<'a>(&'a [f32], &'a mut [f32]);
 
     impl VectorWork for All<'_> {
@@ -137,7 +184,9 @@ mod tests {
         #[inline(always)]
         fn run<V: Vector>(self) {
             let (a, b) = (V::load(self.0, 1), V::load(self.0, 18));
-            let results = [a.add(b), a.sub(b), a.mul(b), a.mul_add(b, a), V::splat(3.0), a.min(b)];
+            let power = a.add(V::splat(WHOLE)).power_of_two();
+            let few = [a.add(b), a.sub(b), a.mul(b), a.mul_add(b, a), V::splat(3.0)];
+            let results = few.into_iter().chain([a.min(b), a.max(b), a.div(b), power]);
             results.into_iter().enumerate().for_each(|(i, result)| result.store(self.1, 16 * i));
         }
     }
@@ -147,12 +196,13 @@ mod tests {
         let data: Vec<f32> = (0..34).map(|i| (i * i % 13) as f32 - 6.0).collect();
         for path in [Path::Avx512, Path::Avx2, Path::Portable] {
             let Ok(simd) = Simd::new(path) else { continue };
-            let mut found = [0.0; 96];
+            let mut found = [0.0; 9 * LANES];
             simd.vectorised(All(&data, &mut found));
             for lane in 0..LANES {
                 let (a, b) = (data[1 + lane], data[18 + lane]);
-                let wanted = [a + b, a - b, a * b, a * b + a, 3.0, a.min(b)];
-                assert_eq!(std::array::from_fn(|i| found[16 * i + lane]), wanted, "{path:?} lane {lane}");
+                let wanted = [a + b, a - b, a * b, a * b + a, 3.0, a.min(b), a.max(b), a / b, a.exp2()];
+                let bits = |values: [f32; 9]| values.map(f32::to_bits);
+                assert_eq!(bits(std::array::from_fn(|i| found[16 * i + lane])), bits(wanted), "{path:?} lane {lane}");
             }
         }
     }
@@ -186,21 +236,24 @@ mod tests {
     }
 
     #[test]
-    fn the_smaller_of_a_number_and_nan_is_the_second() {
+    fn the_smaller_or_larger_of_a_number_and_nan_is_the_second() {
         struct Smaller<'a>(&'a mut [f32]);
         impl VectorWork for Smaller<'_> {
             type Output = ();
             #[inline(always)]
             fn run<V: Vector>(self) {
                 V::splat(1.0).min(V::splat(f32::NAN)).store(self.0, 0);
-                V::splat(f32::NAN).min(V::splat(1.0)).store(self.0, LANES);
+                V::splat(1.0).max(V::splat(f32::NAN)).store(self.0, LANES);
+                V::splat(f32::NAN).min(V::splat(1.0)).store(self.0, 2 * LANES);
+                V::splat(f32::NAN).max(V::splat(1.0)).store(self.0, 3 * LANES);
             }
         }
         for path in [Path::Avx512, Path::Avx2, Path::Portable] {
             let Ok(simd) = Simd::new(path) else { continue };
-            let mut found = [0.0; 2 * LANES];
+            let mut found = [0.0; 4 * LANES];
             simd.vectorised(Smaller(&mut found));
-            assert!(found[..LANES].iter().all(|value| value.is_nan()) && found[LANES..] == [1.0; LANES], "{path:?}: {found:?}");
+            let (first, last) = found.split_at(2 * LANES);
+            assert!(first.iter().all(|value| value.is_nan()) && last == [1.0; 2 * LANES], "{path:?}: {found:?}");
         }
     }
 

@@ -1,10 +1,12 @@
 //! Kernels for x86-64. Every one is reached through [`super::Simd`], which has seen the instructions.
 
 use std::arch::x86_64::{
-    __m256, __m512, __m512bh, __m512i, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_min_ps, _mm256_mul_ps,
-    _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_castsi512_ps, _mm512_cvtne2ps_pbh,
-    _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_min_ps, _mm512_mul_ps,
-    _mm512_permutexvar_epi16, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    __m256, __m512, __m512bh, __m512i, _mm256_add_epi32, _mm256_add_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_div_ps,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_epi32, _mm512_add_ps, _mm512_castps_si512,
+    _mm512_castsi512_ps, _mm512_cvtne2ps_pbh, _mm512_div_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
 };
 use std::hint::black_box;
 use std::mem::transmute;
@@ -264,6 +266,9 @@ const INTERLEAVED: [u16; 2 * LANES] = {
     order
 };
 
+/// The bits of 1, which are those of the exponent's bias.
+const ONE: i32 = 1.0_f32.to_bits() as i32;
+
 /// One 512-bit register. Only [`super::Simd::vectorised`] names it, after it has seen AVX-512F and, with `BF16`, AVX512-BF16.
 #[derive(Clone, Copy)]
 pub(super) struct Wide512<const BF16: bool>(__m512);
@@ -314,9 +319,30 @@ impl<const BF16: bool> Vector for Wide512<BF16> {
     }
 
     #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        // SAFETY: as for `splat`.
+        Self(unsafe { _mm512_div_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
     fn min(self, other: Self) -> Self {
         // SAFETY: as for `splat`.
         Self(unsafe { _mm512_min_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        // SAFETY: as for `splat`.
+        Self(unsafe { _mm512_max_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        // SAFETY: as for `splat`.
+        unsafe {
+            let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(self.0));
+            Self(_mm512_castsi512_ps(_mm512_add_epi32(exponent, _mm512_set1_epi32(ONE))))
+        }
     }
 
     #[inline(always)]
@@ -396,8 +422,32 @@ impl Vector for Wide256 {
     }
 
     #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        // SAFETY: as for `splat`.
+        self.each(other, |a, b| unsafe { _mm256_div_ps(a, b) })
+    }
+
+    #[inline(always)]
     fn min(self, other: Self) -> Self {
         // SAFETY: as for `splat`.
         self.each(other, |a, b| unsafe { _mm256_min_ps(a, b) })
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        // SAFETY: as for `splat`.
+        self.each(other, |a, b| unsafe { _mm256_max_ps(a, b) })
+    }
+
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        let power = |half: usize| {
+            // SAFETY: as for `splat`.
+            unsafe {
+                let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(self.0[half]));
+                _mm256_castsi256_ps(_mm256_add_epi32(exponent, _mm256_set1_epi32(ONE)))
+            }
+        };
+        Self([power(0), power(1)])
     }
 }

@@ -9,6 +9,7 @@ use crate::shape::{
 
 mod bits;
 mod bounds;
+mod zeros;
 
 /// Reproducible values in [-1, 1).
 fn values(len: usize, seed: u32) -> Vec<f32> {

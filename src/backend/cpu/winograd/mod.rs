@@ -8,9 +8,9 @@ use rayon::prelude::*;
 
 use super::Cpu;
 use super::correlate::Correlation;
+use super::finish::Finish;
 use super::pack::{Block, Packed};
 use super::simd::{LANES, Left, ROWS, Right, Size, Start, Target};
-use super::strips::{Finish, cut};
 use crate::backend::Storage;
 use crate::error::Result;
 
@@ -125,7 +125,7 @@ fn task(
             multiply(cpu, (gathered, inputs), filters, (block, product), (sums, layout.width))?;
         }
         let (part, tiles) = (Part { sums: &sums, layout, column: 0, first: tiles.start }, tiles.clone());
-        cpu.simd.vectorised(Outputs { simd: cpu.simd, tiling, part, tiles, block, finish, y: &mut *y });
+        finish.compiled(cpu.simd, Outputs { tiling, part, tiles, block, finish, y: &mut *y });
     }
     Ok(())
 }
@@ -158,7 +158,7 @@ fn by_product(cpu: &Cpu, tiling: &Tiling, x: &[f32], filters: &Filters, finish: 
         for block in &filters.blocks {
             let part = Part { sums: &sums, layout, column: block.first, first: 0 };
             let tiles = band * tiling.band()..(band + 1) * tiling.band();
-            cpu.simd.vectorised(Outputs { simd: cpu.simd, tiling, part, tiles, block, finish, y: &mut *y });
+            finish.compiled(cpu.simd, Outputs { tiling, part, tiles, block, finish, y: &mut *y });
         }
     });
     Ok(())
@@ -174,10 +174,7 @@ fn multiply(
 ) -> Result<()> {
     let (columns, depth) = (block.vectors * LANES, filters.rows);
     let right = Right { data: &filters.data[block.offset + product * depth * columns..], step: columns };
-    for (first, rows) in cut(inputs.tiles) {
-        let left = Left { data: &gathered[first * inputs.width..], row: inputs.width, step: 1 };
-        let mut target = Target { data: &mut sums[first * width..], row: width, start: Start::Zero };
-        cpu.simd.tile(Size { rows, vectors: block.vectors, depth }, left, right, &[(0, 0)], &mut target)?;
-    }
-    Ok(())
+    let left = Left { data: gathered, row: inputs.width, step: 1 };
+    let mut target = Target { data: sums, row: width, start: Start::Zero };
+    cpu.simd.tile(Size { rows: inputs.tiles, vectors: block.vectors, depth }, left, right, &[(0, 0)], &mut target)
 }

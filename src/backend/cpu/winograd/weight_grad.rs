@@ -11,7 +11,6 @@ use crate::backend::cpu::Cpu;
 use crate::backend::cpu::correlate::Correlation;
 use crate::backend::cpu::pack::blocks;
 use crate::backend::cpu::simd::{Left, Right, Segment, Size, Start, Target};
-use crate::backend::cpu::strips::cut;
 use crate::error::Result;
 
 /// Tiles of a chunk, which one core transforms.
@@ -86,11 +85,11 @@ fn continue_sums(
         let segment = |chunk: usize| (from + chunk * slab.inputs.len(), to + chunk * slab.grads.len());
         let segments: Vec<Segment> = (0..chunks).map(segment).collect();
         let (whole, rest) = segments.split_at(if last == CHUNK { chunks } else { chunks - 1 });
-        for (block, (first, count)) in blocks(0, columns).iter().flat_map(|block| cut(rows).map(move |strip| (block, strip))) {
-            let left = Left { data: &inputs[first..], row: 1, step: slab.inputs.width };
+        for block in blocks(0, columns) {
+            let left = Left { data: inputs, row: 1, step: slab.inputs.width };
             let right = Right { data: &grads[block.first..], step: width };
-            let mut target = Target { data: &mut sums[first * width + block.first..], row: width, start };
-            let size = |depth: usize| Size { rows: count, vectors: block.vectors, depth };
+            let mut target = Target { data: &mut sums[block.first..], row: width, start };
+            let size = |depth: usize| Size { rows, vectors: block.vectors, depth };
             if !whole.is_empty() || rest.is_empty() {
                 cpu.simd.tile(size(CHUNK), left, right, whole, &mut target)?;
                 target.start = Start::Target;
