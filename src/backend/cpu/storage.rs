@@ -79,6 +79,11 @@ pub(super) struct Sum<'a> {
 }
 
 impl Buffer {
+    /// Number of floats. Unlike that of the slice it needs no zeros.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     /// To add to, without writing zeros first.
     pub(super) fn sum(&mut self) -> Sum<'_> {
         let blank = std::mem::take(&mut self.blank);
@@ -162,7 +167,7 @@ impl Storage for Cpu {
     }
 
     fn len(&self, buffer: &Buffer) -> usize {
-        buffer.len
+        buffer.len()
     }
 
     fn repeat(&self, (): &mut (), work: impl FnOnce() -> Result<()>) -> Result<()> {
