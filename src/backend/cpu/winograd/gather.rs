@@ -1,5 +1,8 @@
 //! Transformed inputs and output gradients of some tiles: `[product][tile][channel]`, channels padded to whole vectors.
 
+use std::marker::PhantomData;
+use std::ops::Range as Span;
+
 use super::tiling::{Tile, Tiling};
 use super::transform::{Input, Line, OUTPUTS, OutputAdjoint, POINTS, PRODUCTS, both_axes};
 use crate::backend::cpu::pack::padded;
@@ -29,146 +32,126 @@ impl Layout {
     pub fn len(&self) -> usize {
         PRODUCTS * self.plane()
     }
-
-    /// Floats of one tile that has to be copied before it is transformed.
-    pub fn patch(&self) -> usize {
-        PRODUCTS * self.width
-    }
 }
 
-/// `Bᵀ d B` of each tile.
-pub(super) struct Inputs<'a> {
-    pub tiling: &'a Tiling,
-    pub x: &'a [f32],
-    /// Number of the first tile, and of those after the last.
-    pub tiles: std::ops::Range<usize>,
-    pub layout: Layout,
-    pub target: &'a mut [f32],
-    /// Room for [`Layout::patch`] floats.
-    pub patch: &'a mut [f32],
-}
-
-impl VectorWork for Inputs<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<V: Vector>(self) {
-        let Self { tiling, x, tiles, layout, target, patch } = self;
-        let (shape, mut patch) = (&tiling.shape, Patch { values: patch, width: layout.width });
-        for (index, tile) in tiles.map(|index| tiling.tile(index)).enumerate() {
-            let (first, inside) = tiling.inputs(&tile);
-            let grid = Grid { size: shape.source, image: tile.image, first, step: shape.dilation, channels: shape.read };
-            let place = patch.view::<V, POINTS>(x, &grid, inside);
-            transform::<Input, V, POINTS>(&place, (&layout, index), target);
-        }
-    }
-}
-
-/// `A dy Aᵀ` of each tile.
-pub(super) struct OutputGrads<'a> {
-    pub tiling: &'a Tiling,
-    pub dz: &'a [f32],
-    pub tiles: std::ops::Range<usize>,
-    pub layout: Layout,
-    pub target: &'a mut [f32],
-    /// Room for [`Layout::patch`] floats.
-    pub patch: &'a mut [f32],
-}
-
-impl VectorWork for OutputGrads<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<V: Vector>(self) {
-        let Self { tiling, dz, tiles, layout, target, patch } = self;
-        let (shape, mut patch) = (&tiling.shape, Patch { values: patch, width: layout.width });
-        for (index, tile) in tiles.map(|index| tiling.tile(index)).enumerate() {
-            let Tile { image, y, x } = tile;
-            let (first, step) = ([y as isize, x as isize], shape.dilation);
-            let grid = Grid { size: shape.target, image, first, step, channels: shape.write };
-            let place = patch.view::<V, OUTPUTS>(dz, &grid, tiling.outputs(&tile));
-            transform::<OutputAdjoint, V, OUTPUTS>(&place, (&layout, index), target);
-        }
-    }
-}
-
-/// All channels of one tile through `L`.
-#[inline(always)]
-fn transform<L: Line<I, POINTS>, V: Vector, const I: usize>(
-    place: &Place<'_>,
-    (layout, index): (&Layout, usize),
-    target: &mut [f32],
-) {
-    let plane = layout.plane();
-    for channel in (0..layout.width).step_by(LANES) {
-        let (from, to) = (place.origin + channel, index * layout.width + channel);
-        both_axes::<L, V, I, POINTS>(
-            #[inline(always)]
-            |i, j| V::load(place.data, from + i * place.row + j * place.column),
-            #[inline(always)]
-            |i, j, value| value.store(target, to + (POINTS * i + j) * plane),
-        );
-    }
-}
-
-/// Pixels `step` apart of one image of a batch.
-struct Grid {
+/// The pixels of a tile that a transform along both axes takes: `S x S` of them, `step` apart, of one image of a batch.
+pub(super) struct Pixels<const S: usize> {
     /// Height and width of the image.
     size: (usize, usize),
     image: usize,
     /// Row and column of the first pixel; may be outside.
     first: [isize; 2],
     step: usize,
+    /// Rows and columns that lie in the image; the others are zeros.
+    inside: [Span<usize>; 2],
     channels: Range,
 }
 
-/// Floats of a tile: pixel (i, j) begins at `origin + i * row + j * column`.
-struct Place<'a> {
-    data: &'a [f32],
-    origin: usize,
-    row: usize,
-    column: usize,
-}
-
-/// Room for a tile that cannot be read in place: it reaches outside the image, or its channels are not whole vectors.
-struct Patch<'p> {
-    values: &'p mut [f32],
-    width: usize,
-}
-
-impl Patch<'_> {
-    /// `S x S` pixels of `data`, those outside `inside` as zeros.
-    #[inline(always)]
-    fn view<'a, V: Vector, const S: usize>(
-        &'a mut self,
-        data: &'a [f32],
-        grid: &Grid,
-        inside: [std::ops::Range<usize>; 2],
-    ) -> Place<'a> {
-        let Range { start, count, stride } = grid.channels;
-        let pixel = |i: usize, j: usize| {
-            let at = |first: isize, offset: usize| first.wrapping_add_unsigned(offset * grid.step) as usize;
-            ((grid.image * grid.size.0 + at(grid.first[0], i)) * grid.size.1 + at(grid.first[1], j)) * stride + start
-        };
-        if inside == [0..S, 0..S] && count == self.width {
-            return Place { data, origin: pixel(0, 0), row: grid.step * grid.size.1 * stride, column: grid.step * stride };
-        }
-        let [rows, columns] = inside;
-        for (place, target) in self.values.chunks_exact_mut(self.width).take(S * S).enumerate() {
-            let (i, j) = (place / S, place % S);
-            if !(rows.contains(&i) && columns.contains(&j)) {
-                (0..target.len()).step_by(LANES).for_each(|channel| V::splat(0.0).store(target, channel));
-                continue;
-            }
-            let from = pixel(i, j);
-            let whole = count / LANES * LANES;
-            (0..whole).step_by(LANES).for_each(|channel| V::load(data, from + channel).store(target, channel));
-            // A call of memmove for a few floats, but only for channels that are no whole vector; beyond them are zeros.
-            if whole < self.width {
-                target[whole..count].copy_from_slice(&data[from + whole..from + count]);
-                target[count..].fill(0.0);
-            }
-        }
-        Place { data: self.values, origin: 0, row: S * self.width, column: self.width }
+impl<const S: usize> Pixels<S> {
+    /// Where the channels of pixel (0, 0) begin, in wrapping arithmetic; and the floats from row to row, from column to column.
+    fn place(&self) -> (usize, usize, usize) {
+        let (Range { start, stride, .. }, [y, x]) = (self.channels, self.first);
+        let origin = (self.image * self.size.0).wrapping_add_signed(y).wrapping_mul(self.size.1).wrapping_add_signed(x);
+        (origin.wrapping_mul(stride).wrapping_add(start), self.step * self.size.1 * stride, self.step * stride)
     }
+
+    /// Whether all of them lie in the image.
+    fn are_inside(&self) -> bool {
+        self.inside == [0..S, 0..S]
+    }
+
+    fn contain(&self, i: usize, j: usize) -> bool {
+        self.inside[0].contains(&i) && self.inside[1].contains(&j)
+    }
+}
+
+/// A transform of `S x S` pixels of a tile to its products.
+pub(super) trait Transform<const S: usize>: Line<S, POINTS> {
+    /// The pixels that it takes.
+    fn pixels(tiling: &Tiling, tile: &Tile) -> Pixels<S>;
+}
+
+/// `Bᵀ d B`.
+impl Transform<POINTS> for Input {
+    fn pixels(tiling: &Tiling, tile: &Tile) -> Pixels<POINTS> {
+        let (shape, (first, inside)) = (&tiling.shape, tiling.inputs(tile));
+        Pixels { size: shape.source, image: tile.image, first, step: shape.dilation, inside, channels: shape.read }
+    }
+}
+
+/// `A dy Aᵀ`.
+impl Transform<OUTPUTS> for OutputAdjoint {
+    fn pixels(tiling: &Tiling, tile: &Tile) -> Pixels<OUTPUTS> {
+        let (shape, first) = (&tiling.shape, [tile.y as isize, tile.x as isize]);
+        let inside = tiling.outputs(tile);
+        Pixels { size: shape.target, image: tile.image, first, step: shape.dilation, inside, channels: shape.write }
+    }
+}
+
+/// Some tiles of `data` through `L`.
+pub(super) struct Gather<'a, L, const S: usize> {
+    tiling: &'a Tiling,
+    data: &'a [f32],
+    /// Number of the first tile, and of those after the last.
+    tiles: Span<usize>,
+    layout: Layout,
+    target: &'a mut [f32],
+    line: PhantomData<L>,
+}
+
+impl<'a, L: Transform<S>, const S: usize> Gather<'a, L, S> {
+    /// Tiles `tiles` of `data` to `target`, which is laid out by `layout`.
+    pub fn new(tiling: &'a Tiling, data: &'a [f32], tiles: Span<usize>, layout: Layout, target: &'a mut [f32]) -> Self {
+        Self { tiling, data, tiles, layout, target, line: PhantomData }
+    }
+}
+
+impl<L: Transform<S>, const S: usize> VectorWork for Gather<'_, L, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let Self { tiling, data, tiles, layout, target, .. } = self;
+        for (index, tile) in tiles.map(|index| tiling.tile(index)).enumerate() {
+            let pixels = L::pixels(tiling, &tile);
+            let (origin, row, column) = pixels.place();
+            let (inside, count) = (pixels.are_inside(), pixels.channels.count);
+            for channel in (0..count).step_by(LANES) {
+                let (to, at) = (index * layout.width + channel, origin.wrapping_add(channel));
+                if inside && channel + LANES <= count {
+                    transform::<L, V, S>(
+                        #[inline(always)]
+                        |i, j| V::load(data, at + i * row + j * column),
+                        (&layout, to),
+                        target,
+                    );
+                    continue;
+                }
+                transform::<L, V, S>(
+                    #[inline(always)]
+                    |i, j| match pixels.contain(i, j) {
+                        true => V::load_first(data, at.wrapping_add(i * row + j * column), LANES.min(count - channel)),
+                        false => V::splat(0.0),
+                    },
+                    (&layout, to),
+                    target,
+                );
+            }
+        }
+    }
+}
+
+/// 16 channels of one tile through `L`, to `to` of every product.
+#[inline(always)]
+fn transform<L: Line<S, POINTS>, V: Vector, const S: usize>(
+    load: impl Fn(usize, usize) -> V,
+    (layout, to): (&Layout, usize),
+    target: &mut [f32],
+) {
+    let plane = layout.plane();
+    both_axes::<L, V, S, POINTS>(
+        load,
+        #[inline(always)]
+        |i, j, value| value.store(target, to + (POINTS * i + j) * plane),
+    );
 }

@@ -22,10 +22,10 @@ mod transform;
 mod weight_grad;
 
 use filters::Filters;
-use gather::{Inputs, Layout};
+use gather::{Gather, Layout};
 use scatter::{Outputs, Part};
 use tiling::Tiling;
-use transform::PRODUCTS;
+use transform::{Input, PRODUCTS};
 
 pub(super) use weight_grad::weight_grad;
 
@@ -113,9 +113,8 @@ fn task(
     y: &mut [f32],
 ) -> Result<()> {
     let inputs = Layout::new(tiles.len(), filters.rows);
-    let (mut gathered, mut patch) = (cpu.alloc(inputs.len())?, cpu.alloc(inputs.patch())?);
-    let patch = &mut *patch;
-    cpu.simd.vectorised(Inputs { tiling, x, tiles: tiles.clone(), layout: inputs, target: &mut gathered, patch });
+    let mut gathered = cpu.alloc(inputs.len())?;
+    cpu.simd.vectorised(Gather::<Input, _>::new(tiling, x, tiles.clone(), inputs, &mut gathered));
     let widest = filters.blocks.first().map_or(LANES, |block| block.vectors * LANES);
     let mut sums = cpu.alloc(Layout::new(tiles.len(), widest).len())?;
     for block in &filters.blocks {
@@ -135,11 +134,10 @@ fn by_product(cpu: &Cpu, tiling: &Tiling, x: &[f32], filters: &Filters, finish: 
     let (count, columns) = (tiling.count(), filters.blocks.iter().map(|block| block.vectors * LANES).sum());
     let (strip, layout) = (Layout::new(ROWS, filters.rows), Layout::new(count, columns));
     let mut gathered = cpu.alloc(count.div_ceil(ROWS) * strip.len())?;
-    gathered.par_chunks_mut(strip.len()).enumerate().try_for_each(|(index, target)| {
-        let (tiles, mut patch) = (index * ROWS..count.min((index + 1) * ROWS), cpu.alloc(strip.patch())?);
-        cpu.simd.vectorised(Inputs { tiling, x, tiles, layout: strip, target, patch: &mut patch });
-        Ok(())
-    })?;
+    gathered.par_chunks_mut(strip.len()).enumerate().for_each(|(index, target)| {
+        let tiles = index * ROWS..count.min((index + 1) * ROWS);
+        cpu.simd.vectorised(Gather::<Input, _>::new(tiling, x, tiles, strip, target));
+    });
     let mut sums = cpu.alloc(layout.len())?;
     sums.par_chunks_mut(layout.plane()).enumerate().try_for_each(|(product, sums)| {
         filters.blocks.iter().try_for_each(|block| {

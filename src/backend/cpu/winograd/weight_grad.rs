@@ -4,8 +4,9 @@
 use rayon::prelude::*;
 
 use super::filters::FilterGrads;
-use super::gather::{Inputs, Layout, OutputGrads};
+use super::gather::{Gather, Layout};
 use super::tiling::Tiling;
+use super::transform::{Input, OutputAdjoint};
 use crate::backend::Storage;
 use crate::backend::cpu::Cpu;
 use crate::backend::cpu::correlate::Correlation;
@@ -44,23 +45,12 @@ pub(in crate::backend::cpu) fn weight_grad(cpu: &Cpu, shape: &Correlation, x: &[
     for first in (0..tiling.count()).step_by(slab.chunks * CHUNK) {
         let chunks = (tiling.count() - first).div_ceil(CHUNK).min(slab.chunks);
         let targets = inputs.par_chunks_mut(slab.inputs.len()).zip(grads.par_chunks_mut(slab.grads.len()));
-        targets.take(chunks).enumerate().try_for_each(|(chunk, (inputs, grads))| {
+        targets.take(chunks).enumerate().for_each(|(chunk, (inputs, grads))| {
             let start = first + chunk * CHUNK;
             let tiles = start..tiling.count().min(start + CHUNK);
-            let tiling = &tiling;
-            let mut patch = cpu.alloc(slab.inputs.patch().max(slab.grads.patch()))?;
-            let patch = &mut *patch;
-            cpu.simd.vectorised(Inputs {
-                tiling,
-                x,
-                tiles: tiles.clone(),
-                layout: slab.inputs,
-                target: inputs,
-                patch: &mut *patch,
-            });
-            cpu.simd.vectorised(OutputGrads { tiling, dz, tiles, layout: slab.grads, target: grads, patch });
-            Ok(())
-        })?;
+            cpu.simd.vectorised(Gather::<Input, _>::new(&tiling, x, tiles.clone(), slab.inputs, inputs));
+            cpu.simd.vectorised(Gather::<OutputAdjoint, _>::new(&tiling, dz, tiles, slab.grads, grads));
+        });
         let last = (tiling.count() - first).min(chunks * CHUNK) - (chunks - 1) * CHUNK;
         let start = if first == 0 { Start::Zero } else { Start::Target };
         continue_sums(cpu, &slab, [&inputs, &grads], (chunks, last), start, &mut sums)?;
