@@ -308,6 +308,18 @@ pub trait Ccm: Storage {
         saved: [&mut Self::Buffer; 2],
         y: &mut Self::Buffer,
     ) -> Result<()>;
+    /// `y =` as [`Ccm::ccm`], to the bit, where no backward pass will ask for h and β.
+    fn ccm_without_saving(
+        &self,
+        spec: &CcmSpec,
+        operands: [&Self::Buffer; 2],
+        weights: &CcmWeights<&Self::Buffer>,
+        y: &mut Self::Buffer,
+    ) -> Result<()> {
+        let len = self.len(y);
+        let [mut h, mut beta] = [self.alloc(len)?, self.alloc(len)?];
+        self.ccm(spec, operands, weights, [&mut h, &mut beta], y)
+    }
     /// Adjoint of [`Ccm::ccm`]: `grads = [ds, du]` and the weights' gradients, all `+=`; `saved` as the forward pass left it.
     fn ccm_grad(
         &self,

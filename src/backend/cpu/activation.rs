@@ -1,7 +1,7 @@
 //! Activations and the derivatives of their slopes, as functions of vectors.
 
 use super::elementwise::{Elementwise, each, each_in_parallel};
-use super::exp::{exp, exp_minus_one_below_zero, log_one_plus};
+use super::exp::{exp, exp_minus_one_below_zero, exp_within_normal_numbers, log_one_plus};
 use super::simd::{Simd, Vector};
 use crate::shape::Activation;
 
@@ -49,7 +49,7 @@ impl Elementwise<0> for Sigmoid {
     #[inline(always)]
     fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
         let one = V::splat(1.0);
-        one.div(one.add(exp(V::splat(0.0).sub(x))))
+        one.div(one.add(exp_within_normal_numbers(V::splat(0.0).sub(x))))
     }
 }
 

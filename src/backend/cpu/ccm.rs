@@ -142,23 +142,26 @@ impl Ccm for Cpu {
         [h, beta]: [&mut Buffer; 2],
         y: &mut Buffer,
     ) -> Result<()> {
-        let c = spec.c as usize;
         check("ccm", spec, &[s.len(), u.len(), h.len(), beta.len(), y.len()], weight_lengths(weights))?;
-        let [s_mix, u_mix, square_mix] = forward_mix(self, c, weights.w_mix)?;
-        let gate = pack_forward(self, c, c, weights.w_gate, (self.terms(c), c))?;
-        let to_h = Finish::Assign { bias: Some(weights.b_mix), activation: Activation::Elu };
-        let to_beta = Finish::Assign { bias: Some(weights.b_gate), activation: Activation::Sigmoid };
-        let (band, all) = (PIXELS * c, Range::all(c));
+        let (forward, band) = (Forward::new(self, spec.c as usize, weights)?, PIXELS * spec.c as usize);
         let outputs = y.par_chunks_mut(band).zip(h.par_chunks_mut(band)).zip(beta.par_chunks_mut(band));
         let inputs = s.par_chunks(band).zip(u.par_chunks(band));
-        outputs.zip(inputs).try_for_each(|(((y, h), beta), (s, u))| {
-            let mut squares = self.alloc(s.len())?;
-            square(self.simd, s, u, &mut squares);
-            let part = |data, weights| Part { data, channels: all, weights };
-            multiply_dense(self, [part(s, &s_mix), part(u, &u_mix), part(&squares, &square_mix)], to_h, (&mut *h, all))?;
-            multiply_dense(self, [part(h, &gate)], to_beta, (&mut *beta, all))?;
-            each::<Combination, 3>(self.simd, y, [beta, s, u]);
-            Ok(())
+        outputs.zip(inputs).try_for_each(|(((y, h), beta), (s, u))| forward.band(self, [s, u], [h, beta], y))
+    }
+
+    fn ccm_without_saving(
+        &self,
+        spec: &CcmSpec,
+        [s, u]: [&Buffer; 2],
+        weights: &CcmWeights<&Buffer>,
+        y: &mut Buffer,
+    ) -> Result<()> {
+        check("ccm", spec, &[s.len(), u.len(), y.len()], weight_lengths(weights))?;
+        let (forward, band) = (Forward::new(self, spec.c as usize, weights)?, PIXELS * spec.c as usize);
+        let inputs = s.par_chunks(band).zip(u.par_chunks(band));
+        y.par_chunks_mut(band).zip(inputs).try_for_each(|(y, (s, u))| {
+            let (mut h, mut beta) = (self.alloc(y.len())?, self.alloc(y.len())?);
+            forward.band(self, [s, u], [&mut h, &mut beta], y)
         })
     }
 
@@ -204,13 +207,42 @@ impl Ccm for Cpu {
     }
 }
 
-/// Weights of each part of the features, for the forward pass.
-fn forward_mix(cpu: &Cpu, c: usize, w_mix: &[f32]) -> Result<[Packed; 3]> {
-    let part = |part| pack_terms(cpu, (c, c), (cpu.terms(c), c), mix_part(w_mix, c, part));
-    Ok([part(0)?, part(1)?, part(2)?])
+/// What all bands of the forward pass share.
+struct Forward<'a> {
+    c: usize,
+    /// Weights of each part of the features.
+    mix: [Packed; 3],
+    gate: Packed,
+    to_h: Finish<'a>,
+    to_beta: Finish<'a>,
 }
 
-/// The same transposed.
+impl<'a> Forward<'a> {
+    fn new(cpu: &Cpu, c: usize, weights: &CcmWeights<&'a Buffer>) -> Result<Self> {
+        let mix = |part| pack_terms(cpu, (c, c), (cpu.terms(c), c), mix_part(weights.w_mix, c, part));
+        Ok(Self {
+            c,
+            mix: [mix(0)?, mix(1)?, mix(2)?],
+            gate: pack_forward(cpu, c, c, weights.w_gate, (cpu.terms(c), c))?,
+            to_h: Finish::Assign { bias: Some(weights.b_mix), activation: Activation::Elu },
+            to_beta: Finish::Assign { bias: Some(weights.b_gate), activation: Activation::Sigmoid },
+        })
+    }
+
+    /// `h =`, `β =`, `y =` of some pixels.
+    fn band(&self, cpu: &Cpu, [s, u]: [&[f32]; 2], [h, beta]: [&mut [f32]; 2], y: &mut [f32]) -> Result<()> {
+        let (all, [s_mix, u_mix, square_mix]) = (Range::all(self.c), &self.mix);
+        let mut squares = cpu.alloc(s.len())?;
+        square(cpu.simd, s, u, &mut squares);
+        let part = |data, weights| Part { data, channels: all, weights };
+        multiply_dense(cpu, [part(s, s_mix), part(u, u_mix), part(&squares, square_mix)], self.to_h, (&mut *h, all))?;
+        multiply_dense(cpu, [part(h, &self.gate)], self.to_beta, (&mut *beta, all))?;
+        each::<Combination, 3>(cpu.simd, y, [beta, s, u]);
+        Ok(())
+    }
+}
+
+/// Transposed weights of each part of the features.
 fn backward_mix(cpu: &Cpu, c: usize, w_mix: &[f32]) -> Result<[Packed; 3]> {
     let part = |part| {
         let weight = mix_part(w_mix, c, part);

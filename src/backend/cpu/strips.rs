@@ -4,8 +4,11 @@ use super::Cpu;
 use super::finish::{Epilogue, Finish, Finishing, put};
 use super::pack::{Block, Packed};
 use super::pairs::{self, Terms};
-use super::simd::{COLUMNS, LANES, Left, ROWS, Right, Segment, Simd, Size, Start, Sums, Target, Vector, cut};
+use super::simd::{COLUMNS, LANES, Left, ROWS, Right, Segment, Simd, Size, Start, Target, Vector, cut};
 use crate::error::Result;
+
+/// Pixels of a strip: some tiles, whose sums stay in the first-level cache.
+const STRIP: usize = 4 * ROWS;
 
 /// Channels `start .. start + count` of pixels that have `stride` of them.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +44,8 @@ pub(super) fn multiply(
     finish: Finish<'_>,
     (target, range): (&mut [f32], Range),
 ) -> Result<()> {
-    let mut sums: Sums = [0.0; ROWS * COLUMNS];
-    for (start, rows) in cut(pixels.count) {
+    let mut sums = [0.0; STRIP * COLUMNS];
+    for (start, rows) in cut(pixels.count, STRIP) {
         let size = Size { rows, vectors: block.vectors, depth: pixels.depth };
         let left = Left { data: &pixels.data[start * pixels.row..], row: pixels.row, step: 1 };
         let right = Right { data: &weights.data, step: size.columns() };
@@ -77,9 +80,9 @@ pub(super) fn multiply_dense<const N: usize>(
             *converted = Some(pairs::of_channels(cpu, data, channels)?);
         }
     }
-    let mut sums: Sums = [0.0; ROWS * COLUMNS];
+    let mut sums = [0.0; STRIP * COLUMNS];
     for (index, block) in parts[0].weights.blocks.iter().enumerate() {
-        for (first, rows) in cut(count) {
+        for (first, rows) in cut(count, STRIP) {
             let columns = block.vectors * LANES;
             let mut into = Target { data: &mut sums, row: columns, start: Start::Zero };
             for (Part { data, channels, weights }, converted) in parts.iter().zip(&converted) {

@@ -146,6 +146,18 @@ impl<B: Backend> Ccm for Observed<B> {
         self.observe(subject, |inner| inner.ccm(spec, operands, gate, saved, y))
     }
 
+    fn ccm_without_saving(
+        &self,
+        spec: &CcmSpec,
+        operands: [&B::Buffer; 2],
+        gate: &CcmWeights<&B::Buffer>,
+        y: &mut B::Buffer,
+    ) -> Result<()> {
+        let bytes = self.bytes(&operands) + self.bytes(&weights(gate).map(|weight| *weight)) + self.bytes(&[y]);
+        let subject = subject("ccm", Phase::Forward, ccm_flops(spec), bytes);
+        self.observe(subject, |inner| inner.ccm_without_saving(spec, operands, gate, y))
+    }
+
     /// Both gradients in one call.
     fn ccm_grad(
         &self,

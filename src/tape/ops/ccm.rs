@@ -1,7 +1,9 @@
+use std::sync::Arc;
+
 use crate::backend::{Backend, CcmWeights};
 use crate::error::{Error, Result};
 use crate::shape::{Activation, CcmSpec, Conv2dOptions, Shape};
-use crate::tape::{Operation, Sweep, Tape, Var};
+use crate::tape::{Operation, Sweep, Tape, Tensor, Var};
 
 /// The gate's weights of a convex combination module, as nodes.
 #[derive(Clone, Copy, Debug)]
@@ -35,15 +37,19 @@ impl<B: Backend> Tape<B> {
                 return Err(Error::shape("ccm", format!("biases must be [{}], got {bias} (s {shape})", shape.channels())));
             }
         }
-        let [mut h, mut beta] = [self.backend.alloc(shape.len())?, self.backend.alloc(shape.len())?];
         let mut y = self.backend.alloc(shape.len())?;
-        let operands = [self.buffer(s), self.buffer(u)];
-        self.backend.ccm(&spec, operands, &buffers(self, &weights), [&mut h, &mut beta], &mut y)?;
-        let operation = Ccm { spec, s, u, weights, saved: [h, beta] };
-        self.record(shape, operation, |_, out| {
-            std::mem::swap(out, &mut y);
-            Ok(())
-        })
+        let (operands, gate) = ([self.buffer(s), self.buffer(u)], buffers(self, &weights));
+        let needs_gradient = [s, u].into_iter().chain(weights.all()).any(|input| self.needs_gradient(input));
+        let saved = if needs_gradient {
+            let [mut h, mut beta] = [self.backend.alloc(shape.len())?, self.backend.alloc(shape.len())?];
+            self.backend.ccm(&spec, operands, &gate, [&mut h, &mut beta], &mut y)?;
+            Some([h, beta])
+        } else {
+            self.backend.ccm_without_saving(&spec, operands, &gate, &mut y)?;
+            None
+        };
+        let operation = Arc::new(Ccm { spec, s, u, weights, saved });
+        Ok(self.push(Tensor::from_buffer(shape, y), Some(operation), needs_gradient))
     }
 
     /// The same module written with the tape's other operations: the oracle of the fused form, and its tangent.
@@ -91,8 +97,8 @@ struct Ccm<T> {
     s: Var,
     u: Var,
     weights: CcmVars,
-    /// h and β of the forward pass.
-    saved: [T; 2],
+    /// h and β of the forward pass; None where no gradient is wanted.
+    saved: Option<[T; 2]>,
 }
 
 impl<B: Backend> Operation<B> for Ccm<B::Buffer> {
@@ -102,11 +108,13 @@ impl<B: Backend> Operation<B> for Ccm<B::Buffer> {
 
     fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
         let (backend, operands) = (sweep.backend(), [sweep.value(self.s), sweep.value(self.u)]);
-        let (weights, saved) = (buffers(sweep.tape, &self.weights), [&self.saved[0], &self.saved[1]]);
+        // Without it no gradient flows through this node.
+        let Some([h, beta]) = &self.saved else { return Ok(()) };
+        let weights = buffers(sweep.tape, &self.weights);
         sweep.accumulate_all(&Operation::<B>::inputs(self), |grads| {
             let [ds, du, w_mix, b_mix, w_gate, b_gate] = grads else { return Ok(()) };
             let weight_grads = CcmWeights { w_mix, b_mix, w_gate, b_gate };
-            backend.ccm_grad(&self.spec, operands, &weights, saved, dy, [ds, du], weight_grads)
+            backend.ccm_grad(&self.spec, operands, &weights, [h, beta], dy, [ds, du], weight_grads)
         })
     }
 

@@ -8,7 +8,7 @@ mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(super) use tile::{COLUMNS, Left, ROWS, Right, Segment, Size, Start, Sums, Target, cut};
+pub(super) use tile::{COLUMNS, Left, ROWS, Right, Segment, Size, Start, Target, cut};
 #[cfg(test)]
 pub(super) use vector::unpair;
 pub(super) use vector::{Vector, VectorWork, WHOLE, pair};

@@ -11,17 +11,14 @@ pub(in crate::backend::cpu) const ROWS: usize = 12;
 /// Most columns of a tile.
 pub(in crate::backend::cpu) const COLUMNS: usize = 2 * LANES;
 
-/// Cuts `total` into the fewest pieces of at most [`ROWS`], as even as possible: (start, length).
-pub(in crate::backend::cpu) fn cut(total: usize) -> impl Iterator<Item = (usize, usize)> {
-    let pieces = total.div_ceil(ROWS);
+/// Cuts `total` into the fewest pieces of at most `most`, as even as possible: (start, length).
+pub(in crate::backend::cpu) fn cut(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let pieces = total.div_ceil(most);
     (0..pieces).map(move |i| {
         let start = i * total / pieces;
         (start, (i + 1) * total / pieces - start)
     })
 }
-
-/// Room for the sums of any tile of at most [`ROWS`].
-pub(in crate::backend::cpu) type Sums = [f32; ROWS * COLUMNS];
 
 /// Extents of a tile.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +103,7 @@ impl Call<'_> {
         if self.size.rows <= ROWS {
             return kernel(&self, target);
         }
-        for (first, rows) in cut(self.size.rows) {
+        for (first, rows) in cut(self.size.rows, ROWS) {
             // Where there are no segments nothing is read, and there may be nothing.
             let data = self.left.data.get(first * self.left.row..).unwrap_or_default();
             let part = Self { size: Size { rows, ..self.size }, left: Left { data, ..self.left }, ..self };
@@ -218,13 +215,13 @@ mod tests {
 
     #[test]
     fn cuts_are_even_and_complete() {
-        for total in 1..200 {
-            let pieces: Vec<_> = cut(total).collect();
-            assert_eq!(pieces.len(), total.div_ceil(ROWS));
+        for (total, most) in (1..200).flat_map(|total| [(total, ROWS), (total, 48)]) {
+            let pieces: Vec<_> = cut(total, most).collect();
+            assert_eq!(pieces.len(), total.div_ceil(most));
             let mut next = 0;
             for &(start, length) in &pieces {
                 assert_eq!(start, next);
-                assert!((1..=ROWS).contains(&length) && length + 1 >= pieces[0].1 && length <= pieces[0].1 + 1);
+                assert!((1..=most).contains(&length) && length + 1 >= pieces[0].1 && length <= pieces[0].1 + 1);
                 next += length;
             }
             assert_eq!(next, total);
