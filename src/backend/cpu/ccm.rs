@@ -199,8 +199,8 @@ impl Ccm for Cpu {
         });
         let biases: Vec<[Vec<f64>; 2]> = tasks.collect::<Result<_>>()?;
         let (mix_biases, gate_biases): (Vec<_>, Vec<_>) = biases.into_iter().map(|[mix, gate]| (mix, gate)).unzip();
-        mix_sums.add_to(w_mix);
-        gate_sums.add_to(w_gate);
+        mix_sums.add_to(w_mix.sum());
+        gate_sums.add_to(w_gate.sum());
         add_in_order(&mix_biases, b_mix);
         add_in_order(&gate_biases, b_gate);
         Ok(())

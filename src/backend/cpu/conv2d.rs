@@ -137,8 +137,8 @@ impl Conv2d for Cpu {
             add_column_sums(self.simd, dz, shape.write, db);
         }
         if is_dense(spec) {
-            return dense_weight_grad(self, (x, shape.read), (dz, shape.write), dw);
+            return dense_weight_grad(self, (x, shape.read), (dz, shape.write), dw.sum());
         }
-        weight_grad(self, &shape, x, dz, dw)
+        weight_grad(self, &shape, x, dz, dw.sum())
     }
 }

@@ -78,6 +78,6 @@ impl Linear for Cpu {
         if let Some(db) = db {
             add_column_sums(self.simd, dz, write, db);
         }
-        dense_weight_grad(self, (x, read), (dz, write), dw)
+        dense_weight_grad(self, (x, read), (dz, write), dw.sum())
     }
 }

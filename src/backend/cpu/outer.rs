@@ -11,7 +11,7 @@ use super::correlate::Correlation;
 use super::pack::{Block, blocks, padded};
 use super::pairs::Terms;
 use super::simd::{LANES, Left, Right, Segment, Simd, Size, Start, Target};
-use super::storage::Buffer;
+use super::storage::{Buffer, Sum};
 use super::strips::Range;
 use super::winograd;
 use crate::backend::Storage;
@@ -41,8 +41,12 @@ impl Partials {
     }
 
     /// `dw += Σ_chunks`, transposed: dw is `[columns, rows]`.
-    pub fn add_to(&self, dw: &mut [f32]) {
+    pub fn add_to(&self, dw: Sum<'_>) {
+        let Sum { data: dw, blank } = dw;
         dw.par_chunks_mut(LANES * self.rows).enumerate().for_each(|(group, dw)| {
+            if blank {
+                dw.fill(0.0);
+            }
             for row in 0..self.rows {
                 let offset = row * padded(self.columns) + group * LANES;
                 let mut sums = [0.0f32; LANES];
@@ -78,7 +82,7 @@ pub(super) fn add_products(
 }
 
 /// `dw += Σ x dz` over all pixels of a convolution; dw `[c_out, kernel, kernel, c_in]`.
-pub(super) fn weight_grad(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32], dw: &mut [f32]) -> Result<()> {
+pub(super) fn weight_grad(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32], dw: Sum<'_>) -> Result<()> {
     if winograd::pays(shape) {
         return winograd::weight_grad(cpu, shape, x, dz, dw);
     }
@@ -181,12 +185,7 @@ impl<'a> Aligned<'a> {
 }
 
 /// `dw += Σ x dz` of a dense product over pixels; dw `[c_out, c_in]`.
-pub(super) fn dense_weight_grad(
-    cpu: &Cpu,
-    (x, read): (&[f32], Range),
-    (dz, write): (&[f32], Range),
-    dw: &mut [f32],
-) -> Result<()> {
+pub(super) fn dense_weight_grad(cpu: &Cpu, (x, read): (&[f32], Range), (dz, write): (&[f32], Range), dw: Sum<'_>) -> Result<()> {
     let pixels = x.len() / read.stride;
     let size = read.count * padded(write.count);
     let per_chunk = pixels.div_ceil(chunk_count(pixels.div_ceil(LANES), size)).max(1);

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::simd::{LANES, Vector, VectorWork};
 use super::storage::{Buffer, Sum};
 use super::{Cpu, check_lengths};
 use crate::backend::MaxPool;
@@ -9,6 +10,7 @@ use crate::error::Result;
 use crate::shape::PoolSpec;
 
 /// Floats of an image, of a row of windows, and of a row of outputs.
+#[derive(Clone, Copy)]
 struct Extents {
     width: usize,
     channels: usize,
@@ -25,61 +27,79 @@ impl Extents {
         Self { width, channels, window, image: h * width * channels, row, output: width / window * channels }
     }
 
-    /// Where pixel `place` of window `index` begins in a row of windows.
+    /// Where the pixels of window `index` begin in a row of windows.
     #[inline(always)]
-    fn offset(&self, index: usize, place: usize) -> usize {
-        (index * self.window + place / self.window * self.width + place % self.window) * self.channels
+    fn places(&self, index: usize) -> impl Iterator<Item = usize> + use<> {
+        let Self { window, width, channels, .. } = *self;
+        (0..window * window).map(move |place| (index * window + place / window * width + place % window) * channels)
     }
 
-    /// Maximum of each channel of window `index`, and the place in the window where it stands; the first of equal ones wins.
+    /// Outputs of a row of windows, up to 16 channels at once: window, first channel, number of channels.
     #[inline(always)]
-    fn maxima(&self, x: &[f32], index: usize, best: &mut [f32], places: &mut [u32]) {
-        let first = self.offset(index, 0);
-        best.copy_from_slice(&x[first..first + self.channels]);
-        places.fill(0);
-        for place in 1..self.window * self.window {
-            let offset = self.offset(index, place);
-            let values = &x[offset..offset + self.channels];
-            for ((best, own), &value) in best.iter_mut().zip(&mut *places).zip(values) {
-                let larger = value > *best;
-                *best = if larger { value } else { *best };
-                *own = if larger { place as u32 } else { *own };
+    fn pieces(&self) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
+        let channels = self.channels;
+        let pieces = move |index| (0..channels).step_by(LANES).map(move |first| (index, first, LANES.min(channels - first)));
+        (0..self.output / channels).flat_map(pieces)
+    }
+}
+
+/// `y = v[argmax x]` for a row of windows; the first of equal maxima wins.
+struct Select<'a> {
+    extents: Extents,
+    x: &'a [f32],
+    v: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl VectorWork for Select<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let Self { extents, x, v, y } = self;
+        for (index, first, count) in extents.pieces() {
+            let mut places = extents.places(index).map(|place| place + first);
+            let Some(start) = places.next() else { return };
+            let (mut best, mut chosen) = (V::load_first(x, start, count), V::load_first(v, start, count));
+            for place in places {
+                let (value, candidate) = (V::load_first(x, place, count), V::load_first(v, place, count));
+                chosen = value.where_greater(best, candidate, chosen);
+                best = value.max(best);
             }
+            chosen.store_first(y, index * extents.channels + first, count);
         }
     }
+}
 
-    /// `y = v[argmax x]` for a row of windows.
-    #[inline(always)]
-    fn select(&self, x: &[f32], v: &[f32], y: &mut [f32]) {
-        let (mut best, mut places) = (vec![0.0; self.channels], vec![0; self.channels]);
-        for (index, y) in y.chunks_exact_mut(self.channels).enumerate() {
-            self.maxima(x, index, &mut best, &mut places);
-            if std::ptr::eq(x, v) {
-                y.copy_from_slice(&best);
-                continue;
-            }
-            for place in 0..self.window * self.window {
-                let offset = self.offset(index, place);
-                let values = &v[offset..offset + self.channels];
-                for ((y, &own), &value) in y.iter_mut().zip(&places).zip(values) {
-                    *y = if own == place as u32 { value } else { *y };
-                }
-            }
-        }
-    }
+/// `dv[argmax x] += dy` for a row of windows.
+struct Spread<'a> {
+    extents: Extents,
+    x: &'a [f32],
+    dy: &'a [f32],
+    dv: &'a mut [f32],
+}
 
-    /// `dv[argmax x] += dy` for a row of windows.
+impl VectorWork for Spread<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn spread(&self, x: &[f32], dy: &[f32], dv: &mut [f32]) {
-        let (mut best, mut places) = (vec![0.0; self.channels], vec![0; self.channels]);
-        for (index, dy) in dy.chunks_exact(self.channels).enumerate() {
-            self.maxima(x, index, &mut best, &mut places);
-            for place in 0..self.window * self.window {
-                let offset = self.offset(index, place);
-                let grads = &mut dv[offset..offset + self.channels];
-                for ((dv, &own), &dy) in grads.iter_mut().zip(&places).zip(dy) {
-                    *dv = if own == place as u32 { *dv + dy } else { *dv };
-                }
+    fn run<V: Vector>(self) {
+        let Self { extents, x, dy, dv } = self;
+        let zero = V::splat(0.0);
+        for (index, first, count) in extents.pieces() {
+            let mut places = extents.places(index).map(|place| place + first);
+            let Some(start) = places.next() else { return };
+            let (mut best, mut winner) = (V::load_first(x, start, count), zero);
+            for (number, place) in (1..).zip(places) {
+                let value = V::load_first(x, place, count);
+                winner = value.where_greater(best, V::splat(number as f32), winner);
+                best = value.max(best);
+            }
+            let dy = V::load_first(dy, index * extents.channels + first, count);
+            for (number, place) in extents.places(index).enumerate() {
+                let number = V::splat(number as f32);
+                let own = winner.where_greater(number, zero, number.where_greater(winner, zero, dy));
+                V::load_first(dv, place + first, count).add(own).store_first(dv, place + first, count);
             }
         }
     }
@@ -98,10 +118,7 @@ impl MaxPool for Cpu {
         y.par_chunks_mut(extents.output).enumerate().for_each(|(line, y)| {
             let start = line / rows * extents.image + line % rows * extents.row;
             let (x, v) = (&x[start..start + extents.row], &v[start..start + extents.row]);
-            self.simd.run(
-                #[inline(always)]
-                || extents.select(x, v, y),
-            );
+            self.simd.vectorised(Select { extents, x, v, y });
         });
         Ok(())
     }
@@ -123,10 +140,7 @@ impl MaxPool for Cpu {
                 if blank {
                     dv.fill(0.0);
                 }
-                self.simd.run(
-                    #[inline(always)]
-                    || extents.spread(x, dy, dv),
-                );
+                self.simd.vectorised(Spread { extents, x, dy, dv });
             });
         });
         Ok(())

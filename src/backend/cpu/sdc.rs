@@ -104,7 +104,7 @@ impl Sdc for Cpu {
         dw.par_iter_mut().zip(db).enumerate().try_for_each(|(index, (dw, db))| {
             let shape = branch(spec, index);
             add_column_sums(self.simd, dz, shape.write, db);
-            weight_grad(self, &shape, x, dz, dw)
+            weight_grad(self, &shape, x, dz, dw.sum())
         })
     }
 }

@@ -27,6 +27,8 @@ pub(in crate::backend::cpu) trait Vector: Copy {
     fn min(self, other: Self) -> Self;
     /// The larger values; `other` where one of both is NaN.
     fn max(self, other: Self) -> Self;
+    /// `then` where `self > other`, else `otherwise`, also where one of both is NaN.
+    fn where_greater(self, other: Self, then: Self, otherwise: Self) -> Self;
     /// `2ⁿ` for integers -127 < n < 128, given as [`WHOLE`] + n.
     fn power_of_two(self) -> Self;
 
@@ -165,6 +167,11 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
+    fn where_greater(self, other: Self, then: Self, otherwise: Self) -> Self {
+        Self(std::array::from_fn(|lane| if self.0[lane] > other.0[lane] { then.0[lane] } else { otherwise.0[lane] }))
+    }
+
+    #[inline(always)]
     fn power_of_two(self) -> Self {
         // The upper bits of `WHOLE` leave on the left, the exponent's bias is added.
         Self(self.0.map(|value| f32::from_bits((value.to_bits() << 23).wrapping_add(1.0_f32.to_bits()))))
@@ -176,7 +183,7 @@ mod tests {
     use super::super::{Path, Simd};
     use super::*;
 
-    /// `[a + b, a - b, a b, a b + a, 3, min(a, b), max(a, b), a / b, 2ᵃ]` of two vectors at odd places.
+    /// `[a + b, a - b, a b, a b + a, 3, min(a, b), max(a, b), a / b, 2ᵃ, a > b ? 5 : b]` of two vectors at odd places.
     struct All<'a>(&'a [f32], &'a mut [f32]);
 
     impl VectorWork for All<'_> {
@@ -186,7 +193,7 @@ mod tests {
             let (a, b) = (V::load(self.0, 1), V::load(self.0, 18));
             let power = a.add(V::splat(WHOLE)).power_of_two();
             let few = [a.add(b), a.sub(b), a.mul(b), a.mul_add(b, a), V::splat(3.0)];
-            let results = few.into_iter().chain([a.min(b), a.max(b), a.div(b), power]);
+            let results = few.into_iter().chain([a.min(b), a.max(b), a.div(b), power, a.where_greater(b, V::splat(5.0), b)]);
             results.into_iter().enumerate().for_each(|(i, result)| result.store(self.1, 16 * i));
         }
     }
@@ -196,12 +203,13 @@ mod tests {
         let data: Vec<f32> = (0..34).map(|i| (i * i % 13) as f32 - 6.0).collect();
         for path in [Path::Avx512, Path::Avx2, Path::Portable] {
             let Ok(simd) = Simd::new(path) else { continue };
-            let mut found = [0.0; 9 * LANES];
+            let mut found = [0.0; 10 * LANES];
             simd.vectorised(All(&data, &mut found));
             for lane in 0..LANES {
                 let (a, b) = (data[1 + lane], data[18 + lane]);
-                let wanted = [a + b, a - b, a * b, a * b + a, 3.0, a.min(b), a.max(b), a / b, a.exp2()];
-                let bits = |values: [f32; 9]| values.map(f32::to_bits);
+                let larger = if a > b { 5.0 } else { b };
+                let wanted = [a + b, a - b, a * b, a * b + a, 3.0, a.min(b), a.max(b), a / b, a.exp2(), larger];
+                let bits = |values: [f32; 10]| values.map(f32::to_bits);
                 assert_eq!(bits(std::array::from_fn(|i| found[16 * i + lane])), bits(wanted), "{path:?} lane {lane}");
             }
         }

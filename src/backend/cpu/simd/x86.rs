@@ -1,12 +1,13 @@
 //! Kernels for x86-64. Every one is reached through [`super::Simd`], which has seen the instructions.
 
 use std::arch::x86_64::{
-    __m256, __m512, __m512bh, __m512i, _mm256_add_epi32, _mm256_add_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_div_ps,
-    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_epi32, _mm512_add_ps, _mm512_castps_si512,
-    _mm512_castsi512_ps, _mm512_cvtne2ps_pbh, _mm512_div_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
+    __m256, __m512, __m512bh, __m512i, _CMP_GT_OQ, _mm256_add_epi32, _mm256_add_ps, _mm256_blendv_ps, _mm256_castps_si256,
+    _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_div_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps,
+    _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
+    _mm512_add_epi32, _mm512_add_ps, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtne2ps_pbh,
+    _mm512_div_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_max_ps,
+    _mm512_min_ps, _mm512_mul_ps, _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_slli_epi32, _mm512_storeu_ps, _mm512_sub_ps,
 };
 use std::hint::black_box;
 use std::mem::transmute;
@@ -337,6 +338,15 @@ impl<const BF16: bool> Vector for Wide512<BF16> {
     }
 
     #[inline(always)]
+    fn where_greater(self, other: Self, then: Self, otherwise: Self) -> Self {
+        // SAFETY: as for `splat`.
+        unsafe {
+            let greater = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, other.0);
+            Self(_mm512_mask_blend_ps(greater, otherwise.0, then.0))
+        }
+    }
+
+    #[inline(always)]
     fn power_of_two(self) -> Self {
         // SAFETY: as for `splat`.
         unsafe {
@@ -437,6 +447,18 @@ impl Vector for Wide256 {
     fn max(self, other: Self) -> Self {
         // SAFETY: as for `splat`.
         self.each(other, |a, b| unsafe { _mm256_max_ps(a, b) })
+    }
+
+    #[inline(always)]
+    fn where_greater(self, other: Self, then: Self, otherwise: Self) -> Self {
+        let chosen = |half: usize| {
+            // SAFETY: as for `splat`.
+            unsafe {
+                let greater = _mm256_cmp_ps::<_CMP_GT_OQ>(self.0[half], other.0[half]);
+                _mm256_blendv_ps(otherwise.0[half], then.0[half], greater)
+            }
+        };
+        Self([chosen(0), chosen(1)])
     }
 
     #[inline(always)]

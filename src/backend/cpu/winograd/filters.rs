@@ -7,7 +7,7 @@ use crate::backend::Storage;
 use crate::backend::cpu::Cpu;
 use crate::backend::cpu::pack::{Block, Packed, blocks, padded};
 use crate::backend::cpu::simd::{LANES, Vector, VectorWork};
-use crate::backend::cpu::storage::Buffer;
+use crate::backend::cpu::storage::{Buffer, Sum};
 use crate::error::Result;
 
 /// Transformed weights of `rows` channels of input.
@@ -74,9 +74,12 @@ impl FilterGrads {
     }
 
     /// `dw += Gᵀ u G`; dw `[columns, 9, rows]`.
-    pub fn add_to(&self, cpu: &Cpu, dw: &mut [f32]) {
-        dw.par_chunks_mut(LANES * 9 * self.rows).enumerate().for_each(|(group, dw)| {
-            cpu.simd.vectorised(Adjoint { grads: self, column: group * LANES, dw });
+    pub fn add_to(&self, cpu: &Cpu, dw: Sum<'_>) {
+        dw.data.par_chunks_mut(LANES * 9 * self.rows).enumerate().for_each(|(group, part)| {
+            if dw.blank {
+                part.fill(0.0);
+            }
+            cpu.simd.vectorised(Adjoint { grads: self, column: group * LANES, dw: part });
         });
     }
 }
