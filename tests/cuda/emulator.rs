@@ -8,7 +8,7 @@ use orthoscope::Result;
 use orthoscope::backend::cuda::driver::emulator::{Emulator, kernels, layout};
 use orthoscope::backend::cuda::driver::{Address, Driver, Launch};
 use orthoscope::backend::cuda::{File, Kernel};
-use orthoscope::backend::{AdamSpec, Cuda, Linear, Storage};
+use orthoscope::backend::{AdamSpec, Cuda, Linear, Storage, Unit};
 use orthoscope::shape::{
     Activation, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, CorruptionSpec, LinearSpec, ObjectiveSpec, PoolSpec, SdcSpec,
     UpsampleSpec,
@@ -105,7 +105,7 @@ impl Device {
     }
 
     fn launch(&self, name: &'static str, [blocks, threads]: [u32; 2], arguments: &[Argument]) -> Result<()> {
-        let kernel = Kernel { name, file: &FAULTS, threads, dynamic_shared: 0, flops: "0", bytes: "0" };
+        let kernel = Kernel { name, file: &FAULTS, threads, dynamic_shared: 0, unit: Unit::Vector, flops: "0", bytes: "0" };
         let arguments: Vec<Vec<u8>> = arguments.iter().map(|argument| argument.bytes()).collect();
         let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
         let (grid, block) = ([blocks, 1, 1], [threads, 1, 1]);

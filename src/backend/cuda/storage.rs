@@ -100,7 +100,7 @@ impl Storage for Cuda {
         self.driver.seconds_between(from, to)
     }
 
-    fn watched<R>(&self, name: std::fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<KernelLaunch>) {
+    fn watched<R>(&self, name: std::fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<(KernelLaunch, [Mark; 2])>) {
         self.watch(name, work)
     }
 }
