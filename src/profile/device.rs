@@ -17,7 +17,7 @@ impl Effort {
     /// Some milliseconds of a large GPU; so little of the emulator that nobody waits.
     fn of(cuda: &Cuda) -> Self {
         match cuda.name() {
-            "emulator" => Self { copied: 1 << 22, iterations: [2, 2] },
+            "emulator" => Self { copied: 1 << 22, iterations: [64, 8] },
             _ => Self { copied: 1 << 29, iterations: [1 << 16, 1 << 14] },
         }
     }

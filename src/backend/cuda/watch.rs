@@ -63,3 +63,31 @@ impl Cuda {
         Ok(())
     }
 }
+
+#[cfg(all(test, feature = "emulator"))]
+mod tests {
+    use super::*;
+    use crate::backend::{Pointwise, Storage};
+
+    #[test]
+    fn only_who_watches_is_told() -> Result<()> {
+        let cuda = Cuda::emulator(4);
+        let (a, mut y) = (cuda.upload(&[1.0, 2.0, 3.0])?, cuda.zeros(3)?);
+        cuda.add(&a, &a, &mut y)?;
+        // No list of numbers is made, so nothing is evaluated and no mark set.
+        assert!(cuda.journal.numbers().is_none());
+        let (done, told) = cuda.watch(format_args!("twice"), || {
+            assert!(cuda.journal.numbers().is_some());
+            cuda.axpy(2.0, &a, &mut y)?;
+            // Nothing to do is no launch.
+            cuda.add(&cuda.alloc(0)?, &cuda.alloc(0)?, &mut cuda.alloc(0)?)
+        });
+        done?;
+        assert!(cuda.journal.numbers().is_none());
+        let [(launch, [before, after])] = &told[..] else { panic!("{} launches", told.len()) };
+        assert_eq!((launch.kernel, launch.grid, launch.work.flops, launch.work.bytes), ("axpy", [1; 3], 6, 36));
+        assert!(cuda.seconds_between(before, after)? > 0.0);
+        assert_eq!(cuda.download(&y)?, [4.0, 8.0, 12.0]);
+        Ok(())
+    }
+}
