@@ -80,6 +80,9 @@ pub struct KernelLaunch {
     pub unit: Unit,
 }
 
+/// A launch, with the marks right before and right after it.
+pub type Watched<M> = (KernelLaunch, [M; 2]);
+
 /// Memory of a device. Cloning a backend gives another handle of the same device.
 pub trait Storage: Clone + Send + Sync + 'static {
     /// Element type.
@@ -151,7 +154,7 @@ pub trait Storage: Clone + Send + Sync + 'static {
     /// Does `work`, and tells which kernels it launched where the device has kernels, each with the marks right before and after it;
     /// meanwhile tools that watch the device see `name`. Only profilers ask, from one thread at a time, and not for work that
     /// [`Storage::repeat`] records: what is recorded has no time.
-    fn watched<R>(&self, _name: std::fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<(KernelLaunch, [Self::Mark; 2])>) {
+    fn watched<R>(&self, _name: std::fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<Watched<Self::Mark>>) {
         (work(), Vec::new())
     }
 }

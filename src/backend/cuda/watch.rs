@@ -7,15 +7,12 @@ use super::Cuda;
 use super::cost::Numbers;
 use super::driver::{Launch, Mark};
 use super::nvtx::Range;
-use crate::backend::KernelLaunch;
+use crate::backend::{KernelLaunch, Watched};
 use crate::error::Result;
-
-/// A launch with the points of the stream before and after it.
-pub(super) type Watched = (KernelLaunch, [Mark; 2]);
 
 /// The launches since somebody began to watch; `None` while nobody does.
 #[derive(Default)]
-pub(super) struct Journal(Mutex<Option<Vec<Watched>>>);
+pub(super) struct Journal(Mutex<Option<Vec<Watched<Mark>>>>);
 
 impl Journal {
     /// Room for the numbers of a launch if somebody watches.
@@ -23,20 +20,20 @@ impl Journal {
         self.open().as_ref().map(|_| Numbers::new())
     }
 
-    fn note(&self, watched: Watched) {
+    fn note(&self, watched: Watched<Mark>) {
         if let Some(launches) = self.open().as_mut() {
             launches.push(watched);
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, Option<Vec<Watched>>> {
+    fn open(&self) -> MutexGuard<'_, Option<Vec<Watched<Mark>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Cuda {
     /// See [`crate::backend::Storage::watched`].
-    pub(super) fn watch<R>(&self, name: fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<Watched>) {
+    pub(super) fn watch<R>(&self, name: fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<Watched<Mark>>) {
         *self.journal.open() = Some(Vec::new());
         let range = Range::open(name);
         let result = work();

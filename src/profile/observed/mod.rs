@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::{KernelSpan, Phase, Span, Work};
-use crate::backend::{Backend, KernelLaunch, Pass};
+use crate::backend::{Backend, Pass, Watched};
 use crate::error::{Error, Result};
 
 /// A backend that computes as another one does, to the bit, and writes down when. Clones write into one log. Nothing is recorded to be repeated: [`Storage::repeat`](crate::backend::Storage::repeat)
@@ -42,7 +42,7 @@ struct Call<M> {
     work: Work,
     device: [M; 2],
     host: [Instant; 2],
-    kernels: Vec<(KernelLaunch, [M; 2])>,
+    kernels: Vec<Watched<M>>,
 }
 
 /// What is known of a call beforehand. Without a phase it is that of the pass.
@@ -82,7 +82,7 @@ impl<B: Backend> Observed<B> {
         let start_and_length = |[first, last]: &[B::Mark; 2]| {
             Ok::<_, Error>((self.inner.seconds_between(mark, first)?, self.inner.seconds_between(first, last)?))
         };
-        let kernel = |(launch, marks): (KernelLaunch, [B::Mark; 2])| {
+        let kernel = |(launch, marks): Watched<B::Mark>| {
             let (start, seconds) = start_and_length(&marks)?;
             Ok(KernelSpan { launch, start, seconds })
         };
