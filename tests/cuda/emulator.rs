@@ -56,9 +56,9 @@ fn specs_have_one_layout_on_both_sides() {
 #[test]
 fn every_spec_that_kernels_take_is_compared() {
     let launch = include_str!("../../src/backend/cuda/launch.rs");
-    let (_, list) = launch.split_once("\nby_value!(").unwrap();
-    let (list, _) = list.split_once(')').unwrap();
-    let taken: BTreeSet<&str> = list.split(',').map(str::trim).filter(|spec| !spec.is_empty()).collect();
+    let (_, list) = launch.split_once("\nby_value! {").unwrap();
+    let (list, _) = list.split_once("\n}").unwrap();
+    let taken: BTreeSet<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let compared: BTreeSet<&str> = rust_layouts().iter().map(|(spec, _)| *spec).collect();
     assert_eq!(taken, compared);
 }
