@@ -2,10 +2,14 @@
 """Checks and times the CUDA backend on a machine that has a GPU but neither Rust nor a network.
 
     python3 benches/gpu.py pack FOLDER                 here: builds the binaries and kernels that the other machine needs
-    python3 FOLDER/gpu.py run FOLDER --out record.json there: tests, compute-sanitizer, timings, one JSON record
+    python3 FOLDER/gpu.py run FOLDER --out record.json there: tests, compute-sanitizer, profiles, timings, one JSON record
+
+Beside the record a folder `profiles` gets what `orthoscope profile` writes for each of PROFILES: JSON with the measured peaks, operations
+and kernels as CSV, roofline, trace. With `--skip sanitizer` and without PyTorch all of it takes a few minutes; `--only profile` is the
+profiles alone, and `--device emulator` rehearses them with a binary that has the emulator.
 
 `run` needs a CUDA driver; compute-sanitizer and PyTorch are used where they are found, and the record says where they are not. Its exit
-status is 1 if a test or a sanitizer failed.
+status is 1 if a test, a profile or a sanitizer failed.
 """
 import argparse
 import datetime
@@ -23,7 +27,18 @@ TESTS = {"contracts": "::cuda", "cuda": "::gpu::"}
 ARCHITECTURES = "sm_80,sm_86,sm_89,sm_90,sm_90a,sm_100,sm_120"
 SANITIZERS = ("memcheck", "racecheck")
 # What the sanitizers run over: small, and between them every kernel.
-SANITIZED = ("cuda", "schedules::gpu::")
+SANITIZED = ("cuda", ("schedules::gpu::", "watching::gpu::the_loops_of_the_peaks"))
+# Name, and how `orthoscope profile` is called: a step as users train, a larger one, one image at a time, each in f32 and bf16.
+PROFILES = {
+    "train-64px": "--phase train --width 16 --size 64 --batch 8 --steps 50",
+    "train-256px": "--phase train --width 64 --size 256 --batch 8 --steps 20",
+    "infer-256px": "--phase infer --width 64 --size 256 --batch 1 --steps 50",
+}
+PRECISIONS = ("f32", "bf16")
+PARTS = ("test", "profile", "sanitizer", "bench")
+# A rehearsal says nothing about a GPU, so it may be as small as it can be.
+REHEARSED = {"train-rehearsal": "--phase train --width 2 --size 8 --batch 1 --steps 2 --warmup 1"}
+FILES = {"json": "json", "csv": "csv", "kernels": "kernels.csv", "roofline": "svg", "trace": "trace.json"}
 TORCH = "torch_bench.py"
 
 
@@ -79,10 +94,30 @@ def sanitize(folder, tool, environment, seconds):
     if not Path(sanitizer).exists():
         return {"tool": tool, "skipped": "compute-sanitizer was not found"}
     binary, tests = SANITIZED
-    command = [sanitizer, "--tool", tool, "--error-exitcode", "9", "--target-processes", "all", str(folder / binary), tests, "--test-threads", "1"]
+    command = [sanitizer, "--tool", tool, "--error-exitcode", "9", "--target-processes", "all", str(folder / binary), *tests, "--test-threads", "1"]
     status, output, took = call(command, seconds, environment)
     summary = re.findall(r"(?:ERROR|RACECHECK) SUMMARY:.*", output)
     return {"tool": tool, "status": status, "seconds": took, "summary": summary, "output_tail": output[-3000:] if status else ""}
+
+
+def profile(folder, into, device, name, precision, environment, seconds):
+    """One call of `orthoscope profile`; of its result what fits on a page, the rest is in the files."""
+    into.mkdir(parents=True, exist_ok=True)
+    calls = REHEARSED if device == "emulator" else PROFILES
+    stem = f"{name}-{precision}"
+    files = {option: into / f"{stem}.{ending}" for option, ending in FILES.items()}
+    command = [str(folder / "orthoscope"), "profile", "--device", device, "--precision", precision, "--measure-peaks", *calls[name].split()]
+    for option, path in files.items():
+        command += [f"--{option}", str(path)]
+    status, output, took = call(command, seconds, environment)
+    record = {"name": stem, "status": status, "seconds": took}
+    if status != 0 or not files["json"].exists():
+        return {**record, "output_tail": output[-2000:]}
+    result = json.loads(files["json"].read_text())
+    kept = {key: result[key] for key in ("device", "peaks", "images_per_second", "steps", "overhead_percent", "same_bits", "settings")}
+    kept["kernels"] = [{key: row[key] for key in ("kernel", "layer", "phase", "launches", "percent_of_peak", "percent_of_time")} for row in result["kernels"]]
+    kept["kernels"] = sorted(kept["kernels"], key=lambda row: -row["percent_of_time"])[:20]
+    return {**record, **kept, "files": [f"{into.name}/{path.name}" for path in files.values()]}
 
 
 def bench(folder, device, environment, seconds):
@@ -110,8 +145,12 @@ def device_facts():
     return dict(zip(query.split(","), (part.strip() for part in line.splitlines()[0].split(","))))
 
 
-def run(folder, out, skip, seconds):
-    environment = {**os.environ, "ORTHOSCOPE_REQUIRE_CUDA": "1", "ORTHOSCOPE_KERNELS_DIR": str(folder / "kernels"), "RUST_BACKTRACE": "0"}
+def run(folder, out, device, only, skip, seconds):
+    wanted = lambda part: part not in skip and only in (None, part)
+    environment = {**os.environ, "ORTHOSCOPE_REQUIRE_CUDA": "1", "ORTHOSCOPE_CACHE_DIR": str(folder / "cache"), "RUST_BACKTRACE": "0"}
+    if (folder / "kernels").exists():
+        environment["ORTHOSCOPE_KERNELS_DIR"] = str(folder / "kernels")
+    out.parent.mkdir(parents=True, exist_ok=True)
     commit = (folder / "commit").read_text().strip()
     record = {"commit": commit, "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "gpu": device_facts()}
 
@@ -122,14 +161,20 @@ def run(folder, out, skip, seconds):
 
     status, output, _ = call([str(folder / "orthoscope"), "doctor", "--json"], 60, environment)
     note("doctor", json.loads(output) if status == 0 else output)
-    note("tests", [test(folder, name, environment, seconds) for name in TESTS])
-    if "sanitizer" not in skip:
+    if wanted("test"):
+        note("tests", [test(folder, name, environment, seconds) for name in TESTS])
+    # Before the sanitizers: what takes minutes and says most comes first.
+    if wanted("profile"):
+        names = REHEARSED if device == "emulator" else PROFILES
+        parts = [(name, precision) for name in names for precision in PRECISIONS]
+        note("profiles", [profile(folder, out.parent / "profiles", device, *part, environment, seconds) for part in parts])
+    if wanted("sanitizer"):
         note("sanitizers", [sanitize(folder, tool, environment, seconds) for tool in SANITIZERS])
-    if "bench" not in skip:
+    if wanted("bench"):
         # A B A: the spread of the two A shows the noise.
         note("bench", [bench(folder, device, environment, seconds) for device in ("cuda", "cuda-bf16", "cuda")])
         note("torch", torch(folder, environment, seconds))
-    bad = [part for part in record["tests"] + record.get("sanitizers", []) if part.get("status", 0) != 0]
+    bad = [part for key in ("tests", "profiles", "sanitizers") for part in record.get(key, []) if part.get("status", 0) != 0]
     print(f"{out}: {'FAILED' if bad else 'all passed'}")
     return 1 if bad else 0
 
@@ -142,12 +187,14 @@ def main():
     two = commands.add_parser("run", help="test and time on the GPU machine")
     two.add_argument("folder", type=Path)
     two.add_argument("--out", type=Path, default=Path("record.json"))
-    two.add_argument("--skip", action="append", default=[], choices=("sanitizer", "bench"))
+    two.add_argument("--skip", action="append", default=[], choices=PARTS)
+    two.add_argument("--only", choices=PARTS)
+    two.add_argument("--device", default="cuda", choices=("cuda", "emulator"), help="what is profiled")
     two.add_argument("--seconds", type=float, default=240, help="limit of each part")
     arguments = parser.parse_args()
     if arguments.command == "pack":
         return pack(arguments.folder.resolve())
-    return run(arguments.folder.resolve(), arguments.out, arguments.skip, arguments.seconds)
+    return run(arguments.folder.resolve(), arguments.out.resolve(), arguments.device, arguments.only, arguments.skip, arguments.seconds)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(convex_combination_grad)
 
 // h = ELU(w_mix [s, u, (s-u)²] + b_mix). s, u: [rows, c], w: [c, 3c], b: [c], h: [rows, c].
-// FLOPs: 6 rows c c. Bytes: 4 (3 rows c + 3 c c).
+// FLOPs: 6 rows c c. Bytes: 4 (3 rows c + 3 c c + c).
 KERNEL __launch_bounds__(128)
     ccm_mix(const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ w, const float* __restrict__ b,
             float* __restrict__ h, CcmSpec spec) {
@@ -112,7 +112,7 @@ KERNEL __launch_bounds__(128)
 REGISTER_KERNEL(ccm_mix)
 
 // β = σ(w_gate h + b_gate), y = β s + (1-β) u. h, s, u: [rows, c], w: [c, c], b: [c], beta, y: [rows, c].
-// FLOPs: 2 rows c c. Bytes: 4 (5 rows c + c c).
+// FLOPs: 2 rows c c + 4 rows c. Bytes: 4 (5 rows c + c c + c).
 KERNEL __launch_bounds__(128)
     ccm_gate(const float* __restrict__ h, const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ w,
              const float* __restrict__ b, float* __restrict__ beta, float* __restrict__ y, CcmSpec spec) {
@@ -143,7 +143,7 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(ccm_gate_grad)
 
 // dz_mix = (dz_gate w_gate) ELU'(h). dz_gate, h: [rows, c], w: [c, c], dz_mix: [rows, c].
-// FLOPs: 2 rows c c. Bytes: 4 (3 rows c + c c).
+// FLOPs: 2 rows c c + 3 rows c. Bytes: 4 (3 rows c + c c).
 KERNEL __launch_bounds__(128)
     ccm_hidden_grad(const float* __restrict__ dz_gate, const float* __restrict__ w, const float* __restrict__ h,
                     float* __restrict__ dz_mix, CcmSpec spec) {
@@ -171,7 +171,7 @@ DEVICE Ends ends_grad(float s, float u, float beta, float dy, float d2) {
 // d = dz_mix w_mix in three parts d0, d1, d2: ds += dy β + d0 + 2 (s-u) d2, du += dy (1-β) + d1 - 2 (s-u) d2.
 // dz, s, u, beta, dy: [rows, c], w: [c, 3c], ds, du: [rows, c].
 // One part after the other into one tile of registers; a block's ds and du stay near between them.
-// FLOPs: 6 rows c c. Bytes: 4 (9 rows c + 3 c c).
+// FLOPs: 6 rows c c + 12 rows c. Bytes: 4 (9 rows c + 3 c c).
 KERNEL __launch_bounds__(128)
     ccm_input_grad(const float* __restrict__ dz, const float* __restrict__ w, const float* __restrict__ s, const float* __restrict__ u,
                    const float* __restrict__ beta, const float* __restrict__ dy, float* __restrict__ ds, float* __restrict__ du,
@@ -213,7 +213,7 @@ KERNEL __launch_bounds__(128)
 REGISTER_KERNEL(ccm_mix_weight_grad)
 
 // As ccm_mix.
-// FLOPs: 6 rows c c. Bytes: 4 (3 rows c + 3 c c).
+// FLOPs: 6 rows c c. Bytes: 4 (3 rows c + 3 c c + c).
 KERNEL __launch_bounds__(256)
     ccm_mix_naive(const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ w, const float* __restrict__ b,
                   float* __restrict__ h, CcmSpec spec) {
@@ -228,7 +228,7 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(ccm_mix_naive)
 
 // As ccm_gate.
-// FLOPs: 2 rows c c. Bytes: 4 (5 rows c + c c).
+// FLOPs: 2 rows c c + 4 rows c. Bytes: 4 (5 rows c + c c + c).
 KERNEL __launch_bounds__(256)
     ccm_gate_naive(const float* __restrict__ h, const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ w,
                    const float* __restrict__ b, float* __restrict__ beta, float* __restrict__ y, CcmSpec spec) {
@@ -243,7 +243,7 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(ccm_gate_naive)
 
 // As ccm_hidden_grad.
-// FLOPs: 2 rows c c. Bytes: 4 (3 rows c + c c).
+// FLOPs: 2 rows c c + 3 rows c. Bytes: 4 (3 rows c + c c).
 KERNEL __launch_bounds__(256)
     ccm_hidden_grad_naive(const float* __restrict__ dz_gate, const float* __restrict__ w, const float* __restrict__ h,
                           float* __restrict__ dz_mix, CcmSpec spec) {
@@ -257,7 +257,7 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(ccm_hidden_grad_naive)
 
 // As ccm_input_grad.
-// FLOPs: 6 rows c c. Bytes: 4 (9 rows c + 3 c c).
+// FLOPs: 6 rows c c + 12 rows c. Bytes: 4 (9 rows c + 3 c c).
 KERNEL __launch_bounds__(256)
     ccm_input_grad_naive(const float* __restrict__ dz, const float* __restrict__ w, const float* __restrict__ s, const float* __restrict__ u,
                          const float* __restrict__ beta, const float* __restrict__ dy, float* __restrict__ ds, float* __restrict__ du,

@@ -5,7 +5,7 @@
 #include "taps.cuh"
 
 // y = A(w * x + b). x: [N,H,W,I], w: [O,kH,kW,I], b: [O] or null, y: [N,Hout,Wout,O].
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + n h_out w_out c_out).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out).
 KERNEL __launch_bounds__(128)
     conv2d(const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ y, Conv2dSpec s) {
     SHARED(GemmTiles, tiles);
@@ -19,8 +19,8 @@ KERNEL __launch_bounds__(128)
 REGISTER_KERNEL(conv2d)
 
 // dx += wᵀ * dz: an input pixel gathers from every output pixel whose taps reach it. dz: [N,Hout,Wout,O], w: [O,kH,kW,I], dx: [N,H,W,I].
-// With stride 2, three quarters of the products are with zeros.
-// FLOPs: 2 n h w c_in kernel kernel c_out. Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in + 2 n h w c_in).
+// With stride 2, three quarters of the products are with zeros, which do not count.
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in + 2 n h w c_in).
 KERNEL __launch_bounds__(128) conv2d_input_grad(const float* __restrict__ dz, const float* __restrict__ w, float* __restrict__ dx, Conv2dSpec s) {
     SHARED(GemmTiles, tiles);
     float c[THREAD_M][THREAD_N];
@@ -57,7 +57,7 @@ DEVICE float4 fma4(float a, float4 b, float4 c) { return make_float4(fmaf(a, b.x
 DEVICE float dot4(float4 a, float4 b, float c) { return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, c)))); }
 
 // As conv2d, for up to 4 input channels and a kernel of 3x3 at most: the whole depth is in shared memory at once. Bound by memory.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + n h_out w_out c_out).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out).
 KERNEL __launch_bounds__(128)
     conv2d_few_inputs(const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ y, Conv2dSpec s) {
     SHARED(float, seen, [FEW_DEPTH][PITCH]);     // by the pixels of the tile
@@ -97,7 +97,7 @@ DEVICE GroupSums reduce_group(const float (&sum)[PIXELS][FEW], uint32_t lane) {
 }
 
 // As conv2d, for up to 4 output channels: eight lanes share the input channels of four pixels. Bound by memory.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + n h_out w_out c_out).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out).
 KERNEL __launch_bounds__(256)
     conv2d_few_outputs(const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ y, Conv2dSpec s) {
     uint32_t rows = output_pixels(s), taps = tap_count(s), lane = threadIdx.x % GROUP;
@@ -137,7 +137,7 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(conv2d_few_outputs)
 
 // As conv2d_input_grad, for up to 4 output channels: a thread makes four input channels of four pixels. Bound by memory.
-// FLOPs: 2 n h w c_in kernel kernel c_out. Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in + 2 n h w c_in).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in + 2 n h w c_in).
 KERNEL __launch_bounds__(256)
     conv2d_few_outputs_input_grad(const float* __restrict__ dz, const float* __restrict__ w, float* __restrict__ dx, Conv2dSpec s) {
     uint32_t rows = input_pixels(s), taps = tap_count(s), quads = (s.c_in + 3) / 4, index = blockIdx.x * blockDim.x + threadIdx.x;
@@ -224,7 +224,7 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(conv2d_few_outputs_weight_grad)
 
 // As conv2d.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + n h_out w_out c_out).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out).
 KERNEL __launch_bounds__(256)
     conv2d_naive(const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ y, Conv2dSpec s) {
     uint32_t index = blockIdx.x * blockDim.x + threadIdx.x;
@@ -235,7 +235,7 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(conv2d_naive)
 
 // As conv2d_input_grad.
-// FLOPs: 2 n h w c_in kernel kernel c_out. Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in + 2 n h w c_in).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in + 2 n h w c_in).
 KERNEL __launch_bounds__(256) conv2d_input_grad_naive(const float* __restrict__ dz, const float* __restrict__ w, float* __restrict__ dx, Conv2dSpec s) {
     uint32_t index = blockIdx.x * blockDim.x + threadIdx.x;
     if (index < input_pixels(s) * s.c_in) dx[index] += naive_input_grad(s, dz, w, index / s.c_in, index % s.c_in, s.c_out, 0);

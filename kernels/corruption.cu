@@ -448,12 +448,12 @@ DEVICE Colour elastic_at(const Patch& patch, const Node<4>* nodes, const float* 
     return bilinear(x, side, side, row, column);
 }
 
-// Lays patches first to first + patches_at_once - 1 over what is there: x̂ := x̂ + M_i a (y - x̂), M := M + M_i (1 - M). Before the first
+// Lays k patches from patch `first` on over what is there: x̂ := x̂ + M_i a (y - x̂), M := M + M_i (1 - M). Before the first
 // patch x̂ is x and M is 0; after the last one M := 1 where it exceeds the threshold, else 0. In between `region` keeps the soft M.
 // Grid: columns of 32 pixels, rows of 8, slot. pictures, pixels, patches as above, x: [n, side, side, 3],
 // shapes: [n, patches_at_once, mask_side, mask_side, 2], materials: [n, patches_at_once, replacement_side^2, 4],
 // corrupted: [n, side, side, 3], region: [n, side, side].
-// FLOPs: 100 n patches_max side^2. Bytes: 28 n side^2.
+// FLOPs: 100 n k side^2. Bytes: 28 n side^2.
 // Bound by memory where patches are few and small; the FLOPs are those of patches that cover the image.
 KERNEL __launch_bounds__(256)
     corruption_lay(const Picture* __restrict__ pictures, const float* __restrict__ pixels, const float* __restrict__ x, const Patch* __restrict__ patches,

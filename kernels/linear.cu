@@ -3,7 +3,7 @@
 #include "gemm.cuh"
 
 // y = A(x wᵀ + b). x: [rows, c_in], w: [c_out, c_in], b: [c_out] or null, y: [rows, c_out].
-// FLOPs: 2 rows c_in c_out. Bytes: 4 (rows c_in + c_out c_in + rows c_out).
+// FLOPs: 2 rows c_in c_out. Bytes: 4 (rows c_in + c_out c_in + bias + rows c_out).
 KERNEL __launch_bounds__(128)
     linear(const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ y, LinearSpec s) {
     SHARED(GemmTiles, tiles);
@@ -42,7 +42,7 @@ KERNEL __launch_bounds__(128)
 REGISTER_KERNEL(linear_weight_grad)
 
 // As linear.
-// FLOPs: 2 rows c_in c_out. Bytes: 4 (rows c_in + c_out c_in + rows c_out).
+// FLOPs: 2 rows c_in c_out. Bytes: 4 (rows c_in + c_out c_in + bias + rows c_out).
 KERNEL __launch_bounds__(256)
     linear_naive(const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ y, LinearSpec s) {
     uint32_t index = blockIdx.x * blockDim.x + threadIdx.x;

@@ -3,15 +3,15 @@
 #include "activation.cuh"
 #include "elements.cuh"
 
-// y = A(x). x, y: [len].
-// FLOPs: 8 len. Bytes: 8 len.
+// y = A(x). x, y: [len]. Operations are those of ELU.
+// FLOPs: 2 len. Bytes: 8 len.
 KERNEL __launch_bounds__(256) activation(const float* __restrict__ x, float* __restrict__ y, uint32_t kind, uint32_t len) {
     uint32_t i = element();
     if (i < len) y[i] = activate(kind, x[i]);
 }
 REGISTER_KERNEL(activation)
 
-// dz = dy S(y). y, dy, dz: [len].
+// dz = dy S(y). y, dy, dz: [len]. Operations are those of ELU.
 // FLOPs: 3 len. Bytes: 12 len.
 KERNEL __launch_bounds__(256)
     activation_grad(const float* __restrict__ y, const float* __restrict__ dy, float* __restrict__ dz, uint32_t kind, uint32_t len) {

@@ -23,7 +23,8 @@ template <class V> DEVICE void keep_larger(float& best, V& chosen, float x, V ca
 }
 
 // y[n,p,q,c] = v[argmax of x over window (p,q)]. x, v: [N,H,W,C]; y: [N,H/window,W/window,C], len elements.
-// FLOPs: window^2 len. Bytes: 8 window^2 len + 4 len.
+// inputs: 1 where x and v are the same, else 2.
+// FLOPs: window^2 len. Bytes: 4 inputs window^2 len + 4 len.
 KERNEL __launch_bounds__(256)
     max_pool(const float* __restrict__ x, const float* __restrict__ v, float* __restrict__ y, PoolSpec s) {
     Quad quad = quad_at(element(), s.c);
@@ -84,7 +85,7 @@ DEVICE uint32_t selected(const float* x, PoolSpec s, uint32_t i) {
 }
 
 // As max_pool, one thread per output element.
-// FLOPs: window^2 len. Bytes: 8 window^2 len + 4 len.
+// FLOPs: window^2 len. Bytes: 4 inputs window^2 len + 4 len.
 KERNEL __launch_bounds__(256)
     max_pool_naive(const float* __restrict__ x, const float* __restrict__ v, float* __restrict__ y, PoolSpec s) {
     uint32_t i = element();

@@ -5,7 +5,7 @@
 #include "sdc.cuh"
 
 // y = A(join_k(w_k * x + b_k)); blockIdx.z is the branch. x: [N,H,W,I], each w: [O,3,3,I], each b: [O], y: [N,H,W,branches O].
-// FLOPs: 18 n h w branches c_out c_in. Bytes: 4 (n h w c_in + 9 branches c_out c_in + n h w branches c_out).
+// FLOPs: 18 n h w branches c_out c_in. Bytes: 4 (n h w c_in + 9 branches c_out c_in + branches c_out + n h w branches c_out).
 KERNEL __launch_bounds__(128)
     sdc(const float* __restrict__ x, const __grid_constant__ BranchPointers w, const __grid_constant__ BranchPointers b, float* __restrict__ y,
         const __grid_constant__ SdcSpec s) {
@@ -103,7 +103,7 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(sdc_sum_splits)
 
 // As sdc.
-// FLOPs: 18 n h w branches c_out c_in. Bytes: 4 (n h w c_in + 9 branches c_out c_in + n h w branches c_out).
+// FLOPs: 18 n h w branches c_out c_in. Bytes: 4 (n h w c_in + 9 branches c_out c_in + branches c_out + n h w branches c_out).
 KERNEL __launch_bounds__(256)
     sdc_naive(const float* __restrict__ x, const __grid_constant__ BranchPointers w, const __grid_constant__ BranchPointers b,
               float* __restrict__ y, const __grid_constant__ SdcSpec s) {

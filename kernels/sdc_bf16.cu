@@ -5,7 +5,7 @@
 
 // y = A(join_k(w_k * x + b_k)); blockIdx.z is the branch. x: [N,H,W,padded I], w: [branches,O,3,3,padded I], each b: [O],
 // y: [N,H,W,branches O].
-// FLOPs: 18 n h w branches c_out c_in. Bytes: 2 (n h w c_in + 9 branches c_out c_in) + 4 n h w branches c_out.
+// FLOPs: 18 n h w branches c_out c_in. Bytes: 2 (n h w c_in + 9 branches c_out c_in) + 4 (branches c_out + n h w branches c_out).
 KERNEL __launch_bounds__(128)
     sdc_bf16(const bf16* __restrict__ x, const bf16* __restrict__ w, const __grid_constant__ BranchPointers b, float* __restrict__ y,
              const __grid_constant__ SdcSpec s) {

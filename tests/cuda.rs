@@ -46,4 +46,5 @@ mod cuda {
     mod repeat;
     mod schedules;
     mod training;
+    mod watching;
 }

@@ -16,10 +16,12 @@ use crate::shape::{
 pub mod cpu;
 pub mod cuda;
 pub mod reference;
+mod work;
 
 pub use cpu::Cpu;
 pub use cuda::Cuda;
 pub use reference::Reference;
+pub use work::{Unit, Work};
 
 /// Element types: f32 and f64.
 pub trait Real:
@@ -72,7 +74,14 @@ pub struct KernelLaunch {
     pub block: [u32; 3],
     /// Bytes of dynamic shared memory of a block.
     pub dynamic_shared: u32,
+    /// What it costs, by the formulas in the kernel's header.
+    pub work: Work,
+    /// What does its arithmetic.
+    pub unit: Unit,
 }
+
+/// A launch, with the marks right before and right after it.
+pub type Watched<M> = (KernelLaunch, [M; 2]);
 
 /// Memory of a device. Cloning a backend gives another handle of the same device.
 pub trait Storage: Clone + Send + Sync + 'static {
@@ -142,9 +151,10 @@ pub trait Storage: Clone + Send + Sync + 'static {
     fn seconds_between(&self, from: &Self::Mark, to: &Self::Mark) -> Result<f64>;
     /// Says of which layer and pass the next operations are; the layer is empty where there is none. Only profilers listen.
     fn enter(&self, _layer: &str, _pass: Pass) {}
-    /// Does `work`, and tells which kernels it launched where the device has kernels; meanwhile tools that watch the device see `name`.
-    /// Only profilers ask, from one thread at a time.
-    fn watched<R>(&self, _name: std::fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<KernelLaunch>) {
+    /// Does `work`, and tells which kernels it launched where the device has kernels, each with the marks right before and after it;
+    /// meanwhile tools that watch the device see `name`. Only profilers ask, from one thread at a time, and not for work that
+    /// [`Storage::repeat`] records: what is recorded has no time.
+    fn watched<R>(&self, _name: std::fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<Watched<Self::Mark>>) {
         (work(), Vec::new())
     }
 }

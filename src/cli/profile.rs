@@ -4,7 +4,7 @@ use anyhow::Context;
 use orthoscope::backend::Backend;
 use orthoscope::data::write_atomically;
 use orthoscope::profile::{Peaks, Profile, Settings, Task, compare, profile, trace};
-use orthoscope::report::profile as report;
+use orthoscope::report::{kernels as report_kernels, profile as report};
 use orthoscope::{Error, Result};
 
 use super::device::{DeviceOption, Opened};
@@ -16,7 +16,7 @@ use super::output::{print, say};
     after_help = "Steps are done plain and observed in turn; the same bits must come out. Times are those of whole steps without \
     observation, and of each operation with it: CUDA events on a GPU, the monotonic clock on the CPU. FLOPs count 2 per multiply-add, \
     bytes are the least traffic, both by formula; peaks are measured once per machine and kept in the cache folder. On a GPU or the \
-    emulator the kernels of each operation are listed too; times are by operation, not by kernel. nsys and ncu see operations as ranges \
+    emulator the kernels of each operation are listed too, with times of their own and the formulas of their headers. nsys and ncu see operations as ranges \
     LAYER/PHASE/OPERATION where the NVTX library is found. On the emulator times say nothing about a GPU."
 )]
 pub struct Arguments {
@@ -52,7 +52,7 @@ pub struct Arguments {
     /// Write the rows as CSV
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Write the kernels that a GPU or the emulator launched as CSV: grid, block, registers, shared memory
+    /// Write the kernels that a GPU or the emulator launched as CSV: times, work, rates, grid, block, registers, shared memory
     #[arg(long, value_name = "FILE")]
     kernels: Option<PathBuf>,
     /// Draw the roofline as SVG
@@ -127,7 +127,7 @@ fn measure(
         write(path, &report::csv(&profile)?)?;
     }
     if let Some(path) = &arguments.kernels {
-        write(path, &report::kernels_csv(&profile)?)?;
+        write(path, &report_kernels::csv(&profile)?)?;
     }
     if let Some(path) = &arguments.roofline {
         write(path, report::roofline(&profile).as_bytes())?;
@@ -143,7 +143,7 @@ fn measure(
     }
     print(report::table(&profile, arguments.rows))?;
     if !profile.kernels.is_empty() {
-        print(format_args!("\n{}", report::kernels(&profile, arguments.rows)))?;
+        print(format_args!("\n{}", report_kernels::table(&profile, arguments.rows)))?;
     }
     say(format_args!("\n{}", report::sentences(&profile).join("\n")))
 }

@@ -7,7 +7,7 @@
 //! | [`Peaks`] | what the machine can do: copy, fused multiply-adds, matrix unit; measured, not quoted |
 //! | [`profile()`] | trains or infers with and without observation, step by step in turn |
 //! | [`Profile`] | the result: a row for each operation, layer and phase; JSON and CSV |
-//! | [`KernelRow`] | the kernels that operations launched, with grid, block, shared memory and registers |
+//! | [`KernelRow`] | the kernels that operations launched: times, work, grid, block, shared memory and registers |
 //! | [`trace()`] | the same steps for a trace viewer |
 //! | [`compare()`] | two results of the same work |
 //!
@@ -15,6 +15,7 @@
 //! needed.
 
 mod compare;
+mod device;
 mod job;
 mod kernels;
 mod machine;
@@ -25,15 +26,14 @@ mod rows;
 mod session;
 mod span;
 mod trace;
-mod work;
 
+pub use crate::backend::{Unit, Work};
 pub use compare::{Change, Comparison, compare};
 pub use kernels::KernelRow;
 pub use observed::Observed;
 pub use peaks::Peaks;
 pub use quantiles::Quantiles;
-pub use rows::{Bound, Row};
+pub use rows::{Bound, Rates, Row};
 pub use session::{Profile, Settings, Steps, Task, profile};
-pub use span::{Phase, Span};
+pub use span::{KernelSpan, Phase, Span};
 pub use trace::trace;
-pub use work::Work;

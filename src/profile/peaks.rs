@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::processor;
 use crate::backend::cuda::compiler::Cache;
-use crate::backend::{Backend, Cpu};
+use crate::backend::{Cpu, Unit, Work};
 use crate::disk::{make_folder, write_atomically};
 use crate::error::Result;
 
@@ -17,7 +17,7 @@ const COPIED: usize = 1 << 27;
 /// Bytes that a thread copies at once.
 const PIECE: usize = 1 << 20;
 /// Repetitions, of which the fastest counts: a peak is what the machine can do when nothing else disturbs it.
-const REPEATS: usize = 7;
+pub(super) const REPEATS: usize = 7;
 /// Iterations of the arithmetic loops, some milliseconds.
 const ITERATIONS: usize = 400_000;
 
@@ -48,37 +48,16 @@ impl Peaks {
         })
     }
 
-    /// Of another device, copies only.
-    ///
-    /// # Errors
-    /// The device failed.
-    pub fn of_device<B: Backend>(backend: &B, anew: bool) -> Result<Self> {
-        let machine = backend.description();
-        stored(&machine, anew, || {
-            let elements = (COPIED / size_of::<B::Elem>()).min(most_elements(backend));
-            let (source, mut target) = (backend.zeros(elements)?, backend.zeros(elements)?);
-            let mut least = f64::INFINITY;
-            for _ in 0..REPEATS {
-                let from = backend.mark()?;
-                backend.copy(&source, &mut target)?;
-                least = least.min(backend.seconds_between(&from, &backend.mark()?)?);
-            }
-            let bytes = 2.0 * (elements * size_of::<B::Elem>()) as f64;
-            Ok(Self { machine: machine.clone(), copy: bytes / least, fma: None, matrix: None })
-        })
-    }
-
-    /// Seconds that this work needs at least, and whether arithmetic is what takes them.
-    pub fn floor(&self, work: &super::Work) -> (f64, bool) {
+    /// Seconds that this work needs at least if `unit` does its arithmetic, and whether arithmetic is what takes them.
+    pub fn floor(&self, work: &Work, unit: Unit) -> (f64, bool) {
+        let peak = match unit {
+            Unit::Vector => self.fma,
+            Unit::Matrix => self.matrix,
+        };
         let moving = work.bytes as f64 / self.copy;
-        let computing = self.fma.map_or(0.0, |fma| work.flops as f64 / fma);
+        let computing = peak.map_or(0.0, |peak| work.flops as f64 / peak);
         (moving.max(computing), computing > moving)
     }
-}
-
-/// The emulator takes its time.
-fn most_elements<B: Backend>(backend: &B) -> usize {
-    if backend.name() == "emulator" { 1 << 20 } else { usize::MAX }
 }
 
 /// Operations per second of the fastest repetition.
@@ -103,10 +82,13 @@ fn copy_rate() -> f64 {
     rate
 }
 
-/// What the file of this machine holds; measured and written where it holds nothing. A cache that cannot be written is no error.
-fn stored(machine: &str, anew: bool, measure: impl FnOnce() -> Result<Peaks>) -> Result<Peaks> {
+/// What the file of this machine holds; measured and written where it holds nothing, or nothing about arithmetic, as files of earlier
+/// versions. A cache that cannot be written is no error.
+pub(super) fn stored(machine: &str, anew: bool, measure: impl FnOnce() -> Result<Peaks>) -> Result<Peaks> {
     let path = path(machine);
-    if let Some(found) = path.as_ref().filter(|_| !anew).and_then(read).filter(|found| found.machine == machine) {
+    if let Some(found) =
+        path.as_ref().filter(|_| !anew).and_then(read).filter(|found| found.machine == machine && found.fma.is_some())
+    {
         return Ok(found);
     }
     let peaks = measure()?;
@@ -136,15 +118,16 @@ fn write(path: &Path, peaks: &Peaks) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Work;
     use super::*;
 
     #[test]
     fn the_floor_is_the_slower_of_moving_and_computing() {
-        let peaks = Peaks { machine: String::new(), copy: 100.0, fma: Some(1000.0), matrix: None };
-        assert_eq!(peaks.floor(&Work { flops: 500, bytes: 100 }), (1.0, false));
-        assert_eq!(peaks.floor(&Work { flops: 5000, bytes: 100 }), (5.0, true));
-        assert_eq!(Peaks { fma: None, ..peaks }.floor(&Work { flops: 5000, bytes: 100 }), (1.0, false));
+        let peaks = Peaks { machine: String::new(), copy: 100.0, fma: Some(1000.0), matrix: Some(2500.0) };
+        let (little, much) = (Work { flops: 500, bytes: 100 }, Work { flops: 5000, bytes: 100 });
+        assert_eq!(peaks.floor(&little, Unit::Vector), (1.0, false));
+        assert_eq!(peaks.floor(&much, Unit::Vector), (5.0, true));
+        assert_eq!(peaks.floor(&much, Unit::Matrix), (2.0, true));
+        assert_eq!(Peaks { fma: None, ..peaks }.floor(&much, Unit::Vector), (1.0, false));
     }
 
     #[test]

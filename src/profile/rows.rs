@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Peaks, Phase, Quantiles, Span, Work};
+use super::{Peaks, Phase, Quantiles, Span, Unit, Work};
 
 /// Below this many seconds for each call, by the roofline, the call itself is what takes the time.
 const SMALL: f64 = 2e-6;
@@ -26,6 +26,41 @@ impl Bound {
             Self::Memory => "memory",
             Self::Compute => "compute",
             Self::Overhead => "overhead",
+        }
+    }
+}
+
+/// How fast work is done, beside what the machine can do.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
+    /// 10⁹ operations per second.
+    pub gflop_per_second: f64,
+    /// 10⁹ bytes per second.
+    pub gb_per_second: f64,
+    /// Operations per byte; None where nothing is moved.
+    pub intensity: Option<f64>,
+    /// Part of what the roofline of the unit that computes allows, in percent.
+    pub percent_of_peak: f64,
+    /// What bounds it.
+    pub bound: Bound,
+}
+
+impl Rates {
+    /// Of work that `unit` does in `seconds` and `calls`; rates are 0 where no time passes.
+    pub(super) fn of(work: &Work, unit: Unit, calls: usize, seconds: f64, peaks: &Peaks) -> Self {
+        let (floor, computes) = peaks.floor(work, unit);
+        let bound = match (floor < SMALL * calls.max(1) as f64, computes) {
+            (true, _) => Bound::Overhead,
+            (false, true) => Bound::Compute,
+            (false, false) => Bound::Memory,
+        };
+        let per_second = |amount: f64| if seconds > 0.0 { amount / seconds } else { 0.0 };
+        Self {
+            gflop_per_second: per_second(work.flops as f64 / 1e9),
+            gb_per_second: per_second(work.bytes as f64 / 1e9),
+            intensity: Some(work.intensity()).filter(|intensity| intensity.is_finite()),
+            percent_of_peak: per_second(100.0 * floor),
+            bound,
         }
     }
 }
@@ -84,17 +119,19 @@ struct Group {
     seconds: Vec<f64>,
     calls: usize,
     work: Work,
+    unit: Unit,
 }
 
 impl Group {
     fn new(steps: usize) -> Self {
-        Self { seconds: vec![0.0; steps], calls: 0, work: Work::default() }
+        Self { seconds: vec![0.0; steps], calls: 0, work: Work::default(), unit: Unit::default() }
     }
 
     fn add(&mut self, step: usize, span: &Span) {
         self.seconds[step] += span.seconds;
         self.calls += 1;
         self.work = self.work + span.work;
+        self.unit = span.unit();
     }
 
     /// Every step does the same, so that means are exact.
@@ -102,13 +139,8 @@ impl Group {
         let count = steps.max(1) as u64;
         let work = Work { flops: self.work.flops / count, bytes: self.work.bytes / count };
         let (launches, seconds) = (self.calls / steps.max(1), Quantiles::of(&self.seconds));
-        let (floor, computes) = peaks.floor(&work);
-        let bound = match (floor < SMALL * launches.max(1) as f64, computes) {
-            (true, _) => Bound::Overhead,
-            (false, true) => Bound::Compute,
-            (false, false) => Bound::Memory,
-        };
-        let rate = |amount: u64| if seconds.median > 0.0 { amount as f64 / seconds.median / 1e9 } else { 0.0 };
+        let Rates { gflop_per_second, gb_per_second, intensity, percent_of_peak, bound } =
+            Rates::of(&work, self.unit, launches, seconds.median, peaks);
         Row {
             op,
             layer,
@@ -116,10 +148,10 @@ impl Group {
             launches,
             ms: seconds.scaled(1e3),
             work,
-            gflop_per_second: rate(work.flops),
-            gb_per_second: rate(work.bytes),
-            intensity: Some(work.intensity()).filter(|intensity| intensity.is_finite()),
-            percent_of_peak: if seconds.median > 0.0 { 100.0 * floor / seconds.median } else { 0.0 },
+            gflop_per_second,
+            gb_per_second,
+            intensity,
+            percent_of_peak,
             bound,
             percent_of_time: 0.0,
         }

@@ -53,6 +53,9 @@ pub struct Steps {
     pub observed: Quantiles,
     /// All operations of an observed step together, on the device.
     pub operations: Quantiles,
+    /// All kernels of an observed step together, on the device; 0 on devices without kernels.
+    #[serde(default)]
+    pub kernels: Quantiles,
     /// Of an observed step what no operation takes: gaps between operations on the device.
     pub gaps: Quantiles,
     /// Of an observed step what the host spends outside the calls of operations.
@@ -178,6 +181,7 @@ impl Measured {
             plain: milliseconds(&self.plain),
             observed: milliseconds(&self.observed),
             operations: per_step(&|spans, _| operations(spans)),
+            kernels: per_step(&|spans, _| spans.iter().flat_map(|span| &span.kernels).map(|kernel| kernel.seconds).sum()),
             gaps: per_step(&|spans, wall| wall - operations(spans)),
             host: per_step(&|spans, wall| wall - in_calls(spans)),
             batch: milliseconds(&self.batch),
@@ -193,7 +197,7 @@ impl Measured {
             overhead_percent: 100.0 * (steps.observed.median / steps.plain.median - 1.0),
             same_bits: self.same_bits,
             peak_bytes: peak_bytes(),
-            kernels: kernel_rows(&self.spans, &rows),
+            kernels: kernel_rows(&self.spans, &rows, &peaks),
             notes: Vec::new(),
             rows,
             peaks,
@@ -247,7 +251,7 @@ mod tests {
             }
             let adam = profile.rows.iter().find(|row| row.op == "adam").unwrap();
             assert_eq!((adam.launches, adam.phase), (plan.parameters.len(), Phase::Optimiser));
-            assert_eq!(adam.work.flops, 14 * plan.parameter_count() as u64);
+            assert_eq!(adam.work.flops, 13 * plan.parameter_count() as u64);
         }
     }
 

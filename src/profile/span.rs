@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Work;
-use crate::backend::{KernelLaunch, Pass};
+use crate::backend::{KernelLaunch, Pass, Unit, Work};
 
 /// What an operation computes for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,6 +43,17 @@ impl From<Pass> for Phase {
     }
 }
 
+/// One launch of a kernel, in the step that [`Observed::take`](super::Observed::take) ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KernelSpan {
+    /// What was launched.
+    pub launch: KernelLaunch,
+    /// Seconds from the beginning of the step to the beginning of the kernel, on the device.
+    pub start: f64,
+    /// Seconds that the device took.
+    pub seconds: f64,
+}
+
 /// One call of an operation, in the step that [`Observed::take`](super::Observed::take) ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
@@ -56,11 +66,19 @@ pub struct Span {
     /// What it costs by formula.
     pub work: Work,
     /// The kernels that it launched, where the device has kernels.
-    pub kernels: Vec<KernelLaunch>,
+    pub kernels: Vec<KernelSpan>,
     /// Seconds from the beginning of the step to the beginning of the operation, on the device.
     pub start: f64,
     /// Seconds that the device took.
     pub seconds: f64,
     /// The same two on the host: until the call, and until it returned.
     pub host: [f64; 2],
+}
+
+impl Span {
+    /// What does its arithmetic: the matrix unit if one of its kernels uses that.
+    pub fn unit(&self) -> Unit {
+        let uses_matrix = self.kernels.iter().any(|kernel| kernel.launch.unit == Unit::Matrix);
+        if uses_matrix { Unit::Matrix } else { Unit::Vector }
+    }
 }

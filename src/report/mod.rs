@@ -10,6 +10,7 @@
 //! | `document` | the skeleton of an HTML page |
 //! | `page` | the HTML page of a run, written with `html`, `png` and `number` |
 //! | `profile` | what the profiler found: a table, sentences, a roofline |
+//! | `kernels` | the kernels of a profile: a table and a sentence |
 //! | `claims` | what claims of the theory found: a table, a sentence and an HTML page |
 
 mod axis;
@@ -22,6 +23,7 @@ mod font;
 pub mod gallery;
 pub mod histogram;
 mod html;
+pub mod kernels;
 mod legend;
 pub mod loss_curve;
 mod marks;

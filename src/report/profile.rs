@@ -3,7 +3,7 @@
 use super::curves::curves_file;
 use super::number::readable;
 use super::table::{Column, Table};
-use crate::profile::{Bound, Change, Comparison, KernelRow, Phase, Profile, Row, Steps};
+use crate::profile::{Bound, Change, Comparison, Phase, Profile, Row, Steps};
 use crate::theory::figure::{AxisSpec, Chart, Series};
 
 /// Fewer steps say nothing about a difference of a few percent.
@@ -71,60 +71,6 @@ fn cells(row: &Row) -> [String; 13] {
     ]
 }
 
-/// Headings of [`kernels`]; its CSV file has the two kinds of shared memory apart.
-const KERNEL_HEADINGS: [&str; 9] =
-    ["kernel", "operation", "layer", "phase", "launches", "grid", "block", "registers", "shared bytes"];
-
-/// The first `most` kernels, those of the operations that take the longest. Where the compiler was not at hand, shared memory is the
-/// dynamic one, as "64+".
-pub fn kernels(profile: &Profile, most: usize) -> String {
-    let column = |name: &'static str| match name {
-        "launches" | "registers" | "shared bytes" => Column::number(name),
-        _ => Column::text(name),
-    };
-    let mut table =
-        Table::new("kernels, in the order of the operations above, which have the times", KERNEL_HEADINGS.map(column));
-    let shown = profile.kernels.len().min(most);
-    profile.kernels[..shown].iter().for_each(|row| table.row(kernel_cells(row)));
-    let others = &profile.kernels[shown..];
-    if !others.is_empty() {
-        let launches = others.iter().map(|row| row.launches).sum::<usize>();
-        let empty = String::new;
-        table.summary([format!("{} others", others.len()), empty(), empty(), empty(), launches.to_string()]);
-    }
-    table.plain()
-}
-
-fn kernel_cells(row: &KernelRow) -> [String; 9] {
-    let by = |extents: [u32; 3]| extents.map(|extent| extent.to_string()).join("x");
-    [
-        row.kernel.clone(),
-        row.op.clone(),
-        row.layer.clone(),
-        row.phase.words().to_owned(),
-        row.launches.to_string(),
-        by(row.grid),
-        by(row.block),
-        row.registers.map_or(String::new(), |registers| registers.to_string()),
-        row.shared().map_or_else(|| format!("{}+", row.dynamic_shared), |bytes| bytes.to_string()),
-    ]
-}
-
-/// The kernels as CSV.
-///
-/// # Errors
-/// Never but out of memory.
-pub fn kernels_csv(profile: &Profile) -> std::io::Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let (shared, same) = (["dynamic shared bytes", "static shared bytes"], KERNEL_HEADINGS.len() - 1);
-    writer.write_record(KERNEL_HEADINGS[..same].iter().copied().chain(shared))?;
-    for row in &profile.kernels {
-        let known = row.static_shared.map_or(String::new(), |bytes| bytes.to_string());
-        writer.write_record(kernel_cells(row).into_iter().take(same).chain([row.dynamic_shared.to_string(), known]))?;
-    }
-    writer.into_inner().map_err(|error| error.into_error())
-}
-
 /// What there is to say about whole steps and about the machine, a line each.
 pub fn sentences(profile: &Profile) -> Vec<String> {
     let Profile { settings, steps, peaks, .. } = profile;
@@ -180,6 +126,7 @@ pub fn sentences(profile: &Profile) -> Vec<String> {
                 .into(),
         );
     }
+    lines.extend(super::kernels::sentence(profile));
     lines.extend(profile.notes.iter().cloned());
     lines
 }

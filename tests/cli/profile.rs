@@ -153,6 +153,18 @@ fn kernels_are_listed_with_their_launches() {
         let known = |other: &&Value| ["op", "layer", "phase"].iter().all(|key| other[key] == row[key]);
         assert!(rows("rows").iter().any(|other| known(&other)), "{row} has no operation");
         assert!(out.contains(row["kernel"].as_str().unwrap()), "{row}");
+        let number = |key: &str| row[key].as_f64().unwrap();
+        assert!(row["ms"]["min"].as_f64() > Some(0.0) && number("percent_of_time") > 0.0, "{row}");
+        assert!(
+            row["work"]["bytes"].as_u64() > Some(0) && number("gb_per_second") > 0.0 && number("percent_of_peak") > 0.0,
+            "{row}"
+        );
+    }
+    // An operation has at least the time of its kernels, which have at least 1 % of it: the emulator computes while it counts.
+    let step = |key: &str| profile["steps"][key]["median"].as_f64().unwrap();
+    assert!(step("kernels") <= step("operations") && step("kernels") > 0.01 * step("operations"), "{}", profile["steps"]);
+    for key in ["copy", "fma", "matrix"] {
+        assert!(profile["peaks"][key].as_f64() > Some(0.0), "{}", profile["peaks"]);
     }
     // Adam is one kernel, launched once for each parameter.
     let sum = |key: &str, name: &str| {
@@ -162,17 +174,51 @@ fn kernels_are_listed_with_their_launches() {
     assert!(sum("kernels", "adam") > 10 && sum("kernels", "adam") == sum("rows", "adam"));
     let table = String::from_utf8(scratch.read("k.csv")).unwrap();
     assert!(
-        table.starts_with("kernel,operation,layer,phase,launches,grid,block,registers,dynamic shared bytes,static"),
+        table.starts_with("kernel,operation,layer,phase,launches,median ms,min ms,p99 ms,GFLOP/s,GB/s,")
+            && table
+                .lines()
+                .next()
+                .is_some_and(|line| line.ends_with("flops,bytes,unit,dynamic shared bytes,static shared bytes")),
         "{table}"
     );
     assert_eq!(table.lines().count(), 1 + kernels.len());
     let events = scratch.json("t.json");
+    let launches: u64 = kernels.iter().map(|row| row["launches"].as_u64().unwrap()).sum();
+    let on_kernels = |event: &&Value| event["tid"] == 3 && event["ph"] == "X" && event["args"]["bytes"].as_u64() > Some(0);
+    assert_eq!(events["traceEvents"].as_array().unwrap().iter().filter(on_kernels).count() as u64, 2 * launches);
+    assert!(out.contains(&format!("{launches} kernels take ")), "{out}");
     let named = |event: &Value| event["args"]["kernels"].as_array().is_some_and(|kernels| !kernels.is_empty());
     assert!(events["traceEvents"].as_array().unwrap().iter().any(named));
     // Registers are known exactly where the kernels could be compiled, and the reason is told where not.
     let known = kernels.iter().filter(|row| row["registers"].as_u64() > Some(0) && !row["static_shared"].is_null()).count();
     let (with, without) = ("registers and static shared memory are those", "registers and static shared memory are not known: ");
     assert!(if known == kernels.len() { out.contains(with) } else { known == 0 && out.contains(without) }, "{known}: {out}");
+}
+
+#[cfg(feature = "emulator")]
+#[test]
+fn bf16_convolutions_are_measured_by_the_peak_of_the_matrix_unit() {
+    let scratch = Scratch::new();
+    scratch.succeeds(&format!("{EMULATED} --precision bf16 --json a.json"));
+    let profile = scratch.json("a.json");
+    let peak = |key: &str| profile["peaks"][key].as_f64().unwrap();
+    let floor_ms = |row: &Value, unit: &str| {
+        let [flops, bytes] = ["flops", "bytes"].map(|key| row["work"][key].as_f64().unwrap());
+        1e3 * (flops / peak(unit)).max(bytes / peak("copy"))
+    };
+    let is_at = |row: &Value, unit: &str| {
+        let part = 100.0 * floor_ms(row, unit) / row["ms"]["median"].as_f64().unwrap();
+        (row["percent_of_peak"].as_f64().unwrap() / part - 1.0).abs() < 1e-6
+    };
+    let rows = |key: &str| profile[key].as_array().unwrap().clone();
+    for row in rows("rows") {
+        let unit = if row["op"] == "conv2d" || row["op"] == "sdc" { "matrix" } else { "fma" };
+        assert!(is_at(&row, unit), "{row} is not measured by {unit}");
+    }
+    for row in rows("kernels") {
+        let unit = if row["kernel"].as_str().unwrap().ends_with("_bf16") { "matrix" } else { "fma" };
+        assert!((row["unit"] == "matrix") == (unit == "matrix") && is_at(&row, unit), "{row} is not measured by {unit}");
+    }
 }
 
 /// Fakes the library that tools of NVIDIA's listen to.

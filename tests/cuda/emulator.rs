@@ -8,7 +8,7 @@ use orthoscope::Result;
 use orthoscope::backend::cuda::driver::emulator::{Emulator, kernels, layout};
 use orthoscope::backend::cuda::driver::{Address, Driver, Launch};
 use orthoscope::backend::cuda::{File, Kernel};
-use orthoscope::backend::{AdamSpec, Cuda, Linear, Storage};
+use orthoscope::backend::{AdamSpec, Cuda, Linear, Storage, Unit};
 use orthoscope::shape::{
     Activation, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, CorruptionSpec, LinearSpec, ObjectiveSpec, PoolSpec, SdcSpec,
     UpsampleSpec,
@@ -56,9 +56,9 @@ fn specs_have_one_layout_on_both_sides() {
 #[test]
 fn every_spec_that_kernels_take_is_compared() {
     let launch = include_str!("../../src/backend/cuda/launch.rs");
-    let (_, list) = launch.split_once("\nby_value!(").unwrap();
-    let (list, _) = list.split_once(')').unwrap();
-    let taken: BTreeSet<&str> = list.split(',').map(str::trim).filter(|spec| !spec.is_empty()).collect();
+    let (_, list) = launch.split_once("\nby_value! {").unwrap();
+    let (list, _) = list.split_once("\n}").unwrap();
+    let taken: BTreeSet<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let compared: BTreeSet<&str> = rust_layouts().iter().map(|(spec, _)| *spec).collect();
     assert_eq!(taken, compared);
 }
@@ -105,7 +105,7 @@ impl Device {
     }
 
     fn launch(&self, name: &'static str, [blocks, threads]: [u32; 2], arguments: &[Argument]) -> Result<()> {
-        let kernel = Kernel { name, file: &FAULTS, threads, dynamic_shared: 0, flops: "0", bytes: "0" };
+        let kernel = Kernel { name, file: &FAULTS, threads, dynamic_shared: 0, unit: Unit::Vector, flops: "0", bytes: "0" };
         let arguments: Vec<Vec<u8>> = arguments.iter().map(|argument| argument.bytes()).collect();
         let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
         let (grid, block) = ([blocks, 1, 1], [threads, 1, 1]);

@@ -2,78 +2,102 @@
 
 use orthoscope::Result;
 use orthoscope::backend::cuda::Mode;
-use orthoscope::backend::{AdamSpec, AdamStep, Cuda, Storage};
-use orthoscope::backend::{BoxAverage, Ccm, CcmWeights, Channels, Conv2d, Linear, MaxPool, Objective, Optimise, Pointwise};
-use orthoscope::backend::{Reduce, Sdc, Upsample};
+use orthoscope::backend::{AdamSpec, AdamStep, Backend, CcmWeights, Cuda};
 use orthoscope::data::corruption::{CorruptionConfig, Patches};
 use orthoscope::data::{AugmentConfig, Image, TrainingSet};
+use orthoscope::profile::{Observed, Span};
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::shape::{
     Activation, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dOptions, Conv2dSpec, LinearSpec, ObjectiveSpec, Penalty, PoolSpec,
     SdcSpec, Shape, UpsampleSpec,
 };
 
-type Buffer = <Cuda as Storage>::Buffer;
-
 /// One call or a few, and every number that came out.
 pub struct Exercise {
     pub name: &'static str,
-    pub run: fn(&Cuda) -> Result<Vec<f32>>,
+    pub mode: Mode,
+    plain: fn(&Cuda) -> Result<Vec<f32>>,
+    observed: fn(&Observed<Cuda>) -> Result<Vec<f32>>,
+}
+
+impl Exercise {
+    pub fn run(&self, cuda: &Cuda) -> Result<Vec<f32>> {
+        (self.plain)(&cuda.with_mode(self.mode))
+    }
+
+    /// The same, and what the profiler saw of it.
+    pub fn observe(&self, cuda: &Cuda) -> Result<(Vec<f32>, Vec<Span>)> {
+        let observed = Observed::new(cuda.with_mode(self.mode));
+        observed.begin()?;
+        let found = (self.observed)(&observed)?;
+        Ok((found, observed.take()?))
+    }
+}
+
+/// An exercise for either backend from one text.
+macro_rules! exercise {
+    ($name:literal, $mode:ident, $run:expr) => {
+        Exercise { name: $name, mode: Mode::$mode, plain: $run, observed: $run }
+    };
 }
 
 /// Every exercise.
 pub const EXERCISES: &[Exercise] = &[
-    Exercise { name: "conv2d", run: |cuda| convolution(cuda, [1, 9, 11, 20], 70, 3, 1) },
-    Exercise { name: "conv2d, stride 2", run: |cuda| convolution(cuda, [2, 9, 7, 5], 6, 5, 2) },
-    Exercise { name: "conv2d, 3 channels in", run: |cuda| convolution(cuda, [2, 13, 11, 3], 9, 3, 1) },
-    Exercise { name: "conv2d, 3 channels out", run: |cuda| convolution(cuda, [2, 13, 11, 9], 3, 1, 1) },
-    Exercise { name: "conv2d, naive", run: |cuda| convolution(&cuda.with_mode(Mode::Naive), [1, 5, 4, 3], 6, 3, 1) },
-    Exercise { name: "conv2d, bf16", run: |cuda| convolution(&cuda.with_mode(Mode::Bf16), [1, 9, 11, 70], 70, 3, 1) },
-    Exercise { name: "sdc, bf16", run: |cuda| sdc(&cuda.with_mode(Mode::Bf16)) },
-    Exercise { name: "corruption", run: corruption },
-    Exercise { name: "sdc", run: sdc },
-    Exercise { name: "sdc, naive", run: |cuda| sdc(&cuda.with_mode(Mode::Naive)) },
-    Exercise { name: "linear", run: linear },
-    Exercise { name: "linear, naive", run: |cuda| linear(&cuda.with_mode(Mode::Naive)) },
-    Exercise { name: "ccm", run: ccm },
-    Exercise { name: "ccm, naive", run: |cuda| ccm(&cuda.with_mode(Mode::Naive)) },
-    Exercise { name: "max_pool", run: pool },
-    Exercise { name: "reductions, naive", run: |cuda| reduce(&cuda.with_mode(Mode::Naive)) },
-    Exercise { name: "objective, naive", run: |cuda| objective(&cuda.with_mode(Mode::Naive)) },
-    Exercise { name: "box_average, naive", run: |cuda| box_average(&cuda.with_mode(Mode::Naive)) },
-    Exercise { name: "upsample2, naive", run: |cuda| upsample(&cuda.with_mode(Mode::Naive)) },
-    Exercise { name: "max_pool, naive", run: |cuda| pool(&cuda.with_mode(Mode::Naive)) },
-    Exercise { name: "channels, naive", run: |cuda| channels(&cuda.with_mode(Mode::Naive)) },
-    Exercise { name: "corruption, naive", run: |cuda| corruption(&cuda.with_mode(Mode::Naive)) },
-    Exercise { name: "upsample2", run: upsample },
-    Exercise { name: "channels", run: channels },
-    Exercise { name: "pointwise", run: pointwise },
-    Exercise { name: "reduce", run: reduce },
-    Exercise { name: "objective", run: objective },
-    Exercise { name: "optimise", run: optimise },
-    Exercise { name: "box_average", run: box_average },
+    exercise!("conv2d", Tiled, |cuda| convolution(cuda, [1, 9, 11, 20], 70, 3, 1)),
+    exercise!("conv2d, stride 2", Tiled, |cuda| convolution(cuda, [2, 9, 7, 5], 6, 5, 2)),
+    exercise!("conv2d, 3 channels in", Tiled, |cuda| convolution(cuda, [2, 13, 11, 3], 9, 3, 1)),
+    exercise!("conv2d, 3 channels out", Tiled, |cuda| convolution(cuda, [2, 13, 11, 9], 3, 1, 1)),
+    exercise!("conv2d, naive", Naive, |cuda| convolution(cuda, [1, 5, 4, 3], 6, 3, 1)),
+    exercise!("conv2d, bf16", Bf16, |cuda| convolution(cuda, [1, 9, 11, 70], 70, 3, 1)),
+    exercise!("sdc, bf16", Bf16, sdc),
+    exercise!("corruption", Tiled, corruption),
+    exercise!("sdc", Tiled, sdc),
+    exercise!("sdc, naive", Naive, sdc),
+    exercise!("linear", Tiled, linear),
+    exercise!("linear, naive", Naive, linear),
+    exercise!("ccm", Tiled, ccm),
+    exercise!("ccm, naive", Naive, ccm),
+    exercise!("max_pool", Tiled, pool),
+    exercise!("reductions, naive", Naive, reduce),
+    exercise!("objective, naive", Naive, objective),
+    exercise!("box_average, naive", Naive, box_average),
+    exercise!("upsample2, naive", Naive, upsample),
+    exercise!("max_pool, naive", Naive, pool),
+    exercise!("channels, naive", Naive, channels),
+    exercise!("corruption, naive", Naive, corruption),
+    exercise!("upsample2", Tiled, upsample),
+    exercise!("channels", Tiled, channels),
+    exercise!("pointwise", Tiled, pointwise),
+    exercise!("reduce", Tiled, reduce),
+    exercise!("objective", Tiled, objective),
+    exercise!("optimise", Tiled, optimise),
+    exercise!("box_average", Tiled, box_average),
 ];
 
+/// What exercises run on: CUDA, or CUDA observed.
+trait Engine: Backend<Elem = f32> {}
+impl<B: Backend<Elem = f32>> Engine for B {}
+
 /// Operands by number, results in order.
-struct Bench<'a> {
-    cuda: &'a Cuda,
+struct Bench<'a, B> {
+    cuda: &'a B,
     drawn: u32,
     found: Vec<f32>,
 }
 
-impl<'a> Bench<'a> {
-    fn new(cuda: &'a Cuda) -> Self {
+impl<'a, B: Engine> Bench<'a, B> {
+    fn new(cuda: &'a B) -> Self {
         Self { cuda, drawn: 0, found: Vec::new() }
     }
 
     /// Random numbers in [-1, 1).
-    fn draw(&mut self, len: usize) -> Result<Buffer> {
+    fn draw(&mut self, len: usize) -> Result<B::Buffer> {
         let mut stream = Stream::new(3, Purpose::Test, 1, self.drawn);
         self.drawn += 1;
         self.cuda.upload(&(0..len).map(|_| stream.range(-1.0, 1.0)).collect::<Vec<_>>())
     }
 
-    fn keep(&mut self, buffers: &[&Buffer]) -> Result<()> {
+    fn keep(&mut self, buffers: &[&B::Buffer]) -> Result<()> {
         for buffer in buffers {
             self.found.extend(self.cuda.download(buffer)?);
         }
@@ -85,7 +109,7 @@ fn shape(extents: &[usize]) -> Shape {
     Shape::new(extents).unwrap()
 }
 
-fn convolution(cuda: &Cuda, x: [usize; 4], c_out: usize, kernel: usize, stride: usize) -> Result<Vec<f32>> {
+fn convolution<B: Engine>(cuda: &B, x: [usize; 4], c_out: usize, kernel: usize, stride: usize) -> Result<Vec<f32>> {
     let options = Conv2dOptions { stride, dilation: 1, padding: kernel / 2, activation: Activation::Elu };
     let spec = Conv2dSpec::new(&shape(&x), &shape(&[c_out, kernel, kernel, x[3]]), None, options)?;
     let (x_len, w_len, y_len) = (x.iter().product(), c_out * kernel * kernel * x[3], spec.output()?.len());
@@ -99,7 +123,7 @@ fn convolution(cuda: &Cuda, x: [usize; 4], c_out: usize, kernel: usize, stride: 
     Ok(bench.found)
 }
 
-fn sdc(cuda: &Cuda) -> Result<Vec<f32>> {
+fn sdc<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let (extents, c_out, dilations) = ([1, 9, 11, 5], 4, [1, 2, 8]);
     let weight = shape(&[c_out, 3, 3, extents[3]]);
     let spec = SdcSpec::new(&shape(&extents), &[weight; 3], &dilations, Activation::Elu)?;
@@ -118,7 +142,7 @@ fn sdc(cuda: &Cuda) -> Result<Vec<f32>> {
     Ok(bench.found)
 }
 
-fn linear(cuda: &Cuda) -> Result<Vec<f32>> {
+fn linear<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let spec = LinearSpec { rows: 150, c_in: 37, c_out: 67, activation: Activation::Tanh };
     let [rows, c_in, c_out] = [150, 37, 67];
     let mut bench = Bench::new(cuda);
@@ -133,7 +157,7 @@ fn linear(cuda: &Cuda) -> Result<Vec<f32>> {
     Ok(bench.found)
 }
 
-fn ccm(cuda: &Cuda) -> Result<Vec<f32>> {
+fn ccm<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let (rows, c) = (150, 21);
     let spec = CcmSpec { rows: 150, c: 21 };
     let mut bench = Bench::new(cuda);
@@ -156,7 +180,7 @@ fn ccm(cuda: &Cuda) -> Result<Vec<f32>> {
     Ok(bench.found)
 }
 
-fn pool(cuda: &Cuda) -> Result<Vec<f32>> {
+fn pool<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let spec = PoolSpec::new(&shape(&[2, 17, 13, 5]), 2)?;
     let mut bench = Bench::new(cuda);
     let (x, dy) = (bench.draw(2210)?, bench.draw(480)?);
@@ -167,7 +191,7 @@ fn pool(cuda: &Cuda) -> Result<Vec<f32>> {
     Ok(bench.found)
 }
 
-fn upsample(cuda: &Cuda) -> Result<Vec<f32>> {
+fn upsample<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let spec = UpsampleSpec::new(&shape(&[2, 7, 9, 5]))?;
     let mut bench = Bench::new(cuda);
     let (x, dy) = (bench.draw(630)?, bench.draw(2520)?);
@@ -178,7 +202,7 @@ fn upsample(cuda: &Cuda) -> Result<Vec<f32>> {
     Ok(bench.found)
 }
 
-fn channels(cuda: &Cuda) -> Result<Vec<f32>> {
+fn channels<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let spec = ChannelsSpec::new("exercise", &shape(&[301, 5]), 1, &shape(&[301, 7]), 3, 3)?;
     let mut bench = Bench::new(cuda);
     let (source, mut target) = (bench.draw(1505)?, bench.draw(2107)?);
@@ -188,7 +212,7 @@ fn channels(cuda: &Cuda) -> Result<Vec<f32>> {
     Ok(bench.found)
 }
 
-fn pointwise(cuda: &Cuda) -> Result<Vec<f32>> {
+fn pointwise<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let len = 1173;
     let mut bench = Bench::new(cuda);
     let (a, b, bias) = (bench.draw(len)?, bench.draw(len)?, bench.draw(17)?);
@@ -200,7 +224,7 @@ fn pointwise(cuda: &Cuda) -> Result<Vec<f32>> {
         bench.keep(&[&y, &dz, &s])?;
     }
     let mut y = cuda.alloc(len)?;
-    for binary in [Pointwise::add, Pointwise::sub, Pointwise::mul, Pointwise::mul_add] {
+    for binary in [B::add, B::sub, B::mul, B::mul_add] {
         binary(cuda, &a, &b, &mut y)?;
         bench.keep(&[&y])?;
     }
@@ -213,7 +237,7 @@ fn pointwise(cuda: &Cuda) -> Result<Vec<f32>> {
     Ok(bench.found)
 }
 
-fn reduce(cuda: &Cuda) -> Result<Vec<f32>> {
+fn reduce<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let mut bench = Bench::new(cuda);
     let (x, mut sum, mut dx) = (bench.draw(5003)?, cuda.alloc(1)?, cuda.zeros(300)?);
     cuda.sum(&x, &mut sum)?;
@@ -224,7 +248,7 @@ fn reduce(cuda: &Cuda) -> Result<Vec<f32>> {
     Ok(bench.found)
 }
 
-fn objective(cuda: &Cuda) -> Result<Vec<f32>> {
+fn objective<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let (image, mask) = (shape(&[3, 23, 17, 3]), shape(&[3, 23, 17, 1]));
     let mut bench = Bench::new(cuda);
     let [output, target] = [bench.draw(image.len())?, bench.draw(image.len())?];
@@ -240,7 +264,7 @@ fn objective(cuda: &Cuda) -> Result<Vec<f32>> {
     Ok(bench.found)
 }
 
-fn optimise(cuda: &Cuda) -> Result<Vec<f32>> {
+fn optimise<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let len = 1173;
     let step = AdamStep { rate: 0.01, correction1: 0.1, correction2: 0.001, decay: 0.9 }.elements::<f32>();
     let (step, loss) = (cuda.upload(&step)?, cuda.upload(&[1.0])?);
@@ -254,7 +278,7 @@ fn optimise(cuda: &Cuda) -> Result<Vec<f32>> {
     Ok(bench.found)
 }
 
-fn box_average(cuda: &Cuda) -> Result<Vec<f32>> {
+fn box_average<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let spec = BoxAverageSpec::new(&shape(&[2, 37, 41]), 7, 2)?;
     let mut bench = Bench::new(cuda);
     let (x, dy) = (bench.draw(3034)?, bench.draw(3034)?);
@@ -266,7 +290,7 @@ fn box_average(cuda: &Cuda) -> Result<Vec<f32>> {
 }
 
 /// Two crops with a patch of every source.
-fn corruption(cuda: &Cuda) -> Result<Vec<f32>> {
+fn corruption<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let picture = |number| {
         let mut stream = Stream::new(4, Purpose::Test, 1, number);
         Image::new(40, 48, (0..40 * 48 * 3).map(|_| stream.uniform()).collect())

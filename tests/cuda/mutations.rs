@@ -40,7 +40,7 @@ struct Fate {
 fn mutate(site: &Site, exercise: &Exercise, expected: &[f32], fate: &mut Fate) {
     for seed in 1..=SEEDS {
         omit(site.file, site.line);
-        let found = (exercise.run)(&Cuda::emulator(seed));
+        let found = exercise.run(&Cuda::emulator(seed));
         if omit("", 0) == 0 {
             return;
         }
@@ -52,7 +52,7 @@ fn mutate(site: &Site, exercise: &Exercise, expected: &[f32], fate: &mut Fate) {
 
 #[test]
 fn every_wait_is_necessary() {
-    let expected: Vec<_> = EXERCISES.iter().map(|exercise| (exercise.run)(&Cuda::emulator(0)).unwrap()).collect();
+    let expected: Vec<_> = EXERCISES.iter().map(|exercise| exercise.run(&Cuda::emulator(0)).unwrap()).collect();
     let sites = sites();
     assert!(sites.len() >= 5, "only {} waits found", sites.len());
     let mut survivors = Vec::new();

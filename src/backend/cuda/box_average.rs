@@ -3,14 +3,14 @@
 use super::kernel::{File, Kernel};
 use super::reduce::DOUBLE;
 use super::{Buffer, Cuda, Mode, check_lengths};
-use crate::backend::{BoxAverage, Pointwise, Storage};
+use crate::backend::{BoxAverage, Pointwise, Storage, Unit};
 use crate::error::Result;
 use crate::shape::BoxAverageSpec;
 
 static FILE: File = File { name: "box_average.cu", text: include_str!("../../../kernels/box_average.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
 }
 
 static BOX_BEGIN: Kernel = kernel("box_begin", "0", "12 len");
@@ -59,7 +59,7 @@ impl Cuda {
         let (len, direction) = (x.len(), direction as u32);
         let [rows, columns] = [spec.h, spec.w].map(|extent| spec.n as usize * extent as usize);
         let [mut values, mut other] = [self.alloc(len * DOUBLE)?, self.alloc(len * DOUBLE)?];
-        self.launch_over(&BOX_BEGIN, len).input(x).output(&mut values).value(len as u32).run()?;
+        self.launch_over(&BOX_BEGIN, len).input(x).output(&mut values).number("len", len as u32).run()?;
         for _ in 0..spec.repeats {
             let launch = self.launch_over(&BOX_ROWS, rows * WARP).output(&mut values).output(&mut other);
             launch.value(direction).value(*spec).run()?;
@@ -78,7 +78,7 @@ impl BoxAverage for Cuda {
             return self.average_naively(spec, &BOX_AVERAGE_NAIVE, x, y);
         }
         let values = self.averaged(spec, Direction::Forward, x)?;
-        self.launch_over(&BOX_END, len).input(&values).output(y).value(len as u32).run()
+        self.launch_over(&BOX_END, len).input(&values).output(y).number("len", len as u32).run()
     }
 
     fn box_average_grad(&self, spec: &BoxAverageSpec, dy: &Buffer, dx: &mut Buffer) -> Result<()> {
@@ -89,6 +89,6 @@ impl BoxAverage for Cuda {
             return self.axpy(1.0, &gradient, dx);
         }
         let values = self.averaged(spec, Direction::Adjoint, dy)?;
-        self.launch_over(&BOX_END_GRAD, len).input(&values).output(dx).value(len as u32).run()
+        self.launch_over(&BOX_END_GRAD, len).input(&values).output(dx).number("len", len as u32).run()
     }
 }

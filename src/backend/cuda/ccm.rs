@@ -5,7 +5,7 @@ use super::gemm::{GEMM_THREADS, tiles};
 use super::kernel::{File, Kernel};
 use super::reduce::column_sums;
 use super::{Buffer, Cuda, Mode, check_lengths};
-use crate::backend::{Ccm, CcmWeights, Linear, Storage};
+use crate::backend::{Ccm, CcmWeights, Linear, Storage, Unit};
 use crate::error::Result;
 use crate::shape::{Activation, CcmSpec, LinearSpec};
 
@@ -14,14 +14,16 @@ const OP: &str = "ccm";
 static FILE: File = File { name: "ccm.cu", text: include_str!("../../../kernels/ccm.cu") };
 
 const fn kernel(name: &'static str, threads: u32, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads, dynamic_shared: 0, flops, bytes }
+    Kernel { name, file: &FILE, threads, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
 }
 
-/// Products with `w_mix` and with `w_gate`.
+/// Products with `w_mix` and with `w_gate`; the convex combination, and what its adjoint does with each value.
 const MIX_FLOPS: &str = "6 rows c c";
-const GATE_FLOPS: &str = "2 rows c c";
-const MIX_BYTES: &str = "4 (3 rows c + 3 c c)";
-const GATE_BYTES: &str = "4 (5 rows c + c c)";
+const GATE_FLOPS: &str = "2 rows c c + 4 rows c";
+const HIDDEN_FLOPS: &str = "2 rows c c + 3 rows c";
+const INPUT_FLOPS: &str = "6 rows c c + 12 rows c";
+const MIX_BYTES: &str = "4 (3 rows c + 3 c c + c)";
+const GATE_BYTES: &str = "4 (5 rows c + c c + c)";
 const HIDDEN_BYTES: &str = "4 (3 rows c + c c)";
 const INPUT_BYTES: &str = "4 (9 rows c + 3 c c)";
 
@@ -30,13 +32,13 @@ static COMBINATION_GRAD: Kernel = kernel("convex_combination_grad", 256, "8 len"
 static MIX: Kernel = kernel("ccm_mix", GEMM_THREADS, MIX_FLOPS, MIX_BYTES);
 static GATE: Kernel = kernel("ccm_gate", GEMM_THREADS, GATE_FLOPS, GATE_BYTES);
 static GATE_GRAD: Kernel = kernel("ccm_gate_grad", 256, "5 len", "20 len");
-static HIDDEN_GRAD: Kernel = kernel("ccm_hidden_grad", GEMM_THREADS, GATE_FLOPS, HIDDEN_BYTES);
-static INPUT_GRAD: Kernel = kernel("ccm_input_grad", GEMM_THREADS, MIX_FLOPS, INPUT_BYTES);
+static HIDDEN_GRAD: Kernel = kernel("ccm_hidden_grad", GEMM_THREADS, HIDDEN_FLOPS, HIDDEN_BYTES);
+static INPUT_GRAD: Kernel = kernel("ccm_input_grad", GEMM_THREADS, INPUT_FLOPS, INPUT_BYTES);
 static MIX_WEIGHT_GRAD: Kernel = kernel("ccm_mix_weight_grad", GEMM_THREADS, MIX_FLOPS, "4 (3 rows c + 3 splits c c)");
 static MIX_NAIVE: Kernel = kernel("ccm_mix_naive", 256, MIX_FLOPS, MIX_BYTES);
 static GATE_NAIVE: Kernel = kernel("ccm_gate_naive", 256, GATE_FLOPS, GATE_BYTES);
-static HIDDEN_GRAD_NAIVE: Kernel = kernel("ccm_hidden_grad_naive", 256, GATE_FLOPS, HIDDEN_BYTES);
-static INPUT_GRAD_NAIVE: Kernel = kernel("ccm_input_grad_naive", 256, MIX_FLOPS, INPUT_BYTES);
+static HIDDEN_GRAD_NAIVE: Kernel = kernel("ccm_hidden_grad_naive", 256, HIDDEN_FLOPS, HIDDEN_BYTES);
+static INPUT_GRAD_NAIVE: Kernel = kernel("ccm_input_grad_naive", 256, INPUT_FLOPS, INPUT_BYTES);
 static MIX_WEIGHT_GRAD_NAIVE: Kernel = kernel("ccm_mix_weight_grad_naive", 256, MIX_FLOPS, "4 (3 rows c + 6 c c)");
 
 /// The kernels of this file.
@@ -60,7 +62,7 @@ impl Ccm for Cuda {
     fn convex_combination(&self, beta: &Buffer, s: &Buffer, u: &Buffer, y: &mut Buffer) -> Result<()> {
         let len = y.len();
         check_lengths("convex_combination", &[("beta", beta.len(), len), ("s", s.len(), len), ("u", u.len(), len)])?;
-        self.launch_over(&COMBINATION, len).input(beta).input(s).input(u).output(y).value(len as u32).run()
+        self.launch_over(&COMBINATION, len).input(beta).input(s).input(u).output(y).number("len", len as u32).run()
     }
 
     fn convex_combination_grad(&self, operands: [&Buffer; 3], dy: &Buffer, grads: [&mut Buffer; 3]) -> Result<()> {
@@ -69,7 +71,7 @@ impl Ccm for Cuda {
         check_lengths("convex_combination_grad", &values)?;
         check_lengths("convex_combination_grad", &[("dbeta", dbeta.len(), len), ("ds", ds.len(), len), ("du", du.len(), len)])?;
         let launch = self.launch_over(&COMBINATION_GRAD, len).input(beta).input(s).input(u).input(dy);
-        launch.output(dbeta).output(ds).output(du).value(len as u32).run()
+        launch.output(dbeta).output(ds).output(du).number("len", len as u32).run()
     }
 
     fn ccm(
@@ -144,7 +146,7 @@ impl Cuda {
     fn gate_grad(&self, [s, u]: [&Buffer; 2], beta: &Buffer, dy: &Buffer, dz_gate: &mut Buffer) -> Result<()> {
         let len = dy.len();
         let launch = self.launch_over(&GATE_GRAD, len).input(s).input(u).input(beta).input(dy);
-        launch.output(dz_gate).value(len as u32).run()
+        launch.output(dz_gate).number("len", len as u32).run()
     }
 
     fn hidden_grad(&self, spec: &CcmSpec, dz_gate: &Buffer, w: &Buffer, h: &Buffer, dz_mix: &mut Buffer) -> Result<()> {
@@ -175,7 +177,8 @@ impl Cuda {
         }
         let (rows, c) = (spec.rows as usize, spec.c as usize);
         self.split_product([c, 3 * c, rows], dw, |grid, partial| {
-            self.launch(&MIX_WEIGHT_GRAD, grid).input(s).input(u).input(dz_mix).output(partial).value(*spec).run()
+            let launch = self.launch(&MIX_WEIGHT_GRAD, grid).with("splits", grid[2] as usize);
+            launch.input(s).input(u).input(dz_mix).output(partial).value(*spec).run()
         })
     }
 }

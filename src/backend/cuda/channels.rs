@@ -2,14 +2,14 @@
 
 use super::kernel::{File, Kernel};
 use super::{Buffer, Cuda, Mode, check_lengths};
-use crate::backend::Channels;
+use crate::backend::{Channels, Unit};
 use crate::error::Result;
 use crate::shape::ChannelsSpec;
 
 static FILE: File = File { name: "channels.cu", text: include_str!("../../../kernels/channels.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
 }
 
 static CHANNELS_COPY: Kernel = kernel("channels_copy", "0", "8 rows count");

@@ -5,7 +5,7 @@ use super::kernel::{File, Kernel};
 use super::launch::blocks;
 use super::reduce::column_sums;
 use super::{Buffer, Cuda, Mode, check_lengths, conv2d_bf16};
-use crate::backend::{Conv2d, Linear};
+use crate::backend::{Conv2d, Linear, Unit};
 use crate::error::Result;
 use crate::shape::{Conv2dSpec, LinearSpec};
 
@@ -22,8 +22,7 @@ const THREAD_PIXELS: usize = 4;
 const COLUMNS: u32 = 16;
 
 const FLOPS: &str = "2 n h_out w_out c_out kernel kernel c_in";
-const INPUT_FLOPS: &str = "2 n h w c_in kernel kernel c_out";
-const BYTES: &str = "4 (n h w c_in + c_out kernel kernel c_in + n h_out w_out c_out)";
+const BYTES: &str = "4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out)";
 const INPUT_BYTES: &str = "4 (n h_out w_out c_out + c_out kernel kernel c_in + 2 n h w c_in)";
 const WEIGHT_BYTES: &str = "4 (n h w c_in + n h_out w_out c_out + splits c_out kernel kernel c_in)";
 const WEIGHT_BYTES_NAIVE: &str = "4 (n h w c_in + n h_out w_out c_out + 2 c_out kernel kernel c_in)";
@@ -31,19 +30,19 @@ const WEIGHT_BYTES_NAIVE: &str = "4 (n h w c_in + n h_out w_out c_out + 2 c_out 
 static FILE: File = File { name: "conv2d.cu", text: include_str!("../../../kernels/conv2d.cu") };
 
 const fn kernel(name: &'static str, threads: u32, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads, dynamic_shared: 0, flops, bytes }
+    Kernel { name, file: &FILE, threads, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
 }
 
 static FORWARD: Kernel = kernel("conv2d", GEMM_THREADS, FLOPS, BYTES);
-static INPUT_GRAD: Kernel = kernel("conv2d_input_grad", GEMM_THREADS, INPUT_FLOPS, INPUT_BYTES);
+static INPUT_GRAD: Kernel = kernel("conv2d_input_grad", GEMM_THREADS, FLOPS, INPUT_BYTES);
 static WEIGHT_GRAD: Kernel = kernel("conv2d_weight_grad", GEMM_THREADS, FLOPS, WEIGHT_BYTES);
 static FEW_INPUTS: Kernel = kernel("conv2d_few_inputs", GEMM_THREADS, FLOPS, BYTES);
 static FEW_OUTPUTS: Kernel = kernel("conv2d_few_outputs", 256, FLOPS, BYTES);
-static FEW_OUTPUTS_INPUT_GRAD: Kernel = kernel("conv2d_few_outputs_input_grad", 256, INPUT_FLOPS, INPUT_BYTES);
+static FEW_OUTPUTS_INPUT_GRAD: Kernel = kernel("conv2d_few_outputs_input_grad", 256, FLOPS, INPUT_BYTES);
 static FEW_INPUTS_WEIGHT_GRAD: Kernel = kernel("conv2d_few_inputs_weight_grad", 256, FLOPS, WEIGHT_BYTES);
 static FEW_OUTPUTS_WEIGHT_GRAD: Kernel = kernel("conv2d_few_outputs_weight_grad", 256, FLOPS, WEIGHT_BYTES);
 static FORWARD_NAIVE: Kernel = kernel("conv2d_naive", 256, FLOPS, BYTES);
-static INPUT_GRAD_NAIVE: Kernel = kernel("conv2d_input_grad_naive", 256, INPUT_FLOPS, INPUT_BYTES);
+static INPUT_GRAD_NAIVE: Kernel = kernel("conv2d_input_grad_naive", 256, FLOPS, INPUT_BYTES);
 static WEIGHT_GRAD_NAIVE: Kernel = kernel("conv2d_weight_grad_naive", 256, FLOPS, WEIGHT_BYTES_NAIVE);
 
 /// The kernels of this file.
@@ -110,7 +109,7 @@ impl Conv2d for Cuda {
             Route::Linear(linear) => return self.linear(&linear, x, w, b, y),
             Route::Tiled => self.launch(&FORWARD, tiles(extents.rows, extents.c_out)),
         };
-        launch.input(x).input(w).optional_input(b).output(y).value(*spec).run()
+        launch.input(x).input(w).bias(b).output(y).value(*spec).run()
     }
 
     fn conv2d_input_grad(&self, spec: &Conv2dSpec, dz: &Buffer, w: &Buffer, dx: &mut Buffer) -> Result<()> {
@@ -179,7 +178,8 @@ impl Cuda {
     ) -> Result<()> {
         let extents = Extents::of(spec);
         self.split_product([extents.c_out, extents.taps * extents.c_in, extents.rows], dw, |tiles, partial| {
-            self.launch(kernel, grid(tiles)).input(x).input(dz).output(partial).value(*spec).run()
+            let launch = self.launch(kernel, grid(tiles)).with("splits", tiles[2] as usize);
+            launch.input(x).input(dz).output(partial).value(*spec).run()
         })
     }
 }

@@ -5,7 +5,7 @@ use super::gemm::GEMM_THREADS;
 use super::kernel::{File, Kernel};
 use super::launch::blocks;
 use super::{Buffer, Cuda};
-use crate::backend::Storage;
+use crate::backend::{Storage, Unit};
 use crate::error::Result;
 use crate::shape::Conv2dSpec;
 
@@ -21,30 +21,24 @@ const MAX_EXTENT: u64 = 1 << 28;
 const MAX_CHANNELS: u32 = 1 << 16;
 
 const FLOPS: &str = "2 n h_out w_out c_out kernel kernel c_in";
-const INPUT_FLOPS: &str = "2 n h w c_in kernel kernel c_out";
 
 static FILE: File = File { name: "conv2d_bf16.cu", text: include_str!("../../../kernels/conv2d_bf16.cu") };
 
-const fn kernel(name: &'static str, threads: u32, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads, dynamic_shared: 0, flops, bytes }
+const fn round(name: &'static str, bytes: &'static str) -> Kernel {
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops: "0", bytes }
 }
 
-static ROUND_ROWS: Kernel = kernel("round_rows", 256, "0", "4 rows c + 2 rows padded(c)");
-static ROUND_TRANSPOSED: Kernel = kernel("round_transposed", 256, "0", "4 c_out taps c_in + 2 padded(c_out) taps c_in");
-static FORWARD: Kernel =
-    kernel("conv2d_bf16", GEMM_THREADS, FLOPS, "2 (n h w c_in + c_out kernel kernel c_in) + 4 n h_out w_out c_out");
-static INPUT_GRAD: Kernel = kernel(
-    "conv2d_input_grad_bf16",
-    GEMM_THREADS,
-    INPUT_FLOPS,
-    "2 (n h_out w_out c_out + c_out kernel kernel c_in) + 8 n h w c_in",
-);
-static WEIGHT_GRAD: Kernel = kernel(
-    "conv2d_weight_grad_bf16",
-    GEMM_THREADS,
-    FLOPS,
-    "2 (n h w c_in + n h_out w_out c_out) + 4 splits c_out kernel kernel c_in",
-);
+const fn product(name: &'static str, bytes: &'static str) -> Kernel {
+    Kernel { name, file: &FILE, threads: GEMM_THREADS, dynamic_shared: 0, unit: Unit::Matrix, flops: FLOPS, bytes }
+}
+
+static ROUND_ROWS: Kernel = round("round_rows", "4 rows c + 2 rows padded(c)");
+static ROUND_TRANSPOSED: Kernel = round("round_transposed", "4 c_out taps c_in + 2 padded(c_out) taps c_in");
+static FORWARD: Kernel = product("conv2d_bf16", "2 (n h w c_in + c_out kernel kernel c_in) + 4 (bias + n h_out w_out c_out)");
+static INPUT_GRAD: Kernel =
+    product("conv2d_input_grad_bf16", "2 (n h_out w_out c_out + c_out kernel kernel c_in) + 8 n h w c_in");
+static WEIGHT_GRAD: Kernel =
+    product("conv2d_weight_grad_bf16", "2 (n h w c_in + n h_out w_out c_out) + 4 splits c_out kernel kernel c_in");
 
 /// The kernels of this file.
 pub(super) const KERNELS: &[&Kernel] = &[&ROUND_ROWS, &ROUND_TRANSPOSED, &FORWARD, &INPUT_GRAD, &WEIGHT_GRAD];
@@ -92,7 +86,7 @@ impl Cuda {
     pub(super) fn round_rows(&self, x: &Buffer, c: usize, first: usize, y: &mut Buffer) -> Result<()> {
         let rows = x.len() / c;
         let launch = self.launch_over(&ROUND_ROWS, rows * padded(c) / CHUNK).input(x).output(y);
-        launch.value(rows as u32).value(c as u32).value(first as u32).run()
+        launch.number("rows", rows as u32).number("c", c as u32).value(first as u32).run()
     }
 
     /// Rows of `c` channels rounded.
@@ -113,7 +107,8 @@ impl Cuda {
         let taps = spec.kernel * spec.kernel;
         let threads = padded(spec.c_out as usize) / CHUNK * (taps * spec.c_in) as usize;
         let launch = self.launch_over(&ROUND_TRANSPOSED, threads).input(w).output(y);
-        launch.value(spec.c_out).value(taps).value(spec.c_in).value(branch).value(branches).run()
+        let launch = launch.number("c_out", spec.c_out).number("taps", taps).number("c_in", spec.c_in);
+        launch.value(branch).value(branches).run()
     }
 
     /// `y = A(w * x + b)`.
@@ -128,7 +123,7 @@ impl Cuda {
         let [c_in, c_out] = [spec.c_in, spec.c_out].map(|channels| channels as usize);
         let grid = pixel_tiles(y.len() / c_out, c_out);
         let (x, w) = (self.rounded(x, c_in)?, self.rounded(w, c_in)?);
-        self.launch(&FORWARD, grid).input(&x).input(&w).optional_input(b).output(y).value(*spec).run()
+        self.launch(&FORWARD, grid).input(&x).input(&w).bias(b).output(y).value(*spec).run()
     }
 
     /// `dx += wᵀ * dz`.
@@ -148,7 +143,8 @@ impl Cuda {
         let [m, n] = weight_tiles(c_out, taps * padded(c_in));
         let (x, dz) = (self.rounded(x, c_in)?, self.rounded(dz, c_out)?);
         self.split_product(product, dw, |[_, _, splits], partial| {
-            self.launch(&WEIGHT_GRAD, [m, n, splits]).input(&x).input(&dz).output(partial).value(*spec).run()
+            let launch = self.launch(&WEIGHT_GRAD, [m, n, splits]).with("splits", splits as usize);
+            launch.input(&x).input(&dz).output(partial).value(*spec).run()
         })
     }
 }

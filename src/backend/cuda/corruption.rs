@@ -3,14 +3,14 @@
 use super::kernel::{File, Kernel};
 use super::launch::blocks;
 use super::{Buffer, Cuda, check_lengths};
-use crate::backend::{Corruption, Picks, Picture, Storage};
+use crate::backend::{Corruption, Picks, Picture, Storage, Unit};
 use crate::error::{Error, Result};
 use crate::shape::CorruptionSpec;
 
 static FILE: File = File { name: "corruption.cu", text: include_str!("../../../kernels/corruption.cu") };
 
 const fn kernel(name: &'static str, threads: u32, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads, dynamic_shared: 0, flops, bytes }
+    Kernel { name, file: &FILE, threads, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
 }
 
 static CROP: Kernel = kernel("corruption_crop", 256, "0", "24 n side^2");
@@ -21,7 +21,7 @@ static REPLACEMENT_FIELD: Kernel =
     kernel("corruption_replacement_field", 256, "208 n k replacement_side^2", "16 n k replacement_side^2");
 static REPLACEMENT_FIELD_NAIVE: Kernel =
     kernel("corruption_replacement_field_naive", 256, "1456 n k replacement_side^2", "16 n k replacement_side^2");
-static LAY: Kernel = kernel("corruption_lay", 256, "100 n patches_max side^2", "28 n side^2");
+static LAY: Kernel = kernel("corruption_lay", 256, "100 n k side^2", "28 n side^2");
 
 /// The kernels of this file.
 pub(super) const KERNELS: &[&Kernel] =
@@ -97,22 +97,23 @@ impl<'a> Work<'a> {
         };
         let kernel = if naive { &MASK_FIELD_NAIVE } else { &MASK_FIELD };
         let launch = cuda.launch(kernel, grid(spec.mask_side, kernel)).input(picks).input(&self.patches);
-        launch.output(&mut self.shapes).value(spec).value(first).run()?;
+        launch.output(&mut self.shapes).value(spec).value(first).with("k", count as usize).run()?;
         if spec.replacement_side == 0 {
             return Ok(());
         }
         let kernel = if naive { &REPLACEMENT_FIELD_NAIVE } else { &REPLACEMENT_FIELD };
         let launch = cuda.launch(kernel, grid(spec.replacement_side, kernel)).input(picks).input(&self.patches);
-        launch.output(&mut self.materials).value(spec).value(first).run()
+        launch.output(&mut self.materials).value(spec).value(first).with("k", count as usize).run()
     }
 
     /// Lays the patches whose fields are in memory, from patch `first` on.
     fn lay(&self, x: &Buffer, corrupted: &mut Buffer, region: &mut Buffer, first: u32) -> Result<()> {
-        let side = self.spec.side;
+        let CorruptionSpec { side, patches_max, patches_at_once, .. } = self.spec;
+        let patches = patches_at_once.min(patches_max.saturating_sub(first));
         let launch = self.cuda.launch(&LAY, [side.div_ceil(LAY_TILE[1]), side.div_ceil(LAY_TILE[0]), self.spec.n]);
         let launch = launch.input(&self.resident.table).input(&self.resident.pixels).input(x);
         let launch = launch.input(&self.patches).input(&self.shapes).input(&self.materials);
-        launch.output(corrupted).output(region).value(self.spec).value(first).run()
+        launch.output(corrupted).output(region).value(self.spec).value(first).with("k", patches as usize).run()
     }
 
     fn run(mut self, [corrupted, x, region]: [&mut Buffer; 3]) -> Result<()> {
@@ -178,7 +179,7 @@ impl Corruption for Cuda {
 #[cfg(all(test, feature = "emulator"))]
 mod tests {
     use super::*;
-    use crate::backend::Pick;
+    use crate::backend::{self, Pick};
 
     /// Lattices of several tiles, the last of them ragged; noise and elastic patches.
     fn spec() -> CorruptionSpec {
@@ -222,7 +223,14 @@ mod tests {
         work.materials = cuda.zeros(work.materials.len()).unwrap();
         work.crop(&mut x).unwrap();
         work.plan(&x).unwrap();
-        work.fields(0, 4).unwrap();
+        let (done, launches) = cuda.watch(format_args!("fields"), || work.fields(0, 4));
+        done.unwrap();
+        let work_of = |side: u64, channels: u64| backend::Work {
+            flops: if naive { 364 } else { 52 } * channels * 2 * 4 * side * side,
+            bytes: 4 * channels * 2 * 4 * side * side,
+        };
+        let told: Vec<_> = launches.iter().map(|(launch, _)| launch.work).collect();
+        assert_eq!(told, [work_of(23, 2), work_of(52, 4)]);
         let bits = |buffer: &Buffer| cuda.download(buffer).unwrap().into_iter().map(f32::to_bits).collect();
         let [shapes, materials] = [&work.shapes, &work.materials].map(bits);
         work.run([&mut corrupted, &mut x, &mut region]).unwrap();

@@ -4,7 +4,7 @@
 use super::kernel::{File, Kernel};
 use super::launch::blocks;
 use super::{Buffer, Cuda};
-use crate::backend::Storage;
+use crate::backend::{Storage, Unit};
 use crate::error::Result;
 
 /// Rows and columns that one block makes.
@@ -27,6 +27,7 @@ static SUM_SPLITS: Kernel = Kernel {
     file: &FILE,
     threads: 256,
     dynamic_shared: 0,
+    unit: Unit::Vector,
     flops: "splits len",
     bytes: "4 splits len + 8 len",
 };
@@ -60,6 +61,6 @@ impl Cuda {
         let mut partial = self.alloc(splits as usize * rows * columns)?;
         stage([x, y, splits], &mut partial)?;
         let len = sum.len();
-        self.launch_over(&SUM_SPLITS, len).input(&partial).output(sum).value(splits).value(len as u32).run()
+        self.launch_over(&SUM_SPLITS, len).input(&partial).output(sum).number("splits", splits).number("len", len as u32).run()
     }
 }

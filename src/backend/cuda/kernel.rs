@@ -1,9 +1,10 @@
 //! What is known of each kernel before it runs: its file, its block, what it costs.
 
 use super::{
-    box_average, ccm, channels, conv2d, conv2d_bf16, corruption, gemm, linear, objective, optimise, pointwise, pool, reduce, sdc,
-    sdc_bf16, upsample,
+    box_average, ccm, channels, conv2d, conv2d_bf16, corruption, gemm, linear, objective, optimise, peak, pointwise, pool,
+    reduce, sdc, sdc_bf16, upsample,
 };
+use crate::backend::Unit;
 
 /// One kernel of `kernels/`.
 #[derive(Debug)]
@@ -16,9 +17,13 @@ pub struct Kernel {
     pub threads: u32,
     /// Bytes of dynamic shared memory of a block.
     pub dynamic_shared: u32,
-    /// Floating-point operations of one launch, 2 per multiply-add, as a formula. The kernel's header has the same text.
+    /// What does most of its arithmetic.
+    pub unit: Unit,
+    /// Floating-point operations of one launch, 2 per multiply-add, as a formula, which profilers evaluate. The kernel's header has the
+    /// same text.
     pub flops: &'static str,
-    /// Bytes of global memory that a launch must move at least, as a formula. The kernel's header has the same text.
+    /// Bytes of global memory that a launch must move at least, as a formula, which profilers evaluate. The kernel's header has the
+    /// same text.
     pub bytes: &'static str,
 }
 
@@ -50,6 +55,7 @@ pub const KERNELS: &[&[&Kernel]] = &[
     linear::KERNELS,
     objective::KERNELS,
     optimise::KERNELS,
+    peak::KERNELS,
     pointwise::KERNELS,
     pool::KERNELS,
     reduce::KERNELS,

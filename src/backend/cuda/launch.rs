@@ -1,5 +1,6 @@
 //! Typed launches: arguments are written one by one with their exact width, pointers only from buffers.
 
+use super::cost::Numbers;
 use super::driver::{Address, Launch};
 use super::kernel::Kernel;
 use super::{Buffer, Cuda};
@@ -21,7 +22,12 @@ const ALIGNMENT: usize = 8;
 ///
 /// # Safety
 /// The type must be `Copy` without padding that matters, and have the size and offsets of its twin in `kernels/spec.cuh`.
-pub unsafe trait ByValue: Copy {}
+pub unsafe trait ByValue: Copy {
+    /// Those of its fields that formulas of kernels name.
+    fn numbers(&self) -> Numbers {
+        Numbers::new()
+    }
+}
 
 // SAFETY: numbers have the same size and bits on both sides.
 unsafe impl ByValue for u32 {}
@@ -35,28 +41,32 @@ type BranchAddresses = [Address; MAX_BRANCHES];
 // SAFETY: pointers are addresses of 64 bits on both sides.
 unsafe impl ByValue for BranchAddresses {}
 
-/// Specs are `#[repr(C)]`; a test compares size and offsets with the kernels' side.
+/// Specs are `#[repr(C)]`; a test compares size and offsets with the kernels' side. Fields are those that formulas name.
 macro_rules! by_value {
-    ($($spec:ty),+) => {
+    ($($spec:ty { $($field:ident),* })+) => {
         $(
             // SAFETY: see the macro's comment.
-            unsafe impl ByValue for $spec {}
+            unsafe impl ByValue for $spec {
+                fn numbers(&self) -> Numbers {
+                    vec![$((stringify!($field), u64::from(self.$field))),*]
+                }
+            }
         )+
     };
 }
-by_value!(
-    AdamSpec,
-    BoxAverageSpec,
-    CcmSpec,
-    ChannelsSpec,
-    Conv2dSpec,
-    CorruptionSpec,
-    LinearSpec,
-    ObjectiveSpec,
-    PoolSpec,
-    SdcSpec,
-    UpsampleSpec
-);
+by_value! {
+    AdamSpec {}
+    BoxAverageSpec { n, h, w, size }
+    CcmSpec { rows, c }
+    ChannelsSpec { rows, count }
+    Conv2dSpec { n, h, w, c_in, h_out, w_out, c_out, kernel }
+    CorruptionSpec { n, side, patches_max, mask_side, replacement_side }
+    LinearSpec { rows, c_in, c_out }
+    ObjectiveSpec { n, pixels, channels }
+    PoolSpec { window }
+    SdcSpec { n, h, w, c_in, c_out, branches }
+    UpsampleSpec {}
+}
 
 /// Arguments under construction, without allocation.
 struct Arguments {
@@ -86,13 +96,15 @@ pub(super) struct Builder<'a> {
     grid: [u32; 3],
     block: [u32; 3],
     arguments: Arguments,
+    /// What formulas may name, while somebody watches.
+    numbers: Option<Numbers>,
 }
 
 impl Cuda {
     /// A launch of `kernel` with its usual block of `threads` along x.
     pub(super) fn launch(&self, kernel: &'static Kernel, grid: [u32; 3]) -> Builder<'_> {
         let arguments = Arguments { bytes: [0; ARGUMENT_BYTES / 8], ranges: [(0, 0); ARGUMENTS], count: 0, end: 0 };
-        Builder { cuda: self, kernel, grid, block: [kernel.threads, 1, 1], arguments }
+        Builder { cuda: self, kernel, grid, block: [kernel.threads, 1, 1], arguments, numbers: self.journal.numbers() }
     }
 
     /// A launch with one thread per element of `len`.
@@ -119,10 +131,10 @@ impl Builder<'_> {
         self
     }
 
-    /// A buffer that the kernel reads if there is one, else a null pointer.
-    pub(super) fn optional_input(mut self, buffer: Option<&Buffer>) -> Self {
+    /// A bias that the kernel reads if there is one, else a null pointer. In formulas `bias` is the number of its elements.
+    pub(super) fn bias(mut self, buffer: Option<&Buffer>) -> Self {
         self.arguments.push(buffer.map_or(0, Buffer::address));
-        self
+        self.with("bias", buffer.map_or(0, Buffer::len))
     }
 
     /// A buffer that the kernel writes.
@@ -141,9 +153,25 @@ impl Builder<'_> {
         self.value(branch_addresses(buffers.iter().map(Buffer::address)))
     }
 
-    /// A number or spec by value.
+    /// A number, or a spec by value whose fields formulas know by their names.
     pub(super) fn value(mut self, value: impl ByValue) -> Self {
         self.arguments.push(value);
+        if let Some(numbers) = &mut self.numbers {
+            numbers.extend(value.numbers());
+        }
+        self
+    }
+
+    /// A number that formulas know as `name`.
+    pub(super) fn number(self, name: &'static str, value: u32) -> Self {
+        self.value(value).with(name, value as usize)
+    }
+
+    /// What formulas know as `name`, though the kernel is not told.
+    pub(super) fn with(mut self, name: &'static str, value: usize) -> Self {
+        if let Some(numbers) = &mut self.numbers {
+            numbers.push((name, value as u64));
+        }
         self
     }
 
@@ -157,9 +185,6 @@ impl Builder<'_> {
             *slice = &bytes[start..start + length];
         }
         let launch = Launch { kernel: self.kernel, grid: self.grid, block: self.block, arguments: &slices[..arguments.count] };
-        let _pass = self.cuda.memory.pass();
-        self.cuda.driver.launch(&launch)?;
-        self.cuda.journal.note(&launch);
-        Ok(())
+        self.cuda.send(&launch, self.numbers.as_ref())
     }
 }

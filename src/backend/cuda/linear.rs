@@ -4,23 +4,24 @@ use super::gemm::{GEMM_THREADS, tiles};
 use super::kernel::{File, Kernel};
 use super::reduce::column_sums;
 use super::{Buffer, Cuda, Mode, check_lengths};
-use crate::backend::Linear;
+use crate::backend::{Linear, Unit};
 use crate::error::Result;
 use crate::shape::LinearSpec;
 
 const OP: &str = "linear";
 const FLOPS: &str = "2 rows c_in c_out";
+const BYTES: &str = "4 (rows c_in + c_out c_in + bias + rows c_out)";
 
 static FILE: File = File { name: "linear.cu", text: include_str!("../../../kernels/linear.cu") };
 
 const fn kernel(name: &'static str, threads: u32, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads, dynamic_shared: 0, flops: FLOPS, bytes }
+    Kernel { name, file: &FILE, threads, dynamic_shared: 0, unit: Unit::Vector, flops: FLOPS, bytes }
 }
 
-static FORWARD: Kernel = kernel("linear", GEMM_THREADS, "4 (rows c_in + c_out c_in + rows c_out)");
+static FORWARD: Kernel = kernel("linear", GEMM_THREADS, BYTES);
 static INPUT_GRAD: Kernel = kernel("linear_input_grad", GEMM_THREADS, "4 (rows c_out + c_out c_in + 2 rows c_in)");
 static WEIGHT_GRAD: Kernel = kernel("linear_weight_grad", GEMM_THREADS, "4 (rows c_out + rows c_in + splits c_out c_in)");
-static FORWARD_NAIVE: Kernel = kernel("linear_naive", 256, "4 (rows c_in + c_out c_in + rows c_out)");
+static FORWARD_NAIVE: Kernel = kernel("linear_naive", 256, BYTES);
 static INPUT_GRAD_NAIVE: Kernel = kernel("linear_input_grad_naive", 256, "4 (rows c_out + c_out c_in + 2 rows c_in)");
 static WEIGHT_GRAD_NAIVE: Kernel = kernel("linear_weight_grad_naive", 256, "4 (rows c_out + rows c_in + 2 c_out c_in)");
 
@@ -39,7 +40,7 @@ impl Linear for Cuda {
             Mode::Naive => self.launch_over(&FORWARD_NAIVE, rows * c_out),
             _ => self.launch(&FORWARD, tiles(rows, c_out)),
         };
-        launch.input(x).input(w).optional_input(b).output(y).value(*spec).run()
+        launch.input(x).input(w).bias(b).output(y).value(*spec).run()
     }
 
     fn linear_input_grad(&self, spec: &LinearSpec, dz: &Buffer, w: &Buffer, dx: &mut Buffer) -> Result<()> {
@@ -71,7 +72,8 @@ impl Linear for Cuda {
                 launch.input(x).input(dz).output(dw).value(*spec).run()?;
             }
             _ => self.split_product([c_out, c_in, rows], dw, |grid, partial| {
-                self.launch(&WEIGHT_GRAD, grid).input(x).input(dz).output(partial).value(*spec).run()
+                let launch = self.launch(&WEIGHT_GRAD, grid).with("splits", grid[2] as usize);
+                launch.input(x).input(dz).output(partial).value(*spec).run()
             })?,
         }
         db.map_or(Ok(()), |db| column_sums(self, dz, db))

@@ -4,14 +4,14 @@ use super::kernel::{File, Kernel};
 use super::launch::Builder;
 use super::reduce::{DOUBLE, partial_blocks, sum_total};
 use super::{Buffer, Cuda, Mode, check_lengths};
-use crate::backend::{Objective, Storage};
+use crate::backend::{Objective, Storage, Unit};
 use crate::error::{Error, Result};
 use crate::shape::ObjectiveSpec;
 
 static FILE: File = File { name: "objective.cu", text: include_str!("../../../kernels/objective.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
 }
 
 static REGION_NORMS: Kernel = kernel("region_norms", "3 n pixels", "4 n pixels");
@@ -43,7 +43,7 @@ fn region_weights(cuda: &Cuda, spec: &ObjectiveSpec, mask: &Buffer) -> Result<Bu
     let mut weights = cuda.alloc(images * 2 * DOUBLE)?;
     cuda.launch(&REGION_NORMS, [spec.n, parts, 1]).input(mask).output(&mut norms).value(*spec).run()?;
     let launch = cuda.launch_over(&REGION_WEIGHTS, images * 2).input(&norms).output(&mut weights);
-    launch.value(parts).value(*spec).run()?;
+    launch.number("parts", parts).value(*spec).run()?;
     Ok(weights)
 }
 
@@ -59,13 +59,13 @@ impl Objective for Cuda {
         let len = check("objective", spec, operands)?;
         check_lengths("objective", &[("loss", loss.len(), 1)])?;
         if self.mode == Mode::Naive {
-            return self.launch_over(&OBJECTIVE_NAIVE, 1).operands(operands).output(loss).value(*spec).run();
+            return self.launch_over(&OBJECTIVE_NAIVE, 1).operands(operands).output(loss).value(*spec).with("len", len).run();
         }
         let weights = region_weights(self, spec, operands[2])?;
         let count = partial_blocks(len, OBJECTIVE_PARTIALS.threads);
         let mut partials = self.alloc(count as usize * DOUBLE)?;
         let launch = self.launch(&OBJECTIVE_PARTIALS, [count, 1, 1]).operands(operands);
-        launch.input(&weights).output(&mut partials).value(*spec).run()?;
+        launch.input(&weights).output(&mut partials).value(*spec).with("len", len).run()?;
         sum_total(self, &partials, count, loss)
     }
 
@@ -77,10 +77,10 @@ impl Objective for Cuda {
         check_lengths("objective_derivative", &[("d", d.len(), len)])?;
         if self.mode == Mode::Naive {
             let launch = self.launch_over(&OBJECTIVE_DERIVATIVE_NAIVE, len).operands(operands);
-            return launch.output(d).value(order).value(*spec).run();
+            return launch.output(d).value(order).value(*spec).with("len", len).run();
         }
         let weights = region_weights(self, spec, operands[2])?;
         let launch = self.launch_over(&OBJECTIVE_DERIVATIVE, len).operands(operands);
-        launch.input(&weights).output(d).value(order).value(*spec).run()
+        launch.input(&weights).output(d).value(order).value(*spec).with("len", len).run()
     }
 }

@@ -2,13 +2,13 @@
 
 use super::kernel::{File, Kernel};
 use super::{Buffer, Cuda, check_lengths};
-use crate::backend::{AdamSpec, AdamStep, Optimise};
+use crate::backend::{AdamSpec, AdamStep, Optimise, Unit};
 use crate::error::Result;
 
 static FILE: File = File { name: "optimise.cu", text: include_str!("../../../kernels/optimise.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
 }
 
 static ADAM: Kernel = kernel("adam", "13 len", "28 len");
@@ -35,7 +35,7 @@ impl Optimise for Cuda {
         check_control("adam", control)?;
         check_lengths("adam", &[("p", p.len(), len), ("m", m.len(), len), ("v", v.len(), len)])?;
         let launch = self.launch_over(&ADAM, len).input(control[0]).input(control[1]).input(g);
-        launch.output(p).output(m).output(v).value(*spec).value(len as u32).run()
+        launch.output(p).output(m).output(v).value(*spec).number("len", len as u32).run()
     }
 
     fn moving_average(&self, control: [&Buffer; 2], p: &Buffer, average: &mut Buffer) -> Result<()> {
@@ -43,6 +43,6 @@ impl Optimise for Cuda {
         check_control("moving_average", control)?;
         check_lengths("moving_average", &[("average", average.len(), len)])?;
         let launch = self.launch_over(&MOVING_AVERAGE, len).input(control[0]).input(control[1]);
-        launch.input(p).output(average).value(len as u32).run()
+        launch.input(p).output(average).number("len", len as u32).run()
     }
 }

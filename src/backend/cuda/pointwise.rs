@@ -3,17 +3,17 @@
 use super::kernel::{File, Kernel};
 use super::reduce::column_sums;
 use super::{Buffer, Cuda, check_lengths};
-use crate::backend::Pointwise;
+use crate::backend::{Pointwise, Unit};
 use crate::error::{Error, Result};
 use crate::shape::Activation;
 
 static FILE: File = File { name: "pointwise.cu", text: include_str!("../../../kernels/pointwise.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
 }
 
-static ACTIVATION: Kernel = kernel("activation", "8 len", "8 len");
+static ACTIVATION: Kernel = kernel("activation", "2 len", "8 len");
 static ACTIVATION_GRAD: Kernel = kernel("activation_grad", "3 len", "12 len");
 static ACTIVATION_SLOPE: Kernel = kernel("activation_slope", "2 len", "8 len");
 static ADD: Kernel = kernel("add", "len", "12 len");
@@ -33,7 +33,7 @@ impl Cuda {
     fn binary(&self, kernel: &'static Kernel, a: &Buffer, b: &Buffer, y: &mut Buffer) -> Result<()> {
         check_lengths(kernel.name, &[("the second operand", b.len(), a.len()), ("the output", y.len(), a.len())])?;
         let len = a.len();
-        self.launch_over(kernel, len).input(a).input(b).output(y).value(len as u32).run()
+        self.launch_over(kernel, len).input(a).input(b).output(y).number("len", len as u32).run()
     }
 }
 
@@ -41,19 +41,19 @@ impl Pointwise for Cuda {
     fn activation(&self, activation: Activation, x: &Buffer, y: &mut Buffer) -> Result<()> {
         check_lengths("activation", &[("the output", y.len(), x.len())])?;
         let len = x.len();
-        self.launch_over(&ACTIVATION, len).input(x).output(y).value(activation as u32).value(len as u32).run()
+        self.launch_over(&ACTIVATION, len).input(x).output(y).value(activation as u32).number("len", len as u32).run()
     }
 
     fn activation_grad(&self, activation: Activation, y: &Buffer, dy: &Buffer, dz: &mut Buffer) -> Result<()> {
         check_lengths("activation_grad", &[("dy", dy.len(), y.len()), ("dz", dz.len(), y.len())])?;
         let (kind, len) = (activation as u32, y.len());
-        self.launch_over(&ACTIVATION_GRAD, len).input(y).input(dy).output(dz).value(kind).value(len as u32).run()
+        self.launch_over(&ACTIVATION_GRAD, len).input(y).input(dy).output(dz).value(kind).number("len", len as u32).run()
     }
 
     fn activation_slope(&self, activation: Activation, order: u32, y: &Buffer, s: &mut Buffer) -> Result<()> {
         check_lengths("activation_slope", &[("the output", s.len(), y.len())])?;
         let (kind, len) = (activation as u32, y.len());
-        self.launch_over(&ACTIVATION_SLOPE, len).input(y).output(s).value(kind).value(order).value(len as u32).run()
+        self.launch_over(&ACTIVATION_SLOPE, len).input(y).output(s).value(kind).value(order).number("len", len as u32).run()
     }
 
     fn add(&self, a: &Buffer, b: &Buffer, y: &mut Buffer) -> Result<()> {
@@ -76,20 +76,20 @@ impl Pointwise for Cuda {
         check_lengths("affine", &[("the output", y.len(), x.len())])?;
         let len = x.len();
         let launch = self.launch_over(&AFFINE, len).input(x).output(y);
-        launch.value(alpha as f32).value(beta as f32).value(len as u32).run()
+        launch.value(alpha as f32).value(beta as f32).number("len", len as u32).run()
     }
 
     fn axpy(&self, alpha: f64, x: &Buffer, y: &mut Buffer) -> Result<()> {
         check_lengths("axpy", &[("the output", y.len(), x.len())])?;
         let len = x.len();
-        self.launch_over(&AXPY, len).input(x).output(y).value(alpha as f32).value(len as u32).run()
+        self.launch_over(&AXPY, len).input(x).output(y).value(alpha as f32).number("len", len as u32).run()
     }
 
     fn add_bias(&self, x: &Buffer, b: &Buffer, y: &mut Buffer) -> Result<()> {
         check_lengths("add_bias", &[("the output", y.len(), x.len())])?;
         check_rows("add_bias", x.len(), b.len())?;
         let (len, c) = (x.len(), b.len() as u32);
-        self.launch_over(&ADD_BIAS, len).input(x).input(b).output(y).value(c).value(len as u32).run()
+        self.launch_over(&ADD_BIAS, len).input(x).input(b).output(y).number("c", c).number("len", len as u32).run()
     }
 
     fn bias_grad(&self, dy: &Buffer, db: &mut Buffer) -> Result<()> {

@@ -2,19 +2,19 @@
 
 use super::kernel::{File, Kernel};
 use super::{Buffer, Cuda, Mode, check_lengths};
-use crate::backend::MaxPool;
+use crate::backend::{MaxPool, Unit};
 use crate::error::Result;
 use crate::shape::PoolSpec;
 
 static FILE: File = File { name: "pool.cu", text: include_str!("../../../kernels/pool.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
 }
 
-static MAX_POOL: Kernel = kernel("max_pool", "window^2 len", "8 window^2 len + 4 len");
+static MAX_POOL: Kernel = kernel("max_pool", "window^2 len", "4 inputs window^2 len + 4 len");
 static MAX_POOL_GRAD: Kernel = kernel("max_pool_grad", "window^2 len + len", "12 window^2 len + 4 len");
-static MAX_POOL_NAIVE: Kernel = kernel("max_pool_naive", "window^2 len", "8 window^2 len + 4 len");
+static MAX_POOL_NAIVE: Kernel = kernel("max_pool_naive", "window^2 len", "4 inputs window^2 len + 4 len");
 static MAX_POOL_GRAD_NAIVE: Kernel = kernel("max_pool_grad_naive", "window^2 len + len", "12 window^2 len + 4 len");
 
 /// The kernels of this file.
@@ -39,7 +39,9 @@ impl MaxPool for Cuda {
             Mode::Naive => self.launch_over(&MAX_POOL_NAIVE, output),
             _ => self.launch_over(&MAX_POOL, quads(spec, output)),
         };
-        launch.input(x).input(v).output(y).value(*spec).run()
+        // As a pool x and v are the same values, which are read once.
+        let inputs = if std::ptr::eq(x, v) { 1 } else { 2 };
+        launch.input(x).input(v).output(y).value(*spec).with("inputs", inputs).with("len", output).run()
     }
 
     fn max_pool_grad(&self, spec: &PoolSpec, x: &Buffer, dy: &Buffer, dv: &mut Buffer) -> Result<()> {
@@ -49,6 +51,6 @@ impl MaxPool for Cuda {
             Mode::Naive => self.launch_over(&MAX_POOL_GRAD_NAIVE, output),
             _ => self.launch_over(&MAX_POOL_GRAD, quads(spec, output)),
         };
-        launch.input(x).input(dy).output(dv).value(*spec).run()
+        launch.input(x).input(dy).output(dv).value(*spec).with("len", output).run()
     }
 }

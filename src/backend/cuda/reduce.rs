@@ -3,19 +3,19 @@
 use super::kernel::{File, Kernel};
 use super::launch::blocks;
 use super::{Buffer, Cuda, Mode, check_lengths};
-use crate::backend::{Reduce, Storage};
+use crate::backend::{Reduce, Storage, Unit};
 use crate::error::{Error, Result};
 
 static FILE: File = File { name: "reduce.cu", text: include_str!("../../../kernels/reduce.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
 }
 
 static SUM_PARTIALS: Kernel = kernel("sum_partials", "len", "4 len");
 static SUM_TOTAL: Kernel = kernel("sum_total", "count", "8 count + 4");
 static SUM_NAIVE: Kernel = kernel("sum_naive", "len", "4 len + 4");
-static SUM_GRAD: Kernel = kernel("sum_grad", "len", "8 len");
+static SUM_GRAD: Kernel = kernel("sum_grad", "len", "8 len + 4");
 static COLUMN_PARTIALS: Kernel = kernel("column_partials", "rows columns", "4 rows columns");
 static COLUMN_TOTALS: Kernel = kernel("column_totals", "parts columns", "8 parts columns + 8 columns");
 static COLUMN_SUMS_NAIVE: Kernel = kernel("column_sums_naive", "rows columns", "4 rows columns + 8 columns");
@@ -38,25 +38,25 @@ pub(super) fn partial_blocks(len: usize, threads: u32) -> u32 {
 
 /// The second stage: `y[0] = Σ partials`, which are `count` doubles.
 pub(super) fn sum_total(cuda: &Cuda, partials: &Buffer, count: u32, y: &mut Buffer) -> Result<()> {
-    cuda.launch(&SUM_TOTAL, [1; 3]).input(partials).output(y).value(count).run()
+    cuda.launch(&SUM_TOTAL, [1; 3]).input(partials).output(y).number("count", count).run()
 }
 
 impl Reduce for Cuda {
     fn sum(&self, x: &Buffer, y: &mut Buffer) -> Result<()> {
         check_lengths("sum", &[("y", y.len(), 1)])?;
         if self.mode == Mode::Naive {
-            return self.launch_over(&SUM_NAIVE, 1).input(x).output(y).value(x.len() as u32).run();
+            return self.launch_over(&SUM_NAIVE, 1).input(x).output(y).number("len", x.len() as u32).run();
         }
         let count = partial_blocks(x.len(), SUM_PARTIALS.threads);
         let mut partials = self.alloc(count as usize * DOUBLE)?;
-        self.launch(&SUM_PARTIALS, [count, 1, 1]).input(x).output(&mut partials).value(x.len() as u32).run()?;
+        self.launch(&SUM_PARTIALS, [count, 1, 1]).input(x).output(&mut partials).number("len", x.len() as u32).run()?;
         sum_total(self, &partials, count, y)
     }
 
     fn sum_grad(&self, alpha: f64, dy: &Buffer, dx: &mut Buffer) -> Result<()> {
         check_lengths("sum_grad", &[("dy", dy.len(), 1)])?;
         let len = dx.len();
-        self.launch_over(&SUM_GRAD, len).input(dy).output(dx).value(alpha as f32).value(len as u32).run()
+        self.launch_over(&SUM_GRAD, len).input(dy).output(dx).value(alpha as f32).number("len", len as u32).run()
     }
 }
 
@@ -86,15 +86,16 @@ pub(super) fn column_sums_of(cuda: &Cuda, dy: &Buffer, rows: usize, stride: usiz
         return Err(Error::shape(OP, format!("{c} columns from {start} do not fit into rows of {stride}")));
     }
     if cuda.mode == Mode::Naive {
-        let launch = cuda.launch_over(&COLUMN_SUMS_NAIVE, c).input(dy).output(db).value(rows as u32);
-        return launch.value(stride as u32).value(start as u32).value(c as u32).run();
+        let launch = cuda.launch_over(&COLUMN_SUMS_NAIVE, c).input(dy).output(db).number("rows", rows as u32);
+        return launch.value(stride as u32).value(start as u32).number("columns", c as u32).run();
     }
     let Split { lanes, tiles, rows_of_part, parts } = Split::new(rows, c);
     let mut partials = cuda.alloc(parts as usize * c * DOUBLE)?;
-    let launch = cuda.launch(&COLUMN_PARTIALS, [tiles, parts, 1]).input(dy).output(&mut partials).value(rows as u32);
-    launch.value(stride as u32).value(start as u32).value(c as u32).value(lanes).value(rows_of_part).run()?;
+    let launch = cuda.launch(&COLUMN_PARTIALS, [tiles, parts, 1]).input(dy).output(&mut partials).number("rows", rows as u32);
+    let launch = launch.value(stride as u32).value(start as u32).number("columns", c as u32);
+    launch.value(lanes).value(rows_of_part).run()?;
     let launch = cuda.launch(&COLUMN_TOTALS, [tiles, 1, 1]).input(&partials).output(db);
-    launch.value(parts).value(c as u32).value(lanes).run()
+    launch.number("parts", parts).number("columns", c as u32).value(lanes).run()
 }
 
 /// How a matrix is split for the sums of its columns.

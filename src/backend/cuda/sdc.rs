@@ -4,7 +4,7 @@ use super::gemm::{GEMM_THREADS, splits, tiles};
 use super::kernel::{File, Kernel};
 use super::reduce::column_sums_of;
 use super::{Buffer, Cuda, Mode, check_lengths, sdc_bf16};
-use crate::backend::{Sdc, Storage};
+use crate::backend::{Sdc, Storage, Unit};
 use crate::error::{Error, Result};
 use crate::shape::SdcSpec;
 
@@ -13,7 +13,7 @@ const OP: &str = "sdc";
 pub(super) const TAPS: usize = 9;
 
 const FLOPS: &str = "18 n h w branches c_out c_in";
-const BYTES: &str = "4 (n h w c_in + 9 branches c_out c_in + n h w branches c_out)";
+const BYTES: &str = "4 (n h w c_in + 9 branches c_out c_in + branches c_out + n h w branches c_out)";
 const INPUT_BYTES: &str = "4 (n h w branches c_out + 9 branches c_out c_in + 2 n h w c_in)";
 const WEIGHT_BYTES: &str = "4 (n h w c_in + n h w branches c_out + 9 splits branches c_out c_in)";
 const WEIGHT_BYTES_NAIVE: &str = "4 (n h w c_in + n h w branches c_out + 18 branches c_out c_in)";
@@ -21,7 +21,7 @@ const WEIGHT_BYTES_NAIVE: &str = "4 (n h w c_in + n h w branches c_out + 18 bran
 static FILE: File = File { name: "sdc.cu", text: include_str!("../../../kernels/sdc.cu") };
 
 const fn kernel(name: &'static str, threads: u32, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads, dynamic_shared: 0, flops, bytes }
+    Kernel { name, file: &FILE, threads, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
 }
 
 static FORWARD: Kernel = kernel("sdc", GEMM_THREADS, FLOPS, BYTES);
@@ -78,8 +78,9 @@ impl Sdc for Cuda {
             Mode::Bf16 if sdc_bf16::fits(spec) => self.sdc_weight_grad_bf16(spec, x, dz, dw)?,
             _ => {
                 let [m, n, _] = tiles(extents.c_out, TAPS * extents.c_in);
-                self.sdc_split_product(spec, [m, n], dw, |grid, partial| {
-                    self.launch(&WEIGHT_GRAD, grid).input(x).input(dz).output(partial).value(*spec).run()
+                self.sdc_split_product(spec, [m, n], dw, |[m, n, splits], partial| {
+                    let launch = self.launch(&WEIGHT_GRAD, [m, n, splits * spec.branches]).with("splits", splits as usize);
+                    launch.input(x).input(dz).output(partial).value(*spec).run()
                 })?;
             }
         }
@@ -89,8 +90,8 @@ impl Sdc for Cuda {
 }
 
 impl Cuda {
-    /// `dw +=` in two stages: sums over splits of the pixels, then over the splits. `stage` launches its kernel on the grid given, with
-    /// `m x n` blocks for each split and branch, which writes `[splits, branches, len]` partial sums into the buffer given.
+    /// `dw +=` in two stages: sums over splits of the pixels, then over the splits. `stage` gets `[m, n, splits]` and launches its kernel
+    /// with `m x n` blocks for each split and branch, which writes `[splits, branches, len]` partial sums into the buffer given.
     pub(super) fn sdc_split_product(
         &self,
         spec: &SdcSpec,
@@ -102,9 +103,15 @@ impl Cuda {
         let (branches, len) = (extents.branches, extents.weight());
         let splits = splits(m as usize * n as usize * branches, extents.pixels);
         let mut partial = self.alloc(splits as usize * branches * len)?;
-        stage([m, n, splits * spec.branches], &mut partial)?;
+        stage([m, n, splits], &mut partial)?;
         let launch = self.launch_over(&SUM_SPLITS, branches * len);
-        launch.input(&partial).outputs(dw).value(splits).value(spec.branches).value(len as u32).run()
+        launch
+            .input(&partial)
+            .outputs(dw)
+            .number("splits", splits)
+            .number("branches", spec.branches)
+            .number("len", len as u32)
+            .run()
     }
 }
 

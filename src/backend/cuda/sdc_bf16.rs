@@ -5,16 +5,19 @@ use super::gemm::GEMM_THREADS;
 use super::kernel::{File, Kernel};
 use super::sdc::TAPS;
 use super::{Buffer, Cuda};
+use crate::backend::Unit;
 use crate::error::Result;
 use crate::shape::SdcSpec;
 
 static FILE: File = File { name: "sdc_bf16.cu", text: include_str!("../../../kernels/sdc_bf16.cu") };
 
+const FLOPS: &str = "18 n h w branches c_out c_in";
+
 const fn kernel(name: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: GEMM_THREADS, dynamic_shared: 0, flops: "18 n h w branches c_out c_in", bytes }
+    Kernel { name, file: &FILE, threads: GEMM_THREADS, dynamic_shared: 0, unit: Unit::Matrix, flops: FLOPS, bytes }
 }
 
-static FORWARD: Kernel = kernel("sdc_bf16", "2 (n h w c_in + 9 branches c_out c_in) + 4 n h w branches c_out");
+static FORWARD: Kernel = kernel("sdc_bf16", "2 (n h w c_in + 9 branches c_out c_in) + 4 (branches c_out + n h w branches c_out)");
 static INPUT_GRAD: Kernel = kernel("sdc_input_grad_bf16", "2 (n h w branches c_out + 9 branches c_out c_in) + 8 n h w c_in");
 static WEIGHT_GRAD: Kernel =
     kernel("sdc_weight_grad_bf16", "2 (n h w c_in + n h w branches c_out) + 36 splits branches c_out c_in");
@@ -58,8 +61,9 @@ impl Cuda {
     pub(super) fn sdc_weight_grad_bf16(&self, spec: &SdcSpec, x: &Buffer, dz: &Buffer, dw: &mut [Buffer]) -> Result<()> {
         let [c_in, c_out] = extents(spec);
         let (x, dz) = (self.rounded(x, c_in)?, self.rounded(dz, c_out)?);
-        self.sdc_split_product(spec, weight_tiles(c_out, TAPS * padded(c_in)), dw, |grid, partial| {
-            self.launch(&WEIGHT_GRAD, grid).input(&x).input(&dz).output(partial).value(*spec).run()
+        self.sdc_split_product(spec, weight_tiles(c_out, TAPS * padded(c_in)), dw, |[m, n, splits], partial| {
+            let launch = self.launch(&WEIGHT_GRAD, [m, n, splits * spec.branches]).with("splits", splits as usize);
+            launch.input(&x).input(&dz).output(partial).value(*spec).run()
         })
     }
 }

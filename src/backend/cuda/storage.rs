@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::driver::{Address, Mark};
 use super::memory::Block;
 use super::{Cuda, Mode, Program, check_lengths};
-use crate::backend::{KernelLaunch, Storage};
+use crate::backend::{Storage, Watched};
 use crate::error::Result;
 
 /// A block of floats on the device that goes back when dropped.
@@ -100,7 +100,7 @@ impl Storage for Cuda {
         self.driver.seconds_between(from, to)
     }
 
-    fn watched<R>(&self, name: std::fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<KernelLaunch>) {
+    fn watched<R>(&self, name: std::fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<Watched<Mark>>) {
         self.watch(name, work)
     }
 }

@@ -2,14 +2,14 @@
 
 use super::kernel::{File, Kernel};
 use super::{Buffer, Cuda, Mode, check_lengths};
-use crate::backend::Upsample;
+use crate::backend::{Unit, Upsample};
 use crate::error::Result;
 use crate::shape::UpsampleSpec;
 
 static FILE: File = File { name: "upsample.cu", text: include_str!("../../../kernels/upsample.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
 }
 
 static UPSAMPLE2: Kernel = kernel("upsample2", "6 len", "5 len");
@@ -34,7 +34,7 @@ impl Upsample for Cuda {
             Mode::Naive => self.launch_over(&UPSAMPLE2_NAIVE, 4 * input),
             _ => self.launch_over(&UPSAMPLE2, 4 * quads),
         };
-        launch.input(x).output(y).value(*spec).run()
+        launch.input(x).output(y).value(*spec).with("len", 4 * input).run()
     }
 
     fn upsample2_grad(&self, spec: &UpsampleSpec, dy: &Buffer, dx: &mut Buffer) -> Result<()> {
@@ -44,6 +44,6 @@ impl Upsample for Cuda {
             Mode::Naive => self.launch_over(&UPSAMPLE2_GRAD_NAIVE, input),
             _ => self.launch_over(&UPSAMPLE2_GRAD, quads),
         };
-        launch.input(dy).output(dx).value(*spec).run()
+        launch.input(dy).output(dx).value(*spec).with("len", input).run()
     }
 }

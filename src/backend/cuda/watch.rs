@@ -4,37 +4,85 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Cuda;
-use super::driver::Launch;
+use super::cost::Numbers;
+use super::driver::{Launch, Mark};
 use super::nvtx::Range;
-use crate::backend::KernelLaunch;
+use crate::backend::{KernelLaunch, Watched};
+use crate::error::Result;
 
 /// The launches since somebody began to watch; `None` while nobody does.
 #[derive(Default)]
-pub(super) struct Journal(Mutex<Option<Vec<KernelLaunch>>>);
+pub(super) struct Journal(Mutex<Option<Vec<Watched<Mark>>>>);
 
 impl Journal {
-    /// Writes a launch down if somebody watches. A launch without blocks is none.
-    pub(super) fn note(&self, launch: &Launch<'_>) {
-        let &Launch { kernel, grid, block, .. } = launch;
-        if let Some(launches) = self.open().as_mut()
-            && !grid.contains(&0)
-        {
-            launches.push(KernelLaunch { kernel: kernel.name, grid, block, dynamic_shared: kernel.dynamic_shared });
+    /// Room for the numbers of a launch if somebody watches.
+    pub(super) fn numbers(&self) -> Option<Numbers> {
+        self.open().as_ref().map(|_| Numbers::new())
+    }
+
+    fn note(&self, watched: Watched<Mark>) {
+        if let Some(launches) = self.open().as_mut() {
+            launches.push(watched);
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, Option<Vec<KernelLaunch>>> {
+    fn open(&self) -> MutexGuard<'_, Option<Vec<Watched<Mark>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Cuda {
     /// See [`crate::backend::Storage::watched`].
-    pub(super) fn watch<R>(&self, name: fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<KernelLaunch>) {
+    pub(super) fn watch<R>(&self, name: fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<Watched<Mark>>) {
         *self.journal.open() = Some(Vec::new());
         let range = Range::open(name);
         let result = work();
         drop(range);
         (result, self.journal.open().take().unwrap_or_default())
+    }
+
+    /// Sends a launch, and while somebody watches, which is when there are numbers, writes it down with its time and its cost.
+    /// Nothing waits for the device: marks are read by those who asked. A launch without blocks is none.
+    pub(super) fn send(&self, launch: &Launch<'_>, numbers: Option<&Numbers>) -> Result<()> {
+        let Some(numbers) = numbers.filter(|_| !launch.grid.contains(&0)) else {
+            let _pass = self.memory.pass();
+            return self.driver.launch(launch);
+        };
+        let _pass = self.memory.pass_with_data("a kernel cannot be timed")?;
+        let &Launch { kernel, grid, block, .. } = launch;
+        let work = kernel.work(numbers)?;
+        let before = self.driver.mark()?;
+        self.driver.launch(launch)?;
+        let marks = [before, self.driver.mark()?];
+        let told =
+            KernelLaunch { kernel: kernel.name, grid, block, dynamic_shared: kernel.dynamic_shared, work, unit: kernel.unit };
+        self.journal.note((told, marks));
+        Ok(())
+    }
+}
+
+#[cfg(all(test, feature = "emulator"))]
+mod tests {
+    use super::*;
+    use crate::backend::{Pointwise, Storage};
+
+    #[test]
+    fn only_who_watches_is_told() -> Result<()> {
+        let cuda = Cuda::emulator(4);
+        let (a, mut y) = (cuda.upload(&[1.0, 2.0, 3.0])?, cuda.zeros(3)?);
+        cuda.add(&a, &a, &mut y)?;
+        // No list of numbers is made, so nothing is evaluated and no mark set.
+        assert!(cuda.journal.numbers().is_none());
+        let (done, told) = cuda.watch(format_args!("an axpy"), || {
+            assert!(cuda.journal.numbers().is_some());
+            cuda.axpy(2.0, &a, &mut y)
+        });
+        done?;
+        assert!(cuda.journal.numbers().is_none());
+        let [(launch, [before, after])] = &told[..] else { panic!("{} launches", told.len()) };
+        assert_eq!((launch.kernel, launch.grid, launch.work.flops, launch.work.bytes), ("axpy", [1; 3], 6, 36));
+        assert!(cuda.seconds_between(before, after)? > 0.0);
+        assert_eq!(cuda.download(&y)?, [4.0, 8.0, 12.0]);
+        Ok(())
     }
 }

@@ -21,7 +21,7 @@ impl<B: Backend> Pointwise for Observed<B> {
     }
 
     fn activation_grad(&self, activation: Activation, y: &B::Buffer, dy: &B::Buffer, dz: &mut B::Buffer) -> Result<()> {
-        let subject = gradient("activation", 2 * self.count(y), self.bytes(&[y, dy, dz]));
+        let subject = gradient("activation", 3 * self.count(y), self.bytes(&[y, dy, dz]));
         self.observe(subject, |inner| inner.activation_grad(activation, y, dy, dz))
     }
 
@@ -93,23 +93,34 @@ impl<B: Backend> Channels for Observed<B> {
     }
 }
 
+/// Elements of all windows; rows and columns left over at the far borders belong to none.
+fn window_elements(spec: &PoolSpec, outputs: u64) -> u64 {
+    u64::from(spec.window).pow(2) * outputs
+}
+
 impl<B: Backend> MaxPool for Observed<B> {
     fn max_pool(&self, spec: &PoolSpec, x: &B::Buffer, v: &B::Buffer, y: &mut B::Buffer) -> Result<()> {
+        let windows = window_elements(spec, self.count(y));
         // As a pool x and v are the same values, which are read once.
-        let subject = subject("max_pool", self.count(x), self.bytes(&[x, y]));
+        let inputs = if std::ptr::eq(x, v) { 1 } else { 2 };
+        let bytes = inputs * windows * size_of::<B::Elem>() as u64 + self.bytes(&[y]);
+        let subject = subject("max_pool", windows, bytes);
         self.observe(subject, |inner| inner.max_pool(spec, x, v, y))
     }
 
     fn max_pool_grad(&self, spec: &PoolSpec, x: &B::Buffer, dy: &B::Buffer, dv: &mut B::Buffer) -> Result<()> {
-        let subject = gradient("max_pool", self.count(x), self.bytes(&[x, dy, dv, dv]));
+        let windows = window_elements(spec, self.count(dy));
+        // x is read, dv is read and written, wherever a window lies.
+        let bytes = 3 * windows * size_of::<B::Elem>() as u64 + self.bytes(&[dy]);
+        let subject = gradient("max_pool", windows + self.count(dy), bytes);
         self.observe(subject, |inner| inner.max_pool_grad(spec, x, dy, dv))
     }
 }
 
 impl<B: Backend> Upsample for Observed<B> {
     fn upsample2(&self, spec: &UpsampleSpec, x: &B::Buffer, y: &mut B::Buffer) -> Result<()> {
-        // Four taps for each output.
-        let subject = subject("upsample2", 8 * self.count(y), self.bytes(&[x, y]));
+        // Four taps for each output, two of which share a weight.
+        let subject = subject("upsample2", 6 * self.count(y), self.bytes(&[x, y]));
         self.observe(subject, |inner| inner.upsample2(spec, x, y))
     }
 

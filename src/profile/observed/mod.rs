@@ -9,9 +9,9 @@ use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::{Phase, Span, Work};
-use crate::backend::{Backend, KernelLaunch, Pass};
-use crate::error::Result;
+use super::{KernelSpan, Phase, Span, Work};
+use crate::backend::{Backend, Pass, Watched};
+use crate::error::{Error, Result};
 
 /// A backend that computes as another one does, to the bit, and writes down when. Clones write into one log. Nothing is recorded to be repeated: [`Storage::repeat`](crate::backend::Storage::repeat)
 /// does its work every time, so that every operation is seen.
@@ -42,7 +42,7 @@ struct Call<M> {
     work: Work,
     device: [M; 2],
     host: [Instant; 2],
-    kernels: Vec<KernelLaunch>,
+    kernels: Vec<Watched<M>>,
 }
 
 /// What is known of a call beforehand. Without a phase it is that of the pass.
@@ -79,15 +79,23 @@ impl<B: Backend> Observed<B> {
         let mut log = self.log();
         let calls = take(&mut log.calls);
         let Some((mark, instant)) = &log.begin else { return Ok(Vec::new()) };
+        let start_and_length = |[first, last]: &[B::Mark; 2]| {
+            Ok::<_, Error>((self.inner.seconds_between(mark, first)?, self.inner.seconds_between(first, last)?))
+        };
+        let kernel = |(launch, marks): Watched<B::Mark>| {
+            let (start, seconds) = start_and_length(&marks)?;
+            Ok(KernelSpan { launch, start, seconds })
+        };
         let span = |call: Call<B::Mark>| {
+            let (start, seconds) = start_and_length(&call.device)?;
             Ok(Span {
                 op: call.op,
                 layer: call.layer.to_string(),
                 phase: call.phase,
                 work: call.work,
-                kernels: call.kernels,
-                start: self.inner.seconds_between(mark, &call.device[0])?,
-                seconds: self.inner.seconds_between(&call.device[0], &call.device[1])?,
+                kernels: call.kernels.into_iter().map(kernel).collect::<Result<_>>()?,
+                start,
+                seconds,
                 host: call.host.map(|moment| moment.duration_since(*instant).as_secs_f64()),
             })
         };

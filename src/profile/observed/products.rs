@@ -109,10 +109,10 @@ impl<B: Backend> Sdc for Observed<B> {
     }
 }
 
-/// Of the two 1x1 convolutions and the combination (Method §4): 2·3c·c and 2·c·c for each pixel, 3 for each value.
+/// Of the two 1x1 convolutions and the combination (Method §4): 2·3c·c and 2·c·c for each pixel, 4 for each value.
 fn ccm_flops(spec: &CcmSpec) -> u64 {
     let (rows, c) = (u64::from(spec.rows), u64::from(spec.c));
-    rows * (8 * c * c + 3 * c)
+    rows * (8 * c * c + 4 * c)
 }
 
 fn weights<T>(weights: &CcmWeights<T>) -> [&T; 4] {
@@ -121,7 +121,7 @@ fn weights<T>(weights: &CcmWeights<T>) -> [&T; 4] {
 
 impl<B: Backend> Ccm for Observed<B> {
     fn convex_combination(&self, beta: &B::Buffer, s: &B::Buffer, u: &B::Buffer, y: &mut B::Buffer) -> Result<()> {
-        let work = Work { flops: 3 * self.count(y), bytes: self.bytes(&[beta, s, u, y]) };
+        let work = Work { flops: 4 * self.count(y), bytes: self.bytes(&[beta, s, u, y]) };
         let subject = Subject { op: "convex_combination", phase: None, work };
         self.observe(subject, |inner| inner.convex_combination(beta, s, u, y))
     }

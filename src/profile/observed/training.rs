@@ -31,8 +31,8 @@ impl<B: Backend> Optimise for Observed<B> {
         m: &mut B::Buffer,
         v: &mut B::Buffer,
     ) -> Result<()> {
-        // Two moments of 3 and 4 operations; root, sum, quotient, product, difference, two corrections.
-        let work = Work { flops: 14 * self.count(g), bytes: self.bytes(&[g, p, p, m, m, v, v]) };
+        // Two moments of 3 and 4 operations; correction, root, sum, product, quotient, difference.
+        let work = Work { flops: 13 * self.count(g), bytes: self.bytes(&[g, p, p, m, m, v, v]) };
         let subject = Subject { op: "adam", phase: Some(Phase::Optimiser), work };
         self.observe(subject, |inner| inner.adam(spec, control, g, p, m, v))
     }

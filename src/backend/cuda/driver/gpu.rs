@@ -356,6 +356,10 @@ impl Driver for Gpu {
         Some(self.0.arch)
     }
 
+    fn multiprocessors(&self) -> u32 {
+        self.0.facts.multiprocessors
+    }
+
     fn policy(&self) -> Policy {
         Policy::Reuse
     }

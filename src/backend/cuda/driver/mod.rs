@@ -63,6 +63,10 @@ pub trait Driver: Send + Sync {
     fn arch(&self) -> Option<&'static Arch> {
         None
     }
+    /// Multiprocessors, over which blocks are spread; 1 where there are none.
+    fn multiprocessors(&self) -> u32 {
+        1
+    }
     /// How memory is to be handed out.
     fn policy(&self) -> Policy;
     /// `bytes` of memory of unspecified content, its address a multiple of 16.

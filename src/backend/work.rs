@@ -1,4 +1,4 @@
-//! What an operation costs, by formula: floating-point operations and bytes that it must move at least.
+//! What an operation or a launch costs, by formula: floating-point operations and bytes that it must move at least.
 //!
 //! A multiply-add counts as 2 operations; an addition, a comparison, a quotient, a root, an exponential as 1. Padding taps of
 //! convolutions count, as in PyTorch's counters. Bytes are those of operands read once, results written once, and of what is added to
@@ -41,5 +41,26 @@ impl Add for Work {
 impl Sum for Work {
     fn sum<I: Iterator<Item = Self>>(terms: I) -> Self {
         terms.fold(Self::default(), Add::add)
+    }
+}
+
+/// What does the arithmetic: each has a peak of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Multiply-adds on registers.
+    #[default]
+    Vector,
+    /// The matrix unit: products of bf16 with f32 sums.
+    Matrix,
+}
+
+impl Unit {
+    /// One word for tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Vector => "vector",
+            Self::Matrix => "matrix",
+        }
     }
 }

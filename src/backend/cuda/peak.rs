@@ -1,0 +1,54 @@
+//! Multiply-adds that nothing but arithmetic holds up, `kernels/peak.cu`: what the device can do at best.
+
+use super::kernel::{File, Kernel};
+use super::{Buffer, Cuda, check_lengths};
+use crate::backend::{Storage, Unit};
+use crate::error::Result;
+
+static FILE: File = File { name: "peak.cu", text: include_str!("../../../kernels/peak.cu") };
+
+const fn kernel(name: &'static str, unit: Unit, flops: &'static str) -> Kernel {
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit, flops, bytes: "4 len" }
+}
+
+static MULTIPLY_ADD: Kernel = kernel("peak_multiply_add", Unit::Vector, "32 iterations len");
+static MATRIX: Kernel = kernel("peak_matrix", Unit::Matrix, "1024 iterations len");
+
+/// The kernels of this file.
+pub(super) const KERNELS: &[&Kernel] = &[&MULTIPLY_ADD, &MATRIX];
+
+/// Blocks for each multiprocessor: 2048 threads, the most that any has.
+const BLOCKS: u32 = 8;
+
+impl Cuda {
+    /// Room for what [`Cuda::multiply_adds`] leaves, one value for each thread.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn multiply_add_results(&self) -> Result<Buffer> {
+        self.alloc(self.busy_blocks() as usize * MULTIPLY_ADD.threads as usize)
+    }
+
+    /// Does `iterations` of the innermost loop in enough threads to keep every multiprocessor busy, and gives back how many
+    /// floating-point operations that is, 2 per multiply-add. With a = b = 1 every iteration adds 1 (`Vector`) or 16 (`Matrix`) to
+    /// each sum, which stays exact below 2²⁴; see the kernels. Does not wait for the device.
+    ///
+    /// # Errors
+    /// The launch failed; `results` are not those of [`Cuda::multiply_add_results`].
+    pub fn multiply_adds(&self, unit: Unit, [a, b]: [f32; 2], iterations: u32, results: &mut Buffer) -> Result<u64> {
+        let kernel = match unit {
+            Unit::Vector => &MULTIPLY_ADD,
+            Unit::Matrix => &MATRIX,
+        };
+        let len = results.len() as u32;
+        let grid = [self.busy_blocks(), 1, 1];
+        check_lengths(kernel.name, &[("results", results.len(), (grid[0] * kernel.threads) as usize)])?;
+        let launch = self.launch(kernel, grid).output(results).value(a).value(b);
+        launch.number("iterations", iterations).number("len", len).run()?;
+        Ok(kernel.work(&[("iterations", u64::from(iterations)), ("len", u64::from(len))])?.flops)
+    }
+
+    fn busy_blocks(&self) -> u32 {
+        BLOCKS * self.driver.multiprocessors()
+    }
+}

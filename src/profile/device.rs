@@ -1,0 +1,87 @@
+//! What a device with kernels can do at best: a copy, and the loops of `kernels/peak.cu`.
+
+use super::Peaks;
+use super::peaks::{REPEATS, stored};
+use crate::backend::{Cuda, Storage, Unit};
+use crate::error::Result;
+
+/// What is done to measure.
+struct Effort {
+    /// Bytes of each of the two arrays of a copy, beyond all caches.
+    copied: usize,
+    /// Iterations of the loops of multiply-adds and of products of matrices.
+    iterations: [u32; 2],
+}
+
+impl Effort {
+    /// Some milliseconds of a large GPU; so little of the emulator that nobody waits.
+    fn of(cuda: &Cuda) -> Self {
+        match cuda.name() {
+            "emulator" => Self { copied: 1 << 22, iterations: [64, 8] },
+            _ => Self { copied: 1 << 29, iterations: [1 << 16, 1 << 14] },
+        }
+    }
+}
+
+impl Peaks {
+    /// Of a device with kernels: those stored, or measured now by its events and stored. With `anew` always measured. The matrix unit is
+    /// driven by `mma.sync` with bf16 operands, as the convolutions drive it.
+    ///
+    /// # Errors
+    /// Out of memory; the device failed.
+    pub fn of_device(cuda: &Cuda, anew: bool) -> Result<Self> {
+        let machine = cuda.description();
+        stored(&machine, anew, || {
+            let Effort { copied, iterations: [vector, matrix] } = Effort::of(cuda);
+            let copy = copy_rate(cuda, copied)?;
+            let [fma, matrix] =
+                [arithmetic_rate(cuda, Unit::Vector, vector)?, arithmetic_rate(cuda, Unit::Matrix, matrix)?].map(Some);
+            Ok(Self { machine: machine.clone(), copy, fma, matrix })
+        })
+    }
+}
+
+/// Bytes per second of the fastest copy, both directions counted.
+fn copy_rate(cuda: &Cuda, bytes: usize) -> Result<f64> {
+    let elements = bytes / size_of::<f32>();
+    let (source, mut target) = (cuda.zeros(elements)?, cuda.zeros(elements)?);
+    Ok(2.0 * bytes as f64 / fastest(cuda, || cuda.copy(&source, &mut target))?)
+}
+
+/// Operations per second of the fastest loop.
+fn arithmetic_rate(cuda: &Cuda, unit: Unit, iterations: u32) -> Result<f64> {
+    let mut results = cuda.multiply_add_results()?;
+    let mut operations = 0;
+    let seconds = fastest(cuda, || {
+        operations = cuda.multiply_adds(unit, [1.0, 1.0], iterations, &mut results)?;
+        Ok(())
+    })?;
+    Ok(operations as f64 / seconds)
+}
+
+/// Seconds of the fastest repetition, after one that does not count: code is loaded, the clock rises.
+fn fastest(cuda: &Cuda, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+    work()?;
+    let mut least = f64::INFINITY;
+    for _ in 0..REPEATS {
+        let from = cuda.mark()?;
+        work()?;
+        least = least.min(cuda.seconds_between(&from, &cuda.mark()?)?);
+    }
+    Ok(least)
+}
+
+#[cfg(all(test, feature = "emulator"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_peak_of_a_device_is_a_rate() -> Result<()> {
+        let peaks = Peaks::of_device(&Cuda::emulator(7), true)?;
+        assert_eq!(peaks.machine, "emulator");
+        for rate in [Some(peaks.copy), peaks.fma, peaks.matrix] {
+            assert!(rate.is_some_and(|rate| rate.is_finite() && rate > 0.0), "{peaks:?}");
+        }
+        Ok(())
+    }
+}

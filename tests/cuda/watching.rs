@@ -1,0 +1,126 @@
+//! What profilers see of kernels: every launch with its time and its cost, and no bit changes for it.
+
+use orthoscope::backend::cuda::{KERNELS, Mode};
+use orthoscope::backend::{Storage, Unit, Work};
+use orthoscope::profile::Span;
+
+use super::Open;
+use super::exercises::EXERCISES;
+
+on_cuda!(
+    watching_changes_no_bit_and_times_every_launch,
+    kernels_cost_what_their_operation_does,
+    every_kernel_is_reached,
+    the_loops_of_the_peaks_do_what_they_count,
+    recorded_work_cannot_be_watched,
+);
+
+fn watching_changes_no_bit_and_times_every_launch(open: &Open) {
+    for exercise in EXERCISES {
+        let plain = exercise.run(&open(3)).unwrap();
+        let (found, spans) = exercise.observe(&open(3)).unwrap();
+        let same = plain.iter().map(|value| value.to_bits()).eq(found.iter().map(|value| value.to_bits()));
+        assert!(same, "{}: watching changes results", exercise.name);
+        assert!(spans.iter().any(|span| !span.kernels.is_empty()), "{}: no kernel seen", exercise.name);
+        for span in &spans {
+            inside(exercise.name, span);
+        }
+    }
+}
+
+/// Seconds that times may be off: events of a GPU have a grain of half a microsecond, and three of them make an end.
+const GRAIN: f64 = 3e-6;
+
+/// The kernels of an operation follow each other within its time.
+fn inside(exercise: &str, span: &Span) {
+    let mut end = span.start - GRAIN;
+    for kernel in &span.kernels {
+        let place = format!("{exercise}: {} of {}", kernel.launch.kernel, span.op);
+        assert!(kernel.seconds >= 0.0 && kernel.start >= end, "{place} begins at {}, not after {end}", kernel.start);
+        end = kernel.start + kernel.seconds - GRAIN;
+    }
+    assert!(end <= span.start + span.seconds + GRAIN, "{exercise}: kernels of {} last longer than it does", span.op);
+}
+
+/// One kernel costs what its operation costs by formula; several cost at least that, since what lies between them costs too. Naive
+/// kernels do the same more than once.
+fn kernels_cost_what_their_operation_does(open: &Open) {
+    let (mut single, mut several) = (0, 0);
+    for exercise in EXERCISES {
+        let (_, spans) = exercise.observe(&open(1)).unwrap();
+        for span in spans.iter().filter(|span| !span.kernels.is_empty()) {
+            let sum: Work = span.kernels.iter().map(|kernel| kernel.launch.work).sum();
+            let place = format!("{}: {} {:?}: kernels {sum:?}, operation {:?}", exercise.name, span.op, span.phase, span.work);
+            if span.kernels.len() == 1 && exercise.mode != Mode::Naive {
+                single += 1;
+                assert!(sum == span.work, "{place}");
+            } else {
+                several += 1;
+                assert!(sum.flops >= span.work.flops && sum.bytes >= span.work.bytes, "{place}");
+            }
+        }
+    }
+    assert!(single > 30 && several > 30, "only {single} and {several} operations seen");
+}
+
+/// So the test above is of every kernel's formulas, but for the loops of the peaks below and for two naive siblings that are only
+/// reached beside their code. Rounding for the matrix unit is not arithmetic.
+fn every_kernel_is_reached(open: &Open) {
+    let spans = EXERCISES.iter().flat_map(|exercise| exercise.observe(&open(1)).unwrap().1).collect::<Vec<_>>();
+    let launches: Vec<_> = spans.iter().flat_map(|span| &span.kernels).map(|kernel| &kernel.launch).collect();
+    let beside = ["peak_multiply_add", "peak_matrix", "corruption_mask_field_naive", "corruption_replacement_field_naive"];
+    for kernel in KERNELS.iter().copied().flatten().filter(|kernel| !beside.contains(&kernel.name)) {
+        let own: Vec<_> = launches.iter().filter(|launch| launch.kernel == kernel.name).collect();
+        assert!(!own.is_empty(), "no exercise reaches {}", kernel.name);
+        let uses_matrix = kernel.name.ends_with("_bf16");
+        for launch in own {
+            assert_eq!(launch.unit == Unit::Matrix, uses_matrix, "{}", kernel.name);
+            assert!(launch.work.bytes > 0 && (launch.work.flops > 0) == (kernel.flops != "0"), "{launch:?}");
+        }
+    }
+}
+
+/// With a = b = 1 the sums say how often every step was done: a multiply-add of a chain adds 1, a product of 16 x 16 and 16 x 8
+/// ones adds 16.
+fn the_loops_of_the_peaks_do_what_they_count(open: &Open) {
+    let cuda = open(9);
+    let mut results = cuda.multiply_add_results().unwrap();
+    let threads = cuda.len(&results) as u64;
+    for iterations in [0, 1, 19] {
+        let operations = cuda.multiply_adds(Unit::Vector, [1.0, 1.0], iterations, &mut results).unwrap();
+        let chains = 16.0;
+        let start = |thread: usize| chains * (thread % 32) as f32 + 120.0;
+        let wanted = |thread: usize| start(thread) + chains * iterations as f32;
+        let found = cuda.download(&results).unwrap();
+        assert!(found.iter().enumerate().all(|(thread, &sum)| sum == wanted(thread)), "{iterations}: {:?}", &found[..40]);
+        // Two operations for each addition of 1 in every chain of every thread.
+        assert_eq!(operations, 2 * 16 * threads * u64::from(iterations));
+
+        let operations = cuda.multiply_adds(Unit::Matrix, [1.0, 1.0], iterations, &mut results).unwrap();
+        let found = cuda.download(&results).unwrap();
+        let (values, start) = (8.0 * 4.0, 4.0 * 28.0);
+        let wanted = start + values * 16.0 * iterations as f32;
+        assert!(found.iter().all(|&sum| sum == wanted), "{iterations}: {:?} is not {wanted}", &found[..4]);
+        // 16 x 8 values of 16 multiply-adds for each of a warp's 8 products.
+        assert_eq!(operations, 2 * 16 * 8 * 16 * 8 * (threads / 32) * u64::from(iterations));
+    }
+    // The operands are used: 2⁻¹ x + 3, and 4 · 2⁻² in every place.
+    cuda.multiply_adds(Unit::Vector, [0.5, 3.0], 2, &mut results).unwrap();
+    assert_eq!(cuda.download(&results).unwrap()[0], 0.25 * 120.0 + 16.0 * 4.5);
+    cuda.multiply_adds(Unit::Matrix, [4.0, 0.25], 3, &mut results).unwrap();
+    assert_eq!(cuda.download(&results).unwrap()[0], 112.0 + 32.0 * 48.0);
+    let mut few = cuda.zeros(5).unwrap();
+    let refused = cuda.multiply_adds(Unit::Matrix, [1.0; 2], 1, &mut few).unwrap_err().to_string();
+    assert_eq!(refused, format!("peak_matrix: results must have {threads} elements, has 5"));
+}
+
+fn recorded_work_cannot_be_watched(open: &Open) {
+    let cuda = open(2);
+    let (x, mut sum, mut program) = (cuda.upload(&[1.0, 2.0]).unwrap(), cuda.zeros(1).unwrap(), Default::default());
+    let (done, launches) = cuda.watched(format_args!("a recorded sum"), || {
+        cuda.repeat(&mut program, || orthoscope::backend::Reduce::sum(&cuda, &x, &mut sum))
+    });
+    let reason = done.unwrap_err().to_string();
+    assert!(reason.ends_with("a kernel cannot be timed inside repeated work; do it before or after"), "{reason}");
+    assert!(launches.is_empty());
+}
