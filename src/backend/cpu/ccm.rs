@@ -195,6 +195,10 @@ impl Ccm for Cpu {
         add_in_order(&gate_biases, b_gate);
         Ok(())
     }
+
+    fn ccm_on_matrix(&self, spec: &CcmSpec) -> bool {
+        self.is_matrix(self.terms(spec.c as usize))
+    }
 }
 
 /// Weights of each part of the features, for the forward pass.
