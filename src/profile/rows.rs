@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Peaks, Phase, Quantiles, Span, Work};
+use super::{Peaks, Phase, Quantiles, Span, Unit, Work};
 
 /// Below this many seconds for each call, by the roofline, the call itself is what takes the time.
 const SMALL: f64 = 2e-6;
@@ -45,6 +45,9 @@ pub struct Row {
     pub ms: Quantiles,
     /// Operations and bytes of a step.
     pub work: Work,
+    /// What does the operations, and so which peak they are held against: each against its own where it is both.
+    #[serde(default)]
+    pub unit: Unit,
     /// 10⁹ operations per second at the median.
     pub gflop_per_second: f64,
     /// 10⁹ bytes per second at the median.
@@ -100,7 +103,8 @@ impl Group {
     /// Every step does the same, so that means are exact.
     fn row(self, (phase, op, layer): Key, steps: usize, peaks: &Peaks) -> Row {
         let count = steps.max(1) as u64;
-        let work = Work { flops: self.work.flops / count, bytes: self.work.bytes / count };
+        let Work { flops, bytes, matrix } = self.work;
+        let work = Work { flops: flops / count, bytes: bytes / count, matrix: matrix / count };
         let (launches, seconds) = (self.calls / steps.max(1), Quantiles::of(&self.seconds));
         let (floor, computes) = peaks.floor(&work);
         let bound = match (floor < SMALL * launches.max(1) as f64, computes) {
@@ -116,6 +120,7 @@ impl Group {
             launches,
             ms: seconds.scaled(1e3),
             work,
+            unit: work.unit(),
             gflop_per_second: rate(work.flops),
             gb_per_second: rate(work.bytes),
             intensity: Some(work.intensity()).filter(|intensity| intensity.is_finite()),
@@ -137,12 +142,12 @@ mod tests {
     #[test]
     fn calls_are_grouped_by_layer_and_summed_within_a_step() {
         let peaks = Peaks { machine: String::new(), copy: 1e9, fma: Some(1e10), matrix: None };
-        let work = Work { flops: 20_000_000, bytes: 500_000 };
+        let work = Work::new(20_000_000, 500_000);
         let step = |factor: f64| {
             vec![
                 span("conv2d", "e1", factor * 4e-3, work),
                 span("conv2d", "e1", factor * 4e-3, work),
-                span("add", "", factor * 1e-3, Work { flops: 10, bytes: 120 }),
+                span("add", "", factor * 1e-3, Work::new(10, 120)),
             ]
         };
         let rows = rows(&[step(1.0), step(2.0), step(1.0)], &peaks);
@@ -155,5 +160,14 @@ mod tests {
         assert!((conv.gflop_per_second - 5.0).abs() < 1e-12 && (conv.intensity.unwrap() - 40.0).abs() < 1e-12);
         assert_eq!(rows[1].bound, Bound::Overhead);
         assert!((rows.iter().map(|row| row.percent_of_time).sum::<f64>() - 100.0).abs() < 1e-9);
+    }
+    #[test]
+    fn each_operation_is_held_against_the_peak_of_its_unit() {
+        let peaks = Peaks { machine: String::new(), copy: 1e12, fma: Some(1e10), matrix: Some(4e10) };
+        // 40 MFLOP take 4 ms on the first unit and 1 ms on the other.
+        let sdc = |layer: &str, matrix: u64| span("sdc", layer, 5e-3, Work { matrix, ..Work::new(40_000_000, 0) });
+        let rows = rows(&[vec![sdc("a", 0), sdc("b", 20_000_000), sdc("c", 40_000_000)]], &peaks);
+        let seen: Vec<_> = rows.iter().map(|row| (row.layer.as_str(), row.unit, row.percent_of_peak.round())).collect();
+        assert_eq!(seen, [("a", Unit::Fma, 80.0), ("b", Unit::Both, 50.0), ("c", Unit::Matrix, 20.0)]);
     }
 }

@@ -52,6 +52,14 @@ struct Subject {
     work: Work,
 }
 
+impl Subject {
+    /// The same with so many operations on the matrix unit.
+    fn on_matrix(mut self, flops: u64) -> Self {
+        self.work.matrix = flops;
+        self
+    }
+}
+
 impl<B: Backend> Observed<B> {
     /// Observes `inner`.
     pub fn new(inner: B) -> Self {
