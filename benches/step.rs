@@ -55,8 +55,8 @@ fn with(criterion: &mut Criterion, size: Size, work: impl FnOnce(&mut Bench<'_, 
 fn cost(name: &str, size: Size) -> Result<Work> {
     let [inference, training] = network::flops(size)?;
     Ok(match name {
-        "inference" => Work { flops: inference, bytes: 0 },
+        "inference" => Work::new(inference, 0),
         "batch on the host" => Work::traffic(4 * size.images(0, 7)?.len() as u64),
-        _ => Work { flops: training, bytes: 0 },
+        _ => Work::new(training, 0),
     })
 }

@@ -168,9 +168,13 @@ def floors(profile, _):
     seen = sum(found["ms"]["median"] for found in profile["rows"])
     rates = f"{peaks['fma'] / 1e9:.0f} GFLOP/s of multiply-adds, copy {peaks['copy'] / 1e9:.1f} GB/s"
     steps = profile["step_ms"]
+    machine = peaks["machine"].replace("Avx512", "AVX-512")  # records of older versions spell it as the source does
+    noise = 100 * sum(profile["steps"][kind]["deviation"] for kind in ("plain", "observed")) / steps
+    cost = profile["overhead_percent"]
+    costs = f"costs {cost:.1f} %" if cost > noise else f"costs less than the noise (±{noise:.1f} %)"
     words = (
-        f"{peaks['machine']}: {rates}. A step takes {number(steps)} ms, its operations together {number(seen)} ms when observed, "
-        f"which costs {profile['overhead_percent']:.1f} %. {profile['version']}."
+        f"{machine}: {rates}. A step takes {number(steps)} ms, its operations together {number(seen)} ms when observed, "
+        f"which {costs}. {profile['version']}."
     )
     return markdown(header, map(row, heaviest)) + "\n" + lines(words)
 

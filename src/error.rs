@@ -92,6 +92,11 @@ impl Error {
         Self::File { path: path.as_ref().to_owned(), reason: reason.to_string() }
     }
 
+    /// A file error in the system's words, without its number.
+    pub fn system(path: impl AsRef<Path>, error: &std::io::Error) -> Self {
+        Self::file(path, system_words(error))
+    }
+
     /// A configuration error for the dotted `key`.
     pub fn config(key: impl Into<String>, reason: impl fmt::Display) -> Self {
         Self::Config { key: key.into(), reason: reason.to_string() }
@@ -121,4 +126,10 @@ impl Error {
     pub fn within(self, place: impl Into<String>) -> Self {
         Self::Within { place: place.into(), source: Box::new(self) }
     }
+}
+
+/// What the system says, without the number of its error.
+pub fn system_words(error: &std::io::Error) -> String {
+    let words = error.to_string();
+    words.split(" (os error ").next().unwrap_or_default().to_owned()
 }

@@ -76,8 +76,6 @@ pub struct KernelLaunch {
     pub dynamic_shared: u32,
     /// What it costs, by the formulas in the kernel's header.
     pub work: Work,
-    /// What does its arithmetic.
-    pub unit: Unit,
 }
 
 /// A launch, with the marks right before and right after it.
@@ -159,6 +157,17 @@ pub trait Storage: Clone + Send + Sync + 'static {
     }
 }
 
+/// The three products of an op that is linear in x and in w.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    /// Of x and w.
+    Forward,
+    /// Of the output's gradient and w.
+    InputGradient,
+    /// Of x and the output's gradient.
+    WeightGradient,
+}
+
 /// Convolution: `y = A(w * x + b)`. See [`Conv2dSpec`] for layouts. `dz` is the gradient before the activation,
 /// as [`Pointwise::activation_grad`] gives it.
 pub trait Conv2d: Storage {
@@ -182,6 +191,10 @@ pub trait Conv2d: Storage {
         dw: &mut Self::Buffer,
         db: Option<&mut Self::Buffer>,
     ) -> Result<()>;
+    /// Whether a product is done by the matrix unit, in bf16; only profilers ask.
+    fn conv2d_on_matrix(&self, _spec: &Conv2dSpec, _product: Product) -> bool {
+        false
+    }
 }
 
 /// Linear map: `y = A(x wᵀ + b)`. See [`LinearSpec`].
@@ -206,6 +219,10 @@ pub trait Linear: Storage {
         dw: &mut Self::Buffer,
         db: Option<&mut Self::Buffer>,
     ) -> Result<()>;
+    /// As [`Conv2d::conv2d_on_matrix`].
+    fn linear_on_matrix(&self, _spec: &LinearSpec, _product: Product) -> bool {
+        false
+    }
 }
 
 /// Stacked dilated convolution. See [`SdcSpec`]; `w`, `b`, `dw`, `db` hold one buffer per branch.
@@ -224,6 +241,10 @@ pub trait Sdc: Storage {
         dw: &mut [Self::Buffer],
         db: &mut [Self::Buffer],
     ) -> Result<()>;
+    /// Number of branches whose product is done by the matrix unit, in bf16; only profilers ask.
+    fn sdc_on_matrix(&self, _spec: &SdcSpec, _product: Product) -> u32 {
+        0
+    }
 }
 
 /// Max-pool as a selection: the position is found in `x`, the value taken from `v`. With `v = x` it is the pool itself, with
@@ -341,6 +362,10 @@ pub trait Ccm: Storage {
         grads: [&mut Self::Buffer; 2],
         weight_grads: CcmWeights<&mut Self::Buffer>,
     ) -> Result<()>;
+    /// Whether all products of [`Ccm::ccm`] and its adjoint are done by the matrix unit, in bf16; only profilers ask.
+    fn ccm_on_matrix(&self, _spec: &CcmSpec) -> bool {
+        false
+    }
 }
 
 /// Masked two-region objective. See [`ObjectiveSpec`]; `operands = [f(x̂), x, M]`.

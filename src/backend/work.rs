@@ -9,6 +9,30 @@ use std::ops::Add;
 
 use serde::{Deserialize, Serialize};
 
+/// What does an operation's arithmetic, and so which peak it is held against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Fused multiply-adds of the element type.
+    #[default]
+    Fma,
+    /// The matrix unit: products of bf16, sums in f32. What little is beside the products does not count.
+    Matrix,
+    /// Some products here, some there: branches of an SDC.
+    Both,
+}
+
+impl Unit {
+    /// One word for tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fma => "fma",
+            Self::Matrix => "matrix",
+            Self::Both => "both",
+        }
+    }
+}
+
 /// Operations and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
@@ -16,12 +40,36 @@ pub struct Work {
     pub flops: u64,
     /// Bytes of memory traffic at least.
     pub bytes: u64,
+    /// Those of the operations that the matrix unit does.
+    #[serde(default)]
+    pub matrix: u64,
 }
 
 impl Work {
+    /// Operations without the matrix unit, and traffic.
+    pub fn new(flops: u64, bytes: u64) -> Self {
+        Self { flops, bytes, matrix: 0 }
+    }
+
     /// Only traffic.
     pub fn traffic(bytes: u64) -> Self {
-        Self { flops: 0, bytes }
+        Self::new(0, bytes)
+    }
+
+    /// The same for one of `count` equal parts.
+    #[must_use]
+    pub fn per(&self, count: usize) -> Self {
+        let count = count.max(1) as u64;
+        Self { flops: self.flops / count, bytes: self.bytes / count, matrix: self.matrix / count }
+    }
+
+    /// What does the operations; what the matrix unit leaves over counts from a tenth on.
+    pub fn unit(&self) -> Unit {
+        match self.matrix {
+            0 => Unit::Fma,
+            matrix if 10 * (self.flops - matrix.min(self.flops)) < self.flops => Unit::Matrix,
+            _ => Unit::Both,
+        }
     }
 
     /// Operations per byte; infinite where nothing is moved, and not a number where nothing is done either.
@@ -34,7 +82,7 @@ impl Add for Work {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self { flops: self.flops + other.flops, bytes: self.bytes + other.bytes }
+        Self { flops: self.flops + other.flops, bytes: self.bytes + other.bytes, matrix: self.matrix + other.matrix }
     }
 }
 
@@ -44,23 +92,24 @@ impl Sum for Work {
     }
 }
 
-/// What does the arithmetic: each has a peak of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// Multiply-adds on registers.
-    #[default]
-    Vector,
-    /// The matrix unit: products of bf16 with f32 sums.
-    Matrix,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Unit {
-    /// One word for tables.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Vector => "vector",
-            Self::Matrix => "matrix",
-        }
+    #[test]
+    fn a_unit_is_told_by_the_products() {
+        let unit = |matrix: u64| Work { matrix, ..Work::new(1000, 1) }.unit();
+        assert_eq!(
+            [0, 1, 500, 900, 901, 1000].map(unit),
+            [Unit::Fma, Unit::Both, Unit::Both, Unit::Both, Unit::Matrix, Unit::Matrix]
+        );
+        let sum: Work = [Work { matrix: 3, ..Work::new(4, 5) }; 2].into_iter().sum();
+        assert_eq!(sum, Work { flops: 8, bytes: 10, matrix: 6 });
+    }
+
+    #[test]
+    fn records_without_a_unit_are_read() {
+        let work: Work = serde_json::from_str(r#"{"flops": 2, "bytes": 1}"#).unwrap();
+        assert_eq!((work, work.unit()), (Work::new(2, 1), Unit::Fma));
     }
 }

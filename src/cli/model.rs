@@ -2,13 +2,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use orthoscope::backend::{Backend, Cpu};
+use orthoscope::backend::Backend;
 use orthoscope::data::write_atomically;
 use orthoscope::model::{Architecture, Parameters, Plan, WeightFile};
 use orthoscope::report::table::{Column, Table};
 use orthoscope::shape::Shape;
 
-use super::device::{DeviceOption, on_device};
+use super::device::{DeviceOption, cpu, on_device};
 use super::npy;
 use super::output::{print, say};
 
@@ -87,7 +87,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
 
 fn init(arguments: &Init) -> anyhow::Result<()> {
     let architecture = Architecture::autoencoder(arguments.model, arguments.width)?;
-    let backend = Cpu::default();
+    let backend = cpu()?;
     let parameters = Parameters::initialise(&backend, &architecture, arguments.seed)?;
     let file = WeightFile { architecture, values: parameters.to_values(&backend)?, metadata: Default::default() };
     let bytes = file.encode()?;

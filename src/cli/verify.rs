@@ -10,6 +10,7 @@ use orthoscope::theory::claims::find;
 use orthoscope::theory::record::{Record, Worst, records, worst_of_seeds};
 use orthoscope::theory::runner;
 
+use super::device::cpu;
 use super::evidence;
 use super::output::{note, print, say};
 use super::progress::ClaimProgress;
@@ -70,7 +71,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         evidence::prepare(out)?;
     }
     let start = Instant::now();
-    let setting = Setting::new(arguments.seed, if arguments.full { Effort::Full } else { Effort::Quick })?;
+    let effort = if arguments.full { Effort::Full } else { Effort::Quick };
+    let setting = Setting::new(arguments.seed, effort)?.on(&cpu()?);
     let progress = ClaimProgress::new(runner::count(&chosen, &setting));
     let findings = runner::run(&chosen, &setting, |finding| progress.found(finding));
     progress.finish();

@@ -13,7 +13,7 @@ mod resize;
 pub mod sheet;
 pub mod texture;
 
-pub use crate::disk::{check_output_folder, make_folder, write_atomically};
+pub use crate::disk::{check_output_file, check_output_folder, followed, make_folder, write_atomically};
 pub use batch::{AugmentConfig, Batch, TrainingSet};
 pub use feed::{Feed, Supply};
 pub use file::{MAX_PIXELS, read_image, read_mask, write_mask_png, write_png};

@@ -6,18 +6,18 @@ use std::path::Path;
 
 use tempfile::{Builder, NamedTempFile};
 
+use super::followed;
 use crate::error::{Error, Result};
 
 /// Writes `path` through `write`: into a hidden temporary file of the same folder first, which takes the name only once it is
-/// complete and on the disk. An existing file is replaced; a reader sees the old file or the new one, never a part.
+/// complete and on the disk. An existing file is replaced; a reader sees the old file or the new one, never a part. Through a symbolic
+/// link the file that it points to is written.
 ///
 /// # Errors
 /// The folder does not exist, the disk is full, or `write` fails. Nothing is left behind then, and an older file stays.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let path = &followed(path)?;
+    let folder = folder_of(path);
     let refuse = |reason: io::Error| Error::file(path, format!("cannot be written: {reason}"));
     // Renaming over a device such as /dev/null would replace it.
     if path.exists() && !path.is_file() {
@@ -33,6 +33,11 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File
     temporary.as_file().sync_all().map_err(refuse)?;
     temporary.persist(path).map_err(|failed| refuse(failed.error))?;
     Ok(())
+}
+
+/// The folder that a file lies in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A temporary file that will be as readable as any new file: by default they are private to their owner.

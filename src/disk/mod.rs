@@ -1,7 +1,9 @@
 //! Files that are written whole or not at all, and folders to write into.
 
 mod atomic;
+mod file;
 mod folder;
 
 pub use atomic::write_atomically;
+pub use file::{check_output_file, followed};
 pub use folder::{check_output_folder, make_folder};

@@ -1,8 +1,10 @@
 use super::{Phase, Profile, Quantiles};
 use crate::error::{Error, Result};
 
-/// A difference counts if it is more than this many deviations of both together.
+/// A difference counts if it is more than this many deviations of both sides together, and the ranges of their processes.
 const BAND: f64 = 3.0;
+/// Fewer steps say nothing about a difference of a few percent.
+pub const FEW_STEPS: usize = 10;
 
 /// Whether something became faster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub enum Change {
     New,
     /// Only in the first.
     Gone,
+    /// A result has fewer than [`FEW_STEPS`] steps.
+    Unclear,
 }
 
 /// One operation, or the whole step, in two results.
@@ -24,7 +28,7 @@ pub enum Change {
 pub struct Comparison {
     /// The operation, layer and phase; None for the whole step.
     pub row: Option<(String, String, Phase)>,
-    /// Median milliseconds in both, 0 where it is missing.
+    /// Median milliseconds on both sides, of several results their median; 0 where it is missing.
     pub ms: [f64; 2],
     /// The noise band in milliseconds: differences up to this mean nothing.
     pub band: f64,
@@ -32,25 +36,55 @@ pub struct Comparison {
     pub change: Change,
 }
 
-/// The whole step, then every operation of either result, those that changed by most milliseconds first.
+/// The whole step, then every operation of either side, those that changed by most milliseconds first.
+///
+/// A side is one or several results of the same program, each of a process of its own. Steps of one process differ by less than processes
+/// do, of which each finds its memory and the machine elsewhere: so the noise is three deviations within the processes of both sides, plus
+/// the ranges of the medians of each side's processes. Of a single process nothing is known of the latter.
 ///
 /// # Errors
-/// Results of other work or another machine: the sentence names the fields that differ.
-pub fn compare(a: &Profile, b: &Profile) -> Result<Vec<Comparison>> {
-    let differing = differing(a, b);
-    if !differing.is_empty() {
-        return Err(Error::argument(format!("these two cannot be compared: {}", differing.join("; "))));
-    }
-    let of = |profile: &Profile, key: &(String, String, Phase)| {
-        profile.rows.iter().find(|row| (&row.op, &row.layer, row.phase) == (&key.0, &key.1, key.2)).map(|row| row.ms)
+/// Results of other work or another machine: the sentence names the fields that differ. A side without results.
+pub fn compare(a: &[Profile], b: &[Profile]) -> Result<Vec<Comparison>> {
+    let (Some(first), false) = (a.first(), b.is_empty()) else {
+        return Err(Error::argument("a comparison needs a result on both sides"));
     };
-    let mut keys: Vec<_> = a.rows.iter().chain(&b.rows).map(|row| (row.op.clone(), row.layer.clone(), row.phase)).collect();
+    if let Some(differing) = a.iter().chain(b).map(|other| differing(first, other)).find(|found| !found.is_empty()) {
+        return Err(Error::argument(format!("these cannot be compared: {}", differing.join("; "))));
+    }
+    let is_clear = a.iter().chain(b).all(|profile| profile.settings.steps >= FEW_STEPS);
+    let rows = || a.iter().chain(b).flat_map(|profile| &profile.rows);
+    let mut keys: Vec<_> = rows().map(|row| (row.op.clone(), row.layer.clone(), row.phase)).collect();
     keys.sort();
     keys.dedup();
-    let mut rows: Vec<_> = keys.into_iter().map(|key| comparison([of(a, &key), of(b, &key)], Some(key))).collect();
+    let of = |side: &[Profile], key: &(String, String, Phase)| {
+        let own = side.iter().flat_map(|profile| &profile.rows);
+        Side::of(own.filter(|row| (&row.op, &row.layer, row.phase) == (&key.0, &key.1, key.2)).map(|row| row.ms))
+    };
+    let mut rows: Vec<_> = keys.into_iter().map(|key| comparison([of(a, &key), of(b, &key)], Some(key), is_clear)).collect();
     rows.sort_by(|x, y| (y.ms[1] - y.ms[0]).abs().total_cmp(&(x.ms[1] - x.ms[0]).abs()));
-    rows.insert(0, comparison([Some(a.steps.plain), Some(b.steps.plain)], None));
+    let whole = [a, b].map(|side| Side::of(side.iter().map(|profile| profile.steps.plain)));
+    rows.insert(0, comparison(whole, None, is_clear));
     Ok(rows)
+}
+
+/// One operation in the results of one side.
+#[derive(Clone, Copy, Default)]
+struct Side {
+    median: f64,
+    /// Within a process.
+    deviation: f64,
+    /// From the fastest process to the slowest.
+    range: f64,
+}
+
+impl Side {
+    /// None of no results.
+    fn of(results: impl Iterator<Item = Quantiles>) -> Option<Self> {
+        let (medians, deviations): (Vec<f64>, Vec<f64>) = results.map(|ms| (ms.median, ms.deviation)).unzip();
+        let most = medians.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let (median, deviation) = (Quantiles::of(&medians), Quantiles::of(&deviations).median);
+        (!medians.is_empty()).then_some(Self { median: median.median, deviation, range: most - median.min })
+    }
 }
 
 /// `name: this, that` of each field that differs, though it must not.
@@ -71,15 +105,47 @@ fn differing(a: &Profile, b: &Profile) -> Vec<String> {
     pairs.filter(|(a, b)| a != b).map(|((name, a), (_, b))| format!("{name} is {a} and {b}")).collect()
 }
 
-fn comparison(ms: [Option<Quantiles>; 2], row: Option<(String, String, Phase)>) -> Comparison {
-    let [a, b] = ms.map(Option::unwrap_or_default);
-    let band = BAND * (a.deviation + b.deviation);
-    let change = match ms {
+fn comparison(sides: [Option<Side>; 2], row: Option<(String, String, Phase)>, is_clear: bool) -> Comparison {
+    let [a, b] = sides.map(Option::unwrap_or_default);
+    let band = BAND * (a.deviation + b.deviation) + a.range + b.range;
+    let change = match sides {
         [None, _] => Change::New,
         [_, None] => Change::Gone,
+        _ if !is_clear => Change::Unclear,
         _ if b.median < a.median - band => Change::Faster,
         _ if b.median > a.median + band => Change::Slower,
         _ => Change::Same,
     };
     Comparison { row, ms: [a.median, b.median], band, change }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn side(medians: &[f64]) -> Option<Side> {
+        Side::of(medians.iter().map(|&median| Quantiles { median, deviation: 1.0, ..Quantiles::default() }))
+    }
+
+    fn verdict(a: &[f64], b: &[f64]) -> (Change, f64) {
+        let found = comparison([side(a), side(b)], None, true);
+        (found.change, found.band)
+    }
+
+    #[test]
+    fn what_processes_of_the_same_program_differ_by_is_noise() {
+        // Within a process steps differ by 1, so 6 are noise.
+        assert_eq!(verdict(&[100.0], &[106.0]), (Change::Same, 6.0));
+        assert_eq!(verdict(&[100.0], &[110.0]), (Change::Slower, 6.0));
+        // A second process of A was as slow as that.
+        assert_eq!(verdict(&[100.0, 109.0], &[110.0]), (Change::Same, 15.0));
+        assert_eq!(verdict(&[100.0, 109.0], &[70.0, 75.0]), (Change::Faster, 20.0));
+        assert_eq!((verdict(&[], &[1.0]).0, verdict(&[1.0], &[]).0), (Change::New, Change::Gone));
+    }
+
+    #[test]
+    fn a_side_is_the_median_of_its_processes() {
+        let side = side(&[5.0, 100.0, 7.0]).unwrap();
+        assert_eq!((side.median, side.deviation, side.range), (7.0, 1.0, 95.0));
+    }
 }

@@ -100,10 +100,9 @@ impl<'a> Group<'a> {
 
     /// Every step does the same, so that means are exact. `total` is the milliseconds of all operations.
     fn row(self, steps: usize, total: f64, peaks: &Peaks) -> KernelRow {
-        let &KernelLaunch { kernel, grid, block, dynamic_shared, unit, .. } = self.launch;
+        let &KernelLaunch { kernel, grid, block, dynamic_shared, .. } = self.launch;
         let (launches, seconds) = (self.count / steps.max(1), Quantiles::of(&self.seconds));
-        let count = steps.max(1) as u64;
-        let work = Work { flops: self.work.flops / count, bytes: self.work.bytes / count };
+        let work = self.work.per(steps);
         KernelRow {
             kernel: kernel.to_owned(),
             op: self.span.op.to_owned(),
@@ -112,8 +111,8 @@ impl<'a> Group<'a> {
             launches,
             ms: seconds.scaled(1e3),
             work,
-            unit,
-            rates: Rates::of(&work, unit, launches, seconds.median, peaks),
+            unit: work.unit(),
+            rates: Rates::of(&work, launches, seconds.median, peaks),
             percent_of_time: if total > 0.0 { 1e5 * seconds.median / total } else { 0.0 },
             grid,
             block,
@@ -174,15 +173,14 @@ mod tests {
             grid: [blocks, 1, 1],
             block: [256, 1, 1],
             dynamic_shared: 64,
-            work: Work { flops: 8_000_000, bytes: 1_000_000 },
-            unit: if kernel == "product" { Unit::Matrix } else { Unit::Vector },
+            work: Work { matrix: if kernel == "product" { 8_000_000 } else { 0 }, ..Work::new(8_000_000, 1_000_000) },
         };
         let kernel = |kernel| KernelSpan { launch: launch(kernel), start: 0.0, seconds: 0.4 * seconds };
         Span {
             op,
             layer: layer.into(),
             phase: Phase::Forward,
-            work: Work { flops: 8_000_000, bytes: 0 },
+            work: Work { matrix: if op == "conv2d" { 8_000_000 } else { 0 }, ..Work::new(8_000_000, 0) },
             kernels: kernels.iter().map(kernel).collect(),
             start: 0.0,
             seconds,
@@ -217,7 +215,7 @@ mod tests {
         // 8 MFLOP in 2 ms on the matrix unit are all that it can do.
         assert_eq!((found[1].unit, found[1].rates.bound), (Unit::Matrix, Bound::Compute));
         assert!((found[1].rates.percent_of_peak - 100.0).abs() < 1e-9);
-        // And the operation is measured by what its kernels use: 16 MFLOP in 10 ms, 40 % of 4 GFLOP/s.
+        // 16 MFLOP in 10 ms, 40 % of 4 GFLOP/s.
         assert!((rows[0].percent_of_peak - 40.0).abs() < 1e-9, "{}", rows[0].percent_of_peak);
     }
 }

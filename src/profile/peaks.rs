@@ -1,23 +1,25 @@
 //! What a machine can do at best, measured by the simplest programs that do it.
 
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::known::{Known, known};
 use super::machine::processor;
-use crate::backend::cuda::compiler::Cache;
-use crate::backend::{Cpu, Unit, Work};
-use crate::disk::{make_folder, write_atomically};
+use crate::backend::{Cpu, Work};
 use crate::error::Result;
 
 /// Bytes of each of the two arrays of a copy, beyond all caches.
 const COPIED: usize = 1 << 27;
 /// Bytes that a thread copies at once.
 const PIECE: usize = 1 << 20;
-/// Repetitions, of which the fastest counts: a peak is what the machine can do when nothing else disturbs it.
+/// Repetitions at least, of which the fastest counts: a peak is what the machine can do when nothing else disturbs it.
 pub(super) const REPEATS: usize = 7;
+/// Repetitions go on until the three fastest differ by less than this many percent, and for at least and at most such a time. The system
+/// counts time in hundredths of a second, so that less does not show what others took.
+const AGREEMENT: f64 = 1.0;
+const TIMES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
 /// Iterations of the arithmetic loops, some milliseconds.
 const ITERATIONS: usize = 400_000;
 
@@ -25,6 +27,7 @@ const ITERATIONS: usize = 400_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Peaks {
     /// What they are of: processor or device, instructions, threads.
+    #[serde(deserialize_with = "machine")]
     pub machine: String,
     /// Bytes per second of a copy between two large arrays, both directions counted.
     pub copy: f64,
@@ -35,85 +38,85 @@ pub struct Peaks {
 }
 
 impl Peaks {
-    /// Of the CPU with the threads of the current pool: those stored, or measured now and stored. With `anew` always measured.
+    /// Of the CPU with the threads of the current pool: those kept, or measured now; kept if nothing else ran meanwhile, else a warning
+    /// is logged. With `anew` always measured.
     ///
     /// # Errors
     /// Never: for the same signature as [`Peaks::of_device`].
-    pub fn of_cpu(cpu: &Cpu, anew: bool) -> Result<Self> {
-        let machine = format!("{}, {:?}, {} threads", processor(), cpu.path(), rayon::current_num_threads());
-        stored(&machine, anew, || {
-            let fma = fastest(|| cpu.multiply_add(ITERATIONS));
-            let matrix = cpu.multiply_add_bf16(0).map(|_| fastest(|| cpu.multiply_add_bf16(ITERATIONS).unwrap_or_default()));
-            Ok(Self { machine: machine.clone(), copy: copy_rate(), fma: Some(fma), matrix })
+    pub fn of_cpu(cpu: &Cpu, anew: bool) -> Result<Known> {
+        let machine = format!("{}, {}, {} threads", processor(), cpu.path(), rayon::current_num_threads());
+        known(&machine, anew, || {
+            let (copy, fma) = (copy_rate(), operations(|| cpu.multiply_add(ITERATIONS)));
+            let has_matrix = cpu.multiply_add_bf16(0).is_some();
+            let matrix = has_matrix.then(|| operations(|| cpu.multiply_add_bf16(ITERATIONS).unwrap_or_default()));
+            let spread = [Some(copy), Some(fma), matrix].into_iter().flatten().map(|rate| rate.spread).fold(0.0, f64::max);
+            let rates =
+                Self { machine: machine.clone(), copy: copy.best, fma: Some(fma.best), matrix: matrix.map(|rate| rate.best) };
+            Ok((rates, Some(spread)))
         })
     }
 
-    /// Seconds that this work needs at least if `unit` does its arithmetic, and whether arithmetic is what takes them.
-    pub fn floor(&self, work: &Work, unit: Unit) -> (f64, bool) {
-        let peak = match unit {
-            Unit::Vector => self.fma,
-            Unit::Matrix => self.matrix,
-        };
+    /// Seconds that this work needs at least, and whether arithmetic is what takes them. What the matrix unit does is held against its
+    /// peak and the rest against that of multiply-adds; where the first is not known everything is held against the second.
+    pub fn floor(&self, work: &Work) -> (f64, bool) {
         let moving = work.bytes as f64 / self.copy;
-        let computing = peak.map_or(0.0, |peak| work.flops as f64 / peak);
+        let matrix = work.matrix.min(work.flops);
+        let seconds = |flops: u64, rate: Option<f64>| rate.map_or(0.0, |rate| flops as f64 / rate);
+        let computing = seconds(work.flops - matrix, self.fma) + seconds(matrix, self.matrix.or(self.fma));
         (moving.max(computing), computing > moving)
     }
 }
 
-/// Operations per second of the fastest repetition.
-fn fastest(run: impl Fn() -> u64) -> f64 {
-    let once = || {
-        let start = Instant::now();
-        let operations = run();
-        operations as f64 / start.elapsed().as_secs_f64()
-    };
-    (0..REPEATS).map(|_| once()).fold(0.0, f64::max)
+/// Older records have the instructions as they are spelled in the source.
+fn machine<'de, D: Deserializer<'de>>(source: D) -> std::result::Result<String, D::Error> {
+    let text = String::deserialize(source)?;
+    let old = [(", Avx512, ", ", AVX-512, "), (", Avx2, ", ", AVX2, "), (", Portable, ", ", portable, ")];
+    Ok(old.into_iter().fold(text, |text, (old, new)| text.replace(old, new)))
 }
 
-fn copy_rate() -> f64 {
-    let (source, mut target) = (vec![1u8; COPIED], vec![2u8; COPIED]);
-    let mut once = || {
+/// The rate of the fastest repetition, and how far the third fastest is from it, in percent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Rate {
+    best: f64,
+    spread: f64,
+}
+
+impl Rate {
+    /// Of rates, the fastest first; of fewer than three nothing is sure.
+    fn of(fastest: &[f64]) -> Self {
+        let best = fastest.first().copied().unwrap_or_default();
+        Self { best, spread: fastest.get(2).map_or(100.0, |third| 100.0 * (1.0 - third / best)) }
+    }
+}
+
+/// Repeats what does `amount` until the fastest agree.
+fn fastest(mut once: impl FnMut() -> f64) -> Rate {
+    let (begin, mut rates) = (Instant::now(), Vec::new());
+    loop {
         let start = Instant::now();
+        let amount = once();
+        rates.push(amount / start.elapsed().as_secs_f64());
+        rates.sort_by(|a, b| b.total_cmp(a));
+        let (rate, passed) = (Rate::of(&rates), begin.elapsed());
+        if rates.len() >= REPEATS && passed >= TIMES[0] && (rate.spread <= AGREEMENT || passed >= TIMES[1]) {
+            return rate;
+        }
+    }
+}
+
+/// Operations per second.
+fn operations(run: impl Fn() -> u64) -> Rate {
+    fastest(|| run() as f64)
+}
+
+fn copy_rate() -> Rate {
+    let (source, mut target) = (vec![1u8; COPIED], vec![2u8; COPIED]);
+    let rate = fastest(|| {
         target.par_chunks_mut(PIECE).zip(source.par_chunks(PIECE)).for_each(|(target, source)| target.copy_from_slice(source));
-        2.0 * COPIED as f64 / start.elapsed().as_secs_f64()
-    };
-    let rate = (0..REPEATS).map(|_| once()).fold(0.0, f64::max);
+        2.0 * COPIED as f64
+    });
     std::hint::black_box(target);
     rate
-}
-
-/// What the file of this machine holds; measured and written where it holds nothing, or nothing about arithmetic, as files of earlier
-/// versions. A cache that cannot be written is no error.
-pub(super) fn stored(machine: &str, anew: bool, measure: impl FnOnce() -> Result<Peaks>) -> Result<Peaks> {
-    let path = path(machine);
-    if let Some(found) =
-        path.as_ref().filter(|_| !anew).and_then(read).filter(|found| found.machine == machine && found.fma.is_some())
-    {
-        return Ok(found);
-    }
-    let peaks = measure()?;
-    if let Some(path) = &path
-        && let Err(error) = write(path, &peaks)
-    {
-        log::warn!("measured peaks are not kept: {error}");
-    }
-    Ok(peaks)
-}
-
-fn path(machine: &str) -> Option<PathBuf> {
-    let name: String = machine.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    Some(Cache::usual()?.folder().join(format!("peaks-{name}.json")))
-}
-
-fn read(path: &PathBuf) -> Option<Peaks> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
-}
-
-fn write(path: &Path, peaks: &Peaks) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        make_folder(folder)?;
-    }
-    write_atomically(path, |file| Ok(serde_json::to_writer_pretty(file, peaks)?))
 }
 
 #[cfg(test)]
@@ -122,12 +125,39 @@ mod tests {
 
     #[test]
     fn the_floor_is_the_slower_of_moving_and_computing() {
-        let peaks = Peaks { machine: String::new(), copy: 100.0, fma: Some(1000.0), matrix: Some(2500.0) };
-        let (little, much) = (Work { flops: 500, bytes: 100 }, Work { flops: 5000, bytes: 100 });
-        assert_eq!(peaks.floor(&little, Unit::Vector), (1.0, false));
-        assert_eq!(peaks.floor(&much, Unit::Vector), (5.0, true));
-        assert_eq!(peaks.floor(&much, Unit::Matrix), (2.0, true));
-        assert_eq!(Peaks { fma: None, ..peaks }.floor(&much, Unit::Vector), (1.0, false));
+        let peaks = Peaks { machine: String::new(), copy: 100.0, fma: Some(1000.0), matrix: None };
+        assert_eq!(peaks.floor(&Work::new(500, 100)), (1.0, false));
+        assert_eq!(peaks.floor(&Work::new(5000, 100)), (5.0, true));
+        let some = Work { matrix: 4000, ..Work::new(5000, 100) };
+        assert_eq!(peaks.floor(&some), (5.0, true), "no such unit is known");
+        assert_eq!(Peaks { matrix: Some(2000.0), ..peaks.clone() }.floor(&some), (3.0, true));
+        assert_eq!(Peaks { fma: None, ..peaks }.floor(&Work::new(5000, 100)), (1.0, false));
+    }
+
+    #[test]
+    fn the_fastest_count_and_their_spread_is_told() {
+        let Rate { best, spread } = Rate::of(&[200.0, 199.0, 150.0, 10.0]);
+        assert_eq!((best, spread), (200.0, 25.0));
+        assert_eq!(Rate::of(&[1.0, 1.0]).spread, 100.0);
+        let mut count = 0;
+        let rate = fastest(|| {
+            count += 1;
+            std::thread::sleep(Duration::from_millis(40));
+            1.0
+        });
+        assert!((REPEATS..=25).contains(&count) && (1.0..=25.0).contains(&rate.best), "{count}: {rate:?}");
+    }
+
+    #[test]
+    fn machines_of_old_records_are_those_of_new_ones() {
+        let read = |machine: &str| {
+            let text = format!(r#"{{"machine": "{machine}", "copy": 1.0, "fma": null, "matrix": null}}"#);
+            serde_json::from_str::<Peaks>(&text).unwrap().machine
+        };
+        assert_eq!(read("AMD EPYC, Avx512, 2 threads"), "AMD EPYC, AVX-512, 2 threads");
+        for same in ["AMD EPYC, AVX-512, 2 threads", "cuda (NVIDIA H100)"] {
+            assert_eq!(read(same), same);
+        }
     }
 
     #[test]
@@ -135,7 +165,7 @@ mod tests {
         for path in [crate::backend::cpu::Path::Avx512, crate::backend::cpu::Path::Avx2, crate::backend::cpu::Path::Portable] {
             let Ok(cpu) = Cpu::with_path(path) else { continue };
             let few = cpu.multiply_add(10);
-            assert!(few > 0 && cpu.multiply_add(20) == 2 * few, "{path:?}");
+            assert!(few > 0 && cpu.multiply_add(20) == 2 * few, "{path}");
             assert!(cpu.multiply_add_bf16(10).is_none_or(|few| Some(2 * few) == cpu.multiply_add_bf16(20)));
         }
     }

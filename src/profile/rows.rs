@@ -46,9 +46,9 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// Of work that `unit` does in `seconds` and `calls`; rates are 0 where no time passes.
-    pub(super) fn of(work: &Work, unit: Unit, calls: usize, seconds: f64, peaks: &Peaks) -> Self {
-        let (floor, computes) = peaks.floor(work, unit);
+    /// Of work that is done in `seconds` and `calls`; rates are 0 where no time passes.
+    pub(super) fn of(work: &Work, calls: usize, seconds: f64, peaks: &Peaks) -> Self {
+        let (floor, computes) = peaks.floor(work);
         let bound = match (floor < SMALL * calls.max(1) as f64, computes) {
             (true, _) => Bound::Overhead,
             (false, true) => Bound::Compute,
@@ -80,6 +80,9 @@ pub struct Row {
     pub ms: Quantiles,
     /// Operations and bytes of a step.
     pub work: Work,
+    /// What does the operations, and so which peak they are held against: each against its own where it is both.
+    #[serde(default)]
+    pub unit: Unit,
     /// 10⁹ operations per second at the median.
     pub gflop_per_second: f64,
     /// 10⁹ bytes per second at the median.
@@ -119,28 +122,24 @@ struct Group {
     seconds: Vec<f64>,
     calls: usize,
     work: Work,
-    unit: Unit,
 }
 
 impl Group {
     fn new(steps: usize) -> Self {
-        Self { seconds: vec![0.0; steps], calls: 0, work: Work::default(), unit: Unit::default() }
+        Self { seconds: vec![0.0; steps], calls: 0, work: Work::default() }
     }
 
     fn add(&mut self, step: usize, span: &Span) {
         self.seconds[step] += span.seconds;
         self.calls += 1;
         self.work = self.work + span.work;
-        self.unit = span.unit();
     }
 
     /// Every step does the same, so that means are exact.
     fn row(self, (phase, op, layer): Key, steps: usize, peaks: &Peaks) -> Row {
-        let count = steps.max(1) as u64;
-        let work = Work { flops: self.work.flops / count, bytes: self.work.bytes / count };
-        let (launches, seconds) = (self.calls / steps.max(1), Quantiles::of(&self.seconds));
+        let (work, launches, seconds) = (self.work.per(steps), self.calls / steps.max(1), Quantiles::of(&self.seconds));
         let Rates { gflop_per_second, gb_per_second, intensity, percent_of_peak, bound } =
-            Rates::of(&work, self.unit, launches, seconds.median, peaks);
+            Rates::of(&work, launches, seconds.median, peaks);
         Row {
             op,
             layer,
@@ -148,6 +147,7 @@ impl Group {
             launches,
             ms: seconds.scaled(1e3),
             work,
+            unit: work.unit(),
             gflop_per_second,
             gb_per_second,
             intensity,
@@ -169,12 +169,12 @@ mod tests {
     #[test]
     fn calls_are_grouped_by_layer_and_summed_within_a_step() {
         let peaks = Peaks { machine: String::new(), copy: 1e9, fma: Some(1e10), matrix: None };
-        let work = Work { flops: 20_000_000, bytes: 500_000 };
+        let work = Work::new(20_000_000, 500_000);
         let step = |factor: f64| {
             vec![
                 span("conv2d", "e1", factor * 4e-3, work),
                 span("conv2d", "e1", factor * 4e-3, work),
-                span("add", "", factor * 1e-3, Work { flops: 10, bytes: 120 }),
+                span("add", "", factor * 1e-3, Work::new(10, 120)),
             ]
         };
         let rows = rows(&[step(1.0), step(2.0), step(1.0)], &peaks);
@@ -187,5 +187,14 @@ mod tests {
         assert!((conv.gflop_per_second - 5.0).abs() < 1e-12 && (conv.intensity.unwrap() - 40.0).abs() < 1e-12);
         assert_eq!(rows[1].bound, Bound::Overhead);
         assert!((rows.iter().map(|row| row.percent_of_time).sum::<f64>() - 100.0).abs() < 1e-9);
+    }
+    #[test]
+    fn each_operation_is_held_against_the_peak_of_its_unit() {
+        let peaks = Peaks { machine: String::new(), copy: 1e12, fma: Some(1e10), matrix: Some(4e10) };
+        // 40 MFLOP take 4 ms on the first unit and 1 ms on the other.
+        let sdc = |layer: &str, matrix: u64| span("sdc", layer, 5e-3, Work { matrix, ..Work::new(40_000_000, 0) });
+        let rows = rows(&[vec![sdc("a", 0), sdc("b", 20_000_000), sdc("c", 40_000_000)]], &peaks);
+        let seen: Vec<_> = rows.iter().map(|row| (row.layer.as_str(), row.unit, row.percent_of_peak.round())).collect();
+        assert_eq!(seen, [("a", Unit::Fma, 80.0), ("b", Unit::Both, 50.0), ("c", Unit::Matrix, 20.0)]);
     }
 }

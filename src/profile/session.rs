@@ -6,7 +6,7 @@ use super::job::{Job, job};
 use super::kernels::{KernelRow, kernel_rows};
 use super::machine::peak_bytes;
 use super::rows::rows;
-use super::{Observed, Peaks, Quantiles, Row, Span};
+use super::{Known, Observed, Occasion, Peaks, Quantiles, Row, Span};
 use crate::backend::Backend;
 use crate::error::{Error, Result};
 
@@ -73,6 +73,9 @@ pub struct Profile {
     pub device: String,
     /// What it can do.
     pub peaks: Peaks,
+    /// When that was measured, where it is known.
+    #[serde(default)]
+    pub peaks_measured: Option<Occasion>,
     /// Threads of the CPU.
     pub threads: usize,
     /// What was measured.
@@ -116,7 +119,7 @@ impl Settings {
 ///
 /// # Errors
 /// Settings that no network has; the device failed.
-pub fn profile<B: Backend>(backend: &B, settings: &Settings, peaks: Peaks) -> Result<(Profile, Vec<Vec<Span>>)> {
+pub fn profile<B: Backend>(backend: &B, settings: &Settings, peaks: impl Into<Known>) -> Result<(Profile, Vec<Vec<Span>>)> {
     settings.validate()?;
     let observed = Observed::new(backend.clone());
     let (mut plain, mut seen) = (job(backend, settings)?, job(&observed, settings)?);
@@ -133,7 +136,7 @@ pub fn profile<B: Backend>(backend: &B, settings: &Settings, peaks: Peaks) -> Re
         };
         measured.same_bits &= a.iter().map(|value| value.to_bits()).eq(b.iter().map(|value| value.to_bits()));
     }
-    Ok(measured.result(backend.description(), settings, peaks))
+    Ok(measured.result(backend.description(), settings, peaks.into()))
 }
 
 /// Seconds, an entry for each step.
@@ -169,7 +172,7 @@ impl Measured {
         Ok(result)
     }
 
-    fn result(self, device: String, settings: &Settings, peaks: Peaks) -> (Profile, Vec<Vec<Span>>) {
+    fn result(self, device: String, settings: &Settings, Known { peaks, occasion }: Known) -> (Profile, Vec<Vec<Span>>) {
         let per_step = |value: &dyn Fn(&[Span], f64) -> f64| {
             let values: Vec<f64> = self.spans.iter().zip(&self.observed).map(|(spans, &wall)| value(spans, wall)).collect();
             Quantiles::of(&values).scaled(1e3)
@@ -201,6 +204,7 @@ impl Measured {
             notes: Vec::new(),
             rows,
             peaks,
+            peaks_measured: occasion,
             steps,
         };
         (profile, self.spans)
@@ -215,7 +219,7 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Phase, compare};
+    use super::super::{Change, FEW_STEPS, Phase, compare};
     use super::*;
     use crate::backend::{Cpu, Reference};
     use crate::model::Architecture;
@@ -278,21 +282,22 @@ mod tests {
         let (mut a, _) = profile(&Cpu::new(), &settings(Task::Train, 1), peaks()).unwrap();
         let text = serde_json::to_string(&a).unwrap();
         assert_eq!(serde_json::from_str::<Profile>(&text).unwrap(), a);
+        let compare = |a: &Profile, b: &Profile| compare(std::slice::from_ref(a), std::slice::from_ref(b));
+        assert!(compare(&a, &a).unwrap().iter().all(|row| row.change == Change::Unclear), "3 steps are too few");
+        a.settings.steps = FEW_STEPS;
         let same = compare(&a, &a).unwrap();
-        assert!(same.iter().all(|row| row.change == super::super::Change::Same) && same[0].row.is_none());
+        assert!(same.iter().all(|row| row.change == Change::Same) && same[0].row.is_none());
         let mut b = a.clone();
         let row = b.rows.iter_mut().find(|row| row.op == "adam").unwrap();
         row.ms.median *= 100.0;
-        let (rows, slower) = (compare(&a, &b).unwrap(), super::super::Change::Slower);
+        let (rows, slower) = (compare(&a, &b).unwrap(), Change::Slower);
         assert!(rows.iter().filter(|row| row.change == slower).count() == 1 && rows[1].change == slower);
         b.settings.width = 4;
         b.device = "cuda".into();
         let error = compare(&a, &b).unwrap_err().to_string();
-        assert_eq!(error, "these two cannot be compared: width is 2 and 4; device is cpu and cuda");
+        assert_eq!(error, "these cannot be compared: width is 2 and 4; device is cpu and cuda");
         a.rows.clear();
-        assert!(
-            compare(&a, &serde_json::from_str(&text).unwrap()).unwrap().iter().any(|row| row.change == super::super::Change::New)
-        );
+        assert!(compare(&a, &serde_json::from_str(&text).unwrap()).unwrap().iter().any(|row| row.change == Change::New));
     }
 
     #[test]

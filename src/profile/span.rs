@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{KernelLaunch, Pass, Unit, Work};
+use crate::backend::{KernelLaunch, Pass, Work};
 
 /// What an operation computes for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,12 +73,4 @@ pub struct Span {
     pub seconds: f64,
     /// The same two on the host: until the call, and until it returned.
     pub host: [f64; 2],
-}
-
-impl Span {
-    /// What does its arithmetic: the matrix unit if one of its kernels uses that.
-    pub fn unit(&self) -> Unit {
-        let uses_matrix = self.kernels.iter().any(|kernel| kernel.launch.unit == Unit::Matrix);
-        if uses_matrix { Unit::Matrix } else { Unit::Vector }
-    }
 }

@@ -59,7 +59,7 @@ impl Frame<'_> {
             baseline += TEXT;
         }
         let height = baseline - TEXT + 8.0 - top;
-        svg(self.description, (top, height), &format!("{}{}{marks}{words}", self.horizontal_lines(), self.tick_marks()))
+        svg(self.description, [WIDTH, top, height], &format!("{}{}{marks}{words}", self.horizontal_lines(), self.tick_marks()))
     }
 
     fn horizontal_lines(&self) -> String {
@@ -101,7 +101,7 @@ impl Frame<'_> {
 pub(super) fn empty(description: &str, reason: &str) -> String {
     let (x, y) = (0.5 * WIDTH, 0.5 * HEIGHT);
     let words = format!(r#"<text x="{x}" y="{y}" text-anchor="middle" opacity=".7">{}</text>"#, escape(reason));
-    svg(description, (0.0, HEIGHT), &words)
+    svg(description, [WIDTH, 0.0, HEIGHT], &words)
 }
 
 /// `chart` as a file of its own, with a background, for viewers that know light and dark and for those that do not.
@@ -122,10 +122,11 @@ fn dark_style() -> String {
     format!("<style>@media(prefers-color-scheme:dark){{{}}}</style>", BRIGHTENED.iter().map(rule).collect::<String>())
 }
 
-fn svg(description: &str, (top, height): (f64, f64), content: &str) -> String {
+/// An SVG of this width, from the top for this height.
+pub(super) fn svg(description: &str, [width, top, height]: [f64; 3], content: &str) -> String {
     let description = escape(description);
     format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {top} {WIDTH} {height}" role="img" aria-label="{description}" font-family="system-ui, sans-serif" font-size="12" fill="currentColor"><title>{description}</title>{}{content}</svg>"#,
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {top} {width} {height}" role="img" aria-label="{description}" font-family="system-ui, sans-serif" font-size="12" fill="currentColor"><title>{description}</title>{}{content}</svg>"#,
         dark_style()
     )
 }

@@ -9,8 +9,9 @@
 //! | `gallery` | grey pictures of the theory in rows; `spell` puts their signs into plain letters |
 //! | `document` | the skeleton of an HTML page |
 //! | `page` | the HTML page of a run, written with `html`, `png` and `number` |
-//! | `profile` | what the profiler found: a table, sentences, a roofline |
+//! | `profile` | what the profiler found: a table, sentences, a comparison |
 //! | `kernels` | the kernels of a profile: a table and a sentence |
+//! | `roofline` | operations under the roofs of memory and arithmetic, as SVG |
 //! | `claims` | what claims of the theory found: a table, a sentence and an HTML page |
 
 mod axis;
@@ -32,6 +33,7 @@ pub mod page;
 pub mod picture;
 mod png;
 pub mod profile;
+pub mod roofline;
 pub mod spell;
 pub mod table;
 pub mod wrap;

@@ -1,19 +1,18 @@
-//! What the profiler found: a table, sentences about whole steps, a roofline, a comparison.
+//! What the profiler found: a table, sentences about whole steps, a comparison.
 
-use super::curves::curves_file;
 use super::number::readable;
 use super::table::{Column, Table};
-use crate::profile::{Bound, Change, Comparison, Phase, Profile, Row, Steps};
-use crate::theory::figure::{AxisSpec, Chart, Series};
+use super::wrap::wrap;
+use crate::profile::{Bound, Change, Comparison, FEW_STEPS, Occasion, Profile, Row, Steps};
 
-/// Fewer steps say nothing about a difference of a few percent.
-const FEW: usize = 10;
+/// From so many steps on the 99th percentile is not their maximum.
+const MANY: usize = 100;
+/// Of the terminal that words must fit into.
+const COLUMNS: usize = 120;
 /// Percent of the peak of arithmetic that no row has but by a peak that was measured beside other work.
 const ABOVE: f64 = 105.0;
-/// Points of each roof.
-const ROOF_POINTS: i32 = 60;
 
-/// Headings of [`table`] and of the CSV file.
+/// Headings of the CSV file; those of [`table`] are shorter.
 const HEADINGS: [&str; 13] = [
     "operation",
     "layer",
@@ -30,13 +29,20 @@ const HEADINGS: [&str; 13] = [
     "% of time",
 ];
 
-/// The `most` rows that take the longest, then a row of all others together.
+/// The `most` rows that take the longest, then a row of all others together. It fits into 120 columns.
 pub fn table(profile: &Profile, most: usize) -> String {
     let column = |name: &'static str| match name {
         "operation" | "layer" | "phase" | "bound by" => Column::text(name),
-        _ => Column::number(name),
+        "median ms" | "min ms" | "p99 ms" | "GFLOP/s" | "GB/s" | "calls" => Column::number(name),
+        "FLOP/byte" => Column::number("FLOP/B"),
+        "% of peak" => Column::number("% peak"),
+        _ => Column::number("% time"),
     };
-    let mut table = Table::new("", HEADINGS.map(column));
+    let mut columns = HEADINGS.map(column);
+    if profile.settings.steps < MANY {
+        columns[6] = Column::number("max ms");
+    }
+    let mut table = Table::new("", columns).narrow();
     let shown = profile.rows.len().min(most);
     profile.rows[..shown].iter().for_each(|row| table.row(cells(row)));
     let others = &profile.rows[shown..];
@@ -66,21 +72,18 @@ fn cells(row: &Row) -> [String; 13] {
         format!("{:.1}", row.gb_per_second),
         row.intensity.map_or(String::new(), |value| format!("{value:.2}")),
         format!("{:.0}", row.percent_of_peak),
-        row.bound.word().to_owned(),
+        if row.bound == Bound::Compute { row.unit.word() } else { row.bound.word() }.to_owned(),
         format!("{:.1}", row.percent_of_time),
     ]
 }
 
-/// What there is to say about whole steps and about the machine, a line each.
+/// What there is to say about whole steps and about the machine, a line or more each.
 pub fn sentences(profile: &Profile) -> Vec<String> {
-    let Profile { settings, steps, peaks, .. } = profile;
+    let Profile { settings, steps, .. } = profile;
     let gflop: u64 = profile.rows.iter().map(|row| row.work.flops).sum();
-    let rate =
-        |value: Option<f64>| value.map_or("not measured".to_owned(), |value| format!("{} GFLOP/s", readable(value / 1e9, 3)));
-    let ms = |value: f64| format!("{} ms", readable(value, 3));
     let mut lines = vec![
         format!(
-            "{} image{} of {size} x {size} in a step of {}, Model {} w={}: {} images/s (min {}, p99 {}; {} steps after {})",
+            "{} image{} of {size} x {size} in a step of {}, Model {} w={}: {} images/s (min {}, {} {}; {} steps after {})",
             settings.batch,
             if settings.batch == 1 { "" } else { "s" },
             ms(profile.step_ms),
@@ -88,19 +91,20 @@ pub fn sentences(profile: &Profile) -> Vec<String> {
             settings.width,
             readable(profile.images_per_second, 3),
             ms(steps.plain.min),
+            if settings.steps < MANY { "max" } else { "p99" },
             ms(steps.plain.p99),
             settings.steps,
             settings.warmup,
             size = settings.size,
         ),
         format!(
-            "operations {} of {} observed, gaps {}, host outside calls {}; {}",
+            "operations {} of {} observed, gaps {}, host outside calls {}",
             ms(steps.operations.median),
             ms(steps.observed.median),
             ms(steps.gaps.median),
             ms(steps.host.median),
-            batch(steps)
         ),
+        batch(steps),
         format!(
             "{} GFLOP a step by formula (2 per multiply-add), {} GFLOP/s over the whole step",
             readable(gflop as f64 / 1e9, 3),
@@ -111,24 +115,49 @@ pub fn sentences(profile: &Profile) -> Vec<String> {
             if profile.same_bits { "no bit" } else { "RESULTS, which it must not" },
             overhead(profile)
         ),
-        format!(
-            "peaks measured on {}: copy {} GB/s, f32 multiply-add {}, bf16 matrix unit {}",
-            peaks.machine,
-            readable(peaks.copy / 1e9, 3),
-            rate(peaks.fma),
-            rate(peaks.matrix)
-        ),
+        format!("peaks measured on {}{}:", profile.peaks.machine, occasion(profile.peaks_measured.as_ref())),
+        format!("  {}", rates(profile)),
     ];
-    if profile.rows.iter().any(|row| row.bound == Bound::Compute && row.percent_of_peak > ABOVE) {
-        lines.push(
-            "above 100 % of peak: fewer multiplications than the formula counts (Winograd), pairs of bf16, or peaks that are too low; \
-             --measure-peaks measures them anew while nothing else runs"
-                .into(),
-        );
-    }
+    lines.extend(above(profile));
     lines.extend(super::kernels::sentence(profile));
     lines.extend(profile.notes.iter().cloned());
-    lines
+    lines.iter().flat_map(|line| wrap(line, COLUMNS)).collect()
+}
+
+fn ms(value: f64) -> String {
+    format!("{} ms", readable(value, 3))
+}
+
+/// The peaks in a line.
+fn rates(profile: &Profile) -> String {
+    let peaks = &profile.peaks;
+    let rate =
+        |value: Option<f64>| value.map_or("not measured".to_owned(), |value| format!("{} GFLOP/s", readable(value / 1e9, 3)));
+    format!(
+        "copy {} GB/s, f32 multiply-add {}, bf16 matrix unit {}",
+        readable(peaks.copy / 1e9, 3),
+        rate(peaks.fma),
+        rate(peaks.matrix)
+    )
+}
+
+/// When peaks were measured, and what else ran, to follow the machine's name.
+pub(super) fn occasion(occasion: Option<&Occasion>) -> String {
+    let Some(Occasion { date, others, spread }) = occasion else { return String::new() };
+    match (others, spread) {
+        (Some(others), Some(_)) => format!(", {date}, while others had {others:.0} % of the processors"),
+        _ => format!(", {date}"),
+    }
+}
+
+/// Why rows are above their peak, if any are.
+fn above(profile: &Profile) -> Option<String> {
+    let is_above = |row: &&Row| row.bound == Bound::Compute && row.percent_of_peak > ABOVE;
+    profile.rows.iter().find(is_above).map(|_| {
+        "above 100 % of peak: fewer multiplications than the formula counts (Winograd), or peaks that are too low; --measure-peaks \
+         measures them anew while nothing else runs"
+            .into()
+    })
 }
 
 /// What the batches cost beside a step.
@@ -137,67 +166,93 @@ fn batch(steps: &Steps) -> String {
     match steps.batch.median {
         0.0 => "no batch is made on the host".into(),
         batch => format!(
-            "a batch made on the host {} ms, {share:.1} % of a step; training makes it beside the step before",
-            readable(batch, 3)
+            "a batch made on the host takes {}, {share:.1} % of a step; training makes it beside the step before",
+            ms(batch)
         ),
     }
 }
 
 /// What observation costs, as far as the steps can tell.
 fn overhead(profile: &Profile) -> String {
-    let steps = &profile.steps;
+    let (steps, cost) = (&profile.steps, profile.overhead_percent);
     let noise = 100.0 * (steps.plain.deviation + steps.observed.deviation) / steps.plain.median;
     match profile.settings.steps {
-        ..FEW => format!("what it costs takes {FEW} steps or more to tell"),
-        _ => format!("it costs {:.1} % (noise {noise:.1} %)", profile.overhead_percent),
+        ..FEW_STEPS => format!("what it costs takes {FEW_STEPS} steps or more to tell"),
+        _ if cost <= noise => format!("what it costs is below the noise (±{noise:.1} %)"),
+        _ => format!("it costs {cost:.1} % (noise ±{noise:.1} %)"),
     }
 }
 
-/// The rows as CSV, with operations and bytes of a step beside what the table shows.
+/// The rows as CSV, with operations and bytes of a step and the unit that does them beside what the table shows.
 ///
 /// # Errors
 /// Never but out of memory.
 pub fn csv(profile: &Profile) -> std::io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(HEADINGS.iter().copied().chain(["flops", "bytes"]))?;
+    writer.write_record(HEADINGS.iter().copied().chain(["flops", "bytes", "unit"]))?;
     for row in &profile.rows {
         let exact =
             [row.ms.median, row.ms.min, row.ms.p99, row.gflop_per_second, row.gb_per_second].map(|value| value.to_string());
         let mut cells = cells(row);
+        row.bound.word().clone_into(&mut cells[11]);
         cells[4..9].clone_from_slice(&exact);
         cells[9] = row.intensity.map_or(String::new(), |value| value.to_string());
         cells[10] = row.percent_of_peak.to_string();
         cells[12] = row.percent_of_time.to_string();
-        writer.write_record(cells.into_iter().chain([row.work.flops.to_string(), row.work.bytes.to_string()]))?;
+        let beside = [row.work.flops.to_string(), row.work.bytes.to_string(), row.unit.word().to_owned()];
+        writer.write_record(cells.into_iter().chain(beside))?;
     }
     writer.into_inner().map_err(|error| error.into_error())
 }
 
-/// Every row as a dot under the roofs of memory and arithmetic, as an SVG file.
-pub fn roofline(profile: &Profile) -> String {
-    let peaks = &profile.peaks;
-    let dot = |row: &Row| row.intensity.filter(|intensity| *intensity > 0.0).map(|intensity| (intensity, row.gflop_per_second));
-    let of = |phase: Phase| profile.rows.iter().filter(|row| row.phase == phase).filter_map(dot).collect::<Vec<_>>();
-    let phases = [Phase::Forward, Phase::InputGradient, Phase::WeightGradient, Phase::Optimiser];
-    let mut series = vec![Series::line("roof: copy and multiply-add", roof(peaks.copy, peaks.fma))];
-    series.extend(
-        phases.map(|phase| Series::dots(phase.words(), of(phase))).into_iter().filter(|series| !series.points.is_empty()),
-    );
-    let chart = Chart { x: AxisSpec::log("FLOP per byte"), y: AxisSpec::log("GFLOP/s"), series };
-    curves_file(&format!("Roofline of one step on {}", peaks.machine), &chart)
+/// Results of two programs beside each other: what they are, the whole step, the `most` rows that changed by most, and what to think of
+/// the noise.
+pub fn comparison(sides: [&[Profile]; 2], rows: &[Comparison], most: usize) -> String {
+    let origins = ["A", "B"].into_iter().zip(sides).flat_map(|(name, side)| origins(name, side));
+    let noise: String = noise(sides).into_iter().map(|line| format!("{line}\n")).collect();
+    let origins: String = origins.map(|line| format!("{line}\n")).collect();
+    format!("{origins}\n{}\n{}", comparison_table(rows, most), noise)
 }
 
-/// GFLOP/s that are possible at each intensity, from 0.05 to 500 operations per byte.
-fn roof(copy: f64, fma: Option<f64>) -> Vec<(f64, f64)> {
-    let at = |step: i32| {
-        let intensity = 0.05 * 1e4_f64.powf(f64::from(step) / f64::from(ROOF_POINTS));
-        (intensity, (intensity * copy).min(fma.unwrap_or(f64::INFINITY)) / 1e9)
+/// Where the results of a side come from, three lines each.
+fn origins(name: &str, side: &[Profile]) -> Vec<String> {
+    let one = |(at, profile): (usize, &Profile)| {
+        let number = if side.len() > 1 { (at + 1).to_string() } else { String::new() };
+        [
+            format!(
+                "{name}{number}: orthoscope {}, {} steps of {}",
+                profile.version,
+                profile.settings.steps,
+                ms(profile.step_ms)
+            ),
+            format!("   peaks{}:", occasion(profile.peaks_measured.as_ref())),
+            format!("   {}", rates(profile)),
+        ]
     };
-    (0..=ROOF_POINTS).map(at).collect()
+    side.iter().enumerate().flat_map(one).collect()
 }
 
-/// Two results beside each other; differences within the noise are marked as such.
-pub fn comparison(rows: &[Comparison]) -> String {
+/// What the noise band is, what is not in it, and whether there are steps enough.
+fn noise(sides: [&[Profile]; 2]) -> Vec<String> {
+    let steps = sides.into_iter().flatten().map(|profile| profile.settings.steps).min().unwrap_or_default();
+    let mut lines = Vec::new();
+    if steps < FEW_STEPS {
+        let plural = if steps == 1 { "" } else { "s" };
+        lines.push(format!("a result has {steps} step{plural}: below {FEW_STEPS} differences cannot be told from noise"));
+    }
+    lines.push("noise: three deviations of the steps within a process, of both sides together".to_owned());
+    lines.push(
+        if sides.iter().any(|side| side.len() < 2) {
+            "processes differ by more; to have it in the noise give several of each: --diff A1.json,A2.json B1.json,B2.json"
+        } else {
+            "and from the fastest to the slowest process of a side, of both sides together"
+        }
+        .to_owned(),
+    );
+    lines
+}
+
+fn comparison_table(rows: &[Comparison], most: usize) -> String {
     let columns = [
         Column::text("operation"),
         Column::text("layer"),
@@ -209,17 +264,28 @@ pub fn comparison(rows: &[Comparison]) -> String {
         Column::text("verdict"),
     ];
     let mut table = Table::new("", columns);
-    for Comparison { row, ms, band, change } in rows {
+    // The whole step is not counted as a row.
+    let shown = rows.len().min(most.saturating_add(1));
+    for Comparison { row, ms, band, change } in &rows[..shown] {
         let names = match row {
             Some((op, layer, phase)) => [op.clone(), layer.clone(), phase.words().to_owned()],
             None => ["whole step".to_owned(), String::new(), String::new()],
         };
-        let ratio = if ms[0] > 0.0 { format!("{:.2}", ms[1] / ms[0]) } else { String::new() };
-        let numbers =
-            [format!("{:.3}", ms[0]), format!("{:.3}", ms[1]), ratio, format!("{band:.3}"), verdict(*change).to_owned()];
-        table.row(names.into_iter().chain(numbers));
+        table.row(names.into_iter().chain(times(*ms)).chain([format!("{band:.3}"), verdict(*change).to_owned()]));
+    }
+    let others = &rows[shown..];
+    if !others.is_empty() {
+        let sum = |side: usize| others.iter().map(|row| row.ms[side]).sum::<f64>();
+        let names = [format!("{} others", others.len()), String::new(), String::new()];
+        table.summary(names.into_iter().chain(times([sum(0), sum(1)])));
     }
     table.plain()
+}
+
+/// Both sides and their ratio.
+fn times(ms: [f64; 2]) -> [String; 3] {
+    let ratio = if ms[0] > 0.0 { format!("{:.2}", ms[1] / ms[0]) } else { String::new() };
+    [format!("{:.3}", ms[0]), format!("{:.3}", ms[1]), ratio]
 }
 
 fn verdict(change: Change) -> &'static str {
@@ -229,5 +295,6 @@ fn verdict(change: Change) -> &'static str {
         Change::Slower => "slower",
         Change::New => "only in B",
         Change::Gone => "only in A",
+        Change::Unclear => "too few steps",
     }
 }

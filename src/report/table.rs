@@ -36,6 +36,7 @@ pub struct Table {
     title: String,
     columns: Vec<Column>,
     rows: Vec<Row>,
+    gap: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +55,13 @@ enum Kind {
 impl Table {
     /// A table without rows. An empty title is not drawn.
     pub fn new(title: impl Into<String>, columns: impl Into<Vec<Column>>) -> Self {
-        Self { title: title.into(), columns: columns.into(), rows: Vec::new() }
+        Self { title: title.into(), columns: columns.into(), rows: Vec::new(), gap: GAP }
+    }
+
+    /// The same with columns closer to each other.
+    #[must_use]
+    pub fn narrow(self) -> Self {
+        Self { gap: "  ", ..self }
     }
 
     /// Adds a row.
@@ -85,12 +92,12 @@ impl Table {
             lines.extend([one_line(&self.title), String::new()]);
         }
         lines.push(self.line(&widths, &self.headings()));
-        lines.push(rule.join(GAP));
+        lines.push(rule.join(self.gap));
         let mut before = Kind::Usual;
         for row in &self.rows {
             match row.kind {
                 Kind::Section => lines.extend([String::new(), self.cells(row).concat()]),
-                Kind::Summary if before != Kind::Summary => lines.push(rule.join(GAP)),
+                Kind::Summary if before != Kind::Summary => lines.push(rule.join(self.gap)),
                 _ => (),
             }
             if row.kind != Kind::Section {
@@ -157,7 +164,7 @@ impl Table {
             let space = " ".repeat(widest.saturating_sub(width(cell)));
             if column.right { space + cell } else { format!("{cell}{space}") }
         });
-        padded.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
+        padded.collect::<Vec<_>>().join(self.gap).trim_end().to_owned()
     }
 }
 

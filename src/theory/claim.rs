@@ -6,6 +6,8 @@ use std::fmt;
 use serde::Serialize;
 
 use super::figure::Figure;
+use crate::backend::Cpu;
+use crate::backend::cpu::Path;
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 
@@ -26,10 +28,11 @@ pub enum Effort {
 pub struct Setting {
     seed: u64,
     effort: Effort,
+    path: Path,
 }
 
 impl Setting {
-    /// A setting for `seed`.
+    /// A setting for `seed`, with the widest instructions of this machine.
     ///
     /// # Errors
     /// A seed above [`LARGEST_SEED`].
@@ -37,7 +40,21 @@ impl Setting {
         if seed > LARGEST_SEED {
             return Err(Error::argument(format!("the seed must be 0 to {LARGEST_SEED}, got {seed}")));
         }
-        Ok(Self { seed, effort })
+        Ok(Self { seed, effort, path: Cpu::new().path() })
+    }
+
+    /// The same with the instructions of `cpu`.
+    #[must_use]
+    pub fn on(self, cpu: &Cpu) -> Self {
+        Self { path: cpu.path(), ..self }
+    }
+
+    /// The CPU that networks are trained on.
+    ///
+    /// # Errors
+    /// Never: both ways to make a setting know that the machine has the instructions.
+    pub fn cpu(&self) -> Result<Cpu> {
+        Cpu::with_path(self.path)
     }
 
     /// The seed, also for the initial weights of networks.

@@ -97,4 +97,18 @@ fn the_instructions_of_the_cpu_can_be_chosen() {
     }
     let ran = scratch.run_with(forward, &[("ORTHOSCOPE_CPU", "sse")]);
     assert_eq!((ran.code, ran.err.as_str()), (1, "error: ORTHOSCOPE_CPU=sse: must be avx512, avx2 or portable\n"));
+    // Commands without --device compute too.
+    for command in ["verify --claim C5", "model init --model 2 --width 2 --out new", "profile --device cpu"] {
+        let ran = scratch.run_with(command, &[("ORTHOSCOPE_CPU", "sse")]);
+        assert_eq!(
+            (ran.code, ran.err.as_str()),
+            (1, "error: ORTHOSCOPE_CPU=sse: must be avx512, avx2 or portable\n"),
+            "{command}"
+        );
+    }
+    let doctor = scratch.run_with("doctor", &[("ORTHOSCOPE_CPU", "sse")]);
+    assert!(
+        doctor.code == 0 && doctor.err.starts_with("warning: no command will compute on the CPU: ORTHOSCOPE_CPU=sse: must be")
+    );
+    assert!(scratch.succeeds("doctor").err.is_empty());
 }

@@ -34,6 +34,8 @@ const COMMANDS: [(&str, &[&str]); 16] = [
             "--trace",
             "--kernels",
             "--diff",
+            "--from",
+            "--roofline",
             "--device",
         ],
     ),

@@ -105,7 +105,7 @@ impl Device {
     }
 
     fn launch(&self, name: &'static str, [blocks, threads]: [u32; 2], arguments: &[Argument]) -> Result<()> {
-        let kernel = Kernel { name, file: &FAULTS, threads, dynamic_shared: 0, unit: Unit::Vector, flops: "0", bytes: "0" };
+        let kernel = Kernel { name, file: &FAULTS, threads, dynamic_shared: 0, unit: Unit::Fma, flops: "0", bytes: "0" };
         let arguments: Vec<Vec<u8>> = arguments.iter().map(|argument| argument.bytes()).collect();
         let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
         let (grid, block) = ([blocks, 1, 1], [threads, 1, 1]);

@@ -74,7 +74,7 @@ fn every_kernel_is_reached(open: &Open) {
         assert!(!own.is_empty(), "no exercise reaches {}", kernel.name);
         let uses_matrix = kernel.name.ends_with("_bf16");
         for launch in own {
-            assert_eq!(launch.unit == Unit::Matrix, uses_matrix, "{}", kernel.name);
+            assert_eq!(launch.work.unit() == Unit::Matrix, uses_matrix, "{}", kernel.name);
             assert!(launch.work.bytes > 0 && (launch.work.flops > 0) == (kernel.flops != "0"), "{launch:?}");
         }
     }
@@ -87,7 +87,7 @@ fn the_loops_of_the_peaks_do_what_they_count(open: &Open) {
     let mut results = cuda.multiply_add_results().unwrap();
     let threads = cuda.len(&results) as u64;
     for iterations in [0, 1, 19] {
-        let operations = cuda.multiply_adds(Unit::Vector, [1.0, 1.0], iterations, &mut results).unwrap();
+        let operations = cuda.multiply_adds([1.0, 1.0], iterations, &mut results).unwrap();
         let chains = 16.0;
         let start = |thread: usize| chains * (thread % 32) as f32 + 120.0;
         let wanted = |thread: usize| start(thread) + chains * iterations as f32;
@@ -96,7 +96,7 @@ fn the_loops_of_the_peaks_do_what_they_count(open: &Open) {
         // Two operations for each addition of 1 in every chain of every thread.
         assert_eq!(operations, 2 * 16 * threads * u64::from(iterations));
 
-        let operations = cuda.multiply_adds(Unit::Matrix, [1.0, 1.0], iterations, &mut results).unwrap();
+        let operations = cuda.matrix_multiply_adds([1.0, 1.0], iterations, &mut results).unwrap();
         let found = cuda.download(&results).unwrap();
         let (values, start) = (8.0 * 4.0, 4.0 * 28.0);
         let wanted = start + values * 16.0 * iterations as f32;
@@ -105,12 +105,12 @@ fn the_loops_of_the_peaks_do_what_they_count(open: &Open) {
         assert_eq!(operations, 2 * 16 * 8 * 16 * 8 * (threads / 32) * u64::from(iterations));
     }
     // The operands are used: 2⁻¹ x + 3, and 4 · 2⁻² in every place.
-    cuda.multiply_adds(Unit::Vector, [0.5, 3.0], 2, &mut results).unwrap();
+    cuda.multiply_adds([0.5, 3.0], 2, &mut results).unwrap();
     assert_eq!(cuda.download(&results).unwrap()[0], 0.25 * 120.0 + 16.0 * 4.5);
-    cuda.multiply_adds(Unit::Matrix, [4.0, 0.25], 3, &mut results).unwrap();
+    cuda.matrix_multiply_adds([4.0, 0.25], 3, &mut results).unwrap();
     assert_eq!(cuda.download(&results).unwrap()[0], 112.0 + 32.0 * 48.0);
     let mut few = cuda.zeros(5).unwrap();
-    let refused = cuda.multiply_adds(Unit::Matrix, [1.0; 2], 1, &mut few).unwrap_err().to_string();
+    let refused = cuda.matrix_multiply_adds([1.0; 2], 1, &mut few).unwrap_err().to_string();
     assert_eq!(refused, format!("peak_matrix: results must have {threads} elements, has 5"));
 }
 

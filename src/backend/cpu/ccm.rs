@@ -205,6 +205,10 @@ impl Ccm for Cpu {
         add_in_order(&gate_biases, b_gate);
         Ok(())
     }
+
+    fn ccm_on_matrix(&self, spec: &CcmSpec) -> bool {
+        self.is_matrix(self.terms(spec.c as usize))
+    }
 }
 
 /// What all bands of the forward pass share.

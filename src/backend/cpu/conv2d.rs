@@ -10,7 +10,7 @@ use super::pairs::Terms;
 use super::storage::{Buffer, Sum};
 use super::strips::Range;
 use super::{Cpu, check_lengths, winograd};
-use crate::backend::{Conv2d, Storage};
+use crate::backend::{Conv2d, Product, Storage};
 use crate::error::Result;
 use crate::shape::Conv2dSpec;
 
@@ -56,6 +56,28 @@ pub(super) fn terms(cpu: &Cpu, shape: &Correlation) -> (Terms, usize) {
     (if winograd::pays(shape) { Terms::Floats } else { cpu.terms(channels) }, channels)
 }
 
+/// The correlation of dz with the flipped kernel; of stride 1.
+fn adjoint(shape: &Correlation) -> Correlation {
+    let padding = (shape.dilation * (shape.kernel - 1)) as isize - shape.padding;
+    Correlation { source: shape.target, target: shape.source, padding, read: shape.write, write: shape.read, ..*shape }
+}
+
+/// Whether this product of a correlation is done in pairs. Weight gradients are sums over pixels, not channels, and never are.
+pub(super) fn is_matrix(cpu: &Cpu, shape: &Correlation, product: Product) -> bool {
+    match product {
+        Product::Forward => cpu.is_matrix(terms(cpu, shape).0),
+        Product::InputGradient => cpu.is_matrix(terms(cpu, &adjoint(&unit_stride(shape))).0),
+        Product::WeightGradient => false,
+    }
+}
+
+/// The same as if dz had zeros between its pixels.
+fn unit_stride(shape: &Correlation) -> Correlation {
+    let (height, width) = shape.target;
+    let target = ((height - 1) * shape.stride + 1, (width - 1) * shape.stride + 1);
+    Correlation { target, stride: 1, ..*shape }
+}
+
 /// `wᵀ * dz` of a correlation of stride 1, to dx by `finish`: the correlation of dz with the flipped kernel.
 pub(super) fn input_grad(
     cpu: &Cpu,
@@ -65,9 +87,7 @@ pub(super) fn input_grad(
     dx: &mut [f32],
 ) -> Result<()> {
     let (taps, c_in, c_out) = (shape.kernel * shape.kernel, shape.read.count, shape.write.count);
-    let padding = (shape.dilation * (shape.kernel - 1)) as isize - shape.padding;
-    let (read, write) = (shape.write, shape.read);
-    let adjoint = Correlation { source: shape.target, target: shape.source, padding, read, write, ..*shape };
+    let adjoint = adjoint(shape);
     let weights = pack_terms(cpu, (taps * c_out, c_in), terms(cpu, &adjoint), |column, row| {
         let (tap, channel) = (taps - 1 - row / c_out, row % c_out);
         w[(channel * taps + tap) * c_in + column]
@@ -77,8 +97,8 @@ pub(super) fn input_grad(
 
 /// dz with zeros between its pixels, as if the convolution had stride 1; and its shape.
 fn spread(cpu: &Cpu, shape: &Correlation, dz: &[f32]) -> Result<(Buffer, Correlation)> {
-    let ((height, width), channels) = (shape.target, shape.write.stride);
-    let target = ((height - 1) * shape.stride + 1, (width - 1) * shape.stride + 1);
+    let ((height, width), channels, unit) = (shape.target, shape.write.stride, unit_stride(shape));
+    let target = unit.target;
     let mut wide = cpu.zeros(shape.n * target.0 * target.1 * channels)?;
     for (line, row) in dz.chunks_exact(width * channels).enumerate() {
         let first = (line / height * target.0 + line % height * shape.stride) * target.1;
@@ -86,7 +106,7 @@ fn spread(cpu: &Cpu, shape: &Correlation, dz: &[f32]) -> Result<(Buffer, Correla
             wide[(first + ox * shape.stride) * channels..][..channels].copy_from_slice(pixel);
         }
     }
-    Ok((wide, Correlation { target, stride: 1, ..*shape }))
+    Ok((wide, unit))
 }
 
 impl Conv2d for Cpu {
@@ -140,5 +160,13 @@ impl Conv2d for Cpu {
             return dense_weight_grad(self, (x, shape.read), (dz, shape.write), dw.sum());
         }
         weight_grad(self, &shape, x, dz, dw.sum())
+    }
+
+    fn conv2d_on_matrix(&self, spec: &Conv2dSpec, product: Product) -> bool {
+        let shape = correlation(spec, Range::all(spec.c_out as usize));
+        match product {
+            Product::InputGradient if is_dense(spec) => self.is_matrix(self.terms(shape.write.count)),
+            _ => is_matrix(self, &shape, product),
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::simd::ROWS;
 use super::storage::{Buffer, Sum};
 use super::strips::{Part, Range, multiply_dense};
 use super::{Cpu, check_lengths};
-use crate::backend::Linear;
+use crate::backend::{Linear, Product};
 use crate::error::Result;
 use crate::shape::LinearSpec;
 
@@ -79,5 +79,13 @@ impl Linear for Cpu {
             add_column_sums(self.simd, dz, write, db);
         }
         dense_weight_grad(self, (x, read), (dz, write), dw.sum())
+    }
+
+    fn linear_on_matrix(&self, spec: &LinearSpec, product: Product) -> bool {
+        match product {
+            Product::Forward => self.is_matrix(self.terms(spec.c_in as usize)),
+            Product::InputGradient => self.is_matrix(self.terms(spec.c_out as usize)),
+            Product::WeightGradient => false,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::columns::add_column_sums;
-use super::conv2d::{correlation, input_grad, pack_forward, terms};
+use super::conv2d::{correlation, input_grad, is_matrix, pack_forward, terms};
 use super::correlate::{Correlation, correlate};
 use super::elementwise::{CHUNK, Elementwise, each};
 use super::finish::Finish;
@@ -12,7 +12,7 @@ use super::simd::Vector;
 use super::storage::Buffer;
 use super::strips::Range;
 use super::{Cpu, check_lengths};
-use crate::backend::{Sdc, Storage};
+use crate::backend::{Product, Sdc, Storage};
 use crate::error::Result;
 use crate::shape::{Activation, SdcSpec};
 
@@ -106,5 +106,9 @@ impl Sdc for Cpu {
             add_column_sums(self.simd, dz, shape.write, db);
             weight_grad(self, &shape, x, dz, dw.sum())
         })
+    }
+
+    fn sdc_on_matrix(&self, spec: &SdcSpec, product: Product) -> u32 {
+        (0..spec.branches).map(|index| u32::from(is_matrix(self, &branch(spec, index as usize), product))).sum()
     }
 }

@@ -10,7 +10,7 @@ use crate::shape::BoxAverageSpec;
 static FILE: File = File { name: "box_average.cu", text: include_str!("../../../kernels/box_average.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Fma, flops, bytes }
 }
 
 static BOX_BEGIN: Kernel = kernel("box_begin", "0", "12 len");

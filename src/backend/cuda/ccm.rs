@@ -14,7 +14,7 @@ const OP: &str = "ccm";
 static FILE: File = File { name: "ccm.cu", text: include_str!("../../../kernels/ccm.cu") };
 
 const fn kernel(name: &'static str, threads: u32, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
+    Kernel { name, file: &FILE, threads, dynamic_shared: 0, unit: Unit::Fma, flops, bytes }
 }
 
 /// Products with `w_mix` and with `w_gate`; the convex combination, and what its adjoint does with each value.

@@ -9,7 +9,7 @@ use crate::shape::ChannelsSpec;
 static FILE: File = File { name: "channels.cu", text: include_str!("../../../kernels/channels.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Fma, flops, bytes }
 }
 
 static CHANNELS_COPY: Kernel = kernel("channels_copy", "0", "8 rows count");

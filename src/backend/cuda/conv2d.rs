@@ -30,7 +30,7 @@ const WEIGHT_BYTES_NAIVE: &str = "4 (n h w c_in + n h_out w_out c_out + 2 c_out 
 static FILE: File = File { name: "conv2d.cu", text: include_str!("../../../kernels/conv2d.cu") };
 
 const fn kernel(name: &'static str, threads: u32, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
+    Kernel { name, file: &FILE, threads, dynamic_shared: 0, unit: Unit::Fma, flops, bytes }
 }
 
 static FORWARD: Kernel = kernel("conv2d", GEMM_THREADS, FLOPS, BYTES);

@@ -25,7 +25,7 @@ const FLOPS: &str = "2 n h_out w_out c_out kernel kernel c_in";
 static FILE: File = File { name: "conv2d_bf16.cu", text: include_str!("../../../kernels/conv2d_bf16.cu") };
 
 const fn round(name: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops: "0", bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Fma, flops: "0", bytes }
 }
 
 const fn product(name: &'static str, bytes: &'static str) -> Kernel {

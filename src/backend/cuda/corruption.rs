@@ -10,7 +10,7 @@ use crate::shape::CorruptionSpec;
 static FILE: File = File { name: "corruption.cu", text: include_str!("../../../kernels/corruption.cu") };
 
 const fn kernel(name: &'static str, threads: u32, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
+    Kernel { name, file: &FILE, threads, dynamic_shared: 0, unit: Unit::Fma, flops, bytes }
 }
 
 static CROP: Kernel = kernel("corruption_crop", 256, "0", "24 n side^2");
@@ -225,9 +225,9 @@ mod tests {
         work.plan(&x).unwrap();
         let (done, launches) = cuda.watch(format_args!("fields"), || work.fields(0, 4));
         done.unwrap();
-        let work_of = |side: u64, channels: u64| backend::Work {
-            flops: if naive { 364 } else { 52 } * channels * 2 * 4 * side * side,
-            bytes: 4 * channels * 2 * 4 * side * side,
+        let work_of = |side: u64, channels: u64| {
+            let values = channels * 2 * 4 * side * side;
+            backend::Work::new(if naive { 364 } else { 52 } * values, 4 * values)
         };
         let told: Vec<_> = launches.iter().map(|(launch, _)| launch.work).collect();
         assert_eq!(told, [work_of(23, 2), work_of(52, 4)]);

@@ -5,7 +5,7 @@
 
 use super::conv2d_bf16::padded;
 use super::kernel::Kernel;
-use crate::backend::Work;
+use crate::backend::{Unit, Work};
 use crate::error::{Error, Result};
 
 /// Numbers by the names that formulas know them by.
@@ -20,7 +20,8 @@ impl Kernel {
         let of = |formula| {
             evaluate(formula, numbers).map_err(|reason| Error::argument(format!("kernel `{}`: `{formula}` {reason}", self.name)))
         };
-        Ok(Work { flops: of(self.flops)?, bytes: of(self.bytes)? })
+        let work = Work::new(of(self.flops)?, of(self.bytes)?);
+        Ok(if self.unit == Unit::Matrix { Work { matrix: work.flops, ..work } } else { work })
     }
 }
 

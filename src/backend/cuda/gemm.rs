@@ -27,7 +27,7 @@ static SUM_SPLITS: Kernel = Kernel {
     file: &FILE,
     threads: 256,
     dynamic_shared: 0,
-    unit: Unit::Vector,
+    unit: Unit::Fma,
     flops: "splits len",
     bytes: "4 splits len + 8 len",
 };

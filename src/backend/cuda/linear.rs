@@ -15,7 +15,7 @@ const BYTES: &str = "4 (rows c_in + c_out c_in + bias + rows c_out)";
 static FILE: File = File { name: "linear.cu", text: include_str!("../../../kernels/linear.cu") };
 
 const fn kernel(name: &'static str, threads: u32, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads, dynamic_shared: 0, unit: Unit::Vector, flops: FLOPS, bytes }
+    Kernel { name, file: &FILE, threads, dynamic_shared: 0, unit: Unit::Fma, flops: FLOPS, bytes }
 }
 
 static FORWARD: Kernel = kernel("linear", GEMM_THREADS, BYTES);

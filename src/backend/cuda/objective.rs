@@ -11,7 +11,7 @@ use crate::shape::ObjectiveSpec;
 static FILE: File = File { name: "objective.cu", text: include_str!("../../../kernels/objective.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Fma, flops, bytes }
 }
 
 static REGION_NORMS: Kernel = kernel("region_norms", "3 n pixels", "4 n pixels");

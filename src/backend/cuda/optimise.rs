@@ -8,7 +8,7 @@ use crate::error::Result;
 static FILE: File = File { name: "optimise.cu", text: include_str!("../../../kernels/optimise.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Fma, flops, bytes }
 }
 
 static ADAM: Kernel = kernel("adam", "13 len", "28 len");

@@ -11,7 +11,7 @@ const fn kernel(name: &'static str, unit: Unit, flops: &'static str) -> Kernel {
     Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit, flops, bytes: "4 len" }
 }
 
-static MULTIPLY_ADD: Kernel = kernel("peak_multiply_add", Unit::Vector, "32 iterations len");
+static MULTIPLY_ADD: Kernel = kernel("peak_multiply_add", Unit::Fma, "32 iterations len");
 static MATRIX: Kernel = kernel("peak_matrix", Unit::Matrix, "1024 iterations len");
 
 /// The kernels of this file.
@@ -29,17 +29,25 @@ impl Cuda {
         self.alloc(self.busy_blocks() as usize * MULTIPLY_ADD.threads as usize)
     }
 
-    /// Does `iterations` of the innermost loop in enough threads to keep every multiprocessor busy, and gives back how many
-    /// floating-point operations that is, 2 per multiply-add. With a = b = 1 every iteration adds 1 (`Vector`) or 16 (`Matrix`) to
-    /// each sum, which stays exact below 2²⁴; see the kernels. Does not wait for the device.
+    /// Does `iterations` of f32 multiply-adds on registers in enough threads to keep every multiprocessor busy, and gives back how many
+    /// floating-point operations that is, 2 per multiply-add. With a = b = 1 every iteration adds 1 to each sum, which stays exact
+    /// below 2²⁴; see the kernel. Does not wait for the device.
     ///
     /// # Errors
     /// The launch failed; `results` are not those of [`Cuda::multiply_add_results`].
-    pub fn multiply_adds(&self, unit: Unit, [a, b]: [f32; 2], iterations: u32, results: &mut Buffer) -> Result<u64> {
-        let kernel = match unit {
-            Unit::Vector => &MULTIPLY_ADD,
-            Unit::Matrix => &MATRIX,
-        };
+    pub fn multiply_adds(&self, factors: [f32; 2], iterations: u32, results: &mut Buffer) -> Result<u64> {
+        self.keep_busy(&MULTIPLY_ADD, factors, iterations, results)
+    }
+
+    /// As [`Cuda::multiply_adds`] on the matrix unit, with operands in bf16; with a = b = 1 every iteration adds 16 to each sum.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn matrix_multiply_adds(&self, factors: [f32; 2], iterations: u32, results: &mut Buffer) -> Result<u64> {
+        self.keep_busy(&MATRIX, factors, iterations, results)
+    }
+
+    fn keep_busy(&self, kernel: &'static Kernel, [a, b]: [f32; 2], iterations: u32, results: &mut Buffer) -> Result<u64> {
         let len = results.len() as u32;
         let grid = [self.busy_blocks(), 1, 1];
         check_lengths(kernel.name, &[("results", results.len(), (grid[0] * kernel.threads) as usize)])?;

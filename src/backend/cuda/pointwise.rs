@@ -10,7 +10,7 @@ use crate::shape::Activation;
 static FILE: File = File { name: "pointwise.cu", text: include_str!("../../../kernels/pointwise.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Fma, flops, bytes }
 }
 
 static ACTIVATION: Kernel = kernel("activation", "2 len", "8 len");

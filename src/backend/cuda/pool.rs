@@ -9,7 +9,7 @@ use crate::shape::PoolSpec;
 static FILE: File = File { name: "pool.cu", text: include_str!("../../../kernels/pool.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Fma, flops, bytes }
 }
 
 static MAX_POOL: Kernel = kernel("max_pool", "window^2 len", "4 inputs window^2 len + 4 len");

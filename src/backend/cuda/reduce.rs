@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 static FILE: File = File { name: "reduce.cu", text: include_str!("../../../kernels/reduce.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Fma, flops, bytes }
 }
 
 static SUM_PARTIALS: Kernel = kernel("sum_partials", "len", "4 len");

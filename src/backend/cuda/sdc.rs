@@ -21,7 +21,7 @@ const WEIGHT_BYTES_NAIVE: &str = "4 (n h w c_in + n h w branches c_out + 18 bran
 static FILE: File = File { name: "sdc.cu", text: include_str!("../../../kernels/sdc.cu") };
 
 const fn kernel(name: &'static str, threads: u32, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
+    Kernel { name, file: &FILE, threads, dynamic_shared: 0, unit: Unit::Fma, flops, bytes }
 }
 
 static FORWARD: Kernel = kernel("sdc", GEMM_THREADS, FLOPS, BYTES);

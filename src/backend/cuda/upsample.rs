@@ -9,7 +9,7 @@ use crate::shape::UpsampleSpec;
 static FILE: File = File { name: "upsample.cu", text: include_str!("../../../kernels/upsample.cu") };
 
 const fn kernel(name: &'static str, flops: &'static str, bytes: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Vector, flops, bytes }
+    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit: Unit::Fma, flops, bytes }
 }
 
 static UPSAMPLE2: Kernel = kernel("upsample2", "6 len", "5 len");

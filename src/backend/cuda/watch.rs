@@ -54,8 +54,7 @@ impl Cuda {
         let before = self.driver.mark()?;
         self.driver.launch(launch)?;
         let marks = [before, self.driver.mark()?];
-        let told =
-            KernelLaunch { kernel: kernel.name, grid, block, dynamic_shared: kernel.dynamic_shared, work, unit: kernel.unit };
+        let told = KernelLaunch { kernel: kernel.name, grid, block, dynamic_shared: kernel.dynamic_shared, work };
         self.journal.note((told, marks));
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::profile::{Phase, Work};
 use crate::shape::{Activation, BoxAverageSpec, ChannelsSpec, PoolSpec, UpsampleSpec};
 
 fn subject(op: &'static str, flops: u64, bytes: u64) -> Subject {
-    Subject { op, phase: None, work: Work { flops, bytes } }
+    Subject { op, phase: None, work: Work::new(flops, bytes) }
 }
 
 fn gradient(op: &'static str, flops: u64, bytes: u64) -> Subject {

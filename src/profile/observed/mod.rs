@@ -52,6 +52,14 @@ struct Subject {
     work: Work,
 }
 
+impl Subject {
+    /// The same with so many operations on the matrix unit.
+    fn on_matrix(mut self, flops: u64) -> Self {
+        self.work.matrix = flops;
+        self
+    }
+}
+
 impl<B: Backend> Observed<B> {
     /// Observes `inner`.
     pub fn new(inner: B) -> Self {
@@ -92,7 +100,7 @@ impl<B: Backend> Observed<B> {
                 op: call.op,
                 layer: call.layer.to_string(),
                 phase: call.phase,
-                work: call.work,
+                work: on_unit(call.work, &call.kernels),
                 kernels: call.kernels.into_iter().map(kernel).collect::<Result<_>>()?,
                 start,
                 seconds,
@@ -137,4 +145,10 @@ impl<B: Backend> Observed<B> {
     fn count(&self, buffer: &B::Buffer) -> u64 {
         self.inner.len(buffer) as u64
     }
+}
+
+/// The work of an operation whose backend tells nothing of units: on the matrix unit if one of its kernels is.
+fn on_unit<M>(work: Work, kernels: &[Watched<M>]) -> Work {
+    let uses_matrix = kernels.iter().any(|(launch, _)| launch.work.matrix > 0);
+    if uses_matrix { Work { matrix: work.flops, ..work } } else { work }
 }

@@ -1,13 +1,18 @@
 //! Convolutions and products of matrices.
 
 use super::{Observed, Subject};
-use crate::backend::{Backend, Ccm, CcmWeights, Conv2d, Linear, Sdc};
+use crate::backend::{Backend, Ccm, CcmWeights, Conv2d, Linear, Product, Sdc};
 use crate::error::Result;
 use crate::profile::{Phase, Work};
 use crate::shape::{CcmSpec, Conv2dSpec, LinearSpec, SdcSpec};
 
 fn subject(op: &'static str, phase: Phase, flops: u64, bytes: u64) -> Subject {
-    Subject { op, phase: Some(phase), work: Work { flops, bytes } }
+    Subject { op, phase: Some(phase), work: Work::new(flops, bytes) }
+}
+
+/// A product whose operations the matrix unit does or does not.
+fn product(op: &'static str, phase: Phase, flops: u64, bytes: u64, on_matrix: bool) -> Subject {
+    subject(op, phase, flops, bytes).on_matrix(if on_matrix { flops } else { 0 })
 }
 
 /// Traffic of the three passes of `y = A(w x + b)`, whatever the product is.
@@ -29,12 +34,15 @@ impl<B: Backend> Observed<B> {
 impl<B: Backend> Conv2d for Observed<B> {
     fn conv2d(&self, spec: &Conv2dSpec, x: &B::Buffer, w: &B::Buffer, b: Option<&B::Buffer>, y: &mut B::Buffer) -> Result<()> {
         let bytes = self.forward_bytes([x, w], b, y);
-        self.observe(subject("conv2d", Phase::Forward, spec.flops(), bytes), |inner| inner.conv2d(spec, x, w, b, y))
+        let on_matrix = self.inner.conv2d_on_matrix(spec, Product::Forward);
+        let subject = product("conv2d", Phase::Forward, spec.flops(), bytes, on_matrix);
+        self.observe(subject, |inner| inner.conv2d(spec, x, w, b, y))
     }
 
     fn conv2d_input_grad(&self, spec: &Conv2dSpec, dz: &B::Buffer, w: &B::Buffer, dx: &mut B::Buffer) -> Result<()> {
         let bytes = self.input_grad_bytes(dz, w, dx);
-        let subject = subject("conv2d", Phase::InputGradient, spec.flops(), bytes);
+        let on_matrix = self.inner.conv2d_on_matrix(spec, Product::InputGradient);
+        let subject = product("conv2d", Phase::InputGradient, spec.flops(), bytes, on_matrix);
         self.observe(subject, |inner| inner.conv2d_input_grad(spec, dz, w, dx))
     }
 
@@ -47,7 +55,8 @@ impl<B: Backend> Conv2d for Observed<B> {
         db: Option<&mut B::Buffer>,
     ) -> Result<()> {
         let bytes = self.weight_grad_bytes([x, dz], dw, db.as_deref());
-        let subject = subject("conv2d", Phase::WeightGradient, spec.flops(), bytes);
+        let on_matrix = self.inner.conv2d_on_matrix(spec, Product::WeightGradient);
+        let subject = product("conv2d", Phase::WeightGradient, spec.flops(), bytes, on_matrix);
         self.observe(subject, |inner| inner.conv2d_weight_grad(spec, x, dz, dw, db))
     }
 }
@@ -55,12 +64,15 @@ impl<B: Backend> Conv2d for Observed<B> {
 impl<B: Backend> Linear for Observed<B> {
     fn linear(&self, spec: &LinearSpec, x: &B::Buffer, w: &B::Buffer, b: Option<&B::Buffer>, y: &mut B::Buffer) -> Result<()> {
         let bytes = self.forward_bytes([x, w], b, y);
-        self.observe(subject("linear", Phase::Forward, spec.flops(), bytes), |inner| inner.linear(spec, x, w, b, y))
+        let on_matrix = self.inner.linear_on_matrix(spec, Product::Forward);
+        let subject = product("linear", Phase::Forward, spec.flops(), bytes, on_matrix);
+        self.observe(subject, |inner| inner.linear(spec, x, w, b, y))
     }
 
     fn linear_input_grad(&self, spec: &LinearSpec, dz: &B::Buffer, w: &B::Buffer, dx: &mut B::Buffer) -> Result<()> {
         let bytes = self.input_grad_bytes(dz, w, dx);
-        let subject = subject("linear", Phase::InputGradient, spec.flops(), bytes);
+        let on_matrix = self.inner.linear_on_matrix(spec, Product::InputGradient);
+        let subject = product("linear", Phase::InputGradient, spec.flops(), bytes, on_matrix);
         self.observe(subject, |inner| inner.linear_input_grad(spec, dz, w, dx))
     }
 
@@ -73,24 +85,31 @@ impl<B: Backend> Linear for Observed<B> {
         db: Option<&mut B::Buffer>,
     ) -> Result<()> {
         let bytes = self.weight_grad_bytes([x, dz], dw, db.as_deref());
-        let subject = subject("linear", Phase::WeightGradient, spec.flops(), bytes);
+        let on_matrix = self.inner.linear_on_matrix(spec, Product::WeightGradient);
+        let subject = product("linear", Phase::WeightGradient, spec.flops(), bytes, on_matrix);
         self.observe(subject, |inner| inner.linear_weight_grad(spec, x, dz, dw, db))
     }
 }
 
-fn sdc_flops(spec: &SdcSpec) -> u64 {
-    u64::from(spec.branches) * spec.branch(0).flops()
+impl<B: Backend> Observed<B> {
+    /// Every branch counts for the unit that does it.
+    fn sdc_subject(&self, spec: &SdcSpec, pass: Product, phase: Phase, bytes: u64) -> Subject {
+        let branch = spec.branch(0).flops();
+        let on_matrix = u64::from(self.inner.sdc_on_matrix(spec, pass)) * branch;
+        subject("sdc", phase, u64::from(spec.branches) * branch, bytes).on_matrix(on_matrix)
+    }
 }
 
 impl<B: Backend> Sdc for Observed<B> {
     fn sdc(&self, spec: &SdcSpec, x: &B::Buffer, w: &[&B::Buffer], b: &[&B::Buffer], y: &mut B::Buffer) -> Result<()> {
         let bytes = self.bytes(&[x, y]) + self.bytes(w) + self.bytes(b);
-        self.observe(subject("sdc", Phase::Forward, sdc_flops(spec), bytes), |inner| inner.sdc(spec, x, w, b, y))
+        let subject = self.sdc_subject(spec, Product::Forward, Phase::Forward, bytes);
+        self.observe(subject, |inner| inner.sdc(spec, x, w, b, y))
     }
 
     fn sdc_input_grad(&self, spec: &SdcSpec, dz: &B::Buffer, w: &[&B::Buffer], dx: &mut B::Buffer) -> Result<()> {
         let bytes = self.bytes(&[dz, dx, dx]) + self.bytes(w);
-        let subject = subject("sdc", Phase::InputGradient, sdc_flops(spec), bytes);
+        let subject = self.sdc_subject(spec, Product::InputGradient, Phase::InputGradient, bytes);
         self.observe(subject, |inner| inner.sdc_input_grad(spec, dz, w, dx))
     }
 
@@ -104,15 +123,19 @@ impl<B: Backend> Sdc for Observed<B> {
     ) -> Result<()> {
         let sums: Vec<&B::Buffer> = dw.iter().chain(db.iter()).collect();
         let bytes = self.bytes(&[x, dz]) + 2 * self.bytes(&sums);
-        let subject = subject("sdc", Phase::WeightGradient, sdc_flops(spec), bytes);
+        let subject = self.sdc_subject(spec, Product::WeightGradient, Phase::WeightGradient, bytes);
         self.observe(subject, |inner| inner.sdc_weight_grad(spec, x, dz, dw, db))
     }
 }
 
-/// Of the two 1x1 convolutions and the combination (Method §4): 2·3c·c and 2·c·c for each pixel, 4 for each value.
+/// Of the two 1x1 convolutions (Method §4): 2·3c·c and 2·c·c for each pixel.
+fn ccm_products(spec: &CcmSpec) -> u64 {
+    8 * u64::from(spec.rows) * u64::from(spec.c).pow(2)
+}
+
+/// With the combination, 4 for each value.
 fn ccm_flops(spec: &CcmSpec) -> u64 {
-    let (rows, c) = (u64::from(spec.rows), u64::from(spec.c));
-    rows * (8 * c * c + 4 * c)
+    ccm_products(spec) + 4 * u64::from(spec.rows) * u64::from(spec.c)
 }
 
 fn weights<T>(weights: &CcmWeights<T>) -> [&T; 4] {
@@ -121,7 +144,7 @@ fn weights<T>(weights: &CcmWeights<T>) -> [&T; 4] {
 
 impl<B: Backend> Ccm for Observed<B> {
     fn convex_combination(&self, beta: &B::Buffer, s: &B::Buffer, u: &B::Buffer, y: &mut B::Buffer) -> Result<()> {
-        let work = Work { flops: 4 * self.count(y), bytes: self.bytes(&[beta, s, u, y]) };
+        let work = Work::new(4 * self.count(y), self.bytes(&[beta, s, u, y]));
         let subject = Subject { op: "convex_combination", phase: None, work };
         self.observe(subject, |inner| inner.convex_combination(beta, s, u, y))
     }
@@ -142,7 +165,8 @@ impl<B: Backend> Ccm for Observed<B> {
     ) -> Result<()> {
         let bytes =
             self.bytes(&operands) + self.bytes(&weights(gate).map(|weight| *weight)) + self.bytes(&[&*saved[0], &*saved[1], y]);
-        let subject = subject("ccm", Phase::Forward, ccm_flops(spec), bytes);
+        let on_matrix = if self.inner.ccm_on_matrix(spec) { ccm_products(spec) } else { 0 };
+        let subject = subject("ccm", Phase::Forward, ccm_flops(spec), bytes).on_matrix(on_matrix);
         self.observe(subject, |inner| inner.ccm(spec, operands, gate, saved, y))
     }
 
@@ -173,7 +197,8 @@ impl<B: Backend> Ccm for Observed<B> {
             + weights(&weight_grads).iter().map(|grad| self.bytes(&[grad])).sum::<u64>();
         let read =
             self.bytes(&operands) + self.bytes(&weights(gate).map(|weight| *weight)) + self.bytes(&saved) + self.bytes(&[dy]);
-        let subject = subject("ccm", Phase::InputGradient, 2 * ccm_flops(spec), read + 2 * sums);
+        let on_matrix = if self.inner.ccm_on_matrix(spec) { 2 * ccm_products(spec) } else { 0 };
+        let subject = subject("ccm", Phase::InputGradient, 2 * ccm_flops(spec), read + 2 * sums).on_matrix(on_matrix);
         self.observe(subject, |inner| inner.ccm_grad(spec, operands, gate, saved, dy, grads, weight_grads))
     }
 }

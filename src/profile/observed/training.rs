@@ -9,13 +9,13 @@ use crate::shape::{CorruptionSpec, ObjectiveSpec};
 impl<B: Backend> Objective for Observed<B> {
     fn objective(&self, spec: &ObjectiveSpec, operands: [&B::Buffer; 3], loss: &mut B::Buffer) -> Result<()> {
         // Difference, square, weight, sum.
-        let work = Work { flops: 5 * self.count(operands[0]), bytes: self.bytes(&operands) + self.bytes(&[loss]) };
+        let work = Work::new(5 * self.count(operands[0]), self.bytes(&operands) + self.bytes(&[loss]));
         let subject = Subject { op: "objective", phase: Some(Phase::Forward), work };
         self.observe(subject, |inner| inner.objective(spec, operands, loss))
     }
 
     fn objective_derivative(&self, spec: &ObjectiveSpec, order: u32, operands: [&B::Buffer; 3], d: &mut B::Buffer) -> Result<()> {
-        let work = Work { flops: 4 * self.count(operands[0]), bytes: self.bytes(&operands) + self.bytes(&[d]) };
+        let work = Work::new(4 * self.count(operands[0]), self.bytes(&operands) + self.bytes(&[d]));
         let subject = Subject { op: "objective", phase: Some(Phase::InputGradient), work };
         self.observe(subject, |inner| inner.objective_derivative(spec, order, operands, d))
     }
@@ -32,13 +32,13 @@ impl<B: Backend> Optimise for Observed<B> {
         v: &mut B::Buffer,
     ) -> Result<()> {
         // Two moments of 3 and 4 operations; correction, root, sum, product, quotient, difference.
-        let work = Work { flops: 13 * self.count(g), bytes: self.bytes(&[g, p, p, m, m, v, v]) };
+        let work = Work::new(13 * self.count(g), self.bytes(&[g, p, p, m, m, v, v]));
         let subject = Subject { op: "adam", phase: Some(Phase::Optimiser), work };
         self.observe(subject, |inner| inner.adam(spec, control, g, p, m, v))
     }
 
     fn moving_average(&self, control: [&B::Buffer; 2], p: &B::Buffer, average: &mut B::Buffer) -> Result<()> {
-        let work = Work { flops: 3 * self.count(p), bytes: self.bytes(&[p, average, average]) };
+        let work = Work::new(3 * self.count(p), self.bytes(&[p, average, average]));
         let subject = Subject { op: "moving_average", phase: Some(Phase::Optimiser), work };
         self.observe(subject, |inner| inner.moving_average(control, p, average))
     }

@@ -1,6 +1,8 @@
 //! The one place with `unsafe`: the micro-kernel behind every matrix product, vectors of 16 floats, and a way to compile plain
 //! loops for the instructions this machine has. The public face is safe: bounds are checked before any pointer is followed.
 
+use std::fmt;
+
 use crate::error::{Error, Result};
 
 mod tile;
@@ -27,6 +29,16 @@ pub enum Path {
     Portable,
 }
 
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Avx512 => "AVX-512",
+            Self::Avx2 => "AVX2",
+            Self::Portable => "portable",
+        })
+    }
+}
+
 /// An instruction set that this machine is known to have: only [`Simd::new`] makes one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Simd {
@@ -44,13 +56,18 @@ impl Simd {
         if available(path) {
             Ok(Self { path, bf16: path == Path::Avx512 && has_bf16() })
         } else {
-            Err(Error::Device { device: "cpu", reason: format!("this machine has no {path:?} instructions") })
+            Err(Error::Device { device: "cpu", reason: format!("this machine has no {path} instructions") })
         }
     }
 
     /// The instructions in use.
     pub fn path(self) -> Path {
         self.path
+    }
+
+    /// Whether products of pairs of bf16 are one instruction.
+    pub fn has_bf16(self) -> bool {
+        self.bf16
     }
 
     /// The widest instructions of this machine.

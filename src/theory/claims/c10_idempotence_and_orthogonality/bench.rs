@@ -77,7 +77,7 @@ impl Bench {
         penalties: Penalties,
         mut watch: impl FnMut(u64, &Parameters<Cpu>) -> Result<()>,
     ) -> Result<Parameters<Cpu>> {
-        let backend = Cpu::new();
+        let backend = self.setting.cpu()?;
         let architecture = Architecture::mlp(self.pictures.manifold().ambient(), &[self.hidden; 2])?;
         let mut network = Parameters::initialise(&backend, &architecture, self.setting.seed())?;
         let mut stream = self.setting.stream(NUMBER, 2);
@@ -100,7 +100,7 @@ impl Bench {
     /// The parts of J at `count` unseen points of D.
     pub(super) fn blocks(&self, network: &Parameters<Cpu>, count: usize) -> Result<Blocks> {
         let (points, manifold) = (self.points(count), self.pictures.manifold());
-        let jacobians = network_jacobians(&Cpu::new(), network, &moved(&points, -MIDDLE))?;
+        let jacobians = network_jacobians(&self.setting.cpu()?, network, &moved(&points, -MIDDLE))?;
         let bases = points.iter().map(|x| manifold.tangent_basis(x)).collect::<Result<Vec<_>>>()?;
         Ok(Blocks::over(jacobians.iter().zip(&bases)))
     }
@@ -113,14 +113,19 @@ impl Bench {
         for x in &points {
             beside.push(add_scaled(x, 1.0, &normal_vector(manifold, x, length, &mut stream)?));
         }
-        let images = apply(network, &beside)?;
+        let images = self.apply(network, &beside)?;
         let squares = images.iter().zip(&points).map(|(image, x)| (norm(&sub(image, x)) / length).powi(2)).sum::<f64>();
         Ok((squares / count as f64).sqrt())
     }
 
     /// The measures of C9, over unseen corrupted pictures.
     pub(super) fn resemblance(&self, network: &Parameters<Cpu>, count: usize) -> Result<Measures> {
-        Measures::of(self.pictures.manifold(), &self.pictures.samples(count)?, |points| apply(network, points))
+        Measures::of(self.pictures.manifold(), &self.pictures.samples(count)?, |points| self.apply(network, points))
+    }
+
+    /// f of pictures.
+    fn apply(&self, network: &Parameters<Cpu>, points: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+        Ok(moved(&outputs(&self.setting.cpu()?, network, &moved(points, -MIDDLE))?, MIDDLE))
     }
 
     fn points(&self, count: usize) -> Vec<Vec<f64>> {
@@ -169,11 +174,6 @@ fn record(
 fn constant(tape: &mut Tape<Cpu>, shape: Shape, values: &[f64]) -> Result<Var> {
     let tensor = Tensor::from_f64(tape.backend(), shape, values)?;
     Ok(tape.constant(tensor))
-}
-
-/// f of pictures.
-fn apply(network: &Parameters<Cpu>, points: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
-    Ok(moved(&outputs(&Cpu::new(), network, &moved(points, -MIDDLE))?, MIDDLE))
 }
 
 fn moved(points: &[Vec<f64>], by: f64) -> Vec<Vec<f64>> {

@@ -1,4 +1,3 @@
-use crate::backend::Cpu;
 use crate::error::Result;
 use crate::theory::claim::{Row, Setting};
 
@@ -12,7 +11,7 @@ const GAMMA: f64 = 0.4;
 
 /// Pictures of one grating, n = 64, trained with one probe a sample.
 pub(super) fn rows(setting: &Setting) -> Result<Vec<Row>> {
-    let (backend, circle) = (Cpu::new(), Circle::wide()?);
+    let (backend, circle) = (setting.cpu()?, Circle::wide()?);
     let plan =
         |gamma: f64| Plan { gamma, penalty: Penalty::Probe, hidden: vec![64, 64], steps: 6000, rate: 3e-3, batch: 64, index: 4 };
     let [found, control] = [GAMMA, 0.0].map(|gamma| {

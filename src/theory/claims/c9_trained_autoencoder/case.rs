@@ -129,7 +129,7 @@ impl Case {
         let pictures = Pictures::new(grey, self.side, network.layout(), Some(corruption()), setting.seed())?;
         let objective = ObjectiveConfig { lambda: LAMBDA, ..ObjectiveConfig::default() };
         let optimiser = OptimiserConfig { steps, batch, rate, beta2: 0.99, ..OptimiserConfig::default() };
-        Ok(Experiment { pictures, network, objective, optimiser, seed: setting.seed() })
+        Ok(Experiment { pictures, network, objective, optimiser, seed: setting.seed(), cpu: setting.cpu()? })
     }
 }
 

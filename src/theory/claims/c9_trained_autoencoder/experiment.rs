@@ -64,6 +64,8 @@ pub(super) struct Experiment {
     pub(super) optimiser: OptimiserConfig,
     /// Seed of the initial weights.
     pub(super) seed: u64,
+    /// What computes.
+    pub(super) cpu: Cpu,
 }
 
 impl Experiment {
@@ -78,7 +80,7 @@ impl Experiment {
     /// # Errors
     /// A recipe out of range; pictures that the network does not take; a loss that is not finite.
     pub(super) fn train(&self) -> Result<Trained> {
-        let backend = Cpu::new();
+        let backend = self.cpu.clone();
         let recipe = Recipe {
             architecture: self.network.architecture(self.pictures.side())?,
             objective: self.objective.clone(),

@@ -1,0 +1,93 @@
+//! Where a file will be written, and whether it can be.
+
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+
+use super::atomic::folder_of;
+use crate::error::{Error, Result, system_words};
+
+/// Links behind links that are followed at most, as on Linux.
+const MOST_LINKS: usize = 40;
+
+/// Where a file of this name lies: symbolic links are followed, also those to files that do not exist yet.
+///
+/// # Errors
+/// Links that lead in a circle.
+pub fn followed(path: &Path) -> Result<PathBuf> {
+    let mut place = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(target) = std::fs::read_link(&place) else { return Ok(place) };
+        place = folder_of(&place).join(target);
+    }
+    Err(Error::file(path, format!("more than {MOST_LINKS} symbolic links follow each other")))
+}
+
+/// Checks that a file of this name can be written, before long work ends in one that cannot. Nothing is changed.
+///
+/// # Errors
+/// It is a folder or a device, it must not be written, or it lies where no file can be made.
+pub fn check_output_file(path: &Path) -> Result<()> {
+    let place = followed(path)?;
+    let refuse = |error: std::io::Error| Error::file(path, format!("cannot be written: {}", system_words(&error)));
+    if place.is_dir() {
+        return Err(Error::file(path, "is a folder; a file is needed here"));
+    }
+    if place.is_file() {
+        return OpenOptions::new().append(true).open(&place).map(drop).map_err(refuse);
+    }
+    if place.exists() {
+        return Err(Error::file(path, "cannot be written: it exists and is not a regular file"));
+    }
+    let folder = folder_of(&place);
+    if !folder.is_dir() {
+        return Err(Error::file(path, format!("cannot be written: there is no folder {}", folder.display())));
+    }
+    tempfile::tempfile_in(folder).map(drop).map_err(refuse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(path: &Path) -> String {
+        check_output_file(path).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_and_what_can_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.txt");
+        std::fs::write(&file, "old").unwrap();
+        check_output_file(&file).unwrap();
+        check_output_file(&folder.path().join("new.txt")).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(refused(folder.path()).ends_with("is a folder; a file is needed here"));
+        assert!(refused(&folder.path().join("none/a.txt")).contains("there is no folder"));
+        assert!(refused(&file.join("a.txt")).contains("there is no folder"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_even_to_what_is_not_there() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("deep")).unwrap();
+        symlink("deep/new.txt", at("link")).unwrap();
+        symlink(at("link"), at("deep/second")).unwrap();
+        check_output_file(&at("link")).unwrap();
+        assert_eq!(followed(&at("deep/second")).unwrap(), at("deep/new.txt"));
+        crate::disk::write_atomically(&at("deep/second"), |file| std::io::Write::write_all(file, b"new")).unwrap();
+        assert_eq!(std::fs::read_to_string(at("deep/new.txt")).unwrap(), "new");
+        assert!(at("link").is_symlink() && at("deep/second").is_symlink());
+        symlink("b", at("a")).unwrap();
+        symlink("a", at("b")).unwrap();
+        assert!(refused(&at("a")).contains("more than 40 symbolic links"));
+        symlink("none/there", at("lost")).unwrap();
+        assert!(refused(&at("lost")).contains("there is no folder"));
+        if Path::new("/dev/full").exists() {
+            assert!(refused(Path::new("/dev/full")).contains("is not a regular file"));
+        }
+    }
+}
