@@ -13,6 +13,8 @@ pub(super) struct Desk<B: Backend> {
     loss: B::Buffer,
     /// Where the batches are made on the device: from what, and the picks.
     resident: Option<(ResidentSet<B>, B::Buffer)>,
+    /// Room for values of a batch in the device's type.
+    host: Vec<B::Elem>,
     pub(super) program: B::Program,
 }
 
@@ -35,6 +37,7 @@ impl<B: Backend> Desk<B> {
             step: backend.zeros(AdamStep::LEN)?,
             loss: backend.zeros(1)?,
             resident,
+            host: Vec::new(),
             program: B::Program::default(),
         })
     }
@@ -51,8 +54,9 @@ impl<B: Backend> Desk<B> {
     /// Writes a batch from the host.
     pub(super) fn put(&mut self, backend: &B, batch: &Batch) -> Result<()> {
         for (operand, values) in self.operands.iter_mut().zip([&batch.corrupted, &batch.target, &batch.region]) {
-            let values: Vec<_> = values.iter().map(|&value| B::Elem::of(f64::from(value))).collect();
-            backend.write(&values, operand.buffer_mut()?)?;
+            self.host.clear();
+            self.host.extend(values.iter().map(|&value| B::Elem::of(f64::from(value))));
+            backend.write(&self.host, operand.buffer_mut()?)?;
         }
         Ok(())
     }

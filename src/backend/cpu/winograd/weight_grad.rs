@@ -71,11 +71,10 @@ fn continue_sums(
 ) -> Result<()> {
     let (rows, columns, width) = (sums.rows, sums.columns, slab.grads.width);
     let plane = sums.plane();
+    let segments: Vec<Segment> = (0..chunks).map(|chunk| (chunk * slab.inputs.len(), chunk * slab.grads.len())).collect();
+    let (whole, rest) = segments.split_at(if last == CHUNK { chunks } else { chunks - 1 });
     sums.data.par_chunks_mut(plane).enumerate().try_for_each(|(product, sums)| {
-        let (from, to) = (product * slab.inputs.plane(), product * slab.grads.plane());
-        let segment = |chunk: usize| (from + chunk * slab.inputs.len(), to + chunk * slab.grads.len());
-        let segments: Vec<Segment> = (0..chunks).map(segment).collect();
-        let (whole, rest) = segments.split_at(if last == CHUNK { chunks } else { chunks - 1 });
+        let (inputs, grads) = (&inputs[product * slab.inputs.plane()..], &grads[product * slab.grads.plane()..]);
         for block in blocks(0, columns) {
             let left = Left { data: inputs, row: 1, step: slab.inputs.width };
             let right = Right { data: &grads[block.first..], step: width };
