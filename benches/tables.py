@@ -157,9 +157,14 @@ def floors(profile, _):
     header = ["operation", "ms", "arithmetic alone, ms", "traffic alone, ms", "GFLOP/s", "% of roofline", "% of time"]
     peaks = profile["peaks"]
 
+    def arithmetic(work):
+        """Seconds that it takes at least, each operation on its own unit."""
+        matrix = work.get("matrix", 0)
+        return (work["flops"] - matrix) / peaks["fma"] + (matrix and matrix / peaks["matrix"])
+
     def row(found):
         work, median = found["work"], found["ms"]["median"]
-        alone = [1e3 * work["flops"] / peaks["fma"], 1e3 * work["bytes"] / peaks["copy"]]
+        alone = [1e3 * arithmetic(work), 1e3 * work["bytes"] / peaks["copy"]]
         what = f"{found['op']} {found['layer']}, {found['phase'].replace('_', ' ')}"
         shares = [f"{found['percent_of_peak']:.0f}", f"{found['percent_of_time']:.1f}"]
         return [what, number(median), *map(number, alone), f"{found['gflop_per_second']:.0f}", *shares]
@@ -167,6 +172,8 @@ def floors(profile, _):
     heaviest = sorted(profile["rows"], key=lambda found: -found["ms"]["median"])[:HEAVIEST]
     seen = sum(found["ms"]["median"] for found in profile["rows"])
     rates = f"{peaks['fma'] / 1e9:.0f} GFLOP/s of multiply-adds, copy {peaks['copy'] / 1e9:.1f} GB/s"
+    if any(found["work"].get("matrix") for found in profile["rows"]):
+        rates += f", {peaks['matrix'] / 1e9:.0f} GFLOP/s of bf16 products"
     steps = profile["step_ms"]
     machine = peaks["machine"].replace("Avx512", "AVX-512")  # records of older versions spell it as the source does
     noise = 100 * sum(profile["steps"][kind]["deviation"] for kind in ("plain", "observed")) / steps
@@ -182,8 +189,11 @@ def floors(profile, _):
 TABLES = {
     "speed": (speed, RECORD),
     "speed-rounds": (rounds, RECORD),
-    "floors-w32": (floors, "paper/results/profile/train_model2_w32_128px_batch4.json"),
     "floors-w16": (floors, "paper/results/profile/train_model2_w16_64px_batch8.json"),
+    "floors-w32": (floors, "paper/results/profile/train_model2_w32_128px_batch4.json"),
+    "floors-w64": (floors, "paper/results/profile/train_model2_w64_256px_batch1.json"),
+    "floors-bf16": (floors, "paper/results/profile/train_model2_w32_128px_batch4_bf16.json"),
+    "floors-infer": (floors, "paper/results/profile/infer_model2_w32_128px_batch4.json"),
 }
 
 
