@@ -4,7 +4,7 @@
     python3 benches/tables.py            rewrite what stands between `<!-- table: NAME -->` and `<!-- end -->`
     python3 benches/tables.py --check    only say whether that would change anything; exit status 1 if it would
 
-So no measured number is typed by hand. Records come from `benches/compare.py` and `orthoscope profile`, goals from paper/results/cpu/goals.json: patterns
+So no measured number is typed by hand. Records come from `benches/compare.py`, `benches/collect.py` and `orthoscope profile`, goals from paper/results/cpu/goals.json: patterns
 of cases, each with the least ratio PyTorch / orthoscope that is aimed at; the first pattern that fits counts.
 """
 import argparse
@@ -186,7 +186,46 @@ def floors(profile, _):
     return markdown(header, map(row, heaviest)) + "\n" + lines(words)
 
 
+def median(values):
+    """The middle one, or the mean of the two in the middle."""
+    ordered, middle = sorted(values), len(values) // 2
+    return ordered[middle] if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def operations(record, _):
+    """Rates of every operation by phase at each size, over its layers, and how many times faster than the loops."""
+    sizes = ("small", "medium", "large")
+    times = {tuple(found[key] for key in ("op", "layer", "phase", "size", "backend")): found for found in record["rows"]}
+    kinds = sorted({(found["op"], found["phase"]) for found in record["rows"]})
+
+    def own(kind, size):
+        return [found for key, found in times.items() if (key[0], key[2], key[3], key[4]) == (*kind, size, "cpu")]
+
+    def rate(kind, size):
+        found = own(kind, size)
+        if not found:
+            return "–"
+        unit = "flops" if "flops" in found[0] else "bytes"
+        return number(median([one[unit] / one["ns"] for one in found])) + (" GB/s" if unit == "bytes" else "")
+
+    def gain(kind):
+        gains = []
+        for one in own(kind, sizes[0]):
+            loops = times.get((one["op"], one["layer"], one["phase"], one["size"], "reference"))
+            gains += [loops["ns"] / one["ns"]] if loops else []
+        return number(median(gains)) if gains else "–"
+
+    rows = [[f"{op}, {phase.replace('_', ' ')}", *(rate((op, phase), size) for size in sizes), gain((op, phase))] for op, phase in kinds]
+    header = ["operation", *(f"{size}, GFLOP/s" for size in sizes), "times the loops"]
+    words = (
+        f"Medians over the layers of Model II; small: w=16, 64 px, batch 8; medium: w=32, 128 px, batch 4; large: w=64, 256 px, batch 1. The last column "
+        f"is at the small size. {record['threads']} threads, commit {record['commit']}, {record['date']}."
+    )
+    return markdown(header, rows) + "\n" + lines(words)
+
+
 TABLES = {
+    "operations": (operations, "paper/results/cpu/ops.json"),
     "speed": (speed, RECORD),
     "speed-rounds": (rounds, RECORD),
     "floors-w16": (floors, "paper/results/profile/train_model2_w16_64px_batch8.json"),

@@ -57,11 +57,11 @@ fn channels<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
 
 fn activation<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let len = bench.size.images(0, bench.size.width)?.len();
-    let [x, dy, mut y, mut dz] = bench.draw_each(len)?;
+    let [x, mut y, mut dz] = bench.draw_each(len)?;
     let b = bench.backend;
     for (name, kind) in [("elu", Activation::Elu), ("sigmoid", Activation::Sigmoid)] {
         bench.time(name, || b.activation(kind, &x, &mut y))?;
-        bench.time(name, || b.activation_grad(kind, &y, &dy, &mut dz))?;
+        bench.time(name, || b.activation_grad(kind, &y, &mut dz))?;
         bench.time(name, || b.activation_slope(kind, 0, &y, &mut dz))?;
     }
     Ok(())

@@ -276,8 +276,8 @@ pub trait Channels: Storage {
 pub trait Pointwise: Storage {
     /// `y = A(x)`.
     fn activation(&self, activation: Activation, x: &Self::Buffer, y: &mut Self::Buffer) -> Result<()>;
-    /// `dz = dy ⊙ S(y)`, where `S(A(x)) = A'(x)` is the slope as a function of the output y.
-    fn activation_grad(&self, activation: Activation, y: &Self::Buffer, dy: &Self::Buffer, dz: &mut Self::Buffer) -> Result<()>;
+    /// `dz = dy ⊙ S(y)` in place: `dz` holds dy before. `S(A(x)) = A'(x)` is the slope as a function of the output y.
+    fn activation_grad(&self, activation: Activation, y: &Self::Buffer, dz: &mut Self::Buffer) -> Result<()>;
     /// `s = S⁽ᵏ⁾(y)`, the derivative of order k of the slope S, which tangents of tangents need:
     /// identity 1; ELU 1 or 1 + y; tanh 1 - y²; sigmoid y - y²; softplus 1 - exp(-y).
     fn activation_slope(&self, activation: Activation, order: u32, y: &Self::Buffer, s: &mut Self::Buffer) -> Result<()>;

@@ -4,7 +4,7 @@ use super::number::readable;
 use super::table::{Column, Table};
 use crate::profile::{KernelRow, Profile};
 
-/// Headings of [`table`].
+/// Columns of the CSV file.
 const HEADINGS: [&str; 18] = [
     "kernel",
     "operation",
@@ -25,6 +25,20 @@ const HEADINGS: [&str; 18] = [
     "registers",
     "shared bytes",
 ];
+/// Those of them that [`table`] shows, so that it fits into a terminal, with their headings there.
+const SHOWN: [(usize, &str); 11] = [
+    (0, "kernel"),
+    (2, "layer"),
+    (3, "phase"),
+    (4, "n"),
+    (5, "ms"),
+    (11, "% peak"),
+    (13, "% time"),
+    (14, "grid"),
+    (15, "block"),
+    (16, "regs"),
+    (17, "shared"),
+];
 /// Those of the columns of [`HEADINGS`] that the CSV file has unrounded.
 const EXACT: std::ops::Range<usize> = 5..14;
 /// What it has beside them.
@@ -33,13 +47,16 @@ const BESIDE: [&str; 5] = ["flops", "bytes", "unit", "dynamic shared bytes", "st
 /// The first `most` kernels, those of the operations that take the longest, then a row of all others together. Where the compiler was
 /// not at hand, shared memory is the dynamic one, as "64+".
 pub fn table(profile: &Profile, most: usize) -> String {
-    let column = |name: &'static str| match name {
-        "kernel" | "operation" | "layer" | "phase" | "bound by" | "grid" | "block" => Column::text(name),
+    let column = |(_, name): (usize, &'static str)| match name {
+        "kernel" | "layer" | "phase" | "grid" | "block" => Column::text(name),
         _ => Column::number(name),
     };
-    let mut table = Table::new("kernels, in the order of the operations above", HEADINGS.map(column));
+    let mut table = Table::new("kernels, in the order of the operations above; ms is the median of a step", SHOWN.map(column));
     let shown = profile.kernels.len().min(most);
-    profile.kernels[..shown].iter().for_each(|row| table.row(cells(row)));
+    for row in &profile.kernels[..shown] {
+        let cells = cells(row);
+        table.row(SHOWN.map(|(place, _)| cells[place].clone()));
+    }
     let others = &profile.kernels[shown..];
     if !others.is_empty() {
         table.summary(summary(others));
@@ -52,12 +69,16 @@ fn summary(others: &[KernelRow]) -> Vec<String> {
     let launches = others.iter().map(|row| row.launches).sum::<usize>();
     let [ms, share] =
         [|row: &KernelRow| row.ms.median, |row: &KernelRow| row.percent_of_time].map(|of| others.iter().map(of).sum::<f64>());
-    let mut cells = vec![String::new(); EXACT.end];
-    cells[0] = format!("{} others", others.len());
-    cells[EXACT.start - 1] = launches.to_string();
-    cells[EXACT.start] = format!("{ms:.3}");
-    cells[EXACT.end - 1] = format!("{share:.1}");
-    cells
+    let empty = String::new;
+    vec![
+        format!("{} others", others.len()),
+        empty(),
+        empty(),
+        launches.to_string(),
+        format!("{ms:.3}"),
+        empty(),
+        format!("{share:.1}"),
+    ]
 }
 
 fn cells(row: &KernelRow) -> [String; HEADINGS.len()] {
@@ -127,7 +148,8 @@ pub fn sentence(profile: &Profile) -> Option<String> {
     let ms = |value: f64| format!("{} ms", readable(value, 3));
     (launches > 0).then(|| {
         format!(
-            "{launches} kernels take {} of the operations' {} ({:.1} %); the rest are copies, fills and the time around launches",
+            "{launches} kernels take {} of the operations' {} ({:.1} %); the rest are copies, fills and the time around launches. \
+             --kernels FILE has their rates, bounds and spreads",
             ms(kernels),
             ms(operations),
             100.0 * kernels / operations

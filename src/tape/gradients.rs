@@ -115,10 +115,10 @@ impl<B: Backend> Tape<B> {
             let node = &self.nodes[index];
             let Some(operation) = node.operation.as_ref() else { continue };
             // Taken out, so its memory returns as soon as it is spent.
-            let Some(dy) = sweep.gradients.slots[index].take() else { continue };
+            let Some(mut dy) = sweep.gradients.slots[index].take() else { continue };
             if node.needs_gradient {
                 self.backend.enter(node.layer.as_deref().unwrap_or_default(), Pass::Backward);
-                operation.backward(&mut sweep, Var(index), &dy)?;
+                operation.backward(&mut sweep, Var(index), &mut dy)?;
             }
         }
         Ok(sweep.gradients)

@@ -53,8 +53,8 @@ pub(crate) trait Operation<B: Backend>: Send + Sync {
     /// Nodes that this one was computed from, in the order that [`Operation::tangent`] gets their tangents.
     fn inputs(&self) -> Vec<Var>;
 
-    /// Accumulates `dy`, the gradient of this node `y`, into the inputs.
-    fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &B::Buffer) -> Result<()>;
+    /// Accumulates `dy`, the gradient of this node `y`, into the inputs. Nobody reads `dy` afterwards: it may be changed in place.
+    fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &mut B::Buffer) -> Result<()>;
 
     /// Records the tangent of node `y`; `inputs` holds each input's tangent where it is not zero (at least one is not).
     fn tangent(&self, tape: &mut Tape<B>, y: Var, inputs: &[Option<Var>]) -> Result<Option<Var>>;

@@ -112,8 +112,8 @@ impl Pointwise for Faulty {
     fn activation(&self, activation: Activation, x: &Buffer, y: &mut Buffer) -> Result<()> {
         self.inner().activation(activation, x, y)
     }
-    fn activation_grad(&self, activation: Activation, y: &Buffer, dy: &Buffer, dz: &mut Buffer) -> Result<()> {
-        self.inner().activation_grad(activation, y, dy, dz)
+    fn activation_grad(&self, activation: Activation, y: &Buffer, dz: &mut Buffer) -> Result<()> {
+        self.inner().activation_grad(activation, y, dz)
     }
     fn activation_slope(&self, activation: Activation, order: u32, y: &Buffer, s: &mut Buffer) -> Result<()> {
         self.inner().activation_slope(activation, order, y, s)?;

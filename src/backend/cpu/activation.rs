@@ -83,30 +83,13 @@ use slope::Times;
 pub(super) mod slope {
     use super::{Elementwise, Vector, exp, exp_minus_one_below_zero};
 
-    /// `z ⊙ S(y)` of z and y: z in place, or the first input.
+    /// `z ⊙ S(y)` of z and y.
     pub struct Times<S>(std::marker::PhantomData<S>);
-
-    impl<S: Elementwise<0>> Elementwise<2> for Times<S> {
-        #[inline(always)]
-        fn apply<V: Vector>(_: V, [z, y]: [V; 2]) -> V {
-            z.mul(S::apply(y, []))
-        }
-    }
 
     impl<S: Elementwise<0>> Elementwise<1> for Times<S> {
         #[inline(always)]
         fn apply<V: Vector>(z: V, [y]: [V; 1]) -> V {
             z.mul(S::apply(y, []))
-        }
-    }
-
-    /// 1.
-    pub struct Identity;
-
-    impl Elementwise<0> for Identity {
-        #[inline(always)]
-        fn apply<V: Vector>(_: V, []: [V; 0]) -> V {
-            V::splat(1.0)
         }
     }
 
@@ -159,22 +142,22 @@ pub(super) mod slope {
     }
 }
 
-/// `dz = dy ⊙ S(y)`.
-pub(super) fn through_slope(simd: Simd, activation: Activation, operands: [&[f32]; 2], dz: &mut [f32]) {
+/// `dz = dz ⊙ S(y)`.
+pub(super) fn through_slope(simd: Simd, activation: Activation, y: &[f32], dz: &mut [f32]) {
     let function = match activation {
-        Activation::Identity => each_in_parallel::<Times<slope::Identity>, 2>,
-        Activation::Elu => each_in_parallel::<Times<slope::Elu>, 2>,
-        Activation::Tanh => each_in_parallel::<Times<slope::Tanh>, 2>,
-        Activation::Sigmoid => each_in_parallel::<Times<slope::Sigmoid>, 2>,
-        Activation::Softplus => each_in_parallel::<Times<slope::Softplus>, 2>,
+        Activation::Identity => return,
+        Activation::Elu => each_in_parallel::<Times<slope::Elu>, 1>,
+        Activation::Tanh => each_in_parallel::<Times<slope::Tanh>, 1>,
+        Activation::Sigmoid => each_in_parallel::<Times<slope::Sigmoid>, 1>,
+        Activation::Softplus => each_in_parallel::<Times<slope::Softplus>, 1>,
     };
-    function(simd, dz, operands);
+    function(simd, dz, [y]);
 }
 
 /// `values = S⁽ᵏ⁾(values)`, the derivative of order `order` of the slope, at outputs.
 pub(super) fn slope_derivative(simd: Simd, activation: Activation, order: u32, values: &mut [f32]) {
     match (activation, order) {
-        (Activation::Identity, 0) => each::<slope::Identity, 0>(simd, values, []),
+        (Activation::Identity, 0) => values.fill(1.0),
         (Activation::Elu, 0) => each::<slope::Elu, 0>(simd, values, []),
         (Activation::Tanh, 0) => each::<slope::Tanh, 0>(simd, values, []),
         (Activation::Sigmoid, 0) => each::<slope::Sigmoid, 0>(simd, values, []),

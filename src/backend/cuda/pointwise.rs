@@ -44,10 +44,10 @@ impl Pointwise for Cuda {
         self.launch_over(&ACTIVATION, len).input(x).output(y).value(activation as u32).number("len", len as u32).run()
     }
 
-    fn activation_grad(&self, activation: Activation, y: &Buffer, dy: &Buffer, dz: &mut Buffer) -> Result<()> {
-        check_lengths("activation_grad", &[("dy", dy.len(), y.len()), ("dz", dz.len(), y.len())])?;
+    fn activation_grad(&self, activation: Activation, y: &Buffer, dz: &mut Buffer) -> Result<()> {
+        check_lengths("activation_grad", &[("dz", dz.len(), y.len())])?;
         let (kind, len) = (activation as u32, y.len());
-        self.launch_over(&ACTIVATION_GRAD, len).input(y).input(dy).output(dz).value(kind).number("len", len as u32).run()
+        self.launch_over(&ACTIVATION_GRAD, len).input(y).output(dz).value(kind).number("len", len as u32).run()
     }
 
     fn activation_slope(&self, activation: Activation, order: u32, y: &Buffer, s: &mut Buffer) -> Result<()> {

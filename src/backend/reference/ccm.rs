@@ -62,13 +62,13 @@ impl<T: Real> Ccm for Reference<T> {
         let mut dbeta = zeros();
         self.convex_combination_grad([beta, s, u], dy, [&mut dbeta, &mut *ds, &mut *du])?;
 
-        let (mut dz_gate, mut dh) = (zeros(), zeros());
-        self.activation_grad(Activation::Sigmoid, beta, &dbeta, &mut dz_gate)?;
+        let (mut dz_gate, mut dh) = (dbeta, zeros());
+        self.activation_grad(Activation::Sigmoid, beta, &mut dz_gate)?;
         self.linear_weight_grad(&gate_spec(spec), h, &dz_gate, weight_grads.w_gate, Some(weight_grads.b_gate))?;
         self.linear_input_grad(&gate_spec(spec), &dz_gate, weights.w_gate, &mut dh)?;
 
-        let (mut dz_mix, mut dmixture) = (zeros(), vec![T::zero(); mixture.len()]);
-        self.activation_grad(Activation::Elu, h, &dh, &mut dz_mix)?;
+        let (mut dz_mix, mut dmixture) = (dh, vec![T::zero(); mixture.len()]);
+        self.activation_grad(Activation::Elu, h, &mut dz_mix)?;
         self.linear_weight_grad(&mix_spec(spec), &mixture, &dz_mix, weight_grads.w_mix, Some(weight_grads.b_mix))?;
         self.linear_input_grad(&mix_spec(spec), &dz_mix, weights.w_mix, &mut dmixture)?;
         mixture_grad(spec, [s, u], &dmixture, [ds, du]);

@@ -19,8 +19,8 @@ impl<T: Real> Pointwise for Reference<T> {
         map("activation", x, y, |y, x| *y = activate(activation, x))
     }
 
-    fn activation_grad(&self, activation: Activation, y: &Vec<T>, dy: &Vec<T>, dz: &mut Vec<T>) -> Result<()> {
-        map2("activation_grad", y, dy, dz, |dz, y, dy| *dz = dy * slope(activation, 0, y))
+    fn activation_grad(&self, activation: Activation, y: &Vec<T>, dz: &mut Vec<T>) -> Result<()> {
+        map("activation_grad", y, dz, |dz, y| *dz *= slope(activation, 0, y))
     }
 
     fn activation_slope(&self, activation: Activation, order: u32, y: &Vec<T>, s: &mut Vec<T>) -> Result<()> {

@@ -20,9 +20,9 @@ impl<B: Backend> Pointwise for Observed<B> {
         self.observe(subject, |inner| inner.activation(activation, x, y))
     }
 
-    fn activation_grad(&self, activation: Activation, y: &B::Buffer, dy: &B::Buffer, dz: &mut B::Buffer) -> Result<()> {
-        let subject = gradient("activation", 3 * self.count(y), self.bytes(&[y, dy, dz]));
-        self.observe(subject, |inner| inner.activation_grad(activation, y, dy, dz))
+    fn activation_grad(&self, activation: Activation, y: &B::Buffer, dz: &mut B::Buffer) -> Result<()> {
+        let subject = gradient("activation", 3 * self.count(y), self.bytes(&[y, dz, dz]));
+        self.observe(subject, |inner| inner.activation_grad(activation, y, dz))
     }
 
     fn activation_slope(&self, activation: Activation, order: u32, y: &B::Buffer, s: &mut B::Buffer) -> Result<()> {

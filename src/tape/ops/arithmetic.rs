@@ -63,7 +63,7 @@ impl<B: Backend> Operation<B> for Sum {
         vec![self.a, self.b]
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let backend = sweep.backend();
         sweep.accumulate(self.a, |da| backend.axpy(1.0, dy, da))?;
         sweep.accumulate(self.b, |db| backend.axpy(self.sign, dy, db))
@@ -89,7 +89,7 @@ impl<B: Backend> Operation<B> for Product {
         vec![self.a, self.b]
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let (backend, a, b) = (sweep.backend(), sweep.value(self.a), sweep.value(self.b));
         sweep.accumulate(self.a, |da| backend.mul_add(dy, b, da))?;
         sweep.accumulate(self.b, |db| backend.mul_add(dy, a, db))
@@ -112,7 +112,7 @@ impl<B: Backend> Operation<B> for Affine {
         vec![self.x]
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let backend = sweep.backend();
         sweep.accumulate(self.x, |dx| backend.axpy(self.alpha, dy, dx))
     }
@@ -132,7 +132,7 @@ impl<B: Backend> Operation<B> for AddBias {
         vec![self.x, self.b]
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let backend = sweep.backend();
         sweep.accumulate(self.x, |dx| backend.axpy(1.0, dy, dx))?;
         sweep.accumulate(self.b, |db| backend.bias_grad(dy, db))

@@ -28,7 +28,7 @@ impl<B: Backend> Operation<B> for BoxAverage {
         vec![self.x]
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let backend = sweep.backend();
         sweep.accumulate(self.x, |dx| backend.box_average_grad(&self.spec, dy, dx))
     }

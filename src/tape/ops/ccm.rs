@@ -106,7 +106,7 @@ impl<B: Backend> Operation<B> for Ccm<B::Buffer> {
         [self.s, self.u].into_iter().chain(self.weights.all()).collect()
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let (backend, operands) = (sweep.backend(), [sweep.value(self.s), sweep.value(self.u)]);
         // Without it no gradient flows through this node.
         let Some([h, beta]) = &self.saved else { return Ok(()) };
@@ -137,7 +137,7 @@ impl<B: Backend> Operation<B> for ConvexCombination {
         vec![self.beta, self.s, self.u]
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let backend = sweep.backend();
         let operands = [self.beta, self.s, self.u].map(|var| sweep.value(var));
         sweep.accumulate_all(&[self.beta, self.s, self.u], |grads| {

@@ -44,7 +44,7 @@ impl<B: Backend> Operation<B> for Join {
         self.moves.iter().map(|(part, _)| *part).collect()
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let backend = sweep.backend();
         self.moves
             .iter()
@@ -73,7 +73,7 @@ impl<B: Backend> Operation<B> for Slice {
         vec![self.x]
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let backend = sweep.backend();
         sweep.accumulate(self.x, |dx| backend.channels_add(&self.spec.reversed(), dy, dx))
     }

@@ -30,7 +30,7 @@ impl<B: Backend> Operation<B> for Conv2d {
         [self.x, self.w].into_iter().chain(self.b).collect()
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &mut B::Buffer) -> Result<()> {
         let (backend, x, w) = (sweep.backend(), sweep.value(self.x), sweep.value(self.w));
         sweep.before_activation(y, self.options.activation, dy, |sweep, dz| {
             sweep.accumulate(self.x, |dx| backend.conv2d_input_grad(&self.spec, dz, w, dx))?;

@@ -65,7 +65,7 @@ impl<B: Backend> Operation<B> for Objective {
         vec![self.terms.output, self.terms.target]
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let backend = sweep.backend();
         let slope = self.terms.derivative(sweep, 1)?;
         for (var, sign) in [(self.terms.output, 1.0), (self.terms.target, -1.0)] {
@@ -97,7 +97,7 @@ impl<B: Backend> Operation<B> for Derivative {
         vec![self.terms.output, self.terms.target]
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let backend = sweep.backend();
         let curvature = self.terms.derivative(sweep, self.order + 1)?;
         sweep.accumulate(self.terms.output, |d| backend.mul_add(dy, &curvature, d))?;

@@ -34,16 +34,13 @@ impl<B: Backend> Sweep<'_, B> {
         &mut self,
         y: Var,
         activation: Activation,
-        dy: &B::Buffer,
+        dy: &mut B::Buffer,
         then: impl FnOnce(&mut Self, &B::Buffer) -> Result<()>,
     ) -> Result<()> {
-        if activation == Activation::Identity {
-            return then(self, dy);
+        if activation != Activation::Identity {
+            self.backend().activation_grad(activation, self.value(y), dy)?;
         }
-        let backend = self.backend();
-        let mut dz = backend.alloc(backend.len(dy))?;
-        backend.activation_grad(activation, self.value(y), dy, &mut dz)?;
-        then(self, &dz)
+        then(self, dy)
     }
 }
 
@@ -57,7 +54,7 @@ impl<B: Backend> Operation<B> for Pointwise {
         vec![self.x]
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &mut B::Buffer) -> Result<()> {
         sweep.before_activation(y, self.activation, dy, |sweep, dz| {
             let backend = sweep.backend();
             sweep.accumulate(self.x, |dx| backend.axpy(1.0, dz, dx))
@@ -80,7 +77,7 @@ impl<B: Backend> Operation<B> for Slope {
         vec![self.y]
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, ds: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, ds: &mut B::Buffer) -> Result<()> {
         let backend = sweep.backend();
         let mut slope = backend.alloc(backend.len(ds))?;
         backend.activation_slope(self.activation, self.order + 1, sweep.value(self.y), &mut slope)?;

@@ -34,7 +34,7 @@ impl<B: Backend> Operation<B> for SelectMax {
         vec![self.v]
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let (backend, x) = (sweep.backend(), sweep.value(self.x));
         sweep.accumulate(self.v, |dv| backend.max_pool_grad(&self.spec, x, dy, dv))
     }

@@ -40,7 +40,7 @@ impl<B: Backend> Operation<B> for Sum {
         vec![self.x]
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let backend = sweep.backend();
         sweep.accumulate(self.x, |dx| backend.sum_grad(1.0, dy, dx))
     }

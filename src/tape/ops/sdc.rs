@@ -36,7 +36,7 @@ impl<B: Backend> Operation<B> for Sdc {
         [self.x].iter().chain(&self.w).chain(&self.b).copied().collect()
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &mut B::Buffer) -> Result<()> {
         let (backend, x) = (sweep.backend(), sweep.value(self.x));
         let w: Vec<_> = self.w.iter().map(|&w| sweep.value(w)).collect();
         let weights: Vec<_> = self.w.iter().chain(&self.b).copied().collect();

@@ -24,7 +24,7 @@ impl<B: Backend> Operation<B> for Upsample2 {
         vec![self.x]
     }
 
-    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &B::Buffer) -> Result<()> {
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let backend = sweep.backend();
         sweep.accumulate(self.x, |dx| backend.upsample2_grad(&self.spec, dy, dx))
     }
