@@ -9,7 +9,10 @@ paper/performance.md and the points of src/backend/cpu/winograd/transform.rs com
 """
 import argparse
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError:
+    raise SystemExit("benches/winograd.py needs numpy: pip install numpy") from None
 
 POINTS = {"1, 2 (usual)": (1, 2), "1/sqrt 2, sqrt 2": (2**-0.5, 2**0.5), "3/4, 3/2 (here)": (0.75, 1.5), "1/2, 2": (0.5, 2), "3/5, 3/2": (0.6, 1.5)}
 

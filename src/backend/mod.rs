@@ -108,6 +108,13 @@ pub trait Storage: Clone + Send + Sync + 'static {
     /// # Errors
     /// Out of memory.
     fn zeros(&self, len: usize) -> Result<Self::Buffer>;
+    /// `len` zeros that something is added to before anybody reads them, as to a gradient: a device may leave them unwritten until then.
+    ///
+    /// # Errors
+    /// Out of memory.
+    fn zeros_to_add_to(&self, len: usize) -> Result<Self::Buffer> {
+        self.zeros(len)
+    }
     /// Copy from the host.
     ///
     /// # Errors

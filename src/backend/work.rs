@@ -67,7 +67,7 @@ impl Work {
     pub fn unit(&self) -> Unit {
         match self.matrix {
             0 => Unit::Fma,
-            matrix if 10 * (self.flops - matrix.min(self.flops)) < self.flops => Unit::Matrix,
+            matrix if self.flops.saturating_sub(matrix) < self.flops / 10 => Unit::Matrix,
             _ => Unit::Both,
         }
     }

@@ -23,7 +23,7 @@ const WRITING: [&str; 4] = ["json", "csv", "kernels", "roofline"];
     observation, and of each operation with it: CUDA events on a GPU, the monotonic clock on the CPU. FLOPs count 2 per multiply-add, \
     bytes are the least traffic, both by formula. Bound by says what an operation would wait for at best: memory, fma (multiply-adds in \
     f32), matrix (bf16 products), both, or overhead, where there is so little work that the call itself counts. Peaks are measured once \
-    per machine and kept in the cache folder if nothing else ran meanwhile. On a GPU or the emulator the kernels of each operation are \
+    per machine and kept in the cache folder, those of a CPU if nothing else ran meanwhile. On a GPU or the emulator the kernels of each operation are \
     listed too, with times of their own and the formulas of their headers. nsys and ncu see operations as ranges LAYER/PHASE/OPERATION \
     where the NVTX library is found. On the emulator times say nothing about a GPU."
 )]
@@ -132,7 +132,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     check_files(arguments)?;
     if let Some(path) = &arguments.from {
-        return show(arguments, &read(path)?);
+        let profile = read(path)?;
+        if arguments.kernels.is_some() && profile.kernels.is_empty() {
+            return Err(Error::argument(format!("{} has no kernels to list, it is of the CPU", path.display())).into());
+        }
+        return show(arguments, &profile);
     }
     match arguments.device.open()? {
         Opened::Cpu(_) if arguments.kernels.is_some() => {
@@ -173,6 +177,9 @@ impl Arguments {
 /// Refuses files that cannot be written, and one name for two of them, before anything is measured.
 fn check_files(arguments: &Arguments) -> anyhow::Result<()> {
     let mut places: Vec<(&str, PathBuf)> = Vec::new();
+    if let Some(path) = arguments.from.as_deref().filter(|path| path.exists()) {
+        places.push(("from", place(path)?));
+    }
     for (option, path) in arguments.files() {
         if is_standard_output(path) {
             match option {
@@ -255,5 +262,10 @@ fn read_all(Results(paths): &Results) -> anyhow::Result<Vec<Profile>> {
 
 fn read(path: &Path) -> anyhow::Result<Profile> {
     let bytes = std::fs::read(path).map_err(|error| Error::system(path, &error))?;
-    serde_json::from_slice(&bytes).with_context(|| format!("{}: is no result of profile", path.display()))
+    let profile: Profile =
+        serde_json::from_slice(&bytes).with_context(|| format!("{}: is no result of profile", path.display()))?;
+    match profile.peaks.fault() {
+        Some(fault) => Err(Error::file(path, fault).into()),
+        None => Ok(profile),
+    }
 }

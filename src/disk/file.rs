@@ -33,15 +33,15 @@ pub fn check_output_file(path: &Path) -> Result<()> {
         return Err(Error::file(path, "is a folder; a file is needed here"));
     }
     if place.is_file() {
-        return OpenOptions::new().append(true).open(&place).map(drop).map_err(refuse);
-    }
-    if place.exists() {
+        OpenOptions::new().append(true).open(&place).map_err(refuse)?;
+    } else if place.exists() {
         return Err(Error::file(path, "cannot be written: it exists and is not a regular file"));
     }
     let folder = folder_of(&place);
     if !folder.is_dir() {
         return Err(Error::file(path, format!("cannot be written: there is no folder {}", folder.display())));
     }
+    // Also where there is a file: a new one is made beside it and takes its place.
     tempfile::tempfile_in(folder).map(drop).map_err(refuse)
 }
 

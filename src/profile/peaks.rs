@@ -42,7 +42,7 @@ impl Peaks {
     /// is logged. With `anew` always measured.
     ///
     /// # Errors
-    /// Never: for the same signature as [`Peaks::of_device`].
+    /// Never now; those of [`Peaks::of_device`] can.
     pub fn of_cpu(cpu: &Cpu, anew: bool) -> Result<Known> {
         let machine = format!("{}, {}, {} threads", processor(), cpu.path(), rayon::current_num_threads());
         known(&machine, anew, || {
@@ -54,6 +54,14 @@ impl Peaks {
                 Self { machine: machine.clone(), copy: copy.best, fma: Some(fma.best), matrix: matrix.map(|rate| rate.best) };
             Ok((rates, Some(spread)))
         })
+    }
+
+    /// What is wrong with rates from a file, as a clause; None where each can be one.
+    pub fn fault(&self) -> Option<String> {
+        let rates = [("copy", Some(self.copy)), ("fma", self.fma), ("matrix", self.matrix)];
+        let wrong =
+            rates.into_iter().find_map(|(name, rate)| Some((name, rate.filter(|rate| !(rate.is_finite() && *rate > 0.0))?)));
+        wrong.map(|(name, rate)| format!("peaks.{name} must be a positive rate, got {rate}"))
     }
 
     /// Seconds that this work needs at least, and whether arithmetic is what takes them. What the matrix unit does is held against its
@@ -146,6 +154,20 @@ mod tests {
             1.0
         });
         assert!((REPEATS..=25).contains(&count) && (1.0..=25.0).contains(&rate.best), "{count}: {rate:?}");
+    }
+
+    #[test]
+    fn rates_of_files_are_positive_numbers() {
+        let peaks = Peaks { machine: String::new(), copy: 1.0, fma: Some(2.0), matrix: None };
+        assert_eq!(peaks.fault(), None);
+        assert!(
+            Peaks { copy: 0.0, ..peaks.clone() }
+                .fault()
+                .is_some_and(|fault| fault == "peaks.copy must be a positive rate, got 0")
+        );
+        for wrong in [-1.0, f64::NAN, f64::INFINITY] {
+            assert!(Peaks { fma: Some(wrong), ..peaks.clone() }.fault().is_some(), "{wrong}");
+        }
     }
 
     #[test]

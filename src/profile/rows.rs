@@ -188,6 +188,7 @@ mod tests {
         assert_eq!(rows[1].bound, Bound::Overhead);
         assert!((rows.iter().map(|row| row.percent_of_time).sum::<f64>() - 100.0).abs() < 1e-9);
     }
+
     #[test]
     fn each_operation_is_held_against_the_peak_of_its_unit() {
         let peaks = Peaks { machine: String::new(), copy: 1e12, fma: Some(1e10), matrix: Some(4e10) };

@@ -142,7 +142,7 @@ fn rates(profile: &Profile) -> String {
 }
 
 /// When peaks were measured, and what else ran, to follow the machine's name.
-pub(super) fn occasion(occasion: Option<&Occasion>) -> String {
+fn occasion(occasion: Option<&Occasion>) -> String {
     let Some(Occasion { date, others, spread }) = occasion else { return String::new() };
     match (others, spread) {
         (Some(others), Some(_)) => format!(", {date}, while others had {others:.0} % of the processors"),
@@ -153,11 +153,15 @@ pub(super) fn occasion(occasion: Option<&Occasion>) -> String {
 /// Why rows are above their peak, if any are.
 fn above(profile: &Profile) -> Option<String> {
     let is_above = |row: &&Row| row.bound == Bound::Compute && row.percent_of_peak > ABOVE;
-    profile.rows.iter().find(is_above).map(|_| {
-        "above 100 % of peak: fewer multiplications than the formula counts (Winograd), or peaks that are too low; --measure-peaks \
-         measures them anew while nothing else runs"
-            .into()
+    let fewer = if is_cpu(profile) { "fewer multiplications than the formula counts (Winograd), or " } else { "" };
+    profile.rows.iter().any(|row| is_above(&row)).then(|| {
+        format!("above 100 % of peak: {fewer}peaks that are too low; --measure-peaks measures them anew while nothing else runs")
     })
+}
+
+/// Whether the processor computed, whose convolutions are done by Winograd's method.
+pub(super) fn is_cpu(profile: &Profile) -> bool {
+    profile.device.starts_with("cpu")
 }
 
 /// What the batches cost beside a step.

@@ -1,6 +1,9 @@
 use super::{Shape, extent};
 use crate::error::{Error, Result};
 
+/// Largest window: the places of its square are counted in f32 on some devices.
+pub const MOST_WINDOW: usize = 4096;
+
 /// Maximum over non-overlapping windows: x `[n, h, w, c]`, y `[n, h / window, w / window, c]` (rounded down).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -21,11 +24,14 @@ impl PoolSpec {
     /// Checks the operand of a max-pool.
     ///
     /// # Errors
-    /// Another rank than 4; a window of 0 or larger than the image.
+    /// Another rank than 4; a window of 0, larger than the image or than [`MOST_WINDOW`].
     pub fn new(x: &Shape, window: usize) -> Result<Self> {
         let [n, h, w, c] = x.nhwc("max_pool")?;
         if window == 0 || window > h || window > w {
             return Err(Error::shape("max_pool", format!("window {window} does not fit {h}x{w} (x {x})")));
+        }
+        if window > MOST_WINDOW {
+            return Err(Error::shape("max_pool", format!("window must be at most {MOST_WINDOW}, got {window} (x {x})")));
         }
         Ok(Self { n: extent(n), h: extent(h), w: extent(w), c: extent(c), window: extent(window) })
     }

@@ -76,7 +76,7 @@ impl<'a, B: Backend> Sweep<'a, B> {
     fn take(&mut self, var: Var) -> Result<B::Buffer> {
         match self.gradients.slots[var.0].take() {
             Some(sum) => Ok(sum),
-            None => self.backend().zeros(self.tape.shape(var).len()),
+            None => self.backend().zeros_to_add_to(self.tape.shape(var).len()),
         }
     }
 }

@@ -80,6 +80,16 @@ fn products_in_bf16_are_held_against_the_peak_of_their_unit() {
     }
     let table = String::from_utf8(scratch.read("a.csv")).unwrap();
     assert_eq!(table.contains(",matrix"), has_unit, "{table}");
+    // Inference keeps less of a CCM, and does the same products.
+    scratch.succeeds(&format!("{wide} --phase infer --json b.json"));
+    let units: Vec<_> = scratch.json("b.json")["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["op"] == "ccm")
+        .map(|row| row["unit"].clone())
+        .collect();
+    assert_eq!(units, vec![if has_unit { "matrix" } else { "fma" }; 3]);
 }
 
 #[test]
@@ -135,6 +145,25 @@ fn one_file_is_not_written_twice() {
         let sentence = scratch.refuses(&format!("{SMALL} --json {json} --csv {csv}"));
         assert_eq!(sentence, format!("--json and --csv both name {csv}"));
     }
+}
+
+#[test]
+fn a_result_that_is_shown_again_stays_as_it_is() {
+    let scratch = Scratch::new();
+    scratch.succeeds(&format!("{SMALL} --json a.json"));
+    let before = scratch.read("a.json");
+    for option in ["--csv", "--roofline"] {
+        assert_eq!(
+            scratch.refuses(&format!("profile --from a.json {option} ./a.json")),
+            format!("--from and {option} both name ./a.json")
+        );
+    }
+    assert_eq!(scratch.refuses("profile --from a.json --kernels k.csv"), "a.json has no kernels to list, it is of the CPU");
+    assert!(scratch.read("a.json") == before && !scratch.path("k.csv").exists());
+    let mut profile = scratch.json("a.json");
+    profile["peaks"]["copy"] = 0.0.into();
+    scratch.write("b.json", profile.to_string());
+    assert_eq!(scratch.refuses("profile --from b.json --roofline b.svg"), "b.json: peaks.copy must be a positive rate, got 0");
 }
 
 #[cfg(target_os = "linux")]

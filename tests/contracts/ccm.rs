@@ -45,6 +45,14 @@ fn forward<B: Backend>(backend: &B, spec: &CcmSpec, operands: &Operands) -> [Vec
     overwritten(backend, [backend.len(&s); 3], |[h, beta, y]| backend.ccm(spec, [&s, &u], &weights, [h, beta], y))
 }
 
+/// y alone.
+fn forward_without_saving<B: Backend>(backend: &B, spec: &CcmSpec, operands: &Operands) -> Vec<f64> {
+    let [s, u, w_mix, b_mix, w_gate, b_gate, _] = operands.each_ref().map(|host| upload(backend, host));
+    let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
+    let [y] = overwritten(backend, [backend.len(&s)], |[y]| backend.ccm_without_saving(spec, [&s, &u], &weights, y));
+    y
+}
+
 /// `[ds, du, dw_mix, db_mix, dw_gate, db_gate]`.
 fn backward<B: Backend>(backend: &B, spec: &CcmSpec, operands: &Operands) -> [Vec<f64>; 6] {
     let [h, beta, _] = forward(backend, spec, operands).map(|host| upload(backend, &host));
@@ -120,6 +128,8 @@ fn module_agrees_with_definition<B: Backend>(backend: &B) {
             expected[0].extend(h);
             expected[1].extend(beta);
         }
+        let [_, _, y] = forward(backend, &spec, &operands);
+        assert_eq!(forward_without_saving(backend, &spec, &operands), y, "y is another one where nothing is saved");
         for (what, (found, expected)) in ["h", "beta", "y"].iter().zip(forward(backend, &spec, &operands).iter().zip(&expected)) {
             assert_close(what, found, expected, tolerance::<B>());
         }

@@ -167,8 +167,8 @@ fn random_specs<B: Backend>(backend: &B) {
 }
 
 fn fused_activations<B: Backend>(backend: &B) {
-    // Few input channels, few output channels, neither, and a 1x1 kernel.
-    let shapes = [(5, 4, 3), (3, 6, 3), (5, 6, 3), (5, 6, 1)];
+    // Few input channels, few output channels, neither, a 1x1 kernel, and more than a vector of channels.
+    let shapes = [(5, 4, 3), (3, 6, 3), (5, 6, 3), (5, 6, 1), (16, 33, 3), (16, 33, 1)];
     for (activation, (c_in, c_out, kernel)) in
         ACTIVATIONS.into_iter().flat_map(|activation| shapes.map(|shape| (activation, shape)))
     {

@@ -5,7 +5,8 @@ use super::common::*;
 
 on_every_backend!(golden_numbers, agrees_with_definition, adjoint_with_fixed_selection);
 
-const CASES: [([usize; 4], usize); 4] = [([3, 17, 23, 5], 2), ([3, 17, 23, 5], 3), ([1, 5, 4, 1], 1), ([2, 16, 16, 8], 2)];
+const CASES: [([usize; 4], usize); 5] =
+    [([3, 17, 23, 5], 2), ([3, 17, 23, 5], 3), ([1, 5, 4, 1], 1), ([2, 16, 16, 8], 2), ([2, 7, 9, 37], 2)];
 
 /// Values 0, 1, 2 and 3, so that most windows have equal maxima.
 fn quantised(index: u32, len: usize) -> Vec<f64> {

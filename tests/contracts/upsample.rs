@@ -5,7 +5,7 @@ use super::common::*;
 
 on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle);
 
-const CASES: [[usize; 4]; 5] = [[3, 17, 23, 5], [1, 1, 1, 2], [2, 1, 7, 1], [1, 6, 1, 3], [2, 16, 16, 8]];
+const CASES: [[usize; 4]; 6] = [[3, 17, 23, 5], [1, 1, 1, 2], [2, 1, 7, 1], [1, 6, 1, 3], [2, 16, 16, 8], [2, 5, 3, 37]];
 
 fn forward<B: Backend>(backend: &B, spec: &UpsampleSpec, x: &[f64]) -> Vec<f64> {
     let x = upload(backend, x);

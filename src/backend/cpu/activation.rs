@@ -4,6 +4,7 @@ use super::elementwise::{Elementwise, each, each_in_parallel};
 use super::exp::{exp, exp_minus_one_below_zero, exp_within_normal_numbers, log_one_plus};
 use super::simd::{Simd, Vector};
 use crate::shape::Activation;
+use slope::Times;
 
 /// `x`.
 pub(super) struct Identity;
@@ -26,7 +27,7 @@ impl Elementwise<0> for Elu {
     }
 }
 
-/// `(1 - e) / (1 + e)` with `e = exp(-2|x|)` and the sign of x, in a form that loses nothing near 0.
+/// `(1 - e) / (1 + e)` with `e = exp(-2|x|)` and the sign of x, in a form that loses nothing near 0; 0 for -0.
 pub(super) struct Tanh;
 
 impl Elementwise<0> for Tanh {
@@ -76,8 +77,6 @@ pub(super) fn activate(simd: Simd, activation: Activation, values: &mut [f32]) {
     };
     function(simd, values, []);
 }
-
-use slope::Times;
 
 /// Slopes and their derivatives as functions of outputs y.
 pub(super) mod slope {

@@ -371,3 +371,33 @@ impl Backward {
         each::<UpsampledGrad, 6>(self.simd, du, [s, u, beta, dy, to_u, to_square]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::simd::Path;
+    use super::*;
+
+    #[test]
+    fn combinations_stay_between_their_operands_and_nan_stays_nan() {
+        let near = 1.0f32.next_up();
+        let operands = [-3.5, -1.0, -0.0, 0.0, 1e-30, 1.0, near, near.next_up(), 7.25e20, f32::NAN];
+        let betas = [0.0, 1e-8, 0.3, 0.5, 0.7, 1.0 - 1e-7, 1.0, f32::NAN];
+        let mut all: Vec<[f32; 3]> = Vec::new();
+        for (s, u) in operands.into_iter().flat_map(|s| operands.map(|u| (s, u))) {
+            all.extend(betas.map(|beta| [beta, s, u]));
+        }
+        let [beta, s, u] = std::array::from_fn(|k| all.iter().map(|values| values[k]).collect::<Vec<f32>>());
+        for simd in [Path::Avx512, Path::Avx2, Path::Portable].into_iter().filter_map(|path| Simd::new(path).ok()) {
+            let mut y = vec![0.0; all.len()];
+            each::<Combination, 3>(simd, &mut y, [&beta, &s, &u]);
+            for (&[beta, s, u], &y) in all.iter().zip(&y) {
+                let any_nan = beta.is_nan() || s.is_nan() || u.is_nan();
+                let (low, high) = (s.min(u), s.max(u));
+                assert!(if any_nan { y.is_nan() } else { low <= y && y <= high }, "{:?}: {beta} {s} {u} {y}", simd.path());
+                assert!(any_nan || beta != 0.0 || y == u, "{beta} {s} {u} {y}");
+                assert!(any_nan || beta != 1.0 || y == s, "{beta} {s} {u} {y}");
+                assert!(any_nan || y == combine(beta, s, u), "{beta} {s} {u}: {y}, alone {}", combine(beta, s, u));
+            }
+        }
+    }
+}

@@ -9,9 +9,17 @@ use super::simd::{LANES, Simd, Vector, VectorWork};
 /// Floats of one task.
 pub(super) const CHUNK: usize = 1 << 14;
 
+/// `work` for each piece of [`CHUNK`] floats, with its number. One piece is done here: to hand it over would take longer.
+fn pieces(y: &mut [f32], work: impl Fn(usize, &mut [f32]) + Sync) {
+    if y.len() <= CHUNK {
+        return work(0, y);
+    }
+    y.par_chunks_mut(CHUNK).enumerate().for_each(|(index, y)| work(index, y));
+}
+
 /// `f(&mut y, inputs)` for every element; all inputs are as long as y.
 pub(super) fn update<const N: usize>(simd: Simd, y: &mut [f32], inputs: [&[f32]; N], f: impl Fn(&mut f32, [f32; N]) + Sync) {
-    y.par_chunks_mut(CHUNK).enumerate().for_each(|(index, y)| {
+    pieces(y, |index, y| {
         // Slices of one known length let the compiler drop the bounds checks and vectorise.
         let len = y.len();
         let inputs = inputs.map(|input| &input[index * CHUNK..][..len]);
@@ -39,7 +47,7 @@ pub(super) fn each<F: Elementwise<N>, const N: usize>(simd: Simd, y: &mut [f32],
 
 /// As [`each`] on all threads.
 pub(super) fn each_in_parallel<F: Elementwise<N>, const N: usize>(simd: Simd, y: &mut [f32], inputs: [&[f32]; N]) {
-    y.par_chunks_mut(CHUNK).enumerate().for_each(|(index, y)| each::<F, N>(simd, y, inputs.map(|input| &input[index * CHUNK..])));
+    pieces(y, |index, y| each::<F, N>(simd, y, inputs.map(|input| &input[index * CHUNK..])));
 }
 
 struct Each<'a, F, const N: usize> {

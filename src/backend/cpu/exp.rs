@@ -41,7 +41,7 @@ pub(super) fn exp<V: Vector>(x: V) -> V {
     tail.add(V::splat(1.0)).mul(power_of_two(half)).mul(power_of_two(n.sub(half)))
 }
 
-/// `exp(x)` as [`exp`], but never below 1.2e-38 nor above 1.6e38.
+/// `exp(x)` as [`exp`], but never below 1.2e-38 nor above 1.7e38.
 #[inline(always)]
 pub(super) fn exp_within_normal_numbers<V: Vector>(x: V) -> V {
     let (n, tail) = split(clamp(x, -87.3, 88.0));

@@ -23,8 +23,7 @@ impl Optimise for Cpu {
         let [beta1, beta2, epsilon] = [spec.beta1, spec.beta2, spec.epsilon].map(|value| value as f32);
         // 1 - beta is taken before rounding: 1 - 0.999 has few digits left in f32.
         let [rest1, rest2] = [1.0 - spec.beta1, 1.0 - spec.beta2].map(|value| value as f32);
-        let state = m.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK));
-        p.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK)).zip(state).for_each(|((p, g), (m, v))| {
+        let piece = |p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]| {
             self.simd.run(
                 #[inline(always)]
                 || {
@@ -35,7 +34,14 @@ impl Optimise for Cpu {
                     }
                 },
             );
-        });
+        };
+        // One piece is done here: to hand it over would take longer.
+        if p.len() <= CHUNK {
+            piece(p, g, m, v);
+            return Ok(());
+        }
+        let state = m.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK));
+        p.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK)).zip(state).for_each(|((p, g), (m, v))| piece(p, g, m, v));
         Ok(())
     }
 

@@ -65,9 +65,9 @@ pub struct Buffer {
     start: usize,
     len: usize,
     home: Arc<FreeList>,
-    /// Whether it holds zeros that nobody has written yet: most gradients begin so, and the first sum overwrites them.
+    /// Whether it holds zeros that nobody has written yet: gradients begin so, and the first sum overwrites them.
     blank: bool,
-    /// The zeros, for who reads them before.
+    /// The zeros, for who reads them before all the same.
     zeros: OnceLock<Vec<f32>>,
 }
 
@@ -84,8 +84,17 @@ impl Buffer {
         self.len
     }
 
+    /// Writes the zeros that are not written yet.
+    fn write_zeros(&mut self) {
+        let Sum { data, blank } = self.sum();
+        if blank {
+            data.par_chunks_mut(ZEROS).for_each(|part| part.fill(0.0));
+        }
+    }
+
     /// To add to, without writing zeros first.
     pub(super) fn sum(&mut self) -> Sum<'_> {
+        self.zeros.take();
         let blank = std::mem::take(&mut self.blank);
         Sum { data: &mut self.data[self.start..self.start + self.len], blank }
     }
@@ -103,11 +112,8 @@ impl Deref for Buffer {
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        let Sum { data, blank } = self.sum();
-        if blank {
-            data.par_chunks_mut(ZEROS).for_each(|part| part.fill(0.0));
-        }
-        data
+        self.write_zeros();
+        &mut self.data[self.start..self.start + self.len]
     }
 }
 
@@ -139,6 +145,12 @@ impl Storage for Cpu {
     }
 
     fn zeros(&self, len: usize) -> Result<Buffer> {
+        let mut buffer = self.zeros_to_add_to(len)?;
+        buffer.write_zeros();
+        Ok(buffer)
+    }
+
+    fn zeros_to_add_to(&self, len: usize) -> Result<Buffer> {
         let mut buffer = self.alloc(len)?;
         buffer.blank = true;
         Ok(buffer)
@@ -206,8 +218,8 @@ mod tests {
         let cpu = Cpu::new();
         for len in [1, 7, 16, 1001] {
             drop(cpu.upload(&vec![3.0; len]).unwrap());
-            let mut buffer = cpu.zeros(len).unwrap();
-            assert_eq!(buffer.as_mut_ptr() as usize % 64, 0);
+            let buffer = cpu.zeros(len).unwrap();
+            assert_eq!(buffer.as_ptr() as usize % 64, 0);
             assert_eq!(cpu.download(&buffer).unwrap(), vec![0.0; len]);
         }
     }

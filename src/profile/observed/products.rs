@@ -142,6 +142,14 @@ fn weights<T>(weights: &CcmWeights<T>) -> [&T; 4] {
     [&weights.w_mix, &weights.b_mix, &weights.w_gate, &weights.b_gate]
 }
 
+impl<B: Backend> Observed<B> {
+    /// The forward pass of a CCM.
+    fn ccm_subject(&self, spec: &CcmSpec, bytes: u64) -> Subject {
+        let on_matrix = if self.inner.ccm_on_matrix(spec) { ccm_products(spec) } else { 0 };
+        subject("ccm", Phase::Forward, ccm_flops(spec), bytes).on_matrix(on_matrix)
+    }
+}
+
 impl<B: Backend> Ccm for Observed<B> {
     fn convex_combination(&self, beta: &B::Buffer, s: &B::Buffer, u: &B::Buffer, y: &mut B::Buffer) -> Result<()> {
         let work = Work::new(4 * self.count(y), self.bytes(&[beta, s, u, y]));
@@ -165,8 +173,7 @@ impl<B: Backend> Ccm for Observed<B> {
     ) -> Result<()> {
         let bytes =
             self.bytes(&operands) + self.bytes(&weights(gate).map(|weight| *weight)) + self.bytes(&[&*saved[0], &*saved[1], y]);
-        let on_matrix = if self.inner.ccm_on_matrix(spec) { ccm_products(spec) } else { 0 };
-        let subject = subject("ccm", Phase::Forward, ccm_flops(spec), bytes).on_matrix(on_matrix);
+        let subject = self.ccm_subject(spec, bytes);
         self.observe(subject, |inner| inner.ccm(spec, operands, gate, saved, y))
     }
 
@@ -178,7 +185,7 @@ impl<B: Backend> Ccm for Observed<B> {
         y: &mut B::Buffer,
     ) -> Result<()> {
         let bytes = self.bytes(&operands) + self.bytes(&weights(gate).map(|weight| *weight)) + self.bytes(&[y]);
-        let subject = subject("ccm", Phase::Forward, ccm_flops(spec), bytes);
+        let subject = self.ccm_subject(spec, bytes);
         self.observe(subject, |inner| inner.ccm_without_saving(spec, operands, gate, y))
     }
 

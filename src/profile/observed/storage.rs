@@ -34,6 +34,11 @@ impl<B: Backend> Storage for Observed<B> {
         self.observe(moved("zeros", (len * size_of::<B::Elem>()) as u64), |inner| inner.zeros(len))
     }
 
+    /// Named as written zeros are: what a device saves shows in the time.
+    fn zeros_to_add_to(&self, len: usize) -> Result<B::Buffer> {
+        self.observe(moved("zeros", (len * size_of::<B::Elem>()) as u64), |inner| inner.zeros_to_add_to(len))
+    }
+
     fn upload(&self, host: &[B::Elem]) -> Result<B::Buffer> {
         self.observe(between_host_and_device("upload", host.len(), size_of::<B::Elem>()), |inner| inner.upload(host))
     }

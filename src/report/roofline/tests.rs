@@ -25,25 +25,30 @@ fn names(svg: &str) -> Vec<Box> {
 #[test]
 fn the_chart_says_what_it_shows() {
     let (profile, svg) = (committed(), roofline(&committed()));
+    let (drawn, peaks) = (drawn(&profile), &profile.peaks);
+    let rate = |rate: Option<f64>| format!(">{} GFLOP/s</text>", readable(rate.unwrap() / 1e9, 3));
+    let above = drawn.iter().filter(|row| row.percent_of_peak > 100.0).count();
+    let small = profile.rows.iter().filter(|row| row.percent_of_time < SMALL).count();
     for words in [
-        ">Roofline of a training step: Model II w=32, 4 images of 128 x 128 px</text>",
-        "cpu on AMD EPYC, AVX-512, 2 threads; a step takes 176 ms",
-        "copy 45.8 GB/s",
-        ">f32 multiply-add</text>",
-        ">236 GFLOP/s</text>",
-        ">bf16 matrix unit</text>",
-        ">471 GFLOP/s</text>",
-        "57 dots are above their roof",
-        "of the time, by area",
-        "38 below 0.1 % each",
-        "that only move bytes",
+        ">Roofline of a training step: Model II w=32, 4 images of 128 x 128 px</text>".to_owned(),
+        format!("cpu on {}; a step takes {} ms; peaks of ", peaks.machine, readable(profile.step_ms, 3)),
+        format!("copy {} GB/s", readable(peaks.copy / 1e9, 3)),
+        ">f32 multiply-add</text>".to_owned(),
+        rate(peaks.fma),
+        ">bf16 matrix unit</text>".to_owned(),
+        rate(peaks.matrix),
+        format!("{above} dots are above their roof"),
+        "of the time, by area".to_owned(),
+        format!("{small} below 0.1 % each"),
+        "that only move bytes".to_owned(),
     ] {
-        assert!(svg.contains(words), "{words}");
+        assert!(svg.contains(&words), "{words}");
     }
-    let drawn = drawn(&profile);
     assert_eq!(svg.matches("class=\"dot\"").count(), drawn.len());
     assert!(drawn.iter().all(|row| row.percent_of_time >= SMALL) && drawn.len() > 50);
-    assert!(svg.contains("<title>ccm ccm1, input grad: 8.87 ms, 5.1 % of the time, 122 GFLOP/s, 52 % of peak (fma)</title>"));
+    let row = profile.rows.iter().find(|row| row.layer == "ccm1" && row.phase == Phase::InputGradient).unwrap();
+    let [ms, rate] = [row.ms.median, row.gflop_per_second].map(|value| readable(value, 3));
+    assert!(svg.contains(&format!("<title>ccm ccm1, input grad: {ms} ms, ")) && svg.contains(&format!(", {rate} GFLOP/s, ")));
     assert!(!svg.contains("NaN") && !svg.contains("inf\""));
 }
 
@@ -64,7 +69,7 @@ fn where_nothing_is_known_nothing_is_drawn_but_a_sentence() {
     profile.peaks.fma = None;
     profile.peaks.matrix = None;
     let svg = roofline(&profile);
-    assert!(svg.contains("copy 45.8 GB/s") && !svg.contains("multiply-add") && !svg.contains("NaN"));
+    assert!(svg.contains("copy ") && !svg.contains("multiply-add") && !svg.contains("NaN"));
     profile.rows.clear();
     assert!(roofline(&profile).contains("no operation does arithmetic for long enough"));
 }

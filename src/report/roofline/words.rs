@@ -3,7 +3,7 @@
 use super::{Dot, SMALL};
 use crate::profile::{Bound, Profile, Row, Task};
 use crate::report::number::readable;
-use crate::report::profile::occasion;
+use crate::report::profile::is_cpu;
 
 /// Names stand out from what is behind them, on light and on dark paper.
 pub(super) const STYLE: &str = "<style>.name{paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}\
@@ -30,8 +30,8 @@ pub(super) fn title(profile: &Profile) -> String {
 pub(super) fn subtitle(profile: &Profile) -> String {
     let machine = &profile.peaks.machine;
     let device = if *machine == profile.device { String::new() } else { format!("{} on ", profile.device) };
-    let occasion = occasion(profile.peaks_measured.as_ref());
-    format!("{device}{machine}{occasion}; a step takes {} ms", readable(profile.step_ms, 3))
+    let measured = profile.peaks_measured.as_ref().map(|occasion| format!("; peaks of {}", occasion.date)).unwrap_or_default();
+    format!("{device}{machine}; a step takes {} ms{measured}", readable(profile.step_ms, 3))
 }
 
 /// Operation, layers and phase of dots that differ in layers only; a layer that bears the operation's name tells it already.
@@ -64,9 +64,10 @@ pub(super) fn tooltip(row: &Row) -> String {
 /// What is above the roofs and why, and what is left out.
 pub(super) fn notes(profile: &Profile, drawn: &[&Row]) -> Vec<String> {
     let above = drawn.iter().filter(|row| row.percent_of_peak > 100.0).count();
+    let products = if is_cpu(profile) { ", of which Winograd's method does a quarter of the products" } else { "" };
     let why = format!(
-        "{above} dot{} above {} roof: FLOPs and bytes are those of the formula, of which Winograd's method does a quarter of the products, \
-         and caches carry what the formula has memory carry.",
+        "{above} dot{} above {} roof: FLOPs and bytes are those of the formula{products}, and caches carry what the formula has memory \
+         carry.",
         if above == 1 { " is" } else { "s are" },
         if above == 1 { "its" } else { "their" }
     );

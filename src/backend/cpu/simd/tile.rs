@@ -105,7 +105,7 @@ impl Call<'_> {
         }
         for (first, rows) in cut(self.size.rows, ROWS) {
             // Where there are no segments nothing is read, and there may be nothing.
-            let data = self.left.data.get(first * self.left.row..).unwrap_or_default();
+            let data = self.left.data.get(first.saturating_mul(self.left.row)..).unwrap_or_default();
             let part = Self { size: Size { rows, ..self.size }, left: Left { data, ..self.left }, ..self };
             let mut target = Target { data: &mut target.data[first * target.row..], ..*target };
             kernel(&part, &mut target);

@@ -6,7 +6,7 @@ use super::*;
 fn same_as_written(what: &str, len: usize, add: impl Fn(&Cpu, &mut Buffer) -> Result<()>) {
     for cpu in paths() {
         drop(cpu.upload(&vec![f32::NAN; len]).unwrap());
-        let (mut blank, mut written) = (cpu.zeros(len).unwrap(), cpu.upload(&vec![0.0; len]).unwrap());
+        let (mut blank, mut written) = (cpu.zeros_to_add_to(len).unwrap(), cpu.upload(&vec![0.0; len]).unwrap());
         add(&cpu, &mut blank).unwrap();
         add(&cpu, &mut written).unwrap();
         assert_eq!(*blank, *written, "{what} on {:?}", cpu.path());
@@ -42,6 +42,14 @@ fn input_gradients_of_convolutions() {
             cpu.conv2d_weight_grad(&spec, &cpu.upload(&x)?, &cpu.upload(&dz)?, dw, None)
         });
     }
+    let linear =
+        LinearSpec::new(&Shape::new(&[23, 40]).unwrap(), &Shape::new(&[17, 40]).unwrap(), None, Activation::Identity).unwrap();
+    same_as_written("linear input", 23 * 40, |cpu, dx| {
+        cpu.linear_input_grad(&linear, &draw(cpu, 23 * 17, 1)?, &draw(cpu, 17 * 40, 2)?, dx)
+    });
+    same_as_written("linear weight", 17 * 40, |cpu, dw| {
+        cpu.linear_weight_grad(&linear, &draw(cpu, 23 * 40, 1)?, &draw(cpu, 23 * 17, 2)?, dw, None)
+    });
     let (x, w) = (Shape::new(&[2, 7, 6, 16]).unwrap(), Shape::new(&[8, 3, 3, 16]).unwrap());
     let spec = SdcSpec::new(&x, &[w; 2], &[1, 4], Activation::Identity).unwrap();
     same_as_written("sdc", x.len(), |cpu, dx| {
@@ -83,7 +91,7 @@ fn both_operands_of_a_ccm() {
 fn whoever_reads_them_sees_zeros() {
     let cpu = Cpu::new();
     drop(cpu.upload(&[f32::NAN; 100]).unwrap());
-    let mut zeros = cpu.zeros(100).unwrap();
+    let mut zeros = cpu.zeros_to_add_to(100).unwrap();
     assert_eq!(cpu.download(&zeros).unwrap(), [0.0; 100]);
     zeros[3] = 1.0;
     assert_eq!((zeros[2], zeros[3], zeros[99]), (0.0, 1.0, 0.0));
