@@ -26,7 +26,8 @@ use sampling::Sampling;
 const SAMPLING: Sampling = Sampling { count: 10, seconds: 2.0, rate: 30e9 };
 
 fn main() -> ExitCode {
-    common::exit(run())
+    // As the command does: on a thread of the pool, so that a loop need not wake one.
+    common::exit(rayon::scope(|_| run()))
 }
 
 fn run() -> Result<()> {
