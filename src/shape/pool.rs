@@ -2,7 +2,7 @@ use super::{Shape, extent};
 use crate::error::{Error, Result};
 
 /// Largest window: the places of its square are counted in f32 on some devices.
-pub const MOST_WINDOW: usize = 4096;
+const MOST_WINDOW: usize = 4096;
 
 /// Maximum over non-overlapping windows: x `[n, h, w, c]`, y `[n, h / window, w / window, c]` (rounded down).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl PoolSpec {
     /// Checks the operand of a max-pool.
     ///
     /// # Errors
-    /// Another rank than 4; a window of 0, larger than the image or than [`MOST_WINDOW`].
+    /// Another rank than 4; a window of 0, larger than the image or than 4096.
     pub fn new(x: &Shape, window: usize) -> Result<Self> {
         let [n, h, w, c] = x.nhwc("max_pool")?;
         if window == 0 || window > h || window > w {
