@@ -67,7 +67,7 @@ impl Work {
     pub fn unit(&self) -> Unit {
         match self.matrix {
             0 => Unit::Fma,
-            matrix if self.flops.saturating_sub(matrix) < self.flops / 10 => Unit::Matrix,
+            matrix if self.flops.saturating_sub(matrix).saturating_mul(10) < self.flops => Unit::Matrix,
             _ => Unit::Both,
         }
     }
