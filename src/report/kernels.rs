@@ -1,6 +1,7 @@
 //! What the profiler found of single kernels: a table, a CSV file, a sentence.
 
 use super::number::readable;
+use super::profile::bound_by;
 use super::table::{Column, Table};
 use crate::profile::{KernelRow, Profile};
 
@@ -97,7 +98,7 @@ fn cells(row: &KernelRow) -> [String; HEADINGS.len()] {
         format!("{:.1}", rates.gb_per_second),
         rates.intensity.map_or(String::new(), |value| format!("{value:.2}")),
         format!("{:.0}", rates.percent_of_peak),
-        rates.bound.word().to_owned(),
+        bound_by(rates.bound, row.unit).to_owned(),
         format!("{:.1}", row.percent_of_time),
         by(row.grid),
         by(row.block),

@@ -3,7 +3,7 @@
 use super::number::readable;
 use super::table::{Column, Table};
 use super::wrap::wrap;
-use crate::profile::{Bound, Change, Comparison, FEW_STEPS, Occasion, Profile, Row, Steps};
+use crate::profile::{Bound, Change, Comparison, FEW_STEPS, Occasion, Profile, Row, Steps, Unit};
 
 /// From so many steps on the 99th percentile is not their maximum.
 const MANY: usize = 100;
@@ -59,6 +59,11 @@ pub fn table(profile: &Profile, most: usize) -> String {
     table.plain()
 }
 
+/// What bounds an operation, in a word: where it is arithmetic, the unit that does it.
+pub(super) fn bound_by(bound: Bound, unit: Unit) -> &'static str {
+    if bound == Bound::Compute { unit.word() } else { bound.word() }
+}
+
 fn cells(row: &Row) -> [String; 13] {
     [
         row.op.clone(),
@@ -72,7 +77,7 @@ fn cells(row: &Row) -> [String; 13] {
         format!("{:.1}", row.gb_per_second),
         row.intensity.map_or(String::new(), |value| format!("{value:.2}")),
         format!("{:.0}", row.percent_of_peak),
-        if row.bound == Bound::Compute { row.unit.word() } else { row.bound.word() }.to_owned(),
+        bound_by(row.bound, row.unit).to_owned(),
         format!("{:.1}", row.percent_of_time),
     ]
 }

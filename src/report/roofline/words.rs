@@ -1,9 +1,9 @@
 //! What the roofline says in words.
 
 use super::{Dot, SMALL};
-use crate::profile::{Bound, Profile, Row, Task};
+use crate::profile::{Profile, Row, Task};
 use crate::report::number::readable;
-use crate::report::profile::is_cpu;
+use crate::report::profile::{bound_by, is_cpu};
 
 /// Names stand out from what is behind them, on light and on dark paper.
 pub(super) const STYLE: &str = "<style>.name{paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}\
@@ -57,7 +57,7 @@ pub(super) fn tooltip(row: &Row) -> String {
         readable(row.percent_of_time, 2),
         readable(row.gflop_per_second, 3),
         readable(row.percent_of_peak, 3),
-        if row.bound == Bound::Compute { row.unit.word() } else { row.bound.word() }
+        bound_by(row.bound, row.unit)
     )
 }
 
