@@ -14,7 +14,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use orthoscope::backend::cuda::Mode;
-use orthoscope::backend::{Backend, Cpu, Cuda};
+use orthoscope::backend::{Cpu, Cuda};
+use orthoscope::ops::Backend;
 use orthoscope::profile::{Phase, Span};
 use orthoscope::{Error, Result};
 use serde::Serialize;

@@ -15,7 +15,8 @@
 use std::process::ExitCode;
 
 use criterion::Criterion;
-use orthoscope::backend::{Backend, Cpu, Reference};
+use orthoscope::backend::{Cpu, Reference};
+use orthoscope::ops::Backend;
 use orthoscope::profile::Span;
 use orthoscope::{Error, Result};
 

@@ -40,7 +40,7 @@ KERNEL __launch_bounds__(256) round_transposed(const float* __restrict__ w, bf16
 REGISTER_KERNEL(round_transposed)
 
 // y = A(w * x + b). x: [N,H,W,padded I], w: [O,kH,kW,padded I], b: [O] or null, y: [N,Hout,Wout,O].
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 (n h w c_in + c_out kernel kernel c_in) + 4 (bias + n h_out w_out c_out).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 (n h w c_in + c_out kernel kernel c_in) + 4 (bias + n h_out w_out c_out). Unit: matrix.
 KERNEL __launch_bounds__(128)
     conv2d_bf16(const bf16* __restrict__ x, const bf16* __restrict__ w, const float* __restrict__ b, float* __restrict__ y, Conv2dSpec s) {
     SHARED(PixelTiles, tiles);
@@ -49,7 +49,7 @@ KERNEL __launch_bounds__(128)
 REGISTER_KERNEL(conv2d_bf16)
 
 // dx += wᵀ * dz. dz: [N,Hout,Wout,padded O], w: [I,kH,kW,padded O], dx: [N,H,W,I]. With stride 2, three quarters of the products are with zeros.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 (n h_out w_out c_out + c_out kernel kernel c_in) + 8 n h w c_in.
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 (n h_out w_out c_out + c_out kernel kernel c_in) + 8 n h w c_in. Unit: matrix.
 KERNEL __launch_bounds__(128)
     conv2d_input_grad_bf16(const bf16* __restrict__ dz, const bf16* __restrict__ w, float* __restrict__ dx, Conv2dSpec s) {
     SHARED(PixelTiles, tiles);
@@ -61,7 +61,7 @@ REGISTER_KERNEL(conv2d_input_grad_bf16)
 
 // partial[s] = Σ x dz over split s of the output pixels; sum_splits adds them up.
 // x: [N,H,W,padded I], dz: [N,Hout,Wout,padded O], partial: [splits,O,kH,kW,I].
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 (n h w c_in + n h_out w_out c_out) + 4 splits c_out kernel kernel c_in.
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 (n h w c_in + n h_out w_out c_out) + 4 splits c_out kernel kernel c_in. Unit: matrix.
 KERNEL __launch_bounds__(128)
     conv2d_weight_grad_bf16(const bf16* __restrict__ x, const bf16* __restrict__ dz, float* __restrict__ partial, Conv2dSpec s) {
     SHARED(WeightTiles, tiles);

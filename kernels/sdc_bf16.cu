@@ -5,7 +5,7 @@
 
 // y = A(join_k(w_k * x + b_k)); blockIdx.z is the branch. x: [N,H,W,padded I], w: [branches,O,3,3,padded I], each b: [O],
 // y: [N,H,W,branches O].
-// FLOPs: 18 n h w branches c_out c_in. Bytes: 2 (n h w c_in + 9 branches c_out c_in) + 4 (branches c_out + n h w branches c_out).
+// FLOPs: 18 n h w branches c_out c_in. Bytes: 2 (n h w c_in + 9 branches c_out c_in) + 4 (branches c_out + n h w branches c_out). Unit: matrix.
 KERNEL __launch_bounds__(128)
     sdc_bf16(const bf16* __restrict__ x, const bf16* __restrict__ w, const __grid_constant__ BranchPointers b, float* __restrict__ y,
              const __grid_constant__ SdcSpec s) {
@@ -31,7 +31,7 @@ struct JoinedChunks {
 };
 
 // dx += Σ_k w_kᵀ * dz_k, the branches in the depth of one product. dz: [N,H,W,branches,padded O], w: [I,branches,3,3,padded O], dx: [N,H,W,I].
-// FLOPs: 18 n h w branches c_out c_in. Bytes: 2 (n h w branches c_out + 9 branches c_out c_in) + 8 n h w c_in.
+// FLOPs: 18 n h w branches c_out c_in. Bytes: 2 (n h w branches c_out + 9 branches c_out c_in) + 8 n h w c_in. Unit: matrix.
 KERNEL __launch_bounds__(128) sdc_input_grad_bf16(const bf16* __restrict__ dz, const bf16* __restrict__ w, float* __restrict__ dx,
                                                   const __grid_constant__ SdcSpec s) {
     SHARED(PixelTiles, tiles);
@@ -44,7 +44,7 @@ REGISTER_KERNEL(sdc_input_grad_bf16)
 
 // partial[s, k] = Σ x dz_k over split s of the pixels, for every branch k; blockIdx.z = s branches + k. sdc_sum_splits adds them up.
 // x: [N,H,W,padded I], dz: [N,H,W,branches,padded O], partial: [splits,branches,O,3,3,I].
-// FLOPs: 18 n h w branches c_out c_in. Bytes: 2 (n h w c_in + n h w branches c_out) + 36 splits branches c_out c_in.
+// FLOPs: 18 n h w branches c_out c_in. Bytes: 2 (n h w c_in + n h w branches c_out) + 36 splits branches c_out c_in. Unit: matrix.
 KERNEL __launch_bounds__(128) sdc_weight_grad_bf16(const bf16* __restrict__ x, const bf16* __restrict__ dz, float* __restrict__ partial,
                                                    const __grid_constant__ SdcSpec s) {
     SHARED(WeightTiles, tiles);

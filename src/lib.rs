@@ -20,6 +20,7 @@ pub mod backend;
 pub mod tape;
 
 pub mod model;
+pub mod ops;
 
 pub mod data;
 

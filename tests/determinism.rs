@@ -1,10 +1,11 @@
 //! The same bits for any number of threads and after any interruption; nearly the same numbers for any instructions.
 
 use orthoscope::backend::cpu::Path;
-use orthoscope::backend::{Backend, Cpu, Reference};
+use orthoscope::backend::{Cpu, Reference};
 use orthoscope::data::corruption::CorruptionConfig;
 use orthoscope::data::{AugmentConfig, Batch, Family, Feed, GenerateOptions, TrainingSet};
 use orthoscope::model::{Architecture, Autoencoder};
+use orthoscope::ops::Backend;
 use orthoscope::train::{Checkpoint, ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
 fn recipe(model: u8) -> Recipe {

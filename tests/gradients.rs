@@ -3,10 +3,11 @@
 use orthoscope::backend::Reference;
 use orthoscope::error::Result;
 use orthoscope::model::{Architecture, Autoencoder, Parameters};
+use orthoscope::ops::{CcmVars, Conv2dOptions, Penalty};
+use orthoscope::ops::{GradCheck, gradcheck};
 use orthoscope::rng::{Purpose, Stream};
-use orthoscope::shape::{Activation, Conv2dOptions, Penalty, Shape};
-use orthoscope::tape::ops::CcmVars;
-use orthoscope::tape::{GradCheck, Tape, Tensor, Var, gradcheck};
+use orthoscope::shape::{Activation, Shape};
+use orthoscope::tape::{Tape, Tensor, Var};
 
 type F64 = Reference<f64>;
 

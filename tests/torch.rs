@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use orthoscope::backend::{AdamSpec, AdamStep, Backend, Cpu, Optimise, Real, Reference, Storage};
+use orthoscope::backend::{Cpu, Real, Reference, Storage};
 #[cfg(feature = "emulator")]
 use orthoscope::backend::{Cuda, cuda::Mode};
 use orthoscope::model::{Architecture, Autoencoder, Parameters};
-use orthoscope::shape::{Activation, Conv2dOptions, Penalty, Shape};
+use orthoscope::ops::{AdamSpec, AdamStep, Backend, Conv2dOptions, Optimise, Penalty};
+use orthoscope::shape::{Activation, Shape};
 use orthoscope::tape::{Tape, Tensor, Var};
 use safetensors::SafeTensors;
 
@@ -127,7 +128,9 @@ fn adam() {
         let (correction1, correction2) = (1.0 - beta1.powi(step), 1.0 - beta2.powi(step));
         let step = AdamStep { rate: 0.02, correction1, correction2, decay: 0.0 }.elements::<f64>().to_vec();
         let spec = AdamSpec { beta1, beta2, epsilon: 1e-6 };
-        backend.adam(&spec, [&step, &vec![1.0]], &g.to_vec(), &mut p, &mut m, &mut v).unwrap();
+        backend
+            .run(Optimise::Adam { spec: &spec, step: &step, loss: &vec![1.0], g: &g.to_vec(), p: &mut p, m: &mut m, v: &mut v })
+            .unwrap();
     }
     close("adam", &p, golden.values("adam.after"), 1e-12);
 }

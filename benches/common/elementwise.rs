@@ -1,8 +1,10 @@
 //! Operations that do little with each value.
 
 use orthoscope::Result;
-use orthoscope::backend::Backend;
-use orthoscope::shape::{Activation, BoxAverageSpec, ChannelsSpec, PoolSpec, UpsampleSpec};
+use orthoscope::ops::{
+    Backend, BoxAverage, BoxAverageSpec, Channels, ChannelsSpec, MaxPool, Pointwise, PoolSpec, Reduce, Upsample, UpsampleSpec,
+};
+use orthoscope::shape::Activation;
 
 use super::Bench;
 
@@ -28,8 +30,8 @@ fn max_pool<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, level: u32) ->
     let [bx, mut bdv] = bench.draw_each(x.len())?;
     let [bdy, mut by] = bench.draw_each(spec.output()?.len())?;
     let b = bench.backend;
-    bench.time(name, || b.max_pool(&spec, &bx, &bx, &mut by))?;
-    bench.time(name, || b.max_pool_grad(&spec, &bx, &bdy, &mut bdv))
+    bench.time(name, || b.run(MaxPool::Forward { spec: &spec, x: &bx, v: &bx, y: &mut by }))?;
+    bench.time(name, || b.run(MaxPool::InputGrad { spec: &spec, x: &bx, dy: &bdy, dv: &mut bdv }))
 }
 
 /// To the side of `level`, with the channels that the network has there.
@@ -39,8 +41,8 @@ fn upsample2<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, level: u32) -
     let [bx, mut bdx] = bench.draw_each(x.len())?;
     let [bdy, mut by] = bench.draw_each(spec.output()?.len())?;
     let b = bench.backend;
-    bench.time(name, || b.upsample2(&spec, &bx, &mut by))?;
-    bench.time(name, || b.upsample2_grad(&spec, &bdy, &mut bdx))
+    bench.time(name, || b.run(Upsample::Forward { spec: &spec, x: &bx, y: &mut by }))?;
+    bench.time(name, || b.run(Upsample::InputGrad { spec: &spec, dy: &bdy, dx: &mut bdx }))
 }
 
 /// One part of a join of two, and its adjoint.
@@ -51,8 +53,8 @@ fn channels<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let back = spec.reversed();
     let (mut source, mut target) = (bench.draw(part.len())?, bench.draw(whole.len())?);
     let b = bench.backend;
-    bench.time("level1", || b.channels_copy(&spec, &source, &mut target))?;
-    bench.time("level1", || b.channels_add(&back, &target, &mut source))
+    bench.time("level1", || b.run(Channels::Copy { spec: &spec, source: &source, target: &mut target }))?;
+    bench.time("level1", || b.run(Channels::Add { spec: &back, source: &target, target: &mut source }))
 }
 
 fn activation<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
@@ -60,9 +62,9 @@ fn activation<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let [x, mut y, mut dz] = bench.draw_each(len)?;
     let b = bench.backend;
     for (name, kind) in [("elu", Activation::Elu), ("sigmoid", Activation::Sigmoid)] {
-        bench.time(name, || b.activation(kind, &x, &mut y))?;
-        bench.time(name, || b.activation_grad(kind, &y, &mut dz))?;
-        bench.time(name, || b.activation_slope(kind, 0, &y, &mut dz))?;
+        bench.time(name, || b.run(Pointwise::Activation { activation: kind, x: &x, y: &mut y }))?;
+        bench.time(name, || b.run(Pointwise::ActivationGrad { activation: kind, y: &y, dz: &mut dz }))?;
+        bench.time(name, || b.run(Pointwise::ActivationSlope { activation: kind, order: 0, y: &y, s: &mut dz }))?;
     }
     Ok(())
 }
@@ -71,12 +73,12 @@ fn arithmetic<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let len = bench.size.images(0, bench.size.width)?.len();
     let [x, z, mut y] = bench.draw_each(len)?;
     let b = bench.backend;
-    bench.time("level1", || b.add(&x, &z, &mut y))?;
-    bench.time("level1", || b.sub(&x, &z, &mut y))?;
-    bench.time("level1", || b.mul(&x, &z, &mut y))?;
-    bench.time("level1", || b.mul_add(&x, &z, &mut y))?;
-    bench.time("level1", || b.affine(0.5, 1.0, &x, &mut y))?;
-    bench.time("level1", || b.axpy(0.5, &x, &mut y))
+    bench.time("level1", || b.run(Pointwise::Add { a: &x, b: &z, y: &mut y }))?;
+    bench.time("level1", || b.run(Pointwise::Sub { a: &x, b: &z, y: &mut y }))?;
+    bench.time("level1", || b.run(Pointwise::Mul { a: &x, b: &z, y: &mut y }))?;
+    bench.time("level1", || b.run(Pointwise::MulAdd { a: &x, b: &z, y: &mut y }))?;
+    bench.time("level1", || b.run(Pointwise::Affine { alpha: 0.5, beta: 1.0, x: &x, y: &mut y }))?;
+    bench.time("level1", || b.run(Pointwise::Axpy { alpha: 0.5, x: &x, y: &mut y }))
 }
 
 fn bias<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
@@ -84,16 +86,16 @@ fn bias<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let [bx, mut by] = bench.draw_each(x.len())?;
     let [bias, mut grad] = bench.draw_each(x.channels())?;
     let b = bench.backend;
-    bench.time("level1", || b.add_bias(&bx, &bias, &mut by))?;
-    bench.time("level1", || b.bias_grad(&bx, &mut grad))
+    bench.time("level1", || b.run(Pointwise::AddBias { x: &bx, b: &bias, y: &mut by }))?;
+    bench.time("level1", || b.run(Pointwise::BiasGrad { dy: &bx, db: &mut grad }))
 }
 
 fn reduce<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let [x, mut dx] = bench.draw_each(bench.size.images(0, bench.size.width)?.len())?;
     let [dy, mut y] = bench.draw_each(1)?;
     let b = bench.backend;
-    bench.time("level1", || b.sum(&x, &mut y))?;
-    bench.time("level1", || b.sum_grad(0.5, &dy, &mut dx))
+    bench.time("level1", || b.run(Reduce::Sum { x: &x, y: &mut y }))?;
+    bench.time("level1", || b.run(Reduce::SumGrad { alpha: 0.5, dy: &dy, dx: &mut dx }))
 }
 
 /// As the heatmap's default: 3 averages over 13 x 13.
@@ -102,6 +104,6 @@ fn box_average<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let spec = BoxAverageSpec::new(&x, 13, 3)?;
     let [bx, dy, mut y, mut dx] = bench.draw_each(x.len())?;
     let b = bench.backend;
-    bench.time("heatmap", || b.box_average(&spec, &bx, &mut y))?;
-    bench.time("heatmap", || b.box_average_grad(&spec, &dy, &mut dx))
+    bench.time("heatmap", || b.run(BoxAverage::Forward { spec: &spec, x: &bx, y: &mut y }))?;
+    bench.time("heatmap", || b.run(BoxAverage::InputGrad { spec: &spec, dy: &dy, dx: &mut dx }))
 }

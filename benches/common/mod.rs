@@ -13,8 +13,9 @@ pub mod training;
 use std::process::ExitCode;
 
 use orthoscope::Result;
-use orthoscope::backend::{Backend, Cpu, Pass};
-use orthoscope::profile::{Observed, Phase, Span};
+use orthoscope::backend::{Cpu, Phase};
+use orthoscope::ops::Backend;
+use orthoscope::profile::{Observed, Span};
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::shape::Shape;
 
@@ -79,7 +80,7 @@ impl<B: Backend> Bench<'_, '_, B> {
 
     /// Hands one call to the clock.
     pub fn time(&mut self, layer: &str, mut call: impl FnMut() -> Result<()>) -> Result<()> {
-        self.backend.enter(layer, Pass::Forward);
+        self.backend.enter(layer, Phase::Forward);
         (self.clock)(layer, &mut call)
     }
 

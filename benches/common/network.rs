@@ -4,10 +4,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use orthoscope::Result;
-use orthoscope::backend::Backend;
 use orthoscope::data::corruption::CorruptionConfig;
 use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, TrainingSet};
 use orthoscope::model::{Architecture, Inference, Parameters};
+use orthoscope::ops::Backend;
 use orthoscope::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
 use super::{Bench, Size};

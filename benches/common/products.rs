@@ -1,9 +1,9 @@
 //! Convolutions and other products of matrices.
 
 use orthoscope::Result;
-use orthoscope::backend::{Backend, CcmWeights};
 use orthoscope::model::DILATIONS;
-use orthoscope::shape::{Activation, CcmSpec, Conv2dOptions, Conv2dSpec, LinearSpec, SdcSpec, Shape};
+use orthoscope::ops::{Backend, Ccm, CcmSpec, CcmWeights, Conv2d, Conv2dOptions, Conv2dSpec, Linear, LinearSpec, Sdc, SdcSpec};
+use orthoscope::shape::{Activation, Shape};
 
 use super::{Bench, Size};
 
@@ -54,9 +54,9 @@ fn conv2d<B: Backend>(bench: &mut Bench<'_, '_, B>, (name, level, c_in, c_out, k
     let [bb, mut bdb] = bench.draw_each(c_out)?;
     let [bdz, mut by] = bench.draw_each(y.len())?;
     let b = bench.backend;
-    bench.time(name, || b.conv2d(&spec, &bx, &bw, Some(&bb), &mut by))?;
-    bench.time(name, || b.conv2d_input_grad(&spec, &bdz, &bw, &mut bdx))?;
-    bench.time(name, || b.conv2d_weight_grad(&spec, &bx, &bdz, &mut bdw, Some(&mut bdb)))
+    bench.time(name, || b.run(Conv2d::Forward { spec: &spec, x: &bx, w: &bw, b: Some(&bb), y: &mut by }))?;
+    bench.time(name, || b.run(Conv2d::InputGrad { spec: &spec, dz: &bdz, w: &bw, dx: &mut bdx }))?;
+    bench.time(name, || b.run(Conv2d::WeightGrad { spec: &spec, x: &bx, dz: &bdz, dw: &mut bdw, db: Some(&mut bdb) }))
 }
 
 /// No layer of Model II is linear: a row for each pixel of the bottleneck, as a hidden layer would have it.
@@ -68,9 +68,9 @@ fn linear<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let [bw, mut bdw] = bench.draw_each(w.len())?;
     let [bb, mut bdb] = bench.draw_each(4 * width)?;
     let b = bench.backend;
-    bench.time("hidden", || b.linear(&spec, &bx, &bw, Some(&bb), &mut by))?;
-    bench.time("hidden", || b.linear_input_grad(&spec, &bdz, &bw, &mut bdx))?;
-    bench.time("hidden", || b.linear_weight_grad(&spec, &bx, &bdz, &mut bdw, Some(&mut bdb)))
+    bench.time("hidden", || b.run(Linear::Forward { spec: &spec, x: &bx, w: &bw, b: Some(&bb), y: &mut by }))?;
+    bench.time("hidden", || b.run(Linear::InputGrad { spec: &spec, dz: &bdz, w: &bw, dx: &mut bdx }))?;
+    bench.time("hidden", || b.run(Linear::WeightGrad { spec: &spec, x: &bx, dz: &bdz, dw: &mut bdw, db: Some(&mut bdb) }))
 }
 
 fn sdc<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, c_in: usize) -> Result<()> {
@@ -85,9 +85,9 @@ fn sdc<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, c_in: usize) -> Res
     let (biases, mut db) = (bench.draw_each::<BRANCHES>(c)?, bench.draw_each::<BRANCHES>(c)?);
     let (weights, biases) = (weights.each_ref(), biases.each_ref());
     let b = bench.backend;
-    bench.time(name, || b.sdc(&spec, &bx, &weights, &biases, &mut by))?;
-    bench.time(name, || b.sdc_input_grad(&spec, &bdz, &weights, &mut bdx))?;
-    bench.time(name, || b.sdc_weight_grad(&spec, &bx, &bdz, &mut dw, &mut db))
+    bench.time(name, || b.run(Sdc::Forward { spec: &spec, x: &bx, w: &weights, b: &biases, y: &mut by }))?;
+    bench.time(name, || b.run(Sdc::InputGrad { spec: &spec, dz: &bdz, w: &weights, dx: &mut bdx }))?;
+    bench.time(name, || b.run(Sdc::WeightGrad { spec: &spec, x: &bx, dz: &bdz, dw: &mut dw, db: &mut db }))
 }
 
 fn ccm<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, level: u32) -> Result<()> {
@@ -101,10 +101,21 @@ fn ccm<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, level: u32) -> Resu
     let [b_mix, b_gate, mut db_mix, mut db_gate] = bench.draw_each(c)?;
     let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
     let b = bench.backend;
-    bench.time(name, || b.ccm(&spec, [&s, &u], &weights, [&mut h, &mut beta], &mut y))?;
+    bench
+        .time(name, || b.run(Ccm::Forward { spec: &spec, s: &s, u: &u, weights, saved: Some([&mut h, &mut beta]), y: &mut y }))?;
     bench.time(name, || {
         let grads = CcmWeights { w_mix: &mut dw_mix, b_mix: &mut db_mix, w_gate: &mut dw_gate, b_gate: &mut db_gate };
-        b.ccm_grad(&spec, [&s, &u], &weights, [&h, &beta], &dy, [&mut ds, &mut du], grads)
+        b.run(Ccm::Grad {
+            spec: &spec,
+            s: &s,
+            u: &u,
+            weights,
+            saved: [&h, &beta],
+            dy: &dy,
+            ds: &mut ds,
+            du: &mut du,
+            weight_grads: grads,
+        })
     })
 }
 
@@ -113,6 +124,8 @@ fn convex_combination<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, leve
     let [beta, s, u, dy, mut y] = bench.draw_each(len)?;
     let [mut dbeta, mut ds, mut du] = bench.draw_each(len)?;
     let b = bench.backend;
-    bench.time(name, || b.convex_combination(&beta, &s, &u, &mut y))?;
-    bench.time(name, || b.convex_combination_grad([&beta, &s, &u], &dy, [&mut dbeta, &mut ds, &mut du]))
+    bench.time(name, || b.run(Ccm::Combination { beta: &beta, s: &s, u: &u, y: &mut y }))?;
+    bench.time(name, || {
+        b.run(Ccm::CombinationGrad { beta: &beta, s: &s, u: &u, dy: &dy, d_beta: &mut dbeta, ds: &mut ds, du: &mut du })
+    })
 }

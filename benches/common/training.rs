@@ -1,9 +1,8 @@
 //! Objective and optimiser.
 
 use orthoscope::Result;
-use orthoscope::backend::{AdamSpec, AdamStep, Backend};
 use orthoscope::model::Architecture;
-use orthoscope::shape::{ObjectiveSpec, Penalty};
+use orthoscope::ops::{AdamSpec, AdamStep, Backend, Objective, ObjectiveSpec, Optimise, Penalty};
 
 use super::Bench;
 
@@ -19,8 +18,12 @@ fn objective<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let [output, target, mut d] = bench.draw_each(image.len())?;
     let (mask, mut loss) = (bench.draw(region.len())?, bench.draw(1)?);
     let b = bench.backend;
-    bench.time("loss", || b.objective(&spec, [&output, &target, &mask], &mut loss))?;
-    bench.time("loss", || b.objective_derivative(&spec, 1, [&output, &target, &mask], &mut d))
+    bench.time("loss", || {
+        b.run(Objective::Loss { spec: &spec, output: &output, target: &target, mask: &mask, loss: &mut loss })
+    })?;
+    bench.time("loss", || {
+        b.run(Objective::Derivative { spec: &spec, order: 1, output: &output, target: &target, mask: &mask, d: &mut d })
+    })
 }
 
 /// All weights as one buffer.
@@ -33,6 +36,8 @@ fn optimise<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     // The second moment is never negative.
     let mut v = b.zeros(plan.parameter_count())?;
     let (step, loss) = (b.upload(&step.elements())?, b.zeros(1)?);
-    bench.time("weights", || b.adam(&spec, [&step, &loss], &g, &mut p, &mut m, &mut v))?;
-    bench.time("weights", || b.moving_average([&step, &loss], &p, &mut average))
+    bench.time("weights", || {
+        b.run(Optimise::Adam { spec: &spec, step: &step, loss: &loss, g: &g, p: &mut p, m: &mut m, v: &mut v })
+    })?;
+    bench.time("weights", || b.run(Optimise::MovingAverage { step: &step, loss: &loss, p: &p, average: &mut average }))
 }

@@ -2,9 +2,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use orthoscope::backend::Backend;
 use orthoscope::data::{Category, check_output_folder};
 use orthoscope::detect::{Detector, Resolution};
+use orthoscope::ops::Backend;
 use orthoscope::run::{
     CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob, demo_config, evaluate_detector,
     generate_demo_data,

@@ -2,12 +2,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use orthoscope::backend::Backend;
 use orthoscope::data::{
     Image, Plane, check_output_folder, list_images, make_folder, read_image, resize, write_atomically, write_mask_png, write_png,
 };
 use orthoscope::detect::metrics::{Score, resize_bilinear};
 use orthoscope::detect::{Detector, Inspection, threshold_mask};
+use orthoscope::ops::Backend;
 use orthoscope::report::colour::{Scale, overlay};
 use orthoscope::{Error, Result};
 use serde::Serialize;

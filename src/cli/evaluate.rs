@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
-use orthoscope::backend::Backend;
 use orthoscope::data::{Category, check_output_folder};
 use orthoscope::detect::{Detector, Resolution};
+use orthoscope::ops::Backend;
 use orthoscope::run::{EvaluationReport, METRICS_FILE, evaluate_detector};
 
 use super::device::{DeviceOption, on_device};

@@ -2,9 +2,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use orthoscope::backend::Backend;
 use orthoscope::data::write_atomically;
 use orthoscope::model::{Architecture, Parameters, Plan, WeightFile};
+use orthoscope::ops::Backend;
 use orthoscope::report::table::{Column, Table};
 use orthoscope::shape::Shape;
 

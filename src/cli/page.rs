@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use orthoscope::backend::Backend;
 use orthoscope::data::{Category, Image, TestImage, write_atomically, write_png};
 use orthoscope::detect::metrics::{Score, resize_bilinear};
 use orthoscope::detect::{Detector, Thresholds, threshold_mask};
+use orthoscope::ops::Backend;
 use orthoscope::report::colour::{heatmap, mask_picture};
 use orthoscope::report::page::{Example, Metric, Page};
 use orthoscope::report::picture::{FigureRow, figure};

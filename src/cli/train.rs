@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, anyhow};
 use orthoscope::Error;
-use orthoscope::backend::Backend;
+use orthoscope::ops::Backend;
 use orthoscope::run::{Config, MODEL_FILE, Outcome, TrainingJob};
 
 use super::device::{DeviceOption, on_device};

@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 
 use super::corruption::{Corrupted, CorruptionConfig, Sources, corrupt};
 use super::image::Image;
-use crate::backend::{Pick, Picks};
 use crate::error::{Error, Result};
+use crate::ops::{Pick, Picks};
 use crate::rng::{Purpose, Stream};
 use crate::shape::Shape;
 

@@ -1,21 +1,23 @@
 use std::sync::Arc;
 
+use ndarray::ArrayView3;
+
 use super::{Image, TrainingSet};
-use crate::backend::{Corruption, Picks, Picture};
-use crate::error::Result;
-use crate::shape::{CorruptionSpec, Shape};
+use crate::error::{Error, Result};
+use crate::ops::{self, Backend, CorruptionSpec, Picks, Sampler};
+use crate::shape::Shape;
 
 /// The images and textures of a [`TrainingSet`] in the memory of a device, which makes its batches there. Clones share them.
-pub struct ResidentSet<B: Corruption> {
+pub struct ResidentSet<B: Backend> {
     inner: Arc<Inner<B>>,
 }
 
-struct Inner<B: Corruption> {
-    pictures: B::Resident,
+struct Inner<B: Backend> {
+    sampler: Box<dyn Sampler<B::Buffer>>,
     spec: CorruptionSpec,
 }
 
-impl<B: Corruption> Clone for ResidentSet<B> {
+impl<B: Backend> Clone for ResidentSet<B> {
     fn clone(&self) -> Self {
         Self { inner: Arc::clone(&self.inner) }
     }
@@ -26,20 +28,21 @@ impl TrainingSet {
     ///
     /// # Errors
     /// As [`TrainingSet::validate`]; a batch too large; out of device memory.
-    pub fn resident<B: Corruption>(&self, backend: &B, count: usize) -> Result<Option<ResidentSet<B>>> {
+    pub fn resident<B: Backend>(&self, backend: &B, count: usize) -> Result<Option<ResidentSet<B>>> {
         self.validate()?;
         let spec = self.corruption.spec(self.seed, count, self.size, self.images.len(), self.textures.len())?;
-        let pictures: Vec<_> = self.images.iter().chain(&self.textures).map(picture).collect();
-        let resident = backend.resident(&pictures)?;
-        Ok(resident.map(|pictures| ResidentSet { inner: Arc::new(Inner { pictures, spec }) }))
+        let pictures: Vec<_> = self.images.iter().chain(&self.textures).map(picture).collect::<Result<_>>()?;
+        let sampler = backend.sampler(&pictures)?;
+        Ok(sampler.map(|sampler| ResidentSet { inner: Arc::new(Inner { sampler, spec }) }))
     }
 }
 
-fn picture(image: &Image) -> Picture<'_> {
-    Picture { height: image.height, width: image.width, pixels: &image.pixels }
+fn picture(image: &Image) -> Result<ArrayView3<'_, f32>> {
+    let shape = (image.height, image.width, 3);
+    ArrayView3::from_shape(shape, &image.pixels).map_err(|error| Error::shape("image", format!("{shape:?}: {error}")))
 }
 
-impl<B: Corruption> ResidentSet<B> {
+impl<B: Backend> ResidentSet<B> {
     /// Images in a batch.
     pub fn count(&self) -> usize {
         self.inner.spec.n as usize
@@ -54,12 +57,12 @@ impl<B: Corruption> ResidentSet<B> {
         Ok([Shape::new(&[count, side, side, 3])?, Shape::new(&[count, side, side, 1])?])
     }
 
-    /// Makes the batch that `picks` asks for, [`Picks`] as a buffer: x̂, x, M into `batch`.
+    /// Makes the batch that `picks` asks for, [`Picks`] as a buffer.
     ///
     /// # Errors
     /// Buffers of another length than [`Picks::len`] and [`ResidentSet::shapes`] say; the device failed.
-    pub fn batch(&self, backend: &B, picks: &B::Buffer, batch: [&mut B::Buffer; 3]) -> Result<()> {
-        backend.batch(&self.inner.spec, &self.inner.pictures, picks, batch)
+    pub fn batch(&self, picks: &B::Buffer, batch: ops::Batch<'_, B::Buffer>) -> Result<()> {
+        self.inner.sampler.batch(&self.inner.spec, picks, batch)
     }
 
     /// Elements of the buffer of picks.

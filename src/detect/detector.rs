@@ -5,11 +5,12 @@ use serde::Serialize;
 
 use super::metrics::Score;
 use super::settings::{DetectionConfig, Settings, Thresholds, quantile};
-use crate::backend::{Backend, Real};
+use crate::backend::Real;
 use crate::data::{Image, Plane, crop, pad_reflect};
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Inference, Parameters, WeightFile};
-use crate::shape::{BoxAverageSpec, Shape};
+use crate::ops::{Backend, BoxAverage, BoxAverageSpec};
+use crate::shape::Shape;
 
 /// A trained network with the settings that turn its output into a verdict.
 pub struct Detector<B: Backend> {
@@ -147,7 +148,7 @@ impl<B: Backend> Detector<B> {
         let difference = self.backend.upload(&squares.collect::<Vec<_>>())?;
         let spec = BoxAverageSpec::new(&Shape::new(&[1, x.height, x.width])?, window, repeats)?;
         let mut average = self.backend.alloc(x.height * x.width)?;
-        self.backend.box_average(&spec, &difference, &mut average)?;
+        self.backend.run(BoxAverage::Forward { spec: &spec, x: &difference, y: &mut average })?;
         let values = self.backend.download(&average)?.into_iter().map(|value| value.f64() as f32).collect();
         Plane::new(x.height, x.width, values)
     }

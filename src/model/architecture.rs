@@ -1,6 +1,7 @@
 use super::{Autoencoder, Mlp, Net, Plan};
 use crate::error::{Error, Result};
-use crate::shape::{MAX_BRANCHES, Shape};
+use crate::ops::MAX_BRANCHES;
+use crate::shape::Shape;
 
 /// The paper's dilations of the SDC block.
 pub const DILATIONS: [usize; 6] = [1, 2, 4, 8, 16, 32];

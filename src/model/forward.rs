@@ -1,8 +1,7 @@
 use super::{Bound, Net};
-use crate::backend::Backend;
 use crate::error::Result;
-use crate::shape::{Activation, Conv2dOptions};
-use crate::tape::ops::CcmVars;
+use crate::ops::{Backend, CcmVars, Conv2dOptions};
+use crate::shape::Activation;
 use crate::tape::{Tape, Var};
 
 /// A network run on a tape with parameters bound to it.

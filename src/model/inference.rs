@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use super::Parameters;
-use crate::backend::{Backend, Real};
+use crate::backend::Real;
 use crate::error::{Error, Result};
+use crate::ops::Backend;
 use crate::shape::Shape;
 use crate::tape::{Tape, Tensor};
 

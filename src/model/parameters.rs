@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 
 use super::{Architecture, Forward, ParameterSpec};
-use crate::backend::{Backend, Real};
+use crate::backend::Real;
 use crate::error::{Error, Result};
+use crate::ops::Backend;
 use crate::rng::{Purpose, Stream};
 use crate::shape::Shape;
 use crate::tape::{Tape, Tensor, Var};

@@ -1,6 +1,7 @@
 use super::Net;
 use crate::error::Result;
-use crate::shape::{Activation, CcmSpec, Conv2dOptions, Conv2dSpec, LinearSpec, PoolSpec, SdcSpec, Shape, UpsampleSpec};
+use crate::ops::{CcmSpec, Conv2dOptions, Conv2dSpec, LinearSpec, PoolSpec, SdcSpec, UpsampleSpec};
+use crate::shape::{Activation, Shape};
 
 /// Name and shape of a parameter, in memory layout (OHWI for convolutions).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::session::{Settings, Task};
-use crate::backend::Backend;
 use crate::data::corruption::CorruptionConfig;
 use crate::data::{AugmentConfig, Batch, Family, GenerateOptions, ResidentSet, TrainingSet};
 use crate::error::Result;
 use crate::model::{Architecture, Inference, Parameters};
+use crate::ops::Backend;
 use crate::shape::Shape;
 use crate::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 

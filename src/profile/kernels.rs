@@ -153,7 +153,7 @@ impl Profile {
     /// What the files of these kernels need.
     fn compiled(&self, arch: &'static Arch) -> crate::Result<Vec<Resources>> {
         let is_used = |file: &File| {
-            let mut own = KERNELS.iter().copied().flatten().filter(|kernel| kernel.file.name == file.name);
+            let mut own = KERNELS.iter().copied().filter(|kernel| kernel.file.name == file.name);
             own.any(|kernel| self.kernels.iter().any(|row| row.kernel == kernel.name))
         };
         let files = crate::backend::cuda::compiler::files().into_iter().filter(|file| is_used(file));

@@ -30,7 +30,7 @@ mod session;
 mod span;
 mod trace;
 
-pub use crate::backend::{Unit, Work};
+pub use crate::backend::{Phase, Unit, Work};
 pub use compare::{Change, Comparison, FEW_STEPS, compare};
 pub use kernels::KernelRow;
 pub use known::{Known, Occasion};
@@ -39,5 +39,5 @@ pub use peaks::Peaks;
 pub use quantiles::Quantiles;
 pub use rows::{Bound, Rates, Row};
 pub use session::{Profile, Settings, Steps, Task, profile};
-pub use span::{KernelSpan, Phase, Span};
+pub use span::{KernelSpan, Span};
 pub use trace::trace;

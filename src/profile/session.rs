@@ -7,8 +7,8 @@ use super::kernels::{KernelRow, kernel_rows};
 use super::machine::peak_bytes;
 use super::rows::rows;
 use super::{Known, Observed, Occasion, Peaks, Quantiles, Row, Span};
-use crate::backend::Backend;
 use crate::error::{Error, Result};
+use crate::ops::Backend;
 
 /// Most steps: every call of every step is kept.
 const MOST_STEPS: usize = 100_000;

@@ -1,47 +1,6 @@
 //! One operation in time.
 
-use serde::{Deserialize, Serialize};
-
-use crate::backend::{KernelLaunch, Pass, Work};
-
-/// What an operation computes for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// Batches: copies between host and device, corruption on the device.
-    Data,
-    /// Values.
-    Forward,
-    /// Gradients with respect to inputs, and what the reverse sweep needs beside them.
-    InputGradient,
-    /// Gradients with respect to weights.
-    WeightGradient,
-    /// Changes of the weights.
-    Optimiser,
-}
-
-impl Phase {
-    /// A few letters for tables.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Data => "data",
-            Self::Forward => "forward",
-            Self::InputGradient => "input grad",
-            Self::WeightGradient => "weight grad",
-            Self::Optimiser => "optimiser",
-        }
-    }
-}
-
-impl From<Pass> for Phase {
-    fn from(pass: Pass) -> Self {
-        match pass {
-            Pass::Forward => Self::Forward,
-            Pass::Backward => Self::InputGradient,
-            Pass::Update => Self::Optimiser,
-        }
-    }
-}
+use crate::backend::{KernelLaunch, Phase, Work};
 
 /// One launch of a kernel, in the step that [`Observed::take`](super::Observed::take) ended.
 #[derive(Clone, Debug, PartialEq)]

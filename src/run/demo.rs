@@ -6,7 +6,7 @@ use crate::detect::DetectionConfig;
 use crate::detect::metrics::Score;
 use crate::error::Result;
 use crate::model::{Autoencoder, DILATIONS};
-use crate::shape::Penalty;
+use crate::ops::Penalty;
 use crate::train::{ObjectiveConfig, OptimiserConfig};
 
 /// The material of the demo.

@@ -5,11 +5,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{COMMIT, METRICS_FILE};
-use crate::backend::Backend;
 use crate::data::{Category, Plane, TestImage, make_folder, write_atomically};
 use crate::detect::metrics::{Metrics, Score};
 use crate::detect::{Detector, Evaluation, ImageResult, Resolution, Settings, evaluate};
 use crate::error::{Error, Result};
+use crate::ops::Backend;
 
 /// What `metrics.json` holds.
 #[derive(Clone, Debug, Serialize)]

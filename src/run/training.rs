@@ -8,7 +8,6 @@ use rayon::prelude::*;
 use super::config::Config;
 use super::log::{Log, LogEntry};
 use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
-use crate::backend::Backend;
 use crate::data::texture::Family;
 use crate::data::{
     Feed, Image, Preparation, ResidentSet, Supply, TrainingSet, check_output_folder, list_images, make_folder, read_image,
@@ -17,6 +16,7 @@ use crate::data::{
 use crate::detect::{Detector, Provenance, Settings, Thresholds};
 use crate::error::{Error, Result};
 use crate::model::WeightFile;
+use crate::ops::Backend;
 use crate::rng::{Purpose, Stream};
 use crate::train::{Checkpoint, Trainer};
 

@@ -1,14 +1,14 @@
-use super::{Tape, Var};
-use crate::backend::{Backend, Pass};
+use super::{Accumulate, Tape, Var};
+use crate::backend::Phase;
 use crate::error::{Error, Result};
 
 /// Gradients of one scalar in the variables it depends on.
-pub struct Gradients<B: Backend> {
+pub struct Gradients<B: Accumulate> {
     backend: B,
     slots: Vec<Option<B::Buffer>>,
 }
 
-impl<B: Backend> Gradients<B> {
+impl<B: Accumulate> Gradients<B> {
     /// Gradient in `var`; None if the scalar does not depend on it, or `var` is not a [`Tape::variable`].
     pub fn get(&self, var: Var) -> Option<&B::Buffer> {
         self.slots.get(var.0).and_then(Option::as_ref)
@@ -26,7 +26,7 @@ impl<B: Backend> Gradients<B> {
     /// Adds to a slot, whatever it holds. The only way to write a gradient.
     fn accumulate(&mut self, var: Var, part: B::Buffer) -> Result<()> {
         match &mut self.slots[var.0] {
-            Some(sum) => self.backend.axpy(1.0, &part, sum),
+            Some(sum) => self.backend.add_to(&part, sum),
             empty => {
                 *empty = Some(part);
                 Ok(())
@@ -36,12 +36,12 @@ impl<B: Backend> Gradients<B> {
 }
 
 /// The reverse sweep as an operation's adjoint sees it: values to read, gradients to add to.
-pub(crate) struct Sweep<'a, B: Backend> {
+pub(crate) struct Sweep<'a, B: Accumulate> {
     pub(crate) tape: &'a Tape<B>,
     gradients: Gradients<B>,
 }
 
-impl<'a, B: Backend> Sweep<'a, B> {
+impl<'a, B: Accumulate> Sweep<'a, B> {
     pub(crate) fn backend(&self) -> &'a B {
         &self.tape.backend
     }
@@ -81,7 +81,7 @@ impl<'a, B: Backend> Sweep<'a, B> {
     }
 }
 
-impl<B: Backend> Tape<B> {
+impl<B: Accumulate> Tape<B> {
     /// Gradients of the scalar `loss` in all variables.
     ///
     /// # Errors
@@ -90,10 +90,7 @@ impl<B: Backend> Tape<B> {
         if self.shape(loss).len() != 1 {
             return Err(Error::shape("backward", format!("needs a scalar, got {}", self.shape(loss))));
         }
-        // Made on the device: a step that is recorded may not upload.
-        let mut one = self.backend.alloc(1)?;
-        self.backend.affine(1.0, 1.0, &self.backend.zeros(1)?, &mut one)?;
-        self.sweep(loss, one)
+        self.sweep(loss, self.backend.one()?)
     }
 
     /// Gradients of `⟨seed, y⟩`: the product `Jᵀ seed`.
@@ -117,7 +114,7 @@ impl<B: Backend> Tape<B> {
             // Taken out, so its memory returns as soon as it is spent.
             let Some(mut dy) = sweep.gradients.slots[index].take() else { continue };
             if node.needs_gradient {
-                self.backend.enter(node.layer.as_deref().unwrap_or_default(), Pass::Backward);
+                self.backend.enter(node.layer.as_deref().unwrap_or_default(), Phase::InputGradient);
                 operation.backward(&mut sweep, Var(index), &mut dy)?;
             }
         }

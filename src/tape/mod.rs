@@ -5,7 +5,8 @@
 //! - [`Tape::tangents`] walks them forward and records directional derivatives *as nodes of the same tape* (forward mode), so
 //!   `‖J v‖²` is an ordinary value and can be differentiated exactly.
 //!
-//! An operation is one file in [`ops`]: the method that computes it, its adjoint, its tangent. Nothing else knows it.
+//! The tape knows no operation. Each one is a folder of [`crate::ops`], whose `tape.rs` holds the method that computes it, its adjoint
+//! and its tangent.
 //!
 //! ```
 //! use orthoscope::backend::Reference;
@@ -27,20 +28,17 @@
 //! # Ok::<(), orthoscope::Error>(())
 //! ```
 
-mod gradcheck;
 mod gradients;
-pub mod ops;
 mod tangents;
 mod tensor;
 
 use std::sync::Arc;
 
-pub use gradcheck::{GradCheck, gradcheck};
 pub use gradients::Gradients;
 pub(crate) use gradients::Sweep;
 pub use tensor::Tensor;
 
-use crate::backend::{Backend, Pass};
+use crate::backend::{Phase, Storage};
 use crate::error::Result;
 use crate::shape::Shape;
 
@@ -48,8 +46,23 @@ use crate::shape::Shape;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Var(usize);
 
+/// What the backward pass needs of a device besides its memory.
+pub trait Accumulate: Storage {
+    /// `sum += part`.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn add_to(&self, part: &Self::Buffer, sum: &mut Self::Buffer) -> Result<()>;
+
+    /// A buffer of one element, 1: the gradient of a scalar in itself. Nothing is uploaded.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn one(&self) -> Result<Self::Buffer>;
+}
+
 /// An operation as the tape sees it. The forward pass has happened when the node is recorded.
-pub(crate) trait Operation<B: Backend>: Send + Sync {
+pub(crate) trait Operation<B: Accumulate>: Send + Sync {
     /// Nodes that this one was computed from, in the order that [`Operation::tangent`] gets their tangents.
     fn inputs(&self) -> Vec<Var>;
 
@@ -60,7 +73,7 @@ pub(crate) trait Operation<B: Backend>: Send + Sync {
     fn tangent(&self, tape: &mut Tape<B>, y: Var, inputs: &[Option<Var>]) -> Result<Option<Var>>;
 }
 
-struct Node<B: Backend> {
+struct Node<B: Accumulate> {
     value: Tensor<B>,
     /// None for a leaf.
     operation: Option<Arc<dyn Operation<B>>>,
@@ -71,22 +84,22 @@ struct Node<B: Backend> {
 }
 
 /// A record of computation on backend `B`.
-pub struct Tape<B: Backend> {
+pub struct Tape<B: Accumulate> {
     backend: B,
     nodes: Vec<Node<B>>,
     layer: Option<Arc<str>>,
 }
 
-impl<B: Backend> Tape<B> {
+impl<B: Accumulate> Tape<B> {
     /// An empty tape.
     pub fn new(backend: B) -> Self {
-        backend.enter("", Pass::Forward);
+        backend.enter("", Phase::Forward);
         Self { backend, nodes: Vec::new(), layer: None }
     }
 
     /// Says of which layer the next nodes are, in both directions; the empty name ends it. Profilers are told.
     pub fn enter(&mut self, layer: &str) {
-        self.backend.enter(layer, Pass::Forward);
+        self.backend.enter(layer, Phase::Forward);
         self.layer = (!layer.is_empty()).then(|| layer.into());
     }
 
@@ -160,7 +173,7 @@ impl<B: Backend> Tape<B> {
         Ok(self.push(Tensor::from_buffer(shape, out), Some(Arc::new(operation)), needs_gradient))
     }
 
-    fn push(&mut self, value: Tensor<B>, operation: Option<Arc<dyn Operation<B>>>, needs_gradient: bool) -> Var {
+    pub(crate) fn push(&mut self, value: Tensor<B>, operation: Option<Arc<dyn Operation<B>>>, needs_gradient: bool) -> Var {
         self.nodes.push(Node { value, operation, needs_gradient, layer: self.layer.clone() });
         Var(self.nodes.len() - 1)
     }

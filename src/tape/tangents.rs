@@ -1,9 +1,8 @@
-use super::{Tape, Var};
-use crate::backend::Backend;
+use super::{Accumulate, Tape, Var};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 
-impl<B: Backend> Tape<B> {
+impl<B: Accumulate> Tape<B> {
     /// Records the tangents of `outputs` when each `input` of the seeds moves in its `direction`: `Σ ∂output/∂input · direction`.
     /// None where an output does not depend on any seeded input.
     ///
@@ -58,18 +57,6 @@ impl<B: Backend> Tape<B> {
             }
         }
         marked
-    }
-
-    /// The sum of the terms that are there, None if none is.
-    pub(crate) fn sum_terms(&mut self, terms: impl IntoIterator<Item = Option<Var>>) -> Result<Option<Var>> {
-        let mut total = None;
-        for term in terms.into_iter().flatten() {
-            total = Some(match total {
-                None => term,
-                Some(sum) => self.add(sum, term)?,
-            });
-        }
-        Ok(total)
     }
 
     /// A constant of zeros.

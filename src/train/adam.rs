@@ -1,6 +1,7 @@
 use super::OptimiserConfig;
-use crate::backend::{AdamSpec, AdamStep, Backend, Real};
+use crate::backend::Real;
 use crate::error::{Error, Result};
+use crate::ops::{AdamSpec, AdamStep, Backend, Optimise};
 use crate::tape::{Gradients, Tape, Tensor, Var};
 
 /// First and second moments of Adam, one pair per parameter.
@@ -27,7 +28,8 @@ impl<B: Backend> Moments<B> {
         let [first, second] = &mut self.0;
         for (((parameter, m), v), &var) in parameters.iter_mut().zip(first).zip(second).zip(vars) {
             let Some(gradient) = gradients.get(var) else { continue };
-            backend.adam(&spec, control, gradient, parameter.buffer_mut()?, m.buffer_mut()?, v.buffer_mut()?)?;
+            let [p, m, v] = [parameter.buffer_mut()?, m.buffer_mut()?, v.buffer_mut()?];
+            backend.run(Optimise::Adam { spec: &spec, step: control[0], loss: control[1], g: gradient, p, m, v })?;
         }
         Ok(())
     }

@@ -3,9 +3,10 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors};
 
-use crate::backend::{Backend, Real};
+use crate::backend::Real;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Parameters, encode_safetensors};
+use crate::ops::Backend;
 use crate::tape::Tensor;
 
 const STEP: &str = "orthoscope.step";

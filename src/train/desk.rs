@@ -1,6 +1,7 @@
-use crate::backend::{AdamStep, Backend, Picks, Real};
+use crate::backend::Real;
 use crate::data::{Batch, ResidentSet};
 use crate::error::Result;
+use crate::ops::{self, AdamStep, Backend, Picks};
 use crate::shape::Shape;
 use crate::tape::Tensor;
 
@@ -70,10 +71,11 @@ impl<B: Backend> Desk<B> {
     }
 
     /// Makes the batch on the device if it has a resident set; part of the recorded step.
-    pub(super) fn fill(&mut self, backend: &B) -> Result<()> {
+    pub(super) fn fill(&mut self) -> Result<()> {
         let Some((set, picks)) = &self.resident else { return Ok(()) };
         let [corrupted, target, region] = &mut self.operands;
-        set.batch(backend, picks, [corrupted.buffer_mut()?, target.buffer_mut()?, region.buffer_mut()?])
+        let [corrupted, images, region] = [corrupted.buffer_mut()?, target.buffer_mut()?, region.buffer_mut()?];
+        set.batch(picks, ops::Batch { corrupted, images, region })
     }
 
     /// Writes the constants of a step.

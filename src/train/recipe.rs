@@ -1,9 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use crate::backend::AdamStep;
 use crate::error::{Error, Result};
 use crate::model::Architecture;
-use crate::shape::Penalty;
+use crate::ops::{AdamStep, Penalty};
 
 /// Everything about training but the data: network, objective, optimiser.
 #[derive(Clone, Debug, PartialEq)]

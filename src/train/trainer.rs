@@ -1,10 +1,11 @@
 use super::adam::Moments;
 use super::desk::Desk;
 use super::{Checkpoint, Recipe};
-use crate::backend::{Backend, Pass, Picks};
+use crate::backend::Phase;
 use crate::data::{Batch, ResidentSet};
 use crate::error::{Error, Result};
 use crate::model::Parameters;
+use crate::ops::{Backend, Optimise, Picks};
 use crate::tape::{Gradients, Tape, Var};
 
 /// Weights, optimiser state and step counter of a run.
@@ -112,7 +113,7 @@ impl<B: Backend> Trainer<B> {
         let mut program = std::mem::take(&mut desk.program);
         let (backend, recipe, state) = (&self.backend, &self.recipe, &mut self.state);
         backend.repeat(&mut program, || {
-            desk.fill(backend)?;
+            desk.fill()?;
             let (gradients, vars) = state.differentiate(backend, recipe, &mut desk)?;
             state.update(backend, recipe, &desk, &gradients, &vars)
         })?;
@@ -143,11 +144,12 @@ impl<B: Backend> State<B> {
 
     /// Adam, then the moving average. Changes nothing where the loss is not finite.
     fn update(&mut self, backend: &B, recipe: &Recipe, desk: &Desk<B>, gradients: &Gradients<B>, vars: &[Var]) -> Result<()> {
-        backend.enter("", Pass::Update);
+        backend.enter("", Phase::Optimiser);
         self.moments.update(backend, &recipe.optimiser, desk.control(), (gradients, vars), self.parameters.tensors_mut())?;
         let Some(average) = &mut self.average else { return Ok(()) };
         for (parameter, average) in self.parameters.tensors().iter().zip(average.tensors_mut()) {
-            backend.moving_average(desk.control(), parameter.buffer(), average.buffer_mut()?)?;
+            let [step, loss] = desk.control();
+            backend.run(Optimise::MovingAverage { step, loss, p: parameter.buffer(), average: average.buffer_mut()? })?;
         }
         Ok(())
     }

@@ -1,5 +1,4 @@
-use orthoscope::backend::Backend;
-use orthoscope::shape::BoxAverageSpec;
+use orthoscope::ops::{Backend, BoxAverage, BoxAverageSpec};
 
 use super::common::*;
 
@@ -22,13 +21,13 @@ fn spec(extents: [usize; 3], size: usize, repeats: usize) -> BoxAverageSpec {
 
 fn forward<B: Backend>(backend: &B, spec: &BoxAverageSpec, x: &[f64]) -> Vec<f64> {
     let (x, len) = (upload(backend, x), x.len());
-    let [y] = overwritten(backend, [len], |[y]| backend.box_average(spec, &x, y));
+    let [y] = overwritten(backend, [len], |[y]| backend.run(BoxAverage::Forward { spec, x: &x, y }));
     y
 }
 
 fn backward<B: Backend>(backend: &B, spec: &BoxAverageSpec, dy: &[f64]) -> Vec<f64> {
     let (dy, len) = (upload(backend, dy), dy.len());
-    let [dx] = accumulated(backend, [len], |[dx]| backend.box_average_grad(spec, &dy, dx));
+    let [dx] = accumulated(backend, [len], |[dx]| backend.run(BoxAverage::InputGrad { spec, dy: &dy, dx }));
     dx
 }
 

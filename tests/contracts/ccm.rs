@@ -1,6 +1,6 @@
 use num_traits::Float;
-use orthoscope::backend::{Backend, CcmWeights, Real};
-use orthoscope::shape::CcmSpec;
+use orthoscope::backend::Real;
+use orthoscope::ops::{Backend, Ccm, CcmSpec, CcmWeights};
 
 use super::common::*;
 
@@ -26,7 +26,7 @@ fn operands([rows, c]: [usize; 2]) -> (CcmSpec, Operands) {
 
 fn convex_combination<B: Backend>(backend: &B, [beta, s, u]: [&[f64]; 3]) -> Vec<f64> {
     let [beta, s, u] = [beta, s, u].map(|host| upload(backend, host));
-    let [y] = overwritten(backend, [backend.len(&s)], |[y]| backend.convex_combination(&beta, &s, &u, y));
+    let [y] = overwritten(backend, [backend.len(&s)], |[y]| backend.run(Ccm::Combination { beta: &beta, s: &s, u: &u, y }));
     y
 }
 
@@ -34,7 +34,7 @@ fn convex_combination<B: Backend>(backend: &B, [beta, s, u]: [&[f64]; 3]) -> Vec
 fn convex_combination_grad<B: Backend>(backend: &B, operands: [&[f64]; 3], dy: &[f64]) -> [Vec<f64>; 3] {
     let ([beta, s, u], dy) = (operands.map(|host| upload(backend, host)), upload(backend, dy));
     accumulated(backend, [backend.len(&s); 3], |[dbeta, ds, du]| {
-        backend.convex_combination_grad([&beta, &s, &u], &dy, [dbeta, ds, du])
+        backend.run(Ccm::CombinationGrad { beta: &beta, s: &s, u: &u, dy: &dy, d_beta: dbeta, ds, du })
     })
 }
 
@@ -42,14 +42,17 @@ fn convex_combination_grad<B: Backend>(backend: &B, operands: [&[f64]; 3], dy: &
 fn forward<B: Backend>(backend: &B, spec: &CcmSpec, operands: &Operands) -> [Vec<f64>; 3] {
     let [s, u, w_mix, b_mix, w_gate, b_gate, _] = operands.each_ref().map(|host| upload(backend, host));
     let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
-    overwritten(backend, [backend.len(&s); 3], |[h, beta, y]| backend.ccm(spec, [&s, &u], &weights, [h, beta], y))
+    overwritten(backend, [backend.len(&s); 3], |[h, beta, y]| {
+        backend.run(Ccm::Forward { spec, s: &s, u: &u, weights, saved: Some([h, beta]), y })
+    })
 }
 
 /// y alone.
 fn forward_without_saving<B: Backend>(backend: &B, spec: &CcmSpec, operands: &Operands) -> Vec<f64> {
     let [s, u, w_mix, b_mix, w_gate, b_gate, _] = operands.each_ref().map(|host| upload(backend, host));
     let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
-    let [y] = overwritten(backend, [backend.len(&s)], |[y]| backend.ccm_without_saving(spec, [&s, &u], &weights, y));
+    let [y] =
+        overwritten(backend, [backend.len(&s)], |[y]| backend.run(Ccm::Forward { spec, s: &s, u: &u, weights, saved: None, y }));
     y
 }
 
@@ -61,7 +64,7 @@ fn backward<B: Backend>(backend: &B, spec: &CcmSpec, operands: &Operands) -> [Ve
     accumulated(backend, lengths, |[ds, du, dw_mix, db_mix, dw_gate, db_gate]| {
         let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
         let grads = CcmWeights { w_mix: dw_mix, b_mix: db_mix, w_gate: dw_gate, b_gate: db_gate };
-        backend.ccm_grad(spec, [&s, &u], &weights, [&h, &beta], &dy, [ds, du], grads)
+        backend.run(Ccm::Grad { spec, s: &s, u: &u, weights, saved: [&h, &beta], dy: &dy, ds, du, weight_grads: grads })
     })
 }
 

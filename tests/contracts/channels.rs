@@ -1,5 +1,4 @@
-use orthoscope::backend::Backend;
-use orthoscope::shape::ChannelsSpec;
+use orthoscope::ops::{Backend, Channels, ChannelsSpec};
 
 use super::common::*;
 
@@ -11,14 +10,15 @@ fn spec(rows: usize, from: (usize, usize), to: (usize, usize), count: usize) -> 
 
 fn copy<B: Backend>(backend: &B, spec: &ChannelsSpec, source: &[f64], target: Vec<f64>) -> Vec<f64> {
     let source = upload(backend, source);
-    let [target] = run_on(backend, [target], |[target]| backend.channels_copy(spec, &source, target));
+    let [target] = run_on(backend, [target], |[target]| backend.run(Channels::Copy { spec, source: &source, target }));
     target
 }
 
 fn add<B: Backend>(backend: &B, spec: &ChannelsSpec, source: &[f64]) -> Vec<f64> {
     let source = upload(backend, source);
-    let [target] =
-        accumulated(backend, [(spec.rows * spec.target) as usize], |[target]| backend.channels_add(spec, &source, target));
+    let [target] = accumulated(backend, [(spec.rows * spec.target) as usize], |[target]| {
+        backend.run(Channels::Add { spec, source: &source, target })
+    });
     target
 }
 

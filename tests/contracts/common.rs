@@ -4,7 +4,8 @@
 
 use num_traits::Float;
 use orthoscope::Result;
-use orthoscope::backend::{Backend, Real, Reference};
+use orthoscope::backend::{Real, Reference};
+use orthoscope::ops::Backend;
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::shape::{Activation, Shape};
 

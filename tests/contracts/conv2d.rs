@@ -1,5 +1,5 @@
-use orthoscope::backend::Backend;
-use orthoscope::shape::{Activation, Conv2dOptions, Conv2dSpec};
+use orthoscope::ops::{Backend, Conv2d, Conv2dOptions, Conv2dSpec, Pointwise};
+use orthoscope::shape::Activation;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -29,7 +29,9 @@ impl Operands {
 
 fn forward<B: Backend>(backend: &B, spec: &Conv2dSpec, x: &[f64], w: &[f64], b: Option<&[f64]>) -> Vec<f64> {
     let (x, w, b) = (upload(backend, x), upload(backend, w), b.map(|b| upload(backend, b)));
-    let [y] = overwritten(backend, [spec.output().unwrap().len()], |[y]| backend.conv2d(spec, &x, &w, b.as_ref(), y));
+    let [y] = overwritten(backend, [spec.output().unwrap().len()], |[y]| {
+        backend.run(Conv2d::Forward { spec, x: &x, w: &w, b: b.as_ref(), y })
+    });
     y
 }
 
@@ -37,9 +39,11 @@ fn forward<B: Backend>(backend: &B, spec: &Conv2dSpec, x: &[f64], w: &[f64], b: 
 fn gradients<B: Backend>(backend: &B, spec: &Conv2dSpec, operands: &Operands) -> [Vec<f64>; 3] {
     let (x, w, dz) = (upload(backend, &operands.x), upload(backend, &operands.w), upload(backend, &operands.dz));
     let lengths = [operands.w.len(), operands.b.len()];
-    let [dx] = accumulated(backend, [operands.x.len()], |[dx]| backend.conv2d_input_grad(spec, &dz, &w, dx));
-    let [dw, db] = accumulated(backend, lengths, |[dw, db]| backend.conv2d_weight_grad(spec, &x, &dz, dw, Some(db)));
-    let [alone] = accumulated(backend, [operands.w.len()], |[dw]| backend.conv2d_weight_grad(spec, &x, &dz, dw, None));
+    let [dx] = accumulated(backend, [operands.x.len()], |[dx]| backend.run(Conv2d::InputGrad { spec, dz: &dz, w: &w, dx }));
+    let [dw, db] =
+        accumulated(backend, lengths, |[dw, db]| backend.run(Conv2d::WeightGrad { spec, x: &x, dz: &dz, dw, db: Some(db) }));
+    let [alone] =
+        accumulated(backend, [operands.w.len()], |[dw]| backend.run(Conv2d::WeightGrad { spec, x: &x, dz: &dz, dw, db: None }));
     assert_eq!(alone, dw, "dw depends on whether db is asked for");
     [dx, dw, db]
 }
@@ -175,8 +179,7 @@ fn fused_activations<B: Backend>(backend: &B) {
         let spec = spec(&[3, 7, 5, c_in], c_out, kernel, Conv2dOptions { activation, ..options(1, 2, kernel - 1) });
         let Operands { x, w, b, .. } = Operands::random(&spec);
         let z = upload(&oracle(), &by_definition(&spec, &x, &w, &b));
-        let [expected] =
-            overwritten(&oracle(), [z.len()], |[y]| orthoscope::backend::Pointwise::activation(&oracle(), activation, &z, y));
+        let [expected] = overwritten(&oracle(), [z.len()], |[y]| oracle().run(Pointwise::Activation { activation, x: &z, y }));
         assert_close(&format!("{activation:?}"), &forward(backend, &spec, &x, &w, Some(&b)), &expected, tolerance::<B>());
     }
 }

@@ -1,5 +1,5 @@
-use orthoscope::backend::{Backend, Pointwise};
-use orthoscope::shape::{Activation, LinearSpec};
+use orthoscope::ops::{Backend, Linear, LinearSpec, Pointwise};
+use orthoscope::shape::Activation;
 
 use super::common::*;
 
@@ -27,7 +27,7 @@ impl Operands {
 fn forward<B: Backend>(backend: &B, spec: &LinearSpec, x: &[f64], w: &[f64], b: Option<&[f64]>) -> Vec<f64> {
     let (x, w, b) = (upload(backend, x), upload(backend, w), b.map(|b| upload(backend, b)));
     let len = (spec.rows * spec.c_out) as usize;
-    let [y] = overwritten(backend, [len], |[y]| backend.linear(spec, &x, &w, b.as_ref(), y));
+    let [y] = overwritten(backend, [len], |[y]| backend.run(Linear::Forward { spec, x: &x, w: &w, b: b.as_ref(), y }));
     y
 }
 
@@ -36,9 +36,11 @@ fn gradients<B: Backend>(backend: &B, operands: &Operands) -> [Vec<f64>; 3] {
     let spec = &operands.spec;
     let (x, w, dz) = (upload(backend, &operands.x), upload(backend, &operands.w), upload(backend, &operands.dz));
     let lengths = [operands.w.len(), operands.b.len()];
-    let [dx] = accumulated(backend, [operands.x.len()], |[dx]| backend.linear_input_grad(spec, &dz, &w, dx));
-    let [dw, db] = accumulated(backend, lengths, |[dw, db]| backend.linear_weight_grad(spec, &x, &dz, dw, Some(db)));
-    let [alone] = accumulated(backend, [operands.w.len()], |[dw]| backend.linear_weight_grad(spec, &x, &dz, dw, None));
+    let [dx] = accumulated(backend, [operands.x.len()], |[dx]| backend.run(Linear::InputGrad { spec, dz: &dz, w: &w, dx }));
+    let [dw, db] =
+        accumulated(backend, lengths, |[dw, db]| backend.run(Linear::WeightGrad { spec, x: &x, dz: &dz, dw, db: Some(db) }));
+    let [alone] =
+        accumulated(backend, [operands.w.len()], |[dw]| backend.run(Linear::WeightGrad { spec, x: &x, dz: &dz, dw, db: None }));
     assert_eq!(alone, dw, "dw depends on whether db is asked for");
     [dx, dw, db]
 }
@@ -55,7 +57,7 @@ fn agrees_with_definition<B: Backend>(backend: &B) {
         let Operands { spec, x, w, b, .. } = Operands::random(case, activation);
         let row = |x: &[f64]| w.chunks(case[1]).zip(&b).map(|(w, b)| dot(x, w) + b).collect::<Vec<_>>();
         let z: Vec<f64> = x.chunks(case[1]).flat_map(row).collect();
-        let [expected] = overwritten(&oracle(), [z.len()], |[y]| oracle().activation(activation, &z, y));
+        let [expected] = overwritten(&oracle(), [z.len()], |[y]| oracle().run(Pointwise::Activation { activation, x: &z, y }));
         assert_close("y", &forward(backend, &spec, &x, &w, Some(&b)), &expected, tolerance::<B>());
     }
 }

@@ -1,5 +1,4 @@
-use orthoscope::backend::Backend;
-use orthoscope::shape::{ObjectiveSpec, Penalty};
+use orthoscope::ops::{Backend, Objective, ObjectiveSpec, Penalty};
 
 use super::common::*;
 
@@ -50,14 +49,25 @@ impl Case {
 
     fn loss<B: Backend>(&self, backend: &B) -> f64 {
         let [output, target, mask] = [&self.output, &self.target, &self.mask].map(|host| upload(backend, host));
-        let [loss] = overwritten(backend, [1], |[loss]| backend.objective(&self.spec, [&output, &target, &mask], loss));
+        let [loss] = overwritten(backend, [1], |[loss]| {
+            backend.run(Objective::Loss { spec: &self.spec, output: &output, target: &target, mask: &mask, loss })
+        });
         loss[0]
     }
 
     fn derivative<B: Backend>(&self, backend: &B, order: u32) -> Vec<f64> {
         let [output, target, mask] = [&self.output, &self.target, &self.mask].map(|host| upload(backend, host));
         let operands = [&output, &target, &mask];
-        let [d] = overwritten(backend, [self.output.len()], |[d]| backend.objective_derivative(&self.spec, order, operands, d));
+        let [d] = overwritten(backend, [self.output.len()], |[d]| {
+            backend.run(Objective::Derivative {
+                spec: &self.spec,
+                order,
+                output: operands[0],
+                target: operands[1],
+                mask: operands[2],
+                d,
+            })
+        });
         d
     }
 }
@@ -149,7 +159,9 @@ fn other_orders_are_refused<B: Backend>(backend: &B) {
     let [output, target, mask] = [&case.output, &case.target, &case.mask].map(|host| upload(backend, host));
     for order in [0, 4, 17] {
         let mut d = backend.zeros(8).unwrap();
-        let error = backend.objective_derivative(&case.spec, order, [&output, &target, &mask], &mut d).unwrap_err();
+        let error = backend
+            .run(Objective::Derivative { spec: &case.spec, order, output: &output, target: &target, mask: &mask, d: &mut d })
+            .unwrap_err();
         assert!(error.to_string().contains(&order.to_string()), "{error}");
     }
 }

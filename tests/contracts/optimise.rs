@@ -1,4 +1,4 @@
-use orthoscope::backend::{AdamSpec, AdamStep, Backend};
+use orthoscope::ops::{AdamSpec, AdamStep, Backend, Optimise};
 
 use super::common::*;
 
@@ -21,7 +21,8 @@ fn first_adam_step<B: Backend>(backend: &B) {
     let g = upload(backend, &g);
     let [step, loss] = control(backend, 1, 0.0);
     let start = [vec![1.0; 4], vec![0.0; 4], vec![0.0; 4]];
-    let [p, m, v] = run_on(backend, start, |[p, m, v]| backend.adam(&SPEC, [&step, &loss], &g, p, m, v));
+    let [p, m, v] =
+        run_on(backend, start, |[p, m, v]| backend.run(Optimise::Adam { spec: &SPEC, step: &step, loss: &loss, g: &g, p, m, v }));
     assert_close("p", &p, &expected, tolerance::<B>());
     assert_close("m", &m, &[0.05, -0.3, 0.0, 1e-4], tolerance::<B>());
     assert_close("v", &v, &[0.25e-3, 9e-3, 0.0, 1e-9], tolerance::<B>());
@@ -34,7 +35,9 @@ fn several_adam_steps<B: Backend>(backend: &B) {
     for step in 1..=5 {
         let g = random(step as u32, len);
         let (buffer, [constants, loss]) = (upload(backend, &g), control(backend, step, 0.0));
-        found = run_on(backend, found, |[p, m, v]| backend.adam(&SPEC, [&constants, &loss], &buffer, p, m, v));
+        found = run_on(backend, found, |[p, m, v]| {
+            backend.run(Optimise::Adam { spec: &SPEC, step: &constants, loss: &loss, g: &buffer, p, m, v })
+        });
         let [p, m, v] = &mut expected;
         for i in 0..len {
             m[i] += (1.0 - SPEC.beta1) * (g[i] - m[i]);
@@ -52,10 +55,13 @@ fn moving_average<B: Backend>(backend: &B) {
     let p = upload(backend, &[1.0, -2.0, 0.5]);
     let [step, loss] = control(backend, 1, 0.75);
     let start = [vec![0.0, 2.0, 0.5]];
-    let [average] = run_on(backend, start, |[average]| backend.moving_average([&step, &loss], &p, average));
+    let [average] =
+        run_on(backend, start, |[average]| backend.run(Optimise::MovingAverage { step: &step, loss: &loss, p: &p, average }));
     assert_eq!(average, [0.25, 1.0, 0.5]);
     let [step, loss] = control(backend, 1, 0.999);
-    let [average] = run_on(backend, [vec![0.0; 3]], |[average]| backend.moving_average([&step, &loss], &p, average));
+    let [average] = run_on(backend, [vec![0.0; 3]], |[average]| {
+        backend.run(Optimise::MovingAverage { step: &step, loss: &loss, p: &p, average })
+    });
     assert_close("average", &average, &[1e-3, -2e-3, 5e-4], tolerance::<B>());
 }
 
@@ -65,9 +71,13 @@ fn a_loss_that_is_not_finite_changes_nothing<B: Backend>(backend: &B) {
     let start = || [vec![1.0, 2.0, 3.0], vec![4.0, 5.0, 6.0], vec![7.0, 8.0, 9.0]];
     for broken in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let loss = upload(backend, &[broken]);
-        let left = run_on(backend, start(), |[p, m, v]| backend.adam(&SPEC, [&step, &loss], &g, p, m, v));
+        let left = run_on(backend, start(), |[p, m, v]| {
+            backend.run(Optimise::Adam { spec: &SPEC, step: &step, loss: &loss, g: &g, p, m, v })
+        });
         assert_eq!(left, start(), "Adam at a loss of {broken}");
-        let [average] = run_on(backend, [vec![2.0; 3]], |[average]| backend.moving_average([&step, &loss], &g, average));
+        let [average] = run_on(backend, [vec![2.0; 3]], |[average]| {
+            backend.run(Optimise::MovingAverage { step: &step, loss: &loss, p: &g, average })
+        });
         assert_eq!(average, [2.0; 3], "average at a loss of {broken}");
     }
 }

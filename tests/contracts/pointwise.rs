@@ -1,4 +1,5 @@
-use orthoscope::backend::{Backend, Real, Reference};
+use orthoscope::backend::{Real, Reference};
+use orthoscope::ops::{Backend, Pointwise};
 use orthoscope::shape::Activation;
 
 use super::common::*;
@@ -9,19 +10,19 @@ const LEN: usize = 3 * 17 * 23 * 5;
 
 fn activation<B: Backend>(backend: &B, activation: Activation, x: &[f64]) -> Vec<f64> {
     let (x, len) = (upload(backend, x), x.len());
-    let [y] = overwritten(backend, [len], |[y]| backend.activation(activation, &x, y));
+    let [y] = overwritten(backend, [len], |[y]| backend.run(Pointwise::Activation { activation, x: &x, y }));
     y
 }
 
 fn slope<B: Backend>(backend: &B, activation: Activation, order: u32, y: &[f64]) -> Vec<f64> {
     let (y, len) = (upload(backend, y), y.len());
-    let [s] = overwritten(backend, [len], |[s]| backend.activation_slope(activation, order, &y, s));
+    let [s] = overwritten(backend, [len], |[s]| backend.run(Pointwise::ActivationSlope { activation, order, y: &y, s }));
     s
 }
 
 fn activation_grad<B: Backend>(backend: &B, activation: Activation, y: &[f64], dy: &[f64]) -> Vec<f64> {
     let (y, mut dz) = (upload(backend, y), upload(backend, dy));
-    backend.activation_grad(activation, &y, &mut dz).unwrap();
+    backend.run(Pointwise::ActivationGrad { activation, y: &y, dz: &mut dz }).unwrap();
     download(backend, &dz)
 }
 
@@ -104,27 +105,39 @@ fn arithmetic<B: Backend>(backend: &B) {
     let close = |what: &str, [found]: [Vec<f64>; 1], expected: Vec<f64>| {
         assert_close(what, &found, &expected, tolerance::<B>());
     };
-    close("add", overwritten(backend, [LEN], |[y]| backend.add(&left, &right, y)), zip(|a, b| a + b));
-    close("sub", overwritten(backend, [LEN], |[y]| backend.sub(&left, &right, y)), zip(|a, b| a - b));
-    close("mul", overwritten(backend, [LEN], |[y]| backend.mul(&left, &right, y)), zip(|a, b| a * b));
-    close("mul_add", accumulated(backend, [LEN], |[y]| backend.mul_add(&left, &right, y)), zip(|a, b| a * b));
-    close("affine", overwritten(backend, [LEN], |[y]| backend.affine(-3.0, 0.25, &left, y)), zip(|a, _| -3.0 * a + 0.25));
-    close("axpy", accumulated(backend, [LEN], |[y]| backend.axpy(-3.0, &left, y)), zip(|a, _| -3.0 * a));
+    close("add", overwritten(backend, [LEN], |[y]| backend.run(Pointwise::Add { a: &left, b: &right, y })), zip(|a, b| a + b));
+    close("sub", overwritten(backend, [LEN], |[y]| backend.run(Pointwise::Sub { a: &left, b: &right, y })), zip(|a, b| a - b));
+    close("mul", overwritten(backend, [LEN], |[y]| backend.run(Pointwise::Mul { a: &left, b: &right, y })), zip(|a, b| a * b));
+    close(
+        "mul_add",
+        accumulated(backend, [LEN], |[y]| backend.run(Pointwise::MulAdd { a: &left, b: &right, y })),
+        zip(|a, b| a * b),
+    );
+    close(
+        "affine",
+        overwritten(backend, [LEN], |[y]| backend.run(Pointwise::Affine { alpha: -3.0, beta: 0.25, x: &left, y })),
+        zip(|a, _| -3.0 * a + 0.25),
+    );
+    close(
+        "axpy",
+        accumulated(backend, [LEN], |[y]| backend.run(Pointwise::Axpy { alpha: -3.0, x: &left, y })),
+        zip(|a, _| -3.0 * a),
+    );
 }
 
 fn bias<B: Backend>(backend: &B) {
     let buffer = |host: &[f64]| upload(backend, host);
     let (x, b) = (buffer(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), buffer(&[10.0, 20.0, 30.0]));
-    let [y] = overwritten(backend, [6], |[y]| backend.add_bias(&x, &b, y));
+    let [y] = overwritten(backend, [6], |[y]| backend.run(Pointwise::AddBias { x: &x, b: &b, y }));
     assert_eq!(y, [11.0, 22.0, 33.0, 14.0, 25.0, 36.0]);
-    let [db] = accumulated(backend, [3], |[db]| backend.bias_grad(&x, db));
+    let [db] = accumulated(backend, [3], |[db]| backend.run(Pointwise::BiasGrad { dy: &x, db }));
     assert_eq!(db, [5.0, 7.0, 9.0]);
 
     for (rows, channels) in [(3 * 17 * 23, 5), (1, 7), (64, 32)] {
         let (b, dy) = (random(0, channels), random(1, rows * channels));
         let (zeros, bias, gradient) = (buffer(&vec![0.0; dy.len()]), buffer(&b), buffer(&dy));
-        let [y] = overwritten(backend, [dy.len()], |[y]| backend.add_bias(&zeros, &bias, y));
-        let [db] = accumulated(backend, [channels], |[db]| backend.bias_grad(&gradient, db));
+        let [y] = overwritten(backend, [dy.len()], |[y]| backend.run(Pointwise::AddBias { x: &zeros, b: &bias, y }));
+        let [db] = accumulated(backend, [channels], |[db]| backend.run(Pointwise::BiasGrad { dy: &gradient, db }));
         assert_adjoint("add_bias in b", (&y, &dy), (&b, &db), tolerance::<B>());
     }
 }

@@ -1,5 +1,4 @@
-use orthoscope::backend::Backend;
-use orthoscope::shape::PoolSpec;
+use orthoscope::ops::{Backend, MaxPool, PoolSpec};
 
 use super::common::*;
 
@@ -15,13 +14,13 @@ fn quantised(index: u32, len: usize) -> Vec<f64> {
 
 fn forward<B: Backend>(backend: &B, spec: &PoolSpec, x: &[f64], v: &[f64]) -> Vec<f64> {
     let (x, v) = (upload(backend, x), upload(backend, v));
-    let [y] = overwritten(backend, [spec.output().unwrap().len()], |[y]| backend.max_pool(spec, &x, &v, y));
+    let [y] = overwritten(backend, [spec.output().unwrap().len()], |[y]| backend.run(MaxPool::Forward { spec, x: &x, v: &v, y }));
     y
 }
 
 fn backward<B: Backend>(backend: &B, spec: &PoolSpec, x: &[f64], dy: &[f64]) -> Vec<f64> {
     let (x, dy, len) = (upload(backend, x), upload(backend, dy), x.len());
-    let [dv] = accumulated(backend, [len], |[dv]| backend.max_pool_grad(spec, &x, &dy, dv));
+    let [dv] = accumulated(backend, [len], |[dv]| backend.run(MaxPool::InputGrad { spec, x: &x, dy: &dy, dv }));
     dv
 }
 

@@ -1,4 +1,4 @@
-use orthoscope::backend::Backend;
+use orthoscope::ops::{Backend, Reduce};
 
 use super::common::*;
 
@@ -6,7 +6,7 @@ on_every_backend!(golden_numbers, adjoint);
 
 fn sum<B: Backend>(backend: &B, x: &[f64]) -> f64 {
     let x = upload(backend, x);
-    let [y] = overwritten(backend, [1], |[y]| backend.sum(&x, y));
+    let [y] = overwritten(backend, [1], |[y]| backend.run(Reduce::Sum { x: &x, y }));
     y[0]
 }
 
@@ -25,7 +25,7 @@ fn adjoint<B: Backend>(backend: &B) {
         let (x, dy) = (random(0, len), [0.75]);
         let buffer = upload(backend, &dy);
         for alpha in [1.0, -0.5] {
-            let [dx] = accumulated(backend, [len], |[dx]| backend.sum_grad(alpha, &buffer, dx));
+            let [dx] = accumulated(backend, [len], |[dx]| backend.run(Reduce::SumGrad { alpha, dy: &buffer, dx }));
             assert_eq!(dx, vec![alpha * dy[0]; len]);
             let spread = vec![dy[0]; len];
             assert_adjoint("sum", (&x, &spread), (&[sum(backend, &x)], &dy), tolerance::<B>());

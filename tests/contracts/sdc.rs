@@ -1,5 +1,5 @@
-use orthoscope::backend::{Backend, Pointwise};
-use orthoscope::shape::{Activation, SdcSpec};
+use orthoscope::ops::{Backend, Pointwise, Sdc, SdcSpec};
+use orthoscope::shape::Activation;
 
 use super::common::*;
 use super::conv2d::by_definition;
@@ -50,7 +50,9 @@ fn forward<B: Backend>(backend: &B, operands: &Operands, x: &[f64], b: &[Vec<f64
     let x = upload(backend, x);
     let [w, b] = [&operands.w[..], b].map(|buffers| buffers.iter().map(|host| upload(backend, host)).collect::<Vec<_>>());
     let (w, b): (Vec<_>, Vec<_>) = (w.iter().collect(), b.iter().collect());
-    let [y] = overwritten(backend, [operands.dz.len()], |[y]| backend.sdc(&operands.spec, &x, &w, &b, y));
+    let [y] = overwritten(backend, [operands.dz.len()], |[y]| {
+        backend.run(Sdc::Forward { spec: &operands.spec, x: &x, w: &w, b: &b, y })
+    });
     y
 }
 
@@ -59,12 +61,13 @@ fn gradients<B: Backend>(backend: &B, operands: &Operands) -> ([Vec<f64>; 1], [V
     let (x, dz) = (upload(backend, &operands.x), upload(backend, &operands.dz));
     let w: Vec<_> = operands.w.iter().map(|w| upload(backend, w)).collect();
     let w: Vec<_> = w.iter().collect();
-    let dx = accumulated(backend, [operands.x.len()], |[dx]| backend.sdc_input_grad(&operands.spec, &dz, &w, dx));
+    let dx =
+        accumulated(backend, [operands.x.len()], |[dx]| backend.run(Sdc::InputGrad { spec: &operands.spec, dz: &dz, w: &w, dx }));
     let lengths: [usize; 2 * BRANCHES] =
         std::array::from_fn(|k| if k < BRANCHES { operands.w[k].len() } else { operands.b[k - BRANCHES].len() });
     let weights = accumulated(backend, lengths, |grads| {
         let (dw, db) = grads.split_at_mut(BRANCHES);
-        backend.sdc_weight_grad(&operands.spec, &x, &dz, dw, db)
+        backend.run(Sdc::WeightGrad { spec: &operands.spec, x: &x, dz: &dz, dw, db })
     });
     (dx, weights)
 }
@@ -78,7 +81,9 @@ fn agrees_with_joined_convolutions<B: Backend>(backend: &B) {
             .flat_map(|row| branches.iter().flat_map(move |branch| branch.chunks(branch.len() / rows).nth(row).unwrap().to_vec()))
             .collect();
         let z = upload(&oracle(), &joined);
-        let [expected] = overwritten(&oracle(), [z.len()], |[y]| oracle().activation(spec.activation, &z, y));
+        let [expected] = overwritten(&oracle(), [z.len()], |[y]| {
+            oracle().run(Pointwise::Activation { activation: spec.activation, x: &z, y })
+        });
         assert_close("y", &forward(backend, &operands, x, b), &expected, tolerance::<B>());
     }
 }

@@ -1,4 +1,4 @@
-use orthoscope::backend::Backend;
+use orthoscope::ops::Backend;
 
 use super::common::*;
 

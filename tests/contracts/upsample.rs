@@ -1,5 +1,4 @@
-use orthoscope::backend::Backend;
-use orthoscope::shape::UpsampleSpec;
+use orthoscope::ops::{Backend, Upsample, UpsampleSpec};
 
 use super::common::*;
 
@@ -9,13 +8,13 @@ const CASES: [[usize; 4]; 6] = [[3, 17, 23, 5], [1, 1, 1, 2], [2, 1, 7, 1], [1, 
 
 fn forward<B: Backend>(backend: &B, spec: &UpsampleSpec, x: &[f64]) -> Vec<f64> {
     let x = upload(backend, x);
-    let [y] = overwritten(backend, [spec.output().unwrap().len()], |[y]| backend.upsample2(spec, &x, y));
+    let [y] = overwritten(backend, [spec.output().unwrap().len()], |[y]| backend.run(Upsample::Forward { spec, x: &x, y }));
     y
 }
 
 fn backward<B: Backend>(backend: &B, spec: &UpsampleSpec, dy: &[f64]) -> Vec<f64> {
     let (dy, len) = (upload(backend, dy), dy.len() / 4);
-    let [dx] = accumulated(backend, [len], |[dx]| backend.upsample2_grad(spec, &dy, dx));
+    let [dx] = accumulated(backend, [len], |[dx]| backend.run(Upsample::InputGrad { spec, dy: &dy, dx }));
     dx
 }
 

@@ -4,8 +4,9 @@
 //! Against that of the exact operands: bf16 has 8 significant bits, so rounding to nearest changes a value by a factor 1 + δ with
 //! |δ| ≤ u = 2^-8, a product of two by at most 2u + u² of its size, and a sum Σ x w by at most (2u + u²) Σ |x| |w|, elementwise.
 
-use orthoscope::backend::{Backend, Conv2d, Cuda, Linear, cuda::Mode};
-use orthoscope::shape::{Activation, Conv2dOptions, Conv2dSpec, LinearSpec, SdcSpec};
+use orthoscope::backend::{Cuda, cuda::Mode};
+use orthoscope::ops::{Backend, Conv2d, Conv2dOptions, Conv2dSpec, Linear, LinearSpec, Sdc, SdcSpec};
+use orthoscope::shape::Activation;
 
 use super::Open;
 use crate::common::*;
@@ -91,22 +92,27 @@ impl Operation for Conv2dSpec {
     fn forward<B: Backend>(&self, backend: &B, operands: &Operands) -> Vec<f64> {
         let [x, w, b] = [&operands.x, &operands.w[0], &operands.b[0]].map(|values| upload(backend, values));
         let bias = operands.b[0].iter().any(|&b| b != 0.0).then_some(&b);
-        let [y] = overwritten(backend, [operands.dz.len()], |[y]| backend.conv2d(self, &x, &w, bias, y));
+        let [y] = overwritten(backend, [operands.dz.len()], |[y]| {
+            backend.run(Conv2d::Forward { spec: self, x: &x, w: &w, b: bias, y })
+        });
         y
     }
 
     fn gradients<B: Backend>(&self, backend: &B, operands: &Operands) -> Vec<Vec<f64>> {
         let [x, w, dz] = [&operands.x, &operands.w[0], &operands.dz].map(|values| upload(backend, values));
-        let [dx] = accumulated(backend, [operands.x.len()], |[dx]| backend.conv2d_input_grad(self, &dz, &w, dx));
-        let [dw] = accumulated(backend, [operands.w[0].len()], |[dw]| backend.conv2d_weight_grad(self, &x, &dz, dw, None));
+        let [dx] =
+            accumulated(backend, [operands.x.len()], |[dx]| backend.run(Conv2d::InputGrad { spec: self, dz: &dz, w: &w, dx }));
+        let [dw] = accumulated(backend, [operands.w[0].len()], |[dw]| {
+            backend.run(Conv2d::WeightGrad { spec: self, x: &x, dz: &dz, dw, db: None })
+        });
         vec![dx, dw]
     }
 }
 
 /// With the number of its branches.
-struct Sdc<const BRANCHES: usize>(SdcSpec);
+struct Branches<const BRANCHES: usize>(SdcSpec);
 
-impl<const BRANCHES: usize> Operation for Sdc<BRANCHES> {
+impl<const BRANCHES: usize> Operation for Branches<BRANCHES> {
     fn operands(&self, seed: u32) -> Operands {
         let [n, h, w, c_in, c_out] = [self.0.n, self.0.h, self.0.w, self.0.c_in, self.0.c_out].map(|extent| extent as usize);
         Operands::random(seed, BRANCHES, [n * h * w * c_in, 9 * c_out * c_in, c_out, n * h * w * BRANCHES * c_out])
@@ -116,7 +122,8 @@ impl<const BRANCHES: usize> Operation for Sdc<BRANCHES> {
         let each = |values: &[Vec<f64>]| values.iter().map(|values| upload(backend, values)).collect::<Vec<_>>();
         let (x, w, b) = (upload(backend, &operands.x), each(&operands.w), each(&operands.b));
         let (w, b): (Vec<_>, Vec<_>) = (w.iter().collect(), b.iter().collect());
-        let [y] = overwritten(backend, [operands.dz.len()], |[y]| backend.sdc(&self.0, &x, &w, &b, y));
+        let [y] =
+            overwritten(backend, [operands.dz.len()], |[y]| backend.run(Sdc::Forward { spec: &self.0, x: &x, w: &w, b: &b, y }));
         y
     }
 
@@ -124,10 +131,11 @@ impl<const BRANCHES: usize> Operation for Sdc<BRANCHES> {
         let w: Vec<_> = operands.w.iter().map(|w| upload(backend, w)).collect();
         let w: Vec<_> = w.iter().collect();
         let [x, dz] = [&operands.x, &operands.dz].map(|values| upload(backend, values));
-        let [dx] = accumulated(backend, [operands.x.len()], |[dx]| backend.sdc_input_grad(&self.0, &dz, &w, dx));
+        let [dx] =
+            accumulated(backend, [operands.x.len()], |[dx]| backend.run(Sdc::InputGrad { spec: &self.0, dz: &dz, w: &w, dx }));
         let dw = accumulated(backend, [operands.w[0].len(); BRANCHES], |dw: &mut [B::Buffer; BRANCHES]| {
             let mut db: Vec<_> = operands.b.iter().map(|b| backend.zeros(b.len()).unwrap()).collect();
-            backend.sdc_weight_grad(&self.0, &x, &dz, dw, &mut db)
+            backend.run(Sdc::WeightGrad { spec: &self.0, x: &x, dz: &dz, dw, db: &mut db })
         });
         [vec![dx], dw.to_vec()].concat()
     }
@@ -138,9 +146,9 @@ fn conv2d(x: [usize; 4], c_out: usize, kernel: usize, [stride, dilation, padding
     Conv2dSpec::new(&shape(&x), &shape(&[c_out, kernel, kernel, x[3]]), None, options).unwrap()
 }
 
-fn sdc<const BRANCHES: usize>(x: [usize; 4], c_out: usize, dilations: [usize; BRANCHES]) -> Sdc<BRANCHES> {
+fn sdc<const BRANCHES: usize>(x: [usize; 4], c_out: usize, dilations: [usize; BRANCHES]) -> Branches<BRANCHES> {
     let weights = [shape(&[c_out, 3, 3, x[3]]); BRANCHES];
-    Sdc(SdcSpec::new(&shape(&x), &weights, &dilations, Activation::Identity).unwrap())
+    Branches(SdcSpec::new(&shape(&x), &weights, &dilations, Activation::Identity).unwrap())
 }
 
 /// Every kernel size, stride and several dilations and paddings; channels below, at and above a chunk of 8 and a tile of 64; pixels
@@ -247,8 +255,8 @@ fn activations_are_fused(open: &Open) {
         let spec = Conv2dSpec { activation, ..conv2d([3, 7, 5, 5], 33, 3, [1, 2, 2]) };
         let operands = spec.operands(seed).map(nearest);
         assert_close("y", &spec.forward(&device(open, seed), &operands), &spec.forward(&oracle(), &operands), SUMS);
-        let Sdc(spec) = sdc([1, 7, 5, 5], 5, [2, 1]);
-        let sdc = Sdc::<2>(SdcSpec { activation, ..spec });
+        let Branches(spec) = sdc([1, 7, 5, 5], 5, [2, 1]);
+        let sdc = Branches::<2>(SdcSpec { activation, ..spec });
         let operands = sdc.operands(seed).map(nearest);
         assert_close("y", &sdc.forward(&device(open, seed), &operands), &sdc.forward(&oracle(), &operands), SUMS);
     }
@@ -283,7 +291,9 @@ fn bias_gradients_stay_f32(open: &Open) {
         let device = open(1).with_mode(mode);
         let [x, dz] = [&operands.x, &operands.dz].map(|values| upload(&device, values));
         let lengths = [operands.w[0].len(), operands.b[0].len()];
-        let [_, db] = accumulated(&device, lengths, |[dw, db]| device.conv2d_weight_grad(&spec, &x, &dz, dw, Some(db)));
+        let [_, db] = accumulated(&device, lengths, |[dw, db]| {
+            device.run(Conv2d::WeightGrad { spec: &spec, x: &x, dz: &dz, dw, db: Some(db) })
+        });
         db
     };
     assert_eq!(db(Mode::Bf16), db(Mode::Tiled));
@@ -294,7 +304,7 @@ fn linear_maps_stay_f32(open: &Open) {
     let y = |mode| {
         let device = open(1).with_mode(mode);
         let [x, w] = [45, 35].map(|len| upload(&device, &random(len as u32, len)));
-        let [y] = overwritten(&device, [63], |[y]| device.linear(&spec, &x, &w, None, y));
+        let [y] = overwritten(&device, [63], |[y]| device.run(Linear::Forward { spec: &spec, x: &x, w: &w, b: None, y }));
         y
     };
     assert_eq!(y(Mode::Bf16), y(Mode::Tiled));

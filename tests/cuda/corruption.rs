@@ -1,14 +1,15 @@
 //! Training batches made by the kernels are those of the host, to the bit, whatever the config and the schedule.
 
+use ndarray::{Array3, ArrayView3};
 use orthoscope::Result;
-use orthoscope::backend::{Corruption, Cuda, Pick, Picks, Picture, Storage};
+use orthoscope::backend::{Cuda, Storage};
 use orthoscope::data::corruption::{
     Aspect, Blend, CorruptionConfig, Deformation, Distribution, Patches, Size, Softness, Source, Weights,
 };
 use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, Image, TrainingSet};
 use orthoscope::model::{Architecture, Autoencoder};
+use orthoscope::ops::{Backend, CorruptionSpec, Pick, Picks};
 use orthoscope::rng::{Purpose, Stream};
-use orthoscope::shape::CorruptionSpec;
 use orthoscope::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
 use super::Open;
@@ -74,7 +75,8 @@ fn checked_device_batch(backend: &Cuda, set: &TrainingSet, step: u64) -> Result<
     let [image_shape, region_shape] = resident.shapes()?;
     let picks = backend.upload(&set.picks(step, COUNT).elements::<f32>())?;
     let mut buffers = [image_shape, image_shape, region_shape].map(|shape| backend.alloc(shape.len()).unwrap());
-    resident.batch(backend, &picks, buffers.each_mut())?;
+    let [corrupted, images, region] = buffers.each_mut();
+    resident.batch(&picks, orthoscope::ops::Batch { corrupted, images, region })?;
     let [corrupted, target, region] = buffers.map(|buffer| backend.download(&buffer).unwrap());
     Ok(Batch { image_shape, region_shape, corrupted, target, region })
 }
@@ -187,16 +189,17 @@ fn seeds_and_steps_use_all_their_bits(open: &Open) {
 /// A set with its own spec, below the level of [`TrainingSet::resident`].
 fn batch_with(backend: &Cuda, set: &TrainingSet, spec: &CorruptionSpec, step: u64) -> orthoscope::Result<[Vec<f32>; 3]> {
     let pictures: Vec<_> = set.images.iter().chain(&set.textures).map(picture_of).collect();
-    let resident = backend.resident(&pictures)?.expect("the emulator has a memory of its own");
+    let sampler = backend.sampler(&pictures)?.expect("the emulator has a memory of its own");
     let picks = backend.upload(&set.picks(step, COUNT).elements::<f32>())?;
     let lengths = [spec.image_len(), spec.image_len(), spec.region_len()];
     let mut buffers = lengths.map(|len| backend.alloc(len).unwrap());
-    backend.batch(spec, &resident, &picks, buffers.each_mut())?;
+    let [corrupted, images, region] = buffers.each_mut();
+    sampler.batch(spec, &picks, orthoscope::ops::Batch { corrupted, images, region })?;
     Ok(buffers.map(|buffer| backend.download(&buffer).unwrap()))
 }
 
-fn picture_of(image: &Image) -> Picture<'_> {
-    Picture { height: image.height, width: image.width, pixels: &image.pixels }
+fn picture_of(image: &Image) -> ArrayView3<'_, f32> {
+    ArrayView3::from_shape((image.height, image.width, 3), &image.pixels).unwrap()
 }
 
 fn spec_of(set: &TrainingSet) -> CorruptionSpec {
@@ -233,16 +236,16 @@ fn operands_that_do_not_fit_are_refused(open: &Open) {
         let mut lengths = lengths;
         lengths[short] -= 1;
         let [picks, corrupted, x, region] = &mut lengths.map(|len| backend.zeros(len).unwrap());
-        let refused = resident.batch(&backend, picks, [corrupted, x, region]).unwrap_err().to_string();
+        let refused = resident.batch(picks, orthoscope::ops::Batch { corrupted, images: x, region }).unwrap_err().to_string();
         assert!(refused.contains(&lengths[short].to_string()), "{refused}");
     }
     let other = CorruptionSpec { textures: 9, ..spec };
     let refused = batch_with(&backend, &set, &other, 0).unwrap_err().to_string();
-    assert_eq!(refused, "batch: 6 patches at once of 4 images and 9 textures, the device holds 7 pictures");
+    assert_eq!(refused, "corruption: 6 patches at once of 4 images and 9 textures, the device holds 7 pictures");
     assert!(batch_with(&backend, &set, &CorruptionSpec { patches_at_once: 0, ..spec }, 0).is_err());
-    let torn = Picture { height: 2, width: 3, pixels: &[0.0; 17] };
-    assert!(backend.resident(&[torn]).is_err());
-    assert!(backend.resident(&[Picture { height: 0, width: 3, pixels: &[] }]).is_err());
+    for shape in [(2, 3, 1), (0, 3, 3)] {
+        assert!(backend.sampler(&[Array3::zeros(shape).view()]).is_err(), "{shape:?}");
+    }
 }
 
 fn training_on_resident_images_is_training_on_batches_of_the_host(open: &Open) {

@@ -8,11 +8,12 @@ use orthoscope::Result;
 use orthoscope::backend::cuda::driver::emulator::{Emulator, kernels, layout};
 use orthoscope::backend::cuda::driver::{Address, Driver, Launch};
 use orthoscope::backend::cuda::{File, Kernel};
-use orthoscope::backend::{AdamSpec, Cuda, Linear, Storage, Unit};
-use orthoscope::shape::{
-    Activation, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, CorruptionSpec, LinearSpec, ObjectiveSpec, PoolSpec, SdcSpec,
-    UpsampleSpec,
+use orthoscope::backend::{Cuda, Storage, Unit};
+use orthoscope::ops::{
+    AdamSpec, Backend, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, CorruptionSpec, Linear, LinearSpec, ObjectiveSpec,
+    PoolSpec, SdcSpec, UpsampleSpec,
 };
+use orthoscope::shape::Activation;
 
 static FAULTS: File = File { name: "faults.cu", text: include_str!("../../kernels/emulator/faults.cu") };
 /// Threads of a block unless a test says otherwise: two warps.
@@ -324,7 +325,7 @@ fn linear(cuda: &Cuda) -> Result<Vec<f32>> {
     let values = |len: usize| (0..len).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<_>>();
     let [x, w] = [70 * 37, 67 * 37].map(|len| cuda.upload(&values(len)).unwrap());
     let mut y = cuda.alloc(70 * 67)?;
-    cuda.linear(&spec, &x, &w, None, &mut y)?;
+    cuda.run(Linear::Forward { spec: &spec, x: &x, w: &w, b: None, y: &mut y })?;
     cuda.download(&y)
 }
 

@@ -1,16 +1,18 @@
 //! Small calls that between them reach every kernel: ragged, and large enough for several blocks and several steps of depth.
 
 use orthoscope::Result;
+use orthoscope::backend::Cuda;
 use orthoscope::backend::cuda::Mode;
-use orthoscope::backend::{AdamSpec, AdamStep, Backend, CcmWeights, Cuda};
 use orthoscope::data::corruption::{CorruptionConfig, Patches};
 use orthoscope::data::{AugmentConfig, Image, TrainingSet};
+use orthoscope::ops::{
+    AdamSpec, AdamStep, Backend, Batch, BoxAverage, BoxAverageSpec, Ccm, CcmSpec, CcmWeights, Channels, ChannelsSpec, Conv2d,
+    Conv2dOptions, Conv2dSpec, Linear, LinearSpec, MaxPool, Objective, ObjectiveSpec, Optimise, Penalty, Pointwise, PoolSpec,
+    Reduce, Sdc, SdcSpec, Upsample, UpsampleSpec,
+};
 use orthoscope::profile::{Observed, Span};
 use orthoscope::rng::{Purpose, Stream};
-use orthoscope::shape::{
-    Activation, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dOptions, Conv2dSpec, LinearSpec, ObjectiveSpec, Penalty, PoolSpec,
-    SdcSpec, Shape, UpsampleSpec,
-};
+use orthoscope::shape::{Activation, Shape};
 
 /// One call or a few, and every number that came out.
 pub struct Exercise {
@@ -116,9 +118,9 @@ fn convolution<B: Engine>(cuda: &B, x: [usize; 4], c_out: usize, kernel: usize, 
     let mut bench = Bench::new(cuda);
     let [x, w, b, dz] = [bench.draw(x_len)?, bench.draw(w_len)?, bench.draw(c_out)?, bench.draw(y_len)?];
     let (mut y, mut dx, mut dw, mut db) = (cuda.alloc(y_len)?, cuda.zeros(x_len)?, cuda.zeros(w_len)?, cuda.zeros(c_out)?);
-    cuda.conv2d(&spec, &x, &w, Some(&b), &mut y)?;
-    cuda.conv2d_input_grad(&spec, &dz, &w, &mut dx)?;
-    cuda.conv2d_weight_grad(&spec, &x, &dz, &mut dw, Some(&mut db))?;
+    cuda.run(Conv2d::Forward { spec: &spec, x: &x, w: &w, b: Some(&b), y: &mut y })?;
+    cuda.run(Conv2d::InputGrad { spec: &spec, dz: &dz, w: &w, dx: &mut dx })?;
+    cuda.run(Conv2d::WeightGrad { spec: &spec, x: &x, dz: &dz, dw: &mut dw, db: Some(&mut db) })?;
     bench.keep(&[&y, &dx, &dw, &db])?;
     Ok(bench.found)
 }
@@ -135,9 +137,9 @@ fn sdc<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let (mut y, mut dx) = (cuda.alloc(y_len)?, cuda.zeros(x_len)?);
     let mut dw = [cuda.zeros(weight.len())?, cuda.zeros(weight.len())?, cuda.zeros(weight.len())?];
     let mut db = [cuda.zeros(c_out)?, cuda.zeros(c_out)?, cuda.zeros(c_out)?];
-    cuda.sdc(&spec, &x, &w.each_ref(), &b.each_ref(), &mut y)?;
-    cuda.sdc_input_grad(&spec, &dz, &w.each_ref(), &mut dx)?;
-    cuda.sdc_weight_grad(&spec, &x, &dz, &mut dw, &mut db)?;
+    cuda.run(Sdc::Forward { spec: &spec, x: &x, w: &w.each_ref(), b: &b.each_ref(), y: &mut y })?;
+    cuda.run(Sdc::InputGrad { spec: &spec, dz: &dz, w: &w.each_ref(), dx: &mut dx })?;
+    cuda.run(Sdc::WeightGrad { spec: &spec, x: &x, dz: &dz, dw: &mut dw, db: &mut db })?;
     bench.keep(&[&y, &dx, &dw[0], &dw[1], &dw[2], &db[0], &db[1], &db[2]])?;
     Ok(bench.found)
 }
@@ -150,9 +152,9 @@ fn linear<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let dz = bench.draw(rows * c_out)?;
     let (mut y, mut dx) = (cuda.alloc(rows * c_out)?, cuda.zeros(rows * c_in)?);
     let (mut dw, mut db) = (cuda.zeros(c_out * c_in)?, cuda.zeros(c_out)?);
-    cuda.linear(&spec, &x, &w, Some(&b), &mut y)?;
-    cuda.linear_input_grad(&spec, &dz, &w, &mut dx)?;
-    cuda.linear_weight_grad(&spec, &x, &dz, &mut dw, Some(&mut db))?;
+    cuda.run(Linear::Forward { spec: &spec, x: &x, w: &w, b: Some(&b), y: &mut y })?;
+    cuda.run(Linear::InputGrad { spec: &spec, dz: &dz, w: &w, dx: &mut dx })?;
+    cuda.run(Linear::WeightGrad { spec: &spec, x: &x, dz: &dz, dw: &mut dw, db: Some(&mut db) })?;
     bench.keep(&[&y, &dx, &dw, &db])?;
     Ok(bench.found)
 }
@@ -166,16 +168,26 @@ fn ccm<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let [w_gate, b_gate] = [bench.draw(c * c)?, bench.draw(c)?];
     let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
     let [mut h, mut beta, mut y] = [cuda.alloc(rows * c)?, cuda.alloc(rows * c)?, cuda.alloc(rows * c)?];
-    cuda.ccm(&spec, [&s, &u], &weights, [&mut h, &mut beta], &mut y)?;
+    cuda.run(Ccm::Forward { spec: &spec, s: &s, u: &u, weights, saved: Some([&mut h, &mut beta]), y: &mut y })?;
     let [mut ds, mut du] = [cuda.zeros(rows * c)?, cuda.zeros(rows * c)?];
     let [mut dw_mix, mut db_mix] = [cuda.zeros(3 * c * c)?, cuda.zeros(c)?];
     let [mut dw_gate, mut db_gate] = [cuda.zeros(c * c)?, cuda.zeros(c)?];
     let grads = CcmWeights { w_mix: &mut dw_mix, b_mix: &mut db_mix, w_gate: &mut dw_gate, b_gate: &mut db_gate };
-    cuda.ccm_grad(&spec, [&s, &u], &weights, [&h, &beta], &dy, [&mut ds, &mut du], grads)?;
+    cuda.run(Ccm::Grad {
+        spec: &spec,
+        s: &s,
+        u: &u,
+        weights,
+        saved: [&h, &beta],
+        dy: &dy,
+        ds: &mut ds,
+        du: &mut du,
+        weight_grads: grads,
+    })?;
     let mut combined = cuda.alloc(rows * c)?;
-    cuda.convex_combination(&beta, &s, &u, &mut combined)?;
+    cuda.run(Ccm::Combination { beta: &beta, s: &s, u: &u, y: &mut combined })?;
     let mut dbeta = cuda.zeros(rows * c)?;
-    cuda.convex_combination_grad([&beta, &s, &u], &dy, [&mut dbeta, &mut ds, &mut du])?;
+    cuda.run(Ccm::CombinationGrad { beta: &beta, s: &s, u: &u, dy: &dy, d_beta: &mut dbeta, ds: &mut ds, du: &mut du })?;
     bench.keep(&[&h, &beta, &y, &ds, &du, &dw_mix, &db_mix, &dw_gate, &db_gate, &combined, &dbeta])?;
     Ok(bench.found)
 }
@@ -185,8 +197,8 @@ fn pool<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let mut bench = Bench::new(cuda);
     let (x, dy) = (bench.draw(2210)?, bench.draw(480)?);
     let (mut y, mut dx) = (cuda.alloc(480)?, cuda.zeros(2210)?);
-    cuda.max_pool(&spec, &x, &x, &mut y)?;
-    cuda.max_pool_grad(&spec, &x, &dy, &mut dx)?;
+    cuda.run(MaxPool::Forward { spec: &spec, x: &x, v: &x, y: &mut y })?;
+    cuda.run(MaxPool::InputGrad { spec: &spec, x: &x, dy: &dy, dv: &mut dx })?;
     bench.keep(&[&y, &dx])?;
     Ok(bench.found)
 }
@@ -196,8 +208,8 @@ fn upsample<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let mut bench = Bench::new(cuda);
     let (x, dy) = (bench.draw(630)?, bench.draw(2520)?);
     let (mut y, mut dx) = (cuda.alloc(2520)?, cuda.zeros(630)?);
-    cuda.upsample2(&spec, &x, &mut y)?;
-    cuda.upsample2_grad(&spec, &dy, &mut dx)?;
+    cuda.run(Upsample::Forward { spec: &spec, x: &x, y: &mut y })?;
+    cuda.run(Upsample::InputGrad { spec: &spec, dy: &dy, dx: &mut dx })?;
     bench.keep(&[&y, &dx])?;
     Ok(bench.found)
 }
@@ -206,8 +218,8 @@ fn channels<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let spec = ChannelsSpec::new("exercise", &shape(&[301, 5]), 1, &shape(&[301, 7]), 3, 3)?;
     let mut bench = Bench::new(cuda);
     let (source, mut target) = (bench.draw(1505)?, bench.draw(2107)?);
-    cuda.channels_copy(&spec, &source, &mut target)?;
-    cuda.channels_add(&spec, &source, &mut target)?;
+    cuda.run(Channels::Copy { spec: &spec, source: &source, target: &mut target })?;
+    cuda.run(Channels::Add { spec: &spec, source: &source, target: &mut target })?;
     bench.keep(&[&target])?;
     Ok(bench.found)
 }
@@ -219,21 +231,25 @@ fn pointwise<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     for activation in [Activation::Elu, Activation::Tanh, Activation::Sigmoid, Activation::Softplus] {
         let (mut y, mut dz, mut s) = (cuda.alloc(len)?, cuda.alloc(len)?, cuda.alloc(len)?);
         cuda.copy(&b, &mut dz)?;
-        cuda.activation(activation, &a, &mut y)?;
-        cuda.activation_grad(activation, &y, &mut dz)?;
-        cuda.activation_slope(activation, 1, &y, &mut s)?;
+        cuda.run(Pointwise::Activation { activation, x: &a, y: &mut y })?;
+        cuda.run(Pointwise::ActivationGrad { activation, y: &y, dz: &mut dz })?;
+        cuda.run(Pointwise::ActivationSlope { activation, order: 1, y: &y, s: &mut s })?;
         bench.keep(&[&y, &dz, &s])?;
     }
     let mut y = cuda.alloc(len)?;
-    for binary in [B::add, B::sub, B::mul, B::mul_add] {
-        binary(cuda, &a, &b, &mut y)?;
-        bench.keep(&[&y])?;
-    }
-    cuda.affine(0.5, 2.0, &a, &mut y)?;
-    cuda.axpy(3.0, &b, &mut y)?;
+    cuda.run(Pointwise::Add { a: &a, b: &b, y: &mut y })?;
+    bench.keep(&[&y])?;
+    cuda.run(Pointwise::Sub { a: &a, b: &b, y: &mut y })?;
+    bench.keep(&[&y])?;
+    cuda.run(Pointwise::Mul { a: &a, b: &b, y: &mut y })?;
+    bench.keep(&[&y])?;
+    cuda.run(Pointwise::MulAdd { a: &a, b: &b, y: &mut y })?;
+    bench.keep(&[&y])?;
+    cuda.run(Pointwise::Affine { alpha: 0.5, beta: 2.0, x: &a, y: &mut y })?;
+    cuda.run(Pointwise::Axpy { alpha: 3.0, x: &b, y: &mut y })?;
     bench.keep(&[&y])?;
     let mut biased = cuda.alloc(len)?;
-    cuda.add_bias(&a, &bias, &mut biased)?;
+    cuda.run(Pointwise::AddBias { x: &a, b: &bias, y: &mut biased })?;
     bench.keep(&[&biased])?;
     Ok(bench.found)
 }
@@ -241,10 +257,10 @@ fn pointwise<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
 fn reduce<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let mut bench = Bench::new(cuda);
     let (x, mut sum, mut dx) = (bench.draw(5003)?, cuda.alloc(1)?, cuda.zeros(300)?);
-    cuda.sum(&x, &mut sum)?;
-    cuda.sum_grad(2.0, &sum, &mut dx)?;
+    cuda.run(Reduce::Sum { x: &x, y: &mut sum })?;
+    cuda.run(Reduce::SumGrad { alpha: 2.0, dy: &sum, dx: &mut dx })?;
     let (wide, mut db) = (bench.draw(701 * 70)?, cuda.zeros(70)?);
-    cuda.bias_grad(&wide, &mut db)?;
+    cuda.run(Pointwise::BiasGrad { dy: &wide, db: &mut db })?;
     bench.keep(&[&sum, &dx, &db])?;
     Ok(bench.found)
 }
@@ -258,8 +274,15 @@ fn objective<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     for penalty in [Penalty::Squared, Penalty::Charbonnier] {
         let spec = ObjectiveSpec::new(&image, &image, &mask, penalty, 0.3, 0.1)?;
         let (mut loss, mut slope) = (cuda.alloc(1)?, cuda.alloc(image.len())?);
-        cuda.objective(&spec, [&output, &target, &region], &mut loss)?;
-        cuda.objective_derivative(&spec, 1, [&output, &target, &region], &mut slope)?;
+        cuda.run(Objective::Loss { spec: &spec, output: &output, target: &target, mask: &region, loss: &mut loss })?;
+        cuda.run(Objective::Derivative {
+            spec: &spec,
+            order: 1,
+            output: &output,
+            target: &target,
+            mask: &region,
+            d: &mut slope,
+        })?;
         bench.keep(&[&loss, &slope])?;
     }
     Ok(bench.found)
@@ -273,8 +296,8 @@ fn optimise<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let (g, mut p) = (bench.draw(len)?, bench.draw(len)?);
     let (mut m, mut v, mut average) = (cuda.zeros(len)?, cuda.zeros(len)?, cuda.zeros(len)?);
     let spec = AdamSpec { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
-    cuda.adam(&spec, [&step, &loss], &g, &mut p, &mut m, &mut v)?;
-    cuda.moving_average([&step, &loss], &p, &mut average)?;
+    cuda.run(Optimise::Adam { spec: &spec, step: &step, loss: &loss, g: &g, p: &mut p, m: &mut m, v: &mut v })?;
+    cuda.run(Optimise::MovingAverage { step: &step, loss: &loss, p: &p, average: &mut average })?;
     bench.keep(&[&p, &m, &v, &average])?;
     Ok(bench.found)
 }
@@ -284,8 +307,8 @@ fn box_average<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let mut bench = Bench::new(cuda);
     let (x, dy) = (bench.draw(3034)?, bench.draw(3034)?);
     let (mut y, mut dx) = (cuda.alloc(3034)?, cuda.zeros(3034)?);
-    cuda.box_average(&spec, &x, &mut y)?;
-    cuda.box_average_grad(&spec, &dy, &mut dx)?;
+    cuda.run(BoxAverage::Forward { spec: &spec, x: &x, y: &mut y })?;
+    cuda.run(BoxAverage::InputGrad { spec: &spec, dy: &dy, dx: &mut dx })?;
     bench.keep(&[&y, &dx])?;
     Ok(bench.found)
 }
@@ -309,7 +332,8 @@ fn corruption<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let picks = cuda.upload(&set.picks(1, 2).elements::<f32>())?;
     let (image, region) = (2 * 24 * 24 * 3, 2 * 24 * 24);
     let [mut corrupted, mut target, mut mask] = [cuda.alloc(image)?, cuda.alloc(image)?, cuda.alloc(region)?];
-    resident.batch(cuda, &picks, [&mut corrupted, &mut target, &mut mask])?;
+    let batch = Batch { corrupted: &mut corrupted, images: &mut target, region: &mut mask };
+    resident.batch(&picks, batch)?;
     let mut bench = Bench::new(cuda);
     bench.keep(&[&corrupted, &target, &mask])?;
     Ok(bench.found)

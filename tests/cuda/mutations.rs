@@ -2,7 +2,7 @@
 
 use orthoscope::backend::Cuda;
 use orthoscope::backend::cuda::driver::emulator::omit;
-use orthoscope::backend::cuda::kernel::{HEADERS, KERNELS};
+use orthoscope::backend::cuda::{HEADERS, KERNELS};
 
 use super::exercises::{EXERCISES, Exercise};
 
@@ -19,7 +19,7 @@ struct Site {
 }
 
 fn sites() -> Vec<Site> {
-    let kernels = KERNELS.iter().copied().flatten().map(|kernel| (kernel.file.name, kernel.file.text));
+    let kernels = KERNELS.iter().copied().map(|kernel| (kernel.file.name, kernel.file.text));
     let mut files: Vec<(&str, &str)> = kernels.chain(HEADERS.iter().copied()).filter(|(name, _)| *name != "dev.cuh").collect();
     files.sort_unstable();
     files.dedup();

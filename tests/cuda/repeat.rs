@@ -1,11 +1,12 @@
 //! Repeated work on the emulator: the same bits as work that is done anew each time, in memory that is planned, and a sentence
 //! for everything that cannot be repeated.
 
+use orthoscope::ops::{Backend, Pointwise};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use orthoscope::backend::Storage;
 use orthoscope::backend::cuda::{Buffer, Cuda, Planned, Program};
-use orthoscope::backend::{Pointwise, Storage};
 use orthoscope::shape::Activation;
 use orthoscope::{Error, Result};
 
@@ -47,17 +48,17 @@ impl Desk {
     /// y = tanh(2x + 1) ⊙ x / 2, in four buffers of which two are alive at once.
     fn work(&mut self, cuda: &Cuda) -> Result<()> {
         let mut a = cuda.alloc(LEN)?;
-        cuda.affine(2.0, 1.0, &self.x, &mut a)?;
+        cuda.run(Pointwise::Affine { alpha: 2.0, beta: 1.0, x: &self.x, y: &mut a })?;
         let mut b = cuda.alloc(LEN)?;
-        cuda.activation(Activation::Tanh, &a, &mut b)?;
+        cuda.run(Pointwise::Activation { activation: Activation::Tanh, x: &a, y: &mut b })?;
         drop(a);
         let mut c = cuda.alloc(LEN)?;
-        cuda.mul(&b, &self.x, &mut c)?;
+        cuda.run(Pointwise::Mul { a: &b, b: &self.x, y: &mut c })?;
         drop(b);
         let mut d = cuda.zeros(LEN)?;
-        cuda.axpy(0.5, &c, &mut d)?;
+        cuda.run(Pointwise::Axpy { alpha: 0.5, x: &c, y: &mut d })?;
         cuda.copy(&d, &mut self.y)?;
-        cuda.axpy(1.0, &d, &mut self.total)
+        cuda.run(Pointwise::Axpy { alpha: 1.0, x: &d, y: &mut self.total })
     }
 
     fn put(&mut self, cuda: &Cuda, call: usize) {
@@ -148,7 +149,7 @@ fn work_without_buffers_is_repeated_too(open: &Open) {
     let (one, mut sum) = (cuda.upload(&[1.0]).unwrap(), cuda.zeros(1).unwrap());
     let mut program = Program::default();
     for call in 1..=4_u8 {
-        cuda.repeat(&mut program, || cuda.axpy(1.0, &one, &mut sum)).unwrap();
+        cuda.repeat(&mut program, || cuda.run(Pointwise::Axpy { alpha: 1.0, x: &one, y: &mut sum })).unwrap();
         assert_eq!(cuda.download(&sum).unwrap(), [f32::from(call)]);
     }
 }
@@ -325,7 +326,7 @@ fn other_threads_wait_until_the_recording_is_over(open: &Open) {
             let _ = begins.recv();
             let x = other.upload(&[2.0; LEN]).unwrap();
             let mut y = other.alloc(LEN).unwrap();
-            other.mul(&x, &x, &mut y).unwrap();
+            other.run(Pointwise::Mul { a: &x, b: &x, y: &mut y }).unwrap();
             other.download(&y).unwrap()
         });
         desk.put(&cuda, call);

@@ -1,9 +1,10 @@
 //! A whole network trains as the reference does; from the third step on the recorded step is repeated.
 
-use orthoscope::backend::{Backend, Reference};
+use orthoscope::backend::Reference;
 use orthoscope::data::corruption::CorruptionConfig;
 use orthoscope::data::{AugmentConfig, Family, GenerateOptions, TrainingSet};
 use orthoscope::model::{Architecture, Autoencoder};
+use orthoscope::ops::Backend;
 use orthoscope::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
 use super::Open;

@@ -2,6 +2,7 @@
 
 use orthoscope::backend::cuda::{KERNELS, Mode};
 use orthoscope::backend::{Storage, Unit, Work};
+use orthoscope::ops::{Backend, Reduce};
 use orthoscope::profile::Span;
 
 use super::Open;
@@ -69,7 +70,7 @@ fn every_kernel_is_reached(open: &Open) {
     let spans = EXERCISES.iter().flat_map(|exercise| exercise.observe(&open(1)).unwrap().1).collect::<Vec<_>>();
     let launches: Vec<_> = spans.iter().flat_map(|span| &span.kernels).map(|kernel| &kernel.launch).collect();
     let beside = ["peak_multiply_add", "peak_matrix", "corruption_mask_field_naive", "corruption_replacement_field_naive"];
-    for kernel in KERNELS.iter().copied().flatten().filter(|kernel| !beside.contains(&kernel.name)) {
+    for kernel in KERNELS.iter().copied().filter(|kernel| !beside.contains(&kernel.name)) {
         let own: Vec<_> = launches.iter().filter(|launch| launch.kernel == kernel.name).collect();
         assert!(!own.is_empty(), "no exercise reaches {}", kernel.name);
         let uses_matrix = kernel.name.ends_with("_bf16");
@@ -117,9 +118,8 @@ fn the_loops_of_the_peaks_do_what_they_count(open: &Open) {
 fn recorded_work_cannot_be_watched(open: &Open) {
     let cuda = open(2);
     let (x, mut sum, mut program) = (cuda.upload(&[1.0, 2.0]).unwrap(), cuda.zeros(1).unwrap(), Default::default());
-    let (done, launches) = cuda.watched(format_args!("a recorded sum"), || {
-        cuda.repeat(&mut program, || orthoscope::backend::Reduce::sum(&cuda, &x, &mut sum))
-    });
+    let (done, launches) = cuda
+        .watched(format_args!("a recorded sum"), || cuda.repeat(&mut program, || cuda.run(Reduce::Sum { x: &x, y: &mut sum })));
     let reason = done.unwrap_err().to_string();
     assert!(reason.ends_with("a kernel cannot be timed inside repeated work; do it before or after"), "{reason}");
     assert!(launches.is_empty());

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use orthoscope::Error;
-use orthoscope::backend::{Backend, Cpu, Cuda};
+use orthoscope::backend::{Cpu, Cuda};
+use orthoscope::ops::Backend;
 use orthoscope::run::{Config, Outcome, TrainingJob};
 
 use crate::fixture::{CONFIG, Scratch};

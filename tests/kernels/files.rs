@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use orthoscope::backend::Unit;
 use orthoscope::backend::cuda::compiler::files;
-use orthoscope::backend::cuda::{KERNELS, Kernel, kernel::HEADERS};
+use orthoscope::backend::cuda::{HEADERS, KERNELS, Kernel};
 
 /// A kernel as a file defines it.
 #[derive(Debug, PartialEq)]
@@ -42,7 +43,7 @@ fn registered(text: &str) -> Vec<&str> {
 }
 
 fn listed() -> impl Iterator<Item = &'static Kernel> {
-    KERNELS.iter().copied().flatten().copied()
+    KERNELS.iter().copied()
 }
 
 /// Files of `kernels/` with this ending.
@@ -94,7 +95,8 @@ fn launch_bounds_and_costs_agree() {
         if defined.threads != Some(kernel.threads) {
             wrong.push(format!("{place}: launched with {} threads, bounds {:?}", kernel.threads, defined.threads));
         }
-        let costs = format!("FLOPs: {}. Bytes: {}.", kernel.flops, kernel.bytes);
+        let unit = if kernel.unit == Unit::Matrix { " Unit: matrix." } else { "" };
+        let costs = format!("FLOPs: {}. Bytes: {}.{unit}", kernel.flops, kernel.bytes);
         if !defined.comment.contains(&costs.as_str()) {
             wrong.push(format!("{place}: the comment does not say `{costs}`, but {:?}", defined.comment));
         }

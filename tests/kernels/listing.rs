@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::room::{Room, images, nvrtc, refused, shared_cache};
 
 fn kernel_count() -> usize {
-    KERNELS.iter().copied().flatten().count()
+    KERNELS.len()
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn tables_and_json_name_every_kernel() {
     assert_eq!(axpy["occupancy"], 1.0);
     let text = room.run_with(&variables, "kernels").out;
     assert!(text.starts_with("sm_90a, NVRTC "), "{text}");
-    for kernel in KERNELS.iter().copied().flatten() {
+    for kernel in KERNELS.iter().copied() {
         assert!(
             text.lines().any(|line| line.split_whitespace().next() == Some(kernel.name)),
             "{} is not in:\n{text}",

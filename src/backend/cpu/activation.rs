@@ -7,7 +7,7 @@ use crate::shape::Activation;
 use slope::Times;
 
 /// `x`.
-pub(super) struct Identity;
+pub(crate) struct Identity;
 
 impl Elementwise<0> for Identity {
     #[inline(always)]
@@ -17,7 +17,7 @@ impl Elementwise<0> for Identity {
 }
 
 /// `x` for x > 0, else `exp(x) - 1`.
-pub(super) struct Elu;
+pub(crate) struct Elu;
 
 impl Elementwise<0> for Elu {
     #[inline(always)]
@@ -28,7 +28,7 @@ impl Elementwise<0> for Elu {
 }
 
 /// `(1 - e) / (1 + e)` with `e = exp(-2|x|)` and the sign of x, in a form that loses nothing near 0; 0 for -0.
-pub(super) struct Tanh;
+pub(crate) struct Tanh;
 
 impl Elementwise<0> for Tanh {
     #[inline(always)]
@@ -44,7 +44,7 @@ impl Elementwise<0> for Tanh {
 }
 
 /// `1 / (1 + exp(-x))`.
-pub(super) struct Sigmoid;
+pub(crate) struct Sigmoid;
 
 impl Elementwise<0> for Sigmoid {
     #[inline(always)]
@@ -55,7 +55,7 @@ impl Elementwise<0> for Sigmoid {
 }
 
 /// `log(1 + exp(x))` without overflow.
-pub(super) struct Softplus;
+pub(crate) struct Softplus;
 
 impl Elementwise<0> for Softplus {
     #[inline(always)]
@@ -67,7 +67,7 @@ impl Elementwise<0> for Softplus {
 }
 
 /// `values = A(values)`.
-pub(super) fn activate(simd: Simd, activation: Activation, values: &mut [f32]) {
+pub(crate) fn activate(simd: Simd, activation: Activation, values: &mut [f32]) {
     let function = match activation {
         Activation::Identity => return,
         Activation::Elu => each::<Elu, 0>,
@@ -79,7 +79,7 @@ pub(super) fn activate(simd: Simd, activation: Activation, values: &mut [f32]) {
 }
 
 /// Slopes and their derivatives as functions of outputs y.
-pub(super) mod slope {
+pub(crate) mod slope {
     use super::{Elementwise, Vector, exp, exp_minus_one_below_zero};
 
     /// `z ⊙ S(y)` of z and y.
@@ -142,7 +142,7 @@ pub(super) mod slope {
 }
 
 /// `dz = dz ⊙ S(y)`.
-pub(super) fn through_slope(simd: Simd, activation: Activation, y: &[f32], dz: &mut [f32]) {
+pub(crate) fn through_slope(simd: Simd, activation: Activation, y: &[f32], dz: &mut [f32]) {
     let function = match activation {
         Activation::Identity => return,
         Activation::Elu => each_in_parallel::<Times<slope::Elu>, 1>,
@@ -154,7 +154,7 @@ pub(super) fn through_slope(simd: Simd, activation: Activation, y: &[f32], dz: &
 }
 
 /// `values = S⁽ᵏ⁾(values)`, the derivative of order `order` of the slope, at outputs.
-pub(super) fn slope_derivative(simd: Simd, activation: Activation, order: u32, values: &mut [f32]) {
+pub(crate) fn slope_derivative(simd: Simd, activation: Activation, order: u32, values: &mut [f32]) {
     match (activation, order) {
         (Activation::Identity, 0) => values.fill(1.0),
         (Activation::Elu, 0) => each::<slope::Elu, 0>(simd, values, []),

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::range::Range;
 use super::simd::{LANES, Simd, Vector, VectorWork};
-use super::strips::Range;
 
 /// Fewest pixels of a chunk, and most chunks.
 const PIXELS: usize = 256;
@@ -13,7 +13,7 @@ const CHUNKS: usize = 64;
 const SHORT: usize = 32;
 
 /// Adds each channel of `range` over the pixels of `values` to `sums`, in f64; whole vectors of channels by runs of [`SHORT`] pixels in f32.
-pub(super) fn accumulate(simd: Simd, values: &[f32], range: Range, sums: &mut [f64]) {
+pub(crate) fn accumulate(simd: Simd, values: &[f32], range: Range, sums: &mut [f64]) {
     simd.vectorised(Accumulate { values, range, sums });
 }
 
@@ -48,7 +48,7 @@ impl VectorWork for Accumulate<'_> {
 }
 
 /// `db += Σ_pixels dz`: chunks fixed by the shape, added in order.
-pub(super) fn add_column_sums(simd: Simd, dz: &[f32], range: Range, db: &mut [f32]) {
+pub(crate) fn add_column_sums(simd: Simd, dz: &[f32], range: Range, db: &mut [f32]) {
     let pixels = (dz.len() / range.stride).div_ceil(CHUNKS).max(PIXELS);
     let sums = |chunk: &[f32]| {
         let mut sums = vec![0.0; range.count];
@@ -60,7 +60,7 @@ pub(super) fn add_column_sums(simd: Simd, dz: &[f32], range: Range, db: &mut [f3
 }
 
 /// `db += Σ partials`, first to last.
-pub(super) fn add_in_order(partials: &[Vec<f64>], db: &mut [f32]) {
+pub(crate) fn add_in_order(partials: &[Vec<f64>], db: &mut [f32]) {
     for (channel, db) in db.iter_mut().enumerate() {
         let sum: f64 = partials.iter().map(|partial| partial[channel]).sum();
         *db = (f64::from(*db) + sum) as f32;

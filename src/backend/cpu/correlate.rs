@@ -7,65 +7,22 @@ use std::ops::Range as Rows;
 use rayon::prelude::*;
 
 use super::Cpu;
+use super::correlation::Correlation;
 use super::finish::Finish;
-use super::pack::{Block, Packed};
+use super::pack::{Block, Packed, pack_terms};
 use super::pairs::{self, Terms};
+use super::range::Range;
 use super::simd::{LANES, Segment, Simd};
 use super::storage::Buffer;
-use super::strips::{PixelRow, Range, multiply};
+use super::strips::{PixelRow, multiply};
 use super::winograd;
-use crate::backend::Storage;
+use crate::backend::{Phase, Storage};
 use crate::error::Result;
 
 /// Floats of a band of input rows that stay in the second-level cache beside the weights.
 const BAND: usize = 1 << 16;
 /// Bands over the whole batch that suffice to keep every core busy.
 const TASKS: usize = 32;
-
-/// Which input pixels meet which output pixels: output pixel o reads input pixel `o * stride + tap * dilation - padding`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Correlation {
-    /// Images.
-    pub n: usize,
-    /// Height and width of the input.
-    pub source: (usize, usize),
-    /// Height and width of the output.
-    pub target: (usize, usize),
-    pub kernel: usize,
-    pub stride: usize,
-    pub dilation: usize,
-    /// May be negative: then the border of the input is not read.
-    pub padding: isize,
-    /// Channels of the input.
-    pub read: Range,
-    /// Channels of the output.
-    pub write: Range,
-}
-
-impl Correlation {
-    /// Distance of tap `tap` from the first input pixel of an output pixel.
-    pub fn shift(&self, tap: usize) -> isize {
-        (tap * self.dilation) as isize - self.padding
-    }
-
-    /// Input row that output row `oy` meets through tap `ky`, if it lies in the image.
-    pub fn row(&self, oy: usize, ky: usize) -> Option<usize> {
-        (oy * self.stride).checked_add_signed(self.shift(ky)).filter(|&iy| iy < self.source.0)
-    }
-
-    /// Output columns whose input pixel through tap `kx` lies in the image.
-    pub fn columns(&self, kx: usize) -> Rows<usize> {
-        let shift = self.shift(kx);
-        let low = shift.min(0).unsigned_abs().div_ceil(self.stride);
-        let room = self.source.1.saturating_add_signed(-shift);
-        low..room.div_ceil(self.stride).min(self.target.1)
-    }
-
-    /// Rows of the matrix of weights: taps times input channels.
-    pub fn depth(&self) -> usize {
-        self.kernel * self.kernel * self.read.count
-    }
-}
 
 /// What all bands of a correlation share.
 struct Plan {
@@ -145,7 +102,7 @@ impl<'a> Lines<'a> {
 }
 
 /// `y = A(w * x + b)` or `y += w * x`, by `finish`. Weights are packed with rows (tap, input channel).
-pub(super) fn correlate(
+pub(crate) fn correlate(
     cpu: &Cpu,
     shape: &Correlation,
     x: &[f32],
@@ -211,4 +168,36 @@ fn segments(shape: &Correlation, plan: &Plan, lines: &Lines<'_>, oy: usize, bloc
         })
     })
     .collect()
+}
+
+/// Terms of a correlation's sums, and its input channels.
+pub(crate) fn terms(cpu: &Cpu, shape: &Correlation) -> (Terms, usize) {
+    let channels = shape.read.count;
+    (if winograd::pays(shape) { Terms::Floats } else { cpu.terms(channels) }, channels)
+}
+
+/// Whether this phase of a correlation is done in pairs. Weight gradients are sums over pixels, not channels, and never are.
+pub(crate) fn is_matrix(cpu: &Cpu, shape: &Correlation, phase: Phase) -> bool {
+    match phase {
+        Phase::Forward => cpu.is_matrix(terms(cpu, shape).0),
+        Phase::InputGradient => cpu.is_matrix(terms(cpu, &shape.unit_stride().adjoint()).0),
+        _ => false,
+    }
+}
+
+/// `wᵀ * dz` of a correlation of stride 1, to dx by `finish`: the correlation of dz with the flipped kernel.
+pub(crate) fn input_grad(
+    cpu: &Cpu,
+    shape: &Correlation,
+    (dz, w): (&[f32], &[f32]),
+    finish: Finish<'_>,
+    dx: &mut [f32],
+) -> Result<()> {
+    let (taps, c_in, c_out) = (shape.kernel * shape.kernel, shape.read.count, shape.write.count);
+    let adjoint = shape.adjoint();
+    let weights = pack_terms(cpu, (taps * c_out, c_in), terms(cpu, &adjoint), |column, row| {
+        let (tap, channel) = (taps - 1 - row / c_out, row % c_out);
+        w[(channel * taps + tap) * c_in + column]
+    })?;
+    correlate(cpu, &adjoint, dz, &weights, finish, dx)
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::simd::{LANES, Simd, Vector, VectorWork};
 
 /// Floats of one task.
-pub(super) const CHUNK: usize = 1 << 14;
+pub(crate) const CHUNK: usize = 1 << 14;
 
 /// `work` for each piece of [`CHUNK`] floats, with its number. One piece is done here: to hand it over would take longer.
 fn pieces(y: &mut [f32], work: impl Fn(usize, &mut [f32]) + Sync) {
@@ -18,7 +18,7 @@ fn pieces(y: &mut [f32], work: impl Fn(usize, &mut [f32]) + Sync) {
 }
 
 /// `f(&mut y, inputs)` for every element; all inputs are as long as y.
-pub(super) fn update<const N: usize>(simd: Simd, y: &mut [f32], inputs: [&[f32]; N], f: impl Fn(&mut f32, [f32; N]) + Sync) {
+pub(crate) fn update<const N: usize>(simd: Simd, y: &mut [f32], inputs: [&[f32]; N], f: impl Fn(&mut f32, [f32; N]) + Sync) {
     pieces(y, |index, y| {
         // Slices of one known length let the compiler drop the bounds checks and vectorise.
         let len = y.len();
@@ -35,18 +35,18 @@ pub(super) fn update<const N: usize>(simd: Simd, y: &mut [f32], inputs: [&[f32];
 }
 
 /// A function of what an element is and of `N` inputs, in vectors; `apply` must be `inline(always)`.
-pub(super) trait Elementwise<const N: usize> {
+pub(crate) trait Elementwise<const N: usize> {
     /// What becomes of `y`.
     fn apply<V: Vector>(y: V, inputs: [V; N]) -> V;
 }
 
 /// `F` for every element on this thread; all inputs are at least as long as y.
-pub(super) fn each<F: Elementwise<N>, const N: usize>(simd: Simd, y: &mut [f32], inputs: [&[f32]; N]) {
+pub(crate) fn each<F: Elementwise<N>, const N: usize>(simd: Simd, y: &mut [f32], inputs: [&[f32]; N]) {
     simd.vectorised(Each { y, inputs, function: PhantomData::<F> });
 }
 
 /// As [`each`] on all threads.
-pub(super) fn each_in_parallel<F: Elementwise<N>, const N: usize>(simd: Simd, y: &mut [f32], inputs: [&[f32]; N]) {
+pub(crate) fn each_in_parallel<F: Elementwise<N>, const N: usize>(simd: Simd, y: &mut [f32], inputs: [&[f32]; N]) {
     pieces(y, |index, y| each::<F, N>(simd, y, inputs.map(|input| &input[index * CHUNK..])));
 }
 

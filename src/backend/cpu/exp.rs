@@ -34,7 +34,7 @@ fn clamp<V: Vector>(x: V, low: f32, high: f32) -> V {
 
 /// `exp(x)` within 2 units in the last place; 0 and infinity at the ends, NaN for NaN.
 #[inline(always)]
-pub(super) fn exp<V: Vector>(x: V) -> V {
+pub(crate) fn exp<V: Vector>(x: V) -> V {
     let (n, tail) = split(clamp(x, -104.0, 89.0));
     // Two factors reach the subnormal numbers below and infinity above.
     let half = n.mul_add(V::splat(0.5), V::splat(WHOLE)).sub(V::splat(WHOLE));
@@ -43,7 +43,7 @@ pub(super) fn exp<V: Vector>(x: V) -> V {
 
 /// `exp(x)` as [`exp`], but never below 1.2e-38 nor above 1.7e38.
 #[inline(always)]
-pub(super) fn exp_within_normal_numbers<V: Vector>(x: V) -> V {
+pub(crate) fn exp_within_normal_numbers<V: Vector>(x: V) -> V {
     let (n, tail) = split(clamp(x, -87.3, 88.0));
     let scale = power_of_two(n);
     scale.mul_add(tail, scale)
@@ -51,7 +51,7 @@ pub(super) fn exp_within_normal_numbers<V: Vector>(x: V) -> V {
 
 /// `exp(x) - 1` for x <= 0 (0 for positive x), accurate near 0 too: 3 units in the last place.
 #[inline(always)]
-pub(super) fn exp_minus_one_below_zero<V: Vector>(x: V) -> V {
+pub(crate) fn exp_minus_one_below_zero<V: Vector>(x: V) -> V {
     let (n, tail) = split(clamp(x, -30.0, 0.0));
     let scale = power_of_two(n);
     scale.mul_add(tail, scale.sub(V::splat(1.0)))
@@ -59,7 +59,7 @@ pub(super) fn exp_minus_one_below_zero<V: Vector>(x: V) -> V {
 
 /// `log(1 + t)` for 0 <= t <= 1 within 3 units in the last place: `2 artanh(z)` with `z = t / (2 + t)` and its power series.
 #[inline(always)]
-pub(super) fn log_one_plus<V: Vector>(t: V) -> V {
+pub(crate) fn log_one_plus<V: Vector>(t: V) -> V {
     let z = t.div(t.add(V::splat(2.0)));
     let square = z.mul(z);
     let mut series = V::splat(1.0 / 15.0);

@@ -9,7 +9,7 @@ use crate::shape::Activation;
 
 /// What becomes of finished sums.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Finish<'a> {
+pub(crate) enum Finish<'a> {
     /// `y = A(sums + bias)`.
     Assign { bias: Option<&'a [f32]>, activation: Activation },
     /// `y += sums`.
@@ -47,13 +47,13 @@ impl Finish<'_> {
 }
 
 /// A [`Finish`] as it is compiled.
-pub(super) trait Epilogue {
+pub(crate) trait Epilogue {
     /// What is written where `old` stands; `sum` has its bias.
     fn apply<V: Vector>(sum: V, old: impl FnOnce() -> V) -> V;
 }
 
 /// `A(sum)`.
-pub(super) struct Assigned<A>(PhantomData<A>);
+pub(crate) struct Assigned<A>(PhantomData<A>);
 
 impl<A: Elementwise<0>> Epilogue for Assigned<A> {
     #[inline(always)]
@@ -63,7 +63,7 @@ impl<A: Elementwise<0>> Epilogue for Assigned<A> {
 }
 
 /// `old + sum`.
-pub(super) struct Added;
+pub(crate) struct Added;
 
 impl Epilogue for Added {
     #[inline(always)]
@@ -74,7 +74,7 @@ impl Epilogue for Added {
 
 /// Writes up to 16 channels to `y[at..]`.
 #[inline(always)]
-pub(super) fn put<E: Epilogue, V: Vector>(sum: V, count: usize, y: &mut [f32], at: usize) {
+pub(crate) fn put<E: Epilogue, V: Vector>(sum: V, count: usize, y: &mut [f32], at: usize) {
     E::apply(
         sum,
         #[inline(always)]
@@ -84,7 +84,7 @@ pub(super) fn put<E: Epilogue, V: Vector>(sum: V, count: usize, y: &mut [f32], a
 }
 
 /// Work in vectors that ends with an epilogue; `run` and all it calls must be `inline(always)`.
-pub(super) trait Finishing {
+pub(crate) trait Finishing {
     /// Does it.
     fn run<E: Epilogue, V: Vector>(self);
 }

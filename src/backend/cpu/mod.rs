@@ -6,36 +6,24 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-mod activation;
-mod box_average;
-mod ccm;
-mod channels;
-mod columns;
-mod conv2d;
-mod correlate;
-mod corruption;
-mod elementwise;
+pub(crate) mod activation;
+pub(crate) mod columns;
+pub(crate) mod correlate;
+pub(crate) mod correlation;
+pub(crate) mod dense;
+pub(crate) mod elementwise;
 mod exp;
-mod finish;
-mod linear;
-mod objective;
-mod optimise;
-mod outer;
-mod pack;
-mod pairs;
-mod pointwise;
-mod pool;
-mod reduce;
-mod sdc;
-mod simd;
-mod storage;
-mod strips;
-#[cfg(test)]
-mod tests;
-mod upsample;
-mod winograd;
+pub(crate) mod finish;
+pub(crate) mod outer;
+pub(crate) mod pack;
+pub(crate) mod pairs;
+pub(crate) mod range;
+pub(crate) mod simd;
+pub(crate) mod storage;
+pub(crate) mod strips;
+pub(crate) mod winograd;
 
 pub use simd::Path;
 pub use storage::Buffer;
@@ -46,7 +34,7 @@ use storage::FreeList;
 /// The fast CPU backend. It works in the rayon pool it is called from; clones share one free list of memory.
 #[derive(Clone, Debug)]
 pub struct Cpu {
-    simd: Simd,
+    pub(crate) simd: Simd,
     /// Whether products may round their operands to bf16.
     bf16: bool,
     memory: Arc<FreeList>,
@@ -74,6 +62,12 @@ impl Cpu {
         Self { bf16: true, ..self.clone() }
     }
 
+    /// The same device with memory of its own.
+    #[cfg(test)]
+    pub(crate) fn with_fresh_memory(&self) -> Self {
+        Self { memory: Arc::default(), ..self.clone() }
+    }
+
     /// Most bytes held so far, those waiting for reuse included.
     pub fn peak_bytes(&self) -> usize {
         self.memory.peak_bytes()
@@ -99,16 +93,5 @@ impl Cpu {
 impl Default for Cpu {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// Checks that every buffer of `op` has the length its spec asks for; pairs of (elements, wanted).
-fn check_lengths(op: &'static str, pairs: &[(usize, usize)]) -> Result<()> {
-    match pairs.iter().position(|(found, wanted)| found != wanted) {
-        None => Ok(()),
-        Some(index) => {
-            let (found, wanted) = pairs[index];
-            Err(Error::shape(op, format!("operand {index} must have {wanted} elements, got {found}")))
-        }
     }
 }

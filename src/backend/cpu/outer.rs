@@ -7,12 +7,12 @@ use std::ops::Range as Rows;
 use rayon::prelude::*;
 
 use super::Cpu;
-use super::correlate::Correlation;
+use super::correlation::Correlation;
 use super::pack::{Block, blocks, padded};
 use super::pairs::Terms;
+use super::range::Range;
 use super::simd::{LANES, Left, Right, Segment, Simd, Size, Start, Target};
 use super::storage::{Buffer, Sum};
-use super::strips::Range;
 use super::winograd;
 use crate::backend::Storage;
 use crate::error::Result;
@@ -23,7 +23,7 @@ const BAND: usize = 1 << 16;
 const DENSE_BAND: usize = 512;
 
 /// Partial weight gradients: per chunk a matrix `[rows, columns]`, columns padded to whole vectors.
-pub(super) struct Partials {
+pub(crate) struct Partials {
     pub data: Buffer,
     pub rows: usize,
     pub columns: usize,
@@ -60,13 +60,13 @@ impl Partials {
 }
 
 /// Number of chunks for `items` units of work: enough for many cores, few enough for memory.
-pub(super) fn chunk_count(items: usize, partial: usize) -> usize {
+pub(crate) fn chunk_count(items: usize, partial: usize) -> usize {
     let most = if partial <= 1 << 16 { 16 } else { 8 };
     items.clamp(1, most)
 }
 
 /// Adds to `partial`, `[rows, columns]` with `rows` input channels of one tap, the products of `segments`.
-pub(super) fn add_products(
+pub(crate) fn add_products(
     (simd, terms): (Simd, Terms),
     left: (&[f32], usize),
     right: Right<'_>,
@@ -82,7 +82,7 @@ pub(super) fn add_products(
 }
 
 /// `dw += Σ x dz` over all pixels of a convolution; dw `[c_out, kernel, kernel, c_in]`.
-pub(super) fn weight_grad(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32], dw: Sum<'_>) -> Result<()> {
+pub(crate) fn weight_grad(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32], dw: Sum<'_>) -> Result<()> {
     if winograd::pays(shape) {
         return winograd::weight_grad(cpu, shape, x, dz, dw);
     }
@@ -152,7 +152,7 @@ fn band_segments(
 }
 
 /// Output gradients of some pixels with channels padded to whole vectors: in place where they already are.
-pub(super) struct Aligned<'a> {
+pub(crate) struct Aligned<'a> {
     dz: &'a [f32],
     copy: Option<Buffer>,
     origin: usize,
@@ -185,7 +185,7 @@ impl<'a> Aligned<'a> {
 }
 
 /// `dw += Σ x dz` of a dense product over pixels; dw `[c_out, c_in]`.
-pub(super) fn dense_weight_grad(cpu: &Cpu, (x, read): (&[f32], Range), (dz, write): (&[f32], Range), dw: Sum<'_>) -> Result<()> {
+pub(crate) fn dense_weight_grad(cpu: &Cpu, (x, read): (&[f32], Range), (dz, write): (&[f32], Range), dw: Sum<'_>) -> Result<()> {
     let pixels = x.len() / read.stride;
     let size = read.count * padded(write.count);
     let per_chunk = pixels.div_ceil(chunk_count(pixels.div_ceil(LANES), size)).max(1);

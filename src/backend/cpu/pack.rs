@@ -13,7 +13,7 @@ use crate::error::Result;
 const TASK: usize = 1 << 15;
 
 /// A matrix `[rows, columns]` as blocks `[rows, 16 or 32]`, one after the other. With pairs of bf16 it has half the rows.
-pub(super) struct Packed {
+pub(crate) struct Packed {
     pub terms: Terms,
     pub data: Buffer,
     pub blocks: Vec<Block>,
@@ -21,7 +21,7 @@ pub(super) struct Packed {
 
 /// Some columns of a [`Packed`] matrix.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Block {
+pub(crate) struct Block {
     /// Where it starts in the data.
     pub offset: usize,
     /// First column.
@@ -33,7 +33,7 @@ pub(super) struct Block {
 }
 
 /// Cuts `columns` into blocks; `rows` sets their offsets.
-pub(super) fn blocks(rows: usize, columns: usize) -> Vec<Block> {
+pub(crate) fn blocks(rows: usize, columns: usize) -> Vec<Block> {
     let block = |first: usize| {
         let count = (columns - first).min(COLUMNS);
         Block { offset: rows * first, first, count, vectors: count.div_ceil(LANES) }
@@ -42,7 +42,7 @@ pub(super) fn blocks(rows: usize, columns: usize) -> Vec<Block> {
 }
 
 /// Columns rounded up to whole vectors.
-pub(super) fn padded(columns: usize) -> usize {
+pub(crate) fn padded(columns: usize) -> usize {
     columns.next_multiple_of(LANES)
 }
 
@@ -57,12 +57,12 @@ impl Packed {
 }
 
 /// Packs the matrix whose column `j` is `element(j, 0..rows)`.
-pub(super) fn pack(cpu: &Cpu, rows: usize, columns: usize, element: impl Fn(usize, usize) -> f32 + Sync) -> Result<Packed> {
+pub(crate) fn pack(cpu: &Cpu, rows: usize, columns: usize, element: impl Fn(usize, usize) -> f32 + Sync) -> Result<Packed> {
     pack_rows(cpu, (rows, columns), Terms::Floats, element)
 }
 
 /// [`pack`] in pairs where `terms` says so: each `channels` rows are the channels that meet one pixel.
-pub(super) fn pack_terms(
+pub(crate) fn pack_terms(
     cpu: &Cpu,
     (rows, columns): (usize, usize),
     (terms, channels): (Terms, usize),
@@ -99,4 +99,15 @@ fn pack_rows(
         });
     }
     Ok(Packed { terms, data, blocks })
+}
+
+/// Weights `[c_out, taps, c_in]` as a right operand with rows (tap, input channel) and columns of output channels; `depth` is the
+/// number of rows.
+pub(crate) fn pack_forward(cpu: &Cpu, depth: usize, c_out: usize, w: &[f32], terms: (Terms, usize)) -> Result<Packed> {
+    pack_terms(cpu, (depth, c_out), terms, |column, row| w[column * depth + row])
+}
+
+/// Weights `[c_out, c_in]` as a right operand with rows of output channels.
+pub(crate) fn pack_backward(cpu: &Cpu, c_out: usize, c_in: usize, w: &[f32]) -> Result<Packed> {
+    pack_terms(cpu, (c_out, c_in), (cpu.terms(c_out), c_out), |column, row| w[row * c_in + column])
 }

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::{Cpu, check_lengths};
-use crate::backend::Storage;
+use super::Cpu;
+use crate::backend::{Storage, check_len};
 use crate::error::{Error, Result};
 
 /// Floats in a cache line; every buffer starts on one, so that no aligned vector straddles two.
@@ -21,7 +21,7 @@ const ZEROS: usize = 1 << 17;
 
 /// Vectors waiting for reuse, by length.
 #[derive(Default)]
-pub(super) struct FreeList {
+pub(crate) struct FreeList {
     waiting: Mutex<HashMap<usize, Vec<Vec<f32>>>>,
     held_bytes: AtomicUsize,
 }
@@ -53,7 +53,7 @@ impl FreeList {
     }
 
     /// Nothing goes back to the system before the list itself, so what is held now is the peak.
-    pub(super) fn peak_bytes(&self) -> usize {
+    pub(crate) fn peak_bytes(&self) -> usize {
         self.held_bytes.load(Ordering::Relaxed)
     }
 }
@@ -72,7 +72,7 @@ pub struct Buffer {
 }
 
 /// Floats that something is added to.
-pub(super) struct Sum<'a> {
+pub(crate) struct Sum<'a> {
     pub data: &'a mut [f32],
     /// Whether what is there stands for zeros: then it is to be overwritten, all of it.
     pub blank: bool,
@@ -80,7 +80,7 @@ pub(super) struct Sum<'a> {
 
 impl Buffer {
     /// Number of floats. Unlike that of the slice it needs no zeros.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
@@ -93,7 +93,7 @@ impl Buffer {
     }
 
     /// To add to, without writing zeros first.
-    pub(super) fn sum(&mut self) -> Sum<'_> {
+    pub(crate) fn sum(&mut self) -> Sum<'_> {
         self.zeros.take();
         let blank = std::mem::take(&mut self.blank);
         Sum { data: &mut self.data[self.start..self.start + self.len], blank }
@@ -163,7 +163,7 @@ impl Storage for Cpu {
     }
 
     fn write(&self, host: &[f32], target: &mut Buffer) -> Result<()> {
-        check_lengths("write", &[(target.len(), host.len())])?;
+        check_len("write", "target", target.len(), host.len())?;
         target.copy_from_slice(host);
         Ok(())
     }
@@ -173,7 +173,7 @@ impl Storage for Cpu {
     }
 
     fn copy(&self, source: &Buffer, target: &mut Buffer) -> Result<()> {
-        check_lengths("copy", &[(target.len(), source.len())])?;
+        check_len("copy", "target", target.len(), source.len())?;
         target.copy_from_slice(source);
         Ok(())
     }

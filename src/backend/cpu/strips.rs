@@ -4,30 +4,16 @@ use super::Cpu;
 use super::finish::{Epilogue, Finish, Finishing, put};
 use super::pack::{Block, Packed};
 use super::pairs::{self, Terms};
+use super::range::Range;
 use super::simd::{COLUMNS, LANES, Left, ROWS, Right, Segment, Simd, Size, Start, Target, Vector, cut};
 use crate::error::Result;
 
 /// Pixels of a strip: some tiles, whose sums stay in the first-level cache.
 const STRIP: usize = 4 * ROWS;
 
-/// Channels `start .. start + count` of pixels that have `stride` of them.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Range {
-    pub start: usize,
-    pub count: usize,
-    pub stride: usize,
-}
-
-impl Range {
-    /// All `channels`.
-    pub fn all(channels: usize) -> Self {
-        Self { start: 0, count: channels, stride: channels }
-    }
-}
-
 /// A row of `count` pixels as left operand: pixel p's terms of segment (a, b) are `data[a + p * row ..][..depth]`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PixelRow<'a> {
+pub(crate) struct PixelRow<'a> {
     pub data: &'a [f32],
     pub row: usize,
     pub depth: usize,
@@ -36,7 +22,7 @@ pub(super) struct PixelRow<'a> {
 }
 
 /// Multiplies a row of pixels with one block of columns; `target` starts at the row's first pixel.
-pub(super) fn multiply(
+pub(crate) fn multiply(
     simd: Simd,
     pixels: PixelRow<'_>,
     weights: &Packed,
@@ -60,14 +46,14 @@ pub(super) fn multiply(
 /// One of the parts that the left operand of a product is joined of: some channels of every pixel, and the weights they meet. All
 /// parts have weights of the same columns.
 #[derive(Clone, Copy)]
-pub(super) struct Part<'a> {
+pub(crate) struct Part<'a> {
     pub data: &'a [f32],
     pub channels: Range,
     pub weights: &'a Packed,
 }
 
 /// A dense matrix product over all pixels of `parts`, which need not be joined in memory; all blocks of columns.
-pub(super) fn multiply_dense<const N: usize>(
+pub(crate) fn multiply_dense<const N: usize>(
     cpu: &Cpu,
     parts: [Part<'_>; N],
     finish: Finish<'_>,

@@ -3,20 +3,29 @@
 //! A formula is a sum of products of whole numbers and names. Factors stand side by side; `/`, `^`, brackets and `padded(c)`, which
 //! is `c` channels in whole chunks, are all there is beside them.
 
-use super::conv2d_bf16::padded;
+use std::borrow::Cow;
+
 use super::kernel::Kernel;
 use crate::backend::{Unit, Work};
 use crate::error::{Error, Result};
 
+/// Channels of a chunk of 16 bytes of bf16; scratch buffers of bf16 have whole chunks.
+pub(crate) const CHUNK: usize = 8;
+
+/// Channels in scratch buffers of bf16.
+pub(crate) fn padded(channels: usize) -> usize {
+    channels.next_multiple_of(CHUNK)
+}
+
 /// Numbers by the names that formulas know them by.
-pub(super) type Numbers = Vec<(&'static str, u64)>;
+pub(crate) type Numbers = Vec<(Cow<'static, str>, u64)>;
 
 impl Kernel {
     /// Operations and bytes of a launch.
     ///
     /// # Errors
     /// A formula has a name that the launch does not know, or does not fit in 64 bits.
-    pub(super) fn work(&self, numbers: &[(&'static str, u64)]) -> Result<Work> {
+    pub(crate) fn work(&self, numbers: &[(Cow<'static, str>, u64)]) -> Result<Work> {
         let of = |formula| {
             evaluate(formula, numbers).map_err(|reason| Error::argument(format!("kernel `{}`: `{formula}` {reason}", self.name)))
         };
@@ -26,7 +35,7 @@ impl Kernel {
 }
 
 /// The value of a formula, or why it has none.
-fn evaluate(formula: &str, numbers: &[(&'static str, u64)]) -> Result<u64, String> {
+fn evaluate(formula: &str, numbers: &[(Cow<'static, str>, u64)]) -> Result<u64, String> {
     let mut reader = Reader { rest: formula, numbers };
     let value = reader.sum()?;
     if reader.peek().is_some() {
@@ -38,7 +47,7 @@ fn evaluate(formula: &str, numbers: &[(&'static str, u64)]) -> Result<u64, Strin
 /// Reads a formula from left to right.
 struct Reader<'a> {
     rest: &'a str,
-    numbers: &'a [(&'static str, u64)],
+    numbers: &'a [(Cow<'static, str>, u64)],
 }
 
 impl Reader<'_> {
@@ -115,7 +124,8 @@ fn fits(value: Option<u64>) -> Result<u64, String> {
 mod tests {
     use super::*;
 
-    const NUMBERS: [(&str, u64); 4] = [("n", 3), ("c_in", 5), ("side", 7), ("huge", u64::MAX)];
+    const NUMBERS: [(Cow<'static, str>, u64); 4] =
+        [(Cow::Borrowed("n"), 3), (Cow::Borrowed("c_in"), 5), (Cow::Borrowed("side"), 7), (Cow::Borrowed("huge"), u64::MAX)];
 
     #[test]
     fn formulas_have_values() {

@@ -1,9 +1,5 @@
 //! What is known of each kernel before it runs: its file, its block, what it costs.
 
-use super::{
-    box_average, ccm, channels, conv2d, conv2d_bf16, corruption, gemm, linear, objective, optimise, peak, pointwise, pool,
-    reduce, sdc, sdc_bf16, upsample,
-};
 use crate::backend::Unit;
 
 /// One kernel of `kernels/`.
@@ -19,11 +15,9 @@ pub struct Kernel {
     pub dynamic_shared: u32,
     /// What does most of its arithmetic.
     pub unit: Unit,
-    /// Floating-point operations of one launch, 2 per multiply-add, as a formula, which profilers evaluate. The kernel's header has the
-    /// same text.
+    /// Floating-point operations of one launch, 2 per multiply-add, as a formula, which profilers evaluate.
     pub flops: &'static str,
-    /// Bytes of global memory that a launch must move at least, as a formula, which profilers evaluate. The kernel's header has the
-    /// same text.
+    /// Bytes of global memory that a launch must move at least, as a formula, which profilers evaluate.
     pub bytes: &'static str,
 }
 
@@ -42,39 +36,3 @@ impl File {
         self.name.trim_end_matches(".cu")
     }
 }
-
-/// Every kernel, in the order of the files.
-pub const KERNELS: &[&[&Kernel]] = &[
-    box_average::KERNELS,
-    ccm::KERNELS,
-    channels::KERNELS,
-    conv2d::KERNELS,
-    conv2d_bf16::KERNELS,
-    corruption::KERNELS,
-    gemm::KERNELS,
-    linear::KERNELS,
-    objective::KERNELS,
-    optimise::KERNELS,
-    peak::KERNELS,
-    pointwise::KERNELS,
-    pool::KERNELS,
-    reduce::KERNELS,
-    sdc::KERNELS,
-    sdc_bf16::KERNELS,
-    upsample::KERNELS,
-];
-
-/// The text of their headers, `(name, text)`.
-pub const HEADERS: &[(&str, &str)] = &[
-    ("activation.cuh", include_str!("../../../kernels/activation.cuh")),
-    ("dev.cuh", include_str!("../../../kernels/dev.cuh")),
-    ("elements.cuh", include_str!("../../../kernels/elements.cuh")),
-    ("gemm.cuh", include_str!("../../../kernels/gemm.cuh")),
-    ("mma.cuh", include_str!("../../../kernels/mma.cuh")),
-    ("patches_bf16.cuh", include_str!("../../../kernels/patches_bf16.cuh")),
-    ("philox.cuh", include_str!("../../../kernels/philox.cuh")),
-    ("sdc.cuh", include_str!("../../../kernels/sdc.cuh")),
-    ("spec.cuh", include_str!("../../../kernels/spec.cuh")),
-    ("sums.cuh", include_str!("../../../kernels/sums.cuh")),
-    ("taps.cuh", include_str!("../../../kernels/taps.cuh")),
-];

@@ -6,14 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use super::driver::{Address, Driver, Policy};
+use super::plan::ALIGNMENT;
 use super::session::{Session, Ticket};
 use crate::error::{Error, Result};
 
-/// Every block of a GPU starts at a multiple of this.
-pub(super) const ALIGNMENT: usize = 256;
-
 /// The memory of one device.
-pub(super) struct Memory {
+pub(crate) struct Memory {
     driver: Arc<dyn Driver>,
     gate: Gate,
     state: Mutex<State>,
@@ -33,7 +31,7 @@ struct State {
 }
 
 /// A piece of device memory that goes back when dropped.
-pub(super) struct Block {
+pub(crate) struct Block {
     pub address: Address,
     size: usize,
     memory: Arc<Memory>,
@@ -45,7 +43,7 @@ pub(super) struct Block {
 
 impl Block {
     /// Notes that recorded work uses a block that was made outside of it.
-    pub(super) fn touch(this: &Arc<Self>) {
+    pub(crate) fn touch(this: &Arc<Self>) {
         if this.slab.is_some() || !this.memory.gate.is_mine() {
             return;
         }
@@ -69,7 +67,7 @@ impl Drop for Block {
 }
 
 impl Memory {
-    pub(super) fn new(driver: Arc<dyn Driver>) -> Self {
+    pub(crate) fn new(driver: Arc<dyn Driver>) -> Self {
         Self { driver, gate: Gate::default(), state: Mutex::default() }
     }
 
@@ -78,7 +76,7 @@ impl Memory {
     }
 
     /// `bytes` of unspecified content. While work is captured they come from its plan.
-    pub(super) fn take(self: &Arc<Self>, bytes: usize) -> Result<Block> {
+    pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> Result<Block> {
         let _pass = self.pass();
         let mut state = self.state();
         if let Some(Session::Capture(capture)) = &mut state.session {
@@ -134,23 +132,23 @@ impl Memory {
     }
 
     /// Gives the device back all that waits, so that there is room for something large.
-    pub(super) fn trim(&self) {
+    pub(crate) fn trim(&self) {
         let _pass = self.pass();
         self.release_waiting(&mut self.state());
     }
 
     /// Most bytes taken from the device at once so far, those waiting for reuse included.
-    pub(super) fn peak_bytes(&self) -> usize {
+    pub(crate) fn peak_bytes(&self) -> usize {
         self.state().peak
     }
 
     /// Held while something is sent to the device: waits while another thread records.
-    pub(super) fn pass(&self) -> Option<RwLockReadGuard<'_, ()>> {
+    pub(crate) fn pass(&self) -> Option<RwLockReadGuard<'_, ()>> {
         self.gate.pass()
     }
 
     /// As [`Memory::pass`] for what cannot be part of recorded work, since it moves data between host and device.
-    pub(super) fn pass_with_data(&self, what: &str) -> Result<Option<RwLockReadGuard<'_, ()>>> {
+    pub(crate) fn pass_with_data(&self, what: &str) -> Result<Option<RwLockReadGuard<'_, ()>>> {
         let pass = self.pass();
         match self.state().session {
             None => Ok(pass),
@@ -159,7 +157,7 @@ impl Memory {
     }
 
     /// Runs `work` while every other thread waits.
-    pub(super) fn alone<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub(crate) fn alone<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         if self.gate.is_mine() {
             return Err(self.refuse("work is repeated inside repeated work".into()));
         }
@@ -167,7 +165,7 @@ impl Memory {
     }
 
     /// Runs `work` as part of `session` and gives back what the session saw. To be called inside [`Memory::alone`].
-    pub(super) fn during(&self, session: Session, work: impl FnOnce() -> Result<()>) -> Result<Session> {
+    pub(crate) fn during(&self, session: Session, work: impl FnOnce() -> Result<()>) -> Result<Session> {
         self.state().session = Some(session);
         let ending = Ending(self);
         work()?;
@@ -175,7 +173,7 @@ impl Memory {
     }
 
     /// A sentence of this device.
-    pub(super) fn refuse(&self, reason: String) -> Error {
+    pub(crate) fn refuse(&self, reason: String) -> Error {
         Error::Device { device: self.driver.name(), reason }
     }
 }

@@ -83,11 +83,11 @@ fn candidates(place: &Place) -> [PathBuf; 3] {
 }
 
 /// A named range that ends when it is dropped.
-pub(super) struct Range<'a>(&'a Nvtx);
+pub(crate) struct Range<'a>(&'a Nvtx);
 
 impl Range<'static> {
     /// Opens a range where there is a library.
-    pub(super) fn open(name: fmt::Arguments<'_>) -> Option<Self> {
+    pub(crate) fn open(name: fmt::Arguments<'_>) -> Option<Self> {
         Nvtx::usual().ok()?.range(name)
     }
 }

@@ -1,21 +1,11 @@
 //! Multiply-adds that nothing but arithmetic holds up, `kernels/peak.cu`: what the device can do at best.
 
-use super::kernel::{File, Kernel};
-use super::{Buffer, Cuda, check_lengths};
-use crate::backend::{Storage, Unit};
+use super::device::Cuda;
+use super::kernel::Kernel;
+use super::kernels::peak as kernel;
+use super::storage::Buffer;
+use crate::backend::{Storage, check_len};
 use crate::error::Result;
-
-static FILE: File = File { name: "peak.cu", text: include_str!("../../../kernels/peak.cu") };
-
-const fn kernel(name: &'static str, unit: Unit, flops: &'static str) -> Kernel {
-    Kernel { name, file: &FILE, threads: 256, dynamic_shared: 0, unit, flops, bytes: "4 len" }
-}
-
-static MULTIPLY_ADD: Kernel = kernel("peak_multiply_add", Unit::Fma, "32 iterations len");
-static MATRIX: Kernel = kernel("peak_matrix", Unit::Matrix, "1024 iterations len");
-
-/// The kernels of this file.
-pub(super) const KERNELS: &[&Kernel] = &[&MULTIPLY_ADD, &MATRIX];
 
 /// Blocks for each multiprocessor: 2048 threads, the most that any has.
 const BLOCKS: u32 = 8;
@@ -26,7 +16,7 @@ impl Cuda {
     /// # Errors
     /// Out of memory.
     pub fn multiply_add_results(&self) -> Result<Buffer> {
-        self.alloc(self.busy_blocks() as usize * MULTIPLY_ADD.threads as usize)
+        self.alloc(self.busy_blocks() as usize * kernel::PEAK_MULTIPLY_ADD.threads as usize)
     }
 
     /// Does `iterations` of f32 multiply-adds on registers in enough threads to keep every multiprocessor busy, and gives back how many
@@ -36,7 +26,7 @@ impl Cuda {
     /// # Errors
     /// The launch failed; `results` are not those of [`Cuda::multiply_add_results`].
     pub fn multiply_adds(&self, factors: [f32; 2], iterations: u32, results: &mut Buffer) -> Result<u64> {
-        self.keep_busy(&MULTIPLY_ADD, factors, iterations, results)
+        self.keep_busy(&kernel::PEAK_MULTIPLY_ADD, factors, iterations, results)
     }
 
     /// As [`Cuda::multiply_adds`] on the matrix unit, with operands in bf16; with a = b = 1 every iteration adds 16 to each sum.
@@ -44,16 +34,16 @@ impl Cuda {
     /// # Errors
     /// As there.
     pub fn matrix_multiply_adds(&self, factors: [f32; 2], iterations: u32, results: &mut Buffer) -> Result<u64> {
-        self.keep_busy(&MATRIX, factors, iterations, results)
+        self.keep_busy(&kernel::PEAK_MATRIX, factors, iterations, results)
     }
 
     fn keep_busy(&self, kernel: &'static Kernel, [a, b]: [f32; 2], iterations: u32, results: &mut Buffer) -> Result<u64> {
         let len = results.len() as u32;
         let grid = [self.busy_blocks(), 1, 1];
-        check_lengths(kernel.name, &[("results", results.len(), (grid[0] * kernel.threads) as usize)])?;
+        check_len(kernel.name, "results", results.len(), (grid[0] * kernel.threads) as usize)?;
         let launch = self.launch(kernel, grid).output(results).value(a).value(b);
         launch.number("iterations", iterations).number("len", len).run()?;
-        Ok(kernel.work(&[("iterations", u64::from(iterations)), ("len", u64::from(len))])?.flops)
+        Ok(kernel.work(&[("iterations".into(), u64::from(iterations)), ("len".into(), u64::from(len))])?.flops)
     }
 
     fn busy_blocks(&self) -> u32 {

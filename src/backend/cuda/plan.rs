@@ -1,10 +1,11 @@
 //! Where the buffers of repeated work lie: all in one slab, those that never live at the same time in the same place.
 
-use crate::backend::cuda::memory::ALIGNMENT;
+/// Every block of a GPU starts at a multiple of this.
+pub(crate) const ALIGNMENT: usize = 256;
 
 /// One buffer of a recorded run. Time is counted in allocations: number k happens at time k.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Life {
+pub(crate) struct Life {
     pub bytes: usize,
     /// Its own number.
     pub from: usize,
@@ -38,7 +39,7 @@ pub struct Planned {
 
 /// Buffers in the order of their allocation, each with its place.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     pub lives: Vec<Life>,
     pub offsets: Vec<usize>,
     pub size: Planned,

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Weak};
 
-use super::Cuda;
+use super::device::Cuda;
 use super::driver::{Driver, Graph};
 use super::memory::Block;
 use super::plan::{Plan, Planned};
@@ -55,7 +55,7 @@ impl Program {
 
 impl Cuda {
     /// See [`crate::backend::Storage::repeat`]. A program that fails starts anew.
-    pub(super) fn advance(&self, program: &mut Program, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    pub(crate) fn advance(&self, program: &mut Program, work: impl FnOnce() -> Result<()>) -> Result<()> {
         let stage = std::mem::take(&mut program.0);
         let stage = self.memory.alone(|| match stage {
             Stage::New => self.record(work).map(|plan| Stage::Planned(Arc::new(plan))),

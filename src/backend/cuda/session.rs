@@ -9,7 +9,7 @@ use super::memory::Block;
 use super::plan::{Life, Plan};
 
 /// A recorded run in progress.
-pub(super) enum Session {
+pub(crate) enum Session {
     /// The first run: the work is done as always, and its buffers are counted.
     Recording(Recording),
     /// The second run: the work is captured, and its buffers lie where the plan says.
@@ -18,7 +18,7 @@ pub(super) enum Session {
 
 /// Which allocation of which run a buffer was.
 #[derive(Clone, Copy)]
-pub(super) struct Ticket {
+pub(crate) struct Ticket {
     run: u64,
     number: usize,
 }
@@ -33,24 +33,24 @@ fn new_run() -> u64 {
 const ALIVE: usize = usize::MAX;
 
 /// Buffers of the first run.
-pub(super) struct Recording {
+pub(crate) struct Recording {
     run: u64,
     lives: Vec<Life>,
 }
 
 impl Recording {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { run: new_run(), lives: Vec::new() }
     }
 
-    pub(super) fn next(&mut self, bytes: usize) -> Ticket {
+    pub(crate) fn next(&mut self, bytes: usize) -> Ticket {
         let number = self.lives.len();
         self.lives.push(Life { bytes, from: number, until: ALIVE });
         Ticket { run: self.run, number }
     }
 
     /// The plan for what was seen, or why there is none.
-    pub(super) fn plan(self) -> Result<Plan, String> {
+    pub(crate) fn plan(self) -> Result<Plan, String> {
         match self.lives.iter().find(|life| life.until == ALIVE) {
             Some(life) => Err(escaped(life)),
             None => Ok(Plan::new(self.lives)),
@@ -63,7 +63,7 @@ fn escaped(life: &Life) -> String {
 }
 
 /// Buffers of the second run.
-pub(super) struct Capture {
+pub(crate) struct Capture {
     run: u64,
     plan: Arc<Plan>,
     /// Where the plan is laid out; `None` if it needs no memory.
@@ -74,17 +74,17 @@ pub(super) struct Capture {
     /// The first difference from the plan.
     difference: Option<String>,
     /// Blocks from outside that the work uses. They must outlive what is recorded.
-    pub(super) outside: HashMap<Address, Weak<Block>>,
+    pub(crate) outside: HashMap<Address, Weak<Block>>,
 }
 
 impl Capture {
-    pub(super) fn new(plan: Arc<Plan>, slab: Option<Arc<Block>>) -> Self {
+    pub(crate) fn new(plan: Arc<Plan>, slab: Option<Arc<Block>>) -> Self {
         let dropped = vec![false; plan.lives.len()];
         Self { run: new_run(), plan, slab, made: 0, dropped, difference: None, outside: HashMap::new() }
     }
 
     /// The place of the next buffer.
-    pub(super) fn next(&mut self, bytes: usize) -> Result<(Arc<Block>, Address, Ticket), String> {
+    pub(crate) fn next(&mut self, bytes: usize) -> Result<(Arc<Block>, Address, Ticket), String> {
         let number = self.made;
         self.check_next(number, bytes);
         match (&self.difference, &self.slab) {
@@ -126,7 +126,7 @@ impl Capture {
     }
 
     /// The blocks from outside that the work uses, or how the run differed from the plan.
-    pub(super) fn finish(self) -> Result<Vec<Weak<Block>>, String> {
+    pub(crate) fn finish(self) -> Result<Vec<Weak<Block>>, String> {
         let (made, recorded) = (self.made, self.plan.lives.len());
         if let Some(difference) = self.difference {
             return Err(differs(&difference));
@@ -147,7 +147,7 @@ fn differs(difference: &str) -> String {
 
 impl Session {
     /// Notes that a buffer was dropped.
-    pub(super) fn dropped(&mut self, ticket: Ticket) {
+    pub(crate) fn dropped(&mut self, ticket: Ticket) {
         match self {
             Self::Recording(recording) if recording.run == ticket.run => {
                 recording.lives[ticket.number].until = recording.lives.len();

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::device::{Cuda, Mode};
 use super::driver::{Address, Mark};
 use super::memory::Block;
-use super::{Cuda, Mode, Program, check_lengths};
-use crate::backend::{Storage, Watched};
+use super::repeat::Program;
+use crate::backend::{Storage, Watched, check_len};
 use crate::error::Result;
 
 /// A block of floats on the device that goes back when dropped.
@@ -16,13 +17,13 @@ pub struct Buffer {
 
 impl Buffer {
     /// Where it lies, for something that is sent to the device now.
-    pub(super) fn address(&self) -> Address {
+    pub(crate) fn address(&self) -> Address {
         Block::touch(&self.block);
         self.block.address
     }
 
     /// Number of elements.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
@@ -65,7 +66,7 @@ impl Storage for Cuda {
     }
 
     fn write(&self, host: &[f32], target: &mut Buffer) -> Result<()> {
-        check_lengths("write", &[("target", target.len, host.len())])?;
+        check_len("write", "target", target.len, host.len())?;
         let _pass = self.memory.pass_with_data("data cannot be uploaded")?;
         self.driver.write(target.address(), as_bytes(host))
     }
@@ -78,7 +79,7 @@ impl Storage for Cuda {
     }
 
     fn copy(&self, source: &Buffer, target: &mut Buffer) -> Result<()> {
-        check_lengths("copy", &[("target", target.len, source.len)])?;
+        check_len("copy", "target", target.len, source.len)?;
         let _pass = self.memory.pass();
         self.driver.copy(source.address(), target.address(), source.bytes())
     }

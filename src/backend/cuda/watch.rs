@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Cuda;
 use super::cost::Numbers;
+use super::device::Cuda;
 use super::driver::{Launch, Mark};
 use super::nvtx::Range;
 use crate::backend::{KernelLaunch, Watched};
@@ -12,11 +12,11 @@ use crate::error::Result;
 
 /// The launches since somebody began to watch; `None` while nobody does.
 #[derive(Default)]
-pub(super) struct Journal(Mutex<Option<Vec<Watched<Mark>>>>);
+pub(crate) struct Journal(Mutex<Option<Vec<Watched<Mark>>>>);
 
 impl Journal {
     /// Room for the numbers of a launch if somebody watches.
-    pub(super) fn numbers(&self) -> Option<Numbers> {
+    pub(crate) fn numbers(&self) -> Option<Numbers> {
         self.open().as_ref().map(|_| Numbers::new())
     }
 
@@ -33,7 +33,7 @@ impl Journal {
 
 impl Cuda {
     /// See [`crate::backend::Storage::watched`].
-    pub(super) fn watch<R>(&self, name: fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<Watched<Mark>>) {
+    pub(crate) fn watch<R>(&self, name: fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<Watched<Mark>>) {
         *self.journal.open() = Some(Vec::new());
         let range = Range::open(name);
         let result = work();
@@ -43,7 +43,7 @@ impl Cuda {
 
     /// Sends a launch, and while somebody watches, which is when there are numbers, writes it down with its time and its cost.
     /// Nothing waits for the device: marks are read by those who asked. A launch without blocks is none.
-    pub(super) fn send(&self, launch: &Launch<'_>, numbers: Option<&Numbers>) -> Result<()> {
+    pub(crate) fn send(&self, launch: &Launch<'_>, numbers: Option<&Numbers>) -> Result<()> {
         let Some(numbers) = numbers.filter(|_| !launch.grid.contains(&0)) else {
             let _pass = self.memory.pass();
             return self.driver.launch(launch);
@@ -63,18 +63,24 @@ impl Cuda {
 #[cfg(all(test, feature = "emulator"))]
 mod tests {
     use super::*;
-    use crate::backend::{Pointwise, Storage};
+    use crate::backend::Storage;
+    use crate::backend::cuda::kernels::pointwise as kernel;
+    use crate::backend::cuda::storage::Buffer;
+
+    fn axpy(cuda: &Cuda, x: &Buffer, y: &mut Buffer) -> Result<()> {
+        cuda.launch_over(&kernel::AXPY, 3).input(x).output(y).value(2.0f32).number("len", 3).run()
+    }
 
     #[test]
-    fn only_who_watches_is_told() -> Result<()> {
+    fn launches_are_recorded_only_while_a_profiler_listens() -> Result<()> {
         let cuda = Cuda::emulator(4);
         let (a, mut y) = (cuda.upload(&[1.0, 2.0, 3.0])?, cuda.zeros(3)?);
-        cuda.add(&a, &a, &mut y)?;
+        axpy(&cuda, &a, &mut y)?;
         // No list of numbers is made, so nothing is evaluated and no mark set.
         assert!(cuda.journal.numbers().is_none());
         let (done, told) = cuda.watch(format_args!("an axpy"), || {
             assert!(cuda.journal.numbers().is_some());
-            cuda.axpy(2.0, &a, &mut y)
+            axpy(&cuda, &a, &mut y)
         });
         done?;
         assert!(cuda.journal.numbers().is_none());

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Reference, check_lengths};
-use crate::backend::{Real, Storage};
+use super::Reference;
+use crate::backend::{Real, Storage, check_len};
 use crate::error::{Error, Result};
 
 impl<T: Real> Storage for Reference<T> {
@@ -32,7 +32,7 @@ impl<T: Real> Storage for Reference<T> {
     }
 
     fn write(&self, host: &[T], target: &mut Vec<T>) -> Result<()> {
-        check_lengths("write", &[("target", target.len(), host.len())])?;
+        check_len("write", "target", target.len(), host.len())?;
         target.copy_from_slice(host);
         Ok(())
     }
@@ -42,7 +42,7 @@ impl<T: Real> Storage for Reference<T> {
     }
 
     fn copy(&self, source: &Vec<T>, target: &mut Vec<T>) -> Result<()> {
-        check_lengths("copy", &[("target", target.len(), source.len())])?;
+        check_len("copy", "target", target.len(), source.len())?;
         target.copy_from_slice(source);
         Ok(())
     }

@@ -1,5 +1,5 @@
+use crate::ops::FIELD_TAPS;
 use crate::rng::{Purpose, philox};
-use crate::shape::FIELD_TAPS;
 
 /// Lattice nodes per standard deviation σ of the smoothing Gaussian. Bilinear interpolation between nodes h = σ/2 apart errs by
 /// h²/8 times the second derivative, about 3 % of the field's standard deviation, and the work does not grow with the image.

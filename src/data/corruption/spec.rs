@@ -3,7 +3,8 @@ use super::plan::available;
 use super::replacement::{ELASTIC_SMOOTHING, NOISE_SMOOTHING};
 use super::{CorruptionConfig, Distribution, Source};
 use crate::error::{Error, Result};
-use crate::shape::{CorruptionSpec, Shape};
+use crate::ops::CorruptionSpec;
+use crate::shape::Shape;
 
 /// Floats of random fields that a device holds at once, 32 MiB: more than the default config needs for 64 images.
 const FIELD_FLOATS: usize = 1 << 23;

@@ -1,8 +1,9 @@
 //! Training as the claims do it: any loss that a tape records, minimised by [`Adam`].
 
-use crate::backend::{Backend, Real};
+use crate::backend::Real;
 use crate::error::Result;
 use crate::model::Parameters;
+use crate::ops::Backend;
 use crate::shape::Shape;
 use crate::tape::{Tape, Tensor, Var};
 use crate::theory::algebra::Matrix;

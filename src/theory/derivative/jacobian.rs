@@ -1,5 +1,6 @@
-use crate::backend::{Backend, Real};
+use crate::backend::Real;
 use crate::error::{Error, Result};
+use crate::ops::Backend;
 use crate::shape::Shape;
 use crate::tape::{Tape, Tensor, Var};
 use crate::theory::algebra::Matrix;

@@ -3,8 +3,8 @@
 //! All are made of tangents (Jv, JJv), which are nodes of the tape, so [`Tape::backward`] differentiates them exactly.
 //! With v ~ N(0, I) one probe gives an unbiased estimate of the squared Frobenius norm (Hutchinson 1989).
 
-use crate::backend::Backend;
 use crate::error::{Error, Result};
+use crate::ops::Backend;
 use crate::tape::{Tape, Tensor, Var};
 
 use super::jacobian::along_axis;

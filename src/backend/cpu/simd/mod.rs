@@ -10,13 +10,13 @@ mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(super) use tile::{COLUMNS, Left, ROWS, Right, Segment, Size, Start, Target, cut};
+pub(crate) use tile::{COLUMNS, Left, ROWS, Right, Segment, Size, Start, Target, cut};
 #[cfg(test)]
-pub(super) use vector::unpair;
-pub(super) use vector::{Vector, VectorWork, WHOLE, pair};
+pub(crate) use vector::unpair;
+pub(crate) use vector::{Vector, VectorWork, WHOLE, pair};
 
 /// Floats of one vector block.
-pub(super) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// Instruction sets with a kernel of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl fmt::Display for Path {
 
 /// An instruction set that this machine is known to have: only [`Simd::new`] makes one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Simd {
+pub(crate) struct Simd {
     path: Path,
     /// Whether products of pairs of bf16 are one instruction; only on [`Path::Avx512`].
     bf16: bool,

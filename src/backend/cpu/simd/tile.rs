@@ -7,12 +7,12 @@ use super::{LANES, Path, Simd};
 use crate::error::{Error, Result};
 
 /// Most rows of a tile.
-pub(in crate::backend::cpu) const ROWS: usize = 12;
+pub(crate) const ROWS: usize = 12;
 /// Most columns of a tile.
-pub(in crate::backend::cpu) const COLUMNS: usize = 2 * LANES;
+pub(crate) const COLUMNS: usize = 2 * LANES;
 
 /// Cuts `total` into the fewest pieces of at most `most`, as even as possible: (start, length).
-pub(in crate::backend::cpu) fn cut(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(crate) fn cut(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let pieces = total.div_ceil(most);
     (0..pieces).map(move |i| {
         let start = i * total / pieces;
@@ -22,7 +22,7 @@ pub(in crate::backend::cpu) fn cut(total: usize, most: usize) -> impl Iterator<I
 
 /// Extents of a tile.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::backend::cpu) struct Size {
+pub(crate) struct Size {
     /// At least 1; more than [`ROWS`] are cut into tiles.
     pub rows: usize,
     /// Blocks of [`LANES`] columns, 1 or 2.
@@ -40,7 +40,7 @@ impl Size {
 
 /// Left operand: element (r, k) of a segment that starts at `o` is `data[o + r * row + k * step]`.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::backend::cpu) struct Left<'a> {
+pub(crate) struct Left<'a> {
     pub data: &'a [f32],
     pub row: usize,
     pub step: usize,
@@ -48,17 +48,17 @@ pub(in crate::backend::cpu) struct Left<'a> {
 
 /// Right operand: element (k, c) of a segment that starts at `o` is `data[o + k * step + c]`.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::backend::cpu) struct Right<'a> {
+pub(crate) struct Right<'a> {
     pub data: &'a [f32],
     pub step: usize,
 }
 
 /// Where the terms of a sum begin: (offset in the left operand, offset in the right one).
-pub(in crate::backend::cpu) type Segment = (usize, usize);
+pub(crate) type Segment = (usize, usize);
 
 /// What sums begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::backend::cpu) enum Start {
+pub(crate) enum Start {
     /// 0: the target is overwritten.
     Zero,
     /// What the target holds: it is added to.
@@ -67,14 +67,14 @@ pub(in crate::backend::cpu) enum Start {
 
 /// Where sums go: element (r, c) is `data[r * row + c]`.
 #[derive(Debug)]
-pub(in crate::backend::cpu) struct Target<'a> {
+pub(crate) struct Target<'a> {
     pub data: &'a mut [f32],
     pub row: usize,
     pub start: Start,
 }
 
 /// A tile whose bounds have been checked.
-pub(super) struct Call<'a> {
+pub(crate) struct Call<'a> {
     pub size: Size,
     pub left: Left<'a>,
     pub right: Right<'a>,

@@ -3,10 +3,10 @@
 use super::LANES;
 
 /// 1.5 · 2²³: adding it to a number below 2²² rounds that to an integer, which is left in the low bits of the sum.
-pub(in crate::backend::cpu) const WHOLE: f32 = 12_582_912.0;
+pub(crate) const WHOLE: f32 = 12_582_912.0;
 
 /// [`LANES`] floats. A program can only get one inside [`super::Simd::vectorised`].
-pub(in crate::backend::cpu) trait Vector: Copy {
+pub(crate) trait Vector: Copy {
     /// The same value in every lane.
     fn splat(value: f32) -> Self;
     /// The floats at `data[offset..]`.
@@ -64,7 +64,7 @@ pub(in crate::backend::cpu) trait Vector: Copy {
 
 /// [`Vector::pair`] where there is no instruction for it.
 #[inline(always)]
-pub(super) fn pair_in_memory<V: Vector>(low: V, high: V) -> V {
+pub(crate) fn pair_in_memory<V: Vector>(low: V, high: V) -> V {
     let ([mut lows, mut highs], mut pairs) = ([[0.0; LANES]; 2], [0.0; LANES]);
     low.store(&mut lows, 0);
     high.store(&mut highs, 0);
@@ -84,19 +84,19 @@ fn bf16(value: f32) -> u32 {
 
 /// Two values as bf16 in one element, which only carries their bits.
 #[inline(always)]
-pub(in crate::backend::cpu) fn pair(low: f32, high: f32) -> f32 {
+pub(crate) fn pair(low: f32, high: f32) -> f32 {
     f32::from_bits(bf16(low) | bf16(high) << 16)
 }
 
 /// Both values of a [`pair`].
 #[inline(always)]
-pub(in crate::backend::cpu) fn unpair(pair: f32) -> [f32; 2] {
+pub(crate) fn unpair(pair: f32) -> [f32; 2] {
     let bits = pair.to_bits();
     [f32::from_bits(bits << 16), f32::from_bits(bits & 0xFFFF_0000)]
 }
 
 /// Work that is compiled once for each kind of vector; `run` and all it calls must be `inline(always)`.
-pub(in crate::backend::cpu) trait VectorWork {
+pub(crate) trait VectorWork {
     /// What it gives.
     type Output;
     /// Does it.
@@ -105,7 +105,7 @@ pub(in crate::backend::cpu) trait VectorWork {
 
 /// In plain safe loops; the definition that the others are tested against.
 #[derive(Clone, Copy)]
-pub(super) struct Portable([f32; LANES]);
+pub(crate) struct Portable([f32; LANES]);
 
 impl Portable {
     #[inline(always)]

@@ -44,9 +44,9 @@ macro_rules! kernels {
     };
 }
 /// AVX-512 kernels by vectors - 1, then rows - 1.
-pub(super) static AVX512: [[Kernel; ROWS]; 2] = kernels!(avx512);
+pub(crate) static AVX512: [[Kernel; ROWS]; 2] = kernels!(avx512);
 /// The same for pairs of bf16.
-pub(super) static AVX512_PAIRS: [[Kernel; ROWS]; 2] = kernels!(avx512_pairs);
+pub(crate) static AVX512_PAIRS: [[Kernel; ROWS]; 2] = kernels!(avx512_pairs);
 
 /// # Safety
 /// The machine has AVX-512F; else as [`rows_of_512`].
@@ -134,7 +134,7 @@ unsafe fn rows_of_512<const R: usize, const V: usize>(
 /// # Safety
 /// The machine has AVX2 and FMA; `call` has [`Call::reach`] inside its operands, its rows inside the target.
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn avx2(call: &Call<'_>, target: &mut Target<'_>) {
+pub(crate) unsafe fn avx2(call: &Call<'_>, target: &mut Target<'_>) {
     const BLOCK: usize = 6;
     let kernels: [unsafe fn(&Call<'_>, usize, usize, &mut Target<'_>); BLOCK] =
         [avx2_block::<1>, avx2_block::<2>, avx2_block::<3>, avx2_block::<4>, avx2_block::<5>, avx2_block::<6>];
@@ -192,7 +192,7 @@ unsafe fn avx2_block<const R: usize>(call: &Call<'_>, first: usize, vector: usiz
 /// # Safety
 /// The machine has AVX-512F.
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn multiply_add_avx512(iterations: usize) -> u64 {
+pub(crate) unsafe fn multiply_add_avx512(iterations: usize) -> u64 {
     let (factor, term) = (_mm512_set1_ps(black_box(0.999_9)), _mm512_set1_ps(black_box(1e-4)));
     let mut sums = [factor; CHAINS];
     for _ in 0..iterations {
@@ -207,7 +207,7 @@ pub(super) unsafe fn multiply_add_avx512(iterations: usize) -> u64 {
 /// # Safety
 /// The machine has AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn multiply_add_avx2(iterations: usize) -> u64 {
+pub(crate) unsafe fn multiply_add_avx2(iterations: usize) -> u64 {
     let (factor, term) = (_mm256_set1_ps(black_box(0.999_9)), _mm256_set1_ps(black_box(1e-4)));
     let mut sums = [factor; CHAINS];
     for _ in 0..iterations {
@@ -222,7 +222,7 @@ pub(super) unsafe fn multiply_add_avx2(iterations: usize) -> u64 {
 /// # Safety
 /// The machine has AVX-512F and AVX512-BF16.
 #[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) unsafe fn multiply_add_bf16(iterations: usize) -> u64 {
+pub(crate) unsafe fn multiply_add_bf16(iterations: usize) -> u64 {
     let value = _mm512_set1_ps(black_box(1e-4));
     let pairs: __m512bh = _mm512_cvtne2ps_pbh(value, value);
     let mut sums = [_mm512_setzero_ps(); CHAINS];
@@ -238,21 +238,21 @@ pub(super) unsafe fn multiply_add_bf16(iterations: usize) -> u64 {
 /// # Safety
 /// The machine has these instructions.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-pub(super) unsafe fn run_avx512<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) unsafe fn run_avx512<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
 /// # Safety
 /// The machine has these instructions.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")]
-pub(super) unsafe fn run_avx512_bf16<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) unsafe fn run_avx512_bf16<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
 /// # Safety
 /// The machine has these instructions.
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn run_avx2<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) unsafe fn run_avx2<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
@@ -272,7 +272,7 @@ const ONE: i32 = 1.0_f32.to_bits() as i32;
 
 /// One 512-bit register. Only [`super::Simd::vectorised`] names it, after it has seen AVX-512F and, with `BF16`, AVX512-BF16.
 #[derive(Clone, Copy)]
-pub(super) struct Wide512<const BF16: bool>(__m512);
+pub(crate) struct Wide512<const BF16: bool>(__m512);
 
 impl<const BF16: bool> Vector for Wide512<BF16> {
     #[inline(always)]
@@ -371,7 +371,7 @@ impl<const BF16: bool> Vector for Wide512<BF16> {
 
 /// Two 256-bit registers. Only [`super::Simd::vectorised`] names it, after it has seen AVX2 and FMA.
 #[derive(Clone, Copy)]
-pub(super) struct Wide256([__m256; 2]);
+pub(crate) struct Wide256([__m256; 2]);
 
 impl Wide256 {
     #[inline(always)]

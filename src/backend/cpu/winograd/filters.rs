@@ -11,7 +11,7 @@ use crate::backend::cpu::storage::{Buffer, Sum};
 use crate::error::Result;
 
 /// Transformed weights of `rows` channels of input.
-pub(super) struct Filters {
+pub(crate) struct Filters {
     pub data: Buffer,
     pub blocks: Vec<Block>,
     pub rows: usize,
@@ -57,7 +57,7 @@ impl VectorWork for Transform<'_> {
 }
 
 /// Gradients of transformed weights, `[product][channel of input][channels of output, padded]`.
-pub(super) struct FilterGrads {
+pub(crate) struct FilterGrads {
     pub data: Buffer,
     pub rows: usize,
     pub columns: usize,

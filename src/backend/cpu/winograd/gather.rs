@@ -6,12 +6,12 @@ use std::ops::Range as Span;
 use super::tiling::{Tile, Tiling};
 use super::transform::{Input, Line, OUTPUTS, OutputAdjoint, POINTS, PRODUCTS, both_axes};
 use crate::backend::cpu::pack::padded;
+use crate::backend::cpu::range::Range;
 use crate::backend::cpu::simd::{LANES, Vector, VectorWork};
-use crate::backend::cpu::strips::Range;
 
 /// Where the values of some tiles stand.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     /// Tiles there is room for.
     pub tiles: usize,
     /// Floats from tile to tile.
@@ -35,7 +35,7 @@ impl Layout {
 }
 
 /// The pixels of a tile that a transform along both axes takes: `S x S` of them, `step` apart, of one image of a batch.
-pub(super) struct Pixels<const S: usize> {
+pub(crate) struct Pixels<const S: usize> {
     /// Height and width of the image.
     size: (usize, usize),
     image: usize,
@@ -66,7 +66,7 @@ impl<const S: usize> Pixels<S> {
 }
 
 /// A transform of `S x S` pixels of a tile to its products.
-pub(super) trait Transform<const S: usize>: Line<S, POINTS> {
+pub(crate) trait Transform<const S: usize>: Line<S, POINTS> {
     /// The pixels that it takes.
     fn pixels(tiling: &Tiling, tile: &Tile) -> Pixels<S>;
 }
@@ -89,7 +89,7 @@ impl Transform<OUTPUTS> for OutputAdjoint {
 }
 
 /// Some tiles of `data` through `L`.
-pub(super) struct Gather<'a, L, const S: usize> {
+pub(crate) struct Gather<'a, L, const S: usize> {
     tiling: &'a Tiling,
     data: &'a [f32],
     /// Number of the first tile, and of those after the last.

@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use super::Cpu;
-use super::correlate::Correlation;
+use super::correlation::Correlation;
 use super::finish::Finish;
 use super::pack::{Block, Packed};
 use super::simd::{LANES, Left, ROWS, Right, Size, Start, Target};
@@ -27,7 +27,7 @@ use scatter::{Outputs, Part};
 use tiling::Tiling;
 use transform::{Input, PRODUCTS};
 
-pub(super) use weight_grad::weight_grad;
+pub(crate) use weight_grad::weight_grad;
 
 /// Tiles of a task: whole strips of the micro-kernel, and few enough that its sums stay in the second-level cache.
 const TILES: usize = 4 * ROWS;
@@ -38,7 +38,7 @@ const TASKS: usize = 8;
 const FEW: (usize, usize) = (128, 1 << 18);
 
 /// Whether this correlation is done here.
-pub(super) fn pays(shape: &Correlation) -> bool {
+pub(crate) fn pays(shape: &Correlation) -> bool {
     Tiling::new(shape).pays()
 }
 
@@ -74,7 +74,7 @@ impl Cut {
 }
 
 /// `y = A(w * x + b)` or `y += w * x`, by `finish`. Weights are packed with rows (tap, input channel).
-pub(super) fn correlate(
+pub(crate) fn correlate(
     cpu: &Cpu,
     shape: &Correlation,
     x: &[f32],

@@ -5,12 +5,12 @@ use super::tiling::{Tile, Tiling};
 use super::transform::{OUTPUTS, Output, POINTS, both_axes};
 use crate::backend::cpu::finish::{Epilogue, Finish, Finishing, put};
 use crate::backend::cpu::pack::Block;
+use crate::backend::cpu::range::Range;
 use crate::backend::cpu::simd::{LANES, Vector};
-use crate::backend::cpu::strips::Range;
 
 /// Sums of one block of channels, from column `column` on; tile `first` stands first.
 #[derive(Clone, Copy)]
-pub(super) struct Part<'a> {
+pub(crate) struct Part<'a> {
     pub sums: &'a [f32],
     pub layout: Layout,
     pub column: usize,
@@ -18,7 +18,7 @@ pub(super) struct Part<'a> {
 }
 
 /// The outputs of some tiles and one block of channels.
-pub(super) struct Outputs<'a> {
+pub(crate) struct Outputs<'a> {
     pub tiling: &'a Tiling,
     pub part: Part<'a>,
     /// Number of the first tile, whose band `y` begins with, and of those after the last.

@@ -2,7 +2,7 @@
 //! lies in one of them: its pixels are d apart.
 
 use super::transform::{OUTPUTS, POINTS, PRODUCTS};
-use crate::backend::cpu::correlate::Correlation;
+use crate::backend::cpu::correlation::Correlation;
 
 /// Work of the transforms of a tile, per channel of input or output, in multiply-adds of a product; from counting their operations.
 const TRANSFORM: usize = 150;
@@ -11,7 +11,7 @@ const CHANNELS: usize = 8;
 
 /// 4 x 4 outputs and 6 x 6 inputs: the first output stands at row `y`, column `x` of image `image`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tile {
+pub(crate) struct Tile {
     pub image: usize,
     pub y: usize,
     pub x: usize,
@@ -19,7 +19,7 @@ pub(super) struct Tile {
 
 /// All tiles of a correlation, numbered image by image, band by band. A band is `4 d` rows of outputs.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tiling {
+pub(crate) struct Tiling {
     pub shape: Correlation,
     /// Sub-images that have pixels, down and across.
     phases: (usize, usize),
@@ -98,7 +98,7 @@ impl Tiling {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::cpu::strips::Range;
+    use crate::backend::cpu::range::Range;
 
     #[test]
     fn every_output_stands_in_one_tile() {

@@ -9,11 +9,11 @@
 use crate::backend::cpu::simd::Vector;
 
 /// Outputs of a tile along an axis.
-pub(super) const OUTPUTS: usize = 4;
+pub(crate) const OUTPUTS: usize = 4;
 /// Inputs of a tile along an axis, and points.
-pub(super) const POINTS: usize = 6;
+pub(crate) const POINTS: usize = 6;
 /// Products of a tile.
-pub(super) const PRODUCTS: usize = POINTS * POINTS;
+pub(crate) const PRODUCTS: usize = POINTS * POINTS;
 
 const A: f32 = 0.75;
 const B: f32 = 1.5;
@@ -26,13 +26,13 @@ const NA: f32 = 1.0 / (2.0 * A2 * (A2 - B2));
 const NB: f32 = 1.0 / (2.0 * B2 * (B2 - A2));
 
 /// A transform along one axis: of `I` values to `O`.
-pub(super) trait Line<const I: usize, const O: usize> {
+pub(crate) trait Line<const I: usize, const O: usize> {
     /// Its `O` values.
     fn apply<V: Vector>(values: [V; I]) -> [V; O];
 }
 
 /// `Bᵀ d`: rows are the coefficients of `M(x) / (x - p)`, and of M for ∞.
-pub(super) struct Input;
+pub(crate) struct Input;
 
 impl Line<POINTS, POINTS> for Input {
     #[inline(always)]
@@ -54,7 +54,7 @@ impl Line<POINTS, POINTS> for Input {
 }
 
 /// `Aᵀ m`: powers of the points.
-pub(super) struct Output;
+pub(crate) struct Output;
 
 impl Line<POINTS, OUTPUTS> for Output {
     #[inline(always)]
@@ -73,7 +73,7 @@ impl Line<POINTS, OUTPUTS> for Output {
 }
 
 /// `A dy`, the adjoint of [`Output`].
-pub(super) struct OutputAdjoint;
+pub(crate) struct OutputAdjoint;
 
 impl Line<OUTPUTS, POINTS> for OutputAdjoint {
     #[inline(always)]
@@ -93,7 +93,7 @@ impl Line<OUTPUTS, POINTS> for OutputAdjoint {
 }
 
 /// `G g`: powers of the points over `M'`.
-pub(super) struct Filter;
+pub(crate) struct Filter;
 
 impl Line<3, POINTS> for Filter {
     #[inline(always)]
@@ -113,7 +113,7 @@ impl Line<3, POINTS> for Filter {
 }
 
 /// `Gᵀ u`, the adjoint of [`Filter`].
-pub(super) struct FilterAdjoint;
+pub(crate) struct FilterAdjoint;
 
 impl Line<POINTS, 3> for FilterAdjoint {
     #[inline(always)]
@@ -141,7 +141,7 @@ fn column<L: Line<I, O>, V: Vector, const I: usize, const O: usize>(load: &impl 
 
 /// `L` along the columns of `I x I` values, then along the rows: `O x O` values. `load(row, column)`, `store(row, column, value)`.
 #[inline(always)]
-pub(super) fn both_axes<L: Line<I, O>, V: Vector, const I: usize, const O: usize>(
+pub(crate) fn both_axes<L: Line<I, O>, V: Vector, const I: usize, const O: usize>(
     load: impl Fn(usize, usize) -> V,
     mut store: impl FnMut(usize, usize, V),
 ) {

@@ -9,7 +9,7 @@ use super::tiling::Tiling;
 use super::transform::{Input, OutputAdjoint};
 use crate::backend::Storage;
 use crate::backend::cpu::Cpu;
-use crate::backend::cpu::correlate::Correlation;
+use crate::backend::cpu::correlation::Correlation;
 use crate::backend::cpu::pack::blocks;
 use crate::backend::cpu::simd::{Left, Right, Segment, Size, Start, Target};
 use crate::backend::cpu::storage::Sum;
@@ -37,7 +37,7 @@ impl Slab {
 }
 
 /// `dw += Σ x dz`; dw `[c_out, 3, 3, c_in]`.
-pub(in crate::backend::cpu) fn weight_grad(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32], dw: Sum<'_>) -> Result<()> {
+pub(crate) fn weight_grad(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32], dw: Sum<'_>) -> Result<()> {
     let tiling = Tiling::new(shape);
     let slab = Slab::new(&tiling);
     let mut sums = FilterGrads::new(cpu, shape.read.count, shape.write.count)?;

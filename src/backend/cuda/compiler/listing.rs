@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::{Image, Resources};
-use crate::backend::cuda::{KERNELS, Kernel};
+use crate::backend::cuda::kernel::Kernel;
+use crate::backend::cuda::kernels::KERNELS;
 use crate::error::{Error, Result};
 
 /// A kernel as compiled for one architecture.
@@ -40,7 +41,7 @@ pub struct Listing {
 /// # Errors
 /// A kernel is not in the image: the compiler did not mention it.
 pub fn list(image: &Image) -> Result<Vec<Listing>> {
-    let kernels = KERNELS.iter().copied().flatten().filter(|kernel| kernel.file.name == image.file.name);
+    let kernels = KERNELS.iter().copied().filter(|kernel| kernel.file.name == image.file.name);
     kernels.map(|kernel| Ok(row(image, kernel, resources(image, kernel)?))).collect()
 }
 

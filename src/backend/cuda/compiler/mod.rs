@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::{File, KERNELS};
-use crate::backend::cuda::kernel::HEADERS;
+use crate::backend::cuda::kernel::File;
+use crate::backend::cuda::kernels::{HEADERS, KERNELS};
 use crate::error::{Error, Result};
 
 mod ahead;
@@ -24,7 +24,7 @@ pub use arch::{ARCHITECTURES, Arch};
 pub use cache::{Cache, FOLDER_VARIABLE as CACHE_VARIABLE};
 pub use listing::{Listing, list};
 pub use nvrtc::{Nvrtc, Source, Version};
-pub(super) use places::places;
+pub(crate) use places::places;
 pub use places::{FOLDER_VARIABLE as NVRTC_VARIABLE, Missing, Place, usual as usual_places};
 pub use resources::{Resources, parse as parse_resources};
 
@@ -70,7 +70,7 @@ pub fn image(file: &'static File, arch: &'static Arch) -> Result<Image> {
 /// Every kernel file, once.
 pub fn files() -> Vec<&'static File> {
     let mut files: Vec<&'static File> = Vec::new();
-    for kernel in KERNELS.iter().copied().flatten() {
+    for kernel in KERNELS.iter().copied() {
         if !files.iter().any(|file| file.name == kernel.file.name) {
             files.push(kernel.file);
         }

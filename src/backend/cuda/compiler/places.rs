@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Folders where NVRTC may be, looked at first; more than one is written as in `PATH`.
 pub const FOLDER_VARIABLE: &str = "ORTHOSCOPE_NVRTC_DIR";
 /// Major versions that are known, the newest first.
-pub(super) const MAJORS: [u32; 2] = [13, 12];
+pub(crate) const MAJORS: [u32; 2] = [13, 12];
 
 /// A place where NVRTC may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub fn usual() -> Vec<Place> {
 }
 
 /// The same for the library of another Python package of NVIDIA's, with the folders that were `named`.
-pub(in crate::backend::cuda) fn places(named: OsString, package: &str) -> Vec<Place> {
+pub(crate) fn places(named: OsString, package: &str) -> Vec<Place> {
     let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(std::env::var_os);
     let mut places: Vec<Place> =
         std::env::split_paths(&named).filter(|path| !path.as_os_str().is_empty()).map(Place::Folder).collect();
@@ -51,7 +51,7 @@ fn toolkit_folders(root: &Path) -> Vec<PathBuf> {
 }
 
 /// What lies in `folder` under names that start with `prefix`, in the order of the names; nothing if it cannot be read.
-pub(super) fn children(folder: &Path, prefix: &str) -> Vec<PathBuf> {
+pub(crate) fn children(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
     let mut found: Vec<PathBuf> = named.map(|entry| entry.path()).collect();
@@ -94,7 +94,7 @@ fn folder(place: &Place) -> Option<String> {
 }
 
 /// File name of the library of one major version.
-pub(super) fn library(major: u32) -> String {
+pub(crate) fn library(major: u32) -> String {
     format!("libnvrtc.so.{major}")
 }
 

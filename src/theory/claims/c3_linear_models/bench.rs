@@ -1,7 +1,7 @@
 //! Linear autoencoders trained on the tape, for a covariance of rank d < n.
 
-use crate::backend::Backend;
 use crate::error::Result;
+use crate::ops::Backend;
 use crate::shape::Activation;
 use crate::tape::{Tape, Tensor, Var};
 use crate::theory::algebra::{Matrix, orthonormal_basis};

@@ -1,5 +1,5 @@
-use crate::backend::Backend;
 use crate::error::Result;
+use crate::ops::Backend;
 use crate::theory::algebra::{Matrix, svd};
 use crate::theory::claims::training::matrix;
 use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};

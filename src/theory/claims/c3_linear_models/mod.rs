@@ -19,8 +19,9 @@
 mod bench;
 mod figures;
 
-use crate::backend::{Backend, Reference};
+use crate::backend::Reference;
 use crate::error::Result;
+use crate::ops::Backend;
 use crate::theory::algebra::{Matrix, norm, sub, svd, symmetric_eigen};
 use crate::theory::claim::{Claim, Evidence, Row, Setting};
 use crate::theory::statistics::log_log_slope;

@@ -1,8 +1,8 @@
 use std::f64::consts::TAU;
 
-use crate::backend::Backend;
 use crate::error::Result;
 use crate::model::{Architecture, Parameters};
+use crate::ops::Backend;
 use crate::rng::Stream;
 use crate::theory::algebra::{Matrix, norm, sub};
 use crate::theory::claim::{Row, Setting};

@@ -1,4 +1,4 @@
-use crate::backend::Backend;
+use crate::ops::Backend;
 use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
 
 use super::circle::Circle;

@@ -1,6 +1,6 @@
-use crate::backend::Backend;
 use crate::error::Result;
 use crate::model::{Architecture, Bound, Parameters};
+use crate::ops::Backend;
 use crate::tape::{Tape, Tensor, Var};
 use crate::theory::algebra::Matrix;
 use crate::theory::claim::{Row, Setting};

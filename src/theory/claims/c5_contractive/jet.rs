@@ -1,6 +1,6 @@
-use crate::backend::Backend;
 use crate::error::Result;
 use crate::model::Parameters;
+use crate::ops::Backend;
 use crate::theory::algebra::{dot, sub, svd};
 use crate::theory::claims::training::{network_jacobians, outputs};
 use crate::theory::manifold::Manifold;

@@ -1,6 +1,6 @@
-use crate::backend::Backend;
 use crate::error::Result;
 use crate::model::Parameters;
+use crate::ops::Backend;
 use crate::rng::Stream;
 use crate::tape::{Tape, Tensor, Var};
 use crate::theory::claim::{Row, Setting};

@@ -1,5 +1,5 @@
-use crate::backend::Backend;
 use crate::error::Result;
+use crate::ops::Backend;
 use crate::theory::claim::{Row, Setting};
 
 use super::circle::Circle;

@@ -17,8 +17,9 @@
 mod optimum;
 mod world;
 
-use crate::backend::{Backend, Reference};
+use crate::backend::Reference;
 use crate::error::Result;
+use crate::ops::Backend;
 use crate::theory::algebra::sub;
 use crate::theory::claim::{Claim, Evidence, Row, Setting};
 use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};

@@ -1,9 +1,9 @@
 //! Minimisers of the objective itself, found through a tape.
 
-use crate::backend::Backend;
 use crate::error::Result;
 use crate::model::{Architecture, Parameters};
-use crate::shape::{Penalty, Shape};
+use crate::ops::{Backend, Penalty};
+use crate::shape::Shape;
 use crate::tape::{Tape, Tensor, Var};
 use crate::theory::claims::training::{minimise, outputs, schedule};
 

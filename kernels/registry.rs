@@ -1,0 +1,101 @@
+//! Reads every kernel from the text of `kernels/*.cu` and writes the list that `src/backend/cuda/kernels.rs` includes.
+//!
+//! A kernel is written as
+//!
+//! ```text
+//! // y = U x. x: [N,H,W,C]; y: [N,2H,2W,C], len elements.
+//! // FLOPs: 6 len. Bytes: 5 len.
+//! KERNEL __launch_bounds__(256) upsample2(...) {...}
+//! REGISTER_KERNEL(upsample2)
+//! ```
+//!
+//! with `Unit: matrix.` behind the bytes if its products run on tensor cores.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Writes `OUT_DIR/kernels.rs`.
+pub fn write() {
+    println!("cargo::rerun-if-changed=kernels");
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("kernels.rs");
+    let files: Vec<(String, String)> = texts("cu");
+    let headers = texts("cuh");
+    let mut code = String::new();
+    let mut all = String::new();
+    for (name, text) in &files {
+        let stem = name.trim_end_matches(".cu");
+        let kernels = kernels(text).unwrap_or_else(|reason| panic!("kernels/{name}: {reason}"));
+        write_module(&mut code, name, &kernels).expect("strings can be written");
+        kernels.iter().for_each(|kernel| all += &format!("    &{stem}::{},\n", kernel.name.to_uppercase()));
+    }
+    code += &format!("/// Every kernel, in the order of the files.\npub static KERNELS: &[&Kernel] = &[\n{all}];\n\n");
+    code += "/// The text of the kernels' headers, `(name, text)`.\npub static HEADERS: &[(&str, &str)] = &[\n";
+    headers.iter().for_each(|(name, _)| code += &format!("    ({name:?}, {}),\n", include(name)));
+    code += "];\n";
+    fs::write(out, code).expect("OUT_DIR can be written");
+}
+
+/// One kernel as its file defines it.
+struct Definition<'a> {
+    name: &'a str,
+    threads: &'a str,
+    /// First line of its comment.
+    summary: &'a str,
+    flops: &'a str,
+    bytes: &'a str,
+    matrix: bool,
+}
+
+fn write_module(code: &mut String, file: &str, kernels: &[Definition<'_>]) -> std::fmt::Result {
+    writeln!(code, "/// `kernels/{file}`.\npub mod {} {{\n    use super::*;\n", file.trim_end_matches(".cu"))?;
+    writeln!(code, "    static FILE: File = File {{ name: {file:?}, text: {} }};", include(file))?;
+    for kernel in kernels {
+        let Definition { name, threads, summary, flops, bytes, matrix } = kernel;
+        let unit = if *matrix { "Matrix" } else { "Fma" };
+        writeln!(code, "    #[doc = {summary:?}]")?;
+        writeln!(code, "    pub static {}: Kernel = Kernel {{", name.to_uppercase())?;
+        writeln!(code, "        name: {name:?}, file: &FILE, threads: {threads}, dynamic_shared: 0, unit: Unit::{unit},")?;
+        writeln!(code, "        flops: {flops:?}, bytes: {bytes:?},\n    }};")?;
+    }
+    writeln!(code, "}}\n")
+}
+
+/// Every `KERNEL __launch_bounds__(threads) name(` of a file, with the cost that its comment states.
+fn kernels(text: &str) -> Result<Vec<Definition<'_>>, String> {
+    text.match_indices("\nKERNEL ").chain(text.match_indices("\nKERNEL\n")).map(|(at, _)| definition(text, at + 1)).collect()
+}
+
+fn definition(text: &str, at: usize) -> Result<Definition<'_>, String> {
+    let line = text[..at].lines().count() + 1;
+    let wrong = |what: &str| format!("line {line}: a kernel needs {what}");
+    let bounds = text[at..].trim_start_matches("KERNEL").trim_start().strip_prefix("__launch_bounds__(");
+    let (bounds, rest) = bounds.and_then(|rest| rest.split_once(')')).ok_or_else(|| wrong("__launch_bounds__(threads)"))?;
+    let threads = bounds.split(',').next().unwrap_or_default().trim();
+    let name = rest.split_once('(').ok_or_else(|| wrong("a name"))?.0.trim();
+    let comment: Vec<&str> = text[..at].lines().rev().map_while(|line| Some(line.strip_prefix("//")?.trim())).collect();
+    let cost = comment.iter().find_map(|line| line.strip_prefix("FLOPs: ")).ok_or_else(|| wrong("a line `// FLOPs: ….`"))?;
+    let (flops, bytes) = cost.split_once(". Bytes: ").ok_or_else(|| wrong("`. Bytes: ….` behind its FLOPs"))?;
+    let (bytes, matrix) = match bytes.strip_suffix(" Unit: matrix.") {
+        Some(bytes) => (bytes, true),
+        None => (bytes, false),
+    };
+    let bytes = bytes.strip_suffix('.').ok_or_else(|| wrong("a full stop behind its bytes"))?;
+    let summary = comment.last().copied().unwrap_or_default();
+    Ok(Definition { name, threads, summary, flops, bytes, matrix })
+}
+
+/// Names and texts of the files of `kernels/` with this ending, sorted.
+fn texts(ending: &str) -> Vec<(String, String)> {
+    let entries = fs::read_dir("kernels").unwrap_or_else(|error| panic!("kernels: {error}"));
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.retain(|path| path.extension().is_some_and(|own| own == ending));
+    paths.sort();
+    let read = |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    paths.iter().map(|path| (name(path), read(path))).collect()
+}
+
+fn include(file: &str) -> String {
+    format!("include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/kernels/{file}\"))")
+}

@@ -1,0 +1,61 @@
+use std::ops::Range as Rows;
+
+use super::range::Range;
+
+/// Which input pixels meet which output pixels: output pixel o reads input pixel `o * stride + tap * dilation - padding`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Correlation {
+    /// Images.
+    pub n: usize,
+    /// Height and width of the input.
+    pub source: (usize, usize),
+    /// Height and width of the output.
+    pub target: (usize, usize),
+    pub kernel: usize,
+    pub stride: usize,
+    pub dilation: usize,
+    /// May be negative: then the border of the input is not read.
+    pub padding: isize,
+    /// Channels of the input.
+    pub read: Range,
+    /// Channels of the output.
+    pub write: Range,
+}
+
+impl Correlation {
+    /// Distance of tap `tap` from the first input pixel of an output pixel.
+    pub fn shift(&self, tap: usize) -> isize {
+        (tap * self.dilation) as isize - self.padding
+    }
+
+    /// Input row that output row `oy` meets through tap `ky`, if it lies in the image.
+    pub fn row(&self, oy: usize, ky: usize) -> Option<usize> {
+        (oy * self.stride).checked_add_signed(self.shift(ky)).filter(|&iy| iy < self.source.0)
+    }
+
+    /// Output columns whose input pixel through tap `kx` lies in the image.
+    pub fn columns(&self, kx: usize) -> Rows<usize> {
+        let shift = self.shift(kx);
+        let low = shift.min(0).unsigned_abs().div_ceil(self.stride);
+        let room = self.source.1.saturating_add_signed(-shift);
+        low..room.div_ceil(self.stride).min(self.target.1)
+    }
+
+    /// Rows of the matrix of weights: taps times input channels.
+    pub fn depth(&self) -> usize {
+        self.kernel * self.kernel * self.read.count
+    }
+
+    /// The correlation of dz with the flipped kernel; of stride 1.
+    pub(crate) fn adjoint(&self) -> Correlation {
+        let padding = (self.dilation * (self.kernel - 1)) as isize - self.padding;
+        Correlation { source: self.target, target: self.source, padding, read: self.write, write: self.read, ..*self }
+    }
+
+    /// The same as if dz had zeros between its pixels.
+    pub(crate) fn unit_stride(&self) -> Correlation {
+        let (height, width) = self.target;
+        let target = ((height - 1) * self.stride + 1, (width - 1) * self.stride + 1);
+        Correlation { target, stride: 1, ..*self }
+    }
+}

@@ -1,0 +1,371 @@
+//! Convex combination module: features, gate and combination band by band, so that the joined tensor never exists.
+
+use rayon::prelude::*;
+
+use super::{Ccm, CcmWeights};
+use crate::backend::Storage;
+use crate::backend::cpu::activation::slope::{self, Times};
+use crate::backend::cpu::columns::{accumulate, add_in_order};
+use crate::backend::cpu::elementwise::{Elementwise, each, update};
+use crate::backend::cpu::finish::Finish;
+use crate::backend::cpu::outer::{Aligned, Partials, add_products, chunk_count};
+use crate::backend::cpu::pack::{Packed, blocks, pack_backward, pack_forward, pack_terms, padded};
+use crate::backend::cpu::pairs::{self, Terms};
+use crate::backend::cpu::range::Range;
+use crate::backend::cpu::simd::{ROWS, Right, Simd, Vector};
+use crate::backend::cpu::strips::{Part, multiply_dense};
+use crate::backend::cpu::{Buffer, Cpu};
+use crate::error::Result;
+use crate::shape::Activation;
+
+pub(in crate::ops) fn run(cpu: &Cpu, call: Ccm<'_, Buffer>) -> Result<()> {
+    match call {
+        Ccm::Combination { beta, s, u, y } => {
+            update(cpu.simd, y, [beta, s, u], |y, [beta, s, u]| *y = combine(beta, s, u));
+            Ok(())
+        }
+        Ccm::CombinationGrad { beta, s, u, dy, d_beta, ds, du } => {
+            update(cpu.simd, d_beta, [dy, s, u], |d_beta, [dy, s, u]| *d_beta += dy * (s - u));
+            update(cpu.simd, ds, [dy, beta], |ds, [dy, beta]| *ds += dy * beta);
+            update(cpu.simd, du, [dy, beta], |du, [dy, beta]| *du += dy * (1.0 - beta));
+            Ok(())
+        }
+        Ccm::Forward { spec, s, u, weights, saved, y } => {
+            let (forward, band) = (Forward::new(cpu, spec.c as usize, &weights)?, PIXELS * spec.c as usize);
+            let bands = y.par_chunks_mut(band).zip(s.par_chunks(band).zip(u.par_chunks(band)));
+            match saved {
+                Some([h, beta]) => {
+                    let saved = h.par_chunks_mut(band).zip(beta.par_chunks_mut(band));
+                    bands.zip(saved).try_for_each(|((y, (s, u)), (h, beta))| forward.band(cpu, [s, u], [h, beta], y))
+                }
+                None => bands.try_for_each(|(y, (s, u))| {
+                    let (mut h, mut beta) = (cpu.alloc(y.len())?, cpu.alloc(y.len())?);
+                    forward.band(cpu, [s, u], [&mut h, &mut beta], y)
+                }),
+            }
+        }
+        Ccm::Grad { spec, s, u, weights, saved: [h, beta], dy, ds, du, weight_grads } => {
+            grad(cpu, spec.c as usize, [s, u, h, beta, dy], &weights, [ds, du], weight_grads)
+        }
+    }
+}
+
+/// See [`crate::ops::Backend::matrix_flops`].
+pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Ccm<'_, Buffer>) -> u64 {
+    let (spec, passes) = match call {
+        Ccm::Forward { spec, .. } => (spec, 1),
+        Ccm::Grad { spec, .. } => (spec, 2),
+        Ccm::Combination { .. } | Ccm::CombinationGrad { .. } => return 0,
+    };
+    if cpu.is_matrix(cpu.terms(spec.c as usize)) { passes * spec.product_flops() } else { 0 }
+}
+
+/// The adjoint of the module; `inputs` are s, u, h, β, dy.
+fn grad(
+    cpu: &Cpu,
+    c: usize,
+    inputs: [&Buffer; 5],
+    weights: &CcmWeights<&Buffer>,
+    [ds, du]: [&mut Buffer; 2],
+    weight_grads: CcmWeights<&mut Buffer>,
+) -> Result<()> {
+    let elements = ds.len();
+    let bands = (elements / c).div_ceil(PIXELS);
+    let chunk = (bands.div_ceil(chunk_count(bands, 3 * c * padded(c))) * PIXELS * c).max(1);
+    let chunks = elements.div_ceil(chunk);
+    let mut mix_sums = Partials::new(cpu, chunks, 3 * c, c)?;
+    let mut gate_sums = Partials::new(cpu, chunks, c, c)?;
+    let backward = Backward::new(cpu, c, weights)?;
+    let (mix_len, gate_len) = (mix_sums.chunk(), gate_sums.chunk());
+    let sums = mix_sums.data.par_chunks_mut(mix_len).zip(gate_sums.data.par_chunks_mut(gate_len));
+    let (ds, du) = (ds.sum(), du.sum());
+    let blank = [ds.blank, du.blank];
+    let grads = ds.data.par_chunks_mut(chunk).zip(du.data.par_chunks_mut(chunk));
+    let tasks = grads.zip(sums).enumerate().map(|(index, ((ds, du), (mix, gate)))| {
+        let part = index * chunk..index * chunk + ds.len();
+        let inputs = inputs.map(|buffer| &buffer[part.clone()]);
+        backward.chunk(cpu, inputs, [ds, du], blank, [mix, gate])
+    });
+    let biases: Vec<[Vec<f64>; 2]> = tasks.collect::<Result<_>>()?;
+    let (mix_biases, gate_biases): (Vec<_>, Vec<_>) = biases.into_iter().map(|[mix, gate]| (mix, gate)).unzip();
+    let CcmWeights { w_mix, b_mix, w_gate, b_gate } = weight_grads;
+    mix_sums.add_to(w_mix.sum());
+    gate_sums.add_to(w_gate.sum());
+    add_in_order(&mix_biases, b_mix);
+    add_in_order(&gate_biases, b_gate);
+    Ok(())
+}
+
+/// Pixels of a band: whole strips.
+const PIXELS: usize = 8 * ROWS;
+
+/// `β s + (1-β) u` for any β, kept between s and u where β is in [0, 1] and rounding would leave; NaN stays NaN.
+#[inline(always)]
+fn combine(beta: f32, s: f32, u: f32) -> f32 {
+    let y = beta * s + (1.0 - beta) * u;
+    let (low, high) = if s < u { (s, u) } else { (u, s) };
+    let convex = (0.0..=1.0).contains(&beta);
+    if convex && y < low {
+        low
+    } else if convex && y > high {
+        high
+    } else {
+        y
+    }
+}
+
+/// The same for β in [0, 1], which a gate is.
+struct Combination;
+
+impl Elementwise<3> for Combination {
+    #[inline(always)]
+    fn apply<V: Vector>(_: V, [beta, s, u]: [V; 3]) -> V {
+        let y = beta.mul(s).add(V::splat(1.0).sub(beta).mul(u));
+        // NaN is the second operand of both comparisons.
+        s.max(u).min(s.min(u).max(y))
+    }
+}
+
+/// `(s - u)²`.
+struct SquaredDifference;
+
+impl Elementwise<2> for SquaredDifference {
+    #[inline(always)]
+    fn apply<V: Vector>(_: V, [s, u]: [V; 2]) -> V {
+        let difference = s.sub(u);
+        difference.mul(difference)
+    }
+}
+
+/// `dy ⊙ (s-u) ⊙ β (1-β)`: the gradient before σ.
+struct GateGrad;
+
+impl Elementwise<4> for GateGrad {
+    #[inline(always)]
+    fn apply<V: Vector>(_: V, [dy, s, u, beta]: [V; 4]) -> V {
+        dy.mul(s.sub(u)).mul(beta.mul(V::splat(1.0).sub(beta)))
+    }
+}
+
+/// `ds += dy ⊙ β + to_s + 2 (s-u) ⊙ to_square`.
+struct SkipGrad;
+
+impl Elementwise<6> for SkipGrad {
+    #[inline(always)]
+    fn apply<V: Vector>(ds: V, [s, u, beta, dy, to_s, to_square]: [V; 6]) -> V {
+        let difference = s.sub(u);
+        ds.add(dy.mul_add(beta, difference.add(difference).mul_add(to_square, to_s)))
+    }
+}
+
+/// `du += dy ⊙ (1-β) + to_u - 2 (s-u) ⊙ to_square`.
+struct UpsampledGrad;
+
+impl Elementwise<6> for UpsampledGrad {
+    #[inline(always)]
+    fn apply<V: Vector>(du: V, [s, u, beta, dy, to_u, to_square]: [V; 6]) -> V {
+        let difference = u.sub(s);
+        du.add(dy.mul_add(V::splat(1.0).sub(beta), difference.add(difference).mul_add(to_square, to_u)))
+    }
+}
+
+/// `(s - u)²`, the third part of the features `[s, u, (s-u)²]`, which are never joined in memory.
+fn square(simd: Simd, s: &[f32], u: &[f32], target: &mut [f32]) {
+    each::<SquaredDifference, 2>(simd, target, [s, u]);
+}
+
+/// The part of `w_mix` `[c, 3c]` that meets part `part` of the features.
+fn mix_part(w_mix: &[f32], c: usize, part: usize) -> impl Fn(usize, usize) -> f32 + Sync {
+    move |output, input| w_mix[output * 3 * c + part * c + input]
+}
+
+/// What all bands of the forward pass share.
+struct Forward<'a> {
+    c: usize,
+    /// Weights of each part of the features.
+    mix: [Packed; 3],
+    gate: Packed,
+    to_h: Finish<'a>,
+    to_beta: Finish<'a>,
+}
+
+impl<'a> Forward<'a> {
+    fn new(cpu: &Cpu, c: usize, weights: &CcmWeights<&'a Buffer>) -> Result<Self> {
+        let mix = |part| pack_terms(cpu, (c, c), (cpu.terms(c), c), mix_part(weights.w_mix, c, part));
+        Ok(Self {
+            c,
+            mix: [mix(0)?, mix(1)?, mix(2)?],
+            gate: pack_forward(cpu, c, c, weights.w_gate, (cpu.terms(c), c))?,
+            to_h: Finish::Assign { bias: Some(weights.b_mix), activation: Activation::Elu },
+            to_beta: Finish::Assign { bias: Some(weights.b_gate), activation: Activation::Sigmoid },
+        })
+    }
+
+    /// `h =`, `β =`, `y =` of some pixels.
+    fn band(&self, cpu: &Cpu, [s, u]: [&[f32]; 2], [h, beta]: [&mut [f32]; 2], y: &mut [f32]) -> Result<()> {
+        let (all, [s_mix, u_mix, square_mix]) = (Range::all(self.c), &self.mix);
+        let mut squares = cpu.alloc(s.len())?;
+        square(cpu.simd, s, u, &mut squares);
+        let part = |data, weights| Part { data, channels: all, weights };
+        multiply_dense(cpu, [part(s, s_mix), part(u, u_mix), part(&squares, square_mix)], self.to_h, (&mut *h, all))?;
+        multiply_dense(cpu, [part(h, &self.gate)], self.to_beta, (&mut *beta, all))?;
+        each::<Combination, 3>(cpu.simd, y, [beta, s, u]);
+        Ok(())
+    }
+}
+
+/// Transposed weights of each part of the features.
+fn backward_mix(cpu: &Cpu, c: usize, w_mix: &[f32]) -> Result<[Packed; 3]> {
+    let part = |part| {
+        let weight = mix_part(w_mix, c, part);
+        pack_terms(cpu, (c, c), (cpu.terms(c), c), move |input, output| weight(output, input))
+    };
+    Ok([part(0)?, part(1)?, part(2)?])
+}
+
+/// What all chunks of the backward pass share.
+struct Backward {
+    simd: Simd,
+    c: usize,
+    /// Transposed weights.
+    gate: Packed,
+    mix: [Packed; 3],
+}
+
+/// Scratch of one chunk, for one band of pixels.
+struct Scratch {
+    /// `(s-u)²`.
+    square: Buffer,
+    /// Gradients of the parts of the features.
+    parts: [Buffer; 3],
+    /// Gradients before ELU and before σ.
+    mix: Buffer,
+    gate: Buffer,
+}
+
+impl Scratch {
+    fn new(cpu: &Cpu, len: usize) -> Result<Self> {
+        let alloc = || cpu.alloc(len);
+        Ok(Self { square: alloc()?, parts: [alloc()?, alloc()?, alloc()?], mix: alloc()?, gate: alloc()? })
+    }
+}
+
+impl Backward {
+    fn new(cpu: &Cpu, c: usize, weights: &CcmWeights<&Buffer>) -> Result<Self> {
+        let gate = pack_backward(cpu, c, c, weights.w_gate)?;
+        Ok(Self { simd: cpu.simd, c, gate, mix: backward_mix(cpu, c, weights.w_mix)? })
+    }
+
+    /// One chunk: adds to ds, du and the partial weight gradients `[mix, gate]`; returns the bias gradients likewise.
+    fn chunk(
+        &self,
+        cpu: &Cpu,
+        inputs: [&[f32]; 5],
+        [ds, du]: [&mut [f32]; 2],
+        blank: [bool; 2],
+        [mix, gate]: [&mut [f32]; 2],
+    ) -> Result<[Vec<f64>; 2]> {
+        let (c, all) = (self.c, Range::all(self.c));
+        let mut scratch = Scratch::new(cpu, PIXELS * c)?;
+        let (mut mix_bias, mut gate_bias) = (vec![0.0; c], vec![0.0; c]);
+        for start in (0..ds.len()).step_by(PIXELS * c) {
+            let end = ds.len().min(start + PIXELS * c);
+            let [s, u, h, beta, dy] = inputs.map(|input| &input[start..end]);
+            self.gate_grads(cpu, [s, u, h, beta, dy], &mut scratch)?;
+            let (d_mix, d_gate) = (&scratch.mix[..end - start], &scratch.gate[..end - start]);
+            accumulate(self.simd, d_mix, all, &mut mix_bias);
+            accumulate(self.simd, d_gate, all, &mut gate_bias);
+            square(self.simd, s, u, &mut scratch.square[..end - start]);
+            let parts = mix.chunks_exact_mut(c * padded(c));
+            parts.zip([s, u, &scratch.square]).try_for_each(|(sums, x)| self.weight_sums(cpu, x, d_mix, sums))?;
+            self.weight_sums(cpu, h, d_gate, gate)?;
+            let grads = [&mut ds[start..end], &mut du[start..end]];
+            self.operand_grads([s, u, beta, dy], &scratch.parts, grads, blank);
+        }
+        Ok([mix_bias, gate_bias])
+    }
+
+    /// Gradients before σ, before ELU, and of the parts of the features.
+    fn gate_grads(&self, cpu: &Cpu, [s, u, h, beta, dy]: [&[f32]; 5], scratch: &mut Scratch) -> Result<()> {
+        let (len, all) = (s.len(), Range::all(self.c));
+        let Scratch { parts, mix, gate, .. } = scratch;
+        let (mix, gate) = (&mut mix[..len], &mut gate[..len]);
+        each::<GateGrad, 4>(self.simd, gate, [dy, s, u, beta]);
+        let plain = Finish::Assign { bias: None, activation: Activation::Identity };
+        multiply_dense(cpu, [Part { data: gate, channels: all, weights: &self.gate }], plain, (&mut *mix, all))?;
+        each::<Times<slope::Elu>, 1>(self.simd, mix, [h]);
+        self.mix.iter().zip(parts).try_for_each(|(weights, target)| {
+            multiply_dense(cpu, [Part { data: mix, channels: all, weights }], plain, (&mut target[..len], all))
+        })
+    }
+
+    /// `partial += xᵀ dz` with x and dz `[pixels, c]`.
+    fn weight_sums(&self, cpu: &Cpu, x: &[f32], dz: &[f32], partial: &mut [f32]) -> Result<()> {
+        let (c, pixels) = (self.c, dz.len() / self.c);
+        if cpu.terms(c) == Terms::Pairs {
+            let (x, dz) = (pairs::of_pixels(cpu, &x[..dz.len()], c)?, pairs::of_pixels(cpu, dz, c)?);
+            return self.add_products(&x, Right { data: &dz, step: c }, (Terms::Pairs, pixels.div_ceil(2)), 0, partial);
+        }
+        let aligned = Aligned::new(cpu, dz, Range::all(c), 0..pixels)?;
+        self.add_products(x, aligned.right(), (Terms::Floats, pixels), aligned.offset(0), partial)
+    }
+
+    /// `partial += xᵀ dz` over `depth` rows of x and dz, which begins at `origin` of `right`.
+    fn add_products(
+        &self,
+        x: &[f32],
+        right: Right<'_>,
+        (terms, depth): (Terms, usize),
+        origin: usize,
+        partial: &mut [f32],
+    ) -> Result<()> {
+        let extents = (self.c, padded(self.c));
+        blocks(0, self.c).iter().try_for_each(|block| {
+            let segments = [(0, origin + block.first)];
+            add_products((self.simd, terms), (x, self.c), right, (&segments, depth), block, partial, extents)
+        })
+    }
+
+    /// `ds +=`, `du +=`: through the combination and through the features.
+    fn operand_grads(
+        &self,
+        [s, u, beta, dy]: [&[f32]; 4],
+        [to_s, to_u, to_square]: &[Buffer; 3],
+        [ds, du]: [&mut [f32]; 2],
+        blank: [bool; 2],
+    ) {
+        [&mut *ds, du].into_iter().zip(blank).filter(|(_, blank)| *blank).for_each(|(grad, _)| grad.fill(0.0));
+        each::<SkipGrad, 6>(self.simd, ds, [s, u, beta, dy, to_s, to_square]);
+        each::<UpsampledGrad, 6>(self.simd, du, [s, u, beta, dy, to_u, to_square]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::cpu::Path;
+
+    #[test]
+    fn combinations_stay_between_their_operands_and_nan_stays_nan() {
+        let near = 1.0f32.next_up();
+        let operands = [-3.5, -1.0, -0.0, 0.0, 1e-30, 1.0, near, near.next_up(), 7.25e20, f32::NAN];
+        let betas = [0.0, 1e-8, 0.3, 0.5, 0.7, 1.0 - 1e-7, 1.0, f32::NAN];
+        let mut all: Vec<[f32; 3]> = Vec::new();
+        for (s, u) in operands.into_iter().flat_map(|s| operands.map(|u| (s, u))) {
+            all.extend(betas.map(|beta| [beta, s, u]));
+        }
+        let [beta, s, u] = std::array::from_fn(|k| all.iter().map(|values| values[k]).collect::<Vec<f32>>());
+        for simd in [Path::Avx512, Path::Avx2, Path::Portable].into_iter().filter_map(|path| Simd::new(path).ok()) {
+            let mut y = vec![0.0; all.len()];
+            each::<Combination, 3>(simd, &mut y, [&beta, &s, &u]);
+            for (&[beta, s, u], &y) in all.iter().zip(&y) {
+                let any_nan = beta.is_nan() || s.is_nan() || u.is_nan();
+                let (low, high) = (s.min(u), s.max(u));
+                assert!(if any_nan { y.is_nan() } else { low <= y && y <= high }, "{:?}: {beta} {s} {u} {y}", simd.path());
+                assert!(any_nan || beta != 0.0 || y == u, "{beta} {s} {u} {y}");
+                assert!(any_nan || beta != 1.0 || y == s, "{beta} {s} {u} {y}");
+                assert!(any_nan || y == combine(beta, s, u), "{beta} {s} {u}: {y}, alone {}", combine(beta, s, u));
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What every call of an operation declares about itself, once: its name, its operands, and its cost by formula.
+//! The check of lengths, the profiler and the tests all read this declaration.
+
+use crate::backend::{Phase, Work};
+use crate::error::{Error, Result};
+
+/// Number of elements of a buffer, as its backend says it.
+pub type Length<'a, T> = &'a dyn Fn(&T) -> usize;
+
+/// How a call uses an operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reads it.
+    Read,
+    /// Overwrites all of it: `=`.
+    Write,
+    /// Adds to it, `+=`, or changes it in place: it is read and written.
+    Update,
+}
+
+/// One operand of a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Operand<'a, T> {
+    /// Its name in the equation.
+    pub name: &'static str,
+    /// The device memory.
+    pub buffer: &'a T,
+    /// Number of elements it must have.
+    pub len: usize,
+    /// How it is used.
+    pub access: Access,
+}
+
+/// The declaration of one call.
+#[derive(Clone, Debug)]
+pub struct Contract<'a, T> {
+    /// Name of the operation, for errors and profiles.
+    pub op: &'static str,
+    /// What the call computes; `None` for the phase of the pass it is part of.
+    pub phase: Option<Phase>,
+    /// All operands, in the order of the equation.
+    pub operands: Vec<Operand<'a, T>>,
+    /// Floating-point operations; a multiply-add counts as 2.
+    flops: u64,
+    /// Elements moved, if not those of all operands.
+    moved: Option<u64>,
+    /// Why the call is refused whatever its operands' lengths are.
+    refused: Option<String>,
+}
+
+impl<'a, T> Contract<'a, T> {
+    /// A call of `op` in the phase of the current pass.
+    pub fn new(op: &'static str) -> Self {
+        Self { op, phase: None, operands: Vec::new(), flops: 0, moved: None, refused: None }
+    }
+
+    /// Fixes the phase.
+    #[must_use]
+    pub fn phase(self, phase: Phase) -> Self {
+        Self { phase: Some(phase), ..self }
+    }
+
+    /// An operand that is read.
+    #[must_use]
+    pub fn read(self, name: &'static str, buffer: &'a T, len: usize) -> Self {
+        self.operand(name, buffer, len, Access::Read)
+    }
+
+    /// An operand that may be absent.
+    #[must_use]
+    pub fn read_if(self, name: &'static str, buffer: Option<&'a T>, len: usize) -> Self {
+        match buffer {
+            Some(buffer) => self.read(name, buffer, len),
+            None => self,
+        }
+    }
+
+    /// An operand that is overwritten, `=`.
+    #[must_use]
+    pub fn write(self, name: &'static str, buffer: &'a T, len: usize) -> Self {
+        self.operand(name, buffer, len, Access::Write)
+    }
+
+    /// An operand that is added to, `+=`, or changed in place.
+    #[must_use]
+    pub fn update(self, name: &'static str, buffer: &'a T, len: usize) -> Self {
+        self.operand(name, buffer, len, Access::Update)
+    }
+
+    /// An operand that is added to, if it is there.
+    #[must_use]
+    pub fn update_if(self, name: &'static str, buffer: Option<&'a T>, len: usize) -> Self {
+        match buffer {
+            Some(buffer) => self.update(name, buffer, len),
+            None => self,
+        }
+    }
+
+    fn operand(mut self, name: &'static str, buffer: &'a T, len: usize, access: Access) -> Self {
+        self.operands.push(Operand { name, buffer, len, access });
+        self
+    }
+
+    /// Floating-point operations of the call.
+    #[must_use]
+    pub fn flops(self, flops: u64) -> Self {
+        Self { flops, ..self }
+    }
+
+    /// Elements read plus elements written, for calls that do not touch all of their operands once.
+    #[must_use]
+    pub fn moves(self, elements: usize) -> Self {
+        Self { moved: Some(elements as u64), ..self }
+    }
+
+    /// Refuses the call with `reason` unless `condition` holds.
+    #[must_use]
+    pub fn require(mut self, condition: bool, reason: impl FnOnce() -> String) -> Self {
+        if !condition && self.refused.is_none() {
+            self.refused = Some(reason());
+        }
+        self
+    }
+
+    /// The one check of every call: each operand has the declared number of elements.
+    ///
+    /// # Errors
+    /// Names the operation, the first operand that does not fit, and both numbers.
+    pub fn check(&self, len: Length<'_, T>) -> Result<()> {
+        if let Some(reason) = &self.refused {
+            return Err(Error::shape(self.op, reason.clone()));
+        }
+        match self.operands.iter().find(|operand| len(operand.buffer) != operand.len) {
+            None => Ok(()),
+            Some(Operand { name, buffer, len: wanted, .. }) => {
+                Err(Error::shape(self.op, format!("{name} must have {wanted} elements, has {}", len(buffer))))
+            }
+        }
+    }
+
+    /// Operations and bytes, with `element_size` bytes an element: operands read once, results written once, and what is updated
+    /// both read and written. That is the least traffic that memory must carry, whatever the caches do.
+    pub fn work(&self, element_size: usize) -> Work {
+        let traffic = |operand: &Operand<'_, T>| operand.len as u64 * if operand.access == Access::Update { 2 } else { 1 };
+        let moved = self.moved.unwrap_or_else(|| self.operands.iter().map(traffic).sum());
+        Work::new(self.flops, moved * element_size as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_checked_and_costed_by_its_declaration() {
+        let (x, y, dx) = (vec![0.0f32; 6], vec![0.0f32; 3], vec![0.0f32; 6]);
+        let call = Contract::new("test").read("x", &x, 6).write("y", &y, 3).update("dx", &dx, 6).flops(18);
+        assert!(call.check(&Vec::len).is_ok());
+        assert_eq!(call.work(4), Work::new(18, 4 * (6 + 3 + 12)));
+        assert_eq!(call.clone().moves(5).work(8), Work::new(18, 40));
+        let wrong = call.clone().read("w", &y, 4);
+        assert_eq!(wrong.check(&Vec::len).unwrap_err().to_string(), "test: w must have 4 elements, has 3");
+        let refused = call.require(false, || "order must be 1, 2 or 3, got 4".into());
+        assert_eq!(refused.check(&Vec::len).unwrap_err().to_string(), "test: order must be 1, 2 or 3, got 4");
+    }
+}

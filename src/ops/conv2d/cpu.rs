@@ -1,0 +1,100 @@
+//! Convolution: forward, input gradient, weight gradient.
+
+use super::{Conv2d, Conv2dSpec};
+use crate::backend::cpu::columns::add_column_sums;
+use crate::backend::cpu::correlate::{correlate, input_grad, is_matrix, terms};
+use crate::backend::cpu::correlation::Correlation;
+use crate::backend::cpu::dense::{dense, dense_input_grad};
+use crate::backend::cpu::finish::Finish;
+use crate::backend::cpu::outer::{dense_weight_grad, weight_grad};
+use crate::backend::cpu::pack::pack_forward;
+use crate::backend::cpu::range::Range;
+use crate::backend::cpu::storage::Sum;
+use crate::backend::cpu::{Buffer, Cpu};
+use crate::backend::{Phase, Storage};
+use crate::error::Result;
+
+pub(in crate::ops) fn run(cpu: &Cpu, call: Conv2d<'_, Buffer>) -> Result<()> {
+    match call {
+        Conv2d::Forward { spec, x, w, b, y } => {
+            let shape = correlation(spec, Range::all(spec.c_out as usize));
+            let finish = Finish::Assign { bias: b.map(|b| &**b), activation: spec.activation };
+            let weights = pack_forward(cpu, shape.depth(), shape.write.count, w, terms(cpu, &shape))?;
+            if is_dense(spec) {
+                return dense(cpu, (x, shape.read), &weights, finish, (y, shape.write));
+            }
+            correlate(cpu, &shape, x, &weights, finish, y)
+        }
+        Conv2d::InputGrad { spec, dz, w, dx } => {
+            let shape = correlation(spec, Range::all(spec.c_out as usize));
+            if is_dense(spec) {
+                return dense_input_grad(cpu, (dz, shape.write), w, (dx.sum(), shape.read));
+            }
+            let Sum { data: dx, blank } = dx.sum();
+            if spec.stride == 1 {
+                return input_grad(cpu, &shape, (dz, w), Finish::sum(blank), dx);
+            }
+            let (wide, shape) = spread(cpu, &shape, dz)?;
+            input_grad(cpu, &shape, (&wide, w), Finish::sum(blank), dx)
+        }
+        Conv2d::WeightGrad { spec, x, dz, dw, db } => {
+            let shape = correlation(spec, Range::all(spec.c_out as usize));
+            if let Some(db) = db {
+                add_column_sums(cpu.simd, dz, shape.write, db);
+            }
+            if is_dense(spec) {
+                return dense_weight_grad(cpu, (x, shape.read), (dz, shape.write), dw.sum());
+            }
+            weight_grad(cpu, &shape, x, dz, dw.sum())
+        }
+    }
+}
+
+/// See [`crate::ops::Backend::matrix_flops`].
+pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Conv2d<'_, Buffer>) -> u64 {
+    let (spec, phase) = match call {
+        Conv2d::Forward { spec, .. } => (spec, Phase::Forward),
+        Conv2d::InputGrad { spec, .. } => (spec, Phase::InputGradient),
+        Conv2d::WeightGrad { spec, .. } => (spec, Phase::WeightGradient),
+    };
+    let shape = correlation(spec, Range::all(spec.c_out as usize));
+    let on_matrix = match phase {
+        Phase::InputGradient if is_dense(spec) => cpu.is_matrix(cpu.terms(shape.write.count)),
+        _ => is_matrix(cpu, &shape, phase),
+    };
+    if on_matrix { spec.flops() } else { 0 }
+}
+
+/// The spec's extents as the loops use them; output channels are `write` of the output.
+pub(in crate::ops) fn correlation(spec: &Conv2dSpec, write: Range) -> Correlation {
+    Correlation {
+        n: spec.n as usize,
+        source: (spec.h as usize, spec.w as usize),
+        target: (spec.h_out as usize, spec.w_out as usize),
+        kernel: spec.kernel as usize,
+        stride: spec.stride as usize,
+        dilation: spec.dilation as usize,
+        padding: spec.padding as isize,
+        read: Range::all(spec.c_in as usize),
+        write,
+    }
+}
+
+/// A 1x1 convolution of every pixel is a linear map.
+fn is_dense(spec: &Conv2dSpec) -> bool {
+    spec.kernel == 1 && spec.stride == 1 && spec.padding == 0
+}
+
+/// dz with zeros between its pixels, as if the convolution had stride 1; and its shape.
+fn spread(cpu: &Cpu, shape: &Correlation, dz: &[f32]) -> Result<(Buffer, Correlation)> {
+    let ((height, width), channels, unit) = (shape.target, shape.write.stride, shape.unit_stride());
+    let target = unit.target;
+    let mut wide = cpu.zeros(shape.n * target.0 * target.1 * channels)?;
+    for (line, row) in dz.chunks_exact(width * channels).enumerate() {
+        let first = (line / height * target.0 + line % height * shape.stride) * target.1;
+        for (ox, pixel) in row.chunks_exact(channels).enumerate() {
+            wide[(first + ox * shape.stride) * channels..][..channels].copy_from_slice(pixel);
+        }
+    }
+    Ok((wide, unit))
+}

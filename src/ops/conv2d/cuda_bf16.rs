@@ -1,0 +1,155 @@
+//! Convolution on tensor cores, `kernels/conv2d_bf16.cu`: operands are rounded to bf16 into scratch buffers, once per call; sums and
+//! results are f32. The lengths of all buffers are checked by the caller.
+
+use super::Conv2dSpec;
+use crate::backend::Storage;
+use crate::backend::cuda::cost::{CHUNK, padded};
+use crate::backend::cuda::kernels::conv2d_bf16 as kernel;
+use crate::backend::cuda::launch::blocks;
+use crate::backend::cuda::{Buffer, Cuda};
+use crate::error::Result;
+
+/// Pixels, channels, and (tap, channel) pairs that one block makes.
+const PIXELS: u32 = 128;
+const CHANNELS: u32 = 64;
+const WEIGHTS: u32 = 128;
+/// Extents and distances up to here cannot leave the range of positions that kernels count with.
+const MAX_EXTENT: u64 = 1 << 28;
+/// Channels up to here need no more blocks along y than a grid may have.
+const MAX_CHANNELS: u32 = 1 << 16;
+
+/// Whether the kernels of this file can index the operands of `branches` convolutions joined: with channels padded, each must have
+/// fewer than 2^32 elements, and the kernel and its padding must not reach absurdly far.
+pub(in crate::ops) fn fits(spec: &Conv2dSpec, branches: u32) -> bool {
+    let whole = |c: u32| padded(c as usize) as u64;
+    let product = |factors: &[u64]| factors.iter().try_fold(1u64, |product, &factor| product.checked_mul(factor));
+    let [n, h, w, h_out, w_out] = [spec.n, spec.h, spec.w, spec.h_out, spec.w_out].map(u64::from);
+    let (branches, taps) = (u64::from(branches), u64::from(spec.kernel).pow(2));
+    let operands = [
+        product(&[n, h, w, whole(spec.c_in)]),
+        product(&[n, h_out, w_out, branches, whole(spec.c_out)]),
+        product(&[branches, taps, whole(spec.c_in), whole(spec.c_out)]),
+    ];
+    let reach = u64::from(spec.padding) + u64::from(spec.dilation) * u64::from(spec.kernel);
+    operands.iter().all(|elements| elements.is_some_and(|elements| elements <= u64::from(u32::MAX)))
+        && [h, w, h_out, w_out, reach].iter().all(|&extent| extent <= MAX_EXTENT)
+        && spec.c_in.max(spec.c_out) <= MAX_CHANNELS
+}
+
+/// The grid of a product with a value per pixel and channel.
+pub(in crate::ops) fn pixel_tiles(pixels: usize, channels: usize) -> [u32; 3] {
+    [blocks(pixels, PIXELS), blocks(channels, CHANNELS), 1]
+}
+
+/// The grid of a weight gradient with a value per output channel and (tap, input channel).
+pub(in crate::ops) fn weight_tiles(channels: usize, columns: usize) -> [u32; 2] {
+    [blocks(channels, CHANNELS), blocks(columns, WEIGHTS)]
+}
+
+impl Cuda {
+    /// A scratch buffer for `len` bf16 values, an even number.
+    pub(in crate::ops) fn alloc_bf16(&self, len: usize) -> Result<Buffer> {
+        self.alloc(len.div_ceil(2))
+    }
+
+    /// Rounds rows of `c` channels into rows `first..` of `y`.
+    pub(in crate::ops) fn round_rows(&self, x: &Buffer, c: usize, first: usize, y: &mut Buffer) -> Result<()> {
+        let rows = x.len() / c;
+        let launch = self.launch_over(&kernel::ROUND_ROWS, rows * padded(c) / CHUNK).input(x).output(y);
+        launch.number("rows", rows as u32).number("c", c as u32).value(first as u32).run()
+    }
+
+    /// Rows of `c` channels rounded.
+    pub(in crate::ops) fn rounded(&self, x: &Buffer, c: usize) -> Result<Buffer> {
+        let mut y = self.alloc_bf16(x.len() / c * padded(c))?;
+        self.round_rows(x, c, 0, &mut y)?;
+        Ok(y)
+    }
+
+    /// Rounds weights `[c_out, taps, c_in]` into branch `branch` of `[c_in, branches, taps, c_out]`.
+    pub(in crate::ops) fn round_transposed(
+        &self,
+        spec: &Conv2dSpec,
+        w: &Buffer,
+        [branch, branches]: [u32; 2],
+        y: &mut Buffer,
+    ) -> Result<()> {
+        let taps = spec.kernel * spec.kernel;
+        let threads = padded(spec.c_out as usize) / CHUNK * (taps * spec.c_in) as usize;
+        let launch = self.launch_over(&kernel::ROUND_TRANSPOSED, threads).input(w).output(y);
+        let launch = launch.number("c_out", spec.c_out).number("taps", taps).number("c_in", spec.c_in);
+        launch.value(branch).value(branches).run()
+    }
+
+    /// `y = A(w * x + b)`.
+    pub(in crate::ops) fn conv2d_bf16(
+        &self,
+        spec: &Conv2dSpec,
+        x: &Buffer,
+        w: &Buffer,
+        b: Option<&Buffer>,
+        y: &mut Buffer,
+    ) -> Result<()> {
+        let [c_in, c_out] = [spec.c_in, spec.c_out].map(|channels| channels as usize);
+        let grid = pixel_tiles(y.len() / c_out, c_out);
+        let (x, w) = (self.rounded(x, c_in)?, self.rounded(w, c_in)?);
+        self.launch(&kernel::CONV2D_BF16, grid).input(&x).input(&w).bias(b).output(y).value(*spec).run()
+    }
+
+    /// `dx += wᵀ * dz`.
+    pub(in crate::ops) fn conv2d_input_grad_bf16(
+        &self,
+        spec: &Conv2dSpec,
+        dz: &Buffer,
+        w: &Buffer,
+        dx: &mut Buffer,
+    ) -> Result<()> {
+        let [c_in, c_out] = [spec.c_in, spec.c_out].map(|channels| channels as usize);
+        let grid = pixel_tiles(dx.len() / c_in, c_in);
+        let dz = self.rounded(dz, c_out)?;
+        let mut turned = self.alloc_bf16(w.len() / c_out * padded(c_out))?;
+        self.round_transposed(spec, w, [0, 1], &mut turned)?;
+        self.launch(&kernel::CONV2D_INPUT_GRAD_BF16, grid).input(&dz).input(&turned).output(dx).value(*spec).run()
+    }
+
+    /// `dw += Σ x dz`.
+    pub(in crate::ops) fn conv2d_weight_grad_bf16(
+        &self,
+        spec: &Conv2dSpec,
+        x: &Buffer,
+        dz: &Buffer,
+        dw: &mut Buffer,
+    ) -> Result<()> {
+        let [c_in, c_out, taps] = [spec.c_in, spec.c_out, spec.kernel * spec.kernel].map(|extent| extent as usize);
+        let product = [c_out, taps * c_in, dz.len() / c_out];
+        let [m, n] = weight_tiles(c_out, taps * padded(c_in));
+        let (x, dz) = (self.rounded(x, c_in)?, self.rounded(dz, c_out)?);
+        self.split_product(product, dw, |[_, _, splits], partial| {
+            let launch = self.launch(&kernel::CONV2D_WEIGHT_GRAD_BF16, [m, n, splits]).with("splits", splits as usize);
+            launch.input(&x).input(&dz).output(partial).value(*spec).run()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::Conv2dOptions;
+    use crate::shape::Shape;
+
+    fn fits_of(x: [usize; 4], c_out: usize, padding: usize) -> Result<bool> {
+        let options = Conv2dOptions { padding, ..Conv2dOptions::same(1, 1, crate::shape::Activation::Identity) };
+        let spec = Conv2dSpec::new(&Shape::new(&x)?, &Shape::new(&[c_out, 1, 1, x[3]])?, None, options)?;
+        Ok(fits(&spec, 1))
+    }
+
+    #[test]
+    fn operands_that_cannot_be_indexed_do_not_fit() -> Result<()> {
+        assert!(fits_of([8, 256, 256, 3], 64, 0)?);
+        assert!(fits_of([1, 1 << 14, (1 << 15) - 1, 7], 7, 0)?);
+        // Padded to 8 channels there are 2^32 elements.
+        assert!(!fits_of([1, 1 << 14, 1 << 15, 7], 7, 0)? && !fits_of([2, 1 << 14, 1 << 14, 7], 1, 0)?);
+        assert!(!fits_of([1, 1, 1, (1 << 16) + 1], 1, 0)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! Linear map: `y[r, o] = A(b[o] + Σ_i x[r, i] w[o, i])`.
+
+pub(super) mod cpu;
+pub(super) mod cuda;
+pub(super) mod reference;
+mod tape;
+
+use bytemuck::NoUninit;
+use serde::Serialize;
+
+use super::contract::Contract;
+use crate::backend::Phase;
+use crate::error::{Error, Result};
+use crate::shape::{Activation, Shape, extent};
+
+/// `y = A(x wᵀ + b)`: x `[rows, c_in]` (any leading extents), w `[c_out, c_in]`, b `[c_out]`, y `[rows, c_out]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, NoUninit, Serialize)]
+#[repr(C)]
+pub struct LinearSpec {
+    /// Samples.
+    pub rows: u32,
+    /// Input features.
+    pub c_in: u32,
+    /// Output features.
+    pub c_out: u32,
+    /// Fused activation.
+    pub activation: Activation,
+}
+
+impl LinearSpec {
+    /// Checks the operands of a linear map.
+    ///
+    /// # Errors
+    /// Ranks or feature counts that do not fit.
+    pub fn new(x: &Shape, weight: &Shape, bias: Option<&Shape>, activation: Activation) -> Result<Self> {
+        const OP: &str = "linear";
+        let &[c_out, c_in] = weight.extents() else {
+            return Err(Error::shape(OP, format!("weight must be [out, in], got {weight}")));
+        };
+        if x.channels() != c_in {
+            let has = x.channels();
+            return Err(Error::shape(OP, format!("weight expects {c_in} features, input has {has} (x {x}, w {weight})")));
+        }
+        if let Some(bias) = bias.filter(|bias| bias.extents() != [c_out]) {
+            return Err(Error::shape(OP, format!("bias must be [{c_out}], got {bias} (x {x}, w {weight})")));
+        }
+        Ok(Self { rows: extent(x.rows()), c_in: extent(c_in), c_out: extent(c_out), activation })
+    }
+
+    /// Multiply-adds times two of one forward pass.
+    pub fn flops(&self) -> u64 {
+        2 * u64::from(self.rows) * u64::from(self.c_in) * u64::from(self.c_out)
+    }
+
+    /// Elements of x, w and y.
+    pub(super) fn lengths(&self) -> [usize; 3] {
+        let [rows, c_in, c_out] = [self.rows, self.c_in, self.c_out].map(|extent| extent as usize);
+        [rows * c_in, c_out * c_in, rows * c_out]
+    }
+}
+
+/// A call. See [`LinearSpec`]; dz is the gradient before the activation.
+#[expect(missing_docs, reason = "the fields are the symbols of the equations")]
+pub enum Linear<'a, T> {
+    /// `y = A(x wᵀ + b)`.
+    Forward { spec: &'a LinearSpec, x: &'a T, w: &'a T, b: Option<&'a T>, y: &'a mut T },
+    /// `dx += dz w`.
+    InputGrad { spec: &'a LinearSpec, dz: &'a T, w: &'a T, dx: &'a mut T },
+    /// `dw += dzᵀ x`, `db += Σ dz`.
+    WeightGrad { spec: &'a LinearSpec, x: &'a T, dz: &'a T, dw: &'a mut T, db: Option<&'a mut T> },
+}
+
+impl<T> Linear<'_, T> {
+    pub(super) fn contract(&self) -> Contract<'_, T> {
+        let contract = |spec: &LinearSpec, phase| Contract::<T>::new("linear").phase(phase).flops(spec.flops());
+        match self {
+            Self::Forward { spec, x, w, b, y } => {
+                let [x_len, w_len, y_len] = spec.lengths();
+                let contract = contract(spec, Phase::Forward).read("x", x, x_len).read("w", w, w_len);
+                contract.read_if("b", b.as_deref(), spec.c_out as usize).write("y", y, y_len)
+            }
+            Self::InputGrad { spec, dz, w, dx } => {
+                let [x_len, w_len, y_len] = spec.lengths();
+                contract(spec, Phase::InputGradient).read("dz", dz, y_len).read("w", w, w_len).update("dx", dx, x_len)
+            }
+            Self::WeightGrad { spec, x, dz, dw, db } => {
+                let [x_len, w_len, y_len] = spec.lengths();
+                let contract = contract(spec, Phase::WeightGradient).read("x", x, x_len).read("dz", dz, y_len);
+                contract.update("dw", dw, w_len).update_if("db", db.as_deref(), spec.c_out as usize)
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Elementwise functions and arithmetic, `kernels/pointwise.cu`.
+
+use super::Pointwise;
+use crate::backend::cuda::kernels::pointwise as kernel;
+use crate::backend::cuda::reduce::column_sums;
+use crate::backend::cuda::{Buffer, Cuda, Kernel};
+use crate::error::Result;
+
+pub(in crate::ops) fn run(cuda: &Cuda, call: Pointwise<'_, Buffer>) -> Result<()> {
+    match call {
+        Pointwise::Activation { activation, x, y } => {
+            let len = y.len();
+            let launch = cuda.launch_over(&kernel::ACTIVATION, len).input(x).output(y);
+            launch.value(activation as u32).number("len", len as u32).run()
+        }
+        Pointwise::ActivationGrad { activation, y, dz } => {
+            let len = dz.len();
+            let launch = cuda.launch_over(&kernel::ACTIVATION_GRAD, len).input(y).output(dz);
+            launch.value(activation as u32).number("len", len as u32).run()
+        }
+        Pointwise::ActivationSlope { activation, order, y, s } => {
+            let len = s.len();
+            let launch = cuda.launch_over(&kernel::ACTIVATION_SLOPE, len).input(y).output(s);
+            launch.value(activation as u32).value(order).number("len", len as u32).run()
+        }
+        Pointwise::Add { a, b, y } => binary(cuda, &kernel::ADD, a, b, y),
+        Pointwise::Sub { a, b, y } => binary(cuda, &kernel::SUB, a, b, y),
+        Pointwise::Mul { a, b, y } => binary(cuda, &kernel::MUL, a, b, y),
+        Pointwise::MulAdd { a, b, y } => binary(cuda, &kernel::MUL_ADD, a, b, y),
+        Pointwise::Affine { alpha, beta, x, y } => {
+            let len = y.len();
+            let launch = cuda.launch_over(&kernel::AFFINE, len).input(x).output(y);
+            launch.value(alpha as f32).value(beta as f32).number("len", len as u32).run()
+        }
+        Pointwise::Axpy { alpha, x, y } => axpy(cuda, alpha, x, y),
+        Pointwise::AddBias { x, b, y } => {
+            let (len, c) = (y.len(), b.len() as u32);
+            let launch = cuda.launch_over(&kernel::ADD_BIAS, len).input(x).input(b).output(y);
+            launch.number("c", c).number("len", len as u32).run()
+        }
+        Pointwise::BiasGrad { dy, db } => column_sums(cuda, dy, db),
+    }
+}
+
+/// `y += alpha x`.
+pub(in crate::ops) fn axpy(cuda: &Cuda, alpha: f64, x: &Buffer, y: &mut Buffer) -> Result<()> {
+    let len = y.len();
+    cuda.launch_over(&kernel::AXPY, len).input(x).output(y).value(alpha as f32).number("len", len as u32).run()
+}
+
+/// `y = a ∘ b` by a kernel of two operands.
+fn binary(cuda: &Cuda, kernel: &'static Kernel, a: &Buffer, b: &Buffer, y: &mut Buffer) -> Result<()> {
+    let len = y.len();
+    cuda.launch_over(kernel, len).input(a).input(b).output(y).number("len", len as u32).run()
+}

@@ -1,0 +1,46 @@
+use super::{MaxPool, PoolSpec};
+use crate::error::Result;
+use crate::ops::Backend;
+use crate::shape::Shape;
+use crate::tape::{Operation, Sweep, Tape, Var};
+
+impl<B: Backend> Tape<B> {
+    /// Maximum over non-overlapping `window x window` pixels; a ragged edge is dropped, the first of equal maxima wins.
+    ///
+    /// # Errors
+    /// x is not `[N, H, W, C]`, or the window does not fit.
+    pub fn max_pool(&mut self, x: Var, window: usize) -> Result<Var> {
+        let spec = PoolSpec::new(&self.shape(x), window)?;
+        self.select_max(spec, x, x)
+    }
+
+    /// `v` at the positions of x's maxima.
+    fn select_max(&mut self, spec: PoolSpec, x: Var, v: Var) -> Result<Var> {
+        Shape::same("max_pool", &self.shape(x), &self.shape(v))?;
+        self.record(spec.output()?, SelectMaxNode { spec, x, v }, |tape, y| {
+            tape.backend().run(MaxPool::Forward { spec: &spec, x: tape.buffer(x), v: tape.buffer(v), y })
+        })
+    }
+}
+
+/// Where the maximum is does not change under a small move of x, so only v is differentiated.
+struct SelectMaxNode {
+    spec: PoolSpec,
+    x: Var,
+    v: Var,
+}
+
+impl<B: Backend> Operation<B> for SelectMaxNode {
+    fn inputs(&self) -> Vec<Var> {
+        vec![self.v]
+    }
+
+    fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
+        let (backend, x) = (sweep.backend(), sweep.value(self.x));
+        sweep.accumulate(self.v, |dv| backend.run(MaxPool::InputGrad { spec: &self.spec, x, dy, dv }))
+    }
+
+    fn tangent(&self, tape: &mut Tape<B>, _: Var, inputs: &[Option<Var>]) -> Result<Option<Var>> {
+        inputs[0].map(|v| tape.select_max(self.spec, self.x, v)).transpose()
+    }
+}
