@@ -32,6 +32,7 @@ mod sdc;
 #[cfg(test)]
 mod tests;
 mod upsample;
+mod windowed_mean;
 
 use derive_more::From;
 use ndarray::ArrayView3;
@@ -51,6 +52,7 @@ pub use pool::{MaxPool, PoolSpec};
 pub use reduce::Reduce;
 pub use sdc::{MAX_BRANCHES, Sdc, SdcSpec};
 pub use upsample::{Upsample, UpsampleSpec};
+pub use windowed_mean::{WindowedMean, WindowedMeanSpec};
 
 use crate::backend::{Cpu, Cuda, Real, Reference, Storage};
 use crate::error::Result;
@@ -83,6 +85,8 @@ pub enum Call<'a, T> {
     Sdc(Sdc<'a, T>),
     /// Bilinear upsampling.
     Upsample(Upsample<'a, T>),
+    /// Local moments.
+    WindowedMean(WindowedMean<'a, T>),
 }
 
 impl<T> Call<'_, T> {
@@ -101,6 +105,7 @@ impl<T> Call<'_, T> {
             Self::Reduce(call) => call.contract(len),
             Self::Sdc(call) => call.contract(),
             Self::Upsample(call) => call.contract(),
+            Self::WindowedMean(call) => call.contract(),
         }
     }
 }
@@ -155,6 +160,7 @@ impl<T: Real> Backend for Reference<T> {
             Call::Reduce(call) => reduce::reference::run(call),
             Call::Sdc(call) => sdc::reference::run(call),
             Call::Upsample(call) => upsample::reference::run(call),
+            Call::WindowedMean(call) => windowed_mean::reference::run(call),
         }
         Ok(())
     }
@@ -175,6 +181,7 @@ impl Backend for Cpu {
             Call::Reduce(call) => reduce::cpu::run(self, call),
             Call::Sdc(call) => sdc::cpu::run(self, call)?,
             Call::Upsample(call) => upsample::cpu::run(self, call),
+            Call::WindowedMean(call) => windowed_mean::cpu::run(self, call)?,
         }
         Ok(())
     }
@@ -205,6 +212,7 @@ impl Backend for Cuda {
             Call::Reduce(call) => reduce::cuda::run(self, call),
             Call::Sdc(call) => sdc::cuda::run(self, call),
             Call::Upsample(call) => upsample::cuda::run(self, call),
+            Call::WindowedMean(call) => windowed_mean::cuda::run(self, call),
         }
     }
 

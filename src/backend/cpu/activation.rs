@@ -7,32 +7,35 @@ use crate::shape::Activation;
 use slope::Times;
 
 /// `x`.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Identity;
 
 impl Elementwise<0> for Identity {
     #[inline(always)]
-    fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
+    fn apply<V: Vector>(self, x: V, []: [V; 0]) -> V {
         x
     }
 }
 
 /// `x` for x > 0, else `exp(x) - 1`.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Elu;
 
 impl Elementwise<0> for Elu {
     #[inline(always)]
-    fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
+    fn apply<V: Vector>(self, x: V, []: [V; 0]) -> V {
         // exp(x) - 1 is never below x, and 0 for positive x.
         x.max(exp_minus_one_below_zero(x))
     }
 }
 
 /// `(1 - e) / (1 + e)` with `e = exp(-2|x|)` and the sign of x, in a form that loses nothing near 0; 0 for -0.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Tanh;
 
 impl Elementwise<0> for Tanh {
     #[inline(always)]
-    fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
+    fn apply<V: Vector>(self, x: V, []: [V; 0]) -> V {
         let zero = V::splat(0.0);
         let size = |x: V| {
             let tail = exp_minus_one_below_zero(zero.sub(x.add(x)));
@@ -44,22 +47,24 @@ impl Elementwise<0> for Tanh {
 }
 
 /// `1 / (1 + exp(-x))`.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Sigmoid;
 
 impl Elementwise<0> for Sigmoid {
     #[inline(always)]
-    fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
+    fn apply<V: Vector>(self, x: V, []: [V; 0]) -> V {
         let one = V::splat(1.0);
         one.div(one.add(exp_within_normal_numbers(V::splat(0.0).sub(x))))
     }
 }
 
 /// `log(1 + exp(x))` without overflow.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Softplus;
 
 impl Elementwise<0> for Softplus {
     #[inline(always)]
-    fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
+    fn apply<V: Vector>(self, x: V, []: [V; 0]) -> V {
         let zero = V::splat(0.0);
         let below = zero.sub(x).min(x);
         zero.max(x).add(log_one_plus(exp(below)))
@@ -68,14 +73,13 @@ impl Elementwise<0> for Softplus {
 
 /// `values = A(values)`.
 pub(crate) fn activate(simd: Simd, activation: Activation, values: &mut [f32]) {
-    let function = match activation {
-        Activation::Identity => return,
-        Activation::Elu => each::<Elu, 0>,
-        Activation::Tanh => each::<Tanh, 0>,
-        Activation::Sigmoid => each::<Sigmoid, 0>,
-        Activation::Softplus => each::<Softplus, 0>,
-    };
-    function(simd, values, []);
+    match activation {
+        Activation::Identity => {}
+        Activation::Elu => each(simd, Elu, values, []),
+        Activation::Tanh => each(simd, Tanh, values, []),
+        Activation::Sigmoid => each(simd, Sigmoid, values, []),
+        Activation::Softplus => each(simd, Softplus, values, []),
+    }
 }
 
 /// Slopes and their derivatives as functions of outputs y.
@@ -83,12 +87,13 @@ pub(crate) mod slope {
     use super::{Elementwise, Vector, exp, exp_minus_one_below_zero};
 
     /// `z ⊙ S(y)` of z and y.
-    pub struct Times<S>(std::marker::PhantomData<S>);
+    #[derive(Clone, Copy, Default)]
+    pub struct Times<S>(pub S);
 
     impl<S: Elementwise<0>> Elementwise<1> for Times<S> {
         #[inline(always)]
-        fn apply<V: Vector>(z: V, [y]: [V; 1]) -> V {
-            z.mul(S::apply(y, []))
+        fn apply<V: Vector>(self, z: V, [y]: [V; 1]) -> V {
+            z.mul(self.0.apply(y, []))
         }
     }
 
@@ -98,44 +103,48 @@ pub(crate) mod slope {
     pub type Sigmoid = Polynomial<0, 1, -1>;
 
     /// `C0 + C1 y + C2 y²`.
+    #[derive(Clone, Copy, Default)]
     pub struct Polynomial<const C0: i32, const C1: i32, const C2: i32>;
 
     impl<const C0: i32, const C1: i32, const C2: i32> Elementwise<0> for Polynomial<C0, C1, C2> {
         #[inline(always)]
-        fn apply<V: Vector>(y: V, []: [V; 0]) -> V {
+        fn apply<V: Vector>(self, y: V, []: [V; 0]) -> V {
             let [c0, c1, c2] = [C0, C1, C2].map(|c| V::splat(c as f32));
             c2.mul_add(y, c1).mul_add(y, c0)
         }
     }
 
     /// 1 for y > 0, else 1 + y; NaN stays NaN.
+    #[derive(Clone, Copy, Default)]
     pub struct Elu;
 
     impl Elementwise<0> for Elu {
         #[inline(always)]
-        fn apply<V: Vector>(y: V, []: [V; 0]) -> V {
+        fn apply<V: Vector>(self, y: V, []: [V; 0]) -> V {
             let one = V::splat(1.0);
             one.min(one.add(y))
         }
     }
 
     /// `1 - exp(-y)`, for softplus, whose outputs are not negative.
+    #[derive(Clone, Copy, Default)]
     pub struct Softplus;
 
     impl Elementwise<0> for Softplus {
         #[inline(always)]
-        fn apply<V: Vector>(y: V, []: [V; 0]) -> V {
+        fn apply<V: Vector>(self, y: V, []: [V; 0]) -> V {
             let zero = V::splat(0.0);
             zero.sub(exp_minus_one_below_zero(zero.sub(y)))
         }
     }
 
     /// `SIGN · exp(-y)`.
+    #[derive(Clone, Copy, Default)]
     pub struct Decay<const SIGN: i32>;
 
     impl<const SIGN: i32> Elementwise<0> for Decay<SIGN> {
         #[inline(always)]
-        fn apply<V: Vector>(y: V, []: [V; 0]) -> V {
+        fn apply<V: Vector>(self, y: V, []: [V; 0]) -> V {
             V::splat(SIGN as f32).mul(exp(V::splat(0.0).sub(y)))
         }
     }
@@ -143,30 +152,29 @@ pub(crate) mod slope {
 
 /// `dz = dz ⊙ S(y)`.
 pub(crate) fn through_slope(simd: Simd, activation: Activation, y: &[f32], dz: &mut [f32]) {
-    let function = match activation {
-        Activation::Identity => return,
-        Activation::Elu => each_in_parallel::<Times<slope::Elu>, 1>,
-        Activation::Tanh => each_in_parallel::<Times<slope::Tanh>, 1>,
-        Activation::Sigmoid => each_in_parallel::<Times<slope::Sigmoid>, 1>,
-        Activation::Softplus => each_in_parallel::<Times<slope::Softplus>, 1>,
-    };
-    function(simd, dz, [y]);
+    match activation {
+        Activation::Identity => {}
+        Activation::Elu => each_in_parallel(simd, Times(slope::Elu), dz, [y]),
+        Activation::Tanh => each_in_parallel(simd, Times(slope::Tanh::default()), dz, [y]),
+        Activation::Sigmoid => each_in_parallel(simd, Times(slope::Sigmoid::default()), dz, [y]),
+        Activation::Softplus => each_in_parallel(simd, Times(slope::Softplus), dz, [y]),
+    }
 }
 
 /// `values = S⁽ᵏ⁾(values)`, the derivative of order `order` of the slope, at outputs.
 pub(crate) fn slope_derivative(simd: Simd, activation: Activation, order: u32, values: &mut [f32]) {
     match (activation, order) {
         (Activation::Identity, 0) => values.fill(1.0),
-        (Activation::Elu, 0) => each::<slope::Elu, 0>(simd, values, []),
-        (Activation::Tanh, 0) => each::<slope::Tanh, 0>(simd, values, []),
-        (Activation::Sigmoid, 0) => each::<slope::Sigmoid, 0>(simd, values, []),
-        (Activation::Softplus, 0) => each::<slope::Softplus, 0>(simd, values, []),
+        (Activation::Elu, 0) => each(simd, slope::Elu, values, []),
+        (Activation::Tanh, 0) => each(simd, slope::Tanh::default(), values, []),
+        (Activation::Sigmoid, 0) => each(simd, slope::Sigmoid::default(), values, []),
+        (Activation::Softplus, 0) => each(simd, slope::Softplus, values, []),
         (Activation::Elu, 1) => values.iter_mut().for_each(|y| *y = if *y > 0.0 { 0.0 } else { 1.0 }),
-        (Activation::Tanh, 1) => each::<slope::Polynomial<0, -2, 0>, 0>(simd, values, []),
-        (Activation::Sigmoid, 1) => each::<slope::Polynomial<1, -2, 0>, 0>(simd, values, []),
+        (Activation::Tanh, 1) => each(simd, slope::Polynomial::<0, -2, 0>, values, []),
+        (Activation::Sigmoid, 1) => each(simd, slope::Polynomial::<1, -2, 0>, values, []),
         (Activation::Tanh | Activation::Sigmoid, 2) => values.fill(-2.0),
-        (Activation::Softplus, _) if order % 2 == 1 => each::<slope::Decay<1>, 0>(simd, values, []),
-        (Activation::Softplus, _) => each::<slope::Decay<-1>, 0>(simd, values, []),
+        (Activation::Softplus, _) if order % 2 == 1 => each(simd, slope::Decay::<1>, values, []),
+        (Activation::Softplus, _) => each(simd, slope::Decay::<-1>, values, []),
         _ => values.fill(0.0),
     }
 }

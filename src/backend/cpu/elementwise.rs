@@ -1,7 +1,5 @@
 //! Loops over buffers of one length, in chunks of fixed size.
 
-use std::marker::PhantomData;
-
 use rayon::prelude::*;
 
 use super::simd::{LANES, Simd, Vector, VectorWork};
@@ -17,43 +15,26 @@ fn pieces(y: &mut [f32], work: impl Fn(usize, &mut [f32]) + Sync) {
     y.par_chunks_mut(CHUNK).enumerate().for_each(|(index, y)| work(index, y));
 }
 
-/// `f(&mut y, inputs)` for every element; all inputs are as long as y.
-pub(crate) fn update<const N: usize>(simd: Simd, y: &mut [f32], inputs: [&[f32]; N], f: impl Fn(&mut f32, [f32; N]) + Sync) {
-    pieces(y, |index, y| {
-        // Slices of one known length let the compiler drop the bounds checks and vectorise.
-        let len = y.len();
-        let inputs = inputs.map(|input| &input[index * CHUNK..][..len]);
-        simd.run(
-            #[inline(always)]
-            || {
-                for (i, y) in y.iter_mut().enumerate() {
-                    f(y, inputs.map(|input| input[i]));
-                }
-            },
-        );
-    });
-}
-
 /// A function of what an element is and of `N` inputs, in vectors; `apply` must be `inline(always)`.
-pub(crate) trait Elementwise<const N: usize> {
+pub(crate) trait Elementwise<const N: usize>: Copy + Sync {
     /// What becomes of `y`.
-    fn apply<V: Vector>(y: V, inputs: [V; N]) -> V;
+    fn apply<V: Vector>(self, y: V, inputs: [V; N]) -> V;
 }
 
-/// `F` for every element on this thread; all inputs are at least as long as y.
-pub(crate) fn each<F: Elementwise<N>, const N: usize>(simd: Simd, y: &mut [f32], inputs: [&[f32]; N]) {
-    simd.vectorised(Each { y, inputs, function: PhantomData::<F> });
+/// `function` for every element on this thread; all inputs are at least as long as y.
+pub(crate) fn each<const N: usize>(simd: Simd, function: impl Elementwise<N>, y: &mut [f32], inputs: [&[f32]; N]) {
+    simd.vectorised(Each { y, inputs, function });
 }
 
 /// As [`each`] on all threads.
-pub(crate) fn each_in_parallel<F: Elementwise<N>, const N: usize>(simd: Simd, y: &mut [f32], inputs: [&[f32]; N]) {
-    pieces(y, |index, y| each::<F, N>(simd, y, inputs.map(|input| &input[index * CHUNK..])));
+pub(crate) fn each_in_parallel<const N: usize>(simd: Simd, function: impl Elementwise<N>, y: &mut [f32], inputs: [&[f32]; N]) {
+    pieces(y, |index, y| each(simd, function, y, inputs.map(|input| &input[index * CHUNK..])));
 }
 
 struct Each<'a, F, const N: usize> {
     y: &'a mut [f32],
     inputs: [&'a [f32]; N],
-    function: PhantomData<F>,
+    function: F,
 }
 
 impl<F: Elementwise<N>, const N: usize> VectorWork for Each<'_, F, N> {
@@ -61,14 +42,14 @@ impl<F: Elementwise<N>, const N: usize> VectorWork for Each<'_, F, N> {
 
     #[inline(always)]
     fn run<V: Vector>(self) {
-        let Self { y, inputs, .. } = self;
+        let Self { y, inputs, function } = self;
         for at in (0..y.len()).step_by(LANES) {
             let count = LANES.min(y.len() - at);
             let mut values = [V::splat(0.0); N];
             for (value, input) in values.iter_mut().zip(&inputs) {
                 *value = V::load_first(input, at, count);
             }
-            F::apply(V::load_first(y, at, count), values).store_first(y, at, count);
+            function.apply(V::load_first(y, at, count), values).store_first(y, at, count);
         }
     }
 }
@@ -78,11 +59,12 @@ mod tests {
     use super::*;
 
     /// `y + a b`.
+    #[derive(Clone, Copy, Default)]
     struct AddProduct;
 
     impl Elementwise<2> for AddProduct {
         #[inline(always)]
-        fn apply<V: Vector>(y: V, [a, b]: [V; 2]) -> V {
+        fn apply<V: Vector>(self, y: V, [a, b]: [V; 2]) -> V {
             a.mul_add(b, y)
         }
     }
@@ -92,7 +74,7 @@ mod tests {
         for len in [0, 1, 15, 16, 17, 40] {
             let [a, b]: [Vec<f32>; 2] = [3, 5].map(|k| (0..len).map(|i| (k * i % 7) as f32).collect());
             let mut y: Vec<f32> = (0..len).map(|i| i as f32).collect();
-            each::<AddProduct, 2>(Simd::widest(), &mut y, [&a, &b]);
+            each(Simd::widest(), AddProduct, &mut y, [&a, &b]);
             assert!(y.iter().enumerate().all(|(i, &y)| y == i as f32 + a[i] * b[i]), "{len}: {y:?}");
         }
     }

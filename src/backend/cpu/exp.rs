@@ -76,44 +76,48 @@ mod tests {
     use super::super::simd::{Path, Simd};
     use super::*;
 
+    #[derive(Clone, Copy, Default)]
     struct Exp;
     impl Elementwise<0> for Exp {
         #[inline(always)]
-        fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
+        fn apply<V: Vector>(self, x: V, []: [V; 0]) -> V {
             exp(x)
         }
     }
 
+    #[derive(Clone, Copy, Default)]
     struct Normal;
     impl Elementwise<0> for Normal {
         #[inline(always)]
-        fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
+        fn apply<V: Vector>(self, x: V, []: [V; 0]) -> V {
             exp_within_normal_numbers(x)
         }
     }
 
+    #[derive(Clone, Copy, Default)]
     struct ExpMinusOne;
     impl Elementwise<0> for ExpMinusOne {
         #[inline(always)]
-        fn apply<V: Vector>(x: V, []: [V; 0]) -> V {
+        fn apply<V: Vector>(self, x: V, []: [V; 0]) -> V {
             exp_minus_one_below_zero(x)
         }
     }
 
+    #[derive(Clone, Copy, Default)]
     struct LogOnePlus;
     impl Elementwise<0> for LogOnePlus {
         #[inline(always)]
-        fn apply<V: Vector>(t: V, []: [V; 0]) -> V {
+        fn apply<V: Vector>(self, t: V, []: [V; 0]) -> V {
             log_one_plus(t)
         }
     }
 
     /// `F` of every x on every instruction set that this machine has: (instruction set, x, F(x)).
-    fn on_every_path<F: Elementwise<0>>(xs: &[f32]) -> Vec<(Path, f32, f32)> {
+    fn on_every_path<F: Elementwise<0> + Default>(xs: &[f32]) -> Vec<(Path, f32, f32)> {
         let paths = [Path::Avx512, Path::Avx2, Path::Portable].into_iter().filter_map(|path| Simd::new(path).ok());
         let of = |simd: Simd| {
             let mut values = xs.to_vec();
-            each::<F, 0>(simd, &mut values, []);
+            each(simd, F::default(), &mut values, []);
             xs.iter().zip(values).map(move |(&x, value)| (simd.path(), x, value)).collect::<Vec<_>>()
         };
         paths.flat_map(of).collect()

@@ -55,10 +55,10 @@ pub(crate) trait Epilogue {
 /// `A(sum)`.
 pub(crate) struct Assigned<A>(PhantomData<A>);
 
-impl<A: Elementwise<0>> Epilogue for Assigned<A> {
+impl<A: Elementwise<0> + Default> Epilogue for Assigned<A> {
     #[inline(always)]
     fn apply<V: Vector>(sum: V, _: impl FnOnce() -> V) -> V {
-        A::apply(sum, [])
+        A::default().apply(sum, [])
     }
 }
 

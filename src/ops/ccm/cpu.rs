@@ -6,7 +6,7 @@ use super::{Ccm, CcmWeights};
 use crate::backend::Storage;
 use crate::backend::cpu::activation::slope::{self, Times};
 use crate::backend::cpu::columns::{accumulate, add_in_order};
-use crate::backend::cpu::elementwise::{Elementwise, each, update};
+use crate::backend::cpu::elementwise::{Elementwise, each, each_in_parallel};
 use crate::backend::cpu::finish::Finish;
 use crate::backend::cpu::outer::{Aligned, Partials, add_products, chunk_count};
 use crate::backend::cpu::pack::{Packed, blocks, pack_backward, pack_forward, pack_terms, padded};
@@ -16,18 +16,19 @@ use crate::backend::cpu::simd::{ROWS, Right, Simd, Vector};
 use crate::backend::cpu::strips::{Part, multiply_dense};
 use crate::backend::cpu::{Buffer, Cpu};
 use crate::error::Result;
+use crate::ops::pointwise::cpu::AddProduct;
 use crate::shape::Activation;
 
 pub(in crate::ops) fn run(cpu: &Cpu, call: Ccm<'_, Buffer>) -> Result<()> {
     match call {
         Ccm::Combination { beta, s, u, y } => {
-            update(cpu.simd, y, [beta, s, u], |y, [beta, s, u]| *y = combine(beta, s, u));
+            each_in_parallel(cpu.simd, AnyCombination, y, [beta, s, u]);
             Ok(())
         }
         Ccm::CombinationGrad { beta, s, u, dy, d_beta, ds, du } => {
-            update(cpu.simd, d_beta, [dy, s, u], |d_beta, [dy, s, u]| *d_beta += dy * (s - u));
-            update(cpu.simd, ds, [dy, beta], |ds, [dy, beta]| *ds += dy * beta);
-            update(cpu.simd, du, [dy, beta], |du, [dy, beta]| *du += dy * (1.0 - beta));
+            each_in_parallel(cpu.simd, AddTimesDifference, d_beta, [dy, s, u]);
+            each_in_parallel(cpu.simd, AddProduct, ds, [dy, beta]);
+            each_in_parallel(cpu.simd, AddTimesRest, du, [dy, beta]);
             Ok(())
         }
         Ccm::Forward { spec, s, u, weights, saved, y } => {
@@ -100,70 +101,98 @@ fn grad(
 const PIXELS: usize = 8 * ROWS;
 
 /// `β s + (1-β) u` for any β, kept between s and u where β is in [0, 1] and rounding would leave; NaN stays NaN.
-#[inline(always)]
-fn combine(beta: f32, s: f32, u: f32) -> f32 {
-    let y = beta * s + (1.0 - beta) * u;
-    let (low, high) = if s < u { (s, u) } else { (u, s) };
-    let convex = (0.0..=1.0).contains(&beta);
-    if convex && y < low {
-        low
-    } else if convex && y > high {
-        high
-    } else {
-        y
+#[derive(Clone, Copy)]
+struct AnyCombination;
+
+impl Elementwise<3> for AnyCombination {
+    #[inline(always)]
+    fn apply<V: Vector>(self, _: V, [beta, s, u]: [V; 3]) -> V {
+        let (zero, one) = (V::splat(0.0), V::splat(1.0));
+        let y = beta.mul(s).add(one.sub(beta).mul(u));
+        // NaN is the second operand of both comparisons.
+        let kept = s.max(u).min(s.min(u).max(y));
+        let unless_above = beta.where_greater(one, y, kept);
+        zero.where_greater(beta, y, unless_above)
     }
 }
 
 /// The same for β in [0, 1], which a gate is.
+#[derive(Clone, Copy, Default)]
 struct Combination;
 
 impl Elementwise<3> for Combination {
     #[inline(always)]
-    fn apply<V: Vector>(_: V, [beta, s, u]: [V; 3]) -> V {
+    fn apply<V: Vector>(self, _: V, [beta, s, u]: [V; 3]) -> V {
         let y = beta.mul(s).add(V::splat(1.0).sub(beta).mul(u));
         // NaN is the second operand of both comparisons.
         s.max(u).min(s.min(u).max(y))
     }
 }
 
+/// `d + dy ⊙ (s-u)`.
+#[derive(Clone, Copy)]
+struct AddTimesDifference;
+
+impl Elementwise<3> for AddTimesDifference {
+    #[inline(always)]
+    fn apply<V: Vector>(self, d: V, [dy, s, u]: [V; 3]) -> V {
+        d.add(dy.mul(s.sub(u)))
+    }
+}
+
+/// `d + dy ⊙ (1-β)`.
+#[derive(Clone, Copy)]
+struct AddTimesRest;
+
+impl Elementwise<2> for AddTimesRest {
+    #[inline(always)]
+    fn apply<V: Vector>(self, d: V, [dy, beta]: [V; 2]) -> V {
+        d.add(dy.mul(V::splat(1.0).sub(beta)))
+    }
+}
+
 /// `(s - u)²`.
+#[derive(Clone, Copy, Default)]
 struct SquaredDifference;
 
 impl Elementwise<2> for SquaredDifference {
     #[inline(always)]
-    fn apply<V: Vector>(_: V, [s, u]: [V; 2]) -> V {
+    fn apply<V: Vector>(self, _: V, [s, u]: [V; 2]) -> V {
         let difference = s.sub(u);
         difference.mul(difference)
     }
 }
 
 /// `dy ⊙ (s-u) ⊙ β (1-β)`: the gradient before σ.
+#[derive(Clone, Copy, Default)]
 struct GateGrad;
 
 impl Elementwise<4> for GateGrad {
     #[inline(always)]
-    fn apply<V: Vector>(_: V, [dy, s, u, beta]: [V; 4]) -> V {
+    fn apply<V: Vector>(self, _: V, [dy, s, u, beta]: [V; 4]) -> V {
         dy.mul(s.sub(u)).mul(beta.mul(V::splat(1.0).sub(beta)))
     }
 }
 
 /// `ds += dy ⊙ β + to_s + 2 (s-u) ⊙ to_square`.
+#[derive(Clone, Copy, Default)]
 struct SkipGrad;
 
 impl Elementwise<6> for SkipGrad {
     #[inline(always)]
-    fn apply<V: Vector>(ds: V, [s, u, beta, dy, to_s, to_square]: [V; 6]) -> V {
+    fn apply<V: Vector>(self, ds: V, [s, u, beta, dy, to_s, to_square]: [V; 6]) -> V {
         let difference = s.sub(u);
         ds.add(dy.mul_add(beta, difference.add(difference).mul_add(to_square, to_s)))
     }
 }
 
 /// `du += dy ⊙ (1-β) + to_u - 2 (s-u) ⊙ to_square`.
+#[derive(Clone, Copy, Default)]
 struct UpsampledGrad;
 
 impl Elementwise<6> for UpsampledGrad {
     #[inline(always)]
-    fn apply<V: Vector>(du: V, [s, u, beta, dy, to_u, to_square]: [V; 6]) -> V {
+    fn apply<V: Vector>(self, du: V, [s, u, beta, dy, to_u, to_square]: [V; 6]) -> V {
         let difference = u.sub(s);
         du.add(dy.mul_add(V::splat(1.0).sub(beta), difference.add(difference).mul_add(to_square, to_u)))
     }
@@ -171,7 +200,7 @@ impl Elementwise<6> for UpsampledGrad {
 
 /// `(s - u)²`, the third part of the features `[s, u, (s-u)²]`, which are never joined in memory.
 fn square(simd: Simd, s: &[f32], u: &[f32], target: &mut [f32]) {
-    each::<SquaredDifference, 2>(simd, target, [s, u]);
+    each(simd, SquaredDifference, target, [s, u]);
 }
 
 /// The part of `w_mix` `[c, 3c]` that meets part `part` of the features.
@@ -209,7 +238,7 @@ impl<'a> Forward<'a> {
         let part = |data, weights| Part { data, channels: all, weights };
         multiply_dense(cpu, [part(s, s_mix), part(u, u_mix), part(&squares, square_mix)], self.to_h, (&mut *h, all))?;
         multiply_dense(cpu, [part(h, &self.gate)], self.to_beta, (&mut *beta, all))?;
-        each::<Combination, 3>(cpu.simd, y, [beta, s, u]);
+        each(cpu.simd, Combination, y, [beta, s, u]);
         Ok(())
     }
 }
@@ -290,10 +319,10 @@ impl Backward {
         let (len, all) = (s.len(), Range::all(self.c));
         let Scratch { parts, mix, gate, .. } = scratch;
         let (mix, gate) = (&mut mix[..len], &mut gate[..len]);
-        each::<GateGrad, 4>(self.simd, gate, [dy, s, u, beta]);
+        each(self.simd, GateGrad, gate, [dy, s, u, beta]);
         let plain = Finish::Assign { bias: None, activation: Activation::Identity };
         multiply_dense(cpu, [Part { data: gate, channels: all, weights: &self.gate }], plain, (&mut *mix, all))?;
-        each::<Times<slope::Elu>, 1>(self.simd, mix, [h]);
+        each(self.simd, Times(slope::Elu), mix, [h]);
         self.mix.iter().zip(parts).try_for_each(|(weights, target)| {
             multiply_dense(cpu, [Part { data: mix, channels: all, weights }], plain, (&mut target[..len], all))
         })
@@ -335,8 +364,8 @@ impl Backward {
         blank: [bool; 2],
     ) {
         [&mut *ds, du].into_iter().zip(blank).filter(|(_, blank)| *blank).for_each(|(grad, _)| grad.fill(0.0));
-        each::<SkipGrad, 6>(self.simd, ds, [s, u, beta, dy, to_s, to_square]);
-        each::<UpsampledGrad, 6>(self.simd, du, [s, u, beta, dy, to_u, to_square]);
+        each(self.simd, SkipGrad, ds, [s, u, beta, dy, to_s, to_square]);
+        each(self.simd, UpsampledGrad, du, [s, u, beta, dy, to_u, to_square]);
     }
 }
 
@@ -344,6 +373,12 @@ impl Backward {
 mod tests {
     use super::*;
     use crate::backend::cpu::Path;
+
+    /// `β s + (1-β) u` in scalars, kept between s and u for β in [0, 1].
+    fn combine(beta: f32, s: f32, u: f32) -> f32 {
+        let y = beta * s + (1.0 - beta) * u;
+        if (0.0..=1.0).contains(&beta) { y.clamp(s.min(u), s.max(u)) } else { y }
+    }
 
     #[test]
     fn combinations_stay_between_their_operands_and_nan_stays_nan() {
@@ -356,8 +391,15 @@ mod tests {
         }
         let [beta, s, u] = std::array::from_fn(|k| all.iter().map(|values| values[k]).collect::<Vec<f32>>());
         for simd in [Path::Avx512, Path::Avx2, Path::Portable].into_iter().filter_map(|path| Simd::new(path).ok()) {
-            let mut y = vec![0.0; all.len()];
-            each::<Combination, 3>(simd, &mut y, [&beta, &s, &u]);
+            let [mut y, mut of_any] = [(); 2].map(|()| vec![0.0; all.len()]);
+            each(simd, Combination, &mut y, [&beta, &s, &u]);
+            each(simd, AnyCombination, &mut of_any, [&beta, &s, &u]);
+            let bits =
+                |values: &[f32]| values.iter().filter(|value| !value.is_nan()).map(|value| value.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&of_any), bits(&y), "{:?}", simd.path());
+            let mut outside = [0.0];
+            each(simd, AnyCombination, &mut outside, [&[1.5], &[2.0], &[1.0]]);
+            assert_eq!(outside, [2.5], "β outside of [0, 1] extrapolates");
             for (&[beta, s, u], &y) in all.iter().zip(&y) {
                 let any_nan = beta.is_nan() || s.is_nan() || u.is_nan();
                 let (low, high) = (s.min(u), s.max(u));

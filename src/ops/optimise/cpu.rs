@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::{AdamSpec, AdamStep, Optimise};
-use crate::backend::cpu::elementwise::{CHUNK, update};
-use crate::backend::cpu::simd::Simd;
+use crate::backend::cpu::elementwise::{CHUNK, Elementwise, each_in_parallel};
+use crate::backend::cpu::simd::{Simd, Vector};
 use crate::backend::cpu::{Buffer, Cpu};
 
 pub(in crate::ops) fn run(cpu: &Cpu, call: Optimise<'_, Buffer>) {
@@ -22,7 +22,7 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Optimise<'_, Buffer>) {
         }
         Optimise::MovingAverage { step, loss, p, average } => {
             let Some([_, _, keep, take]) = constants(step, loss) else { return };
-            update(cpu.simd, average, [p], |average, [p]| *average = keep * *average + take * p);
+            each_in_parallel(cpu.simd, Average { keep, take }, average, [p]);
         }
     }
 }
@@ -63,4 +63,18 @@ impl Adam {
 /// The elements of the [`AdamStep`], if the loss is finite.
 fn constants(step: &[f32], loss: &[f32]) -> Option<[f32; AdamStep::LEN]> {
     loss[0].is_finite().then(|| std::array::from_fn(|i| step[i]))
+}
+
+/// `keep average + take p`.
+#[derive(Clone, Copy)]
+struct Average {
+    keep: f32,
+    take: f32,
+}
+
+impl Elementwise<1> for Average {
+    #[inline(always)]
+    fn apply<V: Vector>(self, average: V, [p]: [V; 1]) -> V {
+        V::splat(self.keep).mul(average).add(V::splat(self.take).mul(p))
+    }
 }

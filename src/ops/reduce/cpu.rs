@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::Reduce;
-use crate::backend::cpu::elementwise::{CHUNK, update};
+use crate::backend::cpu::elementwise::{CHUNK, Elementwise, each_in_parallel};
+use crate::backend::cpu::simd::Vector;
 use crate::backend::cpu::{Buffer, Cpu};
 
 pub(in crate::ops) fn run(cpu: &Cpu, call: Reduce<'_, Buffer>) {
@@ -15,7 +16,18 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Reduce<'_, Buffer>) {
         }
         Reduce::SumGrad { alpha, dy, dx } => {
             let step = (alpha * f64::from(dy[0])) as f32;
-            update(cpu.simd, dx, [], |dx, []| *dx += step);
+            each_in_parallel(cpu.simd, AddConstant(step), dx, []);
         }
+    }
+}
+
+/// `dx + step`.
+#[derive(Clone, Copy)]
+struct AddConstant(f32);
+
+impl Elementwise<0> for AddConstant {
+    #[inline(always)]
+    fn apply<V: Vector>(self, dx: V, []: [V; 0]) -> V {
+        dx.add(V::splat(self.0))
     }
 }

@@ -6,16 +6,16 @@ use super::{Sdc, SdcSpec};
 use crate::backend::cpu::columns::add_column_sums;
 use crate::backend::cpu::correlate::{correlate, input_grad, is_matrix, terms};
 use crate::backend::cpu::correlation::Correlation;
-use crate::backend::cpu::elementwise::{CHUNK, Elementwise, each};
+use crate::backend::cpu::elementwise::{CHUNK, each};
 use crate::backend::cpu::finish::Finish;
 use crate::backend::cpu::outer::weight_grad;
 use crate::backend::cpu::pack::pack_forward;
 use crate::backend::cpu::range::Range;
-use crate::backend::cpu::simd::Vector;
 use crate::backend::cpu::{Buffer, Cpu};
 use crate::backend::{Phase, Storage};
 use crate::error::Result;
 use crate::ops::conv2d::cpu::correlation;
+use crate::ops::pointwise::cpu::Plus;
 use crate::shape::Activation;
 
 pub(in crate::ops) fn run(cpu: &Cpu, call: Sdc<'_, Buffer>) -> Result<()> {
@@ -60,7 +60,7 @@ fn sum_of_branches(cpu: &Cpu, spec: &SdcSpec, dz: &Buffer, w: &[&Buffer], dx: &m
         if dx.blank {
             part.fill(0.0);
         }
-        parts.iter().for_each(|other| each::<Plus, 1>(cpu.simd, part, [&other[task * CHUNK..]]));
+        parts.iter().for_each(|other| each(cpu.simd, Plus, part, [&other[task * CHUNK..]]));
     });
     Ok(())
 }
@@ -80,16 +80,6 @@ pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Sdc<'_, Buffer>) -> u64 {
 fn branch(spec: &SdcSpec, index: usize) -> Correlation {
     let (count, branches) = (spec.c_out as usize, spec.branches as usize);
     correlation(&spec.branch(index), Range { start: index * count, count, stride: branches * count })
-}
-
-/// `dx += part`.
-struct Plus;
-
-impl Elementwise<1> for Plus {
-    #[inline(always)]
-    fn apply<V: Vector>(dx: V, [part]: [V; 1]) -> V {
-        dx.add(part)
-    }
 }
 
 /// Pixels of one task of [`concat`].
