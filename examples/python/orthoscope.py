@@ -179,7 +179,10 @@ def main():
     parser.add_argument("weights", help="a weight file of Model I or II")
     parser.add_argument("--program", default="orthoscope", help="the orthoscope program [default: orthoscope]")
     arguments = parser.parse_args()
-    worst = difference(arguments.weights, arguments.program)
+    try:
+        worst = difference(arguments.weights, arguments.program)
+    except (OSError, subprocess.CalledProcessError) as error:
+        parser.exit(2, f"error: cannot compare: {error}\n")
     print(f"largest difference of the outputs: {worst:.1e}")
     return int(worst > 1e-4)
 
