@@ -20,6 +20,9 @@ FILES = ("README.md", "paper/performance.md")
 RECORD = "paper/results/cpu/compare.json"
 GOALS = "paper/results/cpu/goals.json"
 HEAVIEST = 12
+# Ends of a range over cases: of their medians, and of all pairs of processes.
+MEDIANS = ((min, "median"), (max, "median"))
+PAIRS = ((min, "min"), (max, "max"))
 MARKED = re.compile(r"(?P<head><!-- table: (?P<name>[\w-]+) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.S)
 
 
@@ -86,8 +89,24 @@ def goal(case, goals):
     return f"≥ {least:g} {'✓' if ratios['median'] >= least else '✗'}{within}"
 
 
+def summary(record, _):
+    """The table of the README: how the ratio ranges over the cases of each phase and precision."""
+    groups = {}
+    for case in record["cases"]:
+        if case["ratio"] and not case["compiled"]:
+            groups.setdefault((case["phase"], case["precision"]), []).append(case["ratio"])
+
+    def row(group):
+        (phase, precision), ratios = group
+        extremes = [[pick(one[key] for one in ratios) for pick, key in ends] for ends in (MEDIANS, PAIRS)]
+        return [f"{phase}, {precision}", str(len(ratios)), *("–".join(f"{ratio:.2f}" for ratio in ends) for ends in extremes)]
+
+    header = ["work", "cases", "PyTorch / orthoscope, medians", "single pairs"]
+    return markdown(header, map(row, groups.items())) + "\n" + where(record)
+
+
 def speed(record, goals):
-    """The table of the README: medians, ratio, goal, memory."""
+    """The first table of paper/performance.md: medians, ratio, goal, memory."""
     header = ["work", "orthoscope ms", "PyTorch ms", "ratio (spread)", "goal", "peak MiB", "PyTorch peak MiB"]
     median = lambda values: number(values["median"])
 
@@ -100,7 +119,7 @@ def speed(record, goals):
 
 
 def rounds(record, _):
-    """The table of paper/performance.md: spread of both sides, and each order alone."""
+    """The second table of paper/performance.md: spread of both sides, and each order alone."""
     header = ["work", "orthoscope ms (spread)", "PyTorch ms (spread)", "ratio, A B A B", "ratio, B A B A", "pairs", "steps"]
 
     def row(case):
@@ -226,6 +245,7 @@ def operations(record, _):
 
 TABLES = {
     "operations": (operations, "paper/results/cpu/ops.json"),
+    "speed-summary": (summary, RECORD),
     "speed": (speed, RECORD),
     "speed-rounds": (rounds, RECORD),
     "floors-w16": (floors, "paper/results/profile/train_model2_w16_64px_batch8.json"),

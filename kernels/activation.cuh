@@ -1,4 +1,4 @@
-// Pointwise nonlinearities A, and the slope S with S(A(x)) = A'(x) as a function of the output y.
+// Activation functions A, and the slope S with S(y) = A'(x) as a function of the output y = A(x).
 #pragma once
 #include "spec.cuh"
 

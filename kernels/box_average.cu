@@ -1,12 +1,12 @@
 // n-fold box average (Method §6): (G x)[p] = 1/|W(p)| sum over q in W(p) of x[q], W(p) the k x k window around p, cut at the
-// border. A cut window is a product of two intervals, so the mean over it is a mean along rows, then along columns. Each is a running
-// sum: the cost of a pixel does not depend on k. The adjoint divides first and sums then. Values between the passes are double,
-// as what enters a running sum has to leave it again without a trace.
+// border. A window is a product of two intervals, so its mean is a mean along rows, then along columns. Each is a running
+// sum, so the cost per pixel does not depend on k. The adjoint divides first and then sums. Values between the passes are double,
+// because a value subtracted from a running sum must cancel what it added.
 // Bound by memory.
 #include "elements.cuh"
 #include "spec.cuh"
 
-// Steps of an axis inside the window around i.
+// Number of positions of an axis inside the window around i.
 DEVICE double window_count(BoxAverageSpec s, uint32_t i, uint32_t extent) {
     uint32_t radius = s.size / 2, first = i > radius ? i - radius : 0;
     return (double)(min(i + radius, extent - 1) - first + 1);
@@ -55,7 +55,7 @@ DEVICE void row_prefix(const double* row, double* prefix, bool adjoint, BoxAvera
     __syncwarp();
 }
 
-// values = means along rows, or the adjoint of that map. values, prefix: [n h,w]; prefix is scratch. A warp has one row.
+// values = means along rows, or the adjoint of that map. values, prefix: [n h,w]; prefix is scratch. One warp per row.
 // FLOPs: 8 n h w. Bytes: 32 n h w.
 KERNEL __launch_bounds__(256) box_rows(double* values, double* prefix, uint32_t adjoint, BoxAverageSpec s) {
     uint32_t index = element() / WARP, radius = s.size / 2;
@@ -71,7 +71,7 @@ KERNEL __launch_bounds__(256) box_rows(double* values, double* prefix, uint32_t 
 }
 REGISTER_KERNEL(box_rows)
 
-// target = means along columns, or the adjoint of that map. source, target: [n,h,w]. A thread has one column.
+// target = means along columns, or the adjoint of that map. source, target: [n,h,w]. One thread per column.
 // FLOPs: 3 n h w. Bytes: 24 n h w.
 KERNEL __launch_bounds__(64)
     box_columns(const double* __restrict__ source, double* __restrict__ target, uint32_t adjoint, BoxAverageSpec s) {
@@ -90,7 +90,7 @@ KERNEL __launch_bounds__(64)
 }
 REGISTER_KERNEL(box_columns)
 
-// Sum over the window around pixel i by its definition. adjoint: each pixel divided by the area of its own window.
+// Sum over the window around pixel i, from the definition. adjoint: each pixel is divided by the area of its own window.
 DEVICE double window_sum(const float* x, uint32_t i, bool adjoint, BoxAverageSpec s) {
     uint32_t column = i % s.w, row = i / s.w % s.h, radius = s.size / 2;
     const float* of_image = x + i / s.w / s.h * s.h * s.w;

@@ -1,12 +1,12 @@
 // Convex combination module: h = ELU(w_mix m + b_mix) with the mixture m = [s, u, (s-u)²], β = σ(w_gate h + b_gate),
-// y = β s + (1-β) u, and its adjoint. The mixture is made by the loaders of the tiles (gemm.cuh) and never lies in memory.
+// y = β s + (1-β) u, and its adjoint. The loaders of the tiles (gemm.cuh) compute the mixture, which is never stored.
 //
-// The gate's gradient dz_gate = dy (s-u) β (1-β) does lie in memory, as scratch of [rows, c]. Three products need it. Made on the
-// fly, each of the c / 64 column tiles of two of them and the sum over the rows would read four values for it, 4 (8 c / 64 + 4) bytes
-// per element; written once and read as it is, it costs 20 + 4 (2 c / 64 + 1): 32 bytes instead of 48 for c = 64, 56 instead of
-// 144 for c = 256. And its two other products are those of a linear map (linear.cu).
+// The gate's gradient dz_gate = dy (s-u) β (1-β) is stored, in scratch memory of [rows, c]. Three products need it. Computed on the
+// fly, each of the c / 64 column tiles of two of them, and the sum over rows, would read four values for it: 4 (8 c / 64 + 4) bytes
+// per element. Written once and read back, it costs 20 + 4 (2 c / 64 + 1): 32 bytes instead of 48 for c = 64, 56 instead of
+// 144 for c = 256. Its two other products are those of a linear map (linear.cu).
 //
-// Bound by arithmetic for many channels, by memory for few. Each product has a naive sibling, one thread per output.
+// Bound by arithmetic for many channels, by memory for few. Each product has a naive version, one thread per output.
 #include "gemm.cuh"
 
 // β s + (1-β) u, for β in [0, 1] rounded into the interval between s and u. Comparisons last: a NaN stays a NaN.
@@ -26,7 +26,7 @@ struct Mixture {
         float d = s[start + k - 2 * c] - u[start + k - 2 * c];
         return d * d;
     }
-    // Up to four values from k on; `count` of them are there. They lie apart where they belong to two parts.
+    // Up to four values from k on, of which `count` exist. They are not adjacent if they belong to two parts.
     DEVICE float4 quad(uint32_t start, uint32_t k, uint32_t count) const {
         uint32_t part = k < c ? 0 : k < 2 * c ? 1 : 2, first = k - part * c, index = start + first;
         if (first + count > c)
@@ -161,7 +161,7 @@ KERNEL __launch_bounds__(128)
 }
 REGISTER_KERNEL(ccm_hidden_grad)
 
-// What s and u get of dy and of the gradient d2 by (s-u)², dy β + 2 (s-u) d2 and dy (1-β) - 2 (s-u) d2.
+// Contribution of dy and of the gradient d2 of (s-u)² to ds and du: dy β + 2 (s-u) d2 and dy (1-β) - 2 (s-u) d2.
 struct Ends { float s, u; };
 DEVICE Ends ends_grad(float s, float u, float beta, float dy, float d2) {
     float square = 2.0f * (s - u) * d2;
@@ -170,7 +170,7 @@ DEVICE Ends ends_grad(float s, float u, float beta, float dy, float d2) {
 
 // d = dz_mix w_mix in three parts d0, d1, d2: ds += dy β + d0 + 2 (s-u) d2, du += dy (1-β) + d1 - 2 (s-u) d2.
 // dz, s, u, beta, dy: [rows, c], w: [c, 3c], ds, du: [rows, c].
-// One part after the other into one tile of registers; a block's ds and du stay near between them.
+// One part after the other into the same tile of registers; a block's ds and du stay in the cache between them.
 // FLOPs: 6 rows c c + 12 rows c. Bytes: 4 (9 rows c + 3 c c).
 KERNEL __launch_bounds__(128)
     ccm_input_grad(const float* __restrict__ dz, const float* __restrict__ w, const float* __restrict__ s, const float* __restrict__ u,

@@ -1,9 +1,9 @@
-// Moves of channel ranges: target[r, target_start + i] = source[r, source_start + i] for i below count, or +=.
-// Bound by memory. A thread moves up to four channels of one row.
+// Copies of channel ranges: target[r, target_start + i] = source[r, source_start + i] for i below count, or +=.
+// Bound by memory. One thread per row and up to four channels.
 #include "elements.cuh"
 #include "spec.cuh"
 
-// The quad of a thread within the range that is moved.
+// The quad of a thread within the copied range.
 DEVICE Quad moved_quad(ChannelsSpec s) {
     Quad quad = quad_at(element(), s.count);
     quad.whole = (s.count | s.source | s.source_start | s.target | s.target_start) % 4 == 0;
@@ -12,7 +12,7 @@ DEVICE Quad moved_quad(ChannelsSpec s) {
 DEVICE uint32_t source_of(ChannelsSpec s, uint32_t row, uint32_t i) { return row * s.source + s.source_start + i; }
 DEVICE uint32_t target_of(ChannelsSpec s, uint32_t row, uint32_t i) { return row * s.target + s.target_start + i; }
 
-// target = source in the range; the rest of target stays. source: [rows,source]; target: [rows,target].
+// target = source in the range; the rest of target is unchanged. source: [rows,source]; target: [rows,target].
 // FLOPs: 0. Bytes: 8 rows count.
 KERNEL __launch_bounds__(256) channels_copy(const float* __restrict__ source, float* __restrict__ target, ChannelsSpec s) {
     Quad quad = moved_quad(s);

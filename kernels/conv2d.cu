@@ -1,7 +1,7 @@
 // Convolution, z[n, p, q, o] = b[o] + Σ_{a, b, i} w[o, a, b, i] x[n, p·stride + a·dilation - padding, q·stride + b·dilation - padding, i],
-// y = A(z), zero outside the image, and its adjoints. Implicit GEMMs (taps.cuh, gemm.cuh), bound by arithmetic; kernels of their own for the
-// ends of a network with up to four channels, where tiles would be mostly empty; one naive sibling for each direction.
-// Pixels of the output are counted together: rows = n h_out w_out; depth = kernel² c_in.
+// y = A(z), zero outside the image, and its adjoints. Implicit GEMMs (taps.cuh, gemm.cuh), bound by arithmetic; special kernels for the first
+// and last layer with up to four channels, where tiles would be mostly empty; one naive version per direction.
+// Output pixels of all images are numbered together: rows = n h_out w_out; depth = kernel² c_in.
 #include "taps.cuh"
 
 // y = A(w * x + b). x: [N,H,W,I], w: [O,kH,kW,I], b: [O] or null, y: [N,Hout,Wout,O].
@@ -18,8 +18,8 @@ KERNEL __launch_bounds__(128)
 }
 REGISTER_KERNEL(conv2d)
 
-// dx += wᵀ * dz: an input pixel gathers from every output pixel whose taps reach it. dz: [N,Hout,Wout,O], w: [O,kH,kW,I], dx: [N,H,W,I].
-// With stride 2, three quarters of the products are with zeros, which do not count.
+// dx += wᵀ * dz: an input pixel gathers from every output pixel that reads it. dz: [N,Hout,Wout,O], w: [O,kH,kW,I], dx: [N,H,W,I].
+// With stride 2, three quarters of the products are with zeros, which are not counted.
 // FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in + 2 n h w c_in).
 KERNEL __launch_bounds__(128) conv2d_input_grad(const float* __restrict__ dz, const float* __restrict__ w, float* __restrict__ dx, Conv2dSpec s) {
     SHARED(GemmTiles, tiles);
@@ -50,13 +50,13 @@ KERNEL __launch_bounds__(128)
 REGISTER_KERNEL(conv2d_weight_grad)
 
 constexpr uint32_t FEW = 4;               // channels of a narrow end, at most
-constexpr uint32_t FEW_DEPTH = 9 * FEW;   // with a kernel of 3x3 at most
+constexpr uint32_t FEW_DEPTH = 9 * FEW;   // with a kernel of at most 3x3
 constexpr uint32_t PIXELS = 4;            // of one thread, which use a weight together
 
 DEVICE float4 fma4(float a, float4 b, float4 c) { return make_float4(fmaf(a, b.x, c.x), fmaf(a, b.y, c.y), fmaf(a, b.z, c.z), fmaf(a, b.w, c.w)); }
 DEVICE float dot4(float4 a, float4 b, float c) { return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, c)))); }
 
-// As conv2d, for up to 4 input channels and a kernel of 3x3 at most: the whole depth is in shared memory at once. Bound by memory.
+// As conv2d, for up to 4 input channels and a kernel of at most 3x3: the whole depth fits in shared memory. Bound by memory.
 // FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out).
 KERNEL __launch_bounds__(128)
     conv2d_few_inputs(const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ y, Conv2dSpec s) {
@@ -82,7 +82,7 @@ constexpr uint32_t GROUP = 8;                // lanes that share the input chann
 constexpr uint32_t GROUPS = 256 / GROUP;     // of a block
 constexpr uint32_t SUMS = PIXELS * FEW;      // of a group
 
-// The results of a group, sum[pixel][o]: lane l gives back numbers l and l + 8 of them.
+// The results of a group, sum[pixel][o]: lane l returns values l and l + 8.
 struct GroupSums { float value[SUMS / GROUP]; };
 DEVICE GroupSums reduce_group(const float (&sum)[PIXELS][FEW], uint32_t lane) {
     GroupSums mine{};
@@ -136,7 +136,7 @@ KERNEL __launch_bounds__(256)
 }
 REGISTER_KERNEL(conv2d_few_outputs)
 
-// As conv2d_input_grad, for up to 4 output channels: a thread makes four input channels of four pixels. Bound by memory.
+// As conv2d_input_grad, for up to 4 output channels: a thread computes four input channels of four pixels. Bound by memory.
 // FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in + 2 n h w c_in).
 KERNEL __launch_bounds__(256)
     conv2d_few_outputs_input_grad(const float* __restrict__ dz, const float* __restrict__ w, float* __restrict__ dx, Conv2dSpec s) {
@@ -173,7 +173,7 @@ constexpr uint32_t COLUMNS = 16, PIXEL_LANES = 16;  // of a block of the followi
 typedef float LaneSums[PIXEL_LANES][4 * FEW][COLUMNS];
 
 // Weight gradient where one side, input or output, has up to 4 channels. A column is a tap and four channels of the wide side; sixteen threads
-// share the pixels of a column and leave their sums of [few][4] values in `sums`, which sixteen threads then add up, one value each.
+// share the pixels of a column and write their sums of [few][4] values to `sums`, which sixteen threads then add up, one value each.
 template <bool FEW_INPUTS>
 DEVICE void few_weight_grad(LaneSums& sums, const float* x, const float* dz, float* partial, const Conv2dSpec& s) {
     uint32_t wide = FEW_INPUTS ? s.c_out : s.c_in, few = FEW_INPUTS ? s.c_in : s.c_out, quads = (wide + 3) / 4, taps = tap_count(s);

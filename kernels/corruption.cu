@@ -1,7 +1,7 @@
 // A training batch on the device: crops x of the resident images, and their partial corruption x̂ = M ⊙ y + M̄ ⊙ x, patch after patch
-// (Method §2). Twin of src/data/corruption/, equal to the bit: only + - * / and square root, in the order written there. Which number
-// of which stream decides what is said in src/data/corruption/mod.rs.
-// What differs from step to step is read from `picks`: 32-bit words, each as two floats, its low and its high 16 bits. Word 0 is the
+// (Method §2). Must equal src/data/corruption/ bit for bit: only + - * / and square root, in the order written there. Which number
+// of which stream decides what is documented in src/data/corruption/mod.rs.
+// What changes from step to step is read from `picks`: 32-bit words, each stored as two floats, its low and high 16 bits. Word 0 is the
 // step; then each slot has image, top, left, quarter turns, and flips (1 rows, 2 columns).
 #include "philox.cuh"
 #include "spec.cuh"
@@ -14,11 +14,11 @@ constexpr float ELASTIC_SMOOTHING = 0.3f;
 constexpr float DISK_RADIUS = 0.65f, TAPER = 0.35f;
 constexpr uint32_t TILE = 16, WIDE_TILE = TILE + 2 * FIELD_MARGIN;
 
-// A resident picture: its first element, rows, columns.
+// An image in device memory: its first element, rows, columns.
 struct Picture { uint32_t start, height, width; };
 struct Colour { float c[3]; };
 
-// What is done to one place; which of the fields below opacity count depends on the source.
+// One patch; which of the fields below `opacity` are used depends on the source.
 struct Patch {
     uint32_t source;
     int32_t centre[2], radius[2];
@@ -61,7 +61,7 @@ DEVICE float log_uniform(float u, float low, float high) {
     return low * power;
 }
 
-// Index of a line of n that goes on mirrored on both sides.
+// Index into a line of n values, mirrored beyond both ends.
 DEVICE uint32_t reflect(int32_t i, uint32_t n) {
     int32_t period = 2 * (int32_t)n, place = i % period;
     if (place < 0) place += period;
@@ -73,7 +73,7 @@ DEVICE Colour pixel(const float* picture, uint32_t width, uint32_t row, uint32_t
     return {{p[0], p[1], p[2]}};
 }
 
-// The picture at real coordinates, bilinear: first along the row, then across; mirrored beyond its border.
+// The image at real coordinates, bilinear: first along the row, then across; mirrored beyond its border.
 DEVICE Colour bilinear(const float* picture, uint32_t height, uint32_t width, float row, float column) {
     float top = floorf(row), left = floorf(column);
     uint32_t r0 = reflect((int32_t)top, height), r1 = reflect((int32_t)top + 1, height);
@@ -86,14 +86,14 @@ DEVICE Colour bilinear(const float* picture, uint32_t height, uint32_t width, fl
     return y;
 }
 
-// 1/2 + gain (v - 1/2) + shift, cut to [0, 1].
+// 1/2 + gain (v - 1/2) + shift, clamped to [0, 1].
 DEVICE Colour recolour(Colour v, float gain, const float (&shift)[3]) {
 #pragma unroll
     for (int k = 0; k < 3; k++) v.c[k] = cut(0.5f + gain * (v.c[k] - 0.5f) + shift[k]);
     return v;
 }
 
-// x[slot, row, column] = the resident image that the slot picks, cropped, flipped, turned.
+// x[slot, row, column] = the image that the slot picks, cropped, flipped, rotated.
 // picks: [2 (1 + 5 n)], pictures: [images + textures], pixels: all pictures [height, width, 3], x: [n, side, side, 3].
 // FLOPs: 0. Bytes: 24 n side^2.
 // Bound by memory.
@@ -115,7 +115,7 @@ KERNEL __launch_bounds__(256) corruption_crop(const float* __restrict__ picks, c
 }
 REGISTER_KERNEL(corruption_crop)
 
-// The source at u of the cumulated weights; a constant if none has weight.
+// The source at u of the cumulative weights; a constant if all weights are 0.
 DEVICE uint32_t choose_source(float u, const CorruptionSpec& spec) {
     float total = 0.0f, low = 0.0f;
 #pragma unroll
@@ -129,7 +129,7 @@ DEVICE uint32_t choose_source(float u, const CorruptionSpec& spec) {
     return chosen;
 }
 
-// A random colour, drawn towards the grey of its mean by 1 - saturation.
+// A random colour, moved towards the grey of its mean by 1 - saturation.
 DEVICE void random_colour(float red, float green, float blue, float saturation, float (&colour)[3]) {
     float mean = (red + green + blue) / 3.0f;
     colour[0] = between(saturation, mean, red);
@@ -137,7 +137,7 @@ DEVICE void random_colour(float red, float green, float blue, float saturation, 
     colour[2] = between(saturation, mean, blue);
 }
 
-// A place of a texture, turned over, scaled, and recoloured half of the time.
+// A place in a texture, flipped, scaled, and recoloured half of the time.
 DEVICE void plan_texture(const float* u, const Picture* pictures, const CorruptionSpec& spec, Patch& patch) {
     patch.picture = spec.images + choose_item(u[0], spec.textures);
     Picture texture = pictures[patch.picture];
@@ -155,7 +155,7 @@ DEVICE void plan_texture(const float* u, const Picture* pictures, const Corrupti
     for (int k = 0; k < 3; k++) patch.colour[k] -= 0.5f;
 }
 
-// Another place of a training image, along one axis at least a quarter of the image away.
+// Another place in a training image, at least a quarter of the image away along one axis.
 DEVICE void plan_other_image(const float* u, const Picture* pictures, const CorruptionSpec& spec, Patch& patch) {
     patch.picture = choose_item(u[0], spec.images);
     Picture image = pictures[patch.picture];
@@ -277,7 +277,7 @@ DEVICE void smooth_tile(const CorruptionSpec& spec, const Lattice& lattice, uint
     uint32_t top = tile / tiles * TILE, left = tile % tiles * TILE;
     for (uint32_t k = threadIdx.x; k < WIDE_TILE * WIDE_TILE; k += blockDim.x) {
         uint32_t i = k / WIDE_TILE, j = k % WIDE_TILE;
-        // Beyond the lattice nothing is summed that is kept.
+        // Beyond the lattice no sum is kept.
         Node<C> node = {};
         if (top + i < wide && left + j < wide) node = white<C>(spec, lattice, top + i, left + j);
 #pragma unroll
@@ -306,7 +306,7 @@ DEVICE void smooth_tile(const CorruptionSpec& spec, const Lattice& lattice, uint
     nodes[(top + i) * lattice.side + left + j] = node;
 }
 
-// The same for one node, with its own numbers.
+// The same for one node, which draws its own numbers.
 template <int C> DEVICE Node<C> smooth_node(const CorruptionSpec& spec, const Lattice& lattice, uint32_t i, uint32_t j) {
     Node<C> node = {};
     for (uint32_t a = 0; a < FIELD_TAPS; a++) {
@@ -323,7 +323,7 @@ template <int C> DEVICE Node<C> smooth_node(const CorruptionSpec& spec, const La
 // The displacement field of the mask of patch first + k: nodes[slot, k, i, j] = Σ_a Σ_b w_a w_b n(i + a, j + b), two channels.
 // Grid: tiles of a lattice, k, slot. picks as above, patches: [n, patches_max], nodes: [n, patches_at_once, mask_side, mask_side, 2].
 // FLOPs: 104 n k mask_side^2. Bytes: 8 n k mask_side^2.
-// Bound by arithmetic: integers of Philox. A lattice of up to 16 x 16 nodes draws no number twice.
+// Bound by the integer arithmetic of Philox. A lattice of up to 16 x 16 nodes draws no number twice.
 KERNEL __launch_bounds__(256) corruption_mask_field(const float* __restrict__ picks, const Patch* __restrict__ patches, Node<2>* __restrict__ nodes,
                                                     CorruptionSpec spec, uint32_t first) {
     SHARED(float, noise, [2][WIDE_TILE][WIDE_TILE]);
@@ -353,7 +353,7 @@ REGISTER_KERNEL(corruption_mask_field_naive)
 // first two of them. The lattice is the patch's own and fills the first side^2 of replacement_side^2 nodes.
 // Grid: tiles of the largest lattice, k, slot. nodes: [n, patches_at_once, replacement_side^2, 4], the rest as above.
 // FLOPs: 208 n k replacement_side^2. Bytes: 16 n k replacement_side^2.
-// Bound by arithmetic: integers of Philox.
+// Bound by the integer arithmetic of Philox.
 KERNEL __launch_bounds__(256) corruption_replacement_field(const float* __restrict__ picks, const Patch* __restrict__ patches,
                                                            Node<4>* __restrict__ nodes, CorruptionSpec spec, uint32_t first) {
     SHARED(float, noise, [4][WIDE_TILE][WIDE_TILE]);
@@ -403,7 +403,7 @@ template <int C> DEVICE Node<C> field_at(const Node<C>* nodes, float nodes_per_u
 // M(p) = s((R - |q|) / fade), q = p + taper(p) strength (u(p) - u(0)), s the smoothstep.
 DEVICE float soft_mask(const Patch& patch, const Node<2>* nodes, const CorruptionSpec& spec, const float (&p)[2]) {
     float distance = norm2(p[0], p[1]);
-    // Nothing moves there, and the disk ends before.
+    // There is no displacement there, and the disk ends before.
     if (distance >= 1.0f) return 0.0f;
     const float middle[2] = {0.0f, 0.0f};
     Node<2> centre = field_at(nodes, spec.mask_nodes_per_unit, spec.mask_side, middle);
@@ -448,13 +448,13 @@ DEVICE Colour elastic_at(const Patch& patch, const Node<4>* nodes, const float* 
     return bilinear(x, side, side, row, column);
 }
 
-// Lays k patches from patch `first` on over what is there: x̂ := x̂ + M_i a (y - x̂), M := M + M_i (1 - M). Before the first
+// Applies k patches from patch `first` on: x̂ := x̂ + M_i a (y - x̂), M := M + M_i (1 - M). Before the first
 // patch x̂ is x and M is 0; after the last one M := 1 where it exceeds the threshold, else 0. In between `region` keeps the soft M.
 // Grid: columns of 32 pixels, rows of 8, slot. pictures, pixels, patches as above, x: [n, side, side, 3],
 // shapes: [n, patches_at_once, mask_side, mask_side, 2], materials: [n, patches_at_once, replacement_side^2, 4],
 // corrupted: [n, side, side, 3], region: [n, side, side].
 // FLOPs: 100 n k side^2. Bytes: 28 n side^2.
-// Bound by memory where patches are few and small; the FLOPs are those of patches that cover the image.
+// Bound by memory if patches are few and small; the FLOPs are those of patches that cover the image.
 KERNEL __launch_bounds__(256)
     corruption_lay(const Picture* __restrict__ pictures, const float* __restrict__ pixels, const float* __restrict__ x, const Patch* __restrict__ patches,
                    const Node<2>* __restrict__ shapes, const Node<4>* __restrict__ materials, float* __restrict__ corrupted, float* __restrict__ region,

@@ -1,4 +1,4 @@
-// What kernels may use beyond plain CUDA C++: each helper is inline PTX on the device and ordinary C++, or a warp collective of the
+// Everything kernels use beyond plain CUDA C++: each helper is inline PTX on the device, and ordinary C++ or a warp collective of the
 // emulator, on the host. No CUDA header is needed.
 #pragma once
 #ifdef __CUDACC__
@@ -23,7 +23,7 @@ struct bf16 { uint16_t bits; };
 DEVICE float to_f32(bf16 x) { return __uint_as_float((uint32_t)x.bits << 16); }
 
 #ifdef __CUDACC__
-// Four floats at once; the address is a multiple of 16 bytes.
+// Four floats at once; the address must be a multiple of 16 bytes.
 DEVICE float4 load4(const float* p) { return *(const float4*)p; }
 DEVICE void store4(float* p, float4 v) { *(float4*)p = v; }
 DEVICE bool finite(float x) { return (__float_as_uint(x) & 0x7F800000u) != 0x7F800000u; }
@@ -41,12 +41,12 @@ DEVICE void ldmatrix4(uint32_t (&r)[4], const void* row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(shared_address(row)) : "memory");
 }
-// The same, each matrix transposed on the way.
+// The same, with each matrix transposed.
 DEVICE void ldmatrix4_transposed(uint32_t (&r)[4], const void* row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(shared_address(row)) : "memory");
 }
-// 16 bytes from global to shared memory in the background, zeros where !valid.
+// Copies 16 bytes from global to shared memory asynchronously, or zeros if !valid.
 DEVICE void cp_async16(void* target, const void* source, bool valid) {
     int n = valid ? 16 : 0;
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(target)), "l"(source), "r"(n) : "memory");
@@ -104,7 +104,7 @@ inline void load_matrices(uint32_t (&r)[4], const void* row, bool transposed, Si
 }  // namespace emu
 inline void ldmatrix4(uint32_t (&r)[4], const void* row, const char* file = __builtin_FILE(), int line = __builtin_LINE()) { emu::load_matrices(r, row, false, {file, line}); }
 inline void ldmatrix4_transposed(uint32_t (&r)[4], const void* row, const char* file = __builtin_FILE(), int line = __builtin_LINE()) { emu::load_matrices(r, row, true, {file, line}); }
-// Lands at once or as late as the waits allow, by seed.
+// Completes at once, or as late as the waits allow, depending on the seed.
 inline void cp_async16(void* target, const void* source, bool valid, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     emu::check_aligned(target, 16, "cp.async", {file, line});
     emu::check_aligned(source, 16, "cp.async", {file, line});

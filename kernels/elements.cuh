@@ -1,8 +1,8 @@
-// Which elements a thread has, one or up to four adjacent channels, and how it reads and writes them.
+// Which elements a thread processes, one or up to four adjacent channels, and how it reads and writes them.
 #pragma once
 #include "dev.cuh"
 
-// The element of a thread in a grid as long as the buffer.
+// The element of a thread in a grid with one thread per element.
 DEVICE uint32_t element() { return blockIdx.x * blockDim.x + threadIdx.x; }
 
 // Up to four adjacent channels of one pixel.
@@ -21,7 +21,7 @@ DEVICE Quad quad_at(uint32_t i, uint32_t channels) {
     return {i / quads, channel, min(channels - channel, 4u), channels % 4 == 0};
 }
 
-// The values of a quad that starts at p, zeros behind them.
+// The values of a quad that starts at p, followed by zeros.
 DEVICE float4 load_quad(const float* p, Quad q) {
     if (q.whole) return load4(p);
     return make_float4(p[0], q.count > 1 ? p[1] : 0.0f, q.count > 2 ? p[2] : 0.0f, q.count > 3 ? p[3] : 0.0f);

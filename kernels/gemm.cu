@@ -1,4 +1,4 @@
-// The second stage of products whose depth is split over blocks.
+// The second stage of split-K products: adds the partial sums of the blocks.
 #include "dev.cuh"
 
 // y += Σ_s partial[s], in the order of s. partial: [splits, len], y: [len]. Bound by memory.

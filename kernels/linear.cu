@@ -1,5 +1,5 @@
 // Linear map, y[r, o] = A(b[o] + Σ_i x[r, i] w[o, i]), and its adjoints. See gemm.cuh for the tiles; bound by arithmetic for many
-// features, by memory for few. Each has a naive sibling, one thread per output.
+// features, by memory for few. Each has a naive version, one thread per output.
 #include "gemm.cuh"
 
 // y = A(x wᵀ + b). x: [rows, c_in], w: [c_out, c_in], b: [c_out] or null, y: [rows, c_out].

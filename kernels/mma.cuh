@@ -1,13 +1,13 @@
-// Products of bf16 matrices in tiles on tensor cores, C[m][n] = Σ_k A(m, k) B(n, k) with f32 sums, where A and B are whatever a loader
-// copies into shared memory.
+// Tiled products of bf16 matrices on tensor cores, C[m][n] = Σ_k A(m, k) B(n, k) with f32 sums, where loaders copy A and B
+// into shared memory.
 //
-// A loader is one thread's share of the copies. It has
-//   ALONG_DEPTH   whether the 8 values of a chunk of 16 bytes follow k (true) or the rows (false),
+// A loader performs one thread's share of the copies. It has
+//   ALONG_DEPTH   whether the 8 values of a 16-byte chunk run along k (true) or along the rows (false),
 //   EXTENT        rows of its tile,
-//   fill(tile, k) starts the copies of steps k..k+MMA_K-1, zeros where there is nothing.
+//   fill(tile, k) starts the copies of steps k..k+MMA_K-1, with zeros out of bounds.
 //
-// Block: 4 warps in two rows and two columns make M x N values. Three stages of shared memory: while one is multiplied, two are on
-// their way. Chunks are swizzled, so that neither the copies nor ldmatrix meet in a bank.
+// Block: 4 warps in two rows and two columns compute M x N values. Three stages of shared memory: while one is multiplied, two are
+// being copied. Chunks are swizzled, so that neither the copies nor ldmatrix have bank conflicts.
 #pragma once
 #include "gemm.cuh"
 
@@ -90,7 +90,7 @@ template <uint32_t M, uint32_t N> struct MmaSums {
 template <uint32_t M, uint32_t N, class A, class B, class Steps = EveryStep>
 DEVICE void mma(MmaTiles<M, N>& tiles, const A& a, const B& b, uint32_t begin, uint32_t end, MmaSums<M, N>& sums, const Steps& steps = Steps{}) {
     static_assert(A::EXTENT == M && B::EXTENT == N, "loaders of the tile's extents");
-    // A group of copies per stage, empty past the end, so that the wait counts groups alike in every step.
+    // One group of copies per stage, empty past the end, so that the number of groups to wait for is the same in every step.
     auto fill = [&](uint32_t k, uint32_t stage) {
         if (k < end) { a.fill(tiles.a[stage], k); b.fill(tiles.b[stage], k); }
         cp_commit();

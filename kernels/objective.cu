@@ -1,12 +1,12 @@
-// Masked two-region objective (Method §3) with e = f(x̂) - x, in double, as one number comes out of millions of terms:
+// Masked two-region objective (Method §3) with e = f(x̂) - x, in double, because it sums millions of terms:
 //     L = 1/n sum over images of (1-λ)/‖M̄‖₁ sum M̄ ρ(e) + λ/‖M‖₁ sum M ρ(e).
 // Every element has one weight, ((1-λ) M̄/‖M̄‖₁ + λ M/‖M‖₁) / n; the norms count every channel, a region of norm 0 contributes 0.
-// Bound by memory where doubles run at half the rate of floats, else by arithmetic.
+// Bound by memory on devices where double runs at half the rate of float, otherwise by arithmetic.
 #include "elements.cuh"
 #include "spec.cuh"
 #include "sums.cuh"
 
-// Derivative of ρ of order 0 to 3. Charbonnier's ρ is 2ε(√(e² + ε²) - ε), here without the difference of near numbers.
+// Derivative of ρ of order 0 to 3. Charbonnier's ρ is 2ε(√(e² + ε²) - ε), here in a form without cancellation.
 DEVICE double penalty(ObjectiveSpec s, uint32_t order, double e) {
     if (s.penalty == SQUARED) return order == 0 ? e * e : order == 1 ? 2.0 * e : order == 2 ? 2.0 : 0.0;
     double root = sqrt(e * e + s.epsilon * s.epsilon), ratio = s.epsilon / root, cube = ratio * ratio * ratio;
@@ -18,7 +18,7 @@ DEVICE double penalty(ObjectiveSpec s, uint32_t order, double e) {
     }
 }
 
-// Weight over norm over batch; pixels: the region's norm in one channel.
+// Weight / norm / batch size; pixels: the region's norm in one channel.
 DEVICE double region_weight(ObjectiveSpec s, double share, double pixels) {
     return pixels > 0.0 ? share / (pixels * s.channels) / s.n : 0.0;
 }
@@ -111,7 +111,7 @@ KERNEL __launch_bounds__(256) objective_naive(const float* __restrict__ output, 
 }
 REGISTER_KERNEL(objective_naive)
 
-// As objective_derivative, each thread with its own norms. output, target, d: [n,pixels,channels], len elements;
+// As objective_derivative; each thread computes the norms itself. output, target, d: [n,pixels,channels], len elements;
 // mask: [n,pixels].
 // FLOPs: 3 len pixels. Bytes: 12 len + 4 len / channels.
 KERNEL __launch_bounds__(256)

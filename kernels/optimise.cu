@@ -1,5 +1,5 @@
-// Updates of the optimiser, one thread per element. What differs from step to step is read on the device, so that a recorded step
-// can be repeated; where the loss is not finite nothing is changed.
+// Updates of the optimiser, one thread per element. Values that change from step to step are read from device memory, so that a recorded
+// step can be replayed; if the loss is not finite, nothing is changed.
 // Bound by memory: every element of the state is read and written once.
 #include "elements.cuh"
 #include "spec.cuh"
@@ -14,7 +14,7 @@ KERNEL __launch_bounds__(256)
          float* __restrict__ m, float* __restrict__ v, AdamSpec s, uint32_t len) {
     uint32_t i = element();
     if (i >= len || !finite(loss[0])) return;
-    // The differences are taken in double: in float, 1 - 0.999 is off by 5e-5.
+    // The differences are computed in double: in float, 1 - 0.999 has a relative error of 5e-5.
     float keep1 = (float)s.beta1, take1 = (float)(1.0 - s.beta1), keep2 = (float)s.beta2, take2 = (float)(1.0 - s.beta2);
     float mean = keep1 * m[i] + take1 * g[i], square = keep2 * v[i] + take2 * (g[i] * g[i]);
     m[i] = mean;

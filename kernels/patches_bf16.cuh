@@ -1,12 +1,12 @@
-// The images of a convolution as bf16 operands of tensor cores (mma.cuh): rows or columns of the matrix that im2col would write, copied
-// chunk by chunk from where they are. Channels are padded to whole chunks, so a chunk lies in one tap.
+// The images of a convolution as bf16 operands for tensor cores (mma.cuh): rows or columns of the matrix that im2col would write, copied
+// chunk by chunk from the image itself. Channels are padded to whole chunks, so a chunk never spans two taps.
 #pragma once
 #include "mma.cuh"
 #include "taps.cuh"
 
 constexpr uint32_t NOWHERE = 1u << 30;  // a line that no tap brings back into an image
 
-// Where a chunk of the depth lies: its distance from a window's origin, and its channel.
+// Position of a chunk of the depth: its offset from a window's origin, and its channel.
 struct ChunkPlace { uint32_t dy, dx, channel; bool inside; };
 
 // The depth (tap, channel).
@@ -49,7 +49,7 @@ template <uint32_t ROWS, class Depth> struct PatchRows {
     }
 };
 
-// (r, k) = ((tap, channel), pixel) up to pixel `end`: the same, the other way round.
+// (r, k) = ((tap, channel), pixel) up to pixel `end`: the transpose of the above.
 template <uint32_t ROWS> struct PatchColumns {
     static constexpr bool ALONG_DEPTH = false;
     static constexpr uint32_t EXTENT = ROWS;

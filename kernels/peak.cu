@@ -1,8 +1,8 @@
-// What a machine can do at best: multiply-adds whose operands never leave the registers, in chains that do not wait for one another.
-// The results are sums that every step enters, so no step can be left out; with a = b = 1 they count the steps. Bound by arithmetic.
+// Peak arithmetic of the device: multiply-adds on operands in registers, in independent chains.
+// Every step enters the result, so the compiler cannot remove any; with a = b = 1 the result counts the steps. Bound by arithmetic.
 #include "elements.cuh"
 
-// Chains of a thread and of a warp: more than the latency of a multiply-add has cycles.
+// Chains per thread and per warp: more than the latency of a multiply-add in cycles.
 constexpr uint32_t CHAINS = 16, MATRIX_CHAINS = 8;
 
 // y[i] = Σ_k x_k, where x_k starts as lane + k and becomes a x_k + b in every iteration, k < 16. y: [len], a grid as long. The few
@@ -12,7 +12,7 @@ KERNEL __launch_bounds__(256) peak_multiply_add(float* __restrict__ y, float a, 
     float x[CHAINS], sum = 0.0f;
 #pragma unroll
     for (uint32_t k = 0; k < CHAINS; k++) x[k] = (float)(threadIdx.x % WARP + k);
-    // Unrolled, so that counting costs next to nothing.
+    // Unrolled, so that the loop counter costs next to nothing.
 #pragma unroll 16
     for (uint32_t i = 0; i < iterations; i++) {
 #pragma unroll

@@ -1,4 +1,4 @@
-// Philox 4x32-10 (Salmon, Moraes, Dror, Shaw, SC 2011), twin of src/rng.rs.
+// Philox 4x32-10 (Salmon, Moraes, Dror, Shaw, SC 2011); must equal src/rng.rs.
 #pragma once
 #include "dev.cuh"
 

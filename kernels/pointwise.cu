@@ -1,9 +1,9 @@
-// Elementwise functions and arithmetic: one thread per element, a grid as long as the buffer.
+// Elementwise functions and arithmetic: one thread per element.
 // Bound by memory: every element is read and written once.
 #include "activation.cuh"
 #include "elements.cuh"
 
-// y = A(x). x, y: [len]. Operations are those of ELU.
+// y = A(x). x, y: [len]. FLOPs are those of ELU.
 // FLOPs: 2 len. Bytes: 8 len.
 KERNEL __launch_bounds__(256) activation(const float* __restrict__ x, float* __restrict__ y, uint32_t kind, uint32_t len) {
     uint32_t i = element();
@@ -11,7 +11,7 @@ KERNEL __launch_bounds__(256) activation(const float* __restrict__ x, float* __r
 }
 REGISTER_KERNEL(activation)
 
-// dz = dy S(y) in place: dz holds dy before. y, dz: [len]. Operations are those of ELU.
+// dz = dy S(y) in place: dz holds dy on entry. y, dz: [len]. FLOPs are those of ELU.
 // FLOPs: 3 len. Bytes: 12 len.
 KERNEL __launch_bounds__(256)
     activation_grad(const float* __restrict__ y, float* __restrict__ dz, uint32_t kind, uint32_t len) {
@@ -20,7 +20,7 @@ KERNEL __launch_bounds__(256)
 }
 REGISTER_KERNEL(activation_grad)
 
-// s = the derivative of S of the order given, at y. y, s: [len].
+// s = the derivative of S of the given order, at y. y, s: [len].
 // FLOPs: 2 len. Bytes: 8 len.
 KERNEL __launch_bounds__(256)
     activation_slope(const float* __restrict__ y, float* __restrict__ s, uint32_t kind, uint32_t order, uint32_t len) {

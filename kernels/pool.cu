@@ -1,6 +1,6 @@
-// Max-pool as a selection: the position is found in x, the value taken from v. Windows do not overlap; rows and columns left over
-// at the far borders belong to none. The first of equal maxima, in reading order, wins.
-// Bound by memory. A thread has up to four channels of one window.
+// Max-pooling as a selection: the position is found in x, the value taken from v. Windows do not overlap; left-over rows and columns
+// at the far borders belong to no window. Of equal maxima, the first in reading order wins.
+// Bound by memory. One thread per window and up to four channels.
 #include "elements.cuh"
 #include "spec.cuh"
 
@@ -14,10 +14,10 @@ DEVICE uint32_t window_start(PoolSpec s, uint32_t pixel) {
     return ((image * s.h + p * s.window) * s.w + q * s.window) * s.c;
 }
 
-// How far behind it a tap of the window is, in reading order.
+// Offset of a tap from there, in reading order.
 DEVICE uint32_t tap_offset(PoolSpec s, uint32_t tap) { return (tap / s.window * s.w + tap % s.window) * s.c; }
 
-// Keeps the larger x and what belongs to it.
+// Keeps the larger x and the value that goes with it.
 template <class V> DEVICE void keep_larger(float& best, V& chosen, float x, V candidate) {
     if (x > best) best = x, chosen = candidate;
 }

@@ -1,5 +1,5 @@
-// Sums in two stages: how many blocks make partial sums depends on the extents only, and partial sums are added in fixed order.
-// In double, so that a million terms do not swallow one another. Bound by memory: a conversion and an addition per float read.
+// Sums in two stages: the number of blocks that compute partial sums depends on sizes only, and partial sums are added in a fixed order.
+// In double, so that small terms are not lost in sums of millions. Bound by memory: one conversion and one addition per float.
 #include "elements.cuh"
 #include "spec.cuh"
 #include "sums.cuh"
@@ -50,9 +50,9 @@ KERNEL __launch_bounds__(256) sum_grad(const float* __restrict__ dy, float* __re
 }
 REGISTER_KERNEL(sum_grad)
 
-// Sum of a thread's column over the rows [first, last): `lanes` adjacent threads have one row, the next ones the next row. Threads
-// below `lanes` get it. x: the column's first element, rows are `stride` apart; sums: [SUM_THREADS], shared. To be called once in
-// a kernel.
+// Sum of a thread's column over the rows [first, last): `lanes` adjacent threads take one row, the next ones the next row. Threads
+// below `lanes` get it. x: the column's first element, rows are `stride` apart; sums: [SUM_THREADS], shared. Call it at most once per
+// kernel.
 template <class T>
 DEVICE double column_sum(const T* x, uint32_t stride, uint32_t first, uint32_t last, uint32_t lanes, bool inside, double* sums) {
     double sum = 0.0;

@@ -1,6 +1,6 @@
-// Stacked dilated convolution: branch k is the 3x3 convolution with dilation d_k and writes channels k·c_out .. (k+1)·c_out of the joined
+// Stacked dilated convolution: branch k is the 3x3 convolution with dilation d_k and writes channels k·c_out .. (k+1)·c_out of the concatenated
 // result, y = A(join_k(w_k * x + b_k)); and its adjoints. All branches in one launch. Implicit GEMMs (taps.cuh, gemm.cuh), bound by
-// arithmetic; each has a naive sibling. Steps of the depth whose taps lie outside the image for every pixel of the tile are left out: with
+// arithmetic; each has a naive version. Steps of the depth whose taps lie outside the image for every pixel of the tile are skipped: with
 // a dilation of 16 on 32x32 pixels a third of them, with one of 32 all but the centre's.
 #include "sdc.cuh"
 
@@ -20,12 +20,12 @@ KERNEL __launch_bounds__(128)
 }
 REGISTER_KERNEL(sdc)
 
-// (r, k) = (input pixel, (branch, tap, o)) of the joined gradient.
+// (r, k) = (input pixel, (branch, tap, o)) of the concatenated gradient.
 struct JoinedDepth {
     static constexpr bool ALONG_DEPTH = true;
     const float* dz;
     const SdcSpec& s;
-    Window window;  // without distance: each branch brings its own
+    Window window;  // without dilation: each branch has its own
     BranchDepth depth;
     struct Row { Window::Origin origin; bool inside; };
     DEVICE Row row(uint32_t r) const { return {window.origin(r), r < pixels_of(s)}; }
@@ -84,7 +84,7 @@ KERNEL __launch_bounds__(128)
     Split k = split_of(pixels, blockIdx.z / s.branches, gridDim.z / s.branches);
     TapRows seen{x, pixels, forward_window(branch_of(s, branch)), Taps(3, s.c_in)};
     PixelSteps<TILE_K> steps{s, Divisor(s.h), Divisor(s.w), n0 / s.c_in, (min(n0 + TILE, columns) - 1) / s.c_in, s.dilations[branch], k.end};
-    // Rows of the joined gradient past the branch belong to the next; their products are not stored.
+    // Rows of the concatenated gradient past this branch belong to the next; their products are not stored.
     gemm(tiles, RowMatrix{dz, joined_channels(s), pixels}, seen, branch * s.c_out + m0, n0, k.begin, k.end, c, steps);
     each_row(c, m0, n0, StorePlain{partial + (uint64_t)blockIdx.z * s.c_out * columns, s.c_out, columns});
 }

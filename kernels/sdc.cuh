@@ -1,11 +1,11 @@
-// What the kernels of the stacked dilated convolution share: branches, the depth that joins them, and the steps of a depth that may be left
-// out.
+// Shared by the kernels of the stacked dilated convolution: branches, the depth that concatenates them, and the steps of a depth that can be
+// skipped.
 #pragma once
 #include "taps.cuh"
 
 constexpr uint32_t TAPS = 9;
 
-// Arguments that are indexed by the branch are __grid_constant__, so that they are read where they are and not copied to local memory.
+// Arguments indexed by the branch are __grid_constant__, so that they are read in place and not copied to local memory.
 
 // One branch as a convolution of its own, without the activation.
 DEVICE Conv2dSpec branch_of(const SdcSpec& s, uint32_t branch) {
@@ -15,7 +15,7 @@ DEVICE Conv2dSpec branch_of(const SdcSpec& s, uint32_t branch) {
 DEVICE uint32_t pixels_of(const SdcSpec& s) { return s.n * s.h * s.w; }
 DEVICE uint32_t joined_channels(const SdcSpec& s) { return s.branches * s.c_out; }
 
-// The lines, within their image, of a run of pixels; all lines if the run goes over into another image.
+// The lines, within their image, of a run of pixels; all lines if the run extends into another image.
 struct Lines { uint32_t low, high; };
 DEVICE Lines lines_of(Divisor lines, Divisor columns, uint32_t first, uint32_t last) {
     uint32_t low = columns.quotient(first), high = columns.quotient(last), image = lines.quotient(low);
@@ -70,7 +70,7 @@ template <uint32_t STEP> struct PixelSteps {
     }
 };
 
-// A depth (branch, tap, o) in its parts. Past the last, `branch` is past the branches.
+// A depth index split into (branch, tap, o). Past the end, `branch` is at least the number of branches.
 struct BranchDepth {
     Divisor branches, channels;
     DEVICE explicit BranchDepth(uint32_t c_out) : branches(TAPS * c_out), channels(c_out) {}

@@ -1,5 +1,5 @@
-// Stacked dilated convolution as in sdc.cu, on tensor cores; on storage and accuracy see conv2d_bf16.cu. Bound by arithmetic. The oracle on the
-// device are the naive kernels of sdc.cu on operands that bf16 holds exactly.
+// Stacked dilated convolution as in sdc.cu, on tensor cores; for storage and accuracy see conv2d_bf16.cu. Bound by arithmetic. The reference on
+// the device is the naive kernels of sdc.cu, on operands that bf16 represents exactly.
 #include "patches_bf16.cuh"
 #include "sdc.cuh"
 
@@ -17,7 +17,7 @@ KERNEL __launch_bounds__(128)
 }
 REGISTER_KERNEL(sdc_bf16)
 
-// The depth (branch, tap, o) of the joined gradient.
+// The depth (branch, tap, o) of the concatenated gradient.
 struct JoinedChunks {
     const SdcSpec& s;
     BranchDepth depth;

@@ -11,7 +11,7 @@ DEVICE double warp_sum(double value) {
     return value;
 }
 
-// Thread i below N gets the sum of values[i] over a block of SUM_THREADS threads, warp after warp. To be called once in a kernel.
+// Thread i below N gets the sum of values[i] over a block of SUM_THREADS threads, warp after warp. Call it at most once per kernel.
 template <uint32_t N> DEVICE double block_sum(const double (&values)[N], double (*warps)[N]) {
     for (uint32_t i = 0; i < N; i++) {
         double sum = warp_sum(values[i]);

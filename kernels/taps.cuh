@@ -1,10 +1,10 @@
-// The taps of convolutions: where they read, and the loaders that make implicit GEMMs of convolutions and their adjoints (gemm.cuh).
+// The taps of convolutions: where they read, and the loaders that turn convolutions and their adjoints into implicit GEMMs (gemm.cuh).
 // Images are [N, H, W, C], weights [O, kH, kW, I]. The depth, or the rows of a weight gradient, number the pairs (tap, channel) as they lie
 // in memory.
 #pragma once
 #include "gemm.cuh"
 
-// Division by one number again and again, exact for all numbers.
+// Division by a fixed number, exact for every dividend.
 struct Divisor {
     uint32_t d, inverse;
     DEVICE explicit Divisor(uint32_t divisor) : d(divisor), inverse(0xFFFFFFFFu / divisor) {}
@@ -14,12 +14,12 @@ struct Divisor {
     }
 };
 
-// A value of an image: its index, and whether it is there or in the zeros around the image.
+// A value of an image: its index, and whether it lies inside the image or in the zero padding.
 struct Place { uint32_t index; bool inside; };
 DEVICE float load_place(const float* p, Place at) { return at.inside ? p[at.index] : 0.0f; }
 
-// The values at numbers k..k+3, where `place(k)` finds one. Four values that start at a multiple of four lie together if the channels are
-// whole quads; else they may belong to two taps.
+// The values at positions k..k+3, where `place(k)` finds one. Four values that start at a multiple of four are adjacent if the channels are
+// whole quads; otherwise they can belong to two taps.
 template <class Find> DEVICE float4 load_places(const float* p, uint32_t channels, uint32_t k, const Find& place) {
     float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
     if (channels % 4 == 0) {
@@ -43,8 +43,8 @@ struct Taps {
     DEVICE bool has(Tap tap) const { return tap.row < side.d; }
 };
 
-// Which pixel of one image, the source, belongs to a pixel of the other and a tap: along each axis (pixel scale + start + tap step) / divide,
-// if that is whole and inside. All modulo 2^32, so that a position before the source is one far behind it.
+// Maps a pixel of one image and a tap to a pixel of the other image, the source: along each axis (pixel scale + start + tap step) / divide,
+// if that is an integer and inside. All modulo 2^32, so that a position before the source becomes one far beyond it.
 struct Window {
     Divisor lines, columns;  // extents of the image whose pixels have windows
     uint32_t h, w;           // of the source
@@ -92,7 +92,7 @@ struct TapDepth {
     }
 };
 
-// (r, k) = ((tap, channel), pixel): the same, the other way round.
+// (r, k) = ((tap, channel), pixel): the transpose of the above.
 struct TapRows {
     static constexpr bool ALONG_DEPTH = false;
     const float* p;
@@ -126,8 +126,8 @@ struct TapWeights {
     }
 };
 
-// The sums of the naive kernels, written from the definition and sharing nothing with the loaders above. Output pixels have `pitch` channels,
-// of which the convolution's begin at `start`.
+// The sums of the naive kernels, written from the definition, independent of the loaders above. Output pixels have `pitch` channels,
+// of which those of this convolution begin at `start`.
 
 // Where a tap reads along one axis.
 DEVICE Place input_position(const Conv2dSpec& s, uint32_t output, uint32_t tap, uint32_t extent) {

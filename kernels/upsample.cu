@@ -1,10 +1,10 @@
 // Bilinear upsampling by two, half-pixel centres, clamped borders. Per axis y[2i] = x[i-1]/4 + 3 x[i]/4 and
 // y[2i+1] = 3 x[i]/4 + x[i+1]/4; in two dimensions the product of both.
-// Bound by memory. A thread has up to four channels of one pixel.
+// Bound by memory. One thread per pixel and up to four channels.
 #include "elements.cuh"
 #include "spec.cuh"
 
-// Along one axis, output o lies between input o / 2, of weight 3/4, and this one, of weight 1/4.
+// Along one axis, output o lies between input o / 2, with weight 3/4, and this one, with weight 1/4.
 DEVICE uint32_t far_input(uint32_t o, uint32_t extent) {
     uint32_t near = o / 2;
     return o % 2 == 1 ? min(near + 1, extent - 1) : near > 0 ? near - 1 : 0;
@@ -37,8 +37,8 @@ KERNEL __launch_bounds__(256) upsample2(const float* __restrict__ x, float* __re
 }
 REGISTER_KERNEL(upsample2)
 
-// Output number tap of the four that read input i along one axis: 2i-1 and 2i+2 of weight 1/4, 2i and 2i+1 of weight 3/4. At the
-// border a tap that would lie outside falls onto the outermost output, which reads the clamped input twice.
+// Output `tap` of the four that read input i along one axis: 2i-1 and 2i+2 with weight 1/4, 2i and 2i+1 with weight 3/4. At the
+// border, a tap outside is moved to the outermost output, which reads the clamped input twice.
 DEVICE uint32_t reader(uint32_t i, uint32_t tap, uint32_t extent) {
     uint32_t o = 2 * i + tap;
     return min(o > 0 ? o - 1 : 0, 2 * extent - 1);

@@ -1,4 +1,4 @@
-// What the engine calls: memory between guard pages, launches, mutation of one barrier, layouts of specs.
+// The functions that the engine calls: memory between guard pages, launches, removal of one barrier, layouts of specs.
 #include "../dev.cuh"
 #include "layouts.h"
 #include "signals.h"
@@ -57,7 +57,7 @@ extern "C" void* emu_alloc(size_t bytes) {
     blocks()[(uintptr_t)b.data] = b;
     return b.data;
 }
-// Makes memory look as fresh.
+// Poisons memory again.
 extern "C" void emu_poison(void* data, size_t bytes) { emu::fill_poison(data, bytes); }
 extern "C" void emu_free(void* data) {
     std::lock_guard<std::mutex> guard(lock);

@@ -1,5 +1,5 @@
-// Kernels that are wrong on purpose, each in one way. The emulator must refuse them and name kernel, block and line; the lines that
-// tests expect end in a comment that begins with FAULT. Only emulator builds hold this file.
+// Kernels that are wrong on purpose, each in one way. The emulator must reject them and report kernel, block and line; the lines that
+// tests expect end in a comment that begins with FAULT. Only emulator builds contain this file.
 #include "../dev.cuh"
 
 // Index of the thread in the grid.
@@ -13,7 +13,7 @@ KERNEL fault_race(float* y) {
 }
 REGISTER_KERNEL(fault_race)
 
-// As above with arithmetic on what is read, which is poison where it comes too early.
+// As above, with arithmetic on the value read, which is poison if it is read too early.
 KERNEL fault_missing_barrier(float* y) {
     SHARED(float, values, [64]);
     values[threadIdx.x] = 1.0f;
@@ -32,7 +32,7 @@ REGISTER_KERNEL(fault_unwritten_shared)
 KERNEL fault_unwritten_global(const float* x, float* y) { y[ELEMENT] = x[ELEMENT] + 1.0f; }  // FAULT
 REGISTER_KERNEL(fault_unwritten_global)
 
-// The arithmetic happens inside of a library function.
+// The arithmetic happens inside a library function.
 KERNEL fault_unwritten_exponent(const float* x, float* y) { y[ELEMENT] = expf(x[ELEMENT]); }  // FAULT
 REGISTER_KERNEL(fault_unwritten_exponent)
 

@@ -1,4 +1,4 @@
-// The machine: blocks one after another, the fibers of a block in an order drawn from a seed, barriers and warp collectives.
+// The emulated machine: blocks one after another, the fibers of a block in a random order from a seed, barriers and warp collectives.
 #pragma once
 #include <cstdio>
 #include <cstring>
@@ -20,16 +20,16 @@ struct dim3 {
 namespace emu {
 constexpr size_t MAX_SHARED_BYTES = 232448;  // 227 KiB, what one block may have on sm_90
 constexpr unsigned MAX_THREADS = 1024;
-constexpr unsigned TRAIL = 64;  // places where a bad access may have come from
+constexpr unsigned TRAIL = 64;  // instructions that a bad access may have come from
 
-// What memory holds before it is written: a signalling NaN as a float and in both halves as a bf16. Arithmetic on it traps and would
-// make the quiet NaN below; the upper half alone is what becomes of a bf16.
+// Value of unwritten memory: a signalling NaN as a float, and in both halves as a bf16. Arithmetic on it traps and would
+// produce the quiet NaN below; a bf16 becomes its upper half alone.
 constexpr uint32_t POISON = 0x7FA57FA5, QUIET_POISON = POISON | 0x00400000;
 inline bool is_quiet_poison(uint32_t bits) { return bits == QUIET_POISON || bits == (QUIET_POISON & 0xFFFF0000); }
 inline unsigned char poison_byte(const void* p) { return POISON >> ((uintptr_t)p % 4 * 8); }
 inline void fill_poison(void* p, size_t bytes) { wmemset((wchar_t*)p, POISON, bytes / 4); memset((char*)p + bytes / 4 * 4, 0xFF, bytes % 4); }
 
-// A place in a kernel file. As a default argument, HERE is the place of the call.
+// A place in a kernel file. As a default argument, HERE is the place of the caller.
 struct Site { const char* file; int line; };
 #define HERE {__builtin_FILE(), __builtin_LINE()}
 struct Copy { void* target; const void* source; unsigned valid, bytes; int group; Site site; };  // cp.async in flight
@@ -120,7 +120,7 @@ inline void run_next(void** save) {  // leaves the current stack for another fib
 }
 inline void park() { Fiber* me = M->current; run_next(&me->sp); }
 
-// Ends the launch with a message. The first one counts.
+// Ends the launch with a message. Only the first message is kept.
 [[noreturn]] inline void fail(const std::string& what) {
     Fiber* me = M->current;
     char where[160];
@@ -173,7 +173,7 @@ template <class F> inline Warp& collective(unsigned mask, const void* in, size_t
 inline char* shared_base() { return (char*)(((uintptr_t)M->shared.data() + 1023) & ~uintptr_t(1023)); }
 template <class X> inline void poison(X& x, uint64_t& seen) { if (seen != M->serial) { seen = M->serial; fill_poison((void*)&x, sizeof x); } }
 
-// Bytes beyond `valid` become zeros. What has landed has no bytes left.
+// Bytes beyond `valid` become zeros. A completed copy has no bytes left.
 inline void land(Copy& c) {
     memcpy(c.target, c.source, c.valid);
     memset((char*)c.target + c.valid, 0, c.bytes - c.valid);
@@ -255,7 +255,7 @@ inline bool overrun(const Slack& s) {
     return false;
 }
 inline void protect(const Slack& s, int protection) { mprotect(s.end - PAGE_BYTES, PAGE_BYTES, protection); }
-// A block has written past the end of a buffer: runs it once more, with every access to that page trapped, to name the line.
+// After a block has written past the end of a buffer: runs it again, trapping every access to that page, to find the line.
 inline void find_writer(const Slack& s, uint64_t rng) {
     for (char* p = s.begin; p < s.end; p++) *p = poison_byte(p);
     M->rng = rng;
@@ -268,7 +268,7 @@ inline void find_writer(const Slack& s, uint64_t rng) {
     if (silent) M->error = "wrote past the end of argument " + std::to_string(s.argument) + describe_block();
 }
 
-// While it lives, arithmetic on poison traps on this OS thread, as all arithmetic without a result does.
+// While it exists, arithmetic on poison traps on this OS thread, as does every invalid operation.
 class TrapInvalid {
 public:
     TrapInvalid() { _mm_setcsr(saved_ & ~(_MM_MASK_INVALID | _MM_EXCEPT_MASK)); }

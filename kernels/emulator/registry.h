@@ -25,7 +25,7 @@ inline std::map<std::string, std::vector<size_t>>& layouts() { static std::map<s
 
 #define REGISTER_KERNEL(k) static emu::Register emu_register_##k(#k, {emu::entry<k>, emu::sizes(k)});
 
-// Called by the linker's list of files, so that no object is dropped.
+// Called by the linker's list of files, so that no object is discarded.
 #ifdef KERNEL_FILE
 #define EMU_PASTE(a, b) a##b
 #define EMU_LINK(file) void EMU_PASTE(emu_link_, file)() {}

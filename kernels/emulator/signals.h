@@ -1,5 +1,5 @@
-// Traps of the processor turned into messages that name the instruction: an access outside of memory (SIGSEGV), arithmetic on
-// poison or an integer division by zero (SIGFPE). One instruction runs alone (SIGTRAP) where only its result tells.
+// Turns processor traps into messages that name the instruction: an out-of-bounds access (SIGSEGV), arithmetic on
+// poison, or an integer division by zero (SIGFPE). Single-steps one instruction (SIGTRAP) where only its result shows the fault.
 #pragma once
 #include <csignal>
 #include <mutex>
@@ -13,7 +13,7 @@ std::string describe_address(uintptr_t address);  // in words, from the table of
 constexpr greg_t STEP = 0x100;  // the processor's trap flag: stop after one instruction
 inline std::map<int, struct sigaction>& previous_actions() { static std::map<int, struct sigaction> all; return all; }
 
-// These run on the fiber's own stack, reset: the fiber is given up anyway.
+// These run on the fiber's own stack, reset: the fiber is abandoned anyway.
 inline void bad_access() { fail("an access outside of memory" + describe_address(M->fault_address)); }
 inline void bad_operand() { fail("arithmetic on memory that was never written"); }
 inline void bad_division() { fail("an integer division by zero"); }
