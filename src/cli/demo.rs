@@ -77,7 +77,7 @@ fn clear(out: &Path, overwrite: bool) -> Result<()> {
     if taken && !overwrite {
         return Err(Error::file(out, "already holds a demo or a run; choose another folder with --out, or pass --overwrite"));
     }
-    let failed = |error| Error::file(out, error);
+    let failed = |error| Error::io(out, "cannot be emptied", error);
     for path in files.map(|name| out.join(name)).iter().filter(|path| path.exists()) {
         std::fs::remove_file(path).map_err(failed)?;
     }

@@ -151,7 +151,7 @@ fn output_file(stem: &Path, ending: &str) -> PathBuf {
 
 fn inspect(arguments: &Arguments, detector: &Detector<impl Backend>, name: &Path, path: &Path) -> Result<Finding> {
     let image = read_image(path)?;
-    let inspection = detector.inspect(&image).map_err(|error| Error::file(path, error))?;
+    let inspection = detector.inspect(&image).map_err(|error| error.in_file(path))?;
     let settings = detector.settings();
     let score = inspection.scores.get(settings.detection.score);
     let threshold = arguments.threshold.or(settings.thresholds.map(|thresholds| thresholds.image));

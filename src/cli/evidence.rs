@@ -21,7 +21,7 @@ pub fn prepare(out: &Path) -> Result<()> {
     for folder in [out, &out.join("figures"), &out.join("arrays")] {
         make_folder(folder)?;
         let probe = tempfile::tempfile_in(folder);
-        probe.map_err(|error| Error::file(folder, format!("no file can be made in this folder: {error}")))?;
+        probe.map_err(|error| Error::io(folder, "no file can be made in this folder", error))?;
     }
     Ok(())
 }

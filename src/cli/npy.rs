@@ -25,7 +25,7 @@ pub fn write<T: AutoSerialize + Copy>(path: &Path, shape: &[usize], values: &[T]
 /// An unreadable file, another type or order, a value that is not finite.
 pub fn read(path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
     let failed = |reason: &dyn std::fmt::Display| Error::file(path, format!("not a usable .npy array: {reason}"));
-    let open = || File::open(path).map_err(|error| Error::file(path, error));
+    let open = || File::open(path).map_err(|error| Error::read(path, error));
     let header = NpyFile::new(BufReader::new(open()?)).map_err(|error| failed(&error))?;
     if header.order() != Order::C {
         return Err(failed(&"Fortran order; save it with numpy.ascontiguousarray"));

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use orthoscope::Result;
 use orthoscope::backend::Backend;
 use orthoscope::data::{Category, Image, TestImage, write_atomically, write_png};
 use orthoscope::detect::metrics::{Score, resize_bilinear};
@@ -11,7 +12,6 @@ use orthoscope::report::page::{Example, Metric, Page};
 use orthoscope::report::picture::{FigureRow, figure};
 use orthoscope::report::table::{Column, Table};
 use orthoscope::run::{EvaluationReport, LOG_FILE, Log};
-use orthoscope::{Error, Result};
 
 use super::detect::heat_scale;
 
@@ -113,7 +113,7 @@ fn chosen(category: &Category) -> Vec<&TestImage> {
 
 fn example(detector: &Detector<impl Backend>, test: &TestImage, thresholds: Thresholds, which: Score) -> Result<Example> {
     let (image, truth) = test.read()?;
-    let inspection = detector.inspect(&image).map_err(|error| Error::file(&test.path, error))?;
+    let inspection = detector.inspect(&image).map_err(|error| error.in_file(&test.path))?;
     let map = resize_bilinear(&inspection.heatmap, image.height, image.width)?;
     let score = inspection.scores.get(which);
     Ok(Example {

@@ -112,7 +112,7 @@ fn read_samples(path: &Path) -> Result<Stored> {
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>> {
-    let refuse = |error: io::Error| Error::file(path, format!("cannot be read: {error}"));
+    let refuse = |error| Error::read(path, error);
     let about = std::fs::metadata(path).map_err(refuse)?;
     if !about.is_file() {
         return Err(Error::file(path, "is not a file"));

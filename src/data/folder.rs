@@ -215,7 +215,7 @@ fn subfolders(folder: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
 
 /// What a folder holds, hidden entries left out, sorted.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let refuse = |error: std::io::Error| Error::file(folder, format!("cannot be listed: {error}"));
+    let refuse = |error| Error::io(folder, "cannot be listed", error);
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(refuse)? {
         let entry = entry.map_err(refuse)?;

@@ -80,7 +80,7 @@ impl<B: Backend> Detector<B> {
             let reason = format!("holds the weights of {}; images need Model I or II", file.architecture);
             return Err(Error::file(path, reason));
         }
-        let settings = Settings::from_metadata(&file.metadata).map_err(|error| Error::file(path, error))?;
+        let settings = Settings::from_metadata(&file.metadata).map_err(|error| error.in_file(path))?;
         let parameters = Parameters::from_values(backend, &file.architecture, &file.values)?;
         Ok(Self::new(backend, parameters, settings))
     }

@@ -32,11 +32,11 @@ impl WeightFile {
         for spec in &specs {
             let values = self.values.get(&spec.name).filter(|values| values.len() == spec.shape.len());
             let values =
-                values.ok_or_else(|| Error::argument(format!("parameter `{}` is missing or has another size", spec.name)))?;
+                values.ok_or_else(|| Error::format(format!("parameter `{}` is missing or has another size", spec.name)))?;
             stored.push((spec.name.clone(), file_extents(&spec.shape), to_oihw(&spec.shape, values)));
         }
         let mut metadata = self.metadata.clone();
-        let architecture = serde_json::to_string(&self.architecture).map_err(|error| Error::argument(error.to_string()))?;
+        let architecture = serde_json::to_string(&self.architecture).map_err(|error| Error::format(error.to_string()))?;
         metadata.insert(ARCHITECTURE.into(), architecture);
         encode_safetensors(stored, &metadata)
     }
@@ -47,8 +47,8 @@ impl WeightFile {
     /// # Errors
     /// Unreadable, truncated or foreign files; missing, surplus or misshapen parameters; values that are not finite.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| Error::file(path, error))?;
-        Self::decode(&bytes).map_err(|error| Error::file(path, error))
+        let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
+        Self::decode(&bytes).map_err(|error| error.in_file(path))
     }
 
     /// As [`WeightFile::read`], from bytes.
@@ -56,18 +56,18 @@ impl WeightFile {
     /// # Errors
     /// As [`WeightFile::read`].
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let foreign = |error| Error::argument(format!("not a usable safetensors file: {error}"));
+        let foreign = |error| Error::format(format!("not a usable safetensors file: {error}"));
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(foreign)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(foreign)?;
         let mut metadata = header.metadata().clone().unwrap_or_default();
         let architecture = match metadata.remove(ARCHITECTURE) {
-            Some(json) => serde_json::from_str(&json).map_err(|error| Error::argument(format!("bad architecture: {error}")))?,
+            Some(json) => serde_json::from_str(&json).map_err(|error| Error::format(format!("bad architecture: {error}")))?,
             None => recognise(&tensors)?,
         };
         architecture.validate()?;
         let specs = architecture.plan(architecture.smallest_input()?)?.parameters;
         if let Some(surplus) = tensors.names().into_iter().find(|name| !specs.iter().any(|spec| spec.name == **name)) {
-            return Err(Error::argument(format!("tensor `{surplus}` does not belong to {architecture}")));
+            return Err(Error::format(format!("tensor `{surplus}` does not belong to {architecture}")));
         }
         let values = specs.iter().map(|spec| Ok((spec.name.clone(), read_tensor(&tensors, spec, &architecture)?)));
         Ok(Self { values: values.collect::<Result<_>>()?, architecture, metadata })
@@ -78,31 +78,23 @@ impl WeightFile {
 fn recognise(tensors: &SafeTensors<'_>) -> Result<Architecture> {
     let first = tensors
         .tensor("e1.0.weight")
-        .map_err(|_| Error::argument("holds no tensor `e1.0.weight`, so these are not the weights of Model I or II"))?;
-    let width = *first.shape().first().ok_or_else(|| Error::argument("`e1.0.weight` has no extents"))?;
+        .map_err(|_| Error::format("holds no tensor `e1.0.weight`, so these are not the weights of Model I or II"))?;
+    let width = *first.shape().first().ok_or_else(|| Error::format("`e1.0.weight` has no extents"))?;
     let names = tensors.names();
     let model = if names.contains(&"ccm1.mix.weight") { 2 } else { 1 };
     let branches = names.iter().filter(|name| name.starts_with("sdc.0.") && name.ends_with(".weight")).count();
     let dilations = DILATIONS.get(..branches).ok_or_else(|| {
-        Error::argument(format!(
-            "{branches} SDC branches and no metadata: the dilations are unknown (at most {})",
-            DILATIONS.len()
-        ))
+        Error::format(format!("{branches} SDC branches and no metadata: the dilations are unknown (at most {})", DILATIONS.len()))
     })?;
     Ok(Architecture::Autoencoder(Autoencoder { model, width, dilations: dilations.to_vec() }))
 }
 
 fn read_tensor(tensors: &SafeTensors<'_>, spec: &ParameterSpec, architecture: &Architecture) -> Result<Vec<f32>> {
-    let view = tensors
-        .tensor(&spec.name)
-        .map_err(|_| Error::argument(format!("tensor `{}` of {architecture} is missing", spec.name)))?;
+    let view =
+        tensors.tensor(&spec.name).map_err(|_| Error::format(format!("tensor `{}` of {architecture} is missing", spec.name)))?;
     let wants = file_extents(&spec.shape);
     if view.shape() != wants {
-        return Err(Error::argument(format!(
-            "tensor `{}` must be {wants:?} for {architecture}, is {:?}",
-            spec.name,
-            view.shape()
-        )));
+        return Err(Error::format(format!("tensor `{}` must be {wants:?} for {architecture}, is {:?}", spec.name, view.shape())));
     }
     let values: Vec<f32> = match view.dtype() {
         Dtype::F32 => view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
@@ -110,10 +102,10 @@ fn read_tensor(tensors: &SafeTensors<'_>, spec: &ParameterSpec, architecture: &A
             let wide = view.data().chunks_exact(8).map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]));
             wide.map(|value| value as f32).collect()
         }
-        other => return Err(Error::argument(format!("tensor `{}` is {other:?}; only F32 and F64 are read", spec.name))),
+        other => return Err(Error::format(format!("tensor `{}` is {other:?}; only F32 and F64 are read", spec.name))),
     };
     if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-        return Err(Error::argument(format!("tensor `{}` holds {value}", spec.name)));
+        return Err(Error::format(format!("tensor `{}` holds {value}", spec.name)));
     }
     Ok(to_ohwi(&spec.shape, &values))
 }

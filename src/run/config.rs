@@ -77,8 +77,8 @@ impl Config {
     /// # Errors
     /// An unreadable file, bad TOML, an unknown key (with its path), a value outside its range.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
-        Self::parse(&text).map_err(|error| Error::file(path, error))
+        let text = std::fs::read_to_string(path).map_err(|error| Error::read(path, error))?;
+        Self::parse(&text).map_err(|error| error.in_file(path))
     }
 
     /// As [`Config::read`], from text.
@@ -120,7 +120,7 @@ impl Config {
     /// # Errors
     /// A seed above 2^63-1, which TOML cannot hold.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).map_err(|error| Error::argument(format!("the config cannot be written as TOML: {error}")))
+        toml::to_string(self).map_err(|error| Error::format(format!("the config cannot be written as TOML: {error}")))
     }
 
     /// First 12 hex digits of the SHA-256 of [`Config::to_toml`].
@@ -156,7 +156,7 @@ impl Config {
 /// One sentence of what stands where, and what is wrong with it.
 fn bad_toml(text: &str, error: &toml::de::Error) -> Error {
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
-        return Error::argument(error.message());
+        return Error::format(error.message());
     };
     let number = before.matches('\n').count();
     let is_table = |line: &&str| line.starts_with('[');
@@ -164,7 +164,7 @@ fn bad_toml(text: &str, error: &toml::de::Error) -> Error {
     let table = lines.by_ref().take(number).filter(is_table).last();
     let line = lines.next().unwrap_or_default();
     let place = table.filter(|_| !is_table(&line)).map_or_else(String::new, |table| format!(" in {table}"));
-    Error::argument(format!("line {}, `{line}`{place}: {}", number + 1, error.message()))
+    Error::format(format!("line {}, `{line}`{place}: {}", number + 1, error.message()))
 }
 
 #[cfg(test)]

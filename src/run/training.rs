@@ -119,7 +119,7 @@ impl TrainingJob {
             Some(checkpoint) => {
                 let foreign = |error: Error| match error.is_out_of_memory() {
                     true => error,
-                    false => Error::file(self.checkpoint_path(), error),
+                    false => error.in_file(self.checkpoint_path()),
                 };
                 Trainer::resume(backend, recipe, checkpoint).map_err(foreign)
             }
@@ -217,7 +217,7 @@ pub fn load_training_set(config: &Config, category: &Path) -> Result<(TrainingSe
 
 /// One image at working resolution, at least as large as a training crop.
 fn read_training_image(path: &Path, preparation: &Preparation) -> Result<Image> {
-    let image = preparation.apply(&read_image(path)?).map_err(|error| Error::file(path, error))?;
+    let image = preparation.apply(&read_image(path)?).map_err(|error| error.in_file(path))?;
     let (height, width, size) = (image.height, image.width, preparation.size);
     if height.min(width) < size {
         let reason = format!("has {height}x{width} pixels as prepared, data.size asks for at least {size}x{size}");

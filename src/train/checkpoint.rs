@@ -50,10 +50,9 @@ impl Checkpoint {
 
     /// The tensors of `group`, checked against `architecture`.
     pub(super) fn parameters<B: Backend>(&self, backend: &B, group: &str, architecture: &Architecture) -> Result<Parameters<B>> {
-        let values =
-            self.groups.get(group).ok_or_else(|| Error::argument(format!("the checkpoint has no tensors `{group}.*`")))?;
+        let values = self.groups.get(group).ok_or_else(|| Error::format(format!("the checkpoint has no tensors `{group}.*`")))?;
         Parameters::from_values(backend, architecture, values)
-            .map_err(|error| Error::argument(format!("the checkpoint is not of {architecture}: {error}")))
+            .map_err(|error| Error::format(format!("the checkpoint is not of {architecture}: {error}")))
     }
 
     /// The file's bytes, safetensors.
@@ -73,12 +72,12 @@ impl Checkpoint {
     /// # Errors
     /// Missing, truncated or foreign files; values that are not finite.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| Error::file(path, error))?;
-        Self::decode(&bytes).map_err(|error| Error::file(path, error))
+        let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
+        Self::decode(&bytes).map_err(|error| error.in_file(path))
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {
-        let foreign = |reason: String| Error::argument(format!("not a checkpoint: {reason}"));
+        let foreign = |reason: String| Error::format(format!("not a checkpoint: {reason}"));
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| foreign(error.to_string()))?;
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| foreign(error.to_string()))?;
         let metadata = header.metadata().clone().unwrap_or_default();
@@ -92,7 +91,7 @@ impl Checkpoint {
             }
             let values: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
             if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-                return Err(Error::argument(format!("tensor `{full}` holds {value}")));
+                return Err(Error::format(format!("tensor `{full}` holds {value}")));
             }
             own.groups.entry(group.to_owned()).or_default().insert(name.to_owned(), values);
         }

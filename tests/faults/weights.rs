@@ -30,7 +30,7 @@ fn file_of(scratch: &Scratch) -> WeightFile {
 fn damaged_files() {
     let scratch = Scratch::new();
     let whole = scratch.read("run/model.safetensors");
-    refused(&scratch, "No such file");
+    refused(&scratch, "no such file");
     for bytes in [&whole[..0], &whole[..5], &whole[..100], &whole[..whole.len() - 4], b"no weights at all"] {
         scratch.write("bad.safetensors", bytes);
         refused(&scratch, "not a usable safetensors file: ");
