@@ -11,7 +11,7 @@ fn recipe(model: u8) -> Recipe {
     Recipe {
         architecture: Architecture::Autoencoder(Autoencoder { model, width: 3, dilations: vec![1, 2, 4] }),
         objective: ObjectiveConfig::default(),
-        optimiser: OptimiserConfig { steps: 6, batch: 3, warmup: 2, ..OptimiserConfig::default() },
+        optimiser: OptimiserConfig { steps: 6, batch: 3, warmup_steps: 2, ..OptimiserConfig::default() },
         seed: 5,
     }
 }
@@ -44,9 +44,9 @@ fn six_steps_are_three_steps_a_checkpoint_and_three_more() {
     let set = training_set();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("checkpoint");
-    for (model, average) in [(1, 0.99), (2, 0.99), (2, 0.0)] {
+    for (model, ema_decay) in [(1, 0.99), (2, 0.99), (2, 0.0)] {
         let mut recipe = recipe(model);
-        recipe.optimiser.average = average;
+        recipe.optimiser.ema_decay = ema_decay;
         let mut whole = Trainer::new(&Cpu::default(), recipe.clone()).unwrap();
         let losses = advance(&mut whole, &set, 6);
         let mut first = Trainer::new(&Cpu::default(), recipe.clone()).unwrap();
@@ -55,7 +55,7 @@ fn six_steps_are_three_steps_a_checkpoint_and_three_more() {
         let mut second = Trainer::resume(&Cpu::default(), recipe, &Checkpoint::read(&file).unwrap()).unwrap();
         assert!(second.step() == 3 && state(&second) == state(&first));
         assert_eq!(advance(&mut second, &set, 3), losses[3..]);
-        assert!(state(&second) == state(&whole), "Model {model}, average {average}");
+        assert!(state(&second) == state(&whole), "Model {model}, EMA decay {ema_decay}");
         assert!(state(&second) != state(&first));
     }
 }

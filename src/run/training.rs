@@ -86,7 +86,7 @@ impl TrainingJob {
             }
             let entry = self.advance(&mut trainer, &mut feed, resident.as_ref())?;
             log.append(&entry)?;
-            log::debug!("step {}: loss {}, rate {}", entry.step, entry.loss, entry.rate);
+            log::debug!("step {}: loss {}, learning rate {}", entry.step, entry.loss, entry.rate);
             report(&entry);
             if entry.step % self.config.output.checkpoint_every == 0 || entry.step == self.config.train.steps {
                 self.save(&trainer, &text)?;
@@ -143,7 +143,7 @@ impl TrainingJob {
         Ok(LogEntry {
             step: trainer.step(),
             loss,
-            rate: self.config.train.rate_at(trainer.step()),
+            rate: self.config.train.learning_rate_at(trainer.step()),
             images_per_second: count as f64 / whole.as_secs_f64(),
             step_ms: milliseconds(whole),
             batch_ms: milliseconds(supply.making),
@@ -234,7 +234,9 @@ fn find_checkpoint(config: &Config, out: &Path, resume: bool) -> Result<Option<C
         (true, false) => Err(Error::file(out, format!("holds no {CHECKPOINT_FILE} to resume from"))),
         (true, true) => {
             let checkpoint = Checkpoint::read(&path)?;
-            match first_difference(&checkpoint.config, &config.to_toml()?) {
+            // Read and written again, because an older version may have named its keys otherwise.
+            let known = Config::parse_with_notice(&checkpoint.config).and_then(|(config, _)| config.to_toml());
+            match first_difference(&known.unwrap_or_else(|_| checkpoint.config.clone()), &config.to_toml()?) {
                 Some(difference) => Err(Error::file(path, format!("was made with another config: {difference}"))),
                 None => Ok(Some(checkpoint)),
             }

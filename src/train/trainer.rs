@@ -34,7 +34,7 @@ impl<B: Backend> Trainer<B> {
         recipe.optimiser.validate()?;
         let parameters = Parameters::initialise(backend, &recipe.architecture, recipe.seed)?;
         let moments = Moments::zeros(backend, parameters.tensors())?;
-        let average = if recipe.optimiser.average > 0.0 { Some(parameters.duplicate(backend)?) } else { None };
+        let average = if recipe.optimiser.ema_decay > 0.0 { Some(parameters.duplicate(backend)?) } else { None };
         let state = State { parameters, moments, average };
         Ok(Self { backend: backend.clone(), recipe, state, desk: None, step: 0 })
     }

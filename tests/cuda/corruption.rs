@@ -249,7 +249,7 @@ fn training_on_resident_images_is_training_on_batches_of_the_host(open: &Open) {
     let recipe = Recipe {
         architecture: Architecture::Autoencoder(Autoencoder { model: 2, width: 3, dilations: vec![1, 2] }),
         objective: ObjectiveConfig::default(),
-        optimiser: OptimiserConfig { steps: 5, batch: COUNT, warmup: 2, average: 0.9, ..OptimiserConfig::default() },
+        optimiser: OptimiserConfig { steps: 5, batch: COUNT, warmup_steps: 2, ema_decay: 0.9, ..OptimiserConfig::default() },
         seed: 5,
     };
     let (backend, set) = (open(1), training_set(CorruptionConfig::default()));

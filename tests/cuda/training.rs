@@ -17,7 +17,13 @@ fn recipe() -> Recipe {
     Recipe {
         architecture: Architecture::Autoencoder(Autoencoder { model: 2, width: 4, dilations: vec![1, 2, 4] }),
         objective: ObjectiveConfig::default(),
-        optimiser: OptimiserConfig { steps: STEPS, batch: BATCH, warmup: 2, rate: 3e-3, ..OptimiserConfig::default() },
+        optimiser: OptimiserConfig {
+            steps: STEPS,
+            batch: BATCH,
+            warmup_steps: 2,
+            learning_rate: 3e-3,
+            ..OptimiserConfig::default()
+        },
         seed: 5,
     }
 }

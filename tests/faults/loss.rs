@@ -12,13 +12,17 @@ use crate::fixture::{CONFIG, Scratch, sentence};
 #[test]
 fn a_rate_far_too_high_stops_the_run_and_keeps_its_checkpoint() {
     let scratch = Scratch::new();
-    let wild = CONFIG.replace("steps = 4", "steps = 400\nrate = 1000.0").replace("warmup = 2", "warmup = 300");
+    let wild =
+        CONFIG.replace("steps = 4", "steps = 400\nlearning_rate = 1000.0").replace("warmup_steps = 2", "warmup_steps = 300");
     scratch.write("c.toml", wild.replace("checkpoint_every = 2", "checkpoint_every = 1"));
     let ran = scratch.run("train --config c.toml --data cloth --out new");
     assert_eq!(ran.code, 1, "{}", ran.err);
     let text = sentence(&ran.err);
     assert!(text.starts_with("the loss became NaN at step "), "{text}");
-    assert!(text.ends_with("a lower train.rate may help; new/checkpoint.safetensors holds the last good state"), "{text}");
+    assert!(
+        text.ends_with("a lower train.learning_rate may help; new/checkpoint.safetensors holds the last good state"),
+        "{text}"
+    );
     assert_eq!(scratch.names("new"), ["checkpoint.safetensors", "config.toml", "log.jsonl"]);
     let steps = Log::read(&scratch.path("new/log.jsonl")).unwrap().len() as u64;
     assert_eq!(Checkpoint::read(&scratch.path("new/checkpoint.safetensors")).unwrap().step, steps);
