@@ -6,7 +6,7 @@ use std::sync::Arc;
 use orthoscope::Result;
 use orthoscope::backend::Backend;
 use orthoscope::data::corruption::CorruptionConfig;
-use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, TrainingSet};
+use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, TrainingSet, row_major};
 use orthoscope::model::{Architecture, Inference, Parameters};
 use orthoscope::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
@@ -46,7 +46,7 @@ pub fn inference<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let x = pictures(bench.size)?.batch(0, bench.size.batch)?.corrupted;
     let image = bench.size.images(0, 3)?;
     let mut inference = Inference::new(bench.backend, Arc::new(Parameters::initialise(bench.backend, &architecture, 0)?));
-    bench.time("inference", || inference.run(image, &x).map(|y| drop(black_box(y))))
+    bench.time("inference", || inference.run(image, &row_major(&x)).map(|y| drop(black_box(y))))
 }
 
 fn trainer<B: Backend>(bench: &Bench<'_, '_, B>) -> Result<Trainer<B>> {

@@ -65,7 +65,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     report.write(out)?;
     let run = page::Run { loss: page::loss_curve(&out.join(MODEL_FILE))?, wall: Some(start.elapsed()) };
     page::write(out, &detector, &category, &report, &run)?;
-    evaluate::print(&report, false)?;
+    evaluate::print(&evaluate::results(&detector, &report), false)?;
     say(format_args!("{:.0} s; open {}", start.elapsed().as_secs_f64(), out.join("index.html").display()))?;
     Ok(ExitCode::SUCCESS)
 }

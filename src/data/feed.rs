@@ -88,7 +88,7 @@ mod tests {
 
     fn set(region_threshold: f32) -> TrainingSet {
         TrainingSet {
-            images: vec![Image::new(8, 8, vec![0.5; 192]).unwrap()],
+            images: vec![Image::from_elem((8, 8, 3), 0.5)],
             textures: Vec::new(),
             size: 8,
             augment: AugmentConfig::default(),

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Image, TrainingSet};
+use super::{TrainingSet, row_major};
 use crate::backend::{Corruption, Picks, Picture};
 use crate::error::Result;
 use crate::shape::{CorruptionSpec, Shape};
@@ -29,14 +29,12 @@ impl TrainingSet {
     pub fn resident<B: Corruption>(&self, backend: &B, count: usize) -> Result<Option<ResidentSet<B>>> {
         self.validate()?;
         let spec = self.corruption.spec(self.seed, count, self.size, self.images.len(), self.textures.len())?;
-        let pictures: Vec<_> = self.images.iter().chain(&self.textures).map(picture).collect();
+        let stored: Vec<_> = self.images.iter().chain(&self.textures).map(|image| (image.dim(), row_major(image))).collect();
+        let pictures: Vec<_> =
+            stored.iter().map(|((height, width, _), pixels)| Picture { height: *height, width: *width, pixels }).collect();
         let resident = backend.resident(&pictures)?;
         Ok(resident.map(|pictures| ResidentSet { inner: Arc::new(Inner { pictures, spec }) }))
     }
-}
-
-fn picture(image: &Image) -> Picture<'_> {
-    Picture { height: image.height, width: image.width, pixels: &image.pixels }
 }
 
 impl<B: Corruption> ResidentSet<B> {

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use ndarray::ArrayD;
+
 use super::session::{Settings, Task};
 use crate::backend::Backend;
 use crate::data::corruption::CorruptionConfig;
-use crate::data::{AugmentConfig, Batch, Family, GenerateOptions, ResidentSet, TrainingSet};
+use crate::data::{AugmentConfig, Batch, Family, GenerateOptions, ResidentSet, TrainingSet, row_major};
 use crate::error::Result;
 use crate::model::{Architecture, Inference, Parameters};
 use crate::shape::Shape;
@@ -102,7 +104,7 @@ impl<B: Backend> Job for Training<B> {
 struct Inferring<B: Backend> {
     inference: Inference<B>,
     image: Shape,
-    x: Vec<f32>,
+    x: ArrayD<f32>,
 }
 
 impl<B: Backend> Job for Inferring<B> {
@@ -111,6 +113,6 @@ impl<B: Backend> Job for Inferring<B> {
     }
 
     fn step(&mut self) -> Result<Vec<f32>> {
-        self.inference.run(self.image, &self.x)
+        self.inference.run(self.image, &row_major(&self.x))
     }
 }

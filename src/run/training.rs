@@ -218,7 +218,7 @@ pub fn load_training_set(config: &Config, category: &Path) -> Result<(TrainingSe
 /// One image at working resolution, at least as large as a training crop.
 fn read_training_image(path: &Path, preparation: &Preparation) -> Result<Image> {
     let image = preparation.apply(&read_image(path)?).map_err(|error| error.in_file(path))?;
-    let (height, width, size) = (image.height, image.width, preparation.size);
+    let ((height, width, _), size) = (image.dim(), preparation.size);
     if height.min(width) < size {
         let reason = format!("has {height}x{width} pixels as prepared, data.size asks for at least {size}x{size}");
         return Err(Error::file(path, reason));

@@ -89,7 +89,7 @@ impl<B: Backend> Trainer<B> {
     /// # Errors
     /// A loss that is not finite: the weights are then left as they were.
     pub fn advance(&mut self, batch: &Batch) -> Result<f64> {
-        let mut desk = Desk::at(self.desk.take(), &self.backend, [batch.image_shape, batch.region_shape], None)?;
+        let mut desk = Desk::at(self.desk.take(), &self.backend, batch.shapes()?, None)?;
         desk.put(&self.backend, batch)?;
         self.advance_on(desk)
     }

@@ -31,9 +31,9 @@ fn a_rate_far_too_high_stops_the_run_and_keeps_its_checkpoint() {
 fn batch(value: f32) -> Batch {
     let [image_shape, region_shape] = [3, 1].map(|channels| Shape::new(&[2, 16, 16, channels]).unwrap());
     let ramp = |len: usize| (0..len).map(|k| (k * 31 % 101) as f32 / 100.0).collect::<Vec<f32>>();
-    let (mut corrupted, target, region) = (ramp(1536), ramp(1536), ramp(512).into_iter().map(f32::round).collect());
+    let (mut corrupted, region) = (ramp(1536), ramp(512).into_iter().map(f32::round).collect());
     corrupted[700] = value;
-    Batch { image_shape, region_shape, corrupted, target, region }
+    Batch::new(image_shape, region_shape, [corrupted, ramp(1536), region]).unwrap()
 }
 
 #[test]
