@@ -1,11 +1,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use ndarray::{Array1, ArrayD};
 use safetensors::tensor::{Dtype, SafeTensors};
 
 use crate::backend::{Backend, Real};
 use crate::error::{Error, Result};
-use crate::model::{Architecture, Parameters, encode_safetensors};
+use crate::model::{Architecture, Parameters, decode_values, encode_safetensors};
 use crate::tape::Tensor;
 
 const STEP: &str = "orthoscope.step";
@@ -13,14 +14,14 @@ const CONFIG: &str = "orthoscope.config";
 
 /// State of a training run: weights `p.*`, Adam moments `m.*` and `v.*`, moving average `a.*`, step, config.
 ///
-/// The step is also the position of every random stream, because all of them are keyed by it. Values are f32 in memory layout.
+/// The step is also the position in every random stream, because the streams are keyed by it. Values are f32 in memory layout.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// Steps done.
     pub step: u64,
     /// The config that the run was started with, as text.
     pub config: String,
-    groups: HashMap<String, HashMap<String, Vec<f32>>>,
+    groups: HashMap<String, HashMap<String, ArrayD<f32>>>,
 }
 
 impl Checkpoint {
@@ -42,7 +43,7 @@ impl Checkpoint {
             if let Some(value) = host.iter().find(|value| !value.is_finite()) {
                 return Err(Error::NonFinite { what: "a weight", value: f64::from(*value), step: self.step });
             }
-            values.insert(spec.name.clone(), host);
+            values.insert(spec.name.clone(), Array1::from(host).into_dyn());
         }
         self.groups.insert(group.to_owned(), values);
         Ok(())
@@ -60,9 +61,10 @@ impl Checkpoint {
     /// # Errors
     /// Serialisation failed.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        let tensors = self.groups.iter().flat_map(|(group, values)| {
-            values.iter().map(move |(name, values)| (format!("{group}.{name}"), vec![values.len()], values.clone()))
-        });
+        let tensors = self
+            .groups
+            .iter()
+            .flat_map(|(group, values)| values.iter().map(move |(name, values)| (format!("{group}.{name}"), values.clone())));
         let metadata = HashMap::from([(STEP.to_owned(), self.step.to_string()), (CONFIG.to_owned(), self.config.clone())]);
         encode_safetensors(tensors.collect(), &metadata)
     }
@@ -70,7 +72,7 @@ impl Checkpoint {
     /// Reads a checkpoint file.
     ///
     /// # Errors
-    /// Missing, truncated or foreign files; values that are not finite.
+    /// A file that is missing, truncated or not a checkpoint; values that are not finite.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
         Self::decode(&bytes).map_err(|error| error.in_file(path))
@@ -86,14 +88,12 @@ impl Checkpoint {
         let mut own = Self::new(step, &field(CONFIG)?);
         for (full, view) in tensors.tensors() {
             let (group, name) = full.split_once('.').ok_or_else(|| foreign(format!("unexpected tensor `{full}`")))?;
-            if view.dtype() != Dtype::F32 {
-                return Err(foreign(format!("tensor `{full}` is {:?}, not F32", view.dtype())));
-            }
-            let values: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            let values = decode_values(&view).filter(|_| view.dtype() == Dtype::F32);
+            let values = values.ok_or_else(|| foreign(format!("tensor `{full}` is {:?}, not F32", view.dtype())))?;
             if let Some(value) = values.iter().find(|value| !value.is_finite()) {
                 return Err(Error::format(format!("tensor `{full}` holds {value}")));
             }
-            own.groups.entry(group.to_owned()).or_default().insert(name.to_owned(), values);
+            own.groups.entry(group.to_owned()).or_default().insert(name.to_owned(), Array1::from(values).into_dyn());
         }
         Ok(own)
     }

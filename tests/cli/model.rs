@@ -77,7 +77,7 @@ fn summary_counts_what_the_weight_file_holds() {
         serde_json::from_str(&scratch.succeeds(&format!("model summary --json {options}")).out).unwrap()
     };
     let file = WeightFile::read(&scratch.path("run/model.safetensors")).unwrap();
-    let stored: usize = file.values.values().map(Vec::len).sum();
+    let stored: usize = file.values.values().map(|values| values.len()).sum();
     let summary = json("--weights run/model.safetensors --size 32");
     assert_eq!(summary["parameters"], stored);
     let layers = summary["layers"].as_array().unwrap();

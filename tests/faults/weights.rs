@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use ndarray::ArrayD;
 use orthoscope::model::{Architecture, WeightFile};
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -63,7 +64,7 @@ fn weights_that_are_no_numbers() {
     let scratch = Scratch::new();
     for value in [f32::NAN, f32::INFINITY] {
         let mut file = file_of(&scratch);
-        file.values.get_mut("u2.weight").unwrap()[3] = value;
+        *file.values.get_mut("u2.weight").unwrap().iter_mut().nth(3).unwrap() = value;
         scratch.write("bad.safetensors", file.encode().unwrap());
         refused(&scratch, &format!("tensor `u2.weight` holds {value}"));
     }
@@ -97,7 +98,7 @@ fn a_network_that_takes_no_images_cannot_detect() {
     let scratch = Scratch::new();
     let architecture = Architecture::mlp(2, &[3]).unwrap();
     let plan = architecture.plan(architecture.smallest_input().unwrap()).unwrap();
-    let values = plan.parameters.iter().map(|spec| (spec.name.clone(), vec![0.5; spec.shape.len()])).collect();
+    let values = plan.parameters.iter().map(|spec| (spec.name.clone(), ArrayD::from_elem(spec.shape.extents(), 0.5))).collect();
     let file = WeightFile { architecture, values, metadata: HashMap::new() };
     scratch.write("bad.safetensors", file.encode().unwrap());
     for command in
