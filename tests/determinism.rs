@@ -1,5 +1,7 @@
 //! The same bits for any number of threads and after any interruption; nearly the same numbers for any instructions.
 
+use std::sync::Arc;
+
 use orthoscope::backend::cpu::Path;
 use orthoscope::backend::{Backend, Cpu, Reference};
 use orthoscope::data::corruption::CorruptionConfig;
@@ -31,7 +33,7 @@ fn training_set() -> TrainingSet {
 }
 
 fn advance<B: Backend>(trainer: &mut Trainer<B>, set: &TrainingSet, steps: u64) -> Vec<f64> {
-    (0..steps).map(|_| trainer.advance(&set.batch(trainer.step(), 3).unwrap()).unwrap()).collect()
+    (0..steps).map(|_| trainer.advance(&mut set.batch(trainer.step(), 3).unwrap().into()).unwrap().loss).collect()
 }
 
 /// Everything a trainer knows, as bytes.
@@ -153,16 +155,16 @@ fn in_a_pool<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
 
 #[test]
 fn batches_made_ahead_are_those_of_their_steps() {
-    let set = training_set();
+    let set = Arc::new(training_set());
     let wanted: Vec<Batch> = (0..8).map(|step| set.batch(step, 3).unwrap()).collect();
-    let check = |feed: &mut Feed<'_>, step: u64| {
+    let check = |feed: &mut Feed, step: u64| {
         let (equal, supply) = feed.step(step, |batch| Ok(same(batch, &wanted[step as usize]))).unwrap();
         assert!(equal && !supply.making.is_zero(), "step {step}");
     };
     // On one thread that is itself of the pool nobody else could make the batch that it waits for.
     for threads in [1, 2, 3] {
         in_a_pool(threads, || {
-            let mut feed = Feed::new(&set, 3, 8);
+            let mut feed = Feed::new(Arc::clone(&set), 3, 8);
             [0, 1, 2, 3, 4, 5, 6, 7, 7, 2, 3].into_iter().for_each(|step| check(&mut feed, step));
             // A step that fails may be done again.
             assert!(feed.step(4, |_| Err::<(), _>(orthoscope::Error::Argument("no".into()))).unwrap_err().to_string() == "no");

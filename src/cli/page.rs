@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use orthoscope::Result;
 use orthoscope::backend::Backend;
 use orthoscope::data::{Category, Plane, write_atomically, write_png};
 use orthoscope::detect::metrics::Score;
@@ -9,7 +10,6 @@ use orthoscope::report::colour::Scale;
 use orthoscope::report::page::{Example, Page, Section};
 use orthoscope::report::results::{Results, example, figure};
 use orthoscope::run::{EvaluationReport, LOG_FILE, Log};
-use orthoscope::Result;
 
 /// Mistakes shown on a page, and other examples.
 const MAX_MISTAKES: usize = 10;

@@ -1,5 +1,6 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,14 +12,13 @@ use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
 use crate::backend::Backend;
 use crate::data::texture::Family;
 use crate::data::{
-    Feed, Image, Preparation, ResidentSet, Supply, TrainingSet, check_output_folder, list_images, make_folder, read_image,
-    train_images, write_atomically,
+    Image, Preparation, TrainingSet, check_output_folder, list_images, make_folder, read_image, train_images, write_atomically,
 };
 use crate::detect::{Detector, Provenance, Settings, Thresholds};
 use crate::error::{Error, Result};
 use crate::model::WeightFile;
 use crate::rng::{Purpose, Stream};
-use crate::train::{Checkpoint, Trainer};
+use crate::train::{Batches, Checkpoint, Step, Trainer};
 
 /// Generated replacement textures of each family, where no folder of textures is given.
 const GENERATED_PER_FAMILY: u32 = 6;
@@ -35,7 +35,7 @@ pub enum Outcome {
 /// One training run, checked and loaded, before anything is written.
 pub struct TrainingJob {
     config: Config,
-    set: TrainingSet,
+    set: Arc<TrainingSet>,
     held_out: Vec<Image>,
     loading: Duration,
     out: PathBuf,
@@ -53,7 +53,7 @@ impl TrainingJob {
         check_output_folder(out)?;
         let checkpoint = find_checkpoint(&config, out, resume)?;
         let ((set, held_out), loading) = timed(|| load_training_set(&config, category))?;
-        Ok(Self { config, set, held_out, loading, out: out.to_owned(), checkpoint })
+        Ok(Self { config, set: Arc::new(set), held_out, loading, out: out.to_owned(), checkpoint })
     }
 
     /// What it took to decode and resize the images and to make the textures, on all threads, once.
@@ -73,22 +73,22 @@ impl TrainingJob {
     fn run_as_it_fits<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogEntry)) -> Result<Outcome> {
         let text = self.config.to_toml()?;
         let mut trainer = self.trainer(backend)?;
-        let resident = self.set.resident(backend, self.config.train.batch)?;
+        let (count, steps) = (self.config.train.batch, self.config.train.steps);
+        let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
         make_folder(&self.out)?;
         self.write(CONFIG_FILE, text.as_bytes())?;
-        log::info!("{}: {} of {} steps done", self.config.architecture(), trainer.step(), self.config.train.steps);
+        log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
         let mut log = Log::open(&self.out.join(LOG_FILE), trainer.step())?;
-        let mut feed = Feed::new(&self.set, self.config.train.batch, self.config.train.steps);
-        while trainer.step() < self.config.train.steps {
+        while trainer.step() < steps {
             if stop.load(Ordering::Relaxed) {
                 self.save(&trainer, &text)?;
                 return Ok(Outcome::Interrupted);
             }
-            let entry = self.advance(&mut trainer, &mut feed, resident.as_ref())?;
+            let entry = self.advance(&mut trainer, &mut batches)?;
             log.append(&entry)?;
             log::debug!("step {}: loss {}, learning rate {}", entry.step, entry.loss, entry.rate);
             report(&entry);
-            if entry.step % self.config.output.checkpoint_every == 0 || entry.step == self.config.train.steps {
+            if entry.step % self.config.output.checkpoint_every == 0 || entry.step == steps {
                 self.save(&trainer, &text)?;
             }
         }
@@ -127,24 +127,15 @@ impl TrainingJob {
         }
     }
 
-    /// One step, on a batch of the device where there is a resident set, else of the host: the same batch.
-    fn advance<B: Backend>(
-        &self,
-        trainer: &mut Trainer<B>,
-        feed: &mut Feed<'_>,
-        resident: Option<&ResidentSet<B>>,
-    ) -> Result<LogEntry> {
-        let (step, count) = (trainer.step(), self.config.train.batch);
-        let ((loss, took), supply) = match resident {
-            Some(resident) => (timed(|| trainer.advance_resident(resident, &self.set.picks(step, count)))?, Supply::default()),
-            None => feed.step(step, |batch| timed(|| trainer.advance(batch)))?,
-        };
-        let (whole, milliseconds) = (took + supply.waiting, |time: Duration| 1e3 * time.as_secs_f64());
+    /// One step and its line of the log.
+    fn advance<B: Backend>(&self, trainer: &mut Trainer<B>, batches: &mut Batches<B>) -> Result<LogEntry> {
+        let Step { loss, computing, supply } = trainer.advance(batches)?;
+        let (whole, milliseconds) = (computing + supply.waiting, |time: Duration| 1e3 * time.as_secs_f64());
         Ok(LogEntry {
             step: trainer.step(),
             loss,
             rate: self.config.train.learning_rate_at(trainer.step()),
-            images_per_second: count as f64 / whole.as_secs_f64(),
+            images_per_second: self.config.train.batch as f64 / whole.as_secs_f64(),
             step_ms: milliseconds(whole),
             batch_ms: milliseconds(supply.making),
             wait_ms: milliseconds(supply.waiting),
