@@ -60,6 +60,18 @@ fn files_of_something_else() {
 }
 
 #[test]
+fn weights_of_a_type_that_is_not_read() {
+    let scratch = Scratch::new();
+    let bytes = scratch.read("run/model.safetensors");
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let integers =
+        tensors.iter().map(|(name, view)| (name, TensorView::new(Dtype::I32, view.shape().to_vec(), view.data()).unwrap()));
+    scratch.write("bad.safetensors", safetensors::serialize(integers, header.metadata().clone()).unwrap());
+    refused(&scratch, "is I32; only F16, BF16, F32 and F64 are read");
+}
+
+#[test]
 fn weights_that_are_no_numbers() {
     let scratch = Scratch::new();
     for value in [f32::NAN, f32::INFINITY] {
