@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use ndarray::Array3;
 use rayon::prelude::*;
 
 use super::config::Config;
@@ -150,22 +151,13 @@ impl TrainingJob {
 
     /// Thresholds from held-out images, then the weight file.
     fn finish<B: Backend>(&self, backend: &B, trainer: &Trainer<B>) -> Result<()> {
-        let weights = trainer.weights();
-        let provenance = Provenance { steps: trainer.step(), seed: self.config.seed, config_hash: self.config.hash()? };
-        let settings = Settings {
-            preparation: self.config.preparation(),
-            detection: self.config.detection.clone(),
-            thresholds: None,
-            provenance: Some(provenance),
-        };
-        let mut detector = Detector::new(backend, weights.duplicate(backend)?, settings);
-        detector.calibrate(&self.held_out)?;
+        let detector = self.config.detector(trainer, &self.held_out)?;
         if let Some(Thresholds { image, pixel }) = detector.settings().thresholds {
             log::info!("thresholds from {} held-out images: {image} for the image, {pixel} for a pixel", self.held_out.len());
         }
         let file = WeightFile {
             architecture: self.config.architecture(),
-            values: weights.to_values(backend)?,
+            values: trainer.weights().to_values(backend)?,
             metadata: [(Settings::KEY.to_owned(), detector.settings().to_json()?)].into(),
         };
         self.write(MODEL_FILE, &file.encode()?)
@@ -182,37 +174,77 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
     work().map(|result| (result, start.elapsed()))
 }
 
-/// The images of `category/train/good` at working resolution, with textures: those trained on, and those held out. They are decoded and
-/// resized here, on all threads, and never again.
+/// The images of `category/train/good` at working resolution, with textures: those to train on, and those held out. They are decoded
+/// and resized here, on all threads, and never again.
 ///
 /// # Errors
 /// Missing or unreadable images, or ones smaller than the training size.
 pub fn load_training_set(config: &Config, category: &Path) -> Result<(TrainingSet, Vec<Image>)> {
     let preparation = config.preparation();
-    let paths = train_images(category)?;
-    let images = each(&paths, |path| read_training_image(path, &preparation))?;
-    let (images, held_out) = split(images, config.data.held_out, config.seed);
-    let set = TrainingSet {
-        images,
-        textures: load_textures(config.data.textures.as_deref(), config.data.size, config.seed)?,
-        size: config.data.size,
-        augment: config.augment.clone(),
-        corruption: config.corruption.clone(),
-        seed: config.seed,
-    };
-    set.validate()?;
-    let (images, textures) = (set.images.len(), set.textures.len());
-    log::info!("{images} images to train on, {} held out, {textures} replacement textures", held_out.len());
-    Ok((set, held_out))
+    let read = |path: &PathBuf| prepared(&read_image(path)?, &preparation).map_err(|error| error.in_file(path));
+    config.split(each(&train_images(category)?, read)?)
 }
 
-/// One image at working resolution, at least as large as a training crop.
-fn read_training_image(path: &Path, preparation: &Preparation) -> Result<Image> {
-    let image = preparation.apply(&read_image(path)?).map_err(|error| error.in_file(path))?;
+impl Config {
+    /// The images to train on, with textures, and those held out for thresholds, from images `[height, width, 3]` with values in
+    /// [0, 1]. They are resized as `[data]` says.
+    ///
+    /// # Errors
+    /// No image; one that is not `[height, width, 3]` or is smaller than the training size.
+    pub fn training_set(&self, images: &[Array3<f32>]) -> Result<(TrainingSet, Vec<Image>)> {
+        self.validate()?;
+        if images.is_empty() {
+            return Err(Error::argument("there is no training image"));
+        }
+        let (preparation, numbered) = (self.preparation(), images.iter().enumerate().collect::<Vec<_>>());
+        let prepare = |&(number, image): &(usize, &Image)| {
+            prepared(image, &preparation).map_err(|error| error.within(format!("training image {number}")))
+        };
+        self.split(each(&numbered, prepare)?)
+    }
+
+    /// The detector of a trained model, with thresholds from held-out normal images.
+    ///
+    /// # Errors
+    /// No held-out image, or one that is not `[height, width, 3]`; out of device memory.
+    pub fn detector<B: Backend>(&self, trainer: &Trainer<B>, held_out: &[Array3<f32>]) -> Result<Detector<B>> {
+        let provenance = Provenance { steps: trainer.step(), seed: self.seed, config_hash: self.hash()? };
+        let settings = Settings {
+            preparation: self.preparation(),
+            detection: self.detection.clone(),
+            thresholds: None,
+            provenance: Some(provenance),
+        };
+        let backend = trainer.backend();
+        let mut detector = Detector::new(backend, trainer.weights().duplicate(backend)?, settings);
+        detector.calibrate(held_out).map(|()| detector)
+    }
+
+    /// Prepared images, at least one, split into those to train on and those held out.
+    fn split(&self, images: Vec<Image>) -> Result<(TrainingSet, Vec<Image>)> {
+        let (images, held_out) = split(images, self.data.held_out, self.seed);
+        let set = TrainingSet {
+            images,
+            textures: load_textures(self.data.textures.as_deref(), self.data.size, self.seed)?,
+            size: self.data.size,
+            augment: self.augment.clone(),
+            corruption: self.corruption.clone(),
+            seed: self.seed,
+        };
+        set.validate()?;
+        let (images, textures) = (set.images.len(), set.textures.len());
+        log::info!("{images} images to train on, {} held out, {textures} replacement textures", held_out.len());
+        Ok((set, held_out))
+    }
+}
+
+/// An image at working resolution, at least as large as a training crop.
+fn prepared(image: &Image, preparation: &Preparation) -> Result<Image> {
+    let image = preparation.apply(image)?;
     let ((height, width, _), size) = (image.dim(), preparation.size);
     if height.min(width) < size {
         let reason = format!("has {height}x{width} pixels as prepared, data.size asks for at least {size}x{size}");
-        return Err(Error::file(path, reason));
+        return Err(Error::format(reason));
     }
     Ok(image)
 }

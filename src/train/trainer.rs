@@ -88,6 +88,11 @@ impl<B: Backend> Trainer<B> {
         Ok(checkpoint)
     }
 
+    /// The device that trains.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
     /// Steps done.
     pub fn step(&self) -> u64 {
         self.step
