@@ -1,21 +1,31 @@
-//! Errors are sentences: they name the operation or file, the numbers that clash, and what to do about it.
+//! Errors are sentences: they name the operation or file, the numbers that do not fit, and what to do about it.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 /// Result of every fallible function of the library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong in the library. `Display` is one sentence fit for a user.
+/// Everything that can go wrong in the library. `Display` is one complete sentence for a user, causes included.
+///
+/// Errors from inside a file or a layer are wrapped in [`Error::InFile`] or [`Error::Within`]; [`Error::root`] unwraps them:
+///
+/// ```
+/// use orthoscope::{Error, run::Config};
+///
+/// let error = Config::parse("[train]\nsteps = 0").unwrap_err().in_file("a.toml");
+/// assert!(matches!(error.root(), Error::Config { key, .. } if key == "train.steps"));
+/// assert_eq!(error.to_string(), "a.toml: config key `train.steps`: must be 1 to 4294967295, got 0");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Operands that do not fit an operation.
+    /// Operands whose shapes do not fit an operation.
     #[error("{op}: {reason}")]
     Shape {
         /// Name of the operation.
         op: &'static str,
-        /// What clashes, with the shapes.
+        /// What does not fit, with the shapes.
         reason: String,
     },
     /// A file or folder that cannot be used, and why.
@@ -25,6 +35,27 @@ pub enum Error {
         path: PathBuf,
         /// Why it cannot be used.
         reason: String,
+    },
+    /// The operating system refused to read or write a file or folder.
+    #[error("{}: {}", path.display(), refusal(action, source))]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What failed, e.g. `cannot be written`.
+        action: &'static str,
+        /// The reason.
+        source: io::Error,
+    },
+    /// Content that does not have the expected form: bad TOML, a damaged weight file, a tensor of the wrong shape.
+    #[error("{0}")]
+    Format(String),
+    /// An error in the content of a file.
+    #[error("{}: {source}", path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// The error itself.
+        source: Box<Error>,
     },
     /// A configuration value that cannot be used.
     #[error("config key `{key}`: {reason}")]
@@ -55,7 +86,7 @@ pub enum Error {
         /// Optimiser step, counted from 1.
         step: u64,
     },
-    /// A compute device failed.
+    /// A compute device is missing or failed.
     #[error("{device}: {reason}")]
     Device {
         /// Name of the backend.
@@ -63,12 +94,12 @@ pub enum Error {
         /// What it reported.
         reason: String,
     },
-    /// A compute device has no room left.
+    /// A compute device has too little free memory.
     #[error("{device}: out of memory: {reason}")]
     OutOfMemory {
         /// Name of the backend.
         device: &'static str,
-        /// What was asked for and what is free.
+        /// What was requested and what is free.
         reason: String,
     },
     /// Another error, and where in the network or run it happened.
@@ -92,9 +123,24 @@ impl Error {
         Self::File { path: path.as_ref().to_owned(), reason: reason.to_string() }
     }
 
-    /// A file error in the system's words, without its number.
-    pub fn system(path: impl AsRef<Path>, error: &std::io::Error) -> Self {
-        Self::file(path, system_words(error))
+    /// The system refused to read `path`.
+    pub fn read(path: impl AsRef<Path>, source: io::Error) -> Self {
+        Self::io(path, CANNOT_READ, source)
+    }
+
+    /// The system refused to write `path`.
+    pub fn write(path: impl AsRef<Path>, source: io::Error) -> Self {
+        Self::io(path, "cannot be written", source)
+    }
+
+    /// The system refused to do with `path` what `action` says, e.g. `cannot be listed`.
+    pub fn io(path: impl AsRef<Path>, action: &'static str, source: io::Error) -> Self {
+        Self::Io { path: path.as_ref().to_owned(), action, source }
+    }
+
+    /// Content that does not have the expected form.
+    pub fn format(reason: impl fmt::Display) -> Self {
+        Self::Format(reason.to_string())
     }
 
     /// A configuration error for the dotted `key`.
@@ -112,13 +158,17 @@ impl Error {
         Self::Metric { metric, reason: reason.to_string() }
     }
 
-    /// Whether a device had no room left, wherever it happened.
-    pub fn is_out_of_memory(&self) -> bool {
+    /// The error without the places that were added to it, for matching.
+    pub fn root(&self) -> &Self {
         match self {
-            Self::OutOfMemory { .. } => true,
-            Self::Within { source, .. } => source.is_out_of_memory(),
-            _ => false,
+            Self::Within { source, .. } | Self::InFile { source, .. } => source.root(),
+            other => other,
         }
+    }
+
+    /// Whether a device ran out of memory, wherever it happened.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self.root(), Self::OutOfMemory { .. })
     }
 
     /// The same error with the place where it happened.
@@ -126,10 +176,62 @@ impl Error {
     pub fn within(self, place: impl Into<String>) -> Self {
         Self::Within { place: place.into(), source: Box::new(self) }
     }
+
+    /// The same error with the file that it is about.
+    #[must_use]
+    pub fn in_file(self, path: impl AsRef<Path>) -> Self {
+        Self::InFile { path: path.as_ref().to_owned(), source: Box::new(self) }
+    }
+
+    /// The same error about another path, where a file is written in one place and then moved to its own.
+    #[must_use]
+    pub fn map_path(self, map: impl FnOnce(PathBuf) -> PathBuf) -> Self {
+        match self {
+            Self::File { path, reason } => Self::File { path: map(path), reason },
+            Self::Io { path, action, source } => Self::Io { path: map(path), action, source },
+            Self::InFile { path, source } => Self::InFile { path: map(path), source },
+            other => other,
+        }
+    }
 }
 
-/// What the system says, without the number of its error.
-pub fn system_words(error: &std::io::Error) -> String {
+const CANNOT_READ: &str = "cannot be read";
+
+/// Why the system refused. A missing file has the same words wherever it is read.
+fn refusal(action: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound if action == CANNOT_READ => "no such file".to_owned(),
+        _ => format!("{action}: {}", system_words(error)),
+    }
+}
+
+/// The system's words, without the number of its error.
+pub fn system_words(error: &io::Error) -> String {
     let words = error.to_string();
     words.split(" (os error ").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn a_missing_file_is_named_without_numbers_and_keeps_its_source() {
+        let missing = || io::Error::from_raw_os_error(2);
+        let error = Error::read("x.toml", missing());
+        assert_eq!(error.to_string(), "x.toml: no such file");
+        let source = error.source().and_then(|source| source.downcast_ref::<io::Error>()).unwrap();
+        assert_eq!(source.kind(), io::ErrorKind::NotFound);
+        let error = Error::write("x.toml", missing()).map_path(|path| path.with_extension("txt"));
+        assert_eq!(error.to_string(), "x.txt: cannot be written: No such file or directory");
+    }
+
+    #[test]
+    fn the_kind_of_an_error_is_known_through_its_places() {
+        let full = Error::OutOfMemory { device: "cuda", reason: "8 bytes of 4".into() };
+        let error = full.within("e1.0").in_file("m.safetensors");
+        assert!(error.is_out_of_memory() && !Error::format("bad").in_file("a").is_out_of_memory());
+        assert_eq!(error.to_string(), "m.safetensors: cuda: out of memory: 8 bytes of 4 in e1.0");
+    }
 }

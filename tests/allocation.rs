@@ -48,12 +48,12 @@ fn allocations(size: usize) -> [usize; 2] {
     let mut trainer =
         Trainer::new(&Cpu::default(), Recipe { architecture, objective: ObjectiveConfig::default(), optimiser, seed: 5 })
             .unwrap();
-    let batches: Vec<_> = (0..4).map(|step| set.batch(step, BATCH).unwrap()).collect();
-    for batch in &batches[..3] {
+    let mut batches = [0, 1, 2, 3].map(|step| set.batch(step, BATCH).unwrap().into());
+    for batch in &mut batches[..3] {
         trainer.advance(batch).unwrap();
     }
     [&BYTES, &LARGEST].into_iter().for_each(|count| count.store(0, Ordering::Relaxed));
-    trainer.advance(&batches[3]).unwrap();
+    trainer.advance(&mut batches[3]).unwrap();
     [&BYTES, &LARGEST].map(|count| count.load(Ordering::Relaxed))
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fixture::png::{header, png, stored};
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgba};
+use ndarray::array;
 use orthoscope::data::{Category, Defect, Family, GenerateOptions, Image, Plane, generate};
 use orthoscope::data::{list_images, read_image, read_mask, train_images, write_mask_png, write_png};
 
@@ -31,8 +32,8 @@ fn reason(path: &Path) -> String {
 }
 
 fn ramp(height: usize, width: usize) -> Image {
-    let pixels = (0..height * width * 3).map(|k| (k * 7 % 256) as f32 / 255.0).collect();
-    Image::new(height, width, pixels).unwrap()
+    let number = |(row, column, c): (usize, usize, usize)| (row * width + column) * 3 + c;
+    Image::from_shape_fn((height, width, 3), |at| (number(at) * 7 % 256) as f32 / 255.0)
 }
 
 #[test]
@@ -43,19 +44,19 @@ fn images_and_masks_come_back_as_written() {
         write_png(&path, &image).unwrap();
         assert_eq!(read_image(&path).unwrap(), image);
     }
-    let mask = Plane::new(2, 2, vec![0.0, 1.0, 0.4, 0.6]).unwrap();
+    let mask = array![[0.0, 1.0], [0.4, 0.6]];
     let path = folder.path().join("m.png");
     write_mask_png(&path, &mask).unwrap();
-    assert_eq!(read_mask(&path).unwrap().values, [0.0, 1.0, 0.0, 1.0]);
-    assert_eq!(read_image(&path).unwrap().pixels[6], 102.0 / 255.0);
+    assert_eq!(read_mask(&path).unwrap(), array![[0.0, 1.0], [0.0, 1.0]]);
+    assert_eq!(read_image(&path).unwrap()[[1, 0, 0]], 102.0 / 255.0);
 }
 
 #[test]
 fn values_outside_the_unit_interval_are_clamped() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.png");
-    write_png(&path, &Image::new(1, 2, vec![-3.0, 0.5, 3.0, f32::NAN, 0.1, 1.0]).unwrap()).unwrap();
-    assert_eq!(read_image(&path).unwrap().pixels, [0, 128, 255, 0, 26, 255].map(|v: u8| f32::from(v) / 255.0));
+    write_png(&path, &array![[[-3.0, 0.5, 3.0], [f32::NAN, 0.1, 1.0]]]).unwrap();
+    assert_eq!(read_image(&path).unwrap(), array![[[0_u8, 128, 255], [0, 26, 255]]].mapv(|v| f32::from(v) / 255.0));
 }
 
 #[test]
@@ -81,10 +82,10 @@ fn every_pixel_format_of_png_is_read() {
     ];
     for (name, bytes, want) in cases {
         let image = read_image(&saved(folder.path(), name, &bytes)).unwrap();
-        for (got, want) in image.pixels.iter().zip(&want) {
-            assert!((got - want).abs() < 1e-6, "{name}: {:?}", image.pixels);
+        for (got, want) in image.iter().zip(&want) {
+            assert!((got - want).abs() < 1e-6, "{name}: {image}");
         }
-        assert_eq!(image.pixels.len(), want.len(), "{name}");
+        assert_eq!(image.len(), want.len(), "{name}");
     }
 }
 
@@ -93,8 +94,8 @@ fn jpeg_is_read_whatever_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let grey = ImageBuffer::from_pixel(19, 11, Luma([102_u8]));
     let image = read_image(&saved(folder.path(), "really.png", &encoded(grey, ImageFormat::Jpeg))).unwrap();
-    assert_eq!((image.height, image.width), (11, 19));
-    assert!(image.pixels.iter().all(|v| (v - 0.4).abs() < 0.005));
+    assert_eq!(image.dim(), (11, 19, 3));
+    assert!(image.iter().all(|v| (v - 0.4).abs() < 0.005));
 }
 
 #[test]
@@ -131,7 +132,7 @@ fn truncated_and_damaged_files_never_panic() {
             let mut damaged = whole.clone();
             damaged[at] ^= 0x55;
             if let Ok(image) = read_image(&saved(folder.path(), name, &damaged)) {
-                assert!(image.pixels.iter().all(|v| (0.0..=1.0).contains(v)));
+                assert!(image.iter().all(|v| (0.0..=1.0).contains(v)));
             }
         }
     }
@@ -162,9 +163,9 @@ fn a_category_is_listed_in_order() {
     assert_eq!(found.test[1].mask, Some(root.join("ground_truth/hole/000_mask.png")));
     assert!(found.test[0].is_good() && !found.test[1].is_good());
     let (image, mask) = found.test[1].read().unwrap();
-    assert_eq!((image.height, image.width), (3, 4));
-    assert_eq!(mask.values, [[0.0, 0.0, 1.0, 0.0]; 3].concat());
-    assert_eq!(found.test[0].read().unwrap().1.values, [0.0; 12]);
+    assert_eq!(image.dim(), (3, 4, 3));
+    assert_eq!(mask, array![[0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0]]);
+    assert_eq!(found.test[0].read().unwrap().1, Plane::zeros((3, 4)));
 }
 
 #[test]
@@ -216,14 +217,14 @@ fn masks_that_do_not_fit_are_refused() {
     category(folder.path());
     let mask = folder.path().join("ground_truth/hole/000_mask.png");
     let test = Category::open(folder.path()).unwrap().test;
-    write_mask_png(&mask, &Plane::new(4, 3, vec![1.0; 12]).unwrap()).unwrap();
+    write_mask_png(&mask, &Plane::ones((4, 3))).unwrap();
     let error = test[1].read().unwrap_err().to_string();
     assert!(error.ends_with("000_mask.png: the mask has 4x3 pixels, its image has 3x4"), "{error}");
-    write_mask_png(&mask, &Plane::new(3, 4, vec![1.0 / 255.0; 12]).unwrap()).unwrap();
+    write_mask_png(&mask, &Plane::from_elem((3, 4), 1.0 / 255.0)).unwrap();
     let error = test[1].read().unwrap_err().to_string();
     assert!(error.ends_with("the brightest value of this mask is 1; anomalous pixels must exceed 127"), "{error}");
-    write_mask_png(&mask, &Plane::new(3, 4, vec![0.0; 12]).unwrap()).unwrap();
-    assert_eq!(test[1].read().unwrap().1.values, [0.0; 12]);
+    write_mask_png(&mask, &Plane::zeros((3, 4))).unwrap();
+    assert_eq!(test[1].read().unwrap().1, Plane::zeros((3, 4)));
 }
 
 #[test]

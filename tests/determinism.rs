@@ -1,5 +1,7 @@
 //! The same bits for any number of threads and after any interruption; nearly the same numbers for any instructions.
 
+use std::sync::Arc;
+
 use orthoscope::backend::cpu::Path;
 use orthoscope::backend::{Cpu, Reference};
 use orthoscope::data::corruption::CorruptionConfig;
@@ -12,7 +14,7 @@ fn recipe(model: u8) -> Recipe {
     Recipe {
         architecture: Architecture::Autoencoder(Autoencoder { model, width: 3, dilations: vec![1, 2, 4] }),
         objective: ObjectiveConfig::default(),
-        optimiser: OptimiserConfig { steps: 6, batch: 3, warmup: 2, ..OptimiserConfig::default() },
+        optimiser: OptimiserConfig { steps: 6, batch: 3, warmup_steps: 2, ..OptimiserConfig::default() },
         seed: 5,
     }
 }
@@ -32,7 +34,7 @@ fn training_set() -> TrainingSet {
 }
 
 fn advance<B: Backend>(trainer: &mut Trainer<B>, set: &TrainingSet, steps: u64) -> Vec<f64> {
-    (0..steps).map(|_| trainer.advance(&set.batch(trainer.step(), 3).unwrap()).unwrap()).collect()
+    (0..steps).map(|_| trainer.advance(&mut set.batch(trainer.step(), 3).unwrap().into()).unwrap().loss).collect()
 }
 
 /// Everything a trainer knows, as bytes.
@@ -45,9 +47,9 @@ fn six_steps_are_three_steps_a_checkpoint_and_three_more() {
     let set = training_set();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("checkpoint");
-    for (model, average) in [(1, 0.99), (2, 0.99), (2, 0.0)] {
+    for (model, ema_decay) in [(1, 0.99), (2, 0.99), (2, 0.0)] {
         let mut recipe = recipe(model);
-        recipe.optimiser.average = average;
+        recipe.optimiser.ema_decay = ema_decay;
         let mut whole = Trainer::new(&Cpu::default(), recipe.clone()).unwrap();
         let losses = advance(&mut whole, &set, 6);
         let mut first = Trainer::new(&Cpu::default(), recipe.clone()).unwrap();
@@ -56,7 +58,7 @@ fn six_steps_are_three_steps_a_checkpoint_and_three_more() {
         let mut second = Trainer::resume(&Cpu::default(), recipe, &Checkpoint::read(&file).unwrap()).unwrap();
         assert!(second.step() == 3 && state(&second) == state(&first));
         assert_eq!(advance(&mut second, &set, 3), losses[3..]);
-        assert!(state(&second) == state(&whole), "Model {model}, average {average}");
+        assert!(state(&second) == state(&whole), "Model {model}, EMA decay {ema_decay}");
         assert!(state(&second) != state(&first));
     }
 }
@@ -154,16 +156,16 @@ fn in_a_pool<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
 
 #[test]
 fn batches_made_ahead_are_those_of_their_steps() {
-    let set = training_set();
+    let set = Arc::new(training_set());
     let wanted: Vec<Batch> = (0..8).map(|step| set.batch(step, 3).unwrap()).collect();
-    let check = |feed: &mut Feed<'_>, step: u64| {
+    let check = |feed: &mut Feed, step: u64| {
         let (equal, supply) = feed.step(step, |batch| Ok(same(batch, &wanted[step as usize]))).unwrap();
         assert!(equal && !supply.making.is_zero(), "step {step}");
     };
     // On one thread that is itself of the pool nobody else could make the batch that it waits for.
     for threads in [1, 2, 3] {
         in_a_pool(threads, || {
-            let mut feed = Feed::new(&set, 3, 8);
+            let mut feed = Feed::new(Arc::clone(&set), 3, 8);
             [0, 1, 2, 3, 4, 5, 6, 7, 7, 2, 3].into_iter().for_each(|step| check(&mut feed, step));
             // A step that fails may be done again.
             assert!(feed.step(4, |_| Err::<(), _>(orthoscope::Error::Argument("no".into()))).unwrap_err().to_string() == "no");

@@ -10,6 +10,7 @@ mod faults {
     mod loss;
     #[cfg(feature = "emulator")]
     mod memory;
+    mod missing;
     mod output;
     mod pictures;
     mod resume;

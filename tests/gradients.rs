@@ -3,8 +3,7 @@
 use orthoscope::backend::Reference;
 use orthoscope::error::Result;
 use orthoscope::model::{Architecture, Autoencoder, Parameters};
-use orthoscope::ops::{CcmVars, Conv2dOptions, Penalty};
-use orthoscope::ops::{GradCheck, gradcheck};
+use orthoscope::ops::{CcmVars, Conv2dOptions, GradCheck, Penalty, gradcheck};
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::shape::{Activation, Shape};
 use orthoscope::tape::{Tape, Tensor, Var};

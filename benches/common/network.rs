@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use orthoscope::Result;
 use orthoscope::data::corruption::CorruptionConfig;
-use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, TrainingSet};
+use orthoscope::data::{AugmentConfig, Family, GenerateOptions, TrainingSet, row_major};
 use orthoscope::model::{Architecture, Inference, Parameters};
 use orthoscope::ops::Backend;
-use orthoscope::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
+use orthoscope::train::{Batches, ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
 use super::{Bench, Size};
 
@@ -21,23 +21,16 @@ pub fn flops(size: Size) -> Result<[u64; 2]> {
 /// A training step on a batch that is there; making one; both together, as `train` does it, on the device where it can be.
 pub fn training<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let (set, n) = (pictures(bench.size)?, bench.size.batch);
-    let batch: Batch = set.batch(0, n)?;
+    let mut batch = set.batch(0, n)?.into();
     let mut alone = trainer(bench)?;
-    bench.time("training step", || alone.advance(&batch).map(drop))?;
+    bench.time("training step", || alone.advance(&mut batch).map(drop))?;
     let mut step = 0;
     bench.time("batch on the host", || {
         step += 1;
         set.batch(step, n).map(|batch| drop(black_box(batch)))
     })?;
-    let (resident, mut trainer) = (set.resident(bench.backend, n)?, trainer(bench)?);
-    bench.time("training step with corruption", || {
-        let step = trainer.step();
-        match &resident {
-            Some(resident) => trainer.advance_resident(resident, &set.picks(step, n))?,
-            None => trainer.advance(&set.batch(step, n)?)?,
-        };
-        Ok(())
-    })
+    let (mut batches, mut trainer) = (Batches::new(bench.backend, set, n, 0)?, trainer(bench)?);
+    bench.time("training step with corruption", || trainer.advance(&mut batches).map(drop))
 }
 
 /// A forward pass from host to host.
@@ -46,7 +39,7 @@ pub fn inference<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let x = pictures(bench.size)?.batch(0, bench.size.batch)?.corrupted;
     let image = bench.size.images(0, 3)?;
     let mut inference = Inference::new(bench.backend, Arc::new(Parameters::initialise(bench.backend, &architecture, 0)?));
-    bench.time("inference", || inference.run(image, &x).map(|y| drop(black_box(y))))
+    bench.time("inference", || inference.run(image, &row_major(&x)).map(|y| drop(black_box(y))))
 }
 
 fn trainer<B: Backend>(bench: &Bench<'_, '_, B>) -> Result<Trainer<B>> {

@@ -1,17 +1,22 @@
 use std::path::PathBuf;
 
-use orthoscope::data::sheet::{contact_sheet, grey};
+use orthoscope::data::corruption::{Corrupted, Source};
 use orthoscope::data::{Family, GenerateOptions, Image, generate_all, write_png};
+use orthoscope::report::colour::grey;
+use orthoscope::report::figure::{Figure, FigureRow};
 use orthoscope::run::{Config, load_training_set};
 
 use super::output::say;
+
+/// Columns of the preview.
+const CAPTIONS: [&str; 4] = ["image x", "corrupted x\u{302}", "mask M", "change |x\u{302} − x|"];
 
 /// Subcommands of `data`.
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Generate a dataset of textures with defects and masks, in the MVTec folder layout
     Generate(Generate),
-    /// Write a contact sheet of training samples: image, corrupted, mask, change
+    /// Show training samples as one picture: image, corrupted image, mask, change
     Preview(Preview),
 }
 
@@ -97,22 +102,29 @@ fn preview(arguments: &Preview) -> anyhow::Result<()> {
     }
     let (set, _) = load_training_set(&config, &arguments.data)?;
     let samples = set.samples(arguments.step.into(), arguments.count.into())?;
-    let column = |part: &dyn Fn(&Image, &orthoscope::data::corruption::Corrupted) -> Image| -> Vec<Image> {
-        samples.iter().map(|(x, corrupted)| part(x, corrupted)).collect()
-    };
-    let columns = [
-        column(&|x, _| x.clone()),
-        column(&|_, corrupted| corrupted.image.clone()),
-        column(&|_, corrupted| grey(&corrupted.mask)),
-        column(&|x, corrupted| change(x, &corrupted.image)),
-    ];
-    let sheet = contact_sheet(&columns.each_ref().map(Vec::as_slice))?;
-    write_png(&arguments.out, &sheet)?;
-    say(format_args!("wrote {}: image, corrupted, mask, change (one row a sample)", arguments.out.display()))
+    let changes: Vec<Image> = samples.iter().map(|(x, corrupted)| (x - &corrupted.image).mapv_into(f32::abs)).collect();
+    let masks: Vec<Image> = samples.iter().map(|(_, corrupted)| grey(&corrupted.mask)).collect();
+    let mut rows: Vec<FigureRow<'_>> = Vec::new();
+    for (number, (((x, corrupted), mask), change)) in samples.iter().zip(&masks).zip(&changes).enumerate() {
+        rows.push(FigureRow {
+            label: format!("sample {number}"),
+            note: sources(corrupted),
+            captions: if number == 0 { CAPTIONS.map(String::from).into() } else { Vec::new() },
+            images: vec![x, &corrupted.image, mask, change],
+        });
+    }
+    write_png(&arguments.out, &Figure { rows, heat_scale: None }.draw()?)?;
+    say(format_args!("wrote {}: image, corrupted, mask, change (one row per sample)", arguments.out.display()))
 }
 
-/// `|x̂ - x|`.
-fn change(x: &Image, corrupted: &Image) -> Image {
-    let pixels = x.pixels.iter().zip(&corrupted.pixels).map(|(a, b)| (a - b).abs()).collect();
-    Image { pixels, ..*x }
+/// Where the patches of a sample come from, one line per source.
+fn sources(corrupted: &Corrupted) -> String {
+    let used = Source::ALL.into_iter().filter_map(|source| {
+        match corrupted.patches.iter().filter(|patch| patch.source == source).count() {
+            0 => None,
+            1 => Some(source.key().replace('_', " ")),
+            count => Some(format!("{count} × {}", source.key().replace('_', " "))),
+        }
+    });
+    used.collect::<Vec<_>>().join("\n")
 }

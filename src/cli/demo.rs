@@ -65,7 +65,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     report.write(out)?;
     let run = page::Run { loss: page::loss_curve(&out.join(MODEL_FILE))?, wall: Some(start.elapsed()) };
     page::write(out, &detector, &category, &report, &run)?;
-    evaluate::print(&report, false)?;
+    evaluate::print(&evaluate::results(&detector, &report), false)?;
     say(format_args!("{:.0} s; open {}", start.elapsed().as_secs_f64(), out.join("index.html").display()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -77,7 +77,7 @@ fn clear(out: &Path, overwrite: bool) -> Result<()> {
     if taken && !overwrite {
         return Err(Error::file(out, "already holds a demo or a run; choose another folder with --out, or pass --overwrite"));
     }
-    let failed = |error| Error::file(out, error);
+    let failed = |error| Error::io(out, "cannot be emptied", error);
     for path in files.map(|name| out.join(name)).iter().filter(|path| path.exists()) {
         std::fs::remove_file(path).map_err(failed)?;
     }

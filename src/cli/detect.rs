@@ -3,10 +3,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use orthoscope::data::{
-    Image, Plane, check_output_folder, list_images, make_folder, read_image, resize, write_atomically, write_mask_png, write_png,
+    Image, check_output_folder, list_images, make_folder, read_image, write_atomically, write_mask_png, write_png,
 };
-use orthoscope::detect::metrics::{Score, resize_bilinear};
-use orthoscope::detect::{Detector, Inspection, threshold_mask};
+use orthoscope::detect::metrics::Score;
+use orthoscope::detect::{Cutoffs, Detector, Examination, Region};
 use orthoscope::ops::Backend;
 use orthoscope::report::colour::{Scale, overlay};
 use orthoscope::{Error, Result};
@@ -21,10 +21,10 @@ const ENDINGS: [&str; 5] = [".json", "_map.npy", "_heatmap.png", "_mask.png", "_
 
 /// Arguments of `detect`.
 #[derive(clap::Args)]
-#[command(after_help = "Writes for each image NAME.json (score, threshold, anomalous), NAME_map.npy (f32, h x w), \
-    NAME_heatmap.png, NAME_mask.png and NAME_reconstruction.png, all at the image's own size. Images of a folder keep their \
-    subfolders. The thresholds come from held-out normal images when the model was trained; weights from elsewhere have none: \
-    then `threshold` and `anomalous` are null and the mask is empty unless thresholds are given.")]
+#[command(after_help = "For each image, writes NAME.json (score, threshold, anomalous, regions), NAME_map.npy (f32, h x w), \
+    NAME_heatmap.png, NAME_mask.png and NAME_reconstruction.png, all at the image's own size. Subfolders are kept. \
+    The thresholds were set on held-out normal images during training. Weights from elsewhere have none: unless you give \
+    thresholds, `threshold` and `anomalous` are then null and the mask is empty.")]
 pub struct Arguments {
     /// Weight file
     #[arg(long, value_name = "SAFETENSORS")]
@@ -62,6 +62,7 @@ struct Finding {
     anomalous_pixels: usize,
     height: usize,
     width: usize,
+    regions: Vec<Region>,
 }
 
 /// A threshold that compares with every score.
@@ -70,7 +71,7 @@ fn number(text: &str) -> Result<f64> {
     value.ok_or_else(|| Error::argument("a finite number is needed"))
 }
 
-/// Looks for anomalies in images. An image that cannot be read does not keep the others from being done.
+/// Looks for anomalies in images. An image that cannot be read is reported, and the others are still inspected.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
     let images = named_images(&arguments.paths)?;
@@ -80,14 +81,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, PathBuf)]) -> anyhow::Result<()> {
     let detector = Detector::read(backend, &arguments.model)?;
-    if detector.settings().thresholds.is_none() && arguments.threshold.is_none() {
+    let cutoffs = Cutoffs::given(arguments.threshold, arguments.pixel_threshold).or(detector.cutoffs());
+    if cutoffs.image.is_none() {
         log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());
     }
     let bar = progress::image_bar(images.len());
     let mut findings = Vec::with_capacity(images.len());
     let mut failed = 0;
     for (name, path) in images {
-        match inspect(arguments, &detector, name, path) {
+        match inspect(&detector, cutoffs, &arguments.out, name, path) {
             Ok(finding) => {
                 if !arguments.json {
                     bar.suspend(|| say(line(&finding)))?;
@@ -149,52 +151,41 @@ fn output_file(stem: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn inspect(arguments: &Arguments, detector: &Detector<impl Backend>, name: &Path, path: &Path) -> Result<Finding> {
+fn inspect(detector: &Detector<impl Backend>, cutoffs: Cutoffs, out: &Path, name: &Path, path: &Path) -> Result<Finding> {
     let image = read_image(path)?;
-    let inspection = detector.inspect(&image).map_err(|error| Error::file(path, error))?;
-    let settings = detector.settings();
-    let score = inspection.scores.get(settings.detection.score);
-    let threshold = arguments.threshold.or(settings.thresholds.map(|thresholds| thresholds.image));
-    let pixel_threshold = arguments.pixel_threshold.or(settings.thresholds.map(|thresholds| thresholds.pixel));
-    let map = resize_bilinear(&inspection.heatmap, image.height, image.width)?;
-    let mask = threshold_mask(&map, pixel_threshold.unwrap_or(f64::INFINITY));
+    let found = detector.examine_with(&image, cutoffs).map_err(|error| error.in_file(path))?;
+    let (height, width, _) = image.dim();
     let finding = Finding {
         image: path.display().to_string(),
-        score,
-        threshold,
-        anomalous: threshold.map(|threshold| score > threshold),
-        score_kind: settings.detection.score,
-        score_max: inspection.scores.max,
-        score_sum: inspection.scores.sum,
-        pixel_threshold,
-        anomalous_pixels: mask.values.iter().filter(|&&value| value > 0.5).count(),
-        height: image.height,
-        width: image.width,
+        score: found.score,
+        threshold: cutoffs.image.map(|threshold| threshold.value),
+        anomalous: found.anomalous,
+        score_kind: detector.settings().detection.score,
+        score_max: found.scores.max,
+        score_sum: found.scores.sum,
+        pixel_threshold: cutoffs.pixel.map(|threshold| threshold.value),
+        anomalous_pixels: found.mask.iter().filter(|&&marked| marked).count(),
+        height,
+        width,
+        regions: found.regions.clone(),
     };
-    write_files(&arguments.out.join(name), &image, &inspection, &map, &mask, &finding)?;
+    write_files(&out.join(name), &image, &found, &finding)?;
     Ok(finding)
 }
 
 /// The JSON file comes last: where it is, the others are complete.
-fn write_files(stem: &Path, image: &Image, inspection: &Inspection, map: &Plane, mask: &Plane, finding: &Finding) -> Result<()> {
+fn write_files(stem: &Path, image: &Image, found: &Examination, finding: &Finding) -> Result<()> {
     let [json_file, map_file, heatmap_file, mask_file, reconstruction_file] = ENDINGS.map(|ending| output_file(stem, ending));
     let json = serde_json::to_string_pretty(finding).map_err(|error| Error::file(&json_file, error))?;
     if let Some(folder) = stem.parent() {
         make_folder(folder)?;
     }
-    npy::write(&map_file, &[map.height, map.width], &map.values)?;
-    write_png(&heatmap_file, &overlay(image, map, heat_scale(map, finding.pixel_threshold))?)?;
-    write_mask_png(&mask_file, mask)?;
-    write_png(&reconstruction_file, &resize(&inspection.reconstruction, image.height, image.width)?)?;
+    let scale = Scale::for_heatmap(&found.heatmap, finding.pixel_threshold);
+    npy::write(&map_file, &found.heatmap)?;
+    write_png(&heatmap_file, &overlay(image, &found.heatmap, scale)?)?;
+    write_mask_png(&mask_file, &found.mask.mapv(f32::from))?;
+    write_png(&reconstruction_file, &found.reconstruction)?;
     write_atomically(&json_file, |writer| std::io::Write::write_all(writer, format!("{json}\n").as_bytes()))
-}
-
-/// Full heat at four times the pixel threshold, so that pictures can be compared; without one, at the map's own maximum.
-pub fn heat_scale(map: &Plane, pixel_threshold: Option<f64>) -> Scale {
-    match pixel_threshold {
-        Some(threshold) if threshold > 0.0 => Scale { low: 0.0, high: 4.0 * threshold as f32 },
-        _ => Scale { low: 0.0, ..Scale::over([map]) },
-    }
 }
 
 fn line(finding: &Finding) -> String {

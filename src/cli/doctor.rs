@@ -1,6 +1,6 @@
 use orthoscope::backend::cuda::compiler::Compiler;
 use orthoscope::backend::cuda::{Device, Nvtx, Probe, probe};
-use orthoscope::run::{COMMIT, Config};
+use orthoscope::run::{COMMIT, DEFAULT_CONFIG};
 use serde_json::{Value, json};
 
 use super::output::{print, say};
@@ -11,7 +11,7 @@ pub struct Arguments {
     /// Print JSON instead of lines
     #[arg(long)]
     json: bool,
-    /// Print the default config as TOML, to start a config file from
+    /// Print the default config as TOML, with a comment for every key
     #[arg(long, conflicts_with = "json")]
     config: bool,
 }
@@ -19,7 +19,7 @@ pub struct Arguments {
 /// Shows what this machine offers.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.config {
-        return print(Config::default().to_toml()?);
+        return print(DEFAULT_CONFIG);
     }
     let facts = facts();
     if arguments.json {

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use orthoscope::data::{Category, check_output_folder};
 use orthoscope::detect::{Detector, Resolution};
 use orthoscope::ops::Backend;
+use orthoscope::report::results::Results;
 use orthoscope::run::{EvaluationReport, METRICS_FILE, evaluate_detector};
 
 use super::device::{DeviceOption, on_device};
@@ -46,18 +47,24 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     report.write(&arguments.out)?;
     let run = page::Run { loss: page::loss_curve(&arguments.model)?, wall: None };
     page::write(&arguments.out, &detector, &category, &report, &run)?;
-    print(&report, arguments.json)?;
+    print(&results(&detector, &report), arguments.json)?;
     if !arguments.json {
         say(format_args!("wrote {} and index.html", arguments.out.join(METRICS_FILE).display()))?;
     }
     Ok(())
 }
 
-/// Prints metrics and protocol, for people or for scripts.
-pub fn print(report: &EvaluationReport, json: bool) -> anyhow::Result<()> {
+/// The evaluation of a detector, judged by the detector's own score and threshold.
+pub fn results<'a>(detector: &Detector<impl Backend>, report: &'a EvaluationReport) -> Results<'a> {
+    let threshold = detector.cutoffs().image.map(|threshold| threshold.value);
+    Results { report, score: detector.settings().detection.score, threshold }
+}
+
+/// Prints metrics and protocol, as text or as JSON.
+pub fn print(results: &Results<'_>, json: bool) -> anyhow::Result<()> {
     if json {
-        return say(serde_json::to_string_pretty(report)?);
+        return say(serde_json::to_string_pretty(results.report)?);
     }
-    output::print(page::metrics_table(report))?;
-    say(&report.protocol)
+    output::print(results.table())?;
+    say(&results.report.protocol)
 }

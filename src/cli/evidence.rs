@@ -2,6 +2,7 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 
+use ndarray::Array2;
 use orthoscope::data::{make_folder, write_atomically, write_png};
 use orthoscope::report::claims::ClaimsPage;
 use orthoscope::report::curves::curves_file;
@@ -21,7 +22,7 @@ pub fn prepare(out: &Path) -> Result<()> {
     for folder in [out, &out.join("figures"), &out.join("arrays")] {
         make_folder(folder)?;
         let probe = tempfile::tempfile_in(folder);
-        probe.map_err(|error| Error::file(folder, format!("no file can be made in this folder: {error}")))?;
+        probe.map_err(|error| Error::io(folder, "no file can be made in this folder", error))?;
     }
     Ok(())
 }
@@ -74,7 +75,9 @@ fn write_arrays(folder: &Path, figure: &Figure) -> Result<()> {
         let stem = file_stem(name);
         let numbered = (1..).map(|number| if number == 1 { stem.clone() } else { format!("{stem}_{number}") });
         let free = numbered.into_iter().find(|name| taken.insert(name.clone())).unwrap_or(stem.clone());
-        npy::write(&folder.join(format!("{free}.npy")), &shape, values)
+        let path = folder.join(format!("{free}.npy"));
+        let array = Array2::from_shape_vec(shape, values.to_vec()).map_err(|error| Error::file(&path, error))?;
+        npy::write(&path, &array)
     };
     match &figure.content {
         Content::Chart(chart) => chart.series.iter().try_for_each(|series| {

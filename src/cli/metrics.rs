@@ -1,8 +1,9 @@
 use std::path::{Path, PathBuf};
 
-use orthoscope::data::{Category, Plane, TestImage};
+use orthoscope::data::{Category, Plane, TestImage, plane};
 use orthoscope::detect::Resolution;
 use orthoscope::detect::metrics::Score;
+use orthoscope::report::results::Results;
 use orthoscope::run::evaluate_maps;
 use orthoscope::{Error, Result};
 
@@ -10,8 +11,8 @@ use super::{evaluate, npy};
 
 /// Arguments of `metrics`.
 #[derive(clap::Args)]
-#[command(after_help = "Every test image DEFECT/NAME.png needs a map DIR/DEFECT/NAME.npy: f32 or f64, C order, [h, w] \
-    (extents of 1 around it are allowed), of any size. Higher means more anomalous.")]
+#[command(after_help = "Every test image DEFECT/NAME.png needs a map DIR/DEFECT/NAME.npy: f32 or f64, [h, w], of \
+    any size; further dimensions of 1 are allowed. Higher means more anomalous.")]
 pub struct Arguments {
     /// Folder of anomaly maps
     #[arg(long, value_name = "DIR")]
@@ -45,7 +46,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ScoreName::Sum => Score::Sum,
     };
     let report = evaluate_maps(&category, arguments.resolution, score, |test| read_map(&arguments.maps, test))?;
-    evaluate::print(&report, arguments.json)
+    evaluate::print(&Results { report: &report, score, threshold: None }, arguments.json)
 }
 
 fn read_map(maps: &Path, test: &TestImage) -> Result<Plane> {
@@ -53,10 +54,11 @@ fn read_map(maps: &Path, test: &TestImage) -> Result<Plane> {
     let file = |ending: &str| maps.join(&test.defect).join(format!("{}{ending}", name.display()));
     // `detect` calls its maps NAME_map.npy.
     let path = [file(".npy"), file("_map.npy")].into_iter().find(|path| path.exists()).unwrap_or_else(|| file(".npy"));
-    let (shape, values) = npy::read(&path)?;
+    let array = npy::read(&path)?;
+    let shape = array.shape().to_vec();
     let extents: Vec<usize> = shape.iter().copied().filter(|&extent| extent != 1).collect();
     match (&shape[..], &extents[..]) {
-        (&[h, w], _) | (_, &[h, w]) => Plane::new(h, w, values).map_err(|error| Error::file(path, error)),
+        (&[h, w], _) | (_, &[h, w]) => plane(h, w, array.into_iter().collect()).map_err(|error| error.in_file(path)),
         _ => Err(Error::file(path, format!("an anomaly map must be [h, w], got {shape:?}"))),
     }
 }

@@ -2,7 +2,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use orthoscope::data::write_atomically;
+use ndarray::ArrayD;
+use orthoscope::data::{row_major, write_atomically};
 use orthoscope::model::{Architecture, Parameters, Plan, WeightFile};
 use orthoscope::ops::Backend;
 use orthoscope::report::table::{Column, Table};
@@ -98,11 +99,11 @@ fn init(arguments: &Init) -> anyhow::Result<()> {
 fn forward(arguments: &Forward, backend: &impl Backend) -> anyhow::Result<()> {
     let file = WeightFile::read(&arguments.model)?;
     let parameters = Parameters::from_values(backend, &file.architecture, &file.values)?;
-    let (extents, x) = npy::read(&arguments.input)?;
+    let x = npy::read(&arguments.input)?;
     let named = || format!("{}", arguments.input.display());
-    let shape = Shape::new(&extents).with_context(named)?;
-    let y = parameters.infer(backend, shape, &x).with_context(named)?;
-    npy::write(&arguments.output, &extents, &y)?;
+    let shape = Shape::new(x.shape()).with_context(named)?;
+    let y = parameters.infer(backend, shape, &row_major(&x)).with_context(named)?;
+    npy::write(&arguments.output, &ArrayD::from_shape_vec(x.raw_dim(), y)?)?;
     say(format_args!("wrote {} {shape}", arguments.output.display()))
 }
 

@@ -2,6 +2,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use anyhow::Context;
+use orthoscope::error::system_words;
 
 /// Prints a line on standard output.
 ///
@@ -23,6 +24,19 @@ pub fn print(text: impl Display) -> anyhow::Result<()> {
 /// Prints a line on standard error. Losing it must not end what it tells about.
 pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// An error with its causes, in one sentence.
+pub fn sentence(error: &anyhow::Error) -> String {
+    let mut words = Vec::new();
+    for cause in error.chain() {
+        words.push(cause.downcast_ref().map_or_else(|| cause.to_string(), system_words));
+        // The library's errors already name their causes.
+        if cause.is::<orthoscope::Error>() {
+            break;
+        }
+    }
+    words.join(": ")
 }
 
 /// Whether an error only says that the reader of standard output has seen enough, as `head` does.

@@ -205,7 +205,7 @@ fn check_files(arguments: &Arguments) -> anyhow::Result<()> {
 fn place(path: &Path) -> anyhow::Result<PathBuf> {
     let path = followed(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = folder.canonicalize().map_err(|error| Error::system(folder, &error))?;
+    let folder = folder.canonicalize().map_err(|error| Error::read(folder, error))?;
     Ok(folder.join(path.file_name().unwrap_or_default()))
 }
 
@@ -261,7 +261,7 @@ fn read_all(Results(paths): &Results) -> anyhow::Result<Vec<Profile>> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Profile> {
-    let bytes = std::fs::read(path).map_err(|error| Error::system(path, &error))?;
+    let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
     let profile: Profile =
         serde_json::from_slice(&bytes).with_context(|| format!("{}: is no result of profile", path.display()))?;
     match profile.peaks.fault() {

@@ -80,7 +80,7 @@ fn explain(error: Error, job: &TrainingJob) -> anyhow::Error {
     }
     let checkpoint = job.checkpoint_path();
     let kept = if checkpoint.exists() { format!("; {} holds the last good state", checkpoint.display()) } else { String::new() };
-    anyhow!("{error}: training stopped, a lower train.rate may help{kept}")
+    anyhow!("{error}: training stopped, a lower train.learning_rate may help{kept}")
 }
 
 fn resolve(arguments: &Arguments) -> anyhow::Result<Config> {

@@ -1,8 +1,9 @@
+use ndarray::{ArrayD, ArrayView3, Axis, s, stack};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::corruption::{Corrupted, CorruptionConfig, Sources, corrupt};
-use super::image::Image;
+use super::image::{Image, sides};
 use crate::error::{Error, Result};
 use crate::ops::{Pick, Picks};
 use crate::rng::{Purpose, Stream};
@@ -36,18 +37,38 @@ pub struct TrainingSet {
     pub seed: u64,
 }
 
-/// One training batch on the host.
+/// One training batch on the host: images `[N, H, W, 3]` with masks `[N, H, W, 1]`, or vectors `[N, n]` with masks of that shape.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// `[N, H, W, 3]`; `[N, n]` for vectors.
-    pub image_shape: Shape,
-    /// `[N, H, W, 1]`; `[N, n]` for vectors.
-    pub region_shape: Shape,
     /// Corrupted images x̂.
-    pub corrupted: Vec<f32>,
+    pub corrupted: ArrayD<f32>,
     /// Normal images x.
-    pub target: Vec<f32>,
+    pub target: ArrayD<f32>,
     /// Region masks M, 0 or 1.
-    pub region: Vec<f32>,
+    pub region: ArrayD<f32>,
+}
+
+impl Batch {
+    /// A batch from the values of x̂, x and M.
+    ///
+    /// # Errors
+    /// Numbers of values that do not fit the shapes of the images and of the masks.
+    pub fn new(image: Shape, region: Shape, [corrupted, target, mask]: [Vec<f32>; 3]) -> Result<Self> {
+        let array = |shape: Shape, values: Vec<f32>| {
+            let len = values.len();
+            let array = ArrayD::from_shape_vec(shape.extents(), values);
+            array.map_err(|_| Error::shape("batch", format!("{len} values cannot fill {shape}")))
+        };
+        Ok(Self { corrupted: array(image, corrupted)?, target: array(image, target)?, region: array(region, mask)? })
+    }
+
+    /// Shapes of the images and of the region masks.
+    ///
+    /// # Errors
+    /// An empty batch, or arrays that are too large for a kernel.
+    pub fn shapes(&self) -> Result<[Shape; 2]> {
+        Ok([Shape::new(self.target.shape())?, Shape::new(self.region.shape())?])
+    }
 }
 
 impl TrainingSet {
@@ -63,13 +84,14 @@ impl TrainingSet {
         if self.size == 0 || !self.size.is_multiple_of(8) {
             return Err(Error::config("data.size", format!("must be a positive multiple of 8, got {}", self.size)));
         }
-        match self.images.iter().find(|image| image.height.min(image.width) < self.size) {
-            Some(Image { height, width, .. }) => Err(Error::config(
-                "data.size",
-                format!("is {}, but a prepared training image has only {height}x{width}", self.size),
-            )),
-            None => Ok(()),
+        for image in &self.images {
+            let (height, width) = sides("training image", image)?;
+            if height.min(width) < self.size {
+                let reason = format!("is {}, but a prepared training image has only {height}x{width}", self.size);
+                return Err(Error::config("data.size", reason));
+            }
         }
+        Ok(())
     }
 
     /// The batch of `step`, a pure function of seed and step. Every epoch visits each image once, in its own order.
@@ -77,24 +99,23 @@ impl TrainingSet {
     /// # Errors
     /// Shapes too large.
     pub fn batch(&self, step: u64, count: usize) -> Result<Batch> {
+        Shape::new(&[count, self.size, self.size, 3])?;
         let samples = self.samples(step, count)?;
-        let joined = |part: fn(&(Image, Corrupted)) -> &[f32]| samples.iter().map(part).collect::<Vec<_>>().concat();
         Ok(Batch {
-            image_shape: Shape::new(&[count, self.size, self.size, 3])?,
-            region_shape: Shape::new(&[count, self.size, self.size, 1])?,
-            corrupted: joined(|(_, corrupted)| &corrupted.image.pixels),
-            target: joined(|(x, _)| &x.pixels),
-            region: joined(|(_, corrupted)| &corrupted.region.values),
+            corrupted: stacked(samples.iter().map(|(_, corrupted)| corrupted.image.view()))?,
+            target: stacked(samples.iter().map(|(x, _)| x.view()))?,
+            region: stacked(samples.iter().map(|(_, corrupted)| corrupted.region.view().insert_axis(Axis(2))))?,
         })
     }
 
     /// The images x of the batch of `step`, each with its corruption.
     ///
     /// # Errors
-    /// A corruption config that cannot be used.
+    /// As [`TrainingSet::validate`].
     pub fn samples(&self, step: u64, count: usize) -> Result<Vec<(Image, Corrupted)>> {
+        self.validate()?;
         let sample = |slot: usize| {
-            let x = self.crop(&self.pick(step, slot, count))?;
+            let x = self.crop(&self.pick(step, slot, count));
             let sources = Sources { textures: &self.textures, images: &self.images };
             let corrupted = corrupt(&self.corruption, self.seed, step as u32, slot as u32, &x, &sources)?;
             Ok((x, corrupted))
@@ -104,7 +125,10 @@ impl TrainingSet {
 
     /// Which images the batch of `step` shows, and how.
     pub fn picks(&self, step: u64, count: usize) -> Picks {
-        Picks { step: step as u32, slots: (0..count).map(|slot| self.pick(step, slot, count)).collect() }
+        Picks {
+            step: step as u32,
+            slots: (0..count).filter(|_| !self.images.is_empty()).map(|slot| self.pick(step, slot, count)).collect(),
+        }
     }
 
     /// The normal image in `slot` of the batch of `step`: chosen, cropped, flipped, turned.
@@ -117,34 +141,29 @@ impl TrainingSet {
         // The order of the draws is the order of the fields.
         Pick {
             image: number as u32,
-            top: stream.between(0, (image.height - self.size) as u32),
-            left: stream.between(0, (image.width - self.size) as u32),
+            top: stream.between(0, (image.dim().0 - self.size) as u32),
+            left: stream.between(0, (image.dim().1 - self.size) as u32),
             flip_rows: stream.below(2) == 1 && self.augment.flip_vertical,
             flip_columns: stream.below(2) == 1 && self.augment.flip_horizontal,
             turns: stream.below(4) * u32::from(self.augment.quarter_turns),
         }
     }
 
-    /// The picture of `pick`.
-    fn crop(&self, pick: &Pick) -> Result<Image> {
-        let image = &self.images[pick.image as usize];
-        let (top, left, last) = (pick.top as usize, pick.left as usize, self.size - 1);
-        let mut pixels = Vec::with_capacity(self.size * self.size * 3);
-        for row in 0..self.size {
-            for column in 0..self.size {
-                let (mut y, mut x) = match pick.turns {
-                    0 => (row, column),
-                    1 => (column, last - row),
-                    2 => (last - row, last - column),
-                    _ => (last - column, row),
-                };
-                y = if pick.flip_rows { last - y } else { y };
-                x = if pick.flip_columns { last - x } else { x };
-                let start = ((top + y) * image.width + left + x) * 3;
-                pixels.extend_from_slice(&image.pixels[start..start + 3]);
-            }
+    /// The image of `pick`: cropped, flipped, then turned counter-clockwise.
+    fn crop(&self, pick: &Pick) -> Image {
+        let (top, left) = (pick.top as usize, pick.left as usize);
+        let mut part = self.images[pick.image as usize].slice(s![top..top + self.size, left..left + self.size, ..]);
+        if pick.flip_rows {
+            part.invert_axis(Axis(0));
         }
-        Image::new(self.size, self.size, pixels)
+        if pick.flip_columns {
+            part.invert_axis(Axis(1));
+        }
+        for _ in 0..pick.turns {
+            part.swap_axes(0, 1);
+            part.invert_axis(Axis(0));
+        }
+        part.as_standard_layout().into_owned()
     }
 
     /// The order of images in an epoch: Fisher and Yates with the epoch's own stream.
@@ -156,4 +175,10 @@ impl TrainingSet {
         }
         order
     }
+}
+
+/// Images or planes of one size as a batch.
+fn stacked<'a>(parts: impl Iterator<Item = ArrayView3<'a, f32>>) -> Result<ArrayD<f32>> {
+    let joined = stack(Axis(0), &parts.collect::<Vec<_>>()).map_err(|error| Error::shape("batch", error.to_string()))?;
+    Ok(joined.into_dyn())
 }

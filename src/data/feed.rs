@@ -1,14 +1,16 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Batch, TrainingSet};
 use crate::error::Result;
 
-/// The batches of a training run, each made while the step before it runs.
+/// The batches of a training run on the host, each made while the step before it runs.
 ///
-/// The next batch is a task of the pool that computes the step, not of a thread beside it: workers do it where the step leaves them
-/// idle, so that no more threads run than were asked for, and nothing waits for a worker that waits itself. One batch is kept ahead.
-pub struct Feed<'a> {
-    set: &'a TrainingSet,
+/// The next batch is a task in the thread pool that computes the step, not a thread of its own: workers make it when the step leaves
+/// them idle, so no more threads run than were asked for, and nothing waits for a worker that is itself waiting. One batch is kept
+/// ahead.
+pub struct Feed {
+    set: Arc<TrainingSet>,
     count: usize,
     end: u64,
     ahead: Option<Made>,
@@ -21,19 +23,24 @@ struct Made {
     supply: Supply,
 }
 
-/// What the batch of a step took.
+/// Time spent on the batch of a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Supply {
-    /// Making it, which other work of the same threads can prolong.
+    /// Time to make it; other work on the same threads can prolong it.
     pub making: Duration,
-    /// The part of it for which the run stood still.
+    /// The part of it during which the run waited.
     pub waiting: Duration,
 }
 
-impl<'a> Feed<'a> {
+impl Feed {
     /// Batches of `count` images for the steps before `end`.
-    pub fn new(set: &'a TrainingSet, count: usize, end: u64) -> Self {
+    pub fn new(set: Arc<TrainingSet>, count: usize, end: u64) -> Self {
         Self { set, count, end, ahead: None }
+    }
+
+    /// Makes the batch of `step` now, ahead of [`Feed::step`]. Why it cannot be made is reported there.
+    pub fn prepare(&mut self, step: u64) {
+        self.ahead = Some(self.take(step));
     }
 
     /// Does `work` on the batch of `step` while the next one is made. A batch is a pure function of seed and step: which thread makes
@@ -48,7 +55,7 @@ impl<'a> Feed<'a> {
         if next >= self.end {
             return work(&batch).map(|result| (result, supply));
         }
-        let (set, count) = (self.set, self.count);
+        let (set, count) = (&*self.set, self.count);
         let mut ahead = None;
         let (result, done) = rayon::in_place_scope(|scope| {
             scope.spawn(|_| ahead = Some(Made::new(set, next, count)));
@@ -64,7 +71,7 @@ impl<'a> Feed<'a> {
     /// The batch of `step`: the one made ahead if it is, else one made now.
     fn take(&mut self, step: u64) -> Made {
         self.ahead.take().filter(|made| made.step == step).unwrap_or_else(|| {
-            let mut made = Made::new(self.set, step, self.count);
+            let mut made = Made::new(&self.set, step, self.count);
             made.supply.waiting = made.supply.making;
             made
         })
@@ -88,7 +95,7 @@ mod tests {
 
     fn set(region_threshold: f32) -> TrainingSet {
         TrainingSet {
-            images: vec![Image::new(8, 8, vec![0.5; 192]).unwrap()],
+            images: vec![Image::from_elem((8, 8, 3), 0.5)],
             textures: Vec::new(),
             size: 8,
             augment: AugmentConfig::default(),
@@ -99,12 +106,12 @@ mod tests {
 
     #[test]
     fn a_batch_that_cannot_be_made_is_the_error_of_its_own_step() {
-        let bad = set(2.0);
+        let bad = Arc::new(set(2.0));
         let key = |error: Error| matches!(error, Error::Config { key, .. } if key.contains("region_threshold"));
-        assert!(key(Feed::new(&bad, 2, 9).step(0, |_| Ok(())).unwrap_err()));
+        assert!(key(Feed::new(Arc::clone(&bad), 2, 9).step(0, |_| Ok(())).unwrap_err()));
         // Made ahead, it must not end the step before.
-        let good = set(0.5);
-        let mut feed = Feed::new(&good, 2, 9);
+        let good = Arc::new(set(0.5));
+        let mut feed = Feed::new(good, 2, 9);
         feed.step(0, |_| Ok(())).unwrap();
         feed.ahead = Some(Made::new(&bad, 1, 2));
         assert!(key(feed.step(1, |_| Ok(())).unwrap_err()));
@@ -112,8 +119,8 @@ mod tests {
 
     #[test]
     fn nothing_is_made_beyond_the_last_step_and_one_batch_ahead_before_it() {
-        let set = set(0.5);
-        let mut feed = Feed::new(&set, 2, 2);
+        let set = Arc::new(set(0.5));
+        let mut feed = Feed::new(set, 2, 2);
         let (_, first) = feed.step(0, |_| Ok(())).unwrap();
         assert!(first.waiting == first.making && feed.ahead.as_ref().unwrap().step == 1);
         feed.step(1, |_| Ok(())).unwrap();

@@ -4,14 +4,16 @@
 //! by 255 and 16-bit values by 65535. An alpha channel is composited over white, so fully opaque pixels keep their values.
 //! The EXIF orientation of a JPEG, colour profiles and gamma chunks are ignored: pixels are taken as they are stored.
 
+use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, BufWriter, Cursor, Read};
+use std::io::{Cursor, Read, Write};
 use std::path::Path;
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader};
+use ndarray::{Array, Axis, Dimension};
 
-use super::image::{Image, Plane};
+use super::image::{Image, Plane, image, sides};
 use crate::disk::write_atomically;
 use crate::error::{Error, Result};
 
@@ -29,7 +31,7 @@ const MAX_BYTES: u64 = MAX_PIXELS * 16;
 pub fn read_image(path: &Path) -> Result<Image> {
     let stored = read_samples(path)?;
     let pixels = stored.samples.chunks_exact(stored.channels).flat_map(over_white).collect();
-    Image::new(stored.height, stored.width, pixels).map_err(|error| Error::file(path, error))
+    image(stored.height, stored.width, pixels).map_err(|error| Error::file(path, error))
 }
 
 /// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. A black mask marks nothing.
@@ -37,23 +39,22 @@ pub fn read_image(path: &Path) -> Result<Image> {
 /// # Errors
 /// As [`read_image`]; and a mask that is not black but nowhere brighter than half, as when 1 was stored instead of 255.
 pub fn read_mask(path: &Path) -> Result<Plane> {
-    let image = read_image(path)?;
-    let means: Vec<f32> = image.pixels.chunks_exact(3).map(|rgb| rgb.iter().sum::<f32>() / 3.0).collect();
+    let means = read_image(path)?.map_axis(Axis(2), |rgb| rgb.iter().sum::<f32>() / 3.0);
     let brightest = means.iter().copied().fold(0.0, f32::max);
     if brightest > 0.0 && brightest <= 0.5 {
         let level = to_byte(brightest);
         return Err(Error::file(path, format!("the brightest value of this mask is {level}; anomalous pixels must exceed 127")));
     }
-    let values = means.into_iter().map(|mean| f32::from(mean > 0.5)).collect();
-    Plane::new(image.height, image.width, values).map_err(|error| Error::file(path, error))
+    Ok(means.mapv(|mean| f32::from(mean > 0.5)))
 }
 
 /// Writes an 8-bit RGB PNG, values `round(255 v)` clamped to 0..255. The file appears whole or not at all.
 ///
 /// # Errors
-/// A missing folder, a full disk, or a picture whose sides PNG cannot hold.
+/// A missing folder, a full disk, or an image whose sides PNG cannot hold.
 pub fn write_png(path: &Path, image: &Image) -> Result<()> {
-    encode_png(path, &image.pixels, image.height, image.width, ExtendedColorType::Rgb8)
+    let bytes = encode_png(image).map_err(|error| Error::file(path, error))?;
+    write_atomically(path, |file| file.write_all(&bytes))
 }
 
 /// Writes an 8-bit grey PNG of a mask or map with values in [0, 1], `round(255 v)` clamped. The file appears whole or not at all.
@@ -61,25 +62,33 @@ pub fn write_png(path: &Path, image: &Image) -> Result<()> {
 /// # Errors
 /// As [`write_png`].
 pub fn write_mask_png(path: &Path, mask: &Plane) -> Result<()> {
-    encode_png(path, &mask.values, mask.height, mask.width, ExtendedColorType::L8)
+    let bytes = encode(mask, ExtendedColorType::L8).map_err(|error| Error::file(path, error))?;
+    write_atomically(path, |file| file.write_all(&bytes))
+}
+
+/// An 8-bit RGB PNG file in memory; values outside [0, 1] are clamped, NaN is black.
+///
+/// # Errors
+/// An image that is not `[height, width, 3]`, or whose sides PNG cannot hold.
+pub fn encode_png(image: &Image) -> Result<Vec<u8>> {
+    sides("png", image)?;
+    encode(image, ExtendedColorType::Rgb8)
+}
+
+fn encode<D: Dimension>(values: &Array<f32, D>, colour: ExtendedColorType) -> Result<Vec<u8>> {
+    let (height, width) = (values.len_of(Axis(0)), values.len_of(Axis(1)));
+    let refuse = |reason: &dyn Display| Error::shape("png", format!("a PNG cannot hold {height}x{width} pixels: {reason}"));
+    let rows = u32::try_from(height).map_err(|error| refuse(&error))?;
+    let columns = u32::try_from(width).map_err(|error| refuse(&error))?;
+    let bytes: Vec<u8> = values.iter().map(|&value| to_byte(value)).collect();
+    let mut file = Vec::new();
+    PngEncoder::new(&mut file).write_image(&bytes, columns, rows, colour).map_err(|error| refuse(&error))?;
+    Ok(file)
 }
 
 /// The 8-bit value of `v` in [0, 1]: `round(255 v)`, clamped; NaN becomes 0.
 pub(crate) fn to_byte(v: f32) -> u8 {
     (v * 255.0).round() as u8
-}
-
-fn encode_png(path: &Path, values: &[f32], height: usize, width: usize, colour: ExtendedColorType) -> Result<()> {
-    let bytes: Vec<u8> = values.iter().map(|&v| to_byte(v)).collect();
-    let (Ok(rows), Ok(columns)) = (u32::try_from(height), u32::try_from(width)) else {
-        return Err(Error::file(path, format!("a PNG cannot hold {height}x{width} pixels")));
-    };
-    write_atomically(path, |file: &mut BufWriter<&mut File>| {
-        PngEncoder::new(file).write_image(&bytes, columns, rows, colour).map_err(|error| match error {
-            ImageError::IoError(error) => error,
-            other => io::Error::other(other),
-        })
-    })
 }
 
 /// Decoded samples in [0, 1], row by row; `channels` is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha).
@@ -112,7 +121,7 @@ fn read_samples(path: &Path) -> Result<Stored> {
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>> {
-    let refuse = |error: io::Error| Error::file(path, format!("cannot be read: {error}"));
+    let refuse = |error| Error::read(path, error);
     let about = std::fs::metadata(path).map_err(refuse)?;
     if !about.is_file() {
         return Err(Error::file(path, "is not a file"));

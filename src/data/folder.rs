@@ -72,7 +72,7 @@ impl TestImage {
         let image = read_image(&self.path)?;
         let mask = match &self.mask {
             Some(path) => read_mask_of(path, &image)?,
-            None => Plane::new(image.height, image.width, vec![0.0; image.height * image.width])?,
+            None => Plane::zeros((image.dim().0, image.dim().1)),
         };
         Ok((image, mask))
     }
@@ -80,8 +80,8 @@ impl TestImage {
 
 fn read_mask_of(path: &Path, image: &Image) -> Result<Plane> {
     let mask = read_mask(path)?;
-    if (mask.height, mask.width) != (image.height, image.width) {
-        let (h, w, ih, iw) = (mask.height, mask.width, image.height, image.width);
+    let ((h, w), (ih, iw, _)) = (mask.dim(), image.dim());
+    if (h, w) != (ih, iw) {
         return Err(Error::file(path, format!("the mask has {h}x{w} pixels, its image has {ih}x{iw}")));
     }
     Ok(mask)
@@ -215,7 +215,7 @@ fn subfolders(folder: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
 
 /// What a folder holds, hidden entries left out, sorted.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let refuse = |error: std::io::Error| Error::file(folder, format!("cannot be listed: {error}"));
+    let refuse = |error| Error::io(folder, "cannot be listed", error);
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(refuse)? {
         let entry = entry.map_err(refuse)?;

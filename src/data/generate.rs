@@ -101,14 +101,12 @@ pub fn generate(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
 }
 
 fn draft_and_rename(out: &Path, target: &Path, options: &GenerateOptions) -> Result<()> {
-    let refuse = |error: std::io::Error| Error::file(target, format!("cannot be made: {error}"));
+    let refuse = |error| Error::io(target, "cannot be made", error);
     let hidden = tempfile::Builder::new().prefix(".generate").tempdir_in(out).map_err(refuse)?;
     let draft = hidden.path().join(options.family.name());
-    write_category(&draft, options).map_err(|error| match error {
-        // The draft is gone by the time somebody reads this.
-        Error::File { path, reason } => Error::file(target.join(path.strip_prefix(&draft).unwrap_or(&path)), reason),
-        other => other,
-    })?;
+    // The draft is gone by the time somebody reads this.
+    let renamed = |path: PathBuf| target.join(path.strip_prefix(&draft).unwrap_or(&path));
+    write_category(&draft, options).map_err(|error| error.map_path(renamed))?;
     if target.exists() {
         std::fs::remove_dir(target).map_err(refuse)?;
     }

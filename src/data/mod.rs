@@ -10,16 +10,15 @@ mod image;
 mod prepare;
 mod resident;
 mod resize;
-pub mod sheet;
 pub mod texture;
 
 pub use crate::disk::{check_output_file, check_output_folder, followed, make_folder, write_atomically};
 pub use batch::{AugmentConfig, Batch, TrainingSet};
 pub use feed::{Feed, Supply};
-pub use file::{MAX_PIXELS, read_image, read_mask, write_mask_png, write_png};
+pub use file::{MAX_PIXELS, encode_png, read_image, read_mask, write_mask_png, write_png};
 pub use folder::{Category, TestImage, list_images, train_images};
 pub use generate::{GenerateOptions, generate, generate_all};
-pub use image::{Image, Plane};
+pub use image::{Image, Plane, image, plane, row_major, sides};
 pub use prepare::{Fit, Preparation};
 pub use resident::ResidentSet;
 pub use resize::{crop, pad_reflect, resize};

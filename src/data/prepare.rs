@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::file::MAX_PIXELS;
-use super::image::Image;
+use super::image::{Image, sides};
 use super::resize::resize;
 use crate::error::{Error, Result};
 
@@ -55,9 +55,9 @@ impl Preparation {
     /// # Errors
     /// A result of more than [`MAX_PIXELS`].
     pub fn apply(&self, image: &Image) -> Result<Image> {
-        let (height, width) = self.working_size(image.height, image.width);
+        let (h, w) = sides("prepare", image)?;
+        let (height, width) = self.working_size(h, w);
         if height.saturating_mul(width) as u64 > MAX_PIXELS {
-            let (h, w) = (image.height, image.width);
             let text = format!("{h}x{w} pixels become {height}x{width} as prepared, the limit is {MAX_PIXELS} pixels");
             return Err(Error::argument(text));
         }
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(crop.working_size(50, 75), (100, 150));
         assert_eq!(crop.working_size(301, 200), (151, 100));
         assert_eq!(Preparation::NATIVE.working_size(7, 9), (7, 9));
-        let strip = Image::new(1, 4000, vec![0.5; 12_000]).unwrap();
+        let strip = Image::from_elem((1, 4000, 3), 0.5);
         let text =
             crop.apply(&strip).map(drop).and(Preparation { shorter_side: 500, ..crop }.apply(&strip)).unwrap_err().to_string();
         assert!(text.starts_with("1x4000 pixels become 500x2000000 as prepared"), "{text}");

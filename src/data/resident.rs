@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
-use ndarray::ArrayView3;
-
-use super::{Image, TrainingSet};
-use crate::error::{Error, Result};
+use super::TrainingSet;
+use crate::error::Result;
 use crate::ops::{self, Backend, CorruptionSpec, Picks, Sampler};
 use crate::shape::Shape;
 
@@ -31,15 +29,10 @@ impl TrainingSet {
     pub fn resident<B: Backend>(&self, backend: &B, count: usize) -> Result<Option<ResidentSet<B>>> {
         self.validate()?;
         let spec = self.corruption.spec(self.seed, count, self.size, self.images.len(), self.textures.len())?;
-        let pictures: Vec<_> = self.images.iter().chain(&self.textures).map(picture).collect::<Result<_>>()?;
+        let pictures: Vec<_> = self.images.iter().chain(&self.textures).map(|image| image.view()).collect();
         let sampler = backend.sampler(&pictures)?;
         Ok(sampler.map(|sampler| ResidentSet { inner: Arc::new(Inner { sampler, spec }) }))
     }
-}
-
-fn picture(image: &Image) -> Result<ArrayView3<'_, f32>> {
-    let shape = (image.height, image.width, 3);
-    ArrayView3::from_shape(shape, &image.pixels).map_err(|error| Error::shape("image", format!("{shape:?}: {error}")))
 }
 
 impl<B: Backend> ResidentSet<B> {

@@ -5,7 +5,9 @@
 //! s = max(1, old size / new size). That is bilinear interpolation when enlarging, and an average over the covered area
 //! without aliasing when shrinking. At the border the weights of what is inside are used.
 
-use super::image::Image;
+use ndarray::{Axis, s};
+
+use super::image::{Image, check_size, sides};
 use crate::error::{Error, Result};
 
 /// The image at `height x width`, by the triangle filter of the module's overview.
@@ -13,19 +15,22 @@ use crate::error::{Error, Result};
 /// # Errors
 /// A side of 0.
 pub fn resize(image: &Image, height: usize, width: usize) -> Result<Image> {
-    let columns = triangle(image.width, width);
-    let mut wide = Vec::with_capacity(image.height * width * 3);
-    for row in image.pixels.chunks_exact(image.width * 3) {
-        for window in &columns {
-            wide.extend((0..3).map(|c| window.sum(|i| row[i * 3 + c])));
+    let (old_height, old_width) = sides("resize", image)?;
+    check_size("resize", height, width)?;
+    let (rows, columns) = (triangle(old_height, height), triangle(old_width, width));
+    let mut wide = Image::zeros((old_height, width, 3));
+    for (old, mut new) in image.outer_iter().zip(wide.outer_iter_mut()) {
+        for ((x, c), value) in new.indexed_iter_mut() {
+            *value = columns[x].sum(|i| old[[i, c]]);
         }
     }
-    let stride = width * 3;
-    let mut pixels = Vec::with_capacity(height * stride);
-    for window in triangle(image.height, height) {
-        pixels.extend((0..stride).map(|k| window.sum(|i| wide[i * stride + k])));
+    let mut resized = Image::zeros((height, width, 3));
+    for (window, mut row) in rows.iter().zip(resized.outer_iter_mut()) {
+        for ((x, c), value) in row.indexed_iter_mut() {
+            *value = window.sum(|i| wide[[i, x, c]]);
+        }
     }
-    Image::new(height, width, pixels)
+    Ok(resized)
 }
 
 /// The `height x width` pixels whose first row is `top` and first column `left`.
@@ -33,12 +38,12 @@ pub fn resize(image: &Image, height: usize, width: usize) -> Result<Image> {
 /// # Errors
 /// A side of 0, or a window that leaves the image.
 pub fn crop(image: &Image, top: usize, left: usize, height: usize, width: usize) -> Result<Image> {
-    let fits = |first: usize, side: usize, whole: usize| first.checked_add(side).is_some_and(|end| end <= whole);
-    if !fits(top, height, image.height) || !fits(left, width, image.width) {
-        let (h, w) = (image.height, image.width);
+    let (h, w) = sides("crop", image)?;
+    let fits = |first: usize, side: usize, whole: usize| side > 0 && first.checked_add(side).is_some_and(|end| end <= whole);
+    if !fits(top, height, h) || !fits(left, width, w) {
         return Err(Error::shape("crop", format!("{height}x{width} from row {top}, column {left} leaves {h}x{w}")));
     }
-    picked(image, height, width, |y, x| (top + y, left + x))
+    Ok(image.slice(s![top..top + height, left..left + width, ..]).to_owned())
 }
 
 /// The image continued at the bottom and right up to `height x width` by reflection that does not repeat the edge:
@@ -47,13 +52,13 @@ pub fn crop(image: &Image, top: usize, left: usize, height: usize, width: usize)
 /// # Errors
 /// A side smaller than the image's.
 pub fn pad_reflect(image: &Image, height: usize, width: usize) -> Result<Image> {
-    if height < image.height || width < image.width {
-        return Err(Error::shape(
-            "pad_reflect",
-            format!("{}x{} cannot be padded to {height}x{width}", image.height, image.width),
-        ));
+    let (h, w) = sides("pad_reflect", image)?;
+    check_size("pad_reflect", height, width)?;
+    if height < h || width < w {
+        return Err(Error::shape("pad_reflect", format!("{h}x{w} cannot be padded to {height}x{width}")));
     }
-    picked(image, height, width, |y, x| (reflect(y, image.height), reflect(x, image.width)))
+    let reflected = |side: usize, old: usize| (0..side).map(|i| reflect(i, old)).collect::<Vec<_>>();
+    Ok(image.select(Axis(0), &reflected(height, h)).select(Axis(1), &reflected(width, w)))
 }
 
 /// The position inside `0..n` that `i >= 0` is a reflection of.
@@ -61,19 +66,6 @@ fn reflect(i: usize, n: usize) -> usize {
     let period = (2 * (n - 1)).max(1);
     let within = i % period;
     within.min(period - within).min(n - 1)
-}
-
-/// A picture where pixel (y, x) is a copy of pixel `source(y, x)`.
-fn picked(image: &Image, height: usize, width: usize, source: impl Fn(usize, usize) -> (usize, usize)) -> Result<Image> {
-    let mut pixels = Vec::with_capacity(height * width * 3);
-    for y in 0..height {
-        for x in 0..width {
-            let (row, column) = source(y, x);
-            let at = (row * image.width + column) * 3;
-            pixels.extend_from_slice(&image.pixels[at..at + 3]);
-        }
-    }
-    Image::new(height, width, pixels)
 }
 
 /// The weights of one output position: `weights[k]` belongs to input `first + k`; they sum to 1.
@@ -112,7 +104,7 @@ mod tests {
 
     fn noise(height: usize, width: usize) -> Image {
         let mut stream = Stream::new(3, Purpose::Test, height as u32, width as u32);
-        Image::new(height, width, (0..height * width * 3).map(|_| stream.uniform()).collect()).unwrap()
+        Image::from_shape_simple_fn((height, width, 3), || stream.uniform())
     }
 
     /// The definition in the module's overview, in two dimensions and without windows.
@@ -122,10 +114,10 @@ mod tests {
             (1.0 - (i as f64 + 0.5 - (j as f64 + 0.5) * ratio).abs() / ratio.max(1.0)).max(0.0)
         };
         let (mut sum, mut total) = (0.0, 0.0);
-        for i in 0..image.height {
-            for k in 0..image.width {
-                let w = weight(i, image.height, y, height) * weight(k, image.width, x, width);
-                sum += w * f64::from(image.pixels[(i * image.width + k) * 3 + c]);
+        for i in 0..image.dim().0 {
+            for k in 0..image.dim().1 {
+                let w = weight(i, image.dim().0, y, height) * weight(k, image.dim().1, x, width);
+                sum += w * f64::from(image[[i, k, c]]);
                 total += w;
             }
         }
@@ -138,8 +130,8 @@ mod tests {
         fn resize_agrees_with_the_definition(h in 1_usize..12, w in 1_usize..12, oh in 1_usize..25, ow in 1_usize..25) {
             let image = noise(h, w);
             let out = resize(&image, oh, ow).unwrap();
-            for (k, &value) in out.pixels.iter().enumerate() {
-                let want = by_definition(&image, oh, ow, k / (3 * ow), k / 3 % ow, k % 3);
+            for ((y, x, c), &value) in out.indexed_iter() {
+                let want = by_definition(&image, oh, ow, y, x, c);
                 prop_assert!((f64::from(value) - want).abs() < 1e-6, "{value} {want}");
             }
         }
@@ -153,7 +145,7 @@ mod tests {
     }
 
     fn row(values: &[f32]) -> Image {
-        Image::new(1, values.len(), values.iter().flat_map(|&v| [v; 3]).collect()).unwrap()
+        Image::from_shape_fn((1, values.len(), 3), |(_, column, _)| values[column])
     }
 
     #[test]
@@ -168,7 +160,7 @@ mod tests {
     #[test]
     fn reflection_does_not_repeat_the_edge() {
         let padded = pad_reflect(&row(&[1.0, 2.0, 3.0]), 2, 8).unwrap();
-        let reds: Vec<f32> = padded.pixels.chunks_exact(3).map(|rgb| rgb[0]).collect();
+        let reds: Vec<f32> = padded.slice(s![.., .., 0]).iter().copied().collect();
         let once = [1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0, 2.0];
         assert_eq!(reds, [once, once].concat());
         assert_eq!(pad_reflect(&row(&[4.0]), 1, 5).unwrap(), row(&[4.0; 5]));
@@ -180,7 +172,7 @@ mod tests {
     fn crops_stay_inside() {
         let image = noise(5, 6);
         let part = crop(&image, 1, 1, 2, 3).unwrap();
-        assert_eq!(part.pixels[..9], image.pixels[(6 + 1) * 3..(6 + 4) * 3]);
+        assert_eq!(part, image.slice(s![1..3, 1..4, ..]));
         let error = crop(&image, 0, 0, 6, 6).unwrap_err().to_string();
         assert_eq!(error, "crop: 6x6 from row 0, column 0 leaves 5x6");
         assert!(crop(&image, usize::MAX, 0, 2, 2).is_err());

@@ -1,12 +1,14 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ndarray::{Axis, Zip};
 use serde::Serialize;
 
+use super::examination::{Cutoffs, Examination};
 use super::metrics::Score;
 use super::settings::{DetectionConfig, Settings, Thresholds, quantile};
 use crate::backend::Real;
-use crate::data::{Image, Plane, crop, pad_reflect};
+use crate::data::{Image, Plane, crop, image, pad_reflect, plane, row_major};
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Inference, Parameters, WeightFile};
 use crate::ops::{Backend, BoxAverage, BoxAverageSpec};
@@ -46,7 +48,7 @@ pub struct ImageScores {
 impl ImageScores {
     /// The scores of a heatmap.
     pub fn of(heatmap: &Plane) -> Self {
-        let values = || heatmap.values.iter().map(|&value| f64::from(value));
+        let values = || heatmap.iter().map(|&value| f64::from(value));
         Self { max: values().fold(f64::NEG_INFINITY, f64::max), sum: values().sum() }
     }
 
@@ -57,12 +59,6 @@ impl ImageScores {
             Score::Sum => self.sum,
         }
     }
-}
-
-/// 1 where the heatmap exceeds `threshold`, else 0.
-pub fn threshold_mask(heatmap: &Plane, threshold: f64) -> Plane {
-    let values = heatmap.values.iter().map(|&value| f32::from(u8::from(f64::from(value) > threshold))).collect();
-    Plane { values, ..*heatmap }
 }
 
 impl<B: Backend> Detector<B> {
@@ -81,7 +77,7 @@ impl<B: Backend> Detector<B> {
             let reason = format!("holds the weights of {}; images need Model I or II", file.architecture);
             return Err(Error::file(path, reason));
         }
-        let settings = Settings::from_metadata(&file.metadata).map_err(|error| Error::file(path, error))?;
+        let settings = Settings::from_metadata(&file.metadata).map_err(|error| error.in_file(path))?;
         let parameters = Parameters::from_values(backend, &file.architecture, &file.values)?;
         Ok(Self::new(backend, parameters, settings))
     }
@@ -106,16 +102,37 @@ impl<B: Backend> Detector<B> {
         &self.parameters
     }
 
-    /// Inspects one image of any size: fitted to the working resolution, padded there by reflection to multiples of 8, and
+    /// The thresholds of the model: quantiles over held-out normal images; none for weights that were never calibrated.
+    pub fn cutoffs(&self) -> Cutoffs {
+        Cutoffs::of(&self.settings)
+    }
+
+    /// Examines one image of any size with the thresholds of the model. Everything in the result has the image's own size.
+    ///
+    /// # Errors
+    /// As [`Detector::inspect`].
+    pub fn examine(&self, image: &Image) -> Result<Examination> {
+        self.examine_with(image, self.cutoffs())
+    }
+
+    /// The same with other thresholds.
+    ///
+    /// # Errors
+    /// As [`Detector::inspect`].
+    pub fn examine_with(&self, image: &Image, cutoffs: Cutoffs) -> Result<Examination> {
+        Examination::new(self.inspect(image)?, image, self.settings.detection.score, cutoffs)
+    }
+
+    /// Inspects one image of any size at working resolution: fitted to the working resolution, padded there by reflection to multiples of 8, and
     /// cropped back. The result does not depend on other images.
     ///
     /// # Errors
-    /// An image too large; a network output that is not finite.
+    /// An image that is empty, too large or not `[height, width, 3]`; a network output that is not finite.
     pub fn inspect(&self, image: &Image) -> Result<Inspection> {
         let x = self.settings.preparation.apply(image)?;
         let reconstruction = self.reconstruct(&x)?;
         let heatmap = self.heatmap(&x, &reconstruction)?;
-        if heatmap.values.iter().any(|value| !value.is_finite()) {
+        if heatmap.iter().any(|value| !value.is_finite()) {
             return Err(Error::argument("the network's output is not finite"));
         }
         Ok(Inspection { scores: ImageScores::of(&heatmap), heatmap, reconstruction })
@@ -123,10 +140,11 @@ impl<B: Backend> Detector<B> {
 
     /// f(x̂) for an image at working resolution.
     fn reconstruct(&self, x: &Image) -> Result<Image> {
-        let (height, width) = (x.height.next_multiple_of(8), x.width.next_multiple_of(8));
+        let (h, w, _) = x.dim();
+        let (height, width) = (h.next_multiple_of(8), w.next_multiple_of(8));
         let padded = pad_reflect(x, height, width)?;
-        let output = self.infer(Shape::new(&[1, height, width, 3])?, &padded.pixels)?;
-        crop(&Image::new(height, width, output)?, 0, 0, x.height, x.width)
+        let output = self.infer(Shape::new(&[1, height, width, 3])?, &row_major(&padded))?;
+        crop(&image(height, width, output)?, 0, 0, h, w)
     }
 
     fn infer(&self, shape: Shape, x: &[f32]) -> Result<Vec<f32>> {
@@ -141,16 +159,17 @@ impl<B: Backend> Detector<B> {
     /// Diff = mean over channels of (x̂ - f(x̂))², then n times the k x k box average.
     fn heatmap(&self, x: &Image, reconstruction: &Image) -> Result<Plane> {
         let DetectionConfig { window, repeats, .. } = self.settings.detection;
-        let squares = x.pixels.chunks_exact(3).zip(reconstruction.pixels.chunks_exact(3)).map(|(a, b)| {
+        let (height, width, _) = x.dim();
+        let squares = Zip::from(x.lanes(Axis(2))).and(reconstruction.lanes(Axis(2))).map_collect(|a, b| {
             let sum: f64 = a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
             B::Elem::of(sum / 3.0)
         });
-        let difference = self.backend.upload(&squares.collect::<Vec<_>>())?;
-        let spec = BoxAverageSpec::new(&Shape::new(&[1, x.height, x.width])?, window, repeats)?;
-        let mut average = self.backend.alloc(x.height * x.width)?;
+        let difference = self.backend.upload(&squares.into_iter().collect::<Vec<_>>())?;
+        let spec = BoxAverageSpec::new(&Shape::new(&[1, height, width])?, window, repeats)?;
+        let mut average = self.backend.alloc(height * width)?;
         self.backend.run(BoxAverage::Forward { spec: &spec, x: &difference, y: &mut average })?;
         let values = self.backend.download(&average)?.into_iter().map(|value| value.f64() as f32).collect();
-        Plane::new(x.height, x.width, values)
+        plane(height, width, values)
     }
 
     /// Sets the thresholds to the configured quantiles over held-out normal images.
@@ -163,7 +182,7 @@ impl<B: Backend> Detector<B> {
         for image in normal {
             let inspection = self.inspect(image)?;
             scores.push(inspection.scores.get(score) as f32);
-            pixels.extend(inspection.heatmap.values);
+            pixels.extend(inspection.heatmap);
         }
         self.settings.thresholds =
             Some(Thresholds { image: quantile(&mut scores, image_quantile)?, pixel: quantile(&mut pixels, pixel_quantile)? });

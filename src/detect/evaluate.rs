@@ -86,8 +86,8 @@ pub fn evaluate(
         let map = heatmap(test, &image)?;
         let scores = ImageScores::of(&map);
         let (height, width) = match resolution {
-            Resolution::Native => (mask.height, mask.width),
-            Resolution::Model => (map.height, map.width),
+            Resolution::Native => mask.dim(),
+            Resolution::Model => map.dim(),
             Resolution::Side(side) => (side, side),
         };
         records.push(Record {

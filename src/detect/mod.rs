@@ -2,9 +2,11 @@
 
 mod detector;
 mod evaluate;
+mod examination;
 pub mod metrics;
 mod settings;
 
-pub use detector::{Detector, ImageScores, Inspection, threshold_mask};
+pub use detector::{Detector, ImageScores, Inspection};
 pub use evaluate::{Evaluation, ImageResult, Resolution, evaluate};
+pub use examination::{Cutoffs, Examination, Origin, Region, Threshold};
 pub use settings::{DetectionConfig, Provenance, Settings, Thresholds, quantile};

@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all.
+//! Files that are written completely or not at all.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -9,16 +9,16 @@ use tempfile::{Builder, NamedTempFile};
 use super::followed;
 use crate::error::{Error, Result};
 
-/// Writes `path` through `write`: into a hidden temporary file of the same folder first, which takes the name only once it is
-/// complete and on the disk. An existing file is replaced; a reader sees the old file or the new one, never a part. Through a symbolic
-/// link the file that it points to is written.
+/// Writes `path` through `write`: first to a hidden temporary file in the same folder, which is renamed to `path` once it is
+/// complete and on the disk. An existing file is replaced; readers see the old file or the new one, never a part. If `path` is a
+/// symbolic link, the file it points to is written.
 ///
 /// # Errors
-/// The folder does not exist, the disk is full, or `write` fails. Nothing is left behind then, and an older file stays.
+/// The folder does not exist, the disk is full, or `write` fails. Then nothing is left behind, and an older file stays.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<()> {
     let path = &followed(path)?;
     let folder = folder_of(path);
-    let refuse = |reason: io::Error| Error::file(path, format!("cannot be written: {reason}"));
+    let refuse = |error| Error::write(path, error);
     // Renaming over a device such as /dev/null would replace it.
     if path.exists() && !path.is_file() {
         return Err(Error::file(path, "cannot be written: it exists and is not a regular file"));
@@ -35,12 +35,12 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File
     Ok(())
 }
 
-/// The folder that a file lies in.
+/// The folder of a file.
 pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A temporary file that will be as readable as any new file: by default they are private to their owner.
+/// A temporary file with the permissions of any new file; by default temporary files are private to their owner.
 fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(".").suffix(".part");

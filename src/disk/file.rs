@@ -1,34 +1,34 @@
-//! Where a file will be written, and whether it can be.
+//! Where a file will be written, and whether it can be written there.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 use super::atomic::folder_of;
-use crate::error::{Error, Result, system_words};
+use crate::error::{Error, Result};
 
-/// Links behind links that are followed at most, as on Linux.
-const MOST_LINKS: usize = 40;
+/// Symbolic links followed in a row, as on Linux.
+const MAX_LINKS: usize = 40;
 
-/// Where a file of this name lies: symbolic links are followed, also those to files that do not exist yet.
+/// The path that `path` points to: symbolic links are followed, also to files that do not exist yet.
 ///
 /// # Errors
-/// Links that lead in a circle.
+/// Links that form a circle.
 pub fn followed(path: &Path) -> Result<PathBuf> {
     let mut place = path.to_owned();
-    for _ in 0..MOST_LINKS {
+    for _ in 0..MAX_LINKS {
         let Ok(target) = std::fs::read_link(&place) else { return Ok(place) };
         place = folder_of(&place).join(target);
     }
-    Err(Error::file(path, format!("more than {MOST_LINKS} symbolic links follow each other")))
+    Err(Error::file(path, format!("more than {MAX_LINKS} symbolic links follow each other")))
 }
 
-/// Checks that a file of this name can be written, before long work ends in one that cannot. Nothing is changed.
+/// Checks that a file can be written to `path`, before long work starts. Nothing is changed.
 ///
 /// # Errors
-/// It is a folder or a device, it must not be written, or it lies where no file can be made.
+/// `path` is a folder or a device, is write-protected, or lies in a folder where no file can be made.
 pub fn check_output_file(path: &Path) -> Result<()> {
     let place = followed(path)?;
-    let refuse = |error: std::io::Error| Error::file(path, format!("cannot be written: {}", system_words(&error)));
+    let refuse = |error| Error::write(path, error);
     if place.is_dir() {
         return Err(Error::file(path, "is a folder; a file is needed here"));
     }
@@ -41,7 +41,7 @@ pub fn check_output_file(path: &Path) -> Result<()> {
     if !folder.is_dir() {
         return Err(Error::file(path, format!("cannot be written: there is no folder {}", folder.display())));
     }
-    // Also where there is a file: a new one is made beside it and takes its place.
+    // Needed even if the file exists: the new one is written next to it and then renamed.
     tempfile::tempfile_in(folder).map(drop).map_err(refuse)
 }
 

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Checks that `path` is a folder or can become one, before hours of work end in a folder that cannot be made.
+/// Checks that `path` is a folder or can be made one, before long work starts. Nothing is changed.
 ///
 /// # Errors
-/// `path`, or what it lies in, is a file.
+/// `path`, or a part of it, is a file.
 pub fn check_output_folder(path: &Path) -> Result<()> {
     match path.ancestors().find(|part| part.exists()) {
         Some(part) if !part.is_dir() => Err(Error::file(part, "is a file; the output needs a folder here")),
@@ -15,13 +15,13 @@ pub fn check_output_folder(path: &Path) -> Result<()> {
     }
 }
 
-/// Makes a folder, and those it lies in, where there is none yet.
+/// Makes a folder and its parents if they do not exist yet.
 ///
 /// # Errors
 /// As [`check_output_folder`], or the system refuses.
 pub fn make_folder(path: &Path) -> Result<()> {
     check_output_folder(path)?;
-    std::fs::create_dir_all(path).map_err(|error| Error::file(path, format!("this folder cannot be made: {error}")))
+    std::fs::create_dir_all(path).map_err(|error| Error::io(path, "this folder cannot be made", error))
 }
 
 #[cfg(test)]

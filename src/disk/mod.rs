@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all, and folders to write into.
+//! Files that are written completely or not at all, and folders to write into.
 
 mod atomic;
 mod file;

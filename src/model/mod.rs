@@ -1,7 +1,7 @@
-//! Networks: Model I and II of the paper and an MLP, described once and interpreted twice.
+//! Networks: Model I and II of the paper, and an MLP. Each is described once and interpreted twice.
 //!
-//! A network is a function written against [`Net`] (`autoencoder`, `mlp`). [`Plan`] runs it on shapes and learns layers,
-//! parameters and FLOPs; [`Forward`] runs it on a tape. So the table of Method §4 stands in one place.
+//! A network is a function written against the trait [`Net`]. [`Plan`] runs it on shapes, to find layers, parameters and FLOPs;
+//! [`Forward`] runs it on a tape. So the table of Method §4 is written down only once.
 
 mod architecture;
 mod autoencoder;
@@ -24,4 +24,4 @@ pub use parameters::{Bound, Parameters};
 pub use plan::{Layer, ParameterSpec, Plan};
 pub use weights::WeightFile;
 
-pub(crate) use safetensors_file::encode_safetensors;
+pub(crate) use safetensors_file::{decode_values, encode_safetensors};

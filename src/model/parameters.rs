@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use ndarray::ArrayD;
+
 use super::{Architecture, Forward, ParameterSpec};
 use crate::backend::Real;
 use crate::error::{Error, Result};
@@ -37,8 +39,8 @@ impl Bound {
 }
 
 impl<B: Backend> Parameters<B> {
-    /// Fresh weights for `seed`: uniform with variance `1 / fan_in` (LeCun), which keeps the signal's size through ELU
-    /// layers; biases 0. Parameter k draws from its own stream, so the same on every device.
+    /// Random initial weights for `seed`: uniform with variance `1 / fan_in` (LeCun), which preserves the scale of the signal through
+    /// ELU layers; biases 0. Each parameter has its own random stream, so the weights are the same on every device.
     ///
     /// # Errors
     /// An invalid architecture; out of device memory.
@@ -53,13 +55,14 @@ impl<B: Backend> Parameters<B> {
         })
     }
 
-    /// Weights by name, in memory layout.
+    /// Weights by name, in memory layout (OHWI).
     ///
     /// # Errors
     /// A parameter that is missing or has another number of values.
-    pub fn from_values(backend: &B, architecture: &Architecture, values: &HashMap<String, Vec<f32>>) -> Result<Self> {
+    pub fn from_values(backend: &B, architecture: &Architecture, values: &HashMap<String, ArrayD<f32>>) -> Result<Self> {
         Self::build(backend, architecture, |_, spec| {
-            values.get(&spec.name).cloned().ok_or_else(|| Error::argument(format!("parameter `{}` is missing", spec.name)))
+            let values = values.get(&spec.name).map(|values| values.iter().copied().collect());
+            values.ok_or_else(|| Error::format(format!("parameter `{}` is missing", spec.name)))
         })
     }
 
@@ -87,12 +90,12 @@ impl<B: Backend> Parameters<B> {
         &self.tensors
     }
 
-    /// Values for the optimiser to change. No tape may hold them.
+    /// Values for the optimiser to change. No tape may hold a clone of them.
     pub fn tensors_mut(&mut self) -> &mut [Tensor<B>] {
         &mut self.tensors
     }
 
-    /// A copy with memory of its own.
+    /// A deep copy.
     ///
     /// # Errors
     /// Out of device memory.
@@ -101,19 +104,20 @@ impl<B: Backend> Parameters<B> {
         Ok(Self { architecture: self.architecture.clone(), specs: self.specs.clone(), tensors })
     }
 
-    /// Values by name on the host, as f32.
+    /// Values by name on the host, in memory layout (OHWI).
     ///
     /// # Errors
     /// The device failed.
-    pub fn to_values(&self, backend: &B) -> Result<HashMap<String, Vec<f32>>> {
+    pub fn to_values(&self, backend: &B) -> Result<HashMap<String, ArrayD<f32>>> {
         let host = |(spec, tensor): (&ParameterSpec, &Tensor<B>)| {
-            let values = tensor.to_host(backend)?;
-            Ok((spec.name.clone(), values.into_iter().map(|value| value.f64() as f32).collect()))
+            let values = tensor.to_host(backend)?.into_iter().map(|value| value.f64() as f32).collect();
+            let array = ArrayD::from_shape_vec(spec.shape.extents(), values).map_err(|error| Error::shape("weights", error))?;
+            Ok((spec.name.clone(), array))
         };
         self.specs.iter().zip(&self.tensors).map(host).collect()
     }
 
-    /// Puts the parameters on a tape, as variables or as constants.
+    /// Puts the parameters on a tape, as variables if `trainable`, else as constants.
     pub fn bind(&self, tape: &mut Tape<B>, trainable: bool) -> Bound {
         let leaf = |tensor: &Tensor<B>| match trainable {
             true => tape.variable(tensor.clone()),
@@ -135,8 +139,8 @@ impl<B: Backend> Parameters<B> {
         Ok(y)
     }
 
-    /// `f(x)` for host values of shape `x`, without gradients. Where there are many of one shape, [`Inference`](super::Inference)
-    /// takes less time.
+    /// `f(x)` for the values of an input of shape `shape`, without gradients. [`Inference`](super::Inference) is faster for many inputs
+    /// of one shape.
     ///
     /// # Errors
     /// As [`Parameters::forward`].

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use ndarray::ArrayD;
+
 use super::session::{Settings, Task};
 use crate::data::corruption::CorruptionConfig;
-use crate::data::{AugmentConfig, Batch, Family, GenerateOptions, ResidentSet, TrainingSet};
+use crate::data::{AugmentConfig, Family, GenerateOptions, TrainingSet, row_major};
 use crate::error::Result;
 use crate::model::{Architecture, Inference, Parameters};
 use crate::ops::Backend;
 use crate::shape::Shape;
-use crate::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
+use crate::train::{Batches, ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
 /// Pictures that batches are cut from.
 const PICTURES: u32 = 8;
@@ -61,10 +63,7 @@ fn pictures(settings: &Settings) -> Result<TrainingSet> {
 
 struct Training<B: Backend> {
     trainer: Trainer<B>,
-    set: TrainingSet,
-    resident: Option<ResidentSet<B>>,
-    images: usize,
-    batch: Option<Batch>,
+    batches: Batches<B>,
 }
 
 impl<B: Backend> Training<B> {
@@ -75,34 +74,26 @@ impl<B: Backend> Training<B> {
             optimiser: OptimiserConfig { steps: 1_000_000, batch: settings.batch, ..OptimiserConfig::default() },
             seed: settings.seed,
         };
-        let (resident, trainer) = (set.resident(backend, settings.batch)?, Trainer::new(backend, recipe)?);
-        Ok(Self { trainer, set, resident, images: settings.batch, batch: None })
+        // No batch is made during a step: it would be measured as part of it.
+        let batches = Batches::new(backend, set, settings.batch, 0)?;
+        Ok(Self { trainer: Trainer::new(backend, recipe)?, batches })
     }
 }
 
 impl<B: Backend> Job for Training<B> {
     fn prepare(&mut self) -> Result<bool> {
-        if self.resident.is_none() {
-            self.batch = Some(self.set.batch(self.trainer.step(), self.images)?);
-        }
-        Ok(self.batch.is_some())
+        Ok(self.batches.prepare(self.trainer.step()))
     }
 
     fn step(&mut self) -> Result<Vec<f32>> {
-        let step = self.trainer.step();
-        let loss = match (&self.resident, self.batch.take()) {
-            (Some(resident), _) => self.trainer.advance_resident(resident, &self.set.picks(step, self.images))?,
-            (None, Some(batch)) => self.trainer.advance(&batch)?,
-            (None, None) => self.trainer.advance(&self.set.batch(step, self.images)?)?,
-        };
-        Ok(vec![loss as f32])
+        Ok(vec![self.trainer.advance(&mut self.batches)?.loss as f32])
     }
 }
 
 struct Inferring<B: Backend> {
     inference: Inference<B>,
     image: Shape,
-    x: Vec<f32>,
+    x: ArrayD<f32>,
 }
 
 impl<B: Backend> Job for Inferring<B> {
@@ -111,6 +102,6 @@ impl<B: Backend> Job for Inferring<B> {
     }
 
     fn step(&mut self) -> Result<Vec<f32>> {
-        self.inference.run(self.image, &self.x)
+        self.inference.run(self.image, &row_major(&self.x))
     }
 }

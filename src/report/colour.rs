@@ -1,6 +1,8 @@
-//! Planes as pictures: a perceptual colour map, heatmaps, overlays and mask outlines.
+//! Planes as images: a perceptual colour map, heatmaps, overlays and masks.
 
-use crate::data::{Image, Plane};
+use ndarray::{Array2, Axis, Zip, aview1};
+
+use crate::data::{Image, Plane, sides};
 use crate::error::{Error, Result};
 
 /// "Inferno" by Nathaniel Smith and Stéfan van der Walt (2015, matplotlib, released under CC0), at 0, 0.1, …, 1.
@@ -37,10 +39,19 @@ pub struct Scale {
 impl Scale {
     /// The smallest and the largest finite value of all `planes`, or 0 and 1 when there is none.
     pub fn over<'a>(planes: impl IntoIterator<Item = &'a Plane>) -> Self {
-        let values = planes.into_iter().flat_map(|plane| &plane.values).copied().filter(|value| value.is_finite());
+        let values = planes.into_iter().flatten().copied().filter(|value| value.is_finite());
         let empty = Self { low: f32::INFINITY, high: f32::NEG_INFINITY };
         let scale = values.fold(empty, |scale, v| Self { low: scale.low.min(v), high: scale.high.max(v) });
         if scale.low <= scale.high { scale } else { Self { low: 0.0, high: 1.0 } }
+    }
+
+    /// For heatmaps that shall be comparable: from 0 to four times the pixel threshold. Without a threshold (or with one that is
+    /// not above 0), from 0 to the maximum of `heatmap`.
+    pub fn for_heatmap(heatmap: &Plane, pixel_threshold: Option<f64>) -> Self {
+        match pixel_threshold {
+            Some(threshold) if threshold > 0.0 => Self { low: 0.0, high: 4.0 * threshold as f32 },
+            _ => Self { low: 0.0, ..Self::over([heatmap]) },
+        }
     }
 
     /// Where `value` lies between `low` (0) and `high` (1), clamped to [0, 1]; NaN stays NaN.
@@ -78,9 +89,14 @@ pub fn heatmap(plane: &Plane, scale: Scale) -> Image {
     paint(plane, |value| heat(scale.place(value)))
 }
 
-/// A 0/1 mask in black and white: white where the value exceeds one half.
-pub fn mask_picture(mask: &Plane) -> Image {
-    paint(mask, |value| if is_inside(value) { [1.0; 3] } else { [0.0; 3] })
+/// A mask in white on black.
+pub fn mask_picture(mask: &Array2<bool>) -> Image {
+    grey(&mask.mapv(f32::from))
+}
+
+/// The plane as a grey image; values are clamped to [0, 1], NaN is black.
+pub fn grey(plane: &Plane) -> Image {
+    paint(plane, |value| [if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) }; 3])
 }
 
 /// The heat of `plane` over the greyed `image`; the heat covers more where the value is larger.
@@ -88,74 +104,40 @@ pub fn mask_picture(mask: &Plane) -> Image {
 /// # Errors
 /// `image` and `plane` differ in size.
 pub fn overlay(image: &Image, plane: &Plane, scale: Scale) -> Result<Image> {
-    same_size("overlay", image, plane)?;
+    let ((height, width), (h, w)) = (sides("overlay", image)?, plane.dim());
+    if (height, width) != (h, w) {
+        return Err(Error::shape("overlay", format!("image is {height}x{width}, plane is {h}x{w}")));
+    }
     let mut result = image.clone();
-    for (pixel, &value) in result.pixels.chunks_exact_mut(3).zip(&plane.values) {
-        let grey = luminance(pixel);
+    Zip::from(result.lanes_mut(Axis(2))).and(plane).for_each(|mut pixel, &value| {
+        let grey = luminance([0, 1, 2].map(|c| pixel[c]));
         let place = scale.place(value);
         let alpha = OVERLAY_OPACITY * if place.is_nan() { 1.0 } else { place };
         for (channel, heat) in pixel.iter_mut().zip(heat(place)) {
             *channel = (1.0 - alpha) * grey + alpha * heat;
         }
-    }
-    Ok(result)
-}
-
-/// `image` with the contour of a 0/1 `mask` in `colour`: the masked pixels that have a neighbour (left, right, above or
-/// below) outside the mask or outside the picture. The contour lies inside the mask, so it covers nothing of the rest.
-///
-/// # Errors
-/// `image` and `mask` differ in size.
-pub fn mask_outline(image: &Image, mask: &Plane, colour: [f32; 3]) -> Result<Image> {
-    same_size("mask_outline", image, mask)?;
-    let mut result = image.clone();
-    for (index, pixel) in result.pixels.chunks_exact_mut(3).enumerate() {
-        if is_contour(mask, index / mask.width, index % mask.width) {
-            pixel.copy_from_slice(&colour);
-        }
-    }
+    });
     Ok(result)
 }
 
 /// Relative luminance of an RGB pixel by ITU-R BT.709, on the stored (gamma-encoded) values.
-fn luminance(rgb: &[f32]) -> f32 {
+fn luminance(rgb: [f32; 3]) -> f32 {
     0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2]
 }
 
-fn is_inside(value: f32) -> bool {
-    value > 0.5
-}
-
-fn is_contour(mask: &Plane, row: usize, column: usize) -> bool {
-    let inside = |row: usize, column: usize| is_inside(mask.values[row * mask.width + column]);
-    let at_border = row == 0 || column == 0 || row + 1 == mask.height || column + 1 == mask.width;
-    inside(row, column)
-        && (at_border
-            || !(inside(row - 1, column) && inside(row + 1, column) && inside(row, column - 1) && inside(row, column + 1)))
-}
-
 fn paint(plane: &Plane, colour: impl Fn(f32) -> [f32; 3]) -> Image {
-    let pixels = plane.values.iter().flat_map(|&value| colour(value)).collect();
-    Image { height: plane.height, width: plane.width, pixels }
-}
-
-fn same_size(op: &'static str, image: &Image, plane: &Plane) -> Result<()> {
-    if (image.height, image.width) == (plane.height, plane.width) {
-        return Ok(());
-    }
-    let reason = format!("image is {}x{}, plane is {}x{}", image.height, image.width, plane.height, plane.width);
-    Err(Error::shape(op, reason))
+    let (height, width) = plane.dim();
+    let mut image = Image::zeros((height, width, 3));
+    Zip::from(image.lanes_mut(Axis(2))).and(plane).for_each(|mut pixel, &value| pixel.assign(&aview1(&colour(value))));
+    image
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use approx::assert_abs_diff_eq;
+    use ndarray::{arr3, array};
     use proptest::prelude::*;
-
-    fn plane(height: usize, width: usize, values: &[f32]) -> Plane {
-        Plane::new(height, width, values.to_vec()).unwrap()
-    }
 
     /// Rows 64, 128 and 192 of the published 256-row table.
     #[test]
@@ -175,7 +157,7 @@ mod tests {
 
     #[test]
     fn luminance_grows_with_the_value() {
-        let steps: Vec<f32> = (0..=500).map(|i| luminance(&heat(i as f32 / 500.0))).collect();
+        let steps: Vec<f32> = (0..=500).map(|i| luminance(heat(i as f32 / 500.0))).collect();
         assert!(steps.windows(2).all(|pair| pair[0] < pair[1]));
     }
 
@@ -183,45 +165,48 @@ mod tests {
     fn a_scale_without_extent_does_not_divide_by_zero() {
         let scale = Scale { low: 2.0, high: 2.0 };
         assert_eq!([1.0, 2.0, 3.0].map(|v| scale.place(v)), [0.0, 0.0, 1.0]);
-        assert_eq!(heatmap(&plane(1, 2, &[2.0, 2.0]), scale).pixels, [heat(0.0), heat(0.0)].concat());
+        assert_eq!(heatmap(&array![[2.0, 2.0]], scale), arr3(&[[heat(0.0), heat(0.0)]]));
         assert_eq!(Scale { low: f32::MIN, high: f32::MAX }.place(0.0), 0.5);
     }
 
     #[test]
     fn the_scale_over_planes_skips_what_is_not_finite() {
-        let (a, b) = (plane(1, 2, &[3.0, f32::NAN]), plane(2, 1, &[f32::INFINITY, -1.0]));
+        let (a, b) = (array![[3.0, f32::NAN]], array![[f32::INFINITY], [-1.0]]);
         assert_eq!(Scale::over([&a, &b]), Scale { low: -1.0, high: 3.0 });
         assert_eq!(Scale::over([]), Scale { low: 0.0, high: 1.0 });
     }
 
     #[test]
     fn overlay_is_grey_at_the_bottom_and_mostly_heat_at_the_top() {
-        let image = Image::new(1, 2, vec![1.0, 0.0, 0.0, 1.0, 0.0, 0.0]).unwrap();
-        let found = overlay(&image, &plane(1, 2, &[0.0, 5.0]), Scale { low: 0.0, high: 5.0 }).unwrap();
+        let image = array![[[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]];
+        let found = overlay(&image, &array![[0.0, 5.0]], Scale { low: 0.0, high: 5.0 }).unwrap();
         for c in 0..3 {
-            assert_abs_diff_eq!(found.pixels[c], 0.2126, epsilon = 1e-6);
-            assert_abs_diff_eq!(found.pixels[3 + c], 0.85 * heat(1.0)[c] + 0.15 * 0.2126, epsilon = 1e-6);
+            assert_abs_diff_eq!(found[[0, 0, c]], 0.2126, epsilon = 1e-6);
+            assert_abs_diff_eq!(found[[0, 1, c]], 0.85 * heat(1.0)[c] + 0.15 * 0.2126, epsilon = 1e-6);
         }
-    }
-
-    #[test]
-    fn the_outline_of_a_square_is_its_ring() {
-        let (side, mut values) = (7, vec![0.0; 49]);
-        for (row, column) in (1..6).flat_map(|row| (1..6).map(move |column| (row, column))) {
-            values[row * side + column] = 1.0;
-        }
-        let found = mask_outline(&Image::new(7, 7, vec![0.0; 147]).unwrap(), &plane(7, 7, &values), [0.0, 1.0, 0.0]).unwrap();
-        let painted = found.pixels.chunks_exact(3).filter(|pixel| pixel[1] == 1.0).count();
-        assert_eq!(painted, 16); // 5 x 5 less its 3 x 3 inside
-        assert_eq!(found.pixels[(3 * side + 3) * 3 + 1], 0.0);
     }
 
     #[test]
     fn sizes_must_agree() {
-        let image = Image::new(1, 2, vec![0.0; 6]).unwrap();
-        let error = mask_outline(&image, &plane(2, 1, &[0.0; 2]), [1.0; 3]).unwrap_err().to_string();
-        assert_eq!(error, "mask_outline: image is 1x2, plane is 2x1");
-        assert!(overlay(&image, &plane(1, 1, &[0.0]), Scale { low: 0.0, high: 1.0 }).is_err());
+        let scale = Scale { low: 0.0, high: 1.0 };
+        let error = overlay(&Image::zeros((1, 2, 3)), &Plane::zeros((2, 1)), scale).unwrap_err().to_string();
+        assert_eq!(error, "overlay: image is 1x2, plane is 2x1");
+    }
+
+    #[test]
+    fn grey_clamps_to_the_unit_range_and_masks_are_white_on_black() {
+        let expected = arr3(&[[[0.0; 3], [0.25; 3], [1.0; 3], [0.0; 3]]]);
+        assert_eq!(grey(&array![[-1.0, 0.25, 7.0, f32::NAN]]), expected);
+        assert_eq!(mask_picture(&array![[true, false]]), arr3(&[[[1.0; 3], [0.0; 3]]]));
+    }
+
+    #[test]
+    fn heatmaps_share_a_scale_where_there_is_a_threshold() {
+        let heatmap = array![[1.0, 3.0]];
+        assert_eq!(Scale::for_heatmap(&heatmap, Some(0.5)), Scale { low: 0.0, high: 2.0 });
+        for none in [None, Some(0.0), Some(-1.0)] {
+            assert_eq!(Scale::for_heatmap(&heatmap, none), Scale { low: 0.0, high: 3.0 });
+        }
     }
 
     proptest! {

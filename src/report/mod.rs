@@ -2,13 +2,14 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `colour` | heatmaps, overlays and mask outlines as pictures |
+//! | `colour` | heatmaps, overlays and masks as images |
 //! | `table` | tables for the terminal and for Markdown |
 //! | `loss_curve`, `histogram`, `curves` | SVG charts: `marks` on the `chart` frame with the `axis` ticks and a `legend` |
-//! | `picture` | the side-by-side figure as one picture, lettered with the `font` |
-//! | `gallery` | grey pictures of the theory in rows; `spell` puts their signs into plain letters |
+//! | `figure` | images in labelled rows and columns as one PNG, lettered by `text` |
+//! | `gallery` | grey pictures of the theory as a figure |
+//! | `spell` | file names from mathematical titles |
 //! | `document` | the skeleton of an HTML page |
-//! | `page` | the HTML page of a run, written with `html`, `png` and `number` |
+//! | `results`, `page` | what an evaluation found: numbers, examples, figure and HTML page |
 //! | `profile` | what the profiler found: a table, sentences, a comparison |
 //! | `kernels` | the kernels of a profile: a table and a sentence |
 //! | `roofline` | operations under the roofs of memory and arithmetic, as SVG |
@@ -20,7 +21,7 @@ pub mod claims;
 pub mod colour;
 pub mod curves;
 mod document;
-mod font;
+pub mod figure;
 pub mod gallery;
 pub mod histogram;
 mod html;
@@ -30,10 +31,11 @@ pub mod loss_curve;
 mod marks;
 mod number;
 pub mod page;
-pub mod picture;
 mod png;
 pub mod profile;
+pub mod results;
 pub mod roofline;
 pub mod spell;
 pub mod table;
+mod text;
 pub mod wrap;

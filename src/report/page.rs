@@ -1,5 +1,5 @@
-//! One self-contained HTML page for a run: pictures as in Figure 1 of the paper, metrics, run facts, charts and how to read
-//! them. It needs no other file, no network and no script.
+//! One self-contained HTML page for an evaluation: examples as in Figure 1 of the paper, metrics, run facts and charts, and how
+//! to read them. It needs no other file, no network and no script.
 
 use super::colour::{self, Scale};
 use super::document::{card, document, facts, header};
@@ -15,27 +15,29 @@ use crate::error::Result;
 const METHOD: &str = include_str!("method.html");
 const CITATION: &str = include_str!("citation.html");
 
-/// Pictures narrower than this are enlarged with visible pixels instead of being smoothed.
+/// Images narrower than this are enlarged with visible pixels instead of being smoothed.
 const SMALL: usize = 160;
 
-/// Heading and formula (HTML) of the five pictures of an example, left to right.
+/// Heading and formula (HTML) of the five images of an example, left to right.
 const COLUMNS: [(&str, &str); 5] = [
     ("Input", "<i>x̂</i>"),
     ("Reconstruction", "<i>f</i>(<i>x̂</i>)"),
     ("Heatmap", "smoothed Diff"),
     ("Predicted mask", "heatmap &gt; threshold"),
-    ("Truth", "annotated mask"),
+    ("Ground truth", "annotated mask"),
 ];
 
-/// Everything a page shows. All text is plain text: markup in it is shown, not obeyed.
+/// Everything a page shows. All text is plain text: markup in it is shown as it is.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// e.g. `capsule`.
     pub title: String,
     /// One line under the title.
     pub subtitle: String,
-    /// The figures of merit, in the order shown.
+    /// The metrics, in the order shown.
     pub metrics: Vec<Metric>,
+    /// Results of each kind of image, in the order shown.
+    pub kinds: Vec<Kind>,
     /// How the metrics were measured: resolution, split, score, checkpoint rule (Method §7).
     pub protocol: String,
     /// Name and value of what identifies the run: config hash, seed, steps, device, wall time, …
@@ -48,23 +50,49 @@ pub struct Page {
     pub score_name: String,
     /// Images whose score exceeds it are called anomalous.
     pub threshold: f64,
-    /// Where the thresholds come from, e.g. `99 % quantile over held-out good images`.
+    /// Where the thresholds come from, e.g. `99 % quantile of held-out normal images`.
     pub threshold_rule: String,
-    /// Which values the darkest and the brightest heat colour stand for, when all heatmaps share them.
+    /// Values of the darkest and the brightest heat colour, when all heatmaps share them.
     pub heat_scale: Option<Scale>,
-    /// The examples, one row each; the first one is shown large at the top and not repeated.
-    pub examples: Vec<Example>,
+    /// Shown large at the top.
+    pub first: Option<Example>,
+    /// A heading, a sentence, and examples under them.
+    pub sections: Vec<Section>,
 }
 
-/// A figure of merit.
+/// A metric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metric {
     /// e.g. `image AUROC`.
     pub label: String,
-    /// As it shall be printed, e.g. `0.987` or `not defined`.
+    /// As it is printed, e.g. `0.98 ± 0.01`.
     pub value: String,
     /// One sentence on what it measures.
     pub explanation: String,
+}
+
+/// The test images of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// Kind of defect, `good` for none.
+    pub name: String,
+    /// Number of images.
+    pub images: usize,
+    /// Image AUROC against the good images as it is printed; empty for the good images.
+    pub auroc: String,
+    /// How many of them are called anomalous.
+    pub flagged: usize,
+}
+
+/// Examples under a heading.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// The heading.
+    pub title: String,
+    /// One sentence on how the examples were chosen.
+    pub text: String,
+    /// The examples, one row each.
+    pub examples: Vec<Example>,
 }
 
 /// One image and what the network made of it.
@@ -84,16 +112,17 @@ pub struct Example {
     pub input: Image,
     /// f(x̂).
     pub reconstruction: Image,
-    /// The heatmap as a picture, see [`colour::heatmap`].
+    /// The heatmap in colours, see [`colour::heatmap`].
     pub heatmap: Image,
-    /// The predicted mask as a picture, see [`colour::mask_picture`].
+    /// The predicted mask in white on black, see [`colour::mask_picture`].
     pub mask: Image,
-    /// The true mask as a picture.
+    /// The true mask in white on black.
     pub truth: Image,
 }
 
 impl Example {
-    fn pictures(&self) -> [&Image; 5] {
+    /// Input, reconstruction, heatmap, predicted mask, ground truth.
+    pub fn images(&self) -> [&Image; 5] {
         [&self.input, &self.reconstruction, &self.heatmap, &self.mask, &self.truth]
     }
 
@@ -112,15 +141,26 @@ impl Page {
     /// The page as one HTML document.
     ///
     /// # Errors
-    /// A picture that cannot be written as PNG, with the name of its example.
+    /// An image that cannot be written as PNG, with the name of its example.
     pub fn render(&self) -> Result<String> {
-        let (hero, grid) = match self.examples.split_first() {
-            Some((first, others)) => (hero(first, &self.colour_bar())?, grid(others)?),
-            None => (String::new(), String::new()),
-        };
-        let header = header(&self.title, &self.subtitle);
-        let body = [header, hero, self.metrics(), self.charts(), METHOD.to_owned(), grid, CITATION.to_owned()].concat();
-        Ok(document(&self.title, "", &body))
+        let first = self.first.as_ref().map(|example| self.hero(example)).transpose()?.unwrap_or_default();
+        let sections = self.sections.iter().map(section).collect::<Result<String>>()?;
+        let body = [
+            header(&self.title, &self.subtitle),
+            first,
+            self.metrics(),
+            self.kinds(),
+            self.charts(),
+            sections,
+            METHOD.to_owned(),
+            CITATION.to_owned(),
+        ];
+        Ok(document(&self.title, "", &body.concat()))
+    }
+
+    /// An example, large, with the formulas under its images and the meaning of the heat colours.
+    fn hero(&self, example: &Example) -> Result<String> {
+        Ok(format!("<section class=\"hero\">\n{}{}</section>\n", row(example)?, self.colour_bar()))
     }
 
     /// The metrics, how they were measured, and the run they belong to.
@@ -132,6 +172,28 @@ impl Page {
              <p class=\"protocol\"><strong>Protocol.</strong> {}</p>\n{}</section>\n",
             escape(&self.protocol),
             facts(&self.facts)
+        )
+    }
+
+    /// A table with a line for each kind of image.
+    fn kinds(&self) -> String {
+        if self.kinds.is_empty() {
+            return String::new();
+        }
+        let line = |kind: &Kind| {
+            let percent = 100.0 * kind.flagged as f64 / kind.images.max(1) as f64;
+            format!(
+                "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{} <small>({percent:.0}\u{a0}%)</small></td></tr>\n",
+                escape(&kind.name.replace('_', " ")),
+                kind.images,
+                escape(&kind.auroc),
+                kind.flagged
+            )
+        };
+        format!(
+            "<section>\n<h2>By kind of image</h2>\n<div class=\"table\"><table>\n<thead><tr><th>kind</th><th>images</th>\
+             <th>image AUROC</th><th>called anomalous</th></tr></thead>\n<tbody>\n{}</tbody></table></div>\n</section>\n",
+            self.kinds.iter().map(line).collect::<String>()
         )
     }
 
@@ -156,9 +218,9 @@ impl Page {
         format!(
             "<section class=\"charts\">\n\
              <figure><figcaption><h2>Scores of the test images</h2>\
-             <p>Images right of the dashed line are called anomalous. Threshold {}: {}.</p></figcaption>{scores}</figure>\n\
+             <p>Images to the right of the dashed line are called anomalous. Threshold {}: {}.</p></figcaption>{scores}</figure>\n\
              <figure><figcaption><h2>Training</h2>\
-             <p>The objective at each recorded optimiser step, on a logarithmic axis.</p></figcaption>{}</figure>\n\
+             <p>The training loss at each recorded step, on a logarithmic axis.</p></figcaption>{}</figure>\n\
              </section>\n",
             readable(self.threshold, 3),
             escape(&self.threshold_rule),
@@ -167,46 +229,42 @@ impl Page {
     }
 }
 
-/// The first example, large, with the formulas under its pictures and the meaning of the heat colours.
-fn hero(example: &Example, colour_bar: &str) -> Result<String> {
-    Ok(format!("<section class=\"hero\">\n{}{colour_bar}</section>\n", row(example)?))
-}
-
-/// The other examples, one row each, under the column headings.
-fn grid(examples: &[Example]) -> Result<String> {
-    if examples.is_empty() {
-        return Ok(String::new());
-    }
+/// Examples, one row each, under the column headings.
+fn section(section: &Section) -> Result<String> {
+    let (title, text) = (escape(&section.title), escape(&section.text));
     let heading = |(name, formula): &(&str, &str)| format!("<span>{name}<small>{formula}</small></span>");
     let headings: String = COLUMNS.iter().map(heading).collect();
-    let rows = examples.iter().map(row).collect::<Result<String>>()?;
+    let rows = section.examples.iter().map(row).collect::<Result<String>>()?;
+    let headings = match rows.is_empty() {
+        true => String::new(),
+        false => format!("<div class=\"headings\" aria-hidden=\"true\">{headings}</div>\n"),
+    };
     Ok(format!(
-        "<section class=\"grid\">\n<h2>Examples</h2>\n<div class=\"headings\" aria-hidden=\"true\">{headings}</div>\n{rows}</section>\n"
+        "<section class=\"grid\">\n<div><h2>{title}</h2>\n<p class=\"note\">{text}</p></div>\n{headings}{rows}</section>\n"
     ))
 }
 
-/// Name, kind, score and verdict of an example, and its five pictures.
+/// Name, kind, score and verdict of an example, and its five images.
 fn row(example: &Example) -> Result<String> {
     let (class, outcome) = example.outcome();
-    let pictures: Result<String> = COLUMNS.iter().zip(example.pictures()).map(|(c, p)| picture(example, *c, p)).collect();
+    let images: Result<String> = COLUMNS.iter().zip(example.images()).map(|(c, p)| image(example, *c, p)).collect();
     Ok(format!(
         "<article>\n<p class=\"label\"><strong>{}</strong><span>{}</span><span class=\"score\">score {}</span>\
          <span class=\"verdict {class}\">{outcome}</span></p>\n<div class=\"row\">\n{}</div>\n</article>\n",
         escape(&example.name),
-        escape(&example.kind),
+        escape(&example.kind.replace('_', " ")),
         readable(example.score, 3),
-        pictures.map_err(|error| error.within(format!("example {}", example.name)))?
+        images.map_err(|error| error.within(format!("example {}", example.name)))?
     ))
 }
 
-fn picture(example: &Example, (name, formula): (&str, &str), image: &Image) -> Result<String> {
-    let class = if image.width < SMALL { " class=\"small\"" } else { "" };
+fn image(example: &Example, (name, formula): (&str, &str), image: &Image) -> Result<String> {
+    let (height, width, _) = image.dim();
+    let class = if width < SMALL { " class=\"small\"" } else { "" };
     Ok(format!(
-        "<figure><img{class} src=\"{}\" width=\"{}\" height=\"{}\" alt=\"{name} of {}\">\
+        "<figure><img{class} src=\"{}\" width=\"{width}\" height=\"{height}\" alt=\"{name} of {}\">\
          <figcaption>{name}<small>{formula}</small></figcaption></figure>\n",
         data_uri(image)?,
-        image.width,
-        image.height,
         escape(&example.name)
     ))
 }
@@ -219,7 +277,7 @@ mod tests {
 
     fn picture_of(seed: u8, height: usize, width: usize) -> Image {
         let value = |index: usize| ((index * 7 + usize::from(seed) * 31) % 256) as f32 / 255.0;
-        Image::new(height, width, (0..height * width * 3).map(value).collect()).unwrap()
+        crate::data::image(height, width, (0..height * width * 3).map(value).collect()).unwrap()
     }
 
     fn example(name: &str, seed: u8, anomalous_truth: bool, anomalous_verdict: bool) -> Example {
@@ -244,6 +302,7 @@ mod tests {
             title: "<capsule> & co".into(),
             subtitle: "a \"quoted\" line".into(),
             metrics: vec![metric("image AUROC"), metric("pixel <b>AUROC</b>")],
+            kinds: vec![Kind { name: "<bent>".into(), images: 8, auroc: "0.9 ± 0.1".into(), flagged: 6 }],
             protocol: "native <resolution>".into(),
             facts: vec![("seed".into(), "<1>".into())],
             loss: vec![(1, 0.5), (2, 0.25)],
@@ -252,12 +311,16 @@ mod tests {
             threshold: 0.7,
             threshold_rule: "<script>alert(1)</script>".into(),
             heat_scale: Some(Scale { low: 0.0, high: 0.125 }),
-            examples: vec![
-                example("one", 0, true, true),
-                example("two' onerror='x", 10, true, false),
-                example("three", 20, false, true),
-                example("four", 30, false, false),
-            ],
+            first: Some(example("one", 0, true, true)),
+            sections: vec![Section {
+                title: "<i>Mistakes</i>".into(),
+                text: "worst & first".into(),
+                examples: vec![
+                    example("two' onerror='x", 10, true, false),
+                    example("three", 20, false, true),
+                    example("four", 30, false, false),
+                ],
+            }],
         }
     }
 
@@ -270,12 +333,13 @@ mod tests {
     fn every_picture_of_every_example_decodes_to_its_pixels() {
         let page = page();
         let html = page.render().unwrap();
-        let pictures: Vec<&Image> = page.examples.iter().flat_map(Example::pictures).collect();
+        let examples = page.first.iter().chain(&page.sections[0].examples);
+        let pictures: Vec<&Image> = examples.flat_map(Example::images).collect();
         let found = sources(&html);
         assert_eq!(found.len(), pictures.len());
         for (uri, picture) in found.into_iter().zip(pictures) {
-            let bytes: Vec<u8> = picture.pixels.iter().map(|value| (value * 255.0).round() as u8).collect();
-            assert_eq!(decode_data_uri(uri), (picture.height as u32, picture.width as u32, bytes));
+            let bytes: Vec<u8> = picture.iter().map(|value| (value * 255.0).round() as u8).collect();
+            assert_eq!(decode_data_uri(uri), (picture.dim().0 as u32, picture.dim().1 as u32, bytes));
         }
         assert_eq!(html.matches(" alt=\"").count(), 20);
         assert_eq!(html.matches("class=\"small\"").count(), 16);
@@ -291,6 +355,9 @@ mod tests {
             "native &lt;res",
             "&lt;1&gt;",
             "&lt;script&gt;",
+            "&lt;bent&gt;</th><td>8</td><td>0.9 ± 0.1</td><td>6 <small>(75\u{a0}%)",
+            "&lt;i&gt;Mistakes",
+            "worst &amp; first",
         ];
         assert!(shown.iter().all(|text| html.contains(text)));
         assert!(html.contains("two&#39; onerror=&#39;x") && html.contains("sum &lt;of&gt; heatmap"));
@@ -302,7 +369,9 @@ mod tests {
         let mut page = page();
         let html = page.render().unwrap();
         assert!(is_balanced(&html) && stands_alone(&html));
-        page.examples.clear();
+        page.first = None;
+        page.sections[0].examples.clear();
+        page.kinds.clear();
         page.loss.clear();
         page.scores.clear();
         page.threshold = f64::NAN;
@@ -329,8 +398,8 @@ mod tests {
     #[test]
     fn a_picture_that_cannot_be_written_names_its_example() {
         let mut page = page();
-        page.examples[2].mask = Image { height: 2, width: 2, pixels: vec![0.0; 3] };
+        page.sections[0].examples[1].mask = Image::zeros((2, 2, 1));
         let error = page.render().unwrap_err().to_string();
-        assert!(error.contains("2x2") && error.ends_with("in example three"), "{error}");
+        assert!(error.contains("[2, 2, 1]") && error.ends_with("in example three"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Mathematical signs in plain letters: for pictures, whose font has only those, and for file names.
+//! File names from mathematical titles: signs in plain letters.
 
 /// Signs and how they are spelled.
 const SPELLED: [(&str, &str); 12] = [
@@ -25,7 +25,7 @@ const LONGEST: usize = 60;
 
 /// `text` with Greek letters as words, indices and powers as digits, and common signs spelled out. The hat of x̂ stays, and so
 /// does what has no spelling.
-pub(super) fn spelled(text: &str) -> String {
+fn spelled(text: &str) -> String {
     text.chars().map(spelling).collect()
 }
 

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::keys;
 use crate::data::corruption::CorruptionConfig;
 use crate::data::{AugmentConfig, Fit, Preparation};
 use crate::detect::DetectionConfig;
@@ -10,7 +11,11 @@ use crate::error::{Error, Result};
 use crate::model::{Architecture, Autoencoder};
 use crate::train::{ObjectiveConfig, OptimiserConfig, Recipe};
 
-/// Everything that affects a result, as written in `config.toml`. Every key has a default; unknown keys are refused.
+/// The default config as TOML, with a comment for every key.
+pub const DEFAULT_CONFIG: &str = include_str!("defaults.toml");
+
+/// Everything that affects a result, as written in `config.toml`. Every key has a default; unknown keys are errors. Keys that were
+/// renamed are still read under their old names, with a warning in the log.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
@@ -20,7 +25,7 @@ pub struct Config {
     pub model: Autoencoder,
     /// `[data]`: resolution and replacement textures.
     pub data: DataConfig,
-    /// `[augment]`: changes that keep a normal image normal.
+    /// `[augment]`: augmentations that keep a normal image normal.
     pub augment: AugmentConfig,
     /// `[corruption]`: Method §2.
     pub corruption: CorruptionConfig,
@@ -34,7 +39,7 @@ pub struct Config {
     pub output: OutputConfig,
 }
 
-/// Resolution of training, replacement textures, and what is held out for thresholds.
+/// Training resolution, replacement textures, and the images held out for thresholds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DataConfig {
@@ -44,10 +49,10 @@ pub struct DataConfig {
     pub fit: Fit,
     /// Shorter side after resizing with `crop`; 0 keeps the size.
     pub shorter_side: usize,
-    /// Folder of replacement textures, relative to the working directory; generated textures where it is left out.
+    /// Folder of replacement textures, relative to the working directory; without it they are generated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub textures: Option<PathBuf>,
-    /// Share of the training images that is not trained on, but sets the thresholds.
+    /// Fraction of the training images that is held out to set the thresholds.
     pub held_out: f64,
 }
 
@@ -77,8 +82,12 @@ impl Config {
     /// # Errors
     /// An unreadable file, bad TOML, an unknown key (with its path), a value outside its range.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
-        Self::parse(&text).map_err(|error| Error::file(path, error))
+        let text = std::fs::read_to_string(path).map_err(|error| Error::read(path, error))?;
+        let (own, notice) = Self::parse_with_notice(&text).map_err(|error| error.in_file(path))?;
+        if let Some(notice) = notice {
+            log::warn!("{}: {notice}", path.display());
+        }
+        Ok(own)
     }
 
     /// As [`Config::read`], from text.
@@ -86,14 +95,25 @@ impl Config {
     /// # Errors
     /// As [`Config::read`].
     pub fn parse(text: &str) -> Result<Self> {
+        let (own, notice) = Self::parse_with_notice(text)?;
+        if let Some(notice) = notice {
+            log::warn!("{notice}");
+        }
+        Ok(own)
+    }
+
+    /// The config, and a notice about renamed keys.
+    pub(super) fn parse_with_notice(text: &str) -> Result<(Self, Option<String>)> {
         let invalid = |error: toml::de::Error| bad_toml(text, &error);
+        let notice = keys::check_old_keys(&text.parse().map_err(invalid)?)?;
         let mut unknown = Vec::new();
         let deserializer = toml::Deserializer::parse(text).map_err(invalid)?;
         let own: Self = serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string())).map_err(invalid)?;
         if let Some(key) = unknown.first() {
-            return Err(Error::config(key, "there is no such key"));
+            let hint = keys::suggestion(key).map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
+            return Err(Error::config(key, format!("there is no such key{hint}")));
         }
-        own.validate().map(|()| own)
+        own.validate().map(|()| (own, notice))
     }
 
     /// Checks every value.
@@ -120,15 +140,16 @@ impl Config {
     /// # Errors
     /// A seed above 2^63-1, which TOML cannot hold.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).map_err(|error| Error::argument(format!("the config cannot be written as TOML: {error}")))
+        toml::to_string(self).map_err(|error| Error::format(format!("the config cannot be written as TOML: {error}")))
     }
 
-    /// First 12 hex digits of the SHA-256 of [`Config::to_toml`].
+    /// First 12 hex digits of the SHA-256 of [`Config::to_toml`] with every key under its first name: the hash of a config is the
+    /// same in all versions.
     ///
     /// # Errors
     /// As [`Config::to_toml`].
     pub fn hash(&self) -> Result<String> {
-        let digest = Sha256::digest(self.to_toml()?.as_bytes());
+        let digest = Sha256::digest(keys::with_first_names(&self.to_toml()?).as_bytes());
         Ok(digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect())
     }
 
@@ -142,7 +163,7 @@ impl Config {
         Preparation { size: self.data.size, fit: self.data.fit, shorter_side: self.data.shorter_side }
     }
 
-    /// What the trainer needs.
+    /// What [`Trainer`](crate::train::Trainer) needs.
     pub fn recipe(&self) -> Recipe {
         Recipe {
             architecture: self.architecture(),
@@ -153,10 +174,10 @@ impl Config {
     }
 }
 
-/// One sentence of what stands where, and what is wrong with it.
+/// One sentence: which line is wrong, and why.
 fn bad_toml(text: &str, error: &toml::de::Error) -> Error {
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
-        return Error::argument(error.message());
+        return Error::format(error.message());
     };
     let number = before.matches('\n').count();
     let is_table = |line: &&str| line.starts_with('[');
@@ -164,7 +185,7 @@ fn bad_toml(text: &str, error: &toml::de::Error) -> Error {
     let table = lines.by_ref().take(number).filter(is_table).last();
     let line = lines.next().unwrap_or_default();
     let place = table.filter(|_| !is_table(&line)).map_or_else(String::new, |table| format!(" in {table}"));
-    Error::argument(format!("line {}, `{line}`{place}: {}", number + 1, error.message()))
+    Error::format(format!("line {}, `{line}`{place}: {}", number + 1, error.message()))
 }
 
 #[cfg(test)]
@@ -180,13 +201,12 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_refused_with_their_path() {
-        for (text, key) in [
-            ("[model]\nwidht = 3", "model.widht"),
-            ("colour = 1", "colour"),
-            ("[corruption.patches]\nmany = 1", "corruption.patches.many"),
+        for (text, wanted) in [
+            ("[model]\nwidht = 3", "config key `model.widht`: there is no such key; did you mean `model.width`?"),
+            ("colour = 1", "config key `colour`: there is no such key"),
+            ("[corruption.patches]\nmany = 1", "config key `corruption.patches.many`: there is no such key"),
         ] {
-            let error = Config::parse(text).unwrap_err().to_string();
-            assert!(error.contains(key), "{error}");
+            assert_eq!(Config::parse(text).unwrap_err().to_string(), wanted);
         }
     }
 
@@ -210,10 +230,51 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_sees_every_change() {
+    fn the_hash_depends_on_every_value_and_not_on_the_version() {
         let base = Config::default();
         let other = Config { seed: 1, ..Config::default() };
-        assert_eq!(base.hash().unwrap().len(), 12);
         assert_ne!(base.hash().unwrap(), other.hash().unwrap());
+        // As version 0.1.0 computed it, before keys were renamed.
+        assert_eq!(base.hash().unwrap(), "f2822389b9c0");
+    }
+
+    const OLD: &str = "[train]\nrate = 0.5\nwarmup = 7\nfinal_fraction = 0.25\naverage = 0.75\n";
+
+    #[test]
+    fn old_keys_still_work_and_name_the_new_ones() {
+        let (config, notice) = Config::parse_with_notice(OLD).unwrap();
+        let OptimiserConfig { learning_rate, warmup_steps, final_lr_fraction, ema_decay, .. } = config.train;
+        assert_eq!((learning_rate, warmup_steps, final_lr_fraction, ema_decay), (0.5, 7, 0.25, 0.75));
+        let notice = notice.unwrap();
+        for new in ["learning_rate", "warmup_steps", "final_lr_fraction", "ema_decay"] {
+            assert!(notice.contains(&format!("is now `train.{new}`")), "{notice}");
+        }
+        assert_eq!(Config::parse_with_notice(&config.to_toml().unwrap()).unwrap(), (config, None));
+    }
+
+    #[test]
+    fn a_value_under_both_names_is_refused() {
+        for new in ["learning_rate = 0.5", "warmup_steps = 7", "final_lr_fraction = 0.25", "ema_decay = 0.75"] {
+            let error = Config::parse(&format!("{OLD}{new}")).unwrap_err().to_string();
+            let key = new.split_once(' ').unwrap().0;
+            assert!(error.contains(&format!("is the old name of `train.{key}`, which is set too")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_commented_defaults_are_the_defaults_and_explain_every_key() {
+        assert_eq!(Config::parse(DEFAULT_CONFIG).unwrap(), Config::default());
+        let keys = |text: &str| {
+            let lines =
+                text.lines().filter(|line| !line.is_empty() && !line.starts_with("# ") || line.starts_with("# textures = "));
+            lines.map(|line| line.trim_start_matches("# ").to_owned()).collect::<Vec<_>>()
+        };
+        let mut config = Config::default();
+        config.data.textures = Some("dtd/images".into());
+        assert_eq!(keys(DEFAULT_CONFIG), keys(&config.to_toml().unwrap()));
+        let lines: Vec<&str> = DEFAULT_CONFIG.lines().collect();
+        for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ") && !pair[1].starts_with("# With")) {
+            assert!(pair[0].starts_with("# "), "{} has no comment", pair[1]);
+        }
     }
 }

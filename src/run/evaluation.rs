@@ -55,7 +55,7 @@ pub fn evaluate_detector<B: Backend>(
 ) -> Result<EvaluationReport> {
     let settings = detector.settings();
     let evaluation = evaluate(category, resolution, settings.detection.score, |test, image| {
-        let inspection = detector.inspect(image).map_err(|error| Error::file(&test.path, error))?;
+        let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
         log::debug!("{}: score {}", test.path.display(), inspection.scores.get(settings.detection.score));
         done();
         Ok(inspection.heatmap)

@@ -41,11 +41,10 @@ impl Log {
     /// # Errors
     /// The file cannot be read or written.
     pub fn open(path: &Path, step: u64) -> Result<Self> {
-        let failed = |error: std::io::Error| Error::file(path, error);
         let text = Self::text(path)?;
         let kept = entries(&text).filter(|(_, entry)| entry.step <= step).map(|(line, _)| line);
         write_atomically(path, |writer| kept.into_iter().try_for_each(|line| writeln!(writer, "{line}")))?;
-        let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
+        let file = OpenOptions::new().append(true).open(path).map_err(|error| Error::write(path, error))?;
         Ok(Self { path: path.to_owned(), file })
     }
 
@@ -55,7 +54,7 @@ impl Log {
     /// The file cannot be written, e.g. the disk is full.
     pub fn append(&mut self, entry: &LogEntry) -> Result<()> {
         let line = serde_json::to_string(entry).map_err(|error| Error::file(&self.path, error))?;
-        writeln!(self.file, "{line}").map_err(|error| Error::file(&self.path, error))
+        writeln!(self.file, "{line}").map_err(|error| Error::write(&self.path, error))
     }
 
     /// All entries; none if there is no file. A last line cut short by a crash is left out.
@@ -70,7 +69,7 @@ impl Log {
         match std::fs::read_to_string(path) {
             Ok(text) => Ok(text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-            Err(error) => Err(Error::file(path, error)),
+            Err(error) => Err(Error::read(path, error)),
         }
     }
 }

@@ -3,10 +3,11 @@
 mod config;
 mod demo;
 mod evaluation;
+mod keys;
 mod log;
 mod training;
 
-pub use config::{Config, DataConfig, OutputConfig};
+pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
 pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
 pub use evaluation::{EvaluationReport, evaluate_detector, evaluate_maps, protocol};
 pub use log::{Log, LogEntry};

@@ -1,8 +1,10 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use ndarray::Array3;
 use rayon::prelude::*;
 
 use super::config::Config;
@@ -10,15 +12,14 @@ use super::log::{Log, LogEntry};
 use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
 use crate::data::texture::Family;
 use crate::data::{
-    Feed, Image, Preparation, ResidentSet, Supply, TrainingSet, check_output_folder, list_images, make_folder, read_image,
-    train_images, write_atomically,
+    Image, Preparation, TrainingSet, check_output_folder, list_images, make_folder, read_image, train_images, write_atomically,
 };
 use crate::detect::{Detector, Provenance, Settings, Thresholds};
 use crate::error::{Error, Result};
 use crate::model::WeightFile;
 use crate::ops::Backend;
 use crate::rng::{Purpose, Stream};
-use crate::train::{Checkpoint, Trainer};
+use crate::train::{Batches, Checkpoint, Step, Trainer};
 
 /// Generated replacement textures of each family, where no folder of textures is given.
 const GENERATED_PER_FAMILY: u32 = 6;
@@ -35,7 +36,7 @@ pub enum Outcome {
 /// One training run, checked and loaded, before anything is written.
 pub struct TrainingJob {
     config: Config,
-    set: TrainingSet,
+    set: Arc<TrainingSet>,
     held_out: Vec<Image>,
     loading: Duration,
     out: PathBuf,
@@ -53,7 +54,7 @@ impl TrainingJob {
         check_output_folder(out)?;
         let checkpoint = find_checkpoint(&config, out, resume)?;
         let ((set, held_out), loading) = timed(|| load_training_set(&config, category))?;
-        Ok(Self { config, set, held_out, loading, out: out.to_owned(), checkpoint })
+        Ok(Self { config, set: Arc::new(set), held_out, loading, out: out.to_owned(), checkpoint })
     }
 
     /// What it took to decode and resize the images and to make the textures, on all threads, once.
@@ -73,22 +74,22 @@ impl TrainingJob {
     fn run_as_it_fits<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogEntry)) -> Result<Outcome> {
         let text = self.config.to_toml()?;
         let mut trainer = self.trainer(backend)?;
-        let resident = self.set.resident(backend, self.config.train.batch)?;
+        let (count, steps) = (self.config.train.batch, self.config.train.steps);
+        let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
         make_folder(&self.out)?;
         self.write(CONFIG_FILE, text.as_bytes())?;
-        log::info!("{}: {} of {} steps done", self.config.architecture(), trainer.step(), self.config.train.steps);
+        log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
         let mut log = Log::open(&self.out.join(LOG_FILE), trainer.step())?;
-        let mut feed = Feed::new(&self.set, self.config.train.batch, self.config.train.steps);
-        while trainer.step() < self.config.train.steps {
+        while trainer.step() < steps {
             if stop.load(Ordering::Relaxed) {
                 self.save(&trainer, &text)?;
                 return Ok(Outcome::Interrupted);
             }
-            let entry = self.advance(&mut trainer, &mut feed, resident.as_ref())?;
+            let entry = self.advance(&mut trainer, &mut batches)?;
             log.append(&entry)?;
-            log::debug!("step {}: loss {}, rate {}", entry.step, entry.loss, entry.rate);
+            log::debug!("step {}: loss {}, learning rate {}", entry.step, entry.loss, entry.rate);
             report(&entry);
-            if entry.step % self.config.output.checkpoint_every == 0 || entry.step == self.config.train.steps {
+            if entry.step % self.config.output.checkpoint_every == 0 || entry.step == steps {
                 self.save(&trainer, &text)?;
             }
         }
@@ -119,7 +120,7 @@ impl TrainingJob {
             Some(checkpoint) => {
                 let foreign = |error: Error| match error.is_out_of_memory() {
                     true => error,
-                    false => Error::file(self.checkpoint_path(), error),
+                    false => error.in_file(self.checkpoint_path()),
                 };
                 Trainer::resume(backend, recipe, checkpoint).map_err(foreign)
             }
@@ -127,24 +128,15 @@ impl TrainingJob {
         }
     }
 
-    /// One step, on a batch of the device where there is a resident set, else of the host: the same batch.
-    fn advance<B: Backend>(
-        &self,
-        trainer: &mut Trainer<B>,
-        feed: &mut Feed<'_>,
-        resident: Option<&ResidentSet<B>>,
-    ) -> Result<LogEntry> {
-        let (step, count) = (trainer.step(), self.config.train.batch);
-        let ((loss, took), supply) = match resident {
-            Some(resident) => (timed(|| trainer.advance_resident(resident, &self.set.picks(step, count)))?, Supply::default()),
-            None => feed.step(step, |batch| timed(|| trainer.advance(batch)))?,
-        };
-        let (whole, milliseconds) = (took + supply.waiting, |time: Duration| 1e3 * time.as_secs_f64());
+    /// One step and its line of the log.
+    fn advance<B: Backend>(&self, trainer: &mut Trainer<B>, batches: &mut Batches<B>) -> Result<LogEntry> {
+        let Step { loss, computing, supply } = trainer.advance(batches)?;
+        let (whole, milliseconds) = (computing + supply.waiting, |time: Duration| 1e3 * time.as_secs_f64());
         Ok(LogEntry {
             step: trainer.step(),
             loss,
-            rate: self.config.train.rate_at(trainer.step()),
-            images_per_second: count as f64 / whole.as_secs_f64(),
+            rate: self.config.train.learning_rate_at(trainer.step()),
+            images_per_second: self.config.train.batch as f64 / whole.as_secs_f64(),
             step_ms: milliseconds(whole),
             batch_ms: milliseconds(supply.making),
             wait_ms: milliseconds(supply.waiting),
@@ -159,22 +151,13 @@ impl TrainingJob {
 
     /// Thresholds from held-out images, then the weight file.
     fn finish<B: Backend>(&self, backend: &B, trainer: &Trainer<B>) -> Result<()> {
-        let weights = trainer.weights();
-        let provenance = Provenance { steps: trainer.step(), seed: self.config.seed, config_hash: self.config.hash()? };
-        let settings = Settings {
-            preparation: self.config.preparation(),
-            detection: self.config.detection.clone(),
-            thresholds: None,
-            provenance: Some(provenance),
-        };
-        let mut detector = Detector::new(backend, weights.duplicate(backend)?, settings);
-        detector.calibrate(&self.held_out)?;
+        let detector = self.config.detector(trainer, &self.held_out)?;
         if let Some(Thresholds { image, pixel }) = detector.settings().thresholds {
             log::info!("thresholds from {} held-out images: {image} for the image, {pixel} for a pixel", self.held_out.len());
         }
         let file = WeightFile {
             architecture: self.config.architecture(),
-            values: weights.to_values(backend)?,
+            values: trainer.weights().to_values(backend)?,
             metadata: [(Settings::KEY.to_owned(), detector.settings().to_json()?)].into(),
         };
         self.write(MODEL_FILE, &file.encode()?)
@@ -191,37 +174,77 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
     work().map(|result| (result, start.elapsed()))
 }
 
-/// The images of `category/train/good` at working resolution, with textures: those trained on, and those held out. They are decoded and
-/// resized here, on all threads, and never again.
+/// The images of `category/train/good` at working resolution, with textures: those to train on, and those held out. They are decoded
+/// and resized here, on all threads, and never again.
 ///
 /// # Errors
 /// Missing or unreadable images, or ones smaller than the training size.
 pub fn load_training_set(config: &Config, category: &Path) -> Result<(TrainingSet, Vec<Image>)> {
     let preparation = config.preparation();
-    let paths = train_images(category)?;
-    let images = each(&paths, |path| read_training_image(path, &preparation))?;
-    let (images, held_out) = split(images, config.data.held_out, config.seed);
-    let set = TrainingSet {
-        images,
-        textures: load_textures(config.data.textures.as_deref(), config.data.size, config.seed)?,
-        size: config.data.size,
-        augment: config.augment.clone(),
-        corruption: config.corruption.clone(),
-        seed: config.seed,
-    };
-    set.validate()?;
-    let (images, textures) = (set.images.len(), set.textures.len());
-    log::info!("{images} images to train on, {} held out, {textures} replacement textures", held_out.len());
-    Ok((set, held_out))
+    let read = |path: &PathBuf| prepared(&read_image(path)?, &preparation).map_err(|error| error.in_file(path));
+    config.split(each(&train_images(category)?, read)?)
 }
 
-/// One image at working resolution, at least as large as a training crop.
-fn read_training_image(path: &Path, preparation: &Preparation) -> Result<Image> {
-    let image = preparation.apply(&read_image(path)?).map_err(|error| Error::file(path, error))?;
-    let (height, width, size) = (image.height, image.width, preparation.size);
+impl Config {
+    /// The images to train on, with textures, and those held out for thresholds, from images `[height, width, 3]` with values in
+    /// [0, 1]. They are resized as `[data]` says.
+    ///
+    /// # Errors
+    /// No image; one that is not `[height, width, 3]` or is smaller than the training size.
+    pub fn training_set(&self, images: &[Array3<f32>]) -> Result<(TrainingSet, Vec<Image>)> {
+        self.validate()?;
+        if images.is_empty() {
+            return Err(Error::argument("there is no training image"));
+        }
+        let (preparation, numbered) = (self.preparation(), images.iter().enumerate().collect::<Vec<_>>());
+        let prepare = |&(number, image): &(usize, &Image)| {
+            prepared(image, &preparation).map_err(|error| error.within(format!("training image {number}")))
+        };
+        self.split(each(&numbered, prepare)?)
+    }
+
+    /// The detector of a trained model, with thresholds from held-out normal images.
+    ///
+    /// # Errors
+    /// No held-out image, or one that is not `[height, width, 3]`; out of device memory.
+    pub fn detector<B: Backend>(&self, trainer: &Trainer<B>, held_out: &[Array3<f32>]) -> Result<Detector<B>> {
+        let provenance = Provenance { steps: trainer.step(), seed: self.seed, config_hash: self.hash()? };
+        let settings = Settings {
+            preparation: self.preparation(),
+            detection: self.detection.clone(),
+            thresholds: None,
+            provenance: Some(provenance),
+        };
+        let backend = trainer.backend();
+        let mut detector = Detector::new(backend, trainer.weights().duplicate(backend)?, settings);
+        detector.calibrate(held_out).map(|()| detector)
+    }
+
+    /// Prepared images, at least one, split into those to train on and those held out.
+    fn split(&self, images: Vec<Image>) -> Result<(TrainingSet, Vec<Image>)> {
+        let (images, held_out) = split(images, self.data.held_out, self.seed);
+        let set = TrainingSet {
+            images,
+            textures: load_textures(self.data.textures.as_deref(), self.data.size, self.seed)?,
+            size: self.data.size,
+            augment: self.augment.clone(),
+            corruption: self.corruption.clone(),
+            seed: self.seed,
+        };
+        set.validate()?;
+        let (images, textures) = (set.images.len(), set.textures.len());
+        log::info!("{images} images to train on, {} held out, {textures} replacement textures", held_out.len());
+        Ok((set, held_out))
+    }
+}
+
+/// An image at working resolution, at least as large as a training crop.
+fn prepared(image: &Image, preparation: &Preparation) -> Result<Image> {
+    let image = preparation.apply(image)?;
+    let ((height, width, _), size) = (image.dim(), preparation.size);
     if height.min(width) < size {
         let reason = format!("has {height}x{width} pixels as prepared, data.size asks for at least {size}x{size}");
-        return Err(Error::file(path, reason));
+        return Err(Error::format(reason));
     }
     Ok(image)
 }
@@ -234,7 +257,9 @@ fn find_checkpoint(config: &Config, out: &Path, resume: bool) -> Result<Option<C
         (true, false) => Err(Error::file(out, format!("holds no {CHECKPOINT_FILE} to resume from"))),
         (true, true) => {
             let checkpoint = Checkpoint::read(&path)?;
-            match first_difference(&checkpoint.config, &config.to_toml()?) {
+            // Read and written again, because an older version may have named its keys otherwise.
+            let known = Config::parse_with_notice(&checkpoint.config).and_then(|(config, _)| config.to_toml());
+            match first_difference(&known.unwrap_or_else(|_| checkpoint.config.clone()), &config.to_toml()?) {
                 Some(difference) => Err(Error::file(path, format!("was made with another config: {difference}"))),
                 None => Ok(Some(checkpoint)),
             }

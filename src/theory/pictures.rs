@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use ndarray::Axis;
 use rayon::prelude::*;
 
 use super::manifold::{GreyOnRgb, Manifold, grey_to_rgb};
 use super::resemblance::CorruptedSample;
 use crate::data::corruption::{Corrupted, CorruptionConfig, Sources, corrupt};
-use crate::data::{Batch, Image};
+use crate::data::{Batch, Image, image, row_major};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 use crate::shape::Shape;
@@ -104,19 +105,14 @@ impl Pictures {
     /// A shape too large.
     pub fn batch(&self, step: u32, count: usize) -> Result<Batch> {
         let pairs = self.pairs(step, count)?;
-        let joined = |part: fn(&Corrupted) -> &[f32]| pairs.iter().map(|(_, c)| part(c)).collect::<Vec<_>>().concat();
-        let images: Vec<f32> = pairs.iter().flat_map(|(x, _)| x.pixels.iter().copied()).collect();
+        let images = |part: fn(&(Image, Corrupted)) -> &Image| pairs.iter().flat_map(|pair| self.laid_out(part(pair))).collect();
+        let region = pairs.iter().flat_map(|(_, corrupted)| corrupted.region.iter().copied()).collect();
         let region_shape = match self.layout {
             Layout::Grey => self.shape(count)?,
             Layout::Rgb => Shape::new(&[count, self.side, self.side, 1])?,
         };
-        Ok(Batch {
-            image_shape: self.shape(count)?,
-            region_shape,
-            corrupted: self.laid_out(&joined(|corrupted| &corrupted.image.pixels)),
-            target: self.laid_out(&images),
-            region: joined(|corrupted| &corrupted.region.values),
-        })
+        let values = [images(|(_, corrupted)| &corrupted.image), images(|(x, _)| x), region];
+        Batch::new(self.shape(count)?, region_shape, values)
     }
 
     /// Samples that no batch holds. x is rounded to f32, so that x̂ = x to the bit off the region.
@@ -125,12 +121,12 @@ impl Pictures {
     /// A shape too large.
     pub fn samples(&self, count: usize) -> Result<Vec<CorruptedSample>> {
         let sample = |(x, corrupted): &(Image, Corrupted)| {
-            let wide = |values: &[f32]| self.laid_out(values).into_iter().map(f64::from).collect();
-            let inside: Vec<bool> = corrupted.region.values.iter().map(|&m| m > 0.0).collect();
+            let wide = |image: &Image| self.laid_out(image).into_iter().map(f64::from).collect();
+            let inside: Vec<bool> = corrupted.region.iter().map(|&m| m > 0.0).collect();
             let channels = self.space.ambient() / inside.len();
             CorruptedSample {
-                target: wide(&x.pixels),
-                corrupted: wide(&corrupted.image.pixels),
+                target: wide(x),
+                corrupted: wide(&corrupted.image),
                 region: inside.into_iter().flat_map(|inside| std::iter::repeat_n(inside, channels)).collect(),
             }
         };
@@ -153,17 +149,16 @@ impl Pictures {
     fn normal(&self, step: u32, slot: u32) -> Result<Image> {
         let mut stream = Stream::new(self.seed, Purpose::Batch, step, slot);
         let pixels = grey_to_rgb(&self.grey.sample(&mut stream)).into_iter().map(|value| value as f32).collect();
-        Image::new(self.side, self.side, pixels)
+        image(self.side, self.side, pixels)
     }
 
-    /// RGB pixels in the layout of the points.
-    fn laid_out(&self, pixels: &[f32]) -> Vec<f32> {
+    /// An image in the layout of the points.
+    fn laid_out(&self, image: &Image) -> Vec<f32> {
+        let pixels = image.lanes(Axis(2)).into_iter();
         match self.layout {
-            Layout::Rgb => pixels.to_vec(),
+            Layout::Rgb => row_major(image).into_owned(),
             // In f64, where the mean of three equal values is that value.
-            Layout::Grey => {
-                pixels.chunks_exact(3).map(|rgb| (rgb.iter().copied().map(f64::from).sum::<f64>() / 3.0) as f32).collect()
-            }
+            Layout::Grey => pixels.map(|rgb| (rgb.iter().copied().map(f64::from).sum::<f64>() / 3.0) as f32).collect(),
         }
     }
 }

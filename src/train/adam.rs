@@ -89,7 +89,8 @@ mod tests {
         let shape = Shape::new(&[3]).unwrap();
         let target = [1.0, -2.0, 0.5];
         let mut parameters = vec![Tensor::from_f64(&backend, shape, &[0.0; 3]).unwrap()];
-        let config = OptimiserConfig { steps: 400, rate: 0.05, warmup: 0, final_fraction: 0.0, ..Default::default() };
+        let config =
+            OptimiserConfig { steps: 400, learning_rate: 0.05, warmup_steps: 0, final_lr_fraction: 0.0, ..Default::default() };
         let mut adam = Adam::new(&backend, config, &parameters).unwrap();
         let mut last = f64::INFINITY;
         for _ in 0..400 {

@@ -1,11 +1,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use ndarray::{Array1, ArrayD};
 use safetensors::tensor::{Dtype, SafeTensors};
 
 use crate::backend::Real;
 use crate::error::{Error, Result};
-use crate::model::{Architecture, Parameters, encode_safetensors};
+use crate::model::{Architecture, Parameters, decode_values, encode_safetensors};
 use crate::ops::Backend;
 use crate::tape::Tensor;
 
@@ -14,14 +15,14 @@ const CONFIG: &str = "orthoscope.config";
 
 /// State of a training run: weights `p.*`, Adam moments `m.*` and `v.*`, moving average `a.*`, step, config.
 ///
-/// The step is also the position of every random stream, because all of them are keyed by it. Values are f32 in memory layout.
+/// The step is also the position in every random stream, because the streams are keyed by it. Values are f32 in memory layout.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// Steps done.
     pub step: u64,
     /// The config that the run was started with, as text.
     pub config: String,
-    groups: HashMap<String, HashMap<String, Vec<f32>>>,
+    groups: HashMap<String, HashMap<String, ArrayD<f32>>>,
 }
 
 impl Checkpoint {
@@ -43,7 +44,7 @@ impl Checkpoint {
             if let Some(value) = host.iter().find(|value| !value.is_finite()) {
                 return Err(Error::NonFinite { what: "a weight", value: f64::from(*value), step: self.step });
             }
-            values.insert(spec.name.clone(), host);
+            values.insert(spec.name.clone(), Array1::from(host).into_dyn());
         }
         self.groups.insert(group.to_owned(), values);
         Ok(())
@@ -51,10 +52,9 @@ impl Checkpoint {
 
     /// The tensors of `group`, checked against `architecture`.
     pub(super) fn parameters<B: Backend>(&self, backend: &B, group: &str, architecture: &Architecture) -> Result<Parameters<B>> {
-        let values =
-            self.groups.get(group).ok_or_else(|| Error::argument(format!("the checkpoint has no tensors `{group}.*`")))?;
+        let values = self.groups.get(group).ok_or_else(|| Error::format(format!("the checkpoint has no tensors `{group}.*`")))?;
         Parameters::from_values(backend, architecture, values)
-            .map_err(|error| Error::argument(format!("the checkpoint is not of {architecture}: {error}")))
+            .map_err(|error| Error::format(format!("the checkpoint is not of {architecture}: {error}")))
     }
 
     /// The file's bytes, safetensors.
@@ -62,9 +62,10 @@ impl Checkpoint {
     /// # Errors
     /// Serialisation failed.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        let tensors = self.groups.iter().flat_map(|(group, values)| {
-            values.iter().map(move |(name, values)| (format!("{group}.{name}"), vec![values.len()], values.clone()))
-        });
+        let tensors = self
+            .groups
+            .iter()
+            .flat_map(|(group, values)| values.iter().map(move |(name, values)| (format!("{group}.{name}"), values.clone())));
         let metadata = HashMap::from([(STEP.to_owned(), self.step.to_string()), (CONFIG.to_owned(), self.config.clone())]);
         encode_safetensors(tensors.collect(), &metadata)
     }
@@ -72,14 +73,14 @@ impl Checkpoint {
     /// Reads a checkpoint file.
     ///
     /// # Errors
-    /// Missing, truncated or foreign files; values that are not finite.
+    /// A file that is missing, truncated or not a checkpoint; values that are not finite.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| Error::file(path, error))?;
-        Self::decode(&bytes).map_err(|error| Error::file(path, error))
+        let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
+        Self::decode(&bytes).map_err(|error| error.in_file(path))
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {
-        let foreign = |reason: String| Error::argument(format!("not a checkpoint: {reason}"));
+        let foreign = |reason: String| Error::format(format!("not a checkpoint: {reason}"));
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| foreign(error.to_string()))?;
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| foreign(error.to_string()))?;
         let metadata = header.metadata().clone().unwrap_or_default();
@@ -88,14 +89,12 @@ impl Checkpoint {
         let mut own = Self::new(step, &field(CONFIG)?);
         for (full, view) in tensors.tensors() {
             let (group, name) = full.split_once('.').ok_or_else(|| foreign(format!("unexpected tensor `{full}`")))?;
-            if view.dtype() != Dtype::F32 {
-                return Err(foreign(format!("tensor `{full}` is {:?}, not F32", view.dtype())));
-            }
-            let values: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            let values = decode_values(&view).filter(|_| view.dtype() == Dtype::F32);
+            let values = values.ok_or_else(|| foreign(format!("tensor `{full}` is {:?}, not F32", view.dtype())))?;
             if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-                return Err(Error::argument(format!("tensor `{full}` holds {value}")));
+                return Err(Error::format(format!("tensor `{full}` holds {value}")));
             }
-            own.groups.entry(group.to_owned()).or_default().insert(name.to_owned(), values);
+            own.groups.entry(group.to_owned()).or_default().insert(name.to_owned(), Array1::from(values).into_dyn());
         }
         Ok(own)
     }

@@ -4,12 +4,12 @@ use crate::error::{Error, Result};
 use crate::model::Architecture;
 use crate::ops::{AdamStep, Penalty};
 
-/// Everything about training but the data: network, objective, optimiser.
+/// Everything that defines training except the data: network, objective, optimiser.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
     /// The network f.
     pub architecture: Architecture,
-    /// L.
+    /// The loss L.
     pub objective: ObjectiveConfig,
     /// Adam and its schedule.
     pub optimiser: OptimiserConfig,
@@ -46,7 +46,7 @@ impl ObjectiveConfig {
     }
 }
 
-/// Adam (Kingma, Ba 2015), linear warm-up, cosine decay, moving average of the weights.
+/// Adam (Kingma and Ba 2015) with linear warm-up, cosine decay, and a moving average of the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OptimiserConfig {
@@ -55,19 +55,23 @@ pub struct OptimiserConfig {
     /// Images per step.
     pub batch: usize,
     /// Learning rate after warm-up.
-    pub rate: f64,
+    #[serde(alias = "rate")]
+    pub learning_rate: f64,
     /// Steps of linear warm-up.
-    pub warmup: u64,
-    /// Learning rate at the end, as a fraction of `rate`.
-    pub final_fraction: f64,
+    #[serde(alias = "warmup")]
+    pub warmup_steps: u64,
+    /// Learning rate at the last step, as a fraction of `learning_rate`.
+    #[serde(alias = "final_fraction")]
+    pub final_lr_fraction: f64,
     /// Decay of the first moment.
     pub beta1: f64,
     /// Decay of the second moment.
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub epsilon: f64,
-    /// Decay of the weights' exponential moving average, which is what is saved and used; 0 for none.
-    pub average: f64,
+    /// Decay of the exponential moving average (EMA) of the weights, which is what is saved and used; 0 for none.
+    #[serde(alias = "average")]
+    pub ema_decay: f64,
 }
 
 impl Default for OptimiserConfig {
@@ -75,13 +79,13 @@ impl Default for OptimiserConfig {
         Self {
             steps: 2000,
             batch: 8,
-            rate: 1e-3,
-            warmup: 50,
-            final_fraction: 0.01,
+            learning_rate: 1e-3,
+            warmup_steps: 50,
+            final_lr_fraction: 0.01,
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
-            average: 0.99,
+            ema_decay: 0.99,
         }
     }
 }
@@ -98,33 +102,34 @@ impl OptimiserConfig {
         if !(1..=65_536).contains(&self.batch) {
             return Err(Error::config("train.batch", format!("must be 1 to 65536, got {}", self.batch)));
         }
-        in_range("train.rate", self.rate, f64::MIN_POSITIVE..=1e3)?;
-        in_range("train.final_fraction", self.final_fraction, 0.0..=1.0)?;
+        in_range("train.learning_rate", self.learning_rate, f64::MIN_POSITIVE..=1e3)?;
+        in_range("train.final_lr_fraction", self.final_lr_fraction, 0.0..=1.0)?;
         in_range("train.beta1", self.beta1, 0.0..=0.999_999)?;
         in_range("train.beta2", self.beta2, 0.0..=0.999_999_999)?;
         in_range("train.epsilon", self.epsilon, f64::MIN_POSITIVE..=1.0)?;
-        in_range("train.average", self.average, 0.0..=0.999_999)
+        in_range("train.ema_decay", self.ema_decay, 0.0..=0.999_999)
     }
 
-    /// Learning rate of `step`, counted from 1: linear over the warm-up, then half a cosine down to `final_fraction`.
-    pub fn rate_at(&self, step: u64) -> f64 {
-        if step <= self.warmup {
-            return self.rate * step as f64 / self.warmup as f64;
+    /// Learning rate of `step`, counted from 1: linear over the warm-up, then half a cosine down to `final_lr_fraction`.
+    pub fn learning_rate_at(&self, step: u64) -> f64 {
+        if step <= self.warmup_steps {
+            return self.learning_rate * step as f64 / self.warmup_steps as f64;
         }
-        let length = self.steps.saturating_sub(self.warmup).max(1) as f64;
-        let progress = ((step - self.warmup) as f64 / length).min(1.0);
+        let length = self.steps.saturating_sub(self.warmup_steps).max(1) as f64;
+        let progress = ((step - self.warmup_steps) as f64 / length).min(1.0);
         let cosine = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
-        self.rate * (self.final_fraction + (1.0 - self.final_fraction) * cosine)
+        self.learning_rate * (self.final_lr_fraction + (1.0 - self.final_lr_fraction) * cosine)
     }
 
-    /// What differs from step to step. The average forgets its random start quickly: decay is at most `(1 + t) / (10 + t)`.
+    /// The values that change from step to step. Early on the EMA decay is at most `(1 + t) / (10 + t)`, so that the average
+    /// soon forgets the random initial weights.
     pub(super) fn constants(&self, step: u64) -> AdamStep {
         let t = step as f64;
         AdamStep {
-            rate: self.rate_at(step),
+            rate: self.learning_rate_at(step),
             correction1: 1.0 - self.beta1.powf(t),
             correction2: 1.0 - self.beta2.powf(t),
-            decay: self.average.min((1.0 + t) / (10.0 + t)),
+            decay: self.ema_decay.min((1.0 + t) / (10.0 + t)),
         }
     }
 }
@@ -142,18 +147,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schedule_warms_up_and_decays_to_its_final_fraction() {
-        let config = OptimiserConfig { steps: 100, warmup: 10, rate: 1.0, final_fraction: 0.1, ..Default::default() };
-        assert!((config.rate_at(1) - 0.1).abs() < 1e-12 && (config.rate_at(10) - 1.0).abs() < 1e-12);
-        assert!((config.rate_at(55) - 0.55).abs() < 1e-12, "halfway between 1 and 0.1");
-        assert!((config.rate_at(100) - 0.1).abs() < 1e-12 && (config.rate_at(200) - 0.1).abs() < 1e-12);
-        assert!((10..100).all(|step| config.rate_at(step + 1) < config.rate_at(step)));
+    fn the_schedule_warms_up_and_decays_to_its_final_fraction() {
+        let config =
+            OptimiserConfig { steps: 100, warmup_steps: 10, learning_rate: 1.0, final_lr_fraction: 0.1, ..Default::default() };
+        assert!((config.learning_rate_at(1) - 0.1).abs() < 1e-12 && (config.learning_rate_at(10) - 1.0).abs() < 1e-12);
+        assert!((config.learning_rate_at(55) - 0.55).abs() < 1e-12, "halfway between 1 and 0.1");
+        assert!((config.learning_rate_at(100) - 0.1).abs() < 1e-12 && (config.learning_rate_at(200) - 0.1).abs() < 1e-12);
+        assert!((10..100).all(|step| config.learning_rate_at(step + 1) < config.learning_rate_at(step)));
     }
 
     #[test]
     fn values_outside_their_range_name_their_key() {
-        let bad = OptimiserConfig { rate: f64::NAN, ..Default::default() };
-        assert!(bad.validate().unwrap_err().to_string().contains("train.rate"));
+        let bad = OptimiserConfig { learning_rate: f64::NAN, ..Default::default() };
+        assert!(bad.validate().unwrap_err().to_string().contains("train.learning_rate"));
         let bad = ObjectiveConfig { lambda: 1.5, ..Default::default() };
         assert!(bad.validate().unwrap_err().to_string().contains("objective.lambda"));
     }

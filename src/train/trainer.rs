@@ -1,11 +1,14 @@
+use std::time::{Duration, Instant};
+
 use super::adam::Moments;
-use super::desk::Desk;
+use super::batches::{Batches, StepBatch};
+use super::step_buffers::StepBuffers;
 use super::{Checkpoint, Recipe};
 use crate::backend::Phase;
-use crate::data::{Batch, ResidentSet};
+use crate::data::Supply;
 use crate::error::{Error, Result};
 use crate::model::Parameters;
-use crate::ops::{Backend, Optimise, Picks};
+use crate::ops::{Backend, Optimise};
 use crate::tape::{Gradients, Tape, Var};
 
 /// Weights, optimiser state and step counter of a run.
@@ -13,12 +16,23 @@ pub struct Trainer<B: Backend> {
     backend: B,
     recipe: Recipe,
     state: State<B>,
-    /// Made by the first step, which knows the batch's shape.
-    desk: Option<Desk<B>>,
+    /// Made by the first step, which knows the shape of a batch.
+    buffers: Option<StepBuffers<B>>,
     step: u64,
 }
 
-/// What a step changes.
+/// Loss and duration of an optimiser step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Objective of the batch before the update.
+    pub loss: f64,
+    /// Time for the step itself, without waiting for its batch.
+    pub computing: Duration,
+    /// Time for making its batch on the host.
+    pub supply: Supply,
+}
+
+/// Everything that a step changes.
 struct State<B: Backend> {
     parameters: Parameters<B>,
     moments: Moments<B>,
@@ -35,15 +49,15 @@ impl<B: Backend> Trainer<B> {
         recipe.optimiser.validate()?;
         let parameters = Parameters::initialise(backend, &recipe.architecture, recipe.seed)?;
         let moments = Moments::zeros(backend, parameters.tensors())?;
-        let average = if recipe.optimiser.average > 0.0 { Some(parameters.duplicate(backend)?) } else { None };
+        let average = if recipe.optimiser.ema_decay > 0.0 { Some(parameters.duplicate(backend)?) } else { None };
         let state = State { parameters, moments, average };
-        Ok(Self { backend: backend.clone(), recipe, state, desk: None, step: 0 })
+        Ok(Self { backend: backend.clone(), recipe, state, buffers: None, step: 0 })
     }
 
-    /// The state that `checkpoint` holds; continuing gives the same bits as never having stopped.
+    /// Continues from `checkpoint`, to the same bits as without the interruption.
     ///
     /// # Errors
-    /// A checkpoint of another architecture or without a moving average where the recipe wants one.
+    /// A checkpoint of another architecture, or without a moving average although the recipe has one.
     pub fn resume(backend: &B, recipe: Recipe, checkpoint: &Checkpoint) -> Result<Self> {
         let mut own = Self::new(backend, recipe)?;
         let State { parameters, moments, average } = &mut own.state;
@@ -58,10 +72,10 @@ impl<B: Backend> Trainer<B> {
         Ok(own)
     }
 
-    /// Everything needed to continue. `config` travels along, opaque.
+    /// Everything needed to continue. `config` is stored as it is.
     ///
     /// # Errors
-    /// A weight that is not finite, so that a broken state never replaces a good one; the device failed.
+    /// A weight that is not finite (a broken state must not replace a good one); the device failed.
     pub fn checkpoint(&self, config: &str) -> Result<Checkpoint> {
         let mut checkpoint = Checkpoint::new(self.step, config);
         let State { parameters, moments, average } = &self.state;
@@ -75,51 +89,48 @@ impl<B: Backend> Trainer<B> {
         Ok(checkpoint)
     }
 
+    /// The device that trains.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
     /// Steps done.
     pub fn step(&self) -> u64 {
         self.step
     }
 
-    /// The weights to save and use: the moving average where there is one.
+    /// The weights to save and use: the moving average if there is one.
     pub fn weights(&self) -> &Parameters<B> {
         self.state.average.as_ref().unwrap_or(&self.state.parameters)
     }
 
-    /// One optimiser step on `batch`; returns the loss before the update.
+    /// One optimiser step on the next of `batches`.
     ///
     /// # Errors
-    /// A loss that is not finite: the weights are then left as they were.
-    pub fn advance(&mut self, batch: &Batch) -> Result<f64> {
-        let mut desk = Desk::at(self.desk.take(), &self.backend, [batch.image_shape, batch.region_shape], None)?;
-        desk.put(&self.backend, batch)?;
-        self.advance_on(desk)
+    /// A batch that cannot be made; a loss that is not finite: the weights are then left as they were.
+    pub fn advance(&mut self, batches: &mut Batches<B>) -> Result<Step> {
+        let ((loss, computing), supply) = batches.step(self.step, |batch| {
+            let start = Instant::now();
+            self.advance_on(&batch).map(|loss| (loss, start.elapsed()))
+        })?;
+        Ok(Step { loss, computing, supply })
     }
 
-    /// The same on the batch that `picks` asks for, made on the device from `set`.
-    ///
-    /// # Errors
-    /// As [`Trainer::advance`]; picks for another number of images than the set's batches have.
-    pub fn advance_resident(&mut self, set: &ResidentSet<B>, picks: &Picks) -> Result<f64> {
-        let mut desk = Desk::at(self.desk.take(), &self.backend, set.shapes()?, Some(set))?;
-        desk.pick(&self.backend, picks)?;
-        self.advance_on(desk)
-    }
-
-    /// One optimiser step on what lies on `desk` once it has made its batch. All that the step does is recorded and repeated
-    /// where the device can.
-    fn advance_on(&mut self, mut desk: Desk<B>) -> Result<f64> {
+    /// One optimiser step. Everything it does on the device is recorded once and then repeated, if the device can.
+    fn advance_on(&mut self, batch: &StepBatch<'_, B>) -> Result<f64> {
         let step = self.step + 1;
-        desk.prepare(&self.backend, &self.recipe.optimiser.constants(step))?;
-        let mut program = std::mem::take(&mut desk.program);
+        let mut buffers = StepBuffers::load(self.buffers.take(), &self.backend, batch)?;
+        buffers.write_constants(&self.backend, &self.recipe.optimiser.constants(step))?;
+        let mut program = std::mem::take(&mut buffers.program);
         let (backend, recipe, state) = (&self.backend, &self.recipe, &mut self.state);
         backend.repeat(&mut program, || {
-            desk.fill()?;
-            let (gradients, vars) = state.differentiate(backend, recipe, &mut desk)?;
-            state.update(backend, recipe, &desk, &gradients, &vars)
+            buffers.make_batch()?;
+            let (gradients, vars) = state.differentiate(backend, recipe, &mut buffers)?;
+            state.update(backend, recipe, &buffers, &gradients, &vars)
         })?;
-        desk.program = program;
-        let loss = desk.loss(backend)?;
-        self.desk = Some(desk);
+        buffers.program = program;
+        let loss = buffers.loss(backend)?;
+        self.buffers = Some(buffers);
         if !loss.is_finite() {
             return Err(Error::NonFinite { what: "the loss", value: loss, step });
         }
@@ -129,26 +140,33 @@ impl<B: Backend> Trainer<B> {
 }
 
 impl<B: Backend> State<B> {
-    /// Loss, gradients and the parameters' nodes. The tape is gone on return, so that the weights can be written.
-    fn differentiate(&self, backend: &B, recipe: &Recipe, desk: &mut Desk<B>) -> Result<(Gradients<B>, Vec<Var>)> {
+    /// Loss, gradients and the nodes of the parameters. The tape is dropped on return, so that the weights can be written.
+    fn differentiate(&self, backend: &B, recipe: &Recipe, buffers: &mut StepBuffers<B>) -> Result<(Gradients<B>, Vec<Var>)> {
         let mut tape = Tape::new(backend.clone());
         let bound = self.parameters.bind(&mut tape, true);
-        let [corrupted, target, region] = desk.operands().map(|operand| tape.constant(operand));
+        let [corrupted, target, region] = buffers.operands().map(|operand| tape.constant(operand));
         let output = self.parameters.forward(&mut tape, &bound, corrupted)?;
         let objective = &recipe.objective;
         let loss = tape.objective(output, target, region, objective.penalty, objective.lambda, objective.epsilon)?;
         let gradients = tape.backward(loss)?;
-        desk.set_loss(backend, tape.value(loss))?;
+        buffers.set_loss(backend, tape.value(loss))?;
         Ok((gradients, bound.vars().to_vec()))
     }
 
-    /// Adam, then the moving average. Changes nothing where the loss is not finite.
-    fn update(&mut self, backend: &B, recipe: &Recipe, desk: &Desk<B>, gradients: &Gradients<B>, vars: &[Var]) -> Result<()> {
+    /// Adam, then the moving average. Changes nothing if the loss is not finite.
+    fn update(
+        &mut self,
+        backend: &B,
+        recipe: &Recipe,
+        buffers: &StepBuffers<B>,
+        gradients: &Gradients<B>,
+        vars: &[Var],
+    ) -> Result<()> {
         backend.enter("", Phase::Optimiser);
-        self.moments.update(backend, &recipe.optimiser, desk.control(), (gradients, vars), self.parameters.tensors_mut())?;
+        self.moments.update(backend, &recipe.optimiser, buffers.control(), (gradients, vars), self.parameters.tensors_mut())?;
         let Some(average) = &mut self.average else { return Ok(()) };
         for (parameter, average) in self.parameters.tensors().iter().zip(average.tensors_mut()) {
-            let [step, loss] = desk.control();
+            let [step, loss] = buffers.control();
             backend.run(Optimise::MovingAverage { step, loss, p: parameter.buffer(), average: average.buffer_mut()? })?;
         }
         Ok(())

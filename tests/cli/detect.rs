@@ -12,14 +12,36 @@ fn check(scratch: &Scratch, stem: &str, height: usize, width: usize) -> serde_js
     assert_eq!(shape, [height, width], "{stem}");
     for name in ["heatmap", "reconstruction"] {
         let image = read_image(&scratch.path(format!("{stem}_{name}.png"))).unwrap();
-        assert_eq!((image.height, image.width), (height, width), "{stem} {name}");
+        assert_eq!(image.dim(), (height, width, 3), "{stem} {name}");
     }
     let json = scratch.json(format!("{stem}.json"));
     let pixel_threshold = json["pixel_threshold"].as_f64().unwrap_or(f64::INFINITY);
     let marked: Vec<f32> = map.iter().map(|&value| f32::from(f64::from(value) > pixel_threshold)).collect();
-    assert_eq!(read_mask(&scratch.path(format!("{stem}_mask.png"))).unwrap().values, marked, "{stem}");
+    assert!(read_mask(&scratch.path(format!("{stem}_mask.png"))).unwrap().iter().eq(&marked), "{stem}");
+    check_regions(&json["regions"], &map, &marked, width);
     assert_eq!(json["anomalous_pixels"], marked.iter().filter(|&&value| value > 0.0).count());
     json
+}
+
+/// The regions cover every marked pixel once, lie in their boxes, and begin with the highest peak of all.
+fn check_regions(regions: &serde_json::Value, map: &[f32], marked: &[f32], width: usize) {
+    let regions = regions.as_array().unwrap();
+    let number = |region: &serde_json::Value, key: &str| region[key].as_f64().unwrap();
+    let areas: f64 = regions.iter().map(|region| number(region, "area")).sum();
+    assert_eq!(areas, f64::from(marked.iter().sum::<f32>()));
+    let boxed = |index: usize| {
+        let (row, column) = ((index / width) as f64, (index % width) as f64);
+        let within = |region, first: &str, side: &str, at: f64| {
+            (number(region, first)..number(region, first) + number(region, side)).contains(&at)
+        };
+        regions.iter().any(|region| within(region, "top", "height", row) && within(region, "left", "width", column))
+    };
+    assert!((0..map.len()).filter(|&index| marked[index] > 0.0).all(boxed));
+    assert!(regions.is_sorted_by(|a, b| number(a, "peak") >= number(b, "peak")));
+    if let Some(first) = regions.first() {
+        assert_eq!(number(first, "peak"), f64::from(map.iter().copied().fold(f32::MIN, f32::max)));
+        assert!(number(first, "mean") <= number(first, "peak"));
+    }
 }
 
 #[test]
@@ -46,8 +68,8 @@ fn a_folder_keeps_its_subfolders() {
 fn any_size_and_any_kind_of_png_is_taken() {
     use crate::fixture::png::{header, png, stored};
     let scratch = Scratch::new();
-    let pixels = (0..37 * 53 * 3).map(|k| (k * 7 % 256) as f32 / 255.0).collect();
-    write_png(&scratch.path("odd.png"), &Image::new(37, 53, pixels).unwrap()).unwrap();
+    let pixel = |(row, column, c): (usize, usize, usize)| ((row * 53 + column) * 3 + c) * 7 % 256;
+    write_png(&scratch.path("odd.png"), &Image::from_shape_fn((37, 53, 3), |at| pixel(at) as f32 / 255.0)).unwrap();
     let chunk = |depth, colour, row: &[u8]| {
         let rows: Vec<u8> = (0..9).flat_map(|_| [&[0], row].concat()).collect();
         let palette = (b"PLTE", vec![255, 0, 0, 0, 51, 0]);

@@ -1,9 +1,12 @@
 //! `model init`, `model forward`, `model summary`.
 
+use half::{bf16, f16};
 use orthoscope::backend::Reference;
 use orthoscope::model::{Parameters, WeightFile};
 use orthoscope::shape::Shape;
 use orthoscope::tape::{Tape, Tensor};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 
 use crate::fixture::{Scratch, npy, npy_f32, read_npy};
@@ -59,6 +62,41 @@ fn forward_reads_doubles_and_trained_weights() {
     assert!(scratch.read("y-x.npy") == scratch.read("y-wide.npy"));
 }
 
+/// The run's weights in another type of two bytes per value.
+fn in_half_precision(scratch: &Scratch, dtype: Dtype, encode: impl Fn(f32) -> [u8; 2]) -> Vec<u8> {
+    let bytes = scratch.read("run/model.safetensors");
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let halved =
+        |data: &[u8]| data.as_chunks().0.iter().flat_map(|&value| encode(f32::from_le_bytes(value))).collect::<Vec<u8>>();
+    let halves: Vec<_> = tensors.iter().map(|(name, view)| (name, view.shape().to_vec(), halved(view.data()))).collect();
+    let views = halves.iter().map(|(name, shape, data)| (name, TensorView::new(dtype, shape.clone(), data).unwrap()));
+    safetensors::serialize(views, header.metadata().clone()).unwrap()
+}
+
+#[test]
+fn weights_in_half_precision_are_read() {
+    let scratch = Scratch::new();
+    scratch.write("x.npy", npy_f32(&[1, 8, 16, 3], &input(8 * 16 * 3)));
+    scratch.write("f16", in_half_precision(&scratch, Dtype::F16, |value| f16::from_f32(value).to_le_bytes()));
+    scratch.write("bf16", in_half_precision(&scratch, Dtype::BF16, |value| bf16::from_f32(value).to_le_bytes()));
+    let exact = WeightFile::read(&scratch.path("run/model.safetensors")).unwrap().values;
+    // Half a unit in the last place, relative; below 2^-14 the spacing of f16 is 2^-24.
+    for (name, relative, absolute) in [("f16", 2.0_f32.powi(-11), 2.0_f32.powi(-25)), ("bf16", 2.0_f32.powi(-9), 0.0)] {
+        let rounded = WeightFile::read(&scratch.path(name)).unwrap().values;
+        for (parameter, values) in &exact {
+            for (read, exact) in rounded[parameter].iter().zip(values) {
+                assert!((read - exact).abs() <= (relative * exact.abs()).max(absolute), "{name}, {parameter}: {read}, {exact}");
+            }
+        }
+        assert!(rounded != exact);
+        scratch.succeeds(&format!("model forward --model {name} --input x.npy --output y.npy"));
+        let wanted = expected(&scratch.path(name), &[1, 8, 16, 3], &input(8 * 16 * 3));
+        let (_, y) = read_npy(&scratch.read("y.npy"));
+        assert!(y.iter().zip(&wanted).all(|(&y, wanted)| (f64::from(y) - wanted).abs() <= 1e-5 * wanted), "{name}");
+    }
+}
+
 #[test]
 fn init_depends_on_the_seed_and_nothing_else() {
     let scratch = Scratch::new();
@@ -77,7 +115,7 @@ fn summary_counts_what_the_weight_file_holds() {
         serde_json::from_str(&scratch.succeeds(&format!("model summary --json {options}")).out).unwrap()
     };
     let file = WeightFile::read(&scratch.path("run/model.safetensors")).unwrap();
-    let stored: usize = file.values.values().map(Vec::len).sum();
+    let stored: usize = file.values.values().map(|values| values.len()).sum();
     let summary = json("--weights run/model.safetensors --size 32");
     assert_eq!(summary["parameters"], stored);
     let layers = summary["layers"].as_array().unwrap();

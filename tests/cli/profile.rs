@@ -122,7 +122,7 @@ fn two_results_are_compared_only_if_they_are_of_the_same_work() {
     assert!(refused.err.contains("width is 2 and 4; batch is 2 and 1"), "{}", refused.err);
     scratch.write("d.json", "{}");
     assert!(scratch.run("profile --diff a.json d.json").err.contains("d.json: is no result of profile"));
-    assert_eq!(scratch.refuses("profile --diff a.json none.json"), "none.json: No such file or directory");
+    assert_eq!(scratch.refuses("profile --diff a.json none.json"), "none.json: no such file");
 }
 
 #[test]

@@ -1,8 +1,13 @@
 //! `train`: its flags, its files, and that only the seed decides what comes out.
 
-use orthoscope::run::{Config, LogEntry};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::fixture::Scratch;
+use orthoscope::backend::Cpu;
+use orthoscope::run::{Config, LogEntry, Outcome, TrainingJob};
+use safetensors::SafeTensors;
+
+use crate::fixture::{CONFIG, Scratch};
 
 const FILES: [&str; 4] = ["checkpoint.safetensors", "config.toml", "log.jsonl", "model.safetensors"];
 
@@ -82,4 +87,49 @@ fn a_run_speaks_up_when_asked() {
     let said = |flag: &str| scratch.succeeds(&format!("train --config c.toml --data cloth --out new{flag} {flag}")).err;
     assert!(said("-v").contains("info: 5 images to train on, 1 held out, 30 replacement textures"));
     assert!(said("-vv").contains("debug: step 4: loss 0."));
+}
+
+/// The text of a config with the key names of version 0.1.0.
+fn with_old_names(config: &str) -> String {
+    let names = [
+        ("learning_rate", "rate"),
+        ("warmup_steps", "warmup"),
+        ("final_lr_fraction", "final_fraction"),
+        ("ema_decay", "average"),
+    ];
+    names.iter().fold(config.to_owned(), |text, (new, old)| text.replace(&format!("\n{new} = "), &format!("\n{old} = ")))
+}
+
+#[test]
+fn a_run_of_an_older_version_resumes_to_the_same_weights() {
+    let scratch = Scratch::new();
+    // Stopped after its first step by the library.
+    let job = TrainingJob::prepare(Config::parse(CONFIG).unwrap(), &scratch.path("cloth"), &scratch.path("old"), false).unwrap();
+    let stop = AtomicBool::new(false);
+    assert_eq!(job.run(&Cpu::default(), &stop, |_| stop.store(true, Ordering::Relaxed)).unwrap(), Outcome::Interrupted);
+    // Its files as version 0.1.0 writes them.
+    let bytes = scratch.read("old/checkpoint.safetensors");
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let metadata: HashMap<_, _> =
+        header.metadata().clone().unwrap().into_iter().map(|(key, text)| (key, with_old_names(&text))).collect();
+    assert!(metadata["orthoscope.config"].contains("\nwarmup = 2\n"));
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    scratch.write("old/checkpoint.safetensors", safetensors::serialize(tensors.tensors(), Some(metadata)).unwrap());
+    let config = String::from_utf8(scratch.read("old/config.toml")).unwrap();
+    scratch.write("old/config.toml", with_old_names(&config));
+    let ran = scratch.succeeds("train --config old/config.toml --data cloth --out old --resume");
+    assert!(scratch.read("old/model.safetensors") == scratch.read("run/model.safetensors"));
+    assert!(scratch.read("old/config.toml") == scratch.read("run/config.toml"), "the new names are written");
+    let warnings: Vec<&str> = ran.err.lines().filter(|line| line.starts_with("warning: ")).collect();
+    assert_eq!(warnings.len(), 1, "{}", ran.err);
+    assert!(warnings[0].starts_with("warning: old/config.toml: `train.rate` is now `train.learning_rate`, "), "{}", warnings[0]);
+}
+
+#[test]
+fn a_value_under_its_old_and_its_new_name_is_refused() {
+    let scratch = Scratch::new();
+    scratch.write("c.toml", CONFIG.replace("warmup_steps = 2", "warmup_steps = 2\nwarmup = 3"));
+    let text = scratch.refuses("train --config c.toml --data cloth --out new");
+    let reason = "is the old name of `train.warmup_steps`, which is set too; remove one of them";
+    assert_eq!(text, format!("c.toml: config key `train.warmup`: {reason}"));
 }

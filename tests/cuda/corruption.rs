@@ -1,16 +1,17 @@
 //! Training batches made by the kernels are those of the host, to the bit, whatever the config and the schedule.
 
-use ndarray::{Array3, ArrayView3};
+use std::sync::Arc;
+
 use orthoscope::Result;
 use orthoscope::backend::{Cuda, Storage};
 use orthoscope::data::corruption::{
     Aspect, Blend, CorruptionConfig, Deformation, Distribution, Patches, Size, Softness, Source, Weights,
 };
-use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, Image, TrainingSet};
+use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, Image, TrainingSet, row_major};
 use orthoscope::model::{Architecture, Autoencoder};
-use orthoscope::ops::{Backend, CorruptionSpec, Pick, Picks};
+use orthoscope::ops::{CorruptionSpec, Pick, Picks};
 use orthoscope::rng::{Purpose, Stream};
-use orthoscope::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
+use orthoscope::train::{Batches, ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
 use super::Open;
 
@@ -35,7 +36,7 @@ const SCHEDULES: [u64; 4] = [0, 1, 2206, 11723];
 /// A picture of independent random pixels: every change of place or value shows.
 fn picture(height: usize, width: usize, number: u32) -> Image {
     let mut stream = Stream::new(99, Purpose::Test, 0, number);
-    Image::new(height, width, (0..height * width * 3).map(|_| stream.uniform()).collect()).unwrap()
+    Image::from_shape_simple_fn((height, width, 3), || stream.uniform())
 }
 
 /// Crops of 24 pixels from images of several sizes, with every augmentation, and textures of several sizes.
@@ -75,10 +76,8 @@ fn checked_device_batch(backend: &Cuda, set: &TrainingSet, step: u64) -> Result<
     let [image_shape, region_shape] = resident.shapes()?;
     let picks = backend.upload(&set.picks(step, COUNT).elements::<f32>())?;
     let mut buffers = [image_shape, image_shape, region_shape].map(|shape| backend.alloc(shape.len()).unwrap());
-    let [corrupted, images, region] = buffers.each_mut();
-    resident.batch(&picks, orthoscope::ops::Batch { corrupted, images, region })?;
-    let [corrupted, target, region] = buffers.map(|buffer| backend.download(&buffer).unwrap());
-    Ok(Batch { image_shape, region_shape, corrupted, target, region })
+    resident.batch(backend, &picks, buffers.each_mut())?;
+    Batch::new(image_shape, region_shape, buffers.map(|buffer| backend.download(&buffer).unwrap()))
 }
 
 #[track_caller]
@@ -95,10 +94,10 @@ fn assert_same_bits(what: &str, found: &[f32], wanted: &[f32]) {
 
 #[track_caller]
 fn assert_same_batch(what: &str, found: &Batch, wanted: &Batch) {
-    assert_eq!((found.image_shape, found.region_shape), (wanted.image_shape, wanted.region_shape));
-    assert_same_bits(&format!("x, {what}"), &found.target, &wanted.target);
-    assert_same_bits(&format!("M, {what}"), &found.region, &wanted.region);
-    assert_same_bits(&format!("x̂, {what}"), &found.corrupted, &wanted.corrupted);
+    assert_eq!(found.shapes().unwrap(), wanted.shapes().unwrap());
+    assert_same_bits(&format!("x, {what}"), &row_major(&found.target), &row_major(&wanted.target));
+    assert_same_bits(&format!("M, {what}"), &row_major(&found.region), &row_major(&wanted.region));
+    assert_same_bits(&format!("x̂, {what}"), &row_major(&found.corrupted), &row_major(&wanted.corrupted));
 }
 
 /// Steps 0, 5 and 70000 under every schedule.
@@ -189,17 +188,16 @@ fn seeds_and_steps_use_all_their_bits(open: &Open) {
 /// A set with its own spec, below the level of [`TrainingSet::resident`].
 fn batch_with(backend: &Cuda, set: &TrainingSet, spec: &CorruptionSpec, step: u64) -> orthoscope::Result<[Vec<f32>; 3]> {
     let pictures: Vec<_> = set.images.iter().chain(&set.textures).map(picture_of).collect();
-    let sampler = backend.sampler(&pictures)?.expect("the emulator has a memory of its own");
+    let resident = backend.resident(&pictures)?.expect("the emulator has a memory of its own");
     let picks = backend.upload(&set.picks(step, COUNT).elements::<f32>())?;
     let lengths = [spec.image_len(), spec.image_len(), spec.region_len()];
     let mut buffers = lengths.map(|len| backend.alloc(len).unwrap());
-    let [corrupted, images, region] = buffers.each_mut();
-    sampler.batch(spec, &picks, orthoscope::ops::Batch { corrupted, images, region })?;
+    backend.batch(spec, &resident, &picks, buffers.each_mut())?;
     Ok(buffers.map(|buffer| backend.download(&buffer).unwrap()))
 }
 
-fn picture_of(image: &Image) -> ArrayView3<'_, f32> {
-    ArrayView3::from_shape((image.height, image.width, 3), &image.pixels).unwrap()
+fn picture_of(image: &Image) -> Picture<'_> {
+    Picture { height: image.dim().0, width: image.dim().1, pixels: image.as_slice().unwrap() }
 }
 
 fn spec_of(set: &TrainingSet) -> CorruptionSpec {
@@ -211,8 +209,8 @@ fn memory_at_hand_does_not_change_the_result(open: &Open) {
     let wanted = set.batch(6, COUNT).unwrap();
     for patches_at_once in [1, 2, 3, 6, 7, 20] {
         let spec = CorruptionSpec { patches_at_once, ..spec_of(&set) };
-        let [corrupted, target, region] = batch_with(&open(9), &set, &spec, 6).unwrap();
-        let found = Batch { corrupted, target, region, ..device_batch(&open(9), &set, 6) };
+        let [image, region] = wanted.shapes().unwrap();
+        let found = Batch::new(image, region, batch_with(&open(9), &set, &spec, 6).unwrap()).unwrap();
         assert_same_batch(&format!("{patches_at_once} patches at once"), &found, &wanted);
     }
 }
@@ -236,41 +234,37 @@ fn operands_that_do_not_fit_are_refused(open: &Open) {
         let mut lengths = lengths;
         lengths[short] -= 1;
         let [picks, corrupted, x, region] = &mut lengths.map(|len| backend.zeros(len).unwrap());
-        let refused = resident.batch(picks, orthoscope::ops::Batch { corrupted, images: x, region }).unwrap_err().to_string();
+        let refused = resident.batch(&backend, picks, [corrupted, x, region]).unwrap_err().to_string();
         assert!(refused.contains(&lengths[short].to_string()), "{refused}");
     }
     let other = CorruptionSpec { textures: 9, ..spec };
     let refused = batch_with(&backend, &set, &other, 0).unwrap_err().to_string();
-    assert_eq!(refused, "corruption: 6 patches at once of 4 images and 9 textures, the device holds 7 pictures");
+    assert_eq!(refused, "batch: 6 patches at once of 4 images and 9 textures, the device holds 7 pictures");
     assert!(batch_with(&backend, &set, &CorruptionSpec { patches_at_once: 0, ..spec }, 0).is_err());
-    for shape in [(2, 3, 1), (0, 3, 3)] {
-        assert!(backend.sampler(&[Array3::zeros(shape).view()]).is_err(), "{shape:?}");
-    }
+    let torn = Picture { height: 2, width: 3, pixels: &[0.0; 17] };
+    assert!(backend.resident(&[torn]).is_err());
+    assert!(backend.resident(&[Picture { height: 0, width: 3, pixels: &[] }]).is_err());
 }
 
 fn training_on_resident_images_is_training_on_batches_of_the_host(open: &Open) {
     let recipe = Recipe {
         architecture: Architecture::Autoencoder(Autoencoder { model: 2, width: 3, dilations: vec![1, 2] }),
         objective: ObjectiveConfig::default(),
-        optimiser: OptimiserConfig { steps: 5, batch: COUNT, warmup: 2, average: 0.9, ..OptimiserConfig::default() },
+        optimiser: OptimiserConfig { steps: 5, batch: COUNT, warmup_steps: 2, ema_decay: 0.9, ..OptimiserConfig::default() },
         seed: 5,
     };
     let (backend, set) = (open(1), training_set(CorruptionConfig::default()));
-    let resident = set.resident(&backend, COUNT).unwrap().unwrap();
+    let set = Arc::new(set);
+    let mut batches = Batches::new(&backend, Arc::clone(&set), COUNT, 5).unwrap();
+    assert!(!batches.prepare(0), "the host makes the batches");
     let [mut host, mut device] = [(); 2].map(|()| Trainer::new(&backend, recipe.clone()).unwrap());
     for step in 0..5 {
-        let batch = set.batch(step, COUNT).unwrap();
-        let wanted = host.advance(&batch).unwrap();
+        let mut batch = set.batch(step, COUNT).unwrap().into();
+        let wanted = host.advance(&mut batch).unwrap().loss;
         // One batch of the host in between: what was recorded for the others must not be repeated for it.
-        let found = if step == 3 {
-            device.advance(&batch).unwrap()
-        } else {
-            device.advance_resident(&resident, &set.picks(step, COUNT)).unwrap()
-        };
+        let found = device.advance(if step == 3 { &mut batch } else { &mut batches }).unwrap().loss;
         assert_eq!(found, wanted, "step {step}");
     }
-    let short = device.advance_resident(&resident, &set.picks(5, COUNT - 1)).unwrap_err().to_string();
-    assert!(short.contains(char::is_numeric), "{short}");
     let [host, device] = [host, device].map(|trainer| trainer.checkpoint("config").unwrap().encode().unwrap());
     assert!(host == device, "the weights differ");
 }

@@ -317,12 +317,12 @@ fn box_average<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
 fn corruption<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let picture = |number| {
         let mut stream = Stream::new(4, Purpose::Test, 1, number);
-        Image::new(40, 48, (0..40 * 48 * 3).map(|_| stream.uniform()).collect())
+        Image::from_shape_simple_fn((40, 48, 3), || stream.uniform())
     };
     let patches = Patches { min: 5, max: 8 };
     let set = TrainingSet {
-        images: vec![picture(0)?, picture(1)?],
-        textures: vec![picture(2)?],
+        images: vec![picture(0), picture(1)],
+        textures: vec![picture(2)],
         size: 24,
         augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true },
         corruption: CorruptionConfig { patches, ..CorruptionConfig::default() },

@@ -1,5 +1,6 @@
 //! A whole network trains as the reference does; from the third step on the recorded step is repeated.
 
+use ndarray::ArrayD;
 use orthoscope::backend::Reference;
 use orthoscope::data::corruption::CorruptionConfig;
 use orthoscope::data::{AugmentConfig, Family, GenerateOptions, TrainingSet};
@@ -18,7 +19,13 @@ fn recipe() -> Recipe {
     Recipe {
         architecture: Architecture::Autoencoder(Autoencoder { model: 2, width: 4, dilations: vec![1, 2, 4] }),
         objective: ObjectiveConfig::default(),
-        optimiser: OptimiserConfig { steps: STEPS, batch: BATCH, warmup: 2, rate: 3e-3, ..OptimiserConfig::default() },
+        optimiser: OptimiserConfig {
+            steps: STEPS,
+            batch: BATCH,
+            warmup_steps: 2,
+            learning_rate: 3e-3,
+            ..OptimiserConfig::default()
+        },
         seed: 5,
     }
 }
@@ -37,10 +44,10 @@ fn training_set() -> TrainingSet {
 }
 
 /// The losses of all steps, each on the same batch, and the weights at the end.
-fn train<B: Backend>(backend: &B) -> (Vec<f64>, Vec<(String, Vec<f32>)>) {
+fn train<B: Backend>(backend: &B) -> (Vec<f64>, Vec<(String, ArrayD<f32>)>) {
     let (set, mut trainer) = (training_set(), Trainer::new(backend, recipe()).unwrap());
-    let batch = set.batch(0, BATCH).unwrap();
-    let losses = (0..STEPS).map(|_| trainer.advance(&batch).unwrap()).collect();
+    let mut batches = set.batch(0, BATCH).unwrap().into();
+    let losses = (0..STEPS).map(|_| trainer.advance(&mut batches).unwrap().loss).collect();
     let mut weights: Vec<_> = trainer.weights().to_values(backend).unwrap().into_iter().collect();
     weights.sort_by(|a, b| a.0.cmp(&b.0));
     (losses, weights)

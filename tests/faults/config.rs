@@ -6,11 +6,11 @@ use crate::fixture::Scratch;
 fn what_is_wrong_with_a_config_is_one_sentence_with_the_key() {
     let scratch = Scratch::new();
     for (text, reason) in [
-        ("[train]\nrates = 0.1", "config key `train.rates`: there is no such key"),
+        ("[train]\nrates = 0.1", "config key `train.rates`: there is no such key; did you mean `train.learning_rate`?"),
         ("[corruption.size]\nmax = 0.5\nbig = 1", "config key `corruption.size.big`: there is no such key"),
-        ("[trian]\nsteps = 3", "config key `trian`: there is no such key"),
+        ("[trian]\nsteps = 3", "config key `trian`: there is no such key; did you mean `train`?"),
         ("[train]\nsteps = 0", "config key `train.steps`: must be 1 to 4294967295, got 0"),
-        ("[train]\nrate = nan", "config key `train.rate`: must be "),
+        ("[train]\nrate = nan", "config key `train.learning_rate`: must be "),
         ("[objective]\nlambda = -0.1", "config key `objective.lambda`: must be 0 to 1, got -0.1"),
         ("[data]\nsize = 100", "config key `data.size`: must be a multiple of 8 from 8 to 8192, got 100"),
         ("[model]\ndilations = []", "config key `model.dilations`: needs 1 to "),

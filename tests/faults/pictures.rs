@@ -60,7 +60,7 @@ fn training_images_smaller_than_a_crop_are_named() {
 fn masks_that_do_not_fit_are_named() {
     let scratch = Scratch::new();
     let mask = "cloth/ground_truth/stain/000_mask.png";
-    write_mask_png(&scratch.path(mask), &Plane::new(16, 32, vec![1.0; 512]).unwrap()).unwrap();
+    write_mask_png(&scratch.path(mask), &Plane::ones((16, 32))).unwrap();
     assert_eq!(scratch.refuses(EVALUATE), format!("{mask}: the mask has 16x32 pixels, its image has 32x32"));
     std::fs::rename(scratch.path(mask), scratch.path("cloth/ground_truth/stain/007_mask.png")).unwrap();
     assert!(scratch.refuses(EVALUATE).starts_with("cloth/test/stain/000.png: this defect image has no mask"));

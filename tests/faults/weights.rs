@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use ndarray::ArrayD;
 use orthoscope::model::{Architecture, WeightFile};
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -30,7 +31,7 @@ fn file_of(scratch: &Scratch) -> WeightFile {
 fn damaged_files() {
     let scratch = Scratch::new();
     let whole = scratch.read("run/model.safetensors");
-    refused(&scratch, "No such file");
+    refused(&scratch, "no such file");
     for bytes in [&whole[..0], &whole[..5], &whole[..100], &whole[..whole.len() - 4], b"no weights at all"] {
         scratch.write("bad.safetensors", bytes);
         refused(&scratch, "not a usable safetensors file: ");
@@ -59,11 +60,23 @@ fn files_of_something_else() {
 }
 
 #[test]
+fn weights_of_a_type_that_is_not_read() {
+    let scratch = Scratch::new();
+    let bytes = scratch.read("run/model.safetensors");
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let integers =
+        tensors.iter().map(|(name, view)| (name, TensorView::new(Dtype::I32, view.shape().to_vec(), view.data()).unwrap()));
+    scratch.write("bad.safetensors", safetensors::serialize(integers, header.metadata().clone()).unwrap());
+    refused(&scratch, "is I32; only F16, BF16, F32 and F64 are read");
+}
+
+#[test]
 fn weights_that_are_no_numbers() {
     let scratch = Scratch::new();
     for value in [f32::NAN, f32::INFINITY] {
         let mut file = file_of(&scratch);
-        file.values.get_mut("u2.weight").unwrap()[3] = value;
+        *file.values.get_mut("u2.weight").unwrap().iter_mut().nth(3).unwrap() = value;
         scratch.write("bad.safetensors", file.encode().unwrap());
         refused(&scratch, &format!("tensor `u2.weight` holds {value}"));
     }
@@ -97,7 +110,7 @@ fn a_network_that_takes_no_images_cannot_detect() {
     let scratch = Scratch::new();
     let architecture = Architecture::mlp(2, &[3]).unwrap();
     let plan = architecture.plan(architecture.smallest_input().unwrap()).unwrap();
-    let values = plan.parameters.iter().map(|spec| (spec.name.clone(), vec![0.5; spec.shape.len()])).collect();
+    let values = plan.parameters.iter().map(|spec| (spec.name.clone(), ArrayD::from_elem(spec.shape.extents(), 0.5))).collect();
     let file = WeightFile { architecture, values, metadata: HashMap::new() };
     scratch.write("bad.safetensors", file.encode().unwrap());
     for command in

@@ -49,9 +49,10 @@ pub fn f1_max(scores: &[f64], labels: &[bool]) -> f64 {
 
 /// Pixels of each 8-connected component: everyone takes the smallest number among its neighbours until nothing changes.
 pub fn components(mask: &Plane) -> Vec<Vec<usize>> {
-    let mut numbers: Vec<Option<usize>> = (0..mask.values.len()).map(|i| (mask.values[i] > 0.5).then_some(i)).collect();
+    let mut numbers: Vec<Option<usize>> = mask.iter().enumerate().map(|(i, &value)| (value > 0.5).then_some(i)).collect();
+    let width = mask.ncols();
     let touch = |a: usize, b: usize| {
-        let (rows, columns) = ((a / mask.width).abs_diff(b / mask.width), (a % mask.width).abs_diff(b % mask.width));
+        let (rows, columns) = ((a / width).abs_diff(b / width), (a % width).abs_diff(b % width));
         rows <= 1 && columns <= 1
     };
     loop {
@@ -70,8 +71,8 @@ pub fn components(mask: &Plane) -> Vec<Vec<usize>> {
 fn fpr_and_pro(records: &[Record], marks: impl Fn(f64) -> bool) -> (f64, f64) {
     let (mut false_positives, mut normal, mut overlaps) = (0.0, 0.0, Vec::new());
     for record in records {
-        let marked: Vec<bool> = record.map.values.iter().map(|&score| marks(f64::from(score))).collect();
-        for (&marked, &value) in marked.iter().zip(&record.mask.values) {
+        let marked: Vec<bool> = record.map.iter().map(|&score| marks(f64::from(score))).collect();
+        for (&marked, &value) in marked.iter().zip(&record.mask) {
             normal += f64::from(value <= 0.5);
             false_positives += f64::from(marked && value <= 0.5);
         }
@@ -84,7 +85,7 @@ fn fpr_and_pro(records: &[Record], marks: impl Fn(f64) -> bool) -> (f64, f64) {
 }
 
 fn pixel_scores(records: &[Record]) -> Vec<f64> {
-    records.iter().flat_map(|record| record.map.values.iter().map(|&score| f64::from(score))).collect()
+    records.iter().flat_map(|record| record.map.iter().map(|&score| f64::from(score))).collect()
 }
 
 pub fn au_pro(records: &[Record]) -> f64 {

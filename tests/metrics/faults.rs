@@ -1,11 +1,12 @@
 //! What is refused, and how.
 
+use ndarray::array;
 use orthoscope::Error;
 use orthoscope::data::Plane;
 use orthoscope::detect::metrics::{RankedPixels, Ranking, Record, Score, evaluate, image_auroc_by_kind};
 
 fn record(anomalous: bool) -> Record {
-    let plane = Plane::new(2, 2, vec![f32::from(anomalous), 0.0, 0.0, 0.0]).unwrap();
+    let plane = array![[f32::from(anomalous), 0.0], [0.0, 0.0]];
     Record { score_max: 1.0, score_sum: 1.0, anomalous, map: plane.clone(), mask: plane }
 }
 
@@ -27,7 +28,7 @@ fn one_class_alone_is_no_metric() {
 #[test]
 fn without_a_component_there_is_no_au_pro() {
     let mut vanished = record(true);
-    vanished.mask.values.fill(0.5);
+    vanished.mask.fill(0.5);
     let error = refusal(&[record(false), vanished.clone()]);
     assert!(matches!(error, Error::Metric { .. }), "{error}");
     // One empty mask among others is fine.
@@ -36,7 +37,7 @@ fn without_a_component_there_is_no_au_pro() {
 
 #[test]
 fn all_pixels_anomalous_is_no_metric() {
-    let full = Plane::new(1, 2, vec![1.0; 2]).unwrap();
+    let full = Plane::ones((1, 2));
     assert!(matches!(RankedPixels::new([(&full, &full)]).unwrap_err(), Error::Metric { .. }));
 }
 
@@ -44,7 +45,7 @@ fn all_pixels_anomalous_is_no_metric() {
 fn scores_must_be_finite() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut pixel = record(true);
-        pixel.map.values[2] = bad;
+        pixel.map[[1, 0]] = bad;
         assert!(matches!(refusal(&[record(false), pixel]), Error::Metric { .. }));
         for sum in [false, true] {
             let mut image = record(true);
@@ -60,7 +61,7 @@ fn scores_must_be_finite() {
 #[test]
 fn map_and_mask_must_have_one_size() {
     let mut turned = record(true);
-    turned.mask = Plane::new(1, 4, turned.mask.values).unwrap();
+    turned.mask = turned.mask.into_shape_with_order((1, 4)).unwrap();
     let error = refusal(&[record(false), turned]);
     assert!(matches!(error, Error::Shape { .. }), "{error}");
     assert_eq!(error.to_string(), "pixel metrics: map of image 1 is 2x2, its mask 1x4");

@@ -1,7 +1,7 @@
 //! What must hold for any scores and masks.
 
 use approx::assert_abs_diff_eq;
-use orthoscope::data::Plane;
+use orthoscope::data::{Plane, plane};
 use orthoscope::detect::metrics::{
     Metrics, RankedPixels, Ranking, Record, Score, au_pro, au_pro_200, auroc, average_precision, evaluate, f1_max,
 };
@@ -35,13 +35,13 @@ fn records() -> impl Strategy<Value = Vec<Record>> {
 fn record(height: usize, width: usize, scores: &[u8], marks: &[u8], anomalous: bool) -> Record {
     let mut mask: Vec<f32> = marks.iter().map(|&mark| f32::from(anomalous && mark == 0)).collect();
     mask[0] = f32::from(anomalous);
-    let map = Plane::new(height, width, scores.iter().map(|&score| f32::from(score) / 8.0).collect()).unwrap();
-    with_scores(map, Plane::new(height, width, mask).unwrap(), anomalous)
+    let map = plane(height, width, scores.iter().map(|&score| f32::from(score) / 8.0).collect()).unwrap();
+    with_scores(map, plane(height, width, mask).unwrap(), anomalous)
 }
 
 fn with_scores(map: Plane, mask: Plane, anomalous: bool) -> Record {
-    let score_max = f64::from(map.values.iter().copied().fold(f32::MIN, f32::max));
-    let score_sum = map.values.iter().map(|&value| f64::from(value)).sum();
+    let score_max = f64::from(map.iter().copied().fold(f32::MIN, f32::max));
+    let score_sum = map.iter().map(|&value| f64::from(value)).sum();
     Record { score_max, score_sum, anomalous, map, mask }
 }
 
@@ -50,7 +50,7 @@ fn ranked_pixels(records: &[Record]) -> RankedPixels {
 }
 
 fn flat_pixels(records: &[Record]) -> (Vec<f64>, Vec<bool>) {
-    let pixels = records.iter().flat_map(|r| r.map.values.iter().zip(&r.mask.values));
+    let pixels = records.iter().flat_map(|r| r.map.iter().zip(&r.mask));
     pixels.map(|(&score, &mask)| (f64::from(score), mask > 0.5)).unzip()
 }
 
@@ -155,7 +155,7 @@ proptest! {
     fn only_the_order_of_scores_matters(records in records()) {
         let mut stretched = records.clone();
         for record in &mut stretched {
-            record.map.values.iter_mut().for_each(|value| *value = (5.0 * *value).exp() - 40.0);
+            record.map.iter_mut().for_each(|value| *value = (5.0 * *value).exp() - 40.0);
             (record.score_max, record.score_sum) = (record.score_max.exp(), record.score_sum.powi(3) - 9.0);
         }
         let [first, second] = [records, stretched].map(|records| evaluate(&records, Score::Sum).unwrap());
@@ -166,7 +166,7 @@ proptest! {
     #[test]
     fn a_constant_detector_knows_nothing(records in records(), value in -3..3i8) {
         let constant = |record: &Record| {
-            let map = Plane { values: vec![f32::from(value); record.map.values.len()], ..record.map.clone() };
+            let map = Plane::from_elem(record.map.dim(), f32::from(value));
             with_scores(map, record.mask.clone(), record.anomalous)
         };
         let records: Vec<Record> = records.iter().map(constant).collect();
@@ -181,9 +181,7 @@ proptest! {
     #[test]
     fn a_perfect_detector_has_ones(records in records()) {
         let perfect = |record: &Record| {
-            let pairs = record.map.values.iter().zip(&record.mask.values);
-            let values = pairs.map(|(&score, &mask)| score + 2.0 * mask).collect();
-            with_scores(Plane { values, ..record.map.clone() }, record.mask.clone(), record.anomalous)
+            with_scores(&record.map + 2.0 * &record.mask, record.mask.clone(), record.anomalous)
         };
         let records: Vec<Record> = records.iter().map(perfect).collect();
         let metrics = evaluate(&records, Score::Max).unwrap();

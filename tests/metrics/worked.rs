@@ -1,7 +1,8 @@
 //! Cases small enough to check by hand, and one that shows why AU-PRO must be exact.
 
 use approx::assert_abs_diff_eq;
-use orthoscope::data::Plane;
+use ndarray::s;
+use orthoscope::data::{Plane, plane};
 use orthoscope::detect::metrics::{
     Metrics, RankedPixels, Ranking, Record, Score, au_pro, au_pro_200, auroc, average_precision, evaluate, f1_max,
     image_auroc_by_kind,
@@ -9,7 +10,7 @@ use orthoscope::detect::metrics::{
 use orthoscope::rng::{Purpose, Stream};
 
 fn row(values: &[f32]) -> Plane {
-    Plane::new(1, values.len(), values.to_vec()).unwrap()
+    plane(1, values.len(), values.to_vec()).unwrap()
 }
 
 #[test]
@@ -46,7 +47,7 @@ fn each_component_weighs_the_same() {
     // One pixel found, nine missed: pixel recall is 0.1, PRO one half.
     let mask = row(&[1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
     let mut map = row(&[0.0; 11]);
-    (map.values[0], map.values[1]) = (2.0, 1.0);
+    (map[[0, 0]], map[[0, 1]]) = (2.0, 1.0);
     let pixels = RankedPixels::new([(&map, &mask)]).unwrap();
     assert_abs_diff_eq!(au_pro(&pixels), 0.5, epsilon = 1e-15);
 }
@@ -67,7 +68,7 @@ fn on_heavy_tails_200_linear_thresholds_see_nothing() {
             mask[pixel] = f32::from(inside);
             map[pixel] = (strength + stream.normal() as f32).powi(2);
         }
-        pairs.push((Plane::new(height, width, map).unwrap(), Plane::new(height, width, mask).unwrap()));
+        pairs.push((plane(height, width, map).unwrap(), plane(height, width, mask).unwrap()));
     }
     let pixels = RankedPixels::new(pairs.iter().map(|(map, mask)| (map, mask))).unwrap();
     let (exact, common) = (au_pro(&pixels), au_pro_200(&pixels));
@@ -80,9 +81,9 @@ fn au_pro_200_by_hand() {
     // the points are (0, 0), (0, 1/2) and, at one false positive of eleven, (1/11, 1). At threshold 0 the
     // three of 0.25 join as well, and 4/11 is beyond 0.3.
     let (mut map, mut mask) = (row(&[0.0; 13]), row(&[0.0; 13]));
-    (map.values[0], map.values[2], map.values[4]) = (199.0, 100.0, 99.5);
-    (mask.values[0], mask.values[2]) = (1.0, 1.0);
-    map.values[5..8].fill(0.25);
+    (map[[0, 0]], map[[0, 2]], map[[0, 4]]) = (199.0, 100.0, 99.5);
+    (mask[[0, 0]], mask[[0, 2]]) = (1.0, 1.0);
+    map.slice_mut(s![0, 5..8]).fill(0.25);
     assert_eq!(au_pro_200(&RankedPixels::new([(&map, &mask)]).unwrap()), 0.75);
 }
 

@@ -34,7 +34,7 @@ mod tests;
 
 pub use config::{Aspect, Blend, CorruptionConfig, Deformation, Distribution, Patches, Size, Softness, Weights};
 
-use super::{Image, Plane};
+use super::{Image, Plane, sides};
 use crate::error::Result;
 use field::{Address, lerp};
 use mask::Mask;
@@ -130,7 +130,7 @@ pub struct Corrupted {
 /// Corrupts image number `index` of `step`: x in, x̂ and M out (Method §2).
 ///
 /// # Errors
-/// A config that [`CorruptionConfig::validate`] refuses.
+/// A config that [`CorruptionConfig::validate`] refuses; an image that is not `[height, width, 3]`.
 pub fn corrupt(
     config: &CorruptionConfig,
     seed: u64,
@@ -141,16 +141,19 @@ pub fn corrupt(
 ) -> Result<Corrupted> {
     config.validate()?;
     let address = Address { seed, step, index };
-    let patches = plan(config, address, [x.height, x.width], sources);
+    let (height, width) = sides("corrupt", x)?;
+    for source in sources.textures.iter().chain(sources.images) {
+        sides("corrupt", source)?;
+    }
+    let patches = plan(config, address, [height, width], sources);
     let mut image = x.clone();
-    let mut mask = Plane::new(x.height, x.width, vec![0.0; x.height * x.width])?;
+    let mut mask = Plane::zeros((height, width));
     for patch in &patches {
         let shape = Mask::new(address, patch, config.deformation.smoothing);
         let replacement = Replacement::new(address, patch, x, sources);
         lay(patch, &shape, &replacement, &mut image, &mut mask);
     }
-    let region = mask.values.iter().map(|&m| if m > config.region_threshold { 1.0 } else { 0.0 }).collect();
-    let region = Plane::new(x.height, x.width, region)?;
+    let region = mask.mapv(|m| if m > config.region_threshold { 1.0 } else { 0.0 });
     Ok(Corrupted { image, mask, region, patches: patches.iter().map(PatchRecord::from).collect() })
 }
 
@@ -158,7 +161,7 @@ pub fn corrupt(
 /// `M := M + M_i (1 - M)`.
 fn lay(patch: &Patch, shape: &Mask, replacement: &Replacement<'_>, image: &mut Image, mask: &mut Plane) {
     let [rows, columns] = std::array::from_fn(|axis| {
-        let extent = if axis == 0 { image.height } else { image.width };
+        let extent = mask.shape()[axis];
         patch.centre[axis].saturating_sub(patch.radius[axis])..(patch.centre[axis] + patch.radius[axis] + 1).min(extent)
     });
     for row in rows {
@@ -170,11 +173,11 @@ fn lay(patch: &Patch, shape: &Mask, replacement: &Replacement<'_>, image: &mut I
             }
             let current = sample::pixel(image, row, column);
             let y = replacement.at(&site, current);
-            let pixel = row * mask.width + column;
             for c in 0..3 {
-                image.pixels[pixel * 3 + c] = lerp(current[c], y[c], m * patch.opacity).clamp(0.0, 1.0);
+                image[[row, column, c]] = lerp(current[c], y[c], m * patch.opacity).clamp(0.0, 1.0);
             }
-            mask.values[pixel] += m * (1.0 - mask.values[pixel]);
+            let covered = &mut mask[[row, column]];
+            *covered += m * (1.0 - *covered);
         }
     }
 }

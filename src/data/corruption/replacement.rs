@@ -68,7 +68,7 @@ impl<'a> Replacement<'a> {
             Self::Texture(crop) => crop.at(site.offset),
             Self::OtherImage { image, shift } => {
                 let [row, column] = std::array::from_fn(|axis| site.place[axis] as i32 + shift[axis]);
-                pixel(image, reflect(row, image.height), reflect(column, image.width))
+                pixel(image, reflect(row, image.dim().0), reflect(column, image.dim().1))
             }
             Self::Constant(colour) => *colour,
             Self::Brightness { gain, shift } => affine(current, *gain, *shift),
@@ -109,7 +109,7 @@ impl<'a> TextureCrop<'a> {
         let flipped = |bit: usize| if turn & bit == 0 { stride } else { -stride };
         Self {
             texture,
-            origin: [row * texture.height as f32, column * texture.width as f32],
+            origin: [row * texture.dim().0 as f32, column * texture.dim().1 as f32],
             stride: [flipped(1), flipped(2)],
             transposed: turn & 4 != 0,
             recolour: (recolour < 0.5).then(|| {
@@ -133,7 +133,7 @@ fn other_image<'a>(u: &[f32; Patch::MATERIAL], images: &'a [Image]) -> Replaceme
     let [which, axis, far, free, ..] = *u;
     let image = &images[pick(which, images.len())];
     let far_axis = pick(axis, 2);
-    let extent = [image.height, image.width];
+    let extent = [image.dim().0, image.dim().1];
     let shift = std::array::from_fn(|axis| {
         let part = if axis == far_axis { between(far, 0.25, 0.75) } else { free };
         (part * extent[axis] as f32) as i32
@@ -169,8 +169,8 @@ mod tests {
 
     /// A picture whose red is its row and whose green is its column, over 1000.
     fn coordinates(height: usize, width: usize) -> Image {
-        let colour = |place: usize| [(place / width) as f32 / 1000.0, (place % width) as f32 / 1000.0, 0.5];
-        Image::new(height, width, (0..height * width).flat_map(colour).collect()).unwrap()
+        let value = |(row, column, c): (usize, usize, usize)| [row as f32 / 1000.0, column as f32 / 1000.0, 0.5][c];
+        Image::from_shape_fn((height, width, 3), value)
     }
 
     /// [`Patch::material`] of a texture crop whose centre is at (100, 150) of 200 x 300 pixels.
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn recolouring_moves_the_middle_grey_to_the_colour() {
-        let grey = [Image::new(1, 1, vec![0.5; 3]).unwrap(), Image::new(1, 1, vec![0.6; 3]).unwrap()];
+        let grey = [0.5, 0.6].map(|value| Image::from_elem((1, 1, 3), value));
         let middle = |which: &Image| TextureCrop::new(&material(0.5, 0.0, 0.1), std::slice::from_ref(which)).at([3, 4]);
         for (found, want) in middle(&grey[0]).into_iter().zip([0.9, 0.2, 0.4]) {
             assert!((found - want).abs() < 1e-6);

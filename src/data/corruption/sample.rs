@@ -6,16 +6,16 @@ pub(super) type Colour = [f32; 3];
 
 /// The pixel at a row and column inside the picture.
 pub(super) fn pixel(image: &Image, row: usize, column: usize) -> Colour {
-    let start = (row * image.width + column) * 3;
-    [image.pixels[start], image.pixels[start + 1], image.pixels[start + 2]]
+    [0, 1, 2].map(|c| image[[row, column, c]])
 }
 
 /// The picture at real coordinates (pixel centres at whole numbers), bilinear: first along the row, then across. Beyond its
 /// border the picture goes on mirrored, without end.
 pub(super) fn bilinear(image: &Image, row: f32, column: f32) -> Colour {
+    let (height, width, _) = image.dim();
     let (top, left) = (row.floor(), column.floor());
-    let rows = [top as i32, top as i32 + 1].map(|i| reflect(i, image.height));
-    let columns = [left as i32, left as i32 + 1].map(|j| reflect(j, image.width));
+    let rows = [top as i32, top as i32 + 1].map(|i| reflect(i, height));
+    let columns = [left as i32, left as i32 + 1].map(|j| reflect(j, width));
     let (down, right) = (row - top, column - left);
     let corners = rows.map(|i| columns.map(|j| pixel(image, i, j)));
     std::array::from_fn(|c| {
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn bilinear_meets_pixels_and_their_means() {
-        let image = Image::new(2, 3, (0..18).map(|v| v as f32 / 32.0).collect()).unwrap();
+        let image = Image::from_shape_fn((2, 3, 3), |(row, column, c)| (9 * row + 3 * column + c) as f32 / 32.0);
         assert_eq!(bilinear(&image, 1.0, 2.0), pixel(&image, 1, 2));
         assert_eq!(bilinear(&image, -1.0, 3.0), pixel(&image, 0, 2));
         let want: Colour = std::array::from_fn(|c| {

@@ -2,13 +2,14 @@
 
 use super::*;
 use crate::rng::{Purpose, Stream};
+use ndarray::Axis;
 use proptest::prelude::*;
 use rayon::prelude::*;
 
 /// A picture of independent random pixels: every change of place or value shows.
 fn picture(height: usize, width: usize, number: u32) -> Image {
     let mut stream = Stream::new(99, Purpose::Test, 0, number);
-    Image::new(height, width, (0..height * width * 3).map(|_| stream.uniform()).collect()).unwrap()
+    Image::from_shape_simple_fn((height, width, 3), || stream.uniform())
 }
 
 fn only(source: Source) -> Weights {
@@ -24,24 +25,25 @@ fn only(source: Source) -> Weights {
 }
 
 fn check_laws(config: &CorruptionConfig, x: &Image, found: &Corrupted) -> Result<(), TestCaseError> {
-    prop_assert_eq!((found.image.height, found.image.width), (x.height, x.width));
-    for (pixel, (&m, &region)) in found.mask.values.iter().zip(&found.region.values).enumerate() {
-        let channels = pixel * 3..pixel * 3 + 3;
+    let (height, width, _) = x.dim();
+    prop_assert_eq!(found.image.dim(), x.dim());
+    let pixels = found.image.lanes(Axis(2)).into_iter().zip(x.lanes(Axis(2)));
+    for ((&m, &region), (after, before)) in found.mask.iter().zip(&found.region).zip(pixels) {
         prop_assert!((0.0..=1.0).contains(&m));
-        prop_assert!(found.image.pixels[channels.clone()].iter().all(|v| (0.0..=1.0).contains(v)));
+        prop_assert!(after.iter().all(|v| (0.0..=1.0).contains(v)));
         prop_assert_eq!(region, if m > config.region_threshold { 1.0 } else { 0.0 });
         if m == 0.0 {
-            prop_assert_eq!(&found.image.pixels[channels.clone()], &x.pixels[channels]);
+            prop_assert_eq!(after, before);
         }
     }
     let count = found.patches.len() as u32;
     prop_assert!((config.patches.min..=config.patches.max).contains(&count));
-    prop_assert_eq!(found.region.values.contains(&1.0), count > 0);
+    prop_assert_eq!(found.region.iter().any(|&m| m == 1.0), count > 0);
     for patch in &found.patches {
         let (row, column) = (patch.top + patch.height as i32 / 2, patch.left + patch.width as i32 / 2);
-        prop_assert!((0..x.height as i32).contains(&row) && (0..x.width as i32).contains(&column));
+        prop_assert!((0..height as i32).contains(&row) && (0..width as i32).contains(&column));
         // The union is nowhere less than one of its masks, and each mask is 1 at its centre.
-        prop_assert_eq!(found.mask.values[row as usize * x.width + column as usize], 1.0);
+        prop_assert_eq!(found.mask[[row as usize, column as usize]], 1.0);
     }
     Ok(())
 }
@@ -97,8 +99,8 @@ fn every_source_alone_changes_pixels() {
         for index in 0..20 {
             let found = corrupt(&config, 1, 0, index, &x, &sources).unwrap();
             assert!(found.patches.iter().all(|patch| patch.source == source), "{source:?}");
-            let pixels = found.image.pixels.chunks(3).zip(x.pixels.chunks(3));
-            let region = found.region.values.iter().filter(|&&m| m == 1.0).count();
+            let pixels = found.image.lanes(Axis(2)).into_iter().zip(x.lanes(Axis(2)));
+            let region = found.region.iter().filter(|&&m| m == 1.0).count();
             let changed = pixels.filter(|(a, b)| a != b).count();
             assert!(changed * 10 >= region * 9, "{source:?}: {changed} pixels of {region} changed in image {index}");
         }
@@ -109,7 +111,7 @@ fn every_source_alone_changes_pixels() {
 fn white_and_black_places_change_brightness() {
     let config = CorruptionConfig { weights: only(Source::Brightness), ..CorruptionConfig::default() };
     for value in [0.0, 1.0] {
-        let x = Image::new(24, 24, vec![value; 24 * 24 * 3]).unwrap();
+        let x = Image::from_elem((24, 24, 3), value);
         for index in 0..20 {
             let found = corrupt(&config, 2, 0, index, &x, &Sources::default()).unwrap();
             assert_ne!(found.image, x, "image {index} of value {value}");
@@ -129,7 +131,7 @@ fn a_faint_patch_has_a_full_mask_and_a_small_change() {
     let (strong, faint) = (with(0.25, 0.25, 0.0), with(0.25, 0.25, 1.0));
     assert_eq!((strong.patches[0].opacity, faint.patches[0].opacity), (1.0, 0.25));
     assert_eq!(strong.mask, faint.mask);
-    for ((s, f), x) in strong.image.pixels.iter().zip(&faint.image.pixels).zip(&x.pixels) {
+    for ((s, f), x) in strong.image.iter().zip(&faint.image).zip(&x) {
         assert!(((f - x) - 0.25 * (s - x)).abs() < 1e-6, "{x} became {s} or {f}");
     }
 }
@@ -144,14 +146,12 @@ fn one_constant_patch_is_the_equation() {
     for index in 0..10 {
         let found = corrupt(&config, 4, 0, index, &x, &Sources::default()).unwrap();
         let patch = &found.patches[0];
-        let centre = ((patch.top + patch.height as i32 / 2) * 32 + patch.left + patch.width as i32 / 2) as usize;
-        for (pixel, &m) in found.mask.values.iter().enumerate() {
-            for c in 0..3 {
-                // M is 1 at the centre, so the constant can be read there.
-                let y = found.image.pixels[centre * 3 + c];
-                let want = m * y + (1.0 - m) * x.pixels[pixel * 3 + c];
-                assert!((found.image.pixels[pixel * 3 + c] - want).abs() < 1e-6);
-            }
+        // M is 1 at the centre, so the constant can be read there.
+        let centre = [patch.top + patch.height as i32 / 2, patch.left + patch.width as i32 / 2].map(|place| place as usize);
+        for ((row, column, c), &found_value) in found.image.indexed_iter() {
+            let (m, y) = (found.mask[[row, column]], found.image[[centre[0], centre[1], c]]);
+            let want = m * y + (1.0 - m) * x[[row, column, c]];
+            assert!((found_value - want).abs() < 1e-6);
         }
     }
 }
@@ -166,17 +166,17 @@ fn the_mask_is_the_union_of_the_patches() {
     let patches = plan(&config, address, [32, 32], &Sources::default());
     let masks: Vec<Mask> = patches.iter().map(|patch| Mask::new(address, patch, config.deformation.smoothing)).collect();
     let mut overlaps = 0;
-    for (pixel, &m) in found.mask.values.iter().enumerate() {
+    for ((row, column), &m) in found.mask.indexed_iter() {
         let single = patches.iter().zip(&masks).map(|(patch, mask)| {
             let p = [0, 1].map(|axis| {
-                let place = [pixel / 32, pixel % 32][axis] as f32;
+                let place = [row, column][axis] as f32;
                 (place - patch.centre[axis] as f32) / patch.radius[axis] as f32
             });
             if p.iter().any(|v| v.abs() > 1.0) { 0.0 } else { mask.at(p) }
         });
         let single: Vec<f32> = single.collect();
         let want = 1.0 - single.iter().map(|m| 1.0 - m).product::<f32>();
-        assert!((m - want).abs() < 1e-6, "pixel {pixel}: {m}, want {want} of {single:?}");
+        assert!((m - want).abs() < 1e-6, "row {row}, column {column}: {m}, want {want} of {single:?}");
         overlaps += usize::from(single.iter().filter(|m| (0.1..0.9).contains(*m)).count() > 1);
     }
     assert!(overlaps > 5, "only {overlaps} pixels tell a union from a maximum");
@@ -210,7 +210,7 @@ fn statistics_of_the_default() {
     for index in 0..n {
         let found = corrupt(&config, 21, 0, index, &x, &Sources::default()).unwrap();
         patches += found.patches.len();
-        area += found.region.values.iter().sum::<f32>() / (48.0 * 48.0) / n as f32;
+        area += found.region.iter().sum::<f32>() / (48.0 * 48.0) / n as f32;
         faint += found.patches.iter().filter(|patch| patch.opacity < 1.0).count();
         small += found.patches.iter().filter(|patch| patch.height * patch.width < 81).count();
     }

@@ -72,7 +72,7 @@ impl Family {
     /// A side of 0, or more than [`MAX_PIXELS`] pixels.
     pub fn render(self, stream: &mut Stream, height: usize, width: usize) -> Result<Image> {
         check_size(height, width, 1)?;
-        self.scene(stream, height, width).render(&Intact)
+        Ok(self.scene(stream, height, width).render(&Intact))
     }
 
     /// A picture with one defect, with its clean twin and the exact mask.
@@ -116,10 +116,10 @@ impl FromStr for Family {
     }
 }
 
-fn check_size(height: usize, width: usize, least: usize) -> Result<()> {
+fn check_size(height: usize, width: usize, min: usize) -> Result<()> {
     let pixels = (height as u64).saturating_mul(width as u64);
-    if height < least || width < least || pixels > MAX_PIXELS {
-        let text = format!("a texture of {height}x{width} pixels: sides must be at least {least}, pixels at most {MAX_PIXELS}");
+    if height < min || width < min || pixels > MAX_PIXELS {
+        let text = format!("a texture of {height}x{width} pixels: sides must be at least {min}, pixels at most {MAX_PIXELS}");
         return Err(Error::argument(text));
     }
     Ok(())
@@ -129,13 +129,14 @@ fn check_size(height: usize, width: usize, least: usize) -> Result<()> {
 mod tests {
     use super::*;
     use crate::rng::Purpose;
+    use ndarray::Axis;
 
     fn stream(seed: u64) -> Stream {
         Stream::new(seed, Purpose::Test, 0, 0)
     }
 
     fn grey(image: &Image) -> Vec<f64> {
-        let values: Vec<f64> = image.pixels.chunks_exact(3).map(|rgb| f64::from(rgb[0] + rgb[1] + rgb[2]) / 3.0).collect();
+        let values: Vec<f64> = image.lanes(Axis(2)).into_iter().map(|rgb| f64::from(rgb[0] + rgb[1] + rgb[2]) / 3.0).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         values.iter().map(|v| v - mean).collect()
     }
@@ -143,7 +144,7 @@ mod tests {
     /// Correlation of a picture with itself, `shift` pixels to the right.
     fn correlation(image: &Image, shift: usize) -> f64 {
         let values = grey(image);
-        let rows = || values.chunks_exact(image.width);
+        let rows = || values.chunks_exact(image.dim().1);
         let product: f64 = rows().map(|row| row.iter().zip(&row[shift..]).map(|(a, b)| a * b).sum::<f64>()).sum();
         let square: f64 = rows().map(|row| row[shift..].iter().map(|a| a * a).sum::<f64>()).sum();
         product / square
@@ -153,11 +154,11 @@ mod tests {
     fn pictures_repeat_for_a_stream_and_vary_between_streams() {
         for family in Family::ALL {
             let image = family.render(&mut stream(1), 40, 56).unwrap();
-            assert_eq!((image.height, image.width), (40, 56));
+            assert_eq!(image.dim(), (40, 56, 3));
             assert_eq!(family.render(&mut stream(1), 40, 56).unwrap(), image);
             let other = family.render(&mut stream(2), 40, 56).unwrap();
-            let change: f32 = image.pixels.iter().zip(&other.pixels).map(|(a, b)| (a - b).abs()).sum();
-            assert!(change / image.pixels.len() as f32 > 0.02, "{family}");
+            let change: f32 = image.iter().zip(&other).map(|(a, b)| (a - b).abs()).sum();
+            assert!(change / image.len() as f32 > 0.02, "{family}");
         }
     }
 
@@ -167,9 +168,9 @@ mod tests {
             let image = family.render(&mut stream(3), 64, 64).unwrap();
             let spread = (grey(&image).iter().map(|v| v * v).sum::<f64>() / 4096.0).sqrt();
             assert!(spread > 0.04, "{family}: {spread}");
-            let clipped = image.pixels.iter().filter(|&&v| v == 0.0 || v == 1.0).count();
-            assert!(clipped * 50 < image.pixels.len(), "{family}: {clipped}");
-            assert!(image.pixels.iter().all(|&v| (v * 255.0 - (v * 255.0).round()).abs() < 1e-3));
+            let clipped = image.iter().filter(|&&v| v == 0.0 || v == 1.0).count();
+            assert!(clipped * 50 < image.len(), "{family}: {clipped}");
+            assert!(image.iter().all(|&v| (v * 255.0 - (v * 255.0).round()).abs() < 1e-3));
         }
     }
 
@@ -185,7 +186,7 @@ mod tests {
     #[test]
     fn the_holes_of_the_grid_have_their_share() {
         let image = Family::Grid.render(&mut stream(5), 96, 96).unwrap();
-        let dark = image.pixels.chunks_exact(3).filter(|rgb| rgb[1] < 0.3).count() as f64 / (96.0 * 96.0);
+        let dark = image.lanes(Axis(2)).into_iter().filter(|rgb| rgb[1] < 0.3).count() as f64 / (96.0 * 96.0);
         // Holes of 0.65 to 0.69 periods, less their rounded corners and lit walls.
         assert!((0.30..0.48).contains(&dark), "{dark}");
     }

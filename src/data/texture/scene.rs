@@ -5,7 +5,6 @@
 
 use super::noise::{Colour, Point, lit};
 use crate::data::image::Image;
-use crate::error::Result;
 use crate::rng::{Purpose, Stream};
 
 /// What a surface shows at one point.
@@ -94,19 +93,21 @@ impl Scene {
     }
 
     /// The picture with a flaw, values multiples of 1/255 so that a PNG file holds it exactly.
-    pub fn render(&self, flaw: &dyn Flaw) -> Result<Image> {
+    pub fn render(&self, flaw: &dyn Flaw) -> Image {
         let mut sensor = self.sensor.clone();
-        let mut pixels = Vec::with_capacity(self.height * self.width * 3);
+        let mut image = Image::zeros((self.height, self.width, 3));
         for y in 0..self.height {
             for x in 0..self.width {
                 let noise = self.noise * sensor.normal() as f32;
                 let corner = Point::new(y as f32, x as f32);
                 let colour = self.seen(corner, flaw);
                 let light = self.light(corner);
-                pixels.extend([0, 1, 2].map(|c| quantised(colour[c] * light * self.tint[c] + noise)));
+                for c in 0..3 {
+                    image[[y, x, c]] = quantised(colour[c] * light * self.tint[c] + noise);
+                }
             }
         }
-        Image::new(self.height, self.width, pixels)
+        image
     }
 
     fn seen(&self, corner: Point, flaw: &dyn Flaw) -> Colour {

@@ -11,22 +11,14 @@ use crate::data::Plane;
 use crate::error::{Error, Result};
 
 mod components;
-mod kinds;
-mod pixels;
-mod precision_recall;
 mod pro;
 mod ranking;
 mod resize;
-mod roc;
 
 pub use components::{Components, is_anomalous};
-pub use kinds::image_auroc_by_kind;
-pub use pixels::RankedPixels;
-pub use precision_recall::{F1Max, average_precision, f1_max};
-pub use pro::{FPR_LIMIT, THRESHOLDS, au_pro, au_pro_200};
-pub use ranking::{Counts, Level, Ranking};
+pub use pro::{FPR_LIMIT, RankedPixels, THRESHOLDS, au_pro, au_pro_200};
+pub use ranking::{Counts, F1Max, Level, Ranking, auroc, auroc_standard_error, average_precision, f1_max, image_auroc_by_kind};
 pub use resize::{resize_bilinear, resize_nearest};
-pub use roc::auroc;
 
 /// How an anomaly map becomes the score of its image (Method §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,7 +112,7 @@ fn rank_images(metric: &'static str, records: &[Record], score: impl Fn(&Record)
 
 fn check_masks_of_good_images(records: &[Record]) -> Result<()> {
     for (index, record) in records.iter().enumerate().filter(|(_, record)| !record.anomalous) {
-        let marked = record.mask.values.iter().filter(|&&value| is_anomalous(value)).count();
+        let marked = record.mask.iter().filter(|&&value| is_anomalous(value)).count();
         if marked > 0 {
             return Err(Error::argument(format!("image {index} is labelled good, but its mask marks {marked} pixels")));
         }

@@ -1,9 +1,46 @@
-//! Area under the per-region-overlap curve.
+//! All pixels of a test set in one ranking, and the area under the per-region-overlap curve.
 //!
 //! At a threshold, the overlap of a component is the fraction of its pixels that are marked anomalous, PRO is the mean of the
 //! overlaps over all components, and FPR the fraction of all normal pixels, good images included, that are marked.
 
-use super::RankedPixels;
+use super::ranking::Sample;
+use super::{Components, Ranking, is_anomalous};
+use crate::data::Plane;
+use crate::error::{Error, Result};
+
+/// The pixels of all test images of a category, good images included, ranked by score, and what component each lies in.
+#[derive(Clone, Debug)]
+pub struct RankedPixels {
+    /// All pixels, the score of each as in its map.
+    pub ranking: Ranking<f32>,
+    /// Pixels of each component of all masks; those of the first image come first.
+    pub areas: Vec<u64>,
+}
+
+impl RankedPixels {
+    /// Ranks the pixels of `(anomaly map, mask)` pairs. A mask is anomalous above one half; that of a good image is all zero.
+    /// Images may differ in size, a map and its mask may not.
+    ///
+    /// # Errors
+    /// Sizes of a map and its mask differ, a score is NaN or infinite, or no pixel is anomalous, or none normal.
+    pub fn new<'a>(images: impl IntoIterator<Item = (&'a Plane, &'a Plane)>) -> Result<Self> {
+        let (mut samples, mut areas) = (Vec::new(), Vec::new());
+        for (index, (map, mask)) in images.into_iter().enumerate() {
+            let ((h, w), (mask_h, mask_w)) = (map.dim(), mask.dim());
+            if (h, w) != (mask_h, mask_w) {
+                let reason = format!("map of image {index} is {h}x{w}, its mask {mask_h}x{mask_w}");
+                return Err(Error::shape("pixel metrics", reason));
+            }
+            let components = Components::of(&mask.mapv(is_anomalous));
+            let earlier = areas.len() as u32;
+            let global = |label: u32| if label == 0 { 0 } else { earlier + label };
+            let labelled = map.iter().zip(&components.labels);
+            samples.extend(labelled.map(|(&score, &label)| Sample { score, component: global(label) }));
+            areas.extend(components.areas);
+        }
+        Ok(Self { ranking: Ranking::from_samples("pixel AUROC", samples)?, areas })
+    }
+}
 
 /// AU-PRO integrates over FPR in [0, this].
 pub const FPR_LIMIT: f64 = 0.3;

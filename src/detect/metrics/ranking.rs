@@ -1,6 +1,7 @@
-//! Scores sorted once, from the most to the least anomalous. Every metric is one walk over the result.
+//! Scores sorted once, from the most to the least anomalous, and the metrics that are one walk over them.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use rayon::slice::ParallelSliceMut;
 
@@ -102,4 +103,94 @@ impl Counts {
 /// Higher scores first. Scores are finite, so the order is total, and -0 ties with 0 as it should.
 fn falling<T: Real>(a: &Sample<T>, b: &Sample<T>) -> Ordering {
     b.score.partial_cmp(&a.score).unwrap_or(Ordering::Equal)
+}
+
+/// AUROC: the probability that an anomalous sample scores higher than a normal one, ties counting one half (Method §7).
+///
+/// The sum over pairs is an exact integer; the only rounding is in the final division.
+pub fn auroc<T: Real>(ranking: &Ranking<T>) -> f64 {
+    // A normal sample ranks below the anomalous ones of the levels above, and half below those of its own level.
+    let twice_pairs: u128 = ranking
+        .levels()
+        .map(|level| {
+            let normal = u128::from(level.after.normal - level.before.normal);
+            normal * u128::from(level.before.anomalous + level.after.anomalous)
+        })
+        .sum();
+    let total = ranking.total();
+    twice_pairs as f64 / (2.0 * total.anomalous as f64 * total.normal as f64)
+}
+
+/// Standard error of an AUROC over this many samples (Hanley and McNeil, Radiology 143:29, 1982).
+///
+/// It is 0 for a perfect AUROC, which says little about few samples.
+pub fn auroc_standard_error(auroc: f64, total: Counts) -> f64 {
+    let (anomalous, normal) = (total.anomalous as f64, total.normal as f64);
+    let two_anomalous = auroc / (2.0 - auroc);
+    let two_normal = 2.0 * auroc * auroc / (1.0 + auroc);
+    let square = auroc * auroc;
+    let variance = auroc * (1.0 - auroc) + (anomalous - 1.0) * (two_anomalous - square) + (normal - 1.0) * (two_normal - square);
+    (variance / (anomalous * normal)).max(0.0).sqrt()
+}
+
+/// AP = Σ_k (R_k - R_{k-1}) P_k over the distinct scores from high to low, without interpolation (Method §7).
+pub fn average_precision<T: Real>(ranking: &Ranking<T>) -> f64 {
+    let weighted: f64 = ranking
+        .levels()
+        .map(|level| {
+            let precision = level.after.anomalous as f64 / (level.after.anomalous + level.after.normal) as f64;
+            (level.after.anomalous - level.before.anomalous) as f64 * precision
+        })
+        .sum();
+    weighted / ranking.total().anomalous as f64
+}
+
+/// The best F1 of a ranking. The threshold is chosen with the labels of the very set it is measured on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct F1Max {
+    /// F1 = 2 P R / (P + R), in (0, 1].
+    pub f1: f64,
+    /// The highest score that attains it; `score >= threshold` means anomalous.
+    pub threshold: f64,
+}
+
+/// F1-max: the largest F1 over all thresholds, with its test-selected threshold (Method §7).
+pub fn f1_max<T: Real>(ranking: &Ranking<T>) -> F1Max {
+    let mut best = F1Max { f1: 0.0, threshold: f64::INFINITY };
+    for level in ranking.levels() {
+        // 2 P R / (P + R) = 2 TP / (TP + FP + number of anomalous samples).
+        let marked = level.after.anomalous + level.after.normal;
+        let f1 = 2.0 * level.after.anomalous as f64 / (marked + ranking.total().anomalous) as f64;
+        if f1 > best.f1 {
+            best = F1Max { f1, threshold: level.score.f64() };
+        }
+    }
+    best
+}
+
+/// Image AUROC of each kind of defect against all good images, by name of the kind.
+///
+/// `scores[i]` is the score of image i and `kinds[i]` its kind of defect, `None` where it is good.
+///
+/// # Errors
+/// Lengths differ, a score is NaN or infinite, or there is no good or no anomalous image.
+pub fn image_auroc_by_kind(scores: &[f64], kinds: &[Option<&str>]) -> Result<BTreeMap<String, f64>> {
+    const METRIC: &str = "image AUROC by kind of defect";
+    if scores.len() != kinds.len() {
+        return Err(Error::shape(METRIC, format!("{} scores but {} kinds", scores.len(), kinds.len())));
+    }
+    let mut defects: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    let mut good = Vec::new();
+    for (&score, kind) in scores.iter().zip(kinds) {
+        kind.map_or(&mut good, |kind| defects.entry(kind).or_default()).push(score);
+    }
+    if defects.is_empty() {
+        return Err(Error::metric(METRIC, format!("all {} images are good", good.len())));
+    }
+    let against_good = |(kind, own): (&str, Vec<f64>)| {
+        let labels: Vec<bool> = (0..own.len() + good.len()).map(|index| index < own.len()).collect();
+        let ranking = Ranking::new(METRIC, &[own, good.clone()].concat(), &labels)?;
+        Ok((kind.to_owned(), auroc(&ranking)))
+    };
+    defects.into_iter().map(against_good).collect()
 }

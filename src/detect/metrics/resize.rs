@@ -1,7 +1,9 @@
-//! Bringing maps and masks to the resolution at which pixel metrics are computed.
+//! Maps and masks at the resolution at which pixel metrics are computed.
+
+use ndarray::Axis;
 
 use crate::data::Plane;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Where an output row or column reads: between `low` and `high`, `weight` of the way.
 struct Tap {
@@ -17,17 +19,17 @@ struct Tap {
 /// # Errors
 /// A side of 0.
 pub fn resize_bilinear(map: &Plane, height: usize, width: usize) -> Result<Plane> {
-    if (map.height, map.width) == (height, width) {
+    check_sides(map, height, width)?;
+    if map.dim() == (height, width) {
         return Ok(map.clone());
     }
-    let (rows, columns) = (taps(map.height, height), taps(map.width, width));
-    let mut values = Vec::with_capacity(rows.len() * columns.len());
-    for row in &rows {
-        let value = |y: usize, x: usize| f64::from(map.values[y * map.width + x]);
-        let along = |y: usize, tap: &Tap| mix(value(y, tap.low), value(y, tap.high), tap.weight);
-        values.extend(columns.iter().map(|tap| mix(along(row.low, tap), along(row.high, tap), row.weight) as f32));
-    }
-    Plane::new(height, width, values)
+    let (rows, columns) = (taps(map.nrows(), height), taps(map.ncols(), width));
+    Ok(Plane::from_shape_fn((height, width), |(y, x)| {
+        let (row, column) = (&rows[y], &columns[x]);
+        let value = |y: usize, x: usize| f64::from(map[[y, x]]);
+        let along = |y: usize| mix(value(y, column.low), value(y, column.high), column.weight);
+        mix(along(row.low), along(row.high), row.weight) as f32
+    }))
 }
 
 /// A mask at `height` x `width` by nearest neighbour with half-pixel centres: output pixel `i` reads pixel
@@ -36,17 +38,23 @@ pub fn resize_bilinear(map: &Plane, height: usize, width: usize) -> Result<Plane
 /// # Errors
 /// A side of 0.
 pub fn resize_nearest(mask: &Plane, height: usize, width: usize) -> Result<Plane> {
-    let nearest = |index: usize, from: usize, to: usize| (2 * index + 1) * from / (2 * to);
-    let columns: Vec<usize> = (0..width).map(|x| nearest(x, mask.width, width)).collect();
-    let rows = (0..height).map(|y| nearest(y, mask.height, height) * mask.width);
-    let values = rows.flat_map(|row| columns.iter().map(move |column| mask.values[row + column])).collect();
-    Plane::new(height, width, values)
+    check_sides(mask, height, width)?;
+    let nearest = |from: usize, to: usize| (0..to).map(|index| (2 * index + 1) * from / (2 * to)).collect::<Vec<_>>();
+    Ok(mask.select(Axis(0), &nearest(mask.nrows(), height)).select(Axis(1), &nearest(mask.ncols(), width)))
+}
+
+fn check_sides(plane: &Plane, height: usize, width: usize) -> Result<()> {
+    let (h, w) = plane.dim();
+    if [h, w, height, width].contains(&0) || height.checked_mul(width).is_none_or(|pixels| pixels > u32::MAX as usize) {
+        return Err(Error::shape("resize", format!("{h}x{w} cannot become {height}x{width}")));
+    }
+    Ok(())
 }
 
 fn taps(from: usize, to: usize) -> Vec<Tap> {
     let tap = |index: usize| {
         let place = ((index as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0);
-        // Beyond the last centre both neighbours are the last one, so the weight no longer matters.
+        // Past the last centre both neighbours are the last pixel, so the weight no longer matters.
         let low = place as usize;
         Tap { low, high: (low + 1).min(from - 1), weight: place - low as f64 }
     };

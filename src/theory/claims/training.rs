@@ -28,7 +28,7 @@ impl<B: Backend> Model<B> for Vec<Tensor<B>> {
 
 /// Adam with warm-up and a cosine that ends at 0, so that the last steps settle.
 pub(super) fn schedule(steps: u64, rate: f64) -> OptimiserConfig {
-    OptimiserConfig { steps, rate, warmup: steps / 20, final_fraction: 0.0, ..OptimiserConfig::default() }
+    OptimiserConfig { steps, learning_rate: rate, warmup_steps: steps / 20, final_lr_fraction: 0.0, ..OptimiserConfig::default() }
 }
 
 /// Takes all steps of `config`. `record` records the loss of a step (counted from 0) and returns it with the nodes of the

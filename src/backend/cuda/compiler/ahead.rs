@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Arch, Image, Origin, Resources, sha256, sources_hash};
 use crate::backend::cuda::File;
 use crate::disk::{make_folder, write_atomically};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, system_words};
 
 /// The folder of kernels compiled ahead of time.
 pub const FOLDER_VARIABLE: &str = "ORTHOSCOPE_KERNELS_DIR";
@@ -86,7 +86,8 @@ impl Ahead {
         if entry.sources != sources_hash(file) {
             return Err(Error::file(path, format!("was compiled from other sources than this program has; {}", again(arch))));
         }
-        let cubin = std::fs::read(&path).map_err(|error| Error::file(&path, format!("{error}; {}", again(arch))))?;
+        let cubin =
+            std::fs::read(&path).map_err(|error| Error::file(&path, format!("{}; {}", system_words(&error), again(arch))))?;
         match entry.nvrtc.parse() {
             Ok(version) if entry.cubin == sha256([&cubin[..]]) => {
                 Ok(Some(Image { file, arch, version, cubin, kernels: entry.kernels, origin: Origin::Ahead }))
@@ -130,7 +131,7 @@ impl Ahead {
             let help = format!("{FOLDER_VARIABLE} must name a folder that `orthoscope kernels --out` wrote");
             Error::file(&path, format!("{reason}; {help}"))
         };
-        let bytes = std::fs::read(&path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+        let bytes = std::fs::read(&path).map_err(|error| refuse(format!("cannot be read: {}", system_words(&error))))?;
         serde_json::from_slice(&bytes).map_err(|error| refuse(format!("is no table of compiled kernels: {error}")))
     }
 }

@@ -3,16 +3,13 @@
 //! Training blends soft disks of other pixels into a picture (Method §2). These change the scene before it is photographed:
 //! thin curves, dried liquids, missing matter, pushed-aside structure, and each family's own structural flaw.
 
-mod bend;
-mod blob;
-mod crack;
-mod hole;
-mod path;
-mod scratch;
-mod stain;
+mod blobs;
+mod curves;
 
 use std::fmt;
 use std::str::FromStr;
+
+use ndarray::{Axis, Zip};
 
 use super::noise::{Point, log_range};
 use super::scene::{Flaw, Intact, Scene};
@@ -83,11 +80,11 @@ impl Defect {
         let side = height.min(width);
         let place = Point::new(height * stream.range(0.2, 0.8), width * stream.range(0.2, 0.8));
         match self {
-            Self::Scratch => Box::new(scratch::Scratch::new(place, side, stream)),
-            Self::Stain => Box::new(stain::Stain::new(place, side, stream)),
-            Self::Crack => Box::new(crack::Crack::new(place, side, stream)),
-            Self::Hole => Box::new(hole::Hole::new(place, side, stream)),
-            Self::Bend => Box::new(bend::Bend::new(place, side, stream)),
+            Self::Scratch => Box::new(curves::Scratch::new(place, side, stream)),
+            Self::Stain => Box::new(blobs::Stain::new(place, side, stream)),
+            Self::Crack => Box::new(curves::Crack::new(place, side, stream)),
+            Self::Hole => Box::new(blobs::Hole::new(place, side, stream)),
+            Self::Bend => Box::new(blobs::Bend::new(place, side, stream)),
             Self::MissingThread | Self::BrokenBar | Self::Knot | Self::MissingTile | Self::MissingStone => {
                 let reach = side * log_range(stream, 0.06, 0.4);
                 scene.alter(place, reach, stream);
@@ -127,46 +124,40 @@ pub struct Defective {
 /// Smaller changes of every channel are undone: nobody sees them, and the truth should not mark them.
 const VISIBLE: f32 = 5.5 / 255.0;
 
-/// A defect changes at least this many pixels,
-const LEAST_PIXELS: usize = 12;
+/// A defect changes at least this many pixels, at most this share of the image, and somewhere one channel by at least this much.
+const MIN_PIXELS: usize = 12;
+const MAX_SHARE: f32 = 0.4;
+const MIN_CONTRAST: f32 = 0.15;
 
-/// at most this part of the picture,
-const MOST: f32 = 0.4;
-
-/// and somewhere one channel by at least this much.
-const LEAST_CONTRAST: f32 = 0.15;
-
-/// Draws scenes with a defect until one can be seen: a scratch may fall into a hole of the grid.
+/// Draws scenes with a defect until one is visible: a scratch may fall into a hole of the grid.
 pub(super) fn draw(defect: Defect, stream: &mut Stream, mut scene: impl FnMut(&mut Stream) -> Scene) -> Result<Defective> {
     const ATTEMPTS: usize = 32;
     for _ in 0..ATTEMPTS {
         let mut scene = scene(stream);
-        let clean = scene.render(&Intact)?;
+        let clean = scene.render(&Intact);
         let flaw = defect.put_into(&mut scene, stream);
-        let (drawn, contrast) = compared(scene.render(flaw.as_ref())?, clean)?;
-        let changed = drawn.mask.values.iter().filter(|&&v| v > 0.0).count();
-        let part = changed as f32 / drawn.mask.values.len() as f32;
-        if changed >= LEAST_PIXELS && part <= MOST && contrast >= LEAST_CONTRAST {
+        let (drawn, contrast) = compared(scene.render(flaw.as_ref()), clean);
+        let changed = drawn.mask.iter().filter(|&&v| v > 0.0).count();
+        let share = changed as f32 / drawn.mask.len() as f32;
+        if changed >= MIN_PIXELS && share <= MAX_SHARE && contrast >= MIN_CONTRAST {
             return Ok(drawn);
         }
     }
     Err(Error::argument(format!("no {defect} could be seen in {ATTEMPTS} attempts: the picture is too small for it")))
 }
 
-/// Marks where two pictures visibly differ, and makes them equal everywhere else. Also gives the largest difference.
-fn compared(mut image: Image, clean: Image) -> Result<(Defective, f32)> {
-    let mut contrast = 0.0_f32;
-    let mut values = Vec::with_capacity(image.height * image.width);
-    for (pixel, before) in image.pixels.chunks_exact_mut(3).zip(clean.pixels.chunks_exact(3)) {
-        let change = pixel.iter().zip(before).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+/// Marks where two images visibly differ, and makes them equal everywhere else. Also gives the largest difference.
+fn compared(mut image: Image, clean: Image) -> (Defective, f32) {
+    let mut max_change = 0.0_f32;
+    let mask = Zip::from(image.lanes_mut(Axis(2))).and(clean.lanes(Axis(2))).map_collect(|mut after, before| {
+        let change = after.iter().zip(before).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         if change <= VISIBLE {
-            pixel.copy_from_slice(before);
+            after.assign(&before);
         }
-        contrast = contrast.max(change);
-        values.push(f32::from(change > VISIBLE));
-    }
-    let mask = Plane::new(image.height, image.width, values)?;
-    Ok((Defective { image, clean, mask }, contrast))
+        max_change = max_change.max(change);
+        f32::from(change > VISIBLE)
+    });
+    (Defective { image, clean, mask }, max_change)
 }
 
 #[cfg(test)]
@@ -174,6 +165,7 @@ mod tests {
     use super::super::Family;
     use super::*;
     use crate::rng::Purpose;
+    use ndarray::{arr3, array};
 
     fn drawn(family: Family, defect: Defect, seed: u64, height: usize, width: usize) -> Defective {
         family.render_defect(defect, &mut Stream::new(seed, Purpose::Test, 0, 0), height, width).unwrap()
@@ -185,14 +177,14 @@ mod tests {
             for &defect in family.defects() {
                 for (seed, height, width) in [(1, 32, 32), (2, 48, 72)] {
                     let Defective { image, clean, mask } = drawn(family, defect, seed, height, width);
-                    let pixels = image.pixels.chunks_exact(3).zip(clean.pixels.chunks_exact(3));
-                    for ((after, before), &marked) in pixels.zip(&mask.values) {
+                    let pixels = image.lanes(Axis(2)).into_iter().zip(clean.lanes(Axis(2)));
+                    for ((after, before), &marked) in pixels.zip(&mask) {
                         let change = after.iter().zip(before).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
                         assert_eq!(marked == 1.0, after != before, "{family} {defect}");
                         assert!(marked == 0.0 || change > 5.0 / 255.0, "{family} {defect}");
                     }
-                    let part = mask.values.iter().sum::<f32>() / mask.values.len() as f32;
-                    assert!(part > 0.0 && part <= MOST, "{family} {defect}: {part}");
+                    let share = mask.sum() / mask.len() as f32;
+                    assert!(share > 0.0 && share <= MAX_SHARE, "{family} {defect}: {share}");
                 }
             }
         }
@@ -211,8 +203,8 @@ mod tests {
             let (mut sizes, mut contrasts) = (Vec::new(), Vec::new());
             for seed in 0..8 {
                 let found = drawn(Family::Wood, defect, seed, 64, 64);
-                let size: f32 = found.mask.values.iter().sum();
-                let change: f32 = found.image.pixels.iter().zip(&found.clean.pixels).map(|(a, b)| (a - b).abs()).sum();
+                let size = found.mask.sum();
+                let change: f32 = found.image.iter().zip(&found.clean).map(|(a, b)| (a - b).abs()).sum();
                 sizes.push(size);
                 contrasts.push(change / size);
             }
@@ -223,12 +215,11 @@ mod tests {
 
     #[test]
     fn invisible_changes_are_undone() {
-        let clean = Image::new(1, 2, vec![0.5; 6]).unwrap();
-        let image = Image::new(1, 2, vec![0.5, 0.5, 0.5 + 5.0 / 255.0, 0.5, 0.5 - 6.0 / 255.0, 0.5]).unwrap();
-        let (found, contrast) = compared(image, clean).unwrap();
-        assert_eq!(found.mask.values, [0.0, 1.0]);
-        assert_eq!(found.image.pixels[..3], [0.5; 3]);
-        assert_eq!(found.image.pixels[3..], [0.5, 0.5 - 6.0 / 255.0, 0.5]);
+        let clean = Image::from_elem((1, 2, 3), 0.5);
+        let image = array![[[0.5, 0.5, 0.5 + 5.0 / 255.0], [0.5, 0.5 - 6.0 / 255.0, 0.5]]];
+        let (found, contrast) = compared(image, clean);
+        assert_eq!(found.mask, array![[0.0, 1.0]]);
+        assert_eq!(found.image, arr3(&[[[0.5; 3], [0.5, 0.5 - 6.0 / 255.0, 0.5]]]));
         assert!((contrast - 6.0 / 255.0).abs() < 1e-6);
     }
 }

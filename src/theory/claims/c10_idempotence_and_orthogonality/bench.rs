@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::backend::Cpu;
-use crate::data::Batch;
 use crate::data::corruption::{CorruptionConfig, Patches};
+use crate::data::{Batch, row_major};
 use crate::error::Result;
 use crate::model::{Architecture, Bound, Parameters};
 use crate::ops::Penalty;
@@ -86,13 +86,13 @@ impl Bench {
             watch(step, network)?;
             let data = &self.batches[step as usize % self.batches.len()];
             let [noise, probe] =
-                [self.sigma, 1.0].map(|scale| (0..data.image_shape.len()).map(|_| scale * stream.normal()).collect::<Vec<f64>>());
+                [self.sigma, 1.0].map(|scale| (0..data.target.len()).map(|_| scale * stream.normal()).collect::<Vec<f64>>());
             let bound = network.bind(tape, true);
             let (loss, [x, kept]) = record(tape, network, &bound, (data, &noise))?;
             if (step as f64) < penalties.from * self.steps as f64 {
                 return Ok((loss, bound.vars().to_vec()));
             }
-            let v = constant(tape, data.image_shape, &probe)?;
+            let v = constant(tape, data.shapes()?[0], &probe)?;
             Ok((penalties.added_to(tape, loss, [x, kept, v])?, bound.vars().to_vec()))
         })?;
         Ok(network)
@@ -161,10 +161,11 @@ fn record(
     bound: &Bound,
     (data, noise): (&Batch, &[f64]),
 ) -> Result<(Var, [Var; 2])> {
-    let shape = data.image_shape;
+    let [shape, region_shape] = data.shapes()?;
     let seen: Vec<f64> = data.corrupted.iter().zip(noise).map(|(&value, noise)| f64::from(value) - MIDDLE + noise).collect();
     let target: Vec<f64> = data.target.iter().map(|&value| f64::from(value) - MIDDLE).collect();
-    let (seen, region) = (constant(tape, shape, &seen)?, Tensor::from_f32(tape.backend(), data.region_shape, &data.region)?);
+    let region = Tensor::from_f32(tape.backend(), region_shape, &row_major(&data.region))?;
+    let seen = constant(tape, shape, &seen)?;
     let (x, region) = (tape.variable(Tensor::from_f64(tape.backend(), shape, &target)?), tape.constant(region));
     let (restored, kept) = (network.forward(tape, bound, seen)?, network.forward(tape, bound, x)?);
     let restoration = tape.objective(restored, x, region, Penalty::Squared, LAMBDA, EPSILON)?;

@@ -128,7 +128,7 @@ impl Case {
         let grey = self.world.manifold(self.side)?;
         let pictures = Pictures::new(grey, self.side, network.layout(), Some(corruption()), setting.seed())?;
         let objective = ObjectiveConfig { lambda: LAMBDA, ..ObjectiveConfig::default() };
-        let optimiser = OptimiserConfig { steps, batch, rate, beta2: 0.99, ..OptimiserConfig::default() };
+        let optimiser = OptimiserConfig { steps, batch, learning_rate: rate, beta2: 0.99, ..OptimiserConfig::default() };
         Ok(Experiment { pictures, network, objective, optimiser, seed: setting.seed(), cpu: setting.cpu()? })
     }
 }

@@ -90,7 +90,8 @@ impl Experiment {
         let units = Units::of(self.pictures.layout());
         let mut trainer = Trainer::new(&backend, recipe)?;
         for step in 0..self.optimiser.steps as u32 {
-            trainer.advance(&units.batch(self.pictures.batch(step, self.optimiser.batch)?))?;
+            let batch = units.batch(self.pictures.batch(step, self.optimiser.batch)?);
+            trainer.advance(&mut batch.into())?;
         }
         let parameters = Arc::new(trainer.weights().duplicate(&backend)?);
         Ok(Trained { pictures: self.pictures.clone(), units, parameters, backend })

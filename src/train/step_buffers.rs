@@ -1,3 +1,4 @@
+use super::batches::StepBatch;
 use crate::backend::Real;
 use crate::data::{Batch, ResidentSet};
 use crate::error::Result;
@@ -5,24 +6,37 @@ use crate::ops::{self, AdamStep, Backend, Picks};
 use crate::shape::Shape;
 use crate::tape::Tensor;
 
-/// The buffers that every step reads and writes. They stay where they are, so that a step can be recorded and repeated.
-pub(super) struct Desk<B: Backend> {
+/// The buffers that every step reads and writes. They keep their addresses, so that a step can be recorded and repeated.
+pub(super) struct StepBuffers<B: Backend> {
     /// x̂, x, M.
     operands: [Tensor<B>; 3],
     /// An [`AdamStep`].
     step: B::Buffer,
     loss: B::Buffer,
-    /// Where the batches are made on the device: from what, and the picks.
+    /// If the device makes the batches: the images, and the picks as a buffer.
     resident: Option<(ResidentSet<B>, B::Buffer)>,
-    /// Room for values of a batch in the device's type.
+    /// Scratch for the values of a batch in the device's element type.
     host: Vec<B::Elem>,
     pub(super) program: B::Program,
 }
 
-impl<B: Backend> Desk<B> {
-    /// The desk for batches of these shapes, from `resident` if they are made on the device: `old` if it fits. A recorded step
-    /// reads the resident set at its place, so the desk keeps it, and another set needs another desk.
-    pub(super) fn at(
+impl<B: Backend> StepBuffers<B> {
+    /// Buffers with everything on the host of `batch` written to them: `old` if it fits. A recorded step reads the resident set at
+    /// its address, so the buffers hold on to it, and another set needs other buffers.
+    pub(super) fn load(old: Option<Self>, backend: &B, batch: &StepBatch<'_, B>) -> Result<Self> {
+        match batch {
+            StepBatch::Host(batch) => {
+                let mut own = Self::for_shapes(old, backend, batch.shapes()?, None)?;
+                own.write_batch(backend, batch).map(|()| own)
+            }
+            StepBatch::Device(set, picks) => {
+                let mut own = Self::for_shapes(old, backend, set.shapes()?, Some(set))?;
+                own.write_picks(backend, picks).map(|()| own)
+            }
+        }
+    }
+
+    fn for_shapes(
         old: Option<Self>,
         backend: &B,
         [image, region]: [Shape; 2],
@@ -52,8 +66,7 @@ impl<B: Backend> Desk<B> {
         same_set && self.operands[0].shape() == image && self.operands[2].shape() == region
     }
 
-    /// Writes a batch from the host.
-    pub(super) fn put(&mut self, backend: &B, batch: &Batch) -> Result<()> {
+    fn write_batch(&mut self, backend: &B, batch: &Batch) -> Result<()> {
         for (operand, values) in self.operands.iter_mut().zip([&batch.corrupted, &batch.target, &batch.region]) {
             self.host.clear();
             self.host.extend(values.iter().map(|&value| B::Elem::of(f64::from(value))));
@@ -62,16 +75,15 @@ impl<B: Backend> Desk<B> {
         Ok(())
     }
 
-    /// Writes what the next batch on the device shows.
-    pub(super) fn pick(&mut self, backend: &B, picks: &Picks) -> Result<()> {
+    fn write_picks(&mut self, backend: &B, picks: &Picks) -> Result<()> {
         match &mut self.resident {
             Some((_, buffer)) => backend.write(&picks.elements::<B::Elem>(), buffer),
             None => Ok(()),
         }
     }
 
-    /// Makes the batch on the device if it has a resident set; part of the recorded step.
-    pub(super) fn fill(&mut self) -> Result<()> {
+    /// Makes the batch if the device makes them; part of the recorded step.
+    pub(super) fn make_batch(&mut self) -> Result<()> {
         let Some((set, picks)) = &self.resident else { return Ok(()) };
         let [corrupted, target, region] = &mut self.operands;
         let [corrupted, images, region] = [corrupted.buffer_mut()?, target.buffer_mut()?, region.buffer_mut()?];
@@ -79,16 +91,16 @@ impl<B: Backend> Desk<B> {
     }
 
     /// Writes the constants of a step.
-    pub(super) fn prepare(&mut self, backend: &B, step: &AdamStep) -> Result<()> {
+    pub(super) fn write_constants(&mut self, backend: &B, step: &AdamStep) -> Result<()> {
         backend.write(&step.elements::<B::Elem>(), &mut self.step)
     }
 
-    /// x̂, x, M; cloning is cheap.
+    /// x̂, x, M; the clones share their memory.
     pub(super) fn operands(&self) -> [Tensor<B>; 3] {
         self.operands.clone()
     }
 
-    /// Step constants and loss, as the optimiser reads them.
+    /// Step constants and loss, which the optimiser reads.
     pub(super) fn control(&self) -> [&B::Buffer; 2] {
         [&self.step, &self.loss]
     }
@@ -97,7 +109,7 @@ impl<B: Backend> Desk<B> {
         backend.copy(loss.buffer(), &mut self.loss)
     }
 
-    /// The loss, after everything before has been done.
+    /// The loss, once the device has finished the step.
     pub(super) fn loss(&self, backend: &B) -> Result<f64> {
         Ok(backend.download(&self.loss)?[0].f64())
     }

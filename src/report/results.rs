@@ -1,0 +1,243 @@
+//! What an evaluation found, as text, as the figure and as the page: which numbers, with how many digits, and which examples.
+
+use std::collections::BTreeMap;
+
+use super::colour::{Scale, heatmap, mask_picture};
+use super::figure::{Figure, FigureRow, HeatScale};
+use super::number::readable;
+use super::page::{Example, Kind, Metric};
+use super::table::{Column, Table};
+use crate::data::{Image, Plane, TestImage};
+use crate::detect::Examination;
+use crate::detect::metrics::{Counts, Score, auroc_standard_error, is_anomalous};
+use crate::error::Result;
+use crate::run::EvaluationReport;
+
+/// Rows of the figure with a defect; one with a good image follows.
+const FIGURE_DEFECTS: usize = 3;
+
+/// An evaluation, with the score and the threshold that decide on an image.
+#[derive(Clone, Copy, Debug)]
+pub struct Results<'a> {
+    /// Metrics and scores of all images.
+    pub report: &'a EvaluationReport,
+    /// Which score decides.
+    pub score: Score,
+    /// Images whose score exceeds it are called anomalous; without it none is.
+    pub threshold: Option<f64>,
+}
+
+impl Results<'_> {
+    fn counts(&self) -> Counts {
+        let good = self.report.images.iter().filter(|image| image.kind == "good").count();
+        Counts { anomalous: (self.report.images.len() - good) as u64, normal: good as u64 }
+    }
+
+    /// Whether image `index` is called anomalous.
+    fn is_flagged(&self, index: usize) -> bool {
+        self.threshold.is_some_and(|threshold| self.score_of(index) > threshold)
+    }
+
+    fn score_of(&self, index: usize) -> f64 {
+        self.report.images[index].scores.get(self.score)
+    }
+
+    fn of_kind(&self, name: &str) -> impl Iterator<Item = usize> {
+        self.report.images.iter().enumerate().filter(move |(_, image)| image.kind == name).map(|(index, _)| index)
+    }
+
+    /// The metrics with as many digits as this number of images supports. The image AUROC comes with its standard error.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let metrics = &self.report.metrics;
+        let counts = self.counts();
+        let images = self.report.images.len();
+        let (of_image, of_pixel) = (decimals(images), decimals(images) + 1);
+        let (other, other_auroc) = match self.score {
+            Score::Sum => ("maximum", metrics.image_auroc_max),
+            Score::Max => ("sum", metrics.image_auroc_sum),
+        };
+        let metric = |label: String, value: String, explanation: &str| Metric { label, value, explanation: explanation.into() };
+        let plain = |label: &str, value: f64, decimals: usize, explanation: &str| {
+            metric(label.into(), fraction(value, decimals), explanation)
+        };
+        let best_f1 = "largest F1 over all thresholds; the threshold is chosen on the test set";
+        vec![
+            metric(
+                "image AUROC".into(),
+                with_error(metrics.image_auroc, counts),
+                "probability that an anomalous image scores higher than a good one, ± one standard error",
+            ),
+            metric(
+                format!("image AUROC ({other})"),
+                with_error(other_auroc, counts),
+                &format!("the same with the {other} of the heatmap as score"),
+            ),
+            plain("pixel AUROC", metrics.pixel_auroc, of_pixel, "the same for the pixels of all test images"),
+            plain("AU-PRO", metrics.au_pro, of_pixel, "mean overlap with each defect region, up to 30\u{a0}% false positives"),
+            plain("AU-PRO-200", metrics.au_pro_200, of_pixel, "the common form with 200 thresholds, for comparison only"),
+            plain("image AP", metrics.image_ap, of_image, "average precision over images"),
+            plain("pixel AP", metrics.pixel_ap, of_pixel, "average precision over pixels"),
+            plain("image F1-max", metrics.image_f1_max, of_image, best_f1),
+            plain("pixel F1-max", metrics.pixel_f1_max, of_pixel, best_f1),
+        ]
+    }
+
+    /// What the threshold makes of the images: defects found, and false alarms.
+    pub fn verdicts(&self) -> [Metric; 2] {
+        let flagged = |good: bool| {
+            let of_kind = self.report.images.iter().enumerate().filter(|(_, image)| (image.kind == "good") == good);
+            of_kind.filter(|(index, _)| self.is_flagged(*index)).count()
+        };
+        let Counts { anomalous, normal } = self.counts();
+        let metric = |label: &str, count: usize, of: u64, explanation: &str| Metric {
+            label: label.into(),
+            value: format!("{count} of\u{a0}{of}"),
+            explanation: explanation.into(),
+        };
+        [
+            metric("defects found", flagged(false), anomalous, "anomalous images that score above the threshold"),
+            metric("false alarms", flagged(true), normal, "good images that score above the threshold"),
+        ]
+    }
+
+    /// One line for each kind of image: the hardest kind of defect first, good images last.
+    pub fn kinds(&self) -> Vec<Kind> {
+        let mut by_auroc: Vec<(&String, &f64)> = self.report.image_auroc_by_kind.iter().collect();
+        by_auroc.sort_by(|a, b| a.1.total_cmp(b.1));
+        let kind = |name: &str, auroc: Option<f64>| {
+            let images = self.of_kind(name).count();
+            let counts = Counts { anomalous: images as u64, ..self.counts() };
+            Kind {
+                name: name.to_owned(),
+                images,
+                auroc: auroc.map(|value| with_error(value, counts)).unwrap_or_default(),
+                flagged: self.of_kind(name).filter(|&index| self.is_flagged(index)).count(),
+            }
+        };
+        let defects = by_auroc.into_iter().map(|(name, &auroc)| kind(name, Some(auroc)));
+        defects.chain([kind("good", None)]).collect()
+    }
+
+    /// The metrics as a table for a terminal.
+    pub fn table(&self) -> String {
+        let mut table = Table::new("", [Column::text("metric"), Column::number("value")]);
+        let verdicts = self.threshold.map(|_| self.verdicts());
+        for Metric { label, value, .. } in self.metrics().into_iter().chain(verdicts.into_iter().flatten()) {
+            table.row([label, value]);
+        }
+        for kind in self.kinds().into_iter().filter(|kind| !kind.auroc.is_empty()) {
+            table.row([format!("image AUROC, {}", kind.name), kind.auroc]);
+        }
+        table.plain()
+    }
+
+    /// Missed anomalies from the lowest score up, then false alarms from the highest score down, as places in the test set.
+    pub fn mistakes(&self) -> Vec<usize> {
+        let is_good = |index: &usize| self.report.images[*index].kind == "good";
+        let all = 0..self.report.images.len();
+        let mut misses: Vec<usize> = all.clone().filter(|index| !is_good(index) && !self.is_flagged(*index)).collect();
+        let mut alarms: Vec<usize> = all.filter(|index| is_good(index) && self.is_flagged(*index)).collect();
+        misses.sort_by(|&a, &b| self.score_of(a).total_cmp(&self.score_of(b)));
+        alarms.sort_by(|&a, &b| self.score_of(b).total_cmp(&self.score_of(a)));
+        misses.into_iter().chain(alarms).collect()
+    }
+
+    /// All places in the test set: the first image of each kind by name, then the second of each, and so on, defects before
+    /// good images. Results play no part.
+    pub fn by_name(&self) -> Vec<usize> {
+        let mut kinds: BTreeMap<(bool, &str), Vec<usize>> = BTreeMap::new();
+        for (index, image) in self.report.images.iter().enumerate() {
+            kinds.entry((image.kind == "good", &image.kind)).or_default().push(index);
+        }
+        let rounds = kinds.values().map(Vec::len).max().unwrap_or(0);
+        (0..rounds).flat_map(|round| kinds.values().filter_map(move |images| images.get(round).copied())).collect()
+    }
+
+    /// The images of the figure: the first by name of the first kinds of defect, and the first good one.
+    pub fn of_figure(&self) -> Vec<usize> {
+        let mut order = self.by_name();
+        order.truncate(self.report.image_auroc_by_kind.len() + 1);
+        let good = order.pop();
+        order.truncate(FIGURE_DEFECTS);
+        order.extend(good);
+        order
+    }
+}
+
+/// A test image with what the detector made of it. `scale` is that of the heat colours.
+pub fn example(test: &TestImage, image: Image, truth: &Plane, found: &Examination, scale: Scale) -> Example {
+    Example {
+        name: test.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        kind: test.defect.clone(),
+        score: found.score,
+        anomalous_truth: !test.is_good(),
+        anomalous_verdict: found.anomalous == Some(true),
+        input: image,
+        reconstruction: found.reconstruction.clone(),
+        heatmap: heatmap(&found.heatmap, scale),
+        mask: mask_picture(&found.mask),
+        truth: mask_picture(&truth.mapv(is_anomalous)),
+    }
+}
+
+/// Examples side by side, with a heat scale that marks the pixel threshold.
+///
+/// # Errors
+/// No example.
+pub fn figure(examples: &[&Example], scale: Scale, pixel_threshold: Option<f64>) -> Result<Image> {
+    let captions = ["input", "reconstruction", "heatmap", "mask", "ground truth"];
+    let mut rows: Vec<FigureRow<'_>> = examples.iter().copied().map(figure_row).collect();
+    if let Some(first) = rows.first_mut() {
+        first.captions = captions.map(String::from).into();
+    }
+    Figure { rows, heat_scale: Some(HeatScale { column: 2, scale, threshold: pixel_threshold }) }.draw()
+}
+
+fn figure_row(example: &Example) -> FigureRow<'_> {
+    let verdict = if example.anomalous_verdict { "anomalous" } else { "normal" };
+    FigureRow {
+        label: example.kind.replace('_', " "),
+        note: format!("score {}\n{verdict}", readable(example.score, 3)),
+        captions: Vec::new(),
+        images: example.images().into(),
+    }
+}
+
+/// Digits after the point that so many images support: the standard error of a fraction of n is about 1/(2 √n).
+fn decimals(images: usize) -> usize {
+    if images < 1000 { 2 } else { 3 }
+}
+
+/// A fraction; one below 1 is not rounded up to 1, but gets more digits, up to four.
+fn fraction(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    if value < 1.0 && decimals < 4 && text.starts_with('1') { fraction(value, decimals + 1) } else { text }
+}
+
+/// An AUROC with its standard error.
+fn with_error(auroc: f64, counts: Counts) -> String {
+    let (error, decimals) = (auroc_standard_error(auroc, counts), decimals((counts.anomalous + counts.normal) as usize));
+    let value = fraction(auroc, decimals);
+    if error < 0.1_f64.powi(decimals as i32 + 1) {
+        return value;
+    }
+    let shown = value.len() - 2;
+    format!("{value}\u{a0}±\u{a0}{error:.shown$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_follow_the_number_of_images_and_nothing_is_rounded_up_to_one() {
+        assert_eq!(
+            [fraction(0.956, 2), fraction(0.998, 2), fraction(1.0, 2), fraction(0.999_99, 2)],
+            ["0.96", "0.998", "1.00", "1.0000"]
+        );
+        let counts = Counts { anomalous: 60, normal: 20 };
+        assert_eq!(with_error(0.9, counts), "0.90\u{a0}±\u{a0}0.03");
+        assert_eq!(with_error(1.0, counts), "1.00");
+        assert_eq!(with_error(0.9, Counts { anomalous: 3000, normal: 3000 }), "0.900\u{a0}±\u{a0}0.004");
+    }
+}
