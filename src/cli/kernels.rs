@@ -4,7 +4,7 @@ use orthoscope::backend::cuda::compiler::{Ahead, Arch, Compiler, Image, Listing,
 use orthoscope::data::check_output_folder;
 use orthoscope::report::table::{Column, Table};
 
-use super::output::{print, say};
+use super::output::{print, say, screen};
 
 /// Arguments of `kernels`.
 #[derive(clap::Args)]
@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for arch in archs {
         let of_arch = || images.iter().filter(|image| image.arch == arch);
         let version = of_arch().next().map_or(String::new(), |image| format!(", NVRTC {}", image.version));
-        say(table(format!("{arch}{version}"), &rows(of_arch())?).plain())?;
+        say(table(format!("{arch}{version}"), &rows(of_arch())?).render(screen()))?;
     }
     print("Registers and spilled bytes are per thread, shared bytes per block; occupancy is resident warps / most warps.\n")?;
     match &arguments.out {
@@ -68,14 +68,14 @@ fn rows<'a>(images: impl Iterator<Item = &'a Image>) -> orthoscope::Result<Vec<L
 fn table(title: String, rows: &[Listing]) -> Table {
     let columns = [
         Column::text("kernel"),
-        Column::text("file"),
-        Column::number("threads"),
+        Column::text("file").optional(3),
+        Column::number("threads").optional(4),
         Column::number("registers"),
         Column::number("shared"),
         Column::number("spills"),
         Column::number("occupancy"),
-        Column::text("FLOPs"),
-        Column::text("bytes"),
+        Column::wrapped("FLOPs").optional(2),
+        Column::wrapped("bytes").optional(1),
     ];
     let mut table = Table::new(title, columns);
     for row in rows {

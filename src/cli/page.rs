@@ -45,7 +45,7 @@ pub fn metrics_table(report: &EvaluationReport) -> String {
     for (kind, value) in &report.image_auroc_by_kind {
         table.row([format!("image AUROC, {kind}"), format!("{value:.4}")]);
     }
-    table.plain()
+    table.render(super::output::screen())
 }
 
 /// Writes `index.html` and `figure.png`: examples with reconstruction, heatmap, mask and truth, metrics, scores.

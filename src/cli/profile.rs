@@ -8,7 +8,7 @@ use orthoscope::report::{kernels, profile as report};
 use orthoscope::{Error, Result};
 
 use super::device::{DeviceOption, Opened};
-use super::output::{print, say};
+use super::output::{print, say, screen};
 
 /// Options of what is measured: they mean nothing beside results that are there.
 const MEASURING: [&str; 12] =
@@ -128,7 +128,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some([a, b]) = arguments.diff.as_deref() {
         let [a, b] = [read_all(a)?, read_all(b)?];
         let rows = compare(&a, &b)?;
-        return print(report::comparison([&a, &b], &rows, arguments.rows));
+        return print(report::comparison([&a, &b], &rows, arguments.rows, screen()));
     }
     check_files(arguments)?;
     if let Some(path) = &arguments.from {
@@ -228,11 +228,11 @@ fn finish(arguments: &Arguments, profile: &Profile, spans: &[Vec<Span>], device:
 
 fn show(arguments: &Arguments, profile: &Profile) -> anyhow::Result<()> {
     write_files(arguments, profile)?;
-    print(report::table(profile, arguments.rows))?;
+    print(report::table(profile, arguments.rows, screen()))?;
     if !profile.kernels.is_empty() {
-        print(format_args!("\n{}", kernels::table(profile, arguments.rows)))?;
+        print(format_args!("\n{}", kernels::table(profile, arguments.rows, screen())))?;
     }
-    say(format_args!("\n{}", report::sentences(profile).join("\n")))
+    say(format_args!("\n{}", report::sentences(profile, screen()).join("\n")))
 }
 
 fn write_files(arguments: &Arguments, profile: &Profile) -> anyhow::Result<()> {

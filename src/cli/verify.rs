@@ -12,7 +12,7 @@ use orthoscope::theory::runner;
 
 use super::device::cpu;
 use super::evidence;
-use super::output::{note, print, say};
+use super::output::{note, print, say, screen};
 use super::progress::ClaimProgress;
 
 /// Arguments of `verify`.
@@ -97,5 +97,5 @@ fn show(as_json: bool, records: &[Record], checks: &[Worst], summary: String) ->
     if as_json {
         return say(serde_json::to_string_pretty(records)?);
     }
-    print(format_args!("{}\n{summary}\n", claims::table(checks)))
+    print(format_args!("{}\n{summary}\n", claims::table(checks, screen())))
 }

@@ -2,7 +2,7 @@
 
 use super::number::readable;
 use super::profile::bound_by;
-use super::table::{Column, Table};
+use super::table::{Column, Screen, Table};
 use crate::profile::{KernelRow, Profile};
 
 /// Columns of the CSV file.
@@ -47,9 +47,15 @@ const BESIDE: [&str; 5] = ["flops", "bytes", "unit", "dynamic shared bytes", "st
 
 /// The first `most` kernels, those of the operations that take the longest, then a row of all others together. Where the compiler was
 /// not at hand, shared memory is the dynamic one, as "64+".
-pub fn table(profile: &Profile, most: usize) -> String {
+pub fn table(profile: &Profile, most: usize, screen: Screen) -> String {
     let column = |(_, name): (usize, &'static str)| match name {
-        "kernel" | "layer" | "phase" | "grid" | "block" => Column::text(name),
+        "kernel" | "phase" => Column::text(name),
+        "layer" => Column::text(name).optional(6),
+        "n" => Column::number(name).optional(5),
+        "shared" => Column::number(name).optional(4),
+        "regs" => Column::number(name).optional(3),
+        "block" => Column::text(name).optional(2),
+        "grid" => Column::text(name).optional(1),
         _ => Column::number(name),
     };
     let mut table = Table::new("kernels, in the order of the operations above; ms is the median of a step", SHOWN.map(column));
@@ -62,7 +68,7 @@ pub fn table(profile: &Profile, most: usize) -> String {
     if !others.is_empty() {
         table.summary(summary(others));
     }
-    table.plain()
+    table.render(screen)
 }
 
 /// The cells of a row of these kernels together, up to their part of the time.

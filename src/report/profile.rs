@@ -1,14 +1,12 @@
 //! What the profiler found: a table, sentences about whole steps, a comparison.
 
 use super::number::readable;
-use super::table::{Column, Table};
+use super::table::{Cell, Column, Screen, Table, Tone};
 use super::wrap::wrap;
 use crate::profile::{Bound, Change, Comparison, FEW_STEPS, Occasion, Profile, Row, Steps, Unit};
 
 /// From so many steps on the 99th percentile is not their maximum.
 const MANY: usize = 100;
-/// Of the terminal that words must fit into.
-const COLUMNS: usize = 120;
 /// Percent of the peak of arithmetic that no row has but by a peak that was measured beside other work.
 const ABOVE: f64 = 105.0;
 
@@ -29,20 +27,21 @@ const HEADINGS: [&str; 13] = [
     "% of time",
 ];
 
-/// The `most` rows that take the longest, then a row of all others together. It fits into 120 columns.
-pub fn table(profile: &Profile, most: usize) -> String {
+/// The `most` rows that take the longest, then a row of all others together.
+pub fn table(profile: &Profile, most: usize, screen: Screen) -> String {
     let column = |name: &'static str| match name {
         "operation" | "layer" | "phase" | "bound by" => Column::text(name),
-        "median ms" | "min ms" | "p99 ms" | "GFLOP/s" | "GB/s" | "calls" => Column::number(name),
-        "FLOP/byte" => Column::number("FLOP/B"),
-        "% of peak" => Column::number("% peak"),
-        _ => Column::number("% time"),
+        "FLOP/byte" => Column::number(name).optional(1),
+        "calls" => Column::number(name).optional(2),
+        "p99 ms" => Column::number(name).optional(3),
+        "min ms" => Column::number(name).optional(4),
+        _ => Column::number(name),
     };
     let mut columns = HEADINGS.map(column);
     if profile.settings.steps < MANY {
-        columns[6] = Column::number("max ms");
+        columns[6] = Column::number("max ms").optional(3);
     }
-    let mut table = Table::new("", columns).narrow();
+    let mut table = Table::new("", columns);
     let shown = profile.rows.len().min(most);
     profile.rows[..shown].iter().for_each(|row| table.row(cells(row)));
     let others = &profile.rows[shown..];
@@ -56,7 +55,7 @@ pub fn table(profile: &Profile, most: usize) -> String {
         cells.push(format!("{share:.1}"));
         table.summary(cells);
     }
-    table.plain()
+    table.render(screen)
 }
 
 /// What bounds an operation, in a word: where it is arithmetic, the unit that does it.
@@ -83,7 +82,7 @@ fn cells(row: &Row) -> [String; 13] {
 }
 
 /// What there is to say about whole steps and about the machine, a line or more each.
-pub fn sentences(profile: &Profile) -> Vec<String> {
+pub fn sentences(profile: &Profile, screen: Screen) -> Vec<String> {
     let Profile { settings, steps, .. } = profile;
     let gflop: u64 = profile.rows.iter().map(|row| row.work.flops).sum();
     let mut lines = vec![
@@ -126,7 +125,7 @@ pub fn sentences(profile: &Profile) -> Vec<String> {
     lines.extend(above(profile));
     lines.extend(super::kernels::sentence(profile));
     lines.extend(profile.notes.iter().cloned());
-    lines.iter().flat_map(|line| wrap(line, COLUMNS)).collect()
+    lines.iter().flat_map(|line| wrap(line, screen.columns)).collect()
 }
 
 fn ms(value: f64) -> String {
@@ -216,11 +215,11 @@ pub fn csv(profile: &Profile) -> std::io::Result<Vec<u8>> {
 
 /// Results of two programs beside each other: what they are, the whole step, the `most` rows that changed by most, and what to think of
 /// the noise.
-pub fn comparison(sides: [&[Profile]; 2], rows: &[Comparison], most: usize) -> String {
+pub fn comparison(sides: [&[Profile]; 2], rows: &[Comparison], most: usize, screen: Screen) -> String {
     let origins = ["A", "B"].into_iter().zip(sides).flat_map(|(name, side)| origins(name, side));
-    let noise: String = noise(sides).into_iter().map(|line| format!("{line}\n")).collect();
+    let noise: String = noise(sides).iter().flat_map(|line| wrap(line, screen.columns)).map(|line| format!("{line}\n")).collect();
     let origins: String = origins.map(|line| format!("{line}\n")).collect();
-    format!("{origins}\n{}\n{}", comparison_table(rows, most), noise)
+    format!("{origins}\n{}\n{}", comparison_table(rows, most, screen), noise)
 }
 
 /// Where the results of a side come from, three lines each.
@@ -261,7 +260,7 @@ fn noise(sides: [&[Profile]; 2]) -> Vec<String> {
     lines
 }
 
-fn comparison_table(rows: &[Comparison], most: usize) -> String {
+fn comparison_table(rows: &[Comparison], most: usize, screen: Screen) -> String {
     let columns = [
         Column::text("operation"),
         Column::text("layer"),
@@ -280,7 +279,8 @@ fn comparison_table(rows: &[Comparison], most: usize) -> String {
             Some((op, layer, phase)) => [op.clone(), layer.clone(), phase.words().to_owned()],
             None => ["whole step".to_owned(), String::new(), String::new()],
         };
-        table.row(names.into_iter().chain(times(*ms)).chain([format!("{band:.3}"), verdict(*change).to_owned()]));
+        let numbers = names.into_iter().chain(times(*ms)).chain([format!("{band:.3}")]);
+        table.row(numbers.map(Cell::from).chain([verdict(*change)]));
     }
     let others = &rows[shown..];
     if !others.is_empty() {
@@ -288,7 +288,7 @@ fn comparison_table(rows: &[Comparison], most: usize) -> String {
         let names = [format!("{} others", others.len()), String::new(), String::new()];
         table.summary(names.into_iter().chain(times([sum(0), sum(1)])));
     }
-    table.plain()
+    table.render(screen)
 }
 
 /// Both sides and their ratio.
@@ -297,13 +297,14 @@ fn times(ms: [f64; 2]) -> [String; 3] {
     [format!("{:.3}", ms[0]), format!("{:.3}", ms[1]), ratio]
 }
 
-fn verdict(change: Change) -> &'static str {
+fn verdict(change: Change) -> Cell {
+    let usual = |words: &str| words.into();
     match change {
-        Change::Faster => "faster",
-        Change::Same => "within noise",
-        Change::Slower => "slower",
-        Change::New => "only in B",
-        Change::Gone => "only in A",
-        Change::Unclear => "too few steps",
+        Change::Faster => Cell::new("faster", Tone::Good),
+        Change::Same => usual("within noise"),
+        Change::Slower => Cell::new("slower", Tone::Bad),
+        Change::New => usual("only in B"),
+        Change::Gone => usual("only in A"),
+        Change::Unclear => usual("too few steps"),
     }
 }
