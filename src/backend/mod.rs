@@ -202,6 +202,10 @@ pub trait Conv2d: Storage {
     fn conv2d_on_matrix(&self, _spec: &Conv2dSpec, _product: Product) -> bool {
         false
     }
+    /// FLOPs of the formula that this product does not execute, see [`Work::saved`]; only profilers ask.
+    fn conv2d_saved(&self, _spec: &Conv2dSpec, _product: Product) -> u64 {
+        0
+    }
 }
 
 /// Linear map: `y = A(x wᵀ + b)`. See [`LinearSpec`].
@@ -250,6 +254,10 @@ pub trait Sdc: Storage {
     ) -> Result<()>;
     /// Number of branches whose product is done by the matrix unit, in bf16; only profilers ask.
     fn sdc_on_matrix(&self, _spec: &SdcSpec, _product: Product) -> u32 {
+        0
+    }
+    /// As [`Conv2d::conv2d_saved`], of all branches.
+    fn sdc_saved(&self, _spec: &SdcSpec, _product: Product) -> u64 {
         0
     }
 }

@@ -71,6 +71,15 @@ pub(super) fn is_matrix(cpu: &Cpu, shape: &Correlation, product: Product) -> boo
     }
 }
 
+/// FLOPs of the formula that this product of a correlation does not execute. Products in pairs count as the formula says.
+pub(super) fn saved(cpu: &Cpu, shape: &Correlation, product: Product, flops: u64) -> u64 {
+    if is_matrix(cpu, shape, product) {
+        return 0;
+    }
+    let shape = if product == Product::InputGradient { adjoint(&unit_stride(shape)) } else { *shape };
+    flops.saturating_sub(winograd::executed(&shape))
+}
+
 /// The same as if dz had zeros between its pixels.
 fn unit_stride(shape: &Correlation) -> Correlation {
     let (height, width) = shape.target;
@@ -168,5 +177,9 @@ impl Conv2d for Cpu {
             Product::InputGradient if is_dense(spec) => self.is_matrix(self.terms(shape.write.count)),
             _ => is_matrix(self, &shape, product),
         }
+    }
+
+    fn conv2d_saved(&self, spec: &Conv2dSpec, product: Product) -> u64 {
+        if is_dense(spec) { 0 } else { saved(self, &correlation(spec, Range::all(spec.c_out as usize)), product, spec.flops()) }
     }
 }

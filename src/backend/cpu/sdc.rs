@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::columns::add_column_sums;
-use super::conv2d::{correlation, input_grad, is_matrix, pack_forward, terms};
+use super::conv2d::{correlation, input_grad, is_matrix, pack_forward, saved, terms};
 use super::correlate::{Correlation, correlate};
 use super::elementwise::{CHUNK, Elementwise, each};
 use super::finish::Finish;
@@ -110,5 +110,10 @@ impl Sdc for Cpu {
 
     fn sdc_on_matrix(&self, spec: &SdcSpec, product: Product) -> u32 {
         (0..spec.branches).map(|index| u32::from(is_matrix(self, &branch(spec, index as usize), product))).sum()
+    }
+
+    fn sdc_saved(&self, spec: &SdcSpec, product: Product) -> u64 {
+        let one = |index: usize| saved(self, &branch(spec, index), product, spec.branch(index).flops());
+        (0..spec.branches as usize).map(one).sum()
     }
 }

@@ -58,6 +58,12 @@ impl Subject {
         self.work.matrix = flops;
         self
     }
+
+    /// The same with so many operations of the formula not executed.
+    fn without(mut self, saved: u64) -> Self {
+        self.work.saved = saved;
+        self
+    }
 }
 
 impl<B: Backend> Observed<B> {

@@ -35,14 +35,16 @@ impl<B: Backend> Conv2d for Observed<B> {
     fn conv2d(&self, spec: &Conv2dSpec, x: &B::Buffer, w: &B::Buffer, b: Option<&B::Buffer>, y: &mut B::Buffer) -> Result<()> {
         let bytes = self.forward_bytes([x, w], b, y);
         let on_matrix = self.inner.conv2d_on_matrix(spec, Product::Forward);
-        let subject = product("conv2d", Phase::Forward, spec.flops(), bytes, on_matrix);
+        let saved = self.inner.conv2d_saved(spec, Product::Forward);
+        let subject = product("conv2d", Phase::Forward, spec.flops(), bytes, on_matrix).without(saved);
         self.observe(subject, |inner| inner.conv2d(spec, x, w, b, y))
     }
 
     fn conv2d_input_grad(&self, spec: &Conv2dSpec, dz: &B::Buffer, w: &B::Buffer, dx: &mut B::Buffer) -> Result<()> {
         let bytes = self.input_grad_bytes(dz, w, dx);
         let on_matrix = self.inner.conv2d_on_matrix(spec, Product::InputGradient);
-        let subject = product("conv2d", Phase::InputGradient, spec.flops(), bytes, on_matrix);
+        let saved = self.inner.conv2d_saved(spec, Product::InputGradient);
+        let subject = product("conv2d", Phase::InputGradient, spec.flops(), bytes, on_matrix).without(saved);
         self.observe(subject, |inner| inner.conv2d_input_grad(spec, dz, w, dx))
     }
 
@@ -56,7 +58,8 @@ impl<B: Backend> Conv2d for Observed<B> {
     ) -> Result<()> {
         let bytes = self.weight_grad_bytes([x, dz], dw, db.as_deref());
         let on_matrix = self.inner.conv2d_on_matrix(spec, Product::WeightGradient);
-        let subject = product("conv2d", Phase::WeightGradient, spec.flops(), bytes, on_matrix);
+        let saved = self.inner.conv2d_saved(spec, Product::WeightGradient);
+        let subject = product("conv2d", Phase::WeightGradient, spec.flops(), bytes, on_matrix).without(saved);
         self.observe(subject, |inner| inner.conv2d_weight_grad(spec, x, dz, dw, db))
     }
 }
@@ -96,7 +99,8 @@ impl<B: Backend> Observed<B> {
     fn sdc_subject(&self, spec: &SdcSpec, pass: Product, phase: Phase, bytes: u64) -> Subject {
         let branch = spec.branch(0).flops();
         let on_matrix = u64::from(self.inner.sdc_on_matrix(spec, pass)) * branch;
-        subject("sdc", phase, u64::from(spec.branches) * branch, bytes).on_matrix(on_matrix)
+        let saved = self.inner.sdc_saved(spec, pass);
+        subject("sdc", phase, u64::from(spec.branches) * branch, bytes).on_matrix(on_matrix).without(saved)
     }
 }
 
