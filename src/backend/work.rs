@@ -64,12 +64,7 @@ impl Work {
     #[must_use]
     pub fn per(&self, count: usize) -> Self {
         let count = count.max(1) as u64;
-        Self {
-            flops: self.flops / count,
-            bytes: self.bytes / count,
-            matrix: self.matrix / count,
-            saved: self.saved / count,
-        }
+        Self { flops: self.flops / count, bytes: self.bytes / count, matrix: self.matrix / count, saved: self.saved / count }
     }
 
     /// Operations that were executed.

@@ -8,6 +8,9 @@ use orthoscope::report::table::Screen;
 /// Columns of a terminal that does not say how wide it is, and the least that tables are made for.
 const NARROW: usize = 80;
 
+/// Exit code of an interrupted run: 128 + SIGINT.
+pub const INTERRUPTED: u8 = 130;
+
 /// Prints a line on standard output.
 ///
 /// # Errors

@@ -56,7 +56,7 @@ fn seed(text: &str) -> anyhow::Result<u64> {
 /// Files are written when all is measured, each as a whole.
 fn interrupted() {
     note("interrupted; nothing more is written");
-    std::process::exit(i32::from(super::INTERRUPTED));
+    std::process::exit(i32::from(super::output::INTERRUPTED));
 }
 
 /// Measures claims; an error names those that fail and the controls that pass.

@@ -1,4 +1,4 @@
-//! Planes as pictures: a perceptual colour map, heatmaps, overlays and mask outlines.
+//! Planes as pictures: a perceptual colour map, heatmaps and overlays.
 
 use crate::data::{Image, Plane};
 use crate::error::{Error, Result};
@@ -101,22 +101,6 @@ pub fn overlay(image: &Image, plane: &Plane, scale: Scale) -> Result<Image> {
     Ok(result)
 }
 
-/// `image` with the contour of a 0/1 `mask` in `colour`: the masked pixels that have a neighbour (left, right, above or
-/// below) outside the mask or outside the picture. The contour lies inside the mask, so it covers nothing of the rest.
-///
-/// # Errors
-/// `image` and `mask` differ in size.
-pub fn mask_outline(image: &Image, mask: &Plane, colour: [f32; 3]) -> Result<Image> {
-    same_size("mask_outline", image, mask)?;
-    let mut result = image.clone();
-    for (index, pixel) in result.pixels.chunks_exact_mut(3).enumerate() {
-        if is_contour(mask, index / mask.width, index % mask.width) {
-            pixel.copy_from_slice(&colour);
-        }
-    }
-    Ok(result)
-}
-
 /// Relative luminance of an RGB pixel by ITU-R BT.709, on the stored (gamma-encoded) values.
 fn luminance(rgb: &[f32]) -> f32 {
     0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2]
@@ -124,14 +108,6 @@ fn luminance(rgb: &[f32]) -> f32 {
 
 fn is_inside(value: f32) -> bool {
     value > 0.5
-}
-
-fn is_contour(mask: &Plane, row: usize, column: usize) -> bool {
-    let inside = |row: usize, column: usize| is_inside(mask.values[row * mask.width + column]);
-    let at_border = row == 0 || column == 0 || row + 1 == mask.height || column + 1 == mask.width;
-    inside(row, column)
-        && (at_border
-            || !(inside(row - 1, column) && inside(row + 1, column) && inside(row, column - 1) && inside(row, column + 1)))
 }
 
 fn paint(plane: &Plane, colour: impl Fn(f32) -> [f32; 3]) -> Image {
@@ -205,22 +181,10 @@ mod tests {
     }
 
     #[test]
-    fn the_outline_of_a_square_is_its_ring() {
-        let (side, mut values) = (7, vec![0.0; 49]);
-        for (row, column) in (1..6).flat_map(|row| (1..6).map(move |column| (row, column))) {
-            values[row * side + column] = 1.0;
-        }
-        let found = mask_outline(&Image::new(7, 7, vec![0.0; 147]).unwrap(), &plane(7, 7, &values), [0.0, 1.0, 0.0]).unwrap();
-        let painted = found.pixels.chunks_exact(3).filter(|pixel| pixel[1] == 1.0).count();
-        assert_eq!(painted, 16); // 5 x 5 less its 3 x 3 inside
-        assert_eq!(found.pixels[(3 * side + 3) * 3 + 1], 0.0);
-    }
-
-    #[test]
     fn sizes_must_agree() {
         let image = Image::new(1, 2, vec![0.0; 6]).unwrap();
-        let error = mask_outline(&image, &plane(2, 1, &[0.0; 2]), [1.0; 3]).unwrap_err().to_string();
-        assert_eq!(error, "mask_outline: image is 1x2, plane is 2x1");
+        let error = overlay(&image, &plane(2, 1, &[0.0; 2]), Scale { low: 0.0, high: 1.0 }).unwrap_err().to_string();
+        assert_eq!(error, "overlay: image is 1x2, plane is 2x1");
         assert!(overlay(&image, &plane(1, 1, &[0.0]), Scale { low: 0.0, high: 1.0 }).is_err());
     }
 
