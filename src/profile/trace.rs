@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn steps_follow_each_other_on_every_track() {
-        let work = Work { flops: 5, bytes: 6, matrix: 5 };
+        let work = Work { matrix: 5, ..Work::new(5, 6) };
         let launch = KernelLaunch { kernel: "tiled", grid: [3, 2, 1], block: [256, 1, 1], dynamic_shared: 0, work };
         let span = span(0.5, vec![KernelSpan { launch, start: 0.5625, seconds: 0.125 }]);
         let trace = trace(&[vec![span.clone()], vec![span]], Some("a device"));
