@@ -2,7 +2,7 @@
 
 use super::Peaks;
 use super::known::{Known, known};
-use super::peaks::MIN_REPEATS;
+use super::peaks::fastest;
 use crate::backend::cuda::Buffer;
 use crate::backend::{Cuda, Storage};
 use crate::error::Result;
@@ -48,29 +48,20 @@ impl Peaks {
 fn copy_rate(cuda: &Cuda, bytes: usize) -> Result<f64> {
     let elements = bytes / size_of::<f32>();
     let (source, mut target) = (cuda.zeros(elements)?, cuda.zeros(elements)?);
-    Ok(2.0 * bytes as f64 / fastest(cuda, || cuda.copy(&source, &mut target))?)
+    fastest(|| timed(cuda, || cuda.copy(&source, &mut target).map(|()| 2.0 * bytes as f64))).map(|rate| rate.best)
 }
 
 /// FLOP/s of the fastest repetition of `run`, which returns its FLOPs.
 fn arithmetic_rate(cuda: &Cuda, run: impl Fn(&mut Buffer) -> Result<u64>) -> Result<f64> {
-    let (mut results, mut operations) = (cuda.multiply_add_results()?, 0);
-    let seconds = fastest(cuda, || {
-        operations = run(&mut results)?;
-        Ok(())
-    })?;
-    Ok(operations as f64 / seconds)
+    let mut results = cuda.multiply_add_results()?;
+    fastest(|| timed(cuda, || run(&mut results).map(|flops| flops as f64))).map(|rate| rate.best)
 }
 
-/// Seconds of the fastest repetition, after a warm-up that loads code and raises the clock.
-fn fastest(cuda: &Cuda, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
-    work()?;
-    let mut least = f64::INFINITY;
-    for _ in 0..MIN_REPEATS {
-        let from = cuda.mark()?;
-        work()?;
-        least = least.min(cuda.seconds_between(&from, &cuda.mark()?)?);
-    }
-    Ok(least)
+/// The amount of work that `run` returns, and its seconds on the device.
+fn timed(cuda: &Cuda, run: impl FnOnce() -> Result<f64>) -> Result<(f64, f64)> {
+    let from = cuda.mark()?;
+    let amount = run()?;
+    Ok((amount, cuda.seconds_between(&from, &cuda.mark()?)?))
 }
 
 #[cfg(all(test, feature = "emulator"))]

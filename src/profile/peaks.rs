@@ -15,7 +15,7 @@ const COPIED: usize = 1 << 27;
 /// Bytes of one task of the copy.
 const PIECE: usize = 1 << 20;
 /// Fewest repetitions; the fastest one counts, because a peak is what the machine reaches undisturbed.
-pub(super) const MIN_REPEATS: usize = 7;
+const MIN_REPEATS: usize = 7;
 /// Repetitions go on until the three fastest agree within this many percent, but at least and at most for these times. The system counts
 /// time in hundredths of a second, so a shorter time would not show the load of other processes.
 const AGREEMENT: f64 = 1.0;
@@ -48,9 +48,9 @@ impl Peaks {
     pub fn of_cpu(cpu: &Cpu, anew: bool) -> Result<Known> {
         let machine = Self::machine_of(cpu);
         known(&machine, anew, || {
-            let (copy, fma) = (copy_rate(), operations(|| cpu.multiply_add(ITERATIONS)));
+            let (copy, fma) = (copy_rate()?, operations(|| cpu.multiply_add(ITERATIONS))?);
             let has_matrix = cpu.multiply_add_bf16(0).is_some();
-            let matrix = has_matrix.then(|| operations(|| cpu.multiply_add_bf16(ITERATIONS).unwrap_or_default()));
+            let matrix = has_matrix.then(|| operations(|| cpu.multiply_add_bf16(ITERATIONS).unwrap_or_default())).transpose()?;
             let spread = [Some(copy), Some(fma), matrix].into_iter().flatten().map(|rate| rate.spread).fold(0.0, f64::max);
             let rates =
                 Self { machine: machine.clone(), copy: copy.best, fma: Some(fma.best), matrix: matrix.map(|rate| rate.best) };
@@ -104,8 +104,8 @@ fn machine<'de, D: Deserializer<'de>>(source: D) -> std::result::Result<String, 
 
 /// Rate of the fastest repetition, and by how many percent the third fastest is slower.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Rate {
-    best: f64,
+pub(super) struct Rate {
+    pub(super) best: f64,
     spread: f64,
 }
 
@@ -117,32 +117,39 @@ impl Rate {
     }
 }
 
-/// Repeats `once`, which returns the amount of its work, until the fastest repetitions agree.
-fn fastest(mut once: impl FnMut() -> f64) -> Rate {
+/// Repeats `once`, which returns the amount of its work and its seconds, until the fastest repetitions agree.
+pub(super) fn fastest(mut once: impl FnMut() -> Result<(f64, f64)>) -> Result<Rate> {
     let (begin, mut rates) = (Instant::now(), Vec::new());
     loop {
-        let start = Instant::now();
-        let amount = once();
-        rates.push(amount / start.elapsed().as_secs_f64());
+        let (amount, seconds) = once()?;
+        rates.push(amount / seconds);
         rates.sort_by(|a, b| b.total_cmp(a));
         let (rate, passed) = (Rate::of(&rates), begin.elapsed());
         if rates.len() >= MIN_REPEATS && passed >= TIMES[0] && (rate.spread <= AGREEMENT || passed >= TIMES[1]) {
-            return rate;
+            return Ok(rate);
         }
     }
 }
 
-/// FLOP/s of a loop that returns its FLOPs.
-fn operations(run: impl Fn() -> u64) -> Rate {
-    fastest(|| run() as f64)
+/// The amount of work that `run` returns, and its seconds.
+fn timed(run: impl FnOnce() -> f64) -> Result<(f64, f64)> {
+    let start = Instant::now();
+    let amount = run();
+    Ok((amount, start.elapsed().as_secs_f64()))
 }
 
-fn copy_rate() -> Rate {
+/// FLOP/s of a loop that returns its FLOPs.
+fn operations(run: impl Fn() -> u64) -> Result<Rate> {
+    fastest(|| timed(|| run() as f64))
+}
+
+fn copy_rate() -> Result<Rate> {
     let (source, mut target) = (vec![1u8; COPIED], vec![2u8; COPIED]);
-    let rate = fastest(|| {
+    let mut copy = || {
         target.par_chunks_mut(PIECE).zip(source.par_chunks(PIECE)).for_each(|(target, source)| target.copy_from_slice(source));
         2.0 * COPIED as f64
-    });
+    };
+    let rate = fastest(|| timed(&mut copy));
     std::hint::black_box(target);
     rate
 }
@@ -172,9 +179,10 @@ mod tests {
         let rate = fastest(|| {
             count += 1;
             std::thread::sleep(Duration::from_millis(40));
-            1.0
+            Ok((1.0, 0.04))
         });
-        assert!((MIN_REPEATS..=25).contains(&count) && (1.0..=25.0).contains(&rate.best), "{count}: {rate:?}");
+        let rate = rate.unwrap();
+        assert!((MIN_REPEATS..=25).contains(&count) && rate == Rate { best: 25.0, spread: 0.0 }, "{count}: {rate:?}");
     }
 
     #[test]

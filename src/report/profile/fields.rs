@@ -1,7 +1,7 @@
 //! The columns of operations and kernels: their CSV name and value, and how the table shows them if it does.
 
 use super::bound_by;
-use crate::profile::{KernelRow, Measure, Quantiles, Row};
+use crate::profile::{KernelRow, Measure, Row};
 use crate::report::table::Column;
 
 /// One column.
@@ -56,43 +56,46 @@ impl Measured for KernelRow {
     }
 }
 
-fn ms<R: Measured>(row: &R) -> &Quantiles {
-    &row.measure().ms
-}
-
 fn sum<R: Measured>(rows: &[R], value: fn(&Measure) -> f64) -> f64 {
     rows.iter().map(|row| value(row.measure())).sum()
 }
 
-fn count<R: Measured>(name: &'static str, column: Column) -> Field<R> {
+/// The name of a row, with the number of the others in their total.
+fn name<R>(heading: &'static str, value: fn(&R) -> String) -> Field<R> {
+    Field::new(heading, value).as_is(Column::text(heading)).total(|others| format!("{} others", others.len()))
+}
+
+fn count<R: Measured>(heading: &'static str) -> Field<R> {
     let total = |rows: &[R]| rows.iter().map(|row| row.measure().launches).sum::<usize>().to_string();
-    Field::new(name, |row: &R| row.measure().launches.to_string()).as_is(column).total(total)
+    Field::new(heading, |row: &R| row.measure().launches.to_string()).as_is(Column::number(heading).optional(2)).total(total)
 }
 
-fn median<R: Measured>(column: Column) -> Field<R> {
-    let total = |rows: &[R]| format!("{:.3}", sum(rows, |measure| measure.ms.median));
-    Field::new("median ms", |row: &R| ms(row).median.to_string())
-        .shown(column, |row| format!("{:.3}", ms(row).median))
-        .total(total)
-}
-
-fn percent_of_peak<R: Measured>(column: Column) -> Field<R> {
-    Field::new("% of peak", |row: &R| row.measure().rates.percent_of_peak.to_string())
-        .shown(column, |row| format!("{:.0}", row.measure().rates.percent_of_peak))
-}
-
-fn percent_of_time<R: Measured>(column: Column) -> Field<R> {
-    Field::new("% of time", |row: &R| row.measure().percent_of_time.to_string())
-        .shown(column, |row| format!("{:.1}", row.measure().percent_of_time))
-        .total(|rows| format!("{:.1}", sum(rows, |measure| measure.percent_of_time)))
-}
-
-/// Rates, without the table's columns.
-fn rates<R: Measured>() -> [Field<R>; 3] {
+/// Times and rates. With `few` steps the 99th percentile is called the maximum.
+fn measured<R: Measured>(few: bool) -> [Field<R>; 9] {
+    let number = Column::number;
     [
-        Field::new("GFLOP/s", |row: &R| row.measure().rates.gflop_per_second.to_string()),
-        Field::new("GB/s", |row: &R| row.measure().rates.gb_per_second.to_string()),
-        Field::new("FLOP/byte", |row: &R| row.measure().rates.intensity.map_or(String::new(), |value| value.to_string())),
+        Field::new("median ms", |row: &R| row.measure().ms.median.to_string())
+            .shown(number("median ms"), |row| format!("{:.3}", row.measure().ms.median))
+            .total(|rows| format!("{:.3}", sum(rows, |measure| measure.ms.median))),
+        Field::new("min ms", |row: &R| row.measure().ms.min.to_string())
+            .shown(number("min ms").optional(4), |row| format!("{:.3}", row.measure().ms.min)),
+        Field::new("p99 ms", |row: &R| row.measure().ms.p99.to_string())
+            .shown(number(if few { "max ms" } else { "p99 ms" }).optional(3), |row| format!("{:.3}", row.measure().ms.p99)),
+        Field::new("GFLOP/s", |row: &R| row.measure().rates.gflop_per_second.to_string())
+            .shown(number("GFLOP/s").optional(6), |row| format!("{:.1}", row.measure().rates.gflop_per_second)),
+        Field::new("GB/s", |row: &R| row.measure().rates.gb_per_second.to_string())
+            .shown(number("GB/s").optional(5), |row| format!("{:.1}", row.measure().rates.gb_per_second)),
+        Field::new("FLOP/byte", |row: &R| row.measure().rates.intensity.map_or(String::new(), |value| value.to_string()))
+            .shown(number("FLOP/byte").optional(1), |row| {
+                row.measure().rates.intensity.map_or(String::new(), |value| format!("{value:.2}"))
+            }),
+        Field::new("% of peak", |row: &R| row.measure().rates.percent_of_peak.to_string())
+            .shown(number("% of peak"), |row| format!("{:.0}", row.measure().rates.percent_of_peak)),
+        Field::new("bound by", |row: &R| row.measure().rates.bound.word().to_owned())
+            .shown(Column::text("bound by"), |row| bound_by(row.measure()).to_owned()),
+        Field::new("% of time", |row: &R| row.measure().percent_of_time.to_string())
+            .shown(number("% of time"), |row| format!("{:.1}", row.measure().percent_of_time))
+            .total(|rows| format!("{:.1}", sum(rows, |measure| measure.percent_of_time))),
     ]
 }
 
@@ -113,35 +116,15 @@ fn executed<R: Measured>() -> [Field<R>; 3] {
     ]
 }
 
-/// The columns of operations. With `few` steps the 99th percentile is called the maximum.
+/// The columns of operations.
 pub(super) fn operations(few: bool) -> Vec<Field<Row>> {
-    let number = Column::number;
-    let [gflops, gigabytes, intensity] = rates::<Row>();
-    let mut fields = vec![
-        Field::new("operation", |row: &Row| row.op.clone())
-            .as_is(Column::text("operation"))
-            .total(|others| format!("{} others", others.len())),
+    let names = [
+        name("operation", |row: &Row| row.op.clone()),
         Field::new("layer", |row: &Row| row.layer.clone()).as_is(Column::text("layer")),
         Field::new("phase", |row: &Row| row.phase.words().to_owned()).as_is(Column::text("phase")),
-        count("calls", number("calls").optional(2)),
-        median(number("median ms")),
-        Field::new("min ms", |row: &Row| ms(row).min.to_string())
-            .shown(number("min ms").optional(4), |row| format!("{:.3}", ms(row).min)),
-        Field::new("p99 ms", |row: &Row| ms(row).p99.to_string())
-            .shown(number(if few { "max ms" } else { "p99 ms" }).optional(3), |row| format!("{:.3}", ms(row).p99)),
-        gflops.shown(number("GFLOP/s"), |row| format!("{:.1}", row.measure.rates.gflop_per_second)),
-        gigabytes.shown(number("GB/s"), |row| format!("{:.1}", row.measure.rates.gb_per_second)),
-        intensity.shown(number("FLOP/byte").optional(1), |row| {
-            row.measure.rates.intensity.map_or(String::new(), |value| format!("{value:.2}"))
-        }),
-        percent_of_peak(number("% of peak")),
-        Field::new("bound by", |row: &Row| row.measure.rates.bound.word().to_owned())
-            .shown(Column::text("bound by"), |row| bound_by(&row.measure).to_owned()),
-        percent_of_time(number("% of time")),
+        count("calls"),
     ];
-    fields.extend(work());
-    fields.extend(executed());
-    fields
+    names.into_iter().chain(measured(few)).chain(work()).chain(executed()).collect()
 }
 
 fn by(dims: [u32; 3]) -> String {
@@ -153,37 +136,26 @@ fn known(value: Option<u32>) -> String {
 }
 
 /// The columns of kernels.
-pub(super) fn kernels() -> Vec<Field<KernelRow>> {
-    let number = Column::number;
-    let mut fields = vec![
-        Field::new("kernel", |row: &KernelRow| row.kernel.clone())
-            .as_is(Column::text("kernel"))
-            .total(|others| format!("{} others", others.len())),
+pub(super) fn kernels(few: bool) -> Vec<Field<KernelRow>> {
+    let names = [
+        name("kernel", |row: &KernelRow| row.kernel.clone()),
         Field::new("operation", |row: &KernelRow| row.op.clone()),
-        Field::new("layer", |row: &KernelRow| row.layer.clone()).as_is(Column::text("layer").optional(6)),
+        Field::new("layer", |row: &KernelRow| row.layer.clone()).as_is(Column::text("layer").optional(12)),
         Field::new("phase", |row: &KernelRow| row.phase.words().to_owned()).as_is(Column::text("phase")),
-        count("launches", number("n").optional(5)),
-        median(number("ms")),
-        Field::new("min ms", |row: &KernelRow| ms(row).min.to_string()),
-        Field::new("p99 ms", |row: &KernelRow| ms(row).p99.to_string()),
+        count("launches"),
     ];
-    fields.extend(rates());
-    fields.extend([
-        percent_of_peak(number("% of peak")),
-        Field::new("bound by", |row: &KernelRow| row.measure.rates.bound.word().to_owned()),
-        percent_of_time(number("% of time")),
-        Field::new("grid", |row: &KernelRow| by(row.grid)).as_is(Column::text("grid").optional(1)),
-        Field::new("block", |row: &KernelRow| by(row.block)).as_is(Column::text("block").optional(2)),
-        Field::new("registers", |row: &KernelRow| known(row.registers)).as_is(number("registers").optional(3)),
-    ]);
-    fields.extend(work());
-    fields.extend([
+    let launch = [
+        Field::new("grid", |row: &KernelRow| by(row.grid)).as_is(Column::text("grid").optional(7)),
+        Field::new("block", |row: &KernelRow| by(row.block)).as_is(Column::text("block").optional(8)),
+        Field::new("registers", |row: &KernelRow| known(row.registers)).as_is(Column::number("registers").optional(9)),
+    ];
+    let shared = [
         Field::new("dynamic shared bytes", |row: &KernelRow| row.dynamic_shared.to_string())
-            .shown(number("shared bytes").optional(4), |row| {
+            .shown(Column::number("shared bytes").optional(10), |row| {
                 row.shared().map_or_else(|| format!("{}+", row.dynamic_shared), |bytes| bytes.to_string())
             }),
         Field::new("static shared bytes", |row: &KernelRow| known(row.static_shared)),
-    ]);
-    fields.extend(executed());
-    fields
+    ];
+    let measured = measured(few).into_iter().chain(launch);
+    names.into_iter().chain(measured).chain(work()).chain(shared).chain(executed()).collect()
 }

@@ -13,18 +13,20 @@ use super::table::{Screen, Table};
 use crate::profile::{Bound, Measure, Profile};
 use fields::{Field, kernels, operations};
 
-/// With fewer steps the 99th percentile is the maximum.
-const MIN_FOR_P99: usize = 100;
+/// Whether there are so few steps that the 99th percentile is the maximum.
+fn is_short(profile: &Profile) -> bool {
+    profile.settings.steps < 100
+}
 
 /// The `most` operations that take the longest, with a row for all others.
 pub fn table(profile: &Profile, most: usize, screen: Screen) -> String {
-    draw("", &operations(profile.settings.steps < MIN_FOR_P99), &profile.rows, most, screen)
+    draw("", &operations(is_short(profile)), &profile.rows, most, screen)
 }
 
 /// The first `most` kernels, those of the longest operations, with a row for all others. Where static shared memory is not known, dynamic
 /// shared memory is shown as `64+`.
 pub fn kernel_table(profile: &Profile, most: usize, screen: Screen) -> String {
-    draw("kernels, in the order of the operations above; median time per step", &kernels(), &profile.kernels, most, screen)
+    draw("kernels, in the order of the operations above", &kernels(is_short(profile)), &profile.kernels, most, screen)
 }
 
 /// The operations as CSV, numbers unrounded.
@@ -40,7 +42,7 @@ pub fn csv(profile: &Profile) -> std::io::Result<Vec<u8>> {
 /// # Errors
 /// Out of memory.
 pub fn kernel_csv(profile: &Profile) -> std::io::Result<Vec<u8>> {
-    written(&kernels(), &profile.kernels)
+    written(&kernels(false), &profile.kernels)
 }
 
 /// What bounds an operation, in a word: where it is arithmetic, the unit that computes.

@@ -1,6 +1,6 @@
 //! The sentences below the tables.
 
-use super::MIN_FOR_P99;
+use super::is_short;
 use crate::profile::{Bound, MIN_STEPS, Occasion, Profile, Row, Steps};
 use crate::report::number::readable;
 use crate::report::table::Screen;
@@ -22,7 +22,7 @@ pub fn sentences(profile: &Profile, screen: Screen) -> Vec<String> {
             settings.width,
             readable(profile.images_per_second, 3),
             ms(steps.plain.min),
-            if settings.steps < MIN_FOR_P99 { "max" } else { "p99" },
+            if is_short(profile) { "max" } else { "p99" },
             ms(steps.plain.p99),
             settings.steps,
             settings.warmup,
