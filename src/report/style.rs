@@ -1,6 +1,6 @@
 //! Measures and strokes that charts, legends and marks share.
 
-/// Text may stand from here to [`RIGHT`], in pixels.
+/// Text goes from here to [`RIGHT`], in pixels.
 pub(super) const MARGIN: f64 = 8.0;
 pub(super) const RIGHT: f64 = 546.0;
 /// Baseline of the first line above the plotting area.

@@ -30,13 +30,13 @@ pub struct Column {
     heading: String,
     right: bool,
     wraps: bool,
-    leaves: Option<u8>,
+    optional: Option<u8>,
 }
 
 impl Column {
     /// A column of words, aligned on the left.
     pub fn text(heading: impl Into<String>) -> Self {
-        Self { heading: heading.into(), right: false, wraps: false, leaves: None }
+        Self { heading: heading.into(), right: false, wraps: false, optional: None }
     }
 
     /// A column of words, aligned on the left. Where the table is too wide, long cells continue on the next line.
@@ -52,7 +52,7 @@ impl Column {
     /// The same, left out where the table is too wide: columns with the lowest `order` first.
     #[must_use]
     pub fn optional(self, order: u8) -> Self {
-        Self { leaves: Some(order), ..self }
+        Self { optional: Some(order), ..self }
     }
 }
 
@@ -161,7 +161,7 @@ impl Table {
 
     /// The table as lines no wider than the screen, with a line break at the end. Where the screen is too narrow, headings and wrapped
     /// columns continue on the next line, then optional columns are left out, and a last line names them. Words are never broken;
-    /// a word that is wider than the screen is cut.
+    /// a word wider than the screen is truncated with an ellipsis.
     pub fn render(&self, screen: Screen) -> String {
         let layout = self.layout(screen.columns);
         let bold = Style::new().bold();
@@ -227,7 +227,7 @@ impl Table {
             if let Some(layout) = full.or_else(|| self.fit(&shown, Self::wrapped, columns, narrow)) {
                 return layout;
             }
-            let optional = shown.iter().copied().filter_map(|index| Some((self.columns[index].leaves?, index)));
+            let optional = shown.iter().copied().filter_map(|index| Some((self.columns[index].optional?, index)));
             let Some((_, first)) = optional.min() else { break };
             shown.retain(|&index| index != first);
         }
