@@ -1,9 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use orthoscope::backend::Cpu;
 use orthoscope::data::{check_output_file, followed, write_atomically};
-use orthoscope::profile::{Peaks, Profile, Settings, Span, Task, compare, doubt, profile, trace};
+use orthoscope::profile::{Peaks, Profile, Settings, Span, Task, compare, doubt, processor, profile, trace};
 use orthoscope::report::profile as report;
 use orthoscope::report::roofline::roofline;
 use orthoscope::{Error, Result};
@@ -160,11 +159,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// A CPU record from another machine says nothing about this one.
+/// Warns if the record was made on another processor than this machine's.
 fn warn_of_machine(path: &Path, profile: &Profile) {
-    let here = || Peaks::machine_of(&Cpu::default());
-    if profile.device.starts_with("cpu") && profile.peaks.machine != here() {
-        log::warn!("{} was measured on {}, not on this machine, {}", path.display(), profile.peaks.machine, here());
+    let (there, here) = (profile.peaks.processor(), processor());
+    if profile.device.starts_with("cpu") && there != here {
+        log::warn!("{} was measured on {there}; this machine is {here}", path.display());
     }
 }
 

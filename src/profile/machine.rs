@@ -2,12 +2,12 @@
 
 use std::time::SystemTime;
 
-/// The processor, e.g. `AMD EPYC (family 25, model 17)`: virtual machines shorten the name, family and model still tell generations
+/// The processor, e.g. `AMD EPYC (family 25 model 17)`: virtual machines shorten the name, family and model still tell generations
 /// apart. The architecture where the system does not say.
-pub(super) fn processor() -> String {
+pub fn processor() -> String {
     let [name, family, model] = ["model name", "cpu family", "model"].map(|key| field("/proc/cpuinfo", key));
     match (name, family.zip(model)) {
-        (Some(name), Some((family, model))) => format!("{name} (family {family}, model {model})"),
+        (Some(name), Some((family, model))) => format!("{name} (family {family} model {model})"),
         (name, _) => name.unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
     }
 }

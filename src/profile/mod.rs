@@ -34,6 +34,7 @@ pub use crate::backend::{Unit, Work};
 pub use compare::{Change, Comparison, MIN_STEPS, compare, doubt};
 pub use kernels::KernelRow;
 pub use known::{Known, Occasion};
+pub use machine::processor;
 pub use observed::Observed;
 pub use peaks::Peaks;
 pub use quantiles::Quantiles;

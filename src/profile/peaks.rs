@@ -46,7 +46,7 @@ impl Peaks {
     /// # Errors
     /// None at present.
     pub fn of_cpu(cpu: &Cpu, anew: bool) -> Result<Known> {
-        let machine = Self::machine_of(cpu);
+        let machine = format!("{}, {}, {} threads", processor(), cpu.path(), rayon::current_num_threads());
         known(&machine, anew, || {
             let (copy, fma) = (copy_rate()?, operations(|| cpu.multiply_add(ITERATIONS))?);
             let has_matrix = cpu.multiply_add_bf16(0).is_some();
@@ -58,9 +58,9 @@ impl Peaks {
         })
     }
 
-    /// The name of this machine in [`Peaks::machine`]: processor model, instruction set and threads of the current pool.
-    pub fn machine_of(cpu: &Cpu) -> String {
-        format!("{}, {}, {} threads", processor(), cpu.path(), rayon::current_num_threads())
+    /// The processor model in [`Peaks::machine`], or the device.
+    pub fn processor(&self) -> &str {
+        self.machine.split(", ").next().unwrap_or_default()
     }
 
     /// How these peaks and another machine's differ, as a clause: by name, or by more than 20 % in one rate. None where they agree.
