@@ -57,7 +57,7 @@ fn table(rows: &[Comparison], most: usize, screen: Screen) -> String {
         Column::text("phase"),
         Column::number("A ms"),
         Column::number("B ms"),
-        Column::number("B / A"),
+        Column::number("B/A"),
         Column::number("noise ms"),
         Column::text("verdict"),
     ];

@@ -29,8 +29,8 @@ impl<R> Field<R> {
         Self { column: Some(column), rounded, ..self }
     }
 
-    /// The same, shown in the table as it is.
-    fn as_is(self, column: Column) -> Self {
+    /// The same, shown in the table with the value of the CSV file.
+    fn verbatim(self, column: Column) -> Self {
         Self { column: Some(column), ..self }
     }
 
@@ -62,12 +62,12 @@ fn sum<R: Measured>(rows: &[R], value: fn(&Measure) -> f64) -> f64 {
 
 /// The name of a row, with the number of the others in their total.
 fn name<R>(heading: &'static str, value: fn(&R) -> String) -> Field<R> {
-    Field::new(heading, value).as_is(Column::text(heading)).total(|others| format!("{} others", others.len()))
+    Field::new(heading, value).verbatim(Column::text(heading)).total(|others| format!("{} others", others.len()))
 }
 
 fn count<R: Measured>(heading: &'static str) -> Field<R> {
     let total = |rows: &[R]| rows.iter().map(|row| row.measure().launches).sum::<usize>().to_string();
-    Field::new(heading, |row: &R| row.measure().launches.to_string()).as_is(Column::number(heading).optional(2)).total(total)
+    Field::new(heading, |row: &R| row.measure().launches.to_string()).verbatim(Column::number(heading).optional(2)).total(total)
 }
 
 /// Times and rates. With `few` steps the 99th percentile is called the maximum.
@@ -120,8 +120,8 @@ fn executed<R: Measured>() -> [Field<R>; 3] {
 pub(super) fn operations(few: bool) -> Vec<Field<Row>> {
     let names = [
         name("operation", |row: &Row| row.op.clone()),
-        Field::new("layer", |row: &Row| row.layer.clone()).as_is(Column::text("layer")),
-        Field::new("phase", |row: &Row| row.phase.words().to_owned()).as_is(Column::text("phase")),
+        Field::new("layer", |row: &Row| row.layer.clone()).verbatim(Column::text("layer")),
+        Field::new("phase", |row: &Row| row.phase.words().to_owned()).verbatim(Column::text("phase")),
         count("calls"),
     ];
     names.into_iter().chain(measured(few)).chain(work()).chain(executed()).collect()
@@ -140,14 +140,14 @@ pub(super) fn kernels(few: bool) -> Vec<Field<KernelRow>> {
     let names = [
         name("kernel", |row: &KernelRow| row.kernel.clone()),
         Field::new("operation", |row: &KernelRow| row.op.clone()),
-        Field::new("layer", |row: &KernelRow| row.layer.clone()).as_is(Column::text("layer").optional(12)),
-        Field::new("phase", |row: &KernelRow| row.phase.words().to_owned()).as_is(Column::text("phase")),
+        Field::new("layer", |row: &KernelRow| row.layer.clone()).verbatim(Column::text("layer").optional(12)),
+        Field::new("phase", |row: &KernelRow| row.phase.words().to_owned()).verbatim(Column::text("phase")),
         count("launches"),
     ];
     let launch = [
-        Field::new("grid", |row: &KernelRow| by(row.grid)).as_is(Column::text("grid").optional(7)),
-        Field::new("block", |row: &KernelRow| by(row.block)).as_is(Column::text("block").optional(8)),
-        Field::new("registers", |row: &KernelRow| known(row.registers)).as_is(Column::number("registers").optional(9)),
+        Field::new("grid", |row: &KernelRow| by(row.grid)).verbatim(Column::text("grid").optional(7)),
+        Field::new("block", |row: &KernelRow| by(row.block)).verbatim(Column::text("block").optional(8)),
+        Field::new("registers", |row: &KernelRow| known(row.registers)).verbatim(Column::number("registers").optional(9)),
     ];
     let shared = [
         Field::new("dynamic shared bytes", |row: &KernelRow| row.dynamic_shared.to_string())
