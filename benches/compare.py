@@ -1,21 +1,19 @@
 #!/usr/bin/env python3
-"""Times orthoscope and PyTorch on the same work, in turn, and says how many times faster orthoscope is.
+"""Times orthoscope and PyTorch on the same work, alternating, and reports how many times faster orthoscope is.
 
     cargo build --release
     python3 benches/compare.py --markdown                                     all cases, a table at the end
     python3 benches/compare.py --cases 'train/*/f32' --json record.json       some of them, kept in a record
     python3 benches/compare.py --list                                         what cases there are
 
-Both sides run as processes of their own: A B A B ... and then B A B A ..., because what runs second finds another machine than
-what ran first (A is `orthoscope profile`, B `torch_bench.py` beside this file). In a process some steps are dropped as warm-up;
-the median of the others is its value. Ratios are PyTorch / orthoscope of neighbours, so above 1 orthoscope is faster.
+Each side runs in a process of its own, in the order A B A B ... and then B A B A ..., because the second of two processes finds the
+machine in another state (A is `orthoscope profile`, B is `torch_bench.py`). Each process drops some warm-up steps; its value is the
+median of the others. Ratios are PyTorch / orthoscope of two processes in a row, so orthoscope is faster where they exceed 1.
 
-A record can be made piece by piece: cases that are not run now stay in the file, unless they are of another machine or version.
-Run nothing else meanwhile: it waits a minute for quiet, and times two neighbours again, a few times, if other processes had more
-than --others of the cores.
-What one side cannot do is written down with its reason; the other one is timed alone.
+A record can be made piece by piece: cases that are not run stay in the file, unless they are of another machine or version. Nothing else
+should be running: the script waits up to a minute for a quiet machine, and repeats a pair a few times if other processes used more than
+--others of the cores. If one side cannot run a case, the record says why and the other side is timed alone.
 """
-import argparse
 import dataclasses
 import datetime
 import fnmatch
@@ -31,9 +29,10 @@ import time
 from pathlib import Path
 
 import tables
+from shared import PROGRAM, parser, positive, processor, summary, write
 
 HERE = Path(__file__).resolve().parent
-# Model II: base width, pixels a side, batch; steps of training and of inference that count, about a second and more.
+# Model II: base width, side in pixels, batch, and measured steps of training and inference, which take a second or more.
 SIZES = {
     "small": (16, 64, 8, 15, 40),
     "medium": (32, 128, 4, 7, 15),
@@ -43,24 +42,23 @@ SIZES = {
 PRECISIONS = ("f32", "bf16")
 ORDERS = ("AB", "BA")
 PROTOCOL = (
-    "Each value is the median of `steps` steps of a process of its own, after warm-up steps; the table has the median over "
-    "processes, with the least and the most. Ratios are PyTorch / orthoscope of two processes that follow each other. Both sides "
-    "have the same number of threads. Neighbours are timed again where other processes had more of the cores than the record's "
-    "`others_limit`."
+    "Each value is the median of `steps` steps of one process after its warm-up steps; the table shows the median over processes with "
+    "the minimum and maximum. Ratios are PyTorch / orthoscope of two consecutive processes. Both sides use the same number of "
+    "threads. Pairs are timed again if other processes used more of the cores than the record's `others_limit`."
 )
 INCLUDES = {
-    "orthoscope, train": "forward pass, objective, backward pass, Adam, and the moving average of the weights, which PyTorch's "
-    "side has not; the corrupted batch is there before. Steps are those of `orthoscope profile` without observation, between which it "
-    "does observed ones.",
-    "PyTorch, train": "forward pass, objective, backward pass, fused Adam; channels_last; the batch is there before.",
-    "infer": "a forward pass of random weights. orthoscope's has the copies from and to the host's arrays in it; PyTorch's runs "
-    "in inference_mode, channels_last.",
+    "orthoscope, train": "forward pass, objective, backward pass, Adam, and the moving average of the weights, which the PyTorch "
+    "side does not have; the corrupted batch is ready before. These are the plain steps of `orthoscope profile`, which alternate with "
+    "observed ones.",
+    "PyTorch, train": "forward pass, objective, backward pass, fused Adam; channels_last; the batch is ready before.",
+    "infer": "a forward pass with random weights. orthoscope includes the copies from and to host arrays; PyTorch runs in "
+    "inference_mode, channels_last.",
     "bf16": "orthoscope: `--precision bf16`; PyTorch: autocast of an f32 network.",
 }
 MEMORY = (
-    "Peak memory is the resident set's maximum as the system reports it for a finished process (`ru_maxrss`). orthoscope's is "
-    "that of `orthoscope train` for two steps on eight pictures, or of `orthoscope model forward`, because `profile` holds the work "
-    "twice; PyTorch's is that of the process that was timed."
+    "Peak memory is the maximum resident set size that the system reports for a finished process (`ru_maxrss`). For orthoscope it is "
+    "that of `orthoscope train` for two steps on eight images, or of `orthoscope model forward`, because `profile` holds the network "
+    "twice; for PyTorch it is that of the timed process."
 )
 
 
@@ -94,12 +92,12 @@ def all_cases(compiled):
 
 
 class Failed(Exception):
-    """A process that ended badly, as one sentence."""
+    """A process that failed, as one sentence."""
 
 
 @dataclasses.dataclass
 class Done:
-    """A process that ended well: standard output, peak of memory in MiB, and what others had of the cores meanwhile."""
+    """A process that succeeded: standard output, peak memory in MiB, and the share of the cores that other processes used meanwhile."""
 
     output: str
     peak: float
@@ -107,7 +105,7 @@ class Done:
 
 
 def busy():
-    """Seconds that all cores have worked so far or were taken from this machine; 0 where the system does not say."""
+    """Seconds that the cores were busy or taken by the host since the system started; 0 where the system does not say."""
     try:
         totals = Path("/proc/stat").read_text().splitlines()[0].split()
         user, nice, system, _, _, *rest = map(int, totals[1:9])
@@ -117,7 +115,7 @@ def busy():
 
 
 def wait_for_quiet(limit, patience=60):
-    """Waits until others leave the cores alone for half a second, or for `patience` seconds."""
+    """Waits until other processes leave the cores alone for half a second, but at most `patience` seconds."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
         before = busy()
@@ -127,7 +125,7 @@ def wait_for_quiet(limit, patience=60):
 
 
 def run(command, environment=None):
-    """Waits for a process."""
+    """Runs a process to its end."""
     start, before = time.monotonic(), busy()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
@@ -146,19 +144,19 @@ def run(command, environment=None):
 
 
 def sentence(stderr, code):
-    """What a failed process said last."""
+    """The last message of a failed process."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    return lines[-1].removeprefix("error: ").rstrip(".") if lines else f"exit status {code}, without a word"
+    return lines[-1].removeprefix("error: ").rstrip(".") if lines else f"exit status {code} without a message"
 
 
 def options_of(arguments):
-    """A dict as command line options."""
+    """A dict as command-line options."""
     return [part for key, value in arguments.items() for part in (f"--{key}", str(value))]
 
 
 @dataclasses.dataclass
 class Turn:
-    """One process of one side: milliseconds of its median step, what others had of the cores, and MiB where that is known."""
+    """One process: milliseconds of its median step, the share of the cores that others used, and peak MiB where that is known."""
 
     ms: float
     others: float
@@ -166,7 +164,7 @@ class Turn:
 
 
 class Orthoscope:
-    """Our side."""
+    """orthoscope."""
 
     title = "orthoscope"
 
@@ -174,15 +172,15 @@ class Orthoscope:
         self.program = program
 
     def time(self, arguments):
-        """One process; its memory says nothing, because it does more than the work."""
+        """Times one process. Its memory is not used, because `profile` holds the network twice."""
         done = run([self.program, "profile", "--model", 2, "--device", "cpu", *options_of(arguments), "--json", "-"])
         result = json.loads(done.output)
         if result["threads"] != arguments["threads"]:
-            raise Failed(f"had {result['threads']} threads instead of {arguments['threads']}")
+            raise Failed(f"used {result['threads']} threads instead of {arguments['threads']}")
         return Turn(result["step_ms"], done.others)
 
     def peak(self, case, arguments):
-        """MiB of a process that does this work and nothing beside it."""
+        """Peak MiB of a process that does only this work."""
         with tempfile.TemporaryDirectory() as folder:
             prepare = self.training if case.phase == "train" else self.forward
             command = prepare(Path(folder), arguments)
@@ -190,16 +188,16 @@ class Orthoscope:
             return run([self.program, *command, "--device", "cpu", *options_of(common)]).peak
 
     def training(self, folder, arguments):
-        """Makes pictures and a config; the command that trains."""
+        """Makes images and a config; returns the training command."""
         size, config = arguments["size"], folder / "config.toml"
-        pictures = {"out": folder, "family": "tiles", "size": size, "train": 8, "good": 1, "defects": 1}
-        run([self.program, "data", "generate", *options_of(pictures)])
+        images = {"out": folder, "family": "tiles", "size": size, "train": 8, "good": 1, "defects": 1}
+        run([self.program, "data", "generate", *options_of(images)])
         model = f"[model]\nmodel = 2\nwidth = {arguments['width']}\n"
         config.write_text(f"{model}[data]\nsize = {size}\nheld_out = 0.0\n[train]\nbatch = {arguments['batch']}\n")
         return ["train", *options_of({"config": config, "data": folder / "tiles", "out": folder / "run", "steps": 2})]
 
     def forward(self, folder, arguments):
-        """Makes weights and an input; the command that runs the network."""
+        """Makes weights and an input; returns the inference command."""
         model, x = folder / "model.safetensors", folder / "x.npy"
         run([self.program, "model", "init", *options_of({"model": 2, "width": arguments["width"], "out": model})])
         write_zeros(x, (arguments["batch"], arguments["size"], arguments["size"], 3))
@@ -207,7 +205,7 @@ class Orthoscope:
 
 
 class Torch:
-    """The other side."""
+    """PyTorch."""
 
     title = "PyTorch"
 
@@ -221,7 +219,7 @@ class Torch:
         done = run([self.python, HERE / "torch_bench.py", "--device", "cpu", *options_of(arguments), *form], environment)
         result = json.loads(done.output.splitlines()[-1])
         if result["threads"] != arguments["threads"]:
-            raise Failed(f"had {result['threads']} threads instead of {arguments['threads']}")
+            raise Failed(f"used {result['threads']} threads instead of {arguments['threads']}")
         return Turn(statistics.median(result["ms"]), done.others, done.peak)
 
 
@@ -233,13 +231,8 @@ def write_zeros(path, shape):
     path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(4 * elements))
 
 
-def summary(values):
-    """Median, least and most; None of nothing."""
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)} if values else None
-
-
 class Match:
-    """Two sides in turn on one case."""
+    """One case, alternating between both sides."""
 
     def __init__(self, case, sides, arguments, play):
         self.case, self.sides, self.arguments = case, sides, arguments
@@ -248,7 +241,7 @@ class Match:
         self.reasons = {}
 
     def turn(self, letter):
-        """One process of one side; None if it cannot."""
+        """One process of one side; None if it failed."""
         if letter in self.reasons:
             return None
         try:
@@ -259,18 +252,18 @@ class Match:
             return None
 
     def neighbours(self, letters):
-        """One process of each side, again if they were disturbed; how often that was."""
+        """One process of each side, repeated if disturbed; also the number of repetitions."""
         for again in range(self.tries):
             wait_for_quiet(self.limit)
             turns = {letter: self.turn(letter) for letter in letters}
             others = max((turn.others for turn in turns.values() if turn), default=0.0)
             if others <= self.limit:
                 break
-            say(f"    {' '.join(letters)}: other processes had {100 * others:.0f} % of the cores")
+            say(f"    {' '.join(letters)}: other processes used {100 * others:.0f} % of the cores")
         return turns, again
 
     def order(self, letters):
-        """All rounds in one order: pairs [orthoscope, PyTorch] of neighbours, and their ratios."""
+        """All rounds in one order: pairs [orthoscope, PyTorch] of consecutive processes, and their ratios."""
         pairs, others, repeated = [], [], 0
         for number in range(self.rounds):
             turns, again = self.neighbours(letters)
@@ -287,14 +280,14 @@ class Match:
         return {"pairs": pairs, "others": others, "repeated": repeated, "ratio": ratios}
 
     def side(self, letter):
-        """What the record says of one side."""
+        """The entry of one side in the record."""
         if letter in self.reasons:
             return {"unavailable": self.reasons[letter]}
         values, peaks = [turn.ms for turn in self.turns[letter]], [turn.peak for turn in self.turns[letter] if turn.peak]
         return {"ms": {**summary(values), "values": values}, "peak_mib": max(peaks, default=None)}
 
     def ours(self):
-        """Our side, with the memory of a process of its own."""
+        """The entry of orthoscope, with the memory of a separate process."""
         own = self.side("A")
         return own if "unavailable" in own else {**own, "peak_mib": self.sides["A"].peak(self.case, self.arguments)}
 
@@ -309,7 +302,7 @@ class Match:
 
 
 def say(words):
-    """Progress, not part of the result."""
+    """Progress, on standard error."""
     print(words, file=sys.stderr, flush=True)
 
 
@@ -318,21 +311,11 @@ def now():
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
-def processor():
-    """The processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def facts(arguments):
-    """Machine and versions, which every case of a record shares, and the floors of memory."""
+    """Machine, versions and baseline memory, which all cases of a record share."""
     try:
         doctor = json.loads(run([arguments.orthoscope, "doctor", "--json"]).output)
-        # Measures the machine's peaks, once; a later process would take memory for it.
+        # Measures the machine's peaks once, so that later processes do not need memory for it.
         tiny = {"width": 2, "size": 16, "batch": 1, "steps": 1, "threads": arguments.threads}
         result = run([arguments.orthoscope, "profile", "--device", "cpu", *options_of(tiny), "--json", "-"])
         ask = "import torch; print(torch.__version__, torch.backends.cpu.get_cpu_capability())"
@@ -354,27 +337,27 @@ def facts(arguments):
 
 
 def kept(path, record, anew):
-    """The cases of the file that is there, if they are of the same machine and versions."""
+    """The cases of an existing record, if it is of the same machine and versions."""
     if anew or not path or not path.exists():
         return []
     try:
         old = json.loads(path.read_text())
     except ValueError as error:
-        sys.exit(f"error: {path} is no record: {error}")
+        sys.exit(f"error: {path} is not a record: {error}")
     for part in ("machine", "versions"):
         if old[part] != record[part]:
-            sys.exit(f"error: {path} has other {part}: {old[part]} there, {record[part]} now; --anew begins it again")
+            sys.exit(f"error: {path} has other {part}: {old[part]} there, {record[part]} now; --anew starts it again")
     return old["cases"]
 
 
 def in_order(cases):
-    """Cases as `all_cases` lists them, the same case only once, the last one."""
+    """Cases in the order of `all_cases`; of equal cases the last one."""
     latest = {tables.name(case): case for case in cases}
     return [latest[case.id] for case in all_cases(True) if case.id in latest]
 
 
 def compare(arguments, cases):
-    """Plays all cases; the file is written after each, so that what was done is kept."""
+    """Runs all cases. The file is written after each, so that nothing is lost."""
     record = facts(arguments)
     record["cases"] = kept(arguments.json, record, arguments.anew)
     for case in cases:
@@ -383,12 +366,12 @@ def compare(arguments, cases):
         sides = {"A": Orthoscope(arguments.orthoscope), "B": Torch(arguments.python, case.compiled)}
         record["cases"] = in_order(record["cases"] + [Match(case, sides, given, arguments).play()])
         if arguments.json:
-            arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+            write(arguments.json, record)
     return record
 
 
 def chosen(arguments):
-    """The cases that the patterns name."""
+    """The cases that match the patterns."""
     patterns = arguments.cases.split(",")
     every = all_cases(arguments.compile)
     for pattern in patterns:
@@ -398,48 +381,40 @@ def chosen(arguments):
 
 
 def cores():
-    """Those that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def positive(text):
-    """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text}")
-    return int(text)
 
 
 def options():
     """The command line."""
-    program = HERE.parent / "target" / "release" / "orthoscope"
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--orthoscope", type=Path, default=program, metavar="PROGRAM", help="default: target/release/orthoscope")
+    own = parser(__doc__)
+    add = own.add_argument
+    add("--orthoscope", type=Path, default=PROGRAM, metavar="PROGRAM", help="default: that of the last release build")
     add("--python", default=sys.executable, metavar="PROGRAM", help="a Python that has torch; default: this one")
     add("--cases", default="*", metavar="PATTERN,...", help="cases to run, e.g. 'train/*/f32,infer/latency/*'; default: all")
-    add("--compile", action="store_true", help="also cases with torch.compile, .../compiled; a minute more for each process")
+    add("--compile", action="store_true", help="also run cases with torch.compile, .../compiled; a minute more per process")
     add("--rounds", type=positive, default=3, metavar="N", help="processes of each side in each order; default 3")
-    add("--others", type=float, default=0.05, metavar="SHARE", help="what others may have of the cores; default 0.05")
-    add("--tries", type=positive, default=4, metavar="N", help="a disturbed pair is kept after so many tries; default 4")
-    add("--steps", type=positive, metavar="N", help="steps that count in each process; default: by size, as the record says")
-    add("--warmup", type=positive, default=2, metavar="N", help="steps before them; default 2")
-    add("--threads", type=positive, default=cores(), metavar="T", help="of both sides; default: all cores")
+    add("--others", type=float, default=0.05, metavar="SHARE", help="largest share of the cores that others may use; default 0.05")
+    add("--tries", type=positive, default=4, metavar="N", help="keep a disturbed pair after this many tries; default 4")
+    add("--steps", type=positive, metavar="N", help="measured steps of each process; default: by size, as in the record")
+    add("--warmup", type=positive, default=2, metavar="N", help="warm-up steps before them; default 2")
+    add("--threads", type=positive, default=cores(), metavar="T", help="threads of both sides; default: all cores")
     add("--json", type=Path, metavar="FILE", help="write the record there, or add to it")
-    add("--anew", action="store_true", help="forget what FILE has")
-    add("--markdown", nargs="?", const="-", metavar="FILE", help="write the tables there; without FILE print them")
-    add("--list", action="store_true", help="print the names of the cases and end")
-    return parser
+    add("--anew", action="store_true", help="discard the contents of FILE")
+    add("--markdown", nargs="?", const="-", metavar="FILE", help="write the tables to FILE, or print them")
+    add("--list", action="store_true", help="print the names of the cases")
+    return own
 
 
 def main():
-    """Runs what was asked for."""
+    """The command line."""
     arguments = options().parse_args()
     cases = chosen(arguments)
     if arguments.list:
         return print("\n".join(case.id for case in cases))
     for path in filter(None, (arguments.json, Path(arguments.markdown or ""))):
         if not path.parent.is_dir():
-            sys.exit(f"error: {path}: there is no folder {path.parent}")
+            sys.exit(f"error: {path}: the folder {path.parent} does not exist")
     record = compare(arguments, cases)
     text = tables.speed(record, tables.read(tables.GOALS)) + "\n" + tables.rounds(record, None)
     if arguments.markdown not in (None, "-"):

@@ -1,79 +1,62 @@
 #!/usr/bin/env python3
-"""Measures the costs that users feel: start-up, size of the binary, data beside the step and, where asked, a cold release build.
+"""Measures costs that users notice: start-up, size of the binary, waiting for data and, with --build, a cold release build.
 
     cargo build --release --locked
     python3 benches/costs.py --out paper/results/cpu/costs.json            some seconds
-    python3 benches/costs.py --build --out paper/results/cpu/costs.json    two minutes more; do it while nothing else runs
+    python3 benches/costs.py --build --out paper/results/cpu/costs.json    two minutes more; nothing else should be running
 
-Writes one JSON record; the exit status is 1 if a cost is above its limit.
+Writes one JSON record. The exit status is 1 if a cost is above its limit.
 """
-import argparse
-import datetime
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from shared import PROGRAM, ROOT, parser, positive, processor, summary, today, write
+
 STARTS = (["--version"], ["--help"], ["train", "--help"], ["doctor"], ["doctor", "--config"], ["model", "summary"])
 LIMITS = {"start_up_ms": 50.0, "binary_bytes": 15e6, "build_seconds": 120.0, "wait_percent": 5.0}
-# Pictures of twice the side, so that they are resized; a network small enough that data could be what takes the time.
-SIDE, PICTURES, WIDTH, BATCH, STEPS, WARMUP = 128, 60, 16, 8, 120, 10
+# Images of twice the side, so that they are resized, and a network so small that data could be the bottleneck.
+SIDE, IMAGES, WIDTH, BATCH, STEPS, WARMUP = 128, 60, 16, 8, 120, 10
 CONFIG = f"[model]\nwidth = {WIDTH}\n[data]\nsize = {SIDE // 2}\n[train]\nbatch = {BATCH}\nsteps = {STEPS}\n"
 
 
-def quantiles(values):
-    """Least, median and greatest, to a microsecond where they are milliseconds."""
-    return {name: round(of(values), 3) for name, of in (("min", min), ("median", statistics.median), ("max", max))}
-
-
 def start_up(binary, arguments, repeats):
-    """Milliseconds from the call to the exit of the program, which is in the cache of files after the first."""
+    """Milliseconds from the call to the exit of the program. The first call, which reads the file from disk, does not count."""
     milliseconds = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
         subprocess.run([binary, *arguments], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         milliseconds.append(1e3 * (time.perf_counter() - start))
-    return quantiles(milliseconds[1:])
+    return summary(milliseconds[1:], 3)
 
 
 def data(binary):
-    """What training says of its data: decoding at the start, batches beside the steps."""
+    """What training reports on its data: decoding at the start, and batches made during the steps."""
     with tempfile.TemporaryDirectory() as folder:
         run = lambda *command: subprocess.run([binary, *command], cwd=folder, check=True, text=True, capture_output=True)
         Path(folder, "c.toml").write_text(CONFIG)
-        run("data", "generate", "--out", ".", "--family", "tiles", "--size", str(SIDE), "--train", str(PICTURES), "--good", "1", "--defects", "1")
+        run("data", "generate", "--out", ".", "--family", "tiles", "--size", str(SIDE), "--train", str(IMAGES), "--good", "1", "--defects", "1")
         said = run("train", "--config", "c.toml", "--data", "tiles", "--out", "run", "--device", "cpu").stderr.strip().splitlines()[-1]
         steps = [json.loads(line) for line in Path(folder, "run", "log.jsonl").read_text().splitlines()][WARMUP:]
     total = lambda key: sum(step[key] for step in steps)
     return {
         "said": said,
         "wait_percent": round(100 * total("wait_ms") / total("step_ms"), 4),
-        **{key: quantiles([step[key] for step in steps]) for key in ("step_ms", "batch_ms", "wait_ms")},
+        **{key: summary([step[key] for step in steps], 3) for key in ("step_ms", "batch_ms", "wait_ms")},
     }
 
 
 def cold_build(folder):
-    """Seconds of a release build into an empty folder; the sources of the dependencies are there already."""
+    """Seconds of a release build into an empty folder, with the sources of the dependencies already downloaded."""
     subprocess.run(["cargo", "fetch", "--locked"], cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
     environment = {**os.environ, "CARGO_TARGET_DIR": folder}
     start = time.monotonic()
     subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, env=environment, check=True, stderr=subprocess.DEVNULL)
     return round(time.monotonic() - start, 1)
-
-
-def processor():
-    """Its name as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.machine()
 
 
 def too_much(record):
@@ -87,7 +70,7 @@ def measured(binary, repeats, build_seconds):
     """The record."""
     facts = json.loads(subprocess.run([binary, "doctor", "--json"], check=True, text=True, capture_output=True).stdout)
     record = {
-        "date": datetime.date.today().isoformat(),
+        "date": today(),
         "commit": facts["commit"],
         "processor": processor(),
         "threads": facts["threads"],
@@ -103,28 +86,20 @@ def measured(binary, repeats, build_seconds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    usual = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"), "release", "orthoscope")
-    parser.add_argument("--binary", type=Path, default=usual, help="the program (default: that of the last release build)")
-    parser.add_argument("--repeats", type=int, default=20, help="calls of each command (default: 20)")
-    parser.add_argument("--build", action="store_true", help="build into an empty folder, time that, and measure what was built")
-    parser.add_argument("--out", type=Path, help="where to write the record (default: standard output)")
-    arguments = parser.parse_args()
-    if arguments.repeats < 1:
-        parser.error("--repeats must be at least 1")
+    options = parser(__doc__)
+    options.add_argument("--binary", type=Path, default=PROGRAM, help="the program; default: that of the last release build")
+    options.add_argument("--repeats", type=positive, default=20, help="calls of each command; default 20")
+    options.add_argument("--build", action="store_true", help="time a build into an empty folder, and measure what was built")
+    options.add_argument("--out", type=Path, help="where to write the record; default: standard output")
+    arguments = options.parse_args()
     if not arguments.build and not arguments.binary.is_file():
-        parser.error(f"{arguments.binary} does not exist; `cargo build --release --locked` makes it")
+        options.error(f"{arguments.binary} does not exist; `cargo build --release --locked` makes it")
     load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     with tempfile.TemporaryDirectory() as folder:
         seconds = cold_build(folder) if arguments.build else None
         binary = Path(folder, "release", "orthoscope") if arguments.build else arguments.binary.resolve()
         record = {**measured(binary, arguments.repeats, seconds), "load_before": load}
-    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(text)
-    else:
-        sys.stdout.write(text)
+    write(arguments.out, record)
     for sentence in record["too_much"]:
         print(sentence, file=sys.stderr)
     return 1 if record["too_much"] else 0

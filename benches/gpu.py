@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Checks and times the CUDA backend on a machine that has a GPU but neither Rust nor a network.
+"""Tests and times the CUDA backend on a machine that has a GPU but neither Rust nor a network.
 
-    python3 benches/gpu.py pack FOLDER                 here: builds the binaries and kernels that the other machine needs
+    python3 benches/gpu.py pack FOLDER                 here: builds the binaries and kernels for the other machine
     python3 FOLDER/gpu.py run FOLDER --out record.json there: tests, compute-sanitizer, profiles, timings, one JSON record
 
-Beside the record a folder `profiles` gets what `orthoscope profile` writes for each of PROFILES: JSON with the measured peaks, operations
-and kernels as CSV, roofline, trace. With `--skip sanitizer` and without PyTorch all of it takes a few minutes; `--only profile` is the
-profiles alone, and `--device emulator` rehearses them with a binary that has the emulator.
+The folder `profiles` next to the record gets the files of `orthoscope profile` for each of PROFILES: the JSON record with the measured
+peaks, operations and kernels as CSV, the roofline and the trace. With `--skip sanitizer` and without PyTorch this takes a few minutes;
+`--only profile` makes only the profiles, and `--device emulator` rehearses them with a binary that has the emulator.
 
-`run` needs a CUDA driver; compute-sanitizer and PyTorch are used where they are found, and the record says where they are not. Its exit
-status is 1 if a test, a profile or a sanitizer failed.
+`run` needs a CUDA driver. compute-sanitizer and PyTorch are used if they are found, and the record says if they are not. The exit status
+is 1 if a test, a profile or a sanitizer failed.
 """
 import argparse
 import datetime
@@ -22,38 +22,39 @@ import sys
 import time
 from pathlib import Path
 
-# Test binaries and which of their tests touch the GPU.
+# Test binaries, and the filter for their tests that use the GPU.
 TESTS = {"contracts": "::cuda", "cuda": "::gpu::"}
 ARCHITECTURES = "sm_80,sm_86,sm_89,sm_90,sm_90a,sm_100,sm_120"
 SANITIZERS = ("memcheck", "racecheck")
-# What the sanitizers run over: small, and between them every kernel.
+# The tests that sanitizers run: small ones that together launch every kernel.
 SANITIZED = ("cuda", ("schedules::gpu::", "watching::gpu::the_loops_of_the_peaks"))
-# Name, and how `orthoscope profile` is called: a step as users train, a larger one, one image at a time, each in f32 and bf16.
+# Names and arguments of `orthoscope profile`, each in f32 and bf16; the sizes are those of torch_bench.py.
 PROFILES = {
-    "train-64px": "--phase train --width 16 --size 64 --batch 8 --steps 50",
+    "train-small": "--phase train --width 16 --size 64 --batch 8 --steps 50",
+    "train-medium": "--phase train --width 32 --size 128 --batch 4 --steps 50",
+    "train-large": "--phase train --width 64 --size 256 --batch 1 --steps 50",
     "train-256px": "--phase train --width 64 --size 256 --batch 8 --steps 20",
     "infer-256px": "--phase infer --width 64 --size 256 --batch 1 --steps 50",
 }
 PRECISIONS = ("f32", "bf16")
 PARTS = ("test", "profile", "sanitizer", "bench")
-# A rehearsal says nothing about a GPU, so it may be as small as it can be.
+# A rehearsal says nothing about a GPU, so it is as small as possible.
 REHEARSED = {"train-rehearsal": "--phase train --width 2 --size 8 --batch 1 --steps 2 --warmup 1"}
 FILES = {"json": "json", "csv": "csv", "kernels": "kernels.csv", "roofline": "svg", "trace": "trace.json"}
 TORCH = "torch_bench.py"
 
 
 def pack(folder):
-    """Builds everything, strips it, and puts it into `folder` with this script."""
+    """Builds everything, strips it, and puts it into `folder` together with this script."""
     folder.mkdir(parents=True, exist_ok=True)
     root = Path(__file__).resolve().parent.parent
     run = lambda *command: subprocess.run(command, cwd=root, check=True, text=True, stdout=subprocess.PIPE).stdout
     built = run("cargo", "build", "--locked", "--release", "--bin", "orthoscope", "--message-format=json")
     targets = [flag for test in TESTS for flag in ("--test", test)]
     built += run("cargo", "test", "--locked", "--no-run", "--message-format=json", *targets)
-    built += run("cargo", "bench", "--locked", "--no-run", "--bench", "device", "--message-format=json")
     for line in built.splitlines():
         message = json.loads(line)
-        if message.get("executable") and message["target"]["name"] in ("orthoscope", "device", *TESTS):
+        if message.get("executable") and message["target"]["name"] in ("orthoscope", *TESTS):
             target = folder / message["target"]["name"]
             shutil.copy(message["executable"], target)
             subprocess.run(["strip", target], check=False)
@@ -68,7 +69,7 @@ def pack(folder):
 
 
 def call(command, seconds, environment):
-    """Runs a command; its exit status (None if it ran too long), its output, and how long it took."""
+    """Runs a command; returns its exit status (None after a timeout), its output and its duration."""
     start = time.monotonic()
     try:
         done = subprocess.run(command, env=environment, timeout=seconds, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -101,7 +102,7 @@ def sanitize(folder, tool, environment, seconds):
 
 
 def profile(folder, into, device, name, precision, environment, seconds):
-    """One call of `orthoscope profile`; of its result what fits on a page, the rest is in the files."""
+    """One call of `orthoscope profile`. The record keeps a page of its result; the files have the rest."""
     into.mkdir(parents=True, exist_ok=True)
     calls = REHEARSED if device == "emulator" else PROFILES
     stem = f"{name}-{precision}"
@@ -118,14 +119,6 @@ def profile(folder, into, device, name, precision, environment, seconds):
     kept["kernels"] = [{key: row[key] for key in ("kernel", "layer", "phase", "launches", "percent_of_peak", "percent_of_time")} for row in result["kernels"]]
     kept["kernels"] = sorted(kept["kernels"], key=lambda row: -row["percent_of_time"])[:20]
     return {**record, **kept, "files": [f"{into.name}/{path.name}" for path in files.values()]}
-
-
-def bench(folder, device, environment, seconds):
-    out = folder / f"bench-{device}.json"
-    status, output, took = call([str(folder / "device"), "--device", device, "--json", str(out)], seconds, environment)
-    if status != 0 or not out.exists():
-        return {"device": device, "status": status, "seconds": took, "output_tail": output[-2000:]}
-    return {"seconds": took, **json.loads(out.read_text())}
 
 
 def torch(folder, environment, seconds):
@@ -156,14 +149,14 @@ def run(folder, out, device, only, skip, seconds):
 
     def note(key, value):
         record[key] = value
-        out.write_text(json.dumps(record, indent=1) + "\n")  # after every part: a lost machine keeps what was done
+        out.write_text(json.dumps(record, indent=1) + "\n")  # after every part, so that nothing is lost with the machine
         print(key, json.dumps(value)[:600], flush=True)
 
     status, output, _ = call([str(folder / "orthoscope"), "doctor", "--json"], 60, environment)
     note("doctor", json.loads(output) if status == 0 else output)
     if wanted("test"):
         note("tests", [test(folder, name, environment, seconds) for name in TESTS])
-    # Before the sanitizers: what takes minutes and says most comes first.
+    # Before the sanitizers, which take longer and say less.
     if wanted("profile"):
         names = REHEARSED if device == "emulator" else PROFILES
         parts = [(name, precision) for name in names for precision in PRECISIONS]
@@ -171,8 +164,6 @@ def run(folder, out, device, only, skip, seconds):
     if wanted("sanitizer"):
         note("sanitizers", [sanitize(folder, tool, environment, seconds) for tool in SANITIZERS])
     if wanted("bench"):
-        # A B A: the spread of the two A shows the noise.
-        note("bench", [bench(folder, device, environment, seconds) for device in ("cuda", "cuda-bf16", "cuda")])
         note("torch", torch(folder, environment, seconds))
     bad = [part for key in ("tests", "profiles", "sanitizers") for part in record.get(key, []) if part.get("status", 0) != 0]
     print(f"{out}: {'FAILED' if bad else 'all passed'}")
@@ -182,15 +173,15 @@ def run(folder, out, device, only, skip, seconds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("pack", help="build what the GPU machine needs")
+    one = commands.add_parser("pack", help="build everything for the GPU machine")
     one.add_argument("folder", type=Path)
     two = commands.add_parser("run", help="test and time on the GPU machine")
     two.add_argument("folder", type=Path)
     two.add_argument("--out", type=Path, default=Path("record.json"))
     two.add_argument("--skip", action="append", default=[], choices=PARTS)
     two.add_argument("--only", choices=PARTS)
-    two.add_argument("--device", default="cuda", choices=("cuda", "emulator"), help="what is profiled")
-    two.add_argument("--seconds", type=float, default=240, help="limit of each part")
+    two.add_argument("--device", default="cuda", choices=("cuda", "emulator"), help="the device to profile")
+    two.add_argument("--seconds", type=float, default=240, help="time limit of each part")
     arguments = parser.parse_args()
     if arguments.command == "pack":
         return pack(arguments.folder.resolve())

@@ -1,29 +1,30 @@
 #!/usr/bin/env python3
-"""Writes the tables of README.md and paper/performance.md from the records under paper/results/.
+"""Writes the tables of README.md and paper/performance.md from the records in paper/results/, and the table of lines in CONTRIBUTING.md.
 
-    python3 benches/tables.py            rewrite what stands between `<!-- table: NAME -->` and `<!-- end -->`
-    python3 benches/tables.py --check    only say whether that would change anything; exit status 1 if it would
+    python3 benches/tables.py            rewrites everything between `<!-- table: NAME -->` and `<!-- end -->`
+    python3 benches/tables.py --check    only checks; the exit status is 1 if a table is out of date
 
-So no measured number is typed by hand. Records come from `benches/compare.py`, `benches/collect.py` and `orthoscope profile`, goals from paper/results/cpu/goals.json: patterns
-of cases, each with the least ratio PyTorch / orthoscope that is aimed at; the first pattern that fits counts.
+So no measured number is typed by hand. Records come from `benches/compare.py`, `benches/collect.py` and `orthoscope profile`. Goals are in
+paper/results/cpu/goals.json: patterns of cases, each with the lowest acceptable ratio PyTorch / orthoscope; the first match counts.
 """
-import argparse
 import fnmatch
 import json
 import re
 import sys
 import textwrap
-from pathlib import Path
+from collections import Counter
+from statistics import median
 
-ROOT = Path(__file__).resolve().parent.parent
-FILES = ("README.md", "paper/performance.md")
+from shared import ROOT, parser
+
+FILES = ("README.md", "paper/performance.md", "CONTRIBUTING.md")
 RECORD = "paper/results/cpu/compare.json"
 GOALS = "paper/results/cpu/goals.json"
 HEAVIEST = 12
 # Ends of a range over cases: of their medians, and of all pairs of processes.
 MEDIANS = ((min, "median"), (max, "median"))
 PAIRS = ((min, "min"), (max, "max"))
-MARKED = re.compile(r"(?P<head><!-- table: (?P<name>[\w-]+) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.S)
+MARKED = re.compile(r"(?P<head>^<!-- table: (?P<name>[\w-]+) -->\n)(?P<body>.*?)(?P<tail>^<!-- end -->)", re.S | re.M)
 
 
 class Wrong(Exception):
@@ -31,7 +32,7 @@ class Wrong(Exception):
 
 
 def lines(text, indent=""):
-    """A paragraph in lines of the width that the documents have."""
+    """A paragraph wrapped to the width of the documents."""
     return textwrap.fill(text, 130, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
@@ -58,27 +59,27 @@ def number(value):
 
 
 def spread(values, digits=number):
-    """`median (least to most)`."""
+    """`median (minimum–maximum)`."""
     return f"{digits(values['median'])} ({digits(values['min'])}–{digits(values['max'])})"
 
 
 def ratio(values):
-    """As `spread`, of ratios; a dash where there is none."""
+    """As `spread`, for ratios; a dash if there is none."""
     return spread(values, lambda value: f"{value:.2f}") if values else "–"
 
 
 def milliseconds(side, show):
-    """What a side took, shown by `show`, or that it is not available."""
+    """The time of a side, formatted by `show`, or that it is not available."""
     return "not available" if "unavailable" in side else show(side["ms"])
 
 
 def mebibytes(side):
-    """The peak of a side."""
+    """The peak memory of a side."""
     return "–" if side.get("peak_mib") is None else f"{side['peak_mib']:.0f}"
 
 
 def goal(case, goals):
-    """The least ratio aimed at, and whether it is reached: by the median, and where the spread is on both sides of it, that it is."""
+    """The lowest acceptable ratio and whether the median reaches it, with a note if it lies within the spread."""
     least = next((least for pattern, least in goals.items() if fnmatch.fnmatch(name(case), pattern)), None)
     if least is None:
         return "–"
@@ -134,7 +135,7 @@ def rounds(record, _):
 
 
 def missing(record):
-    """Sentences on what is not available, each once with the work it concerns."""
+    """One sentence for each reason why cases are not available."""
     reasons = {}
     for case in record["cases"]:
         for side, title in (("orthoscope", "orthoscope"), ("torch", "PyTorch")):
@@ -145,7 +146,7 @@ def missing(record):
 
 
 def disturbed(record):
-    """A sentence if pairs were kept although others worked beside them."""
+    """A sentence if pairs were kept although other processes were running."""
     limits = [(case["others_limit"], order["others"]) for case in record["cases"] for order in case["orders"].values()]
     kept = [others > limit for limit, pairs in limits for others in pairs]
     words = f"In {sum(kept)} of {len(kept)} pairs other processes had more of the cores than is allowed, again and again."
@@ -162,7 +163,7 @@ def where(record):
 
 
 def memory(record):
-    """How memory was measured, with the floors."""
+    """How memory was measured, with the baselines."""
     floor = record["floor_mib"]
     floors = (
         f"Nothing is subtracted: {floor['torch']:.0f} MiB of PyTorch's are there once it is imported, and no process that is "
@@ -172,14 +173,15 @@ def memory(record):
 
 
 def floors(profile, _):
-    """The heaviest operations of a profile beside what arithmetic and traffic alone would take."""
+    """The heaviest operations of a profile, and how long their arithmetic and their traffic would take alone."""
     header = ["operation", "ms", "arithmetic alone, ms", "traffic alone, ms", "GFLOP/s", "% of roofline", "% of time"]
     peaks = profile["peaks"]
 
     def arithmetic(work):
-        """Seconds that it takes at least, each operation on its own unit."""
-        matrix = work.get("matrix", 0)
-        return (work["flops"] - matrix) / peaks["fma"] + (matrix and matrix / peaks["matrix"])
+        """Shortest possible seconds of the executed FLOPs, each on its own unit."""
+        executed = work["flops"] - work.get("saved", 0)  # older records count all FLOPs of the formula
+        matrix = min(work.get("matrix", 0), executed)
+        return (executed - matrix) / peaks["fma"] + (matrix and matrix / peaks["matrix"])
 
     def row(found):
         work, median = found["work"], found["ms"]["median"]
@@ -194,7 +196,7 @@ def floors(profile, _):
     if any(found["work"].get("matrix") for found in profile["rows"]):
         rates += f", {peaks['matrix'] / 1e9:.0f} GFLOP/s of bf16 products"
     steps = profile["step_ms"]
-    machine = peaks["machine"].replace("Avx512", "AVX-512")  # records of older versions spell it as the source does
+    machine = peaks["machine"].replace("Avx512", "AVX-512")  # the spelling of older records
     noise = 100 * sum(profile["steps"][kind]["deviation"] for kind in ("plain", "observed")) / steps
     cost = profile["overhead_percent"]
     costs = f"costs {cost:.1f} %" if cost > noise else f"costs less than the noise (±{noise:.1f} %)"
@@ -205,14 +207,8 @@ def floors(profile, _):
     return markdown(header, map(row, heaviest)) + "\n" + lines(words)
 
 
-def median(values):
-    """The middle one, or the mean of the two in the middle."""
-    ordered, middle = sorted(values), len(values) // 2
-    return ordered[middle] if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-
-
 def operations(record, _):
-    """Rates of every operation by phase at each size, over its layers, and how many times faster than the loops."""
+    """Rates of every operation by phase at each size, over its layers, and the speedup over the reference loops."""
     sizes = ("small", "medium", "large")
     times = {tuple(found[key] for key in ("op", "layer", "phase", "size", "backend")): found for found in record["rows"]}
     kinds = sorted({(found["op"], found["phase"]) for found in record["rows"]})
@@ -243,7 +239,34 @@ def operations(record, _):
     return markdown(header, rows) + "\n" + lines(words)
 
 
+def counted(path, text):
+    """Lines of a source file as code, docs, tests and total. Docs are comments and docstrings; blank lines are in the total only."""
+    found = text.splitlines()
+    if "tests" in path.parts or path.name == "tests.rs":
+        return Counter(tests=len(found), total=len(found))
+    main = text.split("#[cfg(test)]\nmod tests {")[0]
+    comments = r'^ *(?:#|"""(?s:.*?)""")' if path.suffix == ".py" else r"^ *//"
+    docs = sum(1 + match[0].count("\n") for match in re.finditer(comments, main, re.M))
+    filled = sum(bool(line.strip()) for line in main.splitlines())
+    return Counter(code=filled - docs, docs=docs, tests=len(found) - len(main.splitlines()), total=len(found))
+
+
+def size(*_):
+    """Lines of every room: the folders of src, then kernels, tests and benches."""
+    rooms = {}
+    for folder in ("src", "kernels", "tests", "benches"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".rs", ".cu", ".cuh", ".h", ".cpp", ".py"):
+                own = path.relative_to(ROOT)
+                name = "/".join(own.parts[:2]).removesuffix(".rs") if folder == "src" else folder
+                rooms[name] = rooms.get(name, Counter()) + counted(own, path.read_text())
+    rooms |= {name: sum((rooms[room] for room in rooms if room.startswith(prefix)), Counter()) for name, prefix in (("all of src", "src/"), ("all", ""))}
+    columns = ("code", "docs", "tests", "total")
+    return markdown(["lines", *columns], [[name, *(str(count[column]) for column in columns)] for name, count in rooms.items()])
+
+
 TABLES = {
+    "size": (size, None),
     "operations": (operations, "paper/results/cpu/ops.json"),
     "speed-summary": (summary, RECORD),
     "speed": (speed, RECORD),
@@ -257,7 +280,9 @@ TABLES = {
 
 
 def read(path):
-    """A JSON file of the repository."""
+    """A JSON file of the repository; None without a path."""
+    if path is None:
+        return None
     try:
         return json.loads((ROOT / path).read_text())
     except OSError as error:
@@ -267,9 +292,9 @@ def read(path):
 
 
 def filled(path, seen):
-    """The text of a file with its tables as the records say, and the names of those that differ."""
+    """The text of a file with up-to-date tables, and the names of those that were not."""
     text, stale = (ROOT / path).read_text(), []
-    if text.count("<!-- table:") != len(MARKED.findall(text)):
+    if len(re.findall("^<!-- table:", text, re.M)) != len(MARKED.findall(text)):
         raise Wrong(f"{path}: a table has no `<!-- end -->`, or a name that is not letters, digits and hyphens")
 
     def fill(found):
@@ -291,7 +316,8 @@ def run(check):
     for path in FILES:
         text, stale = filled(path, seen)
         for table in stale:
-            wrong = f"the table `{table}` is not what {TABLES[table][1]} says; run python3 benches/tables.py"
+            source = TABLES[table][1] or "the source code"
+            wrong = f"the table `{table}` does not agree with {source}; run python3 benches/tables.py"
             print(f"{path}: {wrong}" if check else f"{path}: `{table}` written")
         if stale and check:
             status = 1
@@ -299,16 +325,16 @@ def run(check):
             (ROOT / path).write_text(text)
     unseen = sorted(set(TABLES) - seen)
     if unseen:
-        raise Wrong(f"no file has a place for {', '.join(unseen)}: `<!-- table: NAME -->`, then `<!-- end -->`")
+        raise Wrong(f"no file has a place for the table {', '.join(unseen)}: `<!-- table: NAME -->`, then `<!-- end -->`")
     return status
 
 
 def main():
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a table is not up to date")
+    options = parser(__doc__)
+    options.add_argument("--check", action="store_true", help="write nothing; the exit status is 1 if a table is out of date")
     try:
-        return run(parser.parse_args().check)
+        return run(options.parse_args().check)
     except Wrong as wrong:
         print(f"error: {wrong}", file=sys.stderr)
         return 1

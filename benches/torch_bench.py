@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-"""Times PyTorch on the work of `cargo bench --bench device`, with the same sizes, names and protocol.
+"""Times PyTorch on the convolutions, training step and inference of Model II, at the sizes of `cargo bench --bench ops`.
 
     python3 benches/torch_bench.py [--device cuda|cpu] [--json FILE]
 
-f32 runs with TF32 off and on (cuDNN's default for convolutions is on); bf16 is autocast. Convolutions have bias and ELU, as ours.
-
-With --phase it times one case and prints JSON on standard output, which is how `benches/compare.py` calls it:
+f32 runs with TF32 off and on (cuDNN's default for convolutions is on); bf16 is autocast. Convolutions include bias and ELU, as
+orthoscope's do. With --phase it times one case and prints JSON, which is how `benches/compare.py` calls it:
 
     python3 benches/torch_bench.py --phase train --width 16 --size 64 --batch 8 --precision f32 --threads 2 --steps 20
 
-PyTorch gets its best form: channels_last operands, fused Adam, inference_mode, and with --compile what torch.compile makes of it.
+PyTorch runs in its best form: channels_last operands, fused Adam, inference_mode, and with --compile torch.compile.
 """
 import argparse
 import json
@@ -26,7 +25,7 @@ ROUNDS, ROUND_SECONDS = 9, 0.02
 
 
 class Clock:
-    """Times calls in rounds and keeps a row for each."""
+    """Times calls in rounds and keeps one row per call."""
 
     def __init__(self, device, dtype):
         self.device, self.dtype, self.rows = device, dtype, []
@@ -85,7 +84,7 @@ def network_parameters(w, device):
 
 
 def channels_last(x):
-    """`x` in the layout that PyTorch's convolutions like best."""
+    """`x` in the layout in which PyTorch's convolutions are fastest."""
     return x.contiguous(memory_format=torch.channels_last)
 
 
@@ -119,7 +118,7 @@ def objective(output, x, m, lam=0.5):
 
 
 def convolutions(clock, size, w, side, n):
-    """One convolution of each kind that the bench has, in all three passes."""
+    """One convolution of each kind, in all three passes."""
     ends = (("e1.0", side, 3, w, 3), ("b", side // 8, 6 * w, 4 * w, 1), ("out", side, w, 3, 1))
     down = (("e1.1", side, w, w, 3), ("e2.0", side // 2, w, 2 * w, 3), ("e2.1", side // 2, 2 * w, 2 * w, 3), ("e3.0", side // 4, 2 * w, 4 * w, 3), ("e3.1", side // 4, 4 * w, 4 * w, 3))
     up = (("d3.0", side // 4, 4 * w, 2 * w, 3), ("d3.1", side // 4, 2 * w, 2 * w, 3), ("d2.0", side // 2, 2 * w, w, 3), ("d2.1", side // 2, w, w, 3))
@@ -135,12 +134,12 @@ def convolutions(clock, size, w, side, n):
 
 
 def autocast(device, dtype):
-    """Nothing in f32; else what PyTorch computes in `dtype`, it does."""
+    """Autocast to `dtype`; off for f32."""
     return torch.autocast(device, dtype=dtype, enabled=dtype != torch.float32)
 
 
 def training_step(device, dtype, w, side, n, compiled=False):
-    """A call that does one: forward pass, objective, backward pass, Adam, on a batch that is there."""
+    """A function that runs one: forward pass, objective, backward pass and Adam, on a batch made before."""
     p = network_parameters(w, device)
     x, target = (channels_last(torch.rand(n, 3, side, side, device=device)) for _ in range(2))
     mask = (torch.rand(n, 1, side, side, device=device) > 0.5).float()
@@ -162,7 +161,7 @@ def training_step(device, dtype, w, side, n, compiled=False):
 
 
 def inference(device, dtype, w, side, n, compiled=False):
-    """A call that does one forward pass."""
+    """A function that runs one forward pass."""
     p = {name: values.detach() for name, values in network_parameters(w, device).items()}
     x = channels_last(torch.rand(n, 3, side, side, device=device))
     run = torch.compile(forward) if compiled else forward
@@ -194,7 +193,7 @@ def network_gflops(w, side, n):
 
 
 def all_cases(device):
-    """Every row of the bench, in each precision."""
+    """Every call in each precision."""
     runs = []
     for label, dtype, tf32 in (("f32", torch.float32, False), ("f32 with TF32", torch.float32, True), ("bf16", torch.bfloat16, False)):
         if tf32 and device != "cuda":
@@ -211,7 +210,7 @@ def all_cases(device):
 
 
 def one_case(arguments):
-    """Milliseconds of each counted step of one case."""
+    """Milliseconds of each measured step of one case."""
     dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[arguments.precision]
     make = {"train": training_step, "infer": inference}[arguments.phase]
     call = make(arguments.device, dtype, arguments.width, arguments.size, arguments.batch, arguments.compile)
@@ -229,23 +228,23 @@ def one_case(arguments):
 def options():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cuda or cpu; default: cuda where there is one")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cuda or cpu; default: cuda if available")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the record there")
     one = parser.add_argument_group("one case")
-    one.add_argument("--phase", choices=("train", "infer"), help="time this alone, and print JSON")
+    one.add_argument("--phase", choices=("train", "infer"), help="time only this case, and print JSON")
     one.add_argument("--width", type=int, default=16, metavar="W", help="base width; default 16")
-    one.add_argument("--size", type=int, default=64, metavar="PX", help="side of the images; default 64")
+    one.add_argument("--size", type=int, default=64, metavar="PX", help="side of the images in pixels; default 64")
     one.add_argument("--batch", type=int, default=8, metavar="B", help="images in a step; default 8")
     one.add_argument("--precision", choices=("f32", "bf16"), default="f32", help="bf16 is autocast; default f32")
-    one.add_argument("--threads", type=int, default=torch.get_num_threads(), metavar="T", help="default: as PyTorch has")
-    one.add_argument("--steps", type=int, default=20, metavar="N", help="steps that count; default 20")
-    one.add_argument("--warmup", type=int, default=3, metavar="N", help="steps before them; default 3")
+    one.add_argument("--threads", type=int, default=torch.get_num_threads(), metavar="T", help="default: PyTorch's own")
+    one.add_argument("--steps", type=int, default=20, metavar="N", help="measured steps; default 20")
+    one.add_argument("--warmup", type=int, default=3, metavar="N", help="warm-up steps; default 3")
     one.add_argument("--compile", action="store_true", help="through torch.compile, which needs a C++ compiler")
     return parser
 
 
 def main():
-    """Writes or prints what was asked for."""
+    """The command line."""
     arguments = options().parse_args()
     torch.set_num_threads(arguments.threads)
     record = one_case(arguments) if arguments.phase else all_cases(arguments.device)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Rounding of Winograd's F(4x4, 3x3) for several choices of points, in f32 and with operands rounded to bf16.
+"""Rounding error of Winograd's F(4x4, 3x3) for several choices of points, in f32 and with operands rounded to bf16.
 
     python3 benches/winograd.py [--channels 64] [--tiles 400]        needs numpy
 
-Operands are normal random numbers. Prints the root mean square of the error over that of the result, and the largest error over
-the sum of the sizes of an output's own terms, in units u of rounding: 2^-24 in f32, 2^-8 for bf16. This is where the numbers of
-paper/performance.md and the points of src/backend/cpu/winograd/transform.rs come from.
+Operands are normal random numbers. Prints the root mean square of the error relative to that of the result, and the largest error
+relative to the sum of the absolute terms of an output, in units of rounding u: 2^-24 for f32, 2^-8 for bf16. paper/performance.md quotes
+these numbers, and src/backend/cpu/winograd/transform.rs uses the points.
 """
 import argparse
 
@@ -34,9 +34,8 @@ def bf16(x):
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)).view(np.float32)
 
 
-
 def direct(d, g, dtype, keep=lambda x: x):
-    """The correlation of tiles d [tile, channel, 6, 6] with g [channel, 3, 3], added up in `dtype`."""
+    """The correlation of tiles d [tile, channel, 6, 6] with g [channel, 3, 3], summed in `dtype`."""
     d, g = keep(d).astype(dtype), keep(g).astype(dtype)
     total = np.zeros((len(d), 4, 4), dtype)
     for c in range(d.shape[1]):
@@ -47,7 +46,7 @@ def direct(d, g, dtype, keep=lambda x: x):
 
 
 def winograd(d, g, points, dtype, keep=lambda x: x):
-    """The same by way of transforms in f32, products added up in `dtype`."""
+    """The same by transforms in f32, with products summed in `dtype`."""
     at, gt, bt = transforms(*points)
     u, v = keep(gt @ g @ gt.T).astype(dtype), keep(bt @ d @ bt.T).astype(dtype)
     total = np.zeros((len(d), 6, 6), dtype)

@@ -1,5 +1,6 @@
 //! The rooms of the crate and their one direction of sight, read from the source files themselves.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ mod architecture {
     pub mod source;
 }
 
-use architecture::source::{Mention, names, paths};
+use architecture::source::{Mention, imports, names, paths};
 
 /// A room may look at itself and at those before it in this list. `main.rs` belongs to `cli`.
 const ROOMS: [&str; 15] = [
@@ -138,17 +139,79 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-#[test]
-fn every_source_file_keeps_to_its_room() {
+/// Path and text of every file under `src`.
+fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = rust_files(&root.join("src"));
     assert!(files.len() > 30, "only {} source files found", files.len());
-    let mut found = Vec::new();
-    for file in files {
-        let path = file.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
-        found.extend(violations(&File { path: &path, text: &fs::read_to_string(&file).unwrap() }));
-    }
+    let path = |file: &Path| file.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+    files.iter().map(|file| (path(file), fs::read_to_string(file).unwrap())).collect()
+}
+
+#[test]
+fn every_source_file_keeps_to_its_room() {
+    let found: Vec<String> = sources().iter().flat_map(|(path, text)| violations(&File { path, text })).collect();
     assert!(found.is_empty(), "{} broken rules:\n{}", found.len(), found.join("\n"));
+}
+
+/// The groups of files that import each other, directly or through others of the group, each sorted. Tests do not count, nor does
+/// `mod x;`. A path counts for the file that it names, even where that file only re-exports.
+fn circles(sources: &[(String, String)]) -> Vec<Vec<&str>> {
+    let files: Vec<File<'_>> = sources.iter().map(|(path, text)| File { path, text }).filter(|file| !file.is_test()).collect();
+    let by_module: BTreeMap<Vec<&str>, &str> = files.iter().map(|file| (file.module(), file.path)).collect();
+    let target = |mention: &Mention| {
+        let segments: Vec<&str> = mention.segments.iter().map(String::as_str).collect();
+        (1..=segments.len()).rev().find_map(|length| by_module.get(&segments[..length]).copied())
+    };
+    let seen = |file: &File<'_>| {
+        let mentions = imports(file.text, &file.module());
+        mentions.iter().filter(|mention| !mention.in_test).filter_map(target).collect::<BTreeSet<_>>()
+    };
+    let edges: BTreeMap<&str, BTreeSet<&str>> = files.iter().map(|file| (file.path, seen(file))).collect();
+    let reach = |start: &str| {
+        let (mut found, mut open) = (BTreeSet::new(), Vec::from_iter(edges[start].iter().copied()));
+        while let Some(next) = open.pop() {
+            if found.insert(next) {
+                open.extend(&edges[next]);
+            }
+        }
+        found
+    };
+    let reached: BTreeMap<&str, BTreeSet<&str>> = files.iter().map(|file| (file.path, reach(file.path))).collect();
+    let circle = |file: &File<'_>| {
+        let back = |other: &&&str| **other == file.path || reached[**other].contains(file.path);
+        reached[file.path].iter().filter(back).copied().collect::<Vec<_>>()
+    };
+    let found: BTreeSet<Vec<&str>> = files.iter().map(circle).filter(|circle| circle.len() > 1).collect();
+    found.into_iter().collect()
+}
+
+#[test]
+fn no_circle_of_more_than_three_files() {
+    let sources = sources();
+    let large: Vec<Vec<&str>> = circles(&sources).into_iter().filter(|circle| circle.len() > 3).collect();
+    let lines: Vec<String> = large.iter().map(|circle| format!("{} files: {}", circle.len(), circle.join(" "))).collect();
+    assert!(large.is_empty(), "files that import each other in a circle:\n{}", lines.join("\n"));
+}
+
+#[test]
+fn circles_are_found_by_every_kind_of_path() {
+    let source = |path: &str, text: &str| (path.to_owned(), text.to_owned());
+    let sources = [
+        source("src/shape/mod.rs", "mod a; mod b; pub use a::A;"),
+        source("src/shape/a.rs", "use super::b::B; use super::C;"),
+        source("src/shape/b.rs", "fn f() { crate::shape::c::g() }"),
+        source("src/shape/c/mod.rs", "mod d; use d::D;"),
+        source("src/shape/c/d.rs", "use super::super::a::{self, A};"),
+        source("src/shape/tests.rs", "use super::a::A;"),
+        source(
+            "src/shape/e.rs",
+            "use self::inner::X; mod inner { use super::super::f::F; }\n#[cfg(test)] mod tests { use super::super::e; }",
+        ),
+        source("src/shape/f.rs", "#[cfg(test)] mod tests { use super::super::e::E; }"),
+    ];
+    assert_eq!(circles(&sources), [["src/shape/a.rs", "src/shape/b.rs", "src/shape/c/d.rs", "src/shape/c/mod.rs"]]);
+    assert!(circles(&sources[..4]).is_empty());
 }
 
 #[track_caller]

@@ -1,4 +1,4 @@
-//! Operations that do little with each value.
+//! Operations with little arithmetic per value.
 
 use orthoscope::Result;
 use orthoscope::ops::{
@@ -34,7 +34,7 @@ fn max_pool<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, level: u32) ->
     bench.time(name, || b.run(MaxPool::InputGrad { spec: &spec, x: &bx, dy: &bdy, dv: &mut bdv }))
 }
 
-/// To the side of `level`, with the channels that the network has there.
+/// To the side of `level`, with the channels of the network at that level.
 fn upsample2<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, level: u32) -> Result<()> {
     let x = bench.size.images(level + 1, bench.size.width << level)?;
     let spec = UpsampleSpec::new(&x)?;
@@ -45,7 +45,7 @@ fn upsample2<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, level: u32) -
     bench.time(name, || b.run(Upsample::InputGrad { spec: &spec, dy: &bdy, dx: &mut bdx }))
 }
 
-/// One part of a join of two, and its adjoint.
+/// One part of a concatenation of two, and its adjoint.
 fn channels<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let w = bench.size.width;
     let (part, whole) = (bench.size.images(0, w)?, bench.size.images(0, 2 * w)?);
@@ -98,7 +98,7 @@ fn reduce<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     bench.time("level1", || b.run(Reduce::SumGrad { alpha: 0.5, dy: &dy, dx: &mut dx }))
 }
 
-/// As the heatmap's default: 3 averages over 13 x 13.
+/// The default of the heatmap: 3 averages over 13 x 13.
 fn box_average<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let x = bench.size.images(0, 1)?;
     let spec = BoxAverageSpec::new(&x, 13, 3)?;

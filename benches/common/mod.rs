@@ -1,16 +1,10 @@
-//! What the benches share: sizes, operands, and a call of every operation at each of them.
+//! Sizes, operands, and one call of every operation at each size.
 //!
-//! Who measures gives a [`Clock`], and gets every call with the layer that it belongs to. Names, phases and costs are not written down
-//! here: [`spans`] asks the profiler, which knows them.
-
-#![allow(dead_code)] // each bench uses its part
+//! A [`Clock`] receives every call with its layer. Names, phases and costs come from the profiler, see [`spans`].
 
 pub mod elementwise;
-pub mod network;
 pub mod products;
 pub mod training;
-
-use std::process::ExitCode;
 
 use orthoscope::Result;
 use orthoscope::backend::{Cpu, Phase};
@@ -22,28 +16,25 @@ use orthoscope::shape::Shape;
 /// One size of Model II.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
-    /// `small`, `medium` or `large`; `latency` is for inference only.
+    /// `small`, `medium` or `large`.
     pub name: &'static str,
     /// Base width w.
     pub width: usize,
-    /// Pixels a side.
+    /// Side of the images in pixels.
     pub side: usize,
     /// Images.
     pub batch: usize,
 }
 
-/// The sizes that everything is timed at.
+/// The sizes of all measurements.
 pub const SIZES: [Size; 3] = [
     Size { name: "small", width: 16, side: 64, batch: 8 },
     Size { name: "medium", width: 32, side: 128, batch: 4 },
     Size { name: "large", width: 64, side: 256, batch: 1 },
 ];
 
-/// One image of the demo's network: how long a single answer takes.
-pub const LATENCY: Size = Size { name: "latency", width: 16, side: 128, batch: 1 };
-
 impl Size {
-    /// `[N, H, W, channels]` after `level` halvings of the side.
+    /// `[N, H, W, channels]` with the side halved `level` times.
     pub fn images(&self, level: u32, channels: usize) -> Result<Shape> {
         Shape::new(&[self.batch, self.side >> level, self.side >> level, channels])
     }
@@ -56,14 +47,14 @@ pub type Clock<'a> = dyn FnMut(&str, &mut dyn FnMut() -> Result<()>) -> Result<(
 pub struct Bench<'a, 'c, B> {
     /// What computes.
     pub backend: &'a B,
-    /// How much.
+    /// The size.
     pub size: Size,
-    /// Who measures.
+    /// Measures the calls.
     pub clock: &'a mut Clock<'c>,
 }
 
 impl<B: Backend> Bench<'_, '_, B> {
-    /// Values in [-1, 1). A short run of random ones is repeated: drawing them all would take longer than the benches.
+    /// Values in [-1, 1). A short random sequence is repeated, because drawing all values would take longer than the benches.
     pub fn draw(&self, len: usize) -> Result<B::Buffer> {
         const DRAWN: usize = 4093;
         let mut stream = Stream::new(0, Purpose::Test, 2, len as u32);
@@ -72,13 +63,13 @@ impl<B: Backend> Bench<'_, '_, B> {
         self.backend.upload(&drawn.iter().copied().cycle().take(len).collect::<Vec<_>>())
     }
 
-    /// Several buffers of one length.
+    /// Several buffers of the same length.
     pub fn draw_each<const N: usize>(&self, len: usize) -> Result<[B::Buffer; N]> {
         let drawn = (0..N).map(|_| self.draw(len)).collect::<Result<Vec<_>>>()?;
         drawn.try_into().map_err(|_| orthoscope::Error::argument("as many buffers as were asked for"))
     }
 
-    /// Hands one call to the clock.
+    /// Passes one call to the clock.
     pub fn time(&mut self, layer: &str, mut call: impl FnMut() -> Result<()>) -> Result<()> {
         self.backend.enter(layer, Phase::Forward);
         (self.clock)(layer, &mut call)
@@ -92,7 +83,7 @@ impl<B: Backend> Bench<'_, '_, B> {
     }
 }
 
-/// What the profiler says of every call of [`Bench::operations`], in their order: operation, layer, phase, cost.
+/// Operation, layer, phase and cost of every call of [`Bench::operations`], in order, as the profiler sees them.
 pub fn spans(size: Size) -> Result<Vec<Span>> {
     let observed = Observed::new(Cpu::default());
     let mut spans = Vec::new();
@@ -106,7 +97,7 @@ pub fn spans(size: Size) -> Result<Vec<Span>> {
     Ok(spans)
 }
 
-/// A phase as one word of a path.
+/// A phase as part of a benchmark's name.
 pub fn word(phase: Phase) -> &'static str {
     match phase {
         Phase::Data => "data",
@@ -114,16 +105,5 @@ pub fn word(phase: Phase) -> &'static str {
         Phase::InputGradient => "input_grad",
         Phase::WeightGradient => "weight_grad",
         Phase::Optimiser => "update",
-    }
-}
-
-/// The exit status of a bench; an error is one sentence.
-pub fn exit(result: Result<()>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Convolutions and other products of matrices.
+//! Convolutions and other matrix products.
 
 use orthoscope::Result;
 use orthoscope::model::DILATIONS;
@@ -23,10 +23,10 @@ pub fn all<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     Ok(())
 }
 
-/// A convolution of the network: name, halvings of the side, channels in and out, kernel.
+/// A convolution of the network: name, how often the side is halved, input and output channels, kernel size.
 type Layer = (&'static str, u32, usize, usize, usize);
 
-/// One convolution of each kind: u3 is as e3.1, u2 as e2.1, u1 and d1 as e1.1.
+/// One convolution of each kind: u3 equals e3.1, u2 equals e2.1, u1 and d1 equal e1.1.
 fn layers(w: usize) -> [Layer; 12] {
     [
         ("e1.0", 0, 3, w, 3),
@@ -59,7 +59,7 @@ fn conv2d<B: Backend>(bench: &mut Bench<'_, '_, B>, (name, level, c_in, c_out, k
     bench.time(name, || b.run(Conv2d::WeightGrad { spec: &spec, x: &bx, dz: &bdz, dw: &mut bdw, db: Some(&mut bdb) }))
 }
 
-/// No layer of Model II is linear: a row for each pixel of the bottleneck, as a hidden layer would have it.
+/// Model II has no linear layer; this one has a row for each pixel of the bottleneck.
 fn linear<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let Size { width, side, batch, .. } = bench.size;
     let (x, w) = (Shape::new(&[batch * side * side / 64, 4 * width])?, Shape::new(&[4 * width, 4 * width])?);

@@ -26,14 +26,14 @@ fn objective<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     })
 }
 
-/// All weights as one buffer.
+/// All weights in one buffer.
 fn optimise<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let plan = Architecture::autoencoder(2, bench.size.width)?.plan(bench.size.images(0, 3)?)?;
     let spec = AdamSpec { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
     let step = AdamStep { rate: 1e-3, correction1: 0.1, correction2: 1e-3, decay: 0.99 };
     let [g, mut p, mut m, mut average] = bench.draw_each(plan.parameter_count())?;
     let b = bench.backend;
-    // The second moment is never negative.
+    // The second moment must not be negative.
     let mut v = b.zeros(plan.parameter_count())?;
     let (step, loss) = (b.upload(&step.elements())?, b.zeros(1)?);
     bench.time("weights", || {

@@ -43,12 +43,16 @@ pub struct Work {
     /// Those of the operations that the matrix unit does.
     #[serde(default)]
     pub matrix: u64,
+    /// Operations of the formula that were not executed, because the method needs fewer or skips taps that meet only padding.
+    /// 0 in older records, which did not count them.
+    #[serde(default)]
+    pub saved: u64,
 }
 
 impl Work {
     /// Operations without the matrix unit, and traffic.
     pub fn new(flops: u64, bytes: u64) -> Self {
-        Self { flops, bytes, matrix: 0 }
+        Self { flops, bytes, ..Self::default() }
     }
 
     /// Only traffic.
@@ -60,7 +64,12 @@ impl Work {
     #[must_use]
     pub fn per(&self, count: usize) -> Self {
         let count = count.max(1) as u64;
-        Self { flops: self.flops / count, bytes: self.bytes / count, matrix: self.matrix / count }
+        Self { flops: self.flops / count, bytes: self.bytes / count, matrix: self.matrix / count, saved: self.saved / count }
+    }
+
+    /// Operations that were executed.
+    pub fn executed(&self) -> u64 {
+        self.flops.saturating_sub(self.saved)
     }
 
     /// What does the operations; what the matrix unit leaves over counts from a tenth on.
@@ -82,7 +91,12 @@ impl Add for Work {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self { flops: self.flops + other.flops, bytes: self.bytes + other.bytes, matrix: self.matrix + other.matrix }
+        Self {
+            flops: self.flops + other.flops,
+            bytes: self.bytes + other.bytes,
+            matrix: self.matrix + other.matrix,
+            saved: self.saved + other.saved,
+        }
     }
 }
 
@@ -103,8 +117,8 @@ mod tests {
             [0, 1, 500, 900, 901, 1000].map(unit),
             [Unit::Fma, Unit::Both, Unit::Both, Unit::Both, Unit::Matrix, Unit::Matrix]
         );
-        let sum: Work = [Work { matrix: 3, ..Work::new(4, 5) }; 2].into_iter().sum();
-        assert_eq!(sum, Work { flops: 8, bytes: 10, matrix: 6 });
+        let sum: Work = [Work { matrix: 3, saved: 1, ..Work::new(4, 5) }; 2].into_iter().sum();
+        assert_eq!((sum, sum.executed()), (Work { flops: 8, bytes: 10, matrix: 6, saved: 2 }, 6));
     }
 
     #[test]

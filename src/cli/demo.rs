@@ -57,7 +57,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
         let (out, folder) = (out.display(), folder.display());
         let command = format!("orthoscope train --config {out}/{CONFIG_FILE} --data {folder} --out {out} --resume");
         say(format_args!("interrupted; `{command}` continues the training"))?;
-        return Ok(ExitCode::from(super::INTERRUPTED));
+        return Ok(ExitCode::from(super::output::INTERRUPTED));
     }
     let category = Category::open(&folder)?;
     let detector = Detector::read(backend, &out.join(MODEL_FILE))?;

@@ -1,9 +1,13 @@
 use orthoscope::backend::cuda::compiler::Compiler;
 use orthoscope::backend::cuda::{Device, Nvtx, Probe, probe};
+use orthoscope::report::wrap::wrap;
 use orthoscope::run::{COMMIT, DEFAULT_CONFIG};
 use serde_json::{Value, json};
 
-use super::output::{print, say};
+use super::output::{print, say, screen};
+
+/// Columns of the names.
+const INDENT: usize = 22;
 
 /// Arguments of `doctor`.
 #[derive(clap::Args)]
@@ -16,7 +20,7 @@ pub struct Arguments {
     config: bool,
 }
 
-/// Shows what this machine offers.
+/// Shows what this machine supports.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.config {
         return print(DEFAULT_CONFIG);
@@ -26,10 +30,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return say(serde_json::to_string_pretty(&facts)?);
     }
     for (name, value) in facts.as_object().into_iter().flatten() {
-        // Sentences get a line each.
-        let lines = if name == "missing" { lines(value) } else { vec![one_line(value)] };
-        for line in lines {
-            say(format_args!("{name:<22}{line}"))?;
+        let room = screen().columns - INDENT;
+        // Each sentence starts a line with the name; its other lines are indented.
+        for sentence in if name == "missing" { sentences(value) } else { vec![one_line(value)] } {
+            for (at, line) in wrap(&sentence, room).iter().enumerate() {
+                say(format_args!("{:<INDENT$}{line}", if at == 0 { name } else { "" }))?;
+            }
         }
     }
     Ok(())
@@ -58,7 +64,7 @@ fn facts() -> Value {
     });
     let (driver, devices) = gpu(&mut missing);
     let simd = super::device::cpu().map(|cpu| format!("{:?}", cpu.path()).to_lowercase());
-    // Where commands that compute will refuse, more than a line among others must say so.
+    // Without it every command that computes fails, so it is also logged as a warning.
     let simd = simd.inspect_err(|error| log::warn!("no command will compute on the CPU: {error}"));
     let simd = simd.map_err(|error| missing.push(error.to_string())).ok();
     let nvtx = Nvtx::usual().map_err(|reason| missing.push(format!("NVTX, to name operations in nsys and ncu: {reason}"))).ok();
@@ -88,7 +94,7 @@ fn facts() -> Value {
     })
 }
 
-/// The driver and the GPUs that it finds; what is missing is added to the sentences.
+/// The driver and its GPUs; adds a sentence to `missing` if there is none.
 fn gpu(missing: &mut Vec<String>) -> (Value, Value) {
     let Probe { driver, devices } = probe();
     let driver = driver.map(|(major, minor)| format!("CUDA {major}.{minor}"));
@@ -104,9 +110,9 @@ fn gpu(missing: &mut Vec<String>) -> (Value, Value) {
     (driver.into(), devices.iter().map(line).collect())
 }
 
-fn lines(value: &Value) -> Vec<String> {
-    let lines: Vec<String> = value.as_array().into_iter().flatten().map(one_line).collect();
-    if lines.is_empty() { vec!["nothing".to_owned()] } else { lines }
+fn sentences(value: &Value) -> Vec<String> {
+    let found: Vec<String> = value.as_array().into_iter().flatten().map(one_line).collect();
+    if found.is_empty() { vec!["nothing".to_owned()] } else { found }
 }
 
 fn one_line(value: &Value) -> String {

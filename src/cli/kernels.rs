@@ -3,15 +3,16 @@ use std::path::PathBuf;
 use orthoscope::backend::cuda::compiler::{Ahead, Arch, Compiler, Image, Listing, list};
 use orthoscope::data::check_output_folder;
 use orthoscope::report::table::{Column, Table};
+use orthoscope::report::wrap::wrap;
 
-use super::output::{print, say};
+use super::output::{say, screen};
 
 /// Arguments of `kernels`.
 #[derive(clap::Args)]
 #[command(
     after_help = "Kernels come from the folder ORTHOSCOPE_KERNELS_DIR if it is set, from the cache, or from NVRTC, NVIDIA's \
-    compiler library. NVRTC is looked for in the folders ORTHOSCOPE_NVRTC_DIR, in the active Python environment, on the loader's \
-    path and in /usr/local/cuda*; `pip install nvidia-cuda-nvrtc` provides it. --out makes a folder for machines without NVRTC: set \
+    compiler library. NVRTC is searched for in the folders ORTHOSCOPE_NVRTC_DIR, the active Python environment, the loader's \
+    path and /usr/local/cuda*; `pip install nvidia-cuda-nvrtc` provides it. --out makes a folder for machines without NVRTC: set \
     ORTHOSCOPE_KERNELS_DIR to it there."
 )]
 pub struct Arguments {
@@ -21,12 +22,12 @@ pub struct Arguments {
     /// Write DIR/ARCH/FILE.cubin and DIR/kernels.json
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Print JSON instead of tables: an array, one object for each kernel and architecture
+    /// Print a JSON array instead of tables, with one object per kernel and architecture
     #[arg(long)]
     json: bool,
 }
 
-/// Lists kernels, and writes them where asked to.
+/// Lists the kernels, and writes them with --out.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut archs: Vec<&'static Arch> = Vec::new();
     for &arch in &arguments.arch {
@@ -37,7 +38,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let images = match &arguments.out {
         Some(folder) => {
             check_output_folder(folder)?;
-            // A folder made before is what is to be replaced.
+            // Kernels written earlier must not be read back from this folder.
             let mut compiler = Compiler::from_environment();
             compiler.ahead = None;
             let images = compiler.images(&archs)?;
@@ -52,9 +53,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for arch in archs {
         let of_arch = || images.iter().filter(|image| image.arch == arch);
         let version = of_arch().next().map_or(String::new(), |image| format!(", NVRTC {}", image.version));
-        say(table(format!("{arch}{version}"), &rows(of_arch())?).plain())?;
+        say(table(format!("{arch}{version}"), &rows(of_arch())?).render(screen()))?;
     }
-    print("Registers and spilled bytes are per thread, shared bytes per block; occupancy is resident warps / most warps.\n")?;
+    let words =
+        "Registers and spilled bytes are per thread, shared bytes per block; occupancy is resident warps / maximum warps.";
+    say(wrap(words, screen().columns).join("\n"))?;
     match &arguments.out {
         Some(folder) => say(format_args!("wrote {} CUBINs and kernels.json to {}", images.len(), folder.display())),
         None => Ok(()),
@@ -68,14 +71,14 @@ fn rows<'a>(images: impl Iterator<Item = &'a Image>) -> orthoscope::Result<Vec<L
 fn table(title: String, rows: &[Listing]) -> Table {
     let columns = [
         Column::text("kernel"),
-        Column::text("file"),
-        Column::number("threads"),
+        Column::text("file").optional(3),
+        Column::number("threads").optional(4),
         Column::number("registers"),
         Column::number("shared"),
         Column::number("spills"),
         Column::number("occupancy"),
-        Column::text("FLOPs"),
-        Column::text("bytes"),
+        Column::wrapped("FLOPs").optional(2),
+        Column::wrapped("bytes").optional(1),
     ];
     let mut table = Table::new(title, columns);
     for row in rows {

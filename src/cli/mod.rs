@@ -25,9 +25,6 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-/// Exit code of a run that was interrupted: 128 + SIGINT.
-const INTERRUPTED: u8 = 130;
-
 /// Heading of the options that every subcommand takes.
 const ANYWHERE: &str = "Options of every command";
 
@@ -66,11 +63,11 @@ enum Command {
     Model(model::Command),
     /// Measure the claims of the theory, each beside a control that must fail
     Verify(verify::Arguments),
-    /// Time every operation of training or inference beside what the machine can do
+    /// Profile each operation against the machine's measured peak
     Profile(profile::Arguments),
-    /// Compile the kernels for GPUs and list what they need; a GPU is not needed
+    /// Compile the CUDA kernels and list their resources; no GPU is needed
     Kernels(kernels::Arguments),
-    /// Show what this machine offers
+    /// Show what this machine supports
     Doctor(doctor::Arguments),
     /// Print a completion script for a shell
     Completions {

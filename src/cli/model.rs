@@ -11,7 +11,7 @@ use orthoscope::shape::Shape;
 
 use super::device::{DeviceOption, cpu, on_device};
 use super::npy;
-use super::output::{print, say};
+use super::output::{print, say, screen};
 
 /// Subcommands of `model`.
 #[derive(clap::Subcommand)]
@@ -132,7 +132,7 @@ fn summary(arguments: &Summary) -> anyhow::Result<()> {
         table.row(cells(&layer.name, &layer.kind, layer.output.to_string(), layer.parameters, layer.flops));
     }
     table.summary(cells("total", "forward", String::new(), plan.parameter_count(), plan.flops()));
-    print(table.plain())?;
+    print(table.render(screen()))?;
     let training = plan.training_flops() as f64 / 1e6;
     say(format_args!("forward and backward {training:.1} MFLOP; two FLOPs per multiply-add, convolutions only"))
 }

@@ -2,7 +2,15 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use anyhow::Context;
+use console::Term;
 use orthoscope::error::system_words;
+use orthoscope::report::table::Screen;
+
+/// Columns of a terminal that does not say how wide it is, and the least that tables are made for.
+const NARROW: usize = 80;
+
+/// Exit code of an interrupted run: 128 + SIGINT.
+pub const INTERRUPTED: u8 = 130;
 
 /// Prints a line on standard output.
 ///
@@ -19,6 +27,15 @@ pub fn say(line: impl Display) -> anyhow::Result<()> {
 pub fn print(text: impl Display) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     write!(out, "{text}").and_then(|()| out.flush()).context("standard output")
+}
+
+/// What standard output shows: as many columns as the terminal, or `COLUMNS` where it is a file or a pipe; colour on a terminal only, as
+/// `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE` say.
+pub fn screen() -> Screen {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let terminal = Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+    let columns = terminal.or_else(|| set("COLUMNS")?.parse().ok()).unwrap_or(NARROW);
+    Screen { columns: columns.max(NARROW), colour: set("NO_COLOR").is_none() && console::colors_enabled() }
 }
 
 /// Prints a line on standard error. Losing it must not end what it tells about.

@@ -2,33 +2,33 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use orthoscope::data::{check_output_file, followed, write_atomically};
-use orthoscope::profile::{Known, Peaks, Profile, Settings, Span, Task, compare, profile, trace};
+use orthoscope::profile::{Peaks, Profile, Settings, Span, Task, compare, doubt, processor, profile, trace};
+use orthoscope::report::profile as report;
 use orthoscope::report::roofline::roofline;
-use orthoscope::report::{kernels, profile as report};
 use orthoscope::{Error, Result};
 
 use super::device::{DeviceOption, Opened};
-use super::output::{print, say};
+use super::output::{print, say, screen};
 
-/// Options of what is measured: they mean nothing beside results that are there.
+/// Options of a measurement, which make no sense with an existing record.
 const MEASURING: [&str; 12] =
     ["phase", "model", "width", "size", "batch", "steps", "warmup", "seed", "device", "precision", "trace", "measure_peaks"];
-/// Options of what is written.
+/// Options that write files.
 const WRITING: [&str; 4] = ["json", "csv", "kernels", "roofline"];
 
 /// Arguments of `profile`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Steps are done plain and observed in turn; the same bits must come out. Times are those of whole steps without \
-    observation, and of each operation with it: CUDA events on a GPU, the monotonic clock on the CPU. FLOPs count 2 per multiply-add, \
-    bytes are the least traffic, both by formula. Bound by says what an operation would wait for at best: memory, fma (multiply-adds in \
-    f32), matrix (bf16 products), both, or overhead, where there is so little work that the call itself counts. Peaks are measured once \
-    per machine and kept in the cache folder, those of a CPU if nothing else ran meanwhile. On a GPU or the emulator the kernels of each operation are \
-    listed too, with times of their own and the formulas of their headers. nsys and ncu see operations as ranges LAYER/PHASE/OPERATION \
-    where the NVTX library is found. On the emulator times say nothing about a GPU."
+    after_help = "Plain and observed steps alternate, and both must give the same bits. Whole steps are timed plain, operations observed: \
+    by CUDA events on a GPU, by the monotonic clock on the CPU. FLOPs count 2 per multiply-add and bytes are the minimum traffic, both by \
+    formula. % of peak compares executed FLOPs with the measured peak: Winograd convolutions execute about a quarter of the formula's. \
+    Bound by is what limits an operation at its best: memory, fma (f32 multiply-adds), matrix (bf16 products), both, or overhead, where \
+    there is too little work for anything but the call to matter. Peaks are measured once per machine and cached, on a CPU only if nothing \
+    else was running. On a GPU or the emulator, kernels are listed too, by the formulas of their headers. nsys and ncu see operations as \
+    ranges LAYER/PHASE/OPERATION if the NVTX library is found. Times on the emulator say nothing about a GPU."
 )]
 pub struct Arguments {
-    /// What a step is: train or infer
+    /// What a step does: train or infer
     #[arg(long, value_name = "PHASE", default_value = "train", value_parser = task)]
     phase: Task,
     /// Model I or II, as 1 or 2
@@ -43,10 +43,10 @@ pub struct Arguments {
     /// Images in a step
     #[arg(long, value_name = "B", default_value = "8", value_parser = at_least_one)]
     batch: usize,
-    /// Steps that count
+    /// Measured steps
     #[arg(long, value_name = "N", default_value = "20", value_parser = at_least_one)]
     steps: usize,
-    /// Steps before them that do not count
+    /// Warm-up steps before them
     #[arg(long, value_name = "N", default_value = "3")]
     warmup: usize,
     /// Seed of weights and images
@@ -54,31 +54,31 @@ pub struct Arguments {
     seed: u64,
     #[command(flatten)]
     device: DeviceOption,
-    /// Show a result that --json wrote instead of measuring: the table, and --csv, --kernels and --roofline
+    /// Show a record written by --json instead of measuring, with --csv, --kernels and --roofline if wanted
     #[arg(long, value_name = "FILE", conflicts_with_all = MEASURING, conflicts_with = "json")]
     from: Option<PathBuf>,
-    /// Write the result as JSON, for --from, --diff and scripts; - prints it instead of the table
+    /// Write the record as JSON, for --from, --diff and scripts; - prints it instead of the table
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
-    /// Write the rows as CSV
+    /// Write the operations as CSV
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Write the kernels that a GPU or the emulator launched as CSV: times, work, rates, grid, block, registers, shared memory
+    /// Write the kernels launched by a GPU or the emulator as CSV: times, work, rates, grid, block, registers, shared memory
     #[arg(long, value_name = "FILE")]
     kernels: Option<PathBuf>,
-    /// Draw every operation under the roofs of memory and arithmetic, as SVG
+    /// Draw the roofline of all operations as SVG
     #[arg(long, value_name = "FILE")]
     roofline: Option<PathBuf>,
-    /// Write all counted steps for a trace viewer (Perfetto, chrome://tracing)
+    /// Write all measured steps for a trace viewer (Perfetto, chrome://tracing)
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Rows of the table; the files have all
+    /// Rows of the table; files have all rows
     #[arg(long, value_name = "N", default_value = "25")]
     rows: usize,
-    /// Measure the peaks of the machine anew; do it while nothing else runs
+    /// Measure the peaks of the machine again; nothing else should be running
     #[arg(long)]
     measure_peaks: bool,
-    /// Compare two results instead; several of each side, parted by commas, have what processes differ by in the noise
+    /// Compare two records instead; several per side, separated by commas, add the variation between processes to the noise
     #[arg(
         long,
         value_names = ["A.json,...", "B.json,..."],
@@ -91,14 +91,14 @@ pub struct Arguments {
     diff: Option<Vec<Results>>,
 }
 
-/// The files of one side of a comparison.
+/// The records of one side of a comparison.
 #[derive(Clone)]
 struct Results(Vec<PathBuf>);
 
 fn results(text: &str) -> Result<Results> {
     let names: Vec<&str> = if Path::new(text).exists() { vec![text] } else { text.split(',').collect() };
     if names.contains(&"") {
-        return Err(Error::argument("a file name is missing beside a comma"));
+        return Err(Error::argument("a file name is missing before or after a comma"));
     }
     Ok(Results(names.into_iter().map(PathBuf::from).collect()))
 }
@@ -119,23 +119,27 @@ fn task(text: &str) -> Result<Task> {
     match text {
         "train" => Ok(Task::Train),
         "infer" => Ok(Task::Infer),
-        _ => Err(Error::argument("a phase is train or infer")),
+        _ => Err(Error::argument("must be train or infer")),
     }
 }
 
-/// Profiles steps, shows a result, or compares two.
+/// Profiles steps, shows a record, or compares two.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some([a, b]) = arguments.diff.as_deref() {
         let [a, b] = [read_all(a)?, read_all(b)?];
         let rows = compare(&a, &b)?;
-        return print(report::comparison([&a, &b], &rows, arguments.rows));
+        if let Some(doubt) = doubt(a.iter().chain(&b)) {
+            log::warn!("{doubt}");
+        }
+        return print(report::comparison([&a, &b], &rows, arguments.rows, screen()));
     }
     check_files(arguments)?;
     if let Some(path) = &arguments.from {
         let profile = read(path)?;
         if arguments.kernels.is_some() && profile.kernels.is_empty() {
-            return Err(Error::argument(format!("{} has no kernels to list, it is of the CPU", path.display())).into());
+            return Err(Error::argument(format!("{} has no kernels: it is a record of the CPU", path.display())).into());
         }
+        warn_of_machine(path, &profile);
         return show(arguments, &profile);
     }
     match arguments.device.open()? {
@@ -147,11 +151,19 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             finish(arguments, &profile, &spans, None)
         }
         Opened::Cuda(cuda) => {
-            let peaks = Known::recalled(Peaks::of_device(&cuda, arguments.measure_peaks)?);
+            let peaks = Peaks::of_device(&cuda, arguments.measure_peaks)?;
             let (mut profile, spans) = profile(&cuda, &arguments.settings(), peaks)?;
             profile.describe_kernels(cuda.arch());
             finish(arguments, &profile, &spans, Some(&profile.device))
         }
+    }
+}
+
+/// Warns if the record was made on another processor than this machine's.
+fn warn_of_machine(path: &Path, profile: &Profile) {
+    let (there, here) = (profile.peaks.processor(), processor());
+    if profile.device.starts_with("cpu") && there != here {
+        log::warn!("{} was measured on {there}; this machine is {here}", path.display());
     }
 }
 
@@ -161,7 +173,7 @@ impl Arguments {
         Settings { task: phase, model, width, size, batch, steps, warmup, seed }
     }
 
-    /// Options with the files that they write.
+    /// Options and the files that they write.
     fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let files = [
             ("json", &self.json),
@@ -174,7 +186,7 @@ impl Arguments {
     }
 }
 
-/// Refuses files that cannot be written, and one name for two of them, before anything is measured.
+/// Before anything is measured, refuses files that cannot be written and one file for two options.
 fn check_files(arguments: &Arguments) -> anyhow::Result<()> {
     let mut places: Vec<(&str, PathBuf)> = Vec::new();
     if let Some(path) = arguments.from.as_deref().filter(|path| path.exists()) {
@@ -201,7 +213,7 @@ fn check_files(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The file's only name, whatever way leads to it.
+/// The same path for a file, however it is named.
 fn place(path: &Path) -> anyhow::Result<PathBuf> {
     let path = followed(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -209,7 +221,7 @@ fn place(path: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder.join(path.file_name().unwrap_or_default()))
 }
 
-/// Writes what only a measurement has, then shows it. A device beside the host has a name.
+/// Writes the trace and the record, then shows the result. `device` names a device other than the host.
 fn finish(arguments: &Arguments, profile: &Profile, spans: &[Vec<Span>], device: Option<&str>) -> anyhow::Result<()> {
     if let Some(path) = &arguments.trace {
         write(path, &serde_json::to_vec(&trace(spans, device))?)?;
@@ -228,11 +240,11 @@ fn finish(arguments: &Arguments, profile: &Profile, spans: &[Vec<Span>], device:
 
 fn show(arguments: &Arguments, profile: &Profile) -> anyhow::Result<()> {
     write_files(arguments, profile)?;
-    print(report::table(profile, arguments.rows))?;
+    print(report::table(profile, arguments.rows, screen()))?;
     if !profile.kernels.is_empty() {
-        print(format_args!("\n{}", kernels::table(profile, arguments.rows)))?;
+        print(format_args!("\n{}", report::kernel_table(profile, arguments.rows, screen())))?;
     }
-    say(format_args!("\n{}", report::sentences(profile).join("\n")))
+    say(format_args!("\n{}", report::sentences(profile, screen()).join("\n")))
 }
 
 fn write_files(arguments: &Arguments, profile: &Profile) -> anyhow::Result<()> {
@@ -240,7 +252,7 @@ fn write_files(arguments: &Arguments, profile: &Profile) -> anyhow::Result<()> {
         write(path, &report::csv(profile)?)?;
     }
     if let Some(path) = &arguments.kernels {
-        write(path, &kernels::csv(profile)?)?;
+        write(path, &report::kernel_csv(profile)?)?;
     }
     if let Some(path) = &arguments.roofline {
         write(path, roofline(profile).as_bytes())?;
@@ -263,7 +275,7 @@ fn read_all(Results(paths): &Results) -> anyhow::Result<Vec<Profile>> {
 fn read(path: &Path) -> anyhow::Result<Profile> {
     let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
     let profile: Profile =
-        serde_json::from_slice(&bytes).with_context(|| format!("{}: is no result of profile", path.display()))?;
+        serde_json::from_slice(&bytes).with_context(|| format!("{}: is not a record of profile", path.display()))?;
     match profile.peaks.fault() {
         Some(fault) => Err(Error::file(path, fault).into()),
         None => Ok(profile),

@@ -55,7 +55,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         Outcome::Interrupted => {
             say(format_args!("interrupted; {} holds the steps done, --resume continues", job.checkpoint_path().display()))?;
-            Ok(ExitCode::from(super::INTERRUPTED))
+            Ok(ExitCode::from(super::output::INTERRUPTED))
         }
     }
 }

@@ -12,7 +12,7 @@ use orthoscope::theory::runner;
 
 use super::device::cpu;
 use super::evidence;
-use super::output::{note, print, say};
+use super::output::{note, print, say, screen};
 use super::progress::ClaimProgress;
 
 /// Arguments of `verify`.
@@ -56,7 +56,7 @@ fn seed(text: &str) -> anyhow::Result<u64> {
 /// Files are written when all is measured, each as a whole.
 fn interrupted() {
     note("interrupted; nothing more is written");
-    std::process::exit(i32::from(super::INTERRUPTED));
+    std::process::exit(i32::from(super::output::INTERRUPTED));
 }
 
 /// Measures claims; an error names those that fail and the controls that pass.
@@ -97,5 +97,5 @@ fn show(as_json: bool, records: &[Record], checks: &[Worst], summary: String) ->
     if as_json {
         return say(serde_json::to_string_pretty(records)?);
     }
-    print(format_args!("{}\n{summary}\n", claims::table(checks)))
+    print(format_args!("{}\n{summary}\n", claims::table(checks, screen())))
 }

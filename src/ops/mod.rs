@@ -124,6 +124,12 @@ pub trait Backend: Storage {
         0
     }
 
+    /// How many of a call's floating-point operations are not executed, because the device's method needs fewer than the formula or
+    /// skips taps that meet only padding. Only profilers ask.
+    fn saved_flops(&self, _call: &Call<'_, Self::Buffer>) -> u64 {
+        0
+    }
+
     /// Makes training batches on the device from `pictures` (training images first, then textures), each `[h, w, 3]`. `None` where
     /// batches are made on the host: because the device is the host, or the pictures have more elements than a kernel can index.
     ///
@@ -192,6 +198,14 @@ impl Backend for Cpu {
             Call::Conv2d(call) => conv2d::cpu::matrix_flops(self, call),
             Call::Linear(call) => linear::cpu::matrix_flops(self, call),
             Call::Sdc(call) => sdc::cpu::matrix_flops(self, call),
+            _ => 0,
+        }
+    }
+
+    fn saved_flops(&self, call: &Call<'_, Self::Buffer>) -> u64 {
+        match call {
+            Call::Conv2d(call) => conv2d::cpu::saved_flops(self, call),
+            Call::Sdc(call) => sdc::cpu::saved_flops(self, call),
             _ => 0,
         }
     }

@@ -1,64 +1,64 @@
 use super::{Phase, Profile, Quantiles};
 use crate::error::{Error, Result};
 
-/// A difference counts if it is more than this many deviations of both sides together, and the ranges of their processes.
+/// Differences up to this many deviations of both sides together are noise.
 const BAND: f64 = 3.0;
-/// Fewer steps say nothing about a difference of a few percent.
-pub const FEW_STEPS: usize = 10;
+/// With fewer steps a difference of a few percent cannot be told from noise.
+pub const MIN_STEPS: usize = 10;
 
-/// Whether something became faster.
+/// How the second side compares with the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// By more than the noise.
+    /// Faster by more than the noise.
     Faster,
-    /// Not by more than the noise.
+    /// Within the noise.
     Same,
     /// Slower by more than the noise.
     Slower,
-    /// Only in the second.
+    /// Only on the second side.
     New,
-    /// Only in the first.
+    /// Only on the first side.
     Gone,
-    /// A result has fewer than [`FEW_STEPS`] steps.
+    /// A record has fewer than [`MIN_STEPS`] steps.
     Unclear,
 }
 
-/// One operation, or the whole step, in two results.
+/// One operation, or the whole step, on both sides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
     /// The operation, layer and phase; None for the whole step.
     pub row: Option<(String, String, Phase)>,
-    /// Median milliseconds on both sides, of several results their median; 0 where it is missing.
+    /// Median milliseconds on both sides; the median over the records of a side, 0 where there is none.
     pub ms: [f64; 2],
-    /// The noise band in milliseconds: differences up to this mean nothing.
+    /// The noise in milliseconds: smaller differences mean nothing.
     pub band: f64,
-    /// What became of it.
+    /// The verdict.
     pub change: Change,
 }
 
-/// The whole step, then every operation of either side, those that changed by most milliseconds first.
+/// Compares the whole step, then every operation of either side, sorted by the size of the change in milliseconds.
 ///
-/// A side is one or several results of the same program, each of a process of its own. Steps of one process differ by less than processes
-/// do, of which each finds its memory and the machine elsewhere: so the noise is three deviations within the processes of both sides, plus
-/// the ranges of the medians of each side's processes. Of a single process nothing is known of the latter.
+/// A side is one or more records of the same program, each of its own process. Processes differ more than the steps within one, because
+/// each gets other memory and another state of the machine. So the noise is three deviations of the steps on both sides, plus the range of
+/// the medians over the processes of each side; a single process has no such range.
 ///
 /// # Errors
-/// Results of other work or another machine: the sentence names the fields that differ. A side without results.
+/// The records are of different work: the sentence names the fields that differ. A side has no record.
 pub fn compare(a: &[Profile], b: &[Profile]) -> Result<Vec<Comparison>> {
     let (Some(first), false) = (a.first(), b.is_empty()) else {
-        return Err(Error::argument("a comparison needs a result on both sides"));
+        return Err(Error::argument("a comparison needs a record on both sides"));
     };
     if let Some(differing) = a.iter().chain(b).map(|other| differing(first, other)).find(|found| !found.is_empty()) {
         return Err(Error::argument(format!("these cannot be compared: {}", differing.join("; "))));
     }
-    let is_clear = a.iter().chain(b).all(|profile| profile.settings.steps >= FEW_STEPS);
+    let is_clear = a.iter().chain(b).all(|profile| profile.settings.steps >= MIN_STEPS);
     let rows = || a.iter().chain(b).flat_map(|profile| &profile.rows);
     let mut keys: Vec<_> = rows().map(|row| (row.op.clone(), row.layer.clone(), row.phase)).collect();
     keys.sort();
     keys.dedup();
     let of = |side: &[Profile], key: &(String, String, Phase)| {
         let own = side.iter().flat_map(|profile| &profile.rows);
-        Side::of(own.filter(|row| (&row.op, &row.layer, row.phase) == (&key.0, &key.1, key.2)).map(|row| row.ms))
+        Side::of(own.filter(|row| (&row.op, &row.layer, row.phase) == (&key.0, &key.1, key.2)).map(|row| row.measure.ms))
     };
     let mut rows: Vec<_> = keys.into_iter().map(|key| comparison([of(a, &key), of(b, &key)], Some(key), is_clear)).collect();
     rows.sort_by(|x, y| (y.ms[1] - y.ms[0]).abs().total_cmp(&(x.ms[1] - x.ms[0]).abs()));
@@ -67,27 +67,27 @@ pub fn compare(a: &[Profile], b: &[Profile]) -> Result<Vec<Comparison>> {
     Ok(rows)
 }
 
-/// One operation in the results of one side.
+/// One operation in the records of one side.
 #[derive(Clone, Copy, Default)]
 struct Side {
     median: f64,
-    /// Within a process.
+    /// Median deviation within a process.
     deviation: f64,
     /// From the fastest process to the slowest.
     range: f64,
 }
 
 impl Side {
-    /// None of no results.
+    /// None without records.
     fn of(results: impl Iterator<Item = Quantiles>) -> Option<Self> {
         let (medians, deviations): (Vec<f64>, Vec<f64>) = results.map(|ms| (ms.median, ms.deviation)).unzip();
-        let most = medians.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let largest = medians.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let (median, deviation) = (Quantiles::of(&medians), Quantiles::of(&deviations).median);
-        (!medians.is_empty()).then_some(Self { median: median.median, deviation, range: most - median.min })
+        (!medians.is_empty()).then_some(Self { median: median.median, deviation, range: largest - median.min })
     }
 }
 
-/// `name: this, that` of each field that differs, though it must not.
+/// `NAME is A and B` for each field that must agree and does not.
 fn differing(a: &Profile, b: &Profile) -> Vec<String> {
     let fields = |profile: &Profile| {
         let settings = &profile.settings;
@@ -98,11 +98,21 @@ fn differing(a: &Profile, b: &Profile) -> Vec<String> {
             ("size", settings.size.to_string()),
             ("batch", settings.batch.to_string()),
             ("device", profile.device.clone()),
-            ("machine", profile.peaks.machine.clone()),
+            ("threads", profile.threads.to_string()),
         ]
     };
     let pairs = fields(a).into_iter().zip(fields(b));
     pairs.filter(|(a, b)| a != b).map(|((name, a), (_, b))| format!("{name} is {a} and {b}")).collect()
+}
+
+/// Why times of these records say little about the programs, as a sentence: they are of different machines, or their peaks differ.
+/// None where the machines agree.
+pub fn doubt<'a>(records: impl IntoIterator<Item = &'a Profile>) -> Option<String> {
+    let mut peaks = records.into_iter().map(|record| &record.peaks);
+    let first = peaks.next()?;
+    peaks
+        .find_map(|other| first.difference(other))
+        .map(|difference| format!("the records are of different machines: {difference}"))
 }
 
 fn comparison(sides: [Option<Side>; 2], row: Option<(String, String, Phase)>, is_clear: bool) -> Comparison {
@@ -133,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_processes_of_the_same_program_differ_by_is_noise() {
+    fn differences_between_processes_of_one_program_are_noise() {
         // Within a process steps differ by 1, so 6 are noise.
         assert_eq!(verdict(&[100.0], &[106.0]), (Change::Same, 6.0));
         assert_eq!(verdict(&[100.0], &[110.0]), (Change::Slower, 6.0));

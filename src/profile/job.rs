@@ -1,10 +1,10 @@
-//! What is profiled: one step of training or of inference, on any backend, from the same synthetic pictures.
+//! One step of training or inference on any backend, with synthetic images.
 
 use std::sync::Arc;
 
 use ndarray::ArrayD;
 
-use super::session::{Settings, Task};
+use super::{Settings, Task};
 use crate::data::corruption::CorruptionConfig;
 use crate::data::{AugmentConfig, Family, GenerateOptions, TrainingSet, row_major};
 use crate::error::Result;
@@ -13,16 +13,16 @@ use crate::ops::Backend;
 use crate::shape::Shape;
 use crate::train::{Batches, ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
-/// Pictures that batches are cut from.
-const PICTURES: u32 = 8;
-/// By how much they are larger than the crops.
-const ROOM: usize = 32;
+/// Images that batches are cropped from.
+const IMAGES: u32 = 8;
+/// By how many pixels their side exceeds that of the crops.
+const MARGIN: usize = 32;
 
-/// Something with steps. What a step gives is compared between observed and plain runs.
+/// A job of many steps. The results of plain and observed steps are compared.
 pub(super) trait Job {
-    /// Makes what the next step needs, on the host; false where it needs nothing.
+    /// Makes the batch of the next step on the host; false if the step needs none.
     fn prepare(&mut self) -> Result<bool>;
-    /// The step.
+    /// Runs a step and returns its result.
     fn step(&mut self) -> Result<Vec<f32>>;
 }
 
@@ -31,7 +31,7 @@ pub(super) fn job<B: Backend>(backend: &B, settings: &Settings) -> Result<Box<dy
     let architecture = Architecture::autoencoder(settings.model, settings.width)?;
     let image = Shape::new(&[settings.batch, settings.size, settings.size, 3])?;
     architecture.plan(image)?;
-    let set = pictures(settings)?;
+    let set = images(settings)?;
     Ok(match settings.task {
         Task::Train => Box::new(Training::new(backend, architecture, set, settings)?),
         Task::Infer => {
@@ -42,17 +42,17 @@ pub(super) fn job<B: Backend>(backend: &B, settings: &Settings) -> Result<Box<dy
     })
 }
 
-fn pictures(settings: &Settings) -> Result<TrainingSet> {
+fn images(settings: &Settings) -> Result<TrainingSet> {
     let options = GenerateOptions {
         family: Family::Tiles,
-        size: settings.size + ROOM,
-        train: PICTURES,
+        size: settings.size + MARGIN,
+        train: IMAGES,
         good: 0,
         defects_per_kind: 1,
         seed: settings.seed,
     };
     Ok(TrainingSet {
-        images: (0..PICTURES).map(|index| options.train_image(index)).collect::<Result<_>>()?,
+        images: (0..IMAGES).map(|index| options.train_image(index)).collect::<Result<_>>()?,
         textures: Vec::new(),
         size: settings.size,
         augment: AugmentConfig::default(),

@@ -1,54 +1,45 @@
-//! The kernels behind the operations, on devices that launch any.
+//! The kernels that operations launch, on devices that have kernels.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{KernelSpan, Peaks, Phase, Profile, Quantiles, Rates, Row, Span, Unit, Work};
+use super::rows::Sums;
+use super::{KernelSpan, Measure, Peaks, Phase, Profile, Row, Span};
 use crate::backend::KernelLaunch;
 use crate::backend::cuda::compiler::{Arch, Compiler, Resources};
 use crate::backend::cuda::{File, KERNELS, Nvtx};
 
-/// The architecture whose registers are told where nothing is compiled for the device itself: the emulator.
+/// The architecture whose registers are shown for the emulator, for which nothing is compiled.
 const USUAL_ARCH: &str = "sm_90a";
 
-/// One kernel of one operation, layer and phase, at one size.
+/// One kernel, launched by one operation of one layer in one phase, at one grid and block size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KernelRow {
     /// Name of the kernel.
     pub kernel: String,
     /// The operation that launched it, as in [`Row`].
     pub op: String,
-    /// Its layer.
+    /// The layer of the operation.
     pub layer: String,
-    /// What for.
+    /// The phase of the operation.
     pub phase: Phase,
-    /// Launches in a step.
-    pub launches: usize,
-    /// Milliseconds of all of them in a step, over the steps.
-    pub ms: Quantiles,
-    /// Operations and bytes of all of them, by the formulas in the kernel's header.
-    pub work: Work,
-    /// What does the arithmetic.
-    pub unit: Unit,
-    /// How fast it is at the median.
+    /// Time and work, by the formulas in the kernel's header.
     #[serde(flatten)]
-    pub rates: Rates,
-    /// Part of all operations' time, in percent.
-    pub percent_of_time: f64,
+    pub measure: Measure,
     /// Blocks along x, y, z.
     pub grid: [u32; 3],
     /// Threads of a block along x, y, z.
     pub block: [u32; 3],
-    /// Bytes of dynamic shared memory of a block.
+    /// Bytes of dynamic shared memory per block.
     pub dynamic_shared: u32,
-    /// Bytes of static shared memory of a block, as compiled; None where that is not known.
+    /// Bytes of static shared memory per block, as compiled; None where that is not known.
     pub static_shared: Option<u32>,
-    /// Registers of a thread, as compiled; None where that is not known.
+    /// Registers per thread, as compiled; None where that is not known.
     pub registers: Option<u32>,
 }
 
-/// Rows of these steps: kernels of the operations that take the longest first, those of one operation as they follow each other.
+/// The kernels of these steps, in the order of the operations that launched them: those of the longest operation first.
 pub(super) fn kernel_rows(steps: &[Vec<Span>], rows: &[Row], peaks: &Peaks) -> Vec<KernelRow> {
     let rank: BTreeMap<_, _> =
         rows.iter().enumerate().map(|(rank, row)| ((row.phase, row.op.as_str(), row.layer.as_str()), rank)).collect();
@@ -56,64 +47,43 @@ pub(super) fn kernel_rows(steps: &[Vec<Span>], rows: &[Row], peaks: &Peaks) -> V
     for (step, spans) in steps.iter().enumerate() {
         for span in spans {
             let rank = rank.get(&(span.phase, span.op, span.layer.as_str())).copied().unwrap_or(usize::MAX);
-            for kernel in &span.kernels {
-                let known = groups.iter().position(|group| group.rank == rank && group.is_of(&kernel.launch));
+            for KernelSpan { launch, seconds, .. } in &span.kernels {
+                let known = groups.iter().position(|group| group.rank == rank && group.is_of(launch));
                 let known = known.unwrap_or_else(|| {
-                    groups.push(Group::new(rank, span, &kernel.launch, steps.len()));
+                    groups.push(Group { rank, span, launch, sums: Sums::new(steps.len()) });
                     groups.len() - 1
                 });
-                groups[known].add(step, kernel);
+                groups[known].sums.add(step, *seconds, launch.work);
             }
         }
     }
     groups.sort_by_key(|group| group.rank);
-    let total: f64 = rows.iter().map(|row| row.ms.median).sum();
-    groups.into_iter().map(|group| group.row(steps.len(), total, peaks)).collect()
+    let total = rows.iter().map(|row| row.measure.ms.median).sum::<f64>() / 1e3;
+    groups.into_iter().map(|group| group.row(total, peaks)).collect()
 }
 
-/// The launches of one kernel at one size by one operation.
+/// All launches of one row.
 struct Group<'a> {
     rank: usize,
     span: &'a Span,
     launch: &'a KernelLaunch,
-    count: usize,
-    work: Work,
-    /// An entry for each step.
-    seconds: Vec<f64>,
+    sums: Sums,
 }
 
-impl<'a> Group<'a> {
-    fn new(rank: usize, span: &'a Span, launch: &'a KernelLaunch, steps: usize) -> Self {
-        Self { rank, span, launch, count: 0, work: Work::default(), seconds: vec![0.0; steps] }
-    }
-
+impl Group<'_> {
     fn is_of(&self, launch: &KernelLaunch) -> bool {
         let own = self.launch;
         (own.kernel, own.grid, own.block) == (launch.kernel, launch.grid, launch.block)
     }
 
-    fn add(&mut self, step: usize, kernel: &KernelSpan) {
-        self.count += 1;
-        self.work = self.work + kernel.launch.work;
-        self.seconds[step] += kernel.seconds;
-    }
-
-    /// Every step does the same, so that means are exact. `total` is the milliseconds of all operations.
-    fn row(self, steps: usize, total: f64, peaks: &Peaks) -> KernelRow {
+    fn row(self, total: f64, peaks: &Peaks) -> KernelRow {
         let &KernelLaunch { kernel, grid, block, dynamic_shared, .. } = self.launch;
-        let (launches, seconds) = (self.count / steps.max(1), Quantiles::of(&self.seconds));
-        let work = self.work.per(steps);
         KernelRow {
             kernel: kernel.to_owned(),
             op: self.span.op.to_owned(),
             layer: self.span.layer.clone(),
             phase: self.span.phase,
-            launches,
-            ms: seconds.scaled(1e3),
-            work,
-            unit: work.unit(),
-            rates: Rates::of(&work, launches, seconds.median, peaks),
-            percent_of_time: if total > 0.0 { 1e5 * seconds.median / total } else { 0.0 },
+            measure: self.sums.measure(total, peaks),
             grid,
             block,
             dynamic_shared,
@@ -124,15 +94,15 @@ impl<'a> Group<'a> {
 }
 
 impl KernelRow {
-    /// Bytes of shared memory of a block, static and dynamic; None where the first is not known.
+    /// Bytes of shared memory per block, static and dynamic; None where the static part is not known.
     pub fn shared(&self) -> Option<u32> {
         self.static_shared.map(|bytes| bytes.saturating_add(self.dynamic_shared))
     }
 }
 
 impl Profile {
-    /// Adds what the compiler knows of the kernels, as compiled for `arch` (the emulator has none of its own), and says where that
-    /// comes from, or why it is missing, and whether tools beside see the operations' names.
+    /// Adds registers and static shared memory as compiled for `arch`; None is the emulator. Notes say where these numbers come from or
+    /// why they are missing, and whether NVIDIA's tools see the names of operations.
     pub fn describe_kernels(&mut self, arch: Option<&'static Arch>) {
         match Arch::named(USUAL_ARCH).map(|usual| arch.unwrap_or(usual)).and_then(|arch| Ok((arch, self.compiled(arch)?))) {
             Ok((arch, compiled)) => {
@@ -140,17 +110,17 @@ impl Profile {
                     let known = compiled.iter().find(|known| known.name == row.kernel);
                     (row.registers, row.static_shared) = (known.map(|k| k.registers), known.map(|k| k.shared_bytes));
                 }
-                self.notes.push(format!("registers and static shared memory are those of the kernels as compiled for {arch}"));
+                self.notes.push(format!("registers and static shared memory are those of the kernels compiled for {arch}"));
             }
             Err(error) => self.notes.push(format!("registers and static shared memory are not known: {error}")),
         }
         self.notes.push(match Nvtx::usual() {
-            Ok(nvtx) => format!("nsys and ncu see operations as ranges LAYER/PHASE/OPERATION, by {}", nvtx.path().display()),
-            Err(reason) => format!("nsys and ncu see no names of operations, NVTX was not found: {reason}"),
+            Ok(nvtx) => format!("nsys and ncu see operations as ranges LAYER/PHASE/OPERATION, through {}", nvtx.path().display()),
+            Err(reason) => format!("nsys and ncu do not see operation names, because NVTX was not found: {reason}"),
         });
     }
 
-    /// What the files of these kernels need.
+    /// Registers and shared memory of these kernels.
     fn compiled(&self, arch: &'static Arch) -> crate::Result<Vec<Resources>> {
         let is_used = |file: &File| {
             let mut own = KERNELS.iter().copied().filter(|kernel| kernel.file.name == file.name);
@@ -164,7 +134,7 @@ impl Profile {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Bound, rows::rows};
+    use super::super::{Bound, Unit, Work, rows::rows};
     use super::*;
 
     fn span(op: &'static str, layer: &str, seconds: f64, kernels: &[(&'static str, u32)]) -> Span {
@@ -189,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn launches_of_a_step_are_added_up_by_kernel_and_size() {
+    fn launches_of_a_step_are_summed_by_kernel_and_size() {
         let peaks = Peaks { machine: String::new(), copy: 1e9, fma: Some(2e9), matrix: Some(4e9) };
         let step = |factor: f64| {
             vec![
@@ -202,20 +172,22 @@ mod tests {
         let steps = [step(1.0), step(3.0), step(1.0)];
         let rows = rows(&steps, &peaks);
         let found = kernel_rows(&steps, &rows, &peaks);
-        let seen: Vec<_> = found.iter().map(|row| (row.kernel.as_str(), row.grid[0], row.launches)).collect();
+        let seen: Vec<_> = found.iter().map(|row| (row.kernel.as_str(), row.grid[0], row.measure.launches)).collect();
         assert_eq!(seen, [("pack", 2, 2), ("product", 3, 1), ("product", 4, 1), ("add", 1, 1)]);
         let pack = &found[0];
         assert_eq!((pack.dynamic_shared, pack.shared(), pack.registers), (64, None, None));
         assert_eq!(KernelRow { static_shared: Some(8), ..pack.clone() }.shared(), Some(72));
+        let pack = &pack.measure;
         assert_eq!((pack.work.flops, pack.work.bytes, pack.rates.intensity), (16_000_000, 2_000_000, Some(8.0)));
         assert!((pack.ms.median - 4.0).abs() < 1e-12 && (pack.ms.p99 - 12.0).abs() < 1e-12);
-        // 16 MFLOP in 4 ms are 4 GFLOP/s, the multiply-adds' peak is half of that; 11.1 ms are all operations.
+        // 16 MFLOP in 4 ms are 4 GFLOP/s, twice the peak of multiply-adds; all operations take 11.1 ms.
         assert!((pack.rates.gflop_per_second - 4.0).abs() < 1e-12 && (pack.rates.percent_of_peak - 200.0).abs() < 1e-9);
         assert!((pack.percent_of_time - 400.0 / 11.1).abs() < 1e-9);
-        // 8 MFLOP in 2 ms on the matrix unit are all that it can do.
-        assert_eq!((found[1].unit, found[1].rates.bound), (Unit::Matrix, Bound::Compute));
-        assert!((found[1].rates.percent_of_peak - 100.0).abs() < 1e-9);
+        // 8 MFLOP in 2 ms are the peak of the matrix unit.
+        let product = &found[1].measure;
+        assert_eq!((product.unit, product.rates.bound), (Unit::Matrix, Bound::Compute));
+        assert!((product.rates.percent_of_peak - 100.0).abs() < 1e-9);
         // 16 MFLOP in 10 ms, 40 % of 4 GFLOP/s.
-        assert!((rows[0].percent_of_peak - 40.0).abs() < 1e-9, "{}", rows[0].percent_of_peak);
+        assert!((rows[0].measure.rates.percent_of_peak - 40.0).abs() < 1e-9);
     }
 }

@@ -1,4 +1,4 @@
-//! Peaks, when they were measured, and where they are kept.
+//! The cache of measured peaks, one file per machine.
 
 use std::path::{Path, PathBuf};
 
@@ -11,30 +11,30 @@ use crate::backend::cuda::compiler::Cache;
 use crate::disk::{make_folder, write_atomically};
 use crate::error::Result;
 
-/// Percent of the processors that others may have had.
-const MOST_OTHERS: f64 = 5.0;
-/// Percent by which the three fastest repetitions may differ.
-const MOST_SPREAD: f64 = 3.0;
+/// Largest share of the processors that other processes may use while peaks are measured, in percent.
+const MAX_OTHERS: f64 = 5.0;
+/// Largest difference between the three fastest repetitions, in percent.
+const MAX_SPREAD: f64 = 3.0;
 
-/// When peaks were measured, and what disturbed it.
+/// When peaks were measured, and how quiet the machine was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Occasion {
-    /// The day in UTC, as 2026-11-26.
+    /// The date in UTC, as 2026-11-26.
     pub date: String,
-    /// What other processes had of all processors meanwhile, in percent; None where the system does not say.
+    /// Share of all processors that other processes used meanwhile, in percent; None where the system does not say.
     pub others: Option<f64>,
-    /// By how much the three fastest repetitions of any of the rates differed at most, in percent; None on devices beside the
-    /// processor, whom others do not disturb.
+    /// Largest difference between the three fastest repetitions of a rate, in percent; None on GPUs, which other processes do not
+    /// disturb.
     pub spread: Option<f64>,
 }
 
-/// Peaks, and when they were measured where that is known.
+/// Peaks and when they were measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Known {
     /// The rates.
     #[serde(flatten)]
     pub peaks: Peaks,
-    /// When and how.
+    /// When they were measured, where that is known.
     #[serde(default)]
     pub occasion: Option<Occasion>,
 }
@@ -46,14 +46,14 @@ impl From<Peaks> for Known {
 }
 
 impl Occasion {
-    /// Why the numbers cannot be trusted, as a clause; None where they can.
+    /// Why the peaks cannot be trusted, as a clause; None if they can.
     fn disturbance(&self) -> Option<String> {
         let spread = self.spread?;
         match self.others {
-            Some(others) if others > MOST_OTHERS => {
-                Some(format!("other processes had {others:.0} % of the processors while they were measured"))
+            Some(others) if others > MAX_OTHERS => {
+                Some(format!("other processes used {others:.0} % of the processors while they were measured"))
             }
-            _ if spread > MOST_SPREAD => {
+            _ if spread > MAX_SPREAD => {
                 Some(format!("their three fastest repetitions differ by {spread:.1} %, so something else was running"))
             }
             _ => None,
@@ -61,16 +61,8 @@ impl Occasion {
     }
 }
 
-impl Known {
-    /// What is kept of these peaks' machine, if it is these numbers.
-    pub fn recalled(peaks: Peaks) -> Self {
-        let kept = path(&peaks.machine).and_then(|path| read(&path));
-        kept.filter(|kept| kept.peaks == peaks).unwrap_or_else(|| peaks.into())
-    }
-}
-
-/// What the file of this machine holds; measured where it holds nothing, with `anew` always. `measure` returns the rates and the spread
-/// of its repetitions. What was measured beside other work is not kept, and said to be so. A cache that cannot be written is no error.
+/// The cached peaks of this machine; measured if there are none or `anew` is set. `measure` returns the rates and the spread of its
+/// repetitions. Peaks measured while other processes ran are not cached, and a warning says so. A cache that cannot be written is no error.
 pub(super) fn known(machine: &str, anew: bool, measure: impl FnOnce() -> Result<(Peaks, Option<f64>)>) -> Result<Known> {
     known_in(path(machine).as_deref(), machine, anew, measure)
 }
@@ -91,9 +83,9 @@ fn known_in(
     let disturbance = occasion.disturbance();
     let known = Known { peaks, occasion: Some(occasion) };
     match (disturbance, path) {
-        (Some(reason), _) => log::warn!("the peaks of this machine are not kept, and measured again next time: {reason}"),
+        (Some(reason), _) => log::warn!("the peaks of this machine are not cached and will be measured again: {reason}"),
         (None, Some(path)) => {
-            write(path, &known).unwrap_or_else(|error| log::warn!("the peaks of this machine are not kept: {error}"));
+            write(path, &known).unwrap_or_else(|error| log::warn!("the peaks of this machine are not cached: {error}"));
         }
         (None, None) => {}
     }
@@ -105,7 +97,7 @@ fn path(machine: &str) -> Option<PathBuf> {
     Some(Cache::usual()?.folder().join(format!("peaks-{name}.json")))
 }
 
-/// Files of older versions do not say when they were measured, nor beside what: they are measured again.
+/// Files of older versions do not say when and under which load the peaks were measured; they are ignored.
 fn read(path: &Path) -> Option<Known> {
     let known: Option<Known> = serde_json::from_slice(&std::fs::read(path).ok()?).ok();
     known.filter(|known| known.occasion.is_some())
@@ -127,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_measured_in_quiet_is_kept() {
+    fn only_undisturbed_peaks_are_cached() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/peaks.json");
         let ask = |anew: bool, copy: f64, spread: Option<f64>| {
@@ -135,23 +127,23 @@ mod tests {
         };
         assert_eq!(ask(false, 1.0, Some(50.0)), 1.0);
         assert!(!path.exists(), "it was disturbed");
-        // A device beside the processor is not disturbed, whatever runs here.
-        assert_eq!((ask(false, 2.0, None), ask(false, 3.0, None)), (2.0, 2.0), "kept");
-        assert_eq!((ask(true, 4.0, Some(50.0)), ask(false, 5.0, None)), (4.0, 2.0), "measured anew, but not kept");
+        // A GPU is not disturbed by what runs on the processors.
+        assert_eq!((ask(false, 2.0, None), ask(false, 3.0, None)), (2.0, 2.0), "cached");
+        assert_eq!((ask(true, 4.0, Some(50.0)), ask(false, 5.0, None)), (4.0, 2.0), "measured anew, but not cached");
         assert_eq!((ask(true, 6.0, None), ask(false, 7.0, None)), (6.0, 6.0));
         let kept = read(&path).unwrap();
         assert!(kept.occasion.is_some_and(|occasion| occasion.date == today()));
         let other = known_in(Some(&path), "another", false, || Ok((peaks(8.0), None))).unwrap();
         assert_eq!(other.peaks.copy, 8.0);
         std::fs::write(&path, serde_json::to_string(&peaks(9.0)).unwrap()).unwrap();
-        assert_eq!(ask(false, 10.0, None), 10.0, "nobody knows how old ones were measured");
+        assert_eq!(ask(false, 10.0, None), 10.0, "how old ones were measured is not known");
     }
 
     #[test]
-    fn disturbances_are_told_with_their_number() {
+    fn warnings_give_the_size_of_the_disturbance() {
         let told = |others, spread| Occasion { date: String::new(), others, spread }.disturbance();
         assert_eq!(told(Some(4.9), Some(2.9)), None);
-        assert!(told(Some(37.0), Some(0.0)).unwrap().contains("other processes had 37 % of the processors"));
+        assert!(told(Some(37.0), Some(0.0)).unwrap().contains("other processes used 37 % of the processors"));
         assert!(told(None, Some(6.25)).unwrap().contains("differ by 6.2 %"));
         assert_eq!(told(Some(90.0), None), None);
     }

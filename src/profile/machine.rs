@@ -1,13 +1,18 @@
-//! What this machine is, as far as the system tells.
+//! Facts about this machine and process that the system provides.
 
 use std::time::SystemTime;
 
-/// The processor's name, e.g. `AMD EPYC 9R14`; `unknown` where the system does not say.
-pub(super) fn processor() -> String {
-    field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+/// The processor, e.g. `AMD EPYC (family 25 model 17)`: virtual machines shorten the name, family and model still tell generations
+/// apart. The architecture where the system does not say.
+pub fn processor() -> String {
+    let [name, family, model] = ["model name", "cpu family", "model"].map(|key| field("/proc/cpuinfo", key));
+    match (name, family.zip(model)) {
+        (Some(name), Some((family, model))) => format!("{name} (family {family} model {model})"),
+        (name, _) => name.unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+    }
 }
 
-/// Most bytes of memory that this process has had; 0 where the system does not say.
+/// Peak memory of this process in bytes; 0 where the system does not say.
 pub(super) fn peak_bytes() -> u64 {
     let kibibytes = field("/proc/self/status", "VmHWM").and_then(|value| value.split_whitespace().next()?.parse::<u64>().ok());
     kibibytes.map_or(0, |kibibytes| kibibytes * 1024)
@@ -19,7 +24,7 @@ pub(super) fn today() -> String {
     date(passed.as_secs() / 86_400)
 }
 
-/// The date so many days after 1970-01-01. Years begin in March here, so that the odd day is their last.
+/// The date so many days after 1970-01-01. Years begin in March here, so that a leap day is their last day.
 fn date(days: u64) -> String {
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
@@ -48,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn the_system_tells_something() {
+    fn the_system_names_a_processor() {
         assert!(!super::processor().is_empty());
         assert!(cfg!(not(target_os = "linux")) || super::peak_bytes() > 1 << 20);
     }

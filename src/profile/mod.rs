@@ -1,16 +1,15 @@
-//! The profiler: what each operation of a step takes, beside what it would take at best.
+//! The profiler: the time of each operation in a step, compared with the machine's measured peaks.
 //!
-//! | module | holds |
+//! | item | holds |
 //! |---|---|
-//! | [`Observed`] | a backend that computes as another one, to the bit, and writes down when |
-//! | [`Work`] | operations and bytes of a call, by formula |
-//! | [`Peaks`] | what the machine can do: copy, fused multiply-adds, matrix unit; measured, not quoted |
-//! | [`Known`] | those, and when they were measured beside what load; kept per machine |
-//! | [`profile()`] | trains or infers with and without observation, step by step in turn |
-//! | [`Profile`] | the result: a row for each operation, layer and phase; JSON and CSV |
-//! | [`KernelRow`] | the kernels that operations launched: times, work, grid, block, shared memory and registers |
-//! | [`trace()`] | the same steps for a trace viewer |
-//! | [`compare()`] | results of two programs that did the same work |
+//! | [`profile()`] | runs training or inference, alternating plain and observed steps |
+//! | [`Profile`] | the result: a [`Row`] for each operation, layer and phase, and a [`KernelRow`] for each kernel |
+//! | [`Measure`] | time, work and rates of a row |
+//! | [`Observed`] | a backend that computes the same bits as another one and records the time of each call |
+//! | [`Work`] | FLOPs and bytes of a call by formula, and the FLOPs that were executed |
+//! | [`Peaks`], [`Known`] | measured copy bandwidth and arithmetic rates of the machine, cached per machine |
+//! | [`compare()`] | compares records of two programs that did the same work |
+//! | [`trace()`] | the steps for a trace viewer |
 //!
 //! Times on a GPU come from events of its stream, on the CPU from the monotonic clock. No hardware counter is read, so no permission is
 //! needed.
@@ -27,17 +26,20 @@ mod peaks;
 mod quantiles;
 mod rows;
 mod session;
+mod settings;
 mod span;
 mod trace;
 
 pub use crate::backend::{Phase, Unit, Work};
-pub use compare::{Change, Comparison, FEW_STEPS, compare};
+pub use compare::{Change, Comparison, MIN_STEPS, compare, doubt};
 pub use kernels::KernelRow;
 pub use known::{Known, Occasion};
+pub use machine::processor;
 pub use observed::Observed;
 pub use peaks::Peaks;
 pub use quantiles::Quantiles;
-pub use rows::{Bound, Rates, Row};
-pub use session::{Profile, Settings, Steps, Task, profile};
+pub use rows::{Bound, Measure, Rates, Row};
+pub use session::{Profile, Steps, profile};
+pub use settings::{Settings, Task};
 pub use span::{KernelSpan, Span};
 pub use trace::trace;

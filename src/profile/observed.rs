@@ -141,7 +141,8 @@ impl<B: Backend> Backend for Observed<B> {
     fn execute(&self, call: Call<'_, B::Buffer>) -> Result<()> {
         let len = |buffer: &B::Buffer| self.inner.len(buffer);
         let contract = call.contract(&len);
-        let work = Work { matrix: self.inner.matrix_flops(&call), ..contract.work(size_of::<B::Elem>()) };
+        let (matrix, saved) = (self.inner.matrix_flops(&call), self.inner.saved_flops(&call));
+        let work = Work { matrix, saved, ..contract.work(size_of::<B::Elem>()) };
         let subject = Subject { op: contract.op, phase: contract.phase, work };
         drop(contract);
         self.observe(subject, || self.inner.execute(call))
@@ -149,6 +150,10 @@ impl<B: Backend> Backend for Observed<B> {
 
     fn matrix_flops(&self, call: &Call<'_, B::Buffer>) -> u64 {
         self.inner.matrix_flops(call)
+    }
+
+    fn saved_flops(&self, call: &Call<'_, B::Buffer>) -> u64 {
+        self.inner.saved_flops(call)
     }
 
     fn sampler(&self, pictures: &[ArrayView3<'_, f32>]) -> Result<Option<Box<dyn Sampler<B::Buffer>>>> {

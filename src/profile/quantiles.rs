@@ -1,20 +1,20 @@
 use serde::{Deserialize, Serialize};
 
-/// How values of repeated measurements lie.
+/// Distribution of repeated measurements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quantiles {
-    /// The least.
+    /// The smallest value.
     pub min: f64,
-    /// The middle, or the mean of the middle two.
+    /// The median.
     pub median: f64,
-    /// The value that 99 of 100 do not exceed; the largest of fewer than 100.
+    /// The 99th percentile; with fewer than 100 values, the largest.
     pub p99: f64,
-    /// Median of the distances to the median: the noise.
+    /// Median absolute deviation from the median: the noise.
     pub deviation: f64,
 }
 
 impl Quantiles {
-    /// Of some values; all 0 of none.
+    /// Of these values; all 0 if there are none.
     pub fn of(values: &[f64]) -> Self {
         let sorted = sorted(values.to_vec());
         let Some((&min, middle)) = sorted.first().zip(median(&sorted)) else { return Self::default() };

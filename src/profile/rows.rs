@@ -1,21 +1,23 @@
+//! Calls of many steps, summed to one row for each operation, layer and phase.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Peaks, Phase, Quantiles, Span, Unit, Work};
 
-/// Below this many seconds for each call, by the roofline, the call itself is what takes the time.
-const SMALL: f64 = 2e-6;
+/// Calls whose roofline time is shorter than this many seconds are bound by the overhead of the call itself.
+const SHORT: f64 = 2e-6;
 
 /// What bounds an operation, by its roofline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
-    /// Moving bytes.
+    /// Memory bandwidth.
     Memory,
     /// Arithmetic.
     Compute,
-    /// So little work that the call itself counts.
+    /// The call itself: there is too little work to matter.
     Overhead,
 }
 
@@ -30,26 +32,30 @@ impl Bound {
     }
 }
 
-/// How fast work is done, beside what the machine can do.
+/// Rates at the median time, compared with the machine's peaks.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
-    /// 10⁹ operations per second.
+    /// FLOPs of the formula per second, in 10⁹.
     pub gflop_per_second: f64,
-    /// 10⁹ bytes per second.
+    /// Executed FLOPs per second, in 10⁹; None in records of versions that did not count them.
+    #[serde(default)]
+    pub executed_gflop_per_second: Option<f64>,
+    /// Bytes of the formula per second, in 10⁹.
     pub gb_per_second: f64,
-    /// Operations per byte; None where nothing is moved.
+    /// FLOPs per byte, both by formula; None where nothing is moved.
     pub intensity: Option<f64>,
-    /// Part of what the roofline of the unit that computes allows, in percent.
+    /// Roofline time of the executed FLOPs divided by the measured time, in percent; above 100 where caches deliver bytes that the
+    /// formula expects from memory.
     pub percent_of_peak: f64,
-    /// What bounds it.
+    /// What bounds the operation.
     pub bound: Bound,
 }
 
 impl Rates {
-    /// Of work that is done in `seconds` and `calls`; rates are 0 where no time passes.
-    pub(super) fn of(work: &Work, calls: usize, seconds: f64, peaks: &Peaks) -> Self {
+    /// Of work done in `seconds` by `calls` calls; all 0 where no time passes.
+    fn of(work: &Work, calls: usize, seconds: f64, peaks: &Peaks) -> Self {
         let (floor, computes) = peaks.floor(work);
-        let bound = match (floor < SMALL * calls.max(1) as f64, computes) {
+        let bound = match (floor < SHORT * calls.max(1) as f64, computes) {
             (true, _) => Bound::Overhead,
             (false, true) => Bound::Compute,
             (false, false) => Bound::Memory,
@@ -57,103 +63,110 @@ impl Rates {
         let per_second = |amount: f64| if seconds > 0.0 { amount / seconds } else { 0.0 };
         Self {
             gflop_per_second: per_second(work.flops as f64 / 1e9),
+            executed_gflop_per_second: Some(per_second(work.executed() as f64 / 1e9)),
             gb_per_second: per_second(work.bytes as f64 / 1e9),
             intensity: Some(work.intensity()).filter(|intensity| intensity.is_finite()),
             percent_of_peak: per_second(100.0 * floor),
             bound,
         }
     }
+
+    /// Executed GFLOP/s, or in older records those of the formula.
+    pub fn executed(&self) -> f64 {
+        self.executed_gflop_per_second.unwrap_or(self.gflop_per_second)
+    }
 }
 
-/// One operation of one layer in one phase: what all its calls of a step take together.
+/// Time and work of one row in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    /// Calls or launches in a step.
+    pub launches: usize,
+    /// Milliseconds of all of them in a step, over the steps.
+    pub ms: Quantiles,
+    /// FLOPs and bytes of all of them in a step, by formula.
+    pub work: Work,
+    /// The unit that computes, whose peak counts. Where both do, each part is compared with its own peak.
+    #[serde(default)]
+    pub unit: Unit,
+    /// Rates at the median time.
+    #[serde(flatten)]
+    pub rates: Rates,
+    /// Share of the time of all operations, in percent.
+    pub percent_of_time: f64,
+}
+
+impl Measure {
+    /// Executed FLOPs per byte, by formula in older records; None where nothing is moved.
+    pub fn executed_intensity(&self) -> Option<f64> {
+        (self.work.bytes > 0).then(|| self.work.executed() as f64 / self.work.bytes as f64)
+    }
+}
+
+/// One operation of one layer in one phase: all its calls in a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// The operation.
     pub op: String,
-    /// The layer, empty where there is none.
+    /// The layer; empty where there is none.
     pub layer: String,
-    /// What for.
+    /// Forward, backward, optimiser or data.
     pub phase: Phase,
-    /// Calls in a step.
-    pub launches: usize,
-    /// Milliseconds of a step, over the steps.
-    pub ms: Quantiles,
-    /// Operations and bytes of a step.
-    pub work: Work,
-    /// What does the operations, and so which peak they are held against: each against its own where it is both.
-    #[serde(default)]
-    pub unit: Unit,
-    /// 10⁹ operations per second at the median.
-    pub gflop_per_second: f64,
-    /// 10⁹ bytes per second at the median.
-    pub gb_per_second: f64,
-    /// Operations per byte; None where nothing is moved.
-    pub intensity: Option<f64>,
-    /// Part of what the roofline allows, in percent; above 100 where caches carry what the formula has memory carry, or
-    /// Winograd's method needs fewer multiplications than the formula counts.
-    pub percent_of_peak: f64,
-    /// What bounds it.
-    pub bound: Bound,
-    /// Part of all operations' time, in percent.
-    pub percent_of_time: f64,
+    /// Time and work.
+    #[serde(flatten)]
+    pub measure: Measure,
 }
 
-type Key = (Phase, String, String);
-
-/// Rows of these steps, the longest first.
+/// The rows of these steps, the longest first.
 pub(super) fn rows(steps: &[Vec<Span>], peaks: &Peaks) -> Vec<Row> {
-    let mut groups: BTreeMap<Key, Group> = BTreeMap::new();
+    let mut groups: BTreeMap<(Phase, &str, &str), Sums> = BTreeMap::new();
     for (step, spans) in steps.iter().enumerate() {
         for span in spans {
-            let key = (span.phase, span.op.to_owned(), span.layer.clone());
-            groups.entry(key).or_insert_with(|| Group::new(steps.len())).add(step, span);
+            let sums = groups.entry((span.phase, span.op, &span.layer)).or_insert_with(|| Sums::new(steps.len()));
+            sums.add(step, span.seconds, span.work);
         }
     }
-    let mut rows: Vec<Row> = groups.into_iter().map(|(key, group)| group.row(key, steps.len(), peaks)).collect();
-    let total: f64 = rows.iter().map(|row| row.ms.median).sum();
-    for row in &mut rows {
-        row.percent_of_time = 100.0 * row.ms.median / total;
-    }
-    rows.sort_by(|a, b| b.ms.median.total_cmp(&a.ms.median));
+    let total = groups.values().map(|sums| Quantiles::of(&sums.seconds).median).sum();
+    let row = |((phase, op, layer), sums): (_, Sums)| Row {
+        op: str::to_owned(op),
+        layer: str::to_owned(layer),
+        phase,
+        measure: sums.measure(total, peaks),
+    };
+    let mut rows: Vec<Row> = groups.into_iter().map(row).collect();
+    rows.sort_by(|a, b| b.measure.ms.median.total_cmp(&a.measure.ms.median));
     rows
 }
 
-struct Group {
+/// Calls of one row: their seconds in each step, and the work of all steps together.
+pub(super) struct Sums {
     seconds: Vec<f64>,
     calls: usize,
     work: Work,
 }
 
-impl Group {
-    fn new(steps: usize) -> Self {
+impl Sums {
+    pub(super) fn new(steps: usize) -> Self {
         Self { seconds: vec![0.0; steps], calls: 0, work: Work::default() }
     }
 
-    fn add(&mut self, step: usize, span: &Span) {
-        self.seconds[step] += span.seconds;
+    pub(super) fn add(&mut self, step: usize, seconds: f64, work: Work) {
+        self.seconds[step] += seconds;
         self.calls += 1;
-        self.work = self.work + span.work;
+        self.work = self.work + work;
     }
 
-    /// Every step does the same, so that means are exact.
-    fn row(self, (phase, op, layer): Key, steps: usize, peaks: &Peaks) -> Row {
+    /// Averages over the steps, which is exact because every step does the same work. `total` is the seconds of all operations.
+    pub(super) fn measure(&self, total: f64, peaks: &Peaks) -> Measure {
+        let steps = self.seconds.len();
         let (work, launches, seconds) = (self.work.per(steps), self.calls / steps.max(1), Quantiles::of(&self.seconds));
-        let Rates { gflop_per_second, gb_per_second, intensity, percent_of_peak, bound } =
-            Rates::of(&work, launches, seconds.median, peaks);
-        Row {
-            op,
-            layer,
-            phase,
+        Measure {
             launches,
             ms: seconds.scaled(1e3),
             work,
             unit: work.unit(),
-            gflop_per_second,
-            gb_per_second,
-            intensity,
-            percent_of_peak,
-            bound,
-            percent_of_time: 0.0,
+            rates: Rates::of(&work, launches, seconds.median, peaks),
+            percent_of_time: if total > 0.0 { 100.0 * seconds.median / total } else { 0.0 },
         }
     }
 }
@@ -179,23 +192,37 @@ mod tests {
         };
         let rows = rows(&[step(1.0), step(2.0), step(1.0)], &peaks);
         assert_eq!(rows.len(), 2);
-        let conv = &rows[0];
-        assert_eq!((conv.op.as_str(), conv.layer.as_str(), conv.launches, conv.work.flops), ("conv2d", "e1", 2, 40_000_000));
+        assert_eq!((rows[0].op.as_str(), rows[0].layer.as_str()), ("conv2d", "e1"));
+        let conv = &rows[0].measure;
+        assert_eq!((conv.launches, conv.work.flops), (2, 40_000_000));
         assert_eq!((conv.ms.min, conv.ms.median, conv.ms.p99), (8.0, 8.0, 16.0));
         // 40 MFLOP at 10 GFLOP/s need 4 ms, 1 MB at 1 GB/s needs 1 ms.
-        assert_eq!((conv.bound, conv.percent_of_peak), (Bound::Compute, 50.0));
-        assert!((conv.gflop_per_second - 5.0).abs() < 1e-12 && (conv.intensity.unwrap() - 40.0).abs() < 1e-12);
-        assert_eq!(rows[1].bound, Bound::Overhead);
-        assert!((rows.iter().map(|row| row.percent_of_time).sum::<f64>() - 100.0).abs() < 1e-9);
+        assert_eq!((conv.rates.bound, conv.rates.percent_of_peak), (Bound::Compute, 50.0));
+        assert!((conv.rates.gflop_per_second - 5.0).abs() < 1e-12 && (conv.rates.intensity.unwrap() - 40.0).abs() < 1e-12);
+        assert_eq!(rows[1].measure.rates.bound, Bound::Overhead);
+        assert!((rows.iter().map(|row| row.measure.percent_of_time).sum::<f64>() - 100.0).abs() < 1e-9);
     }
 
     #[test]
-    fn each_operation_is_held_against_the_peak_of_its_unit() {
+    fn each_operation_is_compared_with_the_peak_of_its_unit() {
         let peaks = Peaks { machine: String::new(), copy: 1e12, fma: Some(1e10), matrix: Some(4e10) };
         // 40 MFLOP take 4 ms on the first unit and 1 ms on the other.
         let sdc = |layer: &str, matrix: u64| span("sdc", layer, 5e-3, Work { matrix, ..Work::new(40_000_000, 0) });
         let rows = rows(&[vec![sdc("a", 0), sdc("b", 20_000_000), sdc("c", 40_000_000)]], &peaks);
-        let seen: Vec<_> = rows.iter().map(|row| (row.layer.as_str(), row.unit, row.percent_of_peak.round())).collect();
-        assert_eq!(seen, [("a", Unit::Fma, 80.0), ("b", Unit::Both, 50.0), ("c", Unit::Matrix, 20.0)]);
+        let seen = |row: &Row| (row.layer.clone(), row.measure.unit, row.measure.rates.percent_of_peak.round());
+        let seen: Vec<_> = rows.iter().map(seen).collect();
+        let expected = [("a", Unit::Fma, 80.0), ("b", Unit::Both, 50.0), ("c", Unit::Matrix, 20.0)];
+        assert_eq!(seen, expected.map(|(layer, unit, percent)| (layer.to_owned(), unit, percent)));
+    }
+
+    #[test]
+    fn only_executed_operations_are_compared_with_the_peak() {
+        let peaks = Peaks { machine: String::new(), copy: 1e12, fma: Some(1e10), matrix: None };
+        // 40 MFLOP by formula in 2 ms would be twice the peak; Winograd executes a quarter of them.
+        let work = Work { saved: 30_000_000, ..Work::new(40_000_000, 0) };
+        let rates = rows(&[vec![span("conv2d", "", 2e-3, work)]], &peaks)[0].measure.rates;
+        assert!((rates.percent_of_peak - 50.0).abs() < 1e-9 && (rates.gflop_per_second - 20.0).abs() < 1e-9);
+        assert!((rates.executed() - 5.0).abs() < 1e-9);
+        assert_eq!(Rates { executed_gflop_per_second: None, ..rates }.executed(), rates.gflop_per_second);
     }
 }

@@ -6,126 +6,80 @@ use super::job::{Job, job};
 use super::kernels::{KernelRow, kernel_rows};
 use super::machine::peak_bytes;
 use super::rows::rows;
-use super::{Known, Observed, Occasion, Peaks, Quantiles, Row, Span};
-use crate::error::{Error, Result};
+use super::{Known, Observed, Occasion, Peaks, Quantiles, Row, Settings, Span};
+use crate::error::Result;
 use crate::ops::Backend;
 
-/// Most steps: every call of every step is kept.
-const MOST_STEPS: usize = 100_000;
-
-/// What a step is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Task {
-    /// Batch, forward and backward pass, optimiser.
-    Train,
-    /// A forward pass.
-    Infer,
-}
-
-/// What is measured.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settings {
-    /// Training or inference.
-    pub task: Task,
-    /// 1 or 2.
-    pub model: u8,
-    /// w.
-    pub width: usize,
-    /// Pixels a side.
-    pub size: usize,
-    /// Images in a step.
-    pub batch: usize,
-    /// Steps that count.
-    pub steps: usize,
-    /// Steps before them, which do not: memory is new, kernels are compiled, caches are cold.
-    pub warmup: usize,
-    /// Seed of weights and pictures.
-    pub seed: u64,
-}
-
-/// Times of whole steps, in milliseconds.
+/// Times of whole steps in milliseconds, over the steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Steps {
-    /// As users have them: not observed. The host waits for the result; making the batch on the host is not in it.
+    /// Steps that are not observed, as users run them, until the host has the result. A batch made on the host is not included.
     pub plain: Quantiles,
-    /// Observed.
+    /// Observed steps.
     pub observed: Quantiles,
-    /// All operations of an observed step together, on the device.
+    /// Sum of all operations of an observed step, on the device.
     pub operations: Quantiles,
-    /// All kernels of an observed step together, on the device; 0 on devices without kernels.
+    /// Sum of all kernels of an observed step, on the device; 0 on devices without kernels.
     #[serde(default)]
     pub kernels: Quantiles,
-    /// Of an observed step what no operation takes: gaps between operations on the device.
+    /// Gaps between the operations of an observed step, on the device.
     pub gaps: Quantiles,
-    /// Of an observed step what the host spends outside the calls of operations.
+    /// Time that the host spends outside calls of operations in an observed step.
     pub host: Quantiles,
-    /// Making a batch on the host; 0 where the device makes it.
+    /// Making the batch on the host; 0 where the device makes it.
     pub batch: Quantiles,
 }
 
-/// A result.
+/// The result of profiling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// Version of the program.
+    /// Version and commit of the program.
     pub version: String,
-    /// What computed.
+    /// The device, and its precision if that is not f32.
     pub device: String,
-    /// What it can do.
+    /// Measured peaks of the machine.
     pub peaks: Peaks,
-    /// When that was measured, where it is known.
+    /// When the peaks were measured, where that is known.
     #[serde(default)]
     pub peaks_measured: Option<Occasion>,
     /// Threads of the CPU.
     pub threads: usize,
-    /// What was measured.
+    /// What was profiled.
     pub settings: Settings,
     /// Images per second of the median plain step.
     pub images_per_second: f64,
     /// Milliseconds of the median plain step.
     pub step_ms: f64,
-    /// All about whole steps.
+    /// Times of whole steps.
     pub steps: Steps,
-    /// How much longer the median observed step takes than the plain one, in percent.
+    /// By how much the median observed step is longer than the plain one, in percent.
     pub overhead_percent: f64,
-    /// Whether observed and plain steps gave the same results, bit for bit.
+    /// Whether observed and plain steps gave bit-identical results.
     pub same_bits: bool,
-    /// Most bytes of memory of this process, with everything that runs here beside each other.
+    /// Peak memory of this process in bytes. It holds the network twice, for plain and for observed steps.
     pub peak_bytes: u64,
     /// The operations, the longest first.
     pub rows: Vec<Row>,
-    /// The kernels that they launched, in the same order; none on devices without kernels.
+    /// The kernels that the operations launched, in the same order; empty on devices without kernels.
     #[serde(default)]
     pub kernels: Vec<KernelRow>,
-    /// What there is to say about the kernels, see [`Profile::describe_kernels`].
+    /// Sentences about the kernels, see [`Profile::describe_kernels`].
     #[serde(default)]
     pub notes: Vec<String>,
 }
 
-impl Settings {
-    fn validate(&self) -> Result<()> {
-        if let Some((name, _)) = [("steps", self.steps), ("batch", self.batch)].into_iter().find(|(_, value)| *value == 0) {
-            return Err(Error::argument(format!("profile: {name} must be at least 1")));
-        }
-        match [("steps", self.steps), ("warmup", self.warmup)].into_iter().find(|(_, value)| *value > MOST_STEPS) {
-            Some((name, value)) => Err(Error::argument(format!("profile: {name} must be at most {MOST_STEPS}, got {value}"))),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Does the steps that `settings` ask for on `backend`, plain and observed in turn, from the same weights and pictures. Returns the
-/// result, and the spans of each observed step.
+/// Runs the steps of `settings` on `backend`, alternating plain and observed ones with the same weights and images. Returns the result
+/// and the spans of each observed step.
 ///
 /// # Errors
-/// Settings that no network has; the device failed.
+/// No network has these settings; the device failed.
 pub fn profile<B: Backend>(backend: &B, settings: &Settings, peaks: impl Into<Known>) -> Result<(Profile, Vec<Vec<Span>>)> {
     settings.validate()?;
     let observed = Observed::new(backend.clone());
     let (mut plain, mut seen) = (job(backend, settings)?, job(&observed, settings)?);
     let mut measured = Measured { same_bits: true, ..Measured::default() };
     for step in 0..settings.warmup + settings.steps {
-        // In turn, so that neither always finds the caches as the other left them.
+        // The order alternates, so that neither kind of step always starts with the caches that the other one left.
         let counts = step >= settings.warmup;
         let (a, b) = if step % 2 == 0 {
             let a = measured.plain(&mut *plain, counts)?;
@@ -139,7 +93,7 @@ pub fn profile<B: Backend>(backend: &B, settings: &Settings, peaks: impl Into<Kn
     Ok(measured.result(backend.description(), settings, peaks.into()))
 }
 
-/// Seconds, an entry for each step.
+/// Seconds and spans of each step.
 #[derive(Default)]
 struct Measured {
     batch: Vec<f64>,
@@ -219,7 +173,7 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(f64, T)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Change, FEW_STEPS, Phase, compare};
+    use super::super::{Change, MIN_STEPS, Phase, Task, compare};
     use super::*;
     use crate::backend::{Cpu, Reference};
     use crate::model::Architecture;
@@ -234,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn observed_steps_are_the_plain_ones_to_the_bit_and_every_operation_is_seen() {
+    fn observing_changes_no_bits_and_sees_every_operation() {
         for model in [1, 2] {
             let settings = settings(Task::Train, model);
             let (profile, spans) = profile(&Cpu::new(), &settings, peaks()).unwrap();
@@ -242,28 +196,46 @@ mod tests {
             let plan = Architecture::autoencoder(model, 2).unwrap().plan(Shape::new(&[2, 16, 16, 3]).unwrap()).unwrap();
             let products = |phase: Phase| {
                 let of = profile.rows.iter().filter(|row| row.phase == phase && matches!(row.op.as_str(), "conv2d" | "sdc"));
-                of.map(|row| row.work.flops).sum::<u64>()
+                of.map(|row| row.measure.work.flops).sum::<u64>()
             };
             let without_ccm =
                 plan.layers.iter().filter(|layer| !layer.kind.starts_with("CCM")).map(|layer| layer.flops).sum::<u64>();
             assert_eq!(products(Phase::Forward), without_ccm);
             assert_eq!(products(Phase::WeightGradient), without_ccm);
-            // The first layer's input wants no gradient.
+            // The input of the first layer needs no gradient.
             assert_eq!(products(Phase::InputGradient), without_ccm - plan.layers[0].flops);
             for layer in plan.layers.iter().filter(|layer| !layer.name.is_empty()) {
                 assert!(profile.rows.iter().any(|row| row.layer == layer.name && row.phase == Phase::Forward), "{}", layer.name);
             }
             let adam = profile.rows.iter().find(|row| row.op == "adam").unwrap();
-            assert_eq!((adam.launches, adam.phase), (plan.parameters.len(), Phase::Optimiser));
-            assert_eq!(adam.work.flops, 13 * plan.parameter_count() as u64);
+            assert_eq!((adam.measure.launches, adam.phase), (plan.parameters.len(), Phase::Optimiser));
+            assert_eq!(adam.measure.work.flops, 13 * plan.parameter_count() as u64);
         }
+    }
+
+    #[test]
+    fn winograd_executes_fewer_operations_than_the_formula_counts() {
+        let settings = Settings { width: 16, size: 32, ..settings(Task::Train, 2) };
+        let (profile, _) = profile(&Cpu::new(), &settings, peaks()).unwrap();
+        for phase in [Phase::Forward, Phase::InputGradient, Phase::WeightGradient] {
+            let work = |layer: &str| {
+                let row = profile.rows.iter().find(|row| row.layer == layer && row.phase == phase && row.op == "conv2d").unwrap();
+                row.measure.work
+            };
+            // 36 of 144 products, and the transforms of 16 channels: 150 (16 + 16) / (36 · 16 · 16) of the products once more.
+            let e11 = work("e1.1");
+            assert_eq!(e11.executed() * 144, e11.flops * 36 / 9216 * (9216 + 4800), "{phase:?}");
+            assert_eq!(work("out").saved, 0, "1 x 1");
+        }
+        let sdc = profile.rows.iter().find(|row| row.op == "sdc").unwrap().measure.work;
+        assert!(sdc.saved > sdc.flops / 2, "dilations beyond the image meet only padding: {sdc:?}");
     }
 
     #[test]
     fn inference_has_no_backward_pass() {
         let (profile, _) = profile(&Cpu::new(), &settings(Task::Infer, 2), peaks()).unwrap();
         assert!(profile.same_bits && profile.rows.iter().all(|row| matches!(row.phase, Phase::Forward | Phase::Data)));
-        assert!(profile.rows.iter().any(|row| row.op == "ccm" && row.layer == "ccm1" && row.launches == 1));
+        assert!(profile.rows.iter().any(|row| row.op == "ccm" && row.layer == "ccm1" && row.measure.launches == 1));
     }
 
     #[test]
@@ -271,25 +243,25 @@ mod tests {
         let (profile, spans) = profile(&Reference::<f32>::default(), &settings(Task::Infer, 1), peaks()).unwrap();
         let Steps { operations, gaps, observed, .. } = profile.steps;
         assert!(operations.median > 0.0 && gaps.min > -1e-9 && operations.min <= observed.p99);
-        // One after the other on a device that has done everything when a call returns.
+        // On a device that is done when a call returns, operations do not overlap.
         for step in &spans {
             assert!(step.windows(2).all(|pair| pair[1].start >= pair[0].start + pair[0].seconds - 1e-9));
         }
     }
 
     #[test]
-    fn results_are_read_back_and_compared() {
+    fn records_are_read_back_and_compared() {
         let (mut a, _) = profile(&Cpu::new(), &settings(Task::Train, 1), peaks()).unwrap();
         let text = serde_json::to_string(&a).unwrap();
         assert_eq!(serde_json::from_str::<Profile>(&text).unwrap(), a);
         let compare = |a: &Profile, b: &Profile| compare(std::slice::from_ref(a), std::slice::from_ref(b));
         assert!(compare(&a, &a).unwrap().iter().all(|row| row.change == Change::Unclear), "3 steps are too few");
-        a.settings.steps = FEW_STEPS;
+        a.settings.steps = MIN_STEPS;
         let same = compare(&a, &a).unwrap();
         assert!(same.iter().all(|row| row.change == Change::Same) && same[0].row.is_none());
         let mut b = a.clone();
         let row = b.rows.iter_mut().find(|row| row.op == "adam").unwrap();
-        row.ms.median *= 100.0;
+        row.measure.ms.median *= 100.0;
         let (rows, slower) = (compare(&a, &b).unwrap(), Change::Slower);
         assert!(rows.iter().filter(|row| row.change == slower).count() == 1 && rows[1].change == slower);
         b.settings.width = 4;

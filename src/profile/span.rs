@@ -1,35 +1,35 @@
-//! One operation in time.
+//! When an operation ran.
 
 use crate::backend::{KernelLaunch, Phase, Work};
 
-/// One launch of a kernel, in the step that [`Observed::take`](super::Observed::take) ended.
+/// One kernel launch in the step that [`Observed::take`](super::Observed::take) ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KernelSpan {
     /// What was launched.
     pub launch: KernelLaunch,
-    /// Seconds from the beginning of the step to the beginning of the kernel, on the device.
+    /// Seconds from the start of the step to the start of the kernel, on the device.
     pub start: f64,
-    /// Seconds that the device took.
+    /// Duration in seconds, on the device.
     pub seconds: f64,
 }
 
-/// One call of an operation, in the step that [`Observed::take`](super::Observed::take) ended.
+/// One call of an operation in the step that [`Observed::take`](super::Observed::take) ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
-    /// The operation, named as its contract: `conv2d`.
+    /// Name of the operation, such as `conv2d`.
     pub op: &'static str,
-    /// The layer that it belongs to, empty where there is none.
+    /// The layer that called it; empty where there is none.
     pub layer: String,
-    /// What for.
+    /// Forward, backward, optimiser or data.
     pub phase: Phase,
-    /// What it costs by formula.
+    /// FLOPs and bytes by formula.
     pub work: Work,
-    /// The kernels that it launched, where the device has kernels.
+    /// The kernels that it launched; empty on devices without kernels.
     pub kernels: Vec<KernelSpan>,
-    /// Seconds from the beginning of the step to the beginning of the operation, on the device.
+    /// Seconds from the start of the step to the start of the operation, on the device.
     pub start: f64,
-    /// Seconds that the device took.
+    /// Duration in seconds, on the device.
     pub seconds: f64,
-    /// The same two on the host: until the call, and until it returned.
+    /// Seconds from the start of the step until the host called the operation, and until the call returned.
     pub host: [f64; 2],
 }

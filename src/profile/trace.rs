@@ -3,13 +3,12 @@ use serde_json::{Map, Value, json};
 use super::{KernelSpan, Span};
 use crate::backend::KernelLaunch;
 
-/// Seconds between two operations from which on a gap is drawn.
-const GAP: f64 = 1e-6;
+/// Shorter gaps between operations, in seconds, are not drawn.
+const MIN_GAP: f64 = 1e-6;
 
-/// Steps as events of the Chrome trace format, which Perfetto and `chrome://tracing` open. Steps follow each other without the time
-/// between them. On a device of its own, `device` names it: there is a track of the host's calls, one of the device's operations and one
-/// of the kernels inside them. Where the host computes there is one track. What no operation takes is drawn as a slice `gap` from a
-/// microsecond on.
+/// Steps in the Chrome trace format, which Perfetto and `chrome://tracing` open. Time between steps is left out. With the name of a
+/// `device` there are tracks for the host's calls, the device's operations and their kernels; where the host computes there is one
+/// track. Gaps between operations of at least a microsecond are slices named `gap`.
 pub fn trace(steps: &[Vec<Span>], device: Option<&str>) -> Value {
     let mut events = Events(vec![name("process_name", FIRST, "orthoscope")]);
     let work = match device {
@@ -31,7 +30,7 @@ pub fn trace(steps: &[Vec<Span>], device: Option<&str>) -> Value {
         events.slice(&format!("step {number}"), "step", FIRST, [origin, end], None);
         let mut done = 0.0;
         for span in spans {
-            if span.start - done >= GAP {
+            if span.start - done >= MIN_GAP {
                 events.slice("gap", "gap", work, [origin + done, span.start - done], None);
             }
             done = f64::max(done, span.start + span.seconds);
@@ -59,7 +58,7 @@ fn title(span: &Span) -> String {
     if span.layer.is_empty() { span.op.to_owned() } else { format!("{} {}", span.op, span.layer) }
 }
 
-/// What is shown of a slice that is clicked.
+/// Details of the selected slice.
 fn details(span: &Span) -> Value {
     let kernels: Vec<&str> = span.kernels.iter().map(|kernel| kernel.launch.kernel).collect();
     let mut details =
@@ -90,7 +89,7 @@ fn name(kind: &str, track: u32, name: &str) -> Value {
 struct Events(Vec<Value>);
 
 impl Events {
-    /// From a moment, for a time, both in seconds; the format has microseconds.
+    /// A slice from `start` for `length`, both in seconds; the format uses microseconds.
     fn slice(&mut self, name: &str, category: &str, track: u32, [start, length]: [f64; 2], details: Option<Value>) {
         let mut event = json!({
             "name": name, "cat": category, "ph": "X", "ts": 1e6 * start, "dur": 1e6 * length, "pid": 1, "tid": track,
@@ -112,7 +111,7 @@ mod tests {
         Span { op: "conv2d", layer, phase, work: Work::new(3, 4), kernels, start, seconds: 0.25, host: [0.25, 0.5] }
     }
 
-    /// Moments and lengths of slices in microseconds.
+    /// Starts and lengths of slices in microseconds.
     fn slices(trace: &Value, track: u32, category: &str) -> Vec<(f64, f64)> {
         let events = trace["traceEvents"].as_array().unwrap();
         let own = events.iter().filter(|event| event["ph"] == "X" && event["tid"] == track && event["cat"] == category);
@@ -121,7 +120,7 @@ mod tests {
 
     #[test]
     fn steps_follow_each_other_on_every_track() {
-        let work = Work { flops: 5, bytes: 6, matrix: 5 };
+        let work = Work { matrix: 5, ..Work::new(5, 6) };
         let launch = KernelLaunch { kernel: "tiled", grid: [3, 2, 1], block: [256, 1, 1], dynamic_shared: 0, work };
         let span = span(0.5, vec![KernelSpan { launch, start: 0.5625, seconds: 0.125 }]);
         let trace = trace(&[vec![span.clone()], vec![span]], Some("a device"));

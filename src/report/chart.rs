@@ -4,14 +4,12 @@
 
 use super::axis::Axis;
 use super::html::escape;
-use super::legend::{Entry, Legend, TEXT, text_lines};
+use super::legend::{Entry, Legend, text_lines};
+use super::style::{HEAD, MARGIN, RIGHT, TEXT};
 
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 300.0;
-/// Where words may stand: from here to [`RIGHT`].
-pub(super) const MARGIN: f64 = 8.0;
 const LEFT: f64 = 64.0;
-pub(super) const RIGHT: f64 = 546.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 250.0;
 
@@ -20,8 +18,7 @@ pub(super) const ACROSS: (f64, f64) = (LEFT, RIGHT);
 /// Pixels of the plotting area, bottom to top, for the vertical axis.
 pub(super) const UP: (f64, f64) = (BOTTOM, TOP);
 
-/// Baselines of the first line above the plotting area and of the first line of the horizontal axis' title.
-pub(super) const HEAD: f64 = 16.0;
+/// Baseline of the first line of the horizontal axis' title.
 const FOOT: f64 = 292.0;
 
 /// Colours that differ in lightness too, also for colour-blind eyes, and stand out on white and on black: blue, orange, green,

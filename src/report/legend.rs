@@ -1,13 +1,10 @@
 //! What the colours of a chart stand for. How wide letters are is only known where the chart is shown, so all widths here are
 //! those of a wide font; in a narrow one the gaps are a little larger.
 
-use super::chart::{HEAD, MARGIN, RIGHT};
 use super::html::escape;
-use super::marks::{Stroke, attributes, ring_attributes};
+use super::style::{HEAD, MARGIN, RIGHT, Stroke, TEXT, attributes, ring_attributes};
 use super::wrap::{width, wrap};
 
-/// Pixels from one line of words to the next.
-pub(super) const TEXT: f64 = 16.0;
 /// Pixels of a letter of 12 pixels in a wide font, on average over words.
 const LETTER: f64 = 7.2;
 /// Pixels between two entries, and between a sample and its words.

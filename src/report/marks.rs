@@ -1,30 +1,17 @@
 //! Lines and dots on a chart.
 
 use super::chart::Frame;
+pub(super) use super::style::Stroke;
+use super::style::{attributes, ring_attributes};
 
 /// Points beyond this number are drawn as the smallest and largest of their neighbourhood.
-pub(super) const MOST_POINTS: usize = 800;
-
-/// How a line is drawn.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stroke {
-    pub(super) colour: &'static str,
-    pub(super) width: f64,
-    pub(super) opacity: f64,
-    pub(super) is_dashed: bool,
-}
+pub(super) const MAX_POINTS: usize = 800;
 
 /// A line through `points`.
 pub(super) fn line(frame: &Frame<'_>, points: &[(f64, f64)], stroke: Stroke) -> String {
     let place = |&(x, y): &(f64, f64)| format!("{:.1},{:.1}", frame.x.pixel(x), frame.y.pixel(y));
     let places: Vec<String> = points.iter().map(place).collect();
     format!(r#"<polyline points="{}" fill="none"{}/>"#, places.join(" "), attributes(stroke))
-}
-
-/// The SVG attributes of a line, beginning with a space.
-pub(super) fn attributes(Stroke { colour, width, opacity, is_dashed }: Stroke) -> String {
-    let dashes = if is_dashed { r#" stroke-dasharray="6 4.5""# } else { r#" stroke-linecap="round""# };
-    format!(r#" stroke="{colour}" stroke-width="{width}" stroke-opacity="{opacity}" stroke-linejoin="round"{dashes}"#)
 }
 
 /// A dot at a point.
@@ -37,17 +24,12 @@ pub(super) fn ring(frame: &Frame<'_>, (x, y): (f64, f64), colour: &str) -> Strin
     format!(r#"<circle cx="{:.1}" cy="{:.1}"{}/>"#, frame.x.pixel(x), frame.y.pixel(y), ring_attributes(colour))
 }
 
-/// The SVG attributes of a ring, beginning with a space.
-pub(super) fn ring_attributes(colour: &str) -> String {
-    format!(r#" r="5" fill="none" stroke="{colour}" stroke-width="2""#)
-}
-
-/// At most about [`MOST_POINTS`] points that keep every peak: the lowest and highest of each run of neighbours.
+/// At most about [`MAX_POINTS`] points that keep every peak: the lowest and highest of each run of neighbours.
 pub(super) fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    if points.len() <= MOST_POINTS {
+    if points.len() <= MAX_POINTS {
         return points.to_vec();
     }
-    let run = points.len().div_ceil(MOST_POINTS / 2);
+    let run = points.len().div_ceil(MAX_POINTS / 2);
     let extremes = |run: &[(f64, f64)]| {
         let by_height = |a: &usize, b: &usize| run[*a].1.total_cmp(&run[*b].1);
         let (low, high) = ((0..run.len()).min_by(by_height).unwrap_or(0), (0..run.len()).max_by(by_height).unwrap_or(0));
@@ -66,7 +48,7 @@ mod tests {
         points[4321].1 = 9.0;
         points[7654].1 = 0.1;
         let thin = thinned(&points);
-        assert!(thin.len() <= MOST_POINTS && thin.contains(&points[4321]) && thin.contains(&points[7654]));
+        assert!(thin.len() <= MAX_POINTS && thin.contains(&points[4321]) && thin.contains(&points[7654]));
         assert!(thin.windows(2).all(|pair| pair[0].0 <= pair[1].0));
     }
 }

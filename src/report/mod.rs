@@ -3,16 +3,15 @@
 //! | file | holds |
 //! |---|---|
 //! | `colour` | heatmaps, overlays and masks as images |
-//! | `table` | tables for the terminal and for Markdown |
+//! | `table` | tables that fit the terminal |
 //! | `loss_curve`, `histogram`, `curves` | SVG charts: `marks` on the `chart` frame with the `axis` ticks and a `legend` |
 //! | `figure` | images in labelled rows and columns as one PNG, lettered by `text` |
 //! | `gallery` | grey pictures of the theory as a figure |
 //! | `spell` | file names from mathematical titles |
 //! | `document` | the skeleton of an HTML page |
-//! | `results`, `page` | what an evaluation found: numbers, examples, figure and HTML page |
-//! | `profile` | what the profiler found: a table, sentences, a comparison |
-//! | `kernels` | the kernels of a profile: a table and a sentence |
-//! | `roofline` | operations under the roofs of memory and arithmetic, as SVG |
+//! | `results`, `page` | the results of an evaluation: numbers, examples, figure and HTML page |
+//! | `profile` | what the profiler found: tables, CSV files, sentences, a comparison |
+//! | `roofline` | operations under the peaks of memory and arithmetic, as SVG |
 //! | `claims` | what claims of the theory found: a table, a sentence and an HTML page |
 
 mod axis;
@@ -25,7 +24,6 @@ pub mod figure;
 pub mod gallery;
 pub mod histogram;
 mod html;
-pub mod kernels;
 mod legend;
 pub mod loss_curve;
 mod marks;
@@ -36,6 +34,7 @@ pub mod profile;
 pub mod results;
 pub mod roofline;
 pub mod spell;
+mod style;
 pub mod table;
 mod text;
 pub mod wrap;

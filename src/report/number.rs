@@ -1,7 +1,7 @@
-//! Numbers as people read them.
+//! Numbers for readers.
 
 /// `value` with about `digits` significant digits: `0.0123`, `20 000`, `3×10⁻⁵`; `–` when it is not a number.
-/// Thousands are parted by narrow spaces; trailing zeros of the fraction are dropped.
+/// Narrow spaces separate thousands; trailing zeros of the fraction are dropped.
 pub(super) fn readable(value: f64, digits: usize) -> String {
     if value.is_nan() {
         return "–".to_owned();
@@ -38,7 +38,7 @@ fn scientific(size: f64, digits: usize) -> String {
     if mantissa == "1" { format!("10{power}") } else { format!("{mantissa}×10{power}") }
 }
 
-/// Four-digit numbers stay whole; longer ones are parted in threes.
+/// Numbers of five or more digits in groups of three.
 fn group_thousands(whole: &str) -> String {
     if whole.len() < 5 {
         return whole.to_owned();
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_as_people_write_them() {
+    fn numbers_are_written_for_readers() {
         let expected = [
             (0.0, "0"),
             (-0.0, "0"),

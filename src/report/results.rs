@@ -6,7 +6,7 @@ use super::colour::{Scale, heatmap, mask_picture};
 use super::figure::{Figure, FigureRow, HeatScale};
 use super::number::readable;
 use super::page::{Example, Kind, Metric};
-use super::table::{Column, Table};
+use super::table::{Column, Screen, Table};
 use crate::data::{Image, Plane, TestImage};
 use crate::detect::Examination;
 use crate::detect::metrics::{Counts, Score, auroc_standard_error, is_anomalous};
@@ -119,7 +119,7 @@ impl Results<'_> {
     }
 
     /// The metrics as a table for a terminal.
-    pub fn table(&self) -> String {
+    pub fn table(&self, screen: Screen) -> String {
         let mut table = Table::new("", [Column::text("metric"), Column::number("value")]);
         let verdicts = self.threshold.map(|_| self.verdicts());
         for Metric { label, value, .. } in self.metrics().into_iter().chain(verdicts.into_iter().flatten()) {
@@ -128,7 +128,7 @@ impl Results<'_> {
         for kind in self.kinds().into_iter().filter(|kind| !kind.auroc.is_empty()) {
             table.row([format!("image AUROC, {}", kind.name), kind.auroc]);
         }
-        table.plain()
+        table.render(screen)
     }
 
     /// Missed anomalies from the lowest score up, then false alarms from the highest score down, as places in the test set.

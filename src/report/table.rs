@@ -1,47 +1,120 @@
-//! Aligned tables, as plain text for terminals and as Markdown.
+//! Tables that fit the terminal.
+
+use console::{Style, truncate_str};
 
 use super::wrap::{width, wrap};
 
-/// Characters between two columns of a plain table.
-const GAP: &str = "   ";
+/// Spaces between two columns: where there is room, and where there is not.
+const GAPS: [usize; 2] = [3, 2];
+/// A wrapped column keeps at least this width, and optional columns go first; only where that is not enough it becomes narrower.
+const COMFORTABLE: usize = 24;
 
-/// A column: its heading and on which side its cells are aligned.
+/// The terminal that a table is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Screen {
+    /// Its width in characters.
+    pub columns: usize,
+    /// Whether it shows colour.
+    pub colour: bool,
+}
+
+impl Screen {
+    fn paint(self, style: &Style, text: &str) -> String {
+        if self.colour && !text.is_empty() { style.apply_to(text).force_styling(true).to_string() } else { text.to_owned() }
+    }
+}
+
+/// A column: its heading, how its cells are aligned, and what happens to it where the terminal is narrow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
     heading: String,
     right: bool,
-    widest: usize,
+    wraps: bool,
+    optional: Option<u8>,
 }
 
 impl Column {
     /// A column of words, aligned on the left.
     pub fn text(heading: impl Into<String>) -> Self {
-        Self { heading: heading.into(), right: false, widest: usize::MAX }
+        Self { heading: heading.into(), right: false, wraps: false, optional: None }
     }
 
-    /// A column of words, aligned on the left. In plain text, cells with more than `widest` characters go on below.
-    pub fn wrapped(heading: impl Into<String>, widest: usize) -> Self {
-        Self { widest, ..Self::text(heading) }
+    /// A column of words, aligned on the left. Where the table is too wide, long cells continue on the next line.
+    pub fn wrapped(heading: impl Into<String>) -> Self {
+        Self { wraps: true, ..Self::text(heading) }
     }
 
     /// A column of numbers, aligned on the right. Give all its cells the same number of decimals.
     pub fn number(heading: impl Into<String>) -> Self {
-        Self { heading: heading.into(), right: true, widest: usize::MAX }
+        Self { right: true, ..Self::text(heading) }
+    }
+
+    /// The same, left out where the table is too wide: columns with the lowest `order` first.
+    #[must_use]
+    pub fn optional(self, order: u8) -> Self {
+        Self { optional: Some(order), ..self }
     }
 }
 
-/// A titled table. Cells that are missing at the end of a row are drawn empty, cells beyond the last column are left out.
+/// What a cell says about its row, shown as a colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tone {
+    /// No colour.
+    #[default]
+    Usual,
+    /// Green: as it should be.
+    Good,
+    /// Red and bold: not as it should be.
+    Bad,
+}
+
+impl Tone {
+    fn style(self) -> Style {
+        match self {
+            Self::Usual => Style::new(),
+            Self::Good => Style::new().green(),
+            Self::Bad => Style::new().red().bold(),
+        }
+    }
+}
+
+/// One cell. Text alone is a cell of the usual tone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+impl Cell {
+    /// A cell in a colour.
+    pub fn new(text: impl Into<String>, tone: Tone) -> Self {
+        Self { text: text.into(), tone }
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::new(text, Tone::Usual)
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::new(text, Tone::Usual)
+    }
+}
+
+/// A table with a title. Cells missing at the end of a row are empty; cells beyond the last column are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     title: String,
     columns: Vec<Column>,
     rows: Vec<Row>,
-    gap: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
-    cells: Vec<String>,
+    cells: Vec<Cell>,
     kind: Kind,
 }
 
@@ -52,134 +125,172 @@ enum Kind {
     Section,
 }
 
-impl Table {
-    /// A table without rows. An empty title is not drawn.
-    pub fn new(title: impl Into<String>, columns: impl Into<Vec<Column>>) -> Self {
-        Self { title: title.into(), columns: columns.into(), rows: Vec::new(), gap: GAP }
-    }
+/// The columns that a screen has room for.
+struct Layout {
+    shown: Vec<usize>,
+    widths: Vec<usize>,
+    gap: usize,
+}
 
-    /// The same with columns closer to each other.
-    #[must_use]
-    pub fn narrow(self) -> Self {
-        Self { gap: "  ", ..self }
+impl Table {
+    /// A table without rows. An empty title is not shown.
+    pub fn new(title: impl Into<String>, columns: impl Into<Vec<Column>>) -> Self {
+        let columns = columns.into().into_iter().map(|column| Column { heading: one_line(&column.heading), ..column });
+        Self { title: one_line(&title.into()), columns: columns.collect(), rows: Vec::new() }
     }
 
     /// Adds a row.
-    pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
+    pub fn row<T: Into<Cell>>(&mut self, cells: impl IntoIterator<Item = T>) {
         self.push(cells, Kind::Usual);
     }
 
-    /// Adds a row set apart from those above it, such as their mean: under a rule, or in bold in Markdown.
-    pub fn summary<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
+    /// Adds a row under a rule, such as the mean of the rows above it.
+    pub fn summary<T: Into<Cell>>(&mut self, cells: impl IntoIterator<Item = T>) {
         self.push(cells, Kind::Summary);
     }
 
-    /// Adds a line of words over the rows that follow: after an empty line, or in bold in Markdown.
+    /// Adds a heading above the rows that follow, after an empty line.
     pub fn section(&mut self, words: impl Into<String>) {
         self.push([words.into()], Kind::Section);
     }
 
-    fn push<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>, kind: Kind) {
-        self.rows.push(Row { cells: cells.into_iter().map(Into::into).collect(), kind });
+    fn push<T: Into<Cell>>(&mut self, cells: impl IntoIterator<Item = T>, kind: Kind) {
+        let cells = cells.into_iter().map(Into::into).map(|Cell { text, tone }| Cell { text: one_line(&text), tone });
+        self.rows.push(Row { cells: cells.collect(), kind });
     }
 
-    /// The table as lines of equal columns, for a terminal or a log file. Ends with a line break.
-    pub fn plain(&self) -> String {
-        let widths = self.widths();
-        let rule: Vec<String> = widths.iter().map(|&width| "─".repeat(width)).collect();
+    /// The table as lines no wider than the screen, with a line break at the end. Where the screen is too narrow, headings and wrapped
+    /// columns continue on the next line, then optional columns are left out, and a last line names them. Words are never broken;
+    /// a word wider than the screen is truncated with an ellipsis.
+    pub fn render(&self, screen: Screen) -> String {
+        let layout = self.layout(screen.columns);
+        let bold = Style::new().bold();
+        let words =
+            |text: &str| wrap(text, screen.columns).into_iter().map(|line| screen.paint(&bold, &line)).collect::<Vec<_>>();
+        let rule = layout.widths.iter().map(|&width| "─".repeat(width)).collect::<Vec<_>>().join(&" ".repeat(layout.gap));
         let mut lines = Vec::new();
         if !self.title.is_empty() {
-            lines.extend([one_line(&self.title), String::new()]);
+            lines.extend(words(&self.title));
+            lines.push(String::new());
         }
-        lines.push(self.line(&widths, &self.headings()));
-        lines.push(rule.join(self.gap));
+        lines.extend(self.lines(&layout, screen, |index| (self.columns[index].heading.as_str(), bold.clone())));
+        lines.push(rule.clone());
         let mut before = Kind::Usual;
-        for row in &self.rows {
-            match row.kind {
-                Kind::Section => lines.extend([String::new(), self.cells(row).concat()]),
-                Kind::Summary if before != Kind::Summary => lines.push(rule.join(self.gap)),
-                _ => (),
+        for Row { cells, kind } in &self.rows {
+            let cell = |index: usize| cells.get(index).map_or(("", Style::new()), |cell| (cell.text.as_str(), cell.tone.style()));
+            if *kind == Kind::Summary && before != Kind::Summary {
+                lines.push(rule.clone());
             }
-            if row.kind != Kind::Section {
-                lines.extend(self.lines(&widths, &self.cells(row)));
+            if *kind == Kind::Section {
+                lines.push(String::new());
+                lines.extend(words(cell(0).0));
+            } else {
+                lines.extend(self.lines(&layout, screen, cell));
             }
-            before = row.kind;
+            before = *kind;
         }
+        lines.extend(self.left_out(&layout).iter().flat_map(|sentence| wrap(sentence, screen.columns)));
         lines.join("\n") + "\n"
     }
 
-    /// The table in GitHub-flavoured Markdown, the title in bold above it. Ends with a line break.
-    pub fn markdown(&self) -> String {
-        let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
-        let mut lines = Vec::new();
-        if !self.title.is_empty() {
-            lines.extend([format!("**{}**", markdown_text(&self.title)), String::new()]);
-        }
-        lines.push(line(self.headings().iter().map(|cell| markdown_text(cell)).collect()));
-        lines.push(format!(
-            "|{}|",
-            self.columns.iter().map(|c| if c.right { "---:" } else { "---" }).collect::<Vec<_>>().join("|")
-        ));
-        for row in &self.rows {
-            let emphasis = if row.kind == Kind::Usual { "" } else { "**" };
-            let cells = self.cells(row).into_iter().map(|cell| {
-                let text = markdown_text(&cell);
-                if text.is_empty() { text } else { format!("{emphasis}{text}{emphasis}") }
-            });
-            lines.push(line(cells.collect()));
-        }
-        lines.join("\n") + "\n"
-    }
-
-    fn headings(&self) -> Vec<String> {
-        self.columns.iter().map(|column| one_line(&column.heading)).collect()
-    }
-
-    /// The cells of `row`, exactly one for each column.
-    fn cells(&self, row: &Row) -> Vec<String> {
-        (0..self.columns.len()).map(|index| row.cells.get(index).map_or(String::new(), |cell| one_line(cell))).collect()
-    }
-
-    fn widths(&self) -> Vec<usize> {
-        let mut widths: Vec<usize> = self.headings().iter().map(|heading| width(heading)).collect();
-        for row in self.rows.iter().filter(|row| row.kind != Kind::Section) {
-            for ((widest, column), cell) in widths.iter_mut().zip(&self.columns).zip(self.cells(row)) {
-                let lines = wrap(&cell, column.widest);
-                *widest = (*widest).max(lines.iter().map(|line| width(line)).max().unwrap_or(0));
-            }
-        }
-        widths
+    /// Names the columns that the screen has no room for.
+    fn left_out(&self, layout: &Layout) -> Option<String> {
+        let hidden = (0..self.columns.len()).filter(|index| !layout.shown.contains(index));
+        let names: Vec<&str> = hidden.map(|index| self.columns[index].heading.as_str()).collect();
+        (!names.is_empty()).then(|| format!("(columns that do not fit: {})", names.join(", ")))
     }
 
     /// The lines of one row: as many as its longest cell needs.
-    fn lines(&self, widths: &[usize], cells: &[String]) -> Vec<String> {
-        let cells: Vec<Vec<String>> = cells.iter().zip(&self.columns).map(|(cell, column)| wrap(cell, column.widest)).collect();
-        let count = cells.iter().map(Vec::len).max().unwrap_or(1);
-        let line = |index: usize| cells.iter().map(|lines| lines.get(index).cloned().unwrap_or_default()).collect::<Vec<_>>();
-        (0..count).map(|index| self.line(widths, &line(index))).collect()
+    fn lines<'a>(&self, layout: &Layout, screen: Screen, cell: impl Fn(usize) -> (&'a str, Style)) -> Vec<String> {
+        let cells: Vec<_> =
+            layout.shown.iter().zip(&layout.widths).map(|(&index, &width)| (wrap(cell(index).0, width), width)).collect();
+        let count = cells.iter().map(|(lines, _)| lines.len()).max().unwrap_or(1);
+        let part = |line: usize, column: usize, lines: &[String], columns: usize| {
+            let text = truncate_str(lines.get(line).map_or("", String::as_str), columns, "…");
+            let space = " ".repeat(columns - width(&text));
+            let text = screen.paint(&cell(column).1, &text);
+            if self.columns[column].right { space + &text } else { text + &space }
+        };
+        let line = |line: usize| {
+            let parts = layout.shown.iter().zip(&cells).map(|(&column, (lines, width))| part(line, column, lines, *width));
+            parts.collect::<Vec<_>>().join(&" ".repeat(layout.gap)).trim_end().to_owned()
+        };
+        (0..count).map(line).collect()
     }
 
-    fn line(&self, widths: &[usize], cells: &[String]) -> String {
-        let padded = self.columns.iter().zip(widths).zip(cells).map(|((column, &widest), cell)| {
-            let space = " ".repeat(widest.saturating_sub(width(cell)));
-            if column.right { space + cell } else { format!("{cell}{space}") }
-        });
-        padded.collect::<Vec<_>>().join(self.gap).trim_end().to_owned()
+    /// The first way that fits: all columns at their full width, wrapped, with fewer columns, then narrower still.
+    fn layout(&self, columns: usize) -> Layout {
+        let [wide, narrow] = GAPS;
+        let mut shown: Vec<usize> = (0..self.columns.len()).collect();
+        loop {
+            let full = self.fit(&shown, Self::full, columns, wide);
+            if let Some(layout) = full.or_else(|| self.fit(&shown, Self::wrapped, columns, narrow)) {
+                return layout;
+            }
+            let optional = shown.iter().copied().filter_map(|index| Some((self.columns[index].optional?, index)));
+            let Some((_, first)) = optional.min() else { break };
+            shown.retain(|&index| index != first);
+        }
+        let squeezed =
+            self.fit(&shown, Self::longest_word, columns, narrow).or_else(|| self.fit(&shown, |_, _| 1, columns, narrow));
+        squeezed.unwrap_or_else(|| Layout { widths: vec![1; shown.len()], shown, gap: narrow })
+    }
+
+    /// Takes from the widest columns until all fit; none where that makes one narrower than its `least` width.
+    fn fit(&self, shown: &[usize], least: fn(&Self, usize) -> usize, columns: usize, gap: usize) -> Option<Layout> {
+        let room = columns.saturating_sub(gap * shown.len().saturating_sub(1));
+        let floors: Vec<usize> = shown.iter().map(|&index| least(self, index)).collect();
+        let mut widths: Vec<usize> = shown.iter().map(|&index| self.full(index)).collect();
+        while widths.iter().sum::<usize>() > room {
+            let can_shrink = widths.iter_mut().zip(&floors).filter(|(width, floor)| **width > **floor);
+            *can_shrink.max_by_key(|(width, _)| **width)?.0 -= 1;
+        }
+        Some(Layout { shown: shown.to_vec(), widths, gap })
+    }
+
+    /// The heading of a column and its cells; those of sections stand over all columns.
+    fn texts(&self, index: usize) -> (&str, impl Iterator<Item = &str>) {
+        let rows = self.rows.iter().filter(|row| row.kind != Kind::Section);
+        (&self.columns[index].heading, rows.filter_map(move |row| Some(row.cells.get(index)?.text.as_str())))
+    }
+
+    /// The width of a column that is not wrapped.
+    fn full(&self, index: usize) -> usize {
+        let (heading, cells) = self.texts(index);
+        cells.map(width).fold(width(heading), usize::max)
+    }
+
+    /// The least width of a column that is still easy to read: headings wrap, and cells where the column wraps.
+    fn wrapped(&self, index: usize) -> usize {
+        let (heading, cells) = self.texts(index);
+        let cells = cells.map(width).max().unwrap_or(0);
+        let wraps = self.columns[index].wraps;
+        longest_word(heading).max(if wraps { cells.min(COMFORTABLE).max(self.longest_word(index)) } else { cells })
+    }
+
+    /// The least width of a column that breaks no word.
+    fn longest_word(&self, index: usize) -> usize {
+        let (heading, cells) = self.texts(index);
+        cells.map(longest_word).fold(longest_word(heading), usize::max)
     }
 }
 
-/// `text` without line breaks and other control characters, which would tear the table.
+/// The longest word with the spaces before the text, which [`wrap`] repeats on each line.
+fn longest_word(text: &str) -> usize {
+    let indent = text.chars().take_while(|&character| character == ' ').count();
+    indent + text.split(' ').map(width).max().unwrap_or(0)
+}
+
+/// `text` without line breaks and other control characters, which would break the table.
 fn one_line(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
-}
-
-fn markdown_text(text: &str) -> String {
-    one_line(text).replace('\\', "\\\\").replace('|', "\\|")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WIDE: Screen = Screen { columns: 120, colour: false };
 
     fn sample() -> Table {
         let mut table = Table::new("Test images", [Column::text("category"), Column::number("AUROC"), Column::number("images")]);
@@ -190,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_columns_line_up() {
+    fn columns_line_up() {
         let expected = "\
 Test images
 
@@ -201,45 +312,72 @@ x̂ | ŷ        0.5
 ────────   ─────   ──────
 mean       0.744       66
 ";
-        assert_eq!(sample().plain(), expected);
+        assert_eq!(sample().render(WIDE), expected);
     }
 
     #[test]
-    fn markdown_escapes_bars_and_marks_alignment() {
+    fn a_narrow_screen_wraps_words_then_leaves_columns_out() {
+        let columns =
+            [Column::wrapped("quantity"), Column::number("per second").optional(2), Column::number("value").optional(1)];
+        let mut table = Table::new("", columns);
+        table.section("C1  a title over all columns");
+        table.row(["  one two three four five six seven", "1.25", "1"]);
         let expected = "\
-**Test images**
+quantity                      per  value
+                           second
+────────────────────────  ───────  ─────
 
-| category | AUROC | images |
-|---|---:|---:|
-| capsule | 0.987 | 132 |
-| x̂ \\| ŷ | 0.5 |  |
-| **mean** | **0.744** | **66** |
+C1  a title over all columns
+  one two three four         1.25      1
+  five six seven
 ";
-        assert_eq!(sample().markdown(), expected);
+        assert_eq!(table.render(Screen { columns: 40, ..WIDE }), expected);
+        let fewer = table.render(Screen { columns: 38, ..WIDE });
+        assert!(fewer.ends_with("seven\n(columns that do not fit: value)\n"), "{fewer}");
     }
 
     #[test]
-    fn long_words_go_on_below_and_sections_part_rows() {
-        let mut table = Table::new("", [Column::wrapped("quantity", 10), Column::number("value")]);
-        table.section("C1  a title wider than its table");
-        table.row(["  one two three", "1"]);
-        let expected = "\
-quantity    value
-─────────   ─────
-
-C1  a title wider than its table
-  one two       1
-  three
-";
-        assert_eq!(table.plain(), expected);
-        assert!(table.markdown().ends_with("| **C1  a title wider than its table** |  |\n|   one two three | 1 |\n"));
+    fn no_line_is_wider_than_the_screen_and_no_word_is_broken() {
+        let columns = [
+            Column::wrapped("what was measured"),
+            Column::number("least"),
+            Column::number("FLOP per byte").optional(1),
+            Column::text("verdict"),
+            Column::number("GB/s").optional(2),
+        ];
+        let mut table = Table::new("a title of several words", columns);
+        table.section("a section of several words, and then some more of them");
+        table.row(["the projection of a corrupted image onto the manifold", "0.000123", "1234.56", "within noise", "1.0"]);
+        let words: Vec<&str> = "the projection of a corrupted image onto the manifold 0.000123 within noise".split(' ').collect();
+        for columns in 33..140 {
+            let text = table.render(Screen { columns, colour: false });
+            assert!(text.lines().all(|line| width(line) <= columns), "{columns}\n{text}");
+            let found: Vec<&str> = text.split_whitespace().collect();
+            assert!(words.iter().all(|word| found.contains(word)), "{columns}\n{text}");
+            assert_eq!(found.contains(&"1234.56"), !found.join(" ").contains("do not fit: FLOP per byte"), "{columns}\n{text}");
+        }
+        for columns in 5..33 {
+            let text = table.render(Screen { columns, colour: false });
+            assert!(text.lines().all(|line| width(line) <= columns.max("corrupted".len())), "{columns}\n{text}");
+        }
     }
 
     #[test]
-    fn line_breaks_cannot_tear_the_table() {
+    fn colour_changes_no_width() {
+        let mut table = sample();
+        table.row([Cell::new("failed", Tone::Bad), Cell::new("0.1", Tone::Good)]);
+        let coloured = table.render(Screen { colour: true, ..WIDE });
+        assert!(
+            coloured.contains("\u{1b}[31m\u{1b}[1mfailed\u{1b}[0m") && coloured.contains("\u{1b}[32m0.1\u{1b}[0m"),
+            "{coloured:?}"
+        );
+        assert_eq!(console::strip_ansi_codes(&coloured), table.render(WIDE));
+    }
+
+    #[test]
+    fn line_breaks_cannot_break_the_table() {
         let mut table = Table::new("", [Column::text("a\nb")]);
         table.row(["c\r\nd"]);
-        assert_eq!(table.plain(), "a b\n────\nc  d\n");
-        assert_eq!(table.markdown().lines().count(), 3);
+        assert_eq!(table.render(WIDE), "a b\n────\nc  d\n");
     }
 }

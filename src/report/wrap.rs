@@ -1,9 +1,8 @@
 //! Text broken into lines at its spaces.
 
-/// Columns a terminal uses for `text`. Combining marks, such as the hat of x̂, take none; full-width signs are not counted
-/// double.
+/// Columns a terminal uses for `text`: none for combining marks, such as the hat of x̂, and two for full-width signs.
 pub(super) fn width(text: &str) -> usize {
-    text.chars().filter(|character| !('\u{300}'..='\u{36f}').contains(character)).count()
+    console::measure_text_width(text)
 }
 
 /// `text` in lines of at most `columns`, except where a single word is longer. Line breaks of the text stay; every line begins

@@ -20,19 +20,38 @@ pub struct Mention {
 /// Every path that starts with `crate`, `orthoscope`, `self` or `super`, resolved to start at the crate root; `module` is the
 /// module path of the file. Groups are taken apart: `crate::{a, b::c}` are two paths.
 pub fn paths(text: &str, module: &[&str]) -> Vec<Mention> {
+    paths_from(&tokens(text), module, starts_path)
+}
+
+/// What [`paths`] finds, and paths that begin with a module declared in this file, as in `mod a; use a::B;`. Re-exports, `pub use a::B;`,
+/// are left out: whoever names `B` by this file depends on this file.
+pub fn imports(text: &str, module: &[&str]) -> Vec<Mention> {
     let tokens = tokens(text);
-    let in_test = test_items(&tokens);
-    let modules = inline_modules(&tokens);
+    let is = |index: usize, text: &str| tokens.get(index).is_some_and(|token| token.text == text);
+    let children: Vec<&str> =
+        (2..tokens.len()).filter(|&at| is(at, ";") && is(at - 2, "mod")).map(|at| tokens[at - 1].text.as_str()).collect();
+    let starts = |tokens: &[Token], at: usize| {
+        let is = |index: usize, text: &str| tokens.get(index).is_some_and(|token| token.text == text);
+        let re_export = at > 1 && is(at - 1, "use") && (is(at - 2, "pub") || is(at - 2, ")"));
+        let child = children.contains(&tokens[at].text.as_str()) && is(at + 1, "::") && !(at > 0 && is(at - 1, "::"));
+        !re_export && (child || starts_path(tokens, at))
+    };
+    paths_from(&tokens, module, starts)
+}
+
+fn paths_from(tokens: &[Token], module: &[&str], starts: impl Fn(&[Token], usize) -> bool) -> Vec<Mention> {
+    let in_test = test_items(tokens);
+    let modules = inline_modules(tokens);
     let mut found = Vec::new();
     let mut next = 0;
     while next < tokens.len() {
-        if !starts_path(&tokens, next) {
+        if !starts(tokens, next) {
             next += 1;
             continue;
         }
         let start = next;
         let mut leaves = Vec::new();
-        next = leaves_of_tree(&tokens, start, &[], &mut leaves);
+        next = leaves_of_tree(tokens, start, &[], &mut leaves);
         let here: Vec<String> = module.iter().map(|&name| name.to_owned()).chain(modules[start].iter().cloned()).collect();
         found.extend(leaves.into_iter().map(|(segments, line)| Mention {
             segments: resolve(&segments, &here),

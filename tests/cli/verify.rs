@@ -52,7 +52,7 @@ fn the_table_shows_each_check_above_its_control() {
     assert_eq!(headings, ["quantity", "predicted", "measured", "tolerance", "margin", "verdict"]);
     let [c2, c8] = ["C2  ", "C8  "].map(|id| ran.out.lines().position(|line| line.starts_with(id)).unwrap());
     assert!(c2 < c8);
-    assert!(ran.out.lines().all(|line| line.chars().count() <= 120), "{}", ran.out);
+    assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
     assert!(ran.out.contains("✓ holds") && ran.out.contains("    control: ") && ran.out.contains("✓ rejected"));
     assert!(!ran.out.contains('✗') && !ran.out.contains('\u{1b}'), "{}", ran.out);
     assert!(ran.out.lines().last().unwrap().starts_with("2 of 2 claims hold, "), "{}", ran.out);

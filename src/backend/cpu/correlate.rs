@@ -185,6 +185,15 @@ pub(crate) fn is_matrix(cpu: &Cpu, shape: &Correlation, phase: Phase) -> bool {
     }
 }
 
+/// FLOPs of the formula that this phase of a correlation does not execute. Products in pairs count as the formula says.
+pub(crate) fn saved(cpu: &Cpu, shape: &Correlation, phase: Phase, flops: u64) -> u64 {
+    if is_matrix(cpu, shape, phase) {
+        return 0;
+    }
+    let shape = if phase == Phase::InputGradient { shape.unit_stride().adjoint() } else { *shape };
+    flops.saturating_sub(winograd::executed(&shape))
+}
+
 /// `wᵀ * dz` of a correlation of stride 1, to dx by `finish`: the correlation of dz with the flipped kernel.
 pub(crate) fn input_grad(
     cpu: &Cpu,

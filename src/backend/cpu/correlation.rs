@@ -41,6 +41,13 @@ impl Correlation {
         low..room.div_ceil(self.stride).min(self.target.1)
     }
 
+    /// Multiply-adds of the direct sum: taps that meet only padding are left out.
+    pub fn multiply_adds(&self) -> usize {
+        let columns: usize = (0..self.kernel).map(|kx| self.columns(kx).len()).sum();
+        let rows = (0..self.target.0).flat_map(|oy| (0..self.kernel).filter_map(move |ky| self.row(oy, ky))).count();
+        self.n * rows * columns * self.read.count * self.write.count
+    }
+
     /// Rows of the matrix of weights: taps times input channels.
     pub fn depth(&self) -> usize {
         self.kernel * self.kernel * self.read.count

@@ -2,7 +2,7 @@
 
 use super::{Conv2d, Conv2dSpec};
 use crate::backend::cpu::columns::add_column_sums;
-use crate::backend::cpu::correlate::{correlate, input_grad, is_matrix, terms};
+use crate::backend::cpu::correlate::{correlate, input_grad, is_matrix, saved, terms};
 use crate::backend::cpu::correlation::Correlation;
 use crate::backend::cpu::dense::{dense, dense_input_grad};
 use crate::backend::cpu::finish::Finish;
@@ -50,19 +50,30 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Conv2d<'_, Buffer>) -> Result<()> {
     }
 }
 
-/// See [`crate::ops::Backend::matrix_flops`].
-pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Conv2d<'_, Buffer>) -> u64 {
-    let (spec, phase) = match call {
+/// The spec and phase of a call.
+fn case<'a>(call: &Conv2d<'a, Buffer>) -> (&'a Conv2dSpec, Phase) {
+    match call {
         Conv2d::Forward { spec, .. } => (spec, Phase::Forward),
         Conv2d::InputGrad { spec, .. } => (spec, Phase::InputGradient),
         Conv2d::WeightGrad { spec, .. } => (spec, Phase::WeightGradient),
-    };
+    }
+}
+
+/// See [`crate::ops::Backend::matrix_flops`].
+pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Conv2d<'_, Buffer>) -> u64 {
+    let (spec, phase) = case(call);
     let shape = correlation(spec, Range::all(spec.c_out as usize));
     let on_matrix = match phase {
         Phase::InputGradient if is_dense(spec) => cpu.is_matrix(cpu.terms(shape.write.count)),
         _ => is_matrix(cpu, &shape, phase),
     };
     if on_matrix { spec.flops() } else { 0 }
+}
+
+/// See [`crate::ops::Backend::saved_flops`].
+pub(in crate::ops) fn saved_flops(cpu: &Cpu, call: &Conv2d<'_, Buffer>) -> u64 {
+    let (spec, phase) = case(call);
+    if is_dense(spec) { 0 } else { saved(cpu, &correlation(spec, Range::all(spec.c_out as usize)), phase, spec.flops()) }
 }
 
 /// The spec's extents as the loops use them; output channels are `write` of the output.

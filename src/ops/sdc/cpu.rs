@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{Sdc, SdcSpec};
 use crate::backend::cpu::columns::add_column_sums;
-use crate::backend::cpu::correlate::{correlate, input_grad, is_matrix, terms};
+use crate::backend::cpu::correlate::{correlate, input_grad, is_matrix, saved, terms};
 use crate::backend::cpu::correlation::Correlation;
 use crate::backend::cpu::elementwise::{CHUNK, each};
 use crate::backend::cpu::finish::Finish;
@@ -65,15 +65,27 @@ fn sum_of_branches(cpu: &Cpu, spec: &SdcSpec, dz: &Buffer, w: &[&Buffer], dx: &m
     Ok(())
 }
 
-/// Every branch counts for the unit that computes it. See [`crate::ops::Backend::matrix_flops`].
-pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Sdc<'_, Buffer>) -> u64 {
-    let (spec, phase) = match call {
+/// The spec and phase of a call.
+fn case<'a>(call: &Sdc<'a, Buffer>) -> (&'a SdcSpec, Phase) {
+    match call {
         Sdc::Forward { spec, .. } => (spec, Phase::Forward),
         Sdc::InputGrad { spec, .. } => (spec, Phase::InputGradient),
         Sdc::WeightGrad { spec, .. } => (spec, Phase::WeightGradient),
-    };
+    }
+}
+
+/// Every branch counts for the unit that computes it. See [`crate::ops::Backend::matrix_flops`].
+pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Sdc<'_, Buffer>) -> u64 {
+    let (spec, phase) = case(call);
     let on_matrix = |&index: &u32| is_matrix(cpu, &branch(spec, index as usize), phase);
     (0..spec.branches).filter(on_matrix).count() as u64 * spec.branch(0).flops()
+}
+
+/// Of all branches. See [`crate::ops::Backend::saved_flops`].
+pub(in crate::ops) fn saved_flops(cpu: &Cpu, call: &Sdc<'_, Buffer>) -> u64 {
+    let (spec, phase) = case(call);
+    let of_branch = |index: usize| saved(cpu, &branch(spec, index), phase, spec.branch(index).flops());
+    (0..spec.branches as usize).map(of_branch).sum()
 }
 
 /// Branch `index` as a correlation into its channels of the concatenated output.

@@ -1,22 +1,23 @@
-//! Names beside dots: each takes the best of some places around its dot, and keeps clear of everything that is there already.
+//! Labels of dots: each takes the best of some places around its dot, clear of everything placed before it.
 
-use super::Dot;
 use crate::report::html::escape;
 
-/// Pixels of a letter of 12 pixels in a wide font, on average over words.
+/// Average width in pixels of a 12-pixel letter in a wide font.
 pub(super) const LETTER: f64 = 7.0;
-/// Pixels of a line of words.
+/// Height of a line of text in pixels.
 pub(super) const SIZE: f64 = 12.0;
-/// Directions that are tried.
+/// The number of directions that are tried.
 const DIRECTIONS: u32 = 24;
-/// Pixels between a dot and its name that are tried; beyond the first a thin line joins them.
+/// Distances in pixels between a dot and its label that are tried.
 const DISTANCES: [f64; 11] = [3.0, 10.0, 20.0, 32.0, 46.0, 62.0, 82.0, 106.0, 134.0, 166.0, 200.0];
-/// From this distance on a line joins a dot and its name.
+/// From this distance on, a thin line joins a dot and its label.
 const FAR: f64 = 8.0;
-/// What it costs to cover words, a dot or a roof, to cross another line, and each pixel of distance.
+/// The cost of covering text, a dot or a roof, of crossing another line, and of each pixel of distance.
 const COSTS: [f64; 5] = [1e4, 500.0, 250.0, 200.0, 1.0];
 
 type Point = (f64, f64);
+/// Centre and radius.
+type Circle = (Point, f64);
 
 /// A rectangle in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,7 +41,7 @@ impl Box {
         self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
     }
 
-    /// The point of the rectangle that is nearest to another one.
+    /// The point of the rectangle nearest to a given one.
     fn nearest(&self, (x, y): Point) -> Point {
         (x.clamp(self.left, self.right), y.clamp(self.top, self.bottom))
     }
@@ -49,7 +50,7 @@ impl Box {
         distance(self.nearest(centre), centre) < radius
     }
 
-    /// Whether a straight line passes through.
+    /// Whether a line segment passes through.
     fn meets_line(&self, from: Point, to: Point) -> bool {
         let corners = [(self.left, self.top), (self.right, self.top), (self.right, self.bottom), (self.left, self.bottom)];
         let sides = (0..4).any(|side| cross(from, to, corners[side], corners[(side + 1) % 4]));
@@ -61,23 +62,23 @@ fn distance(a: Point, b: Point) -> f64 {
     (a.0 - b.0).hypot(a.1 - b.1)
 }
 
-/// Whether the lines a to b and c to d cross.
+/// Whether the segments a–b and c–d cross.
 fn cross(a: Point, b: Point, c: Point, d: Point) -> bool {
     let side = |p: Point, q: Point, r: Point| (q.0 - p.0) * (r.1 - p.1) - (q.1 - p.1) * (r.0 - p.0);
     side(a, b, c) * side(a, b, d) < 0.0 && side(c, d, a) * side(c, d, b) < 0.0
 }
 
-/// What names must keep clear of.
+/// Everything that labels avoid.
 pub(super) struct Obstacles {
     area: Box,
     words: Vec<Box>,
-    dots: Vec<(Point, f64)>,
+    dots: Vec<Circle>,
     lines: Vec<(Point, Point)>,
     leaders: Vec<(Point, Point)>,
 }
 
 impl Obstacles {
-    /// Nothing yet in this area, which names must not leave.
+    /// An empty area, which labels must not leave.
     pub(super) fn new(area: Box) -> Self {
         Self { area, words: Vec::new(), dots: Vec::new(), lines: Vec::new(), leaders: Vec::new() }
     }
@@ -94,16 +95,16 @@ impl Obstacles {
         self.lines.push((from, to));
     }
 
-    /// How much a place covers.
+    /// How many dots and texts a place covers.
     pub(super) fn covered(&self, place: &Box) -> usize {
         let dots = self.dots.iter().filter(|(centre, radius)| place.meets_circle(*centre, *radius)).count();
         dots + self.words.iter().filter(|words| words.meets(place)).count()
     }
 
-    /// How bad a place is for the name of a dot.
-    fn cost(&self, place: &Box, dot: &Dot<'_>) -> f64 {
+    /// The cost of a place for the label of a dot.
+    fn cost(&self, place: &Box, centre: Point) -> f64 {
         let count = |number: usize, cost: f64| number as f64 * cost;
-        let leader = (dot.centre, place.nearest(dot.centre));
+        let leader = (centre, place.nearest(centre));
         let crossed = |line: &&(Point, Point)| cross(leader.0, leader.1, line.0, line.1);
         let covered = self.words.iter().filter(|words| words.meets(place)).count()
             + self.words.iter().filter(|words| words.meets_line(leader.0, leader.1)).count()
@@ -120,23 +121,24 @@ impl Obstacles {
     }
 }
 
-/// The name of a dot in its place.
+/// A label that has been placed.
 pub(super) struct Label {
     name: String,
     place: Box,
-    dot: (Point, f64),
+    dot: Circle,
 }
 
 impl Label {
-    /// Finds the best place and takes it.
-    pub(super) fn place(dot: &Dot<'_>, name: String, obstacles: &mut Obstacles) -> Self {
+    /// Puts the label of a dot at the best place.
+    pub(super) fn place(dot: Circle, name: String, obstacles: &mut Obstacles) -> Self {
+        let (centre, radius) = dot;
         let width = LETTER * name.chars().count() as f64;
-        let mut best = (f64::INFINITY, around(dot.centre, 0.0, 0.0, width));
+        let mut best = (f64::INFINITY, around(centre, 0.0, 0.0, width));
         for away in DISTANCES {
             for direction in 0..DIRECTIONS {
                 let angle = std::f64::consts::TAU * f64::from(direction) / f64::from(DIRECTIONS);
-                let place = around(dot.centre, dot.radius + away, angle, width);
-                let cost = obstacles.cost(&place, dot);
+                let place = around(centre, radius + away, angle, width);
+                let cost = obstacles.cost(&place, centre);
                 if cost < best.0 {
                     best = (cost, place);
                 }
@@ -144,14 +146,14 @@ impl Label {
         }
         let place = best.1;
         obstacles.words(place);
-        let label = Self { name, place, dot: (dot.centre, dot.radius) };
+        let label = Self { name, place, dot };
         if let Some(line) = label.line() {
             obstacles.leaders.push(line);
         }
         label
     }
 
-    /// From the middle of the dot, which others may cover, to its name, where that is far.
+    /// The line from the centre of the dot, which others may cover, to a label that is far away.
     fn line(&self) -> Option<(Point, Point)> {
         let (centre, radius) = self.dot;
         let end = self.place.nearest(centre);
@@ -169,7 +171,7 @@ impl Label {
         })
     }
 
-    /// Letters are narrower than reckoned, so words hold on to the side of their dot.
+    /// Text is anchored at the side of its dot, because letters are usually narrower than assumed.
     pub(super) fn words(&self) -> String {
         let Box { left, right, bottom, .. } = self.place;
         let (x, _) = self.dot.0;
@@ -184,7 +186,7 @@ impl Label {
     }
 }
 
-/// A line of words whose edge is `away` from a point in a direction.
+/// The box of a line of text whose edge is `away` pixels from a point, in a direction.
 fn around((x, y): Point, away: f64, angle: f64, width: f64) -> Box {
     let (across, down) = (angle.cos(), angle.sin());
     let (x, y) = (x + away * across, y + away * down);

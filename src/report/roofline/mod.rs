@@ -1,47 +1,45 @@
-//! Every operation as a dot under the roofs of memory and arithmetic. The heaviest are named, and every dot tells its numbers to the mouse.
+//! Roofline: every operation as a dot below the peaks of memory and arithmetic. The heaviest are labelled, and every dot has a tooltip.
 
 mod labels;
 mod roofs;
 mod words;
 
 use super::axis::{Axis, ends};
-use super::chart::{self, COLOURS, MARGIN};
+use super::chart::{self, COLOURS};
 use super::html::escape;
-use super::legend::TEXT;
 use super::number::readable;
+use super::style::{MARGIN, TEXT};
 use crate::profile::{Phase, Profile, Row};
 use labels::{Box, Label, Obstacles};
 use roofs::Roof;
+use words::MIN_PERCENT;
 
 const WIDTH: f64 = 960.0;
-/// Pixels of the plotting area, left to right and bottom to top. The roofs are named beside it.
+/// Plotting area in pixels, left to right and bottom to top. The roofs are labelled on its right.
 const ACROSS: (f64, f64) = (64.0, 824.0);
 const UP: (f64, f64) = (566.0, 112.0);
-/// Rows with a smaller part of the time, in percent, are not drawn: there are many, and they would stretch the axes.
-const SMALL: f64 = 0.1;
-/// So many of the heaviest operations are named.
+/// The number of labelled operations.
 const NAMED: usize = 14;
-/// Pixels of the largest and of the smallest dot's radius.
+/// Radius of the largest and of the smallest dot in pixels.
 const RADII: (f64, f64) = (13.0, 2.5);
-/// Free space beyond dots and roofs, as a factor; above there must be room for names.
+/// Free space beyond dots and roofs as a factor; the upper one leaves room for labels.
 const SLACK: f64 = 1.6;
 const HEADROOM: f64 = 2.4;
-/// In the order of the legend.
+/// The order of the legend.
 const PHASES: [Phase; 5] = [Phase::Forward, Phase::InputGradient, Phase::WeightGradient, Phase::Optimiser, Phase::Data];
 
 /// The roofline of a profile as an SVG file.
 pub fn roofline(profile: &Profile) -> String {
     let (title, drawn) = (words::title(profile), drawn(profile));
     let Some(plot) = Plot::around(profile, &drawn) else {
-        return chart::standalone(&chart::empty(&title, "no operation does arithmetic for long enough to be drawn"));
+        return chart::standalone(&chart::empty(&title, "no operation computes for long enough to be drawn"));
     };
     let mut obstacles = Obstacles::new(Box::new(ACROSS.0, UP.1, ACROSS.1, UP.0));
     let dots: Vec<Dot<'_>> = drawn.iter().map(|row| plot.dot(row)).collect();
     dots.iter().for_each(|dot| obstacles.dot(dot.centre, dot.radius));
     let roofs = roofs::draw(&plot, &mut obstacles);
     let named = grouped(&dots[..dots.len().min(NAMED)]);
-    let labels: Vec<Label> =
-        named.iter().filter_map(|dots| Some(Label::place(dots.first()?, words::name(dots), &mut obstacles))).collect();
+    let labels: Vec<Label> = named.iter().filter_map(|dots| place(dots, &mut obstacles)).collect();
     let leaders: String = labels.iter().map(Label::leader).collect();
     let names: String = labels.iter().map(Label::words).collect();
     let marks: String = dots.iter().map(Dot::draw).collect();
@@ -52,7 +50,14 @@ pub fn roofline(profile: &Profile) -> String {
     chart::standalone(&chart::svg(&title, [WIDTH, 0.0, bottom], &content))
 }
 
-/// Dots of the same operation and phase that lie on each other have one name.
+/// The label of a group of dots.
+fn place(dots: &Vec<&Dot<'_>>, obstacles: &mut Obstacles) -> Option<Label> {
+    let rows: Vec<&Row> = dots.iter().map(|dot| dot.row).collect();
+    let first = dots.first()?;
+    Some(Label::place((first.centre, first.radius), words::name(&rows), obstacles))
+}
+
+/// Overlapping dots of the same operation and phase share one label.
 fn grouped<'a>(dots: &'a [Dot<'a>]) -> Vec<Vec<&'a Dot<'a>>> {
     let mut groups: Vec<Vec<&Dot<'_>>> = Vec::new();
     for dot in dots {
@@ -64,26 +69,27 @@ fn grouped<'a>(dots: &'a [Dot<'a>]) -> Vec<Vec<&'a Dot<'a>>> {
     groups
 }
 
-/// What has a place in the chart and takes long enough, the heaviest first.
+/// The rows that can be drawn and take long enough, the heaviest first.
 fn drawn(profile: &Profile) -> Vec<&Row> {
-    let has_place = |row: &&Row| row.intensity.is_some_and(|intensity| intensity > 0.0) && row.gflop_per_second > 0.0;
-    profile.rows.iter().filter(has_place).filter(|row| row.percent_of_time >= SMALL).collect()
+    let has_place = |row: &&Row| row.measure.executed_intensity().is_some_and(|x| x > 0.0) && row.measure.rates.executed() > 0.0;
+    profile.rows.iter().filter(has_place).filter(|row| row.measure.percent_of_time >= MIN_PERCENT).collect()
 }
 
 fn head(profile: &Profile, title: &str) -> String {
     let line = |y: f64, style: &str, words: &str| format!(r#"<text x="{MARGIN}" y="{y}" {style}>{}</text>"#, escape(words));
     let x_title = format!(
-        r#"<text x="{}" y="{}" text-anchor="end" font-weight="600">FLOP per byte, by formula</text>"#,
+        r#"<text x="{}" y="{}" text-anchor="end" font-weight="600">{}</text>"#,
         ACROSS.1,
-        UP.0 + 38.0
+        UP.0 + 38.0,
+        words::x_title(profile)
     );
     line(24.0, r#"font-size="17" font-weight="600""#, title)
         + &line(44.0, r#"opacity=".7""#, &words::subtitle(profile))
-        + &line(UP.1 - 12.0, r#"font-weight="600""#, "GFLOP/s")
+        + &line(UP.1 - 12.0, r#"font-weight="600""#, words::y_title(profile))
         + &x_title
 }
 
-/// What there is to say below the chart, and where the picture ends.
+/// The notes below the chart, and the height of the picture.
 fn foot(profile: &Profile, drawn: &[&Row]) -> (String, f64) {
     let lines = words::notes(profile, drawn).into_iter().flat_map(|note| super::wrap::wrap(&note, 125));
     let (mut svg, mut baseline) = (String::new(), UP.0 + 62.0);
@@ -103,21 +109,21 @@ struct Plot {
     x: Axis,
     y: Axis,
     roofs: Vec<Roof>,
-    /// Pixels of a dot's radius for each root of a percent of the time.
+    /// Radius of a dot in pixels per square root of a percent of the time.
     scale: f64,
 }
 
 impl Plot {
-    /// Around the dots and the roofs over them; none without dots.
+    /// Axes that include all dots and roofs; None without dots.
     fn around(profile: &Profile, drawn: &[&Row]) -> Option<Self> {
-        let (left, right) = ends(drawn.iter().filter_map(|row| row.intensity))?;
-        let (low, high) = ends(drawn.iter().map(|row| row.gflop_per_second))?;
+        let (left, right) = ends(drawn.iter().filter_map(|row| row.measure.executed_intensity()))?;
+        let (low, high) = ends(drawn.iter().map(|row| row.measure.rates.executed()))?;
         let flat = roofs::flat(&profile.peaks);
         let ridge = flat.iter().map(|roof| 1e9 * roof.rate / profile.peaks.copy).fold(right, f64::max);
         let x = (left / SLACK, ridge * SLACK);
         let top = flat.iter().map(|roof| roof.rate).fold(high, f64::max);
         let y = (low / SLACK, top * HEADROOM);
-        let heaviest = drawn.iter().map(|row| row.percent_of_time).fold(SMALL, f64::max);
+        let heaviest = drawn.iter().map(|row| row.measure.percent_of_time).fold(MIN_PERCENT, f64::max);
         Some(Self {
             x: Axis::log(x.0, x.1, ACROSS),
             y: Axis::log(y.0, y.1, UP),
@@ -131,8 +137,10 @@ impl Plot {
     }
 
     fn dot<'a>(&self, row: &'a Row) -> Dot<'a> {
-        let radius = (self.scale * row.percent_of_time.sqrt()).max(RADII.1);
-        Dot { row, centre: self.pixel((row.intensity.unwrap_or_default(), row.gflop_per_second)), radius }
+        let measure = &row.measure;
+        let radius = (self.scale * measure.percent_of_time.sqrt()).max(RADII.1);
+        let centre = self.pixel((measure.executed_intensity().unwrap_or_default(), measure.rates.executed()));
+        Dot { row, centre, radius }
     }
 
     fn grid(&self) -> String {
@@ -154,7 +162,7 @@ impl Plot {
         self.y.ticks().into_iter().map(across).chain(self.x.ticks().into_iter().map(up)).collect()
     }
 
-    /// The phases that are seen, and what an area means, in one line above the chart.
+    /// The phases of the chart and the meaning of the area, in one line above it.
     fn legend(&self, drawn: &[&Row]) -> String {
         let (mut svg, mut x) = (String::new(), MARGIN);
         let mut entry = |radius: f64, paint: String, words: &str| {
@@ -168,7 +176,7 @@ impl Plot {
             entry(5.0, format!(r#"fill="{}""#, colour(phase)), phase.words());
         }
         let percent =
-            [5.0, 2.0, 1.0, 0.5].into_iter().find(|percent| self.scale * f64::sqrt(*percent) <= RADII.0).unwrap_or(SMALL);
+            [5.0, 2.0, 1.0, 0.5].into_iter().find(|percent| self.scale * f64::sqrt(*percent) <= RADII.0).unwrap_or(MIN_PERCENT);
         let radius = self.scale * f64::sqrt(percent);
         let words = format!("{} % of the time, by area", readable(percent, 2));
         entry(radius, r#"fill="none" stroke="currentColor" stroke-opacity=".6""#.to_owned(), &words);
@@ -176,7 +184,7 @@ impl Plot {
     }
 }
 
-/// One operation in its place.
+/// One operation on the chart.
 struct Dot<'a> {
     row: &'a Row,
     centre: (f64, f64),

@@ -1,34 +1,34 @@
-//! The roofs: what memory and arithmetic allow at most.
+//! The roofs: the peaks of memory and arithmetic.
 
 use super::labels::{Box, LETTER, Obstacles};
 use super::{ACROSS, Plot, UP};
 use crate::profile::Peaks;
 use crate::report::html::escape;
-use crate::report::legend::TEXT;
 use crate::report::number::readable;
+use crate::report::style::TEXT;
 
-/// A rate of arithmetic, in GFLOP/s.
+/// A peak of arithmetic, in GFLOP/s.
 pub(super) struct Flat {
     name: &'static str,
     pub(super) rate: f64,
 }
 
-/// One straight line.
+/// One line segment of the roof.
 pub(super) struct Roof {
     from: (f64, f64),
     to: (f64, f64),
-    /// A line on a slope, two lines beside a flat roof, none where the roof goes on.
+    /// One line of text on the slope, two lines beside a flat roof, none where the roof continues.
     words: Vec<String>,
     is_dashed: bool,
 }
 
-/// The rates of arithmetic that are known, the usual one first.
+/// The known peaks of arithmetic, f32 first.
 pub(super) fn flat(peaks: &Peaks) -> Vec<Flat> {
     let known = [("f32 multiply-add", peaks.fma), ("bf16 matrix unit", peaks.matrix)];
     known.into_iter().filter_map(|(name, rate)| Some(Flat { name, rate: rate? / 1e9 })).collect()
 }
 
-/// The slope of memory up to the first flat roof, then what is above it, dashed.
+/// The memory slope up to the first flat roof, and everything above that dashed.
 pub(super) fn all(peaks: &Peaks, flat: Vec<Flat>, (left, right): (f64, f64), (low, high): (f64, f64)) -> Vec<Roof> {
     let copy = peaks.copy / 1e9;
     let (start, mut corner) = (left.max(low / copy), f64::min(right, high / copy));
@@ -53,7 +53,7 @@ pub(super) fn all(peaks: &Peaks, flat: Vec<Flat>, (left, right): (f64, f64), (lo
     roofs
 }
 
-/// The lines, and their words: of the slope on it, of flat roofs beside the chart.
+/// The lines and their labels: on the slope, and beside the chart for flat roofs.
 pub(super) fn draw(plot: &Plot, obstacles: &mut Obstacles) -> String {
     let mut lowest = UP.1;
     let mut roofs: Vec<&Roof> = plot.roofs.iter().collect();
@@ -87,11 +87,11 @@ fn beside(words: &str, y: f64) -> String {
     format!(r#"<text x="{}" y="{:.1}" font-weight="600">{}</text>"#, ACROSS.1 + 8.0, y + 4.0, escape(words))
 }
 
-/// Above a slope, where it covers the least and is nearest to the middle.
+/// Text along the slope, where it covers the least and is nearest to the middle.
 fn on_slope(words: &str, from: (f64, f64), to: (f64, f64), obstacles: &mut Obstacles) -> String {
     let length = LETTER * words.chars().count() as f64;
     let angle = (to.1 - from.1).atan2(to.0 - from.0);
-    // A tilted text is a row of small squares.
+    // Tilted text is approximated by a row of small squares.
     let squares = |part: f64| {
         (-4..=4).map(move |step| {
             let along = 0.125 * f64::from(step) * length;

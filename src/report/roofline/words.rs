@@ -1,11 +1,13 @@
-//! What the roofline says in words.
+//! Titles, labels, tooltips and notes of the roofline.
 
-use super::{Dot, SMALL};
 use crate::profile::{Profile, Row, Task};
 use crate::report::number::readable;
-use crate::report::profile::{bound_by, is_cpu};
+use crate::report::profile::bound_by;
 
-/// Names stand out from what is behind them, on light and on dark paper.
+/// Rows with a smaller share of the time, in percent, are not drawn: they are many and would stretch the axes.
+pub(super) const MIN_PERCENT: f64 = 0.1;
+
+/// An outline in the background colour keeps labels legible, in light and dark mode.
 pub(super) const STYLE: &str = "<style>.name{paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}\
     @media(prefers-color-scheme:dark){.name{stroke:#14161a}}</style>";
 
@@ -26,7 +28,22 @@ pub(super) fn title(profile: &Profile) -> String {
     )
 }
 
-/// Where.
+/// Whether executed FLOPs are known; older records have only those of the formula.
+fn is_executed(profile: &Profile) -> bool {
+    profile.rows.iter().all(|row| row.measure.rates.executed_gflop_per_second.is_some())
+}
+
+/// Title of the horizontal axis.
+pub(super) fn x_title(profile: &Profile) -> &'static str {
+    if is_executed(profile) { "executed FLOP per byte (bytes by formula)" } else { "FLOP per byte, by formula" }
+}
+
+/// Title of the vertical axis.
+pub(super) fn y_title(profile: &Profile) -> &'static str {
+    if is_executed(profile) { "executed GFLOP/s" } else { "GFLOP/s, by formula" }
+}
+
+/// Device and step time.
 pub(super) fn subtitle(profile: &Profile) -> String {
     let machine = &profile.peaks.machine;
     let device = if *machine == profile.device { String::new() } else { format!("{} on ", profile.device) };
@@ -34,10 +51,10 @@ pub(super) fn subtitle(profile: &Profile) -> String {
     format!("{device}{machine}; a step takes {} ms{measured}", readable(profile.step_ms, 3))
 }
 
-/// Operation, layers and phase of dots that differ in layers only; a layer that bears the operation's name tells it already.
-pub(super) fn name(dots: &[&Dot<'_>]) -> String {
-    let Some(Row { op, layer, phase, .. }) = dots.first().map(|dot| dot.row) else { return String::new() };
-    let layers = dots.iter().map(|dot| dot.row.layer.as_str()).collect::<Vec<_>>().join(", ");
+/// Operation, layers and phase of rows that differ in their layer only. The operation is left out if the layer is named after it.
+pub(super) fn name(rows: &[&Row]) -> String {
+    let Some(Row { op, layer, phase, .. }) = rows.first() else { return String::new() };
+    let layers = rows.iter().map(|row| row.layer.as_str()).collect::<Vec<_>>().join(", ");
     let phase = phase.words();
     match layer.as_str() {
         "" => format!("{op} {phase}"),
@@ -46,28 +63,31 @@ pub(super) fn name(dots: &[&Dot<'_>]) -> String {
     }
 }
 
-/// All about a dot.
+/// The numbers of a row.
 pub(super) fn tooltip(row: &Row) -> String {
     let place = if row.layer.is_empty() { String::new() } else { format!(" {}", row.layer) };
     format!(
         "{}{place}, {}: {} ms, {} % of the time, {} GFLOP/s, {} % of peak ({})",
         row.op,
         row.phase.words(),
-        readable(row.ms.median, 3),
-        readable(row.percent_of_time, 2),
-        readable(row.gflop_per_second, 3),
-        readable(row.percent_of_peak, 3),
-        bound_by(row.bound, row.unit)
+        readable(row.measure.ms.median, 3),
+        readable(row.measure.percent_of_time, 2),
+        readable(row.measure.rates.executed(), 3),
+        readable(row.measure.rates.percent_of_peak, 3),
+        bound_by(&row.measure)
     )
 }
 
-/// What is above the roofs and why, and what is left out.
+/// Which dots are above the roofs and why, and which rows are left out.
 pub(super) fn notes(profile: &Profile, drawn: &[&Row]) -> Vec<String> {
-    let above = drawn.iter().filter(|row| row.percent_of_peak > 100.0).count();
-    let products = if is_cpu(profile) { ", of which Winograd's method does a quarter of the products" } else { "" };
+    let above = drawn.iter().filter(|row| row.measure.rates.percent_of_peak > 100.0).count();
+    let products = if is_executed(profile) {
+        ""
+    } else {
+        "this record has FLOPs by formula, of which Winograd's method executes a quarter, and "
+    };
     let why = format!(
-        "{above} dot{} above {} roof: FLOPs and bytes are those of the formula{products}, and caches carry what the formula has memory \
-         carry.",
+        "{above} dot{} above {} roof: {products}caches deliver bytes that the formula expects from memory.",
         if above == 1 { " is" } else { "s are" },
         if above == 1 { "its" } else { "their" }
     );
@@ -76,12 +96,13 @@ pub(super) fn notes(profile: &Profile, drawn: &[&Row]) -> Vec<String> {
 
 fn left_out(profile: &Profile, drawn: &[&Row]) -> Option<String> {
     let others = || profile.rows.iter().filter(|row| !drawn.iter().any(|other| std::ptr::eq(*other, *row)));
-    let (moving, small): (Vec<&Row>, Vec<&Row>) = others().partition(|row| row.work.flops == 0 && row.percent_of_time >= SMALL);
-    let share = |rows: &[&Row]| readable(rows.iter().map(|row| row.percent_of_time).sum(), 2);
+    let (moving, small): (Vec<&Row>, Vec<&Row>) =
+        others().partition(|row| row.measure.work.flops == 0 && row.measure.percent_of_time >= MIN_PERCENT);
+    let share = |rows: &[&Row]| readable(rows.iter().map(|row| row.measure.percent_of_time).sum(), 2);
     let part = |rows: Vec<&Row>, words: String| {
         (!rows.is_empty()).then(|| format!("{} {words} ({} % of the time)", rows.len(), share(&rows)))
     };
-    let parts = [part(small, format!("below {SMALL} % each")), part(moving, "that only move bytes".to_owned())];
+    let parts = [part(small, format!("below {MIN_PERCENT} % each")), part(moving, "that only move bytes".to_owned())];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| format!("Operations that are not drawn: {}.", parts.join("; ")))
+    (!parts.is_empty()).then(|| format!("Operations not drawn: {}.", parts.join("; ")))
 }

@@ -42,6 +42,12 @@ pub(crate) fn pays(shape: &Correlation) -> bool {
     Tiling::new(shape).pays()
 }
 
+/// FLOPs that this correlation executes, here or directly.
+pub(super) fn executed(shape: &Correlation) -> u64 {
+    let tiling = Tiling::new(shape);
+    2 * if tiling.pays() { tiling.multiply_adds() } else { shape.multiply_adds() } as u64
+}
+
 /// How the batch is cut: whole images where they are small, bands of an image where they are large; pieces as even as can be.
 struct Cut {
     /// Images of a task, and bands of one where that is 1.

@@ -43,10 +43,13 @@ impl Tiling {
         if shape.kernel != 3 || shape.stride != 1 || c_in < CHANNELS || c_out < CHANNELS {
             return false;
         }
-        let columns: usize = (0..3).map(|kx| shape.columns(kx).len()).sum();
-        let rows = (0..shape.target.0).flat_map(|oy| (0..3).filter_map(move |ky| shape.row(oy, ky))).count();
-        let direct = shape.n * rows * columns * c_in * c_out;
-        self.count() * (PRODUCTS * c_in * c_out + TRANSFORM * (c_in + c_out)) < direct
+        self.multiply_adds() < shape.multiply_adds()
+    }
+
+    /// Multiply-adds of the products, and of the transforms counted as such. Those of the weights are left out.
+    pub fn multiply_adds(&self) -> usize {
+        let (c_in, c_out) = (self.shape.read.count, self.shape.write.count);
+        self.count() * (PRODUCTS * c_in * c_out + TRANSFORM * (c_in + c_out))
     }
 
     /// Tiles of a band.

@@ -1,0 +1,49 @@
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Every call of every step is kept in memory, so their number has a limit.
+const MAX_STEPS: usize = 100_000;
+
+/// What one step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Forward and backward pass and optimiser on one batch.
+    Train,
+    /// A forward pass.
+    Infer,
+}
+
+/// What is profiled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Training or inference.
+    pub task: Task,
+    /// Model I or II, as 1 or 2.
+    pub model: u8,
+    /// Base width w.
+    pub width: usize,
+    /// Side of the images in pixels.
+    pub size: usize,
+    /// Images in a step.
+    pub batch: usize,
+    /// Steps that count.
+    pub steps: usize,
+    /// Warm-up steps before them: memory is allocated, kernels are compiled, caches are filled.
+    pub warmup: usize,
+    /// Seed of weights and images.
+    pub seed: u64,
+}
+
+impl Settings {
+    pub(super) fn validate(&self) -> Result<()> {
+        if let Some((name, _)) = [("steps", self.steps), ("batch", self.batch)].into_iter().find(|(_, value)| *value == 0) {
+            return Err(Error::argument(format!("profile: {name} must be at least 1")));
+        }
+        match [("steps", self.steps), ("warmup", self.warmup)].into_iter().find(|(_, value)| *value > MAX_STEPS) {
+            Some((name, value)) => Err(Error::argument(format!("profile: {name} must be at most {MAX_STEPS}, got {value}"))),
+            None => Ok(()),
+        }
+    }
+}
