@@ -16,6 +16,9 @@ use crate::run::EvaluationReport;
 /// Rows of the figure with a defect; one with a good image follows.
 const FIGURE_DEFECTS: usize = 3;
 
+/// A metric for comparison with published tables only; no card of the page.
+const COMPARISON: &str = "AU-PRO-200";
+
 /// An evaluation, with the score and the threshold that decide on an image.
 #[derive(Clone, Copy, Debug)]
 pub struct Results<'a> {
@@ -74,7 +77,7 @@ impl Results<'_> {
             ),
             plain("pixel AUROC", metrics.pixel_auroc, of_pixel, "the same for the pixels of all test images"),
             plain("AU-PRO", metrics.au_pro, of_pixel, "mean overlap with each defect region, up to 30\u{a0}% false positives"),
-            plain("AU-PRO-200", metrics.au_pro_200, of_pixel, "the common form with 200 thresholds, for comparison only"),
+            plain(COMPARISON, metrics.au_pro_200, of_pixel, "the common form with 200 thresholds, for comparison only"),
             plain("image AP", metrics.image_ap, of_image, "average precision over images"),
             plain("pixel AP", metrics.pixel_ap, of_pixel, "average precision over pixels"),
             plain("image F1-max", metrics.image_f1_max, of_image, best_f1),
@@ -98,6 +101,14 @@ impl Results<'_> {
             metric("defects found", flagged(false), anomalous, "anomalous images that score above the threshold"),
             metric("false alarms", flagged(true), normal, "good images that score above the threshold"),
         ]
+    }
+
+    /// What the page shows in its cards: the verdicts after the image AUROC, and all metrics but the one kept for comparison.
+    pub fn cards(&self) -> Vec<Metric> {
+        let mut cards = self.metrics();
+        cards.retain(|metric| metric.label != COMPARISON);
+        cards.splice(1..1, self.verdicts());
+        cards
     }
 
     /// One line for each kind of image: the hardest kind of defect first, good images last.
