@@ -3,10 +3,10 @@ use std::time::{Duration, Instant};
 use super::{Batch, TrainingSet};
 use crate::error::Result;
 
-/// The batches of a training run, each made while the step before it runs.
+/// The batches of a training run. Each is prepared while the previous step runs; one batch is kept ahead.
 ///
-/// The next batch is a task of the pool that computes the step, not of a thread beside it: workers do it where the step leaves them
-/// idle, so that no more threads run than were asked for, and nothing waits for a worker that waits itself. One batch is kept ahead.
+/// Preparing a batch is a task in the thread pool that also computes the step, not a thread of its own. Workers that the step
+/// leaves idle take it, so no more threads run than the user asked for.
 pub struct Feed<'a> {
     set: &'a TrainingSet,
     count: usize,
@@ -14,19 +14,19 @@ pub struct Feed<'a> {
     ahead: Option<Made>,
 }
 
-/// A batch, or why there is none, with its step.
+/// The batch of a step, or the error it gave.
 struct Made {
     step: u64,
     batch: Result<Batch>,
     supply: Supply,
 }
 
-/// What the batch of a step took.
+/// How long the batch of a step took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Supply {
-    /// Making it, which other work of the same threads can prolong.
+    /// Time to make it; the step competes for the same threads.
     pub making: Duration,
-    /// The part of it for which the run stood still.
+    /// The part of it during which training had to wait.
     pub waiting: Duration,
 }
 
@@ -36,11 +36,11 @@ impl<'a> Feed<'a> {
         Self { set, count, end, ahead: None }
     }
 
-    /// Does `work` on the batch of `step` while the next one is made. A batch is a pure function of seed and step: which thread makes
-    /// it, and when, changes no bit.
+    /// Runs `work` on the batch of `step` while the next one is made. A batch depends on seed and step only, not on the thread
+    /// or the time at which it is made.
     ///
     /// # Errors
-    /// As [`TrainingSet::batch`] for this step, and what `work` reports. That the next batch cannot be made is said when it is needed.
+    /// As [`TrainingSet::batch`] for this step, and the errors of `work`. An error of the next batch is reported at the next step.
     pub fn step<R>(&mut self, step: u64, work: impl FnOnce(&Batch) -> Result<R>) -> Result<(R, Supply)> {
         let Made { batch, supply, .. } = self.take(step);
         let batch = batch?;
@@ -61,7 +61,7 @@ impl<'a> Feed<'a> {
         result.map(|result| (result, supply))
     }
 
-    /// The batch of `step`: the one made ahead if it is, else one made now.
+    /// The batch of `step`, made now unless it was made ahead.
     fn take(&mut self, step: u64) -> Made {
         self.ahead.take().filter(|made| made.step == step).unwrap_or_else(|| {
             let mut made = Made::new(self.set, step, self.count);
@@ -102,7 +102,7 @@ mod tests {
         let bad = set(2.0);
         let key = |error: Error| matches!(error, Error::Config { key, .. } if key.contains("region_threshold"));
         assert!(key(Feed::new(&bad, 2, 9).step(0, |_| Ok(())).unwrap_err()));
-        // Made ahead, it must not end the step before.
+        // Its error must not end the step before it.
         let good = set(0.5);
         let mut feed = Feed::new(&good, 2, 9);
         feed.step(0, |_| Ok(())).unwrap();

@@ -5,7 +5,7 @@ use crate::backend::{Corruption, Picks, Picture};
 use crate::error::Result;
 use crate::shape::{CorruptionSpec, Shape};
 
-/// The images and textures of a [`TrainingSet`] in the memory of a device, which makes its batches there. Clones share them.
+/// The images and textures of a [`TrainingSet`] in device memory, where the batches are made. Clones share them.
 pub struct ResidentSet<B: Corruption> {
     inner: Arc<Inner<B>>,
 }
@@ -22,7 +22,7 @@ impl<B: Corruption> Clone for ResidentSet<B> {
 }
 
 impl TrainingSet {
-    /// The set on the device, for batches of `count` images; `None` where the host makes the batches.
+    /// The set on the device, for batches of `count` images; `None` for devices whose batches are made by the host.
     ///
     /// # Errors
     /// As [`TrainingSet::validate`]; a batch too large; out of device memory.
@@ -52,7 +52,7 @@ impl<B: Corruption> ResidentSet<B> {
         Ok([Shape::new(&[count, side, side, 3])?, Shape::new(&[count, side, side, 1])?])
     }
 
-    /// Makes the batch that `picks` asks for, [`Picks`] as a buffer: x̂, x, M into `batch`.
+    /// Makes a batch on the device. `picks` is [`Picks`] as a buffer; x̂, x and M are written to `batch`.
     ///
     /// # Errors
     /// Buffers of another length than [`Picks::len`] and [`ResidentSet::shapes`] say; the device failed.
@@ -65,7 +65,7 @@ impl<B: Corruption> ResidentSet<B> {
         Picks::len(self.count())
     }
 
-    /// Whether both are the same memory.
+    /// Whether both share the same memory.
     pub fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }

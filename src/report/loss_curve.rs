@@ -5,14 +5,14 @@ use super::chart::{self, ACROSS, BLUE, Frame, UP};
 use super::legend::{Entry, Sample};
 use super::marks::{MOST_POINTS, Stroke, dot, line, thinned};
 
-/// A line for what matters, and one for what lies behind it.
+/// Strokes of the average and of the single records.
 const CLEAR: Stroke = Stroke { colour: BLUE, width: 2.2, opacity: 1.0, is_dashed: false };
 const FAINT: Stroke = Stroke { width: 1.0, opacity: 0.4, ..CLEAR };
 /// A curve of at least this many points also gets its moving average.
 const MIN_FOR_AVERAGE: usize = 24;
 /// The step axis is at least this long.
 const MIN_STEPS: f64 = 5.0;
-/// The moving average reaches over this part of the curve to each side.
+/// The moving average spans 1/40 of the curve to each side.
 const AVERAGE_REACH: usize = 40;
 
 /// A line chart of `(step, loss)` in the order given, with a logarithmic vertical axis, as an SVG element. Points that are

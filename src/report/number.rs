@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
-/// `value` with about `digits` significant digits: `0.0123`, `20 000`, `3×10⁻⁵`; `–` when it is not a number.
-/// Thousands are parted by narrow spaces; trailing zeros of the fraction are dropped.
+/// `value` with about `digits` significant digits: `0.0123`, `20 000`, `3×10⁻⁵`; `–` for NaN. Thousands are separated by narrow
+/// spaces; trailing zeros of the fraction are dropped.
 pub(super) fn readable(value: f64, digits: usize) -> String {
     if value.is_nan() {
         return "–".to_owned();
@@ -38,7 +38,7 @@ fn scientific(size: f64, digits: usize) -> String {
     if mantissa == "1" { format!("10{power}") } else { format!("{mantissa}×10{power}") }
 }
 
-/// Four-digit numbers stay whole; longer ones are parted in threes.
+/// Groups of three digits from the right, in numbers of at least five digits.
 fn group_thousands(whole: &str) -> String {
     if whole.len() < 5 {
         return whole.to_owned();

@@ -209,7 +209,7 @@ impl Page {
         let stops: Vec<String> = (0..=10).map(stop).collect();
         let [low, high] = [scale.low, scale.high].map(|value| readable(f64::from(value), 3));
         format!(
-            "<p class=\"scale\">Heat colours of all examples: {low} \
+            "<p class=\"scale\">Heat colours: {low} \
              <span style=\"background:linear-gradient(to right,{})\"></span> {high}</p>\n",
             stops.join(",")
         )
