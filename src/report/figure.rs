@@ -164,9 +164,8 @@ fn draw_row(picture: &mut Image, row: &FigureRow<'_>, layout: &Layout, top: usiz
 fn draw_scale(picture: &mut Image, scale: HeatScale, layout: &Layout, top: usize) -> Result<()> {
     let (top, left, width) = (top + GAP, layout.left_of(scale.column), layout.cell.1);
     for x in 0..width {
-        let colour = heat(x as f32 / (width - 1).max(1) as f32);
-        for c in 0..3 {
-            picture.slice_mut(s![top..top + BAR, left + x, c]).fill(colour[c]);
+        for (c, value) in heat(x as f32 / (width - 1).max(1) as f32).into_iter().enumerate() {
+            picture.slice_mut(s![top..top + BAR, left + x, c]).fill(value);
         }
     }
     let pen = Pen::regular(NOTE, FAINT_INK)?;
