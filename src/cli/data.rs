@@ -23,10 +23,10 @@ pub enum Command {
 /// Arguments of `data generate`.
 #[derive(clap::Args)]
 pub struct Generate {
-    /// Folder in which the category folder is made
+    /// Folder in which the category folder is created
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Material: cloth, grid, wood, tiles or pebbles; all of them where left out
+    /// Material: cloth, grid, wood, tiles or pebbles [default: all of them]
     #[arg(long)]
     family: Option<Family>,
     /// Height and width in pixels
@@ -49,22 +49,22 @@ pub struct Generate {
 /// Arguments of `data preview`.
 #[derive(clap::Args)]
 pub struct Preview {
-    /// Category folder with train/good
+    /// Category folder with train/good/
     #[arg(long, value_name = "ROOT/CATEGORY")]
     data: PathBuf,
-    /// Config file; defaults where left out
+    /// Config file [default: all defaults]
     #[arg(long, value_name = "TOML")]
     config: Option<PathBuf>,
-    /// Folder of replacement textures, instead of the config's
+    /// Folder of replacement textures [default: the config's]
     #[arg(long, value_name = "DIR")]
     textures: Option<PathBuf>,
-    /// Picture to write
+    /// PNG file to write
     #[arg(long, value_name = "PNG")]
     out: PathBuf,
     /// Number of samples
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     count: u16,
-    /// Training step whose batch is shown
+    /// Training step whose batch to show
     #[arg(long, default_value_t = 0)]
     step: u32,
 }

@@ -25,7 +25,7 @@ pub struct Arguments {
     /// Seed of data, weights, batches and corruption
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Optimiser steps, instead of the demo's own
+    /// Optimiser steps [default: the demo's]
     #[arg(long)]
     steps: Option<u64>,
     /// Replace an earlier demo in the output folder
@@ -35,7 +35,7 @@ pub struct Arguments {
     device: DeviceOption,
 }
 
-/// Generates, trains, evaluates, shows.
+/// Generates a dataset, trains, evaluates and writes the result page.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     on_device!(arguments.device.open()?, |backend| demo(arguments, &backend))
 }
@@ -48,7 +48,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     config.validate()?;
     check_output_folder(out)?;
     clear(out, arguments.overwrite)?;
-    note(format_args!("drawing {} images", orthoscope::run::DEMO_FAMILY));
+    note(format_args!("generating {} images", orthoscope::run::DEMO_FAMILY));
     let folder = generate_demo_data(&out.join("data"), arguments.seed)?;
     let steps = config.train.steps;
     note(format_args!("training {} for {steps} steps", config.architecture()));
@@ -70,7 +70,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes room for a new demo. Removes only what an earlier demo wrote, and only when asked to.
+/// Removes an earlier demo if asked to, and nothing else.
 fn clear(out: &Path, overwrite: bool) -> Result<()> {
     let files = [MODEL_FILE, CONFIG_FILE, LOG_FILE, CHECKPOINT_FILE, METRICS_FILE, "figure.png", "index.html"];
     let taken = files.iter().chain(&["data"]).any(|name| out.join(name).exists());

@@ -16,7 +16,7 @@ use super::device::{DeviceOption, on_device};
 use super::output::{note, say};
 use super::{npy, progress};
 
-/// What is written for an image `NAME`.
+/// Files written for an image `NAME`.
 const ENDINGS: [&str; 5] = [".json", "_map.npy", "_heatmap.png", "_mask.png", "_reconstruction.png"];
 
 /// Arguments of `detect`.
@@ -35,10 +35,10 @@ pub struct Arguments {
     /// Images, or folders of images
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Image score above which an image is anomalous, instead of the model's
+    /// Call an image anomalous if its score exceeds SCORE [default: the model's threshold]
     #[arg(long, value_name = "SCORE", value_parser = number)]
     threshold: Option<f64>,
-    /// Heatmap value above which a pixel is anomalous, instead of the model's
+    /// Mark a pixel if its heatmap value exceeds VALUE [default: the model's threshold]
     #[arg(long, value_name = "VALUE", value_parser = number)]
     pixel_threshold: Option<f64>,
     /// Print all results as one JSON array instead of lines
@@ -65,7 +65,7 @@ struct Finding {
     regions: Vec<Region>,
 }
 
-/// A threshold that compares with every score.
+/// A finite number.
 fn number(text: &str) -> Result<f64> {
     let value = text.parse().ok().filter(|value: &f64| value.is_finite());
     value.ok_or_else(|| Error::argument("a finite number is needed"))
@@ -113,7 +113,7 @@ fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, Pat
     Ok(())
 }
 
-/// Every image with its output name: the path below the folder that was given, without extension.
+/// Every image with its output name: its path below the given folder, without extension.
 fn named_images(paths: &[PathBuf]) -> Result<Vec<(PathBuf, PathBuf)>> {
     let mut images = Vec::new();
     let mut taken: HashMap<PathBuf, PathBuf> = HashMap::new();
@@ -131,7 +131,7 @@ fn named_images(paths: &[PathBuf]) -> Result<Vec<(PathBuf, PathBuf)>> {
     Ok(images)
 }
 
-/// Checks that no result would replace an image that was given.
+/// Checks that no output would replace an input.
 fn refuse_to_overwrite(out: &Path, images: &[(PathBuf, PathBuf)]) -> Result<()> {
     let given: HashSet<PathBuf> = images.iter().filter_map(|(_, path)| path.canonicalize().ok()).collect();
     for (name, path) in images {
@@ -173,7 +173,7 @@ fn inspect(detector: &Detector<impl Backend>, cutoffs: Cutoffs, out: &Path, name
     Ok(finding)
 }
 
-/// The JSON file comes last: where it is, the others are complete.
+/// The JSON file is written last: if it exists, the others are complete.
 fn write_files(stem: &Path, image: &Image, found: &Examination, finding: &Finding) -> Result<()> {
     let [json_file, map_file, heatmap_file, mask_file, reconstruction_file] = ENDINGS.map(|ending| output_file(stem, ending));
     let json = serde_json::to_string_pretty(finding).map_err(|error| Error::file(&json_file, error))?;

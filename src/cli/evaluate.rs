@@ -16,7 +16,7 @@ pub struct Arguments {
     /// Weight file
     #[arg(long, value_name = "SAFETENSORS")]
     model: PathBuf,
-    /// Category folder with test and ground_truth
+    /// Category folder with test/ and ground_truth/
     #[arg(long, value_name = "ROOT/CATEGORY")]
     data: PathBuf,
     /// Folder for metrics.json and the page index.html

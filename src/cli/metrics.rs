@@ -17,13 +17,13 @@ pub struct Arguments {
     /// Folder of anomaly maps
     #[arg(long, value_name = "DIR")]
     maps: PathBuf,
-    /// Category folder with test and ground_truth
+    /// Category folder with test/ and ground_truth/
     #[arg(long, value_name = "ROOT/CATEGORY")]
     data: PathBuf,
-    /// Resolution of the pixel metrics: native, model (that of the maps), or a side in pixels
+    /// Resolution of the pixel metrics: native, model (that of the maps) or a side in pixels
     #[arg(long, default_value = "native")]
     resolution: Resolution,
-    /// Which image score the unnamed image metrics use
+    /// Image score behind the metrics image_auroc, image_ap and image_f1_max
     #[arg(long, value_enum, default_value = "sum")]
     score: ScoreName,
     /// Print JSON instead of a table
@@ -38,7 +38,7 @@ enum ScoreName {
     Sum,
 }
 
-/// Scores maps made elsewhere.
+/// Computes the metrics of anomaly maps made by another program.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let category = Category::open(&arguments.data)?;
     let score = match arguments.score {

@@ -15,7 +15,7 @@ pub const INTERRUPTED: u8 = 130;
 /// Prints a line on standard output.
 ///
 /// # Errors
-/// Nobody reads it any more, or the disk behind it is full: `println!` would panic.
+/// A closed pipe or a full disk, where `println!` would panic.
 pub fn say(line: impl Display) -> anyhow::Result<()> {
     print(format_args!("{line}\n"))
 }
@@ -38,7 +38,7 @@ pub fn screen() -> Screen {
     Screen { columns: columns.max(NARROW), colour: set("NO_COLOR").is_none() && console::colors_enabled() }
 }
 
-/// Prints a line on standard error. Losing it must not end what it tells about.
+/// Prints a line on standard error; failures are ignored.
 pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
@@ -56,7 +56,7 @@ pub fn sentence(error: &anyhow::Error) -> String {
     words.join(": ")
 }
 
-/// Whether an error only says that the reader of standard output has seen enough, as `head` does.
+/// Whether the reader of standard output closed the pipe, as `head` does.
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.root_cause().downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -61,7 +61,7 @@ pub fn write(
     let page = Page {
         title: category.name.clone(),
         subtitle: "Whatever the projection onto normal images changes is anomalous".into(),
-        metrics: results.verdicts().into_iter().chain(results.metrics()).collect(),
+        metrics: results.cards(),
         kinds: results.kinds(),
         protocol: report.protocol.clone(),
         facts: facts(detector, run),

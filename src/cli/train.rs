@@ -20,13 +20,13 @@ pub struct Arguments {
     /// Config file; without one the defaults (`orthoscope doctor --config` prints them)
     #[arg(long, value_name = "TOML")]
     config: Option<PathBuf>,
-    /// Category folder with train/good
+    /// Category folder with train/good/
     #[arg(long, value_name = "ROOT/CATEGORY")]
     data: PathBuf,
     /// Output folder
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Folder of replacement textures, instead of the config's
+    /// Folder of replacement textures [default: the config's]
     #[arg(long, value_name = "DIR")]
     textures: Option<PathBuf>,
     /// Optimiser steps, instead of the config's

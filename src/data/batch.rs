@@ -9,25 +9,25 @@ use crate::ops::{Pick, Picks};
 use crate::rng::{Purpose, Stream};
 use crate::shape::Shape;
 
-/// Changes that keep a normal image normal. Off by default: which are allowed depends on the category.
+/// Changes after which a normal image is still normal. Off by default, because it depends on the category which ones are.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AugmentConfig {
-    /// Mirror left and right, half of the time.
+    /// Mirror left and right with probability 1/2.
     pub flip_horizontal: bool,
-    /// Mirror top and bottom, half of the time.
+    /// Mirror top and bottom with probability 1/2.
     pub flip_vertical: bool,
-    /// Turn by a random multiple of 90 degrees.
+    /// Rotate by a random multiple of 90 degrees.
     pub quarter_turns: bool,
 }
 
-/// Training images in memory, and what they are corrupted with.
+/// Training images in memory, with the textures and the settings of their corruption.
 pub struct TrainingSet {
     /// Normal images, at least as large as a training crop.
     pub images: Vec<Image>,
     /// Replacement textures.
     pub textures: Vec<Image>,
-    /// Side of the square that a training image is, or from which it is cropped at random.
+    /// Side of the square crop that the network is trained on.
     pub size: usize,
     /// Allowed augmentations.
     pub augment: AugmentConfig,
@@ -72,7 +72,7 @@ impl Batch {
 }
 
 impl TrainingSet {
-    /// Checks that there is something to train on.
+    /// Checks the images and the settings.
     ///
     /// # Errors
     /// No image, or one smaller than the training size; a bad corruption config.
@@ -123,7 +123,7 @@ impl TrainingSet {
         (0..count).into_par_iter().map(sample).collect()
     }
 
-    /// Which images the batch of `step` shows, and how.
+    /// The images of the batch of `step`: which ones, where cropped, how flipped and rotated.
     pub fn picks(&self, step: u64, count: usize) -> Picks {
         Picks {
             step: step as u32,
@@ -131,7 +131,7 @@ impl TrainingSet {
         }
     }
 
-    /// The normal image in `slot` of the batch of `step`: chosen, cropped, flipped, turned.
+    /// The choice for `slot` of the batch of `step`.
     fn pick(&self, step: u64, slot: usize, count: usize) -> Pick {
         let position = step * count as u64 + slot as u64;
         let (epoch, place) = (position / self.images.len() as u64, (position % self.images.len() as u64) as usize);
@@ -149,7 +149,7 @@ impl TrainingSet {
         }
     }
 
-    /// The image of `pick`: cropped, flipped, then turned counter-clockwise.
+    /// The image of `pick`: cropped, flipped, then rotated counter-clockwise.
     fn crop(&self, pick: &Pick) -> Image {
         let (top, left) = (pick.top as usize, pick.left as usize);
         let mut part = self.images[pick.image as usize].slice(s![top..top + self.size, left..left + self.size, ..]);
@@ -166,7 +166,7 @@ impl TrainingSet {
         part.as_standard_layout().into_owned()
     }
 
-    /// The order of images in an epoch: Fisher and Yates with the epoch's own stream.
+    /// The order of images in an epoch: a Fisher–Yates shuffle with a stream of the epoch's own.
     fn order(&self, epoch: u64) -> Vec<usize> {
         let mut stream = Stream::new(self.seed, Purpose::Batch, epoch as u32, u32::MAX);
         let mut order: Vec<usize> = (0..self.images.len()).collect();

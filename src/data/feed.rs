@@ -16,19 +16,19 @@ pub struct Feed {
     ahead: Option<Made>,
 }
 
-/// A batch, or why there is none, with its step.
+/// The batch of a step, or the error it gave.
 struct Made {
     step: u64,
     batch: Result<Batch>,
     supply: Supply,
 }
 
-/// Time spent on the batch of a step.
+/// How long the batch of a step took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Supply {
-    /// Time to make it; other work on the same threads can prolong it.
+    /// Time to make it; the step competes for the same threads.
     pub making: Duration,
-    /// The part of it during which the run waited.
+    /// The part of it during which training had to wait.
     pub waiting: Duration,
 }
 
@@ -47,7 +47,7 @@ impl Feed {
     /// it, and when, changes no bit.
     ///
     /// # Errors
-    /// As [`TrainingSet::batch`] for this step, and what `work` reports. That the next batch cannot be made is said when it is needed.
+    /// As [`TrainingSet::batch`] for this step, and the errors of `work`. An error of the next batch is reported at the next step.
     pub fn step<R>(&mut self, step: u64, work: impl FnOnce(&Batch) -> Result<R>) -> Result<(R, Supply)> {
         let Made { batch, supply, .. } = self.take(step);
         let batch = batch?;
@@ -68,7 +68,7 @@ impl Feed {
         result.map(|result| (result, supply))
     }
 
-    /// The batch of `step`: the one made ahead if it is, else one made now.
+    /// The batch of `step`, made now unless it was made ahead.
     fn take(&mut self, step: u64) -> Made {
         self.ahead.take().filter(|made| made.step == step).unwrap_or_else(|| {
             let mut made = Made::new(&self.set, step, self.count);

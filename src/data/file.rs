@@ -1,8 +1,8 @@
-//! Image files in and out.
+//! Reading and writing image files.
 //!
-//! PNG and JPEG are read, known by their content and not by their name: grey or colour, palettes expanded, 8-bit values divided
-//! by 255 and 16-bit values by 65535. An alpha channel is composited over white, so fully opaque pixels keep their values.
-//! The EXIF orientation of a JPEG, colour profiles and gamma chunks are ignored: pixels are taken as they are stored.
+//! PNG and JPEG files are recognised by their content, not by their name. They may be grey or in colour; palettes are expanded,
+//! 8-bit values are divided by 255 and 16-bit values by 65535. An alpha channel is composited over white. The EXIF orientation
+//! of a JPEG, colour profiles and gamma chunks are ignored: pixels are taken as they are stored.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -17,17 +17,17 @@ use super::image::{Image, Plane, image, sides};
 use crate::disk::write_atomically;
 use crate::error::{Error, Result};
 
-/// The largest picture that is read, in pixels: 64 Mpx, e.g. 8192 x 8192. Its decoded form takes 768 MB.
+/// The largest image that is read, in pixels: 64 Mpx, e.g. 8192 x 8192. Its decoded form takes 768 MB.
 pub const MAX_PIXELS: u64 = 64 * 1024 * 1024;
 
-/// The largest file that is opened, in bytes: a 64 Mpx picture of four 16-bit channels without compression, twice over.
+/// The largest file that is opened, in bytes: twice an uncompressed 64 Mpx image with four 16-bit channels.
 const MAX_BYTES: u64 = MAX_PIXELS * 16;
 
-/// Reads a PNG or JPEG file; grey pictures get three equal channels.
+/// Reads a PNG or JPEG file as `[height, width, 3]`; grey images get three equal channels.
 ///
 /// # Errors
-/// A file that is missing, empty, cut short, damaged, no picture, of another format, or larger than [`MAX_PIXELS`] (known from
-/// its header, before it is decoded). The error names the file and the reason.
+/// A file that is missing, empty, truncated, damaged, not an image, in another format, or larger than [`MAX_PIXELS`] (checked in
+/// its header, before decoding). The error names the file and the reason.
 pub fn read_image(path: &Path) -> Result<Image> {
     let stored = read_samples(path)?;
     let pixels = stored.samples.chunks_exact(stored.channels).flat_map(over_white).collect();
@@ -37,7 +37,7 @@ pub fn read_image(path: &Path) -> Result<Image> {
 /// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. A black mask marks nothing.
 ///
 /// # Errors
-/// As [`read_image`]; and a mask that is not black but nowhere brighter than half, as when 1 was stored instead of 255.
+/// As [`read_image`]; a mask that is not black but nowhere brighter than one half, e.g. because 1 was stored instead of 255.
 pub fn read_mask(path: &Path) -> Result<Plane> {
     let means = read_image(path)?.map_axis(Axis(2), |rgb| rgb.iter().sum::<f32>() / 3.0);
     let brightest = means.iter().copied().fold(0.0, f32::max);
@@ -174,8 +174,7 @@ fn over_white(pixel: &[f32]) -> [f32; 3] {
     }
 }
 
-/// Whether the segments of a JPEG lead to its end marker (ITU T.81, annex B). The decoder itself fills missing rows with grey
-/// without a word.
+/// Whether the segments of a JPEG lead to its end marker (ITU T.81, annex B). The decoder silently fills missing rows with grey.
 fn jpeg_is_whole(bytes: &[u8]) -> bool {
     let mut at = 2;
     while let Some(offset) = bytes.get(at..).and_then(|rest| rest.windows(2).position(|pair| is_marker(pair[0], pair[1]))) {

@@ -2,8 +2,8 @@
 //!
 //! `CATEGORY/train/good`, `CATEGORY/test/good`, `CATEGORY/test/DEFECT`, and for each defect image `NAME.ext` a mask
 //! `CATEGORY/ground_truth/DEFECT/NAME_mask.ext` or `NAME.ext`. Extensions are png, jpg or jpeg in any case, and image and mask
-//! may differ in theirs. Hidden files (`.DS_Store`) and files that are no pictures by name (`readme.txt`) are passed over;
-//! pictures of a format that is not read (`a.bmp`) are errors, so that no data get lost silently.
+//! may differ in theirs. Hidden files (`.DS_Store`) and files without an image extension (`readme.txt`) are skipped;
+//! images in other formats (`a.bmp`) are errors, so that no data are lost silently.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,12 +18,12 @@ const GOOD: &str = "good";
 const READ: [&str; 3] = ["png", "jpg", "jpeg"];
 const NOT_READ: [&str; 8] = ["bmp", "tif", "tiff", "gif", "webp", "ppm", "pgm", "jp2"];
 
-/// One category of a dataset: which files there are, not their content. All lists are sorted by path.
+/// The files of one category of a dataset, sorted by path. Nothing is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Category {
     /// Name of the folder.
     pub name: String,
-    /// Normal images for training; none where there is no folder `train`, which a test set can do without.
+    /// Normal images for training; empty where there is no folder `train`, as testing does not need one.
     pub train: Vec<PathBuf>,
     /// Test images, sorted by defect and then by path.
     pub test: Vec<TestImage>,
@@ -44,8 +44,8 @@ impl Category {
     /// Lists a category folder and pairs its defect images with their masks. Nothing is decoded.
     ///
     /// # Errors
-    /// No such folder; no image in `test`, or in `train` where there is one; a defect image without its mask; a mask without its image; two
-    /// images of one name; a picture of a format that is not read.
+    /// No such folder; no image in `test`, or in an existing `train`; a defect image without its mask, or a mask without its image;
+    /// two images of the same name; an image in another format.
     pub fn open(root: &Path) -> Result<Self> {
         let train = match root.join("train").is_dir() || !root.is_dir() {
             true => train_images(root)?,
@@ -63,11 +63,11 @@ impl TestImage {
         self.mask.is_none()
     }
 
-    /// The image `[h, w, 3]` and its ground truth `[h, w]`: 1 where anomalous; all 0 for a good image. Published datasets
-    /// contain a few black masks of defect images; they are taken as they are, and mark no pixel.
+    /// The image `[h, w, 3]` and its ground truth `[h, w]`: 1 where anomalous, all 0 for a good image. Published datasets contain
+    /// a few black masks for defect images; they are used as they are and mark no pixel.
     ///
     /// # Errors
-    /// A file that cannot be read (see [`read_image`] and [`read_mask`]), or a mask of another size than its image.
+    /// A file that cannot be read (see [`read_image`] and [`read_mask`]), or a mask whose size differs from its image's.
     pub fn read(&self) -> Result<(Image, Plane)> {
         let image = read_image(&self.path)?;
         let mask = match &self.mask {
@@ -87,10 +87,10 @@ fn read_mask_of(path: &Path, image: &Image) -> Result<Plane> {
     Ok(mask)
 }
 
-/// The training images of a category folder: the pictures in `train/good`, sorted by path.
+/// The training images of a category: those in `train/good`, sorted by path.
 ///
 /// # Errors
-/// No such folder, or no picture in it.
+/// No such folder, or no image in it.
 pub fn train_images(root: &Path) -> Result<Vec<PathBuf>> {
     if !root.is_dir() {
         return Err(Error::file(root, "there is no such folder"));
@@ -106,11 +106,11 @@ pub fn train_images(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(images)
 }
 
-/// All pictures of a folder and the folders in it, sorted by path; or `path` itself if it is a file. Linked folders are not
-/// entered, hidden files and folders and files that are no pictures by name are passed over.
+/// All images in a folder and its subfolders, sorted by path; or `path` itself if it is a file. Symbolic links to folders are not
+/// followed; hidden entries and files without an image extension are skipped.
 ///
 /// # Errors
-/// No such file or folder, a folder that cannot be listed, no picture in it, or a picture of a format that is not read.
+/// No such file or folder, a folder that cannot be listed, no image in it, or an image in another format.
 pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
@@ -182,7 +182,7 @@ fn with_masks(images: BTreeMap<OsString, PathBuf>, truth: &Path, defect: &str) -
     }
 }
 
-/// The pictures of one folder by name without extension. The order of the map is that of the names.
+/// The images of one folder by name without extension.
 fn pictures(folder: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
     let mut found = BTreeMap::new();
     for path in entries(folder)? {
@@ -197,7 +197,7 @@ fn pictures(folder: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
     Ok(found)
 }
 
-/// The folders in `folder` by name; none if there is no such folder. A picture beside them is an error.
+/// The subfolders of `folder` by name; none if there is no such folder. An image next to them is an error.
 fn subfolders(folder: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
     let mut found = BTreeMap::new();
     if !folder.is_dir() {
@@ -213,7 +213,7 @@ fn subfolders(folder: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
     Ok(found)
 }
 
-/// What a folder holds, hidden entries left out, sorted.
+/// The entries of a folder without hidden ones, sorted.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let refuse = |error| Error::io(folder, "cannot be listed", error);
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Whole categories of generated pictures, in memory or as a folder in the MVTec layout.
+//! Generated datasets, in memory or as a folder in the MVTec layout.
 
 use std::path::{Path, PathBuf};
 
@@ -11,32 +11,32 @@ use crate::disk::make_folder;
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 
-/// What to generate. Every picture depends on `family`, `size`, `seed` and its own number only.
+/// What to generate. Each image depends only on `family`, `size`, `seed` and its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GenerateOptions {
     /// The material.
     pub family: Family,
-    /// Height and width of every picture in pixels, at least 32.
+    /// Height and width of the images in pixels, at least 32.
     pub size: usize,
-    /// Number of normal training pictures, at least 1.
+    /// Number of normal training images, at least 1.
     pub train: u32,
-    /// Number of normal test pictures.
+    /// Number of normal test images.
     pub good: u32,
-    /// Number of test pictures for each defect of the family.
+    /// Number of test images for each kind of defect of the family.
     pub defects_per_kind: u32,
     /// Seed of everything.
     pub seed: u64,
 }
 
-/// Steps of the random streams, for each family in turn: training pictures, good test pictures, and from then on one step for
-/// each kind of defect.
+/// The step of a random stream says what it draws: for each family, training images, good test images, then one step for each
+/// kind of defect.
 const TRAIN: u32 = 0;
 const GOOD: u32 = 1;
 const DEFECT: u32 = 2;
 const STEPS: u32 = 64;
 
 impl GenerateOptions {
-    /// Normal training picture number `index`.
+    /// Normal training image number `index`.
     ///
     /// # Errors
     /// A size that cannot be drawn.
@@ -44,7 +44,7 @@ impl GenerateOptions {
         self.family.render(&mut self.stream(TRAIN, index), self.size, self.size)
     }
 
-    /// Normal test picture number `index`.
+    /// Normal test image number `index`.
     ///
     /// # Errors
     /// A size that cannot be drawn.
@@ -52,7 +52,7 @@ impl GenerateOptions {
         self.family.render(&mut self.stream(GOOD, index), self.size, self.size)
     }
 
-    /// Test picture number `index` of one kind of defect, with its clean twin and mask.
+    /// Test image number `index` with one kind of defect, the same image without it, and the mask.
     ///
     /// # Errors
     /// A size below 32, or a defect the family does not have.
@@ -84,17 +84,17 @@ impl GenerateOptions {
     }
 }
 
-/// Writes the category `out/FAMILY` as PNG files and gives its path. The folder appears complete or not at all.
+/// Writes the category `out/FAMILY` as PNG files and returns its path. The folder appears complete or not at all.
 ///
 /// # Errors
-/// `out/FAMILY` exists and is not empty, `out` cannot be made or written, or a size below 32 or a number of pictures of 0.
+/// `out/FAMILY` exists and is not empty, `out` cannot be created or written, a size below 32, or no image to generate.
 pub fn generate(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
     let target = free_target(out, options)?;
     let is_new = !out.exists();
     make_folder(out)?;
     let made = draft_and_rename(out, &target, options);
     if made.is_err() && is_new {
-        // Only an empty folder goes; what went wrong before matters more than whether this does.
+        // Removes the folder only if it is empty. The first error matters more than a failure here.
         let _ = std::fs::remove_dir(out);
     }
     made.map(|()| target)
@@ -113,7 +113,7 @@ fn draft_and_rename(out: &Path, target: &Path, options: &GenerateOptions) -> Res
     std::fs::rename(&draft, target).map_err(refuse)
 }
 
-/// Writes several categories and gives their paths. All are checked before the first is made.
+/// Writes several categories and returns their paths. All are checked before the first is written.
 ///
 /// # Errors
 /// As [`generate`].
@@ -122,7 +122,7 @@ pub fn generate_all(out: &Path, options: &[GenerateOptions]) -> Result<Vec<PathB
     options.iter().map(|options| generate(out, options)).collect()
 }
 
-/// The folder of a category, which must be empty or not there yet.
+/// The folder of a category, which must be empty or not exist.
 fn free_target(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
     options.check()?;
     let target = out.join(options.family.name());
@@ -157,7 +157,7 @@ fn made_folder(path: PathBuf) -> Result<PathBuf> {
     make_folder(&path).map(|()| path)
 }
 
-/// Runs `write` for every number and its file name, on all cores. Each picture has its own stream: the order does not matter.
+/// Runs `write` for every number and its file name, on all cores. Each image has its own stream, so the order does not matter.
 fn numbered(count: u32, write: impl Fn(u32, &str) -> Result<()> + Sync) -> Result<()> {
     (0..count).into_par_iter().try_for_each(|index| write(index, &format!("{index:03}.png")))
 }

@@ -1,4 +1,4 @@
-//! Images, textures, corruption, batches.
+//! Images, datasets, generated textures, corruption and batches.
 
 mod batch;
 pub mod corruption;

@@ -5,19 +5,19 @@ use super::image::{Image, sides};
 use super::resize::resize;
 use crate::error::{Error, Result};
 
-/// How an image of any size is brought to the resolution at which the network works.
+/// How an image of any size is resized to the working resolution of the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fit {
-    /// To `size x size`, whatever the aspect: for objects that fill the picture.
+    /// To `size x size`, ignoring the aspect ratio: for objects that fill the image.
     #[default]
     Stretch,
-    /// Aspect kept, shorter side to `shorter_side` (0: not resized at all); training takes random crops of `size x size`,
-    /// detection the whole picture. For textures.
+    /// Keeps the aspect ratio and resizes the shorter side to `shorter_side` (0: no resizing). Training takes random crops of
+    /// `size x size`, detection the whole image. For textures.
     Crop,
 }
 
-/// The working resolution. The network never sees another one.
+/// The working resolution of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preparation {
     /// Side of a training image in pixels, a multiple of 8.

@@ -22,7 +22,7 @@ impl<B: Backend> Clone for ResidentSet<B> {
 }
 
 impl TrainingSet {
-    /// The set on the device, for batches of `count` images; `None` where the host makes the batches.
+    /// The set on the device, for batches of `count` images; `None` for devices whose batches are made by the host.
     ///
     /// # Errors
     /// As [`TrainingSet::validate`]; a batch too large; out of device memory.
@@ -63,7 +63,7 @@ impl<B: Backend> ResidentSet<B> {
         Picks::len(self.count())
     }
 
-    /// Whether both are the same memory.
+    /// Whether both share the same memory.
     pub fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }

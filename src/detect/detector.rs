@@ -14,16 +14,16 @@ use crate::model::{Architecture, Inference, Parameters, WeightFile};
 use crate::ops::{Backend, BoxAverage, BoxAverageSpec};
 use crate::shape::Shape;
 
-/// A trained network with the settings that turn its output into a verdict.
+/// A trained network with the settings that turn its output into a heatmap, a score and a verdict.
 pub struct Detector<B: Backend> {
     backend: B,
     parameters: Arc<Parameters<B>>,
     settings: Settings,
-    /// Waits here between images. It is taken out for use, so that no thread waits for another's image.
+    /// Kept between images. Each call takes it out, so that no thread waits for another.
     inference: Mutex<Option<Inference<B>>>,
 }
 
-/// What the detector finds in one image, at working resolution.
+/// Result for one image at working resolution.
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// Heatmap `anomap^{n,k}`.
@@ -82,7 +82,7 @@ impl<B: Backend> Detector<B> {
         Ok(Self::new(backend, parameters, settings))
     }
 
-    /// The device that computes.
+    /// The device.
     pub fn backend(&self) -> &B {
         &self.backend
     }
@@ -123,8 +123,8 @@ impl<B: Backend> Detector<B> {
         Examination::new(self.inspect(image)?, image, self.settings.detection.score, cutoffs)
     }
 
-    /// Inspects one image of any size at working resolution: fitted to the working resolution, padded there by reflection to multiples of 8, and
-    /// cropped back. The result does not depend on other images.
+    /// Inspects one image of any size at working resolution. The resized image is padded by reflection to multiples of 8, and the
+    /// result is cropped back. It does not depend on other images.
     ///
     /// # Errors
     /// An image that is empty, too large or not `[height, width, 3]`; a network output that is not finite.

@@ -9,7 +9,7 @@ use super::metrics::{self, Metrics, Record, Score, image_auroc_by_kind, resize_b
 use crate::data::{Category, Image, Plane, TestImage};
 use crate::error::{Error, Result};
 
-/// At which resolution pixels are compared with the truth: maps are resized bilinearly, masks by nearest neighbour.
+/// Resolution of the pixel metrics. Maps are resized bilinearly, masks by nearest neighbour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Resolution {
     /// Each image's own.
@@ -47,7 +47,7 @@ impl fmt::Display for Resolution {
 /// Scores of one test image.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImageResult {
-    /// The file below the test folder, `KIND/NAME.png`; bytes of its name that are no text are replaced.
+    /// The file below the test folder, `KIND/NAME.png`; bytes that are not UTF-8 are replaced.
     pub path: String,
     /// `good`, or the kind of defect.
     pub kind: String,
@@ -56,7 +56,7 @@ pub struct ImageResult {
     pub scores: ImageScores,
 }
 
-/// Metrics of a category, and the scores behind them.
+/// Metrics of a category with the scores of its images.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
     /// Method §7.
@@ -67,11 +67,11 @@ pub struct Evaluation {
     pub images: Vec<ImageResult>,
 }
 
-/// Evaluates heatmaps over a test set. `heatmap` gives that of a test image at the model's resolution: from a
-/// [`Detector`](super::Detector), or from files that somebody else made.
+/// Evaluates heatmaps on a test set. `heatmap` returns the heatmap of a test image at the model's resolution, from a
+/// [`Detector`](super::Detector) or from a file.
 ///
 /// # Errors
-/// An unreadable image or mask; what `heatmap` reports; a metric that is not defined (no good image, no defect).
+/// An unreadable image or mask; an error of `heatmap`; a metric that is not defined (no good image, no defect).
 pub fn evaluate(
     category: &Category,
     resolution: Resolution,
@@ -105,7 +105,7 @@ pub fn evaluate(
     Ok(Evaluation { metrics: metrics::evaluate(&records, score)?, by_kind: image_auroc_by_kind(&scores, &kinds)?, images })
 }
 
-/// Checks that there is something to tell apart, before any image is inspected.
+/// Checks that there are good and anomalous images, before any of them is inspected.
 fn check_classes(category: &Category) -> Result<()> {
     let good = category.test.iter().filter(|test| test.is_good()).count();
     let anomalous = category.test.len() - good;

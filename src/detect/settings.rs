@@ -4,15 +4,15 @@ use super::metrics::Score;
 use crate::data::Preparation;
 use crate::error::{Error, Result};
 
-/// How a residual becomes a heatmap, a score and a verdict (Method §6).
+/// How the residual becomes a heatmap, a score and a verdict (Method §6).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DetectionConfig {
     /// Window k of the box average, odd, in pixels of the working resolution.
     pub window: usize,
-    /// How often the box average is applied, n.
+    /// Number of times the box average is applied, n.
     pub repeats: usize,
-    /// Which image score decides: `sum` or `max` of the heatmap.
+    /// Image score that is compared with the threshold: `sum` or `max` of the heatmap.
     pub score: Score,
     /// The image threshold is this quantile of the scores of held-out normal images.
     pub image_quantile: f64,
@@ -56,7 +56,7 @@ pub struct Thresholds {
     pub pixel: f64,
 }
 
-/// Where a weight file comes from, for the protocol line of every report.
+/// The training run behind a weight file, for the protocol line of every report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// Optimiser steps done; the last one is what is saved.
@@ -67,16 +67,16 @@ pub struct Provenance {
     pub config_hash: String,
 }
 
-/// Everything beside the weights that detection needs; travels in the weight file's metadata.
+/// Everything but the weights that detection needs; stored in the metadata of the weight file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Working resolution.
     pub preparation: Preparation,
     /// Heatmap and score.
     pub detection: DetectionConfig,
-    /// From held-out normal images; None for weights that were never calibrated.
+    /// Set on held-out normal images; `None` for weights that were never calibrated.
     pub thresholds: Option<Thresholds>,
-    /// None for foreign weights.
+    /// `None` for weights from elsewhere.
     pub provenance: Option<Provenance>,
 }
 
@@ -91,10 +91,10 @@ impl Settings {
     /// Metadata key in the weight file.
     pub const KEY: &str = "orthoscope.detection";
 
-    /// The settings in a weight file's metadata, or the defaults for foreign weights.
+    /// The settings in a weight file's metadata, or the defaults for weights from elsewhere.
     ///
     /// # Errors
-    /// The metadata is there but cannot be read, or asks for what no config may.
+    /// Metadata that cannot be read, or values that a config may not have.
     pub fn from_metadata(metadata: &std::collections::HashMap<String, String>) -> Result<Self> {
         let Some(json) = metadata.get(Self::KEY) else { return Ok(Self::default()) };
         let own: Self =

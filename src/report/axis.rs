@@ -55,10 +55,20 @@ impl Axis {
         self.start + fraction * (self.end - self.start)
     }
 
-    /// `count + 1` values that part the axis into bins of equal pixels.
-    pub(super) fn bin_edges(&self, count: usize) -> Vec<f64> {
-        let edge = |index: usize| self.low + (self.high - self.low) * index as f64 / count as f64;
-        (0..=count).map(edge).map(|edge| if self.is_log { 10f64.powf(edge) } else { edge }).collect()
+    /// Values that divide the axis into about `count` bins of equal width. An `anchor` inside the axis is one of them; the bins at
+    /// the ends are then narrower.
+    pub(super) fn bin_edges(&self, count: usize, anchor: Option<f64>) -> Vec<f64> {
+        let width = (self.high - self.low) / count as f64;
+        let value = |position: f64| if self.is_log { 10f64.powf(position) } else { position };
+        let place = |value: f64| if self.is_log { value.log10() } else { value };
+        let anchor = anchor.filter(|&anchor| place(anchor) > self.low && place(anchor) < self.high);
+        let start = anchor.map_or(self.low, place);
+        let steps = |from: f64, to: f64| ((to - from) / width - 1e-9).floor().max(0.0) as usize;
+        let (below, above) = (steps(self.low, start), steps(start, self.high));
+        let lower = (1..=below).rev().map(|index| value(start - width * index as f64));
+        let upper = (1..=above).map(|index| value(start + width * index as f64));
+        let edges = [value(self.low)].into_iter().chain(lower).chain(anchor).chain(upper);
+        edges.chain([value(self.high)]).collect()
     }
 
     /// Pixel and label of round values along the axis.
@@ -123,8 +133,11 @@ mod tests {
     fn values_fall_where_they_belong() {
         let axis = Axis::log(0.01, 100.0, (400.0, 0.0));
         assert_eq!([0.01, 1.0, 100.0, 1e9].map(|value| axis.pixel(value).round()), [400.0, 200.0, 0.0, 0.0]);
-        let edges = Axis::linear(0.0, 8.0, (0.0, 1.0)).bin_edges(4);
+        let edges = Axis::linear(0.0, 8.0, (0.0, 1.0)).bin_edges(4, None);
         assert_eq!(edges, [0.0, 2.0, 4.0, 6.0, 8.0]);
+        assert_eq!(Axis::linear(0.0, 8.0, (0.0, 1.0)).bin_edges(4, Some(3.0)), [0.0, 1.0, 3.0, 5.0, 7.0, 8.0]);
+        let log = Axis::log(1.0, 1e4, (0.0, 1.0)).bin_edges(4, Some(20.0));
+        assert!(log.len() == 6 && log[2] == 20.0 && log.is_sorted(), "{log:?}");
     }
 
     proptest! {

@@ -21,13 +21,13 @@ pub(super) fn header(title: &str, subtitle: &str) -> String {
     format!("<header>\n<h1>{}</h1>\n<p class=\"subtitle\">{}</p>\n</header>\n", escape(title), escape(subtitle))
 }
 
-/// A figure of merit: its name, its value, one sentence on it.
+/// A metric: its name, its value, and a sentence on it.
 pub(super) fn card(label: &str, value: &str, note: &str) -> String {
     let [label, value, note] = [label, value, note].map(escape);
     format!("<div class=\"card\"><dt>{label}</dt><dd class=\"value\">{value}</dd><dd class=\"note\">{note}</dd></div>\n")
 }
 
-/// Names and values of what identifies a run.
+/// Names and values that identify a run.
 pub(super) fn facts(facts: &[(String, String)]) -> String {
     let fact = |(name, value): &(String, String)| format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value));
     format!("<dl class=\"facts\">\n{}</dl>\n", facts.iter().map(fact).collect::<String>())
@@ -51,7 +51,7 @@ pub(super) fn is_balanced(html: &str) -> bool {
     open.is_empty()
 }
 
-/// Whether a page names nothing outside itself. The only address is the name of the SVG language; links lead to the page itself.
+/// Whether a page refers to nothing outside itself. The only address is the SVG namespace; links stay within the page.
 #[cfg(test)]
 pub(super) fn stands_alone(html: &str) -> bool {
     html.matches("http").count() == html.matches("xmlns=\"http://www.w3.org/2000/svg\"").count()

@@ -72,7 +72,7 @@ impl Figure<'_> {
     /// whole factor, so that pixels stay visible; larger ones are averaged down.
     ///
     /// # Errors
-    /// No row or no image; rows of different lengths; captions that are not one for each image; an image that is none.
+    /// No row or no image; rows of different lengths; captions that are not one for each image; an image that is not `[height, width, 3]`.
     pub fn draw(&self) -> Result<Image> {
         let layout = self.layout()?;
         let height = 2 * MARGIN + self.rows.iter().map(|row| layout.height_of(row)).sum::<usize>() - GAP + self.scale_height();
@@ -164,9 +164,8 @@ fn draw_row(picture: &mut Image, row: &FigureRow<'_>, layout: &Layout, top: usiz
 fn draw_scale(picture: &mut Image, scale: HeatScale, layout: &Layout, top: usize) -> Result<()> {
     let (top, left, width) = (top + GAP, layout.left_of(scale.column), layout.cell.1);
     for x in 0..width {
-        let colour = heat(x as f32 / (width - 1).max(1) as f32);
-        for c in 0..3 {
-            picture.slice_mut(s![top..top + BAR, left + x, c]).fill(colour[c]);
+        for (c, value) in heat(x as f32 / (width - 1).max(1) as f32).into_iter().enumerate() {
+            picture.slice_mut(s![top..top + BAR, left + x, c]).fill(value);
         }
     }
     let pen = Pen::regular(NOTE, FAINT_INK)?;

@@ -1,4 +1,4 @@
-//! Grey pictures of the theory in rows, as one picture.
+//! Grey pictures of the theory in rows, as one figure.
 
 use super::colour::grey;
 use super::figure::{Figure, FigureRow};
@@ -19,7 +19,7 @@ pub(super) fn image(picture: &GreyPicture) -> Result<Image> {
 /// All rows, pixels visible, with captions above the first row and above every row whose captions differ from those before.
 ///
 /// # Errors
-/// A picture that is none, as [`image`]; no picture; rows of different lengths.
+/// A picture with a wrong number of values; no picture; rows of different lengths.
 pub fn gallery(rows: &[GalleryRow]) -> Result<Image> {
     let captions = |row: &GalleryRow| -> Vec<String> { row.pictures.iter().map(|picture| picture.caption.clone()).collect() };
     let images = rows.iter().map(|row| row.pictures.iter().map(image).collect()).collect::<Result<Vec<Vec<Image>>>>()?;

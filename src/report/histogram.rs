@@ -10,20 +10,20 @@ const BINS: usize = 28;
 const LOG_FROM: f64 = 30.0;
 const OPACITY: f64 = 0.62;
 /// The vertical axis reaches at least here, so that its ticks are whole numbers.
-const FEWEST_IMAGES: usize = 4;
+const MIN_IMAGES: usize = 4;
 
 /// A histogram of `(score, is_anomalous)`, anomalous scores in front of good ones, with the `threshold` as a dashed line, as an
 /// SVG element. `score_name` is the title of the horizontal axis. The axis is logarithmic when all scores and the threshold
-/// are above 0 and span more than a factor of 30. Scores that are not finite are left out and their number is stated; a
+/// are above 0 and span more than a factor of 30. No bin lies on both sides of the threshold. Scores that are not finite are left out and their number is stated; a
 /// threshold that is not finite is not drawn.
 pub fn score_histogram(scores: &[(f64, bool)], threshold: f64, score_name: &str) -> String {
     let drawable: Vec<(f64, bool)> = scores.iter().copied().filter(|score| is_drawable(score.0)).collect();
     let Some(x) = axis_around(&drawable, threshold) else {
         return chart::empty("Image scores", "no score was recorded");
     };
-    let edges = x.bin_edges(BINS);
+    let edges = x.bin_edges(BINS, Some(threshold));
     let [good, anomalous] = [false, true].map(|kind| counts(&drawable, kind, &edges));
-    let tallest = good.iter().chain(&anomalous).copied().max().unwrap_or(0).max(FEWEST_IMAGES);
+    let tallest = good.iter().chain(&anomalous).copied().max().unwrap_or(0).max(MIN_IMAGES);
     let y = Axis::linear(0.0, tallest as f64 * 1.08, UP);
     let description = describe(&drawable, threshold);
     let frame = Frame { description: &description, x, y, x_title: score_name, y_title: "images" };
@@ -50,12 +50,13 @@ fn axis_around(scores: &[(f64, bool)], threshold: f64) -> Option<Axis> {
     Some(if is_log { Axis::log(low, high, ACROSS) } else { Axis::linear(low, high, ACROSS) })
 }
 
-/// How many scores of one kind fall into each bin. A bin holds its lower edge; the last one also its upper.
+/// How many scores of one kind fall into each bin. A bin holds its upper edge, as an image at the threshold is normal; the first
+/// one also holds its lower edge.
 fn counts(scores: &[(f64, bool)], is_anomalous: bool, edges: &[f64]) -> Vec<usize> {
     let last = edges.len() - 2;
     let mut counts = vec![0; last + 1];
     for (score, _) in scores.iter().filter(|score| score.1 == is_anomalous) {
-        counts[edges[1..=last].partition_point(|edge| edge <= score)] += 1;
+        counts[edges[1..=last].partition_point(|edge| edge < score)] += 1;
     }
     counts
 }
@@ -104,8 +105,8 @@ mod tests {
     fn every_score_is_counted_once() {
         let scores = [(0.0, false), (0.5, false), (1.0, false), (1.0, true), (2.0, true), (4.0, true)];
         let edges = [0.0, 1.0, 2.0, 3.0, 4.0];
-        assert_eq!(counts(&scores, false, &edges), [2, 1, 0, 0]);
-        assert_eq!(counts(&scores, true, &edges), [0, 1, 1, 1]);
+        assert_eq!(counts(&scores, false, &edges), [3, 0, 0, 0]);
+        assert_eq!(counts(&scores, true, &edges), [1, 1, 0, 1]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Text inside HTML and SVG.
+//! Escaping of text in HTML and SVG.
 
-/// `text` with the five characters that mean something in HTML replaced, and control characters (forbidden in XML)
-/// as spaces. Safe in element content and in quoted attributes.
+/// `text` with the five special characters of HTML escaped, and control characters (forbidden in XML) as spaces. Safe in element
+/// content and in quoted attributes.
 pub(super) fn escape(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     for character in text.chars() {

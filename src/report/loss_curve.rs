@@ -5,14 +5,14 @@ use super::chart::{self, ACROSS, BLUE, Frame, UP};
 use super::legend::{Entry, Sample};
 use super::marks::{MAX_POINTS, Stroke, dot, line, thinned};
 
-/// A line for what matters, and one for what lies behind it.
+/// Strokes of the average and of the single records.
 const CLEAR: Stroke = Stroke { colour: BLUE, width: 2.2, opacity: 1.0, is_dashed: false };
 const FAINT: Stroke = Stroke { width: 1.0, opacity: 0.4, ..CLEAR };
 /// A curve of at least this many points also gets its moving average.
-const FEWEST_FOR_AVERAGE: usize = 24;
+const MIN_FOR_AVERAGE: usize = 24;
 /// The step axis is at least this long.
-const FEWEST_STEPS: f64 = 5.0;
-/// The moving average reaches over this part of the curve to each side.
+const MIN_STEPS: f64 = 5.0;
+/// The moving average spans 1/40 of the curve to each side.
 const AVERAGE_REACH: usize = 40;
 
 /// A line chart of `(step, loss)` in the order given, with a logarithmic vertical axis, as an SVG element. Points that are
@@ -25,7 +25,7 @@ pub fn loss_curve(points: &[(u64, f64)]) -> String {
     };
     let mut marks = String::new();
     let mut entries = Vec::new();
-    if drawable.len() >= FEWEST_FOR_AVERAGE {
+    if drawable.len() >= MIN_FOR_AVERAGE {
         marks.push_str(&line(&frame, &thinned(&drawable), FAINT));
         marks.push_str(&line(&frame, &every(&moving_average(&drawable)), CLEAR));
         let entry = |name, opacity| Entry { name, colour: BLUE, opacity, sample: Sample::Area };
@@ -46,7 +46,7 @@ fn frame(points: &[(f64, f64)]) -> Option<Frame<'static>> {
     Some(Frame {
         description: "Training loss over optimiser steps, logarithmic",
         // Steps are whole numbers, and so should be their ticks.
-        x: Axis::linear(first, last.max(first + FEWEST_STEPS), ACROSS),
+        x: Axis::linear(first, last.max(first + MIN_STEPS), ACROSS),
         y: Axis::log(low, high, UP),
         x_title: "step",
         y_title: "training loss",

@@ -1,7 +1,7 @@
 //! Numbers for readers.
 
-/// `value` with about `digits` significant digits: `0.0123`, `20 000`, `3×10⁻⁵`; `–` when it is not a number.
-/// Narrow spaces separate thousands; trailing zeros of the fraction are dropped.
+/// `value` with about `digits` significant digits: `0.0123`, `20 000`, `3×10⁻⁵`; `–` for NaN. Thousands are separated by narrow
+/// spaces; trailing zeros of the fraction are dropped.
 pub(super) fn readable(value: f64, digits: usize) -> String {
     if value.is_nan() {
         return "–".to_owned();

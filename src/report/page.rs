@@ -11,6 +11,8 @@ use super::png::data_uri;
 use crate::data::Image;
 use crate::error::Result;
 
+/// Rules of this page only.
+const STYLE: &str = include_str!("results.css");
 /// The method in plain words: fixed text without anything from the run.
 const METHOD: &str = include_str!("method.html");
 const CITATION: &str = include_str!("citation.html");
@@ -155,7 +157,7 @@ impl Page {
             METHOD.to_owned(),
             CITATION.to_owned(),
         ];
-        Ok(document(&self.title, "", &body.concat()))
+        Ok(document(&self.title, STYLE, &body.concat()))
     }
 
     /// An example, large, with the formulas under its images and the meaning of the heat colours.
@@ -191,7 +193,7 @@ impl Page {
             )
         };
         format!(
-            "<section>\n<h2>By kind of image</h2>\n<div class=\"table\"><table>\n<thead><tr><th>kind</th><th>images</th>\
+            "<section>\n<h2>By kind of image</h2>\n<div class=\"kinds\"><table>\n<thead><tr><th>kind</th><th>images</th>\
              <th>image AUROC</th><th>called anomalous</th></tr></thead>\n<tbody>\n{}</tbody></table></div>\n</section>\n",
             self.kinds.iter().map(line).collect::<String>()
         )
@@ -207,7 +209,7 @@ impl Page {
         let stops: Vec<String> = (0..=10).map(stop).collect();
         let [low, high] = [scale.low, scale.high].map(|value| readable(f64::from(value), 3));
         format!(
-            "<p class=\"scale\">Heat colours of all examples: {low} \
+            "<p class=\"scale\">Heat colours: {low} \
              <span style=\"background:linear-gradient(to right,{})\"></span> {high}</p>\n",
             stops.join(",")
         )

@@ -1,11 +1,11 @@
-//! Pictures as PNG bytes and as data URIs.
+//! Images as data URIs.
 
 use crate::data::{Image, encode_png};
 use crate::error::Result;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// The picture as a `data:image/png;base64,` URI (RFC 2397), for pages that need no other file.
+/// The image as a `data:image/png;base64,` URI (RFC 2397), so that a page needs no other file.
 pub(super) fn data_uri(picture: &Image) -> Result<String> {
     Ok(format!("data:image/png;base64,{}", STANDARD.encode(encode_png(picture)?)))
 }

@@ -16,6 +16,9 @@ use crate::run::EvaluationReport;
 /// Rows of the figure with a defect; one with a good image follows.
 const FIGURE_DEFECTS: usize = 3;
 
+/// A metric for comparison with published tables only; no card of the page.
+const COMPARISON: &str = "AU-PRO-200";
+
 /// An evaluation, with the score and the threshold that decide on an image.
 #[derive(Clone, Copy, Debug)]
 pub struct Results<'a> {
@@ -65,7 +68,7 @@ impl Results<'_> {
             metric(
                 "image AUROC".into(),
                 with_error(metrics.image_auroc, counts),
-                "probability that an anomalous image scores higher than a good one, ± one standard error",
+                "probability that an anomalous image scores higher than a good one, ±\u{a0}one standard error",
             ),
             metric(
                 format!("image AUROC ({other})"),
@@ -74,7 +77,7 @@ impl Results<'_> {
             ),
             plain("pixel AUROC", metrics.pixel_auroc, of_pixel, "the same for the pixels of all test images"),
             plain("AU-PRO", metrics.au_pro, of_pixel, "mean overlap with each defect region, up to 30\u{a0}% false positives"),
-            plain("AU-PRO-200", metrics.au_pro_200, of_pixel, "the common form with 200 thresholds, for comparison only"),
+            plain(COMPARISON, metrics.au_pro_200, of_pixel, "the common form with 200 thresholds, for comparison only"),
             plain("image AP", metrics.image_ap, of_image, "average precision over images"),
             plain("pixel AP", metrics.pixel_ap, of_pixel, "average precision over pixels"),
             plain("image F1-max", metrics.image_f1_max, of_image, best_f1),
@@ -98,6 +101,14 @@ impl Results<'_> {
             metric("defects found", flagged(false), anomalous, "anomalous images that score above the threshold"),
             metric("false alarms", flagged(true), normal, "good images that score above the threshold"),
         ]
+    }
+
+    /// What the page shows in its cards: the verdicts after the image AUROC, and all metrics but the one kept for comparison.
+    pub fn cards(&self) -> Vec<Metric> {
+        let mut cards = self.metrics();
+        cards.retain(|metric| metric.label != COMPARISON);
+        cards.splice(1..1, self.verdicts());
+        cards
     }
 
     /// One line for each kind of image: the hardest kind of defect first, good images last.
@@ -228,6 +239,7 @@ fn with_error(auroc: f64, counts: Counts) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::{ImageResult, ImageScores};
 
     #[test]
     fn digits_follow_the_number_of_images_and_nothing_is_rounded_up_to_one() {
@@ -239,5 +251,56 @@ mod tests {
         assert_eq!(with_error(0.9, counts), "0.90\u{a0}±\u{a0}0.03");
         assert_eq!(with_error(1.0, counts), "1.00");
         assert_eq!(with_error(0.9, Counts { anomalous: 3000, normal: 3000 }), "0.900\u{a0}±\u{a0}0.004");
+    }
+
+    fn report(images: &[(&str, f64)]) -> EvaluationReport {
+        let metrics = r#"{"image_auroc": 0.9, "image_auroc_max": 0.9, "image_auroc_sum": 0.8, "pixel_auroc": 0.95, "image_ap": 0.9,
+            "pixel_ap": 0.5, "image_f1_max": 0.9, "pixel_f1_max": 0.6, "au_pro": 0.85, "au_pro_200": 0.8,
+            "image_f1_threshold": 1.0, "pixel_f1_threshold": 0.1}"#;
+        let result = |(number, &(kind, score)): (usize, &(&str, f64))| ImageResult {
+            path: format!("{kind}/{number}.png"),
+            kind: kind.into(),
+            scores: ImageScores { max: score, sum: 10.0 * score },
+        };
+        EvaluationReport {
+            metrics: serde_json::from_str(metrics).unwrap(),
+            protocol: String::new(),
+            image_auroc_by_kind: [("crack".to_owned(), 0.7), ("bend".to_owned(), 0.9)].into(),
+            images: images.iter().enumerate().map(result).collect(),
+        }
+    }
+
+    const IMAGES: [(&str, f64); 8] = [
+        ("bend", 5.0),
+        ("bend", 0.9),
+        ("crack", 0.2),
+        ("crack", 3.0),
+        ("good", 0.1),
+        ("good", 1.5),
+        ("good", 4.0),
+        ("good", 1.0),
+    ];
+
+    #[test]
+    fn mistakes_come_worst_first_and_the_figure_is_chosen_by_name() {
+        let report = report(&IMAGES);
+        let results = Results { report: &report, score: Score::Max, threshold: Some(1.0) };
+        assert_eq!(results.mistakes(), [2, 1, 6, 5], "misses from the lowest score on, then false alarms from the highest");
+        assert_eq!(results.by_name(), [0, 2, 4, 1, 3, 5, 6, 7]);
+        assert_eq!(results.of_figure(), [0, 2, 4]);
+        assert!(Results { threshold: None, ..results }.mistakes().iter().all(|&index| index < 4));
+    }
+
+    #[test]
+    fn kinds_are_sorted_by_difficulty_and_verdicts_are_counted() {
+        let report = report(&IMAGES);
+        let results = Results { report: &report, score: Score::Max, threshold: Some(1.0) };
+        let kinds = results.kinds();
+        let counts: Vec<_> = kinds.iter().map(|kind| (kind.name.as_str(), kind.images, kind.flagged)).collect();
+        assert_eq!(counts, [("crack", 2, 1), ("bend", 2, 1), ("good", 4, 2)]);
+        assert!(kinds[0].auroc.starts_with("0.70\u{a0}±") && kinds[2].auroc.is_empty());
+        assert_eq!(results.verdicts().map(|metric| metric.value), ["2 of\u{a0}4", "2 of\u{a0}4"]);
+        assert_eq!(results.cards().len(), results.metrics().len() + 1);
+        assert!(results.table().contains("false alarms") && results.table().contains("AU-PRO-200"));
     }
 }

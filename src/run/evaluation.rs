@@ -17,7 +17,7 @@ pub struct EvaluationReport {
     /// Method §7, one key each.
     #[serde(flatten)]
     pub metrics: Metrics,
-    /// Everything one must know to compare these numbers with others.
+    /// How the metrics were measured: what one must know to compare them with others.
     pub protocol: String,
     /// Image AUROC of each defect kind against the good images.
     pub image_auroc_by_kind: BTreeMap<String, f64>,
@@ -31,7 +31,7 @@ impl EvaluationReport {
         Self { metrics, protocol, image_auroc_by_kind: by_kind, images }
     }
 
-    /// Writes `metrics.json` into `folder`, which is made if need be.
+    /// Writes `metrics.json` into `folder`, which is created if necessary.
     ///
     /// # Errors
     /// The file cannot be written.

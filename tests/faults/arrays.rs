@@ -41,7 +41,11 @@ fn maps_to_score() {
         }
     }
     let command = "metrics --maps maps --data cloth --json";
-    scratch.succeeds(command);
+    let of_rows = scratch.succeeds(command).out;
+    // The same map, column by column.
+    let by_columns: Vec<u8> = (0..64).flat_map(|k| ((k % 8 * 8 + k / 8) as f32).to_le_bytes()).collect();
+    scratch.write("maps/stain/000.npy", npy("<f4", true, "(8, 8)", &by_columns));
+    assert_eq!(scratch.succeeds(command).out, of_rows);
     for (bytes, reason) in [
         (npy_f32(&[64], &[0.5; 64]), "an anomaly map must be [h, w], got [64]"),
         (npy_f32(&[4, 4, 4], &[0.5; 64]), "an anomaly map must be [h, w], got [4, 4, 4]"),

@@ -1,7 +1,7 @@
 //! Numbers of scikit-learn, SciPy and PyTorch, made by `tests/golden/make_metrics.py`.
 
 use approx::assert_abs_diff_eq;
-use orthoscope::data::{Plane, plane};
+use orthoscope::data::plane;
 use orthoscope::detect::metrics::{
     RankedPixels, Ranking, au_pro, au_pro_200, auroc, average_precision, f1_max, resize_bilinear, resize_nearest,
 };

@@ -2,7 +2,7 @@ use super::Source;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// Everything that decides how images are corrupted. Table `[corruption]` of the config; a key left out has its default.
+/// How images are corrupted: table `[corruption]` of the config. Missing keys have their defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CorruptionConfig {

@@ -88,7 +88,7 @@ pub struct Sources<'a> {
     pub images: &'a [Image],
 }
 
-/// What was done in one place.
+/// One patch of a corrupted image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PatchRecord {
     /// First row of the box; negative if it sticks out of the image.
@@ -123,7 +123,7 @@ pub struct Corrupted {
     /// 1 where the soft mask exceeds `region_threshold`, else 0: M of the objective (Method §3). Never empty if there is a
     /// patch.
     pub region: Plane,
-    /// The patches in the order in which they were laid.
+    /// The patches in the order in which they were applied.
     pub patches: Vec<PatchRecord>,
 }
 
@@ -151,15 +151,15 @@ pub fn corrupt(
     for patch in &patches {
         let shape = Mask::new(address, patch, config.deformation.smoothing);
         let replacement = Replacement::new(address, patch, x, sources);
-        lay(patch, &shape, &replacement, &mut image, &mut mask);
+        blend_patch(patch, &shape, &replacement, &mut image, &mut mask);
     }
     let region = mask.mapv(|m| if m > config.region_threshold { 1.0 } else { 0.0 });
     Ok(Corrupted { image, mask, region, patches: patches.iter().map(PatchRecord::from).collect() })
 }
 
-/// Lays one patch over what is there: `x̂ := x̂ + M a (y - x̂)`, which is M ⊙ y' + M̄ ⊙ x̂ with y' = a y + (1 - a) x̂, and
+/// Blends one patch into the image: `x̂ := x̂ + M a (y - x̂)`, which is M ⊙ y' + M̄ ⊙ x̂ with y' = a y + (1 - a) x̂, and
 /// `M := M + M_i (1 - M)`.
-fn lay(patch: &Patch, shape: &Mask, replacement: &Replacement<'_>, image: &mut Image, mask: &mut Plane) {
+fn blend_patch(patch: &Patch, shape: &Mask, replacement: &Replacement<'_>, image: &mut Image, mask: &mut Plane) {
     let [rows, columns] = std::array::from_fn(|axis| {
         let extent = mask.shape()[axis];
         patch.centre[axis].saturating_sub(patch.radius[axis])..(patch.centre[axis] + patch.radius[axis] + 1).min(extent)

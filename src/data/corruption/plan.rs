@@ -3,7 +3,7 @@ use super::field::Address;
 use super::{Source, Sources};
 use crate::rng::{Purpose, Stream};
 
-/// What is done to one place of the image, before any pixel is looked at.
+/// One patch, as drawn from the random stream.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Patch {
     /// Number of the patch in its image.
@@ -20,7 +20,7 @@ pub(super) struct Patch {
     pub source: Source,
     /// Opacity a of the replacement.
     pub opacity: f32,
-    /// Uniform numbers in [0, 1) for the replacement, drawn whether it needs them or not.
+    /// Uniform numbers in [0, 1) for the replacement, always drawn, even if the source does not use them.
     pub material: [f32; Patch::MATERIAL],
 }
 

@@ -1,7 +1,7 @@
-//! Procedural textures for tests, the demo and small experiments: materials with real variation from picture to picture
-//! (position, rotation, light, irregular structure, sensor noise) and defects with an exact truth.
+//! Procedural textures for tests, the demo and small experiments: materials that vary from image to image (position, rotation,
+//! light, irregular structure, sensor noise), and defects with exact ground truth.
 //!
-//! Structures have a fixed size in pixels (a thread about 7, a tile about 25), made for pictures of 64 to 256 pixels.
+//! Structures have a fixed size in pixels (a thread about 7, a tile about 25), made for images of 64 to 256 pixels.
 
 mod cloth;
 mod defect;
@@ -66,7 +66,7 @@ impl Family {
         }
     }
 
-    /// A normal picture `[height, width, 3]`, values multiples of 1/255. Two streams give two different pieces of the material.
+    /// A normal image `[height, width, 3]` with values that are multiples of 1/255.
     ///
     /// # Errors
     /// A side of 0, or more than [`MAX_PIXELS`] pixels.
@@ -75,7 +75,7 @@ impl Family {
         Ok(self.scene(stream, height, width).render(&Intact))
     }
 
-    /// A picture with one defect, with its clean twin and the exact mask.
+    /// An image with one defect, the same image without it, and the exact mask.
     ///
     /// # Errors
     /// A defect this material cannot have, a side below 32, or more than [`MAX_PIXELS`] pixels.

@@ -1,7 +1,7 @@
-//! How a surface becomes a picture: viewpoint, flaws, light and sensor noise.
+//! From a surface to an image: viewpoint, defects, light and sensor noise.
 //!
 //! The surface is a function of the plane, sampled four times per pixel. A flaw moves or repaints it before light and sensor
-//! noise are applied, so a flawed picture and its clean twin differ by the flaw alone.
+//! noise are applied, so an image with a flaw and the same image without it differ by the flaw alone.
 
 use super::noise::{Colour, Point, lit};
 use crate::data::image::Image;
@@ -32,12 +32,12 @@ pub(super) trait Material: Send + Sync {
 
 /// A flaw in image coordinates.
 pub(super) trait Flaw {
-    /// Which place of the intact picture is seen at `p`.
+    /// The place of the intact surface that is seen at `p`.
     fn moved(&self, p: Point) -> Point {
         p
     }
 
-    /// What the flaw makes of the sample at `p`.
+    /// The sample at `p` with the flaw applied.
     fn painted(&self, _p: Point, sample: Sample) -> Sample {
         sample
     }
@@ -48,7 +48,7 @@ pub(super) struct Intact;
 
 impl Flaw for Intact {}
 
-/// One photograph to be: a material, how it lies, how it is lit, and the noise of the sensor.
+/// A photograph of a material: its position, the light and the sensor noise.
 pub(super) struct Scene {
     pub height: usize,
     pub width: usize,
@@ -74,7 +74,7 @@ impl Scene {
         let tint = [0; 3].map(|_| gain * stream.range(0.985, 1.015));
         let slope = Point::any_direction(stream).times(stream.range(0.0, 0.12));
         let noise = stream.range(0.010, 0.018);
-        // The sensor has its own stream: however many numbers a flaw draws, the noise stays the same.
+        // The sensor has its own stream, so the noise does not depend on how many numbers a flaw draws.
         let seed = (u64::from(stream.bits()) << 32) | u64::from(stream.bits());
         let sensor = Stream::new(seed, Purpose::Texture, 0, 0);
         Self { height, width, material, angle, shift, tint, slope, noise, sensor }
@@ -92,7 +92,7 @@ impl Scene {
         self.material.alter(p, reach, stream);
     }
 
-    /// The picture with a flaw, values multiples of 1/255 so that a PNG file holds it exactly.
+    /// The image with a flaw. Values are multiples of 1/255, so that a PNG file holds them exactly.
     pub fn render(&self, flaw: &dyn Flaw) -> Image {
         let mut sensor = self.sensor.clone();
         let mut image = Image::zeros((self.height, self.width, 3));

@@ -30,7 +30,7 @@ pub enum Score {
     Sum,
 }
 
-/// What is known of one test image.
+/// Scores, map and mask of one test image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// Image score, maximum of the map at the model's resolution.

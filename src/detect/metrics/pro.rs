@@ -8,7 +8,7 @@ use super::{Components, Ranking, is_anomalous};
 use crate::data::Plane;
 use crate::error::{Error, Result};
 
-/// The pixels of all test images of a category, good images included, ranked by score, and what component each lies in.
+/// The pixels of all test images of a category, good images included, ranked by score, with the component that each belongs to.
 #[derive(Clone, Debug)]
 pub struct RankedPixels {
     /// All pixels, the score of each as in its map.
@@ -47,7 +47,7 @@ pub const FPR_LIMIT: f64 = 0.3;
 /// Number of thresholds of AU-PRO-200.
 pub const THRESHOLDS: u32 = 200;
 
-/// What one component has gathered on the way down the ranking, in pixels.
+/// Running counts of one component on the way down the ranking, in pixels.
 #[derive(Clone, Copy, Default)]
 struct Gathered {
     /// Pixels marked before the limit is reached.

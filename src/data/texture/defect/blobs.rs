@@ -16,7 +16,7 @@ pub(super) struct Stain {
 }
 
 impl Stain {
-    /// A stain around `centre` on a picture whose shorter side is `side`.
+    /// A stain around `centre` in an image whose shorter side is `side`.
     pub fn new(centre: Point, side: f32, stream: &mut Stream) -> Self {
         let radius = side * log_range(stream, 0.05, 0.2);
         let dye = DYES[stream.below(DYES.len() as u32) as usize];
@@ -48,7 +48,7 @@ pub(super) struct Hole {
 }
 
 impl Hole {
-    /// A hole around `centre` on a picture whose shorter side is `side`.
+    /// A hole around `centre` in an image whose shorter side is `side`.
     pub fn new(centre: Point, side: f32, stream: &mut Stream) -> Self {
         let radius = (side * log_range(stream, 0.02, 0.09)).max(2.0);
         let blob = Blob::new(centre, radius, 0.55, stream);
@@ -82,7 +82,7 @@ pub(super) struct Bend {
 }
 
 impl Bend {
-    /// A bend around `centre` on a picture whose shorter side is `side`.
+    /// A bend around `centre` in an image whose shorter side is `side`.
     pub fn new(centre: Point, side: f32, stream: &mut Stream) -> Self {
         let radius = (side * log_range(stream, 0.12, 0.32)).max(9.0);
         // Below 0.65 radii the displacement stays one-to-one: nothing folds over.

@@ -13,7 +13,7 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// A scratch through `centre` on a picture whose shorter side is `side`.
+    /// A scratch through `centre` in an image whose shorter side is `side`.
     pub fn new(centre: Point, side: f32, stream: &mut Stream) -> Self {
         let half_length = 0.5 * side * log_range(stream, 0.2, 0.9);
         let direction = Point::any_direction(stream);
@@ -50,11 +50,11 @@ pub(super) struct Crack {
     depth: f32,
 }
 
-/// No more branches than this, however the dice fall.
+/// Maximum number of branches.
 const BRANCHES: usize = 7;
 
 impl Crack {
-    /// A crack that starts at `origin` on a picture whose shorter side is `side`.
+    /// A crack that starts at `origin` in an image whose shorter side is `side`.
     pub fn new(origin: Point, side: f32, stream: &mut Stream) -> Self {
         let mut path = Path::default();
         let length = side * log_range(stream, 0.2, 0.85);

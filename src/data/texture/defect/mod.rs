@@ -1,6 +1,6 @@
 //! Defects that no training corruption contains.
 //!
-//! Training blends soft disks of other pixels into a picture (Method §2). These change the scene before it is photographed:
+//! Training blends soft disks of other pixels into an image (Method §2). These defects change the scene before it is rendered:
 //! thin curves, dried liquids, missing matter, pushed-aside structure, and each family's own structural flaw.
 
 mod blobs;
@@ -74,7 +74,7 @@ impl Defect {
         }
     }
 
-    /// Puts the defect into the scene: what has to be done in image coordinates is returned, the rest is done.
+    /// Adds the defect to the scene. Returns the part that is applied in image coordinates.
     fn put_into(self, scene: &mut Scene, stream: &mut Stream) -> Box<dyn Flaw> {
         let (height, width) = (scene.height as f32, scene.width as f32);
         let side = height.min(width);
@@ -110,18 +110,18 @@ impl FromStr for Defect {
     }
 }
 
-/// A picture with a defect, the same picture without it, and the truth about where they differ.
+/// An image with a defect, the same image without it, and the mask of where they differ.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Defective {
-    /// The picture with the defect, `[h, w, 3]`.
+    /// The image with the defect, `[h, w, 3]`.
     pub image: Image,
-    /// Its clean twin: the same surface, light and sensor noise. The nearest normal picture, as far as one is known.
+    /// The same surface, light and sensor noise without the defect.
     pub clean: Image,
     /// 1 exactly where `image` and `clean` differ, else 0; `[h, w]`.
     pub mask: Plane,
 }
 
-/// Smaller changes of every channel are undone: nobody sees them, and the truth should not mark them.
+/// Changes that are smaller than this in every channel are invisible; they are undone, so that the mask need not mark them.
 const VISIBLE: f32 = 5.5 / 255.0;
 
 /// A defect changes at least this many pixels, at most this share of the image, and somewhere one channel by at least this much.
