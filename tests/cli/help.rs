@@ -51,7 +51,7 @@ fn every_command_explains_itself() {
             assert!(help.contains(option), "{command} --help does not name {option}:\n{help}");
         }
         let longest = help.lines().map(|line| line.chars().count()).max().unwrap();
-        assert!(longest <= 100, "{command} --help has a line of {longest} characters");
+        assert!(longest <= 80, "{command} --help has a line of {longest} characters");
     }
     let top = scratch.succeeds("--help").out;
     for command in [
