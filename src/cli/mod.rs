@@ -1,6 +1,7 @@
 //! The program: one file per subcommand, which parses arguments, calls the library and prints the result.
 //!
-//! Exit codes: 0 done, 1 an error (one sentence on standard error), 2 wrong usage, 130 interrupted (`train` and `demo` save a checkpoint).
+//! Exit codes: 0 done, 1 an error (one sentence on standard error), 2 wrong usage, 130 interrupted (`train` and `demo` save a
+//! checkpoint).
 
 mod data;
 mod demo;
