@@ -1,10 +1,10 @@
-//! Philox 4x32-10, the one source of randomness.
+//! Philox 4x32-10, the only source of randomness.
 //!
 //! Salmon, Moraes, Dror, Shaw: *Parallel Random Numbers: As Easy as 1, 2, 3*, SC 2011. A counter-based generator is a pure
-//! function `(key, counter) -> 128 bits`, so sample number k of a run is the same on every device, for any thread
-//! count and after any resume: nothing has to be stored but the seed and the step.
+//! function `(key, counter) -> 128 bits`. So sample k of a run is the same on every device, for any number of threads and after any
+//! resume, and only the seed and the step have to be stored.
 
-/// What a stream of numbers is used for. Different purposes never share numbers.
+/// What a stream of random numbers is used for. Different purposes never share numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Purpose {
@@ -41,8 +41,8 @@ pub fn philox(key: [u32; 2], counter: [u32; 4]) -> [u32; 4] {
 
 /// A sequence of random numbers keyed by `(seed, purpose, step, index)`.
 ///
-/// Key = the 64-bit seed; counter = `[block, purpose, step, index]`, where `block` counts evaluations. A stream is cheap to
-/// make: make one per image, never share one between images.
+/// Key = the 64-bit seed; counter = `[block, purpose, step, index]`, where `block` counts evaluations. Streams are
+/// cheap: make one per image and never share one between images.
 #[derive(Clone, Debug)]
 pub struct Stream {
     key: [u32; 2],

@@ -1,4 +1,4 @@
-//! `--device`: which backend computes.
+//! `--device` and `--precision`: the backend to run on.
 
 use std::str::FromStr;
 
@@ -7,27 +7,27 @@ use orthoscope::backend::cuda::Mode;
 use orthoscope::backend::{Cpu, Cuda};
 use orthoscope::{Error, Result};
 
-/// Names the instructions that the CPU keeps to; without it, it takes the widest that it has.
+/// Environment variable that names the CPU instructions to use; by default the widest available.
 const CPU_VARIABLE: &str = "ORTHOSCOPE_CPU";
 
 /// The option of every command that computes.
 #[derive(clap::Args)]
 pub struct DeviceOption {
-    /// What computes: auto, cpu, cuda, cuda:N for GPU number N, or emulator; auto is the first GPU if it can be used, else cpu.
-    /// ORTHOSCOPE_CPU=avx512, avx2 or portable keeps the CPU to these instructions
+    /// Device to run on: auto (the first GPU if usable, else cpu), cpu, cuda, cuda:N (GPU number N) or emulator;
+    /// ORTHOSCOPE_CPU=avx512, avx2 or portable chooses the CPU instructions
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Device,
-    /// Arithmetic of products; on a CPU bf16 leaves most 3x3 convolutions in f32, which is faster there
+    /// Precision of matrix products; with bf16 the CPU still computes most 3x3 convolutions in f32, which is faster there
     #[arg(long, value_enum, value_name = "PRECISION", default_value = "f32")]
     precision: Precision,
 }
 
-/// Arithmetic of products.
+/// Precision of matrix products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Precision {
-    /// All in f32.
+    /// Everything in f32
     F32,
-    /// Operands rounded to bf16, sums and everything else in f32.
+    /// Operands rounded to bf16; sums and everything else in f32
     Bf16,
 }
 
@@ -40,14 +40,14 @@ enum Device {
     Emulator,
 }
 
-/// A device, ready to compute. [`on_device!`] hands it to code that takes any backend.
+/// An opened device. [`on_device!`] passes it to code that is generic over backends.
 #[derive(Clone)]
 pub enum Opened {
     Cpu(Cpu),
     Cuda(Cuda),
 }
 
-/// `on_device!(opened, |backend| f(&backend))` is `f` of the backend, whichever it is.
+/// `on_device!(opened, |backend| f(&backend))` calls `f` with the backend.
 macro_rules! on_device {
     ($opened:expr, |$backend:ident| $body:expr) => {
         match $opened {
@@ -75,10 +75,10 @@ impl FromStr for Device {
 }
 
 impl DeviceOption {
-    /// Opens what was chosen.
+    /// Opens the device.
     ///
     /// # Errors
-    /// It was chosen by name and cannot be used.
+    /// The device was chosen by name and cannot be used.
     pub fn open(&self) -> Result<Opened> {
         match (self.open_device()?, self.precision) {
             (opened, Precision::F32) => Ok(opened),
@@ -97,7 +97,7 @@ impl DeviceOption {
     }
 }
 
-/// The first GPU if it can be used, else the CPU; why is told to those who ask.
+/// The first GPU if it can be used, else the CPU; the log says which, and why.
 fn automatic() -> Result<Opened> {
     match Cuda::gpu(0) {
         Ok(gpu) => {
@@ -111,10 +111,10 @@ fn automatic() -> Result<Opened> {
     }
 }
 
-/// The CPU with the instructions that the environment names.
+/// The CPU with the instructions that the environment variable names.
 ///
 /// # Errors
-/// No such instructions, or none that this machine has.
+/// Unknown instructions, or instructions that this machine does not have.
 pub fn cpu() -> Result<Cpu> {
     let named = std::env::var_os(CPU_VARIABLE).unwrap_or_default();
     let refuse = |reason: String| Error::argument(format!("{CPU_VARIABLE}={}: {reason}", named.display()));

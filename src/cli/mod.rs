@@ -1,6 +1,7 @@
-//! One file per subcommand, thin: arguments in, library call, words out.
+//! The program: one file per subcommand, which parses arguments, calls the library and prints the result.
 //!
-//! Exit codes: 0 done, 1 an error (one sentence on standard error), 2 wrong usage, 130 interrupted (`train` and `demo` save a checkpoint).
+//! Exit codes: 0 done, 1 an error (one sentence on standard error), 2 wrong usage, 130 interrupted (`train` and `demo` save a
+//! checkpoint).
 
 mod data;
 mod demo;
@@ -26,18 +27,18 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// Heading of the options that every subcommand takes.
-const ANYWHERE: &str = "Options of every command";
+const GLOBAL: &str = "Global options";
 
-/// Find what is not normal in pictures: an autoencoder trained on corrupted images learns to project onto the manifold of
-/// normal images, and what it changes is what is anomalous.
+/// Visual anomaly detection: an autoencoder trained on corrupted images learns to project onto the manifold of normal images, so what
+/// it changes is anomalous.
 #[derive(Parser)]
-#[command(name = "orthoscope", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "orthoscope", version, max_term_width = 80, arg_required_else_help = true)]
 struct Arguments {
-    /// Threads to compute with [default: all cores]. Results do not depend on it.
-    #[arg(long, global = true, help_heading = ANYWHERE, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    /// Number of threads [default: all cores]; results do not depend on it
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Say more on standard error; twice for everything. `RUST_LOG=debug` does the same.
-    #[arg(short, long, global = true, help_heading = ANYWHERE, action = clap::ArgAction::Count)]
+    /// Verbose logging (-vv for debug); RUST_LOG overrides it
+    #[arg(short, long, global = true, help_heading = GLOBAL, action = clap::ArgAction::Count)]
     verbose: u8,
     #[command(subcommand)]
     command: Command,
@@ -45,33 +46,33 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Generate textures, train a small model, find unseen defects: about a minute, no input needed
+    /// Train on generated textures and find unseen defects; takes about a minute
     Demo(demo::Arguments),
     /// Train on the normal images of a category
     Train(train::Arguments),
-    /// Measure a trained model on a category's test set
+    /// Evaluate a trained model on the test set of a category
     Evaluate(evaluate::Arguments),
-    /// Look for anomalies in images
+    /// Find anomalies in images
     Detect(detect::Arguments),
-    /// Score anomaly maps that were made elsewhere
+    /// Evaluate anomaly maps made by another program
     Metrics(metrics::Arguments),
-    /// Generate datasets and look at corrupted training images
+    /// Generate datasets and preview corrupted training images
     #[command(subcommand)]
     Data(data::Command),
-    /// Make, run and summarise networks
+    /// Create, run and summarise networks
     #[command(subcommand)]
     Model(model::Command),
-    /// Measure the claims of the theory, each beside a control that must fail
+    /// Test the claims of the theory, each with a control that must fail
     Verify(verify::Arguments),
     /// Profile each operation against the machine's measured peak
     Profile(profile::Arguments),
-    /// Compile the CUDA kernels and list their resources; no GPU is needed
+    /// Compile the CUDA kernels and list their resources; needs no GPU
     Kernels(kernels::Arguments),
-    /// Show what this machine supports
+    /// Show the devices and libraries found on this machine
     Doctor(doctor::Arguments),
     /// Print a completion script for a shell
     Completions {
-        /// The shell.
+        /// The shell
         shell: clap_complete::Shell,
     },
 }
@@ -91,7 +92,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Lines such as `warning: …` on standard error; `RUST_LOG` overrides `level`.
+/// Log lines such as `warning: …` on standard error; `RUST_LOG` overrides `level`.
 fn start_log(level: &str) {
     let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level));
     builder.format(|out, record| match record.level() {
@@ -101,13 +102,13 @@ fn start_log(level: &str) {
     builder.init();
 }
 
-/// Stack of a thread that computes, in bytes: as much as the main thread has, whose work the first of them does.
+/// Stack of a worker thread in bytes: the same as that of the main thread, whose work the first worker does.
 const STACK: usize = 8 << 20;
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let threads = arguments.threads.map_or(0, usize::from);
     rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build_global()?;
-    // From outside the pool every parallel loop would wake a thread and wait for it; many loops take less time than that.
+    // Outside the pool, every parallel loop would wake a thread and wait for it, which takes longer than many loops.
     rayon::scope(|_| dispatch(arguments.command))
 }
 

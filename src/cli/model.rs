@@ -16,7 +16,7 @@ use super::output::{print, say, screen};
 /// Subcommands of `model`.
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Write a network with fresh weights
+    /// Write a network with random initial weights
     Init(Init),
     /// Run a network on an array
     Forward(Forward),
@@ -60,7 +60,7 @@ pub struct Forward {
 /// Arguments of `model summary`.
 #[derive(clap::Args)]
 pub struct Summary {
-    /// Weight file; without one --model and --width say which network
+    /// Weight file; without one, --model and --width define the network
     #[arg(long, value_name = "SAFETENSORS", conflicts_with_all = ["model", "width"])]
     weights: Option<PathBuf>,
     /// Model I or II

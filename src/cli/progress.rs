@@ -7,10 +7,10 @@ use orthoscope::theory::runner::Finding;
 
 use super::output::note;
 
-/// Seconds between lines where standard error is not a terminal.
+/// Time between lines if standard error is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Progress of a training run on standard error: a bar in a terminal, else a line now and then.
+/// Progress of a training run on standard error: a bar in a terminal, otherwise a line from time to time.
 pub struct TrainingProgress {
     bar: ProgressBar,
     steps: u64,
@@ -21,7 +21,7 @@ pub struct TrainingProgress {
     supply: Supply,
 }
 
-/// Milliseconds of all steps together.
+/// Milliseconds, summed over all steps.
 #[derive(Default)]
 struct Supply {
     steps: u64,
@@ -38,14 +38,14 @@ impl Supply {
         self.wait += entry.wait_ms;
     }
 
-    /// How much of the time the batches took, in one sentence.
+    /// One sentence on the time that the batches took.
     fn sentence(&self) -> String {
         let (step, batch) = (self.step / self.steps as f64, self.batch / self.steps as f64);
         if self.batch == 0.0 {
             return format!("the device made the batches, as part of a step of {step:.1} ms");
         }
         let share = 100.0 * self.wait / self.step;
-        format!("waited for data {share:.1} % of the time; making a batch took {batch:.1} ms, beside a step of {step:.1} ms")
+        format!("waited for data {share:.1} % of the time; making a batch took {batch:.1} ms, a step {step:.1} ms")
     }
 }
 
@@ -64,7 +64,7 @@ impl TrainingProgress {
         let message = format!("loss {:.5}  {:.1} images/s", self.loss, entry.images_per_second);
         if !self.bar.is_hidden() {
             if entry.step == first + 1 {
-                // The time left is judged from the steps of this run, not from those before it was resumed.
+                // The remaining time is estimated from the steps since the run was resumed.
                 self.bar.set_position(first);
                 self.bar.reset_eta();
             }
@@ -78,7 +78,7 @@ impl TrainingProgress {
         }
     }
 
-    /// Leaves the last state on the screen, if there was a step.
+    /// Leaves the last state of the bar on the screen, if there was a step.
     pub fn finish(&self) {
         if self.first.is_none() {
             return self.bar.finish_and_clear();
@@ -87,7 +87,7 @@ impl TrainingProgress {
         self.bar.abandon();
     }
 
-    /// Says what the data took, if there was a step; `loading` is from before the first.
+    /// Reports the time spent on data, if there was a step; `loading` is the time before the first step.
     pub fn tell_supply(&self, loading: Duration) {
         let (seconds, threads) = (loading.as_secs_f64(), rayon::current_num_threads());
         let plural = if threads == 1 { "" } else { "s" };
@@ -100,12 +100,12 @@ impl TrainingProgress {
     }
 }
 
-/// A bar that counts images; hidden where standard error is not a terminal.
+/// A bar that counts images; hidden if standard error is not a terminal.
 pub fn image_bar(count: usize) -> ProgressBar {
     bar(count as u64, "image {pos}/{len}  {eta} left")
 }
 
-/// Progress of measuring claims on standard error: a bar in a terminal, else a line each.
+/// Progress of testing claims on standard error: a bar in a terminal, otherwise one line each.
 pub struct ClaimProgress(ProgressBar);
 
 impl ClaimProgress {
@@ -134,7 +134,7 @@ impl ClaimProgress {
     }
 }
 
-/// A bar with `words` behind it; hidden where standard error is not a terminal.
+/// A bar followed by `words`; hidden if standard error is not a terminal.
 fn bar(count: u64, words: &str) -> ProgressBar {
     let bar = if std::io::stderr().is_terminal() { ProgressBar::new(count) } else { ProgressBar::hidden() };
     bar.set_style(style(&format!("{{bar:30}} {words}")));

@@ -17,22 +17,22 @@ use super::progress::TrainingProgress;
 #[command(after_help = "Writes model.safetensors, config.toml, log.jsonl and checkpoint.safetensors into the output folder. \
     Ctrl-C saves a checkpoint and exits with 130; --resume continues to the same weights, bit for bit.")]
 pub struct Arguments {
-    /// Config file; without one the defaults (`orthoscope doctor --config` prints them)
+    /// Config file [default: the settings that `orthoscope doctor --config` prints]
     #[arg(long, value_name = "TOML")]
     config: Option<PathBuf>,
-    /// Category folder with train/good/
+    /// Category folder, which contains train/good
     #[arg(long, value_name = "ROOT/CATEGORY")]
     data: PathBuf,
     /// Output folder
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Folder of replacement textures [default: the config's]
+    /// Folder of replacement textures; overrides the config
     #[arg(long, value_name = "DIR")]
     textures: Option<PathBuf>,
-    /// Optimiser steps, instead of the config's
+    /// Optimiser steps; overrides the config
     #[arg(long)]
     steps: Option<u64>,
-    /// Seed, instead of the config's
+    /// Seed; overrides the config
     #[arg(long)]
     seed: Option<u64>,
     /// Continue the run in the output folder
@@ -73,7 +73,7 @@ pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64) -> anyhow:
     Ok(outcome)
 }
 
-/// Adds to a broken loss what to do about it, and what is left of the run.
+/// Adds to a non-finite loss what to do about it, and what is left of the run.
 fn explain(error: Error, job: &TrainingJob) -> anyhow::Error {
     if !matches!(error, Error::NonFinite { .. }) {
         return error.into();

@@ -6,10 +6,10 @@ use crate::shape::Shape;
 /// The paper's dilations of the SDC block.
 pub const DILATIONS: [usize; 6] = [1, 2, 4, 8, 16, 32];
 
-/// Widest base width and hidden layer accepted: far above any use, low enough that shapes cannot overflow.
+/// Largest base width and hidden layer: far more than needed, and small enough that shapes cannot overflow.
 const MAX_WIDTH: usize = 4096;
 
-/// Which network, and how large.
+/// The kind and size of a network.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Architecture {
@@ -65,7 +65,7 @@ impl Architecture {
         }
     }
 
-    /// Runs the description on `net`.
+    /// Runs the network on `net`.
     ///
     /// # Errors
     /// What `net` reports.
@@ -92,7 +92,7 @@ impl Architecture {
         Ok(plan)
     }
 
-    /// The smallest input that the network takes, enough to learn its parameters.
+    /// The smallest valid input; running a [`Plan`] on it lists the parameters.
     ///
     /// # Errors
     /// As [`Architecture::validate`].

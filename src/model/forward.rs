@@ -4,7 +4,7 @@ use crate::ops::{Backend, CcmVars, Conv2dOptions};
 use crate::shape::Activation;
 use crate::tape::{Tape, Var};
 
-/// A network run on a tape with parameters bound to it.
+/// Runs a network on a tape, with parameters bound to that tape.
 pub struct Forward<'a, B: Backend> {
     tape: &'a mut Tape<B>,
     parameters: &'a Bound,

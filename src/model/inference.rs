@@ -7,16 +7,16 @@ use crate::ops::Backend;
 use crate::shape::Shape;
 use crate::tape::{Tape, Tensor};
 
-/// `f(x)` for many inputs of one shape: what the device does for the first ones is recorded and repeated where it can.
+/// `f(x)` for many inputs of one shape: the work on the device is recorded for the first inputs and then repeated, if the device can.
 pub struct Inference<B: Backend> {
     backend: B,
     parameters: Arc<Parameters<B>>,
     /// Made for the shape of the last input.
-    place: Option<Place<B>>,
+    buffers: Option<Buffers<B>>,
 }
 
-/// Input and output stay where they are, so that what happens between them can be repeated.
-struct Place<B: Backend> {
+/// Input and output keep their addresses, so that the work between them can be repeated.
+struct Buffers<B: Backend> {
     x: Tensor<B>,
     y: B::Buffer,
     program: B::Program,
@@ -25,7 +25,7 @@ struct Place<B: Backend> {
 impl<B: Backend> Inference<B> {
     /// Inference with these parameters.
     pub fn new(backend: &B, parameters: Arc<Parameters<B>>) -> Self {
-        Self { backend: backend.clone(), parameters, place: None }
+        Self { backend: backend.clone(), parameters, buffers: None }
     }
 
     /// `f(x)` for host values of shape `x`.
@@ -36,27 +36,27 @@ impl<B: Backend> Inference<B> {
         if x.len() != shape.len() {
             return Err(Error::shape("inference", format!("{shape} needs {} values, got {}", shape.len(), x.len())));
         }
-        let Self { backend, parameters, place } = self;
-        let mut own = match place.take().filter(|place| place.x.shape() == shape) {
-            Some(place) => place,
-            None => Place::new(backend, parameters, shape)?,
+        let Self { backend, parameters, buffers } = self;
+        let mut own = match buffers.take().filter(|buffers| buffers.x.shape() == shape) {
+            Some(buffers) => buffers,
+            None => Buffers::new(backend, parameters, shape)?,
         };
         let host: Vec<B::Elem> = x.iter().map(|&value| B::Elem::of(f64::from(value))).collect();
         backend.write(&host, own.x.buffer_mut()?)?;
-        let Place { x, y, program } = &mut own;
+        let Buffers { x, y, program } = &mut own;
         backend.repeat(program, || {
             let mut tape = Tape::new(backend.clone());
             let output = parameters.output(&mut tape, x.clone())?;
             backend.copy(tape.value(output).buffer(), y)
         })?;
         let output = backend.download(&own.y)?.into_iter().map(|value| value.f64() as f32).collect();
-        // An error before this leaves no place, so that the next input starts anew.
-        *place = Some(own);
+        // After an error there are no buffers, so the next input starts afresh.
+        *buffers = Some(own);
         Ok(output)
     }
 }
 
-impl<B: Backend> Place<B> {
+impl<B: Backend> Buffers<B> {
     fn new(backend: &B, parameters: &Parameters<B>, shape: Shape) -> Result<Self> {
         let plan = parameters.architecture().plan(shape)?;
         let output = plan.layers.last().map_or(shape, |layer| layer.output);

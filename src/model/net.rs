@@ -1,8 +1,8 @@
 use crate::error::Result;
 use crate::shape::Activation;
 
-/// What a network description is written against. `name` is the stem of the layer's parameters, e.g. `e1.0` for
-/// `e1.0.weight` and `e1.0.bias`.
+/// The layers that a network is built from. `name` is the prefix of the layer's parameters, e.g. `e1.0` for `e1.0.weight` and
+/// `e1.0.bias`.
 pub trait Net {
     /// A value flowing through the network.
     type Value: Copy;
@@ -13,7 +13,7 @@ pub trait Net {
     /// Shapes or parameters that do not fit, named with the layer.
     fn conv(&mut self, name: &str, x: Self::Value, c_out: usize, kernel: usize, activation: Activation) -> Result<Self::Value>;
 
-    /// Stacked dilated convolution: parallel 3x3 convolutions `name.0`, `name.1`, … with `c_out` channels each, joined, ELU.
+    /// Stacked dilated convolution: parallel 3x3 convolutions `name.0`, `name.1`, … with `c_out` channels each, concatenated, ELU.
     ///
     /// # Errors
     /// As [`Net::conv`].

@@ -10,14 +10,14 @@ pub struct ParameterSpec {
     pub name: String,
     /// Extents.
     pub shape: Shape,
-    /// Inputs that feed one output: `kernel² · c_in`, for initialisation.
+    /// Inputs of one output, `kernel² · c_in`; the initial weights depend on it.
     pub fan_in: usize,
 }
 
 /// One row of the model summary.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
-    /// Name stem of its parameters, or the operation where it has none.
+    /// Prefix of its parameters' names; empty if it has none.
     pub name: String,
     /// What it does, e.g. `conv3 32→64, ELU`.
     pub kind: String,
@@ -27,11 +27,11 @@ pub struct Layer {
     pub parameters: usize,
     /// FLOPs of one forward pass, two per multiply-add; convolutions and linear maps only.
     pub flops: u64,
-    /// FLOPs of forward and backward pass: three times forward, two where the input needs no gradient.
+    /// FLOPs of forward and backward pass: three times those of the forward pass, or twice if the input needs no gradient.
     pub training_flops: u64,
 }
 
-/// A network run on shapes only.
+/// A network run on shapes: its layers and parameters.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Layers in order of execution.

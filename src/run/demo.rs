@@ -9,15 +9,15 @@ use crate::model::{Autoencoder, DILATIONS};
 use crate::ops::Penalty;
 use crate::train::{ObjectiveConfig, OptimiserConfig};
 
-/// The material of the demo.
+/// The texture of the demo.
 pub const DEMO_FAMILY: Family = Family::Tiles;
 
-/// Side of the demo's images, and of its training crops.
+/// Side of the demo's images, and of the crops it trains on.
 const SIZE: usize = 96;
 const CROP: usize = 64;
 
-/// The demo's config: a small Model II that trains in about a minute on two cores. Because scratches are thin, the heatmap is
-/// smoothed only a little and its maximum is the score.
+/// The demo's config: a small Model II that trains in about a minute on two cores. Scratches are thin, so the heatmap is smoothed
+/// only a little, and the image score is its maximum.
 pub fn demo_config(seed: u64) -> Config {
     Config {
         seed,
@@ -31,7 +31,7 @@ pub fn demo_config(seed: u64) -> Config {
     }
 }
 
-/// Writes the demo's dataset into `out` and returns the category folder.
+/// Writes the demo's images into `out` and returns the category folder.
 ///
 /// # Errors
 /// `out` cannot be written or is not empty.

@@ -11,13 +11,13 @@ use crate::detect::{Detector, Evaluation, ImageResult, Resolution, Settings, eva
 use crate::error::{Error, Result};
 use crate::ops::Backend;
 
-/// What `metrics.json` holds.
+/// The content of `metrics.json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct EvaluationReport {
     /// Method §7, one key each.
     #[serde(flatten)]
     pub metrics: Metrics,
-    /// How the metrics were measured: what one must know to compare them with others.
+    /// Everything needed to compare these numbers with others.
     pub protocol: String,
     /// Image AUROC of each defect kind against the good images.
     pub image_auroc_by_kind: BTreeMap<String, f64>,

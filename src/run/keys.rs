@@ -30,7 +30,7 @@ pub(super) fn check_old_keys(table: &Table) -> Result<Option<String>> {
         return Err(Error::config(*old, format!("is the old name of `{new}`, which is set too; remove one of them")));
     }
     let renames: Vec<_> = found.iter().map(|(old, new)| format!("`{old}` is now `{new}`")).collect();
-    Ok((!renames.is_empty()).then(|| format!("{}; the old name still works", renames.join(", "))))
+    Ok((!renames.is_empty()).then(|| format!("{}; old names still work", renames.join(", "))))
 }
 
 /// The config text `toml` with renamed keys under their first names. Config hashes are computed from it, so that a config keeps

@@ -16,15 +16,15 @@ pub struct LogEntry {
     pub loss: f64,
     /// Learning rate.
     pub rate: f64,
-    /// Throughput of this step, data included.
+    /// Throughput of this step, including the wait for its batch.
     pub images_per_second: f64,
-    /// Milliseconds of this step, waiting for its batch included.
+    /// Milliseconds of this step, including the wait for its batch.
     #[serde(default)]
     pub step_ms: f64,
-    /// Milliseconds that making the batch took on the host, beside the step before; 0 where the device makes it.
+    /// Milliseconds for making the batch on the host, during the step before; 0 if the device makes it.
     #[serde(default)]
     pub batch_ms: f64,
-    /// Milliseconds for which the run stood still to wait for the batch.
+    /// Milliseconds that the run waited for the batch.
     #[serde(default)]
     pub wait_ms: f64,
 }
@@ -36,7 +36,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the log. Entries after `step` are dropped: they belong to work that a resumed run does again.
+    /// Opens the log. Entries after `step` are dropped: a resumed run repeats those steps.
     ///
     /// # Errors
     /// The file cannot be read or written.
@@ -57,7 +57,7 @@ impl Log {
         writeln!(self.file, "{line}").map_err(|error| Error::write(&self.path, error))
     }
 
-    /// All entries; none if there is no file. A last line cut short by a crash is left out.
+    /// All entries; none if there is no file. An incomplete last line, left by a crash, is ignored.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -74,7 +74,7 @@ impl Log {
     }
 }
 
-/// The whole lines of a log with what they say; they are kept as they stand, because reading a number can round it.
+/// The complete lines of a log with their entries. The text is kept, because reading and writing a number can round it.
 fn entries(text: &str) -> impl Iterator<Item = (&str, LogEntry)> {
     text.lines().map_while(|line| Some((line, serde_json::from_str(line).ok()?)))
 }

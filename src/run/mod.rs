@@ -1,4 +1,4 @@
-//! One experiment from config to metrics: what the commands do, for those who call it from code.
+//! One experiment from config to metrics: what the commands `train`, `evaluate` and `demo` do, as a library.
 
 mod config;
 mod demo;
@@ -13,15 +13,15 @@ pub use evaluation::{EvaluationReport, evaluate_detector, evaluate_maps, protoco
 pub use log::{Log, LogEntry};
 pub use training::{Outcome, TrainingJob, load_training_set};
 
-/// Name of the weight file that a run writes.
+/// File name of the weights that a run writes.
 pub const MODEL_FILE: &str = "model.safetensors";
-/// Name of the resolved config that a run writes.
+/// File name of the complete config that a run writes.
 pub const CONFIG_FILE: &str = "config.toml";
-/// Name of the log that a run writes, one JSON object per line.
+/// File name of the log that a run writes, one JSON object per line.
 pub const LOG_FILE: &str = "log.jsonl";
-/// Name of the checkpoint from which a run resumes.
+/// File name of the checkpoint from which a run resumes.
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
-/// Name of the metrics file that an evaluation writes.
+/// File name of the metrics that an evaluation writes.
 pub const METRICS_FILE: &str = "metrics.json";
 
 /// Commit that this binary was built from, or `unknown`.

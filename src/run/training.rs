@@ -21,7 +21,7 @@ use crate::ops::Backend;
 use crate::rng::{Purpose, Stream};
 use crate::train::{Batches, Checkpoint, Step, Trainer};
 
-/// Generated replacement textures of each family, where no folder of textures is given.
+/// Generated replacement textures per family, if no folder of textures is given.
 const GENERATED_PER_FAMILY: u32 = 6;
 
 /// How a training run ended.
@@ -33,7 +33,7 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// One training run, checked and loaded, before anything is written.
+/// One training run: checked and loaded, but nothing written yet.
 pub struct TrainingJob {
     config: Config,
     set: Arc<TrainingSet>,
@@ -47,8 +47,8 @@ impl TrainingJob {
     /// Loads the images of `category/train/good` and the textures; with `resume` also the checkpoint in `out`.
     ///
     /// # Errors
-    /// Missing or unreadable images; an `out` that already holds a run (without `resume`), or none (with it), or one of another
-    /// config.
+    /// Missing or unreadable images; without `resume`, an `out` that already holds a run; with it, an `out` that holds none, or one
+    /// with another config.
     pub fn prepare(config: Config, category: &Path, out: &Path, resume: bool) -> Result<Self> {
         config.validate()?;
         check_output_folder(out)?;
@@ -57,13 +57,13 @@ impl TrainingJob {
         Ok(Self { config, set: Arc::new(set), held_out, loading, out: out.to_owned(), checkpoint })
     }
 
-    /// What it took to decode and resize the images and to make the textures, on all threads, once.
+    /// Time for decoding and resizing the images and making the textures, once, on all threads.
     pub fn loading(&self) -> Duration {
         self.loading
     }
 
-    /// Trains, calls `report` after every step, writes config, log, checkpoints, and at the end the weights with their
-    /// thresholds. Setting `stop` ends the run after the current step with a checkpoint.
+    /// Trains; calls `report` after every step; writes config, log and checkpoints, and at the end the weights with their
+    /// thresholds. Setting `stop` ends the run with a checkpoint after the current step.
     ///
     /// # Errors
     /// A loss that is not finite, a file that cannot be written; the last checkpoint stays.
@@ -97,7 +97,7 @@ impl TrainingJob {
         Ok(Outcome::Finished)
     }
 
-    /// Adds to a full device what would fit better.
+    /// Adds to an out-of-memory error a setting that needs less.
     fn suggest(&self, error: Error) -> Error {
         match self.config.train.batch {
             _ if !error.is_out_of_memory() => error,
@@ -109,7 +109,7 @@ impl TrainingJob {
         }
     }
 
-    /// Where the run keeps what it needs to continue.
+    /// The checkpoint file, from which the run can be resumed.
     pub fn checkpoint_path(&self) -> PathBuf {
         self.out.join(CHECKPOINT_FILE)
     }
@@ -168,7 +168,7 @@ impl TrainingJob {
     }
 }
 
-/// What `work` gives, and how long it took.
+/// The result of `work` and its duration.
 fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
     let start = Instant::now();
     work().map(|result| (result, start.elapsed()))
@@ -283,7 +283,7 @@ fn first_difference(old: &str, new: &str) -> Option<String> {
     Some("one has more keys".into())
 }
 
-/// Splits off a random share of the images for thresholds, at least one. A single image serves both purposes.
+/// Holds out a random fraction of the images for thresholds, at least one. A single image serves both purposes.
 fn split(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Vec<Image>) {
     let count = ((images.len() as f64 * share).round() as usize).max(1).min(images.len() - 1);
     if count == 0 || share == 0.0 {
@@ -294,7 +294,7 @@ fn split(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Vec<Imag
     (images, held_out)
 }
 
-/// The pictures of a texture folder, or generated textures of every family.
+/// The images of a texture folder, or generated textures of every family.
 fn load_textures(folder: Option<&Path>, size: usize, seed: u64) -> Result<Vec<Image>> {
     if let Some(folder) = folder {
         return each(&list_images(folder)?, |path| read_image(path));
@@ -302,13 +302,13 @@ fn load_textures(folder: Option<&Path>, size: usize, seed: u64) -> Result<Vec<Im
     let kinds: Vec<_> =
         (0..).zip(Family::ALL).flat_map(|kind| (0..GENERATED_PER_FAMILY).map(move |index| (kind, index))).collect();
     each(&kinds, |&((number, family), index)| {
-        // Steps far beyond any dataset's, so that no generated training image is among them.
+        // Step numbers far above those of generated datasets, so that no texture equals a training image.
         let mut stream = Stream::new(seed, Purpose::Texture, u32::MAX - number, index);
         family.render(&mut stream, size, size)
     })
 }
 
-/// `make` of each item, on all threads, in the order of the items. Of several errors the first item's counts, whichever came first.
+/// `make` of each item, on all threads, in the order of the items. Of several errors, that of the first item is returned.
 fn each<T: Sync>(items: &[T], make: impl Fn(&T) -> Result<Image> + Send + Sync) -> Result<Vec<Image>> {
     items.par_iter().map(make).collect::<Vec<_>>().into_iter().collect()
 }

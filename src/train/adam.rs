@@ -8,13 +8,13 @@ use crate::tape::{Gradients, Tape, Tensor, Var};
 pub(super) struct Moments<B: Backend>(pub(super) [Vec<Tensor<B>>; 2]);
 
 impl<B: Backend> Moments<B> {
-    /// Zero moments beside `parameters`.
+    /// Zero moments for `parameters`.
     pub(super) fn zeros(backend: &B, parameters: &[Tensor<B>]) -> Result<Self> {
         let zeros = || parameters.iter().map(|tensor| Tensor::zeros(backend, tensor.shape())).collect::<Result<Vec<_>>>();
         Ok(Self([zeros()?, zeros()?]))
     }
 
-    /// One step of every parameter that has a gradient; `control` is the step's constants and its loss. Changes nothing where
+    /// One step of every parameter that has a gradient; `control` is the constants of the step and its loss. Changes nothing if
     /// the loss is not finite.
     pub(super) fn update(
         &mut self,
@@ -35,7 +35,7 @@ impl<B: Backend> Moments<B> {
     }
 }
 
-/// Adam on any loss that a tape can record: the optimiser of [`Trainer`](super::Trainer) without its objective and batches.
+/// Adam for any loss on a tape: the optimiser of [`Trainer`](super::Trainer) without its objective and batches.
 pub struct Adam<B: Backend> {
     backend: B,
     config: OptimiserConfig,
@@ -45,7 +45,7 @@ pub struct Adam<B: Backend> {
 }
 
 impl<B: Backend> Adam<B> {
-    /// Step 0 beside `parameters`. Batch size and moving average of `config` are not used.
+    /// Step 0 for `parameters`. Batch size and moving average of `config` are not used.
     ///
     /// # Errors
     /// An invalid config; out of device memory.
@@ -55,8 +55,8 @@ impl<B: Backend> Adam<B> {
         Ok(Self { backend: backend.clone(), config, moments, constants: backend.zeros(AdamStep::LEN)?, step: 0 })
     }
 
-    /// One step down the gradient of `loss`, a scalar on `tape`; `vars` are the nodes of `parameters` there. The tape is taken
-    /// because the parameters change under it. Returns the loss before the step.
+    /// One step for `loss`, a scalar on `tape`; `vars` are the nodes of `parameters` there. Consumes the tape, because its
+    /// parameters change. Returns the loss before the step.
     ///
     /// # Errors
     /// A loss that is not finite: the parameters are then left as they were.
