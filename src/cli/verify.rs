@@ -5,7 +5,7 @@ use anyhow::{Context, anyhow};
 use orthoscope::Result;
 use orthoscope::report::claims::{self, ClaimsPage};
 use orthoscope::run::COMMIT;
-use orthoscope::theory::claim::{Effort, LARGEST_SEED, Setting};
+use orthoscope::theory::claim::{Effort, MAX_SEED, Setting};
 use orthoscope::theory::claims::find;
 use orthoscope::theory::record::{Record, Worst, records, worst_of_seeds};
 use orthoscope::theory::runner;
@@ -48,7 +48,7 @@ fn known(name: &str) -> Result<&'static str> {
 
 fn seed(text: &str) -> anyhow::Result<u64> {
     let seed: i128 = text.parse()?;
-    let seed = u64::try_from(seed).map_err(|_| anyhow!("the seed must be 0 to {LARGEST_SEED}, got {seed}"))?;
+    let seed = u64::try_from(seed).map_err(|_| anyhow!("the seed must be 0 to {MAX_SEED}, got {seed}"))?;
     Setting::new(seed, Effort::Quick)?;
     Ok(seed)
 }

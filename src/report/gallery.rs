@@ -2,19 +2,32 @@
 
 use super::picture::{FigureRow, figure};
 use super::spell::spelled;
-use crate::data::sheet::grey;
-use crate::data::{Image, Plane};
+use crate::data::Image;
 use crate::error::Result;
-use crate::theory::figure::{GalleryRow, GreyPicture};
+use crate::theory::figure::{Colours, GalleryImage, GalleryRow};
 
-/// The picture in RGB; values beyond 0 (black) and 1 (white) are cut off.
+/// Ends of the diverging scale: blue for -limit, red for limit.
+const NEGATIVE: [f32; 3] = [0.13, 0.40, 0.67];
+const POSITIVE: [f32; 3] = [0.70, 0.09, 0.17];
+
+/// The image in RGB; values beyond the ends of its colours are clamped.
 ///
 /// # Errors
-/// A side of 0, or another number of values than pixels.
-pub(super) fn image(picture: &GreyPicture) -> Result<Image> {
-    let values = picture.values.iter().map(|&value| value as f32).collect();
-    let plane = Plane::new(picture.height, picture.width, values);
-    plane.map(|plane| grey(&plane)).map_err(|error| error.within(format!("the picture `{}`", picture.caption)))
+/// A side of 0.
+pub(super) fn image(picture: &GalleryImage) -> Result<Image> {
+    let (height, width) = picture.values.dim();
+    let pixels = picture.values.iter().flat_map(|&value| colour(picture.colours, value)).collect();
+    Image::new(height, width, pixels).map_err(|error| error.within(format!("the image `{}`", picture.caption)))
+}
+
+/// Red, green and blue of a value: grey, or a diverging scale from blue over white to red. Values that are not a number are black.
+fn colour(colours: Colours, value: f64) -> [f32; 3] {
+    let Colours::Signed { limit } = colours else {
+        return [value.clamp(0.0, 1.0) as f32; 3].map(|grey| if grey.is_nan() { 0.0 } else { grey });
+    };
+    let part = (value / limit).clamp(-1.0, 1.0) as f32;
+    let end = if part < 0.0 { NEGATIVE } else { POSITIVE };
+    if part.is_nan() { [0.0; 3] } else { end.map(|end| 1.0 + (end - 1.0) * part.abs()) }
 }
 
 /// All rows under their captions, pixels visible. Captions that are the same in every row stand above the columns, others
@@ -23,10 +36,10 @@ pub(super) fn image(picture: &GreyPicture) -> Result<Image> {
 /// # Errors
 /// A picture that is none, as [`image`]; no picture; rows of different lengths.
 pub fn gallery(rows: &[GalleryRow]) -> Result<Image> {
-    let captions = |row: &GalleryRow| -> Vec<String> { row.pictures.iter().map(|picture| spelled(&picture.caption)).collect() };
+    let captions = |row: &GalleryRow| -> Vec<String> { row.images.iter().map(|picture| spelled(&picture.caption)).collect() };
     let titles = rows.first().map(captions).unwrap_or_default();
     let are_shared = rows.iter().all(|row| captions(row) == titles);
-    let images = rows.iter().map(|row| row.pictures.iter().map(image).collect()).collect::<Result<Vec<Vec<Image>>>>()?;
+    let images = rows.iter().map(|row| row.images.iter().map(image).collect()).collect::<Result<Vec<Vec<Image>>>>()?;
     let label = |row: &GalleryRow| {
         let label = spelled(&row.label);
         if are_shared { label } else { format!("{label}: {}", captions(row).join(" | ")) }

@@ -5,7 +5,7 @@
 //! | [`manifold`] | [`Manifold`](manifold::Manifold): nearest point, tangent space, reach; one file a manifold |
 //! | [`transition_set`] | discrete textures: sequences that a transition graph allows, and the nearest of them |
 //! | [`claims`] | C1 to C11, one file or folder each: what is predicted, how it is measured, the control that must fail |
-//! | [`claim`] | what a claim is made of: [`Claim`](claim::Claim), [`Row`](claim::Row), [`Control`](claim::Control) |
+//! | [`claim`] | what a claim is made of: [`Claim`](claim::Claim), [`Check`](claim::Check), [`Control`](claim::Control) |
 //! | [`figure`] | charts and pictures as data, drawn by `report` |
 //! | [`algebra`] | small dense linear algebra in f64 |
 //! | [`derivative`] | Jacobians by central differences and by tangents of the tape; the penalties RCAE and C10 train with |

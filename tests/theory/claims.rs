@@ -15,14 +15,14 @@ fn measured(id: &str, threads: usize) -> runner::Finding {
 /// Complains about each row of the claim `id` that is not as it should be, and about a bit that depends on the number of threads.
 fn check(id: &str) {
     let (finding, other) = (&measured(id, 1), measured(id, 3));
-    assert_eq!(finding.evidence.rows, other.evidence.rows, "{id} depends on the number of threads");
+    assert_eq!(finding.evidence.checks, other.evidence.checks, "{id} depends on the number of threads");
     assert_eq!(finding.evidence.figures, other.evidence.figures, "{id} depends on the number of threads");
     let wrong: Vec<_> =
-        finding.evidence.rows.iter().filter(|row| !row.passed() || row.control_rejected() == Some(false)).collect();
+        finding.evidence.checks.iter().filter(|row| !row.passed() || row.control_rejected() == Some(false)).collect();
     assert!(wrong.is_empty(), "{id}: {wrong:#?}");
     assert!(finding.evidence.holds(), "{id} has no check or no control");
     assert!(
-        finding.evidence.rows.iter().all(|row| !row.because.is_empty() && row.tolerance >= 0.0),
+        finding.evidence.checks.iter().all(|row| !row.because.is_empty() && row.tolerance >= 0.0),
         "{id}: a tolerance without a reason"
     );
     check_figures(id, finding);

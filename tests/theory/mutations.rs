@@ -1,9 +1,11 @@
 //! The checks are sharp: a manifold with one wrong method breaks the laws, and says which; a backend with one thing wrong turns a
 //! claim red.
 
+use ndarray::{Array1, Array2};
+
 use orthoscope::error::Result;
 use orthoscope::rng::{Purpose, Stream};
-use orthoscope::theory::algebra::{Matrix, add_scaled, norm, sub};
+use orthoscope::theory::algebra::norm;
 use orthoscope::theory::claim::{Effort, Evidence, Setting};
 use orthoscope::theory::claims::PartialCorruption;
 use orthoscope::theory::claims::c1_geometry::geometry;
@@ -13,13 +15,13 @@ use orthoscope::theory::manifold::{AffineSubspace, Gratings, Manifold, Sphere, T
 use super::faulty::{Fault, Faulty};
 use super::laws::{Subject, broken};
 
-type Map = fn(&dyn Manifold, &[f64]) -> Result<Vec<f64>>;
+type Map = fn(&dyn Manifold, &[f64]) -> Result<Array1<f64>>;
 
 /// Another manifold's methods, some of them wrong.
 struct Wrong<'a> {
     inner: &'a dyn Manifold,
     project: Map,
-    basis: fn(&dyn Manifold, &[f64]) -> Result<Matrix>,
+    basis: fn(&dyn Manifold, &[f64]) -> Result<Array2<f64>>,
     reach: f64,
 }
 
@@ -43,11 +45,11 @@ impl Manifold for Wrong<'_> {
         self.inner.dimension()
     }
 
-    fn project_point(&self, y: &[f64]) -> Result<Vec<f64>> {
+    fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
         (self.project)(self.inner, y)
     }
 
-    fn tangent_basis(&self, x: &[f64]) -> Result<Matrix> {
+    fn tangent_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>> {
         (self.basis)(self.inner, x)
     }
 
@@ -101,7 +103,7 @@ fn a_retraction_that_is_not_the_nearest_point_is_found() {
     let found = laws_broken_by(|wrong| {
         wrong.project = |m, y| {
             let excess = norm(y) - 2.0;
-            m.project_point(&add_scaled(y, 0.1 * excess, &[1.0, 0.0, 0.0]))
+            m.project_point(&(y + 0.1 * excess * &[1.0, 0.0, 0.0]))
         }
     });
     for law in ["residual", "nearest", "recovery", "jacobian"] {
@@ -112,12 +114,13 @@ fn a_retraction_that_is_not_the_nearest_point_is_found() {
 
 #[test]
 fn a_wrong_tangent_space_is_found() {
-    let found =
-        laws_broken_by(|wrong| wrong.basis = |_, _| Ok(Matrix::from_fn(3, 2, |row, column| f64::from(u8::from(row == column)))));
+    let found = laws_broken_by(|wrong| {
+        wrong.basis = |_, _| Ok(Array2::from_shape_fn((3, 2), |(row, column)| f64::from(u8::from(row == column))))
+    });
     for law in ["residual", "reach", "jacobian"] {
         assert!(found.contains(law), "{law}: {found}");
     }
-    let found = laws_broken_by(|wrong| wrong.basis = |m, x| Ok(m.tangent_basis(x)?.scaled(1.01)));
+    let found = laws_broken_by(|wrong| wrong.basis = |m, x| Ok(1.01 * m.tangent_basis(x)?));
     assert!(found.contains("orthonormal"), "{found}");
     let found = laws_broken_by(|wrong| wrong.basis = |m, x| m.normal_basis(x));
     assert!(found.contains("extents"), "{found}");
@@ -140,7 +143,9 @@ fn an_overstated_reach_is_found() {
 #[test]
 fn an_oblique_projector_is_found() {
     let mut stream = Stream::new(7, Purpose::Test, 2, 0);
-    let plane = AffineSubspace::new(&Matrix::from_fn(3, 2, |row, column| f64::from(u8::from(row == column))), &[0.0; 3]).unwrap();
+    let plane =
+        AffineSubspace::new(&Array2::from_shape_fn((3, 2), |(row, column)| f64::from(u8::from(row == column))), &[0.0; 3])
+            .unwrap();
     // Along (1, 0, 1) instead of (0, 0, 1).
     let wrong = Wrong { project: |_, y| Ok(vec![y[0] - y[2], y[1], 0.0]), ..Wrong::new(&plane) };
     let found = broken(&Subject::new(&wrong, 1.0, &|x| x[2]), &mut stream).join("; ");
@@ -148,7 +153,7 @@ fn an_oblique_projector_is_found() {
         assert!(found.contains(law), "{law}: {found}");
     }
     assert!(!found.contains("idempotence") && !found.contains("equation"), "{found}");
-    assert!(norm(&sub(&wrong.project_point(&[1.0, 2.0, 3.0]).unwrap(), &[-2.0, 2.0, 0.0])) < 1e-15);
+    assert!(norm(&(&wrong.project_point(&[1.0, 2.0, 3.0]).unwrap() - &[-2.0, 2.0, 0.0])) < 1e-15);
 }
 
 fn c6_on(fault: Fault) -> Evidence {

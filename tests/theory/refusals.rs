@@ -2,9 +2,10 @@
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
+use ndarray::Array2;
+
 use orthoscope::Error;
 use orthoscope::error::Result;
-use orthoscope::theory::algebra::Matrix;
 use orthoscope::theory::manifold::{
     AffineSubspace, CircleProduct, Ellipse, FixedRank, Manifold, PositiveSemidefinite, SineCurve, Sphere, Stiefel, SwissRoll,
     Torus,
@@ -32,10 +33,10 @@ fn impossible_manifolds_are_refused_with_their_numbers() {
         says(AffineSubspace::random(n, d, &mut stream).map(drop), &format!("below n = {n}, got {d}"));
     }
     says(AffineSubspace::random(usize::MAX, 2, &mut stream).map(drop), "too many");
-    says(AffineSubspace::new(&Matrix::zeros(3, 2), &[0.0; 3]).map(drop), "they span 0");
-    says(AffineSubspace::new(&Matrix::from_fn(3, 1, |_, _| f64::NAN), &[0.0; 3]).map(drop), "NaN");
-    says(AffineSubspace::new(&Matrix::identity(3), &[0.0; 3]).map(drop), "got 3");
-    says(AffineSubspace::new(&Matrix::from_fn(3, 1, |_, _| 1.0), &[0.0; 2]).map(drop), "3 values, got 2");
+    says(AffineSubspace::new(&Array2::zeros((3, 2)), &[0.0; 3]).map(drop), "they span 0");
+    says(AffineSubspace::new(&Array2::from_shape_fn((3, 1), |(_, _)| f64::NAN), &[0.0; 3]).map(drop), "NaN");
+    says(AffineSubspace::new(&Array2::eye(3), &[0.0; 3]).map(drop), "got 3");
+    says(AffineSubspace::new(&Array2::from_shape_fn((3, 1), |(_, _)| 1.0), &[0.0; 2]).map(drop), "3 values, got 2");
     for n in [0, 1] {
         says(Sphere::new(n, 1.0).map(drop), &format!("got {n}"));
     }

@@ -11,7 +11,7 @@ use super::super::png::data_uri;
 use super::words::{Tally, Verdict, control_verdict, distinct, holds, seconds, verdict};
 use crate::error::Result;
 use crate::theory::claim::{Claim, Setting};
-use crate::theory::figure::{Content, Figure, GalleryRow, GreyPicture};
+use crate::theory::figure::{Content, Figure, GalleryImage, GalleryRow};
 use crate::theory::record::{Record, Worst};
 use crate::theory::runner::Finding;
 
@@ -168,18 +168,18 @@ fn figure(figure: &Figure) -> Result<String> {
 
 fn gallery(rows: &[GalleryRow]) -> Result<String> {
     let row = |row: &GalleryRow| -> Result<String> {
-        let pictures = row.pictures.iter().map(picture).collect::<Result<String>>()?;
-        let columns = row.pictures.len();
+        let pictures = row.images.iter().map(picture).collect::<Result<String>>()?;
+        let columns = row.images.len();
         let label = escape(&row.label);
         Ok(format!("<p>{label}</p>\n<div class=\"pictures\" style=\"--columns:{columns}\">\n{pictures}</div>\n"))
     };
     rows.iter().map(row).collect()
 }
 
-fn picture(picture: &GreyPicture) -> Result<String> {
+fn picture(picture: &GalleryImage) -> Result<String> {
     let caption = escape(&picture.caption);
     let source = data_uri(&image(picture)?)?;
-    let (width, height) = (picture.width, picture.height);
+    let (height, width) = picture.values.dim();
     Ok(format!(
         "<figure><img class=\"small\" src=\"{source}\" width=\"{width}\" height=\"{height}\" alt=\"{caption}\">\
          <figcaption>{caption}</figcaption></figure>\n"

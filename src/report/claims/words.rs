@@ -102,7 +102,7 @@ pub(super) fn seconds(wall: Duration) -> String {
 pub fn complaint(findings: &[Finding], checks: &[Worst]) -> Option<String> {
     let mut faults: Vec<String> = checks.iter().flat_map(|check| faults(&check.record)).collect();
     for finding in findings {
-        let rows = &finding.evidence.rows;
+        let rows = &finding.evidence.checks;
         let (id, seed) = (finding.claim.id(), finding.seed);
         if rows.is_empty() {
             faults.push(format!("{id} checks nothing (seed {seed})"));
@@ -137,16 +137,16 @@ fn faults(record: &Record) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::theory::claim::{Evidence, Row};
+    use crate::theory::claim::{Check, Evidence};
     use crate::theory::claims::ALL;
     use crate::theory::record::{records, worst_of_seeds};
 
     /// Complaint, summary and whether all evidence holds, for rows of the first claim with the seeds 0, 1, ….
-    fn judged(seeds: &[Vec<Row>]) -> (Option<String>, String, bool) {
-        let finding = |(seed, rows): (usize, &Vec<Row>)| Finding {
+    fn judged(seeds: &[Vec<Check>]) -> (Option<String>, String, bool) {
+        let finding = |(seed, rows): (usize, &Vec<Check>)| Finding {
             claim: ALL[0],
             seed: seed as u64,
-            evidence: Evidence { rows: rows.clone(), figures: vec![] },
+            evidence: Evidence { checks: rows.clone(), figures: vec![] },
             wall: Duration::ZERO,
         };
         let findings: Vec<Finding> = seeds.iter().enumerate().map(finding).collect();
@@ -155,8 +155,8 @@ mod tests {
         (complaint(&findings, &checks), summary(&findings, &checks, Duration::from_millis(1234)), holds)
     }
 
-    fn row(measured: f64, control: Option<f64>) -> Row {
-        let row = Row::at_most("error", 1.0, measured, 0.25, "why");
+    fn row(measured: f64, control: Option<f64>) -> Check {
+        let row = Check::at_most("error", 1.0, measured, 0.25, "why");
         control.map_or(row.clone(), |measured| row.control("oblique map", measured))
     }
 
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn many_faults_are_counted() {
-        let rows = (0..6).map(|at| Row::equal(format!("q{at}"), 0.0, 1.0, 0.1, "").control("c", 0.0)).collect();
+        let rows = (0..6).map(|at| Check::equal(format!("q{at}"), 0.0, 1.0, 0.1, "").control("c", 0.0)).collect();
         let complaint = judged(&[rows]).0.unwrap();
         assert!(complaint.contains("q0") && complaint.contains("q1") && !complaint.contains("q2"));
         assert!(complaint.ends_with("; and 9 more"), "{complaint}");
