@@ -1,5 +1,6 @@
-//! Grey pictures of the theory in rows, as one picture.
+//! Galleries of the theory: rows of images as one image.
 
+use super::number::readable;
 use super::picture::{FigureRow, figure};
 use super::spell::spelled;
 use crate::data::Image;
@@ -10,14 +11,35 @@ use crate::theory::figure::{Colours, GalleryImage, GalleryRow};
 const NEGATIVE: [f32; 3] = [0.13, 0.40, 0.67];
 const POSITIVE: [f32; 3] = [0.70, 0.09, 0.17];
 
-/// The image in RGB; values beyond the ends of its colours are clamped.
+/// Columns of the colour scale at the right of a signed image: a white gap and the scale from limit (top) to -limit.
+const SCALE: usize = 3;
+
+/// The image in RGB, signed ones with a colour scale; values beyond the ends of its colours are clamped.
 ///
 /// # Errors
 /// A side of 0.
 pub(super) fn image(picture: &GalleryImage) -> Result<Image> {
     let (height, width) = picture.values.dim();
-    let pixels = picture.values.iter().flat_map(|&value| colour(picture.colours, value)).collect();
-    Image::new(height, width, pixels).map_err(|error| error.within(format!("the image `{}`", picture.caption)))
+    let scale = if matches!(picture.colours, Colours::Signed { .. }) { SCALE } else { 0 };
+    let total = width + scale;
+    let place = |index: usize| (index / total, index % total);
+    let pixel = |index: usize| match (place(index), picture.colours) {
+        ((row, column), Colours::Signed { limit }) if column > width => {
+            colour(picture.colours, limit * (1.0 - 2.0 * row as f64 / (height - 1).max(1) as f64))
+        }
+        ((_, column), _) if column == width => [1.0; 3],
+        (place, colours) => colour(colours, picture.values[place]),
+    };
+    let pixels = (0..height * total).flat_map(pixel).collect();
+    Image::new(height, total, pixels).map_err(|error| error.within(format!("the image `{}`", picture.caption)))
+}
+
+/// The caption of an image, with the range of its colours where they are signed.
+pub(super) fn caption(picture: &GalleryImage) -> String {
+    match picture.colours {
+        Colours::Grey => picture.caption.clone(),
+        Colours::Signed { limit } => format!("{}, ±{}", picture.caption, readable(limit, 2)),
+    }
 }
 
 /// Red, green and blue of a value: grey, or a diverging scale from blue over white to red. Values that are not a number are black.
@@ -36,7 +58,7 @@ fn colour(colours: Colours, value: f64) -> [f32; 3] {
 /// # Errors
 /// A picture that is none, as [`image`]; no picture; rows of different lengths.
 pub fn gallery(rows: &[GalleryRow]) -> Result<Image> {
-    let captions = |row: &GalleryRow| -> Vec<String> { row.images.iter().map(|picture| spelled(&picture.caption)).collect() };
+    let captions = |row: &GalleryRow| -> Vec<String> { row.images.iter().map(|picture| spelled(&caption(picture))).collect() };
     let titles = rows.first().map(captions).unwrap_or_default();
     let are_shared = rows.iter().all(|row| captions(row) == titles);
     let images = rows.iter().map(|row| row.images.iter().map(image).collect()).collect::<Result<Vec<Vec<Image>>>>()?;
@@ -53,34 +75,41 @@ pub fn gallery(rows: &[GalleryRow]) -> Result<Image> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::array;
 
     fn row(label: &str, captions: [&str; 2]) -> GalleryRow {
-        let picture = |caption: &str| GreyPicture {
-            caption: caption.into(),
-            height: 2,
-            width: 3,
-            values: vec![0.0, 0.5, 1.0, -1.0, 2.0, f64::NAN],
-        };
-        GalleryRow { label: label.into(), pictures: captions.map(picture).into() }
+        let values = array![[0.0, 0.5, 1.0], [-1.0, 2.0, f64::NAN]];
+        let image = |caption: &str| GalleryImage { caption: caption.into(), values: values.clone(), colours: Colours::Grey };
+        GalleryRow { label: label.into(), images: captions.map(image).into() }
     }
 
     #[test]
-    fn pictures_are_grey_and_cut_to_the_unit_range() {
-        let found = image(&row("", ["a", "b"]).pictures[0]).unwrap();
+    fn images_are_grey_and_clamped_to_the_unit_range() {
+        let found = image(&row("", ["a", "b"]).images[0]).unwrap();
         assert_eq!((found.height, found.width), (2, 3));
-        assert_eq!(found.pixels[..15], [[0.0; 3], [0.5; 3], [1.0; 3], [0.0; 3], [1.0; 3]].concat()[..]);
+        assert_eq!(found.pixels, [[0.0; 3], [0.5; 3], [1.0; 3], [0.0; 3], [1.0; 3], [0.0; 3]].concat());
     }
 
     #[test]
-    fn rows_are_lettered_and_faults_named() {
+    fn signed_images_are_blue_white_and_red_with_a_scale() {
+        let values = array![[-9.0, 0.0], [0.25, 0.5]];
+        let signed = GalleryImage { caption: "d".into(), values, colours: Colours::Signed { limit: 0.5 } };
+        let found = image(&signed).unwrap();
+        assert_eq!((found.height, found.width), (2, 5));
+        let pixels: Vec<&[f32]> = found.pixels.chunks(3).collect();
+        assert_eq!((pixels[0], pixels[1], pixels[6]), (&NEGATIVE[..], &[1.0; 3][..], &POSITIVE[..]));
+        assert_eq!((pixels[2], pixels[3], pixels[9]), (&[1.0; 3][..], &POSITIVE[..], &NEGATIVE[..]), "gap and scale");
+        assert_eq!(caption(&signed), "d, ±0.5");
+    }
+
+    #[test]
+    fn rows_have_labels_and_faults_are_named() {
         let sheet = gallery(&[row("σ = 1", ["x̂", "π(x̂)"]), row("σ = 2", ["x̂", "π(x̂)"])]).unwrap();
         assert_eq!((sheet.height, sheet.width), (32 + 34 + 2 * (256 + 26) + 10, 32 + 2 * 256 + 10));
         assert!(gallery(&[row("a", ["x", "y"]), row("b", ["x", "z"])]).is_ok());
         assert!(gallery(&[]).is_err());
         let mut bad = row("a", ["x", "π"]);
-        bad.pictures[1].values.pop();
-        assert_eq!(gallery(&[bad.clone()]).unwrap_err().to_string(), "plane: 5 values cannot fill 2x3x1 in the picture `π`");
-        bad.pictures.pop();
+        bad.images.pop();
         assert!(gallery(&[bad, row("b", ["x", "y"])]).is_err());
     }
 }

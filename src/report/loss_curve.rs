@@ -3,7 +3,7 @@
 use super::axis::{Axis, ends, is_drawable};
 use super::chart::{self, ACROSS, BLUE, Frame, UP};
 use super::legend::{Entry, Sample};
-use super::marks::{MOST_POINTS, Stroke, dot, line, thinned};
+use super::marks::{MAX_POINTS, Stroke, dot, line, thinned};
 
 /// A line for what matters, and one for what lies behind it.
 const CLEAR: Stroke = Stroke { colour: BLUE, width: 2.2, opacity: 1.0, is_dashed: false };
@@ -53,9 +53,9 @@ fn frame(points: &[(f64, f64)]) -> Option<Frame<'static>> {
     })
 }
 
-/// Every few points, so that a smooth line does not need more than [`MOST_POINTS`].
+/// Every few points, so that a smooth line does not need more than [`MAX_POINTS`].
 fn every(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    points.iter().copied().step_by(points.len().div_ceil(MOST_POINTS).max(1)).chain(points.last().copied()).collect()
+    points.iter().copied().step_by(points.len().div_ceil(MAX_POINTS).max(1)).chain(points.last().copied()).collect()
 }
 
 /// Geometric mean over a centred window. At the start, where the loss falls steeply, the window shrinks evenly; at the end,

@@ -3,7 +3,7 @@
 use super::chart::Frame;
 
 /// Points beyond this number are drawn as the smallest and largest of their neighbourhood.
-pub(super) const MOST_POINTS: usize = 800;
+pub(super) const MAX_POINTS: usize = 800;
 
 /// How a line is drawn.
 #[derive(Clone, Copy, Debug)]
@@ -32,9 +32,24 @@ pub(super) fn dot(frame: &Frame<'_>, (x, y): (f64, f64), colour: &str) -> String
     format!(r#"<circle cx="{:.1}" cy="{:.1}" r="3" fill="{colour}"/>"#, frame.x.pixel(x), frame.y.pixel(y))
 }
 
-/// A ring at a point; a dot of another series at the same place is seen inside it.
+/// A ring at a point; a dot of another series at the same place is visible inside it.
 pub(super) fn ring(frame: &Frame<'_>, (x, y): (f64, f64), colour: &str) -> String {
     format!(r#"<circle cx="{:.1}" cy="{:.1}"{}/>"#, frame.x.pixel(x), frame.y.pixel(y), ring_attributes(colour))
+}
+
+/// The range from `low` to `high` at each x: a band around a line.
+pub(super) fn band(frame: &Frame<'_>, ranges: &[(f64, (f64, f64))], colour: &str) -> String {
+    let place = |x: f64, y: f64| format!("{:.1},{:.1}", frame.x.pixel(x), frame.y.pixel(y));
+    let (up, down) =
+        (ranges.iter().map(|(x, (low, _))| place(*x, *low)), ranges.iter().rev().map(|(x, (_, high))| place(*x, *high)));
+    let places: Vec<String> = up.chain(down).collect();
+    format!(r#"<polygon points="{}" fill="{colour}" fill-opacity=".18"/>"#, places.join(" "))
+}
+
+/// The range from `low` to `high` at x: a bar through a dot.
+pub(super) fn bar(frame: &Frame<'_>, x: f64, (low, high): (f64, f64), colour: &str) -> String {
+    let (x, low, high) = (frame.x.pixel(x), frame.y.pixel(low), frame.y.pixel(high));
+    format!(r#"<line x1="{x:.1}" x2="{x:.1}" y1="{low:.1}" y2="{high:.1}" stroke="{colour}" stroke-width="1.5"/>"#)
 }
 
 /// The SVG attributes of a ring, beginning with a space.
@@ -42,12 +57,12 @@ pub(super) fn ring_attributes(colour: &str) -> String {
     format!(r#" r="5" fill="none" stroke="{colour}" stroke-width="2""#)
 }
 
-/// At most about [`MOST_POINTS`] points that keep every peak: the lowest and highest of each run of neighbours.
+/// At most about [`MAX_POINTS`] points that keep every peak: the lowest and highest of each run of neighbours.
 pub(super) fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    if points.len() <= MOST_POINTS {
+    if points.len() <= MAX_POINTS {
         return points.to_vec();
     }
-    let run = points.len().div_ceil(MOST_POINTS / 2);
+    let run = points.len().div_ceil(MAX_POINTS / 2);
     let extremes = |run: &[(f64, f64)]| {
         let by_height = |a: &usize, b: &usize| run[*a].1.total_cmp(&run[*b].1);
         let (low, high) = ((0..run.len()).min_by(by_height).unwrap_or(0), (0..run.len()).max_by(by_height).unwrap_or(0));
@@ -66,7 +81,7 @@ mod tests {
         points[4321].1 = 9.0;
         points[7654].1 = 0.1;
         let thin = thinned(&points);
-        assert!(thin.len() <= MOST_POINTS && thin.contains(&points[4321]) && thin.contains(&points[7654]));
+        assert!(thin.len() <= MAX_POINTS && thin.contains(&points[4321]) && thin.contains(&points[7654]));
         assert!(thin.windows(2).all(|pair| pair[0].0 <= pair[1].0));
     }
 }

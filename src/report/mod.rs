@@ -28,6 +28,7 @@ pub mod kernels;
 mod legend;
 pub mod loss_curve;
 mod marks;
+mod maths;
 mod number;
 pub mod page;
 pub mod picture;

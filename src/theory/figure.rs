@@ -58,17 +58,24 @@ pub struct AxisSpec {
     pub title: String,
     /// Whether the axis is logarithmic.
     pub is_log: bool,
+    /// Names of the categories 1, 2, …; empty for an axis of numbers.
+    pub names: Vec<String>,
 }
 
 impl AxisSpec {
     /// A linear axis.
     pub fn linear(title: impl Into<String>) -> Self {
-        Self { title: title.into(), is_log: false }
+        Self { title: title.into(), is_log: false, names: vec![] }
+    }
+
+    /// An axis with the categories 1, 2, ….
+    pub fn categories(title: impl Into<String>, names: Vec<String>) -> Self {
+        Self { names, ..Self::linear(title) }
     }
 
     /// A logarithmic axis.
     pub fn log(title: impl Into<String>) -> Self {
-        Self { title: title.into(), is_log: true }
+        Self { is_log: true, ..Self::linear(title) }
     }
 }
 
@@ -79,6 +86,8 @@ pub struct Series {
     pub name: String,
     /// The points, in the order in which a line connects them.
     pub points: Vec<(f64, f64)>,
+    /// Smallest and largest y of each point over several seeds; empty for one seed.
+    pub spread: Vec<(f64, f64)>,
     /// How they are drawn.
     pub mark: Mark,
 }
@@ -86,17 +95,17 @@ pub struct Series {
 impl Series {
     /// Points connected by a line.
     pub fn line(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points, mark: Mark::Line }
+        Self { name: name.into(), points, spread: vec![], mark: Mark::Line }
     }
 
     /// Points connected by a dashed line, for predictions and controls.
     pub fn dashed(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points, mark: Mark::Dashed }
+        Self { mark: Mark::Dashed, ..Self::line(name, points) }
     }
 
     /// Single points.
     pub fn dots(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points, mark: Mark::Dots }
+        Self { mark: Mark::Dots, ..Self::line(name, points) }
     }
 }
 

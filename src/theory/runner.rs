@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::claim::{Claim, Evidence, MAX_SEED, Setting};
-use super::figure::Figure;
+use super::figure::{Content, Figure};
 use crate::error::{Error, Result};
 
 /// The findings of one claim with one seed.
@@ -53,12 +53,12 @@ fn tasks(claims: &[&'static dyn Claim], setting: &Setting) -> Vec<(usize, &'stat
     all.enumerate().map(|(place, (claim, setting))| (place, claim, setting)).collect()
 }
 
-/// The figures of each claim's first seed, with its id. Those of the other seeds would look alike.
+/// The figures of each claim's first seed, with its id. Series that have the same x for all seeds get the spread over the seeds.
 ///
 /// # Errors
 /// A stem that is no file name or that two figures share.
-pub fn figures(findings: &[Finding]) -> Result<Vec<(&'static str, &Figure)>> {
-    let mut shown: Vec<(&str, &Figure)> = Vec::new();
+pub fn figures(findings: &[Finding]) -> Result<Vec<(&'static str, Figure)>> {
+    let mut shown: Vec<(&str, Figure)> = Vec::new();
     let mut last = None;
     for finding in findings.iter().filter(|finding| last.replace(finding.claim.id()) != Some(finding.claim.id())) {
         for figure in &finding.evidence.figures {
@@ -67,10 +67,31 @@ pub fn figures(findings: &[Finding]) -> Result<Vec<(&'static str, &Figure)>> {
             if shown.iter().any(|(_, other)| other.stem == figure.stem) {
                 return Err(Error::argument("two figures would be written to the same files").within(place()));
             }
-            shown.push((finding.claim.id(), figure));
+            let all = findings.iter().flat_map(|finding| &finding.evidence.figures).filter(|other| other.stem == figure.stem);
+            shown.push((finding.claim.id(), with_spread(figure, &all.collect::<Vec<_>>())));
         }
     }
     Ok(shown)
+}
+
+/// The figure with the smallest and largest y of each point over `all` seeds.
+fn with_spread(figure: &Figure, all: &[&Figure]) -> Figure {
+    let mut figure = figure.clone();
+    let Content::Chart(chart) = &mut figure.content else { return figure };
+    for (index, series) in chart.series.iter_mut().enumerate() {
+        let of_seed = |other: &&Figure| match &other.content {
+            Content::Chart(chart) => chart.series.get(index).map(|series| series.points.clone()),
+            Content::Gallery(_) => None,
+        };
+        let seeds: Vec<Vec<(f64, f64)>> = all.iter().filter_map(of_seed).collect();
+        let fits = |points: &Vec<(f64, f64)>| points.iter().map(|point| point.0).eq(series.points.iter().map(|point| point.0));
+        if seeds.len() > 1 && seeds.iter().all(fits) {
+            let values = |at: usize| seeds.iter().map(move |points| points[at].1);
+            let range = |at: usize| (values(at).fold(f64::INFINITY, f64::min), values(at).fold(f64::NEG_INFINITY, f64::max));
+            series.spread = (0..series.points.len()).map(range).collect();
+        }
+    }
+    figure
 }
 
 fn measure(claim: &'static dyn Claim, setting: &Setting, on_finding: &(impl Fn(&Finding) + Sync)) -> Result<Finding> {
@@ -91,7 +112,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::super::claim::{Check, Effort};
-    use super::super::figure::{AxisSpec, Chart, Content};
+    use super::super::figure::{AxisSpec, Chart, Series};
     use super::*;
 
     /// A claim with this id and cost that cannot be measured with seed 2.

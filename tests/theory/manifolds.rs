@@ -2,8 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use ndarray::{Array1, Array2};
-
+use ndarray::{Array1, Array2, s};
 use orthoscope::theory::algebra::{norm, svd, symmetric_eigen};
 use orthoscope::theory::manifold::{
     AffineSubspace, CircleProduct, Ellipse, FixedRank, Manifold, PositiveSemidefinite, SineCurve, Sphere, Stiefel, SwissRoll,
@@ -19,6 +18,11 @@ fn obeys(subject: &Subject<'_>, seed: u64) -> Result<(), TestCaseError> {
     let found = broken(subject, &mut stream(seed));
     prop_assert!(found.is_empty(), "{}: {found:#?}", subject.manifold.name());
     Ok(())
+}
+
+/// A vector as a matrix, row by row.
+fn matrix(x: &Array1<f64>, rows: usize, columns: usize) -> Array2<f64> {
+    x.clone().into_shape_with_order((rows, columns)).unwrap()
 }
 
 /// Lengths over four orders of magnitude.
@@ -47,7 +51,7 @@ proptest! {
     #[test]
     fn circle_products(radii in prop::collection::vec(length(), 1..5), seed: u64) {
         let product = CircleProduct::new(&radii).unwrap();
-        let worst = |x: &Array1<f64>| x.chunks(2).zip(&radii).map(|(x, r)| (norm(x) - r).abs()).fold(0.0, f64::max);
+        let worst = |x: &Array1<f64>| x.exact_chunks(2).into_iter().zip(&radii).map(|(x, r)| (norm(&x) - r).abs()).fold(0.0, f64::max);
         obeys(&Subject::new(&product, product.reach(), &worst), seed)?;
     }
 
@@ -55,7 +59,7 @@ proptest! {
     fn tori(major in length(), part in 0.02..0.98, seed: u64) {
         let minor = part * major;
         let torus = Torus::new(major, minor).unwrap();
-        let equation = |x: &Array1<f64>| (norm(&x[..2]) - major).hypot(x[2]) - minor;
+        let equation = |x: &Array1<f64>| (norm(&x.slice(s![..2])) - major).hypot(x[2]) - minor;
         obeys(&Subject::new(&torus, major, &equation), seed)?;
     }
 
@@ -77,8 +81,8 @@ proptest! {
         let k = 1 + (part * n as f64) as usize;
         let stiefel = Stiefel::new(n, k).unwrap();
         let equation = |x: &Array1<f64>| {
-            let x = Matrix::from_values(n, k, x.to_vec());
-            norm(&(x.t().dot(&x) - &Array2::eye(k)))
+            let x = matrix(x, n, k);
+            norm(&(x.t().dot(&x) - Array2::<f64>::eye(k)))
         };
         obeys(&Subject::new(&stiefel, spread, &equation), seed)?;
     }
@@ -87,7 +91,7 @@ proptest! {
     fn matrices_of_fixed_rank(rows in 2..6usize, columns in 2..6usize, part in 0.0..1.0, spread in 0.05..3.0, seed: u64) {
         let rank = 1 + (part * (rows.min(columns) - 1) as f64) as usize;
         let fixed = FixedRank::new(rows, columns, rank).unwrap();
-        let equation = |x: &Array1<f64>| norm(&svd(&Matrix::from_values(rows, columns, x.to_vec())).values[rank..]);
+        let equation = |x: &Array1<f64>| norm(&svd(&matrix(x, rows, columns)).values.slice(s![rank..]));
         obeys(&Subject::new(&fixed, spread, &equation), seed)?;
     }
 
@@ -96,12 +100,12 @@ proptest! {
         let rank = 1 + (part * n as f64) as usize;
         let cone = PositiveSemidefinite::new(n, rank).unwrap();
         let equation = |x: &Array1<f64>| {
-            let x = Matrix::from_values(n, n, x.to_vec());
-            let negative = symmetric_eigen(&x).values.last().map_or(0.0, |least| least.min(0.0));
+            let x = matrix(x, n, n);
+            let negative = symmetric_eigen(&x).unwrap().values.last().map_or(0.0, |least| least.min(0.0));
             norm(&(&x - &x.t())) - negative
         };
         // At full rank the cone is smooth as far as its least eigenvalue, which is the distance to the matrices of lower rank.
-        let room = |x: &Array1<f64>| symmetric_eigen(&Matrix::from_values(n, n, x.to_vec())).values[n - 1];
+        let room = |x: &Array1<f64>| symmetric_eigen(&matrix(x, n, n)).unwrap().values[n - 1];
         let is_edge = |x: &Array1<f64>| rank == n && room(x) < 0.01 * spread;
         let subject = Subject { is_edge: &is_edge, is_smooth: rank == n, ..Subject::new(&cone, spread, &equation) };
         obeys(&subject, seed)?;

@@ -62,16 +62,13 @@ pub(super) fn every_manifold(names: &[&str], found: &[Found]) -> Figure {
         (10, "∇φ = π"),
     ];
     let points = |law: usize| (1..).map(f64::from).zip(found.iter().map(|found| found.errors[law].max(MIN_ERROR))).collect();
-    let listed: Vec<String> = names.iter().zip(1..).map(|(name, number)| format!("{number} {name}")).collect();
     Figure {
         stem: "c1_manifolds".into(),
         title: "The laws of π on every manifold".into(),
-        caption: format!(
-            "Largest error of each law at the points drawn; laws with Jπ or ∇φ have the error of central differences. Manifolds: {}.",
-            listed.join(", ")
-        ),
+        caption: "Largest error of each law at the sampled points. Laws with Jπ or ∇φ have the error of central differences."
+            .into(),
         content: Content::Chart(Chart {
-            x: AxisSpec::linear("number of the manifold"),
+            x: AxisSpec::categories("manifold", names.iter().map(|name| (*name).to_owned()).collect()),
             y: AxisSpec::log("error"),
             series: laws.map(|(law, name)| Series::dots(name, points(law))).to_vec(),
         }),
