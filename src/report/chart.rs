@@ -51,7 +51,7 @@ impl Frame<'_> {
         let top = -TEXT * (y_title.len() - 1) as f64;
         let mut words = self.titles(&y_title, &x_title);
         let mut baseline = FOOT + 4.0 + self.x.label_height() + TEXT * x_title.len() as f64;
-        let room = if y_title.len() == 1 { Legend::beside(entries, &y_title[0]) } else { None };
+        let room = if y_title.len() == 1 { Legend::next_to(entries, &y_title[0]) } else { None };
         let legend = room.unwrap_or_else(|| Legend::from(entries, baseline + 4.0));
         words.push_str(&legend.svg);
         baseline = baseline.max(legend.next_baseline);

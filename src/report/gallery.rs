@@ -52,11 +52,11 @@ fn colour(colours: Colours, value: f64) -> [f32; 3] {
     if part.is_nan() { [0.0; 3] } else { end.map(|end| 1.0 + (end - 1.0) * part.abs()) }
 }
 
-/// All rows under their captions, pixels visible. Captions that are the same in every row stand above the columns, others
-/// beside the label of their row.
+/// All rows with their captions and visible pixels. Captions that are the same in every row are above the columns, others after the
+/// label of their row.
 ///
 /// # Errors
-/// A picture that is none, as [`image`]; no picture; rows of different lengths.
+/// An invalid image, as [`image`]; no image; rows of different lengths.
 pub fn gallery(rows: &[GalleryRow]) -> Result<Image> {
     let captions = |row: &GalleryRow| -> Vec<String> { row.images.iter().map(|picture| spelled(&caption(picture))).collect() };
     let titles = rows.first().map(captions).unwrap_or_default();
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_have_labels_and_faults_are_named() {
+    fn rows_have_labels_and_must_have_equal_lengths() {
         let sheet = gallery(&[row("σ = 1", ["x̂", "π(x̂)"]), row("σ = 2", ["x̂", "π(x̂)"])]).unwrap();
         assert_eq!((sheet.height, sheet.width), (32 + 34 + 2 * (256 + 26) + 10, 32 + 2 * 256 + 10));
         assert!(gallery(&[row("a", ["x", "y"]), row("b", ["x", "z"])]).is_ok());

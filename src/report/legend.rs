@@ -42,7 +42,7 @@ pub(super) struct Legend {
 
 impl Legend {
     /// The legend in one line next to the title of the vertical axis, if there is room.
-    pub(super) fn beside(entries: &[Entry<'_>], title: &str) -> Option<Self> {
+    pub(super) fn next_to(entries: &[Entry<'_>], title: &str) -> Option<Self> {
         let widths: f64 = entries.iter().map(|entry| entry.reach() + LETTER * width(entry.name) as f64).sum();
         let left = RIGHT - widths - GAP * entries.len().saturating_sub(1) as f64;
         let has_room = left >= MARGIN + LETTER * width(title) as f64 + GAP;
@@ -140,11 +140,11 @@ mod tests {
 
     #[test]
     fn few_short_names_are_next_to_the_title() {
-        let legend = Legend::beside(&entries(&["measured", "predicted"]), "error").unwrap();
+        let legend = Legend::next_to(&entries(&["measured", "predicted"]), "error").unwrap();
         let found = texts(&legend.svg);
         assert_eq!((found.len(), found[0].1, found[1].1), (2, HEAD, HEAD));
         assert!(found[0].0 > 100.0 && found[0].0 + 8.0 * LETTER < found[1].0);
-        assert!(Legend::beside(&entries(&["measured", "predicted"]), &"long ".repeat(12)).is_none());
+        assert!(Legend::next_to(&entries(&["measured", "predicted"]), &"long ".repeat(12)).is_none());
     }
 
     #[test]

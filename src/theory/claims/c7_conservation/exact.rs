@@ -33,7 +33,7 @@ pub(super) fn checks(setting: &Setting) -> Result<Vec<Check>> {
     };
     let each = indexed.into_par_iter().map(one).collect::<Result<Vec<_>>>()?;
     let found = each.iter().fold(Found::NONE, Found::with);
-    let special = specific_rivals(&mut setting.stream(NUMBER, MANIFOLDS + members.len() as u32), setting.pick(200, 2000))?;
+    let special = named_wrong_maps(&mut setting.stream(NUMBER, MANIFOLDS + members.len() as u32), setting.pick(200, 2000))?;
     Ok(inequalities(&found, members.len(), special))
 }
 
@@ -74,7 +74,7 @@ fn crossing_of_oblique() -> f64 {
 }
 
 /// The smallest ratio over some well-known maps.
-fn specific_rivals(stream: &mut Stream, trials: usize) -> Result<f64> {
+fn named_wrong_maps(stream: &mut Stream, trials: usize) -> Result<f64> {
     let pairs: [(Arc<dyn Manifold>, Map); 4] = [
         (Arc::new(Ellipse::new(2.0, 1.2)?), Box::new(|y| Ok(wrong_maps::radial([2.0, 1.2], y)))),
         (Arc::new(SineCurve), Box::new(|y| Ok(array![y[0], y[0].sin()]))),
