@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::super::number::readable;
-use super::super::wrap::wrap;
+use super::super::wrap::{width, wrap};
 use crate::theory::claim::Claim;
 use crate::theory::record::{Record, Worst};
 use crate::theory::runner::Finding;
@@ -44,11 +44,19 @@ pub fn statement(claim: &dyn Claim, columns: usize) -> String {
     let columns = columns.clamp(40, MAX_COLUMNS) - 4;
     let lines = |paragraph: Paragraph| match paragraph {
         Paragraph::Prose(text) => wrap(&text, columns),
-        Paragraph::Formulas(lines) => lines.iter().map(|line| format!("  {line}")).collect(),
+        Paragraph::Formulas(lines) => lines.iter().flat_map(|line| formula(line, columns - 2)).collect(),
     };
     let paragraphs = paragraphs(claim.statement()).into_iter().map(lines);
     let indented = |lines: Vec<String>| lines.iter().map(|line| format!("    {line}\n")).collect::<String>();
     format!("{}  {}\n\n{}", claim.id(), claim.title(), paragraphs.map(indented).collect::<Vec<_>>().join("\n"))
+}
+
+/// A line of formulas, indented; one that is too long continues below, after the gaps between its formulas.
+fn formula(line: &str, columns: usize) -> Vec<String> {
+    if width(line) <= columns {
+        return vec![format!("  {line}")];
+    }
+    line.split("   ").map(str::trim).filter(|part| !part.is_empty()).map(|part| format!("  {part}")).collect()
 }
 
 /// A part of a statement.
@@ -160,7 +168,6 @@ fn faults(record: &Record) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::wrap::width;
     use super::*;
     use crate::theory::claim::{Check, Evidence};
     use crate::theory::claims::ALL;
