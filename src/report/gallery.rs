@@ -38,7 +38,7 @@ pub(super) fn image(picture: &GalleryImage) -> Result<Image> {
 pub(super) fn caption(picture: &GalleryImage) -> String {
     match picture.colours {
         Colours::Grey => picture.caption.clone(),
-        Colours::Signed { limit } => format!("{}, ±{}", picture.caption, readable(limit, 2)),
+        Colours::Signed { limit } => format!("{}, -{limit} to {limit}", picture.caption, limit = readable(limit, 2)),
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
         let pixels: Vec<&[f32]> = found.pixels.chunks(3).collect();
         assert_eq!((pixels[0], pixels[1], pixels[6]), (&NEGATIVE[..], &[1.0; 3][..], &POSITIVE[..]));
         assert_eq!((pixels[2], pixels[3], pixels[9]), (&[1.0; 3][..], &POSITIVE[..], &NEGATIVE[..]), "gap and scale");
-        assert_eq!(caption(&signed), "d, ±0.5");
+        assert_eq!(caption(&signed), "d, -0.5 to 0.5");
     }
 
     #[test]
