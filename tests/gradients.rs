@@ -1,5 +1,6 @@
 //! Every operation of the tape: reverse mode, tangents, and gradients of tangents against central differences in f64.
 
+use ndarray::ArrayD;
 use orthoscope::backend::Reference;
 use orthoscope::error::Result;
 use orthoscope::model::{Architecture, Autoencoder, Parameters};
@@ -13,14 +14,13 @@ type F64 = Reference<f64>;
 const TOLERANCE: f64 = 2e-7;
 
 /// Random values, none nearer to 0 than 0.05: ELU and max-pool have kinks, central differences must not straddle them.
-fn random(shape: &[usize], index: u32) -> (Shape, Vec<f64>) {
-    let shape = Shape::new(shape).unwrap();
+fn random(shape: &[usize], index: u32) -> ArrayD<f64> {
     let mut stream = Stream::new(3, Purpose::Test, 1, index);
     let away = |x: f64| if x.abs() < 0.05 { x + 0.1 } else { x };
-    (shape, (0..shape.len()).map(|_| away(stream.normal())).collect())
+    ArrayD::from_shape_simple_fn(shape, || away(stream.normal()))
 }
 
-fn check(name: &str, inputs: &[(Shape, Vec<f64>)], function: impl Fn(&mut Tape<F64>, &[Var]) -> Result<Var>) {
+fn check(name: &str, inputs: &[ArrayD<f64>], function: impl Fn(&mut Tape<F64>, &[Var]) -> Result<Var>) {
     let GradCheck { backward, tangent, tangent_gradient } = gradcheck(&F64::default(), inputs, 1e-5, function).unwrap();
     assert!(
         backward < TOLERANCE && tangent < TOLERANCE && tangent_gradient < TOLERANCE,
@@ -98,7 +98,7 @@ fn sdc_block() {
     check("sdc", &inputs, |tape, v| tape.sdc(v[0], &v[1..4], &v[4..7], &[1, 2, 8], Activation::Elu));
 }
 
-fn ccm_inputs() -> [(Shape, Vec<f64>); 6] {
+fn ccm_inputs() -> [ArrayD<f64>; 6] {
     let c = 3;
     [&[2, 2, 3, c][..], &[2, 2, 3, c], &[c, 1, 1, 3 * c], &[c], &[c, 1, 1, c], &[c]]
         .map(|shape| random(shape, shape.len() as u32 + shape[0] as u32 * 7))
@@ -124,7 +124,7 @@ fn convex_combination_module() {
 fn fused_ccm_equals_its_composition() {
     let backend = F64::default();
     let mut tape = Tape::new(backend);
-    let inputs = ccm_inputs().map(|(shape, values)| tape.variable(Tensor::from_f64(&backend, shape, &values).unwrap()));
+    let inputs = ccm_inputs().map(|input| tape.variable(Tensor::from_array(&backend, &input).unwrap()));
     let fused = tape.ccm(inputs[0], inputs[1], ccm_vars(&inputs)).unwrap();
     let composed = tape.ccm_composed(inputs[0], inputs[1], ccm_vars(&inputs)).unwrap();
     for (a, b) in tape.host(fused).unwrap().iter().zip(tape.host(composed).unwrap()) {
@@ -184,8 +184,7 @@ fn squared_jacobian_vector_product_differentiates_exactly() {
     check("‖J v‖²", &inputs, |tape, v| {
         let h = tape.linear(v[0], v[1], Some(v[2]), Activation::Elu)?;
         let y = tape.linear(h, v[3], None, Activation::Identity)?;
-        let direction = random(&[2, n], 9);
-        let direction = Tensor::from_f64(&F64::default(), direction.0, &direction.1)?;
+        let direction = Tensor::from_array(&F64::default(), &random(&[2, n], 9))?;
         let direction = tape.constant(direction);
         let jv = tape.tangent(y, &[(v[0], direction)])?;
         tape.square_norm(jv)

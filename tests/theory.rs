@@ -1,5 +1,4 @@
-//! The room `theory` through its public interface: what must hold for any manifold, any matrix and every claim, and that what is wrong
-//! is seen.
+//! The theory through its public interface: properties of every manifold, matrix and claim, and that faults are detected.
 
 mod theory {
     mod algebra;

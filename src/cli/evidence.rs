@@ -14,7 +14,7 @@ use orthoscope::{Error, Result};
 
 use super::npy;
 
-/// Makes the folder and tries whether files can be made in it, so that nothing is measured in vain.
+/// Creates the folders and checks that files can be created in them, before anything is measured.
 ///
 /// # Errors
 /// A file is in the way, or the system refuses.
@@ -27,11 +27,11 @@ pub fn prepare(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes `claims.json`, `claims.csv`, `index.html`, `figures/` and `arrays/`. What an earlier run left is replaced, as far as
-/// this one has files of the same names. The folder must exist: [`prepare`].
+/// Writes `claims.json`, `claims.csv`, `index.html`, `figures/` and `arrays/`. Existing files with these names are replaced. The folder
+/// must exist: [`prepare`].
 ///
 /// # Errors
-/// A picture that is none, or a file that cannot be written.
+/// An invalid image, or a file that cannot be written.
 pub fn write(out: &Path, records: &[Record], page: &ClaimsPage<'_>) -> Result<()> {
     let json = serde_json::to_string_pretty(records).map_err(|error| Error::file(out.join("claims.json"), error))?;
     write_text(&out.join("claims.json"), &format!("{json}\n"))?;
@@ -55,7 +55,7 @@ fn write_table(path: &Path, records: &[Record]) -> Result<()> {
     })
 }
 
-/// `STEM.svg` for a chart, `STEM.png` for pictures.
+/// `STEM.svg` for a chart, `STEM.png` for a gallery.
 fn write_figure(folder: &Path, figure: &Figure) -> Result<()> {
     let Figure { stem, title, .. } = figure;
     match &figure.content {
@@ -67,7 +67,7 @@ fn write_figure(folder: &Path, figure: &Figure) -> Result<()> {
     }
 }
 
-/// `[k, 2]` for each series, `[h, w]` for each picture.
+/// `[k, 2]` for each series, `[h, w]` for each image.
 fn write_arrays(folder: &Path, figure: &Figure) -> Result<()> {
     make_folder(folder)?;
     let mut taken = HashSet::new();
@@ -85,8 +85,10 @@ fn write_arrays(folder: &Path, figure: &Figure) -> Result<()> {
             write(&series.name, [series.points.len(), 2], &values)
         }),
         Content::Gallery(rows) => {
-            rows.iter().flat_map(|row| row.pictures.iter().map(move |picture| (row, picture))).try_for_each(|(row, picture)| {
-                write(&format!("{} {}", row.label, picture.caption), [picture.height, picture.width], &picture.values)
+            rows.iter().flat_map(|row| row.images.iter().map(move |image| (row, image))).try_for_each(|(row, image)| {
+                let (height, width) = image.values.dim();
+                let values: Vec<f64> = image.values.iter().copied().collect();
+                write(&format!("{} {}", row.label, image.caption), [height, width], &values)
             })
         }
     }

@@ -5,7 +5,7 @@ use anyhow::{Context, anyhow};
 use orthoscope::Result;
 use orthoscope::report::claims::{self, ClaimsPage};
 use orthoscope::run::COMMIT;
-use orthoscope::theory::claim::{Effort, LARGEST_SEED, Setting};
+use orthoscope::theory::claim::{Effort, MAX_SEED, Setting};
 use orthoscope::theory::claims::find;
 use orthoscope::theory::record::{Record, Worst, records, worst_of_seeds};
 use orthoscope::theory::runner;
@@ -18,52 +18,52 @@ use super::progress::ClaimProgress;
 /// Arguments of `verify`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Claims, C1 to C11, separated by commas; all of them where left out
+    /// Claims, C1 to C11, separated by commas [default: all]
     #[arg(long, value_name = "CLAIM,...", value_delimiter = ',', value_parser = known)]
     claim: Vec<&'static str>,
     /// Seed, a whole number up to 9007199254740991
     #[arg(long, default_value = "0", value_name = "S", value_parser = seed, allow_negative_numbers = true)]
     seed: u64,
-    /// All claims in at most a minute on two cores: the default
+    /// All claims in at most a minute on two cores (the default)
     #[arg(long)]
     quick: bool,
     /// More seeds, larger n, tighter tolerances
     #[arg(long, conflicts_with = "quick")]
     full: bool,
-    /// Print the statements; nothing is measured
+    /// Print the statements without measuring anything
     #[arg(long, conflicts_with_all = ["out", "json"])]
     describe: bool,
-    /// Folder for claims.json, claims.csv, the page index.html, figures/ and arrays/; files of these names are replaced, others stay
+    /// Folder for claims.json, claims.csv, index.html, figures/ and arrays/; existing files with these names are replaced
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Print the rows of claims.json instead of a table
+    /// Print the contents of claims.json instead of a table
     #[arg(long)]
     json: bool,
 }
 
-/// The id of a claim, in whatever case it is written.
+/// The id of a claim, in upper or lower case.
 fn known(name: &str) -> Result<&'static str> {
     find(&[name.trim()]).map(|claims| claims.first().map_or("", |claim| claim.id()))
 }
 
 fn seed(text: &str) -> anyhow::Result<u64> {
     let seed: i128 = text.parse()?;
-    let seed = u64::try_from(seed).map_err(|_| anyhow!("the seed must be 0 to {LARGEST_SEED}, got {seed}"))?;
+    let seed = u64::try_from(seed).map_err(|_| anyhow!("the seed must be 0 to {MAX_SEED}, got {seed}"))?;
     Setting::new(seed, Effort::Quick)?;
     Ok(seed)
 }
 
-/// Files are written when all is measured, each as a whole.
+/// Files are only written after all measurements, each atomically.
 fn interrupted() {
     note("interrupted; nothing more is written");
     std::process::exit(i32::from(super::output::INTERRUPTED));
 }
 
-/// Measures claims; an error names those that fail and the controls that pass.
+/// Measures claims. The error lists the checks that fail and the controls that pass.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let chosen = find(&arguments.claim)?;
     if arguments.describe {
-        let statements: Vec<String> = chosen.iter().map(|claim| claims::statement(*claim)).collect();
+        let statements: Vec<String> = chosen.iter().map(|claim| claims::statement(*claim, 80)).collect();
         return print(statements.join("\n"));
     }
     ctrlc::set_handler(interrupted).context("cannot listen for Ctrl-C")?;
@@ -85,7 +85,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let page = ClaimsPage { findings: &findings, checks: &checks, figures: &figures, setting: &setting, wall, version };
         evidence::write(out, &records, &page)?;
     }
-    // What does not hold is told even if nobody reads the table to its end.
+    // Faults are reported even if the reader closes the pipe before the end of the table.
     let shown = show(arguments.json, &records, &checks, claims::summary(&findings, &checks, wall));
     match claims::complaint(&findings, &checks) {
         Some(sentence) => Err(anyhow!(sentence)),

@@ -1,7 +1,8 @@
+use ndarray::{ArrayD, IxDyn};
+
 use super::Backend;
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
-use crate::shape::Shape;
 use crate::tape::{Tape, Tensor, Var};
 
 /// Outcome of [`gradcheck`]: largest errors relative to `max(1, |value|)`.
@@ -28,21 +29,22 @@ impl GradCheck {
 /// Inputs must lie where the function is smooth (no ties in a max-pool, no ELU input at 0).
 ///
 /// # Errors
-/// `function` fails, or its output depends on no input.
+/// An input has rank 0 or above 4; `function` fails, or its output depends on no input.
 pub fn gradcheck<B: Backend<Elem = f64>>(
     backend: &B,
-    inputs: &[(Shape, Vec<f64>)],
+    inputs: &[ArrayD<f64>],
     step: f64,
     function: impl Fn(&mut Tape<B>, &[Var]) -> Result<Var>,
 ) -> Result<GradCheck> {
-    let probe = Probe { backend, function, directions: directions(inputs) };
+    let directions = inputs.iter().zip(0..).map(|(input, index)| normals(input.shape(), index)).collect();
+    let probe = Probe { backend, function, directions };
     let exact = probe.evaluate(inputs)?;
     let mut check = GradCheck { backward: 0.0, tangent: 0.0, tangent_gradient: 0.0 };
-    for (which, (_, values)) in inputs.iter().enumerate() {
-        for element in 0..values.len() {
+    for (which, input) in inputs.iter().enumerate() {
+        for element in 0..input.len() {
             let [above, below] = [step, -step].map(|offset| {
                 let mut moved = inputs.to_vec();
-                moved[which].1[element] += offset;
+                moved[which].iter_mut().skip(element).take(1).for_each(|value| *value += offset);
                 probe.values(&moved)
             });
             let ([value_above, tangent_above], [value_below, tangent_below]) = (above?, below?);
@@ -52,13 +54,11 @@ pub fn gradcheck<B: Backend<Elem = f64>>(
             check.tangent_gradient = check.tangent_gradient.max(relative(exact.tangent_gradients[which][element], tangent_slope));
         }
     }
-    let along = |sign: f64| {
-        let shifted = |(&(shape, ref values), direction): (&(Shape, Vec<f64>), &Vec<f64>)| {
-            (shape, values.iter().zip(direction).map(|(x, d)| x + sign * step * d).collect())
-        };
-        probe.values(&inputs.iter().zip(&probe.directions).map(shifted).collect::<Vec<_>>())
+    let along = |t: f64| {
+        let moved: Vec<ArrayD<f64>> = inputs.iter().zip(&probe.directions).map(|(x, v)| x + t * v).collect();
+        Ok::<f64, Error>(probe.values(&moved)?[0])
     };
-    check.tangent = relative(exact.tangent, (along(1.0)?[0] - along(-1.0)?[0]) / (2.0 * step));
+    check.tangent = relative(exact.tangent, (along(step)? - along(-step)?) / (2.0 * step));
     Ok(check)
 }
 
@@ -71,36 +71,36 @@ struct Exact {
 struct Probe<'a, B, F> {
     backend: &'a B,
     function: F,
-    directions: Vec<Vec<f64>>,
+    directions: Vec<ArrayD<f64>>,
 }
 
 impl<B: Backend<Elem = f64>, F: Fn(&mut Tape<B>, &[Var]) -> Result<Var>> Probe<'_, B, F> {
     /// Records `⟨c, f⟩` and its tangent; returns the tape, inputs, and both nodes.
-    fn record(&self, inputs: &[(Shape, Vec<f64>)]) -> Result<(Tape<B>, Vec<Var>, [Var; 2])> {
+    fn record(&self, inputs: &[ArrayD<f64>]) -> Result<(Tape<B>, Vec<Var>, [Var; 2])> {
         let mut tape = Tape::new(self.backend.clone());
         let mut vars = Vec::new();
         let mut seeds = Vec::new();
-        for ((shape, values), direction) in inputs.iter().zip(&self.directions) {
-            let var = tape.variable(Tensor::from_f64(self.backend, *shape, values)?);
-            let direction = tape.constant(Tensor::from_f64(self.backend, *shape, direction)?);
+        for (input, direction) in inputs.iter().zip(&self.directions) {
+            let var = tape.variable(Tensor::from_array(self.backend, input)?);
+            let direction = tape.constant(Tensor::from_array(self.backend, direction)?);
             vars.push(var);
             seeds.push((var, direction));
         }
         let y = (self.function)(&mut tape, &vars)?;
-        let weights = normals(tape.shape(y).len(), 1_000);
-        let weights = tape.constant(Tensor::from_f64(self.backend, tape.shape(y), &weights)?);
+        let weights = normals(tape.shape(y).extents(), 1_000);
+        let weights = tape.constant(Tensor::from_array(self.backend, &weights)?);
         let weighted = tape.mul(y, weights)?;
         let value = tape.sum(weighted)?;
         let tangent = tape.tangent(value, &seeds)?;
         Ok((tape, vars, [value, tangent]))
     }
 
-    fn values(&self, inputs: &[(Shape, Vec<f64>)]) -> Result<[f64; 2]> {
+    fn values(&self, inputs: &[ArrayD<f64>]) -> Result<[f64; 2]> {
         let (tape, _, [value, tangent]) = self.record(inputs)?;
         Ok([tape.host(value)?[0], tape.host(tangent)?[0]])
     }
 
-    fn evaluate(&self, inputs: &[(Shape, Vec<f64>)]) -> Result<Exact> {
+    fn evaluate(&self, inputs: &[ArrayD<f64>]) -> Result<Exact> {
         let (tape, vars, [value, tangent]) = self.record(inputs)?;
         let gradients_of = |scalar: Var| -> Result<Vec<Vec<f64>>> {
             let gradients = tape.backward(scalar)?;
@@ -122,11 +122,7 @@ fn relative(exact: f64, measured: f64) -> f64 {
     if error.is_nan() { f64::INFINITY } else { error }
 }
 
-fn directions(inputs: &[(Shape, Vec<f64>)]) -> Vec<Vec<f64>> {
-    inputs.iter().zip(0..).map(|((shape, _), index)| normals(shape.len(), index)).collect()
-}
-
-fn normals(len: usize, index: u32) -> Vec<f64> {
+fn normals(shape: &[usize], index: u32) -> ArrayD<f64> {
     let mut stream = Stream::new(0, Purpose::Test, 0, index);
-    (0..len).map(|_| stream.normal()).collect()
+    ArrayD::from_shape_simple_fn(IxDyn(shape), || stream.normal())
 }

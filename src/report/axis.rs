@@ -1,6 +1,7 @@
-//! Chart axes: from values to pixels, and ticks at round numbers.
+//! Chart axes: from values to pixels, and ticks at round numbers or at named categories.
 
 use super::number::readable;
+use super::wrap::width;
 
 /// Values beyond this are not drawn; their differences would overflow.
 const LARGEST: f64 = 1e100;
@@ -21,13 +22,15 @@ pub(super) fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 }
 
 /// A linear or logarithmic axis over pixels `start..end`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Axis {
     low: f64,
     high: f64,
     start: f64,
     end: f64,
     is_log: bool,
+    /// Names of the categories 1, 2, …; empty for an axis of numbers.
+    names: Vec<String>,
 }
 
 impl Axis {
@@ -38,14 +41,25 @@ impl Axis {
         } else {
             (0.1 * low.abs()).max(if low == 0.0 { 1.0 } else { 0.0 })
         };
-        Self { low: low - slack, high: high + slack, start, end, is_log: false }
+        Self { low: low - slack, high: high + slack, start, end, is_log: false, names: vec![] }
     }
 
     /// A logarithmic axis (base 10) from `low` to `high`, both above 0, widened when they are nearly the same.
     pub(super) fn log(low: f64, high: f64, (start, end): (f64, f64)) -> Self {
         let (low, high) = (low.log10(), high.log10());
         let slack = (0.15 - 0.5 * (high - low)).max(0.0);
-        Self { low: low - slack, high: high + slack, start, end, is_log: true }
+        Self { low: low - slack, high: high + slack, start, end, is_log: true, names: vec![] }
+    }
+
+    /// The axis with ticks at 1, 2, … that carry these names.
+    pub(super) fn named(self, names: &[String]) -> Self {
+        Self { names: names.to_vec(), ..self }
+    }
+
+    /// Pixels that slanted names need below the axis; 0 for numbers.
+    pub(super) fn label_height(&self) -> f64 {
+        let longest = self.names.iter().map(|name| width(name)).max().unwrap_or(0);
+        if longest == 0 { 0.0 } else { 4.4 * longest as f64 }
     }
 
     /// The pixel of `value`; a value beyond an end is placed at that end.
@@ -73,6 +87,9 @@ impl Axis {
 
     /// Pixel and label of round values along the axis.
     pub(super) fn ticks(&self) -> Vec<(f64, String)> {
+        if !self.names.is_empty() {
+            return (1..).map(f64::from).zip(&self.names).map(|(value, name)| (self.pixel(value), name.clone())).collect();
+        }
         let values = if self.is_log { self.log_ticks() } else { self.linear_ticks() };
         values.into_iter().map(|value| (self.pixel(value), readable(value, 4))).collect()
     }
@@ -100,7 +117,7 @@ impl Axis {
         if ticks.len() >= 3 {
             return ticks;
         }
-        Self { low: 10f64.powf(self.low), high: 10f64.powf(self.high), is_log: false, ..*self }.linear_ticks()
+        Self { low: 10f64.powf(self.low), high: 10f64.powf(self.high), is_log: false, ..self.clone() }.linear_ticks()
     }
 }
 

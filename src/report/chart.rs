@@ -1,10 +1,11 @@
-//! The frame that all charts share: an SVG with a grid, tick labels, axis titles and, outside the plotting area, a legend.
+//! The frame of all charts: an SVG with a grid, tick labels, axis titles and a legend outside the plotting area.
 //!
-//! Lines and letters are drawn in `currentColor`, so a chart inside a page follows its light or dark colours.
+//! Lines and text are drawn in `currentColor`, so a chart in a page follows its light or dark colours.
 
 use super::axis::Axis;
 use super::html::escape;
 use super::legend::{Entry, Legend, text_lines};
+use super::maths;
 use super::style::{HEAD, MARGIN, RIGHT, TEXT};
 
 const WIDTH: f64 = 560.0;
@@ -18,20 +19,20 @@ pub(super) const ACROSS: (f64, f64) = (LEFT, RIGHT);
 /// Pixels of the plotting area, bottom to top, for the vertical axis.
 pub(super) const UP: (f64, f64) = (BOTTOM, TOP);
 
-/// Baseline of the first line of the horizontal axis' title.
-const FOOT: f64 = 292.0;
+/// Baseline of the title of the horizontal axis.
+const FOOT: f64 = 287.0;
 
-/// Colours that differ in lightness too, also for colour-blind eyes, and stand out on white and on black: blue, orange, green,
-/// violet, mauve and plum.
-pub(super) const COLOURS: [&str; 6] = ["#3f8fd2", "#e5762e", "#2a7b57", "#a94df0", "#b895c0", "#7f4f6d"];
-/// What the two darkest of [`COLOURS`] become on dark paper, by their places.
-const BRIGHTENED: [(usize, &str); 2] = [(2, "#56c596"), (5, "#f2c1de")];
+/// Colours that also differ in lightness, for colour-blind readers, and stand out on white and on black: blue, orange, green, violet,
+/// gold and crimson.
+pub(super) const COLOURS: [&str; 6] = ["#3f8fd2", "#e5762e", "#2a7b57", "#a94df0", "#b09f2a", "#8c1f3f"];
+/// Replacements for the two darkest of [`COLOURS`] on a dark background, by index.
+const BRIGHTENED: [(usize, &str); 2] = [(2, "#56c596"), (5, "#f5a3b5")];
 pub(super) const BLUE: &str = COLOURS[0];
 pub(super) const ORANGE: &str = COLOURS[1];
 
 /// A chart without its data.
 pub(super) struct Frame<'a> {
-    /// What the chart shows, for those who cannot see it.
+    /// Description for readers who cannot see the chart.
     pub(super) description: &'a str,
     pub(super) x: Axis,
     pub(super) y: Axis,
@@ -40,14 +41,14 @@ pub(super) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// The whole SVG: grid, `marks` (SVG elements), axis titles, and what `entries` of the legend and `notes` say. The legend
-    /// stands beside the title of the vertical axis if there is room, else under the chart, as long as it may be.
+    /// The whole SVG: grid, `marks` (SVG elements), axis titles, legend `entries` and `notes`. The legend is next to the title of the
+    /// vertical axis if there is room, otherwise below the chart.
     pub(super) fn draw(&self, marks: &str, entries: &[Entry<'_>], notes: &[String]) -> String {
         let (y_title, x_title) = (text_lines(self.y_title), text_lines(self.x_title));
         let top = -TEXT * (y_title.len() - 1) as f64;
         let mut words = self.titles(&y_title, &x_title);
-        let mut baseline = FOOT + TEXT * x_title.len() as f64;
-        let room = if y_title.len() == 1 { Legend::beside(entries, &y_title[0]) } else { None };
+        let mut baseline = FOOT + 4.0 + self.x.label_height() + TEXT * x_title.len() as f64;
+        let room = if y_title.len() == 1 { Legend::next_to(entries, &y_title[0]) } else { None };
         let legend = room.unwrap_or_else(|| Legend::from(entries, baseline + 4.0));
         words.push_str(&legend.svg);
         baseline = baseline.max(legend.next_baseline);
@@ -73,9 +74,9 @@ impl Frame<'_> {
     fn tick_marks(&self) -> String {
         let mark = |(x, label): (f64, String)| {
             format!(
-                r#"<line x1="{x:.1}" x2="{x:.1}" y1="{BOTTOM}" y2="{:.1}" stroke="currentColor" stroke-opacity=".6"/><text x="{x:.1}" y="{:.1}" text-anchor="middle">{label}</text>"#,
+                r#"<line x1="{x:.1}" x2="{x:.1}" y1="{BOTTOM}" y2="{:.1}" stroke="currentColor" stroke-opacity=".6"/>{}"#,
                 BOTTOM + 5.0,
-                BOTTOM + 19.0
+                self.tick_label(x, &label)
             )
         };
         let base =
@@ -83,25 +84,40 @@ impl Frame<'_> {
         base + &self.x.ticks().into_iter().map(mark).collect::<String>()
     }
 
-    /// The title of the vertical axis grows upwards, that of the horizontal axis downwards.
+    /// The label under a tick: centred, or slanted where the axis has names.
+    fn tick_label(&self, x: f64, label: &str) -> String {
+        let y = BOTTOM + 19.0;
+        match self.x.label_height() > 0.0 {
+            false => format!(r#"<text x="{x:.1}" y="{y:.1}" text-anchor="middle">{label}</text>"#),
+            true => {
+                let (x, y) = (x + 5.0, y - 3.0);
+                format!(r#"<text x="{x:.1}" y="{y:.1}" text-anchor="end" transform="rotate(-40 {x:.1} {y:.1})">{label}</text>"#)
+            }
+        }
+    }
+
+    /// The title of the vertical axis grows upwards, that of the horizontal axis, in the middle, downwards.
     fn titles(&self, y_title: &[String], x_title: &[String]) -> String {
         let line = |x: f64, y: f64, anchor: &str, words: &String| {
-            format!(r#"<text x="{x}" y="{y:.1}" text-anchor="{anchor}" font-weight="600">{}</text>"#, escape(words))
+            format!(r#"<text x="{x}" y="{y:.1}" text-anchor="{anchor}" font-weight="600">{}</text>"#, maths::svg(words))
         };
         let up = y_title.iter().rev().enumerate().map(|(row, words)| line(MARGIN, HEAD - TEXT * row as f64, "start", words));
-        let down = x_title.iter().enumerate().map(|(row, words)| line(RIGHT, FOOT + TEXT * row as f64, "end", words));
+        let down = x_title
+            .iter()
+            .enumerate()
+            .map(|(row, words)| line(0.5 * (LEFT + RIGHT), FOOT + self.x.label_height() + TEXT * row as f64, "middle", words));
         up.chain(down).collect()
     }
 }
 
-/// A chart that says only that there is nothing to draw.
+/// A chart that only states why there is nothing to draw.
 pub(super) fn empty(description: &str, reason: &str) -> String {
     let (x, y) = (0.5 * WIDTH, 0.5 * HEIGHT);
     let words = format!(r#"<text x="{x}" y="{y}" text-anchor="middle" opacity=".7">{}</text>"#, escape(reason));
     svg(description, [WIDTH, 0.0, HEIGHT], &words)
 }
 
-/// `chart` as a file of its own, with a background, for viewers that know light and dark and for those that do not.
+/// `chart` as a file of its own, with a background in light and dark mode.
 pub(super) fn standalone(chart: &str) -> String {
     let style = "<style>svg{background:#fff;color:#1c1f26}@media(prefers-color-scheme:dark){svg{background:#14161a;color:#e9eaed}}</style>";
     match chart.split_once('>') {
@@ -110,7 +126,27 @@ pub(super) fn standalone(chart: &str) -> String {
     }
 }
 
-/// Rules for dark surroundings.
+/// An SVG with `title` above `chart`, itself an SVG of this module.
+pub(super) fn titled(title: &str, chart: &str) -> String {
+    let lines = text_lines(title);
+    let line = |(row, words): (usize, &String)| {
+        let y = 22.0 + 18.0 * row as f64;
+        format!(r#"<text x="{MARGIN}" y="{y}" font-size="14" font-weight="700">{}</text>"#, maths::svg(words))
+    };
+    let heading: String = lines.iter().enumerate().map(line).collect();
+    let head = 14.0 + 18.0 * lines.len() as f64;
+    let height = head + height(chart);
+    let inner = chart.replacen("<svg ", &format!(r#"<svg y="{head}" width="{WIDTH}" height="{:.1}" "#, height - head), 1);
+    svg(title, [WIDTH, 0.0, height], &format!("{heading}{inner}"))
+}
+
+/// The height of an SVG of this module, from its view box.
+fn height(chart: &str) -> f64 {
+    let view_box = chart.split_once("viewBox=\"").and_then(|(_, tail)| tail.split('"').next());
+    view_box.and_then(|numbers| numbers.split(' ').nth(3)?.parse().ok()).unwrap_or(HEIGHT)
+}
+
+/// Rules for dark mode.
 fn dark_style() -> String {
     let rule = |&(place, bright): &(usize, &str)| {
         let colour = COLOURS[place];

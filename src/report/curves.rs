@@ -3,25 +3,24 @@
 use super::axis::{Axis, ends, is_drawable};
 use super::chart::{self, ACROSS, COLOURS, Frame, UP};
 use super::legend::{Entry, Sample};
-use super::marks::{Stroke, dot, line, ring, thinned};
+use super::marks::{Stroke, band, bar, dot, line, ring, thinned};
 use crate::theory::figure::{AxisSpec, Chart, Mark, Series};
 
-/// A line through at most this many points shows them as dots too.
+/// A line through at most this many points also shows them as dots.
 const FEW: usize = 24;
-/// Free space between data and each end of an axis, as a part of their extent.
+/// Free space between the data and each end of an axis, relative to their extent.
 const SLACK: f64 = 0.04;
-/// What is smaller is as good as 0 on a logarithmic axis.
+/// Smaller values count as 0 on a logarithmic axis.
 const SMALLEST: f64 = 1e-100;
 
-/// The chart as an SVG element; `description` says what it shows to those who cannot see it. Values that are not finite, and on
-/// a logarithmic axis those not above 0, are left out and counted; a line is broken there. Long series are thinned, but keep
-/// their peaks.
+/// The chart as an SVG element; `description` is for readers who cannot see it. Values that are not finite, and on a logarithmic axis
+/// values not above 0, are left out and counted, and a line is interrupted there. Long series are thinned but keep their peaks.
 pub fn curves(description: &str, chart: &Chart) -> String {
     let Some(frame) = frame(description, chart) else {
         return chart::empty(description, "there is nothing to draw");
     };
     let styled: Vec<Styled<'_>> = styled(&chart.series);
-    // Predictions over what they predict, dots over lines.
+    // Predictions are drawn over measurements, dots over lines.
     let layers = [Sample::Line, Sample::Dashed, Sample::Rings, Sample::Dots];
     let ordered = layers.iter().flat_map(|sample| styled.iter().filter(move |styled| styled.sample == *sample));
     let marks: String = ordered.map(|styled| draw(&frame, chart, styled)).collect();
@@ -32,12 +31,12 @@ pub fn curves(description: &str, chart: &Chart) -> String {
     frame.draw(&marks, &entries, &Vec::from_iter(note))
 }
 
-/// [`curves`] as a file of its own.
-pub fn curves_file(description: &str, chart: &Chart) -> String {
-    chart::standalone(&curves(description, chart))
+/// [`curves`] as a file of its own, with a title.
+pub fn curves_file(title: &str, chart: &Chart) -> String {
+    chart::standalone(&chart::titled(title, &curves(title, chart)))
 }
 
-/// A series and how it is drawn.
+/// A series and its style.
 struct Styled<'a> {
     series: &'a Series,
     colour: &'static str,
@@ -50,8 +49,8 @@ impl<'a> Styled<'a> {
     }
 }
 
-/// Every series with a colour. Where several are made of dots, every other one is of rings, the first first: so those that
-/// coincide are all seen.
+/// Every series with a colour. If several consist of dots, every other one is drawn as rings, starting with the first, so that
+/// coinciding points are all visible.
 fn styled(series: &[Series]) -> Vec<Styled<'_>> {
     let is_dotted = |series: &&Series| series.mark == Mark::Dots;
     let several = series.iter().filter(is_dotted).count() > 1;
@@ -71,19 +70,19 @@ fn shows(chart: &Chart, (x, y): &(f64, f64)) -> bool {
     fits(&chart.x, *x) && fits(&chart.y, *y)
 }
 
-/// The axes around all that can be drawn; none where nothing can.
+/// The axes around all points that can be drawn; None if there are none.
 fn frame<'a>(description: &'a str, chart: &'a Chart) -> Option<Frame<'a>> {
     let points = || chart.series.iter().flat_map(|series| &series.points).filter(|point| shows(chart, point));
     Some(Frame {
         description,
-        x: axis(&chart.x, ends(points().map(|point| point.0))?, ACROSS),
+        x: axis(&chart.x, ends(points().map(|point| point.0))?, ACROSS).named(&chart.x.names),
         y: axis(&chart.y, ends(points().map(|point| point.1))?, UP),
         x_title: &chart.x.title,
         y_title: &chart.y.title,
     })
 }
 
-/// A little longer than the data on both sides, but not beyond 0.
+/// Slightly longer than the data on both sides, but not beyond 0.
 fn axis(spec: &AxisSpec, (low, high): (f64, f64), pixels: (f64, f64)) -> Axis {
     if spec.is_log {
         let factor = (high / low).powf(SLACK);
@@ -95,7 +94,7 @@ fn axis(spec: &AxisSpec, (low, high): (f64, f64), pixels: (f64, f64)) -> Axis {
     Axis::linear(low, high, pixels)
 }
 
-/// The series without what cannot be drawn, broken there.
+/// The series without the points that cannot be drawn, interrupted there.
 fn draw(frame: &Frame<'_>, chart: &Chart, &Styled { series, colour, sample }: &Styled<'_>) -> String {
     let spot = if sample == Sample::Rings { ring } else { dot };
     let runs = series.points.split(|point| !shows(chart, point)).filter(|run| !run.is_empty());
@@ -109,7 +108,19 @@ fn draw(frame: &Frame<'_>, chart: &Chart, &Styled { series, colour, sample }: &S
         let line = line(frame, &points, Stroke { colour, width: 2.2, opacity: 1.0, is_dashed });
         if is_dashed || series.points.len() > FEW { line } else { line + &dots(&points) }
     };
-    runs.map(run).collect()
+    spread(frame, chart, series, colour) + &runs.map(run).collect::<String>()
+}
+
+/// The spread of a series, behind its points: a band for lines, bars for dots.
+fn spread(frame: &Frame<'_>, chart: &Chart, series: &Series, colour: &str) -> String {
+    let shown = |&(x, (low, high)): &(f64, (f64, f64))| shows(chart, &(x, low)) && shows(chart, &(x, high));
+    let ranges = series.points.iter().zip(&series.spread).map(|(point, range)| (point.0, *range)).filter(shown);
+    let ranges: Vec<(f64, (f64, f64))> = ranges.collect();
+    match series.mark {
+        _ if ranges.is_empty() => String::new(),
+        Mark::Dots => ranges.iter().map(|&(x, range)| bar(frame, x, range, colour)).collect(),
+        Mark::Line | Mark::Dashed => band(frame, &ranges, colour),
+    }
 }
 
 #[cfg(test)]
@@ -126,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_hardly_anything_can_be_drawn() {
+    fn empty_and_tiny_charts_can_be_drawn() {
         for series in
             [vec![], vec![Series::line("a", vec![])], vec![Series::dots("a", vec![(f64::NAN, 1.0), (1.0, f64::INFINITY)])]]
         {
@@ -155,6 +166,7 @@ mod tests {
         let series = |(at, name): (usize, &&str)| Series {
             name: (*name).into(),
             points: vec![(1.0, 1.0 + at as f64), (2.0, 2.0)],
+            spread: vec![],
             mark: marks[at],
         };
         let svg = curves("d", &chart(false, names.iter().enumerate().map(series).collect()));
@@ -173,8 +185,27 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_its_own_has_a_background() {
+    fn spread_is_a_band_around_lines_and_a_bar_at_dots() {
+        let points = vec![(1.0, 1.0), (2.0, 2.0)];
+        let spread = vec![(0.5, 1.5), (1.5, 2.5)];
+        let series = [Series::line("a", points.clone()), Series::dots("b", points)]
+            .map(|series| Series { spread: spread.clone(), ..series });
+        let svg = curves("d", &chart(false, series.into()));
+        assert_eq!((svg.matches("<polygon").count(), svg.matches("stroke-width=\"1.5\"").count()), (1, 2));
+    }
+
+    #[test]
+    fn categories_have_their_names() {
+        let x = AxisSpec::categories("manifold", vec!["circle".into(), "torus".into()]);
+        let chart = Chart { x, y: AxisSpec::linear("error"), series: vec![Series::dots("a", vec![(1.0, 2.0), (2.0, 1.0)])] };
+        let svg = curves("d", &chart);
+        assert!(svg.contains(">circle</text>") && svg.contains(">torus</text>") && svg.contains("rotate(-40"));
+    }
+
+    #[test]
+    fn a_file_of_its_own_has_a_title_and_a_background() {
         let file = curves_file("d", &chart(false, vec![]));
+        assert!(file.contains("font-weight=\"700\">d</text>") && file.matches("</svg>").count() == 2);
         assert!(file.starts_with("<svg xmlns") && file.contains("><style>svg{background:#fff") && file.ends_with("</svg>\n"));
     }
 }

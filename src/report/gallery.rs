@@ -1,28 +1,65 @@
-//! Grey pictures of the theory in rows, as one figure.
+//! Galleries of the theory: rows of images as one image.
 
-use super::colour::grey;
 use super::figure::{Figure, FigureRow};
-use crate::data::{Image, plane};
-use crate::error::Result;
-use crate::theory::figure::{GalleryRow, GreyPicture};
+use super::number::readable;
+use crate::data::Image;
+use crate::error::{Error, Result};
+use crate::theory::figure::{Colours, GalleryImage, GalleryRow};
 
-/// The picture in RGB; values beyond 0 (black) and 1 (white) are cut off.
+/// Ends of the diverging scale: blue for -limit, red for limit.
+const NEGATIVE: [f32; 3] = [0.13, 0.40, 0.67];
+const POSITIVE: [f32; 3] = [0.70, 0.09, 0.17];
+
+/// Columns of the colour scale at the right of a signed image: a white gap and the scale from limit (top) to -limit.
+const SCALE: usize = 3;
+
+/// The image in RGB, signed ones with a colour scale; values beyond the ends of its colours are clamped.
 ///
 /// # Errors
-/// A side of 0, or another number of values than pixels.
-pub(super) fn image(picture: &GreyPicture) -> Result<Image> {
-    let values = picture.values.iter().map(|&value| value as f32).collect();
-    let plane = plane(picture.height, picture.width, values);
-    plane.map(|plane| grey(&plane)).map_err(|error| error.within(format!("the picture `{}`", picture.caption)))
+/// A side of 0.
+pub(super) fn image(picture: &GalleryImage) -> Result<Image> {
+    let (height, width) = picture.values.dim();
+    let scale = if matches!(picture.colours, Colours::Signed { .. }) { SCALE } else { 0 };
+    let total = width + scale;
+    let place = |index: usize| (index / total, index % total);
+    let pixel = |index: usize| match (place(index), picture.colours) {
+        ((row, column), Colours::Signed { limit }) if column > width => {
+            colour(picture.colours, limit * (1.0 - 2.0 * row as f64 / (height - 1).max(1) as f64))
+        }
+        ((_, column), _) if column == width => [1.0; 3],
+        (place, colours) => colour(colours, picture.values[place]),
+    };
+    let pixels: Vec<f32> = (0..height * total).flat_map(pixel).collect();
+    let image = Image::from_shape_vec((height, total, 3), pixels).map_err(|error| Error::shape("gallery", error.to_string()));
+    let image = if width * height > 0 { image } else { Err(Error::shape("gallery", format!("an image of {height} x {width}"))) };
+    image.map_err(|error| error.within(format!("the image `{}`", picture.caption)))
+}
+
+/// The caption of an image, with the range of its colours where they are signed.
+pub(super) fn caption(picture: &GalleryImage) -> String {
+    match picture.colours {
+        Colours::Grey => picture.caption.clone(),
+        Colours::Signed { limit } => format!("{}, -{limit} to {limit}", picture.caption, limit = readable(limit, 2)),
+    }
+}
+
+/// Red, green and blue of a value: grey, or a diverging scale from blue over white to red. Values that are not a number are black.
+fn colour(colours: Colours, value: f64) -> [f32; 3] {
+    let Colours::Signed { limit } = colours else {
+        return [value.clamp(0.0, 1.0) as f32; 3].map(|grey| if grey.is_nan() { 0.0 } else { grey });
+    };
+    let part = (value / limit).clamp(-1.0, 1.0) as f32;
+    let end = if part < 0.0 { NEGATIVE } else { POSITIVE };
+    if part.is_nan() { [0.0; 3] } else { end.map(|end| 1.0 + (end - 1.0) * part.abs()) }
 }
 
 /// All rows, pixels visible, with captions above the first row and above every row whose captions differ from those before.
 ///
 /// # Errors
-/// A picture with a wrong number of values; no picture; rows of different lengths.
+/// An invalid image, as [`image`]; no image; rows of different lengths.
 pub fn gallery(rows: &[GalleryRow]) -> Result<Image> {
-    let captions = |row: &GalleryRow| -> Vec<String> { row.pictures.iter().map(|picture| picture.caption.clone()).collect() };
-    let images = rows.iter().map(|row| row.pictures.iter().map(image).collect()).collect::<Result<Vec<Vec<Image>>>>()?;
+    let captions = |row: &GalleryRow| -> Vec<String> { row.images.iter().map(caption).collect() };
+    let images = rows.iter().map(|row| row.images.iter().map(image).collect()).collect::<Result<Vec<Vec<Image>>>>()?;
     let mut shown = Vec::new();
     let mut figure = Figure::default();
     for (row, images) in rows.iter().zip(&images) {
@@ -37,32 +74,41 @@ pub fn gallery(rows: &[GalleryRow]) -> Result<Image> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::array;
 
     fn row(label: &str, captions: [&str; 2]) -> GalleryRow {
-        let picture = |caption: &str| GreyPicture {
-            caption: caption.into(),
-            height: 2,
-            width: 3,
-            values: vec![0.0, 0.5, 1.0, -1.0, 2.0, f64::NAN],
-        };
-        GalleryRow { label: label.into(), pictures: captions.map(picture).into() }
+        let values = array![[0.0, 0.5, 1.0], [-1.0, 2.0, f64::NAN]];
+        let image = |caption: &str| GalleryImage { caption: caption.into(), values: values.clone(), colours: Colours::Grey };
+        GalleryRow { label: label.into(), images: captions.map(image).into() }
     }
 
     #[test]
-    fn pictures_are_grey_and_cut_to_the_unit_range() {
-        let found = image(&row("", ["a", "b"]).pictures[0]).unwrap();
+    fn images_are_grey_and_clamped_to_the_unit_range() {
+        let found = image(&row("", ["a", "b"]).images[0]).unwrap();
         assert_eq!(found, ndarray::arr3(&[[[0.0; 3], [0.5; 3], [1.0; 3]], [[0.0; 3], [1.0; 3], [0.0; 3]]]));
     }
 
     #[test]
-    fn rows_are_lettered_and_faults_named() {
+    fn signed_images_are_blue_white_and_red_with_a_scale() {
+        let values = array![[-9.0, 0.0], [0.25, 0.5]];
+        let signed = GalleryImage { caption: "d".into(), values, colours: Colours::Signed { limit: 0.5 } };
+        let found = image(&signed).unwrap();
+        assert_eq!(found.dim(), (2, 5, 3));
+        let white = [1.0; 3];
+        let pixel = |row: usize, column: usize| [0, 1, 2].map(|channel| found[[row, column, channel]]);
+        assert_eq!([pixel(0, 0), pixel(0, 1), pixel(1, 1)], [NEGATIVE, white, POSITIVE]);
+        assert_eq!([pixel(0, 2), pixel(0, 3), pixel(1, 4)], [white, POSITIVE, NEGATIVE], "gap and scale");
+        assert_eq!(caption(&signed), "d, -0.5 to 0.5");
+    }
+
+    #[test]
+    fn rows_have_captions_of_their_own_and_must_have_equal_lengths() {
         let height = |captions| gallery(&[row("σ = 1", ["x̂", "π(x̂)"]), row("σ = 2", captions)]).unwrap().dim().0;
         assert!(height(["x̂", "π(x̂)"]) < height(["x̂", "f(x̂)"]), "new captions need room");
+        assert!(gallery(&[row("a", ["x", "y"]), row("b", ["x", "z"])]).is_ok());
         assert!(gallery(&[]).is_err());
         let mut bad = row("a", ["x", "π"]);
-        bad.pictures[1].values.pop();
-        assert_eq!(gallery(&[bad.clone()]).unwrap_err().to_string(), "plane: 5 values cannot fill 2x3x1 in the picture `π`");
-        bad.pictures.pop();
+        bad.images.pop();
         assert!(gallery(&[bad, row("b", ["x", "y"])]).is_err());
     }
 }

@@ -1,13 +1,13 @@
-//! What the colours of a chart stand for. How wide letters are is only known where the chart is shown, so all widths here are
-//! those of a wide font; in a narrow one the gaps are a little larger.
+//! The legend of a chart. The width of letters is only known where the chart is displayed, so widths here are those of a wide font; with
+//! a narrow one the gaps are a little larger.
 
-use super::html::escape;
+use super::maths;
 use super::style::{HEAD, MARGIN, RIGHT, Stroke, TEXT, attributes, ring_attributes};
 use super::wrap::{width, wrap};
 
-/// Pixels of a letter of 12 pixels in a wide font, on average over words.
+/// Average width of a letter in a wide font of 12 pixels.
 const LETTER: f64 = 7.2;
-/// Pixels between two entries, and between a sample and its words.
+/// Pixels between two entries, and between a sample and its text.
 const GAP: f64 = 20.0;
 const SMALL_GAP: f64 = 6.0;
 
@@ -33,38 +33,39 @@ pub(super) struct Entry<'a> {
 /// A legend that has been laid out.
 pub(super) struct Legend {
     pub(super) svg: String,
-    /// Where the next line of words may stand.
+    /// Baseline of the next line of text.
     pub(super) next_baseline: f64,
 }
 
 impl Legend {
-    /// The legend in one line beside the title of the vertical axis, if there is room.
-    pub(super) fn beside(entries: &[Entry<'_>], title: &str) -> Option<Self> {
+    /// The legend in one line next to the title of the vertical axis, if there is room.
+    pub(super) fn next_to(entries: &[Entry<'_>], title: &str) -> Option<Self> {
         let widths: f64 = entries.iter().map(|entry| entry.reach() + LETTER * width(entry.name) as f64).sum();
         let left = RIGHT - widths - GAP * entries.len().saturating_sub(1) as f64;
         let has_room = left >= MARGIN + LETTER * width(title) as f64 + GAP;
-        has_room.then(|| Self { next_baseline: 0.0, ..Self::flow(entries, left, HEAD) })
-    }
-
-    /// The legend in as many lines as it needs, the first at `baseline`.
-    pub(super) fn from(entries: &[Entry<'_>], baseline: f64) -> Self {
-        Self::flow(entries, MARGIN, baseline)
-    }
-
-    /// Entries side by side; one that does not fit begins a new line, one that is too long for a line is wrapped.
-    fn flow(entries: &[Entry<'_>], left: f64, first: f64) -> Self {
-        let (mut svg, mut x, mut baseline, mut next) = (String::new(), left, first, first);
-        for entry in entries {
-            let room = RIGHT - MARGIN - entry.reach();
-            let lines = wrap(entry.name, (room / LETTER) as usize);
-            let longest = lines.iter().map(|line| width(line)).max().unwrap_or(0);
-            let extent = entry.reach() + LETTER * longest as f64;
-            if x > left && x + extent > RIGHT + 1e-6 {
-                (x, baseline) = (left, next);
+        has_room.then(|| {
+            let (mut svg, mut x) = (String::new(), left);
+            for entry in entries {
+                svg.push_str(&entry.draw(x, HEAD, &[entry.name.to_owned()]));
+                x += entry.reach() + LETTER * width(entry.name) as f64 + GAP;
             }
-            svg.push_str(&entry.draw(x, baseline, &lines));
-            next = f64::max(next, baseline + TEXT * lines.len() as f64 + 2.0);
-            x += extent + GAP;
+            Self { svg, next_baseline: 0.0 }
+        })
+    }
+
+    /// The legend in as many lines as it needs, the first at `baseline`, in columns of equal width.
+    pub(super) fn from(entries: &[Entry<'_>], baseline: f64) -> Self {
+        let widest = entries.iter().map(|entry| entry.reach() + LETTER * width(entry.name) as f64).fold(1.0, f64::max);
+        let columns = (((RIGHT - MARGIN + GAP) / (widest + GAP)) as usize).max(1);
+        let (mut svg, mut next) = (String::new(), baseline);
+        for row in entries.chunks(columns) {
+            let line = row.iter().enumerate().map(|(column, entry)| {
+                let lines = wrap(entry.name, ((RIGHT - MARGIN - entry.reach()) / LETTER) as usize);
+                (entry.draw(MARGIN + column as f64 * (widest + GAP), next, &lines), lines.len())
+            });
+            let (drawn, lines): (Vec<String>, Vec<usize>) = line.unzip();
+            svg.push_str(&drawn.concat());
+            next += TEXT * lines.into_iter().max().unwrap_or(1) as f64 + 2.0;
         }
         Self { svg, next_baseline: next }
     }
@@ -80,7 +81,7 @@ impl Entry<'_> {
         }
     }
 
-    /// Pixels from the left end of the sample to the words.
+    /// Pixels from the left end of the sample to the text.
     fn reach(&self) -> f64 {
         self.sample_width() + SMALL_GAP
     }
@@ -105,7 +106,7 @@ impl Entry<'_> {
         };
         let words = lines.iter().enumerate().map(|(row, words)| {
             let (x, y) = (right + SMALL_GAP, baseline + TEXT * row as f64);
-            format!(r#"<text x="{x:.1}" y="{y:.1}">{}</text>"#, escape(words))
+            format!(r#"<text x="{x:.1}" y="{y:.1}">{}</text>"#, maths::svg(words))
         });
         sample + &words.collect::<String>()
     }
@@ -135,16 +136,16 @@ mod tests {
     }
 
     #[test]
-    fn few_short_names_stand_beside_the_title() {
-        let legend = Legend::beside(&entries(&["measured", "predicted"]), "error").unwrap();
+    fn few_short_names_are_next_to_the_title() {
+        let legend = Legend::next_to(&entries(&["measured", "predicted"]), "error").unwrap();
         let found = texts(&legend.svg);
         assert_eq!((found.len(), found[0].1, found[1].1), (2, HEAD, HEAD));
         assert!(found[0].0 > 100.0 && found[0].0 + 8.0 * LETTER < found[1].0);
-        assert!(Legend::beside(&entries(&["measured", "predicted"]), &"long ".repeat(12)).is_none());
+        assert!(Legend::next_to(&entries(&["measured", "predicted"]), &"long ".repeat(12)).is_none());
     }
 
     #[test]
-    fn long_names_are_never_cut_nor_overlap() {
+    fn long_names_are_neither_cut_nor_overlap() {
         let long = "a very long name ".repeat(9);
         let names =
             ["one", long.trim(), "three", "four of some length that takes its place", "five as well, and not short", "six"];

@@ -19,9 +19,24 @@ pub(super) fn dot(frame: &Frame<'_>, (x, y): (f64, f64), colour: &str) -> String
     format!(r#"<circle cx="{:.1}" cy="{:.1}" r="3" fill="{colour}"/>"#, frame.x.pixel(x), frame.y.pixel(y))
 }
 
-/// A ring at a point; a dot of another series at the same place is seen inside it.
+/// A ring at a point; a dot of another series at the same place is visible inside it.
 pub(super) fn ring(frame: &Frame<'_>, (x, y): (f64, f64), colour: &str) -> String {
     format!(r#"<circle cx="{:.1}" cy="{:.1}"{}/>"#, frame.x.pixel(x), frame.y.pixel(y), ring_attributes(colour))
+}
+
+/// The range from `low` to `high` at each x: a band around a line.
+pub(super) fn band(frame: &Frame<'_>, ranges: &[(f64, (f64, f64))], colour: &str) -> String {
+    let place = |x: f64, y: f64| format!("{:.1},{:.1}", frame.x.pixel(x), frame.y.pixel(y));
+    let (up, down) =
+        (ranges.iter().map(|(x, (low, _))| place(*x, *low)), ranges.iter().rev().map(|(x, (_, high))| place(*x, *high)));
+    let places: Vec<String> = up.chain(down).collect();
+    format!(r#"<polygon points="{}" fill="{colour}" fill-opacity=".18"/>"#, places.join(" "))
+}
+
+/// The range from `low` to `high` at x: a bar through a dot.
+pub(super) fn bar(frame: &Frame<'_>, x: f64, (low, high): (f64, f64), colour: &str) -> String {
+    let (x, low, high) = (frame.x.pixel(x), frame.y.pixel(low), frame.y.pixel(high));
+    format!(r#"<line x1="{x:.1}" x2="{x:.1}" y1="{low:.1}" y2="{high:.1}" stroke="{colour}" stroke-width="1.5"/>"#)
 }
 
 /// At most about [`MAX_POINTS`] points that keep every peak: the lowest and highest of each run of neighbours.

@@ -27,6 +27,7 @@ mod html;
 mod legend;
 pub mod loss_curve;
 mod marks;
+mod maths;
 mod number;
 pub mod page;
 mod png;

@@ -53,7 +53,8 @@ fn group_thousands(whole: &str) -> String {
     result
 }
 
-fn superscript(character: char) -> char {
+/// A digit or minus sign as superscript.
+pub(super) fn superscript(character: char) -> char {
     match character {
         '0' => '⁰',
         '1' => '¹',

@@ -34,6 +34,8 @@ mod tensor;
 
 use std::sync::Arc;
 
+use ndarray::ArrayD;
+
 pub use gradients::Gradients;
 pub(crate) use gradients::Sweep;
 pub use tensor::Tensor;
@@ -149,6 +151,14 @@ impl<B: Accumulate> Tape<B> {
     /// The device failed.
     pub fn host(&self, var: Var) -> Result<Vec<B::Elem>> {
         self.value(var).to_host(&self.backend)
+    }
+
+    /// Value of a node on the host, as an array with its dimensions.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn array(&self, var: Var) -> Result<ArrayD<B::Elem>> {
+        self.value(var).to_array(&self.backend)
     }
 
     /// Whether gradients flow to or through a node.

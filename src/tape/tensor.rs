@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use ndarray::{ArrayD, ArrayRef, Dimension, IxDyn};
+
 use crate::backend::{Real, Storage};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
@@ -44,6 +46,15 @@ impl<B: Storage> Tensor<B> {
         Self::from_host(backend, shape, &values.iter().map(|&v| B::Elem::of(f64::from(v))).collect::<Vec<_>>())
     }
 
+    /// A tensor with the dimensions and values of an array, rounded to the backend's element type.
+    ///
+    /// # Errors
+    /// An array of rank 0 or above 4, or without elements; out of device memory.
+    pub fn from_array<A: Copy + Into<f64>, D: Dimension>(backend: &B, array: &ArrayRef<A, D>) -> Result<Self> {
+        let values: Vec<B::Elem> = array.iter().map(|&value| B::Elem::of(value.into())).collect();
+        Self::from_host(backend, Shape::new(array.shape())?, &values)
+    }
+
     /// A tensor of zeros.
     ///
     /// # Errors
@@ -82,6 +93,15 @@ impl<B: Storage> Tensor<B> {
     /// The device failed.
     pub fn to_host(&self, backend: &B) -> Result<Vec<B::Elem>> {
         backend.download(&self.buffer)
+    }
+
+    /// Values on the host, as an array with the dimensions of the tensor.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn to_array(&self, backend: &B) -> Result<ArrayD<B::Elem>> {
+        ArrayD::from_shape_vec(IxDyn(self.shape.extents()), self.to_host(backend)?)
+            .map_err(|error| Error::shape("tensor", format!("{}: {error}", self.shape)))
     }
 
     /// A copy with memory of its own.

@@ -1,40 +1,42 @@
-//! Charts and pictures as data. The theory says what is to be seen, `report` how it looks.
+//! Charts and images as data. The theory decides what is shown, `report` how it is drawn.
+
+use ndarray::{Array1, Array2};
 
 use crate::error::{Error, Result};
 
-/// One figure. `stem` names its files, e.g. `c4_rate` for `c4_rate.svg`.
+/// One figure. `stem` is the stem of its file names, e.g. `c4_rate` for `c4_rate.svg`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
-    /// Lower-case letters, digits and `_`, unique over all claims: begin it with the claim's id.
+    /// Lower-case letters, digits and `_`; unique over all claims, so it starts with the claim's id.
     pub stem: String,
-    /// A heading.
+    /// The heading.
     pub title: String,
-    /// One or two sentences: what is drawn and what to look for.
+    /// One or two sentences: what is drawn and what to look at.
     pub caption: String,
     /// The data.
     pub content: Content,
 }
 
 impl Figure {
-    /// Checks that files can be named after it.
+    /// Checks that the stem is a valid file name.
     ///
     /// # Errors
-    /// The stem is empty or holds anything but lower-case letters, digits and `_`.
+    /// The stem is empty or contains other characters than lower-case letters, digits and `_`.
     pub fn check_stem(&self) -> Result<()> {
         let usual = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         if self.stem.is_empty() || !self.stem.bytes().all(usual) {
-            return Err(Error::argument("the stem of a figure is made of lower-case letters, digits and `_`"));
+            return Err(Error::argument("the stem of a figure must consist of lower-case letters, digits and `_`"));
         }
         Ok(())
     }
 }
 
-/// What a figure shows.
+/// The content of a figure.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// Curves over two axes.
     Chart(Chart),
-    /// Grey pictures in rows.
+    /// Rows of grey images.
     Gallery(Vec<GalleryRow>),
 }
 
@@ -45,56 +47,65 @@ pub struct Chart {
     pub x: AxisSpec,
     /// The vertical axis.
     pub y: AxisSpec,
-    /// The curves, in the order of the legend; at most six.
+    /// The curves, in the order of the legend, at most six.
     pub series: Vec<Series>,
 }
 
-/// An axis: its title, and whether it is logarithmic (values that are not above 0 are then left out).
+/// An axis. On a logarithmic axis values that are not above 0 are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AxisSpec {
     /// Quantity and unit.
     pub title: String,
-    /// Whether powers of ten are equally far apart.
+    /// Whether the axis is logarithmic.
     pub is_log: bool,
+    /// Names of the categories 1, 2, …; empty for an axis of numbers.
+    pub names: Vec<String>,
 }
 
 impl AxisSpec {
     /// A linear axis.
     pub fn linear(title: impl Into<String>) -> Self {
-        Self { title: title.into(), is_log: false }
+        Self { title: title.into(), is_log: false, names: vec![] }
+    }
+
+    /// An axis with the categories 1, 2, ….
+    pub fn categories(title: impl Into<String>, names: Vec<String>) -> Self {
+        Self { names, ..Self::linear(title) }
     }
 
     /// A logarithmic axis.
     pub fn log(title: impl Into<String>) -> Self {
-        Self { title: title.into(), is_log: true }
+        Self { is_log: true, ..Self::linear(title) }
     }
 }
 
-/// Points (x, y) under one name.
+/// A named series of points (x, y).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// Its words in the legend.
+    /// Name in the legend.
     pub name: String,
-    /// The points, in the order in which a line joins them.
+    /// The points, in the order in which a line connects them.
     pub points: Vec<(f64, f64)>,
+    /// Smallest and largest y of each point over several seeds; empty for one seed.
+    pub spread: Vec<(f64, f64)>,
     /// How they are drawn.
     pub mark: Mark,
 }
 
 impl Series {
-    /// Points joined by a line.
+    /// Points connected by a line.
     pub fn line(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points, mark: Mark::Line }
+        Self { name: name.into(), points, spread: vec![], mark: Mark::Line }
     }
 
-    /// Points joined by a dashed line: what is predicted, or the control.
+    /// Points connected by a dashed line, for predictions and controls.
     pub fn dashed(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points, mark: Mark::Dashed }
+        Self { mark: Mark::Dashed, ..Self::line(name, points) }
     }
 
-    /// Points alone.
+    /// Single points.
     pub fn dots(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.into(), points, mark: Mark::Dots }
+        Self { mark: Mark::Dots, ..Self::line(name, points) }
     }
 }
 
@@ -109,24 +120,43 @@ pub enum Mark {
     Dots,
 }
 
-/// A row of pictures.
+/// A row of images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GalleryRow {
-    /// What the row is about.
+    /// Label of the row.
     pub label: String,
-    /// The pictures, left to right; as many in every row.
-    pub pictures: Vec<GreyPicture>,
+    /// The images from left to right; the same number in every row.
+    pub images: Vec<GalleryImage>,
 }
 
-/// A grey picture; 0 is black, 1 white.
+/// An image of a gallery.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GreyPicture {
+pub struct GalleryImage {
     /// A few words or symbols, e.g. `π(x̂)`.
     pub caption: String,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-    /// Values, row-major.
-    pub values: Vec<f64>,
+    /// Values `[height, width]`.
+    pub values: Array2<f64>,
+    /// How values become colours.
+    pub colours: Colours,
+}
+
+/// How the values of an image become colours.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Colours {
+    /// 0 is black, 1 is white.
+    Grey,
+    /// From -`limit` (blue) over 0 (white) to `limit` (red).
+    Signed {
+        /// Largest absolute value on the scale.
+        limit: f64,
+    },
+}
+
+impl GalleryImage {
+    /// A grey image of `side` columns from its values, row by row; values of an incomplete last row are left out.
+    pub fn grey(caption: &str, side: usize, values: &Array1<f64>) -> Self {
+        let rows = values.len() / side.max(1);
+        let values = Array2::from_shape_fn((rows, side), |(row, column)| values[row * side + column]);
+        Self { caption: caption.into(), values, colours: Colours::Grey }
+    }
 }

@@ -1,22 +1,22 @@
-//! The theory as programs that can fail: manifolds whose orthogonal projection is known, and claims about it.
+//! The theory as programs that can fail: manifolds with a known orthogonal projection, and claims about it.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`manifold`] | [`Manifold`](manifold::Manifold): nearest point, tangent space, reach; one file a manifold |
-//! | [`transition_set`] | discrete textures: sequences that a transition graph allows, and the nearest of them |
-//! | [`claims`] | C1 to C11, one file or folder each: what is predicted, how it is measured, the control that must fail |
-//! | [`claim`] | what a claim is made of: [`Claim`](claim::Claim), [`Row`](claim::Row), [`Control`](claim::Control) |
-//! | [`figure`] | charts and pictures as data, drawn by `report` |
-//! | [`algebra`] | small dense linear algebra in f64 |
-//! | [`derivative`] | Jacobians by central differences and by tangents of the tape; the penalties RCAE and C10 train with |
-//! | [`statistics`] | slopes, ranks, AUROC |
-//! | [`pictures`] | [`Pictures`](pictures::Pictures) of a manifold, corrupted as the paper does: batches and samples |
-//! | [`resemblance`] | [`Measures`](resemblance::Measures) of a map against the projection π |
-//! | [`runner`] | runs claims on all cores, always to the same bits |
+//! | [`manifold`] | [`Manifold`](manifold::Manifold): nearest point, tangent space, reach; one file per manifold |
+//! | [`transition_set`] | discrete textures: sequences that a transition graph allows, and the nearest one |
+//! | [`claims`] | C1 to C11, one folder each: statement, measurement, and the controls that must fail |
+//! | [`claim`] | the parts of a claim: [`Claim`](claim::Claim), [`Check`](claim::Check), [`Control`](claim::Control) |
+//! | [`figure`] | charts and galleries as data, drawn by `report` |
+//! | [`algebra`] | small dense linear algebra on `ndarray` arrays |
+//! | [`derivative`] | Jacobians by central differences and by tangents of the tape; the penalties of RCAE and C10 |
+//! | [`statistics`] | means, slopes, ranks, AUROC |
+//! | [`pictures`] | [`Pictures`](pictures::Pictures) of a manifold with the paper's corruption: batches and samples |
+//! | [`resemblance`] | [`Measures`](resemblance::Measures) of a map compared with the projection π |
+//! | [`runner`] | runs claims on all cores, with the same bits for any number of threads |
 //! | [`guide`] | how to add a manifold and a claim |
-//! | [`record`] | what was found as flat rows for files and tables |
+//! | [`record`] | findings as flat records for files and tables |
 //!
-//! Statements and proofs are in `paper/theory.md`, the map from claim to proof, code, test and figure in `paper/claims.md`.
+//! Proofs are in `paper/theory.md`; `paper/claims.md` maps each claim to its proof, code, test and figures.
 
 pub mod algebra;
 pub mod claim;

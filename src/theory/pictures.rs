@@ -1,5 +1,5 @@
-//! Pictures of a known manifold with the paper's partial corruption (Method §2): training batches, and samples to measure a
-//! network on.
+//! Images of a known manifold with the paper's partial corruption (Method §2): training batches, and samples for measuring a
+//! network.
 
 use std::sync::Arc;
 
@@ -14,22 +14,21 @@ use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 use crate::shape::Shape;
 
-/// Step number of [`Pictures::samples`], which no training reaches.
+/// Step number of [`Pictures::samples`]; no training reaches it.
 const UNSEEN: u32 = u32::MAX;
-/// Normal pictures that the source "another image" takes its patches from.
+/// Number of normal images that the source "another image" takes patches from.
 const OTHERS: u32 = 32;
 
-/// How a picture lies in Rⁿ.
+/// How an image is stored as a point of Rⁿ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// A vector of n = H·W grey values, for a fully connected network. Corruption has colours, of which the mean over the
-    /// channels is taken.
+    /// A vector of n = H·W grey values, for a fully connected network. Colours of the corruption are averaged over the channels.
     Grey,
-    /// `[H, W, 3]`, n = 3·H·W, for a convolutional network. x has equal channels, x̂ need not.
+    /// `[H, W, 3]`, n = 3·H·W, for a convolutional network. The channels of x are equal, those of x̂ need not be.
     Rgb,
 }
 
-/// Square pictures drawn from a manifold, corrupted or not; everything is a function of seed, step and slot.
+/// Square images sampled from a manifold, corrupted or not. Everything is a function of seed, step and slot.
 #[derive(Clone)]
 pub struct Pictures {
     space: Arc<dyn Manifold>,
@@ -42,10 +41,10 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// Pictures of `grey`, whose points are `side` x `side` grey values; without `corruption` x̂ = x.
+    /// Images of `grey`, whose points are `side` x `side` grey values; without `corruption`, x̂ = x.
     ///
     /// # Errors
-    /// A manifold of another number of values; a bad corruption config.
+    /// A manifold with another number of values; an invalid corruption config.
     pub fn new(
         grey: Arc<dyn Manifold>,
         side: usize,
@@ -55,7 +54,7 @@ impl Pictures {
     ) -> Result<Self> {
         if side.checked_mul(side) != Some(grey.ambient()) {
             let (name, n) = (grey.name(), grey.ambient());
-            return Err(Error::argument(format!("{name}: {n} values are no picture of {side}x{side}")));
+            return Err(Error::argument(format!("{name}: {n} values do not fill an image of {side}x{side}")));
         }
         corruption.as_ref().map_or(Ok(()), CorruptionConfig::validate)?;
         let space: Arc<dyn Manifold> = match layout {
@@ -67,13 +66,13 @@ impl Pictures {
         Ok(own)
     }
 
-    /// The same pictures, not corrupted: what a plain autoencoder is trained on.
+    /// The same images without corruption, for training a plain autoencoder.
     #[must_use]
     pub fn uncorrupted(&self) -> Self {
         Self { corruption: None, ..self.clone() }
     }
 
-    /// D in the layout of the points.
+    /// D, in the layout of the points.
     pub fn manifold(&self) -> &dyn Manifold {
         &*self.space
     }
@@ -83,12 +82,12 @@ impl Pictures {
         self.side
     }
 
-    /// How points lie in Rⁿ.
+    /// How images are stored.
     pub fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// Shape of `count` pictures as a network takes them.
+    /// Shape of a batch of `count` images.
     ///
     /// # Errors
     /// A shape too large.
@@ -99,7 +98,7 @@ impl Pictures {
         }
     }
 
-    /// The training batch of `step`: fresh pictures, none of them seen before.
+    /// The training batch of `step`. Every step has new images.
     ///
     /// # Errors
     /// A shape too large.
@@ -115,25 +114,24 @@ impl Pictures {
         Batch::new(self.shape(count)?, region_shape, values)
     }
 
-    /// Samples that no batch holds. x is rounded to f32, so that x̂ = x to the bit off the region.
+    /// Samples that occur in no batch. x is rounded to f32, so that x̂ = x exactly outside the region.
     ///
     /// # Errors
     /// A shape too large.
     pub fn samples(&self, count: usize) -> Result<Vec<CorruptedSample>> {
         let sample = |(x, corrupted): &(Image, Corrupted)| {
             let wide = |image: &Image| self.laid_out(image).into_iter().map(f64::from).collect();
-            let inside: Vec<bool> = corrupted.region.iter().map(|&m| m > 0.0).collect();
-            let channels = self.space.ambient() / inside.len();
+            let channels = self.space.ambient() / corrupted.region.len();
             CorruptedSample {
                 target: wide(x),
                 corrupted: wide(&corrupted.image),
-                region: inside.into_iter().flat_map(|inside| std::iter::repeat_n(inside, channels)).collect(),
+                region: corrupted.region.iter().flat_map(|&mask| std::iter::repeat_n(mask > 0.0, channels)).collect(),
             }
         };
         Ok(self.pairs(UNSEEN, count)?.iter().map(sample).collect())
     }
 
-    /// x with its corruption.
+    /// x and its corruption.
     fn pairs(&self, step: u32, count: usize) -> Result<Vec<(Image, Corrupted)>> {
         let pair = |slot: u32| {
             let x = self.normal(step, slot)?;
@@ -163,7 +161,7 @@ impl Pictures {
     }
 }
 
-/// A corruption without a patch.
+/// A corruption without patches.
 fn nothing() -> CorruptionConfig {
     CorruptionConfig { patches: crate::data::corruption::Patches { min: 0, max: 0 }, ..CorruptionConfig::default() }
 }

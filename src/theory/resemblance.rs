@@ -1,33 +1,34 @@
-//! How nearly a map f (a trained network, as a rule) is the orthogonal projection π, over corrupted samples it has not seen.
+//! How close a map f (usually a trained network) is to the orthogonal projection π, measured on unseen corrupted samples.
 
+use ndarray::{Array1, Zip};
 use rayon::prelude::*;
 
-use super::algebra::{norm, sub};
 use super::manifold::Manifold;
 use super::statistics::rank_correlation;
 use crate::error::{Error, Result};
+use crate::theory::algebra::norm;
 
-/// A point x of D, its partially corrupted copy x̂ and the region S of the corruption: `corrupted` equals `target` off it.
+/// A point x of D, its partially corrupted copy x̂ and the corrupted region S: outside S, `corrupted` equals `target`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CorruptedSample {
     /// x `[n]`.
-    pub target: Vec<f64>,
+    pub target: Array1<f64>,
     /// x̂ `[n]`.
-    pub corrupted: Vec<f64>,
+    pub corrupted: Array1<f64>,
     /// Whether a coordinate belongs to S `[n]`.
-    pub region: Vec<bool>,
+    pub region: Array1<bool>,
 }
 
-/// Lengths found on one sample; all Euclidean norms in Rⁿ.
+/// Lengths measured on one sample, all Euclidean norms in Rⁿ.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Lengths {
-    /// `‖x̂ - x‖`, to which the others are relative.
+    /// `‖x̂ - x‖`, the reference for the others.
     pub corruption: f64,
     /// `‖f(x̂) - x‖`.
     pub to_target: f64,
     /// `‖f(x̂) - π(x̂)‖`.
     pub to_projection: f64,
-    /// `‖π(x̂) - x‖`, which the theory gives as √(d/n) of a corruption in general position, not as 0.
+    /// `‖π(x̂) - x‖`. By the theory this is √(d/n) times a corruption in general position, not 0.
     pub projection_to_target: f64,
     /// `‖x̂ - π(x̂)‖`, the true distance to D.
     pub distance: f64,
@@ -37,35 +38,35 @@ pub struct Lengths {
     pub idempotence: f64,
     /// `‖P_T (x̂ - f(x̂))‖` with T the tangent space at π(x̂).
     pub tangential: f64,
-    /// `‖(f(x̂) - x̂) off S‖`.
+    /// `‖(f(x̂) - x̂) outside S‖`.
     pub change_outside: f64,
     /// `‖f(x) - x‖`.
     pub fixed_point: f64,
 }
 
-/// What was found over all samples.
+/// The measurements of all samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measures {
     /// n.
     pub ambient: usize,
     /// d.
     pub dimension: usize,
-    /// One entry per sample, in their order.
+    /// One entry per sample, in order.
     pub samples: Vec<Lengths>,
 }
 
 impl Measures {
-    /// Measures `f`, which maps a batch of points to their images, on `samples` of `manifold`.
+    /// Measures `f`, which maps a batch of points, on `samples` of `manifold`.
     ///
     /// # Errors
-    /// What `f` reports, or images of another number or length; a sample of another length, or without a unique π(x̂).
+    /// Errors of `f`, or values of the wrong number or length; a sample of the wrong length, or without a unique π(x̂).
     pub fn of(
         manifold: &dyn Manifold,
         samples: &[CorruptedSample],
-        mut f: impl FnMut(&[Vec<f64>]) -> Result<Vec<Vec<f64>>>,
+        mut f: impl FnMut(&[Array1<f64>]) -> Result<Vec<Array1<f64>>>,
     ) -> Result<Self> {
         let n = manifold.ambient();
-        let mut apply = |points: &[Vec<f64>]| f(points).and_then(|images| checked(images, points.len(), n));
+        let mut apply = |points: &[Array1<f64>]| f(points).and_then(|images| checked(images, points.len(), n));
         let inputs: Vec<_> = samples.iter().map(|sample| sample.corrupted.clone()).collect();
         let targets: Vec<_> = samples.iter().map(|sample| sample.target.clone()).collect();
         let once = apply(&inputs)?;
@@ -76,12 +77,12 @@ impl Measures {
         Ok(Self { ambient: n, dimension: manifold.dimension(), samples })
     }
 
-    /// Root mean square of `length` over that of the corruption; NaN where nothing is corrupted.
+    /// Root mean square of `length` divided by that of the corruption; NaN if nothing is corrupted.
     pub fn relative(&self, length: impl Fn(&Lengths) -> f64) -> f64 {
         self.ratio(length, |sample| sample.corruption)
     }
 
-    /// Root mean square of `length` over that of `other`.
+    /// Root mean square of `length` divided by that of `other`.
     pub fn ratio(&self, length: impl Fn(&Lengths) -> f64, other: impl Fn(&Lengths) -> f64) -> f64 {
         let [above, below] =
             [self.values(length), self.values(other)].map(|lengths| lengths.iter().map(|length| length * length).sum::<f64>());
@@ -118,7 +119,7 @@ impl Measures {
         self.relative(|sample| sample.fixed_point)
     }
 
-    /// `‖(f(x̂) - x̂) off S‖ / ‖x̂ - x‖`.
+    /// `‖(f(x̂) - x̂) outside S‖ / ‖x̂ - x‖`.
     pub fn change_outside(&self) -> f64 {
         self.relative(|sample| sample.change_outside)
     }
@@ -136,32 +137,32 @@ impl Measures {
     /// Spearman's correlation of the residual `‖x̂ - f(x̂)‖` with the true distance `‖x̂ - π(x̂)‖`.
     ///
     /// # Errors
-    /// Fewer than two samples, or all equal.
+    /// Fewer than two samples, or all are equal.
     pub fn rank_correlation(&self) -> Result<f64> {
         rank_correlation(&self.values(|sample| sample.residual), &self.values(|sample| sample.distance))
     }
 }
 
-fn checked(images: Vec<Vec<f64>>, count: usize, n: usize) -> Result<Vec<Vec<f64>>> {
+fn checked(images: Vec<Array1<f64>>, count: usize, n: usize) -> Result<Vec<Array1<f64>>> {
     match images.len() == count && images.iter().all(|image| image.len() == n) {
         true => Ok(images),
-        false => Err(Error::argument(format!("resemblance: {count} points of {n} values did not map to as many of that length"))),
+        false => Err(Error::argument(format!(
+            "resemblance: {count} points of {n} values were not mapped to {count} points of {n} values"
+        ))),
     }
 }
 
-fn lengths(manifold: &dyn Manifold, sample: &CorruptedSample, [once, twice, fixed]: [&[f64]; 3]) -> Result<Lengths> {
+fn lengths(manifold: &dyn Manifold, sample: &CorruptedSample, [once, twice, fixed]: [&Array1<f64>; 3]) -> Result<Lengths> {
     let CorruptedSample { target, corrupted, region } = sample;
     if [target.len(), region.len()] != [manifold.ambient(); 2] {
         let name = manifold.name();
         return Err(Error::argument(format!("{name}: {} values of x and {} of its region", target.len(), region.len())));
     }
     let projected = manifold.project_point(corrupted)?;
-    let residual = sub(corrupted, once);
-    let outside = |y: &[f64]| {
-        let change = y.iter().zip(corrupted).zip(region).filter(|(_, inside)| !**inside).map(|((y, x), _)| y - x);
-        norm(&change.collect::<Vec<_>>())
-    };
-    let between = |a: &[f64], b: &[f64]| norm(&sub(a, b));
+    let residual = corrupted - once;
+    let mut change = once - corrupted;
+    Zip::from(&mut change).and(region).for_each(|change, &inside| *change = if inside { 0.0 } else { *change });
+    let between = |a: &Array1<f64>, b: &Array1<f64>| norm(&(a - b));
     Ok(Lengths {
         corruption: between(corrupted, target),
         to_target: between(once, target),
@@ -171,7 +172,7 @@ fn lengths(manifold: &dyn Manifold, sample: &CorruptedSample, [once, twice, fixe
         residual: norm(&residual),
         idempotence: between(twice, once),
         tangential: norm(&manifold.project_tangent(&projected, &residual)?),
-        change_outside: outside(once),
+        change_outside: norm(&change),
         fixed_point: between(fixed, target),
     })
 }
@@ -186,9 +187,8 @@ mod tests {
         let mut stream = Stream::new(5, Purpose::Test, 0, 0);
         let sample = |_| {
             let target = gratings.sample(&mut stream);
-            let region: Vec<bool> = (0..target.len()).map(|index| index % 7 == 0).collect();
-            let noise = |inside: &bool| if *inside { stream.normal() * 0.3 } else { 0.0 };
-            let corrupted = region.iter().map(noise).zip(&target).map(|(noise, x)| x + noise).collect();
+            let region = Array1::from_shape_fn(target.len(), |index| index % 7 == 0);
+            let corrupted = &target + region.map(|inside| if *inside { 0.3 * stream.normal() } else { 0.0 });
             CorruptedSample { target, corrupted, region }
         };
         (0..20).map(sample).collect()
@@ -197,19 +197,19 @@ mod tests {
     #[test]
     fn the_projection_resembles_itself() {
         let gratings = Gratings::standard(10, 2).unwrap();
-        let f = |points: &[Vec<f64>]| points.iter().map(|y| gratings.project_point(y)).collect();
+        let f = |points: &[Array1<f64>]| points.iter().map(|y| gratings.project_point(y)).collect();
         let found = Measures::of(&gratings, &samples(&gratings), f).unwrap();
         let zero = [found.to_projection(), found.idempotence(), found.fixed_point(), found.tangential_cosine()];
         assert!(zero.iter().all(|value| *value < 1e-12), "{zero:?}");
         assert!((found.rank_correlation().unwrap() - 1.0).abs() < 1e-12 && (found.residual_of_distance() - 1.0).abs() < 1e-12);
         assert_eq!(found.to_target(), found.projection_to_target());
         assert!(found.change_outside() <= found.to_target());
-        // Random noise: √(d/n) = 0.14.
+        // For random noise √(d/n) = 0.14.
         assert!((0.07..0.28).contains(&found.to_target()), "{}", found.to_target());
     }
 
     #[test]
-    fn the_identity_does_not() {
+    fn the_identity_does_not_resemble_it() {
         let gratings = Gratings::standard(10, 2).unwrap();
         let found = Measures::of(&gratings, &samples(&gratings), |points| Ok(points.to_vec())).unwrap();
         assert_eq!([found.to_target(), found.idempotence(), found.change_outside(), found.fixed_point()], [1.0, 0.0, 0.0, 0.0]);
@@ -217,14 +217,19 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_named() {
+    fn wrong_lengths_are_refused() {
         let gratings = Gratings::standard(8, 1).unwrap();
-        let sample = CorruptedSample { target: vec![0.5; 64], corrupted: vec![0.5; 64], region: vec![true; 64] };
-        let of = |sample: &CorruptedSample, images: Vec<Vec<f64>>| {
+        let grey = Array1::from_elem(64, 0.5);
+        let sample = CorruptedSample { target: grey.clone(), corrupted: grey, region: Array1::from_elem(64, true) };
+        let of = |sample: &CorruptedSample, images: Vec<Array1<f64>>| {
             Measures::of(&gratings, std::slice::from_ref(sample), |_| Ok(images.clone())).unwrap_err().to_string()
         };
-        assert!(of(&sample, vec![]).contains("did not map") && of(&sample, vec![vec![0.0; 3]]).contains("did not map"));
-        assert!(of(&sample, vec![vec![0.0; 64]]).contains("no amplitude"));
-        assert!(of(&CorruptedSample { region: vec![], ..sample }, vec![vec![0.0; 64]]).contains("0 of its region"));
+        assert!(
+            of(&sample, vec![]).contains("were not mapped") && of(&sample, vec![Array1::zeros(3)]).contains("were not mapped")
+        );
+        assert!(of(&sample, vec![Array1::zeros(64)]).contains("no amplitude"));
+        assert!(
+            of(&CorruptedSample { region: Array1::default(0), ..sample }, vec![Array1::zeros(64)]).contains("0 of its region")
+        );
     }
 }

@@ -1,14 +1,21 @@
-//! Slopes, ranks and what follows from them.
+//! Means, slopes, ranks and what follows from them.
 
-use super::algebra::{dot, norm};
+use ndarray::Array1;
+
 use crate::error::{Error, Result};
+use crate::theory::algebra::{norm, square_norm};
 
-/// Mean; 0 of nothing.
+/// Mean; 0 of no values.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-/// Median (mean of the middle two); NaN of nothing.
+/// Root of the mean square; 0 of no values.
+pub fn root_mean_square(values: impl IntoIterator<Item = f64>) -> f64 {
+    mean(&values.into_iter().map(|value| value * value).collect::<Vec<_>>()).sqrt()
+}
+
+/// Median (mean of the middle two); NaN of no values.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -18,38 +25,41 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The larger of two; what is not a number stays, so that a check on the largest of many cannot lose it.
+/// The larger of two values; NaN if one is NaN, so that a check on the largest of many values cannot lose it.
 pub fn larger(a: f64, b: f64) -> f64 {
     if a.is_nan() || a > b { a } else { b }
 }
 
-/// The smaller of two; what is not a number stays.
+/// The smaller of two values; NaN if one is NaN.
 pub fn smaller(a: f64, b: f64) -> f64 {
     if a.is_nan() || a < b { a } else { b }
 }
 
-/// Slope of the least-squares line through the logarithms: b where y ∝ x^b.
-///
-/// # Errors
-/// Fewer than two points, one that is not above 0, or all at one x.
-pub fn log_log_slope(points: &[(f64, f64)]) -> Result<f64> {
-    if let Some((x, y)) = points.iter().find(|(x, y)| !(*x > 0.0 && *y > 0.0 && x.is_finite() && y.is_finite())) {
-        return Err(Error::argument(format!("a slope in log-log needs values above 0, got ({x}, {y})")));
-    }
-    let centred = |pick: fn(&(f64, f64)) -> f64| {
-        let logs: Vec<f64> = points.iter().map(|point| pick(point).ln()).collect();
-        let mean = mean(&logs);
-        logs.into_iter().map(|log| log - mean).collect::<Vec<_>>()
-    };
-    let (x, y) = (centred(|point| point.0), centred(|point| point.1));
-    let spread = dot(&x, &x);
-    if spread == 0.0 {
-        return Err(Error::argument(format!("a slope needs two different abscissae, got {} points", points.len())));
-    }
-    Ok(dot(&x, &y) / spread)
+/// `values` less their mean.
+fn centred(values: impl IntoIterator<Item = f64>) -> Array1<f64> {
+    let values: Vec<f64> = values.into_iter().collect();
+    let mean = mean(&values);
+    Array1::from(values) - mean
 }
 
-/// Ranks from 1; equal values share the mean of theirs.
+/// Slope of the least-squares line through the logarithms: b if y ∝ x^b.
+///
+/// # Errors
+/// Fewer than two points, a coordinate that is not above 0, or all points at one x.
+pub fn log_log_slope(points: &[(f64, f64)]) -> Result<f64> {
+    if let Some((x, y)) = points.iter().find(|(x, y)| !(*x > 0.0 && *y > 0.0 && x.is_finite() && y.is_finite())) {
+        return Err(Error::argument(format!("a log-log slope needs values above 0, got ({x}, {y})")));
+    }
+    let x = centred(points.iter().map(|point| point.0.ln()));
+    let y = centred(points.iter().map(|point| point.1.ln()));
+    let spread = square_norm(&x);
+    if spread == 0.0 {
+        return Err(Error::argument(format!("a slope needs two different x values, got {} points", points.len())));
+    }
+    Ok(x.dot(&y) / spread)
+}
+
+/// Ranks from 1; equal values share the mean of their ranks.
 pub fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&i, &j| values[i].total_cmp(&values[j]));
@@ -68,31 +78,26 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
 /// Spearman's rank correlation of two samples of the same length.
 ///
 /// # Errors
-/// Different lengths, fewer than two values, one that is not a number, or a sample of equal values.
+/// Different lengths, fewer than two values, a NaN, or a sample of equal values.
 pub fn rank_correlation(a: &[f64], b: &[f64]) -> Result<f64> {
     if a.len() != b.len() {
-        return Err(Error::argument(format!("rank correlation: {} values beside {}", a.len(), b.len())));
+        return Err(Error::argument(format!("rank correlation: the samples have {} and {} values", a.len(), b.len())));
     }
     if a.iter().chain(b).any(|value| value.is_nan()) {
         return Err(Error::argument("rank correlation: a value is not a number"));
     }
-    let centred = |values: &[f64]| {
-        let ranks = ranks(values);
-        let mean = mean(&ranks);
-        ranks.into_iter().map(|rank| rank - mean).collect::<Vec<_>>()
-    };
-    let (a, b) = (centred(a), centred(b));
+    let (a, b) = (centred(ranks(a)), centred(ranks(b)));
     let scale = norm(&a) * norm(&b);
     if scale == 0.0 {
         return Err(Error::argument("rank correlation: a sample without two different values"));
     }
-    Ok(dot(&a, &b) / scale)
+    Ok(a.dot(&b) / scale)
 }
 
-/// Probability that an anomalous score exceeds a normal one, ties counting half (Mann and Whitney).
+/// Probability that an anomalous score exceeds a normal one, ties counting one half (Mann and Whitney).
 ///
 /// # Errors
-/// A class without a score; a score that is not a number.
+/// A class without scores; a score that is NaN.
 pub fn auroc(normal: &[f64], anomalous: &[f64]) -> Result<f64> {
     if normal.is_empty() || anomalous.is_empty() {
         let (n, a) = (normal.len(), anomalous.len());
@@ -119,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_number_stays() {
+    fn nan_is_kept() {
         for (a, b) in [(f64::NAN, 1.0), (1.0, f64::NAN)] {
             assert!(larger(a, b).is_nan() && smaller(a, b).is_nan());
         }
@@ -134,5 +139,6 @@ mod tests {
         assert!(auroc(&[], &[1.0]).is_err() && rank_correlation(&[1.0, 1.0], &[1.0, 2.0]).is_err());
         assert!(auroc(&[0.0], &[f64::NAN]).is_err() && rank_correlation(&[1.0, f64::NAN], &[1.0, 2.0]).is_err());
         assert_eq!([median(&[3.0, 1.0, 2.0]), median(&[4.0, 1.0])], [2.0, 2.5]);
+        assert_eq!(root_mean_square([3.0, 4.0, 0.0, 0.0]), 2.5);
     }
 }

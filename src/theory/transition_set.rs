@@ -1,27 +1,31 @@
-//! Discrete textures: sequences of letters that a finite transition graph allows, and the nearest of them.
+//! Discrete textures: the sequences of letters that a finite transition graph allows, and the nearest of them.
 
-use super::algebra::{norm, sub};
+use ndarray::{Array1, ArrayView1};
+
 use super::manifold::check_vector;
 use crate::error::{Error, Result};
 use crate::rng::Stream;
+use crate::theory::algebra::norm;
 
-/// The sequences `a_{s_1} … a_{s_N}` of letters in Rᵏ with `s_{i+1}` among the successors of `s_i`, for any length N.
+/// The sequences `a_{s_1} … a_{s_N}` of letters in Rᵏ in which every `s_{i+1}` is a successor of `s_i`, of any length N.
 #[derive(Clone, Debug)]
 pub struct TransitionSet {
-    letters: Vec<Vec<f64>>,
+    letters: Vec<Array1<f64>>,
     successors: Vec<Vec<usize>>,
 }
 
 impl TransitionSet {
-    /// `letters[s]` is the value `[k]` of state s, `successors[s]` the states that may follow it.
+    /// `letters[s]` `[k]` is the value of state s, `successors[s]` lists the states that may follow it.
     ///
     /// # Errors
-    /// No letter; letters without values, of different length, not finite or equal; a state without a successor; a successor
-    /// that is no state.
-    pub fn new(letters: Vec<Vec<f64>>, successors: Vec<Vec<usize>>) -> Result<Self> {
+    /// No letter; letters that are empty, of different length, not finite or equal; a state without successor; a successor that is not
+    /// a state.
+    pub fn new(letters: Vec<Array1<f64>>, successors: Vec<Vec<usize>>) -> Result<Self> {
         let (states, lists) = (letters.len(), successors.len());
         if states == 0 || lists != states || letters[0].is_empty() {
-            return Err(Error::argument(format!("a transition set needs letters, each with successors: {states} and {lists}")));
+            return Err(Error::argument(format!(
+                "a transition set needs letters and a list of successors for each, got {states} and {lists}"
+            )));
         }
         for letter in &letters {
             check_vector("a letter of a transition set", letters[0].len(), letter)?;
@@ -43,7 +47,7 @@ impl TransitionSet {
     ///
     /// # Errors
     /// As [`TransitionSet::new`].
-    pub fn periodic(letters: Vec<Vec<f64>>) -> Result<Self> {
+    pub fn periodic(letters: Vec<Array1<f64>>) -> Result<Self> {
         let states = letters.len();
         Self::new(letters, (0..states).map(|state| vec![(state + 1) % states]).collect())
     }
@@ -58,7 +62,7 @@ impl TransitionSet {
         self.letters[0].len()
     }
 
-    /// δ, the least distance between two letters; infinite for one letter.
+    /// δ, the smallest distance between two letters; infinite for one letter.
     pub fn gap(&self) -> f64 {
         self.letter_distances().fold(f64::INFINITY, f64::min)
     }
@@ -68,11 +72,11 @@ impl TransitionSet {
         self.letter_distances().fold(0.0, f64::max)
     }
 
-    /// m, the least power of the graph that is full: any state reaches any state in exactly m steps (and so in any larger
-    /// number). None where there is no such m, as in a periodic set.
+    /// m, the smallest power of the graph that is full: any state reaches any state in exactly m steps (hence also in any larger number
+    /// of steps). None if there is no such m, as for a periodic set.
     pub fn mixing_length(&self) -> Option<usize> {
         let states = self.states();
-        // Wielandt 1950: a graph of which some power is full has a full power not above (states - 1)² + 1.
+        // Wielandt 1950: if some power of the graph is full, one of at most (states - 1)² + 1 is.
         let longest = (states - 1).pow(2) + 1;
         let mut reached: Vec<Vec<bool>> = (0..states).map(|from| (0..states).map(|to| from == to).collect()).collect();
         for m in 1..=longest {
@@ -102,42 +106,34 @@ impl TransitionSet {
         sequence
     }
 
-    /// The values `[N k]` of a sequence of states.
-    ///
-    /// # Panics
-    /// If one of them is no state of this set.
-    pub fn values(&self, sequence: &[usize]) -> Vec<f64> {
+    /// The values `[N k]` of a sequence of states of this set.
+    pub(super) fn values(&self, sequence: &[usize]) -> Array1<f64> {
         sequence.iter().flat_map(|&state| self.letters[state].iter().copied()).collect()
     }
 
-    /// The letter of a state, `[k]`.
-    ///
-    /// # Panics
-    /// If it is no state of this set.
-    pub fn letter(&self, state: usize) -> &[f64] {
+    /// The letter `[k]` of a state of this set.
+    pub(super) fn letter(&self, state: usize) -> &Array1<f64> {
         &self.letters[state]
     }
 
-    /// The states that may follow `state`.
-    ///
-    /// # Panics
-    /// If it is no state of this set.
-    pub fn successors(&self, state: usize) -> &[usize] {
+    /// The states that may follow `state`, a state of this set.
+    pub(super) fn successors(&self, state: usize) -> &[usize] {
         &self.successors[state]
     }
 
-    /// π(y): the states of the allowed sequence nearest to y `[N k]`, by dynamic programming (Viterbi 1967). Of several nearest
-    /// ones it returns the one that is smaller, compared from the last state backwards.
+    /// π(y): the states of the allowed sequence nearest to y `[N k]`, by dynamic programming (Viterbi 1967). Ties are broken by the
+    /// smaller state, compared from the last state backwards.
     ///
     /// # Errors
-    /// y is empty, not a whole number of letters, not finite, or so far away that its distance overflows.
-    pub fn project_point(&self, y: &[f64]) -> Result<Vec<usize>> {
+    /// y is empty, not a whole number of letters, not finite, or so far away that the distance overflows.
+    pub fn project_point(&self, y: &Array1<f64>) -> Result<Vec<usize>> {
         let width = self.width();
         check_vector("a sequence of letters", (y.len() / width).max(1) * width, y)?;
-        let (first, rest) = y.split_at(width);
+        let mut cells = y.exact_chunks(width).into_iter();
+        let first = cells.next().ok_or_else(|| Error::argument("a sequence of letters is empty"))?;
         let mut costs: Vec<f64> = (0..self.states()).map(|state| self.cost(state, first)).collect();
-        let mut came_from = Vec::with_capacity(rest.len() / width);
-        for cell in rest.chunks(width) {
+        let mut came_from = Vec::with_capacity(y.len() / width);
+        for cell in cells {
             let (next, best) = self.advance(&costs, cell);
             costs = next;
             came_from.push(best);
@@ -155,8 +151,8 @@ impl TransitionSet {
         Ok(sequence)
     }
 
-    /// Least cost of a sequence that ends in each state one cell later, and the state before.
-    fn advance(&self, costs: &[f64], cell: &[f64]) -> (Vec<f64>, Vec<usize>) {
+    /// For each state, the smallest cost of a sequence that ends in it one cell later, and the state before.
+    fn advance(&self, costs: &[f64], cell: ArrayView1<'_, f64>) -> (Vec<f64>, Vec<usize>) {
         let mut next = vec![f64::INFINITY; self.states()];
         let mut best = vec![0; self.states()];
         for (state, successors) in self.successors.iter().enumerate() {
@@ -172,11 +168,11 @@ impl TransitionSet {
         (next, best)
     }
 
-    fn cost(&self, state: usize, cell: &[f64]) -> f64 {
+    fn cost(&self, state: usize, cell: ArrayView1<'_, f64>) -> f64 {
         self.letters[state].iter().zip(cell).map(|(letter, value)| (letter - value).powi(2)).sum()
     }
 
-    /// The states reached in one step from those that are `true`.
+    /// Which states are reached in one step from those marked `true`.
     fn one_step(&self, from: &[bool]) -> Vec<bool> {
         let mut reached = vec![false; self.states()];
         for state in (0..self.states()).filter(|&state| from[state]) {
@@ -189,11 +185,11 @@ impl TransitionSet {
 
     fn letter_distances(&self) -> impl Iterator<Item = f64> + '_ {
         let pairs = (0..self.states()).flat_map(|a| (0..a).map(move |b| (a, b)));
-        pairs.map(|(a, b)| norm(&sub(&self.letters[a], &self.letters[b])))
+        pairs.map(|(a, b)| norm(&(&self.letters[a] - &self.letters[b])))
     }
 }
 
-/// The first of the smallest values.
+/// Index of the first smallest value.
 fn least(costs: &[f64]) -> usize {
     (0..costs.len()).fold(0, |best, state| if costs[state] < costs[best] { state } else { best })
 }
@@ -201,15 +197,16 @@ fn least(costs: &[f64]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::array;
 
     fn golden_mean() -> TransitionSet {
-        TransitionSet::new(vec![vec![0.0], vec![1.0]], vec![vec![0, 1], vec![0]]).unwrap()
+        TransitionSet::new(vec![array![0.0], array![1.0]], vec![vec![0, 1], vec![0]]).unwrap()
     }
 
     #[test]
     fn powers_of_the_graph() {
         assert_eq!(golden_mean().mixing_length(), Some(2));
-        let letters = || (0..4).map(|s| vec![f64::from(s)]).collect::<Vec<_>>();
+        let letters = || (0..4).map(|s| array![f64::from(s)]).collect::<Vec<_>>();
         assert_eq!(TransitionSet::periodic(letters()).unwrap().mixing_length(), None);
         // Wielandt's graph attains the bound (4 - 1)² + 1.
         let wielandt = TransitionSet::new(letters(), vec![vec![1], vec![2], vec![3], vec![0, 1]]).unwrap();
@@ -218,10 +215,10 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_sequence_is_allowed_and_normal_ones_stay() {
+    fn the_nearest_sequence_is_allowed_and_allowed_ones_are_fixed() {
         let set = golden_mean();
-        assert_eq!(set.project_point(&[0.9, 0.8, 0.9]).unwrap(), [1, 0, 1]);
-        assert_eq!(set.project_point(&[0.6, 0.9]).unwrap(), [0, 1]);
+        assert_eq!(set.project_point(&array![0.9, 0.8, 0.9]).unwrap(), [1, 0, 1]);
+        assert_eq!(set.project_point(&array![0.6, 0.9]).unwrap(), [0, 1]);
         let mut stream = Stream::new(3, crate::rng::Purpose::Test, 0, 0);
         let x = set.sample(50, &mut stream);
         assert!(set.allows(&x) && !set.allows(&[1, 1]) && !set.allows(&[2]));
@@ -229,10 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn bad_input_is_named() {
+    fn bad_input_is_refused() {
         let new = |letters: &[&[f64]], successors: &[&[usize]]| {
-            let owned = |letters: &[&[f64]]| letters.iter().map(|letter| letter.to_vec()).collect();
-            TransitionSet::new(owned(letters), successors.iter().map(|list| list.to_vec()).collect()).unwrap_err().to_string()
+            let letters = letters.iter().map(|letter| letter.iter().copied().collect()).collect();
+            TransitionSet::new(letters, successors.iter().map(|list| list.to_vec()).collect()).unwrap_err().to_string()
         };
         assert!(new(&[], &[]).contains("0 and 0"));
         assert!(new(&[&[0.0], &[1.0, 2.0]], &[&[0], &[0]]).contains("has 1 values, got 2"));
@@ -240,9 +237,9 @@ mod tests {
         assert!(new(&[&[0.0], &[1.0]], &[&[0], &[2]]).contains("no state 2"));
         assert!(new(&[&[0.5], &[0.5]], &[&[0], &[1]]).contains("same letter"));
         for y in [&[][..], &[f64::NAN], &[1e200]] {
-            assert!(golden_mean().project_point(y).is_err());
+            assert!(golden_mean().project_point(&y.iter().copied().collect()).is_err());
         }
-        let wide = TransitionSet::periodic(vec![vec![0.0, 0.0], vec![1.0, 0.0]]).unwrap();
-        assert!(wide.project_point(&[0.0, 1.0, 2.0]).is_err());
+        let wide = TransitionSet::periodic(vec![array![0.0, 0.0], array![1.0, 0.0]]).unwrap();
+        assert!(wide.project_point(&array![0.0, 1.0, 2.0]).is_err());
     }
 }

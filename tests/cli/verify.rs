@@ -1,4 +1,4 @@
-//! `verify`: what it prints, what it writes, what it refuses. The cheapest claims stand for all.
+//! `verify`: output, files and refusals, tested on the cheapest claims.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,9 +17,9 @@ use crate::fixture::{Scratch, orthoscope, told, tree};
 /// The keys on which scripts rely.
 const KEYS: [&str; 8] = ["id", "quantity", "predicted", "measured", "tolerance", "margin", "passed", "control_rejected"];
 
-/// `text` in one line of single spaces.
+/// `text` in one line of single spaces, without the marks around formulas.
 fn flat(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text.split_whitespace().filter(|word| !word.starts_with("```")).collect::<Vec<_>>().join(" ")
 }
 
 fn ids(rows: &Value) -> Vec<&str> {
@@ -77,7 +77,7 @@ fn json_is_a_list_of_rows_and_all_files_say_the_same() {
     assert_tables_agree(&scratch.path("found/claims.csv"), &rows);
 }
 
-/// Every cell of the CSV file is the value of the JSON file to the last bit.
+/// Every cell of the CSV file equals the value in the JSON file to the last bit.
 #[track_caller]
 fn assert_tables_agree(csv: &Path, rows: &Value) {
     let mut reader = csv::Reader::from_path(csv).unwrap();
@@ -108,7 +108,7 @@ fn files_have_the_same_bits_for_any_number_of_threads() {
         command.env("RAYON_NUM_THREADS", threads).args(["verify", "--claim", "C2,C8", "--seed", "3", "--out"]).arg(&out);
         let ran = told(command.output().unwrap());
         assert_eq!(ran.code, 0, "{}", ran.err);
-        // The page tells the time that it took.
+        // The page contains the running time.
         tree(&out).into_iter().filter(|(path, _)| path != Path::new("index.html")).collect()
     };
     let (one, two) = (files("1"), files("2"));
@@ -121,7 +121,7 @@ fn files_have_the_same_bits_for_any_number_of_threads() {
 #[test]
 fn arrays_are_the_points_of_the_figures_and_the_page_names_them_all() {
     let scratch = Scratch::new();
-    // What stands there already stays, unless it is in the way.
+    // Existing files stay, unless they have the name of a new one.
     scratch.write("found/mine.txt", "mine");
     scratch.write("found/claims.csv", "old");
     scratch.succeeds("verify --claim C8 --out found");
@@ -178,7 +178,7 @@ fn wrong_usage_is_named() {
     }
 }
 
-/// Nothing is told but the error: nothing was measured.
+/// Only the error is printed: nothing was measured.
 #[track_caller]
 fn refused(scratch: &Scratch, out: &str) -> String {
     let ran = scratch.run(&format!("verify --claim C2 --out {out}"));

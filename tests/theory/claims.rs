@@ -12,39 +12,40 @@ fn measured(id: &str, threads: usize) -> runner::Finding {
     findings.into_iter().next().unwrap()
 }
 
-/// Complains about each row of the claim `id` that is not as it should be, and about a bit that depends on the number of threads.
+/// Fails for each check of the claim `id` that does not hold or whose control passes, and for a bit that depends on the number of
+/// threads.
 fn check(id: &str) {
     let (finding, other) = (&measured(id, 1), measured(id, 3));
-    assert_eq!(finding.evidence.rows, other.evidence.rows, "{id} depends on the number of threads");
+    assert_eq!(finding.evidence.checks, other.evidence.checks, "{id} depends on the number of threads");
     assert_eq!(finding.evidence.figures, other.evidence.figures, "{id} depends on the number of threads");
     let wrong: Vec<_> =
-        finding.evidence.rows.iter().filter(|row| !row.passed() || row.control_rejected() == Some(false)).collect();
+        finding.evidence.checks.iter().filter(|check| !check.passed() || check.control_rejected() == Some(false)).collect();
     assert!(wrong.is_empty(), "{id}: {wrong:#?}");
     assert!(finding.evidence.holds(), "{id} has no check or no control");
     assert!(
-        finding.evidence.rows.iter().all(|row| !row.because.is_empty() && row.tolerance >= 0.0),
+        finding.evidence.checks.iter().all(|check| !check.because.is_empty() && check.tolerance >= 0.0),
         "{id}: a tolerance without a reason"
     );
     check_figures(id, finding);
 }
 
-/// Whether the map of claims names a figure, or `cN_word_*` for it.
+/// Whether the map of claims lists a figure, or `cN_word_*` for it.
 fn is_in_the_map(stem: &str) -> bool {
     let map = include_str!("../../paper/claims.md");
     let pattern = stem.splitn(3, '_').take(2).collect::<Vec<_>>().join("_");
     map.contains(&format!("`{stem}`")) || map.contains(&format!("`{pattern}_*`"))
 }
 
-/// Figures have the files of their claim, and nothing in them is empty.
+/// Figures have the prefix of their claim and are not empty.
 fn check_figures(id: &str, finding: &runner::Finding) {
     let prefix = format!("{}_", id.to_lowercase());
     for figure in &finding.evidence.figures {
         assert!(figure.stem.starts_with(&prefix), "{} is not a figure of {id}", figure.stem);
         assert!(is_in_the_map(&figure.stem), "paper/claims.md does not know {}", figure.stem);
-        assert!(!figure.title.is_empty() && !figure.caption.is_empty(), "{} says nothing", figure.stem);
+        assert!(!figure.title.is_empty() && !figure.caption.is_empty(), "{} has no title or no caption", figure.stem);
         let is_drawn = match &figure.content {
             Content::Chart(chart) => !chart.series.is_empty() && chart.series.iter().all(|series| !series.points.is_empty()),
-            Content::Gallery(rows) => rows.iter().all(|row| !row.pictures.is_empty()) && !rows.is_empty(),
+            Content::Gallery(rows) => rows.iter().all(|row| !row.images.is_empty()) && !rows.is_empty(),
         };
         assert!(is_drawn, "{} is empty", figure.stem);
     }

@@ -1,10 +1,11 @@
-//! What no manifold takes: impossible extents, points of a wrong length or not finite, points without a unique nearest point.
+//! What every manifold refuses: impossible dimensions, points of the wrong length or not finite, points without a unique nearest
+//! point.
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
+use ndarray::{Array1, Array2, array, s};
 use orthoscope::Error;
 use orthoscope::error::Result;
-use orthoscope::theory::algebra::Matrix;
 use orthoscope::theory::manifold::{
     AffineSubspace, CircleProduct, Ellipse, FixedRank, Manifold, PositiveSemidefinite, SineCurve, Sphere, Stiefel, SwissRoll,
     Torus,
@@ -32,10 +33,10 @@ fn impossible_manifolds_are_refused_with_their_numbers() {
         says(AffineSubspace::random(n, d, &mut stream).map(drop), &format!("below n = {n}, got {d}"));
     }
     says(AffineSubspace::random(usize::MAX, 2, &mut stream).map(drop), "too many");
-    says(AffineSubspace::new(&Matrix::zeros(3, 2), &[0.0; 3]).map(drop), "they span 0");
-    says(AffineSubspace::new(&Matrix::from_fn(3, 1, |_, _| f64::NAN), &[0.0; 3]).map(drop), "NaN");
-    says(AffineSubspace::new(&Matrix::identity(3), &[0.0; 3]).map(drop), "got 3");
-    says(AffineSubspace::new(&Matrix::from_fn(3, 1, |_, _| 1.0), &[0.0; 2]).map(drop), "3 values, got 2");
+    says(AffineSubspace::new(&Array2::zeros((3, 2)), &Array1::zeros(3)).map(drop), "they span 0");
+    says(AffineSubspace::new(&Array2::from_elem((3, 1), f64::NAN), &Array1::zeros(3)).map(drop), "NaN");
+    says(AffineSubspace::new(&Array2::eye(3), &Array1::zeros(3)).map(drop), "got 3");
+    says(AffineSubspace::new(&Array2::ones((3, 1)), &Array1::zeros(2)).map(drop), "3 values, got 2");
     for n in [0, 1] {
         says(Sphere::new(n, 1.0).map(drop), &format!("got {n}"));
     }
@@ -47,7 +48,7 @@ fn impossible_manifolds_are_refused_with_their_numbers() {
     says(Stiefel::orthogonal_group(1).map(drop), "dimension 0");
     says(Stiefel::new(usize::MAX, 3).map(drop), "too many");
     for rank in [0, 3, 4] {
-        says(FixedRank::new(3, 5, rank).map(drop), &format!("below both extents, got {rank}"));
+        says(FixedRank::new(3, 5, rank).map(drop), &format!("below both dimensions, got {rank}"));
     }
     says(FixedRank::new(usize::MAX, 3, 1).map(drop), "too many");
     says(PositiveSemidefinite::new(1, 1).map(drop), "at least 2, got 1");
@@ -94,9 +95,12 @@ fn some_of_each() -> Vec<Box<dyn Manifold>> {
 fn every_method_refuses_a_wrong_length_and_what_is_not_finite() {
     for manifold in some_of_each() {
         let x = manifold.sample(&mut stream(5));
-        let mut wrong = vec![x[1..].to_vec(), [x.as_slice(), &[0.0]].concat(), vec![]];
+        let n = x.len();
+        let mut wrong = vec![x.slice(s![1..]).to_owned(), Array1::zeros(n + 1), Array1::zeros(0)];
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            wrong.push([&[value], &x[1..]].concat());
+            let mut y = x.clone();
+            y[0] = value;
+            wrong.push(y);
         }
         for y in wrong {
             refusal(manifold.project_point(&y));
@@ -115,8 +119,7 @@ fn every_method_refuses_a_wrong_length_and_what_is_not_finite() {
 fn points_off_the_manifold_are_not_contained() {
     for manifold in some_of_each() {
         let x = manifold.sample(&mut stream(7));
-        let normal = manifold.normal_basis(&x).unwrap().column(0);
-        let off: Vec<f64> = x.iter().zip(&normal).map(|(x, v)| x + 1e-3 * v).collect();
+        let off = &x + 1e-3 * &manifold.normal_basis(&x).unwrap().column(0);
         let name = manifold.name();
         assert!(manifold.contains(&x, 1e-12) && !manifold.contains(&off, 1e-4) && manifold.contains(&off, 2e-3), "{name}");
     }
@@ -125,45 +128,45 @@ fn points_off_the_manifold_are_not_contained() {
 #[test]
 fn points_without_a_unique_nearest_point_are_refused() {
     let sphere = Sphere::new(3, 2.0).unwrap();
-    assert!(refusal(sphere.project_point(&[0.0; 3])).contains("centre"));
-    refusal(sphere.tangent_basis(&[0.0; 3]));
-    refusal(sphere.project_tangent(&[0.0; 3], &[1.0; 3]));
+    assert!(refusal(sphere.project_point(&Array1::zeros(3))).contains("centre"));
+    refusal(sphere.tangent_basis(&Array1::zeros(3)));
+    refusal(sphere.project_tangent(&Array1::zeros(3), &Array1::ones(3)));
     let product = CircleProduct::new(&[1.0, 2.0]).unwrap();
-    assert!(refusal(product.project_point(&[1.0, 1.0, 0.0, 0.0])).contains("circle 1"));
+    assert!(refusal(product.project_point(&array![1.0, 1.0, 0.0, 0.0])).contains("circle 1"));
     let torus = Torus::new(2.0, 0.5).unwrap();
-    assert!(refusal(torus.project_point(&[0.0, 0.0, 0.3])).contains("axis"));
+    assert!(refusal(torus.project_point(&array![0.0, 0.0, 0.3])).contains("axis"));
     for angle in 0..12 {
         let (sin, cos) = f64::from(angle).sin_cos();
-        assert!(refusal(torus.project_point(&[2.0 * cos, 2.0 * sin, 0.0])).contains("core"));
+        assert!(refusal(torus.project_point(&array![2.0 * cos, 2.0 * sin, 0.0])).contains("core"));
     }
     for ellipse in [Ellipse::new(2.0, 1.0).unwrap(), Ellipse::new(1.0, 1.0).unwrap()] {
-        assert!(refusal(ellipse.project_point(&[0.0, 0.0])).contains("nearest"));
+        assert!(refusal(ellipse.project_point(&array![0.0, 0.0])).contains("nearest"));
     }
     let ellipse = Ellipse::new(1.0, 2.0).unwrap();
-    refusal(ellipse.project_point(&[0.0, -1.49]));
-    refusal(SineCurve.project_point(&[FRAC_PI_2, -0.5]));
-    refusal(SineCurve.project_point(&[7.0 * FRAC_PI_2, 3.0]));
-    refusal(SineCurve.project_point(&[-FRAC_PI_2, 1e-3]));
-    assert!(refusal(SineCurve.project_point(&[1e10, 0.0])).contains("not resolved"));
+    refusal(ellipse.project_point(&array![0.0, -1.49]));
+    refusal(SineCurve.project_point(&array![FRAC_PI_2, -0.5]));
+    refusal(SineCurve.project_point(&array![7.0 * FRAC_PI_2, 3.0]));
+    refusal(SineCurve.project_point(&array![-FRAC_PI_2, 1e-3]));
+    assert!(refusal(SineCurve.project_point(&array![1e10, 0.0])).contains("not resolved"));
     let stiefel = Stiefel::new(3, 2).unwrap();
-    for y in [[0.0; 6], [1.0, 2.0, 1.0, 2.0, 1.0, 2.0], [1.0, 0.0, 1.0, 0.0, 0.0, 0.0]] {
+    for y in [Array1::zeros(6), array![1.0, 2.0, 1.0, 2.0, 1.0, 2.0], array![1.0, 0.0, 1.0, 0.0, 0.0, 0.0]] {
         assert!(refusal(stiefel.project_point(&y)).contains("rank below 2"));
         refusal(stiefel.tangent_basis(&y));
         refusal(stiefel.normal_basis(&y));
     }
     let fixed = FixedRank::new(3, 3, 1).unwrap();
-    assert!(refusal(fixed.project_point(&[2.0, 0.0, 0.0, 0.0, -2.0, 0.0, 0.0, 0.0, 1.0])).contains("1 and 2 are 2 and 2"));
-    assert!(refusal(fixed.project_point(&[0.0; 9])).contains("are 0 and 0"));
-    refusal(fixed.local_reach(&[0.0; 9]));
-    // Rank 1 where 2 is wanted: D comes as near as one likes.
-    refusal(FixedRank::new(3, 3, 2).unwrap().project_point(&[1.0; 9]));
+    assert!(refusal(fixed.project_point(&array![2.0, 0.0, 0.0, 0.0, -2.0, 0.0, 0.0, 0.0, 1.0])).contains("1 and 2 are 2 and 2"));
+    assert!(refusal(fixed.project_point(&Array1::zeros(9))).contains("are 0 and 0"));
+    refusal(fixed.local_reach(&Array1::zeros(9)));
+    // A matrix of rank 1 where 2 is required: D comes arbitrarily close.
+    refusal(FixedRank::new(3, 3, 2).unwrap().project_point(&Array1::ones(9)));
 }
 
 #[test]
 fn a_point_midway_between_two_turns_is_refused() {
     let roll = SwissRoll::new(2.0, 4.0, 16.0, 1.0).unwrap();
-    // Bisection of the place where the nearest point jumps from one turn to the next, on a ray from the axis.
-    let point = |r: f64| [r * 0.6, 0.5, r * 0.8];
+    // Bisects the place on a ray from the axis where the nearest point jumps from one turn to the next.
+    let point = |r: f64| array![r * 0.6, 0.5, r * 0.8];
     let is_inner = |r: f64| roll.project_point(&point(r)).map(|x| x[0].hypot(x[2]) < 22.0);
     let (mut low, mut high) = (16.0, 28.0);
     assert!(is_inner(low).unwrap() && !is_inner(high).unwrap());

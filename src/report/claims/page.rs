@@ -1,36 +1,37 @@
-//! Findings as one self-contained HTML page: statements, checks beside their controls, charts and pictures.
+//! Findings as one self-contained HTML page: statements, checks with their controls, charts and galleries.
 
 use std::time::Duration;
 
 use super::super::curves::curves;
 use super::super::document::{card, document, facts, header};
-use super::super::gallery::image;
+use super::super::gallery::{caption, image};
 use super::super::html::escape;
+use super::super::maths;
 use super::super::number::readable;
 use super::super::png::data_uri;
-use super::words::{Tally, Verdict, control_verdict, distinct, holds, seconds, verdict};
+use super::words::{Paragraph, Tally, Verdict, control_verdict, distinct, holds, paragraphs, seconds, verdict};
 use crate::error::Result;
 use crate::theory::claim::{Claim, Setting};
-use crate::theory::figure::{Content, Figure, GalleryRow, GreyPicture};
+use crate::theory::figure::{Content, Figure, GalleryImage, GalleryRow};
 use crate::theory::record::{Record, Worst};
 use crate::theory::runner::Finding;
 
 const STYLE: &str = include_str!("page.css");
 const TITLE: &str = "Theorems, measured";
-/// Headings of the columns of numbers; where there is no room for a heading, each number bears its own.
+/// Headings of the columns of numbers; on narrow screens each number carries its own.
 const NUMBERS: [&str; 4] = ["predicted", "measured", "tolerance", "margin"];
 
-/// What a page shows.
+/// The content of a page.
 pub struct ClaimsPage<'a> {
-    /// What was found.
+    /// The findings.
     pub findings: &'a [Finding],
-    /// The same as checks, seeds merged: [`worst_of_seeds`](crate::theory::record::worst_of_seeds).
+    /// The findings as checks, seeds merged: [`worst_of_seeds`](crate::theory::record::worst_of_seeds).
     pub checks: &'a [Worst],
     /// The figures with the ids of their claims: [`figures`](crate::theory::runner::figures).
-    pub figures: &'a [(&'static str, &'a Figure)],
+    pub figures: &'a [(&'static str, Figure)],
     /// Seed and effort.
     pub setting: &'a Setting,
-    /// How long it all took.
+    /// Total running time.
     pub wall: Duration,
     /// Version and commit of the program.
     pub version: String,
@@ -40,15 +41,15 @@ impl ClaimsPage<'_> {
     /// The page as one HTML document.
     ///
     /// # Errors
-    /// A picture that cannot be written as PNG, with the stem of its figure.
+    /// An image that cannot be written as PNG, with the stem of its figure.
     pub fn render(&self) -> Result<String> {
-        let subtitle = "what the theory predicts, what was found, and a control that must fail the same check";
+        let subtitle = "predicted and measured values, each with a control that must fail the same check";
         let claims = distinct(self.findings);
         let sections = claims.iter().map(|claim| self.claim(*claim)).collect::<Result<String>>()?;
         Ok(document(TITLE, STYLE, &[header(TITLE, subtitle), self.results(&claims), sections, footer()].concat()))
     }
 
-    /// The counts, what identifies the run, and where to find each claim.
+    /// Counts, facts about the run, and a list of claims.
     fn results(&self, claims: &[&'static dyn Claim]) -> String {
         let tally = Tally::of(self.findings, self.checks);
         let cards = [
@@ -56,9 +57,9 @@ impl ClaimsPage<'_> {
             card(
                 "controls rejected",
                 &format!("{} of {}", tally.rejected, tally.controls),
-                "maps for which a check must fail, and does",
+                "cases in which the check must fail, and does",
             ),
-            card("checks", &self.checks.len().to_string(), "each with its tolerance and the reason for it"),
+            card("checks", &self.checks.len().to_string(), "each with a tolerance and its reason"),
         ];
         let fact = |name: &str, value: String| (name.to_owned(), value);
         let run = [
@@ -106,14 +107,13 @@ impl ClaimsPage<'_> {
     }
 }
 
-/// The statement; empty lines part its paragraphs, other line breaks stay.
 fn statement(claim: &dyn Claim) -> String {
-    let paragraphs = claim.statement().split("\n\n").map(|words| format!("<p>{}</p>\n", lines(words)));
-    format!("<div class=\"statement\">\n{}</div>\n", paragraphs.collect::<String>())
-}
-
-fn lines(text: &str) -> String {
-    text.lines().map(escape).collect::<Vec<_>>().join("<br/>")
+    let html = |paragraph: Paragraph| match paragraph {
+        Paragraph::Prose(text) => format!("<p>{}</p>\n", maths::html(&text)),
+        Paragraph::Formulas(lines) => format!("<pre>{}</pre>\n", maths::html(&lines.join("\n"))),
+    };
+    let paragraphs: String = paragraphs(claim.statement()).into_iter().map(html).collect();
+    format!("<div class=\"statement\">\n{paragraphs}</div>\n")
 }
 
 fn checks<'a>(checks: impl Iterator<Item = &'a Worst>) -> String {
@@ -132,7 +132,7 @@ fn subject(record: &Record) -> String {
         readable(record.tolerance, 2),
         readable(record.margin, 3),
     ];
-    let name = format!("{}<small>tolerance: {}</small>", escape(&record.quantity), escape(record.because));
+    let name = format!("{}<small>tolerance: {}</small>", maths::html(&record.quantity), maths::html(record.because));
     row("", &name, &cells, verdict(record))
 }
 
@@ -140,7 +140,7 @@ fn control(record: &Record) -> String {
     let Some(name) = &record.control else { return String::new() };
     let number = |value: Option<f64>, digits: usize| value.map_or(String::new(), |value| readable(value, digits));
     let cells = [String::new(), number(record.control_measured, 4), String::new(), number(record.control_margin, 3)];
-    row(" class=\"control\"", &format!("control: {}", escape(name)), &cells, control_verdict(record))
+    row(" class=\"control\"", &format!("control: {}", maths::html(name)), &cells, control_verdict(record))
 }
 
 fn row(class: &str, name: &str, cells: &[String; 4], verdict: Verdict) -> String {
@@ -160,26 +160,26 @@ fn figure(figure: &Figure) -> Result<String> {
     };
     Ok(format!(
         "<figure{class}><figcaption><h3>{}</h3><p>{} <code>{}</code></p></figcaption>{content}</figure>\n",
-        escape(&figure.title),
-        escape(&figure.caption),
+        maths::html(&figure.title),
+        maths::html(&figure.caption),
         escape(&figure.stem)
     ))
 }
 
 fn gallery(rows: &[GalleryRow]) -> Result<String> {
     let row = |row: &GalleryRow| -> Result<String> {
-        let pictures = row.pictures.iter().map(picture).collect::<Result<String>>()?;
-        let columns = row.pictures.len();
+        let pictures = row.images.iter().map(picture).collect::<Result<String>>()?;
+        let columns = row.images.len();
         let label = escape(&row.label);
         Ok(format!("<p>{label}</p>\n<div class=\"pictures\" style=\"--columns:{columns}\">\n{pictures}</div>\n"))
     };
     rows.iter().map(row).collect()
 }
 
-fn picture(picture: &GreyPicture) -> Result<String> {
-    let caption = escape(&picture.caption);
-    let source = data_uri(&image(picture)?)?;
-    let (width, height) = (picture.width, picture.height);
+fn picture(picture: &GalleryImage) -> Result<String> {
+    let caption = escape(&caption(picture));
+    let image = image(picture)?;
+    let (source, height, width) = (data_uri(&image)?, image.height, image.width);
     Ok(format!(
         "<figure><img class=\"small\" src=\"{source}\" width=\"{width}\" height=\"{height}\" alt=\"{caption}\">\
          <figcaption>{caption}</figcaption></figure>\n"
@@ -187,9 +187,9 @@ fn picture(picture: &GreyPicture) -> Result<String> {
 }
 
 fn footer() -> String {
-    "<footer>\n<p>A check holds when its margin is not negative: = asks |measured − predicted| ≤ tolerance, ≤ and ≥ allow the tolerance \
-     on their side. Under most checks stands a control, which must fail the same check. Every chart lies beside this page as \
-     figures/NAME.svg (pictures as NAME.png) and its data as arrays/NAME/SERIES.npy, where NAME is given under its title. Written by \
+    "<footer>\n<p>A check holds if its margin is not negative: = requires |measured − predicted| ≤ tolerance, ≤ and ≥ allow the tolerance \
+     on one side. Below most checks is a control, which must fail the same check. Every chart is also saved as figures/NAME.svg \
+     (galleries as NAME.png) and its data as arrays/NAME/SERIES.npy, where NAME is given in its caption. Written by \
      orthoscope verify.</p>\n</footer>\n"
         .to_owned()
 }

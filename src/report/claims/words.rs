@@ -1,20 +1,20 @@
-//! Verdicts and sentences.
+//! Verdicts, statements and summaries.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::super::number::readable;
-use super::super::wrap::wrap;
+use super::super::wrap::{width, wrap};
 use crate::theory::claim::Claim;
 use crate::theory::record::{Record, Worst};
 use crate::theory::runner::Finding;
 
-/// Characters of a line of a statement.
-const STATEMENT: usize = 100;
-/// Faults that a complaint names; of the others it says how many.
-const NAMED: usize = 3;
+/// Maximum line length of a statement; longer lines are hard to read.
+const MAX_COLUMNS: usize = 100;
+/// Maximum number of faults that a complaint lists.
+const MAX_LISTED: usize = 3;
 
-/// Words for how a check or its control came out, and whether that is as it should be.
+/// The outcome of a check or its control, and whether it is as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) is_right: bool,
@@ -33,17 +33,49 @@ pub(super) fn verdict(record: &Record) -> Verdict {
     Verdict { is_right: record.passed, word: if record.passed { "holds" } else { "FAILS" } }
 }
 
-/// Whether its control is rejected.
+/// Whether the control is rejected.
 pub(super) fn control_verdict(record: &Record) -> Verdict {
     let is_right = record.control_rejected;
     Verdict { is_right, word: if is_right { "rejected" } else { "PASSES (!)" } }
 }
 
-/// A claim's title and statement for the terminal. Ends with a line break.
-pub fn statement(claim: &dyn Claim) -> String {
-    let lines: Vec<String> = wrap(claim.statement(), STATEMENT - 4);
-    let indented = |line: &String| if line.is_empty() { String::new() } else { format!("    {line}") };
-    format!("{}  {}\n\n{}\n", claim.id(), claim.title(), lines.iter().map(indented).collect::<Vec<_>>().join("\n"))
+/// A claim's title and statement as lines of at most `columns` characters, except for formulas. Ends with a line break.
+pub fn statement(claim: &dyn Claim, columns: usize) -> String {
+    let columns = columns.clamp(40, MAX_COLUMNS) - 4;
+    let lines = |paragraph: Paragraph| match paragraph {
+        Paragraph::Prose(text) => wrap(&text, columns),
+        Paragraph::Formulas(lines) => lines.iter().flat_map(|line| formula(line, columns - 2)).collect(),
+    };
+    let paragraphs = paragraphs(claim.statement()).into_iter().map(lines);
+    let indented = |lines: Vec<String>| lines.iter().map(|line| format!("    {line}\n")).collect::<String>();
+    format!("{}  {}\n\n{}", claim.id(), claim.title(), paragraphs.map(indented).collect::<Vec<_>>().join("\n"))
+}
+
+/// A line of formulas, indented; one that is too long continues below, after the gaps between its formulas.
+fn formula(line: &str, columns: usize) -> Vec<String> {
+    if width(line) <= columns {
+        return vec![format!("  {line}")];
+    }
+    line.split("   ").map(str::trim).filter(|part| !part.is_empty()).map(|part| format!("  {part}")).collect()
+}
+
+/// A part of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Paragraph {
+    /// Text that may be wrapped.
+    Prose(String),
+    /// Lines of formulas.
+    Formulas(Vec<String>),
+}
+
+/// The paragraphs of a statement: [`Claim::statement`] describes their form.
+pub(super) fn paragraphs(statement: &str) -> Vec<Paragraph> {
+    let parts = statement.trim().split("\n\n").map(|part| part.lines().collect::<Vec<_>>());
+    let paragraph = |lines: Vec<&str>| match lines.as_slice() {
+        ["```text", formulas @ .., "```"] => Paragraph::Formulas(formulas.iter().map(|line| (*line).to_owned()).collect()),
+        _ => Paragraph::Prose(lines.join(" ")),
+    };
+    parts.map(paragraph).collect()
 }
 
 /// How many claims hold and how many controls are rejected. A claim holds when all its checks do and all its controls are
@@ -98,23 +130,23 @@ pub(super) fn seconds(wall: Duration) -> String {
     if seconds < 9.95 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
 }
 
-/// One sentence on what does not hold; none exactly when the evidence of every finding [holds](crate::theory::claim::Evidence::holds).
+/// One sentence on what does not hold; None if and only if the evidence of every finding [holds](crate::theory::claim::Evidence::holds).
 pub fn complaint(findings: &[Finding], checks: &[Worst]) -> Option<String> {
     let mut faults: Vec<String> = checks.iter().flat_map(|check| faults(&check.record)).collect();
     for finding in findings {
-        let rows = &finding.evidence.rows;
+        let checks = &finding.evidence.checks;
         let (id, seed) = (finding.claim.id(), finding.seed);
-        if rows.is_empty() {
+        if checks.is_empty() {
             faults.push(format!("{id} checks nothing (seed {seed})"));
-        } else if rows.iter().all(|row| row.control.is_none()) {
+        } else if checks.iter().all(|check| check.control.is_none()) {
             faults.push(format!("{id} has no control (seed {seed})"));
         }
     }
     if faults.is_empty() {
         return None;
     }
-    let others = faults.len().saturating_sub(NAMED);
-    faults.truncate(NAMED);
+    let others = faults.len().saturating_sub(MAX_LISTED);
+    faults.truncate(MAX_LISTED);
     let more = if others > 0 { format!("; and {others} more") } else { String::new() };
     Some(format!("{}{more}", faults.join("; ")))
 }
@@ -137,16 +169,16 @@ fn faults(record: &Record) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::theory::claim::{Evidence, Row};
+    use crate::theory::claim::{Check, Evidence};
     use crate::theory::claims::ALL;
     use crate::theory::record::{records, worst_of_seeds};
 
-    /// Complaint, summary and whether all evidence holds, for rows of the first claim with the seeds 0, 1, ….
-    fn judged(seeds: &[Vec<Row>]) -> (Option<String>, String, bool) {
-        let finding = |(seed, rows): (usize, &Vec<Row>)| Finding {
+    /// Complaint, summary and whether all evidence holds, for checks of the first claim with the seeds 0, 1, ….
+    fn judged(seeds: &[Vec<Check>]) -> (Option<String>, String, bool) {
+        let finding = |(seed, rows): (usize, &Vec<Check>)| Finding {
             claim: ALL[0],
             seed: seed as u64,
-            evidence: Evidence { rows: rows.clone(), figures: vec![] },
+            evidence: Evidence { checks: rows.clone(), figures: vec![] },
             wall: Duration::ZERO,
         };
         let findings: Vec<Finding> = seeds.iter().enumerate().map(finding).collect();
@@ -155,26 +187,29 @@ mod tests {
         (complaint(&findings, &checks), summary(&findings, &checks, Duration::from_millis(1234)), holds)
     }
 
-    fn row(measured: f64, control: Option<f64>) -> Row {
-        let row = Row::at_most("error", 1.0, measured, 0.25, "why");
-        control.map_or(row.clone(), |measured| row.control("oblique map", measured))
+    fn check(measured: f64, control: Option<f64>) -> Check {
+        let check = Check::at_most("error", 1.0, measured, 0.25, "why");
+        control.map_or(check.clone(), |measured| check.control("oblique map", measured))
     }
 
     #[test]
     fn complaints_name_what_does_not_hold() {
         let id = ALL[0].id();
         for (seeds, expected) in [
-            (vec![vec![row(1.0, Some(2.0)), row(1.2, None)]], None),
-            (vec![vec![row(1.0, Some(2.0))]; 5], None),
+            (vec![vec![check(1.0, Some(2.0)), check(1.2, None)]], None),
+            (vec![vec![check(1.0, Some(2.0))]; 5], None),
             (
-                vec![vec![row(1.0, Some(2.0))], vec![row(1.5, Some(2.0))]],
+                vec![vec![check(1.0, Some(2.0))], vec![check(1.5, Some(2.0))]],
                 Some("fails: error is 1.5 (predicted ≤ 1, tolerance 0.25, seed 1)"),
             ),
-            (vec![vec![row(f64::NAN, Some(2.0))]], Some("fails: error is – (predicted ≤ 1, tolerance 0.25, seed 0)")),
-            (vec![vec![row(1.0, Some(1.1))]], Some("shows nothing: the control `oblique map` passes with 1.1 for error")),
-            (vec![vec![row(1.0, Some(f64::INFINITY))]], Some("shows nothing: the control `oblique map` passes with ∞ for error")),
-            (vec![vec![row(1.0, None)]], Some("has no control (seed 0)")),
-            (vec![vec![row(1.0, Some(2.0))], vec![]], Some("checks nothing (seed 1)")),
+            (vec![vec![check(f64::NAN, Some(2.0))]], Some("fails: error is – (predicted ≤ 1, tolerance 0.25, seed 0)")),
+            (vec![vec![check(1.0, Some(1.1))]], Some("shows nothing: the control `oblique map` passes with 1.1 for error")),
+            (
+                vec![vec![check(1.0, Some(f64::INFINITY))]],
+                Some("shows nothing: the control `oblique map` passes with ∞ for error"),
+            ),
+            (vec![vec![check(1.0, None)]], Some("has no control (seed 0)")),
+            (vec![vec![check(1.0, Some(2.0))], vec![]], Some("checks nothing (seed 1)")),
         ] {
             let (complaint, _, holds) = judged(&seeds);
             assert_eq!(complaint, expected.map(|words| format!("{id} {words}")));
@@ -183,8 +218,8 @@ mod tests {
     }
 
     #[test]
-    fn many_faults_are_counted() {
-        let rows = (0..6).map(|at| Row::equal(format!("q{at}"), 0.0, 1.0, 0.1, "").control("c", 0.0)).collect();
+    fn further_faults_are_counted() {
+        let rows = (0..6).map(|at| Check::equal(format!("q{at}"), 0.0, 1.0, 0.1, "").control("c", 0.0)).collect();
         let complaint = judged(&[rows]).0.unwrap();
         assert!(complaint.contains("q0") && complaint.contains("q1") && !complaint.contains("q2"));
         assert!(complaint.ends_with("; and 9 more"), "{complaint}");
@@ -192,16 +227,20 @@ mod tests {
 
     #[test]
     fn the_summary_counts_claims_and_controls() {
-        let good = judged(&[vec![row(1.0, Some(2.0)), row(1.0, None)], vec![row(1.0, Some(2.0)), row(1.0, None)]]);
+        let good = judged(&[vec![check(1.0, Some(2.0)), check(1.0, None)], vec![check(1.0, Some(2.0)), check(1.0, None)]]);
         assert_eq!(good.1, "1 of 1 claims hold, 1 of 1 controls rejected, 1.2 s");
-        let bad = judged(&[vec![row(1.0, Some(2.0)), row(1.0, Some(1.0))]]);
+        let bad = judged(&[vec![check(1.0, Some(2.0)), check(1.0, Some(1.0))]]);
         assert_eq!(bad.1, "0 of 1 claims hold, 1 of 2 controls rejected, 1.2 s");
     }
 
     #[test]
     fn statements_are_indented_under_their_title() {
-        let text = statement(ALL[0]);
-        assert!(text.starts_with(&format!("{}  {}\n\n    ", ALL[0].id(), ALL[0].title())) && text.ends_with('\n'));
-        assert!(text.lines().all(|line| line.chars().count() <= 100));
+        for claim in ALL {
+            let text = statement(claim, 80);
+            assert!(text.starts_with(&format!("{}  {}\n\n    ", claim.id(), claim.title())) && text.ends_with('\n'));
+            let formulas = |line: &str| line.starts_with("      ");
+            assert!(text.lines().all(|line| width(line) <= 80 || formulas(line)), "{text}");
+            assert!(!text.contains("```") && text.lines().any(formulas) && text.contains("Control"), "{text}");
+        }
     }
 }

@@ -1,6 +1,9 @@
-//! The claims, one file or folder each, named by number and subject. Each begins with the statement in the notation of
-//! `paper/theory.md` and ends with its control.
+//! The claims, one folder each. `statement.md` in the folder is the claim in the notation of `paper/theory.md`, with its controls; it
+//! is this documentation and what `verify --describe` prints.
 
+mod all_manifolds;
+pub mod c10_idempotence_and_orthogonality;
+pub mod c11_score_is_distance;
 pub mod c1_geometry;
 pub mod c2_least_contraction;
 pub mod c3_linear_models;
@@ -10,12 +13,8 @@ pub mod c6_partial_corruption;
 pub mod c7_conservation;
 pub mod c8_discrete_textures;
 pub mod c9_trained_autoencoder;
-
-pub mod c10_idempotence_and_orthogonality;
-pub mod c11_score_is_distance;
-mod rivals;
 mod training;
-mod zoo;
+mod wrong_maps;
 
 use super::claim::Claim;
 use crate::error::{Error, Result};
@@ -50,7 +49,7 @@ pub const ALL: [&dyn Claim; 11] = [
 /// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.
 ///
 /// # Errors
-/// An id that no claim has; the sentence lists those there are.
+/// An unknown id; the message lists the known ones.
 pub fn find<T: AsRef<str>>(ids: &[T]) -> Result<Vec<&'static dyn Claim>> {
     let names = |id: &T, claim: &&dyn Claim| claim.id().eq_ignore_ascii_case(id.as_ref());
     if let Some(unknown) = ids.iter().find(|id| !ALL.iter().any(|claim| names(id, claim))) {

@@ -1,15 +1,17 @@
-//! Training as the claims do it: any loss that a tape records, minimised by [`Adam`].
+//! Training as the claims need it: any loss that a tape records, minimised by [`Adam`].
+
+use ndarray::{Array1, Array2};
 
 use crate::backend::Real;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Parameters;
 use crate::ops::Backend;
 use crate::shape::Shape;
 use crate::tape::{Tape, Tensor, Var};
-use crate::theory::algebra::Matrix;
+use crate::theory::derivative::jacobians;
 use crate::train::{Adam, OptimiserConfig};
 
-/// Something with weights.
+/// Anything with trainable weights.
 pub(super) trait Model<B: Backend> {
     fn tensors_mut(&mut self) -> &mut [Tensor<B>];
 }
@@ -26,13 +28,12 @@ impl<B: Backend> Model<B> for Vec<Tensor<B>> {
     }
 }
 
-/// Adam with warm-up and a cosine that ends at 0, so that the last steps settle.
+/// Adam with warm-up and a cosine schedule that ends at 0, so that the last steps settle.
 pub(super) fn schedule(steps: u64, rate: f64) -> OptimiserConfig {
     OptimiserConfig { steps, learning_rate: rate, warmup_steps: steps / 20, final_lr_fraction: 0.0, ..OptimiserConfig::default() }
 }
 
-/// Takes all steps of `config`. `record` records the loss of a step (counted from 0) and returns it with the nodes of the
-/// weights.
+/// Takes all steps of `config`. `record` records the loss of a step (counted from 0) and returns it with the nodes of the weights.
 pub(super) fn minimise<B: Backend, M: Model<B>>(
     backend: &B,
     config: OptimiserConfig,
@@ -49,13 +50,13 @@ pub(super) fn minimise<B: Backend, M: Model<B>>(
     Ok(())
 }
 
-/// `a + weight b`, scalars on the tape.
+/// `a + weight b` of scalars on the tape.
 pub(super) fn weighted_sum<B: Backend>(tape: &mut Tape<B>, a: Var, weight: f64, b: Var) -> Result<Var> {
     let b = tape.affine(b, weight, 0.0)?;
     tape.add(a, b)
 }
 
-/// `Σ ‖a - b‖²` over a batch, divided by its number of rows.
+/// `Σ ‖a - b‖²` over a batch, divided by the number of rows.
 pub(super) fn mean_square_error<B: Backend>(tape: &mut Tape<B>, a: Var, b: Var) -> Result<Var> {
     let rows = tape.shape(a).rows() as f64;
     let difference = tape.sub(a, b)?;
@@ -63,38 +64,37 @@ pub(super) fn mean_square_error<B: Backend>(tape: &mut Tape<B>, a: Var, b: Var) 
     tape.affine(square, 1.0 / rows, 0.0)
 }
 
-/// A matrix as a tensor `[rows, columns]`.
-pub(super) fn tensor<B: Backend>(backend: &B, matrix: &Matrix) -> Result<Tensor<B>> {
-    Tensor::from_f64(backend, Shape::new(&[matrix.rows(), matrix.columns()])?, matrix.values())
-}
-
 /// Points of one length as a batch `[N, n]`.
-pub(super) fn batch<B: Backend>(backend: &B, points: &[Vec<f64>]) -> Result<Tensor<B>> {
-    let n = points.first().map_or(0, Vec::len);
-    Tensor::from_f64(backend, Shape::new(&[points.len(), n])?, &points.concat())
+pub(super) fn batch<B: Backend>(backend: &B, points: &[Array1<f64>]) -> Result<Tensor<B>> {
+    let n = points.first().map_or(0, Array1::len);
+    let values: Vec<f64> = points.iter().flatten().copied().collect();
+    Tensor::from_f64(backend, Shape::new(&[points.len(), n])?, &values)
 }
 
 /// A tensor `[rows, columns]` as a matrix.
-pub(super) fn matrix<B: Backend>(backend: &B, tensor: &Tensor<B>) -> Result<Matrix> {
-    let values = tensor.to_host(backend)?.into_iter().map(Real::f64).collect();
-    Ok(Matrix::from_values(tensor.shape().rows(), tensor.shape().channels(), values))
+pub(super) fn matrix<B: Backend>(backend: &B, tensor: &Tensor<B>) -> Result<Array2<f64>> {
+    let array = tensor.to_array(backend)?.mapv(Real::f64);
+    array.into_dimensionality().map_err(|error| Error::shape("matrix", format!("{}: {error}", tensor.shape())))
 }
 
 /// f at each of `points`.
-pub(super) fn outputs<B: Backend>(backend: &B, network: &Parameters<B>, points: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+pub(super) fn outputs<B: Backend>(backend: &B, network: &Parameters<B>, points: &[Array1<f64>]) -> Result<Vec<Array1<f64>>> {
     let mut tape = Tape::new(backend.clone());
     let bound = network.bind(&mut tape, false);
     let x = tape.constant(batch(backend, points)?);
     let y = network.forward(&mut tape, &bound, x)?;
-    let values: Vec<f64> = tape.host(y)?.into_iter().map(Real::f64).collect();
-    Ok(values.chunks(tape.shape(y).channels()).map(<[f64]>::to_vec).collect())
+    Ok(matrix(backend, tape.value(y))?.rows().into_iter().map(|row| row.to_owned()).collect())
 }
 
 /// The Jacobian of f at each of `points`, by tangents.
-pub(super) fn network_jacobians<B: Backend>(backend: &B, network: &Parameters<B>, points: &[Vec<f64>]) -> Result<Vec<Matrix>> {
+pub(super) fn network_jacobians<B: Backend>(
+    backend: &B,
+    network: &Parameters<B>,
+    points: &[Array1<f64>],
+) -> Result<Vec<Array2<f64>>> {
     let mut tape = Tape::new(backend.clone());
     let bound = network.bind(&mut tape, false);
     let x = tape.variable(batch(backend, points)?);
     let y = network.forward(&mut tape, &bound, x)?;
-    crate::theory::derivative::jacobians(&mut tape, x, y)
+    jacobians(&mut tape, x, y)
 }

@@ -1,6 +1,6 @@
-//! Penalties on the Jacobian J of `y = f(x)`, x and y `[N, …]` of one shape, each a mean over the batch.
+//! Penalties on the Jacobian J of `y = f(x)`, where x and y `[N, …]` have the same shape. Each is a mean over the batch.
 //!
-//! All are made of tangents (Jv, JJv), which are nodes of the tape, so [`Tape::backward`] differentiates them exactly.
+//! They are composed of tangents (Jv, JJv), which are nodes of the tape, so [`Tape::backward`] differentiates them exactly.
 //! With v ~ N(0, I) one probe gives an unbiased estimate of the squared Frobenius norm (Hutchinson 1989).
 
 use crate::error::{Error, Result};
@@ -9,10 +9,10 @@ use crate::tape::{Tape, Tensor, Var};
 
 use super::jacobian::along_axis;
 
-/// `mean ‖J v‖²`, what the contractive autoencoders punish.
+/// `mean ‖J v‖²`, the penalty of contractive autoencoders.
 ///
 /// # Errors
-/// y does not depend on x; v has another shape than x; the device failed.
+/// y does not depend on x; v does not have the shape of x; the device failed.
 pub fn contraction<B: Backend>(tape: &mut Tape<B>, x: Var, y: Var, v: Var) -> Result<Var> {
     let jv = tape.tangent(y, &[(x, v)])?;
     mean_square(tape, jv)
@@ -32,7 +32,7 @@ pub fn contraction_exact<B: Backend>(tape: &mut Tape<B>, x: Var, y: Var) -> Resu
     tape.sum_terms(terms)?.ok_or_else(|| Error::shape("contraction", "x has no values"))
 }
 
-/// `mean ‖(J² - J) v‖²`: 0 where f is idempotent to first order. Meant for x on D, where f(x) = x makes J(f(x)) J(x) = J².
+/// `mean ‖(J² - J) v‖²`: 0 where f is idempotent to first order. Intended for x on D, where f(x) = x makes J(f(x)) J(x) = J².
 ///
 /// # Errors
 /// As [`contraction`].
@@ -45,26 +45,18 @@ pub fn idempotence<B: Backend>(tape: &mut Tape<B>, x: Var, y: Var, v: Var) -> Re
 
 /// `mean ‖(J - Jᵀ) v‖²`: 0 where J is symmetric. `x` must be a [`Tape::variable`].
 ///
-/// `Jᵀ v` comes from a reverse sweep and is no node, so the node returned is `2⟨s, J v⟩ - 2⟨v, J s⟩ - ‖s‖²` with
-/// `s = (J - Jᵀ) v` held constant: its value is ‖s‖² and its gradient in the weights exactly that of ‖s‖², because
-/// d‖s‖² = 2⟨s, dJ v⟩ - 2⟨v, dJ s⟩. (A second derivative of this node would not be that of the penalty.)
+/// `Jᵀ v` comes from a reverse sweep and is not a node, so the node returned is `2⟨s, J v⟩ - 2⟨v, J s⟩ - ‖s‖²` with
+/// `s = (J - Jᵀ) v` held constant. Its value is ‖s‖² and its gradient in the weights is exactly that of ‖s‖², because
+/// d‖s‖² = 2⟨s, dJ v⟩ - 2⟨v, dJ s⟩. Second derivatives of this node are not those of the penalty.
 ///
 /// # Errors
-/// As [`contraction`]; x wants no gradient.
+/// As [`contraction`]; x is not a variable.
 pub fn asymmetry<B: Backend>(tape: &mut Tape<B>, x: Var, y: Var, v: Var) -> Result<Var> {
     let jv = tape.tangent(y, &[(x, v)])?;
-    let transposed = {
-        let gradients = tape.backward_from(y, &tape.host(v)?)?;
-        let host = gradients.host(x)?;
-        let tensor = Tensor::from_host(tape.backend(), tape.shape(x), &host)?;
-        tape.constant(tensor)
-    };
+    let transposed = tape.backward_from(y, &tape.host(v)?)?.host(x)?;
+    let transposed = constant(tape, x, &transposed)?;
     let s = tape.sub(jv, transposed)?;
-    let host = tape.host(s)?;
-    let s = {
-        let tensor = Tensor::from_host(tape.backend(), tape.shape(x), &host)?;
-        tape.constant(tensor)
-    };
+    let s = constant(tape, x, &tape.host(s)?)?;
     let js = tape.tangent(y, &[(x, s)])?;
     let (left, right) = (tape.mul(s, jv)?, tape.mul(v, js)?);
     let difference = tape.sub(left, right)?;
@@ -72,6 +64,12 @@ pub fn asymmetry<B: Backend>(tape: &mut Tape<B>, x: Var, y: Var, v: Var) -> Resu
     let (twice, square) = (tape.affine(difference, 2.0, 0.0)?, tape.affine(square, -1.0, 0.0)?);
     let total = tape.add(twice, square)?;
     mean_over_rows(tape, total)
+}
+
+/// `values` as a constant of the shape of `like`.
+fn constant<B: Backend>(tape: &mut Tape<B>, like: Var, values: &[B::Elem]) -> Result<Var> {
+    let tensor = Tensor::from_host(tape.backend(), tape.shape(like), values)?;
+    Ok(tape.constant(tensor))
 }
 
 fn mean_square<B: Backend>(tape: &mut Tape<B>, x: Var) -> Result<Var> {

@@ -1,36 +1,38 @@
+use ndarray::{Array1, Array2};
+
 use super::{Manifold, check, check_vector};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::{Matrix, add_scaled, orthonormal_basis, sub};
+use crate::theory::algebra::{gaussian_matrix, gaussian_vector, orthonormal_basis};
 
-/// A point `p` and all that d directions reach from it: `D = { p + Q c : c in R^d }` in Rⁿ, 1 ≤ d < n.
+/// The affine subspace through a point `p` along d directions: `D = { p + Q c : c in R^d }` in Rⁿ, 1 ≤ d < n.
 ///
 /// `π(y) = p + Q Qᵀ (y - p)` is defined everywhere: D is closed and convex, so the reach is infinite.
-/// Points drawn are `p + Q c` with c standard normal; an affine subspace has no uniform law.
+/// Samples are `p + Q c` with c standard normal; an affine subspace has no uniform distribution.
 #[derive(Clone, Debug)]
 pub struct AffineSubspace {
-    offset: Vec<f64>,
-    basis: Matrix,
+    offset: Array1<f64>,
+    basis: Array2<f64>,
 }
 
 impl AffineSubspace {
     /// Through `offset` `[n]`, along the d columns of `directions` (n x d), which need not be orthonormal.
     ///
     /// # Errors
-    /// d is 0 or not below n; the extents differ; a value is not finite; the columns are linearly dependent.
-    pub fn new(directions: &Matrix, offset: &[f64]) -> Result<Self> {
-        let (n, d) = (directions.rows(), directions.columns());
+    /// d is 0 or not below n; the dimensions do not fit; a value is not finite; the columns are linearly dependent.
+    pub fn new(directions: &Array2<f64>, offset: &Array1<f64>) -> Result<Self> {
+        let (n, d) = directions.dim();
         check_dimensions(n, d)?;
         check_vector("affine subspace", n, offset)?;
-        if let Some(value) = directions.values().iter().find(|value| !value.is_finite()) {
+        if let Some(value) = directions.iter().find(|value| !value.is_finite()) {
             return Err(Error::argument(format!("affine subspace: directions must be finite, got {value}")));
         }
         let basis = orthonormal_basis(directions);
-        if basis.columns() < d {
-            let rank = basis.columns();
+        if basis.ncols() < d {
+            let rank = basis.ncols();
             return Err(Error::argument(format!("affine subspace: {d} directions are linearly dependent, they span {rank}")));
         }
-        Ok(Self { offset: offset.to_vec(), basis })
+        Ok(Self { offset: offset.clone(), basis })
     }
 
     /// In a uniformly random direction, through a standard normal point.
@@ -40,8 +42,8 @@ impl AffineSubspace {
     pub fn random(n: usize, d: usize, stream: &mut Stream) -> Result<Self> {
         check_dimensions(n, d)?;
         check::size("affine subspace", n, d)?;
-        let offset = stream.normals(n);
-        Self::new(&Matrix::normal(stream, n, d), &offset)
+        let offset = gaussian_vector(stream, n);
+        Self::new(&gaussian_matrix(stream, n, d), &offset)
     }
 }
 
@@ -58,20 +60,20 @@ impl Manifold for AffineSubspace {
     }
 
     fn ambient(&self) -> usize {
-        self.basis.rows()
+        self.basis.nrows()
     }
 
     fn dimension(&self) -> usize {
-        self.basis.columns()
+        self.basis.ncols()
     }
 
-    fn project_point(&self, y: &[f64]) -> Result<Vec<f64>> {
+    fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
         check_vector(&self.name(), self.ambient(), y)?;
-        let along = self.basis.apply(&self.basis.apply_transposed(&sub(y, &self.offset)));
-        Ok(add_scaled(&self.offset, 1.0, &along))
+        let q = &self.basis;
+        Ok(&self.offset + q.dot(&q.t().dot(&(y - &self.offset))))
     }
 
-    fn tangent_basis(&self, x: &[f64]) -> Result<Matrix> {
+    fn tangent_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>> {
         check_vector(&self.name(), self.ambient(), x)?;
         Ok(self.basis.clone())
     }
@@ -80,8 +82,7 @@ impl Manifold for AffineSubspace {
         f64::INFINITY
     }
 
-    fn sample(&self, stream: &mut Stream) -> Vec<f64> {
-        let c = stream.normals(self.dimension());
-        add_scaled(&self.offset, 1.0, &self.basis.apply(&c))
+    fn sample(&self, stream: &mut Stream) -> Array1<f64> {
+        &self.offset + self.basis.dot(&gaussian_vector(stream, self.dimension()))
     }
 }

@@ -1,16 +1,17 @@
-//! What the constructors have in common.
+//! Argument checks that constructors share.
+
+use ndarray::{Array1, Array2};
 
 use super::check_vector;
 use crate::error::{Error, Result};
-use crate::theory::algebra::Matrix;
 
-/// Most values of a basis or a matrix, 512 MiB: an error rather than a machine without memory.
-const MOST_VALUES: usize = 1 << 26;
+/// Maximum size of a basis or matrix (512 MiB), so that a mistake is an error and does not exhaust the memory.
+const MAX_VALUES: usize = 1 << 26;
 
-/// `value`, if it is a length: finite and above 0.
+/// `value`, if it is a valid length: finite and above 0.
 ///
 /// # Errors
-/// It is not; the sentence begins with `what`, e.g. `torus: the minor radius`.
+/// It is not; the message begins with `what`, e.g. `torus: the minor radius`.
 pub(super) fn length(what: &str, value: f64) -> Result<f64> {
     if value.is_finite() && value > 0.0 {
         return Ok(value);
@@ -18,22 +19,22 @@ pub(super) fn length(what: &str, value: f64) -> Result<f64> {
     Err(Error::argument(format!("{what} must be a finite number above 0, got {value}")))
 }
 
-/// `rows * columns`, if matrices of that size fit into memory.
+/// `rows * columns`, if a matrix of that size is allowed.
 ///
 /// # Errors
-/// They do not.
+/// It is too large.
 pub(super) fn size(what: &str, rows: usize, columns: usize) -> Result<usize> {
     match rows.checked_mul(columns) {
-        Some(values) if values <= MOST_VALUES => Ok(values),
-        _ => Err(Error::argument(format!("{what}: {rows} x {columns} values are too many, at most {MOST_VALUES} are possible"))),
+        Some(values) if values <= MAX_VALUES => Ok(values),
+        _ => Err(Error::argument(format!("{what}: {rows} x {columns} values are too many, at most {MAX_VALUES} are possible"))),
     }
 }
 
-/// `y` as a matrix in row-major order.
+/// `y` `[rows columns]` as a matrix, row by row.
 ///
 /// # Errors
 /// As [`check_vector`].
-pub(super) fn matrix(name: &str, rows: usize, columns: usize, y: &[f64]) -> Result<Matrix> {
+pub(super) fn matrix(name: &str, rows: usize, columns: usize, y: &Array1<f64>) -> Result<Array2<f64>> {
     check_vector(name, rows * columns, y)?;
-    Ok(Matrix::from_values(rows, columns, y.to_vec()))
+    Ok(Array2::from_shape_fn((rows, columns), |(row, column)| y[row * columns + column]))
 }

@@ -1,19 +1,20 @@
 use std::f64::consts::TAU;
 
+use ndarray::{Array1, Array2};
+
 use super::{Manifold, check, check_vector};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::Matrix;
 
 /// A product of k circles about 0, of radius r_i in the plane of the coordinates (2i, 2i+1): dimension k in R^{2k}.
 /// Two circles make a Clifford torus.
 ///
-/// π acts on each plane alone, `r_i (y_2i, y_2i+1) / ‖(y_2i, y_2i+1)‖`. Where a plane's part of y is 0 every angle is nearest:
-/// [`Manifold::project_point`] reports an error there. Those are the points without a unique nearest point, and the nearest of
-/// them to D have distance min r_i, which is the reach. Points drawn are uniform.
+/// π acts on each plane separately, `r_i (y_2i, y_2i+1) / ‖(y_2i, y_2i+1)‖`. Where the component of y in a plane is 0, all points of
+/// that circle are equally near and [`Manifold::project_point`] returns an error. The distance from D to these points is min r_i,
+/// which is the reach. Samples are uniform.
 #[derive(Clone, Debug)]
 pub struct CircleProduct {
-    radii: Vec<f64>,
+    radii: Array1<f64>,
 }
 
 impl CircleProduct {
@@ -28,37 +29,38 @@ impl CircleProduct {
         for (index, &radius) in radii.iter().enumerate() {
             check::length(&format!("product of circles: radius {index}"), radius)?;
         }
-        Ok(Self { radii: radii.to_vec() })
+        Ok(Self { radii: radii.iter().copied().collect() })
     }
 
     /// The unit vector (cos, sin) of each plane.
-    fn directions(&self, y: &[f64]) -> Result<Vec<[f64; 2]>> {
+    fn directions(&self, y: &Array1<f64>) -> Result<Vec<[f64; 2]>> {
         check_vector(&self.name(), self.ambient(), y)?;
-        let direction = |(index, part): (usize, &[f64])| {
-            let length = part[0].hypot(part[1]);
+        let direction = |index: usize| {
+            let (p, q) = (y[2 * index], y[2 * index + 1]);
+            let length = p.hypot(q);
             if length > 0.0 {
-                return Ok([part[0] / length, part[1] / length]);
+                return Ok([p / length, q / length]);
             }
-            Err(Error::argument(format!("{}: every point of circle {index} is nearest to its centre", self.name())))
+            Err(Error::argument(format!("{}: all points of circle {index} are equally near to its centre", self.name())))
         };
-        y.chunks_exact(2).enumerate().map(direction).collect()
+        (0..self.radii.len()).map(direction).collect()
     }
 
     /// The matrix 2k x k whose column i is `vector(direction i)` in plane i.
-    fn columns(&self, x: &[f64], vector: impl Fn([f64; 2]) -> [f64; 2]) -> Result<Matrix> {
+    fn columns(&self, x: &Array1<f64>, vector: impl Fn([f64; 2]) -> [f64; 2]) -> Result<Array2<f64>> {
         let directions = self.directions(x)?;
-        let entry = |row: usize, column: usize| if row / 2 == column { vector(directions[column])[row % 2] } else { 0.0 };
-        Ok(Matrix::from_fn(self.ambient(), self.radii.len(), entry))
+        let entry = |(row, column): (usize, usize)| if row / 2 == column { vector(directions[column])[row % 2] } else { 0.0 };
+        Ok(Array2::from_shape_fn((self.ambient(), self.dimension()), entry))
     }
 
-    fn point(&self, directions: impl IntoIterator<Item = [f64; 2]>) -> Vec<f64> {
+    fn point(&self, directions: impl IntoIterator<Item = [f64; 2]>) -> Array1<f64> {
         self.radii.iter().zip(directions).flat_map(|(radius, direction)| direction.map(|value| radius * value)).collect()
     }
 }
 
 impl Manifold for CircleProduct {
     fn name(&self) -> String {
-        format!("product of circles of radii {:?} in R^{}", self.radii, self.ambient())
+        format!("product of circles of radii {:?} in R^{}", self.radii.to_vec(), self.ambient())
     }
 
     fn ambient(&self) -> usize {
@@ -69,11 +71,11 @@ impl Manifold for CircleProduct {
         self.radii.len()
     }
 
-    fn project_point(&self, y: &[f64]) -> Result<Vec<f64>> {
+    fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
         Ok(self.point(self.directions(y)?))
     }
 
-    fn tangent_basis(&self, x: &[f64]) -> Result<Matrix> {
+    fn tangent_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>> {
         self.columns(x, |[cos, sin]| [-sin, cos])
     }
 
@@ -81,14 +83,14 @@ impl Manifold for CircleProduct {
         self.radii.iter().copied().fold(f64::INFINITY, f64::min)
     }
 
-    fn sample(&self, stream: &mut Stream) -> Vec<f64> {
+    fn sample(&self, stream: &mut Stream) -> Array1<f64> {
         self.point(std::iter::repeat_with(|| {
             let (sin, cos) = (TAU * stream.uniform_f64()).sin_cos();
             [cos, sin]
         }))
     }
 
-    fn normal_basis(&self, x: &[f64]) -> Result<Matrix> {
+    fn normal_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>> {
         self.columns(x, |direction| direction)
     }
 }

@@ -1,20 +1,21 @@
 use std::f64::consts::TAU;
 
+use ndarray::{Array1, Array2, array};
+
 use super::root::increasing_root;
 use super::{Manifold, check, check_vector};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::Matrix;
 
-/// The ellipse `(x/a)² + (y/b)² = 1` in R², dimension 1; a and b in any order. Below a ≥ b.
+/// The ellipse `(x/a)² + (y/b)² = 1` in R², dimension 1. a and b may be given in any order; in the text below a ≥ b.
 ///
 /// The nearest point to (p, q) is `(a² p / (s + a²), b² q / (s + b²))`, with s the largest root of
-/// `(a p / (s + a²))² + (b q / (s + b²))² = 1` (Eberly, *Distance from a point to an ellipse*), found by bisection.
+/// `(a p / (s + a²))² + (b q / (s + b²))² = 1` (Eberly, *Distance from a point to an ellipse*). Bisection finds it.
 ///
-/// Only the points of the major axis with |p| < (a² - b²)/a, for a circle its centre, have more than one nearest point:
-/// [`Manifold::project_point`] reports an error there. The ends of that segment are the centres of the smallest radius of
-/// curvature b²/a, at the vertices (±a, 0); no point of it is nearer to D, so the reach is b²/a.
-/// Points drawn are uniform in arc length.
+/// Only points of the major axis with |p| < (a² - b²)/a (for a circle: its centre) have more than one nearest point, and
+/// [`Manifold::project_point`] returns an error there. The ends of that segment are the centres of curvature of the vertices (±a, 0),
+/// where the radius of curvature is smallest, b²/a. No other point of the segment is nearer to D, so the reach is b²/a.
+/// Samples are uniform in arc length.
 #[derive(Clone, Debug)]
 pub struct Ellipse {
     axes: [f64; 2],
@@ -30,7 +31,7 @@ impl Ellipse {
         Ok(Self { axes })
     }
 
-    /// Index of the longer semi-axis, and both from the longer one.
+    /// Index of the longer semi-axis; the longer and the shorter one.
     fn sorted(&self) -> (usize, f64, f64) {
         let [first, second] = self.axes;
         if first >= second { (0, first, second) } else { (1, second, first) }
@@ -39,13 +40,13 @@ impl Ellipse {
     /// The unit vector (cos φ, sin φ) of the point (cos φ, b sin φ) nearest to (p, q), both at least 0, where the longer
     /// semi-axis is 1; None where it is not unique.
     fn nearest(b: f64, p: f64, q: f64) -> Option<[f64; 2]> {
-        // 1 - b² without cancellation.
+        // 1 - b², without cancellation.
         let gap = (1.0 - b) * (1.0 + b);
         let low = b * q;
         if low == 0.0 {
             return (p > 0.0 && p >= gap).then_some([1.0, 0.0]);
         }
-        // In tau = s + b² the root is relatively exact, however near to the major axis the point is.
+        // As a function of tau = s + b² the root has full relative accuracy, however close the point is to the major axis.
         let tau = increasing_root(low, p.hypot(low), |tau| 1.0 - (p / (tau + gap)).hypot(low / tau));
         let (cos, sin) = (p / (tau + gap), low / tau);
         let length = cos.hypot(sin);
@@ -66,28 +67,28 @@ impl Manifold for Ellipse {
         1
     }
 
-    fn project_point(&self, y: &[f64]) -> Result<Vec<f64>> {
+    fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
         check_vector(&self.name(), 2, y)?;
         let (long, a, b) = self.sorted();
         let (p, q) = (y[long], y[1 - long]);
         let Some([cos, sin]) = Self::nearest(b / a, p.abs() / a, q.abs() / a) else {
-            return Err(Error::argument(format!("{}: two or more points are nearest to {y:?}", self.name())));
+            return Err(Error::argument(format!("{}: two or more points are nearest to {y}", self.name())));
         };
-        let mut point = vec![0.0; 2];
+        let mut point = Array1::zeros(2);
         point[long] = (a * cos).copysign(p);
         point[1 - long] = (b * sin).copysign(q);
         Ok(point)
     }
 
-    fn tangent_basis(&self, x: &[f64]) -> Result<Matrix> {
+    fn tangent_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>> {
         check_vector(&self.name(), 2, x)?;
         let [a, b] = self.axes;
         let (across, along) = (-a * (x[1] / b), b * (x[0] / a));
         let length = across.hypot(along);
         if length > 0.0 {
-            return Ok(Matrix::from_columns(2, &[vec![across / length, along / length]]));
+            return Ok(array![[across / length], [along / length]]);
         }
-        Err(Error::argument(format!("{}: its centre has no tangent", self.name())))
+        Err(Error::argument(format!("{}: the centre has no tangent", self.name())))
     }
 
     fn reach(&self) -> f64 {
@@ -95,13 +96,13 @@ impl Manifold for Ellipse {
         b * (b / a)
     }
 
-    /// Arc length grows by √(a² sin² φ + b² cos² φ) dφ: angles are drawn until one passes a coin of that weight.
-    fn sample(&self, stream: &mut Stream) -> Vec<f64> {
+    /// Arc length grows by √(a² sin² φ + b² cos² φ) dφ, so angles are accepted with a probability proportional to that.
+    fn sample(&self, stream: &mut Stream) -> Array1<f64> {
         let [a, b] = self.axes;
         loop {
             let (sin, cos) = (TAU * stream.uniform_f64()).sin_cos();
             if a.max(b) * stream.uniform_f64() < (a * sin).hypot(b * cos) {
-                return vec![a * cos, b * sin];
+                return array![a * cos, b * sin];
             }
         }
     }

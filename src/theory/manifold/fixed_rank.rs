@@ -1,23 +1,26 @@
 use std::f64::consts::FRAC_1_SQRT_2;
 
+use ndarray::{Array1, Array2};
+
 use super::outer::{columns, outer};
 use super::{Manifold, check};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::{Matrix, Svd, complement, svd};
+use crate::theory::algebra::{Svd, complement, from_columns, gaussian_matrix, svd};
 
-/// The m x n matrices of rank k, 1 ≤ k < min(m, n). Points are the m n values in row-major order; the dimension is
+/// The m x n matrices of rank k, 1 ≤ k < min(m, n). A point is the vector of m n values in row-major order; the dimension is
 /// `k (m + n - k)`.
 ///
-/// π(Y) is the truncated singular value decomposition `Σ_{i≤k} σ_i u_i v_iᵀ` (Eckart, Young 1936), unique exactly if `σ_k >
-/// σ_{k+1}`. [`Manifold::project_point`] reports an error if the two are equal up to rounding; that includes σ_k = 0, where Y has
-/// a lower rank and no point of D is nearest, because D is not closed.
+/// π(Y) is the truncated singular value decomposition `Σ_{i≤k} σ_i u_i v_iᵀ` (Eckart, Young 1936), unique if and only if
+/// `σ_k > σ_{k+1}`. [`Manifold::project_point`] returns an error if the two are equal up to rounding. That includes σ_k = 0, where
+/// Y has lower rank and no point of D is nearest, because D is not closed.
 ///
-/// The reach is 0: where σ_k is small, a small change makes σ_k and σ_{k+1} equal. At a point X it is
-/// `σ_k(X) / √2`, the distance to the nearest matrix with σ_k = σ_{k+1}: [`Manifold::local_reach`]. A normal vector V may be
-/// longer, `π(X + V) = X` whenever its largest singular value is below σ_k(X).
+/// The reach is 0, because a small change can make σ_k and σ_{k+1} equal where σ_k is small. The reach at a point X
+/// ([`Manifold::local_reach`]) is `σ_k(X) / √2`, the distance to the nearest matrix with σ_k = σ_{k+1}. Normal vectors V may be
+/// longer: `π(X + V) = X` whenever the largest singular value of V is below σ_k(X).
 ///
-/// `T_X = { U M Vᵀ + U' Vᵀ + U V'ᵀ }` with U'ᵀU = 0 and V'ᵀV = 0. Points drawn are `A Bᵀ` with A (m x k), B (n x k) normal.
+/// `T_X = { U M Vᵀ + U' Vᵀ + U V'ᵀ }` with U'ᵀU = 0 and V'ᵀV = 0. Samples are `A Bᵀ` with Gaussian A (m x k) and B
+/// (n x k).
 #[derive(Clone, Debug)]
 pub struct FixedRank {
     rows: usize,
@@ -26,30 +29,30 @@ pub struct FixedRank {
 }
 
 impl FixedRank {
-    /// Of `rows x columns` matrices of rank `rank`.
+    /// The `rows x columns` matrices of rank `rank`.
     ///
     /// # Errors
-    /// The rank is 0 or not below both extents (then D is open and its dimension that of the space); there are too many values.
+    /// The rank is 0 or not below both dimensions (D would be open and have the dimension of the space); there are too many values.
     pub fn new(rows: usize, columns: usize, rank: usize) -> Result<Self> {
         if !(1..rows.min(columns)).contains(&rank) {
             return Err(Error::argument(format!(
-                "matrices of fixed rank: the rank of {rows} x {columns} matrices must be above 0 and below both extents, got {rank}"
+                "matrices of fixed rank: the rank of {rows} x {columns} matrices must be above 0 and below both dimensions, got {rank}"
             )));
         }
         check::size("matrices of fixed rank", rows, columns)?;
         Ok(Self { rows, columns, rank })
     }
 
-    /// `σ_k - σ_{k+1}` of the matrix y `[m n]`: π is smooth where it is above 0, and the steeper the smaller it is.
+    /// `σ_k - σ_{k+1}` of the matrix y `[m n]`. π is smooth where this is above 0, and steeper where it is smaller.
     ///
     /// # Errors
     /// `y` has another length or is not finite.
-    pub fn gap(&self, y: &[f64]) -> Result<f64> {
+    pub fn gap(&self, y: &Array1<f64>) -> Result<f64> {
         let values = svd(&check::matrix(&self.name(), self.rows, self.columns, y)?).values;
         Ok(values[self.rank - 1] - values[self.rank])
     }
 
-    fn decompose(&self, y: &[f64]) -> Result<Svd> {
+    fn decompose(&self, y: &Array1<f64>) -> Result<Svd> {
         let svd = svd(&check::matrix(&self.name(), self.rows, self.columns, y)?);
         let (kept, dropped) = (svd.values[self.rank - 1], svd.values[self.rank]);
         let rounding = self.rows.max(self.columns) as f64 * f64::EPSILON * svd.values[0];
@@ -64,8 +67,8 @@ impl FixedRank {
         Ok(svd)
     }
 
-    /// All `u_i v_jᵀ` of complete bases whose pair (is i < k, is j < k) is accepted.
-    fn basis(&self, x: &[f64], accept: impl Fn(bool, bool) -> bool) -> Result<Matrix> {
+    /// All `u_i v_jᵀ` of complete bases for which `accept(i < k, j < k)`.
+    fn basis(&self, x: &Array1<f64>, accept: impl Fn(bool, bool) -> bool) -> Result<Array2<f64>> {
         let svd = self.decompose(x)?;
         let (left, right) = (completed(&svd.u, self.rank), completed(&svd.v, self.rank));
         let mut basis = Vec::new();
@@ -73,15 +76,15 @@ impl FixedRank {
             let accepted = right.iter().enumerate().filter(|(j, _)| accept(i < self.rank, *j < self.rank));
             basis.extend(accepted.map(|(_, v)| outer(u, v)));
         }
-        Ok(Matrix::from_columns(self.ambient(), &basis))
+        Ok(from_columns(self.ambient(), &basis))
     }
 }
 
-/// The first `rank` columns, and a basis of what is orthogonal to them.
-fn completed(vectors: &Matrix, rank: usize) -> Vec<Vec<f64>> {
+/// The first `rank` columns, and a basis of their orthogonal complement.
+fn completed(vectors: &Array2<f64>, rank: usize) -> Vec<Array1<f64>> {
     let mut all = columns(vectors);
     all.truncate(rank);
-    let rest = complement(&Matrix::from_columns(vectors.rows(), &all));
+    let rest = complement(&from_columns(vectors.nrows(), &all));
     all.extend(columns(&rest));
     all
 }
@@ -99,12 +102,11 @@ impl Manifold for FixedRank {
         self.rank * (self.rows + self.columns - self.rank)
     }
 
-    fn project_point(&self, y: &[f64]) -> Result<Vec<f64>> {
-        let truncated = self.decompose(y)?.map(|index, value| if index < self.rank { value } else { 0.0 });
-        Ok(truncated.values().to_vec())
+    fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
+        Ok(self.decompose(y)?.map(|index, value| if index < self.rank { value } else { 0.0 }).into_flat())
     }
 
-    fn tangent_basis(&self, x: &[f64]) -> Result<Matrix> {
+    fn tangent_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>> {
         self.basis(x, |in_range, in_corange| in_range || in_corange)
     }
 
@@ -113,16 +115,16 @@ impl Manifold for FixedRank {
         0.0
     }
 
-    fn local_reach(&self, x: &[f64]) -> Result<f64> {
+    fn local_reach(&self, x: &Array1<f64>) -> Result<f64> {
         Ok(FRAC_1_SQRT_2 * self.decompose(x)?.values[self.rank - 1])
     }
 
-    fn sample(&self, stream: &mut Stream) -> Vec<f64> {
-        let (a, b) = (Matrix::normal(stream, self.rows, self.rank), Matrix::normal(stream, self.columns, self.rank));
-        a.times(&b.transposed()).values().to_vec()
+    fn sample(&self, stream: &mut Stream) -> Array1<f64> {
+        let (a, b) = (gaussian_matrix(stream, self.rows, self.rank), gaussian_matrix(stream, self.columns, self.rank));
+        a.dot(&b.t()).into_flat()
     }
 
-    fn normal_basis(&self, x: &[f64]) -> Result<Matrix> {
+    fn normal_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>> {
         self.basis(x, |in_range, in_corange| !in_range && !in_corange)
     }
 }

@@ -1,20 +1,20 @@
-//! Vectors that are matrices in row-major order: the tangent and normal vectors of manifolds of matrices.
+//! Matrices as vectors in row-major order: tangent and normal vectors of manifolds of matrices.
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
-use crate::theory::algebra::{Matrix, add_scaled};
+use ndarray::{Array1, Array2};
 
 /// `u vᵀ`.
-pub(super) fn outer(u: &[f64], v: &[f64]) -> Vec<f64> {
+pub(super) fn outer(u: &Array1<f64>, v: &Array1<f64>) -> Array1<f64> {
     u.iter().flat_map(|u| v.iter().map(move |v| u * v)).collect()
 }
 
 /// `(a bᵀ + sign c dᵀ) / √2`, of norm 1 if the two parts are orthonormal.
-pub(super) fn pair([a, b]: [&[f64]; 2], sign: f64, [c, d]: [&[f64]; 2]) -> Vec<f64> {
-    add_scaled(&outer(a, b), sign, &outer(c, d)).iter().map(|value| FRAC_1_SQRT_2 * value).collect()
+pub(super) fn pair([a, b]: [&Array1<f64>; 2], sign: f64, [c, d]: [&Array1<f64>; 2]) -> Array1<f64> {
+    FRAC_1_SQRT_2 * (outer(a, b) + sign * outer(c, d))
 }
 
 /// All columns of a matrix.
-pub(super) fn columns(a: &Matrix) -> Vec<Vec<f64>> {
-    (0..a.columns()).map(|column| a.column(column)).collect()
+pub(super) fn columns(a: &Array2<f64>) -> Vec<Array1<f64>> {
+    a.columns().into_iter().map(|column| column.to_owned()).collect()
 }

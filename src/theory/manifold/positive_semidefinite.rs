@@ -1,26 +1,28 @@
+use ndarray::{Array1, Array2};
+
 use super::outer::{columns, outer, pair};
 use super::{Manifold, check};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::{Matrix, SymmetricEigen, symmetric_eigen};
+use crate::theory::algebra::{SymmetricEigen, from_columns, gaussian_matrix, largest_size, symmetric_eigen};
 
-/// An eigenvalue below this part of the largest is 0.
+/// An eigenvalue below this fraction of the largest counts as 0.
 const ZERO: f64 = 1e-10;
 
-/// The cone of positive semidefinite symmetric n x n matrices, n ≥ 2, in the space of all n x n matrices. Points are the n²
-/// values in row-major order.
+/// The cone of positive semidefinite symmetric n x n matrices, n ≥ 2, in the space of all n x n matrices. A point is the vector
+/// of n² values in row-major order.
 ///
-/// π(Y) makes Y symmetric and then its negative eigenvalues 0 (Higham 1988). D is closed and convex, so π is defined everywhere
+/// π(Y) takes the symmetric part of Y and sets its negative eigenvalues to 0 (Higham 1988). D is closed and convex, so π is defined everywhere
 /// and the reach is infinite.
 ///
-/// D is not one smooth manifold: the matrices of rank r are one for each r, of dimension `r n - r (r-1) / 2`. The object
-/// looks at D from rank k, which is the rank of the points it draws, `G Gᵀ` with G (n x k) normal:
+/// D is not one smooth manifold. The matrices of each rank r form one, of dimension `r n - r (r-1) / 2`. This type is set to one
+/// rank k: its samples are `G Gᵀ` with Gaussian G (n x k), of rank k.
 /// * [`Manifold::dimension`] is the dimension at rank k.
-/// * The tangent and normal spaces at x are those of the matrices of the rank of x. They have `dimension` and `n² - dimension`
-///   columns if that is k. The residual y - π(y) is orthogonal to the tangent space at π(y) whatever its rank.
-/// * For k = n everything is as for any manifold. For k < n the samples are on the boundary of the cone: `π(x + v) = x` does not hold
-///   for every normal v, but for those of the normal cone `{ A - P : A skew, P positive semidefinite, P x = 0 }`; and π has
-///   one-sided derivatives only, the nearest points in the tangent cone.
+/// * The tangent and normal spaces at x are those of the matrices that have the rank of x. If that is k they have `dimension` and
+///   `n² - dimension` columns. The residual y - π(y) is orthogonal to the tangent space at π(y) whatever its rank.
+/// * For k = n everything is as for any manifold. For k < n the samples are on the boundary of the cone: `π(x + v) = x` holds only for
+///   v in the normal cone `{ A - P : A skew, P positive semidefinite, P x = 0 }`, and π has only one-sided derivatives, the
+///   nearest points in the tangent cone.
 #[derive(Clone, Debug)]
 pub struct PositiveSemidefinite {
     n: usize,
@@ -28,7 +30,7 @@ pub struct PositiveSemidefinite {
 }
 
 impl PositiveSemidefinite {
-    /// The cone of n x n matrices, seen from rank `rank`.
+    /// The cone of n x n matrices, with samples of rank `rank`.
     ///
     /// # Errors
     /// n is below 2; the rank is not 1 to n; n² values are too many.
@@ -43,20 +45,20 @@ impl PositiveSemidefinite {
         Ok(Self { n, rank })
     }
 
-    /// The numerical rank of π(x), for x `[n²]`: the eigenvalues above 10⁻¹⁰ of the largest in size.
+    /// The numerical rank of π(x), for x `[n²]`: the number of eigenvalues above 10⁻¹⁰ of the largest absolute value.
     ///
     /// # Errors
     /// `x` has another length or is not finite.
-    pub fn rank_at(&self, x: &[f64]) -> Result<usize> {
+    pub fn rank_at(&self, x: &Array1<f64>) -> Result<usize> {
         Ok(numerical_rank(&self.eigen(x)?))
     }
 
-    fn eigen(&self, y: &[f64]) -> Result<SymmetricEigen> {
-        Ok(symmetric_eigen(&check::matrix(&self.name(), self.n, self.n, y)?))
+    fn eigen(&self, y: &Array1<f64>) -> Result<SymmetricEigen> {
+        symmetric_eigen(&check::matrix(&self.name(), self.n, self.n, y)?)
     }
 
     /// The symmetric matrices `u_i u_jᵀ`, i ≤ j, of eigenvectors for which `accept(is u_i in the range of x)`; j may be any.
-    fn symmetric(eigen: &SymmetricEigen, accept: impl Fn(bool) -> bool) -> Vec<Vec<f64>> {
+    fn symmetric(eigen: &SymmetricEigen, accept: impl Fn(bool) -> bool) -> Vec<Array1<f64>> {
         let (u, rank) = (columns(&eigen.vectors), numerical_rank(eigen));
         let mut basis = Vec::new();
         for i in (0..u.len()).filter(|&i| accept(i < rank)) {
@@ -68,7 +70,7 @@ impl PositiveSemidefinite {
 }
 
 fn numerical_rank(eigen: &SymmetricEigen) -> usize {
-    let largest = eigen.values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+    let largest = largest_size(&eigen.values);
     eigen.values.iter().filter(|&&value| value > ZERO * largest).count()
 }
 
@@ -85,31 +87,31 @@ impl Manifold for PositiveSemidefinite {
         self.rank * self.n - self.rank * (self.rank - 1) / 2
     }
 
-    fn project_point(&self, y: &[f64]) -> Result<Vec<f64>> {
-        Ok(self.eigen(y)?.map(|value| value.max(0.0)).values().to_vec())
+    fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
+        Ok(self.eigen(y)?.map(|value| value.max(0.0)).into_flat())
     }
 
-    fn tangent_basis(&self, x: &[f64]) -> Result<Matrix> {
+    fn tangent_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>> {
         let eigen = self.eigen(x)?;
-        Ok(Matrix::from_columns(self.ambient(), &Self::symmetric(&eigen, |in_range| in_range)))
+        Ok(from_columns(self.ambient(), &Self::symmetric(&eigen, |in_range| in_range)))
     }
 
     fn reach(&self) -> f64 {
         f64::INFINITY
     }
 
-    fn sample(&self, stream: &mut Stream) -> Vec<f64> {
-        let g = Matrix::normal(stream, self.n, self.rank);
-        g.times(&g.transposed()).values().to_vec()
+    fn sample(&self, stream: &mut Stream) -> Array1<f64> {
+        let g = gaussian_matrix(stream, self.n, self.rank);
+        g.dot(&g.t()).into_flat()
     }
 
-    fn normal_basis(&self, x: &[f64]) -> Result<Matrix> {
+    fn normal_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>> {
         let eigen = self.eigen(x)?;
         let mut basis = Self::symmetric(&eigen, |in_range| !in_range);
         let u = columns(&eigen.vectors);
         for i in 0..self.n {
             basis.extend((0..i).map(|j| pair([&u[i], &u[j]], -1.0, [&u[j], &u[i]])));
         }
-        Ok(Matrix::from_columns(self.ambient(), &basis))
+        Ok(from_columns(self.ambient(), &basis))
     }
 }

@@ -1,7 +1,7 @@
 //! Root finding in one dimension.
 
-/// Where the increasing function `g` changes sign in [low, high], to the last bit; an end if it does not change sign.
-/// Bisection: it needs no derivative, cannot leave the interval, and ends where no number lies between its ends.
+/// The point where the increasing function `g` changes sign in [low, high], to the last bit; an end if it does not change sign.
+/// Bisection: needs no derivative, cannot leave the interval, and stops when no number lies between the ends.
 pub(super) fn increasing_root(mut low: f64, mut high: f64, g: impl Fn(f64) -> f64) -> f64 {
     loop {
         let middle = low + 0.5 * (high - low);
@@ -21,14 +21,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_roots_of_every_size_to_the_last_bit() {
+    fn roots_of_every_size_are_found_to_the_last_bit() {
         assert_eq!(increasing_root(0.0, 3.0, |t| t * t - 2.0), std::f64::consts::SQRT_2);
         assert_eq!(increasing_root(0.0, 1.0, |t| t - 1e-200), 1e-200);
         assert_eq!(increasing_root(-1e300, 1e300, |t| t - 5.0), 5.0);
     }
 
     #[test]
-    fn without_a_change_of_sign_it_is_an_end() {
+    fn without_a_sign_change_the_result_is_an_end() {
         assert_eq!(increasing_root(1.0, 2.0, |t| t), 1.0);
         assert_eq!(increasing_root(1.0, 2.0, |t| t - 3.0), 2.0);
         assert_eq!(increasing_root(1.0, 1.0, |t| t), 1.0);

@@ -1,13 +1,14 @@
+use ndarray::{Array1, Array2, Axis};
+
 use super::{Manifold, check, check_vector};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::{Matrix, add_scaled, complement, dot, normalised};
+use crate::theory::algebra::{complement, gaussian_vector, normalised};
 
 /// The sphere of radius R about 0 in Rⁿ, n ≥ 2, of dimension n-1; for n = 2 a circle.
 ///
-/// `π(y) = R y / ‖y‖`. At the centre every point of D is nearest: [`Manifold::project_point`] reports an error there.
-/// The reach is R, the distance of D from its centre, the only point without a unique nearest point.
-/// Points drawn are uniform.
+/// `π(y) = R y / ‖y‖`. The centre is the only point without a unique nearest point, so [`Manifold::project_point`] returns an error
+/// there and the reach is R. Samples are uniform.
 #[derive(Clone, Debug)]
 pub struct Sphere {
     n: usize,
@@ -15,7 +16,7 @@ pub struct Sphere {
 }
 
 impl Sphere {
-    /// In Rⁿ.
+    /// The sphere of this radius in Rⁿ.
     ///
     /// # Errors
     /// n is below 2; the radius is not a finite number above 0.
@@ -26,7 +27,7 @@ impl Sphere {
         Ok(Self { n, radius: check::length("sphere: the radius", radius)? })
     }
 
-    /// In R².
+    /// The circle of this radius in R².
     ///
     /// # Errors
     /// The radius is not a finite number above 0.
@@ -40,9 +41,9 @@ impl Sphere {
     }
 
     /// `y / ‖y‖`.
-    fn direction(&self, y: &[f64]) -> Result<Vec<f64>> {
+    fn direction(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
         check_vector(&self.name(), self.n, y)?;
-        normalised(y).ok_or_else(|| Error::argument(format!("{}: every point is nearest to the centre", self.name())))
+        normalised(y).ok_or_else(|| Error::argument(format!("{}: all points are equally near to the centre", self.name())))
     }
 }
 
@@ -60,11 +61,11 @@ impl Manifold for Sphere {
         self.n - 1
     }
 
-    fn project_point(&self, y: &[f64]) -> Result<Vec<f64>> {
-        Ok(self.direction(y)?.iter().map(|value| self.radius * value).collect())
+    fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
+        Ok(self.radius * self.direction(y)?)
     }
 
-    fn tangent_basis(&self, x: &[f64]) -> Result<Matrix> {
+    fn tangent_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>> {
         Ok(complement(&self.normal_basis(x)?))
     }
 
@@ -72,23 +73,22 @@ impl Manifold for Sphere {
         self.radius
     }
 
-    fn sample(&self, stream: &mut Stream) -> Vec<f64> {
+    fn sample(&self, stream: &mut Stream) -> Array1<f64> {
         loop {
-            let direction = stream.normals(self.n);
-            if let Ok(point) = self.project_point(&direction) {
+            if let Ok(point) = self.project_point(&gaussian_vector(stream, self.n)) {
                 return point;
             }
         }
     }
 
-    /// Costs n, where the basis would cost n³.
-    fn project_tangent(&self, x: &[f64], v: &[f64]) -> Result<Vec<f64>> {
+    /// O(n); by the basis it would be O(n³).
+    fn project_tangent(&self, x: &Array1<f64>, v: &Array1<f64>) -> Result<Array1<f64>> {
         check_vector(&self.name(), self.n, v)?;
         let normal = self.direction(x)?;
-        Ok(add_scaled(v, -dot(&normal, v), &normal))
+        Ok(v - normal.dot(v) * &normal)
     }
 
-    fn normal_basis(&self, x: &[f64]) -> Result<Matrix> {
-        Ok(Matrix::from_values(self.n, 1, self.direction(x)?))
+    fn normal_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>> {
+        Ok(self.direction(x)?.insert_axis(Axis(1)))
     }
 }

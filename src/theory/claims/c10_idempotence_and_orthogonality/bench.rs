@@ -1,6 +1,8 @@
-//! Networks trained on corrupted gratings, with penalties on their Jacobian at uncorrupted ones.
+//! Networks trained on corrupted gratings, with penalties on their Jacobian at uncorrupted gratings.
 
 use std::sync::Arc;
+
+use ndarray::Array1;
 
 use crate::backend::Cpu;
 use crate::data::corruption::{CorruptionConfig, Patches};
@@ -10,44 +12,45 @@ use crate::model::{Architecture, Bound, Parameters};
 use crate::ops::Penalty;
 use crate::shape::Shape;
 use crate::tape::{Tape, Tensor, Var};
-use crate::theory::algebra::{add_scaled, norm, sub};
+use crate::theory::algebra::norm;
 use crate::theory::claim::Setting;
+use crate::theory::claims::all_manifolds::normal_vector;
 use crate::theory::claims::training::{mean_square_error, minimise, network_jacobians, outputs, schedule, weighted_sum};
-use crate::theory::claims::zoo::normal_vector;
 use crate::theory::derivative::{asymmetry, idempotence};
 use crate::theory::manifold::{Gratings, Manifold};
 use crate::theory::pictures::{Layout, Pictures};
 use crate::theory::resemblance::Measures;
+use crate::theory::statistics::root_mean_square;
 
 use super::NUMBER;
 use super::blocks::Blocks;
 
-/// Pictures of a step.
+/// Images per step.
 const BATCH: usize = 32;
-/// Different batches; then they come again, with other noise.
+/// Number of different batches; after that they repeat with other noise.
 const BATCHES: u32 = 500;
 const RATE: f64 = 1e-2;
-/// λ of the objective, and the ε that its squared error has no use for.
+/// λ of the objective, and its ε, which the squared error does not use.
 const LAMBDA: f64 = 0.5;
 const EPSILON: f64 = 0.05;
-/// Length of the noise over the reach.
+/// Length of the noise, relative to the reach.
 const NOISE: f64 = 0.7;
-/// Distance to D over the reach where f is compared with π.
-const BESIDE: f64 = 0.3;
-/// What a network sees of a pixel is its value less this.
+/// Distance from D at which f is compared with π, relative to the reach.
+const OFF_MANIFOLD: f64 = 0.3;
+/// A network sees pixel values minus this.
 const MIDDLE: f64 = 0.5;
 
-/// Weights of the penalties, and the part of the training after which they begin.
+/// Weights of the penalties, and the fraction of the training after which they start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Penalties {
-    /// Of `E‖(J² - J)v‖²`.
+    /// Weight of `E‖(J² - J)v‖²`.
     pub(super) idempotence: f64,
-    /// Of `E‖(J - Jᵀ)v‖²`.
+    /// Weight of `E‖(J - Jᵀ)v‖²`.
     pub(super) asymmetry: f64,
     pub(super) from: f64,
 }
 
-/// What is trained on, and how long. All networks begin with the same weights and see the same pictures, noise and probes.
+/// Training data and budget. All networks start with the same weights and see the same images, noise and probes.
 pub(super) struct Bench {
     setting: Setting,
     pictures: Pictures,
@@ -58,7 +61,7 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    /// Pictures `side` x `side` of `gratings`, partially corrupted, with a little noise everywhere.
+    /// Images `side` x `side` of `gratings`, partially corrupted, with some noise everywhere.
     pub(super) fn new(setting: &Setting, gratings: Gratings, side: usize, (hidden, steps): (usize, u64)) -> Result<Self> {
         let corruption = CorruptionConfig { patches: Patches { min: 1, max: 2 }, ..CorruptionConfig::default() };
         let sigma = NOISE * gratings.reach() / side as f64;
@@ -66,13 +69,13 @@ impl Bench {
         Ok(Self { setting: *setting, batches: batches(&pictures)?, pictures, hidden, steps, sigma })
     }
 
-    /// The same without corruption and noise, for so many steps.
+    /// The same without corruption and noise, with this number of steps.
     pub(super) fn uncorrupted(&self, steps: u64) -> Result<Self> {
         let pictures = self.pictures.uncorrupted();
         Ok(Self { setting: self.setting, batches: batches(&pictures)?, pictures, hidden: self.hidden, steps, sigma: 0.0 })
     }
 
-    /// Trains a network; `watch` sees it before each step.
+    /// Trains a network. Calls `watch` with it before each step.
     pub(super) fn train(
         &self,
         penalties: Penalties,
@@ -98,7 +101,7 @@ impl Bench {
         Ok(network)
     }
 
-    /// The parts of J at `count` unseen points of D.
+    /// The blocks of J at `count` unseen points of D.
     pub(super) fn blocks(&self, network: &Parameters<Cpu>, count: usize) -> Result<Blocks> {
         let (points, manifold) = (self.points(count), self.pictures.manifold());
         let jacobians = network_jacobians(&self.setting.cpu()?, network, &moved(&points, -MIDDLE))?;
@@ -106,30 +109,29 @@ impl Bench {
         Ok(Blocks::over(jacobians.iter().zip(&bases)))
     }
 
-    /// `‖f(x + v) - x‖/‖v‖`, rms, for v normal to D at x: π(x + v) is x.
+    /// Root mean square of `‖f(x + v) - x‖/‖v‖` for v normal to D at x, where π(x + v) = x.
     pub(super) fn off_projection(&self, network: &Parameters<Cpu>, count: usize) -> Result<f64> {
         let (points, manifold) = (self.points(count), self.pictures.manifold());
-        let (mut stream, length) = (self.setting.stream(NUMBER, 4), BESIDE * manifold.reach());
-        let mut beside = Vec::with_capacity(count);
+        let (mut stream, length) = (self.setting.stream(NUMBER, 4), OFF_MANIFOLD * manifold.reach());
+        let mut off = Vec::with_capacity(count);
         for x in &points {
-            beside.push(add_scaled(x, 1.0, &normal_vector(manifold, x, length, &mut stream)?));
+            off.push(x + &normal_vector(manifold, x, length, &mut stream)?);
         }
-        let images = self.apply(network, &beside)?;
-        let squares = images.iter().zip(&points).map(|(image, x)| (norm(&sub(image, x)) / length).powi(2)).sum::<f64>();
-        Ok((squares / count as f64).sqrt())
+        let images = self.apply(network, &off)?;
+        Ok(root_mean_square(images.iter().zip(&points).map(|(image, x)| norm(&(image - x)) / length)))
     }
 
-    /// The measures of C9, over unseen corrupted pictures.
+    /// The measures of C9 on unseen corrupted images.
     pub(super) fn resemblance(&self, network: &Parameters<Cpu>, count: usize) -> Result<Measures> {
         Measures::of(self.pictures.manifold(), &self.pictures.samples(count)?, |points| self.apply(network, points))
     }
 
-    /// f of pictures.
-    fn apply(&self, network: &Parameters<Cpu>, points: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+    /// f at these points.
+    fn apply(&self, network: &Parameters<Cpu>, points: &[Array1<f64>]) -> Result<Vec<Array1<f64>>> {
         Ok(moved(&outputs(&self.setting.cpu()?, network, &moved(points, -MIDDLE))?, MIDDLE))
     }
 
-    fn points(&self, count: usize) -> Vec<Vec<f64>> {
+    fn points(&self, count: usize) -> Vec<Array1<f64>> {
         let mut stream = self.setting.stream(NUMBER, 3);
         (0..count).map(|_| self.pictures.manifold().sample(&mut stream)).collect()
     }
@@ -154,7 +156,7 @@ fn batches(pictures: &Pictures) -> Result<Vec<Batch>> {
     (0..BATCHES).map(|step| pictures.batch(step, BATCH)).collect()
 }
 
-/// `E‖f(x) - x‖²` and, for a whole picture, the objective of f(x̂ + noise); with the nodes of x and f(x).
+/// The sum of `E‖f(x) - x‖²` and, per image, the objective of f(x̂ + noise); with the nodes of x and f(x).
 fn record(
     tape: &mut Tape<Cpu>,
     network: &Parameters<Cpu>,
@@ -178,6 +180,6 @@ fn constant(tape: &mut Tape<Cpu>, shape: Shape, values: &[f64]) -> Result<Var> {
     Ok(tape.constant(tensor))
 }
 
-fn moved(points: &[Vec<f64>], by: f64) -> Vec<Vec<f64>> {
-    points.iter().map(|point| point.iter().map(|value| value + by).collect()).collect()
+fn moved(points: &[Array1<f64>], by: f64) -> Vec<Array1<f64>> {
+    points.iter().map(|point| point + by).collect()
 }

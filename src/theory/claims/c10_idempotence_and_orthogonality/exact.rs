@@ -1,23 +1,25 @@
+use ndarray::{Array1, Array2, array};
+
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{Matrix, add_scaled, complement, orthonormal_basis};
-use crate::theory::claim::{Row, Setting};
+use crate::theory::algebra::{complement, gaussian_matrix, norm, orthonormal_basis, square_norm};
+use crate::theory::claim::{Check, Setting};
 use crate::theory::derivative::central_differences;
 use crate::theory::manifold::{CircleProduct, Ellipse, Manifold, Sphere, Torus};
 use crate::theory::statistics::larger;
 
 use super::NUMBER;
-use crate::theory::claims::rivals::half_way;
+use crate::theory::claims::wrong_maps;
 
-/// Of central differences: off by about 1e-9 for curvatures of order 1.
+/// Step of central differences, whose error is about 1e-9 for curvatures of order 1.
 const STEP: f64 = 1e-5;
 /// Semi-axes of the ellipse.
 const AXES: [f64; 2] = [2.0, 0.8];
 
-const DIFFERENCES: (f64, &str) = (1e-7, "central differences with the step 1e-5 are off by about 1e-9 times the curvature");
-const ROUNDING: (f64, &str) = (1e-9, "algebra of 12 x 12 matrices, exact but for rounding");
+const DIFFERENCES: (f64, &str) = (1e-7, "central differences with step 1e-5 have an error of about 1e-9 times the curvature");
+const ROUNDING: (f64, &str) = (1e-9, "algebra of 12 x 12 matrices, exact up to rounding");
 
-/// The largest violations seen of one map, over many points.
+/// The largest violations of one map over many points.
 #[derive(Default)]
 struct Worst {
     /// `‖J² - J‖_F` on D.
@@ -26,29 +28,34 @@ struct Worst {
     asymmetry: f64,
     /// `|tr J - d|` on D.
     rank: f64,
-    /// `‖J(f(y)) J(y) - J(y)‖_F` beside D.
+    /// `‖J(f(y)) J(y) - J(y)‖_F` off D.
     chain: f64,
 }
 
 impl Worst {
-    /// Adds what `map` does at a point of D, and at a point beside it.
-    fn add(&mut self, manifold: &dyn Manifold, stream: &mut Stream, map: impl Fn(&[f64]) -> Result<Vec<f64>>) -> Result<()> {
-        let jacobian = |y: &[f64]| central_differences(y, STEP, &map);
+    /// Adds the violations of `map` at a point of D and at a point off D.
+    fn add(
+        &mut self,
+        manifold: &dyn Manifold,
+        stream: &mut Stream,
+        map: impl Fn(&Array1<f64>) -> Result<Array1<f64>>,
+    ) -> Result<()> {
+        let jacobian = |y: &Array1<f64>| central_differences(y, STEP, &map);
         let x = manifold.sample(stream);
         let j = jacobian(&x)?;
-        let normal = manifold.normal_basis(&x)?.column(0);
-        let y = add_scaled(&x, manifold.reach() * (0.6 * stream.uniform_f64() - 0.3), &normal);
+        let normal = manifold.normal_basis(&x)?;
+        let y = &x + manifold.reach() * (0.6 * stream.uniform_f64() - 0.3) * &normal.column(0);
         let (first, then) = (jacobian(&y)?, jacobian(&map(&y)?)?);
-        self.idempotence = larger(self.idempotence, j.times(&j).minus(&j).frobenius());
-        self.asymmetry = larger(self.asymmetry, j.minus(&j.transposed()).frobenius());
-        self.rank = larger(self.rank, (j.trace() - manifold.dimension() as f64).abs());
-        self.chain = larger(self.chain, then.times(&first).minus(&first).frobenius());
+        self.idempotence = larger(self.idempotence, norm(&(j.dot(&j) - &j)));
+        self.asymmetry = larger(self.asymmetry, norm(&(&j - &j.t())));
+        self.rank = larger(self.rank, (j.diag().sum() - manifold.dimension() as f64).abs());
+        self.chain = larger(self.chain, norm(&(then.dot(&first) - &first)));
         Ok(())
     }
 }
 
-/// π of curved manifolds, a map onto one of them that is idempotent but not orthogonal, one that is symmetric but not idempotent.
-pub(super) fn curved_rows(setting: &Setting) -> Result<Vec<Row>> {
+/// π of curved manifolds; a map onto one of them that is idempotent but not orthogonal; one that is symmetric but not idempotent.
+pub(super) fn curved_checks(setting: &Setting) -> Result<Vec<Check>> {
     let mut stream = setting.stream(NUMBER, 0);
     let (sphere, torus, circles) = (Sphere::new(4, 1.5)?, Torus::new(2.0, 0.7)?, CircleProduct::new(&[1.0, 0.6])?);
     let ellipse = Ellipse::new(AXES[0], AXES[1])?;
@@ -57,13 +64,13 @@ pub(super) fn curved_rows(setting: &Setting) -> Result<Vec<Row>> {
     for _ in 0..setting.pick(10, 100) {
         for manifold in manifolds {
             nearest.add(manifold, &mut stream, |y| manifold.project_point(y))?;
-            halfway.add(manifold, &mut stream, |y| half_way(manifold, y))?;
+            halfway.add(manifold, &mut stream, |y| wrong_maps::halfway(manifold, y))?;
         }
         oblique.add(&ellipse, &mut stream, in_another_norm)?;
     }
     let (tolerance, because) = DIFFERENCES;
     let zero = |quantity: &str, measured: f64, (control, value): (&str, f64)| {
-        Row::equal(quantity, 0.0, measured, tolerance, because).control(control, value)
+        Check::equal(quantity, 0.0, measured, tolerance, because).control(control, value)
     };
     let (half, other) = ("halfway to π", "nearest in another norm");
     Ok(vec![
@@ -76,38 +83,38 @@ pub(super) fn curved_rows(setting: &Setting) -> Result<Vec<Row>> {
     ])
 }
 
-/// The point of the ellipse nearest to y in the norm `‖A⁻¹·‖`, A = diag(a, b): `A π(A⁻¹y)` with π of the unit circle. Onto the
-/// ellipse and idempotent; J is an oblique projector.
-fn in_another_norm(y: &[f64]) -> Result<Vec<f64>> {
-    let scaled = |v: &[f64], power: i32| v.iter().zip(AXES).map(|(v, axis)| v * axis.powi(power)).collect::<Vec<_>>();
-    Ok(scaled(&Sphere::circle(1.0)?.project_point(&scaled(y, -1))?, 1))
+/// The point of the ellipse nearest to y in the norm `‖A⁻¹·‖`, A = diag(a, b): `A π(A⁻¹y)` with π of the unit circle. It maps onto the
+/// ellipse and is idempotent; J is an oblique projector.
+fn in_another_norm(y: &Array1<f64>) -> Result<Array1<f64>> {
+    let axes = array![AXES[0], AXES[1]];
+    Ok(&axes * Sphere::circle(1.0)?.project_point(&(y / &axes))?)
 }
 
-/// Linear maps W of R¹² that fix a T of dimension 3: W = P_T + T B Nᵀ + N C Nᵀ.
-pub(super) fn linear_rows(setting: &Setting) -> Result<Vec<Row>> {
+/// Linear maps W of R¹² that fix a subspace T of dimension 3: W = P_T + T B Nᵀ + N C Nᵀ.
+pub(super) fn linear_checks(setting: &Setting) -> Result<Vec<Check>> {
     let mut stream = setting.stream(NUMBER, 1);
     let (n, d) = (12, 3);
     let (mut blocks, mut excess) = ([0.0_f64; 2], [0.0_f64; 2]);
     for _ in 0..setting.pick(30, 300) {
-        let tangent = orthonormal_basis(&Matrix::normal(&mut stream, n, d));
+        let tangent = orthonormal_basis(&gaussian_matrix(&mut stream, n, d));
         let normal = complement(&tangent);
-        let b = Matrix::normal(&mut stream, d, n - d).scaled(0.5);
-        let c = Matrix::normal(&mut stream, n - d, n - d).scaled(0.3);
-        let oblique = tangent.times(&tangent.transposed().add_scaled(1.0, &b.times(&normal.transposed())));
-        let fixing = oblique.add_scaled(1.0, &normal.times(&c).times(&normal.transposed()));
-        let square = |matrix: &Matrix| matrix.frobenius().powi(2);
-        let violations = |w: &Matrix| [square(&w.times(w).minus(w)), square(&w.minus(&w.transposed()))];
-        let predicted =
-            [square(&b.times(&c)) + square(&c.times(&c).minus(&c)), 2.0 * square(&b) + square(&c.minus(&c.transposed()))];
-        let off = |w: &Matrix| violations(w).iter().zip(predicted).map(|(a, b)| (a / b - 1.0).abs()).fold(0.0, f64::max);
-        blocks = [larger(blocks[0], off(&fixing)), larger(blocks[1], off(&fixing.scaled(0.9)))];
-        let ratio = |w: &Matrix| (violations(w)[1] / (2.0 * (square(w) - d as f64)) - 1.0).abs();
+        let b = 0.5 * gaussian_matrix(&mut stream, d, n - d);
+        let c = 0.3 * gaussian_matrix(&mut stream, n - d, n - d);
+        let oblique = tangent.dot(&(&tangent.t() + b.dot(&normal.t())));
+        let fixing = &oblique + normal.dot(&c).dot(&normal.t());
+        let square = |matrix: &Array2<f64>| square_norm(matrix);
+        let violations = |w: &Array2<f64>| [square(&(w.dot(w) - w)), square(&(w - &w.t()))];
+        let predicted = [square(&b.dot(&c)) + square(&(c.dot(&c) - &c)), 2.0 * square(&b) + square(&(&c - &c.t()))];
+        let off = |w: &Array2<f64>| violations(w).iter().zip(predicted).map(|(a, b)| (a / b - 1.0).abs()).fold(0.0, f64::max);
+        blocks = [larger(blocks[0], off(&fixing)), larger(blocks[1], off(&(0.9 * &fixing)))];
+        let ratio = |w: &Array2<f64>| (violations(w)[1] / (2.0 * (square(w) - d as f64)) - 1.0).abs();
         excess = [larger(excess[0], ratio(&oblique)), larger(excess[1], ratio(&fixing))];
     }
     let (tolerance, because) = ROUNDING;
     Ok(vec![
-        Row::equal("‖J² - J‖² and ‖J - Jᵀ‖² by blocks B, C, relative", 0.0, blocks[0], tolerance, because)
+        Check::equal("‖J² - J‖² and ‖J - Jᵀ‖² by blocks B, C, relative", 0.0, blocks[0], tolerance, because)
             .control("0.9 J, which does not fix T", blocks[1]),
-        Row::equal("‖W - Wᵀ‖² over 2(‖W‖² - d) less 1, W² = W", 0.0, excess[0], tolerance, because).control("W² ≠ W", excess[1]),
+        Check::equal("‖W - Wᵀ‖² over 2(‖W‖² - d) less 1, W² = W", 0.0, excess[0], tolerance, because)
+            .control("W² ≠ W", excess[1]),
     ])
 }

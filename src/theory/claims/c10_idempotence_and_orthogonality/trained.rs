@@ -1,97 +1,98 @@
 use crate::backend::Cpu;
 use crate::error::Result;
 use crate::model::Parameters;
-use crate::theory::claim::Row;
+use crate::theory::claim::Check;
 use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
 
 use super::bench::{Bench, Penalties};
 use super::blocks::Blocks;
 
-/// Weight of a penalty that is there.
+/// Weight of an active penalty.
 const WEIGHT: f64 = 1.0;
-/// Points of D at the end, and along training.
+/// Number of points of D after and during training.
 const POINTS: usize = 64;
 const POINTS_ALONG: usize = 16;
-/// Snapshots along training.
+/// Number of snapshots during training.
 const SNAPSHOTS: u64 = 25;
-/// Corrupted pictures for the measures of C9.
+/// Number of corrupted images for the measures of C9.
 const SAMPLES: usize = 256;
 
-const OWN: (f64, &str) =
-    (0.5, "theory says that it falls, not how far a finite training takes it; empirical: to 0.2 to 0.35, 0.75 and more alone");
+const OWN: (f64, &str) = (
+    0.5,
+    "theory predicts a decrease, not its size after finite training; empirical: 0.2 to 0.35, at least 0.75 with the other penalty",
+);
 const SYMMETRY: (f64, &str) =
-    (0.4, "empirical: to 0.18 to 0.23; the other penalty shrinks C, hence C - Cᵀ, and leaves 0.59 and more through B");
-const DISTANCE: (f64, &str) =
-    (0.5, "empirical: to 0.26 to 0.38; symmetry alone leaves the symmetric part of C, so 0.68 and more");
+    (0.4, "empirical: 0.18 to 0.23; the other penalty shrinks C, hence C - Cᵀ, and leaves at least 0.59 through B");
+const DISTANCE: (f64, &str) = (0.5, "empirical: 0.26 to 0.38; symmetry alone leaves the symmetric part of C, at least 0.68");
 const BOTH: (f64, &str) = (0.0, "B and C vanish together only under both penalties; how far is empirical");
-const UNTIED: (f64, &str) = (0.2, "what a short training leaves of 0, empirical; without penalties it is 3 and more");
+const UNTIED: (f64, &str) = (0.2, "empirical distance from 0 after a short training; without penalties it is at least 3");
 const SQUARE: (f64, &str) =
-    (0.1, "‖J - P_T‖² = tr J - d for an orthogonal projector onto more than T; J is one to a few percent");
+    (0.1, "‖J - P_T‖² = tr J - d for an orthogonal projector onto a space larger than T; J is one up to a few percent");
 
-/// Steps, and the parts of J at them.
-type Path = Vec<(f64, Blocks)>;
+/// Steps, and the blocks of J at each.
+type History = Vec<(f64, Blocks)>;
 
-/// A trained network, as it is measured.
+/// The measurements of a trained network.
 struct Outcome {
     blocks: Blocks,
-    /// `‖f(y) - π(y)‖` over the distance to D.
+    /// `‖f(y) - π(y)‖` relative to the distance from D.
     off_projection: f64,
     /// C9: `‖f(x̂) - π(x̂)‖` and `‖f(f(x̂)) - f(x̂)‖` over ‖x̂ - x‖.
     to_projection: f64,
     repeated: f64,
-    along: Path,
+    history: History,
 }
 
 impl Outcome {
     fn of(bench: &Bench, [idempotence, asymmetry]: [bool; 2]) -> Result<Self> {
-        // The penalty of an eigenvalue λ of C is λ²(1-λ)², lowest at 0 and at 1: the data must have brought it below ½ before.
-        let (network, along) = trained(bench, penalties([idempotence, asymmetry], 0.5))?;
+        // The penalty of an eigenvalue λ of C is λ²(1-λ)², with minima at 0 and 1, so the data must first bring λ below ½.
+        let (network, history) = trained(bench, penalties([idempotence, asymmetry], 0.5))?;
         let measures = bench.resemblance(&network, SAMPLES)?;
         Ok(Self {
             blocks: bench.blocks(&network, POINTS)?,
             off_projection: bench.off_projection(&network, SAMPLES)?,
             to_projection: measures.to_projection(),
             repeated: measures.idempotence(),
-            along,
+            history,
         })
     }
 }
 
 fn penalties([idempotence, asymmetry]: [bool; 2], from: f64) -> Penalties {
-    let weight = |is_there: bool| if is_there { WEIGHT } else { 0.0 };
+    let weight = |is_active: bool| if is_active { WEIGHT } else { 0.0 };
     Penalties { idempotence: weight(idempotence), asymmetry: weight(asymmetry), from }
 }
 
-/// A network, and its Jacobian at some steps.
-fn trained(bench: &Bench, penalties: Penalties) -> Result<(Parameters<Cpu>, Path)> {
-    let (every, mut along) = ((bench.steps / SNAPSHOTS).max(1), Vec::new());
+/// Trains a network and records its Jacobian during training.
+fn trained(bench: &Bench, penalties: Penalties) -> Result<(Parameters<Cpu>, History)> {
+    let (every, mut history) = ((bench.steps / SNAPSHOTS).max(1), Vec::new());
     let network = bench.train(penalties, |step, network| {
         if step % every == 0 {
-            along.push((step as f64, bench.blocks(network, POINTS_ALONG)?));
+            history.push((step as f64, bench.blocks(network, POINTS_ALONG)?));
         }
         Ok(())
     })?;
-    along.push((bench.steps as f64, bench.blocks(&network, POINTS_ALONG)?));
-    Ok((network, along))
+    history.push((bench.steps as f64, bench.blocks(&network, POINTS_ALONG)?));
+    Ok((network, history))
 }
 
-/// The networks trained with neither, either and both of the penalties, and those that saw no corruption.
+/// The networks trained with no penalty, with each and with both, and those trained without corruption.
 pub(super) struct Outcomes {
     none: Outcome,
     idempotence: Outcome,
     asymmetry: Outcome,
     both: Outcome,
-    /// Without corruption, with both penalties from the first step, and with neither.
-    uncorrupted: [(Blocks, Path); 2],
+    /// Without corruption: with both penalties from the first step, and with none.
+    uncorrupted: [(Blocks, History); 2],
 }
 
 impl Outcomes {
-    /// Trains all of them.
+    /// Trains all networks.
     pub(super) fn new(bench: &Bench) -> Result<Self> {
         let plain = bench.uncorrupted(bench.steps / 2)?;
         let uncorrupted = |both: bool| {
-            let (network, along) = trained(&plain, penalties([both; 2], 0.0))?;
-            Ok((plain.blocks(&network, POINTS)?, along))
+            let (network, history) = trained(&plain, penalties([both; 2], 0.0))?;
+            Ok((plain.blocks(&network, POINTS)?, history))
         };
         Ok(Self {
             none: Outcome::of(bench, [false, false])?,
@@ -102,25 +103,25 @@ impl Outcomes {
         })
     }
 
-    /// What each penalty does to the Jacobian on D.
-    pub(super) fn jacobian_rows(&self, subject: &str) -> Vec<Row> {
+    /// The effect of each penalty on the Jacobian on D.
+    pub(super) fn jacobian_checks(&self, subject: &str) -> Vec<Check> {
         let Self { none, idempotence, asymmetry, both, .. } = self;
         let over = |of: &Outcome, value: fn(&Blocks) -> f64| value(&of.blocks) / value(&none.blocks);
-        let row = |quantity: &str, measured: f64, (tolerance, because)| {
-            Row::at_most(format!("{quantity}, {subject}"), 0.0, measured, tolerance, because)
+        let check = |quantity: &str, measured: f64, (tolerance, because)| {
+            Check::at_most(format!("{quantity}, {subject}"), 0.0, measured, tolerance, because)
         };
         let single = idempotence.blocks.distance.min(asymmetry.blocks.distance);
         let (symmetry_alone, idempotence_alone) = ("symmetry penalty alone", "idempotence penalty alone");
         vec![
-            row("‖J² - J‖ with the idempotence penalty over without", over(idempotence, |b| b.idempotence), OWN)
+            check("‖J² - J‖ with the idempotence penalty over without", over(idempotence, |b| b.idempotence), OWN)
                 .control(symmetry_alone, over(asymmetry, |b| b.idempotence)),
-            row("‖P_N J P_N‖ with the idempotence penalty over without", over(idempotence, |b| b.normal), OWN)
+            check("‖P_N J P_N‖ with the idempotence penalty over without", over(idempotence, |b| b.normal), OWN)
                 .control(symmetry_alone, over(asymmetry, |b| b.normal)),
-            row("‖J - Jᵀ‖ with the symmetry penalty over without", over(asymmetry, |b| b.asymmetry), SYMMETRY)
+            check("‖J - Jᵀ‖ with the symmetry penalty over without", over(asymmetry, |b| b.asymmetry), SYMMETRY)
                 .control(idempotence_alone, over(idempotence, |b| b.asymmetry)),
-            row("‖J - P_T‖ with both penalties over without", over(both, |b| b.distance), DISTANCE)
+            check("‖J - P_T‖ with both penalties over without", over(both, |b| b.distance), DISTANCE)
                 .control("symmetry penalty alone", over(asymmetry, |b| b.distance)),
-            Row::at_most(
+            Check::at_most(
                 format!("‖J - P_T‖ with both over the better alone, {subject}"),
                 1.0,
                 both.blocks.distance / single,
@@ -131,8 +132,8 @@ impl Outcomes {
         ]
     }
 
-    /// What that buys beside D and in the measures of C9, as shares of what is there without penalties. Theory speaks of J on D
-    /// only and predicts none of these numbers, so they are reported and not checked.
+    /// The effect off D and on the measures of C9, relative to no penalty. The theory only speaks of J on D and predicts none of these
+    /// numbers, so they are reported and not checked.
     fn resemblance(&self) -> String {
         let share = |value: fn(&Outcome) -> f64| {
             let [idempotence, asymmetry, both] =
@@ -140,7 +141,7 @@ impl Outcomes {
             format!("{idempotence:.2}, {asymmetry:.2}, {both:.2}")
         };
         format!(
-            "What idempotence, symmetry and both buy beside D and in the measures of C9, over no penalty: ‖f(y) - π(y)‖ {}; \
+            "Off D and in the measures of C9, relative to no penalty, for idempotence, symmetry and both: ‖f(y) - π(y)‖ {}; \
              ‖f(x̂) - π(x̂)‖ {}; ‖f(f(x̂)) - f(x̂)‖ {}.",
             share(|outcome| outcome.off_projection),
             share(|outcome| outcome.to_projection),
@@ -148,11 +149,11 @@ impl Outcomes {
         )
     }
 
-    /// Penalties alone say "orthogonal projector", not onto what.
-    pub(super) fn limit_rows(&self, subject: &str) -> Vec<Row> {
+    /// The penalties alone do not determine onto which space J projects.
+    pub(super) fn limit_checks(&self, subject: &str) -> Vec<Check> {
         let [both, none] = [0, 1].map(|index: usize| self.uncorrupted[index].0);
-        let row = |quantity: &str, predicted: f64, value: fn(&Blocks) -> f64, (tolerance, because)| {
-            Row::equal(
+        let check = |quantity: &str, predicted: f64, value: fn(&Blocks) -> f64, (tolerance, because)| {
+            Check::equal(
                 format!("{quantity} of both penalties without corruption, {subject}"),
                 predicted,
                 value(&both),
@@ -161,23 +162,28 @@ impl Outcomes {
             )
             .control("no penalty, no corruption", value(&none))
         };
-        let wrong_rank =
-            Row::at_most(format!("‖J - P_T‖ with both penalties, {subject}"), 0.0, self.both.blocks.distance, UNTIED.0, UNTIED.1);
+        let wrong_rank = Check::at_most(
+            format!("‖J - P_T‖ with both penalties, {subject}"),
+            0.0,
+            self.both.blocks.distance,
+            UNTIED.0,
+            UNTIED.1,
+        );
         vec![
-            row("‖J² - J‖", 0.0, |b| b.idempotence, UNTIED),
-            row("‖J - Jᵀ‖", 0.0, |b| b.asymmetry, UNTIED),
-            row("‖J - P_T‖² over tr J - d", 1.0, |b| b.distance.powi(2) / b.excess, SQUARE),
+            check("‖J² - J‖", 0.0, |b| b.idempotence, UNTIED),
+            check("‖J - Jᵀ‖", 0.0, |b| b.asymmetry, UNTIED),
+            check("‖J - P_T‖² over tr J - d", 1.0, |b| b.distance.powi(2) / b.excess, SQUARE),
             wrong_rank.control("both penalties without corruption", both.distance),
         ]
     }
 
-    /// Paths through (‖J² - J‖, ‖J - Jᵀ‖), and the distance to P_T along training.
+    /// Paths through (‖J² - J‖, ‖J - Jᵀ‖), and the distance from P_T during training.
     pub(super) fn figures(&self) -> Vec<Figure> {
         let paths =
             [("no penalty", &self.none), ("idempotence", &self.idempotence), ("symmetry", &self.asymmetry), ("both", &self.both)];
         let plot = |point: fn(&(f64, Blocks)) -> (f64, f64)| {
-            let points = |along: &[(f64, Blocks)]| along.iter().map(point).collect::<Vec<_>>();
-            let mut series: Vec<Series> = paths.iter().map(|(name, of)| Series::line(*name, points(&of.along))).collect();
+            let points = |history: &[(f64, Blocks)]| history.iter().map(point).collect::<Vec<_>>();
+            let mut series: Vec<Series> = paths.iter().map(|(name, of)| Series::line(*name, points(&of.history))).collect();
             series.push(Series::dashed("both, no corruption", points(&self.uncorrupted[0].1)));
             series
         };
@@ -185,10 +191,11 @@ impl Outcomes {
         vec![
             Figure {
                 stem: "c10_paths".into(),
-                title: "What each penalty lowers while a network is trained".into(),
-                caption: "Jacobians on D, every path from the upper right; penalties begin at half time. Each lowers its own \
-                          quantity, both go to the corner of orthogonal projectors."
-                    .into(),
+                title: "What each penalty reduces during training".into(),
+                caption:
+                    "Jacobians on D; every path starts at the upper right, and penalties start after half of the training. Each \
+                          reduces its own quantity; both lead to the corner of orthogonal projectors."
+                        .into(),
                 content: Content::Chart(Chart {
                     x: AxisSpec::log("‖J² - J‖"),
                     y: AxisSpec::log("‖J - Jᵀ‖"),
@@ -197,10 +204,10 @@ impl Outcomes {
             },
             Figure {
                 stem: "c10_distance".into(),
-                title: "Distance of the Jacobian to the projector onto the tangent space".into(),
+                title: "Distance of the Jacobian from the projector onto the tangent space".into(),
                 caption: format!(
-                    "‖J - P_T‖ ends at {none:.3} without penalties, {both:.3} with both; {wrong:.2} with both but no \
-                     corruption: an orthogonal projector onto too many directions. {}",
+                    "‖J - P_T‖ ends at {none:.3} without penalties and {both:.3} with both. With both but without corruption it \
+                     ends at {wrong:.2}, at an orthogonal projector onto too many directions. {}",
                     self.resemblance()
                 ),
                 content: Content::Chart(Chart {

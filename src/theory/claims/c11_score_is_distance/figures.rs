@@ -24,15 +24,16 @@ impl Bench {
         ];
         Ok(Figure {
             stem: "c11_distance".into(),
-            title: "The residual is the distance, the distance to neighbours is not".into(),
-            caption: "Scores against the true distance to a torus of uneven density. Rare normal samples (distance 0) have the \
-                      residual 0, but their neighbours are farther than those of most anomalies."
-                .into(),
+            title: "The residual is the distance to D, the neighbour score is not".into(),
+            caption:
+                "Scores against the true distance from a torus of uneven density. Rare normal samples (distance 0) have the \
+                      residual 0, but their neighbours are farther away than those of most anomalies."
+                    .into(),
             content: Content::Chart(Chart { x: AxisSpec::linear("distance δ(y) to D"), y: AxisSpec::linear("score"), series }),
         })
     }
 
-    /// AUROC against normal samples of one density, from the greatest to the least.
+    /// AUROC against normal samples of one density, from the highest to the lowest.
     pub(super) fn figure_of_rarity(&self, stream: &mut Stream) -> Result<Figure> {
         let mut curves: [Vec<(f64, f64)>; 4] = Default::default();
         let scores = |samples: &[Sample]| -> Result<[Vec<f64>; 3]> {
@@ -57,13 +58,13 @@ impl Bench {
         ];
         Ok(Figure {
             stem: "c11_rarity".into(),
-            title: "The rarer a normal sample, the more a density takes it for an anomaly".into(),
+            title: "Density scores mistake rare normal samples for anomalies".into(),
             caption:
-                "AUROC of anomalies at distances 0.1 to 0.5 against normal samples of one density. The residual stays at 1 (at \
-                 1/2 for anomalies on D itself); scores from a density fall below chance."
+                "AUROC of anomalies at distances 0.1 to 0.5 against normal samples of one density. The residual stays at 1 (at ½ for \
+                 anomalies on D itself); density scores fall below chance."
                     .into(),
             content: Content::Chart(Chart {
-                x: AxisSpec::log("density of the normal samples / greatest density"),
+                x: AxisSpec::log("density of the normal samples / maximum density"),
                 y: AxisSpec::linear("AUROC"),
                 series,
             }),

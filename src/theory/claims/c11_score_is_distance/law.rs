@@ -2,6 +2,8 @@
 
 use std::f64::consts::{PI, TAU};
 
+use ndarray::{Array1, array};
+
 use crate::error::Result;
 use crate::rng::Stream;
 use crate::theory::manifold::Torus;
@@ -9,9 +11,9 @@ use crate::theory::manifold::Torus;
 /// R and r of the torus; the reach is r.
 const MAJOR: f64 = 2.0;
 const MINOR: f64 = 0.8;
-/// The density falls like exp(-κ|φ|) along the core circle, φ in [-π, π]: by 500 to its far side.
+/// The density decays like exp(-κ|φ|) along the core circle, φ in [-π, π]: by a factor of 500 to the far side.
 pub(super) const FALL: f64 = 2.0;
-/// Normal points with |φ| above this are called rare: under 2 in 100.
+/// Normal points with |φ| above this are called rare; they are less than 2 %.
 pub(super) const RARE: f64 = 0.65 * PI;
 
 /// Area of the torus.
@@ -25,20 +27,20 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// From the law of normal points with |φ| at least `least`.
+    /// From the distribution of normal points, given that |φ| is at least `least`.
     pub(super) fn draw(stream: &mut Stream, least: f64) -> Self {
-        // Inverts the distribution function of the exponential law cut off at π.
+        // Inverts the distribution function of the exponential distribution truncated at π.
         let kept = 1.0 - (-FALL * (PI - least)).exp();
         let along = least - (1.0 - kept * stream.uniform_f64()).ln() / FALL;
         let along = if stream.below(2) == 0 { along } else { -along };
         Self { along, around: TAU * stream.uniform_f64() }
     }
 
-    /// The point at signed distance `t` from the torus, above it here: x + t ν.
-    pub(super) fn at(&self, t: f64) -> Vec<f64> {
+    /// The point x + t ν at signed distance `t` from the torus.
+    pub(super) fn at(&self, t: f64) -> Array1<f64> {
         let ((sin, cos), (turn_sin, turn_cos)) = (self.along.sin_cos(), self.around.sin_cos());
         let rho = MAJOR + (MINOR + t) * turn_cos;
-        vec![rho * cos, rho * sin, (MINOR + t) * turn_sin]
+        array![rho * cos, rho * sin, (MINOR + t) * turn_sin]
     }
 
     /// Density with respect to area.
@@ -48,7 +50,7 @@ impl Place {
     }
 }
 
-/// The manifold itself, with its projection.
+/// The torus as a manifold.
 ///
 /// # Errors
 /// None, for these radii.
@@ -63,7 +65,7 @@ mod tests {
     use crate::theory::manifold::Manifold;
 
     #[test]
-    fn points_are_where_they_say_they_are() {
+    fn points_have_the_stated_distance() {
         let (mut stream, torus) = (Stream::new(1, Purpose::Test, 11, 1), torus().unwrap());
         for _ in 0..100 {
             let place = Place::draw(&mut stream, 0.0);

@@ -1,7 +1,8 @@
-//! What C1 shows.
+//! Figures of C1.
+
+use ndarray::array;
 
 use crate::error::Result;
-use crate::theory::algebra::{add_scaled, dot};
 use crate::theory::derivative::central_differences;
 use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
 use crate::theory::manifold::{Manifold, Torus};
@@ -10,23 +11,23 @@ use super::laws::Found;
 
 /// Radii R and r of the torus.
 const RADII: [f64; 2] = [2.0, 0.7];
-/// Heights over D, in steps of a twentieth of the reach.
+/// Number of heights on either side of D, in steps of a twentieth of the reach.
 const HEIGHTS: i32 = 18;
-/// Below this an error is drawn as this.
-const LEAST: f64 = 1e-17;
+/// Smaller errors are drawn at this value.
+const MIN_ERROR: f64 = 1e-17;
 
 /// The two eigenvalues of Jπ over a point of the torus, against `1/(1+t/r)` and `1/(1+t cos ψ/(R + r cos ψ))`.
 pub(super) fn off_manifold() -> Result<Figure> {
     let [major, minor] = RADII;
     let torus = Torus::new(major, minor)?;
     // The outermost circle: ψ = 0.
-    let (x, outward) = ([major + minor, 0.0, 0.0], [1.0, 0.0, 0.0]);
+    let (x, outward) = (array![major + minor, 0.0, 0.0], array![1.0, 0.0, 0.0]);
     let mut series = [vec![], vec![], vec![], vec![]];
     for step in -HEIGHTS..=HEIGHTS {
         let t = 0.05 * f64::from(step) * torus.reach();
-        let j = central_differences(&add_scaled(&x, t, &outward), 1e-5, |y| torus.project_point(y))?;
-        for (index, (direction, radius)) in [([0.0, 0.0, 1.0], minor), ([0.0, 1.0, 0.0], major + minor)].iter().enumerate() {
-            series[index].push((t, dot(&j.apply(direction), direction)));
+        let j = central_differences(&(&x + t * &outward), 1e-5, |y| torus.project_point(y))?;
+        for (index, (axis, radius)) in [(2, minor), (1, major + minor)].into_iter().enumerate() {
+            series[index].push((t, j[[axis, axis]]));
             series[2 + index].push((t, 1.0 / (1.0 + t / radius)));
         }
     }
@@ -50,7 +51,7 @@ pub(super) fn off_manifold() -> Result<Figure> {
     })
 }
 
-/// How well the laws hold on each manifold.
+/// The largest error of each law on every manifold.
 pub(super) fn every_manifold(names: &[&str], found: &[Found]) -> Figure {
     let laws = [
         (0, "π∘π = π"),
@@ -60,17 +61,14 @@ pub(super) fn every_manifold(names: &[&str], found: &[Found]) -> Figure {
         (8, "Jπ(x+v) = (I-S_v)⁻¹P_T"),
         (10, "∇φ = π"),
     ];
-    let points = |law: usize| (1..).map(f64::from).zip(found.iter().map(|found| found.errors[law].max(LEAST))).collect();
-    let listed: Vec<String> = names.iter().zip(1..).map(|(name, number)| format!("{number} {name}")).collect();
+    let points = |law: usize| (1..).map(f64::from).zip(found.iter().map(|found| found.errors[law].max(MIN_ERROR))).collect();
     Figure {
         stem: "c1_manifolds".into(),
         title: "The laws of π on every manifold".into(),
-        caption: format!(
-            "Largest error of each law at the points drawn; laws with Jπ or ∇φ have the error of central differences. Manifolds: {}.",
-            listed.join(", ")
-        ),
+        caption: "Largest error of each law at the sampled points. Laws with Jπ or ∇φ have the error of central differences."
+            .into(),
         content: Content::Chart(Chart {
-            x: AxisSpec::linear("number of the manifold"),
+            x: AxisSpec::categories("manifold", names.iter().map(|name| (*name).to_owned()).collect()),
             y: AxisSpec::log("error"),
             series: laws.map(|(law, name)| Series::dots(name, points(law))).to_vec(),
         }),

@@ -1,29 +1,31 @@
-//! Linear autoencoders trained on the tape, for a covariance of rank d < n.
+//! Linear autoencoders trained on the tape for a covariance of rank d < n.
+
+use ndarray::{Array1, Array2, s};
 
 use crate::error::Result;
 use crate::ops::Backend;
 use crate::shape::Activation;
 use crate::tape::{Tape, Tensor, Var};
-use crate::theory::algebra::{Matrix, orthonormal_basis};
+use crate::theory::algebra::{gaussian_matrix, orthonormal_basis};
 use crate::theory::claim::Setting;
-use crate::theory::claims::training::{matrix, mean_square_error, minimise, schedule, tensor, weighted_sum};
+use crate::theory::claims::training::{matrix, mean_square_error, minimise, schedule, weighted_sum};
 use crate::theory::derivative::contraction_exact;
 
 use super::NUMBER;
 
-/// The eigenvalues above 0.
+/// The nonzero eigenvalues.
 pub(super) const LAMBDA: [f64; 5] = [2.0, 1.5, 1.0, 0.6, 0.3];
-/// Values of a point; three directions carry no data.
+/// Dimension of the space; three directions carry no data.
 pub(super) const N: usize = 8;
-/// Rows of U and W₁: more than d, so that the bottleneck does not bind.
+/// Rows of U and W₁: more than d, so that the bottleneck is no restriction.
 const HIDDEN: usize = 6;
 
-/// λ of a direction of the basis Q; 0 where there are no data.
+/// λ of a column of Q; 0 in directions without data.
 pub(super) fn eigenvalue(direction: usize) -> f64 {
     LAMBDA.get(direction).copied().unwrap_or(0.0)
 }
 
-/// What is minimised.
+/// The loss.
 #[derive(Clone, Copy)]
 pub(super) enum Loss {
     /// `E‖f(x+ε) - x‖²` with ε of covariance σ²I; holds σ².
@@ -32,7 +34,7 @@ pub(super) enum Loss {
     Contraction(f64),
 }
 
-/// A network linear in x, and whose Jacobian J a contraction punishes.
+/// A network that is linear in x, and the Jacobian J in its contraction penalty.
 #[derive(Clone, Copy)]
 pub(super) enum Net {
     /// W, J = W.
@@ -45,47 +47,47 @@ pub(super) enum Net {
     UntiedEncoder,
 }
 
-/// A covariance Σ = Q diag(λ) Qᵀ, and how long is trained for it.
+/// A covariance Σ = Q diag(λ) Qᵀ and the number of training steps.
 pub(super) struct Bench<'a, B: Backend<Elem = f64>> {
     pub(super) backend: &'a B,
     setting: &'a Setting,
-    pub(super) q: Matrix,
+    pub(super) q: Array2<f64>,
     pub(super) steps: u64,
 }
 
 impl<'a, B: Backend<Elem = f64>> Bench<'a, B> {
     pub(super) fn new(backend: &'a B, setting: &'a Setting) -> Self {
-        let q = orthonormal_basis(&Matrix::normal(&mut setting.stream(NUMBER, 0), N, N));
+        let q = orthonormal_basis(&gaussian_matrix(&mut setting.stream(NUMBER, 0), N, N));
         Self { backend, setting, q, steps: setting.pick(3000, 8000) }
     }
 
     /// `Q diag(g(λ)) Qᵀ`.
-    pub(super) fn function(&self, g: impl Fn(f64) -> f64) -> Matrix {
-        let scaled = Matrix::from_fn(N, N, |row, column| self.q[(row, column)] * g(eigenvalue(column)));
-        scaled.times(&self.q.transposed())
+    pub(super) fn function(&self, g: impl Fn(f64) -> f64) -> Array2<f64> {
+        let values = Array1::from_shape_fn(N, |k| g(eigenvalue(k)));
+        (&self.q * &values).dot(&self.q.t())
     }
 
-    /// P, onto range Σ.
-    pub(super) fn projector(&self) -> Matrix {
+    /// P, the projector onto the range of Σ.
+    pub(super) fn projector(&self) -> Array2<f64> {
         self.function(|lambda| f64::from(u8::from(lambda > 0.0)))
     }
 
     /// The trained map.
-    pub(super) fn map(&self, net: Net, loss: Loss) -> Result<Matrix> {
+    pub(super) fn map(&self, net: Net, loss: Loss) -> Result<Array2<f64>> {
         net.map(self.backend, &self.train(net, loss, &self.function(f64::sqrt), |_, _| Ok(()))?)
     }
 
-    /// Trains for the covariance `root²`; returns the weights. `watch` sees them before each step.
+    /// Trains for the covariance `root²` and returns the weights. Calls `watch` with the weights before each step.
     pub(super) fn train(
         &self,
         net: Net,
         loss: Loss,
-        root: &Matrix,
+        root: &Array2<f64>,
         mut watch: impl FnMut(u64, &[Tensor<B>]) -> Result<()>,
     ) -> Result<Vec<Tensor<B>>> {
         let mut weights = self.start(net)?;
         let [input, target] = self.batch(loss, root);
-        let [input, target] = [tensor(self.backend, &input)?, tensor(self.backend, &target)?];
+        let [input, target] = [Tensor::from_array(self.backend, &input)?, Tensor::from_array(self.backend, &target)?];
         minimise(self.backend, schedule(self.steps, 0.02), &mut weights, |tape, weights, step| {
             watch(step, weights)?;
             let vars: Vec<Var> = weights.iter().map(|weight| tape.variable(weight.clone())).collect();
@@ -98,7 +100,7 @@ impl<'a, B: Backend<Elem = f64>> Bench<'a, B> {
     fn start(&self, net: Net) -> Result<Vec<Tensor<B>>> {
         let mut stream = self.setting.stream(NUMBER, 2);
         let mut start = |rows: usize, columns: usize| {
-            tensor(self.backend, &Matrix::normal(&mut stream, rows, columns).scaled(0.5 / (N as f64).sqrt()))
+            Tensor::from_array(self.backend, &(0.5 / (N as f64).sqrt() * gaussian_matrix(&mut stream, rows, columns)))
         };
         match net {
             Net::Full => Ok(vec![start(N, N)?]),
@@ -107,15 +109,15 @@ impl<'a, B: Backend<Elem = f64>> Bench<'a, B> {
         }
     }
 
-    /// Inputs and targets with exactly the moments that the loss's expectation has. With an orthogonal matrix R of 2n rows,
-    /// point k is `x_k = Σ_i R[k, i] a_i`, `ε_k = σ R[k, n..]`, where the a_i are the columns of √Σ. So Σ_k x xᵀ = Σ,
-    /// Σ_k ε εᵀ = σ²I and Σ_k x εᵀ = 0.
-    fn batch(&self, loss: Loss, root: &Matrix) -> [Matrix; 2] {
+    /// Inputs and targets with exactly the moments in the expectation of the loss. With an orthogonal matrix R of 2n rows, point k is
+    /// `x_k = Σ_i R[k, i] a_i`, `ε_k = σ R[k, n..]`, where the a_i are the columns of √Σ. So Σ_k x xᵀ = Σ, Σ_k ε εᵀ = σ²I and
+    /// Σ_k x εᵀ = 0.
+    fn batch(&self, loss: Loss, root: &Array2<f64>) -> [Array2<f64>; 2] {
         let Loss::Denoising(variance) = loss else { return [root.clone(), root.clone()] };
-        let r = orthonormal_basis(&Matrix::normal(&mut self.setting.stream(NUMBER, 1), 2 * N, 2 * N));
-        let part = |first: usize| Matrix::from_fn(2 * N, N, |row, column| r[(row, first + column)]);
-        let clean = part(0).times(root);
-        [clean.add_scaled(variance.sqrt(), &part(N)), clean]
+        let r = orthonormal_basis(&gaussian_matrix(&mut self.setting.stream(NUMBER, 1), 2 * N, 2 * N));
+        let (signal, noise) = (r.slice(s![.., ..N]), r.slice(s![.., N..]));
+        let clean = signal.dot(root);
+        [&clean + variance.sqrt() * &noise, clean]
     }
 }
 
@@ -138,7 +140,7 @@ impl Net {
         match (self, weights) {
             (Self::Tied | Self::TiedEncoder, &[v, ..]) => {
                 // U = Vᵀ: the linear map of V applied to the unit vectors.
-                let unit = tensor(tape.backend(), &Matrix::identity(HIDDEN))?;
+                let unit = Tensor::from_array(tape.backend(), &Array2::<f64>::eye(HIDDEN))?;
                 let unit = tape.constant(unit);
                 let u = linear(tape, unit, v)?;
                 let code = linear(tape, x, u)?;
@@ -156,11 +158,11 @@ impl Net {
     }
 
     /// The matrix of the map.
-    pub(super) fn map<B: Backend>(self, backend: &B, weights: &[Tensor<B>]) -> Result<Matrix> {
+    pub(super) fn map<B: Backend>(self, backend: &B, weights: &[Tensor<B>]) -> Result<Array2<f64>> {
         let mut tape = Tape::new(backend.clone());
         let vars: Vec<Var> = weights.iter().map(|weight| tape.constant(weight.clone())).collect();
-        let unit = tape.constant(tensor(backend, &Matrix::identity(N))?);
+        let unit = tape.constant(Tensor::from_array(backend, &Array2::<f64>::eye(N))?);
         let (_, y) = self.forward(&mut tape, &vars, unit)?;
-        Ok(matrix(backend, tape.value(y))?.transposed())
+        Ok(matrix(backend, tape.value(y))?.reversed_axes())
     }
 }

@@ -1,33 +1,37 @@
+use ndarray::{Array1, Array2};
+
 use crate::error::Result;
 use crate::ops::Backend;
-use crate::theory::algebra::{Matrix, svd};
+use crate::theory::algebra::svd;
 use crate::theory::claims::training::matrix;
 use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
 
 use super::bench::{Bench, LAMBDA, Loss, N, Net, eigenvalue};
 use super::{WEIGHT, shrunk_eigenvalue, tied_eigenvalue};
 
-/// Closed forms as curves over λ, trained maps as dots.
-pub(super) fn spectra(q: &Matrix, maps: &[(&str, &Matrix)]) -> Figure {
+/// Closed forms as curves over λ, trained models as dots.
+pub(super) fn spectra(q: &Array2<f64>, maps: &[(&str, &Array2<f64>)]) -> Figure {
     let abscissae: Vec<f64> = (0..=100).map(|k| 0.022 * f64::from(k)).collect();
     let curve = |g: fn(f64) -> f64| abscissae.iter().map(|&lambda| (lambda, g(lambda))).collect::<Vec<_>>();
     let mut series =
         vec![Series::dashed("λ/(λ+γ)", curve(shrunk_eigenvalue)), Series::dashed("max(0, 1-γ/2λ)", curve(tied_eigenvalue))];
     for (name, map) in maps {
-        let in_basis = q.transposed().times(&map.times(q));
-        series.push(Series::dots(*name, (0..N).map(|k| (eigenvalue(k), in_basis[(k, k)])).collect()));
+        let in_basis = q.t().dot(&map.dot(q));
+        series.push(Series::dots(*name, (0..N).map(|k| (eigenvalue(k), in_basis[[k, k]])).collect()));
     }
     Figure {
         stem: "c3_spectra".into(),
         title: "Spectra of linear autoencoders, closed form and trained".into(),
-        caption: format!("What a direction of variance λ is multiplied by, for γ = σ² = {WEIGHT}; dots are trained on the tape."),
+        caption: format!(
+            "The factor by which a direction of variance λ is multiplied, for γ = σ² = {WEIGHT}. Dots are trained models."
+        ),
         content: Content::Chart(Chart { x: AxisSpec::linear("variance λ"), y: AxisSpec::linear("factor"), series }),
     }
 }
 
-/// Singular values of W along training: of the first, the last and one empty direction.
+/// Singular values of W during training: the first and last direction with data and one without.
 pub(super) fn training<B: Backend<Elem = f64>>(bench: &Bench<'_, B>, weight: f64) -> Result<Figure> {
-    let mut values: Vec<(f64, Vec<f64>)> = Vec::new();
+    let mut values: Vec<(f64, Array1<f64>)> = Vec::new();
     let every = (bench.steps / 60).max(1);
     bench.train(Net::Full, Loss::Contraction(weight), &bench.function(f64::sqrt), |step, weights| {
         if step % every == 0 {
@@ -45,8 +49,11 @@ pub(super) fn training<B: Backend<Elem = f64>>(bench: &Bench<'_, B>, weight: f64
     }
     Ok(Figure {
         stem: "c3_training".into(),
-        title: "Singular values of J while a linear RCAE is trained".into(),
-        caption: format!("γ = {weight}, {} directions of data in {N}: their values tend to λ/(λ+γ), the others to 0.", last + 1),
+        title: "Singular values of J during training of a linear RCAE".into(),
+        caption: format!(
+            "γ = {weight}, {} of {N} directions carry data. Their singular values tend to λ/(λ+γ), the others to 0.",
+            last + 1
+        ),
         content: Content::Chart(Chart { x: AxisSpec::linear("step"), y: AxisSpec::linear("singular value of J"), series }),
     })
 }

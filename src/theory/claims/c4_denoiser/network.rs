@@ -1,57 +1,60 @@
 use std::f64::consts::TAU;
 
+use ndarray::{Array1, Array2, Axis, array};
+
 use crate::error::Result;
 use crate::model::{Architecture, Parameters};
 use crate::ops::Backend;
 use crate::rng::Stream;
-use crate::theory::algebra::{Matrix, norm, sub};
-use crate::theory::claim::{Row, Setting};
+use crate::theory::algebra::{norm, projector, square_norm};
+use crate::theory::claim::{Check, Setting};
 use crate::theory::claims::training::{batch, mean_square_error, minimise, network_jacobians, outputs, schedule};
 use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
-use crate::theory::statistics::mean;
+use crate::theory::statistics::{mean, root_mean_square};
 
-use super::posterior::{Law, Noise};
+use super::posterior::{Distribution, Noise};
 use super::{NUMBER, sphere_factor};
 
-/// Large, so that E[x|y] and π(y) can be told apart.
+/// Large, so that E[x|y] and π(y) differ clearly.
 const SIGMA: f64 = 0.5;
 /// Samples per step.
 const BATCH: usize = 40;
 
-const TRAINED: (f64, &str) = (0.06, "empirical: noisy targets leave a small network 0.02 to 0.03 off; π is off by 0.18 and more");
-const SLOPES: (f64, &str) = (0.25, "empirical: derivatives of the same network are 0.10 to 0.13 off; π is off by 0.6 and more");
+const TRAINED: (f64, &str) =
+    (0.06, "empirical: noisy targets leave an error of 0.02 to 0.03 in a small network; that of π is 0.18 or more");
+const SLOPES: (f64, &str) =
+    (0.25, "empirical: the derivatives of the same network have an error of 0.10 to 0.13, those of π 0.6 or more");
 
-/// Points x of the unit circle, one at random in each of `count` equal arcs, and y = x + ε: [x, y]. Arcs leave less to chance
-/// than independent angles, and every x is still uniform.
-fn samples(stream: &mut Stream, count: usize) -> [Vec<Vec<f64>>; 2] {
+/// Points x of the unit circle, one random point in each of `count` equal arcs, and y = x + ε: [x, y]. Arcs have less variance than
+/// independent angles, and every x is still uniform.
+fn samples(stream: &mut Stream, count: usize) -> [Vec<Array1<f64>>; 2] {
     let mut sides = [Vec::with_capacity(count), Vec::with_capacity(count)];
     for arc in 0..count {
         let (sine, cosine) = (TAU * (arc as f64 + stream.uniform_f64()) / count as f64).sin_cos();
-        sides[0].push(vec![cosine, sine]);
-        sides[1].push(vec![cosine + SIGMA * stream.normal(), sine + SIGMA * stream.normal()]);
+        sides[0].push(array![cosine, sine]);
+        sides[1].push(array![cosine + SIGMA * stream.normal(), sine + SIGMA * stream.normal()]);
     }
     sides
 }
 
-/// A network trained as a denoiser on the circle, against E[x|y] and its Jacobian, over unseen y.
-pub(super) fn rows<B: Backend<Elem = f64>>(backend: &B, setting: &Setting) -> Result<(Vec<Row>, Figure)> {
+/// Compares a network trained as a denoiser on the circle with E[x|y] and its Jacobian, at unseen y.
+pub(super) fn checks<B: Backend<Elem = f64>>(backend: &B, setting: &Setting) -> Result<(Vec<Check>, Figure)> {
     let network = train(backend, setting)?;
     let mut stream = setting.stream(NUMBER, 4);
     let [_, unseen] = samples(&mut stream, 200);
     let found = outputs(backend, &network, &unseen)?;
-    let off = |found: &[Vec<f64>]| {
-        let squares = found.iter().zip(&unseen).map(|(found, y)| norm(&sub(found, &times(factor(norm(y)) / norm(y), y))).powi(2));
-        mean(&squares.collect::<Vec<_>>()).sqrt()
+    let off = |found: &[Array1<f64>]| {
+        root_mean_square(found.iter().zip(&unseen).map(|(found, y)| norm(&(found - factor(norm(y)) / norm(y) * y))))
     };
-    let projections: Vec<Vec<f64>> = unseen.iter().map(|y| times(1.0 / norm(y), y)).collect();
+    let projections: Vec<Array1<f64>> = unseen.iter().map(|y| y / norm(y)).collect();
     let slopes = slopes_off(backend, &network, &unseen)?;
-    let rows = vec![
-        Row::equal("‖f(y) - E[x|y]‖ of a trained network, rms, circle", 0.0, off(&found), TRAINED.0, TRAINED.1)
+    let checks = vec![
+        Check::equal("‖f(y) - E[x|y]‖ of a trained network, rms, circle", 0.0, off(&found), TRAINED.0, TRAINED.1)
             .control("π", off(&projections)),
-        Row::equal("‖J_f - Cov[x|y]/σ²‖ of a trained network, rms, circle", 0.0, slopes[0], SLOPES.0, SLOPES.1)
+        Check::equal("‖J_f - Cov[x|y]/σ²‖ of a trained network, rms, circle", 0.0, slopes[0], SLOPES.0, SLOPES.1)
             .control("π", slopes[1]),
     ];
-    Ok((rows, profile(backend, &network)?))
+    Ok((checks, profile(backend, &network)?))
 }
 
 fn train<B: Backend<Elem = f64>>(backend: &B, setting: &Setting) -> Result<Parameters<B>> {
@@ -69,24 +72,20 @@ fn train<B: Backend<Elem = f64>>(backend: &B, setting: &Setting) -> Result<Param
 }
 
 /// `‖J - Cov[x|y]/σ²‖_F`, rms, for the network and for π, whose Jacobian is `(I - y yᵀ/‖y‖²)/‖y‖`.
-fn slopes_off<B: Backend<Elem = f64>>(backend: &B, network: &Parameters<B>, unseen: &[Vec<f64>]) -> Result<[f64; 2]> {
-    let law = Law::circle(1.0, 200);
+fn slopes_off<B: Backend<Elem = f64>>(backend: &B, network: &Parameters<B>, unseen: &[Array1<f64>]) -> Result<[f64; 2]> {
+    let distribution = Distribution::circle(1.0, 200);
     let mut squares = [Vec::new(), Vec::new()];
     for (jacobian, y) in network_jacobians(backend, network, unseen)?.iter().zip(unseen) {
         let variance = SIGMA * SIGMA;
-        let optimum = law.given(y, Noise { variances: &[variance; 2] }).covariance.scaled(1.0 / variance);
+        let optimum = distribution.given(y, Noise { variances: &[variance; 2] }).covariance / variance;
         let length = norm(y);
-        let outer = |row: usize, column: usize| f64::from(u8::from(row == column)) - y[row] * y[column] / length.powi(2);
-        let of_projection = Matrix::from_fn(2, 2, outer).scaled(1.0 / length);
+        let axis = (y / length).insert_axis(Axis(1));
+        let of_projection = (Array2::eye(2) - projector(&axis)) / length;
         for (squares, found) in squares.iter_mut().zip([jacobian, &of_projection]) {
-            squares.push(found.minus(&optimum).frobenius().powi(2));
+            squares.push(square_norm(&(found - &optimum)));
         }
     }
     Ok(squares.map(|squares| mean(&squares).sqrt()))
-}
-
-fn times(t: f64, y: &[f64]) -> Vec<f64> {
-    y.iter().map(|value| t * value).collect()
 }
 
 /// `‖E[x|y]‖` for a y of this length.
@@ -101,15 +100,17 @@ fn profile<B: Backend<Elem = f64>>(backend: &B, network: &Parameters<B>) -> Resu
     let mut series = vec![Series::dashed("R I₁(κ)/I₀(κ)", line(factor)), Series::dashed("π: R", line(|_| 1.0))];
     for (name, turn) in [("network, 0°", 0.0), ("network, 120°", TAU / 3.0), ("network, 240°", 2.0 * TAU / 3.0)] {
         let (sine, cosine) = f64::sin_cos(turn);
-        let points: Vec<Vec<f64>> = lengths.iter().map(|length| vec![length * cosine, length * sine]).collect();
+        let points: Vec<Array1<f64>> = lengths.iter().map(|length| array![length * cosine, length * sine]).collect();
         let found = outputs(backend, network, &points)?;
         let along = lengths.iter().zip(&found).map(|(&length, f)| (length, f[0] * cosine + f[1] * sine));
         series.push(Series::line(name, along.collect()));
     }
     Ok(Figure {
         stem: "c4_profile".into(),
-        title: "A trained denoiser on the circle against E[x|y]".into(),
-        caption: format!("The part of f(y) along y, over ‖y‖, for σ = {SIGMA}: it follows the Bessel ratio, not the projection."),
+        title: "A trained denoiser on the circle, compared with E[x|y]".into(),
+        caption: format!(
+            "The component of f(y) along y against ‖y‖, for σ = {SIGMA}. It follows the Bessel ratio, not the projection."
+        ),
         content: Content::Chart(Chart { x: AxisSpec::linear("‖y‖"), y: AxisSpec::linear("⟨f(y), y/‖y‖⟩"), series }),
     })
 }

@@ -1,12 +1,14 @@
+use ndarray::{Array1, array};
+
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::{norm, sub};
-use crate::theory::claim::{Row, Setting};
+use crate::theory::algebra::norm;
+use crate::theory::claim::{Check, Setting};
 use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
 use crate::theory::manifold::{Ellipse, Manifold, Sphere};
 use crate::theory::statistics::log_log_slope;
 
-use super::posterior::{Law, Noise};
+use super::posterior::{Distribution, Noise};
 use super::{HIGH, NUMBER, point_at};
 
 /// σ for the rates.
@@ -15,49 +17,55 @@ const SIGMAS: [f64; 5] = [0.16, 0.113, 0.08, 0.0566, 0.04];
 const UNEVEN: [f64; 2] = [0.4, 1.6];
 const UNEVEN_IN_SPACE: [f64; 3] = [0.4, 1.0, 1.6];
 
-/// Random points that are turned down in a row; about one in two to five fits.
-const MOST_TRIES: usize = 10_000;
+/// Maximum number of random points that are rejected in a row; about one in two to five is accepted.
+const MAX_TRIES: usize = 10_000;
 
-const SLOPE: (f64, &str) = (0.05, "the term of order σ⁴ bends the line by up to 0.02");
-const CONSTANT: (f64, &str) = (0.005, "the term of order σ⁴ is σ²(n-3)/(4‖y‖) of it, at most 0.002 at σ = 0.04");
+const SLOPE: (f64, &str) = (0.05, "the term of order σ⁴ changes the slope by up to 0.02");
+const CONSTANT: (f64, &str) = (0.005, "the term of order σ⁴ is a fraction σ²(n-3)/(4‖y‖), at most 0.002 at σ = 0.04");
 
-/// A y, and the law of x beside it.
+/// A point y near a distribution of x.
 struct Subject {
     name: &'static str,
-    law: Law,
-    y: Vec<f64>,
-    projection: Vec<f64>,
-    /// The S of its control; None where only even noise has a quadrature.
+    distribution: Distribution,
+    y: Array1<f64>,
+    projection: Array1<f64>,
+    /// S of the control; None if the quadrature only works for isotropic noise.
     uneven: Option<&'static [f64]>,
 }
 
 impl Subject {
-    fn new(name: &'static str, law: Law, manifold: &dyn Manifold, y: Vec<f64>, uneven: &'static [f64]) -> Result<Self> {
+    fn new(
+        name: &'static str,
+        distribution: Distribution,
+        manifold: &dyn Manifold,
+        y: Array1<f64>,
+        uneven: &'static [f64],
+    ) -> Result<Self> {
         let projection = manifold.project_point(&y)?;
-        Ok(Self { name, law, y, projection, uneven: Some(uneven) })
+        Ok(Self { name, distribution, y, projection, uneven: Some(uneven) })
     }
 
     /// (σ, ‖E[x|y] - point‖) for noise of covariance σ²S.
-    fn distances(&self, s: &[f64], point: &[f64]) -> Vec<(f64, f64)> {
+    fn distances(&self, s: &[f64], point: &Array1<f64>) -> Vec<(f64, f64)> {
         let distance = |&sigma: &f64| {
             let variances: Vec<f64> = s.iter().map(|part| part * sigma * sigma).collect();
-            (sigma, norm(&sub(&self.law.given(&self.y, Noise { variances: &variances }).mean, point)))
+            (sigma, norm(&(&self.distribution.given(&self.y, Noise { variances: &variances }).mean - point)))
         };
         SIGMAS.iter().map(distance).collect()
     }
 
-    /// The same for noise of covariance σ²I and the orthogonal projection.
+    /// (σ, ‖E[x|y] - π(y)‖) for noise of covariance σ²I.
     fn to_projection(&self) -> Vec<(f64, f64)> {
         self.distances(&vec![1.0; self.y.len()], &self.projection)
     }
 }
 
-/// Rates on every manifold, against uneven noise: on the same, or on the circle.
-pub(super) fn rows(setting: &Setting) -> Result<(Vec<Row>, Figure)> {
+/// Rates on every manifold. The control is uneven noise, on the same manifold or on the circle.
+pub(super) fn checks(setting: &Setting) -> Result<(Vec<Check>, Figure)> {
     let (subjects, between) = (subjects(setting)?, between_the_axes(setting)?);
     let uneven = between.distances(&UNEVEN, &between.projection);
     let slope_of_uneven = log_log_slope(&uneven)?;
-    let (mut rows, mut series, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut checks, mut series, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
     for subject in &subjects {
         let distances = subject.to_projection();
         let slope = log_log_slope(&distances)?;
@@ -66,30 +74,30 @@ pub(super) fn rows(setting: &Setting) -> Result<(Vec<Row>, Figure)> {
             Some(s) => ("uneven noise", log_log_slope(&subject.distances(s, &subject.projection))?),
             None => ("uneven noise, circle", slope_of_uneven),
         };
-        rows.push(Row::equal(quantity, 2.0, slope, SLOPE.0, SLOPE.1).control(control, rejected));
+        checks.push(Check::equal(quantity, 2.0, slope, SLOPE.0, SLOPE.1).control(control, rejected));
         slopes.push(format!("{} {slope:.3}", subject.name));
         series.push(Series::line(subject.name, distances));
     }
     for (name, n) in [("circle", 2), ("S⁵", HIGH)] {
-        rows.extend(subjects.iter().filter(|subject| subject.name == name).map(|subject| constant_row(subject, n, &between)));
+        checks.extend(subjects.iter().filter(|subject| subject.name == name).map(|subject| constant_check(subject, n, &between)));
     }
     let limit = log_log_slope(&between.distances(&UNEVEN, &nearest_in_norm_of(&UNEVEN, &between.y)?))?;
     let quantity = "slope of ‖E[x|y] - nearest in the norm of S⁻¹‖, noise σ²S, circle";
-    rows.push(Row::equal(quantity, 2.0, limit, SLOPE.0, SLOPE.1).control("π(y)", slope_of_uneven));
+    checks.push(Check::equal(quantity, 2.0, limit, SLOPE.0, SLOPE.1).control("π(y)", slope_of_uneven));
     slopes.push(format!("uneven noise {slope_of_uneven:.3}"));
     series.push(Series::dashed("uneven noise, circle", uneven));
-    Ok((rows, figure(series, &slopes)))
+    Ok((checks, figure(series, &slopes)))
 }
 
-/// `‖E[x|y] - π(y)‖ ‖y‖ / (σ² (n-1)/2)` on the unit sphere in Rⁿ, for the least σ.
-fn constant_row(subject: &Subject, n: usize, between: &Subject) -> Row {
-    let ratio = |distances: &[(f64, f64)], y: &[f64]| {
+/// `‖E[x|y] - π(y)‖ ‖y‖ / (σ² (n-1)/2)` on the unit sphere in Rⁿ, for the smallest σ.
+fn constant_check(subject: &Subject, n: usize, between: &Subject) -> Check {
+    let ratio = |distances: &[(f64, f64)], y: &Array1<f64>| {
         distances.last().map_or(f64::NAN, |(sigma, distance)| 2.0 * distance * norm(y) / (sigma * sigma * (n as f64 - 1.0)))
     };
     let measured = ratio(&subject.to_projection(), &subject.y);
     let uneven = ratio(&between.distances(&UNEVEN, &between.projection), &between.y);
     let quantity = format!("‖E[x|y] - π(y)‖ over σ²(n-1)/(2‖y‖), {}", subject.name);
-    Row::equal(quantity, 1.0, measured, CONSTANT.0, CONSTANT.1).control("uneven noise, circle", uneven)
+    Check::equal(quantity, 1.0, measured, CONSTANT.0, CONSTANT.1).control("uneven noise, circle", uneven)
 }
 
 fn subjects(setting: &Setting) -> Result<Vec<Subject>> {
@@ -98,27 +106,27 @@ fn subjects(setting: &Setting) -> Result<Vec<Subject>> {
     let length = 0.8 + 0.5 * stream.uniform_f64();
     let in_plane = away_from_axes(&mut stream, 2, length)?;
     let in_space = away_from_axes(&mut stream, 3, length)?;
-    // Outside, where the reach of an ellipse is no limit.
+    // Outside the ellipse, where its reach is no limit.
     let outside = away_from_axes(&mut stream, 2, 1.8)?;
     let (a, b) = (1.5, 1.0);
     Ok(vec![
-        Subject::new("circle", Law::circle(1.0, 4 * nodes), &Sphere::circle(1.0)?, in_plane, &UNEVEN)?,
-        Subject::new("S²", Law::sphere(1.0, nodes), &Sphere::new(3, 1.0)?, in_space, &UNEVEN_IN_SPACE)?,
+        Subject::new("circle", Distribution::circle(1.0, 4 * nodes), &Sphere::circle(1.0)?, in_plane, &UNEVEN)?,
+        Subject::new("S²", Distribution::sphere(1.0, nodes), &Sphere::new(3, 1.0)?, in_space, &UNEVEN_IN_SPACE)?,
         Subject {
             name: "S⁵",
-            law: Law::meridian(1.0, HIGH, 4 * nodes),
-            y: vec![length, 0.0],
-            projection: vec![1.0, 0.0],
+            distribution: Distribution::meridian(1.0, HIGH, 4 * nodes),
+            y: array![length, 0.0],
+            projection: array![1.0, 0.0],
             uneven: None,
         },
-        Subject::new("ellipse", Law::ellipse(a, b, 4 * nodes), &Ellipse::new(a, b)?, outside, &UNEVEN)?,
+        Subject::new("ellipse", Distribution::ellipse(a, b, 4 * nodes), &Ellipse::new(a, b)?, outside, &UNEVEN)?,
     ])
 }
 
-/// A random point at this distance from the centre, away from the axes of S: on them both norms have the same nearest point.
-fn away_from_axes(stream: &mut Stream, n: usize, length: f64) -> Result<Vec<f64>> {
+/// A random point at this distance from the centre and away from the axes of S, where both norms have the same nearest point.
+fn away_from_axes(stream: &mut Stream, n: usize, length: f64) -> Result<Array1<f64>> {
     let least = 0.35 * length;
-    for _ in 0..MOST_TRIES {
+    for _ in 0..MAX_TRIES {
         let y = point_at(stream, n, length)?;
         if y.iter().all(|value| value.abs() > least) {
             return Ok(y);
@@ -127,16 +135,17 @@ fn away_from_axes(stream: &mut Stream, n: usize, length: f64) -> Result<Vec<f64>
     Err(Error::argument("no random point is away from the axes"))
 }
 
-/// A fixed y beside the circle.
+/// A fixed point near the circle.
 fn between_the_axes(setting: &Setting) -> Result<Subject> {
     let (sine, cosine) = 0.6_f64.sin_cos();
-    let law = Law::circle(1.0, 4 * setting.pick(120, 200));
-    Subject::new("circle", law, &Sphere::circle(1.0)?, vec![1.2 * cosine, 1.2 * sine], &UNEVEN)
+    let distribution = Distribution::circle(1.0, 4 * setting.pick(120, 200));
+    Subject::new("circle", distribution, &Sphere::circle(1.0)?, array![1.2 * cosine, 1.2 * sine], &UNEVEN)
 }
 
-/// The point of the unit circle nearest to y in the norm of S⁻¹, which sees the circle as an ellipse.
-fn nearest_in_norm_of(s: &[f64; 2], y: &[f64]) -> Result<Vec<f64>> {
-    let scaled = |v: &[f64], power: f64| v.iter().zip(s).map(|(v, part)| v * part.powf(power)).collect::<Vec<_>>();
+/// The point of the unit circle nearest to y in the norm of S⁻¹: in that norm the circle is an ellipse.
+fn nearest_in_norm_of(s: &[f64; 2], y: &Array1<f64>) -> Result<Array1<f64>> {
+    let s = array![s[0], s[1]];
+    let scaled = |v: &Array1<f64>, power: f64| v * s.powf(power);
     let ellipse = Ellipse::new(s[0].powf(-0.5), s[1].powf(-0.5))?;
     Ok(scaled(&ellipse.project_point(&scaled(y, -0.5))?, 0.5))
 }
@@ -144,9 +153,9 @@ fn nearest_in_norm_of(s: &[f64; 2], y: &[f64]) -> Result<Vec<f64>> {
 fn figure(series: Vec<Series>, slopes: &[String]) -> Figure {
     Figure {
         stem: "c4_rate".into(),
-        title: "How the optimal denoiser tends to the orthogonal projection".into(),
+        title: "Convergence of the optimal denoiser to the orthogonal projection".into(),
         caption: format!(
-            "‖E[x|y] - π(y)‖ for one y each: of order σ² on every manifold, a constant where the noise is not isotropic. Slopes: {}.",
+            "‖E[x|y] - π(y)‖ at one y per manifold. It is of order σ² on every manifold, and constant if the noise is not isotropic. Slopes: {}.",
             slopes.join(", ")
         ),
         content: Content::Chart(Chart { x: AxisSpec::log("σ"), y: AxisSpec::log("‖E[x|y] - π(y)‖"), series }),

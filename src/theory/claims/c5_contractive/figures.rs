@@ -1,11 +1,9 @@
 use crate::ops::Backend;
 use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
 
-use super::circle::Circle;
-use super::jet::Jets;
-use super::network::Trained;
+use super::network::{Circle, Jets, Trained};
 
-/// Singular values of J along training.
+/// Singular values of J during training.
 pub(super) fn singular_values<B: Backend>(trained: &Trained<B>, control: &Trained<B>) -> Figure {
     let curve = |trained: &Trained<B>, which: usize| {
         trained.history.iter().filter_map(|(step, values)| Some((*step, *values.get(which)?))).collect::<Vec<_>>()
@@ -21,10 +19,10 @@ pub(super) fn singular_values<B: Backend>(trained: &Trained<B>, control: &Traine
     }
     Figure {
         stem: "c5_singular_values".into(),
-        title: "Singular values of J along training, circle in R⁴".into(),
+        title: "Singular values of J during training, circle in R⁴".into(),
         caption: format!(
-            "Root mean squares over D. With γ = {gamma} one singular value ends at {:.3} and the next at {:.3}; without the \
-             penalty (dashed) the second stays at {:.2}.",
+            "Root mean squares over D. With γ = {gamma} the first singular value ends at {:.3} and the second at {:.3}; without \
+             the penalty (dashed) the second ends at {:.2}.",
             last(trained, 0),
             last(trained, 1),
             last(control, 1)
@@ -33,7 +31,7 @@ pub(super) fn singular_values<B: Backend>(trained: &Trained<B>, control: &Traine
     }
 }
 
-/// How far J is from P_T, and f from the identity on D, for each γ.
+/// Distance of J from P_T, and of f from the identity on D, for each γ.
 pub(super) fn gamma(circle: &Circle, gammas: &[f64], found: &[Jets], control: &Jets) -> Figure {
     let curve = |value: &dyn Fn(f64, &Jets) -> f64| {
         gammas.iter().zip(found).map(|(&gamma, jets)| (gamma, value(gamma, jets))).collect::<Vec<_>>()
@@ -48,7 +46,7 @@ pub(super) fn gamma(circle: &Circle, gammas: &[f64], found: &[Jets], control: &J
     ];
     Figure {
         stem: "c5_gamma".into(),
-        title: "The Jacobian tends to P_T as γ falls".into(),
+        title: "The Jacobian tends to P_T as γ tends to 0".into(),
         caption: format!(
             "Root mean squares over a circle of radius 1 in R⁴. ‖J_f - P_T‖ stays below the bound of theorem C5.2; for γ = 0 it \
              is {:.2}.",

@@ -1,24 +1,96 @@
+//! The circle, networks trained on it, and the means over D of their values and Jacobians.
+
+use std::f64::consts::TAU;
+
+use ndarray::{Array1, Array2, array};
+
+use super::NUMBER;
 use crate::error::Result;
 use crate::model::{Architecture, Parameters};
 use crate::ops::Backend;
 use crate::rng::Stream;
 use crate::tape::{Tape, Tensor, Var};
-use crate::theory::algebra::{norm, sub, svd};
+use crate::theory::algebra::{gaussian_matrix, norm, projector, square_norm, svd};
 use crate::theory::claim::Setting;
+use crate::theory::claims::all_manifolds::normal_vector;
 use crate::theory::claims::training::{batch, mean_square_error, minimise, network_jacobians, outputs, schedule, weighted_sum};
 use crate::theory::derivative::{contraction, contraction_exact};
-use crate::theory::manifold::Manifold;
-use crate::theory::statistics::mean;
+use crate::theory::manifold::{Gratings, Manifold};
+use crate::theory::statistics::root_mean_square;
 
-use super::NUMBER;
-use super::circle::Circle;
+/// One grating: a circle of radius R in Rⁿ about the grey image ½, with its phase as the angle.
+pub(super) struct Circle {
+    gratings: Gratings,
+}
+
+impl Circle {
+    /// Four pixels, R = 1.
+    pub(super) fn small() -> Result<Self> {
+        Ok(Self { gratings: Gratings::new(4, 1, &[[1, 0]], 0.5_f64.sqrt())? })
+    }
+
+    /// 8 x 8 pixels, R = √8.
+    pub(super) fn wide() -> Result<Self> {
+        Ok(Self { gratings: Gratings::standard(8, 1)? })
+    }
+
+    pub(super) fn ambient(&self) -> usize {
+        self.gratings.ambient()
+    }
+
+    fn radius_squared(&self) -> f64 {
+        self.gratings.radius().powi(2)
+    }
+
+    /// `1/(1 + γ/R²)`.
+    pub(super) fn factor(&self, gamma: f64) -> f64 {
+        1.0 / (1.0 + gamma / self.radius_squared())
+    }
+
+    /// V = H at x, `-(x - c)/R²`: the distribution is uniform.
+    fn curvature(&self, x: &Array1<f64>) -> Array1<f64> {
+        (0.5 - x) / self.radius_squared()
+    }
+
+    /// K² = 1/R².
+    pub(super) fn curvature_square(&self) -> f64 {
+        1.0 / self.radius_squared()
+    }
+
+    /// Equally spaced points.
+    pub(super) fn grid(&self, count: usize) -> Vec<Array1<f64>> {
+        (0..count).map(|node| self.at(node as f64 / count as f64)).collect()
+    }
+
+    /// One random point in each of `count` equal arcs. Arcs have less variance than independent angles, and every point is still
+    /// uniform.
+    pub(super) fn samples(&self, stream: &mut Stream, count: usize) -> Vec<Array1<f64>> {
+        (0..count).map(|arc| self.at((arc as f64 + stream.uniform_f64()) / count as f64)).collect()
+    }
+
+    /// `x + v` with v normal to D at x, of this length and in a random direction.
+    pub(super) fn off(&self, x: &Array1<f64>, length: f64, stream: &mut Stream) -> Result<Array1<f64>> {
+        Ok(x + normal_vector(&self.gratings, x, length, stream)?)
+    }
+
+    fn at(&self, turn: f64) -> Array1<f64> {
+        self.gratings.point(&array![TAU * turn])
+    }
+
+    /// Root mean square of `‖f(y) - π(y)‖` over `points`.
+    pub(super) fn distance<B: Backend>(&self, backend: &B, network: &Parameters<B>, points: &[Array1<f64>]) -> Result<f64> {
+        let found = outputs(backend, network, points)?;
+        let distance = |(y, f): (&Array1<f64>, Array1<f64>)| Ok(norm(&(f - self.gratings.project_point(y)?)));
+        Ok(root_mean_square(points.iter().zip(found).map(distance).collect::<Result<Vec<_>>>()?))
+    }
+}
 
 /// How ‖J‖_F² is computed in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Penalty {
     /// By n tangents.
     Exact,
-    /// By one probe for each sample.
+    /// By one probe per sample.
     Probe,
 }
 
@@ -30,9 +102,9 @@ pub(super) struct Plan {
     pub(super) hidden: Vec<usize>,
     pub(super) steps: u64,
     pub(super) rate: f64,
-    /// Fresh points of D for each step.
+    /// New points of D in each step.
     pub(super) batch: usize,
-    /// Index of the random numbers.
+    /// Index of the stream of random numbers.
     pub(super) index: u32,
 }
 
@@ -44,15 +116,15 @@ impl Plan {
     }
 }
 
-/// A network and how it came to be.
+/// A trained network and its history.
 pub(super) struct Trained<B: Backend> {
     pub(super) network: Parameters<B>,
     pub(super) gamma: f64,
-    /// Step, and the singular values of J there, each a root mean square over D.
-    pub(super) history: Vec<(f64, Vec<f64>)>,
+    /// Step, and the singular values of J at that step, each a root mean square over D.
+    pub(super) history: Vec<(f64, Array1<f64>)>,
 }
 
-/// Minimises L_γ from the weights of the setting's seed. For one `index` all γ see the same samples.
+/// Minimises L_γ from the weights of the setting's seed. For one `index`, all γ see the same samples.
 pub(super) fn train<B: Backend>(backend: &B, circle: &Circle, plan: &Plan, setting: &Setting) -> Result<Trained<B>> {
     let architecture = Architecture::mlp(circle.ambient(), &plan.hidden)?;
     let mut network = Parameters::initialise(backend, &architecture, setting.seed())?;
@@ -74,7 +146,8 @@ pub(super) fn train<B: Backend>(backend: &B, circle: &Circle, plan: &Plan, setti
         let penalty = match plan.penalty {
             Penalty::Exact => contraction_exact(tape, x, output)?,
             Penalty::Probe => {
-                let v = probe(tape, x, &mut probes)?;
+                let v = gaussian_matrix(&mut probes, plan.batch, circle.ambient());
+                let v = constant(tape, &v)?;
                 contraction(tape, x, output, v)?
             }
         };
@@ -84,31 +157,75 @@ pub(super) fn train<B: Backend>(backend: &B, circle: &Circle, plan: &Plan, setti
     Ok(Trained { network, gamma: plan.gamma, history })
 }
 
-/// A constant v ~ N(0, I) of the shape of x.
-pub(super) fn probe<B: Backend>(tape: &mut Tape<B>, x: Var, stream: &mut Stream) -> Result<Var> {
-    let shape = tape.shape(x);
-    let values = stream.normals(shape.len());
-    let tensor = Tensor::from_f64(tape.backend(), shape, &values)?;
+/// A matrix as a constant on the tape.
+pub(super) fn constant<B: Backend>(tape: &mut Tape<B>, matrix: &Array2<f64>) -> Result<Var> {
+    let tensor = Tensor::from_array(tape.backend(), matrix)?;
     Ok(tape.constant(tensor))
 }
 
-/// Singular values in falling order, each the root mean square over a few points of D.
-fn singular_values<B: Backend>(backend: &B, network: &Parameters<B>, circle: &Circle) -> Result<Vec<f64>> {
+/// Singular values in descending order, each the root mean square over a few points of D.
+fn singular_values<B: Backend>(backend: &B, network: &Parameters<B>, circle: &Circle) -> Result<Array1<f64>> {
     let points = circle.grid(16);
-    let mut squares = vec![0.0; circle.ambient()];
+    let mut squares = Array1::zeros(circle.ambient());
     for jacobian in network_jacobians(backend, network, &points)? {
-        for (sum, value) in squares.iter_mut().zip(svd(&jacobian).values) {
-            *sum += value * value / points.len() as f64;
-        }
+        squares += &(svd(&jacobian).values.powi(2) / points.len() as f64);
     }
-    Ok(squares.into_iter().map(f64::sqrt).collect())
+    Ok(squares.sqrt())
 }
 
-/// `‖f(y) - π(y)‖`, rms over `points`.
-pub(super) fn distance<B: Backend>(backend: &B, network: &Parameters<B>, circle: &Circle, points: &[Vec<f64>]) -> Result<f64> {
-    let mut squares = Vec::with_capacity(points.len());
-    for (y, f) in points.iter().zip(outputs(backend, network, points)?) {
-        squares.push(norm(&sub(&f, &circle.manifold().project_point(y)?)).powi(2));
+/// Means over D of values and Jacobian of f.
+pub(super) struct Jets {
+    /// a = E‖f(x) - x‖².
+    pub(super) error: f64,
+    /// E‖J_f‖_F².
+    pub(super) contraction: f64,
+    /// E‖J_f - P_T‖_F².
+    pub(super) from_tangent: f64,
+    /// E⟨f(x) - x, V(x)⟩.
+    pub(super) along_curvature: f64,
+    /// Mean of the largest singular value.
+    pub(super) tangent: f64,
+    /// Root mean square of the n - 1 others.
+    pub(super) normal: f64,
+}
+
+impl Jets {
+    /// Over `nodes` equally spaced points. f is C¹ and D is closed, so these sums are means over D up to an error of about nodes⁻².
+    pub(super) fn of<B: Backend>(backend: &B, network: &Parameters<B>, circle: &Circle, nodes: usize) -> Result<Self> {
+        let points = circle.grid(nodes);
+        let (found, jacobians) = (outputs(backend, network, &points)?, network_jacobians(backend, network, &points)?);
+        let mut sums = [0.0; 6];
+        for ((x, f), jacobian) in points.iter().zip(&found).zip(&jacobians) {
+            let residual = f - x;
+            let singular = svd(jacobian).values;
+            let others: f64 = singular.iter().skip(1).map(|value| value * value).sum();
+            let terms = [
+                square_norm(&residual),
+                square_norm(jacobian),
+                square_norm(&(jacobian - projector(&circle.gratings.tangent_basis(x)?))),
+                residual.dot(&circle.curvature(x)),
+                singular.first().copied().unwrap_or(f64::NAN),
+                others / (singular.len() as f64 - 1.0),
+            ];
+            sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term / nodes as f64);
+        }
+        let [error, contraction, from_tangent, along_curvature, tangent, others] = sums;
+        Ok(Self { error, contraction, from_tangent, along_curvature, tangent, normal: others.sqrt() })
     }
-    Ok(mean(&squares).sqrt())
+
+    /// L_γ(f).
+    pub(super) fn loss(&self, gamma: f64) -> f64 {
+        self.error + gamma * self.contraction
+    }
+
+    /// `ε + γK²` with ε = L_γ(f)/γ - d, an upper bound of E‖J_f - P_T‖².
+    pub(super) fn jacobian_bound(&self, gamma: f64, curvature_square: f64) -> f64 {
+        self.loss(gamma) / gamma - 1.0 + gamma * curvature_square
+    }
+
+    /// `γK + √(γ²K² + γε)`, an upper bound of √a. The radicand is at least γE‖J_f - P_T‖²; it counts as 0 where a wrong K makes it
+    /// negative.
+    pub(super) fn error_bound(&self, gamma: f64, curvature_square: f64) -> f64 {
+        gamma * curvature_square.sqrt() + (gamma * self.jacobian_bound(gamma, curvature_square)).max(0.0).sqrt()
+    }
 }

@@ -1,27 +1,16 @@
-//! **C6, partial corruption.** The objective L of Method §3, with the region M of the corruption, over all functions f of x̂.
-//! Every value i of an outcome has the weight `w_i = (1-λ) M̄_i/‖M̄‖₁ + λ M_i/‖M‖₁`, so L is a sum of parabolas and
+//! **C6, partial corruption.**
 //!
-//! ```text
-//! f*(x̂)_i = E[w_i x_i | x̂] / E[w_i | x̂].
-//! ```
-//!
-//! (1) If M is a function of x̂, w_i is one too and cancels: f*(x̂) = E[x|x̂] for every λ in (0, 1). (2) It equals x̂ on M̄,
-//! where x = x̂. (3) On M it is the mean of x given its context (x off M), *if* the replacement and the choice of M are
-//! independent of x on M given that context; otherwise x̂ tells more than the context. (4) If the context determines x, f*(x̂) =
-//! x, whether or not M is a function of x̂. (5) Otherwise, if M is not a function of x̂, f* depends on λ.
-//!
-//! Measured on finite sets, where expectations are sums: the minimiser of L as the tape evaluates it, from values and from
-//! gradients, against the closed forms; and by training a table and a network with Adam. Controls: ambiguous regions, where
-//! E[x|x̂] is not the optimum and λ moves it; a replacement that betrays x.
+#![doc = include_str!("statement.md")]
 
 mod optimum;
 mod world;
 
+use ndarray::{Array1, Array2};
+
 use crate::backend::Reference;
 use crate::error::Result;
 use crate::ops::Backend;
-use crate::theory::algebra::sub;
-use crate::theory::claim::{Claim, Evidence, Row, Setting};
+use crate::theory::claim::{Check, Claim, Evidence, Setting};
 use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
 use crate::theory::statistics::larger;
 
@@ -30,7 +19,7 @@ use world::World;
 
 const NUMBER: u32 = 6;
 const LAMBDAS: [f64; 3] = [0.1, 0.4, 0.8];
-const EXACT: &str = "rounding: a few hundred terms of order 1, divided by the least weight of a value, near 1e-4";
+const EXACT: &str = "rounding: a few hundred terms of order 1, divided by the smallest weight of a value, about 1e-4";
 
 /// See the [module](self).
 pub struct PartialCorruption;
@@ -45,12 +34,7 @@ impl Claim for PartialCorruption {
     }
 
     fn statement(&self) -> &'static str {
-        "With the objective of two regions, the best function of x̂ has the value E[w_i x_i|x̂]/E[w_i|x̂] in coordinate i, \
-         where w_i = (1-λ) M̄_i/‖M̄‖₁ + λ M_i/‖M‖₁. If the region M is a function of x̂, this is E[x|x̂] for every λ in (0,1): \
-         equal to x̂ off M, and on M the mean of x given its context, provided that the replacement and the choice of M tell \
-         nothing more about x; if the context determines x it is x, whether or not M is a function of x̂. Control: with \
-         ambiguous regions the optimum is not E[x|x̂] and moves with λ; a replacement that betrays x moves the optimum away \
-         from the mean given the context."
+        include_str!("statement.md")
     }
 
     fn measure(&self, setting: &Setting) -> Result<Evidence> {
@@ -68,19 +52,20 @@ impl PartialCorruption {
         let known = Solved::new(backend, world(0, World::known_region))?;
         let ambiguous = Solved::new(backend, world(1, World::ambiguous))?;
         let determined = Solved::new(backend, world(2, World::determined))?;
-        let betrayed = Solved::new(backend, world(3, World::betrayed))?;
-        let mut rows = exact(&known, &ambiguous).to_vec();
-        rows.extend(by_region(&known, &ambiguous, &determined, &betrayed));
+        let revealed = Solved::new(backend, world(3, World::revealed))?;
+        let mut checks = exact(&known, &ambiguous).to_vec();
+        checks.extend(by_region(&known, &ambiguous, &determined, &revealed));
         let (tables, figure) = trained_tables(backend, &known, &ambiguous, setting.pick(500, 1500))?;
-        rows.extend(tables);
-        rows.push(trained_network(backend, &ambiguous, setting)?);
-        Ok(Evidence { rows, figures: vec![figure] })
+        checks.extend(tables);
+        checks.push(trained_network(backend, &ambiguous, setting)?);
+        Ok(Evidence { checks, figures: vec![figure] })
     }
 }
 
-type Table = Vec<Vec<f64>>;
+/// One row per group of outcomes with the same x̂.
+type Table = Array2<f64>;
 
-/// A world and its minimisers for each λ, from values of the objective and from gradients.
+/// A finite world and its minimisers for each λ, from values and from gradients of the objective.
 struct Solved {
     world: World,
     minimisers: Vec<[Table; 2]>,
@@ -96,7 +81,7 @@ impl Solved {
         Ok(Self { world, minimisers })
     }
 
-    /// The largest difference of any minimiser from what is expected for its λ.
+    /// The largest difference of a minimiser from the expected table for its λ.
     fn farthest(&self, expected: impl Fn(f64) -> Table) -> f64 {
         let of_lambda = |(lambda, pair): (&f64, &[Table; 2])| {
             let expected = expected(*lambda);
@@ -105,16 +90,16 @@ impl Solved {
         largest(LAMBDAS.iter().zip(&self.minimisers).map(of_lambda))
     }
 
-    /// How far the minimiser for the largest λ is from that for the smallest.
+    /// Distance between the minimisers for the largest and the smallest λ.
     fn movement(&self) -> f64 {
         difference(&self.minimisers[0][0], &self.minimisers[LAMBDAS.len() - 1][0])
     }
 
-    /// The largest difference of any minimiser from `expected(outcome)`, in the values whose mask is `of`, or all.
-    fn farthest_where(&self, of: Option<f64>, expected: impl Fn(&world::Atom) -> Vec<f64>) -> f64 {
+    /// The largest difference of a minimiser from `expected(outcome)`, in all values or in those whose mask is `of`.
+    fn farthest_where(&self, of: Option<f64>, expected: impl Fn(&world::Atom) -> Array1<f64>) -> f64 {
         let outcomes = || self.world.atoms.iter().zip(&self.world.group);
         let distance = |minimiser: &Table, (atom, &group): (&world::Atom, &usize)| {
-            let difference = sub(&minimiser[group], &expected(atom));
+            let difference = &minimiser.row(group) - expected(atom);
             let counts = |region: &f64| of.is_none_or(|of| *region == of);
             largest(difference.iter().zip(&atom.region).filter(|(_, region)| counts(region)).map(|(d, _)| d.abs()))
         };
@@ -124,52 +109,52 @@ impl Solved {
     }
 }
 
-/// The largest of values that are not negative.
+/// The largest of nonnegative values.
 fn largest(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(0.0, larger)
 }
 
 fn difference(a: &Table, b: &Table) -> f64 {
-    largest(a.iter().zip(b).flat_map(|(a, b)| sub(a, b)).map(f64::abs))
+    largest((a - b).into_iter().map(f64::abs))
 }
 
-fn exact(known: &Solved, ambiguous: &Solved) -> [Row; 3] {
+fn exact(known: &Solved, ambiguous: &Solved) -> [Check; 3] {
     let not_weighted = ambiguous.farthest(|_| ambiguous.world.conditional_mean());
     let weighted = ambiguous.farthest(|lambda| ambiguous.world.weighted_mean(lambda));
     let of_known = known.farthest(|_| known.world.conditional_mean());
     [
-        Row::equal("minimiser - E[x|x̂], region known, all λ", 0.0, of_known, 1e-10, EXACT)
+        Check::equal("minimiser - E[x|x̂], region known, all λ", 0.0, of_known, 1e-10, EXACT)
             .control("ambiguous regions", not_weighted),
-        Row::equal("minimiser - E[w x|x̂]/E[w|x̂], ambiguous regions, all λ", 0.0, weighted, 1e-10, EXACT)
+        Check::equal("minimiser - E[w x|x̂]/E[w|x̂], ambiguous regions, all λ", 0.0, weighted, 1e-10, EXACT)
             .control("E[x|x̂] instead", not_weighted),
-        Row::equal("minimiser at λ = 0.8 less that at 0.1, region known", 0.0, known.movement(), 1e-10, EXACT)
+        Check::equal("minimiser at λ = 0.8 less that at 0.1, region known", 0.0, known.movement(), 1e-10, EXACT)
             .control("ambiguous regions", ambiguous.movement()),
     ]
 }
 
-fn by_region(known: &Solved, ambiguous: &Solved, determined: &Solved, betrayed: &Solved) -> [Row; 3] {
+fn by_region(known: &Solved, ambiguous: &Solved, determined: &Solved, revealed: &Solved) -> [Check; 3] {
     let off = |solved: &Solved| solved.farthest_where(Some(0.0), |atom| atom.corrupted.clone());
     let on = |solved: &Solved| solved.farthest_where(Some(1.0), |atom| solved.world.mean_given_context(atom));
     let all = |solved: &Solved| solved.farthest_where(None, |atom| atom.image.clone());
     [
-        Row::equal("minimiser - x̂ off M, region known", 0.0, off(known), 1e-10, EXACT)
+        Check::equal("minimiser - x̂ off M, region known", 0.0, off(known), 1e-10, EXACT)
             .control("ambiguous regions", off(ambiguous)),
-        Row::equal("minimiser - mean of x given its context, on M", 0.0, on(known), 1e-10, EXACT)
-            .control("replacement that betrays x", on(betrayed)),
-        Row::equal("minimiser - x, context determines x, regions ambiguous", 0.0, all(determined), 1e-10, EXACT)
+        Check::equal("minimiser - mean of x given its context, on M", 0.0, on(known), 1e-10, EXACT)
+            .control("replacement that betrays x", on(revealed)),
+        Check::equal("minimiser - x, context determines x, regions ambiguous", 0.0, all(determined), 1e-10, EXACT)
             .control("context shared by several images", all(known)),
     ]
 }
 
-const TRAINED: &str = "Adam with a rate that falls to 0 leaves little of the distance to the optimum";
+const TRAINED: &str = "Adam with a learning rate that decays to 0 ends close to the optimum";
 
-/// A table trained for each λ; the figure shows one value of the optimum against λ.
+/// A table trained for each λ. The figure shows one value of the optimum against λ.
 fn trained_tables<B: Backend<Elem = f64>>(
     backend: &B,
     known: &Solved,
     ambiguous: &Solved,
     steps: u64,
-) -> Result<([Row; 2], Figure)> {
+) -> Result<([Check; 2], Figure)> {
     let train = |solved: &Solved| -> Result<Vec<Table>> {
         LAMBDAS.iter().map(|&lambda| Problem { backend, world: &solved.world, lambda }.trained_table(steps)).collect()
     };
@@ -178,8 +163,8 @@ fn trained_tables<B: Backend<Elem = f64>>(
         largest(LAMBDAS.iter().zip(tables).map(|(&lambda, table)| difference(table, &expected(lambda))))
     };
     let not_weighted = farthest(&of_ambiguous, &|_| ambiguous.world.conditional_mean());
-    let rows = [
-        Row::equal(
+    let checks = [
+        Check::equal(
             "trained table - E[x|x̂], region known, all λ",
             0.0,
             farthest(&of_known, &|_| known.world.conditional_mean()),
@@ -187,7 +172,7 @@ fn trained_tables<B: Backend<Elem = f64>>(
             TRAINED,
         )
         .control("ambiguous regions", not_weighted),
-        Row::equal(
+        Check::equal(
             "trained table - E[w x|x̂]/E[w|x̂], ambiguous regions, all λ",
             0.0,
             farthest(&of_ambiguous, &|lambda| ambiguous.world.weighted_mean(lambda)),
@@ -196,43 +181,45 @@ fn trained_tables<B: Backend<Elem = f64>>(
         )
         .control("E[x|x̂] instead", not_weighted),
     ];
-    Ok((rows, figure(ambiguous, &of_ambiguous)))
+    Ok((checks, figure(ambiguous, &of_ambiguous)))
 }
 
 /// A network trained with ambiguous regions at the smallest λ.
-fn trained_network<B: Backend<Elem = f64>>(backend: &B, ambiguous: &Solved, setting: &Setting) -> Result<Row> {
+fn trained_network<B: Backend<Elem = f64>>(backend: &B, ambiguous: &Solved, setting: &Setting) -> Result<Check> {
     let problem = Problem { backend, world: &ambiguous.world, lambda: LAMBDAS[0] };
     let trained = problem.trained_network(setting.seed(), 64, setting.pick(3000, 6000))?;
-    let row = Row::equal(
+    let check = Check::equal(
         "trained network - E[w x|x̂]/E[w|x̂], ambiguous regions, λ = 0.1",
         0.0,
         difference(&trained, &ambiguous.world.weighted_mean(LAMBDAS[0])),
         0.01,
         TRAINED,
     );
-    Ok(row.control("E[x|x̂] instead", difference(&trained, &ambiguous.world.conditional_mean())))
+    Ok(check.control("E[x|x̂] instead", difference(&trained, &ambiguous.world.conditional_mean())))
 }
 
 /// The value of the optimum that moves most with λ.
 fn figure(ambiguous: &Solved, trained: &[Table]) -> Figure {
     let world = &ambiguous.world;
-    let movement = |&(group, i): &(usize, usize)| (world.weighted_mean(0.9)[group][i] - world.weighted_mean(0.1)[group][i]).abs();
+    let movement =
+        |&(group, i): &(usize, usize)| (world.weighted_mean(0.9)[[group, i]] - world.weighted_mean(0.1)[[group, i]]).abs();
     let entries = (0..world.inputs.len()).flat_map(|group| (0..world::VALUES).map(move |i| (group, i)));
     let (group, i) = entries.max_by(|a, b| movement(a).total_cmp(&movement(b))).unwrap_or((0, 0));
     let lambdas: Vec<f64> = (1..50).map(|step| f64::from(step) / 50.0).collect();
-    let closed = lambdas.iter().map(|&lambda| (lambda, world.weighted_mean(lambda)[group][i])).collect();
-    let mean = world.conditional_mean()[group][i];
+    let closed = lambdas.iter().map(|&lambda| (lambda, world.weighted_mean(lambda)[[group, i]])).collect();
+    let mean = world.conditional_mean()[[group, i]];
     let series = vec![
         Series::line("E[w x|x̂]/E[w|x̂]", closed),
-        Series::dots("trained", LAMBDAS.iter().zip(trained).map(|(&lambda, table)| (lambda, table[group][i])).collect()),
+        Series::dots("trained", LAMBDAS.iter().zip(trained).map(|(&lambda, table)| (lambda, table[[group, i]])).collect()),
         Series::dashed("E[x|x̂], the optimum if M were known", vec![(0.0, mean), (1.0, mean)]),
     ];
     Figure {
         stem: "c6_lambda".into(),
-        title: "With ambiguous regions the optimum depends on λ".into(),
-        caption: "One value of the best reconstruction of one corrupted image, in closed form and trained. Where x̂ shows the \
-             region, the optimum is the same for every λ."
-            .into(),
+        title: "If the region is ambiguous, the optimum depends on λ".into(),
+        caption:
+            "One value of the best reconstruction of one corrupted image, in closed form and trained. If x̂ showed the region, \
+             the optimum would be the same for every λ."
+                .into(),
         content: Content::Chart(Chart { x: AxisSpec::linear("λ"), y: AxisSpec::linear("f*(x̂) in one value"), series }),
     }
 }

@@ -1,18 +1,21 @@
-//! Minimisers of the objective itself, found through a tape.
+//! Minimisers of the objective, found through a tape.
+
+use ndarray::{Array1, Array2, Axis};
 
 use crate::error::Result;
 use crate::model::{Architecture, Parameters};
 use crate::ops::{Backend, Penalty};
-use crate::shape::Shape;
+use crate::shape::Activation;
 use crate::tape::{Tape, Tensor, Var};
-use crate::theory::claims::training::{minimise, outputs, schedule};
+use crate::theory::algebra::from_columns;
+use crate::theory::claims::training::{batch, matrix, minimise, outputs, schedule};
 
 use super::world::{Atom, VALUES, World};
 
-/// Of [`Penalty::Charbonnier`], which is not used here.
+/// Parameter of [`Penalty::Charbonnier`], not used here.
 const EPSILON: f64 = 0.05;
 
-/// The objective of a world for one λ.
+/// The objective of a finite world for one λ.
 pub(super) struct Problem<'a, B> {
     pub(super) backend: &'a B,
     pub(super) world: &'a World,
@@ -20,13 +23,13 @@ pub(super) struct Problem<'a, B> {
 }
 
 impl<B: Backend<Elem = f64>> Problem<'_, B> {
-    /// The minimiser over all functions of x̂ from values of the objective: it is a parabola in every output, so three values
-    /// give the vertex. One row a group.
-    pub(super) fn minimiser_by_values(&self) -> Result<Vec<Vec<f64>>> {
-        let mut table = vec![0.0; self.entries()];
+    /// The minimiser over all functions of x̂, from values of the objective: it is a parabola in every output, so three values determine
+    /// the vertex. One row per group.
+    pub(super) fn minimiser_by_values(&self) -> Result<Array2<f64>> {
+        let mut table = Array2::zeros(self.dim());
         let origin = self.value(&table)?;
-        let mut vertices = Vec::with_capacity(table.len());
-        for entry in 0..table.len() {
+        let mut vertices = table.clone();
+        for (entry, vertex) in vertices.indexed_iter_mut() {
             let mut at = |x: f64| {
                 table[entry] = x;
                 let value = self.value(&table);
@@ -34,29 +37,29 @@ impl<B: Backend<Elem = f64>> Problem<'_, B> {
                 value
             };
             let (above, below) = (at(1.0)?, at(-1.0)?);
-            vertices.push(0.5 * (below - above) / (above - 2.0 * origin + below));
+            *vertex = 0.5 * (below - above) / (above - 2.0 * origin + below);
         }
-        Ok(self.rows(&vertices))
+        Ok(vertices.reversed_axes())
     }
 
     /// The same minimiser from two gradients of the reverse sweep: each is linear in its own output.
-    pub(super) fn minimiser_by_gradients(&self) -> Result<Vec<Vec<f64>>> {
+    pub(super) fn minimiser_by_gradients(&self) -> Result<Array2<f64>> {
         let (at_0, at_1) = (self.gradient(0.0)?, self.gradient(1.0)?);
-        Ok(self.rows(&at_0.iter().zip(&at_1).map(|(g0, g1)| -g0 / (g1 - g0)).collect::<Vec<_>>()))
+        Ok((-&at_0 / (at_1 - &at_0)).reversed_axes())
     }
 
-    /// Trains the function that has free outputs for each x̂.
-    pub(super) fn trained_table(&self, steps: u64) -> Result<Vec<Vec<f64>>> {
-        let mut table = vec![Tensor::zeros(self.backend, self.table_shape()?)?];
+    /// Trains the function with free outputs for each x̂.
+    pub(super) fn trained_table(&self, steps: u64) -> Result<Array2<f64>> {
+        let mut table = vec![Tensor::from_array(self.backend, &Array2::<f64>::zeros(self.dim()))?];
         minimise(self.backend, schedule(steps, 0.05), &mut table, |tape, table, _| {
             let table = tape.variable(table[0].clone());
             Ok((self.objective_of_table(tape, table)?, vec![table]))
         })?;
-        Ok(self.rows(&table[0].to_host(self.backend)?))
+        Ok(matrix(self.backend, &table[0])?.reversed_axes())
     }
 
-    /// Trains a network with one hidden layer; its outputs for each x̂.
-    pub(super) fn trained_network(&self, seed: u64, hidden: usize, steps: u64) -> Result<Vec<Vec<f64>>> {
+    /// Trains a network with one hidden layer and returns its outputs for each x̂.
+    pub(super) fn trained_network(&self, seed: u64, hidden: usize, steps: u64) -> Result<Array2<f64>> {
         let mut network = Parameters::initialise(self.backend, &Architecture::mlp(VALUES, &[hidden])?, seed)?;
         minimise(self.backend, schedule(steps, 0.02), &mut network, |tape, network, _| {
             let bound = network.bind(tape, true);
@@ -64,34 +67,32 @@ impl<B: Backend<Elem = f64>> Problem<'_, B> {
             let output = network.forward(tape, &bound, x)?;
             Ok((self.objective(tape, output)?, bound.vars().to_vec()))
         })?;
-        outputs(self.backend, &network, &self.world.inputs)
+        let found = outputs(self.backend, &network, &self.world.inputs)?;
+        Ok(from_columns(VALUES, &found).reversed_axes())
     }
 
-    fn value(&self, table: &[f64]) -> Result<f64> {
+    fn value(&self, table: &Array2<f64>) -> Result<f64> {
         let mut tape = Tape::new(self.backend.clone());
-        let table = Tensor::from_f64(self.backend, self.table_shape()?, table)?;
-        let table = tape.constant(table);
+        let table = tape.constant(Tensor::from_array(self.backend, table)?);
         let loss = self.objective_of_table(&mut tape, table)?;
         Ok(tape.host(loss)?[0])
     }
 
-    /// With every entry of the table equal to `value`.
-    fn gradient(&self, value: f64) -> Result<Vec<f64>> {
+    /// The gradient where all entries of the table are `value`.
+    fn gradient(&self, value: f64) -> Result<Array2<f64>> {
         let mut tape = Tape::new(self.backend.clone());
-        let table = Tensor::from_f64(self.backend, self.table_shape()?, &vec![value; self.entries()])?;
-        let table = tape.variable(table);
+        let table = tape.variable(Tensor::from_array(self.backend, &Array2::from_elem(self.dim(), value))?);
         let loss = self.objective_of_table(&mut tape, table)?;
-        tape.backward(loss)?.host(table)
+        let gradient = Tensor::<B>::from_host(self.backend, tape.shape(table), &tape.backward(loss)?.host(table)?)?;
+        matrix(self.backend, &gradient)
     }
 
-    /// The table holds one column a group: f(x̂) is the product of a unit vector and its transpose.
+    /// The table has one column per group: f(x̂) is the product of a unit vector and its transpose.
     fn objective_of_table(&self, tape: &mut Tape<B>, table: Var) -> Result<Var> {
         let groups = self.world.inputs.len();
-        let unit = |&group: &usize| (0..groups).map(move |other| f64::from(u8::from(other == group)));
-        let units: Vec<f64> = self.world.group.iter().flat_map(unit).collect();
-        let units = Tensor::from_f64(self.backend, Shape::new(&[self.world.atoms.len(), groups])?, &units)?;
-        let units = tape.constant(units);
-        let output = tape.linear(units, table, None, crate::shape::Activation::Identity)?;
+        let units = Array2::<f64>::eye(groups).select(Axis(0), &self.world.group);
+        let units = tape.constant(Tensor::from_array(self.backend, &units)?);
+        let output = tape.linear(units, table, None, Activation::Identity)?;
         self.objective(tape, output)
     }
 
@@ -101,23 +102,13 @@ impl<B: Backend<Elem = f64>> Problem<'_, B> {
         tape.objective(output, target, mask, Penalty::Squared, self.lambda, EPSILON)
     }
 
-    fn constant(&self, tape: &mut Tape<B>, pick: impl Fn(&Atom) -> &Vec<f64>) -> Result<Var> {
-        let values: Vec<f64> = self.world.atoms.iter().flat_map(|atom| pick(atom).iter().copied()).collect();
-        let tensor = Tensor::from_f64(self.backend, Shape::new(&[self.world.atoms.len(), VALUES])?, &values)?;
-        Ok(tape.constant(tensor))
+    fn constant(&self, tape: &mut Tape<B>, pick: impl Fn(&Atom) -> &Array1<f64>) -> Result<Var> {
+        let values: Vec<Array1<f64>> = self.world.atoms.iter().map(|atom| pick(atom).clone()).collect();
+        Ok(tape.constant(batch(self.backend, &values)?))
     }
 
-    fn table_shape(&self) -> Result<Shape> {
-        Shape::new(&[VALUES, self.world.inputs.len()])
-    }
-
-    fn entries(&self) -> usize {
-        VALUES * self.world.inputs.len()
-    }
-
-    /// From a table `[n, groups]` to one row a group.
-    fn rows(&self, table: &[f64]) -> Vec<Vec<f64>> {
-        let groups = self.world.inputs.len();
-        (0..groups).map(|group| (0..VALUES).map(|i| table[i * groups + group]).collect()).collect()
+    /// Dimensions of the table.
+    fn dim(&self) -> (usize, usize) {
+        (VALUES, self.world.inputs.len())
     }
 }

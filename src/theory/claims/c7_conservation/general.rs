@@ -1,9 +1,11 @@
-//! Tangent spaces in general position: random subspaces with the invariant law.
+//! Tangent spaces in general position: uniformly random subspaces.
+
+use ndarray::Array1;
 
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{Matrix, dot, orthonormal_basis};
-use crate::theory::claim::{Row, Setting};
+use crate::theory::algebra::{from_columns, orthonormal_basis, square_norm};
+use crate::theory::claim::{Check, Setting};
 use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
 use crate::theory::statistics::{log_log_slope, mean};
 
@@ -11,9 +13,9 @@ use crate::theory::statistics::{log_log_slope, mean};
 const DIMENSION: usize = 4;
 /// |S|, the same for every n.
 const CORRUPTED: usize = 16;
-/// n of the law of ‖P_T e‖².
+/// n at which the distribution of ‖P_T e‖² is measured.
 const SMALL: usize = 64;
-/// Sizes of the rates.
+/// n of the rates.
 const SIZES: [usize; 9] = [64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384];
 const INSIDE: &str = "T inside the span of S";
 
@@ -24,7 +26,7 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// S is the same few coordinates for every n, e a normal vector on it; T a random subspace. In the control T is a random
+    /// S consists of the same few coordinates for every n, e is Gaussian on S, and T is a random subspace. In the control T is a random
     /// subspace of the span of S.
     pub(super) fn measure(stream: &mut Stream, draws: usize) -> Result<Self> {
         let root_mean = |stream: &mut Stream, place: Place| {
@@ -36,17 +38,17 @@ impl Rates {
         Ok(Self { general, inside })
     }
 
-    pub(super) fn rows(&self, stream: &mut Stream, setting: &Setting) -> Result<Vec<Row>> {
-        let slope = Row::equal(
+    pub(super) fn checks(&self, stream: &mut Stream, setting: &Setting) -> Result<Vec<Check>> {
+        let slope = Check::equal(
             "slope of √E‖P_T e‖² / ‖e‖ in n = 64 … 16384, random subspaces",
             -0.5,
             log_log_slope(&self.general)?,
             setting.pick(0.05, 0.02),
-            "60 draws leave the slope uncertain by 0.0104 (standard error), 400 by 0.004",
+            "the standard error of the slope is 0.0104 for 60 draws, 0.004 for 400",
         );
-        let mut rows = vec![slope.control(INSIDE, log_log_slope(&self.inside)?)];
-        rows.extend(law(stream, setting));
-        Ok(rows)
+        let mut checks = vec![slope.control(INSIDE, log_log_slope(&self.inside)?)];
+        checks.extend(distribution(stream, setting));
+        Ok(checks)
     }
 
     pub(super) fn figure(&self) -> Figure {
@@ -54,11 +56,10 @@ impl Rates {
         let slope = |points: &[(f64, f64)]| log_log_slope(points).unwrap_or(f64::NAN);
         Figure {
             stem: "c7_general_position".into(),
-            title: "Random tangent spaces keep less of a corruption as n grows".into(),
+            title: "Random tangent spaces keep less of a corruption for larger n".into(),
             caption: format!(
-                "First-order error of the restoration of {CORRUPTED} corrupted coordinates among n, for random tangent spaces \
-                 of dimension d = {DIMENSION}: slope {:.3} (predicted -1/2). With T inside the span of these coordinates the \
-                 slope is {:.3}.",
+                "First-order restoration error for {CORRUPTED} corrupted coordinates among n, for random tangent spaces of dimension \
+                 d = {DIMENSION}: slope {:.3} (predicted -½). With T inside the span of these coordinates the slope is {:.3}.",
                 slope(&self.general),
                 slope(&self.inside)
             ),
@@ -75,7 +76,7 @@ impl Rates {
     }
 }
 
-/// Where T and e are: spanned by, and supported on, the first coordinates of Rⁿ.
+/// T is a subspace of, and e is supported on, the first coordinates of Rⁿ.
 #[derive(Clone, Copy)]
 struct Place {
     n: usize,
@@ -92,23 +93,22 @@ impl Place {
         Self { n, spanned: CORRUPTED, corrupted: CORRUPTED }
     }
 
-    /// `‖P_T e‖²/‖e‖²` for a random T and a normal vector e.
+    /// `‖P_T e‖²/‖e‖²` for a random T and a Gaussian e.
     fn kept(self, stream: &mut Stream) -> f64 {
         let mut random = |support: usize| {
-            let mut vector = stream.normals(support);
-            vector.resize(self.n, 0.0);
+            let mut vector = Array1::zeros(self.n);
+            vector.iter_mut().take(support).for_each(|value| *value = stream.normal());
             vector
         };
-        let directions: Vec<Vec<f64>> = (0..DIMENSION).map(|_| random(self.spanned)).collect();
-        let basis = orthonormal_basis(&Matrix::from_columns(self.n, &directions));
+        let directions: Vec<Array1<f64>> = (0..DIMENSION).map(|_| random(self.spanned)).collect();
+        let basis = orthonormal_basis(&from_columns(self.n, &directions));
         let e = random(self.corrupted);
-        let along = basis.apply_transposed(&e);
-        dot(&along, &along) / dot(&e, &e)
+        square_norm(&basis.t().dot(&e)) / square_norm(&e)
     }
 }
 
-/// Mean, variance and tail at n = 64, against T inside the span of S.
-fn law(stream: &mut Stream, setting: &Setting) -> [Row; 3] {
+/// Mean, variance and tail at n = 64; in the control T is inside the span of S.
+fn distribution(stream: &mut Stream, setting: &Setting) -> [Check; 3] {
     let draws = setting.pick(4000, 40_000);
     let (n, d) = (SMALL as f64, DIMENSION as f64);
     let mut sample = |place: Place| -> Vec<f64> { (0..draws).map(|_| place.kept(stream)).collect() };
@@ -122,7 +122,7 @@ fn law(stream: &mut Stream, setting: &Setting) -> [Row; 3] {
     let expected = 2.0 * d * (n - d) / (n * n * (n + 2.0));
     let because = "4000 draws have a standard error of 0.011, 40 000 of 0.0034";
     [
-        Row::equal(
+        Check::equal(
             "E‖P_T e‖² / ((d/n)‖e‖²), n = 64, random subspaces",
             1.0,
             mean(&general) * n / d,
@@ -130,7 +130,7 @@ fn law(stream: &mut Stream, setting: &Setting) -> [Row; 3] {
             because,
         )
         .control(INSIDE, mean(&inside) * n / d),
-        Row::equal(
+        Check::equal(
             "variance of ‖P_T e‖²/‖e‖² over that of Beta(d/2, (n-d)/2)",
             1.0,
             variance(&general) / expected,
@@ -138,12 +138,12 @@ fn law(stream: &mut Stream, setting: &Setting) -> [Row; 3] {
             "4000 draws have a standard error of 0.035, 40 000 of 0.011",
         )
         .control(INSIDE, variance(&inside) / expected),
-        Row::at_most(
+        Check::at_most(
             "P(‖P_T e‖² ≥ 2(d/n)‖e‖²), n = 64",
             (-0.5 * d * (beta - 1.0 - f64::ln(beta))).exp(),
             tail(&general),
             0.0,
-            "a bound, far from attained",
+            "an upper bound, far from sharp",
         )
         .control(INSIDE, tail(&inside)),
     ]

@@ -1,30 +1,32 @@
 //! One corrupted point of a manifold.
 
+use ndarray::{Array1, Axis};
+
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{Matrix, add_scaled, dot, norm, sub, svd, symmetric_eigen};
+use crate::theory::algebra::{gaussian_matrix, gaussian_vector, norm, svd, symmetric_eigen};
 use crate::theory::manifold::Manifold;
 use crate::theory::statistics::larger;
 
-use super::super::rivals;
+use super::super::wrong_maps;
 
-/// Largest part of the reach of corruptions that are compared with P_T.
-const PART: f64 = 0.5;
-/// Size of the tilt of rivals of π: their normal direction turns by its arc tangent.
+/// Maximum length of corruptions that are compared with P_T, relative to the reach.
+const MAX_LENGTH: f64 = 0.5;
+/// Size of the tilt of wrong maps: it rotates their normal direction by the arc tangent of this.
 const TILT: f64 = 0.5;
 
 /// Extremes over trials.
 #[derive(Clone, Copy)]
 pub(super) struct Found {
-    /// `(‖(z-x̂)_S̄‖² - ‖(x-x̂)_S‖² + ‖(z-x̂)_S‖²) / ‖e‖²`, for π and for a rival.
+    /// `(‖(z-x̂)_S̄‖² - ‖(x-x̂)_S‖² + ‖(z-x̂)_S‖²) / ‖e‖²`, for π and for a tilted map.
     pub(super) excess: [f64; 2],
-    /// Least `‖g(y)-y‖/‖π(y)-y‖` over rivals, and for the half-way map.
+    /// Smallest `‖g(y)-y‖/‖π(y)-y‖` over tilted maps g, and for the halfway map.
     pub(super) least: [f64; 2],
-    /// Largest `‖g(g(y)) - g(y)‖ / (1+‖y‖)` of the same.
+    /// Largest `‖g(g(y)) - g(y)‖ / (1+‖y‖)` of the same maps.
     pub(super) repeated: [f64; 2],
     /// `‖π(x+e)-x-P_T e‖ (τ-‖e‖)/‖e‖²` with the tangent space at x, and at another point.
     pub(super) remainder: [f64; 2],
-    /// `‖π(x+e)-x‖ (τ-‖e‖)/(τ‖P_T e‖)` of the same.
+    /// `‖π(x+e)-x‖ (τ-‖e‖)/(τ‖P_T e‖)` with the same tangent spaces.
     pub(super) tangential: [f64; 2],
     /// `‖P_T e‖ / (‖P_T P_S‖₂‖e‖)` for e on S, and for e everywhere.
     pub(super) bound: [f64; 2],
@@ -61,10 +63,10 @@ impl Found {
 /// A point of D, a set of coordinates and a corruption on it.
 pub(super) struct Trial<'a> {
     manifold: &'a dyn Manifold,
-    x: Vec<f64>,
-    /// 1 on S, 0 off it; neither is empty.
-    on: Vec<f64>,
-    e: Vec<f64>,
+    x: Array1<f64>,
+    /// 1 on S, 0 outside; neither part is empty.
+    on: Array1<f64>,
+    e: Array1<f64>,
 }
 
 impl<'a> Trial<'a> {
@@ -72,37 +74,39 @@ impl<'a> Trial<'a> {
         let (n, x) = (manifold.ambient(), manifold.sample(stream));
         let size = 1 + stream.below(n as u32 - 1) as usize;
         let start = stream.below(n as u32) as usize;
-        // A run of coordinates that begins anywhere: rows of a picture, or any part of a short vector.
-        let on: Vec<f64> = (0..n).map(|index| f64::from(u8::from((index + n - start) % n < size))).collect();
+        // Consecutive coordinates from anywhere: rows of an image, or any part of a short vector.
+        let on = Array1::from_shape_fn(n, |index| f64::from(u8::from((index + n - start) % n < size)));
         let e = match stream.below(3) {
-            0 => sub(&manifold.sample(stream), &x),
+            0 => manifold.sample(stream) - &x,
             _ => {
                 let scale = 10.0_f64.powf(2.0 * stream.uniform_f64() - 1.5);
-                stream.normals(n).into_iter().map(|value| scale * value).collect()
+                scale * gaussian_vector(stream, n)
             }
         };
-        let e = e.iter().zip(&on).map(|(value, on)| value * on).collect();
-        Ok(Self { manifold, x, on, e })
+        Ok(Self { manifold, x, e: e * &on, on })
     }
 
     pub(super) fn measure(&self, stream: &mut Stream) -> Result<Found> {
-        let corrupted = add_scaled(&self.x, 1.0, &self.e);
+        let corrupted = &self.x + &self.e;
         let nearest = self.manifold.project_point(&corrupted)?;
-        let tilt = Matrix::normal(stream, self.x.len(), self.x.len());
-        let tilt = tilt.scaled(TILT / (self.x.len() as f64).sqrt());
-        let rival = rivals::tilted(self.manifold, &tilt, 0, &corrupted)?;
-        let half_way = rivals::half_way(self.manifold, &corrupted)?;
-        let half_again = rivals::half_way(self.manifold, &half_way)?;
-        let least = norm(&sub(&nearest, &corrupted));
-        // Rounding is all that moves a point of D.
-        let ratio = |z: &[f64]| if least > 1e-6 { norm(&sub(z, &corrupted)) / least } else { f64::INFINITY };
-        let repeated = |again: &[f64], once: &[f64]| norm(&sub(again, once)) / (1.0 + norm(&corrupted));
+        let tilt = gaussian_matrix(stream, self.x.len(), self.x.len());
+        let tilt = TILT / (self.x.len() as f64).sqrt() * &tilt;
+        let tilted = wrong_maps::tilted(self.manifold, &tilt, 0, &corrupted)?;
+        let halfway = wrong_maps::halfway(self.manifold, &corrupted)?;
+        let half_again = wrong_maps::halfway(self.manifold, &halfway)?;
+        let least = norm(&(&nearest - &corrupted));
+        // A point of D only moves by rounding.
+        let ratio = |z: &Array1<f64>| if least > 1e-6 { norm(&(z - &corrupted)) / least } else { f64::INFINITY };
+        let repeated = |again: &Array1<f64>, once: &Array1<f64>| norm(&(again - once)) / (1.0 + norm(&corrupted));
         let ([bound, crossing], everywhere) = self.bounds(stream)?;
         let [at_x, elsewhere] = self.first_order(stream)?;
         Ok(Found {
-            excess: [self.excess(&corrupted, &nearest), self.excess(&corrupted, &rival)],
-            least: [ratio(&rival), ratio(&half_way)],
-            repeated: [repeated(&rivals::tilted(self.manifold, &tilt, 0, &rival)?, &rival), repeated(&half_again, &half_way)],
+            excess: [self.excess(&corrupted, &nearest), self.excess(&corrupted, &tilted)],
+            least: [ratio(&tilted), ratio(&halfway)],
+            repeated: [
+                repeated(&wrong_maps::tilted(self.manifold, &tilt, 0, &tilted)?, &tilted),
+                repeated(&half_again, &halfway),
+            ],
             remainder: [at_x[0], elsewhere[0]],
             tangential: [at_x[1], elsewhere[1]],
             bound: [bound, everywhere],
@@ -110,10 +114,10 @@ impl<'a> Trial<'a> {
         })
     }
 
-    fn excess(&self, corrupted: &[f64], z: &[f64]) -> f64 {
-        let moved = sub(z, corrupted);
-        let square = dot(&self.e, &self.e);
-        if square > 1e-8 { (dot(&moved, &moved) - square) / square } else { f64::NEG_INFINITY }
+    fn excess(&self, corrupted: &Array1<f64>, z: &Array1<f64>) -> f64 {
+        let moved = z - corrupted;
+        let square = self.e.dot(&self.e);
+        if square > 1e-8 { (moved.dot(&moved) - square) / square } else { f64::NEG_INFINITY }
     }
 
     /// The remainder and the tangential bound for the same corruption, made shorter than the reach: with T at x, and at another
@@ -124,14 +128,14 @@ impl<'a> Trial<'a> {
         if !(reach > 0.0 && reach.is_finite() && length > 0.0) {
             return Ok([[0.0; 2]; 2]);
         }
-        let short = PART * reach * (0.1 + 0.9 * stream.uniform_f64());
-        let e: Vec<f64> = self.e.iter().map(|value| value * short / length).collect();
-        let change = sub(&self.manifold.project_point(&add_scaled(&self.x, 1.0, &e))?, &self.x);
+        let short = MAX_LENGTH * reach * (0.1 + 0.9 * stream.uniform_f64());
+        let e = &self.e * short / length;
+        let change = self.manifold.project_point(&(&self.x + &e))? - &self.x;
         let other = self.manifold.sample(stream);
-        let at = |x: &[f64]| {
+        let at = |x: &Array1<f64>| {
             let along = self.manifold.project_tangent(x, &e)?;
-            let remainder = norm(&sub(&change, &along)) * (reach - short) / (short * short);
-            // Where next to nothing of e is tangential, rounding of π is all that is left.
+            let remainder = norm(&(&change - &along)) * (reach - short) / (short * short);
+            // If e has almost no tangential part, only rounding of π is left.
             let tangential =
                 if norm(&along) > 1e-4 * short { norm(&change) * (reach - short) / (reach * norm(&along)) } else { 0.0 };
             Ok([remainder, tangential])
@@ -143,26 +147,21 @@ impl<'a> Trial<'a> {
     fn bounds(&self, stream: &mut Stream) -> Result<([f64; 2], f64)> {
         let basis = self.manifold.tangent_basis(&self.x)?;
         let part = |keep: f64| {
-            Matrix::from_fn(
-                basis.rows(),
-                basis.columns(),
-                |row, column| {
-                    if self.on[row] == keep { basis[(row, column)] } else { 0.0 }
-                },
-            )
+            let kept = self.on.map(|&on| f64::from(u8::from(on == keep)));
+            &basis * &kept.insert_axis(Axis(1))
         };
         let (inside, outside) = (part(1.0), part(0.0));
         let largest = svd(&inside).values[0];
-        let ratio = |e: &[f64]| {
+        let ratio = |e: &Array1<f64>| {
             let bound = largest * norm(e);
-            // Nothing to compare where T has nothing on S.
-            if bound > 1e-9 * norm(e) { norm(&basis.apply_transposed(e)) / bound } else { 0.0 }
+            // There is nothing to compare if T has no component on S.
+            if bound > 1e-9 * norm(e) { norm(&basis.t().dot(e)) / bound } else { 0.0 }
         };
         // ‖B_S̄ B_Sᵀ‖₂² is the largest eigenvalue of a d x d product.
-        let product = inside.transposed().times(&inside);
-        let root = symmetric_eigen(&product).map(|value| value.max(0.0).sqrt());
-        let crossing = svd(&outside.times(&root)).values[0];
-        let everywhere = basis.apply(&stream.normals(basis.columns()));
+        let product = inside.t().dot(&inside);
+        let root = symmetric_eigen(&product)?.map(|value| value.max(0.0).sqrt());
+        let crossing = svd(&outside.dot(&root)).values[0];
+        let everywhere = basis.dot(&gaussian_vector(stream, basis.ncols()));
         Ok(([ratio(&self.e), crossing], ratio(&everywhere)))
     }
 }

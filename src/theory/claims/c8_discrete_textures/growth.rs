@@ -1,8 +1,8 @@
-//! How the change off the segment depends on N.
+//! How the change outside the segment depends on N.
 
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::claim::Row;
+use crate::theory::claim::Check;
 use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
 use crate::theory::statistics::{log_log_slope, mean};
 use crate::theory::transition_set::TransitionSet;
@@ -12,24 +12,24 @@ use super::restored::{Replacement, Restored, Worlds, replacement};
 
 const LENGTHS: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
 
-/// Lengths of windows around one segment. The sides of the shortest have 69 cells, more than theorem C8.4 asks for: m is at most
-/// 8 and Δ at most 3δ, so `⌊(m-1)(Δ/δ)²⌋` at most 63.
+/// Lengths of windows around one segment. The sides of the shortest have 69 cells, more than theorem C8.4 requires: m is at most 8 and Δ
+/// at most 3δ, so `⌊(m-1)(Δ/δ)²⌋` is at most 63.
 const WINDOWS: [usize; 5] = [288, 512, 1024, 2048, 4096];
 /// Length of this segment: more than half of the shortest window, less than half of all others.
 const SEGMENT: usize = 150;
 
-/// Cells left on either side of it in the shortest sequence.
-const FARTHEST: usize = 12;
+/// Number of cells on either side of the segment in the profile.
+const PROFILE_CELLS: usize = 12;
 
-/// Means over trials for every N, six tenths of the sequence being replaced by a foreign one.
+/// Means over trials for every N; six tenths of the sequence are replaced by a foreign one.
 #[derive(Default)]
 pub(super) struct Growth {
     /// `‖(z-x) off S‖² / Δ²`: textures, periodic patterns.
     change: [Vec<(f64, f64)>; 2],
-    /// The fraction of what is off S that is as before.
+    /// The preserved fraction outside S.
     preserved: [Vec<(f64, f64)>; 2],
-    /// What the bound says about it, for textures.
-    least: Vec<(f64, f64)>,
+    /// Lower bound of the preserved fraction, for textures.
+    lower_bound: Vec<(f64, f64)>,
 }
 
 impl Growth {
@@ -55,31 +55,31 @@ impl Growth {
                 growth.change[kind].push((n, mean(&found[kind])));
                 growth.preserved[kind].push((n, mean(&found[2 + kind])));
             }
-            growth.least.push((n, mean(&bounds)));
+            growth.lower_bound.push((n, mean(&bounds)));
         }
         Ok(growth)
     }
 
-    pub(super) fn rows(&self, tolerance: f64) -> Result<[Row; 3]> {
+    pub(super) fn checks(&self, tolerance: f64) -> Result<[Check; 3]> {
         let lost = |kind: usize| self.preserved[kind].iter().map(|(n, kept)| (*n, 1.0 - kept)).collect::<Vec<_>>();
         let last = |points: &[(f64, f64)]| points.last().map_or(f64::NAN, |point| point.1);
-        let change = Row::equal(
+        let change = Check::equal(
             "slope of ‖(z-x) off S‖² in N, |S| = 0.6 N",
             0.0,
             log_log_slope(&self.change[0])?,
             tolerance,
-            "C8.1 bounds the mean by a constant; that it is one is measured, with a standard deviation of 0.03 for 240 trials, 0.012 for 1800",
+            "C8.1 only bounds the mean by a constant; the standard deviation of the slope is 0.03 for 240 trials, 0.012 for 1800",
         );
-        let fraction = Row::equal(
+        let fraction = Check::equal(
             "slope of the changed fraction off S in N",
             -1.0,
             log_log_slope(&lost(0))?,
             tolerance,
-            "as the slope before",
+            "as for the slope above",
         );
-        let preserved = Row::at_least(
+        let preserved = Check::at_least(
             "preserved fraction off S, N = 4096",
-            last(&self.least),
+            last(&self.lower_bound),
             last(&self.preserved[0]),
             0.0,
             "1 - 2(m-1)(Δ/δ)²/(N-|S|), an inequality",
@@ -95,14 +95,14 @@ impl Growth {
         let [texture, periodic] = self.preserved;
         let series = vec![
             Series::line("preserved off S, textures", texture),
-            Series::dashed("at least, by the bound", self.least.into_iter().filter(|point| point.1 > 0.0).collect()),
+            Series::dashed("lower bound", self.lower_bound.into_iter().filter(|point| point.1 > 0.0).collect()),
             Series::line("preserved off S, periodic", periodic),
         ];
         Figure {
             stem: "c8_preserved".into(),
-            title: "How much of a texture survives its restoration".into(),
+            title: "How much of a texture is preserved".into(),
             caption:
-                "Six tenths of a sequence of N letters are replaced by another allowed sequence. Of the rest, textures keep all \
+                "Six tenths of a sequence of N letters are replaced by another allowed sequence. Of the rest, textures preserve all \
                  but a constant number of letters; a periodic pattern takes the phase of the larger part."
                     .into(),
             content: Content::Chart(Chart { x: AxisSpec::log("N"), y: AxisSpec::linear("fraction"), series }),
@@ -110,14 +110,14 @@ impl Growth {
     }
 }
 
-/// Windows of different length N around one segment of fixed length: the same letters near the segment in all of them.
-/// Textures come first, periodic patterns second.
+/// Windows of different lengths N around one segment of fixed length, with the same letters near the segment. Textures come first,
+/// periodic patterns second.
 pub(super) struct Windows {
-    /// Probability that z = x off S against N.
+    /// Probability that z = x outside S, for each N.
     off_segment: [Vec<(f64, f64)>; 2],
-    /// Probability that z = x off S∪B against N; no B for periodic patterns.
+    /// Probability that z = x outside S∪B, for each N; no B for periodic patterns.
     off_both: [Vec<(f64, f64)>; 2],
-    /// Mean disagreement at the distance 1, 2, … from the segment in the shortest window.
+    /// Mean disagreement at distance 1, 2, … from the segment, in the shortest window.
     profiles: [Vec<(f64, f64)>; 2],
 }
 
@@ -126,7 +126,7 @@ pub(super) struct Windows {
 struct Counts {
     off_segment: [u32; WINDOWS.len()],
     off_both: [u32; WINDOWS.len()],
-    profile: [u32; FARTHEST],
+    profile: [u32; PROFILE_CELLS],
 }
 
 impl Windows {
@@ -142,7 +142,7 @@ impl Windows {
             WINDOWS.iter().zip(counts).map(|(&n, count)| (n as f64, fraction(count, trials))).collect::<Vec<_>>()
         };
         let profile =
-            |counts: [u32; FARTHEST]| (1..).map(f64::from).zip(counts.map(|count| fraction(count, 2 * trials))).collect();
+            |counts: [u32; PROFILE_CELLS]| (1..).map(f64::from).zip(counts.map(|count| fraction(count, 2 * trials))).collect();
         Ok(Self {
             off_segment: [curve(counts[0].off_segment), curve(counts[1].off_segment)],
             off_both: [curve(counts[0].off_both), curve(counts[1].off_both)],
@@ -150,14 +150,14 @@ impl Windows {
         })
     }
 
-    pub(super) fn rows(&self) -> [Row; 2] {
+    pub(super) fn checks(&self) -> [Check; 2] {
         let change = |points: &[(f64, f64)]| points[points.len() - 1].1 - points[0].1;
-        let because = "theorem C8.4: the same letters around S, sides longer than it asks for";
-        let row = |what: &str, [texture, periodic]: &[Vec<(f64, f64)>; 2]| {
-            let row = Row::equal(format!("P(z = x off {what}), N = 4096 less N = 288"), 0.0, change(texture), 0.0, because);
-            row.control(PERIODIC, change(periodic))
+        let because = "theorem C8.4: the same letters around S, and sides longer than it requires";
+        let check = |what: &str, [texture, periodic]: &[Vec<(f64, f64)>; 2]| {
+            let check = Check::equal(format!("P(z = x off {what}), N = 4096 less N = 288"), 0.0, change(texture), 0.0, because);
+            check.control(PERIODIC, change(periodic))
         };
-        [row("S", &self.off_segment), row("S∪B", &self.off_both)]
+        [check("S", &self.off_segment), check("S∪B", &self.off_both)]
     }
 
     pub(super) fn profile(&self) -> Figure {
@@ -167,8 +167,8 @@ impl Windows {
             stem: "c8_profile".into(),
             title: "Disagreement around a corrupted segment".into(),
             caption: format!(
-                "How often z differs from x at a distance from a foreign segment of {SEGMENT} of 288 letters. It fades within a \
-                 few letters in textures, and never in a periodic pattern of which the segment is the larger part."
+                "How often z differs from x, by distance from a foreign segment of {SEGMENT} of 288 letters. The difference vanishes \
+                 within a few letters in textures, and never in a periodic pattern of which the segment is the larger part."
             ),
             content: Content::Chart(Chart { x: AxisSpec::linear("distance from S"), y: AxisSpec::linear("P(z ≠ x)"), series }),
         }
@@ -184,10 +184,10 @@ impl Windows {
         ];
         Figure {
             stem: "c8_unchanged".into(),
-            title: "Probability that nothing changes off the segment".into(),
+            title: "Probability that nothing changes outside the segment".into(),
             caption: format!(
-                "P(z = x) off a foreign segment of {SEGMENT} letters, and off B too, against the length of the sequence. In \
-                 textures only what is near the segment matters; a periodic pattern is right as soon as the segment is the \
+                "P(z = x) outside a foreign segment of {SEGMENT} letters, and outside S∪B, against the length of the sequence. In \
+                 textures only the letters near the segment matter; a periodic pattern is restored as soon as the segment is the \
                  smaller part."
             ),
             content: Content::Chart(Chart { x: AxisSpec::log("N"), y: AxisSpec::linear("probability"), series }),
@@ -196,7 +196,7 @@ impl Windows {
 }
 
 impl Counts {
-    /// One sequence, its segment replaced once, seen through all windows.
+    /// One sequence whose segment is replaced once, in all windows.
     fn add(&mut self, set: &TransitionSet, margin: usize, stream: &mut Stream) -> Result<()> {
         let longest = WINDOWS[WINDOWS.len() - 1];
         let x = set.sample(longest, stream);

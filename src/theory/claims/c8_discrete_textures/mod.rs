@@ -1,29 +1,16 @@
-//! **C8, discrete textures.** D = the sequences of N letters that a finite transition graph allows, a power m of which is full:
-//! any state reaches any state in m steps. Letters have gap δ and diameter Δ. Let x̂ = x off a segment S, z = π(x̂) (exact, by
-//! Viterbi) and B the m cells on either side of S. Then, whatever N, |S| and x̂ on S,
+//! **C8, discrete textures.**
 //!
-//! ```text
-//! ‖(z-x) off S∪B‖² ≤ ‖(z-x) off S‖² ≤ 2(m-1)Δ² ≤ 2mΔ².
-//! ```
-//!
-//! Proof. Let y be z on S, x outside S and the m-1 cells on either side of it, and on these cells a path of the graph: from the
-//! last kept letter to the first of S there are m steps, so one exists. (Where at most m-1 cells are left up to an end, y = z
-//! on them.) y is in D and equals z on S, so ‖z-x̂‖ ≤ ‖y-x̂‖ says ‖(z-x) off S‖² ≤ ‖(y-x) off S‖² ≤ 2(m-1)Δ². ∎
-//!
-//! So at most 2(m-1)(Δ/δ)² letters change off S, the changed fraction falls like 1/N, and the constant cannot be improved: the
-//! sequences of 0 and 1 without two neighbouring 1s (m = 2, Δ = 1) attain 2.
-//!
-//! Measured on random graphs with random letters in R³, the segment replaced by another allowed sequence, by noise or by values
-//! far outside; N from 64 to 4096. Control: a strictly periodic pattern has no such m, and a segment in another phase that is
-//! longer than half of the sequence turns the phase of all the rest.
+#![doc = include_str!("statement.md")]
 
 mod growth;
 mod restored;
 
+use ndarray::{array, s};
+
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{norm, sub};
-use crate::theory::claim::{Claim, Evidence, Row, Setting};
+use crate::theory::algebra::{gaussian_vector, norm};
+use crate::theory::claim::{Check, Claim, Evidence, Setting};
 use crate::theory::statistics::{larger, mean};
 use crate::theory::transition_set::TransitionSet;
 
@@ -46,49 +33,45 @@ impl Claim for DiscreteTextures {
     }
 
     fn statement(&self) -> &'static str {
-        "Let D be the sequences of N letters (diameter Δ) that a finite transition graph allows, where any state reaches any \
-         state in m steps. If x̂ equals x in D off a segment S and z = π(x̂) is the nearest sequence of D, then ‖(z-x) off S‖² \
-         ≤ 2(m-1)Δ², whatever N, S and the content of S; so also ‖(z-x) off S∪B‖² ≤ 2mΔ² with B the m cells on either side of \
-         S. The constant is attained for m = 2. The preserved fraction tends to 1 like 1 - O(1/N), and whether z = x off S, and \
-         off S∪B, is decided near S: around the same letters it does not depend on N, once both sides are longer than a \
-         constant. Viterbi's z is nearest, as enumeration confirms. Control: a strictly periodic pattern, which has no such m, \
-         changes everywhere when a segment longer than half of it is in another phase."
+        include_str!("statement.md")
     }
 
     fn measure(&self, setting: &Setting) -> Result<Evidence> {
         let worlds = Worlds::sample(&mut setting.stream(NUMBER, 0), setting.pick(8, 24))?;
-        let mut rows = vec![nearest(&worlds, &mut setting.stream(NUMBER, 1))?];
-        rows.extend(bounds(&worlds, &mut setting.stream(NUMBER, 2), setting.pick(600, 6000))?);
-        rows.push(attained()?);
+        let mut checks = vec![nearest(&worlds, &mut setting.stream(NUMBER, 1))?];
+        checks.extend(bounds(&worlds, &mut setting.stream(NUMBER, 2), setting.pick(600, 6000))?);
+        checks.push(attained()?);
         let growth = Growth::measure(&worlds, &mut setting.stream(NUMBER, 3), setting.pick(240, 1800))?;
-        rows.extend(growth.rows(setting.pick(0.15, 0.06))?);
+        checks.extend(growth.checks(setting.pick(0.15, 0.06))?);
         let windows = Windows::measure(&worlds, &mut setting.stream(NUMBER, 4), setting.pick(240, 1200))?;
-        rows.extend(windows.rows());
-        Ok(Evidence { rows, figures: vec![windows.profile(), windows.figure(), growth.figure()] })
+        checks.extend(windows.checks());
+        Ok(Evidence { checks, figures: vec![windows.profile(), windows.figure(), growth.figure()] })
     }
 }
 
-/// Viterbi against enumeration of all sequences of seven letters.
-fn nearest(worlds: &Worlds, stream: &mut Stream) -> Result<Row> {
+/// Compares Viterbi's algorithm with enumeration of all sequences of seven letters.
+fn nearest(worlds: &Worlds, stream: &mut Stream) -> Result<Check> {
     let (mut worst, mut greedy_excess) = (0.0_f64, vec![]);
     for (set, _) in &worlds.textures {
         let all = every_sequence(set, 7);
         for _ in 0..10 {
-            let y = stream.normals(7 * set.width());
-            let distance = |sequence: &[usize]| norm(&sub(&set.values(sequence), &y));
+            let y = gaussian_vector(stream, 7 * set.width());
+            let distance = |sequence: &[usize]| norm(&(set.values(sequence) - &y));
             let least = all.iter().map(|sequence| distance(sequence)).fold(f64::INFINITY, f64::min);
             let viterbi = set.project_point(&y)?;
             worst = larger(worst, if set.allows(&viterbi) { (distance(&viterbi) - least).abs() } else { f64::INFINITY });
-            let greedy = (1..7).try_fold(set.project_point(&y[..set.width()])?, |walk, cell| {
+            let cell_of = |cell: usize| y.slice(s![cell * set.width()..(cell + 1) * set.width()]).to_owned();
+            let greedy = (1..7).try_fold(set.project_point(&cell_of(0))?, |walk, cell| {
                 let next = set.successors(walk[cell - 1]).iter().copied();
-                let cost = |state: usize| norm(&sub(set.letter(state), &y[cell * set.width()..(cell + 1) * set.width()]));
+                let cost = |state: usize| norm(&(set.letter(state) - cell_of(cell)));
                 next.min_by(|&a, &b| cost(a).total_cmp(&cost(b))).map(|state| [walk, vec![state]].concat())
             });
             greedy_excess.push(greedy.map_or(f64::NAN, |walk| distance(&walk) - least));
         }
     }
-    let row = Row::equal("‖y-z‖ above the least of all sequences, N = 7", 0.0, worst, 1e-12, "rounding of sums of 21 squares");
-    Ok(row.control("nearest letter among the allowed ones, one after the other", mean(&greedy_excess)))
+    let check =
+        Check::equal("‖y-z‖ above the least of all sequences, N = 7", 0.0, worst, 1e-12, "rounding of sums of 21 squares");
+    Ok(check.control("nearest letter among the allowed ones, one after the other", mean(&greedy_excess)))
 }
 
 fn every_sequence(set: &TransitionSet, length: usize) -> Vec<Vec<usize>> {
@@ -103,8 +86,8 @@ fn every_sequence(set: &TransitionSet, length: usize) -> Vec<Vec<usize>> {
     all
 }
 
-/// The bound at random N, S and content of S.
-fn bounds(worlds: &Worlds, stream: &mut Stream, trials: usize) -> Result<[Row; 2]> {
+/// The bound for random N, S and content of S.
+fn bounds(worlds: &Worlds, stream: &mut Stream, trials: usize) -> Result<[Check; 2]> {
     let (mut off_segment, mut off_both) = (0.0_f64, 0.0_f64);
     for trial in 0..trials {
         let (set, m) = &worlds.textures[trial % worlds.textures.len()];
@@ -122,21 +105,22 @@ fn bounds(worlds: &Worlds, stream: &mut Stream, trials: usize) -> Result<[Row; 2
     let set = &worlds.periodic[0];
     let restored = Restored::sample(set, 4096, 0..2458, Replacement::Foreign, stream)?;
     let control = |margin: usize, cells: usize| restored.change_beyond(margin) / (2.0 * cells as f64 * set.diameter().powi(2));
-    let because = "an inequality, but for rounding";
+    let because = "an inequality, up to rounding";
     Ok([
-        Row::at_most("largest ‖(z-x) off S‖² / 2(m-1)Δ²", 1.0, off_segment, 1e-12, because).control(PERIODIC, control(0, m - 1)),
-        Row::at_most("largest ‖(z-x) off S∪B‖² / 2mΔ²", 1.0, off_both, 1e-12, because).control(PERIODIC, control(m, m)),
+        Check::at_most("largest ‖(z-x) off S‖² / 2(m-1)Δ²", 1.0, off_segment, 1e-12, because)
+            .control(PERIODIC, control(0, m - 1)),
+        Check::at_most("largest ‖(z-x) off S∪B‖² / 2mΔ²", 1.0, off_both, 1e-12, because).control(PERIODIC, control(m, m)),
     ])
 }
 
-/// 0s and 1s: a 1 forced between two 1s makes both of them 0 if 1s may not be neighbours.
-fn attained() -> Result<Row> {
+/// 0s and 1s: a 1 forced between two 1s turns both into 0 if 1s may not be neighbours.
+fn attained() -> Result<Check> {
     let change = |successors: [Vec<usize>; 2]| -> Result<f64> {
-        let set = TransitionSet::new(vec![vec![0.0], vec![1.0]], successors.to_vec())?;
+        let set = TransitionSet::new(vec![array![0.0], array![1.0]], successors.to_vec())?;
         let x = (0..65).map(|cell| cell % 2).collect();
-        Ok(Restored::new(&set, x, 32..33, &[5.0])?.change_beyond(0))
+        Ok(Restored::new(&set, x, 32..33, &array![5.0])?.change_beyond(0))
     };
-    let row =
-        Row::equal("‖(z-x) off S‖² where no two 1s are neighbours", 2.0, change([vec![0, 1], vec![0]])?, 0.0, "whole numbers");
-    Ok(row.control("all sequences of 0 and 1 (m = 1)", change([vec![0, 1], vec![0, 1]])?))
+    let check =
+        Check::equal("‖(z-x) off S‖² where no two 1s are neighbours", 2.0, change([vec![0, 1], vec![0]])?, 0.0, "whole numbers");
+    Ok(check.control("all sequences of 0 and 1 (m = 1)", change([vec![0, 1], vec![0, 1]])?))
 }

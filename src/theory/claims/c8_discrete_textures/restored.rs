@@ -1,19 +1,21 @@
-//! Random textures, and what the nearest allowed sequence makes of a corrupted one.
+//! Random textures, and the nearest allowed sequence to a corrupted one.
 
 use std::ops::Range;
 
+use ndarray::{Array1, s};
+
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::{dot, sub};
+use crate::theory::algebra::{gaussian_vector, square_norm};
 use crate::theory::transition_set::TransitionSet;
 
-/// Random choices that are made at most until one fits; a few dozen are enough.
-const TRIES: usize = 10_000;
+/// Maximum number of random tries; a few dozen are usually enough.
+const MAX_TRIES: usize = 10_000;
 
-/// States of every graph.
+/// Number of states of every graph.
 pub(super) const STATES: usize = 6;
 
-/// Random textures and as many periodic patterns.
+/// Random textures with their m, and the same number of periodic patterns.
 pub(super) struct Worlds {
     pub(super) textures: Vec<(TransitionSet, usize)>,
     pub(super) periodic: Vec<TransitionSet>,
@@ -27,10 +29,10 @@ impl Worlds {
     }
 }
 
-/// Letters in R³ with δ ≥ Δ/3, so that the bound on the number of changed letters says something.
-fn letters(stream: &mut Stream) -> Result<Vec<Vec<f64>>> {
-    for _ in 0..TRIES {
-        let letters: Vec<Vec<f64>> = (0..STATES).map(|_| stream.normals(3)).collect();
+/// Letters in R³ with δ ≥ Δ/3, so that the bound on the number of changed letters is meaningful.
+fn letters(stream: &mut Stream) -> Result<Vec<Array1<f64>>> {
+    for _ in 0..MAX_TRIES {
+        let letters: Vec<Array1<f64>> = (0..STATES).map(|_| gaussian_vector(stream, 3)).collect();
         let set = TransitionSet::periodic(letters.clone())?;
         if set.gap() >= set.diameter() / 3.0 {
             return Ok(letters);
@@ -39,10 +41,10 @@ fn letters(stream: &mut Stream) -> Result<Vec<Vec<f64>>> {
     Err(Error::argument("no random letters are far enough apart"))
 }
 
-/// A graph with two successors a state whose m is at least 3, with its m: short of trivial, but far from periodic.
+/// A graph with two successors per state and m from 3 to 8, neither trivial nor close to periodic, with its m.
 fn texture(stream: &mut Stream) -> Result<(TransitionSet, usize)> {
     let letters = letters(stream)?;
-    for _ in 0..TRIES {
+    for _ in 0..MAX_TRIES {
         let pick = |stream: &mut Stream| {
             let first = stream.below(STATES as u32) as usize;
             vec![first, (first + 1 + stream.below(STATES as u32 - 1) as usize) % STATES]
@@ -62,7 +64,7 @@ pub(super) enum Replacement {
     /// Part of another allowed sequence; the next phase of a periodic pattern.
     Foreign,
     Noise,
-    /// Values ten times as large as letters.
+    /// Values ten times as large as the letters.
     Far,
 }
 
@@ -75,10 +77,10 @@ pub(super) struct Restored<'a> {
 }
 
 impl<'a> Restored<'a> {
-    pub(super) fn new(set: &'a TransitionSet, x: Vec<usize>, segment: Range<usize>, replacement: &[f64]) -> Result<Self> {
+    pub(super) fn new(set: &'a TransitionSet, x: Vec<usize>, segment: Range<usize>, replacement: &Array1<f64>) -> Result<Self> {
         let mut corrupted = set.values(&x);
         let width = set.width();
-        corrupted[segment.start * width..segment.end * width].copy_from_slice(replacement);
+        corrupted.slice_mut(s![segment.start * width..segment.end * width]).assign(replacement);
         let z = set.project_point(&corrupted)?;
         Ok(Self { set, x, z, segment })
     }
@@ -98,14 +100,11 @@ impl<'a> Restored<'a> {
     /// `‖(z-x) off S∪B‖²`, B `margin` cells on either side.
     pub(super) fn change_beyond(&self, margin: usize) -> f64 {
         let near = self.segment.start.saturating_sub(margin)..self.segment.end + margin;
-        let change = |cell: usize| {
-            let change = sub(self.set.letter(self.z[cell]), self.set.letter(self.x[cell]));
-            dot(&change, &change)
-        };
+        let change = |cell: usize| square_norm(&(self.set.letter(self.z[cell]) - self.set.letter(self.x[cell])));
         (0..self.x.len()).filter(|cell| !near.contains(cell)).map(change).sum()
     }
 
-    /// How much of what is off S is as before.
+    /// The preserved fraction outside S.
     pub(super) fn preserved(&self) -> f64 {
         let off: Vec<usize> = (0..self.x.len()).filter(|cell| !self.segment.contains(cell)).collect();
         off.iter().filter(|&&cell| self.x[cell] == self.z[cell]).count() as f64 / off.len() as f64
@@ -113,7 +112,7 @@ impl<'a> Restored<'a> {
 }
 
 /// The values that replace the letters x.
-pub(super) fn replacement(set: &TransitionSet, x: &[usize], how: Replacement, stream: &mut Stream) -> Vec<f64> {
+pub(super) fn replacement(set: &TransitionSet, x: &[usize], how: Replacement, stream: &mut Stream) -> Array1<f64> {
     let scale = match how {
         Replacement::Foreign if set.mixing_length().is_none() => {
             return set.values(&x.iter().map(|state| (state + 1) % set.states()).collect::<Vec<_>>());
@@ -122,5 +121,5 @@ pub(super) fn replacement(set: &TransitionSet, x: &[usize], how: Replacement, st
         Replacement::Noise => 1.0,
         Replacement::Far => 10.0,
     };
-    (0..x.len() * set.width()).map(|_| scale * stream.normal()).collect()
+    scale * gaussian_vector(stream, x.len() * set.width())
 }

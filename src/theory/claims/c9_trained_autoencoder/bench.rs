@@ -1,10 +1,11 @@
-//! Trains the cases, each beside its control, and measures them on unseen samples.
+//! Trains all cases with their controls and measures them on unseen samples.
 
+use ndarray::Array1;
 use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{add_scaled, norm, sub};
+use crate::theory::algebra::norm;
 use crate::theory::claim::Setting;
 use crate::theory::manifold::Manifold;
 use crate::theory::resemblance::{CorruptedSample, Measures};
@@ -13,19 +14,19 @@ use super::NUMBER;
 use super::case::Case;
 use super::experiment::{Experiment, Trained};
 
-/// Standard deviation of the white noise that is in general position.
+/// Standard deviation of the white noise in general position.
 const NOISE: f64 = 0.4;
-/// Samples whose pictures are shown.
+/// Number of samples in the galleries.
 const SHOWN: usize = 3;
 
-/// One network on samples that it has not seen.
+/// Measurements of one network on unseen samples.
 pub(super) struct Side {
     /// Under the corruption of training.
     pub trained_on: Measures,
     /// Under white noise on a square.
     pub noise: Measures,
     /// f(x̂) of the first samples.
-    pub images: Vec<Vec<f64>>,
+    pub images: Vec<Array1<f64>>,
 }
 
 impl Side {
@@ -35,20 +36,20 @@ impl Side {
     }
 }
 
-/// Maps that are not π, on the samples of one case.
+/// Measurements of maps that are not π, on the samples of one case.
 pub(super) struct WrongMaps {
-    /// The target of the next sample in the place of f(x̂): a point of D, but not the nearest one.
+    /// The target of the next sample instead of f(x̂): a point of D, but not the nearest.
     pub another: Measures,
     /// 2π(x̂) - x̂: not idempotent.
     pub reflection: Measures,
-    /// π(x̂) moved along T by as much as x̂ is from D: not orthogonal.
+    /// π(x̂) moved along T by the distance of x̂ from D: not orthogonal.
     pub sheared: Measures,
 }
 
 impl WrongMaps {
     fn measure(manifold: &dyn Manifold, samples: &[CorruptedSample]) -> Result<Self> {
         let next = |index: usize| samples[(index + 1) % samples.len()].target.clone();
-        let each = |map: fn(&dyn Manifold, &[f64]) -> Result<Vec<f64>>| {
+        let each = |map: fn(&dyn Manifold, &Array1<f64>) -> Result<Array1<f64>>| {
             Measures::of(manifold, samples, |points| points.par_iter().map(|y| map(manifold, y)).collect())
         };
         Ok(Self {
@@ -59,18 +60,17 @@ impl WrongMaps {
     }
 }
 
-fn reflection(manifold: &dyn Manifold, y: &[f64]) -> Result<Vec<f64>> {
-    let projection = manifold.project_point(y)?;
-    Ok(add_scaled(&projection, 1.0, &sub(&projection, y)))
+fn reflection(manifold: &dyn Manifold, y: &Array1<f64>) -> Result<Array1<f64>> {
+    Ok(2.0 * manifold.project_point(y)? - y)
 }
 
-fn sheared(manifold: &dyn Manifold, y: &[f64]) -> Result<Vec<f64>> {
+fn sheared(manifold: &dyn Manifold, y: &Array1<f64>) -> Result<Array1<f64>> {
     let projection = manifold.project_point(y)?;
-    let along = manifold.tangent_basis(&projection)?.column(0);
-    Ok(add_scaled(&projection, norm(&sub(y, &projection)), &along))
+    let basis = manifold.tangent_basis(&projection)?;
+    Ok(&projection + norm(&(y - &projection)) * &basis.column(0))
 }
 
-/// What one case found.
+/// The measurements of one case.
 pub(super) struct Outcome {
     pub case: Case,
     /// Trained with corruption.
@@ -79,17 +79,17 @@ pub(super) struct Outcome {
     pub control: Side,
     pub wrong: WrongMaps,
     /// The first samples, with π(x̂).
-    pub shown: Vec<(CorruptedSample, Vec<f64>)>,
+    pub shown: Vec<(CorruptedSample, Array1<f64>)>,
 }
 
 impl Outcome {
-    /// H W, the number of pixels.
+    /// The number of pixels, H W.
     pub(super) fn pixels(&self) -> f64 {
         (self.case.side * self.case.side) as f64
     }
 }
 
-/// Trains and measures all cases, subjects and controls beside each other.
+/// Trains and measures all cases, subjects and controls in parallel.
 pub(super) fn outcomes(setting: &Setting) -> Result<Vec<Outcome>> {
     let cases = Case::all(setting.effort());
     let one = |(index, case)| outcome(case, setting, &mut setting.stream(NUMBER, index as u32));
@@ -114,17 +114,18 @@ fn outcome(case: Case, setting: &Setting, stream: &mut Stream) -> Result<Outcome
     })
 }
 
-/// The x of `sample` with white noise, the same in all channels, on a square of half the side: in general position (C7).
+/// The x of `sample` with white noise, equal in all channels, on a square of half the side: in general position (C7).
 fn noisy(sample: &CorruptedSample, side: usize, stream: &mut Stream) -> CorruptedSample {
     let channels = sample.target.len() / (side * side);
     let half = side / 2;
     let [top, left] = [0; 2].map(|_: usize| stream.below(half as u32 + 1) as usize);
     let inside = |pixel: usize| (top..top + half).contains(&(pixel / side)) && (left..left + half).contains(&(pixel % side));
-    let noise: Vec<f64> = (0..side * side).map(|pixel| if inside(pixel) { NOISE * stream.normal() } else { 0.0 }).collect();
+    let noise = Array1::from_shape_fn(side * side, |pixel| if inside(pixel) { NOISE * stream.normal() } else { 0.0 });
+    let n = sample.target.len();
     CorruptedSample {
         target: sample.target.clone(),
-        corrupted: sample.target.iter().enumerate().map(|(index, x)| x + noise[index / channels]).collect(),
-        region: (0..sample.target.len()).map(|index| inside(index / channels)).collect(),
+        corrupted: &sample.target + Array1::from_shape_fn(n, |index| noise[index / channels]),
+        region: Array1::from_shape_fn(n, |index| inside(index / channels)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is trained: which pictures, which network, how long.
+//! The trainings: images, network, and budget.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use crate::train::{ObjectiveConfig, OptimiserConfig};
 
 use super::experiment::{Experiment, Network};
 
-/// λ, the weight of the corrupted region. Below ½, as the region is the harder part and otherwise pays for errors off it.
+/// λ, the weight of the corrupted region. Below ½, because the region is harder and would otherwise dominate errors outside it.
 const LAMBDA: f64 = 0.2;
-/// Rows and columns of pictures in the full form.
+/// Sides of the images in the full form.
 const SIDES: [usize; 3] = [16, 32, 64];
 
-/// What the pictures show.
+/// What the images show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum World {
     Gratings,
@@ -44,7 +44,7 @@ impl World {
     }
 }
 
-/// Which kind of network.
+/// The kind of network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Net {
     Mlp,
@@ -72,8 +72,8 @@ impl Net {
         }
     }
 
-    /// Steps, pictures per step and learning rate: half a minute to three minutes each on one core in the full form. With a
-    /// higher rate the MLP at 64 pixels and Model I at 16 (2x2 pixels between its halves) may not leave the mean picture.
+    /// Steps, images per step and learning rate: half a minute to three minutes each on one core in the full form. With a higher rate the
+    /// MLP at 64 pixels and Model I at 16 (with a bottleneck of 2x2 pixels) may get stuck at the mean image.
     fn budget(self, side: usize, effort: Effort) -> (u64, usize, f64) {
         match (self, side, effort) {
             (Self::Mlp, _, Effort::Quick) => (2000, 64, 8e-3),
@@ -89,7 +89,7 @@ impl Net {
     }
 }
 
-/// One training and its control.
+/// One training with its control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Case {
     pub world: World,
@@ -98,10 +98,10 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// The one of the quick form.
+    /// The case of the quick form.
     pub(super) const QUICK: Self = Self { world: World::Gratings, net: Net::Mlp, side: 16 };
 
-    /// What is measured with this effort: worlds, in them networks, of them sizes.
+    /// All cases of this effort, ordered by world, network and size.
     pub(super) fn all(effort: Effort) -> Vec<Self> {
         let sides = |world, net| SIDES.map(|side| Self { world, net, side });
         match effort {
@@ -133,9 +133,8 @@ impl Case {
     }
 }
 
-/// The corruption of Method §2 with one or two patches, so that most of a picture is kept, without the source "noise" (white
-/// noise is then new to the network) and with smooth outlines, which small pictures resolve. Every changed pixel belongs to the
-/// region.
+/// The corruption of Method §2 with one or two patches, so that most of an image is kept; without the source "noise", so that white noise
+/// is new to the network; and with smooth outlines, which small images resolve. Every changed pixel belongs to the region.
 fn corruption() -> CorruptionConfig {
     let mut config =
         CorruptionConfig { region_threshold: 0.0, patches: Patches { min: 1, max: 2 }, ..CorruptionConfig::default() };
@@ -149,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_case_once() {
+    fn every_case_occurs_once() {
         let full = Case::all(Effort::Full);
         assert_eq!((full.len(), Case::all(Effort::Quick).len()), (27, 1));
         assert!(full.iter().enumerate().all(|(index, case)| !full[..index].contains(case)));

@@ -1,6 +1,8 @@
-//! One training, and how nearly what came out is π.
+//! One training, and the trained network as a map of Rⁿ.
 
 use std::sync::Arc;
+
+use ndarray::Array1;
 
 use crate::backend::Cpu;
 use crate::data::Batch;
@@ -10,18 +12,18 @@ use crate::theory::pictures::{Layout, Pictures};
 use crate::theory::resemblance::{CorruptedSample, Measures};
 use crate::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
-/// Pictures that go through the network at once when it is measured.
+/// Batch size for measuring a network.
 const AT_ONCE: usize = 64;
-/// A fully connected network sees `2 (y - ½)`: values from -1 to 1 rather than 0 to 1, with mean 0. A similarity of Rⁿ, so all
-/// ratios of lengths stay as they are, and gradient descent has no mean value to learn first.
+/// A fully connected network sees `2 (y - ½)`, with values from -1 to 1 and mean 0, so that training need not learn the mean first. This
+/// is a similarity of Rⁿ, so ratios of lengths do not change.
 const SCALE: f32 = 2.0;
 
-/// Which network.
+/// The network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Network {
-    /// Fully connected, ELU, with these hidden layers; on grey pictures.
+    /// Fully connected with ELU and these hidden layers, on grey images.
     Mlp(Vec<usize>),
-    /// Model I or II of a base width; on RGB pictures.
+    /// Model I or II with this base width, on RGB images.
     Model {
         /// 1 or 2.
         number: u8,
@@ -31,7 +33,7 @@ pub(super) enum Network {
 }
 
 impl Network {
-    /// What it takes.
+    /// Layout of its input.
     pub(super) fn layout(&self) -> Layout {
         match self {
             Self::Mlp(_) => Layout::Grey,
@@ -39,7 +41,7 @@ impl Network {
         }
     }
 
-    /// The network for pictures of `side` x `side`.
+    /// The network for images of `side` x `side`.
     ///
     /// # Errors
     /// As [`Architecture::validate`].
@@ -51,20 +53,20 @@ impl Network {
     }
 }
 
-/// One training with the objective of Method §3, on fresh pictures in every step.
+/// One training with the objective of Method §3, with new images in every step.
 #[derive(Clone)]
 pub(super) struct Experiment {
-    /// What it is trained on, in the layout of the network.
+    /// The training images, in the layout of the network.
     pub(super) pictures: Pictures,
     /// The network f.
     pub(super) network: Network,
     /// λ and ρ.
     pub(super) objective: ObjectiveConfig,
-    /// Steps, pictures per step, learning rate.
+    /// Steps, images per step, learning rate.
     pub(super) optimiser: OptimiserConfig,
     /// Seed of the initial weights.
     pub(super) seed: u64,
-    /// What computes.
+    /// The device.
     pub(super) cpu: Cpu,
 }
 
@@ -78,7 +80,7 @@ impl Experiment {
     /// Trains the network.
     ///
     /// # Errors
-    /// A recipe out of range; pictures that the network does not take; a loss that is not finite.
+    /// A recipe out of range; images that do not fit the network; a loss that is not finite.
     pub(super) fn train(&self) -> Result<Trained> {
         let backend = self.cpu.clone();
         let recipe = Recipe {
@@ -111,19 +113,19 @@ impl Trained {
     ///
     /// # Errors
     /// Points of another length; the device failed.
-    pub(super) fn apply(&self, points: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+    pub(super) fn apply(&self, points: &[Array1<f64>]) -> Result<Vec<Array1<f64>>> {
         let mut inference = Inference::new(&self.backend, Arc::clone(&self.parameters));
         let mut images = Vec::with_capacity(points.len());
         for some in points.chunks(AT_ONCE) {
             let input: Vec<f32> = some.iter().flatten().map(|&value| self.units.of_pixel(value as f32)).collect();
             let output = inference.run(self.pictures.shape(some.len())?, &input)?;
-            let pixels = output.iter().map(|&value| f64::from(self.units.to_pixel(value)));
-            images.extend(pixels.collect::<Vec<f64>>().chunks(output.len() / some.len()).map(<[f64]>::to_vec));
+            let pixels = |values: &[f32]| values.iter().map(|&value| f64::from(self.units.to_pixel(value))).collect();
+            images.extend(output.chunks(output.len() / some.len()).map(pixels));
         }
         Ok(images)
     }
 
-    /// How nearly it is π on `samples`.
+    /// How close it is to π on `samples`.
     ///
     /// # Errors
     /// As [`Measures::of`].
@@ -132,7 +134,7 @@ impl Trained {
     }
 }
 
-/// What a network sees of a pixel value v: `scale (v - middle)`.
+/// The input of a network for a pixel value v: `scale (v - middle)`.
 #[derive(Clone, Copy, Debug)]
 struct Units {
     middle: f32,

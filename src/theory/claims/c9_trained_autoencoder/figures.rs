@@ -1,7 +1,9 @@
-//! Pictures before and after, residual against distance, error against n.
+//! Galleries, residual against distance, error against n.
+
+use ndarray::Array1;
 
 use crate::error::Result;
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, GalleryRow, GreyPicture, Series};
+use crate::theory::figure::{AxisSpec, Chart, Colours, Content, Figure, GalleryImage, GalleryRow, Series};
 use crate::theory::manifold::mean_of_channels;
 use crate::theory::resemblance::Measures;
 use crate::theory::statistics::log_log_slope;
@@ -9,7 +11,7 @@ use crate::theory::statistics::log_log_slope;
 use super::bench::{Outcome, Side};
 use super::case::{Net, World};
 
-/// Everything that these outcomes can show.
+/// All figures of these outcomes.
 pub(super) fn all(outcomes: &[Outcome]) -> Result<Vec<Figure>> {
     let mut figures = vec![];
     for world in World::ALL {
@@ -27,7 +29,7 @@ pub(super) fn all(outcomes: &[Outcome]) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// A few samples per network.
+/// A few samples of each network.
 fn gallery(world: World, outcomes: &[&Outcome]) -> Figure {
     let each = if outcomes.len() == 1 { 3 } else { 1 };
     let rows = outcomes.iter().flat_map(|outcome| (0..each).map(|index| row(outcome, index))).collect();
@@ -37,9 +39,9 @@ fn gallery(world: World, outcomes: &[&Outcome]) -> Figure {
     };
     Figure {
         stem: format!("c9_gallery_{}", world.name()),
-        title: format!("Corrupted {} before and after a trained network", world.name()),
+        title: format!("Corrupted {} restored by trained networks", world.name()),
         caption: format!(
-            "π is exact, f is trained with corruption, f₀ is the same network trained without (the control). Error \
+            "π is exact, f is trained with corruption, and f₀ (the control) is the same network trained without. Errors \
              ‖f(x̂)-x‖/‖x̂-x‖ over all samples: {}; of f₀: {}.",
             list(|outcome| &outcome.subject.trained_on),
             list(|outcome| &outcome.control.trained_on)
@@ -51,35 +53,36 @@ fn gallery(world: World, outcomes: &[&Outcome]) -> Figure {
 fn row(outcome: &Outcome, index: usize) -> GalleryRow {
     let (sample, projected) = &outcome.shown[index];
     let [own, plain] = [&outcome.subject.images[index], &outcome.control.images[index]];
-    let residual: Vec<f64> = own.iter().zip(&sample.corrupted).map(|(f, x)| (f - x).abs()).collect();
     let side = outcome.case.side;
-    let picture = |caption: &str, values: &[f64]| {
-        let values = if values.len() == side * side { values.to_vec() } else { mean_of_channels(values) };
-        GreyPicture { caption: caption.into(), height: side, width: side, values }
+    let picture = |caption: &str, values: &Array1<f64>| {
+        let values = if values.len() == side * side { values.clone() } else { mean_of_channels(values) };
+        GalleryImage::grey(caption, side, &values)
     };
+    let difference =
+        GalleryImage { colours: Colours::Signed { limit: 0.5 }, ..picture("f(x̂)-x̂", &(own - &sample.corrupted)) };
     GalleryRow {
         label: outcome.case.net.name().into(),
-        pictures: vec![
+        images: vec![
             picture("x", &sample.target),
             picture("x̂", &sample.corrupted),
             picture("π(x̂)", projected),
             picture("f(x̂)", own),
-            picture("|f(x̂)-x̂|", &residual),
+            difference,
             picture("f₀(x̂)", plain),
         ],
     }
 }
 
-/// The score against what it stands for.
+/// The score against the distance that it estimates.
 fn residuals(world: World, outcome: &Outcome) -> Figure {
     let points = |measures: &Measures| measures.samples.iter().map(|lengths| (lengths.distance, lengths.residual)).collect();
     let [own, plain] = [&outcome.subject, &outcome.control].map(|side| &side.trained_on);
     let farthest = own.samples.iter().map(|lengths| lengths.distance).fold(0.0, f64::max);
     Figure {
         stem: format!("c9_residual_{}", world.name()),
-        title: format!("The residual as a distance, {}", outcome.case.name()),
+        title: format!("Residual against true distance, {}", outcome.case.name()),
         caption: format!(
-            "Each dot is an unseen sample. Residual over distance: {:.3} trained with corruption, {:.3} without; on the dashed line for π.",
+            "Each dot is an unseen sample. Residual / distance is {:.3} trained with corruption and {:.3} without; for π it is 1 (dashed).",
             own.residual_of_distance(),
             plain.residual_of_distance()
         ),
@@ -95,14 +98,14 @@ fn residuals(world: World, outcome: &Outcome) -> Figure {
     }
 }
 
-/// Under which corruption.
+/// The corruption of the samples.
 #[derive(Clone, Copy)]
 enum Kind {
     Corruption,
     Noise,
 }
 
-/// Error over the number of pixels, with fitted slopes.
+/// Error against the number of pixels, with fitted slopes.
 fn trend(world: World, outcomes: &[&Outcome], kind: Kind) -> Result<Figure> {
     let measures = |outcome: &Outcome| match kind {
         Kind::Corruption => outcome.subject.trained_on.clone(),
@@ -124,7 +127,7 @@ fn trend(world: World, outcomes: &[&Outcome], kind: Kind) -> Result<Figure> {
     }
     let (stem, under) = match kind {
         Kind::Corruption => {
-            ("corruption", "the corruption of training, a fixed share of the picture and not in general position")
+            ("corruption", "the corruption of training, a fixed fraction of the image and not in general position")
         }
         Kind::Noise => ("noise", "white noise on a square, in general position and unlike the corruption of training"),
     };
@@ -132,14 +135,14 @@ fn trend(world: World, outcomes: &[&Outcome], kind: Kind) -> Result<Figure> {
         stem: format!("c9_trend_{stem}_{}", world.name()),
         title: format!("Relative error against n, {}, {stem}", world.name()),
         caption: format!(
-            "Error under {under}. Fitted slopes in n: {}; C7 predicts -0.5 for π in general position and within the reach only.",
+            "Error under {under}. Fitted slopes in n: {}. C7 predicts -½ only for π, in general position and within the reach.",
             slopes.join(", ")
         ),
         content: Content::Chart(Chart { x: AxisSpec::log("pixels n"), y: AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖"), series }),
     })
 }
 
-/// What training with corruption buys over training without.
+/// Training with corruption compared with training without.
 fn with_and_without(world: World, outcomes: &[&Outcome]) -> Figure {
     let curve = |net: Net, side: fn(&Outcome) -> &Side| {
         let own = outcomes.iter().filter(|outcome| outcome.case.net == net);
@@ -150,8 +153,8 @@ fn with_and_without(world: World, outcomes: &[&Outcome]) -> Figure {
     Figure {
         stem: format!("c9_control_{}", world.name()),
         title: format!("Trained with corruption and without, {}", world.name()),
-        caption: "Error on unseen corrupted pictures, of the networks trained with corruption and of the same networks trained as plain \
-                  autoencoders, the control: lines and dashes of one network apart, where corruption in training matters."
+        caption: "Error on unseen corrupted images, of networks trained with corruption (lines) and of the same networks trained as plain \
+                  autoencoders, the control (dashes). They differ where corruption in training matters."
             .into(),
         content: Content::Chart(Chart {
             x: AxisSpec::log("pixels n"),

@@ -1,17 +1,19 @@
+use ndarray::Array1;
+
 use crate::error::{Error, Result};
 
-/// A bright shape with soft edges. Lengths are in pixels; `softness` is s, the width over which the edge fades.
+/// A bright shape with soft edges. Lengths are in pixels; `softness` (s) is the width of the edge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Shape {
-    /// `σ((r² - |p - c|²) / (2 r s))`: parameters are the row and column of the centre c.
+    /// `σ((r² - |p - c|²) / (2 r s))`: the parameters are row and column of the centre c.
     Disk {
         /// r.
         radius: f64,
         /// s.
         softness: f64,
     },
-    /// `σ((l² - v²) / (2 l s)) σ((w² - u²) / (2 w s))`, v along the bar, u across: parameters are row and column of the centre
-    /// and the angle to the rows, in radians, from -π/4 to π/4.
+    /// `σ((l² - v²) / (2 l s)) σ((w² - u²) / (2 w s))`, v along the bar, u across. The parameters are row and column of the
+    /// centre and the angle to the rows, in radians, from -π/4 to π/4.
     Bar {
         /// l, half the length.
         half_length: f64,
@@ -31,7 +33,7 @@ impl Shape {
         }
     }
 
-    /// Checks that lengths are above 0.
+    /// Checks that all lengths are above 0.
     pub(super) fn validate(&self) -> Result<()> {
         let lengths = match *self {
             Self::Disk { radius, softness } => vec![radius, softness],
@@ -43,7 +45,7 @@ impl Shape {
         }
     }
 
-    /// How far the centre keeps from the border, so that the shape fades inside the picture.
+    /// Minimum distance of the centre from the border, so that the shape fades out inside the image.
     pub(super) fn margin(&self) -> f64 {
         match *self {
             Self::Disk { radius, softness } => radius + 2.0 * softness,
@@ -51,8 +53,8 @@ impl Shape {
         }
     }
 
-    /// Distance of starts that leaves one in the basin of every minimum, for each parameter: half of the smallest length, in
-    /// pixels or, for the angle, at the end of the bar.
+    /// Spacing of the coarse grid for each parameter, small enough to leave one start in the basin of every minimum: half of the smallest
+    /// length, in pixels or, for the angle, at the end of the bar.
     pub(super) fn spacing(&self) -> [f64; 3] {
         match *self {
             Self::Disk { radius, .. } => [0.7 * radius; 3],
@@ -60,8 +62,9 @@ impl Shape {
         }
     }
 
-    /// Brightness in [0, 1] at `p` (row, column), and its derivatives by the parameters; the third is 0 for a disk.
-    pub(super) fn at(&self, p: [f64; 2], parameters: &[f64]) -> (f64, [f64; 3]) {
+    /// Brightness in [0, 1] at `p` (row, column), and its derivatives with respect to the parameters; the third is 0 for a
+    /// disk.
+    pub(super) fn at(&self, p: [f64; 2], parameters: &Array1<f64>) -> (f64, [f64; 3]) {
         let offset = [p[0] - parameters[0], p[1] - parameters[1]];
         match *self {
             Self::Disk { radius, softness } => disk(offset, radius, softness),
@@ -81,7 +84,7 @@ fn bar([down, right]: [f64; 2], angle: f64, [length, width]: [f64; 2], softness:
     let (along, across) = (down * sine + right * cosine, down * cosine - right * sine);
     let edge = |half: f64, place: f64| logistic((half * half - place * place) / (2.0 * half * softness));
     let (ends, sides) = (edge(length, along), edge(width, across));
-    // Derivatives of the logarithm by `along` and `across`.
+    // Derivatives of the logarithm with respect to `along` and `across`.
     let (by_along, by_across) = (-(1.0 - ends) * along / (length * softness), -(1.0 - sides) * across / (width * softness));
     let value = ends * sides;
     let by_row = -by_along * sine - by_across * cosine;

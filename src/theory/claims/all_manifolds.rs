@@ -1,48 +1,50 @@
-//! Every manifold of the room, small, and kept away from the points where it is not smooth: what C1 and C7 are measured on.
+//! All manifolds of the library, small, with samples away from the points where they are not smooth. C1 and C7 are measured on them.
 
 use std::sync::Arc;
 
+use ndarray::{Array1, Array2};
+
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::{Matrix, normalised, symmetric_eigen};
+use crate::theory::algebra::{gaussian_vector, normalised, symmetric_eigen};
 use crate::theory::manifold::{
     AffineSubspace, CircleProduct, Ellipse, FixedRank, Gratings, GreyOnRgb, Manifold, PositiveSemidefinite, Rendered, SineCurve,
     Sphere, Stiefel, SwissRoll, Torus,
 };
 
-/// Most samples that are turned down in a row.
-const MOST_TRIES: usize = 10_000;
-/// First and last angle of the Swiss roll, and how far samples stay from them.
+/// Maximum number of samples that are rejected in a row.
+const MAX_TRIES: usize = 10_000;
+/// First and last angle of the Swiss roll, and the distance that samples keep from them.
 const ROLL: [f64; 3] = [4.5, 14.0, 1.0];
-/// Least eigenvalue of samples of the cone, the distance to where it is not smooth.
-const LEAST_EIGENVALUE: f64 = 0.1;
-/// Part of the box of positions that samples of rendered shapes keep from its faces.
+/// Smallest eigenvalue of samples of the cone: their distance from the points where it is not smooth.
+const MIN_EIGENVALUE: f64 = 0.1;
+/// Fraction of the box of positions that samples of rendered shapes keep from its faces.
 const BOX_MARGIN: f64 = 0.2;
 
-type Accept = Box<dyn Fn(&[f64]) -> bool + Send + Sync>;
-pub(super) type Map = Box<dyn Fn(&[f64]) -> Result<Vec<f64>> + Send + Sync>;
+type Accept = Box<dyn Fn(&Array1<f64>) -> bool + Send + Sync>;
+pub(super) type Map = Box<dyn Fn(&Array1<f64>) -> Result<Array1<f64>> + Send + Sync>;
 
 /// A vector of this length, normal to the manifold at x, in a random direction.
-pub(super) fn normal_vector(manifold: &dyn Manifold, x: &[f64], length: f64, stream: &mut Stream) -> Result<Vec<f64>> {
+pub(super) fn normal_vector(manifold: &dyn Manifold, x: &Array1<f64>, length: f64, stream: &mut Stream) -> Result<Array1<f64>> {
     let normal = manifold.normal_basis(x)?;
-    let v = normalised(&normal.apply(&stream.normals(normal.columns())));
+    let v = normalised(&normal.dot(&gaussian_vector(stream, normal.ncols())));
     let v = v.ok_or_else(|| Error::argument(format!("{}: no normal direction", manifold.name())))?;
-    Ok(v.into_iter().map(|value| length * value).collect())
+    Ok(length * v)
 }
 
-/// A manifold under a short name.
+/// A manifold and its short name.
 pub(super) struct Member {
     pub(super) name: &'static str,
     pub(super) manifold: Arc<dyn Manifold>,
-    /// Whether π is found by a search, which takes a thousand times as long.
-    pub(super) is_dear: bool,
+    /// Whether π is found by a numerical search, which takes a thousand times as long.
+    pub(super) is_slow: bool,
 }
 
-/// All kinds of manifolds; the random ones are drawn from `stream`.
-pub(super) fn zoo(stream: &mut Stream) -> Result<Vec<Member>> {
-    let known = closed_forms(stream)?.into_iter().map(|(name, manifold)| Member { name, manifold, is_dear: false });
+/// One manifold of every kind; random ones are drawn from `stream`.
+pub(super) fn all_manifolds(stream: &mut Stream) -> Result<Vec<Member>> {
+    let known = closed_forms(stream)?.into_iter().map(|(name, manifold)| Member { name, manifold, is_slow: false });
     let shapes = [("disk on 8 x 8", Rendered::disk(8)?), ("bar on 8 x 8", Rendered::bar(8)?)];
-    let searched = shapes.map(|(name, shape)| Member { name, manifold: Arc::new(rendered(shape)), is_dear: true });
+    let searched = shapes.map(|(name, shape)| Member { name, manifold: Arc::new(rendered(shape)), is_slow: true });
     Ok(known.chain(searched).collect())
 }
 
@@ -66,28 +68,31 @@ fn closed_forms(stream: &mut Stream) -> Result<Vec<(&'static str, Arc<dyn Manifo
     ])
 }
 
-/// Positive definite matrices: at a singular one the cone has no tangent space and π no derivative.
+/// Positive definite matrices: at singular ones the cone has no tangent space and π is not differentiable.
 fn cone() -> Result<Variant> {
-    let accept = |x: &[f64]| symmetric_eigen(&Matrix::from_values(3, 3, x.to_vec())).values[2] > LEAST_EIGENVALUE;
+    let accept = |x: &Array1<f64>| {
+        let matrix = Array2::from_shape_fn((3, 3), |(row, column)| x[3 * row + column]);
+        symmetric_eigen(&matrix).is_ok_and(|eigen| eigen.values[2] > MIN_EIGENVALUE)
+    };
     Ok(Variant::within(Arc::new(PositiveSemidefinite::new(3, 3)?), Box::new(accept)))
 }
 
-/// Not near the two edges, where D has a boundary.
+/// The roll without the neighbourhood of its two edges, where D has a boundary.
 fn roll() -> Result<Variant> {
     let [from, to, margin] = ROLL;
-    let accept = move |x: &[f64]| (from + margin..to - margin).contains(&x[0].hypot(x[2]));
+    let accept = move |x: &Array1<f64>| (from + margin..to - margin).contains(&x[0].hypot(x[2]));
     Ok(Variant::within(Arc::new(SwissRoll::new(1.0, from, to, 2.0)?), Box::new(accept)))
 }
 
-/// Not near the faces of the box of positions, where D has a boundary.
+/// A rendered shape away from the faces of the box of positions, where D has a boundary.
 fn rendered(shape: Rendered) -> Variant {
     let shape = Arc::new(shape);
     let inner = Arc::clone(&shape);
-    let accept = move |x: &[f64]| shape.parameters(x).is_ok_and(|place| shape.is_inside(&place, BOX_MARGIN));
+    let accept = move |x: &Array1<f64>| shape.parameters(x).is_ok_and(|place| shape.is_inside(&place, BOX_MARGIN));
     Variant::within(inner, Box::new(accept))
 }
 
-/// A manifold with other samples, or with another map in the place of π.
+/// A manifold with restricted samples, or with another map in place of π.
 pub(super) struct Variant {
     inner: Arc<dyn Manifold>,
     accept: Option<Accept>,
@@ -95,12 +100,12 @@ pub(super) struct Variant {
 }
 
 impl Variant {
-    /// Samples only where `accept` says so.
+    /// The manifold with the samples that `accept` accepts.
     pub(super) fn within(inner: Arc<dyn Manifold>, accept: Accept) -> Self {
         Self { inner, accept: Some(accept), map: None }
     }
 
-    /// `map` in the place of π.
+    /// The manifold with `map` in place of π.
     pub(super) fn mapped(inner: Arc<dyn Manifold>, map: Map) -> Self {
         Self { inner, accept: None, map: Some(map) }
     }
@@ -119,11 +124,11 @@ impl Manifold for Variant {
         self.inner.dimension()
     }
 
-    fn project_point(&self, y: &[f64]) -> Result<Vec<f64>> {
+    fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
         self.map.as_ref().map_or_else(|| self.inner.project_point(y), |map| map(y))
     }
 
-    fn tangent_basis(&self, x: &[f64]) -> Result<Matrix> {
+    fn tangent_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>> {
         self.inner.tangent_basis(x)
     }
 
@@ -131,14 +136,14 @@ impl Manifold for Variant {
         self.inner.reach()
     }
 
-    fn local_reach(&self, x: &[f64]) -> Result<f64> {
+    fn local_reach(&self, x: &Array1<f64>) -> Result<f64> {
         self.inner.local_reach(x)
     }
 
-    fn sample(&self, stream: &mut Stream) -> Vec<f64> {
-        let accepts = |x: &[f64]| self.accept.as_ref().is_none_or(|accept| accept(x));
+    fn sample(&self, stream: &mut Stream) -> Array1<f64> {
+        let accepts = |x: &Array1<f64>| self.accept.as_ref().is_none_or(|accept| accept(x));
         let mut x = self.inner.sample(stream);
-        for _ in 0..MOST_TRIES {
+        for _ in 0..MAX_TRIES {
             if accepts(&x) {
                 break;
             }
@@ -147,7 +152,7 @@ impl Manifold for Variant {
         x
     }
 
-    fn normal_basis(&self, x: &[f64]) -> Result<Matrix> {
+    fn normal_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>> {
         self.inner.normal_basis(x)
     }
 }

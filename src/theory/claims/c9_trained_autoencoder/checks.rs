@@ -1,7 +1,7 @@
 //! The checks.
 
 use crate::error::Result;
-use crate::theory::claim::Row;
+use crate::theory::claim::Check;
 use crate::theory::resemblance::Measures;
 use crate::theory::statistics::{larger, log_log_slope, smaller};
 
@@ -35,14 +35,14 @@ impl Limits {
 }
 
 /// One small network.
-pub(super) fn quick(outcome: &Outcome) -> Result<Vec<Row>> {
+pub(super) fn quick(outcome: &Outcome) -> Result<Vec<Check>> {
     small(outcome, &Limits::QUICK)
 }
 
-fn small(outcome: &Outcome, limits: &Limits) -> Result<Vec<Row>> {
+fn small(outcome: &Outcome, limits: &Limits) -> Result<Vec<Check>> {
     let [own, plain] = [&outcome.subject, &outcome.control].map(|side| &side.trained_on);
     let at_most = |quantity: &str, value: fn(&Measures) -> f64, tolerance: f64, because: &'static str| {
-        Row::at_most(quantity, 0.0, value(own), tolerance, because).control(PLAIN, value(plain))
+        Check::at_most(quantity, 0.0, value(own), tolerance, because).control(PLAIN, value(plain))
     };
     let between = "0 for the optimum; 2000 steps leave 0.14 to 0.17, control 0.3; 6000 steps 0.13, control 0.22";
     let twice = "0 for the optimum; 2000 steps leave 0.07, control 0.15; 6000 steps 0.04, control 0.06";
@@ -52,13 +52,13 @@ fn small(outcome: &Outcome, limits: &Limits) -> Result<Vec<Row>> {
         [Measures::to_projection, Measures::tangential_cosine].map(|value: fn(&Measures) -> f64| (value(own), value(plain)));
     Ok(vec![
         at_most("‖f(x̂)-x‖ / ‖x̂-x‖", Measures::to_target, limits.target, between),
-        Row::at_most("‖f(x̂)-π(x̂)‖ / ‖x̂-x‖", optimum, near.0, limits.beyond_projection, TO_PROJECTION).control(PLAIN, near.1),
+        Check::at_most("‖f(x̂)-π(x̂)‖ / ‖x̂-x‖", optimum, near.0, limits.beyond_projection, TO_PROJECTION).control(PLAIN, near.1),
         at_most("‖f(f(x̂))-f(x̂)‖ / ‖x̂-x‖", Measures::idempotence, limits.idempotence, twice),
-        Row::at_most("‖f(x)-x‖ / ‖x̂-x‖", 0.0, own.fixed_point(), 0.1, "0 for the optimum; 0.05 to 0.06 found (seeds 0 to 2)")
+        Check::at_most("‖f(x)-x‖ / ‖x̂-x‖", 0.0, own.fixed_point(), 0.1, "0 for the optimum; 0.05 to 0.06 found (seeds 0 to 2)")
             .control(ANOTHER, outcome.wrong.another.fixed_point()),
-        Row::at_most("cosine of x̂-f(x̂) to the tangent space", optimum, angle.0, 0.02, TO_PROJECTION).control(PLAIN, angle.1),
+        Check::at_most("cosine of x̂-f(x̂) to the tangent space", optimum, angle.0, 0.02, TO_PROJECTION).control(PLAIN, angle.1),
         at_most("‖(f(x̂)-x̂) off S‖ / ‖x̂-x‖", Measures::change_outside, limits.outside, kept),
-        Row::equal(
+        Check::equal(
             "‖x̂-f(x̂)‖ / ‖x̂-π(x̂)‖",
             1.0,
             own.residual_of_distance(),
@@ -66,13 +66,19 @@ fn small(outcome: &Outcome, limits: &Limits) -> Result<Vec<Row>> {
             "√(1 + 0.12²) = 1.007 for the optimum; within 0.003 of 1 (seeds 0 to 2)",
         )
         .control(SHEARED, outcome.wrong.sheared.residual_of_distance()),
-        Row::at_least("rank correlation of ‖x̂-f(x̂)‖ and ‖x̂-π(x̂)‖", 1.0, own.rank_correlation()?, 0.005, "0.999 on seeds 0 to 2")
-            .control(ANOTHER, outcome.wrong.another.rank_correlation()?),
+        Check::at_least(
+            "rank correlation of ‖x̂-f(x̂)‖ and ‖x̂-π(x̂)‖",
+            1.0,
+            own.rank_correlation()?,
+            0.005,
+            "0.999 on seeds 0 to 2",
+        )
+        .control(ANOTHER, outcome.wrong.another.rank_correlation()?),
     ])
 }
 
 /// Every case against its controls, then what C7 predicts for π.
-pub(super) fn full(outcomes: &[Outcome]) -> Result<Vec<Row>> {
+pub(super) fn full(outcomes: &[Outcome]) -> Result<Vec<Check>> {
     let mut rows = Vec::new();
     for outcome in outcomes {
         match outcome.case == Case::QUICK {
@@ -94,25 +100,25 @@ pub(super) fn full(outcomes: &[Outcome]) -> Result<Vec<Row>> {
 
 /// How much of the corruption is left. The same network without corruption is the control where it has skips, through which it
 /// can pass a corruption; a bottleneck keeps out by itself what is not in the span of D (see the module's words).
-fn errors(outcome: &Outcome) -> [Row; 2] {
+fn errors(outcome: &Outcome) -> [Check; 2] {
     let (own, name) = (&outcome.subject.trained_on, outcome.case.name());
     let because = "0 for the optimum; a network that undoes less than half of the corruption does not resemble π";
-    let error = Row::at_most(format!("‖f(x̂)-x‖ / ‖x̂-x‖, {name}"), 0.0, own.to_target(), HALF, because);
+    let error = Check::at_most(format!("‖f(x̂)-x‖ / ‖x̂-x‖, {name}"), 0.0, own.to_target(), HALF, because);
     let error = match outcome.case.net {
         Net::ModelII => error.control(PLAIN, outcome.control.trained_on.to_target()),
         Net::Mlp | Net::ModelI => error.control(IDENTITY, 1.0),
     };
     let quantity = format!("‖f(x̂)-π(x̂)‖ / ‖x̂-x‖, {name}");
-    let distance = Row::at_most(quantity, own.projection_to_target(), own.to_projection(), 0.25, TO_PROJECTION);
+    let distance = Check::at_most(quantity, own.projection_to_target(), own.to_projection(), 0.25, TO_PROJECTION);
     [error, distance.control(IDENTITY, own.relative(|sample| sample.distance))]
 }
 
 /// The measures that are lengths or angles, for the worst of three sizes, against the best of the control's.
-fn worst_of_sizes(outcomes: &[&Outcome]) -> [Row; 5] {
+fn worst_of_sizes(outcomes: &[&Outcome]) -> [Check; 5] {
     let subject = outcomes[0].case.subject();
     let at_most = |quantity: &str, value: fn(&Measures) -> f64, tolerance: f64, because: &'static str| {
         let worst = outcomes.iter().map(|outcome| value(&outcome.subject.trained_on)).fold(f64::NEG_INFINITY, larger);
-        Row::at_most(format!("{quantity}, {subject}"), 0.0, worst, tolerance, because)
+        Check::at_most(format!("{quantity}, {subject}"), 0.0, worst, tolerance, because)
     };
     let mildest = |wrong: fn(&WrongMaps) -> &Measures, value: fn(&Measures) -> f64| {
         outcomes.iter().map(|outcome| value(wrong(&outcome.wrong))).fold(f64::INFINITY, smaller)
@@ -141,25 +147,25 @@ fn residual_off(measures: &Measures) -> f64 {
 }
 
 /// The rank correlation of residual and distance, for the worst of three sizes.
-fn worst_rank_of_sizes(outcomes: &[&Outcome]) -> Result<Row> {
+fn worst_rank_of_sizes(outcomes: &[&Outcome]) -> Result<Check> {
     let ranks =
         |of: fn(&Outcome) -> &Measures| outcomes.iter().map(|outcome| of(outcome).rank_correlation()).collect::<Result<Vec<_>>>();
     let own = ranks(|outcome| &outcome.subject.trained_on)?.into_iter().fold(f64::INFINITY, smaller);
     let another = ranks(|outcome| &outcome.wrong.another)?.into_iter().fold(f64::NEG_INFINITY, larger);
     let quantity = format!("rank correlation of ‖x̂-f(x̂)‖ and ‖x̂-π(x̂)‖, {}", outcomes[0].case.subject());
-    Ok(Row::at_least(quantity, 1.0, own, 0.15, "the optimum orders all but pairs within ‖P_T e‖ as π does")
+    Ok(Check::at_least(quantity, 1.0, own, 0.15, "the optimum orders all but pairs within ‖P_T e‖ as π does")
         .control(ANOTHER, another))
 }
 
 /// Error of π under white noise over the number of pixels.
-fn slope(outcomes: &[Outcome], world: World) -> Result<Row> {
+fn slope(outcomes: &[Outcome], world: World) -> Result<Check> {
     let curve = |value: fn(&Outcome) -> f64| {
         let of_world = outcomes.iter().filter(|outcome| outcome.case.world == world && outcome.case.net == Net::Mlp);
         of_world.map(|outcome| (outcome.pixels(), value(outcome))).collect::<Vec<_>>()
     };
     let noise = curve(|outcome| outcome.subject.noise.projection_to_target());
     let smooth = curve(|outcome| outcome.subject.trained_on.projection_to_target());
-    Ok(Row::equal(
+    Ok(Check::equal(
         format!("slope of ‖π(x̂)-x‖/‖x̂-x‖ in n under white noise, {}", world.name()),
         -0.5,
         log_log_slope(&noise)?,
