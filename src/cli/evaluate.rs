@@ -65,6 +65,6 @@ pub fn print(results: &Results<'_>, json: bool) -> anyhow::Result<()> {
     if json {
         return say(serde_json::to_string_pretty(results.report)?);
     }
-    output::print(results.table())?;
+    output::print(results.table(output::screen()))?;
     say(&results.report.protocol)
 }

@@ -301,6 +301,7 @@ mod tests {
         assert!(kinds[0].auroc.starts_with("0.70\u{a0}±") && kinds[2].auroc.is_empty());
         assert_eq!(results.verdicts().map(|metric| metric.value), ["2 of\u{a0}4", "2 of\u{a0}4"]);
         assert_eq!(results.cards().len(), results.metrics().len() + 1);
-        assert!(results.table().contains("false alarms") && results.table().contains("AU-PRO-200"));
+        let table = results.table(Screen { columns: 80, colour: false });
+        assert!(table.contains("false alarms") && table.contains("AU-PRO-200"));
     }
 }

@@ -112,7 +112,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::super::claim::{Check, Effort};
-    use super::super::figure::{AxisSpec, Chart, Series};
+    use super::super::figure::{AxisSpec, Chart};
     use super::*;
 
     /// A claim with this id and cost that cannot be measured with seed 2.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ndarray::Array3;
 use orthoscope::Result;
 use orthoscope::backend::{Cuda, Storage};
 use orthoscope::data::corruption::{
@@ -9,7 +10,7 @@ use orthoscope::data::corruption::{
 };
 use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, Image, TrainingSet, row_major};
 use orthoscope::model::{Architecture, Autoencoder};
-use orthoscope::ops::{CorruptionSpec, Pick, Picks};
+use orthoscope::ops::{Backend, CorruptionSpec, Pick, Picks};
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::train::{Batches, ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
@@ -76,7 +77,8 @@ fn checked_device_batch(backend: &Cuda, set: &TrainingSet, step: u64) -> Result<
     let [image_shape, region_shape] = resident.shapes()?;
     let picks = backend.upload(&set.picks(step, COUNT).elements::<f32>())?;
     let mut buffers = [image_shape, image_shape, region_shape].map(|shape| backend.alloc(shape.len()).unwrap());
-    resident.batch(backend, &picks, buffers.each_mut())?;
+    let [corrupted, images, region] = buffers.each_mut();
+    resident.batch(&picks, orthoscope::ops::Batch { corrupted, images, region })?;
     Batch::new(image_shape, region_shape, buffers.map(|buffer| backend.download(&buffer).unwrap()))
 }
 
@@ -187,17 +189,14 @@ fn seeds_and_steps_use_all_their_bits(open: &Open) {
 
 /// A set with its own spec, below the level of [`TrainingSet::resident`].
 fn batch_with(backend: &Cuda, set: &TrainingSet, spec: &CorruptionSpec, step: u64) -> orthoscope::Result<[Vec<f32>; 3]> {
-    let pictures: Vec<_> = set.images.iter().chain(&set.textures).map(picture_of).collect();
-    let resident = backend.resident(&pictures)?.expect("the emulator has a memory of its own");
+    let pictures: Vec<_> = set.images.iter().chain(&set.textures).map(|image| image.view()).collect();
+    let sampler = backend.sampler(&pictures)?.expect("the emulator has a memory of its own");
     let picks = backend.upload(&set.picks(step, COUNT).elements::<f32>())?;
     let lengths = [spec.image_len(), spec.image_len(), spec.region_len()];
     let mut buffers = lengths.map(|len| backend.alloc(len).unwrap());
-    backend.batch(spec, &resident, &picks, buffers.each_mut())?;
+    let [corrupted, images, region] = buffers.each_mut();
+    sampler.batch(spec, &picks, orthoscope::ops::Batch { corrupted, images, region })?;
     Ok(buffers.map(|buffer| backend.download(&buffer).unwrap()))
-}
-
-fn picture_of(image: &Image) -> Picture<'_> {
-    Picture { height: image.dim().0, width: image.dim().1, pixels: image.as_slice().unwrap() }
 }
 
 fn spec_of(set: &TrainingSet) -> CorruptionSpec {
@@ -234,16 +233,16 @@ fn operands_that_do_not_fit_are_refused(open: &Open) {
         let mut lengths = lengths;
         lengths[short] -= 1;
         let [picks, corrupted, x, region] = &mut lengths.map(|len| backend.zeros(len).unwrap());
-        let refused = resident.batch(&backend, picks, [corrupted, x, region]).unwrap_err().to_string();
+        let refused = resident.batch(picks, orthoscope::ops::Batch { corrupted, images: x, region }).unwrap_err().to_string();
         assert!(refused.contains(&lengths[short].to_string()), "{refused}");
     }
     let other = CorruptionSpec { textures: 9, ..spec };
     let refused = batch_with(&backend, &set, &other, 0).unwrap_err().to_string();
-    assert_eq!(refused, "batch: 6 patches at once of 4 images and 9 textures, the device holds 7 pictures");
+    assert_eq!(refused, "corruption: 6 patches at once of 4 images and 9 textures, the device holds 7 pictures");
     assert!(batch_with(&backend, &set, &CorruptionSpec { patches_at_once: 0, ..spec }, 0).is_err());
-    let torn = Picture { height: 2, width: 3, pixels: &[0.0; 17] };
-    assert!(backend.resident(&[torn]).is_err());
-    assert!(backend.resident(&[Picture { height: 0, width: 3, pixels: &[] }]).is_err());
+    for shape in [(2, 3, 1), (0, 3, 3)] {
+        assert!(backend.sampler(&[Array3::zeros(shape).view()]).is_err(), "{shape:?}");
+    }
 }
 
 fn training_on_resident_images_is_training_on_batches_of_the_host(open: &Open) {

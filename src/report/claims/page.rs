@@ -179,7 +179,7 @@ fn gallery(rows: &[GalleryRow]) -> Result<String> {
 fn picture(picture: &GalleryImage) -> Result<String> {
     let caption = escape(&caption(picture));
     let image = image(picture)?;
-    let (source, height, width) = (data_uri(&image)?, image.height, image.width);
+    let (source, (height, width, _)) = (data_uri(&image)?, image.dim());
     Ok(format!(
         "<figure><img class=\"small\" src=\"{source}\" width=\"{width}\" height=\"{height}\" alt=\"{caption}\">\
          <figcaption>{caption}</figcaption></figure>\n"

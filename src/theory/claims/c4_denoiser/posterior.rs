@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn the_ellipse_is_uniform_in_arc_length() {
         let distribution = Distribution::ellipse(3.0, 1.0, 400);
-        let mean = |value: fn(&[f64]) -> f64| distribution.nodes.iter().map(|(x, weight)| weight * value(x)).sum::<f64>();
+        let mean = |value: fn(&Array1<f64>) -> f64| distribution.nodes.iter().map(|(x, weight)| weight * value(x)).sum::<f64>();
         // Compare with a fine polygon.
         let point = |k: usize| (3.0 * (TAU * k as f64 / 1e5).cos(), (TAU * k as f64 / 1e5).sin());
         let (mut length, mut moment) = (0.0, 0.0);
