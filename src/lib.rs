@@ -11,7 +11,7 @@
 //! - [`train::Trainer`]: weights and optimiser. [`train::Batches`] makes the batches, on the host or on the device.
 //! - [`detect::Detector`]: a trained model. [`examine`](detect::Detector::examine) turns an image of any size into a heatmap, a mask,
 //!   a score, a verdict and the anomalous regions.
-//! - [`backend::Cpu`], [`backend::Cuda`], [`backend::Reference`]: devices. Code is generic over [`backend::Backend`].
+//! - [`backend::Cpu`], [`backend::Cuda`], [`backend::Reference`]: devices. Code is generic over [`ops::Backend`].
 //! - [`model::WeightFile`]: weights as safetensors, with the names and layouts of PyTorch.
 //! - [`Error`]: one sentence for a user, and a kind to match on.
 //!
@@ -55,11 +55,12 @@
 //! | module | contents |
 //! |---|---|
 //! | [`error`] | the error type |
-//! | [`shape`] | shapes, and the checks of every operation's operands |
+//! | [`shape`] | shapes of arrays |
 //! | [`rng`] | Philox, the only source of randomness |
 //! | [`disk`] | files that are written completely or not at all |
-//! | [`backend`] | the operations: contracts, reference loops, fast CPU code, CUDA |
-//! | [`tape`] | recording, gradients, directional derivatives |
+//! | [`backend`] | engines: CPU with SIMD and threads, CUDA and its emulator, plain memory for reference loops |
+//! | [`tape`] | recording, gradients, directional derivatives; knows no operation |
+//! | [`ops`] | one folder per operation: contract, reference loops, CPU, CUDA, adjoint and tangent |
 //! | [`model`] | Model I and II, MLP, weight files |
 //! | [`data`] | images, folders, generated textures, corruption, batches |
 //! | [`train`] | objective, Adam, schedule, checkpoints |
@@ -79,33 +80,21 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(rust_2018_idioms)]
 
-pub mod error;
-pub mod shape;
-
-pub mod rng;
-
-pub mod disk;
-
 pub mod backend;
-
-pub mod tape;
-
+pub mod data;
+pub mod detect;
+pub mod disk;
+pub mod error;
 pub mod model;
 pub mod ops;
-
-pub mod data;
-
-pub mod train;
-
-pub mod detect;
-
-pub mod run;
-
-pub mod theory;
-
 pub mod profile;
-
 pub mod report;
+pub mod rng;
+pub mod run;
+pub mod shape;
+pub mod tape;
+pub mod theory;
+pub mod train;
 
 pub use error::{Error, Result};
 

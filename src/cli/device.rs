@@ -58,6 +58,9 @@ macro_rules! on_device {
 }
 pub(super) use on_device;
 
+/// Below this ratio of speeds bf16 counts as slower than f32; the rest is noise.
+const MIN_SPEEDUP: f64 = 0.95;
+
 impl FromStr for Device {
     type Err = Error;
 
@@ -83,7 +86,10 @@ impl DeviceOption {
         match (self.open_device()?, self.precision) {
             (opened, Precision::F32) => Ok(opened),
             (Opened::Cuda(cuda), Precision::Bf16) => Ok(Opened::Cuda(cuda.with_mode(Mode::Bf16))),
-            (Opened::Cpu(cpu), Precision::Bf16) => Ok(Opened::Cpu(cpu.with_bf16())),
+            (Opened::Cpu(cpu), Precision::Bf16) => {
+                recommend_precision(&cpu)?;
+                Ok(Opened::Cpu(cpu.with_bf16()))
+            }
         }
     }
 
@@ -95,6 +101,19 @@ impl DeviceOption {
             Device::Emulator => emulator(),
         }
     }
+}
+
+/// Says so if bf16 is slower than f32 on this processor. The choice stays the user's: results must not depend on a measurement.
+fn recommend_precision(cpu: &Cpu) -> Result<()> {
+    let speedup = orthoscope::profile::bf16_speedup(cpu)?;
+    log::info!("bf16 is {speedup:.2} times as fast as f32 on this processor, by the module that uses it most");
+    if speedup < MIN_SPEEDUP {
+        super::output::note(format!(
+            "note: on this processor bf16 is slower than f32 (its products take {:.1} times as long); --precision f32 is faster",
+            1.0 / speedup
+        ));
+    }
+    Ok(())
 }
 
 /// The first GPU if it can be used, else the CPU; the log says which, and why.

@@ -62,6 +62,12 @@ impl Cpu {
         Self { bf16: true, ..self.clone() }
     }
 
+    /// The same device with all products in f32.
+    #[must_use]
+    pub fn with_f32(&self) -> Self {
+        Self { bf16: false, ..self.clone() }
+    }
+
     /// The same device with memory of its own.
     #[cfg(test)]
     pub(crate) fn with_fresh_memory(&self) -> Self {

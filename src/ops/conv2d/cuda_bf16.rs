@@ -1,6 +1,8 @@
 //! Convolution on tensor cores, `kernels/conv2d_bf16.cu`: operands are rounded to bf16 into scratch buffers, once per call; sums and
 //! results are f32. The lengths of all buffers are checked by the caller.
 
+use half::bf16;
+
 use super::Conv2dSpec;
 use crate::backend::Storage;
 use crate::backend::cuda::cost::{CHUNK, padded};
@@ -46,21 +48,31 @@ pub(in crate::ops) fn weight_tiles(channels: usize, columns: usize) -> [u32; 2] 
     [blocks(channels, CHANNELS), blocks(columns, WEIGHTS)]
 }
 
+/// A scratch buffer of bf16 values, two to an element of the device's f32 memory.
+pub(in crate::ops) struct Bf16Buffer(Buffer);
+
+impl Bf16Buffer {
+    /// The memory, for a kernel that reads it as bf16.
+    pub(in crate::ops) fn memory(&self) -> &Buffer {
+        &self.0
+    }
+}
+
 impl Cuda {
-    /// A scratch buffer for `len` bf16 values, an even number.
-    pub(in crate::ops) fn alloc_bf16(&self, len: usize) -> Result<Buffer> {
-        self.alloc(len.div_ceil(2))
+    /// Room for `len` bf16 values.
+    pub(in crate::ops) fn alloc_bf16(&self, len: usize) -> Result<Bf16Buffer> {
+        self.alloc((len * size_of::<bf16>()).div_ceil(size_of::<f32>())).map(Bf16Buffer)
     }
 
     /// Rounds rows of `c` channels into rows `first..` of `y`.
-    pub(in crate::ops) fn round_rows(&self, x: &Buffer, c: usize, first: usize, y: &mut Buffer) -> Result<()> {
+    pub(in crate::ops) fn round_rows(&self, x: &Buffer, c: usize, first: usize, y: &mut Bf16Buffer) -> Result<()> {
         let rows = x.len() / c;
-        let launch = self.launch_over(&kernel::ROUND_ROWS, rows * padded(c) / CHUNK).input(x).output(y);
+        let launch = self.launch_over(&kernel::ROUND_ROWS, rows * padded(c) / CHUNK).input(x).output(&mut y.0);
         launch.number("rows", rows as u32).number("c", c as u32).value(first as u32).run()
     }
 
     /// Rows of `c` channels rounded.
-    pub(in crate::ops) fn rounded(&self, x: &Buffer, c: usize) -> Result<Buffer> {
+    pub(in crate::ops) fn rounded(&self, x: &Buffer, c: usize) -> Result<Bf16Buffer> {
         let mut y = self.alloc_bf16(x.len() / c * padded(c))?;
         self.round_rows(x, c, 0, &mut y)?;
         Ok(y)
@@ -72,11 +84,11 @@ impl Cuda {
         spec: &Conv2dSpec,
         w: &Buffer,
         [branch, branches]: [u32; 2],
-        y: &mut Buffer,
+        y: &mut Bf16Buffer,
     ) -> Result<()> {
         let taps = spec.kernel * spec.kernel;
         let threads = padded(spec.c_out as usize) / CHUNK * (taps * spec.c_in) as usize;
-        let launch = self.launch_over(&kernel::ROUND_TRANSPOSED, threads).input(w).output(y);
+        let launch = self.launch_over(&kernel::ROUND_TRANSPOSED, threads).input(w).output(&mut y.0);
         let launch = launch.number("c_out", spec.c_out).number("taps", taps).number("c_in", spec.c_in);
         launch.value(branch).value(branches).run()
     }
@@ -93,7 +105,7 @@ impl Cuda {
         let [c_in, c_out] = [spec.c_in, spec.c_out].map(|channels| channels as usize);
         let grid = pixel_tiles(y.len() / c_out, c_out);
         let (x, w) = (self.rounded(x, c_in)?, self.rounded(w, c_in)?);
-        self.launch(&kernel::CONV2D_BF16, grid).input(&x).input(&w).bias(b).output(y).value(*spec).run()
+        self.launch(&kernel::CONV2D_BF16, grid).input(x.memory()).input(w.memory()).bias(b).output(y).value(*spec).run()
     }
 
     /// `dx += wᵀ * dz`.
@@ -109,7 +121,7 @@ impl Cuda {
         let dz = self.rounded(dz, c_out)?;
         let mut turned = self.alloc_bf16(w.len() / c_out * padded(c_out))?;
         self.round_transposed(spec, w, [0, 1], &mut turned)?;
-        self.launch(&kernel::CONV2D_INPUT_GRAD_BF16, grid).input(&dz).input(&turned).output(dx).value(*spec).run()
+        self.launch(&kernel::CONV2D_INPUT_GRAD_BF16, grid).input(dz.memory()).input(turned.memory()).output(dx).value(*spec).run()
     }
 
     /// `dw += Σ x dz`.
@@ -126,7 +138,7 @@ impl Cuda {
         let (x, dz) = (self.rounded(x, c_in)?, self.rounded(dz, c_out)?);
         self.split_product(product, dw, |[_, _, splits], partial| {
             let launch = self.launch(&kernel::CONV2D_WEIGHT_GRAD_BF16, [m, n, splits]).with("splits", splits as usize);
-            launch.input(&x).input(&dz).output(partial).value(*spec).run()
+            launch.input(x.memory()).input(dz.memory()).output(partial).value(*spec).run()
         })
     }
 }

@@ -31,7 +31,7 @@ impl Cuda {
         }
         let [m, n, _] = pixel_tiles(x.len() / c_in, c_out);
         let x = self.rounded(x, c_in)?;
-        let launch = self.launch(&kernel::SDC_BF16, [m, n, spec.branches]).input(&x).input(&weights);
+        let launch = self.launch(&kernel::SDC_BF16, [m, n, spec.branches]).input(x.memory()).input(weights.memory());
         launch.inputs::<MAX_BRANCHES>(b).output(y).value(*spec).run()
     }
 
@@ -44,7 +44,7 @@ impl Cuda {
         }
         let grid = pixel_tiles(dx.len() / c_in, c_in);
         let dz = self.rounded(dz, c_out)?;
-        self.launch(&kernel::SDC_INPUT_GRAD_BF16, grid).input(&dz).input(&weights).output(dx).value(*spec).run()
+        self.launch(&kernel::SDC_INPUT_GRAD_BF16, grid).input(dz.memory()).input(weights.memory()).output(dx).value(*spec).run()
     }
 
     /// `dw_k += Σ x dz_k`, all branches in one launch.
@@ -54,7 +54,7 @@ impl Cuda {
         split_product(self, spec, weight_tiles(c_out, TAPS * padded(c_in)), dw, |[m, n, splits], partial| {
             let launch =
                 self.launch(&kernel::SDC_WEIGHT_GRAD_BF16, [m, n, splits * spec.branches]).with("splits", splits as usize);
-            launch.input(&x).input(&dz).output(partial).value(*spec).run()
+            launch.input(x.memory()).input(dz.memory()).output(partial).value(*spec).run()
         })
     }
 }

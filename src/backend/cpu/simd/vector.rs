@@ -1,5 +1,7 @@
 //! Sixteen floats at once, whatever the registers: what is written in them is the same text for every instruction set.
 
+use half::bf16;
+
 use super::LANES;
 
 /// 1.5 · 2²³: adding it to a number below 2²² rounds that to an integer, which is left in the low bits of the sum.
@@ -74,18 +76,11 @@ pub(crate) fn pair_in_memory<V: Vector>(low: V, high: V) -> V {
     V::load(&pairs, 0)
 }
 
-/// The bits of the nearest bf16, the even one of two; NaN stays NaN.
-#[inline(always)]
-fn bf16(value: f32) -> u32 {
-    let bits = value.to_bits();
-    let nearest = bits.wrapping_add(0x7FFF + (bits >> 16 & 1)) >> 16;
-    if value.is_nan() { bits >> 16 | 0x40 } else { nearest }
-}
-
 /// Two values as bf16 in one element, which only carries their bits.
 #[inline(always)]
 pub(crate) fn pair(low: f32, high: f32) -> f32 {
-    f32::from_bits(bf16(low) | bf16(high) << 16)
+    let [low, high] = [low, high].map(|value| u32::from(bf16::from_f32(value).to_bits()));
+    f32::from_bits(low | high << 16)
 }
 
 /// Both values of a [`pair`].
