@@ -57,13 +57,13 @@ mod tests {
         // 1.5, -0.25 and the smallest subnormal of each type.
         let f16: Vec<u8> = [0x3E00_u16, 0xB400, 0x0001].iter().flat_map(|bits| bits.to_le_bytes()).collect();
         let bf16: Vec<u8> = [0x3FC0_u16, 0xBE80, 0x0001].iter().flat_map(|bits| bits.to_le_bytes()).collect();
-        let f32: Vec<u8> = [1.5_f32, -0.25, 2.0_f32.powi(-149)].iter().flat_map(|value| value.to_le_bytes()).collect();
+        let f32: Vec<u8> = [1.5_f32, -0.25, f32::from_bits(1)].iter().flat_map(|value| value.to_le_bytes()).collect();
         let f64: Vec<u8> = [1.5_f64, -0.25, 2.0_f64.powi(-149)].iter().flat_map(|value| value.to_le_bytes()).collect();
         for (dtype, bytes, smallest) in
             [(Dtype::F16, f16, -24), (Dtype::BF16, bf16, -133), (Dtype::F32, f32, -149), (Dtype::F64, f64, -149)]
         {
             let view = TensorView::new(dtype, vec![3], &bytes).unwrap();
-            assert_eq!(decode_values(&view).unwrap(), [1.5, -0.25, 2.0_f32.powi(smallest)], "{dtype:?}");
+            assert_eq!(decode_values(&view).unwrap(), [1.5, -0.25, 2.0_f64.powi(smallest) as f32], "{dtype:?}");
         }
         assert!(decode_values(&TensorView::new(Dtype::I32, vec![1], &[0; 4]).unwrap()).is_none());
     }

@@ -26,7 +26,7 @@ const FOOT: f64 = 287.0;
 /// gold and crimson.
 pub(super) const COLOURS: [&str; 6] = ["#3f8fd2", "#e5762e", "#2a7b57", "#a94df0", "#b09f2a", "#8c1f3f"];
 /// Replacements for the two darkest of [`COLOURS`] on a dark background, by index.
-const BRIGHTENED: [(usize, &str); 2] = [(2, "#56c596"), (5, "#f5a3b5")];
+const BRIGHTENED: [(usize, &str); 2] = [(2, "#56c596"), (5, "#f7aec0")];
 pub(super) const BLUE: &str = COLOURS[0];
 pub(super) const ORANGE: &str = COLOURS[1];
 

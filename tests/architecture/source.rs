@@ -73,7 +73,8 @@ pub fn names(text: &str) -> Vec<Mention> {
 fn starts_path(tokens: &[Token], at: usize) -> bool {
     let is = |index: usize, text: &str| tokens.get(index).is_some_and(|token| token.text == text);
     let root = ["crate", "orthoscope", "self", "super"].contains(&tokens[at].text.as_str());
-    root && is(at + 1, "::") && !(at > 0 && is(at - 1, "::"))
+    let visibility = at > 1 && is(at - 1, "in") && is(at - 2, "(");
+    root && is(at + 1, "::") && !(at > 0 && is(at - 1, "::")) && !visibility
 }
 
 /// Reads one path or use tree, collects its leaves with their lines, and gives back the index behind it.

@@ -64,8 +64,8 @@ impl Cuda {
 mod tests {
     use super::*;
     use crate::backend::Storage;
+    use crate::backend::cuda::Buffer;
     use crate::backend::cuda::kernels::pointwise as kernel;
-    use crate::backend::cuda::storage::Buffer;
 
     fn axpy(cuda: &Cuda, x: &Buffer, y: &mut Buffer) -> Result<()> {
         cuda.launch_over(&kernel::AXPY, 3).input(x).output(y).value(2.0f32).number("len", 3).run()

@@ -1,4 +1,4 @@
-use super::Source;
+use super::source::Source;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 use super::config::{CorruptionConfig, Distribution, Weights};
 use super::field::Address;
-use super::{Source, Sources};
+use super::source::{Source, Sources};
 use crate::rng::{Purpose, Stream};
 
 /// One patch, as drawn from the random stream.

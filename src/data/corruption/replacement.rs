@@ -1,7 +1,7 @@
 use super::field::{Address, Field, FieldUse};
 use super::plan::{Patch, between, log_uniform, pick};
 use super::sample::{Colour, bilinear, pixel, reflect};
-use super::{Source, Sources};
+use super::source::{Source, Sources};
 use crate::data::Image;
 
 /// Smoothing of the elastic source's displacement field, relative to half the patch's side.

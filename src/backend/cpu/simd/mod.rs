@@ -3,20 +3,21 @@
 
 use std::fmt;
 
+use lanes::CHAINS;
+
 use crate::error::{Error, Result};
 
+mod lanes;
 mod tile;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub(crate) use lanes::LANES;
 pub(crate) use tile::{COLUMNS, Left, ROWS, Right, Segment, Size, Start, Target, cut};
 #[cfg(test)]
 pub(crate) use vector::unpair;
 pub(crate) use vector::{Vector, VectorWork, WHOLE, pair};
-
-/// Floats of one vector block.
-pub(crate) const LANES: usize = 16;
 
 /// Instruction sets with a kernel of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,9 +176,6 @@ fn has_bf16() -> bool {
     #[cfg(not(target_arch = "x86_64"))]
     return false;
 }
-
-/// Independent sums of [`Simd::multiply_add`]: more than the latency of two units hides.
-const CHAINS: usize = 12;
 
 /// In plain safe loops.
 fn multiply_add(iterations: usize) -> u64 {

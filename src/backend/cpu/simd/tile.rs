@@ -1,9 +1,10 @@
 //! The micro-kernel: a tile of up to 12 rows and 32 columns whose sums stay in registers.
 
+use super::lanes::LANES;
 use super::vector::unpair;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
-use super::{LANES, Path, Simd};
+use super::{Path, Simd};
 use crate::error::{Error, Result};
 
 /// Most rows of a tile.

@@ -2,7 +2,7 @@
 
 use half::bf16;
 
-use super::LANES;
+use super::lanes::LANES;
 
 /// 1.5 · 2²³: adding it to a number below 2²² rounds that to an integer, which is left in the low bits of the sum.
 pub(crate) const WHOLE: f32 = 12_582_912.0;

@@ -12,9 +12,9 @@ use std::arch::x86_64::{
 use std::hint::black_box;
 use std::mem::transmute;
 
+use super::lanes::{CHAINS, LANES};
 use super::tile::{Call, ROWS, Start, Target};
 use super::vector::{Vector, pair_in_memory};
-use super::{CHAINS, LANES};
 
 /// Floats of a 256-bit register.
 const HALF: usize = LANES / 2;
