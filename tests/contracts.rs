@@ -59,4 +59,5 @@ mod contracts {
     mod sdc;
     mod storage;
     mod upsample;
+    mod windowed_mean;
 }

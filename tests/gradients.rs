@@ -85,6 +85,10 @@ fn resampling_and_channels() {
     check("max_pool", &[random(&[2, 5, 7, 3], 0)], |tape, v| tape.max_pool(v[0], 2));
     check("upsample2", &[random(&[2, 3, 4, 3], 0)], |tape, v| tape.upsample2(v[0]));
     check("box_average", &[random(&[2, 5, 6], 0)], |tape, v| tape.box_average(v[0], 3, 2));
+    let two = [random(&[1, 4, 5, 2], 0), random(&[1, 4, 5, 2], 1)];
+    check("windowed_mean", &two, |tape, v| tape.windowed_mean(v[0], Some(v[1]), 5, 1.5));
+    check("windowed mean of one", &two[..1], |tape, v| tape.windowed_mean(v[0], None, 3, 0.8));
+    check("windowed second moment", &two[..1], |tape, v| tape.windowed_mean(v[0], Some(v[0]), 3, 0.8));
     check("join", &[random(&[2, 3], 0), random(&[2, 4], 1)], |tape, v| tape.join(&[v[0], v[1]]));
     check("slice", &[random(&[2, 2, 2, 5], 0)], |tape, v| tape.slice(v[0], 1, 3));
 }

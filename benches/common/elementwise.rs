@@ -3,6 +3,7 @@
 use orthoscope::Result;
 use orthoscope::ops::{
     Backend, BoxAverage, BoxAverageSpec, Channels, ChannelsSpec, MaxPool, Pointwise, PoolSpec, Reduce, Upsample, UpsampleSpec,
+    WindowedMean, WindowedMeanSpec,
 };
 use orthoscope::shape::Activation;
 
@@ -21,7 +22,8 @@ pub fn all<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     arithmetic(bench)?;
     bias(bench)?;
     reduce(bench)?;
-    box_average(bench)
+    box_average(bench)?;
+    windowed_mean(bench)
 }
 
 fn max_pool<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, level: u32) -> Result<()> {
@@ -106,4 +108,15 @@ fn box_average<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let b = bench.backend;
     bench.time("heatmap", || b.run(BoxAverage::Forward { spec: &spec, x: &bx, y: &mut y }))?;
     bench.time("heatmap", || b.run(BoxAverage::InputGrad { spec: &spec, dy: &dy, dx: &mut dx }))
+}
+
+/// As SSIM takes the second moments of an image.
+fn windowed_mean<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
+    let x = bench.size.images(0, 3)?;
+    let spec = WindowedMeanSpec::new(&x, 11, 1.5)?;
+    let [a, b, dy, mut y] = bench.draw_each(x.len())?;
+    let mut da = bench.draw(x.len())?;
+    let device = bench.backend;
+    bench.time("ssim", || device.run(WindowedMean::Forward { spec: &spec, a: &a, b: Some(&b), y: &mut y }))?;
+    bench.time("ssim", || device.run(WindowedMean::InputGrad { spec: &spec, dy: &dy, b: Some(&b), da: &mut da }))
 }

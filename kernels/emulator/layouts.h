@@ -19,6 +19,7 @@ LAYOUT(ChannelsSpec, &ChannelsSpec::rows, &ChannelsSpec::source, &ChannelsSpec::
 LAYOUT(CcmSpec, &CcmSpec::rows, &CcmSpec::c)
 LAYOUT(ObjectiveSpec, &ObjectiveSpec::n, &ObjectiveSpec::pixels, &ObjectiveSpec::channels, &ObjectiveSpec::penalty, &ObjectiveSpec::lambda, &ObjectiveSpec::epsilon)
 LAYOUT(AdamSpec, &AdamSpec::beta1, &AdamSpec::beta2, &AdamSpec::epsilon)
+LAYOUT(WindowedMeanSpec, &WindowedMeanSpec::n, &WindowedMeanSpec::h, &WindowedMeanSpec::w, &WindowedMeanSpec::c, &WindowedMeanSpec::size, &WindowedMeanSpec::taps)
 LAYOUT(BoxAverageSpec, &BoxAverageSpec::n, &BoxAverageSpec::h, &BoxAverageSpec::w, &BoxAverageSpec::size, &BoxAverageSpec::repeats)
 LAYOUT(CorruptionSpec, &CorruptionSpec::seed, &CorruptionSpec::n, &CorruptionSpec::side, &CorruptionSpec::images, &CorruptionSpec::textures,
        &CorruptionSpec::patches_min, &CorruptionSpec::patches_max, &CorruptionSpec::patches_at_once, &CorruptionSpec::log_uniform_size,

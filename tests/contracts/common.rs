@@ -124,3 +124,19 @@ pub fn central_differences(x: &[f64], f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
     };
     (0..x.len()).map(|i| (at(i, STEP) - at(i, -STEP)) / (2.0 * STEP)).collect()
 }
+
+/// Calls `op` with the right lengths, which must work, and with each operand one element short, which must not.
+pub fn refuses_short_operands<B: Backend, const N: usize>(
+    backend: &B,
+    lengths: [usize; N],
+    op: impl Fn(&mut [B::Buffer; N]) -> Result<()>,
+) {
+    let call = |lengths: [usize; N]| op(&mut lengths.map(|len| backend.zeros(len).unwrap()));
+    call(lengths).unwrap();
+    for short in 0..N {
+        let mut lengths = lengths;
+        lengths[short] -= 1;
+        let refused = call(lengths).expect_err(&format!("operand {short} of {lengths:?} is short"));
+        assert!(refused.to_string().contains(char::is_numeric), "no numbers in: {refused}");
+    }
+}

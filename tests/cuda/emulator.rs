@@ -11,7 +11,7 @@ use orthoscope::backend::cuda::{File, Kernel};
 use orthoscope::backend::{Cuda, Storage, Unit};
 use orthoscope::ops::{
     AdamSpec, Backend, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, CorruptionSpec, Linear, LinearSpec, ObjectiveSpec,
-    PoolSpec, SdcSpec, UpsampleSpec,
+    PoolSpec, SdcSpec, UpsampleSpec, WindowedMeanSpec,
 };
 use orthoscope::shape::Activation;
 
@@ -43,6 +43,7 @@ fn rust_layouts() -> Vec<(&'static str, Vec<usize>)> {
         rust_layout!(PoolSpec: n, h, w, c, window),
         rust_layout!(SdcSpec: n, h, w, c_in, c_out, branches, dilations, activation),
         rust_layout!(UpsampleSpec: n, h, w, c),
+        rust_layout!(WindowedMeanSpec: n, h, w, c, size, taps),
     ]
 }
 
@@ -56,10 +57,9 @@ fn specs_have_one_layout_on_both_sides() {
 
 #[test]
 fn every_spec_that_kernels_take_is_compared() {
-    let launch = include_str!("../../src/backend/cuda/launch.rs");
-    let (_, list) = launch.split_once("\nby_value! {").unwrap();
-    let (list, _) = list.split_once("\n}").unwrap();
-    let taken: BTreeSet<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let text = include_str!("../../kernels/spec.cuh");
+    let structs = text.lines().filter_map(|line| line.strip_prefix("struct ")?.split_whitespace().next());
+    let taken: BTreeSet<&str> = structs.filter(|name| name.ends_with("Spec")).collect();
     let compared: BTreeSet<&str> = rust_layouts().iter().map(|(spec, _)| *spec).collect();
     assert_eq!(taken, compared);
 }

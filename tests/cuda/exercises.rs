@@ -8,7 +8,7 @@ use orthoscope::data::{AugmentConfig, Image, TrainingSet};
 use orthoscope::ops::{
     AdamSpec, AdamStep, Backend, Batch, BoxAverage, BoxAverageSpec, Ccm, CcmSpec, CcmWeights, Channels, ChannelsSpec, Conv2d,
     Conv2dOptions, Conv2dSpec, Linear, LinearSpec, MaxPool, Objective, ObjectiveSpec, Optimise, Penalty, Pointwise, PoolSpec,
-    Reduce, Sdc, SdcSpec, Upsample, UpsampleSpec,
+    Reduce, Sdc, SdcSpec, Upsample, UpsampleSpec, WindowedMean, WindowedMeanSpec,
 };
 use orthoscope::profile::{Observed, Span};
 use orthoscope::rng::{Purpose, Stream};
@@ -74,6 +74,8 @@ pub const EXERCISES: &[Exercise] = &[
     exercise!("objective", Tiled, objective),
     exercise!("optimise", Tiled, optimise),
     exercise!("box_average", Tiled, box_average),
+    exercise!("windowed_mean", Tiled, windowed_mean),
+    exercise!("windowed_mean, naive", Naive, windowed_mean),
 ];
 
 /// What exercises run on: CUDA, or CUDA observed.
@@ -310,6 +312,19 @@ fn box_average<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     cuda.run(BoxAverage::Forward { spec: &spec, x: &x, y: &mut y })?;
     cuda.run(BoxAverage::InputGrad { spec: &spec, dy: &dy, dx: &mut dx })?;
     bench.keep(&[&y, &dx])?;
+    Ok(bench.found)
+}
+
+fn windowed_mean<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
+    let spec = WindowedMeanSpec::new(&shape(&[2, 19, 23, 3]), 11, 1.5)?;
+    let mut bench = Bench::new(cuda);
+    let [a, b, dy] = [bench.draw(2622)?, bench.draw(2622)?, bench.draw(2622)?];
+    let (mut y, mut mean, mut da) = (cuda.alloc(2622)?, cuda.alloc(2622)?, cuda.zeros(2622)?);
+    cuda.run(WindowedMean::Forward { spec: &spec, a: &a, b: Some(&b), y: &mut y })?;
+    cuda.run(WindowedMean::Forward { spec: &spec, a: &a, b: None, y: &mut mean })?;
+    cuda.run(WindowedMean::InputGrad { spec: &spec, dy: &dy, b: Some(&b), da: &mut da })?;
+    cuda.run(WindowedMean::InputGrad { spec: &spec, dy: &dy, b: None, da: &mut da })?;
+    bench.keep(&[&y, &mean, &da])?;
     Ok(bench.found)
 }
 
