@@ -47,7 +47,7 @@ fn one_input_feeding_two_branches_accumulates() {
         let square = tape.mul(v[0], v[0])?;
         tape.add(square, v[0])
     });
-    check("join(x, x)", &[random(&[3, 2], 0)], |tape, v| tape.join(&[v[0], v[0]]));
+    check("concat(x, x)", &[random(&[3, 2], 0)], |tape, v| tape.concat(&[v[0], v[0]]));
     check("conv(x) + sdc(x)", &[random(&[1, 4, 5, 2], 0), random(&[2, 3, 3, 2], 1), random(&[2], 2)], |tape, v| {
         let conv = tape.conv2d(v[0], v[1], Some(v[2]), Conv2dOptions::same(3, 1, Activation::Tanh))?;
         let sdc = tape.sdc(v[0], &[v[1]], &[v[2]], &[2], Activation::Sigmoid)?;
@@ -85,7 +85,7 @@ fn resampling_and_channels() {
     check("max_pool", &[random(&[2, 5, 7, 3], 0)], |tape, v| tape.max_pool(v[0], 2));
     check("upsample2", &[random(&[2, 3, 4, 3], 0)], |tape, v| tape.upsample2(v[0]));
     check("box_average", &[random(&[2, 5, 6], 0)], |tape, v| tape.box_average(v[0], 3, 2));
-    check("join", &[random(&[2, 3], 0), random(&[2, 4], 1)], |tape, v| tape.join(&[v[0], v[1]]));
+    check("concat", &[random(&[2, 3], 0), random(&[2, 4], 1)], |tape, v| tape.concat(&[v[0], v[1]]));
     check("slice", &[random(&[2, 2, 2, 5], 0)], |tape, v| tape.slice(v[0], 1, 3));
 }
 

@@ -87,7 +87,7 @@ impl<B: Backend<Elem = f64>, F: Fn(&mut Tape<B>, &[Var]) -> Result<Var>> Probe<'
             seeds.push((var, direction));
         }
         let y = (self.function)(&mut tape, &vars)?;
-        let weights = normals(tape.shape(y).extents(), 1_000);
+        let weights = normals(tape.shape(y).dims(), 1_000);
         let weights = tape.constant(Tensor::from_array(self.backend, &weights)?);
         let weighted = tape.mul(y, weights)?;
         let value = tape.sum(weighted)?;

@@ -100,7 +100,7 @@ impl<B: Storage> Tensor<B> {
     /// # Errors
     /// The device failed.
     pub fn to_array(&self, backend: &B) -> Result<ArrayD<B::Elem>> {
-        ArrayD::from_shape_vec(IxDyn(self.shape.extents()), self.to_host(backend)?)
+        ArrayD::from_shape_vec(IxDyn(self.shape.dims()), self.to_host(backend)?)
             .map_err(|error| Error::shape("tensor", format!("{}: {error}", self.shape)))
     }
 

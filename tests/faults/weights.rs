@@ -110,7 +110,7 @@ fn a_network_that_takes_no_images_cannot_detect() {
     let scratch = Scratch::new();
     let architecture = Architecture::mlp(2, &[3]).unwrap();
     let plan = architecture.plan(architecture.smallest_input().unwrap()).unwrap();
-    let values = plan.parameters.iter().map(|spec| (spec.name.clone(), ArrayD::from_elem(spec.shape.extents(), 0.5))).collect();
+    let values = plan.parameters.iter().map(|spec| (spec.name.clone(), ArrayD::from_elem(spec.shape.dims(), 0.5))).collect();
     let file = WeightFile { architecture, values, metadata: HashMap::new() };
     scratch.write("bad.safetensors", file.encode().unwrap());
     for command in

@@ -38,7 +38,7 @@ impl BoxAverageSpec {
     /// A shape other than `[N, H, W]` or `[N, H, W, 1]`, or an even window.
     pub fn new(x: &Shape, size: usize, repeats: usize) -> Result<Self> {
         const OP: &str = "box_average";
-        let (&[n, h, w] | &[n, h, w, 1]) = x.extents() else {
+        let (&[n, h, w] | &[n, h, w, 1]) = x.dims() else {
             return Err(Error::shape(OP, format!("expects [N, H, W] or [N, H, W, 1], got {x}")));
         };
         if size.is_multiple_of(2) || size > (1 << 16) || repeats > (1 << 16) {

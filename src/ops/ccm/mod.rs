@@ -38,7 +38,7 @@ impl CcmSpec {
         const OP: &str = "ccm";
         let shape = Shape::same(OP, s, u)?;
         let c = shape.channels();
-        if w_mix.extents() != [c, 1, 1, 3 * c] || w_gate.extents() != [c, 1, 1, c] {
+        if w_mix.dims() != [c, 1, 1, 3 * c] || w_gate.dims() != [c, 1, 1, c] {
             let wants = format!("weights must be [{c}, 1, 1, {}] and [{c}, 1, 1, {c}]", 3 * c);
             return Err(Error::shape(OP, format!("{wants}, got {w_mix} and {w_gate} (s {s})")));
         }

@@ -14,7 +14,7 @@ use crate::backend::Phase;
 use crate::error::{Error, Result};
 use crate::shape::{Shape, extent};
 
-/// Moves `count` channels of every row from one array into another: join, slice and their adjoints.
+/// Moves `count` channels of every row from one array into another: concat, slice and their adjoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, NoUninit, Serialize)]
 #[repr(C)]
 pub struct ChannelsSpec {
@@ -46,7 +46,7 @@ impl ChannelsSpec {
         count: usize,
     ) -> Result<Self> {
         let fits = |start: usize, shape: &Shape| start.checked_add(count).is_some_and(|end| end <= shape.channels());
-        let leading = |shape: &Shape| shape.extents()[..shape.extents().len() - 1].to_vec();
+        let leading = |shape: &Shape| shape.dims()[..shape.dims().len() - 1].to_vec();
         if leading(source) != leading(target) {
             return Err(Error::shape(op, format!("all extents but the last must agree: {source} and {target}")));
         }

@@ -87,7 +87,7 @@ impl Conv2dSpec {
         if !matches!(stride, 1 | 2) || dilation == 0 {
             return fail(format!("stride must be 1 or 2 and dilation at least 1, got {stride} and {dilation}"));
         }
-        if let Some(bias) = bias.filter(|bias| bias.extents() != [c_out]) {
+        if let Some(bias) = bias.filter(|bias| bias.dims() != [c_out]) {
             return fail(format!("bias must be [{c_out}], got {bias}"));
         }
         let reach = dilation * (kernel - 1);

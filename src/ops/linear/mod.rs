@@ -34,14 +34,14 @@ impl LinearSpec {
     /// Ranks or feature counts that do not fit.
     pub fn new(x: &Shape, weight: &Shape, bias: Option<&Shape>, activation: Activation) -> Result<Self> {
         const OP: &str = "linear";
-        let &[c_out, c_in] = weight.extents() else {
+        let &[c_out, c_in] = weight.dims() else {
             return Err(Error::shape(OP, format!("weight must be [out, in], got {weight}")));
         };
         if x.channels() != c_in {
             let has = x.channels();
             return Err(Error::shape(OP, format!("weight expects {c_in} features, input has {has} (x {x}, w {weight})")));
         }
-        if let Some(bias) = bias.filter(|bias| bias.extents() != [c_out]) {
+        if let Some(bias) = bias.filter(|bias| bias.dims() != [c_out]) {
             return Err(Error::shape(OP, format!("bias must be [{c_out}], got {bias} (x {x}, w {weight})")));
         }
         Ok(Self { rows: extent(x.rows()), c_in: extent(c_in), c_out: extent(c_out), activation })

@@ -59,11 +59,11 @@ impl ObjectiveSpec {
     /// Shapes that do not fit; λ outside [0, 1]; ε not above 0.
     pub fn new(output: &Shape, target: &Shape, mask: &Shape, penalty: Penalty, lambda: f64, epsilon: f64) -> Result<Self> {
         const OP: &str = "objective";
-        let [n, pixels, channels] = match *Shape::same(OP, output, target)?.extents() {
-            [n, h, w, c] if mask.extents() == [n, h, w, 1] => [n, h * w, c],
+        let [n, pixels, channels] = match *Shape::same(OP, output, target)?.dims() {
+            [n, h, w, c] if mask.dims() == [n, h, w, 1] => [n, h * w, c],
             [n, h, w, _] => return Err(Error::shape(OP, format!("mask must be [{n}, {h}, {w}, 1], got {mask}"))),
             // A vector network: every value is a pixel of its own.
-            [n, features] if mask.extents() == [n, features] => [n, features, 1],
+            [n, features] if mask.dims() == [n, features] => [n, features, 1],
             [n, features] => return Err(Error::shape(OP, format!("mask must be [{n}, {features}], got {mask}"))),
             _ => return Err(Error::shape(OP, format!("expects [N, H, W, C] or [N, n], got {output}"))),
         };

@@ -151,7 +151,7 @@ impl<B: Backend> Tape<B> {
     /// b is not `[c]`.
     pub fn add_bias(&mut self, x: Var, b: Var) -> Result<Var> {
         let (shape, bias) = (self.shape(x), self.shape(b));
-        if bias.extents() != [shape.channels()] {
+        if bias.dims() != [shape.channels()] {
             return Err(Error::shape("add_bias", format!("bias must be [{}], got {bias} (x {shape})", shape.channels())));
         }
         self.record(shape, AddBiasNode { x, b }, |tape, y| {

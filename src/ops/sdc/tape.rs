@@ -12,7 +12,7 @@ impl<B: Backend> Tape<B> {
     pub fn sdc(&mut self, x: Var, w: &[Var], b: &[Var], dilations: &[usize], activation: Activation) -> Result<Var> {
         let shapes: Vec<_> = w.iter().map(|&w| self.shape(w)).collect();
         let spec = SdcSpec::new(&self.shape(x), &shapes, dilations, activation)?;
-        if b.len() != w.len() || b.iter().any(|&b| self.shape(b).extents() != [spec.c_out as usize]) {
+        if b.len() != w.len() || b.iter().any(|&b| self.shape(b).dims() != [spec.c_out as usize]) {
             let found: Vec<_> = b.iter().map(|&b| self.shape(b)).collect();
             return Err(Error::shape("sdc", format!("needs {} biases [{}], got {found:?}", w.len(), spec.c_out)));
         }

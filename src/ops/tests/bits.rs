@@ -97,7 +97,7 @@ fn convex_combinations_and_sums() {
 
 #[test]
 fn linear_maps() {
-    let shape = |extents: &[usize]| Shape::new(extents).unwrap();
+    let shape = |dims: &[usize]| Shape::new(dims).unwrap();
     let spec = LinearSpec::new(&shape(&[1501, 64]), &shape(&[35, 64]), None, Activation::Tanh).unwrap();
     same_for_any_threads("linear", |cpu| {
         let (x, w, dz) = (draw(cpu, 1501 * 64, 1)?, draw(cpu, 35 * 64, 2)?, draw(cpu, 1501 * 35, 3)?);

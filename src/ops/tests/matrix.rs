@@ -18,7 +18,7 @@ fn products_counted_for_the_matrix_unit_are_done_in_bf16() {
         [(1, 1, 32, 16), (1, 1, 16, 32), (3, 1, 32, 32), (5, 1, 32, 3), (5, 1, 3, 64), (3, 2, 64, 32), (3, 2, 8, 8)]
     {
         let options = Conv2dOptions { stride, ..Conv2dOptions::same(kernel, 1, Activation::Identity) };
-        let shape = |extents: &[usize]| Shape::new(extents).unwrap();
+        let shape = |dims: &[usize]| Shape::new(dims).unwrap();
         let (x, w) = (shape(&[1, 16, 16, c_in]), shape(&[c_out, kernel, kernel, c_in]));
         let spec = Conv2dSpec::new(&x, &w, None, options).unwrap();
         let y_len = (spec.h_out * spec.w_out * spec.c_out) as usize;

@@ -163,7 +163,7 @@ fn sdc_is_its_branches_joined() {
 #[test]
 fn linear_is_its_dot_products() {
     let (rows, c_in, c_out) = (401, 7, 35);
-    let shape = |extents: &[usize]| Shape::new(extents).unwrap();
+    let shape = |dims: &[usize]| Shape::new(dims).unwrap();
     let spec = LinearSpec::new(&shape(&[rows, c_in]), &shape(&[c_out, c_in]), None, Activation::Identity).unwrap();
     let (x, w, dz) = (values(rows * c_in, 1), values(c_out * c_in, 2), values(rows * c_out, 3));
     let (mut y, mut dx, mut dw) = (vec![0.0; dz.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
