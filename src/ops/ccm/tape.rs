@@ -41,7 +41,7 @@ impl<B: Backend> Tape<B> {
         Ok(self.push(Tensor::from_buffer(shape, y), Some(operation), needs_gradient))
     }
 
-    /// The same module written with the tape's other operations: the oracle of the fused form, and its tangent.
+    /// The same module composed of other operations of the tape. It is the reference for the fused module and gives its tangent.
     ///
     /// # Errors
     /// As [`Tape::ccm`].
@@ -86,7 +86,7 @@ struct CcmNode<T> {
     s: Var,
     u: Var,
     weights: CcmVars,
-    /// h and β of the forward pass; None where no gradient is wanted.
+    /// h and β of the forward pass; None if no gradient is needed.
     saved: Option<[T; 2]>,
 }
 

@@ -29,7 +29,7 @@ impl<B: Backend> Tape<B> {
     /// Channels `start .. start + count`: `[.., c]` → `[.., count]`.
     ///
     /// # Errors
-    /// The range leaves the channels of x.
+    /// The range exceeds the channels of x.
     pub fn slice(&mut self, x: Var, start: usize, count: usize) -> Result<Var> {
         let shape = self.shape(x).with_channels(count)?;
         let spec = ChannelsSpec::new("slice", &self.shape(x), start, &shape, 0, count)?;

@@ -13,7 +13,7 @@ use crate::backend::Phase;
 use crate::error::{Error, Result};
 use crate::shape::{Activation, Shape, extent};
 
-/// `y = A(x wᵀ + b)`: x `[rows, c_in]` (any leading extents), w `[c_out, c_in]`, b `[c_out]`, y `[rows, c_out]`.
+/// `y = A(x wᵀ + b)`: x `[rows, c_in]` (any leading dimensions), w `[c_out, c_in]`, b `[c_out]`, y `[rows, c_out]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, NoUninit, Serialize)]
 #[repr(C)]
 pub struct LinearSpec {
@@ -47,7 +47,7 @@ impl LinearSpec {
         Ok(Self { rows: extent(x.rows()), c_in: extent(c_in), c_out: extent(c_out), activation })
     }
 
-    /// Multiply-adds times two of one forward pass.
+    /// FLOPs of one forward pass, two per multiply-add.
     pub fn flops(&self) -> u64 {
         2 * u64::from(self.rows) * u64::from(self.c_in) * u64::from(self.c_out)
     }

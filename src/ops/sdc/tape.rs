@@ -5,7 +5,7 @@ use crate::shape::Activation;
 use crate::tape::{Operation, Sweep, Tape, Var};
 
 impl<B: Backend> Tape<B> {
-    /// Stacked dilated convolution: parallel 3x3 convolutions of x with the given dilations, joined, then `A`.
+    /// Stacked dilated convolution: parallel 3x3 convolutions of x with the given dilations, concatenated, then `A`.
     ///
     /// # Errors
     /// As [`SdcSpec::new`]; a bias that is not `[O]`.
@@ -70,7 +70,7 @@ impl<B: Backend> Operation<B> for SdcNode {
     }
 }
 
-/// Each tangent, or zeros in the shape of its primal.
+/// Each tangent, or zeros of the shape of its primal.
 fn or_zeros<B: Backend>(tape: &mut Tape<B>, primals: &[Var], tangents: &[Option<Var>]) -> Result<Vec<Var>> {
     let fill = |(&primal, &tangent): (&Var, &Option<Var>)| match tangent {
         Some(tangent) => Ok(tangent),

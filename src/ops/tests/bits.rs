@@ -1,8 +1,8 @@
-//! The same bits for any number of threads, on every instruction set, in f32 and bf16.
+//! Results are bit-identical for any number of threads, on every instruction set, in f32 and bf16.
 
 use super::*;
 
-/// What `work` gives on a backend like `cpu` with memory of its own, in a pool of so many threads, as bits.
+/// The bits of the result of `work` on a copy of `cpu` with its own memory, in a pool of `threads` threads.
 fn bits(cpu: &Cpu, threads: usize, work: impl Fn(&Cpu) -> Result<Vec<Buffer>> + Sync) -> Vec<u32> {
     let fresh = cpu.with_fresh_memory();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -1,17 +1,17 @@
-//! Which products the CPU does in bf16.
+//! Which products the CPU computes in bf16.
 
 use super::*;
 use crate::ops::Call;
 
-/// What `call` counts for the matrix unit; the output is not touched.
+/// FLOPs of `call` on the matrix unit. The output is not changed.
 fn matrix_flops<'a>(cpu: &Cpu, call: impl FnOnce(&'a mut Buffer) -> Conv2d<'a, Buffer>) -> u64 {
     let call = Call::from(call(Box::leak(Box::new(cpu.zeros(1).unwrap()))));
     cpu.matrix_flops(&call)
 }
 
-/// Products in bf16 round their operands, and so give other bits than f32.
+/// bf16 products round their operands, so their bits differ from those of f32.
 #[test]
-fn products_counted_for_the_matrix_unit_are_done_in_bf16() {
+fn products_counted_for_the_matrix_unit_run_in_bf16() {
     let (single, paired) = (Cpu::new(), Cpu::new().with_bf16());
     let values = |count: usize| single.upload(&(0..count).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>()).unwrap();
     for (kernel, stride, c_in, c_out) in
