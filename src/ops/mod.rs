@@ -2,15 +2,14 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `NAME/mod.rs` | the equation, the spec that checks shapes, the calls, and the contract of each call: operands, FLOPs, bytes |
+//! | `NAME/mod.rs` | the equation, the spec that checks shapes, the calls, and their contracts: operands, FLOPs, bytes |
 //! | `NAME/reference.rs` | plain loops in f32 and f64: the executable specification |
 //! | `NAME/cpu.rs` | the optimised CPU implementation |
 //! | `NAME/cuda.rs` | kernel launches, `kernels/NAME.cu` |
 //! | `NAME/tape.rs` | the method of [`Tape`](crate::tape::Tape), its backward pass and its JVP |
 //!
-//! A call is a value: `backend.run(Conv2d::Forward { spec: &spec, x, w, b, y })`.
-//! [`Backend::run`] checks it against its contract and then executes it. `=` overwrites an output, `+=` adds to it. Gradients of
-//! inputs and weights are always accumulated.
+//! A call is a value: `backend.run(Conv2d::Forward { spec: &spec, x, w, b, y })`. [`Backend::run`] checks it against its contract
+//! and then executes it. `=` overwrites an output, `+=` adds to it. Gradients of inputs and weights are always accumulated.
 //!
 //! This file lists the operations. A new operation needs a folder, a variant of [`Call`], and one line in each `match` below.
 

@@ -14,8 +14,8 @@ use crate::backend::Phase;
 use crate::error::{Error, Result};
 use crate::shape::{Shape, extent};
 
-/// n-fold box average (Method §6): `repeats` times the mean over a `size x
-/// size` window. Near the border only the pixels inside the image count. x and y are `[n, h, w]` or `[n, h, w, 1]`.
+/// n-fold box average (Method §6): `repeats` times the mean over a `size x size` window. Near the border only the pixels inside
+/// the image count. x and y are `[n, h, w]` or `[n, h, w, 1]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, NoUninit, Serialize)]
 #[repr(C)]
 pub struct BoxAverageSpec {

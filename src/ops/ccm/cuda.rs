@@ -1,6 +1,5 @@
-//! Convex combination module,
-//! `kernels/ccm.cu`. The forward pass takes two launches; the backward pass takes the two products of a linear map and four more launches. The concatenated `[s,
-//! u, (s-u)²]` is never stored.
+//! Convex combination module, `kernels/ccm.cu`. The forward pass takes two launches; the backward pass takes the two products of
+//! a linear map and four more launches. The concatenated `[s, u, (s-u)²]` is never stored.
 
 use super::{Ccm, CcmSpec, CcmWeights};
 use crate::backend::Storage;

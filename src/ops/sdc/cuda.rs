@@ -60,9 +60,9 @@ fn weight_grad(cuda: &Cuda, spec: &SdcSpec, [x, dz]: [&Buffer; 2], dw: &mut [Buf
     db.iter_mut().enumerate().try_for_each(of_branch)
 }
 
-/// `dw +=` in two stages: partial sums over splits of the pixels, then a sum over the splits. `stage` gets `[m, n,
-/// splits]` and launches its kernel with `m x n` blocks per split and branch. The kernel writes `[splits, branches, len]` partial
-/// sums to the given buffer.
+/// `dw +=` in two stages: partial sums over splits of the pixels, then a sum over the splits. `stage` gets `[m, n, splits]` and
+/// launches its kernel with `m x n` blocks per split and branch. The kernel writes `[splits, branches, len]` partial sums to the
+/// given buffer.
 pub(super) fn split_product(
     cuda: &Cuda,
     spec: &SdcSpec,

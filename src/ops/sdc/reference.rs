@@ -1,6 +1,6 @@
-//! Stacked dilated convolution: branch k is the 3x3 convolution with dilation `dilations[k]` and writes channels `k·c_out ..
-//! (k+1)·c_out` of the concatenated result; `y = A(concat_k(w_k * x + b_k))`. Every branch is computed, even if few of its taps
-//! are inside the image.
+//! Stacked dilated convolution: branch k is the 3x3 convolution with dilation `dilations[k]` and writes channels
+//! `k·c_out .. (k+1)·c_out` of the concatenated result; `y = A(concat_k(w_k * x + b_k))`. Every branch is computed, even if few
+//! of its taps are inside the image.
 
 use super::{Sdc, SdcSpec};
 use crate::backend::Real;
