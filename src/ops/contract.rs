@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_is_checked_and_costed_by_its_declaration() {
+    fn calls_are_checked_and_costed_by_their_contract() {
         let (x, y, dx) = (vec![0.0f32; 6], vec![0.0f32; 3], vec![0.0f32; 6]);
         let call = Contract::new("test").read("x", &x, 6).write("y", &y, 3).update("dx", &dx, 6).flops(18);
         assert!(call.check(&Vec::len).is_ok());

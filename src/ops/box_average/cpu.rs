@@ -102,7 +102,7 @@ mod tests {
     use crate::backend::{Cpu, Storage};
 
     #[test]
-    fn matches_the_mean_of_what_is_inside_and_its_adjoint() {
+    fn matches_the_mean_inside_the_image_and_its_adjoint() {
         let cpu = Cpu::new();
         for (n, h, w, size) in [(2, 5, 7, 3), (1, 4, 3, 9), (1, 1, 6, 5), (2, 6, 1, 1)] {
             let spec = BoxAverageSpec { n, h, w, size, repeats: 1 };

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn tiles_of_fields_are_the_naive_sums() {
+    fn tiled_smoothing_matches_the_naive_kernels() {
         let [shapes, materials, batch] = fields(false);
         assert!(fields(true) == [shapes.clone(), materials.clone(), batch]);
         for (what, nodes, floats) in [("masks", shapes, 2 * 23 * 23), ("replacements", materials, 4 * 15 * 15)] {

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn masks_that_do_not_fit_are_named() {
+    fn errors_name_masks_of_the_wrong_shape() {
         for (output, mask) in [(&[3, 6][..], &[3, 1][..]), (&[3, 2, 3, 1], &[3, 6]), (&[6], &[6])] {
             assert!(spec(output, mask).unwrap_err().to_string().starts_with("objective: "));
         }
