@@ -94,7 +94,7 @@ impl SdcSpec {
         Shape::new(&[self.n as usize, self.h as usize, self.w as usize, (self.branches * self.c_out) as usize])
     }
 
-    /// One branch as a convolution of its own, without the activation.
+    /// One branch as a separate convolution, without the activation.
     pub fn branch(&self, index: usize) -> Conv2dSpec {
         let dilation = self.dilations[index];
         Conv2dSpec {
