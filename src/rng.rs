@@ -1,22 +1,22 @@
 //! Philox 4x32-10, the only source of randomness.
 //!
 //! Salmon, Moraes, Dror, Shaw: *Parallel Random Numbers: As Easy as 1, 2, 3*, SC 2011. A counter-based generator is a pure
-//! function `(key, counter) -> 128 bits`. So sample k of a run is the same on every device, for any number of threads and after any
-//! resume, and only the seed and the step have to be stored.
+//! function `(key, counter) -> 128 bits`. So sample k of a run is the same on every device, for any number of threads and after
+//! any resume. A checkpoint stores only the seed and the step.
 
-/// What a stream of random numbers is used for. Different purposes never share numbers.
+/// Purpose of a stream of random numbers. Streams of different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Purpose {
     /// Initial weights; index = parameter number.
     Weights = 1,
-    /// Which training images form a batch, and how they are flipped, turned and cropped.
+    /// Choice of the training images in a batch, and their flips, rotations and crops.
     Batch = 2,
     /// Corruption of one image.
     Corruption = 3,
     /// Generated textures and defects.
     Texture = 4,
-    /// Probe vectors and sampled points of the theory.
+    /// Probe vectors and sampled points in the theory experiments.
     Theory = 5,
     /// Property tests and examples.
     Test = 6,
@@ -39,10 +39,10 @@ pub fn philox(key: [u32; 2], counter: [u32; 4]) -> [u32; 4] {
     c
 }
 
-/// A sequence of random numbers keyed by `(seed, purpose, step, index)`.
+/// A stream of random numbers, determined by `(seed, purpose, step, index)`.
 ///
-/// Key = the 64-bit seed; counter = `[block, purpose, step, index]`, where `block` counts evaluations. Streams are
-/// cheap: make one per image and never share one between images.
+/// Key = the 64-bit seed; counter = `[block, purpose, step, index]`, where `block` counts evaluations. Streams are cheap. Use one
+/// per image; never share a stream between images.
 #[derive(Clone, Debug)]
 pub struct Stream {
     key: [u32; 2],

@@ -9,47 +9,47 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// Extents of an array of 1 to 4 dimensions, the last one contiguous in memory.
+/// Shape of an array of rank 1 to 4. The last dimension is contiguous in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shape {
-    extents: [usize; 4],
+    dims: [usize; 4],
     rank: usize,
 }
 
 impl Shape {
-    /// A shape from its extents, outermost first.
+    /// A shape from its dimensions, outermost first.
     ///
     /// # Errors
-    /// Rank 0 or above 4, an extent of 0, or more than `u32::MAX` elements (kernels index with 32 bits).
-    pub fn new(extents: &[usize]) -> Result<Self> {
-        if extents.is_empty() || extents.len() > 4 {
-            return Err(Error::shape("shape", format!("rank must be 1 to 4, got {extents:?}")));
+    /// Rank 0 or above 4, a dimension of 0, or more than `u32::MAX` elements (kernels index with 32 bits).
+    pub fn new(dims: &[usize]) -> Result<Self> {
+        if dims.is_empty() || dims.len() > 4 {
+            return Err(Error::shape("shape", format!("rank must be 1 to 4, got {dims:?}")));
         }
-        let elements = extents.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent));
+        let elements = dims.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent));
         match elements {
-            Some(0) => Err(Error::shape("shape", format!("every extent must be at least 1, got {extents:?}"))),
+            Some(0) => Err(Error::shape("shape", format!("every extent must be at least 1, got {dims:?}"))),
             Some(count) if count <= u32::MAX as usize => {
                 let mut own = [1; 4];
-                own[..extents.len()].copy_from_slice(extents);
-                Ok(Self { extents: own, rank: extents.len() })
+                own[..dims.len()].copy_from_slice(dims);
+                Ok(Self { dims: own, rank: dims.len() })
             }
-            _ => Err(Error::shape("shape", format!("{extents:?} has more than 2^32-1 elements"))),
+            _ => Err(Error::shape("shape", format!("{dims:?} has more than 2^32-1 elements"))),
         }
     }
 
     /// The shape `[1]` of a scalar.
     pub const fn scalar() -> Self {
-        Self { extents: [1; 4], rank: 1 }
+        Self { dims: [1; 4], rank: 1 }
     }
 
-    /// Extents, outermost first.
-    pub fn extents(&self) -> &[usize] {
-        &self.extents[..self.rank]
+    /// Dimensions, outermost first.
+    pub fn dims(&self) -> &[usize] {
+        &self.dims[..self.rank]
     }
 
     /// Number of elements.
     pub fn len(&self) -> usize {
-        self.extents().iter().product()
+        self.dims().iter().product()
     }
 
     /// Never true: a shape has at least one element. Present because `len` is.
@@ -57,32 +57,32 @@ impl Shape {
         false
     }
 
-    /// The last extent: channels or features.
+    /// The last dimension: channels or features.
     pub fn channels(&self) -> usize {
-        self.extents[self.rank - 1]
+        self.dims[self.rank - 1]
     }
 
-    /// Product of all extents but the last: pixels or samples.
+    /// Product of all dimensions but the last: pixels or samples.
     pub fn rows(&self) -> usize {
         self.len() / self.channels()
     }
 
-    /// The same shape with another last extent.
+    /// The same shape with another last dimension.
     ///
     /// # Errors
     /// As [`Shape::new`].
     pub fn with_channels(&self, channels: usize) -> Result<Self> {
-        let mut extents = *self;
-        extents.extents[self.rank - 1] = channels;
-        Self::new(extents.extents())
+        let mut other = *self;
+        other.dims[self.rank - 1] = channels;
+        Self::new(other.dims())
     }
 
-    /// The extents `[N, H, W, C]` of an image batch.
+    /// The dimensions `[N, H, W, C]` of an image batch.
     ///
     /// # Errors
     /// Another rank than 4, named with `op`.
     pub fn nhwc(&self, op: &'static str) -> Result<[usize; 4]> {
-        if self.rank == 4 { Ok(self.extents) } else { Err(Error::shape(op, format!("expects [N, H, W, C], got {self}"))) }
+        if self.rank == 4 { Ok(self.dims) } else { Err(Error::shape(op, format!("expects [N, H, W, C], got {self}"))) }
     }
 
     /// Checks that two operands have one shape.
@@ -96,7 +96,7 @@ impl Shape {
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.extents())
+        write!(f, "{:?}", self.dims())
     }
 }
 
@@ -123,7 +123,7 @@ pub enum Activation {
     Softplus = 4,
 }
 
-/// An extent as the 32-bit integer that specs and kernels use. [`Shape::new`] has checked that it fits.
+/// A dimension as the 32-bit integer that specs and kernels use. [`Shape::new`] has checked that it fits.
 pub(crate) fn extent(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }

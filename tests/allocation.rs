@@ -1,4 +1,4 @@
-//! What a training step asks of the system's allocator: no tensor, and nothing that grows with the images.
+//! System allocations of a training step: no tensors, and nothing that grows with the image size.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,13 +8,13 @@ use orthoscope::data::{Family, GenerateOptions, TrainingSet};
 use orthoscope::model::{Architecture, Autoencoder};
 use orthoscope::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
-/// The system's allocator, counted: bytes in all, and of the largest request.
+/// The system allocator with counters: total bytes, and bytes of the largest request.
 struct Counting;
 
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every request goes to the system's allocator as it is.
+// SAFETY: every request is passed to the system allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         BYTES.fetch_add(layout.size(), Ordering::Relaxed);
@@ -32,12 +32,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Images of a batch.
+/// Images per batch.
 const BATCH: usize = 2;
 /// Base width.
 const WIDTH: usize = 16;
 
-/// Bytes of the allocations of one step on images of `size` pixels, in all and of the largest, after steps that fill the free list.
+/// Bytes allocated by one step on images of `size` pixels: in total and by the largest request. Earlier steps have filled the
+/// free list.
 fn allocations(size: usize) -> [usize; 2] {
     let options = GenerateOptions { family: Family::Cloth, size, train: 3, good: 0, defects_per_kind: 1, seed: 3 };
     let images: Vec<_> = (0..3).map(|index| options.train_image(index).unwrap()).collect();
@@ -58,8 +59,8 @@ fn allocations(size: usize) -> [usize; 2] {
 }
 
 #[test]
-fn a_step_allocates_no_tensor_and_nothing_that_grows_with_the_images() {
-    // One thread: how many pieces of scratch are in use at once does not depend on who is faster.
+fn a_step_allocates_no_tensor_and_nothing_that_grows_with_the_image_size() {
+    // One thread, so that the number of scratch buffers in use does not depend on timing.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let [small, large] = pool.install(|| [32, 96].map(allocations));
     let tensor = size_of::<f32>() * BATCH * 96 * 96 * WIDTH;

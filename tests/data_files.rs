@@ -1,4 +1,4 @@
-//! Image files and dataset folders as users have them: whole, odd, damaged, incomplete.
+//! Image files and dataset folders: valid, unusual, damaged and incomplete.
 
 mod fixture {
     pub mod png;
@@ -37,7 +37,7 @@ fn ramp(height: usize, width: usize) -> Image {
 }
 
 #[test]
-fn images_and_masks_come_back_as_written() {
+fn images_and_masks_round_trip() {
     let folder = tempfile::tempdir().unwrap();
     for (height, width) in [(1, 1), (17, 23)] {
         let (image, path) = (ramp(height, width), folder.path().join("a.png"));
@@ -90,7 +90,7 @@ fn every_pixel_format_of_png_is_read() {
 }
 
 #[test]
-fn jpeg_is_read_whatever_its_name() {
+fn jpeg_is_read_under_any_file_name() {
     let folder = tempfile::tempdir().unwrap();
     let grey = ImageBuffer::from_pixel(19, 11, Luma([102_u8]));
     let image = read_image(&saved(folder.path(), "really.png", &encoded(grey, ImageFormat::Jpeg))).unwrap();
@@ -99,7 +99,7 @@ fn jpeg_is_read_whatever_its_name() {
 }
 
 #[test]
-fn a_huge_header_is_refused_before_decoding() {
+fn a_huge_header_is_rejected_before_decoding() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = png(&[(b"IHDR", header(100_000, 100_000, 16, 6)), (b"IDAT", stored(&[0])), (b"IEND", vec![])]);
     let text = reason(&saved(folder.path(), "a.png", &bytes));
@@ -109,7 +109,7 @@ fn a_huge_header_is_refused_before_decoding() {
 }
 
 #[test]
-fn what_is_no_picture_is_said_to_be_none() {
+fn files_that_are_not_images_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(reason(&saved(folder.path(), "a.png", b"")), "is empty (0 bytes)");
     assert!(reason(&saved(folder.path(), "b.png", b"hello, world")).starts_with("is no picture"));
@@ -169,7 +169,7 @@ fn a_category_is_listed_in_order() {
 }
 
 #[test]
-fn masks_may_have_the_plain_name_and_another_extension() {
+fn masks_may_lack_the_suffix_and_have_another_extension() {
     let folder = tempfile::tempdir().unwrap();
     category(folder.path());
     let truth = folder.path().join("ground_truth/hole");
@@ -177,7 +177,7 @@ fn masks_may_have_the_plain_name_and_another_extension() {
     assert_eq!(Category::open(folder.path()).unwrap().test[1].mask, Some(truth.join("000.JPG")));
 }
 
-/// Breaks a whole category by `damage` and gives the error of opening it.
+/// Damages a complete category with `damage` and returns the error of opening it.
 fn broken(damage: impl Fn(&Path)) -> String {
     let folder = tempfile::tempdir().unwrap();
     category(folder.path());
@@ -186,7 +186,7 @@ fn broken(damage: impl Fn(&Path)) -> String {
 }
 
 #[test]
-fn missing_pieces_are_named() {
+fn errors_name_missing_parts() {
     let remove = |name: &'static str| move |root: &Path| std::fs::remove_dir_all(root.join(name)).unwrap();
     assert!(broken(remove("")).contains("there is no such folder"));
     assert!(broken(remove("train/good")).contains("has no folder train/good"));
@@ -202,7 +202,7 @@ fn missing_pieces_are_named() {
 }
 
 #[test]
-fn stray_files_are_named() {
+fn errors_name_stray_files() {
     let add = |name: &'static str| move |root: &Path| drop(saved(root, name, b"x"));
     assert!(broken(add("ground_truth/hole/001_mask.png")).contains("001_mask.png: this mask has no image in test/hole"));
     assert!(broken(add("test/hole/001.png")).contains("001.png: this defect image has no mask"));
@@ -212,7 +212,7 @@ fn stray_files_are_named() {
 }
 
 #[test]
-fn masks_that_do_not_fit_are_refused() {
+fn masks_of_the_wrong_size_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     category(folder.path());
     let mask = folder.path().join("ground_truth/hole/000_mask.png");
@@ -228,7 +228,7 @@ fn masks_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn a_category_without_training_images_can_be_tested_on() {
+fn a_category_without_training_images_can_be_used_for_testing() {
     let folder = tempfile::tempdir().unwrap();
     category(folder.path());
     std::fs::remove_dir_all(folder.path().join("train")).unwrap();
@@ -237,7 +237,7 @@ fn a_category_without_training_images_can_be_tested_on() {
 }
 
 #[test]
-fn a_category_without_tests_can_be_trained_on() {
+fn a_category_without_test_images_can_be_used_for_training() {
     let folder = tempfile::tempdir().unwrap();
     category(folder.path());
     std::fs::remove_dir_all(folder.path().join("test")).unwrap();
@@ -245,7 +245,7 @@ fn a_category_without_tests_can_be_trained_on() {
 }
 
 #[test]
-fn images_to_inspect_are_a_file_or_all_of_a_folder() {
+fn images_to_inspect_are_one_file_or_a_whole_folder() {
     let folder = tempfile::tempdir().unwrap();
     category(folder.path());
     let found = list_images(folder.path()).unwrap();
@@ -267,7 +267,7 @@ fn contents(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn a_generated_category_opens_and_holds_what_memory_holds() {
+fn a_generated_category_opens_and_equals_the_one_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let root = generate(&folder.path().join("new/deep"), &GENERATED).unwrap();
     let found = Category::open(&root).unwrap();
@@ -281,7 +281,7 @@ fn a_generated_category_opens_and_holds_what_memory_holds() {
 }
 
 #[test]
-fn generated_bytes_depend_on_the_seed_and_not_on_threads() {
+fn generated_bytes_depend_on_the_seed_but_not_on_threads() {
     let folder = tempfile::tempdir().unwrap();
     let made = |name: &str, seed: u64, threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -299,7 +299,7 @@ fn generated_bytes_depend_on_the_seed_and_not_on_threads() {
 }
 
 #[test]
-fn generating_never_touches_what_is_there() {
+fn generating_never_overwrites_existing_files() {
     let folder = tempfile::tempdir().unwrap();
     saved(folder.path(), "grid/mine.txt", b"x");
     let error = generate(folder.path(), &GENERATED).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! The same bits for any number of threads and after any interruption; nearly the same numbers for any instructions.
+//! Results are bit-identical for any number of threads and after any interruption, and nearly equal for all instruction sets.
 
 use std::sync::Arc;
 
@@ -37,13 +37,13 @@ fn advance<B: Backend>(trainer: &mut Trainer<B>, set: &TrainingSet, steps: u64) 
     (0..steps).map(|_| trainer.advance(&mut set.batch(trainer.step(), 3).unwrap().into()).unwrap().loss).collect()
 }
 
-/// Everything a trainer knows, as bytes.
+/// The complete state of a trainer, as bytes.
 fn state<B: Backend>(trainer: &Trainer<B>) -> Vec<u8> {
     trainer.checkpoint("config").unwrap().encode().unwrap()
 }
 
 #[test]
-fn six_steps_are_three_steps_a_checkpoint_and_three_more() {
+fn six_steps_equal_three_steps_a_checkpoint_and_three_more() {
     let set = training_set();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("checkpoint");
@@ -63,7 +63,7 @@ fn six_steps_are_three_steps_a_checkpoint_and_three_more() {
     }
 }
 
-/// Model II of width 8, most of whose convolutions are done by Winograd's method.
+/// Model II of width 8, most of whose convolutions use Winograd's algorithm.
 fn wide() -> Recipe {
     let architecture = Architecture::Autoencoder(Autoencoder { model: 2, width: 8, dilations: vec![1, 2, 4] });
     Recipe { architecture, ..recipe(2) }
@@ -107,7 +107,7 @@ fn every_instruction_set_trains_like_the_reference() {
                 assert!((loss - wanted).abs() < 1e-5 * wanted, "{path:?}: loss {loss}, reference {wanted}");
             }
             for (name, values) in trainer.weights().to_values(&backend).unwrap() {
-                // Adam divides by the gradient's size, so where a gradient is all rounding, a step can differ by its whole length.
+                // Adam normalises the gradient, so where a gradient is only rounding error, updates can differ by a full step.
                 let off = values.iter().zip(&wanted_weights[&name]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
                 assert!(off < 2e-4, "{path:?}: {name} differs by {off:e}");
             }
@@ -117,7 +117,7 @@ fn every_instruction_set_trains_like_the_reference() {
 }
 
 #[test]
-fn bf16_trains_nearly_as_f32_with_weights_in_f32() {
+fn bf16_trains_like_f32_and_keeps_weights_in_f32() {
     let set = training_set();
     for (path, backend) in backends() {
         let [exact, rounded] = [backend.clone(), backend.with_bf16()].map(|backend| {
@@ -134,7 +134,7 @@ fn bf16_trains_nearly_as_f32_with_weights_in_f32() {
 }
 
 #[test]
-fn a_training_step_takes_no_new_memory_for_tensors() {
+fn a_training_step_allocates_no_new_tensor_memory() {
     let set = training_set();
     let backend = Cpu::default();
     let mut trainer = Trainer::new(&backend, wide()).unwrap();
@@ -155,19 +155,19 @@ fn in_a_pool<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
 }
 
 #[test]
-fn batches_made_ahead_are_those_of_their_steps() {
+fn prefetched_batches_match_their_steps() {
     let set = Arc::new(training_set());
     let wanted: Vec<Batch> = (0..8).map(|step| set.batch(step, 3).unwrap()).collect();
     let check = |feed: &mut Feed, step: u64| {
         let (equal, supply) = feed.step(step, |batch| Ok(same(batch, &wanted[step as usize]))).unwrap();
         assert!(equal && !supply.making.is_zero(), "step {step}");
     };
-    // On one thread that is itself of the pool nobody else could make the batch that it waits for.
+    // With a single pool thread, no other thread could make the batch that it waits for.
     for threads in [1, 2, 3] {
         in_a_pool(threads, || {
             let mut feed = Feed::new(Arc::clone(&set), 3, 8);
             [0, 1, 2, 3, 4, 5, 6, 7, 7, 2, 3].into_iter().for_each(|step| check(&mut feed, step));
-            // A step that fails may be done again.
+            // A failed step may be repeated.
             assert!(feed.step(4, |_| Err::<(), _>(orthoscope::Error::Argument("no".into()))).unwrap_err().to_string() == "no");
             [4, 5].into_iter().for_each(|step| check(&mut feed, step));
         });
@@ -175,7 +175,7 @@ fn batches_made_ahead_are_those_of_their_steps() {
 }
 
 #[test]
-fn a_batch_does_not_depend_on_those_before_it() {
+fn a_batch_does_not_depend_on_earlier_batches() {
     let (fresh, used) = (training_set(), training_set());
     let batches: Vec<Batch> = (0..6).map(|step| used.batch(step, 3).unwrap()).collect();
     for step in [5, 0, 3] {

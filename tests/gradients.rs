@@ -1,4 +1,4 @@
-//! Every operation of the tape: reverse mode, tangents, and gradients of tangents against central differences in f64.
+//! Gradients, tangents, and gradients of tangents of every tape operation against central differences in f64.
 
 use ndarray::ArrayD;
 use orthoscope::backend::Reference;
@@ -13,7 +13,7 @@ type F64 = Reference<f64>;
 
 const TOLERANCE: f64 = 2e-7;
 
-/// Random values, none nearer to 0 than 0.05: ELU and max-pool have kinks, central differences must not straddle them.
+/// Random values at least 0.05 away from 0, so that central differences do not straddle the kinks of ELU and max-pool.
 fn random(shape: &[usize], index: u32) -> ArrayD<f64> {
     let mut stream = Stream::new(3, Purpose::Test, 1, index);
     let away = |x: f64| if x.abs() < 0.05 { x + 0.1 } else { x };
@@ -42,12 +42,12 @@ fn arithmetic() {
 }
 
 #[test]
-fn one_input_feeding_two_branches_accumulates() {
+fn gradients_of_an_input_of_two_branches_accumulate() {
     check("x*x + x", &[random(&[4], 0)], |tape, v| {
         let square = tape.mul(v[0], v[0])?;
         tape.add(square, v[0])
     });
-    check("join(x, x)", &[random(&[3, 2], 0)], |tape, v| tape.join(&[v[0], v[0]]));
+    check("concat(x, x)", &[random(&[3, 2], 0)], |tape, v| tape.concat(&[v[0], v[0]]));
     check("conv(x) + sdc(x)", &[random(&[1, 4, 5, 2], 0), random(&[2, 3, 3, 2], 1), random(&[2], 2)], |tape, v| {
         let conv = tape.conv2d(v[0], v[1], Some(v[2]), Conv2dOptions::same(3, 1, Activation::Tanh))?;
         let sdc = tape.sdc(v[0], &[v[1]], &[v[2]], &[2], Activation::Sigmoid)?;
@@ -89,7 +89,7 @@ fn resampling_and_channels() {
     check("windowed_mean", &two, |tape, v| tape.windowed_mean(v[0], Some(v[1]), 5, 1.5));
     check("windowed mean of one", &two[..1], |tape, v| tape.windowed_mean(v[0], None, 3, 0.8));
     check("windowed second moment", &two[..1], |tape, v| tape.windowed_mean(v[0], Some(v[0]), 3, 0.8));
-    check("join", &[random(&[2, 3], 0), random(&[2, 4], 1)], |tape, v| tape.join(&[v[0], v[1]]));
+    check("concat", &[random(&[2, 3], 0), random(&[2, 4], 1)], |tape, v| tape.concat(&[v[0], v[1]]));
     check("slice", &[random(&[2, 2, 2, 5], 0)], |tape, v| tape.slice(v[0], 1, 3));
 }
 
@@ -164,7 +164,7 @@ fn a_tangent_of_a_tangent_is_the_second_directional_derivative() {
 }
 
 #[test]
-fn whole_networks_in_their_input() {
+fn whole_networks_with_respect_to_their_input() {
     for model in [1, 2] {
         let architecture = Architecture::Autoencoder(Autoencoder { model, width: 1, dilations: vec![1, 2] });
         let parameters = Parameters::initialise(&F64::default(), &architecture, 5).unwrap();
@@ -180,7 +180,7 @@ fn whole_networks_in_their_input() {
     });
 }
 
-/// RCAE: `‖J v‖²` is an ordinary scalar whose gradient in the weights is exact.
+/// RCAE: `‖J v‖²` is an ordinary scalar node, and its gradient with respect to the weights is exact.
 #[test]
 fn squared_jacobian_vector_product_differentiates_exactly() {
     let (n, hidden) = (3, 4);
@@ -197,7 +197,7 @@ fn squared_jacobian_vector_product_differentiates_exactly() {
 
 #[test]
 fn a_wrong_adjoint_is_caught() {
-    // x ⊙ constant(x): the value is x², the recorded gradient only x.
+    // x ⊙ constant(x): the value is x², but the recorded gradient is only x.
     let wrong = gradcheck(&F64::default(), &[random(&[4], 0)], 1e-5, |tape, v| {
         let copy = tape.value(v[0]).clone();
         let copy = tape.constant(copy);

@@ -140,7 +140,7 @@ fn summary(arguments: &Summary) -> anyhow::Result<()> {
 fn as_json(architecture: &Architecture, plan: &Plan) -> serde_json::Value {
     let layer = |layer: &orthoscope::model::Layer| {
         serde_json::json!({
-            "name": layer.name, "operation": layer.kind, "output": layer.output.extents(),
+            "name": layer.name, "operation": layer.kind, "output": layer.output.dims(),
             "parameters": layer.parameters, "flops": layer.flops, "training_flops": layer.training_flops,
         })
     };

@@ -56,7 +56,7 @@ impl Batch {
     pub fn new(image: Shape, region: Shape, [corrupted, target, mask]: [Vec<f32>; 3]) -> Result<Self> {
         let array = |shape: Shape, values: Vec<f32>| {
             let len = values.len();
-            let array = ArrayD::from_shape_vec(shape.extents(), values);
+            let array = ArrayD::from_shape_vec(shape.dims(), values);
             array.map_err(|_| Error::shape("batch", format!("{len} values cannot fill {shape}")))
         };
         Ok(Self { corrupted: array(image, corrupted)?, target: array(image, target)?, region: array(region, mask)? })

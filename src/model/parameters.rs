@@ -46,7 +46,7 @@ impl<B: Backend> Parameters<B> {
     /// An invalid architecture; out of device memory.
     pub fn initialise(backend: &B, architecture: &Architecture, seed: u64) -> Result<Self> {
         Self::build(backend, architecture, |index, spec| {
-            if spec.shape.extents().len() == 1 {
+            if spec.shape.dims().len() == 1 {
                 return Ok(vec![0.0; spec.shape.len()]);
             }
             let mut stream = Stream::new(seed, Purpose::Weights, 0, index);
@@ -111,7 +111,7 @@ impl<B: Backend> Parameters<B> {
     pub fn to_values(&self, backend: &B) -> Result<HashMap<String, ArrayD<f32>>> {
         let host = |(spec, tensor): (&ParameterSpec, &Tensor<B>)| {
             let values = tensor.to_host(backend)?.into_iter().map(|value| value.f64() as f32).collect();
-            let array = ArrayD::from_shape_vec(spec.shape.extents(), values).map_err(|error| Error::shape("weights", error))?;
+            let array = ArrayD::from_shape_vec(spec.shape.dims(), values).map_err(|error| Error::shape("weights", error))?;
             Ok((spec.name.clone(), array))
         };
         self.specs.iter().zip(&self.tensors).map(host).collect()

@@ -57,7 +57,7 @@ impl Plan {
     }
 
     fn affine(&mut self, name: &str, weight: Shape) -> Result<usize> {
-        let outputs = weight.extents()[0];
+        let outputs = weight.dims()[0];
         let fan_in = weight.len() / outputs;
         let bias = Shape::new(&[outputs])?;
         self.parameters.push(ParameterSpec { name: format!("{name}.weight"), shape: weight, fan_in });

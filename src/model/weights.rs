@@ -34,7 +34,7 @@ impl WeightFile {
         let specs = self.architecture.plan(self.architecture.smallest_input()?)?.parameters;
         let mut stored = Vec::with_capacity(specs.len());
         for spec in &specs {
-            let values = self.values.get(&spec.name).filter(|values| values.shape() == spec.shape.extents());
+            let values = self.values.get(&spec.name).filter(|values| values.shape() == spec.shape.dims());
             let values = values.ok_or_else(|| {
                 let (name, shape) = (&spec.name, spec.shape);
                 Error::format(format!("parameter `{name}` is missing or not {shape}"))
@@ -98,7 +98,7 @@ fn recognise(tensors: &SafeTensors<'_>) -> Result<Architecture> {
 fn read_tensor(tensors: &SafeTensors<'_>, spec: &ParameterSpec, architecture: &Architecture) -> Result<ArrayD<f32>> {
     let view =
         tensors.tensor(&spec.name).map_err(|_| Error::format(format!("tensor `{}` of {architecture} is missing", spec.name)))?;
-    let mut wants = spec.shape.extents().to_vec();
+    let mut wants = spec.shape.dims().to_vec();
     if let [_, h, w, i] = wants[..] {
         wants[1..].copy_from_slice(&[i, h, w]);
     }
@@ -131,7 +131,7 @@ mod tests {
         let plan = architecture.plan(architecture.smallest_input().unwrap()).unwrap();
         let ramp = |spec: &ParameterSpec| {
             let values = (0..spec.shape.len()).map(|k| k as f32).collect();
-            (spec.name.clone(), ArrayD::from_shape_vec(spec.shape.extents(), values).unwrap())
+            (spec.name.clone(), ArrayD::from_shape_vec(spec.shape.dims(), values).unwrap())
         };
         let file = WeightFile { architecture, values: plan.parameters.iter().map(ramp).collect(), metadata: HashMap::new() };
         let bytes = file.encode().unwrap();

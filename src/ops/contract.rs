@@ -1,20 +1,20 @@
-//! What every call of an operation declares about itself, once: its name, its operands, and its cost by formula.
-//! The check of lengths, the profiler and the tests all read this declaration.
+//! The contract of a call: its name, its operands and its cost by formula. The length check, the profiler and the tests all read
+//! it.
 
 use crate::backend::{Phase, Work};
 use crate::error::{Error, Result};
 
-/// Number of elements of a buffer, as its backend says it.
+/// Number of elements of a buffer.
 pub type Length<'a, T> = &'a dyn Fn(&T) -> usize;
 
-/// How a call uses an operand.
+/// How a call accesses an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Reads it.
+    /// It is read.
     Read,
-    /// Overwrites all of it: `=`.
+    /// It is overwritten completely, `=`.
     Write,
-    /// Adds to it, `+=`, or changes it in place: it is read and written.
+    /// It is added to, `+=`, or changed in place, so it is read and written.
     Update,
 }
 
@@ -31,30 +31,30 @@ pub struct Operand<'a, T> {
     pub access: Access,
 }
 
-/// The declaration of one call.
+/// The contract of one call.
 #[derive(Clone, Debug)]
 pub struct Contract<'a, T> {
     /// Name of the operation, for errors and profiles.
     pub op: &'static str,
-    /// What the call computes; `None` for the phase of the pass it is part of.
+    /// Phase of the call; `None` for that of the current pass.
     pub phase: Option<Phase>,
     /// All operands, in the order of the equation.
     pub operands: Vec<Operand<'a, T>>,
     /// Floating-point operations; a multiply-add counts as 2.
     flops: u64,
-    /// Elements moved, if not those of all operands.
+    /// Elements read and written, if this is not the sum over all operands.
     moved: Option<u64>,
-    /// Why the call is refused whatever its operands' lengths are.
+    /// Why the call is invalid for any operand lengths.
     refused: Option<String>,
 }
 
 impl<'a, T> Contract<'a, T> {
-    /// A call of `op` in the phase of the current pass.
+    /// The contract of `op` in the phase of the current pass.
     pub fn new(op: &'static str) -> Self {
         Self { op, phase: None, operands: Vec::new(), flops: 0, moved: None, refused: None }
     }
 
-    /// Fixes the phase.
+    /// Sets the phase.
     #[must_use]
     pub fn phase(self, phase: Phase) -> Self {
         Self { phase: Some(phase), ..self }
@@ -87,7 +87,7 @@ impl<'a, T> Contract<'a, T> {
         self.operand(name, buffer, len, Access::Update)
     }
 
-    /// An operand that is added to, if it is there.
+    /// An optional operand that is added to.
     #[must_use]
     pub fn update_if(self, name: &'static str, buffer: Option<&'a T>, len: usize) -> Self {
         match buffer {
@@ -107,7 +107,7 @@ impl<'a, T> Contract<'a, T> {
         Self { flops, ..self }
     }
 
-    /// Elements read plus elements written, for calls that do not touch all of their operands once.
+    /// Elements read plus elements written, for calls that do not access each operand exactly once.
     #[must_use]
     pub fn moves(self, elements: usize) -> Self {
         Self { moved: Some(elements as u64), ..self }
@@ -122,10 +122,10 @@ impl<'a, T> Contract<'a, T> {
         self
     }
 
-    /// The one check of every call: each operand has the declared number of elements.
+    /// Checks that each operand has the declared number of elements. Every call is checked here.
     ///
     /// # Errors
-    /// Names the operation, the first operand that does not fit, and both numbers.
+    /// An operand of another length; the error names the operation, the operand and both lengths.
     pub fn check(&self, len: Length<'_, T>) -> Result<()> {
         if let Some(reason) = &self.refused {
             return Err(Error::shape(self.op, reason.clone()));
@@ -138,8 +138,8 @@ impl<'a, T> Contract<'a, T> {
         }
     }
 
-    /// Operations and bytes, with `element_size` bytes an element: operands read once, results written once, and what is updated
-    /// both read and written. That is the least traffic that memory must carry, whatever the caches do.
+    /// FLOPs and bytes at `element_size` bytes per element. Inputs are read once, outputs are written once, and updated operands
+    /// are read and written once. This is the minimum memory traffic with ideal caches.
     pub fn work(&self, element_size: usize) -> Work {
         let traffic = |operand: &Operand<'_, T>| operand.len as u64 * if operand.access == Access::Update { 2 } else { 1 };
         let moved = self.moved.unwrap_or_else(|| self.operands.iter().map(traffic).sum());
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_is_checked_and_costed_by_its_declaration() {
+    fn calls_are_checked_and_costed_by_their_contract() {
         let (x, y, dx) = (vec![0.0f32; 6], vec![0.0f32; 3], vec![0.0f32; 6]);
         let call = Contract::new("test").read("x", &x, 6).write("y", &y, 3).update("dx", &dx, 6).flops(18);
         assert!(call.check(&Vec::len).is_ok());

@@ -5,14 +5,14 @@ use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 use crate::tape::{Tape, Tensor, Var};
 
-/// Outcome of [`gradcheck`]: largest errors relative to `max(1, |value|)`.
+/// Result of [`gradcheck`]: the largest errors, each relative to `max(1, |value|)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GradCheck {
     /// Reverse-mode gradient against central differences.
     pub backward: f64,
     /// Tangent in a random direction against central differences along it.
     pub tangent: f64,
-    /// Gradient of that tangent (one more derivative) against central differences of the tangent. Zero for a linear function.
+    /// Gradient of that tangent (the second derivative) against central differences of the tangent. Zero for a linear function.
     pub tangent_gradient: f64,
 }
 
@@ -29,7 +29,7 @@ impl GradCheck {
 /// Inputs must lie where the function is smooth (no ties in a max-pool, no ELU input at 0).
 ///
 /// # Errors
-/// An input has rank 0 or above 4; `function` fails, or its output depends on no input.
+/// An input has rank 0 or above 4, `function` fails, or its output does not depend on any input.
 pub fn gradcheck<B: Backend<Elem = f64>>(
     backend: &B,
     inputs: &[ArrayD<f64>],
@@ -87,7 +87,7 @@ impl<B: Backend<Elem = f64>, F: Fn(&mut Tape<B>, &[Var]) -> Result<Var>> Probe<'
             seeds.push((var, direction));
         }
         let y = (self.function)(&mut tape, &vars)?;
-        let weights = normals(tape.shape(y).extents(), 1_000);
+        let weights = normals(tape.shape(y).dims(), 1_000);
         let weights = tape.constant(Tensor::from_array(self.backend, &weights)?);
         let weighted = tape.mul(y, weights)?;
         let value = tape.sum(weighted)?;

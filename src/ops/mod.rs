@@ -2,17 +2,16 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `NAME/mod.rs` | the equation, the spec that checks shapes, the calls, and what each call declares: operands, FLOPs, bytes |
+//! | `NAME/mod.rs` | the equation, the spec that checks shapes, the calls, and their contracts: operands, FLOPs, bytes |
 //! | `NAME/reference.rs` | plain loops in f32 and f64: the executable specification |
-//! | `NAME/cpu.rs` | the fast form for CPUs |
-//! | `NAME/cuda.rs` | launches of the kernels in `kernels/NAME.cu` |
-//! | `NAME/tape.rs` | the method on [`Tape`](crate::tape::Tape), its adjoint and its tangent |
+//! | `NAME/cpu.rs` | the optimised CPU implementation |
+//! | `NAME/cuda.rs` | kernel launches, `kernels/NAME.cu` |
+//! | `NAME/tape.rs` | the method of [`Tape`](crate::tape::Tape), its backward pass and its JVP |
 //!
-//! A call is a value: `backend.run(Conv2d::Forward { spec: &spec, x, w, b, y })`. [`Backend::run`] checks it against its own
-//! declaration, then the engine computes it. `=` overwrites all of an output, `+=` adds to it; gradients with respect to inputs and
-//! weights are always added.
+//! A call is a value: `backend.run(Conv2d::Forward { spec: &spec, x, w, b, y })`. [`Backend::run`] checks it against its contract
+//! and then executes it. `=` overwrites an output, `+=` adds to it. Gradients of inputs and weights are always accumulated.
 //!
-//! This file lists the operations. Adding one means: a folder, a variant of [`Call`], and one line in each `match` below.
+//! This file lists the operations. A new operation needs a folder, a variant of [`Call`], and one line in each `match` below.
 
 mod contract;
 
@@ -65,7 +64,7 @@ pub enum Call<'a, T> {
     BoxAverage(BoxAverage<'a, T>),
     /// Convex combination module.
     Ccm(Ccm<'a, T>),
-    /// Moves of channel ranges.
+    /// Copies of channel ranges.
     Channels(Channels<'a, T>),
     /// Convolution.
     Conv2d(Conv2d<'a, T>),
@@ -90,7 +89,7 @@ pub enum Call<'a, T> {
 }
 
 impl<T> Call<'_, T> {
-    /// What the call declares about itself. Operations without a spec take their lengths from one of their buffers, with `len`.
+    /// The contract of the call. Operations without a spec take their lengths from one of their buffers with `len`.
     pub fn contract(&self, len: Length<'_, T>) -> Contract<'_, T> {
         match self {
             Self::BoxAverage(call) => call.contract(),
@@ -110,28 +109,28 @@ impl<T> Call<'_, T> {
     }
 }
 
-/// A device that computes every operation. The `match` over calls is exhaustive, so no backend has a forward pass without its
-/// backward pass.
+/// A device that implements every operation. The `match` over calls is exhaustive, so a backend cannot have a forward pass
+/// without its backward pass.
 pub trait Backend: Storage {
-    /// Computes a call whose contract has been checked. Implemented by engines and by wrappers; callers use [`Backend::run`].
+    /// Executes a call whose contract has been checked. Callers use [`Backend::run`] instead.
     ///
     /// # Errors
     /// The device failed.
     fn execute(&self, call: Call<'_, Self::Buffer>) -> Result<()>;
 
-    /// How many of a call's floating-point operations the matrix unit does, in bf16. Only profilers ask.
+    /// FLOPs of a call that the matrix unit executes in bf16. Used only by the profiler.
     fn matrix_flops(&self, _call: &Call<'_, Self::Buffer>) -> u64 {
         0
     }
 
-    /// How many of a call's floating-point operations are not executed, because the device's method needs fewer than the formula or
-    /// skips taps that meet only padding. Only profilers ask.
+    /// FLOPs of a call that are not executed, because the algorithm needs fewer than the formula says or skips taps that read
+    /// only padding. Used only by the profiler.
     fn saved_flops(&self, _call: &Call<'_, Self::Buffer>) -> u64 {
         0
     }
 
-    /// Makes training batches on the device from `pictures` (training images first, then textures), each `[h, w, 3]`. `None` where
-    /// batches are made on the host: because the device is the host, or the pictures have more elements than a kernel can index.
+    /// Makes training batches on the device from `pictures` (training images first, then textures), each `[h, w, 3]`. `None` if
+    /// batches are made on the host, because the device is the host or the pictures have more elements than a kernel can index.
     ///
     /// # Errors
     /// Out of memory.
@@ -139,10 +138,10 @@ pub trait Backend: Storage {
         Ok(None)
     }
 
-    /// Checks a call and computes it.
+    /// Checks a call and executes it.
     ///
     /// # Errors
-    /// An operand of another length than the call declares; the device failed.
+    /// An operand whose length differs from the contract; the device failed.
     fn run<'a>(&self, call: impl Into<Call<'a, Self::Buffer>>) -> Result<()> {
         let call = call.into();
         let len = |buffer: &Self::Buffer| self.len(buffer);
@@ -241,7 +240,7 @@ impl<B: Backend> Accumulate for B {
     }
 
     fn one(&self) -> Result<B::Buffer> {
-        // Made on the device: a step that is recorded may not upload.
+        // Written on the device, because a recorded step may not upload.
         let mut one = self.alloc(1)?;
         self.run(Pointwise::Affine { alpha: 1.0, beta: 1.0, x: &self.zeros(1)?, y: &mut one })?;
         Ok(one)

@@ -2,19 +2,19 @@ use super::{Accumulate, Tape, Var};
 use crate::backend::Phase;
 use crate::error::{Error, Result};
 
-/// Gradients of one scalar in the variables it depends on.
+/// Gradients of a scalar with respect to the variables it depends on.
 pub struct Gradients<B: Accumulate> {
     backend: B,
     slots: Vec<Option<B::Buffer>>,
 }
 
 impl<B: Accumulate> Gradients<B> {
-    /// Gradient in `var`; None if the scalar does not depend on it, or `var` is not a [`Tape::variable`].
+    /// Gradient with respect to `var`. None if the scalar does not depend on `var`, or `var` is not a [`Tape::variable`].
     pub fn get(&self, var: Var) -> Option<&B::Buffer> {
         self.slots.get(var.0).and_then(Option::as_ref)
     }
 
-    /// Gradient in `var` on the host.
+    /// Gradient with respect to `var`, on the host.
     ///
     /// # Errors
     /// There is none, or the device failed.
@@ -23,7 +23,7 @@ impl<B: Accumulate> Gradients<B> {
         self.backend.download(buffer)
     }
 
-    /// Adds to a slot, whatever it holds. The only way to write a gradient.
+    /// Accumulates into a slot, which may be empty. Every write of a gradient goes through here.
     fn accumulate(&mut self, var: Var, part: B::Buffer) -> Result<()> {
         match &mut self.slots[var.0] {
             Some(sum) => self.backend.add_to(&part, sum),
@@ -35,7 +35,7 @@ impl<B: Accumulate> Gradients<B> {
     }
 }
 
-/// The reverse sweep as an operation's adjoint sees it: values to read, gradients to add to.
+/// The backward pass as seen by an operation: it reads values and accumulates gradients.
 pub(crate) struct Sweep<'a, B: Accumulate> {
     pub(crate) tape: &'a Tape<B>,
     gradients: Gradients<B>,
@@ -50,7 +50,7 @@ impl<'a, B: Accumulate> Sweep<'a, B> {
         self.tape.buffer(var)
     }
 
-    /// Lets `add` accumulate into the gradient of `var`. Does nothing where no gradient is wanted.
+    /// Lets `add` accumulate into the gradient of `var`. Does nothing if `var` needs no gradient.
     pub(crate) fn accumulate(&mut self, var: Var, add: impl FnOnce(&mut B::Buffer) -> Result<()>) -> Result<()> {
         if !self.tape.needs_gradient(var) {
             return Ok(());
@@ -60,7 +60,7 @@ impl<'a, B: Accumulate> Sweep<'a, B> {
         self.gradients.accumulate(var, sum)
     }
 
-    /// As [`Sweep::accumulate`] for several nodes at once. A node that wants no gradient gets scratch memory.
+    /// As [`Sweep::accumulate`] for several nodes at once. A node that needs no gradient gets scratch memory.
     pub(crate) fn accumulate_all(&mut self, vars: &[Var], add: impl FnOnce(&mut [B::Buffer]) -> Result<()>) -> Result<()> {
         let mut sums = vars.iter().map(|&var| self.take(var)).collect::<Result<Vec<_>>>()?;
         add(&mut sums)?;
@@ -72,7 +72,7 @@ impl<'a, B: Accumulate> Sweep<'a, B> {
         Ok(())
     }
 
-    /// What has been accumulated for `var` so far, or zeros. Given back through `Gradients::accumulate`.
+    /// Takes out the gradient accumulated for `var` so far, or zeros. It is put back with `Gradients::accumulate`.
     fn take(&mut self, var: Var) -> Result<B::Buffer> {
         match self.gradients.slots[var.0].take() {
             Some(sum) => Ok(sum),
@@ -82,7 +82,7 @@ impl<'a, B: Accumulate> Sweep<'a, B> {
 }
 
 impl<B: Accumulate> Tape<B> {
-    /// Gradients of the scalar `loss` in all variables.
+    /// Gradients of the scalar `loss` with respect to all variables.
     ///
     /// # Errors
     /// `loss` is not a scalar, or the device failed.
@@ -93,7 +93,7 @@ impl<B: Accumulate> Tape<B> {
         self.sweep(loss, self.backend.one()?)
     }
 
-    /// Gradients of `⟨seed, y⟩`: the product `Jᵀ seed`.
+    /// Gradients of `⟨seed, y⟩`, that is, the vector-Jacobian product `Jᵀ seed`.
     ///
     /// # Errors
     /// `seed` has another length than `y`, or the device failed.
@@ -111,7 +111,7 @@ impl<B: Accumulate> Tape<B> {
         for index in (0..=y.0).rev() {
             let node = &self.nodes[index];
             let Some(operation) = node.operation.as_ref() else { continue };
-            // Taken out, so its memory returns as soon as it is spent.
+            // Taken out, so that its memory is freed as soon as it has been used.
             let Some(mut dy) = sweep.gradients.slots[index].take() else { continue };
             if node.needs_gradient {
                 self.backend.enter(node.layer.as_deref().unwrap_or_default(), Phase::InputGradient);

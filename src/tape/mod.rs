@@ -1,12 +1,12 @@
-//! The tape: what was computed, so that it can be differentiated.
+//! The autograd tape: a record of the computation for differentiation.
 //!
 //! - [`Tape`] records one node per operation; [`Var`] is the index of a node.
-//! - [`Tape::backward`] sweeps the nodes in reverse and accumulates gradients (reverse mode).
-//! - [`Tape::tangents`] walks them forward and records directional derivatives *as nodes of the same tape* (forward mode), so
-//!   `‖J v‖²` is an ordinary value and can be differentiated exactly.
+//! - [`Tape::backward`] visits the nodes in reverse order and accumulates gradients (reverse mode).
+//! - [`Tape::tangents`] visits them in order and records JVPs *as nodes of the same tape* (forward mode). So `‖J v‖²` is an
+//!   ordinary node and can be differentiated exactly.
 //!
-//! The tape knows no operation. Each one is a folder of [`crate::ops`], whose `tape.rs` holds the method that computes it, its adjoint
-//! and its tangent.
+//! The tape itself has no operations. Each operation is a folder of [`crate::ops`]; its `tape.rs` holds the method of [`Tape`],
+//! the backward pass and the JVP.
 //!
 //! ```
 //! use orthoscope::backend::Reference;
@@ -44,11 +44,11 @@ use crate::backend::{Phase, Storage};
 use crate::error::Result;
 use crate::shape::Shape;
 
-/// One value on a [`Tape`]. Using it with another tape is a logic error.
+/// A node of a [`Tape`]. Using it with another tape is a logic error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Var(usize);
 
-/// What the backward pass needs of a device besides its memory.
+/// What the backward pass needs from a device besides memory.
 pub trait Accumulate: Storage {
     /// `sum += part`.
     ///
@@ -56,22 +56,22 @@ pub trait Accumulate: Storage {
     /// The device failed.
     fn add_to(&self, part: &Self::Buffer, sum: &mut Self::Buffer) -> Result<()>;
 
-    /// A buffer of one element, 1: the gradient of a scalar in itself. Nothing is uploaded.
+    /// A buffer with the single element 1, the gradient of a scalar with respect to itself. Nothing is uploaded.
     ///
     /// # Errors
     /// The device failed.
     fn one(&self) -> Result<Self::Buffer>;
 }
 
-/// An operation as the tape sees it. The forward pass has happened when the node is recorded.
+/// The interface between an operation and the tape. When the node is recorded, the forward pass has already run.
 pub(crate) trait Operation<B: Accumulate>: Send + Sync {
-    /// Nodes that this one was computed from, in the order that [`Operation::tangent`] gets their tangents.
+    /// Input nodes, in the order in which [`Operation::tangent`] gets their tangents.
     fn inputs(&self) -> Vec<Var>;
 
-    /// Accumulates `dy`, the gradient of this node `y`, into the inputs. Nobody reads `dy` afterwards: it may be changed in place.
+    /// Propagates `dy`, the gradient of this node `y`, to the inputs. `dy` is not read afterwards, so it may be changed in place.
     fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &mut B::Buffer) -> Result<()>;
 
-    /// Records the tangent of node `y`; `inputs` holds each input's tangent where it is not zero (at least one is not).
+    /// Records the tangent of node `y`. `inputs` holds the tangent of each input, or None for zero; at least one is not None.
     fn tangent(&self, tape: &mut Tape<B>, y: Var, inputs: &[Option<Var>]) -> Result<Option<Var>>;
 }
 
@@ -79,13 +79,13 @@ struct Node<B: Accumulate> {
     value: Tensor<B>,
     /// None for a leaf.
     operation: Option<Arc<dyn Operation<B>>>,
-    /// Whether gradients flow to or through this node.
+    /// Whether gradients are propagated to or through this node.
     needs_gradient: bool,
-    /// The layer that it belongs to, for profilers.
+    /// The layer it belongs to, for profiling.
     layer: Option<Arc<str>>,
 }
 
-/// A record of computation on backend `B`.
+/// A tape on backend `B`.
 pub struct Tape<B: Accumulate> {
     backend: B,
     nodes: Vec<Node<B>>,
@@ -99,18 +99,18 @@ impl<B: Accumulate> Tape<B> {
         Self { backend, nodes: Vec::new(), layer: None }
     }
 
-    /// Says of which layer the next nodes are, in both directions; the empty name ends it. Profilers are told.
+    /// Sets the layer name of the following nodes, for profiling the forward and the backward pass. An empty name ends the layer.
     pub fn enter(&mut self, layer: &str) {
         self.backend.enter(layer, Phase::Forward);
         self.layer = (!layer.is_empty()).then(|| layer.into());
     }
 
-    /// The device that computes.
+    /// The backend.
     pub fn backend(&self) -> &B {
         &self.backend
     }
 
-    /// A leaf whose gradient is wanted.
+    /// A leaf with a gradient.
     pub fn variable(&mut self, value: Tensor<B>) -> Var {
         self.push(value, None, true)
     }
@@ -130,7 +130,7 @@ impl<B: Accumulate> Tape<B> {
         self.nodes.is_empty()
     }
 
-    /// Forgets everything recorded and gives the memory back. Earlier [`Var`]s become invalid.
+    /// Clears the tape and frees its memory. Earlier [`Var`]s become invalid.
     pub fn clear(&mut self) {
         self.nodes.clear();
     }
@@ -161,7 +161,7 @@ impl<B: Accumulate> Tape<B> {
         self.value(var).to_array(&self.backend)
     }
 
-    /// Whether gradients flow to or through a node.
+    /// Whether gradients are propagated to or through a node.
     pub fn needs_gradient(&self, var: Var) -> bool {
         self.nodes[var.0].needs_gradient
     }
@@ -170,7 +170,7 @@ impl<B: Accumulate> Tape<B> {
         self.value(var).buffer()
     }
 
-    /// Computes a node of `shape` with `forward` and records how to differentiate it.
+    /// Computes a node of `shape` with `forward` and records its operation for differentiation.
     pub(crate) fn record(
         &mut self,
         shape: Shape,

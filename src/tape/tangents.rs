@@ -3,14 +3,14 @@ use crate::error::{Error, Result};
 use crate::shape::Shape;
 
 impl<B: Accumulate> Tape<B> {
-    /// Records the tangents of `outputs` when each `input` of the seeds moves in its `direction`: `Σ ∂output/∂input · direction`.
-    /// None where an output does not depend on any seeded input.
+    /// Records the JVPs of `outputs` for the seeds `(input, direction)`: `Σ ∂output/∂input · direction`. None for an output that
+    /// does not depend on any seeded input.
     ///
-    /// Directions are nodes themselves, so tangents of tangents and products such as `J (J v)` work, and every tangent can
-    /// be differentiated by [`Tape::backward`].
+    /// Directions are nodes, so tangents of tangents and products such as `J (J v)` are possible, and [`Tape::backward`] can
+    /// differentiate every tangent.
     ///
     /// # Errors
-    /// A direction of another shape than its input; an operation without a further derivative; the device failed.
+    /// A direction whose shape differs from its input; an operation without a higher derivative; the device failed.
     pub fn tangents(&mut self, outputs: &[Var], seeds: &[(Var, Var)]) -> Result<Vec<Option<Var>>> {
         let wanted = self.ancestors(outputs);
         let mut tangents: Vec<Option<Var>> = vec![None; wanted.len()];
@@ -42,7 +42,7 @@ impl<B: Accumulate> Tape<B> {
             .ok_or_else(|| Error::argument(format!("node {} does not depend on the inputs given", output.0)))
     }
 
-    /// Marks every node that an output depends on, up to the last output.
+    /// Marks every node that an output depends on.
     fn ancestors(&self, outputs: &[Var]) -> Vec<bool> {
         let end = outputs.iter().map(|output| output.0 + 1).max().unwrap_or(0);
         let mut marked = vec![false; end];

@@ -6,7 +6,7 @@ use crate::backend::{Real, Storage};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 
-/// A shape and the device memory that fills it. Cloning shares the memory.
+/// A shape with its device memory. A clone shares the memory.
 pub struct Tensor<B: Storage> {
     shape: Shape,
     buffer: Arc<B::Buffer>,
@@ -22,7 +22,7 @@ impl<B: Storage> Tensor<B> {
     /// A tensor from host values in row-major order.
     ///
     /// # Errors
-    /// Another number of values than the shape holds; out of device memory.
+    /// The number of values does not match the shape; out of device memory.
     pub fn from_host(backend: &B, shape: Shape, values: &[B::Elem]) -> Result<Self> {
         if values.len() != shape.len() {
             return Err(Error::shape("tensor", format!("{shape} needs {} values, got {}", shape.len(), values.len())));
@@ -67,7 +67,7 @@ impl<B: Storage> Tensor<B> {
         Self { shape, buffer: Arc::new(buffer) }
     }
 
-    /// Extents.
+    /// The shape.
     pub fn shape(&self) -> Shape {
         self.shape
     }
@@ -77,7 +77,7 @@ impl<B: Storage> Tensor<B> {
         &self.buffer
     }
 
-    /// The device memory for writing, as an optimiser step does.
+    /// The device memory for writing, for example in an optimiser step.
     ///
     /// # Errors
     /// The memory is still shared, e.g. with a tape that has not been cleared.
@@ -100,11 +100,11 @@ impl<B: Storage> Tensor<B> {
     /// # Errors
     /// The device failed.
     pub fn to_array(&self, backend: &B) -> Result<ArrayD<B::Elem>> {
-        ArrayD::from_shape_vec(IxDyn(self.shape.extents()), self.to_host(backend)?)
+        ArrayD::from_shape_vec(IxDyn(self.shape.dims()), self.to_host(backend)?)
             .map_err(|error| Error::shape("tensor", format!("{}: {error}", self.shape)))
     }
 
-    /// A copy with memory of its own.
+    /// A deep copy.
     ///
     /// # Errors
     /// Out of device memory.

@@ -5,7 +5,7 @@ use orthoscope::data::{Category, read_image};
 use crate::fixture::{Scratch, tree};
 
 #[test]
-fn generated_categories_have_the_layout_and_the_counts() {
+fn generated_categories_have_the_expected_layout_and_counts() {
     let scratch = Scratch::new();
     let ran = scratch.succeeds("data generate --out new --size 32 --train 2 --good 1 --defects 1 --seed 3");
     assert_eq!(scratch.names("new"), ["cloth", "grid", "pebbles", "tiles", "wood"]);

@@ -1,10 +1,10 @@
-//! `demo` with few steps: all its files, and what it leaves alone.
+//! `demo` with few steps: all its files, and that it does not overwrite existing ones.
 
 use super::evaluate::check_metrics;
 use crate::fixture::{Scratch, tree};
 
 #[test]
-fn a_short_demo_writes_everything_and_guards_it() {
+fn a_short_demo_writes_all_files_and_never_overwrites_them() {
     let scratch = Scratch::new();
     let ran = scratch.succeeds("demo --out demo --steps 3");
     let files = ["checkpoint.safetensors", "config.toml", "data", "figure.png", "index.html", "log.jsonl", "metrics.json"];

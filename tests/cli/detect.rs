@@ -1,4 +1,4 @@
-//! `detect`: five files for each image.
+//! `detect`: five files per image.
 
 use orthoscope::data::{Image, read_image, read_mask, write_png};
 
@@ -6,7 +6,7 @@ use crate::fixture::{Scratch, orthoscope, read_npy, told};
 
 const ENDINGS: [&str; 5] = [".json", "_heatmap.png", "_map.npy", "_mask.png", "_reconstruction.png"];
 
-/// Checks the files of one image of `height x width`, and gives its JSON.
+/// Checks the files of one image of `height x width` and returns its JSON.
 fn check(scratch: &Scratch, stem: &str, height: usize, width: usize) -> serde_json::Value {
     let (shape, map) = read_npy(&scratch.read(format!("{stem}_map.npy")));
     assert_eq!(shape, [height, width], "{stem}");
@@ -23,7 +23,7 @@ fn check(scratch: &Scratch, stem: &str, height: usize, width: usize) -> serde_js
     json
 }
 
-/// The regions cover every marked pixel once, lie in their boxes, and begin with the highest peak of all.
+/// The regions cover every marked pixel once and lie in their boxes. The first region has the highest peak.
 fn check_regions(regions: &serde_json::Value, map: &[f32], marked: &[f32], width: usize) {
     let regions = regions.as_array().unwrap();
     let number = |region: &serde_json::Value, key: &str| region[key].as_f64().unwrap();
@@ -45,7 +45,7 @@ fn check_regions(regions: &serde_json::Value, map: &[f32], marked: &[f32], width
 }
 
 #[test]
-fn a_folder_keeps_its_subfolders() {
+fn results_keep_the_subfolders_of_the_input() {
     let scratch = Scratch::new();
     let ran = scratch.succeeds("detect --model run/model.safetensors --out new cloth/test");
     assert_eq!(scratch.names("new"), ["bend", "good", "hole", "missing_thread", "scratch", "stain"]);
@@ -65,7 +65,7 @@ fn a_folder_keeps_its_subfolders() {
 }
 
 #[test]
-fn any_size_and_any_kind_of_png_is_taken() {
+fn any_size_and_any_kind_of_png_is_accepted() {
     use crate::fixture::png::{header, png, stored};
     let scratch = Scratch::new();
     let pixel = |(row, column, c): (usize, usize, usize)| ((row * 53 + column) * 3 + c) * 7 % 256;
@@ -82,7 +82,7 @@ fn any_size_and_any_kind_of_png_is_taken() {
     scratch.write("grey16.png", chunk(16, 0, &[0, 1, 255, 255]));
     scratch.write("palette.png", chunk(8, 3, &[0, 1]));
     scratch.write("alpha.png", chunk(8, 6, &[9, 9, 9, 9, 200, 100, 50, 255]));
-    // Weights without a run work at the image's own size, padded to multiples of 8 and cropped back.
+    // Weights without a run use the original image size, padded to multiples of 8 and cropped back.
     scratch.succeeds("model init --model 2 --width 2 --out fresh.safetensors");
     for model in ["run/model.safetensors", "fresh.safetensors"] {
         scratch.succeeds(&format!("detect --model {model} --out new odd.png grey16.png palette.png alpha.png"));
@@ -94,7 +94,7 @@ fn any_size_and_any_kind_of_png_is_taken() {
 }
 
 #[test]
-fn weights_without_thresholds_give_no_verdict_until_told_one() {
+fn weights_without_thresholds_give_a_verdict_only_with_a_given_threshold() {
     let scratch = Scratch::new();
     scratch.succeeds("model init --model 2 --width 2 --out fresh.safetensors");
     let ran = scratch.succeeds("detect --model fresh.safetensors --out new cloth/test/bend");
@@ -107,7 +107,7 @@ fn weights_without_thresholds_give_no_verdict_until_told_one() {
 }
 
 #[test]
-fn json_on_standard_output_is_what_the_files_say() {
+fn json_on_standard_output_equals_the_files() {
     let scratch = Scratch::new();
     let ran = scratch.succeeds("detect --model run/model.safetensors --out new cloth/test/good --json");
     let findings: Vec<serde_json::Value> = serde_json::from_str(&ran.out).unwrap();
@@ -117,7 +117,7 @@ fn json_on_standard_output_is_what_the_files_say() {
 
 #[cfg(target_os = "linux")] // Other systems refuse such names.
 #[test]
-fn names_with_spaces_dots_and_bytes_that_are_no_text() {
+fn names_with_spaces_dots_and_invalid_utf8_are_accepted() {
     use std::os::unix::ffi::OsStringExt;
     let scratch = Scratch::new();
     let image = scratch.read("cloth/test/good/000.png");
@@ -133,7 +133,7 @@ fn names_with_spaces_dots_and_bytes_that_are_no_text() {
 }
 
 #[test]
-fn one_bad_image_does_not_keep_the_others_from_being_done() {
+fn one_bad_image_does_not_stop_the_others() {
     let scratch = Scratch::new();
     scratch.write("cloth/test/good/001.png", "no picture");
     let ran = scratch.run("detect --model run/model.safetensors --out new cloth/test/good");

@@ -1,8 +1,8 @@
-//! `--device`: what computes, and what is said where it cannot.
+//! `--device`: choice of the device, and errors if it is unavailable.
 
 use crate::fixture::Scratch;
 
-/// Every command that computes, with what it needs.
+/// Every command that computes, with its required arguments.
 const COMPUTING: [&str; 5] = [
     "train --config c.toml --data cloth --out new",
     "evaluate --model run/model.safetensors --data cloth --out new",
@@ -12,7 +12,7 @@ const COMPUTING: [&str; 5] = [
 ];
 
 #[test]
-fn the_cpu_can_be_asked_for_by_name() {
+fn the_cpu_can_be_chosen_by_name() {
     let scratch = Scratch::new();
     scratch.succeeds("train --config c.toml --data cloth --out new --device cpu");
     for name in ["model.safetensors", "checkpoint.safetensors"] {
@@ -23,7 +23,7 @@ fn the_cpu_can_be_asked_for_by_name() {
 }
 
 #[test]
-fn an_unknown_device_is_told_the_known_ones() {
+fn an_unknown_device_error_lists_the_known_ones() {
     let scratch = Scratch::new();
     for command in COMPUTING {
         for device in ["gpu", "cuda:", "cuda:-1", "cuda:x", "CPU"] {
@@ -34,7 +34,7 @@ fn an_unknown_device_is_told_the_known_ones() {
 }
 
 #[test]
-fn commands_that_do_not_compute_have_no_device() {
+fn commands_that_do_not_compute_have_no_device_flag() {
     let scratch = Scratch::new();
     for command in
         ["data generate --out new", "model init --model 2 --width 2 --out new", "doctor", "metrics --maps a --data cloth"]
@@ -45,7 +45,7 @@ fn commands_that_do_not_compute_have_no_device() {
 
 /// No machine has this many GPUs, and many have no driver.
 #[test]
-fn a_gpu_that_is_not_there_is_one_sentence_and_nothing_is_written() {
+fn a_missing_gpu_gives_one_sentence_and_writes_nothing() {
     let scratch = Scratch::new();
     scratch.write("x.npy", crate::fixture::npy_f32(&[1, 8, 8, 3], &[0.5; 192]));
     for command in COMPUTING {
@@ -57,7 +57,7 @@ fn a_gpu_that_is_not_there_is_one_sentence_and_nothing_is_written() {
 
 #[cfg(not(feature = "emulator"))]
 #[test]
-fn a_program_without_the_emulator_says_how_to_build_one() {
+fn a_build_without_the_emulator_says_how_to_add_it() {
     let scratch = Scratch::new();
     let sentence = scratch.refuses("train --config c.toml --data cloth --out new --device emulator");
     let wanted = "emulator: is not part of this program; `cargo build --release --features emulator` builds one that has it";
@@ -65,7 +65,7 @@ fn a_program_without_the_emulator_says_how_to_build_one() {
 }
 
 #[test]
-fn what_was_chosen_is_told_when_asked() {
+fn verbose_output_names_an_automatically_chosen_device() {
     let scratch = Scratch::new();
     let err = scratch.succeeds("train --config c.toml --data cloth --out new -v").err;
     assert_eq!(err.matches("info: computing on ").count(), 1, "{err}");
@@ -74,7 +74,7 @@ fn what_was_chosen_is_told_when_asked() {
 }
 
 #[test]
-fn the_instructions_of_the_cpu_can_be_chosen() {
+fn the_cpu_instruction_set_can_be_chosen() {
     let scratch = Scratch::new();
     scratch.write("x.npy", crate::fixture::npy_f32(&[1, 8, 8, 3], &[0.5; 192]));
     let forward = "model forward --model run/model.safetensors --input x.npy --output y.npy --device cpu";
@@ -97,7 +97,7 @@ fn the_instructions_of_the_cpu_can_be_chosen() {
     }
     let ran = scratch.run_with(forward, &[("ORTHOSCOPE_CPU", "sse")]);
     assert_eq!((ran.code, ran.err.as_str()), (1, "error: ORTHOSCOPE_CPU=sse: must be avx512, avx2 or portable\n"));
-    // Commands without --device compute too.
+    // Commands without --device also compute.
     for command in ["verify --claim C5", "model init --model 2 --width 2 --out new", "profile --device cpu"] {
         let ran = scratch.run_with(command, &[("ORTHOSCOPE_CPU", "sse")]);
         assert_eq!(

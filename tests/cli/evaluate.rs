@@ -18,7 +18,7 @@ pub const METRICS: [&str; 10] = [
     "au_pro_200",
 ];
 
-/// Checks that all metrics are there, in [0, 1], and the protocol names what it must.
+/// Checks that all metrics are present and in [0, 1], and that the protocol has its required entries.
 #[track_caller]
 pub fn check_metrics(metrics: &Value, protocol: &[&str]) {
     for key in METRICS {
@@ -47,14 +47,14 @@ fn metrics_protocol_and_page_are_written() {
 }
 
 #[test]
-fn json_on_standard_output_is_the_file() {
+fn json_on_standard_output_equals_the_file() {
     let scratch = Scratch::new();
     let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out new --json");
     assert_eq!(ran.out.as_bytes(), scratch.read("new/metrics.json"));
 }
 
 #[test]
-fn the_resolution_of_pixel_metrics_is_named_and_used() {
+fn the_resolution_of_pixel_metrics_is_reported_and_used() {
     let scratch = Scratch::new();
     let at = |resolution: &str| {
         let command = format!("evaluate --model run/model.safetensors --data cloth --out {resolution} --resolution {resolution}");
@@ -69,7 +69,7 @@ fn the_resolution_of_pixel_metrics_is_named_and_used() {
 }
 
 #[test]
-fn weights_without_a_run_are_evaluated_too_and_a_test_set_needs_no_training_images() {
+fn weights_without_a_run_can_be_evaluated_on_a_test_set_without_training_images() {
     let scratch = Scratch::new();
     scratch.succeeds("model init --model 1 --width 2 --out fresh.safetensors");
     std::fs::remove_dir_all(scratch.path("cloth/train")).unwrap();

@@ -1,11 +1,11 @@
-//! Help, version, completions, `doctor`, and what counts as wrong usage.
+//! Help, version, completions, `doctor`, and usage errors.
 
 use orthoscope::run::Config;
 use serde_json::Value;
 
 use crate::fixture::Scratch;
 
-/// Every subcommand with the options its help must name.
+/// Every subcommand with the options that its help must list.
 const COMMANDS: [(&str, &[&str]); 16] = [
     ("demo", &["--device", "--out", "--seed", "--steps", "--overwrite"]),
     ("train", &["--config", "--data", "--out", "--textures", "--steps", "--seed", "--resume", "--device", "130"]),
@@ -43,7 +43,7 @@ const COMMANDS: [(&str, &[&str]); 16] = [
 ];
 
 #[test]
-fn every_command_explains_itself() {
+fn every_command_has_complete_help() {
     let scratch = Scratch::new();
     for (command, options) in COMMANDS {
         let help = scratch.succeeds(&format!("{command} --help")).out;
@@ -51,7 +51,7 @@ fn every_command_explains_itself() {
             assert!(help.contains(option), "{command} --help does not name {option}:\n{help}");
         }
         for line in help.lines() {
-            // Usage lines are not wrapped by clap.
+            // clap does not wrap usage lines.
             let (limit, length) = (if line.starts_with("Usage: ") { 100 } else { 80 }, line.chars().count());
             assert!(length <= limit, "{command} --help has a line of {length} characters: {line}");
         }
@@ -77,7 +77,7 @@ fn every_command_explains_itself() {
 }
 
 #[test]
-fn completions_for_every_shell() {
+fn completions_exist_for_every_shell() {
     let scratch = Scratch::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = scratch.succeeds(&format!("completions {shell}")).out;
@@ -86,7 +86,7 @@ fn completions_for_every_shell() {
 }
 
 #[test]
-fn doctor_says_what_there_is() {
+fn doctor_reports_the_machine() {
     let scratch = Scratch::new();
     let facts: Value = serde_json::from_str(&scratch.succeeds("doctor --json --threads 3").out).unwrap();
     assert_eq!((&facts["version"], &facts["threads"]), (&env!("CARGO_PKG_VERSION").into(), &3.into()));
@@ -102,7 +102,7 @@ fn doctor_says_what_there_is() {
 }
 
 #[test]
-fn wrong_usage_is_told_apart_from_failure() {
+fn usage_errors_differ_from_failures() {
     let scratch = Scratch::new();
     for (command, reason) in [
         ("", "Usage"),

@@ -13,7 +13,7 @@ fn interrupted(scratch: &Scratch, command: &str, log: &str) -> Ran {
     interrupted_when(scratch, command, || Log::read(&scratch.path(log)).unwrap().len() >= 3)
 }
 
-/// Starts a command and sends it SIGINT once it has come so far.
+/// Starts a command and sends it SIGINT once it has reached a given point.
 fn interrupted_when(scratch: &Scratch, command: &str, is_far_enough: impl Fn() -> bool) -> Ran {
     let mut start = orthoscope();
     start.current_dir(scratch.path("")).args(command.split_whitespace()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -34,9 +34,9 @@ fn wait(child: &mut Child, is_far_enough: impl Fn() -> bool) {
 }
 
 #[test]
-fn training_stops_with_a_checkpoint_and_continues_to_the_same_bits() {
+fn interrupted_training_resumes_to_the_same_bits() {
     let scratch = Scratch::new();
-    // Long enough to be interrupted; every file must come out as if it had not been.
+    // Long enough to be interrupted. Every file must be the same as without the interruption.
     let command = |out: &str| format!("train --config c.toml --data cloth --steps 150 --out {out}");
     let ran = interrupted(&scratch, &command("cut"), "cut/log.jsonl");
     assert_eq!(ran.code, 130, "{}", ran.err);
@@ -56,7 +56,7 @@ fn training_stops_with_a_checkpoint_and_continues_to_the_same_bits() {
 }
 
 #[test]
-fn claims_that_are_not_all_measured_leave_no_file() {
+fn an_interrupted_verify_writes_no_file() {
     let scratch = Scratch::new();
     let ran = interrupted_when(&scratch, "verify --full --claim C9 --out found", || scratch.path("found/arrays").exists());
     assert_eq!((ran.code, ran.out.as_str()), (130, ""));
@@ -66,7 +66,7 @@ fn claims_that_are_not_all_measured_leave_no_file() {
 }
 
 #[test]
-fn a_demo_says_how_to_go_on() {
+fn an_interrupted_demo_says_how_to_continue() {
     let scratch = Scratch::new();
     let ran = interrupted(&scratch, "demo --out demo", "demo/log.jsonl");
     assert_eq!(ran.code, 130, "{}", ran.err);

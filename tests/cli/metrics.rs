@@ -1,4 +1,4 @@
-//! `metrics` on maps that somebody else made: here, those that `detect` wrote.
+//! `metrics` on external score maps; here, those written by `detect`.
 
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ fn with_maps() -> Scratch {
 }
 
 #[test]
-fn maps_of_the_model_score_as_the_model_does() {
+fn maps_of_the_model_give_the_metrics_of_the_model() {
     let scratch = with_maps();
     scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out new");
     let theirs = scratch.json("new/metrics.json");
@@ -33,7 +33,7 @@ fn maps_of_the_model_score_as_the_model_does() {
 }
 
 #[test]
-fn doubles_and_extents_of_one_are_read() {
+fn doubles_and_dimensions_of_one_are_read() {
     let scratch = with_maps();
     let plain = scratch.succeeds("metrics --maps maps --data cloth").out;
     assert!(plain.contains("AU-PRO") && plain.contains("maps from files"), "{plain}");

@@ -15,7 +15,7 @@ fn input(len: usize) -> Vec<f32> {
     (0..len).map(|k| (k * 7919 % 1009) as f32 / 1008.0).collect()
 }
 
-/// f(x) in f64 by the plain loops of the executable specification.
+/// f(x) in f64, computed by the reference backend.
 fn expected(weights: &std::path::Path, shape: &[usize], x: &[f32]) -> Vec<f64> {
     let file = WeightFile::read(weights).unwrap();
     let backend = Reference::<f64>::default();
@@ -62,7 +62,7 @@ fn forward_reads_doubles_and_trained_weights() {
     assert!(scratch.read("y-x.npy") == scratch.read("y-wide.npy"));
 }
 
-/// The run's weights in another type of two bytes per value.
+/// The weights of the run in another two-byte type.
 fn in_half_precision(scratch: &Scratch, dtype: Dtype, encode: impl Fn(f32) -> [u8; 2]) -> Vec<u8> {
     let bytes = scratch.read("run/model.safetensors");
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
@@ -81,7 +81,7 @@ fn weights_in_half_precision_are_read() {
     scratch.write("f16", in_half_precision(&scratch, Dtype::F16, |value| f16::from_f32(value).to_le_bytes()));
     scratch.write("bf16", in_half_precision(&scratch, Dtype::BF16, |value| bf16::from_f32(value).to_le_bytes()));
     let exact = WeightFile::read(&scratch.path("run/model.safetensors")).unwrap().values;
-    // Half a unit in the last place, relative; below 2^-14 the spacing of f16 is 2^-24.
+    // Half a unit in the last place, as a relative error. Below 2^-14 the spacing of f16 is 2^-24.
     for (name, relative, absolute) in [("f16", 2.0_f32.powi(-11), 2.0_f32.powi(-25)), ("bf16", 2.0_f32.powi(-8), 0.0)] {
         let rounded = WeightFile::read(&scratch.path(name)).unwrap().values;
         for (parameter, values) in &exact {
@@ -98,7 +98,7 @@ fn weights_in_half_precision_are_read() {
 }
 
 #[test]
-fn init_depends_on_the_seed_and_nothing_else() {
+fn init_depends_only_on_the_seed() {
     let scratch = Scratch::new();
     let made = |name: &str, options: &str| {
         scratch.succeeds(&format!("model init --model 2 --width 2 --out {name} {options}"));
@@ -109,7 +109,7 @@ fn init_depends_on_the_seed_and_nothing_else() {
 }
 
 #[test]
-fn summary_counts_what_the_weight_file_holds() {
+fn summary_counts_match_the_weight_file() {
     let scratch = Scratch::new();
     let json = |options: &str| -> Value {
         serde_json::from_str(&scratch.succeeds(&format!("model summary --json {options}")).out).unwrap()

@@ -1,4 +1,4 @@
-//! `profile`: what it prints, what it writes, what it refuses.
+//! `profile`: its output, its files and its errors.
 
 use serde_json::Value;
 
@@ -42,7 +42,7 @@ fn files_hold_the_same_rows() {
         |track: u64| events.iter().filter(|event| event["ph"] == "X" && event["tid"] == track && event["cat"] != "step").count();
     let calls: u64 = rows.iter().map(|row| row["launches"].as_u64().unwrap()).sum();
     let gaps = events.iter().filter(|event| event["name"] == "gap").count();
-    // The host computes, so there is one track.
+    // The host does the computation, so there is one track.
     assert_eq!((on(1) - gaps, on(2)), (3 * calls as usize, 0));
     assert!(gaps > 0 && events.iter().all(|event| event.get("args").is_none_or(Value::is_object)));
     assert!(rows.iter().all(|row| row["unit"] == "fma"));
@@ -56,7 +56,7 @@ fn files_hold_the_same_rows() {
     assert!(scratch.read("b.csv") == scratch.read("a.csv") && scratch.read("b.svg") == scratch.read("a.svg"));
 }
 
-/// Channels that are a multiple of 32, so that products are done in pairs.
+/// Channels are a multiple of 32, so that bf16 products are computed in pairs.
 #[test]
 fn bf16_products_are_compared_with_the_peak_of_their_unit() {
     let scratch = Scratch::new();
@@ -75,13 +75,13 @@ fn bf16_products_are_compared_with_the_peak_of_their_unit() {
         assert_eq!(name, if has_unit { "matrix" } else { "fma" }, "{phase}");
         assert!(if has_unit { matrix < flops && 10 * matrix > 9 * flops } else { matrix == 0 }, "{matrix} of {flops}");
     }
-    // Sums over pixels are never in pairs.
+    // Sums over pixels are never computed in pairs.
     for row in rows.iter().filter(|row| row["phase"] == "weight_gradient" && row["op"] != "ccm") {
         assert_eq!((&row["unit"], &row["work"]["matrix"]), (&"fma".into(), &0.into()), "{row}");
     }
     let table = String::from_utf8(scratch.read("a.csv")).unwrap();
     assert_eq!(table.contains(",matrix"), has_unit, "{table}");
-    // Inference keeps less of a CCM, and does the same products.
+    // Inference stores less of a CCM but computes the same products.
     scratch.succeeds(&format!("{wide} --phase infer --json b.json"));
     let units: Vec<_> = scratch.json("b.json")["rows"]
         .as_array()
@@ -94,7 +94,7 @@ fn bf16_products_are_compared_with_the_peak_of_their_unit() {
 }
 
 #[test]
-fn json_alone_on_standard_output() {
+fn standard_output_has_only_json() {
     let scratch = Scratch::new();
     let ran = scratch.succeeds(&format!("{SMALL} --phase infer --json -"));
     let profile: Value = serde_json::from_str(&ran.out).unwrap();
@@ -147,7 +147,7 @@ fn records_of_different_machines_are_compared_with_a_warning() {
 }
 
 #[test]
-fn tables_fit_the_terminal_and_are_coloured_only_where_asked() {
+fn tables_fit_the_terminal_and_are_coloured_only_on_request() {
     let scratch = Scratch::new();
     scratch.succeeds(&format!("{SMALL} --json a.json"));
     let show = |variables: &[(&str, &str)]| scratch.run_with("profile --from a.json", variables).out;
@@ -162,7 +162,7 @@ fn tables_fit_the_terminal_and_are_coloured_only_where_asked() {
 }
 
 #[test]
-fn files_that_cannot_be_written_are_refused_before_measuring() {
+fn unwritable_files_are_rejected_before_measuring() {
     let scratch = Scratch::new();
     scratch.write("folder/file", "");
     for option in ["--trace", "--json", "--csv", "--roofline"] {
@@ -204,7 +204,7 @@ fn showing_a_record_does_not_change_it() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn devices_are_refused_and_links_are_followed() {
+fn device_files_are_rejected_and_links_are_followed() {
     let scratch = Scratch::new();
     let sentence = scratch.refuses(&format!("{SMALL} --json /dev/full"));
     assert_eq!(sentence, "/dev/full: cannot be written: it exists and is not a regular file");
@@ -235,7 +235,7 @@ fn f32_and_bf16_are_not_the_same_work() {
 }
 
 #[test]
-fn wrong_usage_is_named() {
+fn usage_errors_name_the_argument() {
     let scratch = Scratch::new();
     for (options, reason) in [
         ("--phase sleep", "must be train or infer"),
@@ -272,7 +272,7 @@ fn a_cpu_has_no_kernels_to_list() {
     assert_eq!(sentence, "the CPU launches no kernels: --kernels needs a GPU or the emulator");
 }
 
-/// The smallest step whose kernels can be seen.
+/// The smallest step with visible kernels.
 #[cfg(feature = "emulator")]
 const EMULATED: &str = "profile --width 2 --size 8 --batch 1 --steps 2 --warmup 0 --device emulator";
 
@@ -299,7 +299,7 @@ fn kernels_are_listed_with_their_launches() {
             "{row}"
         );
     }
-    // An operation has at least the time of its kernels, which have at least 1 % of it: the emulator computes while it counts.
+    // An operation takes at least the time of its kernels, and the kernels at least 1 % of it, because the emulator also counts.
     let step = |key: &str| profile["steps"][key]["median"].as_f64().unwrap();
     assert!(step("kernels") <= step("operations") && step("kernels") > 0.01 * step("operations"), "{}", profile["steps"]);
     for key in ["copy", "fma", "matrix"] {
@@ -328,7 +328,7 @@ fn kernels_are_listed_with_their_launches() {
     assert!(out.contains(&format!("{launches} kernels take ")), "{out}");
     let named = |event: &Value| event["args"]["kernels"].as_array().is_some_and(|kernels| !kernels.is_empty());
     assert!(events["traceEvents"].as_array().unwrap().iter().any(named));
-    // Registers are known exactly where the kernels could be compiled, and the reason is told where not.
+    // Register counts are known if the kernels could be compiled; otherwise the reason is given.
     let known = kernels.iter().filter(|row| row["registers"].as_u64() > Some(0) && !row["static_shared"].is_null()).count();
     let (with, without) = (
         "registers and static shared memory are those of the kernels compiled for",
@@ -339,7 +339,7 @@ fn kernels_are_listed_with_their_launches() {
 
 #[cfg(feature = "emulator")]
 #[test]
-fn bf16_convolutions_are_measured_by_the_peak_of_the_matrix_unit() {
+fn bf16_convolutions_are_compared_with_the_peak_of_the_matrix_unit() {
     let scratch = Scratch::new();
     scratch.succeeds(&format!("{EMULATED} --precision bf16 --json a.json"));
     let profile = scratch.json("a.json");
@@ -363,7 +363,7 @@ fn bf16_convolutions_are_measured_by_the_peak_of_the_matrix_unit() {
     }
 }
 
-/// Fakes the library that tools of NVIDIA's listen to.
+/// A fake of the library through which NVIDIA's tools get operation names.
 #[cfg(all(feature = "emulator", target_os = "linux"))]
 #[test]
 fn tools_see_operation_names_if_nvtx_is_found() {

@@ -1,4 +1,4 @@
-//! Standard output that nobody reads, or that cannot be written.
+//! Standard output that is closed or cannot be written.
 #![cfg(target_os = "linux")]
 
 use std::fs::OpenOptions;
@@ -10,7 +10,7 @@ const TALKATIVE: [&[&str]; 5] =
     [&["doctor"], &["doctor", "--config"], &["completions", "bash"], &["model", "summary"], &["verify", "--describe"]];
 
 #[test]
-fn a_full_disk_behind_standard_output_is_an_error() {
+fn standard_output_on_a_full_disk_is_an_error() {
     for arguments in TALKATIVE {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let ran = told(orthoscope().args(arguments).stdout(full).output().unwrap());
@@ -20,7 +20,7 @@ fn a_full_disk_behind_standard_output_is_an_error() {
 }
 
 #[test]
-fn a_reader_who_has_seen_enough_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     for arguments in TALKATIVE {
         let mut child = orthoscope().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());

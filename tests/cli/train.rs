@@ -1,4 +1,4 @@
-//! `train`: its flags, its files, and that only the seed decides what comes out.
+//! `train`: its flags, its files, and that the result depends only on the seed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use crate::fixture::{CONFIG, Scratch};
 const FILES: [&str; 4] = ["checkpoint.safetensors", "config.toml", "log.jsonl", "model.safetensors"];
 
 #[test]
-fn every_flag_and_every_file() {
+fn every_flag_is_applied_and_every_file_written() {
     let scratch = Scratch::new();
     let ran = scratch.succeeds("train --config c.toml --data cloth --out new/deep --steps 3 --seed 5 --threads 2");
     assert_eq!(ran.out, "wrote new/deep/model.safetensors\n");
@@ -28,7 +28,7 @@ fn every_flag_and_every_file() {
 }
 
 #[test]
-fn progress_is_plain_lines_where_there_is_no_terminal() {
+fn progress_is_plain_lines_without_a_terminal() {
     let ran = Scratch::new().succeeds("train --config c.toml --data cloth --out new");
     let mut lines: Vec<&str> = ran.err.lines().collect();
     let summary = lines.pop().unwrap();
@@ -44,7 +44,7 @@ fn progress_is_plain_lines_where_there_is_no_terminal() {
 }
 
 #[test]
-fn the_seed_decides_the_weights_and_the_threads_do_not() {
+fn weights_depend_on_the_seed_but_not_on_threads() {
     let scratch = Scratch::new();
     let trained = |out: &str, options: &str| {
         scratch.succeeds(&format!("train --config c.toml --data cloth --out {out} {options}"));
@@ -66,14 +66,14 @@ fn resuming_a_finished_run_changes_nothing() {
 }
 
 #[test]
-fn the_config_that_a_run_writes_repeats_it() {
+fn the_config_written_by_a_run_reproduces_it() {
     let scratch = Scratch::new();
     scratch.succeeds("train --config run/config.toml --data cloth --out again");
     assert!(scratch.read("again/model.safetensors") == scratch.read("run/model.safetensors"));
 }
 
 #[test]
-fn textures_come_from_a_folder_if_told_so() {
+fn textures_can_come_from_a_folder() {
     let scratch = Scratch::new();
     scratch.succeeds("train --config c.toml --data cloth --out new --textures cloth/test/good");
     assert!(scratch.read("new/model.safetensors") != scratch.read("run/model.safetensors"));
@@ -82,7 +82,7 @@ fn textures_come_from_a_folder_if_told_so() {
 }
 
 #[test]
-fn a_run_speaks_up_when_asked() {
+fn verbose_runs_log_details() {
     let scratch = Scratch::new();
     let said = |flag: &str| scratch.succeeds(&format!("train --config c.toml --data cloth --out new{flag} {flag}")).err;
     assert!(said("-v").contains("info: 5 images to train on, 1 held out, 30 replacement textures"));
@@ -103,11 +103,11 @@ fn with_old_names(config: &str) -> String {
 #[test]
 fn a_run_of_an_older_version_resumes_to_the_same_weights() {
     let scratch = Scratch::new();
-    // Stopped after its first step by the library.
+    // Stopped by the library after its first step.
     let job = TrainingJob::prepare(Config::parse(CONFIG).unwrap(), &scratch.path("cloth"), &scratch.path("old"), false).unwrap();
     let stop = AtomicBool::new(false);
     assert_eq!(job.run(&Cpu::default(), &stop, |_| stop.store(true, Ordering::Relaxed)).unwrap(), Outcome::Interrupted);
-    // Its files as version 0.1.0 writes them.
+    // Its files in the format of version 0.1.0.
     let bytes = scratch.read("old/checkpoint.safetensors");
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     let metadata: HashMap<_, _> =
@@ -126,7 +126,7 @@ fn a_run_of_an_older_version_resumes_to_the_same_weights() {
 }
 
 #[test]
-fn a_value_under_its_old_and_its_new_name_is_refused() {
+fn a_value_under_both_its_old_and_new_name_is_rejected() {
     let scratch = Scratch::new();
     scratch.write("c.toml", CONFIG.replace("warmup_steps = 2", "warmup_steps = 2\nwarmup = 3"));
     let text = scratch.refuses("train --config c.toml --data cloth --out new");

@@ -1,4 +1,4 @@
-//! `verify`: output, files and refusals, tested on the cheapest claims.
+//! `verify`: output, files and errors, tested on the cheapest claims.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::fixture::{Scratch, orthoscope, told, tree};
 
-/// The keys on which scripts rely.
+/// The keys that scripts rely on.
 const KEYS: [&str; 8] = ["id", "quantity", "predicted", "measured", "tolerance", "margin", "passed", "control_rejected"];
 
-/// `text` in one line of single spaces, without the marks around formulas.
+/// `text` as one line with single spaces, without the backticks around formulas.
 fn flat(text: &str) -> String {
     text.split_whitespace().filter(|word| !word.starts_with("```")).collect::<Vec<_>>().join(" ")
 }
@@ -46,7 +46,7 @@ fn every_statement_is_described() {
 #[test]
 fn the_table_shows_each_check_above_its_control() {
     let scratch = Scratch::new();
-    // In the order of the theory, in any case, each once.
+    // In the order of the theory, case-insensitive, each once.
     let ran = scratch.succeeds("verify --claim c8,C2,c2");
     let headings: Vec<&str> = ran.out.lines().next().unwrap().split_whitespace().collect();
     assert_eq!(headings, ["quantity", "predicted", "measured", "margin", "verdict"]);
@@ -63,7 +63,7 @@ fn the_table_shows_each_check_above_its_control() {
 }
 
 #[test]
-fn json_is_a_list_of_rows_and_all_files_say_the_same() {
+fn json_is_a_list_of_rows_and_all_files_agree() {
     let scratch = Scratch::new();
     let printed = scratch.succeeds("verify --claim c2 --seed 9007199254740991 --json --out found").out;
     let rows: Value = serde_json::from_str(&printed).unwrap();
@@ -120,9 +120,9 @@ fn files_have_the_same_bits_for_any_number_of_threads() {
 }
 
 #[test]
-fn arrays_are_the_points_of_the_figures_and_the_page_names_them_all() {
+fn arrays_hold_the_points_of_the_figures_and_the_page_lists_them_all() {
     let scratch = Scratch::new();
-    // Existing files stay, unless they have the name of a new one.
+    // Existing files are kept unless a new file has the same name.
     scratch.write("found/mine.txt", "mine");
     scratch.write("found/claims.csv", "old");
     scratch.succeeds("verify --claim C8 --out found");
@@ -161,7 +161,7 @@ fn bits(series: &Series) -> Vec<u64> {
 }
 
 #[test]
-fn wrong_usage_is_named() {
+fn usage_errors_name_the_argument() {
     let scratch = Scratch::new();
     let known: Vec<&str> = ALL.iter().map(|claim| claim.id()).collect();
     for (options, reason) in [
@@ -179,7 +179,7 @@ fn wrong_usage_is_named() {
     }
 }
 
-/// Only the error is printed: nothing was measured.
+/// Only the error is printed, because nothing was measured.
 #[track_caller]
 fn refused(scratch: &Scratch, out: &str) -> String {
     let ran = scratch.run(&format!("verify --claim C2 --out {out}"));
@@ -188,7 +188,7 @@ fn refused(scratch: &Scratch, out: &str) -> String {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_refused_before_anything_is_measured() {
+fn an_unwritable_folder_is_rejected_before_measuring() {
     let scratch = Scratch::new();
     scratch.write("taken", "mine");
     scratch.write("half/figures", "mine");
@@ -204,7 +204,7 @@ fn a_folder_that_cannot_be_written_is_refused_before_anything_is_measured() {
 
 #[test]
 #[cfg(unix)]
-fn a_reader_who_has_seen_enough_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     for options in [&["--json"][..], &[]] {
         let mut start = orthoscope();
         start.args(["verify", "--claim", "C2"]).args(options).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,9 +1,9 @@
-//! `.npy` arrays that are not what a command needs.
+//! `.npy` arrays that a command cannot use.
 
 use crate::fixture::{Scratch, npy, npy_f32};
 
 #[test]
-fn inputs_of_a_network() {
+fn invalid_inputs_of_a_network_are_rejected() {
     let scratch = Scratch::new();
     let values = [0_u8; 8 * 8 * 3 * 8];
     let square = |side: usize| npy_f32(&[1, side, side, 3], &vec![0.5; side * side * 3]);
@@ -32,7 +32,7 @@ fn inputs_of_a_network() {
 }
 
 #[test]
-fn maps_to_score() {
+fn invalid_score_maps_are_rejected() {
     let scratch = Scratch::new();
     for kind in scratch.names("cloth/test") {
         for name in scratch.names(format!("cloth/test/{kind}")) {
@@ -42,7 +42,7 @@ fn maps_to_score() {
     }
     let command = "metrics --maps maps --data cloth --json";
     let of_rows = scratch.succeeds(command).out;
-    // The same map, column by column.
+    // The same map in column-major order.
     let by_columns: Vec<u8> = (0..64).flat_map(|k| ((k % 8 * 8 + k / 8) as f32).to_le_bytes()).collect();
     scratch.write("maps/stain/000.npy", npy("<f4", true, "(8, 8)", &by_columns));
     assert_eq!(scratch.succeeds(command).out, of_rows);

@@ -1,9 +1,9 @@
-//! Config files that cannot be used.
+//! Invalid config files.
 
 use crate::fixture::Scratch;
 
 #[test]
-fn what_is_wrong_with_a_config_is_one_sentence_with_the_key() {
+fn config_errors_are_one_sentence_with_the_key() {
     let scratch = Scratch::new();
     for (text, reason) in [
         ("[train]\nrates = 0.1", "config key `train.rates`: there is no such key; did you mean `train.learning_rate`?"),
@@ -48,7 +48,7 @@ fn an_empty_config_means_the_defaults() {
 }
 
 #[test]
-fn values_on_the_command_line_are_checked_like_those_of_a_file() {
+fn command_line_values_are_checked_like_config_values() {
     let scratch = Scratch::new();
     let text = scratch.refuses("train --config c.toml --data cloth --out new --steps 0");
     assert_eq!(text, "config key `train.steps`: must be 1 to 4294967295, got 0");

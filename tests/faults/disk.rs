@@ -1,11 +1,11 @@
-//! A disk that is full in the middle of a file: the limit on the size of files gives the same failure without a disk of our own.
+//! A disk that fills up while a file is written. A limit on the file size gives the same failure without a separate disk.
 #![cfg(unix)]
 
 use std::process::Command;
 
 use crate::fixture::{Ran, Scratch, sentence, told, tree};
 
-/// Runs a command that can write no file longer than `kilobytes`. Without the signal, the write fails.
+/// Runs a command that cannot write files larger than `kilobytes`. The signal is ignored, so that the write fails.
 fn cramped(scratch: &Scratch, kilobytes: u32, command: &str) -> Ran {
     let script = format!("trap '' XFSZ; ulimit -f {}; exec {} {command}", 2 * kilobytes, env!("CARGO_BIN_EXE_orthoscope"));
     told(Command::new("sh").args(["-c", &script]).current_dir(scratch.path("")).env_remove("RUST_LOG").output().unwrap())
@@ -19,7 +19,7 @@ fn check(ran: &Ran, file: &str) {
 }
 
 #[test]
-fn single_files_are_written_whole_or_not_at_all() {
+fn single_files_are_written_completely_or_not_at_all() {
     let scratch = Scratch::new();
     let before = tree(&scratch.path(""));
     for (command, file) in [
@@ -33,7 +33,7 @@ fn single_files_are_written_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_dataset_is_written_whole_or_not_at_all() {
+fn a_dataset_is_written_completely_or_not_at_all() {
     let scratch = Scratch::new();
     let before = tree(&scratch.path(""));
     for (out, target) in [(".", "./wood"), ("new", "new/wood")] {
@@ -44,7 +44,7 @@ fn a_dataset_is_written_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_run_keeps_its_checkpoint() {
+fn a_failed_write_keeps_the_old_checkpoint() {
     let scratch = Scratch::new();
     let checkpoint = scratch.read("run/checkpoint.safetensors");
     let model = scratch.read("run/model.safetensors");

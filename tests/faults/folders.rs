@@ -1,4 +1,4 @@
-//! Folders that are missing, empty, or hold only one kind of image.
+//! Folders that are missing, empty, or contain only one class of images.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ const TRAIN: &str = "train --config c.toml --data cloth --out new";
 const EVALUATE: &str = "evaluate --model run/model.safetensors --data cloth --out new";
 
 #[test]
-fn missing_and_empty_folders_are_named() {
+fn errors_name_missing_and_empty_folders() {
     let scratch = Scratch::new();
     for command in ["train --data none --out new", "evaluate --model run/model.safetensors --data none --out new"] {
         assert_eq!(scratch.refuses(command), "none: there is no such folder");
@@ -43,7 +43,7 @@ fn a_test_set_of_one_class_defines_no_metric() {
 }
 
 #[test]
-fn generating_never_does_half_of_it() {
+fn failed_generation_leaves_no_partial_dataset() {
     let scratch = Scratch::new();
     let text = scratch.refuses("data generate --out . --size 32 --train 1 --good 1 --defects 1");
     assert!(text.ends_with("cloth: exists and is not empty; choose another folder or remove it first"), "{text}");

@@ -1,4 +1,4 @@
-//! A loss that is no number: training stops, the last good state stays.
+//! A loss that is not finite: training stops and the last good state is kept.
 
 use orthoscope::Error;
 use orthoscope::backend::Cpu;
@@ -10,7 +10,7 @@ use orthoscope::train::{Checkpoint, Trainer};
 use crate::fixture::{CONFIG, Scratch, sentence};
 
 #[test]
-fn a_rate_far_too_high_stops_the_run_and_keeps_its_checkpoint() {
+fn a_far_too_high_learning_rate_stops_the_run_and_keeps_its_checkpoint() {
     let scratch = Scratch::new();
     let wild =
         CONFIG.replace("steps = 4", "steps = 400\nlearning_rate = 1000.0").replace("warmup_steps = 2", "warmup_steps = 300");
@@ -37,7 +37,7 @@ fn batch(value: f32) -> Batch {
 }
 
 #[test]
-fn a_batch_with_a_nan_leaves_everything_as_it_was() {
+fn a_batch_with_a_nan_changes_nothing() {
     let recipe = Config::parse(CONFIG).unwrap().recipe();
     let [mut hit, mut spared] = [(); 2].map(|()| Trainer::new(&Cpu::default(), recipe.clone()).unwrap());
     let state = |trainer: &Trainer<Cpu>| trainer.checkpoint("").unwrap().encode().unwrap();

@@ -1,4 +1,5 @@
-//! A device without room for a run: one sentence with what was asked for, what is free and what would fit, and nothing is lost.
+//! A device with too little memory for a run. The error is one sentence with the requested and free memory and settings that
+//! would fit; nothing is lost.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,11 +18,11 @@ fn run(scratch: &Scratch, config: &str, resume: bool, backend: &impl Backend) ->
 }
 
 #[test]
-fn a_full_device_suggests_a_batch_and_leaves_the_checkpoint() {
+fn out_of_memory_suggests_a_batch_size_and_keeps_the_checkpoint() {
     let scratch = Scratch::new();
     assert_eq!(run(&scratch, CONFIG, false, &Cpu::default()).unwrap(), Outcome::Interrupted);
     let checkpoint = scratch.read("new/checkpoint.safetensors");
-    // Room for some weights, for the weights alone, and for part of a step.
+    // Memory for some weights, for the weights only, and for part of a step.
     for mebibytes in [0.01, 0.2, 0.6] {
         let full = Cuda::emulator_with_memory(1, (mebibytes * f64::from(1 << 20)) as usize);
         let error = run(&scratch, CONFIG, true, &full).unwrap_err().to_string();
@@ -34,7 +35,7 @@ fn a_full_device_suggests_a_batch_and_leaves_the_checkpoint() {
 }
 
 #[test]
-fn with_one_image_a_step_a_smaller_image_is_suggested() {
+fn with_batch_size_one_a_smaller_image_is_suggested() {
     let scratch = Scratch::new();
     let full = Cuda::emulator_with_memory(1, 1 << 19);
     let error = run(&scratch, &CONFIG.replace("batch = 2", "batch = 1"), false, &full).unwrap_err().to_string();

@@ -3,7 +3,7 @@
 use crate::fixture::Scratch;
 
 #[test]
-fn a_missing_file_has_the_same_words_wherever_it_is_read() {
+fn a_missing_file_gives_the_same_message_everywhere() {
     let scratch = Scratch::new();
     for (command, file) in [
         ("train --config none.toml --data cloth --out new", "none.toml"),

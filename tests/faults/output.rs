@@ -1,9 +1,9 @@
-//! Outputs that would replace something, or have no place to go.
+//! Outputs that would overwrite something or cannot be created.
 
 use crate::fixture::Scratch;
 
 #[test]
-fn a_file_where_a_folder_is_needed_is_named() {
+fn errors_name_a_file_in_place_of_a_folder() {
     let scratch = Scratch::new();
     for out in ["c.toml", "c.toml/a/b"] {
         for command in [
@@ -20,7 +20,7 @@ fn a_file_where_a_folder_is_needed_is_named() {
 }
 
 #[test]
-fn a_file_in_a_folder_that_is_not_there_is_named() {
+fn errors_name_an_output_file_in_a_missing_folder() {
     let scratch = Scratch::new();
     for command in ["model init --model 2 --width 2 --out none/new", "data preview --data cloth --config c.toml --out none/new"] {
         assert_eq!(scratch.refuses(command), "none/new: cannot be written: there is no folder none", "{command}");
@@ -30,7 +30,7 @@ fn a_file_in_a_folder_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_run_is_never_replaced() {
+fn a_run_is_never_overwritten() {
     let scratch = Scratch::new();
     let text = scratch.refuses("train --config c.toml --data cloth --out run");
     assert_eq!(text, "run: already holds a run; continue it with --resume or choose another folder");
@@ -38,7 +38,7 @@ fn a_run_is_never_replaced() {
 }
 
 #[test]
-fn results_never_replace_an_image_or_each_other() {
+fn results_never_overwrite_an_image_or_each_other() {
     let scratch = Scratch::new();
     let image = scratch.read("cloth/test/good/000.png");
     scratch.write("in/a.png", &image);

@@ -1,4 +1,4 @@
-//! Damaged, empty, huge pictures and masks that do not fit, in training, evaluation and detection.
+//! Damaged, empty and huge images, and masks of the wrong size, in training, evaluation and detection.
 
 use orthoscope::data::{Plane, write_mask_png};
 
@@ -13,7 +13,7 @@ fn huge() -> Vec<u8> {
 }
 
 #[test]
-fn a_picture_that_cannot_be_read_is_named_by_every_command() {
+fn every_command_names_an_unreadable_image() {
     let whole = Scratch::new().read("cloth/train/good/003.png");
     let cases: [(Vec<u8>, &str); 4] = [
         (whole[..whole.len() / 2].to_vec(), "the PNG data cannot be read: "),
@@ -41,7 +41,7 @@ fn a_picture_that_cannot_be_read_is_named_by_every_command() {
 }
 
 #[test]
-fn textures_that_cannot_be_read_are_named() {
+fn errors_name_unreadable_textures() {
     let scratch = Scratch::new();
     scratch.write("textures/a.png", "");
     assert_eq!(scratch.refuses(&format!("{TRAIN} --textures textures")), "textures/a.png: is empty (0 bytes)");
@@ -49,7 +49,7 @@ fn textures_that_cannot_be_read_are_named() {
 }
 
 #[test]
-fn training_images_smaller_than_a_crop_are_named() {
+fn errors_name_training_images_smaller_than_a_crop() {
     let scratch = Scratch::new();
     scratch.write("c.toml", "[data]\nfit = 'crop'\nsize = 40\n");
     let text = scratch.refuses(TRAIN);
@@ -57,7 +57,7 @@ fn training_images_smaller_than_a_crop_are_named() {
 }
 
 #[test]
-fn masks_that_do_not_fit_are_named() {
+fn errors_name_masks_of_the_wrong_size() {
     let scratch = Scratch::new();
     let mask = "cloth/ground_truth/stain/000_mask.png";
     write_mask_png(&scratch.path(mask), &Plane::ones((16, 32))).unwrap();

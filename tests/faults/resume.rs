@@ -12,7 +12,7 @@ const RESUME: &str = "train --config c.toml --data cloth --out run --resume";
 const CHECKPOINT: &str = "run/checkpoint.safetensors";
 
 #[test]
-fn without_a_checkpoint() {
+fn resuming_without_a_checkpoint_fails() {
     let scratch = Scratch::new();
     let text = scratch.refuses("train --config c.toml --data cloth --out new --resume");
     assert_eq!(text, "new: holds no checkpoint.safetensors to resume from");
@@ -21,7 +21,7 @@ fn without_a_checkpoint() {
 }
 
 #[test]
-fn with_another_config_or_architecture() {
+fn resuming_with_another_config_or_architecture_fails() {
     let scratch = Scratch::new();
     for (from, to, reason) in [
         ("width = 2", "width = 3", "in [model] `width = 2` there, `width = 3` now"),
@@ -34,7 +34,7 @@ fn with_another_config_or_architecture() {
 }
 
 #[test]
-fn from_a_damaged_or_foreign_file() {
+fn resuming_from_a_damaged_or_foreign_file_fails() {
     let scratch = Scratch::new();
     let whole = scratch.read(CHECKPOINT);
     for bytes in [&whole[..0], &whole[..64], &whole[..whole.len() - 1], b"not a checkpoint"] {
@@ -46,7 +46,7 @@ fn from_a_damaged_or_foreign_file() {
     assert_eq!(scratch.refuses(RESUME), format!("{CHECKPOINT}: not a checkpoint: no `orthoscope.step` in its metadata"));
 }
 
-/// The checkpoint with its tensors changed by `edit`, its metadata as they were.
+/// The checkpoint with its tensors changed by `edit` and its metadata unchanged.
 fn edited(bytes: &[u8], edit: impl Fn(&mut HashMap<String, Vec<u8>>)) -> Vec<u8> {
     let (_, header) = SafeTensors::read_metadata(bytes).unwrap();
     let tensors = SafeTensors::deserialize(bytes).unwrap();
@@ -58,7 +58,7 @@ fn edited(bytes: &[u8], edit: impl Fn(&mut HashMap<String, Vec<u8>>)) -> Vec<u8>
 }
 
 #[test]
-fn with_tensors_that_are_not_the_networks() {
+fn resuming_with_tensors_of_another_network_fails() {
     let scratch = Scratch::new();
     let whole = scratch.read(CHECKPOINT);
     for (edit, reason) in [

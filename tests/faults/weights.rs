@@ -1,4 +1,4 @@
-//! Weight files that are none, or not the right ones.
+//! Invalid or unsuitable weight files.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use crate::fixture::{Scratch, npy_f32};
 
-/// Checks that all commands that read `bad.safetensors` refuse it for the same reason.
+/// Checks that every command that reads weights rejects `bad.safetensors` for the same reason.
 #[track_caller]
 fn refused(scratch: &Scratch, reason: &str) {
     scratch.write("x.npy", npy_f32(&[1, 8, 8, 3], &[0.5; 192]));
@@ -28,7 +28,7 @@ fn file_of(scratch: &Scratch) -> WeightFile {
 }
 
 #[test]
-fn damaged_files() {
+fn damaged_files_are_rejected() {
     let scratch = Scratch::new();
     let whole = scratch.read("run/model.safetensors");
     refused(&scratch, "no such file");
@@ -47,7 +47,7 @@ fn damaged_files() {
 }
 
 #[test]
-fn files_of_something_else() {
+fn files_of_another_kind_are_rejected() {
     let scratch = Scratch::new();
     scratch.write("bad.safetensors", scratch.read("run/checkpoint.safetensors"));
     refused(&scratch, "holds no tensor `e1.0.weight`, so these are not the weights of Model I or II");
@@ -60,7 +60,7 @@ fn files_of_something_else() {
 }
 
 #[test]
-fn weights_of_a_type_that_is_not_read() {
+fn weights_of_an_unsupported_type_are_rejected() {
     let scratch = Scratch::new();
     let bytes = scratch.read("run/model.safetensors");
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
@@ -72,7 +72,7 @@ fn weights_of_a_type_that_is_not_read() {
 }
 
 #[test]
-fn weights_that_are_no_numbers() {
+fn non_finite_weights_are_rejected() {
     let scratch = Scratch::new();
     for value in [f32::NAN, f32::INFINITY] {
         let mut file = file_of(&scratch);
@@ -91,7 +91,7 @@ fn mislabelled(scratch: &Scratch, architecture: &Architecture) -> Vec<u8> {
 }
 
 #[test]
-fn weights_of_another_architecture() {
+fn weights_of_another_architecture_are_rejected() {
     let scratch = Scratch::new();
     for (model, width, reason) in [(1, 2, "does not belong to Model I, width 2"), (2, 3, " is missing"), (2, 9999, "model.width")]
     {
@@ -106,11 +106,11 @@ fn weights_of_another_architecture() {
 }
 
 #[test]
-fn a_network_that_takes_no_images_cannot_detect() {
+fn a_network_without_image_input_cannot_detect() {
     let scratch = Scratch::new();
     let architecture = Architecture::mlp(2, &[3]).unwrap();
     let plan = architecture.plan(architecture.smallest_input().unwrap()).unwrap();
-    let values = plan.parameters.iter().map(|spec| (spec.name.clone(), ArrayD::from_elem(spec.shape.extents(), 0.5))).collect();
+    let values = plan.parameters.iter().map(|spec| (spec.name.clone(), ArrayD::from_elem(spec.shape.dims(), 0.5))).collect();
     let file = WeightFile { architecture, values, metadata: HashMap::new() };
     scratch.write("bad.safetensors", file.encode().unwrap());
     for command in
@@ -122,7 +122,7 @@ fn a_network_that_takes_no_images_cannot_detect() {
 }
 
 #[test]
-fn settings_that_make_no_sense() {
+fn invalid_settings_are_rejected() {
     let scratch = Scratch::new();
     for (settings, reason) in [("{}", "bad detection settings"), ("7", "bad detection settings")] {
         let mut file = file_of(&scratch);

@@ -1,4 +1,4 @@
-//! The metrics straight from their definitions: every pair, every threshold, no sorting. Slow and hard to get wrong.
+//! The metrics computed directly from their definitions, over every pair and every threshold, without sorting. Slow but simple.
 
 use orthoscope::data::Plane;
 use orthoscope::detect::metrics::Record;
@@ -47,7 +47,7 @@ pub fn f1_max(scores: &[f64], labels: &[bool]) -> f64 {
     falling_thresholds(scores).iter().map(|&threshold| f1_at(scores, labels, threshold)).fold(0.0, f64::max)
 }
 
-/// Pixels of each 8-connected component: everyone takes the smallest number among its neighbours until nothing changes.
+/// Pixels of each 8-connected component. Every pixel takes the smallest label among its neighbours until nothing changes.
 pub fn components(mask: &Plane) -> Vec<Vec<usize>> {
     let mut numbers: Vec<Option<usize>> = mask.iter().enumerate().map(|(i, &value)| (value > 0.5).then_some(i)).collect();
     let width = mask.ncols();
@@ -67,7 +67,7 @@ pub fn components(mask: &Plane) -> Vec<Vec<usize>> {
     (0..numbers.len()).map(pixels).filter(|own| !own.is_empty()).collect()
 }
 
-/// (FPR, PRO) where `marks(score)` decides.
+/// (FPR, PRO) if `marks(score)` decides which pixels are marked.
 fn fpr_and_pro(records: &[Record], marks: impl Fn(f64) -> bool) -> (f64, f64) {
     let (mut false_positives, mut normal, mut overlaps) = (0.0, 0.0, Vec::new());
     for record in records {

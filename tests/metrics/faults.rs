@@ -1,4 +1,4 @@
-//! What is refused, and how.
+//! Invalid inputs and their errors.
 
 use ndarray::array;
 use orthoscope::Error;
@@ -15,7 +15,7 @@ fn refusal(records: &[Record]) -> Error {
 }
 
 #[test]
-fn one_class_alone_is_no_metric() {
+fn a_single_class_defines_no_metric() {
     for anomalous in [false, true] {
         let error = refusal(&[record(anomalous), record(anomalous)]);
         assert!(matches!(error, Error::Metric { .. }), "{error}");
@@ -26,17 +26,17 @@ fn one_class_alone_is_no_metric() {
 }
 
 #[test]
-fn without_a_component_there_is_no_au_pro() {
+fn au_pro_needs_a_component() {
     let mut vanished = record(true);
     vanished.mask.fill(0.5);
     let error = refusal(&[record(false), vanished.clone()]);
     assert!(matches!(error, Error::Metric { .. }), "{error}");
-    // One empty mask among others is fine.
+    // An empty mask among others is allowed.
     assert!(evaluate(&[record(false), vanished, record(true)], Score::Max).is_ok());
 }
 
 #[test]
-fn all_pixels_anomalous_is_no_metric() {
+fn only_anomalous_pixels_define_no_metric() {
     let full = Plane::ones((1, 2));
     assert!(matches!(RankedPixels::new([(&full, &full)]).unwrap_err(), Error::Metric { .. }));
 }
@@ -59,7 +59,7 @@ fn scores_must_be_finite() {
 }
 
 #[test]
-fn map_and_mask_must_have_one_size() {
+fn map_and_mask_must_have_the_same_size() {
     let mut turned = record(true);
     turned.mask = turned.mask.into_shape_with_order((1, 4)).unwrap();
     let error = refusal(&[record(false), turned]);
@@ -74,13 +74,13 @@ fn lengths_must_agree() {
 }
 
 #[test]
-fn kinds_need_both_sides() {
+fn metrics_per_defect_need_both_classes() {
     assert!(matches!(image_auroc_by_kind(&[1.0], &[None]), Err(Error::Metric { .. })));
     assert!(matches!(image_auroc_by_kind(&[1.0], &[Some("crack")]), Err(Error::Metric { .. })));
 }
 
 #[test]
-fn a_good_image_has_no_marked_pixel() {
+fn a_good_image_must_have_an_empty_mask() {
     let mut contradiction = record(true);
     contradiction.anomalous = false;
     let message = refusal(&[contradiction, record(true)]).to_string();

@@ -1,4 +1,4 @@
-//! Numbers of scikit-learn, SciPy and PyTorch, made by `tests/golden/make_metrics.py`.
+//! Golden values from scikit-learn, SciPy and PyTorch, made by `tests/golden/make_metrics.py`.
 
 use approx::assert_abs_diff_eq;
 use orthoscope::data::plane;

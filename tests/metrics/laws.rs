@@ -1,4 +1,4 @@
-//! What must hold for any scores and masks.
+//! Properties that hold for all scores and masks.
 
 use approx::assert_abs_diff_eq;
 use orthoscope::data::{Plane, plane};
@@ -18,7 +18,7 @@ fn ranked() -> impl Strategy<Value = (Vec<f64>, Vec<bool>)> {
     })
 }
 
-/// A few small images: the first good, the second with a defect, the rest either, with many tied pixels.
+/// A few small images with many tied pixels. The first is good, the second has a defect, the others are either.
 fn records() -> impl Strategy<Value = Vec<Record>> {
     (1..6usize, 1..7usize, 2..5usize).prop_flat_map(|(height, width, count)| {
         let pixels = prop::collection::vec((0..7u8, 0..3u8), height * width);
@@ -54,7 +54,7 @@ fn flat_pixels(records: &[Record]) -> (Vec<f64>, Vec<bool>) {
     pixels.map(|(&score, &mask)| (f64::from(score), mask > 0.5)).unzip()
 }
 
-/// All fractions, without the two thresholds.
+/// All metrics, without the two thresholds.
 fn fractions(m: &Metrics) -> [f64; 10] {
     [
         m.image_auroc,
@@ -138,7 +138,7 @@ proptest! {
     #[test]
     fn every_fraction_lies_between_0_and_1(records in records()) {
         let metrics = evaluate(&records, Score::Sum).unwrap();
-        // Not even the last bit may be outside.
+        // Rounding must not leave the interval either.
         prop_assert!(fractions(&metrics).iter().all(|value| (0.0..=1.0).contains(value)), "{metrics:?}");
     }
 
@@ -159,7 +159,7 @@ proptest! {
             (record.score_max, record.score_sum) = (record.score_max.exp(), record.score_sum.powi(3) - 9.0);
         }
         let [first, second] = [records, stretched].map(|records| evaluate(&records, Score::Sum).unwrap());
-        // All but the last one, AU-PRO-200, whose thresholds follow the values.
+        // All but the last, AU-PRO-200, whose thresholds depend on the values.
         assert_close(&fractions(&first)[..9], &fractions(&second)[..9]);
     }
 

@@ -1,4 +1,4 @@
-//! The metrics of Method §7, against their definitions, other people's programs, and the laws they obey.
+//! The metrics of Method §7 against their definitions, other implementations and general properties.
 
 mod definitions;
 mod faults;

@@ -10,7 +10,7 @@ fn plane(height: usize, width: usize, value: impl Fn(usize, usize) -> f32) -> Pl
 }
 
 #[test]
-fn bilinear_by_hand() {
+fn bilinear_matches_hand_computed_values() {
     let map = plane(1, 2, |_, x| x as f32);
     // Reads at -1/4 (clamped), 1/4, 3/4 and 5/4 (clamped).
     assert_eq!(resize_bilinear(&map, 1, 4).unwrap(), array![[0.0, 0.25, 0.75, 1.0]]);
@@ -18,14 +18,14 @@ fn bilinear_by_hand() {
 }
 
 #[test]
-fn nearest_by_hand() {
+fn nearest_matches_hand_computed_values() {
     let mask = plane(1, 3, |_, x| x as f32);
     assert_eq!(resize_nearest(&mask, 1, 5).unwrap(), array![[0.0, 0.0, 1.0, 2.0, 2.0]]);
     assert_eq!(resize_nearest(&mask, 2, 1).unwrap(), array![[1.0], [1.0]]);
 }
 
 #[test]
-fn a_side_of_0_is_refused() {
+fn a_side_of_0_is_rejected() {
     let map = plane(2, 2, |_, _| 0.0);
     for resize in [resize_bilinear, resize_nearest] {
         assert!(resize(&map, 0, 3).is_err() && resize(&map, 3, 0).is_err());

@@ -1,4 +1,4 @@
-//! Cases small enough to check by hand, and one that shows why AU-PRO must be exact.
+//! Cases small enough to check by hand, and one that shows why AU-PRO must be computed exactly.
 
 use approx::assert_abs_diff_eq;
 use ndarray::s;
@@ -14,7 +14,7 @@ fn row(values: &[f32]) -> Plane {
 }
 
 #[test]
-fn four_samples_by_hand() {
+fn four_samples_match_hand_computed_values() {
     // From high to low: anomalous, normal, anomalous tied with normal.
     let ranking = Ranking::new("test", &[0.9, 0.5, 0.1, 0.1f32], &[true, false, true, false]).unwrap();
     assert_eq!(auroc(&ranking), (2.0 + 0.0 + 0.5) / 4.0);
@@ -29,22 +29,22 @@ fn minus_0_ties_with_0() {
 }
 
 #[test]
-fn au_pro_by_hand() {
+fn au_pro_matches_hand_computed_values() {
     // Two components, of 1 and 2 pixels, and 5 normal pixels, one of them in a good image: FPR 0.3 is 1.5 of them.
     let (map, mask) = (row(&[9.0, 1.0, 8.0, 5.0, 7.0, 2.0, 0.0]), row(&[1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0]));
     let (good, empty) = (row(&[6.0]), row(&[0.0]));
     let pixels = RankedPixels::new([(&map, &mask), (&good, &empty)]).unwrap();
-    // PRO is 3/4 once 9 and 8 are marked and stays so to the second false positive, the good pixel of score 6.
+    // PRO is 3/4 once 9 and 8 are marked, and stays 3/4 up to the second false positive, the good pixel of score 6.
     assert_abs_diff_eq!(au_pro(&pixels), 0.75, epsilon = 1e-15);
-    // Score 5 now ties with the good pixel, so PRO climbs from 3/4 to 1 between 1 and 2 false positives, and 7/8 at 1.5.
+    // Score 5 now ties with the good pixel, so PRO rises from 3/4 to 1 between 1 and 2 false positives and is 7/8 at 1.5.
     let good = row(&[5.0]);
     let pixels = RankedPixels::new([(&map, &mask), (&good, &empty)]).unwrap();
     assert_abs_diff_eq!(au_pro(&pixels), (0.75 + 0.5 * (0.75 + 0.875) / 2.0) / 1.5, epsilon = 1e-15);
 }
 
 #[test]
-fn each_component_weighs_the_same() {
-    // One pixel found, nine missed: pixel recall is 0.1, PRO one half.
+fn every_component_has_the_same_weight() {
+    // One pixel found, nine missed: pixel recall is 0.1, PRO is one half.
     let mask = row(&[1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
     let mut map = row(&[0.0; 11]);
     (map[[0, 0]], map[[0, 1]]) = (2.0, 1.0);
@@ -53,9 +53,9 @@ fn each_component_weighs_the_same() {
 }
 
 #[test]
-fn on_heavy_tails_200_linear_thresholds_see_nothing() {
-    // Squared errors: noise of standard deviation 1, defects of strength 4, and one pixel in 500, anywhere, of strength 80. These
-    // few put the second of the 200 thresholds above nearly all of the defects.
+fn with_heavy_tails_200_linear_thresholds_miss_the_defects() {
+    // Squared errors: noise of standard deviation 1, defects of strength 4, and one pixel in 500, anywhere, of strength 80.
+    // Because of these few pixels, the second of the 200 thresholds is above nearly all of the defects.
     let (height, width) = (64, 64);
     let mut stream = Stream::new(3, Purpose::Test, 0, 0);
     let mut pairs = Vec::new();
@@ -76,10 +76,10 @@ fn on_heavy_tails_200_linear_thresholds_see_nothing() {
 }
 
 #[test]
-fn au_pro_200_by_hand() {
-    // From 0 to 199 the thresholds are the whole numbers. Score 100 exceeds 99 but not 100, and so joins 99.5 of a normal pixel:
-    // the points are (0, 0), (0, 1/2) and, at one false positive of eleven, (1/11, 1). At threshold 0 the
-    // three of 0.25 join as well, and 4/11 is beyond 0.3.
+fn au_pro_200_matches_hand_computed_values() {
+    // With scores from 0 to 199 the thresholds are the integers. Score 100 exceeds threshold 99 but not 100, so it is marked
+    // together with the normal pixel of 99.5. The points are (0, 0), (0, 1/2) and, with one false positive of eleven, (1/11, 1).
+    // At threshold 0 the three pixels of 0.25 are marked too, and FPR 4/11 is beyond 0.3.
     let (mut map, mut mask) = (row(&[0.0; 13]), row(&[0.0; 13]));
     (map[[0, 0]], map[[0, 2]], map[[0, 4]]) = (199.0, 100.0, 99.5);
     (mask[[0, 0]], mask[[0, 2]]) = (1.0, 1.0);
@@ -88,15 +88,15 @@ fn au_pro_200_by_hand() {
 }
 
 #[test]
-fn two_hundred_thresholds_on_a_perfect_two_valued_map() {
-    // No kept threshold has a false positive; the common codes print NaN here.
+fn two_hundred_thresholds_handle_a_perfect_two_valued_map() {
+    // No remaining threshold has a false positive. Common implementations return NaN here.
     let mask = row(&[1.0, 0.0, 0.0]);
     assert_eq!(au_pro_200(&RankedPixels::new([(&mask, &mask)]).unwrap()), 1.0);
     assert_eq!(au_pro_200(&RankedPixels::new([(&row(&[7.0; 3]), &mask)]).unwrap()), 0.0);
 }
 
 #[test]
-fn metrics_serialise_under_their_names_and_come_back() {
+fn metrics_round_trip_through_json_under_their_names() {
     let record = |anomalous: bool| {
         let plane = row(&[f32::from(anomalous), 0.0]);
         let score = f64::from(anomalous);
@@ -114,7 +114,7 @@ fn metrics_serialise_under_their_names_and_come_back() {
 }
 
 #[test]
-fn each_kind_of_defect_is_measured_against_all_good_images() {
+fn every_kind_of_defect_is_evaluated_against_all_good_images() {
     let kinds = [None, Some("crack"), None, Some("scratch"), Some("crack")];
     let by_kind = image_auroc_by_kind(&[1.0, 3.0, 2.0, 1.5, 2.0], &kinds).unwrap();
     assert_eq!(by_kind.into_iter().collect::<Vec<_>>(), [("crack".to_owned(), 3.5 / 4.0), ("scratch".to_owned(), 0.5)]);

@@ -2,7 +2,7 @@ use super::source::Source;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// How images are corrupted: table `[corruption]` of the config. Missing keys have their defaults.
+/// How images are corrupted: table `[corruption]` of the config. Missing keys take their defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CorruptionConfig {
@@ -12,7 +12,7 @@ pub struct CorruptionConfig {
     pub size: Size,
     /// Height over width of a patch.
     pub aspect: Aspect,
-    /// How often each replacement source is chosen.
+    /// Weights of the replacement sources.
     pub weights: Weights,
     /// Faint corruptions.
     pub blend: Blend,
@@ -28,7 +28,7 @@ pub struct CorruptionConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Patches {
-    /// Fewest; 0 leaves some images as they are.
+    /// Fewest; with 0 some images stay uncorrupted.
     pub min: u32,
     /// Most, at most [`Patches::LIMIT`].
     pub max: u32,
@@ -42,7 +42,7 @@ pub struct Size {
     pub min: f32,
     /// Largest.
     pub max: f32,
-    /// How sizes are spread over [min, max).
+    /// Distribution over [min, max).
     pub distribution: Distribution,
 }
 
@@ -50,9 +50,9 @@ pub struct Size {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Distribution {
-    /// Every factor is as likely as any other: as many patches of 6 to 12 pixels as of 24 to 48.
+    /// Log-uniform: as many patches of 6 to 12 pixels as of 24 to 48.
     LogUniform,
-    /// Every length is as likely as any other.
+    /// Uniform.
     Uniform,
 }
 
@@ -84,7 +84,7 @@ pub struct Weights {
     pub elastic: f32,
 }
 
-/// With `probability` a patch is faint: `y := a y + (1 - a) x` with opacity a uniform in [min, max), in (0, 1].
+/// A patch is faint with `probability`: `y := a y + (1 - a) x`, with opacity a uniform in [min, max), in (0, 1].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Blend {
@@ -96,8 +96,8 @@ pub struct Blend {
     pub max: f32,
 }
 
-/// Width of the mask's fading boundary relative to the radius of its disk, uniform in [min, max), in [0, 1].
-/// 0 is a hard edge; 1 fades from the centre on.
+/// Width of the mask's fading boundary relative to the radius of its disk, uniform in [min, max), in [0, 1]. 0 is a hard edge; 1
+/// fades from the centre outwards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Softness {
@@ -238,7 +238,7 @@ impl CorruptionConfig {
     }
 }
 
-/// Both ends inside `domain` and in order.
+/// Checks that both ends are inside `domain` and in order.
 fn check_range(table: &str, min: f32, max: f32, domain: [f32; 2]) -> Result<()> {
     check(&format!("{table}.min"), min, domain)?;
     check(&format!("{table}.max"), max, domain)?;
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn default_is_valid_and_survives_toml() {
+    fn default_is_valid_and_round_trips_through_toml() {
         let config = CorruptionConfig::default();
         config.validate().unwrap();
         let text = toml::to_string(&config).unwrap();
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_left_out_keep_their_default() {
+    fn missing_keys_take_their_defaults() {
         let config: CorruptionConfig =
             toml::from_str("region_threshold = 0.2\n[patches]\nmax = 9\n[size]\ndistribution = 'uniform'").unwrap();
         let mut expected = CorruptionConfig { region_threshold: 0.2, ..CorruptionConfig::default() };
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_names_its_key() {
+    fn errors_name_the_key_of_a_bad_value() {
         for (text, key) in [
             ("patches = { min = 7 }", "patches.min"),
             ("patches = { max = 1001 }", "patches.max"),

@@ -1,13 +1,14 @@
 use crate::ops::FIELD_TAPS;
 use crate::rng::{Purpose, philox};
 
-/// Lattice nodes per standard deviation σ of the smoothing Gaussian. Bilinear interpolation between nodes h = σ/2 apart errs by
-/// h²/8 times the second derivative, about 3 % of the field's standard deviation, and the work does not grow with the image.
+/// Lattice nodes per standard deviation σ of the smoothing Gaussian. Bilinear interpolation between nodes h = σ/2 apart has an
+/// error of h²/8 times the second derivative, about 3 % of the field's standard deviation. The cost does not depend on the image
+/// size.
 const NODES_PER_SIGMA: f32 = 2.0;
-/// The Gaussian is cut off at three standard deviations.
+/// The Gaussian is truncated at three standard deviations.
 const MARGIN: usize = FIELD_TAPS / 2;
 
-/// What a random field is for: the second counter word of its numbers (layout in the module docs).
+/// Use of a random field. It selects the second counter word of its random numbers (layout in the module docs).
 #[derive(Clone, Copy, Debug)]
 #[repr(u32)]
 pub(super) enum FieldUse {
@@ -15,7 +16,7 @@ pub(super) enum FieldUse {
     Replacement = 2,
 }
 
-/// Address of one image's random fields.
+/// Key of the random fields of one image.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Address {
     pub seed: u64,
@@ -24,7 +25,7 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Four numbers uniform in [0, 1), those of lattice node `node`.
+    /// The four uniform numbers in [0, 1) of lattice node `node`.
     fn uniforms(self, patch: u32, field: FieldUse, node: u32) -> [f32; 4] {
         let key = [self.seed as u32, (self.seed >> 32) as u32];
         let word = Purpose::Corruption as u32 + ((field as u32) << 8) + (patch << 16);
@@ -36,8 +37,8 @@ impl Address {
 /// mean 0 and standard deviation 1 at the lattice nodes.
 ///
 /// Lattice node (i, j) lies at `(-1 + i σ/2, -1 + j σ/2)`. Its value is `Σ_a Σ_b w_a w_b n(i + a, j + b)`, a and b from 0 to 12
-/// in ascending order, the inner sum first; n is uniform noise of standard deviation 1 on the lattice widened by 6 nodes on every
-/// side, and `w_a` is `exp(-(a - 6)² / 8)` scaled to `Σ w_a² = 1`, which keeps the standard deviation at 1.
+/// in ascending order, the inner sum first; n is uniform noise of standard deviation 1 on the lattice extended by 6 nodes on
+/// every side, and `w_a` is `exp(-(a - 6)² / 8)` scaled to `Σ w_a² = 1`, which keeps the standard deviation at 1.
 #[derive(Clone, Debug)]
 pub(super) struct Field<const C: usize> {
     side: usize,
@@ -54,13 +55,13 @@ impl<const C: usize> Field<C> {
         let noise: Vec<[f32; C]> = (0..wide * wide).map(|node| white(address.uniforms(patch, field, node as u32))).collect();
         let weights = gaussian();
         let along_rows = smooth(wide, side, |row, column| noise[row * wide + column], &weights);
-        // The second pass reads columns as if they were rows and so turns the lattice over twice: once here, once in the result.
+        // The second pass runs on the transposed lattice; `values` transposes it back.
         let across = smooth(side, side, |column, row| along_rows[row * side + column], &weights);
         let values = (0..side * side).map(|node| across[(node % side) * side + node / side]).collect();
         Self { side, nodes_per_unit, values }
     }
 
-    /// The field at `p = [row, column]` in [-1, 1]², bilinear between nodes: first along the row, then across.
+    /// The field at `p = [row, column]` in [-1, 1]², interpolated bilinearly: first along the row, then across rows.
     pub fn at(&self, p: [f32; 2]) -> [f32; C] {
         let [(i, fi), (j, fj)] = p.map(|coordinate| self.cell(coordinate));
         let node = i * self.side + j;
@@ -71,7 +72,7 @@ impl<const C: usize> Field<C> {
         })
     }
 
-    /// The lattice cell of a coordinate and the place inside it.
+    /// The lattice cell of a coordinate and the position inside the cell.
     fn cell(&self, coordinate: f32) -> (usize, f32) {
         let position = ((coordinate + 1.0) * self.nodes_per_unit).max(0.0);
         let cell = (position as usize).min(self.side - 2);
@@ -79,7 +80,7 @@ impl<const C: usize> Field<C> {
     }
 }
 
-/// Nodes in half a patch and rows of nodes of a field smoothed by a Gaussian of standard deviation `sigma`.
+/// Nodes per half patch, and rows of nodes, of a field smoothed by a Gaussian of standard deviation `sigma`.
 pub(super) fn lattice(sigma: f32) -> (f32, usize) {
     let nodes_per_unit = NODES_PER_SIGMA / sigma;
     (nodes_per_unit, (2.0 * nodes_per_unit) as usize + 2)
@@ -96,7 +97,8 @@ fn white<const C: usize>(uniforms: [f32; 4]) -> [f32; C] {
     std::array::from_fn(|c| SQRT_3 * (2.0 * uniforms[c] - 1.0))
 }
 
-/// `exp(-t²/2)` at the taps, scaled to unit energy. In f64 so that the f32 weights do not depend on the library's `exp`.
+/// `exp(-t²/2)` at the taps, scaled to unit energy. Computed in f64, so that the f32 weights do not depend on the `exp` of the
+/// library.
 pub(super) fn gaussian() -> [f32; FIELD_TAPS] {
     let weight = |tap: usize| {
         let t = (tap as f64 - MARGIN as f64) / f64::from(NODES_PER_SIGMA);
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_are_the_double_sum_of_the_definition() {
+    fn nodes_match_the_double_sum_of_the_definition() {
         let (sigma, patch) = (0.37, 3);
         let field = Field::<2>::new(address(1), patch, FieldUse::Mask, sigma);
         let wide = field.side + 12;
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn unit_variance_and_uncorrelated_channels() {
+    fn fields_have_unit_variance_and_uncorrelated_channels() {
         let (mut square, mut mean, mut product) = ([0.0f64; 2], [0.0f64; 2], 0.0f64);
         let n = 2000;
         for index in 0..n {
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn continuous_and_defined_up_to_the_border() {
+    fn fields_are_continuous_up_to_the_border() {
         for sigma in [0.05, 0.3, 1.7, 10.0] {
             let field = Field::<4>::new(address(9), 1, FieldUse::Replacement, sigma);
             let step = sigma / 100.0;
@@ -194,7 +196,7 @@ mod tests {
                 let p = -1.0 + k as f32 * step;
                 let (here, next) = (field.at([p, 1.0]), field.at([(p + step).min(1.0), 1.0]));
                 for c in 0..4 {
-                    // The slope of a smoothed field has standard deviation 1 / (√2 σ); seven of them.
+                    // The slope of a smoothed field has standard deviation 1 / (√2 σ); allow seven of them.
                     assert!((here[c] - next[c]).abs() <= 7.0 * 0.708 / 100.0 + 1e-5, "{sigma} {p}: {here:?} {next:?}");
                 }
             }

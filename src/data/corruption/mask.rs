@@ -1,18 +1,17 @@
 use super::field::{Address, Field, FieldUse};
 use super::plan::Patch;
 
-/// Radius of the static disk, relative to half the patch's side. The rest leaves room for the deformation.
+/// Radius of the undeformed disk, relative to half the patch's side. The remaining margin is for the deformation.
 const DISK_RADIUS: f32 = 0.65;
-/// Over this distance from the circle |p| = 1, which touches the border of the box, the displacement falls to 0.
+/// Width of the ring inside the circle |p| = 1 in which the displacement tapers to 0. The circle touches the border of the box.
 const TAPER: f32 = 0.35;
 
-/// Soft mask of one patch (Method §2, step 3), in coordinates p in [-1, 1]² of the patch's box: the disk is an ellipse in a
-/// box that is not square.
+/// Soft mask of one patch (Method §2, step 3), in coordinates p in [-1, 1]² of the patch's box. If the box is not square, the
+/// disk is an ellipse.
 ///
-/// `M(p) = s((R - |q|) / (softness R))`, `q = p + taper(p) strength (u(p) - u(0))`, with R = 0.65, s the smoothstep
-/// `t² (3 - 2t)` on [0, 1], u the smoothed random field, and taper = (1 - |p|) / 0.35 cut to [0, 1].
-/// So M is exactly 1 at the centre, because the centre does not move, and exactly 0 from |p| = 1 on, because there nothing moves
-/// either. The first makes sure that a patch always corrupts something, the second that no box is seen.
+/// `M(p) = s((R - |q|) / (softness R))`, `q = p + taper(p) strength (u(p) - u(0))`, with R = 0.65, s the smoothstep `t² (3 - 2t)`
+/// on [0, 1], u the smoothed random field, and taper = (1 - |p|) / 0.35 clamped to [0, 1]. At the centre the displacement is 0,
+/// so M is exactly 1 and every patch corrupts something. For |p| ≥ 1 it is 0 too, so M is exactly 0 and the box is never visible.
 pub(super) struct Mask {
     field: Field<2>,
     centre: [f32; 2],
@@ -71,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn without_deformation_it_is_the_disk() {
+    fn without_deformation_the_mask_is_a_disk() {
         let round = mask(0, 0.4, 0.0);
         for (radius, value) in [(0.0, 1.0), (0.38, 1.0), (0.52, 0.5), (0.585, 0.15625), (0.65, 0.0)] {
             for (sin, cos) in [(0.0f32, 1.0f32), (0.6, 0.8), (-0.8, 0.6)] {
@@ -90,7 +89,8 @@ mod tests {
             prop_assert_eq!(mask.at([0.0, 0.0]), 1.0);
             let n = 60;
             let at = |i: i32, j: i32| mask.at([i as f32 / n as f32, j as f32 / n as f32]);
-            // Slope of smoothstep times slope of q: 1 from p, the taper's on |u - u(0)| below 7, and the field's below 12.
+            // Slope of smoothstep times slope of q. The latter is 1 from p, plus the taper's slope with |u - u(0)| below 7, plus
+            // the field's slope below 12.
             let bound = 1.5 / (softness * DISK_RADIUS) * (1.0 + strength * (7.0 / TAPER + 12.0)) / n as f32;
             for i in -n..=n {
                 for end in [-n, n] {

@@ -1,26 +1,25 @@
-//! Partial corruption of images (Method §2, Figure 4 of the paper): x̂ = M ⊙ y + M̄ ⊙ x, patch after patch.
+//! Partial corruption of images (Method §2, Figure 4 of the paper): x̂ = M ⊙ y + M̄ ⊙ x, applied patch by patch.
 //!
 //! # Sampling
-//! Everything is a function of (seed, step, index) by Philox 4x32-10 with key = [low, high word of the seed].
+//! Every random number is a function of (seed, step, index): Philox 4x32-10 with key = [low, high word of the seed].
 //!
-//! **Choices**: the stream with counter `[block, 3, step, index]`. Number n is lane n mod 4 of block n / 4, and
-//! uniform in [0, 1) as `(bits >> 8) 2^-24`. Number 0 decides how many patches there are
-//! (`min + (bits (max - min + 1) >> 32)`), 1 to 3 are unused, and patch k has the numbers 4 + 20 k to 23 + 20 k: row, column,
-//! size, aspect, softness, deformation, source, faint or not, opacity, and eleven for the replacement, drawn whether it needs
-//! them or not.
+//! **Choices**: the stream with counter `[block, 3, step, index]`. Number n is lane n mod 4 of block n / 4; as a uniform number
+//! in [0, 1) it is `(bits >> 8) 2^-24`. Number 0 gives the number of patches, `min + (bits (max - min + 1) >> 32)`. Numbers 1 to
+//! 3 are unused. Patch k uses numbers 4 + 20 k to 23 + 20 k: row, column, size, aspect, softness, deformation, source, faint or
+//! not, opacity, and eleven for the replacement, which are always drawn.
 //!
 //! **Fields** (the mask's displacement, noise, the elastic displacement): counter
-//! `[node, 3 + 256 field + 65536 patch, step, index]`, one evaluation per lattice node, lane c for channel c; field is 1 for
-//! the mask and 2 for the replacement, and node counts row by row the lattice widened by 6 nodes on every side. A field covers
-//! the patch with nodes σ/2 apart, σ relative to the patch, so that its cost and its shape do not depend on the resolution.
+//! `[node, 3 + 256 field + 65536 patch, step, index]`, one evaluation per lattice node, lane c for channel c. field is 1 for the
+//! mask and 2 for the replacement; node is the row-major index in the lattice, extended by 6 nodes on every side. The nodes cover
+//! the patch with spacing σ/2, where σ is relative to the patch. So cost and shape of a field do not depend on the resolution.
 //!
-//! **Arithmetic** is f32 in the order written, no fused multiply-add. Only +, -, ×, ÷ and square root are used, which IEEE fixes
-//! to the bit; the one table of Gaussian weights is rounded from f64. No result depends on another image or on threads. The kernels
-//! of `kernels/corruption.cu` do the same to the bit; a change here is a change there.
+//! **Arithmetic** is f32 in the written order, without fused multiply-add. Only +, -, ×, ÷ and square root are used, whose
+//! results IEEE 754 defines exactly. The table of Gaussian weights is rounded from f64. No result depends on other images or on
+//! the number of threads. The kernels of `kernels/corruption.cu` give the same bits, so change both together.
 //!
 //! # Geometry
-//! A patch has an odd height and width around a central pixel drawn uniformly from the image: its box may stick out of the
-//! image, its centre does not. The mask is 1 at the centre and 0 on the border of the box.
+//! A patch has an odd height and width around a central pixel drawn uniformly from the image: its box may extend beyond the
+//! image, but its centre is inside. The mask is 1 at the centre and 0 on the border of the box.
 
 mod config;
 mod field;
@@ -47,9 +46,9 @@ use serde::Serialize;
 /// One patch of a corrupted image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PatchRecord {
-    /// First row of the box; negative if it sticks out of the image.
+    /// First row of the box; negative if it extends beyond the image.
     pub top: i32,
-    /// First column of the box; negative if it sticks out of the image.
+    /// First column of the box; negative if it extends beyond the image.
     pub left: i32,
     /// Rows of the box, odd.
     pub height: u32,
@@ -69,12 +68,12 @@ impl From<&Patch> for PatchRecord {
     }
 }
 
-/// A corrupted image and what was done to it. All planes have the image's height and width.
+/// A corrupted image with its masks and patches. All planes have the height and width of the image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Corrupted {
-    /// x̂, equal to x to the bit where `mask` is 0.
+    /// x̂, bit-identical to x where `mask` is 0.
     pub image: Image,
-    /// Soft mask M, the union 1 - Π (1 - M_i) over the patches, in [0, 1]. A faint patch has the mask of a strong one.
+    /// Soft mask M, the union 1 - Π (1 - M_i) over the patches, in [0, 1]. The opacity of a patch does not affect the mask.
     pub mask: Plane,
     /// 1 where the soft mask exceeds `region_threshold`, else 0: M of the objective (Method §3). Never empty if there is a
     /// patch.
@@ -83,7 +82,7 @@ pub struct Corrupted {
     pub patches: Vec<PatchRecord>,
 }
 
-/// Corrupts image number `index` of `step`: x in, x̂ and M out (Method §2).
+/// Corrupts image `index` of `step`: from x to x̂ and M (Method §2).
 ///
 /// # Errors
 /// A config that [`CorruptionConfig::validate`] refuses; an image that is not `[height, width, 3]`.

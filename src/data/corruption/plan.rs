@@ -20,14 +20,14 @@ pub(super) struct Patch {
     pub source: Source,
     /// Opacity a of the replacement.
     pub opacity: f32,
-    /// Uniform numbers in [0, 1) for the replacement, always drawn, even if the source does not use them.
+    /// Uniform numbers in [0, 1) for the replacement, drawn even if the source does not use them.
     pub material: [f32; Patch::MATERIAL],
 }
 
 impl Patch {
-    /// Numbers kept for the replacement.
+    /// Numbers reserved for the replacement.
     pub const MATERIAL: usize = 11;
-    /// Numbers one patch takes from the stream, a multiple of 4: every patch starts at a Philox block.
+    /// Numbers per patch. A multiple of 4, so that every patch starts at a Philox block.
     const NUMBERS: usize = 20;
 
     fn draw(config: &CorruptionConfig, extent: [usize; 2], weights: &[f32; 6], number: u32, u: [f32; Self::NUMBERS]) -> Self {
@@ -73,7 +73,7 @@ pub(super) fn available(weights: &Weights, textures: usize, images: usize) -> [f
     })
 }
 
-/// The source at `u` of the cumulated weights, in the order of [`Source::ALL`]; a constant if none has weight.
+/// The source at fraction `u` of the cumulative weights, in the order of [`Source::ALL`]; a constant if all weights are 0.
 fn choose(u: f32, weights: &[f32; 6]) -> Source {
     let total: f32 = weights.iter().sum();
     let mut chosen = Source::Constant;
@@ -106,8 +106,8 @@ pub(super) fn pick(u: f32, n: usize) -> usize {
 
 /// `low (high / low)^u` for u a multiple of 2^-24 in [0, 1).
 ///
-/// The power is a product of repeated square roots, one per binary digit of u. IEEE prescribes their every bit, unlike those of
-/// `pow`, so sizes in pixels come out the same on every device.
+/// The power is a product of repeated square roots, one per binary digit of u. IEEE 754 defines square roots exactly, unlike
+/// `pow`, so patch sizes are the same on every device.
 pub(super) fn log_uniform(u: f32, low: f32, high: f32) -> f32 {
     let digits = (u * 16_777_216.0) as u32;
     let (mut root, mut power) = (high / low, 1.0);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn radii_follow_the_side() {
+    fn radii_match_the_side() {
         let sides = [(0.1, 1), (3.0, 1), (4.9, 2), (5.0, 2), (6.0, 3), (90.0, 45)];
         for (side, want) in sides {
             assert_eq!(radius(side), want, "{side}");

@@ -40,7 +40,7 @@ pub(super) enum Replacement<'a> {
 }
 
 impl<'a> Replacement<'a> {
-    /// The replacement that `patch` asks for; x is the image before any patch.
+    /// The replacement for `patch`; x is the image before any patch.
     pub fn new(address: Address, patch: &Patch, x: &'a Image, sources: &Sources<'a>) -> Self {
         let u = &patch.material;
         match patch.source {
@@ -62,7 +62,7 @@ impl<'a> Replacement<'a> {
         }
     }
 
-    /// y at `site`, in [0, 1]; `current` is the colour there after the earlier patches.
+    /// y at `site`, in [0, 1]; `current` is the colour at `site` after the earlier patches.
     pub fn at(&self, site: &Site, current: Colour) -> Colour {
         match self {
             Self::Texture(crop) => crop.at(site.offset),
@@ -88,10 +88,10 @@ impl<'a> Replacement<'a> {
     }
 }
 
-/// A place of a texture, turned over, scaled, and recoloured half of the time.
+/// A crop of a texture: flipped or rotated, scaled, and recoloured with probability 1/2.
 pub(super) struct TextureCrop<'a> {
     texture: &'a Image,
-    /// Row and column of the texture under the patch's centre.
+    /// Row and column of the texture at the patch's centre.
     origin: [f32; 2],
     /// Texture pixels per image pixel along each axis of the texture, negative if flipped.
     stride: [f32; 2],
@@ -127,8 +127,8 @@ impl<'a> TextureCrop<'a> {
     }
 }
 
-/// Another place of a training image. Along one axis, chosen at random, the place is at least a quarter of the image away, so
-/// that no image is replaced by itself at the same place.
+/// Another position in a training image. Along a randomly chosen axis it is at least a quarter of the image away, so that no
+/// image is replaced by itself at the same position.
 fn other_image<'a>(u: &[f32; Patch::MATERIAL], images: &'a [Image]) -> Replacement<'a> {
     let [which, axis, far, free, ..] = *u;
     let image = &images[pick(which, images.len())];
@@ -141,8 +141,8 @@ fn other_image<'a>(u: &[f32; Patch::MATERIAL], images: &'a [Image]) -> Replaceme
     Replacement::OtherImage { image, shift }
 }
 
-/// Changed contrast, brightness and colour. The patch becomes brighter with probability 1 - m, m the mean of its central pixel:
-/// white places are always darkened and black ones brightened, so that the change is seen.
+/// Changed contrast, brightness and colour. The patch becomes brighter with probability 1 - m, where m is the mean of its central
+/// pixel. White regions are always darkened and black ones brightened, so that the change is visible.
 fn brightness(u: &[f32; Patch::MATERIAL], centre: Colour) -> Replacement<'static> {
     let [contrast, amount, direction, red, green, blue, ..] = *u;
     let mean = (centre[0] + centre[1] + centre[2]) / 3.0;
@@ -152,13 +152,13 @@ fn brightness(u: &[f32; Patch::MATERIAL], centre: Colour) -> Replacement<'static
     Replacement::Brightness { gain: between(contrast, 0.6, 1.4), shift }
 }
 
-/// A random colour, drawn towards the grey of its mean by 1 - saturation: real defects are seldom bright red.
+/// A random colour, moved towards its mean grey by 1 - saturation, because real defects are rarely bright red.
 fn colour(red: f32, green: f32, blue: f32, saturation: f32) -> Colour {
     let mean = (red + green + blue) / 3.0;
     [red, green, blue].map(|value| between(saturation, mean, value))
 }
 
-/// `1/2 + gain (v - 1/2) + shift`, cut to [0, 1].
+/// `1/2 + gain (v - 1/2) + shift`, clamped to [0, 1].
 fn affine(value: Colour, gain: f32, shift: Colour) -> Colour {
     std::array::from_fn(|c| (0.5 + gain * (value[c] - 0.5) + shift[c]).clamp(0.0, 1.0))
 }
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_texture_is_placed_scaled_and_turned_over() {
+    fn a_texture_is_placed_scaled_flipped_and_rotated() {
         for (scale, turn, want) in [
             (0.5, 0.0, [110.0, 155.0]),
             (0.0, 0.0, [105.0, 152.5]),
@@ -198,12 +198,12 @@ mod tests {
             let found = texture_at(scale, turn, [10, 5]);
             assert!(found.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-3), "{scale} {turn}: {found:?}, want {want:?}");
         }
-        // Row 100 + 130 is 30 rows beyond the border: the mirror shows row 199 - 30.
+        // Row 100 + 130 is 30 rows beyond the border, so reflection gives row 199 - 30.
         assert!((texture_at(0.5, 0.0, [130, 0])[0] - 169.0).abs() < 1e-3);
     }
 
     #[test]
-    fn recolouring_moves_the_middle_grey_to_the_colour() {
+    fn recolouring_maps_middle_grey_to_the_colour() {
         let grey = [0.5, 0.6].map(|value| Image::from_elem((1, 1, 3), value));
         let middle = |which: &Image| TextureCrop::new(&material(0.5, 0.0, 0.1), std::slice::from_ref(which)).at([3, 4]);
         for (found, want) in middle(&grey[0]).into_iter().zip([0.9, 0.2, 0.4]) {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn another_image_is_shown_from_a_quarter_away_on() {
+    fn another_image_is_offset_by_at_least_a_quarter() {
         for k in 0..64 {
             let u = |bits: u32| (bits % 4) as f32 / 4.0 + 0.2;
             let draws: [f32; 4] = [0.0, (k % 2) as f32 / 2.0, u(k / 2), u(k / 8)];
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn saturation_keeps_the_mean() {
+    fn saturation_preserves_the_mean() {
         assert_eq!(colour(0.9, 0.3, 0.6, 1.0), [0.9, 0.3, 0.6]);
         let grey = colour(0.9, 0.3, 0.6, 0.0);
         assert!(grey.iter().all(|v| (v - 0.6).abs() < 1e-6), "{grey:?}");

@@ -9,8 +9,8 @@ pub(super) fn pixel(image: &Image, row: usize, column: usize) -> Colour {
     [0, 1, 2].map(|c| image[[row, column, c]])
 }
 
-/// The picture at real coordinates (pixel centres at whole numbers), bilinear: first along the row, then across. Beyond its
-/// border the picture goes on mirrored, without end.
+/// The picture at real coordinates (pixel centres at integers), interpolated bilinearly: first along the row, then across rows.
+/// Beyond its border the picture is extended by reflection.
 pub(super) fn bilinear(image: &Image, row: f32, column: f32) -> Colour {
     let (height, width, _) = image.dim();
     let (top, left) = (row.floor(), column.floor());
@@ -25,7 +25,7 @@ pub(super) fn bilinear(image: &Image, row: f32, column: f32) -> Colour {
     })
 }
 
-/// Index of a line of n that goes on mirrored on both sides: ... 1 0 | 0 1 ... n-1 | n-1 n-2 ...
+/// Index into n values extended by reflection on both sides: ... 1 0 | 0 1 ... n-1 | n-1 n-2 ...
 pub(super) fn reflect(i: i32, n: usize) -> usize {
     let place = (i64::from(i)).rem_euclid(2 * n as i64) as usize;
     if place < n { place } else { 2 * n - 1 - place }
@@ -36,14 +36,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reflection_walks_to_and_fro() {
+    fn reflection_alternates_direction() {
         let walk: Vec<usize> = (-4..9).map(|i| reflect(i, 3)).collect();
         assert_eq!(walk, [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1, 2]);
         assert_eq!(reflect(-17, 1), 0);
     }
 
     #[test]
-    fn bilinear_meets_pixels_and_their_means() {
+    fn bilinear_gives_pixels_and_their_means() {
         let image = Image::from_shape_fn((2, 3, 3), |(row, column, c)| (9 * row + 3 * column + c) as f32 / 32.0);
         assert_eq!(bilinear(&image, 1.0, 2.0), pixel(&image, 1, 2));
         assert_eq!(bilinear(&image, -1.0, 3.0), pixel(&image, 0, 2));

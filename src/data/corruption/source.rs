@@ -6,23 +6,23 @@ use crate::data::Image;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// A random place of a texture file: mirrored beyond its border, turned over, scaled by 1/2 to 2, and half of the time
-    /// recoloured.
+    /// A random crop of a texture file, reflected beyond its border, randomly flipped and rotated, scaled by 1/2 to 2, and
+    /// recoloured with probability 1/2.
     Texture,
-    /// Another place of one of the training images.
+    /// Another position in one of the training images.
     OtherImage,
     /// One random colour.
     Constant,
-    /// The patch itself, as earlier patches left it, with changed contrast, brightness and colour.
+    /// The patch itself after the earlier patches, with changed contrast, brightness and colour.
     Brightness,
     /// Gaussian-smoothed (hence band-limited) noise around a random colour.
     Noise,
-    /// The patch itself, elastically deformed; taken from the image before any patch was laid.
+    /// The patch itself, elastically deformed; taken from the image before any patch was applied.
     Elastic,
 }
 
 impl Source {
-    /// Every source, in the order in which weights are cumulated.
+    /// Every source, in the order in which weights are accumulated.
     pub const ALL: [Self; 6] = [Self::Texture, Self::OtherImage, Self::Constant, Self::Brightness, Self::Noise, Self::Elastic];
 
     /// Name of its weight in the config.
@@ -38,12 +38,12 @@ impl Source {
     }
 }
 
-/// Replacement material at working scale; pictures of any size. A source without material is never chosen: its weight
-/// counts as 0, which leaves the others their proportions. If no source is left, constants are used.
+/// Replacement pictures at working scale, of any size. A source without pictures has weight 0; the proportions of the other
+/// weights stay the same. If no source is left, constants are used.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sources<'a> {
     /// For [`Source::Texture`].
     pub textures: &'a [Image],
-    /// For [`Source::OtherImage`]; the image that is corrupted may be among them.
+    /// For [`Source::OtherImage`]; they may include the image being corrupted.
     pub images: &'a [Image],
 }

@@ -6,16 +6,16 @@ use crate::error::{Error, Result};
 use crate::ops::CorruptionSpec;
 use crate::shape::Shape;
 
-/// Floats of random fields that a device holds at once, 32 MiB: more than the default config needs for 64 images.
+/// Most floats of random fields in device memory at once, 32 MiB. The default config needs less for 64 images.
 const FIELD_FLOATS: usize = 1 << 23;
-/// Most images in one batch: the extent of a grid along z.
+/// Most images in one batch: the limit of a grid along z.
 const BATCH_LIMIT: usize = 65535;
 
 impl CorruptionConfig {
-    /// The corruption of a batch of `n` crops of `side` pixels, with that many training images and textures to draw from.
+    /// The corruption of a batch of `n` crops of `side` pixels, drawn from the given numbers of training images and textures.
     ///
     /// # Errors
-    /// A config that [`CorruptionConfig::validate`] refuses; an empty or too large batch; no image.
+    /// A config that [`CorruptionConfig::validate`] rejects; an empty or too large batch; no image.
     pub fn spec(&self, seed: u64, n: usize, side: usize, images: usize, textures: usize) -> Result<CorruptionSpec> {
         self.validate()?;
         Shape::new(&[n, side, side, 3])?;
@@ -54,11 +54,11 @@ impl CorruptionConfig {
     }
 }
 
-/// Side of the largest lattice that a source with weight needs.
+/// Side of the largest lattice that a source with positive weight needs.
 fn replacement_side(weights: &[f32; 6]) -> usize {
     let needed = Source::ALL.into_iter().zip(weights).filter(|&(_, &weight)| weight > 0.0);
     let side = |source| match source {
-        // The finest noise has the largest lattice.
+        // The least smoothed noise has the largest lattice.
         Source::Noise => lattice(NOISE_SMOOTHING[0]).1,
         Source::Elastic => lattice(ELASTIC_SMOOTHING).1,
         _ => 0,
@@ -72,13 +72,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn default_fields_of_a_batch_are_in_memory_at_once() {
+    fn the_default_fields_of_a_batch_fit_in_memory_at_once() {
         let spec = CorruptionConfig::default().spec(7 << 32 | 5, 64, 256, 200, 30).unwrap();
         assert_eq!((spec.seed, spec.mask_side, spec.replacement_side, spec.patches_at_once), ([5, 7], 15, 52, 6));
     }
 
     #[test]
-    fn memory_for_fields_is_bounded() {
+    fn memory_of_fields_is_bounded() {
         let mut config = CorruptionConfig { patches: Patches { min: 0, max: 1000 }, ..CorruptionConfig::default() };
         config.deformation = Deformation { smoothing: 0.05, ..Deformation::default() };
         let spec = config.spec(0, 32, 256, 200, 30).unwrap();
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_without_material_or_field_cost_nothing() {
+    fn sources_without_pictures_or_fields_need_no_memory() {
         let mut config = CorruptionConfig::default();
         assert_eq!(config.spec(0, 1, 8, 1, 0).unwrap().weights, [0.0, 0.2, 0.2, 0.2, 0.1, 0.1]);
         config.weights = Weights { noise: 0.0, ..Weights::default() };
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_batches_are_refused() {
+    fn invalid_batches_are_rejected() {
         let config = CorruptionConfig::default();
         assert!(config.spec(0, 0, 8, 1, 0).is_err() && config.spec(0, 1, 0, 1, 0).is_err());
         assert!(config.spec(0, 1, 1 << 16, 1, 0).is_err() && config.spec(0, 1, 8, usize::from(u16::MAX) << 17, 0).is_err());

@@ -1,4 +1,4 @@
-//! Laws of the whole corruption, whatever the config.
+//! Properties of the whole corruption for any config.
 
 use super::*;
 use crate::rng::{Purpose, Stream};
@@ -6,7 +6,7 @@ use ndarray::Axis;
 use proptest::prelude::*;
 use rayon::prelude::*;
 
-/// A picture of independent random pixels: every change of place or value shows.
+/// A picture of independent random pixels, in which every shift or change is visible.
 fn picture(height: usize, width: usize, number: u32) -> Image {
     let mut stream = Stream::new(99, Purpose::Test, 0, number);
     Image::from_shape_simple_fn((height, width, 3), || stream.uniform())
@@ -42,7 +42,7 @@ fn check_laws(config: &CorruptionConfig, x: &Image, found: &Corrupted) -> Result
     for patch in &found.patches {
         let (row, column) = (patch.top + patch.height as i32 / 2, patch.left + patch.width as i32 / 2);
         prop_assert!((0..height as i32).contains(&row) && (0..width as i32).contains(&column));
-        // The union is nowhere less than one of its masks, and each mask is 1 at its centre.
+        // The union is at least each of its masks, and each mask is 1 at its centre.
         prop_assert_eq!(found.mask[[row as usize, column as usize]], 1.0);
     }
     Ok(())
@@ -91,7 +91,7 @@ fn a_sample_does_not_depend_on_others_or_on_threads() {
 #[test]
 fn every_source_alone_changes_pixels() {
     let (x, textures) = (picture(40, 40, 0), [picture(20, 20, 1)]);
-    // The image itself is the only other image: it must not come back at the same place.
+    // The only other image is the image itself, which must not be used at the same position.
     let images = [x.clone()];
     let sources = Sources { textures: &textures, images: &images };
     for source in Source::ALL {
@@ -108,7 +108,7 @@ fn every_source_alone_changes_pixels() {
 }
 
 #[test]
-fn white_and_black_places_change_brightness() {
+fn white_and_black_regions_change_brightness() {
     let config = CorruptionConfig { weights: only(Source::Brightness), ..CorruptionConfig::default() };
     for value in [0.0, 1.0] {
         let x = Image::from_elem((24, 24, 3), value);
@@ -136,9 +136,9 @@ fn a_faint_patch_has_a_full_mask_and_a_small_change() {
     }
 }
 
-/// x̂ = M ⊙ y + M̄ ⊙ x with a known y, to the letter.
+/// x̂ = M ⊙ y + M̄ ⊙ x exactly, for a known y.
 #[test]
-fn one_constant_patch_is_the_equation() {
+fn one_constant_patch_satisfies_the_equation() {
     let mut config = CorruptionConfig { weights: only(Source::Constant), ..CorruptionConfig::default() };
     config.patches = Patches { min: 1, max: 1 };
     config.blend.probability = 0.0;
@@ -183,7 +183,7 @@ fn the_mask_is_the_union_of_the_patches() {
 }
 
 #[test]
-fn sources_without_material_leave_their_weight_to_the_others() {
+fn sources_without_pictures_leave_their_weight_to_the_others() {
     let x = picture(24, 24, 0);
     let textures = [picture(9, 9, 1)];
     let chosen = |weights: Weights, sources: &Sources<'_>| {
@@ -204,7 +204,7 @@ fn sources_without_material_leave_their_weight_to_the_others() {
 }
 
 #[test]
-fn statistics_of_the_default() {
+fn the_default_config_has_the_expected_statistics() {
     let (x, config) = (picture(48, 48, 0), CorruptionConfig::default());
     let (n, mut patches, mut area, mut faint, mut small) = (500, 0, 0.0, 0, 0);
     for index in 0..n {
@@ -226,17 +226,17 @@ fn statistics_of_the_default() {
 }
 
 #[test]
-fn a_bad_config_is_refused() {
+fn a_bad_config_is_rejected() {
     let mut config = CorruptionConfig::default();
     config.blend.max = 2.0;
     let error = corrupt(&config, 0, 0, 0, &picture(8, 8, 0), &Sources::default()).unwrap_err().to_string();
     assert_eq!(error, "config key `corruption.blend.max`: 2 is outside [0.001, 1]");
 }
 
-/// Whoever changes the order of the numbers changes what every seed means. A separate Python reading of the module docs, with
-/// exact Philox and powers in double precision, gives the same boxes.
+/// Guards the order of the random numbers: changing it changes the result of every seed. An independent Python implementation of
+/// the module docs, with exact Philox and powers in double precision, gives the same boxes.
 #[test]
-fn golden_patches() {
+fn patches_match_golden_values() {
     let (textures, images) = ([picture(9, 9, 1)], [picture(9, 9, 2)]);
     let sources = Sources { textures: &textures, images: &images };
     let draw = |index| corrupt(&CorruptionConfig::default(), 2206, 11723, index, &picture(96, 128, 0), &sources).unwrap();

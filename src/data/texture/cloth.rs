@@ -16,7 +16,7 @@ pub(super) struct Cloth {
     missing: Option<Missing>,
 }
 
-/// A thread that is not there between `from` and `to` (in threads of the other direction).
+/// A thread that is missing between `from` and `to` (in threads of the other direction).
 struct Missing {
     direction: usize,
     thread: i32,
@@ -24,7 +24,8 @@ struct Missing {
     to: f32,
 }
 
-/// A point as one thread sees it: its number, the place across it in [-1/2, 1/2] and along it, in threads.
+/// A point in the coordinates of a thread: the number of the thread, the position across it in [-1/2, 1/2] and along it, in
+/// threads.
 #[derive(Clone, Copy)]
 struct OnThread {
     direction: usize,
@@ -47,7 +48,7 @@ impl Cloth {
 
     /// The thread of one direction nearest to `(across, along)`, both in threads.
     fn thread(&self, direction: usize, across: f32, along: f32) -> OnThread {
-        // Threads are not straight: they wander by a fraction of their spacing.
+        // Threads are not straight; they deviate by a fraction of their spacing.
         let wander = 0.22 * self.threads.at(across * 0.35 + 31.0 * direction as f32, along * 0.16);
         let across = across + wander;
         let number = across.floor() as i32;
@@ -81,7 +82,7 @@ impl Material for Cloth {
         let (v, u) = (p.y / self.spacing, p.x / self.spacing);
         let warp = self.thread(WARP, u, v);
         let weft = self.thread(WEFT, v, u);
-        // Which is on top changes from crossing to crossing; half-way between two crossings a thread goes through the cloth.
+        // The thread on top alternates between crossings; half-way between two crossings a thread passes through the cloth.
         let warp_first = (warp.number + weft.number) % 2 == 0;
         let (top, below) = if warp_first { (warp, weft) } else { (weft, warp) };
         let crossing = (std::f32::consts::PI * if warp_first { weft.across } else { warp.across }).cos();

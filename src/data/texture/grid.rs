@@ -16,7 +16,7 @@ pub(super) struct Grid {
     broken: Option<Broken>,
 }
 
-/// Bars that are not there: a box around `centre` with half sides `half`.
+/// Missing bars: a box around `centre` with half sides `half`.
 struct Broken {
     centre: Point,
     half: Point,
@@ -59,7 +59,7 @@ impl Material for Grid {
         let d = self.distance(p);
         let facing = self.outwards(p, d).dot(TO_LIGHT);
         let brushed = 0.05 * self.brush.at(p.y * 1.3, p.x * 0.09) + 0.05 * self.brush.fractal(p.y * 0.05, p.x * 0.03, 3);
-        // The punched edge is rounded: it catches the light on one side of a hole and turns away from it on the other.
+        // The punched edge is rounded: bright on the side of a hole that faces the light, dark on the other.
         let edge = (-d.max(0.0) / 1.1).exp();
         let sheet = lit(METAL, 1.0 + brushed - 0.42 * edge * facing - 0.10 * edge);
         // Inside, the wall of the sheet is lit where it faces the light.

@@ -1,7 +1,7 @@
 //! Procedural textures for tests, the demo and small experiments: materials that vary from image to image (position, rotation,
 //! light, irregular structure, sensor noise), and defects with exact ground truth.
 //!
-//! Structures have a fixed size in pixels (a thread about 7, a tile about 25), made for images of 64 to 256 pixels.
+//! Structures have a fixed size in pixels (a thread about 7, a tile about 25) and suit images of 64 to 256 pixels.
 
 mod cloth;
 mod defect;
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_repeat_for_a_stream_and_vary_between_streams() {
+    fn equal_streams_give_equal_pictures_and_different_streams_different_ones() {
         for family in Family::ALL {
             let image = family.render(&mut stream(1), 40, 56).unwrap();
             assert_eq!(image.dim(), (40, 56, 3));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_neither_flat_nor_clipped_and_hold_in_eight_bits() {
+    fn pictures_are_neither_flat_nor_clipped_and_fit_eight_bits() {
         for family in Family::ALL {
             let image = family.render(&mut stream(3), 64, 64).unwrap();
             let spread = (grey(&image).iter().map(|v| v * v).sum::<f64>() / 4096.0).sqrt();
@@ -184,10 +184,10 @@ mod tests {
     }
 
     #[test]
-    fn the_holes_of_the_grid_have_their_share() {
+    fn the_holes_of_the_grid_cover_the_expected_area() {
         let image = Family::Grid.render(&mut stream(5), 96, 96).unwrap();
         let dark = image.lanes(Axis(2)).into_iter().filter(|rgb| rgb[1] < 0.3).count() as f64 / (96.0 * 96.0);
-        // Holes of 0.65 to 0.69 periods, less their rounded corners and lit walls.
+        // Holes of 0.65 to 0.69 periods, minus rounded corners and lit walls.
         assert!((0.30..0.48).contains(&dark), "{dark}");
     }
 
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_requests_are_refused() {
+    fn invalid_requests_are_rejected() {
         assert!(Family::Wood.render(&mut stream(1), 0, 9).is_err());
         assert!(Family::Wood.render(&mut stream(1), usize::MAX, usize::MAX).is_err());
         assert!(Family::Wood.render_defect(Defect::Stain, &mut stream(1), 31, 64).is_err());

@@ -1,11 +1,11 @@
-//! Smooth random functions of the plane, and the few lines of arithmetic every material needs.
+//! Smooth random functions of the plane, and arithmetic shared by all materials.
 
 use crate::rng::Stream;
 
 /// Red, green, blue in [0, 1].
 pub(super) type Colour = [f32; 3];
 
-/// A place in pixels: `y` down, `x` to the right.
+/// A point in pixels: `y` down, `x` to the right.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Point {
     pub y: f32,
@@ -49,7 +49,7 @@ impl Point {
     }
 }
 
-/// Where the light of every scene comes from: above and left.
+/// Direction of the light in every scene: above and left.
 pub(super) const TO_LIGHT: Point = Point { y: -0.707, x: -0.707 };
 
 const CELLS: usize = 64;
@@ -64,7 +64,7 @@ impl Noise {
         Self { values: (0..CELLS * CELLS).map(|_| stream.range(-1.0, 1.0)).collect() }
     }
 
-    /// The lattice value itself: a random number of thread, tile or stone (`row`, `column`).
+    /// The lattice value: a random number for the thread, tile or stone (`row`, `column`).
     pub fn of_cell(&self, row: i32, column: i32) -> f32 {
         let wrap = |i: i32| i.rem_euclid(CELLS as i32) as usize;
         self.values[wrap(row) * CELLS + wrap(column)]
@@ -84,7 +84,7 @@ impl Noise {
     pub fn fractal(&self, y: f32, x: f32, octaves: u32) -> f32 {
         let (mut sum, mut total, mut strength, mut scale) = (0.0, 0.0, 1.0, 1.0);
         for octave in 0..octaves {
-            // Shifted layers: their lattice lines must not coincide.
+            // Layers are shifted so that their lattice lines do not coincide.
             let shift = 17.3 * octave as f32;
             sum += strength * self.at(y * scale + shift, x * scale + shift);
             total += strength;
@@ -99,7 +99,7 @@ fn ease(t: f32) -> f32 {
     t * t * (3.0 - 2.0 * t)
 }
 
-/// From `a` at t = 0 to `b` at t = 1.
+/// Linear interpolation from `a` at t = 0 to `b` at t = 1.
 pub(super) fn lerp(a: f32, b: f32, t: f32) -> f32 {
     a + (b - a) * t
 }
@@ -109,7 +109,7 @@ pub(super) fn smoothstep(low: f32, high: f32, v: f32) -> f32 {
     ease(((v - low) / (high - low)).clamp(0.0, 1.0))
 }
 
-/// From colour `a` at t = 0 to `b` at t = 1.
+/// Linear interpolation from colour `a` at t = 0 to `b` at t = 1.
 pub(super) fn mix(a: Colour, b: Colour, t: f32) -> Colour {
     [0, 1, 2].map(|c| lerp(a[c], b[c], t))
 }
@@ -119,7 +119,7 @@ pub(super) fn lit(colour: Colour, k: f32) -> Colour {
     colour.map(|v| v * k)
 }
 
-/// A random number between `low` and `high`, small ones as likely as large ones on a logarithmic scale.
+/// A log-uniform random number between `low` and `high`.
 pub(super) fn log_range(stream: &mut Stream, low: f32, high: f32) -> f32 {
     low * (high / low).powf(stream.uniform())
 }
@@ -136,7 +136,7 @@ mod tests {
     use crate::rng::Purpose;
 
     #[test]
-    fn noise_meets_its_lattice_and_stays_in_range() {
+    fn noise_equals_its_lattice_values_and_stays_in_range() {
         let noise = Noise::new(&mut Stream::new(1, Purpose::Test, 0, 0));
         for k in -70..70 {
             assert_eq!(noise.at(k as f32, 3.0), noise.of_cell(k, 3));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn box_distances() {
+    fn box_distances_match_known_values() {
         let half = Point::new(2.0, 3.0);
         for (y, x, distance) in [(0.0, 0.0, -2.0), (2.0, 0.0, 0.0), (0.0, 5.0, 2.0), (5.0, 7.0, 5.0)] {
             assert_eq!(rounded_box(Point::new(y, x), half, 0.0), distance);

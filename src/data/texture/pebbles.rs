@@ -14,7 +14,7 @@ pub(super) struct Pebbles {
     missing: Option<Missing>,
 }
 
-/// Where stones have come out: all whose centre is within `reach` of `centre`, in cells.
+/// Missing stones: all whose centre is within `reach` of `centre`, in cells.
 struct Missing {
     centre: Point,
     reach: f32,
@@ -61,7 +61,7 @@ impl Pebbles {
         let kind = STONES[((pick(0) * STONES.len() as f32) as usize).min(STONES.len() - 1)];
         let mottle = 0.12 * self.grain.fractal(p.y * 0.20, p.x * 0.20, 4);
         let vein = 0.10 * smoothstep(0.86, 1.0, 1.0 - self.grain.at(p.y * 0.08 + 7.0 * pick(1), p.x * 0.08).abs());
-        // Light on a dome: the slope grows towards the rim.
+        // Shading of a dome: the slope grows towards the rim.
         let rim = 1.0 - smoothstep(0.0, 0.34, near.border);
         let dome = (0.25 + 0.45 * rim) * near.offset.dot(TO_LIGHT) - 0.20 * rim * rim;
         lit(kind, 1.0 + 0.10 * (pick(1) - 0.5) + mottle + vein + dome)

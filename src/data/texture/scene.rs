@@ -1,17 +1,17 @@
 //! From a surface to an image: viewpoint, defects, light and sensor noise.
 //!
-//! The surface is a function of the plane, sampled four times per pixel. A flaw moves or repaints it before light and sensor
-//! noise are applied, so an image with a flaw and the same image without it differ by the flaw alone.
+//! The surface is a function of the plane, sampled four times per pixel. A flaw displaces or repaints the surface before light
+//! and sensor noise are applied. So an image with a flaw and the same image without it differ only in the flaw.
 
 use super::noise::{Colour, Point, lit};
 use crate::data::image::Image;
 use crate::rng::{Purpose, Stream};
 
-/// What a surface shows at one point.
+/// A sample of a surface at one point.
 #[derive(Clone, Copy)]
 pub(super) struct Sample {
     pub colour: Colour,
-    /// 1 on the material, 0 where one looks through it: nothing can be painted there.
+    /// 1 on the material, 0 in holes, where nothing can be painted.
     pub solid: f32,
 }
 
@@ -21,7 +21,7 @@ impl Sample {
     }
 }
 
-/// An endless surface with random variation inside.
+/// An unbounded surface with random variation.
 pub(super) trait Material: Send + Sync {
     /// The surface at `p`, in pixels.
     fn sample(&self, p: Point) -> Sample;
@@ -32,7 +32,7 @@ pub(super) trait Material: Send + Sync {
 
 /// A flaw in image coordinates.
 pub(super) trait Flaw {
-    /// The place of the intact surface that is seen at `p`.
+    /// The point of the intact surface that is visible at `p`.
     fn moved(&self, p: Point) -> Point {
         p
     }
@@ -61,7 +61,7 @@ pub(super) struct Scene {
     sensor: Stream,
 }
 
-/// Places inside one pixel where the surface is sampled.
+/// Sample positions inside a pixel.
 const WITHIN: [Point; 4] =
     [Point { y: 0.25, x: 0.25 }, Point { y: 0.25, x: 0.75 }, Point { y: 0.75, x: 0.25 }, Point { y: 0.75, x: 0.75 }];
 
@@ -74,7 +74,7 @@ impl Scene {
         let tint = [0; 3].map(|_| gain * stream.range(0.985, 1.015));
         let slope = Point::any_direction(stream).times(stream.range(0.0, 0.12));
         let noise = stream.range(0.010, 0.018);
-        // The sensor has its own stream, so the noise does not depend on how many numbers a flaw draws.
+        // The sensor noise has its own stream, so it does not depend on how many numbers a flaw draws.
         let seed = (u64::from(stream.bits()) << 32) | u64::from(stream.bits());
         let sensor = Stream::new(seed, Purpose::Texture, 0, 0);
         Self { height, width, material, angle, shift, tint, slope, noise, sensor }

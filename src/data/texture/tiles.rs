@@ -24,7 +24,7 @@ impl Tiles {
         ((p.y / self.period).floor() as i32, (p.x / self.period).floor() as i32)
     }
 
-    /// The point as the tile sees it: relative to its centre, and turned with it.
+    /// The point in the coordinates of the tile: relative to its centre and rotated with it.
     fn on_tile(&self, p: Point, (row, column): (i32, i32)) -> Point {
         let random = |k: i32| self.lay.of_cell(4 * row + k, column);
         let centre = Point::new(
@@ -47,11 +47,11 @@ impl Tiles {
 
     fn mortar(&self, p: Point, d: f32) -> Colour {
         let rough = 0.16 * self.glaze.fractal(p.y * 0.45, p.x * 0.45, 3);
-        // It lies deeper than the tiles and is darker along them.
+        // Mortar lies deeper than the tiles and is darker next to them.
         lit(MORTAR, (1.0 + rough) * (0.72 + 0.28 * smoothstep(0.0, 1.4, d)))
     }
 
-    /// What is behind a tile that has fallen off: mortar combed with a notched trowel, in the shadow of its neighbours.
+    /// The surface behind a missing tile: mortar combed with a notched trowel, in the shadow of the neighbouring tiles.
     fn bed(&self, q: Point, d: f32) -> Colour {
         let comb = 0.16 * (1.35 * (q.y + 0.35 * q.x + 1.4 * self.glaze.at(q.y * 0.12, q.x * 0.12))).sin();
         let rough = 0.20 * self.glaze.fractal(q.y * 0.35 + 30.0, q.x * 0.35, 3);

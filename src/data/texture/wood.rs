@@ -15,7 +15,7 @@ pub(super) struct Wood {
     knot: Option<Knot>,
 }
 
-/// Where a branch left the trunk: the grain flows around it.
+/// A knot, where a branch left the trunk. The grain flows around it.
 struct Knot {
     centre: Point,
     radius: f32,
@@ -29,7 +29,7 @@ impl Knot {
         Point::new(d.y + self.slant * d.x, d.x / 1.35).length() / self.radius
     }
 
-    /// Which height of undisturbed grain is seen at `p`: the lines near the knot are pushed aside.
+    /// Height in the undisturbed grain for point `p`. Lines near the knot are displaced.
     fn displaced(&self, p: Point) -> f32 {
         let d = p.minus(self.centre);
         let spread = Point::new(d.y, d.x / 2.2).length() / (2.6 * self.radius);
@@ -42,7 +42,7 @@ impl Wood {
         Self { ring: 9.0 * stream.range(0.92, 1.08), rings: Noise::new(stream), fibres: Noise::new(stream), knot: None }
     }
 
-    /// Early wood grades into late wood within each ring, then a new ring starts at once.
+    /// Within a ring, early wood changes gradually to late wood; the next ring starts abruptly.
     fn ring_colour(&self, y: f32, x: f32) -> Colour {
         let sway = 1.5 * self.rings.fractal(y * 0.012, x * 0.006, 2) + 0.18 * self.rings.at(y * 0.11, x * 0.03);
         let phase = y / self.ring + 2.2 * sway;

@@ -1,6 +1,6 @@
-//! Box average by running sums in f64: the cost of a pixel does not depend on the window.
+//! Box average by running sums in f64. The cost per pixel does not depend on the window size.
 //!
-//! A clipped window is a product of two intervals, so the mean over it is a mean along rows of means along columns.
+//! A clipped window is a product of two intervals, so its mean is separable: along columns, then along rows.
 
 use rayon::prelude::*;
 
@@ -87,7 +87,7 @@ fn axes(spec: &BoxAverageSpec) -> [Axis; 2] {
     [Axis { len: w, inner: 1, radius }, Axis { len: h, inner: w, radius }]
 }
 
-/// Applies `pass(axis, values, other)` along both axes `repeats` times; the result is left in `values`.
+/// Applies `pass(axis, values, other)` along both axes `repeats` times. The result is in `values`.
 fn repeat(spec: &BoxAverageSpec, values: &mut Vec<f64>, pass: impl Fn(&Axis, &mut [f64], &mut [f64])) {
     let mut other = vec![0.0; values.len()];
     for axis in (0..spec.repeats).flat_map(|_| axes(spec)) {
@@ -102,7 +102,7 @@ mod tests {
     use crate::backend::{Cpu, Storage};
 
     #[test]
-    fn matches_the_mean_of_what_is_inside_and_its_adjoint() {
+    fn matches_the_mean_inside_the_image_and_its_adjoint() {
         let cpu = Cpu::new();
         for (n, h, w, size) in [(2, 5, 7, 3), (1, 4, 3, 9), (1, 1, 6, 5), (2, 6, 1, 1)] {
             let spec = BoxAverageSpec { n, h, w, size, repeats: 1 };

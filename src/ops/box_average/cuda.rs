@@ -27,7 +27,7 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: BoxAverage<'_, Buffer>) -> Result<(
     }
 }
 
-/// Threads that have one row.
+/// Threads per row.
 const WARP: usize = 32;
 
 /// The map or its adjoint.
@@ -37,7 +37,7 @@ enum Direction {
     Adjoint = 1,
 }
 
-/// `y =` the n-fold average of x or its adjoint, by the definition.
+/// `y =` the n-fold average of x or its adjoint, computed by the definition.
 fn average_naively(cuda: &Cuda, spec: &BoxAverageSpec, kernel: &'static Kernel, x: &Buffer, y: &mut Buffer) -> Result<()> {
     cuda.copy(x, y)?;
     for _ in 0..spec.repeats {

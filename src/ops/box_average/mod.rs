@@ -14,8 +14,8 @@ use crate::backend::Phase;
 use crate::error::{Error, Result};
 use crate::shape::{Shape, extent};
 
-/// n-fold box average (Method §6): `repeats` times the mean over a `size x size` window; near the border the mean of what
-/// is inside. x and y `[n, h, w]` (trailing extent of 1 allowed).
+/// n-fold box average (Method §6): `repeats` times the mean over a `size x size` window. Near the border only the pixels inside
+/// the image count. x and y are `[n, h, w]` or `[n, h, w, 1]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, NoUninit, Serialize)]
 #[repr(C)]
 pub struct BoxAverageSpec {
@@ -38,7 +38,7 @@ impl BoxAverageSpec {
     /// A shape other than `[N, H, W]` or `[N, H, W, 1]`, or an even window.
     pub fn new(x: &Shape, size: usize, repeats: usize) -> Result<Self> {
         const OP: &str = "box_average";
-        let (&[n, h, w] | &[n, h, w, 1]) = x.extents() else {
+        let (&[n, h, w] | &[n, h, w, 1]) = x.dims() else {
             return Err(Error::shape(OP, format!("expects [N, H, W] or [N, H, W, 1], got {x}")));
         };
         if size.is_multiple_of(2) || size > (1 << 16) || repeats > (1 << 16) {
@@ -64,7 +64,7 @@ pub enum BoxAverage<'a, T> {
 
 impl<T> BoxAverage<'_, T> {
     pub(super) fn contract(&self) -> Contract<'_, T> {
-        // Running sums along rows and along columns, each repeat: an addition, a subtraction and a product.
+        // Per repeat and axis, a running sum needs an addition, a subtraction and a product.
         let contract =
             |spec: &BoxAverageSpec| Contract::<T>::new("box_average").flops(6 * u64::from(spec.repeats) * spec.len() as u64);
         match self {

@@ -4,7 +4,8 @@ use crate::ops::Backend;
 use crate::tape::{Operation, Sweep, Tape, Var};
 
 impl<B: Backend> Tape<B> {
-    /// `repeats` times the mean over a `size x size` window of each plane (Method §6); near the border the mean of what is inside.
+    /// `repeats` times the mean over a `size x size` window of each plane (Method §6); near the border only the pixels inside
+    /// count.
     ///
     /// # Errors
     /// x is not `[N, H, W]` or `[N, H, W, 1]`; `size` is even.

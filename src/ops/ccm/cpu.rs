@@ -1,4 +1,5 @@
-//! Convex combination module: features, gate and combination band by band, so that the joined tensor never exists.
+//! Convex combination module. Features, gate and combination are computed band by band, so the concatenated tensor is never
+//! stored.
 
 use rayon::prelude::*;
 
@@ -100,7 +101,7 @@ fn grad(
 /// Pixels of a band: whole strips.
 const PIXELS: usize = 8 * ROWS;
 
-/// `β s + (1-β) u` for any β, kept between s and u where β is in [0, 1] and rounding would leave; NaN stays NaN.
+/// `β s + (1-β) u` for any β. For β in [0, 1] the result is clamped between s and u against rounding; NaN stays NaN.
 #[derive(Clone, Copy)]
 struct AnyCombination;
 
@@ -116,7 +117,7 @@ impl Elementwise<3> for AnyCombination {
     }
 }
 
-/// The same for β in [0, 1], which a gate is.
+/// The same for β in [0, 1], as a gate always is.
 #[derive(Clone, Copy, Default)]
 struct Combination;
 
@@ -198,17 +199,17 @@ impl Elementwise<6> for UpsampledGrad {
     }
 }
 
-/// `(s - u)²`, the third part of the features `[s, u, (s-u)²]`, which are never joined in memory.
+/// `(s - u)²`, the third part of the features `[s, u, (s-u)²]`, which are never concatenated in memory.
 fn square(simd: Simd, s: &[f32], u: &[f32], target: &mut [f32]) {
     each(simd, SquaredDifference, target, [s, u]);
 }
 
-/// The part of `w_mix` `[c, 3c]` that meets part `part` of the features.
+/// The columns of `w_mix` `[c, 3c]` for part `part` of the features.
 fn mix_part(w_mix: &[f32], c: usize, part: usize) -> impl Fn(usize, usize) -> f32 + Sync {
     move |output, input| w_mix[output * 3 * c + part * c + input]
 }
 
-/// What all bands of the forward pass share.
+/// Shared by all bands of the forward pass.
 struct Forward<'a> {
     c: usize,
     /// Weights of each part of the features.
@@ -230,7 +231,7 @@ impl<'a> Forward<'a> {
         })
     }
 
-    /// `h =`, `β =`, `y =` of some pixels.
+    /// Computes `h =`, `β =`, `y =` for some pixels.
     fn band(&self, cpu: &Cpu, [s, u]: [&[f32]; 2], [h, beta]: [&mut [f32]; 2], y: &mut [f32]) -> Result<()> {
         let (all, [s_mix, u_mix, square_mix]) = (Range::all(self.c), &self.mix);
         let mut squares = cpu.alloc(s.len())?;
@@ -252,7 +253,7 @@ fn backward_mix(cpu: &Cpu, c: usize, w_mix: &[f32]) -> Result<[Packed; 3]> {
     Ok([part(0)?, part(1)?, part(2)?])
 }
 
-/// What all chunks of the backward pass share.
+/// Shared by all chunks of the backward pass.
 struct Backward {
     simd: Simd,
     c: usize,
@@ -374,7 +375,7 @@ mod tests {
     use super::*;
     use crate::backend::cpu::Path;
 
-    /// `β s + (1-β) u` in scalars, kept between s and u for β in [0, 1].
+    /// Scalar `β s + (1-β) u`, clamped between s and u for β in [0, 1].
     fn combine(beta: f32, s: f32, u: f32) -> f32 {
         let y = beta * s + (1.0 - beta) * u;
         if (0.0..=1.0).contains(&beta) { y.clamp(s.min(u), s.max(u)) } else { y }

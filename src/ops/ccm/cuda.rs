@@ -1,5 +1,5 @@
-//! Convex combination module, `kernels/ccm.cu`: two launches forward; backward the two products of a linear map and four launches
-//! of its own. The joined `[s, u, (s-u)²]` never lies in memory.
+//! Convex combination module, `kernels/ccm.cu`. The forward pass takes two launches; the backward pass takes the two products of
+//! a linear map and four more launches. The concatenated `[s, u, (s-u)²]` is never stored.
 
 use super::{Ccm, CcmSpec, CcmWeights};
 use crate::backend::Storage;
@@ -47,7 +47,7 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: Ccm<'_, Buffer>) -> Result<()> {
     }
 }
 
-/// One launch each.
+/// One launch per call.
 impl Cuda {
     fn mix(&self, spec: &CcmSpec, [s, u]: [&Buffer; 2], weights: &CcmWeights<&Buffer>, h: &mut Buffer) -> Result<()> {
         let launch = if self.is_naive() {

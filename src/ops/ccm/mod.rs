@@ -1,6 +1,5 @@
 //! Convex combination module (Method §4): `h = ELU(w_mix [s, u, (s-u)²] + b_mix)`, `β = σ(w_gate h + b_gate)`,
-//! `y = β ⊙ s + (1-β) ⊙ u`. A 1x1 convolution is a linear map over the rows, so the module is the composition that the
-//! equation says.
+//! `y = β ⊙ s + (1-β) ⊙ u`. The 1x1 convolutions are linear maps applied to each row.
 
 pub(super) mod cpu;
 pub(super) mod cuda;
@@ -19,7 +18,7 @@ use crate::tape::Var;
 /// Convex combination module (CCM): `h = ELU(w_mix [s, u, (s-u)²] + b_mix)`, `β = σ(w_gate h + b_gate)`,
 /// `y = β ⊙ s + (1-β) ⊙ u`.
 ///
-/// s, u, h, β, y `[rows, c]` (any leading extents), w_mix `[c, 1, 1, 3c]`, w_gate `[c, 1, 1, c]`, biases `[c]`.
+/// s, u, h, β, y `[rows, c]` (any leading dimensions), w_mix `[c, 1, 1, 3c]`, w_gate `[c, 1, 1, c]`, biases `[c]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, NoUninit, Serialize)]
 #[repr(C)]
 pub struct CcmSpec {
@@ -38,7 +37,7 @@ impl CcmSpec {
         const OP: &str = "ccm";
         let shape = Shape::same(OP, s, u)?;
         let c = shape.channels();
-        if w_mix.extents() != [c, 1, 1, 3 * c] || w_gate.extents() != [c, 1, 1, c] {
+        if w_mix.dims() != [c, 1, 1, 3 * c] || w_gate.dims() != [c, 1, 1, c] {
             let wants = format!("weights must be [{c}, 1, 1, {}] and [{c}, 1, 1, {c}]", 3 * c);
             return Err(Error::shape(OP, format!("{wants}, got {w_mix} and {w_gate} (s {s})")));
         }
@@ -56,13 +55,13 @@ impl CcmSpec {
         8 * u64::from(self.rows) * u64::from(self.c).pow(2)
     }
 
-    /// Of a forward pass: the products, and 4 for each value of the combination.
+    /// FLOPs of a forward pass: the products, and 4 per value of the combination.
     fn flops(&self) -> u64 {
         self.product_flops() + 4 * u64::from(self.rows) * u64::from(self.c)
     }
 }
 
-/// Weights of a CCM's gate, or their gradients.
+/// Gate weights of a CCM, or their gradients.
 #[derive(Clone, Copy, Debug)]
 pub struct CcmWeights<T> {
     /// `[c, 1, 1, 3c]`.
@@ -75,7 +74,7 @@ pub struct CcmWeights<T> {
     pub b_gate: T,
 }
 
-/// The gate's weights of a convex combination module, as nodes.
+/// Gate weights of a convex combination module, as nodes.
 #[derive(Clone, Copy, Debug)]
 pub struct CcmVars {
     /// `[c, 1, 1, 3c]`.
@@ -97,13 +96,13 @@ impl CcmVars {
 /// A call. See [`CcmSpec`].
 #[expect(missing_docs, reason = "the fields are the symbols of the equations")]
 pub enum Ccm<'a, T> {
-    /// `y = β ⊙ s + (1-β) ⊙ u`, rounded so that y lies between s and u for β in [0, 1].
+    /// `y = β ⊙ s + (1-β) ⊙ u`. For β in [0, 1], y is between s and u even after rounding.
     Combination { beta: &'a T, s: &'a T, u: &'a T, y: &'a mut T },
     /// `dβ += dy ⊙ (s-u)`, `ds += dy ⊙ β`, `du += dy ⊙ (1-β)`.
     CombinationGrad { beta: &'a T, s: &'a T, u: &'a T, dy: &'a T, d_beta: &'a mut T, ds: &'a mut T, du: &'a mut T },
-    /// The whole module in one call: `y =`, and `h =`, `β =` in `saved = [h, β]` where a backward pass will need them.
+    /// The whole module in one call: `y =`, and, if a backward pass will follow, `h =`, `β =` in `saved = [h, β]`.
     Forward { spec: &'a CcmSpec, s: &'a T, u: &'a T, weights: CcmWeights<&'a T>, saved: Option<[&'a mut T; 2]>, y: &'a mut T },
-    /// Its adjoint: ds, du and the weights' gradients, all `+=`; `saved = [h, β]` as the forward pass left them.
+    /// The backward pass: ds, du and the weight gradients, all `+=`; `saved = [h, β]` from the forward pass.
     Grad {
         spec: &'a CcmSpec,
         s: &'a T,

@@ -1,6 +1,5 @@
 //! Convex combination module (Method §4): `h = ELU(w_mix [s, u, (s-u)²] + b_mix)`, `β = σ(w_gate h + b_gate)`,
-//! `y = β ⊙ s + (1-β) ⊙ u`. A 1x1 convolution is a linear map over the rows, so the module is the composition that the
-//! equation says.
+//! `y = β ⊙ s + (1-β) ⊙ u`. The 1x1 convolutions are linear maps applied to each row.
 
 use super::{Ccm, CcmSpec, CcmWeights};
 use crate::backend::Real;
@@ -56,7 +55,7 @@ fn forward<T: Real>(
     combination(beta, s, u, y);
 }
 
-/// The adjoints of [`forward`]'s lines, last line first.
+/// The adjoints of the lines of [`forward`], in reverse order.
 fn grad<T: Real>(
     spec: &CcmSpec,
     [s, u]: [&Vec<T>; 2],
@@ -90,12 +89,12 @@ fn through<T: Real>(activation: Activation, y: &[T], dz: &mut [T]) {
     dz.iter_mut().zip(y).for_each(|(dz, &y)| *dz *= slope(activation, 0, y));
 }
 
-/// `β s + (1-β) u`, for β in [0, 1] rounded into the interval between s and u.
+/// `β s + (1-β) u`, clamped between s and u for β in [0, 1].
 fn combine<T: Real>(beta: T, s: T, u: T) -> T {
     let y = beta * s + (T::one() - beta) * u;
     let (low, high) = (s.min(u), s.max(u));
     let convex = beta >= T::zero() && beta <= T::one();
-    // Comparisons instead of min and max: a NaN stays a NaN.
+    // Comparisons instead of min and max, so that NaN stays NaN.
     match convex {
         true if y < low => low,
         true if y > high => high,

@@ -15,7 +15,7 @@ impl<B: Backend> Tape<B> {
         let shape = self.shape(s);
         let spec = CcmSpec::new(&shape, &self.shape(u), &self.shape(weights.w_mix), &self.shape(weights.w_gate))?;
         for bias in [weights.b_mix, weights.b_gate].map(|bias| self.shape(bias)) {
-            if bias.extents() != [shape.channels()] {
+            if bias.dims() != [shape.channels()] {
                 return Err(Error::shape("ccm", format!("biases must be [{}], got {bias} (s {shape})", shape.channels())));
             }
         }
@@ -41,7 +41,7 @@ impl<B: Backend> Tape<B> {
         Ok(self.push(Tensor::from_buffer(shape, y), Some(operation), needs_gradient))
     }
 
-    /// The same module written with the tape's other operations: the oracle of the fused form, and its tangent.
+    /// The same module composed of other operations of the tape. It is the reference for the fused module and gives its tangent.
     ///
     /// # Errors
     /// As [`Tape::ccm`].
@@ -57,7 +57,7 @@ impl<B: Backend> Tape<B> {
     pub fn ccm_gate(&mut self, s: Var, u: Var, weights: CcmVars) -> Result<Var> {
         let difference = self.sub(s, u)?;
         let square = self.mul(difference, difference)?;
-        let features = self.join(&[s, u, square])?;
+        let features = self.concat(&[s, u, square])?;
         let h = self.conv2d(features, weights.w_mix, Some(weights.b_mix), Conv2dOptions::same(1, 1, Activation::Elu))?;
         self.conv2d(h, weights.w_gate, Some(weights.b_gate), Conv2dOptions::same(1, 1, Activation::Sigmoid))
     }
@@ -86,7 +86,7 @@ struct CcmNode<T> {
     s: Var,
     u: Var,
     weights: CcmVars,
-    /// h and β of the forward pass; None where no gradient is wanted.
+    /// h and β of the forward pass; None if no gradient is needed.
     saved: Option<[T; 2]>,
 }
 

@@ -1,4 +1,4 @@
-//! Moves of channel ranges.
+//! Copies of channel ranges.
 
 use rayon::prelude::*;
 
@@ -16,7 +16,7 @@ pub(in crate::ops) fn run(call: Channels<'_, Buffer>) {
     }
 }
 
-/// Pixels of one task.
+/// Pixels per task.
 const PIXELS: usize = 256;
 
 /// `f(target range, source range)` for every pixel.

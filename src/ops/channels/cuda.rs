@@ -1,4 +1,4 @@
-//! Moves of channel ranges, `kernels/channels.cu`.
+//! Copies of channel ranges, `kernels/channels.cu`.
 
 use super::{Channels, ChannelsSpec};
 use crate::backend::cuda::kernels::channels as kernel;
@@ -16,7 +16,7 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: Channels<'_, Buffer>) -> Result<()>
     }
 }
 
-/// Moves a range with `kernel`, up to four channels per thread, or with its naive sibling.
+/// Copies a range with `kernel`, up to four channels per thread, or with its naive version.
 fn move_channels(
     cuda: &Cuda,
     [kernel, naive]: [&'static Kernel; 2],

@@ -1,5 +1,5 @@
-//! Moves of channel ranges: `target[r, target_start + i] = source[r, source_start + i]` for i below `count`, or `+=`.
-//! The adjoint is the move back with `+=`, see [`ChannelsSpec::reversed`].
+//! Copies of channel ranges: `target[r, target_start + i] = source[r, source_start + i]` for i below `count`, or `+=`. The
+//! adjoint copies in the reverse direction with `+=`, see [`ChannelsSpec::reversed`].
 
 pub(super) mod cpu;
 pub(super) mod cuda;
@@ -14,7 +14,7 @@ use crate::backend::Phase;
 use crate::error::{Error, Result};
 use crate::shape::{Shape, extent};
 
-/// Moves `count` channels of every row from one array into another: join, slice and their adjoints.
+/// Copies `count` channels of every row from one array to another. Used by concat, slice and their adjoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, NoUninit, Serialize)]
 #[repr(C)]
 pub struct ChannelsSpec {
@@ -28,12 +28,12 @@ pub struct ChannelsSpec {
     pub target: u32,
     /// First channel written.
     pub target_start: u32,
-    /// Channels moved.
+    /// Channels copied.
     pub count: u32,
 }
 
 impl ChannelsSpec {
-    /// Checks a move of `count` channels from `source` (starting at `source_start`) to `target` (at `target_start`).
+    /// Checks a copy of `count` channels from `source` (starting at `source_start`) to `target` (at `target_start`).
     ///
     /// # Errors
     /// Row counts that differ, or a range outside either array.
@@ -46,7 +46,7 @@ impl ChannelsSpec {
         count: usize,
     ) -> Result<Self> {
         let fits = |start: usize, shape: &Shape| start.checked_add(count).is_some_and(|end| end <= shape.channels());
-        let leading = |shape: &Shape| shape.extents()[..shape.extents().len() - 1].to_vec();
+        let leading = |shape: &Shape| shape.dims()[..shape.dims().len() - 1].to_vec();
         if leading(source) != leading(target) {
             return Err(Error::shape(op, format!("all extents but the last must agree: {source} and {target}")));
         }
@@ -64,7 +64,7 @@ impl ChannelsSpec {
         })
     }
 
-    /// The same channels moved back: the adjoint.
+    /// The copy in the reverse direction, for the adjoint.
     #[must_use]
     pub fn reversed(self) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl ChannelsSpec {
         }
     }
 
-    /// Elements of the source, of the target, and moved.
+    /// Elements of the source, of the target, and copied.
     fn lengths(&self) -> [usize; 3] {
         [self.source, self.target, self.count].map(|channels| self.rows as usize * channels as usize)
     }

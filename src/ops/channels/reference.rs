@@ -1,5 +1,5 @@
-//! Moves of channel ranges: `target[r, target_start + i] = source[r, source_start + i]` for i below `count`, or `+=`.
-//! The adjoint is the move back with `+=`, see [`ChannelsSpec::reversed`].
+//! Copies of channel ranges: `target[r, target_start + i] = source[r, source_start + i]` for i below `count`, or `+=`. The
+//! adjoint copies in the reverse direction with `+=`, see [`ChannelsSpec::reversed`].
 
 use super::{Channels, ChannelsSpec};
 use crate::backend::Real;
@@ -11,7 +11,7 @@ pub(in crate::ops) fn run<T: Real>(call: Channels<'_, Vec<T>>) {
     }
 }
 
-/// Every flat index of the source with the one it goes to in the target.
+/// Pairs of flat indices in the source and in the target.
 fn each_move(spec: &ChannelsSpec, mut visit: impl FnMut(usize, usize)) {
     for row in 0..spec.rows as usize {
         for i in 0..spec.count as usize {

@@ -4,22 +4,22 @@ use crate::ops::Backend;
 use crate::tape::{Operation, Sweep, Tape, Var};
 
 impl<B: Backend> Tape<B> {
-    /// Joins along the last extent: `[.., a]`, `[.., b]`, … → `[.., a + b + …]`.
+    /// Concatenates along the last dimension: `[.., a]`, `[.., b]`, … → `[.., a + b + …]`.
     ///
     /// # Errors
-    /// Nothing to join, or other extents differ.
-    pub fn join(&mut self, parts: &[Var]) -> Result<Var> {
-        let &[first, ..] = parts else { return Err(Error::shape("join", "nothing to join")) };
+    /// No parts, or a dimension other than the last differs.
+    pub fn concat(&mut self, parts: &[Var]) -> Result<Var> {
+        let &[first, ..] = parts else { return Err(Error::shape("concat", "nothing to join")) };
         let total = parts.iter().map(|&part| self.shape(part).channels()).sum();
         let shape = self.shape(first).with_channels(total)?;
         let mut start = 0;
         let mut moves = Vec::with_capacity(parts.len());
         for &part in parts {
             let count = self.shape(part).channels();
-            moves.push((part, ChannelsSpec::new("join", &self.shape(part), 0, &shape, start, count)?));
+            moves.push((part, ChannelsSpec::new("concat", &self.shape(part), 0, &shape, start, count)?));
             start += count;
         }
-        self.record(shape, JoinNode { moves: moves.clone() }, |tape, y| {
+        self.record(shape, ConcatNode { moves: moves.clone() }, |tape, y| {
             moves
                 .iter()
                 .try_for_each(|(part, spec)| tape.backend().run(Channels::Copy { spec, source: tape.buffer(*part), target: y }))
@@ -29,7 +29,7 @@ impl<B: Backend> Tape<B> {
     /// Channels `start .. start + count`: `[.., c]` → `[.., count]`.
     ///
     /// # Errors
-    /// The range leaves the channels of x.
+    /// The range exceeds the channels of x.
     pub fn slice(&mut self, x: Var, start: usize, count: usize) -> Result<Var> {
         let shape = self.shape(x).with_channels(count)?;
         let spec = ChannelsSpec::new("slice", &self.shape(x), start, &shape, 0, count)?;
@@ -39,11 +39,11 @@ impl<B: Backend> Tape<B> {
     }
 }
 
-struct JoinNode {
+struct ConcatNode {
     moves: Vec<(Var, ChannelsSpec)>,
 }
 
-impl<B: Backend> Operation<B> for JoinNode {
+impl<B: Backend> Operation<B> for ConcatNode {
     fn inputs(&self) -> Vec<Var> {
         self.moves.iter().map(|(part, _)| *part).collect()
     }
@@ -63,7 +63,7 @@ impl<B: Backend> Operation<B> for JoinNode {
                 None => tape.zeros(tape.shape(*part))?,
             });
         }
-        tape.join(&parts).map(Some)
+        tape.concat(&parts).map(Some)
     }
 }
 

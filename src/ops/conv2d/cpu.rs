@@ -76,7 +76,7 @@ pub(in crate::ops) fn saved_flops(cpu: &Cpu, call: &Conv2d<'_, Buffer>) -> u64 {
     if is_dense(spec) { 0 } else { saved(cpu, &correlation(spec, Range::all(spec.c_out as usize)), phase, spec.flops()) }
 }
 
-/// The spec's extents as the loops use them; output channels are `write` of the output.
+/// The dimensions of the spec as the loops use them. The output channels are those in `write`.
 pub(in crate::ops) fn correlation(spec: &Conv2dSpec, write: Range) -> Correlation {
     Correlation {
         n: spec.n as usize,
@@ -96,7 +96,7 @@ fn is_dense(spec: &Conv2dSpec) -> bool {
     spec.kernel == 1 && spec.stride == 1 && spec.padding == 0
 }
 
-/// dz with zeros between its pixels, as if the convolution had stride 1; and its shape.
+/// dz with zeros inserted between its pixels, as for a convolution of stride 1, and its shape.
 fn spread(cpu: &Cpu, shape: &Correlation, dz: &[f32]) -> Result<(Buffer, Correlation)> {
     let ((height, width), channels, unit) = (shape.target, shape.write.stride, shape.unit_stride());
     let target = unit.target;

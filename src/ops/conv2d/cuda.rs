@@ -1,4 +1,4 @@
-//! Convolution, `kernels/conv2d.cu`. A 1x1 convolution with every pixel in its place is the linear map of `kernels/linear.cu`.
+//! Convolution, `kernels/conv2d.cu`. A 1x1 convolution without stride or padding uses the linear map of `kernels/linear.cu`.
 
 use super::{Conv2d, Conv2dSpec, cuda_bf16};
 use crate::backend::cuda::gemm::tiles;
@@ -9,18 +9,18 @@ use crate::backend::cuda::{Buffer, Cuda, Kernel, Mode};
 use crate::error::Result;
 use crate::ops::linear::{self, Linear, LinearSpec};
 
-/// Most channels of a narrow end, whose kernels have no tiles of that side.
+/// Most channels for the kernels of narrow layers, which do not tile the narrow side.
 const FEW: usize = 4;
-/// Widest kernel of a narrow end.
+/// Largest kernel size of a narrow layer.
 const FEW_KERNEL: u32 = 3;
-/// Pixels that a block of `conv2d_few_outputs` makes.
+/// Pixels per block of `conv2d_few_outputs`.
 const GROUP_PIXELS: u32 = 128;
-/// Pixels that a thread of `conv2d_few_outputs_input_grad` makes.
+/// Pixels per thread of `conv2d_few_outputs_input_grad`.
 const THREAD_PIXELS: usize = 4;
-/// Pairs of a tap and four channels that a block of the narrow ends' weight gradients makes.
+/// Pairs of a tap and four channels per block in the weight gradients of narrow layers.
 const COLUMNS: u32 = 16;
 
-/// Which kernels a convolution takes. Depends on its shape alone.
+/// Which kernels a convolution uses. Depends only on its shape.
 enum Route {
     Naive,
     /// On tensor cores.
@@ -29,7 +29,7 @@ enum Route {
     FewOutputs,
     /// Up to four input channels.
     FewInputs,
-    /// The linear map of every pixel.
+    /// As a linear map over the pixels.
     Linear(LinearSpec),
     Tiled,
 }
@@ -85,7 +85,7 @@ fn input_grad(cuda: &Cuda, spec: &Conv2dSpec, [dz, w]: [&Buffer; 2], dx: &mut Bu
             cuda.launch_over(&kernel::CONV2D_FEW_OUTPUTS_INPUT_GRAD, threads)
         }
         Route::Linear(spec) => return linear::cuda::run(cuda, Linear::InputGrad { spec: &spec, dz, w, dx }),
-        // A gradient of few channels is rarely wanted: it would be the image's.
+        // A gradient with few channels is rarely needed: only the input image has so few.
         Route::FewInputs | Route::Tiled => cuda.launch(&kernel::CONV2D_INPUT_GRAD, tiles(extents.inputs, extents.c_in)),
     };
     launch.input(dz).input(w).output(dx).value(*spec).run()
@@ -114,7 +114,7 @@ fn weight_grad(cuda: &Cuda, spec: &Conv2dSpec, [x, dz]: [&Buffer; 2], dw: &mut B
     db.map_or(Ok(()), |db| column_sums(cuda, dz, db))
 }
 
-/// `dw +=` by a kernel that sums over splits of the output pixels; `grid` makes its grid from that of the tiles.
+/// `dw +=` with a kernel that sums over splits of the output pixels. `grid` computes its grid from that of the tiles.
 fn split_weight_grad(
     cuda: &Cuda,
     kernel: &'static Kernel,
@@ -130,7 +130,7 @@ fn split_weight_grad(
     })
 }
 
-/// Extents of a convolution, pixels counted over all images.
+/// Dimensions of a convolution. Pixels are counted over all images.
 struct Extents {
     /// Input pixels.
     inputs: usize,

@@ -1,5 +1,5 @@
-//! Convolution on tensor cores, `kernels/conv2d_bf16.cu`: operands are rounded to bf16 into scratch buffers, once per call; sums and
-//! results are f32. The lengths of all buffers are checked by the caller.
+//! Convolution on tensor cores, `kernels/conv2d_bf16.cu`: operands are rounded to bf16 into scratch buffers once per call; sums
+//! and results are f32. The caller has checked all buffer lengths.
 
 use half::bf16;
 
@@ -11,17 +11,17 @@ use crate::backend::cuda::launch::blocks;
 use crate::backend::cuda::{Buffer, Cuda};
 use crate::error::Result;
 
-/// Pixels, channels, and (tap, channel) pairs that one block makes.
+/// Pixels, channels, and (tap, channel) pairs per block.
 const PIXELS: u32 = 128;
 const CHANNELS: u32 = 64;
 const WEIGHTS: u32 = 128;
-/// Extents and distances up to here cannot leave the range of positions that kernels count with.
+/// Largest dimension or distance for which the position arithmetic of the kernels cannot overflow.
 const MAX_EXTENT: u64 = 1 << 28;
-/// Channels up to here need no more blocks along y than a grid may have.
+/// Most channels for which the grid does not exceed its limit along y.
 const MAX_CHANNELS: u32 = 1 << 16;
 
-/// Whether the kernels of this file can index the operands of `branches` convolutions joined: with channels padded, each must have
-/// fewer than 2^32 elements, and the kernel and its padding must not reach absurdly far.
+/// Whether the kernels of this file can index the concatenated operands of `branches` convolutions. With padded channels each
+/// operand must have fewer than 2^32 elements, and the reach of kernel and padding must be below the limit above.
 pub(in crate::ops) fn fits(spec: &Conv2dSpec, branches: u32) -> bool {
     let whole = |c: u32| padded(c as usize) as u64;
     let product = |factors: &[u64]| factors.iter().try_fold(1u64, |product, &factor| product.checked_mul(factor));
@@ -38,12 +38,12 @@ pub(in crate::ops) fn fits(spec: &Conv2dSpec, branches: u32) -> bool {
         && spec.c_in.max(spec.c_out) <= MAX_CHANNELS
 }
 
-/// The grid of a product with a value per pixel and channel.
+/// Grid for a result with one value per pixel and channel.
 pub(in crate::ops) fn pixel_tiles(pixels: usize, channels: usize) -> [u32; 3] {
     [blocks(pixels, PIXELS), blocks(channels, CHANNELS), 1]
 }
 
-/// The grid of a weight gradient with a value per output channel and (tap, input channel).
+/// Grid for a weight gradient: one value per output channel and (tap, input channel).
 pub(in crate::ops) fn weight_tiles(channels: usize, columns: usize) -> [u32; 2] {
     [blocks(channels, CHANNELS), blocks(columns, WEIGHTS)]
 }
@@ -64,14 +64,14 @@ impl Cuda {
         self.alloc((len * size_of::<bf16>()).div_ceil(size_of::<f32>())).map(Bf16Buffer)
     }
 
-    /// Rounds rows of `c` channels into rows `first..` of `y`.
+    /// Rounds rows of `c` channels and writes them to rows `first..` of `y`.
     pub(in crate::ops) fn round_rows(&self, x: &Buffer, c: usize, first: usize, y: &mut Bf16Buffer) -> Result<()> {
         let rows = x.len() / c;
         let launch = self.launch_over(&kernel::ROUND_ROWS, rows * padded(c) / CHUNK).input(x).output(&mut y.0);
         launch.number("rows", rows as u32).number("c", c as u32).value(first as u32).run()
     }
 
-    /// Rows of `c` channels rounded.
+    /// Rounded rows of `c` channels.
     pub(in crate::ops) fn rounded(&self, x: &Buffer, c: usize) -> Result<Bf16Buffer> {
         let mut y = self.alloc_bf16(x.len() / c * padded(c))?;
         self.round_rows(x, c, 0, &mut y)?;
@@ -159,7 +159,7 @@ mod tests {
     fn operands_that_cannot_be_indexed_do_not_fit() -> Result<()> {
         assert!(fits_of([8, 256, 256, 3], 64, 0)?);
         assert!(fits_of([1, 1 << 14, (1 << 15) - 1, 7], 7, 0)?);
-        // Padded to 8 channels there are 2^32 elements.
+        // With channels padded to 8 this has 2^32 elements.
         assert!(!fits_of([1, 1 << 14, 1 << 15, 7], 7, 0)? && !fits_of([2, 1 << 14, 1 << 14, 7], 1, 0)?);
         assert!(!fits_of([1, 1, 1, (1 << 16) + 1], 1, 0)?);
         Ok(())

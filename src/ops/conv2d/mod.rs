@@ -1,4 +1,4 @@
-//! Convolution (cross-correlation, as the field says it), zero outside the image:
+//! Convolution (strictly, cross-correlation) with zero padding:
 //!
 //! `z[n, p, q, o] = b[o] + Σ_{a, b, i} w[o, a, b, i] x[n, p·stride + a·dilation - padding, q·stride + b·dilation - padding, i]`,
 //! `y = A(z)`.
@@ -17,7 +17,7 @@ use crate::backend::Phase;
 use crate::error::{Error, Result};
 use crate::shape::{Activation, Shape, extent};
 
-/// What a convolution does beyond its operands' shapes.
+/// Options of a convolution that its operand shapes do not determine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv2dOptions {
     /// Step between output pixels, 1 or 2.
@@ -87,7 +87,7 @@ impl Conv2dSpec {
         if !matches!(stride, 1 | 2) || dilation == 0 {
             return fail(format!("stride must be 1 or 2 and dilation at least 1, got {stride} and {dilation}"));
         }
-        if let Some(bias) = bias.filter(|bias| bias.extents() != [c_out]) {
+        if let Some(bias) = bias.filter(|bias| bias.dims() != [c_out]) {
             return fail(format!("bias must be [{c_out}], got {bias}"));
         }
         let reach = dilation * (kernel - 1);
@@ -125,7 +125,7 @@ impl Conv2dSpec {
         Shape::new(&[self.n as usize, self.h_out as usize, self.w_out as usize, self.c_out as usize])
     }
 
-    /// Multiply-adds times two of one forward pass, padding taps included.
+    /// FLOPs of one forward pass, two per multiply-add, including taps in the padding.
     pub fn flops(&self) -> u64 {
         let taps = u64::from(self.kernel).pow(2) * u64::from(self.c_in);
         2 * u64::from(self.n) * u64::from(self.h_out) * u64::from(self.w_out) * u64::from(self.c_out) * taps

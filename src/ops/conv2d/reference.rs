@@ -1,4 +1,4 @@
-//! Convolution (cross-correlation, as the field says it), zero outside the image:
+//! Convolution (strictly, cross-correlation) with zero padding:
 //!
 //! `z[n, p, q, o] = b[o] + Σ_{a, b, i} w[o, a, b, i] x[n, p·stride + a·dilation - padding, q·stride + b·dilation - padding, i]`,
 //! `y = A(z)`.
@@ -30,7 +30,7 @@ pub(in crate::ops) fn run<T: Real>(call: Conv2d<'_, Vec<T>>) {
     }
 }
 
-/// One product of the sum: `z[pixel, o] += x[x] w[w]`, with the flat indices of x and w.
+/// One term of the sum, `z[pixel, o] += x[x] w[w]`, with the flat indices of x and w.
 pub(in crate::ops) struct Product {
     pub(in crate::ops) pixel: usize,
     pub(in crate::ops) o: usize,
@@ -38,7 +38,7 @@ pub(in crate::ops) struct Product {
     pub(in crate::ops) w: usize,
 }
 
-/// Every product of the convolution whose tap lies inside the image.
+/// Every term of the convolution whose tap is inside the image.
 pub(in crate::ops) fn each_product(spec: &Conv2dSpec, mut visit: impl FnMut(Product)) {
     let [c_in, c_out, taps] = [spec.c_in, spec.c_out, spec.kernel * spec.kernel].map(|extent| extent as usize);
     each_tap(spec, |pixel, x_pixel, tap| {
@@ -69,7 +69,7 @@ fn each_tap(spec: &Conv2dSpec, mut visit: impl FnMut(usize, usize, usize)) {
     }
 }
 
-/// Where tap `tap` of output position `output` reads along one axis; `None` in the zero border.
+/// Input position of tap `tap` for output position `output` along one axis; `None` in the padding.
 fn input_position(spec: &Conv2dSpec, output: usize, tap: usize, extent: usize) -> Option<usize> {
     let padded = output * spec.stride as usize + tap * spec.dilation as usize;
     padded.checked_sub(spec.padding as usize).filter(|&position| position < extent)

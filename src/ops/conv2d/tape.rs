@@ -61,7 +61,7 @@ impl<B: Backend> Operation<B> for Conv2dNode {
 }
 
 impl<B: Backend> Tape<B> {
-    /// Adds a bias tangent to the linear part of a tangent and takes the sum through the activation: shared by every
+    /// Adds a bias tangent to the linear part of a tangent and applies the derivative of the activation. Shared by every
     /// operation of the form `y = A(linear + b)`.
     pub(in crate::ops) fn finish_affine_tangent(
         &mut self,

@@ -10,24 +10,24 @@ use crate::backend::cuda::{Buffer, Cuda, Kernel};
 use crate::error::{Error, Result};
 use crate::ops::contract::Contract;
 
-/// Floats of a patch in scratch memory, as the kernels lay it out.
+/// Floats per patch in the scratch memory of the kernels.
 const PATCH_FLOATS: usize = 24;
 /// Rows and columns of the tile of a random field that one block smooths.
 const TILE: u32 = 16;
-/// Rows and columns of the tile of an image that one block lays patches over.
+/// Rows and columns of the image tile that one block blends patches into.
 const LAY_TILE: [u32; 2] = [8, 32];
 
 /// Pictures in device memory.
 struct Resident {
     cuda: Cuda,
-    /// All pictures one after another.
+    /// All pictures, concatenated.
     pixels: Buffer,
-    /// Three words of each picture as bit patterns: first element, height, width.
+    /// Three words per picture as bit patterns: first element, height, width.
     table: Buffer,
     count: usize,
 }
 
-/// A batch under way: what every kernel of it reads, and the memory between them.
+/// A batch in progress: the inputs of its kernels and their scratch memory.
 struct Work<'a> {
     cuda: &'a Cuda,
     spec: CorruptionSpec,
@@ -47,7 +47,7 @@ impl<'a> Work<'a> {
     fn new(cuda: &'a Cuda, spec: &CorruptionSpec, resident: &'a Resident, picks: &'a Buffer) -> Result<Self> {
         let (n, square) = (spec.n as usize, |side: u32| side as usize * side as usize);
         let at_once = n * spec.patches_at_once as usize;
-        // No buffer is empty: not every driver has memory of 0 bytes.
+        // Buffers are never empty, because some drivers cannot allocate 0 bytes.
         let scratch = |len: usize| cuda.alloc(len.max(1));
         Ok(Self {
             cuda,
@@ -72,7 +72,7 @@ impl<'a> Work<'a> {
         launch.output(&mut self.patches).value(self.spec).run()
     }
 
-    /// The fields of `count` patches of each image, from patch `first` on.
+    /// Computes the fields of `count` patches of each image, starting at patch `first`.
     fn fields(&mut self, first: u32, count: u32) -> Result<()> {
         let Self { cuda, spec, picks, naive, .. } = *self;
         let grid = |side: u32, kernel: &Kernel| {
@@ -90,7 +90,7 @@ impl<'a> Work<'a> {
         launch.output(&mut self.materials).value(spec).value(first).with("k", count as usize).run()
     }
 
-    /// Lays the patches whose fields are in memory, from patch `first` on.
+    /// Applies the patches whose fields are in memory, starting at patch `first`.
     fn lay(&self, x: &Buffer, corrupted: &mut Buffer, region: &mut Buffer, first: u32) -> Result<()> {
         let CorruptionSpec { side, patches_max, patches_at_once, .. } = self.spec;
         let patches = patches_at_once.min(patches_max.saturating_sub(first));
@@ -168,7 +168,7 @@ mod tests {
     use crate::backend;
     use crate::ops::Pick;
 
-    /// Lattices of several tiles, the last of them ragged; noise and elastic patches.
+    /// Lattices of several tiles with a partial last one; noise and elastic patches.
     fn spec() -> CorruptionSpec {
         CorruptionSpec {
             seed: [3, 4],
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn tiles_of_fields_are_the_naive_sums() {
+    fn tiled_smoothing_matches_the_naive_kernels() {
         let [shapes, materials, batch] = fields(false);
         assert!(fields(true) == [shapes.clone(), materials.clone(), batch]);
         for (what, nodes, floats) in [("masks", shapes, 2 * 23 * 23), ("replacements", materials, 4 * 15 * 15)] {

@@ -1,6 +1,6 @@
-//! Training batches made on a device from images that stay there (Method §2).
+//! Training batches made on a device from images in its memory (Method §2).
 //!
-//! The batch is the one the host would make, to the bit; see [`crate::data::corruption`] for what is drawn.
+//! The batch is bit-identical to the one made on the host. See [`crate::data::corruption`] for the sampling.
 
 pub(super) mod cuda;
 
@@ -13,9 +13,9 @@ use crate::error::Result;
 /// Taps of the Gaussian that smooths a random field.
 pub const FIELD_TAPS: usize = 13;
 
-/// The corruption of one batch (Method §2): the numbers of a corruption config, and the extents of batch and training set.
+/// The corruption of one batch (Method §2): the values of a corruption config and the sizes of the batch and the training set.
 ///
-/// x̂ and x are `[n, side, side, 3]`, M is `[n, side, side, 1]`. The config makes it, after it has checked itself.
+/// x̂ and x are `[n, side, side, 3]`, M is `[n, side, side, 1]`. It is made from a validated config.
 #[derive(Clone, Copy, Debug, PartialEq, NoUninit, Serialize)]
 #[repr(C)]
 pub struct CorruptionSpec {
@@ -35,7 +35,7 @@ pub struct CorruptionSpec {
     pub patches_max: u32,
     /// Patches of each image whose random fields are in memory at once, at least 1. The result does not depend on it.
     pub patches_at_once: u32,
-    /// 1 where sizes are log-uniform, 0 where they are uniform.
+    /// 1 if sizes are log-uniform, 0 if they are uniform.
     pub log_uniform_size: u32,
     /// Range of the patches' size, relative to the image.
     pub size: [f32; 2],
@@ -43,7 +43,7 @@ pub struct CorruptionSpec {
     pub aspect: [f32; 2],
     /// Weights of the sources in the order of the config; 0 for one without material.
     pub weights: [f32; 6],
-    /// How often a patch is faint.
+    /// Probability that a patch is faint.
     pub blend_probability: f32,
     /// Range of the opacity of faint patches.
     pub blend: [f32; 2],
@@ -80,7 +80,7 @@ impl CorruptionSpec {
     }
 }
 
-/// Which square of which training image lies in one slot of a batch, and how it is turned over.
+/// The crop in one slot of a batch: training image, position, flips and rotation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pick {
     /// Number of the image.
@@ -89,18 +89,18 @@ pub struct Pick {
     pub top: u32,
     /// First column of the square.
     pub left: u32,
-    /// Whether top and bottom are mirrored, before the turn.
+    /// Whether to flip vertically, before the rotation.
     pub flip_rows: bool,
-    /// Whether left and right are mirrored, before the turn.
+    /// Whether to flip horizontally, before the rotation.
     pub flip_columns: bool,
     /// Quarter turns, 0 to 3.
     pub turns: u32,
 }
 
-/// What differs from batch to batch. On the device it is a buffer, so that a recorded step can be repeated.
+/// The inputs that change with each batch. On the device they are a buffer, so that a recorded step can be replayed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picks {
-    /// Low word of the step, which the corruption's random numbers are drawn for.
+    /// Low word of the step that keys the random numbers of the corruption.
     pub step: u32,
     /// One for each image of the batch.
     pub slots: Vec<Pick>,
@@ -112,8 +112,8 @@ impl Picks {
         2 * (1 + 5 * n)
     }
 
-    /// The buffer's content: 32-bit words, each as two elements, its low and its high 16 bits, which every element type holds
-    /// exactly. First the step, then of each slot image, top, left, turns, and flips (1 rows, 2 columns).
+    /// The content of the buffer: 32-bit words, each stored as two elements (low and high 16 bits), which every element type
+    /// represents exactly. First the step, then for each slot: image, top, left, turns, and flips (1 rows, 2 columns).
     pub fn elements<T: Real>(&self) -> Vec<T> {
         let of_slot = |pick: &Pick| {
             let flips = u32::from(pick.flip_rows) | u32::from(pick.flip_columns) << 1;
@@ -134,10 +134,10 @@ pub struct Batch<'a, T> {
     pub region: &'a mut T,
 }
 
-/// Images in the memory of a device, which makes training batches of them.
+/// Makes training batches from images in device memory.
 pub trait Sampler<T>: Send + Sync {
-    /// Overwrites all three buffers of the batch that `picks` asks for, [`Picks`] as a buffer. The picks must be squares inside the
-    /// training images.
+    /// Writes the batch described by `picks` ([`Picks`] as a buffer) to all three buffers. The crops must lie inside the training
+    /// images.
     ///
     /// # Errors
     /// Buffers of another length than the spec says; a spec of another number of pictures; the device failed.

@@ -26,7 +26,7 @@ pub(in crate::ops) fn run<T: Real>(call: Linear<'_, Vec<T>>) {
     }
 }
 
-/// Every product of the map, as the flat indices of z, x and w in `z += x w`.
+/// Flat indices of z, x and w for every term `z += x w`.
 fn each_product(spec: &LinearSpec, mut visit: impl FnMut(usize, usize, usize)) {
     let [rows, c_in, c_out] = [spec.rows, spec.c_in, spec.c_out].map(|extent| extent as usize);
     for row in 0..rows {

@@ -1,4 +1,4 @@
-//! Masked two-region objective in f64: norms and sums per chunk of pixels, added in order.
+//! Masked two-region objective in f64. Norms and sums are computed per chunk of pixels and added in a fixed order.
 
 use rayon::prelude::*;
 
@@ -37,7 +37,7 @@ fn derivative(spec: &ObjectiveSpec, order: u32, [output, target, mask]: [&Buffer
     });
 }
 
-/// Pixels of one chunk.
+/// Pixels per chunk.
 const PIXELS: usize = 4096;
 
 /// ρ's derivative of order 0 to 3 at `e`.
@@ -50,7 +50,7 @@ fn penalty(spec: &ObjectiveSpec, order: u32, e: f64) -> f64 {
         (Penalty::Squared, 1) => 2.0 * e,
         (Penalty::Squared, 2) => 2.0,
         (Penalty::Squared, _) => 0.0,
-        // 2ε(√(e² + ε²) - ε) without the difference of near numbers.
+        // 2ε(√(e² + ε²) - ε), written without cancellation.
         (Penalty::Charbonnier, 0) => 2.0 * epsilon * (e * e / (root + epsilon)),
         (Penalty::Charbonnier, 1) => 2.0 * epsilon * (e / root),
         (Penalty::Charbonnier, 2) => 2.0 * (epsilon / root).powi(3),

@@ -8,7 +8,7 @@ use crate::backend::cuda::reduce::{DOUBLE, partial_blocks, sum_total};
 use crate::backend::cuda::{Buffer, Cuda};
 use crate::error::Result;
 
-/// Most blocks that share the mask of one image: one thread adds up what they leave.
+/// Most blocks per image for the mask norms; one thread adds up their partial sums.
 const MAX_PARTS: u32 = 32;
 
 /// Weights of the clean and of the corrupted region, two doubles per image.

@@ -2,9 +2,9 @@
 //!
 //! `L = 1/n Σ_images [(1-λ)/‖M̄‖₁ Σ M̄ ρ(e) + λ/‖M‖₁ Σ M ρ(e)]`.
 //!
-//! Every element e has one weight, `((1-λ) M̄/‖M̄‖₁ + λ M/‖M‖₁) / n`; the norms count every channel, and a region of norm 0 contributes
-//! 0. The k-th derivative is that weight times `ρ⁽ᵏ⁾(e)`; the Hessian is diagonal. One number comes out of millions of terms, so the
-//! arithmetic is f64 for either element type.
+//! Every element e has one weight, `((1-λ) M̄/‖M̄‖₁ + λ M/‖M‖₁) / n`; the norms count every channel, and a region of norm 0
+//! contributes 0. The k-th derivative is this weight times `ρ⁽ᵏ⁾(e)`; the Hessian is diagonal. The loss sums millions of terms,
+//! so it is computed in f64 for both element types.
 
 pub(super) mod cpu;
 pub(super) mod cuda;
@@ -19,12 +19,12 @@ use crate::backend::Phase;
 use crate::error::{Error, Result};
 use crate::shape::{Shape, extent};
 
-/// How a reconstruction error `e = f(x̂) - x` counts.
+/// Penalty of a reconstruction error `e = f(x̂) - x`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, NoUninit, Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u32)]
 pub enum Penalty {
-    /// `ρ(e) = e²`, the paper's.
+    /// `ρ(e) = e²`, as in the paper.
     #[default]
     Squared = 0,
     /// `ρ(e) = 2ε (√(e² + ε²) - ε)`: e² near 0, linear beyond ε. Charbonnier et al. 1994.
@@ -59,11 +59,11 @@ impl ObjectiveSpec {
     /// Shapes that do not fit; λ outside [0, 1]; ε not above 0.
     pub fn new(output: &Shape, target: &Shape, mask: &Shape, penalty: Penalty, lambda: f64, epsilon: f64) -> Result<Self> {
         const OP: &str = "objective";
-        let [n, pixels, channels] = match *Shape::same(OP, output, target)?.extents() {
-            [n, h, w, c] if mask.extents() == [n, h, w, 1] => [n, h * w, c],
+        let [n, pixels, channels] = match *Shape::same(OP, output, target)?.dims() {
+            [n, h, w, c] if mask.dims() == [n, h, w, 1] => [n, h * w, c],
             [n, h, w, _] => return Err(Error::shape(OP, format!("mask must be [{n}, {h}, {w}, 1], got {mask}"))),
-            // A vector network: every value is a pixel of its own.
-            [n, features] if mask.extents() == [n, features] => [n, features, 1],
+            // Vector data: every value counts as a pixel.
+            [n, features] if mask.dims() == [n, features] => [n, features, 1],
             [n, features] => return Err(Error::shape(OP, format!("mask must be [{n}, {features}], got {mask}"))),
             _ => return Err(Error::shape(OP, format!("expects [N, H, W, C] or [N, n], got {output}"))),
         };
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn masks_that_do_not_fit_are_named() {
+    fn errors_name_masks_of_the_wrong_shape() {
         for (output, mask) in [(&[3, 6][..], &[3, 1][..]), (&[3, 2, 3, 1], &[3, 6]), (&[6], &[6])] {
             assert!(spec(output, mask).unwrap_err().to_string().starts_with("objective: "));
         }

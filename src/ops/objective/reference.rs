@@ -3,8 +3,8 @@
 //! `L = 1/n Σ_images [(1-λ)/‖M̄‖₁ Σ M̄ ρ(e) + λ/‖M‖₁ Σ M ρ(e)]`.
 //!
 //! Every element e has one weight, `((1-λ) M̄/‖M̄‖₁ + λ M/‖M‖₁) / n`; the norms count every channel and a region of norm 0
-//! contributes 0. The k-th derivative is that weight times `ρ⁽ᵏ⁾(e)`. One number comes out of millions of terms, so the
-//! arithmetic is f64 for either element type.
+//! contributes 0. The k-th derivative is this weight times `ρ⁽ᵏ⁾(e)`. The loss sums millions of terms, so it is computed in f64
+//! for both element types.
 
 use super::{Objective, ObjectiveSpec, Penalty};
 use crate::backend::Real;

@@ -9,7 +9,7 @@ impl<B: Backend> Tape<B> {
     /// `[N, H, W, 1]`, or vectors `[N, n]` with `[N, n]`.
     ///
     /// # Errors
-    /// As [`ObjectiveSpec::new`]; a mask that wants a gradient.
+    /// As [`ObjectiveSpec::new`]; a mask that requires a gradient.
     pub fn objective(&mut self, output: Var, target: Var, mask: Var, penalty: Penalty, lambda: f64, epsilon: f64) -> Result<Var> {
         let shapes = [output, target, mask].map(|var| self.shape(var));
         let spec = ObjectiveSpec::new(&shapes[0], &shapes[1], &shapes[2], penalty, lambda, epsilon)?;

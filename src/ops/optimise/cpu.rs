@@ -12,7 +12,7 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Optimise<'_, Buffer>) {
         Optimise::Adam { spec, step, loss, g, p, m, v } => {
             let Some([rate, scale, ..]) = constants(step, loss) else { return };
             let adam = Adam::new(cpu.simd, spec, rate, scale);
-            // One piece is done here: to hand it over would take longer.
+            // A single piece runs on this thread; a task would cost more.
             if p.len() <= CHUNK {
                 return adam.update(p, g, m, v);
             }
@@ -33,7 +33,7 @@ struct Adam {
     rate: f32,
     scale: f32,
     beta: [f32; 2],
-    /// 1 - beta, taken before rounding: 1 - 0.999 has few digits left in f32.
+    /// 1 - beta, computed before rounding to f32, where 1 - 0.999 would lose most digits.
     rest: [f32; 2],
     epsilon: f32,
 }
@@ -65,7 +65,7 @@ fn constants(step: &[f32], loss: &[f32]) -> Option<[f32; AdamStep::LEN]> {
     loss[0].is_finite().then(|| std::array::from_fn(|i| step[i]))
 }
 
-/// `keep average + take p`.
+/// `keep · average + take · p`.
 #[derive(Clone, Copy)]
 struct Average {
     keep: f32,

@@ -1,7 +1,7 @@
 //! Adam (Kingma, Ba 2015): `m = β₁m + (1-β₁)g`, `v = β₂v + (1-β₂)g²`, `p -= rate · (m/c₁) / (√(v/c₂) + ε)`; and the exponential
 //! moving average of the weights, `average = decay · average + (1-decay) · p`.
 //!
-//! Nothing changes where the loss is not finite, so that a broken step leaves the weights as they were without the host looking.
+//! If the loss is not finite, nothing is updated. The device decides this without a host round trip.
 
 pub(super) mod cpu;
 pub(super) mod cuda;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::contract::{Contract, Length};
 use crate::backend::{Phase, Real};
 
-/// Constants of Adam (Kingma, Ba 2015) that no step changes.
+/// Constants of Adam (Kingma, Ba 2015).
 #[derive(Clone, Copy, Debug, PartialEq, NoUninit, Serialize)]
 #[repr(C)]
 pub struct AdamSpec {
@@ -25,7 +25,7 @@ pub struct AdamSpec {
     pub epsilon: f64,
 }
 
-/// What differs from step to step. On the device it is a buffer, so that a recorded step can be repeated.
+/// The values that change with each step. On the device they are a buffer, so that a recorded step can be replayed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep {
     /// Learning rate.
@@ -42,7 +42,8 @@ impl AdamStep {
     /// Elements of the buffer.
     pub const LEN: usize = 4;
 
-    /// The buffer's content: rate / c₁, 1 / c₂, decay, 1 - decay. Taken in f64: in f32, 1 - 0.999 is off by 5e-5.
+    /// The content of the buffer: rate / c₁, 1 / c₂, decay, 1 - decay, computed in f64. In f32, 1 - 0.999 has a relative error of
+    /// 5e-5.
     pub fn elements<T: Real>(&self) -> [T; Self::LEN] {
         [self.rate / self.correction1, 1.0 / self.correction2, self.decay, 1.0 - self.decay].map(T::of)
     }

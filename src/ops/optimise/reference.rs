@@ -1,5 +1,5 @@
-//! Adam (Kingma, Ba 2015): `m = β₁m + (1-β₁)g`, `v = β₂v + (1-β₂)g²`, `p -= rate · (m/c₁) / (√(v/c₂) + ε)`; and the
-//! exponential moving average of the weights, `average = decay · average + (1-decay) · p`. Nothing moves where the loss is not finite.
+//! Adam (Kingma, Ba 2015): `m = β₁m + (1-β₁)g`, `v = β₂v + (1-β₂)g²`, `p -= rate · (m/c₁) / (√(v/c₂) + ε)`; and the exponential
+//! moving average of the weights, `average = decay · average + (1-decay) · p`. Nothing is updated if the loss is not finite.
 
 use super::{AdamStep, Optimise};
 use crate::backend::Real;
@@ -8,7 +8,7 @@ pub(in crate::ops) fn run<T: Real>(call: Optimise<'_, Vec<T>>) {
     match call {
         Optimise::Adam { spec, step, loss, g, p, m, v } => {
             let Some([rate, scale, ..]) = constants(step, loss) else { return };
-            // The differences are taken in f64: in f32, 1 - 0.999 is off by 5e-5.
+            // The differences are computed in f64. In f32, 1 - 0.999 has a relative error of 5e-5.
             let (keep1, take1) = (T::of(spec.beta1), T::of(1.0 - spec.beta1));
             let (keep2, take2) = (T::of(spec.beta2), T::of(1.0 - spec.beta2));
             for (i, &g) in g.iter().enumerate() {

@@ -18,12 +18,12 @@ use super::contract::{Contract, Length};
 use crate::backend::Phase;
 use crate::shape::Activation;
 
-/// A call; all buffers have one length, except for biases.
+/// A call. All buffers have the same length, except biases.
 #[expect(missing_docs, reason = "the fields are the symbols of the equations")]
 pub enum Pointwise<'a, T> {
     /// `y = A(x)`.
     Activation { activation: Activation, x: &'a T, y: &'a mut T },
-    /// `dz = dy ⊙ S(y)` in place: dz holds dy before.
+    /// `dz = dy ⊙ S(y)` in place; on entry dz holds dy.
     ActivationGrad { activation: Activation, y: &'a T, dz: &'a mut T },
     /// `s = S⁽ᵏ⁾(y)`, the derivative of order k of the slope, which tangents of tangents need.
     ActivationSlope { activation: Activation, order: u32, y: &'a T, s: &'a mut T },

@@ -23,7 +23,7 @@ impl<B: Backend> Tape<B> {
         })
     }
 
-    /// The tangent behind an activation with output `y`: `A'(z) ⊙ z'`.
+    /// Tangent of an activation with output `y`: `A'(z) ⊙ z'`.
     pub(crate) fn through_activation(&mut self, y: Var, activation: Activation, tangent: Var) -> Result<Var> {
         if activation == Activation::Identity {
             return Ok(tangent);
@@ -34,7 +34,7 @@ impl<B: Backend> Tape<B> {
 }
 
 impl<B: Backend> Sweep<'_, B> {
-    /// Calls `then` with the gradient before an activation with output `y`: `dz = dy ⊙ A'(z)`.
+    /// Calls `then` with the gradient at the input of an activation with output `y`: `dz = dy ⊙ A'(z)`.
     pub(crate) fn before_activation(
         &mut self,
         y: Var,
@@ -151,7 +151,7 @@ impl<B: Backend> Tape<B> {
     /// b is not `[c]`.
     pub fn add_bias(&mut self, x: Var, b: Var) -> Result<Var> {
         let (shape, bias) = (self.shape(x), self.shape(b));
-        if bias.extents() != [shape.channels()] {
+        if bias.dims() != [shape.channels()] {
             return Err(Error::shape("add_bias", format!("bias must be [{}], got {bias} (x {shape})", shape.channels())));
         }
         self.record(shape, AddBiasNode { x, b }, |tape, y| {
@@ -159,7 +159,7 @@ impl<B: Backend> Tape<B> {
         })
     }
 
-    /// The sum of the terms that are there, None if none is.
+    /// The sum of the terms that are present; None if there are none.
     pub(crate) fn sum_terms(&mut self, terms: impl IntoIterator<Item = Option<Var>>) -> Result<Option<Var>> {
         let mut total = None;
         for term in terms.into_iter().flatten() {

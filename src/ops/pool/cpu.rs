@@ -26,7 +26,7 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: MaxPool<'_, Buffer>) {
 fn spread(cpu: &Cpu, spec: &PoolSpec, x: &[f32], dy: &[f32], dv: Sum<'_>) {
     let extents = Extents::new(spec);
     let rows = spec.h as usize / extents.window;
-    // Rows and columns beyond the last whole window have no output, but are zeros too.
+    // Rows and columns beyond the last whole window have no output, but must be zeroed too.
     let Sum { data: dv, blank } = dv;
     let images = dv.par_chunks_mut(extents.image).zip(x.par_chunks(extents.image)).zip(dy.par_chunks(rows * extents.output));
     images.for_each(|((dv, x), dy)| {
@@ -62,7 +62,7 @@ impl Extents {
         Self { width, channels, window, image: h * width * channels, row, output: width / window * channels }
     }
 
-    /// Where the pixels of window `index` begin in a row of windows.
+    /// Offsets of the pixels of window `index` in a row of windows.
     #[inline(always)]
     fn places(&self, index: usize) -> impl Iterator<Item = usize> + use<> {
         let Self { window, width, channels, .. } = *self;
@@ -78,7 +78,7 @@ impl Extents {
     }
 }
 
-/// `y = v[argmax x]` for a row of windows; the first of equal maxima wins.
+/// `y = v[argmax x]` for a row of windows; of equal maxima the first is used.
 struct Select<'a> {
     extents: Extents,
     x: &'a [f32],

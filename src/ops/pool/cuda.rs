@@ -14,7 +14,7 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: MaxPool<'_, Buffer>) -> Result<()> 
             } else {
                 cuda.launch_over(&kernel::MAX_POOL, quads(spec, len))
             };
-            // In a plain pool x and v are the same values, which are read once.
+            // In the plain pool x and v are the same buffer, which is read once.
             let inputs = if std::ptr::eq(x, v) { 1 } else { 2 };
             launch.input(x).input(v).output(y).value(*spec).with("inputs", inputs).with("len", len).run()
         }

@@ -1,6 +1,6 @@
-//! Max-pool as a selection: `y[n, p, q, c] = v[argmax of x over window (p, q)]`. With `v = x` it is the pool itself, with a tangent as
-//! `v` its JVP. Windows do not overlap; rows and columns left over at the far borders belong to none. The first of equal maxima, in
-//! reading order, wins.
+//! Max-pool as a selection: `y[n, p, q, c] = v[argmax of x over window (p, q)]`. With `v = x` it is max-pooling; with a tangent
+//! as `v` it is its JVP. Windows do not overlap; leftover rows and columns at the far borders are ignored. Of equal maxima, the
+//! first in row-major order is used.
 
 pub(super) mod cpu;
 pub(super) mod cuda;
@@ -15,7 +15,7 @@ use crate::backend::Phase;
 use crate::error::{Error, Result};
 use crate::shape::{Shape, extent};
 
-/// Largest window: the places of its square are counted in f32 on some devices.
+/// Largest window. Some devices count the positions in a window in f32.
 const MOST_WINDOW: usize = 4096;
 
 /// Maximum over non-overlapping windows: x `[n, h, w, c]`, y `[n, h / window, w / window, c]` (rounded down).
@@ -81,7 +81,7 @@ impl<T> MaxPool<'_, T> {
         match self {
             Self::Forward { spec, x, v, y } => {
                 let [input, windows, output] = spec.lengths();
-                // In a plain pool x and v are the same values, which are read once.
+                // In the plain pool x and v are the same buffer, which is read once.
                 let inputs = if std::ptr::eq(*x, *v) { 1 } else { 2 };
                 let contract = contract.read("x", x, input).read("v", v, input).write("y", y, output);
                 contract.flops(windows as u64).moves(inputs * windows + output)
@@ -89,7 +89,7 @@ impl<T> MaxPool<'_, T> {
             Self::InputGrad { spec, x, dy, dv } => {
                 let [input, windows, output] = spec.lengths();
                 let contract = contract.phase(Phase::InputGradient).read("x", x, input).read("dy", dy, output);
-                // x is read, dv is read and written, wherever a window lies.
+                // Within windows, x is read and dv is read and written.
                 contract.update("dv", dv, input).flops((windows + output) as u64).moves(3 * windows + output)
             }
         }

@@ -1,5 +1,5 @@
-//! Max-pool as a selection: `y[n, p, q, c] = v[argmax of x over window (p, q)]`. Windows do not overlap; rows and columns left
-//! over at the far borders belong to none. The first of equal maxima, in reading order, wins.
+//! Max-pool as a selection: `y[n, p, q, c] = v[argmax of x over window (p, q)]`. Windows do not overlap; leftover rows and
+//! columns at the far borders are ignored. Of equal maxima, the first in row-major order is used.
 
 use super::{MaxPool, PoolSpec};
 use crate::backend::Real;

@@ -5,7 +5,8 @@ use crate::shape::Shape;
 use crate::tape::{Operation, Sweep, Tape, Var};
 
 impl<B: Backend> Tape<B> {
-    /// Maximum over non-overlapping `window x window` pixels; a ragged edge is dropped, the first of equal maxima wins.
+    /// Maximum over non-overlapping `window x window` pixels; leftover rows and columns are dropped; of equal maxima the first is
+    /// used.
     ///
     /// # Errors
     /// x is not `[N, H, W, C]`, or the window does not fit.
@@ -14,7 +15,7 @@ impl<B: Backend> Tape<B> {
         self.select_max(spec, x, x)
     }
 
-    /// `v` at the positions of x's maxima.
+    /// `v` at the argmax positions of x.
     fn select_max(&mut self, spec: PoolSpec, x: Var, v: Var) -> Result<Var> {
         Shape::same("max_pool", &self.shape(x), &self.shape(v))?;
         self.record(spec.output()?, SelectMaxNode { spec, x, v }, |tape, y| {
@@ -23,7 +24,7 @@ impl<B: Backend> Tape<B> {
     }
 }
 
-/// Where the maximum is does not change under a small move of x, so only v is differentiated.
+/// A small change of x does not change the argmax, so only v is differentiated.
 struct SelectMaxNode {
     spec: PoolSpec,
     x: Var,

@@ -1,5 +1,5 @@
-//! Sum of all elements, `y[0] = Σ_i x[i]`, and its adjoint. Added up in f64, in a fixed order, so that a million f32 terms do not
-//! swallow one another.
+//! Sum of all elements, `y[0] = Σ_i x[i]`, and its adjoint. Summed in f64 in a fixed order, to avoid the rounding error of a long
+//! f32 sum.
 
 pub(super) mod cpu;
 pub(super) mod cuda;

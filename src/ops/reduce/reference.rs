@@ -1,5 +1,5 @@
-//! Sum of all elements, `y[0] = Σ_i x[i]`, and its adjoint. Added up first to last in f64, so that a million f32 terms do
-//! not swallow one another.
+//! Sum of all elements, `y[0] = Σ_i x[i]`, and its adjoint. Summed from first to last in f64, to avoid the rounding error of a
+//! long f32 sum.
 
 use super::Reduce;
 use crate::backend::Real;

@@ -1,4 +1,4 @@
-//! Stacked dilated convolution: gradients of every branch are read in place from its channels of the concatenated array.
+//! Stacked dilated convolution: the gradients of each branch are read in place from its channels of the concatenated array.
 
 use rayon::prelude::*;
 
@@ -22,7 +22,7 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Sdc<'_, Buffer>) -> Result<()> {
     match call {
         Sdc::Forward { spec, x, w, b, y } => {
             let part_len = y.len() / w.len();
-            // Branches are tasks, so that a core that is done with one need not wait for the others; each has its own result first.
+            // One task per branch, so that no core waits for another branch. Each branch first has its own result.
             let one = |(index, (w, b)): (usize, (&&Buffer, &&Buffer))| {
                 let in_place = branch(spec, index);
                 let shape = Correlation { write: Range::all(in_place.write.count), ..in_place };
@@ -74,14 +74,14 @@ fn case<'a>(call: &Sdc<'a, Buffer>) -> (&'a SdcSpec, Phase) {
     }
 }
 
-/// Every branch counts for the unit that computes it. See [`crate::ops::Backend::matrix_flops`].
+/// Each branch is counted for the unit that computes it. See [`crate::ops::Backend::matrix_flops`].
 pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Sdc<'_, Buffer>) -> u64 {
     let (spec, phase) = case(call);
     let on_matrix = |&index: &u32| is_matrix(cpu, &branch(spec, index as usize), phase);
     (0..spec.branches).filter(on_matrix).count() as u64 * spec.branch(0).flops()
 }
 
-/// Of all branches. See [`crate::ops::Backend::saved_flops`].
+/// The sum over all branches. See [`crate::ops::Backend::saved_flops`].
 pub(in crate::ops) fn saved_flops(cpu: &Cpu, call: &Sdc<'_, Buffer>) -> u64 {
     let (spec, phase) = case(call);
     let of_branch = |index: usize| saved(cpu, &branch(spec, index), phase, spec.branch(index).flops());
@@ -94,7 +94,7 @@ fn branch(spec: &SdcSpec, index: usize) -> Correlation {
     correlation(&spec.branch(index), Range { start: index * count, count, stride: branches * count })
 }
 
-/// Pixels of one task of [`concat`].
+/// Pixels per task of [`concat`].
 const PIXELS: usize = 512;
 
 /// `y[pixel][k][channel] = parts[k][pixel][channel]`.

@@ -60,8 +60,9 @@ fn weight_grad(cuda: &Cuda, spec: &SdcSpec, [x, dz]: [&Buffer; 2], dw: &mut [Buf
     db.iter_mut().enumerate().try_for_each(of_branch)
 }
 
-/// `dw +=` in two stages: sums over splits of the pixels, then over the splits. `stage` gets `[m, n, splits]` and launches its kernel
-/// with `m x n` blocks for each split and branch, which writes `[splits, branches, len]` partial sums into the buffer given.
+/// `dw +=` in two stages: partial sums over splits of the pixels, then a sum over the splits. `stage` gets `[m, n, splits]` and
+/// launches its kernel with `m x n` blocks per split and branch. The kernel writes `[splits, branches, len]` partial sums to the
+/// given buffer.
 pub(super) fn split_product(
     cuda: &Cuda,
     spec: &SdcSpec,
@@ -84,7 +85,7 @@ pub(super) fn split_product(
         .run()
 }
 
-/// Extents of a stacked dilated convolution.
+/// Dimensions of a stacked dilated convolution.
 struct Extents {
     /// Pixels of all images.
     pixels: usize,

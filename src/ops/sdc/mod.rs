@@ -1,6 +1,6 @@
 //! Stacked dilated convolution: branch k is the 3x3 convolution with dilation `dilations[k]` and writes channels
-//! `k·c_out .. (k+1)·c_out` of the concatenated result; `y = A(concat_k(w_k * x + b_k))`. No branch is left out, however few of its
-//! taps fall inside the image.
+//! `k·c_out .. (k+1)·c_out` of the concatenated result; `y = A(concat_k(w_k * x + b_k))`. Every branch is computed, even if few
+//! of its taps are inside the image.
 
 pub(super) mod cpu;
 pub(super) mod cuda;
@@ -20,7 +20,8 @@ use crate::shape::{Activation, Shape, extent};
 /// Most branches that a stacked dilated convolution may have.
 pub const MAX_BRANCHES: usize = 8;
 
-/// Stacked dilated convolution (SDC): parallel 3x3 convolutions of one input with different dilations, joined, `A` applied.
+/// Stacked dilated convolution (SDC): parallel 3x3 convolutions of one input with different dilations, concatenated along the
+/// channels, followed by `A`.
 ///
 /// x `[n, h, w, c_in]`, each weight `[c_out, 3, 3, c_in]`, each b `[c_out]`, y `[n, h, w, branches * c_out]`; branch k writes
 /// channels `k * c_out ..`.
@@ -41,7 +42,7 @@ pub struct SdcSpec {
     pub branches: u32,
     /// Dilation of each branch; unused entries are 0.
     pub dilations: [u32; MAX_BRANCHES],
-    /// Applied to the joined result.
+    /// Applied to the concatenated result.
     pub activation: Activation,
 }
 
@@ -93,7 +94,7 @@ impl SdcSpec {
         Shape::new(&[self.n as usize, self.h as usize, self.w as usize, (self.branches * self.c_out) as usize])
     }
 
-    /// One branch as a convolution of its own, without the activation.
+    /// One branch as a separate convolution, without the activation.
     pub fn branch(&self, index: usize) -> Conv2dSpec {
         let dilation = self.dilations[index];
         Conv2dSpec {
@@ -162,7 +163,7 @@ impl<T> Sdc<'_, T> {
     }
 }
 
-/// Declares one operand per branch, and that there are as many as branches.
+/// Declares one operand per branch and checks their number.
 fn each_branch<'a, T, V>(
     contract: Contract<'a, T>,
     spec: &SdcSpec,

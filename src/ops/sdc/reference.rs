@@ -1,6 +1,6 @@
 //! Stacked dilated convolution: branch k is the 3x3 convolution with dilation `dilations[k]` and writes channels
-//! `k·c_out .. (k+1)·c_out` of the concatenated result; `y = A(concat_k(w_k * x + b_k))`. No branch is left out, however few of its
-//! taps fall inside the image.
+//! `k·c_out .. (k+1)·c_out` of the concatenated result; `y = A(concat_k(w_k * x + b_k))`. Every branch is computed, even if few
+//! of its taps are inside the image.
 
 use super::{Sdc, SdcSpec};
 use crate::backend::Real;
@@ -41,7 +41,7 @@ pub(in crate::ops) fn run<T: Real>(call: Sdc<'_, Vec<T>>) {
     }
 }
 
-/// Where the branches lie in the concatenated result.
+/// Layout of the branches in the concatenated result.
 struct Concat {
     pixels: usize,
     branches: usize,

@@ -5,14 +5,14 @@ use crate::shape::Activation;
 use crate::tape::{Operation, Sweep, Tape, Var};
 
 impl<B: Backend> Tape<B> {
-    /// Stacked dilated convolution: parallel 3x3 convolutions of x with the given dilations, joined, then `A`.
+    /// Stacked dilated convolution: parallel 3x3 convolutions of x with the given dilations, concatenated, then `A`.
     ///
     /// # Errors
     /// As [`SdcSpec::new`]; a bias that is not `[O]`.
     pub fn sdc(&mut self, x: Var, w: &[Var], b: &[Var], dilations: &[usize], activation: Activation) -> Result<Var> {
         let shapes: Vec<_> = w.iter().map(|&w| self.shape(w)).collect();
         let spec = SdcSpec::new(&self.shape(x), &shapes, dilations, activation)?;
-        if b.len() != w.len() || b.iter().any(|&b| self.shape(b).extents() != [spec.c_out as usize]) {
+        if b.len() != w.len() || b.iter().any(|&b| self.shape(b).dims() != [spec.c_out as usize]) {
             let found: Vec<_> = b.iter().map(|&b| self.shape(b)).collect();
             return Err(Error::shape("sdc", format!("needs {} biases [{}], got {found:?}", w.len(), spec.c_out)));
         }
@@ -70,7 +70,7 @@ impl<B: Backend> Operation<B> for SdcNode {
     }
 }
 
-/// Each tangent, or zeros in the shape of its primal.
+/// Each tangent, or zeros of the shape of its primal.
 fn or_zeros<B: Backend>(tape: &mut Tape<B>, primals: &[Var], tangents: &[Option<Var>]) -> Result<Vec<Var>> {
     let fill = |(&primal, &tangent): (&Var, &Option<Var>)| match tangent {
         Some(tangent) => Ok(tangent),

@@ -1,8 +1,8 @@
-//! The same bits for any number of threads, on every instruction set, in f32 and bf16.
+//! Results are bit-identical for any number of threads, on every instruction set, in f32 and bf16.
 
 use super::*;
 
-/// What `work` gives on a backend like `cpu` with memory of its own, in a pool of so many threads, as bits.
+/// The bits of the result of `work` on a copy of `cpu` with its own memory, in a pool of `threads` threads.
 fn bits(cpu: &Cpu, threads: usize, work: impl Fn(&Cpu) -> Result<Vec<Buffer>> + Sync) -> Vec<u32> {
     let fresh = cpu.with_fresh_memory();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -97,7 +97,7 @@ fn convex_combinations_and_sums() {
 
 #[test]
 fn linear_maps() {
-    let shape = |extents: &[usize]| Shape::new(extents).unwrap();
+    let shape = |dims: &[usize]| Shape::new(dims).unwrap();
     let spec = LinearSpec::new(&shape(&[1501, 64]), &shape(&[35, 64]), None, Activation::Tanh).unwrap();
     same_for_any_threads("linear", |cpu| {
         let (x, w, dz) = (draw(cpu, 1501 * 64, 1)?, draw(cpu, 35 * 64, 2)?, draw(cpu, 1501 * 35, 3)?);

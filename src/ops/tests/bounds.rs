@@ -1,8 +1,9 @@
-//! How far results may be from those of exact sums: `k u Σ|x||w|` for every element, with u the rounding unit.
+//! Error bound of each element against exact sums: `k u Σ|x||w|`, where u is the unit roundoff.
 //!
-//! Winograd's transforms mix the pixels of a tile, so an output whose own terms are small gets the rounding of its neighbours: for these
-//! operands, all of one size, k is at most 15 (at 8 channels). Tests allow 32. A pixel much larger than its neighbours breaks the bound at
-//! theirs; what holds then is the bound by the largest sum of a tile. Rounding both operands to bf16 alone is `2 u + u²` with u = 2⁻⁸.
+//! Winograd's transforms mix the pixels of a tile, so an output with small terms also gets the rounding error of its neighbours.
+//! For the operands here, all of similar size, k is at most 15 (at 8 channels); the tests allow 32. If one pixel is much larger
+//! than its neighbours, the bound fails at the neighbours, but it still holds with the largest sum of the tile. Rounding both
+//! operands to bf16 alone gives `2 u + u²` with u = 2⁻⁸.
 
 use super::*;
 
@@ -11,7 +12,7 @@ const WINOGRAD: f64 = 32.0;
 
 const U: f64 = f32::EPSILON as f64 / 2.0;
 
-/// Exact passes of a convolution and the sums of the sizes of their terms: `[y, dx, dw]` each.
+/// Exact results of a convolution and the sums of the absolute values of their terms, each `[y, dx, dw]`.
 struct Exact {
     values: [Vec<f64>; 3],
     sizes: [Vec<f64>; 3],
@@ -53,8 +54,8 @@ fn passes(cpu: &Cpu, spec: &Conv2dSpec, [x, w, dz]: [&[f32]; 3]) -> [Vec<f32>; 3
 }
 
 #[test]
-fn winograds_rounding_is_bounded_on_every_path() {
-    // Ragged and dilated; many channels; a task a product; groups of images; a second slab of the weight gradient.
+fn winograd_rounding_errors_are_bounded_on_every_path() {
+    // Partial tiles and dilation; many channels; one task per product; groups of images; a second slab of the weight gradient.
     for (n, [h, w], [c_in, c_out], dilation) in [
         (2, [8, 8], [8, 8], 1),
         (2, [13, 10], [64, 24], 1),
@@ -67,7 +68,7 @@ fn winograds_rounding_is_bounded_on_every_path() {
         let spec = conv(n, h, w, c_in, c_out, 3, Conv2dOptions::same(3, dilation, Activation::Identity));
         assert!(winograd::pays(&correlation(&spec, range::Range::all(c_out))), "{spec:?}");
         let [x, weights, _, dz] = operands(&spec);
-        // One input without negative values, as activations are: their errors do not cancel.
+        // One non-negative input, like activations, so that errors do not cancel.
         for x in [x.clone(), x.iter().map(|x| x.abs()).collect()] {
             let exact = Exact::new(&spec, [&x, &weights, &dz]);
             for cpu in paths() {
@@ -84,7 +85,7 @@ fn winograds_rounding_is_bounded_on_every_path() {
 }
 
 #[test]
-fn a_large_pixel_spoils_no_more_than_its_tile() {
+fn a_large_pixel_affects_only_its_tile() {
     let spec = conv(1, 16, 16, 16, 16, 3, Conv2dOptions::same(3, 1, Activation::Identity));
     let [mut x, w, _, dz] = operands(&spec);
     // In the middle of the second tile of the second row of tiles.
@@ -102,7 +103,7 @@ fn a_large_pixel_spoils_no_more_than_its_tile() {
 }
 
 #[test]
-fn bf16_rounds_operands_and_nothing_else() {
+fn bf16_rounds_only_the_operands() {
     let (u, options) = (2.0_f64.powi(-8), |kernel, dilation| Conv2dOptions::same(kernel, dilation, Activation::Identity));
     for spec in [
         conv(2, 7, 9, 64, 32, 1, options(1, 1)),
@@ -116,7 +117,7 @@ fn bf16_rounds_operands_and_nothing_else() {
             let errors = exact.errors(bf16.each_ref().map(|pass| &pass[..]));
             assert!(errors.iter().all(|&error| error <= 2.0 * u + u * u + WINOGRAD * U), "{errors:?} for {spec:?} on {cpu:?}");
             let winograd = winograd::pays(&correlation(&spec, range::Range::all(spec.c_out as usize)));
-            // y and dx where their sums are direct, dw never.
+            // y and dx if their sums are direct; never dw.
             let changed: [bool; 3] = std::array::from_fn(|pass| f32[pass] != bf16[pass]);
             assert_eq!(changed, [!winograd, !winograd, false], "{spec:?} on {cpu:?}");
         }
@@ -124,7 +125,7 @@ fn bf16_rounds_operands_and_nothing_else() {
 }
 
 #[test]
-fn the_ccm_in_bf16_stays_near_that_in_f32() {
+fn ccm_in_bf16_is_close_to_f32() {
     let (rows, c) = (203, 32);
     let spec = CcmSpec { rows: rows as u32, c: c as u32 };
     let scaled = |len: usize, seed: u32| values(len, seed).iter().map(|value| value / (c as f32).sqrt()).collect::<Vec<_>>();

@@ -1,24 +1,24 @@
-//! Which products the CPU does in bf16.
+//! Which products the CPU computes in bf16.
 
 use super::*;
 use crate::ops::Call;
 
-/// What `call` counts for the matrix unit; the output is not touched.
+/// FLOPs of `call` on the matrix unit. The output is not changed.
 fn matrix_flops<'a>(cpu: &Cpu, call: impl FnOnce(&'a mut Buffer) -> Conv2d<'a, Buffer>) -> u64 {
     let call = Call::from(call(Box::leak(Box::new(cpu.zeros(1).unwrap()))));
     cpu.matrix_flops(&call)
 }
 
-/// Products in bf16 round their operands, and so give other bits than f32.
+/// bf16 products round their operands, so their bits differ from those of f32.
 #[test]
-fn products_counted_for_the_matrix_unit_are_done_in_bf16() {
+fn products_counted_for_the_matrix_unit_run_in_bf16() {
     let (single, paired) = (Cpu::new(), Cpu::new().with_bf16());
     let values = |count: usize| single.upload(&(0..count).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>()).unwrap();
     for (kernel, stride, c_in, c_out) in
         [(1, 1, 32, 16), (1, 1, 16, 32), (3, 1, 32, 32), (5, 1, 32, 3), (5, 1, 3, 64), (3, 2, 64, 32), (3, 2, 8, 8)]
     {
         let options = Conv2dOptions { stride, ..Conv2dOptions::same(kernel, 1, Activation::Identity) };
-        let shape = |extents: &[usize]| Shape::new(extents).unwrap();
+        let shape = |dims: &[usize]| Shape::new(dims).unwrap();
         let (x, w) = (shape(&[1, 16, 16, c_in]), shape(&[c_out, kernel, kernel, c_in]));
         let spec = Conv2dSpec::new(&x, &w, None, options).unwrap();
         let y_len = (spec.h_out * spec.w_out * spec.c_out) as usize;

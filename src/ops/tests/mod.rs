@@ -133,7 +133,7 @@ fn convolutions_match_for_every_small_geometry() {
 }
 
 #[test]
-fn sdc_is_its_branches_joined() {
+fn sdc_is_the_concatenation_of_its_branches() {
     let cpu = Cpu::new();
     let (x_shape, w_shape) = (Shape::new(&[2, 9, 10, 6]).unwrap(), Shape::new(&[5, 3, 3, 6]).unwrap());
     let spec = SdcSpec::new(&x_shape, &[w_shape; 3], &[1, 4, 16], Activation::Identity).unwrap();
@@ -161,9 +161,9 @@ fn sdc_is_its_branches_joined() {
 }
 
 #[test]
-fn linear_is_its_dot_products() {
+fn linear_matches_dot_products() {
     let (rows, c_in, c_out) = (401, 7, 35);
-    let shape = |extents: &[usize]| Shape::new(extents).unwrap();
+    let shape = |dims: &[usize]| Shape::new(dims).unwrap();
     let spec = LinearSpec::new(&shape(&[rows, c_in]), &shape(&[c_out, c_in]), None, Activation::Identity).unwrap();
     let (x, w, dz) = (values(rows * c_in, 1), values(c_out * c_in, 2), values(rows * c_out, 3));
     let (mut y, mut dx, mut dw) = (vec![0.0; dz.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
@@ -203,7 +203,7 @@ fn ccm_definition(c: usize, [s, u, w_mix, b_mix, w_gate, b_gate]: &[Vec<f64>; 6]
 }
 
 #[test]
-fn ccm_and_its_gradients_match_the_definition_and_its_differences() {
+fn ccm_matches_the_definition_and_its_gradients_match_differences() {
     let (rows, c) = (203, 5);
     let shapes = [rows * c, rows * c, 3 * c * c, c, c * c, c];
     let host: [Vec<f32>; 6] = std::array::from_fn(|i| values(shapes[i], 30 + i as u32));
@@ -240,7 +240,7 @@ fn ccm_and_its_gradients_match_the_definition_and_its_differences() {
 }
 
 #[test]
-fn the_first_of_equal_maxima_takes_value_and_gradient() {
+fn of_equal_maxima_the_first_gets_the_gradient() {
     let cpu = Cpu::new();
     let spec = PoolSpec::new(&Shape::new(&[1, 3, 5, 1]).unwrap(), 2).unwrap();
     let x = cpu.upload(&[1.0, 2.0, 7.0, 7.0, 0.0, 2.0, 2.0, 7.0, 7.0, 9.0, 5.0, 5.0, 5.0, 5.0, 5.0]).unwrap();
@@ -255,7 +255,7 @@ fn the_first_of_equal_maxima_takes_value_and_gradient() {
 }
 
 #[test]
-fn upsampling_of_two_rows_is_known_and_its_adjoint_exact() {
+fn upsampling_of_two_rows_matches_known_values_and_its_adjoint_is_exact() {
     let cpu = Cpu::new();
     let spec = UpsampleSpec::new(&Shape::new(&[1, 2, 1, 1]).unwrap()).unwrap();
     let mut y = cpu.alloc(8).unwrap();
@@ -271,7 +271,7 @@ fn upsampling_of_two_rows_is_known_and_its_adjoint_exact() {
 }
 
 #[test]
-fn objective_and_derivatives_match_differences_and_empty_regions_count_nothing() {
+fn objective_derivatives_match_differences_and_empty_regions_contribute_nothing() {
     let cpu = Cpu::new();
     let (output, target) = (Shape::new(&[2, 2, 3, 2]).unwrap(), Shape::new(&[2, 2, 3, 1]).unwrap());
     let mask: Vec<f32> = [1.0, 0.0, 0.0, 1.0, 0.0, 1.0].into_iter().chain([0.0; 6]).collect();

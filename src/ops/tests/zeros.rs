@@ -1,8 +1,8 @@
-//! Zeros that are not written until something is added: gradients must come out as if they were.
+//! Lazy zero buffers, which are written only when something is added. Gradients must be the same as with written zeros.
 
 use super::*;
 
-/// Adds to zeros that are not written, where NaN stood before, and to written ones: the same sums, on every instruction set.
+/// Adds to lazy zeros in memory that held NaN, and to written zeros. The sums must agree on every instruction set.
 fn same_as_written(what: &str, len: usize, add: impl Fn(&Cpu, &mut Buffer) -> Result<()>) {
     for cpu in paths() {
         drop(cpu.upload(&vec![f32::NAN; len]).unwrap());
@@ -11,7 +11,7 @@ fn same_as_written(what: &str, len: usize, add: impl Fn(&Cpu, &mut Buffer) -> Re
         add(&cpu, &mut written).unwrap();
         assert_eq!(*blank, *written, "{what} on {:?}", cpu.path());
         assert!(written.iter().any(|&value| value != 0.0), "{what} adds nothing");
-        // The second time there is something to add to.
+        // The second addition finds non-zero values.
         add(&cpu, &mut blank).unwrap();
         add(&cpu, &mut written).unwrap();
         assert_eq!(*blank, *written, "{what} once more on {:?}", cpu.path());
@@ -90,7 +90,7 @@ fn both_operands_of_a_ccm() {
 }
 
 #[test]
-fn whoever_reads_them_sees_zeros() {
+fn reading_lazy_zeros_gives_zeros() {
     let cpu = Cpu::new();
     drop(cpu.upload(&[f32::NAN; 100]).unwrap());
     let mut zeros = cpu.zeros_to_add_to(100).unwrap();

@@ -1,4 +1,4 @@
-//! Bilinear upsampling by two; the adjoint gathers, so that no two tasks write one element.
+//! Bilinear upsampling by two. The adjoint gathers, so that no two tasks write the same element.
 
 use rayon::prelude::*;
 
@@ -32,14 +32,14 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Upsample<'_, Buffer>) {
     }
 }
 
-/// The two input rows of output row `o` among `len` input rows: the farther one, which weighs ¼, and the nearer one, ¾.
+/// The two input rows of output row `o` among `len` input rows: the farther one with weight ¼ and the nearer one with weight ¾.
 fn forward_rows(o: usize, len: usize) -> [usize; 2] {
     let near = o / 2;
     let far = if o.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(len - 1) };
     [far, near]
 }
 
-/// Outputs that input `i` reaches along an axis of `len` inputs; they weigh ¼, ¾, ¾, ¼.
+/// Outputs that input `i` contributes to along an axis of `len` inputs, with weights ¼, ¾, ¾, ¼.
 #[inline(always)]
 fn adjoint_taps(i: usize, len: usize) -> [usize; 4] {
     [(2 * i).saturating_sub(1), 2 * i, 2 * i + 1, (2 * i + 2).min(2 * len - 1)]
@@ -63,7 +63,7 @@ fn column<V: Vector>([far, near]: [&[f32]; 2], at: usize, count: usize) -> V {
     blend(V::load_first(far, at, count), V::load_first(near, at, count))
 }
 
-/// What four output rows send to their input row, at `at`.
+/// The contribution of four output rows to their input row, at `at`.
 #[inline(always)]
 fn column_grad<V: Vector>(rows: [&[f32]; 4], at: usize, count: usize) -> V {
     let mut taps = [V::splat(0.0); 4];
@@ -100,7 +100,7 @@ impl VectorWork for Upsampled<'_> {
     }
 }
 
-/// `dx +=` of one input row, from the four output rows `[2 w, c]` that it reaches.
+/// `dx +=` of one input row, from the four output rows `[2 w, c]` that it contributes to.
 struct UpsampledGrad<'a> {
     rows: [&'a [f32]; 4],
     extents: (usize, usize),

@@ -33,7 +33,7 @@ fn each_entry(spec: &UpsampleSpec, mut visit: impl FnMut(usize, usize, f64)) {
     }
 }
 
-/// The two input positions that output position `output` lies between along one axis, with their weights.
+/// The two input positions around output position `output` along one axis, with their weights.
 fn neighbours(output: usize, extent: usize) -> [(usize, f64); 2] {
     let near = output / 2;
     let far = if output.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(extent - 1) };

@@ -1,4 +1,4 @@
-//! The window is a product of two axes: the mean along rows, then along columns. The adjoint takes them in the other order.
+//! The window is separable: first the mean along rows, then along columns. The adjoint uses the opposite order.
 
 use rayon::prelude::*;
 
@@ -94,7 +94,7 @@ impl Weights {
     }
 }
 
-/// What both passes share.
+/// Shared by both passes.
 struct Axes {
     rows: Weights,
     columns: Weights,
@@ -112,7 +112,7 @@ impl Axes {
     }
 }
 
-/// `target =` weighted sums of pixels of the row `source`; `weights` picks the map or its adjoint.
+/// `target =` weighted sums of pixels of the row `source`; `weights` selects the map or its adjoint.
 fn along_row(image: &Axes, source: &[f32], target: &mut [f32], weights: impl Fn(&Weights, usize) -> &(usize, Vec<f32>)) {
     let c = image.channels;
     for (q, target) in target.chunks_exact_mut(c).enumerate() {

@@ -2,8 +2,8 @@
 //!
 //! `y[n, p, q, c] = Σ_{i, j} g[i] g[j] a[n, p+i, q+j, c] b[n, p+i, q+j, c] / Σ_{i, j} g[i] g[j]`.
 //!
-//! It gives every local moment that SSIM needs (Wang et al. 2004): the mean of a image with no b, the second moments with `b = a`
-//! and with the other image.
+//! It gives all local moments for SSIM (Wang et al. 2004): the mean of an image (without b), its second moment (`b = a`), and the
+//! mixed moment of two images.
 
 pub(super) mod cpu;
 pub(super) mod cuda;
@@ -40,7 +40,7 @@ pub struct WindowedMeanSpec {
 }
 
 impl WindowedMeanSpec {
-    /// Checks the operand, and draws the Gaussian of standard deviation `sigma` pixels.
+    /// Checks the operand and computes a Gaussian window with standard deviation `sigma` pixels.
     ///
     /// # Errors
     /// Another rank than 4; a window that is even or larger than 31; a sigma that is not above 0.

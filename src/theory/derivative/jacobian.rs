@@ -37,7 +37,7 @@ pub fn central_differences(y: &Array1<f64>, step: f64, map: impl Fn(&Array1<f64>
 /// # Errors
 /// Shapes that are not `[N, n]` and `[N, m]`; y does not depend on x; the device failed.
 pub fn jacobians<B: Backend>(tape: &mut Tape<B>, x: Var, y: Var) -> Result<Vec<Array2<f64>>> {
-    let (&[count, n], &[rows, m]) = (tape.shape(x).extents(), tape.shape(y).extents()) else {
+    let (&[count, n], &[rows, m]) = (tape.shape(x).dims(), tape.shape(y).dims()) else {
         return Err(Error::shape("jacobians", format!("needs [N, n] and [N, m], got {} and {}", tape.shape(x), tape.shape(y))));
     };
     if rows != count {

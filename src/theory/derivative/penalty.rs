@@ -79,7 +79,7 @@ fn mean_square<B: Backend>(tape: &mut Tape<B>, x: Var) -> Result<Var> {
 
 /// The sum over everything, divided by the number of samples.
 fn mean_over_rows<B: Backend>(tape: &mut Tape<B>, x: Var) -> Result<Var> {
-    let samples = tape.shape(x).extents()[0] as f64;
+    let samples = tape.shape(x).dims()[0] as f64;
     let sum = tape.sum(x)?;
     tape.affine(sum, 1.0 / samples, 0.0)
 }

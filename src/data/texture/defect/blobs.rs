@@ -4,7 +4,7 @@ use super::super::noise::{Colour, Noise, Point, TO_LIGHT, lerp, lit, log_range, 
 use super::super::scene::{Flaw, Sample};
 use crate::rng::Stream;
 
-/// What light remains of white: coffee, oil, rust, ink, wine.
+/// Colours that white takes under each liquid: coffee, oil, rust, ink, wine.
 const DYES: [Colour; 5] = [[0.55, 0.38, 0.22], [0.62, 0.58, 0.40], [0.68, 0.36, 0.20], [0.30, 0.34, 0.55], [0.55, 0.22, 0.28]];
 
 /// A dried stain: colour multiplied into the surface, denser on one side and along its edge.
@@ -39,7 +39,7 @@ impl Flaw for Stain {
     }
 }
 
-/// A hole or a chip: the surface is gone, its ragged rim lit on the side that faces the light.
+/// A hole or a chip: the surface is missing, and the ragged rim is lit on the side that faces the light.
 pub(super) struct Hole {
     blob: Blob,
     ground: Noise,
@@ -65,7 +65,7 @@ impl Flaw for Hole {
         let offset = self.blob.offset(p);
         let facing = -offset.dot(TO_LIGHT) / offset.length().max(0.2);
         let rough = 1.0 + 0.5 * self.ground.fractal(p.y * 0.4, p.x * 0.4, 3);
-        // The wall away from the light is lit, the one towards it shades the ground.
+        // The wall on the far side from the light is lit; the near wall casts a shadow on the ground.
         let wall = smoothstep(1.0 - 1.4 * self.rim, 1.0, d) * facing.max(0.0);
         let inside = mix(lit([1.0, 0.95, 0.88], self.dark * rough), lit(sample.colour, 0.85), 0.6 * wall);
         let lip = 1.0 + 0.22 * facing.max(0.0) - 0.20 * (-facing).max(0.0);
@@ -74,7 +74,7 @@ impl Flaw for Hole {
     }
 }
 
-/// The surface is pushed aside, so that its threads or bars bow.
+/// The surface is displaced, so that its threads or bars bend.
 pub(super) struct Bend {
     centre: Point,
     radius: f32,
@@ -85,7 +85,7 @@ impl Bend {
     /// A bend around `centre` in an image whose shorter side is `side`.
     pub fn new(centre: Point, side: f32, stream: &mut Stream) -> Self {
         let radius = (side * log_range(stream, 0.12, 0.32)).max(9.0);
-        // Below 0.65 radii the displacement stays one-to-one: nothing folds over.
+        // Below 0.65 radii the displacement is one-to-one, so the surface does not fold.
         let push = Point::any_direction(stream).times(radius * stream.range(0.22, 0.42));
         Self { centre, radius, push }
     }
@@ -103,7 +103,7 @@ impl Flaw for Bend {
     }
 
     fn painted(&self, p: Point, sample: Sample) -> Sample {
-        // What is pushed also rises a little, and its slope meets the light.
+        // The displaced surface also rises a little, and its slope is shaded accordingly.
         let d = p.minus(self.centre);
         let slope = self.strength(p) * d.dot(TO_LIGHT) / self.radius;
         Sample { colour: lit(sample.colour, 1.0 + 0.6 * slope * sample.solid), ..sample }

@@ -76,7 +76,7 @@ impl Crack {
     }
 }
 
-/// A random walk that keeps its heading on the whole: its points, and the heading at each.
+/// A random walk with a persistent heading: its points, and the heading at each point.
 fn walk(start: Point, heading: f32, length: f32, stream: &mut Stream) -> (Vec<Point>, Vec<f32>) {
     let (mut points, mut headings, mut walked) = (vec![start], vec![heading], 0.0);
     let (mut at, mut drift) = (start, heading);
@@ -101,7 +101,7 @@ impl Flaw for Crack {
     }
 }
 
-/// A piece of a curve, straight, its half width changing evenly from one end to the other.
+/// A straight segment of a curve, whose half width changes linearly.
 struct Segment {
     from: Point,
     to: Point,

@@ -1,7 +1,7 @@
 //! Defects that no training corruption contains.
 //!
-//! Training blends soft disks of other pixels into an image (Method §2). These defects change the scene before it is rendered:
-//! thin curves, dried liquids, missing matter, pushed-aside structure, and each family's own structural flaw.
+//! Training blends soft disks of other pixels into an image (Method §2). These defects instead change the scene before rendering:
+//! thin curves, dried liquids, missing material, displaced structure, and a structural flaw specific to each family.
 
 mod blobs;
 mod curves;
@@ -29,17 +29,17 @@ pub enum Defect {
     Crack,
     /// A ragged hole or chip.
     Hole,
-    /// Threads or bars pushed aside.
+    /// Displaced threads or bars.
     Bend,
-    /// Cloth: one thread is gone over a length.
+    /// Cloth: part of a thread is missing.
     MissingThread,
-    /// Grid: bars between holes are gone.
+    /// Grid: bars between holes are missing.
     BrokenBar,
-    /// Wood: a branch left the trunk, the grain flows around it.
+    /// Wood: a knot; the grain flows around it.
     Knot,
-    /// Tiles: one has fallen off.
+    /// Tiles: a missing tile.
     MissingTile,
-    /// Pebbles: one has come out.
+    /// Pebbles: a missing pebble.
     MissingStone,
 }
 
@@ -121,15 +121,15 @@ pub struct Defective {
     pub mask: Plane,
 }
 
-/// Changes that are smaller than this in every channel are invisible; they are undone, so that the mask need not mark them.
+/// Changes below this in every channel are invisible. They are undone, so that the mask does not include them.
 const VISIBLE: f32 = 5.5 / 255.0;
 
-/// A defect changes at least this many pixels, at most this share of the image, and somewhere one channel by at least this much.
+/// Bounds on a defect: fewest changed pixels, largest changed fraction of the image, and smallest maximal change of a channel.
 const MIN_PIXELS: usize = 12;
 const MAX_SHARE: f32 = 0.4;
 const MIN_CONTRAST: f32 = 0.15;
 
-/// Draws scenes with a defect until one is visible: a scratch may fall into a hole of the grid.
+/// Draws scenes with a defect until the defect is visible; for example, a scratch may fall into a hole of the grid.
 pub(super) fn draw(defect: Defect, stream: &mut Stream, mut scene: impl FnMut(&mut Stream) -> Scene) -> Result<Defective> {
     const ATTEMPTS: usize = 32;
     for _ in 0..ATTEMPTS {
@@ -146,7 +146,7 @@ pub(super) fn draw(defect: Defect, stream: &mut Stream, mut scene: impl FnMut(&m
     Err(Error::argument(format!("no {defect} could be seen in {ATTEMPTS} attempts: the picture is too small for it")))
 }
 
-/// Marks where two images visibly differ, and makes them equal everywhere else. Also gives the largest difference.
+/// The mask of visible differences between two images; makes them equal elsewhere. Also returns the largest difference.
 fn compared(mut image: Image, clean: Image) -> (Defective, f32) {
     let mut max_change = 0.0_f32;
     let mask = Zip::from(image.lanes_mut(Axis(2))).and(clean.lanes(Axis(2))).map_collect(|mut after, before| {
@@ -191,14 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn the_clean_twin_is_an_ordinary_picture() {
+    fn the_image_without_the_defect_is_a_normal_image() {
         let mut stream = Stream::new(9, Purpose::Test, 0, 0);
         let clean = Family::Cloth.render(&mut stream, 48, 48).unwrap();
         assert_eq!(drawn(Family::Cloth, Defect::Stain, 9, 48, 48).clean, clean);
     }
 
     #[test]
-    fn defects_are_small_and_large_faint_and_strong() {
+    fn defects_vary_in_size_and_strength() {
         for defect in [Defect::Scratch, Defect::Stain, Defect::Hole] {
             let (mut sizes, mut contrasts) = (Vec::new(), Vec::new());
             for seed in 0..8 {
