@@ -10,8 +10,6 @@ mod ellipse;
 mod fixed_rank;
 mod gratings;
 mod grey_on_rgb;
-#[cfg(test)]
-mod image_laws;
 mod outer;
 mod positive_semidefinite;
 mod rendered;

@@ -32,33 +32,16 @@ const NEAREST: f64 = 0.1;
 const FARTHEST: f64 = 0.5;
 
 /// See the [module](self).
-pub struct ScoreIsDistance;
+pub const CLAIM: Claim = Claim::new("C11", "Score = distance", include_str!("statement.md"), measure);
 
-impl Claim for ScoreIsDistance {
-    fn id(&self) -> &'static str {
-        "C11"
-    }
-
-    fn title(&self) -> &'static str {
-        "Score = distance"
-    }
-
-    fn statement(&self) -> &'static str {
-        include_str!("statement.md")
-    }
-
-    fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        let bench = Bench::new(setting)?;
-        let mut checks = bench.distances()?;
-        checks.extend(bench.separation()?);
-        checks.push(bench.separation_in_noise(&mut setting.stream(NUMBER, 8))?);
-        checks.extend(bench.densities(setting)?);
-        checks.push(bench.approximations(&mut setting.stream(NUMBER, 4))?);
-        Ok(Evidence {
-            checks,
-            figures: vec![bench.figure_of_distance()?, bench.figure_of_rarity(&mut setting.stream(NUMBER, 5))?],
-        })
-    }
+fn measure(setting: &Setting) -> Result<Evidence> {
+    let bench = Bench::new(setting)?;
+    let mut checks = bench.distances()?;
+    checks.extend(bench.separation()?);
+    checks.push(bench.separation_in_noise(&mut setting.stream(NUMBER, 8))?);
+    checks.extend(bench.densities(setting)?);
+    checks.push(bench.approximations(&mut setting.stream(NUMBER, 4))?);
+    Ok(Evidence { checks, figures: vec![bench.figure_of_distance()?, bench.figure_of_rarity(&mut setting.stream(NUMBER, 5))?] })
 }
 
 /// A point x + tν, and the place of x.

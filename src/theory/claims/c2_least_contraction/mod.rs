@@ -21,27 +21,13 @@ const STEP: f64 = 1e-5;
 const SHRINKING: &str = "0.9 π, which does not fix D";
 
 /// See the [module](self).
-pub struct LeastContraction;
+pub const CLAIM: Claim = Claim::new("C2", "Least contraction", include_str!("statement.md"), measure);
 
-impl Claim for LeastContraction {
-    fn id(&self) -> &'static str {
-        "C2"
-    }
-
-    fn title(&self) -> &'static str {
-        "Least contraction"
-    }
-
-    fn statement(&self) -> &'static str {
-        include_str!("statement.md")
-    }
-
-    fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        let (mut checks, figure) = matrices(&mut setting.stream(NUMBER, 0), setting.pick(200, 2000))?;
-        checks.extend(maps(&mut setting.stream(NUMBER, 1), setting.pick(10, 100))?);
-        checks.push(first_order(&mut setting.stream(NUMBER, 2))?);
-        Ok(Evidence { checks, figures: vec![figure] })
-    }
+fn measure(setting: &Setting) -> Result<Evidence> {
+    let (mut checks, figure) = matrices(&mut setting.stream(NUMBER, 0), setting.pick(200, 2000))?;
+    checks.extend(maps(&mut setting.stream(NUMBER, 1), setting.pick(10, 100))?);
+    checks.push(first_order(&mut setting.stream(NUMBER, 2))?);
+    Ok(Evidence { checks, figures: vec![figure] })
 }
 
 /// Idempotent matrices of rank 3 on R¹², from nearly orthogonal to far from it.

@@ -27,30 +27,16 @@ const HIGH: usize = 6;
 const QUADRATURE: (f64, &str) = (1e-12, "both are exact up to rounding, 1e-14: the quadratures converge exponentially");
 
 /// See the [module](self).
-pub struct Denoiser;
+pub const CLAIM: Claim = Claim::new("C4", "The nonlinear denoiser", include_str!("statement.md"), measure);
 
-impl Claim for Denoiser {
-    fn id(&self) -> &'static str {
-        "C4"
-    }
-
-    fn title(&self) -> &'static str {
-        "The nonlinear denoiser"
-    }
-
-    fn statement(&self) -> &'static str {
-        include_str!("statement.md")
-    }
-
-    fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        let mut checks = formula_checks(setting)?;
-        let (rates, figure) = rates::checks(setting)?;
-        checks.extend(rates);
-        checks.extend(derivatives::checks(setting)?);
-        let (trained, profile) = network::checks(&Reference::<f64>::default(), setting)?;
-        checks.extend(trained);
-        Ok(Evidence { checks, figures: vec![figure, profile] })
-    }
+fn measure(setting: &Setting) -> Result<Evidence> {
+    let mut checks = formula_checks(setting)?;
+    let (rates, figure) = rates::checks(setting)?;
+    checks.extend(rates);
+    checks.extend(derivatives::checks(setting)?);
+    let (trained, profile) = network::checks(&Reference::<f64>::default(), setting)?;
+    checks.extend(trained);
+    Ok(Evidence { checks, figures: vec![figure, profile] })
 }
 
 /// The factor of y/‖y‖ in `E[x|y]`, for x uniform on the unit sphere in Rⁿ.

@@ -22,44 +22,28 @@ const LAMBDAS: [f64; 3] = [0.1, 0.4, 0.8];
 const EXACT: &str = "rounding: a few hundred terms of order 1, divided by the smallest weight of a value, about 1e-4";
 
 /// See the [module](self).
-pub struct PartialCorruption;
+pub const CLAIM: Claim = Claim::new("C6", "Partial corruption", include_str!("statement.md"), measure);
 
-impl Claim for PartialCorruption {
-    fn id(&self) -> &'static str {
-        "C6"
-    }
-
-    fn title(&self) -> &'static str {
-        "Partial corruption"
-    }
-
-    fn statement(&self) -> &'static str {
-        include_str!("statement.md")
-    }
-
-    fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        Self::measure_on(&Reference::<f64>::default(), setting)
-    }
+fn measure(setting: &Setting) -> Result<Evidence> {
+    measure_on(&Reference::<f64>::default(), setting)
 }
 
-impl PartialCorruption {
-    /// The measurement with objective, gradients and training on `backend`.
-    ///
-    /// # Errors
-    /// The backend failed; training diverged.
-    pub fn measure_on<B: Backend<Elem = f64>>(backend: &B, setting: &Setting) -> Result<Evidence> {
-        let world = |index, make: fn(&mut crate::rng::Stream) -> World| make(&mut setting.stream(NUMBER, index));
-        let known = Solved::new(backend, world(0, World::known_region))?;
-        let ambiguous = Solved::new(backend, world(1, World::ambiguous))?;
-        let determined = Solved::new(backend, world(2, World::determined))?;
-        let revealed = Solved::new(backend, world(3, World::revealed))?;
-        let mut checks = exact(&known, &ambiguous).to_vec();
-        checks.extend(by_region(&known, &ambiguous, &determined, &revealed));
-        let (tables, figure) = trained_tables(backend, &known, &ambiguous, setting.pick(500, 1500))?;
-        checks.extend(tables);
-        checks.push(trained_network(backend, &ambiguous, setting)?);
-        Ok(Evidence { checks, figures: vec![figure] })
-    }
+/// The measurement with objective, gradients and training on `backend`.
+///
+/// # Errors
+/// The backend failed; training diverged.
+pub fn measure_on<B: Backend<Elem = f64>>(backend: &B, setting: &Setting) -> Result<Evidence> {
+    let world = |index, make: fn(&mut crate::rng::Stream) -> World| make(&mut setting.stream(NUMBER, index));
+    let known = Solved::new(backend, world(0, World::known_region))?;
+    let ambiguous = Solved::new(backend, world(1, World::ambiguous))?;
+    let determined = Solved::new(backend, world(2, World::determined))?;
+    let revealed = Solved::new(backend, world(3, World::revealed))?;
+    let mut checks = exact(&known, &ambiguous).to_vec();
+    checks.extend(by_region(&known, &ambiguous, &determined, &revealed));
+    let (tables, figure) = trained_tables(backend, &known, &ambiguous, setting.pick(500, 1500))?;
+    checks.extend(tables);
+    checks.push(trained_network(backend, &ambiguous, setting)?);
+    Ok(Evidence { checks, figures: vec![figure] })
 }
 
 /// One row per group of outcomes with the same x̂.

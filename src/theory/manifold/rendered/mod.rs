@@ -2,8 +2,6 @@
 
 mod minimum;
 mod profile;
-#[cfg(test)]
-mod tests;
 
 use std::f64::consts::FRAC_PI_4;
 use std::sync::OnceLock;
