@@ -110,25 +110,12 @@ impl<'a> Place<'a> {
     }
 
     fn measure(&self, stream: &mut Stream) -> Result<Found> {
-        let [idempotence, residual, recovery, nearest] = self.nearest_point(stream)?;
-        let ([symmetry, least, formula, norm], flat) = self.off_manifold()?;
-        let [tangent, trace] = self.on_manifold()?;
-        let [gradient, convex, monotone] = self.convexity(stream)?;
-        let errors = [
-            idempotence,
-            residual,
-            recovery,
-            nearest,
-            symmetry,
-            least,
-            tangent,
-            trace,
-            formula,
-            norm,
-            gradient,
-            convex,
-            monotone,
-        ];
+        let nearest_point = self.nearest_point(stream)?;
+        let (off, formula, flat) = self.off_manifold()?;
+        let (on, convexity) = (self.on_manifold()?, self.convexity(stream)?);
+        let mut errors = [f64::NAN; LAWS.len()];
+        let all = nearest_point.into_iter().chain(off).chain(on).chain(formula).chain(convexity);
+        errors.iter_mut().zip(all).for_each(|(error, found)| *error = found);
         Ok(Found { errors, flat })
     }
 
@@ -136,6 +123,7 @@ impl<'a> Place<'a> {
         1.0 + norm(&self.x)
     }
 
+    /// The errors of idempotence, residual, recovery and nearest point.
     fn nearest_point(&self, stream: &mut Stream) -> Result<[f64; 4]> {
         let pi = |y: &Array1<f64>| self.manifold.project_point(y);
         let y = &self.x + AROUND * self.room * direction(stream, self.x.len())?;
@@ -159,14 +147,15 @@ impl<'a> Place<'a> {
         central_differences(y, step * self.room, |y| self.manifold.project_point(y))
     }
 
+    /// The errors of Jπ = P_T and of its trace.
     fn on_manifold(&self) -> Result<[f64; 2]> {
         let j = self.jacobian(&self.x, STEP_ON)?;
         let tangent = norm(&(&j - projector(&self.basis)));
         Ok([tangent, (j.diag().sum() - self.manifold.dimension() as f64).abs()])
     }
 
-    /// Symmetry, minus the smallest eigenvalue, the formula and the norm; then the error of the formula for a flat D.
-    fn off_manifold(&self) -> Result<([f64; 4], f64)> {
+    /// Symmetry and minus the smallest eigenvalue; the formula and the norm; the error of the formula for a flat D.
+    fn off_manifold(&self) -> Result<([f64; 2], [f64; 2], f64)> {
         let j = self.jacobian(&(&self.x + &self.v), STEP)?;
         let eigen = symmetric_eigen(&j)?;
         let least = eigen.values.iter().copied().fold(f64::INFINITY, smaller);
@@ -177,7 +166,7 @@ impl<'a> Place<'a> {
         let largest = 1.0 / (1.0 - norm(&self.v) / self.manifold.local_reach(&self.x)?);
         let flat = norm(&(&j - projector(&self.basis)));
         let excess = svd(&j).values[0] - largest;
-        Ok(([norm(&(&j - &j.t())), -least, norm(&(&j - &formula)), excess], flat))
+        Ok(([norm(&(&j - &j.t())), -least], [norm(&(&j - &formula)), excess], flat))
     }
 
     /// The gradient of φ near D; convexity of φ and monotonicity of π anywhere.

@@ -51,11 +51,8 @@ impl Rates {
             let gratings = Gratings::new(side, side, &WAVES, AMPLITUDE)?;
             let noise = relative_errors(&gratings, side, Corruption::Noise, stream, draws)?;
             let constant = relative_errors(&gratings, side, Corruption::Constant, stream, draws)?;
-            for (points, square) in rates.noise.iter_mut().zip(noise) {
-                points.push((n, square.sqrt()));
-            }
-            for (points, square) in rates.constant.iter_mut().zip(constant) {
-                points.push((n, square.sqrt()));
+            for (curves, squares) in [(&mut rates.noise, noise), (&mut rates.constant, constant)] {
+                curves.iter_mut().zip(squares).for_each(|(points, square)| points.push((n, square.sqrt())));
             }
             let predicted = energy(side, &corruption(side, Corruption::Constant, stream));
             for (sum, law) in rates.spectrum.iter_mut().zip([predicted, d / n]) {
