@@ -106,12 +106,8 @@ impl Manifold for Gratings {
         format!("{} gratings of amplitude {} on {height}x{width}", self.planes.len(), self.amplitude)
     }
 
-    fn ambient(&self) -> usize {
-        self.size[0] * self.size[1]
-    }
-
-    fn dimension(&self) -> usize {
-        self.planes.len()
+    fn dimensions(&self) -> [usize; 2] {
+        [self.planes.len(), self.size[0] * self.size[1]]
     }
 
     /// An error where a wave has no amplitude up to rounding: all phases are equally near.

@@ -2,7 +2,7 @@ use crate::backend::Cpu;
 use crate::error::Result;
 use crate::model::Parameters;
 use crate::theory::claim::Check;
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 
 use super::bench::{Bench, Penalties};
 use super::blocks::Blocks;
@@ -196,11 +196,10 @@ impl Outcomes {
                     "Jacobians on D; every path starts at the upper right, and penalties start after half of the training. Each \
                           reduces its own quantity; both lead to the corner of orthogonal projectors."
                         .into(),
-                content: Content::Chart(Chart {
-                    x: AxisSpec::log("‖J² - J‖"),
-                    y: AxisSpec::log("‖J - Jᵀ‖"),
-                    series: plot(|(_, blocks)| (blocks.idempotence, blocks.asymmetry)),
-                }),
+                content: Content::chart(
+                    [AxisSpec::log("‖J² - J‖"), AxisSpec::log("‖J - Jᵀ‖")],
+                    plot(|(_, blocks)| (blocks.idempotence, blocks.asymmetry)),
+                ),
             },
             Figure {
                 stem: "c10_distance".into(),
@@ -210,11 +209,10 @@ impl Outcomes {
                      ends at {wrong:.2}, at an orthogonal projector onto too many directions. {}",
                     self.resemblance()
                 ),
-                content: Content::Chart(Chart {
-                    x: AxisSpec::linear("step"),
-                    y: AxisSpec::log("‖J - P_T‖"),
-                    series: plot(|(step, blocks)| (*step, blocks.distance)),
-                }),
+                content: Content::chart(
+                    [AxisSpec::linear("step"), AxisSpec::log("‖J - P_T‖")],
+                    plot(|(step, blocks)| (*step, blocks.distance)),
+                ),
             },
         ]
     }

@@ -9,7 +9,7 @@ use crate::rng::Stream;
 use crate::theory::algebra::{gaussian_matrix, norm, orthonormal_basis, projector, solve, square_norm};
 use crate::theory::claim::{Check, Claim, Evidence, Setting};
 use crate::theory::derivative::central_differences;
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 use crate::theory::manifold::{Ellipse, Manifold, Sphere, Torus};
 use crate::theory::statistics::{larger, log_log_slope, smaller};
 
@@ -79,11 +79,7 @@ fn figure(points: Vec<(f64, f64)>) -> Figure {
         caption: "Each dot is a random idempotent W of rank m = 3 on R¹², from nearly orthogonal (lower left) to far from it. On the line \
                   ‖W‖_F² = m + ½‖W - Wᵀ‖_F²: only a symmetric W reaches the least norm m."
             .into(),
-        content: Content::Chart(Chart {
-            x: AxisSpec::log("½‖W - Wᵀ‖_F²"),
-            y: AxisSpec::log("‖W‖_F² - m"),
-            series: vec![Series::dots("idempotent matrices", points), Series::dashed("equality", ends)],
-        }),
+        content: Content::chart([AxisSpec::log("½‖W - Wᵀ‖_F²"), AxisSpec::log("‖W‖_F² - m")], vec![Series::dots("idempotent matrices", points), Series::dashed("equality", ends)]),
     }
 }
 

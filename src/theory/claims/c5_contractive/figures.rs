@@ -1,5 +1,5 @@
 use crate::ops::Backend;
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 
 use super::network::{Circle, Jets, Trained};
 
@@ -27,7 +27,7 @@ pub(super) fn singular_values<B: Backend>(trained: &Trained<B>, control: &Traine
             last(trained, 1),
             last(control, 1)
         ),
-        content: Content::Chart(Chart { x: AxisSpec::linear("step"), y: AxisSpec::linear("singular value of J"), series }),
+        content: Content::chart([AxisSpec::linear("step"), AxisSpec::linear("singular value of J")], series),
     }
 }
 
@@ -52,6 +52,6 @@ pub(super) fn gamma(circle: &Circle, gammas: &[f64], found: &[Jets], control: &J
              is {:.2}.",
             control.from_tangent.sqrt()
         ),
-        content: Content::Chart(Chart { x: AxisSpec::log("γ"), y: AxisSpec::log("root mean square"), series }),
+        content: Content::chart([AxisSpec::log("γ"), AxisSpec::log("root mean square")], series),
     }
 }

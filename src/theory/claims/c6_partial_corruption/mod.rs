@@ -11,7 +11,7 @@ use crate::backend::Reference;
 use crate::error::Result;
 use crate::ops::Backend;
 use crate::theory::claim::{Check, Claim, Evidence, Setting};
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 use crate::theory::statistics::larger;
 
 use optimum::Problem;
@@ -204,6 +204,6 @@ fn figure(ambiguous: &Solved, trained: &[Table]) -> Figure {
             "One value of the best reconstruction of one corrupted image, in closed form and trained. If x̂ showed the region, \
              the optimum would be the same for every λ."
                 .into(),
-        content: Content::Chart(Chart { x: AxisSpec::linear("λ"), y: AxisSpec::linear("f*(x̂) in one value"), series }),
+        content: Content::chart([AxisSpec::linear("λ"), AxisSpec::linear("f*(x̂) in one value")], series),
     }
 }

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::rng::Stream;
 use crate::theory::algebra::{from_columns, orthonormal_basis, square_norm};
 use crate::theory::claim::{Check, Setting};
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 use crate::theory::statistics::{log_log_slope, mean};
 
 /// d.
@@ -63,15 +63,14 @@ impl Rates {
                 slope(&self.general),
                 slope(&self.inside)
             ),
-            content: Content::Chart(Chart {
-                x: AxisSpec::log("n"),
-                y: AxisSpec::log("√E‖P_T e‖² / ‖e‖"),
-                series: vec![
+            content: Content::chart(
+                [AxisSpec::log("n"), AxisSpec::log("√E‖P_T e‖² / ‖e‖")],
+                vec![
                     Series::dots("random T", self.general.clone()),
                     Series::line("√(d/n)", formula),
                     Series::dashed("T inside the span of S (control)", self.inside.clone()),
                 ],
-            }),
+            ),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::rng::Stream;
 use crate::theory::claim::Check;
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 use crate::theory::statistics::{log_log_slope, mean};
 use crate::theory::transition_set::TransitionSet;
 
@@ -105,7 +105,7 @@ impl Growth {
                 "Six tenths of a sequence of N letters are replaced by another allowed sequence. Of the rest, textures preserve all \
                  but a constant number of letters; a periodic pattern takes the phase of the larger part."
                     .into(),
-            content: Content::Chart(Chart { x: AxisSpec::log("N"), y: AxisSpec::linear("fraction"), series }),
+            content: Content::chart([AxisSpec::log("N"), AxisSpec::linear("fraction")], series),
         }
     }
 }
@@ -170,7 +170,7 @@ impl Windows {
                 "How often z differs from x, by distance from a foreign segment of {SEGMENT} of 288 letters. The difference vanishes \
                  within a few letters in textures, and never in a periodic pattern of which the segment is the larger part."
             ),
-            content: Content::Chart(Chart { x: AxisSpec::linear("distance from S"), y: AxisSpec::linear("P(z ≠ x)"), series }),
+            content: Content::chart([AxisSpec::linear("distance from S"), AxisSpec::linear("P(z ≠ x)")], series),
         }
     }
 
@@ -190,7 +190,7 @@ impl Windows {
                  textures only the letters near the segment matter; a periodic pattern is restored as soon as the segment is the \
                  smaller part."
             ),
-            content: Content::Chart(Chart { x: AxisSpec::log("N"), y: AxisSpec::linear("probability"), series }),
+            content: Content::chart([AxisSpec::log("N"), AxisSpec::linear("probability")], series),
         }
     }
 }

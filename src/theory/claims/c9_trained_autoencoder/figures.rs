@@ -3,7 +3,7 @@
 use ndarray::Array1;
 
 use crate::error::Result;
-use crate::theory::figure::{AxisSpec, Chart, Colours, Content, Figure, GalleryImage, GalleryRow, Series};
+use crate::theory::figure::{AxisSpec, Colours, Content, Figure, GalleryImage, GalleryRow, Series};
 use crate::theory::manifold::mean_of_channels;
 use crate::theory::resemblance::Measures;
 use crate::theory::statistics::log_log_slope;
@@ -88,15 +88,14 @@ fn residuals(world: World, outcome: &Outcome) -> Figure {
             own.residual_of_distance(),
             plain.residual_of_distance()
         ),
-        content: Content::Chart(Chart {
-            x: AxisSpec::linear("true distance ‖x̂-π(x̂)‖"),
-            y: AxisSpec::linear("residual ‖x̂-f(x̂)‖"),
-            series: vec![
+        content: Content::chart(
+            [AxisSpec::linear("true distance ‖x̂-π(x̂)‖"), AxisSpec::linear("residual ‖x̂-f(x̂)‖")],
+            vec![
                 Series::dots("f, trained with corruption", points(own)),
                 Series::dots("f₀, trained without", points(plain)),
                 Series::dashed("π", vec![(0.0, 0.0), (farthest, farthest)]),
             ],
-        }),
+        ),
     }
 }
 
@@ -125,7 +124,7 @@ fn trend(world: World, outcomes: &[&Outcome], [name, under]: [&str; 2], measures
             "Error under {under}. Fitted slopes in n: {}. C7 predicts -½ only for π, in general position and within the reach.",
             slopes.join(", ")
         ),
-        content: Content::Chart(Chart { x: AxisSpec::log("pixels n"), y: AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖"), series }),
+        content: Content::chart([AxisSpec::log("pixels n"), AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖")], series),
     })
 }
 
@@ -140,10 +139,6 @@ fn with_and_without(world: World, outcomes: &[&Outcome]) -> Figure {
         caption: "Error on unseen corrupted images, of networks trained with corruption (lines) and of the same networks trained as plain \
                   autoencoders, the control (dashes). They differ where corruption in training matters."
             .into(),
-        content: Content::Chart(Chart {
-            x: AxisSpec::log("pixels n"),
-            y: AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖"),
-            series: with.into_iter().chain(without).collect(),
-        }),
+        content: Content::chart([AxisSpec::log("pixels n"), AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖")], with.into_iter().chain(without).collect()),
     }
 }
