@@ -12,7 +12,7 @@ use ndarray::Array1;
 
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{gaussian_vector, norm, normalised};
+use crate::theory::algebra::{gaussian_vector, norm, random_direction};
 use crate::theory::claim::{Check, Claim, Evidence, Setting};
 use crate::theory::manifold::{Manifold, Torus};
 use crate::theory::statistics::{auroc, larger, median, smaller};
@@ -212,8 +212,6 @@ impl Bench {
 
     /// A point at distance `epsilon` from π(y), in a random direction.
     fn near(&self, y: &Array1<f64>, epsilon: f64, stream: &mut Stream) -> Result<Array1<f64>> {
-        let direction = gaussian_vector(stream, y.len());
-        let direction = normalised(&direction).unwrap_or(direction);
-        Ok(self.torus.project_point(y)? + epsilon * direction)
+        Ok(self.torus.project_point(y)? + epsilon * random_direction(stream, y.len())?)
     }
 }

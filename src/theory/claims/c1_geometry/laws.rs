@@ -2,9 +2,9 @@
 
 use ndarray::{Array1, Array2};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{gaussian_vector, norm, normalised, projector, solve, svd, symmetric_eigen};
+use crate::theory::algebra::{gaussian_vector, norm, projector, random_direction, solve, svd, symmetric_eigen};
 use crate::theory::claim::{Check, Relation};
 use crate::theory::claims::all_manifolds::normal_vector;
 use crate::theory::derivative::central_differences;
@@ -126,7 +126,7 @@ impl<'a> Place<'a> {
     /// The errors of idempotence, residual, recovery and nearest point.
     fn nearest_point(&self, stream: &mut Stream) -> Result<[f64; 4]> {
         let pi = |y: &Array1<f64>| self.manifold.project_point(y);
-        let y = &self.x + AROUND * self.room * direction(stream, self.x.len())?;
+        let y = &self.x + AROUND * self.room * random_direction(stream, self.x.len())?;
         let z = pi(&y)?;
         let idempotence = norm(&(pi(&z)? - &z)) / self.size();
         let residual = &y - &z;
@@ -138,7 +138,7 @@ impl<'a> Place<'a> {
         }
         for step in 0..OTHERS[1] {
             let width = self.room * 10.0_f64.powi(-(step as i32 % 4));
-            least = smaller(least, norm(&(&y - pi(&(&z + width * direction(stream, z.len())?))?)));
+            least = smaller(least, norm(&(&y - pi(&(&z + width * random_direction(stream, z.len())?))?)));
         }
         Ok([idempotence, along, recovery, norm(&residual) - least])
     }
@@ -172,11 +172,11 @@ impl<'a> Place<'a> {
     /// The gradient of φ near D; convexity of φ and monotonicity of π anywhere.
     fn convexity(&self, stream: &mut Stream) -> Result<[f64; 3]> {
         let n = self.x.len();
-        let y = &self.x + AROUND * self.room * direction(stream, n)?;
+        let y = &self.x + AROUND * self.room * random_direction(stream, n)?;
         let (step, z) = (STEP_ON * self.room, self.manifold.project_point(&y)?);
         let mut found = [0.0, f64::NEG_INFINITY, f64::NEG_INFINITY];
         for _ in 0..PAIRS {
-            let u = direction(stream, n)?;
+            let u = random_direction(stream, n)?;
             let slope = (self.phi(&(&y + step * &u))? - self.phi(&(&y - step * &u))?) / (2.0 * step);
             found[0] = larger(found[0], (slope - z.dot(&u)).abs());
             let [a, b] = [(); 2].map(|()| &self.x + 2.0 * self.room * gaussian_vector(stream, n));
@@ -208,9 +208,4 @@ pub(super) fn shape_operator(manifold: &dyn Manifold, x: &Array1<f64>, v: &Array
         column.assign(&(basis.t().dot(&change) / (2.0 * step)));
     }
     Ok(s)
-}
-
-/// A random unit vector.
-fn direction(stream: &mut Stream, n: usize) -> Result<Array1<f64>> {
-    normalised(&gaussian_vector(stream, n)).ok_or_else(|| Error::argument("a random direction has length 0"))
 }

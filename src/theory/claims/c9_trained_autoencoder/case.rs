@@ -8,7 +8,7 @@ use crate::model::Architecture;
 use crate::theory::claim::{Effort, Setting};
 use crate::theory::manifold::{Gratings, Manifold, Rendered};
 use crate::theory::pictures::{Layout, Pictures};
-use crate::train::{ObjectiveConfig, OptimiserConfig};
+use crate::train::{ObjectiveConfig, OptimiserConfig, Recipe};
 
 use super::experiment::Experiment;
 
@@ -70,7 +70,7 @@ impl Net {
     }
 
     /// The network for images of `side` x `side`: fully connected with ELU, or Model I or II with base width 8.
-    pub(super) fn architecture(self, side: usize) -> Result<Architecture> {
+    fn architecture(self, side: usize) -> Result<Architecture> {
         match self {
             Self::Mlp if side > 16 => Architecture::mlp(side * side, &[128, 256, 128]),
             Self::Mlp => Architecture::mlp(side * side, &[64, 256, 64]),
@@ -133,9 +133,13 @@ impl Case {
         let (steps, batch, rate) = self.net.budget(self.side, setting.effort());
         let grey = self.world.manifold(self.side)?;
         let pictures = Pictures::new(grey, self.side, self.net.layout(), Some(corruption()), setting.seed())?;
-        let objective = ObjectiveConfig { lambda: LAMBDA, ..ObjectiveConfig::default() };
-        let optimiser = OptimiserConfig { steps, batch, learning_rate: rate, beta2: 0.99, ..OptimiserConfig::default() };
-        Ok(Experiment { pictures, net: self.net, objective, optimiser, seed: setting.seed(), cpu: setting.cpu()? })
+        let recipe = Recipe {
+            architecture: self.net.architecture(self.side)?,
+            objective: ObjectiveConfig { lambda: LAMBDA, ..ObjectiveConfig::default() },
+            optimiser: OptimiserConfig { steps, batch, learning_rate: rate, beta2: 0.99, ..OptimiserConfig::default() },
+            seed: setting.seed(),
+        };
+        Ok(Experiment { pictures, recipe, cpu: setting.cpu()? })
     }
 }
 

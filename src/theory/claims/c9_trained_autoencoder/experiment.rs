@@ -10,9 +10,7 @@ use crate::error::Result;
 use crate::model::{Inference, Parameters};
 use crate::theory::pictures::{Layout, Pictures};
 use crate::theory::resemblance::{CorruptedSample, Measures};
-use crate::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
-
-use super::case::Net;
+use crate::train::{OptimiserConfig, Recipe, Trainer};
 
 /// Batch size for measuring a network.
 const AT_ONCE: usize = 64;
@@ -25,14 +23,8 @@ const SCALE: f32 = 2.0;
 pub(super) struct Experiment {
     /// The training images, in the layout of the network.
     pub(super) pictures: Pictures,
-    /// The network f.
-    pub(super) net: Net,
-    /// λ and ρ.
-    pub(super) objective: ObjectiveConfig,
-    /// Steps, images per step, learning rate.
-    pub(super) optimiser: OptimiserConfig,
-    /// Seed of the initial weights.
-    pub(super) seed: u64,
+    /// The network f, the objective, the optimiser, and the seed of the initial weights.
+    pub(super) recipe: Recipe,
     /// The device.
     pub(super) cpu: Cpu,
 }
@@ -50,16 +42,11 @@ impl Experiment {
     /// A recipe out of range; images that do not fit the network; a loss that is not finite.
     pub(super) fn train(&self) -> Result<Trained> {
         let backend = self.cpu.clone();
-        let recipe = Recipe {
-            architecture: self.net.architecture(self.pictures.side())?,
-            objective: self.objective.clone(),
-            optimiser: self.optimiser.clone(),
-            seed: self.seed,
-        };
         let units = Units::of(self.pictures.layout());
-        let mut trainer = Trainer::new(&backend, recipe)?;
-        for step in 0..self.optimiser.steps as u32 {
-            let batch = units.batch(self.pictures.batch(step, self.optimiser.batch)?);
+        let mut trainer = Trainer::new(&backend, self.recipe.clone())?;
+        let OptimiserConfig { steps, batch, .. } = self.recipe.optimiser;
+        for step in 0..steps as u32 {
+            let batch = units.batch(self.pictures.batch(step, batch)?);
             trainer.advance(&mut batch.into())?;
         }
         let parameters = Arc::new(trainer.weights().duplicate(&backend)?);

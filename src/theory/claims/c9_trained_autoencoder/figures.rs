@@ -131,6 +131,7 @@ fn trend(world: World, outcomes: &[&Outcome], [name, under]: [&str; 2], measures
 /// Training with corruption compared with training without.
 fn with_and_without(world: World, outcomes: &[&Outcome]) -> Figure {
     let curve = |net: Net, side: fn(&Outcome) -> &Side| curve(outcomes, net, |outcome| side(outcome).trained_on.to_target());
+    let axes = [AxisSpec::log("pixels n"), AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖")];
     let with = Net::ALL.map(|net| Series::line(format!("{}, with", net.name()), curve(net, |outcome| &outcome.subject)));
     let without = Net::ALL.map(|net| Series::dashed(format!("{}, without", net.name()), curve(net, |outcome| &outcome.control)));
     Figure {
@@ -139,6 +140,6 @@ fn with_and_without(world: World, outcomes: &[&Outcome]) -> Figure {
         caption: "Error on unseen corrupted images, of networks trained with corruption (lines) and of the same networks trained as plain \
                   autoencoders, the control (dashes). They differ where corruption in training matters."
             .into(),
-        content: Content::chart([AxisSpec::log("pixels n"), AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖")], with.into_iter().chain(without).collect()),
+        content: Content::chart(axes, with.into_iter().chain(without).collect()),
     }
 }
