@@ -78,15 +78,11 @@ fn formula_checks(setting: &Setting) -> Result<Vec<Check>> {
     let nodes = setting.pick(80, 160);
     let (circle, sphere, high) =
         (Distribution::circle(1.0, 4 * nodes), Distribution::sphere(1.0, nodes), Distribution::meridian(1.0, HIGH, 4 * nodes));
+    let anywhere = |n: usize| move |stream: &mut Stream, length: f64| point_at(stream, n, length);
+    let on_axis = |_: &mut Stream, length: f64| Ok(array![length, 0.0]);
     Ok(vec![
-        formula_check(&mut stream, ("‖quadrature - R I₁/I₀ y/‖y‖‖, circle", &circle), [2, 3], |s, r| {
-            point_at(s, 2, r)
-        })?,
-        formula_check(&mut stream, ("‖quadrature - R (coth κ - 1/κ) y/‖y‖‖, S²", &sphere), [3, 2], |s, r| {
-            point_at(s, 3, r)
-        })?,
-        formula_check(&mut stream, ("‖quadrature - R I₃/I₂ y/‖y‖‖, S⁵", &high), [HIGH, HIGH - 1], |_, r| {
-            Ok(array![r, 0.0])
-        })?,
+        formula_check(&mut stream, ("‖quadrature - R I₁/I₀ y/‖y‖‖, circle", &circle), [2, 3], anywhere(2))?,
+        formula_check(&mut stream, ("‖quadrature - R (coth κ - 1/κ) y/‖y‖‖, S²", &sphere), [3, 2], anywhere(3))?,
+        formula_check(&mut stream, ("‖quadrature - R I₃/I₂ y/‖y‖‖, S⁵", &high), [HIGH, HIGH - 1], on_axis)?,
     ])
 }
