@@ -120,7 +120,7 @@ impl ClaimProgress {
     pub fn found(&self, finding: &Finding) {
         self.0.inc(1);
         let verdict = if finding.evidence.holds() { "holds" } else { "does not hold" };
-        let message = format!("{} (seed {}) {verdict}, {:.1} s", finding.claim.id(), finding.seed, finding.wall.as_secs_f64());
+        let message = format!("{} (seed {}) {verdict}, {:.1} s", finding.claim.id, finding.seed, finding.wall.as_secs_f64());
         if self.0.is_hidden() {
             note(message);
         } else {

@@ -43,7 +43,7 @@ pub struct Arguments {
 
 /// The id of a claim, in upper or lower case.
 fn known(name: &str) -> Result<&'static str> {
-    find(&[name.trim()]).map(|claims| claims.first().map_or("", |claim| claim.id()))
+    find(&[name.trim()]).map(|claims| claims.first().map_or("", |claim| claim.id))
 }
 
 fn seed(text: &str) -> anyhow::Result<u64> {

@@ -157,3 +157,9 @@ impl<B: Backend> Parameters<B> {
         self.forward(tape, &bound, x)
     }
 }
+
+impl<B: Backend> AsMut<[Tensor<B>]> for Parameters<B> {
+    fn as_mut(&mut self) -> &mut [Tensor<B>] {
+        self.tensors_mut()
+    }
+}

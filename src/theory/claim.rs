@@ -87,35 +87,51 @@ impl Setting {
 }
 
 /// A statement of the theory that a program can test and refute.
-pub trait Claim: Send + Sync {
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
     /// e.g. `C7`.
-    fn id(&self) -> &'static str;
-
+    pub id: &'static str,
     /// A short title, e.g. `Conservation`.
-    fn title(&self) -> &'static str;
-
+    pub title: &'static str,
     /// The statement in full sentences, the control last, shown by `verify --describe`. Empty lines separate paragraphs; formulas stand
     /// in a block between the lines "```text" and "```".
-    fn statement(&self) -> &'static str;
-
-    /// Number of seeds. The quantities must have the same names for every seed.
-    fn seeds(&self, effort: Effort) -> u64 {
-        match effort {
-            Effort::Quick => 1,
-            Effort::Full => 5,
-        }
-    }
-
+    pub statement: &'static str,
     /// Approximate running time in arbitrary units. Expensive claims start first, so that no core is idle at the end.
-    fn cost(&self) -> u32 {
-        1
+    pub cost: u32,
+    /// Measures everything, including the controls. It returns an error if the measurement could not be made; a check that fails is
+    /// not an error.
+    pub measure: fn(&Setting) -> Result<Evidence>,
+    seeds: [u64; 2],
+}
+
+impl Claim {
+    /// A claim of cost 1, measured with one seed in the quick form and five in the full form.
+    pub const fn new(
+        id: &'static str,
+        title: &'static str,
+        statement: &'static str,
+        measure: fn(&Setting) -> Result<Evidence>,
+    ) -> Self {
+        Self { id, title, statement, cost: 1, measure, seeds: [1, 5] }
     }
 
-    /// Measures everything, including the controls.
-    ///
-    /// # Errors
-    /// The measurement could not be made. A check that fails is not an error.
-    fn measure(&self, setting: &Setting) -> Result<Evidence>;
+    /// The claim with this [`cost`](Self::cost).
+    #[must_use]
+    pub const fn cost(self, cost: u32) -> Self {
+        Self { cost, ..self }
+    }
+
+    /// The claim with these numbers of seeds in the quick and the full form. The quantities must have the same names for every seed.
+    #[must_use]
+    pub const fn seeds(self, seeds: [u64; 2]) -> Self {
+        Self { seeds, ..self }
+    }
+
+    /// Number of seeds.
+    pub fn repeats(&self, effort: Effort) -> u64 {
+        let [quick, full] = self.seeds;
+        if effort == Effort::Quick { quick } else { full }
+    }
 }
 
 /// The findings of a claim.
@@ -238,46 +254,5 @@ impl Check {
             Relation::AtMost => self.tolerance - (measured - self.predicted),
             Relation::AtLeast => self.tolerance - (self.predicted - measured),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn margins_are_positive_inside_and_negative_outside() {
-        let equal = Check::equal("q", 2.0, 2.25, 0.5, "").control("other", 3.0);
-        assert!((equal.margin() - 0.25).abs() < 1e-15 && equal.passed() && equal.control_rejected() == Some(true));
-        assert!(!Check::at_most("q", 1.0, 1.2, 0.1, "").passed() && Check::at_most("q", 1.0, -9.0, 0.0, "").passed());
-        assert!(!Check::at_least("q", 1.0, 0.8, 0.1, "").passed() && Check::at_least("q", 1.0, 9.0, 0.0, "").passed());
-    }
-
-    #[test]
-    fn values_that_are_not_finite_neither_pass_nor_count_as_controls() {
-        let check = Check::equal("q", 0.0, f64::NAN, 1.0, "").control("other", f64::NAN);
-        assert!(!check.passed() && check.control_rejected() == Some(false));
-        assert!(!Check::at_least("q", 0.0, f64::INFINITY, 1.0, "").passed(), "the minimum of no values");
-        assert!(!Check::at_most("q", 0.0, f64::NEG_INFINITY, 1.0, "").passed(), "the maximum of no values");
-        assert_eq!(Check::equal("q", 0.0, 0.0, 1.0, "").control("other", f64::INFINITY).control_rejected(), Some(false));
-    }
-
-    #[test]
-    fn evidence_needs_a_check_and_a_rejected_control() {
-        let check = |control: Option<f64>| {
-            let check = Check::equal("q", 0.0, 0.0, 1.0, "");
-            control.map_or(check.clone(), |measured| check.control("other", measured))
-        };
-        let evidence = |checks: Vec<Check>| Evidence { checks, figures: vec![] };
-        assert!(!Evidence::default().holds());
-        assert!(!evidence(vec![check(None)]).holds(), "no control");
-        assert!(evidence(vec![check(None), check(Some(2.0))]).holds());
-        assert!(!evidence(vec![check(Some(2.0)), check(Some(0.5))]).holds(), "a control passed");
-    }
-
-    #[test]
-    fn seeds_out_of_range_are_refused() {
-        let error = Setting::new(1 << 53, Effort::Quick).unwrap_err().to_string();
-        assert!(error.contains("9007199254740992") && Setting::new(MAX_SEED, Effort::Full).is_ok());
     }
 }

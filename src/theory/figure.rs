@@ -40,6 +40,13 @@ pub enum Content {
     Gallery(Vec<GalleryRow>),
 }
 
+impl Content {
+    /// Curves over a horizontal and a vertical axis.
+    pub fn chart([x, y]: [AxisSpec; 2], series: Vec<Series>) -> Self {
+        Self::Chart(Chart { x, y, series })
+    }
+}
+
 /// Curves over two axes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chart {

@@ -34,7 +34,7 @@ fn every_statement_is_described() {
     let ran = scratch.succeeds("verify --describe");
     let text = flat(&ran.out);
     for claim in ALL {
-        assert!(text.contains(&flat(&format!("{} {} {}", claim.id(), claim.title(), claim.statement()))), "{}", claim.id());
+        assert!(text.contains(&flat(&format!("{} {} {}", claim.id, claim.title, claim.statement))), "{}", claim.id);
     }
     assert_eq!(ran.err, "", "nothing is measured");
     let spaced = told(orthoscope().args(["verify", "--describe", "--claim", "c2, C8"]).output().unwrap());
@@ -163,7 +163,7 @@ fn bits(series: &Series) -> Vec<u64> {
 #[test]
 fn usage_errors_name_the_argument() {
     let scratch = Scratch::new();
-    let known: Vec<&str> = ALL.iter().map(|claim| claim.id()).collect();
+    let known: Vec<&str> = ALL.iter().map(|claim| claim.id).collect();
     for (options, reason) in [
         ("--claim C2,C99", format!("there is no claim `C99`; there are {}", known.join(", "))),
         ("--claim C2,", "there is no claim ``".to_owned()),

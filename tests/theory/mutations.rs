@@ -5,9 +5,8 @@ use orthoscope::error::Result;
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::theory::algebra::norm;
 use orthoscope::theory::claim::{Effort, Evidence, Setting};
-use orthoscope::theory::claims::PartialCorruption;
 use orthoscope::theory::claims::c1_geometry::geometry;
-use orthoscope::theory::claims::c5_contractive;
+use orthoscope::theory::claims::{c5_contractive, c6_partial_corruption};
 use orthoscope::theory::manifold::{AffineSubspace, Gratings, Manifold, Sphere, Torus};
 
 use super::faulty::{Fault, Faulty};
@@ -35,12 +34,8 @@ impl Manifold for Wrong<'_> {
         format!("wrong {}", self.inner.name())
     }
 
-    fn ambient(&self) -> usize {
-        self.inner.ambient()
-    }
-
-    fn dimension(&self) -> usize {
-        self.inner.dimension()
+    fn dimensions(&self) -> [usize; 2] {
+        self.inner.dimensions()
     }
 
     fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
@@ -150,7 +145,7 @@ fn an_oblique_projector_is_found() {
 }
 
 fn c6_on(fault: Fault) -> Evidence {
-    PartialCorruption::measure_on(&Faulty { fault }, &Setting::new(0, Effort::Quick).unwrap()).unwrap()
+    c6_partial_corruption::measure_on(&Faulty { fault }, &Setting::new(0, Effort::Quick).unwrap()).unwrap()
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl ClaimsPage<'_> {
     }
 
     /// Counts, facts about the run, and a list of claims.
-    fn results(&self, claims: &[&'static dyn Claim]) -> String {
+    fn results(&self, claims: &[&'static Claim]) -> String {
         let tally = Tally::of(self.findings, self.checks);
         let cards = [
             card("claims hold", &format!("{} of {}", tally.hold, tally.claims), "all checks hold and all controls are rejected"),
@@ -68,9 +68,9 @@ impl ClaimsPage<'_> {
             fact("wall time", seconds(self.wall)),
             fact("orthoscope", self.version.clone()),
         ];
-        let entry = |claim: &&'static dyn Claim| {
-            let mark = if holds(claim.id(), self.findings) { "✓" } else { "✗" };
-            let (id, title) = (escape(claim.id()), escape(claim.title()));
+        let entry = |claim: &&'static Claim| {
+            let mark = if holds(claim.id, self.findings) { "✓" } else { "✗" };
+            let (id, title) = (escape(claim.id), escape(claim.title));
             format!("<li><a href=\"#{id}\"><b>{id}</b> {title} <span>{mark}</span></a></li>\n")
         };
         format!(
@@ -82,9 +82,9 @@ impl ClaimsPage<'_> {
         )
     }
 
-    fn claim(&self, claim: &'static dyn Claim) -> Result<String> {
-        let id = claim.id();
-        let of_claim = || self.findings.iter().filter(|finding| finding.claim.id() == id);
+    fn claim(&self, claim: &'static Claim) -> Result<String> {
+        let id = claim.id;
+        let of_claim = || self.findings.iter().filter(|finding| finding.claim.id == id);
         let time: Duration = of_claim().map(|finding| finding.wall).sum();
         let seeds = match of_claim().count() {
             1 => String::new(),
@@ -100,19 +100,19 @@ impl ClaimsPage<'_> {
             verdict.0,
             verdict.1,
             seconds(time),
-            escape(claim.title()),
+            escape(claim.title),
             statement(claim),
             checks(self.checks.iter().filter(|check| check.record.id == id))
         ))
     }
 }
 
-fn statement(claim: &dyn Claim) -> String {
+fn statement(claim: &Claim) -> String {
     let html = |paragraph: Paragraph| match paragraph {
         Paragraph::Prose(text) => format!("<p>{}</p>\n", maths::html(&text)),
         Paragraph::Formulas(lines) => format!("<pre>{}</pre>\n", maths::html(&lines.join("\n"))),
     };
-    let paragraphs: String = paragraphs(claim.statement()).into_iter().map(html).collect();
+    let paragraphs: String = paragraphs(claim.statement).into_iter().map(html).collect();
     format!("<div class=\"statement\">\n{paragraphs}</div>\n")
 }
 

@@ -40,15 +40,15 @@ pub(super) fn control_verdict(record: &Record) -> Verdict {
 }
 
 /// A claim's title and statement as lines of at most `columns` characters, except for formulas. Ends with a line break.
-pub fn statement(claim: &dyn Claim, columns: usize) -> String {
+pub fn statement(claim: &Claim, columns: usize) -> String {
     let columns = columns.clamp(40, MAX_COLUMNS) - 4;
     let lines = |paragraph: Paragraph| match paragraph {
         Paragraph::Prose(text) => wrap(&text, columns),
         Paragraph::Formulas(lines) => lines.iter().flat_map(|line| formula(line, columns - 2)).collect(),
     };
-    let paragraphs = paragraphs(claim.statement()).into_iter().map(lines);
+    let paragraphs = paragraphs(claim.statement).into_iter().map(lines);
     let indented = |lines: Vec<String>| lines.iter().map(|line| format!("    {line}\n")).collect::<String>();
-    format!("{}  {}\n\n{}", claim.id(), claim.title(), paragraphs.map(indented).collect::<Vec<_>>().join("\n"))
+    format!("{}  {}\n\n{}", claim.id, claim.title, paragraphs.map(indented).collect::<Vec<_>>().join("\n"))
 }
 
 /// A line of formulas, indented; one that is too long continues below, after the gaps between its formulas.
@@ -94,7 +94,7 @@ impl Tally {
         let controls = || checks.iter().filter(|check| check.record.control.is_some());
         Self {
             claims: claims.len(),
-            hold: claims.iter().filter(|claim| holds(claim.id(), findings)).count(),
+            hold: claims.iter().filter(|claim| holds(claim.id, findings)).count(),
             controls: controls().count(),
             rejected: controls().filter(|check| check.record.control_rejected).count(),
         }
@@ -109,14 +109,14 @@ impl fmt::Display for Tally {
 }
 
 /// The claims of `findings`, each once.
-pub(super) fn distinct(findings: &[Finding]) -> Vec<&'static dyn Claim> {
-    let is_first = |(at, finding): &(usize, &Finding)| findings[..*at].iter().all(|other| other.claim.id() != finding.claim.id());
+pub(super) fn distinct(findings: &[Finding]) -> Vec<&'static Claim> {
+    let is_first = |(at, finding): &(usize, &Finding)| findings[..*at].iter().all(|other| other.claim.id != finding.claim.id);
     findings.iter().enumerate().filter(is_first).map(|(_, finding)| finding.claim).collect()
 }
 
 /// Whether a claim holds with every seed.
 pub(super) fn holds(id: &str, findings: &[Finding]) -> bool {
-    findings.iter().filter(|finding| finding.claim.id() == id).all(|finding| finding.evidence.holds())
+    findings.iter().filter(|finding| finding.claim.id == id).all(|finding| finding.evidence.holds())
 }
 
 /// How many claims hold, how many controls are rejected, and how long it took.
@@ -135,7 +135,7 @@ pub fn complaint(findings: &[Finding], checks: &[Worst]) -> Option<String> {
     let mut faults: Vec<String> = checks.iter().flat_map(|check| faults(&check.record)).collect();
     for finding in findings {
         let checks = &finding.evidence.checks;
-        let (id, seed) = (finding.claim.id(), finding.seed);
+        let (id, seed) = (finding.claim.id, finding.seed);
         if checks.is_empty() {
             faults.push(format!("{id} checks nothing (seed {seed})"));
         } else if checks.iter().all(|check| check.control.is_none()) {
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn complaints_name_what_does_not_hold() {
-        let id = ALL[0].id();
+        let id = ALL[0].id;
         for (seeds, expected) in [
             (vec![vec![check(1.0, Some(2.0)), check(1.2, None)]], None),
             (vec![vec![check(1.0, Some(2.0))]; 5], None),
@@ -237,7 +237,7 @@ mod tests {
     fn statements_are_indented_under_their_title() {
         for claim in ALL {
             let text = statement(claim, 80);
-            assert!(text.starts_with(&format!("{}  {}\n\n    ", claim.id(), claim.title())) && text.ends_with('\n'));
+            assert!(text.starts_with(&format!("{}  {}\n\n    ", claim.id, claim.title)) && text.ends_with('\n'));
             let formulas = |line: &str| line.starts_with("      ");
             assert!(text.lines().all(|line| width(line) <= 80 || formulas(line)), "{text}");
             assert!(!text.contains("```") && text.lines().any(formulas) && text.contains("Control"), "{text}");

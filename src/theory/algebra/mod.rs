@@ -47,6 +47,14 @@ pub fn gaussian_vector(stream: &mut Stream, n: usize) -> Array1<f64> {
     stream.normals(n).into()
 }
 
+/// A unit vector in a uniformly random direction of Rⁿ.
+///
+/// # Errors
+/// All `n` normal values are 0.
+pub(super) fn random_direction(stream: &mut Stream, n: usize) -> Result<Array1<f64>> {
+    normalised(&gaussian_vector(stream, n)).ok_or_else(|| Error::argument("a random direction has length 0"))
+}
+
 /// A matrix of independent standard normal values, drawn in row-major order.
 pub fn gaussian_matrix(stream: &mut Stream, rows: usize, columns: usize) -> Array2<f64> {
     Array2::from_shape_simple_fn((rows, columns), || stream.normal())

@@ -116,12 +116,8 @@ impl Manifold for Variant {
         self.inner.name()
     }
 
-    fn ambient(&self) -> usize {
-        self.inner.ambient()
-    }
-
-    fn dimension(&self) -> usize {
-        self.inner.dimension()
+    fn dimensions(&self) -> [usize; 2] {
+        self.inner.dimensions()
     }
 
     fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {

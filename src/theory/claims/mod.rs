@@ -19,41 +19,29 @@ mod wrong_maps;
 use super::claim::Claim;
 use crate::error::{Error, Result};
 
-pub use c1_geometry::Geometry;
-pub use c2_least_contraction::LeastContraction;
-pub use c3_linear_models::LinearModels;
-pub use c4_denoiser::Denoiser;
-pub use c5_contractive::Contractive;
-pub use c6_partial_corruption::PartialCorruption;
-pub use c7_conservation::Conservation;
-pub use c8_discrete_textures::DiscreteTextures;
-pub use c9_trained_autoencoder::TrainedAutoencoder;
-pub use c10_idempotence_and_orthogonality::IdempotenceAndOrthogonality;
-pub use c11_score_is_distance::ScoreIsDistance;
-
 /// Every claim, in order.
-pub const ALL: [&dyn Claim; 11] = [
-    &Geometry,
-    &LeastContraction,
-    &LinearModels,
-    &Denoiser,
-    &Contractive,
-    &PartialCorruption,
-    &Conservation,
-    &DiscreteTextures,
-    &TrainedAutoencoder,
-    &IdempotenceAndOrthogonality,
-    &ScoreIsDistance,
+pub const ALL: [&Claim; 11] = [
+    &c1_geometry::CLAIM,
+    &c2_least_contraction::CLAIM,
+    &c3_linear_models::CLAIM,
+    &c4_denoiser::CLAIM,
+    &c5_contractive::CLAIM,
+    &c6_partial_corruption::CLAIM,
+    &c7_conservation::CLAIM,
+    &c8_discrete_textures::CLAIM,
+    &c9_trained_autoencoder::CLAIM,
+    &c10_idempotence_and_orthogonality::CLAIM,
+    &c11_score_is_distance::CLAIM,
 ];
 
 /// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.
 ///
 /// # Errors
 /// An unknown id; the message lists the known ones.
-pub fn find<T: AsRef<str>>(ids: &[T]) -> Result<Vec<&'static dyn Claim>> {
-    let names = |id: &T, claim: &&dyn Claim| claim.id().eq_ignore_ascii_case(id.as_ref());
+pub fn find<T: AsRef<str>>(ids: &[T]) -> Result<Vec<&'static Claim>> {
+    let names = |id: &T, claim: &&Claim| claim.id.eq_ignore_ascii_case(id.as_ref());
     if let Some(unknown) = ids.iter().find(|id| !ALL.iter().any(|claim| names(id, claim))) {
-        let known: Vec<_> = ALL.iter().map(|claim| claim.id()).collect();
+        let known: Vec<_> = ALL.iter().map(|claim| claim.id).collect();
         return Err(Error::argument(format!("there is no claim `{}`; there are {}", unknown.as_ref(), known.join(", "))));
     }
     Ok(ALL.into_iter().filter(|claim| ids.is_empty() || ids.iter().any(|id| names(id, claim))).collect())

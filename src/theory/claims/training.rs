@@ -11,41 +11,24 @@ use crate::tape::{Tape, Tensor, Var};
 use crate::theory::derivative::jacobians;
 use crate::train::{Adam, OptimiserConfig};
 
-/// Anything with trainable weights.
-pub(super) trait Model<B: Backend> {
-    fn tensors_mut(&mut self) -> &mut [Tensor<B>];
-}
-
-impl<B: Backend> Model<B> for Parameters<B> {
-    fn tensors_mut(&mut self) -> &mut [Tensor<B>] {
-        Self::tensors_mut(self)
-    }
-}
-
-impl<B: Backend> Model<B> for Vec<Tensor<B>> {
-    fn tensors_mut(&mut self) -> &mut [Tensor<B>] {
-        self
-    }
-}
-
 /// Adam with warm-up and a cosine schedule that ends at 0, so that the last steps settle.
 pub(super) fn schedule(steps: u64, rate: f64) -> OptimiserConfig {
     OptimiserConfig { steps, learning_rate: rate, warmup_steps: steps / 20, final_lr_fraction: 0.0, ..OptimiserConfig::default() }
 }
 
-/// Takes all steps of `config`. `record` records the loss of a step (counted from 0) and returns it with the nodes of the weights.
-pub(super) fn minimise<B: Backend, M: Model<B>>(
+/// Takes all steps of `config` on the weights of `model`. `record` records the loss of a step (counted from 0) and returns it with the nodes of the weights.
+pub(super) fn minimise<B: Backend, M: AsMut<[Tensor<B>]>>(
     backend: &B,
     config: OptimiserConfig,
     model: &mut M,
     mut record: impl FnMut(&mut Tape<B>, &M, u64) -> Result<(Var, Vec<Var>)>,
 ) -> Result<()> {
     let steps = config.steps;
-    let mut adam = Adam::new(backend, config, model.tensors_mut())?;
+    let mut adam = Adam::new(backend, config, model.as_mut())?;
     for step in 0..steps {
         let mut tape = Tape::new(backend.clone());
         let (loss, vars) = record(&mut tape, model, step)?;
-        adam.advance(tape, loss, &vars, model.tensors_mut())?;
+        adam.advance(tape, loss, &vars, model.as_mut())?;
     }
     Ok(())
 }

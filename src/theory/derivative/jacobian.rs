@@ -57,6 +57,5 @@ pub fn jacobians<B: Backend>(tape: &mut Tape<B>, x: Var, y: Var) -> Result<Vec<A
 pub(super) fn along_axis<B: Backend>(tape: &mut Tape<B>, shape: Shape, axis: usize) -> Result<Var> {
     let n = shape.channels();
     let values: Vec<f64> = (0..shape.len()).map(|index| f64::from(u8::from(index % n == axis))).collect();
-    let tensor = Tensor::from_f64(tape.backend(), shape, &values)?;
-    Ok(tape.constant(tensor))
+    Ok(tape.constant(Tensor::from_f64(tape.backend(), shape, &values)?))
 }

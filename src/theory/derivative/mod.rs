@@ -2,8 +2,6 @@
 
 mod jacobian;
 mod penalty;
-#[cfg(test)]
-mod tests;
 
 pub use jacobian::{central_differences, jacobians};
 pub use penalty::{asymmetry, contraction, contraction_exact, idempotence};

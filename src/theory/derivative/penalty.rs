@@ -68,8 +68,7 @@ pub fn asymmetry<B: Backend>(tape: &mut Tape<B>, x: Var, y: Var, v: Var) -> Resu
 
 /// `values` as a constant of the shape of `like`.
 fn constant<B: Backend>(tape: &mut Tape<B>, like: Var, values: &[B::Elem]) -> Result<Var> {
-    let tensor = Tensor::from_host(tape.backend(), tape.shape(like), values)?;
-    Ok(tape.constant(tensor))
+    Ok(tape.constant(Tensor::from_host(tape.backend(), tape.shape(like), values)?))
 }
 
 fn mean_square<B: Backend>(tape: &mut Tape<B>, x: Var) -> Result<Var> {

@@ -59,12 +59,8 @@ impl Manifold for AffineSubspace {
         format!("affine subspace of dimension {} in R^{}", self.dimension(), self.ambient())
     }
 
-    fn ambient(&self) -> usize {
-        self.basis.nrows()
-    }
-
-    fn dimension(&self) -> usize {
-        self.basis.ncols()
+    fn dimensions(&self) -> [usize; 2] {
+        [self.basis.ncols(), self.basis.nrows()]
     }
 
     fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {

@@ -63,12 +63,8 @@ impl Manifold for CircleProduct {
         format!("product of circles of radii {:?} in R^{}", self.radii.to_vec(), self.ambient())
     }
 
-    fn ambient(&self) -> usize {
-        2 * self.radii.len()
-    }
-
-    fn dimension(&self) -> usize {
-        self.radii.len()
+    fn dimensions(&self) -> [usize; 2] {
+        [self.radii.len(), 2 * self.radii.len()]
     }
 
     fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {

@@ -1,8 +1,6 @@
-use std::f64::consts::TAU;
-
 use ndarray::{Array1, Array2, array};
 
-use super::root::increasing_root;
+use super::root::{accepted, angle, increasing_root};
 use super::{Manifold, check, check_vector};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
@@ -59,12 +57,8 @@ impl Manifold for Ellipse {
         format!("ellipse of semi-axes {} and {} in R^2", self.axes[0], self.axes[1])
     }
 
-    fn ambient(&self) -> usize {
-        2
-    }
-
-    fn dimension(&self) -> usize {
-        1
+    fn dimensions(&self) -> [usize; 2] {
+        [1, 2]
     }
 
     fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
@@ -99,11 +93,7 @@ impl Manifold for Ellipse {
     /// Arc length grows by √(a² sin² φ + b² cos² φ) dφ, so angles are accepted with a probability proportional to that.
     fn sample(&self, stream: &mut Stream) -> Array1<f64> {
         let [a, b] = self.axes;
-        loop {
-            let (sin, cos) = (TAU * stream.uniform_f64()).sin_cos();
-            if a.max(b) * stream.uniform_f64() < (a * sin).hypot(b * cos) {
-                return array![a * cos, b * sin];
-            }
-        }
+        let angle = accepted(stream, a.max(b), angle, |angle| (a * angle.sin()).hypot(b * angle.cos()));
+        array![a * angle.cos(), b * angle.sin()]
     }
 }

@@ -94,12 +94,8 @@ impl Manifold for FixedRank {
         format!("{} x {} matrices of rank {}", self.rows, self.columns, self.rank)
     }
 
-    fn ambient(&self) -> usize {
-        self.rows * self.columns
-    }
-
-    fn dimension(&self) -> usize {
-        self.rank * (self.rows + self.columns - self.rank)
+    fn dimensions(&self) -> [usize; 2] {
+        [self.rank * (self.rows + self.columns - self.rank), self.rows * self.columns]
     }
 
     fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {

@@ -40,12 +40,8 @@ impl Manifold for GreyOnRgb {
         format!("{} on {CHANNELS} channels", self.grey.name())
     }
 
-    fn ambient(&self) -> usize {
-        CHANNELS * self.grey.ambient()
-    }
-
-    fn dimension(&self) -> usize {
-        self.grey.dimension()
+    fn dimensions(&self) -> [usize; 2] {
+        [self.grey.dimension(), CHANNELS * self.grey.ambient()]
     }
 
     fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {

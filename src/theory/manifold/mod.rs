@@ -10,8 +10,6 @@ mod ellipse;
 mod fixed_rank;
 mod gratings;
 mod grey_on_rgb;
-#[cfg(test)]
-mod image_laws;
 mod outer;
 mod positive_semidefinite;
 mod rendered;
@@ -47,11 +45,18 @@ pub trait Manifold: Send + Sync {
     /// Name with parameters, e.g. `circle of radius 2 in R^2`.
     fn name(&self) -> String;
 
-    /// n, the number of values of a point.
-    fn ambient(&self) -> usize;
+    /// `[d, n]`: the dimension of the tangent spaces and the number of values of a point, d < n.
+    fn dimensions(&self) -> [usize; 2];
 
-    /// d, the dimension of the tangent spaces; less than n.
-    fn dimension(&self) -> usize;
+    /// n, the number of values of a point.
+    fn ambient(&self) -> usize {
+        self.dimensions()[1]
+    }
+
+    /// d, the dimension of the tangent spaces.
+    fn dimension(&self) -> usize {
+        self.dimensions()[0]
+    }
 
     /// π(y), the point of D nearest to `y` `[n]`.
     ///

@@ -79,12 +79,8 @@ impl Manifold for PositiveSemidefinite {
         format!("positive semidefinite {0} x {0} matrices, at rank {1}", self.n, self.rank)
     }
 
-    fn ambient(&self) -> usize {
-        self.n * self.n
-    }
-
-    fn dimension(&self) -> usize {
-        self.rank * self.n - self.rank * (self.rank - 1) / 2
+    fn dimensions(&self) -> [usize; 2] {
+        [self.rank * self.n - self.rank * (self.rank - 1) / 2, self.n * self.n]
     }
 
     fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {

@@ -1,4 +1,8 @@
-//! Root finding in one dimension.
+//! Root finding and rejection sampling in one dimension.
+
+use std::f64::consts::TAU;
+
+use crate::rng::Stream;
 
 /// The point where the increasing function `g` changes sign in [low, high], to the last bit; an end if it does not change sign.
 /// Bisection: needs no derivative, cannot leave the interval, and stops when no number lies between the ends.
@@ -14,6 +18,26 @@ pub(super) fn increasing_root(mut low: f64, mut high: f64, g: impl Fn(f64) -> f6
             high = middle;
         }
     }
+}
+
+/// A value that `draw` proposes, accepted with a probability proportional to `density`, which is at most `largest`.
+pub(super) fn accepted(
+    stream: &mut Stream,
+    largest: f64,
+    draw: impl Fn(&mut Stream) -> f64,
+    density: impl Fn(f64) -> f64,
+) -> f64 {
+    loop {
+        let value = draw(stream);
+        if largest * stream.uniform_f64() < density(value) {
+            return value;
+        }
+    }
+}
+
+/// A uniformly random angle from 0 to 2π.
+pub(super) fn angle(stream: &mut Stream) -> f64 {
+    TAU * stream.uniform_f64()
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-use std::f64::consts::{FRAC_PI_2, PI};
+use std::f64::consts::{FRAC_PI_2, PI, SQRT_2};
 
 use ndarray::{Array1, Array2, array};
 
-use super::root::increasing_root;
+use super::root::{accepted, increasing_root};
 use super::{Manifold, check_vector};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
@@ -53,12 +53,8 @@ impl Manifold for SineCurve {
         "sine curve in R^2".to_owned()
     }
 
-    fn ambient(&self) -> usize {
-        2
-    }
-
-    fn dimension(&self) -> usize {
-        1
+    fn dimensions(&self) -> [usize; 2] {
+        [1, 2]
     }
 
     fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
@@ -78,11 +74,8 @@ impl Manifold for SineCurve {
 
     /// Arc length grows by √(1 + cos² t) dt, so values of t are accepted with a probability proportional to that.
     fn sample(&self, stream: &mut Stream) -> Array1<f64> {
-        loop {
-            let t = HALF_PERIODS * PI * (2.0 * stream.uniform_f64() - 1.0);
-            if std::f64::consts::SQRT_2 * stream.uniform_f64() < 1.0_f64.hypot(t.cos()) {
-                return array![t, t.sin()];
-            }
-        }
+        let draw = |stream: &mut Stream| HALF_PERIODS * PI * (2.0 * stream.uniform_f64() - 1.0);
+        let t = accepted(stream, SQRT_2, draw, |t| 1.0_f64.hypot(t.cos()));
+        array![t, t.sin()]
     }
 }

@@ -53,12 +53,8 @@ impl Manifold for Sphere {
         format!("{kind} of radius {} in R^{}", self.radius, self.n)
     }
 
-    fn ambient(&self) -> usize {
-        self.n
-    }
-
-    fn dimension(&self) -> usize {
-        self.n - 1
+    fn dimensions(&self) -> [usize; 2] {
+        [self.n - 1, self.n]
     }
 
     fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {

@@ -79,12 +79,8 @@ impl Manifold for Stiefel {
         format!("Stiefel manifold of {} x {} matrices", self.n, self.k)
     }
 
-    fn ambient(&self) -> usize {
-        self.n * self.k
-    }
-
-    fn dimension(&self) -> usize {
-        self.n * self.k - self.k * (self.k + 1) / 2
+    fn dimensions(&self) -> [usize; 2] {
+        [self.n * self.k - self.k * (self.k + 1) / 2, self.n * self.k]
     }
 
     fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {

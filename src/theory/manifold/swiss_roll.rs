@@ -2,7 +2,7 @@ use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
 use ndarray::{Array1, Array2, array};
 
-use super::root::increasing_root;
+use super::root::{accepted, increasing_root};
 use super::{Manifold, check, check_vector};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
@@ -117,12 +117,8 @@ impl Manifold for SwissRoll {
         format!("Swiss roll of scale {}, angles {} to {}", self.scale, self.from, self.to)
     }
 
-    fn ambient(&self) -> usize {
-        3
-    }
-
-    fn dimension(&self) -> usize {
-        2
+    fn dimensions(&self) -> [usize; 2] {
+        [2, 3]
     }
 
     fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
@@ -149,12 +145,9 @@ impl Manifold for SwissRoll {
     /// Area grows by √(1 + t²) dt, so values of t are accepted with a probability proportional to that.
     fn sample(&self, stream: &mut Stream) -> Array1<f64> {
         let height = self.width * stream.uniform_f64();
-        loop {
-            let t = self.from + (self.to - self.from) * stream.uniform_f64();
-            if 1.0_f64.hypot(self.to) * stream.uniform_f64() < 1.0_f64.hypot(t) {
-                return array![self.scale * t * t.cos(), height, self.scale * t * t.sin()];
-            }
-        }
+        let draw = |stream: &mut Stream| self.from + (self.to - self.from) * stream.uniform_f64();
+        let t = accepted(stream, 1.0_f64.hypot(self.to), draw, |t| 1.0_f64.hypot(t));
+        array![self.scale * t * t.cos(), height, self.scale * t * t.sin()]
     }
 
     fn normal_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>> {

@@ -1,7 +1,6 @@
-use std::f64::consts::TAU;
-
 use ndarray::{Array1, Array2, array};
 
+use super::root::{accepted, angle};
 use super::{Manifold, check, check_vector};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
@@ -68,12 +67,8 @@ impl Manifold for Torus {
         format!("torus of radii {} and {} in R^3", self.major, self.minor)
     }
 
-    fn ambient(&self) -> usize {
-        3
-    }
-
-    fn dimension(&self) -> usize {
-        2
+    fn dimensions(&self) -> [usize; 2] {
+        [2, 3]
     }
 
     fn project_point(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
@@ -92,13 +87,9 @@ impl Manifold for Torus {
     /// The area over an angle φ of the tube is proportional to R + r cos φ, so angles are accepted with a probability proportional to
     /// that.
     fn sample(&self, stream: &mut Stream) -> Array1<f64> {
-        let mut circle = || (TAU * stream.uniform_f64()).sin_cos();
-        let (sin, cos) = circle();
-        let mut turn = circle();
-        while (self.major + self.minor) * stream.uniform_f64() >= self.major + self.minor * turn.1 {
-            turn = (TAU * stream.uniform_f64()).sin_cos();
-        }
-        self.point(&Place { plane: [cos, sin], outward: [turn.1, turn.0] })
+        let (sin, cos) = angle(stream).sin_cos();
+        let turn = accepted(stream, self.major + self.minor, angle, |turn| self.major + self.minor * turn.cos());
+        self.point(&Place { plane: [cos, sin], outward: [turn.cos(), turn.sin()] })
     }
 
     fn normal_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>> {

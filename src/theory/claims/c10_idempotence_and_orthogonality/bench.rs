@@ -10,7 +10,6 @@ use crate::data::{Batch, row_major};
 use crate::error::Result;
 use crate::model::{Architecture, Bound, Parameters};
 use crate::ops::Penalty;
-use crate::shape::Shape;
 use crate::tape::{Tape, Tensor, Var};
 use crate::theory::algebra::norm;
 use crate::theory::claim::Setting;
@@ -95,7 +94,7 @@ impl Bench {
             if (step as f64) < penalties.from * self.steps as f64 {
                 return Ok((loss, bound.vars().to_vec()));
             }
-            let v = constant(tape, data.shapes()?[0], &probe)?;
+            let v = tape.constant(Tensor::from_f64(tape.backend(), data.shapes()?[0], &probe)?);
             Ok((penalties.added_to(tape, loss, [x, kept, v])?, bound.vars().to_vec()))
         })?;
         Ok(network)
@@ -167,17 +166,12 @@ fn record(
     let seen: Vec<f64> = data.corrupted.iter().zip(noise).map(|(&value, noise)| f64::from(value) - MIDDLE + noise).collect();
     let target: Vec<f64> = data.target.iter().map(|&value| f64::from(value) - MIDDLE).collect();
     let region = Tensor::from_f32(tape.backend(), region_shape, &row_major(&data.region))?;
-    let seen = constant(tape, shape, &seen)?;
+    let seen = tape.constant(Tensor::from_f64(tape.backend(), shape, &seen)?);
     let (x, region) = (tape.variable(Tensor::from_f64(tape.backend(), shape, &target)?), tape.constant(region));
     let (restored, kept) = (network.forward(tape, bound, seen)?, network.forward(tape, bound, x)?);
     let restoration = tape.objective(restored, x, region, Penalty::Squared, LAMBDA, EPSILON)?;
     let loss = mean_square_error(tape, kept, x)?;
     Ok((weighted_sum(tape, loss, shape.channels() as f64, restoration)?, [x, kept]))
-}
-
-fn constant(tape: &mut Tape<Cpu>, shape: Shape, values: &[f64]) -> Result<Var> {
-    let tensor = Tensor::from_f64(tape.backend(), shape, values)?;
-    Ok(tape.constant(tensor))
 }
 
 fn moved(points: &[Array1<f64>], by: f64) -> Vec<Array1<f64>> {

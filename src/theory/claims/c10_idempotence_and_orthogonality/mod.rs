@@ -8,7 +8,7 @@ mod exact;
 mod trained;
 
 use crate::error::Result;
-use crate::theory::claim::{Claim, Effort, Evidence, Setting};
+use crate::theory::claim::{Claim, Evidence, Setting};
 use crate::theory::manifold::Gratings;
 use bench::Bench;
 use trained::Outcomes;
@@ -18,42 +18,17 @@ const NUMBER: u32 = 10;
 /// Side of the images: the wave used stays below the Nyquist frequency.
 const SIDE: usize = 5;
 
-/// See the [module](self).
-pub struct IdempotenceAndOrthogonality;
+/// See the [module](self). Six networks are trained for each seed, so there are fewer seeds.
+pub const CLAIM: Claim =
+    Claim::new("C10", "Idempotence and orthogonality", include_str!("statement.md"), measure).seeds([1, 3]).cost(20);
 
-impl Claim for IdempotenceAndOrthogonality {
-    fn id(&self) -> &'static str {
-        "C10"
-    }
-
-    fn title(&self) -> &'static str {
-        "Idempotence and orthogonality"
-    }
-
-    fn statement(&self) -> &'static str {
-        include_str!("statement.md")
-    }
-
-    /// Six networks are trained for each seed, so there are fewer seeds.
-    fn seeds(&self, effort: Effort) -> u64 {
-        match effort {
-            Effort::Quick => 1,
-            Effort::Full => 3,
-        }
-    }
-
-    fn cost(&self) -> u32 {
-        20
-    }
-
-    fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        let mut checks = exact::curved_checks(setting)?;
-        checks.extend(exact::linear_checks(setting)?);
-        let small = Gratings::new(SIDE, SIDE, &[[1, 2]], 0.5)?;
-        let outcomes = Outcomes::new(&Bench::new(setting, small, SIDE, (48, 4000))?)?;
-        let subject = "one wave";
-        checks.extend(outcomes.jacobian_checks(subject));
-        checks.extend(outcomes.limit_checks(subject));
-        Ok(Evidence { checks, figures: outcomes.figures() })
-    }
+fn measure(setting: &Setting) -> Result<Evidence> {
+    let mut checks = exact::curved_checks(setting)?;
+    checks.extend(exact::linear_checks(setting)?);
+    let small = Gratings::new(SIDE, SIDE, &[[1, 2]], 0.5)?;
+    let outcomes = Outcomes::new(&Bench::new(setting, small, SIDE, (48, 4000))?)?;
+    let subject = "one wave";
+    checks.extend(outcomes.jacobian_checks(subject));
+    checks.extend(outcomes.limit_checks(subject));
+    Ok(Evidence { checks, figures: outcomes.figures() })
 }

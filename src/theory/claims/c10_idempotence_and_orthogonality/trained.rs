@@ -2,7 +2,7 @@ use crate::backend::Cpu;
 use crate::error::Result;
 use crate::model::Parameters;
 use crate::theory::claim::Check;
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 
 use super::bench::{Bench, Penalties};
 use super::blocks::Blocks;
@@ -107,28 +107,22 @@ impl Outcomes {
     pub(super) fn jacobian_checks(&self, subject: &str) -> Vec<Check> {
         let Self { none, idempotence, asymmetry, both, .. } = self;
         let over = |of: &Outcome, value: fn(&Blocks) -> f64| value(&of.blocks) / value(&none.blocks);
-        let check = |quantity: &str, measured: f64, (tolerance, because)| {
-            Check::at_most(format!("{quantity}, {subject}"), 0.0, measured, tolerance, because)
+        let check = |quantity: &str, predicted: f64, measured: f64, (tolerance, because)| {
+            Check::at_most(format!("{quantity}, {subject}"), predicted, measured, tolerance, because)
         };
         let single = idempotence.blocks.distance.min(asymmetry.blocks.distance);
         let (symmetry_alone, idempotence_alone) = ("symmetry penalty alone", "idempotence penalty alone");
         vec![
-            check("‖J² - J‖ with the idempotence penalty over without", over(idempotence, |b| b.idempotence), OWN)
+            check("‖J² - J‖ with the idempotence penalty over without", 0.0, over(idempotence, |b| b.idempotence), OWN)
                 .control(symmetry_alone, over(asymmetry, |b| b.idempotence)),
-            check("‖P_N J P_N‖ with the idempotence penalty over without", over(idempotence, |b| b.normal), OWN)
+            check("‖P_N J P_N‖ with the idempotence penalty over without", 0.0, over(idempotence, |b| b.normal), OWN)
                 .control(symmetry_alone, over(asymmetry, |b| b.normal)),
-            check("‖J - Jᵀ‖ with the symmetry penalty over without", over(asymmetry, |b| b.asymmetry), SYMMETRY)
+            check("‖J - Jᵀ‖ with the symmetry penalty over without", 0.0, over(asymmetry, |b| b.asymmetry), SYMMETRY)
                 .control(idempotence_alone, over(idempotence, |b| b.asymmetry)),
-            check("‖J - P_T‖ with both penalties over without", over(both, |b| b.distance), DISTANCE)
+            check("‖J - P_T‖ with both penalties over without", 0.0, over(both, |b| b.distance), DISTANCE)
                 .control("symmetry penalty alone", over(asymmetry, |b| b.distance)),
-            Check::at_most(
-                format!("‖J - P_T‖ with both over the better alone, {subject}"),
-                1.0,
-                both.blocks.distance / single,
-                BOTH.0,
-                BOTH.1,
-            )
-            .control("no penalty", none.blocks.distance / single),
+            check("‖J - P_T‖ with both over the better alone", 1.0, both.blocks.distance / single, BOTH)
+                .control("no penalty", none.blocks.distance / single),
         ]
     }
 
@@ -153,22 +147,11 @@ impl Outcomes {
     pub(super) fn limit_checks(&self, subject: &str) -> Vec<Check> {
         let [both, none] = [0, 1].map(|index: usize| self.uncorrupted[index].0);
         let check = |quantity: &str, predicted: f64, value: fn(&Blocks) -> f64, (tolerance, because)| {
-            Check::equal(
-                format!("{quantity} of both penalties without corruption, {subject}"),
-                predicted,
-                value(&both),
-                tolerance,
-                because,
-            )
-            .control("no penalty, no corruption", value(&none))
+            let quantity = format!("{quantity} of both penalties without corruption, {subject}");
+            Check::equal(quantity, predicted, value(&both), tolerance, because).control("no penalty, no corruption", value(&none))
         };
-        let wrong_rank = Check::at_most(
-            format!("‖J - P_T‖ with both penalties, {subject}"),
-            0.0,
-            self.both.blocks.distance,
-            UNTIED.0,
-            UNTIED.1,
-        );
+        let quantity = format!("‖J - P_T‖ with both penalties, {subject}");
+        let wrong_rank = Check::at_most(quantity, 0.0, self.both.blocks.distance, UNTIED.0, UNTIED.1);
         vec![
             check("‖J² - J‖", 0.0, |b| b.idempotence, UNTIED),
             check("‖J - Jᵀ‖", 0.0, |b| b.asymmetry, UNTIED),
@@ -181,11 +164,11 @@ impl Outcomes {
     pub(super) fn figures(&self) -> Vec<Figure> {
         let paths =
             [("no penalty", &self.none), ("idempotence", &self.idempotence), ("symmetry", &self.asymmetry), ("both", &self.both)];
-        let plot = |point: fn(&(f64, Blocks)) -> (f64, f64)| {
+        let plot = |axes: [AxisSpec; 2], point: fn(&(f64, Blocks)) -> (f64, f64)| {
             let points = |history: &[(f64, Blocks)]| history.iter().map(point).collect::<Vec<_>>();
             let mut series: Vec<Series> = paths.iter().map(|(name, of)| Series::line(*name, points(&of.history))).collect();
             series.push(Series::dashed("both, no corruption", points(&self.uncorrupted[0].1)));
-            series
+            Content::chart(axes, series)
         };
         let [none, both, wrong] = [&self.none.blocks, &self.both.blocks, &self.uncorrupted[0].0].map(|blocks| blocks.distance);
         vec![
@@ -196,10 +179,8 @@ impl Outcomes {
                     "Jacobians on D; every path starts at the upper right, and penalties start after half of the training. Each \
                           reduces its own quantity; both lead to the corner of orthogonal projectors."
                         .into(),
-                content: Content::Chart(Chart {
-                    x: AxisSpec::log("‖J² - J‖"),
-                    y: AxisSpec::log("‖J - Jᵀ‖"),
-                    series: plot(|(_, blocks)| (blocks.idempotence, blocks.asymmetry)),
+                content: plot([AxisSpec::log("‖J² - J‖"), AxisSpec::log("‖J - Jᵀ‖")], |(_, blocks)| {
+                    (blocks.idempotence, blocks.asymmetry)
                 }),
             },
             Figure {
@@ -210,10 +191,8 @@ impl Outcomes {
                      ends at {wrong:.2}, at an orthogonal projector onto too many directions. {}",
                     self.resemblance()
                 ),
-                content: Content::Chart(Chart {
-                    x: AxisSpec::linear("step"),
-                    y: AxisSpec::log("‖J - P_T‖"),
-                    series: plot(|(step, blocks)| (*step, blocks.distance)),
+                content: plot([AxisSpec::linear("step"), AxisSpec::log("‖J - P_T‖")], |(step, blocks)| {
+                    (*step, blocks.distance)
                 }),
             },
         ]

@@ -6,7 +6,7 @@ use super::law::{FALL, Place};
 use super::{Bench, NEIGHBOURS, Sample};
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 use crate::theory::statistics::auroc;
 
 impl Bench {
@@ -29,7 +29,7 @@ impl Bench {
                 "Scores against the true distance from a torus of uneven density. Rare normal samples (distance 0) have the \
                       residual 0, but their neighbours are farther away than those of most anomalies."
                     .into(),
-            content: Content::Chart(Chart { x: AxisSpec::linear("distance δ(y) to D"), y: AxisSpec::linear("score"), series }),
+            content: Content::chart([AxisSpec::linear("distance δ(y) to D"), AxisSpec::linear("score")], series),
         })
     }
 
@@ -63,11 +63,7 @@ impl Bench {
                 "AUROC of anomalies at distances 0.1 to 0.5 against normal samples of one density. The residual stays at 1 (at ½ for \
                  anomalies on D itself); density scores fall below chance."
                     .into(),
-            content: Content::Chart(Chart {
-                x: AxisSpec::log("density of the normal samples / maximum density"),
-                y: AxisSpec::linear("AUROC"),
-                series,
-            }),
+            content: Content::chart([AxisSpec::log("density of the normal samples / maximum density"), AxisSpec::linear("AUROC")], series),
         })
     }
 }

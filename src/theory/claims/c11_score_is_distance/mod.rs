@@ -12,7 +12,7 @@ use ndarray::Array1;
 
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{gaussian_vector, norm, normalised};
+use crate::theory::algebra::{gaussian_vector, norm, random_direction};
 use crate::theory::claim::{Check, Claim, Evidence, Setting};
 use crate::theory::manifold::{Manifold, Torus};
 use crate::theory::statistics::{auroc, larger, median, smaller};
@@ -32,33 +32,16 @@ const NEAREST: f64 = 0.1;
 const FARTHEST: f64 = 0.5;
 
 /// See the [module](self).
-pub struct ScoreIsDistance;
+pub const CLAIM: Claim = Claim::new("C11", "Score = distance", include_str!("statement.md"), measure);
 
-impl Claim for ScoreIsDistance {
-    fn id(&self) -> &'static str {
-        "C11"
-    }
-
-    fn title(&self) -> &'static str {
-        "Score = distance"
-    }
-
-    fn statement(&self) -> &'static str {
-        include_str!("statement.md")
-    }
-
-    fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        let bench = Bench::new(setting)?;
-        let mut checks = bench.distances()?;
-        checks.extend(bench.separation()?);
-        checks.push(bench.separation_in_noise(&mut setting.stream(NUMBER, 8))?);
-        checks.extend(bench.densities(setting)?);
-        checks.push(bench.approximations(&mut setting.stream(NUMBER, 4))?);
-        Ok(Evidence {
-            checks,
-            figures: vec![bench.figure_of_distance()?, bench.figure_of_rarity(&mut setting.stream(NUMBER, 5))?],
-        })
-    }
+fn measure(setting: &Setting) -> Result<Evidence> {
+    let bench = Bench::new(setting)?;
+    let mut checks = bench.distances()?;
+    checks.extend(bench.separation()?);
+    checks.push(bench.separation_in_noise(&mut setting.stream(NUMBER, 8))?);
+    checks.extend(bench.densities(setting)?);
+    checks.push(bench.approximations(&mut setting.stream(NUMBER, 4))?);
+    Ok(Evidence { checks, figures: vec![bench.figure_of_distance()?, bench.figure_of_rarity(&mut setting.stream(NUMBER, 5))?] })
 }
 
 /// A point x + tν, and the place of x.
@@ -229,8 +212,6 @@ impl Bench {
 
     /// A point at distance `epsilon` from π(y), in a random direction.
     fn near(&self, y: &Array1<f64>, epsilon: f64, stream: &mut Stream) -> Result<Array1<f64>> {
-        let direction = gaussian_vector(stream, y.len());
-        let direction = normalised(&direction).unwrap_or(direction);
-        Ok(self.torus.project_point(y)? + epsilon * direction)
+        Ok(self.torus.project_point(y)? + epsilon * random_direction(stream, y.len())?)
     }
 }

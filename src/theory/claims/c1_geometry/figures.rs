@@ -4,7 +4,7 @@ use ndarray::array;
 
 use crate::error::Result;
 use crate::theory::derivative::central_differences;
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 use crate::theory::manifold::{Manifold, Torus};
 
 use super::laws::Found;
@@ -47,7 +47,7 @@ pub(super) fn off_manifold() -> Result<Figure> {
             "Eigenvalues of Jπ(x+v) over the outermost circle of a torus with R = {major}, r = {minor}; v has the signed length \
              t outwards. They follow (I - S_v)⁻¹: outside π contracts, inside it expands, without bound at t = -r."
         ),
-        content: Content::Chart(Chart { x: AxisSpec::linear("t"), y: AxisSpec::log("eigenvalue of Jπ"), series }),
+        content: Content::chart([AxisSpec::linear("t"), AxisSpec::log("eigenvalue of Jπ")], series),
     })
 }
 
@@ -67,10 +67,9 @@ pub(super) fn every_manifold(names: &[&str], found: &[Found]) -> Figure {
         title: "The laws of π on every manifold".into(),
         caption: "Largest error of each law at the sampled points. Laws with Jπ or ∇φ have the error of central differences."
             .into(),
-        content: Content::Chart(Chart {
-            x: AxisSpec::categories("manifold", names.iter().map(|name| (*name).to_owned()).collect()),
-            y: AxisSpec::log("error"),
-            series: laws.map(|(law, name)| Series::dots(name, points(law))).to_vec(),
-        }),
+        content: Content::chart(
+            [AxisSpec::categories("manifold", names.iter().map(|name| (*name).to_owned()).collect()), AxisSpec::log("error")],
+            laws.map(|(law, name)| Series::dots(name, points(law))).to_vec(),
+        ),
     }
 }

@@ -2,9 +2,9 @@
 
 use ndarray::{Array1, Array2};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{gaussian_vector, norm, normalised, projector, solve, svd, symmetric_eigen};
+use crate::theory::algebra::{gaussian_vector, norm, projector, random_direction, solve, svd, symmetric_eigen};
 use crate::theory::claim::{Check, Relation};
 use crate::theory::claims::all_manifolds::normal_vector;
 use crate::theory::derivative::central_differences;
@@ -110,25 +110,12 @@ impl<'a> Place<'a> {
     }
 
     fn measure(&self, stream: &mut Stream) -> Result<Found> {
-        let [idempotence, residual, recovery, nearest] = self.nearest_point(stream)?;
-        let ([symmetry, least, formula, norm], flat) = self.off_manifold()?;
-        let [tangent, trace] = self.on_manifold()?;
-        let [gradient, convex, monotone] = self.convexity(stream)?;
-        let errors = [
-            idempotence,
-            residual,
-            recovery,
-            nearest,
-            symmetry,
-            least,
-            tangent,
-            trace,
-            formula,
-            norm,
-            gradient,
-            convex,
-            monotone,
-        ];
+        let nearest_point = self.nearest_point(stream)?;
+        let (off, formula, flat) = self.off_manifold()?;
+        let (on, convexity) = (self.on_manifold()?, self.convexity(stream)?);
+        let mut errors = [f64::NAN; LAWS.len()];
+        let all = nearest_point.into_iter().chain(off).chain(on).chain(formula).chain(convexity);
+        errors.iter_mut().zip(all).for_each(|(error, found)| *error = found);
         Ok(Found { errors, flat })
     }
 
@@ -136,9 +123,10 @@ impl<'a> Place<'a> {
         1.0 + norm(&self.x)
     }
 
+    /// The errors of idempotence, residual, recovery and nearest point.
     fn nearest_point(&self, stream: &mut Stream) -> Result<[f64; 4]> {
         let pi = |y: &Array1<f64>| self.manifold.project_point(y);
-        let y = &self.x + AROUND * self.room * direction(stream, self.x.len())?;
+        let y = &self.x + AROUND * self.room * random_direction(stream, self.x.len())?;
         let z = pi(&y)?;
         let idempotence = norm(&(pi(&z)? - &z)) / self.size();
         let residual = &y - &z;
@@ -150,7 +138,7 @@ impl<'a> Place<'a> {
         }
         for step in 0..OTHERS[1] {
             let width = self.room * 10.0_f64.powi(-(step as i32 % 4));
-            least = smaller(least, norm(&(&y - pi(&(&z + width * direction(stream, z.len())?))?)));
+            least = smaller(least, norm(&(&y - pi(&(&z + width * random_direction(stream, z.len())?))?)));
         }
         Ok([idempotence, along, recovery, norm(&residual) - least])
     }
@@ -159,14 +147,15 @@ impl<'a> Place<'a> {
         central_differences(y, step * self.room, |y| self.manifold.project_point(y))
     }
 
+    /// The errors of Jπ = P_T and of its trace.
     fn on_manifold(&self) -> Result<[f64; 2]> {
         let j = self.jacobian(&self.x, STEP_ON)?;
         let tangent = norm(&(&j - projector(&self.basis)));
         Ok([tangent, (j.diag().sum() - self.manifold.dimension() as f64).abs()])
     }
 
-    /// Symmetry, minus the smallest eigenvalue, the formula and the norm; then the error of the formula for a flat D.
-    fn off_manifold(&self) -> Result<([f64; 4], f64)> {
+    /// Symmetry and minus the smallest eigenvalue; the formula and the norm; the error of the formula for a flat D.
+    fn off_manifold(&self) -> Result<([f64; 2], [f64; 2], f64)> {
         let j = self.jacobian(&(&self.x + &self.v), STEP)?;
         let eigen = symmetric_eigen(&j)?;
         let least = eigen.values.iter().copied().fold(f64::INFINITY, smaller);
@@ -177,17 +166,17 @@ impl<'a> Place<'a> {
         let largest = 1.0 / (1.0 - norm(&self.v) / self.manifold.local_reach(&self.x)?);
         let flat = norm(&(&j - projector(&self.basis)));
         let excess = svd(&j).values[0] - largest;
-        Ok(([norm(&(&j - &j.t())), -least, norm(&(&j - &formula)), excess], flat))
+        Ok(([norm(&(&j - &j.t())), -least], [norm(&(&j - &formula)), excess], flat))
     }
 
     /// The gradient of φ near D; convexity of φ and monotonicity of π anywhere.
     fn convexity(&self, stream: &mut Stream) -> Result<[f64; 3]> {
         let n = self.x.len();
-        let y = &self.x + AROUND * self.room * direction(stream, n)?;
+        let y = &self.x + AROUND * self.room * random_direction(stream, n)?;
         let (step, z) = (STEP_ON * self.room, self.manifold.project_point(&y)?);
         let mut found = [0.0, f64::NEG_INFINITY, f64::NEG_INFINITY];
         for _ in 0..PAIRS {
-            let u = direction(stream, n)?;
+            let u = random_direction(stream, n)?;
             let slope = (self.phi(&(&y + step * &u))? - self.phi(&(&y - step * &u))?) / (2.0 * step);
             found[0] = larger(found[0], (slope - z.dot(&u)).abs());
             let [a, b] = [(); 2].map(|()| &self.x + 2.0 * self.room * gaussian_vector(stream, n));
@@ -219,9 +208,4 @@ pub(super) fn shape_operator(manifold: &dyn Manifold, x: &Array1<f64>, v: &Array
         column.assign(&(basis.t().dot(&change) / (2.0 * step)));
     }
     Ok(s)
-}
-
-/// A random unit vector.
-fn direction(stream: &mut Stream, n: usize) -> Result<Array1<f64>> {
-    normalised(&gaussian_vector(stream, n)).ok_or_else(|| Error::argument("a random direction has length 0"))
 }

@@ -32,39 +32,21 @@ const TRACE: usize = 7;
 const FORMULA: usize = 8;
 
 /// See the [module](self).
-pub struct Geometry;
+pub const CLAIM: Claim = Claim::new("C1", "Geometry of the nearest point", include_str!("statement.md"), measure).cost(2);
 
-impl Claim for Geometry {
-    fn id(&self) -> &'static str {
-        "C1"
-    }
-
-    fn title(&self) -> &'static str {
-        "Geometry of the nearest point"
-    }
-
-    fn statement(&self) -> &'static str {
-        include_str!("statement.md")
-    }
-
-    fn cost(&self) -> u32 {
-        2
-    }
-
-    fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        let manifolds = all_manifolds(&mut setting.stream(NUMBER, STREAMS[0]))?;
-        let points = setting.pick([3, 1], [12, 3]);
-        let one = |(index, member): (u32, &Member)| {
-            let points = points[usize::from(member.is_slow)];
-            Found::on(&*member.manifold, &mut setting.stream(NUMBER, STREAMS[3] + index), points)
-        };
-        let indexed: Vec<_> = (0..).zip(&manifolds).collect();
-        let found = indexed.into_par_iter().map(one).collect::<Result<Vec<_>>>()?;
-        let mut checks = with_controls(&found, &mut setting.stream(NUMBER, STREAMS[1]))?;
-        checks.push(closed_forms(&mut setting.stream(NUMBER, STREAMS[2]), setting.pick(10, 60))?);
-        let names: Vec<&str> = manifolds.iter().map(|member| member.name).collect();
-        Ok(Evidence { checks, figures: vec![figures::off_manifold()?, figures::every_manifold(&names, &found)] })
-    }
+fn measure(setting: &Setting) -> Result<Evidence> {
+    let manifolds = all_manifolds(&mut setting.stream(NUMBER, STREAMS[0]))?;
+    let points = setting.pick([3, 1], [12, 3]);
+    let one = |(index, member): (u32, &Member)| {
+        let points = points[usize::from(member.is_slow)];
+        Found::on(&*member.manifold, &mut setting.stream(NUMBER, STREAMS[3] + index), points)
+    };
+    let indexed: Vec<_> = (0..).zip(&manifolds).collect();
+    let found = indexed.into_par_iter().map(one).collect::<Result<Vec<_>>>()?;
+    let mut checks = with_controls(&found, &mut setting.stream(NUMBER, STREAMS[1]))?;
+    checks.push(closed_forms(&mut setting.stream(NUMBER, STREAMS[2]), setting.pick(10, 60))?);
+    let names: Vec<&str> = manifolds.iter().map(|member| member.name).collect();
+    Ok(Evidence { checks, figures: vec![figures::off_manifold()?, figures::every_manifold(&names, &found)] })
 }
 
 /// The laws of C1 measured on any manifold at `points` samples: one check per law, without controls. D must be smooth around the

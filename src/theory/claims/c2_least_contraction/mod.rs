@@ -9,7 +9,7 @@ use crate::rng::Stream;
 use crate::theory::algebra::{gaussian_matrix, norm, orthonormal_basis, projector, solve, square_norm};
 use crate::theory::claim::{Check, Claim, Evidence, Setting};
 use crate::theory::derivative::central_differences;
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 use crate::theory::manifold::{Ellipse, Manifold, Sphere, Torus};
 use crate::theory::statistics::{larger, log_log_slope, smaller};
 
@@ -21,27 +21,13 @@ const STEP: f64 = 1e-5;
 const SHRINKING: &str = "0.9 π, which does not fix D";
 
 /// See the [module](self).
-pub struct LeastContraction;
+pub const CLAIM: Claim = Claim::new("C2", "Least contraction", include_str!("statement.md"), measure);
 
-impl Claim for LeastContraction {
-    fn id(&self) -> &'static str {
-        "C2"
-    }
-
-    fn title(&self) -> &'static str {
-        "Least contraction"
-    }
-
-    fn statement(&self) -> &'static str {
-        include_str!("statement.md")
-    }
-
-    fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        let (mut checks, figure) = matrices(&mut setting.stream(NUMBER, 0), setting.pick(200, 2000))?;
-        checks.extend(maps(&mut setting.stream(NUMBER, 1), setting.pick(10, 100))?);
-        checks.push(first_order(&mut setting.stream(NUMBER, 2))?);
-        Ok(Evidence { checks, figures: vec![figure] })
-    }
+fn measure(setting: &Setting) -> Result<Evidence> {
+    let (mut checks, figure) = matrices(&mut setting.stream(NUMBER, 0), setting.pick(200, 2000))?;
+    checks.extend(maps(&mut setting.stream(NUMBER, 1), setting.pick(10, 100))?);
+    checks.push(first_order(&mut setting.stream(NUMBER, 2))?);
+    Ok(Evidence { checks, figures: vec![figure] })
 }
 
 /// Idempotent matrices of rank 3 on R¹², from nearly orthogonal to far from it.
@@ -62,42 +48,29 @@ fn matrices(stream: &mut Stream, count: usize) -> Result<(Vec<Check>, Figure)> {
     }
     let random = oblique_projector(&gaussian_matrix(stream, n, m), &gaussian_matrix(stream, n, m))?;
     let shrunk = 0.9 * &orthogonal;
-    let equality = Check::equal("‖W‖_F² - m, orthogonal projector", 0.0, excess(&orthogonal), 1e-10, "rounding of n² products");
-    let bound = Check::at_least(
-        "least ‖W‖_F² - m of oblique projectors",
-        0.0,
-        least,
-        1e-12,
-        "rounding; some are within 10⁻⁴ of an orthogonal one",
-    );
-    let identity_row = Check::equal(
-        "‖W‖_F² - m - ½‖W-Wᵀ‖_F² of oblique projectors, relative",
-        0.0,
-        worst,
-        1e-9,
-        "rounding, magnified by how close BᵀA is to singular",
-    );
+    let close = "rounding; some are within 10⁻⁴ of an orthogonal one";
+    let singular = "rounding, magnified by how close BᵀA is to singular";
     let checks = vec![
-        equality.control("a random oblique projector", excess(&random)),
-        bound.control("0.9 W, not idempotent", excess(&shrunk)),
-        identity_row.control("0.9 W, not idempotent", identity(&shrunk)),
+        Check::equal("‖W‖_F² - m, orthogonal projector", 0.0, excess(&orthogonal), 1e-10, "rounding of n² products")
+            .control("a random oblique projector", excess(&random)),
+        Check::at_least("least ‖W‖_F² - m of oblique projectors", 0.0, least, 1e-12, close)
+            .control("0.9 W, not idempotent", excess(&shrunk)),
+        Check::equal("‖W‖_F² - m - ½‖W-Wᵀ‖_F² of oblique projectors, relative", 0.0, worst, 1e-9, singular)
+            .control("0.9 W, not idempotent", identity(&shrunk)),
     ];
     Ok((checks, figure(points)))
 }
 
 fn figure(points: Vec<(f64, f64)>) -> Figure {
     let ends = [1e-10, 1e4].map(|value| (value, value)).to_vec();
+    let series = vec![Series::dots("idempotent matrices", points), Series::dashed("equality", ends)];
     Figure {
         stem: "c2_projectors".into(),
         title: "Excess contraction of an idempotent matrix is its asymmetry".into(),
         caption: "Each dot is a random idempotent W of rank m = 3 on R¹², from nearly orthogonal (lower left) to far from it. On the line \
                   ‖W‖_F² = m + ½‖W - Wᵀ‖_F²: only a symmetric W reaches the least norm m."
             .into(),
-        content: Content::Chart(Chart {
-            x: AxisSpec::log("½‖W - Wᵀ‖_F²"),
-            y: AxisSpec::log("‖W‖_F² - m"),
-            series: vec![Series::dots("idempotent matrices", points), Series::dashed("equality", ends)],
-        }),
+        content: Content::chart([AxisSpec::log("½‖W - Wᵀ‖_F²"), AxisSpec::log("‖W‖_F² - m")], series),
     }
 }
 
@@ -113,31 +86,19 @@ fn oblique_projector(a: &Array2<f64>, b: &Array2<f64>) -> Result<Array2<f64>> {
     Ok(a.dot(&solve(&bt.dot(a), &bt)?))
 }
 
-/// The terms of the theorem for the Jacobian at one point.
-struct Contraction {
-    /// `‖J‖_F² - d`.
-    excess: f64,
-    /// `‖J P_N‖_F²`.
-    normal: f64,
-    /// `‖J - P_T‖_F²`.
-    from_tangent: f64,
-}
-
-impl Contraction {
-    fn at(manifold: &dyn Manifold, x: &Array1<f64>, map: impl Fn(&Array1<f64>) -> Result<Array1<f64>>) -> Result<Self> {
-        let j = central_differences(x, STEP, map)?;
-        let basis = manifold.tangent_basis(x)?;
-        let square = |matrix: &Array2<f64>| norm(&matrix).powi(2);
-        Ok(Self {
-            excess: square(&j) - manifold.dimension() as f64,
-            normal: square(&j.dot(&manifold.normal_basis(x)?)),
-            from_tangent: square(&(&j - &projector(&basis))),
-        })
-    }
-
-    fn discrepancy(&self) -> f64 {
-        larger((self.excess - self.normal).abs(), (self.excess - self.from_tangent).abs())
-    }
+/// The terms of the theorem for the Jacobian at one point: the excess `‖J‖_F² - d`, and how far it is from `‖J P_N‖_F²` or
+/// `‖J - P_T‖_F²`, whichever is farther.
+fn contraction(
+    manifold: &dyn Manifold,
+    x: &Array1<f64>,
+    map: impl Fn(&Array1<f64>) -> Result<Array1<f64>>,
+) -> Result<(f64, f64)> {
+    let j = central_differences(x, STEP, map)?;
+    let basis = manifold.tangent_basis(x)?;
+    let square = |matrix: &Array2<f64>| norm(&matrix).powi(2);
+    let excess = square(&j) - manifold.dimension() as f64;
+    let (normal, from_tangent) = (square(&j.dot(&manifold.normal_basis(x)?)), square(&(&j - &projector(&basis))));
+    Ok((excess, larger((excess - normal).abs(), (excess - from_tangent).abs())))
 }
 
 /// Extremes over the points of one kind of map.
@@ -152,10 +113,10 @@ impl Extremes {
         Self { discrepancy: 0.0, least: f64::INFINITY, largest: 0.0 }
     }
 
-    fn add(&mut self, at: &Contraction) {
-        self.discrepancy = larger(self.discrepancy, at.discrepancy());
-        self.least = smaller(self.least, at.excess);
-        self.largest = larger(self.largest, at.excess.abs());
+    fn add(&mut self, (excess, discrepancy): (f64, f64)) {
+        self.discrepancy = larger(self.discrepancy, discrepancy);
+        self.least = smaller(self.least, excess);
+        self.largest = larger(self.largest, excess.abs());
     }
 }
 
@@ -167,15 +128,15 @@ fn maps(stream: &mut Stream, points: usize) -> Result<Vec<Check>> {
         let tilt = 0.5 * gaussian_matrix(stream, manifold.ambient(), manifold.ambient());
         for _ in 0..points {
             let x = manifold.sample(stream);
-            nearest.add(&Contraction::at(manifold, &x, |y| manifold.project_point(y))?);
-            others.add(&Contraction::at(manifold, &x, |y| tilted(manifold, &tilt, 0, y))?);
+            nearest.add(contraction(manifold, &x, |y| manifold.project_point(y))?);
+            others.add(contraction(manifold, &x, |y| tilted(manifold, &tilt, 0, y))?);
             let shrink = |y: &Array1<f64>| Ok(0.9 * manifold.project_point(y)?);
-            shrinking.add(&Contraction::at(manifold, &x, shrink)?);
+            shrinking.add(contraction(manifold, &x, shrink)?);
         }
     }
     for _ in 0..points {
-        others.add(&Contraction::at(&sphere, &sphere.sample(stream), |y| halfway(&sphere, y))?);
-        others.add(&Contraction::at(&ellipse, &ellipse.sample(stream), |y| Ok(radial([2.0, 0.8], y)))?);
+        others.add(contraction(&sphere, &sphere.sample(stream), |y| halfway(&sphere, y))?);
+        others.add(contraction(&ellipse, &ellipse.sample(stream), |y| Ok(radial([2.0, 0.8], y)))?);
     }
     let error = "central differences with step 1e-5 have an error of 1e-10, times the size of J";
     let worst = larger(nearest.discrepancy, others.discrepancy);

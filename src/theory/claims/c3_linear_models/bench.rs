@@ -140,8 +140,7 @@ impl Net {
         match (self, weights) {
             (Self::Tied | Self::TiedEncoder, &[v, ..]) => {
                 // U = Vᵀ: the linear map of V applied to the unit vectors.
-                let unit = Tensor::from_array(tape.backend(), &Array2::<f64>::eye(HIDDEN))?;
-                let unit = tape.constant(unit);
+                let unit = tape.constant(Tensor::from_array(tape.backend(), &Array2::<f64>::eye(HIDDEN))?);
                 let u = linear(tape, unit, v)?;
                 let code = linear(tape, x, u)?;
                 Ok((code, linear(tape, code, v)?))

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::ops::Backend;
 use crate::theory::algebra::svd;
 use crate::theory::claims::training::matrix;
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 
 use super::bench::{Bench, LAMBDA, Loss, N, Net, eigenvalue};
 use super::{WEIGHT, shrunk_eigenvalue, tied_eigenvalue};
@@ -25,7 +25,7 @@ pub(super) fn spectra(q: &Array2<f64>, maps: &[(&str, &Array2<f64>)]) -> Figure 
         caption: format!(
             "The factor by which a direction of variance λ is multiplied, for γ = σ² = {WEIGHT}. Dots are trained models."
         ),
-        content: Content::Chart(Chart { x: AxisSpec::linear("variance λ"), y: AxisSpec::linear("factor"), series }),
+        content: Content::chart([AxisSpec::linear("variance λ"), AxisSpec::linear("factor")], series),
     }
 }
 
@@ -54,6 +54,6 @@ pub(super) fn training<B: Backend<Elem = f64>>(bench: &Bench<'_, B>, weight: f64
             "γ = {weight}, {} of {N} directions carry data. Their singular values tend to λ/(λ+γ), the others to 0.",
             last + 1
         ),
-        content: Content::Chart(Chart { x: AxisSpec::linear("step"), y: AxisSpec::linear("singular value of J"), series }),
+        content: Content::chart([AxisSpec::linear("step"), AxisSpec::linear("singular value of J")], series),
     })
 }

@@ -33,30 +33,16 @@ const QUARTIC: (f64, &str) = (1e-3, "without data the loss is γ‖u‖⁴, so u
 const ESCAPE: (f64, &str) = (0.1, "W₁/t, tW₂ has the penalty ‖W₁‖²/t², and only the number of steps limits t");
 
 /// See the [module](self).
-pub struct LinearModels;
+pub const CLAIM: Claim = Claim::new("C3", "Linear models in closed form", include_str!("statement.md"), measure);
 
-impl Claim for LinearModels {
-    fn id(&self) -> &'static str {
-        "C3"
-    }
-
-    fn title(&self) -> &'static str {
-        "Linear models in closed form"
-    }
-
-    fn statement(&self) -> &'static str {
-        include_str!("statement.md")
-    }
-
-    fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        let backend = Reference::<f64>::default();
-        let bench = Bench::new(&backend, setting);
-        let trained = Trained::new(&bench)?;
-        let (mut checks, spectra) = (trained.checks(&bench)?, trained.figure(&bench.q));
-        checks.extend(rate_checks(&bench)?);
-        checks.push(full_rank_check(&bench)?);
-        Ok(Evidence { checks, figures: vec![spectra, figures::training(&bench, RATES[1])?] })
-    }
+fn measure(setting: &Setting) -> Result<Evidence> {
+    let backend = Reference::<f64>::default();
+    let bench = Bench::new(&backend, setting);
+    let trained = Trained::new(&bench)?;
+    let (mut checks, spectra) = (trained.checks(&bench)?, trained.figure(&bench.q));
+    checks.extend(rate_checks(&bench)?);
+    checks.push(full_rank_check(&bench)?);
+    Ok(Evidence { checks, figures: vec![spectra, figures::training(&bench, RATES[1])?] })
 }
 
 /// The models trained with one weight.

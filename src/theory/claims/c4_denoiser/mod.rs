@@ -27,30 +27,16 @@ const HIGH: usize = 6;
 const QUADRATURE: (f64, &str) = (1e-12, "both are exact up to rounding, 1e-14: the quadratures converge exponentially");
 
 /// See the [module](self).
-pub struct Denoiser;
+pub const CLAIM: Claim = Claim::new("C4", "The nonlinear denoiser", include_str!("statement.md"), measure);
 
-impl Claim for Denoiser {
-    fn id(&self) -> &'static str {
-        "C4"
-    }
-
-    fn title(&self) -> &'static str {
-        "The nonlinear denoiser"
-    }
-
-    fn statement(&self) -> &'static str {
-        include_str!("statement.md")
-    }
-
-    fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        let mut checks = formula_checks(setting)?;
-        let (rates, figure) = rates::checks(setting)?;
-        checks.extend(rates);
-        checks.extend(derivatives::checks(setting)?);
-        let (trained, profile) = network::checks(&Reference::<f64>::default(), setting)?;
-        checks.extend(trained);
-        Ok(Evidence { checks, figures: vec![figure, profile] })
-    }
+fn measure(setting: &Setting) -> Result<Evidence> {
+    let mut checks = formula_checks(setting)?;
+    let (rates, figure) = rates::checks(setting)?;
+    checks.extend(rates);
+    checks.extend(derivatives::checks(setting)?);
+    let (trained, profile) = network::checks(&Reference::<f64>::default(), setting)?;
+    checks.extend(trained);
+    Ok(Evidence { checks, figures: vec![figure, profile] })
 }
 
 /// The factor of y/‖y‖ in `E[x|y]`, for x uniform on the unit sphere in Rⁿ.
@@ -92,15 +78,11 @@ fn formula_checks(setting: &Setting) -> Result<Vec<Check>> {
     let nodes = setting.pick(80, 160);
     let (circle, sphere, high) =
         (Distribution::circle(1.0, 4 * nodes), Distribution::sphere(1.0, nodes), Distribution::meridian(1.0, HIGH, 4 * nodes));
+    let anywhere = |n: usize| move |stream: &mut Stream, length: f64| point_at(stream, n, length);
+    let on_axis = |_: &mut Stream, length: f64| Ok(array![length, 0.0]);
     Ok(vec![
-        formula_check(&mut stream, ("‖quadrature - R I₁/I₀ y/‖y‖‖, circle", &circle), [2, 3], |s, r| {
-            point_at(s, 2, r)
-        })?,
-        formula_check(&mut stream, ("‖quadrature - R (coth κ - 1/κ) y/‖y‖‖, S²", &sphere), [3, 2], |s, r| {
-            point_at(s, 3, r)
-        })?,
-        formula_check(&mut stream, ("‖quadrature - R I₃/I₂ y/‖y‖‖, S⁵", &high), [HIGH, HIGH - 1], |_, r| {
-            Ok(array![r, 0.0])
-        })?,
+        formula_check(&mut stream, ("‖quadrature - R I₁/I₀ y/‖y‖‖, circle", &circle), [2, 3], anywhere(2))?,
+        formula_check(&mut stream, ("‖quadrature - R (coth κ - 1/κ) y/‖y‖‖, S²", &sphere), [3, 2], anywhere(3))?,
+        formula_check(&mut stream, ("‖quadrature - R I₃/I₂ y/‖y‖‖, S⁵", &high), [HIGH, HIGH - 1], on_axis)?,
     ])
 }

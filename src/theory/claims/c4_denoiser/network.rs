@@ -9,7 +9,7 @@ use crate::rng::Stream;
 use crate::theory::algebra::{norm, projector, square_norm};
 use crate::theory::claim::{Check, Setting};
 use crate::theory::claims::training::{batch, mean_square_error, minimise, network_jacobians, outputs, schedule};
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 use crate::theory::statistics::{mean, root_mean_square};
 
 use super::posterior::{Distribution, Noise};
@@ -111,6 +111,6 @@ fn profile<B: Backend<Elem = f64>>(backend: &B, network: &Parameters<B>) -> Resu
         caption: format!(
             "The component of f(y) along y against ‖y‖, for σ = {SIGMA}. It follows the Bessel ratio, not the projection."
         ),
-        content: Content::Chart(Chart { x: AxisSpec::linear("‖y‖"), y: AxisSpec::linear("⟨f(y), y/‖y‖⟩"), series }),
+        content: Content::chart([AxisSpec::linear("‖y‖"), AxisSpec::linear("⟨f(y), y/‖y‖⟩")], series),
     })
 }

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::rng::Stream;
 use crate::theory::algebra::norm;
 use crate::theory::claim::{Check, Setting};
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 use crate::theory::manifold::{Ellipse, Manifold, Sphere};
 use crate::theory::statistics::log_log_slope;
 
@@ -158,6 +158,6 @@ fn figure(series: Vec<Series>, slopes: &[String]) -> Figure {
             "‖E[x|y] - π(y)‖ at one y per manifold. It is of order σ² on every manifold, and constant if the noise is not isotropic. Slopes: {}.",
             slopes.join(", ")
         ),
-        content: Content::Chart(Chart { x: AxisSpec::log("σ"), y: AxisSpec::log("‖E[x|y] - π(y)‖"), series }),
+        content: Content::chart([AxisSpec::log("σ"), AxisSpec::log("‖E[x|y] - π(y)‖")], series),
     }
 }

@@ -1,9 +1,9 @@
-use super::network::{self, Circle, Jets, Penalty, Plan, Trained, constant};
+use super::network::{self, Circle, Jets, Penalty, Plan, Trained};
 use super::{CONTROL, GAMMA, NUMBER};
 use crate::error::Result;
 use crate::model::Parameters;
 use crate::ops::Backend;
-use crate::tape::{Tape, Var};
+use crate::tape::{Tape, Tensor, Var};
 use crate::theory::algebra::{gaussian_matrix, norm};
 use crate::theory::claim::{Check, Setting};
 use crate::theory::claims::training::batch;
@@ -120,7 +120,7 @@ pub(super) fn probes<B: Backend<Elem = f64>>(
         let (probes, mut unit) = (draw(), draw());
         unit.rows_mut().into_iter().for_each(|mut row| row /= norm(&row));
         for (estimates, v) in [(&mut normal, probes), (&mut short, unit)] {
-            let v = constant(&mut tape, &v)?;
+            let v = tape.constant(Tensor::from_array(backend, &v)?);
             let estimate = contraction(&mut tape, x, y, v)?;
             estimates.push(tape.host(estimate)?[0]);
         }

@@ -1,5 +1,5 @@
 use crate::ops::Backend;
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 
 use super::network::{Circle, Jets, Trained};
 
@@ -10,13 +10,11 @@ pub(super) fn singular_values<B: Backend>(trained: &Trained<B>, control: &Traine
     };
     let last = |trained: &Trained<B>, which: usize| curve(trained, which).last().map_or(f64::NAN, |point| point.1);
     let gamma = trained.gamma;
-    let mut series = Vec::new();
-    for (which, name) in ["σ₁", "σ₂", "σ₃"].iter().enumerate() {
-        series.push(Series::line(format!("{name}, γ = {gamma}"), curve(trained, which)));
-    }
-    for (which, name) in ["σ₁", "σ₂", "σ₃"].iter().enumerate() {
-        series.push(Series::dashed(format!("{name}, γ = 0"), curve(control, which)));
-    }
+    let curves = |trained: &Trained<B>, draw: fn(String, Vec<(f64, f64)>) -> Series| {
+        let names = (0..).zip(["σ₁", "σ₂", "σ₃"]);
+        names.map(|(which, name)| draw(format!("{name}, γ = {}", trained.gamma), curve(trained, which))).collect::<Vec<_>>()
+    };
+    let series = [curves(trained, Series::line), curves(control, Series::dashed)].concat();
     Figure {
         stem: "c5_singular_values".into(),
         title: "Singular values of J during training, circle in R⁴".into(),
@@ -27,7 +25,7 @@ pub(super) fn singular_values<B: Backend>(trained: &Trained<B>, control: &Traine
             last(trained, 1),
             last(control, 1)
         ),
-        content: Content::Chart(Chart { x: AxisSpec::linear("step"), y: AxisSpec::linear("singular value of J"), series }),
+        content: Content::chart([AxisSpec::linear("step"), AxisSpec::linear("singular value of J")], series),
     }
 }
 
@@ -52,6 +50,6 @@ pub(super) fn gamma(circle: &Circle, gammas: &[f64], found: &[Jets], control: &J
              is {:.2}.",
             control.from_tangent.sqrt()
         ),
-        content: Content::Chart(Chart { x: AxisSpec::log("γ"), y: AxisSpec::log("root mean square"), series }),
+        content: Content::chart([AxisSpec::log("γ"), AxisSpec::log("root mean square")], series),
     }
 }

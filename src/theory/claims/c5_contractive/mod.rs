@@ -23,45 +23,27 @@ const NODES: usize = 500;
 const CONTROL: &str = "γ = 0";
 
 /// See the [module](self).
-pub struct Contractive;
+pub const CLAIM: Claim = Claim::new("C5", "The contractive autoencoder", include_str!("statement.md"), measure).cost(5);
 
-impl Claim for Contractive {
-    fn id(&self) -> &'static str {
-        "C5"
+fn measure(setting: &Setting) -> Result<Evidence> {
+    let backend = Reference::<f64>::default();
+    let circle = Circle::small()?;
+    let gammas: &[f64] = setting.pick(&[0.2, 0.1, GAMMA], &[0.2, 0.1, GAMMA, 0.02]);
+    let train = |gamma: f64| network::train(&backend, &circle, &Plan { gamma, ..Plan::small(setting) }, setting);
+    let jets = |trained: &Trained<Reference<f64>>| Jets::of(&backend, &trained.network, &circle, NODES);
+    let (reference, control) = (train(GAMMA)?, train(0.0)?);
+    let (found, unpenalised) = (jets(&reference)?, jets(&control)?);
+    let mut checks = checks::at_gamma(&circle, &found, &unpenalised);
+    checks.push(checks::near(&backend, &circle, [&reference, &control], &found, setting)?);
+    let other = |&gamma: &f64| if gamma == GAMMA { jets(&reference) } else { jets(&train(gamma)?) };
+    let along = gammas.iter().map(other).collect::<Result<Vec<_>>>()?;
+    checks.extend(gammas.iter().zip(&along).map(|(&gamma, found)| checks::trend(&circle, gamma, found, &unpenalised)));
+    checks.push(checks::falls(&circle, gammas[0], [&found, &along[0], &unpenalised]));
+    checks.push(checks::probes(&backend, &circle, &reference.network, setting)?);
+    checks.extend(gradient_checks(&backend, setting)?);
+    if setting.effort() == Effort::Full {
+        checks.extend(checks::wide(setting)?);
     }
-
-    fn title(&self) -> &'static str {
-        "The contractive autoencoder"
-    }
-
-    fn statement(&self) -> &'static str {
-        include_str!("statement.md")
-    }
-
-    fn cost(&self) -> u32 {
-        5
-    }
-
-    fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        let backend = Reference::<f64>::default();
-        let circle = Circle::small()?;
-        let gammas: &[f64] = setting.pick(&[0.2, 0.1, GAMMA], &[0.2, 0.1, GAMMA, 0.02]);
-        let train = |gamma: f64| network::train(&backend, &circle, &Plan { gamma, ..Plan::small(setting) }, setting);
-        let jets = |trained: &Trained<Reference<f64>>| Jets::of(&backend, &trained.network, &circle, NODES);
-        let (reference, control) = (train(GAMMA)?, train(0.0)?);
-        let (found, unpenalised) = (jets(&reference)?, jets(&control)?);
-        let mut checks = checks::at_gamma(&circle, &found, &unpenalised);
-        checks.push(checks::near(&backend, &circle, [&reference, &control], &found, setting)?);
-        let other = |&gamma: &f64| if gamma == GAMMA { jets(&reference) } else { jets(&train(gamma)?) };
-        let along = gammas.iter().map(other).collect::<Result<Vec<_>>>()?;
-        checks.extend(gammas.iter().zip(&along).map(|(&gamma, found)| checks::trend(&circle, gamma, found, &unpenalised)));
-        checks.push(checks::falls(&circle, gammas[0], [&found, &along[0], &unpenalised]));
-        checks.push(checks::probes(&backend, &circle, &reference.network, setting)?);
-        checks.extend(gradient_checks(&backend, setting)?);
-        if setting.effort() == Effort::Full {
-            checks.extend(checks::wide(setting)?);
-        }
-        let figures = vec![figures::singular_values(&reference, &control), figures::gamma(&circle, gammas, &along, &unpenalised)];
-        Ok(Evidence { checks, figures })
-    }
+    let figures = vec![figures::singular_values(&reference, &control), figures::gamma(&circle, gammas, &along, &unpenalised)];
+    Ok(Evidence { checks, figures })
 }

@@ -2,14 +2,14 @@
 
 use std::f64::consts::TAU;
 
-use ndarray::{Array1, Array2, array};
+use ndarray::{Array1, array};
 
 use super::NUMBER;
 use crate::error::Result;
 use crate::model::{Architecture, Parameters};
 use crate::ops::Backend;
 use crate::rng::Stream;
-use crate::tape::{Tape, Tensor, Var};
+use crate::tape::Tensor;
 use crate::theory::algebra::{gaussian_matrix, norm, projector, square_norm, svd};
 use crate::theory::claim::Setting;
 use crate::theory::claims::all_manifolds::normal_vector;
@@ -147,7 +147,7 @@ pub(super) fn train<B: Backend>(backend: &B, circle: &Circle, plan: &Plan, setti
             Penalty::Exact => contraction_exact(tape, x, output)?,
             Penalty::Probe => {
                 let v = gaussian_matrix(&mut probes, plan.batch, circle.ambient());
-                let v = constant(tape, &v)?;
+                let v = tape.constant(Tensor::from_array(backend, &v)?);
                 contraction(tape, x, output, v)?
             }
         };
@@ -155,12 +155,6 @@ pub(super) fn train<B: Backend>(backend: &B, circle: &Circle, plan: &Plan, setti
     })?;
     history.push((plan.steps as f64, singular_values(backend, &network, circle)?));
     Ok(Trained { network, gamma: plan.gamma, history })
-}
-
-/// A matrix as a constant on the tape.
-pub(super) fn constant<B: Backend>(tape: &mut Tape<B>, matrix: &Array2<f64>) -> Result<Var> {
-    let tensor = Tensor::from_array(tape.backend(), matrix)?;
-    Ok(tape.constant(tensor))
 }
 
 /// Singular values in descending order, each the root mean square over a few points of D.

@@ -11,7 +11,7 @@ use crate::backend::Reference;
 use crate::error::Result;
 use crate::ops::Backend;
 use crate::theory::claim::{Check, Claim, Evidence, Setting};
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 use crate::theory::statistics::larger;
 
 use optimum::Problem;
@@ -22,44 +22,28 @@ const LAMBDAS: [f64; 3] = [0.1, 0.4, 0.8];
 const EXACT: &str = "rounding: a few hundred terms of order 1, divided by the smallest weight of a value, about 1e-4";
 
 /// See the [module](self).
-pub struct PartialCorruption;
+pub const CLAIM: Claim = Claim::new("C6", "Partial corruption", include_str!("statement.md"), measure);
 
-impl Claim for PartialCorruption {
-    fn id(&self) -> &'static str {
-        "C6"
-    }
-
-    fn title(&self) -> &'static str {
-        "Partial corruption"
-    }
-
-    fn statement(&self) -> &'static str {
-        include_str!("statement.md")
-    }
-
-    fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        Self::measure_on(&Reference::<f64>::default(), setting)
-    }
+fn measure(setting: &Setting) -> Result<Evidence> {
+    measure_on(&Reference::<f64>::default(), setting)
 }
 
-impl PartialCorruption {
-    /// The measurement with objective, gradients and training on `backend`.
-    ///
-    /// # Errors
-    /// The backend failed; training diverged.
-    pub fn measure_on<B: Backend<Elem = f64>>(backend: &B, setting: &Setting) -> Result<Evidence> {
-        let world = |index, make: fn(&mut crate::rng::Stream) -> World| make(&mut setting.stream(NUMBER, index));
-        let known = Solved::new(backend, world(0, World::known_region))?;
-        let ambiguous = Solved::new(backend, world(1, World::ambiguous))?;
-        let determined = Solved::new(backend, world(2, World::determined))?;
-        let revealed = Solved::new(backend, world(3, World::revealed))?;
-        let mut checks = exact(&known, &ambiguous).to_vec();
-        checks.extend(by_region(&known, &ambiguous, &determined, &revealed));
-        let (tables, figure) = trained_tables(backend, &known, &ambiguous, setting.pick(500, 1500))?;
-        checks.extend(tables);
-        checks.push(trained_network(backend, &ambiguous, setting)?);
-        Ok(Evidence { checks, figures: vec![figure] })
-    }
+/// The measurement with objective, gradients and training on `backend`.
+///
+/// # Errors
+/// The backend failed; training diverged.
+pub fn measure_on<B: Backend<Elem = f64>>(backend: &B, setting: &Setting) -> Result<Evidence> {
+    let world = |index, make: fn(&mut crate::rng::Stream) -> World| make(&mut setting.stream(NUMBER, index));
+    let known = Solved::new(backend, world(0, World::known_region))?;
+    let ambiguous = Solved::new(backend, world(1, World::ambiguous))?;
+    let determined = Solved::new(backend, world(2, World::determined))?;
+    let revealed = Solved::new(backend, world(3, World::revealed))?;
+    let mut checks = exact(&known, &ambiguous).to_vec();
+    checks.extend(by_region(&known, &ambiguous, &determined, &revealed));
+    let (tables, figure) = trained_tables(backend, &known, &ambiguous, setting.pick(500, 1500))?;
+    checks.extend(tables);
+    checks.push(trained_network(backend, &ambiguous, setting)?);
+    Ok(Evidence { checks, figures: vec![figure] })
 }
 
 /// One row per group of outcomes with the same x̂.
@@ -83,11 +67,7 @@ impl Solved {
 
     /// The largest difference of a minimiser from the expected table for its λ.
     fn farthest(&self, expected: impl Fn(f64) -> Table) -> f64 {
-        let of_lambda = |(lambda, pair): (&f64, &[Table; 2])| {
-            let expected = expected(*lambda);
-            largest(pair.iter().map(|minimiser| difference(minimiser, &expected)))
-        };
-        largest(LAMBDAS.iter().zip(&self.minimisers).map(of_lambda))
+        farthest(self.minimisers.iter().map(|pair| pair.as_slice()), expected)
     }
 
     /// Distance between the minimisers for the largest and the smallest λ.
@@ -112,6 +92,15 @@ impl Solved {
 /// The largest of nonnegative values.
 fn largest(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(0.0, larger)
+}
+
+/// The largest difference of the tables for each λ from the expected one.
+fn farthest<'a>(tables: impl Iterator<Item = &'a [Table]>, expected: impl Fn(f64) -> Table) -> f64 {
+    let of_lambda = |(lambda, tables): (f64, &[Table])| {
+        let expected = expected(lambda);
+        largest(tables.iter().map(|table| difference(table, &expected)))
+    };
+    largest(LAMBDAS.into_iter().zip(tables).map(of_lambda))
 }
 
 fn difference(a: &Table, b: &Table) -> f64 {
@@ -159,27 +148,14 @@ fn trained_tables<B: Backend<Elem = f64>>(
         LAMBDAS.iter().map(|&lambda| Problem { backend, world: &solved.world, lambda }.trained_table(steps)).collect()
     };
     let (of_known, of_ambiguous) = (train(known)?, train(ambiguous)?);
-    let farthest = |tables: &[Table], expected: &dyn Fn(f64) -> Table| {
-        largest(LAMBDAS.iter().zip(tables).map(|(&lambda, table)| difference(table, &expected(lambda))))
-    };
-    let not_weighted = farthest(&of_ambiguous, &|_| ambiguous.world.conditional_mean());
+    let not_weighted = farthest(of_ambiguous.chunks(1), |_| ambiguous.world.conditional_mean());
+    let weighted = farthest(of_ambiguous.chunks(1), |lambda| ambiguous.world.weighted_mean(lambda));
+    let of_known = farthest(of_known.chunks(1), |_| known.world.conditional_mean());
     let checks = [
-        Check::equal(
-            "trained table - E[x|x̂], region known, all λ",
-            0.0,
-            farthest(&of_known, &|_| known.world.conditional_mean()),
-            0.01,
-            TRAINED,
-        )
-        .control("ambiguous regions", not_weighted),
-        Check::equal(
-            "trained table - E[w x|x̂]/E[w|x̂], ambiguous regions, all λ",
-            0.0,
-            farthest(&of_ambiguous, &|lambda| ambiguous.world.weighted_mean(lambda)),
-            0.01,
-            TRAINED,
-        )
-        .control("E[x|x̂] instead", not_weighted),
+        Check::equal("trained table - E[x|x̂], region known, all λ", 0.0, of_known, 0.01, TRAINED)
+            .control("ambiguous regions", not_weighted),
+        Check::equal("trained table - E[w x|x̂]/E[w|x̂], ambiguous regions, all λ", 0.0, weighted, 0.01, TRAINED)
+            .control("E[x|x̂] instead", not_weighted),
     ];
     Ok((checks, figure(ambiguous, &of_ambiguous)))
 }
@@ -220,6 +196,6 @@ fn figure(ambiguous: &Solved, trained: &[Table]) -> Figure {
             "One value of the best reconstruction of one corrupted image, in closed form and trained. If x̂ showed the region, \
              the optimum would be the same for every λ."
                 .into(),
-        content: Content::Chart(Chart { x: AxisSpec::linear("λ"), y: AxisSpec::linear("f*(x̂) in one value"), series }),
+        content: Content::chart([AxisSpec::linear("λ"), AxisSpec::linear("f*(x̂) in one value")], series),
     }
 }

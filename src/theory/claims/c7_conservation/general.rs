@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::rng::Stream;
 use crate::theory::algebra::{from_columns, orthonormal_basis, square_norm};
 use crate::theory::claim::{Check, Setting};
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 use crate::theory::statistics::{log_log_slope, mean};
 
 /// d.
@@ -63,34 +63,32 @@ impl Rates {
                 slope(&self.general),
                 slope(&self.inside)
             ),
-            content: Content::Chart(Chart {
-                x: AxisSpec::log("n"),
-                y: AxisSpec::log("√E‖P_T e‖² / ‖e‖"),
-                series: vec![
+            content: Content::chart(
+                [AxisSpec::log("n"), AxisSpec::log("√E‖P_T e‖² / ‖e‖")],
+                vec![
                     Series::dots("random T", self.general.clone()),
                     Series::line("√(d/n)", formula),
                     Series::dashed("T inside the span of S (control)", self.inside.clone()),
                 ],
-            }),
+            ),
         }
     }
 }
 
-/// T is a subspace of, and e is supported on, the first coordinates of Rⁿ.
+/// T is a subspace of the first `spanned` coordinates of Rⁿ, and e is supported on the first [`CORRUPTED`].
 #[derive(Clone, Copy)]
 struct Place {
     n: usize,
     spanned: usize,
-    corrupted: usize,
 }
 
 impl Place {
     fn general(n: usize) -> Self {
-        Self { n, spanned: n, corrupted: CORRUPTED }
+        Self { n, spanned: n }
     }
 
     fn inside(n: usize) -> Self {
-        Self { n, spanned: CORRUPTED, corrupted: CORRUPTED }
+        Self { n, spanned: CORRUPTED }
     }
 
     /// `‖P_T e‖²/‖e‖²` for a random T and a Gaussian e.
@@ -102,7 +100,7 @@ impl Place {
         };
         let directions: Vec<Array1<f64>> = (0..DIMENSION).map(|_| random(self.spanned)).collect();
         let basis = orthonormal_basis(&from_columns(self.n, &directions));
-        let e = random(self.corrupted);
+        let e = random(CORRUPTED);
         square_norm(&basis.t().dot(&e)) / square_norm(&e)
     }
 }
@@ -120,31 +118,17 @@ fn distribution(stream: &mut Stream, setting: &Setting) -> [Check; 3] {
     let beta = 2.0;
     let tail = |values: &[f64]| values.iter().filter(|value| **value >= beta * d / n).count() as f64 / draws as f64;
     let expected = 2.0 * d * (n - d) / (n * n * (n + 2.0));
+    let one = |quantity: &str, [measured, control]: [f64; 2], tolerance: f64, because: &'static str| {
+        Check::equal(quantity, 1.0, measured, tolerance, because).control(INSIDE, control)
+    };
+    let means = [&general, &inside].map(|values| mean(values) * n / d);
     let because = "4000 draws have a standard error of 0.011, 40 000 of 0.0034";
-    [
-        Check::equal(
-            "E‖P_T e‖² / ((d/n)‖e‖²), n = 64, random subspaces",
-            1.0,
-            mean(&general) * n / d,
-            setting.pick(0.05, 0.016),
-            because,
-        )
-        .control(INSIDE, mean(&inside) * n / d),
-        Check::equal(
-            "variance of ‖P_T e‖²/‖e‖² over that of Beta(d/2, (n-d)/2)",
-            1.0,
-            variance(&general) / expected,
-            setting.pick(0.2, 0.08),
-            "4000 draws have a standard error of 0.035, 40 000 of 0.011",
-        )
-        .control(INSIDE, variance(&inside) / expected),
-        Check::at_most(
-            "P(‖P_T e‖² ≥ 2(d/n)‖e‖²), n = 64",
-            (-0.5 * d * (beta - 1.0 - f64::ln(beta))).exp(),
-            tail(&general),
-            0.0,
-            "an upper bound, far from sharp",
-        )
-        .control(INSIDE, tail(&inside)),
-    ]
+    let mean = one("E‖P_T e‖² / ((d/n)‖e‖²), n = 64, random subspaces", means, setting.pick(0.05, 0.016), because);
+    let variances = [&general, &inside].map(|values| variance(values) / expected);
+    let because = "4000 draws have a standard error of 0.035, 40 000 of 0.011";
+    let quantity = "variance of ‖P_T e‖²/‖e‖² over that of Beta(d/2, (n-d)/2)";
+    let variance = one(quantity, variances, setting.pick(0.2, 0.08), because);
+    let (bound, because) = ((-0.5 * d * (beta - 1.0 - f64::ln(beta))).exp(), "an upper bound, far from sharp");
+    let tails = Check::at_most("P(‖P_T e‖² ≥ 2(d/n)‖e‖²), n = 64", bound, tail(&general), 0.0, because);
+    [mean, variance, tails.control(INSIDE, tail(&inside))]
 }

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::rng::Stream;
 use crate::theory::algebra::{gaussian_vector, square_norm};
 use crate::theory::claim::{Check, Setting};
-use crate::theory::figure::{AxisSpec, Chart, Colours, Content, Figure, GalleryImage, GalleryRow, Series};
+use crate::theory::figure::{AxisSpec, Colours, Content, Figure, GalleryImage, GalleryRow, Series};
 use crate::theory::manifold::{Gratings, Manifold};
 use crate::theory::statistics::{log_log_slope, mean};
 
@@ -51,11 +51,8 @@ impl Rates {
             let gratings = Gratings::new(side, side, &WAVES, AMPLITUDE)?;
             let noise = relative_errors(&gratings, side, Corruption::Noise, stream, draws)?;
             let constant = relative_errors(&gratings, side, Corruption::Constant, stream, draws)?;
-            for (points, square) in rates.noise.iter_mut().zip(noise) {
-                points.push((n, square.sqrt()));
-            }
-            for (points, square) in rates.constant.iter_mut().zip(constant) {
-                points.push((n, square.sqrt()));
+            for (curves, squares) in [(&mut rates.noise, noise), (&mut rates.constant, constant)] {
+                curves.iter_mut().zip(squares).for_each(|(points, square)| points.push((n, square.sqrt())));
             }
             let predicted = energy(side, &corruption(side, Corruption::Constant, stream));
             for (sum, law) in rates.spectrum.iter_mut().zip([predicted, d / n]) {
@@ -100,17 +97,16 @@ impl Rates {
                 slope(&self.noise[1]),
                 slope(&self.constant[1])
             ),
-            content: Content::Chart(Chart {
-                x: AxisSpec::log("n"),
-                y: AxisSpec::log("root mean square error / ‖e‖"),
-                series: vec![
+            content: Content::chart(
+                [AxisSpec::log("n"), AxisSpec::log("root mean square error / ‖e‖")],
+                vec![
                     Series::dots("‖P_T e‖, white noise", self.noise[0].clone()),
                     Series::line("‖π(x̂)-x‖, white noise", self.noise[1].clone()),
                     Series::line("the part of it off S", self.noise[2].clone()),
                     Series::dashed("√(d/n)", formula),
                     Series::dashed("‖π(x̂)-x‖, constant patch (control)", self.constant[1].clone()),
                 ],
-            }),
+            ),
         }
     }
 }

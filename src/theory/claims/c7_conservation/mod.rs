@@ -20,32 +20,14 @@ const PICTURES: u32 = 4;
 const MANIFOLDS: u32 = 5;
 
 /// See the [module](self).
-pub struct Conservation;
+pub const CLAIM: Claim = Claim::new("C7", "Conservation", include_str!("statement.md"), measure).cost(3);
 
-impl Claim for Conservation {
-    fn id(&self) -> &'static str {
-        "C7"
-    }
-
-    fn title(&self) -> &'static str {
-        "Conservation"
-    }
-
-    fn statement(&self) -> &'static str {
-        include_str!("statement.md")
-    }
-
-    fn cost(&self) -> u32 {
-        3
-    }
-
-    fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        let mut checks = exact::checks(setting)?;
-        let general = general::Rates::measure(&mut setting.stream(NUMBER, GENERAL), setting.pick(60, 400))?;
-        checks.extend(general.checks(&mut setting.stream(NUMBER, DISTRIBUTION), setting)?);
-        let gratings = gratings::Rates::measure(&mut setting.stream(NUMBER, GRATINGS), setting.pick(100, 600))?;
-        checks.extend(gratings.checks(setting)?);
-        let figures = vec![general.figure(), gratings.figure(), gratings::gallery(&mut setting.stream(NUMBER, PICTURES))?];
-        Ok(Evidence { checks, figures })
-    }
+fn measure(setting: &Setting) -> Result<Evidence> {
+    let mut checks = exact::checks(setting)?;
+    let general = general::Rates::measure(&mut setting.stream(NUMBER, GENERAL), setting.pick(60, 400))?;
+    checks.extend(general.checks(&mut setting.stream(NUMBER, DISTRIBUTION), setting)?);
+    let gratings = gratings::Rates::measure(&mut setting.stream(NUMBER, GRATINGS), setting.pick(100, 600))?;
+    checks.extend(gratings.checks(setting)?);
+    let figures = vec![general.figure(), gratings.figure(), gratings::gallery(&mut setting.stream(NUMBER, PICTURES))?];
+    Ok(Evidence { checks, figures })
 }

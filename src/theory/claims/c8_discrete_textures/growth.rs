@@ -1,9 +1,9 @@
 //! How the change outside the segment depends on N.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::rng::Stream;
 use crate::theory::claim::Check;
-use crate::theory::figure::{AxisSpec, Chart, Content, Figure, Series};
+use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 use crate::theory::statistics::{log_log_slope, mean};
 use crate::theory::transition_set::TransitionSet;
 
@@ -63,30 +63,18 @@ impl Growth {
     pub(super) fn checks(&self, tolerance: f64) -> Result<[Check; 3]> {
         let lost = |kind: usize| self.preserved[kind].iter().map(|(n, kept)| (*n, 1.0 - kept)).collect::<Vec<_>>();
         let last = |points: &[(f64, f64)]| points.last().map_or(f64::NAN, |point| point.1);
-        let change = Check::equal(
-            "slope of ‖(z-x) off S‖² in N, |S| = 0.6 N",
-            0.0,
-            log_log_slope(&self.change[0])?,
-            tolerance,
-            "C8.1 only bounds the mean by a constant; the standard deviation of the slope is 0.03 for 240 trials, 0.012 for 1800",
-        );
-        let fraction = Check::equal(
-            "slope of the changed fraction off S in N",
-            -1.0,
-            log_log_slope(&lost(0))?,
-            tolerance,
-            "as for the slope above",
-        );
-        let preserved = Check::at_least(
-            "preserved fraction off S, N = 4096",
-            last(&self.lower_bound),
-            last(&self.preserved[0]),
-            0.0,
-            "1 - 2(m-1)(Δ/δ)²/(N-|S|), an inequality",
-        );
+        let constant = "C8.1 only bounds the mean by a constant; the standard deviation of the slope is 0.03 for 240 trials, \
+                        0.012 for 1800";
+        let slope = |quantity: &str, predicted: f64, points: [&[(f64, f64)]; 2], because: &'static str| {
+            let check = Check::equal(quantity, predicted, log_log_slope(points[0])?, tolerance, because);
+            Ok::<_, Error>(check.control(PERIODIC, log_log_slope(points[1])?))
+        };
+        let (bound, because) = (last(&self.lower_bound), "1 - 2(m-1)(Δ/δ)²/(N-|S|), an inequality");
+        let preserved = Check::at_least("preserved fraction off S, N = 4096", bound, last(&self.preserved[0]), 0.0, because);
+        let change = [&*self.change[0], &*self.change[1]];
         Ok([
-            change.control(PERIODIC, log_log_slope(&self.change[1])?),
-            fraction.control(PERIODIC, log_log_slope(&lost(1))?),
+            slope("slope of ‖(z-x) off S‖² in N, |S| = 0.6 N", 0.0, change, constant)?,
+            slope("slope of the changed fraction off S in N", -1.0, [&lost(0), &lost(1)], "as for the slope above")?,
             preserved.control(PERIODIC, last(&self.preserved[1])),
         ])
     }
@@ -105,7 +93,7 @@ impl Growth {
                 "Six tenths of a sequence of N letters are replaced by another allowed sequence. Of the rest, textures preserve all \
                  but a constant number of letters; a periodic pattern takes the phase of the larger part."
                     .into(),
-            content: Content::Chart(Chart { x: AxisSpec::log("N"), y: AxisSpec::linear("fraction"), series }),
+            content: Content::chart([AxisSpec::log("N"), AxisSpec::linear("fraction")], series),
         }
     }
 }
@@ -170,7 +158,7 @@ impl Windows {
                 "How often z differs from x, by distance from a foreign segment of {SEGMENT} of 288 letters. The difference vanishes \
                  within a few letters in textures, and never in a periodic pattern of which the segment is the larger part."
             ),
-            content: Content::Chart(Chart { x: AxisSpec::linear("distance from S"), y: AxisSpec::linear("P(z ≠ x)"), series }),
+            content: Content::chart([AxisSpec::linear("distance from S"), AxisSpec::linear("P(z ≠ x)")], series),
         }
     }
 
@@ -190,7 +178,7 @@ impl Windows {
                  textures only the letters near the segment matter; a periodic pattern is restored as soon as the segment is the \
                  smaller part."
             ),
-            content: Content::Chart(Chart { x: AxisSpec::log("N"), y: AxisSpec::linear("probability"), series }),
+            content: Content::chart([AxisSpec::log("N"), AxisSpec::linear("probability")], series),
         }
     }
 }

@@ -21,32 +21,18 @@ const NUMBER: u32 = 8;
 const PERIODIC: &str = "strictly periodic pattern";
 
 /// See the [module](self).
-pub struct DiscreteTextures;
+pub const CLAIM: Claim = Claim::new("C8", "Discrete textures", include_str!("statement.md"), measure);
 
-impl Claim for DiscreteTextures {
-    fn id(&self) -> &'static str {
-        "C8"
-    }
-
-    fn title(&self) -> &'static str {
-        "Discrete textures"
-    }
-
-    fn statement(&self) -> &'static str {
-        include_str!("statement.md")
-    }
-
-    fn measure(&self, setting: &Setting) -> Result<Evidence> {
-        let worlds = Worlds::sample(&mut setting.stream(NUMBER, 0), setting.pick(8, 24))?;
-        let mut checks = vec![nearest(&worlds, &mut setting.stream(NUMBER, 1))?];
-        checks.extend(bounds(&worlds, &mut setting.stream(NUMBER, 2), setting.pick(600, 6000))?);
-        checks.push(attained()?);
-        let growth = Growth::measure(&worlds, &mut setting.stream(NUMBER, 3), setting.pick(240, 1800))?;
-        checks.extend(growth.checks(setting.pick(0.15, 0.06))?);
-        let windows = Windows::measure(&worlds, &mut setting.stream(NUMBER, 4), setting.pick(240, 1200))?;
-        checks.extend(windows.checks());
-        Ok(Evidence { checks, figures: vec![windows.profile(), windows.figure(), growth.figure()] })
-    }
+fn measure(setting: &Setting) -> Result<Evidence> {
+    let worlds = Worlds::sample(&mut setting.stream(NUMBER, 0), setting.pick(8, 24))?;
+    let mut checks = vec![nearest(&worlds, &mut setting.stream(NUMBER, 1))?];
+    checks.extend(bounds(&worlds, &mut setting.stream(NUMBER, 2), setting.pick(600, 6000))?);
+    checks.push(attained()?);
+    let growth = Growth::measure(&worlds, &mut setting.stream(NUMBER, 3), setting.pick(240, 1800))?;
+    checks.extend(growth.checks(setting.pick(0.15, 0.06))?);
+    let windows = Windows::measure(&worlds, &mut setting.stream(NUMBER, 4), setting.pick(240, 1200))?;
+    checks.extend(windows.checks());
+    Ok(Evidence { checks, figures: vec![windows.profile(), windows.figure(), growth.figure()] })
 }
 
 /// Compares Viterbi's algorithm with enumeration of all sequences of seven letters.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::data::corruption::{CorruptionConfig, Patches};
 use crate::error::Result;
+use crate::model::Architecture;
 use crate::theory::claim::{Effort, Setting};
 use crate::theory::manifold::{Gratings, Manifold, Rendered};
-use crate::theory::pictures::Pictures;
-use crate::train::{ObjectiveConfig, OptimiserConfig};
+use crate::theory::pictures::{Layout, Pictures};
+use crate::train::{ObjectiveConfig, OptimiserConfig, Recipe};
 
-use super::experiment::{Experiment, Network};
+use super::experiment::Experiment;
 
 /// λ, the weight of the corrupted region. Below ½, because the region is harder and would otherwise dominate errors outside it.
 const LAMBDA: f64 = 0.2;
@@ -63,12 +64,18 @@ impl Net {
         }
     }
 
-    fn network(self, side: usize) -> Network {
+    /// The layout of its input: grey for the fully connected network, RGB for Models I and II.
+    fn layout(self) -> Layout {
+        if self == Self::Mlp { Layout::Grey } else { Layout::Rgb }
+    }
+
+    /// The network for images of `side` x `side`: fully connected with ELU, or Model I or II with base width 8.
+    fn architecture(self, side: usize) -> Result<Architecture> {
         match self {
-            Self::Mlp if side > 16 => Network::Mlp(vec![128, 256, 128]),
-            Self::Mlp => Network::Mlp(vec![64, 256, 64]),
-            Self::ModelI => Network::Model { number: 1, width: 8 },
-            Self::ModelII => Network::Model { number: 2, width: 8 },
+            Self::Mlp if side > 16 => Architecture::mlp(side * side, &[128, 256, 128]),
+            Self::Mlp => Architecture::mlp(side * side, &[64, 256, 64]),
+            Self::ModelI => Architecture::autoencoder(1, 8),
+            Self::ModelII => Architecture::autoencoder(2, 8),
         }
     }
 
@@ -123,13 +130,16 @@ impl Case {
     }
 
     pub(super) fn experiment(&self, setting: &Setting) -> Result<Experiment> {
-        let network = self.net.network(self.side);
         let (steps, batch, rate) = self.net.budget(self.side, setting.effort());
         let grey = self.world.manifold(self.side)?;
-        let pictures = Pictures::new(grey, self.side, network.layout(), Some(corruption()), setting.seed())?;
-        let objective = ObjectiveConfig { lambda: LAMBDA, ..ObjectiveConfig::default() };
-        let optimiser = OptimiserConfig { steps, batch, learning_rate: rate, beta2: 0.99, ..OptimiserConfig::default() };
-        Ok(Experiment { pictures, network, objective, optimiser, seed: setting.seed(), cpu: setting.cpu()? })
+        let pictures = Pictures::new(grey, self.side, self.net.layout(), Some(corruption()), setting.seed())?;
+        let recipe = Recipe {
+            architecture: self.net.architecture(self.side)?,
+            objective: ObjectiveConfig { lambda: LAMBDA, ..ObjectiveConfig::default() },
+            optimiser: OptimiserConfig { steps, batch, learning_rate: rate, beta2: 0.99, ..OptimiserConfig::default() },
+            seed: setting.seed(),
+        };
+        Ok(Experiment { pictures, recipe, cpu: setting.cpu()? })
     }
 }
 

@@ -7,10 +7,10 @@ use ndarray::Array1;
 use crate::backend::Cpu;
 use crate::data::Batch;
 use crate::error::Result;
-use crate::model::{Architecture, Inference, Parameters};
+use crate::model::{Inference, Parameters};
 use crate::theory::pictures::{Layout, Pictures};
 use crate::theory::resemblance::{CorruptedSample, Measures};
-use crate::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
+use crate::train::{OptimiserConfig, Recipe, Trainer};
 
 /// Batch size for measuring a network.
 const AT_ONCE: usize = 64;
@@ -18,54 +18,13 @@ const AT_ONCE: usize = 64;
 /// is a similarity of Rⁿ, so ratios of lengths do not change.
 const SCALE: f32 = 2.0;
 
-/// The network.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Network {
-    /// Fully connected with ELU and these hidden layers, on grey images.
-    Mlp(Vec<usize>),
-    /// Model I or II with this base width, on RGB images.
-    Model {
-        /// 1 or 2.
-        number: u8,
-        /// w.
-        width: usize,
-    },
-}
-
-impl Network {
-    /// Layout of its input.
-    pub(super) fn layout(&self) -> Layout {
-        match self {
-            Self::Mlp(_) => Layout::Grey,
-            Self::Model { .. } => Layout::Rgb,
-        }
-    }
-
-    /// The network for images of `side` x `side`.
-    ///
-    /// # Errors
-    /// As [`Architecture::validate`].
-    pub(super) fn architecture(&self, side: usize) -> Result<Architecture> {
-        match self {
-            Self::Mlp(hidden) => Architecture::mlp(side * side, hidden),
-            Self::Model { number, width } => Architecture::autoencoder(*number, *width),
-        }
-    }
-}
-
 /// One training with the objective of Method §3, with new images in every step.
 #[derive(Clone)]
 pub(super) struct Experiment {
     /// The training images, in the layout of the network.
     pub(super) pictures: Pictures,
-    /// The network f.
-    pub(super) network: Network,
-    /// λ and ρ.
-    pub(super) objective: ObjectiveConfig,
-    /// Steps, images per step, learning rate.
-    pub(super) optimiser: OptimiserConfig,
-    /// Seed of the initial weights.
-    pub(super) seed: u64,
+    /// The network f, the objective, the optimiser, and the seed of the initial weights.
+    pub(super) recipe: Recipe,
     /// The device.
     pub(super) cpu: Cpu,
 }
@@ -83,16 +42,11 @@ impl Experiment {
     /// A recipe out of range; images that do not fit the network; a loss that is not finite.
     pub(super) fn train(&self) -> Result<Trained> {
         let backend = self.cpu.clone();
-        let recipe = Recipe {
-            architecture: self.network.architecture(self.pictures.side())?,
-            objective: self.objective.clone(),
-            optimiser: self.optimiser.clone(),
-            seed: self.seed,
-        };
         let units = Units::of(self.pictures.layout());
-        let mut trainer = Trainer::new(&backend, recipe)?;
-        for step in 0..self.optimiser.steps as u32 {
-            let batch = units.batch(self.pictures.batch(step, self.optimiser.batch)?);
+        let mut trainer = Trainer::new(&backend, self.recipe.clone())?;
+        let OptimiserConfig { steps, batch, .. } = self.recipe.optimiser;
+        for step in 0..steps as u32 {
+            let batch = units.batch(self.pictures.batch(step, batch)?);
             trainer.advance(&mut batch.into())?;
         }
         let parameters = Arc::new(trainer.weights().duplicate(&backend)?);

@@ -3,7 +3,7 @@
 use ndarray::Array1;
 
 use crate::error::Result;
-use crate::theory::figure::{AxisSpec, Chart, Colours, Content, Figure, GalleryImage, GalleryRow, Series};
+use crate::theory::figure::{AxisSpec, Colours, Content, Figure, GalleryImage, GalleryRow, Series};
 use crate::theory::manifold::mean_of_channels;
 use crate::theory::resemblance::Measures;
 use crate::theory::statistics::log_log_slope;
@@ -21,8 +21,10 @@ pub(super) fn all(outcomes: &[Outcome]) -> Result<Vec<Figure>> {
         figures.push(gallery(world, &largest));
         figures.push(residuals(world, largest[0]));
         if own.len() > Net::ALL.len() {
-            figures.push(trend(world, &own, Kind::Corruption)?);
-            figures.push(trend(world, &own, Kind::Noise)?);
+            let under = "the corruption of training, a fixed fraction of the image and not in general position";
+            figures.push(trend(world, &own, ["corruption", under], |outcome| &outcome.subject.trained_on)?);
+            let under = "white noise on a square, in general position and unlike the corruption of training";
+            figures.push(trend(world, &own, ["noise", under], |outcome| &outcome.subject.noise)?);
             figures.push(with_and_without(world, &own));
         }
     }
@@ -86,68 +88,50 @@ fn residuals(world: World, outcome: &Outcome) -> Figure {
             own.residual_of_distance(),
             plain.residual_of_distance()
         ),
-        content: Content::Chart(Chart {
-            x: AxisSpec::linear("true distance ‖x̂-π(x̂)‖"),
-            y: AxisSpec::linear("residual ‖x̂-f(x̂)‖"),
-            series: vec![
+        content: Content::chart(
+            [AxisSpec::linear("true distance ‖x̂-π(x̂)‖"), AxisSpec::linear("residual ‖x̂-f(x̂)‖")],
+            vec![
                 Series::dots("f, trained with corruption", points(own)),
                 Series::dots("f₀, trained without", points(plain)),
                 Series::dashed("π", vec![(0.0, 0.0), (farthest, farthest)]),
             ],
-        }),
+        ),
     }
 }
 
-/// The corruption of the samples.
-#[derive(Clone, Copy)]
-enum Kind {
-    Corruption,
-    Noise,
+/// `value` of each of these outcomes of one network, against the number of pixels.
+fn curve(outcomes: &[&Outcome], net: Net, value: impl Fn(&Outcome) -> f64) -> Vec<(f64, f64)> {
+    let own = outcomes.iter().filter(|outcome| outcome.case.net == net);
+    own.map(|outcome| (outcome.pixels(), value(outcome))).collect()
 }
 
-/// Error against the number of pixels, with fitted slopes.
-fn trend(world: World, outcomes: &[&Outcome], kind: Kind) -> Result<Figure> {
-    let measures = |outcome: &Outcome| match kind {
-        Kind::Corruption => outcome.subject.trained_on.clone(),
-        Kind::Noise => outcome.subject.noise.clone(),
-    };
-    let curve = |net: Net, value: fn(&Measures) -> f64| -> Vec<(f64, f64)> {
-        let own = outcomes.iter().filter(|outcome| outcome.case.net == net);
-        own.map(|outcome| (outcome.pixels(), value(&measures(outcome)))).collect()
-    };
-    let exact = curve(Net::Mlp, Measures::projection_to_target);
+/// Error against the number of pixels, with fitted slopes, under a corruption with this short name and description.
+fn trend(world: World, outcomes: &[&Outcome], [name, under]: [&str; 2], measures: fn(&Outcome) -> &Measures) -> Result<Figure> {
+    let exact = curve(outcomes, Net::Mlp, |outcome| measures(outcome).projection_to_target());
     let dimension = outcomes[0].subject.noise.dimension as f64;
     let theory = exact.iter().map(|&(n, _)| (n, (dimension / n).sqrt())).collect();
     let mut slopes = vec![format!("π {:.2}", log_log_slope(&exact)?)];
     let mut series = vec![Series::dashed("√(d/n)", theory), Series::line("π", exact)];
     for net in Net::ALL {
-        let points = curve(net, Measures::to_target);
+        let points = curve(outcomes, net, |outcome| measures(outcome).to_target());
         slopes.push(format!("{} {:.2}", net.name(), log_log_slope(&points)?));
         series.push(Series::line(net.name(), points));
     }
-    let (stem, under) = match kind {
-        Kind::Corruption => {
-            ("corruption", "the corruption of training, a fixed fraction of the image and not in general position")
-        }
-        Kind::Noise => ("noise", "white noise on a square, in general position and unlike the corruption of training"),
-    };
     Ok(Figure {
-        stem: format!("c9_trend_{stem}_{}", world.name()),
-        title: format!("Relative error against n, {}, {stem}", world.name()),
+        stem: format!("c9_trend_{name}_{}", world.name()),
+        title: format!("Relative error against n, {}, {name}", world.name()),
         caption: format!(
             "Error under {under}. Fitted slopes in n: {}. C7 predicts -½ only for π, in general position and within the reach.",
             slopes.join(", ")
         ),
-        content: Content::Chart(Chart { x: AxisSpec::log("pixels n"), y: AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖"), series }),
+        content: Content::chart([AxisSpec::log("pixels n"), AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖")], series),
     })
 }
 
 /// Training with corruption compared with training without.
 fn with_and_without(world: World, outcomes: &[&Outcome]) -> Figure {
-    let curve = |net: Net, side: fn(&Outcome) -> &Side| {
-        let own = outcomes.iter().filter(|outcome| outcome.case.net == net);
-        own.map(|outcome| (outcome.pixels(), side(outcome).trained_on.to_target())).collect()
-    };
+    let curve = |net: Net, side: fn(&Outcome) -> &Side| curve(outcomes, net, |outcome| side(outcome).trained_on.to_target());
+    let axes = [AxisSpec::log("pixels n"), AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖")];
     let with = Net::ALL.map(|net| Series::line(format!("{}, with", net.name()), curve(net, |outcome| &outcome.subject)));
     let without = Net::ALL.map(|net| Series::dashed(format!("{}, without", net.name()), curve(net, |outcome| &outcome.control)));
     Figure {
@@ -156,10 +140,6 @@ fn with_and_without(world: World, outcomes: &[&Outcome]) -> Figure {
         caption: "Error on unseen corrupted images, of networks trained with corruption (lines) and of the same networks trained as plain \
                   autoencoders, the control (dashes). They differ where corruption in training matters."
             .into(),
-        content: Content::Chart(Chart {
-            x: AxisSpec::log("pixels n"),
-            y: AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖"),
-            series: with.into_iter().chain(without).collect(),
-        }),
+        content: Content::chart(axes, with.into_iter().chain(without).collect()),
     }
 }

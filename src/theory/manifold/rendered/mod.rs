@@ -2,8 +2,6 @@
 
 mod minimum;
 mod profile;
-#[cfg(test)]
-mod tests;
 
 use std::f64::consts::FRAC_PI_4;
 use std::sync::OnceLock;
@@ -192,12 +190,8 @@ impl Manifold for Rendered {
         format!("{:?} on {height}x{width}", self.shape)
     }
 
-    fn ambient(&self) -> usize {
-        self.size[0] * self.size[1]
-    }
-
-    fn dimension(&self) -> usize {
-        self.shape.dimension()
+    fn dimensions(&self) -> [usize; 2] {
+        [self.shape.dimension(), self.size[0] * self.size[1]]
     }
 
     /// Of several equally near points, the first in grid order. An error where Newton's method does not converge.

@@ -97,3 +97,23 @@ fn bar([down, right]: [f64; 2], angle: f64, [length, width]: [f64; 2], softness:
 fn logistic(t: f64) -> f64 {
     1.0 / (1.0 + (-t).exp())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::theory::algebra::norm;
+    use crate::theory::derivative::central_differences;
+    use ndarray::{Axis, array};
+
+    #[test]
+    fn derivatives_agree_with_central_differences() {
+        let shapes =
+            [Shape::Disk { radius: 2.5, softness: 0.9 }, Shape::Bar { half_length: 3.0, half_width: 1.3, softness: 0.9 }];
+        let place = array![6.3, 7.1, 0.4];
+        for (shape, p) in shapes.iter().flat_map(|shape| (0..225).map(move |k| (shape, [f64::from(k / 15), f64::from(k % 15)]))) {
+            let want = central_differences(&place, 1e-5, |place| Ok(array![shape.at(p, place).0])).unwrap();
+            let found = Array1::from_iter(shape.at(p, &place).1).insert_axis(Axis(0));
+            assert!(norm(&(found - want)) < 1e-9, "{shape:?} at {p:?}");
+        }
+    }
+}

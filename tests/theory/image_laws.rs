@@ -1,16 +1,15 @@
 //! Properties that every manifold of images must satisfy.
 
 use ndarray::Array1;
+use orthoscope::theory::algebra::{gaussian_vector, norm, normalised};
+use orthoscope::theory::manifold::Manifold;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use super::Manifold;
-use super::outer::columns;
-use crate::rng::{Purpose, Stream};
-use crate::theory::algebra::{gaussian_vector, norm, normalised};
+use super::laws::stream;
 
 /// How closely a manifold is examined.
-pub(super) struct Near {
+pub struct Near {
     /// Number of samples that must not be nearer than the nearest point.
     pub samples: u32,
     /// Step of the central differences.
@@ -19,14 +18,13 @@ pub(super) struct Near {
     pub jacobian: f64,
 }
 
-/// Checks idempotence, residual, nearest point and Jacobian at a random point within the reach.
-pub(super) fn hold(manifold: &dyn Manifold, seed: u64, near: &Near) -> Result<(), TestCaseError> {
-    let mut stream = Stream::new(seed, Purpose::Test, 0, 0);
-    let x = manifold.sample(&mut stream);
+/// Checks idempotence, residual, nearest point and Jacobian at a random point within the reach of `x`, which is on D.
+pub fn hold(manifold: &dyn Manifold, x: &Array1<f64>, seed: u64, near: &Near) -> Result<(), TestCaseError> {
+    let mut stream = stream(seed ^ 1);
     let unit = normalised(&gaussian_vector(&mut stream, manifold.ambient())).unwrap();
-    let y = &x + 0.5 * manifold.reach() * f64::from(stream.uniform()) * &unit;
+    let y = x + 0.5 * manifold.reach() * f64::from(stream.uniform()) * &unit;
     let z = manifold.project_point(&y).unwrap();
-    prop_assert!(manifold.contains(&x, 1e-9 * norm(&x)), "a sample is {} off D", manifold.distance(&x).unwrap());
+    prop_assert!(manifold.contains(x, 1e-9 * norm(x)), "a sample is {} off D", manifold.distance(x).unwrap());
     prop_assert!(norm(&(manifold.project_point(&z).unwrap() - &z)) <= 1e-9 * norm(&z), "π(π(y)) is not π(y)");
     let basis = manifold.tangent_basis(&z).unwrap();
     prop_assert_eq!(basis.dim(), (manifold.ambient(), manifold.dimension()));
@@ -37,7 +35,7 @@ pub(super) fn hold(manifold: &dyn Manifold, seed: u64, near: &Near) -> Result<()
 }
 
 fn nearest(manifold: &dyn Manifold, y: &Array1<f64>, distance: f64, samples: u32) -> Result<(), TestCaseError> {
-    let mut stream = Stream::new(0, Purpose::Test, 1, 0);
+    let mut stream = stream(0);
     for _ in 0..samples {
         let other = norm(&(y - manifold.sample(&mut stream)));
         prop_assert!(distance <= other * (1.0 + 1e-12), "{} is larger than the distance {} of a sample", distance, other);
@@ -48,12 +46,10 @@ fn nearest(manifold: &dyn Manifold, y: &Array1<f64>, distance: f64, samples: u32
 /// `Jπ(z) v = P_T v` on D, for v along and across T.
 fn jacobian(manifold: &dyn Manifold, z: &Array1<f64>, unit: &Array1<f64>, near: &Near) -> Result<(), TestCaseError> {
     let basis = manifold.tangent_basis(z).unwrap();
-    let mut directions = columns(&basis);
-    directions.push(unit.clone());
-    for v in &directions {
-        let [above, below] = [near.step, -near.step].map(|t| manifold.project_point(&(z + t * v)).unwrap());
+    for v in basis.columns().into_iter().map(|column| column.to_owned()).chain([unit.clone()]) {
+        let [above, below] = [near.step, -near.step].map(|t| manifold.project_point(&(z + t * &v)).unwrap());
         let found = (above - below) / (2.0 * near.step);
-        let want = manifold.project_tangent(z, v).unwrap();
+        let want = manifold.project_tangent(z, &v).unwrap();
         let error = norm(&(&found - &want));
         prop_assert!(error <= near.jacobian, "J v is {} off P_T v, ⟨v, P_T v⟩ = {}", error, v.dot(&want));
     }

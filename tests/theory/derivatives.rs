@@ -1,13 +1,14 @@
-use ndarray::{Array1, Array2, Axis, array};
+//! Jacobians and penalties against explicit Jacobians by reverse mode and by central differences.
 
-use super::*;
-use crate::backend::Reference;
-use crate::error::Result;
-use crate::model::{Architecture, Bound, Parameters};
-use crate::rng::{Purpose, Stream};
-use crate::shape::{Activation, Shape};
-use crate::tape::{Tape, Tensor, Var};
-use crate::theory::algebra::{gaussian_matrix, norm, square_norm};
+use ndarray::{Array1, Array2, Axis, array};
+use orthoscope::backend::Reference;
+use orthoscope::error::Result;
+use orthoscope::model::{Architecture, Bound, Parameters};
+use orthoscope::rng::{Purpose, Stream};
+use orthoscope::shape::{Activation, Shape};
+use orthoscope::tape::{Tape, Tensor, Var};
+use orthoscope::theory::algebra::{gaussian_matrix, norm, square_norm};
+use orthoscope::theory::derivative::{asymmetry, central_differences, contraction, contraction_exact, idempotence, jacobians};
 
 type Device = Reference<f64>;
 
@@ -192,7 +193,7 @@ fn wrong_shapes_are_refused() {
 
 #[test]
 fn central_differences_refuse_bad_maps_and_steps() {
-    let refused = |step: f64, map: &dyn Fn(&Array1<f64>) -> crate::error::Result<Array1<f64>>| {
+    let refused = |step: f64, map: &dyn Fn(&Array1<f64>) -> Result<Array1<f64>>| {
         central_differences(&array![1.0, 2.0], step, map).unwrap_err().to_string()
     };
     assert!(refused(1e-5, &|y| Ok(Array1::zeros(if y[0] > 1.0 { 3 } else { 2 }))).contains("different lengths"));
