@@ -21,8 +21,8 @@ use crate::theory::pictures::{Layout, Pictures};
 use crate::theory::resemblance::Measures;
 use crate::theory::statistics::root_mean_square;
 
-use super::NUMBER;
 use super::blocks::Blocks;
+use super::constants::NUMBER;
 
 /// Images per step.
 const BATCH: usize = 32;

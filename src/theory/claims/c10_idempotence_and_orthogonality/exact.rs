@@ -8,7 +8,7 @@ use crate::theory::derivative::central_differences;
 use crate::theory::manifold::{CircleProduct, Ellipse, Manifold, Sphere, Torus};
 use crate::theory::statistics::larger;
 
-use super::NUMBER;
+use super::constants::NUMBER;
 use crate::theory::claims::wrong_maps;
 
 /// Step of central differences, whose error is about 1e-9 for curvatures of order 1.

@@ -4,6 +4,7 @@
 
 mod bench;
 mod blocks;
+mod constants;
 mod exact;
 mod trained;
 
@@ -12,8 +13,6 @@ use crate::theory::claim::{Claim, Evidence, Setting};
 use crate::theory::manifold::Gratings;
 use bench::Bench;
 use trained::Outcomes;
-
-const NUMBER: u32 = 10;
 
 /// Side of the images: the wave used stays below the Nyquist frequency.
 const SIDE: usize = 5;

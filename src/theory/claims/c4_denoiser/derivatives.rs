@@ -6,7 +6,7 @@ use crate::theory::claim::{Check, Setting};
 use crate::theory::derivative::central_differences;
 
 use super::posterior::{Distribution, Noise, Posterior};
-use super::{NUMBER, point_at};
+use super::sphere::{NUMBER, point_at};
 
 /// σ² in R³, and the variances of the control, with the same mean.
 const EVEN: [f64; 3] = [0.16; 3];

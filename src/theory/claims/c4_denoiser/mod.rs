@@ -7,23 +7,19 @@ mod derivatives;
 mod network;
 mod posterior;
 mod rates;
+mod sphere;
 
 use ndarray::{Array1, array};
+use sphere::{HIGH, NUMBER, point_at, sphere_factor};
 
 use crate::backend::Reference;
 use crate::error::Result;
 use crate::rng::Stream;
 use crate::theory::algebra::norm;
 use crate::theory::claim::{Check, Claim, Evidence, Setting};
-use crate::theory::manifold::{Manifold, Sphere};
 use crate::theory::statistics::larger;
-use bessel::bessel_ratio;
 use posterior::{Distribution, Noise};
 
-const NUMBER: u32 = 4;
-
-/// Dimension of the space of the largest sphere.
-const HIGH: usize = 6;
 const QUADRATURE: (f64, &str) = (1e-12, "both are exact up to rounding, 1e-14: the quadratures converge exponentially");
 
 /// See the [module](self).
@@ -37,16 +33,6 @@ fn measure(setting: &Setting) -> Result<Evidence> {
     let (trained, profile) = network::checks(&Reference::<f64>::default(), setting)?;
     checks.extend(trained);
     Ok(Evidence { checks, figures: vec![figure, profile] })
-}
-
-/// The factor of y/‖y‖ in `E[x|y]`, for x uniform on the unit sphere in Rⁿ.
-fn sphere_factor(n: usize, length: f64, sigma: f64) -> f64 {
-    bessel_ratio(0.5 * n as f64 - 1.0, length / (sigma * sigma))
-}
-
-/// A point at this distance from the centre, in a random direction.
-fn point_at(stream: &mut Stream, n: usize, length: f64) -> Result<Array1<f64>> {
-    Ok(Sphere::new(n, length)?.sample(stream))
 }
 
 /// The largest difference between quadrature and formula for x on the unit sphere in Rⁿ, over several σ and points y of random length

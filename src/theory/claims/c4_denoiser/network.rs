@@ -13,7 +13,7 @@ use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 use crate::theory::statistics::{mean, root_mean_square};
 
 use super::posterior::{Distribution, Noise};
-use super::{NUMBER, sphere_factor};
+use super::sphere::{NUMBER, sphere_factor};
 
 /// Large, so that E[x|y] and π(y) differ clearly.
 const SIGMA: f64 = 0.5;

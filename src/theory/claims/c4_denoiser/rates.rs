@@ -9,7 +9,7 @@ use crate::theory::manifold::{Ellipse, Manifold, Sphere};
 use crate::theory::statistics::log_log_slope;
 
 use super::posterior::{Distribution, Noise};
-use super::{HIGH, NUMBER, point_at};
+use super::sphere::{HIGH, NUMBER, point_at};
 
 /// σ for the rates.
 const SIGMAS: [f64; 5] = [0.16, 0.113, 0.08, 0.0566, 0.04];

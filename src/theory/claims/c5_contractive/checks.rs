@@ -1,5 +1,5 @@
+use super::constants::{CONTROL, GAMMA, NUMBER};
 use super::network::{self, Circle, Jets, Penalty, Plan, Trained};
-use super::{CONTROL, GAMMA, NUMBER};
 use crate::error::Result;
 use crate::model::Parameters;
 use crate::ops::Backend;

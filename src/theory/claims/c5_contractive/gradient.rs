@@ -10,8 +10,8 @@ use crate::theory::claims::training::{batch, mean_square_error, weighted_sum};
 use crate::theory::derivative::{contraction_exact, jacobians};
 use crate::theory::statistics::larger;
 
+use super::constants::{GAMMA, NUMBER};
 use super::network::Circle;
-use super::{GAMMA, NUMBER};
 
 const STEP: f64 = 1e-5;
 /// Makes the penalty as large as the reconstruction error, so that it matters in the gradient.

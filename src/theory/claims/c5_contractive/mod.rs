@@ -3,6 +3,7 @@
 #![doc = include_str!("statement.md")]
 
 mod checks;
+mod constants;
 mod figures;
 mod gradient;
 mod network;
@@ -10,17 +11,14 @@ mod network;
 use crate::backend::Reference;
 use crate::error::Result;
 use crate::theory::claim::{Claim, Effort, Evidence, Setting};
+use constants::GAMMA;
 
 pub use gradient::gradient_checks;
 
 use network::{Circle, Jets, Plan, Trained};
 
-const NUMBER: u32 = 5;
-/// The γ of most checks.
-const GAMMA: f64 = 0.05;
 /// Nodes of the trapezoidal sums.
 const NODES: usize = 500;
-const CONTROL: &str = "γ = 0";
 
 /// See the [module](self).
 pub const CLAIM: Claim = Claim::new("C5", "The contractive autoencoder", include_str!("statement.md"), measure).cost(5);

@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use ndarray::{Array1, array};
 
-use super::NUMBER;
+use super::constants::NUMBER;
 use crate::error::Result;
 use crate::model::{Architecture, Parameters};
 use crate::ops::Backend;

@@ -10,8 +10,8 @@ use crate::theory::claim::Setting;
 use crate::theory::manifold::Manifold;
 use crate::theory::resemblance::{CorruptedSample, Measures};
 
-use super::NUMBER;
 use super::case::Case;
+use super::constants::NUMBER;
 use super::experiment::{Experiment, Trained};
 
 /// Standard deviation of the white noise in general position.

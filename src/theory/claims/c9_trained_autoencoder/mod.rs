@@ -5,13 +5,12 @@
 mod bench;
 mod case;
 mod checks;
+mod constants;
 mod experiment;
 mod figures;
 
 use crate::error::Result;
 use crate::theory::claim::{Claim, Effort, Evidence, Setting};
-
-const NUMBER: u32 = 9;
 
 /// See the [module](self).
 pub const CLAIM: Claim =
