@@ -113,6 +113,6 @@ REGISTER_KERNEL(fault_deadlock)
 KERNEL fault_division(uint32_t* y, uint32_t divisor) { y[ELEMENT] = 7 % divisor; }  // FAULT
 REGISTER_KERNEL(fault_division)
 
-// Nothing is wrong with this one, though it makes NaNs of its own: y = 0 x / 0.
+// A correct kernel that produces NaNs itself: y = 0 x / 0.
 KERNEL fault_not_a_fault(const float* x, float* y) { y[ELEMENT] = 0.0f * x[ELEMENT] / 0.0f; }
 REGISTER_KERNEL(fault_not_a_fault)

@@ -71,16 +71,16 @@ pub type Watched<M> = (KernelLaunch, [M; 2]);
 pub trait Storage: Clone + Send + Sync + 'static {
     /// Element type.
     type Elem: Real;
-    /// A block of device memory; dropping it gives the memory back.
+    /// A block of device memory, freed when dropped.
     type Buffer: Send + Sync + 'static;
-    /// What a device keeps of work that is repeated, see [`Storage::repeat`].
+    /// Recorded state of repeated work, see [`Storage::repeat`].
     type Program: Default + Send;
     /// A point in the order of the device's work, see [`Storage::mark`].
     type Mark: Send + 'static;
 
     /// Name for messages and reports, e.g. `cpu`.
     fn name(&self) -> &'static str;
-    /// The name and, where there is one, the model of the device, e.g. `cuda (NVIDIA H100 80GB HBM3)`.
+    /// The name and, if it has one, the model of the device, e.g. `cuda (NVIDIA H100 80GB HBM3)`.
     fn description(&self) -> String {
         self.name().to_owned()
     }
@@ -94,7 +94,7 @@ pub trait Storage: Clone + Send + Sync + 'static {
     /// # Errors
     /// Out of memory.
     fn zeros(&self, len: usize) -> Result<Self::Buffer>;
-    /// `len` zeros that something is added to before anybody reads them, as to a gradient: a device may leave them unwritten until then.
+    /// `len` zeros to accumulate into before the first read, such as a gradient; a device may delay writing them until then.
     ///
     /// # Errors
     /// Out of memory.
@@ -140,17 +140,17 @@ pub trait Storage: Clone + Send + Sync + 'static {
     /// # Errors
     /// The device failed.
     fn seconds_between(&self, from: &Self::Mark, to: &Self::Mark) -> Result<f64>;
-    /// Announces the layer (empty if there is none) and the phase of the operations that follow. Only profilers listen.
+    /// Sets the layer (empty if none) and the phase of the following operations. Only profilers use it.
     fn enter(&self, _layer: &str, _phase: Phase) {}
-    /// Does `work`, and tells which kernels it launched where the device has kernels, each with the marks right before and after it;
-    /// meanwhile tools that watch the device see `name`. Only profilers ask, from one thread at a time, and not for work that
-    /// [`Storage::repeat`] records: what is recorded has no time.
+    /// Runs `work` and returns the kernels it launched, if the device has kernels, each with the marks just before and after it;
+    /// external profiling tools see `name` meanwhile. For profilers only, from one thread at a time, and not for work that
+    /// [`Storage::repeat`] records, since recorded work cannot be timed.
     fn watched<R>(&self, _name: std::fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<Watched<Self::Mark>>) {
         (work(), Vec::new())
     }
 }
 
-/// Refuses a buffer of another length than is wanted, outside of the operations' contracts.
+/// Rejects a buffer of the wrong length, outside of the operations' contracts.
 pub(crate) fn check_len(op: &'static str, name: &str, found: usize, wanted: usize) -> Result<()> {
     if found == wanted { Ok(()) } else { Err(Error::shape(op, format!("{name} must have {wanted} elements, has {found}"))) }
 }

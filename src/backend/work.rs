@@ -9,16 +9,16 @@ use std::ops::Add;
 
 use serde::{Deserialize, Serialize};
 
-/// What does an operation's arithmetic, and so which peak it is held against.
+/// The unit that does an operation's arithmetic, which determines the peak it is compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Fused multiply-adds of the element type.
     #[default]
     Fma,
-    /// The matrix unit: products of bf16, sums in f32. What little is beside the products does not count.
+    /// The matrix unit: bf16 products, f32 sums. The little arithmetic outside the products is ignored.
     Matrix,
-    /// Some products here, some there: branches of an SDC.
+    /// Some products on each unit, as in the branches of an SDC.
     Both,
 }
 
@@ -40,7 +40,7 @@ pub struct Work {
     pub flops: u64,
     /// Bytes of memory traffic at least.
     pub bytes: u64,
-    /// Those of the operations that the matrix unit does.
+    /// Operations done by the matrix unit.
     #[serde(default)]
     pub matrix: u64,
     /// Operations of the formula that were not executed, because the method needs fewer or skips taps that meet only padding.
@@ -81,7 +81,7 @@ impl Work {
         }
     }
 
-    /// Operations per byte; infinite where nothing is moved, and not a number where nothing is done either.
+    /// Operations per byte; infinite if no bytes are moved, NaN if there are no operations either.
     pub fn intensity(&self) -> f64 {
         self.flops as f64 / self.bytes as f64
     }

@@ -1,4 +1,4 @@
-//! `orthoscope kernels` where something is missing.
+//! `orthoscope kernels` when something is missing.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Kernel files and the table `KERNELS` say the same.
+//! Kernel files agree with the table `KERNELS`.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! `orthoscope kernels` where there is NVRTC: tables, JSON, the cache, folders compiled ahead of time.
+//! `orthoscope kernels` with NVRTC: tables, JSON, the cache, folders compiled ahead of time.
 
 use std::fs;
 

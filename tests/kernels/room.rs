@@ -1,4 +1,4 @@
-//! What these tests share: whether there is NVRTC, and the binary in an environment of its own.
+//! Shared by these tests: detection of NVRTC, and the binary in an isolated environment.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

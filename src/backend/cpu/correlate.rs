@@ -1,5 +1,5 @@
 //! Correlation of an image batch with packed weights: the forward pass of a convolution, and with flipped weights its input
-//! gradient. What [`super::winograd`] does not do is done here: a band of input rows is copied between zeros once, then every kernel
+//! gradient. For cases without [`super::winograd`]: a band of input rows is copied between zeros once, then every kernel
 //! tap is a segment of one long product.
 
 use std::ops::Range as Rows;
@@ -19,7 +19,7 @@ use super::winograd;
 use crate::backend::{Phase, Storage};
 use crate::error::Result;
 
-/// Floats of a band of input rows that stay in the second-level cache beside the weights.
+/// Floats of a band of input rows that fit in the second-level cache together with the weights.
 const BAND: usize = 1 << 16;
 /// Bands over the whole batch that suffice to keep every core busy.
 const TASKS: usize = 32;

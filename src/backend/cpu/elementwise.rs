@@ -7,7 +7,7 @@ use super::simd::{LANES, Simd, Vector, VectorWork};
 /// Floats of one task.
 pub(crate) const CHUNK: usize = 1 << 14;
 
-/// `work` for each piece of [`CHUNK`] floats, with its number. One piece is done here: to hand it over would take longer.
+/// `work` for each piece of [`CHUNK`] floats, with its number. A single piece runs on this thread, to save dispatch.
 fn pieces(y: &mut [f32], work: impl Fn(usize, &mut [f32]) + Sync) {
     if y.len() <= CHUNK {
         return work(0, y);

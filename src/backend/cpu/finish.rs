@@ -1,4 +1,4 @@
-//! What becomes of finished sums: bias and activation, or addition to what is there; in registers, as they leave for their pixels.
+//! Epilogue of finished sums: bias and activation, or accumulation into the target, in registers before they are stored.
 
 use std::marker::PhantomData;
 
@@ -7,7 +7,7 @@ use super::elementwise::Elementwise;
 use super::simd::{Simd, Vector, VectorWork};
 use crate::shape::Activation;
 
-/// What becomes of finished sums.
+/// Epilogue of finished sums.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Finish<'a> {
     /// `y = A(sums + bias)`.
@@ -17,7 +17,7 @@ pub(crate) enum Finish<'a> {
 }
 
 impl Finish<'_> {
-    /// Addition; assignment where what is there stands for zeros.
+    /// Accumulation; plain assignment if the target stands for zeros.
     pub fn sum(blank: bool) -> Self {
         if blank { Self::Assign { bias: None, activation: Activation::Identity } } else { Self::Add }
     }
@@ -31,7 +31,7 @@ impl Finish<'_> {
         }
     }
 
-    /// Does `work` with the epilogue that this is.
+    /// Runs `work` with this epilogue.
     pub fn compiled<W: Finishing>(&self, simd: Simd, work: W) {
         match self {
             Self::Add => simd.vectorised(Finished(work, PhantomData::<Added>)),
@@ -46,7 +46,7 @@ impl Finish<'_> {
     }
 }
 
-/// A [`Finish`] as it is compiled.
+/// The compile-time form of a [`Finish`].
 pub(crate) trait Epilogue {
     /// What is written where `old` stands; `sum` has its bias.
     fn apply<V: Vector>(sum: V, old: impl FnOnce() -> V) -> V;

@@ -74,7 +74,7 @@ impl Cpu {
         Self { memory: Arc::default(), ..self.clone() }
     }
 
-    /// Most bytes held so far, those waiting for reuse included.
+    /// Peak bytes held so far, including the free list.
     pub fn peak_bytes(&self) -> usize {
         self.memory.peak_bytes()
     }

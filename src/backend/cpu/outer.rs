@@ -1,5 +1,5 @@
 //! Weight gradients: sums over pixels of input times output gradient, by the same micro-kernel with input channels as rows.
-//! What [`super::winograd`] does not do is done here: the batch is cut into a number of chunks fixed by the shapes; each has its own sums, added
+//! For cases without [`super::winograd`]: the batch is cut into a number of chunks fixed by the shapes; each has its own sums, added
 //! in order at the end.
 
 use std::ops::Range as Rows;

@@ -1,4 +1,4 @@
-//! Memory: vectors that come back to a free list when dropped, so that a training step reuses what the last one used.
+//! Memory: vectors return to a free list when dropped, so that a training step reuses the buffers of the last one.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,7 +19,7 @@ const LINE: usize = 16;
 /// Floats of one task that writes zeros.
 const ZEROS: usize = 1 << 17;
 
-/// Vectors waiting for reuse, by length.
+/// The free list: vectors by length.
 #[derive(Default)]
 pub(crate) struct FreeList {
     waiting: Mutex<HashMap<usize, Vec<Vec<f32>>>>,
@@ -67,14 +67,14 @@ pub struct Buffer {
     home: Arc<FreeList>,
     /// Whether it holds zeros that nobody has written yet: gradients begin so, and the first sum overwrites them.
     blank: bool,
-    /// The zeros, for who reads them before all the same.
+    /// The zeros, written if they are read before the first sum.
     zeros: OnceLock<Vec<f32>>,
 }
 
 /// Floats that something is added to.
 pub(crate) struct Sum<'a> {
     pub data: &'a mut [f32],
-    /// Whether what is there stands for zeros: then it is to be overwritten, all of it.
+    /// Whether the content stands for zeros; if so, all of it must be overwritten.
     pub blank: bool,
 }
 

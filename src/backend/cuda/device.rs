@@ -16,7 +16,7 @@ pub struct Cuda {
     pub(crate) mode: Mode,
 }
 
-/// Which kernels run, where an operation has several.
+/// Which kernels to use when an operation has several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// The fast ones; convolutions and products of matrices in tiles, f32.

@@ -14,7 +14,7 @@ const TILE: u32 = 64;
 const TILE_K: usize = 16;
 /// Blocks that keep any device busy; a product with fewer splits its depth.
 const BUSY_BLOCKS: usize = 512;
-/// Most splits: partial sums cost memory.
+/// Maximum number of splits: partial sums cost memory.
 const MAX_SPLITS: usize = 64;
 /// Fewest stages that a split should have, so that its sum is worth its partial result.
 const SPLIT_STAGES: usize = 8;

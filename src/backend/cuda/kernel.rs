@@ -1,4 +1,4 @@
-//! What is known of each kernel before it runs: its file, its block, what it costs.
+//! Static facts about each kernel: its file, block size and cost.
 
 use crate::backend::Unit;
 

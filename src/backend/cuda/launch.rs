@@ -14,7 +14,7 @@ use crate::error::Result;
 
 /// Most bytes that the arguments of one launch may have, padding included.
 const ARGUMENT_BYTES: usize = 768;
-/// Most arguments of one launch.
+/// Maximum number of arguments of a launch.
 const ARGUMENTS: usize = 40;
 /// Every argument starts at a multiple of this.
 const ALIGNMENT: usize = 8;

@@ -1,4 +1,4 @@
-//! Device memory: blocks that come back when their last owner drops them, and the gate that keeps other threads out while
+//! Device memory: blocks that are freed when their last owner drops them, and the gate that blocks other threads while
 //! work is recorded.
 
 use std::collections::HashMap;
@@ -21,16 +21,16 @@ pub(crate) struct Memory {
 struct State {
     /// Bytes in use.
     held: usize,
-    /// Bytes that wait for reuse.
+    /// Bytes in the free list.
     idle: usize,
     peak: usize,
-    /// Blocks that wait, by size.
+    /// The free list: unused blocks by size.
     waiting: HashMap<usize, Vec<Address>>,
-    /// What is being recorded. Only the thread that closed the gate sees one.
+    /// The recording in progress. Only the thread that closed the gate sees one.
     session: Option<Session>,
 }
 
-/// A piece of device memory that goes back when dropped.
+/// A range of device memory, freed when dropped.
 pub(crate) struct Block {
     pub address: Address,
     size: usize,
@@ -96,7 +96,7 @@ impl Memory {
         Ok(Block { address, size, memory: Arc::clone(self), slab: None, ticket })
     }
 
-    /// A block that waits, or a new one. Before the device is said to be full, it gets back all that waits.
+    /// A block from the free list, or a new one. The free list is released before out of memory is reported.
     fn find(&self, state: &mut State, size: usize) -> Result<Address> {
         let address = if let Some(address) = state.waiting.get_mut(&size).and_then(Vec::pop) {
             state.idle -= size;
@@ -131,18 +131,18 @@ impl Memory {
         state.idle = 0;
     }
 
-    /// Gives the device back all that waits, so that there is room for something large.
+    /// Releases the free list to the device, to make room for a large allocation.
     pub(crate) fn trim(&self) {
         let _pass = self.pass();
         self.release_waiting(&mut self.state());
     }
 
-    /// Most bytes taken from the device at once so far, those waiting for reuse included.
+    /// Peak bytes allocated on the device so far, including the free list.
     pub(crate) fn peak_bytes(&self) -> usize {
         self.state().peak
     }
 
-    /// Held while something is sent to the device: waits while another thread records.
+    /// Held while work is submitted to the device: waits while another thread records.
     pub(crate) fn pass(&self) -> Option<RwLockReadGuard<'_, ()>> {
         self.gate.pass()
     }

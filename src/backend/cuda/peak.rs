@@ -1,4 +1,4 @@
-//! Multiply-adds that nothing but arithmetic holds up, `kernels/peak.cu`: what the device can do at best.
+//! Multiply-adds limited by arithmetic alone, `kernels/peak.cu`, to measure the peak of the device.
 
 use super::device::Cuda;
 use super::kernel::Kernel;

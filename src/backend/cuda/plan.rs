@@ -1,4 +1,4 @@
-//! Where the buffers of repeated work lie: all in one slab, those that never live at the same time in the same place.
+//! Placement of the buffers of repeated work: all in one slab, sharing space if their lifetimes do not overlap.
 
 /// Every block of a GPU starts at a multiple of this.
 pub(crate) const ALIGNMENT: usize = 256;
@@ -31,9 +31,9 @@ pub struct Planned {
     pub buffers: usize,
     /// Bytes of the slab that holds them all.
     pub slab: usize,
-    /// Most bytes alive at once: no plan needs less.
+    /// Peak bytes alive at once, a lower bound for every plan.
     pub alive: usize,
-    /// Bytes of all buffers side by side.
+    /// Total bytes of all buffers.
     pub sum: usize,
 }
 

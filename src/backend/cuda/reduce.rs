@@ -7,7 +7,7 @@ use super::storage::Buffer;
 use crate::backend::{Storage, check_len};
 use crate::error::{Error, Result};
 
-/// Most blocks of a first stage: enough to fill the largest GPU, few enough for one block to add up what they leave.
+/// Maximum blocks of a first stage: enough to fill the largest GPU, few enough for one block to add their partial sums.
 const MAX_BLOCKS: usize = 1024;
 /// Elements that a thread of a first stage has at least, if there are enough for one block.
 const ELEMENTS_PER_THREAD: usize = 16;
@@ -65,13 +65,13 @@ pub(crate) fn column_sums_of(cuda: &Cuda, dy: &Buffer, rows: usize, stride: usiz
 
 /// How a matrix is split for the sums of its columns.
 struct Split {
-    /// Threads side by side along a row.
+    /// Threads along a row.
     lanes: u32,
-    /// Blocks side by side along a row.
+    /// Blocks along a row.
     tiles: u32,
     /// Rows of one block.
     rows_of_part: u32,
-    /// Blocks below one another.
+    /// Blocks along a column.
     parts: u32,
 }
 

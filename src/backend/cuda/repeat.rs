@@ -1,5 +1,5 @@
-//! Work that is done again and again: the first time it runs and its buffers are counted, the second time it is captured into
-//! a graph with all its buffers in one planned slab, and from then on the graph is launched.
+//! Repeated work: the first call runs it and records its buffers, the second captures it into
+//! a graph with all its buffers in one planned slab, and later calls launch the graph.
 
 use std::sync::{Arc, Weak};
 
@@ -10,7 +10,7 @@ use super::plan::{Plan, Planned};
 use super::session::{Capture, Recording, Session};
 use crate::error::{Error, Result};
 
-/// What is kept of repeated work. Dropping it gives its memory back.
+/// The state of a repeated program. Dropping it frees its memory.
 #[derive(Default)]
 pub struct Program(Stage);
 
@@ -80,7 +80,7 @@ impl Cuda {
 
     /// Captures the work without doing it.
     fn capture(&self, plan: Arc<Plan>, work: impl FnOnce() -> Result<()>) -> Result<Replay> {
-        // What the first run left waiting would lie beside the slab for good.
+        // Otherwise the first run's free blocks would stay allocated in addition to the slab.
         self.memory.trim();
         let slab = match plan.size.slab {
             0 => None,

@@ -9,14 +9,14 @@ use super::repeat::Program;
 use crate::backend::{Storage, Watched, check_len};
 use crate::error::Result;
 
-/// A block of floats on the device that goes back when dropped.
+/// A block of floats on the device, freed when dropped.
 pub struct Buffer {
     block: Arc<Block>,
     len: usize,
 }
 
 impl Buffer {
-    /// Where it lies, for something that is sent to the device now.
+    /// Its address, for work that is submitted now.
     pub(crate) fn address(&self) -> Address {
         Block::touch(&self.block);
         self.block.address

@@ -1,4 +1,4 @@
-//! What profilers are told of launches.
+//! Launch records for profilers.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use super::nvtx::Range;
 use crate::backend::{KernelLaunch, Watched};
 use crate::error::Result;
 
-/// The launches since somebody began to watch; `None` while nobody does.
+/// Launches recorded since watching began; `None` when not watching.
 #[derive(Default)]
 pub(crate) struct Journal(Mutex<Option<Vec<Watched<Mark>>>>);
 
@@ -41,7 +41,7 @@ impl Cuda {
         (result, self.journal.open().take().unwrap_or_default())
     }
 
-    /// Sends a launch, and while somebody watches, which is when there are numbers, writes it down with its time and its cost.
+    /// Submits a launch; when watching, which is when there are numbers, also records it with its marks and its cost.
     /// Nothing waits for the device: marks are read by those who asked. A launch without blocks is none.
     pub(crate) fn send(&self, launch: &Launch<'_>, numbers: Option<&Numbers>) -> Result<()> {
         let Some(numbers) = numbers.filter(|_| !launch.grid.contains(&0)) else {

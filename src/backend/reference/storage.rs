@@ -16,7 +16,7 @@ impl<T: Real> Storage for Reference<T> {
         "reference"
     }
 
-    /// NaN everywhere, so that reading an element before writing it shows.
+    /// NaN everywhere, to expose reads of elements not yet written.
     fn alloc(&self, len: usize) -> Result<Vec<T>> {
         filled(len, T::nan())
     }

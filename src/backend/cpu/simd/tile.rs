@@ -7,9 +7,9 @@ use super::x86;
 use super::{Path, Simd};
 use crate::error::{Error, Result};
 
-/// Most rows of a tile.
+/// Maximum rows of a register tile.
 pub(crate) const ROWS: usize = 12;
-/// Most columns of a tile.
+/// Maximum columns of a register tile.
 pub(crate) const COLUMNS: usize = 2 * LANES;
 
 /// Cuts `total` into the fewest pieces of at most `most`, as even as possible: (start, length).
@@ -57,12 +57,12 @@ pub(crate) struct Right<'a> {
 /// Where the terms of a sum begin: (offset in the left operand, offset in the right one).
 pub(crate) type Segment = (usize, usize);
 
-/// What sums begin with.
+/// Initial value of the sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// 0: the target is overwritten.
+    /// Zero: the target is overwritten.
     Zero,
-    /// What the target holds: it is added to.
+    /// The target's content: sums are accumulated into it.
     Target,
 }
 

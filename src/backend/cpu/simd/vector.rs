@@ -1,4 +1,4 @@
-//! Sixteen floats at once, whatever the registers: what is written in them is the same text for every instruction set.
+//! Vectors of sixteen floats on any register width, so that one source serves every instruction set.
 
 use half::bf16;
 
@@ -90,7 +90,7 @@ pub(crate) fn unpair(pair: f32) -> [f32; 2] {
     [f32::from_bits(bits << 16), f32::from_bits(bits & 0xFFFF_0000)]
 }
 
-/// Work that is compiled once for each kind of vector; `run` and all it calls must be `inline(always)`.
+/// A function compiled once for each vector type; `run` and all it calls must be `inline(always)`.
 pub(crate) trait VectorWork {
     /// What it gives.
     type Output;

@@ -1,4 +1,4 @@
-//! Weights as the products meet them: `G g Gᵀ`, blocks of columns `[block][product][row][16 or 32]`.
+//! Transformed weights as packed operands of the products: `G g Gᵀ`, blocks of columns `[block][product][row][16 or 32]`.
 
 use rayon::prelude::*;
 

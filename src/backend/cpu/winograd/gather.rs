@@ -9,7 +9,7 @@ use crate::backend::cpu::pack::padded;
 use crate::backend::cpu::range::Range;
 use crate::backend::cpu::simd::{LANES, Vector, VectorWork};
 
-/// Where the values of some tiles stand.
+/// Memory layout of the values of some tiles.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     /// Tiles there is room for.

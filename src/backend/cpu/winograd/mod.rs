@@ -37,12 +37,12 @@ const TASKS: usize = 8;
 /// that weights are read once.
 const FEW: (usize, usize) = (128, 1 << 18);
 
-/// Whether this correlation is done here.
+/// Whether this correlation uses Winograd's method.
 pub(crate) fn pays(shape: &Correlation) -> bool {
     Tiling::new(shape).pays()
 }
 
-/// FLOPs that this correlation executes, here or directly.
+/// FLOPs that this correlation executes, by Winograd's method or directly.
 pub(super) fn executed(shape: &Correlation) -> u64 {
     let tiling = Tiling::new(shape);
     2 * if tiling.pays() { tiling.multiply_adds() } else { shape.multiply_adds() } as u64

@@ -1,4 +1,4 @@
-//! What is known of a compiled kernel, in one row.
+//! Properties of a compiled kernel, in one row.
 
 use serde::Serialize;
 

@@ -59,7 +59,7 @@ pub(crate) fn children(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     found
 }
 
-/// That no NVRTC could be used: where it was looked for, and what was wrong with what was there.
+/// No usable NVRTC: the places searched, and what was wrong with each library found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Missing {
     /// Places without NVRTC.

@@ -1,7 +1,7 @@
 //! Runs kernels on the CPU: the same text, compiled as C++, one fiber per CUDA thread (`kernels/emulator/`).
 //!
 //! Memory is poisoned with a signalling NaN and ends at a guard page: arithmetic on what was never written and accesses outside
-//! of a buffer come back as errors that name kernel, block and line. Every launch draws another schedule.
+//! of a buffer come back as errors that name kernel, block and line. Every launch uses a different schedule.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -17,9 +17,9 @@ use crate::error::{Error, Result};
 const MESSAGE_BYTES: usize = 512;
 /// Instructions that a bad access may have come from.
 const TRAIL: usize = 64;
-/// What the names of deliberately broken kernels begin with.
+/// Prefix of the names of deliberately broken kernels.
 const FAULT: &str = "fault_";
-/// Memory of the device: less than a laptop has, so that what is too large is refused before the machine suffers.
+/// Memory of the device: less than a laptop has, so that oversized requests fail before they exhaust the host.
 const MEMORY: usize = 4 << 30;
 /// Distance between the seeds of successive launches: the golden ratio of 64 bits.
 const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -49,7 +49,7 @@ unsafe extern "C" {
 /// The emulated device.
 pub struct Emulator {
     schedules: Arc<Schedules>,
-    /// What has been recorded since the capture began; `None` outside of one.
+    /// Operations recorded since the capture began; `None` when not capturing.
     tape: Mutex<Option<Vec<Recorded>>>,
     memory: Mutex<Room>,
 }
@@ -80,7 +80,7 @@ enum Recorded {
     Poison { target: Address, bytes: usize },
 }
 
-/// Recorded work; every time it is done under other schedules.
+/// Recorded work; every run uses different schedules.
 struct Tape {
     schedules: Arc<Schedules>,
     steps: Vec<Recorded>,
@@ -107,7 +107,7 @@ impl Emulator {
         self.tape.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does an operation, or records it during a capture.
+    /// Executes an operation, or records it during a capture.
     fn submit(&self, step: Recorded) -> Result<()> {
         if let Some(tape) = self.tape().as_mut() {
             tape.push(step);

@@ -1,6 +1,6 @@
 //! An NVIDIA GPU through the CUDA driver, found at run time: one binary for drivers of CUDA 12 and 13, and for none.
 //!
-//! One context, one stream, nothing else that could run out of order. Kernels come as CUBINs, one per file, loaded when the
+//! One context and one stream, so nothing runs out of order. Kernels come as CUBINs, one per file, loaded when the
 //! first kernel of the file is launched.
 
 use std::collections::HashMap;
@@ -17,14 +17,14 @@ use crate::backend::cuda::compiler::{self, Arch};
 use crate::backend::cuda::{File, Kernel};
 use crate::error::{Error, Result};
 
-/// Oldest driver that will do, as CUDA numbers it: 12.0.
+/// Oldest supported driver, in CUDA's numbering: 12.0.
 const OLDEST_DRIVER: c_int = 12_000;
-/// Most arguments of one launch.
+/// Maximum number of arguments of a launch.
 const MOST_ARGUMENTS: usize = 64;
-/// Dynamic shared memory of a block that needs no permission.
+/// Dynamic shared memory that a block may use without opting in.
 const USUAL_SHARED: u32 = 48 * 1024;
 
-/// What is known of one GPU.
+/// Properties of a GPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     /// E.g. `NVIDIA H100 80GB HBM3`.
@@ -37,7 +37,7 @@ pub struct Device {
     pub multiprocessors: u32,
 }
 
-/// What this machine offers.
+/// The driver and GPUs of this machine.
 #[derive(Debug)]
 pub struct Probe {
     /// The CUDA version of the driver, major and minor; `None` without a driver.
@@ -63,7 +63,7 @@ fn numbers(version: c_int) -> (u32, u32) {
     (version as u32 / 1000, version as u32 % 1000 / 10)
 }
 
-/// Starts the driver, if there is one. To be called before anything else, since the bindings panic without it.
+/// Loads and initialises the driver, if installed. Must be called first: the bindings panic without a driver.
 fn driver_version() -> Result<c_int> {
     // SAFETY: loads a library of the system by its name, as every program for CUDA does.
     if !unsafe { sys::is_culib_present() } {
@@ -120,7 +120,7 @@ fn facts(device: sys::CUdevice) -> Result<Device> {
     })
 }
 
-/// One sentence: what did not work, the driver's name for it and its words. A device that is lost is said to be lost.
+/// One sentence: what failed, the driver's error name and its message. Says so if the device is lost.
 fn broken(what: impl Display, error: DriverError) -> Error {
     let words = |text: Result<&CStr, DriverError>| text.map_or("unknown".into(), |text| text.to_string_lossy().into_owned());
     let (name, text) = (words(error.error_name()), words(error.error_string()));
@@ -128,7 +128,7 @@ fn broken(what: impl Display, error: DriverError) -> Error {
     failed(format!("{what}: {name} ({text}){lost}"))
 }
 
-/// Whether the context can do nothing any more.
+/// Whether the context is unusable.
 fn is_lost(error: CUresult) -> bool {
     matches!(
         error,
@@ -158,7 +158,7 @@ pub struct Gpu(Arc<Inner>);
 struct Inner {
     facts: Device,
     arch: &'static Arch,
-    /// The GPU may read memory of the host by itself, so that a copy from it may still be going on after the call.
+    /// The GPU can read pageable host memory directly, so a copy from it may still be running after the call.
     reads_host: bool,
     functions: RwLock<HashMap<*const Kernel, Function>>,
     // Closed in this order.
@@ -189,7 +189,7 @@ impl Primary {
         Ok(Self { device, context: context.map_err(|error| broken("the device cannot be opened", error))? })
     }
 
-    /// Makes it the context of this thread; where it is already, nothing is sent to the driver.
+    /// Makes it the current context of this thread; does nothing if it already is.
     fn bind(&self) -> Result<()> {
         if matches!(result::ctx::get_current(), Ok(Some(current)) if current == self.context) {
             return Ok(());
@@ -263,7 +263,7 @@ impl Gpu {
         Ok(Self(Arc::new(Inner { facts, arch, reads_host, functions, modules, stream, primary })))
     }
 
-    /// Loads a kernel before it is needed, so that a compiler that does not work is known before the work begins.
+    /// Loads a kernel early, so that a broken compiler is reported before any work starts.
     ///
     /// # Errors
     /// It cannot be made or loaded.
@@ -288,7 +288,7 @@ impl Inner {
         self.primary.bind()
     }
 
-    /// Waits until all that was sent is done.
+    /// Waits for all submitted work.
     fn wait(&self, what: &str) -> Result<()> {
         // SAFETY: the stream lives as long as `self`.
         unsafe { result::stream::synchronize(self.stream.0) }.map_err(|error| broken(what, error))
@@ -373,7 +373,7 @@ impl Driver for Gpu {
         })
     }
 
-    /// Waits first: what was sent may still use the memory.
+    /// Waits first, since submitted work may still use the memory.
     fn release(&self, address: Address) {
         if self.0.bind().is_err() {
             return;
@@ -384,7 +384,7 @@ impl Driver for Gpu {
     }
 
     /// The host's memory is pageable: the driver has copied it to memory of its own when the call returns. A GPU that can read
-    /// pageable memory by itself may read it later, and is waited for.
+    /// pageable memory directly may read it later, so this waits for it.
     fn write(&self, target: Address, host: &[u8]) -> Result<()> {
         if host.is_empty() {
             return Ok(());
@@ -453,7 +453,7 @@ impl Driver for Gpu {
         sent.map_err(|error| broken(format!("kernel `{}` cannot be launched on {grid:?} x {block:?}", kernel.name), error))
     }
 
-    /// Relaxed: a kernel that is met for the first time may still be loaded.
+    /// Relaxed capture mode, so that a kernel can be loaded on first use.
     fn begin_capture(&self) -> Result<()> {
         self.0.bind()?;
         let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
@@ -560,7 +560,7 @@ mod tests {
         assert_eq!(missing(8, 4).to_string(), "cuda: device 8 does not exist, 0 to 3 do");
     }
 
-    /// Whatever the machine has, asking for it does not panic.
+    /// The query does not panic on any machine.
     #[test]
     fn a_machine_can_be_probed() {
         let Probe { driver, devices } = probe();

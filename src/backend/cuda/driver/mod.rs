@@ -1,4 +1,4 @@
-//! What launches kernels and holds memory. Two implementations, one signature.
+//! Drivers launch kernels and hold memory. Two implementations share one interface.
 
 use std::time::Instant;
 
@@ -28,15 +28,15 @@ pub struct Launch<'a> {
 /// How memory is handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// Blocks that were given back wait for the next request of their size: allocation stops the GPU.
+    /// Freed blocks are kept for the next request of their size, because allocation stalls the GPU.
     Reuse,
-    /// Every block is a fresh one, so that reading it before writing, and every step over its end, shows.
+    /// Every block is new, to expose uninitialised reads and out-of-bounds accesses.
     Fresh,
 }
 
-/// Work that was recorded, to be done as often as wanted.
+/// Recorded work that can be run any number of times.
 pub trait Graph: Send + Sync {
-    /// Does it, in the order of the stream. The memory that it uses must still be there.
+    /// Runs it in stream order. The memory that it uses must still be allocated.
     ///
     /// # Errors
     /// The device failed.
@@ -45,7 +45,7 @@ pub trait Graph: Send + Sync {
 
 /// A point in the order of the stream.
 pub enum Mark {
-    /// Of a driver that has done everything when a call returns.
+    /// From a synchronous driver.
     Host(Instant),
     /// Of a GPU.
     Gpu(gpu::Event),
@@ -55,15 +55,15 @@ pub enum Mark {
 pub trait Driver: Send + Sync {
     /// `cuda` or `emulator`.
     fn name(&self) -> &'static str;
-    /// The name and, where there is one, the model of the device.
+    /// The name and, if it has one, the model of the device.
     fn description(&self) -> String {
         self.name().to_owned()
     }
-    /// What its kernels are compiled for; `None` where they are compiled for the host.
+    /// The architecture its kernels are compiled for; `None` if they are compiled for the host.
     fn arch(&self) -> Option<&'static Arch> {
         None
     }
-    /// Multiprocessors, over which blocks are spread; 1 where there are none.
+    /// Number of multiprocessors; 1 if the device has none.
     fn multiprocessors(&self) -> u32 {
         1
     }
@@ -74,9 +74,9 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// Out of memory: says what was asked for and what is free.
     fn allocate(&self, bytes: usize) -> Result<Address>;
-    /// Gives memory back.
+    /// Frees memory.
     fn release(&self, address: Address);
-    /// Copies from the host, in the order of the stream. The host bytes may change after the call.
+    /// Copies from the host in stream order. The host bytes may change after the call.
     ///
     /// # Errors
     /// The device failed.
@@ -86,32 +86,32 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// The device failed, now or in an operation before.
     fn read(&self, source: Address, host: &mut [u8]) -> Result<()>;
-    /// Copies between buffers, in the order of the stream.
+    /// Copies between buffers in stream order.
     ///
     /// # Errors
     /// The device failed.
     fn copy(&self, source: Address, target: Address, bytes: usize) -> Result<()>;
-    /// Fills with zero bytes, in the order of the stream.
+    /// Fills with zero bytes in stream order.
     ///
     /// # Errors
     /// The device failed.
     fn zero(&self, target: Address, bytes: usize) -> Result<()>;
-    /// Launches a kernel, in the order of the stream.
+    /// Launches a kernel in stream order.
     ///
     /// # Errors
-    /// The launch is refused, or the emulated kernel did something wrong: names kernel, block and line.
+    /// The launch is rejected, or the emulated kernel is faulty: names kernel, block and line.
     fn launch(&self, launch: &Launch<'_>) -> Result<()>;
-    /// A piece of a block that begins another life; the emulator poisons it.
+    /// Called when part of a block is reused for another buffer; the emulator poisons it.
     ///
     /// # Errors
     /// The device failed.
     fn renew(&self, _target: Address, _bytes: usize) -> Result<()> {
         Ok(())
     }
-    /// From here on, launches, copies and fills are recorded instead of done.
+    /// Begins recording: launches, copies and fills are recorded instead of executed.
     ///
     /// # Errors
-    /// The device failed, or records already.
+    /// The device failed, or is already recording.
     fn begin_capture(&self) -> Result<()>;
     /// Ends the recording.
     ///
