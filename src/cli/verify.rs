@@ -63,7 +63,7 @@ fn interrupted() {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let chosen = find(&arguments.claim)?;
     if arguments.describe {
-        let statements: Vec<String> = chosen.iter().map(|claim| claims::statement(*claim, 80)).collect();
+        let statements: Vec<String> = chosen.iter().map(|claim| claims::statement(claim, screen().columns.min(100))).collect();
         return print(statements.join("\n"));
     }
     ctrlc::set_handler(interrupted).context("cannot listen for Ctrl-C")?;

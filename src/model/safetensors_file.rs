@@ -24,7 +24,7 @@ pub(crate) fn encode_safetensors(mut tensors: Vec<(String, ArrayD<f32>)>, metada
         data.extend(values.iter().flat_map(|value| value.to_le_bytes()));
         header.insert(name, json!({ "dtype": "F32", "shape": values.shape(), "data_offsets": [start, data.len()] }));
     }
-    let mut header = serde_json::to_vec(&header).map_err(|error| Error::format(error))?;
+    let mut header = serde_json::to_vec(&header).map_err(Error::format)?;
     // Spaces align the values to 8 bytes, as the format asks.
     header.resize(header.len().next_multiple_of(8), b' ');
     Ok([&(header.len() as u64).to_le_bytes()[..], &header, &data].concat())

@@ -159,7 +159,7 @@ fn nearest(subject: &Subject<'_>, stream: &mut Stream, y: &Array1<f64>, samples:
         manifold.project_point(&(&x + width * noise)).ok()
     });
     let distance = |z: &Array1<f64>| norm(&(y - z));
-    let least = around.map(|z| distance(&z)).chain(samples.iter().map(|z| distance(z))).fold(f64::INFINITY, f64::min);
+    let least = around.map(|z| distance(&z)).chain(samples.iter().map(&distance)).fold(f64::INFINITY, f64::min);
     law("nearest", distance(&x) - least, ROUNDING * size(y))
 }
 

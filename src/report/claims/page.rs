@@ -45,7 +45,7 @@ impl ClaimsPage<'_> {
     pub fn render(&self) -> Result<String> {
         let subtitle = "predicted and measured values, each with a control that must fail the same check";
         let claims = distinct(self.findings);
-        let sections = claims.iter().map(|claim| self.claim(*claim)).collect::<Result<String>>()?;
+        let sections = claims.iter().map(|claim| self.claim(claim)).collect::<Result<String>>()?;
         Ok(document(TITLE, STYLE, &[header(TITLE, subtitle), self.results(&claims), sections, footer()].concat()))
     }
 

@@ -34,6 +34,9 @@ const FORMULA: usize = 8;
 /// See the [module](self).
 pub const CLAIM: Claim = Claim::new("C1", "Geometry of the nearest point", include_str!("statement.md"), measure).cost(2);
 
+/// The shape operator S_v in closed form, of a point x and a normal vector v.
+type ClosedForm<'a> = dyn Fn(&Array1<f64>, &Array1<f64>) -> Array2<f64> + 'a;
+
 fn measure(setting: &Setting) -> Result<Evidence> {
     let manifolds = all_manifolds(&mut setting.stream(NUMBER, STREAMS[0]))?;
     let points = setting.pick([3, 1], [12, 3]);
@@ -88,7 +91,7 @@ fn closed_forms(stream: &mut Stream, points: usize) -> Result<Check> {
     let (sphere, torus, ellipse) = (Sphere::new(4, 1.3)?, Torus::new(2.0, 0.7)?, Ellipse::new(2.0, 1.2)?);
     let (mut worst, mut opposite) = (0.0_f64, f64::INFINITY);
     for _ in 0..points {
-        let mut compare = |manifold: &dyn Manifold, closed: &dyn Fn(&Array1<f64>, &Array1<f64>) -> Array2<f64>| -> Result<()> {
+        let mut compare = |manifold: &dyn Manifold, closed: &ClosedForm<'_>| -> Result<()> {
             let x = manifold.sample(stream);
             let v = 0.4 * &manifold.normal_basis(&x)?.column(0);
             let found = shape_operator(manifold, &x, &v, 1e-5)?;

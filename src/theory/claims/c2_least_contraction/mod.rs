@@ -95,7 +95,7 @@ fn contraction(
 ) -> Result<(f64, f64)> {
     let j = central_differences(x, STEP, map)?;
     let basis = manifold.tangent_basis(x)?;
-    let square = |matrix: &Array2<f64>| norm(&matrix).powi(2);
+    let square = |matrix: &Array2<f64>| norm(matrix).powi(2);
     let excess = square(&j) - manifold.dimension() as f64;
     let (normal, from_tangent) = (square(&j.dot(&manifold.normal_basis(x)?)), square(&(&j - &projector(&basis))));
     Ok((excess, larger((excess - normal).abs(), (excess - from_tangent).abs())))
