@@ -53,7 +53,9 @@ fn write_module(code: &mut String, file: &str, kernels: &[Definition<'_>]) -> st
     for kernel in kernels {
         let Definition { name, threads, summary, flops, bytes, matrix } = kernel;
         let unit = if *matrix { "Matrix" } else { "Fma" };
-        writeln!(code, "    #[doc = {summary:?}]")?;
+        // Brackets are shapes and indices here, and links to rustdoc.
+        let doc = summary.replace('[', "\\[").replace(']', "\\]");
+        writeln!(code, "    #[doc = {doc:?}]")?;
         writeln!(code, "    pub static {}: Kernel = Kernel {{", name.to_uppercase())?;
         writeln!(code, "        name: {name:?}, file: &FILE, threads: {threads}, dynamic_shared: 0, unit: Unit::{unit},")?;
         writeln!(code, "        flops: {flops:?}, bytes: {bytes:?},\n    }};")?;
