@@ -125,6 +125,12 @@ fn gradients_agree_with_differences() {
     check_gradients("windowed second moment", &two[..1], |tape, v| tape.windowed_mean(v[0], Some(v[0]), 3, 0.8));
 }
 
+/// The weights of the spec are f32, PyTorch's are f64: they differ by up to 2⁻²⁵ = 3e-8 of their size.
+#[test]
+fn values_and_gradients_agree_with_torch() {
+    agrees_with_torch("windowed_mean", 1e-6, |tape, v| tape.windowed_mean(v["a"], Some(v["b"]), 5, 1.5).unwrap());
+}
+
 fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let spec = WindowedMeanSpec::new(&shape(&[2, 19, 23, 3]), 11, 1.5)?;
     let mut bench = Bench::new(cuda);
