@@ -22,12 +22,12 @@ import sys
 import time
 from pathlib import Path
 
-# Test binaries, and the filter for their tests that use the GPU.
-TESTS = {"contracts": "::cuda", "cuda": "::gpu::"}
+# Test binaries, and the filters for their tests that use the GPU: those of every operation, and those of the engine as a whole.
+TESTS = {"ops": ("::cuda", "::gpu::")}
 ARCHITECTURES = "sm_80,sm_86,sm_89,sm_90,sm_90a,sm_100,sm_120"
 SANITIZERS = ("memcheck", "racecheck")
 # The tests that sanitizers run: small ones that together launch every kernel.
-SANITIZED = ("cuda", ("schedules::gpu::", "watching::gpu::the_loops_of_the_peaks"))
+SANITIZED = ("ops", ("schedules::gpu::", "watching::gpu::the_loops_of_the_peaks"))
 # Names and arguments of `orthoscope profile`, each in f32 and bf16; the sizes are those of torch_bench.py.
 PROFILES = {
     "train-small": "--phase train --width 16 --size 64 --batch 8 --steps 50",
@@ -81,7 +81,7 @@ def call(command, seconds, environment):
 
 
 def test(folder, name, environment, seconds):
-    status, output, took = call([str(folder / name), TESTS[name]], seconds, environment)
+    status, output, took = call([str(folder / name), *TESTS[name]], seconds, environment)
     counts = re.search(r"(\d+) passed; (\d+) failed", output)
     failed = sorted(set(re.findall(r"^test (\S+) \.\.\. FAILED", output, re.M)))
     record = {"binary": name, "status": status, "seconds": took, "passed": int(counts[1]) if counts else 0, "failed": failed}

@@ -41,9 +41,10 @@ pub(super) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// The whole SVG: grid, `marks` (SVG elements), axis titles, legend `entries` and `notes`. The legend is next to the title of the
+    /// The whole SVG: grid, `marks` (SVG elements), axis titles, legend `entries` and how many values are
+    /// `left_out`, and `why`. The legend is next to the title of the
     /// vertical axis if there is room, otherwise below the chart.
-    pub(super) fn draw(&self, marks: &str, entries: &[Entry<'_>], notes: &[String]) -> String {
+    pub(super) fn draw(&self, marks: &str, entries: &[Entry<'_>], left_out: usize, why: &str) -> String {
         let (y_title, x_title) = (text_lines(self.y_title), text_lines(self.x_title));
         let top = -TEXT * (y_title.len() - 1) as f64;
         let mut words = self.titles(&y_title, &x_title);
@@ -52,8 +53,11 @@ impl Frame<'_> {
         let legend = room.unwrap_or_else(|| Legend::from(entries, baseline + 4.0));
         words.push_str(&legend.svg);
         baseline = baseline.max(legend.next_baseline);
-        for note in notes {
-            words.push_str(&format!(r#"<text x="{MARGIN}" y="{baseline:.1}" opacity=".7">{}</text>"#, escape(note)));
+        if left_out > 0 {
+            words.push_str(&format!(
+                r#"<text x="{MARGIN}" y="{baseline:.1}" opacity=".7">{left_out} not drawn: {}</text>"#,
+                escape(why)
+            ));
             baseline += TEXT;
         }
         let height = baseline - TEXT + 8.0 - top;

@@ -27,8 +27,7 @@ pub fn curves(description: &str, chart: &Chart) -> String {
     let entries: Vec<Entry<'_>> = styled.iter().map(Styled::entry).collect();
     let left_out = chart.series.iter().flat_map(|series| &series.points).filter(|point| !shows(chart, point)).count();
     let why = if chart.x.is_log || chart.y.is_log { "not finite or not above 0" } else { "not finite" };
-    let note = (left_out > 0).then(|| format!("{left_out} not drawn: {why}"));
-    frame.draw(&marks, &entries, &Vec::from_iter(note))
+    frame.draw(&marks, &entries, left_out, why)
 }
 
 /// [`curves`] as a file of its own, with a title.

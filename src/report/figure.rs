@@ -152,7 +152,7 @@ fn draw_row(picture: &mut Image, row: &FigureRow<'_>, layout: &Layout, top: usiz
         pen.write(picture, MARGIN as f32, (first + (number + 1) * LINE - 7) as f32, line);
     }
     for (column, image) in row.images.iter().enumerate() {
-        let part = fit(image, layout.side)?;
+        let part = fit(image, layout)?;
         let (height, width, _) = part.dim();
         let (top, left) = (top + (layout.cell.0 - height) / 2, layout.left_of(column) + (layout.cell.1 - width) / 2);
         picture.slice_mut(s![top..top + height, left..left + width, ..]).assign(&part);
@@ -196,9 +196,22 @@ fn fitted((height, width): (usize, usize), side: usize) -> (usize, usize) {
     (shrunk(height), shrunk(width))
 }
 
-fn fit(image: &Image, side: usize) -> Result<Image> {
+/// The same within its cell, which the aspect of another image may have made shorter or narrower.
+fn placed((height, width): (usize, usize), layout: &Layout) -> (usize, usize) {
+    let (found, (rows, columns)) = (fitted((height, width), layout.side), layout.cell);
+    if found.0 <= rows && found.1 <= columns {
+        return found;
+    }
+    match (rows / height).min(columns / width) {
+        0 if rows * width < columns * height => (rows, (width * rows / height).max(1)),
+        0 => ((height * columns / width).max(1), columns),
+        factor => (height * factor, width * factor),
+    }
+}
+
+fn fit(image: &Image, layout: &Layout) -> Result<Image> {
     let (old_height, old_width, _) = image.dim();
-    let (height, width) = fitted((old_height, old_width), side);
+    let (height, width) = placed((old_height, old_width), layout);
     if height < old_height || width < old_width {
         return resize(image, height, width);
     }
@@ -242,10 +255,11 @@ mod tests {
     #[test]
     fn images_are_enlarged_by_whole_factors_and_averaged_down() {
         let checks = Image::from_shape_fn((1, 2, 3), |(_, column, _)| column as f32);
-        let large = fit(&checks, 256).unwrap();
+        let layout = Layout { side: 256, cell: (256, 256), left: 0, columns: 1 };
+        let large = fit(&checks, &layout).unwrap();
         assert_eq!((large.dim(), large[[127, 127, 0]], large[[0, 128, 0]]), ((128, 256, 3), 0.0, 1.0));
         let stripes = Image::from_shape_fn((2, 768, 3), |(_, column, _)| [0.0, 0.6, 0.3][column % 3]);
-        let small = fit(&stripes, 256).unwrap();
+        let small = fit(&stripes, &layout).unwrap();
         assert_eq!(small.dim(), (1, 256, 3));
         assert!(small.slice(s![.., 1..255, ..]).iter().all(|value| (value - 0.3).abs() < 0.05));
     }
@@ -272,5 +286,14 @@ mod tests {
         let none = Image::zeros((0, 2, 3));
         let rows = vec![FigureRow { images: vec![&none], ..FigureRow::default() }];
         assert!(Figure { rows, heat_scale: None }.draw().is_err());
+    }
+
+    #[test]
+    fn images_of_another_aspect_stay_in_their_cells() {
+        for (first, second) in [((16, 16), (16, 18)), ((300, 300), (300, 600)), ((300, 40), (20, 600)), ((1, 1), (1, 250))] {
+            let [a, b] = [first, second].map(|(height, width)| Image::zeros((height, width, 3)));
+            let row = FigureRow { images: vec![&a, &b], ..FigureRow::default() };
+            assert!(Figure { rows: vec![row], heat_scale: None }.draw().is_ok(), "{first:?} beside {second:?}");
+        }
     }
 }

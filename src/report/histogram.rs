@@ -37,9 +37,7 @@ pub fn score_histogram(scores: &[(f64, bool)], threshold: f64, score_name: &str)
         opacity: OPACITY,
         sample: Sample::Area,
     });
-    let left_out = scores.len() - drawable.len();
-    let note = (left_out > 0).then(|| format!("{left_out} not drawn: not finite"));
-    frame.draw(&marks, &entries, &Vec::from_iter(note))
+    frame.draw(&marks, &entries, scores.len() - drawable.len(), "not finite")
 }
 
 /// The axis around all scores and the threshold; none without scores.

@@ -34,9 +34,7 @@ pub fn loss_curve(points: &[(u64, f64)]) -> String {
         marks.push_str(&line(&frame, &drawable, CLEAR));
         marks.push_str(&drawable.iter().map(|&point| dot(&frame, point, BLUE)).collect::<String>());
     }
-    let left_out = points.len() - drawable.len();
-    let note = (left_out > 0).then(|| format!("{left_out} not drawn: not finite or not above 0"));
-    frame.draw(&marks, &entries, &Vec::from_iter(note))
+    frame.draw(&marks, &entries, points.len() - drawable.len(), "not finite or not above 0")
 }
 
 /// The axes around all points; none without points.

@@ -8,8 +8,8 @@ use orthoscope::backend::{Cuda, cuda::Mode};
 use orthoscope::ops::{Backend, Conv2d, Conv2dOptions, Conv2dSpec, Linear, LinearSpec, Sdc, SdcSpec};
 use orthoscope::shape::Activation;
 
-use super::Open;
-use crate::common::*;
+use crate::Open;
+use crate::ops::common::*;
 
 on_cuda!(
     convolutions_are_those_of_rounded_operands,

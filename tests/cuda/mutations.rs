@@ -4,7 +4,7 @@ use orthoscope::backend::Cuda;
 use orthoscope::backend::cuda::driver::emulator::omit;
 use orthoscope::backend::cuda::{HEADERS, KERNELS};
 
-use super::exercises::{EXERCISES, Exercise};
+use crate::ops::{Exercise, exercises};
 
 /// Schedules that a mutant may survive before it counts as not caught.
 const SEEDS: u64 = 20;
@@ -52,14 +52,14 @@ fn mutate(site: &Site, exercise: &Exercise, expected: &[f32], fate: &mut Fate) {
 
 #[test]
 fn every_wait_is_necessary() {
-    let expected: Vec<_> = EXERCISES.iter().map(|exercise| exercise.run(&Cuda::emulator(0)).unwrap()).collect();
+    let expected: Vec<_> = exercises().map(|exercise| exercise.run(&Cuda::emulator(0)).unwrap()).collect();
     let sites = sites();
     assert!(sites.len() >= 5, "only {} waits found", sites.len());
     let mut survivors = Vec::new();
     println!("{:<20} {:>5}  {:>7} of {:<7} wait", "file", "line", "caught", "runs");
     for site in &sites {
         let mut fate = Fate::default();
-        for (exercise, expected) in EXERCISES.iter().zip(&expected) {
+        for (exercise, expected) in exercises().zip(&expected) {
             mutate(site, exercise, expected, &mut fate);
         }
         println!("{:<20} {:>5}  {:>7} of {:<7} {}", site.file, site.line, fate.caught, fate.reached, site.text);

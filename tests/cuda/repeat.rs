@@ -10,7 +10,7 @@ use orthoscope::backend::cuda::{Buffer, Cuda, Planned, Program};
 use orthoscope::shape::Activation;
 use orthoscope::{Error, Result};
 
-use super::Open;
+use crate::Open;
 
 on_cuda!(
     repeated_work_gives_the_bits_of_work_done_anew,

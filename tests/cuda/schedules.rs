@@ -1,7 +1,7 @@
 //! The order in which threads and blocks run changes no bit: other seeds on the emulator, other times on a GPU.
 
-use super::Open;
-use super::exercises::EXERCISES;
+use crate::Open;
+use crate::ops::exercises;
 
 on_cuda!(every_schedule_gives_the_same_bits);
 
@@ -10,7 +10,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 }
 
 fn every_schedule_gives_the_same_bits(open: &Open) {
-    for exercise in EXERCISES {
+    for exercise in exercises() {
         let in_order = exercise.run(&open(0)).unwrap();
         assert!(in_order.iter().all(|value| value.is_finite()), "{}: a value that is not finite", exercise.name);
         for seed in 1..=6 {

@@ -8,7 +8,7 @@ use orthoscope::model::{Architecture, Autoencoder};
 use orthoscope::ops::Backend;
 use orthoscope::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
-use super::Open;
+use crate::Open;
 
 on_cuda!(twenty_steps_of_model_ii_equal_the_reference);
 

@@ -5,8 +5,8 @@ use orthoscope::backend::{Storage, Unit, Work};
 use orthoscope::ops::{Backend, Reduce};
 use orthoscope::profile::Span;
 
-use super::Open;
-use super::exercises::EXERCISES;
+use crate::Open;
+use crate::ops::exercises;
 
 on_cuda!(
     watching_changes_no_bit_and_times_every_launch,
@@ -17,7 +17,7 @@ on_cuda!(
 );
 
 fn watching_changes_no_bit_and_times_every_launch(open: &Open) {
-    for exercise in EXERCISES {
+    for exercise in exercises() {
         let plain = exercise.run(&open(3)).unwrap();
         let (found, spans) = exercise.observe(&open(3)).unwrap();
         let same = plain.iter().map(|value| value.to_bits()).eq(found.iter().map(|value| value.to_bits()));
@@ -47,7 +47,7 @@ fn inside(exercise: &str, span: &Span) {
 /// kernels do the same more than once.
 fn kernels_cost_what_their_operation_does(open: &Open) {
     let (mut single, mut several) = (0, 0);
-    for exercise in EXERCISES {
+    for exercise in exercises() {
         let (_, spans) = exercise.observe(&open(1)).unwrap();
         for span in spans.iter().filter(|span| !span.kernels.is_empty()) {
             let sum: Work = span.kernels.iter().map(|kernel| kernel.launch.work).sum();
@@ -67,7 +67,7 @@ fn kernels_cost_what_their_operation_does(open: &Open) {
 /// So the test above is of every kernel's formulas, but for the loops of the peaks below and for two naive siblings that are only
 /// reached beside their code. Rounding for the matrix unit is not arithmetic.
 fn every_kernel_is_reached(open: &Open) {
-    let spans = EXERCISES.iter().flat_map(|exercise| exercise.observe(&open(1)).unwrap().1).collect::<Vec<_>>();
+    let spans = exercises().flat_map(|exercise| exercise.observe(&open(1)).unwrap().1).collect::<Vec<_>>();
     let launches: Vec<_> = spans.iter().flat_map(|span| &span.kernels).map(|kernel| &kernel.launch).collect();
     let beside = ["peak_multiply_add", "peak_matrix", "corruption_mask_field_naive", "corruption_replacement_field_naive"];
     for kernel in KERNELS.iter().copied().filter(|kernel| !beside.contains(&kernel.name)) {

@@ -56,7 +56,20 @@ def ops():
         record(out, f"objective_{name}", {"output": x}, objective(x, y, m, 0.3, penalty))
     out["objective.target"], out["objective.mask"] = nhwc(y), nhwc(m)
     adam(out)
+    # Operations added later have random numbers of their own, so that those of the networks below stay the same.
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        a, b = leaf(2, 3, 9, 7), leaf(2, 3, 9, 7)
+        record(out, "windowed_mean", {"a": a, "b": b}, windowed_mean(a * b, 5, 1.5))
     save_file(out, HERE / "torch_ops.safetensors")
+
+
+def windowed_mean(x, size, sigma):
+    """Means over Gaussian windows, of the pixels inside the image only: zero padding, divided by the weight that lies inside."""
+    taps = torch.exp(-0.5 * ((torch.arange(size) - size // 2) / sigma) ** 2)
+    window = torch.outer(taps, taps).expand(x.shape[1], 1, size, size)
+    total = lambda x: F.conv2d(x, window, padding=size // 2, groups=x.shape[1])
+    return total(x) / total(torch.ones_like(x))
 
 
 def objective(output, x, m, lam, penalty=lambda e: e**2):

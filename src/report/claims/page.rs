@@ -7,9 +7,10 @@ use super::super::document::{card, document, facts, header};
 use super::super::gallery::{caption, image};
 use super::super::html::escape;
 use super::super::maths;
-use super::super::number::readable;
 use super::super::png::data_uri;
-use super::words::{Paragraph, Tally, Verdict, control_verdict, distinct, holds, paragraphs, seconds, verdict};
+use super::words::{
+    Paragraph, Tally, Verdict, control_numbers, control_verdict, distinct, holds, numbers, paragraphs, seconds, verdict,
+};
 use crate::error::Result;
 use crate::theory::claim::{Claim, Setting};
 use crate::theory::figure::{Content, Figure, GalleryImage, GalleryRow};
@@ -126,21 +127,14 @@ fn checks<'a>(checks: impl Iterator<Item = &'a Worst>) -> String {
 }
 
 fn subject(record: &Record) -> String {
-    let cells = [
-        format!("{} {}", record.relation, readable(record.predicted, 4)),
-        readable(record.measured, 4),
-        readable(record.tolerance, 2),
-        readable(record.margin, 3),
-    ];
     let name = format!("{}<small>tolerance: {}</small>", maths::html(&record.quantity), maths::html(record.because));
-    row("", &name, &cells, verdict(record))
+    row("", &name, &numbers(record), verdict(record))
 }
 
 fn control(record: &Record) -> String {
     let Some(name) = &record.control else { return String::new() };
-    let number = |value: Option<f64>, digits: usize| value.map_or(String::new(), |value| readable(value, digits));
-    let cells = [String::new(), number(record.control_measured, 4), String::new(), number(record.control_margin, 3)];
-    row(" class=\"control\"", &format!("control: {}", maths::html(name)), &cells, control_verdict(record))
+    let name = format!("control: {}", maths::html(name));
+    row(" class=\"control\"", &name, &control_numbers(record), control_verdict(record))
 }
 
 fn row(class: &str, name: &str, cells: &[String; 4], verdict: Verdict) -> String {

@@ -1,11 +1,8 @@
 //! Findings as a table for the terminal: under each claim its checks, under each check its control.
 
-use super::super::number::readable;
 use super::super::table::{Cell, Column, Screen, Table, Tone};
-use super::words::{Verdict, control_verdict, verdict};
+use super::words::{Verdict, control_numbers, control_verdict, numbers, verdict};
 use crate::theory::record::Worst;
-
-const DIGITS: usize = 4;
 
 /// The checks of all claims as a table that fits the screen; of several seeds the worst is shown.
 pub fn table(checks: &[Worst], screen: Screen) -> String {
@@ -29,30 +26,19 @@ pub fn table(checks: &[Worst], screen: Screen) -> String {
     table.render(screen)
 }
 
-fn subject(Worst { record, seeds }: &Worst) -> [Cell; 7] {
-    let number = |value: f64| readable(value, DIGITS);
-    [
-        format!("  {}", record.quantity).into(),
-        format!("{} {}", record.relation, number(record.predicted)).into(),
-        number(record.measured).into(),
-        readable(record.tolerance, 2).into(),
-        readable(record.margin, 3).into(),
-        coloured(verdict(record)),
-        seeds.to_string().into(),
-    ]
+fn subject(Worst { record, seeds }: &Worst) -> Vec<Cell> {
+    let rest = [coloured(verdict(record)), seeds.to_string().into()];
+    cells(format!("  {}", record.quantity), numbers(record)).chain(rest).collect()
 }
 
-fn control(Worst { record, .. }: &Worst) -> Option<[Cell; 6]> {
+fn control(Worst { record, .. }: &Worst) -> Option<Vec<Cell>> {
     let name = record.control.as_ref()?;
-    let number = |value: Option<f64>, digits: usize| value.map_or(Cell::default(), |value| readable(value, digits).into());
-    Some([
-        format!("    control: {name}").into(),
-        Cell::default(),
-        number(record.control_measured, DIGITS),
-        Cell::default(),
-        number(record.control_margin, 3),
-        coloured(control_verdict(record)),
-    ])
+    let cells = cells(format!("    control: {name}"), control_numbers(record));
+    Some(cells.chain([coloured(control_verdict(record))]).collect())
+}
+
+fn cells(name: String, numbers: [String; 4]) -> impl Iterator<Item = Cell> {
+    [name].into_iter().chain(numbers).map(Cell::from)
 }
 
 fn coloured(verdict: Verdict) -> Cell {

@@ -39,6 +39,22 @@ pub(super) fn control_verdict(record: &Record) -> Verdict {
     Verdict { is_right, word: if is_right { "rejected" } else { "PASSES (!)" } }
 }
 
+/// Predicted and measured value, tolerance and margin of a check.
+pub(super) fn numbers(record: &Record) -> [String; 4] {
+    [
+        format!("{} {}", record.relation, readable(record.predicted, 4)),
+        readable(record.measured, 4),
+        readable(record.tolerance, 2),
+        readable(record.margin, 3),
+    ]
+}
+
+/// The same columns for its control, which only has a measured value and a margin.
+pub(super) fn control_numbers(record: &Record) -> [String; 4] {
+    let number = |value: Option<f64>, digits: usize| value.map_or(String::new(), |value| readable(value, digits));
+    [String::new(), number(record.control_measured, 4), String::new(), number(record.control_margin, 3)]
+}
+
 /// A claim's title and statement as lines of at most `columns` characters, except for formulas. Ends with a line break.
 pub fn statement(claim: &Claim, columns: usize) -> String {
     let columns = columns.clamp(40, MAX_COLUMNS) - 4;

@@ -1,8 +1,12 @@
+use orthoscope::Result;
 use orthoscope::ops::{Backend, Channels, ChannelsSpec};
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, adjoint, join_and_slice_are_inverse);
+on_every_backend!(golden_numbers, adjoint, join_and_slice_are_inverse, short_operands_are_refused);
+
+/// Calls that reach every kernel of the operation.
+pub const EXERCISES: &[Exercise] = &[exercise!("channels", Tiled, every_call), exercise!("channels, naive", Naive, every_call)];
 
 fn spec(rows: usize, from: (usize, usize), to: (usize, usize), count: usize) -> ChannelsSpec {
     ChannelsSpec::new("test", &shape(&[rows, from.0]), from.1, &shape(&[rows, to.0]), to.1, count).unwrap()
@@ -48,4 +52,26 @@ fn join_and_slice_are_inverse<B: Backend>(backend: &B) {
     let joined = copy(backend, &spec(rows, (3, 0), (8, 5), 3), &b, joined);
     assert_eq!(copy(backend, &spec(rows, (8, 0), (5, 0), 5), &joined, vec![f64::NAN; rows * 5]), a);
     assert_eq!(copy(backend, &spec(rows, (8, 5), (3, 0), 3), &joined, vec![f64::NAN; rows * 3]), b);
+}
+
+fn short_operands_are_refused<B: Backend>(backend: &B) {
+    let spec = ChannelsSpec::new("test", &shape(&[7, 3]), 1, &shape(&[7, 5]), 3, 2).unwrap();
+    refuses_short_operands(backend, [21, 35], |[source, target]| backend.run(Channels::Copy { spec: &spec, source, target }));
+    refuses_short_operands(backend, [21, 35], |[source, target]| backend.run(Channels::Add { spec: &spec, source, target }));
+}
+
+#[test]
+fn gradients_agree_with_differences() {
+    check_gradients("concat", &[random_array(&[2, 3], 0), random_array(&[2, 4], 1)], |tape, v| tape.concat(&[v[0], v[1]]));
+    check_gradients("slice", &[random_array(&[2, 2, 2, 5], 0)], |tape, v| tape.slice(v[0], 1, 3));
+}
+
+fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
+    let spec = ChannelsSpec::new("exercise", &shape(&[301, 5]), 1, &shape(&[301, 7]), 3, 3)?;
+    let mut bench = Bench::new(cuda);
+    let (source, mut target) = (bench.draw(1505)?, bench.draw(2107)?);
+    cuda.run(Channels::Copy { spec: &spec, source: &source, target: &mut target })?;
+    cuda.run(Channels::Add { spec: &spec, source: &source, target: &mut target })?;
+    bench.keep(&[&target])?;
+    Ok(bench.found)
 }

@@ -1,10 +1,23 @@
+use ndarray::ArrayD;
 use num_traits::Float;
+use orthoscope::Result;
 use orthoscope::backend::Real;
-use orthoscope::ops::{Backend, Ccm, CcmSpec, CcmWeights};
+use orthoscope::ops::{Backend, Ccm, CcmSpec, CcmVars, CcmWeights};
+use orthoscope::shape::Activation;
+use orthoscope::tape::{Tape, Tensor, Var};
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, stays_between_s_and_u, module_agrees_with_definition, gradients_agree_with_oracle);
+on_every_backend!(
+    golden_numbers,
+    stays_between_s_and_u,
+    module_agrees_with_definition,
+    gradients_agree_with_oracle,
+    short_operands_are_refused
+);
+
+/// Calls that reach every kernel of the operation.
+pub const EXERCISES: &[Exercise] = &[exercise!("ccm", Tiled, every_call), exercise!("ccm, naive", Naive, every_call)];
 
 /// Rows and channels: ragged, one of each, powers of two, more than a tile of both.
 const CASES: [[usize; 2]; 4] = [[3 * 7 * 11, 5], [1, 1], [64, 8], [150, 70]];
@@ -182,4 +195,92 @@ fn ccm_grad_is_the_derivative_in_all_six_operands() {
         });
         assert_close(SEVEN[which], found, &differences, 1e-8);
     }
+}
+
+fn short_operands_are_refused<B: Backend>(backend: &B) {
+    refuses_short_operands(backend, [7, 7, 7, 7], |[beta, s, u, y]| backend.run(Ccm::Combination { beta, s, u, y }));
+    refuses_short_operands(backend, [7; 7], |[beta, s, u, dy, dbeta, ds, du]| {
+        backend.run(Ccm::CombinationGrad { beta, s, u, dy, d_beta: dbeta, ds, du })
+    });
+    let spec = CcmSpec { rows: 3, c: 2 };
+    refuses_short_operands(backend, [6, 6, 12, 2, 4, 2, 6, 6, 6], |operands| {
+        let [s, u, w_mix, b_mix, w_gate, b_gate, h, beta, y] = operands;
+        let weights = CcmWeights { w_mix: &*w_mix, b_mix: &*b_mix, w_gate: &*w_gate, b_gate: &*b_gate };
+        backend.run(Ccm::Forward { spec: &spec, s, u, weights, saved: Some([h, beta]), y })
+    });
+    // The backward pass has no use for the biases' values.
+    let [b_mix, b_gate] = [2, 2].map(|len| backend.zeros(len).unwrap());
+    refuses_short_operands(backend, [6, 6, 12, 4, 6, 6, 6, 6, 6, 12, 2, 4, 2], |operands| {
+        let [s, u, w_mix, w_gate, h, beta, dy, ds, du, dw_mix, db_mix, dw_gate, db_gate] = operands;
+        let weights = CcmWeights { w_mix: &*w_mix, b_mix: &b_mix, w_gate: &*w_gate, b_gate: &b_gate };
+        let grads = CcmWeights { w_mix: dw_mix, b_mix: db_mix, w_gate: dw_gate, b_gate: db_gate };
+        backend.run(Ccm::Grad { spec: &spec, s, u, weights, saved: [h, beta], dy, ds, du, weight_grads: grads })
+    });
+}
+
+fn ccm_inputs() -> [ArrayD<f64>; 6] {
+    let c = 3;
+    [&[2, 2, 3, c][..], &[2, 2, 3, c], &[c, 1, 1, 3 * c], &[c], &[c, 1, 1, c], &[c]]
+        .map(|shape| random_array(shape, shape.len() as u32 + shape[0] as u32 * 7))
+}
+
+fn ccm_vars(v: &[Var]) -> CcmVars {
+    CcmVars { w_mix: v[2], b_mix: v[3], w_gate: v[4], b_gate: v[5] }
+}
+
+#[test]
+fn gradients_agree_with_differences() {
+    check_gradients("ccm", &ccm_inputs(), |tape, v| tape.ccm(v[0], v[1], ccm_vars(v)));
+    check_gradients("ccm composed", &ccm_inputs(), |tape, v| tape.ccm_composed(v[0], v[1], ccm_vars(v)));
+    check_gradients("ccm of one input twice", &ccm_inputs(), |tape, v| tape.ccm(v[0], v[0], ccm_vars(v)));
+    let three = [random_array(&[4, 3], 0), random_array(&[4, 3], 1), random_array(&[4, 3], 2)];
+    check_gradients("convex combination", &three, |tape, v| {
+        let beta = tape.activation(v[0], Activation::Sigmoid)?;
+        tape.convex_combination(beta, v[1], v[2])
+    });
+}
+
+#[test]
+fn fused_ccm_equals_its_composition() {
+    let backend = oracle();
+    let mut tape = Tape::new(backend);
+    let inputs = ccm_inputs().map(|input| tape.variable(Tensor::from_array(&backend, &input).unwrap()));
+    let fused = tape.ccm(inputs[0], inputs[1], ccm_vars(&inputs)).unwrap();
+    let composed = tape.ccm_composed(inputs[0], inputs[1], ccm_vars(&inputs)).unwrap();
+    for (a, b) in tape.host(fused).unwrap().iter().zip(tape.host(composed).unwrap()) {
+        assert!((a - b).abs() < 1e-14, "{a} {b}");
+    }
+}
+
+fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
+    let (rows, c) = (150, 21);
+    let spec = CcmSpec { rows: 150, c: 21 };
+    let mut bench = Bench::new(cuda);
+    let [s, u, dy] = [bench.draw(rows * c)?, bench.draw(rows * c)?, bench.draw(rows * c)?];
+    let [w_mix, b_mix] = [bench.draw(3 * c * c)?, bench.draw(c)?];
+    let [w_gate, b_gate] = [bench.draw(c * c)?, bench.draw(c)?];
+    let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
+    let [mut h, mut beta, mut y] = [cuda.alloc(rows * c)?, cuda.alloc(rows * c)?, cuda.alloc(rows * c)?];
+    cuda.run(Ccm::Forward { spec: &spec, s: &s, u: &u, weights, saved: Some([&mut h, &mut beta]), y: &mut y })?;
+    let [mut ds, mut du] = [cuda.zeros(rows * c)?, cuda.zeros(rows * c)?];
+    let [mut dw_mix, mut db_mix] = [cuda.zeros(3 * c * c)?, cuda.zeros(c)?];
+    let [mut dw_gate, mut db_gate] = [cuda.zeros(c * c)?, cuda.zeros(c)?];
+    let grads = CcmWeights { w_mix: &mut dw_mix, b_mix: &mut db_mix, w_gate: &mut dw_gate, b_gate: &mut db_gate };
+    cuda.run(Ccm::Grad {
+        spec: &spec,
+        s: &s,
+        u: &u,
+        weights,
+        saved: [&h, &beta],
+        dy: &dy,
+        ds: &mut ds,
+        du: &mut du,
+        weight_grads: grads,
+    })?;
+    let mut combined = cuda.alloc(rows * c)?;
+    cuda.run(Ccm::Combination { beta: &beta, s: &s, u: &u, y: &mut combined })?;
+    let mut dbeta = cuda.zeros(rows * c)?;
+    cuda.run(Ccm::CombinationGrad { beta: &beta, s: &s, u: &u, dy: &dy, d_beta: &mut dbeta, ds: &mut ds, du: &mut du })?;
+    bench.keep(&[&h, &beta, &y, &ds, &du, &dw_mix, &db_mix, &dw_gate, &db_gate, &combined, &dbeta])?;
+    Ok(bench.found)
 }

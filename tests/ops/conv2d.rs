@@ -1,3 +1,4 @@
+use orthoscope::Result;
 use orthoscope::ops::{Backend, Conv2d, Conv2dOptions, Conv2dSpec, Pointwise};
 use orthoscope::shape::Activation;
 use proptest::prelude::*;
@@ -5,7 +6,26 @@ use proptest::test_runner::TestRunner;
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, ragged_cases, power_of_two_case, wide_cases, narrow_ends, random_specs, fused_activations);
+on_every_backend!(
+    golden_numbers,
+    ragged_cases,
+    power_of_two_case,
+    wide_cases,
+    narrow_ends,
+    random_specs,
+    fused_activations,
+    short_operands_are_refused
+);
+
+/// Calls that reach every kernel of the operation.
+pub const EXERCISES: &[Exercise] = &[
+    exercise!("conv2d", Tiled, |cuda| every_call(cuda, [1, 9, 11, 20], 70, 3, 1)),
+    exercise!("conv2d, stride 2", Tiled, |cuda| every_call(cuda, [2, 9, 7, 5], 6, 5, 2)),
+    exercise!("conv2d, 3 channels in", Tiled, |cuda| every_call(cuda, [2, 13, 11, 3], 9, 3, 1)),
+    exercise!("conv2d, 3 channels out", Tiled, |cuda| every_call(cuda, [2, 13, 11, 9], 3, 1, 1)),
+    exercise!("conv2d, bf16", Bf16, |cuda| every_call(cuda, [1, 9, 11, 70], 70, 3, 1)),
+    exercise!("conv2d, naive", Naive, |cuda| every_call(cuda, [1, 5, 4, 3], 6, 3, 1)),
+];
 
 /// Random operands of one convolution.
 struct Operands {
@@ -201,4 +221,53 @@ fn golden_numbers<B: Backend>(backend: &B) {
     golden(&[1, 3, 3, 1], 3, options(1, 2, 2), (&ramp, &ones, 0.0), &[20.0, 10.0, 20.0, 10.0, 5.0, 10.0, 20.0, 10.0, 20.0]);
     // Two channels and a 1x1 kernel: y = 10 x₀ + x₁.
     golden(&[1, 1, 2, 2], 1, options(1, 1, 0), (&[1.0, 2.0, 3.0, 4.0], &[10.0, 1.0], 0.0), &[12.0, 34.0]);
+}
+
+fn short_operands_are_refused<B: Backend>(backend: &B) {
+    let (x, weight) = (shape(&[1, 5, 6, 2]), shape(&[4, 3, 3, 2]));
+    let spec = Conv2dSpec::new(&x, &weight, None, Conv2dOptions::same(3, 1, Activation::Elu)).unwrap();
+    refuses_short_operands(backend, [60, 72, 4, 120], |[x, w, b, y]| {
+        backend.run(Conv2d::Forward { spec: &spec, x, w, b: Some(b), y })
+    });
+    refuses_short_operands(backend, [120, 72, 60], |[dz, w, dx]| backend.run(Conv2d::InputGrad { spec: &spec, dz, w, dx }));
+    refuses_short_operands(backend, [60, 120, 72, 4], |[x, dz, dw, db]| {
+        backend.run(Conv2d::WeightGrad { spec: &spec, x, dz, dw, db: Some(db) })
+    });
+}
+
+#[test]
+fn gradients_agree_with_differences() {
+    for (kernel, stride, dilation, padding) in
+        [(1, 1, 1, 0), (3, 1, 1, 1), (3, 2, 1, 1), (3, 1, 2, 2), (5, 2, 1, 2), (3, 1, 3, 0)]
+    {
+        let options = Conv2dOptions { stride, dilation, padding, activation: Activation::Elu };
+        let inputs = [random_array(&[2, 7, 8, 3], 0), random_array(&[2, kernel, kernel, 3], 1), random_array(&[2], 2)];
+        check_gradients(&format!("conv{kernel}/{stride}/{dilation}"), &inputs, |tape, v| {
+            tape.conv2d(v[0], v[1], Some(v[2]), options)
+        });
+    }
+}
+
+#[test]
+fn values_and_gradients_agree_with_torch() {
+    for (name, stride, dilation, padding) in
+        [("conv3", 1, 1, 1), ("conv5s2", 2, 1, 2), ("conv3d4", 1, 4, 4), ("conv3s2d2p0", 2, 2, 0), ("conv1", 1, 1, 0)]
+    {
+        let options = Conv2dOptions { stride, dilation, padding, activation: Activation::Elu };
+        agrees_with_torch(name, TORCH_TOLERANCE, |tape, v| tape.conv2d(v["x"], v["w"], Some(v["b"]), options).unwrap());
+    }
+}
+
+fn every_call<B: Engine>(cuda: &B, x: [usize; 4], c_out: usize, kernel: usize, stride: usize) -> Result<Vec<f32>> {
+    let options = Conv2dOptions { stride, dilation: 1, padding: kernel / 2, activation: Activation::Elu };
+    let spec = Conv2dSpec::new(&shape(&x), &shape(&[c_out, kernel, kernel, x[3]]), None, options)?;
+    let (x_len, w_len, y_len) = (x.iter().product(), c_out * kernel * kernel * x[3], spec.output()?.len());
+    let mut bench = Bench::new(cuda);
+    let [x, w, b, dz] = [bench.draw(x_len)?, bench.draw(w_len)?, bench.draw(c_out)?, bench.draw(y_len)?];
+    let (mut y, mut dx, mut dw, mut db) = (cuda.alloc(y_len)?, cuda.zeros(x_len)?, cuda.zeros(w_len)?, cuda.zeros(c_out)?);
+    cuda.run(Conv2d::Forward { spec: &spec, x: &x, w: &w, b: Some(&b), y: &mut y })?;
+    cuda.run(Conv2d::InputGrad { spec: &spec, dz: &dz, w: &w, dx: &mut dx })?;
+    cuda.run(Conv2d::WeightGrad { spec: &spec, x: &x, dz: &dz, dw: &mut dw, db: Some(&mut db) })?;
+    bench.keep(&[&y, &dx, &dw, &db])?;
+    Ok(bench.found)
 }

@@ -2,7 +2,7 @@ use orthoscope::ops::Backend;
 
 use super::common::*;
 
-on_every_backend!(round_trips);
+on_every_backend!(round_trips, short_operands_are_refused);
 
 fn round_trips<B: Backend>(backend: &B) {
     assert!(!backend.name().is_empty());
@@ -15,4 +15,8 @@ fn round_trips<B: Backend>(backend: &B) {
     let mut target = backend.alloc(host.len()).unwrap();
     backend.copy(&buffer, &mut target).unwrap();
     assert_eq!(download(backend, &target), host);
+}
+
+fn short_operands_are_refused<B: Backend>(backend: &B) {
+    refuses_short_operands(backend, [7, 7], |[source, target]| backend.copy(source, target));
 }

@@ -1,8 +1,13 @@
+use orthoscope::Result;
 use orthoscope::ops::{Backend, WindowedMean, WindowedMeanSpec};
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, without_a_factor, lengths);
+on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, without_a_factor, short_operands_are_refused);
+
+/// Calls that reach every kernel of the operation.
+pub const EXERCISES: &[Exercise] =
+    &[exercise!("windowed_mean", Tiled, every_call), exercise!("windowed_mean, naive", Naive, every_call)];
 
 /// Extents, window, sigma; some windows are larger than the image.
 const CASES: [([usize; 4], usize, f64); 6] = [
@@ -92,7 +97,7 @@ fn without_a_factor<B: Backend>(backend: &B) {
     assert_close("da", &backward(backend, &spec, &dy, None), &backward(backend, &spec, &dy, Some(&ones)), tolerance::<B>());
 }
 
-fn lengths<B: Backend>(backend: &B) {
+fn short_operands_are_refused<B: Backend>(backend: &B) {
     let spec = spec([1, 3, 4, 2], 3, 1.0);
     refuses_short_operands(backend, [24, 24, 24], |[a, b, y]| {
         backend.run(WindowedMean::Forward { spec: &spec, a, b: Some(b), y })
@@ -110,4 +115,31 @@ fn windows_that_are_none_are_refused() {
         assert!(refused.starts_with("windowed_mean: "), "{refused}");
     }
     assert!(WindowedMeanSpec::new(&shape(&[4, 4]), 3, 1.0).is_err());
+}
+
+#[test]
+fn gradients_agree_with_differences() {
+    let two = [random_array(&[1, 4, 5, 2], 0), random_array(&[1, 4, 5, 2], 1)];
+    check_gradients("windowed_mean", &two, |tape, v| tape.windowed_mean(v[0], Some(v[1]), 5, 1.5));
+    check_gradients("windowed mean of one", &two[..1], |tape, v| tape.windowed_mean(v[0], None, 3, 0.8));
+    check_gradients("windowed second moment", &two[..1], |tape, v| tape.windowed_mean(v[0], Some(v[0]), 3, 0.8));
+}
+
+/// The weights of the spec are f32, PyTorch's are f64: they differ by up to 2⁻²⁵ = 3e-8 of their size.
+#[test]
+fn values_and_gradients_agree_with_torch() {
+    agrees_with_torch("windowed_mean", 1e-6, |tape, v| tape.windowed_mean(v["a"], Some(v["b"]), 5, 1.5).unwrap());
+}
+
+fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
+    let spec = WindowedMeanSpec::new(&shape(&[2, 19, 23, 3]), 11, 1.5)?;
+    let mut bench = Bench::new(cuda);
+    let [a, b, dy] = [bench.draw(2622)?, bench.draw(2622)?, bench.draw(2622)?];
+    let (mut y, mut mean, mut da) = (cuda.alloc(2622)?, cuda.alloc(2622)?, cuda.zeros(2622)?);
+    cuda.run(WindowedMean::Forward { spec: &spec, a: &a, b: Some(&b), y: &mut y })?;
+    cuda.run(WindowedMean::Forward { spec: &spec, a: &a, b: None, y: &mut mean })?;
+    cuda.run(WindowedMean::InputGrad { spec: &spec, dy: &dy, b: Some(&b), da: &mut da })?;
+    cuda.run(WindowedMean::InputGrad { spec: &spec, dy: &dy, b: None, da: &mut da })?;
+    bench.keep(&[&y, &mean, &da])?;
+    Ok(bench.found)
 }

@@ -1,8 +1,20 @@
+use orthoscope::Result;
 use orthoscope::ops::{Backend, Objective, ObjectiveSpec, Penalty};
+use orthoscope::tape::Tensor;
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, empty_regions, agrees_with_definition, derivatives_agree_with_oracle, other_orders_are_refused);
+on_every_backend!(
+    golden_numbers,
+    empty_regions,
+    agrees_with_definition,
+    derivatives_agree_with_oracle,
+    other_orders_are_refused,
+    short_operands_are_refused
+);
+
+/// Calls that reach every kernel of the operation.
+pub const EXERCISES: &[Exercise] = &[exercise!("objective", Tiled, every_call), exercise!("objective, naive", Naive, every_call)];
 
 /// The mask of a case: every image with both regions, or soft values.
 #[derive(Clone, Copy)]
@@ -189,4 +201,62 @@ fn derivatives_are_derivatives() {
             }
         }
     }
+}
+
+fn short_operands_are_refused<B: Backend>(backend: &B) {
+    let (x, m) = (shape(&[2, 3, 1, 2]), shape(&[2, 3, 1, 1]));
+    let spec = ObjectiveSpec::new(&x, &x, &m, Penalty::Squared, 0.5, 1.0).unwrap();
+    refuses_short_operands(backend, [12, 12, 6, 1], |[output, target, mask, loss]| {
+        backend.run(Objective::Loss { spec: &spec, output, target, mask, loss })
+    });
+    refuses_short_operands(backend, [12, 12, 6, 12], |[output, target, mask, d]| {
+        backend.run(Objective::Derivative { spec: &spec, order: 1, output, target, mask, d })
+    });
+}
+
+#[test]
+fn gradients_agree_with_differences() {
+    for penalty in [Penalty::Squared, Penalty::Charbonnier] {
+        check_gradients(&format!("{penalty:?}"), &[random_array(&[2, 3, 4, 3], 0), random_array(&[2, 3, 4, 3], 1)], |tape, v| {
+            let mask: Vec<f64> = (0..24).map(|i| f64::from(u8::from(i % 5 < 2 && i < 12))).collect();
+            let mask = Tensor::from_f64(&oracle(), shape(&[2, 3, 4, 1]), &mask)?;
+            let mask = tape.constant(mask);
+            tape.objective(v[0], v[1], mask, penalty, 0.3, 0.2)
+        });
+    }
+}
+
+#[test]
+fn values_and_gradients_agree_with_torch() {
+    let golden = Golden::read("torch_ops");
+    for (name, penalty) in [("objective_squared", Penalty::Squared), ("objective_charbonnier", Penalty::Charbonnier)] {
+        agrees_with_torch(name, TORCH_TOLERANCE, |tape, v| {
+            let [target, mask] = ["objective.target", "objective.mask"].map(|key| golden.tensor(&oracle(), key));
+            let (target, mask) = (tape.constant(target), tape.constant(mask));
+            tape.objective(v["output"], target, mask, penalty, 0.3, 0.1).unwrap()
+        });
+    }
+}
+
+fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
+    let (image, mask) = (shape(&[3, 23, 17, 3]), shape(&[3, 23, 17, 1]));
+    let mut bench = Bench::new(cuda);
+    let [output, target] = [bench.draw(image.len())?, bench.draw(image.len())?];
+    let region: Vec<f32> = (0..mask.len()).map(|k| f32::from(u8::from(k % 7 < 2))).collect();
+    let region = cuda.upload(&region)?;
+    for penalty in [Penalty::Squared, Penalty::Charbonnier] {
+        let spec = ObjectiveSpec::new(&image, &image, &mask, penalty, 0.3, 0.1)?;
+        let (mut loss, mut slope) = (cuda.alloc(1)?, cuda.alloc(image.len())?);
+        cuda.run(Objective::Loss { spec: &spec, output: &output, target: &target, mask: &region, loss: &mut loss })?;
+        cuda.run(Objective::Derivative {
+            spec: &spec,
+            order: 1,
+            output: &output,
+            target: &target,
+            mask: &region,
+            d: &mut slope,
+        })?;
+        bench.keep(&[&loss, &slope])?;
+    }
+    Ok(bench.found)
 }

@@ -1,8 +1,19 @@
+use orthoscope::Result;
+use orthoscope::backend::Storage;
 use orthoscope::ops::{AdamSpec, AdamStep, Backend, Optimise};
 
 use super::common::*;
 
-on_every_backend!(first_adam_step, several_adam_steps, moving_average, a_loss_that_is_not_finite_changes_nothing);
+on_every_backend!(
+    first_adam_step,
+    several_adam_steps,
+    moving_average,
+    a_loss_that_is_not_finite_changes_nothing,
+    short_operands_are_refused
+);
+
+/// Calls that reach every kernel of the operation.
+pub const EXERCISES: &[Exercise] = &[exercise!("optimise", Tiled, every_call)];
 
 const SPEC: AdamSpec = AdamSpec { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 const RATE: f64 = 0.01;
@@ -80,4 +91,46 @@ fn a_loss_that_is_not_finite_changes_nothing<B: Backend>(backend: &B) {
         });
         assert_eq!(average, [2.0; 3], "average at a loss of {broken}");
     }
+}
+
+fn short_operands_are_refused<B: Backend>(backend: &B) {
+    let spec = AdamSpec { beta1: 0.9, beta2: 0.9, epsilon: 1e-8 };
+    refuses_short_operands(backend, [AdamStep::LEN, 1, 7, 7, 7, 7], |[step, loss, g, p, m, v]| {
+        backend.run(Optimise::Adam { spec: &spec, step, loss, g, p, m, v })
+    });
+    refuses_short_operands(backend, [AdamStep::LEN, 1, 7, 7], |[step, loss, p, average]| {
+        backend.run(Optimise::MovingAverage { step, loss, p, average })
+    });
+}
+
+#[test]
+fn three_adam_steps_agree_with_torch() {
+    let golden = Golden::read("torch_ops");
+    let backend = oracle();
+    let mut p = golden.values("adam.p").to_vec();
+    let (mut m, mut v) = (backend.zeros(p.len()).unwrap(), backend.zeros(p.len()).unwrap());
+    for (step, g) in (1..).zip(golden.values("adam.g").chunks(p.len())) {
+        let (beta1, beta2) = (0.9f64, 0.99f64);
+        let (correction1, correction2) = (1.0 - beta1.powi(step), 1.0 - beta2.powi(step));
+        let step = AdamStep { rate: 0.02, correction1, correction2, decay: 0.0 }.elements::<f64>().to_vec();
+        let spec = AdamSpec { beta1, beta2, epsilon: 1e-6 };
+        backend
+            .run(Optimise::Adam { spec: &spec, step: &step, loss: &vec![1.0], g: &g.to_vec(), p: &mut p, m: &mut m, v: &mut v })
+            .unwrap();
+    }
+    close("adam", &p, golden.values("adam.after"), 1e-12);
+}
+
+fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
+    let len = 1173;
+    let step = AdamStep { rate: 0.01, correction1: 0.1, correction2: 0.001, decay: 0.9 }.elements::<f32>();
+    let (step, loss) = (cuda.upload(&step)?, cuda.upload(&[1.0])?);
+    let mut bench = Bench::new(cuda);
+    let (g, mut p) = (bench.draw(len)?, bench.draw(len)?);
+    let (mut m, mut v, mut average) = (cuda.zeros(len)?, cuda.zeros(len)?, cuda.zeros(len)?);
+    let spec = AdamSpec { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+    cuda.run(Optimise::Adam { spec: &spec, step: &step, loss: &loss, g: &g, p: &mut p, m: &mut m, v: &mut v })?;
+    cuda.run(Optimise::MovingAverage { step: &step, loss: &loss, p: &p, average: &mut average })?;
+    bench.keep(&[&p, &m, &v, &average])?;
+    Ok(bench.found)
 }

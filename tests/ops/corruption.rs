@@ -14,7 +14,8 @@ use orthoscope::ops::{Backend, CorruptionSpec, Pick, Picks};
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::train::{Batches, ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
-use super::Open;
+use super::common::*;
+use crate::Open;
 
 on_cuda!(
     default,
@@ -28,6 +29,10 @@ on_cuda!(
     operands_that_do_not_fit_are_refused,
     training_on_resident_images_is_training_on_batches_of_the_host
 );
+
+/// Calls that reach every kernel of the operation.
+pub const EXERCISES: &[Exercise] =
+    &[exercise!("corruption", Tiled, every_call), exercise!("corruption, naive", Naive, every_call)];
 
 /// Images of a batch: more than one, and no power of two.
 const COUNT: usize = 3;
@@ -266,4 +271,30 @@ fn training_on_resident_images_is_training_on_batches_of_the_host(open: &Open) {
     }
     let [host, device] = [host, device].map(|trainer| trainer.checkpoint("config").unwrap().encode().unwrap());
     assert!(host == device, "the weights differ");
+}
+
+/// Two crops with a patch of every source.
+fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
+    let picture = |number| {
+        let mut stream = Stream::new(4, Purpose::Test, 1, number);
+        Image::from_shape_simple_fn((40, 48, 3), || stream.uniform())
+    };
+    let patches = Patches { min: 5, max: 8 };
+    let set = TrainingSet {
+        images: vec![picture(0), picture(1)],
+        textures: vec![picture(2)],
+        size: 24,
+        augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true },
+        corruption: CorruptionConfig { patches, ..CorruptionConfig::default() },
+        seed: 5,
+    };
+    let resident = set.resident(cuda, 2)?.expect("a device with memory of its own");
+    let picks = cuda.upload(&set.picks(1, 2).elements::<f32>())?;
+    let (image, region) = (2 * 24 * 24 * 3, 2 * 24 * 24);
+    let [mut corrupted, mut target, mut mask] = [cuda.alloc(image)?, cuda.alloc(image)?, cuda.alloc(region)?];
+    let batch = orthoscope::ops::Batch { corrupted: &mut corrupted, images: &mut target, region: &mut mask };
+    resident.batch(&picks, batch)?;
+    let mut bench = Bench::new(cuda);
+    bench.keep(&[&corrupted, &target, &mask])?;
+    Ok(bench.found)
 }

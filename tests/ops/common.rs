@@ -2,12 +2,19 @@
 //!
 //! Host values are f64 but random ones are drawn as f32, so that every backend computes with exactly the same operands.
 
+use std::collections::HashMap;
+
 use num_traits::Float;
 use orthoscope::Result;
 use orthoscope::backend::{Real, Reference};
 use orthoscope::ops::Backend;
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::shape::{Activation, Shape};
+use orthoscope::tape::{Tape, Tensor, Var};
+
+pub use super::exercise::{Bench, Engine, Exercise};
+pub use crate::gradients::{check_gradients, random_array};
+pub use crate::torch::{Golden, TOLERANCE as TORCH_TOLERANCE, close};
 
 /// Every activation.
 pub const ACTIVATIONS: [Activation; 5] =
@@ -139,4 +146,31 @@ pub fn refuses_short_operands<B: Backend, const N: usize>(
         let refused = call(lengths).expect_err(&format!("operand {short} of {lengths:?} is short"));
         assert!(refused.to_string().contains(char::is_numeric), "no numbers in: {refused}");
     }
+}
+
+/// Value and gradients of a function of the tape are those of `name` in PyTorch; it gets its operands by their names there.
+#[track_caller]
+pub fn agrees_with_torch(name: &str, tolerance: f64, function: impl Fn(&mut Tape<Reference<f64>>, &HashMap<&str, Var>) -> Var) {
+    let (golden, backend) = (Golden::read("torch_ops"), oracle());
+    let mut tape = Tape::new(backend);
+    let mut vars = HashMap::new();
+    for key in ["a", "b", "output", "w", "x"] {
+        let full = format!("{name}.{key}");
+        if golden.0.contains_key(&full) {
+            let (shape, values) = leaf(&golden, &full, key);
+            vars.insert(key, tape.variable(Tensor::from_f64(&backend, shape, &values).unwrap()));
+        }
+    }
+    let y = function(&mut tape, &vars);
+    close(&format!("{name}: y"), &tape.host(y).unwrap(), golden.values(&format!("{name}.y")), tolerance);
+    let gradients = tape.backward_from(y, golden.values(&format!("{name}.dy"))).unwrap();
+    for (key, &var) in &vars {
+        let full = format!("{name}.d{key}");
+        close(&full, &gradients.host(var).unwrap(), &leaf(&golden, &full, key).1, tolerance);
+    }
+}
+
+/// An operand or its gradient; only weights have PyTorch's layout.
+fn leaf(golden: &Golden, full: &str, key: &str) -> (Shape, Vec<f64>) {
+    if key == "w" { golden.weight(full) } else { (golden.shape(full), golden.values(full).to_vec()) }
 }

@@ -1,8 +1,12 @@
+use orthoscope::Result;
 use orthoscope::ops::{Backend, Upsample, UpsampleSpec};
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle);
+on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, short_operands_are_refused);
+
+/// Calls that reach every kernel of the operation.
+pub const EXERCISES: &[Exercise] = &[exercise!("upsample2", Tiled, every_call), exercise!("upsample2, naive", Naive, every_call)];
 
 const CASES: [[usize; 4]; 6] = [[3, 17, 23, 5], [1, 1, 1, 2], [2, 1, 7, 1], [1, 6, 1, 3], [2, 16, 16, 8], [2, 5, 3, 37]];
 
@@ -61,4 +65,31 @@ fn adjoint_and_oracle<B: Backend>(backend: &B) {
         assert_adjoint("upsample2", (&y, &dy), (&x, &dx), tolerance::<B>());
         assert_close("dx", &dx, &backward(&oracle(), &spec, &dy), tolerance::<B>());
     }
+}
+
+fn short_operands_are_refused<B: Backend>(backend: &B) {
+    let spec = UpsampleSpec::new(&shape(&[1, 5, 6, 2])).unwrap();
+    refuses_short_operands(backend, [60, 240], |[x, y]| backend.run(Upsample::Forward { spec: &spec, x, y }));
+    refuses_short_operands(backend, [240, 60], |[dy, dx]| backend.run(Upsample::InputGrad { spec: &spec, dy, dx }));
+}
+
+#[test]
+fn gradients_agree_with_differences() {
+    check_gradients("upsample2", &[random_array(&[2, 3, 4, 3], 0)], |tape, v| tape.upsample2(v[0]));
+}
+
+#[test]
+fn values_and_gradients_agree_with_torch() {
+    agrees_with_torch("upsample2", TORCH_TOLERANCE, |tape, v| tape.upsample2(v["x"]).unwrap());
+}
+
+fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
+    let spec = UpsampleSpec::new(&shape(&[2, 7, 9, 5]))?;
+    let mut bench = Bench::new(cuda);
+    let (x, dy) = (bench.draw(630)?, bench.draw(2520)?);
+    let (mut y, mut dx) = (cuda.alloc(2520)?, cuda.zeros(630)?);
+    cuda.run(Upsample::Forward { spec: &spec, x: &x, y: &mut y })?;
+    cuda.run(Upsample::InputGrad { spec: &spec, dy: &dy, dx: &mut dx })?;
+    bench.keep(&[&y, &dx])?;
+    Ok(bench.found)
 }

@@ -1,8 +1,12 @@
+use orthoscope::Result;
 use orthoscope::ops::{Backend, MaxPool, PoolSpec};
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, agrees_with_definition, adjoint_with_fixed_selection);
+on_every_backend!(golden_numbers, agrees_with_definition, adjoint_with_fixed_selection, short_operands_are_refused);
+
+/// Calls that reach every kernel of the operation.
+pub const EXERCISES: &[Exercise] = &[exercise!("max_pool", Tiled, every_call), exercise!("max_pool, naive", Naive, every_call)];
 
 const CASES: [([usize; 4], usize); 5] =
     [([3, 17, 23, 5], 2), ([3, 17, 23, 5], 3), ([1, 5, 4, 1], 1), ([2, 16, 16, 8], 2), ([2, 7, 9, 37], 2)];
@@ -66,4 +70,31 @@ fn adjoint_with_fixed_selection<B: Backend>(backend: &B) {
         assert_adjoint("max_pool in v", (&y, &dy), (&v, &dv), tolerance::<B>());
         assert_eq!(dv, backward(&oracle(), &spec, &x, &dy));
     }
+}
+
+fn short_operands_are_refused<B: Backend>(backend: &B) {
+    let spec = PoolSpec::new(&shape(&[1, 5, 6, 2]), 2).unwrap();
+    refuses_short_operands(backend, [60, 60, 12], |[x, v, y]| backend.run(MaxPool::Forward { spec: &spec, x, v, y }));
+    refuses_short_operands(backend, [60, 12, 60], |[x, dy, dv]| backend.run(MaxPool::InputGrad { spec: &spec, x, dy, dv }));
+}
+
+#[test]
+fn gradients_agree_with_differences() {
+    check_gradients("max_pool", &[random_array(&[2, 5, 7, 3], 0)], |tape, v| tape.max_pool(v[0], 2));
+}
+
+#[test]
+fn values_and_gradients_agree_with_torch() {
+    agrees_with_torch("max_pool", TORCH_TOLERANCE, |tape, v| tape.max_pool(v["x"], 2).unwrap());
+}
+
+fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
+    let spec = PoolSpec::new(&shape(&[2, 17, 13, 5]), 2)?;
+    let mut bench = Bench::new(cuda);
+    let (x, dy) = (bench.draw(2210)?, bench.draw(480)?);
+    let (mut y, mut dx) = (cuda.alloc(480)?, cuda.zeros(2210)?);
+    cuda.run(MaxPool::Forward { spec: &spec, x: &x, v: &x, y: &mut y })?;
+    cuda.run(MaxPool::InputGrad { spec: &spec, x: &x, dy: &dy, dv: &mut dx })?;
+    bench.keep(&[&y, &dx])?;
+    Ok(bench.found)
 }

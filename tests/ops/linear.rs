@@ -1,9 +1,13 @@
+use orthoscope::Result;
 use orthoscope::ops::{Backend, Linear, LinearSpec, Pointwise};
 use orthoscope::shape::Activation;
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle);
+on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, short_operands_are_refused);
+
+/// Calls that reach every kernel of the operation.
+pub const EXERCISES: &[Exercise] = &[exercise!("linear", Tiled, every_call), exercise!("linear, naive", Naive, every_call)];
 
 /// Rows, input and output features: ragged, a single one of each, powers of two.
 const CASES: [[usize; 3]; 5] = [[23, 5, 17], [1, 37, 3], [19, 1, 1], [1, 1, 29], [16, 32, 64]];
@@ -77,4 +81,42 @@ fn adjoint_and_oracle<B: Backend>(backend: &B) {
             assert_close("gradient", found, expected, tolerance);
         }
     }
+}
+
+fn short_operands_are_refused<B: Backend>(backend: &B) {
+    let spec = LinearSpec { rows: 3, c_in: 5, c_out: 4, activation: Activation::Identity };
+    refuses_short_operands(backend, [15, 20, 4, 12], |[x, w, b, y]| {
+        backend.run(Linear::Forward { spec: &spec, x, w, b: Some(b), y })
+    });
+    refuses_short_operands(backend, [12, 20, 15], |[dz, w, dx]| backend.run(Linear::InputGrad { spec: &spec, dz, w, dx }));
+    refuses_short_operands(backend, [15, 12, 20, 4], |[x, dz, dw, db]| {
+        backend.run(Linear::WeightGrad { spec: &spec, x, dz, dw, db: Some(db) })
+    });
+}
+
+#[test]
+fn gradients_agree_with_differences() {
+    let inputs = [random_array(&[3, 4], 0), random_array(&[5, 4], 1), random_array(&[5], 2)];
+    check_gradients("linear", &inputs, |tape, v| tape.linear(v[0], v[1], Some(v[2]), Activation::Softplus));
+    check_gradients("linear without bias", &inputs[..2], |tape, v| tape.linear(v[0], v[1], None, Activation::Identity));
+}
+
+#[test]
+fn values_and_gradients_agree_with_torch() {
+    agrees_with_torch("linear", TORCH_TOLERANCE, |tape, v| tape.linear(v["x"], v["w"], Some(v["b"]), Activation::Tanh).unwrap());
+}
+
+fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
+    let spec = LinearSpec { rows: 150, c_in: 37, c_out: 67, activation: Activation::Tanh };
+    let [rows, c_in, c_out] = [150, 37, 67];
+    let mut bench = Bench::new(cuda);
+    let [x, w, b] = [bench.draw(rows * c_in)?, bench.draw(c_out * c_in)?, bench.draw(c_out)?];
+    let dz = bench.draw(rows * c_out)?;
+    let (mut y, mut dx) = (cuda.alloc(rows * c_out)?, cuda.zeros(rows * c_in)?);
+    let (mut dw, mut db) = (cuda.zeros(c_out * c_in)?, cuda.zeros(c_out)?);
+    cuda.run(Linear::Forward { spec: &spec, x: &x, w: &w, b: Some(&b), y: &mut y })?;
+    cuda.run(Linear::InputGrad { spec: &spec, dz: &dz, w: &w, dx: &mut dx })?;
+    cuda.run(Linear::WeightGrad { spec: &spec, x: &x, dz: &dz, dw: &mut dw, db: Some(&mut db) })?;
+    bench.keep(&[&y, &dx, &dw, &db])?;
+    Ok(bench.found)
 }

@@ -1,8 +1,13 @@
+use orthoscope::Result;
 use orthoscope::ops::{Backend, BoxAverage, BoxAverageSpec};
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle);
+on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, short_operands_are_refused);
+
+/// Calls that reach every kernel of the operation.
+pub const EXERCISES: &[Exercise] =
+    &[exercise!("box_average", Tiled, every_call), exercise!("box_average, naive", Naive, every_call)];
 
 /// Extents, window, repeats; some windows are larger than the image.
 const CASES: [([usize; 3], usize, usize); 7] = [
@@ -85,4 +90,26 @@ fn adjoint_and_oracle<B: Backend>(backend: &B) {
         assert_adjoint("box_average", (&y, &dy), (&x, &dx), 4.0 * tolerance::<B>());
         assert_close("dx", &dx, &backward(&oracle(), &spec, &dy), 4.0 * tolerance::<B>());
     }
+}
+
+fn short_operands_are_refused<B: Backend>(backend: &B) {
+    let spec = BoxAverageSpec::new(&shape(&[2, 5, 6]), 3, 2).unwrap();
+    refuses_short_operands(backend, [60, 60], |[x, y]| backend.run(BoxAverage::Forward { spec: &spec, x, y }));
+    refuses_short_operands(backend, [60, 60], |[dy, dx]| backend.run(BoxAverage::InputGrad { spec: &spec, dy, dx }));
+}
+
+#[test]
+fn gradients_agree_with_differences() {
+    check_gradients("box_average", &[random_array(&[2, 5, 6], 0)], |tape, v| tape.box_average(v[0], 3, 2));
+}
+
+fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
+    let spec = BoxAverageSpec::new(&shape(&[2, 37, 41]), 7, 2)?;
+    let mut bench = Bench::new(cuda);
+    let (x, dy) = (bench.draw(3034)?, bench.draw(3034)?);
+    let (mut y, mut dx) = (cuda.alloc(3034)?, cuda.zeros(3034)?);
+    cuda.run(BoxAverage::Forward { spec: &spec, x: &x, y: &mut y })?;
+    cuda.run(BoxAverage::InputGrad { spec: &spec, dy: &dy, dx: &mut dx })?;
+    bench.keep(&[&y, &dx])?;
+    Ok(bench.found)
 }

@@ -1,10 +1,14 @@
+use orthoscope::Result;
 use orthoscope::backend::{Real, Reference};
 use orthoscope::ops::{Backend, Pointwise};
 use orthoscope::shape::Activation;
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, far_arguments, agrees_with_oracle, elu_at_zero, arithmetic, bias);
+on_every_backend!(golden_numbers, far_arguments, agrees_with_oracle, elu_at_zero, arithmetic, bias, short_operands_are_refused);
+
+/// Calls that reach every kernel of the operation.
+pub const EXERCISES: &[Exercise] = &[exercise!("pointwise", Tiled, every_call)];
 
 const LEN: usize = 3 * 17 * 23 * 5;
 
@@ -178,4 +182,83 @@ fn reference_keeps_relative_accuracy() {
     }
     check::<f32>();
     check::<f64>();
+}
+
+fn short_operands_are_refused<B: Backend>(backend: &B) {
+    refuses_short_operands(backend, [7, 7], |[x, y]| backend.run(Pointwise::Activation { activation: Activation::Elu, x, y }));
+    refuses_short_operands(backend, [7, 7], |[y, dz]| {
+        backend.run(Pointwise::ActivationGrad { activation: Activation::Elu, y, dz })
+    });
+    refuses_short_operands(backend, [7, 7], |[y, s]| {
+        backend.run(Pointwise::ActivationSlope { activation: Activation::Elu, order: 1, y, s })
+    });
+    refuses_short_operands(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::Add { a, b, y }));
+    refuses_short_operands(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::Sub { a, b, y }));
+    refuses_short_operands(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::Mul { a, b, y }));
+    refuses_short_operands(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::MulAdd { a, b, y }));
+    refuses_short_operands(backend, [7, 7], |[x, y]| backend.run(Pointwise::Affine { alpha: 2.0, beta: 1.0, x, y }));
+    refuses_short_operands(backend, [7, 7], |[x, y]| backend.run(Pointwise::Axpy { alpha: 2.0, x, y }));
+    refuses_short_operands(backend, [15, 5, 15], |[x, b, y]| backend.run(Pointwise::AddBias { x, b, y }));
+    refuses_short_operands(backend, [15, 5], |[dy, db]| backend.run(Pointwise::BiasGrad { dy, db }));
+    let [dy, mut none] = [15, 0].map(|len| backend.zeros(len).unwrap());
+    assert!(backend.run(Pointwise::BiasGrad { dy: &dy, db: &mut none }).is_err(), "no channels");
+}
+
+#[test]
+fn gradients_agree_with_differences() {
+    let two = [random_array(&[3, 5], 0), random_array(&[3, 5], 1)];
+    check_gradients("add", &two, |tape, v| tape.add(v[0], v[1]));
+    check_gradients("sub", &two, |tape, v| tape.sub(v[0], v[1]));
+    check_gradients("mul", &two, |tape, v| tape.mul(v[0], v[1]));
+    check_gradients("affine", &two[..1], |tape, v| tape.affine(v[0], -1.5, 0.3));
+    check_gradients("add_bias", &[random_array(&[3, 5], 0), random_array(&[5], 1)], |tape, v| tape.add_bias(v[0], v[1]));
+}
+
+#[test]
+fn gradients_of_activations_agree_with_differences() {
+    for activation in [Activation::Identity, Activation::Elu, Activation::Tanh, Activation::Sigmoid, Activation::Softplus] {
+        check_gradients(&format!("{activation:?}"), &[random_array(&[30], 0)], |tape, v| tape.activation(v[0], activation));
+    }
+}
+
+#[test]
+fn values_and_gradients_agree_with_torch() {
+    for (name, activation) in [
+        ("elu", Activation::Elu),
+        ("tanh", Activation::Tanh),
+        ("sigmoid", Activation::Sigmoid),
+        ("softplus", Activation::Softplus),
+    ] {
+        agrees_with_torch(name, TORCH_TOLERANCE, |tape, v| tape.activation(v["x"], activation).unwrap());
+    }
+}
+
+fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
+    let len = 1173;
+    let mut bench = Bench::new(cuda);
+    let (a, b, bias) = (bench.draw(len)?, bench.draw(len)?, bench.draw(17)?);
+    for activation in [Activation::Elu, Activation::Tanh, Activation::Sigmoid, Activation::Softplus] {
+        let (mut y, mut dz, mut s) = (cuda.alloc(len)?, cuda.alloc(len)?, cuda.alloc(len)?);
+        cuda.copy(&b, &mut dz)?;
+        cuda.run(Pointwise::Activation { activation, x: &a, y: &mut y })?;
+        cuda.run(Pointwise::ActivationGrad { activation, y: &y, dz: &mut dz })?;
+        cuda.run(Pointwise::ActivationSlope { activation, order: 1, y: &y, s: &mut s })?;
+        bench.keep(&[&y, &dz, &s])?;
+    }
+    let mut y = cuda.alloc(len)?;
+    cuda.run(Pointwise::Add { a: &a, b: &b, y: &mut y })?;
+    bench.keep(&[&y])?;
+    cuda.run(Pointwise::Sub { a: &a, b: &b, y: &mut y })?;
+    bench.keep(&[&y])?;
+    cuda.run(Pointwise::Mul { a: &a, b: &b, y: &mut y })?;
+    bench.keep(&[&y])?;
+    cuda.run(Pointwise::MulAdd { a: &a, b: &b, y: &mut y })?;
+    bench.keep(&[&y])?;
+    cuda.run(Pointwise::Affine { alpha: 0.5, beta: 2.0, x: &a, y: &mut y })?;
+    cuda.run(Pointwise::Axpy { alpha: 3.0, x: &b, y: &mut y })?;
+    bench.keep(&[&y])?;
+    let mut biased = cuda.alloc(len)?;
+    cuda.run(Pointwise::AddBias { x: &a, b: &bias, y: &mut biased })?;
+    bench.keep(&[&biased])?;
+    Ok(bench.found)
 }

@@ -1,10 +1,15 @@
+use orthoscope::Result;
 use orthoscope::ops::{Backend, Pointwise, Sdc, SdcSpec};
 use orthoscope::shape::Activation;
 
 use super::common::*;
 use super::conv2d::by_definition;
 
-on_every_backend!(agrees_with_joined_convolutions, adjoint_and_oracle);
+on_every_backend!(agrees_with_joined_convolutions, adjoint_and_oracle, short_operands_are_refused);
+
+/// Calls that reach every kernel of the operation.
+pub const EXERCISES: &[Exercise] =
+    &[exercise!("sdc, bf16", Bf16, every_call), exercise!("sdc", Tiled, every_call), exercise!("sdc, naive", Naive, every_call)];
 
 const BRANCHES: usize = 6;
 /// The dilations of the networks; 16 and 32 are wider than the maps here, so that whole taps fall outside.
@@ -106,4 +111,48 @@ fn adjoint_and_oracle<B: Backend>(backend: &B) {
             assert_close(&format!("weight gradient {k}"), found, expected, tolerance);
         }
     }
+}
+
+fn short_operands_are_refused<B: Backend>(backend: &B) {
+    let (x, weight) = (shape(&[1, 5, 6, 2]), shape(&[4, 3, 3, 2]));
+    let spec = SdcSpec::new(&x, &[weight], &[2], Activation::Elu).unwrap();
+    refuses_short_operands(backend, [60, 72, 4, 120], |[x, w, b, y]| {
+        backend.run(Sdc::Forward { spec: &spec, x, w: &[w], b: &[b], y })
+    });
+    refuses_short_operands(backend, [120, 72, 60], |[dz, w, dx]| backend.run(Sdc::InputGrad { spec: &spec, dz, w: &[w], dx }));
+    refuses_short_operands(backend, [72, 4, 60, 120], |operands| {
+        let (weights, data) = operands.split_at_mut(2);
+        let (dw, db) = weights.split_at_mut(1);
+        backend.run(Sdc::WeightGrad { spec: &spec, x: &data[0], dz: &data[1], dw, db })
+    });
+    let [x, mut y] = [60, 120].map(|len| backend.zeros(len).unwrap());
+    assert!(backend.run(Sdc::Forward { spec: &spec, x: &x, w: &[], b: &[], y: &mut y }).is_err(), "no branches given");
+}
+
+#[test]
+fn gradients_agree_with_differences() {
+    let inputs: Vec<_> = std::iter::once(random_array(&[2, 5, 6, 2], 0))
+        .chain((1..4).map(|branch| random_array(&[2, 3, 3, 2], branch)))
+        .chain((4..7).map(|branch| random_array(&[2], branch)))
+        .collect();
+    check_gradients("sdc", &inputs, |tape, v| tape.sdc(v[0], &v[1..4], &v[4..7], &[1, 2, 8], Activation::Elu));
+}
+
+fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
+    let (extents, c_out, dilations) = ([1, 9, 11, 5], 4, [1, 2, 8]);
+    let weight = shape(&[c_out, 3, 3, extents[3]]);
+    let spec = SdcSpec::new(&shape(&extents), &[weight; 3], &dilations, Activation::Elu)?;
+    let (x_len, y_len) = (extents.iter().product(), spec.output()?.len());
+    let mut bench = Bench::new(cuda);
+    let (x, dz) = (bench.draw(x_len)?, bench.draw(y_len)?);
+    let w = [bench.draw(weight.len())?, bench.draw(weight.len())?, bench.draw(weight.len())?];
+    let b = [bench.draw(c_out)?, bench.draw(c_out)?, bench.draw(c_out)?];
+    let (mut y, mut dx) = (cuda.alloc(y_len)?, cuda.zeros(x_len)?);
+    let mut dw = [cuda.zeros(weight.len())?, cuda.zeros(weight.len())?, cuda.zeros(weight.len())?];
+    let mut db = [cuda.zeros(c_out)?, cuda.zeros(c_out)?, cuda.zeros(c_out)?];
+    cuda.run(Sdc::Forward { spec: &spec, x: &x, w: &w.each_ref(), b: &b.each_ref(), y: &mut y })?;
+    cuda.run(Sdc::InputGrad { spec: &spec, dz: &dz, w: &w.each_ref(), dx: &mut dx })?;
+    cuda.run(Sdc::WeightGrad { spec: &spec, x: &x, dz: &dz, dw: &mut dw, db: &mut db })?;
+    bench.keep(&[&y, &dx, &dw[0], &dw[1], &dw[2], &db[0], &db[1], &db[2]])?;
+    Ok(bench.found)
 }

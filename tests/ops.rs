@@ -1,0 +1,123 @@
+//! Every operation, one file each, and the CUDA engine as a whole.
+//!
+//! `ops/NAME.rs` has all checks of one operation. Four oracles: small numbers worked out by hand or an independent definition; the
+//! adjoint identity `<Ax, y> = <x, Aᵀy>`; central differences in f64; and `Reference<f64>`, which any other backend must agree with.
+//! Values and gradients are also those of PyTorch. Every call goes through `common::overwritten` or `common::accumulated`, which check
+//! the `=` and `+=` laws.
+//!
+//! `cuda/` has what concerns the engine: schedules, barriers, costs, recorded work, training, bf16, on the emulator and on a GPU; and
+//! the emulator itself. Its checks of all kernels walk the exercises that the files of the operations list.
+
+/// Makes one `#[test]` of every check `fn check<B: Backend>(backend: &B)` for every backend. A new backend is one line here.
+macro_rules! on_every_backend {
+    ($($check:ident),+ $(,)?) => {
+        on_backend!(reference_f64, |_| Some(orthoscope::backend::Reference::<f64>::default()), $($check),+);
+        on_backend!(reference_f32, |_| Some(orthoscope::backend::Reference::<f32>::default()), $($check),+);
+        on_backend!(cpu, |_| Some(orthoscope::backend::Cpu::default()), $($check),+);
+        #[cfg(feature = "emulator")]
+        on_backend!(emulator, |_| Some(orthoscope::backend::Cuda::emulator(1)), $($check),+);
+        #[cfg(feature = "emulator")]
+        on_backend!(emulator_naive, |_| Some(crate::naive(orthoscope::backend::Cuda::emulator(2))), $($check),+);
+        on_backend!(cuda, crate::gpu::gpu, $($check),+);
+        on_backend!(cuda_naive, |test| crate::gpu::gpu(test).map(crate::naive), $($check),+);
+    };
+}
+
+/// `$open` gives the backend for a test of the name that it gets, or `None` if the test has said that it is skipped.
+macro_rules! on_backend {
+    ($module:ident, $open:expr, $($check:ident),+) => {
+        mod $module {
+            $(#[test]
+            fn $check() {
+                let open: fn(&str) -> Option<_> = $open;
+                if let Some(backend) = open(concat!(module_path!(), "::", stringify!($check))) {
+                    super::$check(&backend);
+                }
+            })+
+        }
+    };
+}
+
+/// Makes one `#[test]` of every check `fn check(open: &Open)` for the emulator and for the GPU.
+macro_rules! on_cuda {
+    ($($check:ident),+ $(,)?) => {
+        #[cfg(feature = "emulator")]
+        mod emulator {
+            $(#[test]
+            fn $check() {
+                super::$check(&orthoscope::backend::Cuda::emulator);
+            })+
+        }
+        mod gpu {
+            $(#[test]
+            fn $check() {
+                if let Some(gpu) = crate::gpu::gpu(concat!(module_path!(), "::", stringify!($check))) {
+                    super::$check(&move |_| gpu.clone());
+                }
+            })+
+        }
+    };
+}
+
+mod cuda;
+#[path = "fixture/gpu.rs"]
+mod gpu;
+#[path = "fixture/gradients.rs"]
+mod gradients;
+#[path = "fixture/torch.rs"]
+mod torch;
+
+/// Opens the device; a seed draws the schedules of the emulator and means nothing to a GPU.
+type Open = dyn Fn(u64) -> orthoscope::backend::Cuda;
+
+/// The same device with naive kernels.
+fn naive(cuda: orthoscope::backend::Cuda) -> orthoscope::backend::Cuda {
+    cuda.with_mode(orthoscope::backend::cuda::Mode::Naive)
+}
+
+mod ops {
+    #[macro_use]
+    mod exercise;
+    pub mod common;
+    mod storage;
+
+    mod box_average;
+    mod ccm;
+    mod channels;
+    mod conv2d;
+    mod corruption;
+    mod linear;
+    mod objective;
+    mod optimise;
+    mod pointwise;
+    mod pool;
+    mod reduce;
+    mod sdc;
+    mod upsample;
+    mod windowed_mean;
+
+    pub use exercise::Exercise;
+
+    /// The exercises of every operation.
+    const ALL: &[&[Exercise]] = &[
+        box_average::EXERCISES,
+        ccm::EXERCISES,
+        channels::EXERCISES,
+        conv2d::EXERCISES,
+        corruption::EXERCISES,
+        linear::EXERCISES,
+        objective::EXERCISES,
+        optimise::EXERCISES,
+        pointwise::EXERCISES,
+        pool::EXERCISES,
+        reduce::EXERCISES,
+        sdc::EXERCISES,
+        upsample::EXERCISES,
+        windowed_mean::EXERCISES,
+    ];
+
+    /// Every exercise.
+    pub fn exercises() -> impl Iterator<Item = &'static Exercise> {
+        ALL.iter().copied().flatten()
+    }
+}
