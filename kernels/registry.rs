@@ -3,10 +3,10 @@
 //! A kernel is written as
 //!
 //! ```text
-//! // y = U x. x: [N,H,W,C]; y: [N,2H,2W,C], len elements.
-//! // FLOPs: 6 len. Bytes: 5 len.
-//! KERNEL __launch_bounds__(256) upsample2(...) {...}
-//! REGISTER_KERNEL(upsample2)
+//! // y = alpha x. x, y: [N], len elements.
+//! // FLOPs: len. Bytes: 8 len.
+//! KERNEL __launch_bounds__(256) scale(...) {...}
+//! REGISTER_KERNEL(scale)
 //! ```
 //!
 //! with `Unit: matrix.` behind the bytes if its products run on tensor cores.

@@ -1,4 +1,4 @@
-// The specs of src/ops/, passed by value. A test compares size and offsets on both sides.
+// The specs of src/ops/, passed by value; a spec of one kernel file may be defined there. A test compares both sides of every spec.
 #pragma once
 #include "dev.cuh"
 
@@ -21,7 +21,6 @@ struct CcmSpec { uint32_t rows, c; };
 struct ObjectiveSpec { uint32_t n, pixels, channels, penalty; double lambda, epsilon; };
 struct AdamSpec { double beta1, beta2, epsilon; };
 struct BoxAverageSpec { uint32_t n, h, w, size, repeats; };
-struct WindowedMeanSpec { uint32_t n, h, w, c, size; float taps[31]; };
 struct CorruptionSpec {
     uint32_t seed[2], n, side, images, textures, patches_min, patches_max, patches_at_once, log_uniform_size;
     float size[2], aspect[2], weights[SOURCES], blend_probability, blend[2], softness[2], deformation[2], region_threshold, mask_nodes_per_unit;

@@ -2,7 +2,8 @@
 // taps[i] taps[j], of the pixels inside the image. The window is a product of two axes, so the mean is taken along rows, then along
 // columns; the adjoint goes the other way. One thread per element. Bound by memory; neighbours share their reads in the cache.
 #include "elements.cuh"
-#include "spec.cuh"
+
+struct WindowedMeanSpec { uint32_t n, h, w, c, size; float taps[31]; };
 
 // Weights of the window around position i of an axis that fall inside it.
 DEVICE float weight_inside(WindowedMeanSpec s, uint32_t i, uint32_t extent) {

@@ -79,6 +79,7 @@ mod ops {
     #[macro_use]
     mod exercise;
     pub mod common;
+    pub mod spec;
     mod storage;
 
     mod box_average;
@@ -96,7 +97,11 @@ mod ops {
     mod upsample;
     mod windowed_mean;
 
+    use std::collections::BTreeSet;
+
     pub use exercise::Exercise;
+    use orthoscope::backend::cuda::{HEADERS, KERNELS};
+    use spec::SpecValue;
 
     /// The exercises of every operation.
     const ALL: &[&[Exercise]] = &[
@@ -119,5 +124,39 @@ mod ops {
     /// Every exercise.
     pub fn exercises() -> impl Iterator<Item = &'static Exercise> {
         ALL.iter().copied().flatten()
+    }
+
+    /// A value of every spec.
+    pub const SPECS: &[fn() -> SpecValue] = &[
+        box_average::spec_value,
+        ccm::spec_value,
+        channels::spec_value,
+        conv2d::spec_value,
+        corruption::spec_value,
+        linear::spec_value,
+        objective::spec_value,
+        optimise::spec_value,
+        pool::spec_value,
+        sdc::spec_value,
+        upsample::spec_value,
+        windowed_mean::spec_value,
+    ];
+
+    #[test]
+    fn every_spec_of_the_kernels_is_listed() {
+        let texts = KERNELS.iter().map(|kernel| kernel.file.text).chain(HEADERS.iter().map(|(_, text)| *text));
+        let structs = texts.flat_map(str::lines).filter_map(|line| line.strip_prefix("struct ")?.split_whitespace().next());
+        let defined: BTreeSet<&str> = structs.filter(|name| name.ends_with("Spec")).collect();
+        assert_eq!(defined, SPECS.iter().map(|spec| spec().name).collect());
+    }
+
+    #[test]
+    fn every_field_of_a_spec_has_a_value_of_its_own() {
+        for SpecValue { name, fields, .. } in SPECS.iter().map(|spec| spec()) {
+            for (k, (field, value)) in fields.iter().enumerate() {
+                let same = fields[..k].iter().find(|(_, other)| other == value);
+                assert!(same.is_none(), "{name}: {field} is {same:?} again");
+            }
+        }
     }
 }

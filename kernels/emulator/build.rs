@@ -10,7 +10,9 @@ pub fn compile() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let kernels = [files("kernels", "cu"), files("kernels/emulator", "cu")].concat();
     let headers = [files("kernels", "cuh"), files("kernels/emulator", "h"), files("kernels/emulator", "rs")].concat();
-    let newest_header = headers.iter().map(|path| changed(path)).max().unwrap_or(SystemTime::UNIX_EPOCH);
+    let specs_header = out.join("specs.h");
+    write_if_new(&specs_header, &specs(&kernels));
+    let newest_header = headers.iter().chain([&specs_header]).map(|path| changed(path)).max().unwrap_or(SystemTime::UNIX_EPOCH);
     let mut archive = compiler();
     for source in kernels.iter().chain([&PathBuf::from("kernels/emulator/emulator.cpp")]) {
         archive.object(object(source, &out, newest_header));
@@ -27,7 +29,14 @@ fn object(source: &Path, out: &Path, newest_header: SystemTime) -> PathBuf {
         return target;
     }
     let mut command = compiler().get_compiler().to_command();
-    command.args(["-x", "c++"]).arg(format!("-DKERNEL_FILE={}", stem(source))).arg("-c").arg(source).arg("-o").arg(&target);
+    command
+        .args(["-x", "c++", "-I"])
+        .arg(out)
+        .arg(format!("-DKERNEL_FILE={}", stem(source)))
+        .arg("-c")
+        .arg(source)
+        .arg("-o")
+        .arg(&target);
     let status = command.status().unwrap_or_else(|error| panic!("the feature `emulator` needs a C++ compiler: {error}"));
     assert!(status.success(), "{} does not compile", source.display());
     target
@@ -48,6 +57,45 @@ fn linker(kernels: &[PathBuf]) -> String {
     let declare: String = kernels.iter().map(|path| format!("void emu_link_{}();\n", stem(path))).collect();
     let call: String = kernels.iter().map(|path| format!("    emu_link_{}();\n", stem(path))).collect();
     format!("{declare}void emu_link_all() {{\n{call}}}\n")
+}
+
+/// C++ that reads every spec `struct …Spec {…};` of the kernels field by field. A spec of one kernel file may be defined there.
+fn specs(kernels: &[PathBuf]) -> String {
+    let text = |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut code = "std::string read_spec(const std::string& name, const void* bytes, size_t size) {\n".to_owned();
+    let mut definitions = String::new();
+    for path in kernels.iter().chain([&PathBuf::from("kernels/spec.cuh")]) {
+        for (name, body) in structs(&text(path)) {
+            if path.extension().is_some_and(|extension| extension == "cu") {
+                definitions += &format!("struct {name} {{{body}}};\n");
+            }
+            let read: String = fields(body).map(|field| format!("{{\"{field}\", number(s.{field})}}, ")).collect();
+            code += &format!(
+                "    if (name == \"{name}\" && size == sizeof({name})) {{ {name} s; memcpy(&s, bytes, size); return object({{{read}}}); }}\n"
+            );
+        }
+    }
+    format!("{definitions}{code}    return \"\";\n}}\n")
+}
+
+/// Name and body of every spec.
+fn structs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let found = text.split("\nstruct ").skip(1).filter_map(|rest| rest.split_once(" {"));
+    found.filter(|(name, _)| name.ends_with("Spec")).filter_map(|(name, rest)| Some((name, rest.split_once('}')?.0)))
+}
+
+/// The names that declarations such as `uint32_t n, taps[31]; float sigma;` declare.
+fn fields(body: &str) -> impl Iterator<Item = &str> {
+    let declared = body.split(';').filter_map(|declaration| declaration.trim().split_once(' '));
+    declared.flat_map(|(_, names)| names.split(',').map(|name| name.split('[').next().unwrap_or_default().trim()))
+}
+
+/// Leaves a file that is already as it should be, so that nothing is compiled again.
+fn write_if_new(path: &Path, text: &str) {
+    if fs::read_to_string(path).is_ok_and(|found| found == text) {
+        return;
+    }
+    fs::write(path, text).expect("OUT_DIR can be written");
 }
 
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {

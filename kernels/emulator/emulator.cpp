@@ -1,6 +1,6 @@
 // The functions that the engine calls: memory between guard pages, launches, removal of one barrier, layouts of specs.
 #include "../dev.cuh"
-#include "layouts.h"
+#include "../spec.cuh"
 #include "signals.h"
 
 namespace {
@@ -31,6 +31,24 @@ int give(const std::string& message, char* error, size_t capacity) {
     snprintf(error, capacity, "%s", message.c_str());
     return !message.empty();
 }
+
+std::string number(uint32_t value) { return std::to_string(value); }
+std::string number(double value) {
+    char text[32];
+    snprintf(text, sizeof text, "%.17g", value);
+    return text;
+}
+template <class T, size_t N> std::string number(const T (&values)[N]) {
+    std::string list;
+    for (const T& value : values) list += (list.empty() ? "[" : ", ") + number(value);
+    return list + "]";
+}
+std::string object(const std::vector<std::pair<std::string, std::string>>& fields) {
+    std::string list;
+    for (auto& [name, value] : fields) list += (list.empty() ? "{\"" : ", \"") + name + "\": " + value;
+    return list + "}";
+}
+#include "specs.h"  // written by build.rs from the text of the kernels
 }  // namespace
 
 std::string emu::describe_address(uintptr_t address) {
@@ -94,12 +112,12 @@ extern "C" uint64_t emu_omit(const char* file, int line) {
     return hits;
 }
 
-// Writes up to `capacity` numbers, the offsets of a spec's fields and then its size; returns how many there are, 0 if it is unknown.
-extern "C" size_t emu_layout(const char* spec, size_t* numbers, size_t capacity) {
-    auto it = emu::layouts().find(spec);
-    if (it == emu::layouts().end()) return 0;
-    for (size_t i = 0; i < it->second.size() && i < capacity; i++) numbers[i] = it->second[i];
-    return it->second.size();
+// Writes up to `capacity` bytes of a JSON object, the fields of the spec `name` as kernels read them from its bytes; returns how many
+// bytes it has, 0 if there is no spec of that name and size.
+extern "C" size_t emu_read_spec(const char* name, const void* bytes, size_t size, char* text, size_t capacity) {
+    std::string found = read_spec(name, bytes, size);
+    memcpy(text, found.data(), std::min(found.size(), capacity));
+    return found.size();
 }
 
 // Number `index` of the kernels in alphabetical order, or null.

@@ -1,4 +1,4 @@
-// Kernels by name with void** arguments, as cuLaunchKernel takes them; and the layout of the specs they take by value.
+// Kernels by name with void** arguments, as cuLaunchKernel takes them.
 #pragma once
 #include <cstddef>
 #include <map>
@@ -19,8 +19,6 @@ template <auto K> void thunk(void* p) { call<K>(K, p, std::make_index_sequence<a
 template <auto K> std::string entry(dim3 g, dim3 b, size_t shared, uint64_t seed, void** a) { return launch(g, b, shared, seed, thunk<K>, a); }
 struct Register { Register(const char* name, Entry e) { registry()[name] = e; } };
 
-// Offsets of a spec's fields, then its size.
-inline std::map<std::string, std::vector<size_t>>& layouts() { static std::map<std::string, std::vector<size_t>> specs; return specs; }
 }  // namespace emu
 
 #define REGISTER_KERNEL(k) static emu::Register emu_register_##k(#k, {emu::entry<k>, emu::sizes(k)});

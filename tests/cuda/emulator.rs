@@ -2,66 +2,33 @@
 //! refused with kernel, block and line, schedules differ by seed, arguments are checked, OS threads do not disturb each other.
 
 use std::collections::BTreeSet;
-use std::mem::offset_of;
 
 use orthoscope::Result;
-use orthoscope::backend::cuda::driver::emulator::{Emulator, kernels, layout};
+use orthoscope::backend::cuda::driver::emulator::{Emulator, kernels, read_spec};
 use orthoscope::backend::cuda::driver::{Address, Driver, Launch};
 use orthoscope::backend::cuda::{File, Kernel};
 use orthoscope::backend::{Cuda, Storage, Unit};
-use orthoscope::ops::{
-    AdamSpec, Backend, BoxAverageSpec, CcmSpec, ChannelsSpec, Conv2dSpec, CorruptionSpec, Linear, LinearSpec, ObjectiveSpec,
-    PoolSpec, SdcSpec, UpsampleSpec, WindowedMeanSpec,
-};
+use orthoscope::ops::{Backend, Linear, LinearSpec};
 use orthoscope::shape::Activation;
+
+use crate::ops::SPECS;
+use crate::ops::spec::{self, SpecValue};
 
 static FAULTS: File = File { name: "faults.cu", text: include_str!("../../kernels/emulator/faults.cu") };
 /// Threads of a block unless a test says otherwise: two warps.
 const THREADS: u32 = 64;
 
-/// Name, and offsets of all fields, then the size. Does not compile where a field is missing.
-macro_rules! rust_layout {
-    ($spec:ident: $($field:ident),+) => {{
-        let _every_field = |$spec { $($field: _),+ }: $spec| ();
-        (stringify!($spec), vec![$(offset_of!($spec, $field)),+, size_of::<$spec>()])
-    }};
-}
-
-fn rust_layouts() -> Vec<(&'static str, Vec<usize>)> {
-    vec![
-        rust_layout!(AdamSpec: beta1, beta2, epsilon),
-        rust_layout!(BoxAverageSpec: n, h, w, size, repeats),
-        rust_layout!(CcmSpec: rows, c),
-        rust_layout!(ChannelsSpec: rows, source, source_start, target, target_start, count),
-        rust_layout!(Conv2dSpec: n, h, w, c_in, h_out, w_out, c_out, kernel, stride, dilation, padding, activation),
-        rust_layout!(
-            CorruptionSpec: seed, n, side, images, textures, patches_min, patches_max, patches_at_once, log_uniform_size, size, aspect,
-            weights, blend_probability, blend, softness, deformation, region_threshold, mask_nodes_per_unit, mask_side, replacement_side, taps
-        ),
-        rust_layout!(LinearSpec: rows, c_in, c_out, activation),
-        rust_layout!(ObjectiveSpec: n, pixels, channels, penalty, lambda, epsilon),
-        rust_layout!(PoolSpec: n, h, w, c, window),
-        rust_layout!(SdcSpec: n, h, w, c_in, c_out, branches, dilations, activation),
-        rust_layout!(UpsampleSpec: n, h, w, c),
-        rust_layout!(WindowedMeanSpec: n, h, w, c, size, taps),
-    ]
-}
-
+/// Same size, and the same names, types and offsets of all fields: kernels read what the Rust side wrote.
 #[test]
-fn specs_have_one_layout_on_both_sides() {
-    for (spec, expected) in rust_layouts() {
-        assert_eq!(layout(spec), expected, "{spec}: offsets of its fields, then its size");
+fn kernels_read_every_spec_as_it_was_written() {
+    for SpecValue { name, bytes, fields } in SPECS.iter().map(|spec| spec()) {
+        let found = read_spec(name, &bytes);
+        let found =
+            serde_json::from_str(&found).unwrap_or_else(|error| panic!("{name} of {} bytes: {error}: {found}", bytes.len()));
+        assert_eq!(spec::fields(&found), fields, "{name}");
+        assert_eq!(read_spec(name, &bytes[1..]), "", "{name} of another size");
     }
-    assert_eq!(layout("NoSpec"), [0; 0]);
-}
-
-#[test]
-fn every_spec_that_kernels_take_is_compared() {
-    let text = include_str!("../../kernels/spec.cuh");
-    let structs = text.lines().filter_map(|line| line.strip_prefix("struct ")?.split_whitespace().next());
-    let taken: BTreeSet<&str> = structs.filter(|name| name.ends_with("Spec")).collect();
-    let compared: BTreeSet<&str> = rust_layouts().iter().map(|(spec, _)| *spec).collect();
-    assert_eq!(taken, compared);
+    assert_eq!(read_spec("NoSpec", &[0; 4]), "");
 }
 
 /// One emulated device with buffers of floats.

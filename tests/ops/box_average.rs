@@ -9,6 +9,11 @@ on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, sh
 pub const EXERCISES: &[Exercise] =
     &[exercise!("box_average", Tiled, every_call), exercise!("box_average, naive", Naive, every_call)];
 
+/// A spec with a value of its own in every field.
+pub fn spec_value() -> SpecValue {
+    SpecValue::of(&BoxAverageSpec::new(&shape(&[2, 37, 41]), 7, 3).unwrap())
+}
+
 /// Extents, window, repeats; some windows are larger than the image.
 const CASES: [([usize; 3], usize, usize); 7] = [
     ([3, 17, 23], 3, 1),

@@ -19,6 +19,11 @@ on_every_backend!(
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("ccm", Tiled, every_call), exercise!("ccm, naive", Naive, every_call)];
 
+/// A spec with a value of its own in every field.
+pub fn spec_value() -> SpecValue {
+    SpecValue::of(&CcmSpec { rows: 150, c: 21 })
+}
+
 /// Rows and channels: ragged, one of each, powers of two, more than a tile of both.
 const CASES: [[usize; 2]; 4] = [[3 * 7 * 11, 5], [1, 1], [64, 8], [150, 70]];
 const SEVEN: [&str; 7] = ["s", "u", "w_mix", "b_mix", "w_gate", "b_gate", "dy"];

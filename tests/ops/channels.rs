@@ -8,6 +8,11 @@ on_every_backend!(golden_numbers, adjoint, join_and_slice_are_inverse, short_ope
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("channels", Tiled, every_call), exercise!("channels, naive", Naive, every_call)];
 
+/// A spec with a value of its own in every field.
+pub fn spec_value() -> SpecValue {
+    SpecValue::of(&ChannelsSpec::new("test", &shape(&[301, 5]), 1, &shape(&[301, 7]), 4, 3).unwrap())
+}
+
 fn spec(rows: usize, from: (usize, usize), to: (usize, usize), count: usize) -> ChannelsSpec {
     ChannelsSpec::new("test", &shape(&[rows, from.0]), from.1, &shape(&[rows, to.0]), to.1, count).unwrap()
 }

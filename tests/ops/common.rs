@@ -13,6 +13,7 @@ use orthoscope::shape::{Activation, Shape};
 use orthoscope::tape::{Tape, Tensor, Var};
 
 pub use super::exercise::{Bench, Engine, Exercise};
+pub use super::spec::SpecValue;
 pub use crate::gradients::{check_gradients, random_array};
 pub use crate::torch::{Golden, TOLERANCE as TORCH_TOLERANCE, close};
 

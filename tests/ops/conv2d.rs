@@ -27,6 +27,12 @@ pub const EXERCISES: &[Exercise] = &[
     exercise!("conv2d, naive", Naive, |cuda| every_call(cuda, [1, 5, 4, 3], 6, 3, 1)),
 ];
 
+/// A spec with a value of its own in every field.
+pub fn spec_value() -> SpecValue {
+    let options = Conv2dOptions { stride: 2, dilation: 4, padding: 6, activation: Activation::Elu };
+    SpecValue::of(&Conv2dSpec::new(&shape(&[9, 17, 40, 5]), &shape(&[13, 3, 3, 5]), None, options).unwrap())
+}
+
 /// Random operands of one convolution.
 struct Operands {
     x: Vec<f64>,

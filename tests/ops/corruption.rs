@@ -34,6 +34,33 @@ on_cuda!(
 pub const EXERCISES: &[Exercise] =
     &[exercise!("corruption", Tiled, every_call), exercise!("corruption, naive", Naive, every_call)];
 
+/// A spec with a value of its own in every field.
+pub fn spec_value() -> SpecValue {
+    SpecValue::of(&CorruptionSpec {
+        seed: [1, 2],
+        n: 3,
+        side: 4,
+        images: 5,
+        textures: 6,
+        patches_min: 7,
+        patches_max: 8,
+        patches_at_once: 9,
+        log_uniform_size: 1,
+        size: [0.1, 0.2],
+        aspect: [0.3, 0.4],
+        weights: [1.5, 2.5, 3.5, 4.5, 5.5, 6.5],
+        blend_probability: 0.5,
+        blend: [0.6, 0.7],
+        softness: [0.8, 0.9],
+        deformation: [1.1, 1.2],
+        region_threshold: 1.3,
+        mask_nodes_per_unit: 1.4,
+        mask_side: 10,
+        replacement_side: 11,
+        taps: std::array::from_fn(|tap| 20.0 + tap as f32),
+    })
+}
+
 /// Images of a batch: more than one, and no power of two.
 const COUNT: usize = 3;
 /// Schedules of the emulator; 0 is index order.

@@ -9,6 +9,11 @@ on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, sh
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("linear", Tiled, every_call), exercise!("linear, naive", Naive, every_call)];
 
+/// A spec with a value of its own in every field.
+pub fn spec_value() -> SpecValue {
+    SpecValue::of(&LinearSpec { rows: 150, c_in: 37, c_out: 67, activation: Activation::Elu })
+}
+
 /// Rows, input and output features: ragged, a single one of each, powers of two.
 const CASES: [[usize; 3]; 5] = [[23, 5, 17], [1, 37, 3], [19, 1, 1], [1, 1, 29], [16, 32, 64]];
 

@@ -16,6 +16,12 @@ on_every_backend!(
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("objective", Tiled, every_call), exercise!("objective, naive", Naive, every_call)];
 
+/// A spec with a value of its own in every field.
+pub fn spec_value() -> SpecValue {
+    let (image, mask) = (shape(&[2, 23, 17, 3]), shape(&[2, 23, 17, 1]));
+    SpecValue::of(&ObjectiveSpec::new(&image, &image, &mask, Penalty::Charbonnier, 0.3, 0.1).unwrap())
+}
+
 /// The mask of a case: every image with both regions, or soft values.
 #[derive(Clone, Copy)]
 enum Mask {

@@ -15,6 +15,11 @@ on_every_backend!(
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("optimise", Tiled, every_call)];
 
+/// A spec with a value of its own in every field.
+pub fn spec_value() -> SpecValue {
+    SpecValue::of(&SPEC)
+}
+
 const SPEC: AdamSpec = AdamSpec { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 const RATE: f64 = 0.01;
 

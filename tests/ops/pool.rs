@@ -8,6 +8,11 @@ on_every_backend!(golden_numbers, agrees_with_definition, adjoint_with_fixed_sel
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("max_pool", Tiled, every_call), exercise!("max_pool, naive", Naive, every_call)];
 
+/// A spec with a value of its own in every field.
+pub fn spec_value() -> SpecValue {
+    SpecValue::of(&PoolSpec::new(&shape(&[2, 17, 13, 5]), 3).unwrap())
+}
+
 const CASES: [([usize; 4], usize); 5] =
     [([3, 17, 23, 5], 2), ([3, 17, 23, 5], 3), ([1, 5, 4, 1], 1), ([2, 16, 16, 8], 2), ([2, 7, 9, 37], 2)];
 

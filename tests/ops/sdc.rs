@@ -11,6 +11,11 @@ on_every_backend!(agrees_with_joined_convolutions, adjoint_and_oracle, short_ope
 pub const EXERCISES: &[Exercise] =
     &[exercise!("sdc, bf16", Bf16, every_call), exercise!("sdc", Tiled, every_call), exercise!("sdc, naive", Naive, every_call)];
 
+/// A spec with a value of its own in every field.
+pub fn spec_value() -> SpecValue {
+    SpecValue::of(&SdcSpec::new(&shape(&[2, 9, 11, 5]), &[shape(&[4, 3, 3, 5]); 3], &[1, 2, 8], Activation::Elu).unwrap())
+}
+
 const BRANCHES: usize = 6;
 /// The dilations of the networks; 16 and 32 are wider than the maps here, so that whole taps fall outside.
 const DILATIONS: [usize; BRANCHES] = [1, 2, 4, 8, 16, 32];

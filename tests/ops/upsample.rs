@@ -8,6 +8,11 @@ on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, sh
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("upsample2", Tiled, every_call), exercise!("upsample2, naive", Naive, every_call)];
 
+/// A spec with a value of its own in every field.
+pub fn spec_value() -> SpecValue {
+    SpecValue::of(&UpsampleSpec::new(&shape(&[2, 7, 9, 5])).unwrap())
+}
+
 const CASES: [[usize; 4]; 6] = [[3, 17, 23, 5], [1, 1, 1, 2], [2, 1, 7, 1], [1, 6, 1, 3], [2, 16, 16, 8], [2, 5, 3, 37]];
 
 fn forward<B: Backend>(backend: &B, spec: &UpsampleSpec, x: &[f64]) -> Vec<f64> {

@@ -9,6 +9,11 @@ on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, wi
 pub const EXERCISES: &[Exercise] =
     &[exercise!("windowed_mean", Tiled, every_call), exercise!("windowed_mean, naive", Naive, every_call)];
 
+/// A spec with a value of its own in every field.
+pub fn spec_value() -> SpecValue {
+    SpecValue::of(&spec([2, 19, 23, 3], 11, 1.5))
+}
+
 /// Extents, window, sigma; some windows are larger than the image.
 const CASES: [([usize; 4], usize, f64); 6] = [
     ([3, 17, 23, 5], 5, 1.5),

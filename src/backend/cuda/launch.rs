@@ -19,8 +19,8 @@ const ARGUMENTS: usize = 40;
 /// Every argument starts at a multiple of this.
 const ALIGNMENT: usize = 8;
 
-/// A value that kernels take as it is: a number, or a spec of the same size and offsets as its twin in `kernels/spec.cuh`, without
-/// padding. Formulas know its whole-number fields by their names.
+/// A value that kernels take as it is: a number, or a spec of the same size and offsets as the struct of its name in `kernels/`,
+/// without padding. Formulas know its whole-number fields by their names.
 pub(crate) trait ByValue: NoUninit + Serialize {}
 
 impl<V: NoUninit + Serialize> ByValue for V {}

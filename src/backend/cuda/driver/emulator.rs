@@ -42,7 +42,7 @@ unsafe extern "C" {
         trail: *mut u64,
     ) -> c_int;
     fn emu_omit(file: *const c_char, line: c_int) -> u64;
-    fn emu_layout(spec: *const c_char, numbers: *mut usize, capacity: usize) -> usize;
+    fn emu_read_spec(name: *const c_char, bytes: *const c_void, size: usize, text: *mut c_char, capacity: usize) -> usize;
     fn emu_kernel(index: usize) -> *const c_char;
 }
 
@@ -296,12 +296,14 @@ pub fn omit(file: &str, line: u32) -> u64 {
     unsafe { emu_omit(file.as_ptr(), line as c_int) }
 }
 
-/// Offsets of the fields of the spec `name` as kernels see it, then its size; empty if there is none of that name.
-pub fn layout(name: &str) -> Vec<usize> {
-    let (name, mut numbers) = (c_string(name), [0; 32]);
-    // SAFETY: at most `len` numbers are written.
-    let count = unsafe { emu_layout(name.as_ptr(), numbers.as_mut_ptr(), numbers.len()) };
-    numbers[..count.min(numbers.len())].to_vec()
+/// The fields of the spec `name` as kernels read them from its bytes, as a JSON object in their order; empty if there is no spec of that
+/// name and size.
+pub fn read_spec(name: &str, bytes: &[u8]) -> String {
+    let (name, mut text) = (c_string(name), vec![0u8; 4096]);
+    // SAFETY: as many bytes are read, and at most as many written, as the buffers have.
+    let len = unsafe { emu_read_spec(name.as_ptr(), bytes.as_ptr().cast(), bytes.len(), text.as_mut_ptr().cast(), text.len()) };
+    text.truncate(len);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Names of all compiled kernels but the broken ones of `kernels/emulator/faults.cu`, which tests launch.
