@@ -31,6 +31,7 @@ mod sdc;
 #[cfg(test)]
 mod tests;
 mod upsample;
+mod weighted;
 mod windowed_mean;
 
 use derive_more::From;

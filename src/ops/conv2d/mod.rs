@@ -13,9 +13,11 @@ use bytemuck::NoUninit;
 use serde::Serialize;
 
 use super::contract::Contract;
-use crate::backend::Phase;
+use super::weighted::Weighted;
 use crate::error::{Error, Result};
 use crate::shape::{Activation, Shape, extent};
+
+const OP: &str = "conv2d";
 
 /// Options of a convolution that its operand shapes do not determine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +75,6 @@ impl Conv2dSpec {
     /// # Errors
     /// Ranks, channels, kernel size, stride, dilation or padding that do not fit; a kernel larger than the padded input.
     pub fn new(x: &Shape, weight: &Shape, bias: Option<&Shape>, options: Conv2dOptions) -> Result<Self> {
-        const OP: &str = "conv2d";
         let [n, h, w, c_in] = x.nhwc(OP)?;
         let [c_out, kernel, kernel_w, weight_in] = weight.nhwc(OP)?;
         let Conv2dOptions { stride, dilation, padding, activation } = options;
@@ -140,6 +141,10 @@ impl Conv2dSpec {
             product([self.n, self.h_out, self.w_out, self.c_out]),
         ]
     }
+
+    fn weighted(&self) -> Weighted {
+        Weighted { op: OP, flops: self.flops(), lengths: self.lengths(), bias: self.c_out as usize }
+    }
 }
 
 /// A call. See [`Conv2dSpec`]; dz is the gradient before the activation.
@@ -155,22 +160,10 @@ pub enum Conv2d<'a, T> {
 
 impl<T> Conv2d<'_, T> {
     pub(super) fn contract(&self) -> Contract<'_, T> {
-        let contract = |spec: &Conv2dSpec, phase| Contract::<T>::new("conv2d").phase(phase).flops(spec.flops());
         match self {
-            Self::Forward { spec, x, w, b, y } => {
-                let [x_len, w_len, y_len] = spec.lengths();
-                let contract = contract(spec, Phase::Forward).read("x", x, x_len).read("w", w, w_len);
-                contract.read_if("b", b.as_deref(), spec.c_out as usize).write("y", y, y_len)
-            }
-            Self::InputGrad { spec, dz, w, dx } => {
-                let [x_len, w_len, y_len] = spec.lengths();
-                contract(spec, Phase::InputGradient).read("dz", dz, y_len).read("w", w, w_len).update("dx", dx, x_len)
-            }
-            Self::WeightGrad { spec, x, dz, dw, db } => {
-                let [x_len, w_len, y_len] = spec.lengths();
-                let contract = contract(spec, Phase::WeightGradient).read("x", x, x_len).read("dz", dz, y_len);
-                contract.update("dw", dw, w_len).update_if("db", db.as_deref(), spec.c_out as usize)
-            }
+            Self::Forward { spec, x, w, b, y } => spec.weighted().forward(x, w, b.as_deref(), y),
+            Self::InputGrad { spec, dz, w, dx } => spec.weighted().input_grad(dz, w, dx),
+            Self::WeightGrad { spec, x, dz, dw, db } => spec.weighted().weight_grad(x, dz, dw, db.as_deref()),
         }
     }
 }

@@ -9,9 +9,11 @@ use bytemuck::NoUninit;
 use serde::Serialize;
 
 use super::contract::Contract;
-use crate::backend::Phase;
+use super::weighted::Weighted;
 use crate::error::{Error, Result};
 use crate::shape::{Activation, Shape, extent};
+
+const OP: &str = "linear";
 
 /// `y = A(x wᵀ + b)`: x `[rows, c_in]` (any leading dimensions), w `[c_out, c_in]`, b `[c_out]`, y `[rows, c_out]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, NoUninit, Serialize)]
@@ -33,7 +35,6 @@ impl LinearSpec {
     /// # Errors
     /// Ranks or feature counts that do not fit.
     pub fn new(x: &Shape, weight: &Shape, bias: Option<&Shape>, activation: Activation) -> Result<Self> {
-        const OP: &str = "linear";
         let &[c_out, c_in] = weight.dims() else {
             return Err(Error::shape(OP, format!("weight must be [out, in], got {weight}")));
         };
@@ -57,6 +58,10 @@ impl LinearSpec {
         let [rows, c_in, c_out] = [self.rows, self.c_in, self.c_out].map(|extent| extent as usize);
         [rows * c_in, c_out * c_in, rows * c_out]
     }
+
+    fn weighted(&self) -> Weighted {
+        Weighted { op: OP, flops: self.flops(), lengths: self.lengths(), bias: self.c_out as usize }
+    }
 }
 
 /// A call. See [`LinearSpec`]; dz is the gradient before the activation.
@@ -72,22 +77,10 @@ pub enum Linear<'a, T> {
 
 impl<T> Linear<'_, T> {
     pub(super) fn contract(&self) -> Contract<'_, T> {
-        let contract = |spec: &LinearSpec, phase| Contract::<T>::new("linear").phase(phase).flops(spec.flops());
         match self {
-            Self::Forward { spec, x, w, b, y } => {
-                let [x_len, w_len, y_len] = spec.lengths();
-                let contract = contract(spec, Phase::Forward).read("x", x, x_len).read("w", w, w_len);
-                contract.read_if("b", b.as_deref(), spec.c_out as usize).write("y", y, y_len)
-            }
-            Self::InputGrad { spec, dz, w, dx } => {
-                let [x_len, w_len, y_len] = spec.lengths();
-                contract(spec, Phase::InputGradient).read("dz", dz, y_len).read("w", w, w_len).update("dx", dx, x_len)
-            }
-            Self::WeightGrad { spec, x, dz, dw, db } => {
-                let [x_len, w_len, y_len] = spec.lengths();
-                let contract = contract(spec, Phase::WeightGradient).read("x", x, x_len).read("dz", dz, y_len);
-                contract.update("dw", dw, w_len).update_if("db", db.as_deref(), spec.c_out as usize)
-            }
+            Self::Forward { spec, x, w, b, y } => spec.weighted().forward(x, w, b.as_deref(), y),
+            Self::InputGrad { spec, dz, w, dx } => spec.weighted().input_grad(dz, w, dx),
+            Self::WeightGrad { spec, x, dz, dw, db } => spec.weighted().weight_grad(x, dz, dw, db.as_deref()),
         }
     }
 }

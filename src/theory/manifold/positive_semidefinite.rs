@@ -45,14 +45,6 @@ impl PositiveSemidefinite {
         Ok(Self { n, rank })
     }
 
-    /// The numerical rank of π(x), for x `[n²]`: the number of eigenvalues above 10⁻¹⁰ of the largest absolute value.
-    ///
-    /// # Errors
-    /// `x` has another length or is not finite.
-    pub fn rank_at(&self, x: &Array1<f64>) -> Result<usize> {
-        Ok(numerical_rank(&self.eigen(x)?))
-    }
-
     fn eigen(&self, y: &Array1<f64>) -> Result<SymmetricEigen> {
         symmetric_eigen(&check::matrix(&self.name(), self.n, self.n, y)?)
     }
