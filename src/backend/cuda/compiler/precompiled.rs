@@ -1,32 +1,33 @@
-//! Kernels compiled ahead of time, for machines without NVRTC: `ARCH/FILE.cubin` and `kernels.json`, which says of what sources
-//! they were made.
+//! Kernels compiled ahead of time, for machines without NVRTC. The folder holds `ARCH/FILE.cubin` for each kernel file and
+//! `kernels.json`, which records the hash of the sources that each CUBIN was compiled from.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arch, Image, Origin, Resources, sha256, sources_hash};
+use super::{Arch, Cubin, Origin, Resources, sha256, sources_hash};
 use crate::backend::cuda::File;
 use crate::disk::{make_folder, write_atomically};
 use crate::error::{Error, Result, system_words};
 
-/// The folder of kernels compiled ahead of time.
+/// Environment variable with the folder of precompiled kernels.
 pub const FOLDER_VARIABLE: &str = "ORTHOSCOPE_KERNELS_DIR";
-/// Name of the table of contents.
+/// File name of the manifest.
 const MANIFEST: &str = "kernels.json";
 
-/// The table of contents of such a folder.
+/// What `kernels.json` holds.
 #[derive(Default, Serialize, Deserialize)]
 struct Manifest {
-    images: Vec<Entry>,
+    #[serde(rename = "images")]
+    cubins: Vec<Entry>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Entry {
     arch: String,
     file: String,
-    /// Version of NVRTC that made it.
+    /// Version of NVRTC that compiled it.
     nvrtc: String,
     /// SHA-256 of the source, its headers and the options.
     sources: String,
@@ -41,34 +42,34 @@ impl Entry {
     }
 }
 
-/// A folder of kernels compiled ahead of time.
-pub struct Ahead {
+/// A folder of precompiled kernels.
+pub struct Precompiled {
     folder: PathBuf,
 }
 
-impl Ahead {
-    /// The folder `folder`.
+impl Precompiled {
+    /// Precompiled kernels in `folder`, which need not exist yet.
     pub fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// What `ORTHOSCOPE_KERNELS_DIR` names, if it names something.
-    pub fn usual() -> Option<Self> {
+    /// The folder in `ORTHOSCOPE_KERNELS_DIR`; None if the variable is unset or empty.
+    pub fn from_environment() -> Option<Self> {
         std::env::var_os(FOLDER_VARIABLE).filter(|value| !value.is_empty()).map(|folder| Self::new(folder.into()))
     }
 
-    /// Where it is.
+    /// Path of the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Names of the architectures in it, each once.
+    /// Names of the architectures in the manifest, without repetition.
     ///
     /// # Errors
-    /// It is no folder of compiled kernels.
+    /// The manifest cannot be read.
     pub fn architectures(&self) -> Result<Vec<String>> {
         let mut names: Vec<String> = Vec::new();
-        for entry in self.manifest()?.images {
+        for entry in self.manifest()?.cubins {
             if !names.contains(&entry.arch) {
                 names.push(entry.arch);
             }
@@ -76,44 +77,45 @@ impl Ahead {
         Ok(names)
     }
 
-    /// `file` for `arch`, if it is there.
+    /// The CUBIN of `file` for `arch`; None if the manifest does not list it.
     ///
     /// # Errors
-    /// It is there but was made of other sources, or is damaged; or this is no folder of compiled kernels.
-    pub fn read(&self, file: &'static File, arch: &'static Arch) -> Result<Option<Image>> {
-        let Some(entry) = self.manifest()?.images.into_iter().find(|entry| entry.is_of(file, arch)) else { return Ok(None) };
+    /// The CUBIN was compiled from other sources, is missing or is damaged, or the manifest cannot be read.
+    pub fn read(&self, file: &'static File, arch: &'static Arch) -> Result<Option<Cubin>> {
+        let Some(entry) = self.manifest()?.cubins.into_iter().find(|entry| entry.is_of(file, arch)) else { return Ok(None) };
         let path = self.cubin_path(file, arch);
         if entry.sources != sources_hash(file) {
-            return Err(Error::file(path, format!("was compiled from other sources than this program has; {}", again(arch))));
+            return Err(Error::file(path, format!("was compiled from other sources than this program has; {}", remedy(arch))));
         }
-        let cubin =
-            std::fs::read(&path).map_err(|error| Error::file(&path, format!("{}; {}", system_words(&error), again(arch))))?;
+        let code =
+            std::fs::read(&path).map_err(|error| Error::file(&path, format!("{}; {}", system_words(&error), remedy(arch))))?;
         match entry.nvrtc.parse() {
-            Ok(version) if entry.cubin == sha256([&cubin[..]]) => {
-                Ok(Some(Image { file, arch, version, cubin, kernels: entry.kernels, origin: Origin::Ahead }))
+            Ok(version) if entry.cubin == sha256([&code[..]]) => {
+                Ok(Some(Cubin { file, arch, version, code, kernels: entry.kernels, origin: Origin::Precompiled }))
             }
-            _ => Err(Error::file(path, format!("is damaged; {}", again(arch)))),
+            _ => Err(Error::file(path, format!("is damaged; {}", remedy(arch)))),
         }
     }
 
-    /// Writes `images` and says so in the table of contents. What is there for other architectures stays.
+    /// Writes `cubins` and adds them to the manifest, replacing earlier entries of the same architectures. CUBINs of other
+    /// architectures are kept.
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn write(&self, images: &[Image]) -> Result<()> {
+    pub fn write(&self, cubins: &[Cubin]) -> Result<()> {
         let mut manifest = self.manifest().unwrap_or_default();
-        manifest.images.retain(|entry| !images.iter().any(|image| image.arch.name == entry.arch));
-        for image in images {
-            let path = self.cubin_path(image.file, image.arch);
+        manifest.cubins.retain(|entry| !cubins.iter().any(|cubin| cubin.arch.name == entry.arch));
+        for cubin in cubins {
+            let path = self.cubin_path(cubin.file, cubin.arch);
             make_folder(path.parent().unwrap_or(&self.folder))?;
-            write_atomically(&path, |out| out.write_all(&image.cubin))?;
-            manifest.images.push(Entry {
-                arch: image.arch.name.to_owned(),
-                file: image.file.name.to_owned(),
-                nvrtc: image.version.to_string(),
-                sources: sources_hash(image.file),
-                cubin: sha256([&image.cubin[..]]),
-                kernels: image.kernels.clone(),
+            write_atomically(&path, |out| out.write_all(&cubin.code))?;
+            manifest.cubins.push(Entry {
+                arch: cubin.arch.name.to_owned(),
+                file: cubin.file.name.to_owned(),
+                nvrtc: cubin.version.to_string(),
+                sources: sources_hash(cubin.file),
+                cubin: sha256([&cubin.code[..]]),
+                kernels: cubin.kernels.clone(),
             });
         }
         let path = self.folder.join(MANIFEST);
@@ -127,17 +129,17 @@ impl Ahead {
 
     fn manifest(&self) -> Result<Manifest> {
         let path = self.folder.join(MANIFEST);
-        let refuse = |reason: String| {
+        let unreadable = |reason: String| {
             let help = format!("{FOLDER_VARIABLE} must name a folder that `orthoscope kernels --out` wrote");
             Error::file(&path, format!("{reason}; {help}"))
         };
-        let bytes = std::fs::read(&path).map_err(|error| refuse(format!("cannot be read: {}", system_words(&error))))?;
-        serde_json::from_slice(&bytes).map_err(|error| refuse(format!("is no table of compiled kernels: {error}")))
+        let bytes = std::fs::read(&path).map_err(|error| unreadable(format!("cannot be read: {}", system_words(&error))))?;
+        serde_json::from_slice(&bytes).map_err(|error| unreadable(format!("is not a manifest of compiled kernels: {error}")))
     }
 }
 
-/// What to do about an image that cannot be used.
-fn again(arch: &Arch) -> String {
+/// Tells the user what to do about a CUBIN that cannot be used.
+fn remedy(arch: &Arch) -> String {
     format!("compile it again with `orthoscope kernels --arch {arch} --out DIR`, or unset {FOLDER_VARIABLE}")
 }
 
@@ -154,46 +156,46 @@ mod tests {
         Arch::named(name).unwrap()
     }
 
-    fn image(arch: &'static Arch, cubin: &[u8]) -> Image {
+    fn cubin(arch: &'static Arch, code: &[u8]) -> Cubin {
         let kernels = vec![Resources { name: "k".into(), stack: 8, ..Resources::default() }];
         let version = Version { major: 12, minor: 9 };
-        Image { file: &FILE, arch, version, cubin: cubin.to_vec(), kernels, origin: Origin::Compiled }
+        Cubin { file: &FILE, arch, version, code: code.to_vec(), kernels, origin: Origin::Compiled }
     }
 
     #[test]
     fn architectures_are_added_and_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let ahead = Ahead::new(folder.path().join("new"));
-        ahead.write(&[image(arch("sm_80"), b"a"), image(arch("sm_90"), b"b")]).unwrap();
-        ahead.write(&[image(arch("sm_90"), b"c")]).unwrap();
-        assert_eq!(ahead.architectures().unwrap(), ["sm_80", "sm_90"]);
-        for (name, cubin) in [("sm_80", b"a"), ("sm_90", b"c")] {
-            let read = ahead.read(&FILE, arch(name)).unwrap().unwrap();
+        let precompiled = Precompiled::new(folder.path().join("new"));
+        precompiled.write(&[cubin(arch("sm_80"), b"a"), cubin(arch("sm_90"), b"b")]).unwrap();
+        precompiled.write(&[cubin(arch("sm_90"), b"c")]).unwrap();
+        assert_eq!(precompiled.architectures().unwrap(), ["sm_80", "sm_90"]);
+        for (name, code) in [("sm_80", b"a"), ("sm_90", b"c")] {
+            let read = precompiled.read(&FILE, arch(name)).unwrap().unwrap();
             assert_eq!(
-                (&read.cubin[..], &read.kernels, read.origin),
-                (&cubin[..], &image(arch(name), b"").kernels, Origin::Ahead)
+                (&read.code[..], &read.kernels, read.origin),
+                (&code[..], &cubin(arch(name), b"").kernels, Origin::Precompiled)
             );
         }
-        assert!(ahead.read(&FILE, arch("sm_89")).unwrap().is_none());
-        assert!(ahead.read(&OTHER, arch("sm_90")).unwrap().is_none());
+        assert!(precompiled.read(&FILE, arch("sm_89")).unwrap().is_none());
+        assert!(precompiled.read(&OTHER, arch("sm_90")).unwrap().is_none());
     }
 
     #[test]
-    fn what_is_stale_or_damaged_is_refused() {
+    fn stale_or_damaged_cubins_are_rejected() {
         let folder = tempfile::tempdir().unwrap();
-        let ahead = Ahead::new(folder.path().to_owned());
-        let sentence = |file| ahead.read(file, arch("sm_90")).unwrap_err().to_string();
+        let precompiled = Precompiled::new(folder.path().to_owned());
+        let sentence = |file| precompiled.read(file, arch("sm_90")).unwrap_err().to_string();
         assert!(sentence(&FILE).contains("kernels.json: cannot be read"), "{}", sentence(&FILE));
-        ahead.write(&[image(arch("sm_90"), b"cubin")]).unwrap();
+        precompiled.write(&[cubin(arch("sm_90"), b"cubin")]).unwrap();
         let stale = sentence(&NEWER);
         assert!(stale.contains("some.cubin: was compiled from other sources"), "{stale}");
         assert!(stale.contains("`orthoscope kernels --arch sm_90 --out DIR`"), "{stale}");
-        let path = ahead.cubin_path(&FILE, arch("sm_90"));
+        let path = precompiled.cubin_path(&FILE, arch("sm_90"));
         std::fs::write(&path, "cubim").unwrap();
         assert!(sentence(&FILE).contains("some.cubin: is damaged"));
         std::fs::remove_file(path).unwrap();
         assert!(sentence(&FILE).contains("some.cubin: "));
         std::fs::write(folder.path().join(MANIFEST), "{}").unwrap();
-        assert!(sentence(&FILE).contains("is no table of compiled kernels"));
+        assert!(sentence(&FILE).contains("is not a manifest of compiled kernels"));
     }
 }
