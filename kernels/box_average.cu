@@ -1,12 +1,12 @@
-// n-fold box average (Method §6): (G x)[p] = 1/|W(p)| sum over q in W(p) of x[q], W(p) the k x k window around p, cut at the
-// border. A window is a product of two intervals, so its mean is a mean along rows, then along columns. Each is a running
+// n-fold box average (Method §6): (G x)[p] = 1/|W(p)| sum over q in W(p) of x[q], where W(p) is the k x k window around p, clipped at
+// the border. A window is a product of two intervals, so its mean is computed along rows and then along columns. Each pass is a running
 // sum, so the cost per pixel does not depend on k. The adjoint divides first and then sums. Values between the passes are double,
-// because a value subtracted from a running sum must cancel what it added.
+// because subtracting a value from a running sum must cancel its earlier addition.
 // Bound by memory.
 #include "elements.cuh"
 #include "spec.cuh"
 
-// Number of positions of an axis inside the window around i.
+// Number of positions along an axis inside the window around i.
 DEVICE double window_count(BoxAverageSpec s, uint32_t i, uint32_t extent) {
     uint32_t radius = s.size / 2, first = i > radius ? i - radius : 0;
     return (double)(min(i + radius, extent - 1) - first + 1);
@@ -36,10 +36,10 @@ KERNEL __launch_bounds__(256) box_end_grad(const double* __restrict__ values, fl
 }
 REGISTER_KERNEL(box_end_grad)
 
-// prefix[i] = sum of the row up to i, by one warp. adjoint: each value is divided by its window first.
+// prefix[i] = sum of the row up to i, by one warp. adjoint: each value is first divided by the length of its window.
 DEVICE void row_prefix(const double* row, double* prefix, bool adjoint, BoxAverageSpec s) {
     uint32_t lane = threadIdx.x % WARP;
-    double before = 0.0;  // sum of the steps before
+    double before = 0.0;  // sum of the previous steps
     for (uint32_t start = 0; start < s.w; start += WARP) {
         uint32_t i = start + lane;
         double sum = i < s.w ? row[i] : 0.0;

@@ -1,15 +1,15 @@
 // Convex combination module: h = ELU(w_mix m + b_mix) with the mixture m = [s, u, (s-u)²], β = σ(w_gate h + b_gate),
 // y = β s + (1-β) u, and its adjoint. The loaders of the tiles (gemm.cuh) compute the mixture, which is never stored.
 //
-// The gate's gradient dz_gate = dy (s-u) β (1-β) is stored, in scratch memory of [rows, c]. Three products need it. Computed on the
-// fly, each of the c / 64 column tiles of two of them, and the sum over rows, would read four values for it: 4 (8 c / 64 + 4) bytes
-// per element. Written once and read back, it costs 20 + 4 (2 c / 64 + 1): 32 bytes instead of 48 for c = 64, 56 instead of
-// 144 for c = 256. Its two other products are those of a linear map (linear.cu).
+// The gate's gradient dz_gate = dy (s-u) β (1-β) is stored in scratch memory [rows, c], because three computations need it: two matrix
+// products and a sum over rows. If each of them recomputed it, every one of the c / 64 column tiles of both products, and the sum, would
+// read four values per element: 4 (8 c / 64 + 4) bytes. Written once and read back, it costs 20 + 4 (2 c / 64 + 1) bytes: 32 instead of 48
+// for c = 64, 56 instead of 144 for c = 256. The gate's weight and bias gradients are those of a linear map (linear.cu).
 //
 // Bound by arithmetic for many channels, by memory for few. Each product has a naive version, one thread per output.
 #include "gemm.cuh"
 
-// β s + (1-β) u, for β in [0, 1] rounded into the interval between s and u. Comparisons last: a NaN stays a NaN.
+// β s + (1-β) u, clamped to the interval between s and u for β in [0, 1]. The comparisons are written so that a NaN stays a NaN.
 DEVICE float combine(float beta, float s, float u) {
     float y = beta * s + (1.0f - beta) * u, low = fminf(s, u), high = fmaxf(s, u);
     bool convex = beta >= 0.0f && beta <= 1.0f;
@@ -26,7 +26,7 @@ struct Mixture {
         float d = s[start + k - 2 * c] - u[start + k - 2 * c];
         return d * d;
     }
-    // Up to four values from k on, of which `count` exist. They are not adjacent if they belong to two parts.
+    // The values k..k+3, of which the first `count` exist. They are not adjacent if they belong to two parts.
     DEVICE float4 quad(uint32_t start, uint32_t k, uint32_t count) const {
         uint32_t part = k < c ? 0 : k < 2 * c ? 1 : 2, first = k - part * c, index = start + first;
         if (first + count > c)
@@ -73,7 +73,7 @@ DEVICE float4 combine4(float4 beta, float4 s, float4 u) {
     return make_float4(combine(beta.x, s.x, u.x), combine(beta.y, s.y, u.y), combine(beta.z, s.z, u.z), combine(beta.w, s.w, u.w));
 }
 
-// y = β s + (1-β) u, rounded into the interval between s and u. beta, s, u, y: [len]. Bound by memory.
+// y = β s + (1-β) u, clamped to the interval between s and u. beta, s, u, y: [len]. Bound by memory.
 // FLOPs: 4 len. Bytes: 16 len.
 KERNEL __launch_bounds__(256)
     convex_combination(const float* __restrict__ beta, const float* __restrict__ s, const float* __restrict__ u,
@@ -170,7 +170,7 @@ DEVICE Ends ends_grad(float s, float u, float beta, float dy, float d2) {
 
 // d = dz_mix w_mix in three parts d0, d1, d2: ds += dy β + d0 + 2 (s-u) d2, du += dy (1-β) + d1 - 2 (s-u) d2.
 // dz, s, u, beta, dy: [rows, c], w: [c, 3c], ds, du: [rows, c].
-// One part after the other into the same tile of registers; a block's ds and du stay in the cache between them.
+// The parts use the same tile of registers one after another; a block's ds and du stay in the cache in between.
 // FLOPs: 6 rows c c + 12 rows c. Bytes: 4 (9 rows c + 3 c c).
 KERNEL __launch_bounds__(128)
     ccm_input_grad(const float* __restrict__ dz, const float* __restrict__ w, const float* __restrict__ s, const float* __restrict__ u,

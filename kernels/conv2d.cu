@@ -1,7 +1,7 @@
 // Convolution, z[n, p, q, o] = b[o] + Σ_{a, b, i} w[o, a, b, i] x[n, p·stride + a·dilation - padding, q·stride + b·dilation - padding, i],
-// y = A(z), zero outside the image, and its adjoints. Implicit GEMMs (taps.cuh, gemm.cuh), bound by arithmetic; special kernels for the first
-// and last layer with up to four channels, where tiles would be mostly empty; one naive version per direction.
-// Output pixels of all images are numbered together: rows = n h_out w_out; depth = kernel² c_in.
+// y = A(z), with x = 0 outside the image, and its adjoints. Computed as implicit GEMMs (taps.cuh, gemm.cuh), bound by arithmetic. The first
+// and last layers, with up to four input or output channels, have special kernels, because their tiles would be mostly empty. Each direction
+// has a naive version. Output pixels of all images are numbered together: rows = n h_out w_out; depth = kernel² c_in.
 #include "taps.cuh"
 
 // y = A(w * x + b). x: [N,H,W,I], w: [O,kH,kW,I], b: [O] or null, y: [N,Hout,Wout,O].
@@ -12,23 +12,23 @@ KERNEL __launch_bounds__(128)
     float c[THREAD_M][THREAD_N];
     clear(c);
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, rows = output_pixels(s), depth = tap_count(s) * s.c_in;
-    TapDepth seen{x, rows, forward_window(s), Taps(s.kernel, s.c_in)};
-    gemm(tiles, seen, DepthMatrix{w, s.c_out, depth}, m0, n0, 0, depth, c);
+    TapDepth patches{x, rows, forward_window(s), Taps(s.kernel, s.c_in)};
+    gemm(tiles, patches, DepthMatrix{w, s.c_out, depth}, m0, n0, 0, depth, c);
     each_row(c, m0, n0, StoreActivated{y, b, rows, s.c_out, s.activation});
 }
 REGISTER_KERNEL(conv2d)
 
 // dx += wᵀ * dz: an input pixel gathers from every output pixel that reads it. dz: [N,Hout,Wout,O], w: [O,kH,kW,I], dx: [N,H,W,I].
-// With stride 2, three quarters of the products are with zeros, which are not counted.
+// With stride 2, three quarters of the products are with zeros; the FLOPs do not count them.
 // FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in + 2 n h w c_in).
 KERNEL __launch_bounds__(128) conv2d_input_grad(const float* __restrict__ dz, const float* __restrict__ w, float* __restrict__ dx, Conv2dSpec s) {
     SHARED(GemmTiles, tiles);
     float c[THREAD_M][THREAD_N];
     clear(c);
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, rows = input_pixels(s);
-    TapDepth seen{dz, rows, adjoint_window(s), Taps(s.kernel, s.c_out)};
+    TapDepth patches{dz, rows, adjoint_window(s), Taps(s.kernel, s.c_out)};
     TapWeights weights{w, s.c_in, tap_count(s), Divisor(s.c_out)};
-    gemm(tiles, seen, weights, m0, n0, 0, tap_count(s) * s.c_out, c);
+    gemm(tiles, patches, weights, m0, n0, 0, tap_count(s) * s.c_out, c);
     each_row(c, m0, n0, StoreAdded{dx, rows, s.c_in});
 }
 REGISTER_KERNEL(conv2d_input_grad)
@@ -43,15 +43,15 @@ KERNEL __launch_bounds__(128)
     clear(c);
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, pixels = output_pixels(s), columns = tap_count(s) * s.c_in;
     Split k = split_of(pixels, blockIdx.z, gridDim.z);
-    TapRows seen{x, pixels, forward_window(s), Taps(s.kernel, s.c_in)};
-    gemm(tiles, RowMatrix{dz, s.c_out, pixels}, seen, m0, n0, k.begin, k.end, c);
+    TapRows patches{x, pixels, forward_window(s), Taps(s.kernel, s.c_in)};
+    gemm(tiles, RowMatrix{dz, s.c_out, pixels}, patches, m0, n0, k.begin, k.end, c);
     each_row(c, m0, n0, StorePlain{partial + (uint64_t)blockIdx.z * s.c_out * columns, s.c_out, columns});
 }
 REGISTER_KERNEL(conv2d_weight_grad)
 
-constexpr uint32_t FEW = 4;               // channels of a narrow end, at most
-constexpr uint32_t FEW_DEPTH = 9 * FEW;   // with a kernel of at most 3x3
-constexpr uint32_t PIXELS = 4;            // of one thread, which use a weight together
+constexpr uint32_t FEW = 4;               // most channels on the narrow side
+constexpr uint32_t FEW_DEPTH = 9 * FEW;   // largest depth, with a kernel of 3x3
+constexpr uint32_t PIXELS = 4;            // pixels per thread; they share each weight that is loaded
 
 DEVICE float4 fma4(float a, float4 b, float4 c) { return make_float4(fmaf(a, b.x, c.x), fmaf(a, b.y, c.y), fmaf(a, b.z, c.z), fmaf(a, b.w, c.w)); }
 DEVICE float dot4(float4 a, float4 b, float c) { return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, c)))); }
@@ -60,29 +60,29 @@ DEVICE float dot4(float4 a, float4 b, float c) { return fmaf(a.w, b.w, fmaf(a.z,
 // FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out).
 KERNEL __launch_bounds__(128)
     conv2d_few_inputs(const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ y, Conv2dSpec s) {
-    SHARED(float, seen, [FEW_DEPTH][PITCH]);     // by the pixels of the tile
-    SHARED(float, weights, [FEW_DEPTH][PITCH]);  // of its output channels
+    SHARED(float, inputs, [FEW_DEPTH][PITCH]);   // that the pixels of the tile read
+    SHARED(float, weights, [FEW_DEPTH][PITCH]);  // of the tile's output channels
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, rows = output_pixels(s), depth = tap_count(s) * s.c_in;
     uint32_t column = threadIdx.x % TILE;
     TapDepth taps{x, rows, forward_window(s), Taps(s.kernel, s.c_in)};
     TapDepth::Row row = taps.row(m0 + column);
     for (uint32_t k = threadIdx.x / TILE; k < depth; k += GEMM_THREADS / TILE) {
-        seen[k][column] = load_place(x, taps.place(row, k));
+        inputs[k][column] = load_place(x, taps.place(row, k));
         weights[k][column] = n0 + column < s.c_out ? w[(n0 + column) * depth + k] : 0.0f;
     }
     __syncthreads();
     float c[THREAD_M][THREAD_N];
     clear(c);
-    for (uint32_t k = 0; k < depth; k++) multiply_step(seen[k], weights[k], c);
+    for (uint32_t k = 0; k < depth; k++) multiply_step(inputs[k], weights[k], c);
     each_row(c, m0, n0, StoreActivated{y, b, rows, s.c_out, s.activation});
 }
 REGISTER_KERNEL(conv2d_few_inputs)
 
-constexpr uint32_t GROUP = 8;                // lanes that share the input channels of their pixels
-constexpr uint32_t GROUPS = 256 / GROUP;     // of a block
-constexpr uint32_t SUMS = PIXELS * FEW;      // of a group
+constexpr uint32_t GROUP = 8;                // lanes that divide the input channels of their pixels among them
+constexpr uint32_t GROUPS = 256 / GROUP;     // per block
+constexpr uint32_t SUMS = PIXELS * FEW;      // per group
 
-// The results of a group, sum[pixel][o]: lane l returns values l and l + 8.
+// The sums of sum[pixel][o] over the lanes of a group: lane l returns values l and l + 8.
 struct GroupSums { float value[SUMS / GROUP]; };
 DEVICE GroupSums reduce_group(const float (&sum)[PIXELS][FEW], uint32_t lane) {
     GroupSums mine{};
@@ -96,7 +96,7 @@ DEVICE GroupSums reduce_group(const float (&sum)[PIXELS][FEW], uint32_t lane) {
     return mine;
 }
 
-// As conv2d, for up to 4 output channels: eight lanes share the input channels of four pixels. Bound by memory.
+// As conv2d, for up to 4 output channels: eight lanes divide the input channels of four pixels among them. Bound by memory.
 // FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out).
 KERNEL __launch_bounds__(256)
     conv2d_few_outputs(const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ y, Conv2dSpec s) {
@@ -169,11 +169,12 @@ KERNEL __launch_bounds__(256)
 }
 REGISTER_KERNEL(conv2d_few_outputs_input_grad)
 
-constexpr uint32_t COLUMNS = 16, PIXEL_LANES = 16;  // of a block of the following
+constexpr uint32_t COLUMNS = 16, PIXEL_LANES = 16;  // per block of the weight gradients below
 typedef float LaneSums[PIXEL_LANES][4 * FEW][COLUMNS];
 
-// Weight gradient where one side, input or output, has up to 4 channels. A column is a tap and four channels of the wide side; sixteen threads
-// share the pixels of a column and write their sums of [few][4] values to `sums`, which sixteen threads then add up, one value each.
+// Weight gradient where one side, input or output, has up to 4 channels. A column is a tap and four channels of the wide side. Sixteen
+// threads divide the pixels of a column among them and write their sums, [few][4] values each, to `sums`. Sixteen threads then add these
+// up, one value each.
 template <bool FEW_INPUTS>
 DEVICE void few_weight_grad(LaneSums& sums, const float* x, const float* dz, float* partial, const Conv2dSpec& s) {
     uint32_t wide = FEW_INPUTS ? s.c_out : s.c_in, few = FEW_INPUTS ? s.c_in : s.c_out, quads = (wide + 3) / 4, taps = tap_count(s);
@@ -185,9 +186,9 @@ DEVICE void few_weight_grad(LaneSums& sums, const float* x, const float* dz, flo
 #pragma unroll
     for (uint32_t f = 0; f < FEW; f++) sum[f] = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
     for (uint32_t pixel = split.begin + lane; pixel < split.end; pixel += PIXEL_LANES) {
-        Place seen = window.at(window.origin(pixel), tap / s.kernel, tap % s.kernel);
-        if (!seen.inside) continue;
-        uint32_t wide_pixel = FEW_INPUTS ? pixel : seen.index, few_pixel = FEW_INPUTS ? seen.index : pixel;
+        Place input = window.at(window.origin(pixel), tap / s.kernel, tap % s.kernel);
+        if (!input.inside) continue;
+        uint32_t wide_pixel = FEW_INPUTS ? pixel : input.index, few_pixel = FEW_INPUTS ? input.index : pixel;
         float4 v = load_quad(FEW_INPUTS ? dz : x, wide_pixel * wide + start, count);
 #pragma unroll
         for (uint32_t f = 0; f < FEW; f++) sum[f] = fma4(load_place(FEW_INPUTS ? x : dz, {few_pixel * few + f, f < few}), v, sum[f]);

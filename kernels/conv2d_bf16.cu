@@ -1,12 +1,12 @@
 // Convolution, y[p, q, o] = A(b[o] + Σ_{a, b, i} w[o, a, b, i] x[p·stride + a·dilation - padding, q·stride + b·dilation - padding, i]), and
 // its adjoints on tensor cores.
 //
-// The operands of each product are stored as bf16, rounded to nearest even once per call; sums, bias, activation, results and everything
-// between operations stay f32. So each operand has a relative error of at most u = 2^-8, and a result differs from that of exact
-// operands by at most (2 u + u²) Σ |x| |w|, elementwise, plus the rounding of f32 sums.
+// The operands of each product are rounded to bf16, to nearest even, once per call. Sums, bias, activation and results stay f32. Each
+// operand therefore has a relative error of at most u = 2^-8, and a result differs from the result of exact operands by at most
+// (2 u + u²) Σ |x| |w|, elementwise, plus the rounding of f32 sums.
 //
-// Every convolution is an implicit GEMM, see mma.cuh. Bound by arithmetic from about 64 channels on, by memory below. The reference on the
-// device is the naive f32 kernels of conv2d.cu, on operands that bf16 represents exactly.
+// Every convolution is an implicit GEMM, see mma.cuh. Bound by arithmetic with about 64 channels or more, by memory with fewer. The
+// reference on the device is the naive f32 kernels of conv2d.cu, on operands that bf16 represents exactly.
 #include "patches_bf16.cuh"
 
 DEVICE float bf16_pair(float low, float high) { return __uint_as_float(to_bf16(low).bits | (uint32_t)to_bf16(high).bits << 16); }

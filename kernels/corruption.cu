@@ -1,8 +1,8 @@
-// A training batch on the device: crops x of the resident images, and their partial corruption x̂ = M ⊙ y + M̄ ⊙ x, patch after patch
-// (Method §2). Must equal src/data/corruption/ bit for bit: only + - * / and square root, in the order written there. Which number
-// of which stream decides what is documented in src/data/corruption/mod.rs.
-// What changes from step to step is read from `picks`: 32-bit words, each stored as two floats, its low and high 16 bits. Word 0 is the
-// step; then each slot has image, top, left, quarter turns, and flips (1 rows, 2 columns).
+// Creates a training batch on the device: crops x of the resident images, and their partial corruption x̂ = M ⊙ y + M̄ ⊙ x, one patch
+// after another (Method §2). The results must equal those of src/data/corruption/ bit for bit, so only + - * / and square root are used,
+// in the same order. src/data/corruption/mod.rs documents which random number determines what.
+// Everything that changes from step to step is in `picks`: 32-bit words, each stored as two floats, its low and high 16 bits. Word 0 is the
+// step. Then each slot has image, top, left, quarter turns, and flips (1 rows, 2 columns).
 #include "philox.cuh"
 #include "spec.cuh"
 
@@ -23,7 +23,7 @@ struct Patch {
     uint32_t source;
     int32_t centre[2], radius[2];
     float fade, strength, opacity;
-    float origin[2], stride[2];  // texture: under the centre, and per image pixel; elastic: stride is the reach
+    float origin[2], stride[2];  // texture: position at the centre, and step per image pixel; elastic: stride is the reach
     float gain, colour[3];       // texture, brightness: contrast and shift; constant, noise: the colour
     uint32_t picture;            // texture, other image
     int32_t shift[2];            // other image
@@ -73,7 +73,7 @@ DEVICE Colour pixel(const float* picture, uint32_t width, uint32_t row, uint32_t
     return {{p[0], p[1], p[2]}};
 }
 
-// The image at real coordinates, bilinear: first along the row, then across; mirrored beyond its border.
+// The image at real coordinates, bilinear: first along the row, then along the column. Mirrored beyond its border.
 DEVICE Colour bilinear(const float* picture, uint32_t height, uint32_t width, float row, float column) {
     float top = floorf(row), left = floorf(column);
     uint32_t r0 = reflect((int32_t)top, height), r1 = reflect((int32_t)top + 1, height);
@@ -115,7 +115,7 @@ KERNEL __launch_bounds__(256) corruption_crop(const float* __restrict__ picks, c
 }
 REGISTER_KERNEL(corruption_crop)
 
-// The source at u of the cumulative weights; a constant if all weights are 0.
+// The source whose interval of the cumulative weights contains u; CONSTANT if all weights are 0.
 DEVICE uint32_t choose_source(float u, const CorruptionSpec& spec) {
     float total = 0.0f, low = 0.0f;
 #pragma unroll
@@ -137,7 +137,7 @@ DEVICE void random_colour(float red, float green, float blue, float saturation, 
     colour[2] = between(saturation, mean, blue);
 }
 
-// A place in a texture, flipped, scaled, and recoloured half of the time.
+// A random place in a texture, flipped and scaled, and recoloured with probability 1/2.
 DEVICE void plan_texture(const float* u, const Picture* pictures, const CorruptionSpec& spec, Patch& patch) {
     patch.picture = spec.images + choose_item(u[0], spec.textures);
     Picture texture = pictures[patch.picture];
@@ -195,7 +195,7 @@ DEVICE int32_t half_length(float length) {
     return radius < 1 ? 1 : radius;
 }
 
-// Where, how large, how soft, how opaque: numbers 0 to 8 of the patch.
+// Position, size, softness and opacity, from random numbers 0 to 8 of the patch.
 DEVICE void plan_place(const float* u, const CorruptionSpec& spec, Patch& patch) {
     float side = (float)spec.side;
     float size = spec.log_uniform_size ? log_uniform(u[2], spec.size[0], spec.size[1]) : between(u[2], spec.size[0], spec.size[1]);
@@ -210,10 +210,10 @@ DEVICE void plan_place(const float* u, const CorruptionSpec& spec, Patch& patch)
     patch.opacity = u[7] < spec.blend_probability ? between(u[8], spec.blend[0], spec.blend[1]) : 1.0f;
 }
 
-// patches[slot, number] = the patch, or NO_PATCH from the number of patches of the slot on.
+// patches[slot, number] = the patch, or NO_PATCH where the slot has no more patches.
 // picks, pictures as above, x: [n, side, side, 3], patches: [n, patches_max].
 // FLOPs: 250 n patches_max. Bytes: 96 n patches_max.
-// Bound by latency: one thread per patch, a few hundred in all.
+// Bound by latency: one thread per patch, a few hundred in total.
 KERNEL __launch_bounds__(64) corruption_plan(const float* __restrict__ picks, const Picture* __restrict__ pictures,
                                              const float* __restrict__ x, Patch* __restrict__ patches, CorruptionSpec spec) {
     uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -248,7 +248,7 @@ KERNEL __launch_bounds__(64) corruption_plan(const float* __restrict__ picks, co
 }
 REGISTER_KERNEL(corruption_plan)
 
-// One random field: which lattice, which numbers, where it is written.
+// The lattice of a random field: nodes per side, and the counter of its random numbers.
 struct Lattice { uint32_t side, word, step, slot; };
 
 // White noise of standard deviation 1 at node (i, j) of the lattice widened by 6 nodes on every side.
@@ -261,7 +261,7 @@ template <int C> DEVICE Node<C> white(const CorruptionSpec& spec, const Lattice&
     return node;
 }
 
-// The lattice of patch `number` of `slot`, side 0 where it has none. A patch of NO_PATCH has no fields.
+// The lattice of patch `number` of `slot`; its side is 0 if the patch has no such field. NO_PATCH has no fields.
 DEVICE Lattice lattice_of(const CorruptionSpec& spec, const float* picks, const Patch& patch, uint32_t field, uint32_t slot, uint32_t number) {
     bool present = patch.source != NO_PATCH && (field == MASK_FIELD || patch.nodes_per_unit > 0.0f);
     uint32_t side = field == MASK_FIELD ? spec.mask_side : lattice_side(patch.nodes_per_unit);
@@ -269,7 +269,7 @@ DEVICE Lattice lattice_of(const CorruptionSpec& spec, const float* picks, const 
 }
 
 // nodes[i, j] = Σ_a w_a Σ_b w_b n(i + a, j + b) for one tile of 16 x 16 nodes of a lattice: noise for the tile and its margin, then
-// the sums along rows, then across. All threads of the block call it, or none.
+// sums along rows, then along columns. Either all threads of the block call it, or none.
 template <int C>
 DEVICE void smooth_tile(const CorruptionSpec& spec, const Lattice& lattice, uint32_t tile, Node<C>* nodes, float (&noise)[C][WIDE_TILE][WIDE_TILE],
                         float (&rows)[C][WIDE_TILE][TILE]) {
@@ -277,7 +277,7 @@ DEVICE void smooth_tile(const CorruptionSpec& spec, const Lattice& lattice, uint
     uint32_t top = tile / tiles * TILE, left = tile % tiles * TILE;
     for (uint32_t k = threadIdx.x; k < WIDE_TILE * WIDE_TILE; k += blockDim.x) {
         uint32_t i = k / WIDE_TILE, j = k % WIDE_TILE;
-        // Beyond the lattice no sum is kept.
+        // Sums outside the lattice are not stored, so their noise can be 0.
         Node<C> node = {};
         if (top + i < wide && left + j < wide) node = white<C>(spec, lattice, top + i, left + j);
 #pragma unroll
@@ -306,7 +306,7 @@ DEVICE void smooth_tile(const CorruptionSpec& spec, const Lattice& lattice, uint
     nodes[(top + i) * lattice.side + left + j] = node;
 }
 
-// The same for one node, which draws its own numbers.
+// The same for one node, which draws all of its random numbers itself.
 template <int C> DEVICE Node<C> smooth_node(const CorruptionSpec& spec, const Lattice& lattice, uint32_t i, uint32_t j) {
     Node<C> node = {};
     for (uint32_t a = 0; a < FIELD_TAPS; a++) {
@@ -323,14 +323,14 @@ template <int C> DEVICE Node<C> smooth_node(const CorruptionSpec& spec, const La
 // The displacement field of the mask of patch first + k: nodes[slot, k, i, j] = Σ_a Σ_b w_a w_b n(i + a, j + b), two channels.
 // Grid: tiles of a lattice, k, slot. picks as above, patches: [n, patches_max], nodes: [n, patches_at_once, mask_side, mask_side, 2].
 // FLOPs: 104 n k mask_side^2. Bytes: 8 n k mask_side^2.
-// Bound by the integer arithmetic of Philox. A lattice of up to 16 x 16 nodes draws no number twice.
+// Bound by the integer arithmetic of Philox. For a lattice of up to 16 x 16 nodes no random number is drawn twice.
 KERNEL __launch_bounds__(256) corruption_mask_field(const float* __restrict__ picks, const Patch* __restrict__ patches, Node<2>* __restrict__ nodes,
                                                     CorruptionSpec spec, uint32_t first) {
     SHARED(float, noise, [2][WIDE_TILE][WIDE_TILE]);
     SHARED(float, rows, [2][WIDE_TILE][TILE]);
     uint32_t slot = blockIdx.z, number = first + blockIdx.y;
     Lattice lattice = lattice_of(spec, picks, patches[slot * spec.patches_max + number], MASK_FIELD, slot, number);
-    // The same for the whole block.
+    // The condition is the same for the whole block.
     if (lattice.side == 0) return;
     uint32_t start = (slot * spec.patches_at_once + blockIdx.y) * spec.mask_side * spec.mask_side;
     smooth_tile<2>(spec, lattice, blockIdx.x, nodes + start, noise, rows);
@@ -349,8 +349,8 @@ KERNEL __launch_bounds__(256) corruption_mask_field_naive(const float* __restric
 }
 REGISTER_KERNEL(corruption_mask_field_naive)
 
-// The field of the replacement of patch first + k where its source has one: noise of four channels, or the elastic displacement in the
-// first two of them. The lattice is the patch's own and fills the first side^2 of replacement_side^2 nodes.
+// The replacement field of patch first + k if its source has one: noise of four channels, or the elastic displacement in the first two of
+// them. Each patch has a lattice of its own size, which fills the first side^2 of its replacement_side^2 nodes.
 // Grid: tiles of the largest lattice, k, slot. nodes: [n, patches_at_once, replacement_side^2, 4], the rest as above.
 // FLOPs: 208 n k replacement_side^2. Bytes: 16 n k replacement_side^2.
 // Bound by the integer arithmetic of Philox.
@@ -361,7 +361,7 @@ KERNEL __launch_bounds__(256) corruption_replacement_field(const float* __restri
     uint32_t slot = blockIdx.z, number = first + blockIdx.y;
     Lattice lattice = lattice_of(spec, picks, patches[slot * spec.patches_max + number], REPLACEMENT_FIELD, slot, number);
     uint32_t tiles = (lattice.side + TILE - 1) / TILE;
-    // The same for the whole block.
+    // The condition is the same for the whole block.
     if (blockIdx.x >= tiles * tiles) return;
     uint32_t start = (slot * spec.patches_at_once + blockIdx.y) * spec.replacement_side * spec.replacement_side;
     smooth_tile<4>(spec, lattice, blockIdx.x, nodes + start, noise, rows);
@@ -380,7 +380,7 @@ KERNEL __launch_bounds__(256) corruption_replacement_field_naive(const float* __
 }
 REGISTER_KERNEL(corruption_replacement_field_naive)
 
-// The lattice cell of a coordinate in [-1, 1] and the place inside it.
+// The lattice cell of a coordinate in [-1, 1], and the position inside the cell.
 struct Cell { uint32_t index; float place; };
 DEVICE Cell cell_of(float coordinate, float nodes_per_unit, uint32_t side) {
     float position = (coordinate + 1.0f) * nodes_per_unit;
@@ -390,7 +390,7 @@ DEVICE Cell cell_of(float coordinate, float nodes_per_unit, uint32_t side) {
     return {index, position - (float)index};
 }
 
-// The field at p, bilinear between nodes: first along the row, then across.
+// The field at p, bilinear between nodes: first along the row, then along the column.
 template <int C> DEVICE Node<C> field_at(const Node<C>* nodes, float nodes_per_unit, uint32_t side, const float (&p)[2]) {
     Cell i = cell_of(p[0], nodes_per_unit, side), j = cell_of(p[1], nodes_per_unit, side);
     const Node<C>* corner = nodes + i.index * side + j.index;
@@ -403,7 +403,7 @@ template <int C> DEVICE Node<C> field_at(const Node<C>* nodes, float nodes_per_u
 // M(p) = s((R - |q|) / fade), q = p + taper(p) strength (u(p) - u(0)), s the smoothstep.
 DEVICE float soft_mask(const Patch& patch, const Node<2>* nodes, const CorruptionSpec& spec, const float (&p)[2]) {
     float distance = norm2(p[0], p[1]);
-    // There is no displacement there, and the disk ends before.
+    // The displacement is 0 there, and the disk ends at a smaller distance.
     if (distance >= 1.0f) return 0.0f;
     const float middle[2] = {0.0f, 0.0f};
     Node<2> centre = field_at(nodes, spec.mask_nodes_per_unit, spec.mask_side, middle);
@@ -416,7 +416,7 @@ DEVICE float soft_mask(const Patch& patch, const Node<2>* nodes, const Corruptio
     return t * t * (3.0f - 2.0f * t);
 }
 
-// One pixel: place in the image, offset from the patch's centre, the same in units of half the patch's side.
+// One pixel: its position in the image, its offset from the patch's centre, and this offset in units of half the patch's side.
 struct Site { int32_t place[2], offset[2]; float p[2]; };
 
 DEVICE Colour texture_at(const Patch& patch, const Picture* pictures, const float* pixels, const Site& site) {
@@ -449,7 +449,7 @@ DEVICE Colour elastic_at(const Patch& patch, const Node<4>* nodes, const float* 
 }
 
 // Applies k patches from patch `first` on: x̂ := x̂ + M_i a (y - x̂), M := M + M_i (1 - M). Before the first
-// patch x̂ is x and M is 0; after the last one M := 1 where it exceeds the threshold, else 0. In between `region` keeps the soft M.
+// patch x̂ is x and M is 0. After the last one M := 1 where it exceeds the threshold, else 0. Between launches `region` holds the soft M.
 // Grid: columns of 32 pixels, rows of 8, slot. pictures, pixels, patches as above, x: [n, side, side, 3],
 // shapes: [n, patches_at_once, mask_side, mask_side, 2], materials: [n, patches_at_once, replacement_side^2, 4],
 // corrupted: [n, side, side, 3], region: [n, side, side].

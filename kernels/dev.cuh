@@ -1,5 +1,5 @@
-// Everything kernels use beyond plain CUDA C++: each helper is inline PTX on the device, and ordinary C++ or a warp collective of the
-// emulator, on the host. No CUDA header is needed.
+// Helpers that kernels use beyond plain CUDA C++. On the device each is inline PTX; on the host each is ordinary C++ or a warp collective
+// of the emulator. No CUDA header is needed.
 #pragma once
 #ifdef __CUDACC__
 typedef unsigned char uint8_t;
@@ -36,7 +36,7 @@ DEVICE void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                  : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
-// Four 8x8 matrices of 16-bit values; lane l gives row l % 8 of matrix l / 8.
+// Loads four 8x8 matrices of 16-bit values; lane l passes the address of row l % 8 of matrix l / 8.
 DEVICE void ldmatrix4(uint32_t (&r)[4], const void* row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(shared_address(row)) : "memory");
@@ -104,7 +104,7 @@ inline void load_matrices(uint32_t (&r)[4], const void* row, bool transposed, Si
 }  // namespace emu
 inline void ldmatrix4(uint32_t (&r)[4], const void* row, const char* file = __builtin_FILE(), int line = __builtin_LINE()) { emu::load_matrices(r, row, false, {file, line}); }
 inline void ldmatrix4_transposed(uint32_t (&r)[4], const void* row, const char* file = __builtin_FILE(), int line = __builtin_LINE()) { emu::load_matrices(r, row, true, {file, line}); }
-// Completes at once, or as late as the waits allow, depending on the seed.
+// The copy completes immediately or as late as the waits allow, depending on the seed.
 inline void cp_async16(void* target, const void* source, bool valid, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     emu::check_aligned(target, 16, "cp.async", {file, line});
     emu::check_aligned(source, 16, "cp.async", {file, line});

@@ -1,18 +1,18 @@
-// Which elements a thread processes, one or up to four adjacent channels, and how it reads and writes them.
+// The elements that a thread processes (one element, or up to four adjacent channels), and functions that load and store them.
 #pragma once
 #include "dev.cuh"
 
-// The element of a thread in a grid with one thread per element.
+// Index of this thread's element in a grid with one thread per element.
 DEVICE uint32_t element() { return blockIdx.x * blockDim.x + threadIdx.x; }
 
 // Up to four adjacent channels of one pixel.
 struct Quad {
-    uint32_t pixel, channel;  // where it starts
+    uint32_t pixel, channel;  // its pixel and its first channel
     uint32_t count;           // 1 to 4
     bool whole;               // every quad of the buffers has four channels and starts at a multiple of 16 bytes
 };
 
-// Quads of one pixel.
+// Number of quads per pixel.
 DEVICE uint32_t quads_of(uint32_t channels) { return (channels + 3) / 4; }
 
 // Quad i of a buffer [pixels, channels].

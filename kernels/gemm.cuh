@@ -1,14 +1,14 @@
-// Tiled matrix products, C[m][n] = Σ_k A(m, k) B(n, k), where loaders compute A and B from memory: a plain matrix, the
-// taps of a convolution, the mixture of a CCM. So every convolution is an implicit GEMM without an im2col buffer.
+// Tiled matrix products, C[m][n] = Σ_k A(m, k) B(n, k). Loaders read A and B from a plain matrix, from the taps of a convolution or from
+// the mixture of a CCM. Every convolution is thus an implicit GEMM without an im2col buffer.
 //
 // A loader has
 //   ALONG_DEPTH      whether four adjacent values in memory run along k (true) or along the rows (false),
 //   struct Row       values computed once per row,
-//   Row row(r)       those of row r, which may be out of bounds,
+//   Row row(r)       the values of row r, which may be out of bounds,
 //   float4 quad(Row, k)   the values at (r, k..k+3) or (r..r+3, k); zeros out of bounds.
 //
-// Block: 128 threads compute 64 x 64 values, 8 x 4 each, 16 steps of k at a time from one of two stages of shared memory, while the
-// next stage is loaded into registers.
+// Block: 128 threads compute 64 x 64 values, 8 x 4 per thread. Shared memory has two stages of 16 steps of k each. While one stage is
+// multiplied, the next is loaded into registers.
 #pragma once
 #include "activation.cuh"
 
@@ -19,15 +19,15 @@ constexpr uint32_t QUADS = TILE * TILE_K / 4 / GEMM_THREADS;       // of one ope
 struct GemmTiles { float a[2][TILE_K][PITCH], b[2][TILE_K][PITCH]; };
 
 DEVICE bool quad_aligned(const float* p) { return (uint64_t)p % 16 == 0; }
-// Up to four floats from p + index, of which `count` exist.
+// The four floats at p + index, of which only the first `count` exist; the others are zero.
 DEVICE float4 load_quad(const float* p, uint32_t index, uint32_t count) {
     if (count >= 4 && quad_aligned(p + index)) return load4(p + index);
     return make_float4(count > 0 ? p[index] : 0.0f, count > 1 ? p[index + 1] : 0.0f, count > 2 ? p[index + 2] : 0.0f, count > 3 ? p[index + 3] : 0.0f);
 }
-// How many of the four places from `start` lie below `end`.
+// How many of the four indices from `start` on are below `end`.
 DEVICE uint32_t quad_count(uint32_t start, uint32_t end) { return start < end ? min(end - start, 4u) : 0u; }
 
-// (r, k) of a matrix [rows, depth].
+// Loader of the value (r, k) of a matrix [rows, depth].
 struct DepthMatrix {
     static constexpr bool ALONG_DEPTH = true;
     const float* p;
@@ -37,7 +37,7 @@ struct DepthMatrix {
     DEVICE float4 quad(Row r, uint32_t k) const { return load_quad(p, r.start + k, r.inside ? quad_count(k, depth) : 0); }
 };
 
-// (r, k) of a matrix [depth, rows].
+// Loader of the value (r, k) of a matrix stored as [depth, rows].
 struct RowMatrix {
     static constexpr bool ALONG_DEPTH = false;
     const float* p;
@@ -102,7 +102,7 @@ DEVICE void clear(float (&c)[THREAD_M][THREAD_N]) {
         for (uint32_t j = 0; j < THREAD_N; j++) c[i][j] = 0.0f;
 }
 
-// Which steps of the depth to compute: next(k) is the first from k on. In a skipped step one operand must be all zeros.
+// Which steps of the depth to compute: next(k) is the first of them at or after k. In a skipped step one operand must be all zeros.
 struct EveryStep { DEVICE uint32_t next(uint32_t k) const { return k; } };
 
 // c += the product over k in [begin, end), for the tile at (m0, n0). `begin` and, unless it is the depth, `end` are multiples of TILE_K.
@@ -133,7 +133,7 @@ template <class Store> DEVICE void each_row(const float (&c)[THREAD_M][THREAD_N]
         store(m0 + thread_m() + i, n0 + thread_n(), make_float4(c[i][0], c[i][1], c[i][2], c[i][3]));
 }
 
-// Writes or adds up to four values at p + index. p need not be aligned for a write: partial sums of a split can begin inside a quad.
+// Writes or adds up to four values at p + index. p need not be aligned for a write: partial sums of a split can start inside a quad.
 DEVICE void store_quad(float* p, uint32_t index, uint32_t count, float4 v) {
     if (count >= 4 && quad_aligned(p + index)) { store4(p + index, v); return; }
     if (count > 0) p[index] = v.x;
@@ -146,7 +146,8 @@ DEVICE void add_quad(float* p, uint32_t index, uint32_t count, float4 v) {
     store_quad(p, index, count, make_float4(old.x + v.x, old.y + v.y, old.z + v.z, old.w + v.w));
 }
 
-// C = A(c + b) in a matrix [rows, columns], which may be the columns from `start` of a wider matrix with row stride `pitch`; b may be null.
+// C = A(c + b) for a matrix [rows, columns], which may be a range of columns, beginning at `start`, of a wider matrix with row stride
+// `pitch`. b may be null.
 struct StoreActivated {
     float* y;
     const float* b;
@@ -158,20 +159,20 @@ struct StoreActivated {
         store_quad(y, m * pitch + start + n, count, make_float4(activate(activation, z.x), activate(activation, z.y), activate(activation, z.z), activate(activation, z.w)));
     }
 };
-// C += c in a matrix [rows, columns].
+// C += c for a matrix [rows, columns].
 struct StoreAdded {
     float* y;
     uint32_t rows, columns;
     DEVICE void operator()(uint32_t m, uint32_t n, float4 v) const { add_quad(y, m * columns + n, m < rows ? quad_count(n, columns) : 0, v); }
 };
-// C = c in a matrix [rows, columns].
+// C = c for a matrix [rows, columns].
 struct StorePlain {
     float* y;
     uint32_t rows, columns;
     DEVICE void operator()(uint32_t m, uint32_t n, float4 v) const { store_quad(y, m * columns + n, m < rows ? quad_count(n, columns) : 0, v); }
 };
 
-// The part of the depth that split `split` of `splits` sums, in whole steps of TILE_K.
+// The range of the depth that split number `split` of `splits` sums, in whole steps of TILE_K.
 struct Split { uint32_t begin, end; };
 DEVICE Split split_of(uint32_t depth, uint32_t split, uint32_t splits) {
     uint32_t steps = (depth + TILE_K - 1) / TILE_K, each = (steps + splits - 1) / splits;

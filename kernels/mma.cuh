@@ -1,13 +1,12 @@
-// Tiled products of bf16 matrices on tensor cores, C[m][n] = Σ_k A(m, k) B(n, k) with f32 sums, where loaders copy A and B
-// into shared memory.
+// Tiled products of bf16 matrices on tensor cores, C[m][n] = Σ_k A(m, k) B(n, k), with f32 sums. Loaders copy A and B into shared memory.
 //
 // A loader performs one thread's share of the copies. It has
 //   ALONG_DEPTH   whether the 8 values of a 16-byte chunk run along k (true) or along the rows (false),
 //   EXTENT        rows of its tile,
 //   fill(tile, k) starts the copies of steps k..k+MMA_K-1, with zeros out of bounds.
 //
-// Block: 4 warps in two rows and two columns compute M x N values. Three stages of shared memory: while one is multiplied, two are
-// being copied. Chunks are swizzled, so that neither the copies nor ldmatrix have bank conflicts.
+// Block: 4 warps in two rows and two columns compute M x N values. Shared memory has three stages: while one is multiplied, two are
+// copied. Chunks are swizzled, so that neither the copies nor ldmatrix have bank conflicts.
 #pragma once
 #include "gemm.cuh"
 
@@ -19,11 +18,11 @@ template <uint32_t M, uint32_t N> struct MmaTiles { bf16 a[STAGES][M * MMA_K], b
 // Channels are padded with zeros to whole chunks, so that a chunk never reaches into the next pixel or tap.
 DEVICE uint32_t padded(uint32_t channels) { return (channels + CHUNK - 1) / CHUNK * CHUNK; }
 
-// The chunk at (row, chunk of the depth) of a tile [rows, MMA_K], and at (k, chunk of the rows) of a tile [MMA_K, rows].
+// Offset of the chunk (row, chunk of the depth) in a tile [rows, MMA_K], and of the chunk (k, chunk of the rows) in a tile [MMA_K, rows].
 DEVICE uint32_t depth_chunk(uint32_t row, uint32_t chunk) { return row * MMA_K + (chunk ^ (row / 2 % DEPTH_CHUNKS)) * CHUNK; }
 template <uint32_t ROWS> DEVICE uint32_t row_chunk(uint32_t k, uint32_t chunk) { return k * ROWS + (chunk ^ (k % 8)) * CHUNK; }
 
-// Fragments of 16 x 16 values from row r and step k of a tile, as the left operand of mma m16n8k16, and as two right operands.
+// Loads the fragments of the 16 x 16 values at row r and step k of a tile: as the left operand of mma m16n8k16, or as two right operands.
 template <class Loader> DEVICE void left_fragment(uint32_t (&a)[4], const bf16* tile, uint32_t r, uint32_t k) {
     uint32_t lane = threadIdx.x % WARP;
     if (Loader::ALONG_DEPTH) ldmatrix4(a, tile + depth_chunk(r + lane % 16, k / CHUNK + lane / 16));
@@ -35,7 +34,7 @@ template <class Loader> DEVICE void right_fragments(uint32_t (&b)[4], const bf16
     else ldmatrix4_transposed(b, tile + row_chunk<Loader::EXTENT>(k + lane % 16, r / CHUNK + lane / 16));
 }
 
-// One warp's part of C: M/2 x N/2 values in pieces of 16 x 8.
+// One warp's part of C: M/2 x N/2 values in fragments of 16 x 8.
 template <uint32_t M, uint32_t N> struct MmaSums {
     float c[M / 32][N / 16][4];
 
@@ -70,8 +69,8 @@ template <uint32_t M, uint32_t N> struct MmaSums {
         }
     }
 
-    // Calls store(m, n, four values at n..n+3) for the tile at (m0, n0); `store` checks the bounds. A lane holds two values of each of
-    // two rows: neighbours swap, so that even lanes have four of the upper row and odd lanes four of the lower.
+    // Calls store(m, n, four values at n..n+3) for the tile at (m0, n0); `store` checks the bounds. A lane holds two values in each of
+    // two rows. Neighbouring lanes exchange values, so that even lanes have four values of the upper row and odd lanes four of the lower.
     template <class Store> DEVICE void each_row(uint32_t m0, uint32_t n0, const Store& store) const {
         uint32_t lane = threadIdx.x % WARP, odd = lane % 2;
         uint32_t m = m0 + first_m() + lane / 4 + odd * 8, n = n0 + first_n() + lane % 4 / 2 * 4;
@@ -86,10 +85,10 @@ template <uint32_t M, uint32_t N> struct MmaSums {
     }
 };
 
-// sums += the product over k in [begin, end), for the steps of MMA_K that count.
+// sums += the product over k in [begin, end), in the steps of MMA_K that `steps` selects.
 template <uint32_t M, uint32_t N, class A, class B, class Steps = EveryStep>
 DEVICE void mma(MmaTiles<M, N>& tiles, const A& a, const B& b, uint32_t begin, uint32_t end, MmaSums<M, N>& sums, const Steps& steps = Steps{}) {
-    static_assert(A::EXTENT == M && B::EXTENT == N, "loaders of the tile's extents");
+    static_assert(A::EXTENT == M && B::EXTENT == N, "loaders must have the extents of the tile");
     // One group of copies per stage, empty past the end, so that the number of groups to wait for is the same in every step.
     auto fill = [&](uint32_t k, uint32_t stage) {
         if (k < end) { a.fill(tiles.a[stage], k); b.fill(tiles.b[stage], k); }
@@ -99,8 +98,8 @@ DEVICE void mma(MmaTiles<M, N>& tiles, const A& a, const B& b, uint32_t begin, u
     fill(k, 0);
     fill(after, 1);
     while (k < end) {
-        cp_wait<1>();     // this thread's copies of the stage have landed,
-        __syncthreads();  // everyone's have, and the stage before is no longer read
+        cp_wait<1>();     // this thread's copies of the stage are complete
+        __syncthreads();  // all threads' copies are complete, and the previous stage is no longer read
         k = after;
         after = steps.next(after + MMA_K);
         fill(after, free);
@@ -110,7 +109,7 @@ DEVICE void mma(MmaTiles<M, N>& tiles, const A& a, const B& b, uint32_t begin, u
     }
 }
 
-// A thread's place in the tiles: one chunk of the depth in every DEPTH_PASS-th row, or one chunk of the rows in every PASS-th step.
+// A thread's position in the tiles: one chunk of the depth in every DEPTH_PASS-th row, or one chunk of the rows in every PASS-th step.
 constexpr uint32_t DEPTH_PASS = MMA_THREADS / DEPTH_CHUNKS;
 template <uint32_t ROWS> struct RowPlace {
     static constexpr uint32_t CHUNKS = ROWS / CHUNK, PASS = MMA_THREADS / CHUNKS;
@@ -142,7 +141,7 @@ template <uint32_t ROWS> struct DepthChunks {
     }
 };
 
-// One operand [depth, pitch] up to `end`, whose rows are the `rows` columns from `start`; all in whole chunks.
+// One operand stored as [depth, pitch]. Its rows are `rows` columns from `start` on, and its depth ends at `end`, all in whole chunks.
 template <uint32_t ROWS> struct RowChunks {
     static constexpr bool ALONG_DEPTH = false;
     static constexpr uint32_t EXTENT = ROWS;

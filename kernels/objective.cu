@@ -1,6 +1,6 @@
 // Masked two-region objective (Method §3) with e = f(x̂) - x, in double, because it sums millions of terms:
 //     L = 1/n sum over images of (1-λ)/‖M̄‖₁ sum M̄ ρ(e) + λ/‖M‖₁ sum M ρ(e).
-// Every element has one weight, ((1-λ) M̄/‖M̄‖₁ + λ M/‖M‖₁) / n; the norms count every channel, a region of norm 0 contributes 0.
+// Every element has the weight ((1-λ) M̄/‖M̄‖₁ + λ M/‖M‖₁) / n. The norms count every channel; a region of norm 0 contributes 0.
 // Bound by memory on devices where double runs at half the rate of float, otherwise by arithmetic.
 #include "elements.cuh"
 #include "spec.cuh"
@@ -18,7 +18,7 @@ DEVICE double penalty(ObjectiveSpec s, uint32_t order, double e) {
     }
 }
 
-// Weight / norm / batch size; pixels: the region's norm in one channel.
+// The weight of a region's elements: share / norm / batch size. pixels: the region's norm in one channel.
 DEVICE double region_weight(ObjectiveSpec s, double share, double pixels) {
     return pixels > 0.0 ? share / (pixels * s.channels) / s.n : 0.0;
 }

@@ -1,10 +1,10 @@
-// The images of a convolution as bf16 operands for tensor cores (mma.cuh): rows or columns of the matrix that im2col would write, copied
-// chunk by chunk from the image itself. Channels are padded to whole chunks, so a chunk never spans two taps.
+// Loaders that read the images of a convolution as bf16 operands for tensor cores (mma.cuh). They copy rows or columns of the im2col matrix
+// chunk by chunk from the image, without storing the matrix. Channels are padded to whole chunks, so a chunk never spans two taps.
 #pragma once
 #include "mma.cuh"
 #include "taps.cuh"
 
-constexpr uint32_t NOWHERE = 1u << 30;  // a line that no tap brings back into an image
+constexpr uint32_t OUTSIDE = 1u << 30;  // a line so far outside the image that no tap reaches the image
 
 // Position of a chunk of the depth: its offset from a window's origin, and its channel.
 struct ChunkPlace { uint32_t dy, dx, channel; bool inside; };
@@ -20,22 +20,22 @@ struct TapChunks {
     }
 };
 
-// (r, k) = (pixel, chunk of the depth): what pixel r sees through its window. seen: [pixels, pitch].
+// (r, k) = (pixel, chunk of the depth): the values that the window of pixel r reads. source: [pixels, pitch].
 template <uint32_t ROWS, class Depth> struct PatchRows {
     static constexpr bool ALONG_DEPTH = true;
     static constexpr uint32_t EXTENT = ROWS;
-    const bf16* seen;
+    const bf16* source;
     const Window& window;
     const Depth& depth;
     Window::Origin origins[ROWS / DEPTH_PASS];
 
-    DEVICE PatchRows(const bf16* seen, const Window& window, const Depth& depth, uint32_t first_row, uint32_t rows)
-        : seen(seen), window(window), depth(depth) {
+    DEVICE PatchRows(const bf16* source, const Window& window, const Depth& depth, uint32_t first_row, uint32_t rows)
+        : source(source), window(window), depth(depth) {
 #pragma unroll
         for (uint32_t j = 0; j < ROWS / DEPTH_PASS; j++) {
             uint32_t row = first_row + DepthPlace::row() + j * DEPTH_PASS;
             origins[j] = window.origin(row);
-            if (row >= rows) origins[j].y = NOWHERE;
+            if (row >= rows) origins[j].y = OUTSIDE;
         }
     }
     DEVICE void fill(bf16* tile, uint32_t k) const {
@@ -44,7 +44,7 @@ template <uint32_t ROWS, class Depth> struct PatchRows {
         for (uint32_t j = 0; j < ROWS / DEPTH_PASS; j++) {
             Place at = window.shifted(origins[j], chunk.dy, chunk.dx);
             bool valid = at.inside && chunk.inside;
-            cp_async16(DepthPlace::target(tile, j * DEPTH_PASS), seen + (valid ? at.index * depth.pitch() + chunk.channel : 0), valid);
+            cp_async16(DepthPlace::target(tile, j * DEPTH_PASS), source + (valid ? at.index * depth.pitch() + chunk.channel : 0), valid);
         }
     }
 };
@@ -54,13 +54,13 @@ template <uint32_t ROWS> struct PatchColumns {
     static constexpr bool ALONG_DEPTH = false;
     static constexpr uint32_t EXTENT = ROWS;
     using Own = RowPlace<ROWS>;
-    const bf16* seen;
+    const bf16* source;
     const Window& window;
     uint32_t channels, end;
     ChunkPlace chunk;
 
-    DEVICE PatchColumns(const bf16* seen, const Window& window, const TapChunks& taps, uint32_t first_row, uint32_t end)
-        : seen(seen), window(window), channels(taps.pitch()), end(end), chunk(taps.at(first_row + Own::row())) {}
+    DEVICE PatchColumns(const bf16* source, const Window& window, const TapChunks& taps, uint32_t first_row, uint32_t end)
+        : source(source), window(window), channels(taps.pitch()), end(end), chunk(taps.at(first_row + Own::row())) {}
 
     DEVICE void fill(bf16* tile, uint32_t k) const {
 #pragma unroll
@@ -68,12 +68,12 @@ template <uint32_t ROWS> struct PatchColumns {
             uint32_t pixel = k + Own::k() + j;
             Place at = window.shifted(window.origin(pixel), chunk.dy, chunk.dx);
             bool valid = at.inside && chunk.inside && pixel < end;
-            cp_async16(Own::target(tile, j), seen + (valid ? at.index * channels + chunk.channel : 0), valid);
+            cp_async16(Own::target(tile, j), source + (valid ? at.index * channels + chunk.channel : 0), valid);
         }
     }
 };
 
-// C = c in a matrix [rows, taps, channels] whose channels in c are padded.
+// C = c for a matrix [rows, taps, channels]. The channels of c are padded.
 struct StoreTaps {
     float* y;
     uint32_t rows, taps, channels;
@@ -89,7 +89,7 @@ constexpr uint32_t PIXELS_BF16 = 128, CHANNELS_BF16 = 64, WEIGHTS_BF16 = 128;
 using PixelTiles = MmaTiles<PIXELS_BF16, CHANNELS_BF16>;
 using WeightTiles = MmaTiles<CHANNELS_BF16, WEIGHTS_BF16>;
 
-// The forward product of one tile; `store` takes its rows. x: [N,H,W,padded I], w: [O,kH,kW,padded I].
+// The forward product of one tile; `store` receives its rows. x: [N,H,W,padded I], w: [O,kH,kW,padded I].
 template <class Store, class Steps = EveryStep>
 DEVICE void convolve(PixelTiles& tiles, const bf16* x, const bf16* w, const Conv2dSpec& s, const Store& store, const Steps& steps = Steps{}) {
     uint32_t m0 = blockIdx.x * PIXELS_BF16, n0 = blockIdx.y * CHANNELS_BF16, channels = padded(s.c_in), depth = tap_count(s) * channels;
@@ -101,7 +101,8 @@ DEVICE void convolve(PixelTiles& tiles, const bf16* x, const bf16* w, const Conv
     sums.each_row(m0, n0, store);
 }
 
-// The input gradient of one tile; `depth` reaches over (branch, tap, output channel), `length` in all. dz: [pixels, pitch], w: [I, length].
+// The input gradient of one tile. `depth` indexes (branch, tap, output channel), `length` values in total. dz: [pixels, pitch],
+// w: [I, length].
 template <class Depth, class Steps = EveryStep>
 DEVICE void convolve_adjoint(PixelTiles& tiles, const bf16* dz, const bf16* w, float* dx, const Conv2dSpec& s, const Window& window,
                              const Depth& depth, uint32_t length, const Steps& steps = Steps{}) {
@@ -112,7 +113,7 @@ DEVICE void convolve_adjoint(PixelTiles& tiles, const bf16* dz, const bf16* w, f
     sums.each_row(m0, n0, StoreAdded{dx, input_pixels(s), s.c_in});
 }
 
-// The weights' gradient of one tile over a split of the output pixels. x: [N,H,W,padded I], dz: [pixels, branches, padded O].
+// The weight gradient of one tile over a split of the output pixels. x: [N,H,W,padded I], dz: [pixels, branches, padded O].
 template <class Steps = EveryStep>
 DEVICE void convolve_weight_grad(WeightTiles& tiles, const bf16* x, const bf16* dz, float* partial, const Conv2dSpec& s, Split split, uint32_t branch,
                                  uint32_t branches, const Steps& steps = Steps{}) {

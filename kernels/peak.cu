@@ -1,18 +1,18 @@
 // Peak arithmetic of the device: multiply-adds on operands in registers, in independent chains.
-// Every step enters the result, so the compiler cannot remove any; with a = b = 1 the result counts the steps. Bound by arithmetic.
+// Every step contributes to the result, so the compiler cannot remove any. With a = b = 1 the result counts the steps. Bound by arithmetic.
 #include "elements.cuh"
 
 // Chains per thread and per warp: more than the latency of a multiply-add in cycles.
 constexpr uint32_t CHAINS = 16, MATRIX_CHAINS = 8;
 
-// y[i] = Σ_k x_k, where x_k starts as lane + k and becomes a x_k + b in every iteration, k < 16. y: [len], a grid as long. The few
-// operations before and after do not count.
+// y[i] = Σ_k x_k, where x_k starts as lane + k and becomes a x_k + b in every iteration, k < 16. y: [len], one thread per element. The few
+// operations before and after the loop are not counted.
 // FLOPs: 32 iterations len. Bytes: 4 len.
 KERNEL __launch_bounds__(256) peak_multiply_add(float* __restrict__ y, float a, float b, uint32_t iterations, uint32_t len) {
     float x[CHAINS], sum = 0.0f;
 #pragma unroll
     for (uint32_t k = 0; k < CHAINS; k++) x[k] = (float)(threadIdx.x % WARP + k);
-    // Unrolled, so that the loop counter costs next to nothing.
+    // Unrolled, so that the cost of the loop counter is negligible.
 #pragma unroll 16
     for (uint32_t i = 0; i < iterations; i++) {
 #pragma unroll
@@ -24,8 +24,8 @@ KERNEL __launch_bounds__(256) peak_multiply_add(float* __restrict__ y, float a, 
 }
 REGISTER_KERNEL(peak_multiply_add)
 
-// y[i] = the thread's part of Σ_k D_k, where D_k starts as k and becomes A B + D_k in every iteration, k < 8. A [16, 16] has a in every
-// place, B [16, 8] has b, both rounded to bf16. y: [len], a grid as long. A warp's product has 4096 operations.
+// y[i] = the thread's part of Σ_k D_k, where D_k starts as k and becomes A B + D_k in every iteration, k < 8. All elements of A [16, 16]
+// are a and all of B [16, 8] are b, rounded to bf16. y: [len], one thread per element. A warp's product has 4096 operations.
 // FLOPs: 1024 iterations len. Bytes: 4 len. Unit: matrix.
 KERNEL __launch_bounds__(256) peak_matrix(float* __restrict__ y, float a, float b, uint32_t iterations, uint32_t len) {
     uint32_t two_a = to_bf16(a).bits * 0x10001u, two_b = to_bf16(b).bits * 0x10001u;

@@ -1,4 +1,4 @@
-// Philox 4x32-10 (Salmon, Moraes, Dror, Shaw, SC 2011); must equal src/rng.rs.
+// Philox 4x32-10 (Salmon, Moraes, Dror, Shaw, SC 2011). Must give the same numbers as src/rng.rs.
 #pragma once
 #include "dev.cuh"
 

@@ -1,23 +1,23 @@
-// Max-pooling as a selection: the position is found in x, the value taken from v. Windows do not overlap; left-over rows and columns
-// at the far borders belong to no window. Of equal maxima, the first in reading order wins.
+// Max-pooling as a selection: the position of the maximum is found in x, the value is read from v. Windows do not overlap. Left-over rows
+// and columns at the far borders belong to no window. Among equal maxima, the first in row-major order is selected.
 // Bound by memory. One thread per window and up to four channels.
 #include "elements.cuh"
 #include "spec.cuh"
 
-// Output pixels.
+// Number of output pixels.
 DEVICE uint32_t windows_of(PoolSpec s) { return s.n * (s.h / s.window) * (s.w / s.window); }
 
-// Where in x the window of an output pixel starts.
+// Index in x at which the window of an output pixel starts.
 DEVICE uint32_t window_start(PoolSpec s, uint32_t pixel) {
     uint32_t h_out = s.h / s.window, w_out = s.w / s.window;
     uint32_t q = pixel % w_out, p = pixel / w_out % h_out, image = pixel / w_out / h_out;
     return ((image * s.h + p * s.window) * s.w + q * s.window) * s.c;
 }
 
-// Offset of a tap from there, in reading order.
+// Offset of a tap from the start of its window; taps are in row-major order.
 DEVICE uint32_t tap_offset(PoolSpec s, uint32_t tap) { return (tap / s.window * s.w + tap % s.window) * s.c; }
 
-// Keeps the larger x and the value that goes with it.
+// Keeps the larger x and the value that belongs to it.
 template <class V> DEVICE void keep_larger(float& best, V& chosen, float x, V candidate) {
     if (x > best) best = x, chosen = candidate;
 }
@@ -44,7 +44,7 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(max_pool)
 
 // dv[argmax of x over window (p,q)] += dy[n,p,q,c]. x, dv: [N,H,W,C]; dy: [N,H/window,W/window,C], len elements.
-// Nearly every sector of dv has a maximum of some channel, so whole windows are read and written.
+// Nearly every memory sector of dv contains a maximum of some channel, so whole windows are read and written.
 // FLOPs: window^2 len + len. Bytes: 12 window^2 len + 4 len.
 KERNEL __launch_bounds__(256)
     max_pool_grad(const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ dv, PoolSpec s) {

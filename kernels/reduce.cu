@@ -1,5 +1,5 @@
-// Sums in two stages: the number of blocks that compute partial sums depends on sizes only, and partial sums are added in a fixed order.
-// In double, so that small terms are not lost in sums of millions. Bound by memory: one conversion and one addition per float.
+// Sums in two stages. The number of blocks that compute partial sums depends only on sizes, and partial sums are added in a fixed order.
+// The sums are double, so that small terms are not lost among millions of terms. Bound by memory: one conversion and one addition per float.
 #include "elements.cuh"
 #include "spec.cuh"
 #include "sums.cuh"
@@ -50,9 +50,9 @@ KERNEL __launch_bounds__(256) sum_grad(const float* __restrict__ dy, float* __re
 }
 REGISTER_KERNEL(sum_grad)
 
-// Sum of a thread's column over the rows [first, last): `lanes` adjacent threads take one row, the next ones the next row. Threads
-// below `lanes` get it. x: the column's first element, rows are `stride` apart; sums: [SUM_THREADS], shared. Call it at most once per
-// kernel.
+// Sum of a thread's column over the rows [first, last): `lanes` adjacent threads read one row, the next `lanes` threads the next row.
+// Threads below `lanes` get the sum. x: the column's first element, rows are `stride` apart; sums: [SUM_THREADS], shared. Call it at most
+// once per kernel.
 template <class T>
 DEVICE double column_sum(const T* x, uint32_t stride, uint32_t first, uint32_t last, uint32_t lanes, bool inside, double* sums) {
     double sum = 0.0;
@@ -72,7 +72,7 @@ DEVICE double column_sum(const T* x, uint32_t stride, uint32_t first, uint32_t l
 DEVICE uint32_t column_at(uint32_t lanes) { return blockIdx.x * lanes + threadIdx.x % lanes; }
 
 // partials[part,i] = sum over the part's rows of x[row, start + i]. x: [rows,stride]; partials: [gridDim.y,columns].
-// lanes: threads side by side along a row, a power of two up to 32.
+// lanes: adjacent threads along a row, a power of two up to 32.
 // FLOPs: rows columns. Bytes: 4 rows columns.
 KERNEL __launch_bounds__(256)
     column_partials(const float* __restrict__ x, double* __restrict__ partials, uint32_t rows, uint32_t stride, uint32_t start,

@@ -9,7 +9,7 @@
 //! REGISTER_KERNEL(scale)
 //! ```
 //!
-//! with `Unit: matrix.` behind the bytes if its products run on tensor cores.
+//! with `Unit: matrix.` after the bytes if its products run on tensor cores.
 
 use std::fmt::Write;
 use std::fs;
@@ -53,7 +53,7 @@ fn write_module(code: &mut String, file: &str, kernels: &[Definition<'_>]) -> st
     for kernel in kernels {
         let Definition { name, threads, summary, flops, bytes, matrix } = kernel;
         let unit = if *matrix { "Matrix" } else { "Fma" };
-        // Brackets are shapes and indices here, and links to rustdoc.
+        // Brackets denote shapes and indices; rustdoc would read them as links.
         let doc = summary.replace('[', "\\[").replace(']', "\\]");
         writeln!(code, "    #[doc = {doc:?}]")?;
         writeln!(code, "    pub static {}: Kernel = Kernel {{", name.to_uppercase())?;
@@ -63,7 +63,7 @@ fn write_module(code: &mut String, file: &str, kernels: &[Definition<'_>]) -> st
     writeln!(code, "}}\n")
 }
 
-/// Every `KERNEL __launch_bounds__(threads) name(` of a file, with the cost that its comment states.
+/// Every definition `KERNEL __launch_bounds__(threads) name(` in a file, with the cost stated in its comment.
 fn kernels(text: &str) -> Result<Vec<Definition<'_>>, String> {
     text.match_indices("\nKERNEL ").chain(text.match_indices("\nKERNEL\n")).map(|(at, _)| definition(text, at + 1)).collect()
 }
@@ -77,21 +77,21 @@ fn definition(text: &str, at: usize) -> Result<Definition<'_>, String> {
     let name = rest.split_once('(').ok_or_else(|| wrong("a name"))?.0.trim();
     let comment: Vec<&str> = text[..at].lines().rev().map_while(|line| Some(line.strip_prefix("//")?.trim())).collect();
     let cost = comment.iter().find_map(|line| line.strip_prefix("FLOPs: ")).ok_or_else(|| wrong("a line `// FLOPs: ….`"))?;
-    let (flops, bytes) = cost.split_once(". Bytes: ").ok_or_else(|| wrong("`. Bytes: ….` behind its FLOPs"))?;
+    let (flops, bytes) = cost.split_once(". Bytes: ").ok_or_else(|| wrong("`. Bytes: ….` after its FLOPs"))?;
     let (bytes, matrix) = match bytes.strip_suffix(" Unit: matrix.") {
         Some(bytes) => (bytes, true),
         None => (bytes, false),
     };
-    let bytes = bytes.strip_suffix('.').ok_or_else(|| wrong("a full stop behind its bytes"))?;
+    let bytes = bytes.strip_suffix('.').ok_or_else(|| wrong("a full stop after its bytes"))?;
     let summary = comment.last().copied().unwrap_or_default();
     Ok(Definition { name, threads, summary, flops, bytes, matrix })
 }
 
-/// Names and texts of the files of `kernels/` with this ending, sorted.
-fn texts(ending: &str) -> Vec<(String, String)> {
+/// Names and texts of the files in `kernels/` with this extension, sorted by name.
+fn texts(extension: &str) -> Vec<(String, String)> {
     let entries = fs::read_dir("kernels").unwrap_or_else(|error| panic!("kernels: {error}"));
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.retain(|path| path.extension().is_some_and(|own| own == ending));
+    paths.retain(|path| path.extension().is_some_and(|own| own == extension));
     paths.sort();
     let read = |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -1,5 +1,5 @@
-// Shared by the kernels of the stacked dilated convolution: branches, the depth that concatenates them, and the steps of a depth that can be
-// skipped.
+// Shared by the kernels of the stacked dilated convolution: its branches, the depth that concatenates them, and the steps of a depth that
+// can be skipped.
 #pragma once
 #include "taps.cuh"
 
@@ -7,15 +7,15 @@ constexpr uint32_t TAPS = 9;
 
 // Arguments indexed by the branch are __grid_constant__, so that they are read in place and not copied to local memory.
 
-// One branch as a convolution of its own, without the activation.
+// One branch as a separate convolution, without the activation.
 DEVICE Conv2dSpec branch_of(const SdcSpec& s, uint32_t branch) {
     uint32_t d = s.dilations[branch];
     return {s.n, s.h, s.w, s.c_in, s.h, s.w, s.c_out, 3, 1, d, d, IDENTITY};
 }
 DEVICE uint32_t pixels_of(const SdcSpec& s) { return s.n * s.h * s.w; }
-DEVICE uint32_t joined_channels(const SdcSpec& s) { return s.branches * s.c_out; }
+DEVICE uint32_t concat_channels(const SdcSpec& s) { return s.branches * s.c_out; }
 
-// The lines, within their image, of a run of pixels; all lines if the run extends into another image.
+// The image rows, called lines here, of a range of pixels; all lines if the range extends into another image.
 struct Lines { uint32_t low, high; };
 DEVICE Lines lines_of(Divisor lines, Divisor columns, uint32_t first, uint32_t last) {
     uint32_t low = columns.quotient(first), high = columns.quotient(last), image = lines.quotient(low);
@@ -29,17 +29,18 @@ DEVICE bool reaches(const SdcSpec& s, Lines lines, uint32_t tap, uint32_t dilati
     return above && below && (column == 1 || s.w > dilation);
 }
 
-// Steps of a depth (branch, tap, channel), branches numbered from `first_branch`, STEP at once, for a tile whose pixels lie in `lines`.
+// The steps of a depth (branch, tap, channel), of STEP values each, that a tile with pixels in `lines` needs. The depth starts at branch
+// `first_branch`.
 template <uint32_t STEP> struct TapSteps {
     const SdcSpec& s;
     Divisor channels;
     uint32_t first_branch, end;
-    bool adjoint;  // taps look the other way
+    bool adjoint;  // taps are mirrored
     Lines lines;
     DEVICE TapSteps(const SdcSpec& s, uint32_t first_row, uint32_t rows, uint32_t channels, uint32_t first_branch, uint32_t end, bool adjoint)
         : s(s), channels(channels), first_branch(first_branch), end(end), adjoint(adjoint),
           lines(lines_of(Divisor(s.h), Divisor(s.w), first_row, min(first_row + rows, pixels_of(s)) - 1)) {}
-    DEVICE bool counts(uint32_t k) const {
+    DEVICE bool needed(uint32_t k) const {
         uint32_t last = channels.quotient(min(k + STEP, end) - 1);
         for (uint32_t tap = channels.quotient(k); tap <= last; tap++) {
             uint32_t own = tap % TAPS;
@@ -48,24 +49,24 @@ template <uint32_t STEP> struct TapSteps {
         return false;
     }
     DEVICE uint32_t next(uint32_t k) const {
-        while (k < end && !counts(k)) k += STEP;
+        while (k < end && !needed(k)) k += STEP;
         return k;
     }
 };
 
-// Steps of a depth of pixels up to `end`, STEP at once, for a tile with taps first..last.
+// The steps of a depth of pixels up to `end`, of STEP pixels each, that a tile with taps first..last needs.
 template <uint32_t STEP> struct PixelSteps {
     const SdcSpec& s;
     Divisor h, w;
     uint32_t first, last, dilation, end;
-    DEVICE bool counts(uint32_t k) const {
+    DEVICE bool needed(uint32_t k) const {
         Lines lines = lines_of(h, w, k, min(k + STEP, end) - 1);
         for (uint32_t tap = first; tap <= last; tap++)
             if (reaches(s, lines, tap, dilation)) return true;
         return false;
     }
     DEVICE uint32_t next(uint32_t k) const {
-        while (k < end && !counts(k)) k += STEP;
+        while (k < end && !needed(k)) k += STEP;
         return k;
     }
 };

@@ -3,7 +3,7 @@
 #include "patches_bf16.cuh"
 #include "sdc.cuh"
 
-// y = A(join_k(w_k * x + b_k)); blockIdx.z is the branch. x: [N,H,W,padded I], w: [branches,O,3,3,padded I], each b: [O],
+// y = A(concat_k(w_k * x + b_k)); blockIdx.z is the branch. x: [N,H,W,padded I], w: [branches,O,3,3,padded I], each b: [O],
 // y: [N,H,W,branches O].
 // FLOPs: 18 n h w branches c_out c_in. Bytes: 2 (n h w c_in + 9 branches c_out c_in) + 4 (branches c_out + n h w branches c_out). Unit: matrix.
 KERNEL __launch_bounds__(128)
@@ -12,13 +12,13 @@ KERNEL __launch_bounds__(128)
     SHARED(PixelTiles, tiles);
     uint32_t branch = blockIdx.z, channels = padded(s.c_in), depth = TAPS * channels;
     TapSteps<MMA_K> steps(s, blockIdx.x * PIXELS_BF16, PIXELS_BF16, channels, branch, depth, false);
-    StoreActivated store{y, b.at[branch], pixels_of(s), s.c_out, s.activation, joined_channels(s), branch * s.c_out};
+    StoreActivated store{y, b.at[branch], pixels_of(s), s.c_out, s.activation, concat_channels(s), branch * s.c_out};
     convolve(tiles, x, w + branch * s.c_out * depth, branch_of(s, branch), store, steps);
 }
 REGISTER_KERNEL(sdc_bf16)
 
 // The depth (branch, tap, o) of the concatenated gradient.
-struct JoinedChunks {
+struct ConcatChunks {
     const SdcSpec& s;
     BranchDepth depth;
     DEVICE uint32_t pitch() const { return s.branches * depth.channels.d; }
@@ -38,7 +38,7 @@ KERNEL __launch_bounds__(128) sdc_input_grad_bf16(const bf16* __restrict__ dz, c
     uint32_t channels = padded(s.c_out), depth = s.branches * TAPS * channels;
     Window window{Divisor(s.h), Divisor(s.w), s.h, s.w, 1, 0, 0, 1};
     TapSteps<MMA_K> steps(s, blockIdx.x * PIXELS_BF16, PIXELS_BF16, channels, 0, depth, true);
-    convolve_adjoint(tiles, dz, w, dx, branch_of(s, 0), window, JoinedChunks{s, BranchDepth(channels)}, depth, steps);
+    convolve_adjoint(tiles, dz, w, dx, branch_of(s, 0), window, ConcatChunks{s, BranchDepth(channels)}, depth, steps);
 }
 REGISTER_KERNEL(sdc_input_grad_bf16)
 

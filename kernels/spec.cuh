@@ -1,4 +1,5 @@
-// The specs of src/ops/, passed by value; a spec of one kernel file may be defined there. A test compares both sides of every spec.
+// The specs of src/ops/, which kernels take by value. A spec that only one kernel file uses may be defined in that file. A test compares
+// the Rust and C++ definitions of every spec.
 #pragma once
 #include "dev.cuh"
 
@@ -12,7 +13,7 @@ enum : uint32_t { TEXTURE = 0, OTHER_IMAGE = 1, CONSTANT = 2, BRIGHTNESS = 3, NO
 struct Conv2dSpec { uint32_t n, h, w, c_in, h_out, w_out, c_out, kernel, stride, dilation, padding, activation; };
 struct LinearSpec { uint32_t rows, c_in, c_out, activation; };
 struct SdcSpec { uint32_t n, h, w, c_in, c_out, branches, dilations[MAX_BRANCHES], activation; };
-struct BranchPointers { const float* at[MAX_BRANCHES]; };  // one buffer per branch, null where there are fewer
+struct BranchPointers { const float* at[MAX_BRANCHES]; };  // one buffer per branch, null past the last branch
 struct BranchOutputs { float* at[MAX_BRANCHES]; };
 struct PoolSpec { uint32_t n, h, w, c, window; };
 struct UpsampleSpec { uint32_t n, h, w, c; };

@@ -1,6 +1,6 @@
 // The taps of convolutions: where they read, and the loaders that turn convolutions and their adjoints into implicit GEMMs (gemm.cuh).
-// Images are [N, H, W, C], weights [O, kH, kW, I]. The depth, or the rows of a weight gradient, number the pairs (tap, channel) as they lie
-// in memory.
+// Images are [N, H, W, C], weights [O, kH, kW, I]. The depth, or the rows of a weight gradient, index the pairs (tap, channel) in memory
+// order.
 #pragma once
 #include "gemm.cuh"
 
@@ -14,12 +14,12 @@ struct Divisor {
     }
 };
 
-// A value of an image: its index, and whether it lies inside the image or in the zero padding.
+// A value of an image: its index, and whether it is inside the image or in the zero padding.
 struct Place { uint32_t index; bool inside; };
 DEVICE float load_place(const float* p, Place at) { return at.inside ? p[at.index] : 0.0f; }
 
-// The values at positions k..k+3, where `place(k)` finds one. Four values that start at a multiple of four are adjacent if the channels are
-// whole quads; otherwise they can belong to two taps.
+// The values k..k+3, where `place(k)` is the place of value k. If the number of channels is a multiple of four, four values that start at a
+// multiple of four are adjacent; otherwise they can belong to two taps.
 template <class Find> DEVICE float4 load_places(const float* p, uint32_t channels, uint32_t k, const Find& place) {
     float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
     if (channels % 4 == 0) {
@@ -43,10 +43,11 @@ struct Taps {
     DEVICE bool has(Tap tap) const { return tap.row < side.d; }
 };
 
-// Maps a pixel of one image and a tap to a pixel of the other image, the source: along each axis (pixel scale + start + tap step) / divide,
-// if that is an integer and inside. All modulo 2^32, so that a position before the source becomes one far beyond it.
+// Maps a pixel of one image and a tap to a pixel of the other image, the source. Along each axis the position in the source is
+// (pixel scale + start + tap step) / divide, if this is an integer and inside. The arithmetic is modulo 2^32, so a position before the
+// start of the source becomes one far past its end.
 struct Window {
-    Divisor lines, columns;  // extents of the image whose pixels have windows
+    Divisor lines, columns;  // rows and columns of the image whose pixels have windows
     uint32_t h, w;           // of the source
     uint32_t scale, start, step, divide;
 
@@ -73,7 +74,7 @@ DEVICE uint32_t input_pixels(const Conv2dSpec& s) { return s.n * s.h * s.w; }
 DEVICE uint32_t output_pixels(const Conv2dSpec& s) { return s.n * s.h_out * s.w_out; }
 DEVICE uint32_t tap_count(const Conv2dSpec& s) { return s.kernel * s.kernel; }
 
-// (r, k) = (pixel, (tap, channel)): what pixel r sees of the source p through its window.
+// (r, k) = (pixel, (tap, channel)): the value of the source p that the window of pixel r reads.
 struct TapDepth {
     static constexpr bool ALONG_DEPTH = true;
     const float* p;
@@ -126,15 +127,15 @@ struct TapWeights {
     }
 };
 
-// The sums of the naive kernels, written from the definition, independent of the loaders above. Output pixels have `pitch` channels,
-// of which those of this convolution begin at `start`.
+// The sums of the naive kernels, computed from the definition, independently of the loaders above. Output pixels have `pitch` channels;
+// those of this convolution begin at `start`.
 
-// Where a tap reads along one axis.
+// The input position that a tap of an output position reads, along one axis.
 DEVICE Place input_position(const Conv2dSpec& s, uint32_t output, uint32_t tap, uint32_t extent) {
     uint32_t padded = output * s.stride + tap * s.dilation, position = padded - s.padding;
     return {position, padded >= s.padding && position < extent};
 }
-// Where a tap is read along one axis.
+// The output position whose window reads an input position with a tap, along one axis.
 DEVICE Place output_position(const Conv2dSpec& s, uint32_t input, uint32_t tap, uint32_t extent) {
     uint32_t padded = input + s.padding, before = tap * s.dilation, position = (padded - before) / s.stride;
     return {position, padded >= before && (padded - before) % s.stride == 0 && position < extent};

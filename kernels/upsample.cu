@@ -4,7 +4,7 @@
 #include "elements.cuh"
 #include "spec.cuh"
 
-// Along one axis, output o lies between input o / 2, with weight 3/4, and this one, with weight 1/4.
+// Along one axis, output o interpolates between input o / 2, with weight 3/4, and the input returned here, with weight 1/4.
 DEVICE uint32_t far_input(uint32_t o, uint32_t extent) {
     uint32_t near = o / 2;
     return o % 2 == 1 ? min(near + 1, extent - 1) : near > 0 ? near - 1 : 0;
@@ -78,7 +78,7 @@ DEVICE float entry_weight(uint32_t o, uint32_t i, uint32_t extent) {
     return (o / 2 == i ? 0.75f : 0.0f) + (far_input(o, extent) == i ? 0.25f : 0.0f);
 }
 
-// As upsample2_grad, one thread per element of dx, by the weights of the forward map.
+// As upsample2_grad, one thread per element of dx, computed from the weights of the forward map.
 // FLOPs: 32 len. Bytes: 24 len.
 KERNEL __launch_bounds__(256) upsample2_grad_naive(const float* __restrict__ dy, float* __restrict__ dx, UpsampleSpec s) {
     uint32_t i = element(), channel = i % s.c, column = i / s.c % s.w, row = i / s.c / s.w % s.h, image = i / s.c / s.w / s.h;

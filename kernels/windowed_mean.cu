@@ -1,11 +1,11 @@
-// Gaussian-weighted local mean of a product, per channel: y = G (a b), where G takes the mean over a window with weights
-// taps[i] taps[j], of the pixels inside the image. The window is a product of two axes, so the mean is taken along rows, then along
-// columns; the adjoint goes the other way. One thread per element. Bound by memory; neighbours share their reads in the cache.
+// Gaussian-weighted local mean of a product, per channel: y = G (a b), where G is the mean over a window with weights taps[i] taps[j],
+// over pixels inside the image only. The weights are a product over both axes, so the mean is computed along rows and then along columns;
+// the adjoint goes in the opposite order. One thread per element. Bound by memory; neighbouring threads share their reads in the cache.
 #include "elements.cuh"
 
 struct WindowedMeanSpec { uint32_t n, h, w, c, size; float taps[31]; };
 
-// Weights of the window around position i of an axis that fall inside it.
+// Sum of the weights inside the image, for the window around position i of an axis.
 DEVICE float weight_inside(WindowedMeanSpec s, uint32_t i, uint32_t extent) {
     uint32_t radius = s.size / 2;
     float sum = 0.0f;
@@ -15,8 +15,8 @@ DEVICE float weight_inside(WindowedMeanSpec s, uint32_t i, uint32_t extent) {
     return sum;
 }
 
-// Σ_k taps[k] x[i + k - radius] along an axis of this extent; steps of x are stride apart. forward: divided by the weight around i,
-// adjoint: each term by the weight around its own position. b, if there is one, multiplies every term.
+// Σ_k taps[k] x[i + k - radius] along an axis of length `extent`, whose elements are `stride` apart. Forward, the sum is divided by the
+// weight around i; in the adjoint, each term is divided by the weight around its own position. b, if not null, multiplies every term.
 DEVICE float mean_along(const float* x, const float* b, WindowedMeanSpec s, uint32_t i, uint32_t extent, uint32_t stride, bool adjoint) {
     uint32_t radius = s.size / 2;
     float sum = 0.0f;
@@ -31,8 +31,8 @@ DEVICE float mean_along(const float* x, const float* b, WindowedMeanSpec s, uint
     return adjoint ? sum : sum / weight_inside(s, i, extent);
 }
 
-// Where element e lies.
-struct Place { uint32_t row, column, row_start, column_start; };  // starts of its row and of its column in the buffer
+// The position of element e.
+struct Place { uint32_t row, column, row_start, column_start; };  // row_start and column_start: first element of its row and its column
 DEVICE Place place_of(WindowedMeanSpec s, uint32_t e) {
     uint32_t channel = e % s.c, column = e / s.c % s.w, row = e / s.c / s.w % s.h, image = e / s.c / s.w / s.h;
     return {row, column, (image * s.h + row) * s.w * s.c + channel, (image * s.h * s.w + column) * s.c + channel};
@@ -88,14 +88,14 @@ DEVICE float window_weight(WindowedMeanSpec s, uint32_t row, uint32_t column, ui
     return weight / (weight_inside(s, row, s.h) * weight_inside(s, column, s.w));
 }
 
-// As windowed_mean_rows and windowed_mean_columns, by the definition.
+// As windowed_mean_rows and windowed_mean_columns, computed from the definition.
 // FLOPs: 3 size^2 len. Bytes: 4 inputs len + 4 len.
 KERNEL __launch_bounds__(256)
     windowed_mean_naive(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, WindowedMeanSpec s) {
     uint32_t e = element();
     if (e >= s.n * s.h * s.w * s.c) return;
     Place at = place_of(s, e);
-    uint32_t radius = s.size / 2, image = at.column_start - at.column * s.c;  // with the channel
+    uint32_t radius = s.size / 2, image = at.column_start - at.column * s.c;  // start of the image, plus the channel
     float sum = 0.0f;
     for (uint32_t p = at.row > radius ? at.row - radius : 0; p < min(at.row + radius + 1, s.h); p++) {
         for (uint32_t q = at.column > radius ? at.column - radius : 0; q < min(at.column + radius + 1, s.w); q++) {
@@ -107,7 +107,7 @@ KERNEL __launch_bounds__(256)
 }
 REGISTER_KERNEL(windowed_mean_naive)
 
-// As windowed_mean_columns_grad and windowed_mean_rows_grad, by the weights of the forward map.
+// As windowed_mean_columns_grad and windowed_mean_rows_grad, computed from the weights of the forward map.
 // FLOPs: 2 size^2 len + 2 len. Bytes: 4 inputs len + 8 len.
 KERNEL __launch_bounds__(256)
     windowed_mean_grad_naive(const float* __restrict__ dy, const float* __restrict__ b, float* __restrict__ da, WindowedMeanSpec s) {

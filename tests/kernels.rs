@@ -1,4 +1,4 @@
-//! The CUDA kernels as text and as compiled for real architectures, without a GPU; and `orthoscope kernels`.
+//! The text of the CUDA kernels, their compilation for real architectures without a GPU, and `orthoscope kernels`.
 
 mod fixture;
 
@@ -7,5 +7,5 @@ mod kernels {
     mod faults;
     mod files;
     mod listing;
-    mod room;
+    mod sandbox;
 }

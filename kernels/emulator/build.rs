@@ -1,4 +1,4 @@
-//! Compiles every `kernels/*.cu` as C++ against the emulator, one object per file, and again only where something changed.
+//! Compiles every `kernels/*.cu` as C++ against the emulator, one object per file. Only changed files are compiled again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ pub fn compile() {
     let kernels = [files("kernels", "cu"), files("kernels/emulator", "cu")].concat();
     let headers = [files("kernels", "cuh"), files("kernels/emulator", "h"), files("kernels/emulator", "rs")].concat();
     let specs_header = out.join("specs.h");
-    write_if_new(&specs_header, &specs(&kernels));
-    let newest_header = headers.iter().chain([&specs_header]).map(|path| changed(path)).max().unwrap_or(SystemTime::UNIX_EPOCH);
+    write_if_changed(&specs_header, &specs(&kernels));
+    let newest_header = headers.iter().chain([&specs_header]).map(|path| modified(path)).max().unwrap_or(SystemTime::UNIX_EPOCH);
     let mut archive = compiler();
     for source in kernels.iter().chain([&PathBuf::from("kernels/emulator/emulator.cpp")]) {
         archive.object(object(source, &out, newest_header));
@@ -22,10 +22,10 @@ pub fn compile() {
     archive.file(link).compile("orthoscope_kernels");
 }
 
-/// The object of one kernel file.
+/// Compiles one file if it or a header changed. Returns the path of the object file.
 fn object(source: &Path, out: &Path, newest_header: SystemTime) -> PathBuf {
     let target = out.join(format!("{}.o", stem(source)));
-    if changed(&target) > changed(source).max(newest_header) {
+    if modified(&target) > modified(source).max(newest_header) {
         return target;
     }
     let mut command = compiler().get_compiler().to_command();
@@ -42,8 +42,8 @@ fn object(source: &Path, out: &Path, newest_header: SystemTime) -> PathBuf {
     target
 }
 
-/// C++ as kernels need it: no contraction, so that the arithmetic is what is written; line tables, so that a bad access names
-/// its line.
+/// The compiler with the options for kernels: no contraction of multiplications and additions, so that the arithmetic is as
+/// written, and line tables, so that errors can name the line.
 fn compiler() -> cc::Build {
     let mut build = cc::Build::new();
     build.cpp(true).std("c++20").opt_level(2).warnings(false).debug(false);
@@ -52,14 +52,15 @@ fn compiler() -> cc::Build {
     build
 }
 
-/// Refers to every object, so that the linker drops none and their kernels register themselves.
+/// C++ code that references every object file, so that the linker keeps all of them and their kernels register themselves.
 fn linker(kernels: &[PathBuf]) -> String {
     let declare: String = kernels.iter().map(|path| format!("void emu_link_{}();\n", stem(path))).collect();
     let call: String = kernels.iter().map(|path| format!("    emu_link_{}();\n", stem(path))).collect();
     format!("{declare}void emu_link_all() {{\n{call}}}\n")
 }
 
-/// C++ that reads every spec `struct …Spec {…};` of the kernels field by field. A spec of one kernel file may be defined there.
+/// C++ code that reads every spec `struct …Spec {…};` of the kernels field by field. A spec that only one kernel file uses may be
+/// defined in that file.
 fn specs(kernels: &[PathBuf]) -> String {
     let text = |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut code = "std::string read_spec(const std::string& name, const void* bytes, size_t size) {\n".to_owned();
@@ -84,14 +85,14 @@ fn structs(text: &str) -> impl Iterator<Item = (&str, &str)> {
     found.filter(|(name, _)| name.ends_with("Spec")).filter_map(|(name, rest)| Some((name, rest.split_once('}')?.0)))
 }
 
-/// The names that declarations such as `uint32_t n, taps[31]; float sigma;` declare.
+/// The names declared in declarations such as `uint32_t n, taps[31]; float sigma;`.
 fn fields(body: &str) -> impl Iterator<Item = &str> {
     let declared = body.split(';').filter_map(|declaration| declaration.trim().split_once(' '));
     declared.flat_map(|(_, names)| names.split(',').map(|name| name.split('[').next().unwrap_or_default().trim()))
 }
 
-/// Leaves a file that is already as it should be, so that nothing is compiled again.
-fn write_if_new(path: &Path, text: &str) {
+/// Writes a file only if its text changes, so that an unchanged file does not trigger a compilation.
+fn write_if_changed(path: &Path, text: &str) {
     if fs::read_to_string(path).is_ok_and(|found| found == text) {
         return;
     }
@@ -110,6 +111,6 @@ fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn changed(path: &Path) -> SystemTime {
+fn modified(path: &Path) -> SystemTime {
     fs::metadata(path).and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
 }

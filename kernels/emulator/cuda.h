@@ -1,4 +1,4 @@
-// The names of CUDA C++ that kernels use, on the emulated machine. Included by dev.cuh only.
+// The built-ins of CUDA C++ that kernels use, implemented on the emulated machine. Included by dev.cuh only.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -12,7 +12,7 @@
 #define __grid_constant__
 #define __restrict__ __restrict
 #define KERNEL static void
-#define DEVICE inline __attribute__((always_inline))  // as on the device; also lets files use one name for different things
+#define DEVICE inline __attribute__((always_inline))  // inline as on the device; also lets two files define different functions with the same name
 #define SHARED(type, name, ...) alignas(16) static thread_local type name __VA_ARGS__; { static thread_local uint64_t emu_seen; emu::poison(name, emu_seen); }
 #define DYN_SHARED(type, name) type* name = (type*)emu::shared_base()
 

@@ -1,17 +1,17 @@
-// The functions that the engine calls: memory between guard pages, launches, removal of one barrier, layouts of specs.
+// The functions that the engine calls: memory with guard pages, launches, removal of one barrier, and reading of specs.
 #include "../dev.cuh"
 #include "../spec.cuh"
 #include "signals.h"
 
 namespace {
-constexpr size_t ALIGNMENT = 16;  // what kernels may assume of a buffer's first element
+constexpr size_t ALIGNMENT = 16;  // of a buffer's first element; kernels rely on it
 
 struct Block { char* map; size_t map_bytes; char* data; size_t bytes; };
 std::mutex lock;
 std::map<uintptr_t, Block>& blocks() { static std::map<uintptr_t, Block> all; return all; }
 size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
-// Between the end and the guard page of every buffer whose address is among the arguments.
+// The bytes between the end and the guard page of every buffer whose address is among the arguments.
 std::vector<emu::Slack> slacks(void** arguments, const std::vector<size_t>& sizes) {
     std::lock_guard<std::mutex> guard(lock);
     std::vector<emu::Slack> found;
@@ -27,7 +27,7 @@ std::vector<emu::Slack> slacks(void** arguments, const std::vector<size_t>& size
     return found;
 }
 
-int give(const std::string& message, char* error, size_t capacity) {
+int report(const std::string& message, char* error, size_t capacity) {
     snprintf(error, capacity, "%s", message.c_str());
     return !message.empty();
 }
@@ -84,25 +84,26 @@ extern "C" void emu_free(void* data) {
     munmap(it->second.map, it->second.map_bytes);
     blocks().erase(it);
 }
-// 0, or 1 with a message; `trail` gets TRAIL instructions that a bad access may have come from, the nearest first, or zeros.
+// Launches a kernel. Returns 0, or 1 with a message in `error`. After a fault, `trail` has TRAIL instructions that it may have come from,
+// the nearest first; otherwise zeros.
 extern "C" int emu_launch(const char* name, const unsigned* grid, const unsigned* block, size_t shared, uint64_t seed, void** arguments,
                           const size_t* sizes, size_t count, char* error, size_t capacity, uint64_t* trail) {
     emu_link_all();
     emu::catch_signals();
     memset(trail, 0, emu::TRAIL * sizeof *trail);
     auto it = emu::registry().find(name);
-    if (it == emu::registry().end()) return give("there is no such kernel", error, capacity);
+    if (it == emu::registry().end()) return report("there is no such kernel", error, capacity);
     const auto& wanted = it->second.sizes;
-    if (count != wanted.size()) return give("takes " + std::to_string(wanted.size()) + " arguments, got " + std::to_string(count), error, capacity);
+    if (count != wanted.size()) return report("takes " + std::to_string(wanted.size()) + " arguments, got " + std::to_string(count), error, capacity);
     for (size_t i = 0; i < count; i++)
-        if (sizes[i] != wanted[i]) return give("argument " + std::to_string(i) + " has " + std::to_string(wanted[i]) + " bytes, got " + std::to_string(sizes[i]), error, capacity);
+        if (sizes[i] != wanted[i]) return report("argument " + std::to_string(i) + " has " + std::to_string(wanted[i]) + " bytes, got " + std::to_string(sizes[i]), error, capacity);
     emu::own().slacks = slacks(arguments, wanted);
     std::string message = it->second.launch(dim3(grid[0], grid[1], grid[2]), dim3(block[0], block[1], block[2]), shared, seed, arguments);
     memcpy(trail, emu::own().trail, emu::TRAIL * sizeof *trail);
-    return give(message, error, capacity);
+    return report(message, error, capacity);
 }
 
-// From now on this OS thread skips the barrier or wait at file:line; line 0 skips nothing. Returns how often it was skipped before.
+// Makes this OS thread skip the barrier or wait at file:line; line 0 skips nothing. Returns how often the previous one was skipped.
 extern "C" uint64_t emu_omit(const char* file, int line) {
     static thread_local std::string kept;
     kept = file;
@@ -112,15 +113,15 @@ extern "C" uint64_t emu_omit(const char* file, int line) {
     return hits;
 }
 
-// Writes up to `capacity` bytes of a JSON object, the fields of the spec `name` as kernels read them from its bytes; returns how many
-// bytes it has, 0 if there is no spec of that name and size.
+// Writes the fields of the spec `name`, as kernels read them from its bytes, as a JSON object of up to `capacity` bytes to `text`. Returns
+// the length of the object, or 0 if no spec has this name and size.
 extern "C" size_t emu_read_spec(const char* name, const void* bytes, size_t size, char* text, size_t capacity) {
     std::string found = read_spec(name, bytes, size);
     memcpy(text, found.data(), std::min(found.size(), capacity));
     return found.size();
 }
 
-// Number `index` of the kernels in alphabetical order, or null.
+// The name of kernel number `index` in alphabetical order, or null past the last one.
 extern "C" const char* emu_kernel(size_t index) {
     emu_link_all();
     for (auto& [name, entry] : emu::registry()) if (!index--) return name.c_str();

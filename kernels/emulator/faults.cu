@@ -1,11 +1,11 @@
-// Kernels that are wrong on purpose, each in one way. The emulator must reject them and report kernel, block and line; the lines that
-// tests expect end in a comment that begins with FAULT. Only emulator builds contain this file.
+// Kernels that are wrong on purpose, each in one way. The emulator must reject them and report kernel, block and line. The lines that
+// tests expect in the report end in a comment that begins with FAULT. Only emulator builds contain this file.
 #include "../dev.cuh"
 
 // Index of the thread in the grid.
 #define ELEMENT (blockIdx.x * blockDim.x + threadIdx.x)
 
-// Thread 0 writes, all read: right in index order, wrong in most others. y: [blocks * threads].
+// Thread 0 writes and all threads read: correct in index order, wrong in most other orders. y: [blocks * threads].
 KERNEL fault_race(float* y) {
     SHARED(float, value, [1]);
     if (threadIdx.x == 0) value[0] = 1.0f;
@@ -13,7 +13,7 @@ KERNEL fault_race(float* y) {
 }
 REGISTER_KERNEL(fault_race)
 
-// As above, with arithmetic on the value read, which is poison if it is read too early.
+// As above, with arithmetic on the value, which is poison if it is read too early.
 KERNEL fault_missing_barrier(float* y) {
     SHARED(float, values, [64]);
     values[threadIdx.x] = 1.0f;

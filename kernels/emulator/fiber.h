@@ -1,15 +1,15 @@
-// One fiber per CUDA thread: a stack of its own and a switch that saves the callee-saved registers.
+// Fibers, one per CUDA thread: each has its own stack, and a switch between stacks saves the callee-saved registers.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <sys/mman.h>
 
 namespace emu {
-constexpr size_t STACK_BYTES = 64 << 10;  // per fiber, committed only as touched
+constexpr size_t STACK_BYTES = 64 << 10;  // per fiber; pages are committed on first use
 constexpr size_t PAGE_BYTES = 4096;
 
 #if defined(__x86_64__)
-// Saves the running stack into *save and goes on where `to` was saved.
+// Saves the current stack pointer in *save and continues on the stack `to`.
 __attribute__((naked, noinline, noipa)) inline void swap_stack(void** /*save*/, void* /*to*/) {
     asm volatile("pushq %rbp; pushq %rbx; pushq %r12; pushq %r13; pushq %r14; pushq %r15\n"
                  "movq %rsp,(%rdi); movq %rsi,%rsp\n"
@@ -19,12 +19,12 @@ __attribute__((naked, noinline, noipa)) inline void swap_stack(void** /*save*/, 
 inline void* fresh_stack(char* top, void (*entry)()) {
     void** p = (void**)((uintptr_t)top & ~uintptr_t(15));
     *--p = nullptr;
-    *--p = (void*)entry;  // return address; the stack is 16n+8 at entry, as the ABI asks
+    *--p = (void*)entry;  // return address; the stack pointer is 16n+8 at entry, as the ABI requires
     for (int i = 0; i < 6; i++) *--p = nullptr;
     return p;
 }
 #else
-#error "The emulator switches stacks in x86-64 assembly; this processor needs a swap_stack of its own."
+#error "The emulator switches stacks in x86-64 assembly; write a swap_stack for this processor."
 #endif
 
 // The stacks of one OS thread, reused from launch to launch.
@@ -38,10 +38,10 @@ public:
         if (fresh == MAP_FAILED) return;
         base_ = (char*)fresh;
         count_ = count;
-        for (unsigned i = 0; i < count; i++) mprotect(base_ + i * STACK_BYTES, PAGE_BYTES, PROT_NONE);  // overflow faults
+        for (unsigned i = 0; i < count; i++) mprotect(base_ + i * STACK_BYTES, PAGE_BYTES, PROT_NONE);  // an overflow traps
     }
     unsigned count() const { return count_; }
-    // Staggered, because stack tops of one cache set thrash L1.
+    // Staggered, because stack tops that map to the same cache set would thrash the L1 cache.
     char* top(unsigned i) const { return base_ + (i + 1) * STACK_BYTES - (i % 16) * 192; }
 
 private:

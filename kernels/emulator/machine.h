@@ -1,4 +1,5 @@
-// The emulated machine: blocks one after another, the fibers of a block in a random order from a seed, barriers and warp collectives.
+// The emulated machine: runs blocks one after another and the fibers of a block in an order drawn from a seed, with barriers and warp
+// collectives.
 #pragma once
 #include <cstdio>
 #include <cstring>
@@ -22,8 +23,8 @@ constexpr size_t MAX_SHARED_BYTES = 232448;  // 227 KiB, what one block may have
 constexpr unsigned MAX_THREADS = 1024;
 constexpr unsigned TRAIL = 64;  // instructions that a bad access may have come from
 
-// Value of unwritten memory: a signalling NaN as a float, and in both halves as a bf16. Arithmetic on it traps and would
-// produce the quiet NaN below; a bf16 becomes its upper half alone.
+// The value of unwritten memory: a signalling NaN as a float, and in both halves as a bf16. Arithmetic on it traps, and would produce the
+// quiet NaN below; for a bf16, only the upper half of it.
 constexpr uint32_t POISON = 0x7FA57FA5, QUIET_POISON = POISON | 0x00400000;
 inline bool is_quiet_poison(uint32_t bits) { return bits == QUIET_POISON || bits == (QUIET_POISON & 0xFFFF0000); }
 inline unsigned char poison_byte(const void* p) { return POISON >> ((uintptr_t)p % 4 * 8); }
@@ -37,14 +38,14 @@ struct Copy { void* target; const void* source; unsigned valid, bytes; int group
 struct Slack { char *begin, *end; size_t argument; };
 struct Fiber {
     void* sp; char* top; uint3 tid; unsigned linear; bool done;
-    Site waits;  // where it waits, if it does
+    Site waits;  // the barrier or collective where it waits, if it does
     std::vector<Copy> pending; int group;
 };
-struct Warp {  // lanes meet here for shuffles, votes, mma, ldmatrix
+struct Warp {  // state of the lanes and of their collective: a shuffle, mma or ldmatrix
     unsigned ready, arrived, live, priority;  // bit masks over the lanes
     alignas(16) uint32_t in[32][12]; alignas(16) uint32_t out[32][8];
 };
-enum Order { IN_ORDER, UNIFORM, GREEDY, PRIORITY };  // who runs next, see take()
+enum Order { IN_ORDER, UNIFORM, GREEDY, PRIORITY };  // which fiber runs next, see next_fiber()
 
 struct Machine {
     Fiber* current = nullptr;
@@ -59,16 +60,16 @@ struct Machine {
     Stacks stacks;
     std::vector<char> shared;
     unsigned last_warp = 0;
-    uint64_t rng = 1, serial = 0;  // serial numbers the blocks, so that static shared memory is poisoned once for each
+    uint64_t rng = 1, serial = 0;  // serial counts blocks, so that static shared memory is poisoned once per block
     Order order = UNIFORM;
     bool lazy_copies = false;
     void (*thunk)(void*) = nullptr;
     void* thunk_arguments = nullptr;
     std::string error;
     uint64_t trail[TRAIL] = {}, fault_address = 0;  // instructions of a bad access, the nearest first
-    uint64_t stepping = 0;                          // the instruction that runs alone just now
+    uint64_t stepping = 0;                          // the instruction being single-stepped, or 0
     std::vector<Slack> slacks;                      // of the launch's buffers
-    const Slack* watched = nullptr;                 // the one whose writer is looked for
+    const Slack* watched = nullptr;                 // the slack whose out-of-bounds write is being located
     Site omitted{};          // mutation testing: this barrier or wait is skipped
     uint64_t omit_hits = 0;
 
@@ -76,7 +77,7 @@ struct Machine {
     unsigned below(unsigned k) { return unsigned((uint64_t(random()) * k) >> 32); }
 };
 inline Machine& own() { static thread_local Machine machine; return machine; }
-inline constinit thread_local Machine* M = nullptr;  // set while a launch is under way on this OS thread
+inline constinit thread_local Machine* M = nullptr;  // set during a launch on this OS thread
 
 inline const char* base_name(const char* path) { const char* slash = strrchr(path, '/'); return slash ? slash + 1 : path; }
 inline std::string describe(Site s) { return std::string(base_name(s.file)) + ":" + std::to_string(s.line); }
@@ -97,7 +98,7 @@ inline unsigned highest_priority() {
     }
     return chosen;
 }
-inline unsigned take() {  // picks the next runnable fiber
+inline unsigned next_fiber() {  // chooses the next runnable fiber
     Machine& m = *M;
     unsigned wi;
     switch (m.order) {
@@ -112,10 +113,10 @@ inline unsigned take() {  // picks the next runnable fiber
     m.last_warp = wi;
     return wi * 32 + lane;
 }
-inline void run_next(void** save) {  // leaves the current stack for another fiber, or for the scheduler
+inline void run_next(void** save) {  // switches from the current stack to another fiber, or to the scheduler
     Fiber* me = M->current;
     if (!M->ready_warps || !M->error.empty()) { M->current = nullptr; swap_stack(save, M->home); return; }
-    M->current = &M->fibers[take()];
+    M->current = &M->fibers[next_fiber()];
     if (M->current != me) swap_stack(save, M->current->sp);
 }
 inline void park() { Fiber* me = M->current; run_next(&me->sp); }
@@ -146,7 +147,7 @@ __attribute__((noinline)) inline void barrier(Site s) {
     park();
 }
 inline unsigned lane() { return M->current->linear & 31; }
-// All lanes of `mask` deposit in[lane]; the last to arrive runs `f` for all of them, then each reads out[lane].
+// Each lane of `mask` writes in[lane]. The last lane to arrive runs `f` for all of them, then each reads out[lane].
 template <class F> inline Warp& collective(unsigned mask, const void* in, size_t bytes, F f, Site s = HERE) {
     Fiber* me = M->current;
     Warp& w = M->warps[me->linear >> 5];
@@ -173,22 +174,22 @@ template <class F> inline Warp& collective(unsigned mask, const void* in, size_t
 inline char* shared_base() { return (char*)(((uintptr_t)M->shared.data() + 1023) & ~uintptr_t(1023)); }
 template <class X> inline void poison(X& x, uint64_t& seen) { if (seen != M->serial) { seen = M->serial; fill_poison((void*)&x, sizeof x); } }
 
-// Bytes beyond `valid` become zeros. A completed copy has no bytes left.
-inline void land(Copy& c) {
+// Performs a copy. Bytes beyond `valid` become zeros. Afterwards the copy has 0 bytes.
+inline void complete(Copy& c) {
     memcpy(c.target, c.source, c.valid);
     memset((char*)c.target + c.valid, 0, c.bytes - c.valid);
     c.valid = c.bytes = 0;
 }
 inline void start_copy(Copy c) {
-    if (!M->lazy_copies) land(c);
+    if (!M->lazy_copies) complete(c);
     M->current->pending.push_back(c);
 }
-// Waits for the copies of groups up to `upto`.
-inline void finish_copies(Fiber* f, int upto) {
+// Completes the copies of all groups up to `last`.
+inline void finish_copies(Fiber* f, int last) {
     size_t kept = 0;
     for (auto& c : f->pending) {
-        if (c.group > upto) f->pending[kept++] = c;
-        else land(c);
+        if (c.group > last) f->pending[kept++] = c;
+        else complete(c);
     }
     f->pending.resize(kept);
 }
@@ -244,7 +245,7 @@ inline void report_deadlock() {
 }
 inline bool run_block() {
     start_block();
-    M->current = &M->fibers[take()];
+    M->current = &M->fibers[next_fiber()];
     swap_stack(&M->home, M->current->sp);
     if (M->error.empty() && M->alive) report_deadlock();
     return M->error.empty();
@@ -255,7 +256,7 @@ inline bool overrun(const Slack& s) {
     return false;
 }
 inline void protect(const Slack& s, int protection) { mprotect(s.end - PAGE_BYTES, PAGE_BYTES, protection); }
-// After a block has written past the end of a buffer: runs it again, trapping every access to that page, to find the line.
+// Finds the line that wrote past the end of a buffer: runs the block again and traps every access to the last page of the buffer.
 inline void find_writer(const Slack& s, uint64_t rng) {
     for (char* p = s.begin; p < s.end; p++) *p = poison_byte(p);
     M->rng = rng;
@@ -268,7 +269,7 @@ inline void find_writer(const Slack& s, uint64_t rng) {
     if (silent) M->error = "wrote past the end of argument " + std::to_string(s.argument) + describe_block();
 }
 
-// While it exists, arithmetic on poison traps on this OS thread, as does every invalid operation.
+// While it exists, arithmetic on poison and every other invalid operation traps on this OS thread.
 class TrapInvalid {
 public:
     TrapInvalid() { _mm_setcsr(saved_ & ~(_MM_MASK_INVALID | _MM_EXCEPT_MASK)); }
@@ -278,7 +279,7 @@ private:
     unsigned saved_ = _mm_getcsr();
 };
 
-// Runs a kernel. Seed 0 is index order; any other seed shuffles threads and blocks. Returns "" or what went wrong.
+// Runs a kernel. Seed 0 means index order; any other seed shuffles threads and blocks. Returns "" or an error message.
 inline std::string launch(dim3 grid, dim3 block, size_t shared, uint64_t seed, void (*thunk)(void*), void* arguments) {
     Machine& m = own();
     size_t blocks = size_t(grid.x) * grid.y * grid.z;

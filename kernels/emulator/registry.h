@@ -1,4 +1,4 @@
-// Kernels by name with void** arguments, as cuLaunchKernel takes them.
+// The registered kernels by name. They take their arguments as void**, as cuLaunchKernel does.
 #pragma once
 #include <cstddef>
 #include <map>
@@ -23,7 +23,7 @@ struct Register { Register(const char* name, Entry e) { registry()[name] = e; } 
 
 #define REGISTER_KERNEL(k) static emu::Register emu_register_##k(#k, {emu::entry<k>, emu::sizes(k)});
 
-// Called by the linker's list of files, so that no object is discarded.
+// Called by the generated link.cpp, so that the linker discards no object file.
 #ifdef KERNEL_FILE
 #define EMU_PASTE(a, b) a##b
 #define EMU_LINK(file) void EMU_PASTE(emu_link_, file)() {}

@@ -1,5 +1,5 @@
-// Turns processor traps into messages that name the instruction: an out-of-bounds access (SIGSEGV), arithmetic on
-// poison, or an integer division by zero (SIGFPE). Single-steps one instruction (SIGTRAP) where only its result shows the fault.
+// Turns processor traps into error messages that name the instruction: an out-of-bounds access (SIGSEGV), arithmetic on poison or an
+// integer division by zero (SIGFPE). Where only the result of an instruction shows the fault, it is single-stepped (SIGTRAP).
 #pragma once
 #include <csignal>
 #include <mutex>
@@ -8,18 +8,19 @@
 #include "machine.h"
 
 namespace emu {
-std::string describe_address(uintptr_t address);  // in words, from the table of buffers
+std::string describe_address(uintptr_t address);  // how far past the end of which buffer; empty if it follows no buffer
 
 constexpr greg_t STEP = 0x100;  // the processor's trap flag: stop after one instruction
 inline std::map<int, struct sigaction>& previous_actions() { static std::map<int, struct sigaction> all; return all; }
 
-// These run on the fiber's own stack, reset: the fiber is abandoned anyway.
+// These run at the top of the fiber's stack and overwrite it, because the fiber does not continue.
 inline void bad_access() { fail("an access outside of memory" + describe_address(M->fault_address)); }
 inline void bad_operand() { fail("arithmetic on memory that was never written"); }
 inline void bad_division() { fail("an integer division by zero"); }
 inline void bad_write() { fail("wrote past the end of argument " + std::to_string(M->watched->argument)); }
 
-// Goes on with `report`. Keeps the instruction and what may be return addresses: the instruction may be one of libm.
+// Continues with `report`. Records the instruction and the words on the stack that may be return addresses, because the instruction itself
+// may be in libm.
 inline void divert(ucontext_t* context, uint64_t instruction, void (*report)()) {
     greg_t* registers = context->uc_mcontext.gregs;
     auto top = (uintptr_t)M->current->top, stack = (uintptr_t)registers[REG_RSP] & ~uintptr_t(7);
@@ -41,7 +42,8 @@ inline void on_signal(int signal, siginfo_t* info, void* raw) {
     auto* context = (ucontext_t*)raw;
     auto& flags = context->uc_mcontext.fpregs->mxcsr;
     uint64_t instruction = context->uc_mcontext.gregs[REG_RIP];
-    if (!M || !M->current || (signal == SIGTRAP && !M->stepping)) { sigaction(signal, &previous_actions()[signal], nullptr); return; }  // not ours: happens again
+    // Not caused by a kernel: the previous handler gets the signal when it recurs.
+    if (!M || !M->current || (signal == SIGTRAP && !M->stepping)) { sigaction(signal, &previous_actions()[signal], nullptr); return; }
     if (signal == SIGSEGV) {
         M->fault_address = (uintptr_t)info->si_addr;
         if (!M->watched || !within(*M->watched, M->fault_address)) return divert(context, instruction, bad_access);

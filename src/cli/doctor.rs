@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn facts() -> Value {
-    let compiler = Compiler::usual();
+    let compiler = Compiler::global();
     let mut missing: Vec<String> = Vec::new();
     let nvrtc = compiler.nvrtc().map_err(|reason| {
         missing.push(format!(
@@ -55,9 +55,9 @@ fn facts() -> Value {
     if cache.is_none() {
         missing.push("a cache folder, so kernels are compiled in every run: set ORTHOSCOPE_CACHE_DIR".to_owned());
     }
-    let ahead = compiler.ahead.as_ref();
-    let architectures = ahead.map(|ahead| {
-        ahead.architectures().unwrap_or_else(|error| {
+    let precompiled = compiler.precompiled.as_ref();
+    let architectures = precompiled.map(|folder| {
+        folder.architectures().unwrap_or_else(|error| {
             missing.push(error.to_string());
             Vec::new()
         })
@@ -67,7 +67,7 @@ fn facts() -> Value {
     // Without it every command that computes fails, so it is also logged as a warning.
     let simd = simd.inspect_err(|error| log::warn!("no command will compute on the CPU: {error}"));
     let simd = simd.map_err(|error| missing.push(error.to_string())).ok();
-    let nvtx = Nvtx::usual().map_err(|reason| missing.push(format!("NVTX, to name operations in nsys and ncu: {reason}"))).ok();
+    let nvtx = Nvtx::global().map_err(|reason| missing.push(format!("NVTX, to name operations in nsys and ncu: {reason}"))).ok();
     let emulator = cfg!(feature = "emulator");
     if !emulator {
         missing.push("the emulator, to run kernels without a GPU: build with `--features emulator`".to_owned());
@@ -87,7 +87,7 @@ fn facts() -> Value {
         "kernel_cache": cache.map(|cache| cache.folder().display().to_string()),
         "kernel_cache_files": cache_size.map(|size| size.0),
         "kernel_cache_bytes": cache_size.map(|size| size.1),
-        "kernels_dir": ahead.map(|ahead| ahead.folder().display().to_string()),
+        "kernels_dir": precompiled.map(|folder| folder.folder().display().to_string()),
         "kernels_dir_archs": architectures,
         "emulator": emulator,
         "missing": missing,

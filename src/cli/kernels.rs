@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use orthoscope::backend::cuda::compiler::{Ahead, Arch, Compiler, Image, Listing, list};
+use orthoscope::backend::cuda::compiler::{Arch, Compiler, Cubin, Listing, Precompiled, list};
 use orthoscope::data::check_output_folder;
 use orthoscope::report::table::{Column, Table};
 use orthoscope::report::wrap::wrap;
@@ -35,37 +35,37 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             archs.push(arch);
         }
     }
-    let images = match &arguments.out {
+    let cubins = match &arguments.out {
         Some(folder) => {
             check_output_folder(folder)?;
             // Kernels written earlier must not be read back from this folder.
             let mut compiler = Compiler::from_environment();
-            compiler.ahead = None;
-            let images = compiler.images(&archs)?;
-            Ahead::new(folder.clone()).write(&images)?;
-            images
+            compiler.precompiled = None;
+            let cubins = compiler.cubins(&archs)?;
+            Precompiled::new(folder.clone()).write(&cubins)?;
+            cubins
         }
-        None => Compiler::usual().images(&archs)?,
+        None => Compiler::global().cubins(&archs)?,
     };
     if arguments.json {
-        return say(serde_json::to_string_pretty(&rows(images.iter())?)?);
+        return say(serde_json::to_string_pretty(&rows(cubins.iter())?)?);
     }
     for arch in archs {
-        let of_arch = || images.iter().filter(|image| image.arch == arch);
-        let version = of_arch().next().map_or(String::new(), |image| format!(", NVRTC {}", image.version));
+        let of_arch = || cubins.iter().filter(|cubin| cubin.arch == arch);
+        let version = of_arch().next().map_or(String::new(), |cubin| format!(", NVRTC {}", cubin.version));
         say(table(format!("{arch}{version}"), &rows(of_arch())?).render(screen()))?;
     }
     let words =
         "Registers and spilled bytes are per thread, shared bytes per block; occupancy is resident warps / maximum warps.";
     say(wrap(words, screen().columns).join("\n"))?;
     match &arguments.out {
-        Some(folder) => say(format_args!("wrote {} CUBINs and kernels.json to {}", images.len(), folder.display())),
+        Some(folder) => say(format_args!("wrote {} CUBINs and kernels.json to {}", cubins.len(), folder.display())),
         None => Ok(()),
     }
 }
 
-fn rows<'a>(images: impl Iterator<Item = &'a Image>) -> orthoscope::Result<Vec<Listing>> {
-    Ok(images.map(list).collect::<orthoscope::Result<Vec<_>>>()?.concat())
+fn rows<'a>(cubins: impl Iterator<Item = &'a Cubin>) -> orthoscope::Result<Vec<Listing>> {
+    Ok(cubins.map(list).collect::<orthoscope::Result<Vec<_>>>()?.concat())
 }
 
 fn table(title: String, rows: &[Listing]) -> Table {

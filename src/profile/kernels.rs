@@ -114,7 +114,7 @@ impl Profile {
             }
             Err(error) => self.notes.push(format!("registers and static shared memory are not known: {error}")),
         }
-        self.notes.push(match Nvtx::usual() {
+        self.notes.push(match Nvtx::global() {
             Ok(nvtx) => format!("nsys and ncu see operations as ranges LAYER/PHASE/OPERATION, through {}", nvtx.path().display()),
             Err(reason) => format!("nsys and ncu do not see operation names, because NVTX was not found: {reason}"),
         });
@@ -127,8 +127,8 @@ impl Profile {
             own.any(|kernel| self.kernels.iter().any(|row| row.kernel == kernel.name))
         };
         let files = crate::backend::cuda::compiler::files().into_iter().filter(|file| is_used(file));
-        let images = files.map(|file| Compiler::usual().image(file, arch));
-        Ok(images.collect::<crate::Result<Vec<_>>>()?.into_iter().flat_map(|image| image.kernels).collect())
+        let cubins = files.map(|file| Compiler::global().cubin(file, arch));
+        Ok(cubins.collect::<crate::Result<Vec<_>>>()?.into_iter().flat_map(|cubin| cubin.kernels).collect())
     }
 }
 

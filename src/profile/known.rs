@@ -94,7 +94,7 @@ fn known_in(
 
 fn path(machine: &str) -> Option<PathBuf> {
     let name: String = machine.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    Some(Cache::usual()?.folder().join(format!("peaks-{name}.json")))
+    Some(Cache::from_environment()?.folder().join(format!("peaks-{name}.json")))
 }
 
 /// Files of older versions do not say when and under which load the peaks were measured; they are ignored.

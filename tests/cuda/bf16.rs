@@ -1,9 +1,11 @@
 //! Convolutions on tensor cores (`Mode::Bf16`), on the emulator under several schedules and on the GPU.
 //!
-//! Two bounds. Against an f64 convolution of the rounded operands only the rounding of f32 sums is left: 1e-5 of the largest value.
-//! Against that of the exact operands: bf16 has 8 significant bits, so rounding to nearest changes a value by a factor 1 + δ with
-//! |δ| ≤ u = 2^-8, a product of two by at most 2u + u² of its size, and a sum Σ x w by at most (2u + u²) Σ |x| |w|, elementwise.
+//! Results are compared with two f64 convolutions. With the one of the rounded operands, they may differ only by the rounding of
+//! f32 sums: 1e-5 of the largest value. For the one of the exact operands: bf16 has 8 significant bits, so rounding to nearest
+//! multiplies a value by 1 + δ with |δ| ≤ u = 2^-8. A product of two values changes by at most 2u + u² of its size, and a sum Σ x
+//! w by at most (2u + u²) Σ |x| |w|, elementwise.
 
+use half::bf16;
 use orthoscope::backend::{Cuda, cuda::Mode};
 use orthoscope::ops::{Backend, Conv2d, Conv2dOptions, Conv2dSpec, Linear, LinearSpec, Sdc, SdcSpec};
 use orthoscope::shape::Activation;
@@ -12,13 +14,13 @@ use crate::Open;
 use crate::ops::common::*;
 
 on_cuda!(
-    convolutions_are_those_of_rounded_operands,
+    convolutions_equal_those_of_rounded_operands,
     convolutions_have_adjoints,
-    stacked_dilated_convolutions_are_those_of_rounded_operands,
+    stacked_dilated_convolutions_equal_those_of_rounded_operands,
     stacked_dilated_convolutions_have_adjoints,
     every_schedule_gives_the_same_bits,
     activations_are_fused,
-    operands_are_rounded_to_the_nearest_even,
+    operands_are_rounded_to_nearest_even,
     naive_kernels_on_rounded_operands_agree,
     bias_gradients_stay_f32,
     linear_maps_stay_f32
@@ -26,19 +28,18 @@ on_cuda!(
 
 /// Relative tolerance of sums in f32.
 const SUMS: f64 = 1e-5;
-/// Largest relative change by rounding to bf16.
+/// Largest relative error of rounding to bf16.
 const UNIT: f64 = 1.0 / 256.0;
-/// Schedules; each comes with operands of its own.
+/// Seeds of the schedules and of the operands.
 const SEEDS: std::ops::RangeInclusive<u32> = 1..=4;
 
 fn device(open: &Open, seed: u32) -> Cuda {
     open(seed.into()).with_mode(Mode::Bf16)
 }
 
-/// The nearest bf16 value; of two, the even one.
+/// The nearest bf16 value, rounded to even in a tie. The operand is an f32, as on the device.
 fn nearest(x: f64) -> f64 {
-    let bits = (x as f32).to_bits();
-    f64::from(f32::from_bits((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF_0000))
+    bf16::from_f32(x as f32).to_f64()
 }
 
 #[derive(Clone)]
@@ -50,13 +51,13 @@ struct Operands {
 }
 
 impl Operands {
-    /// `lengths` of x, of w and b of each branch, and of dz.
+    /// Random operands with these lengths of x, of w and b of each branch, and of dz.
     fn random(seed: u32, branches: usize, [x, w, b, dz]: [usize; 4]) -> Self {
         let each = |start: u32, len| (0..branches as u32).map(|k| random(64 * seed + start + k, len)).collect();
         Self { x: random(64 * seed, x), w: each(8, w), b: each(16, b), dz: random(64 * seed + 1, dz) }
     }
 
-    /// Everything but b through `f`.
+    /// Applies `f` to all values except those of b.
     fn map(&self, f: impl Fn(f64) -> f64) -> Self {
         let all = |values: &Vec<f64>| values.iter().map(|&value| f(value)).collect();
         Self { x: all(&self.x), w: self.w.iter().map(all).collect(), b: self.b.clone(), dz: all(&self.dz) }
@@ -68,7 +69,7 @@ impl Operands {
     }
 }
 
-/// An operation with both its gradients.
+/// An operation with its two gradients.
 trait Operation {
     /// Operands of the right lengths.
     fn operands(&self, seed: u32) -> Operands;
@@ -109,7 +110,7 @@ impl Operation for Conv2dSpec {
     }
 }
 
-/// With the number of its branches.
+/// A stacked dilated convolution with a number of branches known at compile time.
 struct Branches<const BRANCHES: usize>(SdcSpec);
 
 impl<const BRANCHES: usize> Operation for Branches<BRANCHES> {
@@ -151,8 +152,8 @@ fn sdc<const BRANCHES: usize>(x: [usize; 4], c_out: usize, dilations: [usize; BR
     Branches(SdcSpec::new(&shape(&x), &weights, &dilations, Activation::Identity).unwrap())
 }
 
-/// Every kernel size, stride and several dilations and paddings; channels below, at and above a chunk of 8 and a tile of 64; pixels
-/// below and above a tile of 128.
+/// Every kernel size and stride, and several dilations and paddings. The number of channels is below, equal to and above a chunk
+/// of 8 and a tile of 64, the number of pixels below and above a tile of 128.
 fn specs() -> Vec<Conv2dSpec> {
     vec![
         conv2d([1, 1, 1, 1], 1, 1, [1, 1, 0]),
@@ -169,7 +170,7 @@ fn specs() -> Vec<Conv2dSpec> {
     ]
 }
 
-/// `|found - expected| ≤ (2u + u²) sizes`, and the rounding of sums.
+/// Asserts `|found - expected| ≤ (2u + u²) sizes`, plus the rounding of sums.
 #[track_caller]
 fn assert_within_bf16(what: &str, found: &[f64], expected: &[f64], sizes: &[f64]) {
     for (i, ((found, expected), size)) in found.iter().zip(expected).zip(sizes).enumerate() {
@@ -178,7 +179,8 @@ fn assert_within_bf16(what: &str, found: &[f64], expected: &[f64], sizes: &[f64]
     }
 }
 
-/// Against the rounded operands and against the exact ones; the `=` and `+=` laws are checked on the way.
+/// Compares with the results of the rounded and of the exact operands. This also checks that results overwrite (`=`) or
+/// accumulate (`+=`) as they should.
 fn check_numerics(open: &Open, operation: &impl Operation) {
     for seed in SEEDS {
         let operands = operation.operands(seed);
@@ -194,7 +196,8 @@ fn check_numerics(open: &Open, operation: &impl Operation) {
     }
 }
 
-/// `<y, dz> = <x, dx> = <w, dw>`: to the rounding of sums where bf16 holds the operands, else to twice the bound, as either side rounds.
+/// `<y, dz> = <x, dx> = <w, dw>`: up to the rounding of sums if bf16 represents the operands exactly, otherwise up to twice the
+/// bound, because both sides are rounded.
 fn check_adjoints(open: &Open, operation: &impl Operation) {
     for seed in SEEDS {
         let operands = operation.operands(seed).without_bias();
@@ -215,7 +218,7 @@ fn check_adjoints(open: &Open, operation: &impl Operation) {
     }
 }
 
-/// Every schedule gives the bits of the one in index order.
+/// Every schedule gives the same bits as index order.
 fn check_bits(open: &Open, operation: &impl Operation) {
     let operands = operation.operands(0);
     let expected = operation.results(&device(open, 0), &operands);
@@ -224,7 +227,7 @@ fn check_bits(open: &Open, operation: &impl Operation) {
     }
 }
 
-fn convolutions_are_those_of_rounded_operands(open: &Open) {
+fn convolutions_equal_those_of_rounded_operands(open: &Open) {
     specs().iter().for_each(|spec| check_numerics(open, spec));
 }
 
@@ -232,11 +235,11 @@ fn convolutions_have_adjoints(open: &Open) {
     specs().iter().for_each(|spec| check_adjoints(open, spec));
 }
 
-fn stacked_dilated_convolutions_are_those_of_rounded_operands(open: &Open) {
+fn stacked_dilated_convolutions_equal_those_of_rounded_operands(open: &Open) {
     check_numerics(open, &sdc([1, 5, 4, 3], 1, [2]));
     check_numerics(open, &sdc([2, 7, 10, 5], 33, [1, 4, 2]));
     check_numerics(open, &sdc([1, 4, 5, 70], 3, [1, 2, 3, 4, 5, 6, 7, 32]));
-    // Several tiles, each of whole lines, for some of which steps of the depth are left out.
+    // Several tiles of whole image rows, some of which skip steps of the depth.
     check_numerics(open, &sdc([1, 20, 16, 32], 8, [1, 9, 16]));
 }
 
@@ -262,8 +265,9 @@ fn activations_are_fused(open: &Open) {
     }
 }
 
-fn operands_are_rounded_to_the_nearest_even(open: &Open) {
-    // Halfway between neighbours, just off halfway, exact, small, and too large for a finite bf16.
+fn operands_are_rounded_to_nearest_even(open: &Open) {
+    // Halfway between neighbours, just off halfway, exact, small, and too large for a finite bf16. The last value becomes
+    // infinite.
     let halves = [257.0, 259.0, -257.0, 257.0 + 1.0 / 32768.0, 257.0 - 1.0 / 32768.0, 258.0];
     let values = [halves.as_slice(), &[0.1, -3.3e38, 1e-30, 0.0, f64::from(f32::MAX)]].concat();
     let spec = conv2d([1, 1, values.len(), 1], 1, 1, [1, 1, 0]);
@@ -274,7 +278,7 @@ fn operands_are_rounded_to_the_nearest_even(open: &Open) {
     assert_eq!(y.last(), Some(&f64::INFINITY));
 }
 
-/// What the naive f32 kernels make of rounded operands is the oracle on the device, where f64 is far away.
+/// The naive f32 kernels on rounded operands are the reference on the device, which has no f64 convolution.
 fn naive_kernels_on_rounded_operands_agree(open: &Open) {
     let [bf16, naive] = [Mode::Bf16, Mode::Naive].map(|mode| open(1).with_mode(mode));
     let (conv2d, sdc) = (conv2d([1, 9, 11, 3], 33, 3, [2, 1, 1]), sdc([1, 6, 5, 9], 10, [1, 3]));

@@ -1,4 +1,4 @@
-//! Every barrier and every asynchronous wait is necessary: take one away, and some exercise gives other bits or an error.
+//! Every barrier and every asynchronous wait is necessary: without it, some exercise gives different bits or an error.
 
 use orthoscope::backend::Cuda;
 use orthoscope::backend::cuda::driver::emulator::omit;
@@ -6,12 +6,12 @@ use orthoscope::backend::cuda::{HEADERS, KERNELS};
 
 use crate::ops::{Exercise, exercises};
 
-/// Schedules that a mutant may survive before it counts as not caught.
+/// Number of schedules under which each mutant runs.
 const SEEDS: u64 = 20;
-/// What makes threads wait for one another or for memory.
+/// Calls that make threads wait for each other or for memory.
 const WAITS: [&str; 2] = ["__syncthreads()", "cp_wait<"];
 
-/// A place in the kernels that waits.
+/// A wait in the kernels.
 struct Site {
     file: &'static str,
     line: u32,
@@ -29,24 +29,24 @@ fn sites() -> Vec<Site> {
     waits.filter(|site| WAITS.iter().any(|wait| site.text.contains(wait))).collect()
 }
 
-/// How a mutant fared: in how many runs its site was reached, and in how many of them it was caught.
+/// In how many runs a mutant's site was reached, and in how many of these the mutant was detected.
 #[derive(Default)]
-struct Fate {
+struct Outcome {
     reached: u64,
     caught: u64,
 }
 
 /// Runs one exercise under every seed, without the wait at `site`.
-fn mutate(site: &Site, exercise: &Exercise, expected: &[f32], fate: &mut Fate) {
+fn mutate(site: &Site, exercise: &Exercise, expected: &[f32], outcome: &mut Outcome) {
     for seed in 1..=SEEDS {
         omit(site.file, site.line);
         let found = exercise.run(&Cuda::emulator(seed));
         if omit("", 0) == 0 {
             return;
         }
-        fate.reached += 1;
+        outcome.reached += 1;
         let same = |found: &Vec<f32>| found.iter().zip(expected).all(|(a, b)| a.to_bits() == b.to_bits());
-        fate.caught += u64::from(!found.as_ref().is_ok_and(same));
+        outcome.caught += u64::from(!found.as_ref().is_ok_and(same));
     }
 }
 
@@ -58,14 +58,14 @@ fn every_wait_is_necessary() {
     let mut survivors = Vec::new();
     println!("{:<20} {:>5}  {:>7} of {:<7} wait", "file", "line", "caught", "runs");
     for site in &sites {
-        let mut fate = Fate::default();
+        let mut outcome = Outcome::default();
         for (exercise, expected) in exercises().zip(&expected) {
-            mutate(site, exercise, expected, &mut fate);
+            mutate(site, exercise, expected, &mut outcome);
         }
-        println!("{:<20} {:>5}  {:>7} of {:<7} {}", site.file, site.line, fate.caught, fate.reached, site.text);
-        if fate.caught == 0 {
+        println!("{:<20} {:>5}  {:>7} of {:<7} {}", site.file, site.line, outcome.caught, outcome.reached, site.text);
+        if outcome.caught == 0 {
             survivors.push(format!("{}:{} `{}`", site.file, site.line, site.text));
         }
     }
-    assert!(survivors.is_empty(), "nothing noticed that these waits were gone: {survivors:#?}");
+    assert!(survivors.is_empty(), "no exercise detected the removal of these waits: {survivors:#?}");
 }

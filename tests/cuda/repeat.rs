@@ -1,46 +1,46 @@
-//! Repeated work on the emulator: the same bits as work that is done anew each time, in memory that is planned, and a sentence
-//! for everything that cannot be repeated.
+//! Repeated work on the emulator: it gives the same bits as work run each time, uses planned memory, and everything that cannot
+//! be repeated is an error.
 
-use orthoscope::ops::{Backend, Pointwise};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use orthoscope::backend::Storage;
-use orthoscope::backend::cuda::{Buffer, Cuda, Planned, Program};
+use orthoscope::backend::cuda::{Buffer, Cuda, PlanSize, Program};
+use orthoscope::ops::{Backend, Pointwise};
 use orthoscope::shape::Activation;
 use orthoscope::{Error, Result};
 
 use crate::Open;
 
 on_cuda!(
-    repeated_work_gives_the_bits_of_work_done_anew,
+    repeated_work_gives_the_same_bits_as_work_run_each_time,
     buffers_share_planned_memory,
-    a_dropped_program_gives_its_memory_back,
-    work_without_buffers_is_repeated_too,
-    another_sequence_of_buffers_is_named,
-    work_that_made_no_buffers_may_make_none,
-    a_buffer_that_escapes_is_named_and_harmless,
-    data_cannot_move_inside,
-    an_error_of_the_work_is_passed_on,
-    a_panic_of_the_work_leaves_the_device_usable,
-    work_is_not_repeated_inside_repeated_work,
-    a_buffer_that_the_work_uses_must_stay,
+    dropping_a_program_frees_its_memory,
+    work_without_buffers_can_be_repeated,
+    a_different_sequence_of_buffers_is_an_error,
+    work_recorded_without_buffers_must_not_allocate_one,
+    an_escaping_buffer_is_an_error_and_stays_valid,
+    host_copies_inside_repeated_work_are_errors,
+    an_error_of_the_work_is_returned,
+    the_device_stays_usable_after_a_panic_of_the_work,
+    repeating_work_inside_repeated_work_is_an_error,
+    dropping_a_buffer_that_the_work_uses_is_an_error,
     a_program_belongs_to_one_device,
-    programs_and_other_work_take_turns,
-    other_threads_wait_until_the_recording_is_over
+    programs_and_other_work_can_alternate,
+    other_threads_wait_while_work_is_recorded
 );
 
 const LEN: usize = 1000;
 
-/// What the work reads and writes.
-struct Desk {
+/// The buffers that the work reads and writes.
+struct StepBuffers {
     x: Buffer,
     y: Buffer,
-    /// Grows by y every time, so that work done twice or not at all shows.
+    /// Every run adds y, so that work run twice or not at all is detected.
     total: Buffer,
 }
 
-impl Desk {
+impl StepBuffers {
     fn new(cuda: &Cuda) -> Self {
         Self { x: cuda.zeros(LEN).unwrap(), y: cuda.zeros(LEN).unwrap(), total: cuda.zeros(LEN).unwrap() }
     }
@@ -61,7 +61,7 @@ impl Desk {
         cuda.run(Pointwise::Axpy { alpha: 1.0, x: &d, y: &mut self.total })
     }
 
-    fn put(&mut self, cuda: &Cuda, call: usize) {
+    fn set_input(&mut self, cuda: &Cuda, call: usize) {
         let x: Vec<f32> = (0..LEN).map(|k| ((k * 37 + call * 101) % 211) as f32 / 100.0 - 1.0).collect();
         cuda.write(&x, &mut self.x).unwrap();
     }
@@ -72,27 +72,27 @@ impl Desk {
     }
 }
 
-/// Five calls with changing input; `each` does the work.
-fn five_calls(cuda: &Cuda, mut each: impl FnMut(&mut Desk)) -> Vec<Vec<u32>> {
-    let mut desk = Desk::new(cuda);
+/// The results of five calls with different inputs; `each` runs the work.
+fn five_calls(cuda: &Cuda, mut each: impl FnMut(&mut StepBuffers)) -> Vec<Vec<u32>> {
+    let mut buffers = StepBuffers::new(cuda);
     (0..5)
         .map(|call| {
-            desk.put(cuda, call);
-            each(&mut desk);
-            desk.bits(cuda)
+            buffers.set_input(cuda, call);
+            each(&mut buffers);
+            buffers.bits(cuda)
         })
         .collect()
 }
 
 fn eager(cuda: &Cuda) -> Vec<Vec<u32>> {
-    five_calls(cuda, |desk| desk.work(cuda).unwrap())
+    five_calls(cuda, |buffers| buffers.work(cuda).unwrap())
 }
 
 fn repeated(cuda: &Cuda, program: &mut Program) -> Vec<Vec<u32>> {
-    five_calls(cuda, |desk| cuda.repeat(program, || desk.work(cuda)).unwrap())
+    five_calls(cuda, |buffers| cuda.repeat(program, || buffers.work(cuda)).unwrap())
 }
 
-fn repeated_work_gives_the_bits_of_work_done_anew(open: &Open) {
+fn repeated_work_gives_the_same_bits_as_work_run_each_time(open: &Open) {
     for seed in [0, 1, 2] {
         let cuda = open(seed);
         let mut program = Program::default();
@@ -104,19 +104,19 @@ fn repeated_work_gives_the_bits_of_work_done_anew(open: &Open) {
 fn buffers_share_planned_memory(open: &Open) {
     let cuda = open(1);
     let mut program = Program::default();
-    assert_eq!(program.planned(), None);
+    assert_eq!(program.plan_size(), None);
     repeated(&cuda, &mut program);
     // 4000 bytes, rounded up to a multiple of 256.
-    let room = 4096;
-    assert_eq!(program.planned(), Some(Planned { buffers: 4, slab: 2 * room, alive: 2 * room, sum: 4 * room }));
+    let size = 4096;
+    assert_eq!(program.plan_size(), Some(PlanSize { buffers: 4, slab: 2 * size, alive: 2 * size, sum: 4 * size }));
 }
 
-fn a_dropped_program_gives_its_memory_back(open: &Open) {
+fn dropping_a_program_frees_its_memory(open: &Open) {
     let cuda = open(1);
     let mut program = Program::default();
-    let mut desk = Desk::new(&cuda);
+    let mut buffers = StepBuffers::new(&cuda);
     for _ in 0..3 {
-        cuda.repeat(&mut program, || desk.work(&cuda)).unwrap();
+        cuda.repeat(&mut program, || buffers.work(&cuda)).unwrap();
     }
     let peak = cuda.peak_bytes();
     drop(program);
@@ -127,7 +127,7 @@ fn a_dropped_program_gives_its_memory_back(open: &Open) {
 
 #[cfg(feature = "emulator")]
 #[test]
-fn memory_that_was_planned_is_poisoned_between_two_lives() {
+fn planned_memory_is_poisoned_between_buffers() {
     let cuda = Cuda::emulator(1);
     let (x, mut y) = (cuda.upload(&[1.0; LEN]).unwrap(), cuda.zeros(LEN).unwrap());
     let mut program = Program::default();
@@ -141,10 +141,10 @@ fn memory_that_was_planned_is_poisoned_between_two_lives() {
         .unwrap();
         assert!(cuda.download(&y).unwrap().iter().all(|value| value.is_nan()));
     }
-    assert!(program.planned().unwrap().slab < program.planned().unwrap().sum);
+    assert!(program.plan_size().unwrap().slab < program.plan_size().unwrap().sum);
 }
 
-fn work_without_buffers_is_repeated_too(open: &Open) {
+fn work_without_buffers_can_be_repeated(open: &Open) {
     let cuda = open(1);
     let (one, mut sum) = (cuda.upload(&[1.0]).unwrap(), cuda.zeros(1).unwrap());
     let mut program = Program::default();
@@ -154,17 +154,17 @@ fn work_without_buffers_is_repeated_too(open: &Open) {
     }
 }
 
-/// Lets `odd` be call number `call`, which must fail with `reason`; then the program must work as a new one does.
+/// Runs `faulty` as call number `call`, which must fail with `reason`. Afterwards the program must work like a new one.
 #[track_caller]
-fn refused(open: &Open, call: usize, reason: &str, odd: impl Fn(&Cuda, &mut Desk) -> Result<()>) {
+fn assert_fails(open: &Open, call: usize, reason: &str, faulty: impl Fn(&Cuda, &mut StepBuffers) -> Result<()>) {
     let cuda = open(1);
-    let (mut desk, mut program) = (Desk::new(&cuda), Program::default());
+    let (mut buffers, mut program) = (StepBuffers::new(&cuda), Program::default());
     for _ in 1..call {
-        cuda.repeat(&mut program, || desk.work(&cuda)).unwrap();
+        cuda.repeat(&mut program, || buffers.work(&cuda)).unwrap();
     }
-    let error = cuda.repeat(&mut program, || odd(&cuda, &mut desk)).unwrap_err().to_string();
+    let error = cuda.repeat(&mut program, || faulty(&cuda, &mut buffers)).unwrap_err().to_string();
     assert_eq!(error, format!("emulator: {reason}"), "call {call}");
-    assert!(program.planned().is_none() && !program.is_captured());
+    assert!(program.plan_size().is_none() && !program.is_captured());
     assert!(repeated(&cuda, &mut program) == eager(&cuda), "after call {call}");
 }
 
@@ -172,42 +172,42 @@ fn zeros(cuda: &Cuda, lengths: &[usize]) -> Result<Vec<Buffer>> {
     lengths.iter().map(|&len| cuda.zeros(len)).collect()
 }
 
-fn another_sequence_of_buffers_is_named(open: &Open) {
-    let differs = |difference: &str| format!("repeated work is not what was recorded: {difference}");
-    let size = differs("its buffer 1 has 28 bytes, 4000 were recorded");
-    refused(open, 2, &size, |cuda, _| zeros(cuda, &[7]).map(drop));
-    refused(open, 2, &differs("it makes 0 buffers, 4 were recorded"), |_, _| Ok(()));
-    let late = differs("0 buffers are dropped before it makes buffer 3, 1 were recorded");
-    refused(open, 2, &late, |cuda, _| zeros(cuda, &[LEN; 4]).map(drop));
-    let early = differs("its buffer 1 is dropped after 1 allocations, 2 were recorded");
-    refused(open, 2, &early, |cuda, _| (0..4).try_for_each(|_| cuda.zeros(LEN).map(drop)));
-    refused(open, 2, &differs("it makes buffer 5, 4 were recorded"), |cuda, desk| {
-        desk.work(cuda)?;
+fn a_different_sequence_of_buffers_is_an_error(open: &Open) {
+    let differs = |difference: &str| format!("repeated work differs from the recorded run: {difference}");
+    let size = differs("its buffer 1 has 28 bytes, but 4000 were recorded");
+    assert_fails(open, 2, &size, |cuda, _| zeros(cuda, &[7]).map(drop));
+    assert_fails(open, 2, &differs("it allocates 0 buffers, but 4 were recorded"), |_, _| Ok(()));
+    let late = differs("0 buffers are dropped before it allocates buffer 3, but 1 were recorded");
+    assert_fails(open, 2, &late, |cuda, _| zeros(cuda, &[LEN; 4]).map(drop));
+    let early = differs("its buffer 1 is dropped after 1 allocations, but 2 were recorded");
+    assert_fails(open, 2, &early, |cuda, _| (0..4).try_for_each(|_| cuda.zeros(LEN).map(drop)));
+    assert_fails(open, 2, &differs("it allocates buffer 5, but 4 were recorded"), |cuda, buffers| {
+        buffers.work(cuda)?;
         cuda.zeros(LEN).map(drop)
     });
-    // An error that the work swallows is not forgotten.
-    refused(open, 2, &differs("it makes buffer 5, 4 were recorded"), |cuda, desk| {
-        desk.work(cuda)?;
+    // The error is reported even if the work ignores it.
+    assert_fails(open, 2, &differs("it allocates buffer 5, but 4 were recorded"), |cuda, buffers| {
+        buffers.work(cuda)?;
         drop(cuda.zeros(LEN));
         Ok(())
     });
 }
 
-fn work_that_made_no_buffers_may_make_none(open: &Open) {
+fn work_recorded_without_buffers_must_not_allocate_one(open: &Open) {
     let cuda = open(1);
     let mut program = Program::default();
     cuda.repeat(&mut program, || Ok(())).unwrap();
     let error = cuda.repeat(&mut program, || cuda.zeros(1).map(drop)).unwrap_err().to_string();
-    assert!(error.ends_with("it makes buffer 1, 0 were recorded"), "{error}");
+    assert!(error.ends_with("it allocates buffer 1, but 0 were recorded"), "{error}");
 }
 
-fn a_buffer_that_escapes_is_named_and_harmless(open: &Open) {
+fn an_escaping_buffer_is_an_error_and_stays_valid(open: &Open) {
     for call in [1, 2] {
         let cuda = open(1);
-        let (mut desk, mut program) = (Desk::new(&cuda), Program::default());
+        let (mut buffers, mut program) = (StepBuffers::new(&cuda), Program::default());
         let mut kept = None;
         for _ in 1..call {
-            cuda.repeat(&mut program, || desk.work(&cuda)).unwrap();
+            cuda.repeat(&mut program, || buffers.work(&cuda)).unwrap();
         }
         let error = cuda.repeat(&mut program, || {
             let mut made = Vec::new();
@@ -221,53 +221,56 @@ fn a_buffer_that_escapes_is_named_and_harmless(open: &Open) {
             Ok(())
         });
         let error = error.unwrap_err().to_string();
-        assert_eq!(error, "emulator: buffer 4 of 4000 bytes, made inside repeated work, was not dropped inside", "call {call}");
+        assert_eq!(
+            error, "emulator: buffer 4 of 4000 bytes was allocated inside repeated work but not dropped inside it",
+            "call {call}"
+        );
         drop(program);
-        // Its memory is still its own.
+        // Its memory is still valid.
         let mut kept = kept.unwrap();
         cuda.write(&[3.0; LEN], &mut kept).unwrap();
         assert_eq!(cuda.download(&kept).unwrap(), [3.0; LEN]);
-        // And when it goes, it is not taken for a buffer of another program.
+        // When it is dropped, it is not mistaken for a buffer of another program.
         let mut next = Program::default();
-        cuda.repeat(&mut next, || desk.work(&cuda)).unwrap();
+        cuda.repeat(&mut next, || buffers.work(&cuda)).unwrap();
         let mut kept = Some(kept);
         cuda.repeat(&mut next, || {
             kept = None;
-            desk.work(&cuda)
+            buffers.work(&cuda)
         })
         .unwrap();
     }
 }
 
-fn data_cannot_move_inside(open: &Open) {
+fn host_copies_inside_repeated_work_are_errors(open: &Open) {
     for call in [1, 2] {
         let up = "data cannot be uploaded inside repeated work; do it before or after";
-        refused(open, call, up, |cuda, desk| cuda.write(&[0.0; LEN], &mut desk.x));
-        refused(open, call, up, |cuda, _| cuda.upload(&[0.0; LEN]).map(drop));
+        assert_fails(open, call, up, |cuda, buffers| cuda.write(&[0.0; LEN], &mut buffers.x));
+        assert_fails(open, call, up, |cuda, _| cuda.upload(&[0.0; LEN]).map(drop));
         let down = "data cannot be downloaded inside repeated work; do it before or after";
-        refused(open, call, down, |cuda, desk| cuda.download(&desk.y).map(drop));
+        assert_fails(open, call, down, |cuda, buffers| cuda.download(&buffers.y).map(drop));
     }
 }
 
-fn an_error_of_the_work_is_passed_on(open: &Open) {
+fn an_error_of_the_work_is_returned(open: &Open) {
     for call in [1, 2] {
-        refused(open, call, "out of order", |cuda, desk| {
-            desk.work(cuda)?;
+        assert_fails(open, call, "out of order", |cuda, buffers| {
+            buffers.work(cuda)?;
             Err(Error::Device { device: "emulator", reason: "out of order".into() })
         });
     }
 }
 
-fn a_panic_of_the_work_leaves_the_device_usable(open: &Open) {
+fn the_device_stays_usable_after_a_panic_of_the_work(open: &Open) {
     for calls in [0, 1] {
         let cuda = open(1);
-        let (mut desk, mut program) = (Desk::new(&cuda), Program::default());
+        let (mut buffers, mut program) = (StepBuffers::new(&cuda), Program::default());
         for _ in 0..calls {
-            cuda.repeat(&mut program, || desk.work(&cuda)).unwrap();
+            cuda.repeat(&mut program, || buffers.work(&cuda)).unwrap();
         }
         let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             cuda.repeat(&mut program, || {
-                desk.work(&cuda)?;
+                buffers.work(&cuda)?;
                 panic!("on purpose")
             })
         }));
@@ -276,20 +279,20 @@ fn a_panic_of_the_work_leaves_the_device_usable(open: &Open) {
     }
 }
 
-fn work_is_not_repeated_inside_repeated_work(open: &Open) {
-    let inner = |cuda: &Cuda, _: &mut Desk| cuda.repeat(&mut Program::default(), || Ok(()));
-    refused(open, 1, "work is repeated inside repeated work", inner);
-    refused(open, 2, "work is repeated inside repeated work", inner);
+fn repeating_work_inside_repeated_work_is_an_error(open: &Open) {
+    let inner = |cuda: &Cuda, _: &mut StepBuffers| cuda.repeat(&mut Program::default(), || Ok(()));
+    assert_fails(open, 1, "work is repeated inside repeated work", inner);
+    assert_fails(open, 2, "work is repeated inside repeated work", inner);
 }
 
-fn a_buffer_that_the_work_uses_must_stay(open: &Open) {
+fn dropping_a_buffer_that_the_work_uses_is_an_error(open: &Open) {
     let cuda = open(1);
-    let (mut desk, mut program) = (Desk::new(&cuda), Program::default());
+    let (mut buffers, mut program) = (StepBuffers::new(&cuda), Program::default());
     for _ in 0..3 {
-        cuda.repeat(&mut program, || desk.work(&cuda)).unwrap();
+        cuda.repeat(&mut program, || buffers.work(&cuda)).unwrap();
     }
-    desk.x = cuda.zeros(LEN).unwrap();
-    let error = cuda.repeat(&mut program, || desk.work(&cuda)).unwrap_err().to_string();
+    buffers.x = cuda.zeros(LEN).unwrap();
+    let error = cuda.repeat(&mut program, || buffers.work(&cuda)).unwrap_err().to_string();
     assert_eq!(error, "emulator: a buffer that repeated work uses has been dropped since it was recorded");
     assert!(repeated(&cuda, &mut program) == eager(&cuda));
 }
@@ -302,42 +305,42 @@ fn a_program_belongs_to_one_device(open: &Open) {
     assert_eq!(error, "emulator: repeated work was recorded on another device");
 }
 
-fn programs_and_other_work_take_turns(open: &Open) {
+fn programs_and_other_work_can_alternate(open: &Open) {
     let cuda = open(1);
     let (mut first, mut second) = (Program::default(), Program::default());
-    let (mut left, mut right) = (Desk::new(&cuda), Desk::new(&cuda));
+    let (mut left, mut right) = (StepBuffers::new(&cuda), StepBuffers::new(&cuda));
     for call in 0..5 {
-        for (desk, program) in [(&mut left, &mut first), (&mut right, &mut second)] {
-            desk.put(&cuda, call);
-            cuda.repeat(program, || desk.work(&cuda)).unwrap();
+        for (buffers, program) in [(&mut left, &mut first), (&mut right, &mut second)] {
+            buffers.set_input(&cuda, call);
+            cuda.repeat(program, || buffers.work(&cuda)).unwrap();
         }
         assert!(left.bits(&cuda) == eager(&cuda)[call] && right.bits(&cuda) == left.bits(&cuda));
     }
 }
 
-fn other_threads_wait_until_the_recording_is_over(open: &Open) {
+fn other_threads_wait_while_work_is_recorded(open: &Open) {
     let cuda = open(1);
-    let (mut desk, mut program) = (Desk::new(&cuda), Program::default());
+    let (mut buffers, mut program) = (StepBuffers::new(&cuda), Program::default());
     for call in 0..5 {
         let (begun, begins) = mpsc::channel();
         let other = cuda.clone();
         let thread = std::thread::spawn(move || {
-            // Nobody sends where a graph is launched instead of the work being run.
+            // Nothing is sent if a graph is launched instead of running the work.
             let _ = begins.recv();
             let x = other.upload(&[2.0; LEN]).unwrap();
             let mut y = other.alloc(LEN).unwrap();
             other.run(Pointwise::Mul { a: &x, b: &x, y: &mut y }).unwrap();
             other.download(&y).unwrap()
         });
-        desk.put(&cuda, call);
+        buffers.set_input(&cuda, call);
         let work = || {
             begun.send(()).unwrap();
             std::thread::sleep(Duration::from_millis(20));
-            desk.work(&cuda)
+            buffers.work(&cuda)
         };
         cuda.repeat(&mut program, work).unwrap();
         drop(begun);
         assert_eq!(thread.join().unwrap(), [4.0; LEN]);
-        assert!(desk.bits(&cuda)[..LEN] == eager(&cuda)[call][..LEN]);
+        assert!(buffers.bits(&cuda)[..LEN] == eager(&cuda)[call][..LEN]);
     }
 }

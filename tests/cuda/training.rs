@@ -1,4 +1,4 @@
-//! A whole network trains as the reference does; from the third step on the recorded step is repeated.
+//! A whole network trains as on the reference backend. From the third step on, the recorded step is replayed.
 
 use ndarray::ArrayD;
 use orthoscope::backend::Reference;
@@ -10,7 +10,7 @@ use orthoscope::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
 use crate::Open;
 
-on_cuda!(twenty_steps_of_model_ii_equal_the_reference);
+on_cuda!(twenty_steps_of_model_ii_match_the_reference);
 
 const STEPS: u64 = 20;
 const BATCH: usize = 2;
@@ -43,7 +43,7 @@ fn training_set() -> TrainingSet {
     }
 }
 
-/// The losses of all steps, each on the same batch, and the weights at the end.
+/// The losses of all steps, all on the same batch, and the final weights.
 fn train<B: Backend>(backend: &B) -> (Vec<f64>, Vec<(String, ArrayD<f32>)>) {
     let (set, mut trainer) = (training_set(), Trainer::new(backend, recipe()).unwrap());
     let mut batches = set.batch(0, BATCH).unwrap().into();
@@ -53,7 +53,7 @@ fn train<B: Backend>(backend: &B) -> (Vec<f64>, Vec<(String, ArrayD<f32>)>) {
     (losses, weights)
 }
 
-fn twenty_steps_of_model_ii_equal_the_reference(open: &Open) {
+fn twenty_steps_of_model_ii_match_the_reference(open: &Open) {
     let (wanted, wanted_weights) = train(&Reference::<f32>::default());
     let (losses, weights) = train(&open(1));
     for (step, (loss, wanted)) in losses.iter().zip(&wanted).enumerate() {

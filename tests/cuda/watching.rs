@@ -1,4 +1,4 @@
-//! What profilers see of kernels: every launch with its time and its cost, and no bit changes for it.
+//! Launch records for profilers: every launch has its time and its cost, and recording changes no bit of the results.
 
 use orthoscope::backend::cuda::{KERNELS, Mode};
 use orthoscope::backend::{Storage, Unit, Work};
@@ -9,43 +9,44 @@ use crate::Open;
 use crate::ops::exercises;
 
 on_cuda!(
-    watching_changes_no_bit_and_times_every_launch,
-    kernels_cost_what_their_operation_does,
-    every_kernel_is_reached,
-    the_loops_of_the_peaks_do_what_they_count,
-    recorded_work_cannot_be_watched,
+    recording_launches_changes_no_bit_and_times_every_launch,
+    the_cost_of_kernels_matches_that_of_their_operation,
+    every_kernel_is_launched_by_an_exercise,
+    the_peak_kernels_perform_the_operations_that_they_count,
+    launches_of_recorded_work_cannot_be_timed,
 );
 
-fn watching_changes_no_bit_and_times_every_launch(open: &Open) {
+fn recording_launches_changes_no_bit_and_times_every_launch(open: &Open) {
     for exercise in exercises() {
         let plain = exercise.run(&open(3)).unwrap();
         let (found, spans) = exercise.observe(&open(3)).unwrap();
         let same = plain.iter().map(|value| value.to_bits()).eq(found.iter().map(|value| value.to_bits()));
-        assert!(same, "{}: watching changes results", exercise.name);
-        assert!(spans.iter().any(|span| !span.kernels.is_empty()), "{}: no kernel seen", exercise.name);
+        assert!(same, "{}: recording launches changes results", exercise.name);
+        assert!(spans.iter().any(|span| !span.kernels.is_empty()), "{}: no kernel was recorded", exercise.name);
         for span in &spans {
-            inside(exercise.name, span);
+            assert_inside(exercise.name, span);
         }
     }
 }
 
-/// Seconds that times may be off: events of a GPU have a grain of half a microsecond, and three of them make an end.
-const GRAIN: f64 = 3e-6;
+/// Tolerance of times in seconds. Events of a GPU have a resolution of half a microsecond, and the end of a kernel is computed
+/// from three of them.
+const TOLERANCE: f64 = 3e-6;
 
-/// The kernels of an operation follow each other within its time.
-fn inside(exercise: &str, span: &Span) {
-    let mut end = span.start - GRAIN;
+/// Asserts that the kernels of an operation run one after another within the time of the operation.
+fn assert_inside(exercise: &str, span: &Span) {
+    let mut end = span.start - TOLERANCE;
     for kernel in &span.kernels {
         let place = format!("{exercise}: {} of {}", kernel.launch.kernel, span.op);
         assert!(kernel.seconds >= 0.0 && kernel.start >= end, "{place} begins at {}, not after {end}", kernel.start);
-        end = kernel.start + kernel.seconds - GRAIN;
+        end = kernel.start + kernel.seconds - TOLERANCE;
     }
-    assert!(end <= span.start + span.seconds + GRAIN, "{exercise}: kernels of {} last longer than it does", span.op);
+    assert!(end <= span.start + span.seconds + TOLERANCE, "{exercise}: kernels of {} last longer than it does", span.op);
 }
 
-/// One kernel costs what its operation costs by formula; several cost at least that, since what lies between them costs too. Naive
-/// kernels do the same more than once.
-fn kernels_cost_what_their_operation_does(open: &Open) {
+/// If an operation launches one kernel, the kernel's formulas give the cost of the operation. Several kernels cost at least as
+/// much, because they also write and read intermediate results. Naive kernels may repeat work and also cost at least as much.
+fn the_cost_of_kernels_matches_that_of_their_operation(open: &Open) {
     let (mut single, mut several) = (0, 0);
     for exercise in exercises() {
         let (_, spans) = exercise.observe(&open(1)).unwrap();
@@ -61,18 +62,19 @@ fn kernels_cost_what_their_operation_does(open: &Open) {
             }
         }
     }
-    assert!(single > 30 && several > 30, "only {single} and {several} operations seen");
+    assert!(single > 30 && several > 30, "only {single} operations with one kernel and {several} others");
 }
 
-/// So the test above is of every kernel's formulas, but for the loops of the peaks below and for two naive siblings that are only
-/// reached beside their code. Rounding for the matrix unit is not arithmetic.
-fn every_kernel_is_reached(open: &Open) {
+/// Every kernel is launched by an exercise, so the test above checks the formulas of all of them. Exceptions are the peak
+/// kernels, tested below, and two naive kernels that only unit tests in `ops/corruption/cuda.rs` launch. Rounding for the matrix
+/// unit does not count as arithmetic.
+fn every_kernel_is_launched_by_an_exercise(open: &Open) {
     let spans = exercises().flat_map(|exercise| exercise.observe(&open(1)).unwrap().1).collect::<Vec<_>>();
     let launches: Vec<_> = spans.iter().flat_map(|span| &span.kernels).map(|kernel| &kernel.launch).collect();
-    let beside = ["peak_multiply_add", "peak_matrix", "corruption_mask_field_naive", "corruption_replacement_field_naive"];
-    for kernel in KERNELS.iter().copied().filter(|kernel| !beside.contains(&kernel.name)) {
+    let exceptions = ["peak_multiply_add", "peak_matrix", "corruption_mask_field_naive", "corruption_replacement_field_naive"];
+    for kernel in KERNELS.iter().copied().filter(|kernel| !exceptions.contains(&kernel.name)) {
         let own: Vec<_> = launches.iter().filter(|launch| launch.kernel == kernel.name).collect();
-        assert!(!own.is_empty(), "no exercise reaches {}", kernel.name);
+        assert!(!own.is_empty(), "no exercise launches {}", kernel.name);
         let uses_matrix = kernel.name.ends_with("_bf16");
         for launch in own {
             assert_eq!(launch.work.unit() == Unit::Matrix, uses_matrix, "{}", kernel.name);
@@ -81,9 +83,9 @@ fn every_kernel_is_reached(open: &Open) {
     }
 }
 
-/// With a = b = 1 the sums say how often every step was done: a multiply-add of a chain adds 1, a product of 16 x 16 and 16 x 8
-/// ones adds 16.
-fn the_loops_of_the_peaks_do_what_they_count(open: &Open) {
+/// With a = b = 1 the sums count the steps: each multiply-add of a chain adds 1, each product of matrices of ones (16 x 16 by 16
+/// x 8) adds 16.
+fn the_peak_kernels_perform_the_operations_that_they_count(open: &Open) {
     let cuda = open(9);
     let mut results = cuda.multiply_add_results().unwrap();
     let threads = cuda.len(&results) as u64;
@@ -94,7 +96,7 @@ fn the_loops_of_the_peaks_do_what_they_count(open: &Open) {
         let wanted = |thread: usize| start(thread) + chains * iterations as f32;
         let found = cuda.download(&results).unwrap();
         assert!(found.iter().enumerate().all(|(thread, &sum)| sum == wanted(thread)), "{iterations}: {:?}", &found[..40]);
-        // Two operations for each addition of 1 in every chain of every thread.
+        // Two operations per multiply-add, for every chain of every thread.
         assert_eq!(operations, 2 * 16 * threads * u64::from(iterations));
 
         let operations = cuda.matrix_multiply_adds([1.0, 1.0], iterations, &mut results).unwrap();
@@ -102,10 +104,10 @@ fn the_loops_of_the_peaks_do_what_they_count(open: &Open) {
         let (values, start) = (8.0 * 4.0, 4.0 * 28.0);
         let wanted = start + values * 16.0 * iterations as f32;
         assert!(found.iter().all(|&sum| sum == wanted), "{iterations}: {:?} is not {wanted}", &found[..4]);
-        // 16 x 8 values of 16 multiply-adds for each of a warp's 8 products.
+        // 16 x 8 values of 16 multiply-adds each, for each of a warp's 8 products.
         assert_eq!(operations, 2 * 16 * 8 * 16 * 8 * (threads / 32) * u64::from(iterations));
     }
-    // The operands are used: 2⁻¹ x + 3, and 4 · 2⁻² in every place.
+    // The factors are used: 2⁻¹ x + 3, and 4 · 2⁻² for every pair of elements.
     cuda.multiply_adds([0.5, 3.0], 2, &mut results).unwrap();
     assert_eq!(cuda.download(&results).unwrap()[0], 0.25 * 120.0 + 16.0 * 4.5);
     cuda.matrix_multiply_adds([4.0, 0.25], 3, &mut results).unwrap();
@@ -115,7 +117,7 @@ fn the_loops_of_the_peaks_do_what_they_count(open: &Open) {
     assert_eq!(refused, format!("peak_matrix: results must have {threads} elements, has 5"));
 }
 
-fn recorded_work_cannot_be_watched(open: &Open) {
+fn launches_of_recorded_work_cannot_be_timed(open: &Open) {
     let cuda = open(2);
     let (x, mut sum, mut program) = (cuda.upload(&[1.0, 2.0]).unwrap(), cuda.zeros(1).unwrap(), Default::default());
     let (done, launches) = cuda

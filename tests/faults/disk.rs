@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::fixture::{Ran, Scratch, sentence, told, tree};
 
 /// Runs a command that cannot write files larger than `kilobytes`. The signal is ignored, so that the write fails.
-fn cramped(scratch: &Scratch, kilobytes: u32, command: &str) -> Ran {
+fn with_file_limit(scratch: &Scratch, kilobytes: u32, command: &str) -> Ran {
     let script = format!("trap '' XFSZ; ulimit -f {}; exec {} {command}", 2 * kilobytes, env!("CARGO_BIN_EXE_orthoscope"));
     told(Command::new("sh").args(["-c", &script]).current_dir(scratch.path("")).env_remove("RUST_LOG").output().unwrap())
 }
@@ -27,7 +27,7 @@ fn single_files_are_written_completely_or_not_at_all() {
         ("model init --model 2 --width 8 --out run/model.safetensors", "run/model.safetensors"),
         ("data preview --data cloth --count 8 --out new.png", "new.png"),
     ] {
-        check(&cramped(&scratch, 8, command), file);
+        check(&with_file_limit(&scratch, 8, command), file);
         assert!(tree(&scratch.path("")) == before, "{command} left something behind");
     }
 }
@@ -38,7 +38,7 @@ fn a_dataset_is_written_completely_or_not_at_all() {
     let before = tree(&scratch.path(""));
     for (out, target) in [(".", "./wood"), ("new", "new/wood")] {
         let command = format!("data generate --out {out} --family wood --size 64 --train 1 --good 1 --defects 1");
-        check(&cramped(&scratch, 4, &command), &format!("{target}/train/good/000.png"));
+        check(&with_file_limit(&scratch, 4, &command), &format!("{target}/train/good/000.png"));
         assert!(tree(&scratch.path("")) == before, "{command} left something behind");
     }
 }
@@ -48,18 +48,18 @@ fn a_failed_write_keeps_the_old_checkpoint() {
     let scratch = Scratch::new();
     let checkpoint = scratch.read("run/checkpoint.safetensors");
     let model = scratch.read("run/model.safetensors");
-    let ran = cramped(&scratch, 8, "train --config c.toml --data cloth --out run --resume");
+    let ran = with_file_limit(&scratch, 8, "train --config c.toml --data cloth --out run --resume");
     check(&ran, "run/model.safetensors");
     assert!(scratch.read("run/checkpoint.safetensors") == checkpoint && scratch.read("run/model.safetensors") == model);
-    let ran = cramped(&scratch, 8, "train --config c.toml --data cloth --out new");
+    let ran = with_file_limit(&scratch, 8, "train --config c.toml --data cloth --out new");
     check(&ran, "new/checkpoint.safetensors");
-    assert_eq!(scratch.names("new"), ["config.toml", "log.jsonl"], "the log says what was done");
+    assert_eq!(scratch.names("new"), ["config.toml", "log.jsonl"], "the log is kept");
 }
 
 #[test]
 fn detection_writes_its_json_last() {
     let scratch = Scratch::new();
-    let ran = cramped(&scratch, 4, "detect --model run/model.safetensors --out new cloth/test/bend");
+    let ran = with_file_limit(&scratch, 4, "detect --model run/model.safetensors --out new cloth/test/bend");
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("error: new/000_map.npy: cannot be written: File too large"), "{}", ran.err);
     assert!(scratch.names("new").is_empty(), "{:?}", scratch.names("new"));

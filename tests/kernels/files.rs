@@ -1,4 +1,4 @@
-//! Kernel files agree with the table `KERNELS`.
+//! The kernel files agree with the table `KERNELS`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,16 +8,16 @@ use orthoscope::backend::Unit;
 use orthoscope::backend::cuda::compiler::files;
 use orthoscope::backend::cuda::{HEADERS, KERNELS, Kernel};
 
-/// A kernel as a file defines it.
+/// The definition of a kernel in a file.
 #[derive(Debug, PartialEq)]
 struct Definition<'a> {
     name: &'a str,
     threads: Option<u32>,
-    /// The comment lines right above, without the slashes.
+    /// The comment lines directly above, without the slashes.
     comment: Vec<&'a str>,
 }
 
-/// Every `KERNEL __launch_bounds__(threads) name(` of a file.
+/// Every definition `KERNEL __launch_bounds__(threads) name(` in a file.
 fn definitions(text: &str) -> Vec<Definition<'_>> {
     let starts = text.match_indices("\nKERNEL").map(|(at, _)| at + 1);
     starts.filter_map(|at| definition(&text[..at], text[at..].strip_prefix("KERNEL")?)).collect()
@@ -46,11 +46,11 @@ fn listed() -> impl Iterator<Item = &'static Kernel> {
     KERNELS.iter().copied()
 }
 
-/// Files of `kernels/` with this ending.
-fn on_disk(ending: &str) -> Vec<PathBuf> {
+/// Files in `kernels/` with this extension.
+fn on_disk(extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels")).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
-    paths.filter(|path| path.extension().is_some_and(|own| own == ending)).collect()
+    paths.filter(|path| path.extension().is_some_and(|own| own == extension)).collect()
 }
 
 fn name(path: &Path) -> &str {
@@ -58,7 +58,7 @@ fn name(path: &Path) -> &str {
 }
 
 #[test]
-fn every_file_is_in_the_program() {
+fn every_file_is_embedded_in_the_program() {
     let wanted: BTreeSet<String> = on_disk("cu").iter().map(|path| name(path).to_owned()).collect();
     assert_eq!(files().iter().map(|file| file.name.to_owned()).collect::<BTreeSet<_>>(), wanted);
     for path in on_disk("cu") {
@@ -74,16 +74,16 @@ fn every_kernel_is_registered_and_listed() {
     for file in files() {
         let defined = definitions(file.text);
         let names: Vec<&str> = defined.iter().map(|kernel| kernel.name).collect();
-        assert_eq!(file.text.matches("KERNEL __").count(), names.len(), "{}: a kernel that is written in another way", file.name);
-        assert_eq!(names, registered(file.text), "{}: defined and registered", file.name);
+        assert_eq!(file.text.matches("KERNEL __").count(), names.len(), "{}: a kernel definition has an unknown form", file.name);
+        assert_eq!(names, registered(file.text), "{}: kernels defined and registered differ", file.name);
         let mut listed: Vec<&str> = listed().filter(|kernel| kernel.file.name == file.name).map(|kernel| kernel.name).collect();
         listed.sort_unstable();
         let mut sorted = names.clone();
         sorted.sort_unstable();
-        assert_eq!(sorted, listed, "{}: defined and listed in KERNELS", file.name);
+        assert_eq!(sorted, listed, "{}: kernels defined and listed in KERNELS differ", file.name);
     }
     let unique: BTreeSet<&str> = listed().map(|kernel| kernel.name).collect();
-    assert_eq!(unique.len(), listed().count(), "names of kernels are unique");
+    assert_eq!(unique.len(), listed().count(), "two kernels have the same name");
 }
 
 #[test]
@@ -93,19 +93,19 @@ fn launch_bounds_and_costs_agree() {
         let defined = definitions(kernel.file.text).into_iter().find(|defined| defined.name == kernel.name).unwrap();
         let place = format!("{}: {}", kernel.file.name, kernel.name);
         if defined.threads != Some(kernel.threads) {
-            wrong.push(format!("{place}: launched with {} threads, bounds {:?}", kernel.threads, defined.threads));
+            wrong.push(format!("{place}: listed with {} threads per block, launch bounds {:?}", kernel.threads, defined.threads));
         }
         let unit = if kernel.unit == Unit::Matrix { " Unit: matrix." } else { "" };
         let costs = format!("FLOPs: {}. Bytes: {}.{unit}", kernel.flops, kernel.bytes);
         if !defined.comment.contains(&costs.as_str()) {
-            wrong.push(format!("{place}: the comment does not say `{costs}`, but {:?}", defined.comment));
+            wrong.push(format!("{place}: the comment lacks the line `{costs}`: {:?}", defined.comment));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn definitions_are_read_as_they_are_written() {
+fn definitions_are_parsed() {
     let text = "// A file.\n#include \"dev.cuh\"\n\n// y = x.\n// FLOPs: 0. Bytes: 8 len.\nKERNEL __launch_bounds__(256)\n    \
         copy(const float* x) {}\nREGISTER_KERNEL(copy)\n\nKERNEL __launch_bounds__(64, 2) two() {}\nKERNEL plain() {}\nKERNELS();\n";
     let found = definitions(text);

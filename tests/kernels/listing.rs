@@ -1,25 +1,26 @@
-//! `orthoscope kernels` with NVRTC: tables, JSON, the cache, folders compiled ahead of time.
+//! `orthoscope kernels` with NVRTC: tables, JSON, the cache, and folders of precompiled kernels.
 
 use std::fs;
 
 use orthoscope::backend::cuda::KERNELS;
 use serde_json::Value;
 
-use super::room::{Room, images, nvrtc, refused, shared_cache};
+use super::sandbox::{Sandbox, cubins, nvrtc, refused, shared_cache};
 
 fn kernel_count() -> usize {
     KERNELS.len()
 }
 
 #[test]
-fn tables_and_json_name_every_kernel() {
-    if images("tables_and_json_name_every_kernel").is_none() {
+fn tables_and_json_list_every_kernel() {
+    if cubins("tables_and_json_list_every_kernel").is_none() {
         return;
     }
-    let room = Room::new();
+    let sandbox = Sandbox::new();
     let shared = shared_cache();
     let variables = [("ORTHOSCOPE_CACHE_DIR", shared.to_str().unwrap())];
-    let rows: Value = serde_json::from_str(&room.run_with(&variables, "kernels --arch sm_80,sm_90a,sm_80 --json").out).unwrap();
+    let rows: Value =
+        serde_json::from_str(&sandbox.run_with(&variables, "kernels --arch sm_80,sm_90a,sm_80 --json").out).unwrap();
     let rows = rows.as_array().unwrap();
     assert_eq!(rows.len(), 2 * kernel_count());
     let axpy = rows.iter().find(|row| row["name"] == "axpy" && row["arch"] == "sm_90a").unwrap();
@@ -30,7 +31,7 @@ fn tables_and_json_name_every_kernel() {
         assert_eq!(axpy[key], value);
     }
     assert_eq!(axpy["occupancy"], 1.0);
-    let text = room.run_with(&variables, "kernels").out;
+    let text = sandbox.run_with(&variables, "kernels").out;
     assert!(text.starts_with("sm_90a, NVRTC "), "{text}");
     for kernel in KERNELS.iter().copied() {
         assert!(
@@ -43,32 +44,32 @@ fn tables_and_json_name_every_kernel() {
 
 #[test]
 fn the_cache_is_used_and_damage_is_repaired() {
-    if images("the_cache_is_used_and_damage_is_repaired").is_none() {
+    if cubins("the_cache_is_used_and_damage_is_repaired").is_none() {
         return;
     }
-    let room = Room::with_cache_of("sm_90a");
-    let first = room.succeeds("kernels --json").out;
-    let mut files: Vec<_> = fs::read_dir(room.path().join("cache")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let sandbox = Sandbox::with_cache_of("sm_90a");
+    let first = sandbox.succeeds("kernels --json").out;
+    let mut files: Vec<_> = fs::read_dir(sandbox.path().join("cache")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(files.iter().all(|path| path.extension().is_some_and(|ending| ending == "kernels")), "{files:?}");
     let good: Vec<Vec<u8>> = files.iter().map(|path| fs::read(path).unwrap()).collect();
-    // One file cut short, one with a wrong bit.
+    // One truncated file, one with a flipped bit.
     fs::write(&files[0], &good[0][..good[0].len() / 2]).unwrap();
     let mut flipped = good[1].clone();
     *flipped.last_mut().unwrap() ^= 1;
     fs::write(&files[1], flipped).unwrap();
-    let ran = room.succeeds("kernels --json");
+    let ran = sandbox.succeeds("kernels --json");
     assert_eq!(ran.out, first);
     assert_eq!(ran.err.matches("is damaged and will not be used").count(), 2, "{}", ran.err);
     for (path, good) in files.iter().zip(&good) {
         assert!(fs::read(path).unwrap() == *good, "{} was not repaired", path.display());
     }
-    assert_eq!(room.succeeds("kernels --json").err, "");
-    let facts: Value = serde_json::from_str(&room.succeeds("doctor --json").out).unwrap();
+    assert_eq!(sandbox.succeeds("kernels --json").err, "");
+    let facts: Value = serde_json::from_str(&sandbox.succeeds("doctor --json").out).unwrap();
     assert_eq!(facts["kernel_cache_files"], files.len());
-    // What is in the cache needs no compiler.
-    if room.hides_nvrtc("the_cache_is_used_and_damage_is_repaired, its end") {
-        assert_eq!(room.run_without_nvrtc(&[], "kernels --json").out, first);
+    // Kernels in the cache need no compiler.
+    if sandbox.hides_nvrtc("the_cache_is_used_and_damage_is_repaired, its last part") {
+        assert_eq!(sandbox.run_without_nvrtc(&[], "kernels --json").out, first);
     }
 }
 
@@ -77,46 +78,46 @@ fn an_unwritable_cache_is_only_a_warning() {
     if nvrtc("an_unwritable_cache_is_only_a_warning").is_none() {
         return;
     }
-    let room = Room::new();
-    fs::write(room.path().join("cache"), "a file").unwrap();
-    let ran = room.succeeds("kernels --json");
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path().join("cache"), "a file").unwrap();
+    let ran = sandbox.succeeds("kernels --json");
     assert_eq!(ran.err.matches("compiled kernels are not kept: cache: is a file").count(), 1, "{}", ran.err);
 }
 
 #[test]
-fn a_folder_made_ahead_of_time_replaces_nvrtc_until_it_is_stale() {
-    if images("a_folder_made_ahead_of_time_replaces_nvrtc_until_it_is_stale").is_none() {
+fn precompiled_kernels_replace_nvrtc_until_they_are_stale() {
+    if cubins("precompiled_kernels_replace_nvrtc_until_they_are_stale").is_none() {
         return;
     }
-    let room = Room::new();
+    let sandbox = Sandbox::new();
     let shared = shared_cache();
     let cached = [("ORTHOSCOPE_CACHE_DIR", shared.to_str().unwrap())];
-    let text = room.run_with(&cached, "kernels --arch sm_80 --out new/ahead").out;
+    let text = sandbox.run_with(&cached, "kernels --arch sm_80 --out new/ahead").out;
     assert!(text.lines().last().unwrap().ends_with("CUBINs and kernels.json to new/ahead"), "{text}");
-    let first = room.run_with(&cached, "kernels --arch sm_90 --out new/ahead --json").out;
-    let folder = room.path().join("new/ahead");
+    let first = sandbox.run_with(&cached, "kernels --arch sm_90 --out new/ahead --json").out;
+    let folder = sandbox.path().join("new/ahead");
     assert!(fs::read(folder.join("sm_80/pointwise.cubin")).unwrap().starts_with(b"\x7fELF"));
-    // An empty cache and no NVRTC.
+    // With an empty cache and without NVRTC.
     let variables = [("ORTHOSCOPE_KERNELS_DIR", "new/ahead"), ("ORTHOSCOPE_CACHE_DIR", "none")];
-    let ran = room.run_without_nvrtc(&variables, "kernels --arch sm_90 --json");
+    let ran = sandbox.run_without_nvrtc(&variables, "kernels --arch sm_90 --json");
     assert_eq!((ran.code, &ran.out), (0, &first), "{}", ran.err);
-    assert!(!room.path().join("none").exists());
-    let facts: Value = serde_json::from_str(&room.run_with(&variables, "doctor --json").out).unwrap();
+    assert!(!sandbox.path().join("none").exists());
+    let facts: Value = serde_json::from_str(&sandbox.run_with(&variables, "doctor --json").out).unwrap();
     assert_eq!(facts["kernels_dir_archs"], serde_json::json!(["sm_80", "sm_90"]));
-    // Other sources: what the table of contents says of them is not what this program has.
+    // The manifest has other hashes of the sources than this program.
     let manifest = folder.join("kernels.json");
     let mut table: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
-    for image in table["images"].as_array_mut().unwrap() {
-        image["sources"] = "0".repeat(64).into();
+    for entry in table["images"].as_array_mut().unwrap() {
+        entry["sources"] = "0".repeat(64).into();
     }
     fs::write(&manifest, table.to_string()).unwrap();
-    let text = refused(&room.run_with(&variables, "kernels --arch sm_90"));
+    let text = refused(&sandbox.run_with(&variables, "kernels --arch sm_90"));
     assert!(text.contains(".cubin: was compiled from other sources than this program has; compile it again"), "{text}");
-    // Made again, even while it is still named.
+    // The folder can be written again, even while ORTHOSCOPE_KERNELS_DIR names it.
     let named = [variables[0], cached[0]];
-    assert_eq!(room.run_with(&named, "kernels --arch sm_90 --out new/ahead --json").out, first);
-    assert_eq!(room.run_with(&variables, "kernels --arch sm_90 --json").out, first);
+    assert_eq!(sandbox.run_with(&named, "kernels --arch sm_90 --out new/ahead --json").out, first);
+    assert_eq!(sandbox.run_with(&variables, "kernels --arch sm_90 --json").out, first);
     fs::write(folder.join("sm_90/pointwise.cubin"), "short").unwrap();
-    let text = refused(&room.run_with(&variables, "kernels --arch sm_90"));
+    let text = refused(&sandbox.run_with(&variables, "kernels --arch sm_90"));
     assert!(text.starts_with("new/ahead/sm_90/pointwise.cubin: is damaged; "), "{text}");
 }

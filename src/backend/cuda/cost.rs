@@ -1,7 +1,7 @@
-//! What a launch costs: the formulas of its kernel, as they stand in the kernel's header, with the launch's own numbers put in.
+//! Cost of a launch: evaluates the formulas in the kernel's header comment with the variables of the launch.
 //!
-//! A formula is a sum of products of whole numbers and names. Factors stand side by side; `/`, `^`, brackets and `padded(c)`, which
-//! is `c` channels in whole chunks, are all there is beside them.
+//! A formula is a sum of products. A factor is a whole number, a variable or a formula in brackets; adjacent factors are
+//! multiplied. There are also `/`, `^` and `padded(c)`, the number of channels `c` rounded up to whole chunks.
 
 use std::borrow::Cow;
 
@@ -9,48 +9,49 @@ use super::kernel::Kernel;
 use crate::backend::{Unit, Work};
 use crate::error::{Error, Result};
 
-/// Channels of a chunk of 16 bytes of bf16; scratch buffers of bf16 have whole chunks.
+/// Channels per chunk of 16 bytes of bf16. Scratch buffers of bf16 have whole chunks.
 pub(crate) const CHUNK: usize = 8;
 
-/// Channels in scratch buffers of bf16.
+/// Channels rounded up to whole chunks, as in scratch buffers of bf16.
 pub(crate) fn padded(channels: usize) -> usize {
     channels.next_multiple_of(CHUNK)
 }
 
-/// Numbers by the names that formulas know them by.
-pub(crate) type Numbers = Vec<(Cow<'static, str>, u64)>;
+/// Names and values of the variables of formulas.
+pub(crate) type Variables = Vec<(Cow<'static, str>, u64)>;
 
 impl Kernel {
-    /// Operations and bytes of a launch.
+    /// Operations and bytes of a launch with these variables.
     ///
     /// # Errors
-    /// A formula has a name that the launch does not know, or does not fit in 64 bits.
-    pub(crate) fn work(&self, numbers: &[(Cow<'static, str>, u64)]) -> Result<Work> {
+    /// A formula has an unknown variable or a value that does not fit in 64 bits.
+    pub(crate) fn work(&self, variables: &[(Cow<'static, str>, u64)]) -> Result<Work> {
         let of = |formula| {
-            evaluate(formula, numbers).map_err(|reason| Error::argument(format!("kernel `{}`: `{formula}` {reason}", self.name)))
+            evaluate(formula, variables)
+                .map_err(|reason| Error::argument(format!("kernel `{}`: `{formula}` {reason}", self.name)))
         };
         let work = Work::new(of(self.flops)?, of(self.bytes)?);
         Ok(if self.unit == Unit::Matrix { Work { matrix: work.flops, ..work } } else { work })
     }
 }
 
-/// The value of a formula, or why it has none.
-fn evaluate(formula: &str, numbers: &[(Cow<'static, str>, u64)]) -> Result<u64, String> {
-    let mut reader = Reader { rest: formula, numbers };
-    let value = reader.sum()?;
-    if reader.peek().is_some() {
-        return Err(format!("ends before `{}`", reader.rest));
+/// The value of a formula, or the reason why it has none.
+fn evaluate(formula: &str, variables: &[(Cow<'static, str>, u64)]) -> Result<u64, String> {
+    let mut parser = Parser { rest: formula, variables };
+    let value = parser.sum()?;
+    if parser.peek().is_some() {
+        return Err(format!("ends before `{}`", parser.rest));
     }
     Ok(value)
 }
 
-/// Reads a formula from left to right.
-struct Reader<'a> {
+/// Evaluates a formula from left to right by recursive descent.
+struct Parser<'a> {
     rest: &'a str,
-    numbers: &'a [(Cow<'static, str>, u64)],
+    variables: &'a [(Cow<'static, str>, u64)],
 }
 
-impl Reader<'_> {
+impl Parser<'_> {
     fn peek(&mut self) -> Option<char> {
         self.rest = self.rest.trim_start();
         self.rest.chars().next()
@@ -93,11 +94,11 @@ impl Reader<'_> {
         fits(u32::try_from(exponent).ok().and_then(|exponent| base.checked_pow(exponent)))
     }
 
-    /// A number, a name, or something in brackets.
+    /// A number, a variable, a formula in brackets, or `padded(…)`.
     fn factor(&mut self) -> Result<u64, String> {
         if self.take('(') {
             let value = self.sum()?;
-            return if self.take(')') { Ok(value) } else { Err("has a bracket that does not close".into()) };
+            return if self.take(')') { Ok(value) } else { Err("has an unclosed bracket".into()) };
         }
         let end = self.rest.find(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_').unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
@@ -106,13 +107,13 @@ impl Reader<'_> {
             "" => Err(format!("lacks a factor before `{rest}`")),
             "padded" => Ok(padded(self.factor()? as usize) as u64),
             _ if word.starts_with(|first: char| first.is_ascii_digit()) => fits(word.parse().ok()),
-            _ => self.number(word),
+            _ => self.variable(word),
         }
     }
 
-    fn number(&self, name: &str) -> Result<u64, String> {
-        let known = self.numbers.iter().find(|(known, _)| *known == name);
-        known.map(|(_, value)| *value).ok_or_else(|| format!("has a name that the launch does not know, {name}"))
+    fn variable(&self, name: &str) -> Result<u64, String> {
+        let known = self.variables.iter().find(|(known, _)| *known == name);
+        known.map(|(_, value)| *value).ok_or_else(|| format!("has the unknown variable {name}"))
     }
 }
 
@@ -124,11 +125,11 @@ fn fits(value: Option<u64>) -> Result<u64, String> {
 mod tests {
     use super::*;
 
-    const NUMBERS: [(Cow<'static, str>, u64); 4] =
+    const VARIABLES: [(Cow<'static, str>, u64); 4] =
         [(Cow::Borrowed("n"), 3), (Cow::Borrowed("c_in"), 5), (Cow::Borrowed("side"), 7), (Cow::Borrowed("huge"), u64::MAX)];
 
     #[test]
-    fn formulas_have_values() {
+    fn formulas_are_evaluated() {
         for (formula, value) in [
             ("0", 0),
             ("n", 3),
@@ -140,15 +141,15 @@ mod tests {
             ("side^(n + 1) / side", 343),
             ("padded(2 c_in)", 16),
         ] {
-            assert_eq!(evaluate(formula, &NUMBERS), Ok(value), "{formula}");
+            assert_eq!(evaluate(formula, &VARIABLES), Ok(value), "{formula}");
         }
     }
 
     #[test]
-    fn what_has_no_value_says_why() {
+    fn errors_say_why_a_formula_has_no_value() {
         for (formula, reason) in [
-            ("2 rows", "has a name that the launch does not know, rows"),
-            ("2 (n", "has a bracket that does not close"),
+            ("2 rows", "has the unknown variable rows"),
+            ("2 (n", "has an unclosed bracket"),
             ("n )", "ends before `)`"),
             ("2 +", "lacks a factor before ``"),
             ("2 * n", "lacks a factor before `* n`"),
@@ -158,7 +159,7 @@ mod tests {
             ("n^huge", "does not fit in 64 bits"),
             ("99999999999999999999", "does not fit in 64 bits"),
         ] {
-            assert_eq!(evaluate(formula, &NUMBERS), Err(reason.to_owned()), "{formula}");
+            assert_eq!(evaluate(formula, &VARIABLES), Err(reason.to_owned()), "{formula}");
         }
     }
 }

@@ -4,39 +4,40 @@ use super::compiler::Arch;
 use super::driver::{self, Driver};
 use super::kernels::KERNELS;
 use super::memory::Memory;
-use super::watch::Journal;
+use super::watch::LaunchLog;
 use crate::error::Result;
 
-/// The CUDA backend, f32. Clones share one device, stream and memory.
+/// The CUDA backend, in f32. Clones share one device, one stream and its memory.
 #[derive(Clone)]
 pub struct Cuda {
     pub(super) driver: Arc<dyn Driver>,
     pub(super) memory: Arc<Memory>,
-    pub(super) journal: Arc<Journal>,
+    pub(super) launches: Arc<LaunchLog>,
     pub(crate) mode: Mode,
 }
 
 /// Which kernels to use when an operation has several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// The fast ones; convolutions and products of matrices in tiles, f32.
+    /// Fast kernels in f32, with tiled convolutions and matrix products.
     #[default]
     Tiled,
-    /// One thread per output element, f32: what the others are checked against on the device.
+    /// Kernels in f32 with one thread per output element: the reference for the other kernels on the device.
     Naive,
-    /// Convolutions on tensor cores: operands rounded to bf16 in every call, sums and results f32. The rest as `Tiled`.
+    /// Convolutions on tensor cores: every call rounds its operands to bf16; sums and results are f32. Other operations are as in
+    /// `Tiled`.
     Bf16,
 }
 
 impl Cuda {
     fn with_driver(driver: Arc<dyn Driver>) -> Self {
-        Self { memory: Arc::new(Memory::new(Arc::clone(&driver))), driver, journal: Arc::default(), mode: Mode::default() }
+        Self { memory: Arc::new(Memory::new(Arc::clone(&driver))), driver, launches: Arc::default(), mode: Mode::default() }
     }
 
     /// GPU number `ordinal`.
     ///
     /// # Errors
-    /// No driver, one that is too old, no such GPU, or no compiler for its kernels.
+    /// There is no driver or it is too old, there is no such GPU, or its kernels can be neither found nor compiled.
     pub fn gpu(ordinal: usize) -> Result<Self> {
         let gpu = driver::gpu::Gpu::open(ordinal)?;
         if let Some(kernel) = KERNELS.first() {
@@ -45,7 +46,7 @@ impl Cuda {
         Ok(Self::with_driver(Arc::new(gpu)))
     }
 
-    /// The emulator, with schedules drawn from `seed`; 0 runs threads and blocks in index order.
+    /// The emulator, with random schedules drawn from `seed`. With seed 0, threads and blocks run in index order.
     #[cfg(feature = "emulator")]
     pub fn emulator(seed: u64) -> Self {
         Self::with_driver(Arc::new(driver::emulator::Emulator::new(seed)))
@@ -68,12 +69,12 @@ impl Cuda {
         self.mode == Mode::Naive
     }
 
-    /// What its kernels are compiled for; `None` on the emulator.
+    /// The architecture that its kernels are compiled for; None on the emulator.
     pub fn arch(&self) -> Option<&'static Arch> {
         self.driver.arch()
     }
 
-    /// Most bytes held at once so far.
+    /// Peak bytes allocated on the device so far.
     pub fn peak_bytes(&self) -> usize {
         self.memory.peak_bytes()
     }

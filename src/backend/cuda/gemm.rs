@@ -1,5 +1,5 @@
-//! What all implicit GEMMs share: their grid, and the second stage of products whose depth is split over blocks. `kernels/gemm.cuh`,
-//! `kernels/gemm.cu`.
+//! Shared by all implicit GEMMs: their grid, and the second stage of products whose depth is split over blocks. See
+//! `kernels/gemm.cuh` and `kernels/gemm.cu`.
 
 use super::device::Cuda;
 use super::kernels::gemm as kernel;
@@ -8,32 +8,32 @@ use super::storage::Buffer;
 use crate::backend::Storage;
 use crate::error::Result;
 
-/// Rows and columns that one block makes.
+/// Rows and columns that one block computes.
 const TILE: u32 = 64;
-/// Steps of the depth that one stage holds.
+/// Steps of the depth per stage.
 const TILE_K: usize = 16;
-/// Blocks that keep any device busy; a product with fewer splits its depth.
+/// Enough blocks to keep any device busy. A product with fewer blocks splits its depth.
 const BUSY_BLOCKS: usize = 512;
 /// Maximum number of splits: partial sums cost memory.
 const MAX_SPLITS: usize = 64;
-/// Fewest stages that a split should have, so that its sum is worth its partial result.
+/// Minimum number of stages per split, so that its arithmetic outweighs the cost of storing its partial sums.
 const SPLIT_STAGES: usize = 8;
 
-/// The grid of a product with `rows` x `columns` values; z is left to the caller.
+/// The grid of a product with `rows` x `columns` values. The caller may change z, which is 1.
 pub(crate) fn tiles(rows: usize, columns: usize) -> [u32; 3] {
     [blocks(rows, TILE), blocks(columns, TILE), 1]
 }
 
-/// Into how many parts the sums of length `depth` of a launch with `blocks` blocks are split. Depends on shapes alone, so results do
-/// not depend on the device.
+/// Number of parts into which a launch with `blocks` blocks splits its sums of length `depth`. It depends only on shapes, so
+/// results do not depend on the device.
 pub(crate) fn splits(blocks: usize, depth: usize) -> u32 {
     let wanted = BUSY_BLOCKS.div_ceil(blocks).min(MAX_SPLITS);
     wanted.min(depth.div_ceil(TILE_K * SPLIT_STAGES)).max(1) as u32
 }
 
 impl Cuda {
-    /// `sum += a product of rows x columns values over depth`, in two stages: `stage` launches its kernel on the grid given, which
-    /// writes `[splits, rows, columns]` partial sums into the buffer given.
+    /// `sum +=` a matrix product `[rows, columns, depth]`, in two stages. `stage` gets a grid and a buffer and launches the
+    /// kernel that writes `[splits, rows, columns]` partial sums into it; then the partial sums are added to `sum`.
     pub(crate) fn split_product(
         &self,
         [rows, columns, depth]: [usize; 3],

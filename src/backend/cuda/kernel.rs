@@ -1,27 +1,27 @@
-//! Static facts about each kernel: its file, block size and cost.
+//! Properties of a kernel that are known at build time: its file, block size and cost.
 
 use crate::backend::Unit;
 
-/// One kernel of `kernels/`.
+/// A kernel in `kernels/`.
 #[derive(Debug)]
 pub struct Kernel {
-    /// Its name in the file.
+    /// Name of its function.
     pub name: &'static str,
-    /// Where it is written.
+    /// The file that defines it.
     pub file: &'static File,
-    /// Threads of a block.
+    /// Threads per block.
     pub threads: u32,
-    /// Bytes of dynamic shared memory of a block.
+    /// Bytes of dynamic shared memory per block.
     pub dynamic_shared: u32,
-    /// What does most of its arithmetic.
+    /// The hardware unit that performs most of its arithmetic.
     pub unit: Unit,
-    /// Floating-point operations of one launch, 2 per multiply-add, as a formula, which profilers evaluate.
+    /// Floating-point operations per launch, 2 per multiply-add, as a formula that profilers evaluate.
     pub flops: &'static str,
-    /// Bytes of global memory that a launch must move at least, as a formula, which profilers evaluate.
+    /// Bytes of global memory that a launch must read and write at least, as a formula that profilers evaluate.
     pub bytes: &'static str,
 }
 
-/// One file of `kernels/`, which compiles on its own.
+/// A file in `kernels/` that is compiled by itself.
 #[derive(Debug)]
 pub struct File {
     /// E.g. `conv2d.cu`.
@@ -31,7 +31,7 @@ pub struct File {
 }
 
 impl File {
-    /// Its name without the ending.
+    /// Its name without the extension.
     pub fn stem(&self) -> &'static str {
         self.name.trim_end_matches(".cu")
     }

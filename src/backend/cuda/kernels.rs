@@ -1,4 +1,5 @@
-//! Every kernel of `kernels/*.cu`, one module a file, read from the text of the files at build time by `kernels/registry.rs`.
+//! Every kernel in `kernels/*.cu`, with one module per file. `kernels/registry.rs` generates this list from the files at build
+//! time.
 
 use super::kernel::{File, Kernel};
 use crate::backend::Unit;

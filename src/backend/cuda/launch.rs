@@ -1,41 +1,41 @@
-//! Typed launches: arguments are written one by one with their exact width, pointers only from buffers.
+//! Typed kernel launches: each argument is written with its exact width, and pointers come only from buffers.
 
 use std::borrow::Cow;
 
 use bytemuck::NoUninit;
 use serde::Serialize;
 
-use super::cost::Numbers;
+use super::cost::Variables;
 use super::device::Cuda;
 use super::driver::{Address, Launch};
 use super::kernel::Kernel;
 use super::storage::Buffer;
 use crate::error::Result;
 
-/// Most bytes that the arguments of one launch may have, padding included.
+/// Maximum size in bytes of the arguments of a launch, including padding.
 const ARGUMENT_BYTES: usize = 768;
 /// Maximum number of arguments of a launch.
 const ARGUMENTS: usize = 40;
-/// Every argument starts at a multiple of this.
+/// Alignment in bytes of every argument.
 const ALIGNMENT: usize = 8;
 
-/// A value that kernels take as it is: a number, or a spec of the same size and offsets as the struct of its name in `kernels/`,
-/// without padding. Formulas know its whole-number fields by their names.
+/// A value that kernels take by value: a number, or a spec without padding, with the same size and field offsets as the struct of
+/// the same name in `kernels/`. Its whole-number fields are variables of the cost formulas.
 pub(crate) trait ByValue: NoUninit + Serialize {}
 
 impl<V: NoUninit + Serialize> ByValue for V {}
 
-/// The whole-number fields of a spec, by their names.
-fn numbers(value: &impl Serialize) -> Numbers {
-    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(value) else { return Numbers::new() };
+/// Names and values of the whole-number fields of a spec; empty for a number.
+fn fields(value: &impl Serialize) -> Variables {
+    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(value) else { return Variables::new() };
     fields.into_iter().filter_map(|(name, value)| Some((Cow::Owned(name), value.as_u64()?))).collect()
 }
 
-/// Bytes at an address that suits every argument.
+/// Bytes at an address with [`ALIGNMENT`].
 #[repr(align(8))]
 struct AlignedBytes([u8; ARGUMENT_BYTES]);
 
-/// Arguments under construction, without allocation.
+/// The arguments of a launch, built up without heap allocation.
 struct Arguments {
     bytes: AlignedBytes,
     /// `(start, length)` in bytes.
@@ -48,7 +48,7 @@ impl Arguments {
     fn push(&mut self, value: &impl NoUninit) {
         let value = bytemuck::bytes_of(value);
         let (start, end) = (self.end, self.end + value.len());
-        assert!(end <= ARGUMENT_BYTES && self.count < ARGUMENTS, "a kernel with too many arguments");
+        assert!(end <= ARGUMENT_BYTES && self.count < ARGUMENTS, "the kernel has too many arguments");
         self.bytes.0[start..end].copy_from_slice(value);
         self.ranges[self.count] = (start, value.len());
         self.count += 1;
@@ -56,36 +56,36 @@ impl Arguments {
     }
 }
 
-/// A launch under construction: grid first, then the arguments in the kernel's order.
+/// Builder of a launch: first the grid, then the arguments in the kernel's order.
 pub(crate) struct Builder<'a> {
     cuda: &'a Cuda,
     kernel: &'static Kernel,
     grid: [u32; 3],
     block: [u32; 3],
     arguments: Arguments,
-    /// What formulas may name, while somebody watches.
-    numbers: Option<Numbers>,
+    /// Variables of the cost formulas; only while launches are recorded.
+    variables: Option<Variables>,
 }
 
 impl Cuda {
-    /// A launch of `kernel` with its usual block of `threads` along x.
+    /// A launch of `kernel` on `grid`, with its default block of `kernel.threads` threads along x.
     pub(crate) fn launch(&self, kernel: &'static Kernel, grid: [u32; 3]) -> Builder<'_> {
         let arguments = Arguments { bytes: AlignedBytes([0; ARGUMENT_BYTES]), ranges: [(0, 0); ARGUMENTS], count: 0, end: 0 };
-        Builder { cuda: self, kernel, grid, block: [kernel.threads, 1, 1], arguments, numbers: self.journal.numbers() }
+        Builder { cuda: self, kernel, grid, block: [kernel.threads, 1, 1], arguments, variables: self.launches.variables() }
     }
 
-    /// A launch with one thread per element of `len`.
+    /// A launch with one thread for each of `len` elements.
     pub(crate) fn launch_over(&self, kernel: &'static Kernel, len: usize) -> Builder<'_> {
         self.launch(kernel, [blocks(len, kernel.threads), 1, 1])
     }
 }
 
-/// Blocks of `size` that cover `len`.
+/// Number of blocks of `size` that cover `len`.
 pub(crate) fn blocks(len: usize, size: u32) -> u32 {
     len.div_ceil(size as usize) as u32
 }
 
-/// One address per branch, null where there are fewer: `BranchPointers` and `BranchOutputs` of the kernels.
+/// One address per branch, null past the last branch: the kernels' `BranchPointers` and `BranchOutputs`.
 fn branch_addresses<const N: usize>(addresses: impl Iterator<Item = Address>) -> [Address; N] {
     let mut slots = [0; N];
     slots.iter_mut().zip(addresses).for_each(|(slot, address)| *slot = address);
@@ -99,7 +99,7 @@ impl Builder<'_> {
         self
     }
 
-    /// A bias that the kernel reads if there is one, else a null pointer. In formulas `bias` is the number of its elements.
+    /// An optional bias that the kernel reads; None is a null pointer. In formulas `bias` is the number of its elements.
     pub(crate) fn bias(mut self, buffer: Option<&Buffer>) -> Self {
         self.arguments.push(&buffer.map_or(0, Buffer::address));
         self.with("bias", buffer.map_or(0, Buffer::len))
@@ -123,29 +123,29 @@ impl Builder<'_> {
         self
     }
 
-    /// A number, or a spec by value whose fields formulas know by their names.
+    /// A number, or a spec whose whole-number fields are variables of the formulas.
     pub(crate) fn value(mut self, value: impl ByValue) -> Self {
         self.arguments.push(&value);
-        if let Some(known) = &mut self.numbers {
-            known.extend(numbers(&value));
+        if let Some(variables) = &mut self.variables {
+            variables.extend(fields(&value));
         }
         self
     }
 
-    /// A number that formulas know as `name`.
+    /// A number that is the variable `name` of the formulas.
     pub(crate) fn number(self, name: &'static str, value: u32) -> Self {
         self.value(value).with(name, value as usize)
     }
 
-    /// What formulas know as `name`, though the kernel is not told.
+    /// Sets the variable `name` of the formulas, without a kernel argument.
     pub(crate) fn with(mut self, name: &'static str, value: usize) -> Self {
-        if let Some(numbers) = &mut self.numbers {
-            numbers.push((Cow::Borrowed(name), value as u64));
+        if let Some(variables) = &mut self.variables {
+            variables.push((Cow::Borrowed(name), value as u64));
         }
         self
     }
 
-    /// Launches.
+    /// Launches the kernel.
     pub(crate) fn run(self) -> Result<()> {
         let arguments = &self.arguments;
         let mut slices: [&[u8]; ARGUMENTS] = [&[]; ARGUMENTS];
@@ -153,6 +153,6 @@ impl Builder<'_> {
             *slice = &arguments.bytes.0[start..start + length];
         }
         let launch = Launch { kernel: self.kernel, grid: self.grid, block: self.block, arguments: &slices[..arguments.count] };
-        self.cuda.send(&launch, self.numbers.as_ref())
+        self.cuda.send(&launch, self.variables.as_ref())
     }
 }

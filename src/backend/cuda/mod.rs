@@ -1,14 +1,13 @@
-//! The CUDA engine: launches hand-written kernels (`kernels/*.cu`) by one of two drivers with one signature.
+//! The CUDA engine: launches hand-written kernels (`kernels/*.cu`) through one of two drivers with the same interface.
 //!
-//! - [`driver`] is what launches: the GPU through cudarc, or the emulator, which runs the same kernel text on the CPU, one fiber
-//!   per CUDA thread.
-//! - [`compiler`] gives the kernels' code for an architecture, with or without NVRTC.
-//! - [`kernels`] lists every kernel, read from the text of the kernel files at build time.
-//! - `memory` and `storage` hold buffers, `launch` the typed launches. What an operation launches is in its own folder,
+//! - [`driver`] launches kernels: on a GPU through cudarc, or on the emulator, which runs the same kernel source on the CPU with one
+//!   fiber per CUDA thread.
+//! - [`compiler`] provides the CUBINs for an architecture, with or without NVRTC.
+//! - [`kernels`] lists every kernel. The list is generated from the kernel files at build time.
+//! - `memory` and `storage` implement buffers, `launch` typed launches. The launches of an operation are in its own folder,
 //!   `ops/NAME/cuda.rs`.
 //!
-//! Everything goes to one stream, so operations run in the order of the calls. Only [`crate::backend::Storage::download`]
-//! waits.
+//! There is one stream, so operations run in the order of the calls. Only [`crate::backend::Storage::download`] waits.
 
 pub mod compiler;
 pub(crate) mod cost;
@@ -33,6 +32,6 @@ pub use driver::gpu::{Device, Probe, probe};
 pub use kernel::{File, Kernel};
 pub use kernels::{HEADERS, KERNELS};
 pub use nvtx::Nvtx;
-pub use plan::Planned;
+pub use plan::PlanSize;
 pub use repeat::Program;
 pub use storage::Buffer;

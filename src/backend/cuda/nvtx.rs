@@ -1,4 +1,4 @@
-//! Named ranges for NVIDIA's tools (nsys, ncu), through the NVTX library where there is one.
+//! Named ranges for NVIDIA's profilers (nsys, ncu), through the NVTX library if it is installed.
 
 use std::ffi::{CString, OsString, c_char, c_int};
 use std::fmt;
@@ -9,7 +9,7 @@ use libloading::Library;
 
 use super::compiler::{Place, places};
 
-/// File names of the library: of NVTX 3 for programs that include no header, and of the versions before.
+/// File names of the library: NVTX 3 for programs that do not include its header, then earlier versions.
 const NAMES: [&str; 3] = ["libnvtx3interop.so.1", "libnvtx3interop.so", "libnvToolsExt.so.1"];
 
 /// The loaded library.
@@ -20,19 +20,20 @@ pub struct Nvtx {
 }
 
 impl Nvtx {
-    /// The one of this process, looked for once: in the active Python environment, on the loader's path, in `/usr/local/cuda*`.
+    /// The library of this process, searched for once: in the active Python environment, on the loader's path and in
+    /// `/usr/local/cuda*`.
     ///
     /// # Errors
-    /// There is none: a clause that says where it was looked for.
-    pub fn usual() -> Result<&'static Self, &'static str> {
+    /// It was not found; the error says where it was searched for.
+    pub fn global() -> Result<&'static Self, &'static str> {
         static NVTX: OnceLock<Result<Nvtx, String>> = OnceLock::new();
         NVTX.get_or_init(|| Self::load(&places(OsString::new(), "nvtx"))).as_ref().map_err(String::as_str)
     }
 
-    /// The first usable one in `places`.
+    /// The first usable library in `places`.
     ///
     /// # Errors
-    /// As [`Nvtx::usual`]; what is there but cannot be used is named.
+    /// No library was found; the error also names libraries that cannot be used.
     pub fn load(places: &[Place]) -> Result<Self, String> {
         let mut unusable = String::new();
         for path in places.iter().flat_map(candidates) {
@@ -49,27 +50,27 @@ impl Nvtx {
     }
 
     fn open(path: &Path) -> Result<Self, String> {
-        // SAFETY: what runs on loading is NVIDIA's, or what the user put in its place.
+        // SAFETY: the initialisers that run are those of NVIDIA's library, or of a library that the user put in its place.
         let library = unsafe { Library::new(path) }.map_err(|error| error.to_string())?;
-        // Never unloaded: the functions are copied out below.
+        // Never unloaded, because the function pointers below must stay valid.
         let library = Box::leak(Box::new(library));
         let missing = |_| "it has no functions nvtxRangePushA and nvtxRangePop".to_owned();
-        // SAFETY: the name belongs to a function of this type, see nvToolsExt.h; the library stays loaded.
+        // SAFETY: nvToolsExt.h declares the function with this type; the library stays loaded.
         let push = *unsafe { library.get("nvtxRangePushA") }.map_err(missing)?;
         // SAFETY: as above.
         let pop = *unsafe { library.get("nvtxRangePop") }.map_err(missing)?;
         Ok(Self { push, pop, path: path.to_owned() })
     }
 
-    /// The library; a bare name where the loader found it.
+    /// Path of the library; only a file name if the loader found it.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens a range, which ends when the result is dropped, on the same thread.
+    /// Opens a range. It ends when the result is dropped, which must happen on the same thread. None if `name` has a zero byte.
     fn range(&self, name: fmt::Arguments<'_>) -> Option<Range<'_>> {
         let name = CString::new(name.to_string()).ok()?;
-        // SAFETY: a string with its zero byte, which is read before the call returns.
+        // SAFETY: the pointer is to a zero-terminated string, which is read before the call returns.
         unsafe { (self.push)(name.as_ptr()) };
         Some(Range(self))
     }
@@ -86,15 +87,15 @@ fn candidates(place: &Place) -> [PathBuf; 3] {
 pub(crate) struct Range<'a>(&'a Nvtx);
 
 impl Range<'static> {
-    /// Opens a range where there is a library.
+    /// Opens a range if there is a library.
     pub(crate) fn open(name: fmt::Arguments<'_>) -> Option<Self> {
-        Nvtx::usual().ok()?.range(name)
+        Nvtx::global().ok()?.range(name)
     }
 }
 
 impl Drop for Range<'_> {
     fn drop(&mut self) {
-        // SAFETY: ends the range that this thread opened last: they are closed in the reverse order of their opening.
+        // SAFETY: ends the range that this thread opened last. Ranges are closed in the reverse order of opening.
         unsafe { (self.0.pop)() };
     }
 }
@@ -105,12 +106,12 @@ mod tests {
 
     use super::*;
 
-    /// A library of this name in `folder` that writes its calls to `folder/calls`; false where there is no C compiler.
-    fn made(folder: &Path, name: &str, functions: &str) -> bool {
+    /// Compiles a library of this name in `folder` that writes its calls to `folder/calls`. False if there is no C compiler.
+    fn compile_library(folder: &Path, name: &str, functions: &str) -> bool {
         let log = folder.join("calls");
         let source = format!(
             "#include <stdio.h>\n\
-             static int say(const char* what, const char* name) {{\n\
+             static int record(const char* what, const char* name) {{\n\
              FILE* f = fopen(\"{}\", \"a\"); fprintf(f, \"%s %s\\n\", what, name); return fclose(f); }}\n{functions}",
             log.display()
         );
@@ -120,13 +121,13 @@ mod tests {
         built.is_ok_and(|status| status.success())
     }
 
-    const RANGES: &str = "int nvtxRangePushA(const char* name) { return say(\"push\", name); }\n\
-                          int nvtxRangePop(void) { return say(\"pop\", \"\"); }\n";
+    const RANGES: &str = "int nvtxRangePushA(const char* name) { return record(\"push\", name); }\n\
+                          int nvtxRangePop(void) { return record(\"pop\", \"\"); }\n";
 
     #[test]
     fn ranges_are_pushed_and_popped_in_order() {
         let folder = tempfile::tempdir().unwrap();
-        if !made(folder.path(), NAMES[2], RANGES) {
+        if !compile_library(folder.path(), NAMES[2], RANGES) {
             return eprintln!("skipped: there is no C compiler");
         }
         let nvtx = Nvtx::load(&[Place::Folder(folder.path().join("none")), Place::Folder(folder.path().to_owned())]).unwrap();
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_library_that_is_absent_or_no_nvtx_is_said() {
+    fn the_error_names_an_absent_or_unusable_library() {
         let folder = tempfile::tempdir().unwrap();
         let load = || Nvtx::load(&[Place::Folder(folder.path().to_owned())]).err().unwrap();
         let absent = load();
@@ -151,7 +152,7 @@ mod tests {
         );
         std::fs::write(folder.path().join(NAMES[0]), "no library").unwrap();
         assert!(load().contains(NAMES[0]) && load().len() > absent.len(), "{}", load());
-        if made(folder.path(), NAMES[2], "") {
+        if compile_library(folder.path(), NAMES[2], "") {
             assert!(load().contains("it has no functions nvtxRangePushA and nvtxRangePop"), "{}", load());
         }
     }

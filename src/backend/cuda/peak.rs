@@ -1,4 +1,4 @@
-//! Multiply-adds limited by arithmetic alone, `kernels/peak.cu`, to measure the peak of the device.
+//! Multiply-adds limited only by arithmetic, `kernels/peak.cu`, to measure the peak of the device.
 
 use super::device::Cuda;
 use super::kernel::Kernel;
@@ -7,11 +7,11 @@ use super::storage::Buffer;
 use crate::backend::{Storage, check_len};
 use crate::error::Result;
 
-/// Blocks for each multiprocessor: 2048 threads, the most that any has.
+/// Blocks per multiprocessor: 2048 threads, the most that any supported architecture holds.
 const BLOCKS: u32 = 8;
 
 impl Cuda {
-    /// Room for what [`Cuda::multiply_adds`] leaves, one value for each thread.
+    /// A buffer for the results of [`Cuda::multiply_adds`], one value per thread.
     ///
     /// # Errors
     /// Out of memory.
@@ -19,20 +19,20 @@ impl Cuda {
         self.alloc(self.busy_blocks() as usize * kernel::PEAK_MULTIPLY_ADD.threads as usize)
     }
 
-    /// Does `iterations` of f32 multiply-adds on registers in enough threads to keep every multiprocessor busy, and gives back how many
-    /// floating-point operations that is, 2 per multiply-add. With a = b = 1 every iteration adds 1 to each sum, which stays exact
+    /// Performs `iterations` of f32 multiply-adds on registers, in enough threads to keep every multiprocessor busy. Returns the
+    /// number of floating-point operations, 2 per multiply-add. With a = b = 1 every iteration adds 1 to each sum, which is exact
     /// below 2²⁴; see the kernel. Does not wait for the device.
     ///
     /// # Errors
-    /// The launch failed; `results` are not those of [`Cuda::multiply_add_results`].
+    /// The launch failed, or `results` has another length than the buffer from [`Cuda::multiply_add_results`].
     pub fn multiply_adds(&self, factors: [f32; 2], iterations: u32, results: &mut Buffer) -> Result<u64> {
         self.keep_busy(&kernel::PEAK_MULTIPLY_ADD, factors, iterations, results)
     }
 
-    /// As [`Cuda::multiply_adds`] on the matrix unit, with operands in bf16; with a = b = 1 every iteration adds 16 to each sum.
+    /// As [`Cuda::multiply_adds`], but on the matrix unit with bf16 operands. With a = b = 1 every iteration adds 16 to each sum.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Cuda::multiply_adds`].
     pub fn matrix_multiply_adds(&self, factors: [f32; 2], iterations: u32, results: &mut Buffer) -> Result<u64> {
         self.keep_busy(&kernel::PEAK_MATRIX, factors, iterations, results)
     }

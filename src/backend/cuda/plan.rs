@@ -1,83 +1,88 @@
-//! Placement of the buffers of repeated work: all in one slab, sharing space if their lifetimes do not overlap.
+//! Memory plan for the buffers of repeated work: all are placed in one slab, and buffers whose lifetimes do not overlap may share
+//! memory.
 
-/// Every block of a GPU starts at a multiple of this.
+/// Alignment in bytes of every block on a GPU.
 pub(crate) const ALIGNMENT: usize = 256;
 
-/// One buffer of a recorded run. Time is counted in allocations: number k happens at time k.
+/// Size and lifetime of a buffer of a recorded run. Time is counted in allocations: allocation k happens at time k.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Life {
+pub(crate) struct Lifetime {
     pub bytes: usize,
-    /// Its own number.
+    /// Number of its allocation.
     pub from: usize,
-    /// How many allocations had happened when it was dropped.
+    /// Number of allocations made before it was dropped.
     pub until: usize,
 }
 
-impl Life {
-    /// What it takes in the slab.
-    fn room(&self) -> usize {
+impl Lifetime {
+    /// Bytes that it takes up in the slab.
+    fn aligned_size(&self) -> usize {
         self.bytes.max(1).next_multiple_of(ALIGNMENT)
     }
 
-    fn meets(&self, other: &Self) -> bool {
+    fn overlaps(&self, other: &Self) -> bool {
         self.from < other.until && other.from < self.until
     }
 }
 
-/// What a plan needs.
+/// Memory requirements of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Planned {
-    /// Buffers that the work makes.
+pub struct PlanSize {
+    /// Number of buffers that the work allocates.
     pub buffers: usize,
     /// Bytes of the slab that holds them all.
     pub slab: usize,
-    /// Peak bytes alive at once, a lower bound for every plan.
+    /// Peak bytes alive at a time, a lower bound for the slab of any plan.
     pub alive: usize,
     /// Total bytes of all buffers.
     pub sum: usize,
 }
 
-/// Buffers in the order of their allocation, each with its place.
+/// The buffers in the order of their allocation, each with its offset in the slab.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub lives: Vec<Life>,
+    pub lifetimes: Vec<Lifetime>,
     pub offsets: Vec<usize>,
-    pub size: Planned,
+    pub size: PlanSize,
 }
 
 impl Plan {
-    /// Greedy best fit, largest first (Pisarchyk, Lee 2020): each buffer goes into the smallest gap between those placed
-    /// before it that live at the same time, or behind them all.
-    pub fn new(lives: Vec<Life>) -> Self {
-        let mut order: Vec<usize> = (0..lives.len()).collect();
-        order.sort_by_key(|&index| (std::cmp::Reverse(lives[index].room()), index));
-        let mut offsets = vec![0; lives.len()];
-        let mut placed: Vec<usize> = Vec::with_capacity(lives.len());
+    /// Greedy best fit, largest first (Pisarchyk, Lee 2020): each buffer is placed in the smallest sufficient gap between the
+    /// buffers placed earlier with overlapping lifetimes, or after all of them.
+    pub fn new(lifetimes: Vec<Lifetime>) -> Self {
+        let mut order: Vec<usize> = (0..lifetimes.len()).collect();
+        order.sort_by_key(|&index| (std::cmp::Reverse(lifetimes[index].aligned_size()), index));
+        let mut offsets = vec![0; lifetimes.len()];
+        let mut placed: Vec<usize> = Vec::with_capacity(lifetimes.len());
         for index in order {
-            let neighbours = placed.iter().filter(|&&other| lives[other].meets(&lives[index]));
-            offsets[index] = best_gap(neighbours.map(|&other| (offsets[other], lives[other].room())), lives[index].room());
-            // Sorted by place, so that gaps are found in one walk.
+            let neighbours = placed.iter().filter(|&&other| lifetimes[other].overlaps(&lifetimes[index]));
+            offsets[index] = best_gap(
+                neighbours.map(|&other| (offsets[other], lifetimes[other].aligned_size())),
+                lifetimes[index].aligned_size(),
+            );
+            // Sorted by offset, so that one pass finds all gaps.
             let at = placed.partition_point(|&other| offsets[other] <= offsets[index]);
             placed.insert(at, index);
         }
-        let slab = lives.iter().zip(&offsets).map(|(life, offset)| offset + life.room()).max().unwrap_or(0);
-        let sum = lives.iter().map(Life::room).sum();
-        let size = Planned { buffers: lives.len(), slab, alive: most_alive(&lives), sum };
-        Self { lives, offsets, size }
+        let slab = lifetimes.iter().zip(&offsets).map(|(lifetime, offset)| offset + lifetime.aligned_size()).max().unwrap_or(0);
+        let sum = lifetimes.iter().map(Lifetime::aligned_size).sum();
+        let size = PlanSize { buffers: lifetimes.len(), slab, alive: peak_alive(&lifetimes), sum };
+        Self { lifetimes, offsets, size }
     }
 
-    /// How many buffers have been dropped when allocation number `time` happens.
+    /// Number of buffers that are dropped before allocation number `time`.
     pub fn dropped_before(&self, time: usize) -> usize {
-        self.lives.iter().filter(|life| life.until <= time).count()
+        self.lifetimes.iter().filter(|lifetime| lifetime.until <= time).count()
     }
 }
 
-/// Start of the smallest gap of at least `room` between `(offset, room)` sorted by offset, else the end of the last.
-fn best_gap(neighbours: impl Iterator<Item = (usize, usize)>, room: usize) -> usize {
+/// Start of the smallest gap of at least `size` bytes between `neighbours`, given as `(offset, size)` sorted by offset; if there
+/// is none, the end of the last neighbour.
+fn best_gap(neighbours: impl Iterator<Item = (usize, usize)>, size: usize) -> usize {
     let (mut end, mut best) = (0, None);
     for (offset, taken) in neighbours {
         let gap = offset.saturating_sub(end);
-        if gap >= room && best.is_none_or(|(smallest, _)| gap < smallest) {
+        if gap >= size && best.is_none_or(|(smallest, _)| gap < smallest) {
             best = Some((gap, end));
         }
         end = end.max(offset + taken);
@@ -85,16 +90,16 @@ fn best_gap(neighbours: impl Iterator<Item = (usize, usize)>, room: usize) -> us
     best.map_or(end, |(_, start)| start)
 }
 
-/// Largest sum of the rooms of buffers alive at one time. It can only grow at an allocation.
-fn most_alive(lives: &[Life]) -> usize {
-    let mut ends: Vec<(usize, usize)> = lives.iter().map(|life| (life.until, life.room())).collect();
+/// Largest total size of the buffers alive at a time. It can only grow at an allocation.
+fn peak_alive(lifetimes: &[Lifetime]) -> usize {
+    let mut ends: Vec<(usize, usize)> = lifetimes.iter().map(|lifetime| (lifetime.until, lifetime.aligned_size())).collect();
     ends.sort_unstable();
     let (mut alive, mut most, mut ended) = (0, 0, ends.iter().peekable());
-    for (time, life) in lives.iter().enumerate() {
-        while let Some((_, room)) = ended.next_if(|(until, _)| *until <= time) {
-            alive -= room;
+    for (time, lifetime) in lifetimes.iter().enumerate() {
+        while let Some((_, size)) = ended.next_if(|(until, _)| *until <= time) {
+            alive -= size;
         }
-        alive += life.room();
+        alive += lifetime.aligned_size();
         most = most.max(alive);
     }
     most
@@ -105,23 +110,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Random sizes; each buffer lives for a random number of later allocations, at most until the end.
-    fn lives() -> impl Strategy<Value = Vec<Life>> {
+    /// Buffers of random size, each alive for a random number of allocations, at most until the end.
+    fn lifetimes() -> impl Strategy<Value = Vec<Lifetime>> {
         prop::collection::vec((0..5000_usize, 1..12_usize), 0..60).prop_map(|drawn| {
             let count = drawn.len();
-            let life = |(from, (bytes, span)): (usize, (usize, usize))| Life { bytes, from, until: (from + span).min(count) };
-            drawn.into_iter().enumerate().map(life).collect()
+            let lifetime =
+                |(from, (bytes, span)): (usize, (usize, usize))| Lifetime { bytes, from, until: (from + span).min(count) };
+            drawn.into_iter().enumerate().map(lifetime).collect()
         })
     }
 
     proptest! {
         #[test]
-        fn buffers_that_live_together_lie_apart(lives in lives()) {
-            let Plan { lives, offsets, size } = Plan::new(lives);
-            for (i, a) in lives.iter().enumerate() {
+        fn buffers_with_overlapping_lifetimes_do_not_overlap_in_memory(lifetimes in lifetimes()) {
+            let Plan { lifetimes, offsets, size } = Plan::new(lifetimes);
+            for (i, a) in lifetimes.iter().enumerate() {
                 prop_assert_eq!(offsets[i] % ALIGNMENT, 0);
                 prop_assert!(offsets[i] + a.bytes <= size.slab);
-                for (j, b) in lives.iter().enumerate().skip(i + 1) {
+                for (j, b) in lifetimes.iter().enumerate().skip(i + 1) {
                     let apart = offsets[i] + a.bytes <= offsets[j] || offsets[j] + b.bytes <= offsets[i];
                     prop_assert!(apart || a.until <= b.from || b.until <= a.from, "buffers {} and {} overlap", i, j);
                 }
@@ -129,42 +135,43 @@ mod tests {
         }
 
         #[test]
-        fn the_slab_lies_between_what_is_alive_and_the_sum(lives in lives()) {
-            let size = Plan::new(lives.clone()).size;
-            let at = |time| lives.iter().filter(|life| life.from <= time && time < life.until).map(Life::room).sum::<usize>();
-            prop_assert_eq!(size.alive, (0..lives.len()).map(at).max().unwrap_or(0));
+        fn the_slab_size_is_between_the_peak_alive_and_the_sum(lifetimes in lifetimes()) {
+            let size = Plan::new(lifetimes.clone()).size;
+            let at = |time| lifetimes.iter().filter(|lifetime| lifetime.from <= time && time < lifetime.until).map(Lifetime::aligned_size).sum::<usize>();
+            prop_assert_eq!(size.alive, (0..lifetimes.len()).map(at).max().unwrap_or(0));
             prop_assert!(size.alive <= size.slab && size.slab <= size.sum);
         }
     }
 
-    /// A network: activations are kept until the backward pass, which takes them in reverse order, with two gradients alive.
-    fn training_step(layers: usize, bytes: impl Fn(usize) -> usize) -> Vec<Life> {
+    /// The buffers of a network's training step: activations are kept until the backward pass, which uses them in reverse order
+    /// with two gradients alive at a time.
+    fn training_step(layers: usize, bytes: impl Fn(usize) -> usize) -> Vec<Lifetime> {
         let count = 2 * layers;
-        let forward = (0..layers).map(|k| Life { bytes: bytes(k), from: k, until: count - k });
+        let forward = (0..layers).map(|k| Lifetime { bytes: bytes(k), from: k, until: count - k });
         let backward = (0..layers).map(|k| {
             let from = layers + k;
-            Life { bytes: bytes(layers - 1 - k), from, until: (from + 2).min(count) }
+            Lifetime { bytes: bytes(layers - 1 - k), from, until: (from + 2).min(count) }
         });
         forward.chain(backward).collect()
     }
 
     #[test]
-    fn typical_work_needs_little_more_than_is_alive() {
-        for (name, lives, most) in [
+    fn typical_work_needs_little_more_than_the_peak_alive() {
+        for (name, lifetimes, most) in [
             ("equal layers", training_step(20, |_| 1 << 20), 1.0),
             ("a pyramid", training_step(20, |k| (1 << 22) >> (k / 4)), 1.15),
             ("ragged layers", training_step(30, |k| 10_007 * (1 + (7 * k) % 11)), 1.15),
-            ("a chain", (0..50).map(|k| Life { bytes: 4096, from: k, until: (k + 2).min(50) }).collect(), 1.0),
+            ("a chain", (0..50).map(|k| Lifetime { bytes: 4096, from: k, until: (k + 2).min(50) }).collect(), 1.0),
         ] {
-            let size = Plan::new(lives).size;
+            let size = Plan::new(lifetimes).size;
             let ratio = size.slab as f64 / size.alive as f64;
-            assert!(ratio <= most, "{name}: {ratio} of what is alive, {size:?}");
+            assert!(ratio <= most, "{name}: {ratio} times the peak alive, {size:?}");
             assert!(size.slab < size.sum, "{name}: {size:?}");
         }
     }
 
     #[test]
-    fn a_plan_of_nothing_is_empty() {
-        assert_eq!(Plan::new(Vec::new()).size, Planned { buffers: 0, slab: 0, alive: 0, sum: 0 });
+    fn a_plan_without_buffers_is_empty() {
+        assert_eq!(Plan::new(Vec::new()).size, PlanSize { buffers: 0, slab: 0, alive: 0, sum: 0 });
     }
 }

@@ -1,4 +1,4 @@
-//! Reductions in two stages of fixed order, `kernels/reduce.cu`.
+//! Reductions in two stages with a fixed order of additions, `kernels/reduce.cu`.
 
 use super::device::{Cuda, Mode};
 use super::kernels::reduce as kernel;
@@ -7,19 +7,19 @@ use super::storage::Buffer;
 use crate::backend::{Storage, check_len};
 use crate::error::{Error, Result};
 
-/// Maximum blocks of a first stage: enough to fill the largest GPU, few enough for one block to add their partial sums.
+/// Maximum number of blocks in a first stage: enough to fill the largest GPU, few enough for one block to add their partial sums.
 const MAX_BLOCKS: usize = 1024;
-/// Elements that a thread of a first stage has at least, if there are enough for one block.
+/// Minimum number of elements per thread in a first stage, except where one block has fewer.
 const ELEMENTS_PER_THREAD: usize = 16;
-/// Elements of a buffer that hold one double.
+/// Elements of a buffer (f32) per double.
 pub(crate) const DOUBLE: usize = 2;
 
-/// Blocks of `threads` for the first stage of a sum over `len` elements.
+/// Number of blocks of `threads` threads in the first stage of a sum over `len` elements.
 pub(crate) fn partial_blocks(len: usize, threads: u32) -> u32 {
     len.div_ceil(threads as usize * ELEMENTS_PER_THREAD).clamp(1, MAX_BLOCKS) as u32
 }
 
-/// The second stage: `y[0] = Σ partials`, which are `count` doubles.
+/// The second stage: `y[0] = Σ partials`, a sum of `count` doubles.
 pub(crate) fn sum_total(cuda: &Cuda, partials: &Buffer, count: u32, y: &mut Buffer) -> Result<()> {
     cuda.launch(&kernel::SUM_TOTAL, [1; 3]).input(partials).output(y).number("count", count).run()
 }
@@ -28,20 +28,20 @@ pub(crate) fn sum_total(cuda: &Cuda, partials: &Buffer, count: u32, y: &mut Buff
 pub(crate) fn column_sums(cuda: &Cuda, dy: &Buffer, db: &mut Buffer) -> Result<()> {
     let c = db.len();
     if c == 0 || !dy.len().is_multiple_of(c) {
-        return Err(Error::shape("column_sums", format!("{} elements are no whole number of rows of {c}", dy.len())));
+        return Err(Error::shape("column_sums", format!("{} elements are not a whole number of rows of {c} columns", dy.len())));
     }
     column_sums_of(cuda, dy, dy.len() / c, c, 0, db)
 }
 
-/// `db += Σ_rows dy[row, start..start + c]` for dy `[rows, stride]` and db `[c]`: the gradient of a bias whose columns lie within
-/// wider rows, as those of one branch of an SDC do.
+/// `db += Σ_rows dy[row, start..start + c]` for dy `[rows, stride]` and db `[c]`: the gradient of a bias whose columns are part
+/// of wider rows, such as those of one branch of an SDC.
 ///
-/// Two stages in double, the same bits on every run: parts of the rows first, as many as the extents say, then one sum over the
-/// parts. Reads only the columns it sums; any c, rows of few columns are read several at once. Takes `8 c` bytes of scratch memory
-/// for each part.
+/// Two stages in double, with the same bits on every run: first sums over parts of the rows, whose number depends only on the
+/// shape, then a sum over the parts. Only the columns summed are read. c may be any number; if rows have few columns, several
+/// rows are read at once. Needs `8 c` bytes of scratch memory per part.
 ///
 /// # Errors
-/// dy has another length than `rows · stride`, the columns do not fit into a row, there is no memory, or the device failed.
+/// dy has another length than `rows · stride`, the columns do not fit into a row, memory is exhausted, or the device failed.
 pub(crate) fn column_sums_of(cuda: &Cuda, dy: &Buffer, rows: usize, stride: usize, start: usize, db: &mut Buffer) -> Result<()> {
     const OP: &str = "column_sums";
     let c = db.len();
@@ -63,13 +63,13 @@ pub(crate) fn column_sums_of(cuda: &Cuda, dy: &Buffer, rows: usize, stride: usiz
     launch.number("parts", parts).number("columns", c as u32).value(lanes).run()
 }
 
-/// How a matrix is split for the sums of its columns.
+/// How a matrix is split over blocks and threads for the sums of its columns.
 struct Split {
     /// Threads along a row.
     lanes: u32,
     /// Blocks along a row.
     tiles: u32,
-    /// Rows of one block.
+    /// Rows per block.
     rows_of_part: u32,
     /// Blocks along a column.
     parts: u32,

@@ -1,4 +1,4 @@
-//! What is noted of buffers while work is recorded, and checked against it afterwards.
+//! Records the allocations of repeated work in its first run and checks them in the second.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,24 +6,24 @@ use std::sync::{Arc, Weak};
 
 use super::driver::Address;
 use super::memory::Block;
-use super::plan::{Life, Plan};
+use super::plan::{Lifetime, Plan};
 
 /// A recorded run in progress.
 pub(crate) enum Session {
-    /// The first run: the work is done as always, and its buffers are counted.
+    /// The first run: the work is executed, and its allocations are recorded.
     Recording(Recording),
-    /// The second run: the work is captured, and its buffers lie where the plan says.
+    /// The second run: the work is captured, and its buffers are placed according to the plan.
     Capture(Capture),
 }
 
-/// Which allocation of which run a buffer was.
+/// Identifies an allocation of a run.
 #[derive(Clone, Copy)]
-pub(crate) struct Ticket {
+pub(crate) struct AllocationId {
     run: u64,
     number: usize,
 }
 
-/// Tells runs apart, so that a buffer that escaped from one is not taken for one of another.
+/// A new number for a run, so that a buffer that escaped from one run is not mistaken for a buffer of another.
 fn new_run() -> u64 {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     RUNS.fetch_add(1, Ordering::Relaxed)
@@ -35,80 +35,88 @@ const ALIVE: usize = usize::MAX;
 /// Buffers of the first run.
 pub(crate) struct Recording {
     run: u64,
-    lives: Vec<Life>,
+    lifetimes: Vec<Lifetime>,
 }
 
 impl Recording {
     pub(crate) fn new() -> Self {
-        Self { run: new_run(), lives: Vec::new() }
+        Self { run: new_run(), lifetimes: Vec::new() }
     }
 
-    pub(crate) fn next(&mut self, bytes: usize) -> Ticket {
-        let number = self.lives.len();
-        self.lives.push(Life { bytes, from: number, until: ALIVE });
-        Ticket { run: self.run, number }
+    pub(crate) fn next(&mut self, bytes: usize) -> AllocationId {
+        let number = self.lifetimes.len();
+        self.lifetimes.push(Lifetime { bytes, from: number, until: ALIVE });
+        AllocationId { run: self.run, number }
     }
 
-    /// The plan for what was seen, or why there is none.
+    /// The plan for the recorded buffers, or the reason why there is none.
     pub(crate) fn plan(self) -> Result<Plan, String> {
-        match self.lives.iter().find(|life| life.until == ALIVE) {
-            Some(life) => Err(escaped(life)),
-            None => Ok(Plan::new(self.lives)),
+        match self.lifetimes.iter().find(|lifetime| lifetime.until == ALIVE) {
+            Some(lifetime) => Err(escaped(lifetime)),
+            None => Ok(Plan::new(self.lifetimes)),
         }
     }
 }
 
-fn escaped(life: &Life) -> String {
-    format!("buffer {} of {} bytes, made inside repeated work, was not dropped inside", life.from + 1, life.bytes)
+fn escaped(lifetime: &Lifetime) -> String {
+    format!(
+        "buffer {} of {} bytes was allocated inside repeated work but not dropped inside it",
+        lifetime.from + 1,
+        lifetime.bytes
+    )
 }
 
 /// Buffers of the second run.
 pub(crate) struct Capture {
     run: u64,
     plan: Arc<Plan>,
-    /// Where the plan is laid out; `None` if it needs no memory.
+    /// Memory for all buffers of the plan; None if it needs none.
     slab: Option<Arc<Block>>,
-    /// Allocations so far, and which of them have been dropped.
+    /// Number of allocations so far.
     made: usize,
+    /// For each allocation of the plan, whether it has been dropped.
     dropped: Vec<bool>,
     /// The first difference from the plan.
     difference: Option<String>,
-    /// Blocks from outside that the work uses. They must outlive what is recorded.
-    pub(crate) outside: HashMap<Address, Weak<Block>>,
+    /// Blocks used by the work that were allocated outside of it. They must outlive the captured graph.
+    pub(crate) external: HashMap<Address, Weak<Block>>,
 }
 
 impl Capture {
     pub(crate) fn new(plan: Arc<Plan>, slab: Option<Arc<Block>>) -> Self {
-        let dropped = vec![false; plan.lives.len()];
-        Self { run: new_run(), plan, slab, made: 0, dropped, difference: None, outside: HashMap::new() }
+        let dropped = vec![false; plan.lifetimes.len()];
+        Self { run: new_run(), plan, slab, made: 0, dropped, difference: None, external: HashMap::new() }
     }
 
-    /// The place of the next buffer.
-    pub(crate) fn next(&mut self, bytes: usize) -> Result<(Arc<Block>, Address, Ticket), String> {
+    /// Slab, address and identity of the next buffer, or how the run differs from the plan.
+    pub(crate) fn next(&mut self, bytes: usize) -> Result<(Arc<Block>, Address, AllocationId), String> {
         let number = self.made;
         self.check_next(number, bytes);
         match (&self.difference, &self.slab) {
             (None, Some(slab)) => {
                 self.made += 1;
                 let address = slab.address + self.plan.offsets[number] as Address;
-                Ok((Arc::clone(slab), address, Ticket { run: self.run, number }))
+                Ok((Arc::clone(slab), address, AllocationId { run: self.run, number }))
             }
-            (difference, _) => Err(differs(difference.as_deref().unwrap_or("it makes a buffer, none was recorded"))),
+            (difference, _) => Err(differs(difference.as_deref().unwrap_or("it allocates a buffer, but none was recorded"))),
         }
     }
 
     fn check_next(&mut self, number: usize, bytes: usize) {
-        let recorded = self.plan.lives.len();
-        let Some(life) = self.plan.lives.get(number) else {
-            return self.note(format!("it makes buffer {}, {recorded} were recorded", number + 1));
+        let recorded = self.plan.lifetimes.len();
+        let Some(lifetime) = self.plan.lifetimes.get(number) else {
+            return self.note(format!("it allocates buffer {}, but {recorded} were recorded", number + 1));
         };
-        if life.bytes != bytes {
-            return self.note(format!("its buffer {} has {bytes} bytes, {} were recorded", number + 1, life.bytes));
+        if lifetime.bytes != bytes {
+            return self.note(format!("its buffer {} has {bytes} bytes, but {} were recorded", number + 1, lifetime.bytes));
         }
         let dropped = self.dropped.iter().filter(|&&dropped| dropped).count();
         let wanted = self.plan.dropped_before(number);
         if dropped != wanted {
-            self.note(format!("{dropped} buffers are dropped before it makes buffer {}, {wanted} were recorded", number + 1));
+            self.note(format!(
+                "{dropped} buffers are dropped before it allocates buffer {}, but {wanted} were recorded",
+                number + 1
+            ));
         }
     }
 
@@ -118,41 +126,41 @@ impl Capture {
 
     fn drop_number(&mut self, number: usize) {
         self.dropped[number] = true;
-        let until = self.plan.lives[number].until;
+        let until = self.plan.lifetimes[number].until;
         if until != self.made {
             let made = self.made;
-            self.note(format!("its buffer {} is dropped after {made} allocations, {until} were recorded", number + 1));
+            self.note(format!("its buffer {} is dropped after {made} allocations, but {until} were recorded", number + 1));
         }
     }
 
-    /// The blocks from outside that the work uses, or how the run differed from the plan.
+    /// The blocks used by the work that were allocated outside of it, or how the run differed from the plan.
     pub(crate) fn finish(self) -> Result<Vec<Weak<Block>>, String> {
-        let (made, recorded) = (self.made, self.plan.lives.len());
+        let (made, recorded) = (self.made, self.plan.lifetimes.len());
         if let Some(difference) = self.difference {
             return Err(differs(&difference));
         }
         if let Some(number) = self.dropped[..made].iter().position(|&dropped| !dropped) {
-            return Err(escaped(&self.plan.lives[number]));
+            return Err(escaped(&self.plan.lifetimes[number]));
         }
         if made < recorded {
-            return Err(differs(&format!("it makes {made} buffers, {recorded} were recorded")));
+            return Err(differs(&format!("it allocates {made} buffers, but {recorded} were recorded")));
         }
-        Ok(self.outside.into_values().collect())
+        Ok(self.external.into_values().collect())
     }
 }
 
 fn differs(difference: &str) -> String {
-    format!("repeated work is not what was recorded: {difference}")
+    format!("repeated work differs from the recorded run: {difference}")
 }
 
 impl Session {
-    /// Notes that a buffer was dropped.
-    pub(crate) fn dropped(&mut self, ticket: Ticket) {
+    /// Records that a buffer was dropped.
+    pub(crate) fn dropped(&mut self, id: AllocationId) {
         match self {
-            Self::Recording(recording) if recording.run == ticket.run => {
-                recording.lives[ticket.number].until = recording.lives.len();
+            Self::Recording(recording) if recording.run == id.run => {
+                recording.lifetimes[id.number].until = recording.lifetimes.len();
             }
-            Self::Capture(capture) if capture.run == ticket.run => capture.drop_number(ticket.number),
+            Self::Capture(capture) if capture.run == id.run => capture.drop_number(id.number),
             _ => {}
         }
     }

@@ -16,9 +16,9 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// Its address, for work that is submitted now.
+    /// Its address, for work that is submitted immediately.
     pub(crate) fn address(&self) -> Address {
-        Block::touch(&self.block);
+        Block::note_use(&self.block);
         self.block.address
     }
 
@@ -54,7 +54,7 @@ impl Storage for Cuda {
 
     fn zeros(&self, len: usize) -> Result<Buffer> {
         let buffer = self.alloc(len)?;
-        let _pass = self.memory.pass();
+        let _guard = self.memory.lock_shared();
         self.driver.zero(buffer.address(), buffer.bytes())?;
         Ok(buffer)
     }
@@ -67,20 +67,20 @@ impl Storage for Cuda {
 
     fn write(&self, host: &[f32], target: &mut Buffer) -> Result<()> {
         check_len("write", "target", target.len, host.len())?;
-        let _pass = self.memory.pass_with_data("data cannot be uploaded")?;
+        let _guard = self.memory.lock_outside_recording("data cannot be uploaded")?;
         self.driver.write(target.address(), as_bytes(host))
     }
 
     fn download(&self, buffer: &Buffer) -> Result<Vec<f32>> {
         let mut host = vec![0.0; buffer.len];
-        let _pass = self.memory.pass_with_data("data cannot be downloaded")?;
+        let _guard = self.memory.lock_outside_recording("data cannot be downloaded")?;
         self.driver.read(buffer.address(), as_bytes_mut(&mut host))?;
         Ok(host)
     }
 
     fn copy(&self, source: &Buffer, target: &mut Buffer) -> Result<()> {
         check_len("copy", "target", target.len, source.len)?;
-        let _pass = self.memory.pass();
+        let _guard = self.memory.lock_shared();
         self.driver.copy(source.address(), target.address(), source.bytes())
     }
 
@@ -93,7 +93,7 @@ impl Storage for Cuda {
     }
 
     fn mark(&self) -> Result<Mark> {
-        let _pass = self.memory.pass_with_data("a point of time cannot be marked")?;
+        let _guard = self.memory.lock_outside_recording("a point in time cannot be marked")?;
         self.driver.mark()
     }
 
@@ -107,11 +107,11 @@ impl Storage for Cuda {
 }
 
 fn as_bytes(floats: &[f32]) -> &[u8] {
-    // SAFETY: floats are four initialised bytes each, and bytes need no alignment.
+    // SAFETY: each float has four initialised bytes, and bytes need no alignment.
     unsafe { std::slice::from_raw_parts(floats.as_ptr().cast(), size_of_val(floats)) }
 }
 
 fn as_bytes_mut(floats: &mut [f32]) -> &mut [u8] {
-    // SAFETY: as above, and every pattern of bytes is a float.
+    // SAFETY: as above, and every bit pattern is a valid float.
     unsafe { std::slice::from_raw_parts_mut(floats.as_mut_ptr().cast(), size_of_val(floats)) }
 }

@@ -59,7 +59,7 @@ impl Bf16Buffer {
 }
 
 impl Cuda {
-    /// Room for `len` bf16 values.
+    /// Allocates a scratch buffer for `len` bf16 values.
     pub(in crate::ops) fn alloc_bf16(&self, len: usize) -> Result<Bf16Buffer> {
         self.alloc((len * size_of::<bf16>()).div_ceil(size_of::<f32>())).map(Bf16Buffer)
     }

@@ -216,8 +216,8 @@ mod tests {
             let values = channels * 2 * 4 * side * side;
             backend::Work::new(if naive { 364 } else { 52 } * values, 4 * values)
         };
-        let told: Vec<_> = launches.iter().map(|(launch, _)| launch.work).collect();
-        assert_eq!(told, [work_of(23, 2), work_of(52, 4)]);
+        let recorded: Vec<_> = launches.iter().map(|(launch, _)| launch.work).collect();
+        assert_eq!(recorded, [work_of(23, 2), work_of(52, 4)]);
         let bits = |buffer: &Buffer| cuda.download(buffer).unwrap().into_iter().map(f32::to_bits).collect();
         let [shapes, materials] = [&work.shapes, &work.materials].map(bits);
         work.run(Batch { corrupted: &mut corrupted, images: &mut x, region: &mut region }).unwrap();

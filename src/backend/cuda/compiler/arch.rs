@@ -1,40 +1,40 @@
-//! Architectures that kernels are compiled for, the limits of their multiprocessors, and occupancy.
+//! GPU architectures that kernels are compiled for, their limits per multiprocessor, and occupancy.
 
 use std::fmt;
 
 use super::Resources;
 use crate::error::{Error, Result};
 
-/// Threads of a warp.
+/// Threads per warp.
 const WARP: u32 = 32;
-/// Parts of a multiprocessor, each with its own registers and warps.
+/// Partitions of a multiprocessor, each with its own registers and warps.
 const PARTITIONS: u32 = 4;
-/// Most registers of a thread.
+/// Most registers per thread.
 const MAX_REGISTERS: u32 = 255;
-/// Registers are given to warps in multiples of this.
+/// Registers are allocated to warps in multiples of this.
 const REGISTER_GRANULARITY: u32 = 256;
-/// Shared memory is given to blocks in multiples of this many bytes.
+/// Shared memory is allocated to blocks in multiples of this many bytes.
 const SHARED_GRANULARITY: u32 = 128;
-/// Shared memory that every block loses to the system, in bytes.
+/// Bytes of shared memory per block that the system reserves.
 const RESERVED_SHARED: u32 = 1024;
 
-/// An architecture, with the limits of one of its multiprocessors (CUDA C++ Programming Guide, technical specifications per
-/// compute capability).
+/// An architecture with its limits per multiprocessor (CUDA C++ Programming Guide, technical specifications per compute
+/// capability).
 #[derive(Debug, PartialEq, Eq)]
 pub struct Arch {
-    /// As the compiler calls it, e.g. `sm_90a`.
+    /// Name for the compiler, e.g. `sm_90a`.
     pub name: &'static str,
     /// Compute capability, (major, minor).
     pub capability: (u32, u32),
-    /// Most threads of a multiprocessor.
+    /// Most threads per multiprocessor.
     pub threads: u32,
-    /// Most blocks of a multiprocessor.
+    /// Most blocks per multiprocessor.
     pub blocks: u32,
-    /// 32-bit registers of a multiprocessor.
+    /// 32-bit registers per multiprocessor.
     pub registers: u32,
-    /// Bytes of shared memory of a multiprocessor.
+    /// Bytes of shared memory per multiprocessor.
     pub shared: u32,
-    /// Most bytes of shared memory of one block.
+    /// Most bytes of shared memory per block.
     pub shared_per_block: u32,
 }
 
@@ -43,7 +43,7 @@ const fn arch(name: &'static str, capability: (u32, u32), threads: u32, blocks: 
     Arch { name, capability, threads, blocks, registers: 65536, shared, shared_per_block: shared - RESERVED_SHARED }
 }
 
-/// What kernels are compiled for, in the order of compute capability.
+/// Supported architectures, ordered by compute capability.
 pub static ARCHITECTURES: [Arch; 7] = [
     arch("sm_80", (8, 0), 2048, 32, 164),
     arch("sm_86", (8, 6), 1536, 16, 100),
@@ -58,17 +58,17 @@ impl Arch {
     /// The architecture called `name`, e.g. `sm_90a`.
     ///
     /// # Errors
-    /// There is none of that name.
+    /// No supported architecture has this name.
     pub fn named(name: &str) -> Result<&'static Self> {
         let found = ARCHITECTURES.iter().find(|arch| arch.name == name);
         found.ok_or_else(|| Error::argument(format!("there is no architecture `{name}`; known are {}", known())))
     }
 
-    /// The best architecture for a GPU of this compute capability. Code runs on later minor versions of the same major one;
-    /// names that end with a letter run on exactly their own.
+    /// The best architecture for a GPU of this compute capability. Code runs on GPUs of the same major version and an equal or
+    /// later minor version. Code for an architecture whose name ends with a letter runs only on that exact capability.
     ///
     /// # Errors
-    /// The GPU is older than all of them, or of a generation that is not known yet.
+    /// No supported architecture runs on this GPU.
     pub fn of_capability(major: u32, minor: u32) -> Result<&'static Self> {
         let fits = |arch: &&Self| {
             let (own_major, own_minor) = arch.capability;
@@ -87,13 +87,13 @@ impl Arch {
         self.name.ends_with('a')
     }
 
-    /// Most warps of a multiprocessor.
+    /// Most warps per multiprocessor.
     pub fn warps(&self) -> u32 {
         self.threads / WARP
     }
 
-    /// Blocks of `threads` threads that one multiprocessor holds at a time, if each uses `used` and `dynamic_shared` more bytes
-    /// of shared memory. 0 if not even one fits.
+    /// How many blocks of `threads` threads are resident on one multiprocessor at a time, if each needs the resources `used` and
+    /// `dynamic_shared` additional bytes of shared memory. 0 if not even one block fits.
     pub fn resident_blocks(&self, used: &Resources, threads: u32, dynamic_shared: u32) -> u32 {
         let warps = threads.div_ceil(WARP).max(1);
         let shared = used.shared_bytes.saturating_add(dynamic_shared);
@@ -106,14 +106,14 @@ impl Arch {
         self.blocks.min(self.warps() / warps).min(by_shared).min(by_registers)
     }
 
-    /// Resident warps over the most possible, in 0..=1; for the meaning of the arguments see [`Arch::resident_blocks`].
+    /// Resident warps divided by the maximum, in 0..=1. For the arguments see [`Arch::resident_blocks`].
     pub fn occupancy(&self, used: &Resources, threads: u32, dynamic_shared: u32) -> f64 {
         let warps = self.resident_blocks(used, threads, dynamic_shared) * threads.div_ceil(WARP);
         f64::from(warps) / f64::from(self.warps())
     }
 }
 
-/// Its name.
+/// The name.
 impl fmt::Display for Arch {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.name)
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_get_the_known_ones() {
+    fn the_error_for_an_unknown_name_lists_the_known_ones() {
         let error = Arch::named("sm_70").unwrap_err().to_string();
         let known = "sm_80, sm_86, sm_89, sm_90, sm_90a, sm_100, sm_120";
         assert_eq!(error, format!("there is no architecture `sm_70`; known are {known}"));
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn capabilities_find_what_runs_on_them() {
+    fn each_capability_gets_the_best_architecture_that_runs_on_it() {
         for (capability, name) in [
             ((8, 0), "sm_80"),
             ((8, 6), "sm_86"),
@@ -161,14 +161,14 @@ mod tests {
         }
     }
 
-    // Values of NVIDIA's occupancy calculator.
+    // Values from NVIDIA's occupancy calculator.
     #[test]
     fn occupancy_is_limited_by_the_scarcest_resource() {
         let of = |name: &str, registers, shared, threads, dynamic| {
             Arch::named(name).unwrap().occupancy(&used(registers, shared), threads, dynamic)
         };
         assert_eq!(of("sm_90", 32, 0, 256, 0), 1.0);
-        assert_eq!(of("sm_90", 33, 0, 256, 0), 0.75, "40 registers a thread, 12 warps a partition, 6 blocks of 8 warps");
+        assert_eq!(of("sm_90", 33, 0, 256, 0), 0.75, "40 registers per thread, 12 warps per partition, 6 blocks of 8 warps");
         assert_eq!(of("sm_80", 64, 0, 256, 0), 0.5);
         assert_eq!(of("sm_80", 255, 0, 256, 0), 0.125);
         assert_eq!(of("sm_80", 16, 0, 32, 0), 0.5, "32 blocks of one warp");

@@ -1,8 +1,8 @@
-//! Properties of a compiled kernel, in one row.
+//! Properties of a compiled kernel, as one row of a table.
 
 use serde::Serialize;
 
-use super::{Image, Resources};
+use super::{Cubin, Resources};
 use crate::backend::cuda::kernel::Kernel;
 use crate::backend::cuda::kernels::KERNELS;
 use crate::error::{Error, Result};
@@ -14,49 +14,49 @@ pub struct Listing {
     pub name: &'static str,
     /// Name of the architecture.
     pub arch: &'static str,
-    /// Where it is written.
+    /// Name of its file in `kernels/`.
     pub file: &'static str,
-    /// Threads of a block.
+    /// Threads per block.
     pub threads: u32,
-    /// Registers of a thread.
+    /// Registers per thread.
     pub registers: u32,
-    /// Bytes of shared memory of a block, static and dynamic.
+    /// Bytes of shared memory per block, static and dynamic.
     pub shared_bytes: u32,
-    /// Bytes that a thread stores to local memory for want of registers.
+    /// Bytes per thread of register spills stored to local memory.
     pub spill_stores: u32,
-    /// Bytes that a thread loads from there.
+    /// Bytes per thread of register spills loaded from local memory.
     pub spill_loads: u32,
-    /// Bytes of a thread's stack frame.
+    /// Bytes of stack frame per thread.
     pub stack: u32,
-    /// Resident warps over the most possible, in 0..=1.
+    /// Resident warps divided by the maximum, in 0..=1.
     pub occupancy: f64,
-    /// Floating-point operations of a launch, as a formula.
+    /// Floating-point operations per launch, as a formula.
     pub flops: &'static str,
-    /// Bytes of global memory that a launch must move, as a formula.
+    /// Bytes of global memory that a launch must read and write at least, as a formula.
     pub bytes: &'static str,
 }
 
-/// The kernels of `image`, in the order of [`KERNELS`].
+/// The kernels of `cubin`, in the order of [`KERNELS`].
 ///
 /// # Errors
-/// A kernel is not in the image: the compiler did not mention it.
-pub fn list(image: &Image) -> Result<Vec<Listing>> {
-    let kernels = KERNELS.iter().copied().filter(|kernel| kernel.file.name == image.file.name);
-    kernels.map(|kernel| Ok(row(image, kernel, resources(image, kernel)?))).collect()
+/// The compiler's log did not mention one of the kernels.
+pub fn list(cubin: &Cubin) -> Result<Vec<Listing>> {
+    let kernels = KERNELS.iter().copied().filter(|kernel| kernel.file.name == cubin.file.name);
+    kernels.map(|kernel| Ok(row(cubin, kernel, resources(cubin, kernel)?))).collect()
 }
 
-fn resources<'a>(image: &'a Image, kernel: &Kernel) -> Result<&'a Resources> {
-    let found = image.kernels.iter().find(|used| used.name == kernel.name);
+fn resources<'a>(cubin: &'a Cubin, kernel: &Kernel) -> Result<&'a Resources> {
+    let found = cubin.kernels.iter().find(|used| used.name == kernel.name);
     found.ok_or_else(|| {
-        let reason = format!("{} as compiled for {} has no kernel `{}`", image.file.name, image.arch, kernel.name);
+        let reason = format!("{} as compiled for {} has no kernel `{}`", cubin.file.name, cubin.arch, kernel.name);
         Error::Device { device: "cuda", reason }
     })
 }
 
-fn row(image: &Image, kernel: &Kernel, used: &Resources) -> Listing {
+fn row(cubin: &Cubin, kernel: &Kernel, used: &Resources) -> Listing {
     Listing {
         name: kernel.name,
-        arch: image.arch.name,
+        arch: cubin.arch.name,
         file: kernel.file.name,
         threads: kernel.threads,
         registers: used.registers,
@@ -64,7 +64,7 @@ fn row(image: &Image, kernel: &Kernel, used: &Resources) -> Listing {
         spill_stores: used.spill_stores,
         spill_loads: used.spill_loads,
         stack: used.stack,
-        occupancy: image.arch.occupancy(used, kernel.threads, kernel.dynamic_shared),
+        occupancy: cubin.arch.occupancy(used, kernel.threads, kernel.dynamic_shared),
         flops: kernel.flops,
         bytes: kernel.bytes,
     }

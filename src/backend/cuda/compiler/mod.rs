@@ -1,6 +1,7 @@
-//! From the text of a kernel file to code for one architecture: compiled ahead of time, out of the cache, or by NVRTC now.
+//! Turns a kernel file into a CUBIN for one architecture: from the folder of precompiled kernels, from the cache, or by compiling
+//! it with NVRTC.
 //!
-//! [`image()`] is the way in. [`Arch`] knows the architectures, [`Resources`] what kernels need of them.
+//! [`cubin()`] is the entry point. [`Arch`] describes an architecture, [`Resources`] what a compiled kernel needs of it.
 
 use std::sync::OnceLock;
 
@@ -11,63 +12,63 @@ use crate::backend::cuda::kernel::File;
 use crate::backend::cuda::kernels::{HEADERS, KERNELS};
 use crate::error::{Error, Result};
 
-mod ahead;
 mod arch;
 mod cache;
 mod listing;
 mod nvrtc;
 mod places;
+mod precompiled;
 mod resources;
 
-pub use ahead::{Ahead, FOLDER_VARIABLE as KERNELS_VARIABLE};
 pub use arch::{ARCHITECTURES, Arch};
 pub use cache::{Cache, FOLDER_VARIABLE as CACHE_VARIABLE};
 pub use listing::{Listing, list};
 pub use nvrtc::{Nvrtc, Source, Version};
 pub(crate) use places::places;
-pub use places::{FOLDER_VARIABLE as NVRTC_VARIABLE, Missing, Place, usual as usual_places};
+pub use places::{FOLDER_VARIABLE as NVRTC_VARIABLE, Missing, Place, default_places};
+pub use precompiled::{FOLDER_VARIABLE as KERNELS_VARIABLE, Precompiled};
 pub use resources::{Resources, parse as parse_resources};
 
-/// How kernels are compiled. Without `--fmad=false` the compiler would fuse what the emulator does not.
+/// Options of NVRTC. Without `--fmad=false` the compiler would fuse multiplications and additions, which the emulator does not.
 const OPTIONS: [&str; 3] = ["--std=c++17", "--fmad=false", "--ptxas-options=-v"];
 
-/// Where an image came from.
+/// Where a CUBIN came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The folder of kernels compiled ahead of time.
-    Ahead,
+    /// The folder of precompiled kernels.
+    Precompiled,
     /// The cache.
     Cache,
-    /// NVRTC, just now.
+    /// NVRTC, in this process.
     Compiled,
 }
 
 /// A kernel file, compiled for one architecture.
 #[derive(Clone, Debug)]
-pub struct Image {
-    /// What was compiled.
+pub struct Cubin {
+    /// The kernel file.
     pub file: &'static File,
-    /// What it is for.
+    /// The architecture.
     pub arch: &'static Arch,
     /// Version of NVRTC that compiled it.
     pub version: Version,
-    /// The code, as the driver loads it.
-    pub cubin: Vec<u8>,
-    /// What its kernels need.
+    /// The bytes of the CUBIN, as the driver loads them.
+    pub code: Vec<u8>,
+    /// Resources that its kernels need.
     pub kernels: Vec<Resources>,
     /// Where it came from.
     pub origin: Origin,
 }
 
-/// `file` for `arch` by [`Compiler::usual`].
+/// The CUBIN of `file` for `arch`, from [`Compiler::global`].
 ///
 /// # Errors
-/// As [`Compiler::image`].
-pub fn image(file: &'static File, arch: &'static Arch) -> Result<Image> {
-    Compiler::usual().image(file, arch)
+/// As [`Compiler::cubin`].
+pub fn cubin(file: &'static File, arch: &'static Arch) -> Result<Cubin> {
+    Compiler::global().cubin(file, arch)
 }
 
-/// Every kernel file, once.
+/// All kernel files, without repetition.
 pub fn files() -> Vec<&'static File> {
     let mut files: Vec<&'static File> = Vec::new();
     for kernel in KERNELS.iter().copied() {
@@ -78,87 +79,89 @@ pub fn files() -> Vec<&'static File> {
     files
 }
 
-/// The places where images may be, in the order in which they are looked at.
+/// The sources of CUBINs, in the order in which they are tried. NVRTC is the last.
 pub struct Compiler {
-    /// Kernels compiled ahead of time.
-    pub ahead: Option<Ahead>,
-    /// What was compiled before.
+    /// Precompiled kernels.
+    pub precompiled: Option<Precompiled>,
+    /// Kernels compiled earlier on this machine.
     pub cache: Option<Cache>,
     places: Vec<Place>,
     nvrtc: OnceLock<Result<Nvrtc, Missing>>,
 }
 
 impl Compiler {
-    /// Looks for NVRTC in `places`, and for images nowhere yet.
+    /// A compiler that searches `places` for NVRTC, without precompiled kernels and without a cache.
     pub fn new(places: Vec<Place>) -> Self {
-        Self { ahead: None, cache: None, places, nvrtc: OnceLock::new() }
+        Self { precompiled: None, cache: None, places, nvrtc: OnceLock::new() }
     }
 
-    /// What the environment of this process names: see [`Ahead::usual`], [`Cache::usual`] and [`usual_places`].
+    /// A compiler configured by environment variables: see [`Precompiled::from_environment`], [`Cache::from_environment`] and
+    /// [`default_places`].
     pub fn from_environment() -> Self {
-        Self { ahead: Ahead::usual(), cache: Cache::usual(), ..Self::new(usual_places()) }
+        let (precompiled, cache) = (Precompiled::from_environment(), Cache::from_environment());
+        Self { precompiled, cache, ..Self::new(default_places()) }
     }
 
-    /// The one of this process, made of its environment when it is first needed.
-    pub fn usual() -> &'static Self {
+    /// The compiler of this process, created by [`Compiler::from_environment`] on first use.
+    pub fn global() -> &'static Self {
         static COMPILER: OnceLock<Compiler> = OnceLock::new();
         COMPILER.get_or_init(Self::from_environment)
     }
 
-    /// The runtime compiler, loaded when it is first needed.
+    /// NVRTC, loaded on first use.
     ///
     /// # Errors
-    /// There is none: says where it was looked for.
+    /// It was not found; the error lists the places searched.
     pub fn nvrtc(&self) -> Result<&Nvrtc, &Missing> {
         self.nvrtc.get_or_init(|| Nvrtc::load(&self.places)).as_ref()
     }
 
-    /// `file` for `arch`: from the folder compiled ahead of time, from the cache, or from NVRTC. Without NVRTC the cache gives
-    /// what any version of it compiled.
+    /// The CUBIN of `file` for `arch`: precompiled, from the cache, or compiled by NVRTC. Without NVRTC, CUBINs that any version
+    /// of NVRTC compiled are accepted from the cache.
     ///
     /// # Errors
-    /// There is no NVRTC and no image; the folder is stale or damaged; or the file does not compile.
-    pub fn image(&self, file: &'static File, arch: &'static Arch) -> Result<Image> {
-        if let Some(image) = self.ahead.as_ref().map(|ahead| ahead.read(file, arch)).transpose()?.flatten() {
-            return Ok(image);
+    /// There is neither NVRTC nor a CUBIN, a precompiled CUBIN is stale or damaged, or the file does not compile.
+    pub fn cubin(&self, file: &'static File, arch: &'static Arch) -> Result<Cubin> {
+        if let Some(cubin) = self.precompiled.as_ref().map(|folder| folder.read(file, arch)).transpose()?.flatten() {
+            return Ok(cubin);
         }
         let cache = self.cache.as_ref();
         let nvrtc = match self.nvrtc() {
             Ok(nvrtc) => nvrtc,
             Err(missing) => {
-                return cache.and_then(|cache| cache.read_any(file, arch)).ok_or_else(|| no_way(arch, missing));
+                return cache.and_then(|cache| cache.read_newest(file, arch)).ok_or_else(|| unavailable(arch, missing));
             }
         };
-        if let Some(image) = cache.and_then(|cache| cache.read(file, arch, nvrtc.version())) {
-            return Ok(image);
+        if let Some(cubin) = cache.and_then(|cache| cache.read(file, arch, nvrtc.version())) {
+            return Ok(cubin);
         }
-        let image = compile(nvrtc, file, arch)?;
+        let cubin = compile(nvrtc, file, arch)?;
         if let Some(cache) = cache {
-            cache.write(&image);
+            cache.write(&cubin);
         }
-        Ok(image)
+        Ok(cubin)
     }
 
-    /// Every file for each of `archs`, on all cores.
+    /// The CUBINs of all kernel files for each of `archs`, compiled on all cores.
     ///
     /// # Errors
-    /// As [`Compiler::image`].
-    pub fn images(&self, archs: &[&'static Arch]) -> Result<Vec<Image>> {
+    /// As [`Compiler::cubin`].
+    pub fn cubins(&self, archs: &[&'static Arch]) -> Result<Vec<Cubin>> {
         let wanted: Vec<_> = archs.iter().flat_map(|&arch| files().into_iter().map(move |file| (file, arch))).collect();
-        wanted.into_par_iter().map(|(file, arch)| self.image(file, arch)).collect()
+        wanted.into_par_iter().map(|(file, arch)| self.cubin(file, arch)).collect()
     }
 }
 
-fn compile(nvrtc: &Nvrtc, file: &'static File, arch: &'static Arch) -> Result<Image> {
+fn compile(nvrtc: &Nvrtc, file: &'static File, arch: &'static Arch) -> Result<Cubin> {
     let source = Source { name: file.name, text: file.text, headers: HEADERS };
-    let (cubin, log) = nvrtc.compile(&source, arch, &OPTIONS)?;
+    let (code, log) = nvrtc.compile(&source, arch, &OPTIONS)?;
     let kernels = resources::parse(&log);
-    log::debug!("NVRTC {} compiled {} for {arch}: {} bytes", nvrtc.version(), file.name, cubin.len());
-    Ok(Image { file, arch, version: nvrtc.version(), cubin, kernels, origin: Origin::Compiled })
+    log::debug!("NVRTC {} compiled {} for {arch}: {} bytes", nvrtc.version(), file.name, code.len());
+    Ok(Cubin { file, arch, version: nvrtc.version(), code, kernels, origin: Origin::Compiled })
 }
 
-/// What is missing and how to get it.
-fn no_way(arch: &Arch, missing: &Missing) -> Error {
+/// The error for a machine with neither NVRTC nor compiled kernels; it says how to get either.
+fn unavailable(arch: &Arch, missing: &Missing) -> Error {
     log::info!("{missing}");
     let unusable: String = missing.unusable.iter().map(|clause| format!(" ({clause})")).collect();
     let reason = format!(
@@ -169,13 +172,14 @@ fn no_way(arch: &Arch, missing: &Missing) -> Error {
     Error::Device { device: "cuda", reason }
 }
 
-/// SHA-256 of all that the code depends on besides compiler and architecture: source, headers, options.
+/// SHA-256 of everything that a CUBIN depends on apart from the compiler's version and the architecture: source, headers and
+/// options.
 fn sources_hash(file: &File) -> String {
     let headers = HEADERS.iter().flat_map(|&(name, text)| [name, text]);
     sha256([file.name, file.text].into_iter().chain(headers).chain(OPTIONS).map(str::as_bytes))
 }
 
-/// SHA-256 of `parts`, each with its length, in hexadecimal digits.
+/// SHA-256 of `parts`, each preceded by its length, as hexadecimal digits.
 fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut digest = Sha256::new();
     for part in parts {

@@ -1,4 +1,4 @@
-//! NVRTC, the compiler for GPUs that is a library, found at run time. It needs neither a GPU nor a driver.
+//! NVRTC, NVIDIA's run-time compiler library, loaded dynamically. It needs neither a GPU nor a driver.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fmt;
@@ -11,12 +11,12 @@ use super::Arch;
 use super::places::{MAJORS, Missing, Place, children, library};
 use crate::error::{Error, Result};
 
-/// A program under compilation; owned by NVRTC.
+/// A program being compiled, owned by NVRTC.
 type Handle = *mut c_void;
-/// Result of NVRTC's functions; 0 is success.
+/// Status that NVRTC's functions return; 0 is success.
 type Status = c_int;
 
-/// The functions that are used, with the names and types of `nvrtc.h`.
+/// The functions of NVRTC used here, with the types in `nvrtc.h`.
 #[derive(Clone, Copy)]
 struct Functions {
     version: unsafe extern "C" fn(*mut c_int, *mut c_int) -> Status,
@@ -37,7 +37,7 @@ struct Functions {
     cubin: unsafe extern "C" fn(Handle, *mut c_char) -> Status,
 }
 
-/// Version of NVRTC.
+/// A version of NVRTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     /// E.g. 13.
@@ -62,17 +62,17 @@ impl std::str::FromStr for Version {
     }
 }
 
-/// What to compile.
+/// Source code to compile.
 pub struct Source<'a> {
-    /// File name for messages.
+    /// File name for the compiler's messages.
     pub name: &'a str,
     /// The text.
     pub text: &'a str,
-    /// What it may include, `(name, text)`.
+    /// Headers that it may include, `(name, text)`.
     pub headers: &'a [(&'a str, &'a str)],
 }
 
-/// The loaded compiler. It may be used by many threads at a time.
+/// The loaded library. Several threads may use it at a time.
 pub struct Nvrtc {
     functions: Functions,
     version: Version,
@@ -80,10 +80,10 @@ pub struct Nvrtc {
 }
 
 impl Nvrtc {
-    /// Loads the first usable NVRTC.
+    /// Loads the first usable NVRTC in `places`.
     ///
     /// # Errors
-    /// There is none in any of `places`.
+    /// None of `places` has a usable NVRTC.
     pub fn load(places: &[Place]) -> Result<Self, Missing> {
         let mut missing = Missing::default();
         for place in places {
@@ -103,7 +103,7 @@ impl Nvrtc {
         Err(missing)
     }
 
-    /// `None` if there is no such library, a clause if it cannot be used.
+    /// None if there is no such library, or the reason why it cannot be used.
     fn load_from(place: &Place, major: u32) -> Option<Result<Self, String>> {
         let path = match place {
             Place::Folder(folder) => folder.join(library(major)),
@@ -123,11 +123,11 @@ impl Nvrtc {
     }
 
     fn new(library: Library, path: PathBuf) -> Result<Self, String> {
-        // Never unloaded: it keeps state of every thread that called it, and its functions are copied out below.
+        // Never unloaded: it keeps state for every thread that has called it, and the function pointers below must stay valid.
         let library = Box::leak(Box::new(library));
         macro_rules! function {
             ($name:literal) => {
-                // SAFETY: the name belongs to a function of the type that the field has, see nvrtc.h; the library stays loaded.
+                // SAFETY: nvrtc.h declares the function of this name with the field's type; the library stays loaded.
                 *unsafe { library.get($name) }.map_err(|_| format!("it has no function {}", $name))?
             };
         }
@@ -147,52 +147,52 @@ impl Nvrtc {
         let status = unsafe { (functions.version)(&mut major, &mut minor) };
         match (status, u32::try_from(major), u32::try_from(minor)) {
             (0, Ok(major), Ok(minor)) => Ok(Self { functions, version: Version { major, minor }, path }),
-            _ => Err("it does not know its version".to_owned()),
+            _ => Err("it reports no valid version".to_owned()),
         }
     }
 
-    /// Its version.
+    /// The version of the library.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// The library; a bare name where the loader found it.
+    /// Path of the library; only a file name if the loader found it.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Compiles to a CUBIN for `arch` and gives it with the log.
+    /// Compiles `source` to a CUBIN for `arch`. Returns the CUBIN and the compiler's log.
     ///
     /// # Errors
-    /// The source is wrong, or this NVRTC does not know the architecture.
+    /// The source does not compile, or this version of NVRTC does not support the architecture.
     pub fn compile(&self, source: &Source<'_>, arch: &Arch, options: &[&str]) -> Result<(Vec<u8>, String)> {
-        let refuse = |reason: String| {
+        let failed = |reason: String| {
             let reason = format!("NVRTC {} cannot compile {} for {arch}: {reason}", self.version, source.name);
             Error::Device { device: "cuda", reason }
         };
-        let program = Program::new(self.functions, source).map_err(refuse)?;
+        let program = Program::new(self.functions, source).map_err(failed)?;
         let target = format!("--gpu-architecture={arch}");
-        let options = Strings::new(std::iter::once(target.as_str()).chain(options.iter().copied())).map_err(refuse)?;
-        // SAFETY: the program is alive; `options` holds as many strings as it says, which live until the end of this function.
+        let options = Strings::new(std::iter::once(target.as_str()).chain(options.iter().copied())).map_err(failed)?;
+        // SAFETY: the program is alive; `options` points to `options.len()` strings, which live until the end of this function.
         let status = unsafe { (self.functions.compile)(program.handle, options.len(), options.as_ptr()) };
-        let log = program.log().map_err(refuse)?;
+        let log = program.log().map_err(failed)?;
         if status != 0 {
             log::debug!("{log}");
-            return Err(refuse(first_error(&log).unwrap_or_else(|| error_string(self.functions, status))));
+            return Err(failed(first_error(&log).unwrap_or_else(|| error_string(self.functions, status))));
         }
-        let cubin = program.cubin().map_err(refuse)?;
+        let cubin = program.cubin().map_err(failed)?;
         Ok((cubin, log))
     }
 }
 
-/// The line of a log that says what is wrong.
+/// The first line of a log with an error.
 fn first_error(log: &str) -> Option<String> {
     let line = log.lines().find(|line| line.contains("error"))?.trim();
     Some(line.strip_prefix("nvrtc: error: ").unwrap_or(line).to_owned())
 }
 
-/// NVRTC looks for its builtins by their bare name, which only the loader's path would answer: loaded before, they are found.
-/// If there are none, compiling says so.
+/// Loads NVRTC's builtins library from `folder`. NVRTC opens it by file name only, which fails if the folder is not on the
+/// loader's path, unless the library is already loaded. If it is missing, NVRTC reports that when it compiles.
 fn load_builtins(folder: &Path, major: u32) {
     for path in children(folder, &format!("libnvrtc-builtins.so.{major}.")) {
         match open(&path, true) {
@@ -202,30 +202,30 @@ fn load_builtins(folder: &Path, major: u32) {
     }
 }
 
-/// What the loader says, with the path once.
+/// The loader's error message, with the path added if the message does not contain it.
 fn reason(path: &Path, error: &libloading::Error) -> String {
     let (path, error) = (path.display().to_string(), error.to_string());
     if error.contains(&path) { error } else { format!("{path}: {error}") }
 }
 
 #[cfg(unix)]
-fn open(path: &Path, for_all: bool) -> Result<Library, libloading::Error> {
+fn open(path: &Path, global: bool) -> Result<Library, libloading::Error> {
     use libloading::os::unix;
-    let scope = if for_all { unix::RTLD_GLOBAL } else { unix::RTLD_LOCAL };
-    // SAFETY: what runs on loading is NVIDIA's, or what the user put in its place.
+    let scope = if global { unix::RTLD_GLOBAL } else { unix::RTLD_LOCAL };
+    // SAFETY: the initialisers that run are those of NVIDIA's library, or of a library that the user put in its place.
     unsafe { unix::Library::open(Some(path), unix::RTLD_NOW | scope) }.map(Into::into)
 }
 
 #[cfg(not(unix))]
-fn open(path: &Path, _for_all: bool) -> Result<Library, libloading::Error> {
+fn open(path: &Path, _global: bool) -> Result<Library, libloading::Error> {
     // SAFETY: as above.
     unsafe { Library::new(path) }
 }
 
-/// C strings and the array of pointers to them.
+/// C strings with an array of pointers to them.
 struct Strings {
     pointers: Vec<*const c_char>,
-    /// What the pointers point to.
+    /// The strings that the pointers point to.
     _texts: Vec<CString>,
 }
 
@@ -249,16 +249,16 @@ fn c_string(text: &str) -> Result<CString, String> {
 }
 
 fn error_string(functions: Functions, status: Status) -> String {
-    // SAFETY: takes any number; the result is null or a string of the library, which stays loaded.
+    // SAFETY: every status is allowed; the result is null or a string of the library, which stays loaded.
     let text = unsafe { (functions.error_string)(status) };
     if text.is_null() {
         return format!("error {status}");
     }
-    // SAFETY: not null, see above.
+    // SAFETY: a valid string that is not null, see above.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 
-/// A program of NVRTC, destroyed when dropped.
+/// An NVRTC program, destroyed when dropped.
 struct Program {
     functions: Functions,
     handle: Handle,
@@ -270,7 +270,7 @@ impl Program {
         let texts = Strings::new(source.headers.iter().map(|header| header.1))?;
         let names = Strings::new(source.headers.iter().map(|header| header.0))?;
         let mut handle = ptr::null_mut();
-        // SAFETY: every pointer is valid for the call, and both arrays have `texts.len()` strings; NVRTC copies what it keeps.
+        // SAFETY: every pointer is valid during the call, and both arrays have `texts.len()` strings; NVRTC copies what it keeps.
         let status =
             unsafe { (functions.create)(&mut handle, text.as_ptr(), name.as_ptr(), texts.len(), texts.as_ptr(), names.as_ptr()) };
         if status == 0 { Ok(Self { functions, handle }) } else { Err(error_string(functions, status)) }
@@ -286,18 +286,18 @@ impl Program {
         self.bytes(self.functions.cubin_size, self.functions.cubin)
     }
 
-    /// What a pair of NVRTC's functions gives, one of which says how long it is.
+    /// An output of the compiler: `size` returns its length, `content` its bytes.
     fn bytes(
         &self,
         size: unsafe extern "C" fn(Handle, *mut usize) -> Status,
         content: unsafe extern "C" fn(Handle, *mut c_char) -> Status,
     ) -> Result<Vec<u8>, String> {
         let mut len = 0;
-        // SAFETY: the program is alive and `len` takes one number.
+        // SAFETY: the program is alive, and one number is written to `len`.
         let status = unsafe { size(self.handle, &mut len) };
         let mut bytes = vec![0; len];
         let status = match status {
-            // SAFETY: the buffer has the size that NVRTC asked for.
+            // SAFETY: the buffer has the size that NVRTC returned.
             0 => unsafe { content(self.handle, bytes.as_mut_ptr().cast()) },
             failed => failed,
         };
@@ -307,7 +307,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // SAFETY: the handle came from `create` and is destroyed once. A failure would only leak it.
+        // SAFETY: the handle came from `create` and is destroyed once. If this fails, the program is leaked, which is harmless.
         unsafe { (self.functions.destroy)(&mut self.handle) };
     }
 }

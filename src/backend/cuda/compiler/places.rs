@@ -1,30 +1,31 @@
-//! Where NVRTC may be.
+//! Places where NVRTC and other NVIDIA libraries are searched for.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Folders where NVRTC may be, looked at first; more than one is written as in `PATH`.
+/// Environment variable with folders to search for NVRTC first, separated as in `PATH`.
 pub const FOLDER_VARIABLE: &str = "ORTHOSCOPE_NVRTC_DIR";
-/// Major versions that are known, the newest first.
+/// Supported major versions, newest first.
 pub(crate) const MAJORS: [u32; 2] = [13, 12];
 
-/// A place where NVRTC may be.
+/// A place to search for NVRTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A folder that should hold `libnvrtc.so.13` or its like.
+    /// A folder that may hold `libnvrtc.so.13` or another supported version.
     Folder(PathBuf),
-    /// Wherever the loader of the system looks for a bare name.
+    /// The search path of the system's dynamic loader.
     Loader,
 }
 
-/// All places in the order in which they are looked at: folders that were named, the Python environment that is active, the
-/// loader's own path, and where CUDA toolkits are usually installed.
-pub fn usual() -> Vec<Place> {
+/// All places in search order: the folders in [`FOLDER_VARIABLE`], the active Python environments, the loader's search path, and
+/// CUDA toolkits in `/usr/local`.
+pub fn default_places() -> Vec<Place> {
     places(std::env::var_os(FOLDER_VARIABLE).unwrap_or_default(), "cuda_nvrtc")
 }
 
-/// The same for the library of another Python package of NVIDIA's, with the folders that were `named`.
+/// The places in search order for the library in the folder `package` of NVIDIA's Python packages. The folders in `named`,
+/// separated as in `PATH`, come first.
 pub(crate) fn places(named: OsString, package: &str) -> Vec<Place> {
     let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(std::env::var_os);
     let mut places: Vec<Place> =
@@ -35,13 +36,13 @@ pub(crate) fn places(named: OsString, package: &str) -> Vec<Place> {
     places
 }
 
-/// Where pip puts packages such as `nvidia-cuda-nvrtc` (13) or `nvidia-cuda-nvrtc-cu12` in the environment `root`.
+/// Library folders of pip packages such as `nvidia-cuda-nvrtc` (CUDA 13) or `nvidia-cuda-nvrtc-cu12` in the environment `root`.
 fn python_folders(root: &Path, package: &str) -> Vec<PathBuf> {
     let packages = children(&root.join("lib"), "python3").into_iter().map(|python| python.join("site-packages/nvidia"));
     packages.flat_map(|nvidia| ["cu13", package].map(|folder| nvidia.join(folder).join("lib"))).filter(|f| f.is_dir()).collect()
 }
 
-/// Where CUDA toolkits below `root` keep their libraries.
+/// Library folders of the CUDA toolkits in `root`.
 fn toolkit_folders(root: &Path) -> Vec<PathBuf> {
     let folders = children(root, "cuda").into_iter().flat_map(|toolkit| {
         let targets = children(&toolkit.join("targets"), "").into_iter().map(|target| target.join("lib"));
@@ -50,7 +51,7 @@ fn toolkit_folders(root: &Path) -> Vec<PathBuf> {
     folders.filter(|folder| folder.is_dir()).collect()
 }
 
-/// What lies in `folder` under names that start with `prefix`, in the order of the names; nothing if it cannot be read.
+/// Entries of `folder` whose names start with `prefix`, sorted by name; empty if the folder cannot be read.
 pub(crate) fn children(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
@@ -59,12 +60,12 @@ pub(crate) fn children(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     found
 }
 
-/// No usable NVRTC: the places searched, and what was wrong with each library found.
+/// No usable NVRTC was found: the places searched, and the problem with each library found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Missing {
     /// Places without NVRTC.
     pub without: Vec<Place>,
-    /// One clause for each library that could not be used.
+    /// One clause for each library that cannot be used.
     pub unusable: Vec<String>,
 }
 
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_of_python_are_found() {
+    fn python_packages_are_found() {
         let root = tempfile::tempdir().unwrap();
         let packages = "lib/python3.12/site-packages/nvidia";
         let wanted = made(root.path(), &[&format!("{packages}/cu13/lib"), &format!("{packages}/cuda_nvrtc/lib")]);
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_was_tried() {
+    fn the_message_lists_the_places_searched() {
         let mut missing = Missing { without: vec![Place::Folder("/a".into()), Place::Loader], unusable: vec![] };
         missing.without.push(Place::Folder("/b".into()));
         let nowhere = "no libnvrtc.so.13 or libnvrtc.so.12 in /a, /b or on the loader's path";

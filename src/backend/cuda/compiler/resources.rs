@@ -1,26 +1,26 @@
-//! What `ptxas` says about kernels when asked to be verbose.
+//! Reads the resources of kernels from the verbose log of `ptxas`.
 
 use serde::{Deserialize, Serialize};
 
-/// What one kernel needs, as compiled.
+/// Resources that one compiled kernel needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resources {
     /// Name of the kernel.
     pub name: String,
-    /// Registers of a thread.
+    /// Registers per thread.
     pub registers: u32,
-    /// Bytes of static shared memory of a block.
+    /// Bytes of static shared memory per block.
     pub shared_bytes: u32,
-    /// Bytes that a thread stores to local memory for want of registers.
+    /// Bytes per thread of register spills stored to local memory.
     pub spill_stores: u32,
-    /// Bytes that a thread loads from there.
+    /// Bytes per thread of register spills loaded from local memory.
     pub spill_loads: u32,
-    /// Bytes of a thread's stack frame.
+    /// Bytes of stack frame per thread.
     pub stack: u32,
 }
 
-/// The kernels of a log, in its order. Functions that were not inlined have no entry of their own: their spills count towards
-/// the kernel before them, so that no spill goes unseen.
+/// The kernels of a log, in the order of the log. Functions that were not inlined have no entry of their own; their spills are
+/// added to those of the kernel before them, so that no spill is missed.
 pub fn parse(log: &str) -> Vec<Resources> {
     let mut found: Vec<Resources> = Vec::new();
     for line in log.lines() {
@@ -34,8 +34,8 @@ pub fn parse(log: &str) -> Vec<Resources> {
     found
 }
 
-/// Adds what one line says: `8 bytes stack frame, 0 bytes spill stores, …` or `Used 12 registers, 4352 bytes smem, …`. Parts
-/// that are not known are passed over; versions of the compiler differ in them.
+/// Adds the amounts in one line to `kernel`: `8 bytes stack frame, 0 bytes spill stores, …` or `Used 12 registers, 4352 bytes
+/// smem, …`. Unknown parts are ignored, because they differ between versions of the compiler.
 fn amounts(line: &str, kernel: &mut Resources) {
     for part in line.split(',') {
         let words: Vec<&str> = part.split_whitespace().collect();
@@ -63,9 +63,9 @@ mod tests {
         Resources { name: name.into(), registers, shared_bytes, spill_stores, spill_loads, stack }
     }
 
-    /// Recorded from NVRTC 12.9 and 13.0 alike, for sm_80 and sm_120.
+    /// Recorded from NVRTC for sm_80 and sm_120; versions 12.9 and 13.0 give the same log.
     #[test]
-    fn of_nvrtc() {
+    fn logs_of_nvrtc_are_read() {
         let log = "\
 ptxas warning : Value of threads per SM for entry spilling is out of range. .minnctapersm will be ignored
 ptxas info    : 0 bytes gmem, 16 bytes cmem[3]
@@ -87,9 +87,9 @@ ptxas info    : Compile time = 18.323 ms
         assert_eq!(parse(&log.replace('\n', "\r\n")), expected);
     }
 
-    /// The form of the command line tools and of earlier versions: no prefix before the spills, no barriers.
+    /// The format of the command line tools and of earlier versions: no prefix before the spills, no barriers.
     #[test]
-    fn of_earlier_versions() {
+    fn logs_of_earlier_versions_are_read() {
         let log = "\
 ptxas info    : 0 bytes gmem
 ptxas info    : Compiling entry function 'conv' for 'sm_86'
@@ -101,7 +101,7 @@ ptxas info    : Used 40 registers, 2048 bytes smem, 388 bytes cmem[0], 8 bytes c
     }
 
     #[test]
-    fn spills_of_functions_that_were_not_inlined_count() {
+    fn spills_of_functions_that_were_not_inlined_are_counted() {
         let log = "\
 ptxas info    : Compiling entry function 'k' for 'sm_80'
 ptxas info    : Used 9 registers
@@ -112,7 +112,7 @@ ptxas         .     16 bytes stack frame, 20 bytes spill stores, 24 bytes spill 
     }
 
     #[test]
-    fn of_nothing() {
+    fn logs_without_usable_amounts_are_tolerated() {
         for log in ["", "error: no", "ptxas info : Used 4 registers", "ptxas info : Compiling entry function"] {
             assert_eq!(parse(log), []);
         }

@@ -1,7 +1,7 @@
-//! Runs kernels on the CPU: the same text, compiled as C++, one fiber per CUDA thread (`kernels/emulator/`).
+//! Runs kernels on the CPU: the same source compiled as C++, with one fiber per CUDA thread (`kernels/emulator/`).
 //!
-//! Memory is poisoned with a signalling NaN and ends at a guard page: arithmetic on what was never written and accesses outside
-//! of a buffer come back as errors that name kernel, block and line. Every launch uses a different schedule.
+//! Memory is filled with a signalling NaN ("poison") and ends at a guard page. Arithmetic on memory that was never written, and
+//! accesses outside a buffer, are returned as errors that name kernel, block and line. Every launch uses a different schedule.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -13,15 +13,16 @@ use super::{Address, Driver, Graph, Launch, Policy, out_of_memory};
 use crate::backend::cuda::Kernel;
 use crate::error::{Error, Result};
 
-/// Room for a message of the emulator.
+/// Size of the buffer for an error message of the emulator.
 const MESSAGE_BYTES: usize = 512;
-/// Instructions that a bad access may have come from.
+/// Number of instruction addresses that may belong to a fault; as in `kernels/emulator/machine.h`.
 const TRAIL: usize = 64;
-/// Prefix of the names of deliberately broken kernels.
+/// Prefix of the names of kernels that are wrong on purpose.
 const FAULT: &str = "fault_";
-/// Memory of the device: less than a laptop has, so that oversized requests fail before they exhaust the host.
+/// Default memory of the device in bytes: less than a laptop has, so that requests that are too large fail before they exhaust
+/// the host's memory.
 const MEMORY: usize = 4 << 30;
-/// Distance between the seeds of successive launches: the golden ratio of 64 bits.
+/// Difference between the seeds of successive launches: 2^64 divided by the golden ratio.
 const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 unsafe extern "C" {
@@ -49,30 +50,30 @@ unsafe extern "C" {
 /// The emulated device.
 pub struct Emulator {
     schedules: Arc<Schedules>,
-    /// Operations recorded since the capture began; `None` when not capturing.
-    tape: Mutex<Option<Vec<Recorded>>>,
-    memory: Mutex<Room>,
+    /// Operations recorded since the capture began; None when not capturing.
+    capture: Mutex<Option<Vec<Recorded>>>,
+    memory: Mutex<DeviceMemory>,
 }
 
-/// The device's memory: what there is, and the blocks taken from it.
-struct Room {
+/// The device's memory: its size in bytes, and the size of each allocated block.
+struct DeviceMemory {
     total: usize,
-    taken: HashMap<Address, usize>,
+    allocated: HashMap<Address, usize>,
 }
 
-impl Room {
+impl DeviceMemory {
     fn free(&self) -> usize {
-        self.total.saturating_sub(self.taken.values().sum())
+        self.total.saturating_sub(self.allocated.values().sum())
     }
 }
 
-/// Where the seeds of launches come from.
+/// Generates a seed for each launch.
 struct Schedules {
     seed: u64,
     launches: AtomicU64,
 }
 
-/// An operation that waits to be done, with all it needs.
+/// A recorded operation with its operands.
 enum Recorded {
     Launch { kernel: &'static Kernel, grid: [u32; 3], block: [u32; 3], arguments: Vec<Vec<u8>> },
     Copy { source: Address, target: Address, bytes: usize },
@@ -80,37 +81,37 @@ enum Recorded {
     Poison { target: Address, bytes: usize },
 }
 
-/// Recorded work; every run uses different schedules.
-struct Tape {
+/// Recorded work. Every run uses different schedules.
+struct RecordedGraph {
     schedules: Arc<Schedules>,
     steps: Vec<Recorded>,
 }
 
 impl Emulator {
-    /// A device whose launches take schedules drawn from `seed`; 0 runs threads and blocks in index order.
+    /// A device whose launches use random schedules drawn from `seed`. With seed 0, threads and blocks run in index order.
     pub fn new(seed: u64) -> Self {
         Self::with_memory(seed, MEMORY)
     }
 
-    /// The same with `total` bytes of memory.
+    /// As [`Emulator::new`], with `total` bytes of memory.
     pub fn with_memory(seed: u64, total: usize) -> Self {
         let schedules = Arc::new(Schedules { seed, launches: AtomicU64::new(0) });
-        let memory = Mutex::new(Room { total, taken: HashMap::new() });
-        Self { schedules, tape: Mutex::new(None), memory }
+        let memory = Mutex::new(DeviceMemory { total, allocated: HashMap::new() });
+        Self { schedules, capture: Mutex::new(None), memory }
     }
 
-    fn room(&self) -> MutexGuard<'_, Room> {
+    fn memory(&self) -> MutexGuard<'_, DeviceMemory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tape(&self) -> MutexGuard<'_, Option<Vec<Recorded>>> {
-        self.tape.lock().unwrap_or_else(PoisonError::into_inner)
+    fn capture(&self) -> MutexGuard<'_, Option<Vec<Recorded>>> {
+        self.capture.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Executes an operation, or records it during a capture.
     fn submit(&self, step: Recorded) -> Result<()> {
-        if let Some(tape) = self.tape().as_mut() {
-            tape.push(step);
+        if let Some(steps) = self.capture().as_mut() {
+            steps.push(step);
             return Ok(());
         }
         step.run(&self.schedules)
@@ -143,7 +144,7 @@ impl Recorded {
     }
 }
 
-impl Graph for Tape {
+impl Graph for RecordedGraph {
     fn launch(&self) -> Result<()> {
         self.steps.iter().try_for_each(|step| step.run(&self.schedules))
     }
@@ -161,8 +162,9 @@ impl Schedules {
         let sizes: Vec<usize> = launch.arguments.iter().map(|bytes| bytes.len()).collect();
         let mut message = [0 as c_char; MESSAGE_BYTES];
         let mut trail = [0; TRAIL];
-        // SAFETY: every pointer is valid for the call and `trail` as long as the emulator's; it checks number and sizes of the
-        // arguments before it reads them, and an access outside the buffers ends at a guard page and comes back as a message.
+        // SAFETY: every pointer is valid during the call, and `trail` has as many elements as the emulator writes. The emulator
+        // checks the number and sizes of the arguments before it reads them. An access outside the buffers hits a guard page and
+        // is returned as a message.
         let failed = unsafe {
             emu_launch(
                 name.as_ptr(),
@@ -181,9 +183,9 @@ impl Schedules {
         if failed == 0 {
             return Ok(());
         }
-        // SAFETY: the emulator ends its message with a zero inside the array.
+        // SAFETY: the emulator writes a zero-terminated message that fits into the array.
         let message = unsafe { CStr::from_ptr(message.as_ptr()) }.to_string_lossy();
-        // All but the first may be return addresses: the call lies before them.
+        // All but the first may be return addresses, so the call is the instruction before.
         let place = trail.into_iter().enumerate().find_map(|(index, pc)| place(pc.saturating_sub(u64::from(index > 0))));
         let place = place.unwrap_or_default();
         Err(Error::Device { device: "emulator", reason: format!("kernel `{}`: {place}{message}", launch.kernel.name) })
@@ -200,9 +202,9 @@ impl Driver for Emulator {
     }
 
     fn allocate(&self, bytes: usize) -> Result<Address> {
-        let mut room = self.room();
-        let full = Err(out_of_memory("emulator", bytes, Some((room.free(), room.total))));
-        if bytes > room.free() {
+        let mut memory = self.memory();
+        let full = Err(out_of_memory("emulator", bytes, Some((memory.free(), memory.total))));
+        if bytes > memory.free() {
             return full;
         }
         // SAFETY: takes no pointer; null means failure.
@@ -210,18 +212,18 @@ impl Driver for Emulator {
         if data.is_null() {
             return full;
         }
-        room.taken.insert(data as Address, bytes);
+        memory.allocated.insert(data as Address, bytes);
         Ok(data as Address)
     }
 
     fn release(&self, address: Address) {
-        self.room().taken.remove(&address);
-        // SAFETY: the address came from `emu_alloc`; an unknown one is ignored there.
+        self.memory().allocated.remove(&address);
+        // SAFETY: the address came from `emu_alloc`; `emu_free` ignores unknown addresses.
         unsafe { emu_free(address as *mut c_void) }
     }
 
     fn write(&self, target: Address, host: &[u8]) -> Result<()> {
-        // SAFETY: `Memory` hands out blocks of at least this size; host and device memory do not overlap.
+        // SAFETY: `Memory` allocates blocks of at least this size; host and device memory do not overlap.
         unsafe { std::ptr::copy_nonoverlapping(host.as_ptr(), target as *mut u8, host.len()) };
         Ok(())
     }
@@ -241,34 +243,34 @@ impl Driver for Emulator {
     }
 
     fn launch(&self, launch: &Launch<'_>) -> Result<()> {
-        if let Some(tape) = self.tape().as_mut() {
+        if let Some(steps) = self.capture().as_mut() {
             let arguments = launch.arguments.iter().map(|bytes| bytes.to_vec()).collect();
-            tape.push(Recorded::Launch { kernel: launch.kernel, grid: launch.grid, block: launch.block, arguments });
+            steps.push(Recorded::Launch { kernel: launch.kernel, grid: launch.grid, block: launch.block, arguments });
             return Ok(());
         }
         self.schedules.launch(launch)
     }
 
-    fn renew(&self, target: Address, bytes: usize) -> Result<()> {
+    fn invalidate(&self, target: Address, bytes: usize) -> Result<()> {
         self.submit(Recorded::Poison { target, bytes })
     }
 
     fn begin_capture(&self) -> Result<()> {
-        match self.tape().replace(Vec::new()) {
+        match self.capture().replace(Vec::new()) {
             None => Ok(()),
             Some(_) => Err(Error::Device { device: "emulator", reason: "a capture began inside another".into() }),
         }
     }
 
     fn end_capture(&self) -> Result<Box<dyn Graph>> {
-        match self.tape().take() {
-            Some(steps) => Ok(Box::new(Tape { schedules: Arc::clone(&self.schedules), steps })),
+        match self.capture().take() {
+            Some(steps) => Ok(Box::new(RecordedGraph { schedules: Arc::clone(&self.schedules), steps })),
             None => Err(Error::Device { device: "emulator", reason: "a capture ended that never began".into() }),
         }
     }
 }
 
-/// `file.cu:line: ` of an instruction, from the line tables of this binary; `None` where it is not of a kernel.
+/// `file.cu:line: ` of the instruction at `pc`, from the line tables of this program; None if it does not belong to a kernel.
 fn place(pc: u64) -> Option<String> {
     let mut found = None;
     if pc == 0 {
@@ -288,28 +290,28 @@ fn c_string(text: &str) -> CString {
     CString::new(text).unwrap_or_default()
 }
 
-/// From now on this thread skips the barrier or wait at `line` of `file`; line 0 skips nothing. Gives back how often the one
-/// before was skipped. For mutation tests.
+/// Makes this thread skip the barrier or wait at `line` of `file`; line 0 skips nothing. Returns how often the previous one was
+/// skipped. For mutation tests.
 pub fn omit(file: &str, line: u32) -> u64 {
     let file = c_string(file);
     // SAFETY: the string is copied before the call returns.
     unsafe { emu_omit(file.as_ptr(), line as c_int) }
 }
 
-/// The fields of the spec `name` as kernels read them from its bytes, as a JSON object in their order; empty if there is no spec of that
-/// name and size.
+/// The fields of the spec `name` as kernels read them from its bytes: a JSON object in the order of the fields, or an empty
+/// string if no spec has this name and size.
 pub fn read_spec(name: &str, bytes: &[u8]) -> String {
     let (name, mut text) = (c_string(name), vec![0u8; 4096]);
-    // SAFETY: as many bytes are read, and at most as many written, as the buffers have.
+    // SAFETY: the call reads all of `bytes` and writes at most `text.len()` bytes to `text`.
     let len = unsafe { emu_read_spec(name.as_ptr(), bytes.as_ptr().cast(), bytes.len(), text.as_mut_ptr().cast(), text.len()) };
     text.truncate(len);
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Names of all compiled kernels but the broken ones of `kernels/emulator/faults.cu`, which tests launch.
+/// Names of all compiled kernels except those of `kernels/emulator/faults.cu`, which are wrong on purpose and launched by tests.
 pub fn kernels() -> Vec<String> {
     let name = |index| {
-        // SAFETY: the result is null or a string that lives as long as the program.
+        // SAFETY: every index is allowed; the result is null or a string that lives as long as the program.
         let name = unsafe { emu_kernel(index) };
         // SAFETY: as above.
         (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned())

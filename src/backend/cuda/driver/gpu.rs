@@ -1,7 +1,8 @@
-//! An NVIDIA GPU through the CUDA driver, found at run time: one binary for drivers of CUDA 12 and 13, and for none.
+//! An NVIDIA GPU through the CUDA driver. The driver library is loaded at run time, so one program works with drivers of CUDA 12
+//! and 13 and on machines without a driver.
 //!
-//! One context and one stream, so nothing runs out of order. Kernels come as CUBINs, one per file, loaded when the
-//! first kernel of the file is launched.
+//! There is one context and one stream, so nothing runs out of order. Each kernel file is a CUBIN, loaded when its first kernel
+//! is launched.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_int, c_void};
@@ -17,12 +18,12 @@ use crate::backend::cuda::compiler::{self, Arch};
 use crate::backend::cuda::{File, Kernel};
 use crate::error::{Error, Result};
 
-/// Oldest supported driver, in CUDA's numbering: 12.0.
-const OLDEST_DRIVER: c_int = 12_000;
+/// Oldest supported driver version, in CUDA's numbering: 12.0.
+const MIN_DRIVER: c_int = 12_000;
 /// Maximum number of arguments of a launch.
-const MOST_ARGUMENTS: usize = 64;
-/// Dynamic shared memory that a block may use without opting in.
-const USUAL_SHARED: u32 = 48 * 1024;
+const MAX_ARGUMENTS: usize = 64;
+/// Bytes of dynamic shared memory that a block may use unless the kernel requests more.
+const DEFAULT_SHARED: u32 = 48 * 1024;
 
 /// Properties of a GPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,20 +38,20 @@ pub struct Device {
     pub multiprocessors: u32,
 }
 
-/// The driver and GPUs of this machine.
+/// The driver and the GPUs of this machine.
 #[derive(Debug)]
 pub struct Probe {
-    /// The CUDA version of the driver, major and minor; `None` without a driver.
+    /// The CUDA version of the driver, major and minor; None without a driver.
     pub driver: Option<(u32, u32)>,
-    /// Its devices, or one sentence why there are none.
+    /// The GPUs, at least one, or an error that says why there are none.
     pub devices: Result<Vec<Device>>,
 }
 
-/// Looks for a driver and its devices.
+/// Finds the driver and its devices.
 pub fn probe() -> Probe {
     let version = driver_version();
-    let driver = version.as_ref().ok().map(|&version| numbers(version));
-    let all = |count| (0..count).map(|ordinal| facts(handle(ordinal)?)).collect();
+    let driver = version.as_ref().ok().map(|&version| major_minor(version));
+    let all = |count| (0..count).map(|ordinal| properties(handle(ordinal)?)).collect();
     Probe { driver, devices: version.and_then(check_version).and_then(|()| count()).and_then(all) }
 }
 
@@ -58,32 +59,34 @@ fn failed(reason: impl Display) -> Error {
     Error::Device { device: "cuda", reason: reason.to_string() }
 }
 
-/// 12090 is 12.9.
-fn numbers(version: c_int) -> (u32, u32) {
+/// Major and minor version: 12090 is 12.9.
+fn major_minor(version: c_int) -> (u32, u32) {
     (version as u32 / 1000, version as u32 % 1000 / 10)
 }
 
-/// Loads and initialises the driver, if installed. Must be called first: the bindings panic without a driver.
+/// Loads and initialises the driver and returns its version. Must be called before any other driver function, because the
+/// bindings panic without a driver.
 fn driver_version() -> Result<c_int> {
-    // SAFETY: loads a library of the system by its name, as every program for CUDA does.
+    // SAFETY: loads a system library by name, as every CUDA program does.
     if !unsafe { sys::is_culib_present() } {
         return Err(failed("there is no driver library (libcuda) on this machine"));
     }
     result::init().map_err(|error| match error.0 {
         CUresult::CUDA_ERROR_NO_DEVICE => failed("the driver finds no device"),
-        _ => broken("the driver does not start", error),
+        _ => broken("the driver cannot be initialised", error),
     })?;
     let mut version = 0;
-    // SAFETY: one number is written.
+    // SAFETY: the call writes one number to `version`.
     let status = unsafe { sys::cuDriverGetVersion(&mut version) };
-    status.result().map_err(|error| broken("the driver does not tell its version", error))?;
+    status.result().map_err(|error| broken("the driver version cannot be read", error))?;
     Ok(version)
 }
 
 fn check_version(version: c_int) -> Result<()> {
-    if version < OLDEST_DRIVER {
-        let (major, minor) = numbers(version);
-        return Err(failed(format!("the driver is of CUDA {major}.{minor}, 12.0 or newer is needed; update the NVIDIA driver")));
+    if version < MIN_DRIVER {
+        let (major, minor) = major_minor(version);
+        let reason = format!("the driver is for CUDA {major}.{minor}, but 12.0 or newer is needed; update the NVIDIA driver");
+        return Err(failed(reason));
     }
     Ok(())
 }
@@ -97,30 +100,30 @@ fn count() -> Result<c_int> {
 }
 
 fn handle(ordinal: c_int) -> Result<sys::CUdevice> {
-    result::device::get(ordinal).map_err(|error| broken(format!("device {ordinal} does not answer"), error))
+    result::device::get(ordinal).map_err(|error| broken(format!("device {ordinal} cannot be queried"), error))
 }
 
 fn attribute(device: sys::CUdevice, attribute: Attribute) -> Result<i32> {
     // SAFETY: the device came from the driver.
-    unsafe { result::device::get_attribute(device, attribute) }.map_err(|error| broken("a device does not answer", error))
+    unsafe { result::device::get_attribute(device, attribute) }.map_err(|error| broken("a device cannot be queried", error))
 }
 
-fn facts(device: sys::CUdevice) -> Result<Device> {
-    let asked = |error| broken("a device does not answer", error);
+fn properties(device: sys::CUdevice) -> Result<Device> {
+    let failed = |error| broken("a device cannot be queried", error);
     let number = |which| attribute(device, which).map(|value| value as u32);
     Ok(Device {
-        name: result::device::get_name(device).map_err(asked)?,
+        name: result::device::get_name(device).map_err(failed)?,
         capability: (
             number(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
             number(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
         ),
         // SAFETY: the device came from the driver.
-        memory: unsafe { result::device::total_mem(device) }.map_err(asked)?,
+        memory: unsafe { result::device::total_mem(device) }.map_err(failed)?,
         multiprocessors: number(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?,
     })
 }
 
-/// One sentence: what failed, the driver's error name and its message. Says so if the device is lost.
+/// An error with what failed, the driver's error name and its message. It also says if the device is lost.
 fn broken(what: impl Display, error: DriverError) -> Error {
     let words = |text: Result<&CStr, DriverError>| text.map_or("unknown".into(), |text| text.to_string_lossy().into_owned());
     let (name, text) = (words(error.error_name()), words(error.error_string()));
@@ -128,7 +131,7 @@ fn broken(what: impl Display, error: DriverError) -> Error {
     failed(format!("{what}: {name} ({text}){lost}"))
 }
 
-/// Whether the context is unusable.
+/// Whether the context is unusable after this error.
 fn is_lost(error: CUresult) -> bool {
     matches!(
         error,
@@ -154,71 +157,72 @@ fn is_lost(error: CUresult) -> bool {
 /// One GPU.
 pub struct Gpu(Arc<Inner>);
 
-/// The device as the driver knows it. The last owner, a graph or the memory, closes it.
+/// The open device, shared by the driver, events and graphs. The last owner closes it.
 struct Inner {
-    facts: Device,
+    properties: Device,
     arch: &'static Arch,
-    /// The GPU can read pageable host memory directly, so a copy from it may still be running after the call.
-    reads_host: bool,
+    /// Whether the GPU reads pageable host memory directly. Then an upload may still be running when the call returns.
+    reads_pageable: bool,
     functions: RwLock<HashMap<*const Kernel, Function>>,
-    // Closed in this order.
+    // The following fields must be dropped in this order.
     modules: Mutex<HashMap<&'static str, Module>>,
     stream: Stream,
-    primary: Primary,
+    context: Context,
 }
 
-/// A kernel on the device; valid as long as its module is loaded.
+/// The handle of a kernel, valid while its module is loaded.
 #[derive(Clone, Copy)]
 struct Function(sys::CUfunction);
 
-// SAFETY: handles of the driver may be used by any thread in whose context they are; `bind` makes it so.
+// SAFETY: any thread may use the driver's handles if their context is current on that thread, which `bind` ensures.
 unsafe impl Send for Inner {}
-// SAFETY: as above; the driver locks where it must, and the tables here have locks of their own.
+// SAFETY: as above. The driver is thread-safe, and the tables here have their own locks.
 unsafe impl Sync for Inner {}
 
-/// The device's primary context, kept.
-struct Primary {
+/// The device's primary context, retained while this value lives.
+struct Context {
     device: sys::CUdevice,
     context: sys::CUcontext,
 }
 
-impl Primary {
+impl Context {
     fn retain(device: sys::CUdevice) -> Result<Self> {
         // SAFETY: the device came from the driver.
         let context = unsafe { result::primary_ctx::retain(device) };
         Ok(Self { device, context: context.map_err(|error| broken("the device cannot be opened", error))? })
     }
 
-    /// Makes it the current context of this thread; does nothing if it already is.
+    /// Makes this the current context of the calling thread, unless it already is.
     fn bind(&self) -> Result<()> {
         if matches!(result::ctx::get_current(), Ok(Some(current)) if current == self.context) {
             return Ok(());
         }
         // SAFETY: the context is retained as long as `self` lives.
-        unsafe { result::ctx::set_current(self.context) }.map_err(|error| broken("the device cannot be used here", error))
+        unsafe { result::ctx::set_current(self.context) }
+            .map_err(|error| broken("the device cannot be used in this thread", error))
     }
 }
 
-impl Drop for Primary {
+impl Drop for Context {
     fn drop(&mut self) {
-        // SAFETY: released once, after all that was made in it. A lost device reports an error here, which changes nothing.
+        // SAFETY: released once, after everything that was created in it. If the device is lost this fails, which can be ignored.
         let _ = unsafe { result::primary_ctx::release(self.device) };
     }
 }
 
-/// The one stream. It is not the null stream, which cannot be captured.
+/// The stream. It is not the null stream, because that cannot be captured.
 struct Stream(sys::CUstream);
 
 impl Stream {
     fn create() -> Result<Self> {
         let stream = result::stream::create(result::stream::StreamKind::NonBlocking);
-        stream.map(Self).map_err(|error| broken("the device gives no stream", error))
+        stream.map(Self).map_err(|error| broken("a stream cannot be created", error))
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // SAFETY: destroyed once; nothing is waiting on it, see `Inner::drop`.
+        // SAFETY: destroyed once, when no work is pending on it, see `Inner::drop`.
         let _ = unsafe { result::stream::destroy(self.0) };
     }
 }
@@ -228,13 +232,13 @@ struct Module(sys::CUmodule);
 
 impl Drop for Module {
     fn drop(&mut self) {
-        // SAFETY: unloaded once; no kernel of it is running, see `Inner::drop`.
+        // SAFETY: unloaded once, when none of its kernels is running, see `Inner::drop`.
         let _ = unsafe { result::module::unload(self.0) };
     }
 }
 
 impl Drop for Inner {
-    /// The fields go after this, modules and stream before the context.
+    /// Waits for all work. Then the fields are dropped, modules and stream before the context.
     fn drop(&mut self) {
         if self.bind().is_ok() {
             let _ = self.wait("the device does not finish");
@@ -246,35 +250,35 @@ impl Gpu {
     /// Opens device number `ordinal`.
     ///
     /// # Errors
-    /// No driver, one that is too old, no such device, or one for which there are no kernels.
+    /// There is no driver or it is too old, the device does not exist, or no architecture is known that runs on it.
     pub fn open(ordinal: usize) -> Result<Self> {
         check_version(driver_version()?)?;
         let devices = count()?;
         let number = c_int::try_from(ordinal).ok().filter(|number| *number < devices);
         let number = number.ok_or_else(|| missing(ordinal, devices))?;
         let device = handle(number)?;
-        let reads_host = attribute(device, Attribute::CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS)? != 0;
-        let facts = facts(device)?;
-        let arch = Arch::of_capability(facts.capability.0, facts.capability.1)?;
-        let primary = Primary::retain(device)?;
-        primary.bind()?;
+        let reads_pageable = attribute(device, Attribute::CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS)? != 0;
+        let properties = properties(device)?;
+        let arch = Arch::of_capability(properties.capability.0, properties.capability.1)?;
+        let context = Context::retain(device)?;
+        context.bind()?;
         let stream = Stream::create()?;
         let (functions, modules) = (RwLock::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { facts, arch, reads_host, functions, modules, stream, primary })))
+        Ok(Self(Arc::new(Inner { properties, arch, reads_pageable, functions, modules, stream, context })))
     }
 
-    /// Loads a kernel early, so that a broken compiler is reported before any work starts.
+    /// Loads a kernel in advance, so that a compiler that does not work is reported before any work starts.
     ///
     /// # Errors
-    /// It cannot be made or loaded.
+    /// The kernel cannot be compiled or loaded.
     pub fn prepare(&self, kernel: &'static Kernel) -> Result<()> {
         self.0.bind()?;
         self.0.function(kernel).map(|_| ())
     }
 
-    /// What is known of it.
+    /// The properties of the GPU.
     pub fn device(&self) -> &Device {
-        &self.0.facts
+        &self.0.properties
     }
 }
 
@@ -285,7 +289,7 @@ fn missing(ordinal: usize, devices: c_int) -> Error {
 
 impl Inner {
     fn bind(&self) -> Result<()> {
-        self.primary.bind()
+        self.context.bind()
     }
 
     /// Waits for all submitted work.
@@ -294,7 +298,7 @@ impl Inner {
         unsafe { result::stream::synchronize(self.stream.0) }.map_err(|error| broken(what, error))
     }
 
-    /// The handle of a kernel, loaded if need be. The context must be bound.
+    /// The handle of a kernel, which is loaded on first use. The context must be current.
     fn function(&self, kernel: &'static Kernel) -> Result<Function> {
         let known = self.functions.read().unwrap_or_else(PoisonError::into_inner).get(&std::ptr::from_ref(kernel)).copied();
         if let Some(function) = known {
@@ -305,7 +309,7 @@ impl Inner {
         Ok(function)
     }
 
-    /// Finds a kernel in its module, and lets it have the shared memory that it needs.
+    /// Finds a kernel in its module, loading the module if necessary, and requests the shared memory that the kernel needs.
     fn find(&self, kernel: &'static Kernel) -> Result<Function> {
         let unusable = |error| broken(format!("kernel `{}` of {} cannot be used", kernel.name, kernel.file.name), error);
         let name = CString::new(kernel.name).map_err(failed)?;
@@ -316,12 +320,12 @@ impl Inner {
         let module = &modules[kernel.file.name];
         // SAFETY: the module is loaded as long as `self` lives.
         let function = unsafe { result::module::get_function(module.0, name) }.map_err(unusable)?;
-        if kernel.dynamic_shared > USUAL_SHARED {
+        if kernel.dynamic_shared > DEFAULT_SHARED {
             let which = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
             // SAFETY: the function was just found.
             let set = unsafe { result::function::set_function_attribute(function, which, kernel.dynamic_shared as i32) };
             set.map_err(|error| {
-                let what = format!("kernel `{}` gets no {} bytes of shared memory", kernel.name, kernel.dynamic_shared);
+                let what = format!("kernel `{}` cannot get {} bytes of shared memory", kernel.name, kernel.dynamic_shared);
                 broken(what, error)
             })?;
         }
@@ -329,11 +333,11 @@ impl Inner {
     }
 
     fn load(&self, file: &'static File) -> Result<Module> {
-        let (arch, cubin) = (self.arch, compiler::image(file, self.arch)?.cubin);
+        let (arch, cubin) = (self.arch, compiler::cubin(file, self.arch)?.code);
         if !cubin.starts_with(b"\x7fELF") {
-            return Err(failed(format!("the image of {} for {arch} is no CUBIN", file.name)));
+            return Err(failed(format!("{} compiled for {arch} is not a CUBIN", file.name)));
         }
-        // SAFETY: a CUBIN, which is an ELF file, says its own length, and the driver copies it before it returns.
+        // SAFETY: a CUBIN is an ELF file, which contains its own length. The driver copies it before it returns.
         let module = unsafe { result::module::load_data(cubin.as_ptr().cast()) };
         module.map(Module).map_err(|error| broken(format!("{} for {arch} cannot be loaded", file.name), error))
     }
@@ -349,7 +353,7 @@ impl Driver for Gpu {
     }
 
     fn description(&self) -> String {
-        format!("cuda ({})", self.0.facts.name)
+        format!("cuda ({})", self.0.properties.name)
     }
 
     fn arch(&self) -> Option<&'static Arch> {
@@ -357,7 +361,7 @@ impl Driver for Gpu {
     }
 
     fn multiprocessors(&self) -> u32 {
-        self.0.facts.multiprocessors
+        self.0.properties.multiprocessors
     }
 
     fn policy(&self) -> Policy {
@@ -366,7 +370,7 @@ impl Driver for Gpu {
 
     fn allocate(&self, bytes: usize) -> Result<Address> {
         self.0.bind()?;
-        // SAFETY: the context is bound; the driver refuses 0 bytes, so at least one is asked for.
+        // SAFETY: the context is current. The driver rejects requests of 0 bytes, so at least one is requested.
         unsafe { result::malloc_sync(bytes.max(1)) }.map_err(|error| match error.0 {
             CUresult::CUDA_ERROR_OUT_OF_MEMORY => self.0.out_of_memory(bytes),
             _ => broken(format!("{bytes} bytes cannot be allocated"), error),
@@ -379,20 +383,20 @@ impl Driver for Gpu {
             return;
         }
         let _ = self.0.wait("the device does not finish");
-        // SAFETY: the address came from `allocate`, is released once, and nothing uses it any more.
+        // SAFETY: the address came from `allocate`, is released once, and is no longer in use.
         let _ = unsafe { result::free_sync(address) };
     }
 
-    /// The host's memory is pageable: the driver has copied it to memory of its own when the call returns. A GPU that can read
-    /// pageable memory directly may read it later, so this waits for it.
+    /// The host memory is pageable, so the driver normally copies it to a buffer of its own before the call returns. A GPU that
+    /// reads pageable memory directly may do so later, so this function then waits for the copy.
     fn write(&self, target: Address, host: &[u8]) -> Result<()> {
         if host.is_empty() {
             return Ok(());
         }
         self.0.bind()?;
-        // SAFETY: `Memory` hands out blocks of at least this size; the host bytes are read before this function returns.
+        // SAFETY: `Memory` allocates blocks of at least this size; the host bytes are read before this function returns.
         let sent = unsafe { result::memcpy_htod_async(target, host, self.0.stream.0) };
-        let waited = if self.0.reads_host { self.0.wait("an upload or something before it failed") } else { Ok(()) };
+        let waited = if self.0.reads_pageable { self.0.wait("an upload or earlier work failed") } else { Ok(()) };
         sent.map_err(|error| broken(format!("{} bytes cannot be uploaded", host.len()), error))?;
         waited
     }
@@ -402,9 +406,9 @@ impl Driver for Gpu {
             return Ok(());
         }
         self.0.bind()?;
-        // SAFETY: the block has at least this size; the host bytes are not touched before the stream has been waited for.
+        // SAFETY: the block has at least this size; the host bytes are not used until the stream has finished, see the next line.
         let sent = unsafe { result::memcpy_dtoh_async(host, source, self.0.stream.0) };
-        let waited = self.0.wait("a download or something before it failed");
+        let waited = self.0.wait("a download or earlier work failed");
         sent.map_err(|error| broken(format!("{} bytes cannot be downloaded", host.len()), error))?;
         waited
     }
@@ -414,7 +418,7 @@ impl Driver for Gpu {
             return Ok(());
         }
         self.0.bind()?;
-        // SAFETY: both blocks have at least this size and stay until the stream is done with them.
+        // SAFETY: both blocks have at least this size and are not freed until the stream no longer uses them.
         let sent = unsafe { result::memcpy_dtod_async(target, source, bytes, self.0.stream.0) };
         sent.map_err(|error| broken(format!("{bytes} bytes cannot be copied"), error))
     }
@@ -431,34 +435,38 @@ impl Driver for Gpu {
 
     fn launch(&self, launch: &Launch<'_>) -> Result<()> {
         let &Launch { kernel, grid, block, arguments } = launch;
-        // The driver refuses an empty grid.
+        // The driver rejects an empty grid.
         if grid.contains(&0) {
             return Ok(());
         }
-        if arguments.len() > MOST_ARGUMENTS {
-            return Err(failed(format!("kernel `{}` has {} arguments, at most {MOST_ARGUMENTS}", kernel.name, arguments.len())));
+        if arguments.len() > MAX_ARGUMENTS {
+            return Err(failed(format!(
+                "kernel `{}` has {} arguments, at most {MAX_ARGUMENTS} are allowed",
+                kernel.name,
+                arguments.len()
+            )));
         }
         self.0.bind()?;
         let function = self.0.function(kernel)?;
-        let mut pointers: [*mut c_void; MOST_ARGUMENTS] = [null_mut(); MOST_ARGUMENTS];
+        let mut pointers: [*mut c_void; MAX_ARGUMENTS] = [null_mut(); MAX_ARGUMENTS];
         for (pointer, bytes) in pointers.iter_mut().zip(arguments) {
             *pointer = bytes.as_ptr().cast_mut().cast();
         }
         let (grid_of, block_of) = ((grid[0], grid[1], grid[2]), (block[0], block[1], block[2]));
-        // SAFETY: the driver copies the arguments before it returns. Their number and sizes are those of the kernel: the
-        // launches are typed, and every one of them is tested on the emulator, which compares both.
+        // SAFETY: the driver copies the arguments before it returns. Their number and sizes are those that the kernel takes:
+        // launches are typed, and the emulator, on which every launch is tested, checks both.
         let sent = unsafe {
             result::launch_kernel(function.0, grid_of, block_of, kernel.dynamic_shared, self.0.stream.0, &mut pointers)
         };
         sent.map_err(|error| broken(format!("kernel `{}` cannot be launched on {grid:?} x {block:?}", kernel.name), error))
     }
 
-    /// Relaxed capture mode, so that a kernel can be loaded on first use.
+    /// Uses the relaxed capture mode, which allows loading a kernel during the capture.
     fn begin_capture(&self) -> Result<()> {
         self.0.bind()?;
         let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
         // SAFETY: the stream lives as long as `self`.
-        unsafe { result::stream::begin_capture(self.0.stream.0, mode) }.map_err(|error| broken("a capture does not begin", error))
+        unsafe { result::stream::begin_capture(self.0.stream.0, mode) }.map_err(|error| broken("a capture cannot begin", error))
     }
 
     fn end_capture(&self) -> Result<Box<dyn Graph>> {
@@ -467,34 +475,36 @@ impl Driver for Gpu {
         let graph = unsafe { result::stream::end_capture(self.0.stream.0) };
         let graph = graph.map_err(|error| broken("the work cannot be captured", error))?;
         if graph.is_null() {
-            return Err(failed("a capture gave no graph"));
+            return Err(failed("a capture produced no graph"));
         }
-        // SAFETY: the graph was just made.
+        // SAFETY: the graph was just created.
         let executable = unsafe { result::graph::instantiate(graph, sys::CUgraphInstantiate_flags(0)) };
-        // SAFETY: destroyed once; what was instantiated does not need it.
+        // SAFETY: destroyed once; the instantiated graph does not need it.
         let _ = unsafe { result::graph::destroy(graph) };
-        let executable = executable.map_err(|error| broken("the captured work cannot be made a graph", error))?;
+        let executable = executable.map_err(|error| broken("the captured graph cannot be instantiated", error))?;
         Ok(Box::new(Captured { executable, gpu: Arc::clone(&self.0) }))
     }
 
     fn mark(&self) -> Result<Mark> {
         self.0.bind()?;
         let event = result::event::create(sys::CUevent_flags::CU_EVENT_DEFAULT);
-        let event = event.map_err(|error| broken("an event cannot be made", error))?;
+        let event = event.map_err(|error| broken("an event cannot be created", error))?;
         let event = Event { event, gpu: Arc::clone(&self.0) };
-        // SAFETY: the event was just made; the stream lives as long as `self`.
+        // SAFETY: the event was just created; the stream lives as long as `self`.
         let recorded = unsafe { result::event::record(event.event, self.0.stream.0) };
         recorded.map_err(|error| broken("an event cannot be recorded", error))?;
         Ok(Mark::Gpu(event))
     }
 
     fn seconds_between(&self, from: &Mark, to: &Mark) -> Result<f64> {
-        let (Mark::Gpu(from), Mark::Gpu(to)) = (from, to) else { return Err(Error::argument("marks of another driver")) };
+        let (Mark::Gpu(from), Mark::Gpu(to)) = (from, to) else { return Err(Error::argument("a mark is from another driver")) };
         self.0.bind()?;
-        // SAFETY: events live as long as their marks, and both were recorded on this stream.
+        // SAFETY: the events live as long as their marks, and both were recorded on this stream.
         let milliseconds =
             unsafe { result::event::synchronize(to.event).and_then(|()| result::event::elapsed(from.event, to.event)) };
-        milliseconds.map(|value| f64::from(value) / 1e3).map_err(|error| broken("the time between two events is unknown", error))
+        milliseconds
+            .map(|value| f64::from(value) / 1e3)
+            .map_err(|error| broken("the time between two events cannot be measured", error))
     }
 }
 
@@ -537,7 +547,7 @@ impl Graph for Captured {
 }
 
 impl Drop for Captured {
-    /// A graph that is still running is freed by the driver when it is done.
+    /// If the graph is still running, the driver frees it when it has finished.
     fn drop(&mut self) {
         if self.gpu.bind().is_ok() {
             // SAFETY: destroyed once.
@@ -551,18 +561,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_and_ordinals_are_sentences() {
-        assert_eq!(numbers(12_090), (12, 9));
+    fn errors_name_versions_and_ordinals() {
+        assert_eq!(major_minor(12_090), (12, 9));
         assert!(check_version(13_000).is_ok());
         let old = check_version(11_080).unwrap_err().to_string();
-        assert_eq!(old, "cuda: the driver is of CUDA 11.8, 12.0 or newer is needed; update the NVIDIA driver");
+        assert_eq!(old, "cuda: the driver is for CUDA 11.8, but 12.0 or newer is needed; update the NVIDIA driver");
         assert_eq!(missing(1, 1).to_string(), "cuda: device 1 does not exist, only device 0 does");
         assert_eq!(missing(8, 4).to_string(), "cuda: device 8 does not exist, 0 to 3 do");
     }
 
-    /// The query does not panic on any machine.
     #[test]
-    fn a_machine_can_be_probed() {
+    fn probing_never_panics() {
         let Probe { driver, devices } = probe();
         match devices {
             Ok(devices) => assert!(driver.is_some() && !devices.is_empty()),

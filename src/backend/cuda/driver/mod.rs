@@ -1,4 +1,4 @@
-//! Drivers launch kernels and hold memory. Two implementations share one interface.
+//! Drivers launch kernels and manage device memory. There are two implementations of one interface.
 
 use std::time::Instant;
 
@@ -13,30 +13,30 @@ pub mod gpu;
 /// An address in the memory of a device.
 pub type Address = u64;
 
-/// One launch: a kernel, its grid, and its arguments as the driver wants them.
+/// A launch: a kernel, its grid, and its arguments in the form that the driver takes.
 pub struct Launch<'a> {
     /// The kernel.
     pub kernel: &'static Kernel,
     /// Blocks along x, y, z.
     pub grid: [u32; 3],
-    /// Threads of a block along x, y, z.
+    /// Threads per block along x, y, z.
     pub block: [u32; 3],
     /// The arguments in order, each as its bytes.
     pub arguments: &'a [&'a [u8]],
 }
 
-/// How memory is handed out.
+/// How memory is allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
     /// Freed blocks are kept for the next request of their size, because allocation stalls the GPU.
     Reuse,
-    /// Every block is new, to expose uninitialised reads and out-of-bounds accesses.
+    /// Every request gets newly allocated memory, to expose uninitialised reads and out-of-bounds accesses.
     Fresh,
 }
 
 /// Recorded work that can be run any number of times.
 pub trait Graph: Send + Sync {
-    /// Runs it in stream order. The memory that it uses must still be allocated.
+    /// Runs the work in stream order. The memory that it uses must still be allocated.
     ///
     /// # Errors
     /// The device failed.
@@ -45,9 +45,9 @@ pub trait Graph: Send + Sync {
 
 /// A point in the order of the stream.
 pub enum Mark {
-    /// From a synchronous driver.
+    /// A time on the host, from a synchronous driver.
     Host(Instant),
-    /// Of a GPU.
+    /// An event on a GPU.
     Gpu(gpu::Event),
 }
 
@@ -55,11 +55,11 @@ pub enum Mark {
 pub trait Driver: Send + Sync {
     /// `cuda` or `emulator`.
     fn name(&self) -> &'static str;
-    /// The name and, if it has one, the model of the device.
+    /// The name and, for a GPU, the model of the device.
     fn description(&self) -> String {
         self.name().to_owned()
     }
-    /// The architecture its kernels are compiled for; `None` if they are compiled for the host.
+    /// The architecture that its kernels are compiled for; None if they are compiled for the host.
     fn arch(&self) -> Option<&'static Arch> {
         None
     }
@@ -67,24 +67,24 @@ pub trait Driver: Send + Sync {
     fn multiprocessors(&self) -> u32 {
         1
     }
-    /// How memory is to be handed out.
+    /// How memory is allocated.
     fn policy(&self) -> Policy;
-    /// `bytes` of memory of unspecified content, its address a multiple of 16.
+    /// Allocates `bytes` of memory with unspecified contents. The address is a multiple of 16.
     ///
     /// # Errors
-    /// Out of memory: says what was asked for and what is free.
+    /// Out of memory; the error gives the requested and the free memory.
     fn allocate(&self, bytes: usize) -> Result<Address>;
     /// Frees memory.
     fn release(&self, address: Address);
-    /// Copies from the host in stream order. The host bytes may change after the call.
+    /// Copies from the host in stream order. The caller may change the host bytes after the call.
     ///
     /// # Errors
     /// The device failed.
     fn write(&self, target: Address, host: &[u8]) -> Result<()>;
-    /// Waits for everything before, then copies to the host.
+    /// Waits for all previous work, then copies to the host.
     ///
     /// # Errors
-    /// The device failed, now or in an operation before.
+    /// The device failed, now or in a previous operation.
     fn read(&self, source: Address, host: &mut [u8]) -> Result<()>;
     /// Copies between buffers in stream order.
     ///
@@ -99,26 +99,26 @@ pub trait Driver: Send + Sync {
     /// Launches a kernel in stream order.
     ///
     /// # Errors
-    /// The launch is rejected, or the emulated kernel is faulty: names kernel, block and line.
+    /// The launch is rejected, or the emulator found a fault in the kernel; the error then names kernel, block and line.
     fn launch(&self, launch: &Launch<'_>) -> Result<()>;
-    /// Called when part of a block is reused for another buffer; the emulator poisons it.
+    /// Called when memory is reused for another buffer, so its contents are undefined; the emulator poisons it.
     ///
     /// # Errors
     /// The device failed.
-    fn renew(&self, _target: Address, _bytes: usize) -> Result<()> {
+    fn invalidate(&self, _target: Address, _bytes: usize) -> Result<()> {
         Ok(())
     }
-    /// Begins recording: launches, copies and fills are recorded instead of executed.
+    /// Begins a capture: launches, copies and fills are recorded instead of executed.
     ///
     /// # Errors
-    /// The device failed, or is already recording.
+    /// The device failed, or a capture is already in progress.
     fn begin_capture(&self) -> Result<()>;
-    /// Ends the recording.
+    /// Ends the capture and returns the recorded work.
     ///
     /// # Errors
-    /// The device failed, or something in between could not be recorded.
+    /// The device failed, or an operation during the capture could not be recorded.
     fn end_capture(&self) -> Result<Box<dyn Graph>>;
-    /// Marks the point after everything that was sent so far.
+    /// Marks the point after all work submitted so far.
     ///
     /// # Errors
     /// The device failed.
@@ -128,22 +128,22 @@ pub trait Driver: Send + Sync {
     /// Seconds from one mark of this driver to a later one; waits for the later one.
     ///
     /// # Errors
-    /// The device failed; marks of another driver.
+    /// The device failed, or a mark is from another driver.
     fn seconds_between(&self, from: &Mark, to: &Mark) -> Result<f64> {
         match (from, to) {
             (Mark::Host(from), Mark::Host(to)) => Ok(to.duration_since(*from).as_secs_f64()),
-            _ => Err(Error::argument("marks of another driver")),
+            _ => Err(Error::argument("a mark is from another driver")),
         }
     }
 }
 
-/// One sentence for a device that is full; `memory` is what is free and what there is, where the device tells.
-fn out_of_memory(device: &'static str, asked: usize, memory: Option<(usize, usize)>) -> Error {
+/// The error for a request of `requested` bytes that does not fit. `memory` is (free, total) in bytes, if known.
+fn out_of_memory(device: &'static str, requested: usize, memory: Option<(usize, usize)>) -> Error {
     let left = match memory {
         Some((free, total)) => format!("{} of {} are free", size(free), size(total)),
-        None => "the device does not say what is free".into(),
+        None => "the free memory is unknown".into(),
     };
-    Error::OutOfMemory { device, reason: format!("{} were asked for, {left}", size(asked)) }
+    Error::OutOfMemory { device, reason: format!("{} were asked for, {left}", size(requested)) }
 }
 
 /// `1.5 GiB`.
@@ -160,10 +160,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_device_says_what_was_asked_for_and_what_is_free() {
+    fn out_of_memory_errors_give_the_requested_and_the_free_memory() {
         let error = out_of_memory("cuda", 3 << 19, Some((1 << 20, 80 << 30)));
         assert_eq!(error.to_string(), "cuda: out of memory: 1.5 MiB were asked for, 1.0 MiB of 80.0 GiB are free");
         let error = out_of_memory("cuda", 3 << 19, None);
-        assert_eq!(error.to_string(), "cuda: out of memory: 1.5 MiB were asked for, the device does not say what is free");
+        assert_eq!(error.to_string(), "cuda: out of memory: 1.5 MiB were asked for, the free memory is unknown");
     }
 }

@@ -1,22 +1,23 @@
-//! Shared by these tests: detection of NVRTC, and the binary in an isolated environment.
+//! Helpers: detection of NVRTC, and the program in an isolated environment.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use orthoscope::backend::cuda::compiler::{Arch, Cache, Compiler, Image, usual_places};
+use orthoscope::backend::cuda::compiler::{Arch, Cache, Compiler, Cubin, default_places};
 use tempfile::TempDir;
 
 use crate::fixture::{Ran, orthoscope, sentence, told};
 
-/// A line on standard error that the test harness does not capture.
+/// Prints a line to standard error.
 pub fn note(line: std::fmt::Arguments<'_>) {
     eprintln!("{line}");
 }
 
-/// A compiler without cache, or `None` with a note that `test` was skipped. With `ORTHOSCOPE_REQUIRE_NVRTC=1` there must be one.
+/// A compiler without cache. If there is no NVRTC, prints that `test` is skipped and returns None, or panics if
+/// `ORTHOSCOPE_REQUIRE_NVRTC=1`.
 pub fn nvrtc(test: &str) -> Option<Compiler> {
-    let compiler = Compiler::new(usual_places());
+    let compiler = Compiler::new(default_places());
     if let Err(missing) = compiler.nvrtc() {
         assert!(std::env::var_os("ORTHOSCOPE_REQUIRE_NVRTC").is_none_or(|value| value != "1"), "{test} needs NVRTC: {missing}");
         note(format_args!("skipped: {test}: {missing}"));
@@ -28,52 +29,52 @@ pub fn nvrtc(test: &str) -> Option<Compiler> {
 /// One of each generation.
 pub const ARCHITECTURES: [&str; 6] = ["sm_80", "sm_89", "sm_90", "sm_90a", "sm_100", "sm_120"];
 
-/// The cache that the tests share; what is in it was made of the very same sources, or it would not be used.
+/// The cache that the tests share. Its keys contain the hash of the sources, so stale files are never used.
 pub fn shared_cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-kernels")
 }
 
-/// Every kernel file for all of [`ARCHITECTURES`], in the shared cache from now on; `None` as by [`nvrtc`].
-pub fn images(test: &str) -> Option<&'static [Image]> {
-    static IMAGES: OnceLock<Vec<Image>> = OnceLock::new();
+/// Compiles every kernel file for all [`ARCHITECTURES`] into the shared cache. None if there is no NVRTC, as for [`nvrtc`].
+pub fn cubins(test: &str) -> Option<&'static [Cubin]> {
+    static CUBINS: OnceLock<Vec<Cubin>> = OnceLock::new();
     let mut compiler = nvrtc(test)?;
     let compile = || {
         compiler.cache = Some(Cache::new(shared_cache()));
         let start = Instant::now();
-        let images = compiler.images(&ARCHITECTURES.map(|name| Arch::named(name).unwrap())).unwrap();
+        let cubins = compiler.cubins(&ARCHITECTURES.map(|name| Arch::named(name).unwrap())).unwrap();
         let version = compiler.nvrtc().unwrap().version();
-        note(format_args!("NVRTC {version}: {} images in {:.1} s", images.len(), start.elapsed().as_secs_f64()));
-        images
+        note(format_args!("NVRTC {version}: {} cubins in {:.1} s", cubins.len(), start.elapsed().as_secs_f64()));
+        cubins
     };
-    Some(IMAGES.get_or_init(compile))
+    Some(CUBINS.get_or_init(compile))
 }
 
-/// A folder and the binary in it, with a cache of its own in `cache`.
-pub struct Room(TempDir);
+/// A temporary folder to run the program in, with its own cache in `cache`.
+pub struct Sandbox(TempDir);
 
-impl Room {
+impl Sandbox {
     pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// With the shared cache's files for one architecture.
+    /// A sandbox whose cache has the shared cache's files for one architecture.
     pub fn with_cache_of(arch: &str) -> Self {
-        let room = Self::new();
-        let own = room.path().join("cache");
+        let sandbox = Self::new();
+        let own = sandbox.path().join("cache");
         std::fs::create_dir(&own).unwrap();
         for entry in std::fs::read_dir(shared_cache()).unwrap().map(|entry| entry.unwrap()) {
             if entry.file_name().to_str().unwrap().contains(&format!("-{arch}-")) {
                 std::fs::copy(entry.path(), own.join(entry.file_name())).unwrap();
             }
         }
-        room
+        sandbox
     }
 
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// Runs the binary with more variables of the environment.
+    /// Runs the program with additional environment variables.
     pub fn run_with(&self, variables: &[(&str, &str)], command: &str) -> Ran {
         let mut process = orthoscope();
         process.current_dir(self.path()).env_remove("ORTHOSCOPE_KERNELS_DIR").env("ORTHOSCOPE_CACHE_DIR", "cache");
@@ -87,20 +88,19 @@ impl Room {
         ran
     }
 
-    /// Runs the binary where there is no NVRTC, as far as this machine can be made to look
-    /// so: what the loader and `/usr/local` offer cannot be hidden.
+    /// Runs the program with NVRTC hidden as far as possible. An NVRTC on the loader's path or in `/usr/local` cannot be hidden.
     pub fn run_without_nvrtc(&self, variables: &[(&str, &str)], command: &str) -> Ran {
         std::fs::create_dir_all(self.path().join("empty")).unwrap();
         let hidden = ["VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH"].map(|name| (name, ""));
         self.run_with(&[&[("ORTHOSCOPE_NVRTC_DIR", "empty")], &hidden[..], variables].concat(), command)
     }
 
-    /// Whether [`Self::run_without_nvrtc`] hides NVRTC; else says that `test` was skipped.
+    /// Whether [`Self::run_without_nvrtc`] hides NVRTC on this machine. If not, prints that `test` is skipped.
     pub fn hides_nvrtc(&self, test: &str) -> bool {
         let facts: serde_json::Value = serde_json::from_str(&self.run_without_nvrtc(&[], "doctor --json").out).unwrap();
         let hidden = facts["nvrtc"].is_null();
         if !hidden {
-            note(format_args!("skipped: {test}: this machine has NVRTC where it cannot be hidden, {}", facts["nvrtc_path"]));
+            note(format_args!("skipped: {test}: NVRTC cannot be hidden on this machine: {}", facts["nvrtc_path"]));
         }
         hidden
     }

@@ -1,0 +1,201 @@
+//! Kernels compiled ahead of time, for machines without NVRTC. The folder holds `ARCH/FILE.cubin` for each kernel file and
+//! `kernels.json`, which records the hash of the sources that each CUBIN was compiled from.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Arch, Cubin, Origin, Resources, sha256, sources_hash};
+use crate::backend::cuda::File;
+use crate::disk::{make_folder, write_atomically};
+use crate::error::{Error, Result, system_words};
+
+/// Environment variable with the folder of precompiled kernels.
+pub const FOLDER_VARIABLE: &str = "ORTHOSCOPE_KERNELS_DIR";
+/// File name of the manifest.
+const MANIFEST: &str = "kernels.json";
+
+/// What `kernels.json` holds.
+#[derive(Default, Serialize, Deserialize)]
+struct Manifest {
+    #[serde(rename = "images")]
+    cubins: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    arch: String,
+    file: String,
+    /// Version of NVRTC that compiled it.
+    nvrtc: String,
+    /// SHA-256 of the source, its headers and the options.
+    sources: String,
+    /// SHA-256 of the CUBIN.
+    cubin: String,
+    kernels: Vec<Resources>,
+}
+
+impl Entry {
+    fn is_of(&self, file: &File, arch: &Arch) -> bool {
+        self.arch == arch.name && self.file == file.name
+    }
+}
+
+/// A folder of precompiled kernels.
+pub struct Precompiled {
+    folder: PathBuf,
+}
+
+impl Precompiled {
+    /// Precompiled kernels in `folder`, which need not exist yet.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// The folder in `ORTHOSCOPE_KERNELS_DIR`; None if the variable is unset or empty.
+    pub fn from_environment() -> Option<Self> {
+        std::env::var_os(FOLDER_VARIABLE).filter(|value| !value.is_empty()).map(|folder| Self::new(folder.into()))
+    }
+
+    /// Path of the folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Names of the architectures in the manifest, without repetition.
+    ///
+    /// # Errors
+    /// The manifest cannot be read.
+    pub fn architectures(&self) -> Result<Vec<String>> {
+        let mut names: Vec<String> = Vec::new();
+        for entry in self.manifest()?.cubins {
+            if !names.contains(&entry.arch) {
+                names.push(entry.arch);
+            }
+        }
+        Ok(names)
+    }
+
+    /// The CUBIN of `file` for `arch`; None if the manifest does not list it.
+    ///
+    /// # Errors
+    /// The CUBIN was compiled from other sources, is missing or is damaged, or the manifest cannot be read.
+    pub fn read(&self, file: &'static File, arch: &'static Arch) -> Result<Option<Cubin>> {
+        let Some(entry) = self.manifest()?.cubins.into_iter().find(|entry| entry.is_of(file, arch)) else { return Ok(None) };
+        let path = self.cubin_path(file, arch);
+        if entry.sources != sources_hash(file) {
+            return Err(Error::file(path, format!("was compiled from other sources than this program has; {}", remedy(arch))));
+        }
+        let code =
+            std::fs::read(&path).map_err(|error| Error::file(&path, format!("{}; {}", system_words(&error), remedy(arch))))?;
+        match entry.nvrtc.parse() {
+            Ok(version) if entry.cubin == sha256([&code[..]]) => {
+                Ok(Some(Cubin { file, arch, version, code, kernels: entry.kernels, origin: Origin::Precompiled }))
+            }
+            _ => Err(Error::file(path, format!("is damaged; {}", remedy(arch)))),
+        }
+    }
+
+    /// Writes `cubins` and adds them to the manifest, replacing earlier entries of the same architectures. CUBINs of other
+    /// architectures are kept.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn write(&self, cubins: &[Cubin]) -> Result<()> {
+        let mut manifest = self.manifest().unwrap_or_default();
+        manifest.cubins.retain(|entry| !cubins.iter().any(|cubin| cubin.arch.name == entry.arch));
+        for cubin in cubins {
+            let path = self.cubin_path(cubin.file, cubin.arch);
+            make_folder(path.parent().unwrap_or(&self.folder))?;
+            write_atomically(&path, |out| out.write_all(&cubin.code))?;
+            manifest.cubins.push(Entry {
+                arch: cubin.arch.name.to_owned(),
+                file: cubin.file.name.to_owned(),
+                nvrtc: cubin.version.to_string(),
+                sources: sources_hash(cubin.file),
+                cubin: sha256([&cubin.code[..]]),
+                kernels: cubin.kernels.clone(),
+            });
+        }
+        let path = self.folder.join(MANIFEST);
+        let text = serde_json::to_string_pretty(&manifest).map_err(|error| Error::file(&path, error))?;
+        write_atomically(&path, |out| writeln!(out, "{text}"))
+    }
+
+    fn cubin_path(&self, file: &File, arch: &Arch) -> PathBuf {
+        self.folder.join(arch.name).join(format!("{}.cubin", file.stem()))
+    }
+
+    fn manifest(&self) -> Result<Manifest> {
+        let path = self.folder.join(MANIFEST);
+        let unreadable = |reason: String| {
+            let help = format!("{FOLDER_VARIABLE} must name a folder that `orthoscope kernels --out` wrote");
+            Error::file(&path, format!("{reason}; {help}"))
+        };
+        let bytes = std::fs::read(&path).map_err(|error| unreadable(format!("cannot be read: {}", system_words(&error))))?;
+        serde_json::from_slice(&bytes).map_err(|error| unreadable(format!("is not a manifest of compiled kernels: {error}")))
+    }
+}
+
+/// Tells the user what to do about a CUBIN that cannot be used.
+fn remedy(arch: &Arch) -> String {
+    format!("compile it again with `orthoscope kernels --arch {arch} --out DIR`, or unset {FOLDER_VARIABLE}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::cuda::compiler::Version;
+
+    static FILE: File = File { name: "some.cu", text: "kernel" };
+    static NEWER: File = File { name: "some.cu", text: "another kernel" };
+    static OTHER: File = File { name: "other.cu", text: "kernel" };
+
+    fn arch(name: &str) -> &'static Arch {
+        Arch::named(name).unwrap()
+    }
+
+    fn cubin(arch: &'static Arch, code: &[u8]) -> Cubin {
+        let kernels = vec![Resources { name: "k".into(), stack: 8, ..Resources::default() }];
+        let version = Version { major: 12, minor: 9 };
+        Cubin { file: &FILE, arch, version, code: code.to_vec(), kernels, origin: Origin::Compiled }
+    }
+
+    #[test]
+    fn architectures_are_added_and_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let precompiled = Precompiled::new(folder.path().join("new"));
+        precompiled.write(&[cubin(arch("sm_80"), b"a"), cubin(arch("sm_90"), b"b")]).unwrap();
+        precompiled.write(&[cubin(arch("sm_90"), b"c")]).unwrap();
+        assert_eq!(precompiled.architectures().unwrap(), ["sm_80", "sm_90"]);
+        for (name, code) in [("sm_80", b"a"), ("sm_90", b"c")] {
+            let read = precompiled.read(&FILE, arch(name)).unwrap().unwrap();
+            assert_eq!(
+                (&read.code[..], &read.kernels, read.origin),
+                (&code[..], &cubin(arch(name), b"").kernels, Origin::Precompiled)
+            );
+        }
+        assert!(precompiled.read(&FILE, arch("sm_89")).unwrap().is_none());
+        assert!(precompiled.read(&OTHER, arch("sm_90")).unwrap().is_none());
+    }
+
+    #[test]
+    fn stale_or_damaged_cubins_are_rejected() {
+        let folder = tempfile::tempdir().unwrap();
+        let precompiled = Precompiled::new(folder.path().to_owned());
+        let sentence = |file| precompiled.read(file, arch("sm_90")).unwrap_err().to_string();
+        assert!(sentence(&FILE).contains("kernels.json: cannot be read"), "{}", sentence(&FILE));
+        precompiled.write(&[cubin(arch("sm_90"), b"cubin")]).unwrap();
+        let stale = sentence(&NEWER);
+        assert!(stale.contains("some.cubin: was compiled from other sources"), "{stale}");
+        assert!(stale.contains("`orthoscope kernels --arch sm_90 --out DIR`"), "{stale}");
+        let path = precompiled.cubin_path(&FILE, arch("sm_90"));
+        std::fs::write(&path, "cubim").unwrap();
+        assert!(sentence(&FILE).contains("some.cubin: is damaged"));
+        std::fs::remove_file(path).unwrap();
+        assert!(sentence(&FILE).contains("some.cubin: "));
+        std::fs::write(folder.path().join(MANIFEST), "{}").unwrap();
+        assert!(sentence(&FILE).contains("is not a manifest of compiled kernels"));
+    }
+}
