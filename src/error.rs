@@ -1,4 +1,4 @@
-//! Errors are sentences: they name the operation or file, the numbers that do not fit, and what to do about it.
+//! Errors are complete sentences. They name the operation or file, the numbers that do not fit, and the remedy if there is one.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
@@ -6,7 +6,7 @@ use std::{fmt, io};
 /// Result of every fallible function of the library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong in the library. `Display` is one complete sentence for a user, causes included.
+/// Any error of the library. `Display` is one complete sentence for the user, including the causes.
 ///
 /// Errors from inside a file or a layer are wrapped in [`Error::InFile`] or [`Error::Within`]; [`Error::root`] unwraps them:
 ///
@@ -49,7 +49,7 @@ pub enum Error {
     /// Content that does not have the expected form: bad TOML, a damaged weight file, a tensor of the wrong shape.
     #[error("{0}")]
     Format(String),
-    /// An error in the content of a file.
+    /// An error, with the file that it concerns.
     #[error("{}: {source}", path.display())]
     InFile {
         /// The file.
@@ -102,7 +102,7 @@ pub enum Error {
         /// What was requested and what is free.
         reason: String,
     },
-    /// Another error, and where in the network or run it happened.
+    /// An error, with the place in the network or run where it happened.
     #[error("{source} in {place}")]
     Within {
         /// e.g. `e2.0`.
@@ -133,7 +133,7 @@ impl Error {
         Self::io(path, "cannot be written", source)
     }
 
-    /// The system refused to do with `path` what `action` says, e.g. `cannot be listed`.
+    /// The system refused to access `path`. `action` says what failed, e.g. `cannot be listed`.
     pub fn io(path: impl AsRef<Path>, action: &'static str, source: io::Error) -> Self {
         Self::Io { path: path.as_ref().to_owned(), action, source }
     }
@@ -158,7 +158,7 @@ impl Error {
         Self::Metric { metric, reason: reason.to_string() }
     }
 
-    /// The error without the places that were added to it, for matching.
+    /// The innermost error, without files and places, for matching.
     pub fn root(&self) -> &Self {
         match self {
             Self::Within { source, .. } | Self::InFile { source, .. } => source.root(),
@@ -166,7 +166,7 @@ impl Error {
         }
     }
 
-    /// Whether a device ran out of memory, wherever it happened.
+    /// Whether the innermost error is that a device ran out of memory.
     pub fn is_out_of_memory(&self) -> bool {
         matches!(self.root(), Self::OutOfMemory { .. })
     }
@@ -177,13 +177,13 @@ impl Error {
         Self::Within { place: place.into(), source: Box::new(self) }
     }
 
-    /// The same error with the file that it is about.
+    /// The same error with the file that it concerns.
     #[must_use]
     pub fn in_file(self, path: impl AsRef<Path>) -> Self {
         Self::InFile { path: path.as_ref().to_owned(), source: Box::new(self) }
     }
 
-    /// The same error about another path, where a file is written in one place and then moved to its own.
+    /// The same error with another path, for files that are written to a temporary place and then moved.
     #[must_use]
     pub fn map_path(self, map: impl FnOnce(PathBuf) -> PathBuf) -> Self {
         match self {
@@ -197,7 +197,7 @@ impl Error {
 
 const CANNOT_READ: &str = "cannot be read";
 
-/// Why the system refused. A missing file has the same words wherever it is read.
+/// Why the system refused. A missing file gives the same text wherever it is read.
 fn refusal(action: &str, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound if action == CANNOT_READ => "no such file".to_owned(),
@@ -205,7 +205,7 @@ fn refusal(action: &str, error: &io::Error) -> String {
     }
 }
 
-/// The system's words, without the number of its error.
+/// The text of a system error without its number.
 pub fn system_words(error: &io::Error) -> String {
     let words = error.to_string();
     words.split(" (os error ").next().unwrap_or_default().to_owned()
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kind_of_an_error_is_known_through_its_places() {
+    fn the_innermost_error_can_be_matched() {
         let full = Error::OutOfMemory { device: "cuda", reason: "8 bytes of 4".into() };
         let error = full.within("e1.0").in_file("m.safetensors");
         assert!(error.is_out_of_memory() && !Error::format("bad").in_file("a").is_out_of_memory());

@@ -27,7 +27,7 @@ impl Shape {
         }
         let elements = dims.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent));
         match elements {
-            Some(0) => Err(Error::shape("shape", format!("every extent must be at least 1, got {dims:?}"))),
+            Some(0) => Err(Error::shape("shape", format!("every dimension must be at least 1, got {dims:?}"))),
             Some(count) if count <= u32::MAX as usize => {
                 let mut own = [1; 4];
                 own[..dims.len()].copy_from_slice(dims);

@@ -112,7 +112,7 @@ fn a_huge_header_is_rejected_before_decoding() {
 fn files_that_are_not_images_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(reason(&saved(folder.path(), "a.png", b"")), "is empty (0 bytes)");
-    assert!(reason(&saved(folder.path(), "b.png", b"hello, world")).starts_with("is no picture"));
+    assert!(reason(&saved(folder.path(), "b.png", b"hello, world")).starts_with("is not an image"));
     assert!(reason(&saved(folder.path(), "c.png", b"GIF89a......")).contains("GIF"));
     assert_eq!(reason(&folder.path().join("d.png")), "no such file");
     assert_eq!(reason(folder.path()), "is not a file");
@@ -190,7 +190,7 @@ fn errors_name_missing_parts() {
     let remove = |name: &'static str| move |root: &Path| std::fs::remove_dir_all(root.join(name)).unwrap();
     assert!(broken(remove("")).contains("there is no such folder"));
     assert!(broken(remove("train/good")).contains("has no folder train/good"));
-    assert!(broken(remove("test")).contains("holds no PNG or JPEG file in a folder good or DEFECT"));
+    assert!(broken(remove("test")).contains("contains no PNG or JPEG file in a folder good or DEFECT"));
     assert!(broken(remove("ground_truth")).contains("000.png: this defect image has no mask"));
     assert!(broken(remove("test/hole")).contains("these masks have no images"));
     let emptied = broken(|root| {
@@ -198,7 +198,7 @@ fn errors_name_missing_parts() {
             std::fs::remove_file(root.join("train/good").join(name)).unwrap();
         }
     });
-    assert!(emptied.contains("holds no PNG or JPEG file"), "{emptied}");
+    assert!(emptied.contains("contains no PNG or JPEG file"), "{emptied}");
 }
 
 #[test]
@@ -206,8 +206,8 @@ fn errors_name_stray_files() {
     let add = |name: &'static str| move |root: &Path| drop(saved(root, name, b"x"));
     assert!(broken(add("ground_truth/hole/001_mask.png")).contains("001_mask.png: this mask has no image in test/hole"));
     assert!(broken(add("test/hole/001.png")).contains("001.png: this defect image has no mask"));
-    assert!(broken(add("train/good/c.BMP")).contains("c.BMP: pictures of the format bmp are not read"));
-    assert!(broken(add("test/000.png")).contains("this picture is in no folder good or DEFECT"));
+    assert!(broken(add("train/good/c.BMP")).contains("c.BMP: images in bmp format are not supported"));
+    assert!(broken(add("test/000.png")).contains("this image is not in a folder good or DEFECT"));
     assert!(broken(add("test/hole/000.jpeg")).contains("differ only in their extension"));
 }
 
@@ -254,7 +254,7 @@ fn images_to_inspect_are_one_file_or_a_whole_folder() {
     assert_eq!(list_images(&found[2]).unwrap(), [found[2].clone()]);
     assert!(list_images(&folder.path().join("none")).unwrap_err().to_string().contains("there is no such file or folder"));
     std::fs::create_dir(folder.path().join("bare")).unwrap();
-    assert!(list_images(&folder.path().join("bare")).unwrap_err().to_string().contains("holds no PNG or JPEG file"));
+    assert!(list_images(&folder.path().join("bare")).unwrap_err().to_string().contains("contains no PNG or JPEG file"));
 }
 
 const GENERATED: GenerateOptions =

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orthoscope::backend::cpu::Path;
+use orthoscope::backend::cpu::Isa;
 use orthoscope::backend::{Cpu, Reference};
 use orthoscope::data::corruption::CorruptionConfig;
 use orthoscope::data::{AugmentConfig, Batch, Family, Feed, GenerateOptions, TrainingSet};
@@ -19,7 +19,7 @@ fn recipe(model: u8) -> Recipe {
     }
 }
 
-/// Crops of 24 pixels from 5 pieces of cloth, with every augmentation.
+/// Crops of 24 pixels from 5 images of cloth, with every augmentation.
 fn training_set() -> TrainingSet {
     let options = GenerateOptions { family: Family::Cloth, size: 40, train: 5, good: 0, defects_per_kind: 1, seed: 3 };
     let images: Vec<_> = (0..5).map(|index| options.train_image(index).unwrap()).collect();
@@ -70,15 +70,14 @@ fn wide() -> Recipe {
 }
 
 /// A backend for each instruction set of this machine.
-fn backends() -> Vec<(Path, Cpu)> {
-    let paths = [Path::Avx512, Path::Avx2, Path::Portable];
-    paths.into_iter().filter_map(|path| Some((path, Cpu::with_path(path).ok()?))).collect()
+fn backends() -> Vec<(Isa, Cpu)> {
+    Isa::ALL.into_iter().filter_map(|isa| Some((isa, Cpu::with_isa(isa).ok()?))).collect()
 }
 
 #[test]
-fn one_two_and_seven_threads_give_the_same_bits_on_every_path() {
+fn one_two_and_seven_threads_give_the_same_bits_on_every_isa() {
     let set = training_set();
-    for (path, backend) in backends() {
+    for (isa, backend) in backends() {
         for (backend, precision) in [(backend.with_bf16(), "bf16"), (backend, "f32")] {
             for recipe in [recipe(2), wide()] {
                 let run = |threads: usize| {
@@ -88,7 +87,7 @@ fn one_two_and_seven_threads_give_the_same_bits_on_every_path() {
                     })
                 };
                 let one = run(1);
-                assert!(one == run(2) && one == run(7), "{path:?}, {precision}, {}", recipe.architecture);
+                assert!(one == run(2) && one == run(7), "{isa:?}, {precision}, {}", recipe.architecture);
             }
         }
     }
@@ -101,35 +100,35 @@ fn every_instruction_set_trains_like_the_reference() {
         let mut yardstick = Trainer::new(&Reference::<f64>::default(), recipe.clone()).unwrap();
         let wanted = advance(&mut yardstick, &set, 6);
         let wanted_weights = yardstick.weights().to_values(&Reference::default()).unwrap();
-        for (path, backend) in backends() {
+        for (isa, backend) in backends() {
             let mut trainer = Trainer::new(&backend, recipe.clone()).unwrap();
             for (loss, wanted) in advance(&mut trainer, &set, 6).iter().zip(&wanted) {
-                assert!((loss - wanted).abs() < 1e-5 * wanted, "{path:?}: loss {loss}, reference {wanted}");
+                assert!((loss - wanted).abs() < 1e-5 * wanted, "{isa:?}: loss {loss}, reference {wanted}");
             }
             for (name, values) in trainer.weights().to_values(&backend).unwrap() {
                 // Adam normalises the gradient, so where a gradient is only rounding error, updates can differ by a full step.
                 let off = values.iter().zip(&wanted_weights[&name]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                assert!(off < 2e-4, "{path:?}: {name} differs by {off:e}");
+                assert!(off < 2e-4, "{isa:?}: {name} differs by {off:e}");
             }
         }
     }
-    assert!(!backends().is_empty(), "the portable path is always there");
+    assert!(!backends().is_empty(), "every machine has the portable instruction set");
 }
 
 #[test]
 fn bf16_trains_like_f32_and_keeps_weights_in_f32() {
     let set = training_set();
-    for (path, backend) in backends() {
+    for (isa, backend) in backends() {
         let [exact, rounded] = [backend.clone(), backend.with_bf16()].map(|backend| {
             let mut trainer = Trainer::new(&backend, wide()).unwrap();
             (advance(&mut trainer, &set, 6), trainer.weights().to_values(&backend).unwrap())
         });
-        assert_ne!(exact.0[5], rounded.0[5], "{path:?}: nothing was rounded");
+        assert_ne!(exact.0[5], rounded.0[5], "{isa:?}: nothing was rounded");
         for (exact, rounded) in exact.0.iter().zip(&rounded.0) {
-            assert!((exact - rounded).abs() < 0.01 * exact, "{path:?}: loss {rounded}, in f32 {exact}");
+            assert!((exact - rounded).abs() < 0.01 * exact, "{isa:?}: loss {rounded}, in f32 {exact}");
         }
         let fine = rounded.1.values().flatten().filter(|value| value.to_bits() & 0xFFFF != 0).count();
-        assert!(fine > 1000, "{path:?}: only {fine} weights have more digits than bf16");
+        assert!(fine > 1000, "{isa:?}: only {fine} weights have more digits than bf16");
     }
 }
 

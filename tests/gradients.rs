@@ -80,7 +80,7 @@ fn squared_jacobian_vector_product_differentiates_exactly() {
 }
 
 #[test]
-fn a_wrong_adjoint_is_caught() {
+fn a_wrong_adjoint_is_detected() {
     // x ⊙ constant(x): the value is x², but the recorded gradient is only x.
     let wrong = gradcheck(&F64::default(), &[random_array(&[4], 0)], 1e-5, |tape, v| {
         let copy = tape.value(v[0]).clone();

@@ -1,14 +1,14 @@
-//! Every operation, one file each, and the CUDA engine as a whole.
+//! Tests of every operation, one file each, and of the CUDA backend.
 //!
-//! `ops/NAME.rs` has all checks of one operation. Four oracles: small numbers worked out by hand or an independent definition; the
-//! adjoint identity `<Ax, y> = <x, Aᵀy>`; central differences in f64; and `Reference<f64>`, which any other backend must agree with.
-//! Values and gradients are also those of PyTorch. Every call goes through `common::overwritten` or `common::accumulated`, which check
-//! the `=` and `+=` laws.
+//! `ops/NAME.rs` has all checks of one operation. There are four oracles: small values computed by hand or an independent
+//! definition; the adjoint identity `<Ax, y> = <x, Aᵀy>`; central differences in f64; and `Reference<f64>`, which every other
+//! backend must agree with. Values and gradients are also compared with PyTorch. Every call is made by `common::overwritten` or
+//! `common::accumulated`, which check that `=` overwrites and `+=` adds.
 //!
-//! `cuda/` has what concerns the engine: schedules, barriers, costs, recorded work, training, bf16, on the emulator and on a GPU; and
-//! the emulator itself. Its checks of all kernels walk the exercises that the files of the operations list.
+//! `cuda/` tests the CUDA backend on the emulator and on a GPU (schedules, barriers, costs, recorded work, training, bf16), and
+//! the emulator itself. Checks of all kernels run the exercises that each operation's file lists.
 
-/// Makes one `#[test]` of every check `fn check<B: Backend>(backend: &B)` for every backend. A new backend is one line here.
+/// Defines a `#[test]` for every check `fn check<B: Backend>(backend: &B)` and every backend. A new backend needs one line here.
 macro_rules! on_every_backend {
     ($($check:ident),+ $(,)?) => {
         on_backend!(reference_f64, |_| Some(orthoscope::backend::Reference::<f64>::default()), $($check),+);
@@ -23,7 +23,7 @@ macro_rules! on_every_backend {
     };
 }
 
-/// `$open` gives the backend for a test of the name that it gets, or `None` if the test has said that it is skipped.
+/// `$open` takes the name of a test and returns its backend, or `None` after reporting that the test is skipped.
 macro_rules! on_backend {
     ($module:ident, $open:expr, $($check:ident),+) => {
         mod $module {
@@ -38,7 +38,7 @@ macro_rules! on_backend {
     };
 }
 
-/// Makes one `#[test]` of every check `fn check(open: &Open)` for the emulator and for the GPU.
+/// Defines a `#[test]` for every check `fn check(open: &Open)`, on the emulator and on the GPU.
 macro_rules! on_cuda {
     ($($check:ident),+ $(,)?) => {
         #[cfg(feature = "emulator")]
@@ -67,7 +67,7 @@ mod gradients;
 #[path = "fixture/torch.rs"]
 mod torch;
 
-/// Opens the device; a seed draws the schedules of the emulator and means nothing to a GPU.
+/// Opens the device. The seed selects the schedules of the emulator; a GPU ignores it.
 type Open = dyn Fn(u64) -> orthoscope::backend::Cuda;
 
 /// The same device with naive kernels.
@@ -151,7 +151,7 @@ mod ops {
     }
 
     #[test]
-    fn every_field_of_a_spec_has_a_value_of_its_own() {
+    fn the_fields_of_a_spec_value_all_differ() {
         for SpecValue { name, fields, .. } in SPECS.iter().map(|spec| spec()) {
             for (k, (field, value)) in fields.iter().enumerate() {
                 let same = fields[..k].iter().find(|(_, other)| other == value);

@@ -1,11 +1,12 @@
-//! Engines: the devices that compute. They hold memory and the machinery that operations are built from, and know no operation;
-//! operations are in [`crate::ops`], a folder each.
+//! Backends: memory on a device, and the building blocks of operations. The operations themselves are in [`crate::ops`], one
+//! folder each.
 //!
-//! - [`mod@reference`]: plain memory, f32 or f64, for the loops that specify every operation.
+//! - [`mod@reference`]: plain memory in f32 or f64, for the loops that specify every operation.
 //! - [`cpu`]: f32 with SIMD and threads.
-//! - [`cuda`]: kernels on a GPU, or on its emulator.
+//! - [`cuda`]: kernels on a GPU or on the emulator.
 //!
-//! Results are deterministic: fixed-order reductions, the same bits for any number of threads. Engines never see each other.
+//! Results are deterministic: reductions have a fixed order, and the bits do not depend on the number of threads. Backends do not
+//! use each other.
 
 use crate::error::{Error, Result};
 
@@ -25,7 +26,7 @@ pub use work::{Unit, Work};
 pub trait Real:
     num_traits::Float + num_traits::NumAssign + std::iter::Sum + std::fmt::Debug + std::fmt::Display + Default + Send + Sync + 'static
 {
-    /// Nearest value of this type.
+    /// The nearest value of this type.
     fn of(value: f64) -> Self;
     /// The value as f64, exact.
     fn f64(self) -> f64;
@@ -49,7 +50,7 @@ impl Real for f64 {
     }
 }
 
-/// One launch of a kernel, see [`Storage::watched`].
+/// One launch of a kernel. See [`Storage::watched`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KernelLaunch {
     /// Name of the kernel.
@@ -58,33 +59,33 @@ pub struct KernelLaunch {
     pub grid: [u32; 3],
     /// Threads of a block along x, y, z.
     pub block: [u32; 3],
-    /// Bytes of dynamic shared memory of a block.
+    /// Bytes of dynamic shared memory per block.
     pub dynamic_shared: u32,
-    /// What it costs, by the formulas in the kernel's header.
+    /// Its cost by the formulas in the kernel's header.
     pub work: Work,
 }
 
-/// A launch, with the marks right before and right after it.
+/// A launch with the marks immediately before and after it.
 pub type Watched<M> = (KernelLaunch, [M; 2]);
 
-/// Memory of a device. Cloning a backend gives another handle of the same device.
+/// Memory of a device. A clone of a backend is another handle to the same device.
 pub trait Storage: Clone + Send + Sync + 'static {
     /// Element type.
     type Elem: Real;
     /// A block of device memory, freed when dropped.
     type Buffer: Send + Sync + 'static;
-    /// Recorded state of repeated work, see [`Storage::repeat`].
+    /// A recording of repeated work. See [`Storage::repeat`].
     type Program: Default + Send;
-    /// A point in the order of the device's work, see [`Storage::mark`].
+    /// A point in the sequence of the device's work. See [`Storage::mark`].
     type Mark: Send + 'static;
 
     /// Name for messages and reports, e.g. `cpu`.
     fn name(&self) -> &'static str;
-    /// The name and, if it has one, the model of the device, e.g. `cuda (NVIDIA H100 80GB HBM3)`.
+    /// The name, and the model of the device if it has one, e.g. `cuda (NVIDIA H100 80GB HBM3)`.
     fn description(&self) -> String {
         self.name().to_owned()
     }
-    /// `len` elements of unspecified content, for kernels that overwrite all of it.
+    /// `len` elements with unspecified values, to be overwritten completely.
     ///
     /// # Errors
     /// Out of memory.
@@ -94,63 +95,63 @@ pub trait Storage: Clone + Send + Sync + 'static {
     /// # Errors
     /// Out of memory.
     fn zeros(&self, len: usize) -> Result<Self::Buffer>;
-    /// `len` zeros to accumulate into before the first read, such as a gradient; a device may delay writing them until then.
+    /// `len` zeros for accumulation, e.g. of a gradient. A device may postpone writing the zeros.
     ///
     /// # Errors
     /// Out of memory.
     fn zeros_to_add_to(&self, len: usize) -> Result<Self::Buffer> {
         self.zeros(len)
     }
-    /// Copy from the host.
+    /// Copies values from the host to new memory.
     ///
     /// # Errors
     /// Out of memory.
     fn upload(&self, host: &[Self::Elem]) -> Result<Self::Buffer>;
-    /// Overwrites `target` with host values of the same number.
+    /// Overwrites `target` with values from the host. The lengths must be equal.
     ///
     /// # Errors
     /// The device failed, or lengths differ.
     fn write(&self, host: &[Self::Elem], target: &mut Self::Buffer) -> Result<()>;
-    /// Copy to the host.
+    /// Copies values to the host.
     ///
     /// # Errors
     /// The device failed.
     fn download(&self, buffer: &Self::Buffer) -> Result<Vec<Self::Elem>>;
-    /// Overwrites `target` with `source` of the same length.
+    /// Overwrites `target` with `source`. The lengths must be equal.
     ///
     /// # Errors
     /// The device failed, or lengths differ.
     fn copy(&self, source: &Self::Buffer, target: &mut Self::Buffer) -> Result<()>;
     /// Number of elements.
     fn len(&self, buffer: &Self::Buffer) -> usize;
-    /// Runs `work`, or what was recorded of it under `program`. Every time it must be the same operations on the same
-    /// buffers: what differs from time to time is written into buffers before. Buffers made inside must be dropped inside, and
-    /// nothing may be uploaded or downloaded there.
+    /// Runs `work`, or replays the recording of it in `program`. Each run must perform the same operations on the same buffers,
+    /// so values that change between runs must be written to buffers beforehand. Buffers allocated inside `work` must be dropped
+    /// inside it, and `work` may not upload or download.
     ///
     /// # Errors
-    /// What `work` reports; the device failed.
+    /// The errors of `work`; the device failed.
     fn repeat(&self, program: &mut Self::Program, work: impl FnOnce() -> Result<()>) -> Result<()>;
-    /// Marks the point after everything that was asked for so far. Not inside [`Storage::repeat`].
+    /// Marks the point after all work submitted so far. Not allowed inside [`Storage::repeat`].
     ///
     /// # Errors
     /// The device failed.
     fn mark(&self) -> Result<Self::Mark>;
-    /// Seconds that the device took from one mark to a later one; waits for the later one.
+    /// Device time in seconds from one mark to a later one. Waits until the device reaches the later one.
     ///
     /// # Errors
     /// The device failed.
     fn seconds_between(&self, from: &Self::Mark, to: &Self::Mark) -> Result<f64>;
-    /// Sets the layer (empty if none) and the phase of the following operations. Only profilers use it.
+    /// Sets the layer (empty if none) and the phase of the following operations. Used only by profilers.
     fn enter(&self, _layer: &str, _phase: Phase) {}
-    /// Runs `work` and returns the kernels it launched, if the device has kernels, each with the marks just before and after it;
-    /// external profiling tools see `name` meanwhile. For profilers only, from one thread at a time, and not for work that
-    /// [`Storage::repeat`] records, since recorded work cannot be timed.
+    /// Runs `work` and returns its kernel launches, each with the marks immediately before and after it. The list is empty on
+    /// devices without kernels. External profiling tools show `name` for the work. Used only by profilers, from one thread at a
+    /// time. Not allowed inside [`Storage::repeat`], because recorded work cannot be timed.
     fn watched<R>(&self, _name: std::fmt::Arguments<'_>, work: impl FnOnce() -> R) -> (R, Vec<Watched<Self::Mark>>) {
         (work(), Vec::new())
     }
 }
 
-/// Rejects a buffer of the wrong length, outside of the operations' contracts.
+/// Rejects a buffer of the wrong length, for functions that are not operations and so have no contract.
 pub(crate) fn check_len(op: &'static str, name: &str, found: usize, wanted: usize) -> Result<()> {
     if found == wanted { Ok(()) } else { Err(Error::shape(op, format!("{name} must have {wanted} elements, has {found}"))) }
 }

@@ -1,12 +1,12 @@
 use serde::{Deserialize, Serialize};
 
-/// What an operation computes, within a training step.
+/// Part of a training step that an operation belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Batches: copies between host and device, corruption on the device.
+    /// Making batches: copies between host and device, corruption on the device.
     Data,
-    /// Values.
+    /// Values of the forward pass.
     #[default]
     Forward,
     /// Gradients with respect to inputs, and everything else in the backward pass that is not a weight gradient.

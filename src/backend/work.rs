@@ -1,22 +1,22 @@
-//! What an operation or a launch costs, by formula: floating-point operations and bytes that it must move at least.
+//! Cost of an operation or a launch by formula: floating-point operations, and a lower bound on the bytes moved.
 //!
-//! A multiply-add counts as 2 operations; an addition, a comparison, a quotient, a root, an exponential as 1. Padding taps of
-//! convolutions count, as in PyTorch's counters. Bytes are those of operands read once, results written once, and of what is added to
-//! read and written: the least traffic that memory must carry, whatever caches do.
+//! A multiply-add counts as 2 operations; an addition, a comparison, a quotient, a root or an exponential counts as 1.
+//! Convolution taps in the padding count, as in PyTorch's counters. Operands are read once, results are written once, and
+//! accumulation targets are read and written once. This is the minimum memory traffic with ideal caches.
 
 use std::iter::Sum;
 use std::ops::Add;
 
 use serde::{Deserialize, Serialize};
 
-/// The unit that does an operation's arithmetic, which determines the peak it is compared with.
+/// The hardware unit that does the arithmetic of an operation. It determines the peak that the operation is compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
-    /// Fused multiply-adds of the element type.
+    /// Fused multiply-add units, in the element type.
     #[default]
     Fma,
-    /// The matrix unit: bf16 products, f32 sums. The little arithmetic outside the products is ignored.
+    /// The matrix unit: bf16 products and f32 sums. The small amount of arithmetic outside the products is ignored.
     Matrix,
     /// Some products on each unit, as in the branches of an SDC.
     Both,
@@ -38,19 +38,19 @@ impl Unit {
 pub struct Work {
     /// Floating-point operations.
     pub flops: u64,
-    /// Bytes of memory traffic at least.
+    /// Minimum bytes of memory traffic.
     pub bytes: u64,
-    /// Operations done by the matrix unit.
+    /// Operations executed by the matrix unit.
     #[serde(default)]
     pub matrix: u64,
-    /// Operations of the formula that were not executed, because the method needs fewer or skips taps that meet only padding.
+    /// Operations of the formula that were not executed, because the algorithm needs fewer or skips taps that read only padding.
     /// 0 in older records, which did not count them.
     #[serde(default)]
     pub saved: u64,
 }
 
 impl Work {
-    /// Operations without the matrix unit, and traffic.
+    /// Operations, none of them on the matrix unit, and traffic.
     pub fn new(flops: u64, bytes: u64) -> Self {
         Self { flops, bytes, ..Self::default() }
     }
@@ -60,7 +60,7 @@ impl Work {
         Self::new(0, bytes)
     }
 
-    /// The same for one of `count` equal parts.
+    /// The cost of one of `count` equal parts.
     #[must_use]
     pub fn per(&self, count: usize) -> Self {
         let count = count.max(1) as u64;
@@ -72,7 +72,7 @@ impl Work {
         self.flops.saturating_sub(self.saved)
     }
 
-    /// What does the operations; what the matrix unit leaves over counts from a tenth on.
+    /// The unit of the operations. Operations outside the matrix unit are ignored if they are less than a tenth of all.
     pub fn unit(&self) -> Unit {
         match self.matrix {
             0 => Unit::Fma,
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_unit_is_told_by_the_products() {
+    fn the_unit_depends_on_the_share_of_the_matrix_unit() {
         let unit = |matrix: u64| Work { matrix, ..Work::new(1000, 1) }.unit();
         assert_eq!(
             [0, 1, 500, 900, 901, 1000].map(unit),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn records_without_a_unit_are_read() {
+    fn records_without_matrix_operations_can_be_read() {
         let work: Work = serde_json::from_str(r#"{"flops": 2, "bytes": 1}"#).unwrap();
         assert_eq!((work, work.unit()), (Work::new(2, 1), Unit::Fma));
     }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use orthoscope::backend::cpu::Path;
+use orthoscope::backend::cpu::Isa;
 use orthoscope::backend::cuda::Mode;
 use orthoscope::backend::{Cpu, Cuda};
 use orthoscope::{Error, Result};
@@ -139,9 +139,9 @@ pub fn cpu() -> Result<Cpu> {
     let refuse = |reason: String| Error::argument(format!("{CPU_VARIABLE}={}: {reason}", named.display()));
     match named.to_str() {
         Some("") => Ok(Cpu::default()),
-        Some("avx512") => Cpu::with_path(Path::Avx512).map_err(|error| refuse(error.to_string())),
-        Some("avx2") => Cpu::with_path(Path::Avx2).map_err(|error| refuse(error.to_string())),
-        Some("portable") => Cpu::with_path(Path::Portable),
+        Some("avx512") => Cpu::with_isa(Isa::Avx512).map_err(|error| refuse(error.to_string())),
+        Some("avx2") => Cpu::with_isa(Isa::Avx2).map_err(|error| refuse(error.to_string())),
+        Some("portable") => Cpu::with_isa(Isa::Portable),
         _ => Err(refuse("must be avx512, avx2 or portable".into())),
     }
 }

@@ -63,7 +63,7 @@ fn facts() -> Value {
         })
     });
     let (driver, devices) = gpu(&mut missing);
-    let simd = super::device::cpu().map(|cpu| format!("{:?}", cpu.path()).to_lowercase());
+    let simd = super::device::cpu().map(|cpu| format!("{:?}", cpu.isa()).to_lowercase());
     // Without it every command that computes fails, so it is also logged as a warning.
     let simd = simd.inspect_err(|error| log::warn!("no command will compute on the CPU: {error}"));
     let simd = simd.map_err(|error| missing.push(error.to_string())).ok();

@@ -9,7 +9,7 @@ use crate::ops::{Pick, Picks};
 use crate::rng::{Purpose, Stream};
 use crate::shape::Shape;
 
-/// Changes after which a normal image is still normal. Off by default, because it depends on the category which ones are.
+/// Changes that keep a normal image normal. Off by default, because this depends on the category.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AugmentConfig {
@@ -123,7 +123,7 @@ impl TrainingSet {
         (0..count).into_par_iter().map(sample).collect()
     }
 
-    /// The images of the batch of `step`: which ones, where cropped, how flipped and rotated.
+    /// The choices of the batch of `step`: images, crops, flips and rotations.
     pub fn picks(&self, step: u64, count: usize) -> Picks {
         Picks {
             step: step as u32,
@@ -166,7 +166,7 @@ impl TrainingSet {
         part.as_standard_layout().into_owned()
     }
 
-    /// The order of images in an epoch: a Fisher–Yates shuffle with a stream of the epoch's own.
+    /// The order of images in an epoch: a Fisher–Yates shuffle with a separate random stream for each epoch.
     fn order(&self, epoch: u64) -> Vec<usize> {
         let mut stream = Stream::new(self.seed, Purpose::Batch, epoch as u32, u32::MAX);
         let mut order: Vec<usize> = (0..self.images.len()).collect();

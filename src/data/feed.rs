@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 use super::{Batch, TrainingSet};
 use crate::error::Result;
 
-/// The batches of a training run on the host, each made while the step before it runs.
+/// Host batches of a training run. Each batch is made while the previous step runs.
 ///
-/// The next batch is a task in the thread pool that computes the step, not a thread of its own: workers make it when the step leaves
-/// them idle, so no more threads run than were asked for, and nothing waits for a worker that is itself waiting. One batch is kept
-/// ahead.
+/// The next batch is a task in the thread pool of the step, not a separate thread. Workers make it when the step leaves them
+/// idle. So the number of threads stays as requested, and a worker never waits for a worker that is itself waiting. One batch is
+/// made ahead.
 pub struct Feed {
     set: Arc<TrainingSet>,
     count: usize,
@@ -16,7 +16,7 @@ pub struct Feed {
     ahead: Option<Made>,
 }
 
-/// The batch of a step, or the error it gave.
+/// The batch of a step, or the error of making it.
 struct Made {
     step: u64,
     batch: Result<Batch>,
@@ -26,7 +26,7 @@ struct Made {
 /// How long the batch of a step took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Supply {
-    /// Time to make it; the step competes for the same threads.
+    /// Time to make it. The step uses the same threads meanwhile.
     pub making: Duration,
     /// The part of it during which training had to wait.
     pub waiting: Duration,
@@ -38,16 +38,17 @@ impl Feed {
         Self { set, count, end, ahead: None }
     }
 
-    /// Makes the batch of `step` now, ahead of [`Feed::step`]. Why it cannot be made is reported there.
+    /// Makes the batch of `step` now, before [`Feed::step`], which also reports an error of making it.
     pub fn prepare(&mut self, step: u64) {
         self.ahead = Some(self.take(step));
     }
 
-    /// Does `work` on the batch of `step` while the next one is made. A batch is a pure function of seed and step: which thread makes
-    /// it, and when, changes no bit.
+    /// Runs `work` on the batch of `step` while the next batch is made. A batch is a pure function of seed and step, so its bits
+    /// do not depend on the thread and the time at which it is made.
     ///
     /// # Errors
-    /// As [`TrainingSet::batch`] for this step, and the errors of `work`. An error of the next batch is reported at the next step.
+    /// As [`TrainingSet::batch`] for this step, and the errors of `work`. An error of the next batch is reported at the next
+    /// step.
     pub fn step<R>(&mut self, step: u64, work: impl FnOnce(&Batch) -> Result<R>) -> Result<(R, Supply)> {
         let Made { batch, supply, .. } = self.take(step);
         let batch = batch?;
@@ -68,7 +69,7 @@ impl Feed {
         result.map(|result| (result, supply))
     }
 
-    /// The batch of `step`, made now unless it was made ahead.
+    /// The batch of `step`, which is made now unless it was made ahead.
     fn take(&mut self, step: u64) -> Made {
         self.ahead.take().filter(|made| made.step == step).unwrap_or_else(|| {
             let mut made = Made::new(&self.set, step, self.count);
@@ -109,7 +110,7 @@ mod tests {
         let bad = Arc::new(set(2.0));
         let key = |error: Error| matches!(error, Error::Config { key, .. } if key.contains("region_threshold"));
         assert!(key(Feed::new(Arc::clone(&bad), 2, 9).step(0, |_| Ok(())).unwrap_err()));
-        // Made ahead, it must not end the step before.
+        // The error of a batch made ahead must not end the previous step.
         let good = Arc::new(set(0.5));
         let mut feed = Feed::new(good, 2, 9);
         feed.step(0, |_| Ok(())).unwrap();
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_made_beyond_the_last_step_and_one_batch_ahead_before_it() {
+    fn one_batch_is_made_ahead_but_none_beyond_the_last_step() {
         let set = Arc::new(set(0.5));
         let mut feed = Feed::new(set, 2, 2);
         let (_, first) = feed.step(0, |_| Ok(())).unwrap();

@@ -34,10 +34,11 @@ pub fn read_image(path: &Path) -> Result<Image> {
     image(stored.height, stored.width, pixels).map_err(|error| Error::file(path, error))
 }
 
-/// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. A black mask marks nothing.
+/// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. A black mask has no anomalous
+/// pixel.
 ///
 /// # Errors
-/// As [`read_image`]; a mask that is not black but nowhere brighter than one half, e.g. because 1 was stored instead of 255.
+/// As [`read_image`]; a mask that is not black but does not exceed one half anywhere, e.g. because 1 was stored instead of 255.
 pub fn read_mask(path: &Path) -> Result<Plane> {
     let means = read_image(path)?.map_axis(Axis(2), |rgb| rgb.iter().sum::<f32>() / 3.0);
     let brightest = means.iter().copied().fold(0.0, f32::max);
@@ -48,16 +49,17 @@ pub fn read_mask(path: &Path) -> Result<Plane> {
     Ok(means.mapv(|mean| f32::from(mean > 0.5)))
 }
 
-/// Writes an 8-bit RGB PNG, values `round(255 v)` clamped to 0..255. The file appears whole or not at all.
+/// Writes an 8-bit RGB PNG, values `round(255 v)` clamped to 0..255. The file is written completely or not at all.
 ///
 /// # Errors
-/// A missing folder, a full disk, or an image whose sides PNG cannot hold.
+/// A missing folder, a full disk, or an image that is too large for PNG.
 pub fn write_png(path: &Path, image: &Image) -> Result<()> {
     let bytes = encode_png(image).map_err(|error| Error::file(path, error))?;
     write_atomically(path, |file| file.write_all(&bytes))
 }
 
-/// Writes an 8-bit grey PNG of a mask or map with values in [0, 1], `round(255 v)` clamped. The file appears whole or not at all.
+/// Writes an 8-bit grey PNG of a mask or map with values in [0, 1], `round(255 v)` clamped. The file is written completely or not
+/// at all.
 ///
 /// # Errors
 /// As [`write_png`].
@@ -69,7 +71,7 @@ pub fn write_mask_png(path: &Path, mask: &Plane) -> Result<()> {
 /// An 8-bit RGB PNG file in memory; values outside [0, 1] are clamped, NaN is black.
 ///
 /// # Errors
-/// An image that is not `[height, width, 3]`, or whose sides PNG cannot hold.
+/// An image that is not `[height, width, 3]` or is too large for PNG.
 pub fn encode_png(image: &Image) -> Result<Vec<u8>> {
     sides("png", image)?;
     encode(image, ExtendedColorType::Rgb8)
@@ -143,8 +145,8 @@ fn picture_format(path: &Path, bytes: &[u8]) -> Result<ImageFormat> {
             Err(Error::file(path, format!("the JPEG data are cut short after {} bytes: the end marker is missing", bytes.len())))
         }
         Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => Ok(format),
-        Ok(other) => Err(Error::file(path, format!("is a {} file; PNG and JPEG are read", name(other)))),
-        Err(_) => Err(Error::file(path, "is no picture: its content is neither PNG nor JPEG")),
+        Ok(other) => Err(Error::file(path, format!("is a {} file; only PNG and JPEG are supported", name(other)))),
+        Err(_) => Err(Error::file(path, "is not an image: its content is neither PNG nor JPEG")),
     }
 }
 
@@ -174,7 +176,8 @@ fn over_white(pixel: &[f32]) -> [f32; 3] {
     }
 }
 
-/// Whether the segments of a JPEG lead to its end marker (ITU T.81, annex B). The decoder silently fills missing rows with grey.
+/// Whether the segments of a JPEG lead to its end marker (ITU T.81, annex B). Needed because the decoder silently fills missing
+/// rows with grey.
 fn jpeg_is_whole(bytes: &[u8]) -> bool {
     let mut at = 2;
     while let Some(offset) = bytes.get(at..).and_then(|rest| rest.windows(2).position(|pair| is_marker(pair[0], pair[1]))) {
@@ -191,7 +194,8 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
     false
 }
 
-/// A marker that starts a segment: not a stuffed byte, a fill byte or a restart mark inside the coded data.
+/// Whether two bytes are a marker that starts a segment, and not a stuffed byte, a fill byte or a restart marker in the coded
+/// data.
 fn is_marker(first: u8, second: u8) -> bool {
     first == 0xFF && !matches!(second, 0x00 | 0xFF | 0xD0..=0xD7)
 }

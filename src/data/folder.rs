@@ -1,9 +1,9 @@
 //! Folders of images in the MVTec layout.
 //!
 //! `CATEGORY/train/good`, `CATEGORY/test/good`, `CATEGORY/test/DEFECT`, and for each defect image `NAME.ext` a mask
-//! `CATEGORY/ground_truth/DEFECT/NAME_mask.ext` or `NAME.ext`. Extensions are png, jpg or jpeg in any case, and image and mask
-//! may differ in theirs. Hidden files (`.DS_Store`) and files without an image extension (`readme.txt`) are skipped;
-//! images in other formats (`a.bmp`) are errors, so that no data are lost silently.
+//! `CATEGORY/ground_truth/DEFECT/NAME_mask.ext` or `NAME.ext`. The extension is png, jpg or jpeg in upper or lower case, and may
+//! differ between image and mask. Hidden files (`.DS_Store`) and files without an image extension (`readme.txt`) are skipped;
+//! images in other formats (`a.bmp`) are errors, so that no data are skipped silently.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,7 +23,7 @@ const NOT_READ: [&str; 8] = ["bmp", "tif", "tiff", "gif", "webp", "ppm", "pgm", 
 pub struct Category {
     /// Name of the folder.
     pub name: String,
-    /// Normal images for training; empty where there is no folder `train`, as testing does not need one.
+    /// Normal images for training; empty without a folder `train`, which testing does not need.
     pub train: Vec<PathBuf>,
     /// Test images, sorted by defect and then by path.
     pub test: Vec<TestImage>,
@@ -36,7 +36,7 @@ pub struct TestImage {
     pub path: PathBuf,
     /// `good`, or the kind of defect: the name of its folder.
     pub defect: String,
-    /// The ground-truth mask; `None` exactly for good images.
+    /// The ground-truth mask; `None` if and only if the image is good.
     pub mask: Option<PathBuf>,
 }
 
@@ -44,8 +44,8 @@ impl Category {
     /// Lists a category folder and pairs its defect images with their masks. Nothing is decoded.
     ///
     /// # Errors
-    /// No such folder; no image in `test`, or in an existing `train`; a defect image without its mask, or a mask without its image;
-    /// two images of the same name; an image in another format.
+    /// No such folder; no image in `test`, or in an existing `train`; a defect image without its mask, or a mask without its
+    /// image; two images of the same name; an image in another format.
     pub fn open(root: &Path) -> Result<Self> {
         let train = match root.join("train").is_dir() || !root.is_dir() {
             true => train_images(root)?,
@@ -64,7 +64,7 @@ impl TestImage {
     }
 
     /// The image `[h, w, 3]` and its ground truth `[h, w]`: 1 where anomalous, all 0 for a good image. Published datasets contain
-    /// a few black masks for defect images; they are used as they are and mark no pixel.
+    /// a few black masks for defect images. These are used unchanged and mark no pixel.
     ///
     /// # Errors
     /// A file that cannot be read (see [`read_image`] and [`read_mask`]), or a mask whose size differs from its image's.
@@ -101,7 +101,7 @@ pub fn train_images(root: &Path) -> Result<Vec<PathBuf>> {
     }
     let images: Vec<PathBuf> = pictures(&folder)?.into_values().collect();
     if images.is_empty() {
-        return Err(Error::file(folder, "holds no PNG or JPEG file"));
+        return Err(Error::file(folder, "contains no PNG or JPEG file"));
     }
     Ok(images)
 }
@@ -130,7 +130,7 @@ pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     if found.is_empty() {
-        return Err(Error::file(path, "holds no PNG or JPEG file"));
+        return Err(Error::file(path, "contains no PNG or JPEG file"));
     }
     found.sort();
     Ok(found)
@@ -150,7 +150,7 @@ fn test_images(root: &Path) -> Result<Vec<TestImage>> {
         }
     }
     if images.is_empty() {
-        return Err(Error::file(folder, "holds no PNG or JPEG file in a folder good or DEFECT"));
+        return Err(Error::file(folder, "contains no PNG or JPEG file in a folder good or DEFECT"));
     }
     for (name, path) in subfolders(&truth)? {
         if name != GOOD && !folder.join(&name).is_dir() {
@@ -191,13 +191,13 @@ fn pictures(folder: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
         }
         let stem = path.file_stem().unwrap_or_default().to_owned();
         if let Some(other) = found.insert(stem, path) {
-            return Err(Error::file(other, "two pictures of this folder have this name and differ only in their extension"));
+            return Err(Error::file(other, "two images in this folder have this name and differ only in their extension"));
         }
     }
     Ok(found)
 }
 
-/// The subfolders of `folder` by name; none if there is no such folder. An image next to them is an error.
+/// The subfolders of `folder` by name; none if `folder` does not exist. An image directly in `folder` is an error.
 fn subfolders(folder: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
     let mut found = BTreeMap::new();
     if !folder.is_dir() {
@@ -207,7 +207,7 @@ fn subfolders(folder: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
         if path.is_dir() {
             found.insert(path.file_name().unwrap_or_default().to_owned(), path);
         } else if is_picture(&path)? {
-            return Err(Error::file(path, "this picture is in no folder good or DEFECT"));
+            return Err(Error::file(path, "this image is not in a folder good or DEFECT"));
         }
     }
     Ok(found)
@@ -230,7 +230,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 fn is_picture(path: &Path) -> Result<bool> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     if NOT_READ.contains(&extension.as_str()) {
-        return Err(Error::file(path, format!("pictures of the format {extension} are not read; convert them to PNG or JPEG")));
+        return Err(Error::file(path, format!("images in {extension} format are not supported; convert them to PNG or JPEG")));
     }
     Ok(READ.contains(&extension.as_str()))
 }

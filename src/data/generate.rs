@@ -28,8 +28,8 @@ pub struct GenerateOptions {
     pub seed: u64,
 }
 
-/// The step of a random stream says what it draws: for each family, training images, good test images, then one step for each
-/// kind of defect.
+/// The step of a random stream selects what it draws. For each family the steps are: training images, good test images, then one
+/// step per kind of defect.
 const TRAIN: u32 = 0;
 const GOOD: u32 = 1;
 const DEFECT: u32 = 2;
@@ -68,23 +68,23 @@ impl GenerateOptions {
 
     fn check(&self) -> Result<()> {
         if self.size < 32 {
-            return Err(Error::argument(format!("generated pictures need a size of at least 32, not {}", self.size)));
+            return Err(Error::argument(format!("generated images need a size of at least 32, got {}", self.size)));
         }
         if self.size.saturating_mul(self.size) as u64 > MAX_PIXELS {
-            let text = format!("generated pictures have at most {MAX_PIXELS} pixels, not {0}x{0}", self.size);
+            let text = format!("generated images have at most {MAX_PIXELS} pixels, got {0}x{0}", self.size);
             return Err(Error::argument(text));
         }
         if self.train == 0 || self.good.saturating_add(self.defects_per_kind) == 0 {
             let (train, good, defects) = (self.train, self.good, self.defects_per_kind);
             let text =
-                format!("at least one training and one test picture are needed, not {train} and {good} + {defects} per kind");
+                format!("at least one training and one test image are needed, got {train} and {good} + {defects} per kind");
             return Err(Error::argument(text));
         }
         Ok(())
     }
 }
 
-/// Writes the category `out/FAMILY` as PNG files and returns its path. The folder appears complete or not at all.
+/// Writes the category `out/FAMILY` as PNG files and returns its path. The folder is created completely or not at all.
 ///
 /// # Errors
 /// `out/FAMILY` exists and is not empty, `out` cannot be created or written, a size below 32, or no image to generate.
@@ -94,7 +94,7 @@ pub fn generate(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
     make_folder(out)?;
     let made = draft_and_rename(out, &target, options);
     if made.is_err() && is_new {
-        // Removes the folder only if it is empty. The first error matters more than a failure here.
+        // Removes the folder only if it is empty. A failure here is ignored in favour of the first error.
         let _ = std::fs::remove_dir(out);
     }
     made.map(|()| target)
@@ -104,7 +104,7 @@ fn draft_and_rename(out: &Path, target: &Path, options: &GenerateOptions) -> Res
     let refuse = |error| Error::io(target, "cannot be made", error);
     let hidden = tempfile::Builder::new().prefix(".generate").tempdir_in(out).map_err(refuse)?;
     let draft = hidden.path().join(options.family.name());
-    // The draft is gone by the time somebody reads this.
+    // The draft folder no longer exists when the message is read, so errors name the target.
     let renamed = |path: PathBuf| target.join(path.strip_prefix(&draft).unwrap_or(&path));
     write_category(&draft, options).map_err(|error| error.map_path(renamed))?;
     if target.exists() {

@@ -39,7 +39,7 @@ pub fn sides(op: &'static str, image: &Image) -> Result<(usize, usize)> {
     }
 }
 
-/// Checks that an image of this size can be made.
+/// Checks that an image can have this size.
 pub(super) fn check_size(op: &'static str, height: usize, width: usize) -> Result<()> {
     let values = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(3));
     if values.is_none_or(|values| values == 0 || values > u32::MAX as usize) {
@@ -48,7 +48,7 @@ pub(super) fn check_size(op: &'static str, height: usize, width: usize) -> Resul
     Ok(())
 }
 
-/// The values in row-major order; copied only where memory holds them in another order.
+/// The values in row-major order. They are copied only if they are in another order in memory.
 pub fn row_major<D: Dimension>(array: &Array<f32, D>) -> Cow<'_, [f32]> {
     array.as_slice().map_or_else(|| array.iter().copied().collect(), Cow::Borrowed)
 }

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::ops::{self, Backend, CorruptionSpec, Picks, Sampler};
 use crate::shape::Shape;
 
-/// The images and textures of a [`TrainingSet`] in the memory of a device, which makes its batches there. Clones share them.
+/// The images and textures of a [`TrainingSet`] in the memory of a device, which makes the batches. Clones share this memory.
 pub struct ResidentSet<B: Backend> {
     inner: Arc<Inner<B>>,
 }
@@ -22,7 +22,7 @@ impl<B: Backend> Clone for ResidentSet<B> {
 }
 
 impl TrainingSet {
-    /// The set on the device, for batches of `count` images; `None` for devices whose batches are made by the host.
+    /// The set on the device, for batches of `count` images; `None` if the host makes the batches of this device.
     ///
     /// # Errors
     /// As [`TrainingSet::validate`]; a batch too large; out of device memory.
@@ -44,16 +44,16 @@ impl<B: Backend> ResidentSet<B> {
     /// Shapes of the images and of the region masks of a batch.
     ///
     /// # Errors
-    /// None for a set that could be made.
+    /// Never for a set made by [`TrainingSet::resident`].
     pub fn shapes(&self) -> Result<[Shape; 2]> {
         let (count, side) = (self.count(), self.inner.spec.side as usize);
         Ok([Shape::new(&[count, side, side, 3])?, Shape::new(&[count, side, side, 1])?])
     }
 
-    /// Makes the batch that `picks` asks for, [`Picks`] as a buffer.
+    /// Makes the batch described by `picks`, which is [`Picks`] as a buffer.
     ///
     /// # Errors
-    /// Buffers of another length than [`Picks::len`] and [`ResidentSet::shapes`] say; the device failed.
+    /// Buffers whose lengths differ from [`Picks::len`] and [`ResidentSet::shapes`]; the device failed.
     pub fn batch(&self, picks: &B::Buffer, batch: ops::Batch<'_, B::Buffer>) -> Result<()> {
         self.inner.sampler.batch(&self.inner.spec, picks, batch)
     }

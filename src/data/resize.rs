@@ -1,16 +1,16 @@
-//! Sizes: resampling, cropping, and padding for networks that need sides divisible by 8.
+//! Resampling, cropping, and padding for networks that need sides divisible by 8.
 //!
 //! Pixel i of n covers [i, i+1) of a side of length n (half-pixel centres). Resampling is separable: along each side the weight
 //! of pixel i for an output centred at c is the triangle `max(0, 1 - |i + 1/2 - c| / s)`, normalised to sum 1, with
 //! s = max(1, old size / new size). That is bilinear interpolation when enlarging, and an average over the covered area
-//! without aliasing when shrinking. At the border the weights of what is inside are used.
+//! without aliasing when shrinking. At the border, only the weights of pixels inside the image are used.
 
 use ndarray::{Axis, s};
 
 use super::image::{Image, check_size, sides};
 use crate::error::{Error, Result};
 
-/// The image at `height x width`, by the triangle filter of the module's overview.
+/// Resizes an image to `height x width` with the triangle filter of the module's overview.
 ///
 /// # Errors
 /// A side of 0.
@@ -36,7 +36,7 @@ pub fn resize(image: &Image, height: usize, width: usize) -> Result<Image> {
 /// The `height x width` pixels whose first row is `top` and first column `left`.
 ///
 /// # Errors
-/// A side of 0, or a window that leaves the image.
+/// A side of 0, or a window that is not inside the image.
 pub fn crop(image: &Image, top: usize, left: usize, height: usize, width: usize) -> Result<Image> {
     let (h, w) = sides("crop", image)?;
     let fits = |first: usize, side: usize, whole: usize| side > 0 && first.checked_add(side).is_some_and(|end| end <= whole);
@@ -46,7 +46,7 @@ pub fn crop(image: &Image, top: usize, left: usize, height: usize, width: usize)
     Ok(image.slice(s![top..top + height, left..left + width, ..]).to_owned())
 }
 
-/// The image continued at the bottom and right up to `height x width` by reflection that does not repeat the edge:
+/// Pads an image at the bottom and right to `height x width` by reflection without repeating the edge:
 /// `a b c` becomes `a b c b a b …`. A side of one pixel is repeated.
 ///
 /// # Errors
@@ -61,7 +61,7 @@ pub fn pad_reflect(image: &Image, height: usize, width: usize) -> Result<Image> 
     Ok(image.select(Axis(0), &reflected(height, h)).select(Axis(1), &reflected(width, w)))
 }
 
-/// The position inside `0..n` that `i >= 0` is a reflection of.
+/// The position in `0..n` that `i >= 0` is reflected to.
 fn reflect(i: usize, n: usize) -> usize {
     let period = (2 * (n - 1)).max(1);
     let within = i % period;

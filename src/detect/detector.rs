@@ -19,7 +19,7 @@ pub struct Detector<B: Backend> {
     backend: B,
     parameters: Arc<Parameters<B>>,
     settings: Settings,
-    /// Kept between images. Each call takes it out, so that no thread waits for another.
+    /// Kept between images. Each call takes it out of the mutex, so threads do not wait for each other.
     inference: Mutex<Option<Inference<B>>>,
 }
 

@@ -16,7 +16,7 @@ pub enum Origin {
     HeldOut(f64),
     /// Given by the user.
     User,
-    /// The largest F1 on the very test set that is shown.
+    /// The threshold with the largest F1 on the test set that is evaluated.
     TestSet,
 }
 
@@ -60,19 +60,20 @@ impl Cutoffs {
         }
     }
 
-    /// Thresholds given by a user, where they are given.
+    /// The thresholds that a user has given.
     pub fn given(image: Option<f64>, pixel: Option<f64>) -> Self {
         let of_user = |value| Threshold { value, origin: Origin::User };
         Self { image: image.map(of_user), pixel: pixel.map(of_user) }
     }
 
-    /// The thresholds with the largest F1 on a test set: too good to be true for any other set.
+    /// The thresholds with the largest F1 on a test set. They are optimistic, because they are chosen on the set they are used
+    /// on.
     pub fn best_on_test_set(metrics: &Metrics) -> Self {
         let best = |value| Some(Threshold { value, origin: Origin::TestSet });
         Self { image: best(metrics.image_f1_threshold), pixel: best(metrics.pixel_f1_threshold) }
     }
 
-    /// These thresholds, and those of `other` where there are none.
+    /// These thresholds, with missing ones taken from `other`.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self { image: self.image.or(other.image), pixel: self.pixel.or(other.pixel) }
@@ -98,22 +99,22 @@ pub struct Region {
     pub mean: f64,
 }
 
-/// What a detector says about one image, at the image's own size.
+/// Result for one image at the image's own size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Examination {
     /// Heatmap `[h, w]`, resized bilinearly from the working resolution.
     pub heatmap: Plane,
-    /// Where the heatmap exceeds the pixel threshold; empty where there is none.
+    /// Whether the heatmap exceeds the pixel threshold. All false without a pixel threshold.
     pub mask: Array2<bool>,
     /// f(x̂) `[h, w, 3]`, resized from the working resolution.
     pub reconstruction: Image,
     /// Maximum and sum of the heatmap at working resolution.
     pub scores: ImageScores,
-    /// The one of them that decides.
+    /// The one of the two scores that is compared with the image threshold.
     pub score: f64,
-    /// Whether the score exceeds the image threshold; `None` where there is no threshold.
+    /// Whether the score exceeds the image threshold; `None` without an image threshold.
     pub anomalous: Option<bool>,
-    /// The thresholds behind the mask and the verdict.
+    /// The thresholds used for the mask and the verdict.
     pub cutoffs: Cutoffs,
     /// The connected regions of the mask, the one with the highest peak first.
     pub regions: Vec<Region>,
@@ -141,7 +142,7 @@ impl Examination {
     }
 }
 
-/// What is gathered of one region while the image is read.
+/// Sums and bounds of one region, collected pixel by pixel.
 struct Gathered {
     rows: [usize; 2],
     columns: [usize; 2],
@@ -183,7 +184,7 @@ mod tests {
     use ndarray::array;
 
     #[test]
-    fn regions_are_boxed_measured_and_sorted_by_their_peaks() {
+    fn regions_have_boxes_and_statistics_and_are_sorted_by_peak() {
         let heatmap = array![[2.0, 0.0, 0.0, 0.0], [0.0, 4.0, 0.0, 0.0], [0.0, 0.0, 0.0, 9.0]];
         let expected = [
             Region { top: 2, left: 3, height: 1, width: 1, area: 1, peak: 9.0, mean: 9.0 },
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_has_the_size_of_the_image_and_the_score_that_of_the_model() {
+    fn results_have_the_size_of_the_image_and_scores_come_from_the_working_resolution() {
         let found = examined(Cutoffs::given(Some(1.5), Some(0.5)));
         assert_eq!((found.heatmap.dim(), found.mask.dim(), found.reconstruction.dim()), ((6, 4), (6, 4), (6, 4, 3)));
         assert_eq!((found.score, found.anomalous), (2.0, Some(true)));
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn thresholds_of_a_user_go_first() {
+    fn thresholds_of_a_user_take_precedence() {
         let of_model = Cutoffs::given(Some(1.0), Some(2.0));
         let mixed = Cutoffs::given(None, Some(3.0)).or(of_model);
         assert_eq!((mixed.image, mixed.pixel.unwrap().value), (of_model.image, 3.0));

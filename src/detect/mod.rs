@@ -1,4 +1,4 @@
-//! Detection (Method §6): what the network changes is what is anomalous. Heatmaps, thresholds, metrics, evaluation.
+//! Detection (Method §6): pixels that the network changes are anomalous. Heatmaps, thresholds, metrics, evaluation.
 
 mod detector;
 mod evaluate;

@@ -4,7 +4,7 @@ use super::metrics::Score;
 use crate::data::Preparation;
 use crate::error::{Error, Result};
 
-/// How the residual becomes a heatmap, a score and a verdict (Method §6).
+/// How the residual is turned into a heatmap, a score and a verdict (Method §6).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DetectionConfig {
@@ -47,19 +47,19 @@ impl DetectionConfig {
     }
 }
 
-/// Above which score an image, and above which heatmap value a pixel, counts as anomalous.
+/// Thresholds above which an image or a pixel is anomalous.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Thresholds {
     /// For the image score.
     pub image: f64,
-    /// For the heatmap.
+    /// For the values of the heatmap.
     pub pixel: f64,
 }
 
 /// The training run behind a weight file, for the protocol line of every report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// Optimiser steps done; the last one is what is saved.
+    /// Number of optimiser steps. The file has the weights of the last one.
     pub steps: u64,
     /// Seed of the run.
     pub seed: u64,
@@ -67,7 +67,7 @@ pub struct Provenance {
     pub config_hash: String,
 }
 
-/// Everything but the weights that detection needs; stored in the metadata of the weight file.
+/// Everything that detection needs except the weights. Stored in the metadata of the weight file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Working resolution.
@@ -76,12 +76,12 @@ pub struct Settings {
     pub detection: DetectionConfig,
     /// Set on held-out normal images; `None` for weights that were never calibrated.
     pub thresholds: Option<Thresholds>,
-    /// `None` for weights from elsewhere.
+    /// `None` for weights from another program.
     pub provenance: Option<Provenance>,
 }
 
 impl Default for Settings {
-    /// For weights from elsewhere: native resolution, default heatmap, no thresholds.
+    /// For weights from another program: native resolution, default heatmap, no thresholds.
     fn default() -> Self {
         Self { preparation: Preparation::NATIVE, detection: DetectionConfig::default(), thresholds: None, provenance: None }
     }
@@ -91,10 +91,10 @@ impl Settings {
     /// Metadata key in the weight file.
     pub const KEY: &str = "orthoscope.detection";
 
-    /// The settings in a weight file's metadata, or the defaults for weights from elsewhere.
+    /// The settings in a weight file's metadata, or the defaults if it has none.
     ///
     /// # Errors
-    /// Metadata that cannot be read, or values that a config may not have.
+    /// Metadata that cannot be parsed, or values that are not valid in a config.
     pub fn from_metadata(metadata: &std::collections::HashMap<String, String>) -> Result<Self> {
         let Some(json) = metadata.get(Self::KEY) else { return Ok(Self::default()) };
         let own: Self =
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_as_numpy_has_them() {
+    fn quantiles_equal_those_of_numpy() {
         let mut values = [4.0, 1.0, 3.0, 2.0];
         for (q, expected) in [(0.0, 1.0), (1.0, 4.0), (0.5, 2.5), (0.9, 3.7), (0.25, 1.75)] {
             assert!((quantile(&mut values, q).unwrap() - expected).abs() < 1e-9, "{q}");
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_survive_the_metadata() {
+    fn settings_round_trip_through_the_metadata() {
         let settings = Settings { thresholds: Some(Thresholds { image: 1.5, pixel: 0.25 }), ..Settings::default() };
         let metadata = [(Settings::KEY.to_owned(), settings.to_json().unwrap())].into();
         assert_eq!(Settings::from_metadata(&metadata).unwrap(), settings);

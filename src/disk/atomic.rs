@@ -10,11 +10,12 @@ use super::followed;
 use crate::error::{Error, Result};
 
 /// Writes `path` through `write`: first to a hidden temporary file in the same folder, which is renamed to `path` once it is
-/// complete and on the disk. An existing file is replaced; readers see the old file or the new one, never a part. If `path` is a
-/// symbolic link, the file it points to is written.
+/// complete and on the disk. An existing file is replaced. Readers see either the old or the new file, never a partial one. If
+/// `path` is a symbolic link, the file it points to is written.
 ///
 /// # Errors
-/// The folder does not exist, the disk is full, or `write` fails. Then nothing is left behind, and an older file stays.
+/// The folder does not exist, the disk is full, or `write` fails. In these cases an existing file is unchanged, and no temporary
+/// file is left.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<()> {
     let path = &followed(path)?;
     let folder = folder_of(path);
@@ -40,7 +41,7 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A temporary file with the permissions of any new file; by default temporary files are private to their owner.
+/// A temporary file with the permissions of an ordinary new file. By default temporary files are private to their owner.
 fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(".").suffix(".part");
@@ -95,7 +96,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn is_as_readable_as_any_new_file() {
+    fn has_the_permissions_of_an_ordinary_new_file() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let (plain, ours) = (folder.path().join("plain"), folder.path().join("ours"));

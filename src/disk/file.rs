@@ -1,4 +1,4 @@
-//! Where a file will be written, and whether it can be written there.
+//! Resolves the path of an output file and checks that it can be written.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::atomic::folder_of;
 use crate::error::{Error, Result};
 
-/// Symbolic links followed in a row, as on Linux.
+/// Maximum number of consecutive symbolic links, as on Linux.
 const MAX_LINKS: usize = 40;
 
-/// The path that `path` points to: symbolic links are followed, also to files that do not exist yet.
+/// The path that `path` points to. Symbolic links are followed, even to files that do not exist yet.
 ///
 /// # Errors
 /// Links that form a circle.
@@ -25,7 +25,7 @@ pub fn followed(path: &Path) -> Result<PathBuf> {
 /// Checks that a file can be written to `path`, before long work starts. Nothing is changed.
 ///
 /// # Errors
-/// `path` is a folder or a device, is write-protected, or lies in a folder where no file can be made.
+/// `path` is a folder or a device, is write-protected, or is in a folder where no file can be created.
 pub fn check_output_file(path: &Path) -> Result<()> {
     let place = followed(path)?;
     let refuse = |error| Error::write(path, error);
@@ -41,7 +41,7 @@ pub fn check_output_file(path: &Path) -> Result<()> {
     if !folder.is_dir() {
         return Err(Error::file(path, format!("cannot be written: there is no folder {}", folder.display())));
     }
-    // Needed even if the file exists: the new one is written next to it and then renamed.
+    // Needed even if the file exists, because the new file is written next to it and then renamed.
     tempfile::tempfile_in(folder).map(drop).map_err(refuse)
 }
 
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_told_and_what_can_stays_as_it_is() {
+    fn paths_that_cannot_be_written_are_rejected_and_nothing_is_changed() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.txt");
         std::fs::write(&file, "old").unwrap();
@@ -69,7 +69,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_are_followed_even_to_what_is_not_there() {
+    fn links_to_missing_files_are_followed() {
         use std::os::unix::fs::symlink;
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);

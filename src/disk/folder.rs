@@ -1,13 +1,13 @@
-//! Folders to write into.
+//! Output folders.
 
 use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Checks that `path` is a folder or can be made one, before long work starts. Nothing is changed.
+/// Checks that `path` is a folder or can be created as one, before long work starts. Nothing is changed.
 ///
 /// # Errors
-/// `path`, or a part of it, is a file.
+/// `path` or one of its parents is a file.
 pub fn check_output_folder(path: &Path) -> Result<()> {
     match path.ancestors().find(|part| part.exists()) {
         Some(part) if !part.is_dir() => Err(Error::file(part, "is a file; the output needs a folder here")),
@@ -15,7 +15,7 @@ pub fn check_output_folder(path: &Path) -> Result<()> {
     }
 }
 
-/// Makes a folder and its parents if they do not exist yet.
+/// Creates a folder and its parents if they do not exist yet.
 ///
 /// # Errors
 /// As [`check_output_folder`], or the system refuses.

@@ -1,4 +1,4 @@
-//! Files that are written completely or not at all, and folders to write into.
+//! Output files, which are written completely or not at all, and output folders.
 
 mod atomic;
 mod file;

@@ -6,7 +6,7 @@ use crate::shape::Shape;
 /// The paper's dilations of the SDC block.
 pub const DILATIONS: [usize; 6] = [1, 2, 4, 8, 16, 32];
 
-/// Largest base width and hidden layer: far more than needed, and small enough that shapes cannot overflow.
+/// Maximum base width and hidden layer width: far more than needed, but small enough that shapes cannot overflow.
 const MAX_WIDTH: usize = 4096;
 
 /// The kind and size of a network.

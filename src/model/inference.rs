@@ -7,15 +7,16 @@ use crate::ops::Backend;
 use crate::shape::Shape;
 use crate::tape::{Tape, Tensor};
 
-/// `f(x)` for many inputs of one shape: the work on the device is recorded for the first inputs and then repeated, if the device can.
+/// `f(x)` for many inputs of the same shape. If the device supports it, the work is recorded for the first inputs and then
+/// replayed.
 pub struct Inference<B: Backend> {
     backend: B,
     parameters: Arc<Parameters<B>>,
-    /// Made for the shape of the last input.
+    /// For the shape of the last input.
     buffers: Option<Buffers<B>>,
 }
 
-/// Input and output keep their addresses, so that the work between them can be repeated.
+/// Input and output keep their addresses, so that recorded work can be replayed.
 struct Buffers<B: Backend> {
     x: Tensor<B>,
     y: B::Buffer,
@@ -23,7 +24,7 @@ struct Buffers<B: Backend> {
 }
 
 impl<B: Backend> Inference<B> {
-    /// Inference with these parameters.
+    /// Inference with the given parameters.
     pub fn new(backend: &B, parameters: Arc<Parameters<B>>) -> Self {
         Self { backend: backend.clone(), parameters, buffers: None }
     }
@@ -31,7 +32,7 @@ impl<B: Backend> Inference<B> {
     /// `f(x)` for host values of shape `x`.
     ///
     /// # Errors
-    /// An input that does not fit; the device failed.
+    /// An input that does not fit the network; the device failed.
     pub fn run(&mut self, shape: Shape, x: &[f32]) -> Result<Vec<f32>> {
         if x.len() != shape.len() {
             return Err(Error::shape("inference", format!("{shape} needs {} values, got {}", shape.len(), x.len())));
@@ -50,7 +51,7 @@ impl<B: Backend> Inference<B> {
             backend.copy(tape.value(output).buffer(), y)
         })?;
         let output = backend.download(&own.y)?.into_iter().map(|value| value.f64() as f32).collect();
-        // After an error there are no buffers, so the next input starts afresh.
+        // After an error there are no buffers, so the next input starts anew.
         *buffers = Some(own);
         Ok(output)
     }
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn many_inputs_of_changing_shapes_give_what_single_ones_do() {
+    fn inputs_of_changing_shapes_give_the_same_results_as_single_inputs() {
         let backend = Cpu::new();
         let architecture = Architecture::Autoencoder(Autoencoder { model: 2, width: 2, dilations: vec![1, 2] });
         let parameters = Arc::new(Parameters::initialise(&backend, &architecture, 3).unwrap());

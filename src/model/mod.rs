@@ -1,7 +1,7 @@
-//! Networks: Model I and II of the paper, and an MLP. Each is described once and interpreted twice.
+//! Networks: Models I and II of the paper, and an MLP. Each is defined once and interpreted in two ways.
 //!
 //! A network is a function written against the trait [`Net`]. [`Plan`] runs it on shapes, to find layers, parameters and FLOPs;
-//! [`Forward`] runs it on a tape. So the table of Method §4 is written down only once.
+//! [`Forward`] runs it on a tape. So the layer table of Method §4 exists only once in the code.
 
 mod architecture;
 mod autoencoder;

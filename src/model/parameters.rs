@@ -39,8 +39,8 @@ impl Bound {
 }
 
 impl<B: Backend> Parameters<B> {
-    /// Random initial weights for `seed`: uniform with variance `1 / fan_in` (LeCun), which preserves the scale of the signal through
-    /// ELU layers; biases 0. Each parameter has its own random stream, so the weights are the same on every device.
+    /// Random initial weights for `seed`: uniform with variance `1 / fan_in` (LeCun), which preserves the scale of the signal
+    /// through ELU layers; biases 0. Each parameter has its own random stream, so the weights are the same on every device.
     ///
     /// # Errors
     /// An invalid architecture; out of device memory.
@@ -75,7 +75,7 @@ impl<B: Backend> Parameters<B> {
         Ok(Self { architecture: architecture.clone(), tensors: tensors.collect::<Result<_>>()?, specs })
     }
 
-    /// Which network these are for.
+    /// The network that the parameters belong to.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
     }
@@ -90,7 +90,7 @@ impl<B: Backend> Parameters<B> {
         &self.tensors
     }
 
-    /// Values for the optimiser to change. No tape may hold a clone of them.
+    /// Values for the optimiser to update. No tape may hold a clone of them.
     pub fn tensors_mut(&mut self) -> &mut [Tensor<B>] {
         &mut self.tensors
     }
@@ -128,7 +128,7 @@ impl<B: Backend> Parameters<B> {
         Bound { vars, by_name }
     }
 
-    /// Records `f(x)` on a tape to which `bound` belongs.
+    /// Records `f(x)` on the tape that `bound` belongs to.
     ///
     /// # Errors
     /// An input that does not fit, named with the layer.
@@ -139,8 +139,8 @@ impl<B: Backend> Parameters<B> {
         Ok(y)
     }
 
-    /// `f(x)` for the values of an input of shape `shape`, without gradients. [`Inference`](super::Inference) is faster for many inputs
-    /// of one shape.
+    /// `f(x)` for an input of shape `shape`, without gradients. [`Inference`](super::Inference) is faster for many inputs of the
+    /// same shape.
     ///
     /// # Errors
     /// As [`Parameters::forward`].
@@ -150,7 +150,7 @@ impl<B: Backend> Parameters<B> {
         Ok(tape.host(y)?.into_iter().map(|value| value.f64() as f32).collect())
     }
 
-    /// `f(x)` on a tape of its own, without gradients.
+    /// `f(x)` without gradients.
     pub(super) fn output(&self, tape: &mut Tape<B>, x: Tensor<B>) -> Result<Var> {
         let bound = self.bind(tape, false);
         let x = tape.constant(x);

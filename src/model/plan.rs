@@ -8,9 +8,9 @@ use crate::shape::{Activation, Shape};
 pub struct ParameterSpec {
     /// PyTorch-style name, e.g. `e1.0.weight`.
     pub name: String,
-    /// Extents.
+    /// Shape of the parameter.
     pub shape: Shape,
-    /// Inputs of one output, `kernel² · c_in`; the initial weights depend on it.
+    /// Number of inputs of one output, `kernel² · c_in`. It determines the scale of the initial weights.
     pub fan_in: usize,
 }
 
@@ -27,7 +27,8 @@ pub struct Layer {
     pub parameters: usize,
     /// FLOPs of one forward pass, two per multiply-add; convolutions and linear maps only.
     pub flops: u64,
-    /// FLOPs of forward and backward pass: three times those of the forward pass, or twice if the input needs no gradient.
+    /// FLOPs of the forward and backward pass: three times the FLOPs of the forward pass, or twice if the input needs no
+    /// gradient.
     pub training_flops: u64,
 }
 

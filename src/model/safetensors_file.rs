@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
 
-/// The bytes of a safetensors file: length of the header, header, values. Tensors and metadata are sorted by name, so that
-/// equal content gives equal bytes; the `safetensors` crate writes metadata in an order that changes from run to run.
+/// The bytes of a safetensors file: length of the header, header, values. Tensors and metadata are sorted by name, so that equal
+/// content gives equal bytes. The `safetensors` crate writes metadata in an order that changes from run to run.
 ///
 /// # Errors
-/// A header that JSON cannot hold.
+/// A header that JSON cannot represent.
 pub(crate) fn encode_safetensors(mut tensors: Vec<(String, ArrayD<f32>)>, metadata: &HashMap<String, String>) -> Result<Vec<u8>> {
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
     let mut pairs: Vec<_> = metadata.iter().collect();
@@ -25,7 +25,7 @@ pub(crate) fn encode_safetensors(mut tensors: Vec<(String, ArrayD<f32>)>, metada
         header.insert(name, json!({ "dtype": "F32", "shape": values.shape(), "data_offsets": [start, data.len()] }));
     }
     let mut header = serde_json::to_vec(&header).map_err(Error::format)?;
-    // Spaces align the values to 8 bytes, as the format asks.
+    // Spaces align the values to 8 bytes, as the format requires.
     header.resize(header.len().next_multiple_of(8), b' ');
     Ok([&(header.len() as u64).to_le_bytes()[..], &header, &data].concat())
 }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn the_safetensors_crate_reads_it_back() {
+    fn the_safetensors_crate_reads_encoded_files() {
         let tensors = vec![("b".to_owned(), ArrayD::ones(vec![2, 3])), ("a".to_owned(), arr1(&[-2.5]).into_dyn())];
         let metadata: HashMap<_, _> = ["one", "two", "three"].map(|key| (key.to_owned(), format!("\"{key}\""))).into();
         let bytes = encode_safetensors(tensors.clone(), &metadata).unwrap();

@@ -7,7 +7,7 @@ use safetensors::tensor::SafeTensors;
 use super::{Architecture, Autoencoder, DILATIONS, ParameterSpec, decode_values, encode_safetensors};
 use crate::error::{Error, Result};
 
-/// Axes that turn weights in memory into those of a file, and back.
+/// Axis orders that convert weights between memory (OHWI) and files (OIHW).
 const OHWI_TO_OIHW: [usize; 4] = [0, 3, 1, 2];
 const OIHW_TO_OHWI: [usize; 4] = [0, 2, 3, 1];
 
@@ -21,7 +21,7 @@ pub struct WeightFile {
     pub architecture: Architecture,
     /// Values by name; convolution weights as in memory, `[out, height, width, in]` (OHWI).
     pub values: HashMap<String, ArrayD<f32>>,
-    /// Other metadata, kept as it is.
+    /// Other metadata, unchanged.
     pub metadata: HashMap<String, String>,
 }
 
@@ -47,11 +47,12 @@ impl WeightFile {
         encode_safetensors(stored, &metadata)
     }
 
-    /// Reads a weight file of F16, BF16, F32 or F64 values. The architecture comes from this project's metadata, or else from names
-    /// and shapes as PyTorch writes them (then with the first of the paper's dilations).
+    /// Reads a weight file with F16, BF16, F32 or F64 values. The architecture is read from this project's metadata. Without
+    /// metadata it is derived from PyTorch's names and shapes; k SDC branches then have the first k of the paper's dilations.
     ///
     /// # Errors
-    /// Unreadable, truncated or foreign files; missing, surplus or misshapen parameters; values that are not finite.
+    /// A file that is unreadable, truncated or of another kind; parameters that are missing, unexpected or of the wrong shape;
+    /// values that are not finite.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
         Self::decode(&bytes).map_err(|error| error.in_file(path))
@@ -85,7 +86,7 @@ fn recognise(tensors: &SafeTensors<'_>) -> Result<Architecture> {
     let first = tensors
         .tensor("e1.0.weight")
         .map_err(|_| Error::format("holds no tensor `e1.0.weight`, so these are not the weights of Model I or II"))?;
-    let width = *first.shape().first().ok_or_else(|| Error::format("`e1.0.weight` has no extents"))?;
+    let width = *first.shape().first().ok_or_else(|| Error::format("`e1.0.weight` has no dimensions"))?;
     let names = tensors.names();
     let model = if names.contains(&"ccm1.mix.weight") { 2 } else { 1 };
     let branches = names.iter().filter(|name| name.starts_with("sdc.0.") && name.ends_with(".weight")).count();
@@ -106,8 +107,9 @@ fn read_tensor(tensors: &SafeTensors<'_>, spec: &ParameterSpec, architecture: &A
     if shape != wants {
         return Err(Error::format(format!("tensor `{name}` must be {wants:?} for {architecture}, is {shape:?}")));
     }
-    let values = decode_values(&view)
-        .ok_or_else(|| Error::format(format!("tensor `{name}` is {:?}; only F16, BF16, F32 and F64 are read", view.dtype())))?;
+    let values = decode_values(&view).ok_or_else(|| {
+        Error::format(format!("tensor `{name}` is {:?}; only F16, BF16, F32 and F64 are supported", view.dtype()))
+    })?;
     if let Some(value) = values.iter().find(|value| !value.is_finite()) {
         return Err(Error::format(format!("tensor `{name}` holds {value}")));
     }
@@ -115,7 +117,7 @@ fn read_tensor(tensors: &SafeTensors<'_>, spec: &ParameterSpec, architecture: &A
     Ok(permuted(array, OIHW_TO_OHWI).as_standard_layout().into_owned())
 }
 
-/// Convolution weights with their axes in another order; other parameters as they are.
+/// Convolution weights with permuted axes; other parameters unchanged.
 fn permuted(values: ArrayD<f32>, axes: [usize; 4]) -> ArrayD<f32> {
     if values.ndim() == axes.len() { values.permuted_axes(&axes[..]) } else { values }
 }
@@ -126,7 +128,7 @@ mod tests {
     use crate::shape::Shape;
 
     #[test]
-    fn convolution_weights_are_oihw_in_a_file_as_pytorch_has_them() {
+    fn convolution_weights_in_files_are_oihw_as_in_pytorch() {
         let architecture = Architecture::autoencoder(1, 2).unwrap();
         let plan = architecture.plan(architecture.smallest_input().unwrap()).unwrap();
         let ramp = |spec: &ParameterSpec| {

@@ -26,7 +26,7 @@ impl GradCheck {
 /// Checks the derivatives of `⟨c, function(inputs)⟩` for random fixed c, in f64, by central differences with `step`
 /// (1e-5 suits values near 1; expect errors of about 1e-9).
 ///
-/// Inputs must lie where the function is smooth (no ties in a max-pool, no ELU input at 0).
+/// The function must be smooth at the inputs (no ties in a max-pool, no ELU input at 0).
 ///
 /// # Errors
 /// An input has rank 0 or above 4, `function` fails, or its output does not depend on any input.

@@ -1,13 +1,13 @@
-//! The contract of an operation `y = A(w x + b)` with one weight and one bias, whatever the product is.
+//! The contract of operations `y = A(w x + b)` with one weight and one bias, for any kind of product.
 
 use crate::backend::Phase;
 
 use super::contract::Contract;
 
-/// What such operations differ in.
+/// The differences between these operations.
 pub(super) struct Weighted {
     pub op: &'static str,
-    /// Of each pass.
+    /// FLOPs of each pass.
     pub flops: u64,
     /// Elements of x, w and y.
     pub lengths: [usize; 3],

@@ -46,7 +46,7 @@ impl Peaks {
     /// # Errors
     /// None at present.
     pub fn of_cpu(cpu: &Cpu, anew: bool) -> Result<Known> {
-        let machine = format!("{}, {}, {} threads", processor(), cpu.path(), rayon::current_num_threads());
+        let machine = format!("{}, {}, {} threads", processor(), cpu.isa(), rayon::current_num_threads());
         known(&machine, anew, || {
             let (copy, fma) = (copy_rate()?, operations(|| cpu.multiply_add(ITERATIONS))?);
             let has_matrix = cpu.multiply_add_bf16(0).is_some();
@@ -223,10 +223,10 @@ mod tests {
 
     #[test]
     fn loops_count_their_flops_on_every_instruction_set() {
-        for path in [crate::backend::cpu::Path::Avx512, crate::backend::cpu::Path::Avx2, crate::backend::cpu::Path::Portable] {
-            let Ok(cpu) = Cpu::with_path(path) else { continue };
+        for isa in crate::backend::cpu::Isa::ALL {
+            let Ok(cpu) = Cpu::with_isa(isa) else { continue };
             let few = cpu.multiply_add(10);
-            assert!(few > 0 && cpu.multiply_add(20) == 2 * few, "{path}");
+            assert!(few > 0 && cpu.multiply_add(20) == 2 * few, "{isa}");
             assert!(cpu.multiply_add_bf16(10).is_none_or(|few| Some(2 * few) == cpu.multiply_add_bf16(20)));
         }
     }

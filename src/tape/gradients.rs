@@ -17,7 +17,7 @@ impl<B: Accumulate> Gradients<B> {
     /// Gradient with respect to `var`, on the host.
     ///
     /// # Errors
-    /// There is none, or the device failed.
+    /// `var` has no gradient; the device failed.
     pub fn host(&self, var: Var) -> Result<Vec<B::Elem>> {
         let buffer = self.get(var).ok_or_else(|| Error::argument(format!("node {} has no gradient", var.0)))?;
         self.backend.download(buffer)

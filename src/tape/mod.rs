@@ -140,7 +140,7 @@ impl<B: Accumulate> Tape<B> {
         self.nodes[var.0].value.shape()
     }
 
-    /// Value of a node; cloning it is cheap.
+    /// Value of a node. A clone shares the memory.
     pub fn value(&self, var: Var) -> &Tensor<B> {
         &self.nodes[var.0].value
     }

@@ -6,7 +6,7 @@ use crate::backend::{Real, Storage};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 
-/// A shape with its device memory. A clone shares the memory.
+/// A shape and its device memory. A clone shares the memory.
 pub struct Tensor<B: Storage> {
     shape: Shape,
     buffer: Arc<B::Buffer>,

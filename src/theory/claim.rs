@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::figure::Figure;
 use crate::backend::Cpu;
-use crate::backend::cpu::Path;
+use crate::backend::cpu::Isa;
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 
@@ -28,7 +28,7 @@ pub enum Effort {
 pub struct Setting {
     seed: u64,
     effort: Effort,
-    path: Path,
+    isa: Isa,
 }
 
 impl Setting {
@@ -40,13 +40,13 @@ impl Setting {
         if seed > MAX_SEED {
             return Err(Error::argument(format!("the seed must be 0 to {MAX_SEED}, got {seed}")));
         }
-        Ok(Self { seed, effort, path: Cpu::new().path() })
+        Ok(Self { seed, effort, isa: Cpu::new().isa() })
     }
 
     /// The same setting with the instruction set of `cpu`.
     #[must_use]
     pub fn on(self, cpu: &Cpu) -> Self {
-        Self { path: cpu.path(), ..self }
+        Self { isa: cpu.isa(), ..self }
     }
 
     /// The CPU that networks are trained on.
@@ -54,7 +54,7 @@ impl Setting {
     /// # Errors
     /// None: a setting is only made for instructions that the machine has.
     pub fn cpu(&self) -> Result<Cpu> {
-        Cpu::with_path(self.path)
+        Cpu::with_isa(self.isa)
     }
 
     /// The seed, also used for the initial weights of networks.

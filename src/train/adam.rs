@@ -14,8 +14,8 @@ impl<B: Backend> Moments<B> {
         Ok(Self([zeros()?, zeros()?]))
     }
 
-    /// One step of every parameter that has a gradient; `control` is the constants of the step and its loss. Changes nothing if
-    /// the loss is not finite.
+    /// One step of every parameter that has a gradient. `control` holds the constants of the step and its loss. Changes nothing
+    /// if the loss is not finite.
     pub(super) fn update(
         &mut self,
         backend: &B,
@@ -45,7 +45,7 @@ pub struct Adam<B: Backend> {
 }
 
 impl<B: Backend> Adam<B> {
-    /// Step 0 for `parameters`. Batch size and moving average of `config` are not used.
+    /// The state before the first step for `parameters`. Batch size and moving average of `config` are ignored.
     ///
     /// # Errors
     /// An invalid config; out of device memory.
@@ -55,11 +55,11 @@ impl<B: Backend> Adam<B> {
         Ok(Self { backend: backend.clone(), config, moments, constants: backend.zeros(AdamStep::LEN)?, step: 0 })
     }
 
-    /// One step for `loss`, a scalar on `tape`; `vars` are the nodes of `parameters` there. Consumes the tape, because its
+    /// One step for `loss`, a scalar on `tape`. `vars` are the nodes of `parameters` on this tape. Consumes the tape, because its
     /// parameters change. Returns the loss before the step.
     ///
     /// # Errors
-    /// A loss that is not finite: the parameters are then left as they were.
+    /// A loss that is not finite. The parameters are then unchanged.
     pub fn advance(&mut self, tape: Tape<B>, loss: Var, vars: &[Var], parameters: &mut [Tensor<B>]) -> Result<f64> {
         let step = self.step + 1;
         let gradients = tape.backward(loss)?;

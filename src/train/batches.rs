@@ -4,12 +4,12 @@ use crate::data::{Batch, Feed, ResidentSet, Supply, TrainingSet};
 use crate::error::Result;
 use crate::ops::{Backend, Picks};
 
-/// The batches of a training run, one per step, made on the device if it can and on the host otherwise. Either way a step sees the
-/// same batch.
+/// The batches of a training run, one per step. They are made on the device if it supports this, otherwise on the host. The batch
+/// of a step is the same in both cases.
 pub struct Batches<B: Backend>(Source<B>);
 
 enum Source<B: Backend> {
-    /// Each batch is made on the host while the step before it runs.
+    /// Each batch is made on the host while the previous step runs.
     Host(Feed),
     /// Each batch is made on the device as part of its step.
     Device(Arc<TrainingSet>, ResidentSet<B>),
@@ -21,13 +21,13 @@ enum Source<B: Backend> {
 pub(super) enum StepBatch<'a, B: Backend> {
     /// Values on the host.
     Host(&'a Batch),
-    /// Which images of a resident set the device shows, and how.
+    /// The images of a resident set that the device uses, and their crops and flips.
     Device(&'a ResidentSet<B>, Picks),
 }
 
 impl<B: Backend> Batches<B> {
-    /// Batches of `count` images of `set` for the steps before `end`. On the host, one batch is made ahead of its step; none is made
-    /// ahead from step `end` on.
+    /// Batches of `count` images of `set` for the steps before `end`. On the host, one batch is made ahead, except for steps from
+    /// `end` on.
     ///
     /// # Errors
     /// As [`TrainingSet::validate`]; a batch too large; out of device memory.
@@ -39,7 +39,7 @@ impl<B: Backend> Batches<B> {
         })
     }
 
-    /// Makes the batch of `step`, counted from 0, ahead of the step. Returns false if the device makes the batches.
+    /// Makes the batch of `step`, counted from 0, before the step. Returns false if the device makes the batches.
     pub fn prepare(&mut self, step: u64) -> bool {
         if let Source::Host(feed) = &mut self.0 {
             feed.prepare(step);

@@ -20,7 +20,7 @@ const CONFIG: &str = "orthoscope.config";
 pub struct Checkpoint {
     /// Steps done.
     pub step: u64,
-    /// The config that the run was started with, as text.
+    /// Text of the config that the run was started with.
     pub config: String,
     groups: HashMap<String, HashMap<String, ArrayD<f32>>>,
 }
@@ -30,7 +30,7 @@ impl Checkpoint {
         Self { step, config: config.to_owned(), groups: HashMap::new() }
     }
 
-    /// Adds `tensors`, named and ordered as the parameters are, under `group`.
+    /// Adds `tensors` under `group`, with the names and the order of the parameters.
     pub(super) fn insert<B: Backend>(
         &mut self,
         backend: &B,

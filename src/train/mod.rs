@@ -1,5 +1,5 @@
-//! Training: objective, Adam, learning-rate schedule, checkpoints. What a [`Trainer`] does depends only on recipe, seed and data:
-//! step k sees the same batch on every machine, and a resumed run continues to the same bits.
+//! Training: objective, Adam, learning-rate schedule, checkpoints. The result of a [`Trainer`] depends only on recipe, seed and
+//! data: step k has the same batch on every machine, and a resumed run gives the same bits as an uninterrupted one.
 
 mod adam;
 mod batches;

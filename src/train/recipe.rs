@@ -69,7 +69,7 @@ pub struct OptimiserConfig {
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub epsilon: f64,
-    /// Decay of the exponential moving average (EMA) of the weights, which is what is saved and used; 0 for none.
+    /// Decay of the exponential moving average (EMA) of the weights; 0 for no average. The average is what is saved and used.
     #[serde(alias = "average")]
     pub ema_decay: f64,
 }

@@ -6,7 +6,7 @@ use crate::ops::{self, AdamStep, Backend, Picks};
 use crate::shape::Shape;
 use crate::tape::Tensor;
 
-/// The buffers that every step reads and writes. They keep their addresses, so that a step can be recorded and repeated.
+/// The buffers that every step reads and writes. Their addresses do not change, so that a step can be recorded and replayed.
 pub(super) struct StepBuffers<B: Backend> {
     /// x̂, x, M.
     operands: [Tensor<B>; 3],
@@ -21,8 +21,8 @@ pub(super) struct StepBuffers<B: Backend> {
 }
 
 impl<B: Backend> StepBuffers<B> {
-    /// Buffers with everything on the host of `batch` written to them: `old` if it fits. A recorded step reads the resident set at
-    /// its address, so the buffers hold on to it, and another set needs other buffers.
+    /// Buffers with the host values of `batch` written to them. `old` is reused if it fits. A recorded step reads the resident
+    /// set at a fixed address, so the buffers keep the set alive, and another set needs new buffers.
     pub(super) fn load(old: Option<Self>, backend: &B, batch: &StepBatch<'_, B>) -> Result<Self> {
         match batch {
             StepBatch::Host(batch) => {
@@ -82,7 +82,7 @@ impl<B: Backend> StepBuffers<B> {
         }
     }
 
-    /// Makes the batch if the device makes them; part of the recorded step.
+    /// Makes the batch if the device makes batches. This is part of the recorded step.
     pub(super) fn make_batch(&mut self) -> Result<()> {
         let Some((set, picks)) = &self.resident else { return Ok(()) };
         let [corrupted, target, region] = &mut self.operands;

@@ -16,7 +16,7 @@ pub struct Trainer<B: Backend> {
     backend: B,
     recipe: Recipe,
     state: State<B>,
-    /// Made by the first step, which knows the shape of a batch.
+    /// Allocated by the first step, because the shape of a batch is not known before.
     buffers: Option<StepBuffers<B>>,
     step: u64,
 }
@@ -54,7 +54,7 @@ impl<B: Backend> Trainer<B> {
         Ok(Self { backend: backend.clone(), recipe, state, buffers: None, step: 0 })
     }
 
-    /// Continues from `checkpoint`, to the same bits as without the interruption.
+    /// Continues from `checkpoint`, with the same bits as an uninterrupted run.
     ///
     /// # Errors
     /// A checkpoint of another architecture, or without a moving average although the recipe has one.
@@ -72,10 +72,10 @@ impl<B: Backend> Trainer<B> {
         Ok(own)
     }
 
-    /// Everything needed to continue. `config` is stored as it is.
+    /// Everything needed to resume. `config` is stored unchanged.
     ///
     /// # Errors
-    /// A weight that is not finite (a broken state must not replace a good one); the device failed.
+    /// A weight that is not finite (an invalid state must not replace a valid one); the device failed.
     pub fn checkpoint(&self, config: &str) -> Result<Checkpoint> {
         let mut checkpoint = Checkpoint::new(self.step, config);
         let State { parameters, moments, average } = &self.state;
@@ -104,10 +104,10 @@ impl<B: Backend> Trainer<B> {
         self.state.average.as_ref().unwrap_or(&self.state.parameters)
     }
 
-    /// One optimiser step on the next of `batches`.
+    /// One optimiser step on the next batch of `batches`.
     ///
     /// # Errors
-    /// A batch that cannot be made; a loss that is not finite: the weights are then left as they were.
+    /// A batch that cannot be made; a loss that is not finite. The weights are then unchanged.
     pub fn advance(&mut self, batches: &mut Batches<B>) -> Result<Step> {
         let ((loss, computing), supply) = batches.step(self.step, |batch| {
             let start = Instant::now();
@@ -116,7 +116,7 @@ impl<B: Backend> Trainer<B> {
         Ok(Step { loss, computing, supply })
     }
 
-    /// One optimiser step. Everything it does on the device is recorded once and then repeated, if the device can.
+    /// One optimiser step. If the device supports it, the work on the device is recorded once and then replayed.
     fn advance_on(&mut self, batch: &StepBatch<'_, B>) -> Result<f64> {
         let step = self.step + 1;
         let mut buffers = StepBuffers::load(self.buffers.take(), &self.backend, batch)?;

@@ -135,10 +135,10 @@ fn names_with_spaces_dots_and_invalid_utf8_are_accepted() {
 #[test]
 fn one_bad_image_does_not_stop_the_others() {
     let scratch = Scratch::new();
-    scratch.write("cloth/test/good/001.png", "no picture");
+    scratch.write("cloth/test/good/001.png", "not an image");
     let ran = scratch.run("detect --model run/model.safetensors --out new cloth/test/good");
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("error: cloth/test/good/001.png: is no picture"), "{}", ran.err);
+    assert!(ran.err.contains("error: cloth/test/good/001.png: is not an image"), "{}", ran.err);
     assert!(ran.err.ends_with("error: 1 of 3 images could not be inspected\n"), "{}", ran.err);
     assert_eq!(scratch.names("new").len(), 10);
 }

@@ -14,7 +14,7 @@ fn invalid_inputs_of_a_network_are_rejected() {
         (npy("|O", false, "(1,)", b"\x80\x04."), "not a usable .npy array"),
         (npy("<f4", false, "(1, 8, 8, 3)", &values[..700]), "not a usable .npy array: "),
         (npy("<f4", false, "(1000000, 1000000, 1000, 3)", &values), "has more than 4294967295 elements"),
-        (npy("<f4", false, "(1, 8, 0, 3)", &[]), "every extent must be at least 1"),
+        (npy("<f4", false, "(1, 8, 0, 3)", &[]), "every dimension must be at least 1"),
         (npy_f32(&[8, 8, 3], &[0.5; 192]), "[8, 8, 3]"),
         (npy_f32(&[1, 8, 8, 4], &[0.5; 256]), "needs [N, H, W, 3] with H and W divisible by 8, got [1, 8, 8, 4]"),
         (square(12), "needs [N, H, W, 3] with H and W divisible by 8, got [1, 12, 12, 3]"),

@@ -55,6 +55,6 @@ fn command_line_values_are_checked_like_config_values() {
     let text = scratch.refuses("model init --model 1 --width 0 --out new");
     assert_eq!(text, "config key `model.width`: must be 1 to 4096, got 0");
     assert!(scratch.refuses("model summary --size 100").contains("divisible by 8, got [1, 100, 100, 3]"));
-    assert!(scratch.refuses("model summary --size 0").contains("every extent must be at least 1"));
+    assert!(scratch.refuses("model summary --size 0").contains("every dimension must be at least 1"));
     assert!(scratch.refuses("model summary --size 1000000").contains("has more than 2^32-1 elements"));
 }

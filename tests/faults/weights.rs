@@ -68,7 +68,7 @@ fn weights_of_an_unsupported_type_are_rejected() {
     let integers =
         tensors.iter().map(|(name, view)| (name, TensorView::new(Dtype::I32, view.shape().to_vec(), view.data()).unwrap()));
     scratch.write("bad.safetensors", safetensors::serialize(integers, header.metadata().clone()).unwrap());
-    refused(&scratch, "is I32; only F16, BF16, F32 and F64 are read");
+    refused(&scratch, "is I32; only F16, BF16, F32 and F64 are supported");
 }
 
 #[test]

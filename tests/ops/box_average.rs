@@ -3,13 +3,13 @@ use orthoscope::ops::{Backend, BoxAverage, BoxAverageSpec};
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, short_operands_are_refused);
+on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, short_operands_are_rejected);
 
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] =
     &[exercise!("box_average", Tiled, every_call), exercise!("box_average, naive", Naive, every_call)];
 
-/// A spec with a value of its own in every field.
+/// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
     SpecValue::of(&BoxAverageSpec::new(&shape(&[2, 37, 41]), 7, 3).unwrap())
 }
@@ -53,11 +53,11 @@ fn golden_numbers<B: Backend>(backend: &B) {
     close(&spec([1, 3, 3], 3, 1), &square, &[3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 6.5, 7.0]);
     close(&spec([1, 3, 3], 1, 4), &square, &square);
     close(&spec([1, 3, 3], 3, 0), &square, &square);
-    // Images of one batch stay apart.
+    // The images of a batch are independent.
     close(&spec([2, 1, 2], 3, 1), &[1.0, 3.0, 10.0, 30.0], &[2.0, 2.0, 20.0, 20.0]);
 }
 
-/// By summed-area table: another algorithm than the reference's double loop.
+/// A summed-area table, which is a different algorithm than the reference's double loop.
 fn by_definition([n, h, w]: [usize; 3], size: usize, x: &[f64]) -> Vec<f64> {
     let mut y = Vec::new();
     for x in x.chunks(x.len() / n) {
@@ -97,10 +97,10 @@ fn adjoint_and_oracle<B: Backend>(backend: &B) {
     }
 }
 
-fn short_operands_are_refused<B: Backend>(backend: &B) {
+fn short_operands_are_rejected<B: Backend>(backend: &B) {
     let spec = BoxAverageSpec::new(&shape(&[2, 5, 6]), 3, 2).unwrap();
-    refuses_short_operands(backend, [60, 60], |[x, y]| backend.run(BoxAverage::Forward { spec: &spec, x, y }));
-    refuses_short_operands(backend, [60, 60], |[dy, dx]| backend.run(BoxAverage::InputGrad { spec: &spec, dy, dx }));
+    check_short_operands_are_rejected(backend, [60, 60], |[x, y]| backend.run(BoxAverage::Forward { spec: &spec, x, y }));
+    check_short_operands_are_rejected(backend, [60, 60], |[dy, dx]| backend.run(BoxAverage::InputGrad { spec: &spec, dy, dx }));
 }
 
 #[test]

@@ -13,18 +13,18 @@ on_every_backend!(
     stays_between_s_and_u,
     module_agrees_with_definition,
     gradients_agree_with_oracle,
-    short_operands_are_refused
+    short_operands_are_rejected
 );
 
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("ccm", Tiled, every_call), exercise!("ccm, naive", Naive, every_call)];
 
-/// A spec with a value of its own in every field.
+/// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
     SpecValue::of(&CcmSpec { rows: 150, c: 21 })
 }
 
-/// Rows and channels: ragged, one of each, powers of two, more than a tile of both.
+/// Rows and channels: irregular sizes, one of each, powers of two, more than one tile of both.
 const CASES: [[usize; 2]; 4] = [[3 * 7 * 11, 5], [1, 1], [64, 8], [150, 70]];
 const SEVEN: [&str; 7] = ["s", "u", "w_mix", "b_mix", "w_gate", "b_gate", "dy"];
 
@@ -59,7 +59,7 @@ fn convex_combination_grad<B: Backend>(backend: &B, operands: [&[f64]; 3], dy: &
 /// `[h, β, y]`.
 fn forward<B: Backend>(backend: &B, spec: &CcmSpec, operands: &Operands) -> [Vec<f64>; 3] {
     let [s, u, w_mix, b_mix, w_gate, b_gate, _] = operands.each_ref().map(|host| upload(backend, host));
-    let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
+    let weights = CcmWeights::from([&w_mix, &b_mix, &w_gate, &b_gate]);
     overwritten(backend, [backend.len(&s); 3], |[h, beta, y]| {
         backend.run(Ccm::Forward { spec, s: &s, u: &u, weights, saved: Some([h, beta]), y })
     })
@@ -68,7 +68,7 @@ fn forward<B: Backend>(backend: &B, spec: &CcmSpec, operands: &Operands) -> [Vec
 /// y alone.
 fn forward_without_saving<B: Backend>(backend: &B, spec: &CcmSpec, operands: &Operands) -> Vec<f64> {
     let [s, u, w_mix, b_mix, w_gate, b_gate, _] = operands.each_ref().map(|host| upload(backend, host));
-    let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
+    let weights = CcmWeights::from([&w_mix, &b_mix, &w_gate, &b_gate]);
     let [y] =
         overwritten(backend, [backend.len(&s)], |[y]| backend.run(Ccm::Forward { spec, s: &s, u: &u, weights, saved: None, y }));
     y
@@ -80,9 +80,9 @@ fn backward<B: Backend>(backend: &B, spec: &CcmSpec, operands: &Operands) -> [Ve
     let [s, u, w_mix, b_mix, w_gate, b_gate, dy] = operands.each_ref().map(|host| upload(backend, host));
     let lengths = std::array::from_fn(|index| operands[index].len());
     accumulated(backend, lengths, |[ds, du, dw_mix, db_mix, dw_gate, db_gate]| {
-        let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
-        let grads = CcmWeights { w_mix: dw_mix, b_mix: db_mix, w_gate: dw_gate, b_gate: db_gate };
-        backend.run(Ccm::Grad { spec, s: &s, u: &u, weights, saved: [&h, &beta], dy: &dy, ds, du, weight_grads: grads })
+        let weights = CcmWeights::from([&w_mix, &b_mix, &w_gate, &b_gate]);
+        let weight_grads = CcmWeights::from([dw_mix, db_mix, dw_gate, db_gate]);
+        backend.run(Ccm::Grad { spec, s: &s, u: &u, weights, saved: [&h, &beta], dy: &dy, ds, du, weight_grads })
     })
 }
 
@@ -92,7 +92,7 @@ fn golden_numbers<B: Backend>(backend: &B) {
     let grads = convex_combination_grad(backend, [&beta, &s, &u], &[1.0, 2.0, 4.0, 8.0]);
     assert_eq!(grads, [vec![-4.0, -8.0, -16.0, -32.0], vec![0.0, 2.0, 1.0, 4.0], vec![1.0, 0.0, 3.0, 4.0]]);
 
-    // One channel; mixture (3, 1, 4), so h = 3 - 2 + 4 - 1 = 4 and the gate sees 0: β = ½, y = 2.
+    // One channel. The features are (3, 1, 4), so h = 3 - 2 + 4 - 1 = 4. The input of σ is 0, so β = ½ and y = 2.
     let spec = CcmSpec { rows: 1, c: 1 };
     let weights = [vec![1.0, -2.0, 1.0], vec![-1.0], vec![0.5], vec![-2.0]];
     let [w_mix, b_mix, w_gate, b_gate] = weights;
@@ -101,16 +101,17 @@ fn golden_numbers<B: Backend>(backend: &B) {
         found.iter().zip(expected).for_each(|(found, expected)| assert_close("golden", found, expected, tolerance::<B>()));
     };
     close(&forward(backend, &spec, &operands), &[&[4.0], &[0.5], &[2.0]]);
-    // dβ = s - u = 2, through the sigmoid ¼ · 2 = ½, dh = ¼, no ELU slope; dmix = ¼ (1, -2, 1) and (s-u)² adds ± 2·2·¼.
+    // dβ = s - u = 2. Before the sigmoid it is ¼ · 2 = ½, so dh = ¼. The ELU has slope 1. The gradient of the features is ¼ (1,
+    // -2, 1), and (s-u)² adds ± 2·2·¼.
     let expected: [&[f64]; 6] = [&[1.75], &[-1.0], &[0.75, 0.25, 1.0], &[0.25], &[2.0], &[0.5]];
     close(&backward(backend, &spec, &operands), &expected);
 }
 
-/// Exactly, in the backend's own arithmetic, also for s = u, neighbouring floats and mixed magnitudes.
+/// y is between s and u exactly, in the arithmetic of the backend, also for s = u, neighbouring floats and mixed magnitudes.
 fn stays_between_s_and_u<B: Backend>(backend: &B) {
     let len = 10_000;
     let round = |values: Vec<f64>| values.into_iter().map(|value| B::Elem::of(value).f64()).collect::<Vec<_>>();
-    // All bits of an f64, so that products round in f64 too.
+    // Values that use all bits of an f64, so that products are rounded in f64 too.
     let fine = |index: u32, low: f32, high: f32| {
         let coarse = random_between(index, len, low, high).into_iter();
         round(coarse.zip(random(index + 1, len)).map(|(coarse, fine)| coarse * (1.0 - 1e-9 * fine.abs())).collect())
@@ -150,7 +151,7 @@ fn module_agrees_with_definition<B: Backend>(backend: &B) {
             expected[1].extend(beta);
         }
         let [_, _, y] = forward(backend, &spec, &operands);
-        assert_eq!(forward_without_saving(backend, &spec, &operands), y, "y is another one where nothing is saved");
+        assert_eq!(forward_without_saving(backend, &spec, &operands), y, "y differs if h and β are not saved");
         for (what, (found, expected)) in ["h", "beta", "y"].iter().zip(forward(backend, &spec, &operands).iter().zip(&expected)) {
             assert_close(what, found, expected, tolerance::<B>());
         }
@@ -202,24 +203,24 @@ fn ccm_grad_is_the_derivative_in_all_six_operands() {
     }
 }
 
-fn short_operands_are_refused<B: Backend>(backend: &B) {
-    refuses_short_operands(backend, [7, 7, 7, 7], |[beta, s, u, y]| backend.run(Ccm::Combination { beta, s, u, y }));
-    refuses_short_operands(backend, [7; 7], |[beta, s, u, dy, dbeta, ds, du]| {
+fn short_operands_are_rejected<B: Backend>(backend: &B) {
+    check_short_operands_are_rejected(backend, [7, 7, 7, 7], |[beta, s, u, y]| backend.run(Ccm::Combination { beta, s, u, y }));
+    check_short_operands_are_rejected(backend, [7; 7], |[beta, s, u, dy, dbeta, ds, du]| {
         backend.run(Ccm::CombinationGrad { beta, s, u, dy, d_beta: dbeta, ds, du })
     });
     let spec = CcmSpec { rows: 3, c: 2 };
-    refuses_short_operands(backend, [6, 6, 12, 2, 4, 2, 6, 6, 6], |operands| {
+    check_short_operands_are_rejected(backend, [6, 6, 12, 2, 4, 2, 6, 6, 6], |operands| {
         let [s, u, w_mix, b_mix, w_gate, b_gate, h, beta, y] = operands;
-        let weights = CcmWeights { w_mix: &*w_mix, b_mix: &*b_mix, w_gate: &*w_gate, b_gate: &*b_gate };
+        let weights = CcmWeights::from([&*w_mix, &*b_mix, &*w_gate, &*b_gate]);
         backend.run(Ccm::Forward { spec: &spec, s, u, weights, saved: Some([h, beta]), y })
     });
-    // The backward pass has no use for the biases' values.
+    // The backward pass does not read the biases.
     let [b_mix, b_gate] = [2, 2].map(|len| backend.zeros(len).unwrap());
-    refuses_short_operands(backend, [6, 6, 12, 4, 6, 6, 6, 6, 6, 12, 2, 4, 2], |operands| {
+    check_short_operands_are_rejected(backend, [6, 6, 12, 4, 6, 6, 6, 6, 6, 12, 2, 4, 2], |operands| {
         let [s, u, w_mix, w_gate, h, beta, dy, ds, du, dw_mix, db_mix, dw_gate, db_gate] = operands;
-        let weights = CcmWeights { w_mix: &*w_mix, b_mix: &b_mix, w_gate: &*w_gate, b_gate: &b_gate };
-        let grads = CcmWeights { w_mix: dw_mix, b_mix: db_mix, w_gate: dw_gate, b_gate: db_gate };
-        backend.run(Ccm::Grad { spec: &spec, s, u, weights, saved: [h, beta], dy, ds, du, weight_grads: grads })
+        let weights = CcmWeights::from([&*w_mix, &b_mix, &*w_gate, &b_gate]);
+        let weight_grads = CcmWeights::from([dw_mix, db_mix, dw_gate, db_gate]);
+        backend.run(Ccm::Grad { spec: &spec, s, u, weights, saved: [h, beta], dy, ds, du, weight_grads })
     });
 }
 
@@ -264,24 +265,15 @@ fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let [s, u, dy] = [bench.draw(rows * c)?, bench.draw(rows * c)?, bench.draw(rows * c)?];
     let [w_mix, b_mix] = [bench.draw(3 * c * c)?, bench.draw(c)?];
     let [w_gate, b_gate] = [bench.draw(c * c)?, bench.draw(c)?];
-    let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
+    let weights = CcmWeights::from([&w_mix, &b_mix, &w_gate, &b_gate]);
     let [mut h, mut beta, mut y] = [cuda.alloc(rows * c)?, cuda.alloc(rows * c)?, cuda.alloc(rows * c)?];
     cuda.run(Ccm::Forward { spec: &spec, s: &s, u: &u, weights, saved: Some([&mut h, &mut beta]), y: &mut y })?;
     let [mut ds, mut du] = [cuda.zeros(rows * c)?, cuda.zeros(rows * c)?];
     let [mut dw_mix, mut db_mix] = [cuda.zeros(3 * c * c)?, cuda.zeros(c)?];
     let [mut dw_gate, mut db_gate] = [cuda.zeros(c * c)?, cuda.zeros(c)?];
-    let grads = CcmWeights { w_mix: &mut dw_mix, b_mix: &mut db_mix, w_gate: &mut dw_gate, b_gate: &mut db_gate };
-    cuda.run(Ccm::Grad {
-        spec: &spec,
-        s: &s,
-        u: &u,
-        weights,
-        saved: [&h, &beta],
-        dy: &dy,
-        ds: &mut ds,
-        du: &mut du,
-        weight_grads: grads,
-    })?;
+    let weight_grads = CcmWeights::from([&mut dw_mix, &mut db_mix, &mut dw_gate, &mut db_gate]);
+    let saved = [&h, &beta];
+    cuda.run(Ccm::Grad { spec: &spec, s: &s, u: &u, weights, saved, dy: &dy, ds: &mut ds, du: &mut du, weight_grads })?;
     let mut combined = cuda.alloc(rows * c)?;
     cuda.run(Ccm::Combination { beta: &beta, s: &s, u: &u, y: &mut combined })?;
     let mut dbeta = cuda.zeros(rows * c)?;

@@ -3,12 +3,12 @@ use orthoscope::ops::{Backend, Channels, ChannelsSpec};
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, adjoint, join_and_slice_are_inverse, short_operands_are_refused);
+on_every_backend!(golden_numbers, adjoint, concat_and_slice_are_inverse, short_operands_are_rejected);
 
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("channels", Tiled, every_call), exercise!("channels, naive", Naive, every_call)];
 
-/// A spec with a value of its own in every field.
+/// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
     SpecValue::of(&ChannelsSpec::new("test", &shape(&[301, 5]), 1, &shape(&[301, 7]), 4, 3).unwrap())
 }
@@ -32,7 +32,7 @@ fn add<B: Backend>(backend: &B, spec: &ChannelsSpec, source: &[f64]) -> Vec<f64>
 }
 
 fn golden_numbers<B: Backend>(backend: &B) {
-    // Channels 1 and 2 of three go to channels 2 and 3 of four; the rest of the target stays, NaN in the moved places goes.
+    // Channels 1 and 2 of 3 are copied to channels 2 and 3 of 4. They replace NaN; the rest of the target is unchanged.
     let spec = spec(2, (3, 1), (4, 2), 2);
     let source = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
     let target = vec![-1.0, -2.0, f64::NAN, f64::NAN, -5.0, -6.0, f64::NAN, f64::NAN];
@@ -51,7 +51,7 @@ fn adjoint<B: Backend>(backend: &B) {
     }
 }
 
-fn join_and_slice_are_inverse<B: Backend>(backend: &B) {
+fn concat_and_slice_are_inverse<B: Backend>(backend: &B) {
     let (rows, a, b) = (17, random(0, 17 * 5), random(1, 17 * 3));
     let joined = copy(backend, &spec(rows, (5, 0), (8, 0), 5), &a, vec![f64::NAN; rows * 8]);
     let joined = copy(backend, &spec(rows, (3, 0), (8, 5), 3), &b, joined);
@@ -59,10 +59,14 @@ fn join_and_slice_are_inverse<B: Backend>(backend: &B) {
     assert_eq!(copy(backend, &spec(rows, (8, 5), (3, 0), 3), &joined, vec![f64::NAN; rows * 3]), b);
 }
 
-fn short_operands_are_refused<B: Backend>(backend: &B) {
+fn short_operands_are_rejected<B: Backend>(backend: &B) {
     let spec = ChannelsSpec::new("test", &shape(&[7, 3]), 1, &shape(&[7, 5]), 3, 2).unwrap();
-    refuses_short_operands(backend, [21, 35], |[source, target]| backend.run(Channels::Copy { spec: &spec, source, target }));
-    refuses_short_operands(backend, [21, 35], |[source, target]| backend.run(Channels::Add { spec: &spec, source, target }));
+    check_short_operands_are_rejected(backend, [21, 35], |[source, target]| {
+        backend.run(Channels::Copy { spec: &spec, source, target })
+    });
+    check_short_operands_are_rejected(backend, [21, 35], |[source, target]| {
+        backend.run(Channels::Add { spec: &spec, source, target })
+    });
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! What the checks share: random operands, the `=` and `+=` laws, and comparisons with stated tolerances.
+//! Shared by all checks: random operands, checks of `=` and `+=`, and comparisons with stated tolerances.
 //!
-//! Host values are f64 but random ones are drawn as f32, so that every backend computes with exactly the same operands.
+//! Host values are f64. Random values are drawn as f32, so that all backends have exactly the same operands.
 
 use std::collections::HashMap;
 
@@ -26,12 +26,12 @@ pub fn oracle() -> Reference<f64> {
     Reference::default()
 }
 
-/// Relative tolerance of a backend: a hundred units in the last place, 1.2e-5 for f32 and 2.2e-14 for f64.
+/// Relative tolerance of a backend: 100 units in the last place, 1.2e-5 for f32 and 2.2e-14 for f64.
 pub fn tolerance<B: Backend>() -> f64 {
     100.0 * B::Elem::epsilon().f64()
 }
 
-/// `len` values, uniform in [low, high); another `index` gives other values.
+/// `len` values, uniform in [low, high). They depend on `index`.
 pub fn random_between(index: u32, len: usize, low: f32, high: f32) -> Vec<f64> {
     let mut stream = Stream::new(2206, Purpose::Test, 0, index);
     (0..len).map(|_| f64::from(stream.range(low, high))).collect()
@@ -55,7 +55,7 @@ pub fn download<B: Backend>(backend: &B, buffer: &B::Buffer) -> Vec<f64> {
     backend.download(buffer).unwrap().into_iter().map(Real::f64).collect()
 }
 
-/// Runs an op on outputs that start with `start` and gives back what it leaves there.
+/// Runs an operation on outputs with the initial values `start` and returns their final values.
 pub fn run_on<B: Backend, const N: usize>(
     backend: &B,
     start: [Vec<f64>; N],
@@ -66,18 +66,18 @@ pub fn run_on<B: Backend, const N: usize>(
     outputs.map(|output| download(backend, &output))
 }
 
-/// Runs an op that overwrites outputs of the lengths given: what was there before, NaN, must be gone.
+/// Runs an operation that overwrites outputs of the given lengths. They initially hold NaN, which must be gone.
 pub fn overwritten<B: Backend, const N: usize>(
     backend: &B,
     lengths: [usize; N],
     op: impl FnOnce(&mut [B::Buffer; N]) -> Result<()>,
 ) -> [Vec<f64>; N] {
     let outputs = run_on(backend, lengths.map(|len| vec![f64::NAN; len]), op);
-    assert!(outputs.iter().flatten().all(|value| !value.is_nan()), "the op left or made a NaN");
+    assert!(outputs.iter().flatten().all(|value| !value.is_nan()), "the output has a NaN");
     outputs
 }
 
-/// Runs an op that accumulates into outputs of the lengths given, on zeros and on other values: both must grow alike.
+/// Runs an operation that adds to outputs of the given lengths, once on zeros and once on random values. The same must be added.
 pub fn accumulated<B: Backend, const N: usize>(
     backend: &B,
     lengths: [usize; N],
@@ -104,7 +104,7 @@ pub fn assert_close(what: &str, found: &[f64], expected: &[f64], tolerance: f64)
     }
 }
 
-/// `<Ax, y> = <x, Aᵀy>`, up to `tolerance` of `‖Ax‖ ‖y‖`; the pairs are `(Ax, y)` and `(x, Aᵀy)`.
+/// `<Ax, y> = <x, Aᵀy>`, up to `tolerance · ‖Ax‖ ‖y‖`. The arguments are the pairs `(Ax, y)` and `(x, Aᵀy)`.
 #[track_caller]
 pub fn assert_adjoint(what: &str, forward: (&[f64], &[f64]), backward: (&[f64], &[f64]), tolerance: f64) {
     let (left, right) = (dot(forward.0, forward.1), dot(backward.0, backward.1));
@@ -122,7 +122,7 @@ fn norm(a: &[f64]) -> f64 {
     dot(a, a).sqrt()
 }
 
-/// Gradient of `f` at `x` by central differences; the error is of the order of 1e-9 for smooth functions of size 1.
+/// Gradient of `f` at `x` by central differences. The error is about 1e-9 for smooth functions of size 1.
 pub fn central_differences(x: &[f64], f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
     const STEP: f64 = 1e-5;
     let at = |i: usize, offset: f64| {
@@ -133,8 +133,8 @@ pub fn central_differences(x: &[f64], f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
     (0..x.len()).map(|i| (at(i, STEP) - at(i, -STEP)) / (2.0 * STEP)).collect()
 }
 
-/// Calls `op` with the right lengths, which must work, and with each operand one element short, which must not.
-pub fn refuses_short_operands<B: Backend, const N: usize>(
+/// Calls `op` with the right lengths, which must succeed, and with each operand one element short, which must fail.
+pub fn check_short_operands_are_rejected<B: Backend, const N: usize>(
     backend: &B,
     lengths: [usize; N],
     op: impl Fn(&mut [B::Buffer; N]) -> Result<()>,
@@ -149,7 +149,8 @@ pub fn refuses_short_operands<B: Backend, const N: usize>(
     }
 }
 
-/// Value and gradients of a function of the tape are those of `name` in PyTorch; it gets its operands by their names there.
+/// Checks that value and gradients of a function on the tape are those of `name` in PyTorch. The function gets its operands by
+/// their names in the PyTorch file.
 #[track_caller]
 pub fn agrees_with_torch(name: &str, tolerance: f64, function: impl Fn(&mut Tape<Reference<f64>>, &HashMap<&str, Var>) -> Var) {
     let (golden, backend) = (Golden::read("torch_ops"), oracle());
@@ -171,7 +172,7 @@ pub fn agrees_with_torch(name: &str, tolerance: f64, function: impl Fn(&mut Tape
     }
 }
 
-/// An operand or its gradient; only weights have PyTorch's layout.
+/// An operand or its gradient. Only weights have PyTorch's layout.
 fn leaf(golden: &Golden, full: &str, key: &str) -> (Shape, Vec<f64>) {
     if key == "w" { golden.weight(full) } else { (golden.shape(full), golden.values(full).to_vec()) }
 }

@@ -14,7 +14,7 @@ on_every_backend!(
     narrow_ends,
     random_specs,
     fused_activations,
-    short_operands_are_refused
+    short_operands_are_rejected
 );
 
 /// Calls that reach every kernel of the operation.
@@ -27,7 +27,7 @@ pub const EXERCISES: &[Exercise] = &[
     exercise!("conv2d, naive", Naive, |cuda| every_call(cuda, [1, 5, 4, 3], 6, 3, 1)),
 ];
 
-/// A spec with a value of its own in every field.
+/// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
     let options = Conv2dOptions { stride: 2, dilation: 4, padding: 6, activation: Activation::Elu };
     SpecValue::of(&Conv2dSpec::new(&shape(&[9, 17, 40, 5]), &shape(&[13, 3, 3, 5]), None, options).unwrap())
@@ -70,11 +70,11 @@ fn gradients<B: Backend>(backend: &B, spec: &Conv2dSpec, operands: &Operands) ->
         accumulated(backend, lengths, |[dw, db]| backend.run(Conv2d::WeightGrad { spec, x: &x, dz: &dz, dw, db: Some(db) }));
     let [alone] =
         accumulated(backend, [operands.w.len()], |[dw]| backend.run(Conv2d::WeightGrad { spec, x: &x, dz: &dz, dw, db: None }));
-    assert_eq!(alone, dw, "dw depends on whether db is asked for");
+    assert_eq!(alone, dw, "dw depends on whether db is computed");
     [dx, dw, db]
 }
 
-/// The definition, on a copy of the image with the zeros around it. Independent of the reference's index arithmetic.
+/// The definition, on a zero-padded copy of the image. It is independent of the index arithmetic of the reference.
 pub fn by_definition(spec: &Conv2dSpec, x: &[f64], w: &[f64], b: &[f64]) -> Vec<f64> {
     let [n, h, width, c_in, c_out] = [spec.n, spec.h, spec.w, spec.c_in, spec.c_out].map(|extent| extent as usize);
     let [kernel, stride, dilation, padding] =
@@ -105,7 +105,7 @@ pub fn by_definition(spec: &Conv2dSpec, x: &[f64], w: &[f64], b: &[f64]) -> Vec<
     y
 }
 
-/// All that must hold for one spec without activation.
+/// All checks for one spec without activation.
 fn case<B: Backend>(backend: &B, spec: &Conv2dSpec) {
     let (operands, tolerance) = (Operands::random(spec), tolerance::<B>());
     let Operands { x, w, b, dz } = &operands;
@@ -162,7 +162,8 @@ fn power_of_two_case<B: Backend>(backend: &B) {
     case(backend, &spec(&[2, 16, 16, 8], 16, 3, options(1, 1, 1)));
 }
 
-/// More channels than the narrow kernels and a tile of 64 take; whole and ragged quads of channels, with every stride, dilation and padding.
+/// More channels than the narrow kernels and a tile of 64 have, multiples of four channels and others, with every stride,
+/// dilation and padding.
 fn wide_cases<B: Backend>(backend: &B) {
     case(backend, &spec(&[1, 13, 11, 70], 67, 3, options(1, 1, 1)));
     case(backend, &spec(&[1, 13, 11, 68], 72, 1, options(1, 1, 0)));
@@ -216,27 +217,30 @@ fn golden_numbers<B: Backend>(backend: &B) {
         assert_eq!(y, expected);
     };
     let [ramp, ones] = [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], [1.0; 9]];
-    // A delta image shows the kernel turned by half a turn: this is a cross-correlation.
+    // A delta image gives the kernel rotated by 180 degrees, because this is a cross-correlation.
     let delta = [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0];
     golden(&[1, 3, 3, 1], 3, options(1, 1, 1), (&delta, &ramp, 0.5), &[9.5, 8.5, 7.5, 6.5, 5.5, 4.5, 3.5, 2.5, 1.5]);
     // Sums over 3x3 neighbourhoods.
     golden(&[1, 3, 3, 1], 3, options(1, 1, 1), (&ramp, &ones, 0.0), &[12.0, 21.0, 16.0, 27.0, 45.0, 33.0, 24.0, 39.0, 28.0]);
     // Stride 2 keeps the corners of the above.
     golden(&[1, 3, 3, 1], 3, options(2, 1, 1), (&ramp, &ones, 0.0), &[12.0, 16.0, 24.0, 28.0]);
-    // With dilation 2 the centre sees the corners, the middles of the sides and itself; the corner (0, 0) sees (0, 0), (0, 2), …
+    // With dilation 2, each corner output is the sum of the four corners, each middle of a side is the sum of two opposite
+    // middles, and the centre reads only itself.
     golden(&[1, 3, 3, 1], 3, options(1, 2, 2), (&ramp, &ones, 0.0), &[20.0, 10.0, 20.0, 10.0, 5.0, 10.0, 20.0, 10.0, 20.0]);
     // Two channels and a 1x1 kernel: y = 10 x₀ + x₁.
     golden(&[1, 1, 2, 2], 1, options(1, 1, 0), (&[1.0, 2.0, 3.0, 4.0], &[10.0, 1.0], 0.0), &[12.0, 34.0]);
 }
 
-fn short_operands_are_refused<B: Backend>(backend: &B) {
+fn short_operands_are_rejected<B: Backend>(backend: &B) {
     let (x, weight) = (shape(&[1, 5, 6, 2]), shape(&[4, 3, 3, 2]));
     let spec = Conv2dSpec::new(&x, &weight, None, Conv2dOptions::same(3, 1, Activation::Elu)).unwrap();
-    refuses_short_operands(backend, [60, 72, 4, 120], |[x, w, b, y]| {
+    check_short_operands_are_rejected(backend, [60, 72, 4, 120], |[x, w, b, y]| {
         backend.run(Conv2d::Forward { spec: &spec, x, w, b: Some(b), y })
     });
-    refuses_short_operands(backend, [120, 72, 60], |[dz, w, dx]| backend.run(Conv2d::InputGrad { spec: &spec, dz, w, dx }));
-    refuses_short_operands(backend, [60, 120, 72, 4], |[x, dz, dw, db]| {
+    check_short_operands_are_rejected(backend, [120, 72, 60], |[dz, w, dx]| {
+        backend.run(Conv2d::InputGrad { spec: &spec, dz, w, dx })
+    });
+    check_short_operands_are_rejected(backend, [60, 120, 72, 4], |[x, dz, dw, db]| {
         backend.run(Conv2d::WeightGrad { spec: &spec, x, dz, dw, db: Some(db) })
     });
 }

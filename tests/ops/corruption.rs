@@ -1,4 +1,4 @@
-//! Training batches made by the kernels are those of the host, to the bit, whatever the config and the schedule.
+//! The kernels make the same training batches as the host, bit for bit, for any config and schedule.
 
 use std::sync::Arc;
 
@@ -25,16 +25,16 @@ on_cuda!(
     a_thousand_patches_with_the_finest_fields,
     a_set_without_textures,
     seeds_and_steps_use_all_their_bits,
-    memory_at_hand_does_not_change_the_result,
-    operands_that_do_not_fit_are_refused,
-    training_on_resident_images_is_training_on_batches_of_the_host
+    the_number_of_patches_at_once_does_not_change_the_result,
+    operands_that_do_not_fit_are_rejected,
+    training_on_resident_images_equals_training_on_host_batches
 );
 
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] =
     &[exercise!("corruption", Tiled, every_call), exercise!("corruption, naive", Naive, every_call)];
 
-/// A spec with a value of its own in every field.
+/// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
     SpecValue::of(&CorruptionSpec {
         seed: [1, 2],
@@ -61,12 +61,12 @@ pub fn spec_value() -> SpecValue {
     })
 }
 
-/// Images of a batch: more than one, and no power of two.
+/// Images in a batch: more than one, and not a power of two.
 const COUNT: usize = 3;
 /// Schedules of the emulator; 0 is index order.
 const SCHEDULES: [u64; 4] = [0, 1, 2206, 11723];
 
-/// A picture of independent random pixels: every change of place or value shows.
+/// An image of independent random pixels, in which every shift or change of value is visible.
 fn picture(height: usize, width: usize, number: u32) -> Image {
     let mut stream = Stream::new(99, Purpose::Test, 0, number);
     Image::from_shape_simple_fn((height, width, 3), || stream.uniform())
@@ -103,7 +103,7 @@ fn device_batch(backend: &Cuda, set: &TrainingSet, step: u64) -> Batch {
     checked_device_batch(backend, set, step).unwrap()
 }
 
-/// The same, or what the emulator objects to in the kernels.
+/// As [`device_batch`], or the error that the emulator reports.
 fn checked_device_batch(backend: &Cuda, set: &TrainingSet, step: u64) -> Result<Batch> {
     let resident = set.resident(backend, COUNT)?.expect("the emulator has a memory of its own");
     let [image_shape, region_shape] = resident.shapes()?;
@@ -152,7 +152,7 @@ fn default(open: &Open) {
 fn every_source_alone(open: &Open) {
     for source in Source::ALL {
         let mut config = only(source);
-        // Enough pixels of every source, at every step.
+        // Enough pixels of every source at every step.
         config.patches.min = 3;
         config.size.min = 0.3;
         let set = training_set(config);
@@ -198,7 +198,7 @@ fn a_thousand_patches_with_the_finest_fields(open: &Open) {
     let set = training_set(config);
     let backend = open(8);
     assert_same_batch("1000 patches", &device_batch(&backend, &set, 3), &set.batch(3, COUNT).unwrap());
-    // 32 MiB of fields, and little for everything else.
+    // 32 MiB of fields, and little else.
     assert!(backend.peak_bytes() < 33 << 20, "{} bytes", backend.peak_bytes());
 }
 
@@ -235,7 +235,7 @@ fn spec_of(set: &TrainingSet) -> CorruptionSpec {
     set.corruption.spec(set.seed, COUNT, set.size, set.images.len(), set.textures.len()).unwrap()
 }
 
-fn memory_at_hand_does_not_change_the_result(open: &Open) {
+fn the_number_of_patches_at_once_does_not_change_the_result(open: &Open) {
     let set = training_set(CorruptionConfig { patches: Patches { min: 4, max: 7 }, ..CorruptionConfig::default() });
     let wanted = set.batch(6, COUNT).unwrap();
     for patches_at_once in [1, 2, 3, 6, 7, 20] {
@@ -256,7 +256,7 @@ fn picks_keep_all_32_bits() {
     assert_eq!(picks.elements::<f64>().len(), Picks::len(2));
 }
 
-fn operands_that_do_not_fit_are_refused(open: &Open) {
+fn operands_that_do_not_fit_are_rejected(open: &Open) {
     let (backend, set) = (open(1), training_set(CorruptionConfig::default()));
     let spec = spec_of(&set);
     let resident = set.resident(&backend, COUNT).unwrap().unwrap();
@@ -277,7 +277,7 @@ fn operands_that_do_not_fit_are_refused(open: &Open) {
     }
 }
 
-fn training_on_resident_images_is_training_on_batches_of_the_host(open: &Open) {
+fn training_on_resident_images_equals_training_on_host_batches(open: &Open) {
     let recipe = Recipe {
         architecture: Architecture::Autoencoder(Autoencoder { model: 2, width: 3, dilations: vec![1, 2] }),
         objective: ObjectiveConfig::default(),
@@ -292,7 +292,7 @@ fn training_on_resident_images_is_training_on_batches_of_the_host(open: &Open) {
     for step in 0..5 {
         let mut batch = set.batch(step, COUNT).unwrap().into();
         let wanted = host.advance(&mut batch).unwrap().loss;
-        // One batch of the host in between: what was recorded for the others must not be repeated for it.
+        // One host batch in between: the recording for the other batches must not be replayed for it.
         let found = device.advance(if step == 3 { &mut batch } else { &mut batches }).unwrap().loss;
         assert_eq!(found, wanted, "step {step}");
     }

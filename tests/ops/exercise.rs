@@ -1,5 +1,5 @@
-//! Exercises: small calls of every operation that together reach every kernel, with irregular sizes that are large enough for several
-//! blocks and several steps of depth. Schedules, barriers and costs of all kernels are checked on them.
+//! Exercises: small calls of every operation that together reach every kernel. Their sizes are irregular and large enough for
+//! several blocks and several steps of depth. Schedules, barriers and costs of all kernels are checked with them.
 
 use orthoscope::Result;
 use orthoscope::backend::Cuda;
@@ -8,7 +8,7 @@ use orthoscope::ops::Backend;
 use orthoscope::profile::{Observed, Span};
 use orthoscope::rng::{Purpose, Stream};
 
-/// One call or a few, and every number that came out.
+/// One or a few calls, which return all their results.
 pub struct Exercise {
     pub name: &'static str,
     pub mode: Mode,
@@ -31,7 +31,7 @@ impl Exercise {
         (self.plain)(&cuda.with_mode(self.mode))
     }
 
-    /// The same, and what the profiler saw of it.
+    /// As [`Exercise::run`], with the profiler's record.
     pub fn observe(&self, cuda: &Cuda) -> Result<(Vec<f32>, Vec<Span>)> {
         let observed = Observed::new(cuda.with_mode(self.mode));
         observed.begin()?;
@@ -40,18 +40,18 @@ impl Exercise {
     }
 }
 
-/// An exercise for either backend from one text.
+/// An exercise from one generic function, for both backends.
 macro_rules! exercise {
     ($name:literal, $mode:ident, $run:expr) => {
         Exercise::new($name, orthoscope::backend::cuda::Mode::$mode, $run, $run)
     };
 }
 
-/// What exercises run on: CUDA, or CUDA observed.
+/// The backend of an exercise: CUDA, or CUDA with the profiler.
 pub trait Engine: Backend<Elem = f32> {}
 impl<B: Backend<Elem = f32>> Engine for B {}
 
-/// Operands by number, results in order.
+/// Draws operands and collects results in order.
 pub struct Bench<'a, B> {
     cuda: &'a B,
     drawn: u32,

@@ -4,17 +4,17 @@ use orthoscope::shape::Activation;
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, short_operands_are_refused);
+on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, short_operands_are_rejected);
 
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("linear", Tiled, every_call), exercise!("linear, naive", Naive, every_call)];
 
-/// A spec with a value of its own in every field.
+/// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
     SpecValue::of(&LinearSpec { rows: 150, c_in: 37, c_out: 67, activation: Activation::Elu })
 }
 
-/// Rows, input and output features: ragged, a single one of each, powers of two.
+/// Rows, input and output features: irregular sizes, a single one of each, powers of two.
 const CASES: [[usize; 3]; 5] = [[23, 5, 17], [1, 37, 3], [19, 1, 1], [1, 1, 29], [16, 32, 64]];
 
 struct Operands {
@@ -50,7 +50,7 @@ fn gradients<B: Backend>(backend: &B, operands: &Operands) -> [Vec<f64>; 3] {
         accumulated(backend, lengths, |[dw, db]| backend.run(Linear::WeightGrad { spec, x: &x, dz: &dz, dw, db: Some(db) }));
     let [alone] =
         accumulated(backend, [operands.w.len()], |[dw]| backend.run(Linear::WeightGrad { spec, x: &x, dz: &dz, dw, db: None }));
-    assert_eq!(alone, dw, "dw depends on whether db is asked for");
+    assert_eq!(alone, dw, "dw depends on whether db is computed");
     [dx, dw, db]
 }
 
@@ -88,13 +88,15 @@ fn adjoint_and_oracle<B: Backend>(backend: &B) {
     }
 }
 
-fn short_operands_are_refused<B: Backend>(backend: &B) {
+fn short_operands_are_rejected<B: Backend>(backend: &B) {
     let spec = LinearSpec { rows: 3, c_in: 5, c_out: 4, activation: Activation::Identity };
-    refuses_short_operands(backend, [15, 20, 4, 12], |[x, w, b, y]| {
+    check_short_operands_are_rejected(backend, [15, 20, 4, 12], |[x, w, b, y]| {
         backend.run(Linear::Forward { spec: &spec, x, w, b: Some(b), y })
     });
-    refuses_short_operands(backend, [12, 20, 15], |[dz, w, dx]| backend.run(Linear::InputGrad { spec: &spec, dz, w, dx }));
-    refuses_short_operands(backend, [15, 12, 20, 4], |[x, dz, dw, db]| {
+    check_short_operands_are_rejected(backend, [12, 20, 15], |[dz, w, dx]| {
+        backend.run(Linear::InputGrad { spec: &spec, dz, w, dx })
+    });
+    check_short_operands_are_rejected(backend, [15, 12, 20, 4], |[x, dz, dw, db]| {
         backend.run(Linear::WeightGrad { spec: &spec, x, dz, dw, db: Some(db) })
     });
 }

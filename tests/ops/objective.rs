@@ -9,20 +9,20 @@ on_every_backend!(
     empty_regions,
     agrees_with_definition,
     derivatives_agree_with_oracle,
-    other_orders_are_refused,
-    short_operands_are_refused
+    other_orders_are_rejected,
+    short_operands_are_rejected
 );
 
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("objective", Tiled, every_call), exercise!("objective, naive", Naive, every_call)];
 
-/// A spec with a value of its own in every field.
+/// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
     let (image, mask) = (shape(&[2, 23, 17, 3]), shape(&[2, 23, 17, 1]));
     SpecValue::of(&ObjectiveSpec::new(&image, &image, &mask, Penalty::Charbonnier, 0.3, 0.1).unwrap())
 }
 
-/// The mask of a case: every image with both regions, or soft values.
+/// The mask of a case: both regions in every image, or soft values.
 #[derive(Clone, Copy)]
 enum Mask {
     Binary,
@@ -100,7 +100,7 @@ fn small(mask: [f64; 4], penalty: Penalty, lambda: f64) -> Case {
 }
 
 fn golden_numbers<B: Backend>(backend: &B) {
-    // Sums of squares: 5 over the first pixel of an image, 20 over the second. Both regions of image 1 hold one pixel, norm 2:
+    // Sums of squares: 5 over the first pixel of an image, 20 over the second. Each region of image 1 has one pixel and norm 2:
     // ¾·5/2 + ¼·20/2 = 4.375. Image 2 has M = ½ everywhere, both norms 2: (¾ + ¼)·½·25/2 = 6.25. The mean is 5.3125.
     let case = small([0.0, 1.0, 0.5, 0.5], Penalty::Squared, 0.25);
     assert_close("loss", &[case.loss(backend)], &[5.3125], tolerance::<B>());
@@ -122,14 +122,14 @@ fn golden_numbers<B: Backend>(backend: &B) {
     }
 }
 
-/// A region without pixels contributes 0 to loss and derivatives, and the other one keeps its weight.
+/// A region without pixels contributes 0 to the loss and its derivatives, and the other region keeps its weight.
 fn empty_regions<B: Backend>(backend: &B) {
-    // Image 1 has nothing corrupted: ¾·25/4. Image 2 has nothing clean: ¼·25/4.
+    // Image 1 has no corrupted pixel: ¾·25/4. Image 2 has no clean pixel: ¼·25/4.
     let case = small([0.0, 0.0, 1.0, 1.0], Penalty::Squared, 0.25);
     assert_close("loss", &[case.loss(backend)], &[25.0 / 8.0], tolerance::<B>());
     let first = [0.1875, 0.375, 0.375, 0.75, 0.0625, 0.125, 0.125, 0.25];
     assert_close("first derivative", &case.derivative(backend, 1), &first, tolerance::<B>());
-    // All weight on a region that is empty.
+    // All weight is on an empty region.
     let case = small([0.0; 4], Penalty::Charbonnier, 1.0);
     assert_eq!(case.loss(backend), 0.0);
     assert_eq!((1..=3).map(|order| case.derivative(backend, order)).collect::<Vec<_>>(), [[0.0; 8]; 3]);
@@ -172,7 +172,7 @@ fn derivatives_agree_with_oracle<B: Backend>(backend: &B) {
     }
 }
 
-fn other_orders_are_refused<B: Backend>(backend: &B) {
+fn other_orders_are_rejected<B: Backend>(backend: &B) {
     let case = small([0.0; 4], Penalty::Squared, 0.5);
     let [output, target, mask] = [&case.output, &case.target, &case.mask].map(|host| upload(backend, host));
     for order in [0, 4, 17] {
@@ -184,7 +184,8 @@ fn other_orders_are_refused<B: Backend>(backend: &B) {
     }
 }
 
-/// Order 1 against differences of the loss (weights and 1/n included), each higher order against the one before.
+/// Compares order 1 with differences of the loss (including the weights and 1/n), and each higher order with differences of the
+/// previous order.
 #[test]
 fn derivatives_are_derivatives() {
     for penalty in [Penalty::Squared, Penalty::Charbonnier] {
@@ -209,13 +210,13 @@ fn derivatives_are_derivatives() {
     }
 }
 
-fn short_operands_are_refused<B: Backend>(backend: &B) {
+fn short_operands_are_rejected<B: Backend>(backend: &B) {
     let (x, m) = (shape(&[2, 3, 1, 2]), shape(&[2, 3, 1, 1]));
     let spec = ObjectiveSpec::new(&x, &x, &m, Penalty::Squared, 0.5, 1.0).unwrap();
-    refuses_short_operands(backend, [12, 12, 6, 1], |[output, target, mask, loss]| {
+    check_short_operands_are_rejected(backend, [12, 12, 6, 1], |[output, target, mask, loss]| {
         backend.run(Objective::Loss { spec: &spec, output, target, mask, loss })
     });
-    refuses_short_operands(backend, [12, 12, 6, 12], |[output, target, mask, d]| {
+    check_short_operands_are_rejected(backend, [12, 12, 6, 12], |[output, target, mask, d]| {
         backend.run(Objective::Derivative { spec: &spec, order: 1, output, target, mask, d })
     });
 }

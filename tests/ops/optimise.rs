@@ -9,13 +9,13 @@ on_every_backend!(
     several_adam_steps,
     moving_average,
     a_loss_that_is_not_finite_changes_nothing,
-    short_operands_are_refused
+    short_operands_are_rejected
 );
 
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("optimise", Tiled, every_call)];
 
-/// A spec with a value of its own in every field.
+/// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
     SpecValue::of(&SPEC)
 }
@@ -98,12 +98,12 @@ fn a_loss_that_is_not_finite_changes_nothing<B: Backend>(backend: &B) {
     }
 }
 
-fn short_operands_are_refused<B: Backend>(backend: &B) {
+fn short_operands_are_rejected<B: Backend>(backend: &B) {
     let spec = AdamSpec { beta1: 0.9, beta2: 0.9, epsilon: 1e-8 };
-    refuses_short_operands(backend, [AdamStep::LEN, 1, 7, 7, 7, 7], |[step, loss, g, p, m, v]| {
+    check_short_operands_are_rejected(backend, [AdamStep::LEN, 1, 7, 7, 7, 7], |[step, loss, g, p, m, v]| {
         backend.run(Optimise::Adam { spec: &spec, step, loss, g, p, m, v })
     });
-    refuses_short_operands(backend, [AdamStep::LEN, 1, 7, 7], |[step, loss, p, average]| {
+    check_short_operands_are_rejected(backend, [AdamStep::LEN, 1, 7, 7], |[step, loss, p, average]| {
         backend.run(Optimise::MovingAverage { step, loss, p, average })
     });
 }

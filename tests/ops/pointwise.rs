@@ -5,7 +5,7 @@ use orthoscope::shape::Activation;
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, far_arguments, agrees_with_oracle, elu_at_zero, arithmetic, bias, short_operands_are_refused);
+on_every_backend!(golden_numbers, far_arguments, agrees_with_oracle, elu_at_zero, arithmetic, bias, short_operands_are_rejected);
 
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("pointwise", Tiled, every_call)];
@@ -60,7 +60,7 @@ fn golden_numbers<B: Backend>(backend: &B) {
     }
 }
 
-/// Far from zero nothing overflows: saturated values and slopes, no NaN.
+/// Far from zero, values and slopes saturate without overflow and NaN.
 fn far_arguments<B: Backend>(backend: &B) {
     let far = [
         (Activation::Elu, [-1.0, 1000.0], [0.0, 1.0]),
@@ -77,7 +77,7 @@ fn far_arguments<B: Backend>(backend: &B) {
     }
 }
 
-/// A'(0) = 1, and the zero belongs to the branch `1 + y`.
+/// A'(0) = 1: zero belongs to the branch `1 + y`.
 fn elu_at_zero<B: Backend>(backend: &B) {
     assert_eq!(activation(backend, Activation::Elu, &[0.0, -0.0]), [0.0, 0.0]);
     assert_eq!(slope(backend, Activation::Elu, 0, &[0.0, -0.0]), [1.0, 1.0]);
@@ -91,7 +91,7 @@ fn agrees_with_oracle<B: Backend>(backend: &B) {
             assert_close(&format!("{kind:?} {what}"), found, expected, tolerance::<B>());
         };
         close("value", &activation(backend, kind, &x), &activation(&oracle(), kind, &x));
-        // The same outputs for both, so that only the slope is compared.
+        // Both get the same outputs, so that only the slope is compared.
         let y: Vec<f64> = activation(&oracle(), kind, &x).into_iter().map(|y| f64::from(y as f32)).collect();
         close("gradient", &activation_grad(backend, kind, &y, &dy), &activation_grad(&oracle(), kind, &y, &dy));
         for order in 0..=4 {
@@ -146,10 +146,10 @@ fn bias<B: Backend>(backend: &B) {
     }
 }
 
-/// `S(A(x)) = A'(x)`, and each order of the slope is the derivative of the one before.
+/// `S(A(x)) = A'(x)`, and each order of the slope is the derivative of the previous order.
 #[test]
 fn slopes_are_derivatives() {
-    // 0.02 to 3.98 on both sides of the kink of ELU, which the step of 1e-5 must not cross.
+    // Sizes 0.02 to 3.98 on both sides of the kink of ELU, so that the step of 1e-5 does not cross the kink.
     let x: Vec<f64> = (-100..100).map(|i| 0.04 * f64::from(i) + 0.02).collect();
     let sum = |values: Vec<f64>| values.iter().sum::<f64>();
     for kind in ACTIVATIONS {
@@ -166,7 +166,7 @@ fn slopes_are_derivatives() {
     }
 }
 
-/// Where a naive formula loses all digits: just below zero for ELU, far below for softplus and sigmoid.
+/// Arguments at which a naive formula loses all digits: just below zero for ELU, far below zero for softplus and sigmoid.
 #[test]
 fn reference_keeps_relative_accuracy() {
     fn check<T: Real>() {
@@ -184,22 +184,24 @@ fn reference_keeps_relative_accuracy() {
     check::<f64>();
 }
 
-fn short_operands_are_refused<B: Backend>(backend: &B) {
-    refuses_short_operands(backend, [7, 7], |[x, y]| backend.run(Pointwise::Activation { activation: Activation::Elu, x, y }));
-    refuses_short_operands(backend, [7, 7], |[y, dz]| {
+fn short_operands_are_rejected<B: Backend>(backend: &B) {
+    check_short_operands_are_rejected(backend, [7, 7], |[x, y]| {
+        backend.run(Pointwise::Activation { activation: Activation::Elu, x, y })
+    });
+    check_short_operands_are_rejected(backend, [7, 7], |[y, dz]| {
         backend.run(Pointwise::ActivationGrad { activation: Activation::Elu, y, dz })
     });
-    refuses_short_operands(backend, [7, 7], |[y, s]| {
+    check_short_operands_are_rejected(backend, [7, 7], |[y, s]| {
         backend.run(Pointwise::ActivationSlope { activation: Activation::Elu, order: 1, y, s })
     });
-    refuses_short_operands(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::Add { a, b, y }));
-    refuses_short_operands(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::Sub { a, b, y }));
-    refuses_short_operands(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::Mul { a, b, y }));
-    refuses_short_operands(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::MulAdd { a, b, y }));
-    refuses_short_operands(backend, [7, 7], |[x, y]| backend.run(Pointwise::Affine { alpha: 2.0, beta: 1.0, x, y }));
-    refuses_short_operands(backend, [7, 7], |[x, y]| backend.run(Pointwise::Axpy { alpha: 2.0, x, y }));
-    refuses_short_operands(backend, [15, 5, 15], |[x, b, y]| backend.run(Pointwise::AddBias { x, b, y }));
-    refuses_short_operands(backend, [15, 5], |[dy, db]| backend.run(Pointwise::BiasGrad { dy, db }));
+    check_short_operands_are_rejected(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::Add { a, b, y }));
+    check_short_operands_are_rejected(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::Sub { a, b, y }));
+    check_short_operands_are_rejected(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::Mul { a, b, y }));
+    check_short_operands_are_rejected(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::MulAdd { a, b, y }));
+    check_short_operands_are_rejected(backend, [7, 7], |[x, y]| backend.run(Pointwise::Affine { alpha: 2.0, beta: 1.0, x, y }));
+    check_short_operands_are_rejected(backend, [7, 7], |[x, y]| backend.run(Pointwise::Axpy { alpha: 2.0, x, y }));
+    check_short_operands_are_rejected(backend, [15, 5, 15], |[x, b, y]| backend.run(Pointwise::AddBias { x, b, y }));
+    check_short_operands_are_rejected(backend, [15, 5], |[dy, db]| backend.run(Pointwise::BiasGrad { dy, db }));
     let [dy, mut none] = [15, 0].map(|len| backend.zeros(len).unwrap());
     assert!(backend.run(Pointwise::BiasGrad { dy: &dy, db: &mut none }).is_err(), "no channels");
 }

@@ -3,12 +3,12 @@ use orthoscope::ops::{Backend, MaxPool, PoolSpec};
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, agrees_with_definition, adjoint_with_fixed_selection, short_operands_are_refused);
+on_every_backend!(golden_numbers, agrees_with_definition, adjoint_with_fixed_selection, short_operands_are_rejected);
 
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("max_pool", Tiled, every_call), exercise!("max_pool, naive", Naive, every_call)];
 
-/// A spec with a value of its own in every field.
+/// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
     SpecValue::of(&PoolSpec::new(&shape(&[2, 17, 13, 5]), 3).unwrap())
 }
@@ -34,7 +34,7 @@ fn backward<B: Backend>(backend: &B, spec: &PoolSpec, x: &[f64], dy: &[f64]) -> 
 }
 
 fn golden_numbers<B: Backend>(backend: &B) {
-    // 3x5, one channel: two windows of 2x2; the last row and column belong to none. The second window has equal maxima.
+    // 3x5, one channel: two windows of 2x2. The last row and column are in no window. The second window has equal maxima.
     let spec = PoolSpec::new(&shape(&[1, 3, 5, 1]), 2).unwrap();
     let x = [1.0, 4.0, 7.0, 7.0, 9.0, 3.0, 2.0, 7.0, 0.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0];
     let v: Vec<f64> = (0..15).map(f64::from).collect();
@@ -42,7 +42,7 @@ fn golden_numbers<B: Backend>(backend: &B) {
     assert_eq!(forward(backend, &spec, &x, &v), [1.0, 2.0]);
     let dv = backward(backend, &spec, &x, &[10.0, 20.0]);
     assert_eq!(dv, [0.0, 10.0, 20.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
-    // All below zero: padding with zeros or starting from zero would show.
+    // Negative values would reveal zero padding or a maximum that starts at zero.
     assert_eq!(forward(backend, &spec, &[-2.0; 15], &x), [1.0, 7.0]);
 }
 
@@ -57,7 +57,7 @@ fn agrees_with_definition<B: Backend>(backend: &B) {
                 let rows = p * window..(p + 1) * window;
                 let taps = rows.flat_map(|row| (q * window..(q + 1) * window).map(move |column| (row, column)));
                 let flat = |(row, column)| ((image * extents[1] + row) * extents[2] + column) * c + channel;
-                // `max_by` keeps the last of equal maxima, so the first wins in reverse order.
+                // `max_by` returns the last of equal maxima, so the order is reversed to get the first.
                 let all: Vec<usize> = taps.map(flat).collect();
                 v[*all.iter().rev().max_by(|&&a, &&b| x[a].total_cmp(&x[b])).unwrap()]
             })
@@ -77,10 +77,12 @@ fn adjoint_with_fixed_selection<B: Backend>(backend: &B) {
     }
 }
 
-fn short_operands_are_refused<B: Backend>(backend: &B) {
+fn short_operands_are_rejected<B: Backend>(backend: &B) {
     let spec = PoolSpec::new(&shape(&[1, 5, 6, 2]), 2).unwrap();
-    refuses_short_operands(backend, [60, 60, 12], |[x, v, y]| backend.run(MaxPool::Forward { spec: &spec, x, v, y }));
-    refuses_short_operands(backend, [60, 12, 60], |[x, dy, dv]| backend.run(MaxPool::InputGrad { spec: &spec, x, dy, dv }));
+    check_short_operands_are_rejected(backend, [60, 60, 12], |[x, v, y]| backend.run(MaxPool::Forward { spec: &spec, x, v, y }));
+    check_short_operands_are_rejected(backend, [60, 12, 60], |[x, dy, dv]| {
+        backend.run(MaxPool::InputGrad { spec: &spec, x, dy, dv })
+    });
 }
 
 #[test]

@@ -3,7 +3,7 @@ use orthoscope::ops::{Backend, Pointwise, Reduce};
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, adjoint, short_operands_are_refused);
+on_every_backend!(golden_numbers, adjoint, short_operands_are_rejected);
 
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("reduce", Tiled, every_call), exercise!("reductions, naive", Naive, every_call)];
@@ -19,7 +19,7 @@ fn golden_numbers<B: Backend>(backend: &B) {
     // The numbers 1 to 5865 = 3 · 17 · 23 · 5.
     let ramp: Vec<f64> = (1..=5865).map(f64::from).collect();
     assert_close("sum", &[sum(backend, &ramp)], &[5865.0 * 5866.0 / 2.0], tolerance::<B>());
-    // A running f32 sum of a million tenths is off by 1 %; what is asked here is the sum of the operands as stored.
+    // A running f32 sum of a million tenths is off by 1 %. The expected value is the sum of the tenths as stored in f32.
     let tenth = f64::from(0.1_f32);
     assert_close("sum", &[sum(backend, &vec![tenth; 1 << 20])], &[tenth * f64::from(1 << 20)], tolerance::<B>());
 }
@@ -37,10 +37,10 @@ fn adjoint<B: Backend>(backend: &B) {
     }
 }
 
-fn short_operands_are_refused<B: Backend>(backend: &B) {
+fn short_operands_are_rejected<B: Backend>(backend: &B) {
     let x = backend.zeros(7).unwrap();
-    refuses_short_operands(backend, [1], |[y]| backend.run(Reduce::Sum { x: &x, y }));
-    refuses_short_operands(backend, [1], |[dy]| {
+    check_short_operands_are_rejected(backend, [1], |[y]| backend.run(Reduce::Sum { x: &x, y }));
+    check_short_operands_are_rejected(backend, [1], |[dy]| {
         backend.run(Reduce::SumGrad { alpha: 1.0, dy, dx: &mut backend.zeros(7).unwrap() })
     });
 }

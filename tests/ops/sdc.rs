@@ -5,19 +5,19 @@ use orthoscope::shape::Activation;
 use super::common::*;
 use super::conv2d::by_definition;
 
-on_every_backend!(agrees_with_joined_convolutions, adjoint_and_oracle, short_operands_are_refused);
+on_every_backend!(agrees_with_concatenated_convolutions, adjoint_and_oracle, short_operands_are_rejected);
 
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] =
     &[exercise!("sdc, bf16", Bf16, every_call), exercise!("sdc", Tiled, every_call), exercise!("sdc, naive", Naive, every_call)];
 
-/// A spec with a value of its own in every field.
+/// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
     SpecValue::of(&SdcSpec::new(&shape(&[2, 9, 11, 5]), &[shape(&[4, 3, 3, 5]); 3], &[1, 2, 8], Activation::Elu).unwrap())
 }
 
 const BRANCHES: usize = 6;
-/// The dilations of the networks; 16 and 32 are wider than the maps here, so that whole taps fall outside.
+/// The dilations of the networks. 16 and 32 are larger than the feature maps here, so that whole taps are outside.
 const DILATIONS: [usize; BRANCHES] = [1, 2, 4, 8, 16, 32];
 
 struct Operands {
@@ -49,7 +49,7 @@ impl Operands {
             Self::random(&[2, 8, 8, 8], 8, Activation::Identity),
             // More channels than a tile of 64.
             Self::random(&[1, 7, 6, 70], 67, Activation::Identity),
-            // Tiles of a part of the lines, and whole steps of one tap: dilations of 4 and 8 reach just into some tiles.
+            // Tiles that cover part of a row, and whole steps of one tap: dilations of 4 and 8 reach only partly into some tiles.
             Self::random(&[1, 9, 13, 16], 16, Activation::Identity),
             Self::random(&[2, 37, 5, 16], 16, Activation::Identity),
         ]
@@ -82,7 +82,7 @@ fn gradients<B: Backend>(backend: &B, operands: &Operands) -> ([Vec<f64>; 1], [V
     (dx, weights)
 }
 
-fn agrees_with_joined_convolutions<B: Backend>(backend: &B) {
+fn agrees_with_concatenated_convolutions<B: Backend>(backend: &B) {
     for operands in Operands::all().into_iter().chain([Operands::random(&[1, 5, 4, 3], 2, Activation::Elu)]) {
         let Operands { spec, x, w, b, .. } = &operands;
         let branches: Vec<_> = (0..BRANCHES).map(|k| by_definition(&spec.branch(k), x, &w[k], &b[k])).collect();
@@ -118,14 +118,16 @@ fn adjoint_and_oracle<B: Backend>(backend: &B) {
     }
 }
 
-fn short_operands_are_refused<B: Backend>(backend: &B) {
+fn short_operands_are_rejected<B: Backend>(backend: &B) {
     let (x, weight) = (shape(&[1, 5, 6, 2]), shape(&[4, 3, 3, 2]));
     let spec = SdcSpec::new(&x, &[weight], &[2], Activation::Elu).unwrap();
-    refuses_short_operands(backend, [60, 72, 4, 120], |[x, w, b, y]| {
+    check_short_operands_are_rejected(backend, [60, 72, 4, 120], |[x, w, b, y]| {
         backend.run(Sdc::Forward { spec: &spec, x, w: &[w], b: &[b], y })
     });
-    refuses_short_operands(backend, [120, 72, 60], |[dz, w, dx]| backend.run(Sdc::InputGrad { spec: &spec, dz, w: &[w], dx }));
-    refuses_short_operands(backend, [72, 4, 60, 120], |operands| {
+    check_short_operands_are_rejected(backend, [120, 72, 60], |[dz, w, dx]| {
+        backend.run(Sdc::InputGrad { spec: &spec, dz, w: &[w], dx })
+    });
+    check_short_operands_are_rejected(backend, [72, 4, 60, 120], |operands| {
         let (weights, data) = operands.split_at_mut(2);
         let (dw, db) = weights.split_at_mut(1);
         backend.run(Sdc::WeightGrad { spec: &spec, x: &data[0], dz: &data[1], dw, db })

@@ -1,10 +1,10 @@
-//! Specs, the arguments that kernels take as a whole: a value of each, and what the Rust side wrote.
+//! Example values of specs, the structs that kernels take as arguments, with the bytes and fields as Rust lays them out.
 
 use bytemuck::NoUninit;
 use serde::Serialize;
 use serde_json::Value;
 
-/// A spec with a value of its own in every field, so that every exchange of fields shows.
+/// A spec whose fields all have different values, so that any swap of fields is detected.
 pub struct SpecValue {
     pub name: &'static str,
     #[cfg_attr(not(feature = "emulator"), expect(dead_code, reason = "only the emulator reads them"))]

@@ -2,7 +2,7 @@ use orthoscope::ops::Backend;
 
 use super::common::*;
 
-on_every_backend!(round_trips, short_operands_are_refused);
+on_every_backend!(round_trips, short_operands_are_rejected);
 
 fn round_trips<B: Backend>(backend: &B) {
     assert!(!backend.name().is_empty());
@@ -17,6 +17,6 @@ fn round_trips<B: Backend>(backend: &B) {
     assert_eq!(download(backend, &target), host);
 }
 
-fn short_operands_are_refused<B: Backend>(backend: &B) {
-    refuses_short_operands(backend, [7, 7], |[source, target]| backend.copy(source, target));
+fn short_operands_are_rejected<B: Backend>(backend: &B) {
+    check_short_operands_are_rejected(backend, [7, 7], |[source, target]| backend.copy(source, target));
 }

@@ -3,12 +3,12 @@ use orthoscope::ops::{Backend, Upsample, UpsampleSpec};
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, short_operands_are_refused);
+on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, short_operands_are_rejected);
 
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] = &[exercise!("upsample2", Tiled, every_call), exercise!("upsample2, naive", Naive, every_call)];
 
-/// A spec with a value of its own in every field.
+/// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
     SpecValue::of(&UpsampleSpec::new(&shape(&[2, 7, 9, 5])).unwrap())
 }
@@ -27,7 +27,7 @@ fn backward<B: Backend>(backend: &B, spec: &UpsampleSpec, dy: &[f64]) -> Vec<f64
     dx
 }
 
-/// What the resizing of images calls bilinear: pixel centres at half-integers, the sample position clamped to the image.
+/// Bilinear interpolation as in image resizing: pixel centres at half-integers, sample positions clamped to the image.
 fn by_definition([n, h, w, c]: [usize; 4], x: &[f64]) -> Vec<f64> {
     let position = |output: usize, extent: usize| {
         let source = ((output as f64 + 0.5) / 2.0 - 0.5).clamp(0.0, extent as f64 - 1.0);
@@ -50,7 +50,7 @@ fn golden_numbers<B: Backend>(backend: &B) {
     let square = UpsampleSpec::new(&shape(&[1, 2, 2, 1])).unwrap();
     let y = forward(backend, &square, &[0.0, 0.0, 0.0, 16.0]);
     assert_eq!(y, [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 3.0, 4.0, 0.0, 3.0, 9.0, 12.0, 0.0, 4.0, 12.0, 16.0]);
-    // Each input pixel spreads a total weight of four.
+    // The weights of each input pixel sum to 4.
     assert_eq!(backward(backend, &square, &[1.0; 16]), [4.0; 4]);
 }
 
@@ -72,10 +72,10 @@ fn adjoint_and_oracle<B: Backend>(backend: &B) {
     }
 }
 
-fn short_operands_are_refused<B: Backend>(backend: &B) {
+fn short_operands_are_rejected<B: Backend>(backend: &B) {
     let spec = UpsampleSpec::new(&shape(&[1, 5, 6, 2])).unwrap();
-    refuses_short_operands(backend, [60, 240], |[x, y]| backend.run(Upsample::Forward { spec: &spec, x, y }));
-    refuses_short_operands(backend, [240, 60], |[dy, dx]| backend.run(Upsample::InputGrad { spec: &spec, dy, dx }));
+    check_short_operands_are_rejected(backend, [60, 240], |[x, y]| backend.run(Upsample::Forward { spec: &spec, x, y }));
+    check_short_operands_are_rejected(backend, [240, 60], |[dy, dx]| backend.run(Upsample::InputGrad { spec: &spec, dy, dx }));
 }
 
 #[test]

@@ -3,13 +3,13 @@ use orthoscope::ops::{Backend, WindowedMean, WindowedMeanSpec};
 
 use super::common::*;
 
-on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, without_a_factor, short_operands_are_refused);
+on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, without_a_factor, short_operands_are_rejected);
 
 /// Calls that reach every kernel of the operation.
 pub const EXERCISES: &[Exercise] =
     &[exercise!("windowed_mean", Tiled, every_call), exercise!("windowed_mean, naive", Naive, every_call)];
 
-/// A spec with a value of its own in every field.
+/// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
     SpecValue::of(&spec([2, 19, 23, 3], 11, 1.5))
 }
@@ -40,7 +40,7 @@ fn backward<B: Backend>(backend: &B, spec: &WindowedMeanSpec, dy: &[f64], b: Opt
     da
 }
 
-/// Sums over the window in f64, with the Gaussian itself.
+/// Sums over the window in f64 with the exact Gaussian.
 fn by_definition([n, h, w, c]: [usize; 4], size: usize, sigma: f64, a: &[f64], b: Option<&[f64]>) -> Vec<f64> {
     let gaussian = |distance: usize| (-0.5 * (distance as f64 / sigma).powi(2)).exp();
     let mut y = Vec::new();
@@ -63,12 +63,12 @@ fn by_definition([n, h, w, c]: [usize; 4], size: usize, sigma: f64, a: &[f64], b
 }
 
 fn golden_numbers<B: Backend>(backend: &B) {
-    // A sigma this large makes the window flat: means of neighbours, and of products.
+    // With such a large sigma the window is flat: unweighted means of neighbours and of their products.
     let flat = spec([1, 1, 3, 1], 3, 1e6);
     assert_close("mean", &forward(backend, &flat, &[1.0, 2.0, 6.0], None), &[1.5, 3.0, 4.0], tolerance::<B>());
     let (a, b) = ([1.0, 2.0, 3.0], [2.0, 4.0, 1.0]);
     assert_close("product", &forward(backend, &flat, &a, Some(&b)), &[5.0, 13.0 / 3.0, 5.5], tolerance::<B>());
-    // A constant image stays what it is, at the border too.
+    // A constant image does not change, even at the border.
     let constant = spec([1, 5, 4, 2], 11, 1.5);
     assert_close("constant", &forward(backend, &constant, &[3.0; 40], None), &[3.0; 40], tolerance::<B>());
 }
@@ -102,18 +102,18 @@ fn without_a_factor<B: Backend>(backend: &B) {
     assert_close("da", &backward(backend, &spec, &dy, None), &backward(backend, &spec, &dy, Some(&ones)), tolerance::<B>());
 }
 
-fn short_operands_are_refused<B: Backend>(backend: &B) {
+fn short_operands_are_rejected<B: Backend>(backend: &B) {
     let spec = spec([1, 3, 4, 2], 3, 1.0);
-    refuses_short_operands(backend, [24, 24, 24], |[a, b, y]| {
+    check_short_operands_are_rejected(backend, [24, 24, 24], |[a, b, y]| {
         backend.run(WindowedMean::Forward { spec: &spec, a, b: Some(b), y })
     });
-    refuses_short_operands(backend, [24, 24, 24], |[dy, b, da]| {
+    check_short_operands_are_rejected(backend, [24, 24, 24], |[dy, b, da]| {
         backend.run(WindowedMean::InputGrad { spec: &spec, dy, b: Some(b), da })
     });
 }
 
 #[test]
-fn windows_that_are_none_are_refused() {
+fn invalid_windows_are_rejected() {
     let images = shape(&[1, 4, 4, 3]);
     for (size, sigma) in [(4, 1.0), (33, 1.0), (0, 1.0), (3, 0.0), (3, -1.0), (3, f64::NAN), (3, f64::INFINITY)] {
         let refused = WindowedMeanSpec::new(&images, size, sigma).expect_err("an odd window up to 31, sigma above 0").to_string();
@@ -130,7 +130,7 @@ fn gradients_agree_with_differences() {
     check_gradients("windowed second moment", &two[..1], |tape, v| tape.windowed_mean(v[0], Some(v[0]), 3, 0.8));
 }
 
-/// The weights of the spec are f32, PyTorch's are f64: they differ by up to 2⁻²⁵ = 3e-8 of their size.
+/// The weights of the spec are f32, those of PyTorch f64. The relative difference is up to 2⁻²⁵ = 3e-8.
 #[test]
 fn values_and_gradients_agree_with_torch() {
     agrees_with_torch("windowed_mean", 1e-6, |tape, v| tape.windowed_mean(v["a"], Some(v["b"]), 5, 1.5).unwrap());

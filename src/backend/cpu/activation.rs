@@ -1,4 +1,4 @@
-//! Activations and the derivatives of their slopes, as functions of vectors.
+//! Activations, their slopes and the derivatives of the slopes, as functions of vectors.
 
 use super::elementwise::{Elementwise, each, each_in_parallel};
 use super::exp::{exp, exp_minus_one_below_zero, exp_within_normal_numbers, log_one_plus};
@@ -24,12 +24,12 @@ pub(crate) struct Elu;
 impl Elementwise<0> for Elu {
     #[inline(always)]
     fn apply<V: Vector>(self, x: V, []: [V; 0]) -> V {
-        // exp(x) - 1 is never below x, and 0 for positive x.
+        // For x <= 0, exp(x) - 1 is at least x. For positive x, the function returns 0.
         x.max(exp_minus_one_below_zero(x))
     }
 }
 
-/// `(1 - e) / (1 + e)` with `e = exp(-2|x|)` and the sign of x, in a form that loses nothing near 0; 0 for -0.
+/// `(1 - e) / (1 + e)` with `e = exp(-2|x|)` and the sign of x, in a form without cancellation near 0. The result for -0 is 0.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Tanh;
 
@@ -41,7 +41,7 @@ impl Elementwise<0> for Tanh {
             let tail = exp_minus_one_below_zero(zero.sub(x.add(x)));
             zero.sub(tail).div(tail.add(V::splat(2.0)))
         };
-        // One of both is 0.
+        // One of the two terms is 0.
         size(x).sub(size(zero.sub(x)))
     }
 }
@@ -82,7 +82,7 @@ pub(crate) fn activate(simd: Simd, activation: Activation, values: &mut [f32]) {
     }
 }
 
-/// Slopes and their derivatives as functions of outputs y.
+/// Slopes and their derivatives as functions of the output y.
 pub(crate) mod slope {
     use super::{Elementwise, Vector, exp, exp_minus_one_below_zero};
 
@@ -126,7 +126,7 @@ pub(crate) mod slope {
         }
     }
 
-    /// `1 - exp(-y)`, for softplus, whose outputs are not negative.
+    /// `1 - exp(-y)`, the slope of softplus, whose outputs are not negative.
     #[derive(Clone, Copy, Default)]
     pub struct Softplus;
 
@@ -161,7 +161,7 @@ pub(crate) fn through_slope(simd: Simd, activation: Activation, y: &[f32], dz: &
     }
 }
 
-/// `values = S⁽ᵏ⁾(values)`, the derivative of order `order` of the slope, at outputs.
+/// `values = S⁽ᵏ⁾(values)`: the derivative of order k = `order` of the slope as a function of the output.
 pub(crate) fn slope_derivative(simd: Simd, activation: Activation, order: u32, values: &mut [f32]) {
     match (activation, order) {
         (Activation::Identity, 0) => values.fill(1.0),
@@ -181,12 +181,7 @@ pub(crate) fn slope_derivative(simd: Simd, activation: Activation, order: u32, v
 
 #[cfg(test)]
 mod tests {
-    use super::super::simd::Path;
     use super::*;
-
-    fn every_path() -> impl Iterator<Item = Simd> {
-        [Path::Avx512, Path::Avx2, Path::Portable].into_iter().filter_map(|path| Simd::new(path).ok())
-    }
 
     #[test]
     fn activations_match_their_definitions_in_f64() {
@@ -200,20 +195,20 @@ mod tests {
             (Activation::Softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
         ];
         for (activation, definition) in table {
-            for simd in every_path() {
+            for simd in Simd::every() {
                 let mut ys = xs.clone();
                 activate(simd, activation, &mut ys);
                 for (&x, &y) in xs.iter().zip(&ys) {
-                    let (wanted, path) = (definition(f64::from(x)), simd.path());
+                    let (wanted, isa) = (definition(f64::from(x)), simd.isa());
                     let close = (f64::from(y) - wanted).abs() <= 6e-7 * wanted.abs();
-                    assert!(close, "{path:?}: {activation:?}({x}) = {y}, not {wanted}");
+                    assert!(close, "{isa:?}: {activation:?}({x}) = {y}, not {wanted}");
                 }
             }
         }
     }
 
     #[test]
-    fn slopes_match_central_differences_of_the_slope_before() {
+    fn slopes_match_central_differences_of_the_next_lower_order() {
         let ys = [0.05f32, 0.3, 0.6, 0.9];
         let at = |activation, order, y: f32| {
             let mut value = [y];
@@ -238,7 +233,7 @@ mod tests {
     #[test]
     fn nan_stays_nan() {
         for activation in [Activation::Elu, Activation::Tanh, Activation::Sigmoid, Activation::Softplus] {
-            for simd in every_path() {
+            for simd in Simd::every() {
                 let mut values = [f32::NAN; 17];
                 activate(simd, activation, &mut values);
                 assert!(values.iter().all(|value| value.is_nan()), "{activation:?}");

@@ -1,25 +1,27 @@
-//! Sums over pixels, one per channel: gradients of biases.
+//! Sums over pixels for each channel: gradients of biases.
 
 use rayon::prelude::*;
 
-use super::range::Range;
+use super::range::ChannelRange;
 use super::simd::{LANES, Simd, Vector, VectorWork};
 
-/// Fewest pixels of a chunk, and most chunks.
-const PIXELS: usize = 256;
-const CHUNKS: usize = 64;
+/// Minimum number of pixels per chunk.
+const MIN_PIXELS: usize = 256;
+/// Maximum number of chunks.
+const MAX_CHUNKS: usize = 64;
 
-/// Pixels that are summed in f32 before their sum is added in f64.
+/// Number of pixels that are summed in f32 before their sum is added in f64.
 const SHORT: usize = 32;
 
-/// Adds each channel of `range` over the pixels of `values` to `sums`, in f64; whole vectors of channels by runs of [`SHORT`] pixels in f32.
-pub(crate) fn accumulate(simd: Simd, values: &[f32], range: Range, sums: &mut [f64]) {
+/// Adds the sum over the pixels of `values` to `sums`, for each channel of `range`, in f64. Whole vectors of channels are first
+/// summed in f32 over [`SHORT`] pixels.
+pub(crate) fn accumulate(simd: Simd, values: &[f32], range: ChannelRange, sums: &mut [f64]) {
     simd.vectorised(Accumulate { values, range, sums });
 }
 
 struct Accumulate<'a> {
     values: &'a [f32],
-    range: Range,
+    range: ChannelRange,
     sums: &'a mut [f64],
 }
 
@@ -47,9 +49,9 @@ impl VectorWork for Accumulate<'_> {
     }
 }
 
-/// `db += Σ_pixels dz`: chunks fixed by the shape, added in order.
-pub(crate) fn add_column_sums(simd: Simd, dz: &[f32], range: Range, db: &mut [f32]) {
-    let pixels = (dz.len() / range.stride).div_ceil(CHUNKS).max(PIXELS);
+/// `db += Σ_pixels dz`. The chunks depend only on the shape and are added in order.
+pub(crate) fn add_column_sums(simd: Simd, dz: &[f32], range: ChannelRange, db: &mut [f32]) {
+    let pixels = (dz.len() / range.stride).div_ceil(MAX_CHUNKS).max(MIN_PIXELS);
     let sums = |chunk: &[f32]| {
         let mut sums = vec![0.0; range.count];
         accumulate(simd, chunk, range, &mut sums);
@@ -59,7 +61,7 @@ pub(crate) fn add_column_sums(simd: Simd, dz: &[f32], range: Range, db: &mut [f3
     add_in_order(&partials, db);
 }
 
-/// `db += Σ partials`, first to last.
+/// `db += Σ partials`, from first to last.
 pub(crate) fn add_in_order(partials: &[Vec<f64>], db: &mut [f32]) {
     for (channel, db) in db.iter_mut().enumerate() {
         let sum: f64 = partials.iter().map(|partial| partial[channel]).sum();

@@ -1,17 +1,19 @@
-//! Correlation of an image batch with packed weights: the forward pass of a convolution, and with flipped weights its input
-//! gradient. For cases without [`super::winograd`]: a band of input rows is copied between zeros once, then every kernel
-//! tap is a segment of one long product.
+//! Correlation of a batch of images with packed weights: the forward pass of a convolution and, with flipped weights, its input
+//! gradient.
+//!
+//! Without [`super::winograd`], a band of input rows is first copied into a zero-padded buffer. Every kernel tap is then one
+//! segment of a long product.
 
-use std::ops::Range as Rows;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::Cpu;
 use super::correlation::Correlation;
 use super::finish::Finish;
-use super::pack::{Block, Packed, pack_terms};
-use super::pairs::{self, Terms};
-use super::range::Range;
+use super::pack::{Block, Packed, pack_as};
+use super::pairs::{self, Precision};
+use super::range::ChannelRange;
 use super::simd::{LANES, Segment, Simd};
 use super::storage::Buffer;
 use super::strips::{PixelRow, multiply};
@@ -19,24 +21,24 @@ use super::winograd;
 use crate::backend::{Phase, Storage};
 use crate::error::Result;
 
-/// Floats of a band of input rows that fit in the second-level cache together with the weights.
+/// Floats in a band of input rows: a band fits in the second-level cache together with the weights.
 const BAND: usize = 1 << 16;
-/// Bands over the whole batch that suffice to keep every core busy.
+/// Number of bands in the whole batch that is enough to keep all cores busy.
 const TASKS: usize = 32;
 
-/// What all bands of a correlation share.
+/// Layout shared by all bands of a correlation.
 struct Plan {
-    /// First horizontal tap of each run of adjacent ones.
+    /// First horizontal tap of each run of adjacent taps.
     runs: Vec<usize>,
-    /// Taps in each run.
+    /// Number of taps in each run.
     run_taps: usize,
-    /// Zeros left and right of a row.
+    /// Number of zero pixels to the left and to the right of a row.
     left: usize,
     right: usize,
 }
 
 impl Plan {
-    /// Drops the horizontal taps that no output pixel needs and joins the rest into one run where they are adjacent.
+    /// Drops the horizontal taps that no output pixel needs, and merges the others into one run if they are adjacent in memory.
     fn new(shape: &Correlation) -> Self {
         let taps: Vec<usize> = (0..shape.kernel).filter(|&kx| !shape.columns(kx).is_empty()).collect();
         let lowest = taps.first().map_or(0, |&kx| shape.shift(kx));
@@ -52,13 +54,13 @@ impl Plan {
     }
 }
 
-/// Input rows as the micro-kernel reads them: in place, or copied between zeros.
+/// Input rows for the micro-kernel: the image itself, or a zero-padded copy.
 struct Lines<'a> {
     image: &'a [f32],
     copy: Option<Buffer>,
-    /// Image row at the start of the data.
+    /// Image row with which the data start.
     first: usize,
-    /// Floats from pixel to pixel, from row to row, and before the first pixel's channels.
+    /// Distance between pixels, distance between rows, and offset of the channels of the first pixel, in floats.
     pixel: usize,
     pitch: usize,
     origin: usize,
@@ -66,8 +68,8 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     /// The input rows that output rows `rows` need.
-    fn new(cpu: &Cpu, shape: &Correlation, plan: &Plan, image: &'a [f32], rows: &Rows<usize>) -> Result<Self> {
-        let Range { start, count, stride } = shape.read;
+    fn new(cpu: &Cpu, shape: &Correlation, plan: &Plan, image: &'a [f32], rows: &Range<usize>) -> Result<Self> {
+        let ChannelRange { start, count, stride } = shape.read;
         if plan.left + plan.right == 0 {
             let pitch = shape.source.1 * stride;
             return Ok(Self { image, copy: None, first: 0, pixel: stride, pitch, origin: start });
@@ -95,13 +97,13 @@ impl<'a> Lines<'a> {
         self.copy.as_deref().unwrap_or(self.image)
     }
 
-    /// Where image row `iy` and a pixel `shift` from the left border begin.
+    /// Offset of the pixel `shift` columns from the left border in image row `iy`.
     fn offset(&self, iy: usize, shift: isize) -> usize {
         (self.origin + (iy - self.first) * self.pitch).wrapping_add_signed(shift * self.pixel as isize)
     }
 }
 
-/// `y = A(w * x + b)` or `y += w * x`, by `finish`. Weights are packed with rows (tap, input channel).
+/// `y = A(w * x + b)` or `y += w * x`, depending on `finish`. The packed weights have one row per (tap, input channel).
 pub(crate) fn correlate(
     cpu: &Cpu,
     shape: &Correlation,
@@ -113,14 +115,14 @@ pub(crate) fn correlate(
     if winograd::pays(shape) {
         return winograd::correlate(cpu, shape, x, weights, finish, y);
     }
-    if weights.terms == Terms::Pairs {
-        let read = Range::all(weights.elements(shape.read.count));
+    if weights.precision == Precision::Bf16 {
+        let read = ChannelRange::all(weights.elements(shape.read.count));
         return direct(cpu, &Correlation { read, ..*shape }, &pairs::of_channels(cpu, x, shape.read)?, weights, finish, y);
     }
     direct(cpu, shape, x, weights, finish, y)
 }
 
-/// Tap by tap; x may hold values or pairs of them.
+/// The direct sum, tap by tap. x holds f32 values or pairs of bf16.
 fn direct(cpu: &Cpu, shape: &Correlation, x: &[f32], weights: &Packed, finish: Finish<'_>, y: &mut [f32]) -> Result<()> {
     let plan = Plan::new(shape);
     let (height, width) = shape.target;
@@ -136,7 +138,7 @@ fn direct(cpu: &Cpu, shape: &Correlation, x: &[f32], weights: &Packed, finish: F
     })
 }
 
-/// The output rows `y` of one image, from row `first` on.
+/// Computes `y`, output rows of one image from row `first` on.
 fn band(
     simd: Simd,
     shape: &Correlation,
@@ -158,7 +160,7 @@ fn band(
     Ok(())
 }
 
-/// Every run of taps that output row `oy` needs, as offsets into the lines and the packed weights.
+/// The runs of taps for output row `oy`, as offsets into the lines and into the packed weights.
 fn segments(shape: &Correlation, plan: &Plan, lines: &Lines<'_>, oy: usize, block: &Block) -> Vec<Segment> {
     let rows = (0..shape.kernel).filter_map(|ky| shape.row(oy, ky).map(|iy| (ky, iy)));
     rows.flat_map(|(ky, iy)| {
@@ -170,31 +172,32 @@ fn segments(shape: &Correlation, plan: &Plan, lines: &Lines<'_>, oy: usize, bloc
     .collect()
 }
 
-/// Terms of a correlation's sums, and its input channels.
-pub(crate) fn terms(cpu: &Cpu, shape: &Correlation) -> (Terms, usize) {
+/// Precision of the sums of a correlation, and its number of input channels.
+pub(crate) fn precision(cpu: &Cpu, shape: &Correlation) -> (Precision, usize) {
     let channels = shape.read.count;
-    (if winograd::pays(shape) { Terms::Floats } else { cpu.terms(channels) }, channels)
+    (if winograd::pays(shape) { Precision::F32 } else { cpu.precision(channels) }, channels)
 }
 
-/// Whether this phase of a correlation is done in pairs. Weight gradients are sums over pixels, not channels, and never are.
-pub(crate) fn is_matrix(cpu: &Cpu, shape: &Correlation, phase: Phase) -> bool {
+/// Whether this phase of a correlation uses the bf16 instructions. Weight gradients never do, because they sum over pixels and
+/// not over channels.
+pub(crate) fn uses_matrix_unit(cpu: &Cpu, shape: &Correlation, phase: Phase) -> bool {
     match phase {
-        Phase::Forward => cpu.is_matrix(terms(cpu, shape).0),
-        Phase::InputGradient => cpu.is_matrix(terms(cpu, &shape.unit_stride().adjoint()).0),
+        Phase::Forward => cpu.uses_matrix_unit(precision(cpu, shape).0),
+        Phase::InputGradient => cpu.uses_matrix_unit(precision(cpu, &shape.unit_stride().adjoint()).0),
         _ => false,
     }
 }
 
-/// FLOPs of the formula that this phase of a correlation does not execute. Products in pairs count as the formula says.
+/// FLOPs in the formula that this phase of a correlation does not execute; 0 in bf16.
 pub(crate) fn saved(cpu: &Cpu, shape: &Correlation, phase: Phase, flops: u64) -> u64 {
-    if is_matrix(cpu, shape, phase) {
+    if uses_matrix_unit(cpu, shape, phase) {
         return 0;
     }
     let shape = if phase == Phase::InputGradient { shape.unit_stride().adjoint() } else { *shape };
     flops.saturating_sub(winograd::executed(&shape))
 }
 
-/// `wᵀ * dz` of a correlation of stride 1, to dx by `finish`: the correlation of dz with the flipped kernel.
+/// `dx = wᵀ * dz` or `dx += wᵀ * dz`, depending on `finish`, for stride 1: the correlation of dz with the flipped kernel.
 pub(crate) fn input_grad(
     cpu: &Cpu,
     shape: &Correlation,
@@ -204,7 +207,7 @@ pub(crate) fn input_grad(
 ) -> Result<()> {
     let (taps, c_in, c_out) = (shape.kernel * shape.kernel, shape.read.count, shape.write.count);
     let adjoint = shape.adjoint();
-    let weights = pack_terms(cpu, (taps * c_out, c_in), terms(cpu, &adjoint), |column, row| {
+    let weights = pack_as(cpu, (taps * c_out, c_in), precision(cpu, &adjoint), |column, row| {
         let (tap, channel) = (taps - 1 - row / c_out, row % c_out);
         w[(channel * taps + tap) * c_in + column]
     })?;

@@ -1,34 +1,35 @@
-//! Loops over buffers of one length, in chunks of fixed size.
+//! Loops over buffers of equal length, in chunks of fixed size.
 
 use rayon::prelude::*;
 
 use super::simd::{LANES, Simd, Vector, VectorWork};
 
-/// Floats of one task.
+/// Floats per task.
 pub(crate) const CHUNK: usize = 1 << 14;
 
-/// `work` for each piece of [`CHUNK`] floats, with its number. A single piece runs on this thread, to save dispatch.
-fn pieces(y: &mut [f32], work: impl Fn(usize, &mut [f32]) + Sync) {
+/// Calls `work` with the number and the floats of every chunk of [`CHUNK`] floats. A single chunk is processed on this thread,
+/// because a task would cost more.
+fn in_chunks(y: &mut [f32], work: impl Fn(usize, &mut [f32]) + Sync) {
     if y.len() <= CHUNK {
         return work(0, y);
     }
     y.par_chunks_mut(CHUNK).enumerate().for_each(|(index, y)| work(index, y));
 }
 
-/// A function of what an element is and of `N` inputs, in vectors; `apply` must be `inline(always)`.
+/// A vectorised function of the old value of an element and of `N` inputs. `apply` must be `inline(always)`.
 pub(crate) trait Elementwise<const N: usize>: Copy + Sync {
-    /// What becomes of `y`.
+    /// The new value of `y`.
     fn apply<V: Vector>(self, y: V, inputs: [V; N]) -> V;
 }
 
-/// `function` for every element on this thread; all inputs are at least as long as y.
+/// Applies `function` to every element on this thread. All inputs are at least as long as y.
 pub(crate) fn each<const N: usize>(simd: Simd, function: impl Elementwise<N>, y: &mut [f32], inputs: [&[f32]; N]) {
     simd.vectorised(Each { y, inputs, function });
 }
 
 /// As [`each`] on all threads.
 pub(crate) fn each_in_parallel<const N: usize>(simd: Simd, function: impl Elementwise<N>, y: &mut [f32], inputs: [&[f32]; N]) {
-    pieces(y, |index, y| each(simd, function, y, inputs.map(|input| &input[index * CHUNK..])));
+    in_chunks(y, |index, y| each(simd, function, y, inputs.map(|input| &input[index * CHUNK..])));
 }
 
 struct Each<'a, F, const N: usize> {
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn every_element_of_any_length_is_done_once() {
+    fn every_element_is_computed_once_for_any_length() {
         for len in [0, 1, 15, 16, 17, 40] {
             let [a, b]: [Vec<f32>; 2] = [3, 5].map(|k| (0..len).map(|i| (k * i % 7) as f32).collect());
             let mut y: Vec<f32> = (0..len).map(|i| i as f32).collect();

@@ -1,11 +1,11 @@
-//! Exponentials and a logarithm of vectors, without branches.
+//! Exponentials and a logarithm of vectors without branches.
 
 use super::simd::{Vector, WHOLE};
 
-/// ln 2 in two parts; multiples of the first are exact for the exponents that occur (Cody, Waite 1980).
+/// ln 2 as a sum of two numbers. Multiples of the first are exact for all exponents that occur (Cody, Waite 1980).
 const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
 
-/// `x = n ln 2 + r` with |r| <= ln 2 / 2: n, and `exp(r) - 1` with a small relative error.
+/// n and `exp(r) - 1` for `x = n ln 2 + r` with |r| <= ln 2 / 2. The second has a small relative error.
 #[inline(always)]
 fn split<V: Vector>(x: V) -> (V, V) {
     let n = x.mul_add(V::splat(std::f32::consts::LOG2_E), V::splat(WHOLE)).sub(V::splat(WHOLE));
@@ -26,22 +26,22 @@ fn power_of_two<V: Vector>(n: V) -> V {
     n.add(V::splat(WHOLE)).power_of_two()
 }
 
-/// `x` kept in `low ..= high`; NaN stays NaN.
+/// `x` clamped to `low ..= high`; NaN stays NaN.
 #[inline(always)]
 fn clamp<V: Vector>(x: V, low: f32, high: f32) -> V {
     V::splat(high).min(V::splat(low).max(x))
 }
 
-/// `exp(x)` within 2 units in the last place; 0 and infinity at the ends, NaN for NaN.
+/// `exp(x)` within 2 units in the last place. Underflows to 0 and overflows to infinity; NaN stays NaN.
 #[inline(always)]
 pub(crate) fn exp<V: Vector>(x: V) -> V {
     let (n, tail) = split(clamp(x, -104.0, 89.0));
-    // Two factors reach the subnormal numbers below and infinity above.
+    // One factor cannot be a subnormal number or infinity; a product of two can.
     let half = n.mul_add(V::splat(0.5), V::splat(WHOLE)).sub(V::splat(WHOLE));
     tail.add(V::splat(1.0)).mul(power_of_two(half)).mul(power_of_two(n.sub(half)))
 }
 
-/// `exp(x)` as [`exp`], but never below 1.2e-38 nor above 1.7e38.
+/// As [`exp`], but the result is at least 1.2e-38 and at most 1.7e38.
 #[inline(always)]
 pub(crate) fn exp_within_normal_numbers<V: Vector>(x: V) -> V {
     let (n, tail) = split(clamp(x, -87.3, 88.0));
@@ -49,7 +49,7 @@ pub(crate) fn exp_within_normal_numbers<V: Vector>(x: V) -> V {
     scale.mul_add(tail, scale)
 }
 
-/// `exp(x) - 1` for x <= 0 (0 for positive x), accurate near 0 too: 3 units in the last place.
+/// `exp(x) - 1` for x <= 0, within 3 units in the last place, also near 0. The result is 0 for positive x.
 #[inline(always)]
 pub(crate) fn exp_minus_one_below_zero<V: Vector>(x: V) -> V {
     let (n, tail) = split(clamp(x, -30.0, 0.0));
@@ -73,7 +73,7 @@ pub(crate) fn log_one_plus<V: Vector>(t: V) -> V {
 #[cfg(test)]
 mod tests {
     use super::super::elementwise::{Elementwise, each};
-    use super::super::simd::{Path, Simd};
+    use super::super::simd::{Isa, Simd};
     use super::*;
 
     #[derive(Clone, Copy, Default)]
@@ -112,15 +112,14 @@ mod tests {
         }
     }
 
-    /// `F` of every x on every instruction set that this machine has: (instruction set, x, F(x)).
-    fn on_every_path<F: Elementwise<0> + Default>(xs: &[f32]) -> Vec<(Path, f32, f32)> {
-        let paths = [Path::Avx512, Path::Avx2, Path::Portable].into_iter().filter_map(|path| Simd::new(path).ok());
+    /// Applies `F` to every x with every instruction set of this machine: (instruction set, x, F(x)).
+    fn on_every_isa<F: Elementwise<0> + Default>(xs: &[f32]) -> Vec<(Isa, f32, f32)> {
         let of = |simd: Simd| {
             let mut values = xs.to_vec();
             each(simd, F::default(), &mut values, []);
-            xs.iter().zip(values).map(move |(&x, value)| (simd.path(), x, value)).collect::<Vec<_>>()
+            xs.iter().zip(values).map(move |(&x, value)| (simd.isa(), x, value)).collect::<Vec<_>>()
         };
-        paths.flat_map(of).collect()
+        Simd::every().flat_map(of).collect()
     }
 
     /// |value - wanted| in units in the last place of `wanted`.
@@ -132,29 +131,29 @@ mod tests {
     #[test]
     fn exp_is_within_two_ulps_over_its_whole_range() {
         let xs: Vec<f32> = (0..200_000).map(|i| -103.9 + 192.6 * (i as f32) / 200_000.0).collect();
-        for (path, x, found) in on_every_path::<Exp>(&xs) {
-            assert!(ulps(found, f64::from(x).exp()) <= 2.0, "{path:?}: exp({x}) = {found:e}");
+        for (isa, x, found) in on_every_isa::<Exp>(&xs) {
+            assert!(ulps(found, f64::from(x).exp()) <= 2.0, "{isa:?}: exp({x}) = {found:e}");
         }
     }
 
     #[test]
-    fn exp_without_subnormal_numbers_is_within_two_ulps_and_ends_there() {
+    fn exp_within_normal_numbers_is_within_two_ulps_and_saturates() {
         let xs: Vec<f32> = (0..200_000).map(|i| -87.3 + 175.3 * (i as f32) / 200_000.0).collect();
-        for (path, x, found) in on_every_path::<Normal>(&xs) {
-            assert!(ulps(found, f64::from(x).exp()) <= 2.0, "{path:?}: exp({x}) = {found:e}");
+        for (isa, x, found) in on_every_isa::<Normal>(&xs) {
+            assert!(ulps(found, f64::from(x).exp()) <= 2.0, "{isa:?}: exp({x}) = {found:e}");
         }
-        for (path, x, found) in on_every_path::<Normal>(&[-1e9, 1e9, f32::NAN]) {
+        for (isa, x, found) in on_every_isa::<Normal>(&[-1e9, 1e9, f32::NAN]) {
             let sane = if x < 0.0 { found > 0.0 && found < 1.3e-38 } else { found > 1.6e38 && found.is_finite() };
-            assert!(sane || x.is_nan() && found.is_nan(), "{path:?}: exp({x}) = {found:e}");
+            assert!(sane || x.is_nan() && found.is_nan(), "{isa:?}: exp({x}) = {found:e}");
         }
     }
 
     #[test]
     fn exp_minus_one_keeps_its_relative_accuracy() {
         let xs: Vec<f32> = (0..200_000).map(|i| -10f32.powf(-8.0 + 9.6 * (i as f32) / 200_000.0)).collect();
-        for (path, x, found) in on_every_path::<ExpMinusOne>(&xs) {
+        for (isa, x, found) in on_every_isa::<ExpMinusOne>(&xs) {
             let wanted = f64::from(x).exp_m1();
-            assert!(ulps(found, wanted) <= 3.0, "{path:?}: exp({x}) - 1 = {found:e}");
+            assert!(ulps(found, wanted) <= 3.0, "{isa:?}: exp({x}) - 1 = {found:e}");
             assert!((f64::from(found) - wanted).abs() <= 1e-7);
         }
     }
@@ -162,20 +161,20 @@ mod tests {
     #[test]
     fn log_one_plus_keeps_its_relative_accuracy() {
         let ts: Vec<f32> = (0..=200_000).map(|i| 10f32.powf(-10.0 + 10.0 * (i as f32) / 200_000.0)).chain([0.0]).collect();
-        for (path, t, found) in on_every_path::<LogOnePlus>(&ts) {
+        for (isa, t, found) in on_every_isa::<LogOnePlus>(&ts) {
             let wanted = f64::from(t).ln_1p();
-            assert!(ulps(found, wanted) <= 3.0 || t == 0.0 && found == 0.0, "{path:?}: log(1 + {t}) = {found:e}");
+            assert!(ulps(found, wanted) <= 3.0 || t == 0.0 && found == 0.0, "{isa:?}: log(1 + {t}) = {found:e}");
         }
     }
 
     #[test]
-    fn ends_and_non_numbers_are_sane() {
+    fn extreme_arguments_and_nan_give_their_limits() {
         let (xs, infinite) = ([f32::NEG_INFINITY, -200.0, f32::INFINITY, 88.8, 0.0, f32::NAN], f32::INFINITY);
-        for found in on_every_path::<Exp>(&xs).chunks(xs.len()) {
+        for found in on_every_isa::<Exp>(&xs).chunks(xs.len()) {
             let values: Vec<f32> = found.iter().map(|&(_, _, value)| value).collect();
             assert!(values[..5] == [0.0, 0.0, infinite, infinite, 1.0] && values[5].is_nan(), "{found:?}");
         }
-        for found in on_every_path::<ExpMinusOne>(&xs).chunks(xs.len()) {
+        for found in on_every_isa::<ExpMinusOne>(&xs).chunks(xs.len()) {
             let values: Vec<f32> = found.iter().map(|&(_, _, value)| value).collect();
             assert!(values[..5] == [-1.0, -1.0, 0.0, 0.0, 0.0] && values[5].is_nan(), "{found:?}");
         }

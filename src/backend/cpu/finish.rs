@@ -1,4 +1,5 @@
-//! Epilogue of finished sums: bias and activation, or accumulation into the target, in registers before they are stored.
+//! Epilogue of finished sums, applied in registers before the sums are stored: bias and activation, or accumulation into the
+//! target.
 
 use std::marker::PhantomData;
 
@@ -17,12 +18,12 @@ pub(crate) enum Finish<'a> {
 }
 
 impl Finish<'_> {
-    /// Accumulation; plain assignment if the target stands for zeros.
+    /// Accumulation, or plain assignment if the target stands for zeros (`blank`).
     pub fn sum(blank: bool) -> Self {
         if blank { Self::Assign { bias: None, activation: Activation::Identity } } else { Self::Add }
     }
 
-    /// The bias of up to 16 channels from `first` on, 0 where there is none.
+    /// The bias of up to 16 channels from `first` on; 0 without a bias.
     #[inline(always)]
     pub fn bias<V: Vector>(&self, first: usize, count: usize) -> V {
         match self {
@@ -48,7 +49,7 @@ impl Finish<'_> {
 
 /// The compile-time form of a [`Finish`].
 pub(crate) trait Epilogue {
-    /// What is written where `old` stands; `sum` has its bias.
+    /// The value that replaces `old`. `sum` includes the bias.
     fn apply<V: Vector>(sum: V, old: impl FnOnce() -> V) -> V;
 }
 
@@ -83,9 +84,9 @@ pub(crate) fn put<E: Epilogue, V: Vector>(sum: V, count: usize, y: &mut [f32], a
     .store_first(y, at, count);
 }
 
-/// Work in vectors that ends with an epilogue; `run` and all it calls must be `inline(always)`.
+/// Vectorised work that ends with an epilogue. `run` and all functions it calls must be `inline(always)`.
 pub(crate) trait Finishing {
-    /// Does it.
+    /// Runs the work.
     fn run<E: Epilogue, V: Vector>(self);
 }
 

@@ -1,8 +1,8 @@
 //! Fast f32 on any CPU: SIMD inside a core, rayon over cores.
 //!
-//! Every product of matrices goes through one micro-kernel, `simd::Simd::tile` or its form for pairs of bf16; 3x3 convolutions of enough
-//! channels by way of `winograd`. Work is cut by shapes alone and partial sums are added in a fixed order, so the bits do not depend on
-//! the number of threads.
+//! Every matrix product uses one micro-kernel: `simd::Simd::tile`, or `simd::Simd::tile_pairs` for bf16. 3x3 convolutions with
+//! enough channels use Winograd's algorithm (`winograd`). Work is divided by shapes alone and partial sums are added in a fixed
+//! order, so the bits do not depend on the number of threads.
 
 use std::sync::Arc;
 
@@ -25,38 +25,39 @@ pub(crate) mod storage;
 pub(crate) mod strips;
 pub(crate) mod winograd;
 
-pub use simd::Path;
+pub use simd::Isa;
 pub use storage::Buffer;
 
 use simd::Simd;
 use storage::FreeList;
 
-/// The fast CPU backend. It works in the rayon pool it is called from; clones share one free list of memory.
+/// The fast CPU backend. It runs in the rayon pool of its caller. Clones share one free list of memory.
 #[derive(Clone, Debug)]
 pub struct Cpu {
     pub(crate) simd: Simd,
-    /// Whether products may round their operands to bf16.
+    /// Whether matrix products may round their operands to bf16.
     bf16: bool,
     memory: Arc<FreeList>,
 }
 
 impl Cpu {
-    /// A backend with its own memory and the widest instructions of this machine.
+    /// A backend with its own memory and the instruction set with the widest vectors that this machine has.
     pub fn new() -> Self {
         Self { simd: Simd::widest(), bf16: false, memory: Arc::default() }
     }
 
-    /// A backend that keeps to one instruction set.
+    /// A backend that uses one given instruction set.
     ///
     /// # Errors
-    /// The machine does not have it.
-    pub fn with_path(path: Path) -> Result<Self> {
-        Ok(Self { simd: Simd::new(path)?, bf16: false, memory: Arc::default() })
+    /// The machine does not have this instruction set.
+    pub fn with_isa(isa: Isa) -> Result<Self> {
+        Ok(Self { simd: Simd::new(isa)?, bf16: false, memory: Arc::default() })
     }
 
-    /// The same device with operands rounded to bf16 where that is faster and channels are a multiple of 32: in the forward pass and input
-    /// gradient of linear maps, 1x1 convolutions and convolutions that are not done by Winograd's method, and in all of the CCM. Sums,
-    /// activations, weights and gradients stay f32. Any processor can; those with AVX512-BF16 are fast at it.
+    /// The same device with bf16 products where they are faster and the channels are a multiple of 32: in the forward pass and
+    /// input gradient of linear maps, 1x1 convolutions and convolutions without Winograd's algorithm, and in the whole CCM. Only
+    /// the operands of products are rounded. Sums, activations, weights and gradients stay f32. This works on every processor,
+    /// and is fast on those with AVX512-BF16.
     #[must_use]
     pub fn with_bf16(&self) -> Self {
         Self { bf16: true, ..self.clone() }
@@ -68,31 +69,31 @@ impl Cpu {
         Self { bf16: false, ..self.clone() }
     }
 
-    /// The same device with memory of its own.
+    /// The same device with its own memory.
     #[cfg(test)]
     pub(crate) fn with_fresh_memory(&self) -> Self {
         Self { memory: Arc::default(), ..self.clone() }
     }
 
-    /// Peak bytes held so far, including the free list.
+    /// Largest number of bytes held so far, including the free list.
     pub fn peak_bytes(&self) -> usize {
         self.memory.peak_bytes()
     }
 
-    /// Does fused multiply-adds in registers and nothing else on every thread of the pool, and returns their number of operations: what
-    /// the processor's peak is measured with.
+    /// Runs only fused multiply-adds on registers, on every thread of the pool, and returns the number of floating-point
+    /// operations. Used to measure the processor's peak.
     pub fn multiply_add(&self, iterations: usize) -> u64 {
         rayon::broadcast(|_| self.simd.multiply_add(iterations)).into_iter().sum()
     }
 
-    /// The same with pairs of bf16 and sums in f32; None where the processor cannot.
+    /// The same with pairs of bf16 and sums in f32; None if the processor has no instruction for it.
     pub fn multiply_add_bf16(&self, iterations: usize) -> Option<u64> {
         rayon::broadcast(|_| self.simd.multiply_add_bf16(iterations)).into_iter().sum()
     }
 
-    /// The vector instructions in use.
-    pub fn path(&self) -> Path {
-        self.simd.path()
+    /// The instruction set in use.
+    pub fn isa(&self) -> Isa {
+        self.simd.isa()
     }
 }
 

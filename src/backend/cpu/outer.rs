@@ -1,28 +1,30 @@
-//! Weight gradients: sums over pixels of input times output gradient, by the same micro-kernel with input channels as rows.
-//! For cases without [`super::winograd`]: the batch is cut into a number of chunks fixed by the shapes; each has its own sums, added
-//! in order at the end.
+//! Weight gradients: sums over pixels of input times output gradient. They use the same micro-kernel, with input channels as
+//! rows.
+//!
+//! This file handles the cases without [`super::winograd`]. The batch is divided into chunks, whose number depends only on the
+//! shapes. Each chunk has its own sums, which are added in order at the end.
 
-use std::ops::Range as Rows;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::Cpu;
 use super::correlation::Correlation;
 use super::pack::{Block, blocks, padded};
-use super::pairs::Terms;
-use super::range::Range;
+use super::pairs::Precision;
+use super::range::ChannelRange;
 use super::simd::{LANES, Left, Right, Segment, Simd, Size, Start, Target};
 use super::storage::{Buffer, Sum};
 use super::winograd;
 use crate::backend::Storage;
 use crate::error::Result;
 
-/// Floats of input and output gradient that stay in the second-level cache while all taps run over them.
+/// Floats of input and output gradient in a band. They stay in the second-level cache while all taps are processed.
 const BAND: usize = 1 << 16;
-/// Pixels of a band of a dense product.
+/// Pixels per band of a dense product.
 const DENSE_BAND: usize = 512;
 
-/// Partial weight gradients: per chunk a matrix `[rows, columns]`, columns padded to whole vectors.
+/// Partial weight gradients: one matrix `[rows, columns]` per chunk, columns padded to whole vectors.
 pub(crate) struct Partials {
     pub data: Buffer,
     pub rows: usize,
@@ -35,12 +37,12 @@ impl Partials {
         Ok(Self { data: cpu.zeros(chunks * rows * padded(columns))?, rows, columns })
     }
 
-    /// Floats of one chunk.
+    /// Floats per chunk.
     pub fn chunk(&self) -> usize {
         self.rows * padded(self.columns)
     }
 
-    /// `dw += Σ_chunks`, transposed: dw is `[columns, rows]`.
+    /// `dw += (Σ_chunks partial)ᵀ`: dw is `[columns, rows]`.
     pub fn add_to(&self, dw: Sum<'_>) {
         let Sum { data: dw, blank } = dw;
         dw.par_chunks_mut(LANES * self.rows).enumerate().for_each(|(group, dw)| {
@@ -59,15 +61,16 @@ impl Partials {
     }
 }
 
-/// Number of chunks for `items` units of work: enough for many cores, few enough for memory.
+/// Number of chunks for `items` units of work, each chunk with `partial` floats of sums: enough for many cores, few enough for
+/// memory.
 pub(crate) fn chunk_count(items: usize, partial: usize) -> usize {
-    let most = if partial <= 1 << 16 { 16 } else { 8 };
-    items.clamp(1, most)
+    let max = if partial <= 1 << 16 { 16 } else { 8 };
+    items.clamp(1, max)
 }
 
-/// Adds to `partial`, `[rows, columns]` with `rows` input channels of one tap, the products of `segments`.
+/// Adds the products of `segments` to `partial`, which is `[rows, width]`: the `rows` input channels of one tap.
 pub(crate) fn add_products(
-    (simd, terms): (Simd, Terms),
+    (simd, precision): (Simd, Precision),
     left: (&[f32], usize),
     right: Right<'_>,
     (segments, depth): (&[Segment], usize),
@@ -78,10 +81,10 @@ pub(crate) fn add_products(
     let size = Size { rows, vectors: block.vectors, depth };
     let left = Left { data: left.0, row: 1, step: left.1 };
     let mut target = Target { data: &mut partial[block.first..], row: width, start: Start::Target };
-    terms.tile(simd, size, left, right, segments, &mut target)
+    precision.tile(simd, size, left, right, segments, &mut target)
 }
 
-/// `dw += Σ x dz` over all pixels of a convolution; dw `[c_out, kernel, kernel, c_in]`.
+/// `dw += Σ x dz` over all pixels of a convolution, dw `[c_out, kernel, kernel, c_in]`.
 pub(crate) fn weight_grad(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32], dw: Sum<'_>) -> Result<()> {
     if winograd::pays(shape) {
         return winograd::weight_grad(cpu, shape, x, dz, dw);
@@ -103,8 +106,15 @@ pub(crate) fn weight_grad(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32],
     Ok(())
 }
 
-/// Adds the share of output rows `rows`, counted over the whole batch.
-fn weight_grad_band(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32], rows: Rows<usize>, partial: &mut [f32]) -> Result<()> {
+/// Adds the contribution of the output rows `rows`, which are numbered over the whole batch.
+fn weight_grad_band(
+    cpu: &Cpu,
+    shape: &Correlation,
+    x: &[f32],
+    dz: &[f32],
+    rows: Range<usize>,
+    partial: &mut [f32],
+) -> Result<()> {
     let (width, columns) = (shape.target.1, padded(shape.write.count));
     let pixels = rows.start * width..rows.end * width;
     let aligned = Aligned::new(cpu, dz, shape.write, pixels)?;
@@ -117,7 +127,7 @@ fn weight_grad_band(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32], rows:
             let terms = (&segments[..], across.len());
             let partial = &mut partial[tap..];
             add_products(
-                (cpu.simd, Terms::Floats),
+                (cpu.simd, Precision::F32),
                 (x, step),
                 aligned.right(),
                 terms,
@@ -130,11 +140,11 @@ fn weight_grad_band(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32], rows:
     Ok(())
 }
 
-/// Where each output row of a band begins in x and dz for one tap.
+/// Start of each output row of a band in x and dz, for one tap.
 fn band_segments(
     shape: &Correlation,
     (ky, kx): (usize, usize),
-    rows: Rows<usize>,
+    rows: Range<usize>,
     aligned: &Aligned<'_>,
     column: usize,
 ) -> Vec<Segment> {
@@ -151,7 +161,7 @@ fn band_segments(
     .collect()
 }
 
-/// Output gradients of some pixels with channels padded to whole vectors: in place where they already are.
+/// Output gradients of a range of pixels, with channels padded to whole vectors. They are copied only if they need padding.
 pub(crate) struct Aligned<'a> {
     dz: &'a [f32],
     copy: Option<Buffer>,
@@ -160,7 +170,7 @@ pub(crate) struct Aligned<'a> {
 }
 
 impl<'a> Aligned<'a> {
-    pub fn new(cpu: &Cpu, dz: &'a [f32], range: Range, pixels: Rows<usize>) -> Result<Self> {
+    pub fn new(cpu: &Cpu, dz: &'a [f32], range: ChannelRange, pixels: Range<usize>) -> Result<Self> {
         let (origin, step) = (pixels.start * range.stride + range.start, padded(range.count));
         if step == range.count {
             return Ok(Self { dz, copy: None, origin, step: range.stride });
@@ -178,14 +188,19 @@ impl<'a> Aligned<'a> {
         Right { data: self.copy.as_deref().unwrap_or(self.dz), step: self.step }
     }
 
-    /// Where pixel `pixel` of those given begins.
+    /// Offset of pixel number `pixel` of the range.
     pub fn offset(&self, pixel: usize) -> usize {
         self.origin + pixel * self.step
     }
 }
 
-/// `dw += Σ x dz` of a dense product over pixels; dw `[c_out, c_in]`.
-pub(crate) fn dense_weight_grad(cpu: &Cpu, (x, read): (&[f32], Range), (dz, write): (&[f32], Range), dw: Sum<'_>) -> Result<()> {
+/// `dw += Σ x dz` over all pixels of a dense product, dw `[c_out, c_in]`.
+pub(crate) fn dense_weight_grad(
+    cpu: &Cpu,
+    (x, read): (&[f32], ChannelRange),
+    (dz, write): (&[f32], ChannelRange),
+    dw: Sum<'_>,
+) -> Result<()> {
     let pixels = x.len() / read.stride;
     let size = read.count * padded(write.count);
     let per_chunk = pixels.div_ceil(chunk_count(pixels.div_ceil(LANES), size)).max(1);
@@ -199,7 +214,7 @@ pub(crate) fn dense_weight_grad(cpu: &Cpu, (x, read): (&[f32], Range), (dz, writ
                 let segments = [(first * read.stride + read.start, aligned.offset(0) + block.first)];
                 let extents = (read.count, padded(write.count));
                 add_products(
-                    (cpu.simd, Terms::Floats),
+                    (cpu.simd, Precision::F32),
                     (x, read.stride),
                     aligned.right(),
                     (&segments, count),

@@ -1,38 +1,38 @@
-//! Right operands of the micro-kernel: a matrix in blocks of 16 or 32 columns, zeros beyond its last column.
+//! Right operands of the micro-kernel: a matrix in blocks of 16 or 32 columns, padded with zero columns.
 
 use rayon::prelude::*;
 
 use super::Cpu;
-use super::pairs::Terms;
+use super::pairs::Precision;
 use super::simd::{COLUMNS, LANES, pair};
 use super::storage::Buffer;
 use crate::backend::Storage;
 use crate::error::Result;
 
-/// Floats of one task.
+/// Floats per task.
 const TASK: usize = 1 << 15;
 
-/// A matrix `[rows, columns]` as blocks `[rows, 16 or 32]`, one after the other. With pairs of bf16 it has half the rows.
+/// A matrix `[rows, columns]` as a sequence of blocks `[rows, 16 or 32]`. In bf16 it has half as many rows, of pairs.
 pub(crate) struct Packed {
-    pub terms: Terms,
+    pub precision: Precision,
     pub data: Buffer,
     pub blocks: Vec<Block>,
 }
 
-/// Some columns of a [`Packed`] matrix.
+/// A block of columns of a [`Packed`] matrix.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Block {
-    /// Where it starts in the data.
+    /// Start of the block in the data.
     pub offset: usize,
     /// First column.
     pub first: usize,
-    /// Columns that hold values, at most `16 * vectors`.
+    /// Number of columns without padding, at most `16 * vectors`.
     pub count: usize,
     /// Width in vectors, 1 or 2.
     pub vectors: usize,
 }
 
-/// Cuts `columns` into blocks; `rows` sets their offsets.
+/// The blocks of a matrix `[rows, columns]`.
 pub(crate) fn blocks(rows: usize, columns: usize) -> Vec<Block> {
     let block = |first: usize| {
         let count = (columns - first).min(COLUMNS);
@@ -47,32 +47,33 @@ pub(crate) fn padded(columns: usize) -> usize {
 }
 
 impl Packed {
-    /// Elements that hold `channels` channels.
+    /// Number of elements that hold `channels` channels.
     pub fn elements(&self, channels: usize) -> usize {
-        match self.terms {
-            Terms::Floats => channels,
-            Terms::Pairs => channels / 2,
+        match self.precision {
+            Precision::F32 => channels,
+            Precision::Bf16 => channels / 2,
         }
     }
 }
 
-/// Packs the matrix whose column `j` is `element(j, 0..rows)`.
+/// Packs the matrix whose entry in column j and row i is `element(j, i)`.
 pub(crate) fn pack(cpu: &Cpu, rows: usize, columns: usize, element: impl Fn(usize, usize) -> f32 + Sync) -> Result<Packed> {
-    pack_rows(cpu, (rows, columns), Terms::Floats, element)
+    pack_rows(cpu, (rows, columns), Precision::F32, element)
 }
 
-/// [`pack`] in pairs where `terms` says so: each `channels` rows are the channels that meet one pixel.
-pub(crate) fn pack_terms(
+/// As [`pack`] with the given precision. The rows come in groups of `channels`, the channels of one pixel; pairs are formed
+/// within a group.
+pub(crate) fn pack_as(
     cpu: &Cpu,
     (rows, columns): (usize, usize),
-    (terms, channels): (Terms, usize),
+    (precision, channels): (Precision, usize),
     element: impl Fn(usize, usize) -> f32 + Sync,
 ) -> Result<Packed> {
-    if terms == Terms::Floats {
+    if precision == Precision::F32 {
         return pack(cpu, rows, columns, element);
     }
     let half = channels / 2;
-    pack_rows(cpu, (rows / 2, columns), terms, |column, row| {
+    pack_rows(cpu, (rows / 2, columns), precision, |column, row| {
         let first = row / half * channels + row % half;
         pair(element(column, first), element(column, first + half))
     })
@@ -81,7 +82,7 @@ pub(crate) fn pack_terms(
 fn pack_rows(
     cpu: &Cpu,
     (rows, columns): (usize, usize),
-    terms: Terms,
+    precision: Precision,
     element: impl Fn(usize, usize) -> f32 + Sync,
 ) -> Result<Packed> {
     let mut data = cpu.alloc(rows * padded(columns))?;
@@ -98,16 +99,16 @@ fn pack_rows(
             }
         });
     }
-    Ok(Packed { terms, data, blocks })
+    Ok(Packed { precision, data, blocks })
 }
 
-/// Weights `[c_out, taps, c_in]` as a right operand with rows (tap, input channel) and columns of output channels; `depth` is the
-/// number of rows.
-pub(crate) fn pack_forward(cpu: &Cpu, depth: usize, c_out: usize, w: &[f32], terms: (Terms, usize)) -> Result<Packed> {
-    pack_terms(cpu, (depth, c_out), terms, |column, row| w[column * depth + row])
+/// Weights `[c_out, taps, c_in]` as a right operand: one row per (tap, input channel), one column per output channel. `depth` is
+/// the number of rows.
+pub(crate) fn pack_forward(cpu: &Cpu, depth: usize, c_out: usize, w: &[f32], precision: (Precision, usize)) -> Result<Packed> {
+    pack_as(cpu, (depth, c_out), precision, |column, row| w[column * depth + row])
 }
 
-/// Weights `[c_out, c_in]` as a right operand with rows of output channels.
+/// Weights `[c_out, c_in]` as a right operand: one row per output channel, one column per input channel.
 pub(crate) fn pack_backward(cpu: &Cpu, c_out: usize, c_in: usize, w: &[f32]) -> Result<Packed> {
-    pack_terms(cpu, (c_out, c_in), (cpu.terms(c_out), c_out), |column, row| w[row * c_in + column])
+    pack_as(cpu, (c_out, c_in), (cpu.precision(c_out), c_out), |column, row| w[row * c_in + column])
 }

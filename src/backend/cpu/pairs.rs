@@ -1,32 +1,33 @@
-//! bf16 on the CPU: operands of products rounded to bf16, two terms in one element, sums in f32. 3x3 convolutions that
-//! [`super::winograd`] does stay in f32: they are faster so, and its transforms would enlarge the rounding (`benches/winograd.py` prints by how much). So do weight
-//! gradients, but for those of the CCM.
+//! bf16 on the CPU: operands of products are rounded to bf16, and one 32-bit element holds a pair of them. Sums are f32.
 //!
-//! Of `2 h` channels, element i of the pairs is (channel i, channel i + h): whole vectors are read and written.
+//! Convolutions that use [`super::winograd`] stay in f32: this is faster, and Winograd's transforms would amplify the rounding
+//! error (`benches/winograd.py` prints by how much). Weight gradients stay in f32 too, except those of the CCM.
+//!
+//! `2 h` channels become h pairs: pair i is (channel i, channel i + h), so whole vectors are read and written.
 
 use rayon::prelude::*;
 
 use super::Cpu;
-use super::range::Range;
+use super::range::ChannelRange;
 use super::simd::{LANES, Left, Right, Segment, Simd, Size, Target, Vector, VectorWork};
 use super::storage::Buffer;
 use crate::backend::Storage;
 use crate::error::Result;
 
-/// Pixels of one task.
+/// Pixels per task.
 const PIXELS: usize = 1024;
 
-/// What the elements of a product's operands are.
+/// Precision of the operands of a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Terms {
-    /// One value each.
-    Floats,
-    /// Pairs of bf16.
-    Pairs,
+pub(crate) enum Precision {
+    /// Each element is one f32.
+    F32,
+    /// Each element is a pair of bf16.
+    Bf16,
 }
 
-impl Terms {
-    /// The micro-kernel for operands of these terms.
+impl Precision {
+    /// The micro-kernel for operands of this precision.
     pub fn tile(
         self,
         simd: Simd,
@@ -37,26 +38,27 @@ impl Terms {
         target: &mut Target<'_>,
     ) -> Result<()> {
         match self {
-            Self::Floats => simd.tile(size, left, right, segments, target),
-            Self::Pairs => simd.tile_pairs(size, left, right, segments, target),
+            Self::F32 => simd.tile(size, left, right, segments, target),
+            Self::Bf16 => simd.tile_pairs(size, left, right, segments, target),
         }
     }
 }
 
 impl Cpu {
-    /// The terms of sums over `channels` channels: pairs where the user wants bf16 and pairs fill whole vectors.
-    pub(crate) fn terms(&self, channels: usize) -> Terms {
-        if self.bf16 && channels.is_multiple_of(2 * LANES) { Terms::Pairs } else { Terms::Floats }
+    /// The precision of sums over `channels` channels: bf16 if it was requested and the pairs fill whole vectors.
+    pub(crate) fn precision(&self, channels: usize) -> Precision {
+        if self.bf16 && channels.is_multiple_of(2 * LANES) { Precision::Bf16 } else { Precision::F32 }
     }
 
-    /// Whether sums of these terms take the instructions for pairs; where there are none, pairs are multiplied one after the other.
-    pub(crate) fn is_matrix(&self, terms: Terms) -> bool {
-        terms == Terms::Pairs && self.simd.has_bf16()
+    /// Whether products of this precision use the bf16 instructions. Without these, the two products of a pair are computed in
+    /// f32.
+    pub(crate) fn uses_matrix_unit(&self, precision: Precision) -> bool {
+        precision == Precision::Bf16 && self.simd.has_bf16()
     }
 }
 
-/// Rows of pairs: `target[r][i] = (low[r][i], high[r][i])`, where rows of low and high begin `stride` apart. What lies beyond the end of
-/// `high` is 0. Rows are whole vectors.
+/// Rows of pairs: `target[r][i] = (low[r][i], high[r][i])`. Rows of low and high start `stride` elements apart. Elements beyond
+/// the end of `high` count as 0. A row of the target is a whole number of vectors.
 struct Paired<'a> {
     low: &'a [f32],
     high: &'a [f32],
@@ -81,8 +83,8 @@ impl VectorWork for Paired<'_> {
     }
 }
 
-/// Pairs of the channels of every pixel: `[pixels, channels / 2]`.
-pub(crate) fn of_channels(cpu: &Cpu, data: &[f32], channels: Range) -> Result<Buffer> {
+/// Pairs of channels for every pixel: `[pixels, channels / 2]`.
+pub(crate) fn of_channels(cpu: &Cpu, data: &[f32], channels: ChannelRange) -> Result<Buffer> {
     let (half, stride) = (channels.count / 2, channels.stride);
     let mut pairs = cpu.alloc(data.len() / stride * half)?;
     pairs.par_chunks_mut(PIXELS * half).zip(data.par_chunks(PIXELS * stride)).for_each(|(target, data)| {
@@ -92,7 +94,7 @@ pub(crate) fn of_channels(cpu: &Cpu, data: &[f32], channels: Range) -> Result<Bu
     Ok(pairs)
 }
 
-/// Pairs of pixels: row i of the result is (pixel i, pixel i + h) for `h = ⌈pixels / 2⌉`; `[h, channels]`.
+/// Pairs of pixels, `[h, channels]` with `h = ⌈pixels / 2⌉`: row i is (pixel i, pixel i + h).
 pub(crate) fn of_pixels(cpu: &Cpu, data: &[f32], channels: usize) -> Result<Buffer> {
     let mut pairs = cpu.alloc((data.len() / channels).div_ceil(2) * channels)?;
     let (low, high) = data.split_at(pairs.len());
@@ -106,10 +108,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn channels_and_pixels_meet_their_partners() {
+    fn channels_and_pixels_are_paired_with_those_half_the_range_away() {
         let cpu = Cpu::new();
         let data: Vec<f32> = (0..3 * 80).map(|i| (i % 251) as f32).collect();
-        let range = Range { start: 16, count: 64, stride: 80 };
+        let range = ChannelRange { start: 16, count: 64, stride: 80 };
         let found = of_channels(&cpu, &data, range).unwrap();
         for (i, &pair) in found.iter().enumerate() {
             let first = i / 32 * 80 + 16 + i % 32;

@@ -1,4 +1,4 @@
-//! Memory: vectors return to a free list when dropped, so that a training step reuses the buffers of the last one.
+//! Memory. Dropped buffers return to a free list, so that a training step reuses the buffers of the previous step.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,20 +13,20 @@ use super::Cpu;
 use crate::backend::{Storage, check_len};
 use crate::error::{Error, Result};
 
-/// Floats in a cache line; every buffer starts on one, so that no aligned vector straddles two.
-const LINE: usize = 16;
+/// Floats in a cache line. Every buffer starts at a cache line, so that no aligned vector crosses one.
+const CACHE_LINE: usize = 16;
 
-/// Floats of one task that writes zeros.
-const ZEROS: usize = 1 << 17;
+/// Floats per task that writes zeros.
+const ZEROS_PER_TASK: usize = 1 << 17;
 
 /// The free list: vectors by length.
 #[derive(Default)]
 pub(crate) struct FreeList {
-    waiting: Mutex<HashMap<usize, Vec<Vec<f32>>>>,
+    free: Mutex<HashMap<usize, Vec<Vec<f32>>>>,
     held_bytes: AtomicUsize,
 }
 
-/// The waiting floats themselves are no use to a reader.
+/// Leaves out the free vectors, which hold nothing of interest.
 impl fmt::Debug for FreeList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FreeList").field("held_bytes", &self.held_bytes).finish_non_exhaustive()
@@ -36,7 +36,7 @@ impl fmt::Debug for FreeList {
 impl FreeList {
     /// A vector of `len` floats of unspecified content.
     fn take(&self, len: usize) -> Result<Vec<f32>> {
-        let reused = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&len).and_then(Vec::pop);
+        let reused = self.free.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&len).and_then(Vec::pop);
         if let Some(reused) = reused {
             return Ok(reused);
         }
@@ -49,50 +49,51 @@ impl FreeList {
     }
 
     fn give_back(&self, data: Vec<f32>) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).entry(data.len()).or_default().push(data);
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).entry(data.len()).or_default().push(data);
     }
 
-    /// Nothing goes back to the system before the list itself, so what is held now is the peak.
+    /// Memory returns to the system only when the list is dropped, so the bytes held now are the peak.
     pub(crate) fn peak_bytes(&self) -> usize {
         self.held_bytes.load(Ordering::Relaxed)
     }
 }
 
-/// A block of floats that starts on a cache line and goes back to its backend when dropped.
+/// A block of floats that starts at a cache line and returns to its backend when dropped.
 #[derive(Debug)]
 pub struct Buffer {
     data: Vec<f32>,
     start: usize,
     len: usize,
-    home: Arc<FreeList>,
-    /// Whether it holds zeros that nobody has written yet: gradients begin so, and the first sum overwrites them.
+    free_list: Arc<FreeList>,
+    /// Whether the buffer stands for zeros that are not written yet. Gradients start like this, and the first addition overwrites
+    /// the memory.
     blank: bool,
-    /// The zeros, written if they are read before the first sum.
+    /// The zeros, for a read before the first addition.
     zeros: OnceLock<Vec<f32>>,
 }
 
-/// Floats that something is added to.
+/// The target of an accumulation.
 pub(crate) struct Sum<'a> {
     pub data: &'a mut [f32],
-    /// Whether the content stands for zeros; if so, all of it must be overwritten.
+    /// Whether the target stands for zeros that are not written. If so, all of it must be overwritten.
     pub blank: bool,
 }
 
 impl Buffer {
-    /// Number of floats. Unlike that of the slice it needs no zeros.
+    /// Number of floats. Unlike the length of the slice, it does not make unwritten zeros.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Writes the zeros that are not written yet.
+    /// Writes the zeros if they are not written yet.
     fn write_zeros(&mut self) {
         let Sum { data, blank } = self.sum();
         if blank {
-            data.par_chunks_mut(ZEROS).for_each(|part| part.fill(0.0));
+            data.par_chunks_mut(ZEROS_PER_TASK).for_each(|part| part.fill(0.0));
         }
     }
 
-    /// To add to, without writing zeros first.
+    /// The buffer as the target of an accumulation, without writing zeros first.
     pub(crate) fn sum(&mut self) -> Sum<'_> {
         self.zeros.take();
         let blank = std::mem::take(&mut self.blank);
@@ -119,7 +120,7 @@ impl DerefMut for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.home.give_back(std::mem::take(&mut self.data));
+        self.free_list.give_back(std::mem::take(&mut self.data));
     }
 }
 
@@ -133,15 +134,15 @@ impl Storage for Cpu {
         "cpu"
     }
 
-    /// Says so where products may round to bf16, so that two results are not taken for the same work.
+    /// Names bf16, so that results of different precision can be told apart.
     fn description(&self) -> String {
         if self.bf16 { "cpu, bf16".to_owned() } else { self.name().to_owned() }
     }
 
     fn alloc(&self, len: usize) -> Result<Buffer> {
-        let data = self.memory.take(len + LINE)?;
-        let start = (data.as_ptr() as usize / size_of::<f32>()).wrapping_neg() % LINE;
-        Ok(Buffer { data, start, len, home: Arc::clone(&self.memory), blank: false, zeros: OnceLock::new() })
+        let data = self.memory.take(len + CACHE_LINE)?;
+        let start = (data.as_ptr() as usize / size_of::<f32>()).wrapping_neg() % CACHE_LINE;
+        Ok(Buffer { data, start, len, free_list: Arc::clone(&self.memory), blank: false, zeros: OnceLock::new() })
     }
 
     fn zeros(&self, len: usize) -> Result<Buffer> {
@@ -200,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dropped_memory_is_used_again() {
+    fn dropped_memory_is_reused() {
         let cpu = Cpu::new();
         let first = cpu.upload(&[1.0; 1000]).unwrap();
         let held = cpu.peak_bytes();
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn copy_refuses_other_lengths() {
+    fn copy_rejects_other_lengths() {
         let cpu = Cpu::new();
         let mut target = cpu.zeros(3).unwrap();
         assert!(cpu.copy(&cpu.zeros(4).unwrap(), &mut target).is_err());

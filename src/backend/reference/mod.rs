@@ -1,8 +1,9 @@
 //! Plain memory, generic over f32 and f64, for the loops that specify every operation (`reference.rs` in each folder of
 //! [`crate::ops`]).
 //!
-//! Those files have one order: the equation, forward, backward. A linear map is written once, as the walk over its entries
-//! (`each_…`); forward pass and adjoint take the same walk, one reading where the other writes. Nothing here is fast.
+//! These files have a common order: the equation, the forward pass, the backward pass. A linear map is written only once, as a
+//! loop over its entries (`each_…`). The forward pass and the adjoint use this loop with the roles of input and output exchanged.
+//! Nothing here is optimised.
 
 use std::marker::PhantomData;
 

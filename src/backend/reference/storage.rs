@@ -16,7 +16,7 @@ impl<T: Real> Storage for Reference<T> {
         "reference"
     }
 
-    /// NaN everywhere, to expose reads of elements not yet written.
+    /// Filled with NaN, to expose reads of elements that are not written yet.
     fn alloc(&self, len: usize) -> Result<Vec<T>> {
         filled(len, T::nan())
     }

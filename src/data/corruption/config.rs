@@ -28,9 +28,9 @@ pub struct CorruptionConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Patches {
-    /// Fewest; with 0 some images stay uncorrupted.
+    /// Minimum; with 0 some images stay uncorrupted.
     pub min: u32,
-    /// Most, at most [`Patches::LIMIT`].
+    /// Maximum, at most [`Patches::LIMIT`].
     pub max: u32,
 }
 
@@ -92,7 +92,7 @@ pub struct Blend {
     pub probability: f32,
     /// Faintest.
     pub min: f32,
-    /// Least faint.
+    /// Most opaque.
     pub max: f32,
 }
 
@@ -177,7 +177,7 @@ impl Default for Deformation {
 }
 
 impl Patches {
-    /// Most patches one image can have.
+    /// Maximum number of patches in one image.
     pub const LIMIT: u32 = 1000;
 }
 

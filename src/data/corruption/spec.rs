@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 use crate::ops::CorruptionSpec;
 use crate::shape::Shape;
 
-/// Most floats of random fields in device memory at once, 32 MiB. The default config needs less for 64 images.
+/// Maximum number of floats of random fields in device memory at once, 32 MiB. The default config needs less for 64 images.
 const FIELD_FLOATS: usize = 1 << 23;
-/// Most images in one batch: the limit of a grid along z.
+/// Maximum number of images in one batch: the limit of a grid along z.
 const BATCH_LIMIT: usize = 65535;
 
 impl CorruptionConfig {

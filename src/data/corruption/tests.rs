@@ -1,4 +1,4 @@
-//! Properties of the whole corruption for any config.
+//! Properties of the complete corruption for any config.
 
 use super::*;
 use crate::rng::{Purpose, Stream};
@@ -183,7 +183,7 @@ fn the_mask_is_the_union_of_the_patches() {
 }
 
 #[test]
-fn sources_without_pictures_leave_their_weight_to_the_others() {
+fn the_weight_of_sources_without_pictures_goes_to_the_others() {
     let x = picture(24, 24, 0);
     let textures = [picture(9, 9, 1)];
     let chosen = |weights: Weights, sources: &Sources<'_>| {

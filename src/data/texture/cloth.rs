@@ -62,7 +62,7 @@ impl Cloth {
         })
     }
 
-    /// The thread's colour where the point lies on it. `rise` is 1 where it lies on top and -1 where it is below.
+    /// The colour of the thread, if the point is on it. `rise` is 1 where the thread is on top and -1 where it is below.
     fn shown(&self, on: OnThread, rise: f32) -> Option<Colour> {
         let half = 0.45 + 0.03 * self.threads.of_cell(on.number, 20 + on.direction as i32);
         let round = 1.0 - (on.across / half).powi(2);
@@ -82,7 +82,7 @@ impl Material for Cloth {
         let (v, u) = (p.y / self.spacing, p.x / self.spacing);
         let warp = self.thread(WARP, u, v);
         let weft = self.thread(WEFT, v, u);
-        // The thread on top alternates between crossings; half-way between two crossings a thread passes through the cloth.
+        // The thread on top alternates between crossings. Half-way between two crossings, a thread passes through the cloth.
         let warp_first = (warp.number + weft.number) % 2 == 0;
         let (top, below) = if warp_first { (warp, weft) } else { (weft, warp) };
         let crossing = (std::f32::consts::PI * if warp_first { weft.across } else { warp.across }).cos();

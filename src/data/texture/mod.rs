@@ -112,7 +112,7 @@ impl FromStr for Family {
     fn from_str(name: &str) -> Result<Self> {
         let known = || Self::ALL.map(Self::name).join(", ");
         let found = Self::ALL.into_iter().find(|family| family.name() == name);
-        found.ok_or_else(|| Error::argument(format!("there is no texture `{name}`; known are {}", known())))
+        found.ok_or_else(|| Error::argument(format!("there is no texture `{name}`; known textures are {}", known())))
     }
 }
 
@@ -202,7 +202,7 @@ mod tests {
             assert_eq!(serde_json::to_value(defect).unwrap(), defect.to_string());
         }
         let error = "linen".parse::<Family>().unwrap_err().to_string();
-        assert_eq!(error, "there is no texture `linen`; known are cloth, grid, wood, tiles, pebbles");
+        assert_eq!(error, "there is no texture `linen`; known textures are cloth, grid, wood, tiles, pebbles");
     }
 
     #[test]

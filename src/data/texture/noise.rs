@@ -152,7 +152,7 @@ mod tests {
         for (y, x, distance) in [(0.0, 0.0, -2.0), (2.0, 0.0, 0.0), (0.0, 5.0, 2.0), (5.0, 7.0, 5.0)] {
             assert_eq!(rounded_box(Point::new(y, x), half, 0.0), distance);
         }
-        // A corner of radius 1 lies sqrt(2) - 1 further inside.
+        // A corner of radius 1 is sqrt(2) - 1 further inside.
         assert!((rounded_box(half, half, 1.0) - (2_f32.sqrt() - 1.0)).abs() < 1e-6);
     }
 }

@@ -80,7 +80,7 @@ impl Scene {
         Self { height, width, material, angle, shift, tint, slope, noise, sensor }
     }
 
-    /// Where the image point `p` lies on the surface.
+    /// The surface point at image point `p`.
     fn on_surface(&self, p: Point) -> Point {
         let centre = Point::new(self.height as f32 / 2.0, self.width as f32 / 2.0);
         p.minus(centre).turned(self.angle).plus(self.shift, 1.0)

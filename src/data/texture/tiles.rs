@@ -1,4 +1,4 @@
-//! Glazed wall tiles in mortar, laid by hand: no two have the same tone or sit quite straight.
+//! Glazed wall tiles in mortar, laid by hand: each has its own tone and is slightly rotated.
 
 use super::noise::{Colour, Noise, Point, TO_LIGHT, lit, mix, rounded_box, smoothstep};
 use super::scene::{Material, Sample};
@@ -47,7 +47,7 @@ impl Tiles {
 
     fn mortar(&self, p: Point, d: f32) -> Colour {
         let rough = 0.16 * self.glaze.fractal(p.y * 0.45, p.x * 0.45, 3);
-        // Mortar lies deeper than the tiles and is darker next to them.
+        // Mortar is deeper than the tiles and is darker next to them.
         lit(MORTAR, (1.0 + rough) * (0.72 + 0.28 * smoothstep(0.0, 1.4, d)))
     }
 

@@ -2,17 +2,18 @@
 
 use ndarray::{Array2, s};
 
-/// Whether a mask value marks an anomalous pixel: above one half.
+/// Whether a mask value marks an anomalous pixel, i.e. exceeds one half.
 pub fn is_anomalous(value: f32) -> bool {
     value > 0.5
 }
 
-/// The 8-connected components of a mask: pixels that touch by a side or a corner belong together.
+/// The 8-connected components of a mask: pixels that share a side or a corner belong to the same component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Components {
-    /// `[height, width]`: number of the component, counted from 1 in reading order of its first pixel; 0 outside the mask.
+    /// `[height, width]`: the number of the component, or 0 outside the mask. Components are numbered from 1 in row-major order
+    /// of their first pixels.
     pub labels: Array2<u32>,
-    /// Pixels of each component; that of component number k is `areas[k - 1]`.
+    /// Number of pixels of each component; `areas[k - 1]` belongs to component number k.
     pub areas: Vec<u64>,
 }
 
@@ -28,7 +29,7 @@ impl Components {
         found
     }
 
-    /// Gives the next number to all that is connected to pixel `start`.
+    /// Labels the component of pixel `start` with the next number.
     fn flood(&mut self, mask: &Array2<bool>, start: (usize, usize)) {
         let label = self.areas.len() as u32 + 1;
         let mut area = 0;

@@ -1,9 +1,9 @@
 //! The metrics of Method §7, as pure functions, for one category at a time.
 //!
-//! [`evaluate`] takes one [`Record`] per test image and gives all of them. Every metric is a walk over a [`Ranking`]: scores
-//! sorted once, from the most to the least anomalous, so that every distinct score serves as a threshold. Counts are
-//! integers, fractions f64. A threshold marks what scores at least as much; a mask pixel is anomalous above one half.
-//! A metric that the data does not define (no anomalous sample, no normal one, a NaN score) is an error, never NaN.
+//! [`evaluate`] computes all of them from one [`Record`] per test image. Every metric is one pass over a [`Ranking`]: scores
+//! sorted from the most to the least anomalous, so that every distinct score is used as a threshold. Counts are integers,
+//! fractions are f64. A score at or above the threshold is marked anomalous. A mask pixel is anomalous if its value exceeds one
+//! half. A metric that is undefined for the data (no anomalous sample, no normal sample, a NaN score) is an error, never NaN.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,10 +45,10 @@ pub struct Record {
     pub mask: Plane,
 }
 
-/// All metrics of one category, each in [0, 1] but for the two thresholds. Serialised under these names.
+/// All metrics of one category. Each is in [0, 1], except the two thresholds. The field names are the names in files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// AUROC over images, with the score the caller named.
+    /// AUROC over images, with the score that the caller selects.
     pub image_auroc: f64,
     /// AUROC over images, score = maximum.
     pub image_auroc_max: f64,
@@ -56,15 +56,15 @@ pub struct Metrics {
     pub image_auroc_sum: f64,
     /// AUROC over all pixels of all images, good ones included.
     pub pixel_auroc: f64,
-    /// AP over images, with the score the caller named.
+    /// AP over images, with the score that the caller selects.
     pub image_ap: f64,
     /// AP over pixels.
     pub pixel_ap: f64,
-    /// F1-max over images, with the score the caller named; its threshold is chosen on the test set.
+    /// F1-max over images, with the score that the caller selects. The threshold is chosen on the test set.
     pub image_f1_max: f64,
-    /// F1-max over pixels; its threshold is chosen on the test set.
+    /// F1-max over pixels. The threshold is chosen on the test set.
     pub pixel_f1_max: f64,
-    /// AU-PRO, exact, to FPR 0.3.
+    /// AU-PRO, exact, up to FPR 0.3.
     pub au_pro: f64,
     /// AU-PRO with 200 linear thresholds, for comparison with published tables only.
     pub au_pro_200: f64,
@@ -74,7 +74,7 @@ pub struct Metrics {
     pub pixel_f1_threshold: f64,
 }
 
-/// All metrics of one category; `score` names the image score behind `image_auroc`, `image_ap` and `image_f1_max`.
+/// All metrics of one category. `score` selects the image score for `image_auroc`, `image_ap` and `image_f1_max`.
 ///
 /// An anomalous image may have an empty mask (its defect can vanish when the mask is resized).
 ///

@@ -1,28 +1,28 @@
-//! All pixels of a test set in one ranking, and the area under the per-region-overlap curve.
+//! All pixels of a test set in one ranking, and the area under the per-region overlap (PRO) curve.
 //!
-//! At a threshold, the overlap of a component is the fraction of its pixels that are marked anomalous, PRO is the mean of the
-//! overlaps over all components, and FPR the fraction of all normal pixels, good images included, that are marked.
+//! At a threshold, the overlap of a component is the fraction of its pixels that are marked anomalous. PRO is the mean overlap
+//! over all components. FPR is the fraction of all normal pixels, including those of good images, that are marked anomalous.
 
 use super::ranking::Sample;
 use super::{Components, Ranking, is_anomalous};
 use crate::data::Plane;
 use crate::error::{Error, Result};
 
-/// The pixels of all test images of a category, good images included, ranked by score, with the component that each belongs to.
+/// The pixels of all test images of a category, including good images, ranked by score. Each has the number of its component.
 #[derive(Clone, Debug)]
 pub struct RankedPixels {
-    /// All pixels, the score of each as in its map.
+    /// All pixels, each with its score in the anomaly map.
     pub ranking: Ranking<f32>,
-    /// Pixels of each component of all masks; those of the first image come first.
+    /// Number of pixels of each component, for all masks in the order of the images.
     pub areas: Vec<u64>,
 }
 
 impl RankedPixels {
-    /// Ranks the pixels of `(anomaly map, mask)` pairs. A mask is anomalous above one half; that of a good image is all zero.
-    /// Images may differ in size, a map and its mask may not.
+    /// Ranks the pixels of `(anomaly map, mask)` pairs. A mask pixel is anomalous if it exceeds one half; the mask of a good
+    /// image is all zero. Images may differ in size, but a map and its mask must have the same size.
     ///
     /// # Errors
-    /// Sizes of a map and its mask differ, a score is NaN or infinite, or no pixel is anomalous, or none normal.
+    /// Sizes of a map and its mask differ, a score is NaN or infinite, or there is no anomalous or no normal pixel.
     pub fn new<'a>(images: impl IntoIterator<Item = (&'a Plane, &'a Plane)>) -> Result<Self> {
         let (mut samples, mut areas) = (Vec::new(), Vec::new());
         for (index, (map, mask)) in images.into_iter().enumerate() {
@@ -47,24 +47,24 @@ pub const FPR_LIMIT: f64 = 0.3;
 /// Number of thresholds of AU-PRO-200.
 pub const THRESHOLDS: u32 = 200;
 
-/// Running counts of one component on the way down the ranking, in pixels.
+/// Running pixel counts of one component while going down the ranking.
 #[derive(Clone, Copy, Default)]
 struct Gathered {
-    /// Pixels marked before the limit is reached.
+    /// Pixels marked anomalous before the FPR limit is reached.
     inside: u64,
-    /// Over those pixels, the sum of the false positives just before and just after each.
+    /// Sum, over these pixels, of the false positives immediately before and immediately after each.
     twice_false: u128,
-    /// Pixels whose score is the one at which the limit is crossed.
+    /// Pixels with the score at which the limit is crossed.
     crossing: u64,
 }
 
-/// AU-PRO (Method §7): PRO against FPR with every distinct score as threshold, joined by straight lines, integrated to
-/// FPR 0.3 with linear interpolation there, divided by 0.3. Exact; in [0, 1].
+/// AU-PRO (Method §7): the area under the curve of PRO against FPR up to FPR 0.3, divided by 0.3. Every distinct score is a
+/// threshold, and the curve is linear between the points. Exact; in [0, 1].
 ///
-/// PRO is a mean over components and the trapezoid rule is linear, so the area is the mean of the areas under each component's
-/// own curve. In such a curve a pixel adds `1/area` along a ramp from the false positives `a` before its level to those after
-/// it, `b`; up to `limit` false positives that is `limit - (a + b)/2`, or `(limit - a)²/(2(b - a))` where the ramp crosses the
-/// limit. Counts are integers until the last division.
+/// PRO is a mean over components and the trapezoid rule is linear, so the area is the mean over components of the area under each
+/// component's own curve. In this curve, a pixel adds a ramp of height `1/area` from `a`, the false positives before its level,
+/// to `b`, the false positives after it. Up to `limit` false positives, the area under a ramp of height 1 is `limit - (a + b)/2`,
+/// or `(limit - a)²/(2(b - a))` if the ramp crosses the limit. Counts are integers until the last division.
 pub fn au_pro(pixels: &RankedPixels) -> f64 {
     let limit = FPR_LIMIT * pixels.ranking.total().normal as f64;
     let mut gathered = vec![Gathered::default(); pixels.areas.len()];
@@ -90,13 +90,13 @@ pub fn au_pro(pixels: &RankedPixels) -> f64 {
     gathered.iter().zip(&pixels.areas).map(area_under).sum::<f64>() / pixels.areas.len() as f64
 }
 
-/// AU-PRO-200, the common form with 200 thresholds, for comparison with published tables only.
+/// AU-PRO-200, the common variant with 200 thresholds. Only for comparison with published tables.
 ///
-/// Thresholds are spaced linearly from the lowest to the highest score of the set, both included; `score > threshold` marks a
-/// pixel. Of the 200 points those with FPR at most 0.3 are kept, FPR is divided by the largest kept one (not by 0.3, and
-/// nothing is interpolated), and the trapezoid rule gives the area. Where scores are heavy-tailed nearly all pixels fall below
-/// the second threshold, the curve ends at a very small FPR, and the value says little. Where every kept FPR is 0 the
-/// common codes print NaN; here the value is the highest PRO among the kept points. In [0, 1].
+/// The thresholds are spaced linearly from the lowest to the highest score of the set, both included; `score > threshold` marks a
+/// pixel anomalous. Points with FPR above 0.3 are dropped, FPR is divided by the largest remaining FPR (not by 0.3, and without
+/// interpolation), and the trapezoid rule gives the area. If the scores are heavy-tailed, nearly all pixels are below the second
+/// threshold, so the curve ends at a very small FPR and the value means little. If every remaining FPR is 0, common
+/// implementations print NaN; here the value is the highest remaining PRO. In [0, 1].
 pub fn au_pro_200(pixels: &RankedPixels) -> f64 {
     let total = pixels.ranking.total().normal as f64;
     let kept = curve_200(pixels).take_while(|&(normal, _)| normal as f64 / total <= FPR_LIMIT);
@@ -108,7 +108,8 @@ pub fn au_pro_200(pixels: &RankedPixels) -> f64 {
     if last.0 == 0 { last.1 } else { area / last.0 as f64 }
 }
 
-/// `(false positives, PRO)` at each of the 200 thresholds, highest first. The first is (0, 0): nothing exceeds the maximum.
+/// `(false positives, PRO)` at each of the 200 thresholds, highest first. The first point is (0, 0), because no score exceeds the
+/// maximum.
 fn curve_200(pixels: &RankedPixels) -> impl Iterator<Item = (u64, f64)> {
     let samples = pixels.ranking.samples();
     let score = |index: usize| samples.get(index).map(|sample| f64::from(sample.score));

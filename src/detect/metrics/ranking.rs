@@ -1,4 +1,4 @@
-//! Scores sorted once, from the most to the least anomalous, and the metrics that are one walk over them.
+//! Scores sorted from the most to the least anomalous, and the metrics that need only one pass over them.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -8,14 +8,14 @@ use rayon::slice::ParallelSliceMut;
 use crate::backend::Real;
 use crate::error::{Error, Result};
 
-/// One image or pixel: its score, and the component of the mask it lies in, counted from 1; 0 where it is normal.
+/// One image or pixel: its score, and the number of its component in the mask, counted from 1; 0 if it is normal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample<T> {
     pub(super) score: T,
     pub(super) component: u32,
 }
 
-/// How many samples score at least some threshold.
+/// Numbers of samples at or above a threshold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// True positives TP.
@@ -24,10 +24,10 @@ pub struct Counts {
     pub normal: u64,
 }
 
-/// All samples that share one score. With this score as threshold they, and all before them, count as anomalous.
+/// All samples with the same score. With this score as the threshold, they and all samples before them are marked anomalous.
 #[derive(Clone, Copy, Debug)]
 pub struct Level<'a, T> {
-    /// The score, and the threshold it stands for: `score >= threshold` means anomalous.
+    /// The score, which is also the threshold: `score >= threshold` means anomalous.
     pub score: T,
     /// Counts at the next higher threshold.
     pub before: Counts,
@@ -36,7 +36,7 @@ pub struct Level<'a, T> {
     pub(super) samples: &'a [Sample<T>],
 }
 
-/// Scores and labels in falling order of score, with at least one anomalous and one normal sample.
+/// Scores and labels in descending order of score, with at least one anomalous and one normal sample.
 #[derive(Clone, Debug)]
 pub struct Ranking<T> {
     samples: Vec<Sample<T>>,
@@ -86,7 +86,7 @@ impl<T: Real> Ranking<T> {
         })
     }
 
-    /// Samples in falling order of score.
+    /// Samples in descending order of score.
     pub(super) fn samples(&self) -> &[Sample<T>] {
         &self.samples
     }
@@ -100,7 +100,7 @@ impl Counts {
     }
 }
 
-/// Higher scores first. Scores are finite, so the order is total, and -0 ties with 0 as it should.
+/// Higher scores first. Scores are finite, so the order is total. -0 and 0 tie.
 fn falling<T: Real>(a: &Sample<T>, b: &Sample<T>) -> Ordering {
     b.score.partial_cmp(&a.score).unwrap_or(Ordering::Equal)
 }
@@ -109,7 +109,7 @@ fn falling<T: Real>(a: &Sample<T>, b: &Sample<T>) -> Ordering {
 ///
 /// The sum over pairs is an exact integer; the only rounding is in the final division.
 pub fn auroc<T: Real>(ranking: &Ranking<T>) -> f64 {
-    // A normal sample ranks below the anomalous ones of the levels above, and half below those of its own level.
+    // A normal sample forms a full pair with each anomalous sample of a higher level, and half a pair with each of its own level.
     let twice_pairs: u128 = ranking
         .levels()
         .map(|level| {
@@ -123,7 +123,7 @@ pub fn auroc<T: Real>(ranking: &Ranking<T>) -> f64 {
 
 /// Standard error of an AUROC over this many samples (Hanley and McNeil, Radiology 143:29, 1982).
 ///
-/// It is 0 for a perfect AUROC, which says little about few samples.
+/// It is 0 for a perfect AUROC, so with few samples it underestimates the uncertainty.
 pub fn auroc_standard_error(auroc: f64, total: Counts) -> f64 {
     let (anomalous, normal) = (total.anomalous as f64, total.normal as f64);
     let two_anomalous = auroc / (2.0 - auroc);
@@ -145,7 +145,7 @@ pub fn average_precision<T: Real>(ranking: &Ranking<T>) -> f64 {
     weighted / ranking.total().anomalous as f64
 }
 
-/// The best F1 of a ranking. The threshold is chosen with the labels of the very set it is measured on.
+/// The best F1 of a ranking. The threshold is chosen with the labels of the same set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct F1Max {
     /// F1 = 2 P R / (P + R), in (0, 1].
@@ -168,9 +168,9 @@ pub fn f1_max<T: Real>(ranking: &Ranking<T>) -> F1Max {
     best
 }
 
-/// Image AUROC of each kind of defect against all good images, by name of the kind.
+/// Image AUROC of each kind of defect against all good images, by the name of the kind.
 ///
-/// `scores[i]` is the score of image i and `kinds[i]` its kind of defect, `None` where it is good.
+/// `scores[i]` is the score of image i, and `kinds[i]` is its kind of defect, or `None` if the image is good.
 ///
 /// # Errors
 /// Lengths differ, a score is NaN or infinite, or there is no good or no anomalous image.

@@ -1,20 +1,20 @@
-//! Maps and masks at the resolution at which pixel metrics are computed.
+//! Resizes maps and masks to the resolution of the pixel metrics.
 
 use ndarray::Axis;
 
 use crate::data::Plane;
 use crate::error::{Error, Result};
 
-/// Where an output row or column reads: between `low` and `high`, `weight` of the way.
+/// The input of an output row or column: the position between `low` and `high` at fraction `weight`.
 struct Tap {
     low: usize,
     high: usize,
     weight: f64,
 }
 
-/// An anomaly map at `height` x `width`, bilinear with half-pixel centres and clamped edges: output pixel `i` reads at
-/// `(i + 1/2) from/to - 1/2`. No low-pass filter when shrinking. The same values where the size is the same.
-/// This is PyTorch's `interpolate(mode="bilinear", align_corners=False)`.
+/// Resizes an anomaly map to `height` x `width`, bilinearly with half-pixel centres and clamped edges: output pixel `i` reads at
+/// `(i + 1/2) from/to - 1/2`. Shrinking uses no low-pass filter. If the size does not change, neither do the values. This is
+/// PyTorch's `interpolate(mode="bilinear", align_corners=False)`.
 ///
 /// # Errors
 /// A side of 0.
@@ -32,8 +32,8 @@ pub fn resize_bilinear(map: &Plane, height: usize, width: usize) -> Result<Plane
     }))
 }
 
-/// A mask at `height` x `width` by nearest neighbour with half-pixel centres: output pixel `i` reads pixel
-/// `floor((i + 1/2) from/to)`, in integers. This is PyTorch's `nearest-exact`.
+/// Resizes a mask to `height` x `width` by nearest neighbour with half-pixel centres: output pixel `i` reads pixel
+/// `floor((i + 1/2) from/to)`, computed in integers. This is PyTorch's `nearest-exact`.
 ///
 /// # Errors
 /// A side of 0.
@@ -54,7 +54,7 @@ fn check_sides(plane: &Plane, height: usize, width: usize) -> Result<()> {
 fn taps(from: usize, to: usize) -> Vec<Tap> {
     let tap = |index: usize| {
         let place = ((index as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0);
-        // Past the last centre both neighbours are the last pixel, so the weight no longer matters.
+        // Beyond the last centre both neighbours are the last pixel, so the weight does not matter.
         let low = place as usize;
         Tap { low, high: (low + 1).min(from - 1), weight: place - low as f64 }
     };

@@ -10,9 +10,9 @@ use crate::backend::cpu::columns::{accumulate, add_in_order};
 use crate::backend::cpu::elementwise::{Elementwise, each, each_in_parallel};
 use crate::backend::cpu::finish::Finish;
 use crate::backend::cpu::outer::{Aligned, Partials, add_products, chunk_count};
-use crate::backend::cpu::pack::{Packed, blocks, pack_backward, pack_forward, pack_terms, padded};
-use crate::backend::cpu::pairs::{self, Terms};
-use crate::backend::cpu::range::Range;
+use crate::backend::cpu::pack::{Packed, blocks, pack_as, pack_backward, pack_forward, padded};
+use crate::backend::cpu::pairs::{self, Precision};
+use crate::backend::cpu::range::ChannelRange;
 use crate::backend::cpu::simd::{ROWS, Right, Simd, Vector};
 use crate::backend::cpu::strips::{Part, multiply_dense};
 use crate::backend::cpu::{Buffer, Cpu};
@@ -59,7 +59,7 @@ pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Ccm<'_, Buffer>) -> u64 {
         Ccm::Grad { spec, .. } => (spec, 2),
         Ccm::Combination { .. } | Ccm::CombinationGrad { .. } => return 0,
     };
-    if cpu.is_matrix(cpu.terms(spec.c as usize)) { passes * spec.product_flops() } else { 0 }
+    if cpu.uses_matrix_unit(cpu.precision(spec.c as usize)) { passes * spec.product_flops() } else { 0 }
 }
 
 /// The adjoint of the module; `inputs` are s, u, h, β, dy.
@@ -221,11 +221,11 @@ struct Forward<'a> {
 
 impl<'a> Forward<'a> {
     fn new(cpu: &Cpu, c: usize, weights: &CcmWeights<&'a Buffer>) -> Result<Self> {
-        let mix = |part| pack_terms(cpu, (c, c), (cpu.terms(c), c), mix_part(weights.w_mix, c, part));
+        let mix = |part| pack_as(cpu, (c, c), (cpu.precision(c), c), mix_part(weights.w_mix, c, part));
         Ok(Self {
             c,
             mix: [mix(0)?, mix(1)?, mix(2)?],
-            gate: pack_forward(cpu, c, c, weights.w_gate, (cpu.terms(c), c))?,
+            gate: pack_forward(cpu, c, c, weights.w_gate, (cpu.precision(c), c))?,
             to_h: Finish::Assign { bias: Some(weights.b_mix), activation: Activation::Elu },
             to_beta: Finish::Assign { bias: Some(weights.b_gate), activation: Activation::Sigmoid },
         })
@@ -233,7 +233,7 @@ impl<'a> Forward<'a> {
 
     /// Computes `h =`, `β =`, `y =` for some pixels.
     fn band(&self, cpu: &Cpu, [s, u]: [&[f32]; 2], [h, beta]: [&mut [f32]; 2], y: &mut [f32]) -> Result<()> {
-        let (all, [s_mix, u_mix, square_mix]) = (Range::all(self.c), &self.mix);
+        let (all, [s_mix, u_mix, square_mix]) = (ChannelRange::all(self.c), &self.mix);
         let mut squares = cpu.alloc(s.len())?;
         square(cpu.simd, s, u, &mut squares);
         let part = |data, weights| Part { data, channels: all, weights };
@@ -248,7 +248,7 @@ impl<'a> Forward<'a> {
 fn backward_mix(cpu: &Cpu, c: usize, w_mix: &[f32]) -> Result<[Packed; 3]> {
     let part = |part| {
         let weight = mix_part(w_mix, c, part);
-        pack_terms(cpu, (c, c), (cpu.terms(c), c), move |input, output| weight(output, input))
+        pack_as(cpu, (c, c), (cpu.precision(c), c), move |input, output| weight(output, input))
     };
     Ok([part(0)?, part(1)?, part(2)?])
 }
@@ -295,7 +295,7 @@ impl Backward {
         blank: [bool; 2],
         [mix, gate]: [&mut [f32]; 2],
     ) -> Result<[Vec<f64>; 2]> {
-        let (c, all) = (self.c, Range::all(self.c));
+        let (c, all) = (self.c, ChannelRange::all(self.c));
         let mut scratch = Scratch::new(cpu, PIXELS * c)?;
         let (mut mix_bias, mut gate_bias) = (vec![0.0; c], vec![0.0; c]);
         for start in (0..ds.len()).step_by(PIXELS * c) {
@@ -317,7 +317,7 @@ impl Backward {
 
     /// Gradients before σ, before ELU, and of the parts of the features.
     fn gate_grads(&self, cpu: &Cpu, [s, u, h, beta, dy]: [&[f32]; 5], scratch: &mut Scratch) -> Result<()> {
-        let (len, all) = (s.len(), Range::all(self.c));
+        let (len, all) = (s.len(), ChannelRange::all(self.c));
         let Scratch { parts, mix, gate, .. } = scratch;
         let (mix, gate) = (&mut mix[..len], &mut gate[..len]);
         each(self.simd, GateGrad, gate, [dy, s, u, beta]);
@@ -332,12 +332,12 @@ impl Backward {
     /// `partial += xᵀ dz` with x and dz `[pixels, c]`.
     fn weight_sums(&self, cpu: &Cpu, x: &[f32], dz: &[f32], partial: &mut [f32]) -> Result<()> {
         let (c, pixels) = (self.c, dz.len() / self.c);
-        if cpu.terms(c) == Terms::Pairs {
+        if cpu.precision(c) == Precision::Bf16 {
             let (x, dz) = (pairs::of_pixels(cpu, &x[..dz.len()], c)?, pairs::of_pixels(cpu, dz, c)?);
-            return self.add_products(&x, Right { data: &dz, step: c }, (Terms::Pairs, pixels.div_ceil(2)), 0, partial);
+            return self.add_products(&x, Right { data: &dz, step: c }, (Precision::Bf16, pixels.div_ceil(2)), 0, partial);
         }
-        let aligned = Aligned::new(cpu, dz, Range::all(c), 0..pixels)?;
-        self.add_products(x, aligned.right(), (Terms::Floats, pixels), aligned.offset(0), partial)
+        let aligned = Aligned::new(cpu, dz, ChannelRange::all(c), 0..pixels)?;
+        self.add_products(x, aligned.right(), (Precision::F32, pixels), aligned.offset(0), partial)
     }
 
     /// `partial += xᵀ dz` over `depth` rows of x and dz, which begins at `origin` of `right`.
@@ -345,14 +345,14 @@ impl Backward {
         &self,
         x: &[f32],
         right: Right<'_>,
-        (terms, depth): (Terms, usize),
+        (precision, depth): (Precision, usize),
         origin: usize,
         partial: &mut [f32],
     ) -> Result<()> {
         let extents = (self.c, padded(self.c));
         blocks(0, self.c).iter().try_for_each(|block| {
             let segments = [(0, origin + block.first)];
-            add_products((self.simd, terms), (x, self.c), right, (&segments, depth), block, partial, extents)
+            add_products((self.simd, precision), (x, self.c), right, (&segments, depth), block, partial, extents)
         })
     }
 
@@ -373,7 +373,6 @@ impl Backward {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::cpu::Path;
 
     /// Scalar `β s + (1-β) u`, clamped between s and u for β in [0, 1].
     fn combine(beta: f32, s: f32, u: f32) -> f32 {
@@ -391,20 +390,20 @@ mod tests {
             all.extend(betas.map(|beta| [beta, s, u]));
         }
         let [beta, s, u] = std::array::from_fn(|k| all.iter().map(|values| values[k]).collect::<Vec<f32>>());
-        for simd in [Path::Avx512, Path::Avx2, Path::Portable].into_iter().filter_map(|path| Simd::new(path).ok()) {
+        for simd in Simd::every() {
             let [mut y, mut of_any] = [(); 2].map(|()| vec![0.0; all.len()]);
             each(simd, Combination, &mut y, [&beta, &s, &u]);
             each(simd, AnyCombination, &mut of_any, [&beta, &s, &u]);
             let bits =
                 |values: &[f32]| values.iter().filter(|value| !value.is_nan()).map(|value| value.to_bits()).collect::<Vec<_>>();
-            assert_eq!(bits(&of_any), bits(&y), "{:?}", simd.path());
+            assert_eq!(bits(&of_any), bits(&y), "{:?}", simd.isa());
             let mut outside = [0.0];
             each(simd, AnyCombination, &mut outside, [&[1.5], &[2.0], &[1.0]]);
             assert_eq!(outside, [2.5], "β outside of [0, 1] extrapolates");
             for (&[beta, s, u], &y) in all.iter().zip(&y) {
                 let any_nan = beta.is_nan() || s.is_nan() || u.is_nan();
                 let (low, high) = (s.min(u), s.max(u));
-                assert!(if any_nan { y.is_nan() } else { low <= y && y <= high }, "{:?}: {beta} {s} {u} {y}", simd.path());
+                assert!(if any_nan { y.is_nan() } else { low <= y && y <= high }, "{:?}: {beta} {s} {u} {y}", simd.isa());
                 assert!(any_nan || beta != 0.0 || y == u, "{beta} {s} {u} {y}");
                 assert!(any_nan || beta != 1.0 || y == s, "{beta} {s} {u} {y}");
                 assert!(any_nan || y == combine(beta, s, u), "{beta} {s} {u}: {y}, alone {}", combine(beta, s, u));

@@ -74,6 +74,13 @@ pub struct CcmWeights<T> {
     pub b_gate: T,
 }
 
+/// From `[w_mix, b_mix, w_gate, b_gate]`.
+impl<T> From<[T; 4]> for CcmWeights<T> {
+    fn from([w_mix, b_mix, w_gate, b_gate]: [T; 4]) -> Self {
+        Self { w_mix, b_mix, w_gate, b_gate }
+    }
+}
+
 /// Gate weights of a convex combination module, as nodes.
 #[derive(Clone, Copy, Debug)]
 pub struct CcmVars {

@@ -62,7 +62,7 @@ impl<B: Backend> Tape<B> {
         self.conv2d(h, weights.w_gate, Some(weights.b_gate), Conv2dOptions::same(1, 1, Activation::Sigmoid))
     }
 
-    /// `β ⊙ s + (1-β) ⊙ u`: for β in [0, 1] every element lies between s and u.
+    /// `β ⊙ s + (1-β) ⊙ u`: for β in [0, 1] every element is between s and u.
     ///
     /// # Errors
     /// Shapes differ.

@@ -48,7 +48,7 @@ impl ChannelsSpec {
         let fits = |start: usize, shape: &Shape| start.checked_add(count).is_some_and(|end| end <= shape.channels());
         let leading = |shape: &Shape| shape.dims()[..shape.dims().len() - 1].to_vec();
         if leading(source) != leading(target) {
-            return Err(Error::shape(op, format!("all extents but the last must agree: {source} and {target}")));
+            return Err(Error::shape(op, format!("all dimensions but the last must agree: {source} and {target}")));
         }
         if count == 0 || !fits(source_start, source) || !fits(target_start, target) {
             let reason = format!("{count} channels from {source_start} of {source} do not fit at {target_start} of {target}");

@@ -9,7 +9,7 @@ impl<B: Backend> Tape<B> {
     /// # Errors
     /// No parts, or a dimension other than the last differs.
     pub fn concat(&mut self, parts: &[Var]) -> Result<Var> {
-        let &[first, ..] = parts else { return Err(Error::shape("concat", "nothing to join")) };
+        let &[first, ..] = parts else { return Err(Error::shape("concat", "needs at least one part")) };
         let total = parts.iter().map(|&part| self.shape(part).channels()).sum();
         let shape = self.shape(first).with_channels(total)?;
         let mut start = 0;

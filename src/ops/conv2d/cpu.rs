@@ -2,13 +2,13 @@
 
 use super::{Conv2d, Conv2dSpec};
 use crate::backend::cpu::columns::add_column_sums;
-use crate::backend::cpu::correlate::{correlate, input_grad, is_matrix, saved, terms};
+use crate::backend::cpu::correlate::{correlate, input_grad, precision, saved, uses_matrix_unit};
 use crate::backend::cpu::correlation::Correlation;
 use crate::backend::cpu::dense::{dense, dense_input_grad};
 use crate::backend::cpu::finish::Finish;
 use crate::backend::cpu::outer::{dense_weight_grad, weight_grad};
 use crate::backend::cpu::pack::pack_forward;
-use crate::backend::cpu::range::Range;
+use crate::backend::cpu::range::ChannelRange;
 use crate::backend::cpu::storage::Sum;
 use crate::backend::cpu::{Buffer, Cpu};
 use crate::backend::{Phase, Storage};
@@ -17,16 +17,16 @@ use crate::error::Result;
 pub(in crate::ops) fn run(cpu: &Cpu, call: Conv2d<'_, Buffer>) -> Result<()> {
     match call {
         Conv2d::Forward { spec, x, w, b, y } => {
-            let shape = correlation(spec, Range::all(spec.c_out as usize));
+            let shape = correlation(spec, ChannelRange::all(spec.c_out as usize));
             let finish = Finish::Assign { bias: b.map(|b| &**b), activation: spec.activation };
-            let weights = pack_forward(cpu, shape.depth(), shape.write.count, w, terms(cpu, &shape))?;
+            let weights = pack_forward(cpu, shape.depth(), shape.write.count, w, precision(cpu, &shape))?;
             if is_dense(spec) {
                 return dense(cpu, (x, shape.read), &weights, finish, (y, shape.write));
             }
             correlate(cpu, &shape, x, &weights, finish, y)
         }
         Conv2d::InputGrad { spec, dz, w, dx } => {
-            let shape = correlation(spec, Range::all(spec.c_out as usize));
+            let shape = correlation(spec, ChannelRange::all(spec.c_out as usize));
             if is_dense(spec) {
                 return dense_input_grad(cpu, (dz, shape.write), w, (dx.sum(), shape.read));
             }
@@ -38,7 +38,7 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Conv2d<'_, Buffer>) -> Result<()> {
             input_grad(cpu, &shape, (&wide, w), Finish::sum(blank), dx)
         }
         Conv2d::WeightGrad { spec, x, dz, dw, db } => {
-            let shape = correlation(spec, Range::all(spec.c_out as usize));
+            let shape = correlation(spec, ChannelRange::all(spec.c_out as usize));
             if let Some(db) = db {
                 add_column_sums(cpu.simd, dz, shape.write, db);
             }
@@ -62,10 +62,10 @@ fn case<'a>(call: &Conv2d<'a, Buffer>) -> (&'a Conv2dSpec, Phase) {
 /// See [`crate::ops::Backend::matrix_flops`].
 pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Conv2d<'_, Buffer>) -> u64 {
     let (spec, phase) = case(call);
-    let shape = correlation(spec, Range::all(spec.c_out as usize));
+    let shape = correlation(spec, ChannelRange::all(spec.c_out as usize));
     let on_matrix = match phase {
-        Phase::InputGradient if is_dense(spec) => cpu.is_matrix(cpu.terms(shape.write.count)),
-        _ => is_matrix(cpu, &shape, phase),
+        Phase::InputGradient if is_dense(spec) => cpu.uses_matrix_unit(cpu.precision(shape.write.count)),
+        _ => uses_matrix_unit(cpu, &shape, phase),
     };
     if on_matrix { spec.flops() } else { 0 }
 }
@@ -73,11 +73,11 @@ pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Conv2d<'_, Buffer>) -> u64 
 /// See [`crate::ops::Backend::saved_flops`].
 pub(in crate::ops) fn saved_flops(cpu: &Cpu, call: &Conv2d<'_, Buffer>) -> u64 {
     let (spec, phase) = case(call);
-    if is_dense(spec) { 0 } else { saved(cpu, &correlation(spec, Range::all(spec.c_out as usize)), phase, spec.flops()) }
+    if is_dense(spec) { 0 } else { saved(cpu, &correlation(spec, ChannelRange::all(spec.c_out as usize)), phase, spec.flops()) }
 }
 
 /// The dimensions of the spec as the loops use them. The output channels are those in `write`.
-pub(in crate::ops) fn correlation(spec: &Conv2dSpec, write: Range) -> Correlation {
+pub(in crate::ops) fn correlation(spec: &Conv2dSpec, write: ChannelRange) -> Correlation {
     Correlation {
         n: spec.n as usize,
         source: (spec.h as usize, spec.w as usize),
@@ -86,7 +86,7 @@ pub(in crate::ops) fn correlation(spec: &Conv2dSpec, write: Range) -> Correlatio
         stride: spec.stride as usize,
         dilation: spec.dilation as usize,
         padding: spec.padding as isize,
-        read: Range::all(spec.c_in as usize),
+        read: ChannelRange::all(spec.c_in as usize),
         write,
     }
 }

@@ -29,9 +29,9 @@ pub struct CorruptionSpec {
     pub images: u32,
     /// Replacement textures, after the images.
     pub textures: u32,
-    /// Fewest patches in one image.
+    /// Minimum number of patches in one image.
     pub patches_min: u32,
-    /// Most patches in one image.
+    /// Maximum number of patches in one image.
     pub patches_max: u32,
     /// Patches of each image whose random fields are in memory at once, at least 1. The result does not depend on it.
     pub patches_at_once: u32,

@@ -6,17 +6,17 @@ use crate::backend::cpu::dense::{dense, dense_input_grad};
 use crate::backend::cpu::finish::Finish;
 use crate::backend::cpu::outer::dense_weight_grad;
 use crate::backend::cpu::pack::pack_forward;
-use crate::backend::cpu::range::Range;
+use crate::backend::cpu::range::ChannelRange;
 use crate::backend::cpu::{Buffer, Cpu};
 use crate::error::Result;
 
 pub(in crate::ops) fn run(cpu: &Cpu, call: Linear<'_, Buffer>) -> Result<()> {
     let (Linear::Forward { spec, .. } | Linear::InputGrad { spec, .. } | Linear::WeightGrad { spec, .. }) = &call;
-    let [read, write] = [spec.c_in, spec.c_out].map(|channels| Range::all(channels as usize));
+    let [read, write] = [spec.c_in, spec.c_out].map(|channels| ChannelRange::all(channels as usize));
     match call {
         Linear::Forward { spec, x, w, b, y } => {
             let finish = Finish::Assign { bias: b.map(|b| &**b), activation: spec.activation };
-            let weights = pack_forward(cpu, read.count, write.count, w, (cpu.terms(read.count), read.count))?;
+            let weights = pack_forward(cpu, read.count, write.count, w, (cpu.precision(read.count), read.count))?;
             dense(cpu, (x, read), &weights, finish, (y, write))
         }
         Linear::InputGrad { dz, w, dx, .. } => dense_input_grad(cpu, (dz, write), w, (dx.sum(), read)),
@@ -36,5 +36,5 @@ pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Linear<'_, Buffer>) -> u64 
         Linear::InputGrad { spec, .. } => (spec, spec.c_out),
         Linear::WeightGrad { .. } => return 0,
     };
-    if cpu.is_matrix(cpu.terms(depth as usize)) { spec.flops() } else { 0 }
+    if cpu.uses_matrix_unit(cpu.precision(depth as usize)) { spec.flops() } else { 0 }
 }

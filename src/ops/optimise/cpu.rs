@@ -12,7 +12,7 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Optimise<'_, Buffer>) {
         Optimise::Adam { spec, step, loss, g, p, m, v } => {
             let Some([rate, scale, ..]) = constants(step, loss) else { return };
             let adam = Adam::new(cpu.simd, spec, rate, scale);
-            // A single piece runs on this thread; a task would cost more.
+            // A single chunk runs on this thread, because a task would cost more.
             if p.len() <= CHUNK {
                 return adam.update(p, g, m, v);
             }

@@ -6,7 +6,7 @@ use super::Pointwise;
 use crate::backend::cpu::activation::{activate, slope_derivative, through_slope};
 use crate::backend::cpu::columns::add_column_sums;
 use crate::backend::cpu::elementwise::{CHUNK, Elementwise, each_in_parallel};
-use crate::backend::cpu::range::Range;
+use crate::backend::cpu::range::ChannelRange;
 use crate::backend::cpu::simd::Vector;
 use crate::backend::cpu::{Buffer, Cpu};
 
@@ -27,7 +27,7 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Pointwise<'_, Buffer>) {
         }
         Pointwise::Axpy { alpha, x, y } => each_in_parallel(simd, AddScaled { alpha: alpha as f32 }, y, [x]),
         Pointwise::AddBias { x, b, y } => add_bias(x, b, y),
-        Pointwise::BiasGrad { dy, db } => add_column_sums(simd, dy, Range::all(db.len()), db),
+        Pointwise::BiasGrad { dy, db } => add_column_sums(simd, dy, ChannelRange::all(db.len()), db),
     }
 }
 

@@ -71,10 +71,10 @@ impl Extents {
 
     /// Outputs of a row of windows, up to 16 channels at once: window, first channel, number of channels.
     #[inline(always)]
-    fn pieces(&self) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
+    fn outputs(&self) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
         let channels = self.channels;
-        let pieces = move |index| (0..channels).step_by(LANES).map(move |first| (index, first, LANES.min(channels - first)));
-        (0..self.output / channels).flat_map(pieces)
+        let groups = move |index| (0..channels).step_by(LANES).map(move |first| (index, first, LANES.min(channels - first)));
+        (0..self.output / channels).flat_map(groups)
     }
 }
 
@@ -92,7 +92,7 @@ impl VectorWork for Select<'_> {
     #[inline(always)]
     fn run<V: Vector>(self) {
         let Self { extents, x, v, y } = self;
-        for (index, first, count) in extents.pieces() {
+        for (index, first, count) in extents.outputs() {
             let mut places = extents.places(index).map(|place| place + first);
             let Some(start) = places.next() else { return };
             let (mut best, mut chosen) = (V::load_first(x, start, count), V::load_first(v, start, count));
@@ -121,7 +121,7 @@ impl VectorWork for Spread<'_> {
     fn run<V: Vector>(self) {
         let Self { extents, x, dy, dv } = self;
         let zero = V::splat(0.0);
-        for (index, first, count) in extents.pieces() {
+        for (index, first, count) in extents.outputs() {
             let mut places = extents.places(index).map(|place| place + first);
             let Some(start) = places.next() else { return };
             let (mut best, mut winner) = (V::load_first(x, start, count), zero);

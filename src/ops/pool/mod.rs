@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::shape::{Shape, extent};
 
 /// Largest window. Some devices count the positions in a window in f32.
-const MOST_WINDOW: usize = 4096;
+const MAX_WINDOW: usize = 4096;
 
 /// Maximum over non-overlapping windows: x `[n, h, w, c]`, y `[n, h / window, w / window, c]` (rounded down).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, NoUninit, Serialize)]
@@ -44,8 +44,8 @@ impl PoolSpec {
         if window == 0 || window > h || window > w {
             return Err(Error::shape("max_pool", format!("window {window} does not fit {h}x{w} (x {x})")));
         }
-        if window > MOST_WINDOW {
-            return Err(Error::shape("max_pool", format!("window must be at most {MOST_WINDOW}, got {window} (x {x})")));
+        if window > MAX_WINDOW {
+            return Err(Error::shape("max_pool", format!("window must be at most {MAX_WINDOW}, got {window} (x {x})")));
         }
         Ok(Self { n: extent(n), h: extent(h), w: extent(w), c: extent(c), window: extent(window) })
     }

@@ -4,13 +4,13 @@ use rayon::prelude::*;
 
 use super::{Sdc, SdcSpec};
 use crate::backend::cpu::columns::add_column_sums;
-use crate::backend::cpu::correlate::{correlate, input_grad, is_matrix, saved, terms};
+use crate::backend::cpu::correlate::{correlate, input_grad, precision, saved, uses_matrix_unit};
 use crate::backend::cpu::correlation::Correlation;
 use crate::backend::cpu::elementwise::{CHUNK, each};
 use crate::backend::cpu::finish::Finish;
 use crate::backend::cpu::outer::weight_grad;
 use crate::backend::cpu::pack::pack_forward;
-use crate::backend::cpu::range::Range;
+use crate::backend::cpu::range::ChannelRange;
 use crate::backend::cpu::{Buffer, Cpu};
 use crate::backend::{Phase, Storage};
 use crate::error::Result;
@@ -25,8 +25,8 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Sdc<'_, Buffer>) -> Result<()> {
             // One task per branch, so that no core waits for another branch. Each branch first has its own result.
             let one = |(index, (w, b)): (usize, (&&Buffer, &&Buffer))| {
                 let in_place = branch(spec, index);
-                let shape = Correlation { write: Range::all(in_place.write.count), ..in_place };
-                let weights = pack_forward(cpu, shape.depth(), shape.write.count, w, terms(cpu, &shape))?;
+                let shape = Correlation { write: ChannelRange::all(in_place.write.count), ..in_place };
+                let weights = pack_forward(cpu, shape.depth(), shape.write.count, w, precision(cpu, &shape))?;
                 let finish = Finish::Assign { bias: Some(b), activation: spec.activation };
                 let mut part = cpu.alloc(part_len)?;
                 correlate(cpu, &shape, x, &weights, finish, &mut part)?;
@@ -77,7 +77,7 @@ fn case<'a>(call: &Sdc<'a, Buffer>) -> (&'a SdcSpec, Phase) {
 /// Each branch is counted for the unit that computes it. See [`crate::ops::Backend::matrix_flops`].
 pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Sdc<'_, Buffer>) -> u64 {
     let (spec, phase) = case(call);
-    let on_matrix = |&index: &u32| is_matrix(cpu, &branch(spec, index as usize), phase);
+    let on_matrix = |&index: &u32| uses_matrix_unit(cpu, &branch(spec, index as usize), phase);
     (0..spec.branches).filter(on_matrix).count() as u64 * spec.branch(0).flops()
 }
 
@@ -91,7 +91,7 @@ pub(in crate::ops) fn saved_flops(cpu: &Cpu, call: &Sdc<'_, Buffer>) -> u64 {
 /// Branch `index` as a correlation into its channels of the concatenated output.
 fn branch(spec: &SdcSpec, index: usize) -> Correlation {
     let (count, branches) = (spec.c_out as usize, spec.branches as usize);
-    correlation(&spec.branch(index), Range { start: index * count, count, stride: branches * count })
+    correlation(&spec.branch(index), ChannelRange { start: index * count, count, stride: branches * count })
 }
 
 /// Pixels per task of [`concat`].

@@ -17,7 +17,7 @@ use crate::backend::Phase;
 use crate::error::{Error, Result};
 use crate::shape::{Activation, Shape, extent};
 
-/// Most branches that a stacked dilated convolution may have.
+/// Maximum number of branches of a stacked dilated convolution.
 pub const MAX_BRANCHES: usize = 8;
 
 /// Stacked dilated convolution (SDC): parallel 3x3 convolutions of one input with different dilations, concatenated along the

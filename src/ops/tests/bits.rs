@@ -10,9 +10,9 @@ fn bits(cpu: &Cpu, threads: usize, work: impl Fn(&Cpu) -> Result<Vec<Buffer>> + 
     found.iter().flat_map(|buffer| buffer.iter().map(|value| value.to_bits()).collect::<Vec<_>>()).collect()
 }
 
-/// For every instruction set in f32 and bf16.
+/// Checks that the results of `work` have the same bits for 1, 2 and 7 threads, for every instruction set in f32 and bf16.
 fn same_for_any_threads(what: &str, work: impl Fn(&Cpu) -> Result<Vec<Buffer>> + Sync) {
-    for cpu in paths().iter().flat_map(|cpu| [cpu.clone(), cpu.with_bf16()]) {
+    for cpu in every_cpu().iter().flat_map(|cpu| [cpu.clone(), cpu.with_bf16()]) {
         let one = bits(&cpu, 1, &work);
         for threads in [2, 7] {
             assert!(one == bits(&cpu, threads, &work), "{what}: {threads} threads differ from 1 on {cpu:?}");
@@ -20,14 +20,11 @@ fn same_for_any_threads(what: &str, work: impl Fn(&Cpu) -> Result<Vec<Buffer>> +
     }
 }
 
-fn draw(cpu: &Cpu, len: usize, seed: u32) -> Result<Buffer> {
-    cpu.upload(&values(len, seed))
-}
-
 #[test]
 fn convolutions() {
     let specs = [
-        // Direct, by Winograd in whole images and in bands, with few tiles and large weights, 1x1 in pairs.
+        // Direct; Winograd with whole images and with bands; Winograd with few tiles and large weights; direct in bf16; 1x1 in
+        // bf16.
         conv(3, 19, 21, 7, 20, 3, Conv2dOptions::same(3, 1, Activation::Elu)),
         conv(5, 9, 10, 24, 16, 3, Conv2dOptions::same(3, 1, Activation::Elu)),
         conv(1, 40, 33, 16, 40, 3, Conv2dOptions::same(3, 2, Activation::Identity)),
@@ -64,33 +61,17 @@ fn stacked_dilated_convolutions() {
 #[test]
 fn convex_combinations_and_sums() {
     for c in [7, 32] {
-        let (rows, lens) = (3001, [3 * c * c, c, c * c, c]);
+        let rows = 3001;
         let spec = CcmSpec { rows: rows as u32, c: c as u32 };
+        let lengths = [rows * c, rows * c, 3 * c * c, c, c * c, c, rows * c];
+        let operands: [Vec<f32>; 7] = std::array::from_fn(|i| values(lengths[i], 1 + i as u32));
         same_for_any_threads("ccm", |cpu| {
-            let [s, u, dy] = [draw(cpu, rows * c, 1)?, draw(cpu, rows * c, 2)?, draw(cpu, rows * c, 3)?];
-            let host = |i: usize| draw(cpu, lens[i], 4 + i as u32);
-            let (w_mix, b_mix, w_gate, b_gate) = (host(0)?, host(1)?, host(2)?, host(3)?);
-            let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
-            let [mut h, mut beta, mut y] = [cpu.alloc(rows * c)?, cpu.alloc(rows * c)?, cpu.alloc(rows * c)?];
-            cpu.run(Ccm::Forward { spec: &spec, s: &s, u: &u, weights, saved: Some([&mut h, &mut beta]), y: &mut y })?;
-            let (mut ds, mut du) = (draw(cpu, rows * c, 9)?, draw(cpu, rows * c, 10)?);
-            let (mut a, mut b, mut d, mut e) = (host(0)?, host(1)?, host(2)?, host(3)?);
-            let grads = CcmWeights { w_mix: &mut a, b_mix: &mut b, w_gate: &mut d, b_gate: &mut e };
-            cpu.run(Ccm::Grad {
-                spec: &spec,
-                s: &s,
-                u: &u,
-                weights,
-                saved: [&h, &beta],
-                dy: &dy,
-                ds: &mut ds,
-                du: &mut du,
-                weight_grads: grads,
-            })?;
+            let results = ccm_passes(cpu, &spec, &operands, 1.0)?;
+            let [_, ds, du, ..] = &results;
             let (mut sum, mut db) = (cpu.alloc(1)?, cpu.zeros(c)?);
-            cpu.run(Reduce::Sum { x: &ds, y: &mut sum })?;
-            cpu.run(Pointwise::BiasGrad { dy: &du, db: &mut db })?;
-            Ok(vec![y, ds, du, a, b, d, e, sum, db])
+            cpu.run(Reduce::Sum { x: ds, y: &mut sum })?;
+            cpu.run(Pointwise::BiasGrad { dy: du, db: &mut db })?;
+            Ok(results.into_iter().chain([sum, db]).collect())
         });
     }
 }

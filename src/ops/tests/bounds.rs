@@ -54,7 +54,7 @@ fn passes(cpu: &Cpu, spec: &Conv2dSpec, [x, w, dz]: [&[f32]; 3]) -> [Vec<f32>; 3
 }
 
 #[test]
-fn winograd_rounding_errors_are_bounded_on_every_path() {
+fn winograd_rounding_errors_are_bounded_on_every_isa() {
     // Partial tiles and dilation; many channels; one task per product; groups of images; a second slab of the weight gradient.
     for (n, [h, w], [c_in, c_out], dilation) in [
         (2, [8, 8], [8, 8], 1),
@@ -66,12 +66,12 @@ fn winograd_rounding_errors_are_bounded_on_every_path() {
         (2, [88, 87], [8, 8], 1),
     ] {
         let spec = conv(n, h, w, c_in, c_out, 3, Conv2dOptions::same(3, dilation, Activation::Identity));
-        assert!(winograd::pays(&correlation(&spec, range::Range::all(c_out))), "{spec:?}");
+        assert!(winograd::pays(&correlation(&spec, range::ChannelRange::all(c_out))), "{spec:?}");
         let [x, weights, _, dz] = operands(&spec);
         // One non-negative input, like activations, so that errors do not cancel.
         for x in [x.clone(), x.iter().map(|x| x.abs()).collect()] {
             let exact = Exact::new(&spec, [&x, &weights, &dz]);
-            for cpu in paths() {
+            for cpu in every_cpu() {
                 let found = passes(&cpu, &spec, [&x, &weights, &dz]);
                 let errors = exact.errors(found.each_ref().map(|pass| &pass[..]));
                 assert!(
@@ -92,7 +92,7 @@ fn a_large_pixel_affects_only_its_tile() {
     x[(6 * 16 + 6) * 16..][..16].iter_mut().for_each(|x| *x *= 1e4);
     let exact = Exact::new(&spec, [&x, &w, &dz]);
     let largest = exact.sizes[0].iter().copied().fold(0.0, f64::max);
-    for cpu in paths() {
+    for cpu in every_cpu() {
         let [y, ..] = passes(&cpu, &spec, [&x, &w, &dz]);
         for (i, (&y, (value, size))) in y.iter().zip(exact.values[0].iter().zip(&exact.sizes[0])).enumerate() {
             let (row, column) = (i / 16 / 16, i / 16 % 16);
@@ -112,11 +112,11 @@ fn bf16_rounds_only_the_operands() {
     ] {
         let [x, w, _, dz] = operands(&spec);
         let exact = Exact::new(&spec, [&x, &w, &dz]);
-        for cpu in paths() {
+        for cpu in every_cpu() {
             let [f32, bf16] = [cpu.clone(), cpu.with_bf16()].map(|cpu| passes(&cpu, &spec, [&x, &w, &dz]));
             let errors = exact.errors(bf16.each_ref().map(|pass| &pass[..]));
             assert!(errors.iter().all(|&error| error <= 2.0 * u + u * u + WINOGRAD * U), "{errors:?} for {spec:?} on {cpu:?}");
-            let winograd = winograd::pays(&correlation(&spec, range::Range::all(spec.c_out as usize)));
+            let winograd = winograd::pays(&correlation(&spec, range::ChannelRange::all(spec.c_out as usize)));
             // y and dx if their sums are direct; never dw.
             let changed: [bool; 3] = std::array::from_fn(|pass| f32[pass] != bf16[pass]);
             assert_eq!(changed, [!winograd, !winograd, false], "{spec:?} on {cpu:?}");
@@ -129,25 +129,13 @@ fn ccm_in_bf16_is_close_to_f32() {
     let (rows, c) = (203, 32);
     let spec = CcmSpec { rows: rows as u32, c: c as u32 };
     let scaled = |len: usize, seed: u32| values(len, seed).iter().map(|value| value / (c as f32).sqrt()).collect::<Vec<_>>();
-    for cpu in paths() {
-        let run = |cpu: &Cpu| {
-            let upload = |host: &[f32]| cpu.upload(host).unwrap();
-            let [s, u, dy] = [1, 2, 3].map(|seed| upload(&values(rows * c, seed)));
-            let (w_mix, b_mix) = (upload(&scaled(3 * c * c, 4)), upload(&values(c, 5)));
-            let (w_gate, b_gate) = (upload(&scaled(c * c, 6)), upload(&values(c, 7)));
-            let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
-            let [mut h, mut beta, mut y] = [(); 3].map(|()| cpu.alloc(rows * c).unwrap());
-            cpu.run(Ccm::Forward { spec: &spec, s: &s, u: &u, weights, saved: Some([&mut h, &mut beta]), y: &mut y }).unwrap();
-            let mut grads = [rows * c, rows * c, 3 * c * c, c, c * c, c].map(|len| cpu.zeros(len).unwrap());
-            let [ds, du, w_mix, b_mix, w_gate, b_gate] = &mut grads;
-            let outputs = CcmWeights { w_mix, b_mix, w_gate, b_gate };
-            cpu.run(Ccm::Grad { spec: &spec, s: &s, u: &u, weights, saved: [&h, &beta], dy: &dy, ds, du, weight_grads: outputs })
-                .unwrap();
-            std::iter::once(y).chain(grads).map(|buffer| buffer.to_vec()).collect::<Vec<_>>()
-        };
+    let [s, u, dy] = [1, 2, 3].map(|seed| values(rows * c, seed));
+    let operands = [s, u, scaled(3 * c * c, 4), values(c, 5), scaled(c * c, 6), values(c, 7), dy];
+    for cpu in every_cpu() {
+        let run = |cpu: &Cpu| ccm_passes(cpu, &spec, &operands, 0.0).unwrap();
         for (which, (wide, narrow)) in run(&cpu).iter().zip(run(&cpu.with_bf16())).enumerate() {
             let norm = |values: &[f32]| values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
-            let difference: Vec<f32> = wide.iter().zip(&narrow).map(|(a, b)| a - b).collect();
+            let difference: Vec<f32> = wide.iter().zip(narrow.iter()).map(|(a, b)| a - b).collect();
             let relative = norm(&difference) / norm(wide);
             assert!(relative > 0.0 && relative < 0.01, "result {which} on {cpu:?}: {relative}");
         }

@@ -1,9 +1,9 @@
-//! Which products the CPU computes in bf16.
+//! Products that the CPU computes in bf16.
 
 use super::*;
 use crate::ops::Call;
 
-/// FLOPs of `call` on the matrix unit. The output is not changed.
+/// FLOPs of `call` on the matrix unit. The call is not executed.
 fn matrix_flops<'a>(cpu: &Cpu, call: impl FnOnce(&'a mut Buffer) -> Conv2d<'a, Buffer>) -> u64 {
     let call = Call::from(call(Box::leak(Box::new(cpu.zeros(1).unwrap()))));
     cpu.matrix_flops(&call)
@@ -36,9 +36,9 @@ fn products_counted_for_the_matrix_unit_run_in_bf16() {
         let is_rounded = [forward(&single) != forward(&paired), backward(&single) != backward(&paired)];
         let forward = |cpu: &Cpu| matrix_flops(cpu, |y| Conv2d::Forward { spec: &spec, x: &x, w: &w, b: None, y }) > 0;
         let backward = |cpu: &Cpu| matrix_flops(cpu, |dx| Conv2d::InputGrad { spec: &spec, dz: &dz, w: &w, dx }) > 0;
-        let told = [forward(&paired), backward(&paired)];
+        let counted = [forward(&paired), backward(&paired)];
         let expected = is_rounded.map(|is_rounded| is_rounded && single.simd.has_bf16());
-        assert_eq!(told, expected, "{spec:?}");
+        assert_eq!(counted, expected, "{spec:?}");
         assert!(!forward(&single) && !backward(&single));
         assert_eq!(matrix_flops(&paired, |dw| Conv2d::WeightGrad { spec: &spec, x: &x, dz: &dz, dw, db: None }), 0);
     }

@@ -1,4 +1,4 @@
-//! Operations against their definitions, on every instruction set.
+//! CPU operations compared with their definitions, on every instruction set.
 
 use super::{
     AdamSpec, AdamStep, Backend, BoxAverage, BoxAverageSpec, Ccm, CcmSpec, CcmWeights, Conv2d, Conv2dOptions, Conv2dSpec, Linear,
@@ -6,7 +6,7 @@ use super::{
     UpsampleSpec,
 };
 use crate::backend::Storage;
-use crate::backend::cpu::{Buffer, Cpu, Path, range, winograd};
+use crate::backend::cpu::{Buffer, Cpu, Isa, range, winograd};
 use crate::error::Result;
 use crate::ops::conv2d::cpu::correlation;
 use crate::shape::{Activation, Shape};
@@ -26,8 +26,9 @@ fn values(len: usize, seed: u32) -> Vec<f32> {
     std::iter::repeat_with(next).take(len).collect()
 }
 
-fn paths() -> Vec<Cpu> {
-    [Path::Avx512, Path::Avx2, Path::Portable].into_iter().filter_map(|path| Cpu::with_path(path).ok()).collect()
+/// A backend for every instruction set of this machine.
+fn every_cpu() -> Vec<Cpu> {
+    Isa::ALL.into_iter().filter_map(|isa| Cpu::with_isa(isa).ok()).collect()
 }
 
 fn close(found: &[f32], wanted: &[f64], what: &str) {
@@ -63,7 +64,7 @@ fn products(spec: &Conv2dSpec) -> Vec<(usize, usize, usize)> {
     all
 }
 
-/// y, dx, dw and db of one convolution; gradients are added to ones.
+/// y, dx, dw and db of one convolution. The gradients are added to ones.
 fn all_passes(cpu: &Cpu, spec: &Conv2dSpec, [x, w, b, dz]: [&[f32]; 4]) -> Result<[Vec<f32>; 4]> {
     let ones = |len: usize| cpu.upload(&vec![1.0; len]);
     let (mut y, mut dx, mut dw, mut db) = (cpu.alloc(dz.len())?, ones(x.len())?, ones(w.len())?, ones(b.len())?);
@@ -73,6 +74,25 @@ fn all_passes(cpu: &Cpu, spec: &Conv2dSpec, [x, w, b, dz]: [&[f32]; 4]) -> Resul
     cpu.run(Conv2d::InputGrad { spec, dz: &dz, w: &w, dx: &mut dx })?;
     cpu.run(Conv2d::WeightGrad { spec, x: &x, dz: &dz, dw: &mut dw, db: Some(&mut db) })?;
     Ok([y, dx, dw, db].map(|buffer: Buffer| buffer.to_vec()))
+}
+
+/// Reproducible values on the device.
+fn draw(cpu: &Cpu, len: usize, seed: u32) -> Result<Buffer> {
+    cpu.upload(&values(len, seed))
+}
+
+/// `[y, ds, du, dw_mix, db_mix, dw_gate, db_gate]` of one CCM with operands `[s, u, w_mix, b_mix, w_gate, b_gate, dy]`. The
+/// gradients are added to `start`.
+fn ccm_passes(cpu: &Cpu, spec: &CcmSpec, operands: &[Vec<f32>; 7], start: f32) -> Result<[Buffer; 7]> {
+    let [s, u, w_mix, b_mix, w_gate, b_gate, dy] = operands.each_ref().map(|host| cpu.upload(host).unwrap());
+    let weights = CcmWeights::from([&w_mix, &b_mix, &w_gate, &b_gate]);
+    let [mut h, mut beta, mut y] = [cpu.alloc(s.len())?, cpu.alloc(s.len())?, cpu.alloc(s.len())?];
+    cpu.run(Ccm::Forward { spec, s: &s, u: &u, weights, saved: Some([&mut h, &mut beta]), y: &mut y })?;
+    let grads = [&s, &u, &w_mix, &b_mix, &w_gate, &b_gate].map(|like| cpu.upload(&vec![start; like.len()]).unwrap());
+    let [mut ds, mut du, mut dw_mix, mut db_mix, mut dw_gate, mut db_gate] = grads;
+    let (weight_grads, saved) = (CcmWeights::from([&mut dw_mix, &mut db_mix, &mut dw_gate, &mut db_gate]), [&h, &beta]);
+    cpu.run(Ccm::Grad { spec, s: &s, u: &u, weights, saved, dy: &dy, ds: &mut ds, du: &mut du, weight_grads })?;
+    Ok([y, ds, du, dw_mix, db_mix, dw_gate, db_gate])
 }
 
 fn operands(spec: &Conv2dSpec) -> [Vec<f32>; 4] {
@@ -103,9 +123,9 @@ fn check_conv(cpu: &Cpu, spec: &Conv2dSpec) {
 }
 
 #[test]
-fn convolutions_match_the_definition_on_every_path() {
+fn convolutions_match_the_definition_on_every_isa() {
     let options = |stride, dilation, padding| Conv2dOptions { stride, dilation, padding, activation: Activation::Elu };
-    for cpu in paths() {
+    for cpu in every_cpu() {
         for (kernel, stride, dilation, padding) in
             [(3, 1, 1, 1), (1, 1, 1, 0), (5, 1, 1, 2), (3, 2, 1, 1), (3, 1, 2, 2), (3, 1, 8, 8), (3, 1, 16, 16)]
         {
@@ -173,7 +193,7 @@ fn linear_matches_dot_products() {
         dx[r * c_in + i] += zv * wv;
         dw[o * c_in + i] += zv * xv;
     }
-    for cpu in paths() {
+    for cpu in every_cpu() {
         let [x, w, dz] = [&x, &w, &dz].map(|host| cpu.upload(host).unwrap());
         let [mut found_y, mut found_dx, mut found_dw] = [&y, &dx, &dw].map(|like| cpu.zeros(like.len()).unwrap());
         cpu.run(Linear::Forward { spec: &spec, x: &x, w: &w, b: None, y: &mut found_y }).unwrap();
@@ -205,29 +225,20 @@ fn ccm_definition(c: usize, [s, u, w_mix, b_mix, w_gate, b_gate]: &[Vec<f64>; 6]
 #[test]
 fn ccm_matches_the_definition_and_its_gradients_match_differences() {
     let (rows, c) = (203, 5);
-    let shapes = [rows * c, rows * c, 3 * c * c, c, c * c, c];
-    let host: [Vec<f32>; 6] = std::array::from_fn(|i| values(shapes[i], 30 + i as u32));
+    let lengths = [rows * c, rows * c, 3 * c * c, c, c * c, c, rows * c];
+    let host: [Vec<f32>; 7] = std::array::from_fn(|i| values(lengths[i], 30 + i as u32));
     let spec = CcmSpec { rows: rows as u32, c: c as u32 };
-    let dy = values(rows * c, 40);
+    let [s, u, .., dy] = &host;
     let loss =
-        |operands: &[Vec<f64>; 6]| ccm_definition(c, operands).iter().zip(&dy).map(|(y, &dy)| y * f64::from(dy)).sum::<f64>();
+        |operands: &[Vec<f64>; 6]| ccm_definition(c, operands).iter().zip(dy).map(|(y, &dy)| y * f64::from(dy)).sum::<f64>();
     let wide: [Vec<f64>; 6] = std::array::from_fn(|i| host[i].iter().map(|&v| f64::from(v)).collect());
-    for cpu in paths() {
-        let [s, u, w_mix, b_mix, w_gate, b_gate] = host.each_ref().map(|host| cpu.upload(host).unwrap());
-        let [mut h, mut beta, mut y] = [(); 3].map(|()| cpu.alloc(rows * c).unwrap());
-        let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
-        cpu.run(Ccm::Forward { spec: &spec, s: &s, u: &u, weights, saved: Some([&mut h, &mut beta]), y: &mut y }).unwrap();
+    for cpu in every_cpu() {
+        let [y, grads @ ..] = ccm_passes(&cpu, &spec, &host, 1.0).unwrap();
         close(&y, &ccm_definition(c, &wide), "y");
-        for ((&y, &s), &u) in y.iter().zip(&*s).zip(&*u) {
+        for ((&y, &s), &u) in y.iter().zip(s).zip(u) {
             assert!(y >= s.min(u) && y <= s.max(u));
         }
-        let mut grads = shapes.map(|len| cpu.upload(&vec![1.0; len]).unwrap());
-        let [ds, du, w_mix, b_mix, w_gate, b_gate] = &mut grads;
-        let outputs = CcmWeights { w_mix, b_mix, w_gate, b_gate };
-        let dy = cpu.upload(&dy).unwrap();
-        cpu.run(Ccm::Grad { spec: &spec, s: &s, u: &u, weights, saved: [&h, &beta], dy: &dy, ds, du, weight_grads: outputs })
-            .unwrap();
-        for (operand, index) in (0..6).flat_map(|operand| (0..shapes[operand]).step_by(17).map(move |i| (operand, i))) {
+        for (operand, index) in (0..6).flat_map(|operand| (0..lengths[operand]).step_by(17).map(move |i| (operand, i))) {
             let shifted = |step: f64| {
                 let mut moved = wide.clone();
                 moved[operand][index] += step;
@@ -240,7 +251,7 @@ fn ccm_matches_the_definition_and_its_gradients_match_differences() {
 }
 
 #[test]
-fn of_equal_maxima_the_first_gets_the_gradient() {
+fn the_first_of_equal_maxima_gets_the_gradient() {
     let cpu = Cpu::new();
     let spec = PoolSpec::new(&Shape::new(&[1, 3, 5, 1]).unwrap(), 2).unwrap();
     let x = cpu.upload(&[1.0, 2.0, 7.0, 7.0, 0.0, 2.0, 2.0, 7.0, 7.0, 9.0, 5.0, 5.0, 5.0, 5.0, 5.0]).unwrap();

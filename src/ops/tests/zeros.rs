@@ -2,31 +2,28 @@
 
 use super::*;
 
-/// Adds to lazy zeros in memory that held NaN, and to written zeros. The sums must agree on every instruction set.
+/// Checks that adding to lazy zeros, in memory that held NaN, gives the same as adding to written zeros, on every instruction
+/// set.
 fn same_as_written(what: &str, len: usize, add: impl Fn(&Cpu, &mut Buffer) -> Result<()>) {
-    for cpu in paths() {
+    for cpu in every_cpu() {
         drop(cpu.upload(&vec![f32::NAN; len]).unwrap());
         let (mut blank, mut written) = (cpu.zeros_to_add_to(len).unwrap(), cpu.upload(&vec![0.0; len]).unwrap());
         add(&cpu, &mut blank).unwrap();
         add(&cpu, &mut written).unwrap();
-        assert_eq!(*blank, *written, "{what} on {:?}", cpu.path());
+        assert_eq!(*blank, *written, "{what} on {:?}", cpu.isa());
         assert!(written.iter().any(|&value| value != 0.0), "{what} adds nothing");
         // The second addition finds non-zero values.
         add(&cpu, &mut blank).unwrap();
         add(&cpu, &mut written).unwrap();
-        assert_eq!(*blank, *written, "{what} once more on {:?}", cpu.path());
+        assert_eq!(*blank, *written, "{what} after a second addition on {:?}", cpu.isa());
     }
-}
-
-fn draw(cpu: &Cpu, len: usize, seed: u32) -> Result<Buffer> {
-    cpu.upload(&values(len, seed))
 }
 
 #[test]
 fn input_gradients_of_convolutions() {
     let strided = Conv2dOptions { stride: 2, ..Conv2dOptions::same(3, 1, Activation::Identity) };
     let specs = [
-        // Direct, by Winograd, 1x1, strided so that pixels are left out.
+        // Direct, Winograd, 1x1, a stride that skips pixels, a dilation larger than the image.
         conv(2, 9, 11, 5, 7, 3, Conv2dOptions::same(3, 1, Activation::Identity)),
         conv(2, 9, 11, 16, 24, 3, Conv2dOptions::same(3, 1, Activation::Identity)),
         conv(2, 9, 11, 6, 40, 1, Conv2dOptions::same(1, 1, Activation::Identity)),
@@ -78,13 +75,12 @@ fn both_operands_of_a_ccm() {
         same_as_written("ccm", rows * c, |cpu, grad| {
             let [s, u, h, beta, dy] = std::array::from_fn(|seed| draw(cpu, rows * c, seed as u32).unwrap());
             let lens = [3 * c * c, c, c * c, c];
-            let [w_mix, b_mix, w_gate, b_gate] = std::array::from_fn(|k| draw(cpu, lens[k], 9 + k as u32).unwrap());
-            let [mut a, mut b, mut d, mut e] = std::array::from_fn(|k| cpu.zeros(lens[k]).unwrap());
-            let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
-            let grads = CcmWeights { w_mix: &mut a, b_mix: &mut b, w_gate: &mut d, b_gate: &mut e };
+            let weights: [Buffer; 4] = std::array::from_fn(|k| draw(cpu, lens[k], 9 + k as u32).unwrap());
+            let mut weight_grads = lens.map(|len| cpu.zeros(len).unwrap());
+            let (weights, weight_grads) = (weights.each_ref().into(), weight_grads.each_mut().into());
             let mut other = cpu.zeros(rows * c)?;
             let [ds, du] = if which == 0 { [grad, &mut other] } else { [&mut other, grad] };
-            cpu.run(Ccm::Grad { spec: &spec, s: &s, u: &u, weights, saved: [&h, &beta], dy: &dy, ds, du, weight_grads: grads })
+            cpu.run(Ccm::Grad { spec: &spec, s: &s, u: &u, weights, saved: [&h, &beta], dy: &dy, ds, du, weight_grads })
         });
     }
 }

@@ -1,4 +1,5 @@
-//! The window is separable: first the mean along rows, then along columns. The adjoint uses the opposite order.
+//! Local mean on the CPU. The window is separable: first the mean along rows, then along columns. The adjoint uses the opposite
+//! order.
 
 use rayon::prelude::*;
 

@@ -1,5 +1,5 @@
-/// Floats of one vector block.
+/// Floats per vector.
 pub(crate) const LANES: usize = 16;
 
-/// Independent sums of [`Simd::multiply_add`]: more than the latency of two units hides.
+/// Independent sums in [`Simd::multiply_add`]: enough to hide the latency of two fused multiply-add units.
 pub(crate) const CHAINS: usize = 12;

@@ -4,7 +4,7 @@ use super::lanes::LANES;
 use super::vector::unpair;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
-use super::{Path, Simd};
+use super::{Isa, Simd};
 use crate::error::{Error, Result};
 
 /// Maximum rows of a register tile.
@@ -12,21 +12,21 @@ pub(crate) const ROWS: usize = 12;
 /// Maximum columns of a register tile.
 pub(crate) const COLUMNS: usize = 2 * LANES;
 
-/// Cuts `total` into the fewest pieces of at most `most`, as even as possible: (start, length).
-pub(crate) fn cut(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
-    let pieces = total.div_ceil(most);
-    (0..pieces).map(move |i| {
-        let start = i * total / pieces;
-        (start, (i + 1) * total / pieces - start)
+/// Divides `total` into the fewest parts of length at most `max`, as evenly as possible: (start, length).
+pub(crate) fn even_parts(total: usize, max: usize) -> impl Iterator<Item = (usize, usize)> {
+    let parts = total.div_ceil(max);
+    (0..parts).map(move |i| {
+        let start = i * total / parts;
+        (start, (i + 1) * total / parts - start)
     })
 }
 
-/// Extents of a tile.
+/// Dimensions of a tile.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
-    /// At least 1; more than [`ROWS`] are cut into tiles.
+    /// At least 1. More than [`ROWS`] rows are divided into several tiles.
     pub rows: usize,
-    /// Blocks of [`LANES`] columns, 1 or 2.
+    /// Number of vectors of [`LANES`] columns, 1 or 2.
     pub vectors: usize,
     /// Terms of each sum in one segment.
     pub depth: usize,
@@ -54,7 +54,7 @@ pub(crate) struct Right<'a> {
     pub step: usize,
 }
 
-/// Where the terms of a sum begin: (offset in the left operand, offset in the right one).
+/// Start of a run of terms: (offset in the left operand, offset in the right operand).
 pub(crate) type Segment = (usize, usize);
 
 /// Initial value of the sums.
@@ -66,7 +66,7 @@ pub(crate) enum Start {
     Target,
 }
 
-/// Where sums go: element (r, c) is `data[r * row + c]`.
+/// Where the sums are written: element (r, c) is `data[r * row + c]`.
 #[derive(Debug)]
 pub(crate) struct Target<'a> {
     pub data: &'a mut [f32],
@@ -83,7 +83,8 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Largest index + 1 that the kernel reads on either side. Saturates, so that no overflow can hide a bad index.
+    /// One more than the largest index that the kernel reads in the left and in the right operand. Saturates, so that an overflow
+    /// cannot hide a bad index.
     fn reach(&self) -> (usize, usize) {
         let (left, right) = self.segments.iter().fold((0, 0), |(a, b), s| (a.max(s.0), b.max(s.1)));
         let last = self.size.depth - 1;
@@ -93,7 +94,7 @@ impl Call<'_> {
         (left, right)
     }
 
-    /// Largest index + 1 that the kernel writes.
+    /// One more than the largest index that the kernel writes.
     fn writes(&self, target: &Target<'_>) -> usize {
         (self.size.rows - 1).saturating_mul(target.row).saturating_add(self.size.columns())
     }
@@ -104,8 +105,8 @@ impl Call<'_> {
         if self.size.rows <= ROWS {
             return kernel(&self, target);
         }
-        for (first, rows) in cut(self.size.rows, ROWS) {
-            // Where there are no segments nothing is read, and there may be nothing.
+        for (first, rows) in even_parts(self.size.rows, ROWS) {
+            // Without segments nothing is read, and the operand may be too short.
             let data = self.left.data.get(first.saturating_mul(self.left.row)..).unwrap_or_default();
             let part = Self { size: Size { rows, ..self.size }, left: Left { data, ..self.left }, ..self };
             let mut target = Target { data: &mut target.data[first * target.row..], ..*target };
@@ -115,24 +116,25 @@ impl Call<'_> {
 }
 
 impl Simd {
-    /// `target(r, c) = start + Σ_segments Σ_k left(r, k) right(k, c)`; sums stay in registers across all segments.
+    /// `target(r, c) = start + Σ_segments Σ_k left(r, k) right(k, c)`. The sums stay in registers across all segments.
     ///
     /// # Errors
-    /// Extents or segments that reach outside the operands or the target.
+    /// Dimensions or segments that exceed the operands or the target.
     pub fn tile(self, size: Size, left: Left<'_>, right: Right<'_>, segments: &[Segment], target: &mut Target<'_>) -> Result<()> {
-        checked(size, left, right, segments, target)?.in_tiles(target, |call, target| match self.path {
+        checked(size, left, right, segments, target)?.in_tiles(target, |call, target| match self.isa {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Simd::new` has seen the instructions; extents and bounds were checked above.
-            Path::Avx512 => unsafe { x86::AVX512[call.size.vectors - 1][call.size.rows - 1](call, target) },
+            // SAFETY: `Simd::new` has checked the instruction set; dimensions and bounds were checked above.
+            Isa::Avx512 => unsafe { x86::AVX512[call.size.vectors - 1][call.size.rows - 1](call, target) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Path::Avx2 => unsafe { x86::avx2(call, target) },
+            Isa::Avx2 => unsafe { x86::avx2(call, target) },
             _ => portable(call, target, |left, right| left * right),
         });
         Ok(())
     }
 
-    /// As [`Simd::tile`] where each element of the operands is a pair of bf16, see [`super::Vector::pair`]: two terms at once.
+    /// As [`Simd::tile`], but each element of the operands is a pair of bf16 (see [`super::Vector::pair`]), so it holds two
+    /// terms.
     ///
     /// # Errors
     /// As [`Simd::tile`].
@@ -147,7 +149,7 @@ impl Simd {
         checked(size, left, right, segments, target)?.in_tiles(target, |call, target| {
             #[cfg(target_arch = "x86_64")]
             if self.bf16 {
-                // SAFETY: `Simd::new` has seen the instructions; extents and bounds were checked above.
+                // SAFETY: `Simd::new` has checked the instruction set; dimensions and bounds were checked above.
                 return unsafe { x86::AVX512_PAIRS[call.size.vectors - 1][call.size.rows - 1](call, target) };
             }
             self.run(
@@ -159,13 +161,13 @@ impl Simd {
     }
 }
 
-/// The tile if all it reads and writes is there.
+/// The tile, if everything that it reads and writes is within bounds.
 #[inline]
 fn checked<'a>(size: Size, left: Left<'a>, right: Right<'a>, segments: &'a [Segment], target: &Target<'_>) -> Result<Call<'a>> {
     if size.rows == 0 || !(1..=2).contains(&size.vectors) {
         return Err(Error::shape("tile", format!("{size:?} is not at least 1 row of 1 or 2 vectors")));
     }
-    // No terms is one segment of depth 0 for the kernels.
+    // The kernels need a depth of at least 1. A sum without terms has no segments instead.
     let (size, segments) = if size.depth == 0 { (Size { depth: 1, ..size }, &[][..]) } else { (size, segments) };
     let call = Call { size, left, right, segments };
     let ((left_end, right_end), end) = (if segments.is_empty() { (0, 0) } else { call.reach() }, call.writes(target));
@@ -177,8 +179,7 @@ fn checked<'a>(size: Size, left: Left<'a>, right: Right<'a>, segments: &'a [Segm
     Ok(call)
 }
 
-/// The tile in plain safe loops, where `term(left, right)` is what two elements add to a sum; the definition that the other kernels are
-/// tested against.
+/// The tile as plain safe loops, where `term(left, right)` is the term of two elements. The other kernels are tested against it.
 #[inline(always)]
 fn portable(call: &Call<'_>, target: &mut Target<'_>, term: impl Fn(f32, f32) -> f32) {
     let columns = call.size.columns();
@@ -199,7 +200,7 @@ fn portable(call: &Call<'_>, target: &mut Target<'_>, term: impl Fn(f32, f32) ->
     }
 }
 
-/// Both products of two pairs of bf16.
+/// The sum of the two products of two pairs of bf16.
 #[inline(always)]
 fn pair_term(left: f32, right: f32) -> f32 {
     let ([low, high], [right_low, right_high]) = (unpair(left), unpair(right));
@@ -211,18 +212,18 @@ mod tests {
     use super::super::vector::pair;
     use super::*;
 
-    /// Rows of two tiles and one more.
+    /// One row more than two tiles.
     const ALL: usize = 2 * ROWS + 1;
 
     #[test]
-    fn cuts_are_even_and_complete() {
-        for (total, most) in (1..200).flat_map(|total| [(total, ROWS), (total, 48)]) {
-            let pieces: Vec<_> = cut(total, most).collect();
-            assert_eq!(pieces.len(), total.div_ceil(most));
+    fn parts_are_even_and_complete() {
+        for (total, max) in (1..200).flat_map(|total| [(total, ROWS), (total, 48)]) {
+            let parts: Vec<_> = even_parts(total, max).collect();
+            assert_eq!(parts.len(), total.div_ceil(max));
             let mut next = 0;
-            for &(start, length) in &pieces {
+            for &(start, length) in &parts {
                 assert_eq!(start, next);
-                assert!((1..=most).contains(&length) && length + 1 >= pieces[0].1 && length <= pieces[0].1 + 1);
+                assert!((1..=max).contains(&length) && length + 1 >= parts[0].1 && length <= parts[0].1 + 1);
                 next += length;
             }
             assert_eq!(next, total);
@@ -230,12 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn every_tile_of_every_path_matches_the_definition() {
+    fn every_tile_of_every_isa_matches_the_definition() {
         let value = |i: usize| ((i * 7919 + 13) % 17) as f32 - 8.0;
         let (a, b): (Vec<f32>, Vec<f32>) = (0..400).map(|i| (value(i), value(3 * i + 1))).unzip();
         let segments = [(3, 5), (40, 77), (0, 0)];
-        for path in [Path::Avx512, Path::Avx2, Path::Portable] {
-            let Ok(simd) = Simd::new(path) else { continue };
+        for simd in Simd::every() {
+            let isa = simd.isa;
             for (rows, vectors, depth) in (1..=ALL).flat_map(|r| [(r, 1, 5), (r, 2, 3), (r, 2, 1), (r, 1, 0)]) {
                 for start in [Start::Zero, Start::Target] {
                     let (size, pitch) = (Size { rows, vectors, depth }, 37);
@@ -254,7 +255,7 @@ mod tests {
                             (true, Start::Zero) => sum(),
                             (true, Start::Target) => old + sum(),
                         };
-                        assert_eq!(found[r * pitch + c], wanted, "{path:?} {size:?} {start:?} at {r} {c}");
+                        assert_eq!(found[r * pitch + c], wanted, "{isa:?} {size:?} {start:?} at {r} {c}");
                     }
                 }
             }
@@ -262,13 +263,13 @@ mod tests {
     }
 
     #[test]
-    fn tiles_of_pairs_match_the_definition_on_every_path() {
+    fn tiles_of_pairs_match_the_definition_on_every_isa() {
         let value = |i: usize| ((i * 7919 + 13) % 17) as f32 - 8.0;
         let pairs = |seed: usize| (0..400).map(|i| pair(value(seed + 2 * i), value(seed + 2 * i + 1))).collect::<Vec<f32>>();
         let ((a, b), segments) = ((pairs(3), pairs(1000)), [(3, 5), (40, 77)]);
         let product = |a: f32, b: f32| unpair(a).iter().zip(unpair(b)).map(|(a, b)| a * b).sum::<f32>();
-        for path in [Path::Avx512, Path::Avx2, Path::Portable] {
-            let Ok(simd) = Simd::new(path) else { continue };
+        for simd in Simd::every() {
+            let isa = simd.isa;
             for (rows, vectors, depth) in (1..=ALL).flat_map(|r| [(r, 1, 5), (r, 2, 3)]) {
                 let (size, mut sums) = (Size { rows, vectors, depth }, [1.0; ALL * 32]);
                 let (left, right) = (Left { data: &a, row: 9, step: 2 }, Right { data: &b, step: 35 });
@@ -277,14 +278,14 @@ mod tests {
                 for (r, c) in (0..rows).flat_map(|r| (0..size.columns()).map(move |c| (r, c))) {
                     let term = |&(ao, bo): &Segment| (0..depth).map(move |k| (ao + r * 9 + k * 2, bo + k * 35 + c));
                     let wanted = 1.0 + segments.iter().flat_map(term).map(|(i, j)| product(a[i], b[j])).sum::<f32>();
-                    assert_eq!(sums[r * 32 + c], wanted, "{path:?} {size:?} at {r} {c}");
+                    assert_eq!(sums[r * 32 + c], wanted, "{isa:?} {size:?} at {r} {c}");
                 }
             }
         }
     }
 
     #[test]
-    fn accesses_outside_the_operands_are_refused() {
+    fn accesses_outside_the_operands_are_rejected() {
         let (a, b) = ([1.0; 20], [1.0; 64]);
         let mut sums = [0.0; 64];
         let mut try_tile = |rows, vectors, depth, row, segment, pitch| {

@@ -1,19 +1,20 @@
-//! Vectors of sixteen floats on any register width, so that one source serves every instruction set.
+//! Vectors of 16 floats for any register width, so that the same source is compiled for every instruction set.
 
 use half::bf16;
 
 use super::lanes::LANES;
 
-/// 1.5 · 2²³: adding it to a number below 2²² rounds that to an integer, which is left in the low bits of the sum.
+/// 1.5 · 2²³. Adding this to a number of size below 2²² rounds the number to an integer, which is then in the low bits of the
+/// sum.
 pub(crate) const WHOLE: f32 = 12_582_912.0;
 
-/// [`LANES`] floats. A program can only get one inside [`super::Simd::vectorised`].
+/// A vector of [`LANES`] floats. Vectors exist only inside [`super::Simd::vectorised`].
 pub(crate) trait Vector: Copy {
     /// The same value in every lane.
     fn splat(value: f32) -> Self;
     /// The floats at `data[offset..]`.
     fn load(data: &[f32], offset: usize) -> Self;
-    /// Writes them to `data[offset..]`.
+    /// Writes the floats to `data[offset..]`.
     fn store(self, data: &mut [f32], offset: usize);
     /// Sums.
     fn add(self, other: Self) -> Self;
@@ -21,20 +22,20 @@ pub(crate) trait Vector: Copy {
     fn sub(self, other: Self) -> Self;
     /// Products.
     fn mul(self, other: Self) -> Self;
-    /// `self * factor + term`, rounded once where the instructions can.
+    /// `self * factor + term`, rounded only once if the instruction set has fused multiply-adds.
     fn mul_add(self, factor: Self, term: Self) -> Self;
     /// Quotients.
     fn div(self, other: Self) -> Self;
-    /// The smaller values; `other` where one of both is NaN.
+    /// The smaller values; `other` where either is NaN.
     fn min(self, other: Self) -> Self;
-    /// The larger values; `other` where one of both is NaN.
+    /// The larger values; `other` where either is NaN.
     fn max(self, other: Self) -> Self;
-    /// `then` where `self > other`, else `otherwise`, also where one of both is NaN.
+    /// `then` where `self > other`, else `otherwise`, also where either is NaN.
     fn where_greater(self, other: Self, then: Self, otherwise: Self) -> Self;
     /// `2ⁿ` for integers -127 < n < 128, given as [`WHOLE`] + n.
     fn power_of_two(self) -> Self;
 
-    /// The `count` floats at `data[offset..]`, up to a vector of them, and zeros in the other lanes.
+    /// The `count` floats at `data[offset..]`, at most [`LANES`], with zeros in the other lanes.
     #[inline(always)]
     fn load_first(data: &[f32], offset: usize, count: usize) -> Self {
         if count == LANES {
@@ -56,7 +57,7 @@ pub(crate) trait Vector: Copy {
         data[offset..offset + count].copy_from_slice(&lanes[..count]);
     }
 
-    /// Both vectors rounded to bf16, lane by lane, `self` in the low half of each 32 bits and `other` in the high half. AVX512-BF16 rounds
+    /// Both vectors rounded to bf16: each 32-bit lane has `self` in its low half and `other` in its high half. AVX512-BF16 rounds
     /// subnormal numbers to 0.
     #[inline(always)]
     fn pair(self, other: Self) -> Self {
@@ -64,7 +65,7 @@ pub(crate) trait Vector: Copy {
     }
 }
 
-/// [`Vector::pair`] where there is no instruction for it.
+/// [`Vector::pair`] for instruction sets without AVX512-BF16.
 #[inline(always)]
 pub(crate) fn pair_in_memory<V: Vector>(low: V, high: V) -> V {
     let ([mut lows, mut highs], mut pairs) = ([[0.0; LANES]; 2], [0.0; LANES]);
@@ -76,7 +77,7 @@ pub(crate) fn pair_in_memory<V: Vector>(low: V, high: V) -> V {
     V::load(&pairs, 0)
 }
 
-/// Two values as bf16 in one element, which only carries their bits.
+/// Two values as bf16 in one f32, which serves only as a container for their bits.
 #[inline(always)]
 pub(crate) fn pair(low: f32, high: f32) -> f32 {
     let [low, high] = [low, high].map(|value| u32::from(bf16::from_f32(value).to_bits()));
@@ -92,13 +93,13 @@ pub(crate) fn unpair(pair: f32) -> [f32; 2] {
 
 /// A function compiled once for each vector type; `run` and all it calls must be `inline(always)`.
 pub(crate) trait VectorWork {
-    /// What it gives.
+    /// The result.
     type Output;
-    /// Does it.
+    /// Runs the function.
     fn run<V: Vector>(self) -> Self::Output;
 }
 
-/// In plain safe loops; the definition that the others are tested against.
+/// Plain safe loops. The other vector types are tested against it.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable([f32; LANES]);
 
@@ -168,17 +169,17 @@ impl Vector for Portable {
 
     #[inline(always)]
     fn power_of_two(self) -> Self {
-        // The upper bits of `WHOLE` leave on the left, the exponent's bias is added.
+        // The shift drops the upper bits of `WHOLE`; then the bias of the exponent is added.
         Self(self.0.map(|value| f32::from_bits((value.to_bits() << 23).wrapping_add(1.0_f32.to_bits()))))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Path, Simd};
+    use super::super::Simd;
     use super::*;
 
-    /// `[a + b, a - b, a b, a b + a, 3, min(a, b), max(a, b), a / b, 2ᵃ, a > b ? 5 : b]` of two vectors at odd places.
+    /// `[a + b, a - b, a b, a b + a, 3, min(a, b), max(a, b), a / b, 2ᵃ, a > b ? 5 : b]` of two vectors at odd offsets.
     struct All<'a>(&'a [f32], &'a mut [f32]);
 
     impl VectorWork for All<'_> {
@@ -194,10 +195,10 @@ mod tests {
     }
 
     #[test]
-    fn vectors_of_every_path_match_the_definition() {
+    fn vectors_of_every_isa_match_the_definition() {
         let data: Vec<f32> = (0..34).map(|i| (i * i % 13) as f32 - 6.0).collect();
-        for path in [Path::Avx512, Path::Avx2, Path::Portable] {
-            let Ok(simd) = Simd::new(path) else { continue };
+        for simd in Simd::every() {
+            let isa = simd.isa;
             let mut found = [0.0; 10 * LANES];
             simd.vectorised(All(&data, &mut found));
             for lane in 0..LANES {
@@ -205,14 +206,15 @@ mod tests {
                 let larger = if a > b { 5.0 } else { b };
                 let wanted = [a + b, a - b, a * b, a * b + a, 3.0, a.min(b), a.max(b), a / b, a.exp2(), larger];
                 let bits = |values: [f32; 10]| values.map(f32::to_bits);
-                assert_eq!(bits(std::array::from_fn(|i| found[16 * i + lane])), bits(wanted), "{path:?} lane {lane}");
+                assert_eq!(bits(std::array::from_fn(|i| found[16 * i + lane])), bits(wanted), "{isa:?} lane {lane}");
             }
         }
     }
 
     #[test]
-    fn pairs_hold_the_nearest_bf16_of_every_path() {
-        // Exact, just below and above halfway, halfway to even and to odd, large, infinite; signs; both halves.
+    fn pairs_hold_the_nearest_bf16_of_every_isa() {
+        // Exact; just below and just above a tie; ties that round down and up to even; too large for bf16; infinite; negative
+        // zero.
         let low = [1.0, 1.003_906, 1.003_907, 1.003_906_3, 1.011_718_8, 3.4e38, f32::INFINITY, -0.0];
         let wanted = [1.0, 1.0, 1.007_812_5, 1.0, 1.015_625, f32::INFINITY, f32::INFINITY, -0.0];
         struct Pair<'a>(&'a [f32], &'a mut [f32]);
@@ -225,21 +227,21 @@ mod tests {
         }
         let mut data = [0.0; 2 * LANES];
         (0..LANES).for_each(|lane| (data[lane], data[LANES + lane]) = (low[lane % 8], -low[(lane + 3) % 8]));
-        for path in [Path::Avx512, Path::Avx2, Path::Portable] {
-            let Ok(simd) = Simd::new(path) else { continue };
+        for simd in Simd::every() {
+            let isa = simd.isa;
             let mut found = [0.0; LANES];
             simd.vectorised(Pair(&data, &mut found));
             for lane in 0..LANES {
                 let bits = unpair(found[lane]).map(f32::to_bits);
-                assert_eq!(bits, [wanted[lane % 8], -wanted[(lane + 3) % 8]].map(f32::to_bits), "{path:?} lane {lane}");
+                assert_eq!(bits, [wanted[lane % 8], -wanted[(lane + 3) % 8]].map(f32::to_bits), "{isa:?} lane {lane}");
             }
             simd.vectorised(Pair(&[f32::NAN; 2 * LANES], &mut found));
-            assert!(found.iter().all(|&pair| unpair(pair).iter().all(|value| value.is_nan())), "{path:?}");
+            assert!(found.iter().all(|&pair| unpair(pair).iter().all(|value| value.is_nan())), "{isa:?}");
         }
     }
 
     #[test]
-    fn the_smaller_or_larger_of_a_number_and_nan_is_the_second() {
+    fn min_and_max_with_nan_give_the_second_operand() {
         struct Smaller<'a>(&'a mut [f32]);
         impl VectorWork for Smaller<'_> {
             type Output = ();
@@ -251,18 +253,18 @@ mod tests {
                 V::splat(f32::NAN).max(V::splat(1.0)).store(self.0, 3 * LANES);
             }
         }
-        for path in [Path::Avx512, Path::Avx2, Path::Portable] {
-            let Ok(simd) = Simd::new(path) else { continue };
+        for simd in Simd::every() {
+            let isa = simd.isa;
             let mut found = [0.0; 4 * LANES];
             simd.vectorised(Smaller(&mut found));
             let (first, last) = found.split_at(2 * LANES);
-            assert!(first.iter().all(|value| value.is_nan()) && last == [1.0; 2 * LANES], "{path:?}: {found:?}");
+            assert!(first.iter().all(|value| value.is_nan()) && last == [1.0; 2 * LANES], "{isa:?}: {found:?}");
         }
     }
 
     #[test]
     #[should_panic(expected = "range end index 35 out of range")]
-    fn loads_outside_are_refused() {
+    fn loads_out_of_bounds_panic() {
         struct Outside<'a>(&'a [f32]);
         impl VectorWork for Outside<'_> {
             type Output = ();

@@ -1,4 +1,4 @@
-//! Kernels for x86-64. Every one is reached through [`super::Simd`], which has seen the instructions.
+//! Kernels for x86-64. They are called only through [`super::Simd`], which checks the instruction set.
 
 use std::arch::x86_64::{
     __m256, __m512, __m512bh, __m512i, _CMP_GT_OQ, _mm256_add_epi32, _mm256_add_ps, _mm256_blendv_ps, _mm256_castps_si256,
@@ -21,7 +21,7 @@ const HALF: usize = LANES / 2;
 
 type Kernel = unsafe fn(&Call<'_>, &mut Target<'_>);
 
-/// Every size of one kernel.
+/// One kernel for every number of vectors and rows.
 macro_rules! kernels {
     ($kernel:ident) => {
         [kernels!($kernel, 1), kernels!($kernel, 2)]
@@ -49,7 +49,7 @@ pub(crate) static AVX512: [[Kernel; ROWS]; 2] = kernels!(avx512);
 pub(crate) static AVX512_PAIRS: [[Kernel; ROWS]; 2] = kernels!(avx512_pairs);
 
 /// # Safety
-/// The machine has AVX-512F; else as [`rows_of_512`].
+/// The machine has AVX-512F, and the conditions of [`rows_of_512`] hold.
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512<const R: usize, const V: usize>(call: &Call<'_>, target: &mut Target<'_>) {
     // SAFETY: as the caller promises.
@@ -64,7 +64,7 @@ unsafe fn avx512<const R: usize, const V: usize>(call: &Call<'_>, target: &mut T
 }
 
 /// # Safety
-/// The machine has AVX-512F and AVX512-BF16; else as [`rows_of_512`].
+/// The machine has AVX-512F and AVX512-BF16, and the conditions of [`rows_of_512`] hold.
 #[target_feature(enable = "avx512f,avx512bf16")]
 unsafe fn avx512_pairs<const R: usize, const V: usize>(call: &Call<'_>, target: &mut Target<'_>) {
     // SAFETY: as the caller promises; 512 bits are 32 bf16.
@@ -78,10 +78,12 @@ unsafe fn avx512_pairs<const R: usize, const V: usize>(call: &Call<'_>, target: 
     }
 }
 
-/// R rows of V vectors of 16 columns, all in registers: at most 24 sums, 2 right operands, 1 left. `add(left, right, sum)`.
+/// R rows of V vectors of 16 columns, all in registers: at most 24 sums, 2 right operands and 1 left operand. The term is added
+/// by `add(left, right, sum)`.
 ///
 /// # Safety
-/// The machine has what `add` needs; `call` has R rows, V vectors and [`Call::reach`] inside its operands, its rows inside the target.
+/// The machine has AVX-512F and what `add` needs. `call` has R rows and V vectors, [`Call::reach`] is within its operands, and
+/// its rows are within the target.
 #[inline(always)]
 unsafe fn rows_of_512<const R: usize, const V: usize>(
     call: &Call<'_>,
@@ -132,7 +134,7 @@ unsafe fn rows_of_512<const R: usize, const V: usize>(
 /// The tile as blocks of up to 6 rows and 16 columns, which fit 16 registers of 256 bits.
 ///
 /// # Safety
-/// The machine has AVX2 and FMA; `call` has [`Call::reach`] inside its operands, its rows inside the target.
+/// The machine has AVX2 and FMA. [`Call::reach`] is within the operands of `call`, and its rows are within the target.
 #[target_feature(enable = "avx2,fma")]
 pub(crate) unsafe fn avx2(call: &Call<'_>, target: &mut Target<'_>) {
     const BLOCK: usize = 6;
@@ -141,7 +143,7 @@ pub(crate) unsafe fn avx2(call: &Call<'_>, target: &mut Target<'_>) {
     for first in (0..call.size.rows).step_by(BLOCK) {
         let rows = (call.size.rows - first).min(BLOCK);
         for vector in 0..call.size.vectors {
-            // SAFETY: rows first .. first + rows and the vector lie inside the tile.
+            // SAFETY: rows first .. first + rows and the vector are inside the tile.
             unsafe { kernels[rows - 1](call, first, vector, target) };
         }
     }
@@ -150,7 +152,7 @@ pub(crate) unsafe fn avx2(call: &Call<'_>, target: &mut Target<'_>) {
 /// R rows from `first` of one block of 16 columns.
 ///
 /// # Safety
-/// As [`avx2`], and the block lies inside the tile.
+/// As [`avx2`], and the block is inside the tile.
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2_block<const R: usize>(call: &Call<'_>, first: usize, vector: usize, target: &mut Target<'_>) {
     let mut registers = [[_mm256_setzero_ps(); 2]; R];
@@ -256,7 +258,7 @@ pub(crate) unsafe fn run_avx2<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// Places of 32 values so that the second 16 fall between the first.
+/// The order that interleaves the first 16 of 32 values with the second 16.
 const INTERLEAVED: [u16; 2 * LANES] = {
     let (mut order, mut lane) = ([0; 2 * LANES], 0);
     while lane < LANES as u16 {
@@ -267,10 +269,10 @@ const INTERLEAVED: [u16; 2 * LANES] = {
     order
 };
 
-/// The bits of 1, which are those of the exponent's bias.
+/// The bits of 1.0, which are those of the exponent's bias.
 const ONE: i32 = 1.0_f32.to_bits() as i32;
 
-/// One 512-bit register. Only [`super::Simd::vectorised`] names it, after it has seen AVX-512F and, with `BF16`, AVX512-BF16.
+/// One 512-bit register. Used only by [`super::Simd::vectorised`], which checks for AVX-512F and, with `BF16`, for AVX512-BF16.
 #[derive(Clone, Copy)]
 pub(crate) struct Wide512<const BF16: bool>(__m512);
 
@@ -369,7 +371,7 @@ impl<const BF16: bool> Vector for Wide512<BF16> {
     }
 }
 
-/// Two 256-bit registers. Only [`super::Simd::vectorised`] names it, after it has seen AVX2 and FMA.
+/// Two 256-bit registers. Used only by [`super::Simd::vectorised`], which checks for AVX2 and FMA.
 #[derive(Clone, Copy)]
 pub(crate) struct Wide256([__m256; 2]);
 

@@ -1,4 +1,5 @@
-//! Transformed weights as packed operands of the products: `G g Gᵀ`, blocks of columns `[block][product][row][16 or 32]`.
+//! Transformed weights `G g Gᵀ`, packed as operands of the products: `[block][product][row][16 or 32]`, where a block is a range
+//! of columns.
 
 use rayon::prelude::*;
 
@@ -10,7 +11,7 @@ use crate::backend::cpu::simd::{LANES, Vector, VectorWork};
 use crate::backend::cpu::storage::{Buffer, Sum};
 use crate::error::Result;
 
-/// Transformed weights of `rows` channels of input.
+/// Transformed weights for `rows` input channels.
 pub(crate) struct Filters {
     pub data: Buffer,
     pub blocks: Vec<Block>,
@@ -18,10 +19,10 @@ pub(crate) struct Filters {
 }
 
 impl Filters {
-    /// From weights with rows (tap, channel).
+    /// Transforms weights with one row per (tap, channel).
     pub fn new(cpu: &Cpu, rows: usize, columns: usize, weights: &Packed) -> Result<Self> {
         let mut data = cpu.alloc(PRODUCTS * rows * padded(columns))?;
-        // All blocks but the last are as wide as the first.
+        // Only the last block may be narrower than the first.
         let widest = weights.blocks.first().map_or(LANES, |block| block.vectors * LANES);
         let targets = data.par_chunks_mut(PRODUCTS * rows * widest);
         targets.zip(&weights.blocks).for_each(|(target, block)| {
@@ -32,7 +33,7 @@ impl Filters {
     }
 }
 
-/// Every vector of `[9][plane]` to `[36][plane]`.
+/// Transforms every vector of `[9][plane]` to `[36][plane]`.
 struct Transform<'a> {
     source: &'a [f32],
     target: &'a mut [f32],
@@ -56,7 +57,7 @@ impl VectorWork for Transform<'_> {
     }
 }
 
-/// Gradients of transformed weights, `[product][channel of input][channels of output, padded]`.
+/// Gradients of the transformed weights, `[product][input channel][output channels, padded]`.
 pub(crate) struct FilterGrads {
     pub data: Buffer,
     pub rows: usize,
@@ -68,12 +69,12 @@ impl FilterGrads {
         Ok(Self { data: cpu.alloc(PRODUCTS * rows * padded(columns))?, rows, columns })
     }
 
-    /// Floats of one product.
+    /// Floats per product.
     pub fn plane(&self) -> usize {
         self.rows * padded(self.columns)
     }
 
-    /// `dw += Gᵀ u G`; dw `[columns, 9, rows]`.
+    /// `dw += Gᵀ u G`, dw `[columns, 9, rows]`.
     pub fn add_to(&self, cpu: &Cpu, dw: Sum<'_>) {
         dw.data.par_chunks_mut(LANES * 9 * self.rows).enumerate().for_each(|(group, part)| {
             if dw.blank {
@@ -84,7 +85,7 @@ impl FilterGrads {
     }
 }
 
-/// 16 columns of the transformed gradients to `dw`, `[16 or fewer, 9, rows]`.
+/// Adds 16 columns of the transformed gradients to `dw`, `[at most 16, 9, rows]`.
 struct Adjoint<'a> {
     grads: &'a FilterGrads,
     column: usize,

@@ -1,20 +1,20 @@
-//! Transformed inputs and output gradients of some tiles: `[product][tile][channel]`, channels padded to whole vectors.
+//! Transforms the inputs and output gradients of some tiles to `[product][tile][channel]`, channels padded to whole vectors.
 
 use std::marker::PhantomData;
-use std::ops::Range as Span;
+use std::ops::Range;
 
 use super::tiling::{Tile, Tiling};
-use super::transform::{Input, Line, OUTPUTS, OutputAdjoint, POINTS, PRODUCTS, both_axes};
+use super::transform::{Input, OUTPUTS, OutputAdjoint, POINTS, PRODUCTS, Transform1d, both_axes};
 use crate::backend::cpu::pack::padded;
-use crate::backend::cpu::range::Range;
+use crate::backend::cpu::range::ChannelRange;
 use crate::backend::cpu::simd::{LANES, Vector, VectorWork};
 
-/// Memory layout of the values of some tiles.
+/// Memory layout of the transformed values of some tiles.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
-    /// Tiles there is room for.
+    /// Maximum number of tiles.
     pub tiles: usize,
-    /// Floats from tile to tile.
+    /// Distance between tiles in floats.
     pub width: usize,
 }
 
@@ -23,39 +23,41 @@ impl Layout {
         Self { tiles, width: padded(channels) }
     }
 
-    /// Floats from product to product. One line more than the tiles need: powers of two would all fall into the same few cache sets.
+    /// Distance between products in floats. It is one cache line longer than the tiles need, because with a power of two all
+    /// products would share a few cache sets.
     pub fn plane(&self) -> usize {
         self.tiles * self.width + LANES
     }
 
-    /// Floats of everything.
+    /// Floats of all products.
     pub fn len(&self) -> usize {
         PRODUCTS * self.plane()
     }
 }
 
-/// The pixels of a tile that a transform along both axes takes: `S x S` of them, `step` apart, of one image of a batch.
+/// The `S x S` pixels of one image, `step` apart, that the transform of a tile reads.
 pub(crate) struct Pixels<const S: usize> {
     /// Height and width of the image.
     size: (usize, usize),
     image: usize,
-    /// Row and column of the first pixel; may be outside.
+    /// Row and column of the first pixel, possibly outside the image.
     first: [isize; 2],
     step: usize,
-    /// Rows and columns that lie in the image; the others are zeros.
-    inside: [Span<usize>; 2],
-    channels: Range,
+    /// Rows and columns inside the image; the others are zeros.
+    inside: [Range<usize>; 2],
+    channels: ChannelRange,
 }
 
 impl<const S: usize> Pixels<S> {
-    /// Where the channels of pixel (0, 0) begin, in wrapping arithmetic; and the floats from row to row, from column to column.
+    /// Offset of the channels of pixel (0, 0), computed with wrapping arithmetic, and the distances between rows and between
+    /// columns, all in floats.
     fn place(&self) -> (usize, usize, usize) {
-        let (Range { start, stride, .. }, [y, x]) = (self.channels, self.first);
+        let (ChannelRange { start, stride, .. }, [y, x]) = (self.channels, self.first);
         let origin = (self.image * self.size.0).wrapping_add_signed(y).wrapping_mul(self.size.1).wrapping_add_signed(x);
         (origin.wrapping_mul(stride).wrapping_add(start), self.step * self.size.1 * stride, self.step * stride)
     }
 
-    /// Whether all of them lie in the image.
+    /// Whether all pixels are inside the image.
     fn are_inside(&self) -> bool {
         self.inside == [0..S, 0..S]
     }
@@ -65,9 +67,9 @@ impl<const S: usize> Pixels<S> {
     }
 }
 
-/// A transform of `S x S` pixels of a tile to its products.
-pub(crate) trait Transform<const S: usize>: Line<S, POINTS> {
-    /// The pixels that it takes.
+/// A transform from `S x S` pixels of a tile to the operands of its products.
+pub(crate) trait Transform<const S: usize>: Transform1d<S, POINTS> {
+    /// The pixels that the transform reads.
     fn pixels(tiling: &Tiling, tile: &Tile) -> Pixels<S>;
 }
 
@@ -88,21 +90,21 @@ impl Transform<OUTPUTS> for OutputAdjoint {
     }
 }
 
-/// Some tiles of `data` through `L`.
+/// Applies transform `L` to some tiles of `data`.
 pub(crate) struct Gather<'a, L, const S: usize> {
     tiling: &'a Tiling,
     data: &'a [f32],
-    /// Number of the first tile, and of those after the last.
-    tiles: Span<usize>,
+    /// Indices of the tiles.
+    tiles: Range<usize>,
     layout: Layout,
     target: &'a mut [f32],
-    line: PhantomData<L>,
+    transform: PhantomData<L>,
 }
 
 impl<'a, L: Transform<S>, const S: usize> Gather<'a, L, S> {
-    /// Tiles `tiles` of `data` to `target`, which is laid out by `layout`.
-    pub fn new(tiling: &'a Tiling, data: &'a [f32], tiles: Span<usize>, layout: Layout, target: &'a mut [f32]) -> Self {
-        Self { tiling, data, tiles, layout, target, line: PhantomData }
+    /// Transforms the tiles `tiles` of `data` to `target`, which has the given layout.
+    pub fn new(tiling: &'a Tiling, data: &'a [f32], tiles: Range<usize>, layout: Layout, target: &'a mut [f32]) -> Self {
+        Self { tiling, data, tiles, layout, target, transform: PhantomData }
     }
 }
 
@@ -141,9 +143,9 @@ impl<L: Transform<S>, const S: usize> VectorWork for Gather<'_, L, S> {
     }
 }
 
-/// 16 channels of one tile through `L`, to `to` of every product.
+/// Transforms 16 channels of one tile with `L` and stores them at offset `to` of every product.
 #[inline(always)]
-fn transform<L: Line<S, POINTS>, V: Vector, const S: usize>(
+fn transform<L: Transform1d<S, POINTS>, V: Vector, const S: usize>(
     load: impl Fn(usize, usize) -> V,
     (layout, to): (&Layout, usize),
     target: &mut [f32],

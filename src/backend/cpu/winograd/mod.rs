@@ -1,8 +1,9 @@
 //! Winograd's minimal filtering for 3x3 correlations of stride 1, F(4x4, 3x3): 36 products for 16 outputs instead of 144.
 //!
-//! Each task transforms the inputs of some tiles, does 36 small matrix products and transforms the sums back, all in its cache. What
-//! the transforms round is stated in `paper/performance.md` and tested against f64. They mix the pixels of a tile: a large pixel leaves its
-//! rounding in all 16 outputs, and one that is not finite makes them all so.
+//! Each task transforms the inputs of some tiles, computes 36 small matrix products and transforms the sums back, all in its
+//! cache. The rounding error of the transforms is stated in `paper/performance.md` and tested against f64. The transforms mix the
+//! pixels of a tile: the rounding error of one large pixel reaches all 16 outputs, and one pixel that is not finite makes all of
+//! them not finite.
 
 use rayon::prelude::*;
 
@@ -29,38 +30,41 @@ use transform::{Input, PRODUCTS};
 
 pub(crate) use weight_grad::weight_grad;
 
-/// Tiles of a task: whole strips of the micro-kernel, and few enough that its sums stay in the second-level cache.
+/// Tiles per task: whole strips of the micro-kernel, and few enough that the sums stay in the second-level cache.
 const TILES: usize = 4 * ROWS;
-/// Tasks over the whole batch that suffice to keep every core busy.
+/// Number of tasks in the whole batch that is enough to keep all cores busy.
 const TASKS: usize = 8;
-/// With at most so many tiles and weights of at least so many floats, which no second-level cache holds, each product is one task, so
-/// that weights are read once.
-const FEW: (usize, usize) = (128, 1 << 18);
+/// With at most this many tiles and large weights, each product is one task, so that the weights are read only once.
+const FEW_TILES: usize = 128;
+/// Floats of large weights, which no second-level cache holds.
+const LARGE_WEIGHTS: usize = 1 << 18;
 
-/// Whether this correlation uses Winograd's method.
+/// Whether this correlation uses Winograd's algorithm.
 pub(crate) fn pays(shape: &Correlation) -> bool {
     Tiling::new(shape).pays()
 }
 
-/// FLOPs that this correlation executes, by Winograd's method or directly.
+/// FLOPs that this correlation executes, with Winograd's algorithm or directly.
 pub(super) fn executed(shape: &Correlation) -> u64 {
     let tiling = Tiling::new(shape);
     2 * if tiling.pays() { tiling.multiply_adds() } else { shape.multiply_adds() } as u64
 }
 
-/// How the batch is cut: whole images where they are small, bands of an image where they are large; pieces as even as can be.
-struct Cut {
-    /// Images of a task, and bands of one where that is 1.
+/// How the batch is divided into tasks, as evenly as possible: several whole images if they are small, bands of one image if they
+/// are large.
+struct Split {
+    /// Images per task.
     images: usize,
+    /// Bands of the image per task, if a task has only one image.
     bands: usize,
     /// Number of tasks.
     tasks: usize,
 }
 
-impl Cut {
+impl Split {
     fn new(tiling: &Tiling) -> Self {
         let (wanted, batch) = (tiling.count().div_ceil(TASKS).clamp(ROWS, TILES), tiling.shape.n);
-        let even = |total: usize, piece: usize| total.div_ceil(total.div_ceil(piece));
+        let even = |total: usize, max: usize| total.div_ceil(total.div_ceil(max));
         match wanted / (tiling.bands * tiling.band()) {
             0 | 1 => {
                 let bands = even(tiling.bands, (wanted / tiling.band()).clamp(1, tiling.bands));
@@ -73,13 +77,13 @@ impl Cut {
         }
     }
 
-    /// Whether every product should be a task instead: there is only one task otherwise, or the tiles are few and the weights are large.
+    /// Whether each product should be a task instead: if there is only one task, or if there are few tiles and large weights.
     fn is_coarse(&self, tiling: &Tiling, weights: usize) -> bool {
-        self.tasks == 1 || tiling.count() <= FEW.0 && weights >= FEW.1
+        self.tasks == 1 || tiling.count() <= FEW_TILES && weights >= LARGE_WEIGHTS
     }
 }
 
-/// `y = A(w * x + b)` or `y += w * x`, by `finish`. Weights are packed with rows (tap, input channel).
+/// `y = A(w * x + b)` or `y += w * x`, depending on `finish`. The packed weights have one row per (tap, input channel).
 pub(crate) fn correlate(
     cpu: &Cpu,
     shape: &Correlation,
@@ -90,25 +94,25 @@ pub(crate) fn correlate(
 ) -> Result<()> {
     let tiling = Tiling::new(shape);
     let filters = Filters::new(cpu, shape.read.count, shape.write.count, weights)?;
-    let (cut, row) = (Cut::new(&tiling), shape.target.1 * shape.write.stride);
-    if cut.is_coarse(&tiling, filters.data.len()) {
+    let (split, row) = (Split::new(&tiling), shape.target.1 * shape.write.stride);
+    if split.is_coarse(&tiling, filters.data.len()) {
         return by_product(cpu, &tiling, x, &filters, finish, y);
     }
     let (image, band) = (shape.target.0 * row, tiling.rows() * row);
-    let tasks = y.par_chunks_mut(cut.images * image).enumerate().flat_map(|(group, y)| {
-        let bands = if cut.images == 1 { cut.bands * band } else { y.len() };
-        let first = group * cut.images * tiling.bands;
-        y.par_chunks_mut(bands).enumerate().map(move |(part, y)| (first + part * cut.bands, y))
+    let tasks = y.par_chunks_mut(split.images * image).enumerate().flat_map(|(group, y)| {
+        let bands = if split.images == 1 { split.bands * band } else { y.len() };
+        let first = group * split.images * tiling.bands;
+        y.par_chunks_mut(bands).enumerate().map(move |(part, y)| (first + part * split.bands, y))
     });
     tasks.try_for_each(|(first, y)| {
-        // A task is whole images, or bands of one image of which the last may have fewer rows.
-        let bands = if cut.images == 1 { y.len().div_ceil(band) } else { y.len() / image * tiling.bands };
+        // A task is whole images, or bands of one image. The last band may have fewer rows.
+        let bands = if split.images == 1 { y.len().div_ceil(band) } else { y.len() / image * tiling.bands };
         let tiles = first * tiling.band()..(first + bands) * tiling.band();
         task(cpu, &tiling, x, &filters, tiles, finish, y)
     })
 }
 
-/// Tiles `tiles`, whose outputs are `y`.
+/// Computes `y`, the outputs of `tiles`.
 fn task(
     cpu: &Cpu,
     tiling: &Tiling,
@@ -135,7 +139,8 @@ fn task(
     Ok(())
 }
 
-/// All tiles, in three steps that every core shares: inputs by tiles, products by product, outputs by bands.
+/// All tiles in three parallel steps: transform the inputs (one task per strip of tiles), multiply (one task per product),
+/// transform the outputs (one task per band).
 fn by_product(cpu: &Cpu, tiling: &Tiling, x: &[f32], filters: &Filters, finish: Finish<'_>, y: &mut [f32]) -> Result<()> {
     let (count, columns) = (tiling.count(), filters.blocks.iter().map(|block| block.vectors * LANES).sum());
     let (strip, layout) = (Layout::new(ROWS, filters.rows), Layout::new(count, columns));
@@ -168,7 +173,7 @@ fn by_product(cpu: &Cpu, tiling: &Tiling, x: &[f32], filters: &Filters, finish: 
     Ok(())
 }
 
-/// One product of some tiles, `[tiles, rows] x [rows, columns of the block]`, into rows of `width` floats.
+/// One product of some tiles, `[tiles, rows] x [rows, columns of the block]`, written to rows of `width` floats.
 fn multiply(
     cpu: &Cpu,
     (gathered, inputs): (&[f32], Layout),

@@ -1,14 +1,14 @@
-//! Sums of products back to pixels: `Aᵀ m A`, bias and activation, or addition to what is there.
+//! Transforms the sums of products back to pixels, `Aᵀ m A`, then applies bias and activation, or adds to the target.
 
 use super::gather::Layout;
 use super::tiling::{Tile, Tiling};
 use super::transform::{OUTPUTS, Output, POINTS, both_axes};
 use crate::backend::cpu::finish::{Epilogue, Finish, Finishing, put};
 use crate::backend::cpu::pack::Block;
-use crate::backend::cpu::range::Range;
+use crate::backend::cpu::range::ChannelRange;
 use crate::backend::cpu::simd::{LANES, Vector};
 
-/// Sums of one block of channels, from column `column` on; tile `first` stands first.
+/// Sums of one block of channels, which starts at column `column`. The sums start with tile `first`.
 #[derive(Clone, Copy)]
 pub(crate) struct Part<'a> {
     pub sums: &'a [f32],
@@ -21,7 +21,7 @@ pub(crate) struct Part<'a> {
 pub(crate) struct Outputs<'a> {
     pub tiling: &'a Tiling,
     pub part: Part<'a>,
-    /// Number of the first tile, whose band `y` begins with, and of those after the last.
+    /// Indices of the tiles. `y` starts with the band of the first one.
     pub tiles: std::ops::Range<usize>,
     pub block: &'a Block,
     pub finish: Finish<'a>,
@@ -54,7 +54,7 @@ impl Finishing for Outputs<'_> {
     }
 }
 
-/// Where the outputs of a tile go: pixel (i, j) of those that exist to `origin + i * row + j * column`.
+/// Where the outputs of a tile are written: pixel (i, j), if it is in `rows` and `columns`, at `origin + i * row + j * column`.
 struct Place {
     rows: std::ops::Range<usize>,
     columns: std::ops::Range<usize>,
@@ -64,10 +64,10 @@ struct Place {
 }
 
 impl Place {
-    /// From channel `channel` on, in an array that begins where the band of `start` does.
+    /// The place of `tile` from channel `channel` on, in an array that starts with the band of `start`.
     #[inline(always)]
     fn new(tiling: &Tiling, tile: &Tile, start: &Tile, channel: usize) -> Self {
-        let (Range { start: offset, stride, .. }, (height, width)) = (tiling.shape.write, tiling.shape.target);
+        let (ChannelRange { start: offset, stride, .. }, (height, width)) = (tiling.shape.write, tiling.shape.target);
         let ([rows, columns], step) = (tiling.outputs(tile), tiling.shape.dilation);
         let line = (tile.image - start.image) * height + tile.y - start.y;
         let origin = (line * width + tile.x) * stride + offset + channel;

@@ -1,15 +1,17 @@
-//! Which outputs stand in which tile. With a dilation d the pixels fall into d x d sub-images that do not see each other, and every tile
-//! lies in one of them: its pixels are d apart.
+//! Division of the outputs into tiles. A dilation d splits the image into d x d independent sub-images. Each tile belongs to one
+//! of them, so its pixels are d apart.
 
 use super::transform::{OUTPUTS, POINTS, PRODUCTS};
 use crate::backend::cpu::correlation::Correlation;
 
-/// Work of the transforms of a tile, per channel of input or output, in multiply-adds of a product; from counting their operations.
+/// Cost of the transforms of a tile per input or output channel, as a number of multiply-adds. It comes from counting their
+/// operations.
 const TRANSFORM: usize = 150;
-/// Fewest channels on either side: transforms work on 16 at once, and below half of that they work mostly on zeros.
+/// Minimum number of input channels and of output channels. Transforms process 16 channels at once, so with fewer than half of
+/// that most of the work is on zeros.
 const CHANNELS: usize = 8;
 
-/// 4 x 4 outputs and 6 x 6 inputs: the first output stands at row `y`, column `x` of image `image`.
+/// A tile of 4 x 4 outputs and 6 x 6 inputs. Its first output is at row `y`, column `x` of image `image`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tile {
     pub image: usize,
@@ -17,26 +19,27 @@ pub(crate) struct Tile {
     pub x: usize,
 }
 
-/// All tiles of a correlation, numbered image by image, band by band. A band is `4 d` rows of outputs.
+/// All tiles of a correlation, numbered by image, then by band. A band is `4 d` output rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tiling {
     pub shape: Correlation,
-    /// Sub-images that have pixels, down and across.
-    phases: (usize, usize),
-    /// Bands of an image, and tiles across a sub-image.
+    /// Numbers of sub-images with at least one pixel, vertically and horizontally.
+    sub_images: (usize, usize),
+    /// Bands per image.
     pub bands: usize,
+    /// Tiles per row of a sub-image.
     across: usize,
 }
 
 impl Tiling {
     pub fn new(shape: &Correlation) -> Self {
         let (dilation, (height, width)) = (shape.dilation, shape.target);
-        let phases = (dilation.min(height), dilation.min(width));
+        let sub_images = (dilation.min(height), dilation.min(width));
         let tiles = |length: usize| length.div_ceil(dilation).div_ceil(OUTPUTS);
-        Self { shape: *shape, phases, bands: tiles(height), across: tiles(width) }
+        Self { shape: *shape, sub_images, bands: tiles(height), across: tiles(width) }
     }
 
-    /// Whether the transforms cost less than the products they save; decided by the shape alone.
+    /// Whether the transforms cost less than the products they save. Depends only on the shape.
     pub fn pays(&self) -> bool {
         let shape = &self.shape;
         let (c_in, c_out) = (shape.read.count, shape.write.count);
@@ -46,37 +49,37 @@ impl Tiling {
         self.multiply_adds() < shape.multiply_adds()
     }
 
-    /// Multiply-adds of the products, and of the transforms counted as such. Those of the weights are left out.
+    /// Cost in multiply-adds: the products and the transforms of inputs and outputs, without the transforms of the weights.
     pub fn multiply_adds(&self) -> usize {
         let (c_in, c_out) = (self.shape.read.count, self.shape.write.count);
         self.count() * (PRODUCTS * c_in * c_out + TRANSFORM * (c_in + c_out))
     }
 
-    /// Tiles of a band.
+    /// Tiles per band.
     pub fn band(&self) -> usize {
-        self.phases.0 * self.phases.1 * self.across
+        self.sub_images.0 * self.sub_images.1 * self.across
     }
 
-    /// Output rows of a whole band.
+    /// Output rows per whole band.
     pub fn rows(&self) -> usize {
         OUTPUTS * self.shape.dilation
     }
 
-    /// Tiles of the whole batch.
+    /// Number of tiles in the whole batch.
     pub fn count(&self) -> usize {
         self.shape.n * self.bands * self.band()
     }
 
-    /// Tile `index`; where the image ends it may reach beyond, or lie outside.
+    /// Tile `index`. At the end of the image, a tile may be partly or completely outside.
     pub fn tile(&self, index: usize) -> Tile {
         let (band, place) = (index / self.band(), index % self.band());
-        let (phase, tx) = (place / self.across, place % self.across);
-        let (py, px) = (phase / self.phases.1, phase % self.phases.1);
-        let y = band % self.bands * self.rows() + py;
-        Tile { image: band / self.bands, y, x: tx * self.rows() + px }
+        let (sub_image, tx) = (place / self.across, place % self.across);
+        let (sy, sx) = (sub_image / self.sub_images.1, sub_image % self.sub_images.1);
+        let y = band % self.bands * self.rows() + sy;
+        Tile { image: band / self.bands, y, x: tx * self.rows() + sx }
     }
 
-    /// The range of `offsets` (of pixels of a tile, in steps of the dilation) that stay in `0..length` from `first` on.
+    /// The offsets k below `offsets` for which the pixel `first + k * dilation` is in `0..length`.
     fn inside(&self, first: isize, length: usize, offsets: usize) -> std::ops::Range<usize> {
         let (dilation, length) = (self.shape.dilation as isize, length as isize);
         let low = (-first).max(0).unsigned_abs().div_ceil(self.shape.dilation).min(offsets);
@@ -84,7 +87,7 @@ impl Tiling {
         low..room.min(offsets).max(low)
     }
 
-    /// Outputs of a tile that exist: rows and columns.
+    /// Rows and columns of a tile's outputs that are inside the image.
     pub fn outputs(&self, tile: &Tile) -> [std::ops::Range<usize>; 2] {
         let (height, width) = self.shape.target;
         [self.inside(tile.y as isize, height, OUTPUTS), self.inside(tile.x as isize, width, OUTPUTS)]
@@ -101,10 +104,10 @@ impl Tiling {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::cpu::range::Range;
+    use crate::backend::cpu::range::ChannelRange;
 
     #[test]
-    fn every_output_stands_in_one_tile() {
+    fn every_output_belongs_to_exactly_one_tile() {
         for (height, width, dilation) in [(1, 1, 1), (4, 9, 1), (5, 3, 2), (8, 8, 8), (13, 7, 3), (6, 17, 4)] {
             let shape = Correlation {
                 n: 2,
@@ -114,8 +117,8 @@ mod tests {
                 stride: 1,
                 dilation,
                 padding: dilation as isize,
-                read: Range::all(16),
-                write: Range::all(16),
+                read: ChannelRange::all(16),
+                write: ChannelRange::all(16),
             };
             let tiling = Tiling::new(&shape);
             let mut seen = vec![0; 2 * height * width];

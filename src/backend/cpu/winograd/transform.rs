@@ -1,16 +1,18 @@
 //! The six-point transforms of F(4x4, 3x3) (Winograd 1980; Lavin, Gray 2016) at the points 0, ±3/4, ±3/2 and ∞.
 //!
 //! A correlation of six inputs d with three weights g has four outputs `y = Aᵀ ((G g) ⊙ (Bᵀ d))`: six products instead of twelve.
-//! In two dimensions each transform is done along columns, then along rows. The adjoint in g is `Gᵀ ((Bᵀ d) ⊙ (A dy))`.
+//! In two dimensions each transform is applied along the columns and then along the rows. The adjoint in g is
+//! `Gᵀ ((Bᵀ d) ⊙ (A dy))`.
 //!
-//! Points are a = 3/4 and b = 2a, whose powers f32 holds exactly. They were chosen by error, which
-//! `benches/winograd.py` prints: for random operands twice that of the direct sum, more than four times with the usual points ±1, ±2.
+//! The points are a = 3/4 and b = 2a, whose powers are exact in f32. They were chosen for their small rounding error, which
+//! `benches/winograd.py` prints: for random operands it is twice that of the direct sum. With the usual points ±1, ±2 it is more
+//! than four times that of the direct sum.
 
 use crate::backend::cpu::simd::Vector;
 
 /// Outputs of a tile along an axis.
 pub(crate) const OUTPUTS: usize = 4;
-/// Inputs of a tile along an axis, and points.
+/// Inputs of a tile along an axis, which is also the number of points.
 pub(crate) const POINTS: usize = 6;
 /// Products of a tile.
 pub(crate) const PRODUCTS: usize = POINTS * POINTS;
@@ -25,20 +27,20 @@ const N0: f32 = 1.0 / (A2 * B2);
 const NA: f32 = 1.0 / (2.0 * A2 * (A2 - B2));
 const NB: f32 = 1.0 / (2.0 * B2 * (B2 - A2));
 
-/// A transform along one axis: of `I` values to `O`.
-pub(crate) trait Line<const I: usize, const O: usize> {
-    /// Its `O` values.
+/// A transform along one axis, from `I` values to `O` values.
+pub(crate) trait Transform1d<const I: usize, const O: usize> {
+    /// The transformed values.
     fn apply<V: Vector>(values: [V; I]) -> [V; O];
 }
 
-/// `Bᵀ d`: rows are the coefficients of `M(x) / (x - p)`, and of M for ∞.
+/// `Bᵀ d`: the rows of Bᵀ are the coefficients of `M(x) / (x - p)`, and of M for ∞.
 pub(crate) struct Input;
 
-impl Line<POINTS, POINTS> for Input {
+impl Transform1d<POINTS, POINTS> for Input {
     #[inline(always)]
     fn apply<V: Vector>(d: [V; POINTS]) -> [V; POINTS] {
         let splat = V::splat;
-        // Even and odd parts of the rows for a and for b.
+        // Even and odd parts of the rows for ±a and for ±b.
         let (even_a, odd_a) = (d[2].mul_add(splat(-B2), d[4]), d[1].mul_add(splat(-B2), d[3]));
         let (even_b, odd_b) = (d[2].mul_add(splat(-A2), d[4]), d[1].mul_add(splat(-A2), d[3]));
         let ends = |first: V, middle: V, last: V| first.mul_add(splat(A2 * B2), middle.mul_add(splat(-(A2 + B2)), last));
@@ -53,10 +55,10 @@ impl Line<POINTS, POINTS> for Input {
     }
 }
 
-/// `Aᵀ m`: powers of the points.
+/// `Aᵀ m`: the entries of Aᵀ are powers of the points.
 pub(crate) struct Output;
 
-impl Line<POINTS, OUTPUTS> for Output {
+impl Transform1d<POINTS, OUTPUTS> for Output {
     #[inline(always)]
     fn apply<V: Vector>(m: [V; POINTS]) -> [V; OUTPUTS] {
         let splat = V::splat;
@@ -75,7 +77,7 @@ impl Line<POINTS, OUTPUTS> for Output {
 /// `A dy`, the adjoint of [`Output`].
 pub(crate) struct OutputAdjoint;
 
-impl Line<OUTPUTS, POINTS> for OutputAdjoint {
+impl Transform1d<OUTPUTS, POINTS> for OutputAdjoint {
     #[inline(always)]
     fn apply<V: Vector>(dy: [V; OUTPUTS]) -> [V; POINTS] {
         let splat = V::splat;
@@ -92,10 +94,10 @@ impl Line<OUTPUTS, POINTS> for OutputAdjoint {
     }
 }
 
-/// `G g`: powers of the points over `M'`.
+/// `G g`: the entries of G are powers of the points divided by `M'`.
 pub(crate) struct Filter;
 
-impl Line<3, POINTS> for Filter {
+impl Transform1d<3, POINTS> for Filter {
     #[inline(always)]
     fn apply<V: Vector>(g: [V; 3]) -> [V; POINTS] {
         let splat = V::splat;
@@ -115,7 +117,7 @@ impl Line<3, POINTS> for Filter {
 /// `Gᵀ u`, the adjoint of [`Filter`].
 pub(crate) struct FilterAdjoint;
 
-impl Line<POINTS, 3> for FilterAdjoint {
+impl Transform1d<POINTS, 3> for FilterAdjoint {
     #[inline(always)]
     fn apply<V: Vector>(u: [V; POINTS]) -> [V; 3] {
         let splat = V::splat;
@@ -129,9 +131,12 @@ impl Line<POINTS, 3> for FilterAdjoint {
     }
 }
 
-/// `L` along column `j`.
+/// Applies `L` along column `j`.
 #[inline(always)]
-fn column<L: Line<I, O>, V: Vector, const I: usize, const O: usize>(load: &impl Fn(usize, usize) -> V, j: usize) -> [V; O] {
+fn column<L: Transform1d<I, O>, V: Vector, const I: usize, const O: usize>(
+    load: &impl Fn(usize, usize) -> V,
+    j: usize,
+) -> [V; O] {
     let mut values = [V::splat(0.0); I];
     for (i, value) in values.iter_mut().enumerate() {
         *value = load(i, j);
@@ -139,13 +144,14 @@ fn column<L: Line<I, O>, V: Vector, const I: usize, const O: usize>(load: &impl 
     L::apply(values)
 }
 
-/// `L` along the columns of `I x I` values, then along the rows: `O x O` values. `load(row, column)`, `store(row, column, value)`.
+/// Applies `L` along the columns of `I x I` values, then along the rows, which gives `O x O` values. The arguments are
+/// `load(row, column)` and `store(row, column, value)`.
 #[inline(always)]
-pub(crate) fn both_axes<L: Line<I, O>, V: Vector, const I: usize, const O: usize>(
+pub(crate) fn both_axes<L: Transform1d<I, O>, V: Vector, const I: usize, const O: usize>(
     load: impl Fn(usize, usize) -> V,
     mut store: impl FnMut(usize, usize, V),
 ) {
-    // Filled with the first column rather than with zeros, for which the compiler would call memset.
+    // Initialised with the first column, because the compiler would call memset to initialise with zeros.
     let mut columns = [column::<L, V, I, O>(&load, 0); I];
     for (j, target) in columns.iter_mut().enumerate().skip(1) {
         *target = column::<L, V, I, O>(&load, j);
@@ -166,7 +172,7 @@ mod tests {
     use super::*;
     use crate::backend::cpu::simd::{LANES, Simd, VectorWork};
 
-    /// Applies one line transform of `I` values to `I` vectors.
+    /// Applies one transform along an axis of `I` values to `I` vectors.
     struct Applied<'a, const I: usize> {
         values: &'a [f32],
         results: &'a mut [f32],
@@ -190,7 +196,7 @@ mod tests {
         }
     }
 
-    /// The transform as a matrix `[O][I]`: its images of unit vectors, which stand in the lanes.
+    /// The transform as a matrix `[O][I]`: it is applied to the unit vectors, one per lane.
     fn matrix<const I: usize>(which: &'static str, outputs: usize) -> Vec<Vec<f64>> {
         let mut values = [0.0; POINTS * LANES];
         (0..I).for_each(|i| values[i * LANES + i] = 1.0);

@@ -1,5 +1,5 @@
-//! Weight gradients: `Gᵀ Σ_tiles (Bᵀ d B) ⊙ (A dy Aᵀ) G`. Slabs of tiles are transformed by all cores, then every product's sums are
-//! continued by the core that has it, so that nothing is summed twice and the order is fixed.
+//! Weight gradients: `Gᵀ (Σ_tiles (Bᵀ d B) ⊙ (A dy Aᵀ)) G`. For each slab of tiles, all cores first transform the tiles. Then
+//! each product is one task, which adds the slab to its sums. So there are no partial sums to combine, and the order is fixed.
 
 use rayon::prelude::*;
 
@@ -15,16 +15,16 @@ use crate::backend::cpu::simd::{Left, Right, Segment, Size, Start, Target};
 use crate::backend::cpu::storage::Sum;
 use crate::error::Result;
 
-/// Tiles of a chunk, which one core transforms.
+/// Tiles per chunk. One task transforms a chunk.
 const CHUNK: usize = 16;
-/// Floats of a slab, so that it stays in the third-level cache.
+/// Floats per slab, so that it stays in the third-level cache.
 const SLAB: usize = 1 << 20;
 
-/// Transformed inputs and output gradients of a slab: chunk after chunk `[product][tile][channel]`.
+/// Layout of the transformed inputs and output gradients of a slab: for each chunk `[product][tile][channel]`.
 struct Slab {
     inputs: Layout,
     grads: Layout,
-    /// Chunks there is room for.
+    /// Maximum number of chunks.
     chunks: usize,
 }
 
@@ -36,7 +36,7 @@ impl Slab {
     }
 }
 
-/// `dw += Σ x dz`; dw `[c_out, 3, 3, c_in]`.
+/// `dw += Σ x dz`, dw `[c_out, 3, 3, c_in]`.
 pub(crate) fn weight_grad(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32], dw: Sum<'_>) -> Result<()> {
     let tiling = Tiling::new(shape);
     let slab = Slab::new(&tiling);
@@ -60,7 +60,7 @@ pub(crate) fn weight_grad(cpu: &Cpu, shape: &Correlation, x: &[f32], dz: &[f32],
     Ok(())
 }
 
-/// Adds the slab's products to the sums: `chunks - 1` whole chunks, and one of `last` tiles.
+/// Adds the products of a slab to the sums. The slab has `chunks` chunks; the last one has `last` tiles.
 fn continue_sums(
     cpu: &Cpu,
     slab: &Slab,

@@ -36,7 +36,7 @@ impl Flaw for Scratch {
     fn painted(&self, p: Point, sample: Sample) -> Sample {
         let contact = 0.55 + 0.45 * smoothstep(-0.5, 0.1, self.contact.at(p.y * 0.12, p.x * 0.12));
         let groove = self.path.cover(p) * contact * self.strength * sample.solid;
-        // One flank of the groove lies in shadow.
+        // One flank of the groove is in shadow.
         let shadow = self.path.cover(p.plus(Point::new(-0.9, -0.9), 1.0)) * contact * self.strength * sample.solid;
         let floor = mix(lit(sample.colour, 0.35), [0.93, 0.92, 0.90], self.bright);
         let around = lit(sample.colour, 1.0 - 0.35 * shadow);

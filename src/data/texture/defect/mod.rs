@@ -106,11 +106,11 @@ impl FromStr for Defect {
     fn from_str(name: &str) -> Result<Self> {
         let known = || Self::ALL.map(Self::name).join(", ");
         let found = Self::ALL.into_iter().find(|defect| defect.name() == name);
-        found.ok_or_else(|| Error::argument(format!("there is no defect `{name}`; known are {}", known())))
+        found.ok_or_else(|| Error::argument(format!("there is no defect `{name}`; known defects are {}", known())))
     }
 }
 
-/// An image with a defect, the same image without it, and the mask of where they differ.
+/// An image with a defect, the same image without it, and the mask of their differences.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Defective {
     /// The image with the defect, `[h, w, 3]`.
@@ -124,7 +124,8 @@ pub struct Defective {
 /// Changes below this in every channel are invisible. They are undone, so that the mask does not include them.
 const VISIBLE: f32 = 5.5 / 255.0;
 
-/// Bounds on a defect: fewest changed pixels, largest changed fraction of the image, and smallest maximal change of a channel.
+/// Bounds on a defect: minimum number of changed pixels, maximum changed fraction of the image, and minimum of the largest change
+/// of a channel.
 const MIN_PIXELS: usize = 12;
 const MAX_SHARE: f32 = 0.4;
 const MIN_CONTRAST: f32 = 0.15;
@@ -143,7 +144,7 @@ pub(super) fn draw(defect: Defect, stream: &mut Stream, mut scene: impl FnMut(&m
             return Ok(drawn);
         }
     }
-    Err(Error::argument(format!("no {defect} could be seen in {ATTEMPTS} attempts: the picture is too small for it")))
+    Err(Error::argument(format!("no visible {defect} in {ATTEMPTS} attempts; the image is too small for it")))
 }
 
 /// The mask of visible differences between two images; makes them equal elsewhere. Also returns the largest difference.
