@@ -39,12 +39,6 @@ pub struct Known {
     pub occasion: Option<Occasion>,
 }
 
-impl From<Peaks> for Known {
-    fn from(peaks: Peaks) -> Self {
-        Self { peaks, occasion: None }
-    }
-}
-
 impl Occasion {
     /// Why the peaks cannot be trusted, as a clause; None if they can.
     fn disturbance(&self) -> Option<String> {

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::job::{Job, job};
+use super::job::Job;
 use super::kernels::{KernelRow, kernel_rows};
 use super::machine::peak_bytes;
 use super::rows::rows;
@@ -73,24 +73,24 @@ pub struct Profile {
 ///
 /// # Errors
 /// No network has these settings; the device failed.
-pub fn profile<B: Backend>(backend: &B, settings: &Settings, peaks: impl Into<Known>) -> Result<(Profile, Vec<Vec<Span>>)> {
+pub fn profile<B: Backend>(backend: &B, settings: &Settings, peaks: Known) -> Result<(Profile, Vec<Vec<Span>>)> {
     settings.validate()?;
     let observed = Observed::new(backend.clone());
-    let (mut plain, mut seen) = (job(backend, settings)?, job(&observed, settings)?);
+    let (mut plain, mut seen) = (Job::new(backend, settings)?, Job::new(&observed, settings)?);
     let mut measured = Measured { same_bits: true, ..Measured::default() };
     for step in 0..settings.warmup + settings.steps {
         // The order alternates, so that neither kind of step always starts with the caches that the other one left.
         let counts = step >= settings.warmup;
         let (a, b) = if step % 2 == 0 {
-            let a = measured.plain(&mut *plain, counts)?;
-            (a, measured.observed(&observed, &mut *seen, counts)?)
+            let a = measured.plain(&mut plain, counts)?;
+            (a, measured.observed(&observed, &mut seen, counts)?)
         } else {
-            let b = measured.observed(&observed, &mut *seen, counts)?;
-            (measured.plain(&mut *plain, counts)?, b)
+            let b = measured.observed(&observed, &mut seen, counts)?;
+            (measured.plain(&mut plain, counts)?, b)
         };
         measured.same_bits &= a.iter().map(|value| value.to_bits()).eq(b.iter().map(|value| value.to_bits()));
     }
-    Ok(measured.result(backend.description(), settings, peaks.into()))
+    Ok(measured.result(backend.description(), settings, peaks))
 }
 
 /// Seconds and spans of each step.
@@ -104,8 +104,8 @@ struct Measured {
 }
 
 impl Measured {
-    fn plain(&mut self, job: &mut dyn Job, counts: bool) -> Result<Vec<f32>> {
-        let (batch, made) = timed(|| job.prepare())?;
+    fn plain<B: Backend>(&mut self, job: &mut Job<B>, counts: bool) -> Result<Vec<f32>> {
+        let (batch, made) = timed(|| Ok(job.prepare()))?;
         let (step, result) = timed(|| job.step())?;
         if counts {
             self.batch.push(if made { batch } else { 0.0 });
@@ -114,8 +114,8 @@ impl Measured {
         Ok(result)
     }
 
-    fn observed<B: Backend>(&mut self, observed: &Observed<B>, job: &mut dyn Job, counts: bool) -> Result<Vec<f32>> {
-        job.prepare()?;
+    fn observed<B: Backend>(&mut self, observed: &Observed<B>, job: &mut Job<Observed<B>>, counts: bool) -> Result<Vec<f32>> {
+        job.prepare();
         observed.begin()?;
         let (step, result) = timed(|| job.step())?;
         let spans = observed.take()?;
@@ -183,8 +183,9 @@ mod tests {
         Settings { task, model, width: 2, size: 16, batch: 2, steps: 3, warmup: 1, seed: 5 }
     }
 
-    fn peaks() -> Peaks {
-        Peaks { machine: "a machine".into(), copy: 1e10, fma: Some(1e11), matrix: None }
+    fn peaks() -> Known {
+        let peaks = Peaks { machine: "a machine".into(), copy: 1e10, fma: Some(1e11), matrix: None };
+        Known { peaks, occasion: None }
     }
 
     #[test]

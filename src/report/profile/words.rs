@@ -123,7 +123,7 @@ fn overhead(profile: &Profile) -> String {
 
 /// The kernels of a step compared with its operations; None on devices without kernels.
 fn kernels(profile: &Profile) -> Option<String> {
-    let launches = profile.kernels.iter().map(|row| row.measure.launches).sum::<usize>();
+    let launches = profile.kernels.iter().map(|kernel| kernel.row.measure.launches).sum::<usize>();
     let [kernels, operations] = [profile.steps.kernels.median, profile.steps.operations.median];
     (launches > 0).then(|| {
         format!(
