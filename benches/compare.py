@@ -10,8 +10,8 @@ Each side runs in a process of its own, in the order A B A B ... and then B A B 
 machine in another state (A is `orthoscope profile`, B is `torch_bench.py`). Each process drops some warm-up steps; its value is the
 median of the others. Ratios are PyTorch / orthoscope of two processes in a row, so orthoscope is faster where they exceed 1.
 
-A record can be made piece by piece: cases that are not run stay in the file, unless they are of another machine or version. Nothing else
-should be running: the script waits up to a minute for a quiet machine, and repeats a pair a few times if other processes used more than
+A record can be made in parts: cases that are not run are kept, unless they are of another machine or version. Nothing else should be
+running: the script waits up to a minute for a quiet machine, and repeats a pair a few times if other processes used more than
 --others of the cores. If one side cannot run a case, the record says why and the other side is timed alone.
 """
 import dataclasses

@@ -77,6 +77,8 @@ def call(environment, seconds, command):
         status, output = done.returncode, done.stdout
     except subprocess.TimeoutExpired as late:
         status, output = None, late.stdout or b""
+    except OSError as error:
+        status, output = None, str(error).encode()
     output, took = output.decode(errors="replace"), round(time.monotonic() - start, 1)
     return output, {"status": status, "seconds": took, **({"output_tail": output[-6000:]} if status != 0 else {})}
 
@@ -126,14 +128,13 @@ def torch(call, folder, name, precision):
     return record if record["status"] != 0 else {**record, "ms": summary(json.loads(output.splitlines()[-1])["ms"])}
 
 
-def device_facts():
+def device_facts(call):
     """Name, driver, memory and architecture of the GPU."""
     query = "name,driver_version,memory.total,compute_cap"
-    try:
-        line = subprocess.run(["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"], text=True, stdout=subprocess.PIPE, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        return {"error": f"nvidia-smi: {error}"}
-    return dict(zip(query.split(","), (part.strip() for part in line.splitlines()[0].split(","))))
+    output, record = call(["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"])
+    if record["status"] != 0:
+        return {"error": f"nvidia-smi: {output}"}
+    return dict(zip(query.split(","), (part.strip() for part in output.splitlines()[0].split(","))))
 
 
 def run(folder, out, device, only, skip, seconds):
@@ -143,7 +144,7 @@ def run(folder, out, device, only, skip, seconds):
     if (folder / "kernels").exists():
         environment["ORTHOSCOPE_KERNELS_DIR"] = str(folder / "kernels")
     limited = functools.partial(call, environment, seconds)
-    record = {"commit": (folder / "commit").read_text().strip(), "date": now(), "gpu": device_facts()}
+    record = {"commit": (folder / "commit").read_text().strip(), "date": now(), "gpu": device_facts(limited)}
 
     def note(key, value):
         record[key] = value

@@ -27,10 +27,6 @@ PAIRS = ((min, "min"), (max, "max"))
 MARKED = re.compile(r"(?P<head>^<!-- table: (?P<name>[\w-]+) -->\n)(?P<body>.*?)(?P<tail>^<!-- end -->)", re.S | re.M)
 
 
-class Wrong(Exception):
-    """A sentence for the user."""
-
-
 def lines(text, indent=""):
     """A paragraph wrapped to the width of the documents."""
     return textwrap.fill(text, 130, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) + "\n"
@@ -149,7 +145,7 @@ def disturbed(record):
     """A sentence if pairs were kept although other processes were running."""
     limits = [(case["others_limit"], order["others"]) for case in record["cases"] for order in case["orders"].values()]
     kept = [others > limit for limit, pairs in limits for others in pairs]
-    words = f"In {sum(kept)} of {len(kept)} pairs other processes had more of the cores than is allowed, again and again."
+    words = f"In {sum(kept)} of {len(kept)} pairs other processes used more of the cores than allowed, also when repeated."
     return "\n" + lines(words) if any(kept) else ""
 
 
@@ -166,8 +162,8 @@ def memory(record):
     """How memory was measured, with the baselines."""
     floor = record["floor_mib"]
     floors = (
-        f"Nothing is subtracted: {floor['torch']:.0f} MiB of PyTorch's are there once it is imported, and no process that is "
-        f"started this way shows less than {floor['launch']:.0f} MiB."
+        f"Nothing is subtracted: importing PyTorch alone takes {floor['torch']:.0f} MiB, and any process that is started this way "
+        f"shows at least {floor['launch']:.0f} MiB."
     )
     return lines(f"{record['memory']} {floors}")
 
@@ -286,20 +282,20 @@ def read(path):
     try:
         return json.loads((ROOT / path).read_text())
     except OSError as error:
-        raise Wrong(f"{path}: {error.strerror.lower()}; benches/compare.py or orthoscope profile writes it") from error
+        sys.exit(f"error: {path}: {error.strerror.lower()}; benches/compare.py or orthoscope profile writes it")
     except ValueError as error:
-        raise Wrong(f"{path}: {error}") from error
+        sys.exit(f"error: {path}: {error}")
 
 
 def filled(path, seen):
     """The text of a file with up-to-date tables, and the names of those that were not."""
     text, stale = (ROOT / path).read_text(), []
     if len(re.findall("^<!-- table:", text, re.M)) != len(MARKED.findall(text)):
-        raise Wrong(f"{path}: a table has no `<!-- end -->`, or a name that is not letters, digits and hyphens")
+        sys.exit(f"error: {path}: a table has no `<!-- end -->`, or a name that is not letters, digits and hyphens")
 
     def fill(found):
         if found["name"] not in TABLES:
-            raise Wrong(f"{path}: there is no table `{found['name']}`; there are {', '.join(TABLES)}")
+            sys.exit(f"error: {path}: there is no table `{found['name']}`; there are {', '.join(TABLES)}")
         seen.add(found["name"])
         make, record = TABLES[found["name"]]
         body = make(read(record), read(GOALS))
@@ -325,7 +321,7 @@ def run(check):
             (ROOT / path).write_text(text)
     unseen = sorted(set(TABLES) - seen)
     if unseen:
-        raise Wrong(f"no file has a place for the table {', '.join(unseen)}: `<!-- table: NAME -->`, then `<!-- end -->`")
+        sys.exit(f"error: no file has a place for the table {', '.join(unseen)}: `<!-- table: NAME -->`, then `<!-- end -->`")
     return status
 
 
@@ -333,11 +329,7 @@ def main():
     """The command line."""
     options = parser(__doc__)
     options.add_argument("--check", action="store_true", help="write nothing; the exit status is 1 if a table is out of date")
-    try:
-        return run(options.parse_args().check)
-    except Wrong as wrong:
-        print(f"error: {wrong}", file=sys.stderr)
-        return 1
+    return run(options.parse_args().check)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use orthoscope::backend::cuda::compiler::{Ahead, Arch, Compiler, Image, Listing, list};
@@ -29,12 +30,8 @@ pub struct Arguments {
 
 /// Lists the kernels, and writes them with --out.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut archs: Vec<&'static Arch> = Vec::new();
-    for &arch in &arguments.arch {
-        if !archs.contains(&arch) {
-            archs.push(arch);
-        }
-    }
+    let (mut archs, mut seen) = (arguments.arch.clone(), BTreeSet::new());
+    archs.retain(|arch| seen.insert(arch.to_string()));
     let images = match &arguments.out {
         Some(folder) => {
             check_output_folder(folder)?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::rows::grouped;
 use super::{KernelSpan, Peaks, Profile, Row, Span};
 use crate::backend::KernelLaunch;
-use crate::backend::cuda::compiler::{Arch, Compiler, Resources};
+use crate::backend::cuda::compiler::{Arch, Compiler, Resources, files};
 use crate::backend::cuda::{File, KERNELS, Nvtx};
 
 /// The architecture whose registers are shown for the emulator, for which nothing is compiled.
@@ -84,12 +84,12 @@ impl Profile {
     /// Registers and shared memory of these kernels.
     fn compiled(&self, arch: &'static Arch) -> crate::Result<Vec<Resources>> {
         let is_used = |file: &File| {
-            let mut own = KERNELS.iter().copied().filter(|kernel| kernel.file.name == file.name);
+            let mut own = KERNELS.iter().filter(|kernel| kernel.file.name == file.name);
             own.any(|kernel| self.kernels.iter().any(|row| row.kernel == kernel.name))
         };
-        let files = crate::backend::cuda::compiler::files().into_iter().filter(|file| is_used(file));
-        let images = files.map(|file| Compiler::usual().image(file, arch));
-        Ok(images.collect::<crate::Result<Vec<_>>>()?.into_iter().flat_map(|image| image.kernels).collect())
+        let used = files().into_iter().filter(|file| is_used(file));
+        let images = used.map(|file| Compiler::usual().image(file, arch)).collect::<crate::Result<Vec<_>>>()?;
+        Ok(images.into_iter().flat_map(|image| image.kernels).collect())
     }
 }
 

@@ -1,4 +1,4 @@
-//! A backend that computes as another one does, to the bit, and records when.
+//! A backend that gives the same bits as another backend and records when each operation ran.
 
 use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,8 +11,8 @@ use crate::backend::{Phase, Storage, Watched, Work};
 use crate::error::{Error, Result};
 use crate::ops::{Backend, Batch, Call, CorruptionSpec, Sampler};
 
-/// A backend that computes as another one does, to the bit, and records when. Clones write into one log. No step is captured:
-/// [`Storage::repeat`] does its work every time, so that every operation is seen.
+/// A backend that gives the same bits as another backend and records when each operation ran. Clones write into one log. No step is
+/// captured: [`Storage::repeat`] does its work every time, so that every operation is seen.
 pub struct Observed<B: Backend> {
     inner: B,
     log: Arc<Mutex<Log<B>>>,
@@ -125,7 +125,7 @@ impl<B: Backend> Observed<B> {
     }
 }
 
-/// The work of an operation whose backend says nothing of units: on the matrix unit if one of its kernels is.
+/// For backends that do not report units: all FLOPs count as done by the matrix unit if one of the kernels uses it.
 fn on_unit<M>(work: Work, kernels: &[Watched<M>]) -> Work {
     let uses_matrix = kernels.iter().any(|(launch, _)| launch.work.matrix > 0);
     if uses_matrix { Work { matrix: work.flops, ..work } } else { work }
@@ -193,7 +193,7 @@ impl<B: Backend> Storage for Observed<B> {
         self.moved("zeros", None, len, || self.inner.zeros(len))
     }
 
-    /// Named as written zeros are: what a device saves shows in the time.
+    /// Recorded under the same name as written zeros; what a device saves shows in the time.
     fn zeros_to_add_to(&self, len: usize) -> Result<B::Buffer> {
         self.moved("zeros", None, len, || self.inner.zeros_to_add_to(len))
     }

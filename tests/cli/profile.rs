@@ -15,7 +15,7 @@ fn the_table_lists_every_operation_and_whole_steps() {
         assert!(out.contains(words), "{words}: {out}");
     }
     assert!(out.contains("images/s") && out.contains("changes no bits") && out.contains("peaks measured on"), "{out}");
-    assert!(out.contains("telling its cost takes 10 steps or more"), "three steps cannot: {out}");
+    assert!(out.contains("measuring its cost takes 10 steps or more"), "three steps are too few: {out}");
     assert!(!out.contains("p99"), "of three steps it is the maximum: {out}");
     let few = scratch.succeeds(&format!("{SMALL} --rows 2")).out;
     assert!(few.contains(" others") && few.lines().count() < 30, "{few}");

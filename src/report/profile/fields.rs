@@ -107,7 +107,7 @@ fn work<R: Measured>() -> [Field<R>; 3] {
     ]
 }
 
-/// Columns that came later stand at the end, so that scripts find the others where they were.
+/// Columns that were added later come last, so that scripts find the others where they were.
 fn executed<R: Measured>() -> [Field<R>; 3] {
     [
         Field::new("executed flops", |row: &R| row.measure().work.executed().to_string()),

@@ -110,12 +110,12 @@ fn batch(steps: &Steps) -> String {
     }
 }
 
-/// The cost of observation, where the steps can tell it.
+/// The cost of observation, if there are enough steps to measure it.
 fn overhead(profile: &Profile) -> String {
     let (steps, cost) = (&profile.steps, profile.overhead_percent);
     let noise = 100.0 * (steps.plain.deviation + steps.observed.deviation) / steps.plain.median;
     match profile.settings.steps {
-        ..MIN_STEPS => format!("telling its cost takes {MIN_STEPS} steps or more"),
+        ..MIN_STEPS => format!("measuring its cost takes {MIN_STEPS} steps or more"),
         _ if cost <= noise => format!("its cost is below the noise (±{noise:.1} %)"),
         _ => format!("it costs {cost:.1} % (noise ±{noise:.1} %)"),
     }

@@ -10,8 +10,7 @@ use super::html::escape;
 use super::number::readable;
 use super::style::{MARGIN, TEXT};
 use crate::profile::{Phase, Profile, Row};
-use labels::{Box, Label, Obstacles};
-use roofs::Roof;
+use labels::{Box, DOT_COST, Label, Obstacles};
 use words::MIN_PERCENT;
 
 const WIDTH: f64 = 960.0;
@@ -36,8 +35,8 @@ pub fn roofline(profile: &Profile) -> String {
     };
     let mut obstacles = Obstacles::new(Box::new(ACROSS.0, UP.1, ACROSS.1, UP.0));
     let dots: Vec<Dot<'_>> = drawn.iter().map(|row| plot.dot(row)).collect();
-    dots.iter().for_each(|dot| obstacles.dot(dot.centre, dot.radius));
-    let roofs = roofs::draw(&plot, &mut obstacles);
+    dots.iter().for_each(|dot| obstacles.add(Box::square(dot.centre, dot.radius), DOT_COST));
+    let roofs = roofs::draw(&profile.peaks, &plot, &mut obstacles);
     let named = grouped(&dots[..dots.len().min(NAMED)]);
     let labels: Vec<Label> = named.iter().filter_map(|dots| place(dots, &mut obstacles)).collect();
     let leaders: String = labels.iter().map(Label::leader).collect();
@@ -108,7 +107,8 @@ fn colour(phase: Phase) -> &'static str {
 struct Plot {
     x: Axis,
     y: Axis,
-    roofs: Vec<Roof>,
+    /// What the axes span, left to right and bottom to top.
+    ends: [(f64, f64); 2],
     /// Radius of a dot in pixels per square root of a percent of the time.
     scale: f64,
 }
@@ -118,18 +118,12 @@ impl Plot {
     fn around(profile: &Profile, drawn: &[&Row]) -> Option<Self> {
         let (left, right) = ends(drawn.iter().filter_map(|row| row.measure.executed_intensity()))?;
         let (low, high) = ends(drawn.iter().map(|row| row.measure.rates.executed()))?;
-        let flat = roofs::flat(&profile.peaks);
-        let ridge = flat.iter().map(|roof| 1e9 * roof.rate / profile.peaks.copy).fold(right, f64::max);
-        let x = (left / SLACK, ridge * SLACK);
-        let top = flat.iter().map(|roof| roof.rate).fold(high, f64::max);
-        let y = (low / SLACK, top * HEADROOM);
+        let roof = roofs::flat(&profile.peaks).into_iter().map(|(_, rate)| rate).fold(0.0, f64::max);
+        let x = (left / SLACK, f64::max(right, 1e9 * roof / profile.peaks.copy) * SLACK);
+        let y = (low / SLACK, f64::max(high, roof) * HEADROOM);
         let heaviest = drawn.iter().map(|row| row.measure.percent_of_time).fold(MIN_PERCENT, f64::max);
-        Some(Self {
-            x: Axis::log(x.0, x.1, ACROSS),
-            y: Axis::log(y.0, y.1, UP),
-            roofs: roofs::all(&profile.peaks, flat, x, y),
-            scale: RADII.0 / heaviest.sqrt(),
-        })
+        let (x_axis, y_axis) = (Axis::log(x.0, x.1, ACROSS), Axis::log(y.0, y.1, UP));
+        Some(Self { x: x_axis, y: y_axis, ends: [x, y], scale: RADII.0 / heaviest.sqrt() })
     }
 
     fn pixel(&self, (x, y): (f64, f64)) -> (f64, f64) {
