@@ -94,7 +94,7 @@ class Done:
 
 
 def busy():
-    """Seconds that the cores were busy or taken by the host since the system started; 0 where the system does not say."""
+    """Seconds that the cores were busy or taken by the host since the system started; 0 where the system does not report it."""
     try:
         totals = Path("/proc/stat").read_text().splitlines()[0].split()
         user, nice, system, _, _, *rest = map(int, totals[1:9])
@@ -311,7 +311,7 @@ def in_order(cases):
 
 
 def compare(arguments, cases):
-    """Runs all cases. The file is written after each, so that nothing is lost."""
+    """Runs all cases. The file is written after each, so that an interrupted run keeps its results."""
     record = facts(arguments)
     record["cases"] = kept(arguments.json, record, arguments.anew)
     for case in cases:

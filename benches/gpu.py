@@ -39,7 +39,7 @@ PROFILES = {
 }
 PRECISIONS, TORCH_PRECISIONS = ("f32", "bf16"), ("f32", "tf32", "bf16")
 PARTS = ("test", "profile", "sanitizer", "bench")
-# A rehearsal says nothing about a GPU, so it is as small as possible.
+# A rehearsal does not measure a GPU, so it is as small as possible.
 REHEARSED = {"train-rehearsal": "--phase train --width 2 --size 8 --batch 1 --steps 2 --warmup 1"}
 FILES = {"json": "json", "csv": "csv", "kernels": "kernels.csv", "roofline": "svg", "trace": "trace.json"}
 # What the other machine needs of the repository.
@@ -148,7 +148,7 @@ def run(folder, out, device, only, skip, seconds):
 
     def note(key, value):
         record[key] = value
-        write(out, record)  # after every part, so that nothing is lost with the machine
+        write(out, record)  # after every part, in case the machine is lost
         print(key, json.dumps(value)[:600], flush=True)
 
     output, doctor = limited([folder / "orthoscope", "doctor", "--json"])

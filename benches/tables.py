@@ -75,7 +75,7 @@ def mebibytes(side):
 
 
 def goal(case, goals):
-    """The lowest acceptable ratio and whether the median reaches it, with a note if it lies within the spread."""
+    """The lowest acceptable ratio and whether the median reaches it, with a note if it is within the spread."""
     least = next((least for pattern, least in goals.items() if fnmatch.fnmatch(name(case), pattern)), None)
     if least is None:
         return "–"
@@ -248,17 +248,18 @@ def counted(path, text):
 
 
 def size(*_):
-    """Lines of every room: the folders of src, then kernels, tests and benches."""
-    rooms = {}
+    """Lines of every folder of src, then of kernels, tests and benches."""
+    folders = {}
     for folder in ("src", "kernels", "tests", "benches"):
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in (".rs", ".cu", ".cuh", ".h", ".cpp", ".py"):
                 own = path.relative_to(ROOT)
                 name = "/".join(own.parts[:2]).removesuffix(".rs") if folder == "src" else folder
-                rooms[name] = rooms.get(name, Counter()) + counted(own, path.read_text())
-    rooms |= {name: sum((rooms[room] for room in rooms if room.startswith(prefix)), Counter()) for name, prefix in (("all of src", "src/"), ("all", ""))}
+                folders[name] = folders.get(name, Counter()) + counted(own, path.read_text())
+    total = lambda prefix: sum((count for name, count in folders.items() if name.startswith(prefix)), Counter())
+    folders |= {"all of src": total("src/"), "all": total("")}
     columns = ("code", "docs", "tests", "total")
-    return markdown(["lines", *columns], [[name, *(str(count[column]) for column in columns)] for name, count in rooms.items()])
+    return markdown(["lines", *columns], [[name, *(str(count[column]) for column in columns)] for name, count in folders.items()])
 
 
 TABLES = {

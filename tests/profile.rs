@@ -2,7 +2,9 @@
 
 use orthoscope::backend::{Cpu, Reference};
 use orthoscope::model::Architecture;
-use orthoscope::profile::{Change, Known, MIN_STEPS, Peaks, Phase, Profile, Settings, Steps, Task, bf16_speedup, compare, profile};
+use orthoscope::profile::{
+    Change, Known, MIN_STEPS, Peaks, Phase, Profile, Settings, Steps, Task, bf16_speedup, compare, profile,
+};
 use orthoscope::shape::Shape;
 
 fn settings(task: Task, model: u8) -> Settings {
@@ -25,8 +27,7 @@ fn observing_changes_no_bits_and_sees_every_operation() {
             let of = profile.rows.iter().filter(|row| row.phase == phase && matches!(row.op.as_str(), "conv2d" | "sdc"));
             of.map(|row| row.measure.work.flops).sum::<u64>()
         };
-        let without_ccm =
-            plan.layers.iter().filter(|layer| !layer.kind.starts_with("CCM")).map(|layer| layer.flops).sum::<u64>();
+        let without_ccm = plan.layers.iter().filter(|layer| !layer.kind.starts_with("CCM")).map(|layer| layer.flops).sum::<u64>();
         assert_eq!(products(Phase::Forward), without_ccm);
         assert_eq!(products(Phase::WeightGradient), without_ccm);
         // The input of the first layer needs no gradient.

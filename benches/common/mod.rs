@@ -66,7 +66,7 @@ impl<B: Backend> Bench<'_, '_, B> {
     /// Several buffers of the same length.
     pub fn draw_each<const N: usize>(&self, len: usize) -> Result<[B::Buffer; N]> {
         let drawn = (0..N).map(|_| self.draw(len)).collect::<Result<Vec<_>>>()?;
-        drawn.try_into().map_err(|_| orthoscope::Error::argument("as many buffers as were asked for"))
+        drawn.try_into().map_err(|_| orthoscope::Error::argument("the number of buffers differs from what was requested"))
     }
 
     /// Passes one call of a layer to the clock.

@@ -98,8 +98,9 @@ fn ccm<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, level: u32) -> Resu
     let [w_gate, mut dw_gate] = bench.draw_each(c * c)?;
     let [b_mix, b_gate, mut db_mix, mut db_gate] = bench.draw_each(c)?;
     let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
-    bench
-        .time(name, |b| b.run(Ccm::Forward { spec: &spec, s: &s, u: &u, weights, saved: Some([&mut h, &mut beta]), y: &mut y }))?;
+    bench.time(name, |b| {
+        b.run(Ccm::Forward { spec: &spec, s: &s, u: &u, weights, saved: Some([&mut h, &mut beta]), y: &mut y })
+    })?;
     bench.time(name, |b| {
         let grads = CcmWeights { w_mix: &mut dw_mix, b_mix: &mut db_mix, w_gate: &mut dw_gate, b_gate: &mut db_gate };
         b.run(Ccm::Grad {

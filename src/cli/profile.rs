@@ -1,11 +1,12 @@
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use orthoscope::Error;
 use orthoscope::data::{check_output_file, followed, write_atomically};
 use orthoscope::profile::{Peaks, Profile, Settings, Span, Task, compare, doubt, processor, profile, trace};
 use orthoscope::report::profile as report;
 use orthoscope::report::roofline::roofline;
-use orthoscope::{Error, Result};
 
 use super::device::{DeviceOption, Opened};
 use super::output::{print, say, screen};
@@ -25,7 +26,7 @@ const WRITING: [&str; 4] = ["json", "csv", "kernels", "roofline"];
     Bound by names the limit of an operation: memory, fma (f32 multiply-adds), matrix (bf16 products), both, or overhead, where the \
     call itself takes longer than its work. Peaks are measured once per machine and cached, on a CPU only if nothing \
     else was running. On a GPU or the emulator, kernels are listed too, by the formulas of their headers. nsys and ncu see operations as \
-    ranges LAYER/PHASE/OPERATION if the NVTX library is found. Times on the emulator say nothing about a GPU."
+    ranges LAYER/PHASE/OPERATION if the NVTX library is found. Times on the emulator do not predict those on a GPU."
 )]
 pub struct Arguments {
     /// What a step does: train or infer
@@ -138,7 +139,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let has_kernels = arguments.kernels.is_none() || !profile.kernels.is_empty();
         ensure!(has_kernels, "{} has no kernels: it is a record of the CPU", path.display());
         warn_of_machine(path, &profile);
-        return show(arguments, &profile);
+        return finish(arguments, &profile, &[], None);
     }
     match arguments.device.open()? {
         Opened::Cpu(cpu) => {
@@ -211,25 +212,22 @@ fn place(path: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder.join(path.file_name().unwrap_or_default()))
 }
 
-/// Writes the trace and the record, then shows the result. `device` names a device other than the host.
+/// Writes the files that were asked for, then prints the record or shows the result. `device` names a device other than the host.
 fn finish(arguments: &Arguments, profile: &Profile, spans: &[Vec<Span>], device: Option<&str>) -> anyhow::Result<()> {
-    if let Some(path) = &arguments.trace {
-        write(path, &serde_json::to_vec(&trace(spans, device))?)?;
+    let record = serde_json::to_string_pretty(profile)?;
+    for (option, path) in arguments.files().filter(|(_, path)| !is_standard_output(path)) {
+        let bytes = match option {
+            "csv" => report::csv(profile)?,
+            "kernels" => report::kernel_csv(profile)?,
+            "roofline" => roofline(profile).into_bytes(),
+            "trace" => serde_json::to_vec(&trace(spans, device))?,
+            _ => record.clone().into_bytes(),
+        };
+        write_atomically(path, |file| file.write_all(&bytes))?;
     }
-    let json = serde_json::to_string_pretty(profile)?;
-    match arguments.json.as_deref() {
-        Some(path) if is_standard_output(path) => {
-            write_files(arguments, profile)?;
-            return say(json);
-        }
-        Some(path) => write(path, json.as_bytes())?,
-        None => {}
+    if arguments.json.as_deref().is_some_and(is_standard_output) {
+        return say(record);
     }
-    show(arguments, profile)
-}
-
-fn show(arguments: &Arguments, profile: &Profile) -> anyhow::Result<()> {
-    write_files(arguments, profile)?;
     print(report::table(profile, arguments.rows, screen()))?;
     if !profile.kernels.is_empty() {
         print(format_args!("\n{}", report::kernel_table(profile, arguments.rows, screen())))?;
@@ -237,25 +235,8 @@ fn show(arguments: &Arguments, profile: &Profile) -> anyhow::Result<()> {
     say(format_args!("\n{}", report::sentences(profile, screen()).join("\n")))
 }
 
-fn write_files(arguments: &Arguments, profile: &Profile) -> anyhow::Result<()> {
-    if let Some(path) = &arguments.csv {
-        write(path, &report::csv(profile)?)?;
-    }
-    if let Some(path) = &arguments.kernels {
-        write(path, &report::kernel_csv(profile)?)?;
-    }
-    if let Some(path) = &arguments.roofline {
-        write(path, roofline(profile).as_bytes())?;
-    }
-    Ok(())
-}
-
 fn is_standard_output(path: &Path) -> bool {
     path == Path::new("-")
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_atomically(path, |file| std::io::Write::write_all(file, bytes))
 }
 
 fn read(path: &Path) -> anyhow::Result<Profile> {

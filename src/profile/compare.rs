@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 
 /// Differences up to this many deviations of both sides together are noise.
 const BAND: f64 = 3.0;
-/// With fewer steps a difference of a few percent cannot be told from noise.
+/// With fewer steps a difference of a few percent cannot be distinguished from noise.
 pub const MIN_STEPS: usize = 10;
 
 /// How the second side compares with the first.
@@ -31,7 +31,7 @@ pub struct Comparison {
     pub row: Option<(String, String, Phase)>,
     /// Median milliseconds on both sides; the median over the records of a side, 0 where there is none.
     pub ms: [f64; 2],
-    /// The noise in milliseconds: smaller differences mean nothing.
+    /// The noise in milliseconds; smaller differences are not significant.
     pub band: f64,
     /// The verdict.
     pub change: Change,
@@ -105,8 +105,8 @@ fn differing(a: &Profile, b: &Profile) -> Vec<String> {
     pairs.filter(|(a, b)| a != b).map(|((name, a), (_, b))| format!("{name} is {a} and {b}")).collect()
 }
 
-/// Why times of these records say little about the programs, as a sentence: they are of different machines, or their peaks differ.
-/// None where the machines agree.
+/// A warning if these records are of different machines or their peaks differ, so that their times do not compare the programs. None where
+/// the machines agree.
 pub fn doubt<'a>(records: impl IntoIterator<Item = &'a Profile>) -> Option<String> {
     let mut peaks = records.into_iter().map(|record| &record.peaks);
     let first = peaks.next()?;

@@ -8,7 +8,7 @@ use crate::backend::KernelLaunch;
 use crate::backend::cuda::compiler::{Arch, Compiler, Resources, files};
 use crate::backend::cuda::{File, KERNELS, Nvtx};
 
-/// The architecture whose registers are shown for the emulator, for which nothing is compiled.
+/// The emulator has no registers: those of this architecture are shown for it.
 const USUAL_ARCH: &str = "sm_90a";
 
 /// One kernel, launched by one operation of one layer in one phase, at one grid and block size.
@@ -62,7 +62,7 @@ impl KernelRow {
 }
 
 impl Profile {
-    /// Adds registers and static shared memory as compiled for `arch`; None is the emulator. Notes say where these numbers come from or
+    /// Adds registers and static shared memory as compiled for `arch`; None is the emulator. Notes give the source of these numbers or
     /// why they are missing, and whether NVIDIA's tools see the names of operations.
     pub fn describe_kernels(&mut self, arch: Option<&'static Arch>) {
         match Arch::named(USUAL_ARCH).map(|usual| arch.unwrap_or(usual)).and_then(|arch| Ok((arch, self.compiled(arch)?))) {

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 /// The processor, e.g. `AMD EPYC (family 25 model 17)`: virtual machines shorten the name, family and model still tell generations
-/// apart. The architecture where the system does not say.
+/// apart. The architecture where the system does not name it.
 pub fn processor() -> String {
     let [name, family, model] = ["model name", "cpu family", "model"].map(|key| field("/proc/cpuinfo", key));
     match (name, family.zip(model)) {
@@ -12,7 +12,7 @@ pub fn processor() -> String {
     }
 }
 
-/// Peak memory of this process in bytes; 0 where the system does not say.
+/// Peak memory of this process in bytes; 0 where the system does not report it.
 pub(super) fn peak_bytes() -> u64 {
     let kibibytes = field("/proc/self/status", "VmHWM").and_then(|value| value.split_whitespace().next()?.parse::<u64>().ok());
     kibibytes.map_or(0, |kibibytes| kibibytes * 1024)

@@ -110,7 +110,7 @@ fn only_records_of_the_same_work_are_compared() {
     scratch.succeeds("profile --width 4 --size 16 --batch 1 --steps 2 --warmup 0 --device cpu --json c.json");
     let table = scratch.succeeds("profile --diff a.json b.json").out;
     assert!(table.contains("whole step") && table.contains("B/A") && table.contains("noise"), "{table}");
-    assert!(table.contains("a record has 3 steps: below 10 differences cannot be told from noise"), "{table}");
+    assert!(table.contains("a record has 3 steps: below 10 differences cannot be distinguished from noise"), "{table}");
     assert!(table.contains("too few") && table.contains("give several records of each side:"), "{table}");
     for line in [format!("A: orthoscope {}", env!("CARGO_PKG_VERSION")), "   peaks of ".to_owned(), "B: orthoscope".to_owned()] {
         assert!(table.lines().any(|found| found.starts_with(&line)), "{line}: {table}");

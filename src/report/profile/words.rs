@@ -55,7 +55,7 @@ pub(super) fn ms(value: f64) -> String {
     format!("{} ms", readable(value, 3))
 }
 
-/// FLOPs of a step: by formula, and executed where the record knows them.
+/// FLOPs of a step: by formula, and executed if the record has them.
 fn flops(profile: &Profile) -> String {
     let sum = |of: fn(&Row) -> u64| profile.rows.iter().map(of).sum::<u64>() as f64;
     let [formula, executed] = [sum(|row| row.measure.work.flops), sum(|row| row.measure.work.executed())];
@@ -94,7 +94,7 @@ fn above(profile: &Profile) -> Option<String> {
         if is_old { "this record counts FLOPs by formula, of which Winograd's method executes a quarter, or " } else { "" };
     rates().any(|rates| rates.bound == Bound::Compute && rates.percent_of_peak > MAX_PERCENT).then(|| {
         format!(
-            "above 100 % of peak: {fewer}the peaks were measured too low; --measure-peaks measures them again, while nothing else runs"
+            "above 100 % of peak: {fewer}the peaks were measured too low; --measure-peaks measures them again; nothing else should be running"
         )
     })
 }
