@@ -8,8 +8,8 @@ The folder `profiles` next to the record gets the files of `orthoscope profile` 
 peaks, operations and kernels as CSV, the roofline and the trace. With `--skip sanitizer` and without PyTorch this takes a few minutes;
 `--only profile` makes only the profiles, and `--device emulator` rehearses them with a binary that has the emulator.
 
-`run` needs a CUDA driver. compute-sanitizer and PyTorch are used if they are found, and the record says if they are not. The exit status
-is 1 if a test, a profile or a sanitizer failed.
+`run` needs a CUDA driver. compute-sanitizer and PyTorch (with numpy and safetensors) are used if they are found; otherwise the record
+has the reason. The exit status is 1 if a test, a profile or a sanitizer failed.
 """
 import functools
 import json

@@ -1,9 +1,8 @@
 //! The roofs: the peaks of memory and arithmetic.
 
 use super::labels::{Label, Obstacles, ROOF_COST};
-use super::{ACROSS, Plot};
+use super::{ACROSS, Plot, text};
 use crate::profile::Peaks;
-use crate::report::html::escape;
 use crate::report::number::readable;
 use crate::report::style::TEXT;
 
@@ -56,8 +55,7 @@ fn beside(flat: &[(&str, f64)], plot: &Plot) -> String {
         let top = f64::max(plot.y.pixel(rate), free);
         free = top + 3.0 * TEXT;
         for (row, words) in [name.to_owned(), format!("{} GFLOP/s", readable(rate, 3))].iter().enumerate() {
-            let (x, y) = (ACROSS.1 + 8.0, top + 4.0 + TEXT * row as f64);
-            svg += &format!(r#"<text x="{x}" y="{y:.1}" font-weight="600">{}</text>"#, escape(words));
+            svg += &text((ACROSS.1 + 8.0, top + 4.0 + TEXT * row as f64), r#"font-weight="600""#, words);
         }
     }
     svg
