@@ -10,18 +10,17 @@ Each side runs in a process of its own, in the order A B A B ... and then B A B 
 machine in another state (A is `orthoscope profile`, B is `torch_bench.py`). Each process drops some warm-up steps; its value is the
 median of the others. Ratios are PyTorch / orthoscope of two processes in a row, so orthoscope is faster where they exceed 1.
 
-A record can be made piece by piece: cases that are not run stay in the file, unless they are of another machine or version. Nothing else
-should be running: the script waits up to a minute for a quiet machine, and repeats a pair a few times if other processes used more than
+A record can be made in parts: cases that are not run are kept, unless they are of another machine or version. Nothing else should be
+running: the script waits up to a minute for a quiet machine, and repeats a pair a few times if other processes used more than
 --others of the cores. If one side cannot run a case, the record says why and the other side is timed alone.
 """
 import dataclasses
-import datetime
 import fnmatch
+import functools
 import json
 import os
 import platform
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
@@ -29,7 +28,7 @@ import time
 from pathlib import Path
 
 import tables
-from shared import PROGRAM, parser, positive, processor, summary, write
+from shared import PROGRAM, now, parser, positive, processor, summary, write
 
 HERE = Path(__file__).resolve().parent
 # Model II: base width, side in pixels, batch, and measured steps of training and inference, which take a second or more.
@@ -41,6 +40,7 @@ SIZES = {
 }
 PRECISIONS = ("f32", "bf16")
 ORDERS = ("AB", "BA")
+TITLES = {"A": "orthoscope", "B": "PyTorch"}
 PROTOCOL = (
     "Each value is the median of `steps` steps of one process after its warm-up steps; the table shows the median over processes with "
     "the minimum and maximum. Ratios are PyTorch / orthoscope of two consecutive processes. Both sides use the same number of "
@@ -62,33 +62,20 @@ MEMORY = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """One piece of work."""
-
-    phase: str
-    size: str
-    precision: str
-    compiled: bool = False
-
-    @property
-    def id(self):
-        """`train/small/f32`."""
-        return tables.name(dataclasses.asdict(self))
-
-    def arguments(self, steps, warmup, threads):
-        """What both sides are asked for."""
-        width, px, batch, training, inference = SIZES[self.size]
-        steps = steps or (training if self.phase == "train" else inference)
-        given = {"phase": self.phase, "width": width, "size": px, "batch": batch, "precision": self.precision}
-        return {**given, "steps": steps, "warmup": warmup, "threads": threads}
-
-
 def all_cases(compiled):
     """Every case; those of torch.compile where they are wanted."""
     pairs = [(phase, size) for phase in ("train", "infer") for size in SIZES if phase == "infer" or size != "latency"]
     forms = (False, True) if compiled else (False,)
-    return [Case(phase, size, precision, form) for precision in PRECISIONS for phase, size in pairs for form in forms]
+    every = [(phase, size, precision, form) for precision in PRECISIONS for phase, size in pairs for form in forms]
+    return [dict(zip(("phase", "size", "precision", "compiled"), case)) for case in every]
+
+
+def work(case, options):
+    """The options that both sides of a case are called with."""
+    width, px, batch, training, inference = SIZES[case["size"]]
+    steps = options.steps or (training if case["phase"] == "train" else inference)
+    given = {"phase": case["phase"], "width": width, "size": px, "batch": batch, "precision": case["precision"]}
+    return {**given, "steps": steps, "warmup": options.warmup, "threads": options.threads}
 
 
 class Failed(Exception):
@@ -97,15 +84,17 @@ class Failed(Exception):
 
 @dataclasses.dataclass
 class Done:
-    """A process that succeeded: standard output, peak memory in MiB, and the share of the cores that other processes used meanwhile."""
+    """A process that succeeded: standard output, peak memory in MiB, the share of the cores that other processes used meanwhile, and the
+    milliseconds of its median step if it was timed."""
 
     output: str
     peak: float
     others: float
+    ms: float = None
 
 
 def busy():
-    """Seconds that the cores were busy or taken by the host since the system started; 0 where the system does not say."""
+    """Seconds that the cores were busy or taken by the host since the system started; 0 where the system does not report it."""
     try:
         totals = Path("/proc/stat").read_text().splitlines()[0].split()
         user, nice, system, _, _, *rest = map(int, totals[1:9])
@@ -154,90 +143,60 @@ def options_of(arguments):
     return [part for key, value in arguments.items() for part in (f"--{key}", str(value))]
 
 
-@dataclasses.dataclass
-class Turn:
-    """One process: milliseconds of its median step, the share of the cores that others used, and peak MiB where that is known."""
-
-    ms: float
-    others: float
-    peak: float = None
-
-
-class Orthoscope:
-    """orthoscope."""
-
-    title = "orthoscope"
-
-    def __init__(self, program):
-        self.program = program
-
-    def time(self, arguments):
-        """Times one process. Its memory is not used, because `profile` holds the network twice."""
-        done = run([self.program, "profile", "--model", 2, "--device", "cpu", *options_of(arguments), "--json", "-"])
-        result = json.loads(done.output)
-        if result["threads"] != arguments["threads"]:
-            raise Failed(f"used {result['threads']} threads instead of {arguments['threads']}")
-        return Turn(result["step_ms"], done.others)
-
-    def peak(self, case, arguments):
-        """Peak MiB of a process that does only this work."""
-        with tempfile.TemporaryDirectory() as folder:
-            prepare = self.training if case.phase == "train" else self.forward
-            command = prepare(Path(folder), arguments)
-            common = {key: arguments[key] for key in ("precision", "threads")}
-            return run([self.program, *command, "--device", "cpu", *options_of(common)]).peak
-
-    def training(self, folder, arguments):
-        """Makes images and a config; returns the training command."""
-        size, config = arguments["size"], folder / "config.toml"
-        images = {"out": folder, "family": "tiles", "size": size, "train": 8, "good": 1, "defects": 1}
-        run([self.program, "data", "generate", *options_of(images)])
-        model = f"[model]\nmodel = 2\nwidth = {arguments['width']}\n"
-        config.write_text(f"{model}[data]\nsize = {size}\nheld_out = 0.0\n[train]\nbatch = {arguments['batch']}\n")
-        return ["train", *options_of({"config": config, "data": folder / "tiles", "out": folder / "run", "steps": 2})]
-
-    def forward(self, folder, arguments):
-        """Makes weights and an input; returns the inference command."""
-        model, x = folder / "model.safetensors", folder / "x.npy"
-        run([self.program, "model", "init", *options_of({"model": 2, "width": arguments["width"], "out": model})])
-        write_zeros(x, (arguments["batch"], arguments["size"], arguments["size"], 3))
-        return ["model", "forward", *options_of({"model": model, "input": x, "output": folder / "y.npy"})]
+def timed(command, given, steps, environment=None):
+    """Runs one side. `steps` finds the milliseconds of the steps in the JSON that it prints."""
+    done = run([*command, *options_of(given)], environment)
+    result = json.loads(done.output)
+    if result["threads"] != given["threads"]:
+        raise Failed(f"used {result['threads']} threads instead of {given['threads']}")
+    return dataclasses.replace(done, ms=statistics.median(steps(result)))
 
 
-class Torch:
-    """PyTorch."""
-
-    title = "PyTorch"
-
-    def __init__(self, python, compiled):
-        self.python, self.compiled = python, compiled
-
-    def time(self, arguments):
-        """One process."""
-        environment = {**os.environ, "OMP_NUM_THREADS": str(arguments["threads"])}
-        form = ["--compile"] if self.compiled else []
-        done = run([self.python, HERE / "torch_bench.py", "--device", "cpu", *options_of(arguments), *form], environment)
-        result = json.loads(done.output.splitlines()[-1])
-        if result["threads"] != arguments["threads"]:
-            raise Failed(f"used {result['threads']} threads instead of {arguments['threads']}")
-        return Turn(statistics.median(result["ms"]), done.others, done.peak)
+def sides_of(case, given, options):
+    """A function for each side that times one process."""
+    ours = [options.orthoscope, "profile", "--model", 2, "--device", "cpu", "--json", "-"]
+    torch = [options.python, HERE / "torch_bench.py", "--device", "cpu", *["--compile"] * case["compiled"]]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(given["threads"])}
+    return {
+        "A": functools.partial(timed, ours, given, lambda result: [result["step_ms"]]),
+        "B": functools.partial(timed, torch, given, lambda result: result["ms"], environment),
+    }
 
 
-def write_zeros(path, shape):
-    """An f32 array of zeros as .npy."""
-    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
-    header += " " * (-(len(header) + 11) % 64) + "\n"
-    elements = shape[0] * shape[1] * shape[2] * shape[3]
-    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(4 * elements))
+def peak(case, given, options):
+    """Peak MiB of an orthoscope process that does only this work; `profile` holds the network twice."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = {"train": training, "infer": forward}[case["phase"]](Path(folder), given, options)
+        common = {"device": "cpu", "precision": given["precision"], "threads": given["threads"]}
+        return run([options.orthoscope, *command, *options_of(common)]).peak
+
+
+def training(folder, given, options):
+    """Makes images and a config; returns the training command."""
+    size, config = given["size"], folder / "config.toml"
+    images = {"out": folder, "family": "tiles", "size": size, "train": 8, "good": 1, "defects": 1}
+    run([options.orthoscope, "data", "generate", *options_of(images)])
+    model = f"[model]\nmodel = 2\nwidth = {given['width']}\n"
+    config.write_text(f"{model}[data]\nsize = {size}\nheld_out = 0.0\n[train]\nbatch = {given['batch']}\n")
+    return ["train", *options_of({"config": config, "data": folder / "tiles", "out": folder / "run", "steps": 2})]
+
+
+def forward(folder, given, options):
+    """Makes weights and an input; returns the inference command."""
+    model, x = folder / "model.safetensors", folder / "x.npy"
+    run([options.orthoscope, "model", "init", *options_of({"model": 2, "width": given["width"], "out": model})])
+    shape = (given["batch"], given["size"], given["size"], 3)
+    run([options.python, "-c", f"import numpy; numpy.save({str(x)!r}, numpy.zeros({shape}, numpy.float32))"])
+    return ["model", "forward", *options_of({"model": model, "input": x, "output": folder / "y.npy"})]
 
 
 class Match:
     """One case, alternating between both sides."""
 
-    def __init__(self, case, sides, arguments, play):
-        self.case, self.sides, self.arguments = case, sides, arguments
-        self.rounds, self.limit, self.tries = play.rounds, play.others, play.tries
-        self.turns = {letter: [] for letter in sides}
+    def __init__(self, case, given, options):
+        self.case, self.given, self.options = case, given, options
+        self.sides = sides_of(case, given, options)
+        self.done = {letter: [] for letter in self.sides}
         self.reasons = {}
 
     def turn(self, letter):
@@ -245,70 +204,65 @@ class Match:
         if letter in self.reasons:
             return None
         try:
-            return self.sides[letter].time(self.arguments)
+            return self.sides[letter]()
         except Failed as failed:
             self.reasons[letter] = str(failed)
-            say(f"    {self.sides[letter].title}: not available: {failed}")
+            say(f"    {TITLES[letter]}: not available: {failed}")
             return None
 
     def neighbours(self, letters):
-        """One process of each side, repeated if disturbed; also the number of repetitions."""
-        for again in range(self.tries):
-            wait_for_quiet(self.limit)
+        """One process of each side, repeated if disturbed, with the largest share of others; also the number of repetitions."""
+        for again in range(self.options.tries):
+            wait_for_quiet(self.options.others)
             turns = {letter: self.turn(letter) for letter in letters}
-            others = max((turn.others for turn in turns.values() if turn), default=0.0)
-            if others <= self.limit:
+            others = max((done.others for done in turns.values() if done), default=0.0)
+            if others <= self.options.others:
                 break
             say(f"    {' '.join(letters)}: other processes used {100 * others:.0f} % of the cores")
-        return turns, again
+        return turns, others, again
 
     def order(self, letters):
         """All rounds in one order: pairs [orthoscope, PyTorch] of consecutive processes, and their ratios."""
-        pairs, others, repeated = [], [], 0
-        for number in range(self.rounds):
-            turns, again = self.neighbours(letters)
-            repeated += again
-            for letter, turn in turns.items():
-                self.turns[letter] += [turn] if turn else []
+        found = {"pairs": [], "others": [], "repeated": 0}
+        for number in range(self.options.rounds):
+            turns, others, again = self.neighbours(letters)
+            found["repeated"] += again
+            for letter, done in turns.items():
+                self.done[letter] += [done] if done else []
             if None not in turns.values():
                 ours, theirs = turns["A"].ms, turns["B"].ms
-                pairs.append([ours, theirs])
-                others.append(max(turn.others for turn in turns.values()))
+                found["pairs"].append([ours, theirs])
+                found["others"].append(others)
                 times = f"orthoscope {ours:.1f} ms, PyTorch {theirs:.1f} ms, ratio {theirs / ours:.2f}"
-                say(f"    {' '.join(letters)} {number + 1}/{self.rounds}: {times}")
-        ratios = summary([theirs / ours for ours, theirs in pairs])
-        return {"pairs": pairs, "others": others, "repeated": repeated, "ratio": ratios}
+                say(f"    {' '.join(letters)} {number + 1}/{self.options.rounds}: {times}")
+        return {**found, "ratio": ratios(found["pairs"])}
 
-    def side(self, letter):
-        """The entry of one side in the record."""
+    def side(self, letter, peak):
+        """The entry of one side in the record. `peak` gives its memory."""
         if letter in self.reasons:
             return {"unavailable": self.reasons[letter]}
-        values, peaks = [turn.ms for turn in self.turns[letter]], [turn.peak for turn in self.turns[letter] if turn.peak]
-        return {"ms": {**summary(values), "values": values}, "peak_mib": max(peaks, default=None)}
-
-    def ours(self):
-        """The entry of orthoscope, with the memory of a separate process."""
-        own = self.side("A")
-        return own if "unavailable" in own else {**own, "peak_mib": self.sides["A"].peak(self.case, self.arguments)}
+        values = [done.ms for done in self.done[letter]]
+        return {"ms": {**summary(values), "values": values}, "peak_mib": peak()}
 
     def play(self):
         """The record of the case."""
         orders = {order: self.order(order) for order in ORDERS}
-        ratios = [theirs / ours for order in orders.values() for ours, theirs in order["pairs"]]
-        given = {key: self.arguments[key] for key in ("width", "batch", "steps", "warmup")}
-        given |= {"others_limit": self.limit}
-        about = {**dataclasses.asdict(self.case), "px": self.arguments["size"], **given, "date": now()}
-        return {**about, "orthoscope": self.ours(), "torch": self.side("B"), "orders": orders, "ratio": summary(ratios)}
+        given = {key: self.given[key] for key in ("width", "batch", "steps", "warmup")}
+        about = {**self.case, "px": self.given["size"], **given, "others_limit": self.options.others, "date": now()}
+        ours = self.side("A", lambda: peak(self.case, self.given, self.options))
+        torch = self.side("B", lambda: max(done.peak for done in self.done["B"]))
+        every = [pair for order in orders.values() for pair in order["pairs"]]
+        return {**about, "orthoscope": ours, "torch": torch, "orders": orders, "ratio": ratios(every)}
+
+
+def ratios(pairs):
+    """How many times faster orthoscope is."""
+    return summary([theirs / ours for ours, theirs in pairs])
 
 
 def say(words):
     """Progress, on standard error."""
     print(words, file=sys.stderr, flush=True)
-
-
-def now():
-    """The time in UTC."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
 def facts(arguments):
@@ -318,10 +272,10 @@ def facts(arguments):
         # Measures the machine's peaks once, so that later processes do not need memory for it.
         tiny = {"width": 2, "size": 16, "batch": 1, "steps": 1, "threads": arguments.threads}
         result = run([arguments.orthoscope, "profile", "--device", "cpu", *options_of(tiny), "--json", "-"])
-        ask = "import torch; print(torch.__version__, torch.backends.cpu.get_cpu_capability())"
+        ask = "import numpy, safetensors, torch; print(torch.__version__, torch.backends.cpu.get_cpu_capability())"
         imported = run([arguments.python, "-c", ask])
     except Failed as failed:
-        hint = "--orthoscope names the program, which `cargo build --release` makes, --python one that has torch"
+        hint = "--orthoscope names the program, which `cargo build --release` makes, --python one that has torch, numpy and safetensors"
         sys.exit(f"error: {failed}; {hint}")
     version, isa = imported.output.split()
     machine = {"cpu": processor(), "threads": arguments.threads, "system": platform.platform()}
@@ -353,18 +307,17 @@ def kept(path, record, anew):
 def in_order(cases):
     """Cases in the order of `all_cases`; of equal cases the last one."""
     latest = {tables.name(case): case for case in cases}
-    return [latest[case.id] for case in all_cases(True) if case.id in latest]
+    return [latest[name] for name in map(tables.name, all_cases(True)) if name in latest]
 
 
 def compare(arguments, cases):
-    """Runs all cases. The file is written after each, so that nothing is lost."""
+    """Runs all cases. The file is written after each, so that an interrupted run keeps its results."""
     record = facts(arguments)
     record["cases"] = kept(arguments.json, record, arguments.anew)
     for case in cases:
-        given = case.arguments(arguments.steps, arguments.warmup, arguments.threads)
-        say(f"{case.id}: {given['warmup']} + {given['steps']} steps, {arguments.rounds} rounds in each order")
-        sides = {"A": Orthoscope(arguments.orthoscope), "B": Torch(arguments.python, case.compiled)}
-        record["cases"] = in_order(record["cases"] + [Match(case, sides, given, arguments).play()])
+        given = work(case, arguments)
+        say(f"{tables.name(case)}: {given['warmup']} + {given['steps']} steps, {arguments.rounds} rounds in each order")
+        record["cases"] = in_order(record["cases"] + [Match(case, given, arguments).play()])
         if arguments.json:
             write(arguments.json, record)
     return record
@@ -372,12 +325,11 @@ def compare(arguments, cases):
 
 def chosen(arguments):
     """The cases that match the patterns."""
-    patterns = arguments.cases.split(",")
-    every = all_cases(arguments.compile)
-    for pattern in patterns:
-        if not any(fnmatch.fnmatch(case.id, pattern) for case in every):
-            sys.exit(f"error: no case is called `{pattern}`; --list prints them")
-    return [case for case in every if any(fnmatch.fnmatch(case.id, pattern) for pattern in patterns)]
+    matching = lambda pattern: [case for case in all_cases(arguments.compile) if fnmatch.fnmatch(tables.name(case), pattern)]
+    found = {pattern: matching(pattern) for pattern in arguments.cases.split(",")}
+    for pattern in (pattern for pattern, cases in found.items() if not cases):
+        sys.exit(f"error: no case is called `{pattern}`; --list prints them")
+    return in_order(case for cases in found.values() for case in cases)
 
 
 def cores():
@@ -390,7 +342,7 @@ def options():
     own = parser(__doc__)
     add = own.add_argument
     add("--orthoscope", type=Path, default=PROGRAM, metavar="PROGRAM", help="default: that of the last release build")
-    add("--python", default=sys.executable, metavar="PROGRAM", help="a Python that has torch; default: this one")
+    add("--python", default=sys.executable, metavar="PROGRAM", help="a Python that has torch, numpy and safetensors; default: this one")
     add("--cases", default="*", metavar="PATTERN,...", help="cases to run, e.g. 'train/*/f32,infer/latency/*'; default: all")
     add("--compile", action="store_true", help="also run cases with torch.compile, .../compiled; a minute more per process")
     add("--rounds", type=positive, default=3, metavar="N", help="processes of each side in each order; default 3")
@@ -411,7 +363,7 @@ def main():
     arguments = options().parse_args()
     cases = chosen(arguments)
     if arguments.list:
-        return print("\n".join(case.id for case in cases))
+        return print("\n".join(map(tables.name, cases)))
     for path in filter(None, (arguments.json, Path(arguments.markdown or ""))):
         if not path.parent.is_dir():
             sys.exit(f"error: {path}: the folder {path.parent} does not exist")

@@ -25,7 +25,7 @@ use orthoscope::{Error, Result};
 
 mod common;
 
-use common::{Bench, SIZES, Size, word};
+use common::{Bench, SIZES, Size};
 
 /// How one call is sampled.
 #[derive(Clone, Copy)]
@@ -33,7 +33,7 @@ struct Sampling {
     count: usize,
     /// Shortest time of all samples, in seconds.
     seconds: f64,
-    /// A rate in FLOP/s that the backend surely reaches; slow calls get the time they need.
+    /// A rate in FLOP/s that the backend certainly reaches; slow calls get more time.
     rate: f64,
 }
 
@@ -88,9 +88,9 @@ fn operations<B: Backend>(
 ) -> Result<()> {
     let (mut spans, probe) = (spans.iter(), backend.zeros(1)?);
     let wait = || backend.download(&probe).map(drop);
-    let mut clock = |_: &str, call: &mut dyn FnMut() -> Result<()>| {
+    let mut clock = |call: &mut dyn FnMut() -> Result<()>| {
         let span = spans.next().ok_or_else(|| Error::argument("the profiler saw fewer calls than there are"))?;
-        let group = format!("{}/{}/{}/{}", span.op, span.layer, word(span.phase), size.name);
+        let group = format!("{}/{}/{}/{}", span.op, span.layer, span.phase.words().replace(' ', "_"), size.name);
         measure(criterion, [&group, device], sampling, span.work, call, &wait)
     };
     Bench { backend, size, clock: &mut clock }.operations()

@@ -42,6 +42,11 @@ def processor():
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def now():
+    """The time in UTC, as 2026-11-26T12:00:00+00:00."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+
+
 def today():
     """The date, as 2026-11-26."""
     return datetime.date.today().isoformat()

@@ -27,10 +27,6 @@ PAIRS = ((min, "min"), (max, "max"))
 MARKED = re.compile(r"(?P<head>^<!-- table: (?P<name>[\w-]+) -->\n)(?P<body>.*?)(?P<tail>^<!-- end -->)", re.S | re.M)
 
 
-class Wrong(Exception):
-    """A sentence for the user."""
-
-
 def lines(text, indent=""):
     """A paragraph wrapped to the width of the documents."""
     return textwrap.fill(text, 130, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) + "\n"
@@ -79,7 +75,7 @@ def mebibytes(side):
 
 
 def goal(case, goals):
-    """The lowest acceptable ratio and whether the median reaches it, with a note if it lies within the spread."""
+    """The lowest acceptable ratio and whether the median reaches it, with a note if it is within the spread."""
     least = next((least for pattern, least in goals.items() if fnmatch.fnmatch(name(case), pattern)), None)
     if least is None:
         return "–"
@@ -149,7 +145,7 @@ def disturbed(record):
     """A sentence if pairs were kept although other processes were running."""
     limits = [(case["others_limit"], order["others"]) for case in record["cases"] for order in case["orders"].values()]
     kept = [others > limit for limit, pairs in limits for others in pairs]
-    words = f"In {sum(kept)} of {len(kept)} pairs other processes had more of the cores than is allowed, again and again."
+    words = f"In {sum(kept)} of {len(kept)} pairs other processes used more of the cores than allowed, also when repeated."
     return "\n" + lines(words) if any(kept) else ""
 
 
@@ -166,8 +162,8 @@ def memory(record):
     """How memory was measured, with the baselines."""
     floor = record["floor_mib"]
     floors = (
-        f"Nothing is subtracted: {floor['torch']:.0f} MiB of PyTorch's are there once it is imported, and no process that is "
-        f"started this way shows less than {floor['launch']:.0f} MiB."
+        f"Nothing is subtracted: importing PyTorch alone takes {floor['torch']:.0f} MiB, and any process that is started this way "
+        f"shows at least {floor['launch']:.0f} MiB."
     )
     return lines(f"{record['memory']} {floors}")
 
@@ -252,17 +248,18 @@ def counted(path, text):
 
 
 def size(*_):
-    """Lines of every room: the folders of src, then kernels, tests and benches."""
-    rooms = {}
+    """Lines of every folder of src, then of kernels, tests and benches."""
+    folders = {}
     for folder in ("src", "kernels", "tests", "benches"):
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in (".rs", ".cu", ".cuh", ".h", ".cpp", ".py"):
                 own = path.relative_to(ROOT)
                 name = "/".join(own.parts[:2]).removesuffix(".rs") if folder == "src" else folder
-                rooms[name] = rooms.get(name, Counter()) + counted(own, path.read_text())
-    rooms |= {name: sum((rooms[room] for room in rooms if room.startswith(prefix)), Counter()) for name, prefix in (("all of src", "src/"), ("all", ""))}
+                folders[name] = folders.get(name, Counter()) + counted(own, path.read_text())
+    total = lambda prefix: sum((count for name, count in folders.items() if name.startswith(prefix)), Counter())
+    folders |= {"all of src": total("src/"), "all": total("")}
     columns = ("code", "docs", "tests", "total")
-    return markdown(["lines", *columns], [[name, *(str(count[column]) for column in columns)] for name, count in rooms.items()])
+    return markdown(["lines", *columns], [[name, *(str(count[column]) for column in columns)] for name, count in folders.items()])
 
 
 TABLES = {
@@ -286,20 +283,20 @@ def read(path):
     try:
         return json.loads((ROOT / path).read_text())
     except OSError as error:
-        raise Wrong(f"{path}: {error.strerror.lower()}; benches/compare.py or orthoscope profile writes it") from error
+        sys.exit(f"error: {path}: {error.strerror.lower()}; benches/compare.py or orthoscope profile writes it")
     except ValueError as error:
-        raise Wrong(f"{path}: {error}") from error
+        sys.exit(f"error: {path}: {error}")
 
 
 def filled(path, seen):
     """The text of a file with up-to-date tables, and the names of those that were not."""
     text, stale = (ROOT / path).read_text(), []
     if len(re.findall("^<!-- table:", text, re.M)) != len(MARKED.findall(text)):
-        raise Wrong(f"{path}: a table has no `<!-- end -->`, or a name that is not letters, digits and hyphens")
+        sys.exit(f"error: {path}: a table has no `<!-- end -->`, or a name that is not letters, digits and hyphens")
 
     def fill(found):
         if found["name"] not in TABLES:
-            raise Wrong(f"{path}: there is no table `{found['name']}`; there are {', '.join(TABLES)}")
+            sys.exit(f"error: {path}: there is no table `{found['name']}`; there are {', '.join(TABLES)}")
         seen.add(found["name"])
         make, record = TABLES[found["name"]]
         body = make(read(record), read(GOALS))
@@ -325,7 +322,7 @@ def run(check):
             (ROOT / path).write_text(text)
     unseen = sorted(set(TABLES) - seen)
     if unseen:
-        raise Wrong(f"no file has a place for the table {', '.join(unseen)}: `<!-- table: NAME -->`, then `<!-- end -->`")
+        sys.exit(f"error: no file has a place for the table {', '.join(unseen)}: `<!-- table: NAME -->`, then `<!-- end -->`")
     return status
 
 
@@ -333,11 +330,7 @@ def main():
     """The command line."""
     options = parser(__doc__)
     options.add_argument("--check", action="store_true", help="write nothing; the exit status is 1 if a table is out of date")
-    try:
-        return run(options.parse_args().check)
-    except Wrong as wrong:
-        print(f"error: {wrong}", file=sys.stderr)
-        return 1
+    return run(options.parse_args().check)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ Operands are normal random numbers. Prints the root mean square of the error rel
 relative to the sum of the absolute terms of an output, in units of rounding u: 2^-24 for f32, 2^-8 for bf16. paper/performance.md quotes
 these numbers, and src/backend/cpu/winograd/transform.rs uses the points.
 """
-import argparse
+from shared import parser, positive
 
 try:
     import numpy as np
@@ -63,10 +63,10 @@ def report(name, found, exact, size, unit):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--channels", type=int, default=64)
-    parser.add_argument("--tiles", type=int, default=400)
-    arguments = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--channels", type=positive, default=64, help="default 64")
+    options.add_argument("--tiles", type=positive, default=400, help="default 400")
+    arguments = options.parse_args()
     draw = np.random.default_rng(0).standard_normal
     d, g = draw((arguments.tiles, arguments.channels, 6, 6)).astype(np.float32), draw((arguments.channels, 3, 3)).astype(np.float32)
     exact, size = direct(d, g, np.float64), direct(np.abs(d), np.abs(g), np.float64)

@@ -1,6 +1,6 @@
 //! Sizes, operands, and one call of every operation at each size.
 //!
-//! A [`Clock`] receives every call with its layer. Names, phases and costs come from the profiler, see [`spans`].
+//! A [`Clock`] receives every call. Names, layers, phases and costs come from the profiler, see [`spans`].
 
 pub mod elementwise;
 pub mod products;
@@ -40,12 +40,12 @@ impl Size {
     }
 }
 
-/// Times one call, of a layer. The call may be made any number of times.
-pub type Clock<'a> = dyn FnMut(&str, &mut dyn FnMut() -> Result<()>) -> Result<()> + 'a;
+/// Times one call, which it may make any number of times.
+pub type Clock<'a> = dyn FnMut(&mut dyn FnMut() -> Result<()>) -> Result<()> + 'a;
 
-/// A backend, a size, and who measures.
+/// The calls of one backend at one size.
 pub struct Bench<'a, 'c, B> {
-    /// What computes.
+    /// The backend.
     pub backend: &'a B,
     /// The size.
     pub size: Size,
@@ -66,13 +66,13 @@ impl<B: Backend> Bench<'_, '_, B> {
     /// Several buffers of the same length.
     pub fn draw_each<const N: usize>(&self, len: usize) -> Result<[B::Buffer; N]> {
         let drawn = (0..N).map(|_| self.draw(len)).collect::<Result<Vec<_>>>()?;
-        drawn.try_into().map_err(|_| orthoscope::Error::argument("as many buffers as were asked for"))
+        drawn.try_into().map_err(|_| orthoscope::Error::argument("the number of buffers differs from what was requested"))
     }
 
-    /// Passes one call to the clock.
-    pub fn time(&mut self, layer: &str, mut call: impl FnMut() -> Result<()>) -> Result<()> {
+    /// Passes one call of a layer to the clock.
+    pub fn time(&mut self, layer: &str, mut call: impl FnMut(&B) -> Result<()>) -> Result<()> {
         self.backend.enter(layer, Phase::Forward);
-        (self.clock)(layer, &mut call)
+        (self.clock)(&mut || call(self.backend))
     }
 
     /// Every operation.
@@ -87,7 +87,7 @@ impl<B: Backend> Bench<'_, '_, B> {
 pub fn spans(size: Size) -> Result<Vec<Span>> {
     let observed = Observed::new(Cpu::default());
     let mut spans = Vec::new();
-    let mut clock = |_: &str, call: &mut dyn FnMut() -> Result<()>| {
+    let mut clock = |call: &mut dyn FnMut() -> Result<()>| {
         observed.begin()?;
         call()?;
         spans.extend(observed.take()?);
@@ -95,15 +95,4 @@ pub fn spans(size: Size) -> Result<Vec<Span>> {
     };
     Bench { backend: &observed, size, clock: &mut clock }.operations()?;
     Ok(spans)
-}
-
-/// A phase as part of a benchmark's name.
-pub fn word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Data => "data",
-        Phase::Forward => "forward",
-        Phase::InputGradient => "input_grad",
-        Phase::WeightGradient => "weight_grad",
-        Phase::Optimiser => "update",
-    }
 }

@@ -16,9 +16,10 @@ pub fn all<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     linear(bench)?;
     sdc(bench, "sdc.0", 4 * w)?;
     sdc(bench, "sdc.1", 6 * w)?;
-    for (level, name) in ["ccm1", "ccm2", "ccm3"].into_iter().enumerate() {
-        ccm(bench, name, level as u32)?;
-        convex_combination(bench, name, level as u32)?;
+    for level in 0..3 {
+        let name = format!("ccm{}", level + 1);
+        ccm(bench, &name, level)?;
+        convex_combination(bench, &name, level)?;
     }
     Ok(())
 }
@@ -53,10 +54,9 @@ fn conv2d<B: Backend>(bench: &mut Bench<'_, '_, B>, (name, level, c_in, c_out, k
     let [bw, mut bdw] = bench.draw_each(w.len())?;
     let [bb, mut bdb] = bench.draw_each(c_out)?;
     let [bdz, mut by] = bench.draw_each(y.len())?;
-    let b = bench.backend;
-    bench.time(name, || b.run(Conv2d::Forward { spec: &spec, x: &bx, w: &bw, b: Some(&bb), y: &mut by }))?;
-    bench.time(name, || b.run(Conv2d::InputGrad { spec: &spec, dz: &bdz, w: &bw, dx: &mut bdx }))?;
-    bench.time(name, || b.run(Conv2d::WeightGrad { spec: &spec, x: &bx, dz: &bdz, dw: &mut bdw, db: Some(&mut bdb) }))
+    bench.time(name, |b| b.run(Conv2d::Forward { spec: &spec, x: &bx, w: &bw, b: Some(&bb), y: &mut by }))?;
+    bench.time(name, |b| b.run(Conv2d::InputGrad { spec: &spec, dz: &bdz, w: &bw, dx: &mut bdx }))?;
+    bench.time(name, |b| b.run(Conv2d::WeightGrad { spec: &spec, x: &bx, dz: &bdz, dw: &mut bdw, db: Some(&mut bdb) }))
 }
 
 /// Model II has no linear layer; this one has a row for each pixel of the bottleneck.
@@ -67,10 +67,9 @@ fn linear<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let [bx, bdz, mut by, mut bdx] = bench.draw_each(x.len())?;
     let [bw, mut bdw] = bench.draw_each(w.len())?;
     let [bb, mut bdb] = bench.draw_each(4 * width)?;
-    let b = bench.backend;
-    bench.time("hidden", || b.run(Linear::Forward { spec: &spec, x: &bx, w: &bw, b: Some(&bb), y: &mut by }))?;
-    bench.time("hidden", || b.run(Linear::InputGrad { spec: &spec, dz: &bdz, w: &bw, dx: &mut bdx }))?;
-    bench.time("hidden", || b.run(Linear::WeightGrad { spec: &spec, x: &bx, dz: &bdz, dw: &mut bdw, db: Some(&mut bdb) }))
+    bench.time("hidden", |b| b.run(Linear::Forward { spec: &spec, x: &bx, w: &bw, b: Some(&bb), y: &mut by }))?;
+    bench.time("hidden", |b| b.run(Linear::InputGrad { spec: &spec, dz: &bdz, w: &bw, dx: &mut bdx }))?;
+    bench.time("hidden", |b| b.run(Linear::WeightGrad { spec: &spec, x: &bx, dz: &bdz, dw: &mut bdw, db: Some(&mut bdb) }))
 }
 
 fn sdc<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, c_in: usize) -> Result<()> {
@@ -84,10 +83,9 @@ fn sdc<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, c_in: usize) -> Res
     let (weights, mut dw) = (bench.draw_each::<BRANCHES>(w.len())?, bench.draw_each::<BRANCHES>(w.len())?);
     let (biases, mut db) = (bench.draw_each::<BRANCHES>(c)?, bench.draw_each::<BRANCHES>(c)?);
     let (weights, biases) = (weights.each_ref(), biases.each_ref());
-    let b = bench.backend;
-    bench.time(name, || b.run(Sdc::Forward { spec: &spec, x: &bx, w: &weights, b: &biases, y: &mut by }))?;
-    bench.time(name, || b.run(Sdc::InputGrad { spec: &spec, dz: &bdz, w: &weights, dx: &mut bdx }))?;
-    bench.time(name, || b.run(Sdc::WeightGrad { spec: &spec, x: &bx, dz: &bdz, dw: &mut dw, db: &mut db }))
+    bench.time(name, |b| b.run(Sdc::Forward { spec: &spec, x: &bx, w: &weights, b: &biases, y: &mut by }))?;
+    bench.time(name, |b| b.run(Sdc::InputGrad { spec: &spec, dz: &bdz, w: &weights, dx: &mut bdx }))?;
+    bench.time(name, |b| b.run(Sdc::WeightGrad { spec: &spec, x: &bx, dz: &bdz, dw: &mut dw, db: &mut db }))
 }
 
 fn ccm<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, level: u32) -> Result<()> {
@@ -100,10 +98,10 @@ fn ccm<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, level: u32) -> Resu
     let [w_gate, mut dw_gate] = bench.draw_each(c * c)?;
     let [b_mix, b_gate, mut db_mix, mut db_gate] = bench.draw_each(c)?;
     let weights = CcmWeights { w_mix: &w_mix, b_mix: &b_mix, w_gate: &w_gate, b_gate: &b_gate };
-    let b = bench.backend;
-    bench
-        .time(name, || b.run(Ccm::Forward { spec: &spec, s: &s, u: &u, weights, saved: Some([&mut h, &mut beta]), y: &mut y }))?;
-    bench.time(name, || {
+    bench.time(name, |b| {
+        b.run(Ccm::Forward { spec: &spec, s: &s, u: &u, weights, saved: Some([&mut h, &mut beta]), y: &mut y })
+    })?;
+    bench.time(name, |b| {
         let grads = CcmWeights { w_mix: &mut dw_mix, b_mix: &mut db_mix, w_gate: &mut dw_gate, b_gate: &mut db_gate };
         b.run(Ccm::Grad {
             spec: &spec,
@@ -123,9 +121,8 @@ fn convex_combination<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, leve
     let len = bench.size.images(level, bench.size.width << level)?.len();
     let [beta, s, u, dy, mut y] = bench.draw_each(len)?;
     let [mut dbeta, mut ds, mut du] = bench.draw_each(len)?;
-    let b = bench.backend;
-    bench.time(name, || b.run(Ccm::Combination { beta: &beta, s: &s, u: &u, y: &mut y }))?;
-    bench.time(name, || {
+    bench.time(name, |b| b.run(Ccm::Combination { beta: &beta, s: &s, u: &u, y: &mut y }))?;
+    bench.time(name, |b| {
         b.run(Ccm::CombinationGrad { beta: &beta, s: &s, u: &u, dy: &dy, d_beta: &mut dbeta, ds: &mut ds, du: &mut du })
     })
 }

@@ -17,11 +17,10 @@ fn objective<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let spec = ObjectiveSpec::new(&image, &image, &region, Penalty::Squared, 0.5, 0.05)?;
     let [output, target, mut d] = bench.draw_each(image.len())?;
     let (mask, mut loss) = (bench.draw(region.len())?, bench.draw(1)?);
-    let b = bench.backend;
-    bench.time("loss", || {
+    bench.time("loss", |b| {
         b.run(Objective::Loss { spec: &spec, output: &output, target: &target, mask: &mask, loss: &mut loss })
     })?;
-    bench.time("loss", || {
+    bench.time("loss", |b| {
         b.run(Objective::Derivative { spec: &spec, order: 1, output: &output, target: &target, mask: &mask, d: &mut d })
     })
 }
@@ -32,12 +31,11 @@ fn optimise<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let spec = AdamSpec { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
     let step = AdamStep { rate: 1e-3, correction1: 0.1, correction2: 1e-3, decay: 0.99 };
     let [g, mut p, mut m, mut average] = bench.draw_each(plan.parameter_count())?;
-    let b = bench.backend;
     // The second moment must not be negative.
-    let mut v = b.zeros(plan.parameter_count())?;
-    let (step, loss) = (b.upload(&step.elements())?, b.zeros(1)?);
-    bench.time("weights", || {
+    let mut v = bench.backend.zeros(plan.parameter_count())?;
+    let (step, loss) = (bench.backend.upload(&step.elements())?, bench.backend.zeros(1)?);
+    bench.time("weights", |b| {
         b.run(Optimise::Adam { spec: &spec, step: &step, loss: &loss, g: &g, p: &mut p, m: &mut m, v: &mut v })
     })?;
-    bench.time("weights", || b.run(Optimise::MovingAverage { step: &step, loss: &loss, p: &p, average: &mut average }))
+    bench.time("weights", |b| b.run(Optimise::MovingAverage { step: &step, loss: &loss, p: &p, average: &mut average }))
 }

@@ -1,11 +1,12 @@
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
+use orthoscope::Error;
 use orthoscope::data::{check_output_file, followed, write_atomically};
 use orthoscope::profile::{Peaks, Profile, Settings, Span, Task, compare, doubt, processor, profile, trace};
 use orthoscope::report::profile as report;
 use orthoscope::report::roofline::roofline;
-use orthoscope::{Error, Result};
 
 use super::device::{DeviceOption, Opened};
 use super::output::{print, say, screen};
@@ -22,10 +23,10 @@ const WRITING: [&str; 4] = ["json", "csv", "kernels", "roofline"];
     after_help = "Plain and observed steps alternate, and both must give the same bits. Whole steps are timed plain, operations observed: \
     by CUDA events on a GPU, by the monotonic clock on the CPU. FLOPs count 2 per multiply-add and bytes are the minimum traffic, both by \
     formula. % of peak compares executed FLOPs with the measured peak: Winograd convolutions execute about a quarter of the formula's. \
-    Bound by is what limits an operation at its best: memory, fma (f32 multiply-adds), matrix (bf16 products), both, or overhead, where \
-    there is too little work for anything but the call to matter. Peaks are measured once per machine and cached, on a CPU only if nothing \
+    Bound by names the limit of an operation: memory, fma (f32 multiply-adds), matrix (bf16 products), both, or overhead, where the \
+    call itself takes longer than its work. Peaks are measured once per machine and cached, on a CPU only if nothing \
     else was running. On a GPU or the emulator, kernels are listed too, by the formulas of their headers. nsys and ncu see operations as \
-    ranges LAYER/PHASE/OPERATION if the NVTX library is found. Times on the emulator say nothing about a GPU."
+    ranges LAYER/PHASE/OPERATION if the NVTX library is found. Times on the emulator do not predict those on a GPU."
 )]
 pub struct Arguments {
     /// What a step does: train or infer
@@ -95,38 +96,37 @@ pub struct Arguments {
 #[derive(Clone)]
 struct Results(Vec<PathBuf>);
 
-fn results(text: &str) -> Result<Results> {
+fn results(text: &str) -> anyhow::Result<Results> {
     let names: Vec<&str> = if Path::new(text).exists() { vec![text] } else { text.split(',').collect() };
-    if names.contains(&"") {
-        return Err(Error::argument("a file name is missing before or after a comma"));
-    }
+    ensure!(!names.contains(&""), "a file name is missing before or after a comma");
     Ok(Results(names.into_iter().map(PathBuf::from).collect()))
 }
 
 fn at_least_one(text: &str) -> anyhow::Result<usize> {
-    match text.parse()? {
-        0 => Err(Error::argument("must be at least 1").into()),
-        number => Ok(number),
-    }
+    let number = text.parse()?;
+    ensure!(number > 0, "must be at least 1");
+    Ok(number)
 }
 
 fn side(text: &str) -> anyhow::Result<usize> {
     let side = at_least_one(text)?;
-    if side.is_multiple_of(8) { Ok(side) } else { Err(Error::argument("must be a multiple of 8").into()) }
+    ensure!(side.is_multiple_of(8), "must be a multiple of 8");
+    Ok(side)
 }
 
-fn task(text: &str) -> Result<Task> {
+fn task(text: &str) -> anyhow::Result<Task> {
     match text {
         "train" => Ok(Task::Train),
         "infer" => Ok(Task::Infer),
-        _ => Err(Error::argument("must be train or infer")),
+        _ => bail!("must be train or infer"),
     }
 }
 
 /// Profiles steps, shows a record, or compares two.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some([a, b]) = arguments.diff.as_deref() {
-        let [a, b] = [read_all(a)?, read_all(b)?];
+        let records = |Results(paths): &Results| paths.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>();
+        let [a, b] = [records(a)?, records(b)?];
         let rows = compare(&a, &b)?;
         if let Some(doubt) = doubt(a.iter().chain(&b)) {
             log::warn!("{doubt}");
@@ -136,17 +136,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_files(arguments)?;
     if let Some(path) = &arguments.from {
         let profile = read(path)?;
-        if arguments.kernels.is_some() && profile.kernels.is_empty() {
-            return Err(Error::argument(format!("{} has no kernels: it is a record of the CPU", path.display())).into());
-        }
+        let has_kernels = arguments.kernels.is_none() || !profile.kernels.is_empty();
+        ensure!(has_kernels, "{} has no kernels: it is a record of the CPU", path.display());
         warn_of_machine(path, &profile);
-        return show(arguments, &profile);
+        return finish(arguments, &profile, &[], None);
     }
     match arguments.device.open()? {
-        Opened::Cpu(_) if arguments.kernels.is_some() => {
-            Err(Error::argument("the CPU launches no kernels: --kernels needs a GPU or the emulator").into())
-        }
         Opened::Cpu(cpu) => {
+            ensure!(arguments.kernels.is_none(), "the CPU launches no kernels: --kernels needs a GPU or the emulator");
             let (profile, spans) = profile(&cpu, &arguments.settings(), Peaks::of_cpu(&cpu, arguments.measure_peaks)?)?;
             finish(arguments, &profile, &spans, None)
         }
@@ -159,7 +156,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// Warns if the record was made on another processor than this machine's.
+/// Warns if the record was made on another processor than this one.
 fn warn_of_machine(path: &Path, profile: &Profile) {
     let (there, here) = (profile.peaks.processor(), processor());
     if profile.device.starts_with("cpu") && there != here {
@@ -193,20 +190,14 @@ fn check_files(arguments: &Arguments) -> anyhow::Result<()> {
         places.push(("from", place(path)?));
     }
     for (option, path) in arguments.files() {
-        if is_standard_output(path) {
-            match option {
-                "json" => continue,
-                _ => {
-                    return Err(
-                        Error::argument(format!("--{option} needs a file: only --json takes - for standard output")).into()
-                    );
-                }
-            }
+        if is_standard_output(path) && option == "json" {
+            continue;
         }
+        ensure!(!is_standard_output(path), "--{option} needs a file: only --json takes - for standard output");
         check_output_file(path)?;
         let place = place(path)?;
         if let Some((other, _)) = places.iter().find(|(_, other)| *other == place) {
-            return Err(Error::argument(format!("--{other} and --{option} both name {}", path.display())).into());
+            bail!("--{other} and --{option} both name {}", path.display());
         }
         places.push((option, place));
     }
@@ -221,25 +212,22 @@ fn place(path: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder.join(path.file_name().unwrap_or_default()))
 }
 
-/// Writes the trace and the record, then shows the result. `device` names a device other than the host.
+/// Writes the files that were asked for, then prints the record or shows the result. `device` names a device other than the host.
 fn finish(arguments: &Arguments, profile: &Profile, spans: &[Vec<Span>], device: Option<&str>) -> anyhow::Result<()> {
-    if let Some(path) = &arguments.trace {
-        write(path, &serde_json::to_vec(&trace(spans, device))?)?;
+    let record = serde_json::to_string_pretty(profile)?;
+    for (option, path) in arguments.files().filter(|(_, path)| !is_standard_output(path)) {
+        let bytes = match option {
+            "csv" => report::csv(profile)?,
+            "kernels" => report::kernel_csv(profile)?,
+            "roofline" => roofline(profile).into_bytes(),
+            "trace" => serde_json::to_vec(&trace(spans, device))?,
+            _ => record.clone().into_bytes(),
+        };
+        write_atomically(path, |file| file.write_all(&bytes))?;
     }
-    let json = serde_json::to_string_pretty(profile)?;
-    match arguments.json.as_deref() {
-        Some(path) if is_standard_output(path) => {
-            write_files(arguments, profile)?;
-            return say(json);
-        }
-        Some(path) => write(path, json.as_bytes())?,
-        None => {}
+    if arguments.json.as_deref().is_some_and(is_standard_output) {
+        return say(record);
     }
-    show(arguments, profile)
-}
-
-fn show(arguments: &Arguments, profile: &Profile) -> anyhow::Result<()> {
-    write_files(arguments, profile)?;
     print(report::table(profile, arguments.rows, screen()))?;
     if !profile.kernels.is_empty() {
         print(format_args!("\n{}", report::kernel_table(profile, arguments.rows, screen())))?;
@@ -247,37 +235,13 @@ fn show(arguments: &Arguments, profile: &Profile) -> anyhow::Result<()> {
     say(format_args!("\n{}", report::sentences(profile, screen()).join("\n")))
 }
 
-fn write_files(arguments: &Arguments, profile: &Profile) -> anyhow::Result<()> {
-    if let Some(path) = &arguments.csv {
-        write(path, &report::csv(profile)?)?;
-    }
-    if let Some(path) = &arguments.kernels {
-        write(path, &report::kernel_csv(profile)?)?;
-    }
-    if let Some(path) = &arguments.roofline {
-        write(path, roofline(profile).as_bytes())?;
-    }
-    Ok(())
-}
-
 fn is_standard_output(path: &Path) -> bool {
     path == Path::new("-")
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_atomically(path, |file| std::io::Write::write_all(file, bytes))
-}
-
-fn read_all(Results(paths): &Results) -> anyhow::Result<Vec<Profile>> {
-    paths.iter().map(|path| read(path)).collect()
 }
 
 fn read(path: &Path) -> anyhow::Result<Profile> {
     let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
     let profile: Profile =
         serde_json::from_slice(&bytes).with_context(|| format!("{}: is not a record of profile", path.display()))?;
-    match profile.peaks.fault() {
-        Some(fault) => Err(Error::file(path, fault).into()),
-        None => Ok(profile),
-    }
+    profile.peaks.fault().map_or(Ok(profile), |fault| Err(Error::file(path, fault).into()))
 }

@@ -1,9 +1,10 @@
-use super::{Phase, Profile, Quantiles};
+use super::span::Key;
+use super::{Phase, Profile, Quantiles, Row};
 use crate::error::{Error, Result};
 
 /// Differences up to this many deviations of both sides together are noise.
 const BAND: f64 = 3.0;
-/// With fewer steps a difference of a few percent cannot be told from noise.
+/// With fewer steps a difference of a few percent cannot be distinguished from noise.
 pub const MIN_STEPS: usize = 10;
 
 /// How the second side compares with the first.
@@ -30,7 +31,7 @@ pub struct Comparison {
     pub row: Option<(String, String, Phase)>,
     /// Median milliseconds on both sides; the median over the records of a side, 0 where there is none.
     pub ms: [f64; 2],
-    /// The noise in milliseconds: smaller differences mean nothing.
+    /// The noise in milliseconds; smaller differences are not significant.
     pub band: f64,
     /// The verdict.
     pub change: Change,
@@ -52,15 +53,14 @@ pub fn compare(a: &[Profile], b: &[Profile]) -> Result<Vec<Comparison>> {
         return Err(Error::argument(format!("these cannot be compared: {}", differing.join("; "))));
     }
     let is_clear = a.iter().chain(b).all(|profile| profile.settings.steps >= MIN_STEPS);
-    let rows = || a.iter().chain(b).flat_map(|profile| &profile.rows);
-    let mut keys: Vec<_> = rows().map(|row| (row.op.clone(), row.layer.clone(), row.phase)).collect();
-    keys.sort();
+    let mut keys: Vec<Key<'_>> = a.iter().chain(b).flat_map(|profile| &profile.rows).map(Row::key).collect();
+    keys.sort_unstable();
     keys.dedup();
-    let of = |side: &[Profile], key: &(String, String, Phase)| {
-        let own = side.iter().flat_map(|profile| &profile.rows);
-        Side::of(own.filter(|row| (&row.op, &row.layer, row.phase) == (&key.0, &key.1, key.2)).map(|row| row.measure.ms))
+    let of = |side: &[Profile], key: Key<'_>| {
+        let own = side.iter().flat_map(|profile| &profile.rows).filter(|row| row.key() == key);
+        Side::of(own.map(|row| row.measure.ms))
     };
-    let mut rows: Vec<_> = keys.into_iter().map(|key| comparison([of(a, &key), of(b, &key)], Some(key), is_clear)).collect();
+    let mut rows: Vec<_> = keys.into_iter().map(|key| comparison([of(a, key), of(b, key)], Some(key), is_clear)).collect();
     rows.sort_by(|x, y| (y.ms[1] - y.ms[0]).abs().total_cmp(&(x.ms[1] - x.ms[0]).abs()));
     let whole = [a, b].map(|side| Side::of(side.iter().map(|profile| profile.steps.plain)));
     rows.insert(0, comparison(whole, None, is_clear));
@@ -105,8 +105,8 @@ fn differing(a: &Profile, b: &Profile) -> Vec<String> {
     pairs.filter(|(a, b)| a != b).map(|((name, a), (_, b))| format!("{name} is {a} and {b}")).collect()
 }
 
-/// Why times of these records say little about the programs, as a sentence: they are of different machines, or their peaks differ.
-/// None where the machines agree.
+/// A warning if these records are of different machines or their peaks differ, so that their times do not compare the programs. None where
+/// the machines agree.
 pub fn doubt<'a>(records: impl IntoIterator<Item = &'a Profile>) -> Option<String> {
     let mut peaks = records.into_iter().map(|record| &record.peaks);
     let first = peaks.next()?;
@@ -115,7 +115,7 @@ pub fn doubt<'a>(records: impl IntoIterator<Item = &'a Profile>) -> Option<Strin
         .map(|difference| format!("the records are of different machines: {difference}"))
 }
 
-fn comparison(sides: [Option<Side>; 2], row: Option<(String, String, Phase)>, is_clear: bool) -> Comparison {
+fn comparison(sides: [Option<Side>; 2], key: Option<Key<'_>>, is_clear: bool) -> Comparison {
     let [a, b] = sides.map(Option::unwrap_or_default);
     let band = BAND * (a.deviation + b.deviation) + a.range + b.range;
     let change = match sides {
@@ -126,6 +126,7 @@ fn comparison(sides: [Option<Side>; 2], row: Option<(String, String, Phase)>, is
         _ if b.median > a.median + band => Change::Slower,
         _ => Change::Same,
     };
+    let row = key.map(|(phase, op, layer)| (op.to_owned(), layer.to_owned(), phase));
     Comparison { row, ms: [a.median, b.median], band, change }
 }
 

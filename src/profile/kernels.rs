@@ -1,16 +1,14 @@
 //! The kernels that operations launch, on devices that have kernels.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::rows::Sums;
-use super::{KernelSpan, Measure, Peaks, Phase, Profile, Row, Span};
+use super::rows::grouped;
+use super::{KernelSpan, Peaks, Profile, Row, Span};
 use crate::backend::KernelLaunch;
-use crate::backend::cuda::compiler::{Arch, Compiler, Resources};
+use crate::backend::cuda::compiler::{Arch, Compiler, Resources, files};
 use crate::backend::cuda::{File, KERNELS, Nvtx};
 
-/// The architecture whose registers are shown for the emulator, for which nothing is compiled.
+/// The emulator has no registers: those of this architecture are shown for it.
 const USUAL_ARCH: &str = "sm_90a";
 
 /// One kernel, launched by one operation of one layer in one phase, at one grid and block size.
@@ -18,15 +16,9 @@ const USUAL_ARCH: &str = "sm_90a";
 pub struct KernelRow {
     /// Name of the kernel.
     pub kernel: String,
-    /// The operation that launched it, as in [`Row`].
-    pub op: String,
-    /// The layer of the operation.
-    pub layer: String,
-    /// The phase of the operation.
-    pub phase: Phase,
-    /// Time and work, by the formulas in the kernel's header.
+    /// The operation that launched it; time and work are those of the kernel, the work by the formulas in its header.
     #[serde(flatten)]
-    pub measure: Measure,
+    pub row: Row,
     /// Blocks along x, y, z.
     pub grid: [u32; 3],
     /// Threads of a block along x, y, z.
@@ -41,56 +33,25 @@ pub struct KernelRow {
 
 /// The kernels of these steps, in the order of the operations that launched them: those of the longest operation first.
 pub(super) fn kernel_rows(steps: &[Vec<Span>], rows: &[Row], peaks: &Peaks) -> Vec<KernelRow> {
-    let rank: BTreeMap<_, _> =
-        rows.iter().enumerate().map(|(rank, row)| ((row.phase, row.op.as_str(), row.layer.as_str()), rank)).collect();
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    for (step, spans) in steps.iter().enumerate() {
-        for span in spans {
-            let rank = rank.get(&(span.phase, span.op, span.layer.as_str())).copied().unwrap_or(usize::MAX);
-            for KernelSpan { launch, seconds, .. } in &span.kernels {
-                let known = groups.iter().position(|group| group.rank == rank && group.is_of(launch));
-                let known = known.unwrap_or_else(|| {
-                    groups.push(Group { rank, span, launch, sums: Sums::new(steps.len()) });
-                    groups.len() - 1
-                });
-                groups[known].sums.add(step, *seconds, launch.work);
-            }
-        }
-    }
-    groups.sort_by_key(|group| group.rank);
+    let groups = grouped(steps, |span| {
+        span.kernels.iter().map(|KernelSpan { launch, seconds, .. }| {
+            let &KernelLaunch { kernel, grid, block, dynamic_shared, work } = launch;
+            ((span.key(), kernel, grid, block, dynamic_shared), *seconds, work)
+        })
+    });
     let total = rows.iter().map(|row| row.measure.ms.median).sum::<f64>() / 1e3;
-    groups.into_iter().map(|group| group.row(total, peaks)).collect()
-}
-
-/// All launches of one row.
-struct Group<'a> {
-    rank: usize,
-    span: &'a Span,
-    launch: &'a KernelLaunch,
-    sums: Sums,
-}
-
-impl Group<'_> {
-    fn is_of(&self, launch: &KernelLaunch) -> bool {
-        let own = self.launch;
-        (own.kernel, own.grid, own.block) == (launch.kernel, launch.grid, launch.block)
-    }
-
-    fn row(self, total: f64, peaks: &Peaks) -> KernelRow {
-        let &KernelLaunch { kernel, grid, block, dynamic_shared, .. } = self.launch;
-        KernelRow {
-            kernel: kernel.to_owned(),
-            op: self.span.op.to_owned(),
-            layer: self.span.layer.clone(),
-            phase: self.span.phase,
-            measure: self.sums.measure(total, peaks),
-            grid,
-            block,
-            dynamic_shared,
-            static_shared: None,
-            registers: None,
-        }
-    }
+    let groups = groups.into_iter().map(|((operation, kernel, grid, block, dynamic_shared), sums)| KernelRow {
+        kernel: kernel.to_owned(),
+        row: Row::new(operation, sums.measure(total, peaks)),
+        grid,
+        block,
+        dynamic_shared,
+        static_shared: None,
+        registers: None,
+    });
+    let mut kernels: Vec<KernelRow> = groups.collect();
+    kernels.sort_by_cached_key(|kernel| rows.iter().position(|row| row.key() == kernel.row.key()));
+    kernels
 }
 
 impl KernelRow {
@@ -101,7 +62,7 @@ impl KernelRow {
 }
 
 impl Profile {
-    /// Adds registers and static shared memory as compiled for `arch`; None is the emulator. Notes say where these numbers come from or
+    /// Adds registers and static shared memory as compiled for `arch`; None is the emulator. Notes give the source of these numbers or
     /// why they are missing, and whether NVIDIA's tools see the names of operations.
     pub fn describe_kernels(&mut self, arch: Option<&'static Arch>) {
         match Arch::named(USUAL_ARCH).map(|usual| arch.unwrap_or(usual)).and_then(|arch| Ok((arch, self.compiled(arch)?))) {
@@ -123,39 +84,28 @@ impl Profile {
     /// Registers and shared memory of these kernels.
     fn compiled(&self, arch: &'static Arch) -> crate::Result<Vec<Resources>> {
         let is_used = |file: &File| {
-            let mut own = KERNELS.iter().copied().filter(|kernel| kernel.file.name == file.name);
+            let mut own = KERNELS.iter().filter(|kernel| kernel.file.name == file.name);
             own.any(|kernel| self.kernels.iter().any(|row| row.kernel == kernel.name))
         };
-        let files = crate::backend::cuda::compiler::files().into_iter().filter(|file| is_used(file));
-        let cubins = files.map(|file| Compiler::global().cubin(file, arch));
-        Ok(cubins.collect::<crate::Result<Vec<_>>>()?.into_iter().flat_map(|cubin| cubin.kernels).collect())
+        let used = files().into_iter().filter(|file| is_used(file));
+        let cubins = used.map(|file| Compiler::global().cubin(file, arch)).collect::<crate::Result<Vec<_>>>()?;
+        Ok(cubins.into_iter().flat_map(|cubin| cubin.kernels).collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Bound, Unit, Work, rows::rows};
+    use super::super::{Bound, Unit, Work, rows::rows, span::sample};
     use super::*;
 
     fn span(op: &'static str, layer: &str, seconds: f64, kernels: &[(&'static str, u32)]) -> Span {
-        let launch = |&(kernel, blocks): &(&'static str, u32)| KernelLaunch {
-            kernel,
-            grid: [blocks, 1, 1],
-            block: [256, 1, 1],
-            dynamic_shared: 64,
-            work: Work { matrix: if kernel == "product" { 8_000_000 } else { 0 }, ..Work::new(8_000_000, 1_000_000) },
+        let kernel = |&(kernel, blocks): &(&'static str, u32)| {
+            let work = Work { matrix: if kernel == "product" { 8_000_000 } else { 0 }, ..Work::new(8_000_000, 1_000_000) };
+            let launch = KernelLaunch { kernel, grid: [blocks, 1, 1], block: [256, 1, 1], dynamic_shared: 64, work };
+            KernelSpan { launch, start: 0.0, seconds: 0.4 * seconds }
         };
-        let kernel = |kernel| KernelSpan { launch: launch(kernel), start: 0.0, seconds: 0.4 * seconds };
-        Span {
-            op,
-            layer: layer.into(),
-            phase: Phase::Forward,
-            work: Work { matrix: if op == "conv2d" { 8_000_000 } else { 0 }, ..Work::new(8_000_000, 0) },
-            kernels: kernels.iter().map(kernel).collect(),
-            start: 0.0,
-            seconds,
-            host: [0.0; 2],
-        }
+        let work = Work { matrix: if op == "conv2d" { 8_000_000 } else { 0 }, ..Work::new(8_000_000, 0) };
+        Span { kernels: kernels.iter().map(kernel).collect(), ..sample(op, layer, seconds, work) }
     }
 
     #[test]
@@ -172,19 +122,19 @@ mod tests {
         let steps = [step(1.0), step(3.0), step(1.0)];
         let rows = rows(&steps, &peaks);
         let found = kernel_rows(&steps, &rows, &peaks);
-        let seen: Vec<_> = found.iter().map(|row| (row.kernel.as_str(), row.grid[0], row.measure.launches)).collect();
+        let seen: Vec<_> = found.iter().map(|row| (row.kernel.as_str(), row.grid[0], row.row.measure.launches)).collect();
         assert_eq!(seen, [("pack", 2, 2), ("product", 3, 1), ("product", 4, 1), ("add", 1, 1)]);
         let pack = &found[0];
         assert_eq!((pack.dynamic_shared, pack.shared(), pack.registers), (64, None, None));
         assert_eq!(KernelRow { static_shared: Some(8), ..pack.clone() }.shared(), Some(72));
-        let pack = &pack.measure;
+        let pack = &pack.row.measure;
         assert_eq!((pack.work.flops, pack.work.bytes, pack.rates.intensity), (16_000_000, 2_000_000, Some(8.0)));
         assert!((pack.ms.median - 4.0).abs() < 1e-12 && (pack.ms.p99 - 12.0).abs() < 1e-12);
         // 16 MFLOP in 4 ms are 4 GFLOP/s, twice the peak of multiply-adds; all operations take 11.1 ms.
         assert!((pack.rates.gflop_per_second - 4.0).abs() < 1e-12 && (pack.rates.percent_of_peak - 200.0).abs() < 1e-9);
         assert!((pack.percent_of_time - 400.0 / 11.1).abs() < 1e-9);
         // 8 MFLOP in 2 ms are the peak of the matrix unit.
-        let product = &found[1].measure;
+        let product = &found[1].row.measure;
         assert_eq!((product.unit, product.rates.bound), (Unit::Matrix, Bound::Compute));
         assert!((product.rates.percent_of_peak - 100.0).abs() < 1e-9);
         // 16 MFLOP in 10 ms, 40 % of 4 GFLOP/s.

@@ -21,7 +21,7 @@ const MAX_SPREAD: f64 = 3.0;
 pub struct Occasion {
     /// The date in UTC, as 2026-11-26.
     pub date: String,
-    /// Share of all processors that other processes used meanwhile, in percent; None where the system does not say.
+    /// Share of all processors that other processes used meanwhile, in percent; None where the system does not report it.
     pub others: Option<f64>,
     /// Largest difference between the three fastest repetitions of a rate, in percent; None on GPUs, which other processes do not
     /// disturb.
@@ -37,12 +37,6 @@ pub struct Known {
     /// When they were measured, where that is known.
     #[serde(default)]
     pub occasion: Option<Occasion>,
-}
-
-impl From<Peaks> for Known {
-    fn from(peaks: Peaks) -> Self {
-        Self { peaks, occasion: None }
-    }
 }
 
 impl Occasion {
@@ -97,7 +91,7 @@ fn path(machine: &str) -> Option<PathBuf> {
     Some(Cache::from_environment()?.folder().join(format!("peaks-{name}.json")))
 }
 
-/// Files of older versions do not say when and under which load the peaks were measured; they are ignored.
+/// Files of older versions are ignored: they lack the date and the load of the measurement.
 fn read(path: &Path) -> Option<Known> {
     let known: Option<Known> = serde_json::from_slice(&std::fs::read(path).ok()?).ok();
     known.filter(|known| known.occasion.is_some())
@@ -141,10 +135,10 @@ mod tests {
 
     #[test]
     fn warnings_give_the_size_of_the_disturbance() {
-        let told = |others, spread| Occasion { date: String::new(), others, spread }.disturbance();
-        assert_eq!(told(Some(4.9), Some(2.9)), None);
-        assert!(told(Some(37.0), Some(0.0)).unwrap().contains("other processes used 37 % of the processors"));
-        assert!(told(None, Some(6.25)).unwrap().contains("differ by 6.2 %"));
-        assert_eq!(told(Some(90.0), None), None);
+        let warning = |others, spread| Occasion { date: String::new(), others, spread }.disturbance();
+        assert_eq!(warning(Some(4.9), Some(2.9)), None);
+        assert!(warning(Some(37.0), Some(0.0)).unwrap().contains("other processes used 37 % of the processors"));
+        assert!(warning(None, Some(6.25)).unwrap().contains("differ by 6.2 %"));
+        assert_eq!(warning(Some(90.0), None), None);
     }
 }

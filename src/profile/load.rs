@@ -1,4 +1,4 @@
-//! The load of other processes, where the system tells it.
+//! The load of other processes, where the system reports it.
 
 /// Processor time since the system started, in ticks, over all processors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,12 +15,12 @@
 //! needed.
 
 mod compare;
-mod device;
 mod job;
 mod kernels;
 mod known;
 mod load;
 mod machine;
+mod measure;
 mod observed;
 mod peaks;
 mod precision;

@@ -1,4 +1,4 @@
-//! A backend that computes as another one does, to the bit, and records when.
+//! A backend that gives the same bits as another backend and records when each operation ran.
 
 use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,8 +11,8 @@ use crate::backend::{Phase, Storage, Watched, Work};
 use crate::error::{Error, Result};
 use crate::ops::{Backend, Batch, Call, CorruptionSpec, Sampler};
 
-/// A backend that computes as another one does, to the bit, and records when. Clones write into one log. No step is captured:
-/// [`Storage::repeat`] does its work every time, so that every operation is seen.
+/// A backend that gives the same bits as another backend and records when each operation ran. Clones write into one log. No step is
+/// captured: [`Storage::repeat`] does its work every time, so that every operation is seen.
 pub struct Observed<B: Backend> {
     inner: B,
     log: Arc<Mutex<Log<B>>>,
@@ -34,20 +34,13 @@ struct Log<B: Backend> {
 }
 
 struct Record<M> {
-    subject: Subject,
+    op: &'static str,
     layer: Arc<str>,
     phase: Phase,
+    work: Work,
     device: [M; 2],
     host: [Instant; 2],
     kernels: Vec<Watched<M>>,
-}
-
-/// What is known of an operation beforehand. Without a phase it is in that of the pass.
-#[derive(Clone, Copy)]
-struct Subject {
-    op: &'static str,
-    phase: Option<Phase>,
-    work: Work,
 }
 
 impl<B: Backend> Observed<B> {
@@ -90,10 +83,10 @@ impl<B: Backend> Observed<B> {
         };
         let (start, seconds) = start_and_length(&record.device)?;
         Ok(Span {
-            op: record.subject.op,
+            op: record.op,
             layer: record.layer.to_string(),
             phase: record.phase,
-            work: on_unit(record.subject.work, &record.kernels),
+            work: on_unit(record.work, &record.kernels),
             kernels: record.kernels.into_iter().map(kernel).collect::<Result<_>>()?,
             start,
             seconds,
@@ -105,33 +98,34 @@ impl<B: Backend> Observed<B> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn observe<R>(&self, subject: Subject, work: impl FnOnce() -> Result<R>) -> Result<R> {
+    /// Runs an operation and records it. Without a `phase` it is in that of the pass.
+    fn observe<R>(&self, op: &'static str, phase: Option<Phase>, work: Work, run: impl FnOnce() -> Result<R>) -> Result<R> {
         let (layer, phase) = {
             let log = self.log();
-            (Arc::clone(&log.layer), subject.phase.unwrap_or(log.phase))
+            (Arc::clone(&log.layer), phase.unwrap_or(log.phase))
         };
         let separator = if layer.is_empty() { "" } else { "/" };
-        let (done, kernels) = self.inner.watched(format_args!("{layer}{separator}{}/{}", phase.words(), subject.op), || {
+        let (done, kernels) = self.inner.watched(format_args!("{layer}{separator}{}/{op}", phase.words()), || {
             let (first, from) = (self.inner.mark()?, Instant::now());
-            let result = work()?;
+            let result = run()?;
             let (to, last) = (Instant::now(), self.inner.mark()?);
             Ok((result, [first, last], [from, to]))
         });
         let (result, device, host) = done?;
         let mut log = self.log();
         if log.begin.is_some() {
-            log.records.push(Record { subject, layer, phase, device, host, kernels });
+            log.records.push(Record { op, layer, phase, work, device, host, kernels });
         }
         Ok(result)
     }
 
-    /// Memory that is written or copied, without arithmetic.
-    fn moved(&self, op: &'static str, phase: Option<Phase>, elements: usize) -> Subject {
-        Subject { op, phase, work: Work::traffic((elements * size_of::<B::Elem>()) as u64) }
+    /// The same for an operation that writes or copies `len` elements, without arithmetic.
+    fn moved<R>(&self, op: &'static str, phase: Option<Phase>, len: usize, run: impl FnOnce() -> Result<R>) -> Result<R> {
+        self.observe(op, phase, Work::traffic((len * size_of::<B::Elem>()) as u64), run)
     }
 }
 
-/// The work of an operation whose backend says nothing of units: on the matrix unit if one of its kernels is.
+/// For backends that do not report units: all FLOPs count as done by the matrix unit if one of the kernels uses it.
 fn on_unit<M>(work: Work, kernels: &[Watched<M>]) -> Work {
     let uses_matrix = kernels.iter().any(|(launch, _)| launch.work.matrix > 0);
     if uses_matrix { Work { matrix: work.flops, ..work } } else { work }
@@ -143,9 +137,9 @@ impl<B: Backend> Backend for Observed<B> {
         let contract = call.contract(&len);
         let (matrix, saved) = (self.inner.matrix_flops(&call), self.inner.saved_flops(&call));
         let work = Work { matrix, saved, ..contract.work(size_of::<B::Elem>()) };
-        let subject = Subject { op: contract.op, phase: contract.phase, work };
+        let (op, phase) = (contract.op, contract.phase);
         drop(contract);
-        self.observe(subject, || self.inner.execute(call))
+        self.observe(op, phase, work, || self.inner.execute(call))
     }
 
     fn matrix_flops(&self, call: &Call<'_, B::Buffer>) -> u64 {
@@ -171,8 +165,8 @@ struct ObservedSampler<B: Backend> {
 impl<B: Backend> Sampler<B::Buffer> for ObservedSampler<B> {
     fn batch(&self, spec: &CorruptionSpec, picks: &B::Buffer, batch: Batch<'_, B::Buffer>) -> Result<()> {
         // x̂ is written and read again.
-        let subject = self.observed.moved("corruption", Some(Phase::Data), 3 * spec.image_len() + spec.region_len());
-        self.observed.observe(subject, || self.inner.batch(spec, picks, batch))
+        let len = 3 * spec.image_len() + spec.region_len();
+        self.observed.moved("corruption", Some(Phase::Data), len, || self.inner.batch(spec, picks, batch))
     }
 }
 
@@ -196,28 +190,28 @@ impl<B: Backend> Storage for Observed<B> {
     }
 
     fn zeros(&self, len: usize) -> Result<B::Buffer> {
-        self.observe(self.moved("zeros", None, len), || self.inner.zeros(len))
+        self.moved("zeros", None, len, || self.inner.zeros(len))
     }
 
-    /// Named as written zeros are: what a device saves shows in the time.
+    /// Recorded under the same name as written zeros; what a device saves shows in the time.
     fn zeros_to_add_to(&self, len: usize) -> Result<B::Buffer> {
-        self.observe(self.moved("zeros", None, len), || self.inner.zeros_to_add_to(len))
+        self.moved("zeros", None, len, || self.inner.zeros_to_add_to(len))
     }
 
     fn upload(&self, host: &[B::Elem]) -> Result<B::Buffer> {
-        self.observe(self.moved("upload", Some(Phase::Data), host.len()), || self.inner.upload(host))
+        self.moved("upload", Some(Phase::Data), host.len(), || self.inner.upload(host))
     }
 
     fn write(&self, host: &[B::Elem], target: &mut B::Buffer) -> Result<()> {
-        self.observe(self.moved("write", Some(Phase::Data), host.len()), || self.inner.write(host, target))
+        self.moved("write", Some(Phase::Data), host.len(), || self.inner.write(host, target))
     }
 
     fn download(&self, buffer: &B::Buffer) -> Result<Vec<B::Elem>> {
-        self.observe(self.moved("download", Some(Phase::Data), self.len(buffer)), || self.inner.download(buffer))
+        self.moved("download", Some(Phase::Data), self.len(buffer), || self.inner.download(buffer))
     }
 
     fn copy(&self, source: &B::Buffer, target: &mut B::Buffer) -> Result<()> {
-        self.observe(self.moved("copy", None, 2 * self.len(source)), || self.inner.copy(source, target))
+        self.moved("copy", None, 2 * self.len(source), || self.inner.copy(source, target))
     }
 
     fn len(&self, buffer: &B::Buffer) -> usize {

@@ -1,27 +1,9 @@
-//! Measured peaks of a machine, by the simplest programs that reach them.
+//! Peaks of a machine, the roofline they make, and how those of two machines differ.
 
-use std::time::{Duration, Instant};
-
-use rayon::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::known::{Known, known};
-use super::machine::processor;
-use crate::backend::{Cpu, Work};
-use crate::error::Result;
+use crate::backend::Work;
 
-/// Bytes of each of the two arrays of the copy, larger than all caches.
-const COPIED: usize = 1 << 27;
-/// Bytes of one task of the copy.
-const PIECE: usize = 1 << 20;
-/// Fewest repetitions; the fastest one counts, because a peak is what the machine reaches undisturbed.
-const MIN_REPEATS: usize = 7;
-/// Repetitions go on until the three fastest agree within this many percent, but at least and at most for these times. The system counts
-/// time in hundredths of a second, so a shorter time would not show the load of other processes.
-const AGREEMENT: f64 = 1.0;
-const TIMES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
-/// Iterations of the arithmetic loops; they take some milliseconds.
-const ITERATIONS: usize = 400_000;
 /// Peaks of one machine that differ by more than this factor were not measured on equal machines.
 const MAX_RATIO: f64 = 1.2;
 
@@ -40,24 +22,6 @@ pub struct Peaks {
 }
 
 impl Peaks {
-    /// Peaks of the CPU with the threads of the current pool: from the cache, or measured now if they are not there or `anew` is set. They
-    /// are cached unless something else was running, which is logged as a warning.
-    ///
-    /// # Errors
-    /// None at present.
-    pub fn of_cpu(cpu: &Cpu, anew: bool) -> Result<Known> {
-        let machine = format!("{}, {}, {} threads", processor(), cpu.isa(), rayon::current_num_threads());
-        known(&machine, anew, || {
-            let (copy, fma) = (copy_rate()?, operations(|| cpu.multiply_add(ITERATIONS))?);
-            let has_matrix = cpu.multiply_add_bf16(0).is_some();
-            let matrix = has_matrix.then(|| operations(|| cpu.multiply_add_bf16(ITERATIONS).unwrap_or_default())).transpose()?;
-            let spread = [Some(copy), Some(fma), matrix].into_iter().flatten().map(|rate| rate.spread).fold(0.0, f64::max);
-            let rates =
-                Self { machine: machine.clone(), copy: copy.best, fma: Some(fma.best), matrix: matrix.map(|rate| rate.best) };
-            Ok((rates, Some(spread)))
-        })
-    }
-
     /// The processor model in [`Peaks::machine`], or the device.
     pub fn processor(&self) -> &str {
         self.machine.split(", ").next().unwrap_or_default()
@@ -102,58 +66,6 @@ fn machine<'de, D: Deserializer<'de>>(source: D) -> std::result::Result<String, 
     Ok(old.into_iter().fold(text, |text, (old, new)| text.replace(old, new)))
 }
 
-/// Rate of the fastest repetition, and by how many percent the third fastest is slower.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Rate {
-    pub(super) best: f64,
-    spread: f64,
-}
-
-impl Rate {
-    /// Of rates sorted from the fastest; with fewer than three the spread is 100 %.
-    fn of(fastest: &[f64]) -> Self {
-        let best = fastest.first().copied().unwrap_or_default();
-        Self { best, spread: fastest.get(2).map_or(100.0, |third| 100.0 * (1.0 - third / best)) }
-    }
-}
-
-/// Repeats `once`, which returns the amount of its work and its seconds, until the fastest repetitions agree.
-pub(super) fn fastest(mut once: impl FnMut() -> Result<(f64, f64)>) -> Result<Rate> {
-    let (begin, mut rates) = (Instant::now(), Vec::new());
-    loop {
-        let (amount, seconds) = once()?;
-        rates.push(amount / seconds);
-        rates.sort_by(|a, b| b.total_cmp(a));
-        let (rate, passed) = (Rate::of(&rates), begin.elapsed());
-        if rates.len() >= MIN_REPEATS && passed >= TIMES[0] && (rate.spread <= AGREEMENT || passed >= TIMES[1]) {
-            return Ok(rate);
-        }
-    }
-}
-
-/// The amount of work that `run` returns, and its seconds.
-fn timed(run: impl FnOnce() -> f64) -> Result<(f64, f64)> {
-    let start = Instant::now();
-    let amount = run();
-    Ok((amount, start.elapsed().as_secs_f64()))
-}
-
-/// FLOP/s of a loop that returns its FLOPs.
-fn operations(run: impl Fn() -> u64) -> Result<Rate> {
-    fastest(|| timed(|| run() as f64))
-}
-
-fn copy_rate() -> Result<Rate> {
-    let (source, mut target) = (vec![1u8; COPIED], vec![2u8; COPIED]);
-    let mut copy = || {
-        target.par_chunks_mut(PIECE).zip(source.par_chunks(PIECE)).for_each(|(target, source)| target.copy_from_slice(source));
-        2.0 * COPIED as f64
-    };
-    let rate = fastest(|| timed(&mut copy));
-    std::hint::black_box(target);
-    rate
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,21 +80,6 @@ mod tests {
         assert_eq!(peaks.floor(&Work { saved: 2000, ..Work::new(5000, 100) }), (3.0, true), "only executed FLOPs take time");
         assert_eq!(Peaks { matrix: Some(2000.0), ..peaks.clone() }.floor(&some), (3.0, true));
         assert_eq!(Peaks { fma: None, ..peaks }.floor(&Work::new(5000, 100)), (1.0, false));
-    }
-
-    #[test]
-    fn the_fastest_repetition_counts_with_its_spread() {
-        let Rate { best, spread } = Rate::of(&[200.0, 199.0, 150.0, 10.0]);
-        assert_eq!((best, spread), (200.0, 25.0));
-        assert_eq!(Rate::of(&[1.0, 1.0]).spread, 100.0);
-        let mut count = 0;
-        let rate = fastest(|| {
-            count += 1;
-            std::thread::sleep(Duration::from_millis(40));
-            Ok((1.0, 0.04))
-        });
-        let rate = rate.unwrap();
-        assert!((MIN_REPEATS..=25).contains(&count) && rate == Rate { best: 25.0, spread: 0.0 }, "{count}: {rate:?}");
     }
 
     #[test]
@@ -218,16 +115,6 @@ mod tests {
         assert_eq!(read("AMD EPYC, Avx512, 2 threads"), "AMD EPYC, AVX-512, 2 threads");
         for same in ["AMD EPYC, AVX-512, 2 threads", "cuda (NVIDIA H100)"] {
             assert_eq!(read(same), same);
-        }
-    }
-
-    #[test]
-    fn loops_count_their_flops_on_every_instruction_set() {
-        for isa in crate::backend::cpu::Isa::ALL {
-            let Ok(cpu) = Cpu::with_isa(isa) else { continue };
-            let few = cpu.multiply_add(10);
-            assert!(few > 0 && cpu.multiply_add(20) == 2 * few, "{isa}");
-            assert!(cpu.multiply_add_bf16(10).is_none_or(|few| Some(2 * few) == cpu.multiply_add_bf16(20)));
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Calls of many steps, summed to one row for each operation, layer and phase.
 
-use std::collections::BTreeMap;
+use std::hash::Hash;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::span::Key;
 use super::{Peaks, Phase, Quantiles, Span, Unit, Work};
 
 /// Calls whose roofline time is shorter than this many seconds are bound by the overhead of the call itself.
@@ -117,25 +119,43 @@ pub struct Row {
     pub measure: Measure,
 }
 
+impl Row {
+    pub(super) fn key(&self) -> Key<'_> {
+        (self.phase, &self.op, &self.layer)
+    }
+
+    pub(super) fn new((phase, op, layer): Key<'_>, measure: Measure) -> Self {
+        Self { op: op.to_owned(), layer: layer.to_owned(), phase, measure }
+    }
+}
+
 /// The rows of these steps, the longest first.
 pub(super) fn rows(steps: &[Vec<Span>], peaks: &Peaks) -> Vec<Row> {
-    let mut groups: BTreeMap<(Phase, &str, &str), Sums> = BTreeMap::new();
-    for (step, spans) in steps.iter().enumerate() {
-        for span in spans {
-            let sums = groups.entry((span.phase, span.op, &span.layer)).or_insert_with(|| Sums::new(steps.len()));
-            sums.add(step, span.seconds, span.work);
-        }
-    }
+    let groups = grouped(steps, |span| [(span.key(), span.seconds, span.work)]);
     let total = groups.values().map(|sums| Quantiles::of(&sums.seconds).median).sum();
-    let row = |((phase, op, layer), sums): (_, Sums)| Row {
-        op: str::to_owned(op),
-        layer: str::to_owned(layer),
-        phase,
-        measure: sums.measure(total, peaks),
-    };
-    let mut rows: Vec<Row> = groups.into_iter().map(row).collect();
+    let mut rows: Vec<Row> = groups.into_iter().map(|(key, sums)| Row::new(key, sums.measure(total, peaks))).collect();
     rows.sort_by(|a, b| b.measure.ms.median.total_cmp(&a.measure.ms.median));
     rows
+}
+
+/// Sums of everything with the same key, in the order of its first time. `parts` are the key, the seconds and the work of a call, or of
+/// each kernel that it launched.
+pub(super) fn grouped<'a, K, I>(steps: &'a [Vec<Span>], parts: impl Fn(&'a Span) -> I) -> IndexMap<K, Sums>
+where
+    K: Hash + Eq,
+    I: IntoIterator<Item = (K, f64, Work)>,
+{
+    let mut groups = IndexMap::new();
+    for (step, spans) in steps.iter().enumerate() {
+        for (key, seconds, work) in spans.iter().flat_map(&parts) {
+            let none = || Sums { seconds: vec![0.0; steps.len()], calls: 0, work: Work::default() };
+            let sums = groups.entry(key).or_insert_with(none);
+            sums.seconds[step] += seconds;
+            sums.calls += 1;
+            sums.work = sums.work + work;
+        }
+    }
+    groups
 }
 
 /// Calls of one row: their seconds in each step, and the work of all steps together.
@@ -146,16 +166,6 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    pub(super) fn new(steps: usize) -> Self {
-        Self { seconds: vec![0.0; steps], calls: 0, work: Work::default() }
-    }
-
-    pub(super) fn add(&mut self, step: usize, seconds: f64, work: Work) {
-        self.seconds[step] += seconds;
-        self.calls += 1;
-        self.work = self.work + work;
-    }
-
     /// Averages over the steps, which is exact because every step does the same work. `total` is the seconds of all operations.
     pub(super) fn measure(&self, total: f64, peaks: &Peaks) -> Measure {
         let steps = self.seconds.len();
@@ -173,11 +183,8 @@ impl Sums {
 
 #[cfg(test)]
 mod tests {
+    use super::super::span::sample as span;
     use super::*;
-
-    fn span(op: &'static str, layer: &str, seconds: f64, work: Work) -> Span {
-        Span { op, layer: layer.into(), phase: Phase::Forward, work, kernels: Vec::new(), start: 0.0, seconds, host: [0.0; 2] }
-    }
 
     #[test]
     fn calls_are_grouped_by_layer_and_summed_within_a_step() {

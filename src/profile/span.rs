@@ -2,6 +2,9 @@
 
 use crate::backend::{KernelLaunch, Phase, Work};
 
+/// What the calls of one row have in common: phase, operation and layer.
+pub(super) type Key<'a> = (Phase, &'a str, &'a str);
+
 /// One kernel launch in the step that [`Observed::take`](super::Observed::take) ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KernelSpan {
@@ -32,4 +35,16 @@ pub struct Span {
     pub seconds: f64,
     /// Seconds from the start of the step until the host called the operation, and until the call returned.
     pub host: [f64; 2],
+}
+
+impl Span {
+    pub(super) fn key(&self) -> Key<'_> {
+        (self.phase, self.op, &self.layer)
+    }
+}
+
+/// A call in the forward pass, for tests.
+#[cfg(test)]
+pub(super) fn sample(op: &'static str, layer: &str, seconds: f64, work: Work) -> Span {
+    Span { op, layer: layer.into(), phase: Phase::Forward, work, kernels: Vec::new(), start: 0.0, seconds, host: [0.0; 2] }
 }

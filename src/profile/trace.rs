@@ -1,4 +1,4 @@
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{KernelSpan, Span};
 use crate::backend::KernelLaunch;
@@ -60,13 +60,11 @@ fn title(span: &Span) -> String {
 
 /// Details of the selected slice.
 fn details(span: &Span) -> Value {
-    let kernels: Vec<&str> = span.kernels.iter().map(|kernel| kernel.launch.kernel).collect();
-    let mut details =
-        Map::from_iter([("flops".to_owned(), span.work.flops.into()), ("bytes".to_owned(), span.work.bytes.into())]);
-    if !kernels.is_empty() {
-        details.insert("kernels".to_owned(), kernels.into());
+    let mut details = json!({ "flops": span.work.flops, "bytes": span.work.bytes });
+    if !span.kernels.is_empty() {
+        details["kernels"] = span.kernels.iter().map(|kernel| kernel.launch.kernel).collect();
     }
-    Value::Object(details)
+    details
 }
 
 fn kernel_details(kernel: &KernelSpan, operation: &str) -> Value {
@@ -94,8 +92,8 @@ impl Events {
         let mut event = json!({
             "name": name, "cat": category, "ph": "X", "ts": 1e6 * start, "dur": 1e6 * length, "pid": 1, "tid": track,
         });
-        if let (Some(details), Value::Object(fields)) = (details, &mut event) {
-            fields.insert("args".to_owned(), details);
+        if let Some(details) = details {
+            event["args"] = details;
         }
         self.0.push(event);
     }
@@ -103,12 +101,11 @@ impl Events {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Phase, Work};
+    use super::super::{Work, span::sample};
     use super::*;
 
     fn span(start: f64, kernels: Vec<KernelSpan>) -> Span {
-        let (layer, phase) = ("e1.0".into(), Phase::Forward);
-        Span { op: "conv2d", layer, phase, work: Work::new(3, 4), kernels, start, seconds: 0.25, host: [0.25, 0.5] }
+        Span { kernels, start, host: [0.25, 0.5], ..sample("conv2d", "e1.0", 0.25, Work::new(3, 4)) }
     }
 
     /// Starts and lengths of slices in microseconds.

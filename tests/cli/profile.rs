@@ -15,7 +15,7 @@ fn the_table_lists_every_operation_and_whole_steps() {
         assert!(out.contains(words), "{words}: {out}");
     }
     assert!(out.contains("images/s") && out.contains("changes no bits") && out.contains("peaks measured on"), "{out}");
-    assert!(out.contains("telling its cost takes 10 steps or more"), "three steps cannot: {out}");
+    assert!(out.contains("measuring its cost takes 10 steps or more"), "three steps are too few: {out}");
     assert!(!out.contains("p99"), "of three steps it is the maximum: {out}");
     let few = scratch.succeeds(&format!("{SMALL} --rows 2")).out;
     assert!(few.contains(" others") && few.lines().count() < 30, "{few}");
@@ -110,7 +110,7 @@ fn only_records_of_the_same_work_are_compared() {
     scratch.succeeds("profile --width 4 --size 16 --batch 1 --steps 2 --warmup 0 --device cpu --json c.json");
     let table = scratch.succeeds("profile --diff a.json b.json").out;
     assert!(table.contains("whole step") && table.contains("B/A") && table.contains("noise"), "{table}");
-    assert!(table.contains("a record has 3 steps: below 10 differences cannot be told from noise"), "{table}");
+    assert!(table.contains("a record has 3 steps: below 10 differences cannot be distinguished from noise"), "{table}");
     assert!(table.contains("too few") && table.contains("give several records of each side:"), "{table}");
     for line in [format!("A: orthoscope {}", env!("CARGO_PKG_VERSION")), "   peaks of ".to_owned(), "B: orthoscope".to_owned()] {
         assert!(table.lines().any(|found| found.starts_with(&line)), "{line}: {table}");

@@ -39,7 +39,8 @@ fn noise(sides: [&[Profile]; 2]) -> Vec<String> {
     let mut lines = Vec::new();
     if steps < MIN_STEPS {
         let plural = if steps == 1 { "" } else { "s" };
-        lines.push(format!("a record has {steps} step{plural}: below {MIN_STEPS} differences cannot be told from noise"));
+        lines
+            .push(format!("a record has {steps} step{plural}: below {MIN_STEPS} differences cannot be distinguished from noise"));
     }
     let processes = if sides.iter().any(|side| side.len() < 2) {
         "processes differ by more; to include that, give several records of each side: --diff A1.json,A2.json B1.json,B2.json"

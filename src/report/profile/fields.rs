@@ -52,7 +52,7 @@ impl Measured for Row {
 
 impl Measured for KernelRow {
     fn measure(&self) -> &Measure {
-        &self.measure
+        &self.row.measure
     }
 }
 
@@ -107,7 +107,7 @@ fn work<R: Measured>() -> [Field<R>; 3] {
     ]
 }
 
-/// Columns that came later stand at the end, so that scripts find the others where they were.
+/// Columns that were added later come last, so that scripts find the others where they were.
 fn executed<R: Measured>() -> [Field<R>; 3] {
     [
         Field::new("executed flops", |row: &R| row.measure().work.executed().to_string()),
@@ -139,9 +139,9 @@ fn known(value: Option<u32>) -> String {
 pub(super) fn kernels(few: bool) -> Vec<Field<KernelRow>> {
     let names = [
         name("kernel", |row: &KernelRow| row.kernel.clone()),
-        Field::new("operation", |row: &KernelRow| row.op.clone()),
-        Field::new("layer", |row: &KernelRow| row.layer.clone()).verbatim(Column::text("layer").optional(12)),
-        Field::new("phase", |row: &KernelRow| row.phase.words().to_owned()).verbatim(Column::text("phase")),
+        Field::new("operation", |kernel: &KernelRow| kernel.row.op.clone()),
+        Field::new("layer", |kernel: &KernelRow| kernel.row.layer.clone()).verbatim(Column::text("layer").optional(12)),
+        Field::new("phase", |kernel: &KernelRow| kernel.row.phase.words().to_owned()).verbatim(Column::text("phase")),
         count("launches"),
     ];
     let launch = [

@@ -45,7 +45,7 @@ pub fn kernel_csv(profile: &Profile) -> std::io::Result<Vec<u8>> {
     written(&kernels(false), &profile.kernels)
 }
 
-/// What bounds an operation, in a word: where it is arithmetic, the unit that computes.
+/// What bounds an operation, in a word; if it is arithmetic, the unit that does it.
 pub(super) fn bound_by(measure: &Measure) -> &'static str {
     if measure.rates.bound == Bound::Compute { measure.unit.word() } else { measure.rates.bound.word() }
 }

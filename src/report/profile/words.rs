@@ -55,7 +55,7 @@ pub(super) fn ms(value: f64) -> String {
     format!("{} ms", readable(value, 3))
 }
 
-/// FLOPs of a step: by formula, and executed where the record knows them.
+/// FLOPs of a step: by formula, and executed if the record has them.
 fn flops(profile: &Profile) -> String {
     let sum = |of: fn(&Row) -> u64| profile.rows.iter().map(of).sum::<u64>() as f64;
     let [formula, executed] = [sum(|row| row.measure.work.flops), sum(|row| row.measure.work.executed())];
@@ -94,7 +94,7 @@ fn above(profile: &Profile) -> Option<String> {
         if is_old { "this record counts FLOPs by formula, of which Winograd's method executes a quarter, or " } else { "" };
     rates().any(|rates| rates.bound == Bound::Compute && rates.percent_of_peak > MAX_PERCENT).then(|| {
         format!(
-            "above 100 % of peak: {fewer}the peaks were measured too low; --measure-peaks measures them again, while nothing else runs"
+            "above 100 % of peak: {fewer}the peaks were measured too low; --measure-peaks measures them again; nothing else should be running"
         )
     })
 }
@@ -110,12 +110,12 @@ fn batch(steps: &Steps) -> String {
     }
 }
 
-/// The cost of observation, where the steps can tell it.
+/// The cost of observation, if there are enough steps to measure it.
 fn overhead(profile: &Profile) -> String {
     let (steps, cost) = (&profile.steps, profile.overhead_percent);
     let noise = 100.0 * (steps.plain.deviation + steps.observed.deviation) / steps.plain.median;
     match profile.settings.steps {
-        ..MIN_STEPS => format!("telling its cost takes {MIN_STEPS} steps or more"),
+        ..MIN_STEPS => format!("measuring its cost takes {MIN_STEPS} steps or more"),
         _ if cost <= noise => format!("its cost is below the noise (±{noise:.1} %)"),
         _ => format!("it costs {cost:.1} % (noise ±{noise:.1} %)"),
     }
@@ -123,7 +123,7 @@ fn overhead(profile: &Profile) -> String {
 
 /// The kernels of a step compared with its operations; None on devices without kernels.
 fn kernels(profile: &Profile) -> Option<String> {
-    let launches = profile.kernels.iter().map(|row| row.measure.launches).sum::<usize>();
+    let launches = profile.kernels.iter().map(|kernel| kernel.row.measure.launches).sum::<usize>();
     let [kernels, operations] = [profile.steps.kernels.median, profile.steps.operations.median];
     (launches > 0).then(|| {
         format!(

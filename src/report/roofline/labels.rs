@@ -5,19 +5,25 @@ use crate::report::html::escape;
 /// Average width in pixels of a 12-pixel letter in a wide font.
 pub(super) const LETTER: f64 = 7.0;
 /// Height of a line of text in pixels.
-pub(super) const SIZE: f64 = 12.0;
+const SIZE: f64 = 12.0;
 /// The number of directions that are tried.
 const DIRECTIONS: u32 = 24;
 /// Distances in pixels between a dot and its label that are tried.
 const DISTANCES: [f64; 11] = [3.0, 10.0, 20.0, 32.0, 46.0, 62.0, 82.0, 106.0, 134.0, 166.0, 200.0];
 /// From this distance on, a thin line joins a dot and its label.
 const FAR: f64 = 8.0;
-/// The cost of covering text, a dot or a roof, of crossing another line, and of each pixel of distance.
-const COSTS: [f64; 5] = [1e4, 500.0, 250.0, 200.0, 1.0];
+/// Lines are avoided as a chain of squares with this half side in pixels.
+const HALF: f64 = 4.0;
+/// The cost of covering text or leaving the chart, a square of another label's line, a dot, and a square of a roof. A pixel of distance
+/// costs 1.
+const TEXT_COST: f64 = 1e4;
+const LINE_COST: f64 = 2e3;
+pub(super) const DOT_COST: f64 = 500.0;
+pub(super) const ROOF_COST: f64 = 50.0;
+/// What is covered by the line to a label costs this part of what is covered by the label.
+const LINE_PART: f64 = 0.02;
 
 type Point = (f64, f64);
-/// Centre and radius.
-type Circle = (Point, f64);
 
 /// A rectangle in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,6 +39,10 @@ impl Box {
         Self { left, top, right, bottom }
     }
 
+    pub(super) fn square((x, y): Point, half: f64) -> Self {
+        Self::new(x - half, y - half, x + half, y + half)
+    }
+
     pub(super) fn holds(&self, other: &Self) -> bool {
         self.left <= other.left && other.right <= self.right && self.top <= other.top && other.bottom <= self.bottom
     }
@@ -45,79 +55,52 @@ impl Box {
     fn nearest(&self, (x, y): Point) -> Point {
         (x.clamp(self.left, self.right), y.clamp(self.top, self.bottom))
     }
-
-    fn meets_circle(&self, centre: Point, radius: f64) -> bool {
-        distance(self.nearest(centre), centre) < radius
-    }
-
-    /// Whether a line segment passes through.
-    fn meets_line(&self, from: Point, to: Point) -> bool {
-        let corners = [(self.left, self.top), (self.right, self.top), (self.right, self.bottom), (self.left, self.bottom)];
-        let sides = (0..4).any(|side| cross(from, to, corners[side], corners[(side + 1) % 4]));
-        sides || self.nearest(from) == from
-    }
 }
 
 fn distance(a: Point, b: Point) -> f64 {
     (a.0 - b.0).hypot(a.1 - b.1)
 }
 
-/// Whether the segments a–b and c–d cross.
-fn cross(a: Point, b: Point, c: Point, d: Point) -> bool {
-    let side = |p: Point, q: Point, r: Point| (q.0 - p.0) * (r.1 - p.1) - (q.1 - p.1) * (r.0 - p.0);
-    side(a, b, c) * side(a, b, d) < 0.0 && side(c, d, a) * side(c, d, b) < 0.0
+/// A line segment as squares that touch each other.
+fn chain(from: Point, to: Point) -> impl Iterator<Item = Box> {
+    let count = (distance(from, to) / (2.0 * HALF)).ceil().max(1.0);
+    (0..=count as u32).map(move |step| {
+        let part = f64::from(step) / count;
+        Box::square((from.0 + part * (to.0 - from.0), from.1 + part * (to.1 - from.1)), HALF)
+    })
 }
 
-/// Everything that labels avoid.
+/// Everything that labels avoid: places and what covering them costs.
 pub(super) struct Obstacles {
     area: Box,
-    words: Vec<Box>,
-    dots: Vec<Circle>,
-    lines: Vec<(Point, Point)>,
-    leaders: Vec<(Point, Point)>,
+    places: Vec<(Box, f64)>,
 }
 
 impl Obstacles {
     /// An empty area, which labels must not leave.
     pub(super) fn new(area: Box) -> Self {
-        Self { area, words: Vec::new(), dots: Vec::new(), lines: Vec::new(), leaders: Vec::new() }
+        Self { area, places: Vec::new() }
     }
 
-    pub(super) fn words(&mut self, place: Box) {
-        self.words.push(place);
+    pub(super) fn add(&mut self, place: Box, cost: f64) {
+        self.places.push((place, cost));
     }
 
-    pub(super) fn dot(&mut self, centre: Point, radius: f64) {
-        self.dots.push((centre, radius));
+    pub(super) fn add_line(&mut self, from: Point, to: Point, cost: f64) {
+        self.places.extend(chain(from, to).map(|square| (square, cost)));
     }
 
-    pub(super) fn line(&mut self, from: Point, to: Point) {
-        self.lines.push((from, to));
-    }
-
-    /// How many dots and texts a place covers.
-    pub(super) fn covered(&self, place: &Box) -> usize {
-        let dots = self.dots.iter().filter(|(centre, radius)| place.meets_circle(*centre, *radius)).count();
-        dots + self.words.iter().filter(|words| words.meets(place)).count()
+    /// The cost of covering a place.
+    fn cost(&self, place: &Box) -> f64 {
+        let covered: f64 = self.places.iter().filter(|(other, _)| other.meets(place)).map(|(_, cost)| cost).sum();
+        covered + if self.area.holds(place) { 0.0 } else { TEXT_COST }
     }
 
     /// The cost of a place for the label of a dot.
-    fn cost(&self, place: &Box, centre: Point) -> f64 {
-        let count = |number: usize, cost: f64| number as f64 * cost;
-        let leader = (centre, place.nearest(centre));
-        let crossed = |line: &&(Point, Point)| cross(leader.0, leader.1, line.0, line.1);
-        let covered = self.words.iter().filter(|words| words.meets(place)).count()
-            + self.words.iter().filter(|words| words.meets_line(leader.0, leader.1)).count()
-            + usize::from(!self.area.holds(place));
-        let dots = self.dots.iter().filter(|(centre, radius)| place.meets_circle(*centre, radius + 2.0)).count();
-        let lines = self.lines.iter().filter(|(from, to)| place.meets_line(*from, *to)).count();
-        let leaders = self.leaders.iter().filter(crossed).count()
-            + self.leaders.iter().filter(|(from, to)| place.meets_line(*from, *to)).count();
-        count(covered, COSTS[0])
-            + count(dots, COSTS[1])
-            + count(lines, COSTS[2])
-            + count(leaders, COSTS[3])
-            + COSTS[4] * distance(leader.0, leader.1)
+    fn label_cost(&self, place: &Box, centre: Point) -> f64 {
+        let end = place.nearest(centre);
+        let line: f64 = chain(centre, end).map(|square| self.cost(&square)).sum();
+        self.cost(place) + LINE_PART * line + distance(centre, end)
     }
 }
 
@@ -125,12 +108,13 @@ impl Obstacles {
 pub(super) struct Label {
     name: String,
     place: Box,
-    dot: Circle,
+    /// Centre and radius.
+    dot: (Point, f64),
 }
 
 impl Label {
     /// Puts the label of a dot at the best place.
-    pub(super) fn place(dot: Circle, name: String, obstacles: &mut Obstacles) -> Self {
+    pub(super) fn place(dot: (Point, f64), name: String, obstacles: &mut Obstacles) -> Self {
         let (centre, radius) = dot;
         let width = LETTER * name.chars().count() as f64;
         let mut best = (f64::INFINITY, around(centre, 0.0, 0.0, width));
@@ -138,17 +122,17 @@ impl Label {
             for direction in 0..DIRECTIONS {
                 let angle = std::f64::consts::TAU * f64::from(direction) / f64::from(DIRECTIONS);
                 let place = around(centre, radius + away, angle, width);
-                let cost = obstacles.cost(&place, centre);
+                let cost = obstacles.label_cost(&place, centre);
                 if cost < best.0 {
                     best = (cost, place);
                 }
             }
         }
         let place = best.1;
-        obstacles.words(place);
+        obstacles.add(place, TEXT_COST);
         let label = Self { name, place, dot };
-        if let Some(line) = label.line() {
-            obstacles.leaders.push(line);
+        if let Some((from, to)) = label.line() {
+            obstacles.add_line(from, to, LINE_COST);
         }
         label
     }
@@ -199,16 +183,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rectangles_meet_circles_and_lines() {
+    fn rectangles_meet_each_other_and_lines() {
         let place = Box::new(10.0, 10.0, 30.0, 20.0);
         assert!(place.meets(&Box::new(29.0, 19.0, 40.0, 40.0)) && !place.meets(&Box::new(30.0, 10.0, 40.0, 20.0)));
-        assert!(
-            place.meets_circle((5.0, 15.0), 6.0)
-                && !place.meets_circle((5.0, 15.0), 4.0)
-                && place.meets_circle((20.0, 15.0), 0.1)
-        );
-        assert!(place.meets_line((0.0, 0.0), (40.0, 30.0)) && !place.meets_line((0.0, 30.0), (40.0, 30.0)));
-        assert!(place.meets_line((12.0, 12.0), (15.0, 15.0)), "within");
+        assert!(place.meets(&Box::square((5.0, 15.0), 6.0)) && !place.meets(&Box::square((5.0, 15.0), 4.0)));
+        let is_crossed = |from: Point, to: Point| chain(from, to).any(|square| square.meets(&place));
+        assert!(is_crossed((0.0, 0.0), (40.0, 30.0)) && !is_crossed((0.0, 30.0), (40.0, 30.0)));
+        assert!(is_crossed((12.0, 12.0), (15.0, 15.0)) && is_crossed((20.0, 15.0), (20.0, 15.0)), "within");
         assert_eq!(around((0.0, 0.0), 5.0, 0.0, 20.0), Box::new(5.0, -6.0, 25.0, 6.0));
+    }
+
+    #[test]
+    fn a_place_costs_what_it_covers() {
+        let mut obstacles = Obstacles::new(Box::new(0.0, 0.0, 100.0, 100.0));
+        let place = Box::new(10.0, 10.0, 30.0, 20.0);
+        assert_eq!(obstacles.cost(&place), 0.0);
+        obstacles.add(Box::square((20.0, 15.0), 2.0), DOT_COST);
+        obstacles.add(Box::square((50.0, 50.0), 2.0), DOT_COST);
+        assert_eq!(obstacles.cost(&place), DOT_COST);
+        assert_eq!(obstacles.cost(&Box::new(-1.0, 10.0, 30.0, 20.0)), DOT_COST + TEXT_COST, "outside");
     }
 }

@@ -10,8 +10,7 @@ use super::html::escape;
 use super::number::readable;
 use super::style::{MARGIN, TEXT};
 use crate::profile::{Phase, Profile, Row};
-use labels::{Box, Label, Obstacles};
-use roofs::Roof;
+use labels::{Box, DOT_COST, Label, Obstacles};
 use words::MIN_PERCENT;
 
 const WIDTH: f64 = 960.0;
@@ -36,10 +35,11 @@ pub fn roofline(profile: &Profile) -> String {
     };
     let mut obstacles = Obstacles::new(Box::new(ACROSS.0, UP.1, ACROSS.1, UP.0));
     let dots: Vec<Dot<'_>> = drawn.iter().map(|row| plot.dot(row)).collect();
-    dots.iter().for_each(|dot| obstacles.dot(dot.centre, dot.radius));
-    let roofs = roofs::draw(&plot, &mut obstacles);
-    let named = grouped(&dots[..dots.len().min(NAMED)]);
-    let labels: Vec<Label> = named.iter().filter_map(|dots| place(dots, &mut obstacles)).collect();
+    dots.iter().for_each(|dot| obstacles.add(Box::square(dot.centre, dot.radius), DOT_COST));
+    let roofs = roofs::draw(&profile.peaks, &plot, &mut obstacles);
+    let named = grouped(&dots[..dots.len().min(NAMED)]).into_iter();
+    let label = |(dot, rows): (&Dot<'_>, Vec<&Row>)| Label::place((dot.centre, dot.radius), words::name(&rows), &mut obstacles);
+    let labels: Vec<Label> = named.map(label).collect();
     let leaders: String = labels.iter().map(Label::leader).collect();
     let names: String = labels.iter().map(Label::words).collect();
     let marks: String = dots.iter().map(Dot::draw).collect();
@@ -50,20 +50,13 @@ pub fn roofline(profile: &Profile) -> String {
     chart::standalone(&chart::svg(&title, [WIDTH, 0.0, bottom], &content))
 }
 
-/// The label of a group of dots.
-fn place(dots: &Vec<&Dot<'_>>, obstacles: &mut Obstacles) -> Option<Label> {
-    let rows: Vec<&Row> = dots.iter().map(|dot| dot.row).collect();
-    let first = dots.first()?;
-    Some(Label::place((first.centre, first.radius), words::name(&rows), obstacles))
-}
-
-/// Overlapping dots of the same operation and phase share one label.
-fn grouped<'a>(dots: &'a [Dot<'a>]) -> Vec<Vec<&'a Dot<'a>>> {
-    let mut groups: Vec<Vec<&Dot<'_>>> = Vec::new();
+/// Overlapping dots of the same operation and phase share the label of the first.
+fn grouped<'a>(dots: &'a [Dot<'a>]) -> Vec<(&'a Dot<'a>, Vec<&'a Row>)> {
+    let mut groups: Vec<(&Dot<'_>, Vec<&Row>)> = Vec::new();
     for dot in dots {
-        match groups.iter_mut().find(|group| group.first().is_some_and(|first| first.is_twin(dot))) {
-            Some(group) => group.push(dot),
-            None => groups.push(vec![dot]),
+        match groups.iter_mut().find(|(first, _)| first.is_twin(dot)) {
+            Some((_, rows)) => rows.push(dot.row),
+            None => groups.push((dot, vec![dot.row])),
         }
     }
     groups
@@ -75,18 +68,15 @@ fn drawn(profile: &Profile) -> Vec<&Row> {
     profile.rows.iter().filter(has_place).filter(|row| row.measure.percent_of_time >= MIN_PERCENT).collect()
 }
 
+fn text((x, y): (f64, f64), attributes: &str, words: &str) -> String {
+    format!(r#"<text x="{x:.1}" y="{y:.1}" {attributes}>{}</text>"#, escape(words))
+}
+
 fn head(profile: &Profile, title: &str) -> String {
-    let line = |y: f64, style: &str, words: &str| format!(r#"<text x="{MARGIN}" y="{y}" {style}>{}</text>"#, escape(words));
-    let x_title = format!(
-        r#"<text x="{}" y="{}" text-anchor="end" font-weight="600">{}</text>"#,
-        ACROSS.1,
-        UP.0 + 38.0,
-        words::x_title(profile)
-    );
-    line(24.0, r#"font-size="17" font-weight="600""#, title)
-        + &line(44.0, r#"opacity=".7""#, &words::subtitle(profile))
-        + &line(UP.1 - 12.0, r#"font-weight="600""#, words::y_title(profile))
-        + &x_title
+    text((MARGIN, 24.0), r#"font-size="17" font-weight="600""#, title)
+        + &text((MARGIN, 44.0), r#"opacity=".7""#, &words::subtitle(profile))
+        + &text((MARGIN, UP.1 - 12.0), r#"font-weight="600""#, words::y_title(profile))
+        + &text((ACROSS.1, UP.0 + 38.0), r#"text-anchor="end" font-weight="600""#, words::x_title(profile))
 }
 
 /// The notes below the chart, and the height of the picture.
@@ -94,7 +84,7 @@ fn foot(profile: &Profile, drawn: &[&Row]) -> (String, f64) {
     let lines = words::notes(profile, drawn).into_iter().flat_map(|note| super::wrap::wrap(&note, 125));
     let (mut svg, mut baseline) = (String::new(), UP.0 + 62.0);
     for line in lines {
-        svg.push_str(&format!(r#"<text x="{MARGIN}" y="{baseline}" opacity=".7">{}</text>"#, escape(&line)));
+        svg += &text((MARGIN, baseline), r#"opacity=".7""#, &line);
         baseline += TEXT;
     }
     (svg, baseline - TEXT + 12.0)
@@ -108,7 +98,8 @@ fn colour(phase: Phase) -> &'static str {
 struct Plot {
     x: Axis,
     y: Axis,
-    roofs: Vec<Roof>,
+    /// What the axes span, left to right and bottom to top.
+    ends: [(f64, f64); 2],
     /// Radius of a dot in pixels per square root of a percent of the time.
     scale: f64,
 }
@@ -118,18 +109,12 @@ impl Plot {
     fn around(profile: &Profile, drawn: &[&Row]) -> Option<Self> {
         let (left, right) = ends(drawn.iter().filter_map(|row| row.measure.executed_intensity()))?;
         let (low, high) = ends(drawn.iter().map(|row| row.measure.rates.executed()))?;
-        let flat = roofs::flat(&profile.peaks);
-        let ridge = flat.iter().map(|roof| 1e9 * roof.rate / profile.peaks.copy).fold(right, f64::max);
-        let x = (left / SLACK, ridge * SLACK);
-        let top = flat.iter().map(|roof| roof.rate).fold(high, f64::max);
-        let y = (low / SLACK, top * HEADROOM);
+        let roof = roofs::flat(&profile.peaks).into_iter().map(|(_, rate)| rate).fold(0.0, f64::max);
+        let x = (left / SLACK, f64::max(right, 1e9 * roof / profile.peaks.copy) * SLACK);
+        let y = (low / SLACK, f64::max(high, roof) * HEADROOM);
         let heaviest = drawn.iter().map(|row| row.measure.percent_of_time).fold(MIN_PERCENT, f64::max);
-        Some(Self {
-            x: Axis::log(x.0, x.1, ACROSS),
-            y: Axis::log(y.0, y.1, UP),
-            roofs: roofs::all(&profile.peaks, flat, x, y),
-            scale: RADII.0 / heaviest.sqrt(),
-        })
+        let (x_axis, y_axis) = (Axis::log(x.0, x.1, ACROSS), Axis::log(y.0, y.1, UP));
+        Some(Self { x: x_axis, y: y_axis, ends: [x, y], scale: RADII.0 / heaviest.sqrt() })
     }
 
     fn pixel(&self, (x, y): (f64, f64)) -> (f64, f64) {

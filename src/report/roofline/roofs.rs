@@ -1,78 +1,41 @@
 //! The roofs: the peaks of memory and arithmetic.
 
-use super::labels::{Box, LETTER, Obstacles};
-use super::{ACROSS, Plot, UP};
+use super::labels::{Label, Obstacles, ROOF_COST};
+use super::{ACROSS, Plot, text};
 use crate::profile::Peaks;
-use crate::report::html::escape;
 use crate::report::number::readable;
 use crate::report::style::TEXT;
 
-/// A peak of arithmetic, in GFLOP/s.
-pub(super) struct Flat {
-    name: &'static str,
-    pub(super) rate: f64,
-}
-
-/// One line segment of the roof.
-pub(super) struct Roof {
-    from: (f64, f64),
-    to: (f64, f64),
-    /// One line of text on the slope, two lines beside a flat roof, none where the roof continues.
-    words: Vec<String>,
-    is_dashed: bool,
-}
-
-/// The known peaks of arithmetic, f32 first.
-pub(super) fn flat(peaks: &Peaks) -> Vec<Flat> {
+/// The known peaks of arithmetic in GFLOP/s, f32 first.
+pub(super) fn flat(peaks: &Peaks) -> Vec<(&'static str, f64)> {
     let known = [("f32 multiply-add", peaks.fma), ("bf16 matrix unit", peaks.matrix)];
-    known.into_iter().filter_map(|(name, rate)| Some(Flat { name, rate: rate? / 1e9 })).collect()
+    known.into_iter().filter_map(|(name, rate)| Some((name, rate? / 1e9))).collect()
 }
 
-/// The memory slope up to the first flat roof, and everything above that dashed.
-pub(super) fn all(peaks: &Peaks, flat: Vec<Flat>, (left, right): (f64, f64), (low, high): (f64, f64)) -> Vec<Roof> {
-    let copy = peaks.copy / 1e9;
-    let (start, mut corner) = (left.max(low / copy), f64::min(right, high / copy));
-    if let Some(first) = flat.first() {
-        corner = first.rate / copy;
-    }
-    let slope = |from: f64, to: f64, words: Vec<String>, is_dashed: bool| Roof {
-        from: (from, copy * from),
-        to: (to, copy * to),
-        words,
-        is_dashed,
-    };
-    let mut roofs = vec![slope(start, corner, vec![format!("copy {} GB/s", readable(copy, 3))], false)];
-    for (at, Flat { name, rate }) in flat.into_iter().enumerate() {
+/// The lines and their labels: the slope of memory up to the first peak of arithmetic, and everything above that dashed.
+pub(super) fn draw(peaks: &Peaks, plot: &Plot, obstacles: &mut Obstacles) -> String {
+    let (copy, flat, [(left, right), (low, high)]) = (peaks.copy / 1e9, flat(peaks), plot.ends);
+    let on_slope = |x: f64| (x, copy * x);
+    let corner = flat.first().map_or(f64::min(right, high / copy), |(_, rate)| rate / copy);
+    let slope = [left.max(low / copy), corner].map(on_slope);
+    let mut lines = vec![(slope[0], slope[1], false)];
+    for (at, (_, rate)) in flat.iter().enumerate() {
         let ridge = rate / copy;
         if ridge > corner {
-            roofs.push(slope(corner, ridge, Vec::new(), true));
+            lines.push((on_slope(corner), on_slope(ridge), true));
         }
-        let words = vec![name.to_owned(), format!("{} GFLOP/s", readable(rate, 3))];
-        roofs.push(Roof { from: (ridge, rate), to: (right, rate), words, is_dashed: at > 0 });
+        lines.push(((ridge, *rate), (right, *rate), at > 0));
     }
-    roofs
-}
-
-/// The lines and their labels: on the slope, and beside the chart for flat roofs.
-pub(super) fn draw(plot: &Plot, obstacles: &mut Obstacles) -> String {
-    let mut lowest = UP.1;
-    let mut roofs: Vec<&Roof> = plot.roofs.iter().collect();
-    roofs.sort_by(|a, b| b.to.1.total_cmp(&a.to.1));
-    let one = |roof: &Roof| {
-        let (from, to) = (plot.pixel(roof.from), plot.pixel(roof.to));
-        obstacles.line(from, to);
-        let words = match roof.words.as_slice() {
-            [copy] => on_slope(copy, from, to, obstacles),
-            [name, rate] => {
-                let top = f64::max(to.1, lowest);
-                lowest = top + 3.0 * TEXT;
-                beside(name, top) + &beside(rate, top + TEXT)
-            }
-            _ => String::new(),
-        };
-        line(from, to, roof.is_dashed) + &words
-    };
-    roofs.into_iter().map(one).collect()
+    let mut svg = String::new();
+    for (from, to, is_dashed) in lines {
+        let (from, to) = (plot.pixel(from), plot.pixel(to));
+        obstacles.add_line(from, to, ROOF_COST);
+        svg += &line(from, to, is_dashed);
+    }
+    let [from, to] = slope.map(|end| plot.pixel(end));
+    let middle = (0.5 * (from.0 + to.0), 0.5 * (from.1 + to.1));
+    let copy = Label::place((middle, 0.0), format!("copy {} GB/s", readable(copy, 3)), obstacles);
+    svg + &copy.leader() + &copy.words() + &beside(&flat, plot)
 }
 
 fn line(from: (f64, f64), to: (f64, f64), is_dashed: bool) -> String {
@@ -83,32 +46,17 @@ fn line(from: (f64, f64), to: (f64, f64), is_dashed: bool) -> String {
     )
 }
 
-fn beside(words: &str, y: f64) -> String {
-    format!(r#"<text x="{}" y="{:.1}" font-weight="600">{}</text>"#, ACROSS.1 + 8.0, y + 4.0, escape(words))
-}
-
-/// Text along the slope, where it covers the least and is nearest to the middle.
-fn on_slope(words: &str, from: (f64, f64), to: (f64, f64), obstacles: &mut Obstacles) -> String {
-    let length = LETTER * words.chars().count() as f64;
-    let angle = (to.1 - from.1).atan2(to.0 - from.0);
-    // Tilted text is approximated by a row of small squares.
-    let squares = |part: f64| {
-        (-4..=4).map(move |step| {
-            let along = 0.125 * f64::from(step) * length;
-            let x = from.0 + part * (to.0 - from.0) + along * angle.cos() + 11.0 * angle.sin();
-            let y = from.1 + part * (to.1 - from.1) + along * angle.sin() - 11.0 * angle.cos();
-            Box::new(x - 8.0, y - 8.0, x + 8.0, y + 8.0)
-        })
-    };
-    let covered = |part: f64| squares(part).map(|square| obstacles.covered(&square)).sum::<usize>();
-    let parts = (0..16).map(|step| 0.5 + 0.02 * f64::from(if step % 2 == 0 { step } else { -step }));
-    let part = parts.min_by_key(|part| covered(*part)).unwrap_or(0.5);
-    squares(part).for_each(|square| obstacles.words(square));
-    format!(
-        r#"<text class="name" transform="translate({:.1} {:.1}) rotate({:.1})" y="-7" text-anchor="middle" font-weight="600">{}</text>"#,
-        from.0 + part * (to.0 - from.0),
-        from.1 + part * (to.1 - from.1),
-        angle.to_degrees(),
-        escape(words)
-    )
+/// Names and rates to the right of the flat roofs, two lines each, from the highest down.
+fn beside(flat: &[(&str, f64)], plot: &Plot) -> String {
+    let mut flat = flat.to_vec();
+    flat.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let (mut svg, mut free) = (String::new(), 0.0);
+    for (name, rate) in flat {
+        let top = f64::max(plot.y.pixel(rate), free);
+        free = top + 3.0 * TEXT;
+        for (row, words) in [name.to_owned(), format!("{} GFLOP/s", readable(rate, 3))].iter().enumerate() {
+            svg += &text((ACROSS.1 + 8.0, top + 4.0 + TEXT * row as f64), r#"font-weight="600""#, words);
+        }
+    }
+    svg
 }
