@@ -93,13 +93,7 @@ fn generate_families(arguments: &Generate) -> anyhow::Result<()> {
 }
 
 fn preview(arguments: &Preview) -> anyhow::Result<()> {
-    let mut config = match &arguments.config {
-        Some(path) => Config::read(path)?,
-        None => Config::default(),
-    };
-    if let Some(textures) = &arguments.textures {
-        config.data.textures = Some(textures.clone());
-    }
+    let config = Config::read_or_default(arguments.config.as_deref(), arguments.textures.as_deref())?;
     let (set, _) = load_training_set(&config, &arguments.data)?;
     let samples = set.samples(arguments.step.into(), arguments.count.into())?;
     let changes: Vec<Image> = samples.iter().map(|(x, corrupted)| (x - &corrupted.image).mapv_into(f32::abs)).collect();

@@ -53,7 +53,7 @@ fn seed(text: &str) -> anyhow::Result<u64> {
     Ok(seed)
 }
 
-/// Files are only written after all measurements, each atomically.
+/// Exits at once: files are only written after all measurements, and each of them atomically.
 fn interrupted() {
     note("interrupted; nothing more is written");
     std::process::exit(i32::from(super::output::INTERRUPTED));

@@ -3,7 +3,8 @@
 use super::axis::{Axis, ends, is_drawable};
 use super::chart::{self, ACROSS, COLOURS, Frame, UP};
 use super::legend::{Entry, Sample};
-use super::marks::{Stroke, band, bar, dot, line, ring, thinned};
+use super::marks::{band, bar, line, thinned};
+use super::style::{Stroke, dot, ring};
 use crate::theory::figure::{AxisSpec, Chart, Mark, Series};
 
 /// A line through at most this many points also shows them as dots.
@@ -97,7 +98,7 @@ fn axis(spec: &AxisSpec, (low, high): (f64, f64), pixels: (f64, f64)) -> Axis {
 fn draw(frame: &Frame<'_>, chart: &Chart, &Styled { series, colour, sample }: &Styled<'_>) -> String {
     let spot = if sample == Sample::Rings { ring } else { dot };
     let runs = series.points.split(|point| !shows(chart, point)).filter(|run| !run.is_empty());
-    let dots = |points: &[(f64, f64)]| points.iter().map(|&point| spot(frame, point, colour)).collect::<String>();
+    let dots = |points: &[(f64, f64)]| points.iter().map(|&point| spot(frame.place(point), colour)).collect::<String>();
     let run = |points: &[(f64, f64)]| {
         let points = thinned(points);
         if series.mark == Mark::Dots || points.len() == 1 {
@@ -124,15 +125,12 @@ fn spread(frame: &Frame<'_>, chart: &Chart, series: &Series, colour: &str) -> St
 
 #[cfg(test)]
 mod tests {
+    use super::chart::has_only_numbers;
     use super::*;
 
     fn chart(is_log: bool, series: Vec<Series>) -> Chart {
         let axis = |title: &str| if is_log { AxisSpec::log(title) } else { AxisSpec::linear(title) };
         Chart { x: axis("σ"), y: axis("<error>"), series }
-    }
-
-    fn has_only_numbers(svg: &str) -> bool {
-        !["NaN", "inf", "–", "∞"].iter().any(|bad| svg.contains(bad))
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::shape::Shape;
 
 /// Step number of [`Pictures::samples`]; no training reaches it.
 const UNSEEN: u32 = u32::MAX;
-/// Number of normal images that the source "another image" takes patches from.
+/// Number of normal images from which the source "another image" takes patches.
 const OTHERS: u32 = 32;
 
 /// How an image is stored as a point of Rⁿ.

@@ -1,4 +1,4 @@
-//! Points where a projection is hard, and comparisons of the reach with what points show.
+//! Points where a projection is difficult, and comparisons of the stated reach with points.
 
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
 

@@ -2,11 +2,11 @@ use std::f64::consts::FRAC_1_SQRT_2;
 
 use ndarray::{Array1, Array2};
 
-use super::outer::{columns, outer};
+use super::outer::outer;
 use super::{Manifold, check};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::{Svd, complement, from_columns, gaussian_matrix, svd};
+use crate::theory::algebra::{Svd, columns, complement, from_columns, gaussian_matrix, svd};
 
 /// The m x n matrices of rank k, 1 ≤ k < min(m, n). A point is the vector of m n values in row-major order; the dimension is
 /// `k (m + n - k)`.
