@@ -16,7 +16,7 @@ const CAPTIONS: [&str; 4] = ["image x", "corrupted x\u{302}", "mask M", "change 
 pub enum Command {
     /// Generate a dataset of textures with defects and masks, in the MVTec folder layout
     Generate(Generate),
-    /// Show training samples as one picture: image, corrupted image, mask, change
+    /// Draw training samples as one figure: image, corrupted image, mask, change
     Preview(Preview),
 }
 
@@ -52,10 +52,10 @@ pub struct Preview {
     /// Category folder with train/good/
     #[arg(long, value_name = "ROOT/CATEGORY")]
     data: PathBuf,
-    /// Config file [default: all defaults]
+    /// Config file [default: the settings that `orthoscope doctor --config` prints]
     #[arg(long, value_name = "TOML")]
     config: Option<PathBuf>,
-    /// Folder of replacement textures [default: the config's]
+    /// Folder of replacement textures; overrides the config
     #[arg(long, value_name = "DIR")]
     textures: Option<PathBuf>,
     /// PNG file to write

@@ -17,7 +17,10 @@ use super::{evaluate, page, train};
 
 /// Arguments of `demo`.
 #[derive(clap::Args)]
-#[command(after_help = "Writes data/, model.safetensors, config.toml, log.jsonl, metrics.json, figure.png and index.html.")]
+#[command(
+    after_help = "Writes data/, model.safetensors, config.toml, log.jsonl, checkpoint.safetensors, metrics.json, figure.png \
+    and index.html."
+)]
 pub struct Arguments {
     /// Output folder
     #[arg(long, value_name = "DIR", default_value = "orthoscope-demo")]

@@ -23,8 +23,8 @@ const ENDINGS: [&str; 5] = [".json", "_map.npy", "_heatmap.png", "_mask.png", "_
 #[derive(clap::Args)]
 #[command(after_help = "For each image, writes NAME.json (score, threshold, anomalous, regions), NAME_map.npy (f32, h x w), \
     NAME_heatmap.png, NAME_mask.png and NAME_reconstruction.png, all at the image's own size. Subfolders are kept. \
-    The thresholds were set on held-out normal images during training. Weights from elsewhere have none: unless you give \
-    thresholds, `threshold` and `anomalous` are then null and the mask is empty.")]
+    Models trained by `orthoscope train` have thresholds, set on held-out normal images. Other weight files have none: without \
+    --threshold and --pixel-threshold, `threshold` and `anomalous` are then null and the mask is empty.")]
 pub struct Arguments {
     /// Weight file
     #[arg(long, value_name = "SAFETENSORS")]

@@ -13,7 +13,7 @@ use super::{evaluate, npy};
 /// Arguments of `metrics`.
 #[derive(clap::Args)]
 #[command(after_help = "Every test image DEFECT/NAME.png needs a map DIR/DEFECT/NAME.npy: f32 or f64, [h, w], of \
-    any size; further dimensions of 1 are allowed. Higher means more anomalous.")]
+    any size; further dimensions of 1 are allowed. Higher values are more anomalous.")]
 pub struct Arguments {
     /// Folder of anomaly maps
     #[arg(long, value_name = "DIR")]
@@ -24,7 +24,7 @@ pub struct Arguments {
     /// Resolution of the pixel metrics: native, model (that of the maps) or a side in pixels
     #[arg(long, default_value = "native")]
     resolution: Resolution,
-    /// Image score behind the metrics image_auroc, image_ap and image_f1_max
+    /// Image score used for image_auroc, image_ap and image_f1_max
     #[arg(long, default_value = "sum", value_parser = PossibleValuesParser::new(["max", "sum"]).map(score_named))]
     score: Score,
     /// Print JSON instead of a table

@@ -88,7 +88,8 @@ fn threshold_line(frame: &Frame<'_>, threshold: f64) -> String {
 fn describe(scores: &[(f64, bool)], threshold: f64) -> String {
     let anomalous = scores.iter().filter(|score| score.1).count();
     let good = scores.len() - anomalous;
-    format!("Histogram of the scores of {good} good and {anomalous} anomalous images, threshold {}", readable(threshold, 3))
+    let threshold = if is_drawable(threshold) { format!(", threshold {}", readable(threshold, 3)) } else { String::new() };
+    format!("Histogram of the scores of {good} good and {anomalous} anomalous images{threshold}")
 }
 
 #[cfg(test)]

@@ -284,7 +284,7 @@ mod tests {
             "native &lt;res",
             "&lt;1&gt;",
             "&lt;script&gt;",
-            "&lt;bent&gt;</th><td>8</td><td>0.90\u{a0}±\u{a0}0.10</td><td>6 <small>(75\u{a0}%)",
+            "&lt;bent&gt;</th><td>8</td><td>0.90\u{a0}±\u{a0}0.09</td><td>6 <small>(75\u{a0}%)",
             "sum of the heatmap",
             "&lt;i&gt;Mistakes",
             "worst &amp; first",
@@ -309,7 +309,8 @@ mod tests {
     #[test]
     fn verdicts_are_judged_by_the_truth() {
         let html = page().render().unwrap();
-        let places = ["anomaly found", "anomaly missed", "false alarm", "passed as good"].map(|words| html.find(words).unwrap());
+        let places =
+            ["✓ anomaly found", "✗ anomaly missed", "✗ false alarm", "✓ passed as good"].map(|words| html.find(words).unwrap());
         assert!(places.is_sorted());
         assert_eq!((html.matches("verdict right").count(), html.matches("verdict wrong").count()), (2, 2));
         assert!(html.contains("score 0.123"));

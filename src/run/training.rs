@@ -52,8 +52,9 @@ impl TrainingJob {
         config.validate()?;
         check_output_folder(out)?;
         let checkpoint = find_checkpoint(&config, out, resume)?;
-        let ((set, held_out), loading) = timed(|| load_training_set(&config, category))?;
-        Ok(Self { config, set: Arc::new(set), held_out, loading, out: out.to_owned(), checkpoint })
+        let start = Instant::now();
+        let (set, held_out) = load_training_set(&config, category)?;
+        Ok(Self { config, set: Arc::new(set), held_out, loading: start.elapsed(), out: out.to_owned(), checkpoint })
     }
 
     /// Time for decoding and resizing the images and making the textures, which is done once, on all threads.
@@ -161,12 +162,6 @@ impl TrainingJob {
         };
         write_bytes(&self.out.join(MODEL_FILE), &file.encode()?)
     }
-}
-
-/// The result of `work` and its duration.
-fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
-    let start = Instant::now();
-    work().map(|result| (result, start.elapsed()))
 }
 
 /// The images of `category/train/good` at working resolution: those to train on, with textures, and those held out. They are decoded and
