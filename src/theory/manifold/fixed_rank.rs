@@ -43,15 +43,6 @@ impl FixedRank {
         Ok(Self { rows, columns, rank })
     }
 
-    /// `σ_k - σ_{k+1}` of the matrix y `[m n]`. π is smooth where this is above 0, and steeper where it is smaller.
-    ///
-    /// # Errors
-    /// `y` has another length or is not finite.
-    pub fn gap(&self, y: &Array1<f64>) -> Result<f64> {
-        let values = svd(&check::matrix(&self.name(), self.rows, self.columns, y)?).values;
-        Ok(values[self.rank - 1] - values[self.rank])
-    }
-
     fn decompose(&self, y: &Array1<f64>) -> Result<Svd> {
         let svd = svd(&check::matrix(&self.name(), self.rows, self.columns, y)?);
         let (kept, dropped) = (svd.values[self.rank - 1], svd.values[self.rank]);
