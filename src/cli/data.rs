@@ -16,7 +16,7 @@ const CAPTIONS: [&str; 4] = ["image x", "corrupted x\u{302}", "mask M", "change 
 pub enum Command {
     /// Generate a dataset of textures with defects and masks, in the MVTec folder layout
     Generate(Generate),
-    /// Show training samples as one picture: image, corrupted image, mask, change
+    /// Draw training samples as one figure: image, corrupted image, mask, change
     Preview(Preview),
 }
 
@@ -52,10 +52,10 @@ pub struct Preview {
     /// Category folder with train/good/
     #[arg(long, value_name = "ROOT/CATEGORY")]
     data: PathBuf,
-    /// Config file [default: all defaults]
+    /// Config file [default: the settings that `orthoscope doctor --config` prints]
     #[arg(long, value_name = "TOML")]
     config: Option<PathBuf>,
-    /// Folder of replacement textures [default: the config's]
+    /// Folder of replacement textures; overrides the config
     #[arg(long, value_name = "DIR")]
     textures: Option<PathBuf>,
     /// PNG file to write
@@ -93,13 +93,7 @@ fn generate_families(arguments: &Generate) -> anyhow::Result<()> {
 }
 
 fn preview(arguments: &Preview) -> anyhow::Result<()> {
-    let mut config = match &arguments.config {
-        Some(path) => Config::read(path)?,
-        None => Config::default(),
-    };
-    if let Some(textures) = &arguments.textures {
-        config.data.textures = Some(textures.clone());
-    }
+    let config = Config::read_or_default(arguments.config.as_deref(), arguments.textures.as_deref())?;
     let (set, _) = load_training_set(&config, &arguments.data)?;
     let samples = set.samples(arguments.step.into(), arguments.count.into())?;
     let changes: Vec<Image> = samples.iter().map(|(x, corrupted)| (x - &corrupted.image).mapv_into(f32::abs)).collect();

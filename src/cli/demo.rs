@@ -6,8 +6,8 @@ use orthoscope::data::{Category, check_output_folder};
 use orthoscope::detect::{Detector, Resolution};
 use orthoscope::ops::Backend;
 use orthoscope::run::{
-    CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob, demo_config, evaluate_detector,
-    generate_demo_data,
+    CHECKPOINT_FILE, CONFIG_FILE, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob, demo_config,
+    evaluate_detector, generate_demo_data,
 };
 use orthoscope::{Error, Result};
 
@@ -17,7 +17,10 @@ use super::{evaluate, page, train};
 
 /// Arguments of `demo`.
 #[derive(clap::Args)]
-#[command(after_help = "Writes data/, model.safetensors, config.toml, log.jsonl, metrics.json, figure.png and index.html.")]
+#[command(
+    after_help = "Writes data/, model.safetensors, config.toml, log.jsonl, checkpoint.safetensors, metrics.json, figure.png \
+    and index.html."
+)]
 pub struct Arguments {
     /// Output folder
     #[arg(long, value_name = "DIR", default_value = "orthoscope-demo")]
@@ -25,9 +28,9 @@ pub struct Arguments {
     /// Seed of data, weights, batches and corruption
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Optimiser steps [default: the demo's]
-    #[arg(long)]
-    steps: Option<u64>,
+    /// Optimiser steps
+    #[arg(long, default_value_t = demo_config(0).train.steps)]
+    steps: u64,
     /// Replace an earlier demo in the output folder
     #[arg(long)]
     overwrite: bool,
@@ -44,11 +47,11 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     let start = Instant::now();
     let out = &arguments.out;
     let mut config = demo_config(arguments.seed);
-    config.train.steps = arguments.steps.unwrap_or(config.train.steps);
+    config.train.steps = arguments.steps;
     config.validate()?;
     check_output_folder(out)?;
     clear(out, arguments.overwrite)?;
-    note(format_args!("generating {} images", orthoscope::run::DEMO_FAMILY));
+    note(format_args!("generating {DEMO_FAMILY} images"));
     let folder = generate_demo_data(&out.join("data"), arguments.seed)?;
     let steps = config.train.steps;
     note(format_args!("training {} for {steps} steps", config.architecture()));
@@ -70,7 +73,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes an earlier demo if asked to, and nothing else.
+/// Removes the files of an earlier demo if `overwrite` is set, and nothing else.
 fn clear(out: &Path, overwrite: bool) -> Result<()> {
     let files = [MODEL_FILE, CONFIG_FILE, LOG_FILE, CHECKPOINT_FILE, METRICS_FILE, "figure.png", "index.html"];
     let taken = files.iter().chain(&["data"]).any(|name| out.join(name).exists());
@@ -81,9 +84,9 @@ fn clear(out: &Path, overwrite: bool) -> Result<()> {
     for path in files.map(|name| out.join(name)).iter().filter(|path| path.exists()) {
         std::fs::remove_file(path).map_err(failed)?;
     }
-    let data = out.join("data");
-    if data.join(orthoscope::run::DEMO_FAMILY.name()).exists() {
-        std::fs::remove_dir_all(data.join(orthoscope::run::DEMO_FAMILY.name())).map_err(failed)?;
+    let category = out.join("data").join(DEMO_FAMILY.name());
+    if category.exists() {
+        std::fs::remove_dir_all(category).map_err(failed)?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use orthoscope::data::{
-    Image, check_output_folder, list_images, make_folder, read_image, write_atomically, write_mask_png, write_png,
+    Image, check_output_folder, list_images, make_folder, read_image, write_bytes, write_mask_png, write_png,
 };
 use orthoscope::detect::metrics::Score;
 use orthoscope::detect::{Cutoffs, Detector, Examination, Region};
@@ -23,8 +23,8 @@ const ENDINGS: [&str; 5] = [".json", "_map.npy", "_heatmap.png", "_mask.png", "_
 #[derive(clap::Args)]
 #[command(after_help = "For each image, writes NAME.json (score, threshold, anomalous, regions), NAME_map.npy (f32, h x w), \
     NAME_heatmap.png, NAME_mask.png and NAME_reconstruction.png, all at the image's own size. Subfolders are kept. \
-    The thresholds were set on held-out normal images during training. Weights from elsewhere have none: unless you give \
-    thresholds, `threshold` and `anomalous` are then null and the mask is empty.")]
+    Models trained by `orthoscope train` have thresholds, set on held-out normal images. Other weight files have none: without \
+    --threshold and --pixel-threshold, `threshold` and `anomalous` are then null and the mask is empty.")]
 pub struct Arguments {
     /// Weight file
     #[arg(long, value_name = "SAFETENSORS")]
@@ -48,7 +48,7 @@ pub struct Arguments {
     device: DeviceOption,
 }
 
-/// What `NAME.json` holds.
+/// The content of `NAME.json`.
 #[derive(Serialize)]
 struct Finding {
     image: String,
@@ -71,7 +71,7 @@ fn number(text: &str) -> Result<f64> {
     value.ok_or_else(|| Error::argument("a finite number is needed"))
 }
 
-/// Looks for anomalies in images. An image that cannot be read is reported, and the others are still inspected.
+/// Finds anomalies in images. An image that cannot be read is reported, and the others are still processed.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
     let images = named_images(&arguments.paths)?;
@@ -113,7 +113,7 @@ fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, Pat
     Ok(())
 }
 
-/// Every image with its output name: its path below the given folder, without extension.
+/// Every image with its output name, which is its path relative to the given folder, without extension.
 fn named_images(paths: &[PathBuf]) -> Result<Vec<(PathBuf, PathBuf)>> {
     let mut images = Vec::new();
     let mut taken: HashMap<PathBuf, PathBuf> = HashMap::new();
@@ -185,7 +185,7 @@ fn write_files(stem: &Path, image: &Image, found: &Examination, finding: &Findin
     write_png(&heatmap_file, &overlay(image, &found.heatmap, scale)?)?;
     write_mask_png(&mask_file, &found.mask.mapv(f32::from))?;
     write_png(&reconstruction_file, &found.reconstruction)?;
-    write_atomically(&json_file, |writer| std::io::Write::write_all(writer, format!("{json}\n").as_bytes()))
+    write_bytes(&json_file, format!("{json}\n").as_bytes())
 }
 
 fn line(finding: &Finding) -> String {

@@ -10,7 +10,7 @@ use orthoscope::{Error, Result};
 /// Environment variable that names the CPU instructions to use; by default the widest available.
 const CPU_VARIABLE: &str = "ORTHOSCOPE_CPU";
 
-/// The option of every command that computes.
+/// The options of every command that runs a network.
 #[derive(clap::Args)]
 pub struct DeviceOption {
     /// Device to run on: auto (the first GPU if usable, else cpu), cpu, cuda, cuda:N (GPU number N) or emulator;
@@ -31,7 +31,7 @@ enum Precision {
     Bf16,
 }
 
-/// What the user chose.
+/// The value of `--device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Device {
     Auto,
@@ -58,7 +58,7 @@ macro_rules! on_device {
 }
 pub(super) use on_device;
 
-/// Below this ratio of speeds bf16 counts as slower than f32; the rest is noise.
+/// bf16 counts as slower than f32 only below this ratio of speeds, because smaller differences are noise.
 const MIN_SPEEDUP: f64 = 0.95;
 
 impl FromStr for Device {
@@ -81,7 +81,7 @@ impl DeviceOption {
     /// Opens the device.
     ///
     /// # Errors
-    /// The device was chosen by name and cannot be used.
+    /// The named device cannot be used.
     pub fn open(&self) -> Result<Opened> {
         match (self.open_device()?, self.precision) {
             (opened, Precision::F32) => Ok(opened),
@@ -103,7 +103,7 @@ impl DeviceOption {
     }
 }
 
-/// Says so if bf16 is slower than f32 on this processor. The choice stays the user's: results must not depend on a measurement.
+/// Prints a note if bf16 is slower than f32 on this processor. It does not switch to f32, because results must not depend on a measurement.
 fn recommend_precision(cpu: &Cpu) -> Result<()> {
     let speedup = orthoscope::profile::bf16_speedup(cpu)?;
     log::info!("bf16 is {speedup:.2} times as fast as f32 on this processor, by the module that uses it most");
@@ -116,7 +116,7 @@ fn recommend_precision(cpu: &Cpu) -> Result<()> {
     Ok(())
 }
 
-/// The first GPU if it can be used, else the CPU; the log says which, and why.
+/// The first GPU if it can be used, otherwise the CPU. The log states the choice and the reason.
 fn automatic() -> Result<Opened> {
     match Cuda::gpu(0) {
         Ok(gpu) => {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::output::{print, say, screen};
 
-/// Columns of the names.
+/// Width of the column of names.
 const INDENT: usize = 22;
 
 /// Arguments of `doctor`.
@@ -20,7 +20,7 @@ pub struct Arguments {
     config: bool,
 }
 
-/// Shows what this machine supports.
+/// Shows the devices and libraries found on this machine.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.config {
         return print(DEFAULT_CONFIG);
@@ -31,7 +31,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     for (name, value) in facts.as_object().into_iter().flatten() {
         let room = screen().columns - INDENT;
-        // Each sentence starts a line with the name; its other lines are indented.
+        // The name is written before the first line of each sentence; further lines are indented.
         for sentence in if name == "missing" { sentences(value) } else { vec![one_line(value)] } {
             for (at, line) in wrap(&sentence, room).iter().enumerate() {
                 say(format_args!("{:<INDENT$}{line}", if at == 0 { name } else { "" }))?;
@@ -64,7 +64,7 @@ fn facts() -> Value {
     });
     let (driver, devices) = gpu(&mut missing);
     let simd = super::device::cpu().map(|cpu| format!("{:?}", cpu.isa()).to_lowercase());
-    // Without it every command that computes fails, so it is also logged as a warning.
+    // Without it no command can compute on the CPU, so it is also logged as a warning.
     let simd = simd.inspect_err(|error| log::warn!("no command will compute on the CPU: {error}"));
     let simd = simd.map_err(|error| missing.push(error.to_string())).ok();
     let nvtx = Nvtx::global().map_err(|reason| missing.push(format!("NVTX, to name operations in nsys and ncu: {reason}"))).ok();

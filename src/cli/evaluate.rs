@@ -19,7 +19,7 @@ pub struct Arguments {
     /// Category folder with test/ and ground_truth/
     #[arg(long, value_name = "ROOT/CATEGORY")]
     data: PathBuf,
-    /// Folder for metrics.json and the page index.html
+    /// Folder for metrics.json, index.html and figure.png
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Resolution of the pixel metrics: native, model, or a side in pixels

@@ -1,9 +1,8 @@
 use std::collections::HashSet;
-use std::io::Write;
 use std::path::Path;
 
 use ndarray::Array2;
-use orthoscope::data::{make_folder, write_atomically, write_png};
+use orthoscope::data::{make_folder, write_atomically, write_bytes, write_png};
 use orthoscope::report::claims::ClaimsPage;
 use orthoscope::report::curves::curves_file;
 use orthoscope::report::gallery::gallery;
@@ -17,7 +16,7 @@ use super::npy;
 /// Creates the folders and checks that files can be created in them, before anything is measured.
 ///
 /// # Errors
-/// A file is in the way, or the system refuses.
+/// A folder cannot be created, or no file can be created in it.
 pub fn prepare(out: &Path) -> Result<()> {
     for folder in [out, &out.join("figures"), &out.join("arrays")] {
         make_folder(folder)?;
@@ -34,17 +33,13 @@ pub fn prepare(out: &Path) -> Result<()> {
 /// An invalid image, or a file that cannot be written.
 pub fn write(out: &Path, records: &[Record], page: &ClaimsPage<'_>) -> Result<()> {
     let json = serde_json::to_string_pretty(records).map_err(|error| Error::file(out.join("claims.json"), error))?;
-    write_text(&out.join("claims.json"), &format!("{json}\n"))?;
+    write_bytes(&out.join("claims.json"), format!("{json}\n").as_bytes())?;
     write_table(&out.join("claims.csv"), records)?;
     for (_, figure) in page.figures {
         write_figure(&out.join("figures"), figure)?;
         write_arrays(&out.join("arrays").join(&figure.stem), figure)?;
     }
-    write_text(&out.join("index.html"), &page.render()?)
-}
-
-fn write_text(path: &Path, text: &str) -> Result<()> {
-    write_atomically(path, |writer| writer.write_all(text.as_bytes()))
+    write_bytes(&out.join("index.html"), page.render()?.as_bytes())
 }
 
 fn write_table(path: &Path, records: &[Record]) -> Result<()> {
@@ -59,7 +54,7 @@ fn write_table(path: &Path, records: &[Record]) -> Result<()> {
 fn write_figure(folder: &Path, figure: &Figure) -> Result<()> {
     let Figure { stem, title, .. } = figure;
     match &figure.content {
-        Content::Chart(chart) => write_text(&folder.join(format!("{stem}.svg")), &curves_file(title, chart)),
+        Content::Chart(chart) => write_bytes(&folder.join(format!("{stem}.svg")), curves_file(title, chart).as_bytes()),
         Content::Gallery(rows) => {
             let sheet = gallery(rows).map_err(|error| error.within(format!("figure {stem}")))?;
             write_png(&folder.join(format!("{stem}.png")), &sheet)

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use orthoscope::data::{Category, Plane, TestImage, plane};
 use orthoscope::detect::Resolution;
 use orthoscope::detect::metrics::Score;
@@ -12,7 +13,7 @@ use super::{evaluate, npy};
 /// Arguments of `metrics`.
 #[derive(clap::Args)]
 #[command(after_help = "Every test image DEFECT/NAME.png needs a map DIR/DEFECT/NAME.npy: f32 or f64, [h, w], of \
-    any size; further dimensions of 1 are allowed. Higher means more anomalous.")]
+    any size; further dimensions of 1 are allowed. Higher values are more anomalous.")]
 pub struct Arguments {
     /// Folder of anomaly maps
     #[arg(long, value_name = "DIR")]
@@ -23,28 +24,22 @@ pub struct Arguments {
     /// Resolution of the pixel metrics: native, model (that of the maps) or a side in pixels
     #[arg(long, default_value = "native")]
     resolution: Resolution,
-    /// Image score behind the metrics image_auroc, image_ap and image_f1_max
-    #[arg(long, value_enum, default_value = "sum")]
-    score: ScoreName,
+    /// Image score used for image_auroc, image_ap and image_f1_max
+    #[arg(long, default_value = "sum", value_parser = PossibleValuesParser::new(["max", "sum"]).map(score_named))]
+    score: Score,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
 }
 
-/// The image scores by name.
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum ScoreName {
-    Max,
-    Sum,
+fn score_named(name: String) -> Score {
+    if name == "max" { Score::Max } else { Score::Sum }
 }
 
 /// Computes the metrics of anomaly maps made by another program.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let category = Category::open(&arguments.data)?;
-    let score = match arguments.score {
-        ScoreName::Max => Score::Max,
-        ScoreName::Sum => Score::Sum,
-    };
+    let score = arguments.score;
     let report = evaluate_maps(&category, arguments.resolution, score, |test| read_map(&arguments.maps, test))?;
     evaluate::print(&Results { report: &report, score, threshold: None }, arguments.json)
 }

@@ -46,7 +46,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Train on generated textures and find unseen defects; takes about a minute
+    /// Train on generated textures and find defect types not seen in training; takes about a minute
     Demo(demo::Arguments),
     /// Train on the normal images of a category
     Train(train::Arguments),
@@ -102,13 +102,13 @@ fn start_log(level: &str) {
     builder.init();
 }
 
-/// Stack of a worker thread in bytes: the same as that of the main thread, whose work the first worker does.
+/// Stack of a worker thread in bytes, the same as that of the main thread, because the command runs on a worker.
 const STACK: usize = 8 << 20;
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let threads = arguments.threads.map_or(0, usize::from);
     rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build_global()?;
-    // Outside the pool, every parallel loop would wake a thread and wait for it, which takes longer than many loops.
+    // Outside the pool, every parallel loop would wake a thread and wait for it, which takes longer than many loops themselves.
     rayon::scope(|_| dispatch(arguments.command))
 }
 

@@ -1,9 +1,8 @@
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use ndarray::ArrayD;
-use orthoscope::data::{row_major, write_atomically};
+use orthoscope::data::{row_major, write_bytes};
 use orthoscope::model::{Architecture, Parameters, Plan, WeightFile};
 use orthoscope::ops::Backend;
 use orthoscope::report::table::{Column, Table};
@@ -91,8 +90,7 @@ fn init(arguments: &Init) -> anyhow::Result<()> {
     let backend = cpu()?;
     let parameters = Parameters::initialise(&backend, &architecture, arguments.seed)?;
     let file = WeightFile { architecture, values: parameters.to_values(&backend)?, metadata: Default::default() };
-    let bytes = file.encode()?;
-    write_atomically(&arguments.out, |writer| writer.write_all(&bytes))?;
+    write_bytes(&arguments.out, &file.encode()?)?;
     say(format_args!("wrote {} ({})", arguments.out.display(), file.architecture))
 }
 

@@ -6,7 +6,7 @@ use console::Term;
 use orthoscope::error::system_words;
 use orthoscope::report::table::Screen;
 
-/// Columns of a terminal that does not say how wide it is, and the least that tables are made for.
+/// Width of tables if that of the terminal is unknown, and their minimum width.
 const NARROW: usize = 80;
 
 /// Exit code of an interrupted run: 128 + SIGINT.
@@ -29,8 +29,8 @@ pub fn print(text: impl Display) -> anyhow::Result<()> {
     write!(out, "{text}").and_then(|()| out.flush()).context("standard output")
 }
 
-/// What standard output shows: as many columns as the terminal, or `COLUMNS` where it is a file or a pipe; colour on a terminal only, as
-/// `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE` say.
+/// Width and colour of standard output. The width is that of the terminal, or `COLUMNS` for a file or a pipe. Colour is used on a terminal
+/// only, unless `NO_COLOR`, `CLICOLOR` or `CLICOLOR_FORCE` say otherwise.
 pub fn screen() -> Screen {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let terminal = Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));

@@ -2,28 +2,28 @@ use std::path::Path;
 use std::time::Duration;
 
 use orthoscope::Result;
-use orthoscope::data::{Category, Plane, write_atomically, write_png};
-use orthoscope::detect::metrics::Score;
+use orthoscope::data::{Category, Plane, write_bytes, write_png};
 use orthoscope::detect::{Cutoffs, Detector};
 use orthoscope::ops::Backend;
 use orthoscope::report::colour::Scale;
-use orthoscope::report::page::{Example, Page, Section};
-use orthoscope::report::results::{Results, example, figure};
+use orthoscope::report::example::{Example, figure};
+use orthoscope::report::page::{Page, Section};
+use orthoscope::report::results::Results;
 use orthoscope::run::{EvaluationReport, LOG_FILE, Log};
 
-/// Mistakes shown on a page, and other examples.
+/// Maximum numbers of mistakes and of other examples on a page.
 const MAX_MISTAKES: usize = 10;
 const MAX_OTHERS: usize = 8;
 
-/// What is known about the training run.
+/// Facts about the training run.
 pub struct Run {
     /// (step, loss).
     pub loss: Vec<(u64, f64)>,
-    /// From the start of the training to the page, where the page is written right after it.
+    /// Time from the start of the training to the page; None if the page is not written right after the training.
     pub wall: Option<Duration>,
 }
 
-/// The loss of the run that wrote `model`, from the log in the same folder; empty where there is none.
+/// The loss of the run that wrote `model`, from the log in the same folder; empty if there is no log.
 ///
 /// # Errors
 /// The log cannot be read.
@@ -43,16 +43,15 @@ pub fn write(
     report: &EvaluationReport,
     run: &Run,
 ) -> Result<()> {
-    let score = detector.settings().detection.score;
     let cutoffs = detector.cutoffs().or(Cutoffs::best_on_test_set(&report.metrics));
     let (Some(image), Some(pixel)) = (cutoffs.image, cutoffs.pixel) else { return Ok(()) };
-    let results = Results { report, score, threshold: Some(image.value) };
+    let results = Results { report, score: detector.settings().detection.score, threshold: Some(image.value) };
     let scale = Scale::for_heatmap(&Plane::zeros((1, 1)), Some(pixel.value));
     let examined = |index: usize| -> Result<Example> {
         let test = &category.test[index];
         let (image, truth) = test.read()?;
         let found = detector.examine_with(&image, cutoffs).map_err(|error| error.in_file(&test.path))?;
-        Ok(example(test, image, &truth, &found, scale))
+        Ok(Example::new(test, image, &truth, &found, scale))
     };
     let of_figure = results.of_figure().into_iter().map(examined).collect::<Result<Vec<_>>>()?;
     write_png(&out.join("figure.png"), &figure(&of_figure.iter().collect::<Vec<_>>(), scale, Some(pixel.value))?)?;
@@ -60,22 +59,17 @@ pub fn write(
     let others: Vec<usize> = results.by_name().into_iter().skip(1).filter(|index| !mistakes.contains(index)).collect();
     let page = Page {
         title: category.name.clone(),
-        subtitle: "Whatever the projection onto normal images changes is anomalous".into(),
-        metrics: results.cards(),
-        kinds: results.kinds(),
-        protocol: report.protocol.clone(),
+        subtitle: "What the projection onto normal images changes is anomalous".into(),
+        results,
         facts: facts(detector, run),
         loss: run.loss.clone(),
-        scores: report.images.iter().map(|image| (image.scores.get(score), image.kind != "good")).collect(),
-        score_name: format!("{} of the heatmap", if score == Score::Sum { "sum" } else { "maximum" }),
-        threshold: image.value,
         threshold_rule: image.origin.to_string(),
         heat_scale: Some(scale),
         first: of_figure.into_iter().next(),
         sections: vec![
             Section {
                 title: format!("Mistakes: {} of {} images", mistakes.len(), report.images.len()),
-                text: told(mistakes.len(), "Missed anomalies first, then false alarms, the worst of each first"),
+                text: order_of(mistakes.len()),
                 examples: mistakes.into_iter().take(MAX_MISTAKES).map(examined).collect::<Result<_>>()?,
             },
             Section {
@@ -85,12 +79,12 @@ pub fn write(
             },
         ],
     };
-    let html = page.render()?;
-    write_atomically(&out.join("index.html"), |writer| std::io::Write::write_all(writer, html.as_bytes()))
+    write_bytes(&out.join("index.html"), page.render()?.as_bytes())
 }
 
 /// How the mistakes are sorted, and how many of them are shown.
-fn told(mistakes: usize, order: &str) -> String {
+fn order_of(mistakes: usize) -> String {
+    let order = "Missed anomalies first, then false alarms, the worst of each first";
     match mistakes {
         0 => "Every image is on the right side of the threshold.".into(),
         1..=MAX_MISTAKES => format!("{order}."),

@@ -38,7 +38,7 @@ impl Supply {
         self.wait += entry.wait_ms;
     }
 
-    /// One sentence on the time that the batches took.
+    /// One sentence on the time spent making batches and waiting for them.
     fn sentence(&self) -> String {
         let (step, batch) = (self.step / self.steps as f64, self.batch / self.steps as f64);
         if self.batch == 0.0 {
@@ -78,7 +78,7 @@ impl TrainingProgress {
         }
     }
 
-    /// Leaves the last state of the bar on the screen, if there was a step.
+    /// Leaves the bar on the screen in its last state, if there was a step.
     pub fn finish(&self) {
         if self.first.is_none() {
             return self.bar.finish_and_clear();
@@ -87,8 +87,8 @@ impl TrainingProgress {
         self.bar.abandon();
     }
 
-    /// Reports the time spent on data, if there was a step; `loading` is the time before the first step.
-    pub fn tell_supply(&self, loading: Duration) {
+    /// Reports the time spent on data, if there was a step; `loading` is the time for decoding the images before the first step.
+    pub fn report_supply(&self, loading: Duration) {
         let (seconds, threads) = (loading.as_secs_f64(), rayon::current_num_threads());
         let plural = if threads == 1 { "" } else { "s" };
         if self.first.is_some() {

@@ -20,7 +20,7 @@ pub struct Arguments {
     /// Config file [default: the settings that `orthoscope doctor --config` prints]
     #[arg(long, value_name = "TOML")]
     config: Option<PathBuf>,
-    /// Category folder, which contains train/good
+    /// Category folder with train/good/
     #[arg(long, value_name = "ROOT/CATEGORY")]
     data: PathBuf,
     /// Output folder
@@ -44,7 +44,9 @@ pub struct Arguments {
 
 /// Trains.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let config = resolve(arguments)?;
+    let mut config = Config::read_or_default(arguments.config.as_deref(), arguments.textures.as_deref())?;
+    config.train.steps = arguments.steps.unwrap_or(config.train.steps);
+    config.seed = arguments.seed.unwrap_or(config.seed);
     let steps = config.train.steps;
     let device = arguments.device.open()?;
     let job = TrainingJob::prepare(config, &arguments.data, &arguments.out, arguments.resume)?;
@@ -69,11 +71,11 @@ pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64) -> anyhow:
     let outcome = job.run(backend, &stop, |entry| progress.step(entry));
     progress.finish();
     let outcome = outcome.map_err(|error| explain(error, job))?;
-    progress.tell_supply(job.loading());
+    progress.report_supply(job.loading());
     Ok(outcome)
 }
 
-/// Adds to a non-finite loss what to do about it, and what is left of the run.
+/// Adds to the error of a non-finite loss what may help, and which file has the last good state.
 fn explain(error: Error, job: &TrainingJob) -> anyhow::Error {
     if !matches!(error, Error::NonFinite { .. }) {
         return error.into();
@@ -81,17 +83,4 @@ fn explain(error: Error, job: &TrainingJob) -> anyhow::Error {
     let checkpoint = job.checkpoint_path();
     let kept = if checkpoint.exists() { format!("; {} holds the last good state", checkpoint.display()) } else { String::new() };
     anyhow!("{error}: training stopped, a lower train.learning_rate may help{kept}")
-}
-
-fn resolve(arguments: &Arguments) -> anyhow::Result<Config> {
-    let mut config = match &arguments.config {
-        Some(path) => Config::read(path)?,
-        None => Config::default(),
-    };
-    if let Some(textures) = &arguments.textures {
-        config.data.textures = Some(textures.clone());
-    }
-    config.train.steps = arguments.steps.unwrap_or(config.train.steps);
-    config.seed = arguments.seed.unwrap_or(config.seed);
-    Ok(config)
 }

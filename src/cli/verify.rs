@@ -21,7 +21,7 @@ pub struct Arguments {
     /// Claims, C1 to C11, separated by commas [default: all]
     #[arg(long, value_name = "CLAIM,...", value_delimiter = ',', value_parser = known)]
     claim: Vec<&'static str>,
-    /// Seed, a whole number up to 9007199254740991
+    /// Seed, an integer from 0 to 9007199254740991
     #[arg(long, default_value = "0", value_name = "S", value_parser = seed, allow_negative_numbers = true)]
     seed: u64,
     /// All claims in at most a minute on two cores (the default)
@@ -53,7 +53,7 @@ fn seed(text: &str) -> anyhow::Result<u64> {
     Ok(seed)
 }
 
-/// Files are only written after all measurements, each atomically.
+/// Exits at once: files are only written after all measurements, and each of them atomically.
 fn interrupted() {
     note("interrupted; nothing more is written");
     std::process::exit(i32::from(super::output::INTERRUPTED));

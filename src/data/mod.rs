@@ -12,7 +12,7 @@ mod resident;
 mod resize;
 pub mod texture;
 
-pub use crate::disk::{check_output_file, check_output_folder, followed, make_folder, write_atomically};
+pub use crate::disk::{check_output_file, check_output_folder, followed, make_folder, write_atomically, write_bytes};
 pub use batch::{AugmentConfig, Batch, TrainingSet};
 pub use feed::{Feed, Supply};
 pub use file::{MAX_PIXELS, encode_png, read_image, read_mask, write_mask_png, write_png};

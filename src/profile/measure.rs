@@ -33,7 +33,7 @@ impl Peaks {
     /// # Errors
     /// None at present.
     pub fn of_cpu(cpu: &Cpu, anew: bool) -> Result<Known> {
-        let machine = format!("{}, {}, {} threads", processor(), cpu.path(), rayon::current_num_threads());
+        let machine = format!("{}, {}, {} threads", processor(), cpu.isa(), rayon::current_num_threads());
         known(&machine, anew, || {
             let (copy, fma) = (host_copy(cpu)?, rate(cpu, || Ok(cpu.multiply_add(ITERATIONS)))?);
             let has_matrix = cpu.multiply_add_bf16(0).is_some();
@@ -121,7 +121,7 @@ fn fastest(mut once: impl FnMut() -> Result<(f64, f64)>) -> Result<Rate> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::cpu::Path;
+    use crate::backend::cpu::Isa;
 
     #[test]
     fn the_fastest_repetition_counts_with_its_spread() {
@@ -140,10 +140,10 @@ mod tests {
 
     #[test]
     fn loops_count_their_flops_on_every_instruction_set() {
-        for path in [Path::Avx512, Path::Avx2, Path::Portable] {
-            let Ok(cpu) = Cpu::with_path(path) else { continue };
+        for isa in Isa::ALL {
+            let Ok(cpu) = Cpu::with_isa(isa) else { continue };
             let few = cpu.multiply_add(10);
-            assert!(few > 0 && cpu.multiply_add(20) == 2 * few, "{path}");
+            assert!(few > 0 && cpu.multiply_add(20) == 2 * few, "{isa}");
             assert!(cpu.multiply_add_bf16(10).is_none_or(|few| Some(2 * few) == cpu.multiply_add_bf16(20)));
         }
     }

@@ -5,9 +5,9 @@ use super::wrap::width;
 
 /// Values beyond this are not drawn; their differences would overflow.
 const LARGEST: f64 = 1e100;
-/// About how many ticks an axis carries.
+/// Approximate number of ticks of an axis.
 const TICKS: f64 = 5.0;
-/// An extent smaller than this part of the values themselves cannot be labelled sensibly.
+/// An axis whose extent is a smaller fraction of its values is widened, because its labels would hardly differ.
 const SMALLEST_EXTENT: f64 = 1e-4;
 
 /// Whether a chart can show `value`.
@@ -15,7 +15,7 @@ pub(super) fn is_drawable(value: f64) -> bool {
     value.abs() <= LARGEST
 }
 
-/// The smallest and the largest value; none of nothing.
+/// The smallest and the largest value; None if there is none.
 pub(super) fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values
         .fold(None, |ends, value| Some(ends.map_or((value, value), |(low, high): (f64, f64)| (low.min(value), high.max(value)))))
@@ -51,12 +51,12 @@ impl Axis {
         Self { low: low - slack, high: high + slack, start, end, is_log: true, names: vec![] }
     }
 
-    /// The axis with ticks at 1, 2, … that carry these names.
+    /// The axis with ticks at 1, 2, … labelled with these names.
     pub(super) fn named(self, names: &[String]) -> Self {
         Self { names: names.to_vec(), ..self }
     }
 
-    /// Pixels that slanted names need below the axis; 0 for numbers.
+    /// Height in pixels of slanted names below the axis; 0 for numbers.
     pub(super) fn label_height(&self) -> f64 {
         let longest = self.names.iter().map(|name| width(name)).max().unwrap_or(0);
         if longest == 0 { 0.0 } else { 4.4 * longest as f64 }
@@ -64,9 +64,13 @@ impl Axis {
 
     /// The pixel of `value`; a value beyond an end is placed at that end.
     pub(super) fn pixel(&self, value: f64) -> f64 {
-        let position = if self.is_log { value.log10() } else { value };
-        let fraction = ((position - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
+        let fraction = ((self.position(value) - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
         self.start + fraction * (self.end - self.start)
+    }
+
+    /// `value`, or its logarithm on a logarithmic axis.
+    fn position(&self, value: f64) -> f64 {
+        if self.is_log { value.log10() } else { value }
     }
 
     /// Values that divide the axis into about `count` bins of equal width. An `anchor` inside the axis is one of them; the bins at
@@ -74,9 +78,8 @@ impl Axis {
     pub(super) fn bin_edges(&self, count: usize, anchor: Option<f64>) -> Vec<f64> {
         let width = (self.high - self.low) / count as f64;
         let value = |position: f64| if self.is_log { 10f64.powf(position) } else { position };
-        let place = |value: f64| if self.is_log { value.log10() } else { value };
-        let anchor = anchor.filter(|&anchor| place(anchor) > self.low && place(anchor) < self.high);
-        let start = anchor.map_or(self.low, place);
+        let anchor = anchor.filter(|&anchor| self.position(anchor) > self.low && self.position(anchor) < self.high);
+        let start = anchor.map_or(self.low, |anchor| self.position(anchor));
         let steps = |from: f64, to: f64| ((to - from) / width - 1e-9).floor().max(0.0) as usize;
         let (below, above) = (steps(self.low, start), steps(start, self.high));
         let lower = (1..=below).rev().map(|index| value(start - width * index as f64));
@@ -147,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn values_fall_where_they_belong() {
+    fn values_are_mapped_to_pixels_and_bins() {
         let axis = Axis::log(0.01, 100.0, (400.0, 0.0));
         assert_eq!([0.01, 1.0, 100.0, 1e9].map(|value| axis.pixel(value).round()), [400.0, 200.0, 0.0, 0.0]);
         let edges = Axis::linear(0.0, 8.0, (0.0, 1.0)).bin_edges(4, None);

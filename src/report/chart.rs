@@ -22,8 +22,8 @@ pub(super) const UP: (f64, f64) = (BOTTOM, TOP);
 /// Baseline of the title of the horizontal axis.
 const FOOT: f64 = 287.0;
 
-/// Colours that also differ in lightness, for colour-blind readers, and stand out on white and on black: blue, orange, green, violet,
-/// gold and crimson.
+/// Blue, orange, green, violet, gold and crimson. They differ in lightness too, for colour-blind readers, and are clear on white and on
+/// black.
 pub(super) const COLOURS: [&str; 6] = ["#3f8fd2", "#e5762e", "#2a7b57", "#a94df0", "#b09f2a", "#8c1f3f"];
 /// Replacements for the two darkest of [`COLOURS`] on a dark background, by index.
 const BRIGHTENED: [(usize, &str); 2] = [(2, "#56c596"), (5, "#f7aec0")];
@@ -41,9 +41,13 @@ pub(super) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// The whole SVG: grid, `marks` (SVG elements), axis titles, legend `entries` and how many values are
-    /// `left_out`, and `why`. The legend is next to the title of the
-    /// vertical axis if there is room, otherwise below the chart.
+    /// The pixel of a point.
+    pub(super) fn place(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        (self.x.pixel(x), self.y.pixel(y))
+    }
+
+    /// The whole SVG: grid, `marks` (SVG elements), axis titles, legend `entries`, and how many values are `left_out` and `why`. The
+    /// legend is next to the title of the vertical axis if there is room, otherwise below the chart.
     pub(super) fn draw(&self, marks: &str, entries: &[Entry<'_>], left_out: usize, why: &str) -> String {
         let (y_title, x_title) = (text_lines(self.y_title), text_lines(self.x_title));
         let top = -TEXT * (y_title.len() - 1) as f64;
@@ -100,7 +104,7 @@ impl Frame<'_> {
         }
     }
 
-    /// The title of the vertical axis grows upwards, that of the horizontal axis, in the middle, downwards.
+    /// The axis titles. Further lines of the vertical axis's title go above the first, those of the horizontal axis's below it.
     fn titles(&self, y_title: &[String], x_title: &[String]) -> String {
         let line = |x: f64, y: f64, anchor: &str, words: &String| {
             format!(r#"<text x="{x}" y="{y:.1}" text-anchor="{anchor}" font-weight="600">{}</text>"#, maths::svg(words))
@@ -144,7 +148,7 @@ pub(super) fn titled(title: &str, chart: &str) -> String {
     svg(title, [WIDTH, 0.0, height], &format!("{heading}{inner}"))
 }
 
-/// The height of an SVG of this module, from its view box.
+/// The height of an SVG of this module, read from its view box.
 fn height(chart: &str) -> f64 {
     let view_box = chart.split_once("viewBox=\"").and_then(|(_, tail)| tail.split('"').next());
     view_box.and_then(|numbers| numbers.split(' ').nth(3)?.parse().ok()).unwrap_or(HEIGHT)
@@ -159,13 +163,19 @@ fn dark_style() -> String {
     format!("<style>@media(prefers-color-scheme:dark){{{}}}</style>", BRIGHTENED.iter().map(rule).collect::<String>())
 }
 
-/// An SVG of this width, from the top for this height.
+/// An SVG of this width and height, whose upper edge is at `top`.
 pub(super) fn svg(description: &str, [width, top, height]: [f64; 3], content: &str) -> String {
     let description = escape(description);
     format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {top} {width} {height}" role="img" aria-label="{description}" font-family="system-ui, sans-serif" font-size="12" fill="currentColor"><title>{description}</title>{}{content}</svg>"#,
         dark_style()
     )
+}
+
+/// Whether an SVG contains no number that is not finite.
+#[cfg(test)]
+pub(super) fn has_only_numbers(svg: &str) -> bool {
+    !["NaN", "inf", "–", "∞"].iter().any(|bad| svg.contains(bad))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ const INFERNO: [[u8; 3]; 11] = [
 /// Drawn where a value is not a number: grey does not occur in the colour map.
 const NOT_A_NUMBER: [f32; 3] = [0.5; 3];
 
-/// How strongly the heat covers the input at the top of the scale.
+/// Opacity of the heat over the input at the top of the scale.
 const OVERLAY_OPACITY: f32 = 0.85;
 
 /// The values drawn as the darkest and the brightest colour.
@@ -45,8 +45,8 @@ impl Scale {
         if scale.low <= scale.high { scale } else { Self { low: 0.0, high: 1.0 } }
     }
 
-    /// For heatmaps that shall be comparable: from 0 to four times the pixel threshold. Without a threshold (or with one that is
-    /// not above 0), from 0 to the maximum of `heatmap`.
+    /// From 0 to four times the pixel threshold, so that heatmaps can be compared. Without a threshold (or with one that is not above
+    /// 0), from 0 to the maximum of `heatmap`.
     pub fn for_heatmap(heatmap: &Plane, pixel_threshold: Option<f64>) -> Self {
         match pixel_threshold {
             Some(threshold) if threshold > 0.0 => Self { low: 0.0, high: 4.0 * threshold as f32 },
@@ -54,8 +54,8 @@ impl Scale {
         }
     }
 
-    /// Where `value` lies between `low` (0) and `high` (1), clamped to [0, 1]; NaN stays NaN.
-    /// A scale without extent (`low == high`) puts everything up to it at 0 and everything above it at 1.
+    /// The position of `value` between `low` (0) and `high` (1), clamped to [0, 1]; NaN stays NaN.
+    /// With `low == high`, values up to it are at 0 and values above it at 1.
     pub fn place(self, value: f32) -> f32 {
         if value.is_nan() {
             return value;
@@ -65,7 +65,7 @@ impl Scale {
         } else if value >= self.high {
             1.0
         } else {
-            // Halves, so that the widest scale does not overflow.
+            // Halved, so that the difference does not overflow on the widest scale.
             ((0.5 * value - 0.5 * self.low) / (0.5 * self.high - 0.5 * self.low)).clamp(0.0, 1.0)
         }
     }
@@ -84,7 +84,7 @@ pub fn heat(value: f32) -> [f32; 3] {
     [0, 1, 2].map(|c| (f32::from(dark[c]) * (1.0 - fraction) + f32::from(bright[c]) * fraction) / 255.0)
 }
 
-/// `plane` drawn with [`heat`], its values read on `scale`.
+/// `plane` drawn with [`heat`], with its values on `scale`.
 pub fn heatmap(plane: &Plane, scale: Scale) -> Image {
     paint(plane, |value| heat(scale.place(value)))
 }
@@ -99,7 +99,7 @@ pub fn grey(plane: &Plane) -> Image {
     paint(plane, |value| [if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) }; 3])
 }
 
-/// The heat of `plane` over the greyed `image`; the heat covers more where the value is larger.
+/// The heat of `plane` over `image` in grey; its opacity grows with the value.
 ///
 /// # Errors
 /// `image` and `plane` differ in size.

@@ -3,7 +3,8 @@
 use super::axis::{Axis, ends, is_drawable};
 use super::chart::{self, ACROSS, COLOURS, Frame, UP};
 use super::legend::{Entry, Sample};
-use super::marks::{Stroke, band, bar, dot, line, ring, thinned};
+use super::marks::{band, bar, line, thinned};
+use super::style::{Stroke, dot, ring};
 use crate::theory::figure::{AxisSpec, Chart, Mark, Series};
 
 /// A line through at most this many points also shows them as dots.
@@ -19,12 +20,12 @@ pub fn curves(description: &str, chart: &Chart) -> String {
     let Some(frame) = frame(description, chart) else {
         return chart::empty(description, "there is nothing to draw");
     };
-    let styled: Vec<Styled<'_>> = styled(&chart.series);
+    let styled = styled(&chart.series);
     // Predictions are drawn over measurements, dots over lines.
     let layers = [Sample::Line, Sample::Dashed, Sample::Rings, Sample::Dots];
-    let ordered = layers.iter().flat_map(|sample| styled.iter().filter(move |styled| styled.sample == *sample));
-    let marks: String = ordered.map(|styled| draw(&frame, chart, styled)).collect();
-    let entries: Vec<Entry<'_>> = styled.iter().map(Styled::entry).collect();
+    let ordered = layers.iter().flat_map(|sample| styled.iter().filter(move |(_, entry)| entry.sample == *sample));
+    let marks: String = ordered.map(|(series, entry)| draw(&frame, chart, series, entry)).collect();
+    let entries: Vec<Entry<'_>> = styled.iter().map(|(_, entry)| *entry).collect();
     let left_out = chart.series.iter().flat_map(|series| &series.points).filter(|point| !shows(chart, point)).count();
     let why = if chart.x.is_log || chart.y.is_log { "not finite or not above 0" } else { "not finite" };
     frame.draw(&marks, &entries, left_out, why)
@@ -35,22 +36,9 @@ pub fn curves_file(title: &str, chart: &Chart) -> String {
     chart::standalone(&chart::titled(title, &curves(title, chart)))
 }
 
-/// A series and its style.
-struct Styled<'a> {
-    series: &'a Series,
-    colour: &'static str,
-    sample: Sample,
-}
-
-impl<'a> Styled<'a> {
-    fn entry(&self) -> Entry<'a> {
-        Entry { name: &self.series.name, colour: self.colour, opacity: 1.0, sample: self.sample }
-    }
-}
-
-/// Every series with a colour. If several consist of dots, every other one is drawn as rings, starting with the first, so that
+/// Every series with its entry in the legend, which has its colour and its style. If several consist of dots, every other one is drawn as rings, starting with the first, so that
 /// coinciding points are all visible.
-fn styled(series: &[Series]) -> Vec<Styled<'_>> {
+fn styled(series: &[Series]) -> Vec<(&Series, Entry<'_>)> {
     let is_dotted = |series: &&Series| series.mark == Mark::Dots;
     let several = series.iter().filter(is_dotted).count() > 1;
     let sample = |at: usize, mark: Mark| match mark {
@@ -61,7 +49,10 @@ fn styled(series: &[Series]) -> Vec<Styled<'_>> {
     };
     let colours = COLOURS.iter().copied().cycle();
     let each = series.iter().zip(colours).enumerate();
-    each.map(|(at, (series, colour))| Styled { series, colour, sample: sample(at, series.mark) }).collect()
+    each.map(|(at, (series, colour))| {
+        (series, Entry { name: &series.name, colour, opacity: 1.0, sample: sample(at, series.mark) })
+    })
+    .collect()
 }
 
 fn shows(chart: &Chart, (x, y): &(f64, f64)) -> bool {
@@ -94,10 +85,10 @@ fn axis(spec: &AxisSpec, (low, high): (f64, f64), pixels: (f64, f64)) -> Axis {
 }
 
 /// The series without the points that cannot be drawn, interrupted there.
-fn draw(frame: &Frame<'_>, chart: &Chart, &Styled { series, colour, sample }: &Styled<'_>) -> String {
+fn draw(frame: &Frame<'_>, chart: &Chart, series: &Series, &Entry { colour, sample, .. }: &Entry<'_>) -> String {
     let spot = if sample == Sample::Rings { ring } else { dot };
     let runs = series.points.split(|point| !shows(chart, point)).filter(|run| !run.is_empty());
-    let dots = |points: &[(f64, f64)]| points.iter().map(|&point| spot(frame, point, colour)).collect::<String>();
+    let dots = |points: &[(f64, f64)]| points.iter().map(|&point| spot(frame.place(point), colour)).collect::<String>();
     let run = |points: &[(f64, f64)]| {
         let points = thinned(points);
         if series.mark == Mark::Dots || points.len() == 1 {
@@ -124,15 +115,12 @@ fn spread(frame: &Frame<'_>, chart: &Chart, series: &Series, colour: &str) -> St
 
 #[cfg(test)]
 mod tests {
+    use super::chart::has_only_numbers;
     use super::*;
 
     fn chart(is_log: bool, series: Vec<Series>) -> Chart {
         let axis = |title: &str| if is_log { AxisSpec::log(title) } else { AxisSpec::linear(title) };
         Chart { x: axis("σ"), y: axis("<error>"), series }
-    }
-
-    fn has_only_numbers(svg: &str) -> bool {
-        !["NaN", "inf", "–", "∞"].iter().any(|bad| svg.contains(bad))
     }
 
     #[test]

@@ -16,12 +16,12 @@ pub(super) fn document(title: &str, style: &str, body: &str) -> String {
     )
 }
 
-/// The heading of a page and the line under it.
+/// The heading and the subtitle of a page.
 pub(super) fn header(title: &str, subtitle: &str) -> String {
     format!("<header>\n<h1>{}</h1>\n<p class=\"subtitle\">{}</p>\n</header>\n", escape(title), escape(subtitle))
 }
 
-/// A metric: its name, its value, and a sentence on it.
+/// A metric: its name, its value, and a sentence that explains it.
 pub(super) fn card(label: &str, value: &str, note: &str) -> String {
     let [label, value, note] = [label, value, note].map(escape);
     format!("<div class=\"card\"><dt>{label}</dt><dd class=\"value\">{value}</dd><dd class=\"note\">{note}</dd></div>\n")
@@ -33,7 +33,7 @@ pub(super) fn facts(facts: &[(String, String)]) -> String {
     format!("<dl class=\"facts\">\n{}</dl>\n", facts.iter().map(fact).collect::<String>())
 }
 
-/// Whether every opened element is closed in order. Good enough for what the pages write.
+/// Whether every opened element is closed in order. This is no full parser, only enough for these pages.
 #[cfg(test)]
 pub(super) fn is_balanced(html: &str) -> bool {
     let mut open = Vec::new();
@@ -57,4 +57,13 @@ pub(super) fn stands_alone(html: &str) -> bool {
     html.matches("http").count() == html.matches("xmlns=\"http://www.w3.org/2000/svg\"").count()
         && html.matches("href").count() == html.matches("href=\"#").count()
         && ["<link", "<script", "@import", "url("].iter().all(|outside| !html.contains(outside))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn markup_in_cards_is_escaped() {
+        let card = super::card("<b>", "&", "'");
+        assert!(card.contains("<dt>&lt;b&gt;</dt><dd class=\"value\">&amp;</dd><dd class=\"note\">&#39;</dd>"), "{card}");
+    }
 }

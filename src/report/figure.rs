@@ -8,7 +8,7 @@ use super::text::Pen;
 use crate::data::{Image, resize, sides};
 use crate::error::{Error, Result};
 
-/// About the longer side of an image in the figure, in pixels.
+/// Approximate length of the longer side of an image in the figure, in pixels.
 const SIDE: usize = 256;
 const GAP: usize = 10;
 const MARGIN: usize = 22;
@@ -35,11 +35,11 @@ pub struct Figure<'a> {
 /// A row of a [`Figure`].
 #[derive(Clone, Debug, Default)]
 pub struct FigureRow<'a> {
-    /// Stands to the left of the row, e.g. the kind of defect; may be empty.
+    /// Written to the left of the row, e.g. the kind of defect; may be empty.
     pub label: String,
-    /// Stands under the label, smaller; line breaks are kept.
+    /// Written below the label in smaller letters; line breaks are kept.
     pub note: String,
-    /// Stand above the images, one each; none for a row that shares the captions of the row above.
+    /// Written above the images, one each; empty for a row that shares the captions of the row above.
     pub captions: Vec<String>,
     /// The images, from left to right.
     pub images: Vec<&'a Image>,
@@ -68,7 +68,7 @@ struct Layout {
 }
 
 impl Figure<'_> {
-    /// The figure as one image on white. All images keep their aspect. Images smaller than about 256 pixels are enlarged by a
+    /// The figure as one image on white. All images keep their aspect ratio. Images smaller than about 256 pixels are enlarged by a
     /// whole factor, so that pixels stay visible; larger ones are averaged down.
     ///
     /// # Errors
@@ -196,7 +196,7 @@ fn fitted((height, width): (usize, usize), side: usize) -> (usize, usize) {
     (shrunk(height), shrunk(width))
 }
 
-/// The same within its cell, which the aspect of another image may have made shorter or narrower.
+/// As [`fitted`], but within its cell, which can be shorter or narrower if another image has a different aspect ratio.
 fn placed((height, width): (usize, usize), layout: &Layout) -> (usize, usize) {
     let (found, (rows, columns)) = (fitted((height, width), layout.side), layout.cell);
     if found.0 <= rows && found.1 <= columns {
@@ -293,7 +293,7 @@ mod tests {
         for (first, second) in [((16, 16), (16, 18)), ((300, 300), (300, 600)), ((300, 40), (20, 600)), ((1, 1), (1, 250))] {
             let [a, b] = [first, second].map(|(height, width)| Image::zeros((height, width, 3)));
             let row = FigureRow { images: vec![&a, &b], ..FigureRow::default() };
-            assert!(Figure { rows: vec![row], heat_scale: None }.draw().is_ok(), "{first:?} beside {second:?}");
+            assert!(Figure { rows: vec![row], heat_scale: None }.draw().is_ok(), "{first:?} next to {second:?}");
         }
     }
 }

@@ -19,20 +19,19 @@ const SCALE: usize = 3;
 /// A side of 0.
 pub(super) fn image(picture: &GalleryImage) -> Result<Image> {
     let (height, width) = picture.values.dim();
-    let scale = if matches!(picture.colours, Colours::Signed { .. }) { SCALE } else { 0 };
-    let total = width + scale;
-    let place = |index: usize| (index / total, index % total);
-    let pixel = |index: usize| match (place(index), picture.colours) {
-        ((row, column), Colours::Signed { limit }) if column > width => {
+    if width * height == 0 {
+        let error = Error::shape("gallery", format!("an image of {height} x {width}"));
+        return Err(error.within(format!("the image `{}`", picture.caption)));
+    }
+    let pixel = |row: usize, column: usize| match picture.colours {
+        Colours::Signed { .. } if column == width => [1.0; 3],
+        Colours::Signed { limit } if column > width => {
             colour(picture.colours, limit * (1.0 - 2.0 * row as f64 / (height - 1).max(1) as f64))
         }
-        ((_, column), _) if column == width => [1.0; 3],
-        (place, colours) => colour(colours, picture.values[place]),
+        colours => colour(colours, picture.values[[row, column]]),
     };
-    let pixels: Vec<f32> = (0..height * total).flat_map(pixel).collect();
-    let image = Image::from_shape_vec((height, total, 3), pixels).map_err(|error| Error::shape("gallery", error.to_string()));
-    let image = if width * height > 0 { image } else { Err(Error::shape("gallery", format!("an image of {height} x {width}"))) };
-    image.map_err(|error| error.within(format!("the image `{}`", picture.caption)))
+    let scale = if matches!(picture.colours, Colours::Signed { .. }) { SCALE } else { 0 };
+    Ok(Image::from_shape_fn((height, width + scale, 3), |(row, column, channel)| pixel(row, column)[channel]))
 }
 
 /// The caption of an image, with the range of its colours where they are signed.

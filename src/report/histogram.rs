@@ -9,13 +9,13 @@ const BINS: usize = 28;
 /// Scores above 0 that span more than this factor get a logarithmic axis: squared errors have heavy tails.
 const LOG_FROM: f64 = 30.0;
 const OPACITY: f64 = 0.62;
-/// The vertical axis reaches at least here, so that its ticks are whole numbers.
+/// The vertical axis ends at this number or above, so that its ticks are whole numbers.
 const MIN_IMAGES: usize = 4;
 
-/// A histogram of `(score, is_anomalous)`, anomalous scores in front of good ones, with the `threshold` as a dashed line, as an
-/// SVG element. `score_name` is the title of the horizontal axis. The axis is logarithmic when all scores and the threshold
-/// are above 0 and span more than a factor of 30. No bin lies on both sides of the threshold. Scores that are not finite are left out and their number is stated; a
-/// threshold that is not finite is not drawn.
+/// A histogram of `(score, is_anomalous)` as an SVG element: anomalous scores in front of good ones, and the `threshold`, an edge of
+/// the bins, as a dashed line. `score_name` is the title of the horizontal axis, which is logarithmic if all scores and the threshold
+/// are above 0 and span more than a factor of 30. Scores that are not finite are left out and counted below the chart; a threshold that
+/// is not finite is not drawn.
 pub fn score_histogram(scores: &[(f64, bool)], threshold: f64, score_name: &str) -> String {
     let drawable: Vec<(f64, bool)> = scores.iter().copied().filter(|score| is_drawable(score.0)).collect();
     let Some(x) = axis_around(&drawable, threshold) else {
@@ -48,8 +48,8 @@ fn axis_around(scores: &[(f64, bool)], threshold: f64) -> Option<Axis> {
     Some(if is_log { Axis::log(low, high, ACROSS) } else { Axis::linear(low, high, ACROSS) })
 }
 
-/// How many scores of one kind fall into each bin. A bin holds its upper edge, as an image at the threshold is normal; the first
-/// one also holds its lower edge.
+/// The number of scores of one kind in each bin. A bin includes its upper edge, because an image exactly at the threshold is normal;
+/// the first bin also includes its lower edge.
 fn counts(scores: &[(f64, bool)], is_anomalous: bool, edges: &[f64]) -> Vec<usize> {
     let last = edges.len() - 2;
     let mut counts = vec![0; last + 1];
@@ -73,7 +73,7 @@ fn bars(frame: &Frame<'_>, counts: &[usize], edges: &[f64], colour: &str) -> Str
     counts.iter().enumerate().filter(|(_, count)| **count > 0).map(bar).collect()
 }
 
-/// A dashed line, its label on the side where there is room.
+/// A dashed line with its label on the wider side.
 fn threshold_line(frame: &Frame<'_>, threshold: f64) -> String {
     let x = frame.x.pixel(threshold);
     let (anchor, label_x) = if x < 0.5 * (ACROSS.0 + ACROSS.1) { ("start", x + 6.0) } else { ("end", x - 6.0) };
@@ -88,16 +88,14 @@ fn threshold_line(frame: &Frame<'_>, threshold: f64) -> String {
 fn describe(scores: &[(f64, bool)], threshold: f64) -> String {
     let anomalous = scores.iter().filter(|score| score.1).count();
     let good = scores.len() - anomalous;
-    format!("Histogram of the scores of {good} good and {anomalous} anomalous images, threshold {}", readable(threshold, 3))
+    let threshold = if is_drawable(threshold) { format!(", threshold {}", readable(threshold, 3)) } else { String::new() };
+    format!("Histogram of the scores of {good} good and {anomalous} anomalous images{threshold}")
 }
 
 #[cfg(test)]
 mod tests {
+    use super::chart::has_only_numbers;
     use super::*;
-
-    fn has_only_numbers(svg: &str) -> bool {
-        !["NaN", "inf"].iter().any(|bad| svg.contains(bad))
-    }
 
     #[test]
     fn every_score_is_counted_once() {
@@ -126,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_threshold_stands_between_what_it_parts() {
+    fn the_threshold_is_drawn_between_normal_and_anomalous_bars() {
         let svg = score_histogram(&[(0.01, false), (0.02, false), (50.0, true)], 0.7, "score");
         let x = |marker: &str| -> f64 {
             let tail = &svg[svg.find(marker).unwrap() + marker.len()..];

@@ -1,8 +1,8 @@
-//! The legend of a chart. The width of letters is only known where the chart is displayed, so widths here are those of a wide font; with
-//! a narrow one the gaps are a little larger.
+//! The legend of a chart. The width of letters depends on the font of the viewer, so the layout assumes a wide font; with a narrower one
+//! the gaps are a little larger.
 
 use super::maths;
-use super::style::{HEAD, MARGIN, RIGHT, Stroke, TEXT, attributes, ring_attributes};
+use super::style::{HEAD, MARGIN, RIGHT, Stroke, TEXT, attributes, dot, ring};
 use super::wrap::{width, wrap};
 
 /// Average width of a letter in a wide font of 12 pixels.
@@ -40,14 +40,14 @@ pub(super) struct Legend {
 impl Legend {
     /// The legend in one line next to the title of the vertical axis, if there is room.
     pub(super) fn next_to(entries: &[Entry<'_>], title: &str) -> Option<Self> {
-        let widths: f64 = entries.iter().map(|entry| entry.reach() + LETTER * width(entry.name) as f64).sum();
+        let widths: f64 = entries.iter().map(Entry::width).sum();
         let left = RIGHT - widths - GAP * entries.len().saturating_sub(1) as f64;
         let has_room = left >= MARGIN + LETTER * width(title) as f64 + GAP;
         has_room.then(|| {
             let (mut svg, mut x) = (String::new(), left);
             for entry in entries {
                 svg.push_str(&entry.draw(x, HEAD, &[entry.name.to_owned()]));
-                x += entry.reach() + LETTER * width(entry.name) as f64 + GAP;
+                x += entry.width() + GAP;
             }
             Self { svg, next_baseline: 0.0 }
         })
@@ -55,7 +55,7 @@ impl Legend {
 
     /// The legend in as many lines as it needs, the first at `baseline`, in columns of equal width.
     pub(super) fn from(entries: &[Entry<'_>], baseline: f64) -> Self {
-        let widest = entries.iter().map(|entry| entry.reach() + LETTER * width(entry.name) as f64).fold(1.0, f64::max);
+        let widest = entries.iter().map(Entry::width).fold(1.0, f64::max);
         let columns = (((RIGHT - MARGIN + GAP) / (widest + GAP)) as usize).max(1);
         let (mut svg, mut next) = (String::new(), baseline);
         for row in entries.chunks(columns) {
@@ -86,6 +86,11 @@ impl Entry<'_> {
         self.sample_width() + SMALL_GAP
     }
 
+    /// Pixels of the entry in one line.
+    fn width(&self) -> f64 {
+        self.reach() + LETTER * width(self.name) as f64
+    }
+
     fn draw(&self, x: f64, baseline: f64, lines: &[String]) -> String {
         let (colour, opacity, middle, right) = (self.colour, self.opacity, baseline - 4.0, x + self.sample_width());
         let sample = match self.sample {
@@ -95,10 +100,8 @@ impl Entry<'_> {
                     baseline - 8.5
                 )
             }
-            Sample::Dots => format!(r#"<circle cx="{:.1}" cy="{middle:.1}" r="3" fill="{colour}"/>"#, x + 3.5),
-            Sample::Rings => {
-                format!(r#"<circle cx="{:.1}" cy="{middle:.1}"{}/>"#, x + 6.0, ring_attributes(colour))
-            }
+            Sample::Dots => dot((x + 3.5, middle), colour),
+            Sample::Rings => ring((x + 6.0, middle), colour),
             Sample::Line | Sample::Dashed => {
                 let stroke = Stroke { colour, width: 2.2, opacity, is_dashed: self.sample == Sample::Dashed };
                 format!(r#"<line x1="{x:.1}" x2="{right:.1}" y1="{middle:.1}" y2="{middle:.1}"{}/>"#, attributes(stroke))

@@ -3,7 +3,8 @@
 use super::axis::{Axis, ends, is_drawable};
 use super::chart::{self, ACROSS, BLUE, Frame, UP};
 use super::legend::{Entry, Sample};
-use super::marks::{MAX_POINTS, Stroke, dot, line, thinned};
+use super::marks::{MAX_POINTS, line, thinned};
+use super::style::{Stroke, dot};
 
 /// Strokes of the average and of the single records.
 const CLEAR: Stroke = Stroke { colour: BLUE, width: 2.2, opacity: 1.0, is_dashed: false };
@@ -12,12 +13,12 @@ const FAINT: Stroke = Stroke { width: 1.0, opacity: 0.4, ..CLEAR };
 const MIN_FOR_AVERAGE: usize = 24;
 /// The step axis is at least this long.
 const MIN_STEPS: f64 = 5.0;
-/// The moving average spans 1/40 of the curve to each side.
+/// The moving average extends over 1/40 of the curve to each side.
 const AVERAGE_REACH: usize = 40;
 
-/// A line chart of `(step, loss)` in the order given, with a logarithmic vertical axis, as an SVG element. Points that are
-/// not finite or not above 0 cannot be drawn on it and are left out, and their number is stated. Long curves also show the
-/// moving geometric mean, which is the mean on this axis.
+/// A line chart of `(step, loss)` in the order given, with a logarithmic vertical axis, as an SVG element. Points that are not finite or
+/// not above 0 are left out and counted below the chart. Long curves also show the moving geometric mean, which is the mean on a
+/// logarithmic axis.
 pub fn loss_curve(points: &[(u64, f64)]) -> String {
     let drawable: Vec<(f64, f64)> = points.iter().filter(|p| p.1 > 0.0 && is_drawable(p.1)).map(|p| (p.0 as f64, p.1)).collect();
     let Some(frame) = frame(&drawable) else {
@@ -32,7 +33,7 @@ pub fn loss_curve(points: &[(u64, f64)]) -> String {
         entries.extend([entry("each record", FAINT.opacity), entry("moving average", CLEAR.opacity)]);
     } else {
         marks.push_str(&line(&frame, &drawable, CLEAR));
-        marks.push_str(&drawable.iter().map(|&point| dot(&frame, point, BLUE)).collect::<String>());
+        marks.push_str(&drawable.iter().map(|&point| dot(frame.place(point), BLUE)).collect::<String>());
     }
     frame.draw(&marks, &entries, points.len() - drawable.len(), "not finite or not above 0")
 }
@@ -43,7 +44,7 @@ fn frame(points: &[(f64, f64)]) -> Option<Frame<'static>> {
     let (low, high) = ends(points.iter().map(|point| point.1))?;
     Some(Frame {
         description: "Training loss over optimiser steps, logarithmic",
-        // Steps are whole numbers, and so should be their ticks.
+        // With fewer steps the ticks would not be whole numbers.
         x: Axis::linear(first, last.max(first + MIN_STEPS), ACROSS),
         y: Axis::log(low, high, UP),
         x_title: "step",
@@ -51,7 +52,7 @@ fn frame(points: &[(f64, f64)]) -> Option<Frame<'static>> {
     })
 }
 
-/// Every few points, so that a smooth line does not need more than [`MAX_POINTS`].
+/// At most about [`MAX_POINTS`] evenly spaced points, enough for a smooth line.
 fn every(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     points.iter().copied().step_by(points.len().div_ceil(MAX_POINTS).max(1)).chain(points.last().copied()).collect()
 }
@@ -75,11 +76,8 @@ fn moving_average(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
+    use super::chart::has_only_numbers;
     use super::*;
-
-    fn has_only_numbers(svg: &str) -> bool {
-        !["NaN", "inf", "–", "∞"].iter().any(|bad| svg.contains(bad))
-    }
 
     #[test]
     fn nothing_one_point_and_constant_points_can_be_drawn() {

@@ -1,42 +1,32 @@
-//! Lines and dots on a chart.
+//! Lines, bands and bars on a chart.
 
 use super::chart::Frame;
-pub(super) use super::style::Stroke;
-use super::style::{attributes, ring_attributes};
+use super::style::{Stroke, attributes};
 
-/// Points beyond this number are drawn as the smallest and largest of their neighbourhood.
+/// Longer series are reduced to the smallest and the largest value of each run of neighbours.
 pub(super) const MAX_POINTS: usize = 800;
 
 /// A line through `points`.
 pub(super) fn line(frame: &Frame<'_>, points: &[(f64, f64)], stroke: Stroke) -> String {
-    let place = |&(x, y): &(f64, f64)| format!("{:.1},{:.1}", frame.x.pixel(x), frame.y.pixel(y));
-    let places: Vec<String> = points.iter().map(place).collect();
-    format!(r#"<polyline points="{}" fill="none"{}/>"#, places.join(" "), attributes(stroke))
-}
-
-/// A dot at a point.
-pub(super) fn dot(frame: &Frame<'_>, (x, y): (f64, f64), colour: &str) -> String {
-    format!(r#"<circle cx="{:.1}" cy="{:.1}" r="3" fill="{colour}"/>"#, frame.x.pixel(x), frame.y.pixel(y))
-}
-
-/// A ring at a point; a dot of another series at the same place is visible inside it.
-pub(super) fn ring(frame: &Frame<'_>, (x, y): (f64, f64), colour: &str) -> String {
-    format!(r#"<circle cx="{:.1}" cy="{:.1}"{}/>"#, frame.x.pixel(x), frame.y.pixel(y), ring_attributes(colour))
+    format!(r#"<polyline points="{}" fill="none"{}/>"#, places(frame, points.iter().copied()), attributes(stroke))
 }
 
 /// The range from `low` to `high` at each x: a band around a line.
 pub(super) fn band(frame: &Frame<'_>, ranges: &[(f64, (f64, f64))], colour: &str) -> String {
-    let place = |x: f64, y: f64| format!("{:.1},{:.1}", frame.x.pixel(x), frame.y.pixel(y));
-    let (up, down) =
-        (ranges.iter().map(|(x, (low, _))| place(*x, *low)), ranges.iter().rev().map(|(x, (_, high))| place(*x, *high)));
-    let places: Vec<String> = up.chain(down).collect();
-    format!(r#"<polygon points="{}" fill="{colour}" fill-opacity=".18"/>"#, places.join(" "))
+    let (there, back) = (ranges.iter().map(|&(x, (low, _))| (x, low)), ranges.iter().rev().map(|&(x, (_, high))| (x, high)));
+    format!(r#"<polygon points="{}" fill="{colour}" fill-opacity=".18"/>"#, places(frame, there.chain(back)))
 }
 
 /// The range from `low` to `high` at x: a bar through a dot.
 pub(super) fn bar(frame: &Frame<'_>, x: f64, (low, high): (f64, f64), colour: &str) -> String {
     let (x, low, high) = (frame.x.pixel(x), frame.y.pixel(low), frame.y.pixel(high));
     format!(r#"<line x1="{x:.1}" x2="{x:.1}" y1="{low:.1}" y2="{high:.1}" stroke="{colour}" stroke-width="1.5"/>"#)
+}
+
+/// The pixels of points, as the `points` attribute of an SVG element.
+fn places(frame: &Frame<'_>, points: impl Iterator<Item = (f64, f64)>) -> String {
+    let place = |(x, y): (f64, f64)| format!("{x:.1},{y:.1}");
+    points.map(|point| place(frame.place(point))).collect::<Vec<_>>().join(" ")
 }
 
 /// At most about [`MAX_POINTS`] points that keep every peak: the lowest and highest of each run of neighbours.

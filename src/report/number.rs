@@ -1,5 +1,8 @@
 //! Numbers for readers.
 
+/// Digits as superscripts; the position of a digit is its value.
+pub(super) const SUPERSCRIPTS: &str = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+
 /// `value` with about `digits` significant digits: `0.0123`, `20 000`, `3×10⁻⁵`; `–` for NaN. Thousands are separated by narrow
 /// spaces; trailing zeros of the fraction are dropped.
 pub(super) fn readable(value: f64, digits: usize) -> String {
@@ -43,32 +46,15 @@ fn group_thousands(whole: &str) -> String {
     if whole.len() < 5 {
         return whole.to_owned();
     }
-    let mut result = String::new();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            result.push('\u{202f}');
-        }
-        result.push(digit);
-    }
-    result
+    let (first, rest) = whole.split_at((whole.len() - 1) % 3 + 1);
+    let groups = (0..rest.len()).step_by(3).map(|start| &rest[start..start + 3]);
+    [first].into_iter().chain(groups).collect::<Vec<_>>().join("\u{202f}")
 }
 
 /// A digit or minus sign as superscript.
 pub(super) fn superscript(character: char) -> char {
-    match character {
-        '0' => '⁰',
-        '1' => '¹',
-        '2' => '²',
-        '3' => '³',
-        '4' => '⁴',
-        '5' => '⁵',
-        '6' => '⁶',
-        '7' => '⁷',
-        '8' => '⁸',
-        '9' => '⁹',
-        '-' => '⁻',
-        other => other,
-    }
+    let digit = character.to_digit(10).and_then(|digit| SUPERSCRIPTS.chars().nth(digit as usize));
+    digit.unwrap_or(if character == '-' { '⁻' } else { character })
 }
 
 #[cfg(test)]

@@ -3,17 +3,19 @@
 
 use super::colour::{self, Scale};
 use super::document::{card, document, facts, header};
+use super::example::Example;
 use super::histogram::score_histogram;
 use super::html::escape;
 use super::loss_curve::loss_curve;
 use super::number::readable;
 use super::png::data_uri;
+use super::results::{Kind, Metric, Results};
 use crate::data::Image;
 use crate::error::Result;
 
 /// Rules of this page only.
 const STYLE: &str = include_str!("results.css");
-/// The method in plain words: fixed text without anything from the run.
+/// An explanation of the method; it does not depend on the run.
 const METHOD: &str = include_str!("method.html");
 const CITATION: &str = include_str!("citation.html");
 
@@ -29,29 +31,19 @@ const COLUMNS: [(&str, &str); 5] = [
     ("Ground truth", "annotated mask"),
 ];
 
-/// Everything a page shows. All text is plain text: markup in it is shown as it is.
+/// The content of a page. All text is plain text: markup in it is escaped.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct Page<'a> {
     /// e.g. `capsule`.
     pub title: String,
     /// One line under the title.
     pub subtitle: String,
-    /// The metrics, in the order shown.
-    pub metrics: Vec<Metric>,
-    /// Results of each kind of image, in the order shown.
-    pub kinds: Vec<Kind>,
-    /// How the metrics were measured: resolution, split, score, checkpoint rule (Method §7).
-    pub protocol: String,
-    /// Name and value of what identifies the run: config hash, seed, steps, device, wall time, …
+    /// Metrics and scores, with the threshold of the verdicts.
+    pub results: Results<'a>,
+    /// Names and values that identify the run: config hash, seed, steps, device, wall time, …
     pub facts: Vec<(String, String)>,
     /// Training loss as (step, loss).
     pub loss: Vec<(u64, f64)>,
-    /// Test scores as (score, whether the image is anomalous in truth).
-    pub scores: Vec<(f64, bool)>,
-    /// What the score is, e.g. `maximum of the heatmap`.
-    pub score_name: String,
-    /// Images whose score exceeds it are called anomalous.
-    pub threshold: f64,
     /// Where the thresholds come from, e.g. `99 % quantile of held-out normal images`.
     pub threshold_rule: String,
     /// Values of the darkest and the brightest heat colour, when all heatmaps share them.
@@ -60,30 +52,6 @@ pub struct Page {
     pub first: Option<Example>,
     /// A heading, a sentence, and examples under them.
     pub sections: Vec<Section>,
-}
-
-/// A metric.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Metric {
-    /// e.g. `image AUROC`.
-    pub label: String,
-    /// As it is printed, e.g. `0.98 ± 0.01`.
-    pub value: String,
-    /// One sentence on what it measures.
-    pub explanation: String,
-}
-
-/// The test images of one kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kind {
-    /// Kind of defect, `good` for none.
-    pub name: String,
-    /// Number of images.
-    pub images: usize,
-    /// Image AUROC against the good images as it is printed; empty for the good images.
-    pub auroc: String,
-    /// How many of them are called anomalous.
-    pub flagged: usize,
 }
 
 /// Examples under a heading.
@@ -97,49 +65,7 @@ pub struct Section {
     pub examples: Vec<Example>,
 }
 
-/// One image and what the network made of it.
-#[derive(Clone, Debug)]
-pub struct Example {
-    /// Name of the image.
-    pub name: String,
-    /// Kind of defect, `good` for none.
-    pub kind: String,
-    /// Image score.
-    pub score: f64,
-    /// Whether the image is anomalous in truth.
-    pub anomalous_truth: bool,
-    /// Whether it was called anomalous.
-    pub anomalous_verdict: bool,
-    /// x̂, the image as the network saw it.
-    pub input: Image,
-    /// f(x̂).
-    pub reconstruction: Image,
-    /// The heatmap in colours, see [`colour::heatmap`].
-    pub heatmap: Image,
-    /// The predicted mask in white on black, see [`colour::mask_picture`].
-    pub mask: Image,
-    /// The true mask in white on black.
-    pub truth: Image,
-}
-
-impl Example {
-    /// Input, reconstruction, heatmap, predicted mask, ground truth.
-    pub fn images(&self) -> [&Image; 5] {
-        [&self.input, &self.reconstruction, &self.heatmap, &self.mask, &self.truth]
-    }
-
-    /// CSS class and words for how the verdict agrees with the truth.
-    fn outcome(&self) -> (&'static str, &'static str) {
-        match (self.anomalous_truth, self.anomalous_verdict) {
-            (true, true) => ("right", "✓ anomaly found"),
-            (false, false) => ("right", "✓ passed as good"),
-            (true, false) => ("wrong", "✗ anomaly missed"),
-            (false, true) => ("wrong", "✗ false alarm"),
-        }
-    }
-}
-
-impl Page {
+impl Page<'_> {
     /// The page as one HTML document.
     ///
     /// # Errors
@@ -160,29 +86,26 @@ impl Page {
         Ok(document(&self.title, STYLE, &body.concat()))
     }
 
-    /// An example, large, with the formulas under its images and the meaning of the heat colours.
+    /// One large example, with formulas below its images and a scale of the heat colours.
     fn hero(&self, example: &Example) -> Result<String> {
         Ok(format!("<section class=\"hero\">\n{}{}</section>\n", row(example)?, self.colour_bar()))
     }
 
-    /// The metrics, how they were measured, and the run they belong to.
+    /// The metrics, their protocol, and facts about the run.
     fn metrics(&self) -> String {
-        let card = |metric: &Metric| card(&metric.label, &metric.value, &metric.explanation);
-        let cards: String = self.metrics.iter().map(card).collect();
+        let card = |metric: Metric| card(&metric.label, &metric.value, &metric.explanation);
+        let cards: String = self.results.cards().into_iter().map(card).collect();
         format!(
             "<section>\n<h2>Results</h2>\n<dl class=\"cards\">\n{cards}</dl>\n\
              <p class=\"protocol\"><strong>Protocol.</strong> {}</p>\n{}</section>\n",
-            escape(&self.protocol),
+            escape(&self.results.report.protocol),
             facts(&self.facts)
         )
     }
 
-    /// A table with a line for each kind of image.
+    /// A table with a row for each kind of image.
     fn kinds(&self) -> String {
-        if self.kinds.is_empty() {
-            return String::new();
-        }
-        let line = |kind: &Kind| {
+        let line = |kind: Kind| {
             let percent = 100.0 * kind.flagged as f64 / kind.images.max(1) as f64;
             format!(
                 "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{} <small>({percent:.0}\u{a0}%)</small></td></tr>\n",
@@ -195,7 +118,7 @@ impl Page {
         format!(
             "<section>\n<h2>By kind of image</h2>\n<div class=\"kinds\"><table>\n<thead><tr><th>kind</th><th>images</th>\
              <th>image AUROC</th><th>called anomalous</th></tr></thead>\n<tbody>\n{}</tbody></table></div>\n</section>\n",
-            self.kinds.iter().map(line).collect::<String>()
+            self.results.kinds().into_iter().map(line).collect::<String>()
         )
     }
 
@@ -216,7 +139,8 @@ impl Page {
     }
 
     fn charts(&self) -> String {
-        let scores = score_histogram(&self.scores, self.threshold, &self.score_name);
+        let threshold = self.results.threshold.unwrap_or(f64::NAN);
+        let scores = score_histogram(&self.results.scores(), threshold, &self.results.score_name());
         format!(
             "<section class=\"charts\">\n\
              <figure><figcaption><h2>Scores of the test images</h2>\
@@ -224,7 +148,7 @@ impl Page {
              <figure><figcaption><h2>Training</h2>\
              <p>The training loss at each recorded step, on a logarithmic axis.</p></figcaption>{}</figure>\n\
              </section>\n",
-            readable(self.threshold, 3),
+            readable(threshold, 3),
             escape(&self.threshold_rule),
             loss_curve(&self.loss)
         )
@@ -275,7 +199,17 @@ fn image(example: &Example, (name, formula): (&str, &str), image: &Image) -> Res
 mod tests {
     use super::super::document::{is_balanced, stands_alone};
     use super::super::png::decode_data_uri;
+    use super::super::results::tests::report;
     use super::*;
+    use crate::detect::metrics::Score;
+    use crate::run::EvaluationReport;
+    use std::sync::LazyLock;
+
+    /// Six of eight images of a defect are above the threshold of the page, and none of four good ones.
+    static REPORT: LazyLock<EvaluationReport> = LazyLock::new(|| {
+        let images = [[("<bent>", 2.0); 6].as_slice(), &[("<bent>", 0.1); 2], &[("good", 0.1); 4]].concat();
+        EvaluationReport { protocol: "native <resolution>".into(), ..report(&images, &[("<bent>", 0.9)]) }
+    });
 
     fn picture_of(seed: u8, height: usize, width: usize) -> Image {
         let value = |index: usize| ((index * 7 + usize::from(seed) * 31) % 256) as f32 / 255.0;
@@ -298,19 +232,13 @@ mod tests {
         }
     }
 
-    fn page() -> Page {
-        let metric = |label: &str| Metric { label: label.into(), value: "0.987".into(), explanation: "why & how".into() };
+    fn page() -> Page<'static> {
         Page {
             title: "<capsule> & co".into(),
             subtitle: "a \"quoted\" line".into(),
-            metrics: vec![metric("image AUROC"), metric("pixel <b>AUROC</b>")],
-            kinds: vec![Kind { name: "<bent>".into(), images: 8, auroc: "0.9 ± 0.1".into(), flagged: 6 }],
-            protocol: "native <resolution>".into(),
+            results: Results { report: &REPORT, score: Score::Sum, threshold: Some(7.0) },
             facts: vec![("seed".into(), "<1>".into())],
             loss: vec![(1, 0.5), (2, 0.25)],
-            scores: vec![(0.1, false), (2.0, true)],
-            score_name: "sum <of> heatmap".into(),
-            threshold: 0.7,
             threshold_rule: "<script>alert(1)</script>".into(),
             heat_scale: Some(Scale { low: 0.0, high: 0.125 }),
             first: Some(example("one", 0, true, true)),
@@ -348,22 +276,21 @@ mod tests {
     }
 
     #[test]
-    fn markup_in_texts_is_shown_and_not_obeyed() {
+    fn markup_in_texts_is_escaped() {
         let html = page().render().unwrap();
         let shown = [
             "&lt;capsule&gt; &amp; co",
             "&quot;quoted&quot;",
-            "pixel &lt;b&gt;",
             "native &lt;res",
             "&lt;1&gt;",
             "&lt;script&gt;",
-            "&lt;bent&gt;</th><td>8</td><td>0.9 ± 0.1</td><td>6 <small>(75\u{a0}%)",
+            "&lt;bent&gt;</th><td>8</td><td>0.90\u{a0}±\u{a0}0.09</td><td>6 <small>(75\u{a0}%)",
+            "sum of the heatmap",
             "&lt;i&gt;Mistakes",
             "worst &amp; first",
         ];
         assert!(shown.iter().all(|text| html.contains(text)));
-        assert!(html.contains("two&#39; onerror=&#39;x") && html.contains("sum &lt;of&gt; heatmap"));
-        assert!(!html.contains("<script") && !html.contains("<capsule>") && !html.contains("pixel <b>"));
+        assert!(html.contains("two&#39; onerror=&#39;x") && !html.contains("<script") && !html.contains("<capsule>"));
     }
 
     #[test]
@@ -373,10 +300,8 @@ mod tests {
         assert!(is_balanced(&html) && stands_alone(&html));
         page.first = None;
         page.sections[0].examples.clear();
-        page.kinds.clear();
         page.loss.clear();
-        page.scores.clear();
-        page.threshold = f64::NAN;
+        page.results.threshold = None;
         let empty = page.render().unwrap();
         assert!(is_balanced(&empty) && !empty.contains("NaN"));
     }
@@ -384,7 +309,8 @@ mod tests {
     #[test]
     fn verdicts_are_judged_by_the_truth() {
         let html = page().render().unwrap();
-        let places = ["anomaly found", "anomaly missed", "false alarm", "passed as good"].map(|words| html.find(words).unwrap());
+        let places =
+            ["✓ anomaly found", "✗ anomaly missed", "✗ false alarm", "✓ passed as good"].map(|words| html.find(words).unwrap());
         assert!(places.is_sorted());
         assert_eq!((html.matches("verdict right").count(), html.matches("verdict wrong").count()), (2, 2));
         assert!(html.contains("score 0.123"));

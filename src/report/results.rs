@@ -1,39 +1,68 @@
-//! What an evaluation found, as text, as the figure and as the page: which numbers, with how many digits, and which examples.
+//! The results of an evaluation for the terminal, the figure and the page: which numbers, with how many digits, and which images.
 
 use std::collections::BTreeMap;
 
-use super::colour::{Scale, heatmap, mask_picture};
-use super::figure::{Figure, FigureRow, HeatScale};
-use super::number::readable;
-use super::page::{Example, Kind, Metric};
 use super::table::{Column, Screen, Table};
-use crate::data::{Image, Plane, TestImage};
-use crate::detect::Examination;
-use crate::detect::metrics::{Counts, Score, auroc_standard_error, is_anomalous};
-use crate::error::Result;
+use crate::detect::metrics::{Counts, Score, auroc_standard_error};
 use crate::run::EvaluationReport;
 
 /// Rows of the figure with a defect; one with a good image follows.
 const FIGURE_DEFECTS: usize = 3;
 
-/// A metric for comparison with published tables only; no card of the page.
+/// A metric only for comparison with published tables; the page has no card for it.
 const COMPARISON: &str = "AU-PRO-200";
 
-/// An evaluation, with the score and the threshold that decide on an image.
+/// Kind of the images without a defect.
+const GOOD: &str = "good";
+
+/// An evaluation, with the score and the threshold that classify an image.
 #[derive(Clone, Copy, Debug)]
 pub struct Results<'a> {
     /// Metrics and scores of all images.
     pub report: &'a EvaluationReport,
-    /// Which score decides.
+    /// The score that is compared with the threshold.
     pub score: Score,
-    /// Images whose score exceeds it are called anomalous; without it none is.
+    /// An image is called anomalous if its score exceeds this; without a threshold no image is.
     pub threshold: Option<f64>,
 }
 
+/// A metric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// e.g. `image AUROC`.
+    pub label: String,
+    /// The value as text, e.g. `0.98 ± 0.01`.
+    pub value: String,
+    /// One sentence on what it measures.
+    pub explanation: String,
+}
+
+/// The test images of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// Kind of defect, `good` for none.
+    pub name: String,
+    /// Number of images.
+    pub images: usize,
+    /// Image AUROC against the good images as text; empty for the good images.
+    pub auroc: String,
+    /// Number of images called anomalous.
+    pub flagged: usize,
+}
+
 impl Results<'_> {
+    /// Indices of the images whose kind is wanted.
+    fn of(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<usize> {
+        (0..self.report.images.len()).filter(|&index| is_wanted(&self.report.images[index].kind)).collect()
+    }
+
     fn counts(&self) -> Counts {
-        let good = self.report.images.iter().filter(|image| image.kind == "good").count();
-        Counts { anomalous: (self.report.images.len() - good) as u64, normal: good as u64 }
+        Counts { anomalous: self.of(is_defect).len() as u64, normal: self.of(is_good).len() as u64 }
+    }
+
+    /// The number of these images that are called anomalous.
+    fn flagged(&self, images: &[usize]) -> usize {
+        images.iter().filter(|&&index| self.is_flagged(index)).count()
     }
 
     /// Whether image `index` is called anomalous.
@@ -45,11 +74,17 @@ impl Results<'_> {
         self.report.images[index].scores.get(self.score)
     }
 
-    fn of_kind(&self, name: &str) -> impl Iterator<Item = usize> {
-        self.report.images.iter().enumerate().filter(move |(_, image)| image.kind == name).map(|(index, _)| index)
+    /// Score of every image, and whether it is anomalous in truth.
+    pub fn scores(&self) -> Vec<(f64, bool)> {
+        self.report.images.iter().map(|image| (image.scores.get(self.score), is_defect(&image.kind))).collect()
     }
 
-    /// The metrics with as many digits as this number of images supports. The image AUROC comes with its standard error.
+    /// e.g. `sum of the heatmap`.
+    pub fn score_name(&self) -> String {
+        format!("{} of the heatmap", if self.score == Score::Sum { "sum" } else { "maximum" })
+    }
+
+    /// The metrics with as many digits as this number of images justifies, and the image AUROC with its standard error.
     pub fn metrics(&self) -> Vec<Metric> {
         let metrics = &self.report.metrics;
         let counts = self.counts();
@@ -85,25 +120,20 @@ impl Results<'_> {
         ]
     }
 
-    /// What the threshold makes of the images: defects found, and false alarms.
+    /// Counts at the threshold: defects found, and false alarms.
     pub fn verdicts(&self) -> [Metric; 2] {
-        let flagged = |good: bool| {
-            let of_kind = self.report.images.iter().enumerate().filter(|(_, image)| (image.kind == "good") == good);
-            of_kind.filter(|(index, _)| self.is_flagged(*index)).count()
-        };
-        let Counts { anomalous, normal } = self.counts();
-        let metric = |label: &str, count: usize, of: u64, explanation: &str| Metric {
+        let metric = |label: &str, images: Vec<usize>, explanation: &str| Metric {
             label: label.into(),
-            value: format!("{count} of\u{a0}{of}"),
+            value: format!("{} of\u{a0}{}", self.flagged(&images), images.len()),
             explanation: explanation.into(),
         };
         [
-            metric("defects found", flagged(false), anomalous, "anomalous images that score above the threshold"),
-            metric("false alarms", flagged(true), normal, "good images that score above the threshold"),
+            metric("defects found", self.of(is_defect), "anomalous images that score above the threshold"),
+            metric("false alarms", self.of(is_good), "good images that score above the threshold"),
         ]
     }
 
-    /// What the page shows in its cards: the verdicts after the image AUROC, and all metrics but the one kept for comparison.
+    /// The cards of the page: the metrics without the one for comparison, and the verdicts after the image AUROC.
     pub fn cards(&self) -> Vec<Metric> {
         let mut cards = self.metrics();
         cards.retain(|metric| metric.label != COMPARISON);
@@ -116,17 +146,17 @@ impl Results<'_> {
         let mut by_auroc: Vec<(&String, &f64)> = self.report.image_auroc_by_kind.iter().collect();
         by_auroc.sort_by(|a, b| a.1.total_cmp(b.1));
         let kind = |name: &str, auroc: Option<f64>| {
-            let images = self.of_kind(name).count();
-            let counts = Counts { anomalous: images as u64, ..self.counts() };
+            let images = self.of(|kind| kind == name);
+            let counts = Counts { anomalous: images.len() as u64, ..self.counts() };
             Kind {
                 name: name.to_owned(),
-                images,
+                images: images.len(),
                 auroc: auroc.map(|value| with_error(value, counts)).unwrap_or_default(),
-                flagged: self.of_kind(name).filter(|&index| self.is_flagged(index)).count(),
+                flagged: self.flagged(&images),
             }
         };
         let defects = by_auroc.into_iter().map(|(name, &auroc)| kind(name, Some(auroc)));
-        defects.chain([kind("good", None)]).collect()
+        defects.chain([kind(GOOD, None)]).collect()
     }
 
     /// The metrics as a table for a terminal.
@@ -142,23 +172,22 @@ impl Results<'_> {
         table.render(screen)
     }
 
-    /// Missed anomalies from the lowest score up, then false alarms from the highest score down, as places in the test set.
+    /// Indices of missed anomalies in ascending order of their scores, then of false alarms in descending order.
     pub fn mistakes(&self) -> Vec<usize> {
-        let is_good = |index: &usize| self.report.images[*index].kind == "good";
-        let all = 0..self.report.images.len();
-        let mut misses: Vec<usize> = all.clone().filter(|index| !is_good(index) && !self.is_flagged(*index)).collect();
-        let mut alarms: Vec<usize> = all.filter(|index| is_good(index) && self.is_flagged(*index)).collect();
+        let (mut misses, mut alarms) = (self.of(is_defect), self.of(is_good));
+        misses.retain(|&index| !self.is_flagged(index));
+        alarms.retain(|&index| self.is_flagged(index));
         misses.sort_by(|&a, &b| self.score_of(a).total_cmp(&self.score_of(b)));
         alarms.sort_by(|&a, &b| self.score_of(b).total_cmp(&self.score_of(a)));
         misses.into_iter().chain(alarms).collect()
     }
 
-    /// All places in the test set: the first image of each kind by name, then the second of each, and so on, defects before
-    /// good images. Results play no part.
+    /// Indices of all test images: the first image of each kind by name, then the second of each, and so on, defects before good images.
+    /// The order does not depend on the results.
     pub fn by_name(&self) -> Vec<usize> {
         let mut kinds: BTreeMap<(bool, &str), Vec<usize>> = BTreeMap::new();
         for (index, image) in self.report.images.iter().enumerate() {
-            kinds.entry((image.kind == "good", &image.kind)).or_default().push(index);
+            kinds.entry((is_good(&image.kind), &image.kind)).or_default().push(index);
         }
         let rounds = kinds.values().map(Vec::len).max().unwrap_or(0);
         (0..rounds).flat_map(|round| kinds.values().filter_map(move |images| images.get(round).copied())).collect()
@@ -175,51 +204,20 @@ impl Results<'_> {
     }
 }
 
-/// A test image with what the detector made of it. `scale` is that of the heat colours.
-pub fn example(test: &TestImage, image: Image, truth: &Plane, found: &Examination, scale: Scale) -> Example {
-    Example {
-        name: test.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        kind: test.defect.clone(),
-        score: found.score,
-        anomalous_truth: !test.is_good(),
-        anomalous_verdict: found.anomalous == Some(true),
-        input: image,
-        reconstruction: found.reconstruction.clone(),
-        heatmap: heatmap(&found.heatmap, scale),
-        mask: mask_picture(&found.mask),
-        truth: mask_picture(&truth.mapv(is_anomalous)),
-    }
+fn is_good(kind: &str) -> bool {
+    kind == GOOD
 }
 
-/// Examples side by side, with a heat scale that marks the pixel threshold.
-///
-/// # Errors
-/// No example.
-pub fn figure(examples: &[&Example], scale: Scale, pixel_threshold: Option<f64>) -> Result<Image> {
-    let captions = ["input", "reconstruction", "heatmap", "mask", "ground truth"];
-    let mut rows: Vec<FigureRow<'_>> = examples.iter().copied().map(figure_row).collect();
-    if let Some(first) = rows.first_mut() {
-        first.captions = captions.map(String::from).into();
-    }
-    Figure { rows, heat_scale: Some(HeatScale { column: 2, scale, threshold: pixel_threshold }) }.draw()
+fn is_defect(kind: &str) -> bool {
+    kind != GOOD
 }
 
-fn figure_row(example: &Example) -> FigureRow<'_> {
-    let verdict = if example.anomalous_verdict { "anomalous" } else { "normal" };
-    FigureRow {
-        label: example.kind.replace('_', " "),
-        note: format!("score {}\n{verdict}", readable(example.score, 3)),
-        captions: Vec::new(),
-        images: example.images().into(),
-    }
-}
-
-/// Digits after the point that so many images support: the standard error of a fraction of n is about 1/(2 √n).
+/// Digits after the point for this number of images: the standard error of a fraction of n images is about 1/(2 √n).
 fn decimals(images: usize) -> usize {
     if images < 1000 { 2 } else { 3 }
 }
 
-/// A fraction; one below 1 is not rounded up to 1, but gets more digits, up to four.
+/// A fraction with this number of decimals. A value below 1 gets more decimals, up to four, rather than being rounded to 1.
 fn fraction(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     if value < 1.0 && decimals < 4 && text.starts_with('1') { fraction(value, decimals + 1) } else { text }
@@ -237,7 +235,7 @@ fn with_error(auroc: f64, counts: Counts) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::detect::{ImageResult, ImageScores};
 
@@ -253,7 +251,8 @@ mod tests {
         assert_eq!(with_error(0.9, Counts { anomalous: 3000, normal: 3000 }), "0.900\u{a0}±\u{a0}0.004");
     }
 
-    fn report(images: &[(&str, f64)]) -> EvaluationReport {
+    /// A report with made-up metrics. The images have these kinds and maximum scores; their sums are ten times as large.
+    pub(in crate::report) fn report(images: &[(&str, f64)], auroc_by_kind: &[(&str, f64)]) -> EvaluationReport {
         let metrics = r#"{"image_auroc": 0.9, "image_auroc_max": 0.9, "image_auroc_sum": 0.8, "pixel_auroc": 0.95, "image_ap": 0.9,
             "pixel_ap": 0.5, "image_f1_max": 0.9, "pixel_f1_max": 0.6, "au_pro": 0.85, "au_pro_200": 0.8,
             "image_f1_threshold": 1.0, "pixel_f1_threshold": 0.1}"#;
@@ -265,7 +264,7 @@ mod tests {
         EvaluationReport {
             metrics: serde_json::from_str(metrics).unwrap(),
             protocol: String::new(),
-            image_auroc_by_kind: [("crack".to_owned(), 0.7), ("bend".to_owned(), 0.9)].into(),
+            image_auroc_by_kind: auroc_by_kind.iter().map(|&(kind, auroc)| (kind.to_owned(), auroc)).collect(),
             images: images.iter().enumerate().map(result).collect(),
         }
     }
@@ -280,10 +279,11 @@ mod tests {
         ("good", 4.0),
         ("good", 1.0),
     ];
+    const AUROCS: [(&str, f64); 2] = [("crack", 0.7), ("bend", 0.9)];
 
     #[test]
     fn mistakes_come_worst_first_and_the_figure_is_chosen_by_name() {
-        let report = report(&IMAGES);
+        let report = report(&IMAGES, &AUROCS);
         let results = Results { report: &report, score: Score::Max, threshold: Some(1.0) };
         assert_eq!(results.mistakes(), [2, 1, 6, 5], "misses from the lowest score on, then false alarms from the highest");
         assert_eq!(results.by_name(), [0, 2, 4, 1, 3, 5, 6, 7]);
@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn kinds_are_sorted_by_difficulty_and_verdicts_are_counted() {
-        let report = report(&IMAGES);
+        let report = report(&IMAGES, &AUROCS);
         let results = Results { report: &report, score: Score::Max, threshold: Some(1.0) };
         let kinds = results.kinds();
         let counts: Vec<_> = kinds.iter().map(|kind| (kind.name.as_str(), kind.images, kind.flagged)).collect();

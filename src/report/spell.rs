@@ -1,55 +1,34 @@
-//! File names from mathematical titles: signs in plain letters.
+//! File names from mathematical titles.
 
-/// Signs and how they are spelled.
-const SPELLED: [(&str, &str); 12] = [
-    ("‖", "||"),
-    ("−", "-"),
-    ("–", "-"),
-    ("·", "*"),
-    ("×", "x"),
-    ("≤", "<="),
-    ("≥", ">="),
-    ("→", "->"),
-    ("∞", "inf"),
-    ("√", "sqrt"),
-    ("⊥", "perp"),
-    ("ᵀ", "^T"),
-];
+use super::number::SUPERSCRIPTS;
+
+/// Signs that are spelled out; all others that are not letters or digits separate words.
+const SPELLED: [(char, &str); 6] = [('×', "x"), ('∞', "inf"), ('√', "sqrt"), ('⊥', "perp"), ('ᵀ', " t"), ('\u{302}', " hat ")];
 const GREEK: &str = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma sigma tau upsilon phi chi \
                      psi omega";
-const SUPERSCRIPTS: &str = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+/// As [`SUPERSCRIPTS`].
 const SUBSCRIPTS: &str = "₀₁₂₃₄₅₆₇₈₉";
-const COMBINING_HAT: char = '\u{302}';
 /// Letters of a file name.
 const LONGEST: usize = 60;
 
-/// `text` with Greek letters as words, indices and powers as digits, and common signs spelled out. The hat of x̂ stays, and so
-/// does what has no spelling.
-fn spelled(text: &str) -> String {
-    text.chars().map(spelling).collect()
-}
-
-fn spelling(sign: char) -> String {
+/// A sign in plain letters: Greek letters as words, indices and powers as digits.
+fn spelled(sign: char) -> String {
     let digit = |digits: &str| digits.chars().position(|digit| digit == sign);
     let greek = |first: char| (sign as usize).checked_sub(first as usize).and_then(|index| GREEK.split_whitespace().nth(index));
-    if let Some((_, words)) = SPELLED.iter().find(|(from, _)| from.chars().eq([sign])) {
+    if let Some((_, words)) = SPELLED.iter().find(|(from, _)| *from == sign) {
         (*words).to_owned()
     } else if let Some(digit) = digit(SUPERSCRIPTS) {
-        format!("^{digit}")
+        format!(" {digit}")
     } else if let Some(digit) = digit(SUBSCRIPTS) {
         digit.to_string()
-    } else if let Some(name) = greek('α') {
-        name.to_owned()
-    } else if let Some(name) = greek('Α') {
-        name[..1].to_uppercase() + &name[1..]
     } else {
-        sign.to_string()
+        greek('α').or_else(|| greek('Α')).map_or_else(|| sign.to_string(), str::to_owned)
     }
 }
 
 /// `text` as the stem of a file: lower-case letters, digits and `_`, never empty; `x̂` is `x_hat`.
 pub fn file_stem(text: &str) -> String {
-    let spelled = spelled(&text.replace(COMBINING_HAT, " hat ")).to_lowercase();
+    let spelled = text.chars().map(spelled).collect::<String>().to_lowercase();
     let words: Vec<&str> =
         spelled.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let stem: String = words.join("_").chars().take(LONGEST).collect();
@@ -62,8 +41,8 @@ mod tests {
 
     #[test]
     fn signs_become_letters() {
-        assert_eq!(spelled("‖π(x̂) − x‖² ≤ 2mΔ², σ → 0"), "||pi(x̂) - x||^2 <= 2mDelta^2, sigma -> 0");
-        assert_eq!(spelled("λ₁ ω Ω é"), "lambda1 omega Omega é");
+        assert_eq!(file_stem("‖π(x̂) − x‖² ≤ 2mΔ², σ → 0"), "pi_x_hat_x_2_2mdelta_2_sigma_0");
+        assert_eq!(file_stem("λ₁·ω×Ω – √n ≥ ∞, T⊥ Jᵀ é"), "lambda1_omegaxomega_sqrtn_inf_tperp_j_t");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Measures and strokes that charts, legends and marks share.
+//! Measures, strokes and dots that charts, legends and marks share.
 
 /// Text goes from here to [`RIGHT`], in pixels.
 pub(super) const MARGIN: f64 = 8.0;
@@ -23,7 +23,12 @@ pub(super) fn attributes(Stroke { colour, width, opacity, is_dashed }: Stroke) -
     format!(r#" stroke="{colour}" stroke-width="{width}" stroke-opacity="{opacity}" stroke-linejoin="round"{dashes}"#)
 }
 
-/// The SVG attributes of a ring, beginning with a space.
-pub(super) fn ring_attributes(colour: &str) -> String {
-    format!(r#" r="5" fill="none" stroke="{colour}" stroke-width="2""#)
+/// A dot around a pixel.
+pub(super) fn dot((x, y): (f64, f64), colour: &str) -> String {
+    format!(r#"<circle cx="{x:.1}" cy="{y:.1}" r="3" fill="{colour}"/>"#)
+}
+
+/// A ring around a pixel; a dot of another series at the same place is visible inside it.
+pub(super) fn ring((x, y): (f64, f64), colour: &str) -> String {
+    format!(r#"<circle cx="{x:.1}" cy="{y:.1}" r="5" fill="none" stroke="{colour}" stroke-width="2"/>"#)
 }

@@ -4,9 +4,9 @@ use console::{Style, truncate_str};
 
 use super::wrap::{width, wrap};
 
-/// Spaces between two columns: where there is room, and where there is not.
+/// Spaces between two columns: the usual number, and that of a narrow table.
 const GAPS: [usize; 2] = [3, 2];
-/// A wrapped column keeps at least this width, and optional columns go first; only where that is not enough it becomes narrower.
+/// Minimum width of a wrapped column. It becomes narrower only if the table does not fit after all optional columns are left out.
 const COMFORTABLE: usize = 24;
 
 /// The terminal that a table is for.
@@ -24,7 +24,7 @@ impl Screen {
     }
 }
 
-/// A column: its heading, how its cells are aligned, and what happens to it where the terminal is narrow.
+/// A column: its heading, the alignment of its cells, and what happens to it in a narrow terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
     heading: String,
@@ -56,51 +56,24 @@ impl Column {
     }
 }
 
-/// What a cell says about its row, shown as a colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tone {
-    /// No colour.
-    #[default]
-    Usual,
-    /// Green: as it should be.
-    Good,
-    /// Red and bold: not as it should be.
-    Bad,
-}
-
-impl Tone {
-    fn style(self) -> Style {
-        match self {
-            Self::Usual => Style::new(),
-            Self::Good => Style::new().green(),
-            Self::Bad => Style::new().red().bold(),
-        }
-    }
-}
-
-/// One cell. Text alone is a cell of the usual tone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// One cell. Text alone is a cell without colour.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cell {
     text: String,
-    tone: Tone,
+    style: Style,
 }
 
 impl Cell {
-    /// A cell in a colour.
-    pub fn new(text: impl Into<String>, tone: Tone) -> Self {
-        Self { text: text.into(), tone }
+    /// A result: green if it is as expected, red and bold if it is not.
+    pub fn verdict(text: impl Into<String>, is_right: bool) -> Self {
+        let style = if is_right { Style::new().green() } else { Style::new().red().bold() };
+        Self { text: text.into(), style }
     }
 }
 
-impl From<String> for Cell {
-    fn from(text: String) -> Self {
-        Self::new(text, Tone::Usual)
-    }
-}
-
-impl From<&str> for Cell {
-    fn from(text: &str) -> Self {
-        Self::new(text, Tone::Usual)
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), style: Style::new() }
     }
 }
 
@@ -125,7 +98,7 @@ enum Kind {
     Section,
 }
 
-/// The columns that a screen has room for.
+/// The columns that fit on a screen.
 struct Layout {
     shown: Vec<usize>,
     widths: Vec<usize>,
@@ -155,7 +128,7 @@ impl Table {
     }
 
     fn push<T: Into<Cell>>(&mut self, cells: impl IntoIterator<Item = T>, kind: Kind) {
-        let cells = cells.into_iter().map(Into::into).map(|Cell { text, tone }| Cell { text: one_line(&text), tone });
+        let cells = cells.into_iter().map(Into::into).map(|Cell { text, style }| Cell { text: one_line(&text), style });
         self.rows.push(Row { cells: cells.collect(), kind });
     }
 
@@ -177,7 +150,8 @@ impl Table {
         lines.push(rule.clone());
         let mut before = Kind::Usual;
         for Row { cells, kind } in &self.rows {
-            let cell = |index: usize| cells.get(index).map_or(("", Style::new()), |cell| (cell.text.as_str(), cell.tone.style()));
+            let cell =
+                |index: usize| cells.get(index).map_or(("", Style::new()), |cell| (cell.text.as_str(), cell.style.clone()));
             if *kind == Kind::Summary && before != Kind::Summary {
                 lines.push(rule.clone());
             }
@@ -193,14 +167,14 @@ impl Table {
         lines.join("\n") + "\n"
     }
 
-    /// Names the columns that the screen has no room for.
+    /// Names the columns that do not fit on the screen.
     fn left_out(&self, layout: &Layout) -> Option<String> {
         let hidden = (0..self.columns.len()).filter(|index| !layout.shown.contains(index));
         let names: Vec<&str> = hidden.map(|index| self.columns[index].heading.as_str()).collect();
         (!names.is_empty()).then(|| format!("(columns that do not fit: {})", names.join(", ")))
     }
 
-    /// The lines of one row: as many as its longest cell needs.
+    /// The lines of one row; their number is that of its longest cell.
     fn lines<'a>(&self, layout: &Layout, screen: Screen, cell: impl Fn(usize) -> (&'a str, Style)) -> Vec<String> {
         let cells: Vec<_> =
             layout.shown.iter().zip(&layout.widths).map(|(&index, &width)| (wrap(cell(index).0, width), width)).collect();
@@ -218,7 +192,7 @@ impl Table {
         (0..count).map(line).collect()
     }
 
-    /// The first way that fits: all columns at their full width, wrapped, with fewer columns, then narrower still.
+    /// The first layout that fits: all columns at full width, wrapped, with fewer columns, and finally narrower than the minimum width.
     fn layout(&self, columns: usize) -> Layout {
         let [wide, narrow] = GAPS;
         let mut shown: Vec<usize> = (0..self.columns.len()).collect();
@@ -236,7 +210,7 @@ impl Table {
         squeezed.unwrap_or_else(|| Layout { widths: vec![1; shown.len()], shown, gap: narrow })
     }
 
-    /// Takes from the widest columns until all fit; none where that makes one narrower than its `least` width.
+    /// Narrows the widest columns until all fit; None if a column would become narrower than its `least` width.
     fn fit(&self, shown: &[usize], least: fn(&Self, usize) -> usize, columns: usize, gap: usize) -> Option<Layout> {
         let room = columns.saturating_sub(gap * shown.len().saturating_sub(1));
         let floors: Vec<usize> = shown.iter().map(|&index| least(self, index)).collect();
@@ -248,7 +222,7 @@ impl Table {
         Some(Layout { shown: shown.to_vec(), widths, gap })
     }
 
-    /// The heading of a column and its cells; those of sections stand over all columns.
+    /// The heading of a column and its cells, without the headings of sections, which extend over all columns.
     fn texts(&self, index: usize) -> (&str, impl Iterator<Item = &str>) {
         let rows = self.rows.iter().filter(|row| row.kind != Kind::Section);
         (&self.columns[index].heading, rows.filter_map(move |row| Some(row.cells.get(index)?.text.as_str())))
@@ -275,7 +249,7 @@ impl Table {
     }
 }
 
-/// The longest word with the spaces before the text, which [`wrap`] repeats on each line.
+/// The width of the longest word plus the indentation, which [`wrap`] repeats on each line.
 fn longest_word(text: &str) -> usize {
     let indent = text.chars().take_while(|&character| character == ' ').count();
     indent + text.split(' ').map(width).max().unwrap_or(0)
@@ -365,7 +339,7 @@ C1  a title over all columns
     #[test]
     fn colour_changes_no_width() {
         let mut table = sample();
-        table.row([Cell::new("failed", Tone::Bad), Cell::new("0.1", Tone::Good)]);
+        table.row([Cell::verdict("failed", false), Cell::verdict("0.1", true)]);
         let coloured = table.render(Screen { colour: true, ..WIDE });
         assert!(
             coloured.contains("\u{1b}[31m\u{1b}[1mfailed\u{1b}[0m") && coloured.contains("\u{1b}[32m0.1\u{1b}[0m"),

@@ -1,4 +1,4 @@
-//! Text in PNG figures, set in the typeface Inter (see `inter/LICENSE`).
+//! Text in PNG figures, in the typeface Inter (see `inter/LICENSE`).
 
 use ab_glyph::{Font, FontRef, Glyph, GlyphId, PxScale, ScaleFont, point};
 
@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 const REGULAR: &[u8] = include_bytes!("inter/regular.otf");
 const SEMIBOLD: &[u8] = include_bytes!("inter/semibold.otf");
 
-/// A hat over the letter before it, as in x̂. The font places no marks, so it is centred here.
+/// A hat over the letter before it, as in x̂. It is centred here, because the font does not position combining marks.
 const COMBINING_HAT: char = '\u{302}';
 
 /// A font in one size and colour.
@@ -41,7 +41,7 @@ impl Pen {
         self.set(text).1
     }
 
-    /// `text` broken between words into lines of at most `width` pixels; a longer word keeps a line of its own.
+    /// `text` broken between words into lines of at most `width` pixels; a longer word gets a line of its own.
     pub(super) fn wrapped(&self, text: &str, width: f32) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for word in text.split_whitespace() {
@@ -53,7 +53,7 @@ impl Pen {
         lines
     }
 
-    /// Writes `text` onto `picture`, from `left` on the line `baseline` (pixels). What falls outside is left out.
+    /// Writes `text` onto `picture`, starting at `left` on the line `baseline` (pixels). Anything outside the image is left out.
     pub(super) fn write(&self, picture: &mut Image, left: f32, baseline: f32, text: &str) {
         let (height, width, _) = picture.dim();
         for mut glyph in self.set(text).0 {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn text_stands_on_its_line_and_takes_its_width() {
+    fn text_is_on_its_baseline_and_as_wide_as_stated() {
         let pen = Pen::regular(20.0, BLACK).unwrap();
         let (_, left, right, top) = dark("Heatmap");
         assert!((10..13).contains(&left) && (14..18).contains(&top), "{left} {top}");
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hat_stands_over_its_letter_and_takes_no_width() {
+    fn a_hat_is_above_its_letter_and_has_no_width() {
         let pen = Pen::regular(20.0, BLACK).unwrap();
         assert_eq!(pen.width("x\u{302}"), pen.width("x"));
         let ((plain, left, right, top), (hatted, hat_left, hat_right, hat_top)) = (dark("x"), dark("x\u{302}"));

@@ -1,11 +1,10 @@
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::{COMMIT, METRICS_FILE};
-use crate::data::{Category, Plane, TestImage, make_folder, write_atomically};
+use crate::data::{Category, Plane, TestImage, make_folder, write_bytes};
 use crate::detect::metrics::{Metrics, Score};
 use crate::detect::{Detector, Evaluation, ImageResult, Resolution, Settings, evaluate};
 use crate::error::{Error, Result};
@@ -17,7 +16,7 @@ pub struct EvaluationReport {
     /// Method §7, one key each.
     #[serde(flatten)]
     pub metrics: Metrics,
-    /// Everything needed to compare these numbers with others.
+    /// Everything one must know to compare these numbers with others.
     pub protocol: String,
     /// Image AUROC of each defect kind against the good images.
     pub image_auroc_by_kind: BTreeMap<String, f64>,
@@ -39,7 +38,7 @@ impl EvaluationReport {
         let path = folder.join(METRICS_FILE);
         let json = serde_json::to_string_pretty(self).map_err(|error| Error::file(&path, error))?;
         make_folder(folder)?;
-        write_atomically(&path, |writer| writeln!(writer, "{json}"))
+        write_bytes(&path, format!("{json}\n").as_bytes())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Names of config keys: old ones, which still work, and suggestions for misspelled ones.
+//! Names of config keys: old names, which still work, and suggestions for misspelled keys.
 
 use toml::{Table, Value};
 
@@ -13,13 +13,13 @@ const RENAMED: [(&str, &str); 4] = [
     ("train.average", "train.ema_decay"),
 ];
 
-/// Keys that have no default, so that a default config does not show them.
+/// Keys without a default, which a default config does not contain.
 const WITHOUT_DEFAULT: [&str; 1] = ["data.textures"];
 
 /// A notice about the old keys in `table`, if there are any.
 ///
 /// # Errors
-/// A value is given under its old and under its new name.
+/// A value is given under both its old and its new name.
 pub(super) fn check_old_keys(table: &Table) -> Result<Option<String>> {
     let has = |key: &str| {
         let (section, name) = split(key);
@@ -33,9 +33,9 @@ pub(super) fn check_old_keys(table: &Table) -> Result<Option<String>> {
     Ok((!renames.is_empty()).then(|| format!("{}; old names still work", renames.join(", "))))
 }
 
-/// The config text `toml` with renamed keys under their first names. Config hashes are computed from it, so that a config keeps
-/// its hash when keys are renamed.
-pub(super) fn with_first_names(toml: &str) -> String {
+/// The config text `toml` with the original names of renamed keys. Config hashes are computed from it, so they do not change when keys are
+/// renamed.
+pub(super) fn with_original_names(toml: &str) -> String {
     let mut section = "";
     let mut renamed = String::with_capacity(toml.len());
     for line in toml.lines() {
@@ -50,7 +50,7 @@ pub(super) fn with_first_names(toml: &str) -> String {
     renamed
 }
 
-/// The key that `unknown` was probably meant to be: one or two letters off, or the same name in another section.
+/// The key that `unknown` probably means: one or two letters different, or the same name in another section.
 pub(super) fn suggestion(unknown: &str) -> Option<String> {
     let mut known: Vec<String> = WITHOUT_DEFAULT.map(str::to_owned).into();
     collect("", &Table::try_from(Config::default()).ok()?, &mut known);
@@ -101,8 +101,8 @@ mod tests {
     }
 
     #[test]
-    fn first_names_are_given_in_their_section_only() {
+    fn original_names_are_given_in_their_section_only() {
         let text = "[train]\nlearning_rate = 0.1\nsteps = 3\n[other]\nlearning_rate = 0.1\n";
-        assert_eq!(with_first_names(text), "[train]\nrate = 0.1\nsteps = 3\n[other]\nlearning_rate = 0.1\n");
+        assert_eq!(with_original_names(text), "[train]\nrate = 0.1\nsteps = 3\n[other]\nlearning_rate = 0.1\n");
     }
 }

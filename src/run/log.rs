@@ -21,7 +21,7 @@ pub struct LogEntry {
     /// Milliseconds of this step, including the wait for its batch.
     #[serde(default)]
     pub step_ms: f64,
-    /// Milliseconds for making the batch on the host, during the step before; 0 if the device makes it.
+    /// Milliseconds for making the batch on the host, during the previous step; 0 if the device makes it.
     #[serde(default)]
     pub batch_ms: f64,
     /// Milliseconds that the run waited for the batch.

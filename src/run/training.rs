@@ -1,4 +1,3 @@
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +11,7 @@ use super::log::{Log, LogEntry};
 use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
 use crate::data::texture::Family;
 use crate::data::{
-    Image, Preparation, TrainingSet, check_output_folder, list_images, make_folder, read_image, train_images, write_atomically,
+    Image, Preparation, TrainingSet, check_output_folder, list_images, make_folder, read_image, train_images, write_bytes,
 };
 use crate::detect::{Detector, Provenance, Settings, Thresholds};
 use crate::error::{Error, Result};
@@ -53,11 +52,12 @@ impl TrainingJob {
         config.validate()?;
         check_output_folder(out)?;
         let checkpoint = find_checkpoint(&config, out, resume)?;
-        let ((set, held_out), loading) = timed(|| load_training_set(&config, category))?;
-        Ok(Self { config, set: Arc::new(set), held_out, loading, out: out.to_owned(), checkpoint })
+        let start = Instant::now();
+        let (set, held_out) = load_training_set(&config, category)?;
+        Ok(Self { config, set: Arc::new(set), held_out, loading: start.elapsed(), out: out.to_owned(), checkpoint })
     }
 
-    /// Time for decoding and resizing the images and making the textures, once, on all threads.
+    /// Time for decoding and resizing the images and making the textures, which is done once, on all threads.
     pub fn loading(&self) -> Duration {
         self.loading
     }
@@ -68,16 +68,16 @@ impl TrainingJob {
     /// # Errors
     /// A loss that is not finite, a file that cannot be written; the last checkpoint stays.
     pub fn run<B: Backend>(&self, backend: &B, stop: &AtomicBool, report: impl FnMut(&LogEntry)) -> Result<Outcome> {
-        self.run_as_it_fits(backend, stop, report).map_err(|error| self.suggest(error))
+        self.run_steps(backend, stop, report).map_err(|error| self.suggest(error))
     }
 
-    fn run_as_it_fits<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogEntry)) -> Result<Outcome> {
+    fn run_steps<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogEntry)) -> Result<Outcome> {
         let text = self.config.to_toml()?;
         let mut trainer = self.trainer(backend)?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
         make_folder(&self.out)?;
-        self.write(CONFIG_FILE, text.as_bytes())?;
+        write_bytes(&self.out.join(CONFIG_FILE), text.as_bytes())?;
         log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
         let mut log = Log::open(&self.out.join(LOG_FILE), trainer.step())?;
         while trainer.step() < steps {
@@ -97,7 +97,7 @@ impl TrainingJob {
         Ok(Outcome::Finished)
     }
 
-    /// Adds to an out-of-memory error a setting that needs less.
+    /// Adds to an out-of-memory error a setting that needs less memory.
     fn suggest(&self, error: Error) -> Error {
         match self.config.train.batch {
             _ if !error.is_out_of_memory() => error,
@@ -144,7 +144,7 @@ impl TrainingJob {
     }
 
     fn save<B: Backend>(&self, trainer: &Trainer<B>, config: &str) -> Result<()> {
-        self.write(CHECKPOINT_FILE, &trainer.checkpoint(config)?.encode()?)?;
+        write_bytes(&self.checkpoint_path(), &trainer.checkpoint(config)?.encode()?)?;
         log::info!("checkpoint of step {} written", trainer.step());
         Ok(())
     }
@@ -160,22 +160,12 @@ impl TrainingJob {
             values: trainer.weights().to_values(backend)?,
             metadata: [(Settings::KEY.to_owned(), detector.settings().to_json()?)].into(),
         };
-        self.write(MODEL_FILE, &file.encode()?)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        write_atomically(&self.out.join(name), |writer| writer.write_all(bytes))
+        write_bytes(&self.out.join(MODEL_FILE), &file.encode()?)
     }
 }
 
-/// The result of `work` and its duration.
-fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
-    let start = Instant::now();
-    work().map(|result| (result, start.elapsed()))
-}
-
-/// The images of `category/train/good` at working resolution, with textures: those to train on, and those held out. They are decoded
-/// and resized here, on all threads, and never again.
+/// The images of `category/train/good` at working resolution: those to train on, with textures, and those held out. They are decoded and
+/// resized only here, on all threads.
 ///
 /// # Errors
 /// Missing or unreadable images, or ones smaller than the training size.
@@ -257,7 +247,7 @@ fn find_checkpoint(config: &Config, out: &Path, resume: bool) -> Result<Option<C
         (true, false) => Err(Error::file(out, format!("holds no {CHECKPOINT_FILE} to resume from"))),
         (true, true) => {
             let checkpoint = Checkpoint::read(&path)?;
-            // Read and written again, because an older version may have named its keys otherwise.
+            // Parsed and written again, because an older version may have used other names of keys.
             let known = Config::parse_with_notice(&checkpoint.config).and_then(|(config, _)| config.to_toml());
             match first_difference(&known.unwrap_or_else(|_| checkpoint.config.clone()), &config.to_toml()?) {
                 Some(difference) => Err(Error::file(path, format!("was made with another config: {difference}"))),

@@ -23,7 +23,7 @@ pub enum Effort {
     Full,
 }
 
-/// All that a measurement may depend on.
+/// Everything that a measurement may depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {
     seed: u64,
@@ -93,13 +93,13 @@ pub struct Claim {
     pub id: &'static str,
     /// A short title, e.g. `Conservation`.
     pub title: &'static str,
-    /// The statement in full sentences, the control last, shown by `verify --describe`. Empty lines separate paragraphs; formulas stand
-    /// in a block between the lines "```text" and "```".
+    /// The statement in full sentences, the control last, shown by `verify --describe`. Empty lines separate paragraphs; formulas are in a
+    /// block between the lines "```text" and "```".
     pub statement: &'static str,
     /// Approximate running time in arbitrary units. Expensive claims start first, so that no core is idle at the end.
     pub cost: u32,
-    /// Measures everything, including the controls. It returns an error if the measurement could not be made; a check that fails is
-    /// not an error.
+    /// Measures everything, including the controls. It returns an error if the measurement is impossible; a check that fails is not an
+    /// error.
     pub measure: fn(&Setting) -> Result<Evidence>,
     seeds: [u64; 2],
 }

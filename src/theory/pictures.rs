@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::manifold::{GreyOnRgb, Manifold, grey_to_rgb};
 use super::resemblance::CorruptedSample;
-use crate::data::corruption::{Corrupted, CorruptionConfig, Sources, corrupt};
+use crate::data::corruption::{Corrupted, CorruptionConfig, Patches, Sources, corrupt};
 use crate::data::{Batch, Image, image, row_major};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
@@ -16,7 +16,7 @@ use crate::shape::Shape;
 
 /// Step number of [`Pictures::samples`]; no training reaches it.
 const UNSEEN: u32 = u32::MAX;
-/// Number of normal images that the source "another image" takes patches from.
+/// Number of normal images from which the source "another image" takes patches.
 const OTHERS: u32 = 32;
 
 /// How an image is stored as a point of Rⁿ.
@@ -35,7 +35,7 @@ pub struct Pictures {
     grey: Arc<dyn Manifold>,
     side: usize,
     layout: Layout,
-    corruption: Option<CorruptionConfig>,
+    corruption: CorruptionConfig,
     others: Vec<Image>,
     seed: u64,
 }
@@ -56,7 +56,8 @@ impl Pictures {
             let (name, n) = (grey.name(), grey.ambient());
             return Err(Error::argument(format!("{name}: {n} values do not fill an image of {side}x{side}")));
         }
-        corruption.as_ref().map_or(Ok(()), CorruptionConfig::validate)?;
+        let corruption = corruption.unwrap_or_else(nothing);
+        corruption.validate()?;
         let space: Arc<dyn Manifold> = match layout {
             Layout::Grey => Arc::clone(&grey),
             Layout::Rgb => Arc::new(GreyOnRgb::new(Arc::clone(&grey))),
@@ -69,17 +70,12 @@ impl Pictures {
     /// The same images without corruption, for training a plain autoencoder.
     #[must_use]
     pub fn uncorrupted(&self) -> Self {
-        Self { corruption: None, ..self.clone() }
+        Self { corruption: nothing(), ..self.clone() }
     }
 
     /// D, in the layout of the points.
     pub fn manifold(&self) -> &dyn Manifold {
         &*self.space
-    }
-
-    /// Rows and columns.
-    pub fn side(&self) -> usize {
-        self.side
     }
 
     /// How images are stored.
@@ -135,9 +131,8 @@ impl Pictures {
     fn pairs(&self, step: u32, count: usize) -> Result<Vec<(Image, Corrupted)>> {
         let pair = |slot: u32| {
             let x = self.normal(step, slot)?;
-            let config = self.corruption.clone().unwrap_or_else(nothing);
             let sources = Sources { textures: &[], images: &self.others };
-            let corrupted = corrupt(&config, self.seed, step, slot, &x, &sources)?;
+            let corrupted = corrupt(&self.corruption, self.seed, step, slot, &x, &sources)?;
             Ok((x, corrupted))
         };
         (0..count as u32).into_par_iter().map(pair).collect()
@@ -163,5 +158,5 @@ impl Pictures {
 
 /// A corruption without patches.
 fn nothing() -> CorruptionConfig {
-    CorruptionConfig { patches: crate::data::corruption::Patches { min: 0, max: 0 }, ..CorruptionConfig::default() }
+    CorruptionConfig { patches: Patches { min: 0, max: 0 }, ..CorruptionConfig::default() }
 }

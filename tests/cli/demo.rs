@@ -13,7 +13,7 @@ fn a_short_demo_writes_all_files_and_never_overwrites_them() {
     assert!(ran.out.contains("open demo/index.html"), "{}", ran.out);
     let page = String::from_utf8(scratch.read("demo/index.html")).unwrap();
     for (at, _) in page.match_indices("src=\"") {
-        assert!(page[at..].starts_with("src=\"data:image/png;base64,"), "the page needs a file beside it");
+        assert!(page[at..].starts_with("src=\"data:image/png;base64,"), "the page needs another file");
     }
     for (command, reason) in [
         ("demo --out demo --steps 3", "already holds a demo or a run"),

@@ -8,9 +8,15 @@ fn config_errors_are_one_sentence_with_the_key() {
     for (text, reason) in [
         ("[train]\nrates = 0.1", "config key `train.rates`: there is no such key; did you mean `train.learning_rate`?"),
         ("[corruption.size]\nmax = 0.5\nbig = 1", "config key `corruption.size.big`: there is no such key"),
+        ("[model]\nwidht = 3", "config key `model.widht`: there is no such key; did you mean `model.width`?"),
+        ("colour = 1", "config key `colour`: there is no such key"),
         ("[trian]\nsteps = 3", "config key `trian`: there is no such key; did you mean `train`?"),
         ("[train]\nsteps = 0", "config key `train.steps`: must be 1 to 4294967295, got 0"),
         ("[train]\nrate = nan", "config key `train.learning_rate`: must be "),
+        ("[train]\nbatch = 0", "config key `train.batch`: must be "),
+        ("[model]\nmodel = 3", "config key `model.model`: must be "),
+        ("[data]\nheld_out = 0.9", "config key `data.held_out`: must be 0 to 0.5, got 0.9"),
+        ("[objective]\nlambda = 2.0", "config key `objective.lambda`: must be 0 to 1, got 2"),
         ("[objective]\nlambda = -0.1", "config key `objective.lambda`: must be 0 to 1, got -0.1"),
         ("[data]\nsize = 100", "config key `data.size`: must be a multiple of 8 from 8 to 8192, got 100"),
         ("[model]\ndilations = []", "config key `model.dilations`: needs 1 to "),
@@ -24,6 +30,7 @@ fn config_errors_are_one_sentence_with_the_key() {
         ("[augment]\nflip_vertical = 1", "line 2, `flip_vertical = 1` in [augment]: invalid type"),
         ("model = 2", "line 1, `model = 2`: invalid type"),
         ("[train\nsteps = 3", "line 1, `[train`: "),
+        ("[train]\n[model", "line 2, `[model`: "),
         ("seed = 1\nseed = 2", "line 2, `seed = 2`: duplicate key"),
         ("\u{7f}", "line 1, `\u{7f}`: "),
     ] {

@@ -41,7 +41,7 @@ fn check_figures(id: &str, finding: &runner::Finding) {
     let prefix = format!("{}_", id.to_lowercase());
     for figure in &finding.evidence.figures {
         assert!(figure.stem.starts_with(&prefix), "{} is not a figure of {id}", figure.stem);
-        assert!(is_in_the_map(&figure.stem), "paper/claims.md does not know {}", figure.stem);
+        assert!(is_in_the_map(&figure.stem), "paper/claims.md does not list {}", figure.stem);
         assert!(!figure.title.is_empty() && !figure.caption.is_empty(), "{} has no title or no caption", figure.stem);
         let is_drawn = match &figure.content {
             Content::Chart(chart) => !chart.series.is_empty() && chart.series.iter().all(|series| !series.points.is_empty()),

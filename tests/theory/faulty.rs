@@ -1,4 +1,4 @@
-//! The f64 reference backend with one thing wrong, to see that a claim notices.
+//! The f64 reference backend with one fault, to test that a claim detects it.
 
 use orthoscope::Result;
 use orthoscope::backend::{Reference, Storage};
@@ -10,10 +10,10 @@ use orthoscope::shape::Activation;
 pub enum Fault {
     /// Nothing: the claim must hold.
     None,
-    /// The slope of every activation but the identity has the wrong sign in tangents. Reverse mode has a slope of its own
-    /// ([`Pointwise::ActivationGrad`]) and stays right.
+    /// The slope of every activation but the identity has the wrong sign in tangents. Reverse mode computes its slope separately
+    /// ([`Pointwise::ActivationGrad`]) and stays correct.
     TangentSign,
-    /// The objective takes λ for 1 - λ.
+    /// The objective uses λ in place of 1 - λ.
     ObjectiveWeight,
 }
 

@@ -27,7 +27,7 @@ pub struct Subject<'a> {
     pub spread: f64,
     /// Whether a point of D is so close to an edge that D has no tangent space or π no derivative there.
     pub is_edge: &'a dyn Fn(&Array1<f64>) -> bool,
-    /// Whether D is smooth at its samples. If not, the normals form a cone that only [`Manifold::project_point`] knows.
+    /// Whether D is smooth at its samples. If not, the normals form a cone that is given only by [`Manifold::project_point`].
     pub is_smooth: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Every manifold obeys the laws, whatever its dimensions and radii.
+//! Every manifold satisfies the laws, for any dimensions and radii.
 
 use std::f64::consts::TAU;
 

@@ -66,7 +66,7 @@ fn a_shape_beyond_its_box_projects_to_the_boundary() {
 
 #[test]
 fn the_estimated_reach_is_small_enough() {
-    // Points within the estimated reach return to where they came from, along every normal that is tried.
+    // π maps points within the estimated reach back to the point of D they were moved from, for every normal that is tried.
     for rendered in [Rendered::disk(16).unwrap(), Rendered::bar(16).unwrap()] {
         let mut stream = stream(8);
         for _ in 0..40 {

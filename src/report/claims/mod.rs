@@ -1,4 +1,4 @@
-//! What the claims of the theory found, in words: a table for the terminal, a sentence on what went wrong, an HTML page.
+//! Results of the claims of the theory: a table for the terminal, a sentence on what failed, an HTML page.
 
 mod page;
 mod table;

@@ -19,7 +19,7 @@ use crate::theory::runner::Finding;
 
 const STYLE: &str = include_str!("page.css");
 const TITLE: &str = "Theorems, measured";
-/// Headings of the columns of numbers; on narrow screens each number carries its own.
+/// Headings of the columns of numbers; on narrow screens each number has its own.
 const NUMBERS: [&str; 4] = ["predicted", "measured", "tolerance", "margin"];
 
 /// The content of a page.

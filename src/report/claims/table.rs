@@ -1,6 +1,6 @@
 //! Findings as a table for the terminal: under each claim its checks, under each check its control.
 
-use super::super::table::{Cell, Column, Screen, Table, Tone};
+use super::super::table::{Cell, Column, Screen, Table};
 use super::words::{Verdict, control_numbers, control_verdict, numbers, verdict};
 use crate::theory::record::Worst;
 
@@ -42,5 +42,5 @@ fn cells(name: String, numbers: [String; 4]) -> impl Iterator<Item = Cell> {
 }
 
 fn coloured(verdict: Verdict) -> Cell {
-    Cell::new(verdict.words(), if verdict.is_right { Tone::Good } else { Tone::Bad })
+    Cell::verdict(verdict.words(), verdict.is_right)
 }

@@ -1,6 +1,5 @@
 //! Verdicts, statements and summaries.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::super::number::readable;
@@ -14,7 +13,7 @@ const MAX_COLUMNS: usize = 100;
 /// Maximum number of faults that a complaint lists.
 const MAX_LISTED: usize = 3;
 
-/// The outcome of a check or its control, and whether it is as it should be.
+/// The outcome of a check or its control, and whether it is as required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) is_right: bool,
@@ -94,9 +93,8 @@ pub(super) fn paragraphs(statement: &str) -> Vec<Paragraph> {
     parts.map(paragraph).collect()
 }
 
-/// How many claims hold and how many controls are rejected. A claim holds when all its checks do and all its controls are
-/// rejected. `Display` says e.g. `11 of 11 claims hold, 24 of 24 controls rejected`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The number of claims that hold and of controls that are rejected. A claim holds if all its checks hold and all its controls are
+/// rejected.
 pub(super) struct Tally {
     pub(super) claims: usize,
     pub(super) hold: usize,
@@ -117,13 +115,6 @@ impl Tally {
     }
 }
 
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { claims, hold, controls, rejected } = self;
-        write!(f, "{hold} of {claims} claims hold, {rejected} of {controls} controls rejected")
-    }
-}
-
 /// The claims of `findings`, each once.
 pub(super) fn distinct(findings: &[Finding]) -> Vec<&'static Claim> {
     let is_first = |(at, finding): &(usize, &Finding)| findings[..*at].iter().all(|other| other.claim.id != finding.claim.id);
@@ -135,9 +126,10 @@ pub(super) fn holds(id: &str, findings: &[Finding]) -> bool {
     findings.iter().filter(|finding| finding.claim.id == id).all(|finding| finding.evidence.holds())
 }
 
-/// How many claims hold, how many controls are rejected, and how long it took.
+/// The number of claims that hold and of controls that are rejected, and the running time.
 pub fn summary(findings: &[Finding], checks: &[Worst], wall: Duration) -> String {
-    format!("{}, {}", Tally::of(findings, checks), seconds(wall))
+    let Tally { claims, hold, controls, rejected } = Tally::of(findings, checks);
+    format!("{hold} of {claims} claims hold, {rejected} of {controls} controls rejected, {}", seconds(wall))
 }
 
 /// e.g. `0.4 s`, `41 s`.
@@ -146,7 +138,7 @@ pub(super) fn seconds(wall: Duration) -> String {
     if seconds < 9.95 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
 }
 
-/// One sentence on what does not hold; None if and only if the evidence of every finding [holds](crate::theory::claim::Evidence::holds).
+/// One sentence that lists what does not hold; None if and only if the evidence of every finding [holds](crate::theory::claim::Evidence::holds).
 pub fn complaint(findings: &[Finding], checks: &[Worst]) -> Option<String> {
     let mut faults: Vec<String> = checks.iter().flat_map(|check| faults(&check.record)).collect();
     for finding in findings {

@@ -2,7 +2,7 @@
 
 use super::words::{ms, occasion, rates};
 use crate::profile::{Change, Comparison, MIN_STEPS, Profile};
-use crate::report::table::{Cell, Column, Screen, Table, Tone};
+use crate::report::table::{Cell, Column, Screen, Table};
 use crate::report::wrap::wrap;
 
 /// Where the records come from, the whole step, the `most` rows that changed the most, and how the noise was found.
@@ -89,9 +89,9 @@ fn times(ms: [f64; 2]) -> [String; 3] {
 
 fn verdict(change: Change) -> Cell {
     match change {
-        Change::Faster => Cell::new("faster", Tone::Good),
+        Change::Faster => Cell::verdict("faster", true),
         Change::Same => "within noise".into(),
-        Change::Slower => Cell::new("slower", Tone::Bad),
+        Change::Slower => Cell::verdict("slower", false),
         Change::New => "only in B".into(),
         Change::Gone => "only in A".into(),
         Change::Unclear => "too few steps".into(),

@@ -69,6 +69,11 @@ pub(super) fn from_columns(rows: usize, columns: &[Array1<f64>]) -> Array2<f64> 
     matrix
 }
 
+/// All columns of a matrix.
+pub(super) fn columns(a: &ArrayRef2<f64>) -> Vec<Array1<f64>> {
+    a.columns().into_iter().map(|column| column.to_owned()).collect()
+}
+
 /// n of an n x n matrix.
 ///
 /// # Errors

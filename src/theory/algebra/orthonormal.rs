@@ -1,24 +1,24 @@
 use ndarray::{Array1, Array2, ArrayRef2};
 
-use super::{from_columns, norm, square_norm};
+use super::{columns, from_columns, norm, square_norm};
 
 /// A vector that shrinks below this fraction of its length depends linearly on the others.
 const DEPENDENT: f64 = 1e-10;
 
-/// An orthonormal basis of the span of the columns, one column per dimension; columns that depend on earlier ones add none.
+/// An orthonormal basis of the span of the columns of `vectors`, one column per dimension; columns that depend on earlier ones add none.
 /// Gram-Schmidt, each vector twice ("twice is enough", Kahan).
-pub fn orthonormal_basis(columns: &ArrayRef2<f64>) -> Array2<f64> {
+pub fn orthonormal_basis(vectors: &ArrayRef2<f64>) -> Array2<f64> {
     let mut basis = Vec::new();
-    for column in columns.columns() {
-        extend(&mut basis, column.to_owned(), DEPENDENT);
+    for vector in columns(vectors) {
+        extend(&mut basis, vector, DEPENDENT);
     }
-    from_columns(columns.nrows(), &basis)
+    from_columns(vectors.nrows(), &basis)
 }
 
 /// An orthonormal basis of the orthogonal complement of the columns of `basis`, which must be orthonormal.
 pub fn complement(basis: &ArrayRef2<f64>) -> Array2<f64> {
     let (n, known) = basis.dim();
-    let mut all: Vec<Array1<f64>> = basis.columns().into_iter().map(|column| column.to_owned()).collect();
+    let mut all = columns(basis);
     for axis in axes_by_distance(basis) {
         if all.len() == n {
             break;

@@ -1,6 +1,6 @@
 use ndarray::{Array1, Array2, ArrayRef2};
 
-use super::{complement, from_columns, largest_size, norm};
+use super::{columns, complement, from_columns, largest_size, norm};
 
 const MAX_SWEEPS: usize = 60;
 
@@ -31,20 +31,20 @@ pub fn svd(a: &ArrayRef2<f64>) -> Svd {
     }
     let n = a.ncols();
     let scale = power_of_two(a);
-    let mut columns: Vec<Array1<f64>> = a.columns().into_iter().map(|column| &column / scale).collect();
-    let mut v: Vec<Array1<f64>> = Array2::eye(n).columns().into_iter().map(|column| column.to_owned()).collect();
+    let mut scaled: Vec<Array1<f64>> = a.columns().into_iter().map(|column| &column / scale).collect();
+    let mut v = columns(&Array2::<f64>::eye(n));
     for _ in 0..MAX_SWEEPS {
         let mut is_done = true;
         for p in 0..n {
             for q in p + 1..n {
-                is_done &= !orthogonalise(&mut columns, &mut v, p, q);
+                is_done &= !orthogonalise(&mut scaled, &mut v, p, q);
             }
         }
         if is_done {
             break;
         }
     }
-    let Svd { u, values, v } = sorted(a.nrows(), &columns, &v);
+    let Svd { u, values, v } = sorted(a.nrows(), &scaled, &v);
     Svd { u, values: scale * values, v }
 }
 
@@ -73,18 +73,18 @@ fn orthogonalise(columns: &mut [Array1<f64>], v: &mut [Array1<f64>], p: usize, q
     true
 }
 
-fn sorted(rows: usize, columns: &[Array1<f64>], v: &[Array1<f64>]) -> Svd {
-    let lengths: Vec<f64> = columns.iter().map(|column| norm(column)).collect();
-    let mut order: Vec<usize> = (0..columns.len()).collect();
+fn sorted(rows: usize, scaled: &[Array1<f64>], v: &[Array1<f64>]) -> Svd {
+    let lengths: Vec<f64> = scaled.iter().map(|column| norm(column)).collect();
+    let mut order: Vec<usize> = (0..scaled.len()).collect();
     order.sort_by(|&i, &j| lengths[j].total_cmp(&lengths[i]));
     let values: Array1<f64> = order.iter().map(|&index| lengths[index]).collect();
     // The directions of singular values that are zero up to rounding are any orthonormal completion.
     let smallest = rows as f64 * f64::EPSILON * values.first().copied().unwrap_or(0.0);
     let nonzero = order.iter().filter(|&&index| lengths[index] > smallest);
-    let mut left: Vec<Array1<f64>> = nonzero.map(|&index| &columns[index] / lengths[index]).collect();
+    let mut left: Vec<Array1<f64>> = nonzero.map(|&index| &scaled[index] / lengths[index]).collect();
     let rest = complement(&from_columns(rows, &left));
-    let missing = columns.len() - left.len();
-    left.extend(rest.columns().into_iter().take(missing).map(|column| column.to_owned()));
+    let missing = scaled.len() - left.len();
+    left.extend(columns(&rest).into_iter().take(missing));
     let right: Vec<Array1<f64>> = order.iter().map(|&index| v[index].clone()).collect();
-    Svd { u: from_columns(rows, &left), values, v: from_columns(columns.len(), &right) }
+    Svd { u: from_columns(rows, &left), values, v: from_columns(scaled.len(), &right) }
 }

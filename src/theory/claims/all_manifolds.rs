@@ -1,4 +1,5 @@
-//! All manifolds of the library, small, with samples away from the points where they are not smooth. C1 and C7 are measured on them.
+//! A small instance of every manifold of the library, with samples away from the points where it is not smooth. C1 and C7 are measured on
+//! these.
 
 use std::sync::Arc;
 

@@ -2,11 +2,11 @@ use std::f64::consts::FRAC_1_SQRT_2;
 
 use ndarray::{Array1, Array2};
 
-use super::outer::{columns, outer};
+use super::outer::outer;
 use super::{Manifold, check};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::{Svd, complement, from_columns, gaussian_matrix, svd};
+use crate::theory::algebra::{Svd, columns, complement, from_columns, gaussian_matrix, svd};
 
 /// The m x n matrices of rank k, 1 ≤ k < min(m, n). A point is the vector of m n values in row-major order; the dimension is
 /// `k (m + n - k)`.
@@ -41,15 +41,6 @@ impl FixedRank {
         }
         check::size("matrices of fixed rank", rows, columns)?;
         Ok(Self { rows, columns, rank })
-    }
-
-    /// `σ_k - σ_{k+1}` of the matrix y `[m n]`. π is smooth where this is above 0, and steeper where it is smaller.
-    ///
-    /// # Errors
-    /// `y` has another length or is not finite.
-    pub fn gap(&self, y: &Array1<f64>) -> Result<f64> {
-        let values = svd(&check::matrix(&self.name(), self.rows, self.columns, y)?).values;
-        Ok(values[self.rank - 1] - values[self.rank])
     }
 
     fn decompose(&self, y: &Array1<f64>) -> Result<Svd> {

@@ -1,6 +1,6 @@
 //! Manifolds D in Rⁿ whose orthogonal projection π (nearest point) is known.
 //!
-//! Points and vectors are arrays of n values. "Projection" could mean two maps, so each is named in full:
+//! Points and vectors are arrays of n values. "Projection" could mean two maps, so each has its full name:
 //! [`Manifold::project_point`] maps the ambient space to D, [`Manifold::project_tangent`] maps vectors at x to T_x D.
 
 mod affine_subspace;

@@ -2,7 +2,7 @@
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 
 /// `u vᵀ`.
 pub(super) fn outer(u: &Array1<f64>, v: &Array1<f64>) -> Array1<f64> {
@@ -12,9 +12,4 @@ pub(super) fn outer(u: &Array1<f64>, v: &Array1<f64>) -> Array1<f64> {
 /// `(a bᵀ + sign c dᵀ) / √2`, of norm 1 if the two parts are orthonormal.
 pub(super) fn pair([a, b]: [&Array1<f64>; 2], sign: f64, [c, d]: [&Array1<f64>; 2]) -> Array1<f64> {
     FRAC_1_SQRT_2 * (outer(a, b) + sign * outer(c, d))
-}
-
-/// All columns of a matrix.
-pub(super) fn columns(a: &Array2<f64>) -> Vec<Array1<f64>> {
-    a.columns().into_iter().map(|column| column.to_owned()).collect()
 }

@@ -1,10 +1,10 @@
 use ndarray::{Array1, Array2};
 
-use super::outer::{columns, outer, pair};
+use super::outer::{outer, pair};
 use super::{Manifold, check};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::{SymmetricEigen, from_columns, gaussian_matrix, largest_size, symmetric_eigen};
+use crate::theory::algebra::{SymmetricEigen, columns, from_columns, gaussian_matrix, largest_size, symmetric_eigen};
 
 /// An eigenvalue below this fraction of the largest counts as 0.
 const ZERO: f64 = 1e-10;

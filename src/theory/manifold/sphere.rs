@@ -35,11 +35,6 @@ impl Sphere {
         Self::new(2, radius)
     }
 
-    /// R.
-    pub fn radius(&self) -> f64 {
-        self.radius
-    }
-
     /// `y / ‖y‖`.
     fn direction(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
         check_vector(&self.name(), self.n, y)?;

@@ -1,10 +1,10 @@
 use ndarray::{Array1, Array2};
 
-use super::outer::{columns, outer, pair};
+use super::outer::{outer, pair};
 use super::{Manifold, check, check_vector};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
-use crate::theory::algebra::{complement, from_columns, gaussian_vector, svd};
+use crate::theory::algebra::{columns, complement, from_columns, gaussian_vector, svd};
 
 /// The n x k matrices with orthonormal columns, `XᵀX = I`, 1 ≤ k ≤ n; for k = n the orthogonal group O(n), with both its components.
 /// A point is the vector of n k values in row-major order; the dimension is `n k - k (k+1) / 2`.

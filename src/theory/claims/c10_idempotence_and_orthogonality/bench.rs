@@ -36,7 +36,7 @@ const EPSILON: f64 = 0.05;
 const NOISE: f64 = 0.7;
 /// Distance from D at which f is compared with π, relative to the reach.
 const OFF_MANIFOLD: f64 = 0.3;
-/// A network sees pixel values minus this.
+/// Subtracted from the pixel values that are the input of a network.
 const MIDDLE: f64 = 0.5;
 
 /// Weights of the penalties, and the fraction of the training after which they start.
@@ -49,7 +49,7 @@ pub(super) struct Penalties {
     pub(super) from: f64,
 }
 
-/// Training data and budget. All networks start with the same weights and see the same images, noise and probes.
+/// Training data and budget. All networks start with the same weights and are trained on the same images, noise and probes.
 pub(super) struct Bench {
     setting: Setting,
     pictures: Pictures,

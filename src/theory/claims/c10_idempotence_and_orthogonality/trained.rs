@@ -126,8 +126,8 @@ impl Outcomes {
         ]
     }
 
-    /// The effect off D and on the measures of C9, relative to no penalty. The theory only speaks of J on D and predicts none of these
-    /// numbers, so they are reported and not checked.
+    /// The effect off D and on the measures of C9, relative to no penalty. The theory is only about J on D and predicts none of these numbers,
+    /// so they are reported and not checked.
     fn resemblance(&self) -> String {
         let share = |value: fn(&Outcome) -> f64| {
             let [idempotence, asymmetry, both] =

@@ -144,7 +144,7 @@ impl Bench {
         ])
     }
 
-    /// The control once more, with the same noise on all samples instead of ties.
+    /// The control once more, with the same noise added to all samples instead of ties.
     fn separation_in_noise(&self, stream: &mut Stream) -> Result<Check> {
         let mut residuals = |samples: &[Sample]| -> Result<Vec<f64>> {
             samples.iter().map(|sample| self.torus.distance(&(&sample.point + NOISE * gaussian_vector(stream, 3)))).collect()

@@ -124,7 +124,7 @@ pub(super) struct Trained<B: Backend> {
     pub(super) history: Vec<(f64, Array1<f64>)>,
 }
 
-/// Minimises L_γ from the weights of the setting's seed. For one `index`, all γ see the same samples.
+/// Minimises L_γ from the weights of the setting's seed. With the same `index`, all γ are trained on the same samples.
 pub(super) fn train<B: Backend>(backend: &B, circle: &Circle, plan: &Plan, setting: &Setting) -> Result<Trained<B>> {
     let architecture = Architecture::mlp(circle.ambient(), &plan.hidden)?;
     let mut network = Parameters::initialise(backend, &architecture, setting.seed())?;

@@ -92,7 +92,7 @@ impl Rates {
             title: "Restoration error of corrupted gratings".into(),
             caption: format!(
                 "A seventh of an image of two gratings is corrupted. White noise is restored better with more pixels (slope {:.3} \
-                 with the exact π, predicted -½). A constant patch, whose spectrum lies at the low frequencies of D, is not \
+                 with the exact π, predicted -½). A constant patch, whose spectrum is at the low frequencies of D, is not \
                  (slope {:.3}).",
                 slope(&self.noise[1]),
                 slope(&self.constant[1])
@@ -182,7 +182,7 @@ pub(super) fn gallery(stream: &mut Stream) -> Result<Figure> {
         stem: "c7_gallery".into(),
         title: "Corrupted gratings and their nearest points".into(),
         caption: format!(
-            "Images of two gratings with {SHOWN} x {SHOWN} pixels, partly replaced. The exact π only sees x̂. Its difference from x \
+            "Images of two gratings with {SHOWN} x {SHOWN} pixels, partly replaced. The exact π is computed from x̂ alone. Its difference from x \
              is spread over the image and small compared with the corruption."
         ),
         content: Content::Gallery(rows),

@@ -156,7 +156,7 @@ impl Windows {
             title: "Disagreement around a corrupted segment".into(),
             caption: format!(
                 "How often z differs from x, by distance from a foreign segment of {SEGMENT} of 288 letters. The difference vanishes \
-                 within a few letters in textures, and never in a periodic pattern of which the segment is the larger part."
+                 within a few letters in textures, and never in a periodic pattern if the segment is more than half of it."
             ),
             content: Content::chart([AxisSpec::linear("distance from S"), AxisSpec::linear("P(z ≠ x)")], series),
         }

@@ -98,8 +98,9 @@ pub(super) fn full(outcomes: &[Outcome]) -> Result<Vec<Check>> {
     Ok(rows)
 }
 
-/// How much of the corruption is left. The same network without corruption is the control where it has skips, through which it
-/// can pass a corruption; a bottleneck keeps out by itself what is not in the span of D (see the module's words).
+/// The part of the corruption that is left. The control is the same network trained without corruption if the network has skip
+/// connections, through which a corruption can pass. A bottleneck alone removes what is not in the span of D (see the statement), so for
+/// the other networks the control is the identity map.
 fn errors(outcome: &Outcome) -> [Check; 2] {
     let (own, name) = (&outcome.subject.trained_on, outcome.case.name());
     let because = "0 for the optimum; a network that undoes less than half of the corruption does not resemble π";

@@ -14,8 +14,8 @@ use crate::train::{OptimiserConfig, Recipe, Trainer};
 
 /// Batch size for measuring a network.
 const AT_ONCE: usize = 64;
-/// A fully connected network sees `2 (y - ½)`, with values from -1 to 1 and mean 0, so that training need not learn the mean first. This
-/// is a similarity of Rⁿ, so ratios of lengths do not change.
+/// The input of a fully connected network is `2 (y - ½)`, with values from -1 to 1 and mean 0, so that training need not learn the mean
+/// first. This is a similarity of Rⁿ, so ratios of lengths do not change.
 const SCALE: f32 = 2.0;
 
 /// One training with the objective of Method §3, with new images in every step.

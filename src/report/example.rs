@@ -1,0 +1,90 @@
+//! One test image with its results, for the figure and the page.
+
+use super::colour::{Scale, heatmap, mask_picture};
+use super::figure::{Figure, FigureRow, HeatScale};
+use super::number::readable;
+use crate::data::{Image, Plane, TestImage};
+use crate::detect::Examination;
+use crate::detect::metrics::is_anomalous;
+use crate::error::Result;
+
+/// One image with its reconstruction, heatmap and masks.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// Name of the image.
+    pub name: String,
+    /// Kind of defect, `good` for none.
+    pub kind: String,
+    /// Image score.
+    pub score: f64,
+    /// Whether the image is anomalous in truth.
+    pub anomalous_truth: bool,
+    /// Whether it was called anomalous.
+    pub anomalous_verdict: bool,
+    /// x̂, the image as the network saw it.
+    pub input: Image,
+    /// f(x̂).
+    pub reconstruction: Image,
+    /// The heatmap in colours, see [`heatmap`].
+    pub heatmap: Image,
+    /// The predicted mask in white on black, see [`mask_picture`].
+    pub mask: Image,
+    /// The true mask in white on black.
+    pub truth: Image,
+}
+
+impl Example {
+    /// A test image with the results of the detector. `scale` is that of the heat colours.
+    pub fn new(test: &TestImage, image: Image, truth: &Plane, found: &Examination, scale: Scale) -> Self {
+        Self {
+            name: test.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            kind: test.defect.clone(),
+            score: found.score,
+            anomalous_truth: !test.is_good(),
+            anomalous_verdict: found.anomalous == Some(true),
+            input: image,
+            reconstruction: found.reconstruction.clone(),
+            heatmap: heatmap(&found.heatmap, scale),
+            mask: mask_picture(&found.mask),
+            truth: mask_picture(&truth.mapv(is_anomalous)),
+        }
+    }
+
+    /// Input, reconstruction, heatmap, predicted mask, ground truth.
+    pub fn images(&self) -> [&Image; 5] {
+        [&self.input, &self.reconstruction, &self.heatmap, &self.mask, &self.truth]
+    }
+
+    /// CSS class and text for a right or wrong verdict.
+    pub(super) fn outcome(&self) -> (&'static str, &'static str) {
+        match (self.anomalous_truth, self.anomalous_verdict) {
+            (true, true) => ("right", "✓ anomaly found"),
+            (false, false) => ("right", "✓ passed as good"),
+            (true, false) => ("wrong", "✗ anomaly missed"),
+            (false, true) => ("wrong", "✗ false alarm"),
+        }
+    }
+}
+
+/// Examples side by side, with a heat scale that marks the pixel threshold.
+///
+/// # Errors
+/// No example.
+pub fn figure(examples: &[&Example], scale: Scale, pixel_threshold: Option<f64>) -> Result<Image> {
+    let captions = ["input", "reconstruction", "heatmap", "mask", "ground truth"];
+    let mut rows: Vec<FigureRow<'_>> = examples.iter().copied().map(figure_row).collect();
+    if let Some(first) = rows.first_mut() {
+        first.captions = captions.map(String::from).into();
+    }
+    Figure { rows, heat_scale: Some(HeatScale { column: 2, scale, threshold: pixel_threshold }) }.draw()
+}
+
+fn figure_row(example: &Example) -> FigureRow<'_> {
+    let verdict = if example.anomalous_verdict { "anomalous" } else { "normal" };
+    FigureRow {
+        label: example.kind.replace('_', " "),
+        note: format!("score {}\n{verdict}", readable(example.score, 3)),
+        captions: Vec::new(),
+        images: example.images().into(),
+    }
+}
