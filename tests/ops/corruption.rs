@@ -105,7 +105,7 @@ fn device_batch(backend: &Cuda, set: &TrainingSet, step: u64) -> Batch {
 
 /// As [`device_batch`], or the error that the emulator reports.
 fn checked_device_batch(backend: &Cuda, set: &TrainingSet, step: u64) -> Result<Batch> {
-    let resident = set.resident(backend, COUNT)?.expect("the emulator has a memory of its own");
+    let resident = set.resident(backend, COUNT)?.expect("the emulator has its own memory");
     let [image_shape, region_shape] = resident.shapes()?;
     let picks = backend.upload(&set.picks(step, COUNT).elements::<f32>())?;
     let mut buffers = [image_shape, image_shape, region_shape].map(|shape| backend.alloc(shape.len()).unwrap());
@@ -219,10 +219,10 @@ fn seeds_and_steps_use_all_their_bits(open: &Open) {
     }
 }
 
-/// A set with its own spec, below the level of [`TrainingSet::resident`].
+/// The batch for any spec, made directly with a sampler and not through [`TrainingSet::resident`].
 fn batch_with(backend: &Cuda, set: &TrainingSet, spec: &CorruptionSpec, step: u64) -> orthoscope::Result<[Vec<f32>; 3]> {
     let pictures: Vec<_> = set.images.iter().chain(&set.textures).map(|image| image.view()).collect();
-    let sampler = backend.sampler(&pictures)?.expect("the emulator has a memory of its own");
+    let sampler = backend.sampler(&pictures)?.expect("the emulator has its own memory");
     let picks = backend.upload(&set.picks(step, COUNT).elements::<f32>())?;
     let lengths = [spec.image_len(), spec.image_len(), spec.region_len()];
     let mut buffers = lengths.map(|len| backend.alloc(len).unwrap());
@@ -315,7 +315,7 @@ fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
         corruption: CorruptionConfig { patches, ..CorruptionConfig::default() },
         seed: 5,
     };
-    let resident = set.resident(cuda, 2)?.expect("a device with memory of its own");
+    let resident = set.resident(cuda, 2)?.expect("a device with its own memory");
     let picks = cuda.upload(&set.picks(1, 2).elements::<f32>())?;
     let (image, region) = (2 * 24 * 24 * 3, 2 * 24 * 24);
     let [mut corrupted, mut target, mut mask] = [cuda.alloc(image)?, cuda.alloc(image)?, cuda.alloc(region)?];
