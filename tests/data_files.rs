@@ -219,7 +219,7 @@ fn masks_of_the_wrong_size_are_rejected() {
     let test = Category::open(folder.path()).unwrap().test;
     write_mask_png(&mask, &Plane::ones((4, 3))).unwrap();
     let error = test[1].read().unwrap_err().to_string();
-    assert!(error.ends_with("000_mask.png: the mask has 4x3 pixels, its image has 3x4"), "{error}");
+    assert!(error.ends_with("000_mask.png: the mask is 3 pixels wide and 4 high, its image 4 and 3"), "{error}");
     write_mask_png(&mask, &Plane::from_elem((3, 4), 1.0 / 255.0)).unwrap();
     let error = test[1].read().unwrap_err().to_string();
     assert!(error.ends_with("the brightest value of this mask is 1; anomalous pixels must exceed 127"), "{error}");

@@ -36,10 +36,10 @@ pub struct Arguments {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Call an image anomalous if its score exceeds SCORE [default: the model's threshold]
-    #[arg(long, value_name = "SCORE", value_parser = number)]
+    #[arg(long, value_name = "SCORE", value_parser = number, allow_negative_numbers = true)]
     threshold: Option<f64>,
     /// Mark a pixel if its heatmap value exceeds VALUE [default: the model's threshold]
-    #[arg(long, value_name = "VALUE", value_parser = number)]
+    #[arg(long, value_name = "VALUE", value_parser = number, allow_negative_numbers = true)]
     pixel_threshold: Option<f64>,
     /// Print all results as one JSON array instead of lines
     #[arg(long)]
@@ -74,13 +74,15 @@ fn number(text: &str) -> Result<f64> {
 /// Finds anomalies in images. An image that cannot be read is reported, and the others are still processed.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
-    let images = named_images(&arguments.paths)?;
+    refuse_to_mix(&arguments.out, &arguments.paths)?;
+    let images = named_images(&arguments.paths, &arguments.out)?;
     refuse_to_overwrite(&arguments.out, &images)?;
     on_device!(arguments.device.open()?, |backend| detect(arguments, &backend, &images))
 }
 
 fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, PathBuf)]) -> anyhow::Result<()> {
     let detector = Detector::read(backend, &arguments.model)?;
+    make_folder(&arguments.out)?;
     let cutoffs = Cutoffs::given(arguments.threshold, arguments.pixel_threshold).or(detector.cutoffs());
     if cutoffs.image.is_none() {
         log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());
@@ -113,16 +115,34 @@ fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, Pat
     Ok(())
 }
 
-/// Every image with its output name, which is its path relative to the given folder, without extension.
-fn named_images(paths: &[PathBuf]) -> Result<Vec<(PathBuf, PathBuf)>> {
+/// Checks that the results do not get into a folder of images, where later commands would read them as images.
+fn refuse_to_mix(out: &Path, paths: &[PathBuf]) -> Result<()> {
+    let Ok(folder) = out.canonicalize() else { return Ok(()) };
+    match paths.iter().find(|path| path.canonicalize().is_ok_and(|path| path == folder)) {
+        Some(_) => {
+            Err(Error::file(out, "contains the images; choose another --out, so that results are not read as images later"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Every image with its output name, which is its path relative to the given folder, without extension. Results of an earlier run, in
+/// an output folder inside a given folder, are no images.
+fn named_images(paths: &[PathBuf], out: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
     let mut images = Vec::new();
     let mut taken: HashMap<PathBuf, PathBuf> = HashMap::new();
+    let results = out.canonicalize().ok();
+    let is_result =
+        |path: &PathBuf| results.as_ref().is_some_and(|out| path.canonicalize().is_ok_and(|path| path.starts_with(out)));
     for given in paths {
         let root = if given.is_dir() { given.as_path() } else { given.parent().unwrap_or(Path::new("")) };
-        for path in list_images(given)? {
+        for path in list_images(given)?.into_iter().filter(|path| path == given || !is_result(path)) {
             let name = path.strip_prefix(root).unwrap_or(&path).with_extension("");
             if let Some(other) = taken.insert(name.clone(), path.clone()) {
-                let reason = format!("would get the same output name `{}` as {}", name.display(), other.display());
+                let reason = match other == path {
+                    true => "is given twice".into(),
+                    false => format!("would get the same output name `{}` as {}", name.display(), other.display()),
+                };
                 return Err(Error::file(path, reason));
             }
             images.push((name, path));

@@ -22,9 +22,12 @@ mod train;
 mod verify;
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use orthoscope::Error;
+use orthoscope::data::{check_output_folder, make_folder};
 
 /// Heading of the options that every subcommand takes.
 const GLOBAL: &str = "Global options";
@@ -70,6 +73,12 @@ enum Command {
     Kernels(kernels::Arguments),
     /// Show the devices and libraries found on this machine
     Doctor(doctor::Arguments),
+    /// Write the manual pages, one per command
+    Man {
+        /// Output folder
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -125,6 +134,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Profile(own) => done(profile::run(&own)),
         Command::Kernels(own) => done(kernels::run(&own)),
         Command::Doctor(own) => done(doctor::run(&own)),
+        Command::Man { out } => done(manual(&out)),
         Command::Completions { shell } => done(completions(shell)),
     }
 }
@@ -133,6 +143,13 @@ fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "orthoscope", &mut script);
     output::print(String::from_utf8_lossy(&script))
+}
+
+fn manual(out: &Path) -> anyhow::Result<()> {
+    check_output_folder(out)?;
+    make_folder(out)?;
+    clap_mangen::generate_to(Arguments::command(), out).map_err(|error| Error::write(out, error))?;
+    output::say(format_args!("wrote {}", out.join("orthoscope.1").display()))
 }
 
 fn done(result: anyhow::Result<()>) -> anyhow::Result<ExitCode> {

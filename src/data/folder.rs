@@ -82,7 +82,7 @@ fn read_mask_of(path: &Path, image: &Image) -> Result<Plane> {
     let mask = read_mask(path)?;
     let ((h, w), (ih, iw, _)) = (mask.dim(), image.dim());
     if (h, w) != (ih, iw) {
-        return Err(Error::file(path, format!("the mask has {h}x{w} pixels, its image has {ih}x{iw}")));
+        return Err(Error::file(path, format!("the mask is {w} pixels wide and {h} high, its image {iw} and {ih}")));
     }
     Ok(mask)
 }

@@ -142,3 +142,32 @@ fn one_bad_image_does_not_stop_the_others() {
     assert!(ran.err.ends_with("error: 1 of 3 images could not be inspected\n"), "{}", ran.err);
     assert_eq!(scratch.names("new").len(), 10);
 }
+
+#[test]
+fn results_are_not_read_as_images() {
+    let scratch = Scratch::new();
+    let message = scratch.refuses("detect --model run/model.safetensors --out cloth/test/good cloth/test/good");
+    assert_eq!(
+        message,
+        "cloth/test/good: contains the images; choose another --out, so that results are not read as images later"
+    );
+    assert_eq!(scratch.names("cloth/test/good").len(), 3);
+    for _ in 0..2 {
+        let ran = scratch.succeeds("detect --model run/model.safetensors --out cloth/test/new cloth/test");
+        assert_eq!(ran.out.lines().count(), 8);
+    }
+}
+
+#[test]
+fn an_image_given_twice_is_called_that() {
+    let message =
+        Scratch::new().refuses("detect --model run/model.safetensors --out new cloth/test/good/000.png cloth/test/good/000.png");
+    assert_eq!(message, "cloth/test/good/000.png: is given twice");
+}
+
+#[test]
+fn thresholds_may_be_negative() {
+    let scratch = Scratch::new();
+    scratch.succeeds("detect --model run/model.safetensors --out new cloth/test/good/000.png --threshold -1");
+    assert_eq!(scratch.json("new/000.json")["threshold"], -1.0);
+}

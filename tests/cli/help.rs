@@ -130,3 +130,15 @@ fn usage_errors_differ_from_failures() {
         assert!(message.contains(reason), "{command}: {message}");
     }
 }
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let scratch = Scratch::new();
+    scratch.succeeds("man --out man1");
+    let pages = scratch.names("man1");
+    for page in ["orthoscope.1", "orthoscope-train.1", "orthoscope-data-generate.1"] {
+        assert!(pages.iter().any(|name| name == page), "{pages:?}");
+    }
+    let page = String::from_utf8(scratch.read("man1/orthoscope-detect.1")).unwrap();
+    assert!(page.contains(".TH orthoscope-detect 1") && page.contains("\\-\\-threshold"), "{page}");
+}

@@ -61,7 +61,7 @@ fn errors_name_masks_of_the_wrong_size() {
     let scratch = Scratch::new();
     let mask = "cloth/ground_truth/stain/000_mask.png";
     write_mask_png(&scratch.path(mask), &Plane::ones((16, 32))).unwrap();
-    assert_eq!(scratch.refuses(EVALUATE), format!("{mask}: the mask has 16x32 pixels, its image has 32x32"));
+    assert_eq!(scratch.refuses(EVALUATE), format!("{mask}: the mask is 32 pixels wide and 16 high, its image 32 and 32"));
     std::fs::rename(scratch.path(mask), scratch.path("cloth/ground_truth/stain/007_mask.png")).unwrap();
     assert!(scratch.refuses(EVALUATE).starts_with("cloth/test/stain/000.png: this defect image has no mask"));
     std::fs::remove_file(scratch.path("cloth/test/stain/000.png")).unwrap();
