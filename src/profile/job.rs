@@ -20,7 +20,7 @@ const MARGIN: usize = 32;
 
 /// A job of many steps. The results of plain and observed steps are compared.
 pub(super) enum Job<B: Backend> {
-    Training { trainer: Trainer<B>, batches: Batches<B> },
+    Training { trainer: Box<Trainer<B>>, batches: Batches<B> },
     Inferring { inference: Inference<B>, image: Shape, x: ArrayD<f32> },
 }
 
@@ -37,7 +37,7 @@ impl<B: Backend> Job<B> {
                 let recipe = Recipe { architecture, objective: ObjectiveConfig::default(), optimiser, seed };
                 // No batch is made during a step: it would be measured as part of it.
                 let batches = Batches::new(backend, set, settings.batch, 0)?;
-                Self::Training { trainer: Trainer::new(backend, recipe)?, batches }
+                Self::Training { trainer: Box::new(Trainer::new(backend, recipe)?), batches }
             }
             Task::Infer => {
                 let parameters = Arc::new(Parameters::initialise(backend, &architecture, seed)?);
