@@ -97,8 +97,3 @@ pub mod theory;
 pub mod train;
 
 pub use error::{Error, Result};
-
-/// Compiles and runs the examples of the README.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-pub struct Readme;

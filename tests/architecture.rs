@@ -8,7 +8,7 @@ mod architecture {
     pub mod source;
 }
 
-use architecture::source::{Mention, imports, names, paths};
+use architecture::source::{Mention, imports, names, paths, re_exports};
 
 /// A room may look at itself and at those before it in this list. `main.rs` belongs to `cli`.
 const ROOMS: [&str; 16] = [
@@ -52,7 +52,7 @@ impl File<'_> {
 
     /// Whether the whole file is a test module.
     fn is_test(&self) -> bool {
-        self.path.ends_with("/tests.rs")
+        self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
     }
 
     fn complain(&self, mention: &Mention, reason: &str) -> String {
@@ -96,7 +96,7 @@ fn sight(file: &File<'_>, path: &Mention) -> Option<String> {
 fn closed_to_device(file: &File<'_>, in_test: bool, is: impl Fn((&str, &str)) -> bool) -> Option<String> {
     let (_, device) = DEVICES.into_iter().find(|&device| is(device))?;
     let module = file.module();
-    let backend = DEVICES.iter().find(|(own, _)| module.starts_with(&["backend", own]));
+    let backend = DEVICES.iter().find(|(own, _)| is_of_device(&module, own));
     match backend {
         Some((own, name)) if *name != device => Some(format!("backend `{own}` must not know `{device}`")),
         None if module.first() == Some(&"model") && !in_test && !file.is_test() => {
@@ -106,9 +106,15 @@ fn closed_to_device(file: &File<'_>, in_test: bool, is: impl Fn((&str, &str)) ->
     }
 }
 
+/// Whether a path leads into the code of a device: its backend, or its part of an operation.
+fn is_of_device(path: &[&str], device: &str) -> bool {
+    let is_part = |name: &str| name == device || name.strip_prefix(device).is_some_and(|rest| rest.starts_with('_'));
+    path.starts_with(&["backend", device]) || matches!(path, ["ops", _, part, ..] if is_part(part))
+}
+
 fn device_path(file: &File<'_>, path: &Mention) -> Option<String> {
     let target: Vec<&str> = path.segments.iter().map(String::as_str).collect();
-    let reason = closed_to_device(file, path.in_test, |(module, _)| target.starts_with(&["backend", module]))?;
+    let reason = closed_to_device(file, path.in_test, |(module, _)| is_of_device(&target, module))?;
     Some(file.complain(path, &reason))
 }
 
@@ -155,14 +161,12 @@ fn every_source_file_keeps_to_its_room() {
 }
 
 /// The groups of files that import each other, directly or through others of the group, each sorted. Tests do not count, nor does
-/// `mod x;`. A path counts for the file that it names, even where that file only re-exports.
+/// `mod x;`. A path to a re-export counts for the file that defines the name.
 fn circles(sources: &[(String, String)]) -> Vec<Vec<&str>> {
     let files: Vec<File<'_>> = sources.iter().map(|(path, text)| File { path, text }).filter(|file| !file.is_test()).collect();
     let by_module: BTreeMap<Vec<&str>, &str> = files.iter().map(|file| (file.module(), file.path)).collect();
-    let target = |mention: &Mention| {
-        let segments: Vec<&str> = mention.segments.iter().map(String::as_str).collect();
-        (1..=segments.len()).rev().find_map(|length| by_module.get(&segments[..length]).copied())
-    };
+    let exports: BTreeMap<(&str, String), Vec<String>> = files.iter().flat_map(exports_of).collect();
+    let target = |mention: &Mention| target(&mention.segments, &by_module, &exports);
     let seen = |file: &File<'_>| {
         let mentions = imports(file.text, &file.module());
         mentions.iter().filter(|mention| !mention.in_test).filter_map(target).collect::<BTreeSet<_>>()
@@ -184,6 +188,27 @@ fn circles(sources: &[(String, String)]) -> Vec<Vec<&str>> {
     };
     let found: BTreeSet<Vec<&str>> = files.iter().map(circle).filter(|circle| circle.len() > 1).collect();
     found.into_iter().collect()
+}
+
+/// The names that a file re-exports, with the paths behind them.
+fn exports_of<'a>(file: &File<'a>) -> Vec<((&'a str, String), Vec<String>)> {
+    let exports = re_exports(file.text, &file.module()).into_iter().filter(|mention| !mention.in_test);
+    exports.filter_map(|mention| Some(((file.path, mention.segments.last()?.clone()), mention.segments))).collect()
+}
+
+/// The file that defines what a path names.
+fn target<'a>(
+    segments: &[String],
+    by_module: &BTreeMap<Vec<&str>, &'a str>,
+    exports: &BTreeMap<(&'a str, String), Vec<String>>,
+) -> Option<&'a str> {
+    let names: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let (length, file) = (0..=names.len()).rev().find_map(|length| Some((length, *by_module.get(&names[..length])?)))?;
+    let export = segments.get(length).and_then(|name| exports.get(&(file, name.clone())));
+    match export.filter(|path| path.as_slice() != segments) {
+        Some(path) => target(path, by_module, exports),
+        None => (length > 0).then_some(file),
+    }
 }
 
 #[test]
@@ -208,10 +233,16 @@ fn circles_are_found_by_every_kind_of_path() {
             "src/shape/e.rs",
             "use self::inner::X; mod inner { use super::super::f::F; }\n#[cfg(test)] mod tests { use super::super::e; }",
         ),
-        source("src/shape/f.rs", "#[cfg(test)] mod tests { use super::super::e::E; }"),
+        source("src/shape/f.rs", "#[cfg(all(test, feature = \"x\"))] mod tests { use super::super::e::E; }"),
     ];
     assert_eq!(circles(&sources), [["src/shape/a.rs", "src/shape/b.rs", "src/shape/c/d.rs", "src/shape/c/mod.rs"]]);
     assert!(circles(&sources[..4]).is_empty());
+    let re_exported = [
+        source("src/shape/mod.rs", "mod a; mod b; pub use a::A; pub(crate) use b::{B, C};"),
+        source("src/shape/a.rs", "use super::B;"),
+        source("src/shape/b.rs", "use crate::shape::{A, B};"),
+    ];
+    assert_eq!(circles(&re_exported), [["src/shape/a.rs", "src/shape/b.rs"]]);
 }
 
 #[track_caller]
@@ -264,6 +295,11 @@ fn backends_do_not_see_each_other() {
     assert_caught("src/backend/cpu/pool.rs", direct, &["backend `cpu` must not know `Reference`"]);
     let relative = "use super::super::cpu::simd;";
     assert_caught("src/backend/reference/pool.rs", relative, &["backend `reference` must not know `Cpu`"]);
+    let operation = "use super::reference::run;";
+    assert_caught("src/ops/pool/cpu.rs", operation, &["backend `cpu` must not know `Reference`"]);
+    assert_caught("src/ops/pool/mod.rs", "use self::reference::run;", &[]);
+    let part = "use super::cpu::run;\nuse crate::backend::cuda::Cuda;\nuse super::cuda::run;";
+    assert_caught("src/ops/conv2d/cuda_bf16.rs", part, &["backend `cuda` must not know `Cpu`"]);
     // By the re-export, and in tests too.
     let test = "#[cfg(test)]\nmod tests {\n    use crate::backend::{Cpu, Reference};\n}";
     assert_caught("src/backend/cpu/pool.rs", test, &["pool.rs:3: backend `cpu` must not know `Reference`"]);

@@ -8,6 +8,9 @@
 //! | `NAME/cuda.rs` | kernel launches, `kernels/NAME.cu` |
 //! | `NAME/tape.rs` | the method of [`Tape`](crate::tape::Tape), its backward pass and its JVP |
 //!
+//! Two folders have fewer files. `corruption` makes whole batches on a device and has no [`Call`]; its CPU form is
+//! [`crate::data::corruption`]. `optimise` has no `tape.rs`, because nothing differentiates an optimiser step.
+//!
 //! A call is a value: `backend.run(Conv2d::Forward { spec: &spec, x, w, b, y })`. [`Backend::run`] checks it against its contract
 //! and then executes it. `=` overwrites an output, `+=` adds to it. Gradients of inputs and weights are always accumulated.
 //!
@@ -110,14 +113,29 @@ impl<T> Call<'_, T> {
     }
 }
 
+/// A call whose operands have the lengths of its contract. Only [`Backend::run`] makes one.
+pub struct Checked<'a, T>(Call<'a, T>);
+
+impl<'a, T> Checked<'a, T> {
+    /// The call.
+    pub fn call(&self) -> &Call<'a, T> {
+        &self.0
+    }
+
+    /// The call, to be executed.
+    pub fn into_call(self) -> Call<'a, T> {
+        self.0
+    }
+}
+
 /// A device that implements every operation. The `match` over calls is exhaustive, so a backend cannot have a forward pass
 /// without its backward pass.
 pub trait Backend: Storage {
-    /// Executes a call whose contract has been checked. Callers use [`Backend::run`] instead.
+    /// Executes a call. Callers use [`Backend::run`].
     ///
     /// # Errors
     /// The device failed.
-    fn execute(&self, call: Call<'_, Self::Buffer>) -> Result<()>;
+    fn execute(&self, call: Checked<'_, Self::Buffer>) -> Result<()>;
 
     /// FLOPs of a call that the matrix unit executes in bf16. Used only by the profiler.
     fn matrix_flops(&self, _call: &Call<'_, Self::Buffer>) -> u64 {
@@ -147,13 +165,13 @@ pub trait Backend: Storage {
         let call = call.into();
         let len = |buffer: &Self::Buffer| self.len(buffer);
         call.contract(&len).check(&len)?;
-        self.execute(call)
+        self.execute(Checked(call))
     }
 }
 
 impl<T: Real> Backend for Reference<T> {
-    fn execute(&self, call: Call<'_, Vec<T>>) -> Result<()> {
-        match call {
+    fn execute(&self, call: Checked<'_, Vec<T>>) -> Result<()> {
+        match call.into_call() {
             Call::BoxAverage(call) => box_average::reference::run(call),
             Call::Ccm(call) => ccm::reference::run(call),
             Call::Channels(call) => channels::reference::run(call),
@@ -173,8 +191,8 @@ impl<T: Real> Backend for Reference<T> {
 }
 
 impl Backend for Cpu {
-    fn execute(&self, call: Call<'_, Self::Buffer>) -> Result<()> {
-        match call {
+    fn execute(&self, call: Checked<'_, Self::Buffer>) -> Result<()> {
+        match call.into_call() {
             Call::BoxAverage(call) => box_average::cpu::run(call),
             Call::Ccm(call) => ccm::cpu::run(self, call)?,
             Call::Channels(call) => channels::cpu::run(call),
@@ -212,8 +230,8 @@ impl Backend for Cpu {
 }
 
 impl Backend for Cuda {
-    fn execute(&self, call: Call<'_, Self::Buffer>) -> Result<()> {
-        match call {
+    fn execute(&self, call: Checked<'_, Self::Buffer>) -> Result<()> {
+        match call.into_call() {
             Call::BoxAverage(call) => box_average::cuda::run(self, call),
             Call::Ccm(call) => ccm::cuda::run(self, call),
             Call::Channels(call) => channels::cuda::run(self, call),

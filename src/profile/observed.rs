@@ -9,7 +9,7 @@ use ndarray::ArrayView3;
 use super::{KernelSpan, Span};
 use crate::backend::{Phase, Storage, Watched, Work};
 use crate::error::{Error, Result};
-use crate::ops::{Backend, Batch, Call, CorruptionSpec, Sampler};
+use crate::ops::{Backend, Batch, Call, Checked, CorruptionSpec, Sampler};
 
 /// A backend that gives the same bits as another backend and records when each operation ran. Clones write into one log. No step is
 /// captured: [`Storage::repeat`] does its work every time, so that every operation is seen.
@@ -132,10 +132,10 @@ fn on_unit<M>(work: Work, kernels: &[Watched<M>]) -> Work {
 }
 
 impl<B: Backend> Backend for Observed<B> {
-    fn execute(&self, call: Call<'_, B::Buffer>) -> Result<()> {
+    fn execute(&self, call: Checked<'_, B::Buffer>) -> Result<()> {
         let len = |buffer: &B::Buffer| self.inner.len(buffer);
-        let contract = call.contract(&len);
-        let (matrix, saved) = (self.inner.matrix_flops(&call), self.inner.saved_flops(&call));
+        let contract = call.call().contract(&len);
+        let (matrix, saved) = (self.inner.matrix_flops(call.call()), self.inner.saved_flops(call.call()));
         let work = Work { matrix, saved, ..contract.work(size_of::<B::Elem>()) };
         let (op, phase) = (contract.op, contract.phase);
         drop(contract);

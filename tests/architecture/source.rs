@@ -24,8 +24,17 @@ pub fn paths(text: &str, module: &[&str]) -> Vec<Mention> {
 }
 
 /// What [`paths`] finds, and paths that begin with a module declared in this file, as in `mod a; use a::B;`. Re-exports, `pub use a::B;`,
-/// are left out: whoever names `B` by this file depends on this file.
+/// are left out, see [`re_exports`].
 pub fn imports(text: &str, module: &[&str]) -> Vec<Mention> {
+    uses(text, module, false)
+}
+
+/// The paths of `pub use a::B;`: whoever names `B` by this file depends on the file of `a::B`.
+pub fn re_exports(text: &str, module: &[&str]) -> Vec<Mention> {
+    uses(text, module, true)
+}
+
+fn uses(text: &str, module: &[&str], exported: bool) -> Vec<Mention> {
     let tokens = tokens(text);
     let is = |index: usize, text: &str| tokens.get(index).is_some_and(|token| token.text == text);
     let children: Vec<&str> =
@@ -34,7 +43,7 @@ pub fn imports(text: &str, module: &[&str]) -> Vec<Mention> {
         let is = |index: usize, text: &str| tokens.get(index).is_some_and(|token| token.text == text);
         let re_export = at > 1 && is(at - 1, "use") && (is(at - 2, "pub") || is(at - 2, ")"));
         let child = children.contains(&tokens[at].text.as_str()) && is(at + 1, "::") && !(at > 0 && is(at - 1, "::"));
-        !re_export && (child || starts_path(tokens, at))
+        re_export == exported && (child || starts_path(tokens, at))
     };
     paths_from(&tokens, module, starts)
 }
@@ -137,12 +146,15 @@ fn inline_modules(tokens: &[Token]) -> Vec<Vec<String>> {
 
 /// For every token, whether it belongs to an item under `#[cfg(test)]`.
 fn test_items(tokens: &[Token]) -> Vec<bool> {
-    const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+    // `#[cfg(test)]`, and `#[cfg(all(test, …))]`.
+    const MARKS: [&[&str]; 2] = [&["#", "[", "cfg", "(", "test", ")"], &["#", "[", "cfg", "(", "all", "(", "test"]];
     let mut in_test = vec![false; tokens.len()];
     for start in 0..tokens.len() {
-        let marked = tokens[start..].iter().map(|token| token.text.as_str()).take(MARK.len()).eq(MARK);
-        if marked {
-            let end = end_of_item(tokens, start + MARK.len());
+        let is =
+            |mark: &&[&str]| tokens[start..].iter().map(|token| token.text.as_str()).take(mark.len()).eq(mark.iter().copied());
+        if MARKS.iter().any(is) {
+            let attribute = tokens[start..].iter().position(|token| token.text == "]").unwrap_or_default();
+            let end = end_of_item(tokens, start + attribute + 1);
             in_test[start..end].fill(true);
         }
     }

@@ -2,7 +2,7 @@
 
 use orthoscope::Result;
 use orthoscope::backend::{Reference, Storage};
-use orthoscope::ops::{Backend, Call, Objective, ObjectiveSpec, Pointwise};
+use orthoscope::ops::{Backend, Call, Checked, Objective, ObjectiveSpec, Pointwise};
 use orthoscope::shape::Activation;
 
 /// What is wrong.
@@ -79,10 +79,10 @@ impl Storage for Faulty {
 }
 
 impl Backend for Faulty {
-    fn execute(&self, call: Call<'_, Buffer>) -> Result<()> {
-        match call {
+    fn execute(&self, call: Checked<'_, Buffer>) -> Result<()> {
+        match call.into_call() {
             Call::Pointwise(Pointwise::ActivationSlope { activation, order, y, s }) => {
-                self.inner().execute(Pointwise::ActivationSlope { activation, order, y, s: &mut *s }.into())?;
+                self.inner().run(Pointwise::ActivationSlope { activation, order, y, s: &mut *s })?;
                 if self.fault == Fault::TangentSign && activation != Activation::Identity {
                     s.iter_mut().for_each(|slope| *slope = -*slope);
                 }
@@ -90,13 +90,13 @@ impl Backend for Faulty {
             }
             Call::Objective(Objective::Loss { spec, output, target, mask, loss }) => {
                 let spec = &self.objective_spec(spec);
-                self.inner().execute(Objective::Loss { spec, output, target, mask, loss }.into())
+                self.inner().run(Objective::Loss { spec, output, target, mask, loss })
             }
             Call::Objective(Objective::Derivative { spec, order, output, target, mask, d }) => {
                 let spec = &self.objective_spec(spec);
-                self.inner().execute(Objective::Derivative { spec, order, output, target, mask, d }.into())
+                self.inner().run(Objective::Derivative { spec, order, output, target, mask, d })
             }
-            call => self.inner().execute(call),
+            call => self.inner().run(call),
         }
     }
 }

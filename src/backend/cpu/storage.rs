@@ -41,8 +41,9 @@ impl FreeList {
             return Ok(reused);
         }
         let mut fresh = Vec::new();
-        let bytes = len * size_of::<f32>();
-        fresh.try_reserve_exact(len).map_err(|_| Error::Device { device: "cpu", reason: format!("no {bytes} bytes left") })?;
+        let full = || Error::OutOfMemory { device: "cpu", reason: format!("{len} values of {} bytes", size_of::<f32>()) };
+        let bytes = len.checked_mul(size_of::<f32>()).ok_or_else(full)?;
+        fresh.try_reserve_exact(len).map_err(|_| full())?;
         fresh.resize(len, 0.0);
         self.held_bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(fresh)
@@ -140,7 +141,7 @@ impl Storage for Cpu {
     }
 
     fn alloc(&self, len: usize) -> Result<Buffer> {
-        let data = self.memory.take(len + CACHE_LINE)?;
+        let data = self.memory.take(len.saturating_add(CACHE_LINE))?;
         let start = (data.as_ptr() as usize / size_of::<f32>()).wrapping_neg() % CACHE_LINE;
         Ok(Buffer { data, start, len, free_list: Arc::clone(&self.memory), blank: false, zeros: OnceLock::new() })
     }

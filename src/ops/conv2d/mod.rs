@@ -32,10 +32,13 @@ pub struct Conv2dOptions {
     pub activation: Activation,
 }
 
+/// Largest dilation and padding, so that their products with a kernel size and their sums with a side are exact in u32.
+const MAX_REACH: usize = 1 << 24;
+
 impl Conv2dOptions {
     /// Stride 1 and the padding that keeps height and width: `dilation * (kernel - 1) / 2`.
     pub fn same(kernel: usize, dilation: usize, activation: Activation) -> Self {
-        Self { stride: 1, dilation, padding: dilation * (kernel - 1) / 2, activation }
+        Self { stride: 1, dilation, padding: dilation * kernel.saturating_sub(1) / 2, activation }
     }
 }
 
@@ -87,6 +90,9 @@ impl Conv2dSpec {
         }
         if !matches!(stride, 1 | 2) || dilation == 0 {
             return fail(format!("stride must be 1 or 2 and dilation at least 1, got {stride} and {dilation}"));
+        }
+        if dilation.max(padding) > MAX_REACH {
+            return fail(format!("dilation and padding must be at most {MAX_REACH}, got {dilation} and {padding}"));
         }
         if let Some(bias) = bias.filter(|bias| bias.dims() != [c_out]) {
             return fail(format!("bias must be [{c_out}], got {bias}"));
