@@ -82,7 +82,6 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, PathBuf)]) -> anyhow::Result<()> {
     let detector = Detector::read(backend, &arguments.model)?;
-    make_folder(&arguments.out)?;
     let cutoffs = Cutoffs::given(arguments.threshold, arguments.pixel_threshold).or(detector.cutoffs());
     if cutoffs.image.is_none() {
         log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());
@@ -91,8 +90,10 @@ fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, Pat
     let mut findings = Vec::with_capacity(images.len());
     let mut failed = 0;
     for (name, path) in images {
-        match inspect(&detector, cutoffs, &arguments.out, name, path) {
-            Ok(finding) => {
+        match inspect(&detector, cutoffs, path) {
+            Ok((image, found, finding)) => {
+                // The other results could not be written either.
+                write_files(&arguments.out.join(name), &image, &found, &finding)?;
                 if !arguments.json {
                     bar.suspend(|| say(line(&finding)))?;
                 }
@@ -171,7 +172,7 @@ fn output_file(stem: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn inspect(detector: &Detector<impl Backend>, cutoffs: Cutoffs, out: &Path, name: &Path, path: &Path) -> Result<Finding> {
+fn inspect(detector: &Detector<impl Backend>, cutoffs: Cutoffs, path: &Path) -> Result<(Image, Examination, Finding)> {
     let image = read_image(path)?;
     let found = detector.examine_with(&image, cutoffs).map_err(|error| error.in_file(path))?;
     let (height, width, _) = image.dim();
@@ -189,8 +190,7 @@ fn inspect(detector: &Detector<impl Backend>, cutoffs: Cutoffs, out: &Path, name
         width,
         regions: found.regions.clone(),
     };
-    write_files(&out.join(name), &image, &found, &finding)?;
-    Ok(finding)
+    Ok((image, found, finding))
 }
 
 /// The JSON file is written last: if it exists, the others are complete.

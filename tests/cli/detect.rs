@@ -171,3 +171,13 @@ fn thresholds_may_be_negative() {
     scratch.succeeds("detect --model run/model.safetensors --out new cloth/test/good/000.png --threshold -1");
     assert_eq!(scratch.json("new/000.json")["threshold"], -1.0);
 }
+
+#[test]
+fn results_that_cannot_be_written_end_the_run_at_once() {
+    let scratch = Scratch::new();
+    scratch.write("new/good/000.json/taken", b"");
+    let ran = scratch.run("detect --model run/model.safetensors --out new cloth/test");
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.err.matches("error: ").count(), 1, "{}", ran.err);
+    assert!(ran.err.contains("new/good/000.json"), "{}", ran.err);
+}

@@ -43,7 +43,7 @@ fn results_never_overwrite_an_image_or_each_other() {
     let image = scratch.read("cloth/test/good/000.png");
     scratch.write("in/a.png", &image);
     scratch.write("in/a_mask.png", &image);
-    let text = scratch.refuses("detect --model run/model.safetensors --out in in");
+    let text = scratch.refuses("detect --model run/model.safetensors --out in in/a.png in/a_mask.png");
     assert_eq!(text, "in/a_mask.png: is an input, and the results for in/a.png would replace it; choose another --out");
     let same = "detect --model run/model.safetensors --out new cloth/test/good/000.png cloth/test/bend/000.png";
     let reason = "would get the same output name `000` as cloth/test/good/000.png";
