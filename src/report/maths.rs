@@ -25,18 +25,18 @@ fn html_line(text: &str) -> String {
     parts(text).into_iter().map(markup).collect()
 }
 
-/// `text` as the content of an SVG text element of font size 12.
+/// `text` as the content of an SVG text element of any font size.
 pub(super) fn svg(text: &str) -> String {
     let mut offset = 0;
     let mut markup = |part: Part| {
         let (text, wanted, size) = match part {
-            Part::Plain(text) => (text, 0, 12),
-            Part::Index(text) => (text, 3, 9),
-            Part::Power(text) => (text, -4, 9),
+            Part::Plain(text) => (text, 0, ""),
+            Part::Index(text) => (text, 3, r#" font-size="75%""#),
+            Part::Power(text) => (text, -4, r#" font-size="75%""#),
         };
         let (text, shift) = (escape(&text), wanted - offset);
         offset = wanted;
-        if shift == 0 && size == 12 { text } else { format!(r#"<tspan dy="{shift}" font-size="{size}">{text}</tspan>"#) }
+        if shift == 0 && size.is_empty() { text } else { format!(r#"<tspan dy="{shift}"{size}>{text}</tspan>"#) }
     };
     parts(text).into_iter().map(&mut markup).collect()
 }
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn svg_returns_to_the_baseline() {
-        assert_eq!(svg("P_T e"), r#"P<tspan dy="3" font-size="9">T</tspan><tspan dy="-3" font-size="12"> e</tspan>"#);
+        assert_eq!(svg("P_T e"), r#"P<tspan dy="3" font-size="75%">T</tspan><tspan dy="-3"> e</tspan>"#);
         assert_eq!(svg("a < b"), "a &lt; b");
     }
 }
