@@ -149,6 +149,9 @@ fn named_images(paths: &[PathBuf], out: &Path) -> Result<Vec<(PathBuf, PathBuf)>
             images.push((name, path));
         }
     }
+    if images.is_empty() {
+        return Err(Error::file(out, "contains all images that were found, and results are not read as images"));
+    }
     Ok(images)
 }
 

@@ -156,6 +156,9 @@ fn results_are_not_read_as_images() {
         let ran = scratch.succeeds("detect --model run/model.safetensors --out cloth/test/new cloth/test");
         assert_eq!(ran.out.lines().count(), 8);
     }
+    scratch.succeeds("detect --model run/model.safetensors --out only/found cloth/test/good/000.png");
+    let message = scratch.refuses("detect --model run/model.safetensors --out only/found only");
+    assert_eq!(message, "only/found: contains all images that were found, and results are not read as images");
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) fn draw(peaks: &Peaks, plot: &Plot, obstacles: &mut Obstacles) -> Str
     let [from, to] = slope.map(|end| plot.pixel(end));
     let middle = (0.5 * (from.0 + to.0), 0.5 * (from.1 + to.1));
     let copy = Label::place((middle, 0.0), format!("copy {} GB/s", readable(copy, 3)), obstacles);
-    svg + &copy.leader() + &copy.words() + &beside(&flat, plot)
+    svg + &copy.leader() + &copy.words() + &flat_names(&flat, plot)
 }
 
 fn line(from: (f64, f64), to: (f64, f64), is_dashed: bool) -> String {
@@ -47,7 +47,7 @@ fn line(from: (f64, f64), to: (f64, f64), is_dashed: bool) -> String {
 }
 
 /// Names and rates to the right of the flat roofs, two lines each, from the highest down.
-fn beside(flat: &[(&str, f64)], plot: &Plot) -> String {
+fn flat_names(flat: &[(&str, f64)], plot: &Plot) -> String {
     let mut flat = flat.to_vec();
     flat.sort_by(|a, b| b.1.total_cmp(&a.1));
     let (mut svg, mut free) = (String::new(), 0.0);
