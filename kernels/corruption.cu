@@ -8,7 +8,7 @@
 
 constexpr uint32_t PICK_WORDS = 5;
 constexpr uint32_t NO_PATCH = 0xFFFFFFFFu;
-constexpr uint32_t MASK_FIELD = 1, REPLACEMENT_FIELD = 2;
+constexpr uint32_t MASK_FIELD = 1, REPLACEMENT_FIELD = 2, KEPT_NOISE = 3;
 constexpr float NODES_PER_SIGMA = 2.0f;
 constexpr float ELASTIC_SMOOTHING = 0.3f;
 constexpr float DISK_RADIUS = 0.65f, TAPER = 0.35f;
@@ -221,6 +221,7 @@ KERNEL __launch_bounds__(64) corruption_plan(const float* __restrict__ picks, co
     uint32_t slot = i / spec.patches_max, number = i % spec.patches_max, step = word(picks, 0);
     Random first = philox(spec.seed, 0, PURPOSE_CORRUPTION, step, slot);
     uint32_t count = spec.patches_min + below(first.lane[0], spec.patches_max - spec.patches_min + 1);
+    if (uniform(first.lane[1]) < spec.clean) count = 0;
     Patch patch = {};
     patch.source = NO_PATCH;
     if (number < count) {
@@ -494,3 +495,28 @@ KERNEL __launch_bounds__(256)
     region[here] = end < spec.patches_max ? m : m > spec.region_threshold ? 1.0f : 0.0f;
 }
 REGISTER_KERNEL(corruption_lay)
+
+// Nearly normal, mean 0, variance 1: the sum of eight 16-bit numbers, centred and scaled.
+DEVICE float normal(Random random) {
+    uint32_t sum = 0;
+#pragma unroll
+    for (int lane = 0; lane < 4; lane++) sum += (random.lane[lane] & 0xFFFFu) + (random.lane[lane] >> 16);
+    return ((float)sum - 262140.0f) * (1.0f / 53509.92f);
+}
+
+// x̂ += ε, x += ε: noise that the target keeps. ε = σ n, with σ drawn for each image.
+// picks as above, corrupted, x: [n, side, side, 3].
+// FLOPs: 12 n side^2. Bytes: 48 n side^2.
+// Bound by the integer arithmetic of Philox.
+KERNEL __launch_bounds__(256) corruption_kept_noise(const float* __restrict__ picks, float* __restrict__ corrupted, float* __restrict__ x,
+                                                    CorruptionSpec spec) {
+    uint32_t i = blockIdx.x * blockDim.x + threadIdx.x, image = spec.side * spec.side * 3;
+    if (i >= spec.n * image) return;
+    uint32_t slot = i / image, step = word(picks, 0);
+    float u = uniform(philox(spec.seed, 0, PURPOSE_CORRUPTION, step, slot).lane[2]);
+    float deviation = between(u, spec.kept_noise[0], spec.kept_noise[1]);
+    float noise = deviation * normal(philox(spec.seed, i % image, PURPOSE_CORRUPTION + (KEPT_NOISE << 8), step, slot));
+    corrupted[i] += noise;
+    x[i] += noise;
+}
+REGISTER_KERNEL(corruption_kept_noise)

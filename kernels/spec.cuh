@@ -23,8 +23,10 @@ struct ObjectiveSpec { uint32_t n, pixels, channels, penalty; double lambda, eps
 struct AdamSpec { double beta1, beta2, epsilon; };
 struct BoxAverageSpec { uint32_t n, h, w, size, repeats; };
 struct CorruptionSpec {
-    uint32_t seed[2], n, side, images, textures, patches_min, patches_max, patches_at_once, log_uniform_size;
-    float size[2], aspect[2], weights[SOURCES], blend_probability, blend[2], softness[2], deformation[2], region_threshold, mask_nodes_per_unit;
+    uint32_t seed[2], n, side, images, textures;
+    float clean;
+    uint32_t patches_min, patches_max, patches_at_once, log_uniform_size;
+    float size[2], aspect[2], weights[SOURCES], blend_probability, blend[2], softness[2], deformation[2], region_threshold, kept_noise[2], mask_nodes_per_unit;
     uint32_t mask_side, replacement_side;
     float taps[FIELD_TAPS];
 };

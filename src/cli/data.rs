@@ -96,15 +96,15 @@ fn preview(arguments: &Preview) -> anyhow::Result<()> {
     let config = Config::read_or_default(arguments.config.as_deref(), arguments.textures.as_deref())?;
     let (set, _) = load_training_set(&config, &arguments.data)?;
     let samples = set.samples(arguments.step.into(), arguments.count.into())?;
-    let changes: Vec<Image> = samples.iter().map(|(x, corrupted)| (x - &corrupted.image).mapv_into(f32::abs)).collect();
-    let masks: Vec<Image> = samples.iter().map(|(_, corrupted)| grey(&corrupted.mask)).collect();
+    let changes: Vec<Image> = samples.iter().map(|sample| (&sample.target - &sample.image).mapv_into(f32::abs)).collect();
+    let masks: Vec<Image> = samples.iter().map(|sample| grey(&sample.mask)).collect();
     let mut rows: Vec<FigureRow<'_>> = Vec::new();
-    for (number, (((x, corrupted), mask), change)) in samples.iter().zip(&masks).zip(&changes).enumerate() {
+    for (number, ((sample, mask), change)) in samples.iter().zip(&masks).zip(&changes).enumerate() {
         rows.push(FigureRow {
             label: format!("sample {number}"),
-            note: sources(corrupted),
+            note: sources(sample),
             captions: if number == 0 { CAPTIONS.map(String::from).into() } else { Vec::new() },
-            images: vec![x, &corrupted.image, mask, change],
+            images: vec![&sample.target, &sample.image, mask, change],
         });
     }
     write_png(&arguments.out, &Figure { rows, heat_scale: None }.draw()?)?;

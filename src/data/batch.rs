@@ -102,23 +102,22 @@ impl TrainingSet {
         Shape::new(&[count, self.size, self.size, 3])?;
         let samples = self.samples(step, count)?;
         Ok(Batch {
-            corrupted: stacked(samples.iter().map(|(_, corrupted)| corrupted.image.view()))?,
-            target: stacked(samples.iter().map(|(x, _)| x.view()))?,
-            region: stacked(samples.iter().map(|(_, corrupted)| corrupted.region.view().insert_axis(Axis(2))))?,
+            corrupted: stacked(samples.iter().map(|sample| sample.image.view()))?,
+            target: stacked(samples.iter().map(|sample| sample.target.view()))?,
+            region: stacked(samples.iter().map(|sample| sample.region.view().insert_axis(Axis(2))))?,
         })
     }
 
-    /// The images x of the batch of `step`, each with its corruption.
+    /// The corrupted images of the batch of `step`.
     ///
     /// # Errors
     /// As [`TrainingSet::validate`].
-    pub fn samples(&self, step: u64, count: usize) -> Result<Vec<(Image, Corrupted)>> {
+    pub fn samples(&self, step: u64, count: usize) -> Result<Vec<Corrupted>> {
         self.validate()?;
         let sample = |slot: usize| {
             let x = self.crop(&self.pick(step, slot, count));
             let sources = Sources { textures: &self.textures, images: &self.images };
-            let corrupted = corrupt(&self.corruption, self.seed, step as u32, slot as u32, &x, &sources)?;
-            Ok((x, corrupted))
+            corrupt(&self.corruption, self.seed, step as u32, slot as u32, &x, &sources)
         };
         (0..count).into_par_iter().map(sample).collect()
     }

@@ -153,13 +153,13 @@ impl Config {
         toml::to_string(self).map_err(|error| Error::format(format!("the config cannot be written as TOML: {error}")))
     }
 
-    /// First 12 hex digits of the SHA-256 of [`Config::to_toml`] with the original names of renamed keys, so that the hash of a config is
+    /// First 12 hex digits of the SHA-256 of [`Config::to_toml`] as version 0.1.0 would have written it: the hash of a config is
     /// the same in all versions.
     ///
     /// # Errors
     /// As [`Config::to_toml`].
     pub fn hash(&self) -> Result<String> {
-        let digest = Sha256::digest(keys::with_original_names(&self.to_toml()?).as_bytes());
+        let digest = Sha256::digest(keys::as_first_version(&self.to_toml()?).as_bytes());
         Ok(digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect())
     }
 

@@ -13,6 +13,13 @@ const RENAMED: [(&str, &str); 4] = [
     ("train.average", "train.ema_decay"),
 ];
 
+/// Keys that version 0.1.0 did not have: their section, and their line if they have the default.
+const ADDED: [(&str, &str); 3] =
+    [("corruption", "clean = 0.0"), ("corruption.kept_noise", "min = 0.0"), ("corruption.kept_noise", "max = 0.0")];
+
+/// Sections that version 0.1.0 did not have.
+const ADDED_SECTIONS: [&str; 1] = ["corruption.kept_noise"];
+
 /// Keys without a default, which a default config does not contain.
 const WITHOUT_DEFAULT: [&str; 1] = ["data.textures"];
 
@@ -33,21 +40,25 @@ pub(super) fn check_old_keys(table: &Table) -> Result<Option<String>> {
     Ok((!renames.is_empty()).then(|| format!("{}; old names still work", renames.join(", "))))
 }
 
-/// The config text `toml` with the original names of renamed keys. Config hashes are computed from it, so they do not change when keys are
-/// renamed.
-pub(super) fn with_original_names(toml: &str) -> String {
+/// The config text `toml` as version 0.1.0 would have written it: renamed keys under their first names, and without later keys that have
+/// their default. Config hashes are computed from it, so that they stay the same when keys are renamed or added.
+pub(super) fn as_first_version(toml: &str) -> String {
     let mut section = "";
-    let mut renamed = String::with_capacity(toml.len());
+    let mut first = String::with_capacity(toml.len());
+    let is_added = |line: &str, section: &str| ADDED.iter().any(|(of, added)| *of == section && *added == line);
     for line in toml.lines() {
         section = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')).unwrap_or(section);
+        if is_added(line, section) {
+            continue;
+        }
         let old = line.split_once(" = ").and_then(|(name, value)| {
             let (old, _) = RENAMED.iter().find(|(_, new)| split(new) == (section, name))?;
             Some(format!("{} = {value}", split(old).1))
         });
-        renamed += &old.unwrap_or_else(|| line.to_owned());
-        renamed.push('\n');
+        first += &old.unwrap_or_else(|| line.to_owned());
+        first.push('\n');
     }
-    renamed
+    ADDED_SECTIONS.iter().fold(first, |text, empty| text.replace(&format!("[{empty}]\n\n"), ""))
 }
 
 /// The key that `unknown` probably means: one or two letters different, or the same name in another section.
@@ -103,6 +114,16 @@ mod tests {
     #[test]
     fn original_names_are_given_in_their_section_only() {
         let text = "[train]\nlearning_rate = 0.1\nsteps = 3\n[other]\nlearning_rate = 0.1\n";
-        assert_eq!(with_original_names(text), "[train]\nrate = 0.1\nsteps = 3\n[other]\nlearning_rate = 0.1\n");
+        assert_eq!(as_first_version(text), "[train]\nrate = 0.1\nsteps = 3\n[other]\nlearning_rate = 0.1\n");
+    }
+
+    #[test]
+    fn later_keys_are_left_out_while_they_have_their_default() {
+        let text = "[corruption]\nclean = 0.0\nregion_threshold = 0.05\n\n[corruption.kept_noise]\nmin = 0.0\nmax = 0.0\n\n[train]\nsteps = 3\n";
+        assert_eq!(as_first_version(text), "[corruption]\nregion_threshold = 0.05\n\n[train]\nsteps = 3\n");
+        let changed = text.replace("max = 0.0", "max = 0.1").replace("clean = 0.0", "clean = 0.5");
+        let kept =
+            "[corruption]\nclean = 0.5\nregion_threshold = 0.05\n\n[corruption.kept_noise]\nmax = 0.1\n\n[train]\nsteps = 3\n";
+        assert_eq!(as_first_version(&changed), kept);
     }
 }

@@ -99,14 +99,14 @@ impl Pictures {
     /// # Errors
     /// A shape too large.
     pub fn batch(&self, step: u32, count: usize) -> Result<Batch> {
-        let pairs = self.pairs(step, count)?;
-        let images = |part: fn(&(Image, Corrupted)) -> &Image| pairs.iter().flat_map(|pair| self.laid_out(part(pair))).collect();
-        let region = pairs.iter().flat_map(|(_, corrupted)| corrupted.region.iter().copied()).collect();
+        let drawn = self.corrupted(step, count)?;
+        let images = |part: fn(&Corrupted) -> &Image| drawn.iter().flat_map(|sample| self.laid_out(part(sample))).collect();
+        let region = drawn.iter().flat_map(|sample| sample.region.iter().copied()).collect();
         let region_shape = match self.layout {
             Layout::Grey => self.shape(count)?,
             Layout::Rgb => Shape::new(&[count, self.side, self.side, 1])?,
         };
-        let values = [images(|(_, corrupted)| &corrupted.image), images(|(x, _)| x), region];
+        let values = [images(|sample| &sample.image), images(|sample| &sample.target), region];
         Batch::new(self.shape(count)?, region_shape, values)
     }
 
@@ -115,27 +115,26 @@ impl Pictures {
     /// # Errors
     /// A shape too large.
     pub fn samples(&self, count: usize) -> Result<Vec<CorruptedSample>> {
-        let sample = |(x, corrupted): &(Image, Corrupted)| {
+        let sample = |corrupted: &Corrupted| {
             let wide = |image: &Image| self.laid_out(image).into_iter().map(f64::from).collect();
             let channels = self.space.ambient() / corrupted.region.len();
             CorruptedSample {
-                target: wide(x),
+                target: wide(&corrupted.target),
                 corrupted: wide(&corrupted.image),
                 region: corrupted.region.iter().flat_map(|&mask| std::iter::repeat_n(mask > 0.0, channels)).collect(),
             }
         };
-        Ok(self.pairs(UNSEEN, count)?.iter().map(sample).collect())
+        Ok(self.corrupted(UNSEEN, count)?.iter().map(sample).collect())
     }
 
-    /// x and its corruption.
-    fn pairs(&self, step: u32, count: usize) -> Result<Vec<(Image, Corrupted)>> {
-        let pair = |slot: u32| {
+    /// Images with their corruption.
+    fn corrupted(&self, step: u32, count: usize) -> Result<Vec<Corrupted>> {
+        let sample = |slot: u32| {
             let x = self.normal(step, slot)?;
             let sources = Sources { textures: &[], images: &self.others };
-            let corrupted = corrupt(&self.corruption, self.seed, step, slot, &x, &sources)?;
-            Ok((x, corrupted))
+            corrupt(&self.corruption, self.seed, step, slot, &x, &sources)
         };
-        (0..count as u32).into_par_iter().map(pair).collect()
+        (0..count as u32).into_par_iter().map(sample).collect()
     }
 
     /// x as RGB.

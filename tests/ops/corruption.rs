@@ -6,7 +6,7 @@ use ndarray::Array3;
 use orthoscope::Result;
 use orthoscope::backend::{Cuda, Storage};
 use orthoscope::data::corruption::{
-    Aspect, Blend, CorruptionConfig, Deformation, Distribution, Patches, Size, Softness, Source, Weights,
+    Aspect, Blend, CorruptionConfig, Deformation, Distribution, KeptNoise, Patches, Size, Softness, Source, Weights,
 };
 use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, Image, TrainingSet, row_major};
 use orthoscope::model::{Architecture, Autoencoder};
@@ -24,6 +24,7 @@ on_cuda!(
     many_patches,
     a_thousand_patches_with_the_finest_fields,
     a_set_without_textures,
+    clean_images_and_kept_noise,
     seeds_and_steps_use_all_their_bits,
     the_number_of_patches_at_once_does_not_change_the_result,
     operands_that_do_not_fit_are_rejected,
@@ -42,6 +43,7 @@ pub fn spec_value() -> SpecValue {
         side: 4,
         images: 5,
         textures: 6,
+        clean: 0.25,
         patches_min: 7,
         patches_max: 8,
         patches_at_once: 9,
@@ -54,6 +56,7 @@ pub fn spec_value() -> SpecValue {
         softness: [0.8, 0.9],
         deformation: [1.1, 1.2],
         region_threshold: 1.3,
+        kept_noise: [1.35, 1.36],
         mask_nodes_per_unit: 1.4,
         mask_side: 10,
         replacement_side: 11,
@@ -209,6 +212,18 @@ fn a_set_without_textures(open: &Open) {
     assert_same_batch("no source", &device_batch(&open(3), &set, 2), &set.batch(2, COUNT).unwrap());
 }
 
+fn clean_images_and_kept_noise(open: &Open) {
+    let kept_noise = KeptNoise { min: 0.01, max: 0.1 };
+    for (clean, kept_noise) in [(0.5, KeptNoise::default()), (0.0, kept_noise.clone()), (1.0, kept_noise)] {
+        let what = format!("clean {clean}, noise up to {}", kept_noise.max);
+        check(open, &what, &training_set(CorruptionConfig { clean, kept_noise, ..CorruptionConfig::default() }));
+    }
+    let no_patches = Patches { min: 0, max: 0 };
+    let config =
+        CorruptionConfig { patches: no_patches, kept_noise: KeptNoise { min: 0.2, max: 0.2 }, ..CorruptionConfig::default() };
+    check(open, "noise alone", &training_set(config));
+}
+
 fn seeds_and_steps_use_all_their_bits(open: &Open) {
     for seed in [0, 1, u64::from(u32::MAX), 1 << 32, u64::MAX] {
         let set = TrainingSet { seed, ..training_set(CorruptionConfig::default()) };
@@ -312,7 +327,7 @@ fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
         textures: vec![picture(2)],
         size: 24,
         augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true },
-        corruption: CorruptionConfig { patches, ..CorruptionConfig::default() },
+        corruption: CorruptionConfig { patches, kept_noise: KeptNoise { min: 0.01, max: 0.05 }, ..CorruptionConfig::default() },
         seed: 5,
     };
     let resident = set.resident(cuda, 2)?.expect("a device with its own memory");

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CorruptionConfig {
+    /// Fraction of the images that get no patch, in [0, 1].
+    pub clean: f32,
     /// Number of patches in one image.
     pub patches: Patches,
     /// Side of a patch.
@@ -22,6 +24,8 @@ pub struct CorruptionConfig {
     pub deformation: Deformation,
     /// A pixel belongs to the corrupted region (`M` of Method §3) where the soft mask exceeds this, in [0, 1).
     pub region_threshold: f32,
+    /// Noise in input and target.
+    pub kept_noise: KeptNoise,
 }
 
 /// Number of patches in one image, uniform in [min, max], both included.
@@ -119,9 +123,21 @@ pub struct Deformation {
     pub smoothing: f32,
 }
 
+/// Gaussian noise that is added to the corrupted image and to the target (arXiv 2511.07233), so that the network learns to pass it on.
+/// Its standard deviation is uniform in [min, max) for each image, in units of pixel value, in [0, 1]. 0 adds none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeptNoise {
+    /// Weakest.
+    pub min: f32,
+    /// Strongest.
+    pub max: f32,
+}
+
 impl Default for CorruptionConfig {
     fn default() -> Self {
         Self {
+            clean: 0.0,
             patches: Patches::default(),
             size: Size::default(),
             aspect: Aspect::default(),
@@ -130,6 +146,7 @@ impl Default for CorruptionConfig {
             softness: Softness::default(),
             deformation: Deformation::default(),
             region_threshold: 0.05,
+            kept_noise: KeptNoise::default(),
         }
     }
 }
@@ -234,6 +251,8 @@ impl CorruptionConfig {
         check_range("softness", self.softness.min, self.softness.max, [0.0, 1.0])?;
         check_range("deformation", self.deformation.min, self.deformation.max, [0.0, 1.0])?;
         check("deformation.smoothing", self.deformation.smoothing, [0.05, 10.0])?;
+        check_range("kept_noise", self.kept_noise.min, self.kept_noise.max, [0.0, 1.0])?;
+        check("clean", self.clean, [0.0, 1.0])?;
         check("region_threshold", self.region_threshold, [0.0, 0.999])
     }
 }
@@ -298,6 +317,9 @@ mod tests {
             ("deformation = { max = 2.0 }", "deformation.max"),
             ("deformation = { smoothing = 0.0 }", "deformation.smoothing"),
             ("region_threshold = 1.0", "region_threshold"),
+            ("clean = 1.5", "clean"),
+            ("kept_noise = { min = -0.1 }", "kept_noise.min"),
+            ("kept_noise = { min = 0.2, max = 0.1 }", "kept_noise.min"),
         ] {
             let config: CorruptionConfig = toml::from_str(text).unwrap();
             match config.validate() {

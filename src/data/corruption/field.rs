@@ -14,6 +14,7 @@ const MARGIN: usize = FIELD_TAPS / 2;
 pub(super) enum FieldUse {
     Mask = 1,
     Replacement = 2,
+    Kept = 3,
 }
 
 /// Key of the random fields of one image.
@@ -27,9 +28,21 @@ pub(super) struct Address {
 impl Address {
     /// The four uniform numbers in [0, 1) of lattice node `node`.
     fn uniforms(self, patch: u32, field: FieldUse, node: u32) -> [f32; 4] {
+        self.bits(patch, field, node).map(|bits| (bits >> 8) as f32 * (1.0 / 16_777_216.0))
+    }
+
+    fn bits(self, patch: u32, field: FieldUse, node: u32) -> [u32; 4] {
         let key = [self.seed as u32, (self.seed >> 32) as u32];
         let word = Purpose::Corruption as u32 + ((field as u32) << 8) + (patch << 16);
-        philox(key, [node, word, self.step, self.index]).map(|bits| (bits >> 8) as f32 * (1.0 / 16_777_216.0))
+        philox(key, [node, word, self.step, self.index])
+    }
+
+    /// Nearly normal noise for one element of the image, of mean 0 and variance 1: the sum of eight 16-bit numbers, centred and scaled.
+    /// Its excess kurtosis is -0.15, and it never exceeds 4.9 standard deviations.
+    pub fn normal(self, element: u32) -> f32 {
+        let sum: u32 = self.bits(0, FieldUse::Kept, element).into_iter().map(|bits| (bits & 0xFFFF) + (bits >> 16)).sum();
+        // 8 · 65535 / 2, and the square root of 8 (65536² - 1) / 12.
+        (sum as f32 - 262_140.0) * (1.0 / 53_509.92)
     }
 }
 
@@ -200,6 +213,17 @@ mod tests {
                     assert!((here[c] - next[c]).abs() <= 7.0 * 0.708 / 100.0 + 1e-5, "{sigma} {p}: {here:?} {next:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn normal_noise_has_the_moments_of_a_sum_of_eight() {
+        let n = 100_000;
+        let moment = |power| (0..n).map(|element| f64::from(address(3).normal(element)).powi(power)).sum::<f64>() / f64::from(n);
+        // Five standard errors of each mean, from the variances 1, 2, 15 and 96 of the powers of a normal variable.
+        for (power, want, variance) in [(1, 0.0, 1.0), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 2.85, 96.0)] {
+            let found = moment(power);
+            assert!((found - want).abs() < 5.0 * (variance / f64::from(n)).sqrt(), "power {power}: {found}");
         }
     }
 

@@ -4,14 +4,17 @@
 //! Every random number is a function of (seed, step, index): Philox 4x32-10 with key = [low, high word of the seed].
 //!
 //! **Choices**: the stream with counter `[block, 3, step, index]`. Number n is lane n mod 4 of block n / 4; as a uniform number
-//! in [0, 1) it is `(bits >> 8) 2^-24`. Number 0 gives the number of patches, `min + (bits (max - min + 1) >> 32)`. Numbers 1 to
-//! 3 are unused. Patch k uses numbers 4 + 20 k to 23 + 20 k: row, column, size, aspect, softness, deformation, source, faint or
+//! in [0, 1) it is `(bits >> 8) 2^-24`. Number 0 gives the number of patches, `min + (bits (max - min + 1) >> 32)`; if
+//! number 1 is below `clean` there is none. Number 2 gives the standard deviation σ of the kept noise, number 3 is unused. Patch k uses numbers 4 + 20 k to 23 + 20 k: row, column, size, aspect, softness, deformation, source, faint or
 //! not, opacity, and eleven for the replacement, which are always drawn.
 //!
 //! **Fields** (the mask's displacement, noise, the elastic displacement): counter
 //! `[node, 3 + 256 field + 65536 patch, step, index]`, one evaluation per lattice node, lane c for channel c. field is 1 for the
 //! mask and 2 for the replacement; node is the row-major index in the lattice, extended by 6 nodes on every side. The nodes cover
 //! the patch with spacing σ/2, where σ is relative to the patch. So cost and shape of a field do not depend on the resolution.
+//!
+//! **Kept noise**: counter `[element, 3 + 256 · 3, step, index]`, element the row-major index in `[height, width, 3]`. ε is σ times
+//! the sum of the eight 16-bit halves, centred and scaled to variance 1, and is added after the last patch.
 //!
 //! **Arithmetic** is f32 in the written order, without fused multiply-add. Only +, -, ×, ÷ and square root are used, whose
 //! results IEEE 754 defines exactly. The table of Gaussian weights is rounded from f64. No result depends on other images or on
@@ -32,14 +35,14 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Aspect, Blend, CorruptionConfig, Deformation, Distribution, Patches, Size, Softness, Weights};
+pub use config::{Aspect, Blend, CorruptionConfig, Deformation, Distribution, KeptNoise, Patches, Size, Softness, Weights};
 pub use source::{Source, Sources};
 
 use super::{Image, Plane, sides};
 use crate::error::Result;
 use field::{Address, lerp};
 use mask::Mask;
-use plan::{Patch, plan};
+use plan::{Patch, Plan, plan};
 use replacement::{Replacement, Site};
 use serde::Serialize;
 
@@ -71,8 +74,10 @@ impl From<&Patch> for PatchRecord {
 /// A corrupted image with its masks and patches. All planes have the height and width of the image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Corrupted {
-    /// x̂, bit-identical to x where `mask` is 0.
+    /// x̂, bit-identical to `target` where `mask` is 0. In [0, 1] without kept noise.
     pub image: Image,
+    /// What the network is trained to restore: x, plus the kept noise of x̂.
+    pub target: Image,
     /// Soft mask M, the union 1 - Π (1 - M_i) over the patches, in [0, 1]. The opacity of a patch does not affect the mask.
     pub mask: Plane,
     /// 1 where the soft mask exceeds `region_threshold`, else 0: M of the objective (Method §3). Never empty if there is a
@@ -100,16 +105,28 @@ pub fn corrupt(
     for source in sources.textures.iter().chain(sources.images) {
         sides("corrupt", source)?;
     }
-    let patches = plan(config, address, [height, width], sources);
-    let mut image = x.clone();
+    let Plan { patches, deviation } = plan(config, address, [height, width], sources);
+    let (mut image, mut target) = (x.clone(), x.clone());
     let mut mask = Plane::zeros((height, width));
     for patch in &patches {
         let shape = Mask::new(address, patch, config.deformation.smoothing);
         let replacement = Replacement::new(address, patch, x, sources);
         blend_patch(patch, &shape, &replacement, &mut image, &mut mask);
     }
+    if config.kept_noise.max > 0.0 {
+        add_noise(address, deviation, &mut image, &mut target);
+    }
     let region = mask.mapv(|m| if m > config.region_threshold { 1.0 } else { 0.0 });
-    Ok(Corrupted { image, mask, region, patches: patches.iter().map(PatchRecord::from).collect() })
+    Ok(Corrupted { image, target, mask, region, patches: patches.iter().map(PatchRecord::from).collect() })
+}
+
+/// Adds the same noise to x̂ and to the target.
+fn add_noise(address: Address, deviation: f32, image: &mut Image, target: &mut Image) {
+    for (element, (corrupted, kept)) in image.iter_mut().zip(target).enumerate() {
+        let noise = deviation * address.normal(element as u32);
+        *corrupted += noise;
+        *kept += noise;
+    }
 }
 
 /// Blends one patch into the image: `x̂ := x̂ + M a (y - x̂)`, which is M ⊙ y' + M̄ ⊙ x̂ with y' = a y + (1 - a) x̂, and

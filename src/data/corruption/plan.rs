@@ -52,16 +52,24 @@ impl Patch {
     }
 }
 
-/// The patches of image `index` of `step`, `extent` = [height, width]. The order of the numbers is in the module docs.
-pub(super) fn plan(config: &CorruptionConfig, address: Address, extent: [usize; 2], sources: &Sources<'_>) -> Vec<Patch> {
+/// Everything that is drawn for one image, except its random fields.
+pub(super) struct Plan {
+    pub patches: Vec<Patch>,
+    /// Standard deviation of the noise that the target keeps.
+    pub deviation: f32,
+}
+
+/// The plan of image `index` of `step`, `extent` = [height, width]. The order of the numbers is in the module docs.
+pub(super) fn plan(config: &CorruptionConfig, address: Address, extent: [usize; 2], sources: &Sources<'_>) -> Plan {
     let mut stream = Stream::new(address.seed, Purpose::Corruption, address.step, address.index);
     let count = stream.between(config.patches.min, config.patches.max);
-    // The rest of the first block stays unused.
-    for _ in 0..3 {
-        stream.bits();
-    }
+    let is_clean = stream.uniform() < config.clean;
+    let deviation = between(stream.uniform(), config.kept_noise.min, config.kept_noise.max);
+    // The last number of the first block is not used.
+    stream.bits();
     let weights = available(&config.weights, sources.textures.len(), sources.images.len());
-    (0..count).map(|number| Patch::draw(config, extent, &weights, number, std::array::from_fn(|_| stream.uniform()))).collect()
+    let mut draw = |number| Patch::draw(config, extent, &weights, number, std::array::from_fn(|_| stream.uniform()));
+    Plan { patches: (0..if is_clean { 0 } else { count }).map(&mut draw).collect(), deviation }
 }
 
 /// The weights with those of sources without material set to 0.

@@ -73,6 +73,36 @@ proptest! {
 }
 
 #[test]
+fn clean_images_are_the_wanted_fraction_and_have_no_patch() {
+    let x = picture(8, 8, 0);
+    let config = CorruptionConfig { clean: 0.3, ..CorruptionConfig::default() };
+    let clean = |index| corrupt(&config, 1, 2, index, &x, &Sources::default()).unwrap();
+    let found: Vec<Corrupted> = (0..2000).map(clean).filter(|sample| sample.patches.is_empty()).collect();
+    // Five standard deviations: 5 sqrt(0.3 · 0.7 / 2000).
+    assert!((found.len() as f64 / 2000.0 - 0.3).abs() < 0.052, "{}", found.len());
+    assert!(found.iter().all(|sample| sample.image == x && sample.mask.sum() == 0.0));
+}
+
+#[test]
+fn kept_noise_is_the_same_in_input_and_target_and_leaves_the_patches_alone() {
+    let x = Image::from_elem((24, 24, 3), 0.5);
+    let quiet = CorruptionConfig::default();
+    let noisy = CorruptionConfig { kept_noise: KeptNoise { min: 0.02, max: 0.02 }, ..quiet.clone() };
+    let draw = |config: &CorruptionConfig| corrupt(config, 3, 4, 5, &x, &Sources::default()).unwrap();
+    let (without, with) = (draw(&quiet), draw(&noisy));
+    assert_eq!((&without.mask, &without.patches), (&with.mask, &with.patches));
+    assert_eq!(without.target, x);
+    let (input, target) = (&with.image - &without.image, &with.target - &x);
+    assert!(input.iter().zip(&target).all(|(a, b)| (a - b).abs() < 1e-6));
+    let variance = target.iter().map(|&noise| f64::from(noise * noise)).sum::<f64>() / target.len() as f64;
+    // Five standard errors: 5 sqrt(2 / 1728).
+    assert!((variance / 4e-4 - 1.0).abs() < 0.17, "{variance}");
+    for ((&m, after), kept) in with.mask.iter().zip(with.image.lanes(Axis(2))).zip(with.target.lanes(Axis(2))) {
+        assert!(m > 0.0 || after == kept);
+    }
+}
+
+#[test]
 fn a_sample_does_not_depend_on_others_or_on_threads() {
     let (x, textures, images) = (picture(32, 48, 0), [picture(20, 20, 1)], [picture(32, 48, 2)]);
     let sources = Sources { textures: &textures, images: &images };
@@ -163,7 +193,7 @@ fn the_mask_is_the_union_of_the_patches() {
     config.softness.min = 0.6;
     let (x, address) = (picture(32, 32, 0), Address { seed: 6, step: 1, index: 2 });
     let found = corrupt(&config, 6, 1, 2, &x, &Sources::default()).unwrap();
-    let patches = plan(&config, address, [32, 32], &Sources::default());
+    let patches = plan(&config, address, [32, 32], &Sources::default()).patches;
     let masks: Vec<Mask> = patches.iter().map(|patch| Mask::new(address, patch, config.deformation.smoothing)).collect();
     let mut overlaps = 0;
     for ((row, column), &m) in found.mask.indexed_iter() {

@@ -106,14 +106,23 @@ impl<'a> Work<'a> {
         let CorruptionSpec { patches_max, patches_at_once, .. } = self.spec;
         self.crop(x)?;
         if patches_max == 0 {
-            return self.lay(x, corrupted, region, 0);
+            self.lay(x, corrupted, region, 0)?;
+        } else {
+            self.plan(x)?;
         }
-        self.plan(x)?;
         for first in (0..patches_max).step_by(patches_at_once as usize) {
             self.fields(first, patches_at_once.min(patches_max - first))?;
             self.lay(x, corrupted, region, first)?;
         }
+        if self.spec.kept_noise[1] > 0.0 {
+            self.keep_noise(corrupted, x)?;
+        }
         Ok(())
+    }
+
+    fn keep_noise(&self, corrupted: &mut Buffer, x: &mut Buffer) -> Result<()> {
+        let launch = self.cuda.launch_over(&kernel::CORRUPTION_KEPT_NOISE, self.spec.image_len());
+        launch.input(self.picks).output(corrupted).output(x).value(self.spec).run()
     }
 }
 
@@ -176,6 +185,7 @@ mod tests {
             side: 9,
             images: 1,
             textures: 0,
+            clean: 0.0,
             patches_min: 3,
             patches_max: 5,
             patches_at_once: 5,
@@ -188,6 +198,7 @@ mod tests {
             softness: [0.1, 0.5],
             deformation: [0.1, 0.3],
             region_threshold: 0.05,
+            kept_noise: [0.0, 0.0],
             mask_nodes_per_unit: 10.5,
             mask_side: 23,
             replacement_side: 52,

@@ -29,6 +29,8 @@ pub struct CorruptionSpec {
     pub images: u32,
     /// Replacement textures, after the images.
     pub textures: u32,
+    /// Probability that an image gets no patch.
+    pub clean: f32,
     /// Minimum number of patches in one image.
     pub patches_min: u32,
     /// Maximum number of patches in one image.
@@ -53,6 +55,8 @@ pub struct CorruptionSpec {
     pub deformation: [f32; 2],
     /// M is 1 where the soft mask exceeds this.
     pub region_threshold: f32,
+    /// Range of the standard deviation of the noise in x̂ and x.
+    pub kept_noise: [f32; 2],
     /// Nodes of the mask's random field in half a patch.
     pub mask_nodes_per_unit: f32,
     /// Rows and columns of nodes of the mask's random field.
@@ -128,7 +132,7 @@ impl Picks {
 pub struct Batch<'a, T> {
     /// x̂, the corrupted images.
     pub corrupted: &'a mut T,
-    /// x, the images.
+    /// x, the images, with the noise that they keep.
     pub images: &'a mut T,
     /// M, 1 where an image is corrupted.
     pub region: &'a mut T,
