@@ -1,7 +1,6 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ndarray::{Axis, Zip};
 use serde::Serialize;
 
 use super::examination::{Cutoffs, Examination};
@@ -156,15 +155,12 @@ impl<B: Backend> Detector<B> {
         output
     }
 
-    /// Diff = mean over channels of (x̂ - f(x̂))², then n times the k x k box average.
+    /// The residual, in the paper Diff = mean over channels of (x̂ - f(x̂))², then n times the k x k box average.
     fn heatmap(&self, x: &Image, reconstruction: &Image) -> Result<Plane> {
-        let DetectionConfig { window, repeats, .. } = self.settings.detection;
+        let DetectionConfig { window, repeats, ref residual, .. } = self.settings.detection;
         let (height, width, _) = x.dim();
-        let squares = Zip::from(x.lanes(Axis(2))).and(reconstruction.lanes(Axis(2))).map_collect(|a, b| {
-            let sum: f64 = a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
-            B::Elem::of(sum / 3.0)
-        });
-        let difference = self.backend.upload(&squares.into_iter().collect::<Vec<_>>())?;
+        let residual = residual.of(x, reconstruction)?;
+        let difference = self.backend.upload(&residual.into_iter().map(B::Elem::of).collect::<Vec<_>>())?;
         let spec = BoxAverageSpec::new(&Shape::new(&[1, height, width])?, window, repeats)?;
         let mut average = self.backend.alloc(height * width)?;
         self.backend.run(BoxAverage::Forward { spec: &spec, x: &difference, y: &mut average })?;

@@ -4,9 +4,11 @@ mod detector;
 mod evaluate;
 mod examination;
 pub mod metrics;
+mod residual;
 mod settings;
 
 pub use detector::{Detector, ImageScores, Inspection};
 pub use evaluate::{Evaluation, ImageResult, Resolution, evaluate};
 pub use examination::{Cutoffs, Examination, Origin, Region, Threshold};
+pub use residual::Residual;
 pub use settings::{DetectionConfig, Provenance, Settings, Thresholds, quantile};

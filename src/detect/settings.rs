@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::metrics::Score;
+use super::residual::Residual;
 use crate::data::Preparation;
 use crate::error::{Error, Result};
 
@@ -18,11 +19,20 @@ pub struct DetectionConfig {
     pub image_quantile: f64,
     /// The pixel threshold is this quantile of the heatmap values of held-out normal images.
     pub pixel_quantile: f64,
+    /// What the image and its reconstruction are compared by.
+    pub residual: Residual,
 }
 
 impl Default for DetectionConfig {
     fn default() -> Self {
-        Self { window: 13, repeats: 3, score: Score::Sum, image_quantile: 0.99, pixel_quantile: 0.999 }
+        Self {
+            window: 13,
+            repeats: 3,
+            score: Score::Sum,
+            image_quantile: 0.99,
+            pixel_quantile: 0.999,
+            residual: Residual::default(),
+        }
     }
 }
 
@@ -43,7 +53,7 @@ impl DetectionConfig {
                 return Err(Error::config(format!("detection.{key}"), format!("must be 0 to 1, got {value}")));
             }
         }
-        Ok(())
+        self.residual.validate()
     }
 }
 

@@ -95,6 +95,9 @@ pub fn protocol(category: &Category, resolution: Resolution, score: Score, detec
         Some((settings, device)) => {
             let (k, n) = (settings.detection.window, settings.detection.repeats);
             line += &format!("; heatmap k={k} n={n}");
+            if !settings.detection.residual.is_of_the_paper() {
+                line += &format!(" of {} (not in the paper)", settings.detection.residual);
+            }
             line += &match &settings.provenance {
                 Some(run) => format!("; last step {}; seed {}; config {}", run.steps, run.seed, run.config_hash),
                 None => "; weights of unknown origin".into(),

@@ -14,11 +14,19 @@ const RENAMED: [(&str, &str); 4] = [
 ];
 
 /// Keys that version 0.1.0 did not have: their section, and their line if they have the default.
-const ADDED: [(&str, &str); 3] =
-    [("corruption", "clean = 0.0"), ("corruption.kept_noise", "min = 0.0"), ("corruption.kept_noise", "max = 0.0")];
+const ADDED: [(&str, &str); 8] = [
+    ("corruption", "clean = 0.0"),
+    ("corruption.kept_noise", "min = 0.0"),
+    ("corruption.kept_noise", "max = 0.0"),
+    ("detection.residual", "squared = 1.0"),
+    ("detection.residual", "root = 0.0"),
+    ("detection.residual", "gradient = 0.0"),
+    ("detection.residual", "scales = 2"),
+    ("detection.residual", "chroma = 0.0"),
+];
 
 /// Sections that version 0.1.0 did not have.
-const ADDED_SECTIONS: [&str; 1] = ["corruption.kept_noise"];
+const ADDED_SECTIONS: [&str; 2] = ["corruption.kept_noise", "detection.residual"];
 
 /// Keys without a default, which a default config does not contain.
 const WITHOUT_DEFAULT: [&str; 1] = ["data.textures"];
