@@ -52,9 +52,9 @@ pub struct Preview {
     /// Category folder with train/good/
     #[arg(long, value_name = "ROOT/CATEGORY")]
     data: PathBuf,
-    /// Config file [default: the settings that `orthoscope doctor --config` prints]
+    /// Config file; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
     #[arg(long, value_name = "TOML")]
-    config: Option<PathBuf>,
+    config: Vec<PathBuf>,
     /// Folder of replacement textures; overrides the config
     #[arg(long, value_name = "DIR")]
     textures: Option<PathBuf>,
@@ -93,7 +93,7 @@ fn generate_families(arguments: &Generate) -> anyhow::Result<()> {
 }
 
 fn preview(arguments: &Preview) -> anyhow::Result<()> {
-    let config = Config::read_or_default(arguments.config.as_deref(), arguments.textures.as_deref())?;
+    let config = Config::read_layers(&arguments.config, arguments.textures.as_deref())?;
     let (set, _) = load_training_set(&config, &arguments.data)?;
     let samples = set.samples(arguments.step.into(), arguments.count.into())?;
     let changes: Vec<Image> = samples.iter().map(|sample| (&sample.target - &sample.image).mapv_into(f32::abs)).collect();

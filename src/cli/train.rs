@@ -17,9 +17,9 @@ use super::progress::TrainingProgress;
 #[command(after_help = "Writes model.safetensors, config.toml, log.jsonl and checkpoint.safetensors into the output folder. \
     Ctrl-C saves a checkpoint and exits with 130; --resume continues to the same weights, bit for bit.")]
 pub struct Arguments {
-    /// Config file [default: the settings that `orthoscope doctor --config` prints]
+    /// Config file; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
     #[arg(long, value_name = "TOML")]
-    config: Option<PathBuf>,
+    config: Vec<PathBuf>,
     /// Category folder with train/good/
     #[arg(long, value_name = "ROOT/CATEGORY")]
     data: PathBuf,
@@ -44,7 +44,7 @@ pub struct Arguments {
 
 /// Trains.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let mut config = Config::read_or_default(arguments.config.as_deref(), arguments.textures.as_deref())?;
+    let mut config = Config::read_layers(&arguments.config, arguments.textures.as_deref())?;
     config.train.steps = arguments.steps.unwrap_or(config.train.steps);
     config.seed = arguments.seed.unwrap_or(config.seed);
     let steps = config.train.steps;

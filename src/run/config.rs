@@ -90,12 +90,26 @@ impl Config {
         Ok(own)
     }
 
-    /// The config in `path`, or the defaults, with the texture folder replaced by `textures` if that is given.
+    /// The defaults, overridden by the first file, that by the next, and so on; only the merged values must be in their ranges. The texture
+    /// folder is replaced by `textures` if that is given.
     ///
     /// # Errors
-    /// As [`Config::read`].
-    pub fn read_or_default(path: Option<&Path>, textures: Option<&Path>) -> Result<Self> {
-        let mut own = path.map_or_else(|| Ok(Self::default()), Self::read)?;
+    /// As [`Config::read`]; of several files the last one is named if the merged config has a value outside its range.
+    pub fn read_layers(paths: &[PathBuf], textures: Option<&Path>) -> Result<Self> {
+        let mut own = match paths {
+            [] => Self::default(),
+            [path] => Self::read(path)?,
+            [.., last] => {
+                let mut merged = toml::Table::new();
+                for path in paths {
+                    let text = std::fs::read_to_string(path).map_err(|error| Error::read(path, error))?;
+                    Self::read_keys(&text).map_err(|error| error.in_file(path))?;
+                    keys::merge(&mut merged, text.parse().map_err(|error| bad_toml(&text, &error).in_file(path))?);
+                }
+                let text = toml::to_string(&merged).map_err(|error| Error::format(error.to_string()))?;
+                Self::parse(&text).map_err(|error| error.in_file(last))?
+            }
+        };
         own.data.textures = textures.map(Path::to_owned).or(own.data.textures);
         Ok(own)
     }
@@ -114,6 +128,12 @@ impl Config {
 
     /// The config, and a notice about renamed keys.
     pub(super) fn parse_with_notice(text: &str) -> Result<(Self, Option<String>)> {
+        let (own, notice) = Self::read_keys(text)?;
+        own.validate().map(|()| (own, notice))
+    }
+
+    /// The same without a check of ranges.
+    fn read_keys(text: &str) -> Result<(Self, Option<String>)> {
         let invalid = |error: toml::de::Error| bad_toml(text, &error);
         let notice = keys::check_old_keys(&text.parse().map_err(invalid)?)?;
         let mut unknown = Vec::new();
@@ -123,7 +143,7 @@ impl Config {
             let hint = keys::suggestion(key).map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
             return Err(Error::config(key, format!("there is no such key{hint}")));
         }
-        own.validate().map(|()| (own, notice))
+        Ok((own, notice))
     }
 
     /// Checks every value.

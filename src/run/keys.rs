@@ -69,6 +69,16 @@ pub(super) fn as_first_version(toml: &str) -> String {
     ADDED_SECTIONS.iter().fold(first, |text, empty| text.replace(&format!("[{empty}]\n\n"), ""))
 }
 
+/// Puts the values of `upper` over those of `lower`, table by table.
+pub(super) fn merge(lower: &mut Table, upper: Table) {
+    for (key, value) in upper {
+        match (lower.get_mut(&key), value) {
+            (Some(Value::Table(inner)), Value::Table(value)) => merge(inner, value),
+            (_, value) => drop(lower.insert(key, value)),
+        }
+    }
+}
+
 /// The key that `unknown` probably means: one or two letters different, or the same name in another section.
 pub(super) fn suggestion(unknown: &str) -> Option<String> {
     let mut known: Vec<String> = WITHOUT_DEFAULT.map(str::to_owned).into();

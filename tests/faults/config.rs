@@ -46,6 +46,24 @@ fn config_errors_are_one_sentence_with_the_key() {
 }
 
 #[test]
+fn later_config_files_override_earlier_ones() {
+    let scratch = Scratch::new();
+    scratch.write("base.toml", "seed = 7\n[corruption.patches]\nmin = 9\nmax = 9\n[train]\nsteps = 2\nbatch = 1\n[model]\nwidth = 2\n[data]\nsize = 32");
+    // Its minimum exceeds the default maximum, which counts only in the merged config.
+    scratch.write("own.toml", "[corruption.patches]\nmin = 8\n[train]\nlearning_rate = 0.5");
+    let command = "train --data cloth --out new --config base.toml --config own.toml";
+    scratch.succeeds(command);
+    let text = String::from_utf8(scratch.read("new/config.toml")).unwrap();
+    for line in ["seed = 7", "min = 8", "max = 9", "learning_rate = 0.5", "steps = 2"] {
+        assert!(text.lines().any(|own| own == line), "{line} in {text}");
+    }
+    scratch.write("own.toml", "[corruption.patches]\nmin = 10");
+    assert_eq!(scratch.refuses(command), "own.toml: config key `corruption.patches.min`: 10 exceeds patches.max 9");
+    scratch.write("base.toml", "[train]\nstep = 2");
+    assert!(scratch.refuses(command).starts_with("base.toml: config key `train.step`: there is no such key"));
+}
+
+#[test]
 fn an_empty_config_means_the_defaults() {
     let scratch = Scratch::new();
     scratch.write("c.toml", "");
