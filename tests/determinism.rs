@@ -27,7 +27,7 @@ fn training_set() -> TrainingSet {
         textures: images[3..].to_vec(),
         images,
         size: 24,
-        augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true },
+        augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true, ..AugmentConfig::default() },
         corruption: CorruptionConfig::default(),
         seed: 11,
     }

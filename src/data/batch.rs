@@ -2,7 +2,7 @@ use ndarray::{ArrayD, ArrayView3, Axis, s, stack};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::corruption::{Corrupted, CorruptionConfig, Sources, corrupt};
+use super::corruption::{Corrupted, CorruptionConfig, Sources, bilinear, corrupt};
 use super::image::{Image, sides};
 use crate::error::{Error, Result};
 use crate::ops::{Pick, Picks};
@@ -19,6 +19,21 @@ pub struct AugmentConfig {
     pub flip_vertical: bool,
     /// Rotate by a random multiple of 90 degrees.
     pub quarter_turns: bool,
+    /// Rotate by a random angle, uniform in ± this many degrees, 0 to 45. Beyond its border the image is reflected.
+    pub rotation: f32,
+}
+
+impl AugmentConfig {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// A rotation outside 0 to 45 degrees.
+    pub fn validate(&self) -> Result<()> {
+        match (0.0..=45.0).contains(&self.rotation) {
+            true => Ok(()),
+            false => Err(Error::config("augment.rotation", format!("must be 0 to 45 degrees, got {}", self.rotation))),
+        }
+    }
 }
 
 /// Training images in memory, with the textures and the settings of their corruption.
@@ -78,6 +93,7 @@ impl TrainingSet {
     /// No image, or one smaller than the training size; a bad corruption config.
     pub fn validate(&self) -> Result<()> {
         self.corruption.validate()?;
+        self.augment.validate()?;
         if self.images.is_empty() {
             return Err(Error::argument("there is no training image"));
         }
@@ -145,11 +161,15 @@ impl TrainingSet {
             flip_rows: stream.below(2) == 1 && self.augment.flip_vertical,
             flip_columns: stream.below(2) == 1 && self.augment.flip_horizontal,
             turns: stream.below(4) * u32::from(self.augment.quarter_turns),
+            half_tangent: (stream.range(-self.augment.rotation, self.augment.rotation).to_radians() / 2.0).tan(),
         }
     }
 
     /// The image of `pick`: cropped, flipped, then rotated counter-clockwise.
     fn crop(&self, pick: &Pick) -> Image {
+        if pick.half_tangent != 0.0 {
+            return self.rotated_crop(pick);
+        }
         let (top, left) = (pick.top as usize, pick.left as usize);
         let mut part = self.images[pick.image as usize].slice(s![top..top + self.size, left..left + self.size, ..]);
         if pick.flip_rows {
@@ -163,6 +183,35 @@ impl TrainingSet {
             part.invert_axis(Axis(0));
         }
         part.as_standard_layout().into_owned()
+    }
+
+    /// The same with a rotation: every pixel is interpolated in the image. The kernel `corruption_crop` does the same in the same order.
+    fn rotated_crop(&self, pick: &Pick) -> Image {
+        let image = &self.images[pick.image as usize];
+        let (t, last) = (pick.half_tangent, (self.size - 1) as f32);
+        let (cosine, sine, middle) = ((1.0 - t * t) / (1.0 + t * t), 2.0 * t / (1.0 + t * t), 0.5 * last);
+        let colour = |row: usize, column: usize| {
+            let (down, right) = (row as f32 - middle, column as f32 - middle);
+            let (row, column) = (middle + (cosine * down - sine * right), middle + (sine * down + cosine * right));
+            let (mut r, mut c) = match pick.turns {
+                0 => (row, column),
+                1 => (column, last - row),
+                2 => (last - row, last - column),
+                _ => (last - column, row),
+            };
+            if pick.flip_rows {
+                r = last - r;
+            }
+            if pick.flip_columns {
+                c = last - c;
+            }
+            bilinear(image, pick.top as f32 + r, pick.left as f32 + c)
+        };
+        let mut crop = Image::zeros((self.size, self.size, 3));
+        for ((row, column), mut pixel) in ndarray::indices((self.size, self.size)).into_iter().zip(crop.lanes_mut(Axis(2))) {
+            pixel.assign(&ndarray::aview1(&colour(row, column)));
+        }
+        crop
     }
 
     /// The order of images in an epoch: a Fisher–Yates shuffle with a separate random stream for each epoch.

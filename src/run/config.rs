@@ -159,6 +159,7 @@ impl Config {
         if self.output.checkpoint_every == 0 {
             return Err(Error::config("output.checkpoint_every", "must be at least 1"));
         }
+        self.augment.validate()?;
         self.corruption.validate()?;
         self.objective.validate()?;
         self.train.validate()?;

@@ -23,7 +23,7 @@ pub fn demo_config(seed: u64) -> Config {
         seed,
         model: Autoencoder { model: 2, width: 16, dilations: DILATIONS.to_vec() },
         data: DataConfig { size: CROP, fit: Fit::Crop, ..DataConfig::default() },
-        augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: false },
+        augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: false, ..AugmentConfig::default() },
         objective: ObjectiveConfig { penalty: Penalty::Charbonnier, epsilon: 0.03, ..ObjectiveConfig::default() },
         train: OptimiserConfig { steps: 1800, batch: 4, learning_rate: 2e-3, ema_decay: 0.99, ..OptimiserConfig::default() },
         detection: DetectionConfig { window: 3, repeats: 3, score: Score::Max, ..DetectionConfig::default() },

@@ -14,7 +14,8 @@ const RENAMED: [(&str, &str); 4] = [
 ];
 
 /// Keys that version 0.1.0 did not have: their section, and their line if they have the default.
-const ADDED: [(&str, &str); 8] = [
+const ADDED: [(&str, &str); 9] = [
+    ("augment", "rotation = 0.0"),
     ("corruption", "clean = 0.0"),
     ("corruption.kept_noise", "min = 0.0"),
     ("corruption.kept_noise", "max = 0.0"),

@@ -37,7 +37,7 @@ fn training_set() -> TrainingSet {
         textures: images[2..].to_vec(),
         images,
         size: 16,
-        augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true },
+        augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true, ..AugmentConfig::default() },
         corruption: CorruptionConfig::default(),
         seed: 11,
     }

@@ -25,6 +25,7 @@ on_cuda!(
     a_thousand_patches_with_the_finest_fields,
     a_set_without_textures,
     clean_images_and_kept_noise,
+    rotated_crops,
     seeds_and_steps_use_all_their_bits,
     the_number_of_patches_at_once_does_not_change_the_result,
     operands_that_do_not_fit_are_rejected,
@@ -82,7 +83,7 @@ fn training_set(corruption: CorruptionConfig) -> TrainingSet {
         images: vec![picture(24, 24, 0), picture(31, 57, 1), cloth.train_image(0).unwrap(), picture(40, 25, 2)],
         textures: vec![picture(1, 1, 3), picture(7, 30, 4), picture(64, 5, 5)],
         size: 24,
-        augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true },
+        augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true, ..AugmentConfig::default() },
         corruption,
         seed: 0x1234_5678_9ABC_DEF0,
     }
@@ -224,6 +225,14 @@ fn clean_images_and_kept_noise(open: &Open) {
     check(open, "noise alone", &training_set(config));
 }
 
+fn rotated_crops(open: &Open) {
+    for rotation in [5.0, 45.0] {
+        let set = training_set(CorruptionConfig::default());
+        let set = TrainingSet { augment: AugmentConfig { rotation, ..set.augment.clone() }, ..set };
+        check(open, &format!("rotated by up to {rotation} degrees"), &set);
+    }
+}
+
 fn seeds_and_steps_use_all_their_bits(open: &Open) {
     for seed in [0, 1, u64::from(u32::MAX), 1 << 32, u64::MAX] {
         let set = TrainingSet { seed, ..training_set(CorruptionConfig::default()) };
@@ -263,10 +272,10 @@ fn the_number_of_patches_at_once_does_not_change_the_result(open: &Open) {
 
 #[test]
 fn picks_keep_all_32_bits() {
-    let pick = Pick { image: 0x1234_5678, top: u32::MAX, left: 65_536, flip_rows: true, flip_columns: false, turns: 3 };
+    let pick = Pick { image: 0x1234_5678, top: u32::MAX, left: 65_536, flip_rows: true, flip_columns: false, turns: 3, half_tangent: 1.0 };
     let picks = Picks { step: (1 << 24) + 1, slots: vec![pick, Pick { flip_columns: true, ..Pick::default() }] };
-    let halves = [1.0, 256.0, 22136.0, 4660.0, 65535.0, 65535.0, 0.0, 1.0, 3.0, 0.0, 1.0, 0.0];
-    let rest = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0];
+    let halves = [1.0, 256.0, 22136.0, 4660.0, 65535.0, 65535.0, 0.0, 1.0, 3.0, 0.0, 1.0, 0.0, 0.0, 16256.0];
+    let rest = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0];
     assert_eq!(picks.elements::<f32>(), [&halves[..], &rest].concat());
     assert_eq!(picks.elements::<f64>().len(), Picks::len(2));
 }
@@ -326,7 +335,7 @@ fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
         images: vec![picture(0), picture(1)],
         textures: vec![picture(2)],
         size: 24,
-        augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true },
+        augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true, ..AugmentConfig::default() },
         corruption: CorruptionConfig { patches, kept_noise: KeptNoise { min: 0.01, max: 0.05 }, ..CorruptionConfig::default() },
         seed: 5,
     };

@@ -2,7 +2,7 @@ use super::field::lerp;
 use crate::data::Image;
 
 /// Red, green and blue.
-pub(super) type Colour = [f32; 3];
+pub(in crate::data) type Colour = [f32; 3];
 
 /// The pixel at a row and column inside the picture.
 pub(super) fn pixel(image: &Image, row: usize, column: usize) -> Colour {
@@ -11,7 +11,7 @@ pub(super) fn pixel(image: &Image, row: usize, column: usize) -> Colour {
 
 /// The picture at real coordinates (pixel centres at integers), interpolated bilinearly: first along the row, then across rows.
 /// Beyond its border the picture is extended by reflection.
-pub(super) fn bilinear(image: &Image, row: f32, column: f32) -> Colour {
+pub(in crate::data) fn bilinear(image: &Image, row: f32, column: f32) -> Colour {
     let (height, width, _) = image.dim();
     let (top, left) = (row.floor(), column.floor());
     let rows = [top as i32, top as i32 + 1].map(|i| reflect(i, height));

@@ -85,7 +85,7 @@ impl CorruptionSpec {
 }
 
 /// The crop in one slot of a batch: training image, position, flips and rotation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pick {
     /// Number of the image.
     pub image: u32,
@@ -99,10 +99,13 @@ pub struct Pick {
     pub flip_columns: bool,
     /// Quarter turns, 0 to 3.
     pub turns: u32,
+    /// tan(θ/2) of a small rotation by θ about the centre of the crop, after everything else; 0 for none. Sine and cosine follow from it by
+    /// arithmetic that is exact on every device.
+    pub half_tangent: f32,
 }
 
 /// The inputs that change with each batch. On the device they are a buffer, so that a recorded step can be replayed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Picks {
     /// Low word of the step that keys the random numbers of the corruption.
     pub step: u32,
@@ -113,15 +116,16 @@ pub struct Picks {
 impl Picks {
     /// Elements of the buffer for `n` images.
     pub const fn len(n: usize) -> usize {
-        2 * (1 + 5 * n)
+        2 * (1 + 6 * n)
     }
 
     /// The content of the buffer: 32-bit words, each stored as two elements (low and high 16 bits), which every element type
-    /// represents exactly. First the step, then for each slot: image, top, left, turns, and flips (1 rows, 2 columns).
+    /// represents exactly. First the step, then for each slot: image, top, left, turns, flips (1 rows, 2 columns), and the bits of the
+    /// half tangent.
     pub fn elements<T: Real>(&self) -> Vec<T> {
         let of_slot = |pick: &Pick| {
             let flips = u32::from(pick.flip_rows) | u32::from(pick.flip_columns) << 1;
-            [pick.image, pick.top, pick.left, pick.turns, flips]
+            [pick.image, pick.top, pick.left, pick.turns, flips, pick.half_tangent.to_bits()]
         };
         let words = std::iter::once(self.step).chain(self.slots.iter().flat_map(of_slot));
         words.flat_map(|word| [word & 0xFFFF, word >> 16]).map(|half| T::of(f64::from(half))).collect()
