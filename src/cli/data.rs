@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use orthoscope::data::corruption::{Corrupted, Source};
-use orthoscope::data::{Family, GenerateOptions, Image, generate_all, write_png};
+use orthoscope::data::{Defect, Family, GenerateOptions, Image, generate_all, write_png, write_validation_set};
 use orthoscope::report::colour::grey;
 use orthoscope::report::figure::{Figure, FigureRow};
 use orthoscope::run::{Config, load_training_set};
@@ -18,6 +18,25 @@ pub enum Command {
     Generate(Generate),
     /// Draw training samples as one figure: image, corrupted image, mask, change
     Preview(Preview),
+    /// Put drawn defects on the normal images that a config holds out, as a test set for choosing between configs
+    Validation(Validation),
+}
+
+/// Arguments of `data validation`.
+#[derive(clap::Args)]
+pub struct Validation {
+    /// Category folder, which contains train/good
+    #[arg(long, value_name = "ROOT/CATEGORY")]
+    data: PathBuf,
+    /// Config file of the training; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
+    #[arg(long, value_name = "TOML")]
+    config: Vec<PathBuf>,
+    /// Folder to write
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Seed of the training, which selects the images; overrides the config
+    #[arg(long)]
+    seed: Option<u64>,
 }
 
 /// Arguments of `data generate`.
@@ -74,6 +93,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Generate(own) => generate_families(own),
         Command::Preview(own) => preview(own),
+        Command::Validation(own) => validation(own),
     }
 }
 
@@ -90,6 +110,16 @@ fn generate_families(arguments: &Generate) -> anyhow::Result<()> {
     let options: Vec<_> = families.into_iter().map(options).collect();
     let folders = generate_all(&arguments.out, &options)?;
     folders.iter().try_for_each(|folder| say(format_args!("wrote {}", folder.display())))
+}
+
+fn validation(arguments: &Validation) -> anyhow::Result<()> {
+    let mut config = Config::read_layers(&arguments.config, None)?;
+    config.seed = arguments.seed.unwrap_or(config.seed);
+    let (_, held_out) = load_training_set(&config, &arguments.data)?;
+    // The same defects for every seed of the training.
+    write_validation_set(&arguments.out, &held_out, 0)?;
+    let counts = format!("{} held-out images, each also with {} defects", held_out.len(), Defect::ON_PHOTOGRAPHS.len());
+    say(format_args!("wrote {}: {counts}", arguments.out.display()))
 }
 
 fn preview(arguments: &Preview) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ use orthoscope::data::{Category, check_output_folder};
 use orthoscope::detect::{Detector, Resolution};
 use orthoscope::ops::Backend;
 use orthoscope::report::results::Results;
-use orthoscope::run::{EvaluationReport, METRICS_FILE, evaluate_detector};
+use orthoscope::run::{Config, EvaluationReport, METRICS_FILE, evaluate_detector};
 
 use super::device::{DeviceOption, on_device};
 use super::output::{self, say};
@@ -25,6 +25,10 @@ pub struct Arguments {
     /// Resolution of the pixel metrics: native, model, or a side in pixels
     #[arg(long, default_value = "native")]
     resolution: Resolution,
+    /// Config file whose [detection] replaces that of the weights; the thresholds of the weights then do not apply. Later files override
+    /// earlier ones
+    #[arg(long, value_name = "TOML")]
+    config: Vec<PathBuf>,
     /// Print the metrics as JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -40,7 +44,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()> {
     let category = Category::open(&arguments.data)?;
-    let detector = Detector::read(backend, &arguments.model)?;
+    let mut detector = Detector::read(backend, &arguments.model)?;
+    if !arguments.config.is_empty() {
+        let settings = detector.settings_mut();
+        settings.detection = Config::read_layers(&arguments.config, None)?.detection;
+        settings.thresholds = None;
+    }
     let bar = progress::image_bar(category.test.len());
     let report = evaluate_detector(&detector, &category, arguments.resolution, || bar.inc(1))?;
     bar.finish_and_clear();

@@ -11,6 +11,7 @@ mod prepare;
 mod resident;
 mod resize;
 pub mod texture;
+mod validation;
 
 pub use crate::disk::{check_output_file, check_output_folder, followed, make_folder, write_atomically, write_bytes};
 pub use batch::{AugmentConfig, Batch, TrainingSet};
@@ -23,3 +24,4 @@ pub use prepare::{Fit, Preparation};
 pub use resident::ResidentSet;
 pub use resize::{crop, pad_reflect, resize};
 pub use texture::{Defect, Defective, Family};
+pub use validation::write_validation_set;

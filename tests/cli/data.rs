@@ -32,3 +32,17 @@ fn a_preview_shows_the_batch_of_its_step() {
     assert_ne!(sheet("later", "--count 1 --step 1"), one);
     assert_ne!(sheet("textures", "--count 2 --textures cloth/test/good"), two);
 }
+
+#[test]
+fn a_validation_set_has_the_held_out_images_and_is_evaluated_like_a_category() {
+    let scratch = Scratch::new();
+    let ran = scratch.succeeds("data validation --data cloth --config c.toml --out valid");
+    assert!(ran.out.starts_with("wrote valid: "), "{}", ran.out);
+    assert_eq!(scratch.names("valid/test"), ["bend", "crack", "good", "hole", "scratch", "stain"]);
+    assert_eq!(scratch.names("valid/ground_truth"), ["bend", "crack", "hole", "scratch", "stain"]);
+    assert_eq!(scratch.names("valid/test/good").len(), scratch.names("valid/test/crack").len());
+    scratch.succeeds("evaluate --model run/model.safetensors --data valid --out found");
+    assert!(scratch.json("found/metrics.json")["pixel_auroc"].is_f64());
+    let error = scratch.refuses("data validation --data cloth --config c.toml --out valid");
+    assert_eq!(error, "valid: exists and is not empty; choose another folder or remove it first");
+}

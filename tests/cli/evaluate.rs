@@ -76,3 +76,19 @@ fn weights_without_a_run_can_be_evaluated_on_a_test_set_without_training_images(
     scratch.succeeds("evaluate --model fresh.safetensors --data cloth --out new");
     check_metrics(&scratch.json("new/metrics.json"), &["weights of unknown origin"]);
 }
+
+#[test]
+fn another_detection_config_replaces_that_of_the_weights() {
+    let scratch = Scratch::new();
+    scratch.write("d.toml", "[detection]\nwindow = 5\nscore = \"max\"\n[detection.residual]\nsquared = 0.0\ngradient = 1.0\nchroma = 0.003");
+    let own = "evaluate --model run/model.safetensors --data cloth --out";
+    scratch.succeeds(&format!("{own} a"));
+    scratch.succeeds(&format!("{own} b --config d.toml"));
+    let (before, after) = (scratch.json("a/metrics.json"), scratch.json("b/metrics.json"));
+    let line = after["protocol"].as_str().unwrap();
+    assert!(line.contains("heatmap k=5 n=3 of 1 gradient (2 scales) + 0.003 chroma (not in the paper)"), "{line}");
+    assert!(line.contains("image score maximum") && before["images"] != after["images"]);
+    scratch.write("d.toml", "[detection.residual]\nsquared = 0.0");
+    let error = scratch.refuses(&format!("{own} c --config d.toml"));
+    assert_eq!(error, "d.toml: config key `detection.residual`: one of squared, root, gradient and chroma must be above 0");
+}

@@ -62,7 +62,7 @@ pub(super) struct Scene {
 }
 
 /// Sample positions inside a pixel.
-const WITHIN: [Point; 4] =
+pub(super) const WITHIN: [Point; 4] =
     [Point { y: 0.25, x: 0.25 }, Point { y: 0.25, x: 0.75 }, Point { y: 0.75, x: 0.25 }, Point { y: 0.75, x: 0.75 }];
 
 impl Scene {

@@ -5,6 +5,7 @@
 
 mod blobs;
 mod curves;
+mod photograph;
 
 use std::fmt;
 use std::str::FromStr;
@@ -74,23 +75,29 @@ impl Defect {
         }
     }
 
+    /// The part of the defect that is applied in image coordinates, through `place` in an image whose shorter side is `side`. None for the
+    /// flaws of a family's own structure.
+    fn flaw(self, place: Point, side: f32, stream: &mut Stream) -> Option<Box<dyn Flaw>> {
+        match self {
+            Self::Scratch => Some(Box::new(curves::Scratch::new(place, side, stream))),
+            Self::Stain => Some(Box::new(blobs::Stain::new(place, side, stream))),
+            Self::Crack => Some(Box::new(curves::Crack::new(place, side, stream))),
+            Self::Hole => Some(Box::new(blobs::Hole::new(place, side, stream))),
+            Self::Bend => Some(Box::new(blobs::Bend::new(place, side, stream))),
+            Self::MissingThread | Self::BrokenBar | Self::Knot | Self::MissingTile | Self::MissingStone => None,
+        }
+    }
+
     /// Adds the defect to the scene. Returns the part that is applied in image coordinates.
     fn put_into(self, scene: &mut Scene, stream: &mut Stream) -> Box<dyn Flaw> {
         let (height, width) = (scene.height as f32, scene.width as f32);
         let side = height.min(width);
         let place = Point::new(height * stream.range(0.2, 0.8), width * stream.range(0.2, 0.8));
-        match self {
-            Self::Scratch => Box::new(curves::Scratch::new(place, side, stream)),
-            Self::Stain => Box::new(blobs::Stain::new(place, side, stream)),
-            Self::Crack => Box::new(curves::Crack::new(place, side, stream)),
-            Self::Hole => Box::new(blobs::Hole::new(place, side, stream)),
-            Self::Bend => Box::new(blobs::Bend::new(place, side, stream)),
-            Self::MissingThread | Self::BrokenBar | Self::Knot | Self::MissingTile | Self::MissingStone => {
-                let reach = side * log_range(stream, 0.06, 0.4);
-                scene.alter(place, reach, stream);
-                Box::new(Intact)
-            }
-        }
+        self.flaw(place, side, stream).unwrap_or_else(|| {
+            let reach = side * log_range(stream, 0.06, 0.4);
+            scene.alter(place, reach, stream);
+            Box::new(Intact)
+        })
     }
 }
 
@@ -130,14 +137,21 @@ const MIN_PIXELS: usize = 12;
 const MAX_SHARE: f32 = 0.4;
 const MIN_CONTRAST: f32 = 0.15;
 
-/// Draws scenes with a defect until the defect is visible; for example, a scratch may fall into a hole of the grid.
+/// Draws scenes with a defect until the defect is visible; for example, a scratch may be in a hole of the grid.
 pub(super) fn draw(defect: Defect, stream: &mut Stream, mut scene: impl FnMut(&mut Stream) -> Scene) -> Result<Defective> {
-    const ATTEMPTS: usize = 32;
-    for _ in 0..ATTEMPTS {
+    first_visible(defect, || {
         let mut scene = scene(stream);
         let clean = scene.render(&Intact);
         let flaw = defect.put_into(&mut scene, stream);
-        let (drawn, contrast) = compared(scene.render(flaw.as_ref()), clean);
+        Ok(compared(scene.render(flaw.as_ref()), clean))
+    })
+}
+
+/// The first of several drawn defects that is within the bounds, each drawn with its largest change.
+fn first_visible(defect: Defect, mut draw: impl FnMut() -> Result<(Defective, f32)>) -> Result<Defective> {
+    const ATTEMPTS: usize = 32;
+    for _ in 0..ATTEMPTS {
+        let (drawn, contrast) = draw()?;
         let changed = drawn.mask.iter().filter(|&&v| v > 0.0).count();
         let share = changed as f32 / drawn.mask.len() as f32;
         if changed >= MIN_PIXELS && share <= MAX_SHARE && contrast >= MIN_CONTRAST {

@@ -1,0 +1,90 @@
+//! Defects on photographs of normal pieces, for validation without test images.
+
+use ndarray::Axis;
+
+use super::super::noise::{Colour, Point};
+use super::super::scene::{Flaw, Sample};
+use super::{Defect, Defective};
+use crate::data::corruption::bilinear;
+use crate::data::image::{Image, sides};
+use crate::error::{Error, Result};
+use crate::rng::Stream;
+
+impl Defect {
+    /// The kinds that suit any image. No training corruption contains them.
+    pub const ON_PHOTOGRAPHS: [Self; 5] = [Self::Scratch, Self::Stain, Self::Crack, Self::Hole, Self::Bend];
+
+    /// The defect at a random place of a normal image `[h, w, 3]` with values in [0, 1]. Values are not rounded; pixels that the defect does not
+    /// visibly change are those of the image.
+    ///
+    /// # Errors
+    /// A kind that needs a generated texture; an image of a wrong shape, or so small that the defect cannot be seen in it.
+    pub fn on_photograph(self, image: &Image, stream: &mut Stream) -> Result<Defective> {
+        let (height, width) = sides("defect", image)?;
+        super::first_visible(self, || {
+            let place = Point::new(height as f32 * stream.range(0.2, 0.8), width as f32 * stream.range(0.2, 0.8));
+            let flaw = self.flaw(place, height.min(width) as f32, stream);
+            let flaw = flaw.ok_or_else(|| Error::argument(format!("{self} needs a generated texture")))?;
+            Ok(super::compared(with_flaw(image, flaw.as_ref()), image.clone()))
+        })
+    }
+}
+
+/// The photograph with a flaw. What the flaw adds is averaged over four points of each pixel, as in generated images.
+fn with_flaw(image: &Image, flaw: &dyn Flaw) -> Image {
+    let surface = |p: Point| bilinear(image, p.y - 0.5, p.x - 0.5);
+    let (height, width, _) = image.dim();
+    let mut changed = image.clone();
+    for ((y, x), mut pixel) in ndarray::indices((height, width)).into_iter().zip(changed.lanes_mut(Axis(2))) {
+        let mut added: Colour = [0.0; 3];
+        for place in super::super::scene::WITHIN {
+            let p = Point::new(y as f32, x as f32).plus(place, 1.0);
+            let (before, after) = (surface(p), flaw.painted(p, Sample::solid(surface(flaw.moved(p)))).colour);
+            added = [0, 1, 2].map(|c| added[c] + 0.25 * (after[c] - before[c]));
+        }
+        pixel.iter_mut().zip(added).for_each(|(value, added)| *value = (*value + added).clamp(0.0, 1.0));
+    }
+    changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Purpose;
+
+    fn photograph(height: usize, width: usize) -> Image {
+        let mut stream = Stream::new(8, Purpose::Test, 0, 0);
+        Image::from_shape_simple_fn((height, width, 3), || 0.4 + 0.3 * stream.uniform())
+    }
+
+    #[test]
+    fn every_kind_changes_a_part_of_the_image_and_nothing_else() {
+        for (height, width) in [(48, 64), (96, 96)] {
+            let x = photograph(height, width);
+            for defect in Defect::ON_PHOTOGRAPHS {
+                let mut stream = Stream::new(3, Purpose::Test, 1, 0);
+                let Defective { image, clean, mask } = defect.on_photograph(&x, &mut stream).unwrap();
+                assert_eq!(clean, x);
+                assert!(image.iter().all(|value| (0.0..=1.0).contains(value)));
+                let pixels = image.lanes(Axis(2)).into_iter().zip(x.lanes(Axis(2)));
+                for ((after, before), &marked) in pixels.zip(&mask) {
+                    assert_eq!(marked == 1.0, after != before, "{defect}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_sample_depends_on_its_stream_alone() {
+        let x = photograph(48, 48);
+        let draw = |index| Defect::Scratch.on_photograph(&x, &mut Stream::new(3, Purpose::Test, 1, index)).unwrap();
+        assert_eq!(draw(5), draw(5));
+        assert_ne!(draw(5).mask, draw(6).mask);
+    }
+
+    #[test]
+    fn kinds_of_generated_textures_are_refused() {
+        let error = Defect::Knot.on_photograph(&photograph(32, 32), &mut Stream::new(0, Purpose::Test, 0, 0)).unwrap_err();
+        assert_eq!(error.to_string(), "knot needs a generated texture");
+    }
+}
