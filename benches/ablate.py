@@ -4,10 +4,12 @@
     python3 benches/ablate.py paper/ablations/samples.toml --data ROOT --out DIR             trains what is not done
     python3 benches/ablate.py paper/ablations/samples.toml --data ROOT --out DIR --json FILE     the same, then records the results
 
-A plan names a base config, categories, seeds and variants. A variant overrides keys of the base; `seeds` and `categories` in it restrict it.
+A plan names a base config, categories, seeds and variants. A variant overrides keys of the base; `seeds` and `categories` in it
+restrict it.
 The seeds are run one after the other, so that the first results of all variants come first. The plan is read again after each run.
 
     base = "base.toml"                  # relative to the plan; or a list of files, the later ones over the earlier ones
+    own = "../configs"                  # optional: CATEGORY.toml of this folder goes over the base, and the variant over it
     categories = ["bottle", "fabric"]
     seeds = [0, 1]
 
@@ -15,12 +17,17 @@ The seeds are run one after the other, so that the first results of all variants
     [variants.lambda_01]
     objective.lambda = 0.1
 
-DIR/VARIANT/CATEGORY/seed-S holds what `orthoscope train` writes, `test/` of `orthoscope evaluate`, and `cost.json`: processor and wall
-time of all attempts. A run that fails is reported, and the others go on. Peak memory, dates and the machine are in the record.
+    [scores.gradient]                   # optional: the weights of every run scored once more, with these keys of [detection]
+    detection.residual = { squared = 0.0, gradient = 1.0 }
+
+DIR/VARIANT/CATEGORY/seed-S holds what `orthoscope train` writes, and `cost.json`: processor and wall time of the training, all attempts
+together. `own/` has the metrics with the score of the config, `SCORE/` those of each further score: `test/` on the test set, `validation/` on
+held-out normal images with drawn defects, which is what decides between variants. A run that fails is reported, and the others go on.
 """
 import fcntl
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -30,7 +37,10 @@ from pathlib import Path
 
 import shared
 
-METRICS = ["image_auroc_max", "image_auroc_sum", "pixel_auroc", "au_pro", "image_ap", "pixel_ap", "image_auroc_by_kind"]
+METRICS = ["image_auroc", "image_auroc_max", "image_auroc_sum", "pixel_auroc", "au_pro", "image_ap", "pixel_ap", "image_auroc_by_kind"]
+SETS = ["test", "validation"]
+# The score that the config of a run names.
+OWN = "own"
 
 
 @dataclass(frozen=True)
@@ -42,8 +52,19 @@ class Run:
     def folder(self, out):
         return out / self.variant / self.category / f"seed-{self.seed}"
 
-    def metrics(self, out):
-        return self.folder(out) / "test" / "metrics.json"
+    def metrics(self, out, score, images):
+        return self.folder(out) / score / images / "metrics.json"
+
+    def is_done(self, out, scores):
+        return all(self.metrics(out, score, images).exists() for score in scores for images in SETS)
+
+
+@dataclass(frozen=True)
+class Plan:
+    base: list[Path]
+    own: Path | None
+    runs: dict[Run, str]
+    scores: dict[str, str]
 
 
 def flat(table, prefix=""):
@@ -55,18 +76,24 @@ def flat(table, prefix=""):
             yield f"{prefix}{key}", value
 
 
-def read(plan):
-    """The base configs of a plan, and its runs with their overrides as the text of a config."""
-    content = tomllib.loads(plan.read_text())
+def config(table):
+    """A table of overrides as the text of a config."""
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in flat(table))
+
+
+def read(path):
+    """The plan in a file: base configs, runs with their overrides, scores with theirs."""
+    content = tomllib.loads(path.read_text())
     base = content["base"] if isinstance(content["base"], list) else [content["base"]]
     runs = {}
     for seed in content["seeds"]:
         for name, variant in content["variants"].items():
-            keys = {key: value for key, value in variant.items() if key not in ("seeds", "categories")}
-            text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in flat(keys))
+            text = config({key: value for key, value in variant.items() if key not in ("seeds", "categories")})
             if seed in variant.get("seeds", content["seeds"]):
                 runs |= {Run(name, category, seed): text for category in variant.get("categories", content["categories"])}
-    return [plan.parent / name for name in base], runs
+    scores = {OWN: ""} | {name: config(table) for name, table in content.get("scores", {}).items()}
+    own = path.parent / content["own"] if "own" in content else None
+    return Plan([path.parent / name for name in base], own, runs, scores)
 
 
 def spent():
@@ -75,34 +102,77 @@ def spent():
 
 
 def execute(command, folder):
-    """Runs a command of orthoscope and adds its time to the cost of the run. True if it succeeded."""
-    before, start = spent(), time.monotonic()
+    """Runs a command of orthoscope. True if it succeeded."""
     with open(folder / "output.txt", "a") as output:
-        code = subprocess.run([str(part) for part in command], stdout=output, stderr=output).returncode
+        return subprocess.run([str(part) for part in command], stdout=output, stderr=output).returncode == 0
+
+
+def timed(command, folder):
+    """The same, and adds its time to the cost of the run."""
+    before, start = spent(), time.monotonic()
+    succeeded = execute(command, folder)
     path = folder / "cost.json"
     cost = json.loads(path.read_text()) if path.exists() else {"cpu_seconds": 0.0, "wall_seconds": 0.0}
     cost["cpu_seconds"] += spent() - before
     cost["wall_seconds"] += time.monotonic() - start
     path.write_text(json.dumps(cost) + "\n")
-    return code == 0
+    return succeeded
 
 
-def train(program, data, folder, base, overrides, seed):
-    """Trains and evaluates one run, from its checkpoint if it has one. True if it is done."""
+def configs(paths):
+    return [part for path in paths for part in ("--config", path)]
+
+
+def train(options, plan, run):
+    """Trains one run, from its checkpoint if it has one. True if it is done."""
+    folder = run.folder(options.out)
     folder.mkdir(parents=True, exist_ok=True)
-    own = folder / "overrides.toml"
-    own.write_text(overrides)
-    model = folder / "model.safetensors"
-    if not model.exists():
-        configs = [part for path in [*base, own] for part in ("--config", path)]
-        resume = ["--resume"] if (folder / "checkpoint.safetensors").exists() else []
-        if not execute([program, "train", "--data", data, "--out", folder, "--seed", seed, *configs, *resume], folder):
-            return False
-    return execute([program, "evaluate", "--model", model, "--data", data, "--out", folder / "test"], folder)
+    overrides = folder / "overrides.toml"
+    overrides.write_text(plan.runs[run])
+    if (folder / "model.safetensors").exists():
+        return True
+    own = [plan.own / f"{run.category}.toml"] if plan.own else []
+    resume = ["--resume"] if (folder / "checkpoint.safetensors").exists() else []
+    data = ["--data", options.data / run.category, "--out", folder, "--seed", run.seed]
+    return timed([options.program, "train", *data, *configs([*plan.base, *own, overrides]), *resume], folder)
+
+
+def validation_set(options, run):
+    """The folder with the validation set of a run, which is written first if necessary; None if that fails."""
+    folder = run.folder(options.out)
+    images = folder / "validation-images"
+    if not (folder / "validation-images.done").exists():
+        shutil.rmtree(images, ignore_errors=True)
+        data = ["--data", options.data / run.category, "--out", images, "--config", folder / "config.toml"]
+        if not execute([options.program, "data", "validation", *data], folder):
+            return None
+        (folder / "validation-images.done").touch()
+    return images
+
+
+def evaluate(options, plan, run):
+    """Evaluates a trained run with every score on both sets. True if it is done."""
+    folder, validation = run.folder(options.out), validation_set(options, run)
+    if validation is None:
+        return False
+    for score, text in plan.scores.items():
+        (folder / score).mkdir(exist_ok=True)
+        detection = folder / score / "detection.toml"
+        detection.write_text(text)
+        departs = configs([folder / "config.toml", detection]) if text else []
+        for name, images in zip(SETS, [options.data / run.category, validation]):
+            if run.metrics(options.out, score, name).exists():
+                continue
+            where = ["--model", folder / "model.safetensors", "--data", images, "--out", folder / score / name]
+            if not execute([options.program, "evaluate", *where, *departs], folder):
+                return False
+    shutil.rmtree(validation)
+    (folder / "validation-images.done").unlink()
+    return True
 
 
 def train_all(options):
-    """Trains what is not done. The runs that failed."""
+    """Trains and evaluates what is not done. The runs that failed."""
     options.out.mkdir(parents=True, exist_ok=True)
     lock = open(options.out / "lock", "w")
     try:
@@ -111,23 +181,25 @@ def train_all(options):
         sys.exit(f"{options.out} is in use by another process")
     failed = []
     while True:
-        base, runs = read(options.plan)
-        todo = [run for run in runs if not run.metrics(options.out).exists() and run not in failed]
+        plan = read(options.plan)
+        todo = [run for run in plan.runs if not run.is_done(options.out, plan.scores) and run not in failed]
         if not todo:
             return failed
-        run, folder = todo[0], todo[0].folder(options.out)
+        run = todo[0]
         print(f"{time.strftime('%H:%M')} {run.variant}, {run.category}, seed {run.seed}; {len(todo)} to go", flush=True)
-        if not train(options.program, options.data / run.category, folder, base, runs[run], run.seed):
+        if not (train(options, plan, run) and evaluate(options, plan, run)):
             failed.append(run)
-            print(f"failed, see {folder / 'output.txt'}", flush=True)
+            print(f"failed, see {run.folder(options.out) / 'output.txt'}", flush=True)
 
 
-def result(run, out):
-    """One row of the record."""
-    found = json.loads(run.metrics(out).read_text())
-    cost = json.loads((run.folder(out) / "cost.json").read_text())
-    row = {"variant": run.variant, "category": run.category, "seed": run.seed, **{key: found[key] for key in METRICS}}
-    return row | {"protocol": found["protocol"], "cpu_minutes": round(cost["cpu_seconds"] / 60, 1)}
+def results(run, options, plan):
+    """The rows of the record for one run, one for each score."""
+    cost = json.loads((run.folder(options.out) / "cost.json").read_text())
+    for score in plan.scores:
+        found = {name: json.loads(run.metrics(options.out, score, name).read_text()) for name in SETS}
+        row = {"variant": run.variant, "score": score, "category": run.category, "seed": run.seed}
+        metrics = {name: {key: found[name][key] for key in METRICS if key in found[name]} for name in SETS}
+        yield row | metrics | {"protocol": found["test"]["protocol"], "cpu_minutes": round(cost["cpu_seconds"] / 60, 1)}
 
 
 def main():
@@ -136,14 +208,22 @@ def main():
     parser.add_argument("--data", type=Path, required=True, metavar="ROOT", help="folder of categories")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="record the results of all finished runs there")
+    parser.add_argument("--record-only", action="store_true", help="train nothing, only record")
     parser.add_argument("--program", type=Path, default=shared.PROGRAM, metavar="FILE", help="orthoscope; default: %(default)s")
     options = parser.parse_args()
-    failed = train_all(options)
+    failed = [] if options.record_only else train_all(options)
     if options.json:
-        _, runs = read(options.plan)
-        rows = [result(run, options.out) for run in runs if run.metrics(options.out).exists()]
-        shared.write(options.json, {"date": shared.today(), "processor": shared.processor(), "rows": rows})
+        plan = read(options.plan)
+        done = [run for run in plan.runs if run.is_done(options.out, plan.scores)]
+        rows = [row for run in done for row in results(run, options, plan)]
+        record = {"date": shared.today(), "processor": shared.processor(), "variants": overrides(plan), "scores": plan.scores, "rows": rows}
+        shared.write(options.json, record)
     sys.exit(1 if failed else 0)
+
+
+def overrides(plan):
+    """What each variant overrides, as the text of a config."""
+    return {run.variant: text for run, text in plan.runs.items()}
 
 
 if __name__ == "__main__":
