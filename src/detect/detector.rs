@@ -1,11 +1,12 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ndarray::Array2;
 use serde::Serialize;
 
 use super::examination::{Cutoffs, Examination};
 use super::metrics::Score;
-use super::settings::{DetectionConfig, Settings, Thresholds, quantile};
+use super::settings::{DetectionConfig, Settings, Smoothing, Thresholds, quantile};
 use crate::backend::Real;
 use crate::data::{Image, Plane, crop, image, pad_reflect, plane, row_major};
 use crate::error::{Error, Result};
@@ -25,15 +26,15 @@ pub struct Detector<B: Backend> {
 /// Result for one image at working resolution.
 #[derive(Clone, Debug)]
 pub struct Inspection {
-    /// Heatmap `anomap^{n,k}`.
+    /// Heatmap `anomap^{n,k}` of the pixels.
     pub heatmap: Plane,
     /// f(x̂).
     pub reconstruction: Image,
-    /// Maximum and sum of the heatmap.
+    /// Image scores, of the heatmap of the pixels unless `detection.score_smoothing` asks for another one.
     pub scores: ImageScores,
 }
 
-/// The two image scores of Method §6.
+/// The image scores of Method §6.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ImageScores {
     /// Maximum of the heatmap.
@@ -42,13 +43,21 @@ pub struct ImageScores {
     /// Sum of the heatmap.
     #[serde(rename = "score_sum")]
     pub sum: f64,
+    /// Mean of the largest values of the heatmap, a given share of all.
+    #[serde(rename = "score_top")]
+    pub top: f64,
 }
 
 impl ImageScores {
-    /// The scores of a heatmap.
-    pub fn of(heatmap: &Plane) -> Self {
+    /// The scores of a heatmap. `top_share`, above 0 and at most 1, is the share of pixels for the score `top`: of a heatmap of N pixels,
+    /// the `top_share N` largest values, rounded up to a whole number of pixels.
+    pub fn of(heatmap: &Plane, top_share: f64) -> Self {
         let values = || heatmap.iter().map(|&value| f64::from(value));
-        Self { max: values().fold(f64::NEG_INFINITY, f64::max), sum: values().sum() }
+        Self {
+            max: values().fold(f64::NEG_INFINITY, f64::max),
+            sum: values().sum(),
+            top: mean_of_largest(heatmap.iter().copied().collect(), top_share),
+        }
     }
 
     /// The score named by `which`.
@@ -56,8 +65,23 @@ impl ImageScores {
         match which {
             Score::Max => self.max,
             Score::Sum => self.sum,
+            Score::Top => self.top,
         }
     }
+}
+
+/// Mean of the largest values, a `share` of all, at least one value. They are added from the largest on, so that the bits do not depend on
+/// the order of the values. A NaN makes the mean NaN.
+fn mean_of_largest(mut values: Vec<f32>, share: f64) -> f64 {
+    // A product such as 0.07 · 100 can come out just above the whole number that is meant.
+    let wanted = (share * values.len() as f64 - 1e-6).ceil() as usize;
+    let count = wanted.clamp(1, values.len().max(1));
+    if count < values.len() {
+        values.select_nth_unstable_by(count, |a, b| b.total_cmp(a));
+        values.truncate(count);
+    }
+    values.sort_unstable_by(|a, b| b.total_cmp(a));
+    values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64
 }
 
 impl<B: Backend> Detector<B> {
@@ -130,11 +154,17 @@ impl<B: Backend> Detector<B> {
     pub fn inspect(&self, image: &Image) -> Result<Inspection> {
         let x = self.settings.preparation.apply(image)?;
         let reconstruction = self.reconstruct(&x)?;
-        let heatmap = self.heatmap(&x, &reconstruction)?;
+        let detection = &self.settings.detection;
+        let residual = detection.residual.of(&x, &reconstruction)?;
+        let heatmap = self.smoothed(&residual, detection.smoothing())?;
         if heatmap.iter().any(|value| !value.is_finite()) {
             return Err(Error::argument("the network's output is not finite"));
         }
-        Ok(Inspection { scores: ImageScores::of(&heatmap), heatmap, reconstruction })
+        let scores = match detection.own_score_smoothing() {
+            None => ImageScores::of(&heatmap, detection.top_share),
+            Some(own) => ImageScores::of(&self.smoothed(&residual, own)?, detection.top_share),
+        };
+        Ok(Inspection { scores, heatmap, reconstruction })
     }
 
     /// f(x̂) for an image at working resolution.
@@ -155,12 +185,10 @@ impl<B: Backend> Detector<B> {
         output
     }
 
-    /// The residual, in the paper Diff = mean over channels of (x̂ - f(x̂))², then n times the k x k box average.
-    fn heatmap(&self, x: &Image, reconstruction: &Image) -> Result<Plane> {
-        let DetectionConfig { window, repeats, ref residual, .. } = self.settings.detection;
-        let (height, width, _) = x.dim();
-        let residual = residual.of(x, reconstruction)?;
-        let difference = self.backend.upload(&residual.into_iter().map(B::Elem::of).collect::<Vec<_>>())?;
+    /// The residual after n times the k x k box average.
+    fn smoothed(&self, residual: &Array2<f64>, Smoothing { window, repeats }: Smoothing) -> Result<Plane> {
+        let (height, width) = residual.dim();
+        let difference = self.backend.upload(&residual.iter().map(|&value| B::Elem::of(value)).collect::<Vec<_>>())?;
         let spec = BoxAverageSpec::new(&Shape::new(&[1, height, width])?, window, repeats)?;
         let mut average = self.backend.alloc(height * width)?;
         self.backend.run(BoxAverage::Forward { spec: &spec, x: &difference, y: &mut average })?;
@@ -183,5 +211,24 @@ impl<B: Backend> Detector<B> {
         self.settings.thresholds =
             Some(Thresholds { image: quantile(&mut scores, image_quantile)?, pixel: quantile(&mut pixels, pixel_quantile)? });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn the_top_score_is_the_mean_of_the_largest_share() {
+        let heatmap = array![[3.0, 1.0, 2.0, 0.0, -4.0], [5.0, 4.0, 7.0, 6.0, 8.0]];
+        let top = |share| ImageScores::of(&heatmap, share).top;
+        // 1, 2 (0.2 · 10), 3 (rounded up from 2.5), and all of the ten values.
+        assert_eq!([top(1e-9), top(0.1), top(0.2), top(0.25), top(1.0)], [8.0, 8.0, 7.5, 7.0, 3.2]);
+        let scores = ImageScores::of(&heatmap, 0.3);
+        assert_eq!([Score::Max, Score::Sum, Score::Top].map(|which| scores.get(which)), [8.0, 32.0, 7.0]);
+        assert!(ImageScores::of(&array![[f32::NAN, 1.0]], 0.5).top.is_nan());
+        // In floating point, 0.07 · 100 is above 7.
+        assert_eq!(mean_of_largest((0..100).map(|value| value as f32).collect(), 0.07), 96.0);
     }
 }

@@ -11,4 +11,4 @@ pub use detector::{Detector, ImageScores, Inspection};
 pub use evaluate::{Evaluation, ImageResult, Resolution, evaluate};
 pub use examination::{Cutoffs, Examination, Origin, Region, Threshold};
 pub use residual::Residual;
-pub use settings::{DetectionConfig, Provenance, Settings, Thresholds, quantile};
+pub use settings::{DetectionConfig, Provenance, Settings, Smoothing, TOP_SHARE, Thresholds, is_share, quantile};
