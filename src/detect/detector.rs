@@ -155,7 +155,7 @@ impl<B: Backend> Detector<B> {
         let x = self.settings.preparation.apply(image)?;
         let reconstruction = self.reconstruct(&x)?;
         let detection = &self.settings.detection;
-        let residual = detection.residual.of(&x, &reconstruction)?;
+        let residual = detection.residual.of(&self.backend, &x, &reconstruction)?;
         let heatmap = self.smoothed(&residual, detection.smoothing())?;
         if heatmap.iter().any(|value| !value.is_finite()) {
             return Err(Error::argument("the network's output is not finite"));

@@ -130,11 +130,12 @@ impl TrainingJob {
 
     /// One step and its line of the log.
     fn advance<B: Backend>(&self, trainer: &mut Trainer<B>, batches: &mut Batches<B>) -> Result<LogEntry> {
-        let Step { loss, computing, supply } = trainer.advance(batches)?;
+        let Step { loss, terms, computing, supply } = trainer.advance(batches)?;
         let (whole, milliseconds) = (computing + supply.waiting, |time: Duration| 1e3 * time.as_secs_f64());
         Ok(LogEntry {
             step: trainer.step(),
             loss,
+            terms,
             rate: self.config.train.learning_rate_at(trainer.step()),
             images_per_second: self.config.train.batch as f64 / whole.as_secs_f64(),
             step_ms: milliseconds(whole),

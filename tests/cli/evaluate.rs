@@ -94,7 +94,7 @@ fn another_detection_config_replaces_that_of_the_weights() {
     assert!(line.contains("image score maximum") && before["images"] != after["images"]);
     scratch.write("d.toml", "[detection.residual]\nsquared = 0.0");
     let error = scratch.refuses(&format!("{own} c --config d.toml"));
-    assert_eq!(error, "d.toml: config key `detection.residual`: one of squared, root, gradient and chroma must be above 0");
+    assert_eq!(error, "d.toml: config key `detection.residual`: one of squared, root, gradient, ssim and chroma must be above 0");
 }
 
 #[test]
