@@ -301,7 +301,7 @@ mod tests {
         let mut spot = flat(0.5);
         spot[[8, 6, 1]] = 0.9;
         let near = of(Residual { ssim: 1.0, ..NONE }, &flat(0.5), &spot);
-        assert!(near[[8, 6]] > 0.1 && near[[10, 8]] > 0.01 && near[[8, 9]].abs() < 1e-6 && near[[11, 6]].abs() < 1e-6);
+        assert!(near[[8, 6]] > 0.1 && near[[10, 8]] > 1e-4 && near[[8, 9]].abs() < 1e-6 && near[[11, 6]].abs() < 1e-6);
         let far = of(Residual { ssim: 1.0, ssim_scales: 2, ..NONE }, &flat(0.5), &spot);
         assert!(far[[8, 9]] > 1e-3, "{}", far[[8, 9]]);
     }

@@ -131,6 +131,9 @@ pub struct Provenance {
     pub seed: u64,
     /// First 12 hex digits of the SHA-256 of the run's config.
     pub config_hash: String,
+    /// Terms of the loss that are not in the paper, in words; `None` if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_terms: Option<String>,
 }
 
 /// Everything that detection needs except the weights. Stored in the metadata of the weight file.

@@ -117,6 +117,9 @@ pub fn protocol(
                 Some(run) => format!("; last step {}; seed {}; config {}", run.steps, run.seed, run.config_hash),
                 None => "; weights of unknown origin".into(),
             };
+            if let Some(terms) = settings.provenance.as_ref().and_then(|run| run.loss_terms.as_ref()) {
+                line += &format!("; loss with {terms} (not in the paper)");
+            }
             line += &format!("; device {device}");
         }
     }

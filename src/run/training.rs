@@ -199,7 +199,12 @@ impl Config {
     /// # Errors
     /// No held-out image, or one that is not `[height, width, 3]`; out of device memory.
     pub fn detector<B: Backend>(&self, trainer: &Trainer<B>, held_out: &[Array3<f32>]) -> Result<Detector<B>> {
-        let provenance = Provenance { steps: trainer.step(), seed: self.seed, config_hash: self.hash()? };
+        let provenance = Provenance {
+            steps: trainer.step(),
+            seed: self.seed,
+            config_hash: self.hash()?,
+            loss_terms: self.objective.added_terms(),
+        };
         let settings = Settings {
             preparation: self.preparation(),
             detection: self.detection.clone(),

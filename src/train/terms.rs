@@ -50,6 +50,14 @@ impl ObjectiveConfig {
         (ssim.is_some() || gradient.is_some()).then_some(Terms { regions: (), ssim, gradient })
     }
 
+    /// The terms besides the two regions in words, e.g. `0.5 ssim (window 11) + 1 gradient (4 scales)`; none if there are none.
+    pub fn added_terms(&self) -> Option<String> {
+        let terms = self.terms()?;
+        let ssim = terms.ssim.map(|()| format!("{} ssim (window {})", self.ssim.weight, self.ssim.window));
+        let gradient = terms.gradient.map(|()| format!("{} gradient ({} scales)", self.gradient.weight, self.gradient.scales));
+        Some(ssim.into_iter().chain(gradient).collect::<Vec<_>>().join(" + "))
+    }
+
     /// Records the loss of `output` and `target` `[N, H, W, C]` with the mask `region`, and its terms, if there are several.
     pub(super) fn record<B: Backend>(
         &self,
@@ -106,7 +114,7 @@ mod tests {
             ..ObjectiveConfig::default()
         };
         assert_eq!(loss(&other), plain);
-        assert!(plain.1.is_none());
+        assert!(plain.1.is_none() && other.added_terms().is_none());
     }
 
     #[test]
@@ -120,6 +128,7 @@ mod tests {
         let [(ssim, only_ssim, of_ssim), (gradient, only_gradient, of_gradient)] = [loss(&with(1.0, 0.0)), loss(&with(0.0, 1.0))];
         assert!(only_ssim.unwrap().gradient.is_none() && only_gradient.unwrap().ssim.is_none());
         let (both, terms, of_both) = loss(&with(0.5, 2.0));
+        assert_eq!(with(0.5, 2.0).added_terms().unwrap(), "0.5 ssim (window 5) + 2 gradient (2 scales)");
         let terms = terms.unwrap();
         assert_eq!(terms.regions, plain);
         assert!((terms.ssim.unwrap() - (ssim - plain)).abs() < 1e-12 && terms.ssim.unwrap() > 0.1);
