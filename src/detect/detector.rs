@@ -5,6 +5,7 @@ use ndarray::Array2;
 use serde::Serialize;
 
 use super::examination::{Cutoffs, Examination};
+use super::expected::Expected;
 use super::metrics::Score;
 use super::settings::{DetectionConfig, Settings, Smoothing, Thresholds, quantile};
 use crate::backend::Real;
@@ -30,8 +31,23 @@ pub struct Inspection {
     pub heatmap: Plane,
     /// f(x̂).
     pub reconstruction: Image,
-    /// Image scores, of the heatmap of the pixels unless `detection.score_smoothing` asks for another one.
+    /// Image scores, of the heatmap of the pixels unless `detection.score_smoothing` or `detection.relative_score` ask for another one.
     pub scores: ImageScores,
+}
+
+/// The output of the network for one image, compared with the image.
+struct Comparison {
+    heatmap: Plane,
+    /// The heatmap that gives the image score, if it has a smoothing of its own.
+    own: Option<Plane>,
+    reconstruction: Image,
+}
+
+impl Comparison {
+    /// The heatmap that gives the image score, before it is set in relation to the expected one.
+    fn for_score(&self) -> &Plane {
+        self.own.as_ref().unwrap_or(&self.heatmap)
+    }
 }
 
 /// The image scores of Method §6.
@@ -150,8 +166,23 @@ impl<B: Backend> Detector<B> {
     /// result is cropped back. It does not depend on other images.
     ///
     /// # Errors
-    /// An image that is empty, too large or not `[height, width, 3]`; a network output that is not finite.
+    /// An image that is empty, too large or not `[height, width, 3]`; a network output that is not finite; a relative score without expected
+    /// values.
     pub fn inspect(&self, image: &Image) -> Result<Inspection> {
+        let expected = match (self.settings.detection.relative_score, &self.settings.expected) {
+            (false, _) => None,
+            (true, Some(expected)) => Some(expected),
+            (true, None) => {
+                let reason = "needs the heatmap that is expected of normal images; these settings have none";
+                return Err(Error::config("detection.relative_score", reason));
+            }
+        };
+        let comparison = self.compare(image)?;
+        let scores = self.scores(&comparison, expected)?;
+        Ok(Inspection { scores, heatmap: comparison.heatmap, reconstruction: comparison.reconstruction })
+    }
+
+    fn compare(&self, image: &Image) -> Result<Comparison> {
         let x = self.settings.preparation.apply(image)?;
         let reconstruction = self.reconstruct(&x)?;
         let detection = &self.settings.detection;
@@ -160,11 +191,17 @@ impl<B: Backend> Detector<B> {
         if heatmap.iter().any(|value| !value.is_finite()) {
             return Err(Error::argument("the network's output is not finite"));
         }
-        let scores = match detection.own_score_smoothing() {
-            None => ImageScores::of(&heatmap, detection.top_share),
-            Some(own) => ImageScores::of(&self.smoothed(&residual, own)?, detection.top_share),
-        };
-        Ok(Inspection { scores, heatmap, reconstruction })
+        let own = detection.own_score_smoothing().map(|own| self.smoothed(&residual, own)).transpose()?;
+        Ok(Comparison { heatmap, own, reconstruction })
+    }
+
+    /// The image scores, relative to `expected` if it is given.
+    fn scores(&self, comparison: &Comparison, expected: Option<&Expected>) -> Result<ImageScores> {
+        let share = self.settings.detection.top_share;
+        Ok(match expected {
+            None => ImageScores::of(comparison.for_score(), share),
+            Some(expected) => ImageScores::of(&expected.relative(comparison.for_score())?, share),
+        })
     }
 
     /// f(x̂) for an image at working resolution.
@@ -196,18 +233,24 @@ impl<B: Backend> Detector<B> {
         plane(height, width, values)
     }
 
-    /// Sets the thresholds to the configured quantiles over held-out normal images.
+    /// Sets the thresholds to the configured quantiles over held-out normal images, and before that the expected heatmap if the image score is
+    /// relative to it. The score of each of these images is then relative to what the others let expect.
     ///
     /// # Errors
     /// No image; an inspection failed.
     pub fn calibrate(&mut self, normal: &[Image]) -> Result<()> {
-        let DetectionConfig { score, image_quantile, pixel_quantile, .. } = self.settings.detection;
-        let (mut scores, mut pixels) = (Vec::new(), Vec::new());
-        for image in normal {
-            let inspection = self.inspect(image)?;
-            scores.push(inspection.scores.get(score) as f32);
-            pixels.extend(inspection.heatmap);
-        }
+        let DetectionConfig { score, image_quantile, pixel_quantile, relative_score, .. } = self.settings.detection;
+        let comparisons = normal.iter().map(|image| self.compare(image)).collect::<Result<Vec<_>>>()?;
+        let mut scores: Vec<f32> = if relative_score {
+            let expected = comparisons.iter().map(|one| Expected::of(one.for_score())).collect::<Result<Vec<_>>>()?;
+            let (others, mean) = Expected::leave_one_out(&expected)?;
+            self.settings.expected = Some(mean);
+            let relative = |(one, others)| Ok(self.scores(one, Some(others))?.get(score) as f32);
+            comparisons.iter().zip(&others).map(relative).collect::<Result<_>>()?
+        } else {
+            comparisons.iter().map(|one| Ok(self.scores(one, None)?.get(score) as f32)).collect::<Result<_>>()?
+        };
+        let mut pixels: Vec<f32> = comparisons.into_iter().flat_map(|one| one.heatmap).collect();
         self.settings.thresholds =
             Some(Thresholds { image: quantile(&mut scores, image_quantile)?, pixel: quantile(&mut pixels, pixel_quantile)? });
         Ok(())

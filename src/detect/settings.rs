@@ -2,6 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::expected::Expected;
 use super::metrics::Score;
 use super::residual::Residual;
 use crate::data::Preparation;
@@ -19,6 +20,8 @@ pub struct DetectionConfig {
     pub score: Score,
     /// Share of the pixels with the largest values, whose mean is the score `top`.
     pub top_share: f64,
+    /// Whether the image score is taken from the heatmap relative to that of normal images ([`Expected`]). Not in the paper.
+    pub relative_score: bool,
     /// The image threshold is this quantile of the scores of held-out normal images.
     pub image_quantile: f64,
     /// The pixel threshold is this quantile of the heatmap values of held-out normal images.
@@ -65,6 +68,7 @@ impl Default for DetectionConfig {
             repeats: 3,
             score: Score::Sum,
             top_share: TOP_SHARE,
+            relative_score: false,
             image_quantile: 0.99,
             pixel_quantile: 0.999,
             residual: Residual::default(),
@@ -147,12 +151,21 @@ pub struct Settings {
     pub thresholds: Option<Thresholds>,
     /// `None` for weights from another program.
     pub provenance: Option<Provenance>,
+    /// What a relative image score is relative to, from held-out normal images; `None` unless `detection.relative_score` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
 }
 
 impl Default for Settings {
     /// For weights from another program: native resolution, default heatmap, no thresholds.
     fn default() -> Self {
-        Self { preparation: Preparation::NATIVE, detection: DetectionConfig::default(), thresholds: None, provenance: None }
+        Self {
+            preparation: Preparation::NATIVE,
+            detection: DetectionConfig::default(),
+            thresholds: None,
+            provenance: None,
+            expected: None,
+        }
     }
 }
 

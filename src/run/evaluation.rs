@@ -113,6 +113,9 @@ pub fn protocol(
             if let Some(own) = settings.detection.own_score_smoothing() {
                 line += &format!("; image score from a heatmap {own} of its own (not in the paper)");
             }
+            if settings.detection.relative_score {
+                line += "; image score relative to the heatmap of normal images (not in the paper)";
+            }
             line += &match &settings.provenance {
                 Some(run) => format!("; last step {}; seed {}; config {}", run.steps, run.seed, run.config_hash),
                 None => "; weights of unknown origin".into(),

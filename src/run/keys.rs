@@ -14,12 +14,13 @@ const RENAMED: [(&str, &str); 4] = [
 ];
 
 /// Keys that version 0.1.0 did not have: their section, and their line if they have the default.
-const ADDED: [(&str, &str); 17] = [
+const ADDED: [(&str, &str); 18] = [
     ("augment", "rotation = 0.0"),
     ("corruption", "clean = 0.0"),
     ("corruption.kept_noise", "min = 0.0"),
     ("corruption.kept_noise", "max = 0.0"),
     ("detection", "top_share = 0.01"),
+    ("detection", "relative_score = false"),
     ("detection.residual", "squared = 1.0"),
     ("detection.residual", "root = 0.0"),
     ("detection.residual", "gradient = 0.0"),

@@ -209,6 +209,7 @@ impl Config {
             preparation: self.preparation(),
             detection: self.detection.clone(),
             thresholds: None,
+            expected: None,
             provenance: Some(provenance),
         };
         let backend = trainer.backend();

@@ -124,3 +124,28 @@ fn the_score_can_have_a_smoothing_of_its_own() {
     let error = scratch.refuses(&format!("{own} e --config d.toml"));
     assert_eq!(error, "d.toml: config key `detection.score_smoothing.window`: must be odd and at most 4095, got 4");
 }
+
+#[test]
+fn a_relative_score_is_that_of_the_heatmap_over_what_normal_images_have_there() {
+    let scratch = Scratch::new();
+    scratch.write("relative.toml", "detection.relative_score = true");
+    scratch.succeeds("train --config c.toml --config relative.toml --data cloth --out relative");
+    scratch.succeeds("evaluate --model relative/model.safetensors --data cloth --out a");
+    scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out b");
+    let (relative, plain) = (scratch.json("a/metrics.json"), scratch.json("b/metrics.json"));
+    let line = relative["protocol"].as_str().unwrap();
+    assert!(line.contains("image score relative to the heatmap of normal images (not in the paper)"), "{line}");
+    assert_eq!(relative["pixel_auroc"], plain["pixel_auroc"], "the heatmap of the pixels is the same");
+    let pixels = f64::from(32 * 32);
+    for (relative, plain) in relative["images"].as_array().unwrap().iter().zip(plain["images"].as_array().unwrap()) {
+        let score = |of: &serde_json::Value, name: &str| of[name].as_f64().unwrap();
+        // A ratio to what is normal is of the order of 1, squared differences are far smaller.
+        assert!(score(relative, "score_sum") > 0.1 * pixels && score(plain, "score_sum") < 0.1 * pixels, "{relative} {plain}");
+    }
+    scratch.write("other.toml", "[detection]\nrelative_score = true\nwindow = 5");
+    let error = scratch.refuses("evaluate --model run/model.safetensors --data cloth --out c --config other.toml");
+    assert!(
+        error.contains("config key `detection.relative_score`: needs the heatmap that is expected of normal images"),
+        "{error}"
+    );
+}
