@@ -49,6 +49,7 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         let settings = detector.settings_mut();
         settings.detection = Config::read_layers(&arguments.config, None)?.detection;
         settings.thresholds = None;
+        settings.expected = None;
     }
     let bar = progress::image_bar(category.test.len());
     let report = evaluate_detector(&detector, &category, arguments.resolution, || bar.inc(1))?;

@@ -51,7 +51,7 @@ pub struct ImageResult {
     pub path: String,
     /// `good`, or the kind of defect.
     pub kind: String,
-    /// Maximum and sum of the heatmap.
+    /// Image scores of the heatmap.
     #[serde(flatten)]
     pub scores: ImageScores,
 }
@@ -67,8 +67,8 @@ pub struct Evaluation {
     pub images: Vec<ImageResult>,
 }
 
-/// Evaluates heatmaps on a test set. `heatmap` returns the heatmap of a test image at the model's resolution, from a
-/// [`Detector`](super::Detector) or from a file.
+/// Evaluates heatmaps on a test set. `heatmap` returns the heatmap of a test image at the model's resolution with the scores of the image,
+/// from a [`Detector`](super::Detector) or from a file.
 ///
 /// # Errors
 /// An unreadable image or mask; an error of `heatmap`; a metric that is not defined (no good image, no defect).
@@ -76,15 +76,14 @@ pub fn evaluate(
     category: &Category,
     resolution: Resolution,
     score: Score,
-    mut heatmap: impl FnMut(&TestImage, &Image) -> Result<Plane>,
+    mut heatmap: impl FnMut(&TestImage, &Image) -> Result<(Plane, ImageScores)>,
 ) -> Result<Evaluation> {
     check_classes(category)?;
     let mut records = Vec::with_capacity(category.test.len());
     let mut images = Vec::with_capacity(category.test.len());
     for test in &category.test {
         let (image, mask) = test.read()?;
-        let map = heatmap(test, &image)?;
-        let scores = ImageScores::of(&map);
+        let (map, scores) = heatmap(test, &image)?;
         let (height, width) = match resolution {
             Resolution::Native => mask.dim(),
             Resolution::Model => map.dim(),
@@ -93,6 +92,7 @@ pub fn evaluate(
         records.push(Record {
             score_max: scores.max,
             score_sum: scores.sum,
+            score_top: scores.top,
             anomalous: !test.is_good(),
             map: resize_bilinear(&map, height, width)?,
             mask: resize_nearest(&mask, height, width)?,

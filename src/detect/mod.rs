@@ -3,6 +3,7 @@
 mod detector;
 mod evaluate;
 mod examination;
+mod expected;
 pub mod metrics;
 mod residual;
 mod settings;
@@ -10,5 +11,6 @@ mod settings;
 pub use detector::{Detector, ImageScores, Inspection};
 pub use evaluate::{Evaluation, ImageResult, Resolution, evaluate};
 pub use examination::{Cutoffs, Examination, Origin, Region, Threshold};
+pub use expected::Expected;
 pub use residual::Residual;
-pub use settings::{DetectionConfig, Provenance, Settings, Thresholds, quantile};
+pub use settings::{DetectionConfig, Provenance, Settings, Smoothing, TOP_SHARE, Thresholds, is_share, quantile};

@@ -14,23 +14,33 @@ const RENAMED: [(&str, &str); 4] = [
 ];
 
 /// Keys that version 0.1.0 did not have: their section, and their line if they have the default.
-const ADDED: [(&str, &str); 9] = [
+const ADDED: [(&str, &str); 18] = [
     ("augment", "rotation = 0.0"),
     ("corruption", "clean = 0.0"),
     ("corruption.kept_noise", "min = 0.0"),
     ("corruption.kept_noise", "max = 0.0"),
+    ("detection", "top_share = 0.01"),
+    ("detection", "relative_score = false"),
     ("detection.residual", "squared = 1.0"),
     ("detection.residual", "root = 0.0"),
     ("detection.residual", "gradient = 0.0"),
     ("detection.residual", "scales = 2"),
+    ("detection.residual", "ssim = 0.0"),
+    ("detection.residual", "ssim_window = 11"),
+    ("detection.residual", "ssim_scales = 1"),
     ("detection.residual", "chroma = 0.0"),
+    ("objective.ssim", "weight = 0.0"),
+    ("objective.ssim", "window = 11"),
+    ("objective.gradient", "weight = 0.0"),
+    ("objective.gradient", "scales = 4"),
 ];
 
 /// Sections that version 0.1.0 did not have.
-const ADDED_SECTIONS: [&str; 2] = ["corruption.kept_noise", "detection.residual"];
+const ADDED_SECTIONS: [&str; 4] = ["corruption.kept_noise", "detection.residual", "objective.ssim", "objective.gradient"];
 
 /// Keys without a default, which a default config does not contain.
-const WITHOUT_DEFAULT: [&str; 1] = ["data.textures"];
+const WITHOUT_DEFAULT: [&str; 4] =
+    ["data.textures", "detection.score_smoothing", "detection.score_smoothing.window", "detection.score_smoothing.repeats"];
 
 /// A notice about the old keys in `table`, if there are any.
 ///

@@ -130,11 +130,12 @@ impl TrainingJob {
 
     /// One step and its line of the log.
     fn advance<B: Backend>(&self, trainer: &mut Trainer<B>, batches: &mut Batches<B>) -> Result<LogEntry> {
-        let Step { loss, computing, supply } = trainer.advance(batches)?;
+        let Step { loss, terms, computing, supply } = trainer.advance(batches)?;
         let (whole, milliseconds) = (computing + supply.waiting, |time: Duration| 1e3 * time.as_secs_f64());
         Ok(LogEntry {
             step: trainer.step(),
             loss,
+            terms,
             rate: self.config.train.learning_rate_at(trainer.step()),
             images_per_second: self.config.train.batch as f64 / whole.as_secs_f64(),
             step_ms: milliseconds(whole),
@@ -198,11 +199,17 @@ impl Config {
     /// # Errors
     /// No held-out image, or one that is not `[height, width, 3]`; out of device memory.
     pub fn detector<B: Backend>(&self, trainer: &Trainer<B>, held_out: &[Array3<f32>]) -> Result<Detector<B>> {
-        let provenance = Provenance { steps: trainer.step(), seed: self.seed, config_hash: self.hash()? };
+        let provenance = Provenance {
+            steps: trainer.step(),
+            seed: self.seed,
+            config_hash: self.hash()?,
+            loss_terms: self.objective.added_terms(),
+        };
         let settings = Settings {
             preparation: self.preparation(),
             detection: self.detection.clone(),
             thresholds: None,
+            expected: None,
             provenance: Some(provenance),
         };
         let backend = trainer.backend();

@@ -5,10 +5,11 @@ use serde_json::Value;
 use crate::fixture::Scratch;
 
 /// The stable keys of `metrics.json`.
-pub const METRICS: [&str; 10] = [
+pub const METRICS: [&str; 11] = [
     "image_auroc",
     "image_auroc_max",
     "image_auroc_sum",
+    "image_auroc_top",
     "pixel_auroc",
     "image_ap",
     "pixel_ap",
@@ -80,7 +81,10 @@ fn weights_without_a_run_can_be_evaluated_on_a_test_set_without_training_images(
 #[test]
 fn another_detection_config_replaces_that_of_the_weights() {
     let scratch = Scratch::new();
-    scratch.write("d.toml", "[detection]\nwindow = 5\nscore = \"max\"\n[detection.residual]\nsquared = 0.0\ngradient = 1.0\nchroma = 0.003");
+    scratch.write(
+        "d.toml",
+        "[detection]\nwindow = 5\nscore = \"max\"\n[detection.residual]\nsquared = 0.0\ngradient = 1.0\nchroma = 0.003",
+    );
     let own = "evaluate --model run/model.safetensors --data cloth --out";
     scratch.succeeds(&format!("{own} a"));
     scratch.succeeds(&format!("{own} b --config d.toml"));
@@ -90,5 +94,58 @@ fn another_detection_config_replaces_that_of_the_weights() {
     assert!(line.contains("image score maximum") && before["images"] != after["images"]);
     scratch.write("d.toml", "[detection.residual]\nsquared = 0.0");
     let error = scratch.refuses(&format!("{own} c --config d.toml"));
-    assert_eq!(error, "d.toml: config key `detection.residual`: one of squared, root, gradient and chroma must be above 0");
+    assert_eq!(error, "d.toml: config key `detection.residual`: one of squared, root, gradient, ssim and chroma must be above 0");
+}
+
+#[test]
+fn the_score_can_have_a_smoothing_of_its_own() {
+    let scratch = Scratch::new();
+    let own = "evaluate --model run/model.safetensors --data cloth --out";
+    let with = |name: &str, text: &str| {
+        scratch.write("d.toml", text);
+        scratch.succeeds(&format!("{own} {name} --config d.toml"));
+        scratch.json(format!("{name}/metrics.json"))
+    };
+    let plain = with("a", "[detection]\nscore = \"top\"\ntop_share = 0.02");
+    let line = plain["protocol"].as_str().unwrap();
+    assert!(line.contains("image score mean of the top 0.02 of the heatmap (not in the paper)"), "{line}");
+    assert_eq!(plain["image_auroc"], plain["image_auroc_top"]);
+    let same = with("b", "[detection.score_smoothing]\nwindow = 13\nrepeats = 3");
+    assert!(!same["protocol"].as_str().unwrap().contains("of its own"));
+    assert_eq!(same["images"], with("c", "")["images"]);
+    let sharp = with("d", "[detection.score_smoothing]\nwindow = 3\nrepeats = 1");
+    let line = sharp["protocol"].as_str().unwrap();
+    assert!(line.contains("heatmap k=13 n=3; image score from a heatmap k=3 n=1 of its own (not in the paper)"), "{line}");
+    assert_eq!(sharp["pixel_auroc"], same["pixel_auroc"], "the heatmap of the pixels is the same");
+    for (sharp, same) in sharp["images"].as_array().unwrap().iter().zip(same["images"].as_array().unwrap()) {
+        assert!(sharp["score_max"].as_f64() > same["score_max"].as_f64(), "less smoothing, higher maximum");
+    }
+    scratch.write("d.toml", "[detection.score_smoothing]\nwindow = 4\nrepeats = 3");
+    let error = scratch.refuses(&format!("{own} e --config d.toml"));
+    assert_eq!(error, "d.toml: config key `detection.score_smoothing.window`: must be odd and at most 4095, got 4");
+}
+
+#[test]
+fn a_relative_score_is_that_of_the_heatmap_over_what_normal_images_have_there() {
+    let scratch = Scratch::new();
+    scratch.write("relative.toml", "detection.relative_score = true");
+    scratch.succeeds("train --config c.toml --config relative.toml --data cloth --out relative");
+    scratch.succeeds("evaluate --model relative/model.safetensors --data cloth --out a");
+    scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out b");
+    let (relative, plain) = (scratch.json("a/metrics.json"), scratch.json("b/metrics.json"));
+    let line = relative["protocol"].as_str().unwrap();
+    assert!(line.contains("image score relative to the heatmap of normal images (not in the paper)"), "{line}");
+    assert_eq!(relative["pixel_auroc"], plain["pixel_auroc"], "the heatmap of the pixels is the same");
+    let pixels = f64::from(32 * 32);
+    for (relative, plain) in relative["images"].as_array().unwrap().iter().zip(plain["images"].as_array().unwrap()) {
+        let score = |of: &serde_json::Value, name: &str| of[name].as_f64().unwrap();
+        // A ratio to what is normal is of the order of 1, squared differences are far smaller.
+        assert!(score(relative, "score_sum") > 0.1 * pixels && score(plain, "score_sum") < 0.1 * pixels, "{relative} {plain}");
+    }
+    scratch.write("other.toml", "[detection]\nrelative_score = true\nwindow = 5");
+    let error = scratch.refuses("evaluate --model run/model.safetensors --data cloth --out c --config other.toml");
+    assert!(
+        error.contains("config key `detection.relative_score`: needs the heatmap that is expected of normal images"),
+        "{error}"
+    );
 }
