@@ -29,6 +29,7 @@ mod legend;
 pub mod loss_curve;
 mod marks;
 mod maths;
+pub mod network;
 mod number;
 pub mod page;
 mod png;
