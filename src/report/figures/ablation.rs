@@ -8,7 +8,6 @@ use serde::Deserialize;
 use super::super::axis::{Axis, ends};
 use super::super::chart::{self, BLUE, ORANGE, WIDTH};
 use super::super::html::escape;
-use super::super::number::readable;
 use super::super::style::{MARGIN, RIGHT, TEXT};
 use super::super::wrap::{width, wrap};
 use super::{Drawing, Name};
@@ -31,6 +30,8 @@ const LETTER: f64 = 7.0;
 const NAMES: f64 = 200.0;
 /// Pixels at the right for the numbers.
 const NUMBERS: f64 = 128.0;
+/// The least that an axis spans.
+const SHORTEST: f64 = 0.01;
 /// Half the thickness of a bar.
 const HALF: f64 = 5.0;
 
@@ -107,7 +108,7 @@ impl Ablation {
         let caption = format!(
             "Bars go from the lowest to the highest value over the seeds, ticks are single seeds, dots the mean, which is also written, with \
              half the range. The dashed line is the mean of `{reference}`, the first variant; variants with a higher mean are blue, others orange. \
-             The axis does not begin at 0."
+             The axes do not begin at 0; they are equally long."
         );
         Drawing::svg(Name::Ablation, title, caption, svg).with_suffix(key)
     }
@@ -148,30 +149,21 @@ impl Ablation {
         let panels = self.panels(key);
         let names = panels.iter().flat_map(|panel| &panel.variants).map(|(name, _)| LETTER * width(name) as f64);
         let left = (MARGIN + names.fold(0.0, f64::max) + 12.0).min(NAMES);
-        let all = panels.iter().flat_map(|panel| &panel.variants).flat_map(|(_, values)| values).copied();
-        let (low, high) = ends(all).unwrap_or((0.0, 1.0));
-        let slack = (0.06 * (high - low)).max(0.002);
-        let axis = Axis::linear((low - slack).max(0.0), (high + slack).min(1.0), (left + 8.0, RIGHT - NUMBERS));
+        // Axes of equal length, so that effects can be compared between panels.
+        let length = panels.iter().map(|panel| panel.ends().1 - panel.ends().0).fold(SHORTEST, f64::max) * 1.15;
         let (mut svg, mut y) = (String::new(), TOP);
         for panel in &panels {
-            let (drawn, height) = panel.draw(&axis, y);
+            let (drawn, height) = panel.draw(length, left, y);
             svg += &drawn;
             y += height;
         }
-        let ticks = axis.ticks().into_iter().map(|(x, label)| {
-            format!(
-                r#"<line x1="{x:.1}" x2="{x:.1}" y1="{TOP}" y2="{y:.1}" stroke="currentColor" stroke-opacity=".12"/><text x="{x:.1}" y="{:.1}" text-anchor="middle">{label}</text>"#,
-                y + 14.0
-            )
-        });
-        let ticks: String = ticks.collect();
-        let x = 0.5 * (left + 8.0 + RIGHT - NUMBERS);
-        let foot = format!(
+        let x = 0.5 * (left + RIGHT - NUMBERS);
+        svg += &format!(
             r#"<text x="{x:.1}" y="{:.1}" text-anchor="middle" font-weight="600">{}</text>"#,
-            y + 34.0,
+            y + 10.0,
             escape(words.split(',').next().unwrap_or(words))
         );
-        chart::svg(words, [WIDTH, 0.0, y + 44.0], &(ticks + &svg + &foot))
+        chart::svg(words, [WIDTH, 0.0, y + 20.0], &svg)
     }
 }
 
@@ -188,31 +180,59 @@ impl Row {
 }
 
 impl Panel<'_> {
-    /// The panel below `top`, and its height.
-    fn draw(&self, axis: &Axis, top: f64) -> (String, f64) {
-        let mut svg = format!(
-            r#"<text x="{MARGIN}" y="{:.1}" font-weight="700">{}</text>"#,
-            top + HEADING - 12.0,
-            escape(&self.heading.replace('_', " "))
-        );
+    /// The lowest and the highest value.
+    fn ends(&self) -> (f64, f64) {
+        ends(self.variants.iter().flat_map(|(_, values)| values).copied()).unwrap_or_default()
+    }
+
+    /// An axis of this length around the values, inside 0 to 1, from pixel `left` on.
+    fn axis(&self, length: f64, left: f64) -> Axis {
+        let (low, high) = self.ends();
+        let low = (0.5 * (low + high - length)).clamp(0.0, (1.0 - length).max(0.0));
+        Axis::linear(low, (low + length).min(1.0), (left + 8.0, RIGHT - NUMBERS))
+    }
+
+    /// The panel below `top`, with names left of `left`, and its height.
+    fn draw(&self, length: f64, left: f64, top: f64) -> (String, f64) {
+        let axis = self.axis(length, left);
         let reference = self.variants.first().map_or(0.0, |(_, values)| mean(values));
         let start = top + HEADING - 6.0;
-        let mut y = start;
+        let (mut rows, mut y) = (String::new(), start);
         for (name, values) in &self.variants {
-            let lines = wrap(name, ((axis.pixel(f64::NEG_INFINITY) - MARGIN - 12.0) / LETTER) as usize);
-            let middle = y + 0.5 * ROW;
+            let lines = broken(name, ((left - MARGIN - 6.0) / LETTER) as usize);
+            let height = ROW + TEXT * (lines.len() - 1) as f64;
+            let middle = y + 0.5 * height;
             for (at, line) in lines.iter().enumerate() {
-                svg += &format!(r#"<text x="{MARGIN}" y="{:.1}">{}</text>"#, middle + 4.0 + TEXT * at as f64, escape(line));
+                let baseline = y + 0.5 * ROW + 4.0 + TEXT * at as f64;
+                rows += &format!(r#"<text x="{MARGIN}" y="{baseline:.1}">{}</text>"#, escape(line));
             }
-            svg += &variant(axis, values, middle, if mean(values) >= reference { BLUE } else { ORANGE });
-            y += ROW + TEXT * (lines.len().saturating_sub(1)) as f64;
+            rows += &variant(&axis, values, middle, if mean(values) >= reference { BLUE } else { ORANGE });
+            y += height;
+        }
+        let heading = escape(&self.heading.replace('_', " "));
+        let mut svg = format!(r#"<text x="{MARGIN}" y="{:.1}" font-weight="700">{heading}</text>"#, top + HEADING - 12.0);
+        for (x, label) in axis.ticks() {
+            svg += &format!(
+                r#"<line x1="{x:.1}" x2="{x:.1}" y1="{start:.1}" y2="{y:.1}" stroke="currentColor" stroke-opacity=".14"/><text x="{x:.1}" y="{:.1}" text-anchor="middle" font-size="11" opacity=".85">{label}</text>"#,
+                y + 13.0
+            );
         }
         let x = axis.pixel(reference);
         svg += &format!(
             r#"<line x1="{x:.1}" x2="{x:.1}" y1="{start:.1}" y2="{y:.1}" stroke="currentColor" stroke-opacity=".6" stroke-dasharray="4 3"/>"#
         );
-        (svg, y + 4.0 - top)
+        (svg + &rows, y + 18.0 - top)
     }
+}
+
+/// A name in lines of at most `columns` letters, at `_` where there is one.
+fn broken(name: &str, columns: usize) -> Vec<String> {
+    let pieces = |line: String| -> Vec<String> {
+        let letters: Vec<char> = line.chars().collect();
+        letters.chunks(columns.max(1)).map(|piece| piece.iter().collect()).collect()
+    };
+    let lines: Vec<String> = wrap(&name.replace('_', " "), columns).into_iter().flat_map(pieces).collect();
+    if lines.is_empty() { vec![String::new()] } else { lines }
 }
 
 /// The bar, the ticks, the dot and the number of a variant.
@@ -236,7 +256,7 @@ fn variant(axis: &Axis, values: &[f64], y: f64, colour: &str) -> String {
     svg += &format!(r#"<circle cx="{middle:.1}" cy="{y:.1}" r="4.5" fill="{colour}"/>"#);
     let words = match values.len() {
         1 => format!("{:.3}, 1 seed", mean(values)),
-        seeds => format!("{:.3} ± {}, {seeds} seeds", mean(values), readable(0.5 * (high - low), 2)),
+        seeds => format!("{:.3} ± {:.3}, {seeds} seeds", mean(values), 0.5 * (high - low)),
     };
     svg + &format!(r#"<text x="{RIGHT}" y="{:.1}" text-anchor="end" font-size="11">{words}</text>"#, y + 4.0)
 }
@@ -294,7 +314,7 @@ mod tests {
         assert_eq!(drawings.len(), METRICS.len());
         let Content::Svg(svg) = &drawings[1].content else { panic!("not an SVG") };
         assert_eq!(drawings[1].file(), "ablation_image_auroc_max.svg");
-        assert!(svg.contains("0.850 ± 0.05, 2 seeds") && svg.contains("0.950, 1 seed<") && chart::has_only_numbers(svg));
+        assert!(svg.contains("0.850 ± 0.050, 2 seeds") && svg.contains("0.950, 1 seed<") && chart::has_only_numbers(svg));
         assert!(svg.matches("<circle").count() == 6 && svg.contains("&lt;wide&gt;") && !svg.contains("<wide>"));
     }
 
@@ -304,6 +324,26 @@ mod tests {
         for drawing in same.draw() {
             let Content::Svg(svg) = drawing.content else { panic!("not an SVG") };
             assert!(chart::has_only_numbers(&svg), "{svg}");
+        }
+    }
+
+    #[test]
+    fn long_names_are_broken_and_not_cut() {
+        assert_eq!(broken("wide_and_long_training", 10), ["wide and", "long", "training"]);
+        assert_eq!(broken("samples-050k-width", 8), ["samples-", "050k-wid", "th"]);
+        assert_eq!(broken("", 8), [""]);
+    }
+
+    #[test]
+    fn axes_are_equally_long_and_inside_the_unit_interval() {
+        let panel = |values: [f64; 2]| Panel { heading: String::new(), variants: vec![("a", values.into())] };
+        for values in [[0.98, 0.99], [0.5, 0.52], [0.01, 0.02]] {
+            let axis = panel(values).axis(0.1, 0.0);
+            assert_abs_diff_eq!(
+                axis.pixel(values[1]) - axis.pixel(values[0]),
+                (values[1] - values[0]) / 0.1 * (RIGHT - NUMBERS - 8.0),
+                epsilon = 1e-6
+            );
         }
     }
 

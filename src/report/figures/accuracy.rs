@@ -46,7 +46,10 @@ fn roc_chart(title: &str, results: &Results<'_>) -> String {
     marks += &line(&frame, image_roc, solid(BLUE));
     marks += &operating_point(results).map(|point| ring(frame.place(point), BLUE)).unwrap_or_default();
     let names = ["image AUROC", "pixel AUROC"].map(|label| named(results, label));
-    let entries = names.iter().zip([BLUE, ORANGE]).map(|(name, colour)| entry(name, colour, Sample::Line)).collect::<Vec<_>>();
+    let mut entries: Vec<_> = names.iter().zip([BLUE, ORANGE]).map(|(name, colour)| entry(name, colour, Sample::Line)).collect();
+    if results.threshold.is_some() {
+        entries.push(entry("image threshold", BLUE, Sample::Rings));
+    }
     chart::standalone(&chart::titled(title, &frame.draw(&marks, &entries, 0, "")))
 }
 

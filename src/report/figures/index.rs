@@ -15,7 +15,7 @@ pub(super) fn page(heading: &str, protocol: Option<&str>, drawings: &[Drawing], 
     let figures: String = drawings.iter().map(figure).collect();
     let protocol = protocol.map(|line| format!("<p class=\"protocol\"><strong>Protocol.</strong> {}</p>\n", escape(line)));
     let body = [
-        header(heading, "Figures in the sense of the paper"),
+        header(heading, "Figures 1 to 5 as in the paper, and figures of the evaluation"),
         protocol.unwrap_or_default(),
         format!("<section class=\"drawn\">\n{figures}</section>\n"),
         skipped_list(skipped),

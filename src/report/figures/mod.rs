@@ -273,9 +273,9 @@ fn training(log: &[LogEntry]) -> Vec<Drawing> {
     let title = "Training loss";
     let loss = chart::standalone(&chart::titled(title, &loss_curve(&loss)));
     let rate = log.iter().map(|entry| (entry.step as f64, entry.rate)).collect();
-    let rate_title = "Learning rate";
+    let rate_title = "Learning rate schedule";
     let [x, y] = [AxisSpec::linear("step"), AxisSpec::linear("learning rate")];
-    let rate = curves_file(rate_title, &Chart { x, y, series: vec![Series::line("learning rate", rate)] });
+    let rate = curves_file(rate_title, &Chart { x, y, series: vec![Series::line("rate of each step", rate)] });
     vec![
         Drawing::svg(
             Name::Training,

@@ -82,11 +82,14 @@ pub(super) fn detection<B: Backend>(test: &Test<'_, B>) -> Result<Drawing> {
         .collect();
     let detection = &test.detector().settings().detection;
     let caption = format!(
-        "Left to right, at the resolution of the network: the input; its reconstruction; their difference ({}) at each pixel, drawn up to \
+        "Left to right, at the resolution of the network: the input; its reconstruction; their difference at each pixel ({}), drawn up to \
          the {} % quantile of the differences shown; the heatmap, which is the difference after {} box averages of {k} × {k} pixels; the \
          mask, white where the heatmap exceeds the pixel threshold {}, marked on its scale. Each colour scale holds for all rows. {} The \
          last row is a good image.",
-        detection.residual,
+        match detection.residual.is_of_the_paper() {
+            true => "mean of the squared differences of the channels".to_owned(),
+            false => format!("{}; not in the paper", detection.residual),
+        },
         readable(100.0 * BRIGHTEST, 4),
         detection.repeats,
         test.pixel_rule(),

@@ -6,7 +6,8 @@ use crate::model::{Graph, Node, Role};
 /// Left edge and width of the three columns.
 const LEFT: (f64, f64) = (8.0, 236.0);
 const RIGHT: (f64, f64) = (316.0, 236.0);
-const MIDDLE: (f64, f64) = (100.0, 360.0);
+/// Left of the line that goes up the right column.
+const MIDDLE: (f64, f64) = (48.0, 356.0);
 /// Between two rows, for an arrow, and between two bands.
 const ROW_GAP: f64 = 16.0;
 const BAND_GAP: f64 = 18.0;
@@ -52,6 +53,8 @@ pub(super) struct Band {
     pub(super) extent: Option<(usize, usize)>,
     pub(super) top: f64,
     pub(super) bottom: f64,
+    /// Whether its layers are in the middle, so that there is no room for words between the columns.
+    pub(super) is_middle: bool,
 }
 
 /// The place of every layer, and the bands from top to bottom.
@@ -103,7 +106,9 @@ impl Layout {
                 y += tallest + ROW_GAP;
             }
             y += 0.5 * BAND_GAP - ROW_GAP;
-            own.bands.push(Band { extent, top: start, bottom: y });
+            let is_middle =
+                (0..columns.len()).any(|place| columns[place] == Column::Middle && self::extent(&graph.nodes[place]) == extent);
+            own.bands.push(Band { extent, top: start, bottom: y, is_middle });
         }
         own
     }

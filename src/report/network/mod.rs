@@ -55,7 +55,7 @@ fn entries(graph: &Graph) -> Vec<Entry<'static>> {
     entries
 }
 
-/// Every other band has a faint background; the label is between the columns.
+/// Every other band has a faint background; the label is between the columns, or at the right.
 fn band_of(at: usize, band: &layout::Band) -> String {
     let (height, opacity) = (band.bottom - band.top, if at.is_multiple_of(2) { 0.05 } else { 0.0 });
     let back = format!(
@@ -63,8 +63,9 @@ fn band_of(at: usize, band: &layout::Band) -> String {
         band.top
     );
     let Some((height, width)) = band.extent else { return back };
-    let (x, y) = (0.5 * WIDTH, band.top + 17.0);
-    back + &format!(r#"<text x="{x}" y="{y:.1}" text-anchor="middle" font-size="11" opacity=".75">{height} × {width}</text>"#)
+    let (x, anchor) = if band.is_middle { (WIDTH - INSET, "end") } else { (0.5 * (WIDTH - INSET), "middle") };
+    let y = band.top + 18.0;
+    back + &format!(r#"<text x="{x}" y="{y:.1}" text-anchor="{anchor}" font-size="11" opacity=".75">{height} × {width}</text>"#)
 }
 
 /// The input above its layer and the output above the last, with arrows.
@@ -238,6 +239,9 @@ mod tests {
         for (node, place) in graph.nodes.iter().zip(&places).filter(|(node, _)| node.role == Role::ConvexCombination) {
             assert_eq!(places[node.inputs[0].unwrap()].middle(), place.middle());
         }
+        let lowest = bands.iter().find(|band| band.is_middle).unwrap();
+        let last = places.iter().rposition(|place| place.y > lowest.top).unwrap();
+        assert!(places[last].right() < places[last + 1].centre(), "the line up the right column passes the boxes in the middle");
         assert!(bands.len() == 4 && bands.windows(2).all(|pair| pair[0].bottom <= pair[1].top));
     }
 
