@@ -70,13 +70,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn draw(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()> {
-    let names = if arguments.only.is_empty() { Name::ALL.to_vec() } else { arguments.only.clone() };
+    let only = &arguments.only;
+    let names: Vec<Name> = Name::ALL.into_iter().filter(|name| only.is_empty() || only.contains(name)).collect();
     let wants = |source: Source| names.iter().any(|name| name.source() == source);
     let ablation = when(wants(Source::Ablation), || ablation(arguments))?;
     let log = when(wants(Source::Log), || log(arguments))?;
     let training_set = when(wants(Source::TrainingSet), || training_set(arguments))?;
     let category = when(wants(Source::Test), || category(arguments))?;
-    for name in &arguments.only {
+    for name in only {
         let reason = match name.source() {
             Source::Network => None,
             Source::Test => category.as_ref().err(),

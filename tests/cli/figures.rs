@@ -3,7 +3,8 @@
 use crate::fixture::Scratch;
 
 const MODEL: &str = "--model run/model.safetensors --data cloth";
-const PANELS: [&str; 6] = ["corruption.png", "defects.png", "detection.png", "false_alarms.png", "misses.png", "reconstructions.png"];
+const PANELS: [&str; 6] =
+    ["corruption.png", "defects.png", "detection.png", "false_alarms.png", "misses.png", "reconstructions.png"];
 const CHARTS: [&str; 6] = ["network_model_2.svg", "pro.svg", "roc.svg", "scores.svg", "training_loss.svg", "training_rate.svg"];
 
 fn record(rows: &str) -> String {
@@ -107,7 +108,11 @@ fn a_category_without_defects_has_no_figures_of_a_test() {
         std::fs::remove_dir_all(scratch.path(format!("cloth/test/{kind}"))).unwrap();
     }
     let ran = scratch.succeeds(&format!("figures --out drawn {MODEL}"));
-    assert!(ran.err.contains("skipped roc: the test set of cloth has 3 good and 0 anomalous images; both are needed"), "{}", ran.err);
+    assert!(
+        ran.err.contains("skipped roc: the test set of cloth has 3 good and 0 anomalous images; both are needed"),
+        "{}",
+        ran.err
+    );
     std::fs::remove_dir_all(scratch.path("cloth/test")).unwrap();
     let ran = scratch.succeeds(&format!("figures --out drawn {MODEL}"));
     assert!(ran.err.contains("skipped misses: cloth has no folder test"), "{}", ran.err);

@@ -10,7 +10,7 @@ use super::super::chart::{self, BLUE, ORANGE, WIDTH};
 use super::super::html::escape;
 use super::super::style::{MARGIN, RIGHT, TEXT};
 use super::super::wrap::{width, wrap};
-use super::{Drawing, Name};
+use super::drawing::{Drawing, Name};
 use crate::error::{Error, Result};
 
 /// The metrics that are drawn: key of the record and title of the chart.
@@ -160,10 +160,10 @@ impl Ablation {
         let x = 0.5 * (left + RIGHT - NUMBERS);
         svg += &format!(
             r#"<text x="{x:.1}" y="{:.1}" text-anchor="middle" font-weight="600">{}</text>"#,
-            y + 10.0,
+            y + 16.0,
             escape(words.split(',').next().unwrap_or(words))
         );
-        chart::svg(words, [WIDTH, 0.0, y + 20.0], &svg)
+        chart::svg(words, [WIDTH, 0.0, y + 26.0], &svg)
     }
 }
 
@@ -267,7 +267,7 @@ fn mean(values: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Content;
+    use super::super::drawing::Content;
     use super::*;
     use approx::assert_abs_diff_eq;
 

@@ -9,7 +9,7 @@ use super::super::number::readable;
 use super::super::results::Results;
 use super::super::style::{Stroke, ring};
 use super::cases::Test;
-use super::{Drawing, Name};
+use super::drawing::{Drawing, Name};
 use crate::detect::metrics::{Curves, FPR_LIMIT};
 use crate::error::Result;
 use crate::ops::Backend;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::super::colour::{Scale, overlay};
 use super::super::example::Example;
 use super::super::figure::FigureRow;
 use super::super::number::readable;
 use super::super::results::Results;
-use super::colour::{Scale, overlay};
 use crate::data::{Category, Image, Plane};
 use crate::detect::{Cutoffs, Detector, Threshold};
 use crate::error::Result;

@@ -1,9 +1,9 @@
 //! The corruption of training images, step by step (Figure 4 of the paper).
 
+use super::super::colour::grey;
 use super::super::figure::{Figure, FigureRow};
 use super::super::number::readable;
-use super::colour::grey;
-use super::{Content, Drawing, Name};
+use super::drawing::{Content, Drawing, Name};
 use crate::data::corruption::{Corrupted, Source};
 use crate::data::{Image, TrainingSet};
 use crate::error::{Error, Result};

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::document::{document, header};
 use super::super::html::escape;
-use super::{Content, Drawing, Name};
+use super::drawing::{Content, Drawing, Name};
 use crate::error::{Error, Result};
 
 /// Rules of this page only.

@@ -1,10 +1,10 @@
 //! Rows of test images: Figures 1 to 3 of the paper, worst misses and worst false alarms.
 
+use super::super::colour::{Scale, heatmap, mask_picture};
 use super::super::figure::{Figure, FigureRow, HeatScale};
 use super::super::number::readable;
 use super::cases::{Case, Test};
-use super::colour::{Scale, heatmap, mask_picture};
-use super::{Content, Drawing, Name};
+use super::drawing::{Content, Drawing, Name};
 use crate::data::{Image, Plane};
 use crate::detect::quantile;
 use crate::error::Result;
@@ -21,7 +21,7 @@ pub(super) fn defects<B: Backend>(test: &Test<'_, B>) -> Result<Drawing> {
     let rows =
         cases.iter().map(|case| case.row(vec![&case.example.input, &case.overlay, &case.example.mask, &case.example.truth]));
     let caption = format!(
-        "Left to right: the test image; its heatmap over the image in grey, with the colour scale below, the same for all rows; the mask, \
+        "Left to right: the test image; its heatmap over the image in grey, more opaque where it is higher, with the colour scale below, the same for all rows; the mask, \
          white where the heatmap exceeds the pixel threshold {}; the annotated defect. {}",
         test.pixel_rule(),
         test.rule()

@@ -15,6 +15,8 @@ const VIOLET: &str = COLOURS[3];
 const TOP: f64 = 34.0;
 /// Between the box and its text.
 const INSET: f64 = 9.0;
+/// Average width of a letter of 11 pixels.
+const SMALL_LETTER: f64 = 6.1;
 /// Length and half the width of an arrow head.
 const HEAD: (f64, f64) = (7.0, 3.5);
 /// Left edge of the chips with the dilations, from that of the box.
@@ -159,8 +161,10 @@ fn layer(node: &Node, place: &Place) -> String {
         escape(&operation(node))
     );
     let baseline = y + height - 9.0;
-    svg += &text((x + INSET, baseline), r#"font-size="11" opacity=".85""#, &sides(node));
-    let count = format!("{} parameters", readable(node.layer.parameters as f64, 8));
+    let (shape, number) = (sides(node), readable(node.layer.parameters as f64, 8));
+    let has_room = SMALL_LETTER * (shape.chars().count() + number.chars().count() + 13) as f64 <= width - 2.0 * INSET;
+    svg += &text((x + INSET, baseline), r#"font-size="11" opacity=".85""#, &shape);
+    let count = if has_room { format!("{number} parameters") } else { number };
     svg += &text((x + width - INSET, baseline), r#"text-anchor="end" font-size="11" opacity=".85""#, &count);
     let Role::StackedDilated(dilations) = &node.role else { return svg };
     svg += &text((x + INSET, y + 37.0), r#"font-size="11""#, "dilation");
@@ -246,9 +250,18 @@ mod tests {
     }
 
     #[test]
+    fn the_word_parameters_is_left_out_where_it_has_no_room() {
+        let words = |width: usize| {
+            let own = Architecture::autoencoder(2, width).unwrap();
+            network("", &Graph::of(&own, Shape::new(&[1, 256, 256, 3]).unwrap()).unwrap()).matches("parameters</text>").count()
+        };
+        assert!(words(64) == 19 && words(4096) < 19, "{} {}", words(64), words(4096));
+    }
+
+    #[test]
     fn a_fully_connected_network_is_one_column() {
         let graph = Graph::of(&Architecture::mlp(3, &[8, 8]).unwrap(), Shape::new(&[1, 3]).unwrap()).unwrap();
         let svg = network("MLP", &graph);
-        assert!(svg.matches("parameters</text>").count() == graph.nodes.len() && !svg.contains("skip"));
+        assert!(svg.matches("font-weight=\"700\">").count() > graph.nodes.len() && !svg.contains("skip"));
     }
 }
