@@ -117,7 +117,7 @@ fn worst<B: Backend>(test: &Test<'_, B>, name: Name, of_anomalous: bool) -> Resu
     let cases = each(test, &chosen)?;
     let rows = cases.iter().map(|case| case.row(case.example.images().into())).collect();
     let wrong = cases.iter().filter(|case| case.example.anomalous_verdict != of_anomalous).count();
-    let (title, which, verb) = match of_anomalous {
+    let (title, which, mistakes) = match of_anomalous {
         true => ("The most normal-looking defects", "anomalous images with the lowest image scores, the lowest first", "missed"),
         false => (
             "The most anomalous-looking good images",
@@ -126,7 +126,7 @@ fn worst<B: Backend>(test: &Test<'_, B>, name: Name, of_anomalous: bool) -> Resu
         ),
     };
     let caption = format!(
-        "The {} {which}; {wrong} of them are {verb} at the image threshold {}. Left to right: input, reconstruction, heatmap, mask at the pixel \
+        "The {} {which}; {mistakes} at the image threshold {}: {wrong}. Left to right: input, reconstruction, heatmap, mask at the pixel \
          threshold {}, ground truth. The colour scale holds for all rows.",
         cases.len(),
         test.image_rule(),
