@@ -4,8 +4,8 @@
 use crate::model::{Graph, Node, Role};
 
 /// Left edge and width of the three columns.
-const LEFT: (f64, f64) = (8.0, 230.0);
-const RIGHT: (f64, f64) = (322.0, 230.0);
+const LEFT: (f64, f64) = (8.0, 233.0);
+const RIGHT: (f64, f64) = (319.0, 233.0);
 /// Left of the line that goes up the right column.
 const MIDDLE: (f64, f64) = (48.0, 356.0);
 /// Between two rows, for an arrow, and between two bands.
