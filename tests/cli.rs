@@ -8,6 +8,7 @@ mod cli {
     mod detect;
     mod device;
     mod evaluate;
+    mod figures;
     mod help;
     mod interrupt;
     mod metrics;

@@ -10,6 +10,7 @@ mod device;
 mod doctor;
 mod evaluate;
 mod evidence;
+mod figures;
 mod kernels;
 mod metrics;
 mod model;
@@ -55,6 +56,8 @@ enum Command {
     Train(train::Arguments),
     /// Evaluate a trained model on the test set of a category
     Evaluate(evaluate::Arguments),
+    /// Draw the figures of the paper from a trained model
+    Figures(figures::Arguments),
     /// Find anomalies in images
     Detect(detect::Arguments),
     /// Evaluate anomaly maps made by another program
@@ -126,6 +129,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(own) => demo::run(&own),
         Command::Train(own) => train::run(&own),
         Command::Evaluate(own) => done(evaluate::run(&own)),
+        Command::Figures(own) => done(figures::run(&own)),
         Command::Detect(own) => done(detect::run(&own)),
         Command::Metrics(own) => done(metrics::run(&own)),
         Command::Data(own) => done(data::run(&own)),

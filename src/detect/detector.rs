@@ -233,6 +233,20 @@ impl<B: Backend> Detector<B> {
         plane(height, width, values)
     }
 
+    /// The residual before it is smoothed, `[height, width]`, of an image at working resolution and its reconstruction.
+    ///
+    /// # Errors
+    /// Images of different sizes.
+    pub fn difference(&self, x: &Image, reconstruction: &Image) -> Result<Plane> {
+        if x.dim() != reconstruction.dim() {
+            return Err(Error::shape(
+                "difference",
+                format!("{:?} and {:?} are not the same size", x.dim(), reconstruction.dim()),
+            ));
+        }
+        Ok(self.settings.detection.residual.of(&self.backend, x, reconstruction)?.mapv(|value| value as f32))
+    }
+
     /// Sets the thresholds to the configured quantiles over held-out normal images, and before that the expected heatmap if the image score is
     /// relative to it. The score of each of these images is then relative to what the others let expect.
     ///

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::detector::ImageScores;
-use super::metrics::{self, Metrics, Record, Score, image_auroc_by_kind, resize_bilinear, resize_nearest};
+use super::metrics::{self, Curves, Metrics, Record, Score, image_auroc_by_kind, resize_bilinear, resize_nearest};
 use crate::data::{Category, Image, Plane, TestImage};
 use crate::error::{Error, Result};
 
@@ -61,6 +61,8 @@ pub struct ImageResult {
 pub struct Evaluation {
     /// Method §7.
     pub metrics: Metrics,
+    /// The curves behind them.
+    pub curves: Curves,
     /// Image AUROC of each defect kind against the good images.
     pub by_kind: BTreeMap<String, f64>,
     /// One entry per test image, in the order of the category.
@@ -102,7 +104,8 @@ pub fn evaluate(
     }
     let scores: Vec<f64> = images.iter().map(|image| image.scores.get(score)).collect();
     let kinds: Vec<_> = images.iter().map(|image| Some(image.kind.as_str()).filter(|&kind| kind != "good")).collect();
-    Ok(Evaluation { metrics: metrics::evaluate(&records, score)?, by_kind: image_auroc_by_kind(&scores, &kinds)?, images })
+    let (metrics, curves) = metrics::evaluate_with_curves(&records, score)?;
+    Ok(Evaluation { metrics, curves, by_kind: image_auroc_by_kind(&scores, &kinds)?, images })
 }
 
 /// Checks that there are good and anomalous images, before any of them is inspected.

@@ -11,6 +11,8 @@
 //! | `document` | the skeleton of an HTML page |
 //! | `results`, `example`, `page` | the results of an evaluation: numbers, images with their figure, HTML page |
 //! | `profile` | results of the profiler: tables, CSV files, sentences, a comparison |
+//! | `network` | a network as SVG, from its graph |
+//! | `figures` | the figures of the paper, of an evaluation and of an ablation, with their page |
 //! | `roofline` | operations under the peaks of memory and arithmetic, as SVG |
 //! | `claims` | results of the claims of the theory: a table, a sentence and an HTML page |
 
@@ -22,6 +24,7 @@ pub mod curves;
 mod document;
 pub mod example;
 pub mod figure;
+pub mod figures;
 pub mod gallery;
 pub mod histogram;
 mod html;
@@ -29,6 +32,7 @@ mod legend;
 pub mod loss_curve;
 mod marks;
 mod maths;
+pub mod network;
 mod number;
 pub mod page;
 mod png;

@@ -269,6 +269,7 @@ pub(super) mod tests {
             protocol: String::new(),
             image_auroc_by_kind: auroc_by_kind.iter().map(|&(kind, auroc)| (kind.to_owned(), auroc)).collect(),
             images: images.iter().enumerate().map(result).collect(),
+            curves: Default::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{COMMIT, METRICS_FILE};
 use crate::data::{Category, Plane, TestImage, make_folder, write_bytes};
-use crate::detect::metrics::{Metrics, Score};
+use crate::detect::metrics::{Curves, Metrics, Score};
 use crate::detect::{Detector, Evaluation, ImageResult, ImageScores, Resolution, Settings, evaluate, is_share};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
@@ -22,12 +22,15 @@ pub struct EvaluationReport {
     pub image_auroc_by_kind: BTreeMap<String, f64>,
     /// Scores of every test image.
     pub images: Vec<ImageResult>,
+    /// The curves behind the metrics, for figures; not in the file.
+    #[serde(skip)]
+    pub curves: Curves,
 }
 
 impl EvaluationReport {
     fn new(evaluation: Evaluation, protocol: String) -> Self {
-        let Evaluation { metrics, by_kind, images } = evaluation;
-        Self { metrics, protocol, image_auroc_by_kind: by_kind, images }
+        let Evaluation { metrics, curves, by_kind, images } = evaluation;
+        Self { metrics, protocol, image_auroc_by_kind: by_kind, images, curves }
     }
 
     /// Writes `metrics.json` into `folder`, which is created if necessary.

@@ -6,10 +6,14 @@ use serde_json::Value;
 use crate::fixture::Scratch;
 
 /// Every subcommand with the options that its help must list.
-const COMMANDS: [(&str, &[&str]); 16] = [
+const COMMANDS: [(&str, &[&str]); 17] = [
     ("demo", &["--device", "--out", "--seed", "--steps", "--overwrite"]),
     ("train", &["--config", "--data", "--out", "--textures", "--steps", "--seed", "--resume", "--device", "130"]),
     ("evaluate", &["--model", "--data", "--out", "--resolution", "--json", "--device"]),
+    (
+        "figures",
+        &["--model", "--data", "--out", "--ablation", "--only", "--pick", "--config", "--textures", "--resolution", "--device", "false_alarms"],
+    ),
     ("detect", &["--device", "--model", "--out", "<PATH>...", "--threshold", "--pixel-threshold", "--json", "NAME_map.npy"]),
     ("metrics", &["--maps", "--data", "--resolution", "--score", "--json"]),
     ("data", &["generate", "preview"]),
@@ -61,6 +65,7 @@ fn every_command_has_complete_help() {
         "demo",
         "train",
         "evaluate",
+        "figures",
         "detect",
         "metrics",
         "data",

@@ -11,11 +11,13 @@ use crate::data::Plane;
 use crate::error::{Error, Result};
 
 mod components;
+mod curves;
 mod pro;
 mod ranking;
 mod resize;
 
 pub use components::{Components, is_anomalous};
+pub use curves::{Curves, area_under};
 pub use pro::{FPR_LIMIT, RankedPixels, THRESHOLDS, au_pro, au_pro_200};
 pub use ranking::{Counts, F1Max, Level, Ranking, auroc, auroc_standard_error, average_precision, f1_max, image_auroc_by_kind};
 pub use resize::{resize_bilinear, resize_nearest};
@@ -103,6 +105,14 @@ pub struct Metrics {
 /// Sizes of a map and its mask differ, an image labelled good has a marked mask, a score is NaN or infinite, or there is no
 /// anomalous or no normal image or pixel.
 pub fn evaluate(records: &[Record], score: Score) -> Result<Metrics> {
+    evaluate_with_curves(records, score).map(|(metrics, _)| metrics)
+}
+
+/// The same with the curves that the metrics are areas of.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_with_curves(records: &[Record], score: Score) -> Result<(Metrics, Curves)> {
     check_masks_of_good_images(records)?;
     let max = rank_images("image AUROC (max)", records, |record| record.score_max)?;
     let sum = rank_images("image AUROC (sum)", records, |record| record.score_sum)?;
@@ -114,7 +124,7 @@ pub fn evaluate(records: &[Record], score: Score) -> Result<Metrics> {
     };
     let pixels = RankedPixels::new(records.iter().map(|record| (&record.map, &record.mask)))?;
     let (image_f1, pixel_f1) = (f1_max(image), f1_max(&pixels.ranking));
-    Ok(Metrics {
+    let metrics = Metrics {
         image_auroc: auroc(image),
         image_auroc_max: auroc(&max),
         image_auroc_sum: auroc(&sum),
@@ -128,7 +138,8 @@ pub fn evaluate(records: &[Record], score: Score) -> Result<Metrics> {
         au_pro_200: au_pro_200(&pixels),
         image_f1_threshold: image_f1.threshold,
         pixel_f1_threshold: pixel_f1.threshold,
-    })
+    };
+    Ok((metrics, Curves::new(image, &pixels)))
 }
 
 fn rank_images(metric: &'static str, records: &[Record], score: impl Fn(&Record) -> f64) -> Result<Ranking<f64>> {
