@@ -1,5 +1,6 @@
 //! Detection (Method §6): pixels that the network changes are anomalous. Heatmaps, thresholds, metrics, evaluation.
 
+mod confusion;
 mod detector;
 mod evaluate;
 mod examination;
@@ -7,6 +8,7 @@ pub mod metrics;
 mod residual;
 mod settings;
 
+pub use confusion::Confusion;
 pub use detector::{Detector, ImageScores, Inspection};
 pub use evaluate::{Evaluation, ImageResult, Resolution, evaluate};
 pub use examination::{Cutoffs, Examination, Origin, Region, Threshold};

@@ -12,6 +12,7 @@
 //! | `results`, `example`, `page` | the results of an evaluation: numbers, images with their figure, HTML page |
 //! | `profile` | results of the profiler: tables, CSV files, sentences, a comparison |
 //! | `roofline` | operations under the peaks of memory and arithmetic, as SVG |
+//! | `reproduction` | the report of a reproduction: an HTML folder with tables and a gallery |
 //! | `claims` | results of the claims of the theory: a table, a sentence and an HTML page |
 
 mod axis;
@@ -33,6 +34,7 @@ mod number;
 pub mod page;
 mod png;
 pub mod profile;
+pub mod reproduction;
 pub mod results;
 pub mod roofline;
 pub mod spell;

@@ -1,0 +1,145 @@
+//! The tables of the report: its own results beside published ones, and every run.
+
+use std::collections::BTreeMap;
+
+use super::super::html::escape;
+use super::published::Method;
+use crate::run::reproduction::{CategoryReport, Report, RunReport, Spread};
+
+/// The metrics of the table of runs, with their headings.
+const METRICS: [(&str, &str); 9] = [
+    ("image_auroc", "image AUROC"),
+    ("image_auroc_max", "image AUROC, maximum"),
+    ("image_auroc_sum", "image AUROC, sum"),
+    ("pixel_auroc", "pixel AUROC"),
+    ("au_pro", "AU-PRO"),
+    ("image_ap", "image AP"),
+    ("pixel_ap", "pixel AP"),
+    ("image_f1_max", "image F1-max"),
+    ("pixel_f1_max", "pixel F1-max"),
+];
+
+/// A dash where there is no number.
+const NONE: &str = "–";
+
+/// A fraction in %, as published tables have it.
+pub(super) fn percent(value: f64) -> String {
+    format!("{:.1}", 100.0 * value)
+}
+
+/// Mean and spread over seeds in %.
+pub(super) fn spread(spread: Option<&Spread>) -> String {
+    match spread {
+        None => NONE.to_owned(),
+        Some(Spread { mean, deviation: Some(deviation), .. }) => {
+            format!("{} <small>±\u{a0}{}</small>", percent(*mean), percent(*deviation))
+        }
+        Some(Spread { mean, .. }) => percent(*mean),
+    }
+}
+
+/// A table in a box that scrolls sideways. Headings and cells are HTML; the first cell of a row is its heading.
+fn table(class: &str, headings: &[String], body: &str) -> String {
+    let headings: String = headings.iter().map(|heading| format!("<th scope=\"col\">{heading}</th>")).collect();
+    format!("<div class=\"kinds {class}\"><table>\n<thead><tr>{headings}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n")
+}
+
+fn row(class: &str, cells: impl IntoIterator<Item = String>) -> String {
+    let mut cells = cells.into_iter();
+    let heading = cells.next().unwrap_or_default();
+    let cells: String = cells.map(|cell| format!("<td>{cell}</td>")).collect();
+    format!("<tr{class}><th scope=\"row\">{heading}</th>{cells}</tr>\n")
+}
+
+/// The category as a link to the gallery of its first seed.
+fn link(category: &CategoryReport) -> String {
+    let name = escape(&category.category.replace('_', " "));
+    match category.seeds.first() {
+        Some(&seed) => format!("<a href=\"#{}\">{name}</a>", escape(&super::page::fragment(&category.category, seed))),
+        None => name,
+    }
+}
+
+/// Image and pixel AUROC of each category, and published image AUROC beside it.
+pub(super) fn beside(report: &Report, methods: &[Method]) -> String {
+    let by_category: Vec<&Method> = methods.iter().filter(|method| !method.image.is_empty()).filter(|m| is_about(m, report)).collect();
+    let heading = |method: &&Method| format!("{}{}", escape(&method.name), mark(method));
+    let mut headings = ["category", "image AUROC", "pixel AUROC", "AU-PRO"].map(String::from).to_vec();
+    headings.extend(by_category.iter().map(heading));
+    let own = |metrics: &BTreeMap<String, Spread>| {
+        ["image_auroc", "pixel_auroc", "au_pro"].map(|name| spread(metrics.get(name)))
+    };
+    let line = |category: &CategoryReport| {
+        let published = by_category.iter().map(|method| number(method.image.get(&category.category).copied()));
+        row("", [link(category)].into_iter().chain(own(&category.metrics)).chain(published))
+    };
+    let mut body: String = report.categories.iter().map(line).collect();
+    if report.categories.len() > 1 {
+        let name = format!("mean of {} <small>± over categories</small>", report.categories.len());
+        let means = by_category.iter().map(|method| number(mean_over(method, report)));
+        body += &row(" class=\"mean\"", [name].into_iter().chain(own(&report.mean)).chain(means));
+    }
+    table("beside", &headings, &body)
+}
+
+/// Whether a method has a number for one of the categories.
+fn is_about(method: &Method, report: &Report) -> bool {
+    report.categories.iter().any(|category| method.image.contains_key(&category.category))
+}
+
+/// The mean of a method over the categories of the report; none if it lacks one of them.
+fn mean_over(method: &Method, report: &Report) -> Option<f64> {
+    let values: Option<Vec<f64>> = report.categories.iter().map(|own| method.image.get(&own.category).copied()).collect();
+    values.filter(|values| !values.is_empty()).map(|values| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or(NONE.to_owned(), |value| format!("{value:.1}"))
+}
+
+/// A dagger for other data or another protocol.
+fn mark(method: &Method) -> &'static str {
+    if method.comparable { "" } else { "\u{a0}†" }
+}
+
+/// Every published method: its means, and what is different about it.
+pub(super) fn methods(methods: &[Method]) -> String {
+    let headings = ["method", "image", "pixel", "network", "data and protocol", "source"].map(String::from);
+    let line = |method: &Method| {
+        let network = if method.pretrained { "pretrained on other images" } else { "trained from scratch" };
+        let note = match method.note.as_str() {
+            "" => escape(&method.data),
+            note => format!("{}; {}", escape(&method.data), escape(note)),
+        };
+        let source = format!("{}. <small>Compared with: {}.</small>", escape(&method.source), escape(&method.checked));
+        let name = format!("{}{}", escape(&method.name), mark(method));
+        let words = |text: String| format!("<span class=\"words\">{text}</span>");
+        row("", [name, number(method.mean.image), number(method.mean.pixel), network.into(), words(note), words(source)])
+    };
+    table("methods", &headings, &methods.iter().map(line).collect::<String>())
+}
+
+/// Every run with its metrics in %.
+pub(super) fn runs(report: &Report) -> String {
+    let mut headings = ["category", "seed", "samples seen", "found", "false alarms"].map(String::from).to_vec();
+    headings.extend(METRICS.map(|(_, heading)| heading.to_owned()));
+    headings.extend(["image AUROC on validation", "config"].map(String::from));
+    let line = |run: &RunReport| {
+        let of = |count: Option<usize>, total: usize| count.map_or(NONE.to_owned(), |count| format!("{count} of {total}"));
+        let value = |values: Option<&BTreeMap<String, f64>>, name: &str| {
+            values.and_then(|values| values.get(name)).map_or(NONE.to_owned(), |&value| percent(value))
+        };
+        let mut cells = vec![
+            escape(&run.category.replace('_', " ")),
+            run.seed.to_string(),
+            run.steps.saturating_mul(run.batch).to_string(),
+            of(run.verdicts.map(|own| own.found), run.images.anomalous),
+            of(run.verdicts.map(|own| own.false_alarms), run.images.good),
+        ];
+        cells.extend(METRICS.map(|(name, _)| value(Some(&run.metrics), name)));
+        cells.push(value(run.validation.as_ref().map(|own| &own.metrics), "image_auroc"));
+        cells.push(format!("<code>{}</code>", escape(&run.config_hash)));
+        row("", cells)
+    };
+    table("runs", &headings, &report.runs.iter().map(line).collect::<String>())
+}
