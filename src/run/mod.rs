@@ -5,6 +5,7 @@ mod demo;
 mod evaluation;
 mod keys;
 mod log;
+pub mod reproduction;
 mod training;
 
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
