@@ -19,7 +19,8 @@ const COUNTING: &str = include_str!("counting.js");
 const VIEWER: &str = include_str!("viewer.js");
 const THEME: &str = include_str!("theme.js");
 const TITLE: &str = "Reproduction";
-const SUBTITLE: &str = "Self-Supervised Training with Autoencoders for Visual Anomaly Detection: every category and seed, beside published numbers";
+const SUBTITLE: &str =
+    "Self-Supervised Training with Autoencoders for Visual Anomaly Detection: every category and seed, beside published numbers";
 
 /// What a protocol line says about each thing that the paper does not do.
 const DEPARTURE: &str = "not in the paper";
@@ -31,7 +32,8 @@ const DEPARTURE: &str = "not in the paper";
 /// # Errors
 /// The file cannot be written.
 pub fn write(report: &Report, out: &Path) -> Result<()> {
-    let has_gallery = |run: &RunReport| run_folder(out, &run.category, run.seed).join(GALLERY_FOLDER).join(GALLERY_FILE).is_file();
+    let has_gallery =
+        |run: &RunReport| run_folder(out, &run.category, run.seed).join(GALLERY_FOLDER).join(GALLERY_FILE).is_file();
     let page = render(report, &published()?, has_gallery);
     write_bytes(&out.join(PAGE_FILE), page.as_bytes())
 }
@@ -103,7 +105,8 @@ fn worth(report: &Report) -> String {
             .to_owned(),
         "† other data or another protocol; the table of methods says which.".to_owned(),
     ];
-    let unknown: Vec<&str> = report.categories.iter().map(|own| own.category.as_str()).filter(|name| !is_of_mvtec(name)).collect();
+    let unknown: Vec<&str> =
+        report.categories.iter().map(|own| own.category.as_str()).filter(|name| !is_of_mvtec(name)).collect();
     if !unknown.is_empty() {
         points.push(format!("Not a category of MVTec AD, so most methods have no number for it: {}.", unknown.join(", ")));
     }
@@ -112,8 +115,21 @@ fn worth(report: &Report) -> String {
 
 fn is_of_mvtec(category: &str) -> bool {
     const CATEGORIES: [&str; 15] = [
-        "bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut", "pill", "screw", "tile", "toothbrush",
-        "transistor", "wood", "zipper",
+        "bottle",
+        "cable",
+        "capsule",
+        "carpet",
+        "grid",
+        "hazelnut",
+        "leather",
+        "metal_nut",
+        "pill",
+        "screw",
+        "tile",
+        "toothbrush",
+        "transistor",
+        "wood",
+        "zipper",
     ];
     CATEGORIES.contains(&category)
 }
@@ -170,7 +186,8 @@ fn departures(report: &Report) -> String {
     if points.is_empty() {
         points.push("The protocol lines of all runs name no departure.".to_owned());
     }
-    let mut notes: Vec<String> = report.runs.iter().flat_map(|run| run.notes.iter().map(|note| format!("{}: {note}", run.category))).collect();
+    let mut notes: Vec<String> =
+        report.runs.iter().flat_map(|run| run.notes.iter().map(|note| format!("{}: {note}", run.category))).collect();
     notes.dedup();
     let notes = match notes.is_empty() {
         true => String::new(),

@@ -62,13 +62,12 @@ fn link(category: &CategoryReport) -> String {
 
 /// Image and pixel AUROC of each category, and published image AUROC beside it.
 pub(super) fn beside(report: &Report, methods: &[Method]) -> String {
-    let by_category: Vec<&Method> = methods.iter().filter(|method| !method.image.is_empty()).filter(|m| is_about(m, report)).collect();
+    let by_category: Vec<&Method> =
+        methods.iter().filter(|method| !method.image.is_empty()).filter(|m| is_about(m, report)).collect();
     let heading = |method: &&Method| format!("{}{}", escape(&method.name), mark(method));
     let mut headings = ["category", "image AUROC", "pixel AUROC", "AU-PRO"].map(String::from).to_vec();
     headings.extend(by_category.iter().map(heading));
-    let own = |metrics: &BTreeMap<String, Spread>| {
-        ["image_auroc", "pixel_auroc", "au_pro"].map(|name| spread(metrics.get(name)))
-    };
+    let own = |metrics: &BTreeMap<String, Spread>| ["image_auroc", "pixel_auroc", "au_pro"].map(|name| spread(metrics.get(name)));
     let line = |category: &CategoryReport| {
         let published = by_category.iter().map(|method| number(method.image.get(&category.category).copied()));
         row("", [link(category)].into_iter().chain(own(&category.metrics)).chain(published))
