@@ -78,7 +78,7 @@ fn results(report: &Report, methods: &[Method]) -> String {
     format!(
         "<section>\n<h2>Results</h2>\n<dl class=\"cards\">\n{cards}{runs}</dl>\n{}</section>\n\
          <section>\n<h2>Beside published numbers</h2>\n<p class=\"note\">AUROC and AU-PRO in\u{a0}%. Ours: mean ± standard deviation over seeds. \
-         The columns of other methods are their published image AUROC.</p>\n{}{}</section>\n",
+         The columns of other methods are their published image AUROC. On the line: ● ours, from the lowest to the highest seed; ○ published.</p>\n{}{}</section>\n",
         facts(&about),
         tables::beside(report, methods),
         worth(report)

@@ -19,6 +19,9 @@ const METRICS: [(&str, &str); 9] = [
     ("pixel_f1_max", "pixel F1-max"),
 ];
 
+/// The left end of the line of image AUROCs, in %: values below it are drawn there.
+const LEFT: f64 = 50.0;
+
 /// A dash where there is no number.
 const NONE: &str = "–";
 
@@ -67,18 +70,37 @@ pub(super) fn beside(report: &Report, methods: &[Method]) -> String {
     let heading = |method: &&Method| format!("{}{}", escape(&method.name), mark(method));
     let mut headings = ["category", "image AUROC", "pixel AUROC", "AU-PRO"].map(String::from).to_vec();
     headings.extend(by_category.iter().map(heading));
+    headings.push(format!("<span class=\"ends\"><span>{LEFT}</span><span>image AUROC</span><span>100</span></span>"));
     let own = |metrics: &BTreeMap<String, Spread>| ["image_auroc", "pixel_auroc", "au_pro"].map(|name| spread(metrics.get(name)));
     let line = |category: &CategoryReport| {
         let published = by_category.iter().map(|method| number(method.image.get(&category.category).copied()));
-        row("", [link(category)].into_iter().chain(own(&category.metrics)).chain(published))
+        let plot = plot(category, &by_category);
+        row("", [link(category)].into_iter().chain(own(&category.metrics)).chain(published).chain([plot]))
     };
     let mut body: String = report.categories.iter().map(line).collect();
     if report.categories.len() > 1 {
         let name = format!("mean of {} <small>± over categories</small>", report.categories.len());
         let means = by_category.iter().map(|method| number(mean_over(method, report)));
-        body += &row(" class=\"mean\"", [name].into_iter().chain(own(&report.mean)).chain(means));
+        body += &row(" class=\"mean\"", [name].into_iter().chain(own(&report.mean)).chain(means).chain([String::new()]));
     }
     table("beside", &headings, &body)
+}
+
+/// Image AUROC on a line: a dot for the mean of the seeds on a bar from the lowest to the highest, and rings for published numbers.
+fn plot(category: &CategoryReport, methods: &[&Method]) -> String {
+    let place = |percent: f64| (100.0 * (percent - LEFT) / (100.0 - LEFT)).clamp(0.0, 100.0);
+    let ring = |method: &&Method| {
+        let value = method.image.get(&category.category).copied()?;
+        let (name, place) = (escape(&method.name), place(value));
+        Some(format!("<i class=\"ring\" style=\"left:{place:.1}%\" title=\"{name} {value:.1}\"></i>"))
+    };
+    let rings: String = methods.iter().filter_map(ring).collect();
+    let own = category.metrics.get("image_auroc").map(|own| {
+        let [low, mean, high] = [own.min, own.mean, own.max].map(|value| place(100.0 * value));
+        let bar = format!("<i class=\"bar\" style=\"left:{low:.1}%;width:{:.1}%\"></i>", high - low);
+        format!("{bar}{rings}<i class=\"dot\" style=\"left:{mean:.1}%\" title=\"ours {}\"></i>", percent(own.mean))
+    });
+    format!("<span class=\"plot\">{}</span>", own.unwrap_or(rings))
 }
 
 /// Whether a method has a number for one of the categories.
@@ -103,17 +125,20 @@ fn mark(method: &Method) -> &'static str {
 
 /// Every published method: its means, and what is different about it.
 pub(super) fn methods(methods: &[Method]) -> String {
-    let headings = ["method", "image", "pixel", "network", "data and protocol", "source"].map(String::from);
+    let headings = ["method", "image", "pixel"].map(String::from);
     let line = |method: &Method| {
         let network = if method.pretrained { "pretrained on other images" } else { "trained from scratch" };
-        let note = match method.note.as_str() {
-            "" => escape(&method.data),
-            note => format!("{}; {}", escape(&method.data), escape(note)),
-        };
-        let source = format!("{}. <small>Compared with: {}.</small>", escape(&method.source), escape(&method.checked));
-        let name = format!("{}{}", escape(&method.name), mark(method));
-        let words = |text: String| format!("<span class=\"words\">{text}</span>");
-        row("", [name, number(method.mean.image), number(method.mean.pixel), network.into(), words(note), words(source)])
+        let parts = [network, &method.data, &method.note];
+        let about: Vec<String> = parts.iter().filter(|part| !part.is_empty()).map(|part| escape(part)).collect();
+        let name = format!(
+            "{}{}<small>{}.</small><small>{}. Numbers from: {}.</small>",
+            escape(&method.name),
+            mark(method),
+            about.join("; "),
+            escape(&method.source),
+            escape(&method.checked)
+        );
+        row("", [name, number(method.mean.image), number(method.mean.pixel)])
     };
     table("methods", &headings, &methods.iter().map(line).collect::<String>())
 }

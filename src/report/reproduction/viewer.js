@@ -94,15 +94,14 @@
     const kinds = [...new Set(images.map(image => image.kind))];
     at("kind").replaceChildren(...["", ...kinds].map(kind => element("option", { value: kind }, kind ? words(kind) : "all kinds")));
     at("show").value = "";
-    const stop = (value, place) => `${data.colours[value]} ${(100 * place).toFixed(0)}%`;
     at("scale").replaceChildren(`Heat colours: ${readable(data.scale[0])} `, ramp(), ` ${readable(data.scale[1])}`);
     at("image-threshold").max = stops.length - 1;
     at("pixel-threshold").max = thresholds.length - 1;
     strip();
     thumbnails();
-    threshold_moved();
-    pixel_moved();
-    location.hash === at("run").selectedOptions[0].dataset.hash || history.replaceState(null, "", at("run").selectedOptions[0].dataset.hash);
+    imageMoved();
+    pixelMoved();
+    history.replaceState(null, "", at("run").selectedOptions[0].dataset.hash);
   }
 
   /** The colours of the heatmap at equal steps of the value. */
@@ -144,12 +143,12 @@
     box.querySelector(".note").textContent = [`above it, ${things} are called anomalous`, ...places.filter(Boolean)].join("; ");
   }
 
-  function threshold_moved() {
+  function imageMoved() {
     control("image", run.image, threshold(), run.ownImage, Counting.images(run.images, threshold()));
     filter();
   }
 
-  function pixel_moved() {
+  function pixelMoved() {
     control("pixel", run.pixel, run.thresholds[run.pixel], run.ownPixel, Counting.pixels(run.tally, run.pixel));
     for (const image of run.images) tint(image);
     mark();
@@ -158,7 +157,7 @@
   function move(which, position) {
     const last = (which === "image" ? run.stops : run.thresholds).length - 1;
     run[which] = Math.min(Math.max(position, 0), last);
-    which === "image" ? threshold_moved() : pixel_moved();
+    which === "image" ? imageMoved() : pixelMoved();
   }
 
   // The list
@@ -189,17 +188,17 @@
     const before = run.order.length ? run.order[run.current] : null;
     const [kind, show, order] = ["kind", "show", "order"].map(id => at(id).value);
     const outcomes = run.images.map(image => Counting.outcome(image, threshold()));
-    const of_kind = place => !kind || run.images[place].kind === kind;
+    const isOfKind = place => !kind || run.images[place].kind === kind;
     const places = order === "worst" ? Counting.worstFirst(run.images, threshold()) : run.images.map((_, place) => place);
     const wanted = { "": () => true, mistakes: place => "missed alarm".includes(outcomes[place]) };
-    const is_wanted = choice => wanted[choice] ?? (place => outcomes[place] === choice);
+    const isWanted = choice => wanted[choice] ?? (place => outcomes[place] === choice);
     const choices = [["", "all images"], ["mistakes", "mistakes"], ...Object.entries(OUTCOMES).map(([name, text]) => [name, text[2]])];
     const option = ([value, text]) => {
-      const count = places.filter(place => of_kind(place) && is_wanted(value)(place)).length;
+      const count = places.filter(place => isOfKind(place) && isWanted(value)(place)).length;
       return element("option", { value, selected: value === show }, `${text} (${count})`);
     };
     at("show").replaceChildren(...choices.map(option));
-    run.order = places.filter(place => of_kind(place) && is_wanted(show)(place));
+    run.order = places.filter(place => isOfKind(place) && isWanted(show)(place));
     run.images.forEach((image, place) => (image.thumb.className = OUTCOMES[outcomes[place]][0]));
     const none = element("li", { className: "note" }, "No image is both of this kind and outcome at this threshold.");
     thumbs.replaceChildren(...(run.order.length ? run.order.map(place => run.images[place].item) : [none]));
@@ -263,14 +262,14 @@
   /** Lines along the edges between pixels inside and outside. */
   function outline(canvas, { height, width }, scale, inside, colour) {
     const context = canvas.getContext("2d");
-    const is_inside = (row, column) => row >= 0 && column >= 0 && row < height && column < width && inside(row * width + column);
+    const isInside = (row, column) => row >= 0 && column >= 0 && row < height && column < width && inside(row * width + column);
     context.beginPath();
     for (let row = 0; row <= height; row++)
       for (let column = 0; column <= width; column++) {
-        const own = is_inside(row, column);
+        const own = isInside(row, column);
         const [x, y] = [column * scale, row * scale];
-        if (own !== is_inside(row, column - 1)) context.moveTo(x, y), context.lineTo(x, y + scale);
-        if (own !== is_inside(row - 1, column)) context.moveTo(x, y), context.lineTo(x + scale, y);
+        if (own !== isInside(row, column - 1)) context.moveTo(x, y), context.lineTo(x, y + scale);
+        if (own !== isInside(row - 1, column)) context.moveTo(x, y), context.lineTo(x + scale, y);
       }
     context.lineCap = "round";
     for (const [style, line] of [["rgb(0 0 0 / .6)", 4], [colour, 2]]) {
@@ -286,10 +285,10 @@
     [...at("views").children].forEach((name, index) => name.setAttribute("aria-pressed", index === Math.round(position)));
   }
 
-  function enlarge(is_large) {
-    bench.classList.toggle("large", is_large);
-    document.documentElement.classList.toggle("covered", is_large);
-    at("large").textContent = is_large ? "Back" : "Enlarge";
+  function enlarge(isLarge) {
+    bench.classList.toggle("large", isLarge);
+    document.documentElement.classList.toggle("covered", isLarge);
+    at("large").textContent = isLarge ? "Back" : "Enlarge";
     mark();
   }
 
@@ -318,8 +317,8 @@
   document.addEventListener("keydown", event => {
     if (bench.hidden || event.ctrlKey || event.metaKey || event.altKey) return;
     const { type, localName } = event.target;
-    const is_arrow = event.key.startsWith("Arrow");
-    if (localName === "select" || (is_arrow && type === "range") || (event.key === "Enter" && localName !== "body")) return;
+    const isArrow = event.key.startsWith("Arrow");
+    if (localName === "select" || (isArrow && type === "range") || (event.key === "Enter" && localName !== "body")) return;
     const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action) return;
     event.preventDefault();
