@@ -19,8 +19,7 @@ const COUNTING: &str = include_str!("counting.js");
 const VIEWER: &str = include_str!("viewer.js");
 const THEME: &str = include_str!("theme.js");
 const TITLE: &str = "Reproduction";
-const SUBTITLE: &str =
-    "Self-Supervised Training with Autoencoders for Visual Anomaly Detection: every category and seed, beside published numbers";
+const SUBTITLE: &str = "Self-supervised autoencoders on every category and seed, beside published numbers";
 
 /// What a protocol line says about each thing that the paper does not do.
 const DEPARTURE: &str = "not in the paper";

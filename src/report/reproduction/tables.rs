@@ -37,7 +37,7 @@ pub(super) fn spread(spread: Option<&Spread>) -> String {
         Some(Spread { mean, deviation: Some(deviation), .. }) => {
             format!("{} <small>±\u{a0}{}</small>", percent(*mean), percent(*deviation))
         }
-        Some(Spread { mean, .. }) => percent(*mean),
+        Some(Spread { mean, .. }) => format!("{} <small></small>", percent(*mean)),
     }
 }
 
