@@ -8,7 +8,7 @@ mod residual;
 mod settings;
 
 pub use detector::{Detector, ImageScores, Inspection};
-pub use evaluate::{Evaluation, ImageResult, Resolution, evaluate};
+pub use evaluate::{Evaluation, ImageResult, Partial, Resolution, evaluate, evaluate_partial};
 pub use examination::{Cutoffs, Examination, Origin, Region, Threshold};
 pub use residual::Residual;
 pub use settings::{DetectionConfig, Provenance, Settings, Thresholds, quantile};
