@@ -10,7 +10,7 @@ mod settings;
 
 pub use confusion::Confusion;
 pub use detector::{Detector, ImageScores, Inspection};
-pub use evaluate::{Evaluation, ImageResult, Resolution, evaluate};
+pub use evaluate::{Evaluation, ImageResult, Partial, Resolution, evaluate, evaluate_partial};
 pub use examination::{Cutoffs, Examination, Origin, Region, Threshold};
 pub use residual::Residual;
 pub use settings::{DetectionConfig, Provenance, Settings, Thresholds, quantile};
