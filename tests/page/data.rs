@@ -3,8 +3,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ndarray::{Array2, Axis};
-use orthoscope::data::write_bytes;
+use orthoscope::backend::Cpu;
+use orthoscope::data::{Category, Family, GenerateOptions, generate, write_bytes};
+use orthoscope::detect::{Detector, Settings, Thresholds};
+use orthoscope::model::Parameters;
+use orthoscope::report::reproduction::gallery::record;
 use orthoscope::report::reproduction::write;
+use orthoscope::run::Config;
 use orthoscope::run::reproduction::PAGE_FILE;
 use serde_json::{Value, json};
 
@@ -87,4 +92,25 @@ fn the_page_needs_nothing_from_elsewhere_and_has_the_same_bytes_again() {
     }
     write(&sample.report(), again.path()).unwrap();
     assert_eq!(text(again.path()), page);
+}
+
+/// Defect images without ground truth: images can be judged, pixels cannot.
+#[test]
+fn without_masks_pixels_are_not_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = GenerateOptions { family: Family::Cloth, size: 48, train: 2, good: 1, defects_per_kind: 1, seed: 3 };
+    let root = generate(folder.path(), &options).unwrap();
+    std::fs::remove_dir_all(root.join("ground_truth")).unwrap();
+    let backend = Cpu::default();
+    let parameters = Parameters::initialise(&backend, &Config::parse("model.width = 2").unwrap().architecture(), 0).unwrap();
+    let mut detector = Detector::new(&backend, parameters, Settings::default());
+    let category = Category::open_incomplete(&root).unwrap();
+    let counts = record(&detector, &category, folder.path()).unwrap();
+    assert_eq!((counts.images, counts.pixels), (None, None), "weights that were never calibrated have no threshold");
+    detector.settings_mut().thresholds = Some(Thresholds { image: 0.0, pixel: 0.0 });
+    let counts = record(&detector, &category, folder.path()).unwrap();
+    assert_eq!(counts.images.map(|counts| (counts.true_positives, counts.false_positives)), Some((5, 1)));
+    assert_eq!(counts.pixels, None);
+    let script = std::fs::read_to_string(folder.path().join("gallery/gallery.js")).unwrap();
+    assert!(script.contains("\"has_masks\":false") && script.contains("\"pixels\":null"));
 }

@@ -9,13 +9,14 @@ use serde::Serialize;
 
 use super::super::colour::{Scale, heat};
 use super::levels::{Levels, packed};
-use crate::data::{Category, Image, Plane, TestImage, encode_jpeg, write_bytes};
+use crate::data::{Category, Image, Plane, TestImage, encode_jpeg, make_folder, write_bytes};
 use crate::detect::metrics::{is_anomalous, resize_nearest};
 use crate::detect::{Confusion, Cutoffs, Detector, Threshold};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
+use crate::run::reproduction::GALLERY_FOLDER;
 
-/// File name of the gallery of a run, in the folder of the run.
+/// File name of the gallery of a run, in the folder [`GALLERY_FOLDER`] of the run.
 pub const GALLERY_FILE: &str = "gallery.js";
 
 /// The function of the page that the script calls. A page that is opened as a file may load scripts, but not data.
@@ -29,8 +30,8 @@ const QUALITY: u8 = 90;
 pub struct Counts {
     /// Images whose score exceeds the image threshold; `None` without one.
     pub images: Option<Confusion>,
-    /// Pixels at working resolution whose heatmap value exceeds the pixel threshold; `None` without one. Masks are resized by
-    /// nearest neighbour.
+    /// Pixels at working resolution whose heatmap value exceeds the pixel threshold; `None` without one, or where a defect image has no
+    /// mask. Masks are resized by nearest neighbour.
     pub pixels: Option<Confusion>,
 }
 
@@ -45,6 +46,8 @@ struct Gallery {
     colours: Vec<String>,
     /// Values of the darkest and the brightest heat colour.
     scale: [f32; 2],
+    /// Whether every defect image has a mask, so that pixels can be judged.
+    has_masks: bool,
     counts: Counts,
     images: Vec<Entry>,
 }
@@ -84,19 +87,17 @@ struct Examined {
     truth: Array2<bool>,
 }
 
-/// Writes [`GALLERY_FILE`] into `folder`, which must exist: input, reconstruction, heatmap and truth of every test image at working
-/// resolution. `done` is called after every image.
+/// Writes the gallery of a run into its folder, as [`GALLERY_FOLDER`]`/`[`GALLERY_FILE`]: input, reconstruction, heatmap and truth of every test
+/// image at working resolution. All heatmaps are in memory at once.
 ///
 /// # Errors
 /// An unreadable image or mask; an image that cannot be inspected; the file cannot be written.
-pub fn record<B: Backend>(detector: &Detector<B>, category: &Category, folder: &Path, mut done: impl FnMut()) -> Result<Counts> {
-    let examined = |test: &TestImage| {
-        let result = examine(detector, test).map_err(|error| error.in_file(&test.path));
-        done();
-        result
-    };
+pub fn record<B: Backend>(detector: &Detector<B>, category: &Category, folder: &Path) -> Result<Counts> {
+    let examined = |test: &TestImage| examine(detector, test).map_err(|error| error.in_file(&test.path));
     let examined = category.test.iter().map(examined).collect::<Result<Vec<_>>>()?;
     let gallery = gallery(category, &examined, detector.cutoffs())?;
+    let folder = folder.join(GALLERY_FOLDER);
+    make_folder(&folder)?;
     let path = folder.join(GALLERY_FILE);
     let json = serde_json::to_string(&gallery).map_err(|error| Error::file(&path, error))?;
     write_bytes(&path, format!("{FUNCTION}({json});\n").as_bytes())?;
@@ -133,6 +134,7 @@ fn gallery(category: &Category, examined: &[Examined], cutoffs: Cutoffs) -> Resu
         pixel_threshold: cutoffs.pixel.map(Own::from),
         colours: colours(&levels, scale),
         scale: [scale.low, scale.high],
+        has_masks: has_masks(category),
         counts: counts(category, examined, cutoffs),
         images: entries.collect::<Result<_>>()?,
         thresholds: levels.thresholds().to_vec(),
@@ -168,6 +170,10 @@ fn colours(levels: &Levels, scale: Scale) -> Vec<String> {
     values.map(hex).collect()
 }
 
+fn has_masks(category: &Category) -> bool {
+    category.test.iter().all(|test| test.is_good() || !test.masks.is_empty())
+}
+
 /// The counts, from the values themselves.
 fn counts(category: &Category, examined: &[Examined], cutoffs: Cutoffs) -> Counts {
     let images = |threshold: Threshold| {
@@ -178,5 +184,5 @@ fn counts(category: &Category, examined: &[Examined], cutoffs: Cutoffs) -> Count
         let verdict = |(&truth, &value): (&bool, &f32)| (truth, f64::from(value) > threshold.value);
         Confusion::of(examined.iter().flat_map(|own| own.truth.iter().zip(&own.heatmap).map(verdict)))
     };
-    Counts { images: cutoffs.image.map(images), pixels: cutoffs.pixel.map(pixels) }
+    Counts { images: cutoffs.image.map(images), pixels: cutoffs.pixel.filter(|_| has_masks(category)).map(pixels) }
 }

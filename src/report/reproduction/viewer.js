@@ -86,11 +86,11 @@
     at("state").textContent = images.length ? "" : "This run has no test images.";
     if (!images.length) return;
     run.bestImage = Counting.best(stops.map(stop => Counting.images(images, stop)));
-    run.bestPixel = Counting.best(thresholds.map((_, index) => Counting.pixels(tally, index)));
+    run.bestPixel = !data.has_masks ? null : Counting.best(thresholds.map((_, index) => Counting.pixels(tally, index)));
     run.ownImage = own.length ? stops.indexOf(own[0]) : null;
     run.ownPixel = data.pixel_threshold ? thresholds.indexOf(data.pixel_threshold.value) : null;
     run.image = run.ownImage ?? run.bestImage;
-    run.pixel = run.ownPixel ?? run.bestPixel;
+    run.pixel = run.ownPixel ?? run.bestPixel ?? thresholds.length >> 1;
     const kinds = [...new Set(images.map(image => image.kind))];
     at("kind").replaceChildren(...["", ...kinds].map(kind => element("option", { value: kind }, kind ? words(kind) : "all kinds")));
     at("show").value = "";
@@ -134,13 +134,14 @@
     box.querySelector("input").value = position;
     box.querySelector("output").textContent = readable(value);
     box.querySelector(".own").disabled = own === null || position === own;
-    box.querySelector(".best").disabled = position === (id === "image" ? run.bestImage : run.bestPixel);
+    const best = id === "image" ? run.bestImage : run.bestPixel;
+    box.querySelector(".best").disabled = best === null || position === best;
     const item = ([name, text]) => element("div", {}, element("dt", {}, name), element("dd", {}, text(counts)));
-    box.querySelector(".counts").replaceChildren(...COUNTS.map(item));
+    box.querySelector(".counts").replaceChildren(...(counts ? COUNTS.map(item) : []));
     const origin = (id === "image" ? run.image_threshold : run.pixel_threshold)?.origin;
-    const places = [position === own && `calibrated: ${origin}`, box.querySelector(".best").disabled && "largest F1, chosen on the test set"];
+    const places = [own !== null && position === own && `calibrated: ${origin}`, position === best && "largest F1, chosen on the test set"];
     const things = id === "image" ? "images" : "pixels at working resolution";
-    box.querySelector(".note").textContent = [`above it, ${things} are called anomalous`, ...places.filter(Boolean)].join("; ");
+    box.querySelector(".note").textContent = [`above it, ${things} are called anomalous`, ...places.filter(Boolean), ...(counts ? [] : ["the test set lacks masks to judge them by"])].join("; ");
   }
 
   function imageMoved() {
@@ -149,7 +150,7 @@
   }
 
   function pixelMoved() {
-    control("pixel", run.pixel, run.thresholds[run.pixel], run.ownPixel, Counting.pixels(run.tally, run.pixel));
+    control("pixel", run.pixel, run.thresholds[run.pixel], run.ownPixel, run.has_masks ? Counting.pixels(run.tally, run.pixel) : null);
     for (const image of run.images) tint(image);
     mark();
   }
@@ -256,7 +257,7 @@
     const marked = whole(counts.true_positives + counts.false_positives);
     at("pixels").textContent = truth
       ? `mask ${marked} pixels, truth ${whole(truth)}, both ${whole(counts.true_positives)}; precision ${fraction(Counting.precision(counts))}, recall ${fraction(Counting.recall(counts))}`
-      : `mask ${marked} pixels, truth none`;
+      : `mask ${marked} pixels, truth ${image.anomalous && !run.has_masks ? "unknown" : "none"}`;
   }
 
   /** Lines along the edges between pixels inside and outside. */

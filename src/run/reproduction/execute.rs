@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 use crate::ops::Backend;
 use crate::run::evaluation::{PartialReport, evaluate_detector_partly};
 use crate::run::{
-    CHECKPOINT_FILE, CONFIG_FILE, Config, EvaluationReport, LogEntry, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob, evaluate_detector,
+    CHECKPOINT_FILE, CONFIG_FILE, Config, EvaluationReport, LogEntry, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob,
+    evaluate_detector,
 };
 
 /// File name of the results of a run, written last.
@@ -39,7 +40,13 @@ pub trait Watcher<B: Backend> {
     ///
     /// # Errors
     /// A file cannot be written.
-    fn evaluated(&mut self, detector: &Detector<B>, category: &Category, report: Option<&EvaluationReport>, folder: &Path) -> Result<()>;
+    fn evaluated(
+        &mut self,
+        detector: &Detector<B>,
+        category: &Category,
+        report: Option<&EvaluationReport>,
+        folder: &Path,
+    ) -> Result<()>;
 }
 
 /// Where images are read and results written.
@@ -106,7 +113,8 @@ pub fn execute<B: Backend>(
         return Ok(None);
     }
     watcher.trained();
-    let report = results(backend, plan, run, &data, &folder, (&config, &job), watcher).map_err(|error| error.within(name(run)))?;
+    let report =
+        results(backend, plan, run, &data, &folder, (&config, &job), watcher).map_err(|error| error.within(name(run)))?;
     meter.write()?;
     write_json(&folder.join(RUN_FILE), &report)?;
     Ok(Some(report))

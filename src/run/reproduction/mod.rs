@@ -18,8 +18,8 @@ pub use execute::{Folders, RUN_FILE, VALIDATION_FOLDER, Watcher, execute, finish
 pub use merge::merge;
 pub use plan::{CategoryConfig, PLAN_FILE, Plan, PlannedRun, Request, categories};
 pub use report::{
-    COSTS_FILE, CategoryReport, GALLERY_FOLDER, ImageCounts, Origin, PAGE_FILE, REPORT_FILE, Report, RunReport, Spread, TABLES_FILE,
-    Validation, Values, Verdicts, run_folder,
+    COSTS_FILE, CategoryReport, GALLERY_FOLDER, ImageCounts, Origin, PAGE_FILE, REPORT_FILE, Report, RunReport, Spread,
+    TABLES_FILE, Validation, Values, Verdicts, run_folder,
 };
 pub use results::write_results;
 pub use shard::Shard;

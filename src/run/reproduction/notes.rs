@@ -90,7 +90,10 @@ mod tests {
         let notes = |held_out| of_held_out(&ImageCounts { train: 9, held_out, ..ImageCounts::default() }, 0.1, &detection);
         assert!(notes(100).is_empty());
         let [note] = &notes(7)[..] else { panic!() };
-        assert!(note.starts_with("7 held-out images are fewer than the 100 that detection.image_quantile = 0.99 needs"), "{note}");
+        assert!(
+            note.starts_with("7 held-out images are fewer than the 100 that detection.image_quantile = 0.99 needs"),
+            "{note}"
+        );
         assert!(note.ends_with("near 1 in 8"), "{note}");
     }
 

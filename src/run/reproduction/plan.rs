@@ -135,7 +135,9 @@ impl Plan {
         match std::fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::read(&path, error)),
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::file(&path, format!("is not a plan: {error}"))),
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::file(&path, format!("is not a plan: {error}")))
+            }
         }
     }
 
@@ -309,7 +311,10 @@ mod tests {
         let text = refused(&Request { seeds: 1, ..request(&root) });
         assert!(text.ends_with("holds runs that this plan lacks: bottle seed 1, own seed 1"), "{text}");
         let text = refused(&Request { steps: Some(9), ..request(&root) });
-        assert!(text.contains("base config hash is ") && text.contains(&format!("train.steps is {} there and 9 now", first.steps)), "{text}");
+        assert!(
+            text.contains("base config hash is ") && text.contains(&format!("train.steps is {} there and 9 now", first.steps)),
+            "{text}"
+        );
         assert_eq!(text.matches("train.steps").count(), 1, "named once, not for each category: {text}");
     }
 

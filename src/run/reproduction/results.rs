@@ -31,7 +31,8 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 /// One row for each run, with an empty cell where a metric is not defined.
 fn table(report: &Report) -> Vec<Vec<String>> {
     let validation = |run: &RunReport| run.validation.as_ref().map(|own| own.metrics.clone()).unwrap_or_default();
-    let names = |values: fn(&RunReport) -> Values| report.runs.iter().flat_map(|run| values(run).into_keys()).collect::<BTreeSet<_>>();
+    let names =
+        |values: fn(&RunReport) -> Values| report.runs.iter().flat_map(|run| values(run).into_keys()).collect::<BTreeSet<_>>();
     let measured = names(|run| run.metrics.clone());
     let validated: BTreeSet<String> = report.runs.iter().flat_map(|run| validation(run).into_keys()).collect();
     let fixed = ["category", "seed", "config_hash", "steps", "train", "held_out", "good", "anomalous", "found", "false_alarms"];
