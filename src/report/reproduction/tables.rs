@@ -167,3 +167,77 @@ pub(super) fn runs(report: &Report) -> String {
     };
     table("runs", &headings, &report.runs.iter().map(line).collect::<String>())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::document::is_balanced;
+    use super::super::published::published;
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// A report of categories with these image AUROCs, one for each seed.
+    fn report(categories: &[(&str, &[f64])]) -> Report {
+        let spread = |values: &[f64]| json!({ "image_auroc": Spread::of(values) });
+        let category = |&(name, values): &(&str, &[f64])| {
+            let seeds: Vec<usize> = (0..values.len()).collect();
+            json!({ "category": name, "seeds": seeds, "metrics": spread(values), "validation": {} })
+        };
+        let means: Vec<f64> = categories.iter().map(|(_, values)| values.iter().sum::<f64>() / values.len() as f64).collect();
+        let all: Vec<Value> = categories.iter().map(category).collect();
+        let origin = json!({ "version": "", "commit": "", "device": "", "precision": "", "base_config_hash": "" });
+        let mut whole = json!({ "runs": [], "categories": all, "mean": spread(&means), "validation_mean": {} });
+        whole.as_object_mut().unwrap().extend(origin.as_object().unwrap().clone());
+        serde_json::from_value(whole).unwrap()
+    }
+
+    /// The cells of a row as text; tags become spaces.
+    fn cells(table: &str, heading: &str) -> Vec<String> {
+        let row = table.split("<tr").find(|row| row.contains(heading)).unwrap();
+        let text = |cell: &str| {
+            let inner = cell.split_once('>').unwrap().1;
+            let words: String = inner.split('<').map(|part| part.rsplit('>').next().unwrap().to_owned() + " ").collect();
+            words.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        row.split("<td").skip(1).map(|cell| text(&format!("td{cell}"))).collect()
+    }
+
+    #[test]
+    fn published_numbers_stand_beside_ours_and_their_means_are_over_the_same_categories() {
+        let report = report(&[("bottle", &[0.95, 0.97]), ("carpet", &[1.0])]);
+        let table = beside(&report, &published().unwrap());
+        assert!(is_balanced(&table));
+        let [bottle, carpet, mean] = ["bottle", "carpet", "mean of 2"].map(|heading| cells(&table, heading));
+        assert_eq!(bottle[..6], ["96.0 ± 1.4", "–", "–", "99.9", "97.7", "99.2"]);
+        assert_eq!(carpet[..6], ["100.0", "–", "–", "84.2", "95.6", "97.0"]);
+        // RIAD: (99.9 + 84.2) / 2 = 92.05, NSA: 96.65, DRAEM: 98.1. The digit after a 5 is that of the binary fraction.
+        assert_eq!((&*mean[0], &*mean[5]), ("98.0 ± 2.8", "98.1"));
+        assert!(["92.0", "92.1"].contains(&&*mean[3]) && ["96.6", "96.7"].contains(&&*mean[4]), "{mean:?}");
+    }
+
+    #[test]
+    fn a_category_without_published_numbers_takes_the_means_away() {
+        let table = beside(&report(&[("bottle", &[0.5]), ("<sock>", &[0.5])]), &published().unwrap());
+        assert_eq!(cells(&table, "mean of 2")[3..6], ["–", "–", "–"]);
+        assert!(table.contains("href=\"#gallery/%3Csock%3E/0\">&lt;sock&gt;</a>"), "{table}");
+        let alone = beside(&report(&[("magnetic_tile", &[0.9])]), &published().unwrap());
+        assert!(alone.contains("DifferNet\u{a0}†") && !alone.contains("RIAD") && !alone.contains("mean of"));
+    }
+
+    #[test]
+    fn the_plot_runs_from_50_to_100_percent() {
+        let report = report(&[("bottle", &[0.4, 0.9])]);
+        let table = beside(&report, &published().unwrap());
+        for part in ["bar\" style=\"left:0.0%;width:80.0%", "dot\" style=\"left:30.0%", "left:99.8%\" title=\"RIAD 99.9"] {
+            assert!(table.contains(part), "{part}: {table}");
+        }
+    }
+
+    #[test]
+    fn every_published_method_is_listed_with_its_source() {
+        let all = published().unwrap();
+        let table = methods(&all);
+        assert!(is_balanced(&table));
+        assert!(all.iter().all(|method| table.contains(&escape(&method.source)) && table.contains(&escape(&method.note))));
+        assert_eq!(table.matches('†').count(), all.iter().filter(|method| !method.comparable).count());
+    }
+}
