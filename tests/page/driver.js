@@ -129,10 +129,18 @@
     for (const run of [...at("run").options]) found.runs.push(await opened(run));
     found.theme = await theme();
     found.phone = await phone();
-    at("run").append(Object.assign(document.createElement("option"), { value: "missing/gallery.js" }));
-    choose("run", "missing/gallery.js");
-    await until(() => at("state").textContent.includes("missing"));
-    found.missing = at("state").textContent;
+    const [first, second] = [...at("run").options].map(option => option.value);
+    choose("run", first);
+    choose("run", second);
+    await until(() => at("state").textContent === "");
+    await new Promise(resolve => setTimeout(resolve, 200));
+    found.last = [...at("kind").options].map(option => option.value);
+    for (const name of ["missing", "damaged"]) {
+      at("run").append(Object.assign(document.createElement("option"), { value: `${name}.js` }));
+      choose("run", `${name}.js`);
+      await until(() => at("state").textContent.includes(`${name}.js is`));
+      found[name] = [at("state").textContent, at("bench").hidden];
+    }
     found.resources = performance.getEntriesByType("resource").map(entry => entry.name.slice(0, 5));
   } catch (error) {
     errors.push(String(error.stack));

@@ -42,14 +42,13 @@
 
   // Loading
 
-  let loaded = null;
-  window.orthoscopeGallery = data => loaded?.(data);
+  window.orthoscopeGallery = data => document.currentScript.resolve(data);
 
   function script(file) {
     return new Promise((resolve, reject) => {
-      const source = element("script", { src: file });
-      loaded = data => resolve(data);
-      source.onload = () => source.remove();
+      const source = Object.assign(element("script", { src: file }), { resolve });
+      // After a script that has called `resolve`, this does nothing.
+      source.onload = () => reject(new Error(`${file} is damaged`));
       source.onerror = () => reject(new Error(`${file} is missing: it belongs to this page and must lie beside it`));
       document.head.append(source);
     });
@@ -101,7 +100,14 @@
     thumbnails();
     imageMoved();
     pixelMoved();
-    history.replaceState(null, "", at("run").selectedOptions[0].dataset.hash);
+    remember(at("run").selectedOptions[0].dataset.hash);
+  }
+
+  /** Puts the run into the address. Some browsers refuse this for files; then the address stays. */
+  function remember(hash) {
+    try {
+      history.replaceState(null, "", hash);
+    } catch {}
   }
 
   /** The colours of the heatmap at equal steps of the value. */
@@ -217,14 +223,7 @@
     image.thumb.setAttribute("aria-current", "true");
     const top = image.item.offsetTop - thumbs.offsetTop;
     if (top < thumbs.scrollTop || top + image.item.offsetHeight > thumbs.scrollTop + thumbs.clientHeight) thumbs.scrollTop = top - 8;
-    const [input, reconstruction, heat, truth] = layers.children;
-    layers.style.aspectRatio = `${image.width} / ${image.height}`;
-    layers.style.setProperty("--ratio", image.width / image.height);
-    input.src = `data:image/jpeg;base64,${image.input}`;
-    reconstruction.src = `data:image/jpeg;base64,${image.reconstruction}`;
-    const colours = run.colours.map(hex => [0, 2, 4].map(first => parseInt(hex.slice(first, first + 2), 16)));
-    paint(heat, image, pixel => colours[image.levels[pixel]]);
-    paint(truth, image, pixel => (image.truth[pixel] ? [255, 255, 255] : [0, 0, 0]));
+    if (run.displayed !== image) display(image);
     const [colour, text] = OUTCOMES[Counting.outcome(image, threshold())];
     at("label").replaceChildren(
       element("strong", {}, image.name.split("/").pop()),
@@ -234,6 +233,19 @@
       element("span", {}, `${run.current + 1} of ${run.order.length}`),
     );
     mark();
+  }
+
+  /** Draws the four layers. */
+  function display(image) {
+    run.displayed = image;
+    const [input, reconstruction, heat, truth] = layers.children;
+    layers.style.aspectRatio = `${image.width} / ${image.height}`;
+    layers.style.setProperty("--ratio", image.width / image.height);
+    input.src = `data:image/jpeg;base64,${image.input}`;
+    reconstruction.src = `data:image/jpeg;base64,${image.reconstruction}`;
+    const colours = run.colours.map(hex => [0, 2, 4].map(first => parseInt(hex.slice(first, first + 2), 16)));
+    paint(heat, image, pixel => colours[image.levels[pixel]]);
+    paint(truth, image, pixel => (image.truth[pixel] ? [255, 255, 255] : [0, 0, 0]));
   }
 
   function paint(canvas, { height, width }, colour) {
@@ -342,12 +354,15 @@
   /** `#gallery/CATEGORY/SEED` opens that run. */
   function follow() {
     const option = [...at("run").options].find(option => option.dataset.hash === decodeURI(location.hash));
-    if (!option || option.selected && run) return;
-    at("run").value = option.value;
+    if (!option) return;
     at("gallery").scrollIntoView();
+    if (option.selected && run) return;
+    at("run").value = option.value;
     open();
   }
   addEventListener("hashchange", follow);
+  // A link to the run that is open changes no address.
+  for (const link of document.querySelectorAll('a[href^="#gallery/"]')) link.onclick = () => at("gallery").scrollIntoView();
   view(0);
   follow();
   if (!wanted) new IntersectionObserver((seen, observer) => {
