@@ -160,7 +160,7 @@ fn a_category_is_listed_in_order() {
     assert_eq!(found.name, "part");
     assert_eq!(found.train, [root.join("train/good/a.png"), root.join("train/good/b.PNG")]);
     assert_eq!(found.test.iter().map(|t| t.defect.as_str()).collect::<Vec<_>>(), ["good", "hole"]);
-    assert_eq!(found.test[1].mask, Some(root.join("ground_truth/hole/000_mask.png")));
+    assert_eq!(found.test[1].masks, [root.join("ground_truth/hole/000_mask.png")]);
     assert!(found.test[0].is_good() && !found.test[1].is_good());
     let (image, mask) = found.test[1].read().unwrap();
     assert_eq!(image.dim(), (3, 4, 3));
@@ -174,7 +174,7 @@ fn masks_may_lack_the_suffix_and_have_another_extension() {
     category(folder.path());
     let truth = folder.path().join("ground_truth/hole");
     std::fs::rename(truth.join("000_mask.png"), truth.join("000.JPG")).unwrap();
-    assert_eq!(Category::open(folder.path()).unwrap().test[1].mask, Some(truth.join("000.JPG")));
+    assert_eq!(Category::open(folder.path()).unwrap().test[1].masks, [truth.join("000.JPG")]);
 }
 
 /// Damages a complete category with `damage` and returns the error of opening it.

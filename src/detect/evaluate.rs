@@ -78,9 +78,57 @@ pub fn evaluate(
     category: &Category,
     resolution: Resolution,
     score: Score,
-    mut heatmap: impl FnMut(&TestImage, &Image) -> Result<(Plane, ImageScores)>,
+    heatmap: impl FnMut(&TestImage, &Image) -> Result<(Plane, ImageScores)>,
 ) -> Result<Evaluation> {
     check_classes(category)?;
+    let (records, images) = measure(category, resolution, heatmap)?;
+    let (metrics, curves) = metrics::evaluate_with_curves(&records, score)?;
+    Ok(Evaluation { metrics, curves, by_kind: auroc_by_kind(&images, score)?, images })
+}
+
+fn auroc_by_kind(images: &[ImageResult], score: Score) -> Result<BTreeMap<String, f64>> {
+    let scores: Vec<f64> = images.iter().map(|image| image.scores.get(score)).collect();
+    let kinds: Vec<_> = images.iter().map(|image| Some(image.kind.as_str()).filter(|&kind| kind != "good")).collect();
+    image_auroc_by_kind(&scores, &kinds)
+}
+
+/// What a test set defines of an evaluation.
+#[derive(Clone, Debug)]
+pub struct Partial {
+    /// The metrics that are defined, by their names in files.
+    pub metrics: BTreeMap<String, f64>,
+    /// Image AUROC of each defect kind against the good images; empty without good images.
+    pub by_kind: BTreeMap<String, f64>,
+    /// One entry per test image, in the order of the category.
+    pub images: Vec<ImageResult>,
+}
+
+/// The same for a test set that lacks good images, defects or masks ([`Category::open_incomplete`]): what it does not define is left out.
+/// If a defect image has no mask, there are no pixel metrics.
+///
+/// # Errors
+/// An unreadable image or mask; an error of `heatmap`.
+pub fn evaluate_partial(
+    category: &Category,
+    resolution: Resolution,
+    score: Score,
+    heatmap: impl FnMut(&TestImage, &Image) -> Result<(Plane, ImageScores)>,
+) -> Result<Partial> {
+    let (records, images) = measure(category, resolution, heatmap)?;
+    let by_kind = if check_classes(category).is_ok() { auroc_by_kind(&images, score)? } else { BTreeMap::new() };
+    let mut metrics = metrics::evaluate_partial(records, score)?;
+    if category.test.iter().any(|test| !test.is_good() && test.masks.is_empty()) {
+        metrics.retain(|name, _| metrics::is_of_images(name));
+    }
+    Ok(Partial { metrics, by_kind, images })
+}
+
+/// The record and the scores of every test image.
+fn measure(
+    category: &Category,
+    resolution: Resolution,
+    mut heatmap: impl FnMut(&TestImage, &Image) -> Result<(Plane, ImageScores)>,
+) -> Result<(Vec<Record>, Vec<ImageResult>)> {
     let mut records = Vec::with_capacity(category.test.len());
     let mut images = Vec::with_capacity(category.test.len());
     for test in &category.test {
@@ -102,10 +150,7 @@ pub fn evaluate(
         let name = test.path.file_name().unwrap_or_default().to_string_lossy();
         images.push(ImageResult { path: format!("{}/{name}", test.defect), kind: test.defect.clone(), scores });
     }
-    let scores: Vec<f64> = images.iter().map(|image| image.scores.get(score)).collect();
-    let kinds: Vec<_> = images.iter().map(|image| Some(image.kind.as_str()).filter(|&kind| kind != "good")).collect();
-    let (metrics, curves) = metrics::evaluate_with_curves(&records, score)?;
-    Ok(Evaluation { metrics, curves, by_kind: image_auroc_by_kind(&scores, &kinds)?, images })
+    Ok((records, images))
 }
 
 /// Checks that there are good and anomalous images, before any of them is inspected.

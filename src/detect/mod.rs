@@ -1,5 +1,6 @@
 //! Detection (Method §6): pixels that the network changes are anomalous. Heatmaps, thresholds, metrics, evaluation.
 
+mod confusion;
 mod detector;
 mod evaluate;
 mod examination;
@@ -8,8 +9,9 @@ pub mod metrics;
 mod residual;
 mod settings;
 
+pub use confusion::Confusion;
 pub use detector::{Detector, ImageScores, Inspection};
-pub use evaluate::{Evaluation, ImageResult, Resolution, evaluate};
+pub use evaluate::{Evaluation, ImageResult, Partial, Resolution, evaluate, evaluate_partial};
 pub use examination::{Cutoffs, Examination, Origin, Region, Threshold};
 pub use expected::Expected;
 pub use residual::Residual;

@@ -14,6 +14,7 @@
 //! | `network` | a network as SVG, from its graph |
 //! | `figures` | the figures of the paper, of an evaluation and of an ablation, with their page |
 //! | `roofline` | operations under the peaks of memory and arithmetic, as SVG |
+//! | `reproduction` | the report of a reproduction: an HTML folder with tables and a gallery |
 //! | `claims` | results of the claims of the theory: a table, a sentence and an HTML page |
 
 mod axis;
@@ -37,6 +38,7 @@ mod number;
 pub mod page;
 mod png;
 pub mod profile;
+pub mod reproduction;
 pub mod results;
 pub mod roofline;
 pub mod spell;

@@ -6,7 +6,9 @@ use serde::Serialize;
 use super::{COMMIT, METRICS_FILE};
 use crate::data::{Category, Plane, TestImage, make_folder, write_bytes};
 use crate::detect::metrics::{Curves, Metrics, Score};
-use crate::detect::{Detector, Evaluation, ImageResult, ImageScores, Resolution, Settings, evaluate, is_share};
+use crate::detect::{
+    Detector, Evaluation, ImageResult, ImageScores, Partial, Resolution, Settings, evaluate, evaluate_partial, is_share,
+};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
 
@@ -66,6 +68,49 @@ pub fn evaluate_detector<B: Backend>(
     let score = (settings.detection.score, settings.detection.top_share);
     let line = protocol(category, resolution, score, Some((settings, &device)));
     Ok(EvaluationReport::new(evaluation, line))
+}
+
+/// The content of `metrics.json` for a test set that does not define all metrics: those that it does, under the same names.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct PartialReport {
+    /// Metrics by name.
+    #[serde(flatten)]
+    pub(super) metrics: BTreeMap<String, f64>,
+    pub(super) protocol: String,
+    pub(super) image_auroc_by_kind: BTreeMap<String, f64>,
+    pub(super) images: Vec<ImageResult>,
+}
+
+impl PartialReport {
+    /// The same form of a complete evaluation.
+    pub(super) fn of(report: EvaluationReport) -> Result<Self> {
+        let EvaluationReport { metrics, protocol, image_auroc_by_kind, images, .. } = report;
+        let value = serde_json::to_value(metrics).map_err(Error::format)?;
+        let fields = value.as_object().into_iter().flatten();
+        let metrics = fields.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect();
+        Ok(Self { metrics, protocol, image_auroc_by_kind, images })
+    }
+}
+
+/// Evaluates a detector on a test set that lacks good images, defects or masks ([`Category::open_incomplete`]).
+///
+/// # Errors
+/// An unreadable image or mask.
+pub(super) fn evaluate_detector_partly<B: Backend>(
+    detector: &Detector<B>,
+    category: &Category,
+    resolution: Resolution,
+) -> Result<PartialReport> {
+    let settings = detector.settings();
+    let Partial { metrics, by_kind, images } =
+        evaluate_partial(category, resolution, settings.detection.score, |test, image| {
+            let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
+            Ok((inspection.heatmap, inspection.scores))
+        })?;
+    let device = detector.backend().description();
+    let score = (settings.detection.score, settings.detection.top_share);
+    let protocol = protocol(category, resolution, score, Some((settings, &device)));
+    Ok(PartialReport { metrics, protocol, image_auroc_by_kind: by_kind, images })
 }
 
 /// Evaluates anomaly maps made elsewhere: `maps/DEFECT/NAME.npy`, f32 or f64 `[h, w]`, one per test image.

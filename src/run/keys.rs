@@ -1,5 +1,7 @@
 //! Names of config keys: old names, which still work, and suggestions for misspelled keys.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use toml::{Table, Value};
 
 use super::config::Config;
@@ -86,6 +88,33 @@ pub(super) fn merge(lower: &mut Table, upper: Table) {
         match (lower.get_mut(&key), value) {
             (Some(Value::Table(inner)), Value::Table(value)) => merge(inner, value),
             (_, value) => drop(lower.insert(key, value)),
+        }
+    }
+}
+
+/// One phrase for each key, sorted, whose value is not the same in two tables with these names.
+pub(super) fn differences(first: &Table, second: &Table, [in_first, in_second]: [&str; 2]) -> Vec<String> {
+    let [first, second] = [first, second].map(|table| {
+        let mut found = BTreeMap::new();
+        leaves("", table, &mut found);
+        found
+    });
+    let keys: BTreeSet<&String> = first.keys().chain(second.keys()).collect();
+    let word = |value: Option<&String>| value.map_or("missing".to_owned(), Clone::clone);
+    let phrase = |key: &String| {
+        let (a, b) = (first.get(key), second.get(key));
+        (a != b).then(|| format!("{key} is {} {in_first} and {} {in_second}", word(a), word(b)))
+    };
+    keys.into_iter().filter_map(phrase).collect()
+}
+
+/// The values of a table as text, by dotted keys.
+fn leaves(prefix: &str, table: &Table, found: &mut BTreeMap<String, String>) {
+    for (name, value) in table {
+        let path = format!("{prefix}{name}");
+        match value {
+            Value::Table(inner) => leaves(&format!("{path}."), inner, found),
+            value => drop(found.insert(path, value.to_string())),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use ndarray::Array3;
 use rayon::prelude::*;
 
+use super::budget::{steps_within, time_step};
 use super::config::Config;
 use super::log::{Log, LogEntry};
 use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
@@ -60,6 +61,40 @@ impl TrainingJob {
     /// Time for decoding and resizing the images and making the textures, which is done once, on all threads.
     pub fn loading(&self) -> Duration {
         self.loading
+    }
+
+    /// Number of images to train on.
+    pub fn training_images(&self) -> usize {
+        self.set.images.len()
+    }
+
+    /// The images held out of training, as prepared for it.
+    pub fn held_out(&self) -> &[Image] {
+        &self.held_out
+    }
+
+    /// The settings of the run.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Sets `train.steps` to the number of steps that take `budget` on this device, by a few timed steps, and returns it. For a run that has
+    /// not begun.
+    ///
+    /// # Errors
+    /// As those of the training; a budget for less than one step.
+    pub fn fit_to_budget<B: Backend>(&mut self, backend: &B, budget: Duration) -> Result<u64> {
+        let time = self.time_step(backend)?;
+        self.config.train.steps = steps_within(budget, &[time])?;
+        Ok(self.config.train.steps)
+    }
+
+    /// The time of one step on this device, by a few timed steps.
+    ///
+    /// # Errors
+    /// As those of the training.
+    pub fn time_step<B: Backend>(&self, backend: &B) -> Result<Duration> {
+        time_step(backend, &self.config, &self.set).map_err(|error| self.suggest(error))
     }
 
     /// Trains; calls `report` after every step; writes config, log and checkpoints, and at the end the weights with their

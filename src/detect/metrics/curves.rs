@@ -109,7 +109,7 @@ mod tests {
                 let map = Plane::from_shape_fn((24, 40), value);
                 let sum: f64 = map.iter().map(|&value| f64::from(value)).sum();
                 let max = map.iter().fold(0.0f32, |a, &b| a.max(b));
-                Record { score_max: max.into(), score_sum: sum, anomalous: image % 2 == 0, map, mask }
+                Record { score_max: max.into(), score_sum: sum, score_top: max.into(), anomalous: image % 2 == 0, map, mask }
             })
             .collect()
     }

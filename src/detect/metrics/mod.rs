@@ -12,12 +12,14 @@ use crate::error::{Error, Result};
 
 mod components;
 mod curves;
+mod partial;
 mod pro;
 mod ranking;
 mod resize;
 
 pub use components::{Components, is_anomalous};
 pub use curves::{Curves, area_under};
+pub use partial::{evaluate_partial, is_of_images};
 pub use pro::{FPR_LIMIT, RankedPixels, THRESHOLDS, au_pro, au_pro_200};
 pub use ranking::{Counts, F1Max, Level, Ranking, auroc, auroc_standard_error, average_precision, f1_max, image_auroc_by_kind};
 pub use resize::{resize_bilinear, resize_nearest};

@@ -157,6 +157,7 @@ mod tests {
         let entry = |step| LogEntry {
             step,
             loss: 1.0 / step as f64,
+            terms: None,
             rate: 1e-3,
             images_per_second: 1.0,
             step_ms: 1.0,
