@@ -10,6 +10,7 @@
 //! | `spell` | file names from mathematical titles |
 //! | `document` | the skeleton of an HTML page |
 //! | `results`, `example`, `page` | the results of an evaluation: numbers, images with their figure, HTML page |
+//! | `runs` | plan and results of a reproduction as tables |
 //! | `profile` | results of the profiler: tables, CSV files, sentences, a comparison |
 //! | `roofline` | operations under the peaks of memory and arithmetic, as SVG |
 //! | `claims` | results of the claims of the theory: a table, a sentence and an HTML page |
@@ -35,6 +36,7 @@ mod png;
 pub mod profile;
 pub mod results;
 pub mod roofline;
+pub mod runs;
 pub mod spell;
 mod style;
 pub mod table;

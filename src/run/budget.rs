@@ -47,7 +47,8 @@ pub fn steps_within(budget: Duration, step_times: &[Duration]) -> Result<u64> {
     let steps = (budget.as_secs_f64() / together).floor();
     if step_times.is_empty() || steps < 1.0 {
         let (runs, minutes) = (step_times.len(), budget.as_secs_f64() / 60.0);
-        let reason = format!("one step of each of {runs} trainings takes {together:.2} s; a budget of {minutes} minutes is too small");
+        let reason =
+            format!("one step of each of {runs} trainings takes {together:.2} s; a budget of {minutes} minutes is too small");
         return Err(Error::argument(reason));
     }
     Ok(steps.min(MAX_STEPS) as u64)

@@ -99,7 +99,8 @@ impl Config {
         let mut own = match paths {
             [path] => Self::read(path)?,
             paths => {
-                let read = |path: &PathBuf| Ok((path.clone(), std::fs::read_to_string(path).map_err(|error| Error::read(path, error))?));
+                let read =
+                    |path: &PathBuf| Ok((path.clone(), std::fs::read_to_string(path).map_err(|error| Error::read(path, error))?));
                 Self::of_layers(&paths.iter().map(read).collect::<Result<Vec<_>>>()?)?
             }
         };

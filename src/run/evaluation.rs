@@ -96,9 +96,10 @@ pub(super) fn evaluate_detector_partly<B: Backend>(
     resolution: Resolution,
 ) -> Result<PartialReport> {
     let settings = detector.settings();
-    let Partial { metrics, by_kind, images } = evaluate_partial(category, resolution, settings.detection.score, |test, image| {
-        Ok(detector.inspect(image).map_err(|error| error.in_file(&test.path))?.heatmap)
-    })?;
+    let Partial { metrics, by_kind, images } =
+        evaluate_partial(category, resolution, settings.detection.score, |test, image| {
+            Ok(detector.inspect(image).map_err(|error| error.in_file(&test.path))?.heatmap)
+        })?;
     let device = detector.backend().description();
     let protocol = protocol(category, resolution, settings.detection.score, Some((settings, &device)));
     Ok(PartialReport { metrics, protocol, image_auroc_by_kind: by_kind, images })

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::cost::Meter;
+use super::json::{read_json, write_json};
 use super::notes;
-use super::plan::{Plan, PlannedRun, name, read_json};
+use super::plan::{Plan, PlannedRun, name};
 use super::report::{ImageCounts, RunReport, Validation, Verdicts, run_folder};
-use super::results::write_json;
 use crate::data::{Category, Image, make_folder, write_validation_set};
 use crate::detect::metrics::Score;
 use crate::detect::{Detector, ImageResult, Resolution, Thresholds};
@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 use crate::ops::Backend;
 use crate::run::evaluation::{PartialReport, evaluate_detector_partly};
 use crate::run::{
-    CHECKPOINT_FILE, CONFIG_FILE, Config, EvaluationReport, LogEntry, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob, evaluate_detector,
+    CHECKPOINT_FILE, CONFIG_FILE, Config, EvaluationReport, LogEntry, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob,
+    evaluate_detector,
 };
 
 /// File name of the results of a run, written last.
@@ -39,7 +40,13 @@ pub trait Watcher<B: Backend> {
     ///
     /// # Errors
     /// A file cannot be written.
-    fn evaluated(&mut self, detector: &Detector<B>, category: &Category, report: Option<&EvaluationReport>, folder: &Path) -> Result<()>;
+    fn evaluated(
+        &mut self,
+        detector: &Detector<B>,
+        category: &Category,
+        report: Option<&EvaluationReport>,
+        folder: &Path,
+    ) -> Result<()>;
 }
 
 /// Where images are read and results written.
@@ -106,7 +113,8 @@ pub fn execute<B: Backend>(
         return Ok(None);
     }
     watcher.trained();
-    let report = results(backend, plan, run, &data, &folder, (&config, &job), watcher).map_err(|error| error.within(name(run)))?;
+    let report =
+        results(backend, plan, run, &data, &folder, (&config, &job), watcher).map_err(|error| error.within(name(run)))?;
     meter.write()?;
     write_json(&folder.join(RUN_FILE), &report)?;
     Ok(Some(report))
@@ -147,7 +155,7 @@ fn results<B: Backend>(
     let category = Category::open_incomplete(data)?;
     let images = notes::count(&category, job.training_images(), job.held_out().len())?;
     let mut notes = notes::of_test_set(&category, &images);
-    notes.extend(notes::of_held_out(&images, config.data.held_out, &config.detection));
+    notes.extend(notes::of_held_out(&images, category.train.len(), &config.detection));
     let validation = validate(&detector, job.held_out(), folder, &mut notes)?;
     let tested = test(&detector, &category, &images, folder, watcher)?;
     Ok(RunReport {

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde::Serialize;
-
 use super::cost::Cost;
+use super::json::write_json;
 use super::report::{COSTS_FILE, Origin, REPORT_FILE, Report, RunReport, TABLES_FILE, Values, run_folder};
 use crate::data::write_bytes;
 use crate::error::{Error, Result};
@@ -22,16 +21,11 @@ pub fn write_results(out: &Path, origin: Origin, runs: Vec<RunReport>) -> Result
     Ok(report)
 }
 
-/// Writes pretty JSON with a line feed at the end.
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let json = serde_json::to_string_pretty(value).map_err(|error| Error::file(path, error))?;
-    write_bytes(path, format!("{json}\n").as_bytes())
-}
-
 /// One row for each run, with an empty cell where a metric is not defined.
 fn table(report: &Report) -> Vec<Vec<String>> {
     let validation = |run: &RunReport| run.validation.as_ref().map(|own| own.metrics.clone()).unwrap_or_default();
-    let names = |values: fn(&RunReport) -> Values| report.runs.iter().flat_map(|run| values(run).into_keys()).collect::<BTreeSet<_>>();
+    let names =
+        |values: fn(&RunReport) -> Values| report.runs.iter().flat_map(|run| values(run).into_keys()).collect::<BTreeSet<_>>();
     let measured = names(|run| run.metrics.clone());
     let validated: BTreeSet<String> = report.runs.iter().flat_map(|run| validation(run).into_keys()).collect();
     let fixed = ["category", "seed", "config_hash", "steps", "train", "held_out", "good", "anomalous", "found", "false_alarms"];

@@ -28,7 +28,9 @@ impl FromStr for Shard {
         let parts = text.split_once('/').and_then(|(index, count)| Some((number(index)?, number(count)?)));
         match parts {
             Some((index, count)) if (1..=count).contains(&index) => Ok(Self { index, count }),
-            Some((_, count @ 1..)) => Err(Error::argument(format!("shards are numbered 1/{count} to {count}/{count}, got `{text}`"))),
+            Some((_, count @ 1..)) => {
+                Err(Error::argument(format!("shards are numbered 1/{count} to {count}/{count}, got `{text}`")))
+            }
             _ => Err(Error::argument(format!("a shard is I/N, part I of N from 1, e.g. 1/4; got `{text}`"))),
         }
     }
