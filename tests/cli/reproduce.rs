@@ -38,9 +38,13 @@ fn a_run_is_what_train_and_evaluate_make() {
     let (report, metrics) = (scratch.json("all/report.json"), scratch.json("hand/metrics.json"));
     let run = &report["runs"][1];
     let script = String::from_utf8(scratch.read("all/cloth/seed-1/gallery/gallery.js")).unwrap();
-    let gallery: Value = serde_json::from_str(script.trim_end().trim_start_matches("orthoscopeGallery(").trim_end_matches(");")).unwrap();
+    let gallery: Value =
+        serde_json::from_str(script.trim_end().trim_start_matches("orthoscopeGallery(").trim_end_matches(");")).unwrap();
     let counts = &gallery["counts"]["images"];
-    assert_eq!((&counts["true_positives"], &counts["false_positives"]), (&run["verdicts"]["found"], &run["verdicts"]["false_alarms"]));
+    assert_eq!(
+        (&counts["true_positives"], &counts["false_positives"]),
+        (&run["verdicts"]["found"], &run["verdicts"]["false_alarms"])
+    );
     for (name, value) in metrics.as_object().unwrap().iter().filter(|(_, value)| value.is_f64()) {
         assert_eq!(&run[name], value, "{name}");
     }
