@@ -14,6 +14,7 @@ mod cli {
     mod metrics;
     mod model;
     mod profile;
+    mod reproduce;
     mod streams;
     mod train;
     mod verify;

@@ -10,6 +10,7 @@
 //! | `spell` | file names from mathematical titles |
 //! | `document` | the skeleton of an HTML page |
 //! | `results`, `example`, `page` | the results of an evaluation: numbers, images with their figure, HTML page |
+//! | `runs` | plan and results of a reproduction as tables |
 //! | `profile` | results of the profiler: tables, CSV files, sentences, a comparison |
 //! | `network` | a network as SVG, from its graph |
 //! | `figures` | the figures of the paper, of an evaluation and of an ablation, with their page |
@@ -41,6 +42,7 @@ pub mod profile;
 pub mod reproduction;
 pub mod results;
 pub mod roofline;
+pub mod runs;
 pub mod spell;
 mod style;
 pub mod table;

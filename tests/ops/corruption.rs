@@ -272,15 +272,7 @@ fn the_number_of_patches_at_once_does_not_change_the_result(open: &Open) {
 
 #[test]
 fn picks_keep_all_32_bits() {
-    let pick = Pick {
-        image: 0x1234_5678,
-        top: u32::MAX,
-        left: 65_536,
-        flip_rows: true,
-        flip_columns: false,
-        turns: 3,
-        half_tangent: 1.0,
-    };
+    let pick = Pick { image: 0x1234_5678, top: u32::MAX, left: 65_536, flip_rows: true, flip_columns: false, turns: 3, half_tangent: 1.0 };
     let picks = Picks { step: (1 << 24) + 1, slots: vec![pick, Pick { flip_columns: true, ..Pick::default() }] };
     let halves = [1.0, 256.0, 22136.0, 4660.0, 65535.0, 65535.0, 0.0, 1.0, 3.0, 0.0, 1.0, 0.0, 0.0, 16256.0];
     let rest = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0];

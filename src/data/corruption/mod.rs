@@ -41,10 +41,10 @@ pub use source::{Source, Sources};
 use super::{Image, Plane, sides};
 use crate::error::Result;
 use field::{Address, lerp};
+pub(super) use sample::bilinear;
 use mask::Mask;
 use plan::{Patch, Plan, plan};
 use replacement::{Replacement, Site};
-pub(super) use sample::bilinear;
 use serde::Serialize;
 
 /// One patch of a corrupted image.

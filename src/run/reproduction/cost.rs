@@ -3,8 +3,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::read_json;
-use super::results::write_json;
+use super::json::{read_json, write_json};
 use crate::error::Result;
 
 /// File name of what a run cost.

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::cost::Meter;
+use super::json::{read_json, write_json};
 use super::notes;
-use super::plan::{Plan, PlannedRun, name, read_json};
+use super::plan::{Plan, PlannedRun, name};
 use super::report::{ImageCounts, RunReport, Validation, Verdicts, run_folder};
-use super::results::write_json;
 use crate::data::{Category, Image, make_folder, write_validation_set};
 use crate::detect::metrics::Score;
 use crate::detect::{Detector, ImageResult, Resolution, Thresholds};
@@ -155,7 +155,7 @@ fn results<B: Backend>(
     let category = Category::open_incomplete(data)?;
     let images = notes::count(&category, job.training_images(), job.held_out().len())?;
     let mut notes = notes::of_test_set(&category, &images);
-    notes.extend(notes::of_held_out(&images, config.data.held_out, &config.detection));
+    notes.extend(notes::of_held_out(&images, category.train.len(), &config.detection));
     let validation = validate(&detector, job.held_out(), folder, &mut notes)?;
     let tested = test(&detector, &category, &images, folder, watcher)?;
     Ok(RunReport {

@@ -17,11 +17,13 @@ const LEFT: [&str; 2] = [MODEL_FILE, CHECKPOINT_FILE];
 /// sets.
 ///
 /// # Errors
-/// A folder without a plan; shards of different plans, with the fields that differ; runs that two shards have, or that none has; files that
+/// `out` is one of the shards or holds another plan; a folder without a plan; shards of different plans, with the fields that differ; runs that two shards have, or that none has; files that
 /// cannot be copied.
 pub fn merge(shards: &[PathBuf], out: &Path) -> Result<(Plan, Vec<RunReport>)> {
     let plans = shards.iter().map(|folder| Ok((folder, read_plan(folder)?))).collect::<Result<Vec<_>>>()?;
     let [(first, plan), others @ ..] = &plans[..] else { return Err(Error::argument("there is no shard to merge")) };
+    let whole = Plan { shard: None, ..plan.clone() };
+    check_output(shards, &whole, out)?;
     others.iter().try_for_each(|(folder, other)| check_alike((first, plan), (folder, other)))?;
     let owners = owners(&plans)?;
     let mut runs = Vec::with_capacity(plan.runs.len());
@@ -39,7 +41,6 @@ pub fn merge(shards: &[PathBuf], out: &Path) -> Result<(Plan, Vec<RunReport>)> {
     for (run, folder) in owners {
         copy(&run_folder(folder, &run.category, run.seed), &run_folder(out, &run.category, run.seed))?;
     }
-    let whole = Plan { shard: None, ..plan.clone() };
     whole.write(out)?;
     Ok((whole, runs))
 }
@@ -47,6 +48,15 @@ pub fn merge(shards: &[PathBuf], out: &Path) -> Result<(Plan, Vec<RunReport>)> {
 fn read_plan(folder: &Path) -> Result<Plan> {
     let plan = Plan::read(folder)?;
     plan.ok_or_else(|| Error::file(folder, format!("is not the output of `reproduce`: it holds no {}", super::PLAN_FILE)))
+}
+
+/// Checks that `out` is not one of the shards and holds no other plan.
+fn check_output(shards: &[PathBuf], whole: &Plan, out: &Path) -> Result<()> {
+    let place = out.canonicalize().ok();
+    if place.is_some() && shards.iter().any(|shard| shard.canonicalize().ok() == place) {
+        return Err(Error::file(out, "is one of the shards; choose another --out for the merged report"));
+    }
+    Plan::read(out)?.map_or(Ok(()), |earlier| whole.check_continues(&earlier, out))
 }
 
 /// Checks that two shards are of the same plan.

@@ -4,6 +4,7 @@ mod configs;
 mod cost;
 mod estimate;
 mod execute;
+mod json;
 mod merge;
 mod notes;
 mod plan;
@@ -13,7 +14,7 @@ mod shard;
 
 pub use configs::Configs;
 pub use cost::{COST_FILE, Cost};
-pub use estimate::{Estimate, estimate};
+pub use estimate::Estimate;
 pub use execute::{Folders, RUN_FILE, VALIDATION_FOLDER, Watcher, execute, finished};
 pub use merge::merge;
 pub use plan::{CategoryConfig, PLAN_FILE, Plan, PlannedRun, Request, categories};
@@ -23,3 +24,6 @@ pub use report::{
 };
 pub use results::write_results;
 pub use shard::Shard;
+
+#[cfg(test)]
+pub(crate) use report::tests;

@@ -48,14 +48,14 @@ pub(super) fn of_test_set(category: &Category, counts: &ImageCounts) -> Vec<Stri
     notes
 }
 
-/// Sentences about the images that set the thresholds. `share` is `data.held_out`.
-pub(super) fn of_held_out(counts: &ImageCounts, share: f64, detection: &DetectionConfig) -> Vec<String> {
+/// Sentences about the images that set the thresholds. `files` is the number of images in `train/good`.
+pub(super) fn of_held_out(counts: &ImageCounts, files: usize, detection: &DetectionConfig) -> Vec<String> {
     let ImageCounts { train, held_out, .. } = *counts;
     let mut notes = Vec::new();
-    if share == 0.0 {
+    if files == 1 {
+        notes.push("the only training image also sets the thresholds".to_owned());
+    } else if train + held_out > files {
         notes.push("data.held_out is 0: the training images themselves set the thresholds".to_owned());
-    } else if train == 1 && held_out == 1 {
-        notes.push("there may be only one training image, which then also sets the thresholds".to_owned());
     }
     let needed = images_for(detection.image_quantile);
     if held_out < needed {
@@ -87,7 +87,7 @@ mod tests {
     fn a_quantile_needs_as_many_images_as_one_in_which_it_leaves_out() {
         assert_eq!([0.0, 0.5, 0.9, 0.99, 0.999, 1.0].map(images_for), [1, 2, 10, 100, 1000, 1]);
         let detection = DetectionConfig::default();
-        let notes = |held_out| of_held_out(&ImageCounts { train: 9, held_out, ..ImageCounts::default() }, 0.1, &detection);
+        let notes = |held_out| of_held_out(&ImageCounts { train: 9, held_out, ..ImageCounts::default() }, 9 + held_out, &detection);
         assert!(notes(100).is_empty());
         let [note] = &notes(7)[..] else { panic!() };
         assert!(
@@ -95,6 +95,9 @@ mod tests {
             "{note}"
         );
         assert!(note.ends_with("near 1 in 8"), "{note}");
+        let shared = |files| of_held_out(&ImageCounts { train: files, held_out: files, ..ImageCounts::default() }, files, &detection);
+        assert_eq!(shared(1)[0], "the only training image also sets the thresholds");
+        assert_eq!(shared(100), ["data.held_out is 0: the training images themselves set the thresholds"]);
     }
 
     #[test]

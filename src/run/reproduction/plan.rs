@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::configs::Configs;
+use super::json::{read_json, write_json};
 use super::report::Origin;
 use super::shard::Shard;
 use crate::error::{Error, Result};
@@ -132,13 +133,10 @@ impl Plan {
     /// A file that cannot be read or is not a plan.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(PLAN_FILE);
-        match std::fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::read(&path, error)),
-            Ok(bytes) => {
-                serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::file(&path, format!("is not a plan: {error}")))
-            }
+        if !path.exists() {
+            return Ok(None);
         }
+        read_json(&path).map(Some)
     }
 
     /// Writes the plan into a folder.
@@ -146,7 +144,7 @@ impl Plan {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        super::results::write_json(&folder.join(PLAN_FILE), self)
+        write_json(&folder.join(PLAN_FILE), self)
     }
 
     /// Everything in which two plans differ although their runs can only be reported together if they agree, with these names of the plans.
@@ -242,12 +240,6 @@ fn chosen(root: &Path, named: &[String]) -> Result<Vec<String>> {
         return Err(Error::file(root, format!("has no category `{unknown}`; there are {}", found.join(", "))));
     }
     Ok(found.into_iter().filter(|name| named.is_empty() || named.contains(name)).collect())
-}
-
-/// Reads a JSON file that a run wrote.
-pub(super) fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
-    let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
-    serde_json::from_slice(&bytes).map_err(|error| Error::file(path, error))
 }
 
 #[cfg(test)]

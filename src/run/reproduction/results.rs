@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde::Serialize;
-
 use super::cost::Cost;
+use super::json::write_json;
 use super::report::{COSTS_FILE, Origin, REPORT_FILE, Report, RunReport, TABLES_FILE, Values, run_folder};
 use crate::data::write_bytes;
 use crate::error::{Error, Result};
@@ -20,12 +19,6 @@ pub fn write_results(out: &Path, origin: Origin, runs: Vec<RunReport>) -> Result
     write_table(&out.join(TABLES_FILE), table(&report))?;
     write_table(&out.join(COSTS_FILE), costs(out, &report)?)?;
     Ok(report)
-}
-
-/// Writes pretty JSON with a line feed at the end.
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let json = serde_json::to_string_pretty(value).map_err(|error| Error::file(path, error))?;
-    write_bytes(path, format!("{json}\n").as_bytes())
 }
 
 /// One row for each run, with an empty cell where a metric is not defined.
