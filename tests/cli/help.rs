@@ -9,7 +9,7 @@ use crate::fixture::Scratch;
 const COMMANDS: [(&str, &[&str]); 16] = [
     ("demo", &["--device", "--out", "--seed", "--steps", "--overwrite"]),
     ("train", &["--config", "--data", "--out", "--textures", "--steps", "--seed", "--resume", "--device", "130"]),
-    ("evaluate", &["--model", "--data", "--out", "--resolution", "--json", "--device"]),
+    ("evaluate", &["--model", "--data", "--out", "--resolution", "--maps", "--json", "--device"]),
     ("detect", &["--device", "--model", "--out", "<PATH>...", "--threshold", "--pixel-threshold", "--json", "NAME_map.npy"]),
     ("metrics", &["--maps", "--data", "--resolution", "--score", "--json"]),
     ("data", &["generate", "preview"]),
