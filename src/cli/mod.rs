@@ -12,6 +12,7 @@ mod evaluate;
 mod evidence;
 mod figures;
 mod kernels;
+mod maps;
 mod metrics;
 mod model;
 mod npy;

@@ -4,7 +4,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{COMMIT, METRICS_FILE};
-use crate::data::{Category, Plane, TestImage, make_folder, write_bytes};
+use crate::data::{Category, Image, Plane, TestImage, make_folder, write_bytes};
 use crate::detect::metrics::{Curves, Metrics, Score};
 use crate::detect::{
     Detector, Evaluation, ImageResult, ImageScores, Partial, Resolution, Settings, evaluate, evaluate_partial, is_share,
@@ -57,11 +57,27 @@ pub fn evaluate_detector<B: Backend>(
     resolution: Resolution,
     mut done: impl FnMut(),
 ) -> Result<EvaluationReport> {
+    evaluate_with_maps(detector, category, resolution, |_, _, _| {
+        done();
+        Ok(())
+    })
+}
+
+/// The same. `keep` gets every test image with its file and its heatmap at working resolution.
+///
+/// # Errors
+/// As [`evaluate_detector`], or an error of `keep`.
+pub fn evaluate_with_maps<B: Backend>(
+    detector: &Detector<B>,
+    category: &Category,
+    resolution: Resolution,
+    mut keep: impl FnMut(&TestImage, &Image, &Plane) -> Result<()>,
+) -> Result<EvaluationReport> {
     let settings = detector.settings();
     let evaluation = evaluate(category, resolution, settings.detection.score, |test, image| {
         let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
         log::debug!("{}: score {}", test.path.display(), inspection.scores.get(settings.detection.score));
-        done();
+        keep(test, image, &inspection.heatmap)?;
         Ok((inspection.heatmap, inspection.scores))
     })?;
     let device = detector.backend().description();

@@ -1,8 +1,11 @@
 //! `evaluate` and its `metrics.json`.
 
-use serde_json::Value;
+use std::io::Cursor;
 
-use crate::fixture::Scratch;
+use serde_json::Value;
+use tiff::decoder::{Decoder, DecodingResult};
+
+use crate::fixture::{Scratch, read_npy};
 
 /// The stable keys of `metrics.json`.
 pub const METRICS: [&str; 11] = [
@@ -81,7 +84,10 @@ fn weights_without_a_run_can_be_evaluated_on_a_test_set_without_training_images(
 #[test]
 fn another_detection_config_replaces_that_of_the_weights() {
     let scratch = Scratch::new();
-    scratch.write("d.toml", "[detection]\nwindow = 5\nscore = \"max\"\n[detection.residual]\nsquared = 0.0\ngradient = 1.0\nchroma = 0.003");
+    scratch.write(
+        "d.toml",
+        "[detection]\nwindow = 5\nscore = \"max\"\n[detection.residual]\nsquared = 0.0\ngradient = 1.0\nchroma = 0.003",
+    );
     let own = "evaluate --model run/model.safetensors --data cloth --out";
     scratch.succeeds(&format!("{own} a"));
     scratch.succeeds(&format!("{own} b --config d.toml"));
@@ -145,4 +151,62 @@ fn a_relative_score_is_that_of_the_heatmap_over_what_normal_images_have_there() 
         error.contains("config key `detection.relative_score`: needs the heatmap that is expected of normal images"),
         "{error}"
     );
+}
+
+/// Height, width and values of a TIFF file of f32, read by the decoder.
+fn read_tiff(bytes: Vec<u8>) -> (u32, u32, Vec<f32>) {
+    let mut decoder = Decoder::new(Cursor::new(bytes)).unwrap();
+    let (width, height) = decoder.dimensions().unwrap();
+    assert_eq!(decoder.colortype().unwrap(), tiff::ColorType::Gray(32));
+    match decoder.read_image().unwrap() {
+        DecodingResult::F32(values) => (height, width, values),
+        _ => panic!("the values are no f32"),
+    }
+}
+
+#[test]
+fn maps_are_written_for_other_programs_and_have_the_metrics_of_the_evaluation() {
+    let scratch = Scratch::new();
+    // A name with a point, and a good image that is not square: its map has the size of the image.
+    std::fs::rename(scratch.path("cloth/test/good/000.png"), scratch.path("cloth/test/good/a.b.png")).unwrap();
+    let image = orthoscope::data::Image::from_elem((40, 24, 3), 0.25);
+    orthoscope::data::write_png(&scratch.path("cloth/test/good/001.png"), &image).unwrap();
+    let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out new --maps maps/deep");
+    assert!(ran.out.ends_with("wrote 8 maps as .tiff and .npy below maps/deep/cloth/test\n"), "{}", ran.out);
+    assert_eq!(scratch.names("maps/deep/cloth/test"), scratch.names("cloth/test"));
+    let names = ["001.npy", "001.tiff", "002.npy", "002.tiff", "a.b.npy", "a.b.tiff"];
+    assert_eq!(scratch.names("maps/deep/cloth/test/good"), names);
+    scratch.succeeds("detect --model run/model.safetensors --out found cloth/test/good");
+    for (name, height, width) in [("001", 40, 24), ("002", 32, 32), ("a.b", 32, 32)] {
+        let (shape, values) = read_npy(&scratch.read(format!("maps/deep/cloth/test/good/{name}.npy")));
+        assert_eq!((shape, values.len()), (vec![height, width], height * width));
+        let of_tiff = read_tiff(scratch.read(format!("maps/deep/cloth/test/good/{name}.tiff")));
+        assert_eq!(of_tiff, (height as u32, width as u32, values.clone()));
+        let of_detect = read_npy(&scratch.read(format!("found/{name}_map.npy"))).1;
+        assert_eq!(of_detect, values, "detect and evaluate write the same map");
+    }
+    let read = scratch.succeeds("metrics --maps maps/deep/cloth/test --data cloth --json").out;
+    let (read, evaluated): (Value, _) = (serde_json::from_str(&read).unwrap(), scratch.json("new/metrics.json"));
+    for key in ["pixel_auroc", "pixel_ap", "pixel_f1_max", "au_pro", "au_pro_200"] {
+        assert_eq!(read[key], evaluated[key], "{key}");
+    }
+}
+
+#[test]
+fn the_size_of_maps_does_not_depend_on_the_resolution_of_the_metrics() {
+    let scratch = Scratch::new();
+    let own = "evaluate --model run/model.safetensors --data cloth --out new";
+    scratch.succeeds(&format!("{own} --maps a"));
+    scratch.succeeds(&format!("{own} --maps b --resolution 16"));
+    let map = |folder: &str| scratch.read(format!("{folder}/cloth/test/bend/000.tiff"));
+    assert!(map("a") == map("b"));
+}
+
+#[test]
+fn maps_are_not_written_among_the_test_images() {
+    let scratch = Scratch::new();
+    let own = "evaluate --model run/model.safetensors --data cloth --out new --maps";
+    let error = scratch.refuses(&format!("{own} ."));
+    assert_eq!(error, "./cloth/test: contains the test images; choose another --maps, so that maps are not read as images");
+    assert_eq!(scratch.refuses(&format!("{own} c.toml")), "c.toml: is a file; the output needs a folder here");
 }

@@ -9,7 +9,7 @@ use crate::fixture::Scratch;
 const COMMANDS: [(&str, &[&str]); 18] = [
     ("demo", &["--device", "--out", "--seed", "--steps", "--overwrite"]),
     ("train", &["--config", "--data", "--out", "--textures", "--steps", "--budget", "--seed", "--resume", "--device", "130"]),
-    ("evaluate", &["--model", "--data", "--out", "--resolution", "--json", "--device"]),
+    ("evaluate", &["--model", "--data", "--out", "--resolution", "--maps", "--json", "--device"]),
     (
         "figures",
         &[
