@@ -9,10 +9,9 @@ use super::metrics::resize_bilinear;
 use crate::backend::Real;
 use crate::data::{Image, Plane, plane};
 use crate::error::{Error, Result};
-use crate::ops::Backend;
+use crate::ops::{Backend, check_scales, check_ssim_window};
 use crate::shape::Shape;
 use crate::tape::{Tape, Tensor, Var};
-use crate::train::{check_scales, check_ssim_window};
 
 /// Weights of the comparisons whose sum is smoothed to the heatmap. The paper has the squared difference alone.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -109,3 +109,22 @@ impl<B: Backend> Tape<B> {
         Ok(Some([self.stencil(a, Filter::Halve)?, self.stencil(b, Filter::Halve)?]))
     }
 }
+
+/// Checks the window of SSIM, the value of `key`.
+///
+/// # Errors
+/// A window that is even, below 3 or above 31.
+pub(crate) fn check_ssim_window(key: &str, window: usize) -> Result<()> {
+    if window % 2 == 1 && (3..=31).contains(&window) {
+        return Ok(());
+    }
+    Err(Error::config(key, format!("must be odd, 3 to 31, got {window}")))
+}
+
+/// Checks a number of scales, the value of `key`.
+///
+/// # Errors
+/// None, or more than 8.
+pub(crate) fn check_scales(key: &str, scales: u32) -> Result<()> {
+    if (1..=8).contains(&scales) { Ok(()) } else { Err(Error::config(key, format!("must be 1 to 8, got {scales}"))) }
+}

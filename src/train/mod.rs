@@ -13,6 +13,5 @@ pub use adam::Adam;
 pub use batches::Batches;
 pub use checkpoint::Checkpoint;
 pub use recipe::{GradientConfig, ObjectiveConfig, OptimiserConfig, Recipe, SsimConfig};
-pub(crate) use recipe::{check_scales, check_ssim_window};
 pub use terms::Terms;
 pub use trainer::{Step, Trainer};

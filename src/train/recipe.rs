@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::Architecture;
-use crate::ops::{AdamStep, Penalty};
+use crate::ops::{AdamStep, Penalty, check_scales, check_ssim_window};
 
 /// Everything that defines training except the data: network, objective, optimiser.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,25 +63,6 @@ impl Default for GradientConfig {
     fn default() -> Self {
         Self { weight: 0.0, scales: 4 }
     }
-}
-
-/// Checks the window of SSIM, the value of `key`.
-///
-/// # Errors
-/// A window that is even, below 3 or above 31.
-pub(crate) fn check_ssim_window(key: &str, window: usize) -> Result<()> {
-    if window % 2 == 1 && (3..=31).contains(&window) {
-        return Ok(());
-    }
-    Err(Error::config(key, format!("must be odd, 3 to 31, got {window}")))
-}
-
-/// Checks a number of scales, the value of `key`.
-///
-/// # Errors
-/// None, or more than 8.
-pub(crate) fn check_scales(key: &str, scales: u32) -> Result<()> {
-    if (1..=8).contains(&scales) { Ok(()) } else { Err(Error::config(key, format!("must be 1 to 8, got {scales}"))) }
 }
 
 impl Default for ObjectiveConfig {

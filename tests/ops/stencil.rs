@@ -81,8 +81,14 @@ fn by_definition([n, h, w, c]: [usize; 4], filter: Filter, x: &[f64]) -> Vec<f64
 fn golden_numbers<B: Backend>(backend: &B) {
     let x = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0];
     let check = |filter, expected: &[f64]| {
-        assert_close(&format!("{filter:?}"), &forward(backend, &spec([1, 2, 3, 2], filter), &x), expected, tolerance::<B>());
+        assert_close(
+            &format!("{filter:?}"),
+            &forward(backend, &spec([1, 2, 3, 2], filter), &x),
+            expected,
+            tolerance::<B>().max(1e-7),
+        );
     };
+    // The taps of the spec are f32 on every backend, so a third is off by up to 2⁻²⁵ of itself.
     check(Filter::Grey, &[1.5, 3.5, 5.5, 7.5, 9.5, 11.5]);
     check(Filter::ChannelSum, &[3.0, 7.0, 11.0, 15.0, 19.0, 23.0]);
     check(Filter::Halve, &[5.5]);
