@@ -61,7 +61,12 @@ pub struct Arguments {
     #[arg(long)]
     dry_run: bool,
     /// Join the output folders of shards
-    #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = ["data", "config", "category", "steps", "shard", "budget", "dry_run"])]
+    #[arg(
+        long,
+        value_name = "DIR",
+        num_args = 1..,
+        conflicts_with_all = ["data", "config", "category", "seeds", "steps", "shard", "budget", "dry_run", "device", "precision"]
+    )]
     merge: Vec<PathBuf>,
     #[command(flatten)]
     device: DeviceOption,
@@ -166,7 +171,9 @@ fn planned(
 
 /// Prints what the plan costs, and which folders are left out.
 fn describe(plan: &Plan, todo: &[PlannedRun], estimate: &Estimate, folders: &Folders) -> anyhow::Result<()> {
-    let (_, others) = categories(&folders.data)?;
+    let (_, mut others) = categories(&folders.data)?;
+    let out = folders.out.canonicalize().ok();
+    others.retain(|name| out.is_none() || folders.data.join(name).canonicalize().ok() != out);
     if !others.is_empty() {
         say(format_args!("left out, because they have no train/good: {}", others.join(", ")))?;
     }
@@ -181,7 +188,8 @@ fn describe(plan: &Plan, todo: &[PlannedRun], estimate: &Estimate, folders: &Fol
     match todo.len() {
         0 => say("nothing left to train"),
         count => say(format_args!(
-            "{count} runs to go: about {left} of training, estimated from a few timed steps; evaluation comes on top. Memory: {memory}"
+            "{count} {} to go: about {left} of training, estimated from a few timed steps; evaluation comes on top. Memory: {memory}",
+            if count == 1 { "run" } else { "runs" }
         )),
     }
 }

@@ -6,11 +6,28 @@ use serde_json::Value;
 use crate::fixture::Scratch;
 
 /// Every subcommand with the options that its help must list.
-const COMMANDS: [(&str, &[&str]); 16] = [
+const COMMANDS: [(&str, &[&str]); 17] = [
     ("demo", &["--device", "--out", "--seed", "--steps", "--overwrite"]),
-    ("train", &["--config", "--data", "--out", "--textures", "--steps", "--seed", "--resume", "--device", "130"]),
+    ("train", &["--config", "--data", "--out", "--textures", "--steps", "--budget", "--seed", "--resume", "--device", "130"]),
     ("evaluate", &["--model", "--data", "--out", "--resolution", "--json", "--device"]),
     ("detect", &["--device", "--model", "--out", "<PATH>...", "--threshold", "--pixel-threshold", "--json", "NAME_map.npy"]),
+    (
+        "reproduce",
+        &[
+            "--data",
+            "--out",
+            "--config",
+            "--category",
+            "--seeds",
+            "--steps",
+            "--shard",
+            "--budget",
+            "--dry-run",
+            "--merge",
+            "--device",
+            "report.json",
+        ],
+    ),
     ("metrics", &["--maps", "--data", "--resolution", "--score", "--json"]),
     ("data", &["generate", "preview"]),
     ("data generate", &["--out", "--family", "--size", "--train", "--good", "--defects", "--seed"]),
@@ -61,6 +78,7 @@ fn every_command_has_complete_help() {
         "demo",
         "train",
         "evaluate",
+        "reproduce",
         "detect",
         "metrics",
         "data",

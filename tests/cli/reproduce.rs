@@ -1,13 +1,14 @@
 //! `reproduce`: one command from a folder of categories to a report, on one machine or several.
 
 use std::fs;
+use std::io::Write;
 use std::process::{Child, Stdio};
 
 use orthoscope::run::Log;
 use serde_json::Value;
 
 use crate::cli::interrupt::{interrupted, wait};
-use crate::fixture::{CONFIG, Scratch, orthoscope, told, tree};
+use crate::fixture::{CONFIG, Ran, Scratch, orthoscope, told, tree};
 
 const REPRODUCE: &str = "reproduce --data . --config c.toml --device cpu";
 const FILES: [&str; 3] = ["report.json", "tables.csv", "index.html"];
@@ -29,7 +30,11 @@ fn a_run_is_what_train_and_evaluate_make() {
     let ran = scratch.succeeds(&format!("{REPRODUCE} --out all --seeds 2"));
     assert!(ran.out.contains("base alone") && ran.out.contains("left out, because they have no train/good: run"), "{}", ran.out);
     assert!(ran.out.contains("2 runs to go: about") && ran.out.contains("estimated from a few timed steps"), "{}", ran.out);
-    assert!(ran.err.contains("run 1 of 2: cloth seed 0") && ran.err.contains("run 2 of 2: cloth seed 1, image AUROC "), "{}", ran.err);
+    assert!(
+        ran.err.contains("run 1 of 2: cloth seed 0") && ran.err.contains("run 2 of 2: cloth seed 1, image AUROC "),
+        "{}",
+        ran.err
+    );
     scratch.succeeds("train --config c.toml --data cloth --out hand --seed 1 --device cpu");
     scratch.succeeds("evaluate --model hand/model.safetensors --data cloth --out hand --device cpu");
     for name in ["model.safetensors", "config.toml", "metrics.json", "figure.png", "index.html"] {
@@ -144,11 +149,45 @@ fn the_merged_report_of_several_processes_is_that_of_one() {
     assert!(String::from_utf8(scratch.read("merged/index.html")).unwrap().contains(gallery));
     // What the page needs is copied; weights, checkpoints and the images of the validation sets are not.
     let names = scratch.names("merged/bottle/seed-1");
-    assert!(["run.json", "metrics.json", "cost.json", "log.jsonl"].iter().all(|name| names.contains(&(*name).to_owned())), "{names:?}");
+    assert!(
+        ["run.json", "metrics.json", "cost.json", "log.jsonl"].iter().all(|name| names.contains(&(*name).to_owned())),
+        "{names:?}"
+    );
     assert!(!names.iter().any(|name| name.ends_with(".safetensors")), "{names:?}");
     // Merging again gives the same, and the merged folder counts as done.
     scratch.succeeds("reproduce --merge part-1 part-2 part-3 --out merged");
     assert!(scratch.read("merged/report.json") == scratch.read("whole/report.json"));
+}
+
+/// Runs a script of `benches/cluster` with the program in the path.
+fn script(scratch: &Scratch, name: &str, arguments: &str, environment: &[(&str, &str)]) -> Ran {
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_orthoscope")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let mut command = std::process::Command::new("bash");
+    command.arg(format!("{}/benches/cluster/{name}", env!("CARGO_MANIFEST_DIR"))).args(arguments.split_whitespace());
+    let ran = told(command.current_dir(scratch.path("")).env("PATH", path).envs(environment.iter().copied()).output().unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    ran
+}
+
+#[cfg(unix)]
+#[test]
+fn the_cluster_scripts_make_the_same_report() {
+    let scratch = two_categories();
+    scratch.succeeds(&format!("{REPRODUCE} --out whole"));
+    for part in ["1", "2"] {
+        let of_slurm = [("SLURM_ARRAY_TASK_ID", part), ("SLURM_ARRAY_TASK_COUNT", "2"), ("SLURM_CPUS_PER_TASK", "1")];
+        script(&scratch, "slurm.sh", ". slurm --config c.toml --device cpu", &of_slurm);
+    }
+    script(&scratch, "slurm.sh", "merge slurm", &[]);
+    assert!(scratch.read("slurm/merged/report.json") == scratch.read("whole/report.json"));
+    if std::process::Command::new("parallel").arg("--version").output().is_err() {
+        // Not by `eprintln!`, which the test harness keeps to itself where a test passes.
+        let _ = writeln!(std::io::stderr(), "skipped benches/cluster/parallel.sh: there is no GNU parallel");
+        return;
+    }
+    script(&scratch, "parallel.sh", "2 . parallel --config c.toml --device cpu", &[]);
+    assert!(scratch.read("parallel/merged/report.json") == scratch.read("whole/report.json"));
 }
 
 /// Changes a field of a plan.
@@ -240,7 +279,7 @@ fn results_cut_off_by_a_kill_are_made_again() {
         let whole = scratch.read(&path);
         scratch.write(&path, &whole[..whole.len() / 2]);
         let ran = scratch.succeeds(&command);
-        assert!(ran.out.contains("1 runs to go"), "{name}: {}", ran.out);
+        assert!(ran.out.contains("1 run to go"), "{name}: {}", ran.out);
         assert!(scratch.read(&path) == whole && scratch.read("all/report.json") == before, "{name}");
     }
 }
@@ -250,7 +289,7 @@ fn more_seeds_extend_a_report() {
     let scratch = Scratch::new();
     scratch.succeeds(&format!("{REPRODUCE} --out all"));
     let ran = scratch.succeeds(&format!("{REPRODUCE} --out all --seeds 2"));
-    assert!(ran.out.contains("1 of 2") && ran.out.contains("1 runs to go"), "{}", ran.out);
+    assert!(ran.out.contains("1 of 2") && ran.out.contains("1 run to go"), "{}", ran.out);
     assert_eq!(scratch.json("all/report.json")["runs"].as_array().unwrap().len(), 2);
     let text = scratch.refuses(&format!("{REPRODUCE} --out all"));
     assert_eq!(text, "all: holds runs that this plan lacks: cloth seed 1");
@@ -275,6 +314,12 @@ fn a_budget_chooses_the_steps_once() {
     assert!(text.contains("one step of each of 2 trainings takes") && text.contains("is too small"), "{text}");
     for options in ["--budget 1 --shard 1/2", "--budget 1 --steps 2", "--budget 0", "--shard 0/2", "--merge a"] {
         scratch.misused(&format!("{REPRODUCE} --out new {options}"));
+    }
+    for options in ["--seeds 2", "--device cpu", "--precision f32", "--steps 1"] {
+        assert!(
+            scratch.misused(&format!("reproduce --merge a --out new {options}")).contains("cannot be used with"),
+            "{options}"
+        );
     }
 }
 

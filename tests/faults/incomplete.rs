@@ -40,7 +40,9 @@ fn a_category_without_a_test_set_is_trained() {
     assert!(has_note(&run, "there is no folder test: trained and validated, not evaluated"), "{run}");
     assert!(run["verdicts"].is_null() && run.get("image_auroc").is_none() && run["protocol"] == "");
     assert!(run["thresholds"]["image"].is_f64());
-    assert!(scratch.path("all/cloth/seed-0/model.safetensors").exists() && !scratch.path("all/cloth/seed-0/metrics.json").exists());
+    assert!(
+        scratch.path("all/cloth/seed-0/model.safetensors").exists() && !scratch.path("all/cloth/seed-0/metrics.json").exists()
+    );
 }
 
 #[test]
@@ -61,7 +63,7 @@ fn without_ground_truth_images_are_judged_and_pixels_are_not() {
 #[test]
 fn good_images_alone_count_false_alarms() {
     let (_, run) = reproduced(only_good);
-    assert!(has_note(&run, "3 good images and no defect: only false alarms can be counted"), "{run}");
+    assert!(has_note(&run, "no defect among the 3 test images: only false alarms can be counted"), "{run}");
     assert!(run["verdicts"]["false_alarms"].as_u64().unwrap() <= 3 && run["verdicts"]["found"] == 0);
     assert!(run.get("image_auroc").is_none());
     // A threshold below every score makes every image a false alarm.
@@ -94,7 +96,7 @@ fn black_masks_leave_no_pixel_metric() {
             scratch.write(format!("cloth/ground_truth/{kind}/000_mask.png"), black());
         }
     });
-    assert!(has_note(&run, "5 of 5 defect images have a mask that marks no pixel; no pixel metric is defined"), "{run}");
+    assert!(has_note(&run, "the masks of 5 of 5 defect images mark no pixel; no pixel metric is defined"), "{run}");
     assert_eq!(run["images"]["black_masks"], 5);
     assert!(run["image_auroc"].is_f64() && run.get("pixel_auroc").is_none());
 }
@@ -114,7 +116,7 @@ fn several_masks_of_one_image_are_united() {
             scratch.write(format!("cloth/ground_truth/{kind}/000_mask_12.png"), black());
         }
     });
-    assert!(has_note(&run, "5 of 5 defect images have several masks, which are united"), "{run}");
+    assert!(has_note(&run, "several masks are united for 5 of 5 defect images"), "{run}");
     for name in ["pixel_auroc", "au_pro", "image_auroc"] {
         assert_eq!(run[name], once[name], "{name}");
     }
@@ -143,7 +145,7 @@ fn one_image_is_trained_on_and_sets_the_thresholds() {
     });
     assert_eq!((&run["images"]["train"], &run["images"]["held_out"]), (&1.into(), &1.into()));
     assert!(has_note(&run, "only training image also sets the thresholds"), "{run}");
-    assert!(has_note(&run, "1 held-out images are fewer than the 100 that detection.image_quantile = 0.99 needs"), "{run}");
+    assert!(has_note(&run, "detection.image_quantile = 0.99 needs at least 100 held-out images, this run has 1"), "{run}");
 }
 
 #[test]

@@ -30,8 +30,8 @@ pub(super) fn of_test_set(category: &Category, counts: &ImageCounts) -> Vec<Stri
     let mut notes = Vec::new();
     match (good, anomalous) {
         (0, 0) => notes.push("there is no folder test: trained and validated, not evaluated".to_owned()),
-        (_, 0) => notes.push(format!("the test set has {good} good images and no defect: only false alarms can be counted")),
-        (0, _) => notes.push(format!("the test set has {anomalous} defect images and no good one: no image metric is defined")),
+        (_, 0) => notes.push(format!("no defect among the {good} test images: only false alarms can be counted")),
+        (0, _) => notes.push(format!("no good image among the {anomalous} test images: no image metric is defined")),
         _ => {}
     }
     if without_mask > 0 {
@@ -39,11 +39,11 @@ pub(super) fn of_test_set(category: &Category, counts: &ImageCounts) -> Vec<Stri
     }
     if black_masks > 0 {
         let all = if black_masks == anomalous { "; no pixel metric is defined" } else { "" };
-        notes.push(format!("{black_masks} of {anomalous} defect images have a mask that marks no pixel{all}"));
+        notes.push(format!("the masks of {black_masks} of {anomalous} defect images mark no pixel{all}"));
     }
     let united = category.test.iter().filter(|test| test.masks.len() > 1).count();
     if united > 0 {
-        notes.push(format!("{united} of {anomalous} defect images have several masks, which are united"));
+        notes.push(format!("several masks are united for {united} of {anomalous} defect images"));
     }
     notes
 }
@@ -60,8 +60,8 @@ pub(super) fn of_held_out(counts: &ImageCounts, files: usize, detection: &Detect
     let needed = images_for(detection.image_quantile);
     if held_out < needed {
         notes.push(format!(
-            "{held_out} held-out images are fewer than the {needed} that detection.image_quantile = {} needs: the image threshold is close to \
-             their highest score, and the expected share of false alarms is near 1 in {}",
+            "detection.image_quantile = {} needs at least {needed} held-out images, this run has {held_out}: the image threshold is close to \
+             their highest score, and about 1 in {} new good images lies above that",
             detection.image_quantile,
             held_out + 1
         ));
@@ -87,15 +87,17 @@ mod tests {
     fn a_quantile_needs_as_many_images_as_one_in_which_it_leaves_out() {
         assert_eq!([0.0, 0.5, 0.9, 0.99, 0.999, 1.0].map(images_for), [1, 2, 10, 100, 1000, 1]);
         let detection = DetectionConfig::default();
-        let notes = |held_out| of_held_out(&ImageCounts { train: 9, held_out, ..ImageCounts::default() }, 9 + held_out, &detection);
+        let notes =
+            |held_out| of_held_out(&ImageCounts { train: 9, held_out, ..ImageCounts::default() }, 9 + held_out, &detection);
         assert!(notes(100).is_empty());
         let [note] = &notes(7)[..] else { panic!() };
         assert!(
-            note.starts_with("7 held-out images are fewer than the 100 that detection.image_quantile = 0.99 needs"),
+            note.starts_with("detection.image_quantile = 0.99 needs at least 100 held-out images, this run has 7: "),
             "{note}"
         );
-        assert!(note.ends_with("near 1 in 8"), "{note}");
-        let shared = |files| of_held_out(&ImageCounts { train: files, held_out: files, ..ImageCounts::default() }, files, &detection);
+        assert!(note.ends_with("about 1 in 8 new good images lies above that"), "{note}");
+        let shared =
+            |files| of_held_out(&ImageCounts { train: files, held_out: files, ..ImageCounts::default() }, files, &detection);
         assert_eq!(shared(1)[0], "the only training image also sets the thresholds");
         assert_eq!(shared(100), ["data.held_out is 0: the training images themselves set the thresholds"]);
     }
@@ -110,11 +112,11 @@ mod tests {
         };
         assert_eq!(notes(3, 2, 0, 0, 1), "");
         assert!(notes(0, 0, 0, 0, 0).starts_with("there is no folder test"));
-        assert!(notes(3, 0, 0, 0, 0).contains("3 good images and no defect"));
-        assert!(notes(0, 2, 0, 0, 1).contains("2 defect images and no good one"));
+        assert!(notes(3, 0, 0, 0, 0).contains("no defect among the 3 test images"));
+        assert!(notes(0, 2, 0, 0, 1).contains("no good image among the 2 test images"));
         assert!(notes(3, 2, 2, 0, 0).contains("no folder ground_truth"));
-        assert_eq!(notes(3, 2, 0, 1, 1), "1 of 2 defect images have a mask that marks no pixel");
+        assert_eq!(notes(3, 2, 0, 1, 1), "the masks of 1 of 2 defect images mark no pixel");
         assert!(notes(3, 2, 0, 2, 1).ends_with("no pixel metric is defined"));
-        assert_eq!(notes(3, 2, 0, 0, 2), "1 of 2 defect images have several masks, which are united");
+        assert_eq!(notes(3, 2, 0, 0, 2), "several masks are united for 1 of 2 defect images");
     }
 }
