@@ -96,11 +96,11 @@ fn seeds(report: &Report) -> String {
 /// What must be known before two numbers of the table are compared.
 fn worth(report: &Report) -> String {
     let mut points = vec![
-        "Published numbers are for the official images of MVTec AD. This page knows its images only as a folder: if they are a copy of another \
-         size, or another split, then the data differ even where the name of the category is the same."
+        "Published numbers are for the official images of MVTec AD. A folder of images does not say whether they are the official ones: in a copy \
+         of another size, or with another split, the data differ even where the category has the same name."
             .to_owned(),
-        "Ours is the last step of each training. Nothing was chosen on test images: thresholds are quantiles over held-out normal images, and \
-         variants are compared on held-out images with drawn defects. F1-max is the exception: its threshold is chosen on the test set."
+        "Ours: all images of the folder test, pixel metrics at the size of the images, weights of the last step, thresholds from held-out normal \
+         images. The program chooses nothing on test images, except the threshold of F1-max. How the config was chosen is not part of this page."
             .to_owned(),
         "† other data or another protocol; the table of methods says which.".to_owned(),
     ];
