@@ -7,16 +7,16 @@ use crate::error::Result;
 
 /// Points closer than this on both axes are merged, so that the curve of millions of pixels is short. The area changes by less than
 /// half of this.
-pub const RESOLUTION: f64 = 1e-3;
+const RESOLUTION: f64 = 1e-3;
 
 /// Curves of one category, from (0, 0) to FPR 1; at each distinct score, from high to low, one point.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curves {
     /// (FPR, TPR) over images, with the score that the caller selects; every point.
     pub image_roc: Vec<(f64, f64)>,
-    /// (FPR, TPR) over pixels, thinned to [`RESOLUTION`].
+    /// (FPR, TPR) over pixels, thinned to steps of 0.001.
     pub pixel_roc: Vec<(f64, f64)>,
-    /// (FPR, mean overlap with the components) over pixels, thinned to [`RESOLUTION`].
+    /// (FPR, mean overlap with the components) over pixels, thinned to steps of 0.001.
     pub pro: Vec<(f64, f64)>,
 }
 
