@@ -8,7 +8,8 @@
 
 constexpr uint32_t PICK_WORDS = 6;
 constexpr uint32_t NO_PATCH = 0xFFFFFFFFu;
-constexpr uint32_t MASK_FIELD = 1, REPLACEMENT_FIELD = 2, KEPT_NOISE = 3;
+constexpr uint32_t MASK_FIELD = 1, REPLACEMENT_FIELD = 2, KEPT_NOISE = 3, CHOICES = 4, PERLIN_FIELD = 5;
+enum : uint32_t { DISK = 0, PERLIN = 1, PERLIN_UNION = 2, PERLIN_INTERSECTION = 3 };
 constexpr float NODES_PER_SIGMA = 2.0f;
 constexpr float ELASTIC_SMOOTHING = 0.3f;
 constexpr float DISK_RADIUS = 0.65f, TAPER = 0.35f;
@@ -30,8 +31,10 @@ struct Patch {
     uint32_t transposed, recoloured;
     float amplitude, chroma;     // noise
     float nodes_per_unit;        // of the replacement's field; 0 where there is none
+    uint32_t shape, cells[2][2]; // cells of each Perlin noise along both axes
+    float turn[2][2];            // cosine and sine of the angle of each
 };
-static_assert(sizeof(Patch) == 24 * 4, "the scratch memory has 24 floats per patch");
+static_assert(sizeof(Patch) == 33 * 4, "the scratch memory has 33 floats per patch");
 
 // A node of a random field.
 template <int C> struct alignas(4 * C) Node { float v[C]; };
@@ -59,6 +62,52 @@ DEVICE float log_uniform(float u, float low, float high) {
         if (digits >> digit & 1) power *= root;
     }
     return low * power;
+}
+
+// The number at fraction u of a distribution over [low, high).
+DEVICE float draw_from(uint32_t distribution, float u, float low, float high) {
+    return distribution == LOG_UNIFORM ? log_uniform(u, low, high) : between(u, low, high);
+}
+
+// Cosine and sine of 2πu, by half angles, one per binary digit of u.
+DEVICE void direction(float u, float (&unit)[2]) {
+    uint32_t digits = (uint32_t)(u * 16777216.0f);
+    float cosine = digits >> 23 & 1 ? -1.0f : 1.0f, sine = 0.0f, c = 0.0f, s = 1.0f;
+    for (int digit = 22; digit >= 0; digit--) {
+        if (digits >> digit & 1) {
+            float turned = cosine * c - sine * s;
+            sine = sine * c + cosine * s;
+            cosine = turned;
+        }
+        float half = sqrtf((1.0f + c) * 0.5f);
+        s = s / (2.0f * half);
+        c = half;
+    }
+    unit[0] = cosine;
+    unit[1] = sine;
+}
+
+// exp(-z) for z >= 0; 0 from 87 on.
+DEVICE float exp_of_negative(float z) {
+    if (!(z < 87.0f)) return 0.0f;
+    uint32_t n = (uint32_t)(z * 1.44269504f);
+    float r = (z - (float)n * 0.693359375f) - (float)n * -2.12194440e-4f, sum = 1.0f;
+    for (int k = 9; k >= 1; k--) sum = 1.0f - r * sum / (float)k;
+    return sum * __uint_as_float((127 - n) << 23);
+}
+
+// 1 / (1 + exp(-z)).
+DEVICE float logistic(float z) {
+    float e = exp_of_negative(fabsf(z));
+    return z < 0.0f ? e / (1.0f + e) : 1.0f / (1.0f + e);
+}
+
+// The mask at a depth inside the shape: the smoothstep of depth / fade.
+DEVICE float fade_in(float depth, float fade) {
+    if (depth <= 0.0f) return 0.0f;
+    if (depth >= fade) return 1.0f;
+    float t = depth / fade;
+    return t * t * (3.0f - 2.0f * t);
 }
 
 // Index into a line of n values, mirrored beyond both ends.
@@ -212,10 +261,41 @@ DEVICE int32_t half_length(float length) {
     return radius < 1 ? 1 : radius;
 }
 
+// Four further random numbers of a patch.
+struct Choices { float u[4]; };
+DEVICE Choices choices(const CorruptionSpec& spec, uint32_t block, uint32_t step, uint32_t slot, uint32_t number) {
+    Random random = philox(spec.seed, block, PURPOSE_CORRUPTION + (CHOICES << 8) + (number << 16), step, slot);
+    Choices chosen;
+#pragma unroll
+    for (int lane = 0; lane < 4; lane++) chosen.u[lane] = uniform(random.lane[lane]);
+    return chosen;
+}
+
+// Disk or Perlin noise; then the noises, and the whole image as box.
+DEVICE void plan_shape(const CorruptionSpec& spec, uint32_t step, uint32_t slot, uint32_t number, float softness, Patch& patch) {
+    Choices chosen = choices(spec, 0, step, slot, number);
+    if (chosen.u[0] >= spec.perlin) return;
+    float both = spec.perlin_union + spec.perlin_intersection;
+    patch.shape = chosen.u[1] < spec.perlin_union ? PERLIN_UNION : chosen.u[1] < both ? PERLIN_INTERSECTION : PERLIN;
+    patch.fade = softness * (1.0f - spec.perlin_threshold);
+    for (uint32_t noise = 0; noise < 2; noise++) {
+        Choices own = choices(spec, 1 + noise, step, slot, number);
+        float unit[2];
+        direction(0.5f * own.u[2], unit);
+        patch.turn[noise][0] = unit[1];
+        patch.turn[noise][1] = -unit[0];
+        for (int axis = 0; axis < 2; axis++) patch.cells[noise][axis] = 1u << choose_item(own.u[axis], spec.perlin_exponents + 1);
+    }
+    for (int axis = 0; axis < 2; axis++) {
+        patch.centre[axis] = spec.side / 2;
+        patch.radius[axis] = spec.side < 4 ? 1 : spec.side / 2;
+    }
+}
+
 // Position, size, softness and opacity, from random numbers 0 to 8 of the patch.
 DEVICE void plan_place(const float* u, const CorruptionSpec& spec, Patch& patch) {
     float side = (float)spec.side;
-    float size = spec.log_uniform_size ? log_uniform(u[2], spec.size[0], spec.size[1]) : between(u[2], spec.size[0], spec.size[1]);
+    float size = draw_from(spec.size_distribution, u[2], spec.size[0], spec.size[1]);
     float root = sqrtf(log_uniform(u[3], spec.aspect[0], spec.aspect[1]));
     patch.source = choose_source(u[6], spec);
     patch.centre[0] = choose_item(u[0], spec.side);
@@ -224,12 +304,12 @@ DEVICE void plan_place(const float* u, const CorruptionSpec& spec, Patch& patch)
     patch.radius[1] = half_length(size * side / root);
     patch.fade = between(u[4], spec.softness[0], spec.softness[1]) * DISK_RADIUS;
     patch.strength = between(u[5], spec.deformation[0], spec.deformation[1]);
-    patch.opacity = u[7] < spec.blend_probability ? between(u[8], spec.blend[0], spec.blend[1]) : 1.0f;
+    patch.opacity = u[7] < spec.blend_probability ? draw_from(spec.blend_distribution, u[8], spec.blend[0], spec.blend[1]) : 1.0f;
 }
 
 // patches[slot, number] = the patch, or NO_PATCH where the slot has no more patches.
 // picks, pictures as above, x: [n, side, side, 3], patches: [n, patches_max].
-// FLOPs: 250 n patches_max. Bytes: 96 n patches_max.
+// FLOPs: 250 n patches_max. Bytes: 132 n patches_max.
 // Bound by latency: one thread per patch, a few hundred in total.
 KERNEL __launch_bounds__(64) corruption_plan(const float* __restrict__ picks, const Picture* __restrict__ pictures,
                                              const float* __restrict__ x, Patch* __restrict__ patches, CorruptionSpec spec) {
@@ -250,6 +330,7 @@ KERNEL __launch_bounds__(64) corruption_plan(const float* __restrict__ picks, co
             for (int lane = 0; lane < 4; lane++) u[4 * block + lane] = uniform(random.lane[lane]);
         }
         plan_place(u, spec, patch);
+        if (spec.perlin > 0.0f) plan_shape(spec, step, slot, number, between(u[4], spec.softness[0], spec.softness[1]), patch);
         const float* material = u + 9;
         switch (patch.source) {
         case TEXTURE: plan_texture(material, pictures, spec, patch); break;
@@ -398,6 +479,26 @@ KERNEL __launch_bounds__(256) corruption_replacement_field_naive(const float* __
 }
 REGISTER_KERNEL(corruption_replacement_field_naive)
 
+// gradients[slot, k, noise, node] = a random unit vector for each node of both Perlin noises of patch first + k, if it has that shape.
+// Grid: nodes of the finest noise, k, slot. gradients: [n, patches_at_once, 2, gradient_nodes, 2], the rest as above.
+// FLOPs: 700 n k gradient_nodes. Bytes: 16 n k gradient_nodes.
+// Bound by square root and division, 23 of each for a vector.
+KERNEL __launch_bounds__(256) corruption_gradients(const float* __restrict__ picks, const Patch* __restrict__ patches, Node<2>* __restrict__ gradients,
+                                                   CorruptionSpec spec, uint32_t first) {
+    uint32_t slot = blockIdx.z, number = first + blockIdx.y, node = blockIdx.x * blockDim.x + threadIdx.x;
+    const Patch& patch = patches[slot * spec.patches_max + number];
+    if (patch.source == NO_PATCH || patch.shape == DISK) return;
+    uint32_t start = (slot * spec.patches_at_once + blockIdx.y) * 2 * spec.gradient_nodes;
+    for (uint32_t noise = 0; noise < 2; noise++) {
+        if (node >= (patch.cells[noise][0] + 1) * (patch.cells[noise][1] + 1)) continue;
+        uint32_t counter = PURPOSE_CORRUPTION + (PERLIN_FIELD + noise << 8) + (number << 16);
+        Node<2> gradient;
+        direction(uniform(philox(spec.seed, node, counter, word(picks, 0), slot).lane[0]), gradient.v);
+        gradients[start + noise * spec.gradient_nodes + node] = gradient;
+    }
+}
+REGISTER_KERNEL(corruption_gradients)
+
 // The lattice cell of a coordinate in [-1, 1], and the position inside the cell.
 struct Cell { uint32_t index; float place; };
 DEVICE Cell cell_of(float coordinate, float nodes_per_unit, uint32_t side) {
@@ -419,7 +520,7 @@ template <int C> DEVICE Node<C> field_at(const Node<C>* nodes, float nodes_per_u
 }
 
 // M(p) = s((R - |q|) / fade), q = p + taper(p) strength (u(p) - u(0)), s the smoothstep.
-DEVICE float soft_mask(const Patch& patch, const Node<2>* nodes, const CorruptionSpec& spec, const float (&p)[2]) {
+DEVICE float disk_mask(const Patch& patch, const Node<2>* nodes, const CorruptionSpec& spec, const float (&p)[2]) {
     float distance = norm2(p[0], p[1]);
     // The displacement is 0 there, and the disk ends at a smaller distance.
     if (distance >= 1.0f) return 0.0f;
@@ -428,10 +529,46 @@ DEVICE float soft_mask(const Patch& patch, const Node<2>* nodes, const Corruptio
     Node<2> u = field_at(nodes, spec.mask_nodes_per_unit, spec.mask_side, p);
     float reach = cut((1.0f - distance) * (1.0f / TAPER)) * patch.strength;
     float depth = DISK_RADIUS - norm2(p[0] + reach * (u.v[0] - centre.v[0]), p[1] + reach * (u.v[1] - centre.v[1]));
-    if (depth <= 0.0f) return 0.0f;
-    if (depth >= patch.fade) return 1.0f;
-    float t = depth / patch.fade;
-    return t * t * (3.0f - 2.0f * t);
+    return fade_in(depth, patch.fade);
+}
+
+// One Perlin noise of a patch at a pixel, times √2; 0 outside its grid, which is turned about the centre of the image.
+DEVICE float perlin_at(const Patch& patch, uint32_t noise, const Node<2>* gradients, uint32_t side, const int32_t (&place)[2]) {
+    float middle = 0.5f * (float)(side - 1), down = (float)place[0] - middle, right = (float)place[1] - middle, g[2], t[2], weight[2];
+    float cosine = patch.turn[noise][0], sine = patch.turn[noise][1];
+    const float turned[2] = {cosine * down - sine * right, sine * down + cosine * right};
+#pragma unroll
+    for (int axis = 0; axis < 2; axis++) {
+        float cells = (float)patch.cells[noise][axis], scale = cells / (float)side;
+        g[axis] = turned[axis] * scale + 0.5f * cells;
+        if (g[axis] < 0.0f || g[axis] >= cells) return 0.0f;
+    }
+    uint32_t i = (uint32_t)g[0], j = (uint32_t)g[1], nodes = patch.cells[noise][1] + 1;
+    t[0] = g[0] - (float)i;
+    t[1] = g[1] - (float)j;
+    float product[2][2];
+#pragma unroll
+    for (uint32_t a = 0; a < 2; a++) {
+#pragma unroll
+        for (uint32_t b = 0; b < 2; b++) {
+            Node<2> gradient = gradients[(i + a) * nodes + j + b];
+            product[a][b] = gradient.v[0] * (t[0] - (float)a) + gradient.v[1] * (t[1] - (float)b);
+        }
+    }
+#pragma unroll
+    for (int axis = 0; axis < 2; axis++) weight[axis] = t[axis] * t[axis] * t[axis] * (t[axis] * (t[axis] * 6.0f - 15.0f) + 10.0f);
+    float upper = between(weight[1], product[0][0], product[0][1]), lower = between(weight[1], product[1][0], product[1][1]);
+    return 1.41421356f * between(weight[0], upper, lower);
+}
+
+// M = s((v - T) / fade), v one noise, or the larger or the smaller of two.
+DEVICE float perlin_mask(const Patch& patch, const Node<2>* gradients, const CorruptionSpec& spec, const int32_t (&place)[2]) {
+    float v = perlin_at(patch, 0, gradients, spec.side, place);
+    if (patch.shape != PERLIN) {
+        float second = perlin_at(patch, 1, gradients + spec.gradient_nodes, spec.side, place);
+        v = (patch.shape == PERLIN_UNION) == (second > v) ? second : v;
+    }
+    return fade_in(v - spec.perlin_threshold, patch.fade);
 }
 
 // One pixel: its position in the image, its offset from the patch's centre, and this offset in units of half the patch's side.
@@ -466,16 +603,24 @@ DEVICE Colour elastic_at(const Patch& patch, const Node<4>* nodes, const float* 
     return bilinear(x, side, side, row, column);
 }
 
+// The weight of a pixel of the region: 1, or the logistic function of its change in grey levels, |x̂ - x| 255/3 summed over the channels.
+DEVICE float region_weight(const CorruptionSpec& spec, Colour after, Colour before) {
+    if (spec.region_slope == 0.0f) return 1.0f;
+    float change = fabsf(after.c[0] - before.c[0]) + fabsf(after.c[1] - before.c[1]) + fabsf(after.c[2] - before.c[2]);
+    return logistic(spec.region_slope * (change * 85.0f - spec.region_midpoint));
+}
+
 // Applies k patches from patch `first` on: x̂ := x̂ + M_i a (y - x̂), M := M + M_i (1 - M). Before the first
-// patch x̂ is x and M is 0. After the last one M := 1 where it exceeds the threshold, else 0. Between launches `region` holds the soft M.
+// patch x̂ is x and M is 0. After the last one M := 1, or the weight of the pixel's change, where it exceeds the threshold, else 0. Between
+// launches `region` holds the soft M.
 // Grid: columns of 32 pixels, rows of 8, slot. pictures, pixels, patches as above, x: [n, side, side, 3],
-// shapes: [n, patches_at_once, mask_side, mask_side, 2], materials: [n, patches_at_once, replacement_side^2, 4],
+// shapes: [n, patches_at_once, mask_side, mask_side, 2], gradients as above, materials: [n, patches_at_once, replacement_side^2, 4],
 // corrupted: [n, side, side, 3], region: [n, side, side].
 // FLOPs: 100 n k side^2. Bytes: 28 n side^2.
 // Bound by memory if patches are few and small; the FLOPs are those of patches that cover the image.
 KERNEL __launch_bounds__(256)
     corruption_lay(const Picture* __restrict__ pictures, const float* __restrict__ pixels, const float* __restrict__ x, const Patch* __restrict__ patches,
-                   const Node<2>* __restrict__ shapes, const Node<4>* __restrict__ materials, float* __restrict__ corrupted, float* __restrict__ region,
+                   const Node<2>* __restrict__ shapes, const Node<2>* __restrict__ gradients, const Node<4>* __restrict__ materials, float* __restrict__ corrupted, float* __restrict__ region,
                    CorruptionSpec spec, uint32_t first) {
     uint32_t column = blockIdx.x * 32 + threadIdx.x % 32, row = blockIdx.y * 8 + threadIdx.x / 32, slot = blockIdx.z;
     if (row >= spec.side || column >= spec.side) return;
@@ -491,7 +636,8 @@ KERNEL __launch_bounds__(256)
 #pragma unroll
         for (int axis = 0; axis < 2; axis++) site.p[axis] = (float)site.offset[axis] / (float)patch.radius[axis];
         uint32_t own = slot * spec.patches_at_once + number - first;
-        float own_mask = soft_mask(patch, shapes + own * spec.mask_side * spec.mask_side, spec, site.p);
+        float own_mask = patch.shape == DISK ? disk_mask(patch, shapes + own * spec.mask_side * spec.mask_side, spec, site.p)
+                                             : perlin_mask(patch, gradients + own * 2 * spec.gradient_nodes, spec, site.place);
         if (own_mask == 0.0f) continue;
         const Node<4>* material = materials + own * spec.replacement_side * spec.replacement_side;
         Colour y;
@@ -509,7 +655,7 @@ KERNEL __launch_bounds__(256)
     }
 #pragma unroll
     for (int k = 0; k < 3; k++) corrupted[here * 3 + k] = current.c[k];
-    region[here] = end < spec.patches_max ? m : m > spec.region_threshold ? 1.0f : 0.0f;
+    region[here] = end < spec.patches_max ? m : m > spec.region_threshold ? region_weight(spec, current, pixel(x, 0, 0, here)) : 0.0f;
 }
 REGISTER_KERNEL(corruption_lay)
 

@@ -14,11 +14,19 @@ const RENAMED: [(&str, &str); 4] = [
 ];
 
 /// Keys that version 0.1.0 did not have: their section, and their line if they have the default.
-const ADDED: [(&str, &str); 9] = [
+const ADDED: [(&str, &str); 17] = [
     ("augment", "rotation = 0.0"),
     ("corruption", "clean = 0.0"),
     ("corruption.kept_noise", "min = 0.0"),
     ("corruption.kept_noise", "max = 0.0"),
+    ("corruption.blend", "distribution = \"uniform\""),
+    ("corruption.shape", "perlin = 0.0"),
+    ("corruption.shape", "union = 0.0"),
+    ("corruption.shape", "intersection = 0.0"),
+    ("corruption.shape", "cells = 32"),
+    ("corruption.shape", "threshold = 0.5"),
+    ("corruption.region_weight", "slope = 0.0"),
+    ("corruption.region_weight", "midpoint = 0.0"),
     ("detection.residual", "squared = 1.0"),
     ("detection.residual", "root = 0.0"),
     ("detection.residual", "gradient = 0.0"),
@@ -27,7 +35,7 @@ const ADDED: [(&str, &str); 9] = [
 ];
 
 /// Sections that version 0.1.0 did not have.
-const ADDED_SECTIONS: [&str; 2] = ["corruption.kept_noise", "detection.residual"];
+const ADDED_SECTIONS: [&str; 4] = ["corruption.kept_noise", "corruption.shape", "corruption.region_weight", "detection.residual"];
 
 /// Keys without a default, which a default config does not contain.
 const WITHOUT_DEFAULT: [&str; 1] = ["data.textures"];

@@ -80,7 +80,10 @@ fn weights_without_a_run_can_be_evaluated_on_a_test_set_without_training_images(
 #[test]
 fn another_detection_config_replaces_that_of_the_weights() {
     let scratch = Scratch::new();
-    scratch.write("d.toml", "[detection]\nwindow = 5\nscore = \"max\"\n[detection.residual]\nsquared = 0.0\ngradient = 1.0\nchroma = 0.003");
+    scratch.write(
+        "d.toml",
+        "[detection]\nwindow = 5\nscore = \"max\"\n[detection.residual]\nsquared = 0.0\ngradient = 1.0\nchroma = 0.003",
+    );
     let own = "evaluate --model run/model.safetensors --data cloth --out";
     scratch.succeeds(&format!("{own} a"));
     scratch.succeeds(&format!("{own} b --config d.toml"));

@@ -1,3 +1,5 @@
+use super::options::{KeptNoise, RegionWeight, Shape};
+use super::range::{check, check_range};
 use super::source::Source;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,10 @@ pub struct CorruptionConfig {
     pub region_threshold: f32,
     /// Noise in input and target.
     pub kept_noise: KeptNoise,
+    /// Shapes other than the deformed disk.
+    pub shape: Shape,
+    /// Weight of a corrupted pixel in the objective.
+    pub region_weight: RegionWeight,
 }
 
 /// Number of patches in one image, uniform in [min, max], both included.
@@ -53,11 +59,12 @@ pub struct Size {
 /// Distribution of a positive number over [min, max).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[repr(u32)]
 pub enum Distribution {
     /// Log-uniform: as many patches of 6 to 12 pixels as of 24 to 48.
-    LogUniform,
+    LogUniform = 0,
     /// Uniform.
-    Uniform,
+    Uniform = 1,
 }
 
 /// Height over width, log-uniform in [min, max), in [0.1, 10].
@@ -88,7 +95,8 @@ pub struct Weights {
     pub elastic: f32,
 }
 
-/// A patch is faint with `probability`: `y := a y + (1 - a) x`, with opacity a uniform in [min, max), in (0, 1].
+/// A patch is faint with `probability`: `y := a y + (1 - a) x`, with opacity a in [min, max), in (0, 1]. With probability 1 every patch has
+/// a random opacity, as in DRAEM; with max = 1 some of them are nearly opaque.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Blend {
@@ -98,6 +106,8 @@ pub struct Blend {
     pub min: f32,
     /// Most opaque.
     pub max: f32,
+    /// Distribution over [min, max).
+    pub distribution: Distribution,
 }
 
 /// Width of the mask's fading boundary relative to the radius of its disk, uniform in [min, max), in [0, 1]. 0 is a hard edge; 1
@@ -123,17 +133,6 @@ pub struct Deformation {
     pub smoothing: f32,
 }
 
-/// Gaussian noise that is added to the corrupted image and to the target (arXiv 2511.07233), so that the network learns to pass it on.
-/// Its standard deviation is uniform in [min, max) for each image, in units of pixel value, in [0, 1]. 0 adds none.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct KeptNoise {
-    /// Weakest.
-    pub min: f32,
-    /// Strongest.
-    pub max: f32,
-}
-
 impl Default for CorruptionConfig {
     fn default() -> Self {
         Self {
@@ -147,6 +146,8 @@ impl Default for CorruptionConfig {
             deformation: Deformation::default(),
             region_threshold: 0.05,
             kept_noise: KeptNoise::default(),
+            shape: Shape::default(),
+            region_weight: RegionWeight::default(),
         }
     }
 }
@@ -177,7 +178,7 @@ impl Default for Weights {
 
 impl Default for Blend {
     fn default() -> Self {
-        Self { probability: 0.5, min: 0.1, max: 0.6 }
+        Self { probability: 0.5, min: 0.1, max: 0.6, distribution: Distribution::Uniform }
     }
 }
 
@@ -252,27 +253,11 @@ impl CorruptionConfig {
         check_range("deformation", self.deformation.min, self.deformation.max, [0.0, 1.0])?;
         check("deformation.smoothing", self.deformation.smoothing, [0.05, 10.0])?;
         check_range("kept_noise", self.kept_noise.min, self.kept_noise.max, [0.0, 1.0])?;
+        self.shape.validate()?;
+        self.region_weight.validate()?;
         check("clean", self.clean, [0.0, 1.0])?;
         check("region_threshold", self.region_threshold, [0.0, 0.999])
     }
-}
-
-/// Checks that both ends are inside `domain` and in order.
-fn check_range(table: &str, min: f32, max: f32, domain: [f32; 2]) -> Result<()> {
-    check(&format!("{table}.min"), min, domain)?;
-    check(&format!("{table}.max"), max, domain)?;
-    if min > max {
-        return Err(Error::config(format!("corruption.{table}.min"), format!("{min} exceeds {table}.max {max}")));
-    }
-    Ok(())
-}
-
-fn check(key: &str, value: f32, [low, high]: [f32; 2]) -> Result<()> {
-    // A NaN is in no range.
-    if !(low..=high).contains(&value) {
-        return Err(Error::config(format!("corruption.{key}"), format!("{value} is outside [{low}, {high}]")));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -320,6 +305,15 @@ mod tests {
             ("clean = 1.5", "clean"),
             ("kept_noise = { min = -0.1 }", "kept_noise.min"),
             ("kept_noise = { min = 0.2, max = 0.1 }", "kept_noise.min"),
+            ("shape = { perlin = 1.5 }", "shape.perlin"),
+            ("shape = { union = -0.1 }", "shape.union"),
+            ("shape = { intersection = nan }", "shape.intersection"),
+            ("shape = { union = 0.6, intersection = 0.5 }", "shape.intersection"),
+            ("shape = { cells = 12 }", "shape.cells"),
+            ("shape = { cells = 128 }", "shape.cells"),
+            ("shape = { threshold = 0.95 }", "shape.threshold"),
+            ("region_weight = { slope = -1 }", "region_weight.slope"),
+            ("region_weight = { midpoint = 256 }", "region_weight.midpoint"),
         ] {
             let config: CorruptionConfig = toml::from_str(text).unwrap();
             match config.validate() {

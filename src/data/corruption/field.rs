@@ -15,6 +15,12 @@ pub(super) enum FieldUse {
     Mask = 1,
     Replacement = 2,
     Kept = 3,
+    /// Further choices of a patch.
+    Choices = 4,
+    /// Gradients of the first Perlin noise.
+    Perlin = 5,
+    /// Gradients of the second.
+    SecondPerlin = 6,
 }
 
 /// Key of the random fields of one image.
@@ -27,7 +33,7 @@ pub(super) struct Address {
 
 impl Address {
     /// The four uniform numbers in [0, 1) of lattice node `node`.
-    fn uniforms(self, patch: u32, field: FieldUse, node: u32) -> [f32; 4] {
+    pub fn uniforms(self, patch: u32, field: FieldUse, node: u32) -> [f32; 4] {
         self.bits(patch, field, node).map(|bits| (bits >> 8) as f32 * (1.0 / 16_777_216.0))
     }
 

@@ -1,5 +1,7 @@
 use super::config::{CorruptionConfig, Distribution, Weights};
+use super::exact::log_uniform;
 use super::field::Address;
+use super::perlin::{PerlinPlan, draw};
 use super::source::{Source, Sources};
 use crate::rng::{Purpose, Stream};
 
@@ -20,6 +22,8 @@ pub(super) struct Patch {
     pub source: Source,
     /// Opacity a of the replacement.
     pub opacity: f32,
+    /// The shape, if it is not a deformed disk. The patch then covers the whole image.
+    pub perlin: Option<PerlinPlan>,
     /// Uniform numbers in [0, 1) for the replacement, drawn even if the source does not use them.
     pub material: [f32; Patch::MATERIAL],
 }
@@ -30,26 +34,41 @@ impl Patch {
     /// Numbers per patch. A multiple of 4, so that every patch starts at a Philox block.
     const NUMBERS: usize = 20;
 
-    fn draw(config: &CorruptionConfig, extent: [usize; 2], weights: &[f32; 6], number: u32, u: [f32; Self::NUMBERS]) -> Self {
+    fn draw(canvas: &Canvas<'_>, number: u32, u: [f32; Self::NUMBERS]) -> Self {
+        let Canvas { config, address, extent, weights } = canvas;
         let [row, column, side, aspect, softness, deformation, source, faint, opacity, material @ ..] = u;
         let smaller = extent[0].min(extent[1]) as f32;
-        let size = match config.size.distribution {
-            Distribution::LogUniform => log_uniform(side, config.size.min, config.size.max),
-            Distribution::Uniform => between(side, config.size.min, config.size.max),
-        };
+        let size = draw_from(config.size.distribution, side, config.size.min, config.size.max);
         let root = log_uniform(aspect, config.aspect.min, config.aspect.max).sqrt();
-        let opacity = between(opacity, config.blend.min, config.blend.max);
+        let opacity = draw_from(config.blend.distribution, opacity, config.blend.min, config.blend.max);
+        let perlin = draw(&config.shape, *address, number);
+        let (centre, radius) = match perlin {
+            Some(_) => (extent.map(|length| length / 2), extent.map(|length| (length / 2).max(1))),
+            None => {
+                ([pick(row, extent[0]), pick(column, extent[1])], [radius(size * smaller * root), radius(size * smaller / root)])
+            }
+        };
         Self {
             number,
-            centre: [pick(row, extent[0]), pick(column, extent[1])],
-            radius: [radius(size * smaller * root), radius(size * smaller / root)],
+            centre,
+            radius,
             softness: between(softness, config.softness.min, config.softness.max),
             deformation: between(deformation, config.deformation.min, config.deformation.max),
             source: choose(source, weights),
             opacity: if faint < config.blend.probability { opacity } else { 1.0 },
+            perlin,
             material,
         }
     }
+}
+
+/// What the patches of one image have in common.
+struct Canvas<'a> {
+    config: &'a CorruptionConfig,
+    address: Address,
+    /// Height and width of the image.
+    extent: [usize; 2],
+    weights: [f32; 6],
 }
 
 /// Everything that is drawn for one image, except its random fields.
@@ -68,7 +87,8 @@ pub(super) fn plan(config: &CorruptionConfig, address: Address, extent: [usize; 
     // The last number of the first block is not used.
     stream.bits();
     let weights = available(&config.weights, sources.textures.len(), sources.images.len());
-    let mut draw = |number| Patch::draw(config, extent, &weights, number, std::array::from_fn(|_| stream.uniform()));
+    let canvas = Canvas { config, address, extent, weights };
+    let mut draw = |number| Patch::draw(&canvas, number, std::array::from_fn(|_| stream.uniform()));
     Plan { patches: (0..if is_clean { 0 } else { count }).map(&mut draw).collect(), deviation }
 }
 
@@ -101,6 +121,14 @@ fn radius(side: f32) -> usize {
     ((side * 0.5) as usize).max(1)
 }
 
+/// The number at fraction u of a distribution over [low, high).
+fn draw_from(distribution: Distribution, u: f32, low: f32, high: f32) -> f32 {
+    match distribution {
+        Distribution::LogUniform => log_uniform(u, low, high),
+        Distribution::Uniform => between(u, low, high),
+    }
+}
+
 /// `low + u (high - low)`.
 pub(super) fn between(u: f32, low: f32, high: f32) -> f32 {
     low + u * (high - low)
@@ -112,36 +140,12 @@ pub(super) fn pick(u: f32, n: usize) -> usize {
     ((u * n as f32) as usize).min(n.saturating_sub(1))
 }
 
-/// `low (high / low)^u` for u a multiple of 2^-24 in [0, 1).
-///
-/// The power is a product of repeated square roots, one per binary digit of u. IEEE 754 defines square roots exactly, unlike
-/// `pow`, so patch sizes are the same on every device.
-pub(super) fn log_uniform(u: f32, low: f32, high: f32) -> f32 {
-    let digits = (u * 16_777_216.0) as u32;
-    let (mut root, mut power) = (high / low, 1.0);
-    for digit in (0..24).rev() {
-        root = root.sqrt();
-        if digits >> digit & 1 == 1 {
-            power *= root;
-        }
-    }
-    low * power
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
-        #[test]
-        fn log_uniform_is_the_power(digits in 0u32..1 << 24, low in 0.01f32..1.0, factor in 1.0f32..100.0) {
-            let u = digits as f32 / 16_777_216.0;
-            let want = f64::from(low) * (f64::from(low * factor) / f64::from(low)).powf(f64::from(u));
-            let found = f64::from(log_uniform(u, low, low * factor));
-            prop_assert!((found / want - 1.0).abs() < 3e-6, "{} want {}", found, want);
-        }
-
         #[test]
         fn pick_stays_inside(digits in 0u32..1 << 24, n in 1usize..10_000_000) {
             prop_assert!(pick(digits as f32 / 16_777_216.0, n) < n);

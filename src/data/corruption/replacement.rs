@@ -1,5 +1,6 @@
+use super::exact::log_uniform;
 use super::field::{Address, Field, FieldUse};
-use super::plan::{Patch, between, log_uniform, pick};
+use super::plan::{Patch, between, pick};
 use super::sample::{Colour, bilinear, pixel, reflect};
 use super::source::{Source, Sources};
 use crate::data::Image;

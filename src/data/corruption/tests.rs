@@ -1,8 +1,8 @@
 //! Properties of the complete corruption for any config.
 
+use super::mask::Mask;
 use super::*;
 use crate::rng::{Purpose, Stream};
-use ndarray::Axis;
 use proptest::prelude::*;
 use rayon::prelude::*;
 
@@ -155,7 +155,7 @@ fn a_faint_patch_has_a_full_mask_and_a_small_change() {
     config.patches = Patches { min: 1, max: 1 };
     let x = picture(32, 32, 0);
     let with = |min: f32, max: f32, probability: f32| {
-        let blend = Blend { probability, min, max };
+        let blend = Blend { probability, min, max, ..Blend::default() };
         corrupt(&CorruptionConfig { blend, ..config.clone() }, 3, 0, 0, &x, &Sources::default()).unwrap()
     };
     let (strong, faint) = (with(0.25, 0.25, 0.0), with(0.25, 0.25, 1.0));
@@ -164,6 +164,83 @@ fn a_faint_patch_has_a_full_mask_and_a_small_change() {
     for ((s, f), x) in strong.image.iter().zip(&faint.image).zip(&x) {
         assert!(((f - x) - 0.25 * (s - x)).abs() < 1e-6, "{x} became {s} or {f}");
     }
+}
+
+/// With probability 1 the opacity of every patch is uniform in [min, max).
+#[test]
+fn the_opacity_of_every_patch_can_be_random() {
+    let x = picture(8, 8, 0);
+    let opacities = |distribution| {
+        let blend = Blend { probability: 1.0, min: 0.2, max: 1.0, distribution };
+        let config = CorruptionConfig { blend, ..CorruptionConfig::default() };
+        let draw = |index| corrupt(&config, 7, 1, index, &x, &Sources::default()).unwrap().patches;
+        (0..600).flat_map(draw).map(|patch| patch.opacity).collect::<Vec<_>>()
+    };
+    // The largest distance of the empirical distribution function from F, by Kolmogorov and Smirnov.
+    let distance = |mut found: Vec<f32>, cumulative: &dyn Fn(f64) -> f64| {
+        found.sort_by(f32::total_cmp);
+        assert!(found.len() > 1800 && found[0] >= 0.2 && found[found.len() - 1] < 1.0);
+        let count = found.len() as f64;
+        let gap = |(k, &a): (usize, &f32)| (cumulative(f64::from(a)) - k as f64 / count).abs();
+        count.sqrt() * found.iter().enumerate().map(gap).fold(0.0, f64::max)
+    };
+    // 1.95 is exceeded once in a thousand samples.
+    let uniform = distance(opacities(Distribution::Uniform), &|a| (a - 0.2) / 0.8);
+    let log_uniform = distance(opacities(Distribution::LogUniform), &|a| (a / 0.2).ln() / 5f64.ln());
+    assert!(uniform < 1.95 && log_uniform < 1.95, "{uniform} and {log_uniform}");
+}
+
+/// `1 / (1 + exp(-k (d - d₀)))` of the change in grey levels, worked out for one constant patch.
+#[test]
+fn the_region_weight_is_the_logistic_of_the_change() {
+    let x = Image::from_elem((24, 24, 3), 0.5);
+    let plain = CorruptionConfig { weights: only(Source::Constant), ..CorruptionConfig::default() };
+    let weighted = CorruptionConfig { region_weight: RegionWeight { slope: 1.0 / 3.0, midpoint: 7.0 }, ..plain.clone() };
+    let mut between = 0;
+    for index in 0..10 {
+        let draw = |config: &CorruptionConfig| corrupt(config, 3, 4, index, &x, &Sources::default()).unwrap();
+        let (zero_one, found) = (draw(&plain), draw(&weighted));
+        assert_eq!((&zero_one.image, &zero_one.mask), (&found.image, &found.mask));
+        for (((row, column), &weight), &inside) in found.region.indexed_iter().zip(&zero_one.region) {
+            let change = (0..3).map(|c| f64::from((found.image[[row, column, c]] - 0.5).abs())).sum::<f64>() * 255.0 / 3.0;
+            let want = f64::from(inside) / (1.0 + (-(change - 7.0) / 3.0).exp());
+            assert!((f64::from(weight) - want).abs() < 1e-5, "{weight} want {want} for a change of {change}");
+            between += usize::from(weight > 0.1 && weight < 0.9);
+        }
+    }
+    assert!(between > 20, "only {between} weights far from 0 and 1");
+    // At the midpoint the weight is 1/2; a grey level of change is exactly 1/255.
+    let half = Image::from_elem((1, 1, 3), 0.5);
+    let config = CorruptionConfig { region_weight: RegionWeight { slope: 2.0, midpoint: 0.0 }, ..plain };
+    assert_eq!(region(&config, &Plane::ones((1, 1)), &half, &half)[[0, 0]], 0.5);
+}
+
+#[test]
+fn perlin_shapes_cover_the_image_and_keep_the_laws() {
+    let x = picture(40, 56, 0);
+    let shape = Shape { perlin: 1.0, union: 0.3, intersection: 0.3, ..Shape::default() };
+    let mut config = CorruptionConfig { shape, weights: only(Source::Constant), ..CorruptionConfig::default() };
+    config.patches = Patches { min: 1, max: 1 };
+    let (mut kinds, mut area) = (Vec::new(), 0.0);
+    for index in 0..200 {
+        let found = corrupt(&config, 9, 2, index, &x, &Sources::default()).unwrap();
+        let patch = &found.patches[0];
+        assert_eq!((patch.top, patch.left, patch.height, patch.width), (0, 0, 41, 57));
+        for ((&m, after), before) in found.mask.iter().zip(found.image.lanes(Axis(2))).zip(x.lanes(Axis(2))) {
+            assert!((0.0..=1.0).contains(&m) && (m > 0.0 || after == before));
+        }
+        area += found.region.mean().unwrap() / 200.0;
+        kinds.push(patch.shape);
+    }
+    for kind in [PatchShape::Perlin, PatchShape::PerlinUnion, PatchShape::PerlinIntersection] {
+        assert!(kinds.iter().filter(|&&found| found == kind).count() > 30, "{kind:?}");
+    }
+    assert!((0.03..0.2).contains(&area), "{area}");
+    // The other choices of a patch stay as they are.
+    config.shape.perlin = 0.0;
+    let disk = corrupt(&config, 9, 2, 0, &x, &Sources::default()).unwrap();
+    assert_eq!(disk.patches[0].shape, PatchShape::Disk);
+    assert_eq!(disk, corrupt(&CorruptionConfig { shape: Shape::default(), ..config }, 9, 2, 0, &x, &Sources::default()).unwrap());
 }
 
 /// x̂ = M ⊙ y + M̄ ⊙ x exactly, for a known y.

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::ops::contract::Contract;
 
 /// Floats per patch in the scratch memory of the kernels.
-const PATCH_FLOATS: usize = 24;
+const PATCH_FLOATS: usize = 33;
 /// Rows and columns of the tile of a random field that one block smooths.
 const TILE: u32 = 16;
 /// Rows and columns of the image tile that one block blends patches into.
@@ -39,6 +39,8 @@ struct Work<'a> {
     shapes: Buffer,
     /// `[n, patches_at_once, replacement_side², 4]`.
     materials: Buffer,
+    /// `[n, patches_at_once, 2, gradient_nodes, 2]`.
+    gradients: Buffer,
     /// Whether fields are smoothed by the naive kernels.
     naive: bool,
 }
@@ -57,6 +59,7 @@ impl<'a> Work<'a> {
             patches: scratch(n * spec.patches_max as usize * PATCH_FLOATS)?,
             shapes: scratch(at_once * square(spec.mask_side) * 2)?,
             materials: scratch(at_once * square(spec.replacement_side) * 4)?,
+            gradients: scratch(at_once * spec.gradient_nodes as usize * 4)?,
             naive: false,
         })
     }
@@ -82,6 +85,12 @@ impl<'a> Work<'a> {
         let kernel = if naive { &kernel::CORRUPTION_MASK_FIELD_NAIVE } else { &kernel::CORRUPTION_MASK_FIELD };
         let launch = cuda.launch(kernel, grid(spec.mask_side, kernel)).input(picks).input(&self.patches);
         launch.output(&mut self.shapes).value(spec).value(first).with("k", count as usize).run()?;
+        if spec.gradient_nodes > 0 {
+            let kernel = &kernel::CORRUPTION_GRADIENTS;
+            let launch = cuda.launch(kernel, [blocks(spec.gradient_nodes as usize, kernel.threads), count, spec.n]);
+            let launch = launch.input(picks).input(&self.patches).output(&mut self.gradients);
+            launch.value(spec).value(first).with("k", count as usize).run()?;
+        }
         if spec.replacement_side == 0 {
             return Ok(());
         }
@@ -97,7 +106,7 @@ impl<'a> Work<'a> {
         let launch =
             self.cuda.launch(&kernel::CORRUPTION_LAY, [side.div_ceil(LAY_TILE[1]), side.div_ceil(LAY_TILE[0]), self.spec.n]);
         let launch = launch.input(&self.resident.table).input(&self.resident.pixels).input(x);
-        let launch = launch.input(&self.patches).input(&self.shapes).input(&self.materials);
+        let launch = launch.input(&self.patches).input(&self.shapes).input(&self.gradients).input(&self.materials);
         launch.output(corrupted).output(region).value(self.spec).value(first).with("k", patches as usize).run()
     }
 
@@ -189,16 +198,25 @@ mod tests {
             patches_min: 3,
             patches_max: 5,
             patches_at_once: 5,
-            log_uniform_size: 1,
+            size_distribution: 0,
             size: [0.5, 1.0],
             aspect: [0.5, 2.0],
             weights: [0.0, 0.0, 0.0, 0.0, 2.0, 1.0],
             blend_probability: 0.5,
+            blend_distribution: 1,
             blend: [0.1, 0.6],
             softness: [0.1, 0.5],
             deformation: [0.1, 0.3],
             region_threshold: 0.05,
             kept_noise: [0.0, 0.0],
+            perlin: 0.0,
+            perlin_union: 0.0,
+            perlin_intersection: 0.0,
+            perlin_exponents: 0,
+            perlin_threshold: 0.5,
+            region_slope: 0.0,
+            region_midpoint: 0.0,
+            gradient_nodes: 0,
             mask_nodes_per_unit: 10.5,
             mask_side: 23,
             replacement_side: 52,

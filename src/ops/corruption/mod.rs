@@ -37,8 +37,8 @@ pub struct CorruptionSpec {
     pub patches_max: u32,
     /// Patches of each image whose random fields are in memory at once, at least 1. The result does not depend on it.
     pub patches_at_once: u32,
-    /// 1 if sizes are log-uniform, 0 if they are uniform.
-    pub log_uniform_size: u32,
+    /// Distribution of the patches' size: 0 log-uniform, 1 uniform.
+    pub size_distribution: u32,
     /// Range of the patches' size, relative to the image.
     pub size: [f32; 2],
     /// Range of height over width.
@@ -47,16 +47,34 @@ pub struct CorruptionSpec {
     pub weights: [f32; 6],
     /// Probability that a patch is faint.
     pub blend_probability: f32,
+    /// Distribution of the opacity of faint patches: 0 log-uniform, 1 uniform.
+    pub blend_distribution: u32,
     /// Range of the opacity of faint patches.
     pub blend: [f32; 2],
     /// Range of the width of the mask's boundary, relative to the disk.
     pub softness: [f32; 2],
     /// Range of the standard deviation of the mask's displacement.
     pub deformation: [f32; 2],
-    /// M is 1 where the soft mask exceeds this.
+    /// M is 1, or the weight of the pixel, where the soft mask exceeds this.
     pub region_threshold: f32,
     /// Range of the standard deviation of the noise in x̂ and x.
     pub kept_noise: [f32; 2],
+    /// Probability of a Perlin shape.
+    pub perlin: f32,
+    /// Probability that it is a union of two.
+    pub perlin_union: f32,
+    /// Probability that it is an intersection of two.
+    pub perlin_intersection: f32,
+    /// The number of cells along an axis is 2 to a power from 0 to this.
+    pub perlin_exponents: u32,
+    /// The noise is inside the shape above this.
+    pub perlin_threshold: f32,
+    /// Steepness of a pixel's weight as a function of its change, per grey level; 0 for the weight 1.
+    pub region_slope: f32,
+    /// Change of weight 1/2, in grey levels.
+    pub region_midpoint: f32,
+    /// Gradients of the finest Perlin noise; 0 if no shape is one.
+    pub gradient_nodes: u32,
     /// Nodes of the mask's random field in half a patch.
     pub mask_nodes_per_unit: f32,
     /// Rows and columns of nodes of the mask's random field.
@@ -138,7 +156,7 @@ pub struct Batch<'a, T> {
     pub corrupted: &'a mut T,
     /// x, the images, with the noise that they keep.
     pub images: &'a mut T,
-    /// M, 1 where an image is corrupted.
+    /// M, 1 or a weight in [0, 1] where an image is corrupted.
     pub region: &'a mut T,
 }
 
