@@ -12,6 +12,7 @@ constexpr uint32_t MASK_FIELD = 1, REPLACEMENT_FIELD = 2, KEPT_NOISE = 3, CHOICE
 enum : uint32_t { DISK = 0, PERLIN = 1, PERLIN_UNION = 2, PERLIN_INTERSECTION = 3 };
 constexpr float NODES_PER_SIGMA = 2.0f;
 constexpr float ELASTIC_SMOOTHING = 0.3f;
+constexpr uint32_t CELLS = 8, CELL_BITS = 3;
 constexpr float DISK_RADIUS = 0.65f, TAPER = 0.35f;
 constexpr uint32_t TILE = 16, WIDE_TILE = TILE + 2 * FIELD_MARGIN;
 
@@ -33,8 +34,9 @@ struct Patch {
     float nodes_per_unit;        // of the replacement's field; 0 where there is none
     uint32_t shape, cells[2][2]; // cells of each Perlin noise along both axes
     float turn[2][2];            // cosine and sine of the angle of each
+    uint32_t rounds[4];          // structure: the functions that relabel the cells
 };
-static_assert(sizeof(Patch) == 33 * 4, "the scratch memory has 33 floats per patch");
+static_assert(sizeof(Patch) == 37 * 4, "the scratch memory has 37 floats per patch");
 
 // A node of a random field.
 template <int C> struct alignas(4 * C) Node { float v[C]; };
@@ -100,6 +102,20 @@ DEVICE float exp_of_negative(float z) {
 DEVICE float logistic(float z) {
     float e = exp_of_negative(fabsf(z));
     return z < 0.0f ? e / (1.0f + e) : 1.0f / (1.0f + e);
+}
+
+// -ln v for v in [2^-126, 1].
+DEVICE float negative_log(float v) {
+    uint32_t bits = __float_as_uint(v);
+    int32_t exponent = (int32_t)(bits >> 23) - 127;
+    float m = __uint_as_float((bits & 0x7FFFFFu) | 0x3F800000u);
+    if (m > 1.41421356f) {
+        m *= 0.5f;
+        exponent++;
+    }
+    float s = (m - 1.0f) / (m + 1.0f), q = s * s;
+    float series = s * (2.0f + q * (0.6666667f + q * (0.4f + q * (0.2857143f + q * 0.2222222f))));
+    return -((float)exponent * 0.693147181f + series);
 }
 
 // The mask at a depth inside the shape: the smoothstep of depth / fade.
@@ -255,16 +271,29 @@ DEVICE void plan_elastic(const float* u, Patch& patch) {
     for (int axis = 0; axis < 2; axis++) patch.stride[axis] = strength * (float)patch.radius[axis];
 }
 
+// Functions that relabel the cells, and changed contrast and colour with probability 1/2.
+DEVICE void plan_structure(const float* u, const Random& rounds, Patch& patch) {
+#pragma unroll
+    for (int round = 0; round < 4; round++) patch.rounds[round] = rounds.lane[round];
+    patch.recoloured = u[0] < 0.5f;
+    patch.gain = between(u[1], 0.6f, 1.4f);
+#pragma unroll
+    for (int k = 0; k < 3; k++) patch.colour[k] = between(u[2 + k], -0.2f, 0.2f);
+}
+
 // Rows or columns on either side of the centre, for a patch `length` pixels long.
 DEVICE int32_t half_length(float length) {
     int32_t radius = (int32_t)(length * 0.5f);
     return radius < 1 ? 1 : radius;
 }
 
-// Four further random numbers of a patch.
+// Further random bits of a patch, and the same as uniform numbers.
+DEVICE Random further(const CorruptionSpec& spec, uint32_t block, uint32_t step, uint32_t slot, uint32_t number) {
+    return philox(spec.seed, block, PURPOSE_CORRUPTION + (CHOICES << 8) + (number << 16), step, slot);
+}
 struct Choices { float u[4]; };
 DEVICE Choices choices(const CorruptionSpec& spec, uint32_t block, uint32_t step, uint32_t slot, uint32_t number) {
-    Random random = philox(spec.seed, block, PURPOSE_CORRUPTION + (CHOICES << 8) + (number << 16), step, slot);
+    Random random = further(spec, block, step, slot, number);
     Choices chosen;
 #pragma unroll
     for (int lane = 0; lane < 4; lane++) chosen.u[lane] = uniform(random.lane[lane]);
@@ -292,16 +321,32 @@ DEVICE void plan_shape(const CorruptionSpec& spec, uint32_t step, uint32_t slot,
     }
 }
 
-// Position, size, softness and opacity, from random numbers 0 to 8 of the patch.
+// Rows and columns of a patch, from random numbers 2 and 3 of the patch, or from further ones.
+DEVICE void plan_size(const float* u, const CorruptionSpec& spec, uint32_t step, uint32_t slot, uint32_t number, Patch& patch) {
+    float side = (float)spec.side, length[2];
+    if (spec.size_distribution == GAMMA) {
+        Choices own = choices(spec, 3, step, slot, number);
+        for (int axis = 0; axis < 2; axis++) {
+            float share = 0.06f + 0.1f * negative_log((1.0f - own.u[2 * axis]) * (1.0f - own.u[2 * axis + 1]));
+            length[axis] = (share < spec.size[0] ? spec.size[0] : share > spec.size[1] ? spec.size[1] : share) * side;
+        }
+    } else {
+        float size = draw_from(spec.size_distribution, u[2], spec.size[0], spec.size[1]);
+        float root = sqrtf(log_uniform(u[3], spec.aspect[0], spec.aspect[1]));
+        length[0] = size * side * root;
+        length[1] = size * side / root;
+    }
+    for (int axis = 0; axis < 2; axis++) {
+        float bound = spec.size_bounds[axis] * side;
+        patch.radius[axis] = half_length(spec.size_bounds[axis] > 0.0f && bound < length[axis] ? bound : length[axis]);
+    }
+}
+
+// Position, softness and opacity, from random numbers 0 to 8 of the patch.
 DEVICE void plan_place(const float* u, const CorruptionSpec& spec, Patch& patch) {
-    float side = (float)spec.side;
-    float size = draw_from(spec.size_distribution, u[2], spec.size[0], spec.size[1]);
-    float root = sqrtf(log_uniform(u[3], spec.aspect[0], spec.aspect[1]));
     patch.source = choose_source(u[6], spec);
     patch.centre[0] = choose_item(u[0], spec.side);
     patch.centre[1] = choose_item(u[1], spec.side);
-    patch.radius[0] = half_length(size * side * root);
-    patch.radius[1] = half_length(size * side / root);
     patch.fade = between(u[4], spec.softness[0], spec.softness[1]) * DISK_RADIUS;
     patch.strength = between(u[5], spec.deformation[0], spec.deformation[1]);
     patch.opacity = u[7] < spec.blend_probability ? draw_from(spec.blend_distribution, u[8], spec.blend[0], spec.blend[1]) : 1.0f;
@@ -309,7 +354,7 @@ DEVICE void plan_place(const float* u, const CorruptionSpec& spec, Patch& patch)
 
 // patches[slot, number] = the patch, or NO_PATCH where the slot has no more patches.
 // picks, pictures as above, x: [n, side, side, 3], patches: [n, patches_max].
-// FLOPs: 250 n patches_max. Bytes: 132 n patches_max.
+// FLOPs: 250 n patches_max. Bytes: 148 n patches_max.
 // Bound by latency: one thread per patch, a few hundred in total.
 KERNEL __launch_bounds__(64) corruption_plan(const float* __restrict__ picks, const Picture* __restrict__ pictures,
                                              const float* __restrict__ x, Patch* __restrict__ patches, CorruptionSpec spec) {
@@ -330,6 +375,7 @@ KERNEL __launch_bounds__(64) corruption_plan(const float* __restrict__ picks, co
             for (int lane = 0; lane < 4; lane++) u[4 * block + lane] = uniform(random.lane[lane]);
         }
         plan_place(u, spec, patch);
+        plan_size(u, spec, step, slot, number, patch);
         if (spec.perlin > 0.0f) plan_shape(spec, step, slot, number, between(u[4], spec.softness[0], spec.softness[1]), patch);
         const float* material = u + 9;
         switch (patch.source) {
@@ -340,6 +386,7 @@ KERNEL __launch_bounds__(64) corruption_plan(const float* __restrict__ picks, co
             break;
         case NOISE: plan_noise(material, patch); break;
         case ELASTIC: plan_elastic(material, patch); break;
+        case STRUCTURE: plan_structure(material, further(spec, 4, step, slot, number), patch); break;
         default: random_colour(material[0], material[1], material[2], material[3], patch.colour);
         }
     }
@@ -603,6 +650,28 @@ DEVICE Colour elastic_at(const Patch& patch, const Node<4>* nodes, const float* 
     return bilinear(x, side, side, row, column);
 }
 
+// One round of the relabelling of a cell, which is its own inverse.
+DEVICE void mix(const Patch& patch, uint32_t round, uint32_t (&label)[2]) {
+    if (round % 2 == 0) label[0] ^= patch.rounds[round] >> (CELL_BITS * label[1]) & (CELLS - 1);
+    else label[1] ^= patch.rounds[round] >> (CELL_BITS * label[0]) & (CELLS - 1);
+}
+
+// The image before any patch, its cells exchanged in pairs.
+DEVICE Colour structure_at(const Patch& patch, const float* x, uint32_t side, const Site& site) {
+    uint32_t cell[2], label[2], from[2];
+    for (int axis = 0; axis < 2; axis++) label[axis] = cell[axis] = (uint32_t)site.place[axis] * CELLS / side;
+    for (uint32_t round = 0; round < 4; round++) mix(patch, round, label);
+    label[1] ^= 1;
+    for (uint32_t round = 4; round > 0; round--) mix(patch, round - 1, label);
+    for (int axis = 0; axis < 2; axis++) {
+        uint32_t own = (cell[axis] * side + CELLS - 1) / CELLS, other = (label[axis] * side + CELLS - 1) / CELLS;
+        uint32_t place = other + (uint32_t)site.place[axis] - own;
+        from[axis] = place < side ? place : side - 1;
+    }
+    Colour found = pixel(x, side, from[0], from[1]);
+    return patch.recoloured ? recolour(found, patch.gain, patch.colour) : found;
+}
+
 // The weight of a pixel of the region: 1, or the logistic function of its change in grey levels, |x̂ - x| 255/3 summed over the channels.
 DEVICE float region_weight(const CorruptionSpec& spec, Colour after, Colour before) {
     if (spec.region_slope == 0.0f) return 1.0f;
@@ -647,6 +716,7 @@ KERNEL __launch_bounds__(256)
         case BRIGHTNESS: y = recolour(current, patch.gain, patch.colour); break;
         case NOISE: y = noise_at(patch, material, site); break;
         case ELASTIC: y = elastic_at(patch, material, x + start * 3, spec.side, site); break;
+        case STRUCTURE: y = structure_at(patch, x + start * 3, spec.side, site); break;
         default: y = {{patch.colour[0], patch.colour[1], patch.colour[2]}};
         }
 #pragma unroll

@@ -14,12 +14,15 @@ const RENAMED: [(&str, &str); 4] = [
 ];
 
 /// Keys that version 0.1.0 did not have: their section, and their line if they have the default.
-const ADDED: [(&str, &str); 17] = [
+const ADDED: [(&str, &str); 20] = [
     ("augment", "rotation = 0.0"),
     ("corruption", "clean = 0.0"),
     ("corruption.kept_noise", "min = 0.0"),
     ("corruption.kept_noise", "max = 0.0"),
     ("corruption.blend", "distribution = \"uniform\""),
+    ("corruption.size", "max_height = 0.0"),
+    ("corruption.size", "max_width = 0.0"),
+    ("corruption.weights", "structure = 0.0"),
     ("corruption.shape", "perlin = 0.0"),
     ("corruption.shape", "union = 0.0"),
     ("corruption.shape", "intersection = 0.0"),

@@ -54,8 +54,9 @@ pub fn spec_value() -> SpecValue {
         patches_at_once: 9,
         size_distribution: 1,
         size: [0.1, 0.2],
+        size_bounds: [0.21, 0.22],
         aspect: [0.3, 0.4],
-        weights: [1.5, 2.5, 3.5, 4.5, 5.5, 6.5],
+        weights: [1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5],
         blend_probability: 0.5,
         blend_distribution: 14,
         blend: [0.6, 0.7],
@@ -111,6 +112,7 @@ fn only(source: Source) -> CorruptionConfig {
         brightness: weight(Source::Brightness),
         noise: weight(Source::Noise),
         elastic: weight(Source::Elastic),
+        structure: weight(Source::Structure),
     };
     CorruptionConfig { weights, ..CorruptionConfig::default() }
 }
@@ -181,9 +183,14 @@ fn every_source_alone(open: &Open) {
 
 fn ranges_at_their_ends(open: &Open) {
     let usual = CorruptionConfig::default();
-    let whole = Size { min: 0.5, max: 1.0, distribution: Distribution::Uniform };
+    let whole = Size { min: 0.5, max: 1.0, distribution: Distribution::Uniform, ..Size::default() };
     for (what, config) in [
         ("uniform sizes", CorruptionConfig { size: whole.clone(), ..usual.clone() }),
+        (
+            "gamma sizes",
+            CorruptionConfig { size: Size { distribution: Distribution::Gamma, ..Size::default() }, ..usual.clone() },
+        ),
+        ("bounded", CorruptionConfig { size: Size { max_height: 0.2, max_width: 0.4, ..Size::default() }, ..usual.clone() }),
         (
             "faint",
             CorruptionConfig { blend: Blend { probability: 1.0, min: 1e-3, max: 0.2, ..Blend::default() }, ..usual.clone() },
@@ -403,6 +410,7 @@ fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
             kept_noise: KeptNoise { min: 0.01, max: 0.05 },
             shape: Shape { perlin: 0.5, union: 0.3, intersection: 0.3, ..Shape::default() },
             region_weight: RegionWeight { slope: 0.1, midpoint: 20.0 },
+            weights: Weights { structure: 0.3, ..Weights::default() },
             ..CorruptionConfig::default()
         },
         seed: 5,

@@ -54,6 +54,10 @@ pub struct Size {
     pub max: f32,
     /// Distribution over [min, max).
     pub distribution: Distribution,
+    /// Largest height of a patch, as a fraction of the image's height, in (0, 1]; 0 for no bound.
+    pub max_height: f32,
+    /// Largest width of a patch, as a fraction of the image's width, in (0, 1]; 0 for no bound.
+    pub max_width: f32,
 }
 
 /// Distribution of a positive number over [min, max).
@@ -65,6 +69,9 @@ pub enum Distribution {
     LogUniform = 0,
     /// Uniform.
     Uniform = 1,
+    /// For sizes only, as in NSA: height and width are independent, each `0.06 + Gamma(2, 0.1)` clipped to [min, max], as a fraction of the
+    /// image's side along the same axis. The aspect ratio is not used.
+    Gamma = 2,
 }
 
 /// Height over width, log-uniform in [min, max), in [0.1, 10].
@@ -93,6 +100,8 @@ pub struct Weights {
     pub noise: f32,
     /// See [`Source::Elastic`].
     pub elastic: f32,
+    /// See [`Source::Structure`].
+    pub structure: f32,
 }
 
 /// A patch is faint with `probability`: `y := a y + (1 - a) x`, with opacity a in [min, max), in (0, 1]. With probability 1 every patch has
@@ -160,7 +169,7 @@ impl Default for Patches {
 
 impl Default for Size {
     fn default() -> Self {
-        Self { min: 0.05, max: 0.7, distribution: Distribution::LogUniform }
+        Self { min: 0.05, max: 0.7, distribution: Distribution::LogUniform, max_height: 0.0, max_width: 0.0 }
     }
 }
 
@@ -172,7 +181,7 @@ impl Default for Aspect {
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { texture: 0.4, other_image: 0.2, constant: 0.2, brightness: 0.2, noise: 0.1, elastic: 0.1 }
+        Self { texture: 0.4, other_image: 0.2, constant: 0.2, brightness: 0.2, noise: 0.1, elastic: 0.1, structure: 0.0 }
     }
 }
 
@@ -209,6 +218,7 @@ impl Weights {
             Source::Brightness => self.brightness,
             Source::Noise => self.noise,
             Source::Elastic => self.elastic,
+            Source::Structure => self.structure,
         }
     }
 
@@ -245,10 +255,15 @@ impl CorruptionConfig {
             return Err(Error::config("corruption.patches.min", format!("{min} exceeds patches.max {max}")));
         }
         check_range("size", self.size.min, self.size.max, [1e-3, 1.0])?;
+        check("size.max_height", self.size.max_height, [0.0, 1.0])?;
+        check("size.max_width", self.size.max_width, [0.0, 1.0])?;
         check_range("aspect", self.aspect.min, self.aspect.max, [0.1, 10.0])?;
         self.weights.validate()?;
         check("blend.probability", self.blend.probability, [0.0, 1.0])?;
         check_range("blend", self.blend.min, self.blend.max, [1e-3, 1.0])?;
+        if self.blend.distribution == Distribution::Gamma {
+            return Err(Error::config("corruption.blend.distribution", "gamma is a distribution of sizes, not of opacities"));
+        }
         check_range("softness", self.softness.min, self.softness.max, [0.0, 1.0])?;
         check_range("deformation", self.deformation.min, self.deformation.max, [0.0, 1.0])?;
         check("deformation.smoothing", self.deformation.smoothing, [0.05, 10.0])?;
@@ -295,6 +310,10 @@ mod tests {
             ("weights = { noise = -0.1 }", "weights.noise"),
             ("weights = { other_image = inf }", "weights.other_image"),
             ("weights = { texture = 0, other_image = 0, constant = 0, brightness = 0, noise = 0, elastic = 0 }", "weights"),
+            ("weights = { structure = -1 }", "weights.structure"),
+            ("size = { max_height = 1.1 }", "size.max_height"),
+            ("size = { max_width = -0.1 }", "size.max_width"),
+            ("blend = { distribution = 'gamma' }", "blend.distribution"),
             ("blend = { probability = 1.1 }", "blend.probability"),
             ("blend = { min = 0.0 }", "blend.min"),
             ("softness = { min = nan }", "softness.min"),

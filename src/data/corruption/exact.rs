@@ -57,6 +57,26 @@ fn exp_of_negative(z: f32) -> f32 {
     sum * f32::from_bits((127 - n) << 23)
 }
 
+/// `-ln v` for v in [2^-126, 1]: `-ln 2` times the exponent, and for the mantissa m in (√½, √2] twice the series of the inverse hyperbolic
+/// tangent of (m - 1)/(m + 1).
+fn negative_log(v: f32) -> f32 {
+    let bits = v.to_bits();
+    let (mut exponent, mut m) = ((bits >> 23) as i32 - 127, f32::from_bits(bits & 0x7F_FFFF | 0x3F80_0000));
+    if m > std::f32::consts::SQRT_2 {
+        m *= 0.5;
+        exponent += 1;
+    }
+    let s = (m - 1.0) / (m + 1.0);
+    let q = s * s;
+    let series = s * (2.0 + q * (0.666_666_7 + q * (0.4 + q * (0.285_714_3 + q * 0.222_222_2))));
+    -(exponent as f32 * std::f32::consts::LN_2 + series)
+}
+
+/// A number of the Gamma distribution of shape 2 and scale 1, the sum of two exponential ones, from two uniform numbers in [0, 1).
+pub(super) fn gamma2(a: f32, b: f32) -> f32 {
+    negative_log((1.0 - a) * (1.0 - b))
+}
+
 /// The mask at a depth inside the shape: the smoothstep of `depth / fade`, 0 outside, 1 from the depth `fade` on.
 pub(super) fn fade_in(depth: f32, fade: f32) -> f32 {
     if depth <= 0.0 {
@@ -97,6 +117,22 @@ mod tests {
             let found = f64::from(logistic(z));
             prop_assert!((found - want).abs() < 1e-6 * want + 1e-37, "{} want {}", found, want);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn negative_log_is_the_logarithm(v in 1e-14f32..1.0) {
+            let (found, want) = (f64::from(negative_log(v)), -f64::from(v).ln());
+            prop_assert!((found - want).abs() < 3e-7 * want + 1e-7, "{} want {}", found, want);
+        }
+    }
+
+    #[test]
+    fn gamma_by_hand() {
+        assert_eq!(gamma2(0.0, 0.0), 0.0);
+        assert!((gamma2(0.5, 0.75) - 8f32.ln()).abs() < 1e-6);
+        let largest = 1.0 - 2f32.powi(-24);
+        assert!((gamma2(largest, largest) - 48.0 * 2f32.ln()).abs() < 1e-5);
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Address {
         self.bits(patch, field, node).map(|bits| (bits >> 8) as f32 * (1.0 / 16_777_216.0))
     }
 
-    fn bits(self, patch: u32, field: FieldUse, node: u32) -> [u32; 4] {
+    pub fn bits(self, patch: u32, field: FieldUse, node: u32) -> [u32; 4] {
         let key = [self.seed as u32, (self.seed >> 32) as u32];
         let word = Purpose::Corruption as u32 + ((field as u32) << 8) + (patch << 16);
         philox(key, [node, word, self.step, self.index])

@@ -16,9 +16,10 @@
 //! **Kept noise**: counter `[element, 3 + 256 · 3, step, index]`, element the row-major index in `[height, width, 3]`. ε is σ times
 //! the sum of the eight 16-bit halves, centred and scaled to variance 1, and is added after the last patch.
 //!
-//! **Perlin shapes**: with `shape.perlin` above 0 a patch makes further choices, counter `[block, 3 + 256 · 4 + 65536 patch, step, index]`.
-//! Block 0: disk or Perlin, one noise or union or intersection, two unused. Blocks 1 and 2, one for each noise: exponent of the cells along
-//! the rows' axis and along the columns' axis, angle, one unused. The gradient at a node has counter
+//! **Further choices** of a patch: counter `[block, 3 + 256 · 4 + 65536 patch, step, index]`.
+//! They are made for the settings that need them. Block 0: disk or Perlin, one noise or union or intersection, two unused. Blocks 1 and 2, one for each noise: exponent of the cells along
+//! the rows' axis and along the columns' axis, angle, one unused. Block 3: two numbers for the height and two for the width of the size distribution `gamma`.
+//! Block 4: the four functions of the source `structure`, as bits. The gradient at a node has counter
 //! `[node, 3 + 256 field + 65536 patch, step, index]`, lane 0, with field 5 for the first noise and 6 for the second.
 //!
 //! **Arithmetic** is f32 in the written order, without fused multiply-add. Only +, -, ×, ÷ and square root are used, whose
@@ -42,6 +43,7 @@ mod sample;
 mod shape;
 mod source;
 mod spec;
+mod structure;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,6 @@
 use super::config::{CorruptionConfig, Distribution, Weights};
-use super::exact::log_uniform;
-use super::field::Address;
+use super::exact::{gamma2, log_uniform};
+use super::field::{Address, FieldUse};
 use super::perlin::{PerlinPlan, draw};
 use super::source::{Source, Sources};
 use crate::rng::{Purpose, Stream};
@@ -37,15 +37,13 @@ impl Patch {
     fn draw(canvas: &Canvas<'_>, number: u32, u: [f32; Self::NUMBERS]) -> Self {
         let Canvas { config, address, extent, weights } = canvas;
         let [row, column, side, aspect, softness, deformation, source, faint, opacity, material @ ..] = u;
-        let smaller = extent[0].min(extent[1]) as f32;
-        let size = draw_from(config.size.distribution, side, config.size.min, config.size.max);
-        let root = log_uniform(aspect, config.aspect.min, config.aspect.max).sqrt();
         let opacity = draw_from(config.blend.distribution, opacity, config.blend.min, config.blend.max);
         let perlin = draw(&config.shape, *address, number);
         let (centre, radius) = match perlin {
             Some(_) => (extent.map(|length| length / 2), extent.map(|length| (length / 2).max(1))),
             None => {
-                ([pick(row, extent[0]), pick(column, extent[1])], [radius(size * smaller * root), radius(size * smaller / root)])
+                let lengths = canvas.lengths(number, side, aspect);
+                ([pick(row, extent[0]), pick(column, extent[1])], lengths.map(radius))
             }
         };
         Self {
@@ -68,7 +66,29 @@ struct Canvas<'a> {
     address: Address,
     /// Height and width of the image.
     extent: [usize; 2],
-    weights: [f32; 6],
+    weights: [f32; Source::ALL.len()],
+}
+
+impl Canvas<'_> {
+    /// Height and width of patch `number` in pixels, from the uniform numbers for its side and its aspect ratio.
+    fn lengths(&self, number: u32, side: f32, aspect: f32) -> [f32; 2] {
+        let (size, extent) = (&self.config.size, self.extent.map(|length| length as f32));
+        let lengths = if size.distribution == Distribution::Gamma {
+            let u = self.address.uniforms(number, FieldUse::Choices, 3);
+            let share = [gamma2(u[0], u[1]), gamma2(u[2], u[3])].map(|gamma| (0.06 + 0.1 * gamma).clamp(size.min, size.max));
+            [share[0] * extent[0], share[1] * extent[1]]
+        } else {
+            let smaller = extent[0].min(extent[1]);
+            let size = draw_from(size.distribution, side, size.min, size.max);
+            let root = log_uniform(aspect, self.config.aspect.min, self.config.aspect.max).sqrt();
+            [size * smaller * root, size * smaller / root]
+        };
+        let bounds = [size.max_height, size.max_width];
+        std::array::from_fn(|axis| match bounds[axis] {
+            0.0 => lengths[axis],
+            bound => lengths[axis].min(bound * extent[axis]),
+        })
+    }
 }
 
 /// Everything that is drawn for one image, except its random fields.
@@ -93,7 +113,7 @@ pub(super) fn plan(config: &CorruptionConfig, address: Address, extent: [usize; 
 }
 
 /// The weights with those of sources without material set to 0.
-pub(super) fn available(weights: &Weights, textures: usize, images: usize) -> [f32; 6] {
+pub(super) fn available(weights: &Weights, textures: usize, images: usize) -> [f32; Source::ALL.len()] {
     Source::ALL.map(|source| match source {
         Source::Texture if textures == 0 => 0.0,
         Source::OtherImage if images == 0 => 0.0,
@@ -102,7 +122,7 @@ pub(super) fn available(weights: &Weights, textures: usize, images: usize) -> [f
 }
 
 /// The source at fraction `u` of the cumulative weights, in the order of [`Source::ALL`]; a constant if all weights are 0.
-fn choose(u: f32, weights: &[f32; 6]) -> Source {
+fn choose(u: f32, weights: &[f32; Source::ALL.len()]) -> Source {
     let total: f32 = weights.iter().sum();
     let mut chosen = Source::Constant;
     let mut below = 0.0;
@@ -125,7 +145,7 @@ fn radius(side: f32) -> usize {
 fn draw_from(distribution: Distribution, u: f32, low: f32, high: f32) -> f32 {
     match distribution {
         Distribution::LogUniform => log_uniform(u, low, high),
-        Distribution::Uniform => between(u, low, high),
+        Distribution::Uniform | Distribution::Gamma => between(u, low, high),
     }
 }
 
@@ -154,12 +174,12 @@ mod tests {
 
     #[test]
     fn sources_are_chosen_by_weight() {
-        let weights = [0.0, 1.0, 0.0, 3.0, 0.0, 0.0];
+        let weights = [0.0, 1.0, 0.0, 3.0, 0.0, 0.0, 0.0];
         assert_eq!(choose(0.0, &weights), Source::OtherImage);
         assert_eq!(choose(0.249, &weights), Source::OtherImage);
         assert_eq!(choose(0.25, &weights), Source::Brightness);
         assert_eq!(choose(0.999_999_9, &weights), Source::Brightness);
-        assert_eq!(choose(0.5, &[0.0; 6]), Source::Constant);
+        assert_eq!(choose(0.5, &[0.0; 7]), Source::Constant);
     }
 
     #[test]

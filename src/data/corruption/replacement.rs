@@ -1,8 +1,9 @@
 use super::exact::log_uniform;
 use super::field::{Address, Field, FieldUse};
 use super::plan::{Patch, between, pick};
-use super::sample::{Colour, bilinear, pixel, reflect};
+use super::sample::{Colour, affine, bilinear, pixel, reflect};
 use super::source::{Source, Sources};
+use super::structure::Structure;
 use crate::data::Image;
 
 /// Smoothing of the elastic source's displacement field, relative to half the patch's side.
@@ -38,6 +39,7 @@ pub(super) enum Replacement<'a> {
     Brightness { gain: f32, shift: Colour },
     Noise { field: Field<4>, base: Colour, amplitude: f32, chroma: f32 },
     Elastic { image: &'a Image, field: Field<2>, reach: [f32; 2] },
+    Structure(Structure<'a>),
 }
 
 impl<'a> Replacement<'a> {
@@ -60,6 +62,7 @@ impl<'a> Replacement<'a> {
                 let strength = between(u[0], 0.15, 0.5);
                 Self::Elastic { image: x, field, reach: patch.radius.map(|radius| strength * radius as f32) }
             }
+            Source::Structure => Self::Structure(Structure::new(address.bits(patch.number, FieldUse::Choices, 4), u, x)),
         }
     }
 
@@ -85,6 +88,7 @@ impl<'a> Replacement<'a> {
                 let [row, column] = std::array::from_fn(|axis| site.place[axis] as f32 + reach[axis] * u[axis]);
                 bilinear(image, row, column)
             }
+            Self::Structure(structure) => structure.at(site.place),
         }
     }
 }
@@ -157,11 +161,6 @@ fn brightness(u: &[f32; Patch::MATERIAL], centre: Colour) -> Replacement<'static
 fn colour(red: f32, green: f32, blue: f32, saturation: f32) -> Colour {
     let mean = (red + green + blue) / 3.0;
     [red, green, blue].map(|value| between(saturation, mean, value))
-}
-
-/// `1/2 + gain (v - 1/2) + shift`, clamped to [0, 1].
-fn affine(value: Colour, gain: f32, shift: Colour) -> Colour {
-    std::array::from_fn(|c| (0.5 + gain * (value[c] - 0.5) + shift[c]).clamp(0.0, 1.0))
 }
 
 #[cfg(test)]

@@ -19,11 +19,14 @@ pub enum Source {
     Noise,
     /// The patch itself, elastically deformed; taken from the image before any patch was applied.
     Elastic,
+    /// The image itself before any patch, cut into 8 x 8 cells that are exchanged in random pairs, recoloured with probability 1/2.
+    Structure,
 }
 
 impl Source {
     /// Every source, in the order in which weights are accumulated.
-    pub const ALL: [Self; 6] = [Self::Texture, Self::OtherImage, Self::Constant, Self::Brightness, Self::Noise, Self::Elastic];
+    pub const ALL: [Self; 7] =
+        [Self::Texture, Self::OtherImage, Self::Constant, Self::Brightness, Self::Noise, Self::Elastic, Self::Structure];
 
     /// Name of its weight in the config.
     pub fn key(self) -> &'static str {
@@ -34,6 +37,7 @@ impl Source {
             Self::Brightness => "brightness",
             Self::Noise => "noise",
             Self::Elastic => "elastic",
+            Self::Structure => "structure",
         }
     }
 }

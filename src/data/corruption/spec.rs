@@ -41,6 +41,7 @@ impl CorruptionConfig {
             patches_at_once: (FIELD_FLOATS / floats).clamp(1, self.patches.max.max(1) as usize) as u32,
             size_distribution: self.size.distribution as u32,
             size: [self.size.min, self.size.max],
+            size_bounds: [self.size.max_height, self.size.max_width],
             aspect: [self.aspect.min, self.aspect.max],
             weights,
             blend_probability: self.blend.probability,
@@ -73,7 +74,7 @@ impl CorruptionConfig {
 }
 
 /// Side of the largest lattice that a source with positive weight needs.
-fn replacement_side(weights: &[f32; 6]) -> usize {
+fn replacement_side(weights: &[f32; Source::ALL.len()]) -> usize {
     let needed = Source::ALL.into_iter().zip(weights).filter(|&(_, &weight)| weight > 0.0);
     let side = |source| match source {
         // The least smoothed noise has the largest lattice.
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn sources_without_pictures_or_fields_need_no_memory() {
         let mut config = CorruptionConfig::default();
-        assert_eq!(config.spec(0, 1, 8, 1, 0).unwrap().weights, [0.0, 0.2, 0.2, 0.2, 0.1, 0.1]);
+        assert_eq!(config.spec(0, 1, 8, 1, 0).unwrap().weights, [0.0, 0.2, 0.2, 0.2, 0.1, 0.1, 0.0]);
         config.weights = Weights { noise: 0.0, ..Weights::default() };
         assert_eq!(config.spec(0, 1, 8, 1, 0).unwrap().replacement_side, 15);
         config.weights.elastic = 0.0;

@@ -21,6 +21,7 @@ fn only(source: Source) -> Weights {
         brightness: weight(Source::Brightness),
         noise: weight(Source::Noise),
         elastic: weight(Source::Elastic),
+        structure: weight(Source::Structure),
     }
 }
 
@@ -60,7 +61,7 @@ proptest! {
     ) {
         let mut config = CorruptionConfig { region_threshold: threshold, ..CorruptionConfig::default() };
         config.patches = Patches { min: fewest, max: fewest + more };
-        config.size = Size { min: 0.01, max: size, distribution: Distribution::Uniform };
+        config.size = Size { min: 0.01, max: size, distribution: Distribution::Uniform, ..Size::default() };
         config.aspect = Aspect { min: aspect, max: aspect };
         config.softness = Softness { min: 0.0, max: softness };
         config.deformation = Deformation { min: 0.0, max: deformation, smoothing };
@@ -213,6 +214,49 @@ fn the_region_weight_is_the_logistic_of_the_change() {
     let half = Image::from_elem((1, 1, 3), 0.5);
     let config = CorruptionConfig { region_weight: RegionWeight { slope: 2.0, midpoint: 0.0 }, ..plain };
     assert_eq!(region(&config, &Plane::ones((1, 1)), &half, &half)[[0, 0]], 0.5);
+}
+
+/// NSA: half-width clip(0.03 + Gamma(2, 0.05)), so the side is clip(0.06 + Gamma(2, 0.1)), independently along both axes.
+#[test]
+fn gamma_sizes_have_the_moments_of_their_distribution() {
+    let size = Size { min: 0.001, max: 1.0, distribution: Distribution::Gamma, ..Size::default() };
+    let config = CorruptionConfig { size, ..CorruptionConfig::default() };
+    let draw = |index| plan(&config, Address { seed: 2, step: 0, index }, [1000, 2000], &Sources::default()).patches;
+    let shares: Vec<[f64; 2]> =
+        (0..1500).flat_map(draw).map(|patch| [patch.radius[0] as f64 / 500.0, patch.radius[1] as f64 / 1000.0]).collect();
+    let count = shares.len() as f64;
+    let mean = |value: &dyn Fn(&[f64; 2]) -> f64| shares.iter().map(value).sum::<f64>() / count;
+    for axis in 0..2 {
+        // Mean 0.06 + 2 · 0.1, variance 2 · 0.1²; radii are whole pixels, at most 0.002 less. Clipping at 1 changes 0.01 of the mean at most.
+        let average = mean(&|share| share[axis]);
+        assert!((average - 0.259).abs() < 5.0 * (0.02 / count).sqrt() + 0.002, "{average}");
+        // P(Gamma(2, 1) > 1) = 2/e.
+        let above = mean(&|share| f64::from(u8::from(share[axis] > 0.16)));
+        assert!((above - 2.0 / 1f64.exp()).abs() < 5.0 * (0.2 / count).sqrt() + 0.01, "{above}");
+    }
+    let product = mean(&|share| (share[0] - 0.259) * (share[1] - 0.259));
+    assert!(product.abs() < 5.0 * 0.02 / count.sqrt(), "{product}");
+}
+
+#[test]
+fn sizes_are_bounded_along_each_axis() {
+    for distribution in [Distribution::LogUniform, Distribution::Uniform, Distribution::Gamma] {
+        let plans = |max_height, max_width| {
+            let size = Size { min: 0.05, max: 0.9, distribution, max_height, max_width };
+            let config = CorruptionConfig { size, ..CorruptionConfig::default() };
+            let draw = |index| plan(&config, Address { seed: 3, step: 1, index }, [200, 100], &Sources::default()).patches;
+            (0..100).flat_map(draw).map(|patch| patch.radius).collect::<Vec<_>>()
+        };
+        let free = plans(0.0, 0.0);
+        // Half of 0.3 · 200 and of 0.2 · 100.
+        for (found, free) in plans(0.3, 0.0).into_iter().zip(&free) {
+            assert_eq!(found, [free[0].min(30), free[1]]);
+        }
+        for (found, free) in plans(0.3, 0.2).into_iter().zip(&free) {
+            assert_eq!(found, [free[0].min(30), free[1].min(10)]);
+        }
+        assert!(free.iter().any(|radius| radius[0] > 30) && free.iter().any(|radius| radius[1] > 10));
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::ops::contract::Contract;
 
 /// Floats per patch in the scratch memory of the kernels.
-const PATCH_FLOATS: usize = 33;
+const PATCH_FLOATS: usize = 37;
 /// Rows and columns of the tile of a random field that one block smooths.
 const TILE: u32 = 16;
 /// Rows and columns of the image tile that one block blends patches into.
@@ -200,8 +200,9 @@ mod tests {
             patches_at_once: 5,
             size_distribution: 0,
             size: [0.5, 1.0],
+            size_bounds: [0.0, 0.0],
             aspect: [0.5, 2.0],
-            weights: [0.0, 0.0, 0.0, 0.0, 2.0, 1.0],
+            weights: [0.0, 0.0, 0.0, 0.0, 2.0, 1.0, 0.0],
             blend_probability: 0.5,
             blend_distribution: 1,
             blend: [0.1, 0.6],

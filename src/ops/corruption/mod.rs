@@ -37,14 +37,16 @@ pub struct CorruptionSpec {
     pub patches_max: u32,
     /// Patches of each image whose random fields are in memory at once, at least 1. The result does not depend on it.
     pub patches_at_once: u32,
-    /// Distribution of the patches' size: 0 log-uniform, 1 uniform.
+    /// Distribution of the patches' size: 0 log-uniform, 1 uniform, 2 gamma.
     pub size_distribution: u32,
     /// Range of the patches' size, relative to the image.
     pub size: [f32; 2],
+    /// Largest height and width, relative to the image; 0 for no bound.
+    pub size_bounds: [f32; 2],
     /// Range of height over width.
     pub aspect: [f32; 2],
     /// Weights of the sources in the order of the config; 0 for one without material.
-    pub weights: [f32; 6],
+    pub weights: [f32; 7],
     /// Probability that a patch is faint.
     pub blend_probability: f32,
     /// Distribution of the opacity of faint patches: 0 log-uniform, 1 uniform.
