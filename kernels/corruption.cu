@@ -2,13 +2,14 @@
 // after another (Method §2). The results must equal those of src/data/corruption/ bit for bit, so only + - * / and square root are used,
 // in the same order. src/data/corruption/mod.rs documents which random number determines what.
 // Everything that changes from step to step is in `picks`: 32-bit words, each stored as two floats, its low and high 16 bits. Word 0 is the
-// step. Then each slot has image, top, left, quarter turns, flips (1 rows, 2 columns), and the bits of tan(θ/2) of a rotation by θ.
+// step. Then each slot has image, top, left, quarter turns, flips (1 rows, 2 columns), and the bits of tan(θ/2) of a rotation by θ and of the
+// lowest and highest grey value of the object.
 #include "philox.cuh"
 #include "spec.cuh"
 
-constexpr uint32_t PICK_WORDS = 6;
+constexpr uint32_t PICK_WORDS = 8, CANDIDATES = 64;
 constexpr uint32_t NO_PATCH = 0xFFFFFFFFu;
-constexpr uint32_t MASK_FIELD = 1, REPLACEMENT_FIELD = 2, KEPT_NOISE = 3, CHOICES = 4, PERLIN_FIELD = 5;
+constexpr uint32_t MASK_FIELD = 1, REPLACEMENT_FIELD = 2, KEPT_NOISE = 3, CHOICES = 4, PERLIN_FIELD = 5, CENTRE = 7;
 enum : uint32_t { DISK = 0, PERLIN = 1, PERLIN_UNION = 2, PERLIN_INTERSECTION = 3 };
 constexpr float NODES_PER_SIGMA = 2.0f;
 constexpr float ELASTIC_SMOOTHING = 0.3f;
@@ -124,6 +125,17 @@ DEVICE float fade_in(float depth, float fade) {
     if (depth >= fade) return 1.0f;
     float t = depth / fade;
     return t * t * (3.0f - 2.0f * t);
+}
+
+// The object of the image in a slot: grey values from low to high.
+struct Object { float low, high; };
+DEVICE Object object_of(const float* picks, uint32_t slot) {
+    uint32_t own = 1 + PICK_WORDS * slot;
+    return {__uint_as_float(word(picks, own + 6)), __uint_as_float(word(picks, own + 7))};
+}
+DEVICE bool is_object(Colour v, const Object& object) {
+    float grey = (v.c[0] + v.c[1] + v.c[2]) / 3.0f;
+    return object.low <= grey && grey < object.high;
 }
 
 // Index into a line of n values, mirrored beyond both ends.
@@ -342,6 +354,23 @@ DEVICE void plan_size(const float* u, const CorruptionSpec& spec, uint32_t step,
     }
 }
 
+// The centre of a patch: the first candidate on the object, from random numbers 0 and 1 and then from further ones, or else the first. x: the
+// image in the slot.
+DEVICE void plan_centre(const CorruptionSpec& spec, const float* x, const Object& object, uint32_t step, uint32_t slot,
+                        uint32_t number, Patch& patch) {
+    uint32_t row = patch.centre[0], column = patch.centre[1];
+    Random random = {};
+    for (uint32_t tried = 0; !is_object(pixel(x, spec.side, row, column), object); tried++) {
+        if (tried == CANDIDATES) return;
+        uint32_t lane = tried % 2 * 2;
+        if (lane == 0) random = philox(spec.seed, tried / 2, PURPOSE_CORRUPTION + (CENTRE << 8) + (number << 16), step, slot);
+        row = choose_item(uniform(random.lane[lane]), spec.side);
+        column = choose_item(uniform(random.lane[lane + 1]), spec.side);
+    }
+    patch.centre[0] = row;
+    patch.centre[1] = column;
+}
+
 // Position, softness and opacity, from random numbers 0 to 8 of the patch.
 DEVICE void plan_place(const float* u, const CorruptionSpec& spec, Patch& patch) {
     patch.source = choose_source(u[6], spec);
@@ -376,6 +405,7 @@ KERNEL __launch_bounds__(64) corruption_plan(const float* __restrict__ picks, co
         }
         plan_place(u, spec, patch);
         plan_size(u, spec, step, slot, number, patch);
+        if (spec.on_object) plan_centre(spec, x + slot * spec.side * spec.side * 3, object_of(picks, slot), step, slot, number, patch);
         if (spec.perlin > 0.0f) plan_shape(spec, step, slot, number, between(u[4], spec.softness[0], spec.softness[1]), patch);
         const float* material = u + 9;
         switch (patch.source) {
@@ -682,20 +712,22 @@ DEVICE float region_weight(const CorruptionSpec& spec, Colour after, Colour befo
 // Applies k patches from patch `first` on: x̂ := x̂ + M_i a (y - x̂), M := M + M_i (1 - M). Before the first
 // patch x̂ is x and M is 0. After the last one M := 1, or the weight of the pixel's change, where it exceeds the threshold, else 0. Between
 // launches `region` holds the soft M.
-// Grid: columns of 32 pixels, rows of 8, slot. pictures, pixels, patches as above, x: [n, side, side, 3],
+// Grid: columns of 32 pixels, rows of 8, slot. picks, pictures, pixels, patches as above, x: [n, side, side, 3],
 // shapes: [n, patches_at_once, mask_side, mask_side, 2], gradients as above, materials: [n, patches_at_once, replacement_side^2, 4],
 // corrupted: [n, side, side, 3], region: [n, side, side].
 // FLOPs: 100 n k side^2. Bytes: 28 n side^2.
 // Bound by memory if patches are few and small; the FLOPs are those of patches that cover the image.
 KERNEL __launch_bounds__(256)
-    corruption_lay(const Picture* __restrict__ pictures, const float* __restrict__ pixels, const float* __restrict__ x, const Patch* __restrict__ patches,
+    corruption_lay(const float* __restrict__ picks, const Picture* __restrict__ pictures, const float* __restrict__ pixels, const float* __restrict__ x, const Patch* __restrict__ patches,
                    const Node<2>* __restrict__ shapes, const Node<2>* __restrict__ gradients, const Node<4>* __restrict__ materials, float* __restrict__ corrupted, float* __restrict__ region,
                    CorruptionSpec spec, uint32_t first) {
     uint32_t column = blockIdx.x * 32 + threadIdx.x % 32, row = blockIdx.y * 8 + threadIdx.x / 32, slot = blockIdx.z;
     if (row >= spec.side || column >= spec.side) return;
     uint32_t start = slot * spec.side * spec.side, here = start + row * spec.side + column;
-    uint32_t end = first + spec.patches_at_once < spec.patches_max ? first + spec.patches_at_once : spec.patches_max;
+    uint32_t last = first + spec.patches_at_once < spec.patches_max ? first + spec.patches_at_once : spec.patches_max, end = last;
     Colour current = pixel(first == 0 ? x : corrupted, 0, 0, here);
+    // Beside the object no patch has a mask.
+    if (spec.on_object && !is_object(pixel(x, 0, 0, here), object_of(picks, slot))) end = first;
     float m = first == 0 ? 0.0f : region[here];
     for (uint32_t number = first; number < end; number++) {
         const Patch& patch = patches[slot * spec.patches_max + number];
@@ -725,7 +757,7 @@ KERNEL __launch_bounds__(256)
     }
 #pragma unroll
     for (int k = 0; k < 3; k++) corrupted[here * 3 + k] = current.c[k];
-    region[here] = end < spec.patches_max ? m : m > spec.region_threshold ? region_weight(spec, current, pixel(x, 0, 0, here)) : 0.0f;
+    region[here] = last < spec.patches_max ? m : m > spec.region_threshold ? region_weight(spec, current, pixel(x, 0, 0, here)) : 0.0f;
 }
 REGISTER_KERNEL(corruption_lay)
 

@@ -32,7 +32,7 @@ struct CorruptionSpec {
     float blend[2], softness[2], deformation[2], region_threshold, kept_noise[2], perlin, perlin_union, perlin_intersection;
     uint32_t perlin_exponents;
     float perlin_threshold, region_slope, region_midpoint;
-    uint32_t gradient_nodes;
+    uint32_t on_object, gradient_nodes;
     float mask_nodes_per_unit;
     uint32_t mask_side, replacement_side;
     float taps[FIELD_TAPS];

@@ -14,7 +14,7 @@ const RENAMED: [(&str, &str); 4] = [
 ];
 
 /// Keys that version 0.1.0 did not have: their section, and their line if they have the default.
-const ADDED: [(&str, &str); 20] = [
+const ADDED: [(&str, &str); 23] = [
     ("augment", "rotation = 0.0"),
     ("corruption", "clean = 0.0"),
     ("corruption.kept_noise", "min = 0.0"),
@@ -30,6 +30,9 @@ const ADDED: [(&str, &str); 20] = [
     ("corruption.shape", "threshold = 0.5"),
     ("corruption.region_weight", "slope = 0.0"),
     ("corruption.region_weight", "midpoint = 0.0"),
+    ("corruption.foreground", "method = \"off\""),
+    ("corruption.foreground", "threshold = 0.5"),
+    ("corruption.foreground", "object = \"auto\""),
     ("detection.residual", "squared = 1.0"),
     ("detection.residual", "root = 0.0"),
     ("detection.residual", "gradient = 0.0"),
@@ -38,7 +41,8 @@ const ADDED: [(&str, &str); 20] = [
 ];
 
 /// Sections that version 0.1.0 did not have.
-const ADDED_SECTIONS: [&str; 4] = ["corruption.kept_noise", "corruption.shape", "corruption.region_weight", "detection.residual"];
+const ADDED_SECTIONS: [&str; 5] =
+    ["corruption.kept_noise", "corruption.shape", "corruption.region_weight", "corruption.foreground", "detection.residual"];
 
 /// Keys without a default, which a default config does not contain.
 const WITHOUT_DEFAULT: [&str; 1] = ["data.textures"];

@@ -6,8 +6,8 @@ use ndarray::Array3;
 use orthoscope::Result;
 use orthoscope::backend::{Cuda, Storage};
 use orthoscope::data::corruption::{
-    Aspect, Blend, CorruptionConfig, Deformation, Distribution, KeptNoise, Patches, RegionWeight, Shape, Size, Softness, Source,
-    Weights,
+    Aspect, Blend, CorruptionConfig, Deformation, Distribution, Foreground, ForegroundMethod, KeptNoise, ObjectSide, Patches,
+    RegionWeight, Shape, Size, Softness, Source, Weights,
 };
 use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, Image, TrainingSet, row_major};
 use orthoscope::model::{Architecture, Autoencoder};
@@ -30,6 +30,7 @@ on_cuda!(
     opacities_of_every_patch,
     perlin_shapes,
     weights_of_changed_pixels,
+    patches_on_the_object,
     seeds_and_steps_use_all_their_bits,
     the_number_of_patches_at_once_does_not_change_the_result,
     operands_that_do_not_fit_are_rejected,
@@ -71,6 +72,7 @@ pub fn spec_value() -> SpecValue {
         perlin_threshold: 1.44,
         region_slope: 1.45,
         region_midpoint: 1.46,
+        on_object: 15,
         gradient_nodes: 13,
         mask_nodes_per_unit: 1.4,
         mask_side: 10,
@@ -99,6 +101,7 @@ fn training_set(corruption: CorruptionConfig) -> TrainingSet {
         size: 24,
         augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true, ..AugmentConfig::default() },
         corruption,
+        objects: Default::default(),
         seed: 0x1234_5678_9ABC_DEF0,
     }
 }
@@ -286,6 +289,23 @@ fn weights_of_changed_pixels(open: &Open) {
     }
 }
 
+/// Random images have a broad histogram; every augmentation is on, and rotated crops are interpolated.
+fn patches_on_the_object(open: &Open) {
+    for (method, object, threshold) in [
+        (ForegroundMethod::Otsu, ObjectSide::Auto, 0.5),
+        (ForegroundMethod::Threshold, ObjectSide::Brighter, 0.8),
+        (ForegroundMethod::Threshold, ObjectSide::Darker, 0.001),
+    ] {
+        let foreground = Foreground { method, threshold, object };
+        let shape = Shape { perlin: 0.3, ..Shape::default() };
+        let set = training_set(CorruptionConfig { foreground, shape, ..CorruptionConfig::default() });
+        let set = TrainingSet { augment: AugmentConfig { rotation: 10.0, ..set.augment.clone() }, ..set };
+        check(open, &format!("{method:?} {object:?}"), &set);
+        let changed = set.batch(5, COUNT).unwrap();
+        assert_eq!(changed.corrupted == changed.target, threshold == 0.001, "{method:?} {object:?}");
+    }
+}
+
 fn rotated_crops(open: &Open) {
     for rotation in [5.0, 45.0] {
         let set = training_set(CorruptionConfig::default());
@@ -341,10 +361,12 @@ fn picks_keep_all_32_bits() {
         flip_columns: false,
         turns: 3,
         half_tangent: 1.0,
+        object: [-1.0, 2.0],
     };
     let picks = Picks { step: (1 << 24) + 1, slots: vec![pick, Pick { flip_columns: true, ..Pick::default() }] };
-    let halves = [1.0, 256.0, 22136.0, 4660.0, 65535.0, 65535.0, 0.0, 1.0, 3.0, 0.0, 1.0, 0.0, 0.0, 16256.0];
-    let rest = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0];
+    let halves =
+        [1.0, 256.0, 22136.0, 4660.0, 65535.0, 65535.0, 0.0, 1.0, 3.0, 0.0, 1.0, 0.0, 0.0, 16256.0, 0.0, 49024.0, 0.0, 16384.0];
+    let rest = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
     assert_eq!(picks.elements::<f32>(), [&halves[..], &rest].concat());
     assert_eq!(picks.elements::<f64>().len(), Picks::len(2));
 }
@@ -413,6 +435,7 @@ fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
             weights: Weights { structure: 0.3, ..Weights::default() },
             ..CorruptionConfig::default()
         },
+        objects: Default::default(),
         seed: 5,
     };
     let resident = set.resident(cuda, 2)?.expect("a device with its own memory");

@@ -1,4 +1,4 @@
-use super::options::{KeptNoise, RegionWeight, Shape};
+use super::options::{Foreground, KeptNoise, RegionWeight, Shape};
 use super::range::{check, check_range};
 use super::source::Source;
 use crate::error::{Error, Result};
@@ -32,6 +32,8 @@ pub struct CorruptionConfig {
     pub shape: Shape,
     /// Weight of a corrupted pixel in the objective.
     pub region_weight: RegionWeight,
+    /// Patches on the object only.
+    pub foreground: Foreground,
 }
 
 /// Number of patches in one image, uniform in [min, max], both included.
@@ -157,6 +159,7 @@ impl Default for CorruptionConfig {
             kept_noise: KeptNoise::default(),
             shape: Shape::default(),
             region_weight: RegionWeight::default(),
+            foreground: Foreground::default(),
         }
     }
 }
@@ -270,6 +273,7 @@ impl CorruptionConfig {
         check_range("kept_noise", self.kept_noise.min, self.kept_noise.max, [0.0, 1.0])?;
         self.shape.validate()?;
         self.region_weight.validate()?;
+        self.foreground.validate()?;
         check("clean", self.clean, [0.0, 1.0])?;
         check("region_threshold", self.region_threshold, [0.0, 0.999])
     }
@@ -331,6 +335,7 @@ mod tests {
             ("shape = { cells = 12 }", "shape.cells"),
             ("shape = { cells = 128 }", "shape.cells"),
             ("shape = { threshold = 0.95 }", "shape.threshold"),
+            ("foreground = { threshold = 1.0 }", "foreground.threshold"),
             ("region_weight = { slope = -1 }", "region_weight.slope"),
             ("region_weight = { midpoint = 256 }", "region_weight.midpoint"),
         ] {

@@ -21,6 +21,8 @@ pub(super) enum FieldUse {
     Perlin = 5,
     /// Gradients of the second.
     SecondPerlin = 6,
+    /// Further candidates for the centre of a patch.
+    Centre = 7,
 }
 
 /// Key of the random fields of one image.

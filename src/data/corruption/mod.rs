@@ -22,6 +22,9 @@
 //! Block 4: the four functions of the source `structure`, as bits. The gradient at a node has counter
 //! `[node, 3 + 256 field + 65536 patch, step, index]`, lane 0, with field 5 for the first noise and 6 for the second.
 //!
+//! **Object**: with `foreground` the centre of a patch is the first of 65 places on the object: that of numbers 4 + 20 k and 5 + 20 k, then two
+//! for each counter `[block, 3 + 256 · 7 + 65536 patch, step, index]`, rows in lanes 0 and 2, columns in lanes 1 and 3. Else it is the first.
+//!
 //! **Arithmetic** is f32 in the written order, without fused multiply-add. Only +, -, ×, ÷ and square root are used, whose
 //! results IEEE 754 defines exactly. The table of Gaussian weights is rounded from f64. No result depends on other images or on
 //! the number of threads. The kernels of `kernels/corruption.cu` give the same bits, so change both together.
@@ -33,6 +36,7 @@
 mod config;
 mod exact;
 mod field;
+mod foreground;
 mod mask;
 mod options;
 mod perlin;
@@ -48,13 +52,15 @@ mod structure;
 mod tests;
 
 pub use config::{Aspect, Blend, CorruptionConfig, Deformation, Distribution, Patches, Size, Softness, Weights};
-pub use options::{KeptNoise, RegionWeight, Shape};
+pub use foreground::ObjectRanges;
+pub use options::{Foreground, ForegroundMethod, KeptNoise, ObjectSide, RegionWeight, Shape};
 pub use source::{Source, Sources};
 
 use super::{Image, Plane, sides};
 use crate::error::Result;
 use exact::logistic;
 use field::{Address, lerp};
+use foreground::is_object;
 use ndarray::Axis;
 use perlin::Combination;
 use plan::{Patch, Plan, plan};
@@ -121,7 +127,7 @@ pub struct Corrupted {
     /// Soft mask M, the union 1 - Π (1 - M_i) over the patches, in [0, 1]. The opacity of a patch does not affect the mask.
     pub mask: Plane,
     /// M of the objective (Method §3): 1 where the soft mask exceeds `region_threshold`, else 0; with `region_weight` a weight in [0, 1]
-    /// instead of 1. Never empty if there is a patch that is a deformed disk.
+    /// instead of 1. Never empty if there is a patch that is a deformed disk on the object.
     pub region: Plane,
     /// The patches in the order in which they were applied.
     pub patches: Vec<PatchRecord>,
@@ -145,13 +151,15 @@ pub fn corrupt(
     for source in sources.textures.iter().chain(sources.images) {
         sides("corrupt", source)?;
     }
-    let Plan { patches, deviation } = plan(config, address, [height, width], sources);
+    let object = config.foreground.is_on().then(|| sources.object.unwrap_or_else(|| config.foreground.range(x)));
+    let Plan { patches, deviation } = plan(config, address, x, object, sources);
     let (mut image, mut target) = (x.clone(), x.clone());
     let mut mask = Plane::zeros((height, width));
     for patch in &patches {
         let shape = SoftMask::new(config, address, patch, [height, width]);
+        let is_open = |[row, column]: [usize; 2]| object.is_none_or(|range| is_object(sample::pixel(x, row, column), range));
         let replacement = Replacement::new(address, patch, x, sources);
-        blend_patch(patch, &shape, &replacement, &mut image, &mut mask);
+        blend_patch(patch, |site| if is_open(site.place) { shape.at(site) } else { 0.0 }, &replacement, &mut image, &mut mask);
     }
     let region = region(config, &mask, &image, x);
     if config.kept_noise.max > 0.0 {
@@ -187,7 +195,7 @@ fn add_noise(address: Address, deviation: f32, image: &mut Image, target: &mut I
 
 /// Blends one patch into the image: `x̂ := x̂ + M a (y - x̂)`, which is M ⊙ y' + M̄ ⊙ x̂ with y' = a y + (1 - a) x̂, and
 /// `M := M + M_i (1 - M)`.
-fn blend_patch(patch: &Patch, shape: &SoftMask, replacement: &Replacement<'_>, image: &mut Image, mask: &mut Plane) {
+fn blend_patch(patch: &Patch, shape: impl Fn(&Site) -> f32, replacement: &Replacement<'_>, image: &mut Image, mask: &mut Plane) {
     let [rows, columns] = std::array::from_fn(|axis| {
         let extent = mask.shape()[axis];
         patch.centre[axis].saturating_sub(patch.radius[axis])..(patch.centre[axis] + patch.radius[axis] + 1).min(extent)
@@ -195,7 +203,7 @@ fn blend_patch(patch: &Patch, shape: &SoftMask, replacement: &Replacement<'_>, i
     for row in rows {
         for column in columns.clone() {
             let site = Site::new(patch, [row, column]);
-            let m = shape.at(&site);
+            let m = shape(&site);
             if m == 0.0 {
                 continue;
             }

@@ -44,6 +44,56 @@ pub struct RegionWeight {
     pub midpoint: f32,
 }
 
+/// Patches on the object only, for images of an object before a background of another brightness. A pixel is on the object if its grey
+/// value, the mean of its channels, is on the object's side of a threshold, which is found once for each training image. The centres of
+/// the deformed disks are on the object, and the mask is 0 beside it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Foreground {
+    /// How the threshold is found.
+    pub method: ForegroundMethod,
+    /// The threshold of [`ForegroundMethod::Threshold`], in (0, 1).
+    pub threshold: f32,
+    /// The object's side of the threshold.
+    pub object: ObjectSide,
+}
+
+/// How the threshold between object and background is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ForegroundMethod {
+    /// Patches are anywhere.
+    Off,
+    /// Otsu's threshold of each image.
+    Otsu,
+    /// A fixed grey value.
+    Threshold,
+}
+
+/// On which side of the threshold the object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectSide {
+    /// On the side on which fewer of the pixels along the image's border are.
+    Auto,
+    /// Below the threshold.
+    Darker,
+    /// Above it.
+    Brighter,
+}
+
+impl Default for Foreground {
+    fn default() -> Self {
+        Self { method: ForegroundMethod::Off, threshold: 0.5, object: ObjectSide::Auto }
+    }
+}
+
+impl Foreground {
+    pub(super) fn validate(&self) -> Result<()> {
+        check("foreground.threshold", self.threshold, [0.001, 0.999])
+    }
+}
+
 impl Default for Shape {
     fn default() -> Self {
         Self { perlin: 0.0, union: 0.0, intersection: 0.0, cells: 32, threshold: 0.5 }

@@ -1,9 +1,15 @@
 use super::config::{CorruptionConfig, Distribution, Weights};
 use super::exact::{gamma2, log_uniform};
 use super::field::{Address, FieldUse};
+use super::foreground::is_object;
 use super::perlin::{PerlinPlan, draw};
+use super::sample::pixel;
 use super::source::{Source, Sources};
+use crate::data::Image;
 use crate::rng::{Purpose, Stream};
+
+/// Further candidates for the centre of a patch on the object, an even number.
+const CANDIDATES: u32 = 64;
 
 /// One patch, as drawn from the random stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +41,7 @@ impl Patch {
     const NUMBERS: usize = 20;
 
     fn draw(canvas: &Canvas<'_>, number: u32, u: [f32; Self::NUMBERS]) -> Self {
-        let Canvas { config, address, extent, weights } = canvas;
+        let Canvas { config, address, extent, weights, .. } = canvas;
         let [row, column, side, aspect, softness, deformation, source, faint, opacity, material @ ..] = u;
         let opacity = draw_from(config.blend.distribution, opacity, config.blend.min, config.blend.max);
         let perlin = draw(&config.shape, *address, number);
@@ -43,7 +49,7 @@ impl Patch {
             Some(_) => (extent.map(|length| length / 2), extent.map(|length| (length / 2).max(1))),
             None => {
                 let lengths = canvas.lengths(number, side, aspect);
-                ([pick(row, extent[0]), pick(column, extent[1])], lengths.map(radius))
+                (canvas.centre(number, [row, column]), lengths.map(radius))
             }
         };
         Self {
@@ -67,9 +73,26 @@ struct Canvas<'a> {
     /// Height and width of the image.
     extent: [usize; 2],
     weights: [f32; Source::ALL.len()],
+    /// The image and the grey values of its object, if patches must be on it.
+    object: Option<(&'a Image, [f32; 2])>,
 }
 
 impl Canvas<'_> {
+    /// The centre of patch `number`: the first candidate on the object. The candidates are the place at `u` and [`CANDIDATES`] more; if none of
+    /// them is on the object, it is the first.
+    fn centre(&self, number: u32, u: [f32; 2]) -> [usize; 2] {
+        let place = |[row, column]: [f32; 2]| [pick(row, self.extent[0]), pick(column, self.extent[1])];
+        let Some((image, range)) = self.object else {
+            return place(u);
+        };
+        let further = (0..CANDIDATES / 2).flat_map(|block| {
+            let [a, b, c, d] = self.address.uniforms(number, FieldUse::Centre, block);
+            [[a, b], [c, d]]
+        });
+        let mut candidates = std::iter::once(u).chain(further).map(place);
+        candidates.find(|&[row, column]| is_object(pixel(image, row, column), range)).unwrap_or_else(|| place(u))
+    }
+
     /// Height and width of patch `number` in pixels, from the uniform numbers for its side and its aspect ratio.
     fn lengths(&self, number: u32, side: f32, aspect: f32) -> [f32; 2] {
         let (size, extent) = (&self.config.size, self.extent.map(|length| length as f32));
@@ -98,8 +121,15 @@ pub(super) struct Plan {
     pub deviation: f32,
 }
 
-/// The plan of image `index` of `step`, `extent` = [height, width]. The order of the numbers is in the module docs.
-pub(super) fn plan(config: &CorruptionConfig, address: Address, extent: [usize; 2], sources: &Sources<'_>) -> Plan {
+/// The plan of the image x; `object` are the grey values of its object, if patches must be on it. The order of the numbers is in the
+/// module docs.
+pub(super) fn plan(
+    config: &CorruptionConfig,
+    address: Address,
+    x: &Image,
+    object: Option<[f32; 2]>,
+    sources: &Sources<'_>,
+) -> Plan {
     let mut stream = Stream::new(address.seed, Purpose::Corruption, address.step, address.index);
     let count = stream.between(config.patches.min, config.patches.max);
     let is_clean = stream.uniform() < config.clean;
@@ -107,7 +137,8 @@ pub(super) fn plan(config: &CorruptionConfig, address: Address, extent: [usize; 
     // The last number of the first block is not used.
     stream.bits();
     let weights = available(&config.weights, sources.textures.len(), sources.images.len());
-    let canvas = Canvas { config, address, extent, weights };
+    let (extent, object) = ([x.dim().0, x.dim().1], object.map(|range| (x, range)));
+    let canvas = Canvas { config, address, extent, weights, object };
     let mut draw = |number| Patch::draw(&canvas, number, std::array::from_fn(|_| stream.uniform()));
     Plan { patches: (0..if is_clean { 0 } else { count }).map(&mut draw).collect(), deviation }
 }

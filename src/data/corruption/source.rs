@@ -42,7 +42,7 @@ impl Source {
     }
 }
 
-/// Replacement pictures at working scale, of any size. A source without pictures has weight 0; the proportions of the other
+/// What corruption takes from the training set: replacement pictures at working scale, of any size. A source without pictures has weight 0; the proportions of the other
 /// weights stay the same. If no source is left, constants are used.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sources<'a> {
@@ -50,4 +50,6 @@ pub struct Sources<'a> {
     pub textures: &'a [Image],
     /// For [`Source::OtherImage`]; they may include the image being corrupted.
     pub images: &'a [Image],
+    /// Grey values [low, high) of the object in the image being corrupted, for `foreground`. `None` finds them in the image itself.
+    pub object: Option<[f32; 2]>,
 }

@@ -58,6 +58,7 @@ impl CorruptionConfig {
             perlin_threshold: self.shape.threshold,
             region_slope: self.region_weight.slope,
             region_midpoint: self.region_weight.midpoint,
+            on_object: u32::from(self.foreground.is_on()),
             gradient_nodes: gradient_nodes as u32,
             mask_nodes_per_unit,
             mask_side: mask_side as u32,

@@ -67,7 +67,7 @@ proptest! {
         config.deformation = Deformation { min: 0.0, max: deformation, smoothing };
         let x = picture(height, width, 0);
         let (textures, images) = ([picture(1, 1, 1), picture(7, 30, 2)], [x.clone(), picture(3, 50, 3)]);
-        let sources = Sources { textures: &textures, images: &images };
+        let sources = Sources { textures: &textures, images: &images, ..Sources::default() };
         let found = corrupt(&config, seed, step, index, &x, &sources).unwrap();
         check_laws(&config, &x, &found)?;
     }
@@ -106,7 +106,7 @@ fn kept_noise_is_the_same_in_input_and_target_and_leaves_the_patches_alone() {
 #[test]
 fn a_sample_does_not_depend_on_others_or_on_threads() {
     let (x, textures, images) = (picture(32, 48, 0), [picture(20, 20, 1)], [picture(32, 48, 2)]);
-    let sources = Sources { textures: &textures, images: &images };
+    let sources = Sources { textures: &textures, images: &images, ..Sources::default() };
     let draw = |index: u32| corrupt(&CorruptionConfig::default(), 5, 7, index, &x, &sources).unwrap();
     let alone = draw(13);
     let forward: Vec<Corrupted> = (0..24).map(draw).collect();
@@ -124,7 +124,7 @@ fn every_source_alone_changes_pixels() {
     let (x, textures) = (picture(40, 40, 0), [picture(20, 20, 1)]);
     // The only other image is the image itself, which must not be used at the same position.
     let images = [x.clone()];
-    let sources = Sources { textures: &textures, images: &images };
+    let sources = Sources { textures: &textures, images: &images, ..Sources::default() };
     for source in Source::ALL {
         let config = CorruptionConfig { weights: only(source), ..CorruptionConfig::default() };
         for index in 0..20 {
@@ -221,7 +221,8 @@ fn the_region_weight_is_the_logistic_of_the_change() {
 fn gamma_sizes_have_the_moments_of_their_distribution() {
     let size = Size { min: 0.001, max: 1.0, distribution: Distribution::Gamma, ..Size::default() };
     let config = CorruptionConfig { size, ..CorruptionConfig::default() };
-    let draw = |index| plan(&config, Address { seed: 2, step: 0, index }, [1000, 2000], &Sources::default()).patches;
+    let x = Image::zeros((1000, 2000, 3));
+    let draw = |index| plan(&config, Address { seed: 2, step: 0, index }, &x, None, &Sources::default()).patches;
     let shares: Vec<[f64; 2]> =
         (0..1500).flat_map(draw).map(|patch| [patch.radius[0] as f64 / 500.0, patch.radius[1] as f64 / 1000.0]).collect();
     let count = shares.len() as f64;
@@ -244,7 +245,8 @@ fn sizes_are_bounded_along_each_axis() {
         let plans = |max_height, max_width| {
             let size = Size { min: 0.05, max: 0.9, distribution, max_height, max_width };
             let config = CorruptionConfig { size, ..CorruptionConfig::default() };
-            let draw = |index| plan(&config, Address { seed: 3, step: 1, index }, [200, 100], &Sources::default()).patches;
+            let x = Image::zeros((200, 100, 3));
+            let draw = |index| plan(&config, Address { seed: 3, step: 1, index }, &x, None, &Sources::default()).patches;
             (0..100).flat_map(draw).map(|patch| patch.radius).collect::<Vec<_>>()
         };
         let free = plans(0.0, 0.0);
@@ -257,6 +259,41 @@ fn sizes_are_bounded_along_each_axis() {
         }
         assert!(free.iter().any(|radius| radius[0] > 30) && free.iter().any(|radius| radius[1] > 10));
     }
+}
+
+/// A bright square of a sixteenth of the image before a dark background: every patch has its centre on it, and nothing beside it changes.
+#[test]
+fn patches_stay_on_the_object() {
+    let inside = |row: usize, column: usize| (24..36).contains(&row) && (8..20).contains(&column);
+    let x = Image::from_shape_fn((48, 48, 3), |(row, column, c)| {
+        let texture = picture(48, 48, 5)[[row, column, c]] * 0.1;
+        if inside(row, column) { 0.7 + texture } else { 0.1 + texture }
+    });
+    let foreground = Foreground { method: ForegroundMethod::Otsu, ..Foreground::default() };
+    let shape = Shape { perlin: 0.3, ..Shape::default() };
+    let config = CorruptionConfig { foreground: foreground.clone(), shape, ..CorruptionConfig::default() };
+    let (mut disks, mut lost) = (0, 0);
+    for index in 0..60 {
+        let found = corrupt(&config, 4, 4, index, &x, &Sources::default()).unwrap();
+        for ((row, column), &m) in found.mask.indexed_iter() {
+            assert!(inside(row, column) || m == 0.0);
+        }
+        for patch in found.patches.iter().filter(|patch| patch.shape == PatchShape::Disk) {
+            let [row, column] =
+                [patch.top + patch.height as i32 / 2, patch.left + patch.width as i32 / 2].map(|place| place as usize);
+            disks += 1;
+            lost += usize::from(!inside(row, column));
+        }
+    }
+    // A patch misses with probability (15/16)^65 = 0.015.
+    assert!(disks > 100 && lost * 12 < disks, "{lost} of {disks} patches beside the object");
+    // The range of the whole image counts, not that of the crop.
+    let nothing = Sources { object: Some([1.5, 2.0]), ..Sources::default() };
+    assert_eq!(corrupt(&config, 4, 4, 0, &x, &nothing).unwrap().image, x);
+    // Without a background the places are those of a config without foreground.
+    let anywhere = Sources { object: Some([-1.0, 2.0]), ..Sources::default() };
+    let plain = CorruptionConfig { foreground: Foreground::default(), ..config.clone() };
+    assert_eq!(corrupt(&config, 4, 4, 1, &x, &anywhere).unwrap(), corrupt(&plain, 4, 4, 1, &x, &Sources::default()).unwrap());
 }
 
 #[test]
@@ -314,7 +351,7 @@ fn the_mask_is_the_union_of_the_patches() {
     config.softness.min = 0.6;
     let (x, address) = (picture(32, 32, 0), Address { seed: 6, step: 1, index: 2 });
     let found = corrupt(&config, 6, 1, 2, &x, &Sources::default()).unwrap();
-    let patches = plan(&config, address, [32, 32], &Sources::default()).patches;
+    let patches = plan(&config, address, &x, None, &Sources::default()).patches;
     let masks: Vec<Mask> = patches.iter().map(|patch| Mask::new(address, patch, config.deformation.smoothing)).collect();
     let mut overlaps = 0;
     for ((row, column), &m) in found.mask.indexed_iter() {
@@ -348,7 +385,7 @@ fn the_weight_of_sources_without_pictures_goes_to_the_others() {
     // Constant and brightness share 0.4 of the 0.6 that is left; five standard errors.
     let share = (count(&all, Source::Constant) + count(&all, Source::Brightness)) as f64 / all.len() as f64;
     assert!((share - 2.0 / 3.0).abs() < 5.0 * (2.0 / 9.0 / all.len() as f64).sqrt(), "{share}");
-    let some = chosen(Weights::default(), &Sources { textures: &textures, images: &[] });
+    let some = chosen(Weights::default(), &Sources { textures: &textures, ..Sources::default() });
     assert!(count(&some, Source::Texture) > 0 && count(&some, Source::OtherImage) == 0);
     let none = chosen(only(Source::Texture), &Sources::default());
     assert_eq!(count(&none, Source::Constant), none.len());
@@ -389,7 +426,7 @@ fn a_bad_config_is_rejected() {
 #[test]
 fn patches_match_golden_values() {
     let (textures, images) = ([picture(9, 9, 1)], [picture(9, 9, 2)]);
-    let sources = Sources { textures: &textures, images: &images };
+    let sources = Sources { textures: &textures, images: &images, ..Sources::default() };
     let draw = |index| corrupt(&CorruptionConfig::default(), 2206, 11723, index, &picture(96, 128, 0), &sources).unwrap();
     let boxes: Vec<_> = (0..3)
         .flat_map(|index| draw(index).patches)

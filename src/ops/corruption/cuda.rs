@@ -105,7 +105,7 @@ impl<'a> Work<'a> {
         let patches = patches_at_once.min(patches_max.saturating_sub(first));
         let launch =
             self.cuda.launch(&kernel::CORRUPTION_LAY, [side.div_ceil(LAY_TILE[1]), side.div_ceil(LAY_TILE[0]), self.spec.n]);
-        let launch = launch.input(&self.resident.table).input(&self.resident.pixels).input(x);
+        let launch = launch.input(self.picks).input(&self.resident.table).input(&self.resident.pixels).input(x);
         let launch = launch.input(&self.patches).input(&self.shapes).input(&self.gradients).input(&self.materials);
         launch.output(corrupted).output(region).value(self.spec).value(first).with("k", patches as usize).run()
     }
@@ -217,6 +217,7 @@ mod tests {
             perlin_threshold: 0.5,
             region_slope: 0.0,
             region_midpoint: 0.0,
+            on_object: 0,
             gradient_nodes: 0,
             mask_nodes_per_unit: 10.5,
             mask_side: 23,

@@ -75,6 +75,8 @@ pub struct CorruptionSpec {
     pub region_slope: f32,
     /// Change of weight 1/2, in grey levels.
     pub region_midpoint: f32,
+    /// 1 if patches are on the object only, whose grey values are in [`Pick::object`].
+    pub on_object: u32,
     /// Gradients of the finest Perlin noise; 0 if no shape is one.
     pub gradient_nodes: u32,
     /// Nodes of the mask's random field in half a patch.
@@ -122,6 +124,8 @@ pub struct Pick {
     /// tan(θ/2) of a small rotation by θ about the centre of the crop, after everything else; 0 for none. Sine and cosine follow from it by
     /// arithmetic that is exact on every device.
     pub half_tangent: f32,
+    /// Grey values [low, high) of the object in the image, if the corruption is on the object only.
+    pub object: [f32; 2],
 }
 
 /// The inputs that change with each batch. On the device they are a buffer, so that a recorded step can be replayed.
@@ -136,16 +140,17 @@ pub struct Picks {
 impl Picks {
     /// Elements of the buffer for `n` images.
     pub const fn len(n: usize) -> usize {
-        2 * (1 + 6 * n)
+        2 * (1 + 8 * n)
     }
 
     /// The content of the buffer: 32-bit words, each stored as two elements (low and high 16 bits), which every element type
     /// represents exactly. First the step, then for each slot: image, top, left, turns, flips (1 rows, 2 columns), and the bits of the
-    /// half tangent.
+    /// half tangent and of the object's lowest and highest grey value.
     pub fn elements<T: Real>(&self) -> Vec<T> {
         let of_slot = |pick: &Pick| {
             let flips = u32::from(pick.flip_rows) | u32::from(pick.flip_columns) << 1;
-            [pick.image, pick.top, pick.left, pick.turns, flips, pick.half_tangent.to_bits()]
+            let [low, high] = pick.object.map(f32::to_bits);
+            [pick.image, pick.top, pick.left, pick.turns, flips, pick.half_tangent.to_bits(), low, high]
         };
         let words = std::iter::once(self.step).chain(self.slots.iter().flat_map(of_slot));
         words.flat_map(|word| [word & 0xFFFF, word >> 16]).map(|half| T::of(f64::from(half))).collect()
