@@ -14,6 +14,7 @@ enum : uint32_t { DISK = 0, PERLIN = 1, PERLIN_UNION = 2, PERLIN_INTERSECTION = 
 constexpr float NODES_PER_SIGMA = 2.0f;
 constexpr float ELASTIC_SMOOTHING = 0.3f;
 constexpr uint32_t CELLS = 8, CELL_BITS = 3;
+constexpr uint32_t INTERVALS = 4, POINTS = 8, MEMBRANE_NODES = 4 * (INTERVALS + 1);
 constexpr float DISK_RADIUS = 0.65f, TAPER = 0.35f;
 constexpr uint32_t TILE = 16, WIDE_TILE = TILE + 2 * FIELD_MARGIN;
 
@@ -36,8 +37,9 @@ struct Patch {
     uint32_t shape, cells[2][2]; // cells of each Perlin noise along both axes
     float turn[2][2];            // cosine and sine of the angle of each
     uint32_t rounds[4];          // structure: the functions that relabel the cells
+    int32_t first[2], span[2];   // seamless: first row and column of the part inside the image, and from there to the last
 };
-static_assert(sizeof(Patch) == 37 * 4, "the scratch memory has 37 floats per patch");
+static_assert(sizeof(Patch) == 41 * 4, "the scratch memory has 41 floats per patch");
 
 // A node of a random field.
 template <int C> struct alignas(4 * C) Node { float v[C]; };
@@ -117,6 +119,14 @@ DEVICE float negative_log(float v) {
     float s = (m - 1.0f) / (m + 1.0f), q = s * s;
     float series = s * (2.0f + q * (0.6666667f + q * (0.4f + q * (0.2857143f + q * 0.2222222f))));
     return -((float)exponent * 0.693147181f + series);
+}
+
+// Nearly normal, mean 0, variance 1: the sum of eight 16-bit numbers, centred and scaled.
+DEVICE float normal(Random random) {
+    uint32_t sum = 0;
+#pragma unroll
+    for (int lane = 0; lane < 4; lane++) sum += (random.lane[lane] & 0xFFFFu) + (random.lane[lane] >> 16);
+    return ((float)sum - 262140.0f) * (1.0f / 53509.92f);
 }
 
 // The mask at a depth inside the shape: the smoothstep of depth / fade.
@@ -249,14 +259,34 @@ DEVICE void plan_texture(const float* u, const Picture* pictures, const Corrupti
     for (int k = 0; k < 3; k++) patch.colour[k] -= 0.5f;
 }
 
-// Another place in a training image, at least a quarter of the image away along one axis.
-DEVICE void plan_other_image(const float* u, const Picture* pictures, const CorruptionSpec& spec, Patch& patch) {
-    patch.picture = choose_item(u[0], spec.images);
-    Picture image = pictures[patch.picture];
+// A shift to another place in an image, at least a quarter of the image away along one axis.
+DEVICE void far_shift(const float* u, const Picture& image, int32_t (&shift)[2]) {
     uint32_t far_axis = choose_item(u[1], 2);
     float distance = between(u[2], 0.25f, 0.75f);
-    patch.shift[0] = (int32_t)((far_axis == 0 ? distance : u[3]) * (float)image.height);
-    patch.shift[1] = (int32_t)((far_axis == 1 ? distance : u[3]) * (float)image.width);
+    shift[0] = (int32_t)((far_axis == 0 ? distance : u[3]) * (float)image.height);
+    shift[1] = (int32_t)((far_axis == 1 ? distance : u[3]) * (float)image.width);
+}
+
+// Another place in a training image.
+DEVICE void plan_other_image(const float* u, const Picture* pictures, const CorruptionSpec& spec, Patch& patch) {
+    patch.picture = choose_item(u[0], spec.images);
+    far_shift(u, pictures[patch.picture], patch.shift);
+}
+
+// The same, rescaled: the part of the box inside the image, and where it is in the donor.
+DEVICE void plan_seamless(const float* u, const Random& bits, const Picture* pictures, const CorruptionSpec& spec, Patch& patch) {
+    plan_other_image(u, pictures, spec, patch);
+    float scale = 1.0f + 0.5f * normal(bits);
+    scale = scale < spec.seamless_scale[0] ? spec.seamless_scale[0] : scale > spec.seamless_scale[1] ? spec.seamless_scale[1] : scale;
+    float stride = 1.0f / scale;
+#pragma unroll
+    for (int axis = 0; axis < 2; axis++) {
+        int32_t low = patch.centre[axis] - patch.radius[axis], high = patch.centre[axis] + patch.radius[axis], end = (int32_t)spec.side - 1;
+        patch.first[axis] = low < 0 ? 0 : low;
+        patch.span[axis] = (high < end ? high : end) - patch.first[axis];
+        patch.stride[axis] = stride;
+        patch.origin[axis] = (float)(patch.centre[axis] + patch.shift[axis]) + ((float)patch.first[axis] - (float)patch.centre[axis]) * stride;
+    }
 }
 
 // Changed contrast, brightness and colour: brighter with probability 1 - mean of the central pixel.
@@ -383,7 +413,7 @@ DEVICE void plan_place(const float* u, const CorruptionSpec& spec, Patch& patch)
 
 // patches[slot, number] = the patch, or NO_PATCH where the slot has no more patches.
 // picks, pictures as above, x: [n, side, side, 3], patches: [n, patches_max].
-// FLOPs: 250 n patches_max. Bytes: 148 n patches_max.
+// FLOPs: 250 n patches_max. Bytes: 164 n patches_max.
 // Bound by latency: one thread per patch, a few hundred in total.
 KERNEL __launch_bounds__(64) corruption_plan(const float* __restrict__ picks, const Picture* __restrict__ pictures,
                                              const float* __restrict__ x, Patch* __restrict__ patches, CorruptionSpec spec) {
@@ -417,6 +447,7 @@ KERNEL __launch_bounds__(64) corruption_plan(const float* __restrict__ picks, co
         case NOISE: plan_noise(material, patch); break;
         case ELASTIC: plan_elastic(material, patch); break;
         case STRUCTURE: plan_structure(material, further(spec, 4, step, slot, number), patch); break;
+        case SEAMLESS: plan_seamless(material, further(spec, 5, step, slot, number), pictures, spec, patch); break;
         default: random_colour(material[0], material[1], material[2], material[3], patch.colour);
         }
     }
@@ -560,8 +591,8 @@ REGISTER_KERNEL(corruption_replacement_field_naive)
 // Grid: nodes of the finest noise, k, slot. gradients: [n, patches_at_once, 2, gradient_nodes, 2], the rest as above.
 // FLOPs: 700 n k gradient_nodes. Bytes: 16 n k gradient_nodes.
 // Bound by square root and division, 23 of each for a vector.
-KERNEL __launch_bounds__(256) corruption_gradients(const float* __restrict__ picks, const Patch* __restrict__ patches, Node<2>* __restrict__ gradients,
-                                                   CorruptionSpec spec, uint32_t first) {
+KERNEL __launch_bounds__(256) corruption_gradients(const float* __restrict__ picks, const Patch* __restrict__ patches,
+                                                   Node<2>* __restrict__ gradients, CorruptionSpec spec, uint32_t first) {
     uint32_t slot = blockIdx.z, number = first + blockIdx.y, node = blockIdx.x * blockDim.x + threadIdx.x;
     const Patch& patch = patches[slot * spec.patches_max + number];
     if (patch.source == NO_PATCH || patch.shape == DISK) return;
@@ -575,6 +606,43 @@ KERNEL __launch_bounds__(256) corruption_gradients(const float* __restrict__ pic
     }
 }
 REGISTER_KERNEL(corruption_gradients)
+
+// The donor of a seamless patch at a pixel, counted from the first one of its rectangle.
+DEVICE Colour donor_at(const Patch& patch, const Picture* pictures, const float* pixels, int32_t down, int32_t right) {
+    Picture donor = pictures[patch.picture];
+    float row = patch.origin[0] + (float)down * patch.stride[0], column = patch.origin[1] + (float)right * patch.stride[1];
+    return bilinear(pixels + donor.start, donor.height, donor.width, row, column);
+}
+
+// membranes[slot, k, node] = mean of x - donor over 8 points around each of 5 nodes along the top, the bottom, the left and the right side of
+// patch first + k, if it is seamless. Grid: 1, k, slot.
+// pictures, pixels, x, patches as in the other kernels, membranes: [n, patches_at_once, 20, 3].
+// FLOPs: 7000 n k. Bytes: 240 n k.
+// Bound by latency: one thread per node.
+KERNEL __launch_bounds__(32) corruption_membrane(const Picture* __restrict__ pictures, const float* __restrict__ pixels,
+                                                 const float* __restrict__ x, const Patch* __restrict__ patches,
+                                                 Colour* __restrict__ membranes, CorruptionSpec spec, uint32_t first) {
+    uint32_t slot = blockIdx.z, number = first + blockIdx.y, node = threadIdx.x;
+    const Patch& patch = patches[slot * spec.patches_max + number];
+    if (patch.source != SEAMLESS || node >= MEMBRANE_NODES) return;
+    const float* image = x + slot * spec.side * spec.side * 3;
+    uint32_t side = node / (INTERVALS + 1), knot = node % (INTERVALS + 1), along = side < 2;
+    Colour sum = {};
+    for (uint32_t point = 0; point < POINTS; point++) {
+        float t = ((float)knot - 0.5f + ((float)point + 0.5f) / (float)POINTS) / (float)INTERVALS;
+        float place = t * (float)patch.span[along] + 0.5f;
+        int32_t offset[2];
+        offset[along] = (int32_t)(place > 0.0f ? place : 0.0f);
+        offset[along] = offset[along] < patch.span[along] ? offset[along] : patch.span[along];
+        offset[1 - along] = side % 2 == 1 ? patch.span[1 - along] : 0;
+        Colour here = pixel(image, spec.side, patch.first[0] + offset[0], patch.first[1] + offset[1]);
+        Colour donor = donor_at(patch, pictures, pixels, offset[0], offset[1]);
+        for (int c = 0; c < 3; c++) sum.c[c] += here.c[c] - donor.c[c];
+    }
+    for (int c = 0; c < 3; c++) sum.c[c] = sum.c[c] / (float)POINTS;
+    membranes[(slot * spec.patches_at_once + blockIdx.y) * MEMBRANE_NODES + node] = sum;
+}
+REGISTER_KERNEL(corruption_membrane)
 
 // The lattice cell of a coordinate in [-1, 1], and the position inside the cell.
 struct Cell { uint32_t index; float place; };
@@ -702,6 +770,38 @@ DEVICE Colour structure_at(const Patch& patch, const float* x, uint32_t side, co
     return patch.recoloured ? recolour(found, patch.gain, patch.colour) : found;
 }
 
+// A node of a membrane, and the value between two of them.
+DEVICE float knot_of(const Colour* nodes, uint32_t side, uint32_t k, int c) { return nodes[side * (INTERVALS + 1) + k].c[c]; }
+DEVICE float along_side(const Colour* nodes, uint32_t side, float t, int c) {
+    uint32_t k = (uint32_t)(t * (float)INTERVALS);
+    k = k < INTERVALS - 1 ? k : INTERVALS - 1;
+    return between(t * (float)INTERVALS - (float)k, knot_of(nodes, side, k, c), knot_of(nodes, side, k + 1, c));
+}
+DEVICE float corner_of(const Colour* nodes, uint32_t row, uint32_t column, int c) {
+    return 0.5f * (knot_of(nodes, row, column * INTERVALS, c) + knot_of(nodes, 2 + column, row * INTERVALS, c));
+}
+
+// The donor plus the Coons patch of the membrane's nodes.
+DEVICE Colour seamless_at(const Patch& patch, const Picture* pictures, const float* pixels, const Colour* nodes, const Site& site) {
+    int32_t offset[2];
+    float t[2];
+#pragma unroll
+    for (int axis = 0; axis < 2; axis++) {
+        offset[axis] = site.place[axis] - patch.first[axis];
+        t[axis] = (float)offset[axis] / (float)(patch.span[axis] > 1 ? patch.span[axis] : 1);
+    }
+    Colour y = donor_at(patch, pictures, pixels, offset[0], offset[1]);
+#pragma unroll
+    for (int c = 0; c < 3; c++) {
+        float rows = between(t[0], along_side(nodes, 0, t[1], c), along_side(nodes, 1, t[1], c));
+        float columns = between(t[1], along_side(nodes, 2, t[0], c), along_side(nodes, 3, t[0], c));
+        float top = between(t[1], corner_of(nodes, 0, 0, c), corner_of(nodes, 0, 1, c));
+        float bottom = between(t[1], corner_of(nodes, 1, 0, c), corner_of(nodes, 1, 1, c));
+        y.c[c] = cut(y.c[c] + (rows + columns - between(t[0], top, bottom)));
+    }
+    return y;
+}
+
 // The weight of a pixel of the region: 1, or the logistic function of its change in grey levels, |x̂ - x| 255/3 summed over the channels.
 DEVICE float region_weight(const CorruptionSpec& spec, Colour after, Colour before) {
     if (spec.region_slope == 0.0f) return 1.0f;
@@ -713,14 +813,15 @@ DEVICE float region_weight(const CorruptionSpec& spec, Colour after, Colour befo
 // patch x̂ is x and M is 0. After the last one M := 1, or the weight of the pixel's change, where it exceeds the threshold, else 0. Between
 // launches `region` holds the soft M.
 // Grid: columns of 32 pixels, rows of 8, slot. picks, pictures, pixels, patches as above, x: [n, side, side, 3],
-// shapes: [n, patches_at_once, mask_side, mask_side, 2], gradients as above, materials: [n, patches_at_once, replacement_side^2, 4],
+// shapes: [n, patches_at_once, mask_side, mask_side, 2], gradients, membranes as above, materials: [n, patches_at_once, replacement_side^2, 4],
 // corrupted: [n, side, side, 3], region: [n, side, side].
 // FLOPs: 100 n k side^2. Bytes: 28 n side^2.
 // Bound by memory if patches are few and small; the FLOPs are those of patches that cover the image.
 KERNEL __launch_bounds__(256)
-    corruption_lay(const float* __restrict__ picks, const Picture* __restrict__ pictures, const float* __restrict__ pixels, const float* __restrict__ x, const Patch* __restrict__ patches,
-                   const Node<2>* __restrict__ shapes, const Node<2>* __restrict__ gradients, const Node<4>* __restrict__ materials, float* __restrict__ corrupted, float* __restrict__ region,
-                   CorruptionSpec spec, uint32_t first) {
+    corruption_lay(const float* __restrict__ picks, const Picture* __restrict__ pictures, const float* __restrict__ pixels,
+                   const float* __restrict__ x, const Patch* __restrict__ patches, const Node<2>* __restrict__ shapes,
+                   const Node<2>* __restrict__ gradients, const Node<4>* __restrict__ materials, const Colour* __restrict__ membranes,
+                   float* __restrict__ corrupted, float* __restrict__ region, CorruptionSpec spec, uint32_t first) {
     uint32_t column = blockIdx.x * 32 + threadIdx.x % 32, row = blockIdx.y * 8 + threadIdx.x / 32, slot = blockIdx.z;
     if (row >= spec.side || column >= spec.side) return;
     uint32_t start = slot * spec.side * spec.side, here = start + row * spec.side + column;
@@ -748,6 +849,7 @@ KERNEL __launch_bounds__(256)
         case BRIGHTNESS: y = recolour(current, patch.gain, patch.colour); break;
         case NOISE: y = noise_at(patch, material, site); break;
         case ELASTIC: y = elastic_at(patch, material, x + start * 3, spec.side, site); break;
+        case SEAMLESS: y = seamless_at(patch, pictures, pixels, membranes + own * MEMBRANE_NODES, site); break;
         case STRUCTURE: y = structure_at(patch, x + start * 3, spec.side, site); break;
         default: y = {{patch.colour[0], patch.colour[1], patch.colour[2]}};
         }
@@ -760,14 +862,6 @@ KERNEL __launch_bounds__(256)
     region[here] = last < spec.patches_max ? m : m > spec.region_threshold ? region_weight(spec, current, pixel(x, 0, 0, here)) : 0.0f;
 }
 REGISTER_KERNEL(corruption_lay)
-
-// Nearly normal, mean 0, variance 1: the sum of eight 16-bit numbers, centred and scaled.
-DEVICE float normal(Random random) {
-    uint32_t sum = 0;
-#pragma unroll
-    for (int lane = 0; lane < 4; lane++) sum += (random.lane[lane] & 0xFFFFu) + (random.lane[lane] >> 16);
-    return ((float)sum - 262140.0f) * (1.0f / 53509.92f);
-}
 
 // x̂ += ε, x += ε: noise that the target keeps. ε = σ n, with σ drawn for each image.
 // picks as above, corrupted, x: [n, side, side, 3].

@@ -14,7 +14,7 @@ const RENAMED: [(&str, &str); 4] = [
 ];
 
 /// Keys that version 0.1.0 did not have: their section, and their line if they have the default.
-const ADDED: [(&str, &str); 23] = [
+const ADDED: [(&str, &str); 26] = [
     ("augment", "rotation = 0.0"),
     ("corruption", "clean = 0.0"),
     ("corruption.kept_noise", "min = 0.0"),
@@ -23,6 +23,9 @@ const ADDED: [(&str, &str); 23] = [
     ("corruption.size", "max_height = 0.0"),
     ("corruption.size", "max_width = 0.0"),
     ("corruption.weights", "structure = 0.0"),
+    ("corruption.weights", "seamless = 0.0"),
+    ("corruption.seamless", "min = 0.7"),
+    ("corruption.seamless", "max = 1.3"),
     ("corruption.shape", "perlin = 0.0"),
     ("corruption.shape", "union = 0.0"),
     ("corruption.shape", "intersection = 0.0"),
@@ -41,8 +44,14 @@ const ADDED: [(&str, &str); 23] = [
 ];
 
 /// Sections that version 0.1.0 did not have.
-const ADDED_SECTIONS: [&str; 5] =
-    ["corruption.kept_noise", "corruption.shape", "corruption.region_weight", "corruption.foreground", "detection.residual"];
+const ADDED_SECTIONS: [&str; 6] = [
+    "corruption.kept_noise",
+    "corruption.shape",
+    "corruption.region_weight",
+    "corruption.foreground",
+    "corruption.seamless",
+    "detection.residual",
+];
 
 /// Keys without a default, which a default config does not contain.
 const WITHOUT_DEFAULT: [&str; 1] = ["data.textures"];

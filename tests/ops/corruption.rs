@@ -57,7 +57,7 @@ pub fn spec_value() -> SpecValue {
         size: [0.1, 0.2],
         size_bounds: [0.21, 0.22],
         aspect: [0.3, 0.4],
-        weights: [1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5],
+        weights: [1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5],
         blend_probability: 0.5,
         blend_distribution: 14,
         blend: [0.6, 0.7],
@@ -72,6 +72,8 @@ pub fn spec_value() -> SpecValue {
         perlin_threshold: 1.44,
         region_slope: 1.45,
         region_midpoint: 1.46,
+        seamless_scale: [1.47, 1.48],
+        membranes: 16,
         on_object: 15,
         gradient_nodes: 13,
         mask_nodes_per_unit: 1.4,
@@ -116,6 +118,7 @@ fn only(source: Source) -> CorruptionConfig {
         noise: weight(Source::Noise),
         elastic: weight(Source::Elastic),
         structure: weight(Source::Structure),
+        seamless: weight(Source::Seamless),
     };
     CorruptionConfig { weights, ..CorruptionConfig::default() }
 }
@@ -432,7 +435,7 @@ fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
             kept_noise: KeptNoise { min: 0.01, max: 0.05 },
             shape: Shape { perlin: 0.5, union: 0.3, intersection: 0.3, ..Shape::default() },
             region_weight: RegionWeight { slope: 0.1, midpoint: 20.0 },
-            weights: Weights { structure: 0.3, ..Weights::default() },
+            weights: Weights { structure: 0.3, seamless: 0.3, ..Weights::default() },
             ..CorruptionConfig::default()
         },
         objects: Default::default(),

@@ -1,4 +1,4 @@
-use super::options::{Foreground, KeptNoise, RegionWeight, Shape};
+use super::options::{Foreground, KeptNoise, RegionWeight, Seamless, Shape};
 use super::range::{check, check_range};
 use super::source::Source;
 use crate::error::{Error, Result};
@@ -34,6 +34,8 @@ pub struct CorruptionConfig {
     pub region_weight: RegionWeight,
     /// Patches on the object only.
     pub foreground: Foreground,
+    /// Scale of the patches of the source `seamless`.
+    pub seamless: Seamless,
 }
 
 /// Number of patches in one image, uniform in [min, max], both included.
@@ -104,6 +106,8 @@ pub struct Weights {
     pub elastic: f32,
     /// See [`Source::Structure`].
     pub structure: f32,
+    /// See [`Source::Seamless`].
+    pub seamless: f32,
 }
 
 /// A patch is faint with `probability`: `y := a y + (1 - a) x`, with opacity a in [min, max), in (0, 1]. With probability 1 every patch has
@@ -160,6 +164,7 @@ impl Default for CorruptionConfig {
             shape: Shape::default(),
             region_weight: RegionWeight::default(),
             foreground: Foreground::default(),
+            seamless: Seamless::default(),
         }
     }
 }
@@ -184,7 +189,16 @@ impl Default for Aspect {
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { texture: 0.4, other_image: 0.2, constant: 0.2, brightness: 0.2, noise: 0.1, elastic: 0.1, structure: 0.0 }
+        Self {
+            texture: 0.4,
+            other_image: 0.2,
+            constant: 0.2,
+            brightness: 0.2,
+            noise: 0.1,
+            elastic: 0.1,
+            structure: 0.0,
+            seamless: 0.0,
+        }
     }
 }
 
@@ -222,6 +236,7 @@ impl Weights {
             Source::Noise => self.noise,
             Source::Elastic => self.elastic,
             Source::Structure => self.structure,
+            Source::Seamless => self.seamless,
         }
     }
 
@@ -274,6 +289,7 @@ impl CorruptionConfig {
         self.shape.validate()?;
         self.region_weight.validate()?;
         self.foreground.validate()?;
+        check_range("seamless", self.seamless.min, self.seamless.max, [0.25, 4.0])?;
         check("clean", self.clean, [0.0, 1.0])?;
         check("region_threshold", self.region_threshold, [0.0, 0.999])
     }
@@ -335,6 +351,9 @@ mod tests {
             ("shape = { cells = 12 }", "shape.cells"),
             ("shape = { cells = 128 }", "shape.cells"),
             ("shape = { threshold = 0.95 }", "shape.threshold"),
+            ("seamless = { min = 0.1 }", "seamless.min"),
+            ("seamless = { min = 2, max = 1 }", "seamless.min"),
+            ("weights = { seamless = nan }", "weights.seamless"),
             ("foreground = { threshold = 1.0 }", "foreground.threshold"),
             ("region_weight = { slope = -1 }", "region_weight.slope"),
             ("region_weight = { midpoint = 256 }", "region_weight.midpoint"),

@@ -1,3 +1,4 @@
+use super::exact::deviate;
 use crate::ops::FIELD_TAPS;
 use crate::rng::{Purpose, philox};
 
@@ -45,12 +46,9 @@ impl Address {
         philox(key, [node, word, self.step, self.index])
     }
 
-    /// Nearly normal noise for one element of the image, of mean 0 and variance 1: the sum of eight 16-bit numbers, centred and scaled.
-    /// Its excess kurtosis is -0.15, and it never exceeds 4.9 standard deviations.
+    /// Nearly normal noise for one element of the image, of mean 0 and variance 1.
     pub fn normal(self, element: u32) -> f32 {
-        let sum: u32 = self.bits(0, FieldUse::Kept, element).into_iter().map(|bits| (bits & 0xFFFF) + (bits >> 16)).sum();
-        // 8 · 65535 / 2, and the square root of 8 (65536² - 1) / 12.
-        (sum as f32 - 262_140.0) * (1.0 / 53_509.92)
+        deviate(self.bits(0, FieldUse::Kept, element))
     }
 }
 

@@ -160,7 +160,10 @@ mod tests {
                 let (dark, bright): (Vec<f64>, Vec<f64>) =
                     values.iter().map(|&value| f64::from(value)).partition(|value| (value + 0.5) / 256.0 < threshold);
                 let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
-                if dark.is_empty() || bright.is_empty() { 0.0 } else { dark.len() as f64 * bright.len() as f64 * (mean(&dark) - mean(&bright)).powi(2) }
+                match dark.len() as f64 * bright.len() as f64 {
+                    0.0 => 0.0,
+                    pairs => pairs * (mean(&dark) - mean(&bright)).powi(2),
+                }
             };
             let best = (0..=256).map(|bin| between(f64::from(bin) / 256.0)).fold(0.0, f64::max);
             let found = otsu(&image).map_or(0.0, |threshold| between(f64::from(threshold)));

@@ -5,8 +5,9 @@
 //!
 //! **Choices**: the stream with counter `[block, 3, step, index]`. Number n is lane n mod 4 of block n / 4; as a uniform number
 //! in [0, 1) it is `(bits >> 8) 2^-24`. Number 0 gives the number of patches, `min + (bits (max - min + 1) >> 32)`; if
-//! number 1 is below `clean` there is none. Number 2 gives the standard deviation σ of the kept noise, number 3 is unused. Patch k uses numbers 4 + 20 k to 23 + 20 k: row, column, size, aspect, softness, deformation, source, faint or
-//! not, opacity, and eleven for the replacement, which are always drawn.
+//! number 1 is below `clean` there is none. Number 2 gives the standard deviation σ of the kept noise, number 3 is unused. Patch k uses
+//! numbers 4 + 20 k to 23 + 20 k: row, column, size, aspect, softness, deformation, source, faint or not, opacity, and eleven for the
+//! replacement, which are always drawn.
 //!
 //! **Fields** (the mask's displacement, noise, the elastic displacement): counter
 //! `[node, 3 + 256 field + 65536 patch, step, index]`, one evaluation per lattice node, lane c for channel c. field is 1 for the
@@ -16,11 +17,15 @@
 //! **Kept noise**: counter `[element, 3 + 256 · 3, step, index]`, element the row-major index in `[height, width, 3]`. ε is σ times
 //! the sum of the eight 16-bit halves, centred and scaled to variance 1, and is added after the last patch.
 //!
-//! **Further choices** of a patch: counter `[block, 3 + 256 · 4 + 65536 patch, step, index]`.
-//! They are made for the settings that need them. Block 0: disk or Perlin, one noise or union or intersection, two unused. Blocks 1 and 2, one for each noise: exponent of the cells along
-//! the rows' axis and along the columns' axis, angle, one unused. Block 3: two numbers for the height and two for the width of the size distribution `gamma`.
-//! Block 4: the four functions of the source `structure`, as bits. The gradient at a node has counter
-//! `[node, 3 + 256 field + 65536 patch, step, index]`, lane 0, with field 5 for the first noise and 6 for the second.
+//! **Further choices** of a patch, made for the settings that need them: counter `[block, 3 + 256 · 4 + 65536 patch, step, index]`.
+//! - Block 0: disk or Perlin; one noise, union or intersection; two unused.
+//! - Blocks 1 and 2, one for each noise: exponent of the cells along the rows' axis and along the columns' axis, angle, one unused.
+//! - Block 3: two numbers for the height and two for the width of the size distribution `gamma`.
+//! - Block 4: the four functions of the source `structure`, as bits.
+//! - Block 5: the scale of the source `seamless`, as the sum of its 16-bit halves.
+//!
+//! **Gradients** of Perlin noise: counter `[node, 3 + 256 field + 65536 patch, step, index]`, lane 0, with field 5 for the first noise and 6
+//! for the second; node is the row-major index.
 //!
 //! **Object**: with `foreground` the centre of a patch is the first of 65 places on the object: that of numbers 4 + 20 k and 5 + 20 k, then two
 //! for each counter `[block, 3 + 256 · 7 + 65536 patch, step, index]`, rows in lanes 0 and 2, columns in lanes 1 and 3. Else it is the first.
@@ -44,6 +49,7 @@ mod plan;
 mod range;
 mod replacement;
 mod sample;
+mod seamless;
 mod shape;
 mod source;
 mod spec;
@@ -53,7 +59,7 @@ mod tests;
 
 pub use config::{Aspect, Blend, CorruptionConfig, Deformation, Distribution, Patches, Size, Softness, Weights};
 pub use foreground::ObjectRanges;
-pub use options::{Foreground, ForegroundMethod, KeptNoise, ObjectSide, RegionWeight, Shape};
+pub use options::{Foreground, ForegroundMethod, KeptNoise, ObjectSide, RegionWeight, Seamless, Shape};
 pub use source::{Source, Sources};
 
 use super::{Image, Plane, sides};
@@ -158,7 +164,7 @@ pub fn corrupt(
     for patch in &patches {
         let shape = SoftMask::new(config, address, patch, [height, width]);
         let is_open = |[row, column]: [usize; 2]| object.is_none_or(|range| is_object(sample::pixel(x, row, column), range));
-        let replacement = Replacement::new(address, patch, x, sources);
+        let replacement = Replacement::new(config, address, patch, x, sources);
         blend_patch(patch, |site| if is_open(site.place) { shape.at(site) } else { 0.0 }, &replacement, &mut image, &mut mask);
     }
     let region = region(config, &mask, &image, x);

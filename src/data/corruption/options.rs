@@ -94,6 +94,23 @@ impl Foreground {
     }
 }
 
+/// Scale of the patches of [`Source::Seamless`](super::Source::Seamless): normal with mean 1 and standard deviation 0.5, clipped to
+/// [min, max], both in [0.25, 4].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Seamless {
+    /// Smallest.
+    pub min: f32,
+    /// Largest.
+    pub max: f32,
+}
+
+impl Default for Seamless {
+    fn default() -> Self {
+        Self { min: 0.7, max: 1.3 }
+    }
+}
+
 impl Default for Shape {
     fn default() -> Self {
         Self { perlin: 0.0, union: 0.0, intersection: 0.0, cells: 32, threshold: 0.5 }

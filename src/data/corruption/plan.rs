@@ -147,7 +147,7 @@ pub(super) fn plan(
 pub(super) fn available(weights: &Weights, textures: usize, images: usize) -> [f32; Source::ALL.len()] {
     Source::ALL.map(|source| match source {
         Source::Texture if textures == 0 => 0.0,
-        Source::OtherImage if images == 0 => 0.0,
+        Source::OtherImage | Source::Seamless if images == 0 => 0.0,
         source => weights.of(source),
     })
 }
@@ -205,12 +205,12 @@ mod tests {
 
     #[test]
     fn sources_are_chosen_by_weight() {
-        let weights = [0.0, 1.0, 0.0, 3.0, 0.0, 0.0, 0.0];
+        let weights = [0.0, 1.0, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0];
         assert_eq!(choose(0.0, &weights), Source::OtherImage);
         assert_eq!(choose(0.249, &weights), Source::OtherImage);
         assert_eq!(choose(0.25, &weights), Source::Brightness);
         assert_eq!(choose(0.999_999_9, &weights), Source::Brightness);
-        assert_eq!(choose(0.5, &[0.0; 7]), Source::Constant);
+        assert_eq!(choose(0.5, &[0.0; 8]), Source::Constant);
     }
 
     #[test]

@@ -1,7 +1,9 @@
+use super::config::CorruptionConfig;
 use super::exact::log_uniform;
 use super::field::{Address, Field, FieldUse};
 use super::plan::{Patch, between, pick};
 use super::sample::{Colour, affine, bilinear, pixel, reflect};
+use super::seamless::{Seamless, far_shift};
 use super::source::{Source, Sources};
 use super::structure::Structure;
 use crate::data::Image;
@@ -40,11 +42,12 @@ pub(super) enum Replacement<'a> {
     Noise { field: Field<4>, base: Colour, amplitude: f32, chroma: f32 },
     Elastic { image: &'a Image, field: Field<2>, reach: [f32; 2] },
     Structure(Structure<'a>),
+    Seamless(Box<Seamless<'a>>),
 }
 
 impl<'a> Replacement<'a> {
     /// The replacement for `patch`; x is the image before any patch.
-    pub fn new(address: Address, patch: &Patch, x: &'a Image, sources: &Sources<'a>) -> Self {
+    pub fn new(config: &CorruptionConfig, address: Address, patch: &Patch, x: &'a Image, sources: &Sources<'a>) -> Self {
         let u = &patch.material;
         match patch.source {
             Source::Texture => Self::Texture(TextureCrop::new(u, sources.textures)),
@@ -61,6 +64,10 @@ impl<'a> Replacement<'a> {
                 let field = Field::new(address, patch.number, FieldUse::Replacement, ELASTIC_SMOOTHING);
                 let strength = between(u[0], 0.15, 0.5);
                 Self::Elastic { image: x, field, reach: patch.radius.map(|radius| strength * radius as f32) }
+            }
+            Source::Seamless => {
+                let bits = address.bits(patch.number, FieldUse::Choices, 5);
+                Self::Seamless(Box::new(Seamless::new(&config.seamless, bits, u, patch, x, sources.images)))
             }
             Source::Structure => Self::Structure(Structure::new(address.bits(patch.number, FieldUse::Choices, 4), u, x)),
         }
@@ -89,6 +96,7 @@ impl<'a> Replacement<'a> {
                 bilinear(image, row, column)
             }
             Self::Structure(structure) => structure.at(site.place),
+            Self::Seamless(seamless) => seamless.at(site.place),
         }
     }
 }
@@ -135,14 +143,8 @@ impl<'a> TextureCrop<'a> {
 /// Another position in a training image. Along a randomly chosen axis it is at least a quarter of the image away, so that no
 /// image is replaced by itself at the same position.
 fn other_image<'a>(u: &[f32; Patch::MATERIAL], images: &'a [Image]) -> Replacement<'a> {
-    let [which, axis, far, free, ..] = *u;
-    let image = &images[pick(which, images.len())];
-    let far_axis = pick(axis, 2);
-    let extent = [image.dim().0, image.dim().1];
-    let shift = std::array::from_fn(|axis| {
-        let part = if axis == far_axis { between(far, 0.25, 0.75) } else { free };
-        (part * extent[axis] as f32) as i32
-    });
+    let image = &images[pick(u[0], images.len())];
+    let shift = far_shift(u, [image.dim().0, image.dim().1]);
     Replacement::OtherImage { image, shift }
 }
 

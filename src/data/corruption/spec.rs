@@ -1,6 +1,7 @@
 use super::field::{gaussian, lattice};
 use super::plan::available;
 use super::replacement::{ELASTIC_SMOOTHING, NOISE_SMOOTHING};
+use super::seamless::NODES;
 use super::{CorruptionConfig, Source};
 use crate::error::{Error, Result};
 use crate::ops::CorruptionSpec;
@@ -28,7 +29,10 @@ impl CorruptionConfig {
         let (mask_nodes_per_unit, mask_side) = lattice(self.deformation.smoothing);
         let replacement_side = replacement_side(&weights);
         let gradient_nodes = self.gradient_nodes();
-        let floats = n * (2 * mask_side * mask_side + 4 * replacement_side * replacement_side + 4 * gradient_nodes);
+        let membranes = weights[Source::Seamless as usize] > 0.0;
+        let membrane_floats = if membranes { 3 * NODES } else { 0 };
+        let floats =
+            n * (2 * mask_side * mask_side + 4 * replacement_side * replacement_side + 4 * gradient_nodes + membrane_floats);
         Ok(CorruptionSpec {
             seed: [seed as u32, (seed >> 32) as u32],
             n: n as u32,
@@ -58,6 +62,8 @@ impl CorruptionConfig {
             perlin_threshold: self.shape.threshold,
             region_slope: self.region_weight.slope,
             region_midpoint: self.region_weight.midpoint,
+            seamless_scale: [self.seamless.min, self.seamless.max],
+            membranes: u32::from(membranes),
             on_object: u32::from(self.foreground.is_on()),
             gradient_nodes: gradient_nodes as u32,
             mask_nodes_per_unit,
@@ -112,7 +118,7 @@ mod tests {
     #[test]
     fn sources_without_pictures_or_fields_need_no_memory() {
         let mut config = CorruptionConfig::default();
-        assert_eq!(config.spec(0, 1, 8, 1, 0).unwrap().weights, [0.0, 0.2, 0.2, 0.2, 0.1, 0.1, 0.0]);
+        assert_eq!(config.spec(0, 1, 8, 1, 0).unwrap().weights, [0.0, 0.2, 0.2, 0.2, 0.1, 0.1, 0.0, 0.0]);
         config.weights = Weights { noise: 0.0, ..Weights::default() };
         assert_eq!(config.spec(0, 1, 8, 1, 0).unwrap().replacement_side, 15);
         config.weights.elastic = 0.0;

@@ -22,6 +22,7 @@ fn only(source: Source) -> Weights {
         noise: weight(Source::Noise),
         elastic: weight(Source::Elastic),
         structure: weight(Source::Structure),
+        seamless: weight(Source::Seamless),
     }
 }
 

@@ -46,7 +46,7 @@ pub struct CorruptionSpec {
     /// Range of height over width.
     pub aspect: [f32; 2],
     /// Weights of the sources in the order of the config; 0 for one without material.
-    pub weights: [f32; 7],
+    pub weights: [f32; 8],
     /// Probability that a patch is faint.
     pub blend_probability: f32,
     /// Distribution of the opacity of faint patches: 0 log-uniform, 1 uniform.
@@ -75,6 +75,10 @@ pub struct CorruptionSpec {
     pub region_slope: f32,
     /// Change of weight 1/2, in grey levels.
     pub region_midpoint: f32,
+    /// Range of the scale of a seamless patch.
+    pub seamless_scale: [f32; 2],
+    /// 1 if there are seamless patches, which need memory.
+    pub membranes: u32,
     /// 1 if patches are on the object only, whose grey values are in [`Pick::object`].
     pub on_object: u32,
     /// Gradients of the finest Perlin noise; 0 if no shape is one.
