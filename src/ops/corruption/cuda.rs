@@ -13,7 +13,7 @@ use crate::ops::contract::Contract;
 /// Floats per patch in the scratch memory of the kernels.
 const PATCH_FLOATS: usize = 41;
 /// Floats of the nodes of a membrane.
-const MEMBRANE_FLOATS: usize = 60;
+const MEMBRANE_FLOATS: usize = 48;
 /// Rows and columns of the tile of a random field that one block smooths.
 const TILE: u32 = 16;
 /// Rows and columns of the image tile that one block blends patches into.
@@ -43,7 +43,7 @@ struct Work<'a> {
     materials: Buffer,
     /// `[n, patches_at_once, 2, gradient_nodes, 2]`.
     gradients: Buffer,
-    /// `[n, patches_at_once, 20, 3]`.
+    /// `[n, patches_at_once, 16, 3]`.
     membranes: Buffer,
     /// Whether fields are smoothed by the naive kernels.
     naive: bool,
