@@ -43,7 +43,15 @@ fn allocations(size: usize) -> [usize; 2] {
     let options = GenerateOptions { family: Family::Cloth, size, train: 3, good: 0, defects_per_kind: 1, seed: 3 };
     let images: Vec<_> = (0..3).map(|index| options.train_image(index).unwrap()).collect();
     let textures = images.clone();
-    let set = TrainingSet { images, textures, size, augment: Default::default(), corruption: Default::default(), seed: 11 };
+    let set = TrainingSet {
+        images,
+        textures,
+        size,
+        augment: Default::default(),
+        corruption: Default::default(),
+        objects: Default::default(),
+        seed: 11,
+    };
     let architecture = Architecture::Autoencoder(Autoencoder { model: 2, width: WIDTH, dilations: vec![1, 2, 4] });
     let optimiser = OptimiserConfig { steps: 8, batch: BATCH, ..OptimiserConfig::default() };
     let mut trainer =

@@ -29,6 +29,7 @@ fn training_set() -> TrainingSet {
         size: 24,
         augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true, ..AugmentConfig::default() },
         corruption: CorruptionConfig::default(),
+        objects: Default::default(),
         seed: 11,
     }
 }

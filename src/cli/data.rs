@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use orthoscope::data::corruption::{Corrupted, Source};
+use orthoscope::data::corruption::{Corrupted, PatchShape, Source};
 use orthoscope::data::{Defect, Family, GenerateOptions, Image, generate_all, write_png, write_validation_set};
 use orthoscope::report::colour::grey;
 use orthoscope::report::figure::{Figure, FigureRow};
@@ -10,6 +10,8 @@ use super::output::say;
 
 /// Columns of the preview.
 const CAPTIONS: [&str; 4] = ["image x", "corrupted x\u{302}", "mask M", "change |x\u{302} − x|"];
+/// Caption of the mask if a pixel counts by how much it changed.
+const WEIGHT_CAPTION: &str = "weight M";
 
 /// Subcommands of `data`.
 #[derive(clap::Subcommand)]
@@ -127,13 +129,18 @@ fn preview(arguments: &Preview) -> anyhow::Result<()> {
     let (set, _) = load_training_set(&config, &arguments.data)?;
     let samples = set.samples(arguments.step.into(), arguments.count.into())?;
     let changes: Vec<Image> = samples.iter().map(|sample| (&sample.target - &sample.image).mapv_into(f32::abs)).collect();
-    let masks: Vec<Image> = samples.iter().map(|sample| grey(&sample.mask)).collect();
+    let is_weighted = config.corruption.region_weight.slope > 0.0;
+    let masks: Vec<Image> = samples.iter().map(|sample| grey(if is_weighted { &sample.region } else { &sample.mask })).collect();
+    let mut captions = CAPTIONS;
+    if is_weighted {
+        captions[2] = WEIGHT_CAPTION;
+    }
     let mut rows: Vec<FigureRow<'_>> = Vec::new();
     for (number, ((sample, mask), change)) in samples.iter().zip(&masks).zip(&changes).enumerate() {
         rows.push(FigureRow {
             label: format!("sample {number}"),
             note: sources(sample),
-            captions: if number == 0 { CAPTIONS.map(String::from).into() } else { Vec::new() },
+            captions: if number == 0 { captions.map(String::from).into() } else { Vec::new() },
             images: vec![&sample.target, &sample.image, mask, change],
         });
     }
@@ -141,14 +148,15 @@ fn preview(arguments: &Preview) -> anyhow::Result<()> {
     say(format_args!("wrote {}: image, corrupted, mask, change (one row per sample)", arguments.out.display()))
 }
 
-/// Where the patches of a sample come from, one line per source.
+/// Where the patches of a sample come from, one line per source, and how many of them are Perlin shapes.
 fn sources(corrupted: &Corrupted) -> String {
-    let used = Source::ALL.into_iter().filter_map(|source| {
-        match corrupted.patches.iter().filter(|patch| patch.source == source).count() {
-            0 => None,
-            1 => Some(source.key().replace('_', " ")),
-            count => Some(format!("{count} × {}", source.key().replace('_', " "))),
-        }
-    });
-    used.collect::<Vec<_>>().join("\n")
+    let line = |count: usize, name: String| match count {
+        0 => None,
+        1 => Some(name),
+        count => Some(format!("{count} × {name}")),
+    };
+    let count = |source| corrupted.patches.iter().filter(|patch| patch.source == source).count();
+    let used = Source::ALL.into_iter().filter_map(|source| line(count(source), source.key().replace('_', " ")));
+    let perlin = corrupted.patches.iter().filter(|patch| patch.shape != PatchShape::Disk).count();
+    used.chain(line(perlin, "Perlin shape".to_owned())).collect::<Vec<_>>().join("\n")
 }

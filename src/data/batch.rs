@@ -2,7 +2,7 @@ use ndarray::{ArrayD, ArrayView3, Axis, s, stack};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::corruption::{Corrupted, CorruptionConfig, Sources, bilinear, corrupt, corrupt_with_replacements};
+use super::corruption::{Corrupted, CorruptionConfig, ObjectRanges, Sources, bilinear, corrupt, corrupt_with_replacements};
 use super::image::{Image, sides};
 use crate::error::{Error, Result};
 use crate::ops::{Pick, Picks};
@@ -48,6 +48,8 @@ pub struct TrainingSet {
     pub augment: AugmentConfig,
     /// The corruption.
     pub corruption: CorruptionConfig,
+    /// Grey values of the object in the images, found at first use if the corruption needs them. Start with the default.
+    pub objects: ObjectRanges,
     /// Seed of batch order, augmentation and corruption.
     pub seed: u64,
 }
@@ -149,8 +151,10 @@ impl TrainingSet {
     ) -> Result<Vec<T>> {
         self.validate()?;
         let sample = |slot: usize| {
-            let x = self.crop(&self.pick(step, slot, count));
-            let sources = Sources { textures: &self.textures, images: &self.images };
+            let pick = self.pick(step, slot, count);
+            let x = self.crop(&pick);
+            let object = self.corruption.foreground.is_on().then_some(pick.object);
+            let sources = Sources { textures: &self.textures, images: &self.images, object };
             corrupt(&self.corruption, self.seed, step as u32, slot as u32, &x, &sources)
         };
         (0..count).into_par_iter().map(sample).collect()
@@ -180,6 +184,10 @@ impl TrainingSet {
             flip_columns: stream.below(2) == 1 && self.augment.flip_horizontal,
             turns: stream.below(4) * u32::from(self.augment.quarter_turns),
             half_tangent: (stream.range(-self.augment.rotation, self.augment.rotation).to_radians() / 2.0).tan(),
+            object: match self.corruption.foreground.is_on() {
+                true => self.objects.of(&self.corruption.foreground, &self.images, number),
+                false => [0.0; 2],
+            },
         }
     }
 

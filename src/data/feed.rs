@@ -101,6 +101,7 @@ mod tests {
             size: 8,
             augment: AugmentConfig::default(),
             corruption: CorruptionConfig { region_threshold, ..CorruptionConfig::default() },
+            objects: Default::default(),
             seed: 1,
         }
     }

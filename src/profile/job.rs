@@ -79,6 +79,7 @@ fn images(settings: &Settings) -> Result<TrainingSet> {
         size: settings.size,
         augment: AugmentConfig::default(),
         corruption: CorruptionConfig::default(),
+        objects: Default::default(),
         seed: settings.seed,
     })
 }

@@ -16,11 +16,28 @@ const RENAMED: [(&str, &str); 4] = [
 ];
 
 /// Keys that version 0.1.0 did not have: their section, and their line if they have the default.
-const ADDED: [(&str, &str); 18] = [
+const ADDED: [(&str, &str); 35] = [
     ("augment", "rotation = 0.0"),
     ("corruption", "clean = 0.0"),
     ("corruption.kept_noise", "min = 0.0"),
     ("corruption.kept_noise", "max = 0.0"),
+    ("corruption.blend", "distribution = \"uniform\""),
+    ("corruption.size", "max_height = 0.0"),
+    ("corruption.size", "max_width = 0.0"),
+    ("corruption.weights", "structure = 0.0"),
+    ("corruption.weights", "seamless = 0.0"),
+    ("corruption.seamless", "min = 0.7"),
+    ("corruption.seamless", "max = 1.3"),
+    ("corruption.shape", "perlin = 0.0"),
+    ("corruption.shape", "union = 0.0"),
+    ("corruption.shape", "intersection = 0.0"),
+    ("corruption.shape", "cells = 32"),
+    ("corruption.shape", "threshold = 0.5"),
+    ("corruption.region_weight", "slope = 0.0"),
+    ("corruption.region_weight", "midpoint = 0.0"),
+    ("corruption.foreground", "method = \"off\""),
+    ("corruption.foreground", "threshold = 0.5"),
+    ("corruption.foreground", "object = \"auto\""),
     ("detection", "top_share = 0.01"),
     ("detection", "relative_score = false"),
     ("detection.residual", "squared = 1.0"),
@@ -38,7 +55,16 @@ const ADDED: [(&str, &str); 18] = [
 ];
 
 /// Sections that version 0.1.0 did not have.
-const ADDED_SECTIONS: [&str; 4] = ["corruption.kept_noise", "detection.residual", "objective.ssim", "objective.gradient"];
+const ADDED_SECTIONS: [&str; 8] = [
+    "corruption.kept_noise",
+    "corruption.shape",
+    "corruption.region_weight",
+    "corruption.foreground",
+    "corruption.seamless",
+    "detection.residual",
+    "objective.ssim",
+    "objective.gradient",
+];
 
 /// Keys without a default, which a default config does not contain.
 const WITHOUT_DEFAULT: [&str; 4] =

@@ -261,6 +261,7 @@ impl Config {
             size: self.data.size,
             augment: self.augment.clone(),
             corruption: self.corruption.clone(),
+            objects: Default::default(),
             seed: self.seed,
         };
         set.validate()?;

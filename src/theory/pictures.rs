@@ -131,7 +131,7 @@ impl Pictures {
     fn corrupted(&self, step: u32, count: usize) -> Result<Vec<Corrupted>> {
         let sample = |slot: u32| {
             let x = self.normal(step, slot)?;
-            let sources = Sources { textures: &[], images: &self.others };
+            let sources = Sources { textures: &[], images: &self.others, ..Sources::default() };
             corrupt(&self.corruption, self.seed, step, slot, &x, &sources)
         };
         (0..count as u32).into_par_iter().map(sample).collect()

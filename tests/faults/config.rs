@@ -48,7 +48,10 @@ fn config_errors_are_one_sentence_with_the_key() {
 #[test]
 fn later_config_files_override_earlier_ones() {
     let scratch = Scratch::new();
-    scratch.write("base.toml", "seed = 7\n[corruption.patches]\nmin = 9\nmax = 9\n[train]\nsteps = 2\nbatch = 1\n[model]\nwidth = 2\n[data]\nsize = 32");
+    scratch.write(
+        "base.toml",
+        "seed = 7\n[corruption.patches]\nmin = 9\nmax = 9\n[train]\nsteps = 2\nbatch = 1\n[model]\nwidth = 2\n[data]\nsize = 32",
+    );
     // Its minimum exceeds the default maximum, which counts only in the merged config.
     scratch.write("own.toml", "[corruption.patches]\nmin = 8\n[train]\nlearning_rate = 0.5");
     let command = "train --data cloth --out new --config base.toml --config own.toml";

@@ -6,7 +6,8 @@ use ndarray::Array3;
 use orthoscope::Result;
 use orthoscope::backend::{Cuda, Storage};
 use orthoscope::data::corruption::{
-    Aspect, Blend, CorruptionConfig, Deformation, Distribution, KeptNoise, Patches, Size, Softness, Source, Weights,
+    Aspect, Blend, CorruptionConfig, Deformation, Distribution, Foreground, ForegroundMethod, KeptNoise, ObjectSide, Patches,
+    RegionWeight, Shape, Size, Softness, Source, Weights,
 };
 use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, Image, TrainingSet, row_major};
 use orthoscope::model::{Architecture, Autoencoder};
@@ -26,6 +27,10 @@ on_cuda!(
     a_set_without_textures,
     clean_images_and_kept_noise,
     rotated_crops,
+    opacities_of_every_patch,
+    perlin_shapes,
+    weights_of_changed_pixels,
+    patches_on_the_object,
     seeds_and_steps_use_all_their_bits,
     the_number_of_patches_at_once_does_not_change_the_result,
     operands_that_do_not_fit_are_rejected,
@@ -48,16 +53,29 @@ pub fn spec_value() -> SpecValue {
         patches_min: 7,
         patches_max: 8,
         patches_at_once: 9,
-        log_uniform_size: 1,
+        size_distribution: 1,
         size: [0.1, 0.2],
+        size_bounds: [0.21, 0.22],
         aspect: [0.3, 0.4],
-        weights: [1.5, 2.5, 3.5, 4.5, 5.5, 6.5],
+        weights: [1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5],
         blend_probability: 0.5,
+        blend_distribution: 14,
         blend: [0.6, 0.7],
         softness: [0.8, 0.9],
         deformation: [1.1, 1.2],
         region_threshold: 1.3,
         kept_noise: [1.35, 1.36],
+        perlin: 1.41,
+        perlin_union: 1.42,
+        perlin_intersection: 1.43,
+        perlin_exponents: 12,
+        perlin_threshold: 1.44,
+        region_slope: 1.45,
+        region_midpoint: 1.46,
+        seamless_scale: [1.47, 1.48],
+        membranes: 16,
+        on_object: 15,
+        gradient_nodes: 13,
         mask_nodes_per_unit: 1.4,
         mask_side: 10,
         replacement_side: 11,
@@ -85,6 +103,7 @@ fn training_set(corruption: CorruptionConfig) -> TrainingSet {
         size: 24,
         augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true, ..AugmentConfig::default() },
         corruption,
+        objects: Default::default(),
         seed: 0x1234_5678_9ABC_DEF0,
     }
 }
@@ -98,6 +117,8 @@ fn only(source: Source) -> CorruptionConfig {
         brightness: weight(Source::Brightness),
         noise: weight(Source::Noise),
         elastic: weight(Source::Elastic),
+        structure: weight(Source::Structure),
+        seamless: weight(Source::Seamless),
     };
     CorruptionConfig { weights, ..CorruptionConfig::default() }
 }
@@ -168,10 +189,18 @@ fn every_source_alone(open: &Open) {
 
 fn ranges_at_their_ends(open: &Open) {
     let usual = CorruptionConfig::default();
-    let whole = Size { min: 0.5, max: 1.0, distribution: Distribution::Uniform };
+    let whole = Size { min: 0.5, max: 1.0, distribution: Distribution::Uniform, ..Size::default() };
     for (what, config) in [
         ("uniform sizes", CorruptionConfig { size: whole.clone(), ..usual.clone() }),
-        ("faint", CorruptionConfig { blend: Blend { probability: 1.0, min: 1e-3, max: 0.2 }, ..usual.clone() }),
+        (
+            "gamma sizes",
+            CorruptionConfig { size: Size { distribution: Distribution::Gamma, ..Size::default() }, ..usual.clone() },
+        ),
+        ("bounded", CorruptionConfig { size: Size { max_height: 0.2, max_width: 0.4, ..Size::default() }, ..usual.clone() }),
+        (
+            "faint",
+            CorruptionConfig { blend: Blend { probability: 1.0, min: 1e-3, max: 0.2, ..Blend::default() }, ..usual.clone() },
+        ),
         ("hard edges", CorruptionConfig { softness: Softness { min: 0.0, max: 0.0 }, ..usual.clone() }),
         ("soft edges", CorruptionConfig { softness: Softness { min: 1.0, max: 1.0 }, region_threshold: 0.9, ..usual.clone() }),
         (
@@ -225,6 +254,61 @@ fn clean_images_and_kept_noise(open: &Open) {
     check(open, "noise alone", &training_set(config));
 }
 
+fn opacities_of_every_patch(open: &Open) {
+    for distribution in [Distribution::Uniform, Distribution::LogUniform] {
+        let blend = Blend { probability: 1.0, min: 0.2, max: 1.0, distribution };
+        check(
+            open,
+            &format!("{distribution:?} opacity"),
+            &training_set(CorruptionConfig { blend, ..CorruptionConfig::default() }),
+        );
+    }
+}
+
+fn perlin_shapes(open: &Open) {
+    let patches = Patches { min: 3, max: 5 };
+    for shape in [
+        Shape { perlin: 1.0, ..Shape::default() },
+        Shape { perlin: 0.5, union: 0.5, intersection: 0.5, cells: 64, threshold: 0.1 },
+        Shape { perlin: 1.0, union: 1.0, intersection: 0.0, cells: 1, threshold: 0.0 },
+    ] {
+        let set =
+            training_set(CorruptionConfig { patches: patches.clone(), shape: shape.clone(), ..CorruptionConfig::default() });
+        check(open, &format!("{shape:?}"), &set);
+        let wanted = set.batch(0, COUNT).unwrap();
+        for patches_at_once in [1, 2] {
+            let spec = CorruptionSpec { patches_at_once, ..spec_of(&set) };
+            let [image, region] = wanted.shapes().unwrap();
+            let found = Batch::new(image, region, batch_with(&open(9), &set, &spec, 0).unwrap()).unwrap();
+            assert_same_batch(&format!("{patches_at_once} patches at once of {shape:?}"), &found, &wanted);
+        }
+    }
+}
+
+fn weights_of_changed_pixels(open: &Open) {
+    for (slope, midpoint) in [(1.0 / 12.0, 24.0), (1.0, 3.0), (10.0, 255.0)] {
+        let config = CorruptionConfig { region_weight: RegionWeight { slope, midpoint }, ..CorruptionConfig::default() };
+        check(open, &format!("weights of slope {slope}"), &training_set(config));
+    }
+}
+
+/// Random images have a broad histogram; every augmentation is on, and rotated crops are interpolated.
+fn patches_on_the_object(open: &Open) {
+    for (method, object, threshold) in [
+        (ForegroundMethod::Otsu, ObjectSide::Auto, 0.5),
+        (ForegroundMethod::Threshold, ObjectSide::Brighter, 0.8),
+        (ForegroundMethod::Threshold, ObjectSide::Darker, 0.001),
+    ] {
+        let foreground = Foreground { method, threshold, object };
+        let shape = Shape { perlin: 0.3, ..Shape::default() };
+        let set = training_set(CorruptionConfig { foreground, shape, ..CorruptionConfig::default() });
+        let set = TrainingSet { augment: AugmentConfig { rotation: 10.0, ..set.augment.clone() }, ..set };
+        check(open, &format!("{method:?} {object:?}"), &set);
+        let changed = set.batch(5, COUNT).unwrap();
+        assert_eq!(changed.corrupted == changed.target, threshold == 0.001, "{method:?} {object:?}");
+    }
+}
+
 fn rotated_crops(open: &Open) {
     for rotation in [5.0, 45.0] {
         let set = training_set(CorruptionConfig::default());
@@ -272,10 +356,20 @@ fn the_number_of_patches_at_once_does_not_change_the_result(open: &Open) {
 
 #[test]
 fn picks_keep_all_32_bits() {
-    let pick = Pick { image: 0x1234_5678, top: u32::MAX, left: 65_536, flip_rows: true, flip_columns: false, turns: 3, half_tangent: 1.0 };
+    let pick = Pick {
+        image: 0x1234_5678,
+        top: u32::MAX,
+        left: 65_536,
+        flip_rows: true,
+        flip_columns: false,
+        turns: 3,
+        half_tangent: 1.0,
+        object: [-1.0, 2.0],
+    };
     let picks = Picks { step: (1 << 24) + 1, slots: vec![pick, Pick { flip_columns: true, ..Pick::default() }] };
-    let halves = [1.0, 256.0, 22136.0, 4660.0, 65535.0, 65535.0, 0.0, 1.0, 3.0, 0.0, 1.0, 0.0, 0.0, 16256.0];
-    let rest = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0];
+    let halves =
+        [1.0, 256.0, 22136.0, 4660.0, 65535.0, 65535.0, 0.0, 1.0, 3.0, 0.0, 1.0, 0.0, 0.0, 16256.0, 0.0, 49024.0, 0.0, 16384.0];
+    let rest = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
     assert_eq!(picks.elements::<f32>(), [&halves[..], &rest].concat());
     assert_eq!(picks.elements::<f64>().len(), Picks::len(2));
 }
@@ -336,7 +430,15 @@ fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
         textures: vec![picture(2)],
         size: 24,
         augment: AugmentConfig { flip_horizontal: true, flip_vertical: true, quarter_turns: true, ..AugmentConfig::default() },
-        corruption: CorruptionConfig { patches, kept_noise: KeptNoise { min: 0.01, max: 0.05 }, ..CorruptionConfig::default() },
+        corruption: CorruptionConfig {
+            patches,
+            kept_noise: KeptNoise { min: 0.01, max: 0.05 },
+            shape: Shape { perlin: 0.5, union: 0.3, intersection: 0.3, ..Shape::default() },
+            region_weight: RegionWeight { slope: 0.1, midpoint: 20.0 },
+            weights: Weights { structure: 0.3, seamless: 0.3, ..Weights::default() },
+            ..CorruptionConfig::default()
+        },
+        objects: Default::default(),
         seed: 5,
     };
     let resident = set.resident(cuda, 2)?.expect("a device with its own memory");

@@ -7,6 +7,7 @@ use super::common::*;
 on_every_backend!(
     golden_numbers,
     empty_regions,
+    fractional_masks,
     agrees_with_definition,
     derivatives_agree_with_oracle,
     other_orders_are_rejected,
@@ -122,6 +123,19 @@ fn golden_numbers<B: Backend>(backend: &B) {
     }
 }
 
+/// Weights in [0, 1] instead of a region: each term is a weighted mean, however small the weights are.
+fn fractional_masks<B: Backend>(backend: &B) {
+    // Sums of squares 5 and 20. Image 1: both norms are 2, ΣMρ = ¼·5 + ¾·20 = 16¼, ΣM̄ρ = ¾·5 + ¼·20 = 8¾, L = ¾·8.75/2 + ¼·16.25/2 =
+    // 5.3125. Image 2: ‖M‖ = 0.4 and ΣMρ = 4, ‖M̄‖ = 3.6 and ΣM̄ρ = 5 + 16, L = ¾·21/3.6 + ¼·10 = 6.875.
+    let case = small([0.25, 0.75, 0.0, 0.2], Penalty::Squared, 0.25);
+    assert_close("loss", &[case.loss(backend)], &[(5.3125 + 6.875) / 2.0], tolerance::<B>());
+    let first = [0.3125, 0.625, 0.375, 0.75, 5.0 / 24.0, 5.0 / 12.0, 7.0 / 12.0, 7.0 / 6.0];
+    assert_close("first derivative", &case.derivative(backend, 1), &first, tolerance::<B>());
+    // The pixel of the smallest weight alone has all of λ.
+    let case = small([0.0, 1e-6, 0.0, 1e-6], Penalty::Squared, 1.0);
+    assert_close("loss", &[case.loss(backend)], &[10.0], tolerance::<B>());
+}
+
 /// A region without pixels contributes 0 to the loss and its derivatives, and the other region keeps its weight.
 fn empty_regions<B: Backend>(backend: &B) {
     // Image 1 has no corrupted pixel: ¾·25/4. Image 2 has no clean pixel: ¼·25/4.
@@ -225,7 +239,8 @@ fn short_operands_are_rejected<B: Backend>(backend: &B) {
 fn gradients_agree_with_differences() {
     for penalty in [Penalty::Squared, Penalty::Charbonnier] {
         check_gradients(&format!("{penalty:?}"), &[random_array(&[2, 3, 4, 3], 0), random_array(&[2, 3, 4, 3], 1)], |tape, v| {
-            let mask: Vec<f64> = (0..24).map(|i| f64::from(u8::from(i % 5 < 2 && i < 12))).collect();
+            // The first image has weights from 0 to 1, the second no corrupted pixel.
+            let mask: Vec<f64> = (0..24).map(|i| if i < 12 { f64::from(i % 5) / 4.0 } else { 0.0 }).collect();
             let mask = Tensor::from_f64(&oracle(), shape(&[2, 3, 4, 1]), &mask)?;
             let mask = tape.constant(mask);
             tape.objective(v[0], v[1], mask, penalty, 0.3, 0.2)

@@ -172,5 +172,8 @@ fn the_numbers_of_the_page_follow_its_sliders_as_the_program_counts() {
     assert_eq!(found["missing"], json!([missing, true]));
     assert_eq!(found["damaged"], json!(["This gallery cannot be shown: damaged.js is damaged.", true]));
     let resources = found["resources"].as_array().unwrap();
-    assert!(resources.len() > sample.runs[1].images.len() && resources.iter().all(|name| name == "file:" || name == "data:"), "{resources:?}");
+    assert!(
+        resources.len() > sample.runs[1].images.len() && resources.iter().all(|name| name == "file:" || name == "data:"),
+        "{resources:?}"
+    );
 }

@@ -1,3 +1,5 @@
+use super::options::{Foreground, KeptNoise, RegionWeight, Seamless, Shape};
+use super::range::{check, check_range};
 use super::source::Source;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,14 @@ pub struct CorruptionConfig {
     pub region_threshold: f32,
     /// Noise in input and target.
     pub kept_noise: KeptNoise,
+    /// Shapes other than the deformed disk.
+    pub shape: Shape,
+    /// Weight of a corrupted pixel in the objective.
+    pub region_weight: RegionWeight,
+    /// Patches on the object only.
+    pub foreground: Foreground,
+    /// Scale of the patches of the source `seamless`.
+    pub seamless: Seamless,
 }
 
 /// Number of patches in one image, uniform in [min, max], both included.
@@ -48,16 +58,24 @@ pub struct Size {
     pub max: f32,
     /// Distribution over [min, max).
     pub distribution: Distribution,
+    /// Largest height of a patch, as a fraction of the image's height, in (0, 1]; 0 for no bound.
+    pub max_height: f32,
+    /// Largest width of a patch, as a fraction of the image's width, in (0, 1]; 0 for no bound.
+    pub max_width: f32,
 }
 
 /// Distribution of a positive number over [min, max).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[repr(u32)]
 pub enum Distribution {
     /// Log-uniform: as many patches of 6 to 12 pixels as of 24 to 48.
-    LogUniform,
+    LogUniform = 0,
     /// Uniform.
-    Uniform,
+    Uniform = 1,
+    /// For sizes only, as in NSA: height and width are independent, each `0.06 + Gamma(2, 0.1)` clipped to [min, max], as a fraction of the
+    /// image's side along the same axis. The aspect ratio is not used.
+    Gamma = 2,
 }
 
 /// Height over width, log-uniform in [min, max), in [0.1, 10].
@@ -86,9 +104,14 @@ pub struct Weights {
     pub noise: f32,
     /// See [`Source::Elastic`].
     pub elastic: f32,
+    /// See [`Source::Structure`].
+    pub structure: f32,
+    /// See [`Source::Seamless`].
+    pub seamless: f32,
 }
 
-/// A patch is faint with `probability`: `y := a y + (1 - a) x`, with opacity a uniform in [min, max), in (0, 1].
+/// A patch is faint with `probability`: `y := a y + (1 - a) x`, with opacity a in [min, max), in (0, 1]. With probability 1 every patch has
+/// a random opacity, as in DRAEM; with max = 1 some of them are nearly opaque.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Blend {
@@ -98,6 +121,8 @@ pub struct Blend {
     pub min: f32,
     /// Most opaque.
     pub max: f32,
+    /// Distribution over [min, max).
+    pub distribution: Distribution,
 }
 
 /// Width of the mask's fading boundary relative to the radius of its disk, uniform in [min, max), in [0, 1]. 0 is a hard edge; 1
@@ -123,17 +148,6 @@ pub struct Deformation {
     pub smoothing: f32,
 }
 
-/// Gaussian noise that is added to the corrupted image and to the target (arXiv 2511.07233), so that the network learns to pass it on.
-/// Its standard deviation is uniform in [min, max) for each image, in units of pixel value, in [0, 1]. 0 adds none.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct KeptNoise {
-    /// Weakest.
-    pub min: f32,
-    /// Strongest.
-    pub max: f32,
-}
-
 impl Default for CorruptionConfig {
     fn default() -> Self {
         Self {
@@ -147,6 +161,10 @@ impl Default for CorruptionConfig {
             deformation: Deformation::default(),
             region_threshold: 0.05,
             kept_noise: KeptNoise::default(),
+            shape: Shape::default(),
+            region_weight: RegionWeight::default(),
+            foreground: Foreground::default(),
+            seamless: Seamless::default(),
         }
     }
 }
@@ -159,7 +177,7 @@ impl Default for Patches {
 
 impl Default for Size {
     fn default() -> Self {
-        Self { min: 0.05, max: 0.7, distribution: Distribution::LogUniform }
+        Self { min: 0.05, max: 0.7, distribution: Distribution::LogUniform, max_height: 0.0, max_width: 0.0 }
     }
 }
 
@@ -171,13 +189,22 @@ impl Default for Aspect {
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { texture: 0.4, other_image: 0.2, constant: 0.2, brightness: 0.2, noise: 0.1, elastic: 0.1 }
+        Self {
+            texture: 0.4,
+            other_image: 0.2,
+            constant: 0.2,
+            brightness: 0.2,
+            noise: 0.1,
+            elastic: 0.1,
+            structure: 0.0,
+            seamless: 0.0,
+        }
     }
 }
 
 impl Default for Blend {
     fn default() -> Self {
-        Self { probability: 0.5, min: 0.1, max: 0.6 }
+        Self { probability: 0.5, min: 0.1, max: 0.6, distribution: Distribution::Uniform }
     }
 }
 
@@ -208,6 +235,8 @@ impl Weights {
             Source::Brightness => self.brightness,
             Source::Noise => self.noise,
             Source::Elastic => self.elastic,
+            Source::Structure => self.structure,
+            Source::Seamless => self.seamless,
         }
     }
 
@@ -244,35 +273,26 @@ impl CorruptionConfig {
             return Err(Error::config("corruption.patches.min", format!("{min} exceeds patches.max {max}")));
         }
         check_range("size", self.size.min, self.size.max, [1e-3, 1.0])?;
+        check("size.max_height", self.size.max_height, [0.0, 1.0])?;
+        check("size.max_width", self.size.max_width, [0.0, 1.0])?;
         check_range("aspect", self.aspect.min, self.aspect.max, [0.1, 10.0])?;
         self.weights.validate()?;
         check("blend.probability", self.blend.probability, [0.0, 1.0])?;
         check_range("blend", self.blend.min, self.blend.max, [1e-3, 1.0])?;
+        if self.blend.distribution == Distribution::Gamma {
+            return Err(Error::config("corruption.blend.distribution", "gamma is a distribution of sizes, not of opacities"));
+        }
         check_range("softness", self.softness.min, self.softness.max, [0.0, 1.0])?;
         check_range("deformation", self.deformation.min, self.deformation.max, [0.0, 1.0])?;
         check("deformation.smoothing", self.deformation.smoothing, [0.05, 10.0])?;
         check_range("kept_noise", self.kept_noise.min, self.kept_noise.max, [0.0, 1.0])?;
+        self.shape.validate()?;
+        self.region_weight.validate()?;
+        self.foreground.validate()?;
+        check_range("seamless", self.seamless.min, self.seamless.max, [0.25, 4.0])?;
         check("clean", self.clean, [0.0, 1.0])?;
         check("region_threshold", self.region_threshold, [0.0, 0.999])
     }
-}
-
-/// Checks that both ends are inside `domain` and in order.
-fn check_range(table: &str, min: f32, max: f32, domain: [f32; 2]) -> Result<()> {
-    check(&format!("{table}.min"), min, domain)?;
-    check(&format!("{table}.max"), max, domain)?;
-    if min > max {
-        return Err(Error::config(format!("corruption.{table}.min"), format!("{min} exceeds {table}.max {max}")));
-    }
-    Ok(())
-}
-
-fn check(key: &str, value: f32, [low, high]: [f32; 2]) -> Result<()> {
-    // A NaN is in no range.
-    if !(low..=high).contains(&value) {
-        return Err(Error::config(format!("corruption.{key}"), format!("{value} is outside [{low}, {high}]")));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -310,6 +330,10 @@ mod tests {
             ("weights = { noise = -0.1 }", "weights.noise"),
             ("weights = { other_image = inf }", "weights.other_image"),
             ("weights = { texture = 0, other_image = 0, constant = 0, brightness = 0, noise = 0, elastic = 0 }", "weights"),
+            ("weights = { structure = -1 }", "weights.structure"),
+            ("size = { max_height = 1.1 }", "size.max_height"),
+            ("size = { max_width = -0.1 }", "size.max_width"),
+            ("blend = { distribution = 'gamma' }", "blend.distribution"),
             ("blend = { probability = 1.1 }", "blend.probability"),
             ("blend = { min = 0.0 }", "blend.min"),
             ("softness = { min = nan }", "softness.min"),
@@ -320,6 +344,19 @@ mod tests {
             ("clean = 1.5", "clean"),
             ("kept_noise = { min = -0.1 }", "kept_noise.min"),
             ("kept_noise = { min = 0.2, max = 0.1 }", "kept_noise.min"),
+            ("shape = { perlin = 1.5 }", "shape.perlin"),
+            ("shape = { union = -0.1 }", "shape.union"),
+            ("shape = { intersection = nan }", "shape.intersection"),
+            ("shape = { union = 0.6, intersection = 0.5 }", "shape.intersection"),
+            ("shape = { cells = 12 }", "shape.cells"),
+            ("shape = { cells = 128 }", "shape.cells"),
+            ("shape = { threshold = 0.95 }", "shape.threshold"),
+            ("seamless = { min = 0.1 }", "seamless.min"),
+            ("seamless = { min = 2, max = 1 }", "seamless.min"),
+            ("weights = { seamless = nan }", "weights.seamless"),
+            ("foreground = { threshold = 1.0 }", "foreground.threshold"),
+            ("region_weight = { slope = -1 }", "region_weight.slope"),
+            ("region_weight = { midpoint = 256 }", "region_weight.midpoint"),
         ] {
             let config: CorruptionConfig = toml::from_str(text).unwrap();
             match config.validate() {

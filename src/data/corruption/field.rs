@@ -1,3 +1,4 @@
+use super::exact::deviate;
 use crate::ops::FIELD_TAPS;
 use crate::rng::{Purpose, philox};
 
@@ -15,6 +16,14 @@ pub(super) enum FieldUse {
     Mask = 1,
     Replacement = 2,
     Kept = 3,
+    /// Further choices of a patch.
+    Choices = 4,
+    /// Gradients of the first Perlin noise.
+    Perlin = 5,
+    /// Gradients of the second.
+    SecondPerlin = 6,
+    /// Further candidates for the centre of a patch.
+    Centre = 7,
 }
 
 /// Key of the random fields of one image.
@@ -27,22 +36,19 @@ pub(super) struct Address {
 
 impl Address {
     /// The four uniform numbers in [0, 1) of lattice node `node`.
-    fn uniforms(self, patch: u32, field: FieldUse, node: u32) -> [f32; 4] {
+    pub fn uniforms(self, patch: u32, field: FieldUse, node: u32) -> [f32; 4] {
         self.bits(patch, field, node).map(|bits| (bits >> 8) as f32 * (1.0 / 16_777_216.0))
     }
 
-    fn bits(self, patch: u32, field: FieldUse, node: u32) -> [u32; 4] {
+    pub fn bits(self, patch: u32, field: FieldUse, node: u32) -> [u32; 4] {
         let key = [self.seed as u32, (self.seed >> 32) as u32];
         let word = Purpose::Corruption as u32 + ((field as u32) << 8) + (patch << 16);
         philox(key, [node, word, self.step, self.index])
     }
 
-    /// Nearly normal noise for one element of the image, of mean 0 and variance 1: the sum of eight 16-bit numbers, centred and scaled.
-    /// Its excess kurtosis is -0.15, and it never exceeds 4.9 standard deviations.
+    /// Nearly normal noise for one element of the image, of mean 0 and variance 1.
     pub fn normal(self, element: u32) -> f32 {
-        let sum: u32 = self.bits(0, FieldUse::Kept, element).into_iter().map(|bits| (bits & 0xFFFF) + (bits >> 16)).sum();
-        // 8 · 65535 / 2, and the square root of 8 (65536² - 1) / 12.
-        (sum as f32 - 262_140.0) * (1.0 / 53_509.92)
+        deviate(self.bits(0, FieldUse::Kept, element))
     }
 }
 

@@ -1,3 +1,4 @@
+use super::exact::fade_in;
 use super::field::{Address, Field, FieldUse};
 use super::plan::Patch;
 
@@ -32,15 +33,7 @@ impl Mask {
         let reach = ((1.0 - length(p)) * (1.0 / TAPER)).clamp(0.0, 1.0) * self.strength;
         let u = self.field.at(p);
         let q: [f32; 2] = std::array::from_fn(|axis| p[axis] + reach * (u[axis] - self.centre[axis]));
-        let depth = DISK_RADIUS - length(q);
-        if depth <= 0.0 {
-            0.0
-        } else if depth >= self.fade {
-            1.0
-        } else {
-            let t = depth / self.fade;
-            t * t * (3.0 - 2.0 * t)
-        }
+        fade_in(DISK_RADIUS - length(q), self.fade)
     }
 }
 
@@ -64,6 +57,7 @@ mod tests {
             deformation,
             source: Source::Constant,
             opacity: 1.0,
+            perlin: None,
             material: [0.0; Patch::MATERIAL],
         };
         Mask::new(address, &patch, CorruptionConfig::default().deformation.smoothing)

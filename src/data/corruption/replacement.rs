@@ -1,7 +1,11 @@
+use super::config::CorruptionConfig;
+use super::exact::log_uniform;
 use super::field::{Address, Field, FieldUse};
-use super::plan::{Patch, between, log_uniform, pick};
-use super::sample::{Colour, bilinear, pixel, reflect};
+use super::plan::{Patch, between, pick};
+use super::sample::{Colour, affine, bilinear, pixel, reflect};
+use super::seamless::{Seamless, far_shift};
 use super::source::{Source, Sources};
+use super::structure::Structure;
 use crate::data::Image;
 
 /// Smoothing of the elastic source's displacement field, relative to half the patch's side.
@@ -37,11 +41,13 @@ pub(super) enum Replacement<'a> {
     Brightness { gain: f32, shift: Colour },
     Noise { field: Field<4>, base: Colour, amplitude: f32, chroma: f32 },
     Elastic { image: &'a Image, field: Field<2>, reach: [f32; 2] },
+    Structure(Structure<'a>),
+    Seamless(Box<Seamless<'a>>),
 }
 
 impl<'a> Replacement<'a> {
     /// The replacement for `patch`; x is the image before any patch.
-    pub fn new(address: Address, patch: &Patch, x: &'a Image, sources: &Sources<'a>) -> Self {
+    pub fn new(config: &CorruptionConfig, address: Address, patch: &Patch, x: &'a Image, sources: &Sources<'a>) -> Self {
         let u = &patch.material;
         match patch.source {
             Source::Texture => Self::Texture(TextureCrop::new(u, sources.textures)),
@@ -59,6 +65,11 @@ impl<'a> Replacement<'a> {
                 let strength = between(u[0], 0.15, 0.5);
                 Self::Elastic { image: x, field, reach: patch.radius.map(|radius| strength * radius as f32) }
             }
+            Source::Seamless => {
+                let bits = address.bits(patch.number, FieldUse::Choices, 5);
+                Self::Seamless(Box::new(Seamless::new(&config.seamless, bits, u, patch, x, sources.images)))
+            }
+            Source::Structure => Self::Structure(Structure::new(address.bits(patch.number, FieldUse::Choices, 4), u, x)),
         }
     }
 
@@ -84,6 +95,8 @@ impl<'a> Replacement<'a> {
                 let [row, column] = std::array::from_fn(|axis| site.place[axis] as f32 + reach[axis] * u[axis]);
                 bilinear(image, row, column)
             }
+            Self::Structure(structure) => structure.at(site.place),
+            Self::Seamless(seamless) => seamless.at(site.place),
         }
     }
 }
@@ -130,14 +143,8 @@ impl<'a> TextureCrop<'a> {
 /// Another position in a training image. Along a randomly chosen axis it is at least a quarter of the image away, so that no
 /// image is replaced by itself at the same position.
 fn other_image<'a>(u: &[f32; Patch::MATERIAL], images: &'a [Image]) -> Replacement<'a> {
-    let [which, axis, far, free, ..] = *u;
-    let image = &images[pick(which, images.len())];
-    let far_axis = pick(axis, 2);
-    let extent = [image.dim().0, image.dim().1];
-    let shift = std::array::from_fn(|axis| {
-        let part = if axis == far_axis { between(far, 0.25, 0.75) } else { free };
-        (part * extent[axis] as f32) as i32
-    });
+    let image = &images[pick(u[0], images.len())];
+    let shift = far_shift(u, [image.dim().0, image.dim().1]);
     Replacement::OtherImage { image, shift }
 }
 
@@ -156,11 +163,6 @@ fn brightness(u: &[f32; Patch::MATERIAL], centre: Colour) -> Replacement<'static
 fn colour(red: f32, green: f32, blue: f32, saturation: f32) -> Colour {
     let mean = (red + green + blue) / 3.0;
     [red, green, blue].map(|value| between(saturation, mean, value))
-}
-
-/// `1/2 + gain (v - 1/2) + shift`, clamped to [0, 1].
-fn affine(value: Colour, gain: f32, shift: Colour) -> Colour {
-    std::array::from_fn(|c| (0.5 + gain * (value[c] - 0.5) + shift[c]).clamp(0.0, 1.0))
 }
 
 #[cfg(test)]

@@ -4,6 +4,11 @@ use crate::data::Image;
 /// Red, green and blue.
 pub(in crate::data) type Colour = [f32; 3];
 
+/// `1/2 + gain (v - 1/2) + shift`, clamped to [0, 1].
+pub(super) fn affine(value: Colour, gain: f32, shift: Colour) -> Colour {
+    std::array::from_fn(|c| (0.5 + gain * (value[c] - 0.5) + shift[c]).clamp(0.0, 1.0))
+}
+
 /// The pixel at a row and column inside the picture.
 pub(super) fn pixel(image: &Image, row: usize, column: usize) -> Colour {
     [0, 1, 2].map(|c| image[[row, column, c]])

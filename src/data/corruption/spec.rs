@@ -1,7 +1,8 @@
 use super::field::{gaussian, lattice};
 use super::plan::available;
 use super::replacement::{ELASTIC_SMOOTHING, NOISE_SMOOTHING};
-use super::{CorruptionConfig, Distribution, Source};
+use super::seamless::NODES;
+use super::{CorruptionConfig, Source};
 use crate::error::{Error, Result};
 use crate::ops::CorruptionSpec;
 use crate::shape::Shape;
@@ -27,7 +28,11 @@ impl CorruptionConfig {
         let weights = available(&self.weights, textures, images);
         let (mask_nodes_per_unit, mask_side) = lattice(self.deformation.smoothing);
         let replacement_side = replacement_side(&weights);
-        let floats = n * (2 * mask_side * mask_side + 4 * replacement_side * replacement_side);
+        let gradient_nodes = self.gradient_nodes();
+        let membranes = weights[Source::Seamless as usize] > 0.0;
+        let membrane_floats = if membranes { 3 * NODES } else { 0 };
+        let floats =
+            n * (2 * mask_side * mask_side + 4 * replacement_side * replacement_side + 4 * gradient_nodes + membrane_floats);
         Ok(CorruptionSpec {
             seed: [seed as u32, (seed >> 32) as u32],
             n: n as u32,
@@ -38,26 +43,45 @@ impl CorruptionConfig {
             patches_min: self.patches.min,
             patches_max: self.patches.max,
             patches_at_once: (FIELD_FLOATS / floats).clamp(1, self.patches.max.max(1) as usize) as u32,
-            log_uniform_size: u32::from(self.size.distribution == Distribution::LogUniform),
+            size_distribution: self.size.distribution as u32,
             size: [self.size.min, self.size.max],
+            size_bounds: [self.size.max_height, self.size.max_width],
             aspect: [self.aspect.min, self.aspect.max],
             weights,
             blend_probability: self.blend.probability,
+            blend_distribution: self.blend.distribution as u32,
             blend: [self.blend.min, self.blend.max],
             softness: [self.softness.min, self.softness.max],
             deformation: [self.deformation.min, self.deformation.max],
             region_threshold: self.region_threshold,
             kept_noise: [self.kept_noise.min, self.kept_noise.max],
+            perlin: self.shape.perlin,
+            perlin_union: self.shape.union,
+            perlin_intersection: self.shape.intersection,
+            perlin_exponents: self.shape.cells.trailing_zeros(),
+            perlin_threshold: self.shape.threshold,
+            region_slope: self.region_weight.slope,
+            region_midpoint: self.region_weight.midpoint,
+            seamless_scale: [self.seamless.min, self.seamless.max],
+            membranes: u32::from(membranes),
+            on_object: u32::from(self.foreground.is_on()),
+            gradient_nodes: gradient_nodes as u32,
             mask_nodes_per_unit,
             mask_side: mask_side as u32,
             replacement_side: replacement_side as u32,
             taps: gaussian(),
         })
     }
+
+    /// Nodes of the finest Perlin noise; 0 if there is none.
+    fn gradient_nodes(&self) -> usize {
+        let side = self.shape.cells as usize + 1;
+        if self.shape.perlin > 0.0 { side * side } else { 0 }
+    }
 }
 
 /// Side of the largest lattice that a source with positive weight needs.
-fn replacement_side(weights: &[f32; 6]) -> usize {
+fn replacement_side(weights: &[f32; Source::ALL.len()]) -> usize {
     let needed = Source::ALL.into_iter().zip(weights).filter(|&(_, &weight)| weight > 0.0);
     let side = |source| match source {
         // The least smoothed noise has the largest lattice.
@@ -94,7 +118,7 @@ mod tests {
     #[test]
     fn sources_without_pictures_or_fields_need_no_memory() {
         let mut config = CorruptionConfig::default();
-        assert_eq!(config.spec(0, 1, 8, 1, 0).unwrap().weights, [0.0, 0.2, 0.2, 0.2, 0.1, 0.1]);
+        assert_eq!(config.spec(0, 1, 8, 1, 0).unwrap().weights, [0.0, 0.2, 0.2, 0.2, 0.1, 0.1, 0.0, 0.0]);
         config.weights = Weights { noise: 0.0, ..Weights::default() };
         assert_eq!(config.spec(0, 1, 8, 1, 0).unwrap().replacement_side, 15);
         config.weights.elastic = 0.0;

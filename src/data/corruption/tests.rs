@@ -1,8 +1,8 @@
 //! Properties of the complete corruption for any config.
 
+use super::mask::Mask;
 use super::*;
 use crate::rng::{Purpose, Stream};
-use ndarray::Axis;
 use proptest::prelude::*;
 use rayon::prelude::*;
 
@@ -21,6 +21,8 @@ fn only(source: Source) -> Weights {
         brightness: weight(Source::Brightness),
         noise: weight(Source::Noise),
         elastic: weight(Source::Elastic),
+        structure: weight(Source::Structure),
+        seamless: weight(Source::Seamless),
     }
 }
 
@@ -60,13 +62,13 @@ proptest! {
     ) {
         let mut config = CorruptionConfig { region_threshold: threshold, ..CorruptionConfig::default() };
         config.patches = Patches { min: fewest, max: fewest + more };
-        config.size = Size { min: 0.01, max: size, distribution: Distribution::Uniform };
+        config.size = Size { min: 0.01, max: size, distribution: Distribution::Uniform, ..Size::default() };
         config.aspect = Aspect { min: aspect, max: aspect };
         config.softness = Softness { min: 0.0, max: softness };
         config.deformation = Deformation { min: 0.0, max: deformation, smoothing };
         let x = picture(height, width, 0);
         let (textures, images) = ([picture(1, 1, 1), picture(7, 30, 2)], [x.clone(), picture(3, 50, 3)]);
-        let sources = Sources { textures: &textures, images: &images };
+        let sources = Sources { textures: &textures, images: &images, ..Sources::default() };
         let found = corrupt(&config, seed, step, index, &x, &sources).unwrap();
         check_laws(&config, &x, &found)?;
     }
@@ -105,7 +107,7 @@ fn kept_noise_is_the_same_in_input_and_target_and_leaves_the_patches_alone() {
 #[test]
 fn a_sample_does_not_depend_on_others_or_on_threads() {
     let (x, textures, images) = (picture(32, 48, 0), [picture(20, 20, 1)], [picture(32, 48, 2)]);
-    let sources = Sources { textures: &textures, images: &images };
+    let sources = Sources { textures: &textures, images: &images, ..Sources::default() };
     let draw = |index: u32| corrupt(&CorruptionConfig::default(), 5, 7, index, &x, &sources).unwrap();
     let alone = draw(13);
     let forward: Vec<Corrupted> = (0..24).map(draw).collect();
@@ -123,7 +125,7 @@ fn every_source_alone_changes_pixels() {
     let (x, textures) = (picture(40, 40, 0), [picture(20, 20, 1)]);
     // The only other image is the image itself, which must not be used at the same position.
     let images = [x.clone()];
-    let sources = Sources { textures: &textures, images: &images };
+    let sources = Sources { textures: &textures, images: &images, ..Sources::default() };
     for source in Source::ALL {
         let config = CorruptionConfig { weights: only(source), ..CorruptionConfig::default() };
         for index in 0..20 {
@@ -155,7 +157,7 @@ fn a_faint_patch_has_a_full_mask_and_a_small_change() {
     config.patches = Patches { min: 1, max: 1 };
     let x = picture(32, 32, 0);
     let with = |min: f32, max: f32, probability: f32| {
-        let blend = Blend { probability, min, max };
+        let blend = Blend { probability, min, max, ..Blend::default() };
         corrupt(&CorruptionConfig { blend, ..config.clone() }, 3, 0, 0, &x, &Sources::default()).unwrap()
     };
     let (strong, faint) = (with(0.25, 0.25, 0.0), with(0.25, 0.25, 1.0));
@@ -164,6 +166,163 @@ fn a_faint_patch_has_a_full_mask_and_a_small_change() {
     for ((s, f), x) in strong.image.iter().zip(&faint.image).zip(&x) {
         assert!(((f - x) - 0.25 * (s - x)).abs() < 1e-6, "{x} became {s} or {f}");
     }
+}
+
+/// With probability 1 the opacity of every patch is uniform in [min, max).
+#[test]
+fn the_opacity_of_every_patch_can_be_random() {
+    let x = picture(8, 8, 0);
+    let opacities = |distribution| {
+        let blend = Blend { probability: 1.0, min: 0.2, max: 1.0, distribution };
+        let config = CorruptionConfig { blend, ..CorruptionConfig::default() };
+        let draw = |index| corrupt(&config, 7, 1, index, &x, &Sources::default()).unwrap().patches;
+        (0..600).flat_map(draw).map(|patch| patch.opacity).collect::<Vec<_>>()
+    };
+    // The largest distance of the empirical distribution function from F, by Kolmogorov and Smirnov.
+    let distance = |mut found: Vec<f32>, cumulative: &dyn Fn(f64) -> f64| {
+        found.sort_by(f32::total_cmp);
+        assert!(found.len() > 1800 && found[0] >= 0.2 && found[found.len() - 1] < 1.0);
+        let count = found.len() as f64;
+        let gap = |(k, &a): (usize, &f32)| (cumulative(f64::from(a)) - k as f64 / count).abs();
+        count.sqrt() * found.iter().enumerate().map(gap).fold(0.0, f64::max)
+    };
+    // 1.95 is exceeded once in a thousand samples.
+    let uniform = distance(opacities(Distribution::Uniform), &|a| (a - 0.2) / 0.8);
+    let log_uniform = distance(opacities(Distribution::LogUniform), &|a| (a / 0.2).ln() / 5f64.ln());
+    assert!(uniform < 1.95 && log_uniform < 1.95, "{uniform} and {log_uniform}");
+}
+
+/// `1 / (1 + exp(-k (d - d₀)))` of the change in grey levels, worked out for one constant patch.
+#[test]
+fn the_region_weight_is_the_logistic_of_the_change() {
+    let x = Image::from_elem((24, 24, 3), 0.5);
+    let plain = CorruptionConfig { weights: only(Source::Constant), ..CorruptionConfig::default() };
+    let weighted = CorruptionConfig { region_weight: RegionWeight { slope: 1.0 / 3.0, midpoint: 7.0 }, ..plain.clone() };
+    let mut between = 0;
+    for index in 0..10 {
+        let draw = |config: &CorruptionConfig| corrupt(config, 3, 4, index, &x, &Sources::default()).unwrap();
+        let (zero_one, found) = (draw(&plain), draw(&weighted));
+        assert_eq!((&zero_one.image, &zero_one.mask), (&found.image, &found.mask));
+        for (((row, column), &weight), &inside) in found.region.indexed_iter().zip(&zero_one.region) {
+            let change = (0..3).map(|c| f64::from((found.image[[row, column, c]] - 0.5).abs())).sum::<f64>() * 255.0 / 3.0;
+            let want = f64::from(inside) / (1.0 + (-(change - 7.0) / 3.0).exp());
+            assert!((f64::from(weight) - want).abs() < 1e-5, "{weight} want {want} for a change of {change}");
+            between += usize::from(weight > 0.1 && weight < 0.9);
+        }
+    }
+    assert!(between > 20, "only {between} weights far from 0 and 1");
+    // At the midpoint the weight is 1/2; a grey level of change is exactly 1/255.
+    let half = Image::from_elem((1, 1, 3), 0.5);
+    let config = CorruptionConfig { region_weight: RegionWeight { slope: 2.0, midpoint: 0.0 }, ..plain };
+    assert_eq!(region(&config, &Plane::ones((1, 1)), &half, &half)[[0, 0]], 0.5);
+}
+
+/// NSA: half-width clip(0.03 + Gamma(2, 0.05)), so the side is clip(0.06 + Gamma(2, 0.1)), independently along both axes.
+#[test]
+fn gamma_sizes_have_the_moments_of_their_distribution() {
+    let size = Size { min: 0.001, max: 1.0, distribution: Distribution::Gamma, ..Size::default() };
+    let config = CorruptionConfig { size, ..CorruptionConfig::default() };
+    let x = Image::zeros((1000, 2000, 3));
+    let draw = |index| plan(&config, Address { seed: 2, step: 0, index }, &x, None, &Sources::default()).patches;
+    let shares: Vec<[f64; 2]> =
+        (0..1500).flat_map(draw).map(|patch| [patch.radius[0] as f64 / 500.0, patch.radius[1] as f64 / 1000.0]).collect();
+    let count = shares.len() as f64;
+    let mean = |value: &dyn Fn(&[f64; 2]) -> f64| shares.iter().map(value).sum::<f64>() / count;
+    for axis in 0..2 {
+        // Mean 0.06 + 2 · 0.1, variance 2 · 0.1²; radii are whole pixels, at most 0.002 less. Clipping at 1 changes 0.01 of the mean at most.
+        let average = mean(&|share| share[axis]);
+        assert!((average - 0.259).abs() < 5.0 * (0.02 / count).sqrt() + 0.002, "{average}");
+        // P(Gamma(2, 1) > 1) = 2/e.
+        let above = mean(&|share| f64::from(u8::from(share[axis] > 0.16)));
+        assert!((above - 2.0 / 1f64.exp()).abs() < 5.0 * (0.2 / count).sqrt() + 0.01, "{above}");
+    }
+    let product = mean(&|share| (share[0] - 0.259) * (share[1] - 0.259));
+    assert!(product.abs() < 5.0 * 0.02 / count.sqrt(), "{product}");
+}
+
+#[test]
+fn sizes_are_bounded_along_each_axis() {
+    for distribution in [Distribution::LogUniform, Distribution::Uniform, Distribution::Gamma] {
+        let plans = |max_height, max_width| {
+            let size = Size { min: 0.05, max: 0.9, distribution, max_height, max_width };
+            let config = CorruptionConfig { size, ..CorruptionConfig::default() };
+            let x = Image::zeros((200, 100, 3));
+            let draw = |index| plan(&config, Address { seed: 3, step: 1, index }, &x, None, &Sources::default()).patches;
+            (0..100).flat_map(draw).map(|patch| patch.radius).collect::<Vec<_>>()
+        };
+        let free = plans(0.0, 0.0);
+        // Half of 0.3 · 200 and of 0.2 · 100.
+        for (found, free) in plans(0.3, 0.0).into_iter().zip(&free) {
+            assert_eq!(found, [free[0].min(30), free[1]]);
+        }
+        for (found, free) in plans(0.3, 0.2).into_iter().zip(&free) {
+            assert_eq!(found, [free[0].min(30), free[1].min(10)]);
+        }
+        assert!(free.iter().any(|radius| radius[0] > 30) && free.iter().any(|radius| radius[1] > 10));
+    }
+}
+
+/// A bright square of a sixteenth of the image before a dark background: every patch has its centre on it, and nothing beside it changes.
+#[test]
+fn patches_stay_on_the_object() {
+    let inside = |row: usize, column: usize| (24..36).contains(&row) && (8..20).contains(&column);
+    let x = Image::from_shape_fn((48, 48, 3), |(row, column, c)| {
+        let texture = picture(48, 48, 5)[[row, column, c]] * 0.1;
+        if inside(row, column) { 0.7 + texture } else { 0.1 + texture }
+    });
+    let foreground = Foreground { method: ForegroundMethod::Otsu, ..Foreground::default() };
+    let shape = Shape { perlin: 0.3, ..Shape::default() };
+    let config = CorruptionConfig { foreground: foreground.clone(), shape, ..CorruptionConfig::default() };
+    let (mut disks, mut lost) = (0, 0);
+    for index in 0..60 {
+        let found = corrupt(&config, 4, 4, index, &x, &Sources::default()).unwrap();
+        for ((row, column), &m) in found.mask.indexed_iter() {
+            assert!(inside(row, column) || m == 0.0);
+        }
+        for patch in found.patches.iter().filter(|patch| patch.shape == PatchShape::Disk) {
+            let [row, column] =
+                [patch.top + patch.height as i32 / 2, patch.left + patch.width as i32 / 2].map(|place| place as usize);
+            disks += 1;
+            lost += usize::from(!inside(row, column));
+        }
+    }
+    // A patch misses with probability (15/16)^65 = 0.015.
+    assert!(disks > 100 && lost * 12 < disks, "{lost} of {disks} patches beside the object");
+    // The range of the whole image counts, not that of the crop.
+    let nothing = Sources { object: Some([1.5, 2.0]), ..Sources::default() };
+    assert_eq!(corrupt(&config, 4, 4, 0, &x, &nothing).unwrap().image, x);
+    // Without a background the places are those of a config without foreground.
+    let anywhere = Sources { object: Some([-1.0, 2.0]), ..Sources::default() };
+    let plain = CorruptionConfig { foreground: Foreground::default(), ..config.clone() };
+    assert_eq!(corrupt(&config, 4, 4, 1, &x, &anywhere).unwrap(), corrupt(&plain, 4, 4, 1, &x, &Sources::default()).unwrap());
+}
+
+#[test]
+fn perlin_shapes_cover_the_image_and_keep_the_laws() {
+    let x = picture(40, 56, 0);
+    let shape = Shape { perlin: 1.0, union: 0.3, intersection: 0.3, ..Shape::default() };
+    let mut config = CorruptionConfig { shape, weights: only(Source::Constant), ..CorruptionConfig::default() };
+    config.patches = Patches { min: 1, max: 1 };
+    let (mut kinds, mut area) = (Vec::new(), 0.0);
+    for index in 0..200 {
+        let found = corrupt(&config, 9, 2, index, &x, &Sources::default()).unwrap();
+        let patch = &found.patches[0];
+        assert_eq!((patch.top, patch.left, patch.height, patch.width), (0, 0, 41, 57));
+        for ((&m, after), before) in found.mask.iter().zip(found.image.lanes(Axis(2))).zip(x.lanes(Axis(2))) {
+            assert!((0.0..=1.0).contains(&m) && (m > 0.0 || after == before));
+        }
+        area += found.region.mean().unwrap() / 200.0;
+        kinds.push(patch.shape);
+    }
+    for kind in [PatchShape::Perlin, PatchShape::PerlinUnion, PatchShape::PerlinIntersection] {
+        assert!(kinds.iter().filter(|&&found| found == kind).count() > 30, "{kind:?}");
+    }
+    assert!((0.03..0.2).contains(&area), "{area}");
+    // The other choices of a patch stay as they are.
+    config.shape.perlin = 0.0;
+    let disk = corrupt(&config, 9, 2, 0, &x, &Sources::default()).unwrap();
+    assert_eq!(disk.patches[0].shape, PatchShape::Disk);
+    assert_eq!(disk, corrupt(&CorruptionConfig { shape: Shape::default(), ..config }, 9, 2, 0, &x, &Sources::default()).unwrap());
 }
 
 /// x̂ = M ⊙ y + M̄ ⊙ x exactly, for a known y.
@@ -193,7 +352,7 @@ fn the_mask_is_the_union_of_the_patches() {
     config.softness.min = 0.6;
     let (x, address) = (picture(32, 32, 0), Address { seed: 6, step: 1, index: 2 });
     let found = corrupt(&config, 6, 1, 2, &x, &Sources::default()).unwrap();
-    let patches = plan(&config, address, [32, 32], &Sources::default()).patches;
+    let patches = plan(&config, address, &x, None, &Sources::default()).patches;
     let masks: Vec<Mask> = patches.iter().map(|patch| Mask::new(address, patch, config.deformation.smoothing)).collect();
     let mut overlaps = 0;
     for ((row, column), &m) in found.mask.indexed_iter() {
@@ -227,7 +386,7 @@ fn the_weight_of_sources_without_pictures_goes_to_the_others() {
     // Constant and brightness share 0.4 of the 0.6 that is left; five standard errors.
     let share = (count(&all, Source::Constant) + count(&all, Source::Brightness)) as f64 / all.len() as f64;
     assert!((share - 2.0 / 3.0).abs() < 5.0 * (2.0 / 9.0 / all.len() as f64).sqrt(), "{share}");
-    let some = chosen(Weights::default(), &Sources { textures: &textures, images: &[] });
+    let some = chosen(Weights::default(), &Sources { textures: &textures, ..Sources::default() });
     assert!(count(&some, Source::Texture) > 0 && count(&some, Source::OtherImage) == 0);
     let none = chosen(only(Source::Texture), &Sources::default());
     assert_eq!(count(&none, Source::Constant), none.len());
@@ -268,7 +427,7 @@ fn a_bad_config_is_rejected() {
 #[test]
 fn patches_match_golden_values() {
     let (textures, images) = ([picture(9, 9, 1)], [picture(9, 9, 2)]);
-    let sources = Sources { textures: &textures, images: &images };
+    let sources = Sources { textures: &textures, images: &images, ..Sources::default() };
     let draw = |index| corrupt(&CorruptionConfig::default(), 2206, 11723, index, &picture(96, 128, 0), &sources).unwrap();
     let boxes: Vec<_> = (0..3)
         .flat_map(|index| draw(index).patches)
@@ -295,12 +454,12 @@ fn patches_match_golden_values() {
 fn replacements_are_what_the_mask_blends_in() {
     let x = picture(48, 40, 7);
     let others = [picture(50, 44, 8)];
-    let sources = Sources { textures: &others, images: &others };
+    let sources = Sources { textures: &others, images: &others, object: None };
     for source in Source::ALL {
         let config = CorruptionConfig {
             weights: only(source),
             patches: Patches { min: 1, max: 1 },
-            blend: Blend { probability: 1.0, min: 0.6, max: 0.6 },
+            blend: Blend { probability: 1.0, min: 0.6, max: 0.6, ..Blend::default() },
             ..CorruptionConfig::default()
         };
         let (found, y) = corrupt_with_replacements(&config, 3, 0, 5, &x, &sources).unwrap();

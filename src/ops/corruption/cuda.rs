@@ -11,7 +11,9 @@ use crate::error::{Error, Result};
 use crate::ops::contract::Contract;
 
 /// Floats per patch in the scratch memory of the kernels.
-const PATCH_FLOATS: usize = 24;
+const PATCH_FLOATS: usize = 41;
+/// Floats of the nodes of a membrane.
+const MEMBRANE_FLOATS: usize = 48;
 /// Rows and columns of the tile of a random field that one block smooths.
 const TILE: u32 = 16;
 /// Rows and columns of the image tile that one block blends patches into.
@@ -39,6 +41,10 @@ struct Work<'a> {
     shapes: Buffer,
     /// `[n, patches_at_once, replacement_side², 4]`.
     materials: Buffer,
+    /// `[n, patches_at_once, 2, gradient_nodes, 2]`.
+    gradients: Buffer,
+    /// `[n, patches_at_once, 16, 3]`.
+    membranes: Buffer,
     /// Whether fields are smoothed by the naive kernels.
     naive: bool,
 }
@@ -57,6 +63,8 @@ impl<'a> Work<'a> {
             patches: scratch(n * spec.patches_max as usize * PATCH_FLOATS)?,
             shapes: scratch(at_once * square(spec.mask_side) * 2)?,
             materials: scratch(at_once * square(spec.replacement_side) * 4)?,
+            gradients: scratch(at_once * spec.gradient_nodes as usize * 4)?,
+            membranes: scratch(at_once * spec.membranes as usize * MEMBRANE_FLOATS)?,
             naive: false,
         })
     }
@@ -73,7 +81,7 @@ impl<'a> Work<'a> {
     }
 
     /// Computes the fields of `count` patches of each image, starting at patch `first`.
-    fn fields(&mut self, first: u32, count: u32) -> Result<()> {
+    fn fields(&mut self, x: &Buffer, first: u32, count: u32) -> Result<()> {
         let Self { cuda, spec, picks, naive, .. } = *self;
         let grid = |side: u32, kernel: &Kernel| {
             let x = if naive { blocks(side as usize * side as usize, kernel.threads) } else { side.div_ceil(TILE).pow(2) };
@@ -82,6 +90,17 @@ impl<'a> Work<'a> {
         let kernel = if naive { &kernel::CORRUPTION_MASK_FIELD_NAIVE } else { &kernel::CORRUPTION_MASK_FIELD };
         let launch = cuda.launch(kernel, grid(spec.mask_side, kernel)).input(picks).input(&self.patches);
         launch.output(&mut self.shapes).value(spec).value(first).with("k", count as usize).run()?;
+        if spec.gradient_nodes > 0 {
+            let kernel = &kernel::CORRUPTION_GRADIENTS;
+            let launch = cuda.launch(kernel, [blocks(spec.gradient_nodes as usize, kernel.threads), count, spec.n]);
+            let launch = launch.input(picks).input(&self.patches).output(&mut self.gradients);
+            launch.value(spec).value(first).with("k", count as usize).run()?;
+        }
+        if spec.membranes > 0 {
+            let launch = cuda.launch(&kernel::CORRUPTION_MEMBRANE, [1, count, spec.n]).input(&self.resident.table);
+            let launch = launch.input(&self.resident.pixels).input(x).input(&self.patches).output(&mut self.membranes);
+            launch.value(spec).value(first).with("k", count as usize).run()?;
+        }
         if spec.replacement_side == 0 {
             return Ok(());
         }
@@ -96,8 +115,9 @@ impl<'a> Work<'a> {
         let patches = patches_at_once.min(patches_max.saturating_sub(first));
         let launch =
             self.cuda.launch(&kernel::CORRUPTION_LAY, [side.div_ceil(LAY_TILE[1]), side.div_ceil(LAY_TILE[0]), self.spec.n]);
-        let launch = launch.input(&self.resident.table).input(&self.resident.pixels).input(x);
-        let launch = launch.input(&self.patches).input(&self.shapes).input(&self.materials);
+        let launch = launch.input(self.picks).input(&self.resident.table).input(&self.resident.pixels).input(x);
+        let launch =
+            launch.input(&self.patches).input(&self.shapes).input(&self.gradients).input(&self.materials).input(&self.membranes);
         launch.output(corrupted).output(region).value(self.spec).value(first).with("k", patches as usize).run()
     }
 
@@ -111,7 +131,7 @@ impl<'a> Work<'a> {
             self.plan(x)?;
         }
         for first in (0..patches_max).step_by(patches_at_once as usize) {
-            self.fields(first, patches_at_once.min(patches_max - first))?;
+            self.fields(x, first, patches_at_once.min(patches_max - first))?;
             self.lay(x, corrupted, region, first)?;
         }
         if self.spec.kept_noise[1] > 0.0 {
@@ -189,16 +209,29 @@ mod tests {
             patches_min: 3,
             patches_max: 5,
             patches_at_once: 5,
-            log_uniform_size: 1,
+            size_distribution: 0,
             size: [0.5, 1.0],
+            size_bounds: [0.0, 0.0],
             aspect: [0.5, 2.0],
-            weights: [0.0, 0.0, 0.0, 0.0, 2.0, 1.0],
+            weights: [0.0, 0.0, 0.0, 0.0, 2.0, 1.0, 0.0, 0.0],
             blend_probability: 0.5,
+            blend_distribution: 1,
             blend: [0.1, 0.6],
             softness: [0.1, 0.5],
             deformation: [0.1, 0.3],
             region_threshold: 0.05,
             kept_noise: [0.0, 0.0],
+            perlin: 0.0,
+            perlin_union: 0.0,
+            perlin_intersection: 0.0,
+            perlin_exponents: 0,
+            perlin_threshold: 0.5,
+            region_slope: 0.0,
+            region_midpoint: 0.0,
+            seamless_scale: [0.7, 1.3],
+            membranes: 0,
+            on_object: 0,
+            gradient_nodes: 0,
             mask_nodes_per_unit: 10.5,
             mask_side: 23,
             replacement_side: 52,
@@ -221,7 +254,7 @@ mod tests {
         work.materials = cuda.zeros(work.materials.len()).unwrap();
         work.crop(&mut x).unwrap();
         work.plan(&x).unwrap();
-        let (done, launches) = cuda.watch(format_args!("fields"), || work.fields(0, 4));
+        let (done, launches) = cuda.watch(format_args!("fields"), || work.fields(&x, 0, 4));
         done.unwrap();
         let work_of = |side: u64, channels: u64| {
             let values = channels * 2 * 4 * side * side;

@@ -37,26 +37,52 @@ pub struct CorruptionSpec {
     pub patches_max: u32,
     /// Patches of each image whose random fields are in memory at once, at least 1. The result does not depend on it.
     pub patches_at_once: u32,
-    /// 1 if sizes are log-uniform, 0 if they are uniform.
-    pub log_uniform_size: u32,
+    /// Distribution of the patches' size: 0 log-uniform, 1 uniform, 2 gamma.
+    pub size_distribution: u32,
     /// Range of the patches' size, relative to the image.
     pub size: [f32; 2],
+    /// Largest height and width, relative to the image; 0 for no bound.
+    pub size_bounds: [f32; 2],
     /// Range of height over width.
     pub aspect: [f32; 2],
     /// Weights of the sources in the order of the config; 0 for one without material.
-    pub weights: [f32; 6],
+    pub weights: [f32; 8],
     /// Probability that a patch is faint.
     pub blend_probability: f32,
+    /// Distribution of the opacity of faint patches: 0 log-uniform, 1 uniform.
+    pub blend_distribution: u32,
     /// Range of the opacity of faint patches.
     pub blend: [f32; 2],
     /// Range of the width of the mask's boundary, relative to the disk.
     pub softness: [f32; 2],
     /// Range of the standard deviation of the mask's displacement.
     pub deformation: [f32; 2],
-    /// M is 1 where the soft mask exceeds this.
+    /// M is 1, or the weight of the pixel, where the soft mask exceeds this.
     pub region_threshold: f32,
     /// Range of the standard deviation of the noise in x̂ and x.
     pub kept_noise: [f32; 2],
+    /// Probability of a Perlin shape.
+    pub perlin: f32,
+    /// Probability that it is a union of two.
+    pub perlin_union: f32,
+    /// Probability that it is an intersection of two.
+    pub perlin_intersection: f32,
+    /// The number of cells along an axis is 2 to a power from 0 to this.
+    pub perlin_exponents: u32,
+    /// The noise is inside the shape above this.
+    pub perlin_threshold: f32,
+    /// Steepness of a pixel's weight as a function of its change, per grey level; 0 for the weight 1.
+    pub region_slope: f32,
+    /// Change of weight 1/2, in grey levels.
+    pub region_midpoint: f32,
+    /// Range of the scale of a seamless patch.
+    pub seamless_scale: [f32; 2],
+    /// 1 if there are seamless patches, which need memory.
+    pub membranes: u32,
+    /// 1 if patches are on the object only, whose grey values are in [`Pick::object`].
+    pub on_object: u32,
+    /// Gradients of the finest Perlin noise; 0 if no shape is one.
+    pub gradient_nodes: u32,
     /// Nodes of the mask's random field in half a patch.
     pub mask_nodes_per_unit: f32,
     /// Rows and columns of nodes of the mask's random field.
@@ -102,6 +128,8 @@ pub struct Pick {
     /// tan(θ/2) of a small rotation by θ about the centre of the crop, after everything else; 0 for none. Sine and cosine follow from it by
     /// arithmetic that is exact on every device.
     pub half_tangent: f32,
+    /// Grey values [low, high) of the object in the image, if the corruption is on the object only.
+    pub object: [f32; 2],
 }
 
 /// The inputs that change with each batch. On the device they are a buffer, so that a recorded step can be replayed.
@@ -116,16 +144,17 @@ pub struct Picks {
 impl Picks {
     /// Elements of the buffer for `n` images.
     pub const fn len(n: usize) -> usize {
-        2 * (1 + 6 * n)
+        2 * (1 + 8 * n)
     }
 
     /// The content of the buffer: 32-bit words, each stored as two elements (low and high 16 bits), which every element type
     /// represents exactly. First the step, then for each slot: image, top, left, turns, flips (1 rows, 2 columns), and the bits of the
-    /// half tangent.
+    /// half tangent and of the object's lowest and highest grey value.
     pub fn elements<T: Real>(&self) -> Vec<T> {
         let of_slot = |pick: &Pick| {
             let flips = u32::from(pick.flip_rows) | u32::from(pick.flip_columns) << 1;
-            [pick.image, pick.top, pick.left, pick.turns, flips, pick.half_tangent.to_bits()]
+            let [low, high] = pick.object.map(f32::to_bits);
+            [pick.image, pick.top, pick.left, pick.turns, flips, pick.half_tangent.to_bits(), low, high]
         };
         let words = std::iter::once(self.step).chain(self.slots.iter().flat_map(of_slot));
         words.flat_map(|word| [word & 0xFFFF, word >> 16]).map(|half| T::of(f64::from(half))).collect()
@@ -138,7 +167,7 @@ pub struct Batch<'a, T> {
     pub corrupted: &'a mut T,
     /// x, the images, with the noise that they keep.
     pub images: &'a mut T,
-    /// M, 1 where an image is corrupted.
+    /// M, 1 or a weight in [0, 1] where an image is corrupted.
     pub region: &'a mut T,
 }
 

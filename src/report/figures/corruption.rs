@@ -98,6 +98,7 @@ mod tests {
         TrainingSet {
             images: vec![image(0), image(5)],
             textures: vec![],
+            objects: Default::default(),
             size: 32,
             augment: AugmentConfig::default(),
             corruption,
