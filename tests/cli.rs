@@ -15,5 +15,6 @@ mod cli {
     mod profile;
     mod streams;
     mod train;
+    mod training_log;
     mod verify;
 }

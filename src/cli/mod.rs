@@ -20,6 +20,7 @@ mod profile;
 mod progress;
 mod train;
 mod verify;
+mod watch;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -5,16 +5,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, anyhow};
 use orthoscope::Error;
+use orthoscope::backend::Storage;
 use orthoscope::ops::Backend;
+use orthoscope::report::training::Status;
 use orthoscope::run::{Config, MODEL_FILE, Outcome, TrainingJob};
 
 use super::device::{DeviceOption, on_device};
-use super::output::say;
+use super::output::{say, sentence};
 use super::progress::TrainingProgress;
+use super::watch::Watch;
 
 /// Arguments of `train`.
 #[derive(clap::Args)]
-#[command(after_help = "Writes model.safetensors, config.toml, log.jsonl and checkpoint.safetensors into the output folder. \
+#[command(after_help = "Writes model.safetensors, config.toml, log.jsonl and checkpoint.safetensors into the output folder, \
+    with --watch also training.html. \
     Ctrl-C saves a checkpoint and exits with 130; --resume continues to the same weights, bit for bit.")]
 pub struct Arguments {
     /// Config file; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
@@ -35,6 +39,12 @@ pub struct Arguments {
     /// Seed; overrides the config
     #[arg(long)]
     seed: Option<u64>,
+    /// Steps between validations on held-out images with drawn defects, which go into the log; overrides the config
+    #[arg(long, value_name = "N")]
+    validate_every: Option<u64>,
+    /// Write a page with learning curves, training.html, into the output folder; it reloads itself while the training goes on
+    #[arg(long)]
+    watch: bool,
     /// Continue the run in the output folder
     #[arg(long)]
     resume: bool,
@@ -47,10 +57,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut config = Config::read_layers(&arguments.config, arguments.textures.as_deref())?;
     config.train.steps = arguments.steps.unwrap_or(config.train.steps);
     config.seed = arguments.seed.unwrap_or(config.seed);
+    config.output.validate_every = arguments.validate_every.unwrap_or(config.output.validate_every);
     let steps = config.train.steps;
     let device = arguments.device.open()?;
-    let job = TrainingJob::prepare(config, &arguments.data, &arguments.out, arguments.resume)?;
-    match on_device!(device, |backend| run_job(&backend, &job, steps))? {
+    let job = TrainingJob::prepare(config.clone(), &arguments.data, &arguments.out, arguments.resume)?;
+    let watch = |device| match arguments.watch {
+        true => Watch::new(&config, &arguments.data, &arguments.out, device).map(Some),
+        false => Ok(None),
+    };
+    match on_device!(device, |backend| run_job(&backend, &job, steps, watch(backend.description())?))? {
         Outcome::Finished => {
             say(format_args!("wrote {}", arguments.out.join(MODEL_FILE).display()))?;
             Ok(ExitCode::SUCCESS)
@@ -62,15 +77,25 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Runs a job with progress on standard error; Ctrl-C stops it after the current step.
-pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64) -> anyhow::Result<Outcome> {
+/// Runs a job with progress on standard error, and on a page if wanted; Ctrl-C stops it after the current step.
+pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64, mut watch: Option<Watch>) -> anyhow::Result<Outcome> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
     let mut progress = TrainingProgress::new(steps);
-    let outcome = job.run(backend, &stop, |entry| progress.step(entry));
+    let outcome = job.run_with_lines(backend, &stop, |line| {
+        progress.line(line);
+        watch.iter_mut().for_each(|watch| watch.line(line));
+    });
     progress.finish();
-    let outcome = outcome.map_err(|error| explain(error, job))?;
+    let outcome = outcome.map_err(|error| explain(error, job));
+    let status = match &outcome {
+        Ok(Outcome::Finished) => Status::Finished,
+        Ok(Outcome::Interrupted) => Status::Interrupted,
+        Err(error) => Status::Failed(sentence(error)),
+    };
+    watch.iter_mut().for_each(|watch| watch.end(&status));
+    let outcome = outcome?;
     progress.report_supply(job.loading());
     Ok(outcome)
 }

@@ -10,6 +10,7 @@
 //! | `spell` | file names from mathematical titles |
 //! | `document` | the skeleton of an HTML page |
 //! | `results`, `example`, `page` | the results of an evaluation: numbers, images with their figure, HTML page |
+//! | `training` | a page about a training run, which can reload itself |
 //! | `profile` | results of the profiler: tables, CSV files, sentences, a comparison |
 //! | `roofline` | operations under the peaks of memory and arithmetic, as SVG |
 //! | `claims` | results of the claims of the theory: a table, a sentence and an HTML page |
@@ -39,4 +40,5 @@ pub mod spell;
 mod style;
 pub mod table;
 mod text;
+pub mod training;
 pub mod wrap;

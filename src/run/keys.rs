@@ -14,7 +14,7 @@ const RENAMED: [(&str, &str); 4] = [
 ];
 
 /// Keys that version 0.1.0 did not have: their section, and their line if they have the default.
-const ADDED: [(&str, &str); 9] = [
+const ADDED: [(&str, &str); 10] = [
     ("augment", "rotation = 0.0"),
     ("corruption", "clean = 0.0"),
     ("corruption.kept_noise", "min = 0.0"),
@@ -24,6 +24,7 @@ const ADDED: [(&str, &str); 9] = [
     ("detection.residual", "gradient = 0.0"),
     ("detection.residual", "scales = 2"),
     ("detection.residual", "chroma = 0.0"),
+    ("output", "validate_every = 0"),
 ];
 
 /// Sections that version 0.1.0 did not have.

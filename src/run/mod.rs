@@ -2,16 +2,19 @@
 
 mod config;
 mod demo;
+mod early_warning;
 mod evaluation;
 mod keys;
 mod log;
 mod training;
+mod validation;
 
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
 pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
 pub use evaluation::{EvaluationReport, evaluate_detector, evaluate_maps, protocol};
-pub use log::{Log, LogEntry};
+pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
 pub use training::{Outcome, TrainingJob, load_training_set};
+pub use validation::VALIDATION_SEED;
 
 /// File name of the weights that a run writes.
 pub const MODEL_FILE: &str = "model.safetensors";

@@ -8,7 +8,7 @@ use crate::fixture::Scratch;
 /// Every subcommand with the options that its help must list.
 const COMMANDS: [(&str, &[&str]); 16] = [
     ("demo", &["--device", "--out", "--seed", "--steps", "--overwrite"]),
-    ("train", &["--config", "--data", "--out", "--textures", "--steps", "--seed", "--resume", "--device", "130"]),
+    ("train", &["--config", "--data", "--out", "--textures", "--steps", "--seed", "--resume", "--watch", "--device", "130"]),
     ("evaluate", &["--model", "--data", "--out", "--resolution", "--json", "--device"]),
     ("detect", &["--device", "--model", "--out", "<PATH>...", "--threshold", "--pixel-threshold", "--json", "NAME_map.npy"]),
     ("metrics", &["--maps", "--data", "--resolution", "--score", "--json"]),
