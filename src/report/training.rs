@@ -163,7 +163,7 @@ impl TrainingPage<'_> {
         let speed = 1e3 * (self.batch * recent.len()) as f64 / whole;
         let note =
             format!("Mean of the last {} steps; {:.1}\u{a0}% of the time waiting for data.", recent.len(), 100.0 * wait / whole);
-        card("Speed", &format!("{} images/s", readable(speed, 3)), if speed.is_finite() { &note } else { "" })
+        card("Images per second", &readable(speed, 3), if speed.is_finite() { &note } else { "" })
     }
 
     fn charts(&self) -> String {
@@ -273,7 +273,7 @@ mod tests {
             RELOAD,
             "step 60 of 20\u{202f}000, 0\u{a0}%",
             "<dd class=\"value\">3 minutes</dd>",
-            "<dd class=\"value\">80 images/s</dd>",
+            "<dt>Images per second</dt><dd class=\"value\">80</dd>",
             "10.0\u{a0}% of the time waiting for data",
             "<dd class=\"value\">0.6000</dd>",
             "<dd class=\"value\">0.9000</dd>",
