@@ -53,6 +53,22 @@ KERNEL __launch_bounds__(256) mul(const float* __restrict__ a, const float* __re
 }
 REGISTER_KERNEL(mul)
 
+// y = a / b. a, b, y: [len].
+// FLOPs: len. Bytes: 12 len.
+KERNEL __launch_bounds__(256) divide(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, uint32_t len) {
+    uint32_t i = element();
+    if (i < len) y[i] = a[i] / b[i];
+}
+REGISTER_KERNEL(divide)
+
+// y = √x. x, y: [len].
+// FLOPs: len. Bytes: 8 len.
+KERNEL __launch_bounds__(256) square_root(const float* __restrict__ x, float* __restrict__ y, uint32_t len) {
+    uint32_t i = element();
+    if (i < len) y[i] = sqrtf(x[i]);
+}
+REGISTER_KERNEL(square_root)
+
 // y += a b. a, b, y: [len].
 // FLOPs: 2 len. Bytes: 16 len.
 KERNEL __launch_bounds__(256) mul_add(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, uint32_t len) {

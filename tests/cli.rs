@@ -8,11 +8,13 @@ mod cli {
     mod detect;
     mod device;
     mod evaluate;
+    mod figures;
     mod help;
     mod interrupt;
     mod metrics;
     mod model;
     mod profile;
+    mod reproduce;
     mod streams;
     mod train;
     mod training_log;

@@ -160,7 +160,7 @@ fn a_category_is_listed_in_order() {
     assert_eq!(found.name, "part");
     assert_eq!(found.train, [root.join("train/good/a.png"), root.join("train/good/b.PNG")]);
     assert_eq!(found.test.iter().map(|t| t.defect.as_str()).collect::<Vec<_>>(), ["good", "hole"]);
-    assert_eq!(found.test[1].mask, Some(root.join("ground_truth/hole/000_mask.png")));
+    assert_eq!(found.test[1].masks, [root.join("ground_truth/hole/000_mask.png")]);
     assert!(found.test[0].is_good() && !found.test[1].is_good());
     let (image, mask) = found.test[1].read().unwrap();
     assert_eq!(image.dim(), (3, 4, 3));
@@ -174,7 +174,44 @@ fn masks_may_lack_the_suffix_and_have_another_extension() {
     category(folder.path());
     let truth = folder.path().join("ground_truth/hole");
     std::fs::rename(truth.join("000_mask.png"), truth.join("000.JPG")).unwrap();
-    assert_eq!(Category::open(folder.path()).unwrap().test[1].mask, Some(truth.join("000.JPG")));
+    assert_eq!(Category::open(folder.path()).unwrap().test[1].masks, [truth.join("000.JPG")]);
+}
+
+#[test]
+fn several_masks_of_an_image_are_united() {
+    let folder = tempfile::tempdir().unwrap();
+    category(folder.path());
+    let truth = folder.path().join("ground_truth/hole");
+    let column = |x: usize| Plane::from_shape_fn((3, 4), |(_, column)| f32::from(column == x));
+    write_mask_png(&truth.join("000_mask_1.png"), &column(0)).unwrap();
+    write_mask_png(&truth.join("000_mask_10.png"), &column(3)).unwrap();
+    let test = Category::open(folder.path()).unwrap().test.remove(1);
+    assert_eq!(test.masks.len(), 3);
+    assert_eq!(test.read().unwrap().1.row(1), array![1.0, 0.0, 1.0, 1.0]);
+    // Numbered masks alone are enough; another ending belongs to no image.
+    std::fs::remove_file(truth.join("000_mask.png")).unwrap();
+    assert_eq!(Category::open(folder.path()).unwrap().test[1].read().unwrap().1.row(1), array![1.0, 0.0, 0.0, 1.0]);
+    write_mask_png(&truth.join("000_mask_1b.png"), &column(2)).unwrap();
+    let error = Category::open(folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("000_mask_1b.png: this mask has no image in test/hole"), "{error}");
+}
+
+#[test]
+fn an_incomplete_category_is_opened_on_request_only() {
+    let folder = tempfile::tempdir().unwrap();
+    category(folder.path());
+    let whole = Category::open(folder.path()).unwrap();
+    assert_eq!(Category::open_incomplete(folder.path()).unwrap(), whole);
+    std::fs::remove_dir_all(folder.path().join("ground_truth")).unwrap();
+    let found = Category::open_incomplete(folder.path()).unwrap().test;
+    assert!(found[0].is_good() && !found[1].is_good() && found[1].masks.is_empty());
+    std::fs::remove_dir_all(folder.path().join("test")).unwrap();
+    let found = Category::open_incomplete(folder.path()).unwrap();
+    assert!(found.test.is_empty() && found.train == whole.train);
+    // A single missing mask is an error in both.
+    category(folder.path());
+    std::fs::remove_file(folder.path().join("ground_truth/hole/000_mask.png")).unwrap();
+    assert!(Category::open_incomplete(folder.path()).unwrap_err().to_string().contains("this defect image has no mask"));
 }
 
 /// Damages a complete category with `damage` and returns the error of opening it.

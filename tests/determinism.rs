@@ -50,6 +50,7 @@ fn six_steps_equal_three_steps_a_checkpoint_and_three_more() {
     for (model, ema_decay) in [(1, 0.99), (2, 0.99), (2, 0.0)] {
         let mut recipe = recipe(model);
         recipe.optimiser.ema_decay = ema_decay;
+        recipe.objective = if model == 1 { with_terms().objective } else { recipe.objective };
         let mut whole = Trainer::new(&Cpu::default(), recipe.clone()).unwrap();
         let losses = advance(&mut whole, &set, 6);
         let mut first = Trainer::new(&Cpu::default(), recipe.clone()).unwrap();
@@ -69,6 +70,14 @@ fn wide() -> Recipe {
     Recipe { architecture, ..recipe(2) }
 }
 
+/// The loss with every optional term.
+fn with_terms() -> Recipe {
+    let mut recipe = recipe(2);
+    recipe.objective.ssim.weight = 0.5;
+    recipe.objective.gradient.weight = 1.0;
+    recipe
+}
+
 /// A backend for each instruction set of this machine.
 fn backends() -> Vec<(Isa, Cpu)> {
     Isa::ALL.into_iter().filter_map(|isa| Some((isa, Cpu::with_isa(isa).ok()?))).collect()
@@ -79,7 +88,7 @@ fn one_two_and_seven_threads_give_the_same_bits_on_every_isa() {
     let set = training_set();
     for (isa, backend) in backends() {
         for (backend, precision) in [(backend.with_bf16(), "bf16"), (backend, "f32")] {
-            for recipe in [recipe(2), wide()] {
+            for recipe in [recipe(2), wide(), with_terms()] {
                 let run = |threads: usize| {
                     in_a_pool(threads, || {
                         let mut trainer = Trainer::new(&backend, recipe.clone()).unwrap();
@@ -96,7 +105,7 @@ fn one_two_and_seven_threads_give_the_same_bits_on_every_isa() {
 #[test]
 fn every_instruction_set_trains_like_the_reference() {
     let set = training_set();
-    for recipe in [recipe(2), wide()] {
+    for recipe in [recipe(2), wide(), with_terms()] {
         let mut yardstick = Trainer::new(&Reference::<f64>::default(), recipe.clone()).unwrap();
         let wanted = advance(&mut yardstick, &set, 6);
         let wanted_weights = yardstick.weights().to_values(&Reference::default()).unwrap();

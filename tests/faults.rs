@@ -7,6 +7,7 @@ mod faults {
     mod config;
     mod disk;
     mod folders;
+    mod incomplete;
     mod loss;
     #[cfg(feature = "emulator")]
     mod memory;

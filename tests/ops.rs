@@ -94,6 +94,8 @@ mod ops {
     mod pool;
     mod reduce;
     mod sdc;
+    mod similarity;
+    mod stencil;
     mod upsample;
     mod windowed_mean;
 
@@ -117,6 +119,7 @@ mod ops {
         pool::EXERCISES,
         reduce::EXERCISES,
         sdc::EXERCISES,
+        stencil::EXERCISES,
         upsample::EXERCISES,
         windowed_mean::EXERCISES,
     ];
@@ -138,6 +141,7 @@ mod ops {
         optimise::spec_value,
         pool::spec_value,
         sdc::spec_value,
+        stencil::spec_value,
         upsample::spec_value,
         windowed_mean::spec_value,
     ];

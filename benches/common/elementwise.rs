@@ -2,8 +2,8 @@
 
 use orthoscope::Result;
 use orthoscope::ops::{
-    Backend, BoxAverage, BoxAverageSpec, Channels, ChannelsSpec, MaxPool, Pointwise, PoolSpec, Reduce, Upsample, UpsampleSpec,
-    WindowedMean, WindowedMeanSpec,
+    Backend, BoxAverage, BoxAverageSpec, Channels, ChannelsSpec, Filter, MaxPool, Pointwise, PoolSpec, Reduce, Stencil,
+    StencilSpec, Upsample, UpsampleSpec, WindowedMean, WindowedMeanSpec,
 };
 use orthoscope::shape::Activation;
 
@@ -21,7 +21,8 @@ pub fn all<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     bias(bench)?;
     reduce(bench)?;
     box_average(bench)?;
-    windowed_mean(bench)
+    windowed_mean(bench)?;
+    stencil(bench)
 }
 
 fn max_pool<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, level: u32) -> Result<()> {
@@ -71,6 +72,8 @@ fn arithmetic<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     bench.time("level1", |b| b.run(Pointwise::Add { a: &x, b: &z, y: &mut y }))?;
     bench.time("level1", |b| b.run(Pointwise::Sub { a: &x, b: &z, y: &mut y }))?;
     bench.time("level1", |b| b.run(Pointwise::Mul { a: &x, b: &z, y: &mut y }))?;
+    bench.time("level1", |b| b.run(Pointwise::Div { a: &x, b: &z, y: &mut y }))?;
+    bench.time("level1", |b| b.run(Pointwise::Sqrt { x: &x, y: &mut y }))?;
     bench.time("level1", |b| b.run(Pointwise::MulAdd { a: &x, b: &z, y: &mut y }))?;
     bench.time("level1", |b| b.run(Pointwise::Affine { alpha: 0.5, beta: 1.0, x: &x, y: &mut y }))?;
     bench.time("level1", |b| b.run(Pointwise::Axpy { alpha: 0.5, x: &x, y: &mut y }))
@@ -108,4 +111,14 @@ fn windowed_mean<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let mut da = bench.draw(x.len())?;
     bench.time("ssim", |device| device.run(WindowedMean::Forward { spec: &spec, a: &a, b: Some(&b), y: &mut y }))?;
     bench.time("ssim", |device| device.run(WindowedMean::InputGrad { spec: &spec, dy: &dy, b: Some(&b), da: &mut da }))
+}
+
+/// As gradient magnitude similarity takes the gradient of a grey image.
+fn stencil<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
+    let x = bench.size.images(0, 1)?;
+    let spec = StencilSpec::new(&x, Filter::Prewitt)?;
+    let [bx, mut dx] = bench.draw_each(x.len())?;
+    let [dy, mut y] = bench.draw_each(spec.output()?.len())?;
+    bench.time("prewitt", |device| device.run(Stencil::Forward { spec: &spec, x: &bx, y: &mut y }))?;
+    bench.time("prewitt", |device| device.run(Stencil::InputGrad { spec: &spec, dy: &dy, dx: &mut dx }))
 }

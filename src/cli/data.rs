@@ -137,7 +137,7 @@ fn preview(arguments: &Preview) -> anyhow::Result<()> {
             images: vec![&sample.target, &sample.image, mask, change],
         });
     }
-    write_png(&arguments.out, &Figure { rows, heat_scale: None }.draw()?)?;
+    write_png(&arguments.out, &Figure { rows, heat_scales: vec![] }.draw()?)?;
     say(format_args!("wrote {}: image, corrupted, mask, change (one row per sample)", arguments.out.display()))
 }
 

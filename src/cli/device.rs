@@ -93,6 +93,14 @@ impl DeviceOption {
         }
     }
 
+    /// The name of the precision, as on the command line.
+    pub fn precision(&self) -> &'static str {
+        match self.precision {
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+        }
+    }
+
     fn open_device(&self) -> Result<Opened> {
         match self.device {
             Device::Auto => automatic(),

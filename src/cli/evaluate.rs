@@ -4,9 +4,10 @@ use orthoscope::data::{Category, check_output_folder};
 use orthoscope::detect::{Detector, Resolution};
 use orthoscope::ops::Backend;
 use orthoscope::report::results::Results;
-use orthoscope::run::{Config, EvaluationReport, METRICS_FILE, evaluate_detector};
+use orthoscope::run::{Config, EvaluationReport, METRICS_FILE, evaluate_with_maps};
 
 use super::device::{DeviceOption, on_device};
+use super::maps::MapFolder;
 use super::output::{self, say};
 use super::{page, progress};
 
@@ -29,6 +30,10 @@ pub struct Arguments {
     /// earlier ones
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
+    /// Folder for the heatmaps at the size of their images: DIR/CATEGORY/test/KIND/NAME.tiff, as MVTec's evaluation code reads them, and
+    /// NAME.npy
+    #[arg(long, value_name = "DIR")]
+    maps: Option<PathBuf>,
     /// Print the metrics as JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -44,14 +49,19 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()> {
     let category = Category::open(&arguments.data)?;
+    let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &category)).transpose()?;
     let mut detector = Detector::read(backend, &arguments.model)?;
     if !arguments.config.is_empty() {
         let settings = detector.settings_mut();
         settings.detection = Config::read_layers(&arguments.config, None)?.detection;
         settings.thresholds = None;
+        settings.expected = None;
     }
     let bar = progress::image_bar(category.test.len());
-    let report = evaluate_detector(&detector, &category, arguments.resolution, || bar.inc(1))?;
+    let report = evaluate_with_maps(&detector, &category, arguments.resolution, |test, image, heatmap| {
+        bar.inc(1);
+        maps.as_ref().map_or(Ok(()), |folder| folder.write(test, image, heatmap))
+    })?;
     bar.finish_and_clear();
     report.write(&arguments.out)?;
     let run = page::Run { loss: page::loss_curve(&arguments.model)?, wall: None };
@@ -59,6 +69,9 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     print(&results(&detector, &report), arguments.json)?;
     if !arguments.json {
         say(format_args!("wrote {} and index.html", arguments.out.join(METRICS_FILE).display()))?;
+        if let Some(folder) = maps {
+            say(format_args!("wrote {} maps as .tiff and .npy below {}", category.test.len(), folder.path().display()))?;
+        }
     }
     Ok(())
 }

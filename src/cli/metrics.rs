@@ -2,8 +2,8 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use orthoscope::data::{Category, Plane, TestImage, plane};
-use orthoscope::detect::Resolution;
 use orthoscope::detect::metrics::Score;
+use orthoscope::detect::{Resolution, TOP_SHARE};
 use orthoscope::report::results::Results;
 use orthoscope::run::evaluate_maps;
 use orthoscope::{Error, Result};
@@ -25,22 +25,26 @@ pub struct Arguments {
     #[arg(long, default_value = "native")]
     resolution: Resolution,
     /// Image score used for image_auroc, image_ap and image_f1_max
-    #[arg(long, default_value = "sum", value_parser = PossibleValuesParser::new(["max", "sum"]).map(score_named))]
+    #[arg(long, default_value = "sum", value_parser = PossibleValuesParser::new(Score::NAMES.map(|(name, _)| name)).map(score_named))]
     score: Score,
+    /// Share of the pixels with the largest values, whose mean is the score `top`
+    #[arg(long, value_name = "SHARE", default_value_t = TOP_SHARE)]
+    top_share: f64,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
 }
 
 fn score_named(name: String) -> Score {
-    if name == "max" { Score::Max } else { Score::Sum }
+    Score::NAMES.into_iter().find(|(known, _)| *known == name).map_or(Score::Sum, |(_, score)| score)
 }
 
 /// Computes the metrics of anomaly maps made by another program.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let category = Category::open(&arguments.data)?;
     let score = arguments.score;
-    let report = evaluate_maps(&category, arguments.resolution, score, |test| read_map(&arguments.maps, test))?;
+    let report =
+        evaluate_maps(&category, arguments.resolution, (score, arguments.top_share), |test| read_map(&arguments.maps, test))?;
     evaluate::print(&Results { report: &report, score, threshold: None }, arguments.json)
 }
 

@@ -1,7 +1,7 @@
 //! The program: one file per subcommand, which parses arguments, calls the library and prints the result.
 //!
-//! Exit codes: 0 done, 1 an error (one sentence on standard error), 2 wrong usage, 130 interrupted (`train` and `demo` save a
-//! checkpoint).
+//! Exit codes: 0 done, 1 an error (one sentence on standard error), 2 wrong usage, 130 interrupted (`train`, `demo` and `reproduce` save
+//! a checkpoint).
 
 mod data;
 mod demo;
@@ -10,7 +10,9 @@ mod device;
 mod doctor;
 mod evaluate;
 mod evidence;
+mod figures;
 mod kernels;
+mod maps;
 mod metrics;
 mod model;
 mod npy;
@@ -18,6 +20,8 @@ mod output;
 mod page;
 mod profile;
 mod progress;
+mod reproduce;
+mod reproduction_progress;
 mod train;
 mod verify;
 mod watch;
@@ -56,6 +60,10 @@ enum Command {
     Train(train::Arguments),
     /// Evaluate a trained model on the test set of a category
     Evaluate(evaluate::Arguments),
+    /// Draw the figures of the paper from a trained model
+    Figures(figures::Arguments),
+    /// Train and evaluate all categories of a dataset and write one report; on several machines with --shard and --merge
+    Reproduce(reproduce::Arguments),
     /// Find anomalies in images
     Detect(detect::Arguments),
     /// Evaluate anomaly maps made by another program
@@ -127,6 +135,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(own) => demo::run(&own),
         Command::Train(own) => train::run(&own),
         Command::Evaluate(own) => done(evaluate::run(&own)),
+        Command::Figures(own) => done(figures::run(&own)),
+        Command::Reproduce(own) => reproduce::run(&own),
         Command::Detect(own) => done(detect::run(&own)),
         Command::Metrics(own) => done(metrics::run(&own)),
         Command::Data(own) => done(data::run(&own)),

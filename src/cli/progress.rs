@@ -156,7 +156,7 @@ impl ClaimProgress {
 }
 
 /// A bar followed by `words`; hidden if standard error is not a terminal.
-fn bar(count: u64, words: &str) -> ProgressBar {
+pub(super) fn bar(count: u64, words: &str) -> ProgressBar {
     let bar = if std::io::stderr().is_terminal() { ProgressBar::new(count) } else { ProgressBar::hidden() };
     bar.set_style(style(&format!("{{bar:30}} {words}")));
     bar

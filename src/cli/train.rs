@@ -2,16 +2,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use orthoscope::Error;
 use orthoscope::backend::Storage;
 use orthoscope::ops::Backend;
 use orthoscope::report::training::Status;
-use orthoscope::run::{Config, MODEL_FILE, Outcome, TrainingJob};
+use orthoscope::run::{CONFIG_FILE, Config, MODEL_FILE, Outcome, TrainingJob, parse_minutes};
 
 use super::device::{DeviceOption, on_device};
-use super::output::{say, sentence};
+use super::output::{note, say, sentence};
 use super::progress::TrainingProgress;
 use super::watch::Watch;
 
@@ -36,6 +37,9 @@ pub struct Arguments {
     /// Optimiser steps; overrides the config
     #[arg(long)]
     steps: Option<u64>,
+    /// Choose the steps so that the training takes this time on this machine, by timing a few steps; a resumed run keeps its steps
+    #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, conflicts_with = "steps")]
+    budget: Option<Duration>,
     /// Seed; overrides the config
     #[arg(long)]
     seed: Option<u64>,
@@ -58,11 +62,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     config.train.steps = arguments.steps.unwrap_or(config.train.steps);
     config.seed = arguments.seed.unwrap_or(config.seed);
     config.output.validate_every = arguments.validate_every.unwrap_or(config.output.validate_every);
-    let steps = config.train.steps;
+    if arguments.budget.is_some() && arguments.resume {
+        config.train.steps = Config::read(&arguments.out.join(CONFIG_FILE))?.train.steps;
+    }
     let device = arguments.device.open()?;
-    let job = TrainingJob::prepare(config.clone(), &arguments.data, &arguments.out, arguments.resume)?;
+    let mut job = TrainingJob::prepare(config, &arguments.data, &arguments.out, arguments.resume)?;
+    if let Some(budget) = arguments.budget.filter(|_| !arguments.resume) {
+        let steps = on_device!(device.clone(), |backend| job.fit_to_budget(&backend, budget))?;
+        note(format_args!("train.steps = {steps} for {} minutes of training", budget.as_secs_f64() / 60.0));
+    }
+    let steps = job.config().train.steps;
     let watch = |device| match arguments.watch {
-        true => Watch::new(&config, &arguments.data, &arguments.out, device).map(Some),
+        true => Watch::new(job.config(), &arguments.data, &arguments.out, device).map(Some),
         false => Ok(None),
     };
     match on_device!(device, |backend| run_job(&backend, &job, steps, watch(backend.description())?))? {

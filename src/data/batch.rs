@@ -2,7 +2,7 @@ use ndarray::{ArrayD, ArrayView3, Axis, s, stack};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::corruption::{Corrupted, CorruptionConfig, Sources, bilinear, corrupt};
+use super::corruption::{Corrupted, CorruptionConfig, Sources, bilinear, corrupt, corrupt_with_replacements};
 use super::image::{Image, sides};
 use crate::error::{Error, Result};
 use crate::ops::{Pick, Picks};
@@ -129,6 +129,24 @@ impl TrainingSet {
     /// # Errors
     /// As [`TrainingSet::validate`].
     pub fn samples(&self, step: u64, count: usize) -> Result<Vec<Corrupted>> {
+        self.each_sample(step, count, corrupt)
+    }
+
+    /// The same, each with its replacements before masking, see [`corrupt_with_replacements`].
+    ///
+    /// # Errors
+    /// As [`TrainingSet::validate`].
+    pub fn samples_with_replacements(&self, step: u64, count: usize) -> Result<Vec<(Corrupted, Image)>> {
+        self.each_sample(step, count, corrupt_with_replacements)
+    }
+
+    /// What `corrupt` makes of each image of the batch of `step`.
+    fn each_sample<T: Send>(
+        &self,
+        step: u64,
+        count: usize,
+        corrupt: impl Fn(&CorruptionConfig, u64, u32, u32, &Image, &Sources<'_>) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
         self.validate()?;
         let sample = |slot: usize| {
             let x = self.crop(&self.pick(step, slot, count));

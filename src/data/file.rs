@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{Cursor, Read, Write};
 use std::path::Path;
 
+use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader};
 use ndarray::{Array, Axis, Dimension};
@@ -75,6 +76,22 @@ pub fn write_mask_png(path: &Path, mask: &Plane) -> Result<()> {
 pub fn encode_png(image: &Image) -> Result<Vec<u8>> {
     sides("png", image)?;
     encode(image, ExtendedColorType::Rgb8)
+}
+
+/// A JPEG file in memory, for looking at: JPEG changes the values. `quality` is 1 to 100; values outside [0, 1] are clamped.
+///
+/// # Errors
+/// An image that is not `[height, width, 3]` or has a side above 65535.
+pub fn encode_jpeg(image: &Image, quality: u8) -> Result<Vec<u8>> {
+    let (height, width) = sides("jpeg", image)?;
+    let refuse = |reason: &dyn Display| Error::shape("jpeg", format!("a JPEG cannot hold {height}x{width} pixels: {reason}"));
+    let rows = u16::try_from(height).map_err(|error| refuse(&error))?;
+    let columns = u16::try_from(width).map_err(|error| refuse(&error))?;
+    let bytes: Vec<u8> = image.iter().map(|&value| to_byte(value)).collect();
+    let mut file = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut file, quality);
+    encoder.write_image(&bytes, columns.into(), rows.into(), ExtendedColorType::Rgb8).map_err(|error| refuse(&error))?;
+    Ok(file)
 }
 
 fn encode<D: Dimension>(values: &Array<f32, D>, colour: ExtendedColorType) -> Result<Vec<u8>> {

@@ -1,12 +1,13 @@
 //! Folders of images in the MVTec layout.
 //!
 //! `CATEGORY/train/good`, `CATEGORY/test/good`, `CATEGORY/test/DEFECT`, and for each defect image `NAME.ext` a mask
-//! `CATEGORY/ground_truth/DEFECT/NAME_mask.ext` or `NAME.ext`. The extension is png, jpg or jpeg in upper or lower case, and may
-//! differ between image and mask. Hidden files (`.DS_Store`) and files without an image extension (`readme.txt`) are skipped;
+//! `CATEGORY/ground_truth/DEFECT/NAME_mask.ext` or `NAME.ext`. An image may have several masks, `NAME_mask.ext`, `NAME_mask_1.ext`,
+//! `NAME_mask_2.ext` and so on with any numbers; a pixel is anomalous if one of them marks it. The extension is png, jpg or jpeg in upper or
+//! lower case, and may differ between image and mask. Hidden files (`.DS_Store`) and files without an image extension (`readme.txt`) are skipped;
 //! images in other formats (`a.bmp`) are errors, so that no data are skipped silently.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::file::{read_image, read_mask};
@@ -36,8 +37,9 @@ pub struct TestImage {
     pub path: PathBuf,
     /// `good`, or the kind of defect: the name of its folder.
     pub defect: String,
-    /// The ground-truth mask; `None` if and only if the image is good.
-    pub mask: Option<PathBuf>,
+    /// The ground-truth masks, whose union counts; none for a good image, or if the category has no ground truth at all
+    /// ([`Category::open_incomplete`]).
+    pub masks: Vec<PathBuf>,
 }
 
 impl Category {
@@ -47,11 +49,24 @@ impl Category {
     /// No such folder; no image in `test`, or in an existing `train`; a defect image without its mask, or a mask without its
     /// image; two images of the same name; an image in another format.
     pub fn open(root: &Path) -> Result<Self> {
+        Self::list(root, true)
+    }
+
+    /// The same for a category without a folder `test`, whose test set is then empty, or without a folder `ground_truth`; its defect images
+    /// then have no masks. Single masks may not be missing.
+    ///
+    /// # Errors
+    /// As [`Category::open`] otherwise.
+    pub fn open_incomplete(root: &Path) -> Result<Self> {
+        Self::list(root, false)
+    }
+
+    fn list(root: &Path, is_complete: bool) -> Result<Self> {
         let train = match root.join("train").is_dir() || !root.is_dir() {
             true => train_images(root)?,
             false => Vec::new(),
         };
-        let test = test_images(root)?;
+        let test = if is_complete || root.join("test").is_dir() { test_images(root, is_complete)? } else { Vec::new() };
         let name = root.canonicalize().ok().and_then(|path| path.file_name().map(OsString::from)).unwrap_or_default();
         Ok(Self { name: name.to_string_lossy().into_owned(), train, test })
     }
@@ -60,7 +75,7 @@ impl Category {
 impl TestImage {
     /// Whether the image is normal.
     pub fn is_good(&self) -> bool {
-        self.mask.is_none()
+        self.defect == GOOD
     }
 
     /// The image `[h, w, 3]` and its ground truth `[h, w]`: 1 where anomalous, all 0 for a good image. Published datasets contain
@@ -70,11 +85,11 @@ impl TestImage {
     /// A file that cannot be read (see [`read_image`] and [`read_mask`]), or a mask whose size differs from its image's.
     pub fn read(&self) -> Result<(Image, Plane)> {
         let image = read_image(&self.path)?;
-        let mask = match &self.mask {
-            Some(path) => read_mask_of(path, &image)?,
-            None => Plane::zeros((image.dim().0, image.dim().1)),
-        };
-        Ok((image, mask))
+        let mut united = Plane::zeros((image.dim().0, image.dim().1));
+        for path in &self.masks {
+            united.zip_mut_with(&read_mask_of(path, &image)?, |value, &other| *value = value.max(other));
+        }
+        Ok((image, united))
     }
 }
 
@@ -136,7 +151,7 @@ pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn test_images(root: &Path) -> Result<Vec<TestImage>> {
+fn test_images(root: &Path, is_complete: bool) -> Result<Vec<TestImage>> {
     let folder = root.join("test");
     let truth = root.join("ground_truth");
     let mut images = Vec::new();
@@ -144,7 +159,9 @@ fn test_images(root: &Path) -> Result<Vec<TestImage>> {
         let found = pictures(&path)?;
         let defect = name.to_string_lossy().into_owned();
         if defect == GOOD {
-            images.extend(found.into_values().map(|path| TestImage { path, defect: defect.clone(), mask: None }));
+            images.extend(found.into_values().map(|path| TestImage { path, defect: defect.clone(), masks: Vec::new() }));
+        } else if !is_complete && !truth.is_dir() {
+            images.extend(found.into_values().map(|path| TestImage { path, defect: defect.clone(), masks: Vec::new() }));
         } else {
             images.extend(with_masks(found, &truth.join(&name), &defect)?);
         }
@@ -170,16 +187,27 @@ fn with_masks(images: BTreeMap<OsString, PathBuf>, truth: &Path, defect: &str) -
     for (stem, path) in images {
         let mut suffixed = stem.clone();
         suffixed.push("_mask");
-        let Some(mask) = masks.remove(&suffixed).or_else(|| masks.remove(&stem)) else {
+        let numbered: Vec<OsString> = masks.keys().filter(|name| is_numbered(name, &suffixed)).cloned().collect();
+        let mut own: Vec<PathBuf> = [&suffixed].into_iter().chain(&numbered).filter_map(|name| masks.remove(name)).collect();
+        if own.is_empty() {
+            own.extend(masks.remove(&stem));
+        }
+        if own.is_empty() {
             let wanted = truth.join(suffixed);
             return Err(Error::file(path, format!("this defect image has no mask {}.png", wanted.display())));
-        };
-        paired.push(TestImage { path, defect: defect.to_owned(), mask: Some(mask) });
+        }
+        paired.push(TestImage { path, defect: defect.to_owned(), masks: own });
     }
     match masks.into_values().next() {
         Some(mask) => Err(Error::file(mask, format!("this mask has no image in test/{defect}"))),
         None => Ok(paired),
     }
+}
+
+/// Whether a name is `stem` with an underscore and a number, as `000_mask_1`.
+fn is_numbered(name: &OsStr, stem: &OsStr) -> bool {
+    let rest = name.as_encoded_bytes().strip_prefix(stem.as_encoded_bytes()).and_then(|rest| rest.strip_prefix(b"_"));
+    rest.is_some_and(|number| !number.is_empty() && number.iter().all(u8::is_ascii_digit))
 }
 
 /// The images of one folder by name without extension.

@@ -16,7 +16,7 @@ mod validation;
 pub use crate::disk::{check_output_file, check_output_folder, followed, make_folder, write_atomically, write_bytes};
 pub use batch::{AugmentConfig, Batch, TrainingSet};
 pub use feed::{Feed, Supply};
-pub use file::{MAX_PIXELS, encode_png, read_image, read_mask, write_mask_png, write_png};
+pub use file::{MAX_PIXELS, encode_jpeg, encode_png, read_image, read_mask, write_mask_png, write_png};
 pub use folder::{Category, TestImage, list_images, train_images};
 pub use generate::{GenerateOptions, generate, generate_all};
 pub use image::{Image, Plane, image, plane, row_major, sides};

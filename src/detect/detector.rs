@@ -1,11 +1,13 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ndarray::Array2;
 use serde::Serialize;
 
 use super::examination::{Cutoffs, Examination};
+use super::expected::Expected;
 use super::metrics::Score;
-use super::settings::{DetectionConfig, Settings, Thresholds, quantile};
+use super::settings::{DetectionConfig, Settings, Smoothing, Thresholds, quantile};
 use crate::backend::Real;
 use crate::data::{Image, Plane, crop, image, pad_reflect, plane, row_major};
 use crate::error::{Error, Result};
@@ -25,15 +27,30 @@ pub struct Detector<B: Backend> {
 /// Result for one image at working resolution.
 #[derive(Clone, Debug)]
 pub struct Inspection {
-    /// Heatmap `anomap^{n,k}`.
+    /// Heatmap `anomap^{n,k}` of the pixels.
     pub heatmap: Plane,
     /// f(x̂).
     pub reconstruction: Image,
-    /// Maximum and sum of the heatmap.
+    /// Image scores, of the heatmap of the pixels unless `detection.score_smoothing` or `detection.relative_score` ask for another one.
     pub scores: ImageScores,
 }
 
-/// The two image scores of Method §6.
+/// The output of the network for one image, compared with the image.
+struct Comparison {
+    heatmap: Plane,
+    /// The heatmap that gives the image score, if it has a smoothing of its own.
+    own: Option<Plane>,
+    reconstruction: Image,
+}
+
+impl Comparison {
+    /// The heatmap that gives the image score, before it is set in relation to the expected one.
+    fn for_score(&self) -> &Plane {
+        self.own.as_ref().unwrap_or(&self.heatmap)
+    }
+}
+
+/// The image scores of Method §6.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ImageScores {
     /// Maximum of the heatmap.
@@ -42,13 +59,21 @@ pub struct ImageScores {
     /// Sum of the heatmap.
     #[serde(rename = "score_sum")]
     pub sum: f64,
+    /// Mean of the largest values of the heatmap, a given share of all.
+    #[serde(rename = "score_top")]
+    pub top: f64,
 }
 
 impl ImageScores {
-    /// The scores of a heatmap.
-    pub fn of(heatmap: &Plane) -> Self {
+    /// The scores of a heatmap. `top_share`, above 0 and at most 1, is the share of pixels for the score `top`: of a heatmap of N pixels,
+    /// the `top_share N` largest values, rounded up to a whole number of pixels.
+    pub fn of(heatmap: &Plane, top_share: f64) -> Self {
         let values = || heatmap.iter().map(|&value| f64::from(value));
-        Self { max: values().fold(f64::NEG_INFINITY, f64::max), sum: values().sum() }
+        Self {
+            max: values().fold(f64::NEG_INFINITY, f64::max),
+            sum: values().sum(),
+            top: mean_of_largest(heatmap.iter().copied().collect(), top_share),
+        }
     }
 
     /// The score named by `which`.
@@ -56,8 +81,23 @@ impl ImageScores {
         match which {
             Score::Max => self.max,
             Score::Sum => self.sum,
+            Score::Top => self.top,
         }
     }
+}
+
+/// Mean of the largest values, a `share` of all, at least one value. They are added from the largest on, so that the bits do not depend on
+/// the order of the values. A NaN makes the mean NaN.
+fn mean_of_largest(mut values: Vec<f32>, share: f64) -> f64 {
+    // A product such as 0.07 · 100 can come out just above the whole number that is meant.
+    let wanted = (share * values.len() as f64 - 1e-6).ceil() as usize;
+    let count = wanted.clamp(1, values.len().max(1));
+    if count < values.len() {
+        values.select_nth_unstable_by(count, |a, b| b.total_cmp(a));
+        values.truncate(count);
+    }
+    values.sort_unstable_by(|a, b| b.total_cmp(a));
+    values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64
 }
 
 impl<B: Backend> Detector<B> {
@@ -126,15 +166,42 @@ impl<B: Backend> Detector<B> {
     /// result is cropped back. It does not depend on other images.
     ///
     /// # Errors
-    /// An image that is empty, too large or not `[height, width, 3]`; a network output that is not finite.
+    /// An image that is empty, too large or not `[height, width, 3]`; a network output that is not finite; a relative score without expected
+    /// values.
     pub fn inspect(&self, image: &Image) -> Result<Inspection> {
+        let expected = match (self.settings.detection.relative_score, &self.settings.expected) {
+            (false, _) => None,
+            (true, Some(expected)) => Some(expected),
+            (true, None) => {
+                let reason = "needs the heatmap that is expected of normal images; these settings have none";
+                return Err(Error::config("detection.relative_score", reason));
+            }
+        };
+        let comparison = self.compare(image)?;
+        let scores = self.scores(&comparison, expected)?;
+        Ok(Inspection { scores, heatmap: comparison.heatmap, reconstruction: comparison.reconstruction })
+    }
+
+    fn compare(&self, image: &Image) -> Result<Comparison> {
         let x = self.settings.preparation.apply(image)?;
         let reconstruction = self.reconstruct(&x)?;
-        let heatmap = self.heatmap(&x, &reconstruction)?;
+        let detection = &self.settings.detection;
+        let residual = detection.residual.of(&self.backend, &x, &reconstruction)?;
+        let heatmap = self.smoothed(&residual, detection.smoothing())?;
         if heatmap.iter().any(|value| !value.is_finite()) {
             return Err(Error::argument("the network's output is not finite"));
         }
-        Ok(Inspection { scores: ImageScores::of(&heatmap), heatmap, reconstruction })
+        let own = detection.own_score_smoothing().map(|own| self.smoothed(&residual, own)).transpose()?;
+        Ok(Comparison { heatmap, own, reconstruction })
+    }
+
+    /// The image scores, relative to `expected` if it is given.
+    fn scores(&self, comparison: &Comparison, expected: Option<&Expected>) -> Result<ImageScores> {
+        let share = self.settings.detection.top_share;
+        Ok(match expected {
+            None => ImageScores::of(comparison.for_score(), share),
+            Some(expected) => ImageScores::of(&expected.relative(comparison.for_score())?, share),
+        })
     }
 
     /// f(x̂) for an image at working resolution.
@@ -155,12 +222,10 @@ impl<B: Backend> Detector<B> {
         output
     }
 
-    /// The residual, in the paper Diff = mean over channels of (x̂ - f(x̂))², then n times the k x k box average.
-    fn heatmap(&self, x: &Image, reconstruction: &Image) -> Result<Plane> {
-        let DetectionConfig { window, repeats, ref residual, .. } = self.settings.detection;
-        let (height, width, _) = x.dim();
-        let residual = residual.of(x, reconstruction)?;
-        let difference = self.backend.upload(&residual.into_iter().map(B::Elem::of).collect::<Vec<_>>())?;
+    /// The residual after n times the k x k box average.
+    fn smoothed(&self, residual: &Array2<f64>, Smoothing { window, repeats }: Smoothing) -> Result<Plane> {
+        let (height, width) = residual.dim();
+        let difference = self.backend.upload(&residual.iter().map(|&value| B::Elem::of(value)).collect::<Vec<_>>())?;
         let spec = BoxAverageSpec::new(&Shape::new(&[1, height, width])?, window, repeats)?;
         let mut average = self.backend.alloc(height * width)?;
         self.backend.run(BoxAverage::Forward { spec: &spec, x: &difference, y: &mut average })?;
@@ -168,20 +233,59 @@ impl<B: Backend> Detector<B> {
         plane(height, width, values)
     }
 
-    /// Sets the thresholds to the configured quantiles over held-out normal images.
+    /// The residual before it is smoothed, `[height, width]`, of an image at working resolution and its reconstruction.
+    ///
+    /// # Errors
+    /// Images of different sizes.
+    pub fn difference(&self, x: &Image, reconstruction: &Image) -> Result<Plane> {
+        if x.dim() != reconstruction.dim() {
+            return Err(Error::shape(
+                "difference",
+                format!("{:?} and {:?} are not the same size", x.dim(), reconstruction.dim()),
+            ));
+        }
+        Ok(self.settings.detection.residual.of(&self.backend, x, reconstruction)?.mapv(|value| value as f32))
+    }
+
+    /// Sets the thresholds to the configured quantiles over held-out normal images, and before that the expected heatmap if the image score is
+    /// relative to it. The score of each of these images is then relative to what the others let expect.
     ///
     /// # Errors
     /// No image; an inspection failed.
     pub fn calibrate(&mut self, normal: &[Image]) -> Result<()> {
-        let DetectionConfig { score, image_quantile, pixel_quantile, .. } = self.settings.detection;
-        let (mut scores, mut pixels) = (Vec::new(), Vec::new());
-        for image in normal {
-            let inspection = self.inspect(image)?;
-            scores.push(inspection.scores.get(score) as f32);
-            pixels.extend(inspection.heatmap);
-        }
+        let DetectionConfig { score, image_quantile, pixel_quantile, relative_score, .. } = self.settings.detection;
+        let comparisons = normal.iter().map(|image| self.compare(image)).collect::<Result<Vec<_>>>()?;
+        let mut scores: Vec<f32> = if relative_score {
+            let expected = comparisons.iter().map(|one| Expected::of(one.for_score())).collect::<Result<Vec<_>>>()?;
+            let (others, mean) = Expected::leave_one_out(&expected)?;
+            self.settings.expected = Some(mean);
+            let relative = |(one, others)| Ok(self.scores(one, Some(others))?.get(score) as f32);
+            comparisons.iter().zip(&others).map(relative).collect::<Result<_>>()?
+        } else {
+            comparisons.iter().map(|one| Ok(self.scores(one, None)?.get(score) as f32)).collect::<Result<_>>()?
+        };
+        let mut pixels: Vec<f32> = comparisons.into_iter().flat_map(|one| one.heatmap).collect();
         self.settings.thresholds =
             Some(Thresholds { image: quantile(&mut scores, image_quantile)?, pixel: quantile(&mut pixels, pixel_quantile)? });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn the_top_score_is_the_mean_of_the_largest_share() {
+        let heatmap = array![[3.0, 1.0, 2.0, 0.0, -4.0], [5.0, 4.0, 7.0, 6.0, 8.0]];
+        let top = |share| ImageScores::of(&heatmap, share).top;
+        // 1, 2 (0.2 · 10), 3 (rounded up from 2.5), and all of the ten values.
+        assert_eq!([top(1e-9), top(0.1), top(0.2), top(0.25), top(1.0)], [8.0, 8.0, 7.5, 7.0, 3.2]);
+        let scores = ImageScores::of(&heatmap, 0.3);
+        assert_eq!([Score::Max, Score::Sum, Score::Top].map(|which| scores.get(which)), [8.0, 32.0, 7.0]);
+        assert!(ImageScores::of(&array![[f32::NAN, 1.0]], 0.5).top.is_nan());
+        // In floating point, 0.07 · 100 is above 7.
+        assert_eq!(mean_of_largest((0..100).map(|value| value as f32).collect(), 0.07), 96.0);
     }
 }

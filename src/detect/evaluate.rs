@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::detector::ImageScores;
-use super::metrics::{self, Metrics, Record, Score, image_auroc_by_kind, resize_bilinear, resize_nearest};
+use super::metrics::{self, Curves, Metrics, Record, Score, image_auroc_by_kind, resize_bilinear, resize_nearest};
 use crate::data::{Category, Image, Plane, TestImage};
 use crate::error::{Error, Result};
 
@@ -51,7 +51,7 @@ pub struct ImageResult {
     pub path: String,
     /// `good`, or the kind of defect.
     pub kind: String,
-    /// Maximum and sum of the heatmap.
+    /// Image scores of the heatmap.
     #[serde(flatten)]
     pub scores: ImageScores,
 }
@@ -61,14 +61,16 @@ pub struct ImageResult {
 pub struct Evaluation {
     /// Method §7.
     pub metrics: Metrics,
+    /// The curves behind them.
+    pub curves: Curves,
     /// Image AUROC of each defect kind against the good images.
     pub by_kind: BTreeMap<String, f64>,
     /// One entry per test image, in the order of the category.
     pub images: Vec<ImageResult>,
 }
 
-/// Evaluates heatmaps on a test set. `heatmap` returns the heatmap of a test image at the model's resolution, from a
-/// [`Detector`](super::Detector) or from a file.
+/// Evaluates heatmaps on a test set. `heatmap` returns the heatmap of a test image at the model's resolution with the scores of the image,
+/// from a [`Detector`](super::Detector) or from a file.
 ///
 /// # Errors
 /// An unreadable image or mask; an error of `heatmap`; a metric that is not defined (no good image, no defect).
@@ -76,15 +78,62 @@ pub fn evaluate(
     category: &Category,
     resolution: Resolution,
     score: Score,
-    mut heatmap: impl FnMut(&TestImage, &Image) -> Result<Plane>,
+    heatmap: impl FnMut(&TestImage, &Image) -> Result<(Plane, ImageScores)>,
 ) -> Result<Evaluation> {
     check_classes(category)?;
+    let (records, images) = measure(category, resolution, heatmap)?;
+    let (metrics, curves) = metrics::evaluate_with_curves(&records, score)?;
+    Ok(Evaluation { metrics, curves, by_kind: auroc_by_kind(&images, score)?, images })
+}
+
+fn auroc_by_kind(images: &[ImageResult], score: Score) -> Result<BTreeMap<String, f64>> {
+    let scores: Vec<f64> = images.iter().map(|image| image.scores.get(score)).collect();
+    let kinds: Vec<_> = images.iter().map(|image| Some(image.kind.as_str()).filter(|&kind| kind != "good")).collect();
+    image_auroc_by_kind(&scores, &kinds)
+}
+
+/// What a test set defines of an evaluation.
+#[derive(Clone, Debug)]
+pub struct Partial {
+    /// The metrics that are defined, by their names in files.
+    pub metrics: BTreeMap<String, f64>,
+    /// Image AUROC of each defect kind against the good images; empty without good images.
+    pub by_kind: BTreeMap<String, f64>,
+    /// One entry per test image, in the order of the category.
+    pub images: Vec<ImageResult>,
+}
+
+/// The same for a test set that lacks good images, defects or masks ([`Category::open_incomplete`]): what it does not define is left out.
+/// If a defect image has no mask, there are no pixel metrics.
+///
+/// # Errors
+/// An unreadable image or mask; an error of `heatmap`.
+pub fn evaluate_partial(
+    category: &Category,
+    resolution: Resolution,
+    score: Score,
+    heatmap: impl FnMut(&TestImage, &Image) -> Result<(Plane, ImageScores)>,
+) -> Result<Partial> {
+    let (records, images) = measure(category, resolution, heatmap)?;
+    let by_kind = if check_classes(category).is_ok() { auroc_by_kind(&images, score)? } else { BTreeMap::new() };
+    let mut metrics = metrics::evaluate_partial(records, score)?;
+    if category.test.iter().any(|test| !test.is_good() && test.masks.is_empty()) {
+        metrics.retain(|name, _| metrics::is_of_images(name));
+    }
+    Ok(Partial { metrics, by_kind, images })
+}
+
+/// The record and the scores of every test image.
+fn measure(
+    category: &Category,
+    resolution: Resolution,
+    mut heatmap: impl FnMut(&TestImage, &Image) -> Result<(Plane, ImageScores)>,
+) -> Result<(Vec<Record>, Vec<ImageResult>)> {
     let mut records = Vec::with_capacity(category.test.len());
     let mut images = Vec::with_capacity(category.test.len());
     for test in &category.test {
         let (image, mask) = test.read()?;
-        let map = heatmap(test, &image)?;
-        let scores = ImageScores::of(&map);
+        let (map, scores) = heatmap(test, &image)?;
         let (height, width) = match resolution {
             Resolution::Native => mask.dim(),
             Resolution::Model => map.dim(),
@@ -93,6 +142,7 @@ pub fn evaluate(
         records.push(Record {
             score_max: scores.max,
             score_sum: scores.sum,
+            score_top: scores.top,
             anomalous: !test.is_good(),
             map: resize_bilinear(&map, height, width)?,
             mask: resize_nearest(&mask, height, width)?,
@@ -100,9 +150,7 @@ pub fn evaluate(
         let name = test.path.file_name().unwrap_or_default().to_string_lossy();
         images.push(ImageResult { path: format!("{}/{name}", test.defect), kind: test.defect.clone(), scores });
     }
-    let scores: Vec<f64> = images.iter().map(|image| image.scores.get(score)).collect();
-    let kinds: Vec<_> = images.iter().map(|image| Some(image.kind.as_str()).filter(|&kind| kind != "good")).collect();
-    Ok(Evaluation { metrics: metrics::evaluate(&records, score)?, by_kind: image_auroc_by_kind(&scores, &kinds)?, images })
+    Ok((records, images))
 }
 
 /// Checks that there are good and anomalous images, before any of them is inspected.

@@ -108,9 +108,9 @@ pub struct Examination {
     pub mask: Array2<bool>,
     /// f(x̂) `[h, w, 3]`, resized from the working resolution.
     pub reconstruction: Image,
-    /// Maximum and sum of the heatmap at working resolution.
+    /// Image scores, computed at working resolution.
     pub scores: ImageScores,
-    /// The one of the two scores that is compared with the image threshold.
+    /// The one of the scores that is compared with the image threshold.
     pub score: f64,
     /// Whether the score exceeds the image threshold; `None` without an image threshold.
     pub anomalous: Option<bool>,
@@ -197,7 +197,7 @@ mod tests {
     fn examined(cutoffs: Cutoffs) -> Examination {
         let heatmap = array![[0.0, 1.0], [0.0, 1.0]];
         let inspection =
-            Inspection { scores: ImageScores::of(&heatmap), heatmap, reconstruction: Image::from_elem((2, 2, 3), 0.25) };
+            Inspection { scores: ImageScores::of(&heatmap, 0.5), heatmap, reconstruction: Image::from_elem((2, 2, 3), 0.25) };
         Examination::new(inspection, &Image::zeros((6, 4, 3)), Score::Sum, cutoffs).unwrap()
     }
 

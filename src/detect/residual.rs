@@ -6,8 +6,13 @@ use ndarray::{Array2, Axis, Zip, s};
 use serde::{Deserialize, Serialize};
 
 use super::metrics::resize_bilinear;
-use crate::data::{Image, Plane};
+use crate::backend::Real;
+use crate::data::{Image, Plane, plane};
 use crate::error::{Error, Result};
+use crate::ops::Backend;
+use crate::shape::Shape;
+use crate::tape::{Tape, Tensor, Var};
+use crate::train::{check_scales, check_ssim_window};
 
 /// Weights of the comparisons whose sum is smoothed to the heatmap. The paper has the squared difference alone.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,20 +27,33 @@ pub struct Residual {
     pub gradient: f64,
     /// Scales of the gradient magnitude similarity; each halves the one before.
     pub scales: u32,
+    /// 1 - SSIM (Wang, Bovik, Sheikh, Simoncelli 2004), mean over the channels: structure with its contrast and brightness.
+    pub ssim: f64,
+    /// Window of SSIM in pixels, odd: Gaussian, with 1.5/11 of that as standard deviation.
+    pub ssim_window: usize,
+    /// Scales of SSIM; each halves the one before.
+    pub ssim_scales: u32,
     /// (Δa)² + (Δb)² in CIELAB (D65): colour without lightness.
     pub chroma: f64,
 }
 
 impl Default for Residual {
     fn default() -> Self {
-        Self { squared: 1.0, root: 0.0, gradient: 0.0, scales: 2, chroma: 0.0 }
+        Self { squared: 1.0, root: 0.0, gradient: 0.0, scales: 2, ssim: 0.0, ssim_window: 11, ssim_scales: 1, chroma: 0.0 }
     }
 }
 
 impl fmt::Display for Residual {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let gradient = format!("gradient ({} scales)", self.scales);
-        let terms = [(self.squared, "squared"), (self.root, "root"), (self.gradient, gradient.as_str()), (self.chroma, "chroma")];
+        let ssim = format!("ssim (window {}, {} scales)", self.ssim_window, self.ssim_scales);
+        let terms = [
+            (self.squared, "squared"),
+            (self.root, "root"),
+            (self.gradient, gradient.as_str()),
+            (self.ssim, ssim.as_str()),
+            (self.chroma, "chroma"),
+        ];
         let terms = terms.iter().filter(|(weight, _)| *weight > 0.0).map(|(weight, name)| format!("{weight} {name}"));
         f.write_str(&terms.collect::<Vec<_>>().join(" + "))
     }
@@ -48,34 +66,39 @@ impl Residual {
     /// Checks ranges.
     ///
     /// # Errors
-    /// A weight that is negative or not finite, no positive weight, more than 8 scales or none.
+    /// A weight that is negative or not finite, no positive weight, more than 8 scales or none, a window that is even or outside 3 to 31.
     pub fn validate(&self) -> Result<()> {
-        let weights = [("squared", self.squared), ("root", self.root), ("gradient", self.gradient), ("chroma", self.chroma)];
+        let weights = [
+            ("squared", self.squared),
+            ("root", self.root),
+            ("gradient", self.gradient),
+            ("ssim", self.ssim),
+            ("chroma", self.chroma),
+        ];
         for (key, weight) in weights {
             if !(weight.is_finite() && weight >= 0.0) {
                 return Err(Error::config(format!("detection.residual.{key}"), format!("must be 0 or above, got {weight}")));
             }
         }
         if weights.iter().all(|&(_, weight)| weight == 0.0) {
-            return Err(Error::config("detection.residual", "one of squared, root, gradient and chroma must be above 0"));
+            return Err(Error::config("detection.residual", "one of squared, root, gradient, ssim and chroma must be above 0"));
         }
-        if !(1..=8).contains(&self.scales) {
-            return Err(Error::config("detection.residual.scales", format!("must be 1 to 8, got {}", self.scales)));
-        }
-        Ok(())
+        check_scales("detection.residual.scales", self.scales)?;
+        check_ssim_window("detection.residual.ssim_window", self.ssim_window)?;
+        check_scales("detection.residual.ssim_scales", self.ssim_scales)
     }
 
     /// Whether this is the residual of the paper.
     pub fn is_of_the_paper(&self) -> bool {
-        let Self { squared, root, gradient, chroma, .. } = *self;
-        squared > 0.0 && [root, gradient, chroma] == [0.0; 3]
+        let Self { squared, root, gradient, ssim, chroma, .. } = *self;
+        squared > 0.0 && [root, gradient, ssim, chroma] == [0.0; 4]
     }
 
-    /// The weighted sum for an image and its reconstruction, both `[height, width, 3]`; `[height, width]`.
+    /// The weighted sum for an image and its reconstruction, both `[height, width, 3]`; `[height, width]`. SSIM is computed on `backend`.
     ///
     /// # Errors
-    /// None for two images of the same size.
-    pub(super) fn of(&self, x: &Image, reconstruction: &Image) -> Result<Array2<f64>> {
+    /// The device failed.
+    pub(super) fn of<B: Backend>(&self, backend: &B, x: &Image, reconstruction: &Image) -> Result<Array2<f64>> {
         let mut sum = Zip::from(x.lanes(Axis(2))).and(reconstruction.lanes(Axis(2))).map_collect(|a, b| {
             let squares: f64 = a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
             let mean = squares / 3.0;
@@ -84,6 +107,10 @@ impl Residual {
         if self.gradient > 0.0 {
             let dissimilarity = gradient_dissimilarity(&grey(x), &grey(reconstruction), self.scales)?;
             sum.zip_mut_with(&dissimilarity, |sum, &value| *sum += self.gradient * f64::from(value));
+        }
+        if self.ssim > 0.0 {
+            let dissimilarity = structural_dissimilarity(backend, [x, reconstruction], self.ssim_window, self.ssim_scales)?;
+            sum.zip_mut_with(&dissimilarity, |sum, &value| *sum += self.ssim * f64::from(value));
         }
         if self.chroma > 0.0 {
             Zip::from(&mut sum).and(x.lanes(Axis(2))).and(reconstruction.lanes(Axis(2))).for_each(|sum, a, b| {
@@ -116,6 +143,39 @@ fn gradient_dissimilarity(x: &Plane, y: &Plane, scales: u32) -> Result<Plane> {
         (x, y) = (halved(&x), halved(&y));
     }
     Ok(sum / done)
+}
+
+/// 1 - SSIM, the mean over channels and scales, each scale resized to the first. Images that are too small are not halved again.
+fn structural_dissimilarity<B: Backend>(backend: &B, images: [&Image; 2], window: usize, scales: u32) -> Result<Plane> {
+    let (height, width, _) = images[0].dim();
+    let mut tape = Tape::new(backend.clone());
+    // Channels one after the other, as a batch of grey images.
+    let mut batch = |image: &Image| {
+        let channels = image.view().permuted_axes([2, 0, 1]);
+        let values: Vec<B::Elem> = channels.iter().map(|&value| B::Elem::of(f64::from(value))).collect();
+        let shape = Shape::new(&[channels.dim().0, height, width, 1])?;
+        Ok::<_, Error>(tape.constant(Tensor::from_host(backend, shape, &values)?))
+    };
+    let [mut x, mut y] = [batch(images[0])?, batch(images[1])?];
+    let (mut sum, mut done) = (Plane::zeros((height, width)), 0.0);
+    for _ in 0..scales {
+        let map = tape.ssim(x, y, window)?;
+        sum += &resize_bilinear(&mean_dissimilarity(&tape, map)?, height, width)?;
+        done += 1.0;
+        let Some(halved) = tape.halved(x, y)? else { break };
+        [x, y] = halved;
+    }
+    Ok(sum / done)
+}
+
+/// 1 - the mean over the batch of a map `[N, H, W, 1]`.
+fn mean_dissimilarity<B: Backend>(tape: &Tape<B>, map: Var) -> Result<Plane> {
+    let [count, height, width, _] = tape.shape(map).nhwc("ssim")?;
+    let mut values = vec![0.0; height * width];
+    for channel in tape.host(map)?.chunks_exact(height * width) {
+        values.iter_mut().zip(channel).for_each(|(sum, value)| *sum += value.f64());
+    }
+    plane(height, width, values.iter().map(|sum| (1.0 - sum / count as f64) as f32).collect())
 }
 
 /// Magnitude of the Prewitt gradient, whose weights sum to 1 on each side; the border is repeated.
@@ -154,10 +214,16 @@ fn chroma(rgb: [f32; 3]) -> [f64; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::Reference;
     use approx::assert_abs_diff_eq;
     use ndarray::array;
 
-    const NONE: Residual = Residual { squared: 0.0, root: 0.0, gradient: 0.0, scales: 1, chroma: 0.0 };
+    const NONE: Residual =
+        Residual { squared: 0.0, root: 0.0, gradient: 0.0, scales: 1, ssim: 0.0, ssim_window: 5, ssim_scales: 1, chroma: 0.0 };
+
+    fn of(residual: Residual, x: &Image, y: &Image) -> Array2<f64> {
+        residual.of(&Reference::<f64>::default(), x, y).unwrap()
+    }
 
     fn pair() -> [Image; 2] {
         let x = Image::from_shape_fn((9, 7, 3), |(row, column, c)| ((row * 5 + column * 3 + c) % 11) as f32 / 11.0);
@@ -168,15 +234,16 @@ mod tests {
     #[test]
     fn weights_add_up() {
         let [x, y] = pair();
-        let of = |residual: Residual| residual.of(&x, &y).unwrap();
+        let of = |residual: Residual| of(residual, &x, &y);
         let parts = [
             Residual { squared: 2.0, ..NONE },
             Residual { root: 3.0, ..NONE },
             Residual { gradient: 0.5, ..NONE },
+            Residual { ssim: 0.25, ..NONE },
             Residual { chroma: 0.01, ..NONE },
         ];
         let sum = parts.map(of).into_iter().reduce(|a, b| a + b).unwrap();
-        let whole = of(Residual { squared: 2.0, root: 3.0, gradient: 0.5, scales: 1, chroma: 0.01 });
+        let whole = of(Residual { squared: 2.0, root: 3.0, gradient: 0.5, ssim: 0.25, chroma: 0.01, ..NONE });
         assert!(whole.iter().zip(&sum).all(|(a, b)| (a - b).abs() < 1e-9));
         assert_abs_diff_eq!(of(parts[1])[[0, 0]], 3.0 * (of(parts[0])[[0, 0]] / 2.0).sqrt(), epsilon = 1e-12);
     }
@@ -184,8 +251,17 @@ mod tests {
     #[test]
     fn equal_images_have_no_residual() {
         let [x, _] = pair();
-        let all = Residual { squared: 1.0, root: 1.0, gradient: 1.0, scales: 4, chroma: 1.0 };
-        assert!(all.of(&x, &x).unwrap().iter().all(|&value| value.abs() < 1e-6));
+        let all = Residual {
+            squared: 1.0,
+            root: 1.0,
+            gradient: 1.0,
+            scales: 4,
+            ssim: 1.0,
+            ssim_window: 11,
+            ssim_scales: 4,
+            chroma: 1.0,
+        };
+        assert!(of(all, &x, &x).iter().all(|&value| value.abs() < 1e-6));
     }
 
     #[test]
@@ -213,6 +289,31 @@ mod tests {
     }
 
     #[test]
+    fn ssim_of_flat_images_compares_their_brightness_and_scales_are_averaged() {
+        let flat = |value: f32| Image::from_elem((16, 12, 3), value);
+        // Without variance only the first factor is left: (2 a b + C₁) / (a² + b² + C₁), C₁ = 0.0001.
+        let expected = 1.0 - (2.0 * 0.2 * 0.6 + 1e-4) / (0.2 * 0.2 + 0.6 * 0.6 + 1e-4);
+        for ssim_scales in [1, 3] {
+            let found = of(Residual { ssim: 2.0, ssim_scales, ..NONE }, &flat(0.2), &flat(0.6));
+            assert!(found.iter().all(|value| (value - 2.0 * expected).abs() < 1e-6), "{found:?}");
+        }
+        // A single changed pixel is seen only within half a window, at the first scale.
+        let mut spot = flat(0.5);
+        spot[[8, 6, 1]] = 0.9;
+        let near = of(Residual { ssim: 1.0, ..NONE }, &flat(0.5), &spot);
+        assert!(near[[8, 6]] > 0.1 && near[[10, 8]] > 1e-4 && near[[8, 9]].abs() < 1e-6 && near[[11, 6]].abs() < 1e-6);
+        let far = of(Residual { ssim: 1.0, ssim_scales: 2, ..NONE }, &flat(0.5), &spot);
+        assert!(far[[8, 9]] > 1e-3, "{}", far[[8, 9]]);
+    }
+
+    #[test]
+    fn images_too_small_to_halve_have_one_scale() {
+        let [x, y] = [0.25, 0.5].map(|value| Image::from_elem((3, 9, 3), value));
+        let one = of(Residual { ssim: 1.0, ..NONE }, &x, &y);
+        assert_eq!(one, of(Residual { ssim: 1.0, ssim_scales: 8, ..NONE }, &x, &y));
+    }
+
+    #[test]
     fn chroma_is_that_of_cielab() {
         // skimage.color.rgb2lab of scikit-image 0.26, whose matrix has fewer digits.
         for (rgb, lab) in [
@@ -232,6 +333,9 @@ mod tests {
         let residual = Residual { squared: 0.0, gradient: 1.0, chroma: 0.003, ..Residual::default() };
         assert_eq!(residual.to_string(), "1 gradient (2 scales) + 0.003 chroma");
         assert!(Residual::default().is_of_the_paper() && !residual.is_of_the_paper());
+        let residual = Residual { ssim: 0.5, ssim_scales: 2, ..Residual::default() };
+        assert_eq!(residual.to_string(), "1 squared + 0.5 ssim (window 11, 2 scales)");
+        assert!(!residual.is_of_the_paper());
     }
 
     #[test]
@@ -246,6 +350,10 @@ mod tests {
             (Residual { chroma: f64::NAN, ..NONE }, "detection.residual.chroma"),
             (NONE, "detection.residual"),
             (Residual { scales: 9, ..Residual::default() }, "detection.residual.scales"),
+            (Residual { ssim: f64::INFINITY, ..NONE }, "detection.residual.ssim"),
+            (Residual { ssim_window: 4, ..Residual::default() }, "detection.residual.ssim_window"),
+            (Residual { ssim_window: 33, ..Residual::default() }, "detection.residual.ssim_window"),
+            (Residual { ssim_scales: 0, ..Residual::default() }, "detection.residual.ssim_scales"),
         ] {
             match residual.validate() {
                 Err(Error::Config { key: named, .. }) => assert_eq!(named, key),

@@ -1,5 +1,8 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
+use super::expected::Expected;
 use super::metrics::Score;
 use super::residual::Residual;
 use crate::data::Preparation;
@@ -13,14 +16,49 @@ pub struct DetectionConfig {
     pub window: usize,
     /// Number of times the box average is applied, n.
     pub repeats: usize,
-    /// Image score that is compared with the threshold: `sum` or `max` of the heatmap.
+    /// Image score that is compared with the threshold: `sum`, `max` or `top` of the heatmap.
     pub score: Score,
+    /// Share of the pixels with the largest values, whose mean is the score `top`.
+    pub top_share: f64,
+    /// Whether the image score is taken from the heatmap relative to that of normal images ([`Expected`]). Not in the paper.
+    pub relative_score: bool,
     /// The image threshold is this quantile of the scores of held-out normal images.
     pub image_quantile: f64,
     /// The pixel threshold is this quantile of the heatmap values of held-out normal images.
     pub pixel_quantile: f64,
     /// What the image and its reconstruction are compared by.
     pub residual: Residual,
+    /// Smoothing of the heatmap that gives the image score. Without it, that is the heatmap of the pixels, as in the paper.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score_smoothing: Option<Smoothing>,
+}
+
+/// A box average of `window x window` pixels, applied `repeats` times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Smoothing {
+    /// Window k, odd, in pixels of the working resolution.
+    pub window: usize,
+    /// Number of times n.
+    pub repeats: usize,
+}
+
+impl Smoothing {
+    /// Checks ranges; `section` is the config section that holds the two keys.
+    fn validate(self, section: &str) -> Result<()> {
+        if self.window.is_multiple_of(2) || self.window > 4095 {
+            return Err(Error::config(format!("{section}.window"), format!("must be odd and at most 4095, got {}", self.window)));
+        }
+        if self.repeats > 100 {
+            return Err(Error::config(format!("{section}.repeats"), format!("must be at most 100, got {}", self.repeats)));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Smoothing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "k={} n={}", self.window, self.repeats)
+    }
 }
 
 impl Default for DetectionConfig {
@@ -29,24 +67,46 @@ impl Default for DetectionConfig {
             window: 13,
             repeats: 3,
             score: Score::Sum,
+            top_share: TOP_SHARE,
+            relative_score: false,
             image_quantile: 0.99,
             pixel_quantile: 0.999,
             residual: Residual::default(),
+            score_smoothing: None,
         }
     }
 }
 
+/// The default of `detection.top_share`.
+pub const TOP_SHARE: f64 = 0.01;
+
+/// Whether `share` is a share of pixels that a mean can be taken over.
+pub fn is_share(share: f64) -> bool {
+    share > 0.0 && share <= 1.0
+}
+
 impl DetectionConfig {
+    /// Smoothing of the heatmap of the pixels.
+    pub fn smoothing(&self) -> Smoothing {
+        Smoothing { window: self.window, repeats: self.repeats }
+    }
+
+    /// Smoothing of the heatmap that gives the image score, if it is another one.
+    pub fn own_score_smoothing(&self) -> Option<Smoothing> {
+        self.score_smoothing.filter(|own| *own != self.smoothing())
+    }
+
     /// Checks ranges.
     ///
     /// # Errors
-    /// An even or huge window, too many repeats, a quantile outside [0, 1].
+    /// An even or huge window, too many repeats, a share that is not above 0 or is above 1, a quantile outside [0, 1].
     pub fn validate(&self) -> Result<()> {
-        if self.window.is_multiple_of(2) || self.window > 4095 {
-            return Err(Error::config("detection.window", format!("must be odd and at most 4095, got {}", self.window)));
+        self.smoothing().validate("detection")?;
+        if let Some(own) = self.score_smoothing {
+            own.validate("detection.score_smoothing")?;
         }
-        if self.repeats > 100 {
-            return Err(Error::config("detection.repeats", format!("must be at most 100, got {}", self.repeats)));
+        if !is_share(self.top_share) {
+            return Err(Error::config("detection.top_share", format!("must be above 0 and at most 1, got {}", self.top_share)));
         }
         for (key, value) in [("image_quantile", self.image_quantile), ("pixel_quantile", self.pixel_quantile)] {
             if !(0.0..=1.0).contains(&value) {
@@ -75,6 +135,9 @@ pub struct Provenance {
     pub seed: u64,
     /// First 12 hex digits of the SHA-256 of the run's config.
     pub config_hash: String,
+    /// Terms of the loss that are not in the paper, in words; `None` if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_terms: Option<String>,
 }
 
 /// Everything that detection needs except the weights. Stored in the metadata of the weight file.
@@ -88,12 +151,21 @@ pub struct Settings {
     pub thresholds: Option<Thresholds>,
     /// `None` for weights from another program.
     pub provenance: Option<Provenance>,
+    /// What a relative image score is relative to, from held-out normal images; `None` unless `detection.relative_score` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
 }
 
 impl Default for Settings {
     /// For weights from another program: native resolution, default heatmap, no thresholds.
     fn default() -> Self {
-        Self { preparation: Preparation::NATIVE, detection: DetectionConfig::default(), thresholds: None, provenance: None }
+        Self {
+            preparation: Preparation::NATIVE,
+            detection: DetectionConfig::default(),
+            thresholds: None,
+            provenance: None,
+            expected: None,
+        }
     }
 }
 
@@ -151,6 +223,28 @@ mod tests {
             assert!((quantile(&mut values, q).unwrap() - expected).abs() < 1e-9, "{q}");
         }
         assert!(quantile(&mut [], 0.5).is_err() && quantile(&mut [f32::NAN], 0.5).is_err());
+    }
+
+    #[test]
+    fn values_outside_their_range_name_their_key() {
+        let own =
+            |window, repeats| DetectionConfig { score_smoothing: Some(Smoothing { window, repeats }), ..Default::default() };
+        for (config, key) in [
+            (DetectionConfig { window: 4, ..Default::default() }, "detection.window"),
+            (DetectionConfig { repeats: 101, ..Default::default() }, "detection.repeats"),
+            (own(4, 1), "detection.score_smoothing.window"),
+            (own(4097, 1), "detection.score_smoothing.window"),
+            (own(5, 101), "detection.score_smoothing.repeats"),
+            (DetectionConfig { top_share: 0.0, ..Default::default() }, "detection.top_share"),
+            (DetectionConfig { top_share: 1.01, ..Default::default() }, "detection.top_share"),
+            (DetectionConfig { top_share: f64::NAN, ..Default::default() }, "detection.top_share"),
+        ] {
+            match config.validate() {
+                Err(Error::Config { key: named, .. }) => assert_eq!(named, key),
+                other => panic!("{key}: {other:?}"),
+            }
+        }
+        assert!(own(13, 3).own_score_smoothing().is_none() && own(5, 1).own_score_smoothing().is_some());
     }
 
     #[test]

@@ -81,15 +81,21 @@ impl Architecture {
     /// # Errors
     /// An input that does not fit, e.g. height or width not divisible by 8.
     pub fn plan(&self, x: Shape) -> Result<Plan> {
+        self.check_input(x)?;
+        let mut plan = Plan::default();
+        self.describe(&mut plan, x)?;
+        Ok(plan)
+    }
+
+    /// Checks that images have three channels, and a height and width divisible by 8.
+    pub(super) fn check_input(&self, x: Shape) -> Result<()> {
         if let Self::Autoencoder(_) = self {
             let [_, h, w, c] = x.nhwc("model")?;
             if h % 8 != 0 || w % 8 != 0 || c != 3 {
                 return Err(Error::shape("model", format!("needs [N, H, W, 3] with H and W divisible by 8, got {x}")));
             }
         }
-        let mut plan = Plan::default();
-        self.describe(&mut plan, x)?;
-        Ok(plan)
+        Ok(())
     }
 
     /// The smallest valid input; running a [`Plan`] on it lists the parameters.

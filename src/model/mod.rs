@@ -6,6 +6,7 @@
 mod architecture;
 mod autoencoder;
 mod forward;
+mod graph;
 mod inference;
 mod mlp;
 mod net;
@@ -17,6 +18,7 @@ mod weights;
 pub use architecture::{Architecture, DILATIONS};
 pub use autoencoder::Autoencoder;
 pub use forward::Forward;
+pub use graph::{Graph, Node, Role};
 pub use inference::Inference;
 pub use mlp::Mlp;
 pub use net::Net;

@@ -8,7 +8,7 @@
 //! | `NAME/cuda.rs` | kernel launches, `kernels/NAME.cu` |
 //! | `NAME/tape.rs` | the method of [`Tape`](crate::tape::Tape), its backward pass and its JVP |
 //!
-//! Two folders have fewer files. `corruption` makes whole batches on a device and has no [`Call`]; its CPU form is
+//! `similarity.rs` composes operations to the similarity of two images. Two folders have fewer files. `corruption` makes whole batches on a device and has no [`Call`]; its CPU form is
 //! [`crate::data::corruption`]. `optimise` has no `tape.rs`, because nothing differentiates an optimiser step.
 //!
 //! A call is a value: `backend.run(Conv2d::Forward { spec: &spec, x, w, b, y })`. [`Backend::run`] checks it against its contract
@@ -31,6 +31,8 @@ mod pointwise;
 mod pool;
 mod reduce;
 mod sdc;
+mod similarity;
+mod stencil;
 #[cfg(test)]
 mod tests;
 mod upsample;
@@ -54,6 +56,7 @@ pub use pointwise::Pointwise;
 pub use pool::{MaxPool, PoolSpec};
 pub use reduce::Reduce;
 pub use sdc::{MAX_BRANCHES, Sdc, SdcSpec};
+pub use stencil::{Filter, Stencil, StencilSpec};
 pub use upsample::{Upsample, UpsampleSpec};
 pub use windowed_mean::{WindowedMean, WindowedMeanSpec};
 
@@ -86,6 +89,8 @@ pub enum Call<'a, T> {
     Reduce(Reduce<'a, T>),
     /// Stacked dilated convolution.
     Sdc(Sdc<'a, T>),
+    /// Grey image, its gradient, and halving.
+    Stencil(Stencil<'a, T>),
     /// Bilinear upsampling.
     Upsample(Upsample<'a, T>),
     /// Local moments.
@@ -107,6 +112,7 @@ impl<T> Call<'_, T> {
             Self::Pointwise(call) => call.contract(len),
             Self::Reduce(call) => call.contract(len),
             Self::Sdc(call) => call.contract(),
+            Self::Stencil(call) => call.contract(),
             Self::Upsample(call) => call.contract(),
             Self::WindowedMean(call) => call.contract(),
         }
@@ -183,6 +189,7 @@ impl<T: Real> Backend for Reference<T> {
             Call::Pointwise(call) => pointwise::reference::run(call),
             Call::Reduce(call) => reduce::reference::run(call),
             Call::Sdc(call) => sdc::reference::run(call),
+            Call::Stencil(call) => stencil::reference::run(call),
             Call::Upsample(call) => upsample::reference::run(call),
             Call::WindowedMean(call) => windowed_mean::reference::run(call),
         }
@@ -204,6 +211,7 @@ impl Backend for Cpu {
             Call::Pointwise(call) => pointwise::cpu::run(self, call),
             Call::Reduce(call) => reduce::cpu::run(self, call),
             Call::Sdc(call) => sdc::cpu::run(self, call)?,
+            Call::Stencil(call) => stencil::cpu::run(call),
             Call::Upsample(call) => upsample::cpu::run(self, call),
             Call::WindowedMean(call) => windowed_mean::cpu::run(self, call)?,
         }
@@ -243,6 +251,7 @@ impl Backend for Cuda {
             Call::Pointwise(call) => pointwise::cuda::run(self, call),
             Call::Reduce(call) => reduce::cuda::run(self, call),
             Call::Sdc(call) => sdc::cuda::run(self, call),
+            Call::Stencil(call) => stencil::cuda::run(self, call),
             Call::Upsample(call) => upsample::cuda::run(self, call),
             Call::WindowedMean(call) => windowed_mean::cuda::run(self, call),
         }

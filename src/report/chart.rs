@@ -8,7 +8,7 @@ use super::legend::{Entry, Legend, text_lines};
 use super::maths;
 use super::style::{HEAD, MARGIN, RIGHT, TEXT};
 
-const WIDTH: f64 = 560.0;
+pub(super) const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 64.0;
 const TOP: f64 = 34.0;

@@ -55,6 +55,11 @@ impl Example {
         [&self.input, &self.reconstruction, &self.heatmap, &self.mask, &self.truth]
     }
 
+    /// What the image was called.
+    pub(super) fn verdict(&self) -> &'static str {
+        if self.anomalous_verdict { "anomalous" } else { "normal" }
+    }
+
     /// CSS class and text for a right or wrong verdict.
     pub(super) fn outcome(&self) -> (&'static str, &'static str) {
         match (self.anomalous_truth, self.anomalous_verdict) {
@@ -76,14 +81,13 @@ pub fn figure(examples: &[&Example], scale: Scale, pixel_threshold: Option<f64>)
     if let Some(first) = rows.first_mut() {
         first.captions = captions.map(String::from).into();
     }
-    Figure { rows, heat_scale: Some(HeatScale { column: 2, scale, threshold: pixel_threshold }) }.draw()
+    Figure { rows, heat_scales: vec![HeatScale { column: 2, scale, threshold: pixel_threshold }] }.draw()
 }
 
 fn figure_row(example: &Example) -> FigureRow<'_> {
-    let verdict = if example.anomalous_verdict { "anomalous" } else { "normal" };
     FigureRow {
         label: example.kind.replace('_', " "),
-        note: format!("score {}\n{verdict}", readable(example.score, 3)),
+        note: format!("score {}\n{}", readable(example.score, 3), example.verdict()),
         captions: Vec::new(),
         images: example.images().into(),
     }

@@ -28,8 +28,8 @@ const FAINT_INK: [f32; 3] = [0.36, 0.38, 0.43];
 pub struct Figure<'a> {
     /// The rows, from top to bottom, all with the same number of images.
     pub rows: Vec<FigureRow<'a>>,
-    /// A heat scale under one of the columns.
-    pub heat_scale: Option<HeatScale>,
+    /// Heat scales under columns.
+    pub heat_scales: Vec<HeatScale>,
 }
 
 /// A row of a [`Figure`].
@@ -83,8 +83,8 @@ impl Figure<'_> {
             draw_row(&mut picture, row, &layout, top)?;
             top += layout.height_of(row);
         }
-        if let Some(scale) = self.heat_scale.filter(|scale| scale.column < layout.columns) {
-            draw_scale(&mut picture, scale, &layout, top - GAP)?;
+        for scale in self.heat_scales.iter().filter(|scale| scale.column < layout.columns) {
+            draw_scale(&mut picture, *scale, &layout, top - GAP)?;
         }
         Ok(picture)
     }
@@ -116,7 +116,7 @@ impl Figure<'_> {
     }
 
     fn scale_height(&self) -> usize {
-        self.heat_scale.map_or(0, |_| GAP + BAR + LINE)
+        if self.heat_scales.is_empty() { 0 } else { GAP + BAR + LINE }
     }
 }
 
@@ -245,7 +245,7 @@ mod tests {
         };
         let (red, blue): (&'static Image, &'static Image) = (Box::leak(Box::new(red)), Box::leak(Box::new(blue)));
         let rows = vec![row("scratch", &["input", "f(x\u{302})"], [red, blue]), row("", &[], [blue, red])];
-        let found = Figure { rows, heat_scale: None }.draw().unwrap();
+        let found = Figure { rows, heat_scales: vec![] }.draw().unwrap();
         assert_eq!(found.dim().0, 2 * MARGIN + LINE + GAP + 2 * 288 + GAP);
         assert_eq!((count(&found, RED), count(&found, BLUE)), (2 * 288 * 288, 2 * 288 * 288));
         let text = found.slice(s![.., ..MARGIN + 40, 0]).iter().filter(|&&value| value < 0.5).count();
@@ -269,7 +269,7 @@ mod tests {
         let image = plain(64, 64, BLUE);
         let rows = vec![FigureRow { images: vec![&image, &image], ..FigureRow::default() }];
         let scale = HeatScale { column: 1, scale: Scale { low: 0.0, high: 4.0 }, threshold: Some(1.0) };
-        let found = Figure { rows, heat_scale: Some(scale) }.draw().unwrap();
+        let found = Figure { rows, heat_scales: vec![scale] }.draw().unwrap();
         let row = MARGIN + 256 + GAP + BAR / 2;
         let at = |x: usize| [0, 1, 2].map(|c| found[[row, MARGIN + 256 + GAP + x, c]]);
         assert_eq!((at(0), at(255), at(64)), (heat(0.0), heat(1.0), [PAPER; 3]));
@@ -280,12 +280,12 @@ mod tests {
     fn rows_must_agree() {
         let image = plain(2, 2, [0.5; 3]);
         let row = |count: usize| FigureRow { label: "scratch".into(), images: vec![&image; count], ..FigureRow::default() };
-        let error = Figure { rows: vec![row(2), row(1)], heat_scale: None }.draw().unwrap_err().to_string();
+        let error = Figure { rows: vec![row(2), row(1)], heat_scales: vec![] }.draw().unwrap_err().to_string();
         assert_eq!(error, "row `scratch` of a figure has 1 images and 0 captions for 2 columns");
-        assert!(Figure::default().draw().is_err() && Figure { rows: vec![row(0)], heat_scale: None }.draw().is_err());
+        assert!(Figure::default().draw().is_err() && Figure { rows: vec![row(0)], heat_scales: vec![] }.draw().is_err());
         let none = Image::zeros((0, 2, 3));
         let rows = vec![FigureRow { images: vec![&none], ..FigureRow::default() }];
-        assert!(Figure { rows, heat_scale: None }.draw().is_err());
+        assert!(Figure { rows, heat_scales: vec![] }.draw().is_err());
     }
 
     #[test]
@@ -293,7 +293,7 @@ mod tests {
         for (first, second) in [((16, 16), (16, 18)), ((300, 300), (300, 600)), ((300, 40), (20, 600)), ((1, 1), (1, 250))] {
             let [a, b] = [first, second].map(|(height, width)| Image::zeros((height, width, 3)));
             let row = FigureRow { images: vec![&a, &b], ..FigureRow::default() };
-            assert!(Figure { rows: vec![row], heat_scale: None }.draw().is_ok(), "{first:?} next to {second:?}");
+            assert!(Figure { rows: vec![row], heat_scales: vec![] }.draw().is_ok(), "{first:?} next to {second:?}");
         }
     }
 }

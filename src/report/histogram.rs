@@ -3,6 +3,7 @@
 use super::axis::{Axis, ends, is_drawable};
 use super::chart::{self, ACROSS, BLUE, Frame, ORANGE, UP};
 use super::legend::{Entry, Sample};
+use super::marks::upright;
 use super::number::readable;
 
 const BINS: usize = 28;
@@ -29,7 +30,7 @@ pub fn score_histogram(scores: &[(f64, bool)], threshold: f64, score_name: &str)
     let frame = Frame { description: &description, x, y, x_title: score_name, y_title: "images" };
     let mut marks = bars(&frame, &good, &edges, BLUE) + &bars(&frame, &anomalous, &edges, ORANGE);
     if is_drawable(threshold) {
-        marks.push_str(&threshold_line(&frame, threshold));
+        marks.push_str(&upright(&frame, threshold, UP.1 + 10.0, &format!("threshold {}", readable(threshold, 3))));
     }
     let entries = [("good", BLUE), ("anomalous", ORANGE)].map(|(name, colour)| Entry {
         name,
@@ -71,18 +72,6 @@ fn bars(frame: &Frame<'_>, counts: &[usize], edges: &[f64], colour: &str) -> Str
         )
     };
     counts.iter().enumerate().filter(|(_, count)| **count > 0).map(bar).collect()
-}
-
-/// A dashed line with its label on the wider side.
-fn threshold_line(frame: &Frame<'_>, threshold: f64) -> String {
-    let x = frame.x.pixel(threshold);
-    let (anchor, label_x) = if x < 0.5 * (ACROSS.0 + ACROSS.1) { ("start", x + 6.0) } else { ("end", x - 6.0) };
-    let (bottom, top) = UP;
-    format!(
-        r#"<line x1="{x:.1}" x2="{x:.1}" y1="{bottom}" y2="{top}" stroke="currentColor" stroke-width="1.5" stroke-dasharray="5 4"/><text x="{label_x:.1}" y="{:.1}" text-anchor="{anchor}">threshold {}</text>"#,
-        top + 10.0,
-        readable(threshold, 3)
-    )
 }
 
 fn describe(scores: &[(f64, bool)], threshold: f64) -> String {

@@ -1,6 +1,6 @@
 //! Lines, bands and bars on a chart.
 
-use super::chart::Frame;
+use super::chart::{ACROSS, Frame, UP};
 use super::style::{Stroke, attributes};
 
 /// Longer series are reduced to the smallest and the largest value of each run of neighbours.
@@ -21,6 +21,16 @@ pub(super) fn band(frame: &Frame<'_>, ranges: &[(f64, (f64, f64))], colour: &str
 pub(super) fn bar(frame: &Frame<'_>, x: f64, (low, high): (f64, f64), colour: &str) -> String {
     let (x, low, high) = (frame.x.pixel(x), frame.y.pixel(low), frame.y.pixel(high));
     format!(r#"<line x1="{x:.1}" x2="{x:.1}" y1="{low:.1}" y2="{high:.1}" stroke="{colour}" stroke-width="1.5"/>"#)
+}
+
+/// A dashed line at x from bottom to top, with a label at this baseline on the wider side.
+pub(super) fn upright(frame: &Frame<'_>, x: f64, baseline: f64, label: &str) -> String {
+    let x = frame.x.pixel(x);
+    let (anchor, label_x) = if x < 0.5 * (ACROSS.0 + ACROSS.1) { ("start", x + 6.0) } else { ("end", x - 6.0) };
+    let (bottom, top) = UP;
+    format!(
+        r#"<line x1="{x:.1}" x2="{x:.1}" y1="{bottom}" y2="{top}" stroke="currentColor" stroke-width="1.5" stroke-dasharray="5 4"/><text x="{label_x:.1}" y="{baseline:.1}" text-anchor="{anchor}">{label}</text>"#
+    )
 }
 
 /// The pixels of points, as the `points` attribute of an SVG element.

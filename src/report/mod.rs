@@ -11,8 +11,12 @@
 //! | `document` | the skeleton of an HTML page |
 //! | `results`, `example`, `page` | the results of an evaluation: numbers, images with their figure, HTML page |
 //! | `training` | a page about a training run, which can reload itself |
+//! | `runs` | plan and results of a reproduction as tables |
 //! | `profile` | results of the profiler: tables, CSV files, sentences, a comparison |
+//! | `network` | a network as SVG, from its graph |
+//! | `figures` | the figures of the paper, of an evaluation and of an ablation, with their page |
 //! | `roofline` | operations under the peaks of memory and arithmetic, as SVG |
+//! | `reproduction` | the report of a reproduction: an HTML folder with tables and a gallery |
 //! | `claims` | results of the claims of the theory: a table, a sentence and an HTML page |
 
 mod axis;
@@ -23,6 +27,7 @@ pub mod curves;
 mod document;
 pub mod example;
 pub mod figure;
+pub mod figures;
 pub mod gallery;
 pub mod histogram;
 mod html;
@@ -30,12 +35,15 @@ mod legend;
 pub mod loss_curve;
 mod marks;
 mod maths;
+pub mod network;
 mod number;
 pub mod page;
 mod png;
 pub mod profile;
+pub mod reproduction;
 pub mod results;
 pub mod roofline;
+pub mod runs;
 pub mod spell;
 mod style;
 pub mod table;

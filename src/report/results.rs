@@ -81,7 +81,7 @@ impl Results<'_> {
 
     /// e.g. `sum of the heatmap`.
     pub fn score_name(&self) -> String {
-        format!("{} of the heatmap", if self.score == Score::Sum { "sum" } else { "maximum" })
+        format!("{} of the heatmap", self.score.word())
     }
 
     /// The metrics with as many digits as this number of images justifies, and the image AUROC with its standard error.
@@ -90,26 +90,28 @@ impl Results<'_> {
         let counts = self.counts();
         let images = self.report.images.len();
         let (of_image, of_pixel) = (decimals(images), decimals(images) + 1);
-        let (other, other_auroc) = match self.score {
-            Score::Sum => ("maximum", metrics.image_auroc_max),
-            Score::Max => ("sum", metrics.image_auroc_sum),
-        };
+        let aurocs = [
+            (Score::Sum, Some(metrics.image_auroc_sum)),
+            (Score::Max, Some(metrics.image_auroc_max)),
+            (Score::Top, metrics.image_auroc_top),
+        ];
+        let others = aurocs.into_iter().filter(|(score, _)| *score != self.score);
+        let others = others.filter_map(|(score, auroc)| Some((score.word(), auroc?)));
         let metric = |label: String, value: String, explanation: &str| Metric { label, value, explanation: explanation.into() };
         let plain = |label: &str, value: f64, decimals: usize, explanation: &str| {
             metric(label.into(), fraction(value, decimals), explanation)
         };
         let best_f1 = "largest F1 over all thresholds; the threshold is chosen on the test set";
-        vec![
-            metric(
-                "image AUROC".into(),
-                with_error(metrics.image_auroc, counts),
-                "probability that an anomalous image scores higher than a good one, ±\u{a0}one standard error",
-            ),
-            metric(
-                format!("image AUROC ({other})"),
-                with_error(other_auroc, counts),
-                &format!("the same with the {other} of the heatmap as score"),
-            ),
+        let mut all = vec![metric(
+            "image AUROC".into(),
+            with_error(metrics.image_auroc, counts),
+            "probability that an anomalous image scores higher than a good one, ±\u{a0}one standard error",
+        )];
+        all.extend(others.map(|(other, auroc)| {
+            let explanation = format!("the same with the {other} of the heatmap as score");
+            metric(format!("image AUROC ({other})"), with_error(auroc, counts), &explanation)
+        }));
+        all.extend([
             plain("pixel AUROC", metrics.pixel_auroc, of_pixel, "the same for the pixels of all test images"),
             plain("AU-PRO", metrics.au_pro, of_pixel, "mean overlap with each defect region, up to 30\u{a0}% false positives"),
             plain(COMPARISON, metrics.au_pro_200, of_pixel, "the common form with 200 thresholds, for comparison only"),
@@ -117,7 +119,8 @@ impl Results<'_> {
             plain("pixel AP", metrics.pixel_ap, of_pixel, "average precision over pixels"),
             plain("image F1-max", metrics.image_f1_max, of_image, best_f1),
             plain("pixel F1-max", metrics.pixel_f1_max, of_pixel, best_f1),
-        ]
+        ]);
+        all
     }
 
     /// Counts at the threshold: defects found, and false alarms.
@@ -259,13 +262,14 @@ pub(super) mod tests {
         let result = |(number, &(kind, score)): (usize, &(&str, f64))| ImageResult {
             path: format!("{kind}/{number}.png"),
             kind: kind.into(),
-            scores: ImageScores { max: score, sum: 10.0 * score },
+            scores: ImageScores { max: score, sum: 10.0 * score, top: score / 2.0 },
         };
         EvaluationReport {
             metrics: serde_json::from_str(metrics).unwrap(),
             protocol: String::new(),
             image_auroc_by_kind: auroc_by_kind.iter().map(|&(kind, auroc)| (kind.to_owned(), auroc)).collect(),
             images: images.iter().enumerate().map(result).collect(),
+            curves: Default::default(),
         }
     }
 

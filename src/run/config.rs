@@ -99,21 +99,38 @@ impl Config {
     /// As [`Config::read`]; of several files the last one is named if the merged config has a value outside its range.
     pub fn read_layers(paths: &[PathBuf], textures: Option<&Path>) -> Result<Self> {
         let mut own = match paths {
-            [] => Self::default(),
             [path] => Self::read(path)?,
-            [.., last] => {
-                let mut merged = toml::Table::new();
-                for path in paths {
-                    let text = std::fs::read_to_string(path).map_err(|error| Error::read(path, error))?;
-                    Self::read_keys(&text).map_err(|error| error.in_file(path))?;
-                    keys::merge(&mut merged, text.parse().map_err(|error| bad_toml(&text, &error).in_file(path))?);
-                }
-                let text = toml::to_string(&merged).map_err(|error| Error::format(error.to_string()))?;
-                Self::parse(&text).map_err(|error| error.in_file(last))?
+            paths => {
+                let read =
+                    |path: &PathBuf| Ok((path.clone(), std::fs::read_to_string(path).map_err(|error| Error::read(path, error))?));
+                Self::of_layers(&paths.iter().map(read).collect::<Result<Vec<_>>>()?)?
             }
         };
         own.data.textures = textures.map(Path::to_owned).or(own.data.textures);
         Ok(own)
+    }
+
+    /// The same from texts with their names; without any, the defaults.
+    pub(super) fn of_layers(layers: &[(PathBuf, String)]) -> Result<Self> {
+        let mut merged = toml::Table::new();
+        for (path, text) in layers {
+            Self::read_keys(text).map_err(|error| error.in_file(path))?;
+            keys::merge(&mut merged, text.parse().map_err(|error| bad_toml(text, &error).in_file(path))?);
+        }
+        let text = toml::to_string(&merged).map_err(|error| Error::format(error.to_string()))?;
+        Self::parse(&text).map_err(|error| match layers.last() {
+            Some((path, _)) => error.in_file(path),
+            None => error,
+        })
+    }
+
+    /// Every key whose value differs, as `train.steps is 4 in the first config and 5 in the second`, with these names of the configs.
+    ///
+    /// # Errors
+    /// As [`Config::to_toml`].
+    pub fn differences(&self, other: &Self, [own_name, other_name]: [&str; 2]) -> Result<Vec<String>> {
+        let table = |config: &Self| config.to_toml()?.parse::<toml::Table>().map_err(|error| Error::format(error.message()));
+        Ok(keys::differences(&table(self)?, &table(other)?, [own_name, other_name]))
     }
 
     /// As [`Config::read`], from text.
@@ -230,6 +247,21 @@ mod tests {
         let config = Config::default();
         assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
         assert_eq!(Config::parse("").unwrap(), config);
+    }
+
+    #[test]
+    fn all_differing_keys_are_named() {
+        let mut other = Config { seed: 7, ..Config::default() };
+        other.corruption.size.min = 0.25;
+        other.data.textures = Some("dtd".into());
+        let found = Config::default().differences(&other, ["there", "here"]).unwrap();
+        let expected = [
+            "corruption.size.min is 0.05 there and 0.25 here",
+            "data.textures is missing there and \"dtd\" here",
+            "seed is 0 there and 7 here",
+        ];
+        assert_eq!(found, expected);
+        assert!(other.differences(&other, ["there", "here"]).unwrap().is_empty());
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{COMMIT, METRICS_FILE};
-use crate::data::{Category, Plane, TestImage, make_folder, write_bytes};
-use crate::detect::metrics::{Metrics, Score};
-use crate::detect::{Detector, Evaluation, ImageResult, Resolution, Settings, evaluate};
+use crate::data::{Category, Image, Plane, TestImage, make_folder, write_bytes};
+use crate::detect::metrics::{Curves, Metrics, Score};
+use crate::detect::{
+    Detector, Evaluation, ImageResult, ImageScores, Partial, Resolution, Settings, evaluate, evaluate_partial, is_share,
+};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
 
@@ -22,12 +24,15 @@ pub struct EvaluationReport {
     pub image_auroc_by_kind: BTreeMap<String, f64>,
     /// Scores of every test image.
     pub images: Vec<ImageResult>,
+    /// The curves behind the metrics, for figures; not in the file.
+    #[serde(skip)]
+    pub curves: Curves,
 }
 
 impl EvaluationReport {
     fn new(evaluation: Evaluation, protocol: String) -> Self {
-        let Evaluation { metrics, by_kind, images } = evaluation;
-        Self { metrics, protocol, image_auroc_by_kind: by_kind, images }
+        let Evaluation { metrics, curves, by_kind, images } = evaluation;
+        Self { metrics, protocol, image_auroc_by_kind: by_kind, images, curves }
     }
 
     /// Writes `metrics.json` into `folder`, which is created if necessary.
@@ -52,56 +57,136 @@ pub fn evaluate_detector<B: Backend>(
     resolution: Resolution,
     mut done: impl FnMut(),
 ) -> Result<EvaluationReport> {
+    evaluate_with_maps(detector, category, resolution, |_, _, _| {
+        done();
+        Ok(())
+    })
+}
+
+/// The same. `keep` gets every test image with its file and its heatmap at working resolution.
+///
+/// # Errors
+/// As [`evaluate_detector`], or an error of `keep`.
+pub fn evaluate_with_maps<B: Backend>(
+    detector: &Detector<B>,
+    category: &Category,
+    resolution: Resolution,
+    mut keep: impl FnMut(&TestImage, &Image, &Plane) -> Result<()>,
+) -> Result<EvaluationReport> {
     let settings = detector.settings();
     let evaluation = evaluate(category, resolution, settings.detection.score, |test, image| {
         let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
         log::debug!("{}: score {}", test.path.display(), inspection.scores.get(settings.detection.score));
-        done();
-        Ok(inspection.heatmap)
+        keep(test, image, &inspection.heatmap)?;
+        Ok((inspection.heatmap, inspection.scores))
     })?;
     let device = detector.backend().description();
-    let line = protocol(category, resolution, settings.detection.score, Some((settings, &device)));
+    let score = (settings.detection.score, settings.detection.top_share);
+    let line = protocol(category, resolution, score, Some((settings, &device)));
     Ok(EvaluationReport::new(evaluation, line))
+}
+
+/// The content of `metrics.json` for a test set that does not define all metrics: those that it does, under the same names.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct PartialReport {
+    /// Metrics by name.
+    #[serde(flatten)]
+    pub(super) metrics: BTreeMap<String, f64>,
+    pub(super) protocol: String,
+    pub(super) image_auroc_by_kind: BTreeMap<String, f64>,
+    pub(super) images: Vec<ImageResult>,
+}
+
+impl PartialReport {
+    /// The same form of a complete evaluation.
+    pub(super) fn of(report: EvaluationReport) -> Result<Self> {
+        let EvaluationReport { metrics, protocol, image_auroc_by_kind, images, .. } = report;
+        let value = serde_json::to_value(metrics).map_err(Error::format)?;
+        let fields = value.as_object().into_iter().flatten();
+        let metrics = fields.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect();
+        Ok(Self { metrics, protocol, image_auroc_by_kind, images })
+    }
+}
+
+/// Evaluates a detector on a test set that lacks good images, defects or masks ([`Category::open_incomplete`]).
+///
+/// # Errors
+/// An unreadable image or mask.
+pub(super) fn evaluate_detector_partly<B: Backend>(
+    detector: &Detector<B>,
+    category: &Category,
+    resolution: Resolution,
+) -> Result<PartialReport> {
+    let settings = detector.settings();
+    let Partial { metrics, by_kind, images } =
+        evaluate_partial(category, resolution, settings.detection.score, |test, image| {
+            let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
+            Ok((inspection.heatmap, inspection.scores))
+        })?;
+    let device = detector.backend().description();
+    let score = (settings.detection.score, settings.detection.top_share);
+    let protocol = protocol(category, resolution, score, Some((settings, &device)));
+    Ok(PartialReport { metrics, protocol, image_auroc_by_kind: by_kind, images })
 }
 
 /// Evaluates anomaly maps made elsewhere: `maps/DEFECT/NAME.npy`, f32 or f64 `[h, w]`, one per test image.
 ///
 /// # Errors
-/// A map that is missing or unreadable; an unreadable mask; a metric that is not defined.
+/// A map that is missing or unreadable; an unreadable mask; a metric that is not defined; a share that is not above 0 and at most 1.
 pub fn evaluate_maps(
     category: &Category,
     resolution: Resolution,
-    score: Score,
+    (score, top_share): (Score, f64),
     read: impl Fn(&TestImage) -> Result<Plane>,
 ) -> Result<EvaluationReport> {
-    let evaluation = evaluate(category, resolution, score, |test, _| read(test))?;
-    Ok(EvaluationReport::new(evaluation, protocol(category, resolution, score, None)))
+    if !is_share(top_share) {
+        return Err(Error::argument(format!("the top share must be above 0 and at most 1, got {top_share}")));
+    }
+    let evaluation = evaluate(category, resolution, score, |test, _| {
+        let map = read(test)?;
+        let scores = ImageScores::of(&map, top_share);
+        Ok((map, scores))
+    })?;
+    Ok(EvaluationReport::new(evaluation, protocol(category, resolution, (score, top_share), None)))
 }
 
 /// The protocol line: resolution, split, score, checkpoint rule, seed, config hash, commit, device.
-pub fn protocol(category: &Category, resolution: Resolution, score: Score, detector: Option<(&Settings, &str)>) -> String {
+pub fn protocol(
+    category: &Category,
+    resolution: Resolution,
+    (score, top_share): (Score, f64),
+    detector: Option<(&Settings, &str)>,
+) -> String {
     let good = category.test.iter().filter(|test| test.is_good()).count();
     let score = match score {
-        Score::Sum => "sum",
-        Score::Max => "maximum",
+        Score::Sum | Score::Max => format!("{} of the heatmap", score.word()),
+        Score::Top => format!("mean of the top {top_share} of the heatmap (not in the paper)"),
     };
     let mut line = format!(
-        "category {}; pixel metrics at {resolution} resolution; split test ({good} good, {} anomalous); image score {score} of the heatmap",
+        "category {}; pixel metrics at {resolution} resolution; split test ({good} good, {} anomalous); image score {score}",
         category.name,
         category.test.len() - good
     );
     match detector {
         None => line += "; maps from files",
         Some((settings, device)) => {
-            let (k, n) = (settings.detection.window, settings.detection.repeats);
-            line += &format!("; heatmap k={k} n={n}");
+            line += &format!("; heatmap {}", settings.detection.smoothing());
             if !settings.detection.residual.is_of_the_paper() {
                 line += &format!(" of {} (not in the paper)", settings.detection.residual);
+            }
+            if let Some(own) = settings.detection.own_score_smoothing() {
+                line += &format!("; image score from a heatmap {own} of its own (not in the paper)");
+            }
+            if settings.detection.relative_score {
+                line += "; image score relative to the heatmap of normal images (not in the paper)";
             }
             line += &match &settings.provenance {
                 Some(run) => format!("; last step {}; seed {}; config {}", run.steps, run.seed, run.config_hash),
                 None => "; weights of unknown origin".into(),
             };
+            if let Some(terms) = settings.provenance.as_ref().and_then(|run| run.loss_terms.as_ref()) {
+                line += &format!("; loss with {terms} (not in the paper)");
+            }
             line += &format!("; device {device}");
         }
     }

@@ -1,5 +1,7 @@
 //! Names of config keys: old names, which still work, and suggestions for misspelled keys.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use toml::{Table, Value};
 
 use super::config::Config;
@@ -14,26 +16,36 @@ const RENAMED: [(&str, &str); 4] = [
 ];
 
 /// Keys that version 0.1.0 did not have: their section, and their line if they have the default.
-const ADDED: [(&str, &str); 9] = [
+const ADDED: [(&str, &str); 18] = [
     ("augment", "rotation = 0.0"),
     ("corruption", "clean = 0.0"),
     ("corruption.kept_noise", "min = 0.0"),
     ("corruption.kept_noise", "max = 0.0"),
+    ("detection", "top_share = 0.01"),
+    ("detection", "relative_score = false"),
     ("detection.residual", "squared = 1.0"),
     ("detection.residual", "root = 0.0"),
     ("detection.residual", "gradient = 0.0"),
     ("detection.residual", "scales = 2"),
+    ("detection.residual", "ssim = 0.0"),
+    ("detection.residual", "ssim_window = 11"),
+    ("detection.residual", "ssim_scales = 1"),
     ("detection.residual", "chroma = 0.0"),
+    ("objective.ssim", "weight = 0.0"),
+    ("objective.ssim", "window = 11"),
+    ("objective.gradient", "weight = 0.0"),
+    ("objective.gradient", "scales = 4"),
 ];
 
 /// Sections that version 0.1.0 did not have.
-const ADDED_SECTIONS: [&str; 2] = ["corruption.kept_noise", "detection.residual"];
+const ADDED_SECTIONS: [&str; 4] = ["corruption.kept_noise", "detection.residual", "objective.ssim", "objective.gradient"];
 
 /// Later keys that affect no result, so that no hash depends on their value: their section and the beginning of their line.
 const WITHOUT_EFFECT: [(&str, &str); 1] = [("output", "validate_every = ")];
 
 /// Keys without a default, which a default config does not contain.
-const WITHOUT_DEFAULT: [&str; 1] = ["data.textures"];
+const WITHOUT_DEFAULT: [&str; 4] =
+    ["data.textures", "detection.score_smoothing", "detection.score_smoothing.window", "detection.score_smoothing.repeats"];
 
 /// A notice about the old keys in `table`, if there are any.
 ///
@@ -82,6 +94,33 @@ pub(super) fn merge(lower: &mut Table, upper: Table) {
         match (lower.get_mut(&key), value) {
             (Some(Value::Table(inner)), Value::Table(value)) => merge(inner, value),
             (_, value) => drop(lower.insert(key, value)),
+        }
+    }
+}
+
+/// One phrase for each key, sorted, whose value is not the same in two tables with these names.
+pub(super) fn differences(first: &Table, second: &Table, [in_first, in_second]: [&str; 2]) -> Vec<String> {
+    let [first, second] = [first, second].map(|table| {
+        let mut found = BTreeMap::new();
+        leaves("", table, &mut found);
+        found
+    });
+    let keys: BTreeSet<&String> = first.keys().chain(second.keys()).collect();
+    let word = |value: Option<&String>| value.map_or("missing".to_owned(), Clone::clone);
+    let phrase = |key: &String| {
+        let (a, b) = (first.get(key), second.get(key));
+        (a != b).then(|| format!("{key} is {} {in_first} and {} {in_second}", word(a), word(b)))
+    };
+    keys.into_iter().filter_map(phrase).collect()
+}
+
+/// The values of a table as text, by dotted keys.
+fn leaves(prefix: &str, table: &Table, found: &mut BTreeMap<String, String>) {
+    for (name, value) in table {
+        let path = format!("{prefix}{name}");
+        match value {
+            Value::Table(inner) => leaves(&format!("{path}."), inner, found),
+            value => drop(found.insert(path, value.to_string())),
         }
     }
 }

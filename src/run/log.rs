@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::write_atomically;
 use crate::error::{Error, Result};
+use crate::train::Terms;
 
 /// One line of `log.jsonl`. Lines of other kinds, from a later version, are skipped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +38,9 @@ pub struct LogEntry {
     pub step: u64,
     /// Objective of the batch before the update.
     pub loss: f64,
+    /// The terms of the objective without their weights, if it has several.
+    #[serde(flatten)]
+    pub terms: Option<Terms<f64>>,
     /// Learning rate.
     pub rate: f64,
     /// Throughput of this step, including the wait for its batch.
@@ -229,5 +233,26 @@ mod tests {
         assert!(text(&path).ends_with(
             "0.30000000000000004,\"rate\":0.003,\"images_per_second\":1.0,\"step_ms\":0.0,\"batch_ms\":0.0,\"wait_ms\":0.0}\n"
         ));
+    }
+
+    #[test]
+    fn terms_of_the_loss_are_keys_of_their_own_and_absent_without_terms() {
+        let plain = LogEntry {
+            step: 3,
+            loss: 0.5,
+            terms: None,
+            rate: 0.1,
+            images_per_second: 1.0,
+            step_ms: 2.0,
+            batch_ms: 0.5,
+            wait_ms: 0.0,
+        };
+        let text = serde_json::to_string(&plain).unwrap();
+        assert!(!text.contains("loss_"), "{text}");
+        assert_eq!(serde_json::from_str::<LogEntry>(&text).unwrap(), plain);
+        let more = LogEntry { terms: Some(Terms { regions: 0.25, ssim: Some(0.125), gradient: None }), ..plain };
+        let text = serde_json::to_string(&more).unwrap();
+        assert!(text.contains(r#""loss":0.5,"loss_regions":0.25,"loss_ssim":0.125,"rate""#), "{text}");
+        assert_eq!(serde_json::from_str::<LogEntry>(&text).unwrap(), more);
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use ndarray::Array3;
 use rayon::prelude::*;
 
+use super::budget::{steps_within, time_step};
 use super::config::Config;
 use super::early_warning::EarlyWarning;
 use super::log::{Log, LogEntry, LogLine, ValidationEntry};
@@ -65,6 +66,40 @@ impl TrainingJob {
     /// Time for decoding and resizing the images and making the textures, which is done once, on all threads.
     pub fn loading(&self) -> Duration {
         self.loading
+    }
+
+    /// Number of images to train on.
+    pub fn training_images(&self) -> usize {
+        self.set.images.len()
+    }
+
+    /// The images held out of training, as prepared for it.
+    pub fn held_out(&self) -> &[Image] {
+        &self.held_out
+    }
+
+    /// The settings of the run.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Sets `train.steps` to the number of steps that take `budget` on this device, by a few timed steps, and returns it. For a run that has
+    /// not begun.
+    ///
+    /// # Errors
+    /// As those of the training; a budget for less than one step.
+    pub fn fit_to_budget<B: Backend>(&mut self, backend: &B, budget: Duration) -> Result<u64> {
+        let time = self.time_step(backend)?;
+        self.config.train.steps = steps_within(budget, &[time])?;
+        Ok(self.config.train.steps)
+    }
+
+    /// The time of one step on this device, by a few timed steps.
+    ///
+    /// # Errors
+    /// As those of the training.
+    pub fn time_step<B: Backend>(&self, backend: &B) -> Result<Duration> {
+        time_step(backend, &self.config, &self.set).map_err(|error| self.suggest(error))
     }
 
     /// Trains; calls `report` after every step; writes config, log and checkpoints, and at the end the weights with their
@@ -154,11 +189,12 @@ impl TrainingJob {
 
     /// One step and its line of the log.
     fn advance<B: Backend>(&self, trainer: &mut Trainer<B>, batches: &mut Batches<B>) -> Result<LogEntry> {
-        let Step { loss, computing, supply } = trainer.advance(batches)?;
+        let Step { loss, terms, computing, supply } = trainer.advance(batches)?;
         let (whole, milliseconds) = (computing + supply.waiting, |time: Duration| 1e3 * time.as_secs_f64());
         Ok(LogEntry {
             step: trainer.step(),
             loss,
+            terms,
             rate: self.config.train.learning_rate_at(trainer.step()),
             images_per_second: self.config.train.batch as f64 / whole.as_secs_f64(),
             step_ms: milliseconds(whole),
@@ -169,7 +205,7 @@ impl TrainingJob {
 
     fn validate<B: Backend>(&self, trainer: &Trainer<B>) -> Result<Option<ValidationEntry>> {
         let Some(validation) = &self.validation else { return Ok(None) };
-        let entry = validation.after(&self.config, trainer)?;
+        let entry = validation.after(&self.config, trainer, &self.held_out)?;
         if let Some(ValidationEntry { step, validation: scores }) = &entry {
             let (image, pixel, residual) = (scores.image_auroc, scores.pixel_auroc, scores.normal_residual);
             log::info!("validation after step {step}: image AUROC {image}, pixel AUROC {pixel}, mean residual {residual}");
@@ -232,21 +268,22 @@ impl Config {
     /// # Errors
     /// No held-out image, or one that is not `[height, width, 3]`; out of device memory.
     pub fn detector<B: Backend>(&self, trainer: &Trainer<B>, held_out: &[Array3<f32>]) -> Result<Detector<B>> {
-        let mut detector = self.uncalibrated_detector(trainer)?;
-        detector.calibrate(held_out).map(|()| detector)
-    }
-
-    /// The same without thresholds.
-    pub(super) fn uncalibrated_detector<B: Backend>(&self, trainer: &Trainer<B>) -> Result<Detector<B>> {
-        let provenance = Provenance { steps: trainer.step(), seed: self.seed, config_hash: self.hash()? };
+        let provenance = Provenance {
+            steps: trainer.step(),
+            seed: self.seed,
+            config_hash: self.hash()?,
+            loss_terms: self.objective.added_terms(),
+        };
         let settings = Settings {
             preparation: self.preparation(),
             detection: self.detection.clone(),
             thresholds: None,
+            expected: None,
             provenance: Some(provenance),
         };
         let backend = trainer.backend();
-        Ok(Detector::new(backend, trainer.weights().duplicate(backend)?, settings))
+        let mut detector = Detector::new(backend, trainer.weights().duplicate(backend)?, settings);
+        detector.calibrate(held_out).map(|()| detector)
     }
 
     /// Prepared images, at least one, split into those to train on and those held out.

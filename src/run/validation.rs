@@ -36,13 +36,19 @@ impl Validation {
     ///
     /// # Errors
     /// Out of device memory; a network output that is not finite.
-    pub(super) fn after<B: Backend>(&self, config: &Config, trainer: &Trainer<B>) -> Result<Option<ValidationEntry>> {
+    pub(super) fn after<B: Backend>(
+        &self,
+        config: &Config,
+        trainer: &Trainer<B>,
+        held_out: &[Image],
+    ) -> Result<Option<ValidationEntry>> {
         let step = trainer.step();
         if !step.is_multiple_of(self.every) && step != config.train.steps {
             return Ok(None);
         }
-        let detector = config.uncalibrated_detector(trainer)?;
-        let validation = self.scores(&detector).map_err(|error| error.within(format!("the validation after step {step}")))?;
+        // Calibrated, because a relative image score needs it.
+        let scores = config.detector(trainer, held_out).and_then(|detector| self.scores(&detector));
+        let validation = scores.map_err(|error| error.within(format!("the validation after step {step}")))?;
         Ok(Some(ValidationEntry { step, validation }))
     }
 

@@ -6,10 +6,13 @@ mod batches;
 mod checkpoint;
 mod recipe;
 mod step_buffers;
+mod terms;
 mod trainer;
 
 pub use adam::Adam;
 pub use batches::Batches;
 pub use checkpoint::Checkpoint;
-pub use recipe::{ObjectiveConfig, OptimiserConfig, Recipe};
+pub use recipe::{GradientConfig, ObjectiveConfig, OptimiserConfig, Recipe, SsimConfig};
+pub(crate) use recipe::{check_scales, check_ssim_window};
+pub use terms::Terms;
 pub use trainer::{Step, Trainer};

@@ -17,7 +17,7 @@ pub struct Recipe {
     pub seed: u64,
 }
 
-/// The two-region objective (Method §3).
+/// The objective (Method §3): two regions, and optional terms over the whole image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ObjectiveConfig {
@@ -27,11 +27,72 @@ pub struct ObjectiveConfig {
     pub penalty: Penalty,
     /// ε of `charbonnier`, in units of pixel value.
     pub epsilon: f64,
+    /// `[objective.ssim]`: structural similarity. Not in the paper.
+    pub ssim: SsimConfig,
+    /// `[objective.gradient]`: gradient magnitude similarity. Not in the paper.
+    pub gradient: GradientConfig,
+}
+
+/// Loss term 1 - mean SSIM of output and target, over the whole image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SsimConfig {
+    /// Weight of the term; 0 leaves it out.
+    pub weight: f64,
+    /// Height and width of the Gaussian window in pixels, odd; its standard deviation is 1.5/11 of that.
+    pub window: usize,
+}
+
+impl Default for SsimConfig {
+    fn default() -> Self {
+        Self { weight: 0.0, window: 11 }
+    }
+}
+
+/// Loss term 1 - mean multi-scale gradient magnitude similarity of output and target, over the whole image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GradientConfig {
+    /// Weight of the term; 0 leaves it out.
+    pub weight: f64,
+    /// Number of scales; each halves the one before.
+    pub scales: u32,
+}
+
+impl Default for GradientConfig {
+    fn default() -> Self {
+        Self { weight: 0.0, scales: 4 }
+    }
+}
+
+/// Checks the window of SSIM, the value of `key`.
+///
+/// # Errors
+/// A window that is even, below 3 or above 31.
+pub(crate) fn check_ssim_window(key: &str, window: usize) -> Result<()> {
+    if window % 2 == 1 && (3..=31).contains(&window) {
+        return Ok(());
+    }
+    Err(Error::config(key, format!("must be odd, 3 to 31, got {window}")))
+}
+
+/// Checks a number of scales, the value of `key`.
+///
+/// # Errors
+/// None, or more than 8.
+pub(crate) fn check_scales(key: &str, scales: u32) -> Result<()> {
+    if (1..=8).contains(&scales) { Ok(()) } else { Err(Error::config(key, format!("must be 1 to 8, got {scales}"))) }
 }
 
 impl Default for ObjectiveConfig {
     fn default() -> Self {
-        Self { lambda: 0.5, penalty: Penalty::Squared, epsilon: 0.05 }
+        Self {
+            lambda: 0.5,
+            penalty: Penalty::Squared,
+            epsilon: 0.05,
+            ssim: SsimConfig::default(),
+            gradient: GradientConfig::default(),
+        }
     }
 }
 
@@ -39,10 +100,14 @@ impl ObjectiveConfig {
     /// Checks ranges.
     ///
     /// # Errors
-    /// λ outside [0, 1]; ε not above 0.
+    /// λ outside [0, 1]; ε not above 0; a weight that is negative or above 1000; a window or a number of scales outside its range.
     pub fn validate(&self) -> Result<()> {
         in_range("objective.lambda", self.lambda, 0.0..=1.0)?;
-        in_range("objective.epsilon", self.epsilon, f64::MIN_POSITIVE..=1.0)
+        in_range("objective.epsilon", self.epsilon, f64::MIN_POSITIVE..=1.0)?;
+        in_range("objective.ssim.weight", self.ssim.weight, 0.0..=1e3)?;
+        check_ssim_window("objective.ssim.window", self.ssim.window)?;
+        in_range("objective.gradient.weight", self.gradient.weight, 0.0..=1e3)?;
+        check_scales("objective.gradient.scales", self.gradient.scales)
     }
 }
 
@@ -160,7 +225,20 @@ mod tests {
     fn values_outside_their_range_name_their_key() {
         let bad = OptimiserConfig { learning_rate: f64::NAN, ..Default::default() };
         assert!(bad.validate().unwrap_err().to_string().contains("train.learning_rate"));
-        let bad = ObjectiveConfig { lambda: 1.5, ..Default::default() };
-        assert!(bad.validate().unwrap_err().to_string().contains("objective.lambda"));
+        let ssim = |weight, window| ObjectiveConfig { ssim: SsimConfig { weight, window }, ..Default::default() };
+        let gradient = |weight, scales| ObjectiveConfig { gradient: GradientConfig { weight, scales }, ..Default::default() };
+        for (bad, key) in [
+            (ObjectiveConfig { lambda: 1.5, ..Default::default() }, "objective.lambda"),
+            (ssim(-0.1, 11), "objective.ssim.weight"),
+            (ssim(f64::NAN, 11), "objective.ssim.weight"),
+            (ssim(1.0, 4), "objective.ssim.window"),
+            (ssim(0.0, 1), "objective.ssim.window"),
+            (ssim(1.0, 33), "objective.ssim.window"),
+            (gradient(1001.0, 1), "objective.gradient.weight"),
+            (gradient(1.0, 0), "objective.gradient.scales"),
+            (gradient(1.0, 9), "objective.gradient.scales"),
+        ] {
+            assert!(bad.validate().unwrap_err().to_string().contains(&format!("`{key}`")), "{key}");
+        }
     }
 }

@@ -1,4 +1,5 @@
 use super::batches::StepBatch;
+use super::{ObjectiveConfig, Terms};
 use crate::backend::Real;
 use crate::data::{Batch, ResidentSet};
 use crate::error::Result;
@@ -13,6 +14,8 @@ pub(super) struct StepBuffers<B: Backend> {
     /// An [`AdamStep`].
     step: B::Buffer,
     loss: B::Buffer,
+    /// The terms of the loss, if there are several.
+    terms: Option<Terms<B::Buffer>>,
     /// If the device makes the batches: the images, and the picks as a buffer.
     resident: Option<(ResidentSet<B>, B::Buffer)>,
     /// Scratch for the values of a batch in the device's element type.
@@ -23,14 +26,14 @@ pub(super) struct StepBuffers<B: Backend> {
 impl<B: Backend> StepBuffers<B> {
     /// Buffers with the host values of `batch` written to them. `old` is reused if it fits. A recorded step reads the resident
     /// set at a fixed address, so the buffers keep the set alive, and another set needs new buffers.
-    pub(super) fn load(old: Option<Self>, backend: &B, batch: &StepBatch<'_, B>) -> Result<Self> {
+    pub(super) fn load(old: Option<Self>, backend: &B, objective: &ObjectiveConfig, batch: &StepBatch<'_, B>) -> Result<Self> {
         match batch {
             StepBatch::Host(batch) => {
-                let mut own = Self::for_shapes(old, backend, batch.shapes()?, None)?;
+                let mut own = Self::for_shapes(old, backend, objective, batch.shapes()?, None)?;
                 own.write_batch(backend, batch).map(|()| own)
             }
             StepBatch::Device(set, picks) => {
-                let mut own = Self::for_shapes(old, backend, set.shapes()?, Some(set))?;
+                let mut own = Self::for_shapes(old, backend, objective, set.shapes()?, Some(set))?;
                 own.write_picks(backend, picks).map(|()| own)
             }
         }
@@ -39,6 +42,7 @@ impl<B: Backend> StepBuffers<B> {
     fn for_shapes(
         old: Option<Self>,
         backend: &B,
+        objective: &ObjectiveConfig,
         [image, region]: [Shape; 2],
         resident: Option<&ResidentSet<B>>,
     ) -> Result<Self> {
@@ -51,6 +55,7 @@ impl<B: Backend> StepBuffers<B> {
             operands: [empty(image)?, empty(image)?, empty(region)?],
             step: backend.zeros(AdamStep::LEN)?,
             loss: backend.zeros(1)?,
+            terms: objective.terms().map(|terms| terms.try_map(|()| backend.zeros(1))).transpose()?,
             resident,
             host: Vec::new(),
             program: B::Program::default(),
@@ -107,6 +112,17 @@ impl<B: Backend> StepBuffers<B> {
 
     pub(super) fn set_loss(&mut self, backend: &B, loss: &Tensor<B>) -> Result<()> {
         backend.copy(loss.buffer(), &mut self.loss)
+    }
+
+    pub(super) fn set_terms(&mut self, backend: &B, terms: &Terms<&Tensor<B>>) -> Result<()> {
+        let Some(own) = &mut self.terms else { return Ok(()) };
+        own.iter_mut().zip(terms.iter()).try_for_each(|(own, term)| backend.copy(term.buffer(), own))
+    }
+
+    /// The terms of the loss, if there are several, once the device has finished the step.
+    pub(super) fn terms(&self, backend: &B) -> Result<Option<Terms<f64>>> {
+        let value = |buffer: &B::Buffer| Ok(backend.download(buffer)?[0].f64());
+        self.terms.as_ref().map(|terms| terms.try_map(value)).transpose()
     }
 
     /// The loss, once the device has finished the step.

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use super::adam::Moments;
 use super::batches::{Batches, StepBatch};
 use super::step_buffers::StepBuffers;
-use super::{Checkpoint, Recipe};
+use super::{Checkpoint, Recipe, Terms};
 use crate::backend::Phase;
 use crate::data::Supply;
 use crate::error::{Error, Result};
@@ -26,6 +26,8 @@ pub struct Trainer<B: Backend> {
 pub struct Step {
     /// Objective of the batch before the update.
     pub loss: f64,
+    /// Its terms without their weights, if the objective has several.
+    pub terms: Option<Terms<f64>>,
     /// Time for the step itself, without waiting for its batch.
     pub computing: Duration,
     /// Time for making its batch on the host.
@@ -109,17 +111,17 @@ impl<B: Backend> Trainer<B> {
     /// # Errors
     /// A batch that cannot be made; a loss that is not finite. The weights are then unchanged.
     pub fn advance(&mut self, batches: &mut Batches<B>) -> Result<Step> {
-        let ((loss, computing), supply) = batches.step(self.step, |batch| {
+        let (((loss, terms), computing), supply) = batches.step(self.step, |batch| {
             let start = Instant::now();
             self.advance_on(&batch).map(|loss| (loss, start.elapsed()))
         })?;
-        Ok(Step { loss, computing, supply })
+        Ok(Step { loss, terms, computing, supply })
     }
 
     /// One optimiser step. If the device supports it, the work on the device is recorded once and then replayed.
-    fn advance_on(&mut self, batch: &StepBatch<'_, B>) -> Result<f64> {
+    fn advance_on(&mut self, batch: &StepBatch<'_, B>) -> Result<(f64, Option<Terms<f64>>)> {
         let step = self.step + 1;
-        let mut buffers = StepBuffers::load(self.buffers.take(), &self.backend, batch)?;
+        let mut buffers = StepBuffers::load(self.buffers.take(), &self.backend, &self.recipe.objective, batch)?;
         buffers.write_constants(&self.backend, &self.recipe.optimiser.constants(step))?;
         let mut program = std::mem::take(&mut buffers.program);
         let (backend, recipe, state) = (&self.backend, &self.recipe, &mut self.state);
@@ -129,13 +131,13 @@ impl<B: Backend> Trainer<B> {
             state.update(backend, recipe, &buffers, &gradients, &vars)
         })?;
         buffers.program = program;
-        let loss = buffers.loss(backend)?;
+        let (loss, terms) = (buffers.loss(backend)?, buffers.terms(backend)?);
         self.buffers = Some(buffers);
         if !loss.is_finite() {
             return Err(Error::NonFinite { what: "the loss", value: loss, step });
         }
         self.step = step;
-        Ok(loss)
+        Ok((loss, terms))
     }
 }
 
@@ -146,10 +148,12 @@ impl<B: Backend> State<B> {
         let bound = self.parameters.bind(&mut tape, true);
         let [corrupted, target, region] = buffers.operands().map(|operand| tape.constant(operand));
         let output = self.parameters.forward(&mut tape, &bound, corrupted)?;
-        let objective = &recipe.objective;
-        let loss = tape.objective(output, target, region, objective.penalty, objective.lambda, objective.epsilon)?;
+        let (loss, terms) = recipe.objective.record(&mut tape, [output, target, region])?;
         let gradients = tape.backward(loss)?;
         buffers.set_loss(backend, tape.value(loss))?;
+        if let Some(terms) = terms {
+            buffers.set_terms(backend, &terms.try_map(|&term| Ok(tape.value(term)))?)?;
+        }
         Ok((gradients, bound.vars().to_vec()))
     }
 

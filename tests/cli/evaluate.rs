@@ -1,14 +1,18 @@
 //! `evaluate` and its `metrics.json`.
 
-use serde_json::Value;
+use std::io::Cursor;
 
-use crate::fixture::Scratch;
+use serde_json::Value;
+use tiff::decoder::{Decoder, DecodingResult};
+
+use crate::fixture::{Scratch, read_npy};
 
 /// The stable keys of `metrics.json`.
-pub const METRICS: [&str; 10] = [
+pub const METRICS: [&str; 11] = [
     "image_auroc",
     "image_auroc_max",
     "image_auroc_sum",
+    "image_auroc_top",
     "pixel_auroc",
     "image_ap",
     "pixel_ap",
@@ -80,7 +84,10 @@ fn weights_without_a_run_can_be_evaluated_on_a_test_set_without_training_images(
 #[test]
 fn another_detection_config_replaces_that_of_the_weights() {
     let scratch = Scratch::new();
-    scratch.write("d.toml", "[detection]\nwindow = 5\nscore = \"max\"\n[detection.residual]\nsquared = 0.0\ngradient = 1.0\nchroma = 0.003");
+    scratch.write(
+        "d.toml",
+        "[detection]\nwindow = 5\nscore = \"max\"\n[detection.residual]\nsquared = 0.0\ngradient = 1.0\nchroma = 0.003",
+    );
     let own = "evaluate --model run/model.safetensors --data cloth --out";
     scratch.succeeds(&format!("{own} a"));
     scratch.succeeds(&format!("{own} b --config d.toml"));
@@ -90,5 +97,116 @@ fn another_detection_config_replaces_that_of_the_weights() {
     assert!(line.contains("image score maximum") && before["images"] != after["images"]);
     scratch.write("d.toml", "[detection.residual]\nsquared = 0.0");
     let error = scratch.refuses(&format!("{own} c --config d.toml"));
-    assert_eq!(error, "d.toml: config key `detection.residual`: one of squared, root, gradient and chroma must be above 0");
+    assert_eq!(error, "d.toml: config key `detection.residual`: one of squared, root, gradient, ssim and chroma must be above 0");
+}
+
+#[test]
+fn the_score_can_have_a_smoothing_of_its_own() {
+    let scratch = Scratch::new();
+    let own = "evaluate --model run/model.safetensors --data cloth --out";
+    let with = |name: &str, text: &str| {
+        scratch.write("d.toml", text);
+        scratch.succeeds(&format!("{own} {name} --config d.toml"));
+        scratch.json(format!("{name}/metrics.json"))
+    };
+    let plain = with("a", "[detection]\nscore = \"top\"\ntop_share = 0.02");
+    let line = plain["protocol"].as_str().unwrap();
+    assert!(line.contains("image score mean of the top 0.02 of the heatmap (not in the paper)"), "{line}");
+    assert_eq!(plain["image_auroc"], plain["image_auroc_top"]);
+    let same = with("b", "[detection.score_smoothing]\nwindow = 13\nrepeats = 3");
+    assert!(!same["protocol"].as_str().unwrap().contains("of its own"));
+    assert_eq!(same["images"], with("c", "")["images"]);
+    let sharp = with("d", "[detection.score_smoothing]\nwindow = 3\nrepeats = 1");
+    let line = sharp["protocol"].as_str().unwrap();
+    assert!(line.contains("heatmap k=13 n=3; image score from a heatmap k=3 n=1 of its own (not in the paper)"), "{line}");
+    assert_eq!(sharp["pixel_auroc"], same["pixel_auroc"], "the heatmap of the pixels is the same");
+    for (sharp, same) in sharp["images"].as_array().unwrap().iter().zip(same["images"].as_array().unwrap()) {
+        assert!(sharp["score_max"].as_f64() > same["score_max"].as_f64(), "less smoothing, higher maximum");
+    }
+    scratch.write("d.toml", "[detection.score_smoothing]\nwindow = 4\nrepeats = 3");
+    let error = scratch.refuses(&format!("{own} e --config d.toml"));
+    assert_eq!(error, "d.toml: config key `detection.score_smoothing.window`: must be odd and at most 4095, got 4");
+}
+
+#[test]
+fn a_relative_score_is_that_of_the_heatmap_over_what_normal_images_have_there() {
+    let scratch = Scratch::new();
+    scratch.write("relative.toml", "detection.relative_score = true");
+    scratch.succeeds("train --config c.toml --config relative.toml --data cloth --out relative");
+    scratch.succeeds("evaluate --model relative/model.safetensors --data cloth --out a");
+    scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out b");
+    let (relative, plain) = (scratch.json("a/metrics.json"), scratch.json("b/metrics.json"));
+    let line = relative["protocol"].as_str().unwrap();
+    assert!(line.contains("image score relative to the heatmap of normal images (not in the paper)"), "{line}");
+    assert_eq!(relative["pixel_auroc"], plain["pixel_auroc"], "the heatmap of the pixels is the same");
+    let pixels = f64::from(32 * 32);
+    for (relative, plain) in relative["images"].as_array().unwrap().iter().zip(plain["images"].as_array().unwrap()) {
+        let score = |of: &serde_json::Value, name: &str| of[name].as_f64().unwrap();
+        // A ratio to what is normal is of the order of 1, squared differences are far smaller.
+        assert!(score(relative, "score_sum") > 0.1 * pixels && score(plain, "score_sum") < 0.1 * pixels, "{relative} {plain}");
+    }
+    scratch.write("other.toml", "[detection]\nrelative_score = true\nwindow = 5");
+    let error = scratch.refuses("evaluate --model run/model.safetensors --data cloth --out c --config other.toml");
+    assert!(
+        error.contains("config key `detection.relative_score`: needs the heatmap that is expected of normal images"),
+        "{error}"
+    );
+}
+
+/// Height, width and values of a TIFF file of f32, read by the decoder.
+fn read_tiff(bytes: Vec<u8>) -> (u32, u32, Vec<f32>) {
+    let mut decoder = Decoder::new(Cursor::new(bytes)).unwrap();
+    let (width, height) = decoder.dimensions().unwrap();
+    assert_eq!(decoder.colortype().unwrap(), tiff::ColorType::Gray(32));
+    match decoder.read_image().unwrap() {
+        DecodingResult::F32(values) => (height, width, values),
+        _ => panic!("the values are no f32"),
+    }
+}
+
+#[test]
+fn maps_are_written_for_other_programs_and_have_the_metrics_of_the_evaluation() {
+    let scratch = Scratch::new();
+    // A name with a point, and a good image that is not square: its map has the size of the image.
+    std::fs::rename(scratch.path("cloth/test/good/000.png"), scratch.path("cloth/test/good/a.b.png")).unwrap();
+    let image = orthoscope::data::Image::from_elem((40, 24, 3), 0.25);
+    orthoscope::data::write_png(&scratch.path("cloth/test/good/001.png"), &image).unwrap();
+    let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out new --maps maps/deep");
+    assert!(ran.out.ends_with("wrote 8 maps as .tiff and .npy below maps/deep/cloth/test\n"), "{}", ran.out);
+    assert_eq!(scratch.names("maps/deep/cloth/test"), scratch.names("cloth/test"));
+    let names = ["001.npy", "001.tiff", "002.npy", "002.tiff", "a.b.npy", "a.b.tiff"];
+    assert_eq!(scratch.names("maps/deep/cloth/test/good"), names);
+    scratch.succeeds("detect --model run/model.safetensors --out found cloth/test/good");
+    for (name, height, width) in [("001", 40, 24), ("002", 32, 32), ("a.b", 32, 32)] {
+        let (shape, values) = read_npy(&scratch.read(format!("maps/deep/cloth/test/good/{name}.npy")));
+        assert_eq!((shape, values.len()), (vec![height, width], height * width));
+        let of_tiff = read_tiff(scratch.read(format!("maps/deep/cloth/test/good/{name}.tiff")));
+        assert_eq!(of_tiff, (height as u32, width as u32, values.clone()));
+        let of_detect = read_npy(&scratch.read(format!("found/{name}_map.npy"))).1;
+        assert_eq!(of_detect, values, "detect and evaluate write the same map");
+    }
+    let read = scratch.succeeds("metrics --maps maps/deep/cloth/test --data cloth --json").out;
+    let (read, evaluated): (Value, _) = (serde_json::from_str(&read).unwrap(), scratch.json("new/metrics.json"));
+    for key in ["pixel_auroc", "pixel_ap", "pixel_f1_max", "au_pro", "au_pro_200"] {
+        assert_eq!(read[key], evaluated[key], "{key}");
+    }
+}
+
+#[test]
+fn the_size_of_maps_does_not_depend_on_the_resolution_of_the_metrics() {
+    let scratch = Scratch::new();
+    let own = "evaluate --model run/model.safetensors --data cloth --out new";
+    scratch.succeeds(&format!("{own} --maps a"));
+    scratch.succeeds(&format!("{own} --maps b --resolution 16"));
+    let map = |folder: &str| scratch.read(format!("{folder}/cloth/test/bend/000.tiff"));
+    assert!(map("a") == map("b"));
+}
+
+#[test]
+fn maps_are_not_written_among_the_test_images() {
+    let scratch = Scratch::new();
+    let own = "evaluate --model run/model.safetensors --data cloth --out new --maps";
+    let error = scratch.refuses(&format!("{own} ."));
+    assert_eq!(error, "./cloth/test: contains the test images; choose another --maps, so that maps are not read as images");
+    assert_eq!(scratch.refuses(&format!("{own} c.toml")), "c.toml: is a file; the output needs a folder here");
 }

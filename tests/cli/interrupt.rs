@@ -9,7 +9,7 @@ use orthoscope::run::Log;
 use crate::fixture::{Ran, Scratch, orthoscope, told};
 
 /// Starts a command and sends it SIGINT once its log holds three steps.
-fn interrupted(scratch: &Scratch, command: &str, log: &str) -> Ran {
+pub fn interrupted(scratch: &Scratch, command: &str, log: &str) -> Ran {
     interrupted_when(scratch, command, || Log::read(&scratch.path(log)).unwrap().len() >= 3)
 }
 
@@ -24,7 +24,7 @@ fn interrupted_when(scratch: &Scratch, command: &str, is_far_enough: impl Fn() -
     told(child.wait_with_output().unwrap())
 }
 
-fn wait(child: &mut Child, is_far_enough: impl Fn() -> bool) {
+pub fn wait(child: &mut Child, is_far_enough: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_far_enough() {
         assert!(child.try_wait().unwrap().is_none(), "the command ended by itself");

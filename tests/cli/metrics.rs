@@ -30,6 +30,14 @@ fn maps_of_the_model_give_the_metrics_of_the_model() {
     let max: Value = serde_json::from_str(&scratch.succeeds("metrics --maps maps --data cloth --json --score max").out).unwrap();
     assert_eq!(max["image_auroc"], theirs["image_auroc_max"]);
     check_metrics(&max, &["image score maximum"]);
+    let top: Value = serde_json::from_str(&scratch.succeeds("metrics --maps maps --data cloth --json --score top").out).unwrap();
+    assert_eq!(top["image_auroc"], theirs["image_auroc_top"]);
+    check_metrics(&top, &["image score mean of the top 0.01 of the heatmap (not in the paper)"]);
+    // The mean of all pixels ranks images of one size as their sum does.
+    let all = scratch.succeeds("metrics --maps maps --data cloth --json --score top --top-share 1").out;
+    assert_eq!(serde_json::from_str::<Value>(&all).unwrap()["image_auroc"], theirs["image_auroc_sum"]);
+    let error = scratch.refuses("metrics --maps maps --data cloth --top-share 0");
+    assert_eq!(error, "the top share must be above 0 and at most 1, got 0");
 }
 
 #[test]

@@ -28,6 +28,28 @@ fn every_flag_is_applied_and_every_file_written() {
 }
 
 #[test]
+fn terms_of_the_loss_are_logged_and_named_in_the_protocol() {
+    let scratch = Scratch::new();
+    scratch.write("more.toml", "[objective.ssim]\nweight = 0.5\nwindow = 5\n[objective.gradient]\nweight = 2.0\nscales = 2");
+    scratch.succeeds("train --config c.toml --config more.toml --data cloth --out new --steps 2");
+    let log = String::from_utf8(scratch.read("new/log.jsonl")).unwrap();
+    for line in log.lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        let [loss, regions, ssim, gradient] =
+            ["loss", "loss_regions", "loss_ssim", "loss_gradient"].map(|key| entry[key].as_f64().unwrap());
+        assert!(regions > 0.0 && ssim > 0.0 && gradient > 0.0);
+        assert!((loss - (regions + 0.5 * ssim + 2.0 * gradient)).abs() < 1e-5 * loss, "{line}");
+    }
+    assert!(!String::from_utf8(scratch.read("run/log.jsonl")).unwrap().contains("loss_"), "no terms, no keys");
+    scratch.succeeds("evaluate --model new/model.safetensors --data cloth --out found");
+    let line = scratch.json("found/metrics.json")["protocol"].as_str().unwrap().to_owned();
+    assert!(line.contains("; loss with 0.5 ssim (window 5) + 2 gradient (2 scales) (not in the paper); device"), "{line}");
+    scratch.write("more.toml", "[objective.ssim]\nwindow = 6");
+    let error = scratch.refuses("train --config c.toml --config more.toml --data cloth --out other");
+    assert_eq!(error, "more.toml: config key `objective.ssim.window`: must be odd, 3 to 31, got 6");
+}
+
+#[test]
 fn progress_is_plain_lines_without_a_terminal() {
     let ran = Scratch::new().succeeds("train --config c.toml --data cloth --out new");
     let mut lines: Vec<&str> = ran.err.lines().collect();

@@ -10,7 +10,7 @@ use orthoscope::train::{ObjectiveConfig, OptimiserConfig, Recipe, Trainer};
 
 use crate::Open;
 
-on_cuda!(twenty_steps_of_model_ii_match_the_reference);
+on_cuda!(twenty_steps_of_model_ii_match_the_reference, a_loss_with_terms_trains_as_on_the_reference);
 
 const STEPS: u64 = 20;
 const BATCH: usize = 2;
@@ -63,5 +63,32 @@ fn twenty_steps_of_model_ii_match_the_reference(open: &Open) {
     for ((name, values), (_, wanted)) in weights.iter().zip(&wanted_weights) {
         let off = values.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(off <= 1e-4, "{name} differs by {off:e}");
+    }
+}
+
+/// Also as a recorded step, from which the terms of the loss are read.
+fn a_loss_with_terms_trains_as_on_the_reference(open: &Open) {
+    let recipe = || {
+        let mut recipe = recipe();
+        recipe.objective.ssim.weight = 0.5;
+        recipe.objective.gradient.weight = 1.0;
+        recipe
+    };
+    let (set, reference, cuda) = (training_set(), Reference::<f32>::default(), open(1));
+    let mut wanted = Trainer::new(&reference, recipe()).unwrap();
+    let mut found = Trainer::new(&cuda, recipe()).unwrap();
+    let (mut batches, mut same) = (set.batch(0, BATCH).unwrap().into(), set.batch(0, BATCH).unwrap().into());
+    for step in 0..6 {
+        let (wanted, found) = (wanted.advance(&mut batches).unwrap(), found.advance(&mut same).unwrap());
+        let (of_wanted, of_found) = (wanted.terms.unwrap(), found.terms.unwrap());
+        let sum = of_found.regions + 0.5 * of_found.ssim.unwrap() + of_found.gradient.unwrap();
+        assert!((found.loss - sum).abs() < 1e-6, "step {step}: {found:?}");
+        for (found, wanted) in [
+            (found.loss, wanted.loss),
+            (of_found.ssim.unwrap(), of_wanted.ssim.unwrap()),
+            (of_found.gradient.unwrap(), of_wanted.gradient.unwrap()),
+        ] {
+            assert!((found - wanted).abs() <= 1e-3 * wanted, "step {step}: {found}, reference {wanted}");
+        }
     }
 }

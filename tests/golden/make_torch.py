@@ -61,6 +61,15 @@ def ops():
         torch.manual_seed(1)
         a, b = leaf(2, 3, 9, 7), leaf(2, 3, 9, 7)
         record(out, "windowed_mean", {"a": a, "b": b}, windowed_mean(a * b, 5, 1.5))
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        x = leaf(2, 3, 9, 7)
+        for name, filter in (("grey", grey), ("prewitt", prewitt), ("halve", halve)):
+            record(out, name, {"x": x}, filter(x))
+        a, b = (torch.rand(2, 3, 13, 11).requires_grad_() for _ in range(2))
+        record(out, "ssim", {"a": a, "b": b}, ssim(a, b, 7))
+        record(out, "ssim_loss", {"a": a, "b": b}, (1 - ssim(a, b, 11).mean()).reshape(1))
+        record(out, "gradient_loss", {"a": a, "b": b}, gradient_loss(a, b, 3))
     save_file(out, HERE / "torch_ops.safetensors")
 
 
@@ -70,6 +79,39 @@ def windowed_mean(x, size, sigma):
     window = torch.outer(taps, taps).expand(x.shape[1], 1, size, size)
     total = lambda x: F.conv2d(x, window, padding=size // 2, groups=x.shape[1])
     return total(x) / total(torch.ones_like(x))
+
+
+def grey(x):
+    return x.mean(1, keepdim=True)
+
+
+def halve(x):
+    return F.avg_pool2d(grey(x), 2)
+
+
+def prewitt(x):
+    """Differences of the means of three pixels on both sides, down and to the right, of the grey image with its border repeated."""
+    down = torch.tensor([[-1.0, -1, -1], [0, 0, 0], [1, 1, 1]]) / 3
+    return F.conv2d(F.pad(grey(x), (1, 1, 1, 1), mode="replicate"), torch.stack([down, down.T])[:, None])
+
+
+def ssim(a, b, size):
+    """Wang et al. 2004, (13), with values in [0, 1]; the moments are means of the pixels inside the image."""
+    mean = lambda x: windowed_mean(x, size, 1.5 * size / 11)
+    mean_a, mean_b = mean(a), mean(b)
+    variance_a, variance_b, covariance = mean(a * a) - mean_a**2, mean(b * b) - mean_b**2, mean(a * b) - mean_a * mean_b
+    c1, c2 = 0.01**2, 0.03**2
+    return (2 * mean_a * mean_b + c1) * (2 * covariance + c2) / ((mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2))
+
+
+def gradient_loss(a, b, scales, c=0.0026):
+    """1 - multi-scale gradient magnitude similarity (Zavrtanik et al. 2021)."""
+    a, b, losses = grey(a), grey(b), []
+    for _ in range(scales):
+        of_a, of_b = ((prewitt(x) ** 2).sum(1) + 1e-6 for x in (a, b))
+        losses.append(1 - ((2 * (of_a * of_b).sqrt() + c) / (of_a + of_b + c)).mean())
+        a, b = halve(a), halve(b)
+    return torch.stack(losses).mean().reshape(1)
 
 
 def objective(output, x, m, lam, penalty=lambda e: e**2):

@@ -7,7 +7,7 @@ use orthoscope::detect::metrics::{RankedPixels, Ranking, Record, Score, evaluate
 
 fn record(anomalous: bool) -> Record {
     let plane = array![[f32::from(anomalous), 0.0], [0.0, 0.0]];
-    Record { score_max: 1.0, score_sum: 1.0, anomalous, map: plane.clone(), mask: plane }
+    Record { score_max: 1.0, score_sum: 1.0, score_top: 1.0, anomalous, map: plane.clone(), mask: plane }
 }
 
 fn refusal(records: &[Record]) -> Error {
@@ -47,9 +47,9 @@ fn scores_must_be_finite() {
         let mut pixel = record(true);
         pixel.map[[1, 0]] = bad;
         assert!(matches!(refusal(&[record(false), pixel]), Error::Metric { .. }));
-        for sum in [false, true] {
+        for which in 0..3 {
             let mut image = record(true);
-            *(if sum { &mut image.score_sum } else { &mut image.score_max }) = bad.into();
+            *[&mut image.score_sum, &mut image.score_max, &mut image.score_top][which] = bad.into();
             let error = refusal(&[record(false), image]);
             assert!(matches!(error, Error::Metric { .. }) && error.to_string().contains("score 1 of 2 is"), "{error}");
         }

@@ -2,6 +2,7 @@
 
 use approx::assert_abs_diff_eq;
 use orthoscope::data::{Plane, plane};
+use orthoscope::detect::ImageScores;
 use orthoscope::detect::metrics::{
     Metrics, RankedPixels, Ranking, Record, Score, au_pro, au_pro_200, auroc, average_precision, evaluate, f1_max,
 };
@@ -42,7 +43,8 @@ fn record(height: usize, width: usize, scores: &[u8], marks: &[u8], anomalous: b
 fn with_scores(map: Plane, mask: Plane, anomalous: bool) -> Record {
     let score_max = f64::from(map.iter().copied().fold(f32::MIN, f32::max));
     let score_sum = map.iter().map(|&value| f64::from(value)).sum();
-    Record { score_max, score_sum, anomalous, map, mask }
+    let score_top = ImageScores::of(&map, 0.3).top;
+    Record { score_max, score_sum, score_top, anomalous, map, mask }
 }
 
 fn ranked_pixels(records: &[Record]) -> RankedPixels {
@@ -55,11 +57,12 @@ fn flat_pixels(records: &[Record]) -> (Vec<f64>, Vec<bool>) {
 }
 
 /// All metrics, without the two thresholds.
-fn fractions(m: &Metrics) -> [f64; 10] {
+fn fractions(m: &Metrics) -> [f64; 11] {
     [
         m.image_auroc,
         m.image_auroc_max,
         m.image_auroc_sum,
+        m.image_auroc_top.unwrap(),
         m.pixel_auroc,
         m.image_ap,
         m.pixel_ap,
@@ -117,12 +120,14 @@ proptest! {
         let labels: Vec<bool> = records.iter().map(|record| record.anomalous).collect();
         let max: Vec<f64> = records.iter().map(|record| record.score_max).collect();
         let sum: Vec<f64> = records.iter().map(|record| record.score_sum).collect();
+        let top: Vec<f64> = records.iter().map(|record| record.score_top).collect();
         let (pixels, pixel_labels) = flat_pixels(&records);
-        for (score, scores) in [(Score::Max, &max), (Score::Sum, &sum)] {
+        for (score, scores) in [(Score::Max, &max), (Score::Sum, &sum), (Score::Top, &top)] {
             let expected = [
                 definitions::auroc(scores, &labels),
                 definitions::auroc(&max, &labels),
                 definitions::auroc(&sum, &labels),
+                definitions::auroc(&top, &labels),
                 definitions::auroc(&pixels, &pixel_labels),
                 definitions::average_precision(scores, &labels),
                 definitions::average_precision(&pixels, &pixel_labels),
@@ -157,10 +162,11 @@ proptest! {
         for record in &mut stretched {
             record.map.iter_mut().for_each(|value| *value = (5.0 * *value).exp() - 40.0);
             (record.score_max, record.score_sum) = (record.score_max.exp(), record.score_sum.powi(3) - 9.0);
+            record.score_top = 2.0 * record.score_top + 1.0;
         }
         let [first, second] = [records, stretched].map(|records| evaluate(&records, Score::Sum).unwrap());
         // All but the last, AU-PRO-200, whose thresholds depend on the values.
-        assert_close(&fractions(&first)[..9], &fractions(&second)[..9]);
+        assert_close(&fractions(&first)[..10], &fractions(&second)[..10]);
     }
 
     #[test]

@@ -100,16 +100,21 @@ fn metrics_round_trip_through_json_under_their_names() {
     let record = |anomalous: bool| {
         let plane = row(&[f32::from(anomalous), 0.0]);
         let score = f64::from(anomalous);
-        Record { score_max: score, score_sum: 2.0 * score, anomalous, map: plane.clone(), mask: plane }
+        Record { score_max: score, score_sum: 2.0 * score, score_top: 0.5 * score, anomalous, map: plane.clone(), mask: plane }
     };
     let metrics = evaluate(&[record(true), record(false)], Score::Sum).unwrap();
     assert_eq!((metrics.image_f1_threshold, metrics.pixel_f1_threshold), (2.0, 1.0));
     let json = serde_json::to_value(&metrics).unwrap();
     let names: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
-    let expected = "image_auroc image_auroc_max image_auroc_sum pixel_auroc image_ap pixel_ap image_f1_max pixel_f1_max au_pro \
+    let expected = "image_auroc image_auroc_max image_auroc_sum image_auroc_top pixel_auroc image_ap pixel_ap image_f1_max pixel_f1_max au_pro \
                     au_pro_200 image_f1_threshold pixel_f1_threshold";
     assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
-    assert_eq!(serde_json::from_value::<Metrics>(json).unwrap(), metrics);
+    assert_eq!(serde_json::from_value::<Metrics>(json.clone()).unwrap(), metrics);
+    let mut earlier = json;
+    earlier.as_object_mut().unwrap().remove("image_auroc_top");
+    assert_eq!(serde_json::from_value::<Metrics>(earlier).unwrap(), Metrics { image_auroc_top: None, ..metrics });
+    let by_top = evaluate(&[record(true), record(false)], Score::Top).unwrap();
+    assert_eq!((by_top.image_f1_threshold, by_top.image_auroc_top), (0.5, Some(1.0)));
     assert_eq!(serde_json::to_string(&Score::Max).unwrap(), "\"max\"");
 }
 

@@ -112,6 +112,12 @@ fn arithmetic<B: Backend>(backend: &B) {
     close("add", overwritten(backend, [LEN], |[y]| backend.run(Pointwise::Add { a: &left, b: &right, y })), zip(|a, b| a + b));
     close("sub", overwritten(backend, [LEN], |[y]| backend.run(Pointwise::Sub { a: &left, b: &right, y })), zip(|a, b| a - b));
     close("mul", overwritten(backend, [LEN], |[y]| backend.run(Pointwise::Mul { a: &left, b: &right, y })), zip(|a, b| a * b));
+    let away: Vec<f64> = b.iter().map(|b| b.abs() + 0.5).collect();
+    let divisor = upload(backend, &away);
+    let quotients = a.iter().zip(&away).map(|(a, b)| a / b).collect();
+    close("div", overwritten(backend, [LEN], |[y]| backend.run(Pointwise::Div { a: &left, b: &divisor, y })), quotients);
+    let roots = away.iter().map(|x| x.sqrt()).collect();
+    close("sqrt", overwritten(backend, [LEN], |[y]| backend.run(Pointwise::Sqrt { x: &divisor, y })), roots);
     close(
         "mul_add",
         accumulated(backend, [LEN], |[y]| backend.run(Pointwise::MulAdd { a: &left, b: &right, y })),
@@ -197,6 +203,8 @@ fn short_operands_are_rejected<B: Backend>(backend: &B) {
     check_short_operands_are_rejected(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::Add { a, b, y }));
     check_short_operands_are_rejected(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::Sub { a, b, y }));
     check_short_operands_are_rejected(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::Mul { a, b, y }));
+    check_short_operands_are_rejected(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::Div { a, b, y }));
+    check_short_operands_are_rejected(backend, [7, 7], |[x, y]| backend.run(Pointwise::Sqrt { x, y }));
     check_short_operands_are_rejected(backend, [7, 7, 7], |[a, b, y]| backend.run(Pointwise::MulAdd { a, b, y }));
     check_short_operands_are_rejected(backend, [7, 7], |[x, y]| backend.run(Pointwise::Affine { alpha: 2.0, beta: 1.0, x, y }));
     check_short_operands_are_rejected(backend, [7, 7], |[x, y]| backend.run(Pointwise::Axpy { alpha: 2.0, x, y }));
@@ -212,6 +220,14 @@ fn gradients_agree_with_differences() {
     check_gradients("add", &two, |tape, v| tape.add(v[0], v[1]));
     check_gradients("sub", &two, |tape, v| tape.sub(v[0], v[1]));
     check_gradients("mul", &two, |tape, v| tape.mul(v[0], v[1]));
+    let positive = two.clone().map(|array| array.mapv(|value| value.abs() + 0.3));
+    check_gradients("div", &[two[0].clone(), positive[1].clone()], |tape, v| tape.div(v[0], v[1]));
+    check_gradients("a ratio with itself", &positive[..1], |tape, v| {
+        let square = tape.mul(v[0], v[0])?;
+        let more = tape.affine(square, 1.0, 1.0)?;
+        tape.div(v[0], more)
+    });
+    check_gradients("sqrt", &positive[..1], |tape, v| tape.sqrt(v[0]));
     check_gradients("affine", &two[..1], |tape, v| tape.affine(v[0], -1.5, 0.3));
     check_gradients("add_bias", &[random_array(&[3, 5], 0), random_array(&[5], 1)], |tape, v| tape.add_bias(v[0], v[1]));
 }
@@ -256,6 +272,12 @@ fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     bench.keep(&[&y])?;
     cuda.run(Pointwise::MulAdd { a: &a, b: &b, y: &mut y })?;
     bench.keep(&[&y])?;
+    let (mut squares, mut roots) = (cuda.alloc(len)?, cuda.alloc(len)?);
+    cuda.run(Pointwise::Mul { a: &b, b: &b, y: &mut squares })?;
+    cuda.run(Pointwise::Sqrt { x: &squares, y: &mut roots })?;
+    cuda.run(Pointwise::Affine { alpha: 1.0, beta: 0.5, x: &roots, y: &mut squares })?;
+    cuda.run(Pointwise::Div { a: &a, b: &squares, y: &mut y })?;
+    bench.keep(&[&roots, &y])?;
     cuda.run(Pointwise::Affine { alpha: 0.5, beta: 2.0, x: &a, y: &mut y })?;
     cuda.run(Pointwise::Axpy { alpha: 3.0, x: &b, y: &mut y })?;
     bench.keep(&[&y])?;

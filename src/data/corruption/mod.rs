@@ -100,8 +100,42 @@ pub fn corrupt(
     x: &Image,
     sources: &Sources<'_>,
 ) -> Result<Corrupted> {
+    corrupt_watched(config, Address { seed, step, index }, x, sources, |_, _, _| ())
+}
+
+/// The same, with the replacements y before masking, for figures: `[height, width, 3]`, each in the box of its patch, a later one over an
+/// earlier one; NaN outside all boxes.
+///
+/// # Errors
+/// As [`corrupt`].
+pub fn corrupt_with_replacements(
+    config: &CorruptionConfig,
+    seed: u64,
+    step: u32,
+    index: u32,
+    x: &Image,
+    sources: &Sources<'_>,
+) -> Result<(Corrupted, Image)> {
+    let mut shown = Image::from_elem(x.raw_dim(), f32::NAN);
+    let corrupted = corrupt_watched(config, Address { seed, step, index }, x, sources, |patch, replacement, current| {
+        let [rows, columns] = patch.rows_and_columns([x.dim().0, x.dim().1]);
+        for (row, column) in rows.flat_map(|row| columns.clone().map(move |column| (row, column))) {
+            let y = replacement.at(&Site::new(patch, [row, column]), sample::pixel(current, row, column));
+            (0..3).for_each(|c| shown[[row, column, c]] = y[c]);
+        }
+    })?;
+    Ok((corrupted, shown))
+}
+
+/// Corrupts an image. `watch` sees every patch with its replacement and the image before it.
+fn corrupt_watched(
+    config: &CorruptionConfig,
+    address: Address,
+    x: &Image,
+    sources: &Sources<'_>,
+    mut watch: impl FnMut(&Patch, &Replacement<'_>, &Image),
+) -> Result<Corrupted> {
     config.validate()?;
-    let address = Address { seed, step, index };
     let (height, width) = sides("corrupt", x)?;
     for source in sources.textures.iter().chain(sources.images) {
         sides("corrupt", source)?;
@@ -112,6 +146,7 @@ pub fn corrupt(
     for patch in &patches {
         let shape = Mask::new(address, patch, config.deformation.smoothing);
         let replacement = Replacement::new(address, patch, x, sources);
+        watch(patch, &replacement, &image);
         blend_patch(patch, &shape, &replacement, &mut image, &mut mask);
     }
     if config.kept_noise.max > 0.0 {
@@ -133,10 +168,7 @@ fn add_noise(address: Address, deviation: f32, image: &mut Image, target: &mut I
 /// Blends one patch into the image: `x̂ := x̂ + M a (y - x̂)`, which is M ⊙ y' + M̄ ⊙ x̂ with y' = a y + (1 - a) x̂, and
 /// `M := M + M_i (1 - M)`.
 fn blend_patch(patch: &Patch, shape: &Mask, replacement: &Replacement<'_>, image: &mut Image, mask: &mut Plane) {
-    let [rows, columns] = std::array::from_fn(|axis| {
-        let extent = mask.shape()[axis];
-        patch.centre[axis].saturating_sub(patch.radius[axis])..(patch.centre[axis] + patch.radius[axis] + 1).min(extent)
-    });
+    let [rows, columns] = patch.rows_and_columns([mask.dim().0, mask.dim().1]);
     for row in rows {
         for column in columns.clone() {
             let site = Site::new(patch, [row, column]);

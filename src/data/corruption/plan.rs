@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use super::config::{CorruptionConfig, Distribution, Weights};
 use super::field::Address;
 use super::source::{Source, Sources};
@@ -29,6 +31,14 @@ impl Patch {
     pub const MATERIAL: usize = 11;
     /// Numbers per patch. A multiple of 4, so that every patch starts at a Philox block.
     const NUMBERS: usize = 20;
+
+    /// The rows and columns of its box inside an image of this height and width.
+    pub fn rows_and_columns(&self, extent: [usize; 2]) -> [Range<usize>; 2] {
+        std::array::from_fn(|axis| {
+            let (centre, radius) = (self.centre[axis], self.radius[axis]);
+            centre.saturating_sub(radius)..(centre + radius + 1).min(extent[axis])
+        })
+    }
 
     fn draw(config: &CorruptionConfig, extent: [usize; 2], weights: &[f32; 6], number: u32, u: [f32; Self::NUMBERS]) -> Self {
         let [row, column, side, aspect, softness, deformation, source, faint, opacity, material @ ..] = u;

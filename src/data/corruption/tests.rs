@@ -290,3 +290,31 @@ fn patches_match_golden_values() {
     ];
     assert_eq!(boxes, want);
 }
+
+#[test]
+fn replacements_are_what_the_mask_blends_in() {
+    let x = picture(48, 40, 7);
+    let others = [picture(50, 44, 8)];
+    let sources = Sources { textures: &others, images: &others };
+    for source in Source::ALL {
+        let config = CorruptionConfig {
+            weights: only(source),
+            patches: Patches { min: 1, max: 1 },
+            blend: Blend { probability: 1.0, min: 0.6, max: 0.6 },
+            ..CorruptionConfig::default()
+        };
+        let (found, y) = corrupt_with_replacements(&config, 3, 0, 5, &x, &sources).unwrap();
+        assert_eq!(found, corrupt(&config, 3, 0, 5, &x, &sources).unwrap());
+        let patch = &found.patches[0];
+        for ((row, column, c), &value) in y.indexed_iter() {
+            let inside = |at: usize, first: i32, extent: u32| (first..first + extent as i32).contains(&(at as i32));
+            let is_in_box = inside(row, patch.top, patch.height) && inside(column, patch.left, patch.width);
+            assert_eq!(value.is_nan(), !is_in_box, "{row}, {column}");
+            if is_in_box {
+                let want = x[[row, column, c]] + found.mask[[row, column]] * patch.opacity * (value - x[[row, column, c]]);
+                let got = found.image[[row, column, c]];
+                assert!((got - want.clamp(0.0, 1.0)).abs() < 1e-6, "{source:?} at {row}, {column}: {got}, want {want}");
+            }
+        }
+    }
+}

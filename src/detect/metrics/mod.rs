@@ -11,11 +11,15 @@ use crate::data::Plane;
 use crate::error::{Error, Result};
 
 mod components;
+mod curves;
+mod partial;
 mod pro;
 mod ranking;
 mod resize;
 
 pub use components::{Components, is_anomalous};
+pub use curves::{Curves, area_under};
+pub use partial::{evaluate_partial, is_of_images};
 pub use pro::{FPR_LIMIT, RankedPixels, THRESHOLDS, au_pro, au_pro_200};
 pub use ranking::{Counts, F1Max, Level, Ranking, auroc, auroc_standard_error, average_precision, f1_max, image_auroc_by_kind};
 pub use resize::{resize_bilinear, resize_nearest};
@@ -28,6 +32,22 @@ pub enum Score {
     Max,
     /// The sum of the map.
     Sum,
+    /// The mean of the largest values of the map, a stated share of all. Not in the paper.
+    Top,
+}
+
+impl Score {
+    /// All of them, with their names in configs and on the command line.
+    pub const NAMES: [(&str, Self); 3] = [("max", Self::Max), ("sum", Self::Sum), ("top", Self::Top)];
+
+    /// What it is of the heatmap, e.g. `maximum`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Max => "maximum",
+            Self::Sum => "sum",
+            Self::Top => "top mean",
+        }
+    }
 }
 
 /// Scores, map and mask of one test image.
@@ -37,6 +57,8 @@ pub struct Record {
     pub score_max: f64,
     /// Image score, sum of the map at the model's resolution.
     pub score_sum: f64,
+    /// Image score, mean of the largest values of the map at the model's resolution.
+    pub score_top: f64,
     /// Whether the image is anomalous.
     pub anomalous: bool,
     /// Anomaly map at the resolution of the pixel metrics, `[height, width]`.
@@ -54,6 +76,9 @@ pub struct Metrics {
     pub image_auroc_max: f64,
     /// AUROC over images, score = sum.
     pub image_auroc_sum: f64,
+    /// AUROC over images, score = mean of the largest values. `None` only in a file of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_auroc_top: Option<f64>,
     /// AUROC over all pixels of all images, good ones included.
     pub pixel_auroc: f64,
     /// AP over images, with the score that the caller selects.
@@ -82,16 +107,30 @@ pub struct Metrics {
 /// Sizes of a map and its mask differ, an image labelled good has a marked mask, a score is NaN or infinite, or there is no
 /// anomalous or no normal image or pixel.
 pub fn evaluate(records: &[Record], score: Score) -> Result<Metrics> {
+    evaluate_with_curves(records, score).map(|(metrics, _)| metrics)
+}
+
+/// The same with the curves that the metrics are areas of.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_with_curves(records: &[Record], score: Score) -> Result<(Metrics, Curves)> {
     check_masks_of_good_images(records)?;
     let max = rank_images("image AUROC (max)", records, |record| record.score_max)?;
     let sum = rank_images("image AUROC (sum)", records, |record| record.score_sum)?;
-    let image = if score == Score::Max { &max } else { &sum };
+    let top = rank_images("image AUROC (top)", records, |record| record.score_top)?;
+    let image = match score {
+        Score::Max => &max,
+        Score::Sum => &sum,
+        Score::Top => &top,
+    };
     let pixels = RankedPixels::new(records.iter().map(|record| (&record.map, &record.mask)))?;
     let (image_f1, pixel_f1) = (f1_max(image), f1_max(&pixels.ranking));
-    Ok(Metrics {
+    let metrics = Metrics {
         image_auroc: auroc(image),
         image_auroc_max: auroc(&max),
         image_auroc_sum: auroc(&sum),
+        image_auroc_top: Some(auroc(&top)),
         pixel_auroc: auroc(&pixels.ranking),
         image_ap: average_precision(image),
         pixel_ap: average_precision(&pixels.ranking),
@@ -101,7 +140,8 @@ pub fn evaluate(records: &[Record], score: Score) -> Result<Metrics> {
         au_pro_200: au_pro_200(&pixels),
         image_f1_threshold: image_f1.threshold,
         pixel_f1_threshold: pixel_f1.threshold,
-    })
+    };
+    Ok((metrics, Curves::new(image, &pixels)))
 }
 
 fn rank_images(metric: &'static str, records: &[Record], score: impl Fn(&Record) -> f64) -> Result<Ranking<f64>> {

@@ -21,6 +21,13 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Pointwise<'_, Buffer>) {
         Pointwise::Add { a, b, y } => each_in_parallel(simd, Sum, y, [a, b]),
         Pointwise::Sub { a, b, y } => each_in_parallel(simd, Difference, y, [a, b]),
         Pointwise::Mul { a, b, y } => each_in_parallel(simd, Product, y, [a, b]),
+        Pointwise::Div { a, b, y } => each_in_parallel(simd, Quotient, y, [a, b]),
+        Pointwise::Sqrt { x, y } => mapped(x, y, |chunk| {
+            simd.run(
+                #[inline(always)]
+                || chunk.iter_mut().for_each(|value| *value = value.sqrt()),
+            );
+        }),
         Pointwise::MulAdd { a, b, y } => each_in_parallel(simd, AddProduct, y, [a, b]),
         Pointwise::Affine { alpha, beta, x, y } => {
             each_in_parallel(simd, Affine { alpha: alpha as f32, beta: beta as f32 }, y, [x]);
@@ -78,6 +85,17 @@ impl Elementwise<2> for Product {
     #[inline(always)]
     fn apply<V: Vector>(self, _: V, [a, b]: [V; 2]) -> V {
         a.mul(b)
+    }
+}
+
+/// `a / b`.
+#[derive(Clone, Copy)]
+struct Quotient;
+
+impl Elementwise<2> for Quotient {
+    #[inline(always)]
+    fn apply<V: Vector>(self, _: V, [a, b]: [V; 2]) -> V {
+        a.div(b)
     }
 }
 

@@ -26,6 +26,11 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: Pointwise<'_, Buffer>) -> Result<()
         Pointwise::Add { a, b, y } => binary(cuda, &kernel::ADD, a, b, y),
         Pointwise::Sub { a, b, y } => binary(cuda, &kernel::SUB, a, b, y),
         Pointwise::Mul { a, b, y } => binary(cuda, &kernel::MUL, a, b, y),
+        Pointwise::Div { a, b, y } => binary(cuda, &kernel::DIVIDE, a, b, y),
+        Pointwise::Sqrt { x, y } => {
+            let len = y.len();
+            cuda.launch_over(&kernel::SQUARE_ROOT, len).input(x).output(y).number("len", len as u32).run()
+        }
         Pointwise::MulAdd { a, b, y } => binary(cuda, &kernel::MUL_ADD, a, b, y),
         Pointwise::Affine { alpha, beta, x, y } => {
             let len = y.len();

@@ -33,6 +33,10 @@ pub enum Pointwise<'a, T> {
     Sub { a: &'a T, b: &'a T, y: &'a mut T },
     /// `y = a ⊙ b`.
     Mul { a: &'a T, b: &'a T, y: &'a mut T },
+    /// `y = a / b`, elementwise.
+    Div { a: &'a T, b: &'a T, y: &'a mut T },
+    /// `y = √x`, elementwise.
+    Sqrt { x: &'a T, y: &'a mut T },
     /// `y += a ⊙ b`.
     MulAdd { a: &'a T, b: &'a T, y: &'a mut T },
     /// `y = alpha x + beta`.
@@ -57,6 +61,8 @@ impl<T> Pointwise<'_, T> {
             Self::Add { a, b, y } => binary::<T>("add", [a, b], len(y)).write("y", y, len(y)).flops(len(y) as u64),
             Self::Sub { a, b, y } => binary::<T>("sub", [a, b], len(y)).write("y", y, len(y)).flops(len(y) as u64),
             Self::Mul { a, b, y } => binary::<T>("mul", [a, b], len(y)).write("y", y, len(y)).flops(len(y) as u64),
+            Self::Div { a, b, y } => binary::<T>("div", [a, b], len(y)).write("y", y, len(y)).flops(len(y) as u64),
+            Self::Sqrt { x, y } => unary("sqrt", x, y, len(y), 1),
             Self::MulAdd { a, b, y } => binary::<T>("mul_add", [a, b], len(y)).update("y", y, len(y)).flops(2 * len(y) as u64),
             Self::Affine { x, y, .. } => unary("affine", x, y, len(y), 2),
             Self::Axpy { x, y, .. } => {

@@ -21,6 +21,8 @@ pub(in crate::ops) fn run<T: Real>(call: Pointwise<'_, Vec<T>>) {
         Pointwise::Add { a, b, y } => map2(a, b, y, |y, a, b| *y = a + b),
         Pointwise::Sub { a, b, y } => map2(a, b, y, |y, a, b| *y = a - b),
         Pointwise::Mul { a, b, y } => map2(a, b, y, |y, a, b| *y = a * b),
+        Pointwise::Div { a, b, y } => map2(a, b, y, |y, a, b| *y = a / b),
+        Pointwise::Sqrt { x, y } => map(x, y, |y, x| *y = x.sqrt()),
         Pointwise::MulAdd { a, b, y } => map2(a, b, y, |y, a, b| *y += a * b),
         Pointwise::Affine { alpha, beta, x, y } => map(x, y, |y, x| *y = T::of(alpha) * x + T::of(beta)),
         Pointwise::Axpy { alpha, x, y } => map(x, y, |y, x| *y += T::of(alpha) * x),

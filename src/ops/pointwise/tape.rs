@@ -135,6 +135,25 @@ impl<B: Backend> Tape<B> {
         })
     }
 
+    /// `a / b`, elementwise. b should keep away from 0: nothing is added to it.
+    ///
+    /// # Errors
+    /// Shapes differ.
+    pub fn div(&mut self, a: Var, b: Var) -> Result<Var> {
+        let shape = Shape::same("div", &self.shape(a), &self.shape(b))?;
+        self.record(shape, QuotientNode { a, b }, |tape, y| {
+            tape.backend().run(Pointwise::Div { a: tape.buffer(a), b: tape.buffer(b), y })
+        })
+    }
+
+    /// `√x`, elementwise. x should be above 0: at 0 the derivative is infinite, below it the root is NaN.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn sqrt(&mut self, x: Var) -> Result<Var> {
+        self.record(self.shape(x), RootNode { x }, |tape, y| tape.backend().run(Pointwise::Sqrt { x: tape.buffer(x), y }))
+    }
+
     /// `alpha x + beta` for constants alpha and beta.
     ///
     /// # Errors
@@ -219,6 +238,64 @@ impl<B: Backend> Operation<B> for ProductNode {
         let left = inputs[0].map(|a| tape.mul(a, self.b)).transpose()?;
         let right = inputs[1].map(|b| tape.mul(self.a, b)).transpose()?;
         tape.sum_terms([left, right])
+    }
+}
+
+struct QuotientNode {
+    a: Var,
+    b: Var,
+}
+
+impl<B: Backend> Operation<B> for QuotientNode {
+    fn inputs(&self) -> Vec<Var> {
+        vec![self.a, self.b]
+    }
+
+    /// `da += dy / b`, `db -= y dy / b`.
+    fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &mut B::Buffer) -> Result<()> {
+        let (backend, b, y) = (sweep.backend(), sweep.value(self.b), sweep.value(y));
+        let mut ratio = backend.alloc(backend.len(dy))?;
+        backend.run(Pointwise::Div { a: dy, b, y: &mut ratio })?;
+        sweep.accumulate(self.a, |da| backend.run(Pointwise::Axpy { alpha: 1.0, x: &ratio, y: da }))?;
+        sweep.accumulate(self.b, |db| {
+            let mut negative = backend.alloc(backend.len(dy))?;
+            backend.run(Pointwise::Affine { alpha: -1.0, beta: 0.0, x: &ratio, y: &mut negative })?;
+            backend.run(Pointwise::MulAdd { a: &negative, b: y, y: db })
+        })
+    }
+
+    /// `y' = (a' - y b') / b`.
+    fn tangent(&self, tape: &mut Tape<B>, y: Var, inputs: &[Option<Var>]) -> Result<Option<Var>> {
+        let by_b = inputs[1].map(|b| tape.mul(y, b)).transpose()?;
+        let by_b = by_b.map(|product| tape.affine(product, -1.0, 0.0)).transpose()?;
+        let Some(sum) = tape.sum_terms([inputs[0], by_b])? else { return Ok(None) };
+        tape.div(sum, self.b).map(Some)
+    }
+}
+
+struct RootNode {
+    x: Var,
+}
+
+impl<B: Backend> Operation<B> for RootNode {
+    fn inputs(&self) -> Vec<Var> {
+        vec![self.x]
+    }
+
+    /// `dx += dy / 2y`.
+    fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &mut B::Buffer) -> Result<()> {
+        let (backend, y) = (sweep.backend(), sweep.value(y));
+        sweep.accumulate(self.x, |dx| {
+            let mut ratio = backend.alloc(backend.len(dy))?;
+            backend.run(Pointwise::Div { a: dy, b: y, y: &mut ratio })?;
+            backend.run(Pointwise::Axpy { alpha: 0.5, x: &ratio, y: dx })
+        })
+    }
+
+    fn tangent(&self, tape: &mut Tape<B>, y: Var, inputs: &[Option<Var>]) -> Result<Option<Var>> {
+        let Some(x) = inputs[0] else { return Ok(None) };
+        let ratio = tape.div(x, y)?;
+        tape.affine(ratio, 0.5, 0.0).map(Some)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Local mean on the CPU. The window is separable: first the mean along rows, then along columns. The adjoint uses the opposite
 //! order.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::{WindowedMean, WindowedMeanSpec};
@@ -28,11 +30,11 @@ fn forward(cpu: &Cpu, spec: &WindowedMeanSpec, a: &Buffer, b: Option<&Buffer>, y
         if let Some(b) = b {
             each(cpu.simd, Times, &mut product, [&b[line]]);
         }
-        along_row(&image, &product, means, |columns, q| columns.of_output(q));
+        along_row(cpu.simd, image.channels, &image.columns.outputs, &product, means);
         Ok(())
     })?;
     y.par_chunks_mut(image.line).enumerate().for_each(|(index, y)| {
-        along_column(cpu.simd, &image, &means, index, y, |rows, p| rows.of_output(p));
+        along_column(cpu.simd, &image, &image.rows.outputs, &means, index, y);
     });
     Ok(())
 }
@@ -41,8 +43,8 @@ fn input_grad(cpu: &Cpu, spec: &WindowedMeanSpec, dy: &Buffer, b: Option<&Buffer
     let image = Axes::new(spec);
     da.par_chunks_mut(image.line).enumerate().try_for_each(|(index, da)| {
         let [mut sums, mut gradient] = [cpu.alloc(image.line)?, cpu.alloc(image.line)?];
-        along_column(cpu.simd, &image, dy, index, &mut sums, |rows, p| rows.of_input(p));
-        along_row(&image, &sums, &mut gradient, |columns, q| columns.of_input(q));
+        along_column(cpu.simd, &image, &image.rows.inputs, dy, index, &mut sums);
+        along_row(cpu.simd, image.channels, &image.columns.inputs, &sums, &mut gradient);
         match b {
             Some(b) => each(cpu.simd, AddProduct, da, [&gradient, &b[index * image.line..]]),
             None => each(cpu.simd, Plus, da, [&gradient]),
@@ -64,10 +66,10 @@ impl Elementwise<1> for Times {
 
 /// The window's weights along one axis: entry (output, input) of the map.
 struct Weights {
-    /// For each output, the first input of its window and the weights from there on.
-    outputs: Vec<(usize, Vec<f32>)>,
-    /// For each input, the first output that reads it and the weights from there on.
-    inputs: Vec<(usize, Vec<f32>)>,
+    /// For each output, the inputs of its window.
+    outputs: Places,
+    /// For each input, the outputs that read it.
+    inputs: Places,
 }
 
 impl Weights {
@@ -83,15 +85,24 @@ impl Weights {
                 weights.push(weight as f32);
             }
         }
-        Self { outputs, inputs }
+        Self { outputs: Places::new(outputs), inputs: Places::new(inputs) }
     }
+}
 
-    fn of_output(&self, output: usize) -> &(usize, Vec<f32>) {
-        &self.outputs[output]
-    }
+/// For each position of one side of the map, the first position of the other side, and the weights from there on.
+struct Places {
+    all: Vec<(usize, Vec<f32>)>,
+    /// Positions away from the border: all have the same weights, and the first position moves along with them.
+    inner: Range<usize>,
+}
 
-    fn of_input(&self, input: usize) -> &(usize, Vec<f32>) {
-        &self.inputs[input]
+impl Places {
+    fn new(all: Vec<(usize, Vec<f32>)>) -> Self {
+        let middle = all.len() / 2;
+        let like_the_middle = |at: &usize| all[*at].1 == all[middle].1 && all[*at].0 + middle == all[middle].0 + at;
+        let before = (0..middle).rev().take_while(like_the_middle).count();
+        let after = (middle..all.len()).take_while(like_the_middle).count();
+        Self { inner: middle - before..middle + after, all }
     }
 }
 
@@ -113,36 +124,35 @@ impl Axes {
     }
 }
 
-/// `target =` weighted sums of pixels of the row `source`; `weights` selects the map or its adjoint.
-fn along_row(image: &Axes, source: &[f32], target: &mut [f32], weights: impl Fn(&Weights, usize) -> &(usize, Vec<f32>)) {
-    let c = image.channels;
-    for (q, target) in target.chunks_exact_mut(c).enumerate() {
-        let (first, weights) = weights(&image.columns, q);
-        target.fill(0.0);
-        for (weight, source) in weights.iter().zip(source[first * c..].chunks_exact(c)) {
-            target.iter_mut().zip(source).for_each(|(sum, value)| *sum += weight * value);
-        }
+/// `target =` weighted sums of pixels of the row `source`. Away from the border, whole runs of pixels are multiplied by one weight; every
+/// sum has the same order of terms.
+fn along_row(simd: Simd, c: usize, places: &Places, source: &[f32], target: &mut [f32]) {
+    let Places { all, inner } = places;
+    target.fill(0.0);
+    for q in (0..inner.start).chain(inner.end..all.len()) {
+        add_weighted(&mut target[q * c..(q + 1) * c], source, c, &all[q]);
+    }
+    simd.run(
+        #[inline(always)]
+        || add_weighted(&mut target[inner.start * c..inner.end * c], source, c, &all[inner.start]),
+    );
+}
+
+/// `sums += ` weight times the floats of `source` from a place on, for each of the weights and the places from the first on, which are
+/// `distance` floats apart.
+#[inline(always)]
+fn add_weighted(sums: &mut [f32], source: &[f32], distance: usize, (first, weights): &(usize, Vec<f32>)) {
+    for (weight, source) in weights.iter().zip((*first..).map(|place| &source[place * distance..])) {
+        sums.iter_mut().zip(source).for_each(|(sum, value)| *sum += weight * value);
     }
 }
 
 /// `target =` weighted sums of whole rows of `source` for row number `index` of the batch.
-fn along_column(
-    simd: Simd,
-    image: &Axes,
-    source: &[f32],
-    index: usize,
-    target: &mut [f32],
-    weights: impl Fn(&Weights, usize) -> &(usize, Vec<f32>),
-) {
-    let (first, weights) = weights(&image.rows, index % image.height);
-    let start = index / image.height * image.height + first;
+fn along_column(simd: Simd, image: &Axes, places: &Places, source: &[f32], index: usize, target: &mut [f32]) {
+    let first_row = index / image.height * image.height;
     target.fill(0.0);
     simd.run(
         #[inline(always)]
-        || {
-            for (weight, source) in weights.iter().zip(source[start * image.line..].chunks_exact(image.line)) {
-                target.iter_mut().zip(source).for_each(|(sum, value)| *sum += weight * value);
-            }
-        },
+        || add_weighted(target, &source[first_row * image.line..], image.line, &places.all[index % image.height]),
     );
 }

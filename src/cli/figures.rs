@@ -1,0 +1,201 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use orthoscope::Result;
+use orthoscope::data::{Category, TrainingSet, check_output_folder};
+use orthoscope::detect::{Detector, Resolution, Settings};
+use orthoscope::model::{Architecture, WeightFile};
+use orthoscope::ops::Backend;
+use orthoscope::report::figures::{self, Ablation, Drawing, Input, Inputs, Name, Pick, Source, Test};
+use orthoscope::run::{CONFIG_FILE, Config, EvaluationReport, LOG_FILE, Log, LogEntry, evaluate_detector, load_training_set};
+
+use super::device::{DeviceOption, on_device};
+use super::output::{note, say};
+use super::progress;
+
+/// Base width and image side of the networks that are drawn without a model.
+const WIDTH: usize = 64;
+const SIDE: usize = 256;
+
+/// Arguments of `figures`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Figures 1 to 5 of the paper are defects, reconstructions, detection, corruption and network. The others are roc, \
+    pro, scores, misses, false_alarms, training and ablation. Without --only, a figure whose input is missing is skipped, and the reason is \
+    printed. Writes index.html and figures.json beside the figures."
+)]
+pub struct Arguments {
+    /// Folder for the figures
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Weight file; log.jsonl and config.toml of its run are read if they are beside it
+    #[arg(long, value_name = "SAFETENSORS")]
+    model: Option<PathBuf>,
+    /// Category folder with test/ and ground_truth/, and train/good/ for the corruption
+    #[arg(long, value_name = "ROOT/CATEGORY")]
+    data: Option<PathBuf>,
+    /// Record that benches/ablate.py --json has written
+    #[arg(long, value_name = "JSON")]
+    ablation: Option<PathBuf>,
+    /// Figures to draw [default: all]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<Name>,
+    /// The image that stands for its kind: the one with the median score, or the first by name
+    #[arg(long, value_enum, default_value_t = Choice::Median)]
+    pick: Choice,
+    /// Config file of the corruption; later ones override earlier ones [default: config.toml beside the model]
+    #[arg(long, value_name = "TOML")]
+    config: Vec<PathBuf>,
+    /// Folder of replacement textures; overrides the config
+    #[arg(long, value_name = "DIR")]
+    textures: Option<PathBuf>,
+    /// Resolution of the pixel metrics: native, model, or a side in pixels
+    #[arg(long, default_value = "native")]
+    resolution: Resolution,
+    #[command(flatten)]
+    device: DeviceOption,
+}
+
+/// [`Pick`] on the command line.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Choice {
+    Median,
+    First,
+}
+
+/// Draws the figures.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    check_output_folder(&arguments.out)?;
+    on_device!(arguments.device.open()?, |backend| draw(arguments, &backend))
+}
+
+fn draw(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()> {
+    let only = &arguments.only;
+    let names: Vec<Name> = Name::ALL.into_iter().filter(|name| only.is_empty() || only.contains(name)).collect();
+    let wants = |source: Source| names.iter().any(|name| name.source() == source);
+    let ablation = when(wants(Source::Ablation), || ablation(arguments))?;
+    let log = when(wants(Source::Log), || log(arguments))?;
+    let training_set = when(wants(Source::TrainingSet), || training_set(arguments))?;
+    let category = when(wants(Source::Test), || category(arguments))?;
+    for name in only {
+        let reason = match name.source() {
+            Source::Network => None,
+            Source::Test => category.as_ref().err(),
+            Source::TrainingSet => training_set.as_ref().err(),
+            Source::Log => log.as_ref().err(),
+            Source::Ablation => ablation.as_ref().err(),
+        };
+        if let Some(reason) = reason {
+            bail!("the figure `{name}` cannot be drawn: {reason}");
+        }
+    }
+    let tested = match category {
+        Ok((model, category)) => Ok(evaluate(arguments, backend, model, category)?),
+        Err(reason) => Err(reason),
+    };
+    let pick = match arguments.pick {
+        Choice::Median => Pick::Median,
+        Choice::First => Pick::First,
+    };
+    let test = tested.as_ref().map(|(detector, category, report)| Test::new(detector, category, report, pick));
+    let networks = if wants(Source::Network) { networks(arguments.model.as_deref())? } else { Vec::new() };
+    let inputs = Inputs { networks, test: test.map_err(String::clone), training_set, log, ablation };
+    let (mut drawings, mut skipped) = (Vec::new(), Vec::new());
+    for name in names {
+        match figures::draw(name, &inputs)? {
+            Ok(drawn) => drawings.extend(drawn),
+            Err(reason) => skipped.push((name, reason)),
+        }
+    }
+    let (heading, protocol) = match &tested {
+        Ok((_, category, report)) => (format!("Figures of {}", category.name), Some(report.protocol.as_str())),
+        Err(_) => ("Figures".to_owned(), None),
+    };
+    figures::write(&arguments.out, &heading, protocol, &drawings, &skipped)?;
+    tell(&arguments.out, &drawings, &skipped)
+}
+
+fn tell(out: &Path, drawings: &[Drawing], skipped: &[(Name, String)]) -> anyhow::Result<()> {
+    for (name, reason) in skipped {
+        note(format_args!("skipped {name}: {reason}"));
+    }
+    drawings.iter().try_for_each(|drawing| say(format_args!("wrote {}", out.join(drawing.file()).display())))?;
+    say(format_args!("wrote {} and figures.json", out.join("index.html").display()))
+}
+
+/// An input that is loaded only if a figure needs it.
+fn when<T>(is_wanted: bool, load: impl FnOnce() -> Result<Input<T>>) -> Result<Input<T>> {
+    if is_wanted { load() } else { Ok(Err("it was not asked for".to_owned())) }
+}
+
+fn ablation(arguments: &Arguments) -> Result<Input<Ablation>> {
+    match &arguments.ablation {
+        Some(path) => Ablation::read(path).map(Ok),
+        None => Ok(Err("it needs --ablation".to_owned())),
+    }
+}
+
+fn log(arguments: &Arguments) -> Result<Input<Vec<LogEntry>>> {
+    let Some(model) = &arguments.model else { return Ok(Err("it needs --model".to_owned())) };
+    let path = model.with_file_name(LOG_FILE);
+    let log = Log::read(&path)?;
+    Ok(if log.is_empty() { Err(format!("{} has no steps, or there is no such file", path.display())) } else { Ok(log) })
+}
+
+/// The training images with the config of the corruption. Without a model the defaults are as good as any; with a model another
+/// corruption than that of its run would be misleading.
+fn training_set(arguments: &Arguments) -> Result<Input<TrainingSet>> {
+    let Some(data) = &arguments.data else { return Ok(Err("it needs --data".to_owned())) };
+    if data.is_dir() && !data.join("train").is_dir() {
+        return Ok(Err(format!("{} has no folder train", data.display())));
+    }
+    let mut layers = arguments.config.clone();
+    if let (true, Some(model)) = (layers.is_empty(), &arguments.model) {
+        let beside = model.with_file_name(CONFIG_FILE);
+        if !beside.is_file() {
+            return Ok(Err(format!("there is no {} beside the model; --config gives one", beside.display())));
+        }
+        layers.push(beside);
+    }
+    let config = Config::read_layers(&layers, arguments.textures.as_deref())?;
+    load_training_set(&config, data).map(|(set, _)| Ok(set))
+}
+
+/// The model and the test set, with good and anomalous images.
+fn category(arguments: &Arguments) -> Result<Input<(PathBuf, Category)>> {
+    let (Some(model), Some(data)) = (&arguments.model, &arguments.data) else {
+        return Ok(Err("it needs --model and --data".to_owned()));
+    };
+    if data.is_dir() && !data.join("test").is_dir() {
+        return Ok(Err(format!("{} has no folder test", data.display())));
+    }
+    let category = Category::open(data)?;
+    let good = category.test.iter().filter(|test| test.is_good()).count();
+    let anomalous = category.test.len() - good;
+    Ok(match (good, anomalous) {
+        (1.., 1..) => Ok((model.clone(), category)),
+        _ => Err(format!("the test set of {} has {good} good and {anomalous} anomalous images; both are needed", category.name)),
+    })
+}
+
+/// A detector, the category it is tested on, and the result.
+type Tested<B> = (Detector<B>, Category, EvaluationReport);
+
+fn evaluate<B: Backend>(arguments: &Arguments, backend: &B, model: PathBuf, category: Category) -> Result<Tested<B>> {
+    let detector = Detector::read(backend, &model)?;
+    let bar = progress::image_bar(category.test.len());
+    let report = evaluate_detector(&detector, &category, arguments.resolution, || bar.inc(1))?;
+    bar.finish_and_clear();
+    Ok((detector, category, report))
+}
+
+/// The network of the model at its working resolution; without a model, Models I and II of the paper.
+fn networks(model: Option<&Path>) -> Result<Vec<(Architecture, usize)>> {
+    let Some(path) = model else {
+        return [1, 2].into_iter().map(|model| Ok((Architecture::autoencoder(model, WIDTH)?, SIDE))).collect();
+    };
+    let file = WeightFile::read(path)?;
+    let settings = Settings::from_metadata(&file.metadata).map_err(|error| error.in_file(path))?;
+    let side = settings.preparation.size;
+    Ok(vec![(file.architecture, if side == 0 { SIDE } else { side })])
+}

@@ -1,0 +1,76 @@
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use orthoscope::data::{Category, Image, Plane, TestImage, check_output_folder, make_folder, row_major, write_bytes};
+use orthoscope::detect::metrics::resize_bilinear;
+use orthoscope::{Error, Result};
+use tiff::encoder::{TiffEncoder, colortype::Gray32Float};
+
+use super::npy;
+
+/// A folder of heatmaps in the layout that MVTec's evaluation code reads: `DIR/CATEGORY/test/KIND/NAME.tiff`. Beside each is `NAME.npy`, so
+/// that `metrics --maps DIR/CATEGORY/test` reads the same values.
+pub struct MapFolder(PathBuf);
+
+impl MapFolder {
+    /// The folder of a category below `root`. Nothing is written yet.
+    ///
+    /// # Errors
+    /// A file is in the way, or the folder is that of the test images, which could not be read again with maps beside them.
+    pub fn of(root: &Path, category: &Category) -> Result<Self> {
+        let folder = root.join(&category.name).join("test");
+        check_output_folder(&folder)?;
+        let is_taken = |test: &TestImage| test.path.ancestors().nth(2).is_some_and(|own| is_same(own, &folder));
+        match category.test.iter().any(is_taken) {
+            true => {
+                Err(Error::file(folder, "contains the test images; choose another --maps, so that maps are not read as images"))
+            }
+            false => Ok(Self(folder)),
+        }
+    }
+
+    /// `DIR/CATEGORY/test`.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes the heatmap of a test image in both formats, f32, at the size of the image. It is interpolated bilinearly, as for pixel metrics
+    /// at native resolution.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn write(&self, test: &TestImage, image: &Image, heatmap: &Plane) -> Result<()> {
+        let (height, width, _) = image.dim();
+        let map = resize_bilinear(heatmap, height, width)?;
+        let folder = self.0.join(&test.defect);
+        make_folder(&folder)?;
+        let stem = test.path.file_stem().unwrap_or_default();
+        // Not with_extension, which would cut a name such as `a.b`.
+        let file = |ending: &str| {
+            let mut name = stem.to_owned();
+            name.push(ending);
+            folder.join(name)
+        };
+        npy::write(&file(".npy"), &map)?;
+        write_tiff(&file(".tiff"), &map)
+    }
+}
+
+/// Whether both paths lead to the same existing folder.
+fn is_same(a: &Path, b: &Path) -> bool {
+    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+}
+
+/// Writes an uncompressed TIFF with one f32 value per pixel.
+///
+/// # Errors
+/// A map that is too large for TIFF, or a file that cannot be written.
+fn write_tiff(path: &Path, map: &Plane) -> Result<()> {
+    let refuse = |error: &dyn std::fmt::Display| Error::file(path, format!("cannot be written as TIFF: {error}"));
+    let (height, width) = map.dim();
+    let side = |extent: usize| u32::try_from(extent).map_err(|error| refuse(&error));
+    let mut bytes = Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::new(&mut bytes).map_err(|error| refuse(&error))?;
+    encoder.write_image::<Gray32Float>(side(width)?, side(height)?, &row_major(map)).map_err(|error| refuse(&error))?;
+    write_bytes(path, bytes.get_ref())
+}

@@ -1,0 +1,279 @@
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use indicatif::{HumanBytes, HumanDuration};
+use orthoscope::data::{Category, check_output_folder, make_folder};
+use orthoscope::detect::Detector;
+use orthoscope::ops::Backend;
+use orthoscope::report::{reproduction, runs};
+use orthoscope::run::reproduction::{
+    Estimate, Folders, PAGE_FILE, Plan, PlannedRun, Report, Request, RunReport, Shard, Watcher, categories, execute, finished,
+    merge, write_results,
+};
+use orthoscope::run::{EvaluationReport, LogEntry, MODEL_FILE, parse_minutes, steps_within};
+use orthoscope::{Error, Result};
+
+use super::device::{DeviceOption, on_device};
+use super::output::{INTERRUPTED, note, print, say, screen};
+use super::page;
+use super::reproduction_progress::ReproductionProgress;
+
+/// Arguments of `reproduce`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Trains, evaluates and validates every category with every seed, in DIR/CATEGORY/seed-S, and writes report.json, \
+    tables.csv, costs.csv and index.html into DIR. A run that was cut short, by Ctrl-C or a kill at any moment, goes on when the same command \
+    is given again; runs that are done are not repeated. With --shard, every process makes its part of the runs in a folder of its own; \
+    --merge joins the folders to the report that one process would have written."
+)]
+pub struct Arguments {
+    /// Folder of categories in the layout of MVTec AD
+    #[arg(long, value_name = "ROOT", required_unless_present = "merge")]
+    data: Option<PathBuf>,
+    /// Output folder
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Base config in place of that of the program; later files override earlier ones. The config of a category goes over it
+    #[arg(long, value_name = "TOML")]
+    config: Vec<PathBuf>,
+    /// Categories, separated by commas [default: all]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    category: Vec<String>,
+    /// Number of seeds, from 0
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: u64,
+    /// Optimiser steps of each run; overrides the config
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Make part I of N of the runs, I from 1 to N
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Choose the steps of each run so that all trainings together take this time. Not with --shard, because each shard would choose its own:
+    /// add --dry-run to see the steps, and pass them to the shards as --steps
+    #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, conflicts_with_all = ["steps", "shard"])]
+    budget: Option<Duration>,
+    /// Print the plan and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Join the output folders of shards
+    #[arg(
+        long,
+        value_name = "DIR",
+        num_args = 1..,
+        conflicts_with_all = ["data", "config", "category", "seeds", "steps", "shard", "budget", "dry_run", "device", "precision"]
+    )]
+    merge: Vec<PathBuf>,
+    #[command(flatten)]
+    device: DeviceOption,
+}
+
+/// Makes all runs of the plan, or joins those of shards.
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    check_output_folder(&arguments.out)?;
+    let Some(data) = &arguments.data else {
+        let (plan, runs) = merge(&arguments.merge, &arguments.out)?;
+        let report = write_report(&arguments.out, &plan, runs)?;
+        conclude(&arguments.out, &report)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let request = Request {
+        data: data.clone(),
+        configs: arguments.config.clone(),
+        categories: arguments.category.clone(),
+        seeds: arguments.seeds,
+        steps: arguments.steps,
+        shard: arguments.shard,
+    };
+    on_device!(arguments.device.open()?, |backend| reproduce(arguments, &request, &backend))
+}
+
+fn reproduce(arguments: &Arguments, request: &Request, backend: &impl Backend) -> anyhow::Result<ExitCode> {
+    let folders = Folders { data: request.data.clone(), out: arguments.out.clone() };
+    let plan = Plan::new(request, backend.description(), arguments.device.precision())?;
+    let _lock = if arguments.dry_run { None } else { Some(lock(&folders.out)?) };
+    let signal = Signal::listen()?;
+    let (plan, todo) = planned(arguments, request, backend, plan, &folders)?;
+    if arguments.dry_run {
+        return Ok(ExitCode::SUCCESS);
+    }
+    plan.write(&folders.out)?;
+    let mut progress = ReproductionProgress::new(todo.len(), plan.steps);
+    let mut failures = Vec::new();
+    for run in &todo {
+        progress.start(run);
+        let mut watch = Watch { progress: &mut progress, signal: &signal };
+        match execute(backend, &plan, run, &folders, &signal.stop, &mut watch) {
+            Ok(Some(report)) => {
+                progress.done(&report);
+                write_report(&folders.out, &plan, done(&plan, &folders.out)?)?;
+            }
+            Ok(None) => {
+                progress.finish();
+                say("interrupted; the same command continues")?;
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+            Err(error) => {
+                let error = error.into();
+                progress.failed(&error);
+                failures.push(format!("{} seed {}", run.category, run.seed));
+            }
+        }
+    }
+    progress.finish();
+    let report = write_report(&folders.out, &plan, done(&plan, &folders.out)?)?;
+    conclude(&folders.out, &report)?;
+    if !failures.is_empty() {
+        bail!("{} of {} runs failed: {}", failures.len(), plan.own_runs().len(), failures.join(", "));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The final plan, printed, and the runs that are not done.
+fn planned(
+    arguments: &Arguments,
+    request: &Request,
+    backend: &impl Backend,
+    mut plan: Plan,
+    folders: &Folders,
+) -> anyhow::Result<(Plan, Vec<PlannedRun>)> {
+    let earlier = Plan::read(&folders.out)?;
+    let mut estimate = None;
+    if let Some(budget) = arguments.budget {
+        // A plan that was begun keeps its steps, however fast the machine is today.
+        let steps = match &earlier {
+            Some(earlier) => earlier.steps,
+            None => {
+                let measured = Estimate::measure(backend, &plan, &plan.own_runs(), folders)?;
+                steps_within(budget, &estimate.insert(measured).step_times)?
+            }
+        };
+        plan = Plan::with_budget(request, &plan, budget, steps)?;
+    }
+    earlier.map_or(Ok(()), |earlier| plan.check_continues(&earlier, &folders.out))?;
+    let (mut todo, mut complete) = (Vec::new(), Vec::new());
+    for run in plan.own_runs() {
+        let is_done = finished(&plan, &run, &folders.out)?.is_some();
+        if is_done { complete.push(run) } else { todo.push(run) }
+    }
+    let estimate = match estimate {
+        Some(estimate) => estimate,
+        None => Estimate::measure(backend, &plan, &todo, folders)?,
+    };
+    print(runs::plan_table(&plan, &complete, screen()))?;
+    describe(&plan, &todo, &estimate, folders)?;
+    Ok((plan, todo))
+}
+
+/// Prints what the plan costs, and which folders are left out.
+fn describe(plan: &Plan, todo: &[PlannedRun], estimate: &Estimate, folders: &Folders) -> anyhow::Result<()> {
+    let (_, mut others) = categories(&folders.data)?;
+    let out = folders.out.canonicalize().ok();
+    others.retain(|name| out.is_none() || folders.data.join(name).canonicalize().ok() != out);
+    if !others.is_empty() {
+        say(format_args!("left out, because they have no train/good: {}", others.join(", ")))?;
+    }
+    if let Some(shard) = plan.shard {
+        say(format_args!("shard {shard}: {} of {} runs", plan.own_runs().len(), plan.runs.len()))?;
+    }
+    if let Some(minutes) = plan.budget_minutes {
+        say(format_args!("{} steps for each run, chosen for {minutes} minutes of training in all", plan.steps))?;
+    }
+    let left = HumanDuration(estimate.time_left(todo, plan.steps, folders)?);
+    let memory = estimate.peak_bytes.map_or_else(|| "unknown".to_owned(), |bytes| format!("about {}", HumanBytes(bytes)));
+    match todo.len() {
+        0 => say("nothing left to train"),
+        count => say(format_args!(
+            "{count} {} to go: about {left} of training, estimated from a few timed steps; evaluation comes on top. Memory: {memory}",
+            if count == 1 { "run" } else { "runs" }
+        )),
+    }
+}
+
+/// The results of the runs that are done.
+fn done(plan: &Plan, out: &Path) -> Result<Vec<RunReport>> {
+    plan.own_runs().iter().filter_map(|run| finished(plan, run, out).transpose()).collect()
+}
+
+/// Writes the files of the report.
+fn write_report(out: &Path, plan: &Plan, reports: Vec<RunReport>) -> Result<Report> {
+    let report = write_results(out, plan.origin.clone(), reports)?;
+    reproduction::write(&report, out)?;
+    Ok(report)
+}
+
+fn conclude(out: &Path, report: &Report) -> anyhow::Result<()> {
+    print(runs::result_table(report, screen()))?;
+    say(format_args!("wrote report.json, tables.csv, costs.csv and {}", out.join(PAGE_FILE).display()))
+}
+
+/// A lock on the output folder, which the system releases when the process ends, however it ends.
+fn lock(out: &Path) -> Result<File> {
+    make_folder(out)?;
+    let path = out.join(".lock");
+    let file = File::create(&path).map_err(|error| Error::write(&path, error))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Error::file(out, "is in use by another process")),
+        // Some network file systems have no locks.
+        Err(TryLockError::Error(error)) => log::warn!("{} cannot be locked: {error}", path.display()),
+    }
+    Ok(file)
+}
+
+/// Ctrl-C: a training is stopped after its step, with a checkpoint; everything else can be ended at once.
+struct Signal {
+    stop: Arc<AtomicBool>,
+    is_training: Arc<AtomicBool>,
+}
+
+impl Signal {
+    fn listen() -> anyhow::Result<Self> {
+        let own = Self { stop: Arc::default(), is_training: Arc::default() };
+        let (stop, is_training) = (Arc::clone(&own.stop), Arc::clone(&own.is_training));
+        ctrlc::set_handler(move || {
+            if is_training.load(Ordering::Relaxed) {
+                return stop.store(true, Ordering::Relaxed);
+            }
+            note("interrupted; the same command continues");
+            std::process::exit(i32::from(INTERRUPTED));
+        })
+        .context("cannot listen for Ctrl-C")?;
+        Ok(own)
+    }
+}
+
+/// Shows the progress of a run and draws its page.
+struct Watch<'a> {
+    progress: &'a mut ReproductionProgress,
+    signal: &'a Signal,
+}
+
+impl<B: Backend> Watcher<B> for Watch<'_> {
+    fn step(&mut self, entry: &LogEntry) {
+        self.signal.is_training.store(true, Ordering::Relaxed);
+        self.progress.step(entry);
+    }
+
+    fn trained(&mut self) {
+        self.signal.is_training.store(false, Ordering::Relaxed);
+        self.progress.trained();
+    }
+
+    fn evaluated(
+        &mut self,
+        detector: &Detector<B>,
+        category: &Category,
+        report: Option<&EvaluationReport>,
+        folder: &Path,
+    ) -> Result<()> {
+        reproduction::gallery::record(detector, category, folder)?;
+        let Some(report) = report else { return Ok(()) };
+        let run = page::Run { loss: page::loss_curve(&folder.join(MODEL_FILE))?, wall: None };
+        page::write(folder, detector, category, report, &run)
+    }
+}

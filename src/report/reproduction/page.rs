@@ -1,0 +1,222 @@
+//! `index.html` of a reproduction.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::super::document::{card, document, facts, header};
+use super::super::html::escape;
+use super::gallery::GALLERY_FILE;
+use super::published::{Method, published};
+use super::tables;
+use crate::data::write_bytes;
+use crate::error::Result;
+use crate::run::reproduction::{GALLERY_FOLDER, PAGE_FILE, Report, RunReport, run_folder};
+
+const STYLE: &str = concat!(include_str!("../results.css"), include_str!("page.css"));
+const GALLERY: &str = include_str!("gallery.html");
+const CITATION: &str = include_str!("../citation.html");
+const COUNTING: &str = include_str!("counting.js");
+const VIEWER: &str = include_str!("viewer.js");
+const THEME: &str = include_str!("theme.js");
+const TITLE: &str = "Reproduction";
+const SUBTITLE: &str = "Self-supervised autoencoders on every category and seed, beside published numbers";
+
+/// What a protocol line says about each thing that the paper does not do.
+const DEPARTURE: &str = "not in the paper";
+
+/// Writes `index.html` into `out`, the folder of the report. The page needs the galleries of the runs, which lie below it as
+/// [`record`](super::gallery::record) wrote them, and nothing else; a run without a gallery is listed without one. The bytes depend on the report and
+/// on which galleries exist.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write(report: &Report, out: &Path) -> Result<()> {
+    let has_gallery =
+        |run: &RunReport| run_folder(out, &run.category, run.seed).join(GALLERY_FOLDER).join(GALLERY_FILE).is_file();
+    let page = render(report, &published()?, has_gallery);
+    write_bytes(&out.join(PAGE_FILE), page.as_bytes())
+}
+
+/// The part of an address after `#` that opens a run.
+pub(super) fn fragment(category: &str, seed: u64) -> String {
+    format!("gallery/{}/{seed}", encoded(category))
+}
+
+fn render(report: &Report, methods: &[Method], has_gallery: impl Fn(&RunReport) -> bool) -> String {
+    let body = [
+        THEME_BUTTON.to_owned(),
+        header(TITLE, SUBTITLE),
+        results(report, methods),
+        gallery(report, has_gallery),
+        departures(report),
+        runs(report),
+        others(methods),
+        CITATION.to_owned(),
+    ];
+    let scripts = [THEME, COUNTING, VIEWER].map(|script| format!("<script>\n{script}</script>\n")).concat();
+    document(TITLE, STYLE, &(body.concat() + &scripts))
+}
+
+const THEME_BUTTON: &str = "<button id=\"theme\" class=\"theme\" hidden>Dark</button>\n";
+
+/// Means as cards, the table beside published numbers, and what the comparison is worth.
+fn results(report: &Report, methods: &[Method]) -> String {
+    let mean = |name: &str| report.mean.get(name).map(|spread| tables::percent(spread.mean));
+    let over = format!("mean over {}, in\u{a0}%", count(report.categories.len(), "category", "categories"));
+    let cards = [("image AUROC", "image_auroc"), ("pixel AUROC", "pixel_auroc"), ("AU-PRO", "au_pro")];
+    let cards: String = cards.iter().filter_map(|(label, name)| Some(card(label, &mean(name)?, &over))).collect();
+    let runs = card("runs", &report.runs.len().to_string(), &format!("trainings, {}", seeds(report)));
+    let origin = &report.origin;
+    let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let about = [
+        fact("orthoscope", &format!("{} commit {}", origin.version, origin.commit)),
+        fact("device", &origin.device),
+        fact("precision", &origin.precision),
+        fact("base config", &origin.base_config_hash),
+    ];
+    format!(
+        "<section>\n<h2>Results</h2>\n<dl class=\"cards\">\n{cards}{runs}</dl>\n{}</section>\n\
+         <section>\n<h2>Beside published numbers</h2>\n<p class=\"note\">AUROC and AU-PRO in\u{a0}%. Ours: mean ± standard deviation over seeds. \
+         The columns of other methods are their published image AUROC. On the line: ● ours, from the lowest to the highest seed; ○ published.</p>\n{}{}</section>\n",
+        facts(&about),
+        tables::beside(report, methods),
+        worth(report)
+    )
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+fn seeds(report: &Report) -> String {
+    let most = report.categories.iter().map(|category| category.seeds.len()).max().unwrap_or(0);
+    format!("up to {} for each category", count(most, "seed", "seeds"))
+}
+
+/// What must be known before two numbers of the table are compared.
+fn worth(report: &Report) -> String {
+    let mut points = vec![
+        "Published numbers are for the official images of MVTec AD. This page knows its images only as a folder: if they are a copy of another \
+         size, or another split, then the data differ even where the name of the category is the same."
+            .to_owned(),
+        "Ours is the last step of each training. Nothing was chosen on test images: thresholds are quantiles over held-out normal images, and \
+         variants are compared on held-out images with drawn defects. F1-max is the exception: its threshold is chosen on the test set."
+            .to_owned(),
+        "† other data or another protocol; the table of methods says which.".to_owned(),
+    ];
+    let unknown: Vec<&str> =
+        report.categories.iter().map(|own| own.category.as_str()).filter(|name| !is_of_mvtec(name)).collect();
+    if !unknown.is_empty() {
+        points.push(format!("Not a category of MVTec AD, so most methods have no number for it: {}.", unknown.join(", ")));
+    }
+    list(&points)
+}
+
+fn is_of_mvtec(category: &str) -> bool {
+    const CATEGORIES: [&str; 15] = [
+        "bottle",
+        "cable",
+        "capsule",
+        "carpet",
+        "grid",
+        "hazelnut",
+        "leather",
+        "metal_nut",
+        "pill",
+        "screw",
+        "tile",
+        "toothbrush",
+        "transistor",
+        "wood",
+        "zipper",
+    ];
+    CATEGORIES.contains(&category)
+}
+
+fn list(points: &[String]) -> String {
+    let points: String = points.iter().map(|point| format!("<li>{}</li>\n", escape(point))).collect();
+    format!("<ul class=\"points\">\n{points}</ul>\n")
+}
+
+fn gallery(report: &Report, has_gallery: impl Fn(&RunReport) -> bool) -> String {
+    let option = |run: &RunReport| {
+        let file = format!("{}/seed-{}/{GALLERY_FOLDER}/{GALLERY_FILE}", encoded(&run.category), run.seed);
+        let auroc = run.metrics.get("image_auroc").map(|&value| format!(", image AUROC {}", tables::percent(value)));
+        format!(
+            "<option value=\"{}\" data-hash=\"#{}\">{}, seed {}{}</option>",
+            escape(&file),
+            escape(&fragment(&run.category, run.seed)),
+            escape(&run.category.replace('_', " ")),
+            run.seed,
+            auroc.unwrap_or_default()
+        )
+    };
+    let options: String = report.runs.iter().filter(|run| has_gallery(run)).map(option).collect();
+    match options.is_empty() {
+        true => String::new(),
+        false => GALLERY.replace("{runs}", &options),
+    }
+}
+
+/// A path segment as part of an address (RFC 3986).
+fn encoded(segment: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    segment.bytes().map(encode).collect()
+}
+
+/// What the protocol lines say that the paper does not do, with the categories it holds for, and notes on the data.
+fn departures(report: &Report) -> String {
+    let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for run in &report.runs {
+        for part in run.protocol.split("; ").filter(|part| part.contains(DEPARTURE)) {
+            found.entry(part).or_default().push(&run.category);
+        }
+    }
+    let all = report.runs.len();
+    let point = |(part, mut categories): (&str, Vec<&str>)| {
+        let everywhere = categories.len() == all;
+        categories.dedup();
+        if everywhere { format!("{part}: all runs") } else { format!("{part}: {}", categories.join(", ")) }
+    };
+    let mut points: Vec<String> = found.into_iter().map(point).collect();
+    if points.is_empty() {
+        points.push("The protocol lines of all runs name no departure.".to_owned());
+    }
+    let mut notes: Vec<String> =
+        report.runs.iter().flat_map(|run| run.notes.iter().map(|note| format!("{}: {note}", run.category))).collect();
+    notes.dedup();
+    let notes = match notes.is_empty() {
+        true => String::new(),
+        false => format!("<h2>Notes on the data</h2>\n{}", list(&notes)),
+    };
+    format!(
+        "<section class=\"method\">\n<h2>What departs from the paper</h2>\n{}<p>The full text of the paper was not available: what the \
+         program computes follows its abstract, captions and equations, and the rest is the project's choice, as the method page of the \
+         documentation marks it.</p>\n{notes}</section>\n",
+        list(&points)
+    )
+}
+
+fn runs(report: &Report) -> String {
+    let line = |run: &RunReport| {
+        let name = format!("{}, seed {}", run.category, run.seed);
+        let protocol = if run.protocol.is_empty() { "not evaluated" } else { &run.protocol };
+        format!("<dt>{}</dt><dd>{}</dd>\n", escape(&name), escape(protocol))
+    };
+    let lines: String = report.runs.iter().map(line).collect();
+    format!(
+        "<section>\n<h2>Every run</h2>\n<p class=\"note\">Metrics in\u{a0}%. Found and false alarms are test images above the image \
+         threshold.</p>\n{}<details>\n<summary>Protocol of every run</summary>\n<dl class=\"protocols\">\n{lines}</dl>\n</details>\n</section>\n",
+        tables::runs(report)
+    )
+}
+
+fn others(methods: &[Method]) -> String {
+    format!(
+        "<section>\n<h2>Published methods</h2>\n<p class=\"note\">Mean AUROC over the 15 categories of MVTec AD, in\u{a0}%.</p>\n{}</section>\n",
+        tables::methods(methods)
+    )
+}

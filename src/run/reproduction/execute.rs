@@ -1,0 +1,232 @@
+//! One run of a plan: training, evaluation, validation. It can be killed at any moment and begun again.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use super::cost::Meter;
+use super::json::{read_json, write_json};
+use super::notes;
+use super::plan::{Plan, PlannedRun, name};
+use super::report::{ImageCounts, RunReport, Validation, Verdicts, run_folder};
+use crate::data::{Category, Image, make_folder, write_validation_set};
+use crate::detect::metrics::Score;
+use crate::detect::{Detector, ImageResult, Resolution, Thresholds};
+use crate::error::{Error, Result};
+use crate::ops::Backend;
+use crate::run::evaluation::{PartialReport, evaluate_detector_partly};
+use crate::run::{
+    CHECKPOINT_FILE, CONFIG_FILE, Config, EvaluationReport, LogEntry, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob,
+    VALIDATION_SEED, evaluate_detector,
+};
+
+/// File name of the results of a run, written last.
+pub const RUN_FILE: &str = "run.json";
+
+/// Folder of the validation set and its `metrics.json`.
+pub const VALIDATION_FOLDER: &str = "validation";
+
+/// Is told how a run goes on, and adds pictures to its folder.
+pub trait Watcher<B: Backend> {
+    /// A step of the training is done. Until the first one, and after the last one, a run may be killed without loss.
+    fn step(&mut self, entry: &LogEntry);
+
+    /// The training is done.
+    fn trained(&mut self);
+
+    /// The test set is evaluated, and nothing of it written yet. `report` is missing where the test set does not define all metrics.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    fn evaluated(
+        &mut self,
+        detector: &Detector<B>,
+        category: &Category,
+        report: Option<&EvaluationReport>,
+        folder: &Path,
+    ) -> Result<()>;
+}
+
+/// Where images are read and results written.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    /// Folder of categories.
+    pub data: PathBuf,
+    /// Folder of the report.
+    pub out: PathBuf,
+}
+
+impl Folders {
+    fn of(&self, run: &PlannedRun) -> PathBuf {
+        run_folder(&self.out, &run.category, run.seed)
+    }
+}
+
+/// The result of a run that is done; none if it is not. A run is done if its `run.json` and, if it has a test set, its `metrics.json` are complete.
+///
+/// # Errors
+/// The run is of another config, with the keys that differ.
+pub fn finished(plan: &Plan, run: &PlannedRun, out: &Path) -> Result<Option<RunReport>> {
+    let folder = run_folder(out, &run.category, run.seed);
+    check_config(&folder, &plan.config(run)?)?;
+    let Ok(report) = read_json::<RunReport>(&folder.join(RUN_FILE)) else { return Ok(None) };
+    let is_complete = report.verdicts.is_none() || read_json::<serde_json::Value>(&folder.join(METRICS_FILE)).is_ok();
+    Ok(is_complete.then_some(report))
+}
+
+/// Checks that a folder has no run, or one of this config.
+fn check_config(folder: &Path, config: &Config) -> Result<()> {
+    let path = folder.join(CONFIG_FILE);
+    if !path.exists() {
+        return Ok(());
+    }
+    let differences = Config::read(&path)?.differences(config, ["there", "now"])?;
+    match differences.is_empty() {
+        true => Ok(()),
+        false => Err(Error::file(folder, format!("holds a run with another config: {}", differences.join("; ")))),
+    }
+}
+
+/// Makes one run, from where an earlier process left it. `None` if `stop` was set while it trained; a checkpoint then holds the steps done.
+///
+/// # Errors
+/// Missing or unreadable images; a loss that is not finite; a file that cannot be written; another config in the folder.
+pub fn execute<B: Backend>(
+    backend: &B,
+    plan: &Plan,
+    run: &PlannedRun,
+    folders: &Folders,
+    stop: &AtomicBool,
+    watcher: &mut impl Watcher<B>,
+) -> Result<Option<RunReport>> {
+    if let Some(report) = finished(plan, run, &folders.out)? {
+        return Ok(Some(report));
+    }
+    let folder = folders.of(run);
+    make_folder(&folder)?;
+    let mut meter = Meter::start(&folder)?;
+    let (config, data) = (plan.config(run)?, folders.data.join(&run.category));
+    let job = TrainingJob::prepare(config.clone(), &data, &folder, folder.join(CHECKPOINT_FILE).exists())?;
+    if !folder.join(MODEL_FILE).exists() && !trained(backend, &job, stop, watcher, &mut meter)? {
+        return Ok(None);
+    }
+    watcher.trained();
+    let report =
+        results(backend, plan, run, &data, &folder, (&config, &job), watcher).map_err(|error| error.within(name(run)))?;
+    meter.write()?;
+    write_json(&folder.join(RUN_FILE), &report)?;
+    Ok(Some(report))
+}
+
+/// Trains to the end; false if it was stopped.
+fn trained<B: Backend>(
+    backend: &B,
+    job: &TrainingJob,
+    stop: &AtomicBool,
+    watcher: &mut impl Watcher<B>,
+    meter: &mut Meter,
+) -> Result<bool> {
+    let mut failed = None;
+    let outcome = job.run(backend, stop, |entry| {
+        watcher.step(entry);
+        failed = meter.tick().err().or(failed.take());
+    })?;
+    meter.write()?;
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(outcome == Outcome::Finished),
+    }
+}
+
+/// Evaluates and validates a trained run.
+fn results<B: Backend>(
+    backend: &B,
+    plan: &Plan,
+    run: &PlannedRun,
+    data: &Path,
+    folder: &Path,
+    (config, job): (&Config, &TrainingJob),
+    watcher: &mut impl Watcher<B>,
+) -> Result<RunReport> {
+    let detector = Detector::read(backend, &folder.join(MODEL_FILE))?;
+    let thresholds = detector.settings().thresholds.ok_or_else(|| Error::file(folder.join(MODEL_FILE), "has no thresholds"))?;
+    let category = Category::open_incomplete(data)?;
+    let images = notes::count(&category, job.training_images(), job.held_out().len())?;
+    let mut notes = notes::of_test_set(&category, &images);
+    notes.extend(notes::of_held_out(&images, category.train.len(), &config.detection));
+    let validation = validate(&detector, job.held_out(), folder, &mut notes)?;
+    let tested = test(&detector, &category, &images, folder, watcher)?;
+    Ok(RunReport {
+        category: run.category.clone(),
+        seed: run.seed,
+        config_hash: config.hash()?,
+        own_config: plan.has_own_config(&run.category),
+        steps: config.train.steps,
+        batch: config.train.batch as u64,
+        images,
+        thresholds,
+        verdicts: tested.as_ref().map(|own| verdicts(&own.images, config.detection.score, thresholds)),
+        validation,
+        notes,
+        protocol: tested.as_ref().map(|own| own.protocol.clone()).unwrap_or_default(),
+        image_auroc_by_kind: tested.as_ref().map(|own| own.image_auroc_by_kind.clone()).unwrap_or_default(),
+        metrics: tested.map(|own| own.metrics).unwrap_or_default(),
+    })
+}
+
+/// Scores the test set and writes `metrics.json`; `None` without test images.
+fn test<B: Backend>(
+    detector: &Detector<B>,
+    category: &Category,
+    images: &ImageCounts,
+    folder: &Path,
+    watcher: &mut impl Watcher<B>,
+) -> Result<Option<PartialReport>> {
+    if category.test.is_empty() {
+        return Ok(None);
+    }
+    let is_complete = images.good > 0 && images.anomalous > images.black_masks && images.without_mask == 0;
+    if !is_complete {
+        let report = evaluate_detector_partly(detector, category, Resolution::Native)?;
+        watcher.evaluated(detector, category, None, folder)?;
+        write_json(&folder.join(METRICS_FILE), &report)?;
+        return Ok(Some(report));
+    }
+    let report = evaluate_detector(detector, category, Resolution::Native, || ())?;
+    watcher.evaluated(detector, category, Some(&report), folder)?;
+    report.write(folder)?;
+    PartialReport::of(report).map(Some)
+}
+
+/// Scores held-out images and copies of them with drawn defects. `None`, with a note, if a defect cannot be drawn on an image.
+fn validate<B: Backend>(
+    detector: &Detector<B>,
+    held_out: &[Image],
+    folder: &Path,
+    notes: &mut Vec<String>,
+) -> Result<Option<Validation>> {
+    let own = folder.join(VALIDATION_FOLDER);
+    if own.exists() {
+        // Left by a process that was killed; what is there may be incomplete.
+        std::fs::remove_dir_all(&own).map_err(|error| Error::io(&own, "cannot be emptied", error))?;
+    }
+    match write_validation_set(&own, held_out, VALIDATION_SEED) {
+        Ok(()) => {}
+        Err(Error::Argument(reason)) => {
+            notes.push(format!("no validation: {reason}"));
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    }
+    let report = evaluate_detector(detector, &Category::open(&own)?, Resolution::Native, || ())?;
+    report.write(&own)?;
+    let PartialReport { metrics, image_auroc_by_kind, .. } = PartialReport::of(report)?;
+    Ok(Some(Validation { metrics, image_auroc_by_kind }))
+}
+
+fn verdicts(images: &[ImageResult], score: Score, thresholds: Thresholds) -> Verdicts {
+    let flagged = |is_good: bool| {
+        let of_class = images.iter().filter(|image| (image.kind == "good") == is_good);
+        of_class.filter(|image| image.scores.get(score) > thresholds.image).count()
+    };
+    Verdicts { found: flagged(false), false_alarms: flagged(true) }
+}

@@ -1,0 +1,29 @@
+//! Many runs with one protocol: all categories of a dataset, several seeds, one report.
+
+mod configs;
+mod cost;
+mod estimate;
+mod execute;
+mod json;
+mod merge;
+mod notes;
+mod plan;
+mod report;
+mod results;
+mod shard;
+
+pub use configs::Configs;
+pub use cost::{COST_FILE, Cost};
+pub use estimate::Estimate;
+pub use execute::{Folders, RUN_FILE, VALIDATION_FOLDER, Watcher, execute, finished};
+pub use merge::merge;
+pub use plan::{CategoryConfig, PLAN_FILE, Plan, PlannedRun, Request, categories};
+pub use report::{
+    COSTS_FILE, CategoryReport, GALLERY_FOLDER, ImageCounts, Origin, PAGE_FILE, REPORT_FILE, Report, RunReport, Spread,
+    TABLES_FILE, Validation, Values, Verdicts, run_folder,
+};
+pub use results::write_results;
+pub use shard::Shard;
+
+#[cfg(test)]
+pub(crate) use report::tests;

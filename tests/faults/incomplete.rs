@@ -1,0 +1,162 @@
+//! Categories that lack something: `reproduce` measures what is there and says what is not.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::fixture::Scratch;
+
+/// The only run of a reproduction of a category that `damage` changed.
+fn reproduced(damage: impl Fn(&Scratch)) -> (Scratch, Value) {
+    let scratch = Scratch::new();
+    damage(&scratch);
+    scratch.succeeds("reproduce --data . --config c.toml --device cpu --out all");
+    let run = scratch.json("all/report.json")["runs"][0].clone();
+    (scratch, run)
+}
+
+fn has_note(run: &Value, words: &str) -> bool {
+    run["notes"].as_array().unwrap().iter().any(|note| note.as_str().unwrap().contains(words))
+}
+
+fn remove(scratch: &Scratch, folder: &str) {
+    fs::remove_dir_all(scratch.path(folder)).unwrap();
+}
+
+/// Removes everything of the kinds of defects.
+fn only_good(scratch: &Scratch) {
+    for kind in scratch.names("cloth/test").iter().filter(|kind| *kind != "good") {
+        remove(scratch, &format!("cloth/test/{kind}"));
+    }
+    remove(scratch, "cloth/ground_truth");
+}
+
+#[test]
+fn a_category_without_a_test_set_is_trained() {
+    let (scratch, run) = reproduced(|scratch| {
+        remove(scratch, "cloth/test");
+        remove(scratch, "cloth/ground_truth");
+    });
+    assert!(has_note(&run, "there is no folder test: trained and validated, not evaluated"), "{run}");
+    assert!(run["verdicts"].is_null() && run.get("image_auroc").is_none() && run["protocol"] == "");
+    assert!(run["thresholds"]["image"].is_f64());
+    assert!(
+        scratch.path("all/cloth/seed-0/model.safetensors").exists() && !scratch.path("all/cloth/seed-0/metrics.json").exists()
+    );
+}
+
+#[test]
+fn without_ground_truth_images_are_judged_and_pixels_are_not() {
+    let (whole, complete) = reproduced(|_| ());
+    let (scratch, run) = reproduced(|scratch| remove(scratch, "cloth/ground_truth"));
+    assert!(has_note(&run, "there is no folder ground_truth"), "{run}");
+    assert_eq!(run["images"]["without_mask"], 5);
+    for name in ["image_auroc", "image_ap", "image_auroc_by_kind", "verdicts"] {
+        assert_eq!(run[name], complete[name], "{name}");
+    }
+    assert!(complete["pixel_auroc"].is_f64() && complete["au_pro"].is_f64());
+    assert!(run.get("pixel_auroc").is_none() && run.get("au_pro").is_none());
+    let images = |scratch: &Scratch| scratch.json("all/cloth/seed-0/metrics.json")["images"].clone();
+    assert_eq!(images(&scratch), images(&whole));
+}
+
+#[test]
+fn good_images_alone_count_false_alarms() {
+    let (_, run) = reproduced(only_good);
+    assert!(has_note(&run, "no defect among the 3 test images: only false alarms can be counted"), "{run}");
+    assert!(run["verdicts"]["false_alarms"].as_u64().unwrap() <= 3 && run["verdicts"]["found"] == 0);
+    assert!(run.get("image_auroc").is_none());
+    // A threshold below every score makes every image a false alarm.
+    let (_, run) = reproduced(|scratch| {
+        only_good(scratch);
+        let config = String::from_utf8(scratch.read("c.toml")).unwrap();
+        scratch.write("c.toml", format!("{config}[detection]\nimage_quantile = 0.0\n"));
+        for name in scratch.names("cloth/test/good") {
+            let path = format!("cloth/test/good/{name}");
+            let kept = scratch.read("cloth/train/good/000.png");
+            scratch.write(&path, inverted(&kept));
+        }
+    });
+    assert_eq!(run["verdicts"]["false_alarms"], 3, "{run}");
+}
+
+/// The image upside down in brightness, which no network trained on it reproduces.
+fn inverted(png: &[u8]) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    fs::write(&path, png).unwrap();
+    let image = orthoscope::data::read_image(&path).unwrap().mapv(|value| f32::from(value < 0.5));
+    orthoscope::data::encode_png(&image).unwrap()
+}
+
+#[test]
+fn black_masks_leave_no_pixel_metric() {
+    let (_, run) = reproduced(|scratch| {
+        for kind in scratch.names("cloth/ground_truth") {
+            scratch.write(format!("cloth/ground_truth/{kind}/000_mask.png"), black());
+        }
+    });
+    assert!(has_note(&run, "the masks of 5 of 5 defect images mark no pixel; no pixel metric is defined"), "{run}");
+    assert_eq!(run["images"]["black_masks"], 5);
+    assert!(run["image_auroc"].is_f64() && run.get("pixel_auroc").is_none());
+}
+
+fn black() -> Vec<u8> {
+    orthoscope::data::encode_png(&orthoscope::data::Image::zeros((32, 32, 3))).unwrap()
+}
+
+#[test]
+fn several_masks_of_one_image_are_united() {
+    let (_, once) = reproduced(|_| ());
+    let (_, run) = reproduced(|scratch| {
+        for kind in scratch.names("cloth/ground_truth") {
+            let mask = scratch.read(format!("cloth/ground_truth/{kind}/000_mask.png"));
+            scratch.write(format!("cloth/ground_truth/{kind}/000_mask.png"), black());
+            scratch.write(format!("cloth/ground_truth/{kind}/000_mask_1.png"), &mask);
+            scratch.write(format!("cloth/ground_truth/{kind}/000_mask_12.png"), black());
+        }
+    });
+    assert!(has_note(&run, "several masks are united for 5 of 5 defect images"), "{run}");
+    for name in ["pixel_auroc", "au_pro", "image_auroc"] {
+        assert_eq!(run[name], once[name], "{name}");
+    }
+    assert_eq!(run["images"]["black_masks"], 0);
+}
+
+#[test]
+fn images_of_different_sizes_are_trained_and_scored() {
+    let (_, run) = reproduced(|scratch| {
+        scratch.succeeds("data generate --out large --family cloth --size 48 --train 2 --good 1 --defects 1");
+        for (from, to) in [("train/good/000", "train/good/100"), ("test/good/000", "test/good/100")] {
+            scratch.write(format!("cloth/{to}.png"), scratch.read(format!("large/cloth/{from}.png")));
+        }
+        remove(scratch, "large");
+    });
+    assert_eq!((&run["images"]["train"], &run["images"]["good"]), (&6.into(), &4.into()), "{run}");
+    assert!(run["pixel_auroc"].is_f64());
+}
+
+#[test]
+fn one_image_is_trained_on_and_sets_the_thresholds() {
+    let (_, run) = reproduced(|scratch| {
+        for name in scratch.names("cloth/train/good").iter().skip(1) {
+            fs::remove_file(scratch.path(format!("cloth/train/good/{name}"))).unwrap();
+        }
+    });
+    assert_eq!((&run["images"]["train"], &run["images"]["held_out"]), (&1.into(), &1.into()));
+    assert!(has_note(&run, "only training image also sets the thresholds"), "{run}");
+    assert!(has_note(&run, "detection.image_quantile = 0.99 needs at least 100 held-out images, this run has 1"), "{run}");
+}
+
+#[test]
+fn one_failing_category_does_not_stop_the_others() {
+    let scratch = Scratch::new();
+    scratch.write("broken/train/good/a.png", "not an image");
+    let ran = scratch.run("reproduce --data . --config c.toml --device cpu --out all");
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("broken seed 0 failed: ") && ran.err.contains("a.png: is not an image"), "{}", ran.err);
+    assert!(ran.err.ends_with("error: 1 of 2 runs failed: broken seed 0\n"), "{}", ran.err);
+    let report = scratch.json("all/report.json");
+    assert_eq!(report["runs"].as_array().unwrap().len(), 1);
+    assert_eq!(report["runs"][0]["category"], "cloth");
+}
