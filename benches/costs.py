@@ -41,7 +41,8 @@ def data(binary):
         Path(folder, "c.toml").write_text(CONFIG)
         run("data", "generate", "--out", ".", "--family", "tiles", "--size", str(SIDE), "--train", str(IMAGES), "--good", "1", "--defects", "1")
         said = run("train", "--config", "c.toml", "--data", "tiles", "--out", "run", "--device", "cpu").stderr.strip().splitlines()[-1]
-        steps = [json.loads(line) for line in Path(folder, "run", "log.jsonl").read_text().splitlines()][WARMUP:]
+        lines = [json.loads(line) for line in Path(folder, "run", "log.jsonl").read_text().splitlines()]
+        steps = [line for line in lines if "loss" in line][WARMUP:]
     total = lambda key: sum(step[key] for step in steps)
     return {
         "said": said,

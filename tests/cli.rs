@@ -17,5 +17,6 @@ mod cli {
     mod reproduce;
     mod streams;
     mod train;
+    mod training_log;
     mod verify;
 }

@@ -56,7 +56,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     let steps = config.train.steps;
     note(format_args!("training {} for {steps} steps", config.architecture()));
     let job = TrainingJob::prepare(config, &folder, out, false)?;
-    if train::run_job(backend, &job, steps)? == Outcome::Interrupted {
+    if train::run_job(backend, &job, steps, None)? == Outcome::Interrupted {
         let (out, folder) = (out.display(), folder.display());
         let command = format!("orthoscope train --config {out}/{CONFIG_FILE} --data {folder} --out {out} --resume");
         say(format_args!("interrupted; `{command}` continues the training"))?;

@@ -24,6 +24,7 @@ mod reproduce;
 mod reproduction_progress;
 mod train;
 mod verify;
+mod watch;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
-use orthoscope::run::LogEntry;
+use orthoscope::run::{LogEntry, LogLine};
 use orthoscope::theory::runner::Finding;
 
 use super::output::note;
@@ -18,6 +18,8 @@ pub struct TrainingProgress {
     first: Option<u64>,
     printed: Option<Instant>,
     loss: f64,
+    /// The last one.
+    validation: Option<f64>,
     supply: Supply,
 }
 
@@ -53,15 +55,34 @@ impl TrainingProgress {
     /// Progress towards `steps`.
     pub fn new(steps: u64) -> Self {
         let bar = bar(steps, "step {pos}/{len}  {msg}  {eta} left");
-        Self { bar, steps, start: Instant::now(), first: None, printed: None, loss: 0.0, supply: Supply::default() }
+        Self {
+            bar,
+            steps,
+            start: Instant::now(),
+            first: None,
+            printed: None,
+            loss: 0.0,
+            validation: None,
+            supply: Supply::default(),
+        }
+    }
+
+    /// A line was added to the log.
+    pub fn line(&mut self, line: &LogLine) {
+        match line {
+            LogLine::Step(entry) => self.step(entry),
+            LogLine::Validation(entry) => self.validation = Some(entry.validation.image_auroc),
+            LogLine::Warning(entry) => self.bar.suspend(|| note(format_args!("warning: {}", entry.message))),
+        }
     }
 
     /// One step is done.
-    pub fn step(&mut self, entry: &LogEntry) {
+    fn step(&mut self, entry: &LogEntry) {
         self.supply.add(entry);
         let first = *self.first.get_or_insert(entry.step - 1);
         self.loss = if entry.step == first + 1 { entry.loss } else { 0.95 * self.loss + 0.05 * entry.loss };
-        let message = format!("loss {:.5}  {:.1} images/s", self.loss, entry.images_per_second);
+        let validation = self.validation.map_or_else(String::new, |auroc| format!("  validation AUROC {auroc:.4}"));
+        let message = format!("loss {:.5}  {:.1} images/s{validation}", self.loss, entry.images_per_second);
         if !self.bar.is_hidden() {
             if entry.step == first + 1 {
                 // The remaining time is estimated from the steps since the run was resumed.

@@ -6,16 +6,20 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use orthoscope::Error;
+use orthoscope::backend::Storage;
 use orthoscope::ops::Backend;
+use orthoscope::report::training::Status;
 use orthoscope::run::{CONFIG_FILE, Config, MODEL_FILE, Outcome, TrainingJob, parse_minutes};
 
 use super::device::{DeviceOption, on_device};
-use super::output::{note, say};
+use super::output::{note, say, sentence};
 use super::progress::TrainingProgress;
+use super::watch::Watch;
 
 /// Arguments of `train`.
 #[derive(clap::Args)]
-#[command(after_help = "Writes model.safetensors, config.toml, log.jsonl and checkpoint.safetensors into the output folder. \
+#[command(after_help = "Writes model.safetensors, config.toml, log.jsonl and checkpoint.safetensors into the output folder, \
+    with --watch also training.html. \
     Ctrl-C saves a checkpoint and exits with 130; --resume continues to the same weights, bit for bit.")]
 pub struct Arguments {
     /// Config file; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
@@ -39,6 +43,12 @@ pub struct Arguments {
     /// Seed; overrides the config
     #[arg(long)]
     seed: Option<u64>,
+    /// Steps between validations on held-out images with drawn defects, which go into the log; overrides the config
+    #[arg(long, value_name = "N")]
+    validate_every: Option<u64>,
+    /// Write a page with learning curves, training.html, into the output folder; it reloads itself while the training goes on
+    #[arg(long)]
+    watch: bool,
     /// Continue the run in the output folder
     #[arg(long)]
     resume: bool,
@@ -51,6 +61,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut config = Config::read_layers(&arguments.config, arguments.textures.as_deref())?;
     config.train.steps = arguments.steps.unwrap_or(config.train.steps);
     config.seed = arguments.seed.unwrap_or(config.seed);
+    config.output.validate_every = arguments.validate_every.unwrap_or(config.output.validate_every);
     if arguments.budget.is_some() && arguments.resume {
         config.train.steps = Config::read(&arguments.out.join(CONFIG_FILE))?.train.steps;
     }
@@ -61,7 +72,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         note(format_args!("train.steps = {steps} for {} minutes of training", budget.as_secs_f64() / 60.0));
     }
     let steps = job.config().train.steps;
-    match on_device!(device, |backend| run_job(&backend, &job, steps))? {
+    let watch = |device| match arguments.watch {
+        true => Watch::new(job.config(), &arguments.data, &arguments.out, device).map(Some),
+        false => Ok(None),
+    };
+    match on_device!(device, |backend| run_job(&backend, &job, steps, watch(backend.description())?))? {
         Outcome::Finished => {
             say(format_args!("wrote {}", arguments.out.join(MODEL_FILE).display()))?;
             Ok(ExitCode::SUCCESS)
@@ -73,15 +88,25 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Runs a job with progress on standard error; Ctrl-C stops it after the current step.
-pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64) -> anyhow::Result<Outcome> {
+/// Runs a job with progress on standard error, and on a page if wanted; Ctrl-C stops it after the current step.
+pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64, mut watch: Option<Watch>) -> anyhow::Result<Outcome> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
     let mut progress = TrainingProgress::new(steps);
-    let outcome = job.run(backend, &stop, |entry| progress.step(entry));
+    let outcome = job.run_with_lines(backend, &stop, |line| {
+        progress.line(line);
+        watch.iter_mut().for_each(|watch| watch.line(line));
+    });
     progress.finish();
-    let outcome = outcome.map_err(|error| explain(error, job))?;
+    let outcome = outcome.map_err(|error| explain(error, job));
+    let status = match &outcome {
+        Ok(Outcome::Finished) => Status::Finished,
+        Ok(Outcome::Interrupted) => Status::Interrupted,
+        Err(error) => Status::Failed(sentence(error)),
+    };
+    watch.iter_mut().for_each(|watch| watch.end(&status));
+    let outcome = outcome?;
     progress.report_supply(job.loading());
     Ok(outcome)
 }

@@ -5,10 +5,11 @@
 
 use std::path::Path;
 
+use ndarray::Axis;
 use rayon::prelude::*;
 
-use super::file::{write_mask_png, write_png};
-use super::image::Image;
+use super::file::{to_byte, write_mask_png, write_png};
+use super::image::{Image, Plane};
 use super::texture::Defect;
 use crate::disk::make_folder;
 use crate::error::{Error, Result};
@@ -17,32 +18,110 @@ use crate::rng::{Purpose, Stream};
 /// Number of the random stream of the first kind; those of generated datasets and of textures are far away.
 const FIRST_STEP: u32 = 1 << 20;
 
+/// The validation set in memory, with the values that its files have: multiples of 1/255.
+pub struct ValidationSet {
+    normal: Vec<Image>,
+    defects: Vec<Drawn>,
+}
+
+/// A drawn defect, as the pixels that differ from a normal image.
+struct Drawn {
+    defect: Defect,
+    /// Number of the normal image.
+    number: usize,
+    /// Row, column and new values.
+    pixels: Vec<([usize; 2], [f32; 3])>,
+}
+
+/// An image of the validation set.
+#[derive(Clone, Debug)]
+pub struct ValidationImage {
+    /// The kind of defect; none for a normal image.
+    pub defect: Option<Defect>,
+    /// Number of the held-out image.
+    pub number: usize,
+    /// The image, `[height, width, 3]`.
+    pub image: Image,
+    /// 1 where the defect is, `[height, width]`.
+    pub mask: Plane,
+}
+
+impl ValidationSet {
+    /// Draws a defect of every kind on every image. The defects depend only on the seed and on the number and size of the image.
+    ///
+    /// # Errors
+    /// No image; one that is too small for a defect.
+    pub fn draw(held_out: &[Image], seed: u64) -> Result<Self> {
+        if held_out.is_empty() {
+            return Err(Error::argument("there is no held-out image to put a defect on"));
+        }
+        let kinds = (FIRST_STEP..).zip(Defect::ON_PHOTOGRAPHS);
+        let places: Vec<_> = kinds.flat_map(|kind| (0..held_out.len()).map(move |number| (kind, number))).collect();
+        let draw = |&((step, defect), number): &((u32, Defect), usize)| {
+            let drawn = defect.on_photograph(&held_out[number], &mut Stream::new(seed, Purpose::Texture, step, number as u32))?;
+            let (image, marked) = (&drawn.image, drawn.mask.indexed_iter().filter(|(_, marked)| **marked > 0.0));
+            let pixel = |((row, column), _)| ([row, column], [0, 1, 2].map(|channel| rounded(image[[row, column, channel]])));
+            Ok(Drawn { defect, number, pixels: marked.map(pixel).collect() })
+        };
+        let defects: Vec<Result<Drawn>> = places.par_iter().map(draw).collect();
+        let normal = held_out.par_iter().map(|image| image.mapv(rounded)).collect();
+        Ok(Self { normal, defects: defects.into_iter().collect::<Result<_>>()? })
+    }
+
+    /// Number of images, the normal ones included.
+    pub fn count(&self) -> usize {
+        self.normal.len() + self.defects.len()
+    }
+
+    /// The image of this number: first the normal ones, then those with a defect, kind by kind. None from [`ValidationSet::count`] on.
+    pub fn image(&self, index: usize) -> Option<ValidationImage> {
+        let drawn = match index.checked_sub(self.normal.len()) {
+            Some(index) => Some(self.defects.get(index)?),
+            None => None,
+        };
+        let number = drawn.map_or(index, |drawn| drawn.number);
+        let mut image = self.normal.get(number)?.clone();
+        let mut mask = Plane::zeros((image.len_of(Axis(0)), image.len_of(Axis(1))));
+        for &([row, column], values) in drawn.iter().flat_map(|drawn| &drawn.pixels) {
+            mask[[row, column]] = 1.0;
+            (0..3).for_each(|channel| image[[row, column, channel]] = values[channel]);
+        }
+        Some(ValidationImage { defect: drawn.map(|drawn| drawn.defect), number, image, mask })
+    }
+
+    fn write(&self, out: &Path) -> Result<()> {
+        let folder = |image: &ValidationImage, part: &str| out.join(part).join(image.defect.map_or("good", Defect::name));
+        make_folder(&out.join("test/good"))?;
+        for defect in Defect::ON_PHOTOGRAPHS {
+            make_folder(&out.join("test").join(defect.name()))?;
+            make_folder(&out.join("ground_truth").join(defect.name()))?;
+        }
+        (0..self.count()).into_par_iter().filter_map(|index| self.image(index)).try_for_each(|image| {
+            let number = image.number;
+            write_png(&folder(&image, "test").join(format!("{number:03}.png")), &image.image)?;
+            match image.defect {
+                Some(_) => write_mask_png(&folder(&image, "ground_truth").join(format!("{number:03}_mask.png")), &image.mask),
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+/// The value that an 8-bit file has for `value`.
+fn rounded(value: f32) -> f32 {
+    f32::from(to_byte(value)) / 255.0
+}
+
 /// Writes `test/good` with the held-out images, and for each kind of defect `test/KIND` with every image once and its mask in
 /// `ground_truth/KIND`. The defects depend only on the seed and on the number and size of the image.
 ///
 /// # Errors
-/// No image; a folder `out` that exists and is not empty, or that cannot be written; an image that is too small for a defect.
+/// As [`ValidationSet::draw`]; a folder `out` that exists and is not empty, or that cannot be written.
 pub fn write_validation_set(out: &Path, held_out: &[Image], seed: u64) -> Result<()> {
-    if held_out.is_empty() {
-        return Err(Error::argument("there is no held-out image to put a defect on"));
-    }
     if std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::file(out, "exists and is not empty; choose another folder or remove it first"));
     }
-    let good = out.join("test/good");
-    make_folder(&good)?;
-    held_out.par_iter().enumerate().try_for_each(|(number, image)| write_png(&good.join(format!("{number:03}.png")), image))?;
-    for (step, defect) in (FIRST_STEP..).zip(Defect::ON_PHOTOGRAPHS) {
-        let (images, masks) = (out.join("test").join(defect.name()), out.join("ground_truth").join(defect.name()));
-        make_folder(&images)?;
-        make_folder(&masks)?;
-        held_out.par_iter().enumerate().try_for_each(|(number, image)| {
-            let drawn = defect.on_photograph(image, &mut Stream::new(seed, Purpose::Texture, step, number as u32))?;
-            write_png(&images.join(format!("{number:03}.png")), &drawn.image)?;
-            write_mask_png(&masks.join(format!("{number:03}_mask.png")), &drawn.mask)
-        })?;
-    }
-    Ok(())
+    ValidationSet::draw(held_out, seed)?.write(out)
 }
 
 #[cfg(test)]
@@ -50,11 +129,14 @@ mod tests {
     use super::*;
     use crate::data::{Category, Family};
 
+    fn held_out() -> [Image; 2] {
+        [0, 1].map(|index| Family::Wood.render(&mut Stream::new(1, Purpose::Test, 0, index), 64, 48).unwrap())
+    }
+
     #[test]
     fn the_set_is_a_category_with_a_defect_of_every_kind_on_every_image() {
         let folder = tempfile::tempdir().unwrap();
-        let image = |index| Family::Wood.render(&mut Stream::new(1, Purpose::Test, 0, index), 64, 48).unwrap();
-        let held_out = [image(0), image(1)];
+        let held_out = held_out();
         let out = folder.path().join("validation");
         write_validation_set(&out, &held_out, 5).unwrap();
         let category = Category::open(&out).unwrap();
@@ -69,5 +151,33 @@ mod tests {
         let error = write_validation_set(&out, &held_out, 5).unwrap_err().to_string();
         assert!(error.ends_with("exists and is not empty; choose another folder or remove it first"), "{error}");
         assert!(write_validation_set(&folder.path().join("none"), &[], 5).is_err());
+    }
+
+    #[test]
+    fn the_images_in_memory_are_those_of_the_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let held_out = held_out();
+        write_validation_set(folder.path(), &held_out, 5).unwrap();
+        let mut files = Category::open(folder.path()).unwrap().test;
+        let set = ValidationSet::draw(&held_out, 5).unwrap();
+        assert_eq!(files.len(), set.count());
+        for index in 0..set.count() {
+            let own = set.image(index).unwrap();
+            let name = format!("test/{}/{:03}.png", own.defect.map_or("good", Defect::name), own.number);
+            let at = files.iter().position(|file| file.path.ends_with(&name)).unwrap();
+            assert_eq!(files.remove(at).read().unwrap(), (own.image, own.mask), "{name}");
+        }
+        assert!(set.image(set.count()).is_none());
+    }
+
+    #[test]
+    fn drawn_defects_are_those_of_the_texture_room() {
+        let held_out = held_out();
+        let set = ValidationSet::draw(&held_out, 5).unwrap();
+        let own = set.image(2 + 2 * 3 + 1).unwrap();
+        assert_eq!((own.defect, own.number), (Some(Defect::Hole), 1));
+        let mut stream = Stream::new(5, Purpose::Texture, FIRST_STEP + 3, 1);
+        let drawn = Defect::Hole.on_photograph(&held_out[1], &mut stream).unwrap();
+        assert!(own.mask == drawn.mask && own.image == drawn.image.mapv(rounded));
     }
 }

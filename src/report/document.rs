@@ -16,6 +16,11 @@ pub(super) fn document(title: &str, style: &str, body: &str) -> String {
     )
 }
 
+/// The same page, which loads itself again every so many seconds.
+pub(super) fn reloading(page: String, seconds: u64) -> String {
+    page.replacen("</title>\n", &format!("</title>\n<meta http-equiv=\"refresh\" content=\"{seconds}\">\n"), 1)
+}
+
 /// The heading and the subtitle of a page.
 pub(super) fn header(title: &str, subtitle: &str) -> String {
     format!("<header>\n<h1>{}</h1>\n<p class=\"subtitle\">{}</p>\n</header>\n", escape(title), escape(subtitle))

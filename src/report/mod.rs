@@ -10,6 +10,7 @@
 //! | `spell` | file names from mathematical titles |
 //! | `document` | the skeleton of an HTML page |
 //! | `results`, `example`, `page` | the results of an evaluation: numbers, images with their figure, HTML page |
+//! | `training` | a page about a training run, which can reload itself |
 //! | `runs` | plan and results of a reproduction as tables |
 //! | `profile` | results of the profiler: tables, CSV files, sentences, a comparison |
 //! | `network` | a network as SVG, from its graph |
@@ -47,4 +48,5 @@ pub mod spell;
 mod style;
 pub mod table;
 mod text;
+pub mod training;
 pub mod wrap;

@@ -68,11 +68,13 @@ impl Default for DataConfig {
 pub struct OutputConfig {
     /// Steps between checkpoints.
     pub checkpoint_every: u64,
+    /// Steps between validations, which go into the log; 0 for none.
+    pub validate_every: u64,
 }
 
 impl Default for OutputConfig {
     fn default() -> Self {
-        Self { checkpoint_every: 200 }
+        Self { checkpoint_every: 200, validate_every: 0 }
     }
 }
 

@@ -66,6 +66,9 @@ const ADDED_SECTIONS: [&str; 8] = [
     "objective.gradient",
 ];
 
+/// Later keys that affect no result, so that no hash depends on their value: their section and the beginning of their line.
+const WITHOUT_EFFECT: [(&str, &str); 1] = [("output", "validate_every = ")];
+
 /// Keys without a default, which a default config does not contain.
 const WITHOUT_DEFAULT: [&str; 4] =
     ["data.textures", "detection.score_smoothing", "detection.score_smoothing.window", "detection.score_smoothing.repeats"];
@@ -88,11 +91,14 @@ pub(super) fn check_old_keys(table: &Table) -> Result<Option<String>> {
 }
 
 /// The config text `toml` as version 0.1.0 would have written it: renamed keys under their first names, and without later keys that have
-/// their default. Config hashes are computed from it, so that they stay the same when keys are renamed or added.
+/// their default or affect no result. Config hashes are computed from it, so that they stay the same when keys are renamed or added.
 pub(super) fn as_first_version(toml: &str) -> String {
     let mut section = "";
     let mut first = String::with_capacity(toml.len());
-    let is_added = |line: &str, section: &str| ADDED.iter().any(|(of, added)| *of == section && *added == line);
+    let is_added = |line: &str, section: &str| {
+        ADDED.iter().any(|(of, added)| *of == section && *added == line)
+            || WITHOUT_EFFECT.iter().any(|(of, key)| *of == section && line.starts_with(key))
+    };
     for line in toml.lines() {
         section = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')).unwrap_or(section);
         if is_added(line, section) {
@@ -209,5 +215,16 @@ mod tests {
         let kept =
             "[corruption]\nclean = 0.5\nregion_threshold = 0.05\n\n[corruption.kept_noise]\nmax = 0.1\n\n[train]\nsteps = 3\n";
         assert_eq!(as_first_version(&changed), kept);
+    }
+
+    #[test]
+    fn keys_without_effect_are_left_out_whatever_their_value() {
+        for value in [0, 500] {
+            let text = format!("[output]\ncheckpoint_every = 200\nvalidate_every = {value}\n");
+            assert_eq!(as_first_version(&text), "[output]\ncheckpoint_every = 200\n");
+        }
+        let mut config = Config::default();
+        config.output.validate_every = 500;
+        assert_eq!(config.hash().unwrap(), Config::default().hash().unwrap());
     }
 }

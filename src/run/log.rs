@@ -8,7 +8,30 @@ use crate::data::write_atomically;
 use crate::error::{Error, Result};
 use crate::train::Terms;
 
-/// One line of `log.jsonl`.
+/// One line of `log.jsonl`. Lines of other kinds, from a later version, are skipped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum LogLine {
+    /// An optimiser step.
+    Step(LogEntry),
+    /// Scores on the validation set.
+    Validation(ValidationEntry),
+    /// Something that looks wrong.
+    Warning(WarningEntry),
+}
+
+impl LogLine {
+    /// The optimiser step after which the line was written.
+    pub fn step(&self) -> u64 {
+        match self {
+            Self::Step(entry) => entry.step,
+            Self::Validation(entry) => entry.step,
+            Self::Warning(entry) => entry.step,
+        }
+    }
+}
+
+/// An optimiser step in `log.jsonl`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogEntry {
     /// Optimiser step, from 1.
@@ -33,40 +56,94 @@ pub struct LogEntry {
     pub wait_ms: f64,
 }
 
-/// The log of a run, one JSON object per step.
+/// A validation in `log.jsonl`. It is never used to choose a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValidationEntry {
+    /// Optimiser step after which it was made.
+    pub step: u64,
+    /// Its results.
+    pub validation: ValidationScores,
+}
+
+/// Scores of the weights that a run would save, the moving average, on held-out images with and without drawn defects.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValidationScores {
+    /// Image AUROC, with the image score of the config.
+    pub image_auroc: f64,
+    /// Pixel AUROC at working resolution.
+    pub pixel_auroc: f64,
+    /// Mean over normal images, pixels and channels of (x - f(x))².
+    pub normal_residual: f64,
+}
+
+/// An early warning in `log.jsonl`. The training goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WarningEntry {
+    /// Optimiser step after which it was given.
+    pub step: u64,
+    /// What looks wrong.
+    pub warning: WarningKind,
+    /// The loss, or the standard deviation of the output.
+    pub value: f64,
+    /// The lowest earlier loss, or the standard deviation of the input.
+    pub reference: f64,
+    /// The warning as a sentence with its numbers.
+    pub message: String,
+}
+
+/// What looks wrong with a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningKind {
+    /// The loss is far above its earlier level.
+    RisingLoss,
+    /// The output hardly varies over pixels and images.
+    ConstantOutput,
+}
+
+/// The log of a run: one JSON object per line, at least one line for each step.
 pub struct Log {
     path: PathBuf,
     file: File,
 }
 
 impl Log {
-    /// Opens the log. Entries after `step` are dropped: a resumed run repeats those steps.
+    /// Opens the log. Lines after `step` are dropped: a resumed run repeats those steps.
     ///
     /// # Errors
     /// The file cannot be read or written.
     pub fn open(path: &Path, step: u64) -> Result<Self> {
         let text = Self::text(path)?;
-        let kept = entries(&text).filter(|(_, entry)| entry.step <= step).map(|(line, _)| line);
+        let kept = complete(&text).filter(|line| line.step <= step).map(|line| line.text);
         write_atomically(path, |writer| kept.into_iter().try_for_each(|line| writeln!(writer, "{line}")))?;
         let file = OpenOptions::new().append(true).open(path).map_err(|error| Error::write(path, error))?;
         Ok(Self { path: path.to_owned(), file })
     }
 
-    /// Adds one entry.
+    /// Adds one line.
     ///
     /// # Errors
     /// The file cannot be written, e.g. the disk is full.
-    pub fn append(&mut self, entry: &LogEntry) -> Result<()> {
-        let line = serde_json::to_string(entry).map_err(|error| Error::file(&self.path, error))?;
+    pub fn append(&mut self, line: &LogLine) -> Result<()> {
+        let line = serde_json::to_string(line).map_err(|error| Error::file(&self.path, error))?;
         writeln!(self.file, "{line}").map_err(|error| Error::write(&self.path, error))
     }
 
-    /// All entries; none if there is no file. An incomplete last line, left by a crash, is ignored.
+    /// The steps in a log; none if there is no file. An incomplete last line, left by a crash, is ignored.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn read(path: &Path) -> Result<Vec<LogEntry>> {
-        Ok(entries(&Self::text(path)?).map(|(_, entry)| entry).collect())
+        let step = |line| if let LogLine::Step(entry) = line { Some(entry) } else { None };
+        Ok(Self::lines(path)?.into_iter().filter_map(step).collect())
+    }
+
+    /// The same with the lines of every kind.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn lines(path: &Path) -> Result<Vec<LogLine>> {
+        Ok(complete(&Self::text(path)?).filter_map(|line| line.content).collect())
     }
 
     fn text(path: &Path) -> Result<String> {
@@ -78,14 +155,85 @@ impl Log {
     }
 }
 
-/// The complete lines of a log with their entries. The text is kept, because reading and writing a number can round it.
-fn entries(text: &str) -> impl Iterator<Item = (&str, LogEntry)> {
-    text.lines().map_while(|line| Some((line, serde_json::from_str(line).ok()?)))
+/// A complete line of a log. Its text is kept, because reading and writing a number can round it.
+struct Line<'a> {
+    text: &'a str,
+    step: u64,
+    /// None for a kind that this version does not know.
+    content: Option<LogLine>,
+}
+
+/// All that is known of a line of an unknown kind.
+#[derive(Deserialize)]
+struct Stamp {
+    step: u64,
+}
+
+/// The lines up to the first that is not complete.
+fn complete(text: &str) -> impl Iterator<Item = Line<'_>> {
+    text.lines().map_while(|text| {
+        let content: Option<LogLine> = serde_json::from_str(text).ok();
+        let step = match &content {
+            Some(line) => line.step(),
+            None => serde_json::from_str::<Stamp>(text).ok()?.step,
+        };
+        Some(Line { text, step, content })
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A step of version 0.1.0, a step, a warning, a validation, and a kind from the future; then a line that a crash has cut off.
+    const TEXT: &str = concat!(
+        r#"{"step":1,"loss":0.5,"rate":0.001,"images_per_second":10.0}"#,
+        "\n",
+        r#"{"step":2,"loss":0.1,"rate":0.002,"images_per_second":12.5,"step_ms":4.0,"batch_ms":1.0,"wait_ms":0.25}"#,
+        "\n",
+        r#"{"step":2,"warning":"rising_loss","value":0.5,"reference":0.1,"message":"high"}"#,
+        "\n",
+        r#"{"step":2,"validation":{"image_auroc":0.75,"pixel_auroc":0.5,"normal_residual":0.01}}"#,
+        "\n",
+        r#"{"step":2,"something":{"new":1}}"#,
+        "\n",
+        r#"{"step":3,"loss":0.30000000000000004,"rate":0.003,"images_per_second":1.0}"#,
+        "\n",
+        r#"{"step":4,"loss":0.2,"ra"#,
+    );
+
+    #[test]
+    fn readers_of_steps_skip_lines_of_other_kinds_and_old_steps_lack_times() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        assert!(Log::read(&path).unwrap().is_empty());
+        std::fs::write(&path, TEXT).unwrap();
+        let steps = Log::read(&path).unwrap();
+        let values: Vec<_> = steps.iter().map(|entry| (entry.step, entry.loss, entry.step_ms)).collect();
+        assert_eq!(values, [(1, 0.5, 0.0), (2, 0.1, 4.0), (3, 0.300_000_000_000_000_04, 0.0)]);
+        let lines = Log::lines(&path).unwrap();
+        assert_eq!(lines.iter().map(LogLine::step).collect::<Vec<_>>(), [1, 2, 2, 2, 3]);
+        let LogLine::Warning(warning) = &lines[2] else { panic!("{:?}", lines[2]) };
+        assert_eq!((warning.warning, warning.value, warning.message.as_str()), (WarningKind::RisingLoss, 0.5, "high"));
+        let validation = ValidationScores { image_auroc: 0.75, pixel_auroc: 0.5, normal_residual: 0.01 };
+        assert_eq!(lines[3], LogLine::Validation(ValidationEntry { step: 2, validation }));
+    }
+
+    #[test]
+    fn lines_after_the_checkpoint_are_dropped_and_the_others_keep_their_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        std::fs::write(&path, TEXT).unwrap();
+        let last = Log::lines(&path).unwrap().pop().unwrap();
+        Log::open(&path, 2).unwrap();
+        let kept: Vec<&str> = TEXT.lines().take(5).collect();
+        let text = |path: &Path| std::fs::read_to_string(path).unwrap();
+        assert_eq!(text(&path), kept.join("\n") + "\n");
+        Log::open(&path, 2).unwrap().append(&last).unwrap();
+        assert!(text(&path).ends_with(
+            "0.30000000000000004,\"rate\":0.003,\"images_per_second\":1.0,\"step_ms\":0.0,\"batch_ms\":0.0,\"wait_ms\":0.0}\n"
+        ));
+    }
 
     #[test]
     fn terms_of_the_loss_are_keys_of_their_own_and_absent_without_terms() {

@@ -3,18 +3,21 @@
 mod budget;
 mod config;
 mod demo;
+mod early_warning;
 mod evaluation;
 mod keys;
 mod log;
 pub mod reproduction;
 mod training;
+mod validation;
 
 pub use budget::{parse_minutes, steps_within, time_step};
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
 pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
 pub use evaluation::{EvaluationReport, evaluate_detector, evaluate_maps, evaluate_with_maps, protocol};
-pub use log::{Log, LogEntry};
+pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
 pub use training::{Outcome, TrainingJob, load_training_set};
+pub use validation::VALIDATION_SEED;
 
 /// File name of the weights that a run writes.
 pub const MODEL_FILE: &str = "model.safetensors";

@@ -8,7 +8,9 @@ use rayon::prelude::*;
 
 use super::budget::{steps_within, time_step};
 use super::config::Config;
-use super::log::{Log, LogEntry};
+use super::early_warning::EarlyWarning;
+use super::log::{Log, LogEntry, LogLine, ValidationEntry};
+use super::validation::Validation;
 use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
 use crate::data::texture::Family;
 use crate::data::{
@@ -38,6 +40,7 @@ pub struct TrainingJob {
     config: Config,
     set: Arc<TrainingSet>,
     held_out: Vec<Image>,
+    validation: Option<Validation>,
     loading: Duration,
     out: PathBuf,
     checkpoint: Option<Checkpoint>,
@@ -55,7 +58,9 @@ impl TrainingJob {
         let checkpoint = find_checkpoint(&config, out, resume)?;
         let start = Instant::now();
         let (set, held_out) = load_training_set(&config, category)?;
-        Ok(Self { config, set: Arc::new(set), held_out, loading: start.elapsed(), out: out.to_owned(), checkpoint })
+        let validation = Validation::new(&config, &held_out)?;
+        let (set, out) = (Arc::new(set), out.to_owned());
+        Ok(Self { config, set, held_out, validation, loading: start.elapsed(), out, checkpoint })
     }
 
     /// Time for decoding and resizing the images and making the textures, which is done once, on all threads.
@@ -98,15 +103,27 @@ impl TrainingJob {
     }
 
     /// Trains; calls `report` after every step; writes config, log and checkpoints, and at the end the weights with their
-    /// thresholds. Setting `stop` ends the run with a checkpoint after the current step.
+    /// thresholds. Setting `stop` ends the run with a checkpoint after the current step. Early warnings go to the logger of the program.
     ///
     /// # Errors
     /// A loss that is not finite, a file that cannot be written; the last checkpoint stays.
-    pub fn run<B: Backend>(&self, backend: &B, stop: &AtomicBool, report: impl FnMut(&LogEntry)) -> Result<Outcome> {
+    pub fn run<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogEntry)) -> Result<Outcome> {
+        self.run_with_lines(backend, stop, |line| match line {
+            LogLine::Step(entry) => report(entry),
+            LogLine::Warning(entry) => log::warn!("{}", entry.message),
+            LogLine::Validation(_) => {}
+        })
+    }
+
+    /// The same, but calls `report` with every line of the log, after it was written, so also with early warnings and validations.
+    ///
+    /// # Errors
+    /// As [`TrainingJob::run`].
+    pub fn run_with_lines<B: Backend>(&self, backend: &B, stop: &AtomicBool, report: impl FnMut(&LogLine)) -> Result<Outcome> {
         self.run_steps(backend, stop, report).map_err(|error| self.suggest(error))
     }
 
-    fn run_steps<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogEntry)) -> Result<Outcome> {
+    fn run_steps<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogLine)) -> Result<Outcome> {
         let text = self.config.to_toml()?;
         let mut trainer = self.trainer(backend)?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
@@ -114,16 +131,23 @@ impl TrainingJob {
         make_folder(&self.out)?;
         write_bytes(&self.out.join(CONFIG_FILE), text.as_bytes())?;
         log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
-        let mut log = Log::open(&self.out.join(LOG_FILE), trainer.step())?;
+        let path = self.out.join(LOG_FILE);
+        let mut log = Log::open(&path, trainer.step())?;
+        let mut early_warning = EarlyWarning::new(&self.config, &self.set.images, &Log::lines(&path)?)?;
+        let mut tell = |line: LogLine| log.append(&line).map(|()| report(&line));
         while trainer.step() < steps {
             if stop.load(Ordering::Relaxed) {
                 self.save(&trainer, &text)?;
                 return Ok(Outcome::Interrupted);
             }
             let entry = self.advance(&mut trainer, &mut batches)?;
-            log.append(&entry)?;
             log::debug!("step {}: loss {}, learning rate {}", entry.step, entry.loss, entry.rate);
-            report(&entry);
+            tell(LogLine::Step(entry))?;
+            early_warning.after(&entry, &trainer)?.into_iter().try_for_each(|entry| tell(LogLine::Warning(entry)))?;
+            // Before the checkpoint: a run that is killed meanwhile repeats the step and with it the validation.
+            if let Some(entry) = self.validate(&trainer)? {
+                tell(LogLine::Validation(entry))?;
+            }
             if entry.step % self.config.output.checkpoint_every == 0 || entry.step == steps {
                 self.save(&trainer, &text)?;
             }
@@ -177,6 +201,16 @@ impl TrainingJob {
             batch_ms: milliseconds(supply.making),
             wait_ms: milliseconds(supply.waiting),
         })
+    }
+
+    fn validate<B: Backend>(&self, trainer: &Trainer<B>) -> Result<Option<ValidationEntry>> {
+        let Some(validation) = &self.validation else { return Ok(None) };
+        let entry = validation.after(&self.config, trainer, &self.held_out)?;
+        if let Some(ValidationEntry { step, validation: scores }) = &entry {
+            let (image, pixel, residual) = (scores.image_auroc, scores.pixel_auroc, scores.normal_residual);
+            log::info!("validation after step {step}: image AUROC {image}, pixel AUROC {pixel}, mean residual {residual}");
+        }
+        Ok(entry)
     }
 
     fn save<B: Backend>(&self, trainer: &Trainer<B>, config: &str) -> Result<()> {

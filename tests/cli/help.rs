@@ -8,7 +8,23 @@ use crate::fixture::Scratch;
 /// Every subcommand with the options that its help must list.
 const COMMANDS: [(&str, &[&str]); 18] = [
     ("demo", &["--device", "--out", "--seed", "--steps", "--overwrite"]),
-    ("train", &["--config", "--data", "--out", "--textures", "--steps", "--budget", "--seed", "--resume", "--device", "130"]),
+    (
+        "train",
+        &[
+            "--config",
+            "--data",
+            "--out",
+            "--textures",
+            "--steps",
+            "--budget",
+            "--seed",
+            "--resume",
+            "--validate-every",
+            "--watch",
+            "--device",
+            "130",
+        ],
+    ),
     ("evaluate", &["--model", "--data", "--out", "--resolution", "--maps", "--json", "--device"]),
     (
         "figures",

@@ -16,7 +16,7 @@ use crate::ops::Backend;
 use crate::run::evaluation::{PartialReport, evaluate_detector_partly};
 use crate::run::{
     CHECKPOINT_FILE, CONFIG_FILE, Config, EvaluationReport, LogEntry, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob,
-    evaluate_detector,
+    VALIDATION_SEED, evaluate_detector,
 };
 
 /// File name of the results of a run, written last.
@@ -24,9 +24,6 @@ pub const RUN_FILE: &str = "run.json";
 
 /// Folder of the validation set and its `metrics.json`.
 pub const VALIDATION_FOLDER: &str = "validation";
-
-/// The seed of the validation set's defects: the same for every seed of the training.
-const VALIDATION_SEED: u64 = 0;
 
 /// Is told how a run goes on, and adds pictures to its folder.
 pub trait Watcher<B: Backend> {

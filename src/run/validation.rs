@@ -1,0 +1,90 @@
+use super::config::Config;
+use super::log::{ValidationEntry, ValidationScores};
+use crate::data::{Image, ValidationSet};
+use crate::detect::Detector;
+use crate::detect::metrics::{Ranking, auroc, is_anomalous, resize_bilinear};
+use crate::error::{Error, Result};
+use crate::ops::Backend;
+use crate::train::Trainer;
+
+/// The seed of the validation set's defects: the same for every seed of the training.
+pub const VALIDATION_SEED: u64 = 0;
+
+/// The validation set of a run. It is only measured on; nothing is chosen by it.
+pub(super) struct Validation {
+    every: u64,
+    set: ValidationSet,
+}
+
+impl Validation {
+    /// The set as [`write_validation_set`](crate::data::write_validation_set) writes it; none if the config wants no validation.
+    ///
+    /// # Errors
+    /// A held-out image that is too small for a defect.
+    pub(super) fn new(config: &Config, held_out: &[Image]) -> Result<Option<Self>> {
+        let every = config.output.validate_every;
+        if every == 0 {
+            return Ok(None);
+        }
+        let set = ValidationSet::draw(held_out, VALIDATION_SEED)
+            .map_err(|error| Error::config("output.validate_every", format!("there can be no validation: {error}")))?;
+        Ok(Some(Self { every, set }))
+    }
+
+    /// Scores the weights that the run would save now, after every so many steps and after the last one; none after other steps. The
+    /// trainer does not change.
+    ///
+    /// # Errors
+    /// Out of device memory; a network output that is not finite.
+    pub(super) fn after<B: Backend>(
+        &self,
+        config: &Config,
+        trainer: &Trainer<B>,
+        held_out: &[Image],
+    ) -> Result<Option<ValidationEntry>> {
+        let step = trainer.step();
+        if !step.is_multiple_of(self.every) && step != config.train.steps {
+            return Ok(None);
+        }
+        // Calibrated, because a relative image score needs it.
+        let scores = config.detector(trainer, held_out).and_then(|detector| self.scores(&detector));
+        let validation = scores.map_err(|error| error.within(format!("the validation after step {step}")))?;
+        Ok(Some(ValidationEntry { step, validation }))
+    }
+
+    fn scores<B: Backend>(&self, detector: &Detector<B>) -> Result<ValidationScores> {
+        let (mut images, mut pixels) = (Classified::default(), Classified::default());
+        let (mut squares, mut values) = (0.0, 0_usize);
+        for own in (0..self.set.count()).map_while(|index| self.set.image(index)) {
+            let found = detector.inspect(&own.image)?;
+            images.add(found.scores.get(detector.settings().detection.score), own.defect.is_some());
+            let (height, width) = own.mask.dim();
+            let map = resize_bilinear(&found.heatmap, height, width)?;
+            map.iter().zip(&own.mask).for_each(|(&value, &mask)| pixels.add(value, is_anomalous(mask)));
+            if own.defect.is_none() {
+                let differences = own.image.iter().zip(&found.reconstruction);
+                squares += differences.map(|(&x, &y)| (f64::from(x) - f64::from(y)).powi(2)).sum::<f64>();
+                values += own.image.len();
+            }
+        }
+        Ok(ValidationScores {
+            image_auroc: auroc(&Ranking::new("image AUROC", &images.scores, &images.anomalous)?),
+            pixel_auroc: auroc(&Ranking::new("pixel AUROC", &pixels.scores, &pixels.anomalous)?),
+            normal_residual: squares / values as f64,
+        })
+    }
+}
+
+/// Scores, and which of them belong to a defect.
+#[derive(Default)]
+struct Classified<T> {
+    scores: Vec<T>,
+    anomalous: Vec<bool>,
+}
+
+impl<T> Classified<T> {
+    fn add(&mut self, score: T, anomalous: bool) {
+        self.scores.push(score);
+        self.anomalous.push(anomalous);
+    }
+}
