@@ -1,10 +1,13 @@
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
-use orthoscope::data::{Category, check_output_folder};
-use orthoscope::detect::{Detector, Resolution};
+use orthoscope::data::{Category, check_output_folder, list_images, read_image};
+use orthoscope::detect::{Detector, Resolution, Source};
 use orthoscope::ops::Backend;
 use orthoscope::report::results::Results;
 use orthoscope::run::{Config, EvaluationReport, METRICS_FILE, evaluate_with_maps};
+use orthoscope::{Error, Result};
 
 use super::device::{DeviceOption, on_device};
 use super::maps::MapFolder;
@@ -30,6 +33,10 @@ pub struct Arguments {
     /// earlier ones
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
+    /// Folder of normal images, searched recursively, whose quantiles replace the thresholds of the weights. They must be images that
+    /// the network was not trained on and that are not in the test set
+    #[arg(long, value_name = "DIR")]
+    calibrate: Option<PathBuf>,
     /// Folder for the heatmaps at the size of their images: DIR/CATEGORY/test/KIND/NAME.tiff, as MVTec's evaluation code reads them, and
     /// NAME.npy
     #[arg(long, value_name = "DIR")]
@@ -57,6 +64,9 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         settings.thresholds = None;
         settings.expected = None;
     }
+    if let Some(folder) = &arguments.calibrate {
+        calibrate(&mut detector, folder, &category)?;
+    }
     let bar = progress::image_bar(category.test.len());
     let report = evaluate_with_maps(&detector, &category, arguments.resolution, |test, image, heatmap| {
         bar.inc(1);
@@ -76,6 +86,34 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     Ok(())
 }
 
+/// Takes the thresholds from the normal images of a folder.
+fn calibrate(detector: &mut Detector<impl Backend>, folder: &Path, category: &Category) -> Result<()> {
+    let paths = list_images(folder)?;
+    let tested: HashSet<PathBuf> = category.test.iter().filter_map(|test| test.path.canonicalize().ok()).collect();
+    let trained: HashSet<PathBuf> = category.train.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    let is_in = |set: &HashSet<PathBuf>, path: &PathBuf| path.canonicalize().is_ok_and(|path| set.contains(&path));
+    if let Some(path) = paths.iter().find(|path| is_in(&tested, path)) {
+        let reason = "is in the test set; thresholds must come from other images, or they are chosen on the test set";
+        return Err(Error::file(path, reason));
+    }
+    let known = paths.iter().filter(|path| is_in(&trained, path)).count();
+    if known > 0 {
+        log::warn!(
+            "{}: {known} of {} images are in train/good; where the network was trained on them, expect more false alarms than stated",
+            folder.display(),
+            paths.len()
+        );
+    }
+    let bar = progress::image_bar(paths.len());
+    let images = paths.iter().map(|path| {
+        bar.inc(1);
+        read_image(path).map(Cow::Owned)
+    });
+    detector.calibrate_on(images, Source::Given).map_err(|error| error.within(format!("images of {}", folder.display())))?;
+    bar.finish_and_clear();
+    Ok(())
+}
+
 /// The evaluation of a detector, judged by the detector's own score and threshold.
 pub fn results<'a>(detector: &Detector<impl Backend>, report: &'a EvaluationReport) -> Results<'a> {
     let threshold = detector.cutoffs().image.map(|threshold| threshold.value);
@@ -88,5 +126,8 @@ pub fn print(results: &Results<'_>, json: bool) -> anyhow::Result<()> {
         return say(serde_json::to_string_pretty(results.report)?);
     }
     output::print(results.table(output::screen()))?;
+    for note in results.notes() {
+        say(note)?;
+    }
     say(&results.report.protocol)
 }

@@ -108,6 +108,9 @@ pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64, mut watch:
     watch.iter_mut().for_each(|watch| watch.end(&status));
     let outcome = outcome?;
     progress.report_supply(job.loading());
+    if let (Outcome::Finished, Some(calibration)) = (outcome, job.calibration()) {
+        calibration.sentences(job.image_quantile()).iter().for_each(note);
+    }
     Ok(outcome)
 }
 

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +9,7 @@ use serde::Serialize;
 use super::examination::{Cutoffs, Examination};
 use super::expected::Expected;
 use super::metrics::Score;
-use super::settings::{DetectionConfig, Settings, Smoothing, Thresholds, quantile};
+use super::settings::{Calibration, DetectionConfig, Settings, Smoothing, Source, Thresholds, quantile};
 use crate::backend::Real;
 use crate::data::{Image, Plane, crop, image, pad_reflect, plane, row_major};
 use crate::error::{Error, Result};
@@ -38,16 +40,9 @@ pub struct Inspection {
 /// The output of the network for one image, compared with the image.
 struct Comparison {
     heatmap: Plane,
-    /// The heatmap that gives the image score, if it has a smoothing of its own.
+    /// The heatmap that gives the image score, if it has a smoothing of its own. It is not yet relative to the expected one.
     own: Option<Plane>,
     reconstruction: Image,
-}
-
-impl Comparison {
-    /// The heatmap that gives the image score, before it is set in relation to the expected one.
-    fn for_score(&self) -> &Plane {
-        self.own.as_ref().unwrap_or(&self.heatmap)
-    }
 }
 
 /// The image scores of Method §6.
@@ -141,7 +136,7 @@ impl<B: Backend> Detector<B> {
         &self.parameters
     }
 
-    /// The thresholds of the model: quantiles over held-out normal images; none for weights that were never calibrated.
+    /// The thresholds of the model: quantiles over normal images; none for weights that were never calibrated.
     pub fn cutoffs(&self) -> Cutoffs {
         Cutoffs::of(&self.settings)
     }
@@ -178,7 +173,7 @@ impl<B: Backend> Detector<B> {
             }
         };
         let comparison = self.compare(image)?;
-        let scores = self.scores(&comparison, expected)?;
+        let scores = self.scores(comparison.own.as_ref().unwrap_or(&comparison.heatmap), expected)?;
         Ok(Inspection { scores, heatmap: comparison.heatmap, reconstruction: comparison.reconstruction })
     }
 
@@ -195,12 +190,12 @@ impl<B: Backend> Detector<B> {
         Ok(Comparison { heatmap, own, reconstruction })
     }
 
-    /// The image scores, relative to `expected` if it is given.
-    fn scores(&self, comparison: &Comparison, expected: Option<&Expected>) -> Result<ImageScores> {
+    /// The image scores of a heatmap, relative to `expected` if it is given.
+    fn scores(&self, heatmap: &Plane, expected: Option<&Expected>) -> Result<ImageScores> {
         let share = self.settings.detection.top_share;
         Ok(match expected {
-            None => ImageScores::of(comparison.for_score(), share),
-            Some(expected) => ImageScores::of(&expected.relative(comparison.for_score())?, share),
+            None => ImageScores::of(heatmap, share),
+            Some(expected) => ImageScores::of(&expected.relative(heatmap)?, share),
         })
     }
 
@@ -253,21 +248,41 @@ impl<B: Backend> Detector<B> {
     /// # Errors
     /// No image; an inspection failed.
     pub fn calibrate(&mut self, normal: &[Image]) -> Result<()> {
-        let DetectionConfig { score, image_quantile, pixel_quantile, relative_score, .. } = self.settings.detection;
-        let comparisons = normal.iter().map(|image| self.compare(image)).collect::<Result<Vec<_>>>()?;
-        let mut scores: Vec<f32> = if relative_score {
-            let expected = comparisons.iter().map(|one| Expected::of(one.for_score())).collect::<Result<Vec<_>>>()?;
-            let (others, mean) = Expected::leave_one_out(&expected)?;
-            self.settings.expected = Some(mean);
-            let relative = |(one, others)| Ok(self.scores(one, Some(others))?.get(score) as f32);
-            comparisons.iter().zip(&others).map(relative).collect::<Result<_>>()?
-        } else {
-            comparisons.iter().map(|one| Ok(self.scores(one, None)?.get(score) as f32)).collect::<Result<_>>()?
-        };
-        let mut pixels: Vec<f32> = comparisons.into_iter().flat_map(|one| one.heatmap).collect();
-        self.settings.thresholds =
-            Some(Thresholds { image: quantile(&mut scores, image_quantile)?, pixel: quantile(&mut pixels, pixel_quantile)? });
+        self.calibrate_on(normal.iter().map(|image| Ok(Cow::Borrowed(image))), Source::HeldOut)
+    }
+
+    /// The same with normal images of any source. One image at a time is in memory, with its heatmaps.
+    ///
+    /// # Errors
+    /// No image; an image that cannot be read or inspected.
+    pub fn calibrate_on<'a>(&mut self, normal: impl IntoIterator<Item = Result<Cow<'a, Image>>>, source: Source) -> Result<()> {
+        let DetectionConfig { image_quantile, pixel_quantile, .. } = self.settings.detection;
+        let (mut heatmaps, mut pixels) = (Vec::new(), Vec::new());
+        for image in normal {
+            let Comparison { heatmap, own, .. } = self.compare(&*image?)?;
+            pixels.extend(heatmap.iter().copied());
+            heatmaps.push(own.unwrap_or(heatmap));
+        }
+        let images = u32::try_from(heatmaps.len()).ok().and_then(NonZeroU32::new);
+        let mut scores = self.normal_scores(&heatmaps)?;
+        self.settings.thresholds = Some(Thresholds {
+            image: quantile(&mut scores, image_quantile)?,
+            pixel: quantile(&mut pixels, pixel_quantile)?,
+            calibration: images.map(|images| Calibration { images, source }),
+        });
         Ok(())
+    }
+
+    /// The scores of normal images from their heatmaps. Sets the expected heatmap if scores are relative to it.
+    fn normal_scores(&mut self, heatmaps: &[Plane]) -> Result<Vec<f32>> {
+        let DetectionConfig { score, relative_score, .. } = self.settings.detection;
+        if !relative_score {
+            return heatmaps.iter().map(|heatmap| Ok(self.scores(heatmap, None)?.get(score) as f32)).collect();
+        }
+        let (others, mean) = Expected::leave_one_out(&heatmaps.iter().map(Expected::of).collect::<Result<Vec<_>>>()?)?;
+        self.settings.expected = Some(mean);
+        let relative = |(heatmap, others)| Ok(self.scores(heatmap, Some(others))?.get(score) as f32);
+        heatmaps.iter().zip(&others).map(relative).collect()
     }
 }
 

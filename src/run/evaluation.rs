@@ -7,7 +7,8 @@ use super::{COMMIT, METRICS_FILE};
 use crate::data::{Category, Image, Plane, TestImage, make_folder, write_bytes};
 use crate::detect::metrics::{Curves, Metrics, Score};
 use crate::detect::{
-    Detector, Evaluation, ImageResult, ImageScores, Partial, Resolution, Settings, evaluate, evaluate_partial, is_share,
+    Calibration, Detector, Evaluation, ImageResult, ImageScores, Partial, Resolution, Settings, Source, ThresholdReport,
+    evaluate, evaluate_partial, is_share,
 };
 use crate::error::{Error, Result};
 use crate::ops::Backend;
@@ -22,6 +23,9 @@ pub struct EvaluationReport {
     pub protocol: String,
     /// Image AUROC of each defect kind against the good images.
     pub image_auroc_by_kind: BTreeMap<String, f64>,
+    /// The image threshold: what it promised, and what came out; `None` without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_threshold: Option<ThresholdReport>,
     /// Scores of every test image.
     pub images: Vec<ImageResult>,
     /// The curves behind the metrics, for figures; not in the file.
@@ -30,9 +34,10 @@ pub struct EvaluationReport {
 }
 
 impl EvaluationReport {
-    fn new(evaluation: Evaluation, protocol: String) -> Self {
+    fn new(evaluation: Evaluation, protocol: String, settings: Option<&Settings>) -> Self {
         let Evaluation { metrics, curves, by_kind, images } = evaluation;
-        Self { metrics, protocol, image_auroc_by_kind: by_kind, images, curves }
+        let image_threshold = settings.and_then(|settings| ThresholdReport::new(settings, &images));
+        Self { metrics, protocol, image_auroc_by_kind: by_kind, image_threshold, images, curves }
     }
 
     /// Writes `metrics.json` into `folder`, which is created if necessary.
@@ -83,7 +88,7 @@ pub fn evaluate_with_maps<B: Backend>(
     let device = detector.backend().description();
     let score = (settings.detection.score, settings.detection.top_share);
     let line = protocol(category, resolution, score, Some((settings, &device)));
-    Ok(EvaluationReport::new(evaluation, line))
+    Ok(EvaluationReport::new(evaluation, line, Some(settings)))
 }
 
 /// The content of `metrics.json` for a test set that does not define all metrics: those that it does, under the same names.
@@ -147,7 +152,7 @@ pub fn evaluate_maps(
         let scores = ImageScores::of(&map, top_share);
         Ok((map, scores))
     })?;
-    Ok(EvaluationReport::new(evaluation, protocol(category, resolution, (score, top_share), None)))
+    Ok(EvaluationReport::new(evaluation, protocol(category, resolution, (score, top_share), None), None))
 }
 
 /// The protocol line: resolution, split, score, checkpoint rule, seed, config hash, commit, device.
@@ -179,6 +184,10 @@ pub fn protocol(
             }
             if settings.detection.relative_score {
                 line += "; image score relative to the heatmap of normal images (not in the paper)";
+            }
+            let given = |own: &Calibration| own.source == Source::Given;
+            if let Some(calibration) = settings.thresholds.and_then(|own| own.calibration).filter(given) {
+                line += &format!("; thresholds from {calibration}");
             }
             line += &match &settings.provenance {
                 Some(run) => format!("; last step {}; seed {}; config {}", run.steps, run.seed, run.config_hash),

@@ -221,7 +221,7 @@ pub(crate) mod tests {
             batch: 2,
             protocol: "one line".into(),
             images: ImageCounts { train: 5, held_out: 1, good: 3, anomalous: 5, ..ImageCounts::default() },
-            thresholds: Thresholds { image: 0.5, pixel: 0.25 },
+            thresholds: Thresholds { image: 0.5, pixel: 0.25, calibration: None },
             verdicts: Some(Verdicts { found: 2, false_alarms: 1 }),
             image_auroc_by_kind: [("hole".to_owned(), 0.75)].into(),
             validation: Some(Validation { image_auroc_by_kind: [("crack".to_owned(), 1.0)].into(), metrics: values.clone() }),
