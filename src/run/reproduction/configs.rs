@@ -137,6 +137,6 @@ mod tests {
         let configs = Configs::new(&[], Some(7)).unwrap();
         assert_eq!([configs.base().unwrap().train.steps, configs.of("bottle").unwrap().0.train.steps], [7, 7]);
         let error = Configs::new(&[], Some(0)).unwrap().base().unwrap_err().to_string();
-        assert!(error.starts_with("train.steps"), "{error}");
+        assert!(error.contains("`train.steps`"), "{error}");
     }
 }
