@@ -175,7 +175,8 @@ fn interval(bounds: [f64; 2]) -> String {
 
 /// A rate in percent: one decimal below 10 and above 99, otherwise none; rates below 0.1 % get one significant digit.
 fn percent(rate: f64) -> String {
-    let value = 100.0 * rate;
+    // Without the last digits, so that 97.5 is rounded as such.
+    let value = (1e11 * rate).round() / 1e9;
     let decimals = match value {
         0.0 => 0,
         _ if value < 0.1 => (-value.log10().floor()) as usize,
@@ -283,7 +284,15 @@ mod tests {
 
     #[test]
     fn percentages_are_short() {
-        let cases = [(0.0, "0"), (0.000_02, "0.002"), (0.0012, "0.1"), (0.045, "4.5"), (0.05, "5"), (0.161, "16")];
+        let cases = [
+            (0.0, "0"),
+            (0.000_02, "0.002"),
+            (0.974_999_999_999_9, "98"),
+            (0.0012, "0.1"),
+            (0.045, "4.5"),
+            (0.05, "5"),
+            (0.161, "16"),
+        ];
         for (rate, text) in cases.into_iter().chain([(0.975, "98"), (0.999, "99.9"), (1.0, "100")]) {
             assert_eq!(percent(rate), text);
         }
