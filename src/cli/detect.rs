@@ -6,7 +6,7 @@ use orthoscope::data::{
     Image, check_output_folder, list_images, make_folder, read_image, write_bytes, write_mask_png, write_png,
 };
 use orthoscope::detect::metrics::Score;
-use orthoscope::detect::{Cutoffs, Detector, Examination, Region};
+use orthoscope::detect::{Cutoffs, Detector, Examination, Origin, Region};
 use orthoscope::ops::Backend;
 use orthoscope::report::colour::{Scale, overlay};
 use orthoscope::{Error, Result};
@@ -108,6 +108,7 @@ fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, Pat
         bar.inc(1);
     }
     bar.finish_and_clear();
+    summary(&detector, cutoffs, &findings).iter().for_each(note);
     if arguments.json {
         say(serde_json::to_string_pretty(&findings)?)?;
     }
@@ -115,6 +116,19 @@ fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, Pat
         bail!("{failed} of {} images could not be inspected", images.len());
     }
     Ok(())
+}
+
+/// How many images are anomalous, and, if the threshold is that of the model, how many false alarms are to be expected.
+fn summary(detector: &Detector<impl Backend>, cutoffs: Cutoffs, findings: &[Finding]) -> Vec<String> {
+    let Some(threshold) = cutoffs.image else { return Vec::new() };
+    let anomalous = findings.iter().filter(|finding| finding.anomalous == Some(true)).count();
+    let mut sentences = vec![format!("{anomalous} of {} images are anomalous.", findings.len())];
+    let settings = detector.settings();
+    if threshold.origin != Origin::User {
+        let calibration = settings.thresholds.and_then(|own| own.calibration);
+        sentences.extend(calibration.into_iter().flat_map(|own| own.sentences(settings.detection.image_quantile)));
+    }
+    sentences
 }
 
 /// Checks that the results do not get into a folder of images, where later commands would read them as images.

@@ -1,10 +1,13 @@
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
-use orthoscope::data::{Category, check_output_folder};
-use orthoscope::detect::{Detector, Resolution};
+use orthoscope::data::{Category, check_output_folder, list_images, read_image};
+use orthoscope::detect::{Detector, Resolution, Source};
 use orthoscope::ops::Backend;
 use orthoscope::report::results::Results;
 use orthoscope::run::{Config, EvaluationReport, METRICS_FILE, evaluate_detector};
+use orthoscope::{Error, Result};
 
 use super::device::{DeviceOption, on_device};
 use super::output::{self, say};
@@ -29,6 +32,10 @@ pub struct Arguments {
     /// earlier ones
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
+    /// Folder of normal images, searched recursively, whose quantiles replace the thresholds of the weights. They must be images that
+    /// the network was not trained on and that are not in the test set
+    #[arg(long, value_name = "DIR")]
+    calibrate: Option<PathBuf>,
     /// Print the metrics as JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -50,6 +57,9 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         settings.detection = Config::read_layers(&arguments.config, None)?.detection;
         settings.thresholds = None;
     }
+    if let Some(folder) = &arguments.calibrate {
+        calibrate(&mut detector, folder, &category)?;
+    }
     let bar = progress::image_bar(category.test.len());
     let report = evaluate_detector(&detector, &category, arguments.resolution, || bar.inc(1))?;
     bar.finish_and_clear();
@@ -60,6 +70,34 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     if !arguments.json {
         say(format_args!("wrote {} and index.html", arguments.out.join(METRICS_FILE).display()))?;
     }
+    Ok(())
+}
+
+/// Takes the thresholds from the normal images of a folder.
+fn calibrate(detector: &mut Detector<impl Backend>, folder: &Path, category: &Category) -> Result<()> {
+    let paths = list_images(folder)?;
+    let tested: HashSet<PathBuf> = category.test.iter().filter_map(|test| test.path.canonicalize().ok()).collect();
+    let trained: HashSet<PathBuf> = category.train.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    let is_in = |set: &HashSet<PathBuf>, path: &PathBuf| path.canonicalize().is_ok_and(|path| set.contains(&path));
+    if let Some(path) = paths.iter().find(|path| is_in(&tested, path)) {
+        let reason = "is in the test set; thresholds must come from other images, or they are chosen on the test set";
+        return Err(Error::file(path, reason));
+    }
+    let known = paths.iter().filter(|path| is_in(&trained, path)).count();
+    if known > 0 {
+        log::warn!(
+            "{}: {known} of {} images are in train/good; where the network was trained on them, expect more false alarms than stated",
+            folder.display(),
+            paths.len()
+        );
+    }
+    let bar = progress::image_bar(paths.len());
+    let images = paths.iter().map(|path| {
+        bar.inc(1);
+        read_image(path).map(Cow::Owned)
+    });
+    detector.calibrate_on(images, Source::Given).map_err(|error| error.within(format!("images of {}", folder.display())))?;
+    bar.finish_and_clear();
     Ok(())
 }
 
@@ -75,5 +113,8 @@ pub fn print(results: &Results<'_>, json: bool) -> anyhow::Result<()> {
         return say(serde_json::to_string_pretty(results.report)?);
     }
     output::print(results.table(output::screen()))?;
+    for note in results.notes() {
+        say(note)?;
+    }
     say(&results.report.protocol)
 }

@@ -9,7 +9,7 @@ use orthoscope::ops::Backend;
 use orthoscope::run::{Config, MODEL_FILE, Outcome, TrainingJob};
 
 use super::device::{DeviceOption, on_device};
-use super::output::say;
+use super::output::{note, say};
 use super::progress::TrainingProgress;
 
 /// Arguments of `train`.
@@ -72,6 +72,9 @@ pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64) -> anyhow:
     progress.finish();
     let outcome = outcome.map_err(|error| explain(error, job))?;
     progress.report_supply(job.loading());
+    if let (Outcome::Finished, Some(calibration)) = (outcome, job.calibration()) {
+        calibration.sentences(job.image_quantile()).iter().for_each(note);
+    }
     Ok(outcome)
 }
 

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,7 +8,7 @@ use serde::Serialize;
 
 use super::examination::{Cutoffs, Examination};
 use super::metrics::Score;
-use super::settings::{DetectionConfig, Settings, Smoothing, Thresholds, quantile};
+use super::settings::{Calibration, DetectionConfig, Settings, Smoothing, Source, Thresholds, quantile};
 use crate::backend::Real;
 use crate::data::{Image, Plane, crop, image, pad_reflect, plane, row_major};
 use crate::error::{Error, Result};
@@ -125,7 +127,7 @@ impl<B: Backend> Detector<B> {
         &self.parameters
     }
 
-    /// The thresholds of the model: quantiles over held-out normal images; none for weights that were never calibrated.
+    /// The thresholds of the model: quantiles over normal images; none for weights that were never calibrated.
     pub fn cutoffs(&self) -> Cutoffs {
         Cutoffs::of(&self.settings)
     }
@@ -201,15 +203,27 @@ impl<B: Backend> Detector<B> {
     /// # Errors
     /// No image; an inspection failed.
     pub fn calibrate(&mut self, normal: &[Image]) -> Result<()> {
+        self.calibrate_on(normal.iter().map(|image| Ok(Cow::Borrowed(image))), Source::HeldOut)
+    }
+
+    /// Sets the thresholds to the configured quantiles over normal images of any source. One image at a time is in memory.
+    ///
+    /// # Errors
+    /// No image; an image that cannot be read or inspected.
+    pub fn calibrate_on<'a>(&mut self, normal: impl IntoIterator<Item = Result<Cow<'a, Image>>>, source: Source) -> Result<()> {
         let DetectionConfig { score, image_quantile, pixel_quantile, .. } = self.settings.detection;
         let (mut scores, mut pixels) = (Vec::new(), Vec::new());
         for image in normal {
-            let inspection = self.inspect(image)?;
+            let inspection = self.inspect(&*image?)?;
             scores.push(inspection.scores.get(score) as f32);
             pixels.extend(inspection.heatmap);
         }
-        self.settings.thresholds =
-            Some(Thresholds { image: quantile(&mut scores, image_quantile)?, pixel: quantile(&mut pixels, pixel_quantile)? });
+        let images = u32::try_from(scores.len()).ok().and_then(NonZeroU32::new);
+        self.settings.thresholds = Some(Thresholds {
+            image: quantile(&mut scores, image_quantile)?,
+            pixel: quantile(&mut pixels, pixel_quantile)?,
+            calibration: images.map(|images| Calibration { images, source }),
+        });
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::detector::{ImageScores, Inspection};
 use super::metrics::{Components, Metrics, Score, resize_bilinear};
-use super::settings::Settings;
+use super::settings::{Settings, Source};
 use crate::data::{Image, Plane, resize};
 use crate::error::Result;
 
@@ -14,6 +14,10 @@ use crate::error::Result;
 pub enum Origin {
     /// This quantile over held-out normal images, set when the model was trained.
     HeldOut(f64),
+    /// This quantile over the images that the model was trained on, because none were held out.
+    Training(f64),
+    /// This quantile over normal images that the user has given.
+    Given(f64),
     /// Given by the user.
     User,
     /// The threshold with the largest F1 on the test set that is evaluated.
@@ -24,6 +28,8 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HeldOut(quantile) => write!(f, "{}\u{a0}% quantile of held-out normal images", 100.0 * quantile),
+            Self::Training(quantile) => write!(f, "{}\u{a0}% quantile of the training images", 100.0 * quantile),
+            Self::Given(quantile) => write!(f, "{}\u{a0}% quantile of given normal images", 100.0 * quantile),
             Self::User => write!(f, "given by the user"),
             Self::TestSet => write!(f, "largest F1, chosen on the test set"),
         }
@@ -51,9 +57,15 @@ pub struct Cutoffs {
 impl Cutoffs {
     /// The thresholds in the settings of a model.
     pub(super) fn of(settings: &Settings) -> Self {
-        let of_value = |value, quantile| Threshold { value, origin: Origin::HeldOut(quantile) };
         let detection = &settings.detection;
         let thresholds = settings.thresholds;
+        // Versions that did not record the source wrote thresholds from held-out images, if there were any.
+        let origin = match thresholds.and_then(|own| own.calibration).map(|calibration| calibration.source) {
+            Some(Source::Training) => Origin::Training,
+            Some(Source::Given) => Origin::Given,
+            Some(Source::HeldOut) | None => Origin::HeldOut,
+        };
+        let of_value = |value, quantile| Threshold { value, origin: origin(quantile) };
         Self {
             image: thresholds.map(|own| of_value(own.image, detection.image_quantile)),
             pixel: thresholds.map(|own| of_value(own.pixel, detection.pixel_quantile)),

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
@@ -120,6 +121,48 @@ pub struct Thresholds {
     pub image: f64,
     /// For the values of the heatmap.
     pub pixel: f64,
+    /// The images that they were set on; `None` in a file of a version that did not record them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+}
+
+/// The normal images that thresholds were set on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Their number.
+    pub images: NonZeroU32,
+    /// Where they come from.
+    pub source: Source,
+}
+
+/// Where the images that set the thresholds come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Images of the training folder that the network was not trained on.
+    HeldOut,
+    /// Images that the network was trained on, because none were held out.
+    Training,
+    /// Other images, given by the user.
+    Given,
+}
+
+impl fmt::Display for Calibration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.images.get() == 1 { "" } else { "s" };
+        write!(f, "{} {}{plural}", self.images, self.source.word())
+    }
+}
+
+impl Source {
+    /// One such image, e.g. `held-out image`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::HeldOut => "held-out image",
+            Self::Training => "training image",
+            Self::Given => "given normal image",
+        }
+    }
 }
 
 /// The training run behind a weight file, for the protocol line of every report.
@@ -140,7 +183,7 @@ pub struct Settings {
     pub preparation: Preparation,
     /// Heatmap and score.
     pub detection: DetectionConfig,
-    /// Set on held-out normal images; `None` for weights that were never calibrated.
+    /// Set on normal images; `None` for weights that were never calibrated.
     pub thresholds: Option<Thresholds>,
     /// `None` for weights from another program.
     pub provenance: Option<Provenance>,
@@ -190,10 +233,15 @@ pub fn quantile(values: &mut [f32], q: f64) -> Result<f64> {
         return Err(Error::argument(format!("the {q}-quantile of {} values is not defined", values.len())));
     }
     values.sort_unstable_by(f32::total_cmp);
-    let position = q * (values.len() - 1) as f64;
+    let position = rank(q, values.len());
     let below = f64::from(values[position.floor() as usize]);
     let above = f64::from(values[position.ceil() as usize]);
     Ok(below + (above - below) * position.fract())
+}
+
+/// The place of the q-quantile among this many ascending values, from 0 to `count - 1`. Between whole numbers it is interpolated.
+pub(super) fn rank(q: f64, count: usize) -> f64 {
+    q * count.saturating_sub(1) as f64
 }
 
 #[cfg(test)]
@@ -233,10 +281,20 @@ mod tests {
 
     #[test]
     fn settings_round_trip_through_the_metadata() {
-        let settings = Settings { thresholds: Some(Thresholds { image: 1.5, pixel: 0.25 }), ..Settings::default() };
-        let metadata = [(Settings::KEY.to_owned(), settings.to_json().unwrap())].into();
-        assert_eq!(Settings::from_metadata(&metadata).unwrap(), settings);
+        let read = |json: &str| Settings::from_metadata(&[(Settings::KEY.to_owned(), json.to_owned())].into());
+        let with = |calibration| {
+            let thresholds = Some(Thresholds { image: 1.5, pixel: 0.25, calibration });
+            Settings { thresholds, ..Settings::default() }
+        };
+        let settings = with(Some(Calibration { images: NonZeroU32::MIN, source: Source::HeldOut }));
+        let json = settings.to_json().unwrap();
+        assert_eq!(read(&json).unwrap(), settings);
+        // Files of an earlier version have no calibration.
+        let recorded = r#","calibration":{"images":1,"source":"held_out"}"#;
+        assert_eq!(json.matches(recorded).count(), 1, "{json}");
+        assert_eq!(read(&json.replace(recorded, "")).unwrap(), with(None));
+        assert!(read(&json.replace(r#""images":1"#, r#""images":0"#)).is_err());
         assert_eq!(Settings::from_metadata(&Default::default()).unwrap(), Settings::default());
-        assert!(Settings::from_metadata(&[(Settings::KEY.to_owned(), "{}".to_owned())].into()).is_err());
+        assert!(read("{}").is_err());
     }
 }

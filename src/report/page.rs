@@ -97,7 +97,8 @@ impl Page<'_> {
         let cards: String = self.results.cards().into_iter().map(card).collect();
         format!(
             "<section>\n<h2>Results</h2>\n<dl class=\"cards\">\n{cards}</dl>\n\
-             <p class=\"protocol\"><strong>Protocol.</strong> {}</p>\n{}</section>\n",
+             {}<p class=\"protocol\"><strong>Protocol.</strong> {}</p>\n{}</section>\n",
+            self.results.notes().iter().map(|note| format!("<p class=\"note\">{}</p>\n", escape(note))).collect::<String>(),
             escape(&self.results.report.protocol),
             facts(&self.facts)
         )

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::table::{Column, Screen, Table};
 use crate::detect::metrics::{Counts, Score, auroc_standard_error};
+use crate::detect::{ObservedRate, ThresholdReport};
 use crate::run::EvaluationReport;
 
 /// Rows of the figure with a defect; one with a good image follows.
@@ -123,6 +124,28 @@ impl Results<'_> {
         all
     }
 
+    /// Rates at the threshold of the model with their intervals: expected false alarms, then the false alarms and misses of this test set.
+    /// Nothing without such a threshold, because rates at one that was chosen on the test set say nothing about other images.
+    pub fn rates(&self) -> Vec<Metric> {
+        let Some(threshold) = &self.report.image_threshold else { return Vec::new() };
+        let metric = |label: &str, value: String, explanation: String| Metric { label: label.into(), value, explanation };
+        let expected = threshold.expected_false_alarms.zip(threshold.calibration).map(|(rate, calibration)| {
+            let explanation = format!("share of new good images above the threshold, from {calibration}");
+            metric("false alarms, expected", rate.to_string(), explanation)
+        });
+        let observed = |label: &str, rate: Option<ObservedRate>, explanation: &str| {
+            rate.map(|rate| metric(label, rate.to_string(), explanation.into()))
+        };
+        let found = observed("false alarms, found", threshold.false_alarms, "share of good test images above the threshold");
+        let missed = observed("misses, found", threshold.misses, "share of anomalous test images not above the threshold");
+        expected.into_iter().chain(found).chain(missed).collect()
+    }
+
+    /// Sentences on the false alarms that the threshold of the model promises.
+    pub fn notes(&self) -> Vec<String> {
+        self.report.image_threshold.as_ref().map(ThresholdReport::sentences).unwrap_or_default()
+    }
+
     /// Counts at the threshold: defects found, and false alarms.
     pub fn verdicts(&self) -> [Metric; 2] {
         let metric = |label: &str, images: Vec<usize>, explanation: &str| Metric {
@@ -136,11 +159,11 @@ impl Results<'_> {
         ]
     }
 
-    /// The cards of the page: the metrics without the one for comparison, and the verdicts after the image AUROC.
+    /// The cards of the page: the metrics without the one for comparison, and after the image AUROC the verdicts and their rates.
     pub fn cards(&self) -> Vec<Metric> {
         let mut cards = self.metrics();
         cards.retain(|metric| metric.label != COMPARISON);
-        cards.splice(1..1, self.verdicts());
+        cards.splice(1..1, self.verdicts().into_iter().chain(self.rates()));
         cards
     }
 
@@ -166,7 +189,8 @@ impl Results<'_> {
     pub fn table(&self, screen: Screen) -> String {
         let mut table = Table::new("", [Column::text("metric"), Column::number("value")]);
         let verdicts = self.threshold.map(|_| self.verdicts());
-        for Metric { label, value, .. } in self.metrics().into_iter().chain(verdicts.into_iter().flatten()) {
+        let verdicts = verdicts.into_iter().flatten().chain(self.rates());
+        for Metric { label, value, .. } in self.metrics().into_iter().chain(verdicts) {
             table.row([label, value]);
         }
         for kind in self.kinds().into_iter().filter(|kind| !kind.auroc.is_empty()) {
@@ -240,7 +264,8 @@ fn with_error(auroc: f64, counts: Counts) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::detect::{ImageResult, ImageScores};
+    use crate::detect::{Calibration, DetectionConfig, ImageResult, ImageScores, Settings, Source, Thresholds};
+    use std::num::NonZeroU32;
 
     #[test]
     fn digits_follow_the_number_of_images_and_nothing_is_rounded_up_to_one() {
@@ -267,6 +292,7 @@ pub(super) mod tests {
         EvaluationReport {
             metrics: serde_json::from_str(metrics).unwrap(),
             protocol: String::new(),
+            image_threshold: None,
             image_auroc_by_kind: auroc_by_kind.iter().map(|&(kind, auroc)| (kind.to_owned(), auroc)).collect(),
             images: images.iter().enumerate().map(result).collect(),
         }
@@ -306,5 +332,34 @@ pub(super) mod tests {
         assert_eq!(results.cards().len(), results.metrics().len() + 1);
         let table = results.table(Screen { columns: 80, colour: false });
         assert!(table.contains("false alarms") && table.contains("AU-PRO-200"));
+        assert!(results.rates().is_empty() && results.notes().is_empty() && !table.contains("expected"));
+    }
+
+    #[test]
+    fn a_threshold_of_the_model_is_reported_with_expected_and_counted_rates() {
+        let calibration = Calibration { images: NonZeroU32::new(9).unwrap(), source: Source::HeldOut };
+        let settings = |calibration| Settings {
+            detection: DetectionConfig { score: Score::Max, image_quantile: 1.0, ..DetectionConfig::default() },
+            thresholds: Some(Thresholds { image: 1.0, pixel: 0.5, calibration }),
+            ..Settings::default()
+        };
+        let mut report = report(&IMAGES, &AUROCS);
+        report.image_threshold = ThresholdReport::new(&settings(Some(calibration)), &report.images);
+        let results = Results { report: &report, score: Score::Max, threshold: Some(1.0) };
+        let rates: Vec<_> = results.rates().into_iter().map(|rate| (rate.label, rate.value.replace('\u{a0}', " "))).collect();
+        let expected = [
+            ("false alarms, expected", "10 % (95 %: 0.3 to 34 %)"),
+            ("false alarms, found", "50 % (95 %: 6.8 to 93 %)"),
+            ("misses, found", "50 % (95 %: 6.8 to 93 %)"),
+        ];
+        assert_eq!(rates, expected.map(|(label, value)| (label.to_owned(), value.to_owned())));
+        assert_eq!(results.notes(), ["Expected false alarms: 10\u{a0}% (95\u{a0}%: 0.3 to 34\u{a0}%), from 9 held-out images."]);
+        assert_eq!(results.cards().len(), results.metrics().len() + 4);
+        assert!(results.table(Screen { columns: 80, colour: false }).contains("0.3 to 34"));
+        // Weights of an earlier version: the counts remain, the expected rate is not known.
+        report.image_threshold = ThresholdReport::new(&settings(None), &report.images);
+        let results = Results { report: &report, score: Score::Max, threshold: Some(1.0) };
+        assert_eq!(results.rates().len(), 2);
+        assert!(results.notes()[0].contains("do not record how many images"));
     }
 }

@@ -4,9 +4,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{COMMIT, METRICS_FILE};
-use crate::data::{Category, Plane, TestImage, make_folder, write_bytes};
+use crate::data::{Category, Image, Plane, TestImage, make_folder, write_bytes};
 use crate::detect::metrics::{Metrics, Score};
-use crate::detect::{Detector, Evaluation, ImageResult, ImageScores, Resolution, Settings, evaluate, is_share};
+use crate::detect::{
+    Calibration, Detector, Evaluation, ImageResult, ImageScores, Resolution, Settings, Source, ThresholdReport, evaluate,
+    is_share,
+};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
 
@@ -20,14 +23,18 @@ pub struct EvaluationReport {
     pub protocol: String,
     /// Image AUROC of each defect kind against the good images.
     pub image_auroc_by_kind: BTreeMap<String, f64>,
+    /// The image threshold: what it promised, and what came out; `None` without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_threshold: Option<ThresholdReport>,
     /// Scores of every test image.
     pub images: Vec<ImageResult>,
 }
 
 impl EvaluationReport {
-    fn new(evaluation: Evaluation, protocol: String) -> Self {
+    fn new(evaluation: Evaluation, protocol: String, settings: Option<&Settings>) -> Self {
         let Evaluation { metrics, by_kind, images } = evaluation;
-        Self { metrics, protocol, image_auroc_by_kind: by_kind, images }
+        let image_threshold = settings.and_then(|settings| ThresholdReport::new(settings, &images));
+        Self { metrics, protocol, image_auroc_by_kind: by_kind, image_threshold, images }
     }
 
     /// Writes `metrics.json` into `folder`, which is created if necessary.
@@ -52,17 +59,33 @@ pub fn evaluate_detector<B: Backend>(
     resolution: Resolution,
     mut done: impl FnMut(),
 ) -> Result<EvaluationReport> {
+    evaluate_with_maps(detector, category, resolution, |_, _, _| {
+        done();
+        Ok(())
+    })
+}
+
+/// The same. `keep` gets every test image with its file and its heatmap at working resolution.
+///
+/// # Errors
+/// As [`evaluate_detector`], or an error of `keep`.
+pub fn evaluate_with_maps<B: Backend>(
+    detector: &Detector<B>,
+    category: &Category,
+    resolution: Resolution,
+    mut keep: impl FnMut(&TestImage, &Image, &Plane) -> Result<()>,
+) -> Result<EvaluationReport> {
     let settings = detector.settings();
     let evaluation = evaluate(category, resolution, settings.detection.score, |test, image| {
         let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
         log::debug!("{}: score {}", test.path.display(), inspection.scores.get(settings.detection.score));
-        done();
+        keep(test, image, &inspection.heatmap)?;
         Ok((inspection.heatmap, inspection.scores))
     })?;
     let device = detector.backend().description();
     let score = (settings.detection.score, settings.detection.top_share);
     let line = protocol(category, resolution, score, Some((settings, &device)));
-    Ok(EvaluationReport::new(evaluation, line))
+    Ok(EvaluationReport::new(evaluation, line, Some(settings)))
 }
 
 /// Evaluates anomaly maps made elsewhere: `maps/DEFECT/NAME.npy`, f32 or f64 `[h, w]`, one per test image.
@@ -83,7 +106,7 @@ pub fn evaluate_maps(
         let scores = ImageScores::of(&map, top_share);
         Ok((map, scores))
     })?;
-    Ok(EvaluationReport::new(evaluation, protocol(category, resolution, (score, top_share), None)))
+    Ok(EvaluationReport::new(evaluation, protocol(category, resolution, (score, top_share), None), None))
 }
 
 /// The protocol line: resolution, split, score, checkpoint rule, seed, config hash, commit, device.
@@ -112,6 +135,10 @@ pub fn protocol(
             }
             if let Some(own) = settings.detection.own_score_smoothing() {
                 line += &format!("; image score from a heatmap {own} of its own (not in the paper)");
+            }
+            let given = |own: &Calibration| own.source == Source::Given;
+            if let Some(calibration) = settings.thresholds.and_then(|own| own.calibration).filter(given) {
+                line += &format!("; thresholds from {calibration}");
             }
             line += &match &settings.provenance {
                 Some(run) => format!("; last step {}; seed {}; config {}", run.steps, run.seed, run.config_hash),

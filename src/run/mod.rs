@@ -9,7 +9,7 @@ mod training;
 
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
 pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
-pub use evaluation::{EvaluationReport, evaluate_detector, evaluate_maps, protocol};
+pub use evaluation::{EvaluationReport, evaluate_detector, evaluate_maps, evaluate_with_maps, protocol};
 pub use log::{Log, LogEntry};
 pub use training::{Outcome, TrainingJob, load_training_set};
 

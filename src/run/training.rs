@@ -1,3 +1,4 @@
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +14,7 @@ use crate::data::texture::Family;
 use crate::data::{
     Image, Preparation, TrainingSet, check_output_folder, list_images, make_folder, read_image, train_images, write_bytes,
 };
-use crate::detect::{Detector, Provenance, Settings, Thresholds};
+use crate::detect::{Calibration, Detector, Provenance, Settings, Source, Thresholds};
 use crate::error::{Error, Result};
 use crate::model::WeightFile;
 use crate::ops::Backend;
@@ -150,10 +151,25 @@ impl TrainingJob {
         Ok(())
     }
 
+    /// The images that set the thresholds.
+    pub fn calibration(&self) -> Option<Calibration> {
+        // Without an image to spare, the training images set the thresholds, see `split`.
+        let source = if self.set.images == self.held_out { Source::Training } else { Source::HeldOut };
+        let images = u32::try_from(self.held_out.len()).ok().and_then(NonZeroU32::new)?;
+        Some(Calibration { images, source })
+    }
+
+    /// The quantile of their scores that sets the image threshold.
+    pub fn image_quantile(&self) -> f64 {
+        self.config.detection.image_quantile
+    }
+
     /// Thresholds from held-out images, then the weight file.
     fn finish<B: Backend>(&self, backend: &B, trainer: &Trainer<B>) -> Result<()> {
-        let detector = self.config.detector(trainer, &self.held_out)?;
-        if let Some(Thresholds { image, pixel }) = detector.settings().thresholds {
+        let mut detector = self.config.detector(trainer, &self.held_out)?;
+        if let Some(thresholds) = &mut detector.settings_mut().thresholds {
+            thresholds.calibration = self.calibration();
+            let Thresholds { image, pixel, .. } = thresholds;
             log::info!("thresholds from {} held-out images: {image} for the image, {pixel} for a pixel", self.held_out.len());
         }
         let file = WeightFile {

@@ -107,6 +107,19 @@ fn weights_without_thresholds_give_a_verdict_only_with_a_given_threshold() {
 }
 
 #[test]
+fn the_summary_says_what_false_alarms_to_expect() {
+    let scratch = Scratch::new();
+    let ran = scratch.succeeds("detect --model run/model.safetensors --out new cloth/test");
+    let anomalous = ran.out.lines().filter(|line| line.starts_with("anomalous")).count();
+    let lines: Vec<&str> = ran.err.lines().collect();
+    assert_eq!(lines[0], format!("{anomalous} of 8 images are anomalous."));
+    assert_eq!(lines[1], "Expected false alarms: 50\u{a0}% (95\u{a0}%: 2.5 to 98\u{a0}%), from 1 held-out image.");
+    // Nothing is known about a threshold that the user has given.
+    let ran = scratch.succeeds("detect --model run/model.safetensors --out new cloth/test --threshold 0");
+    assert_eq!(ran.err, "8 of 8 images are anomalous.\n");
+}
+
+#[test]
 fn json_on_standard_output_equals_the_files() {
     let scratch = Scratch::new();
     let ran = scratch.succeeds("detect --model run/model.safetensors --out new cloth/test/good --json");

@@ -1,6 +1,6 @@
 //! `evaluate` and its `metrics.json`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::fixture::Scratch;
 
@@ -123,4 +123,95 @@ fn the_score_can_have_a_smoothing_of_its_own() {
     scratch.write("d.toml", "[detection.score_smoothing]\nwindow = 4\nrepeats = 3");
     let error = scratch.refuses(&format!("{own} e --config d.toml"));
     assert_eq!(error, "d.toml: config key `detection.score_smoothing.window`: must be odd and at most 4095, got 4");
+}
+
+/// Copies of the training images `cloth/train/good` in folders below `normal`, and of good ones of another seed.
+fn with_normal_images() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.succeeds("data generate --out other --family cloth --size 32 --train 12 --good 1 --defects 1 --seed 9");
+    for (number, name) in scratch.names("other/cloth/train/good").iter().enumerate() {
+        scratch.write(format!("normal/{}/{name}", number % 3), scratch.read(format!("other/cloth/train/good/{name}")));
+    }
+    scratch
+}
+
+#[test]
+fn the_false_alarms_expected_and_found_are_reported() {
+    let scratch = Scratch::new();
+    let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out new");
+    let metrics = scratch.json("new/metrics.json");
+    let threshold = &metrics["image_threshold"];
+    assert_eq!(threshold["calibration"], json!({"images": 1, "source": "held_out"}));
+    assert_eq!((&threshold["quantile"], &threshold["expected_false_alarms"]["mean"]), (&json!(0.99), &json!([0.5, 0.5])));
+    let exceeds = |image: &&Value| image["score_sum"].as_f64() > threshold["value"].as_f64();
+    let (good, bad): (Vec<_>, Vec<_>) = metrics["images"].as_array().unwrap().iter().partition(|image| image["kind"] == "good");
+    let alarms = good.iter().copied().filter(exceeds).count();
+    let misses = bad.len() - bad.iter().copied().filter(exceeds).count();
+    for (key, count, of) in [("false_alarms", alarms, 3), ("misses", misses, 5)] {
+        let rate = &threshold[key];
+        assert_eq!((&rate["count"], &rate["of"]), (&json!(count), &json!(of)), "{key}");
+        let bounds: Vec<f64> = rate["interval"].as_array().unwrap().iter().map(|bound| bound.as_f64().unwrap()).collect();
+        let share = count as f64 / f64::from(of);
+        assert!(bounds[0] <= share && share <= bounds[1] && bounds[1] - bounds[0] > 0.5, "{key}: {rate}");
+    }
+    for part in
+        ["false alarms, expected", "false alarms, found", "misses, found", "2.5 to 98\u{a0}%", "needs at least 100 images"]
+    {
+        assert!(ran.out.contains(part), "{part} is not in {}", ran.out);
+    }
+    let page = String::from_utf8(scratch.read("new/index.html")).unwrap();
+    assert!(page.contains("<dt>false alarms, expected</dt>") && page.contains("from 1 held-out image."));
+}
+
+#[test]
+fn thresholds_can_come_from_given_normal_images() {
+    let scratch = with_normal_images();
+    scratch.write("d.toml", "[detection]\nwindow = 5\nimage_quantile = 0.9\nscore = \"max\"");
+    let own = "evaluate --model run/model.safetensors --data cloth --out";
+    scratch.succeeds(&format!("{own} without --config d.toml"));
+    assert!(scratch.json("without/metrics.json").get("image_threshold").is_none(), "no threshold fits another [detection]");
+    scratch.succeeds(&format!("{own} new --config d.toml --calibrate normal"));
+    let metrics = scratch.json("new/metrics.json");
+    let line = metrics["protocol"].as_str().unwrap();
+    assert!(line.contains("; thresholds from 12 given normal images; "), "{line}");
+    let threshold = &metrics["image_threshold"];
+    assert_eq!(threshold["calibration"], json!({"images": 12, "source": "given"}));
+    // Rank 0.9 · 11 = 9.9: between the third and the second largest of 12.
+    assert_eq!(threshold["expected_false_alarms"]["mean"], json!([2.0 / 13.0, 3.0 / 13.0]));
+    // The threshold is the quantile of the scores that the same settings give these images.
+    scratch.succeeds("data generate --out scored --family cloth --size 32 --train 1 --good 1 --defects 1");
+    std::fs::remove_dir_all(scratch.path("scored/cloth/test/good")).unwrap();
+    for (folder, name) in
+        (0..3).flat_map(|folder| scratch.names(format!("normal/{folder}")).into_iter().map(move |name| (folder, name)))
+    {
+        scratch.write(format!("scored/cloth/test/good/{name}"), scratch.read(format!("normal/{folder}/{name}")));
+    }
+    scratch.succeeds("evaluate --model run/model.safetensors --data scored/cloth --out scores --config d.toml");
+    let images = scratch.json("scores/metrics.json")["images"].as_array().unwrap().clone();
+    let mut scores: Vec<f64> =
+        images.iter().filter(|image| image["kind"] == "good").map(|image| image["score_max"].as_f64().unwrap()).collect();
+    scores.sort_by(f64::total_cmp);
+    assert_eq!(scores.len(), 12);
+    let wanted = scores[9] + 0.9 * (scores[10] - scores[9]);
+    assert!((threshold["value"].as_f64().unwrap() - wanted).abs() < 1e-6 * wanted, "{threshold} {wanted}");
+}
+
+#[test]
+fn images_that_must_not_set_thresholds_are_named() {
+    let scratch = with_normal_images();
+    let own = "evaluate --model run/model.safetensors --data cloth --out new --calibrate";
+    let reason = "is in the test set; thresholds must come from other images, or they are chosen on the test set";
+    assert_eq!(scratch.refuses(&format!("{own} cloth/test/good")), format!("cloth/test/good/000.png: {reason}"));
+    assert_eq!(scratch.refuses(&format!("{own} nowhere")), "nowhere: there is no such file or folder");
+    scratch.write("empty/readme.txt", "");
+    assert_eq!(scratch.refuses(&format!("{own} empty")), "empty: contains no PNG or JPEG file");
+    scratch.write("normal/1/bad.png", "no image");
+    let message = scratch.refuses(&format!("{own} normal"));
+    assert!(message.starts_with("normal/1/bad.png: is not an image") && message.ends_with(" in images of normal"), "{message}");
+    let ran = scratch.succeeds(&format!("{own} cloth/train/good"));
+    assert!(
+        ran.err.contains("warning: cloth/train/good: 6 of 6 images are in train/good; where the network was trained"),
+        "{}",
+        ran.err
+    );
 }

@@ -31,6 +31,11 @@ fn every_flag_is_applied_and_every_file_written() {
 fn progress_is_plain_lines_without_a_terminal() {
     let ran = Scratch::new().succeeds("train --config c.toml --data cloth --out new");
     let mut lines: Vec<&str> = ran.err.lines().collect();
+    // One of the six images is held out.
+    let few = "The 99\u{a0}% quantile needs at least 100 images; with 1 held-out image it is close to the largest score.";
+    assert_eq!(lines.pop(), Some(few));
+    let expected = "Expected false alarms: 50\u{a0}% (95\u{a0}%: 2.5 to 98\u{a0}%), from 1 held-out image.";
+    assert_eq!(lines.pop(), Some(expected));
     let summary = lines.pop().unwrap();
     for part in ["waited for data ", " % of the time; making a batch took ", "images were decoded and resized once", " thread"] {
         assert!(summary.contains(part), "{summary}");
@@ -41,6 +46,23 @@ fn progress_is_plain_lines_without_a_terminal() {
         assert!(lines.iter().all(|line| line.contains(part)), "{}", ran.err);
     }
     assert!(!ran.err.contains(['\r', '\u{1b}']), "{:?}", ran.err);
+}
+
+#[test]
+fn thresholds_from_training_images_promise_nothing() {
+    let scratch = Scratch::new();
+    for name in scratch.names("cloth/train/good").into_iter().skip(1) {
+        std::fs::remove_file(scratch.path(format!("cloth/train/good/{name}"))).unwrap();
+    }
+    let ran = scratch.succeeds("train --config c.toml --data cloth --out one");
+    let words = "The thresholds come from 1 training image, on which the network was trained, so the rate of false alarms to expect \
+        is unknown.";
+    assert_eq!(ran.err.lines().last(), Some(words));
+    let ran = scratch.succeeds("evaluate --model one/model.safetensors --data cloth --out new");
+    assert!(ran.out.contains(words), "{}", ran.out);
+    let threshold = &scratch.json("new/metrics.json")["image_threshold"];
+    assert_eq!(threshold["calibration"], serde_json::json!({"images": 1, "source": "training"}));
+    assert!(threshold["expected_false_alarms"].is_null() && threshold["false_alarms"]["of"] == 3);
 }
 
 #[test]
