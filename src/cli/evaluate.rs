@@ -6,10 +6,11 @@ use orthoscope::data::{Category, check_output_folder, list_images, read_image};
 use orthoscope::detect::{Detector, Resolution, Source};
 use orthoscope::ops::Backend;
 use orthoscope::report::results::Results;
-use orthoscope::run::{Config, EvaluationReport, METRICS_FILE, evaluate_detector};
+use orthoscope::run::{Config, EvaluationReport, METRICS_FILE, evaluate_with_maps};
 use orthoscope::{Error, Result};
 
 use super::device::{DeviceOption, on_device};
+use super::maps::MapOptions;
 use super::output::{self, say};
 use super::{page, progress};
 
@@ -36,6 +37,8 @@ pub struct Arguments {
     /// the network was not trained on and that are not in the test set
     #[arg(long, value_name = "DIR")]
     calibrate: Option<PathBuf>,
+    #[command(flatten)]
+    maps: MapOptions,
     /// Print the metrics as JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -51,6 +54,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()> {
     let category = Category::open(&arguments.data)?;
+    arguments.maps.check(&category)?;
     let mut detector = Detector::read(backend, &arguments.model)?;
     if !arguments.config.is_empty() {
         let settings = detector.settings_mut();
@@ -61,7 +65,10 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         calibrate(&mut detector, folder, &category)?;
     }
     let bar = progress::image_bar(category.test.len());
-    let report = evaluate_detector(&detector, &category, arguments.resolution, || bar.inc(1))?;
+    let report = evaluate_with_maps(&detector, &category, arguments.resolution, |test, image, heatmap| {
+        bar.inc(1);
+        arguments.maps.write(&category, test, image, heatmap)
+    })?;
     bar.finish_and_clear();
     report.write(&arguments.out)?;
     let run = page::Run { loss: page::loss_curve(&arguments.model)?, wall: None };

@@ -11,6 +11,7 @@ mod doctor;
 mod evaluate;
 mod evidence;
 mod kernels;
+mod maps;
 mod metrics;
 mod model;
 mod npy;

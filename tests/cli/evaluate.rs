@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::Scratch;
+use crate::fixture::{Scratch, read_npy};
 
 /// The stable keys of `metrics.json`.
 pub const METRICS: [&str; 11] = [
@@ -214,4 +214,48 @@ fn images_that_must_not_set_thresholds_are_named() {
         "{}",
         ran.err
     );
+}
+
+/// The values of an uncompressed grey float32 TIFF with this many pixels, which the writer puts in front of its tables.
+fn tiff_values(bytes: &[u8], pixels: usize) -> Vec<f32> {
+    assert_eq!(&bytes[..4], b"II*\0");
+    let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]) as usize;
+    let directory = word(4);
+    let count = usize::from(u16::from_le_bytes([bytes[directory], bytes[directory + 1]]));
+    let tag = |wanted: u16| {
+        let entry = (0..count).map(|index| directory + 2 + 12 * index).find(|&at| bytes[at..at + 2] == wanted.to_le_bytes());
+        let at = entry.unwrap_or_else(|| panic!("tag {wanted} is missing"));
+        let is_short = bytes[at + 2] == 3;
+        let length = word(at + 4);
+        if is_short && length == 1 { word(at + 8) & 0xFFFF } else { word(at + 8) }
+    };
+    // Bits, compression, sample format (3 is float), and the number of strips.
+    assert_eq!((tag(258), tag(259), tag(339)), (32, 1, 3));
+    assert_eq!(tag(256) * tag(257), pixels);
+    let start = tag(273);
+    let data = &bytes[start..start + 4 * pixels];
+    data.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect()
+}
+
+#[test]
+fn maps_are_written_for_other_programs() {
+    let scratch = Scratch::new();
+    let own = "evaluate --model run/model.safetensors --data cloth --out new";
+    scratch.succeeds(&format!("{own} --maps tiff --maps-npy npy"));
+    assert_eq!(scratch.names("tiff/cloth/test"), scratch.names("cloth/test"));
+    for kind in scratch.names("cloth/test") {
+        for name in scratch.names(format!("cloth/test/{kind}")).iter().map(|name| name.trim_end_matches(".png")) {
+            let (shape, values) = read_npy(&scratch.read(format!("npy/{kind}/{name}.npy")));
+            assert_eq!(shape, [32, 32]);
+            let file = scratch.read(format!("tiff/cloth/test/{kind}/{name}.tiff"));
+            assert!(tiff_values(&file, 32 * 32) == values, "{kind}/{name}");
+        }
+    }
+    let scored: Value = serde_json::from_str(&scratch.succeeds("metrics --maps npy --data cloth --json").out).unwrap();
+    let metrics = scratch.json("new/metrics.json");
+    for key in METRICS {
+        assert_eq!(scored[key], metrics[key], "{key}");
+    }
+    let error = scratch.refuses(&format!("{own} --maps ."));
+    assert_eq!(error, "./cloth/test/bend/000.tiff: would be among the test images; choose another folder for the maps");
 }
