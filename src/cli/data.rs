@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use orthoscope::data::corruption::{Corrupted, PatchShape, Source};
-use orthoscope::data::{Defect, Family, GenerateOptions, Image, generate_all, write_png, write_validation_set};
+use orthoscope::data::{Family, GenerateOptions, Image, generate_all, write_png, write_validation_set};
 use orthoscope::report::colour::grey;
 use orthoscope::report::figure::{Figure, FigureRow};
 use orthoscope::run::{Config, VALIDATION_SEED, load_training_set};
@@ -119,8 +119,8 @@ fn validation(arguments: &Validation) -> anyhow::Result<()> {
     config.seed = arguments.seed.unwrap_or(config.seed);
     let (_, held_out) = load_training_set(&config, &arguments.data)?;
     // The same defects for every seed of the training.
-    write_validation_set(&arguments.out, &held_out, VALIDATION_SEED)?;
-    let counts = format!("{} held-out images, each also with {} defects", held_out.len(), Defect::ON_PHOTOGRAPHS.len());
+    let defects = write_validation_set(&arguments.out, &held_out, VALIDATION_SEED)?;
+    let counts = format!("{} held-out images, and {defects} copies with a defect each", held_out.len());
     say(format_args!("wrote {}: {counts}", arguments.out.display()))
 }
 

@@ -47,10 +47,11 @@ pub struct ValidationImage {
 }
 
 impl ValidationSet {
-    /// Draws a defect of every kind on every image. The defects depend only on the seed and on the number and size of the image.
+    /// Draws a defect of every kind on every image, where it can be seen: a small or plain image gets fewer kinds. The defects depend only on
+    /// the seed and on the number and size of the image.
     ///
     /// # Errors
-    /// No image; one that is too small for a defect.
+    /// No image; no defect that can be seen on any of them.
     pub fn draw(held_out: &[Image], seed: u64) -> Result<Self> {
         if held_out.is_empty() {
             return Err(Error::argument("there is no held-out image to put a defect on"));
@@ -58,14 +59,19 @@ impl ValidationSet {
         let kinds = (FIRST_STEP..).zip(Defect::ON_PHOTOGRAPHS);
         let places: Vec<_> = kinds.flat_map(|kind| (0..held_out.len()).map(move |number| (kind, number))).collect();
         let draw = |&((step, defect), number): &((u32, Defect), usize)| {
-            let drawn = defect.on_photograph(&held_out[number], &mut Stream::new(seed, Purpose::Texture, step, number as u32))?;
+            let mut stream = Stream::new(seed, Purpose::Texture, step, number as u32);
+            let Some(drawn) = defect.on_photograph(&held_out[number], &mut stream)? else { return Ok(None) };
             let (image, marked) = (&drawn.image, drawn.mask.indexed_iter().filter(|(_, marked)| **marked > 0.0));
             let pixel = |((row, column), _)| ([row, column], [0, 1, 2].map(|channel| rounded(image[[row, column, channel]])));
-            Ok(Drawn { defect, number, pixels: marked.map(pixel).collect() })
+            Ok(Some(Drawn { defect, number, pixels: marked.map(pixel).collect() }))
         };
-        let defects: Vec<Result<Drawn>> = places.par_iter().map(draw).collect();
-        let normal = held_out.par_iter().map(|image| image.mapv(rounded)).collect();
-        Ok(Self { normal, defects: defects.into_iter().collect::<Result<_>>()? })
+        let drawn: Vec<Result<Option<Drawn>>> = places.par_iter().map(draw).collect();
+        let defects: Vec<Drawn> = drawn.into_iter().filter_map(Result::transpose).collect::<Result<_>>()?;
+        if defects.is_empty() {
+            let count = held_out.len();
+            return Err(Error::argument(format!("no defect can be seen on any of {count} held-out images; they are too small")));
+        }
+        Ok(Self { normal: held_out.par_iter().map(|image| image.mapv(rounded)).collect(), defects })
     }
 
     /// Number of images, the normal ones included.
@@ -92,9 +98,9 @@ impl ValidationSet {
     fn write(&self, out: &Path) -> Result<()> {
         let folder = |image: &ValidationImage, part: &str| out.join(part).join(image.defect.map_or("good", Defect::name));
         make_folder(&out.join("test/good"))?;
-        for defect in Defect::ON_PHOTOGRAPHS {
-            make_folder(&out.join("test").join(defect.name()))?;
-            make_folder(&out.join("ground_truth").join(defect.name()))?;
+        for drawn in &self.defects {
+            make_folder(&out.join("test").join(drawn.defect.name()))?;
+            make_folder(&out.join("ground_truth").join(drawn.defect.name()))?;
         }
         (0..self.count()).into_par_iter().filter_map(|index| self.image(index)).try_for_each(|image| {
             let number = image.number;
@@ -112,16 +118,18 @@ fn rounded(value: f32) -> f32 {
     f32::from(to_byte(value)) / 255.0
 }
 
-/// Writes `test/good` with the held-out images, and for each kind of defect `test/KIND` with every image once and its mask in
-/// `ground_truth/KIND`. The defects depend only on the seed and on the number and size of the image.
+/// Writes `test/good` with the held-out images, and for each kind of defect `test/KIND` with every image on which it can be seen and its mask
+/// in `ground_truth/KIND`. The defects depend only on the seed and on the number and size of the image. Returns the number of defects.
 ///
 /// # Errors
 /// As [`ValidationSet::draw`]; a folder `out` that exists and is not empty, or that cannot be written.
-pub fn write_validation_set(out: &Path, held_out: &[Image], seed: u64) -> Result<()> {
+pub fn write_validation_set(out: &Path, held_out: &[Image], seed: u64) -> Result<usize> {
     if std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::file(out, "exists and is not empty; choose another folder or remove it first"));
     }
-    ValidationSet::draw(held_out, seed)?.write(out)
+    let set = ValidationSet::draw(held_out, seed)?;
+    set.write(out)?;
+    Ok(set.defects.len())
 }
 
 #[cfg(test)]
@@ -154,6 +162,18 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_that_cannot_be_seen_on_an_image_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        // Nothing moves visibly on a plain surface.
+        let plain = Image::from_elem((64, 64, 3), 0.5);
+        assert_eq!(write_validation_set(folder.path(), std::slice::from_ref(&plain), 0).unwrap(), 4);
+        let kinds: Vec<String> = Category::open(folder.path()).unwrap().test.into_iter().map(|test| test.defect).collect();
+        assert_eq!(kinds, ["crack", "good", "hole", "scratch", "stain"]);
+        let error = ValidationSet::draw(&[Image::from_elem((4, 4, 3), 0.5)], 0).err().unwrap().to_string();
+        assert!(error.contains("no defect can be seen on any of 1 held-out images"), "{error}");
+    }
+
+    #[test]
     fn the_images_in_memory_are_those_of_the_files() {
         let folder = tempfile::tempdir().unwrap();
         let held_out = held_out();
@@ -177,7 +197,7 @@ mod tests {
         let own = set.image(2 + 2 * 3 + 1).unwrap();
         assert_eq!((own.defect, own.number), (Some(Defect::Hole), 1));
         let mut stream = Stream::new(5, Purpose::Texture, FIRST_STEP + 3, 1);
-        let drawn = Defect::Hole.on_photograph(&held_out[1], &mut stream).unwrap();
+        let drawn = Defect::Hole.on_photograph(&held_out[1], &mut stream).unwrap().unwrap();
         assert!(own.mask == drawn.mask && own.image == drawn.image.mapv(rounded));
     }
 }

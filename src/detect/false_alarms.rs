@@ -180,7 +180,7 @@ fn percent(rate: f64) -> String {
     let decimals = match value {
         0.0 => 0,
         _ if value < 0.1 => (-value.log10().floor()) as usize,
-        _ if value < 10.0 || value > 99.0 => 1,
+        _ if !(10.0..=99.0).contains(&value) => 1,
         _ => 0,
     };
     let text = format!("{value:.decimals$}");

@@ -20,7 +20,7 @@ impl Validation {
     /// The set as [`write_validation_set`](crate::data::write_validation_set) writes it; none if the config wants no validation.
     ///
     /// # Errors
-    /// A held-out image that is too small for a defect.
+    /// No defect can be seen on any held-out image.
     pub(super) fn new(config: &Config, held_out: &[Image]) -> Result<Option<Self>> {
         let every = config.output.validate_every;
         if every == 0 {

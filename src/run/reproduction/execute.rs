@@ -8,7 +8,7 @@ use super::json::{read_json, write_json};
 use super::notes;
 use super::plan::{Plan, PlannedRun, name};
 use super::report::{ImageCounts, RunReport, Validation, Verdicts, run_folder};
-use crate::data::{Category, Image, make_folder, write_validation_set};
+use crate::data::{Category, Defect, Image, make_folder, write_validation_set};
 use crate::detect::metrics::Score;
 use crate::detect::{Detector, ImageResult, Resolution, Thresholds};
 use crate::error::{Error, Result};
@@ -197,7 +197,7 @@ fn test<B: Backend>(
     PartialReport::of(report).map(Some)
 }
 
-/// Scores held-out images and copies of them with drawn defects. `None`, with a note, if a defect cannot be drawn on an image.
+/// Scores held-out images and copies of them with drawn defects. `None`, with a note, if no defect can be seen on them.
 fn validate<B: Backend>(
     detector: &Detector<B>,
     held_out: &[Image],
@@ -210,7 +210,15 @@ fn validate<B: Backend>(
         std::fs::remove_dir_all(&own).map_err(|error| Error::io(&own, "cannot be emptied", error))?;
     }
     match write_validation_set(&own, held_out, VALIDATION_SEED) {
-        Ok(()) => {}
+        Ok(defects) => {
+            let wanted = held_out.len() * Defect::ON_PHOTOGRAPHS.len();
+            if defects < wanted {
+                notes.push(format!(
+                    "{} of {wanted} drawn defects cannot be seen and are not in the validation set",
+                    wanted - defects
+                ));
+            }
+        }
         Err(Error::Argument(reason)) => {
             notes.push(format!("no validation: {reason}"));
             return Ok(None);

@@ -80,7 +80,7 @@ pub struct RunReport {
     pub verdicts: Option<Verdicts>,
     /// Image AUROC of each kind of defect against the good images.
     pub image_auroc_by_kind: Values,
-    /// The same metrics on held-out images and copies of them with drawn defects; none if an image is too small for a defect.
+    /// The same metrics on held-out images and copies of them with drawn defects; none if no defect can be seen on them.
     pub validation: Option<Validation>,
     /// One sentence about each thing that is missing or unusual in the data, and what follows from it.
     pub notes: Vec<String>,

@@ -138,27 +138,33 @@ const MAX_SHARE: f32 = 0.4;
 const MIN_CONTRAST: f32 = 0.15;
 
 /// Draws scenes with a defect until the defect is visible; for example, a scratch may be in a hole of the grid.
+///
+/// # Errors
+/// The defect cannot be seen in any of several scenes.
 pub(super) fn draw(defect: Defect, stream: &mut Stream, mut scene: impl FnMut(&mut Stream) -> Scene) -> Result<Defective> {
-    first_visible(defect, || {
+    let drawn = first_visible(|| {
         let mut scene = scene(stream);
         let clean = scene.render(&Intact);
         let flaw = defect.put_into(&mut scene, stream);
         Ok(compared(scene.render(flaw.as_ref()), clean))
-    })
+    })?;
+    drawn.ok_or_else(|| Error::argument(format!("no visible {defect} in {ATTEMPTS} attempts; the image is too small for it")))
 }
 
-/// The first of several drawn defects that is within the bounds, each drawn with its largest change.
-fn first_visible(defect: Defect, mut draw: impl FnMut() -> Result<(Defective, f32)>) -> Result<Defective> {
-    const ATTEMPTS: usize = 32;
+/// How often a defect is drawn until it is visible.
+const ATTEMPTS: usize = 32;
+
+/// The first of several drawn defects that is within the bounds, each drawn with its largest change; none if none is.
+fn first_visible(mut draw: impl FnMut() -> Result<(Defective, f32)>) -> Result<Option<Defective>> {
     for _ in 0..ATTEMPTS {
         let (drawn, contrast) = draw()?;
         let changed = drawn.mask.iter().filter(|&&v| v > 0.0).count();
         let share = changed as f32 / drawn.mask.len() as f32;
         if changed >= MIN_PIXELS && share <= MAX_SHARE && contrast >= MIN_CONTRAST {
-            return Ok(drawn);
+            return Ok(Some(drawn));
         }
     }
-    Err(Error::argument(format!("no visible {defect} in {ATTEMPTS} attempts; the image is too small for it")))
+    Ok(None)
 }
 
 /// The mask of visible differences between two images; makes them equal elsewhere. Also returns the largest difference.

@@ -15,13 +15,14 @@ impl Defect {
     pub const ON_PHOTOGRAPHS: [Self; 5] = [Self::Scratch, Self::Stain, Self::Crack, Self::Hole, Self::Bend];
 
     /// The defect at a random place of a normal image `[h, w, 3]` with values in [0, 1]. Values are not rounded; pixels that the defect does not
-    /// visibly change are those of the image.
+    /// visibly change are those of the image. `None` if the defect cannot be seen in the image, because it is too small, or too dark or
+    /// uniform: a bend moves nothing that can be seen on a plain surface.
     ///
     /// # Errors
-    /// A kind that needs a generated texture; an image of a wrong shape, or so small that the defect cannot be seen in it.
-    pub fn on_photograph(self, image: &Image, stream: &mut Stream) -> Result<Defective> {
+    /// A kind that needs a generated texture; an image of a wrong shape.
+    pub fn on_photograph(self, image: &Image, stream: &mut Stream) -> Result<Option<Defective>> {
         let (height, width) = sides("defect", image)?;
-        super::first_visible(self, || {
+        super::first_visible(|| {
             let place = Point::new(height as f32 * stream.range(0.2, 0.8), width as f32 * stream.range(0.2, 0.8));
             let flaw = self.flaw(place, height.min(width) as f32, stream);
             let flaw = flaw.ok_or_else(|| Error::argument(format!("{self} needs a generated texture")))?;
@@ -63,7 +64,7 @@ mod tests {
             let x = photograph(height, width);
             for defect in Defect::ON_PHOTOGRAPHS {
                 let mut stream = Stream::new(3, Purpose::Test, 1, 0);
-                let Defective { image, clean, mask } = defect.on_photograph(&x, &mut stream).unwrap();
+                let Defective { image, clean, mask } = defect.on_photograph(&x, &mut stream).unwrap().unwrap();
                 assert_eq!(clean, x);
                 assert!(image.iter().all(|value| (0.0..=1.0).contains(value)));
                 let pixels = image.lanes(Axis(2)).into_iter().zip(x.lanes(Axis(2)));
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     fn a_sample_depends_on_its_stream_alone() {
         let x = photograph(48, 48);
-        let draw = |index| Defect::Scratch.on_photograph(&x, &mut Stream::new(3, Purpose::Test, 1, index)).unwrap();
+        let draw = |index| Defect::Scratch.on_photograph(&x, &mut Stream::new(3, Purpose::Test, 1, index)).unwrap().unwrap();
         assert_eq!(draw(5), draw(5));
         assert_ne!(draw(5).mask, draw(6).mask);
     }
