@@ -120,7 +120,7 @@ fn validation(arguments: &Validation) -> anyhow::Result<()> {
     let (_, held_out) = load_training_set(&config, &arguments.data)?;
     // The same defects for every seed of the training.
     let defects = write_validation_set(&arguments.out, &held_out, VALIDATION_SEED)?;
-    let counts = format!("{} held-out images, and {defects} copies with a defect each", held_out.len());
+    let counts = format!("held-out images: {}, copies with a drawn defect: {defects}", held_out.len());
     say(format_args!("wrote {}: {counts}", arguments.out.display()))
 }
 

@@ -83,12 +83,15 @@ fn a_resumed_run_has_the_validations_of_a_run_that_was_not_interrupted() {
 }
 
 #[test]
-fn images_too_small_for_a_defect_are_refused_before_the_training() {
+fn defects_that_cannot_be_seen_on_small_images_are_left_out_of_the_validation() {
     let scratch = Scratch::new();
     scratch.write("c.toml", CONFIG.replace("size = 32", "size = 8"));
-    let reason = scratch.refuses("train --config c.toml --data cloth --out new --validate-every 2");
-    assert!(reason.starts_with("config key `output.validate_every`: there can be no validation: no visible "), "{reason}");
-    scratch.succeeds("train --config c.toml --data cloth --out new");
+    let set = scratch.succeeds("data validation --data cloth --config c.toml --out set").out;
+    let defects = std::fs::read_dir(scratch.path("set/ground_truth")).unwrap().count();
+    assert!((1..5).contains(&defects), "{set}");
+    assert!(set.contains(&format!("held-out images: 1, copies with a drawn defect: {defects}\n")), "{set}");
+    scratch.succeeds("train --config c.toml --data cloth --out new --validate-every 2");
+    assert_eq!(validations(&scratch, "new").len(), 2);
 }
 
 #[test]
