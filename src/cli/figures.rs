@@ -22,13 +22,13 @@ const SIDE: usize = 256;
 #[command(
     after_help = "Figures 1 to 5 of the paper are defects, reconstructions, detection, corruption and network. The others are roc, \
     pro, scores, misses, false_alarms, training and ablation. Without --only, a figure whose input is missing is skipped, and the reason is \
-    printed. Writes index.html and figures.json beside the figures."
+    printed. Also writes index.html and figures.json."
 )]
 pub struct Arguments {
     /// Folder for the figures
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Weight file; log.jsonl and config.toml of its run are read if they are beside it
+    /// Weight file; log.jsonl and config.toml of its run are read if they are in the same folder
     #[arg(long, value_name = "SAFETENSORS")]
     model: Option<PathBuf>,
     /// Category folder with test/ and ground_truth/, and train/good/ for the corruption
@@ -43,7 +43,7 @@ pub struct Arguments {
     /// The image that stands for its kind: the one with the median score, or the first by name
     #[arg(long, value_enum, default_value_t = Choice::Median)]
     pick: Choice,
-    /// Config file of the corruption; later ones override earlier ones [default: config.toml beside the model]
+    /// Config file of the corruption; later ones override earlier ones [default: config.toml in the folder of the model]
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
     /// Folder of replacement textures; overrides the config
@@ -151,11 +151,11 @@ fn training_set(arguments: &Arguments) -> Result<Input<TrainingSet>> {
     }
     let mut layers = arguments.config.clone();
     if let (true, Some(model)) = (layers.is_empty(), &arguments.model) {
-        let beside = model.with_file_name(CONFIG_FILE);
-        if !beside.is_file() {
-            return Ok(Err(format!("there is no {} beside the model; --config gives one", beside.display())));
+        let own = model.with_file_name(CONFIG_FILE);
+        if !own.is_file() {
+            return Ok(Err(format!("there is no {} in the folder of the model; --config gives one", own.display())));
         }
-        layers.push(beside);
+        layers.push(own);
     }
     let config = Config::read_layers(&layers, arguments.textures.as_deref())?;
     load_training_set(&config, data).map(|(set, _)| Ok(set))

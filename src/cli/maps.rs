@@ -8,7 +8,7 @@ use tiff::encoder::{TiffEncoder, colortype::Gray32Float};
 
 use super::npy;
 
-/// A folder of heatmaps in the layout that MVTec's evaluation code reads: `DIR/CATEGORY/test/KIND/NAME.tiff`. Beside each is `NAME.npy`, so
+/// A folder of heatmaps in the layout that MVTec's evaluation code reads: `DIR/CATEGORY/test/KIND/NAME.tiff`. Each has a `NAME.npy` in the same folder, so
 /// that `metrics --maps DIR/CATEGORY/test` reads the same values.
 pub struct MapFolder(PathBuf);
 
@@ -16,7 +16,7 @@ impl MapFolder {
     /// The folder of a category below `root`. Nothing is written yet.
     ///
     /// # Errors
-    /// A file is in the way, or the folder is that of the test images, which could not be read again with maps beside them.
+    /// A file is in the way, or the folder is that of the test images, which could not be read again with maps in it.
     pub fn of(root: &Path, category: &Category) -> Result<Self> {
         let folder = root.join(&category.name).join("test");
         check_output_folder(&folder)?;

@@ -91,7 +91,7 @@ fn a_figure_that_was_asked_for_and_lacks_its_input_is_an_error() {
         ("--only network,ablation", "the figure `ablation` cannot be drawn: it needs --ablation"),
         ("--only corruption", "the figure `corruption` cannot be drawn: it needs --data"),
         (&format!("--only training {MODEL}"), "the figure `training` cannot be drawn: run/log.jsonl has no steps"),
-        (&format!("--only corruption {MODEL}"), "there is no run/config.toml beside the model; --config gives one"),
+        (&format!("--only corruption {MODEL}"), "there is no run/config.toml in the folder of the model; --config gives one"),
     ] {
         let sentence = scratch.refuses(&format!("figures --out drawn {arguments}"));
         assert!(sentence.contains(words), "{sentence}");

@@ -168,7 +168,7 @@ fn the_numbers_of_the_page_follow_its_sliders_as_the_program_counts() {
     let mut kinds: Vec<&str> = sample.runs[1].images.iter().map(|image| image.kind.as_str()).collect();
     kinds.dedup();
     assert_eq!(found["last"], json!([&[""], &kinds[..]].concat()));
-    let missing = "This gallery cannot be shown: missing.js is missing: it belongs to this page and must lie beside it.";
+    let missing = "This gallery cannot be shown: missing.js is missing: it belongs to this page and must be in the same folder.";
     assert_eq!(found["missing"], json!([missing, true]));
     assert_eq!(found["damaged"], json!(["This gallery cannot be shown: damaged.js is damaged.", true]));
     let resources = found["resources"].as_array().unwrap();

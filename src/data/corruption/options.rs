@@ -46,7 +46,7 @@ pub struct RegionWeight {
 
 /// Patches on the object only, for images of an object before a background of another brightness. A pixel is on the object if its grey
 /// value, the mean of its channels, is on the object's side of a threshold, which is found once for each training image. The centres of
-/// the deformed disks are on the object, and the mask is 0 beside it.
+/// the deformed disks are on the object, and the mask is 0 elsewhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Foreground {

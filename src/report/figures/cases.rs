@@ -123,7 +123,7 @@ fn in_words(threshold: &Threshold) -> String {
 }
 
 impl Case {
-    /// A row of a figure without its captions: kind, name, score and verdict beside the images.
+    /// A row of a figure without its captions: kind, name, score and verdict to the left of the images.
     pub fn row<'a>(&'a self, images: Vec<&'a Image>) -> FigureRow<'a> {
         let own = &self.example;
         let note = format!("{}\nscore {}\n{}", own.name, readable(own.score, 3), own.verdict());

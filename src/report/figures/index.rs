@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// Rules of this page only.
 const STYLE: &str = include_str!("figures.css");
 
-/// The page, which refers to the pictures beside it.
+/// The page, which refers to the pictures in the same folder.
 pub(super) fn page(heading: &str, protocol: Option<&str>, drawings: &[Drawing], skipped: &[(Name, String)]) -> String {
     let figures: String = drawings.iter().map(figure).collect();
     let protocol = protocol.map(|line| format!("<p class=\"protocol\"><strong>Protocol.</strong> {}</p>\n", escape(line)));

@@ -19,7 +19,7 @@ const COUNTING: &str = include_str!("counting.js");
 const VIEWER: &str = include_str!("viewer.js");
 const THEME: &str = include_str!("theme.js");
 const TITLE: &str = "Reproduction";
-const SUBTITLE: &str = "Self-supervised autoencoders on every category and seed, beside published numbers";
+const SUBTITLE: &str = "Self-supervised autoencoders on every category and seed, compared with published numbers";
 
 /// What a protocol line says about each thing that the paper does not do.
 const DEPARTURE: &str = "not in the paper";
@@ -59,7 +59,7 @@ fn render(report: &Report, methods: &[Method], has_gallery: impl Fn(&RunReport) 
 
 const THEME_BUTTON: &str = "<button id=\"theme\" class=\"theme\" hidden>Dark</button>\n";
 
-/// Means as cards, the table beside published numbers, and what the comparison is worth.
+/// Means as cards, the comparison with published numbers, and what the comparison is worth.
 fn results(report: &Report, methods: &[Method]) -> String {
     let mean = |name: &str| report.mean.get(name).map(|spread| tables::percent(spread.mean));
     let over = format!("mean over {}, in\u{a0}%", count(report.categories.len(), "category", "categories"));
@@ -76,7 +76,7 @@ fn results(report: &Report, methods: &[Method]) -> String {
     ];
     format!(
         "<section>\n<h2>Results</h2>\n<dl class=\"cards\">\n{cards}{runs}</dl>\n{}</section>\n\
-         <section>\n<h2>Beside published numbers</h2>\n<p class=\"note\">AUROC and AU-PRO in\u{a0}%. Ours: mean ± standard deviation over seeds. \
+         <section>\n<h2>Compared with published numbers</h2>\n<p class=\"note\">AUROC and AU-PRO in\u{a0}%. Ours: mean ± standard deviation over seeds. \
          The columns of other methods are their published image AUROC. On the line: ● ours, from the lowest to the highest seed; ○ published.</p>\n{}{}</section>\n",
         facts(&about),
         tables::beside(report, methods),

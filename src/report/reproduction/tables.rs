@@ -1,4 +1,4 @@
-//! The tables of the report: its own results beside published ones, and every run.
+//! The tables of the report: the comparison with published results, and every run.
 
 use std::collections::BTreeMap;
 
@@ -63,7 +63,7 @@ fn link(category: &CategoryReport) -> String {
     }
 }
 
-/// Image and pixel AUROC of each category, and published image AUROC beside it.
+/// Image and pixel AUROC of each category, with published image AUROC.
 pub(super) fn beside(report: &Report, methods: &[Method]) -> String {
     let by_category: Vec<&Method> =
         methods.iter().filter(|method| !method.image.is_empty()).filter(|m| is_about(m, report)).collect();

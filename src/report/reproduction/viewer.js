@@ -49,7 +49,7 @@
       const source = Object.assign(element("script", { src: file }), { resolve });
       // After a script that has called `resolve`, this does nothing.
       source.onload = () => reject(new Error(`${file} is damaged`));
-      source.onerror = () => reject(new Error(`${file} is missing: it belongs to this page and must lie beside it`));
+      source.onerror = () => reject(new Error(`${file} is missing: it belongs to this page and must be in the same folder`));
       document.head.append(source);
     });
   }

@@ -25,7 +25,7 @@ pub const RUN_FILE: &str = "run.json";
 /// Folder of the validation set and its `metrics.json`.
 pub const VALIDATION_FOLDER: &str = "validation";
 
-/// Is told how a run goes on, and adds pictures to its folder.
+/// Receives the progress of a run, and adds pictures to its folder.
 pub trait Watcher<B: Backend> {
     /// A step of the training is done. Until the first one, and after the last one, a run may be killed without loss.
     fn step(&mut self, entry: &LogEntry);
