@@ -1,5 +1,5 @@
 //! Functions made of +, -, ×, ÷ and square root in f32, whose results IEEE 754 defines exactly, so that every device computes the same
-//! bits. `kernels/corruption.cu` has the same functions in the same order of operations.
+//! bits. `kernels/exact.cuh` has the same functions in the same order of operations.
 
 /// `low (high / low)^u` for u a multiple of 2^-24 in [0, 1).
 ///

@@ -32,7 +32,7 @@
 //!
 //! **Arithmetic** is f32 in the written order, without fused multiply-add. Only +, -, ×, ÷ and square root are used, whose
 //! results IEEE 754 defines exactly. The table of Gaussian weights is rounded from f64. No result depends on other images or on
-//! the number of threads. The kernels of `kernels/corruption.cu` give the same bits, so change both together.
+//! the number of threads. The kernels of `kernels/corruption_*.cu` give the same bits, so change both together.
 //!
 //! # Geometry
 //! A patch has an odd height and width around a central pixel drawn uniformly from the image: its box may extend beyond the

@@ -1,10 +1,10 @@
-//! Training batches, `kernels/corruption.cu`.
+//! Training batches, `kernels/corruption_*.cu`.
 
 use ndarray::ArrayView3;
 
 use super::{Batch, CorruptionSpec, Picks, Sampler};
 use crate::backend::Storage;
-use crate::backend::cuda::kernels::corruption as kernel;
+use crate::backend::cuda::kernels::{corruption_crop, corruption_fields, corruption_lay, corruption_plan};
 use crate::backend::cuda::launch::blocks;
 use crate::backend::cuda::{Buffer, Cuda, Kernel};
 use crate::error::{Error, Result};
@@ -70,12 +70,13 @@ impl<'a> Work<'a> {
     }
 
     fn crop(&self, x: &mut Buffer) -> Result<()> {
-        let launch = self.cuda.launch_over(&kernel::CORRUPTION_CROP, self.spec.region_len());
+        let launch = self.cuda.launch_over(&corruption_crop::CORRUPTION_CROP, self.spec.region_len());
         launch.input(self.picks).input(&self.resident.table).input(&self.resident.pixels).output(x).value(self.spec).run()
     }
 
     fn plan(&mut self, x: &Buffer) -> Result<()> {
-        let launch = self.cuda.launch_over(&kernel::CORRUPTION_PLAN, self.spec.n as usize * self.spec.patches_max as usize);
+        let launch =
+            self.cuda.launch_over(&corruption_plan::CORRUPTION_PLAN, self.spec.n as usize * self.spec.patches_max as usize);
         let launch = launch.input(self.picks).input(&self.resident.table).input(x);
         launch.output(&mut self.patches).value(self.spec).run()
     }
@@ -87,24 +88,29 @@ impl<'a> Work<'a> {
             let x = if naive { blocks(side as usize * side as usize, kernel.threads) } else { side.div_ceil(TILE).pow(2) };
             [x, count, spec.n]
         };
-        let kernel = if naive { &kernel::CORRUPTION_MASK_FIELD_NAIVE } else { &kernel::CORRUPTION_MASK_FIELD };
+        let kernel =
+            if naive { &corruption_fields::CORRUPTION_MASK_FIELD_NAIVE } else { &corruption_fields::CORRUPTION_MASK_FIELD };
         let launch = cuda.launch(kernel, grid(spec.mask_side, kernel)).input(picks).input(&self.patches);
         launch.output(&mut self.shapes).value(spec).value(first).with("k", count as usize).run()?;
         if spec.gradient_nodes > 0 {
-            let kernel = &kernel::CORRUPTION_GRADIENTS;
+            let kernel = &corruption_fields::CORRUPTION_GRADIENTS;
             let launch = cuda.launch(kernel, [blocks(spec.gradient_nodes as usize, kernel.threads), count, spec.n]);
             let launch = launch.input(picks).input(&self.patches).output(&mut self.gradients);
             launch.value(spec).value(first).with("k", count as usize).run()?;
         }
         if spec.membranes > 0 {
-            let launch = cuda.launch(&kernel::CORRUPTION_MEMBRANE, [1, count, spec.n]).input(&self.resident.table);
+            let launch = cuda.launch(&corruption_fields::CORRUPTION_MEMBRANE, [1, count, spec.n]).input(&self.resident.table);
             let launch = launch.input(&self.resident.pixels).input(x).input(&self.patches).output(&mut self.membranes);
             launch.value(spec).value(first).with("k", count as usize).run()?;
         }
         if spec.replacement_side == 0 {
             return Ok(());
         }
-        let kernel = if naive { &kernel::CORRUPTION_REPLACEMENT_FIELD_NAIVE } else { &kernel::CORRUPTION_REPLACEMENT_FIELD };
+        let kernel = if naive {
+            &corruption_fields::CORRUPTION_REPLACEMENT_FIELD_NAIVE
+        } else {
+            &corruption_fields::CORRUPTION_REPLACEMENT_FIELD
+        };
         let launch = cuda.launch(kernel, grid(spec.replacement_side, kernel)).input(picks).input(&self.patches);
         launch.output(&mut self.materials).value(spec).value(first).with("k", count as usize).run()
     }
@@ -113,8 +119,9 @@ impl<'a> Work<'a> {
     fn lay(&self, x: &Buffer, corrupted: &mut Buffer, region: &mut Buffer, first: u32) -> Result<()> {
         let CorruptionSpec { side, patches_max, patches_at_once, .. } = self.spec;
         let patches = patches_at_once.min(patches_max.saturating_sub(first));
-        let launch =
-            self.cuda.launch(&kernel::CORRUPTION_LAY, [side.div_ceil(LAY_TILE[1]), side.div_ceil(LAY_TILE[0]), self.spec.n]);
+        let launch = self
+            .cuda
+            .launch(&corruption_lay::CORRUPTION_LAY, [side.div_ceil(LAY_TILE[1]), side.div_ceil(LAY_TILE[0]), self.spec.n]);
         let launch = launch.input(self.picks).input(&self.resident.table).input(&self.resident.pixels).input(x);
         let launch =
             launch.input(&self.patches).input(&self.shapes).input(&self.gradients).input(&self.materials).input(&self.membranes);
@@ -141,7 +148,7 @@ impl<'a> Work<'a> {
     }
 
     fn keep_noise(&self, corrupted: &mut Buffer, x: &mut Buffer) -> Result<()> {
-        let launch = self.cuda.launch_over(&kernel::CORRUPTION_KEPT_NOISE, self.spec.image_len());
+        let launch = self.cuda.launch_over(&corruption_lay::CORRUPTION_KEPT_NOISE, self.spec.image_len());
         launch.input(self.picks).output(corrupted).output(x).value(self.spec).run()
     }
 }
