@@ -279,8 +279,8 @@ impl<B: Backend> Detector<B> {
         if !relative_score {
             return heatmaps.iter().map(|heatmap| Ok(self.scores(heatmap, None)?.get(score) as f32)).collect();
         }
-        let (others, mean) = Expected::leave_one_out(&heatmaps.iter().map(Expected::of).collect::<Result<Vec<_>>>()?)?;
-        self.settings.expected = Some(mean);
+        let (others, all) = Expected::leave_one_out(&heatmaps.iter().map(Expected::of).collect::<Result<Vec<_>>>()?)?;
+        self.settings.expected = Some(all);
         let relative = |(heatmap, others)| Ok(self.scores(heatmap, Some(others))?.get(score) as f32);
         heatmaps.iter().zip(&others).map(relative).collect()
     }

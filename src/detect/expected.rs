@@ -1,9 +1,10 @@
 //! The heatmap that is expected of a normal image, and heatmaps relative to it (Method §6). Not in the paper.
 //!
 //! A network reconstructs edges, highlights and the border of an image less exactly than plain surfaces, so normal images have residuals
-//! there, too. A small anomaly elsewhere then has a smaller maximum than a normal image. Relative to what is expected at each position it stands out.
+//! there, too, and the residuals vary more from image to image. A small anomaly elsewhere then has a smaller maximum than a normal image.
+//! Relative to what is expected at each position it stands out.
 
-use ndarray::{Zip, s};
+use ndarray::{Array2, Zip, s};
 use serde::{Deserialize, Serialize};
 
 use super::metrics::resize_bilinear;
@@ -13,12 +14,15 @@ use crate::error::{Error, Result};
 
 /// Cells along each side of an image. Objects in normal images are not aligned to the pixel, and few held-out images determine few values.
 const GRID: usize = 32;
+/// Standard deviations above the mean.
+const DEVIATIONS: f64 = 2.0;
 /// Added to the expected values, as a share of their median, so that the ratio stays moderate where almost nothing is expected.
 const FLOOR: f64 = 0.3;
 /// Added as well, so that the ratio is defined if nothing at all is expected. Squared differences of 8-bit images are above 1e-6.
 const LEAST: f32 = 1e-12;
 
-/// Mean heatmap of normal images on a grid of 32 x 32 cells over the image, whatever its size.
+/// Upper end of what the heatmap of a normal image is expected to be: mean plus two standard deviations over several images, on a grid of 32 x 32
+/// cells over the image, whatever its size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<f32>", into = "Vec<f32>")]
 pub struct Expected {
@@ -46,7 +50,7 @@ impl From<Expected> for Vec<f32> {
 }
 
 impl Expected {
-    /// The means of a heatmap over the cells. A heatmap with fewer rows or columns than cells gives several cells the same value.
+    /// What a single image lets expect: the means of its heatmap over the cells. A heatmap with fewer rows or columns than cells gives several cells the same value.
     ///
     /// # Errors
     /// An empty heatmap.
@@ -60,23 +64,31 @@ impl Expected {
         Ok(Self { cells: Plane::from_shape_fn((GRID, GRID), mean) })
     }
 
-    /// For each of several images the mean over the others; a single image stands for itself. So no image is judged by values that it has
-    /// contributed to. The second result is the mean over all.
+    /// What several images let expect, and for each of them what the others do; a single image stands for itself. So no image is judged
+    /// by values that it has contributed to.
     ///
     /// # Errors
     /// No image.
     pub fn leave_one_out(images: &[Self]) -> Result<(Vec<Self>, Self)> {
-        let sum = images.iter().fold(Plane::zeros((GRID, GRID)), |sum, image| sum + &image.cells);
-        let count = images.len() as f32;
         match images {
             [] => Err(Error::argument("no normal image to take expected values from")),
             [only] => Ok((vec![only.clone()], only.clone())),
             _ => {
-                // Rounding must not make a difference of sums negative.
-                let others = |own: &Self| Self { cells: ((&sum - &own.cells) / (count - 1.0)).mapv_into(|value| value.max(0.0)) };
-                Ok((images.iter().map(others).collect(), Self { cells: sum / count }))
+                let others = |left_out| images.iter().enumerate().filter(move |(at, _)| *at != left_out).map(|(_, image)| image);
+                Ok(((0..images.len()).map(|at| Self::above(others(at))).collect(), Self::above(images.iter())))
             }
         }
+    }
+
+    /// Mean plus two standard deviations of at least one image.
+    fn above<'a>(images: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        let count = images.clone().count() as f64;
+        let mean =
+            images.clone().fold(Array2::<f64>::zeros((GRID, GRID)), |sum, image| sum + image.cells.mapv(f64::from)) / count;
+        let square = |image: &Self| (image.cells.mapv(f64::from) - &mean).mapv_into(|deviation| deviation * deviation);
+        // A single image does not say how much images vary.
+        let variance = images.fold(Array2::zeros((GRID, GRID)), |sum, image| sum + square(image)) / (count - 1.0).max(1.0);
+        Self { cells: (mean + DEVIATIONS * variance.mapv(f64::sqrt)).mapv(|value| value as f32) }
     }
 
     /// `h / (e + 0.3 median(e))` for a heatmap h and the expected values e, interpolated bilinearly between the cells.
@@ -129,11 +141,17 @@ mod tests {
 
     #[test]
     fn each_image_is_judged_by_the_others() {
-        let (others, mean) = Expected::leave_one_out(&[constant(1.0), constant(2.0), constant(6.0)]).unwrap();
-        assert_eq!(others, [constant(4.0), constant(3.5), constant(1.5)]);
-        assert_eq!(mean, constant(3.0));
-        let (others, mean) = Expected::leave_one_out(&[constant(2.0)]).unwrap();
-        assert_eq!((others, mean), (vec![constant(2.0)], constant(2.0)));
+        let (others, all) = Expected::leave_one_out(&[constant(1.0), constant(2.0), constant(6.0)]).unwrap();
+        // Standard deviations with n - 1: 4/√2, 5/√2, 1/√2; and √7 about the mean 3.
+        let expected = [4.0 + 2.0 * 8.0_f32.sqrt(), 3.5 + 2.0 * 12.5_f32.sqrt(), 1.5 + 2.0 * 0.5_f32.sqrt()];
+        for (other, expected) in others.iter().zip(expected) {
+            assert_abs_diff_eq!(other.cells[[3, 4]], expected, epsilon = 1e-5);
+        }
+        assert_abs_diff_eq!(all.cells[[3, 4]], 3.0 + 2.0 * 7.0_f32.sqrt(), epsilon = 1e-5);
+        let (others, all) = Expected::leave_one_out(&[constant(2.0)]).unwrap();
+        assert_eq!((others, all), (vec![constant(2.0)], constant(2.0)));
+        let (others, _) = Expected::leave_one_out(&[constant(2.0), constant(5.0)]).unwrap();
+        assert_eq!(others, [constant(5.0), constant(2.0)]);
         assert!(Expected::leave_one_out(&[]).is_err());
     }
 
