@@ -37,7 +37,7 @@ from pathlib import Path
 
 import shared
 
-METRICS = ["image_auroc", "image_auroc_max", "image_auroc_sum", "pixel_auroc", "au_pro", "image_ap", "pixel_ap", "image_auroc_by_kind"]
+METRICS = ["image_auroc", "image_auroc_max", "image_auroc_top", "image_auroc_sum", "pixel_auroc", "au_pro", "image_ap", "pixel_ap", "image_auroc_by_kind"]
 SETS = ["test", "validation"]
 # The score that the config of a run names.
 OWN = "own"
@@ -150,16 +150,26 @@ def validation_set(options, run):
     return images
 
 
+def calibration_set(folder, validation):
+    """The normal images of the validation set, which are held out of training, in a folder of their own: a score that departs from
+    the config of the run is calibrated on them."""
+    calibration = folder / "calibration-images"
+    shutil.rmtree(calibration, ignore_errors=True)
+    shutil.copytree(validation / "test" / "good", calibration)
+    return calibration
+
+
 def evaluate(options, plan, run):
     """Evaluates a trained run with every score on both sets. True if it is done."""
     folder, validation = run.folder(options.out), validation_set(options, run)
     if validation is None:
         return False
+    calibration = calibration_set(folder, validation)
     for score, text in plan.scores.items():
         (folder / score).mkdir(exist_ok=True)
         detection = folder / score / "detection.toml"
         detection.write_text(text)
-        departs = configs([folder / "config.toml", detection]) if text else []
+        departs = [*configs([folder / "config.toml", detection]), "--calibrate", calibration] if text else []
         for name, images in zip(SETS, [options.data / run.category, validation]):
             if run.metrics(options.out, score, name).exists():
                 continue
@@ -167,6 +177,7 @@ def evaluate(options, plan, run):
             if not execute([options.program, "evaluate", *where, *departs], folder):
                 return False
     shutil.rmtree(validation)
+    shutil.rmtree(calibration)
     (folder / "validation-images.done").unlink()
     return True
 

@@ -1,5 +1,7 @@
 //! `figures`: which files are written, what is skipped and why, and errors.
 
+use std::{fs, path::Path};
+
 use crate::fixture::Scratch;
 
 const MODEL: &str = "--model run/model.safetensors --data cloth";
@@ -12,9 +14,9 @@ fn record(rows: &str) -> String {
 }
 
 fn row(variant: &str, value: f64) -> String {
+    let quality = format!(r#"{{"image_auroc": {value}, "pixel_auroc": 0.9, "au_pro": 0.7}}"#);
     format!(
-        r#"{{"variant": "{variant}", "category": "cloth", "seed": 0, "image_auroc_max": {value}, "image_auroc_sum": 0.5, "pixel_auroc": 0.9,
-            "au_pro": 0.7}}"#
+        r#"{{"variant": "{variant}", "score": "own", "category": "cloth", "seed": 0, "test": {quality}, "validation": {quality}}}"#
     )
 }
 
@@ -77,7 +79,7 @@ fn networks_need_no_model_and_an_ablation_only_its_record() {
     assert!(ran.err.is_empty(), "{}", ran.err);
     let names = scratch.names("drawn");
     assert!(names.contains(&"network_model_1.svg".into()) && names.contains(&"ablation_pixel_auroc.svg".into()), "{names:?}");
-    let svg = String::from_utf8(scratch.read("drawn/ablation_image_auroc_max.svg")).unwrap();
+    let svg = String::from_utf8(scratch.read("drawn/ablation_image_auroc.svg")).unwrap();
     assert!(svg.contains("0.900, 1 seed"));
 }
 
@@ -126,4 +128,18 @@ fn bad_records_and_names_are_refused() {
     assert!(sentence.contains("ablation.json") && sentence.contains("`rows` is empty"), "{sentence}");
     let message = scratch.misused("figures --out drawn --only figure1");
     assert!(message.contains("there is no figure `figure1`; there are defects, "), "{message}");
+}
+
+/// So that the reader of records and `benches/ablate.py`, which writes them, cannot drift apart.
+#[test]
+fn every_committed_record_of_an_ablation_is_drawn() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("paper/ablations");
+    let records = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let records: Vec<_> = records.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect();
+    assert!(!records.is_empty(), "no record in {}", folder.display());
+    for record in records {
+        let scratch = Scratch::new();
+        scratch.succeeds(&format!("figures --out drawn --only ablation --ablation {}", record.display()));
+        assert_eq!(scratch.names("drawn").iter().filter(|name| name.ends_with(".svg")).count(), 4, "{}", record.display());
+    }
 }

@@ -13,13 +13,16 @@ use super::super::wrap::{width, wrap};
 use super::drawing::{Drawing, Name};
 use crate::error::{Error, Result};
 
-/// The metrics that are drawn: key of the record and title of the chart.
+/// The metrics that are drawn: end of the file's name and title of the chart. The first is what decides between variants.
 pub const METRICS: [(&str, &str); 4] = [
-    ("image_auroc_sum", "image AUROC, score = sum of the heatmap"),
-    ("image_auroc_max", "image AUROC, score = maximum of the heatmap"),
-    ("pixel_auroc", "pixel AUROC"),
-    ("au_pro", "AU-PRO"),
+    ("validation_image_auroc", "image AUROC, validation set"),
+    ("image_auroc", "image AUROC, test set"),
+    ("pixel_auroc", "pixel AUROC, test set"),
+    ("au_pro", "AU-PRO, test set"),
 ];
+
+/// The score of the rows that are drawn: the one that the config of a run names.
+const OWN: &str = "own";
 
 /// Pixels of one variant, of the heading of a category, and above the first one.
 const ROW: f64 = 24.0;
@@ -45,10 +48,17 @@ pub struct Ablation {
 #[derive(Clone, Debug, Deserialize)]
 struct Row {
     variant: String,
+    score: String,
     category: String,
     seed: u64,
-    image_auroc_sum: f64,
-    image_auroc_max: f64,
+    test: Quality,
+    validation: Quality,
+}
+
+/// The metrics of a run on one set of images.
+#[derive(Clone, Debug, Deserialize)]
+struct Quality {
+    image_auroc: f64,
     pixel_auroc: f64,
     au_pro: f64,
 }
@@ -78,8 +88,9 @@ impl Ablation {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let Record { rows } =
+        let Record { mut rows } =
             serde_json::from_str(text).map_err(|error| Error::format(format!("no record of an ablation: {error}")))?;
+        rows.retain(|row| row.score == OWN);
         if rows.is_empty() {
             return Err(Error::format("`rows` is empty: no run has finished"));
         }
@@ -171,10 +182,10 @@ impl Row {
     /// The metric of one of [`METRICS`].
     fn value(&self, key: &str) -> f64 {
         match key {
-            "image_auroc_sum" => self.image_auroc_sum,
-            "image_auroc_max" => self.image_auroc_max,
-            "pixel_auroc" => self.pixel_auroc,
-            _ => self.au_pro,
+            "validation_image_auroc" => self.validation.image_auroc,
+            "image_auroc" => self.test.image_auroc,
+            "pixel_auroc" => self.test.pixel_auroc,
+            _ => self.test.au_pro,
         }
     }
 }
@@ -272,9 +283,12 @@ mod tests {
     use approx::assert_abs_diff_eq;
 
     fn row(variant: &str, category: &str, seed: u64, value: f64) -> String {
+        let quality =
+            |image| format!(r#"{{"image_auroc": {image}, "pixel_auroc": 0.9, "au_pro": 0.7, "image_auroc_by_kind": {{}}}}"#);
+        let (test, validation) = (quality(value), quality(0.5));
         format!(
-            r#"{{"variant": "{variant}", "category": "{category}", "seed": {seed}, "image_auroc_max": {value}, "image_auroc_sum": 0.5,
-                "pixel_auroc": 0.9, "au_pro": 0.7, "image_auroc_by_kind": {{}}, "protocol": ""}}"#
+            r#"{{"variant": "{variant}", "score": "own", "category": "{category}", "seed": {seed}, "test": {test},
+                "validation": {validation}, "protocol": ""}}"#
         )
     }
 
@@ -296,7 +310,7 @@ mod tests {
     #[test]
     fn means_are_over_seeds_that_have_all_categories() {
         let example = example();
-        let panels = example.panels("image_auroc_max");
+        let panels = example.panels("image_auroc");
         assert_eq!(
             panels.iter().map(|panel| panel.heading.as_str()).collect::<Vec<_>>(),
             ["mean over 2 categories", "bottle", "fabric"]
@@ -313,9 +327,17 @@ mod tests {
         let drawings = example().draw();
         assert_eq!(drawings.len(), METRICS.len());
         let Content::Svg(svg) = &drawings[1].content else { panic!("not an SVG") };
-        assert_eq!(drawings[1].file(), "ablation_image_auroc_max.svg");
+        assert_eq!(drawings[1].file(), "ablation_image_auroc.svg");
         assert!(svg.contains("0.850 ± 0.050, 2 seeds") && svg.contains("0.950, 1 seed<") && chart::has_only_numbers(svg));
         assert!(svg.matches("<circle").count() == 6 && svg.contains("&lt;wide&gt;") && !svg.contains("<wide>"));
+    }
+
+    #[test]
+    fn only_the_score_of_the_config_is_drawn() {
+        let further = row("base", "bottle", 0, 0.1).replace("\"own\"", "\"wide\"");
+        let panels = record(&[row("base", "bottle", 0, 0.8), further.clone()]).unwrap();
+        assert_eq!(panels.panels("image_auroc")[0].variants, [("base", vec![0.8])]);
+        assert!(record(&[further]).unwrap_err().to_string().contains("`rows` is empty"));
     }
 
     #[test]
@@ -353,7 +375,7 @@ mod tests {
         for (text, words) in [
             (record(&[]), "`rows` is empty"),
             (record(&[one.clone(), one.clone()]), "two rows for a, x, seed 0"),
-            (record(&[row("a", "x", 0, 1.5)]), "`image_auroc_max` of a, x, seed 0 is 1.5, not in 0 to 1"),
+            (record(&[row("a", "x", 0, 1.5)]), "`image_auroc` of a, x, seed 0 is 1.5, not in 0 to 1"),
             (record(&[one.replace("\"au_pro\"", "\"pro\"")]), "missing field `au_pro`"),
             (Ablation::parse("{"), "no record of an ablation"),
         ] {
