@@ -2,7 +2,9 @@ use ndarray::{ArrayD, ArrayView3, Axis, s, stack};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::corruption::{Corrupted, CorruptionConfig, ObjectRanges, Sources, bilinear, corrupt, corrupt_with_replacements};
+use super::corruption::{
+    Address, Corrupted, CorruptionConfig, ObjectRanges, Sources, bilinear, corrupt, corrupt_with_replacements,
+};
 use super::image::{Image, sides};
 use crate::error::{Error, Result};
 use crate::ops::{Pick, Picks};
@@ -147,7 +149,7 @@ impl TrainingSet {
         &self,
         step: u64,
         count: usize,
-        corrupt: impl Fn(&CorruptionConfig, u64, u32, u32, &Image, &Sources<'_>) -> Result<T> + Sync,
+        corrupt: impl Fn(&CorruptionConfig, Address, &Image, &Sources<'_>) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
         self.validate()?;
         let sample = |slot: usize| {
@@ -155,7 +157,7 @@ impl TrainingSet {
             let x = self.crop(&pick);
             let object = self.corruption.foreground.is_on().then_some(pick.object);
             let sources = Sources { textures: &self.textures, images: &self.images, object };
-            corrupt(&self.corruption, self.seed, step as u32, slot as u32, &x, &sources)
+            corrupt(&self.corruption, Address { seed: self.seed, step: step as u32, index: slot as u32 }, &x, &sources)
         };
         (0..count).into_par_iter().map(sample).collect()
     }

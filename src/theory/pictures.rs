@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::manifold::{GreyOnRgb, Manifold, grey_to_rgb};
 use super::resemblance::CorruptedSample;
-use crate::data::corruption::{Corrupted, CorruptionConfig, Patches, Sources, corrupt};
+use crate::data::corruption::{Address, Corrupted, CorruptionConfig, Patches, Sources, corrupt};
 use crate::data::{Batch, Image, image, row_major};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
@@ -132,7 +132,7 @@ impl Pictures {
         let sample = |slot: u32| {
             let x = self.normal(step, slot)?;
             let sources = Sources { textures: &[], images: &self.others, ..Sources::default() };
-            corrupt(&self.corruption, self.seed, step, slot, &x, &sources)
+            corrupt(&self.corruption, Address { seed: self.seed, step, index: slot }, &x, &sources)
         };
         (0..count as u32).into_par_iter().map(sample).collect()
     }

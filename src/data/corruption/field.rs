@@ -26,28 +26,31 @@ pub(super) enum FieldUse {
     Centre = 7,
 }
 
-/// Key of the random fields of one image.
+/// Key of the random numbers of one image: the same address gives the same corruption.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Address {
+pub struct Address {
+    /// Seed of the run.
     pub seed: u64,
+    /// Step of the training, from 0.
     pub step: u32,
+    /// Place of the image in the batch of the step.
     pub index: u32,
 }
 
 impl Address {
     /// The four uniform numbers in [0, 1) of lattice node `node`.
-    pub fn uniforms(self, patch: u32, field: FieldUse, node: u32) -> [f32; 4] {
+    pub(super) fn uniforms(self, patch: u32, field: FieldUse, node: u32) -> [f32; 4] {
         self.bits(patch, field, node).map(|bits| (bits >> 8) as f32 * (1.0 / 16_777_216.0))
     }
 
-    pub fn bits(self, patch: u32, field: FieldUse, node: u32) -> [u32; 4] {
+    pub(super) fn bits(self, patch: u32, field: FieldUse, node: u32) -> [u32; 4] {
         let key = [self.seed as u32, (self.seed >> 32) as u32];
         let word = Purpose::Corruption as u32 + ((field as u32) << 8) + (patch << 16);
         philox(key, [node, word, self.step, self.index])
     }
 
     /// Nearly normal noise for one element of the image, of mean 0 and variance 1.
-    pub fn normal(self, element: u32) -> f32 {
+    pub(super) fn normal(self, element: u32) -> f32 {
         deviate(self.bits(0, FieldUse::Kept, element))
     }
 }

@@ -58,6 +58,7 @@ mod structure;
 mod tests;
 
 pub use config::{Aspect, Blend, CorruptionConfig, Deformation, Distribution, Patches, Size, Softness, Weights};
+pub use field::Address;
 pub use foreground::ObjectRanges;
 pub use options::{Foreground, ForegroundMethod, KeptNoise, ObjectSide, RegionWeight, Seamless, Shape};
 pub use source::{Source, Sources};
@@ -65,7 +66,7 @@ pub use source::{Source, Sources};
 use super::{Image, Plane, sides};
 use crate::error::Result;
 use exact::logistic;
-use field::{Address, lerp};
+use field::lerp;
 use foreground::is_object;
 use ndarray::Axis;
 use perlin::Combination;
@@ -139,19 +140,12 @@ pub struct Corrupted {
     pub patches: Vec<PatchRecord>,
 }
 
-/// Corrupts image `index` of `step`: from x to x̂ and M (Method §2).
+/// Corrupts the image x to x̂, with M (Method §2).
 ///
 /// # Errors
 /// A config that [`CorruptionConfig::validate`] refuses; an image that is not `[height, width, 3]`.
-pub fn corrupt(
-    config: &CorruptionConfig,
-    seed: u64,
-    step: u32,
-    index: u32,
-    x: &Image,
-    sources: &Sources<'_>,
-) -> Result<Corrupted> {
-    corrupt_watched(config, Address { seed, step, index }, x, sources, |_, _, _| ())
+pub fn corrupt(config: &CorruptionConfig, address: Address, x: &Image, sources: &Sources<'_>) -> Result<Corrupted> {
+    corrupt_watched(config, address, x, sources, |_, _, _| ())
 }
 
 /// The same, with the replacements y before masking, for figures: `[height, width, 3]`, each in the box of its patch, a later one over an
@@ -161,14 +155,12 @@ pub fn corrupt(
 /// As [`corrupt`].
 pub fn corrupt_with_replacements(
     config: &CorruptionConfig,
-    seed: u64,
-    step: u32,
-    index: u32,
+    address: Address,
     x: &Image,
     sources: &Sources<'_>,
 ) -> Result<(Corrupted, Image)> {
     let mut shown = Image::from_elem(x.raw_dim(), f32::NAN);
-    let corrupted = corrupt_watched(config, Address { seed, step, index }, x, sources, |patch, replacement, current| {
+    let corrupted = corrupt_watched(config, address, x, sources, |patch, replacement, current| {
         let [rows, columns] = patch.rows_and_columns([x.dim().0, x.dim().1]);
         for (row, column) in rows.flat_map(|row| columns.clone().map(move |column| (row, column))) {
             let y = replacement.at(&Site::new(patch, [row, column]), sample::pixel(current, row, column));

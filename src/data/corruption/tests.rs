@@ -69,7 +69,7 @@ proptest! {
         let x = picture(height, width, 0);
         let (textures, images) = ([picture(1, 1, 1), picture(7, 30, 2)], [x.clone(), picture(3, 50, 3)]);
         let sources = Sources { textures: &textures, images: &images, ..Sources::default() };
-        let found = corrupt(&config, seed, step, index, &x, &sources).unwrap();
+        let found = corrupt(&config, Address { seed, step, index }, &x, &sources).unwrap();
         check_laws(&config, &x, &found)?;
     }
 }
@@ -78,7 +78,7 @@ proptest! {
 fn clean_images_are_the_wanted_fraction_and_have_no_patch() {
     let x = picture(8, 8, 0);
     let config = CorruptionConfig { clean: 0.3, ..CorruptionConfig::default() };
-    let clean = |index| corrupt(&config, 1, 2, index, &x, &Sources::default()).unwrap();
+    let clean = |index| corrupt(&config, Address { seed: 1, step: 2, index }, &x, &Sources::default()).unwrap();
     let found: Vec<Corrupted> = (0..2000).map(clean).filter(|sample| sample.patches.is_empty()).collect();
     // Five standard deviations: 5 sqrt(0.3 · 0.7 / 2000).
     assert!((found.len() as f64 / 2000.0 - 0.3).abs() < 0.052, "{}", found.len());
@@ -90,7 +90,8 @@ fn kept_noise_is_the_same_in_input_and_target_and_leaves_the_patches_alone() {
     let x = Image::from_elem((24, 24, 3), 0.5);
     let quiet = CorruptionConfig::default();
     let noisy = CorruptionConfig { kept_noise: KeptNoise { min: 0.02, max: 0.02 }, ..quiet.clone() };
-    let draw = |config: &CorruptionConfig| corrupt(config, 3, 4, 5, &x, &Sources::default()).unwrap();
+    let draw =
+        |config: &CorruptionConfig| corrupt(config, Address { seed: 3, step: 4, index: 5 }, &x, &Sources::default()).unwrap();
     let (without, with) = (draw(&quiet), draw(&noisy));
     assert_eq!((&without.mask, &without.patches), (&with.mask, &with.patches));
     assert_eq!(without.target, x);
@@ -108,14 +109,14 @@ fn kept_noise_is_the_same_in_input_and_target_and_leaves_the_patches_alone() {
 fn a_sample_does_not_depend_on_others_or_on_threads() {
     let (x, textures, images) = (picture(32, 48, 0), [picture(20, 20, 1)], [picture(32, 48, 2)]);
     let sources = Sources { textures: &textures, images: &images, ..Sources::default() };
-    let draw = |index: u32| corrupt(&CorruptionConfig::default(), 5, 7, index, &x, &sources).unwrap();
+    let draw = |index: u32| corrupt(&CorruptionConfig::default(), Address { seed: 5, step: 7, index }, &x, &sources).unwrap();
     let alone = draw(13);
     let forward: Vec<Corrupted> = (0..24).map(draw).collect();
     let threads: Vec<Corrupted> = (0..24).into_par_iter().rev().map(draw).collect();
     assert_eq!(alone, forward[13]);
     assert!(forward.iter().eq(threads.iter().rev()));
     assert_ne!(forward[0], forward[1]);
-    let other = |seed, step| corrupt(&CorruptionConfig::default(), seed, step, 13, &x, &sources).unwrap();
+    let other = |seed, step| corrupt(&CorruptionConfig::default(), Address { seed, step, index: 13 }, &x, &sources).unwrap();
     assert_ne!(alone, other(6, 7));
     assert_ne!(alone, other(5, 8));
 }
@@ -129,7 +130,7 @@ fn every_source_alone_changes_pixels() {
     for source in Source::ALL {
         let config = CorruptionConfig { weights: only(source), ..CorruptionConfig::default() };
         for index in 0..20 {
-            let found = corrupt(&config, 1, 0, index, &x, &sources).unwrap();
+            let found = corrupt(&config, Address { seed: 1, step: 0, index }, &x, &sources).unwrap();
             assert!(found.patches.iter().all(|patch| patch.source == source), "{source:?}");
             let pixels = found.image.lanes(Axis(2)).into_iter().zip(x.lanes(Axis(2)));
             let region = found.region.iter().filter(|&&m| m == 1.0).count();
@@ -145,7 +146,7 @@ fn white_and_black_regions_change_brightness() {
     for value in [0.0, 1.0] {
         let x = Image::from_elem((24, 24, 3), value);
         for index in 0..20 {
-            let found = corrupt(&config, 2, 0, index, &x, &Sources::default()).unwrap();
+            let found = corrupt(&config, Address { seed: 2, step: 0, index }, &x, &Sources::default()).unwrap();
             assert_ne!(found.image, x, "image {index} of value {value}");
         }
     }
@@ -158,7 +159,8 @@ fn a_faint_patch_has_a_full_mask_and_a_small_change() {
     let x = picture(32, 32, 0);
     let with = |min: f32, max: f32, probability: f32| {
         let blend = Blend { probability, min, max, ..Blend::default() };
-        corrupt(&CorruptionConfig { blend, ..config.clone() }, 3, 0, 0, &x, &Sources::default()).unwrap()
+        corrupt(&CorruptionConfig { blend, ..config.clone() }, Address { seed: 3, step: 0, index: 0 }, &x, &Sources::default())
+            .unwrap()
     };
     let (strong, faint) = (with(0.25, 0.25, 0.0), with(0.25, 0.25, 1.0));
     assert_eq!((strong.patches[0].opacity, faint.patches[0].opacity), (1.0, 0.25));
@@ -175,7 +177,7 @@ fn the_opacity_of_every_patch_can_be_random() {
     let opacities = |distribution| {
         let blend = Blend { probability: 1.0, min: 0.2, max: 1.0, distribution };
         let config = CorruptionConfig { blend, ..CorruptionConfig::default() };
-        let draw = |index| corrupt(&config, 7, 1, index, &x, &Sources::default()).unwrap().patches;
+        let draw = |index| corrupt(&config, Address { seed: 7, step: 1, index }, &x, &Sources::default()).unwrap().patches;
         (0..600).flat_map(draw).map(|patch| patch.opacity).collect::<Vec<_>>()
     };
     // The largest distance of the empirical distribution function from F, by Kolmogorov and Smirnov.
@@ -200,7 +202,8 @@ fn the_region_weight_is_the_logistic_of_the_change() {
     let weighted = CorruptionConfig { region_weight: RegionWeight { slope: 1.0 / 3.0, midpoint: 7.0 }, ..plain.clone() };
     let mut between = 0;
     for index in 0..10 {
-        let draw = |config: &CorruptionConfig| corrupt(config, 3, 4, index, &x, &Sources::default()).unwrap();
+        let draw =
+            |config: &CorruptionConfig| corrupt(config, Address { seed: 3, step: 4, index }, &x, &Sources::default()).unwrap();
         let (zero_one, found) = (draw(&plain), draw(&weighted));
         assert_eq!((&zero_one.image, &zero_one.mask), (&found.image, &found.mask));
         for (((row, column), &weight), &inside) in found.region.indexed_iter().zip(&zero_one.region) {
@@ -275,7 +278,7 @@ fn patches_stay_on_the_object() {
     let config = CorruptionConfig { foreground: foreground.clone(), shape, ..CorruptionConfig::default() };
     let (mut disks, mut lost) = (0, 0);
     for index in 0..60 {
-        let found = corrupt(&config, 4, 4, index, &x, &Sources::default()).unwrap();
+        let found = corrupt(&config, Address { seed: 4, step: 4, index }, &x, &Sources::default()).unwrap();
         for ((row, column), &m) in found.mask.indexed_iter() {
             assert!(inside(row, column) || m == 0.0);
         }
@@ -290,11 +293,14 @@ fn patches_stay_on_the_object() {
     assert!(disks > 100 && lost * 12 < disks, "{lost} of {disks} patches beside the object");
     // The range of the whole image counts, not that of the crop.
     let nothing = Sources { object: Some([1.5, 2.0]), ..Sources::default() };
-    assert_eq!(corrupt(&config, 4, 4, 0, &x, &nothing).unwrap().image, x);
+    assert_eq!(corrupt(&config, Address { seed: 4, step: 4, index: 0 }, &x, &nothing).unwrap().image, x);
     // Without a background the places are those of a config without foreground.
     let anywhere = Sources { object: Some([-1.0, 2.0]), ..Sources::default() };
     let plain = CorruptionConfig { foreground: Foreground::default(), ..config.clone() };
-    assert_eq!(corrupt(&config, 4, 4, 1, &x, &anywhere).unwrap(), corrupt(&plain, 4, 4, 1, &x, &Sources::default()).unwrap());
+    assert_eq!(
+        corrupt(&config, Address { seed: 4, step: 4, index: 1 }, &x, &anywhere).unwrap(),
+        corrupt(&plain, Address { seed: 4, step: 4, index: 1 }, &x, &Sources::default()).unwrap()
+    );
 }
 
 #[test]
@@ -305,7 +311,7 @@ fn perlin_shapes_cover_the_image_and_keep_the_laws() {
     config.patches = Patches { min: 1, max: 1 };
     let (mut kinds, mut area) = (Vec::new(), 0.0);
     for index in 0..200 {
-        let found = corrupt(&config, 9, 2, index, &x, &Sources::default()).unwrap();
+        let found = corrupt(&config, Address { seed: 9, step: 2, index }, &x, &Sources::default()).unwrap();
         let patch = &found.patches[0];
         assert_eq!((patch.top, patch.left, patch.height, patch.width), (0, 0, 41, 57));
         for ((&m, after), before) in found.mask.iter().zip(found.image.lanes(Axis(2))).zip(x.lanes(Axis(2))) {
@@ -320,9 +326,18 @@ fn perlin_shapes_cover_the_image_and_keep_the_laws() {
     assert!((0.03..0.2).contains(&area), "{area}");
     // The other choices of a patch stay as they are.
     config.shape.perlin = 0.0;
-    let disk = corrupt(&config, 9, 2, 0, &x, &Sources::default()).unwrap();
+    let disk = corrupt(&config, Address { seed: 9, step: 2, index: 0 }, &x, &Sources::default()).unwrap();
     assert_eq!(disk.patches[0].shape, PatchShape::Disk);
-    assert_eq!(disk, corrupt(&CorruptionConfig { shape: Shape::default(), ..config }, 9, 2, 0, &x, &Sources::default()).unwrap());
+    assert_eq!(
+        disk,
+        corrupt(
+            &CorruptionConfig { shape: Shape::default(), ..config },
+            Address { seed: 9, step: 2, index: 0 },
+            &x,
+            &Sources::default()
+        )
+        .unwrap()
+    );
 }
 
 /// x̂ = M ⊙ y + M̄ ⊙ x exactly, for a known y.
@@ -333,7 +348,7 @@ fn one_constant_patch_satisfies_the_equation() {
     config.blend.probability = 0.0;
     let x = picture(32, 32, 0);
     for index in 0..10 {
-        let found = corrupt(&config, 4, 0, index, &x, &Sources::default()).unwrap();
+        let found = corrupt(&config, Address { seed: 4, step: 0, index }, &x, &Sources::default()).unwrap();
         let patch = &found.patches[0];
         // M is 1 at the centre, so the constant can be read there.
         let centre = [patch.top + patch.height as i32 / 2, patch.left + patch.width as i32 / 2].map(|place| place as usize);
@@ -351,7 +366,7 @@ fn the_mask_is_the_union_of_the_patches() {
     config.size.min = 0.6;
     config.softness.min = 0.6;
     let (x, address) = (picture(32, 32, 0), Address { seed: 6, step: 1, index: 2 });
-    let found = corrupt(&config, 6, 1, 2, &x, &Sources::default()).unwrap();
+    let found = corrupt(&config, Address { seed: 6, step: 1, index: 2 }, &x, &Sources::default()).unwrap();
     let patches = plan(&config, address, &x, None, &Sources::default()).patches;
     let masks: Vec<Mask> = patches.iter().map(|patch| Mask::new(address, patch, config.deformation.smoothing)).collect();
     let mut overlaps = 0;
@@ -377,7 +392,7 @@ fn the_weight_of_sources_without_pictures_goes_to_the_others() {
     let textures = [picture(9, 9, 1)];
     let chosen = |weights: Weights, sources: &Sources<'_>| {
         let config = CorruptionConfig { weights, ..CorruptionConfig::default() };
-        let draw = |index| corrupt(&config, 8, 0, index, &x, sources).unwrap().patches;
+        let draw = |index| corrupt(&config, Address { seed: 8, step: 0, index }, &x, sources).unwrap().patches;
         (0..100).flat_map(draw).map(|patch| patch.source).collect::<Vec<_>>()
     };
     let count = |chosen: &[Source], source| chosen.iter().filter(|&&found| found == source).count();
@@ -397,7 +412,7 @@ fn the_default_config_has_the_expected_statistics() {
     let (x, config) = (picture(48, 48, 0), CorruptionConfig::default());
     let (n, mut patches, mut area, mut faint, mut small) = (500, 0, 0.0, 0, 0);
     for index in 0..n {
-        let found = corrupt(&config, 21, 0, index, &x, &Sources::default()).unwrap();
+        let found = corrupt(&config, Address { seed: 21, step: 0, index }, &x, &Sources::default()).unwrap();
         patches += found.patches.len();
         area += found.region.iter().sum::<f32>() / (48.0 * 48.0) / n as f32;
         faint += found.patches.iter().filter(|patch| patch.opacity < 1.0).count();
@@ -418,7 +433,8 @@ fn the_default_config_has_the_expected_statistics() {
 fn a_bad_config_is_rejected() {
     let mut config = CorruptionConfig::default();
     config.blend.max = 2.0;
-    let error = corrupt(&config, 0, 0, 0, &picture(8, 8, 0), &Sources::default()).unwrap_err().to_string();
+    let error =
+        corrupt(&config, Address { seed: 0, step: 0, index: 0 }, &picture(8, 8, 0), &Sources::default()).unwrap_err().to_string();
     assert_eq!(error, "config key `corruption.blend.max`: 2 is outside [0.001, 1]");
 }
 
@@ -428,7 +444,9 @@ fn a_bad_config_is_rejected() {
 fn patches_match_golden_values() {
     let (textures, images) = ([picture(9, 9, 1)], [picture(9, 9, 2)]);
     let sources = Sources { textures: &textures, images: &images, ..Sources::default() };
-    let draw = |index| corrupt(&CorruptionConfig::default(), 2206, 11723, index, &picture(96, 128, 0), &sources).unwrap();
+    let draw = |index| {
+        corrupt(&CorruptionConfig::default(), Address { seed: 2206, step: 11723, index }, &picture(96, 128, 0), &sources).unwrap()
+    };
     let boxes: Vec<_> = (0..3)
         .flat_map(|index| draw(index).patches)
         .map(|patch| (patch.top, patch.left, patch.height, patch.width, patch.source.key(), patch.opacity < 1.0))
@@ -462,8 +480,8 @@ fn replacements_are_what_the_mask_blends_in() {
             blend: Blend { probability: 1.0, min: 0.6, max: 0.6, ..Blend::default() },
             ..CorruptionConfig::default()
         };
-        let (found, y) = corrupt_with_replacements(&config, 3, 0, 5, &x, &sources).unwrap();
-        assert_eq!(found, corrupt(&config, 3, 0, 5, &x, &sources).unwrap());
+        let (found, y) = corrupt_with_replacements(&config, Address { seed: 3, step: 0, index: 5 }, &x, &sources).unwrap();
+        assert_eq!(found, corrupt(&config, Address { seed: 3, step: 0, index: 5 }, &x, &sources).unwrap());
         let patch = &found.patches[0];
         for ((row, column, c), &value) in y.indexed_iter() {
             let inside = |at: usize, first: i32, extent: u32| (first..first + extent as i32).contains(&(at as i32));
