@@ -22,7 +22,8 @@ The seeds are run one after the other, so that the first results of all variants
 
 DIR/VARIANT/CATEGORY/seed-S holds what `orthoscope train` writes, and `cost.json`: processor and wall time of the training, all attempts
 together. `own/` has the metrics with the score of the config, `SCORE/` those of each further score: `test/` on the test set, `validation/` on
-held-out normal images with drawn defects, which is what decides between variants. A run that fails is reported, and the others go on.
+held-out normal images with drawn defects, which is what decides between variants. There, each half is calibrated on the other. A run that
+fails is reported, and the others go on.
 """
 import fcntl
 import json
@@ -150,34 +151,68 @@ def validation_set(options, run):
     return images
 
 
-def calibration_set(folder, validation):
-    """The normal images of the validation set, which are held out of training, in a folder of their own: a score that departs from
-    the config of the run is calibrated on them."""
-    calibration = folder / "calibration-images"
-    shutil.rmtree(calibration, ignore_errors=True)
-    shutil.copytree(validation / "test" / "good", calibration)
-    return calibration
+def halves(images):
+    """Splits a validation set into two, each with every second normal image and its copies with defects."""
+    split = [images / "half-0", images / "half-1"]
+    for half in split:
+        shutil.rmtree(half, ignore_errors=True)
+    names = sorted(path.stem for path in (images / "test" / "good").iterdir())
+    for path in sorted(path for path in images.rglob("*") if path.is_file()):
+        half = split[names.index(path.stem.removesuffix("_mask")) % 2]
+        target = half / path.relative_to(images)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    return split
+
+
+def mean_metrics(found):
+    """The means of numbers and of tables of numbers over several sets of images; a key that not all of them have over those that do."""
+    if not isinstance(found[0], dict):
+        return sum(found) / len(found)
+    return {key: mean_metrics([table[key] for table in found if key in table]) for table in found for key in table}
+
+
+def validate(options, run, score, departs, split):
+    """Evaluates one score on the validation set. True if it succeeded. A score can be relative to normal images, so each half is
+    calibrated on the normal images of the other: no image is judged by itself."""
+    folder, found = run.folder(options.out) / score, []
+    for half, other in [split, split[::-1]]:
+        out = folder / half.name
+        calibration = ["--calibrate", other / "test" / "good", *departs]
+        if not execute([options.program, "evaluate", *model(options, run), "--data", half, "--out", out, *calibration], folder.parent):
+            return False
+        metrics = json.loads((out / "metrics.json").read_text())
+        found.append({key: metrics[key] for key in METRICS if key in metrics})
+        shutil.rmtree(out)
+    target = run.metrics(options.out, score, "validation")
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(mean_metrics(found)) + "\n")
+    return True
+
+
+def model(options, run):
+    return ["--model", run.folder(options.out) / "model.safetensors"]
 
 
 def evaluate(options, plan, run):
     """Evaluates a trained run with every score on both sets. True if it is done."""
-    folder, validation = run.folder(options.out), validation_set(options, run)
-    if validation is None:
+    folder, images = run.folder(options.out), validation_set(options, run)
+    if images is None:
         return False
-    calibration = calibration_set(folder, validation)
+    split = halves(images)
     for score, text in plan.scores.items():
         (folder / score).mkdir(exist_ok=True)
         detection = folder / score / "detection.toml"
         detection.write_text(text)
-        departs = [*configs([folder / "config.toml", detection]), "--calibrate", calibration] if text else []
-        for name, images in zip(SETS, [options.data / run.category, validation]):
-            if run.metrics(options.out, score, name).exists():
-                continue
-            where = ["--model", folder / "model.safetensors", "--data", images, "--out", folder / score / name]
-            if not execute([options.program, "evaluate", *where, *departs], folder):
+        departs = configs([folder / "config.toml", detection])
+        if not run.metrics(options.out, score, "validation").exists() and not validate(options, run, score, departs, split):
+            return False
+        if not run.metrics(options.out, score, "test").exists():
+            where = ["--data", options.data / run.category, "--out", folder / score / "test"]
+            calibration = ["--calibrate", images / "test" / "good", *departs]
+            if not execute([options.program, "evaluate", *model(options, run), *where, *calibration], folder):
                 return False
-    shutil.rmtree(validation)
-    shutil.rmtree(calibration)
+    shutil.rmtree(images)
     (folder / "validation-images.done").unlink()
     return True
 
