@@ -25,10 +25,13 @@ together. `own/` has the metrics with the score of the config, `SCORE/` those of
 held-out normal images with drawn defects, which is what decides between variants. There, each half is calibrated on the other. A run that
 fails is reported, and the others go on.
 """
+import ctypes
 import fcntl
 import json
+import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -57,7 +60,12 @@ class Run:
         return self.folder(out) / score / images / "metrics.json"
 
     def is_done(self, out, scores):
+        """Whether all files are there; `train` and `evaluate` check what they were made with."""
         return all(self.metrics(out, score, images).exists() for score in scores for images in SETS)
+
+
+class Changed(Exception):
+    """The plan has changed since a run was made."""
 
 
 @dataclass(frozen=True)
@@ -97,26 +105,53 @@ def read(path):
     return Plan([path.parent / name for name in base], own, runs, scores)
 
 
-def spent():
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+def write(path, text):
+    """Writes a file as a whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    os.replace(part, path)
 
 
-def execute(command, folder):
-    """Runs a command of orthoscope. True if it succeeded."""
+def end_with_parent():
+    """Lets the system end this process with the driver, however that ends (Linux)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def execute(command, folder, tick=lambda: None):
+    """Runs a command of orthoscope, with `tick` every ten seconds. True if it succeeded."""
     with open(folder / "output.txt", "a") as output:
-        return subprocess.run([str(part) for part in command], stdout=output, stderr=output).returncode == 0
+        child = subprocess.Popen([str(part) for part in command], stdout=output, stderr=output, preexec_fn=end_with_parent)
+        while True:
+            try:
+                return child.wait(10) == 0
+            except subprocess.TimeoutExpired:
+                tick()
+
+
+def processor_time(pid):
+    """Seconds of processor time of a process so far, on all threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def timed(command, folder):
-    """The same, and adds its time to the cost of the run."""
-    before, start = spent(), time.monotonic()
-    succeeded = execute(command, folder)
+    """Runs a training, and adds its time to the cost of the run. A kill of the driver loses ten seconds of it."""
     path = folder / "cost.json"
-    cost = json.loads(path.read_text()) if path.exists() else {"cpu_seconds": 0.0, "wall_seconds": 0.0}
-    cost["cpu_seconds"] += spent() - before
-    cost["wall_seconds"] += time.monotonic() - start
-    path.write_text(json.dumps(cost) + "\n")
+    before = json.loads(path.read_text()) if path.exists() else {"cpu_seconds": 0.0, "wall_seconds": 0.0}
+    ended, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+
+    def record(running=0.0):
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = usage.ru_utime + usage.ru_stime - ended.ru_utime - ended.ru_stime + running
+        cost = {"cpu_seconds": before["cpu_seconds"] + spent, "wall_seconds": before["wall_seconds"] + time.monotonic() - start}
+        write(path, json.dumps(cost) + "\n")
+
+    def tick():
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        record(sum(processor_time(pid) for pid in children))
+
+    succeeded = execute(command, folder, tick)
+    record()
     return succeeded
 
 
@@ -124,22 +159,39 @@ def configs(paths):
     return [part for path in paths for part in ("--config", path)]
 
 
+def layers(plan, run):
+    """The files whose values go over each other in a run."""
+    return [*plan.base, *([plan.own / f"{run.category}.toml"] if plan.own else [])]
+
+
+def check_unchanged(path, text):
+    """Refuses results that were made with another text of a config."""
+    if path.exists() and path.read_text() != text:
+        raise Changed(f"{path} differs from the plan now; remove {path.parent} to make its results again")
+    write(path, text)
+
+
+def check_training(plan, run, folder):
+    """Refuses a folder whose training was, or would be, of another config."""
+    for place, path in enumerate(layers(plan, run)):
+        check_unchanged(folder / f"layer-{place}.toml", path.read_text())
+    check_unchanged(folder / "overrides.toml", plan.runs[run])
+
+
 def train(options, plan, run):
     """Trains one run, from its checkpoint if it has one. True if it is done."""
     folder = run.folder(options.out)
     folder.mkdir(parents=True, exist_ok=True)
-    overrides = folder / "overrides.toml"
-    overrides.write_text(plan.runs[run])
+    check_training(plan, run, folder)
     if (folder / "model.safetensors").exists():
         return True
-    own = [plan.own / f"{run.category}.toml"] if plan.own else []
     resume = ["--resume"] if (folder / "checkpoint.safetensors").exists() else []
     data = ["--data", options.data / run.category, "--out", folder, "--seed", run.seed]
-    return timed([options.program, "train", *data, *configs([*plan.base, *own, overrides]), *resume], folder)
+    return timed([options.program, "train", *data, *configs([*layers(plan, run), folder / "overrides.toml"]), *resume], folder)
 
 
 def validation_set(options, run):
-    """The folder with the validation set of a run, which is written first if necessary; None if that fails."""
+    """The folder with the validation set of a run, which is written first if necessary; None if that fails. It needs two held-out images."""
     folder = run.folder(options.out)
     images = folder / "validation-images"
     if not (folder / "validation-images.done").exists():
@@ -186,7 +238,7 @@ def validate(options, run, score, departs, split):
         shutil.rmtree(out)
     target = run.metrics(options.out, score, "validation")
     target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(mean_metrics(found)) + "\n")
+    write(target, json.dumps(mean_metrics(found)) + "\n")
     return True
 
 
@@ -203,7 +255,7 @@ def evaluate(options, plan, run):
     for score, text in plan.scores.items():
         (folder / score).mkdir(exist_ok=True)
         detection = folder / score / "detection.toml"
-        detection.write_text(text)
+        check_unchanged(detection, text)
         departs = configs([folder / "config.toml", detection])
         if not run.metrics(options.out, score, "validation").exists() and not validate(options, run, score, departs, split):
             return False
@@ -212,8 +264,8 @@ def evaluate(options, plan, run):
             calibration = ["--calibrate", images / "test" / "good", *departs]
             if not execute([options.program, "evaluate", *model(options, run), *where, *calibration], folder):
                 return False
-    shutil.rmtree(images)
     (folder / "validation-images.done").unlink()
+    shutil.rmtree(images)
     return True
 
 
@@ -233,13 +285,22 @@ def train_all(options):
             return failed
         run = todo[0]
         print(f"{time.strftime('%H:%M')} {run.variant}, {run.category}, seed {run.seed}; {len(todo)} to go", flush=True)
-        if not (train(options, plan, run) and evaluate(options, plan, run)):
-            failed.append(run)
-            print(f"failed, see {run.folder(options.out) / 'output.txt'}", flush=True)
+        try:
+            if train(options, plan, run) and evaluate(options, plan, run):
+                continue
+            reason = f"see {run.folder(options.out) / 'output.txt'}"
+        except (Changed, OSError, ValueError) as error:
+            reason = str(error)
+        failed.append(run)
+        print(f"failed: {reason}", flush=True)
 
 
 def results(run, options, plan):
     """The rows of the record for one run, one for each score."""
+    folder = run.folder(options.out)
+    check_training(plan, run, folder)
+    for score, text in plan.scores.items():
+        check_unchanged(folder / score / "detection.toml", text)
     cost = json.loads((run.folder(options.out) / "cost.json").read_text())
     for score in plan.scores:
         found = {name: json.loads(run.metrics(options.out, score, name).read_text()) for name in SETS}

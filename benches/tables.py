@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Writes the tables of README.md and paper/performance.md from the records in paper/results/, and the table of lines in CONTRIBUTING.md.
+"""Writes the tables of README.md, paper/performance.md and paper/ablations.md from the records in paper/results/ and paper/ablations/, and
+the table of lines in CONTRIBUTING.md.
 
     python3 benches/tables.py            rewrites everything between `<!-- table: NAME -->` and `<!-- end -->`
     python3 benches/tables.py --check    only checks; the exit status is 1 if a table is out of date
 
-So no measured number is typed by hand. Records come from `benches/compare.py`, `benches/collect.py` and `orthoscope profile`. Goals are in
+So no measured number is typed by hand. Records come from `benches/compare.py`, `benches/collect.py`, `benches/ablate.py` and `orthoscope profile`. Goals are in
 paper/results/cpu/goals.json: patterns of cases, each with the lowest acceptable ratio PyTorch / orthoscope; the first match counts.
 """
 import fnmatch
@@ -15,11 +16,13 @@ import textwrap
 from collections import Counter
 from statistics import median
 
+import ablations
 from shared import ROOT, parser
 
-FILES = ("README.md", "paper/performance.md", "CONTRIBUTING.md")
+FILES = ("README.md", "paper/performance.md", "paper/ablations.md", "CONTRIBUTING.md")
 RECORD = "paper/results/cpu/compare.json"
 GOALS = "paper/results/cpu/goals.json"
+FACTORS = "paper/ablations/factors.json"
 HEAVIEST = 12
 # Ends of a range over cases: of their medians, and of all pairs of processes.
 MEDIANS = ((min, "median"), (max, "median"))
@@ -262,6 +265,11 @@ def size(*_):
     return markdown(["lines", *columns], [[name, *(str(count[column]) for column in columns)] for name, count in folders.items()])
 
 
+def ablation(rows):
+    """A table of paper/ablations.md with machine and date."""
+    return lambda record, _: markdown(*rows(record)) + "\n" + lines(f"{record['processor']}, {record['date']}.")
+
+
 TABLES = {
     "size": (size, None),
     "operations": (operations, "paper/results/cpu/ops.json"),
@@ -272,6 +280,9 @@ TABLES = {
     "floors-w32": (floors, "paper/results/profile/train_model2_w32_128px_batch4.json"),
     "floors-w64": (floors, "paper/results/profile/train_model2_w64_256px_batch1.json"),
     "floors-bf16": (floors, "paper/results/profile/train_model2_w32_128px_batch4_bf16.json"),
+    "ablation-factors": (ablation(ablations.variants), FACTORS),
+    "ablation-scores": (ablation(ablations.scores), FACTORS),
+    "ablation-agreement": (ablation(ablations.agreement), FACTORS),
     "floors-infer": (floors, "paper/results/profile/infer_model2_w32_128px_batch4.json"),
 }
 

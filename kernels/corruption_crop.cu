@@ -19,7 +19,7 @@ DEVICE void rotate(float t, float last, float& row, float& column) {
 
 // x[slot, row, column] = the image that the slot picks, cropped, flipped, turned, rotated. A rotation costs about 60 FLOPs per pixel, which
 // are not counted.
-// picks: [2 (1 + 6 n)], pictures: [images + textures], pixels: all pictures [height, width, 3], x: [n, side, side, 3].
+// picks: [2 (1 + 8 n)], pictures: [images + textures], pixels: all pictures [height, width, 3], x: [n, side, side, 3].
 // FLOPs: 0. Bytes: 24 n side^2.
 // Bound by memory.
 KERNEL __launch_bounds__(256) corruption_crop(const float* __restrict__ picks, const Picture* __restrict__ pictures,

@@ -1,4 +1,5 @@
-// Numbers that must equal those of src/data/corruption/exact.rs bit for bit, so only + - * / and square root are used, in the same order.
+// Functions of numbers whose results must equal those of src/data/corruption/ bit for bit, most of them in exact.rs there, so only + - * /
+// and square root are used, in the same order.
 #pragma once
 #include "philox.cuh"
 #include "spec.cuh"

@@ -126,7 +126,11 @@ fn summary(detector: &Detector<impl Backend>, cutoffs: Cutoffs, findings: &[Find
     let settings = detector.settings();
     if threshold.origin != Origin::User {
         let calibration = settings.thresholds.and_then(|own| own.calibration);
-        sentences.extend(calibration.into_iter().flat_map(|own| own.sentences(settings.detection.image_quantile)));
+        sentences.extend(
+            calibration
+                .into_iter()
+                .flat_map(|own| own.sentences(settings.detection.image_quantile, settings.detection.relative_score)),
+        );
     }
     sentences
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use indicatif::{HumanBytes, HumanDuration};
 use orthoscope::data::{Category, check_output_folder, make_folder};
 use orthoscope::detect::Detector;
@@ -149,7 +149,8 @@ fn planned(
             Some(earlier) => earlier.steps,
             None => {
                 let measured = Estimate::measure(backend, &plan, &plan.own_runs(), folders)?;
-                steps_within(budget, &estimate.insert(measured).step_times)?
+                let step_times = estimate.insert(measured).step_times.as_ref();
+                steps_within(budget, step_times.map_err(|reason| anyhow!("--budget needs a run that can be timed: {reason}"))?)?
             }
         };
         plan = Plan::with_budget(request, &plan, budget, steps)?;
@@ -183,14 +184,16 @@ fn describe(plan: &Plan, todo: &[PlannedRun], estimate: &Estimate, folders: &Fol
     if let Some(minutes) = plan.budget_minutes {
         say(format_args!("{} steps for each run, chosen for {minutes} minutes of training in all", plan.steps))?;
     }
-    let left = HumanDuration(estimate.time_left(todo, plan.steps, folders)?);
+    let left = match estimate.time_left(todo, plan.steps, folders)? {
+        Some(time) => {
+            format!("about {} of training, estimated from a few timed steps; evaluation comes on top", HumanDuration(time))
+        }
+        None => "of unknown time, because no run can be timed".to_owned(),
+    };
     let memory = estimate.peak_bytes.map_or_else(|| "unknown".to_owned(), |bytes| format!("about {}", HumanBytes(bytes)));
     match todo.len() {
         0 => say("nothing left to train"),
-        count => say(format_args!(
-            "{count} {} to go: about {left} of training, estimated from a few timed steps; evaluation comes on top. Memory: {memory}",
-            if count == 1 { "run" } else { "runs" }
-        )),
+        count => say(format_args!("{count} {} to go: {left}. Memory: {memory}", if count == 1 { "run" } else { "runs" })),
     }
 }
 

@@ -109,7 +109,7 @@ pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64, mut watch:
     let outcome = outcome?;
     progress.report_supply(job.loading());
     if let (Outcome::Finished, Some(calibration)) = (outcome, job.calibration()) {
-        calibration.sentences(job.image_quantile()).iter().for_each(note);
+        calibration.sentences(job.image_quantile(), job.has_relative_score()).iter().for_each(note);
     }
     Ok(outcome)
 }

@@ -24,4 +24,4 @@ pub use prepare::{Fit, Preparation};
 pub use resident::ResidentSet;
 pub use resize::{crop, pad_reflect, resize};
 pub use texture::{Defect, Defective, Family};
-pub use validation::{ValidationImage, ValidationSet, write_validation_set};
+pub use validation::{ValidationImage, ValidationSet, held_out_number, write_validation_set};

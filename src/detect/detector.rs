@@ -26,6 +26,28 @@ pub struct Detector<B: Backend> {
     inference: Mutex<Option<Inference<B>>>,
 }
 
+/// A detector that judges held-out normal images. A relative image score would be too low for an image that has itself contributed to
+/// what is expected of normal images.
+pub struct LeaveOneOut<'a, B: Backend> {
+    detector: &'a Detector<B>,
+    /// For each held-out image what is expected from the others; empty if image scores are not relative.
+    others: Vec<Expected>,
+}
+
+impl<B: Backend> LeaveOneOut<'_, B> {
+    /// Inspects the held-out image of this number, or a copy of it with a defect.
+    ///
+    /// # Errors
+    /// As [`Detector::inspect`]; a number of no held-out image.
+    pub fn inspect(&self, image: &Image, number: usize) -> Result<Inspection> {
+        let expected = self.others.get(number);
+        if expected.is_none() && self.detector.settings.detection.relative_score {
+            return Err(Error::argument(format!("there is no held-out image {number}")));
+        }
+        self.detector.inspect_with(image, expected)
+    }
+}
+
 /// Result for one image at working resolution.
 #[derive(Clone, Debug)]
 pub struct Inspection {
@@ -164,14 +186,34 @@ impl<B: Backend> Detector<B> {
     /// An image that is empty, too large or not `[height, width, 3]`; a network output that is not finite; a relative score without expected
     /// values.
     pub fn inspect(&self, image: &Image) -> Result<Inspection> {
-        let expected = match (self.settings.detection.relative_score, &self.settings.expected) {
-            (false, _) => None,
-            (true, Some(expected)) => Some(expected),
+        match (self.settings.detection.relative_score, &self.settings.expected) {
+            (false, _) => self.inspect_with(image, None),
+            (true, Some(expected)) => self.inspect_with(image, Some(expected)),
             (true, None) => {
                 let reason = "needs the heatmap that is expected of normal images; these settings have none";
-                return Err(Error::config("detection.relative_score", reason));
+                Err(Error::config("detection.relative_score", reason))
             }
-        };
+        }
+    }
+
+    /// Judges held-out normal images, and copies of them with defects, as if each had been left out of the calibration.
+    ///
+    /// # Errors
+    /// No image; an inspection failed.
+    pub fn leave_one_out(&self, held_out: &[Image]) -> Result<LeaveOneOut<'_, B>> {
+        let mut others = Vec::new();
+        if self.settings.detection.relative_score {
+            let expected = |image| {
+                let Comparison { heatmap, own, .. } = self.compare(image)?;
+                Expected::of(&own.unwrap_or(heatmap))
+            };
+            (others, _) = Expected::leave_one_out(&held_out.iter().map(expected).collect::<Result<Vec<_>>>()?)?;
+        }
+        Ok(LeaveOneOut { detector: self, others })
+    }
+
+    /// Inspects one image, with an image score relative to `expected` if it is given.
+    fn inspect_with(&self, image: &Image, expected: Option<&Expected>) -> Result<Inspection> {
         let comparison = self.compare(image)?;
         let scores = self.scores(comparison.own.as_ref().unwrap_or(&comparison.heatmap), expected)?;
         Ok(Inspection { scores, heatmap: comparison.heatmap, reconstruction: comparison.reconstruction })

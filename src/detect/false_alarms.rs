@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::detector::ImageScores;
 use super::evaluate::ImageResult;
@@ -21,7 +21,7 @@ const ROUNDING: f64 = 1e-9;
 ///
 /// Over independent images from one distribution, whatever it is, the rate at the k-th largest score is Beta(k, n - k + 1) distributed
 /// (if scores can be equal, it is at most that). A quantile between two scores lies between their rates.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExpectedRate {
     /// Bounds of the mean rate: `k/(n + 1)` of the held-out score above the threshold and of the one below. They are equal if the
     /// threshold is itself a held-out score.
@@ -60,7 +60,7 @@ impl fmt::Display for ExpectedRate {
 }
 
 /// A rate that was counted.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ObservedRate {
     /// Number of images with the wrong verdict.
     pub count: u64,
@@ -91,8 +91,8 @@ impl fmt::Display for ObservedRate {
     }
 }
 
-/// The image threshold of a model: what it promised, and what came out on a test set. The field names are those in files.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The image threshold of a model: the false alarms to expect, and what came out on a test set. The field names are those in files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThresholdReport {
     /// An image is anomalous if its score exceeds this.
     pub value: f64,
@@ -102,6 +102,8 @@ pub struct ThresholdReport {
     pub calibration: Option<Calibration>,
     /// The expected false-alarm rate; `None` if it is not known.
     pub expected_false_alarms: Option<ExpectedRate>,
+    /// Whether the expected rate holds only approximately, because the image score is relative to the images that set the threshold.
+    pub is_approximate: bool,
     /// False alarms among the good test images.
     pub false_alarms: Option<ObservedRate>,
     /// Misses among the anomalous test images.
@@ -124,6 +126,7 @@ impl ThresholdReport {
             quantile,
             calibration: thresholds.calibration,
             expected_false_alarms: thresholds.calibration.and_then(|own| own.expected(quantile)),
+            is_approximate: settings.detection.relative_score,
             false_alarms: count(true, true),
             misses: count(false, false),
         })
@@ -132,7 +135,7 @@ impl ThresholdReport {
     /// Sentences on the false alarms to expect, with a warning if they are not known or too few images set the threshold.
     pub fn sentences(&self) -> Vec<String> {
         match &self.calibration {
-            Some(own) => own.sentences(self.quantile),
+            Some(own) => own.sentences(self.quantile, self.is_approximate),
             None => vec![
                 "The weights do not record how many images set the threshold, so the rate of false alarms to expect is unknown."
                     .into(),
@@ -147,14 +150,18 @@ impl Calibration {
         (self.source != Source::Training).then(|| ExpectedRate::new(self.images, quantile))
     }
 
-    /// Sentences on the false alarms to expect at a quantile of these images, the last of them a warning if there are too few.
-    pub fn sentences(&self, quantile: f64) -> Vec<String> {
+    /// Sentences on the false alarms to expect at a quantile of these images, the last of them a warning if there are too few. The rate is
+    /// approximate if the score is relative to these images.
+    pub fn sentences(&self, quantile: f64, is_approximate: bool) -> Vec<String> {
         let Some(expected) = self.expected(quantile) else {
             return vec![format!(
                 "The thresholds come from {self}, on which the network was trained, so the rate of false alarms to expect is unknown."
             )];
         };
         let mut sentences = vec![format!("Expected false alarms: {expected}, from {self}.")];
+        if is_approximate {
+            sentences.push("This is approximate, because the score is relative to these images.".into());
+        }
         let needed = (1.0 / (1.0 - quantile) - ROUNDING).ceil();
         // The largest score of all is wanted if the quantile is 1, and every number of images has one.
         if quantile < 1.0 && f64::from(self.images.get()) < needed {
@@ -270,16 +277,17 @@ mod tests {
     #[test]
     fn too_few_images_are_said_to_be_too_few() {
         let of = |images, source| Calibration { images: NonZeroU32::new(images).unwrap(), source };
-        let words = |images, quantile| of(images, Source::HeldOut).sentences(quantile);
+        let words = |images, quantile| of(images, Source::HeldOut).sentences(quantile, false);
         let expected = "Expected false alarms: 4.5 to 9.1\u{a0}% (95\u{a0}%: 0.1 to 24\u{a0}%), from 21 held-out images.";
         let few = "The 99\u{a0}% quantile needs at least 100 images; with 21 held-out images it is close to the largest score.";
         assert_eq!(words(21, 0.99), [expected, few]);
         assert_eq!([99, 100].map(|images| words(images, 0.99).len()), [2, 1]);
         assert_eq!([9, 10].map(|images| words(images, 0.9).len()), [2, 1]);
         assert_eq!((words(1, 1.0).len(), words(1, 0.0).len()), (1, 1));
+        assert!(of(100, Source::HeldOut).sentences(0.99, true)[1].starts_with("This is approximate"));
         let trained = of(3, Source::Training);
         assert!(trained.expected(0.99).is_none());
-        assert!(trained.sentences(0.99)[0].starts_with("The thresholds come from 3 training images, on which"));
+        assert!(trained.sentences(0.99, true)[0].starts_with("The thresholds come from 3 training images, on which"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod residual;
 mod settings;
 
 pub use confusion::Confusion;
-pub use detector::{Detector, ImageScores, Inspection};
+pub use detector::{Detector, ImageScores, Inspection, LeaveOneOut};
 pub use evaluate::{Evaluation, ImageResult, Partial, Resolution, evaluate, evaluate_partial};
 pub use examination::{Cutoffs, Examination, Origin, Region, Threshold};
 pub use expected::Expected;

@@ -181,6 +181,9 @@ pub struct Provenance {
     /// Terms of the loss that are not in the paper, in words; `None` if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_terms: Option<String>,
+    /// Options of the corruption that are not in the paper, as keys with values; `None` if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corruption_options: Option<String>,
 }
 
 /// Everything that detection needs except the weights. Stored in the metadata of the weight file.

@@ -129,8 +129,20 @@ impl Config {
     /// # Errors
     /// As [`Config::to_toml`].
     pub fn differences(&self, other: &Self, [own_name, other_name]: [&str; 2]) -> Result<Vec<String>> {
-        let table = |config: &Self| config.to_toml()?.parse::<toml::Table>().map_err(|error| Error::format(error.message()));
-        Ok(keys::differences(&table(self)?, &table(other)?, [own_name, other_name]))
+        Ok(keys::differences(&self.to_table()?, &other.to_table()?, [own_name, other_name]))
+    }
+
+    /// The options of the corruption that the paper does not have, as `clean = 0.3, kept_noise.max = 0.04`; `None` if none is set.
+    ///
+    /// # Errors
+    /// As [`Config::to_toml`].
+    pub fn corruption_options(&self) -> Result<Option<String>> {
+        let options = keys::corruption_options(&self.to_table()?);
+        Ok((!options.is_empty()).then(|| options.join(", ")))
+    }
+
+    fn to_table(&self) -> Result<toml::Table> {
+        self.to_toml()?.parse().map_err(|error: toml::de::Error| Error::format(error.message()))
     }
 
     /// As [`Config::read`], from text.

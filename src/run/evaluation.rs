@@ -4,11 +4,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{COMMIT, METRICS_FILE};
-use crate::data::{Category, Image, Plane, TestImage, make_folder, write_bytes};
+use crate::data::{Category, Image, Plane, TestImage, held_out_number, make_folder, write_bytes};
 use crate::detect::metrics::{Curves, Metrics, Score};
 use crate::detect::{
-    Calibration, Detector, Evaluation, ImageResult, ImageScores, Partial, Resolution, Settings, Source, ThresholdReport,
-    evaluate, evaluate_partial, is_share,
+    Calibration, Detector, Evaluation, ImageResult, ImageScores, Inspection, Partial, Resolution, Settings, Source,
+    ThresholdReport, evaluate, evaluate_partial, is_share,
 };
 use crate::error::{Error, Result};
 use crate::ops::Backend;
@@ -23,7 +23,7 @@ pub struct EvaluationReport {
     pub protocol: String,
     /// Image AUROC of each defect kind against the good images.
     pub image_auroc_by_kind: BTreeMap<String, f64>,
-    /// The image threshold: what it promised, and what came out; `None` without one.
+    /// The image threshold: the false alarms to expect, and what came out; `None` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_threshold: Option<ThresholdReport>,
     /// Scores of every test image.
@@ -78,11 +78,40 @@ pub fn evaluate_with_maps<B: Backend>(
     resolution: Resolution,
     mut keep: impl FnMut(&TestImage, &Image, &Plane) -> Result<()>,
 ) -> Result<EvaluationReport> {
+    report(detector, category, resolution, |test, image| {
+        let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
+        keep(test, image, &inspection.heatmap)?;
+        Ok(inspection)
+    })
+}
+
+/// Evaluates a detector on a validation set that [`write_validation_set`](crate::data::write_validation_set) has written, each image as
+/// if the one that it is a copy of had been left out of the calibration.
+///
+/// # Errors
+/// As [`evaluate_detector`]; a file that is not the copy of a held-out image.
+pub(super) fn evaluate_validation_set<B: Backend>(
+    detector: &Detector<B>,
+    held_out: &[Image],
+    category: &Category,
+) -> Result<EvaluationReport> {
+    let judge = detector.leave_one_out(held_out)?;
+    report(detector, category, Resolution::Native, |test, image| {
+        judge.inspect(image, held_out_number(&test.path)?).map_err(|error| error.in_file(&test.path))
+    })
+}
+
+/// The report on a test set, of what `inspect` finds in its images.
+fn report<B: Backend>(
+    detector: &Detector<B>,
+    category: &Category,
+    resolution: Resolution,
+    mut inspect: impl FnMut(&TestImage, &Image) -> Result<Inspection>,
+) -> Result<EvaluationReport> {
     let settings = detector.settings();
     let evaluation = evaluate(category, resolution, settings.detection.score, |test, image| {
-        let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
+        let inspection = inspect(test, image)?;
         log::debug!("{}: score {}", test.path.display(), inspection.scores.get(settings.detection.score));
-        keep(test, image, &inspection.heatmap)?;
         Ok((inspection.heatmap, inspection.scores))
     })?;
     let device = detector.backend().description();
@@ -99,17 +128,19 @@ pub(super) struct PartialReport {
     pub(super) metrics: BTreeMap<String, f64>,
     pub(super) protocol: String,
     pub(super) image_auroc_by_kind: BTreeMap<String, f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) image_threshold: Option<ThresholdReport>,
     pub(super) images: Vec<ImageResult>,
 }
 
 impl PartialReport {
     /// The same form of a complete evaluation.
     pub(super) fn of(report: EvaluationReport) -> Result<Self> {
-        let EvaluationReport { metrics, protocol, image_auroc_by_kind, images, .. } = report;
+        let EvaluationReport { metrics, protocol, image_auroc_by_kind, image_threshold, images, .. } = report;
         let value = serde_json::to_value(metrics).map_err(Error::format)?;
         let fields = value.as_object().into_iter().flatten();
         let metrics = fields.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect();
-        Ok(Self { metrics, protocol, image_auroc_by_kind, images })
+        Ok(Self { metrics, protocol, image_auroc_by_kind, image_threshold, images })
     }
 }
 
@@ -131,7 +162,8 @@ pub(super) fn evaluate_detector_partly<B: Backend>(
     let device = detector.backend().description();
     let score = (settings.detection.score, settings.detection.top_share);
     let protocol = protocol(category, resolution, score, Some((settings, &device)));
-    Ok(PartialReport { metrics, protocol, image_auroc_by_kind: by_kind, images })
+    let image_threshold = ThresholdReport::new(settings, &images);
+    Ok(PartialReport { metrics, protocol, image_auroc_by_kind: by_kind, image_threshold, images })
 }
 
 /// Evaluates anomaly maps made elsewhere: `maps/DEFECT/NAME.npy`, f32 or f64 `[h, w]`, one per test image.
@@ -195,6 +227,9 @@ pub fn protocol(
             };
             if let Some(terms) = settings.provenance.as_ref().and_then(|run| run.loss_terms.as_ref()) {
                 line += &format!("; loss with {terms} (not in the paper)");
+            }
+            if let Some(options) = settings.provenance.as_ref().and_then(|run| run.corruption_options.as_ref()) {
+                line += &format!("; corruption with {options} (not in the paper)");
             }
             line += &format!("; device {device}");
         }

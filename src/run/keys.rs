@@ -124,6 +124,27 @@ pub(super) fn merge(lower: &mut Table, upper: Table) {
     }
 }
 
+/// The keys of `[corruption]` that are not in the paper and do not have their default, each with its value: all keys that version 0.1.0 did not
+/// have, and a distribution of sizes that it did not know.
+pub(super) fn corruption_options(config: &Table) -> Vec<String> {
+    let mut found = BTreeMap::new();
+    leaves("", config, &mut found);
+    let default = |(section, line): (&str, &str)| {
+        let (name, value) = line.split_once(" = ")?;
+        Some((format!("{section}.{name}"), value.to_owned()))
+    };
+    let of_corruption = ADDED.into_iter().filter(|(section, _)| section.split('.').next() == Some("corruption"));
+    let mut options: Vec<String> = of_corruption
+        .filter_map(default)
+        .filter_map(|(key, default)| found.get(&key).filter(|value| **value != default).map(|value| (key, value)))
+        .map(|(key, value)| format!("{} = {value}", key.trim_start_matches("corruption.")))
+        .collect();
+    if found.get("corruption.size.distribution").is_some_and(|value| value == "\"gamma\"") {
+        options.push("size.distribution = \"gamma\"".to_owned());
+    }
+    options
+}
+
 /// One phrase for each key, sorted, whose value is not the same in two tables with these names.
 pub(super) fn differences(first: &Table, second: &Table, [in_first, in_second]: [&str; 2]) -> Vec<String> {
     let [first, second] = [first, second].map(|table| {
@@ -183,6 +204,25 @@ fn collect(prefix: &str, table: &Table, found: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_option_of_the_corruption_that_is_not_in_the_paper_is_named() {
+        let default: Table = Config::default().to_toml().unwrap().parse().unwrap();
+        assert!(corruption_options(&default).is_empty());
+        let of_corruption = ADDED.into_iter().filter(|(section, _)| section.starts_with("corruption"));
+        assert!(of_corruption.clone().count() > 15);
+        for (section, line) in of_corruption {
+            let (name, value) = line.split_once(" = ").unwrap();
+            let (changed, shown) = if value.starts_with('"') { ("\"other\"", "\"other\"") } else { ("0.125", "0.125") };
+            let mut config = default.clone();
+            merge(&mut config, format!("[{section}]\n{name} = {changed}").parse().unwrap());
+            let key = format!("{section}.{name}");
+            assert_eq!(corruption_options(&config), [format!("{} = {shown}", key.trim_start_matches("corruption."))]);
+        }
+        let mut config = default;
+        merge(&mut config, "corruption.size.distribution = 'gamma'".parse().unwrap());
+        assert_eq!(corruption_options(&config), ["size.distribution = \"gamma\""]);
+    }
 
     #[test]
     fn misspelled_keys_get_a_suggestion() {

@@ -228,6 +228,11 @@ impl TrainingJob {
         Some(Calibration { images, source })
     }
 
+    /// Whether image scores are relative to these images.
+    pub fn has_relative_score(&self) -> bool {
+        self.config.detection.relative_score
+    }
+
     /// The quantile of their scores that sets the image threshold.
     pub fn image_quantile(&self) -> f64 {
         self.config.detection.image_quantile
@@ -289,6 +294,7 @@ impl Config {
             seed: self.seed,
             config_hash: self.hash()?,
             loss_terms: self.objective.added_terms(),
+            corruption_options: self.corruption_options()?,
         };
         let settings = Settings {
             preparation: self.preparation(),
@@ -340,30 +346,15 @@ fn find_checkpoint(config: &Config, out: &Path, resume: bool) -> Result<Option<C
         (true, false) => Err(Error::file(out, format!("holds no {CHECKPOINT_FILE} to resume from"))),
         (true, true) => {
             let checkpoint = Checkpoint::read(&path)?;
-            // Parsed and written again, because an older version may have used other names of keys.
-            let known = Config::parse_with_notice(&checkpoint.config).and_then(|(config, _)| config.to_toml());
-            match first_difference(&known.unwrap_or_else(|_| checkpoint.config.clone()), &config.to_toml()?) {
-                Some(difference) => Err(Error::file(path, format!("was made with another config: {difference}"))),
-                None => Ok(Some(checkpoint)),
+            // Parsed, because an older version may have used other names of keys.
+            let (known, _) = Config::parse_with_notice(&checkpoint.config).map_err(|error| error.in_file(&path))?;
+            let differences = known.differences(config, ["there", "now"])?;
+            if differences.is_empty() {
+                return Ok(Some(checkpoint));
             }
+            Err(Error::file(path, format!("was made with another config: {}", differences.join("; "))))
         }
     }
-}
-
-fn first_difference(old: &str, new: &str) -> Option<String> {
-    if old == new {
-        return None;
-    }
-    let mut table = String::new();
-    for (a, b) in old.lines().zip(new.lines()) {
-        if a != b {
-            return Some(format!("{table}`{a}` there, `{b}` now"));
-        }
-        if a.starts_with('[') {
-            table = format!("in {a} ");
-        }
-    }
-    Some("one has more keys".into())
 }
 
 /// Holds out a random fraction of the images for thresholds, at least one. A single image serves both purposes.

@@ -47,16 +47,17 @@ impl Validation {
             return Ok(None);
         }
         // Calibrated, because a relative image score needs it.
-        let scores = config.detector(trainer, held_out).and_then(|detector| self.scores(&detector));
+        let scores = config.detector(trainer, held_out).and_then(|detector| self.scores(&detector, held_out));
         let validation = scores.map_err(|error| error.within(format!("the validation after step {step}")))?;
         Ok(Some(ValidationEntry { step, validation }))
     }
 
-    fn scores<B: Backend>(&self, detector: &Detector<B>) -> Result<ValidationScores> {
+    fn scores<B: Backend>(&self, detector: &Detector<B>, held_out: &[Image]) -> Result<ValidationScores> {
+        let judge = detector.leave_one_out(held_out)?;
         let (mut images, mut pixels) = (Classified::default(), Classified::default());
         let (mut squares, mut values) = (0.0, 0_usize);
         for own in (0..self.set.count()).map_while(|index| self.set.image(index)) {
-            let found = detector.inspect(&own.image)?;
+            let found = judge.inspect(&own.image, own.number)?;
             images.add(found.scores.get(detector.settings().detection.score), own.defect.is_some());
             let (height, width) = own.mask.dim();
             let map = resize_bilinear(&found.heatmap, height, width)?;

@@ -176,8 +176,9 @@ fn the_cluster_scripts_make_the_same_report() {
     let scratch = two_categories();
     scratch.succeeds(&format!("{REPRODUCE} --out whole"));
     for part in ["1", "2"] {
-        let of_slurm = [("SLURM_ARRAY_TASK_ID", part), ("SLURM_ARRAY_TASK_COUNT", "2"), ("SLURM_CPUS_PER_TASK", "1")];
-        script(&scratch, "slurm.sh", ". slurm --config c.toml --device cpu", &of_slurm);
+        let of_slurm = [("SLURM_ARRAY_TASK_ID", part), ("SLURM_ARRAY_TASK_COUNT", "1"), ("SLURM_CPUS_PER_TASK", "1")];
+        // As if each task was submitted on its own.
+        script(&scratch, "slurm.sh", "2 . slurm --config c.toml --device cpu", &of_slurm);
     }
     script(&scratch, "slurm.sh", "merge slurm", &[]);
     assert!(scratch.read("slurm/merged/report.json") == scratch.read("whole/report.json"));
@@ -203,6 +204,10 @@ fn shards_that_do_not_belong_together_are_refused() {
     for part in [1, 2] {
         scratch.succeeds(&format!("{REPRODUCE} --seeds 2 --out part-{part} --shard {part}/2"));
     }
+    let text = scratch.refuses(&format!("{REPRODUCE} --seeds 2 --out part-1"));
+    assert_eq!(text, "part-1: holds shard 1/2 of the plan, and now all of it is wanted; choose another folder");
+    let text = scratch.refuses(&format!("{REPRODUCE} --seeds 2 --out part-1 --shard 1/1"));
+    assert_eq!(text, "part-1: holds shard 1/2 of the plan, and now shard 1/1 is wanted; choose another folder");
     let refused = |shards: &str| scratch.refuses(&format!("reproduce --merge {shards} --out merged"));
     assert_eq!(refused("part-1"), "1 of 2 runs of the plan are missing: cloth seed 1");
     assert_eq!(refused("part-1 part-1"), "runs that two shards have cannot be merged: cloth seed 0 in part-1 and in part-1");

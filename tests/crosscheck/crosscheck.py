@@ -10,6 +10,7 @@ must agree does not. README.md explains the values that differ.
 
 import argparse
 import json
+import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -58,10 +59,10 @@ def files(category):
 def mask_of(category, kind, path, shape):
     if kind == "good":
         return np.zeros(shape, bool)
-    folder = category / "ground_truth" / kind
-    names = [f"{path.stem}_mask.png", f"{path.stem}.png"]
-    found = next(folder / name for name in names if (folder / name).exists())
-    return np.asarray(Image.open(found).convert("L")) > 127
+    # An image may have several masks, NAME_mask.png, NAME_mask_1.png and so on, which are united.
+    name = re.compile(re.escape(path.stem) + r"(_mask(_\d+)?)?\.(png|jpe?g)", re.IGNORECASE)
+    found = [own for own in (category / "ground_truth" / kind).iterdir() if name.fullmatch(own.name)]
+    return np.any([np.asarray(Image.open(own).convert("L")) > 127 for own in found], axis=0)
 
 
 class Curves:

@@ -145,7 +145,22 @@ fn one_image_is_trained_on_and_sets_the_thresholds() {
     });
     assert_eq!((&run["images"]["train"], &run["images"]["held_out"]), (&1.into(), &1.into()));
     assert!(has_note(&run, "only training image also sets the thresholds"), "{run}");
-    assert!(has_note(&run, "detection.image_quantile = 0.99 needs at least 100 held-out images, this run has 1"), "{run}");
+    assert!(has_note(&run, "so the rate of false alarms to expect is unknown"), "{run}");
+}
+
+/// A shard may hold nothing but such a category, and the merge then says what is missing.
+#[test]
+fn a_category_that_fails_on_its_own_still_has_a_plan_and_a_report() {
+    let scratch = Scratch::new();
+    scratch.write("broken/train/good/a.png", "not an image");
+    let ran = scratch.run("reproduce --data . --category broken --config c.toml --device cpu --out all");
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("1 run to go: of unknown time, because no run can be timed."), "{}", ran.out);
+    assert!(ran.err.ends_with("error: 1 of 1 runs failed: broken seed 0\n"), "{}", ran.err);
+    assert!(scratch.json("all/report.json")["runs"].as_array().unwrap().is_empty());
+    assert_eq!(scratch.refuses("reproduce --merge all --out merged"), "1 of 1 runs of the plan are missing: broken seed 0");
+    let ran = scratch.run("reproduce --data . --category broken --config c.toml --device cpu --out other --budget 1");
+    assert!(ran.code == 1 && ran.err.starts_with("error: --budget needs a run that can be timed: broken seed 0: "), "{}", ran.err);
 }
 
 #[test]

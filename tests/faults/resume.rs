@@ -24,9 +24,14 @@ fn resuming_without_a_checkpoint_fails() {
 fn resuming_with_another_config_or_architecture_fails() {
     let scratch = Scratch::new();
     for (from, to, reason) in [
-        ("width = 2", "width = 3", "in [model] `width = 2` there, `width = 3` now"),
-        ("steps = 4", "steps = 5", "in [train] `steps = 4` there, `steps = 5` now"),
-        ("[model]", "seed = 1\n[model]", "`seed = 0` there, `seed = 1` now"),
+        ("width = 2", "width = 3", "model.width is 2 there and 3 now"),
+        ("steps = 4", "steps = 5", "train.steps is 4 there and 5 now"),
+        ("[model]", "seed = 1\n[model]", "seed is 0 there and 1 now"),
+        (
+            "width = 2\ndilations = [1, 2]",
+            "width = 3\ndilations = [1]",
+            "model.dilations is [1, 2] there and [1] now; model.width is 2 there and 3 now",
+        ),
     ] {
         scratch.write("c.toml", CONFIG.replace(from, to));
         assert_eq!(scratch.refuses(RESUME), format!("{CHECKPOINT}: was made with another config: {reason}"));

@@ -172,6 +172,7 @@ fn report(detector: &Detector<Cpu>, category: &Category, counts: Counts) -> RunR
         images: ImageCounts { train: 9, held_out: 1, good, anomalous: category.test.len() - good, ..ImageCounts::default() },
         thresholds: detector.settings().thresholds.unwrap(),
         verdicts: Some(Verdicts { found: images.true_positives as usize, false_alarms: images.false_positives as usize }),
+        image_threshold: found.image_threshold,
         image_auroc_by_kind: found.image_auroc_by_kind,
         validation: None,
         notes: vec!["one <note>".into()],

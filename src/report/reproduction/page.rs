@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use indexmap::IndexSet;
+
 use super::super::document::{card, document, facts, header};
 use super::super::html::escape;
 use super::gallery::GALLERY_FILE;
@@ -185,12 +187,11 @@ fn departures(report: &Report) -> String {
     if points.is_empty() {
         points.push("The protocol lines of all runs name no departure.".to_owned());
     }
-    let mut notes: Vec<String> =
+    let notes: IndexSet<String> =
         report.runs.iter().flat_map(|run| run.notes.iter().map(|note| format!("{}: {note}", run.category))).collect();
-    notes.dedup();
     let notes = match notes.is_empty() {
         true => String::new(),
-        false => format!("<h2>Notes on the data</h2>\n{}", list(&notes)),
+        false => format!("<h2>Notes on the data</h2>\n{}", list(&Vec::from_iter(notes))),
     };
     format!(
         "<section class=\"method\">\n<h2>What departs from the paper</h2>\n{}<p>The full text of the paper was not available: what the \

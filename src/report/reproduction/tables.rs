@@ -145,7 +145,8 @@ pub(super) fn methods(methods: &[Method]) -> String {
 
 /// Every run with its metrics in %.
 pub(super) fn runs(report: &Report) -> String {
-    let mut headings = ["category", "seed", "samples seen", "found", "false alarms"].map(String::from).to_vec();
+    let mut headings =
+        ["category", "seed", "samples seen", "found", "false alarms", "expected", "their rate"].map(String::from).to_vec();
     headings.extend(METRICS.map(|(_, heading)| heading.to_owned()));
     headings.extend(["image AUROC on validation", "config"].map(String::from));
     let line = |run: &RunReport| {
@@ -153,12 +154,15 @@ pub(super) fn runs(report: &Report) -> String {
         let value = |values: Option<&BTreeMap<String, f64>>, name: &str| {
             values.and_then(|values| values.get(name)).map_or(NONE.to_owned(), |&value| percent(value))
         };
+        let threshold = run.image_threshold.as_ref();
         let mut cells = vec![
             escape(&run.category.replace('_', " ")),
             run.seed.to_string(),
             run.steps.saturating_mul(run.batch).to_string(),
             of(run.verdicts.map(|own| own.found), run.images.anomalous),
             of(run.verdicts.map(|own| own.false_alarms), run.images.good),
+            threshold.and_then(|own| own.expected_false_alarms).map_or(NONE.to_owned(), |rate| rate.to_string()),
+            threshold.and_then(|own| own.false_alarms).map_or(NONE.to_owned(), |rate| rate.to_string()),
         ];
         cells.extend(METRICS.map(|(name, _)| value(Some(&run.metrics), name)));
         cells.push(value(run.validation.as_ref().map(|own| &own.metrics), "image_auroc"));

@@ -353,7 +353,7 @@
 
   /** `#gallery/CATEGORY/SEED` opens that run. */
   function follow() {
-    const option = [...at("run").options].find(option => option.dataset.hash === decodeURI(location.hash));
+    const option = [...at("run").options].find(option => option.dataset.hash === location.hash);
     if (!option) return;
     at("gallery").scrollIntoView();
     if (option.selected && run) return;

@@ -16,8 +16,8 @@ use crate::run::{Config, LOG_FILE, Log, load_training_set, time_step};
 /// What a few timed steps say about the runs of a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
-    /// The time of one step of each run. Loading, evaluation and the report are not part of it.
-    pub step_times: Vec<Duration>,
+    /// The time of one step of each run, or why none could be timed. Loading, evaluation and the report are not part of it.
+    pub step_times: std::result::Result<Vec<Duration>, String>,
     /// Peak memory of this process after the timed steps, in bytes; none where the system does not tell.
     pub peak_bytes: Option<u64>,
 }
@@ -27,7 +27,7 @@ impl Estimate {
     /// cannot be loaded, and so will fail, counts as the slowest of the others.
     ///
     /// # Errors
-    /// As those of the training, if no run can be timed.
+    /// A config that is not valid.
     pub fn measure<B: Backend>(backend: &B, plan: &Plan, runs: &[PlannedRun], folders: &Folders) -> Result<Self> {
         let mut known: BTreeMap<String, Duration> = BTreeMap::new();
         let (mut keys, mut failure) = (Vec::with_capacity(runs.len()), None);
@@ -42,26 +42,26 @@ impl Estimate {
             }
             keys.push(key);
         }
-        let slowest = match (known.values().max().copied(), failure) {
-            (None, Some(error)) => return Err(error),
-            (slowest, _) => slowest.unwrap_or_default(),
+        let step_times = match (known.values().max().copied(), failure) {
+            (None, Some(error)) => Err(error.to_string()),
+            (slowest, _) => Ok(keys.iter().map(|key| known.get(key).copied().unwrap_or(slowest.unwrap_or_default())).collect()),
         };
-        let step_times = keys.iter().map(|key| known.get(key).copied().unwrap_or(slowest)).collect();
         Ok(Self { step_times, peak_bytes: peak_bytes() })
     }
 
-    /// Training time of the steps that are left in `runs`, the same runs in the same order, of `steps` each.
+    /// Training time of the steps that are left in `runs`, the same runs in the same order, of `steps` each; none if no run could be timed.
     ///
     /// # Errors
     /// The log of a run cannot be read.
-    pub fn time_left(&self, runs: &[PlannedRun], steps: u64, folders: &Folders) -> Result<Duration> {
+    pub fn time_left(&self, runs: &[PlannedRun], steps: u64, folders: &Folders) -> Result<Option<Duration>> {
+        let Ok(step_times) = &self.step_times else { return Ok(None) };
         let mut seconds = 0.0;
-        for (run, time) in runs.iter().zip(&self.step_times) {
+        for (run, time) in runs.iter().zip(step_times) {
             let log = Log::read(&run_folder(&folders.out, &run.category, run.seed).join(LOG_FILE))?;
             let done = log.last().map_or(0, |entry| entry.step);
             seconds += time.as_secs_f64() * steps.saturating_sub(done) as f64;
         }
-        Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+        Ok(Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)))
     }
 }
 

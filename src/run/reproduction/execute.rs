@@ -13,7 +13,7 @@ use crate::detect::metrics::Score;
 use crate::detect::{Detector, ImageResult, Resolution, Thresholds};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
-use crate::run::evaluation::{PartialReport, evaluate_detector_partly};
+use crate::run::evaluation::{PartialReport, evaluate_detector_partly, evaluate_validation_set};
 use crate::run::{
     CHECKPOINT_FILE, CONFIG_FILE, Config, EvaluationReport, LogEntry, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob,
     VALIDATION_SEED, evaluate_detector,
@@ -152,7 +152,7 @@ fn results<B: Backend>(
     let category = Category::open_incomplete(data)?;
     let images = notes::count(&category, job.training_images(), job.held_out().len())?;
     let mut notes = notes::of_test_set(&category, &images);
-    notes.extend(notes::of_held_out(&images, category.train.len(), &config.detection));
+    notes.extend(notes::of_held_out(&images, category.train.len(), detector.settings()));
     let validation = validate(&detector, job.held_out(), folder, &mut notes)?;
     let tested = test(&detector, &category, &images, folder, watcher)?;
     Ok(RunReport {
@@ -165,6 +165,7 @@ fn results<B: Backend>(
         images,
         thresholds,
         verdicts: tested.as_ref().map(|own| verdicts(&own.images, config.detection.score, thresholds)),
+        image_threshold: tested.as_ref().and_then(|own| own.image_threshold.clone()),
         validation,
         notes,
         protocol: tested.as_ref().map(|own| own.protocol.clone()).unwrap_or_default(),
@@ -225,7 +226,7 @@ fn validate<B: Backend>(
         }
         Err(error) => return Err(error),
     }
-    let report = evaluate_detector(detector, &Category::open(&own)?, Resolution::Native, || ())?;
+    let report = evaluate_validation_set(detector, held_out, &Category::open(&own)?)?;
     report.write(&own)?;
     let PartialReport { metrics, image_auroc_by_kind, .. } = PartialReport::of(report)?;
     Ok(Some(Validation { metrics, image_auroc_by_kind }))

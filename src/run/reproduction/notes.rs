@@ -2,7 +2,7 @@
 
 use super::report::ImageCounts;
 use crate::data::{Category, read_mask};
-use crate::detect::DetectionConfig;
+use crate::detect::{Settings, ThresholdReport};
 use crate::error::Result;
 
 /// Numbers of test images by what is known of them.
@@ -49,57 +49,42 @@ pub(super) fn of_test_set(category: &Category, counts: &ImageCounts) -> Vec<Stri
 }
 
 /// Sentences about the images that set the thresholds. `files` is the number of images in `train/good`.
-pub(super) fn of_held_out(counts: &ImageCounts, files: usize, detection: &DetectionConfig) -> Vec<String> {
+pub(super) fn of_held_out(counts: &ImageCounts, files: usize, settings: &Settings) -> Vec<String> {
     let ImageCounts { train, held_out, .. } = *counts;
     let mut notes = Vec::new();
     if files == 1 {
-        notes.push("the only training image also sets the thresholds".to_owned());
+        notes.push("the only training image also sets the thresholds, and the validation set is made of it".to_owned());
     } else if train + held_out > files {
-        notes.push("data.held_out is 0: the training images themselves set the thresholds".to_owned());
+        notes.push("data.held_out is 0: the thresholds and the validation set are made of training images".to_owned());
     }
-    let needed = images_for(detection.image_quantile);
-    if held_out < needed {
-        notes.push(format!(
-            "detection.image_quantile = {} needs at least {needed} held-out images, this run has {held_out}: the image threshold is close to \
-             their highest score, and about 1 in {} new good images lies above that",
-            detection.image_quantile,
-            held_out + 1
-        ));
-    }
+    notes.extend(ThresholdReport::new(settings, &[]).iter().flat_map(ThresholdReport::sentences));
     notes
-}
-
-/// The number of images from which on a quantile is below the largest value by a whole image.
-fn images_for(quantile: f64) -> usize {
-    let above = 1.0 - quantile;
-    // The product of 100 and 0.01 is not exactly 1.
-    if above <= 0.0 { 1 } else { (1.0 / above - 1e-6).ceil() as usize }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::num::NonZeroU32;
     use std::path::PathBuf;
 
     use crate::data::TestImage;
+    use crate::detect::{Calibration, Source, Thresholds};
 
     #[test]
-    fn a_quantile_needs_as_many_images_as_one_in_which_it_leaves_out() {
-        assert_eq!([0.0, 0.5, 0.9, 0.99, 0.999, 1.0].map(images_for), [1, 2, 10, 100, 1000, 1]);
-        let detection = DetectionConfig::default();
-        let notes =
-            |held_out| of_held_out(&ImageCounts { train: 9, held_out, ..ImageCounts::default() }, 9 + held_out, &detection);
-        assert!(notes(100).is_empty());
-        let [note] = &notes(7)[..] else { panic!() };
-        assert!(
-            note.starts_with("detection.image_quantile = 0.99 needs at least 100 held-out images, this run has 7: "),
-            "{note}"
-        );
-        assert!(note.ends_with("about 1 in 8 new good images lies above that"), "{note}");
-        let shared =
-            |files| of_held_out(&ImageCounts { train: files, held_out: files, ..ImageCounts::default() }, files, &detection);
-        assert_eq!(shared(1)[0], "the only training image also sets the thresholds");
-        assert_eq!(shared(100), ["data.held_out is 0: the training images themselves set the thresholds"]);
+    fn what_sets_the_thresholds_is_named_with_the_false_alarms_to_expect() {
+        let notes = |files: usize, train: usize, held_out: u32, source| {
+            let calibration = Calibration { images: NonZeroU32::new(held_out).unwrap(), source };
+            let thresholds = Thresholds { image: 0.5, pixel: 0.5, calibration: Some(calibration) };
+            let settings = Settings { thresholds: Some(thresholds), ..Settings::default() };
+            of_held_out(&ImageCounts { train, held_out: held_out as usize, ..ImageCounts::default() }, files, &settings)
+        };
+        let few = notes(16, 9, 7, Source::HeldOut);
+        assert!(few[0].starts_with("Expected false alarms: ") && few[1].contains("needs at least 100 images"), "{few:?}");
+        assert_eq!(notes(109, 9, 100, Source::HeldOut).len(), 1);
+        let [shared, unknown] = &notes(4, 4, 4, Source::Training)[..] else { panic!() };
+        assert_eq!(shared, "data.held_out is 0: the thresholds and the validation set are made of training images");
+        assert!(unknown.ends_with("so the rate of false alarms to expect is unknown."), "{unknown}");
+        assert!(notes(1, 1, 1, Source::Training)[0].starts_with("the only training image also sets the thresholds"));
     }
 
     #[test]

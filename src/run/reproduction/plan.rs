@@ -183,6 +183,14 @@ impl Plan {
             let reason = format!("holds runs of another plan: {}; choose another folder", differences.join("; "));
             return Err(Error::file(folder, reason));
         }
+        if earlier.shard != self.shard {
+            let words = |shard: Option<Shard>, all: &str| shard.map_or_else(|| all.to_owned(), |shard| format!("shard {shard}"));
+            let (there, now) = (words(earlier.shard, "all"), words(self.shard, "all of it"));
+            return Err(Error::file(
+                folder,
+                format!("holds {there} of the plan, and now {now} is wanted; choose another folder"),
+            ));
+        }
         let own = self.own_runs();
         let lacking: Vec<String> = earlier.own_runs().iter().filter(|run| !own.contains(run)).map(name).collect();
         match lacking.is_empty() {

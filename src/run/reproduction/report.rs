@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::detect::Thresholds;
+use crate::detect::{ThresholdReport, Thresholds};
 
 /// File name of the results of all runs.
 pub const REPORT_FILE: &str = "report.json";
@@ -78,6 +78,9 @@ pub struct RunReport {
     pub thresholds: Thresholds,
     /// Test images on the wrong and right side of the image threshold; none without a test set.
     pub verdicts: Option<Verdicts>,
+    /// False alarms to expect at the image threshold, and what came out, with intervals; none without a test set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_threshold: Option<ThresholdReport>,
     /// Image AUROC of each kind of defect against the good images.
     pub image_auroc_by_kind: Values,
     /// The same metrics on held-out images and copies of them with drawn defects; none if no defect can be seen on them.
@@ -223,6 +226,7 @@ pub(crate) mod tests {
             images: ImageCounts { train: 5, held_out: 1, good: 3, anomalous: 5, ..ImageCounts::default() },
             thresholds: Thresholds { image: 0.5, pixel: 0.25, calibration: None },
             verdicts: Some(Verdicts { found: 2, false_alarms: 1 }),
+            image_threshold: None,
             image_auroc_by_kind: [("hole".to_owned(), 0.75)].into(),
             validation: Some(Validation { image_auroc_by_kind: [("crack".to_owned(), 1.0)].into(), metrics: values.clone() }),
             notes: Vec::new(),

@@ -1,7 +1,8 @@
 //! Defects that no training corruption contains.
 //!
 //! Training blends soft disks of other pixels into an image (Method §2). These defects instead change the scene before rendering:
-//! thin curves, dried liquids, missing material, displaced structure, and a structural flaw specific to each family.
+//! thin curves, dried liquids, missing material, displaced structure, and a structural flaw specific to each family. On a photograph they are
+//! painted over its pixels.
 
 mod blobs;
 mod curves;

@@ -11,12 +11,12 @@ use crate::error::{Error, Result};
 use crate::rng::Stream;
 
 impl Defect {
-    /// The kinds that suit any image. No training corruption contains them.
-    pub const ON_PHOTOGRAPHS: [Self; 5] = [Self::Scratch, Self::Stain, Self::Crack, Self::Hole, Self::Bend];
+    /// The kinds that suit any image and that no training corruption contains: a bend would be much like an elastic distortion.
+    pub const ON_PHOTOGRAPHS: [Self; 4] = [Self::Scratch, Self::Stain, Self::Crack, Self::Hole];
 
     /// The defect at a random place of a normal image `[h, w, 3]` with values in [0, 1]. Values are not rounded; pixels that the defect does not
-    /// visibly change are those of the image. `None` if the defect cannot be seen in the image, because it is too small, or too dark or
-    /// uniform: a bend moves nothing that can be seen on a plain surface.
+    /// visibly change are those of the image. `None` if the defect cannot be seen in the image, because it is too small, or as dark
+    /// as the defect.
     ///
     /// # Errors
     /// A kind that needs a generated texture; an image of a wrong shape.

@@ -1,0 +1,92 @@
+"""Tables of paper/ablations.md, from the records in paper/ablations/ that `benches/ablate.py --json` writes."""
+from statistics import mean, stdev
+
+OWN = "own"
+NONE = "–"
+# A kind of drawn defect that older records have. It is much like the corruption `elastic`, so it must not decide.
+LIKE_TRAINING = "bend"
+
+
+def percent(values):
+    """The mean in per cent, with the standard deviation over seeds if there are several: `97.1 ± 0.4`."""
+    middle = f"{100 * mean(values):.1f}"
+    return middle if len(values) < 2 else f"{middle} ± {100 * stdev(values):.1f}"
+
+
+def groups(rows, *keys):
+    """The rows by the values of `keys`, in the order in which they first occur."""
+    found = {}
+    for row in rows:
+        found.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return found
+
+
+def validation(row):
+    """Image AUROC on the validation set: the mean over the kinds of defects that training does not use."""
+    return mean(value for kind, value in row["validation"]["image_auroc_by_kind"].items() if kind != LIKE_TRAINING)
+
+
+MEASURES = {
+    "validation": [validation],
+    "test": [lambda row: row["test"]["image_auroc"], lambda row: row["test"]["pixel_auroc"]],
+}
+
+
+def quality(runs, images):
+    """The measures of several seeds, each of which has one row or one for each category: `97.1 ± 0.4 / 95.0 ± 0.2`."""
+    return " / ".join(percent([mean(map(measure, rows)) for rows in runs]) for measure in MEASURES[images])
+
+
+def table(key, chosen):
+    """Header and rows: one row for each value of `key`, with the mean over the categories and then every category."""
+    categories = [category for (category,) in groups(chosen, "category")]
+
+    def row(name, rows):
+        runs = [rows for rows in groups(rows, "seed").values() if len(rows) == len(categories)]
+        averaged = [quality(runs, images) if runs else NONE for images in MEASURES]
+        by_category = groups(rows, "category")
+        tested = [quality([[row] for row in by_category.get((category,), [])], "test") if (category,) in by_category else NONE for category in categories]
+        seeds = len(groups(rows, "seed"))
+        return [name, str(seeds), *averaged, *tested, f"{mean(row['cpu_minutes'] for row in rows):.0f}"]
+
+    header = [key, "seeds", "validation", "test", *categories, "CPU-minutes"]
+    return header, [row(name, rows) for (name,), rows in groups(chosen, key).items()]
+
+
+def variants(record):
+    """Every variant, with the score of its config."""
+    return table("variant", [row for row in record["rows"] if row["score"] == OWN])
+
+
+def scores(record):
+    """Every score, on the weights of all variants: means over them."""
+    header, rows = table("score", [row | {"seed": f"{row['variant']} {row['seed']}"} for row in record["rows"]])
+    return ["score", "runs", *header[2:-1]], [row[:-1] for row in rows]
+
+
+def ranks(values):
+    """Ranks from 1 up; equal values share the mean of their ranks."""
+    ordered = sorted(values)
+    return [ordered.index(value) + (ordered.count(value) + 1) / 2 for value in values]
+
+
+def correlation(a, b):
+    """Spearman's rank correlation; None if it is not defined."""
+    a, b = ranks(a), ranks(b)
+    spread = lambda values: sum((value - mean(values)) ** 2 for value in values)
+    together = sum((x - mean(a)) * (y - mean(b)) for x, y in zip(a, b))
+    return together / (spread(a) * spread(b)) ** 0.5 if spread(a) and spread(b) else None
+
+
+def agreement(record):
+    """Header and rows: how well the validation set ranks the runs of a category, among trainings and among scores."""
+
+    def rank(rows):
+        found = correlation([validation(row) for row in rows], [row["test"]["image_auroc"] for row in rows])
+        return NONE if found is None else f"{found:.2f}"
+
+    rows = []
+    for (category,), all_rows in groups(record["rows"], "category").items():
+        own = [row for row in all_rows if row["score"] == OWN]
+        rows += [[category, what, str(len(chosen)), rank(chosen)] for what, chosen in (("trainings", own), ("trainings and scores", all_rows))]
+    return ["category", "ranked", "number", "rank correlation"], rows
