@@ -19,10 +19,11 @@ from statistics import median
 import ablations
 from shared import ROOT, parser
 
-FILES = ("README.md", "paper/performance.md", "paper/ablations.md", "CONTRIBUTING.md")
+FILES = ("README.md", "paper/performance.md", "paper/ablations.md", "paper/reproduction.md", "CONTRIBUTING.md")
 RECORD = "paper/results/cpu/compare.json"
 GOALS = "paper/results/cpu/goals.json"
 FACTORS = "paper/ablations/factors.json"
+CURVES = "paper/ablations/curves.json"
 HEAVIEST = 12
 # Ends of a range over cases: of their medians, and of all pairs of processes.
 MEDIANS = ((min, "median"), (max, "median"))
@@ -283,6 +284,7 @@ TABLES = {
     "ablation-factors": (ablation(ablations.variants), FACTORS),
     "ablation-scores": (ablation(ablations.scores), FACTORS),
     "ablation-agreement": (ablation(ablations.agreement), FACTORS),
+    "ablation-curves": (ablation(ablations.variants), CURVES),
     "floors-infer": (floors, "paper/results/profile/infer_model2_w32_128px_batch4.json"),
 }
 

@@ -89,3 +89,34 @@ impl<T> Classified<T> {
         self.anomalous.push(anomalous);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Cpu;
+    use crate::detect::Settings;
+    use crate::model::Parameters;
+    use crate::rng::{Purpose, Stream};
+
+    #[test]
+    fn a_held_out_image_is_judged_by_the_others_alone() {
+        let config = Config::parse("model.width = 2\ndetection.relative_score = true").unwrap();
+        let parameters = Parameters::initialise(&Cpu::default(), &config.architecture(), 0).unwrap();
+        let settings = Settings { detection: config.detection.clone(), ..Settings::default() };
+        let detector = Detector::new(&Cpu::default(), parameters, settings);
+        let noise = |number| {
+            let mut stream = Stream::new(1, Purpose::Test, 0, number);
+            Image::from_shape_simple_fn((64, 64, 3), || stream.uniform())
+        };
+        let images = [0, 1, 2].map(noise);
+        let mut other = images.clone();
+        other[0].fill(0.5);
+        let score = |held_out: &[Image], number: usize| {
+            detector.leave_one_out(held_out).unwrap().inspect(&images[number], number).unwrap().scores.max
+        };
+        assert_eq!(score(&images, 0), score(&other, 0), "what is expected of image 0 does not depend on itself");
+        assert_ne!(score(&images, 1), score(&other, 1), "but it does on the others");
+        let error = detector.leave_one_out(&images).unwrap().inspect(&images[0], 3).unwrap_err().to_string();
+        assert_eq!(error, "there is no held-out image 3");
+    }
+}
