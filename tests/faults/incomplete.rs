@@ -160,8 +160,9 @@ fn a_category_that_fails_on_its_own_still_has_a_plan_and_a_report() {
     assert!(scratch.json("all/report.json")["runs"].as_array().unwrap().is_empty());
     assert_eq!(scratch.refuses("reproduce --merge all --out merged"), "1 of 1 runs of the plan are missing: broken seed 0");
     let ran = scratch.run("reproduce --data . --category broken --config c.toml --device cpu --out other --budget 1");
+    assert_eq!(ran.code, 1);
     assert!(
-        ran.code == 1 && ran.err.starts_with("error: --budget needs a run that can be timed: broken seed 0: "),
+        ran.err.contains("--budget needs a run that can be timed: ") && ran.err.ends_with("in broken seed 0\n"),
         "{}",
         ran.err
     );
