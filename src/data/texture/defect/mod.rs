@@ -143,7 +143,7 @@ const MIN_CONTRAST: f32 = 0.15;
 /// # Errors
 /// The defect cannot be seen in any of several scenes.
 pub(super) fn draw(defect: Defect, stream: &mut Stream, mut scene: impl FnMut(&mut Stream) -> Scene) -> Result<Defective> {
-    let drawn = first_visible(|| {
+    let drawn = first_visible(MIN_CONTRAST, || {
         let mut scene = scene(stream);
         let clean = scene.render(&Intact);
         let flaw = defect.put_into(&mut scene, stream);
@@ -156,12 +156,12 @@ pub(super) fn draw(defect: Defect, stream: &mut Stream, mut scene: impl FnMut(&m
 const ATTEMPTS: usize = 32;
 
 /// The first of several drawn defects that is within the bounds, each drawn with its largest change; none if none is.
-fn first_visible(mut draw: impl FnMut() -> Result<(Defective, f32)>) -> Result<Option<Defective>> {
+fn first_visible(least_contrast: f32, mut draw: impl FnMut() -> Result<(Defective, f32)>) -> Result<Option<Defective>> {
     for _ in 0..ATTEMPTS {
         let (drawn, contrast) = draw()?;
         let changed = drawn.mask.iter().filter(|&&v| v > 0.0).count();
         let share = changed as f32 / drawn.mask.len() as f32;
-        if changed >= MIN_PIXELS && share <= MAX_SHARE && contrast >= MIN_CONTRAST {
+        if changed >= MIN_PIXELS && share <= MAX_SHARE && contrast >= least_contrast {
             return Ok(Some(drawn));
         }
     }

@@ -2,7 +2,7 @@
 
 use ndarray::Axis;
 
-use super::super::noise::{Colour, Point};
+use super::super::noise::{Colour, Point, log_range};
 use super::super::scene::{Flaw, Sample};
 use super::{Defect, Defective};
 use crate::data::corruption::bilinear;
@@ -10,11 +10,18 @@ use crate::data::image::{Image, sides};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
 
+/// The least opacity of a defect. Without faint ones every network that is trained for long finds all defects, and the validation set can no
+/// longer decide between configs.
+const FAINTEST: f32 = 0.1;
+
+/// The least that a faint defect changes a pixel: about 10 of 255 grey levels.
+const LEAST_CONTRAST: f32 = 0.04;
+
 impl Defect {
     /// The kinds that suit any image and that no training corruption contains: a bend would be much like an elastic distortion.
     pub const ON_PHOTOGRAPHS: [Self; 4] = [Self::Scratch, Self::Stain, Self::Crack, Self::Hole];
 
-    /// The defect at a random place of a normal image `[h, w, 3]` with values in [0, 1]. Values are not rounded; pixels that the defect does not
+    /// The defect at a random place of a normal image `[h, w, 3]` with values in [0, 1], with an opacity from 0.1 to 1, log-uniform. Values are not rounded; pixels that the defect does not
     /// visibly change are those of the image. `None` if the defect cannot be seen in the image, because it is too small, or as dark
     /// as the defect.
     ///
@@ -22,17 +29,18 @@ impl Defect {
     /// A kind that needs a generated texture; an image of a wrong shape.
     pub fn on_photograph(self, image: &Image, stream: &mut Stream) -> Result<Option<Defective>> {
         let (height, width) = sides("defect", image)?;
-        super::first_visible(|| {
+        super::first_visible(LEAST_CONTRAST, || {
             let place = Point::new(height as f32 * stream.range(0.2, 0.8), width as f32 * stream.range(0.2, 0.8));
             let flaw = self.flaw(place, height.min(width) as f32, stream);
             let flaw = flaw.ok_or_else(|| Error::argument(format!("{self} needs a generated texture")))?;
-            Ok(super::compared(with_flaw(image, flaw.as_ref()), image.clone()))
+            let opacity = log_range(stream, FAINTEST, 1.0);
+            Ok(super::compared(with_flaw(image, flaw.as_ref(), opacity), image.clone()))
         })
     }
 }
 
-/// The photograph with a flaw. What the flaw adds is averaged over four points of each pixel, as in generated images.
-fn with_flaw(image: &Image, flaw: &dyn Flaw) -> Image {
+/// The photograph with a flaw of this opacity. What the flaw adds is averaged over four points of each pixel, as in generated images.
+fn with_flaw(image: &Image, flaw: &dyn Flaw, opacity: f32) -> Image {
     let surface = |p: Point| bilinear(image, p.y - 0.5, p.x - 0.5);
     let (height, width, _) = image.dim();
     let mut changed = image.clone();
@@ -43,7 +51,7 @@ fn with_flaw(image: &Image, flaw: &dyn Flaw) -> Image {
             let (before, after) = (surface(p), flaw.painted(p, Sample::solid(surface(flaw.moved(p)))).colour);
             added = [0, 1, 2].map(|c| added[c] + 0.25 * (after[c] - before[c]));
         }
-        pixel.iter_mut().zip(added).for_each(|(value, added)| *value = (*value + added).clamp(0.0, 1.0));
+        pixel.iter_mut().zip(added).for_each(|(value, added)| *value = (*value + opacity * added).clamp(0.0, 1.0));
     }
     changed
 }
@@ -73,6 +81,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn defects_are_of_any_opacity() {
+        let x = photograph(48, 48);
+        let contrast = |index| {
+            let mut stream = Stream::new(3, Purpose::Test, 1, index);
+            let drawn = Defect::Hole.on_photograph(&x, &mut stream).unwrap().unwrap();
+            drawn.image.iter().zip(&x).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        let contrasts: Vec<f32> = (0..40).map(contrast).collect();
+        let faint = contrasts.iter().filter(|&&own| own < 0.1).count();
+        assert!((5..35).contains(&faint) && contrasts.iter().all(|&own| own >= LEAST_CONTRAST), "{contrasts:?}");
     }
 
     #[test]
