@@ -24,6 +24,7 @@ RECORD = "paper/results/cpu/compare.json"
 GOALS = "paper/results/cpu/goals.json"
 FACTORS = "paper/ablations/factors.json"
 CURVES = "paper/ablations/curves.json"
+LONG = "paper/ablations/long.json"
 HEAVIEST = 12
 # Ends of a range over cases: of their medians, and of all pairs of processes.
 MEDIANS = ((min, "median"), (max, "median"))
@@ -285,6 +286,7 @@ TABLES = {
     "ablation-scores": (ablation(ablations.scores), FACTORS),
     "ablation-agreement": (ablation(ablations.agreement), FACTORS),
     "ablation-curves": (ablation(ablations.variants), CURVES),
+    "ablation-long": (ablation(ablations.variants), LONG),
     "floors-infer": (floors, "paper/results/profile/infer_model2_w32_128px_batch4.json"),
 }
 
