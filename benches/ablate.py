@@ -22,8 +22,8 @@ The seeds are run one after the other, so that the first results of all variants
 
 DIR/VARIANT/CATEGORY/seed-S holds what `orthoscope train` writes, and `cost.json`: processor and wall time of the training, all attempts
 together. `own/` has the metrics with the score of the config, `SCORE/` those of each further score: `test/` on the test set, `validation/` on
-held-out normal images with drawn defects, which is what decides between variants. There, each half is calibrated on the other. A run that
-fails is reported, and the others go on.
+held-out normal images with drawn defects, which is what decides between variants (`orthoscope validate`). A run that fails is
+reported, and the others go on.
 """
 import ctypes
 import fcntl
@@ -190,82 +190,39 @@ def train(options, plan, run):
     return timed([options.program, "train", *data, *configs([*layers(plan, run), folder / "overrides.toml"]), *resume], folder)
 
 
-def validation_set(options, run):
-    """The folder with the validation set of a run, which is written first if necessary; None if that fails. It needs two held-out images."""
+def keep_metrics(folder):
+    """Leaves the metrics alone of a folder that `validate` or `evaluate` has written."""
+    metrics = json.loads((folder / "metrics.json").read_text())
+    shutil.rmtree(folder)
+    folder.mkdir()
+    write(folder / "metrics.json", json.dumps(metrics) + "\n")
+
+
+def judge(options, run, score):
+    """Evaluates one score on both sets of images. True if it succeeded. The test set is judged by the held-out images."""
     folder = run.folder(options.out)
-    images = folder / "validation-images"
-    if not (folder / "validation-images.done").exists():
-        shutil.rmtree(images, ignore_errors=True)
-        data = ["--data", options.data / run.category, "--out", images, "--config", folder / "config.toml"]
-        if not execute([options.program, "data", "validation", *data], folder):
-            return None
-        (folder / "validation-images.done").touch()
-    return images
-
-
-def halves(images):
-    """Splits a validation set into two, each with every second normal image and its copies with defects."""
-    split = [images / "half-0", images / "half-1"]
-    for half in split:
-        shutil.rmtree(half, ignore_errors=True)
-    names = sorted(path.stem for path in (images / "test" / "good").iterdir())
-    for path in sorted(path for path in images.rglob("*") if path.is_file()):
-        half = split[names.index(path.stem.removesuffix("_mask")) % 2]
-        target = half / path.relative_to(images)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
-    return split
-
-
-def mean_metrics(found):
-    """The means of numbers and of tables of numbers over several sets of images; a key that not all of them have over those that do."""
-    if not isinstance(found[0], dict):
-        return sum(found) / len(found)
-    return {key: mean_metrics([table[key] for table in found if key in table]) for table in found for key in table}
-
-
-def validate(options, run, score, departs, split):
-    """Evaluates one score on the validation set. True if it succeeded. A score can be relative to normal images, so each half is
-    calibrated on the normal images of the other: no image is judged by itself."""
-    folder, found = run.folder(options.out) / score, []
-    for half, other in [split, split[::-1]]:
-        out = folder / half.name
-        calibration = ["--calibrate", other / "test" / "good", *departs]
-        if not execute([options.program, "evaluate", *model(options, run), "--data", half, "--out", out, *calibration], folder.parent):
-            return False
-        metrics = json.loads((out / "metrics.json").read_text())
-        found.append({key: metrics[key] for key in METRICS if key in metrics})
-        shutil.rmtree(out)
-    target = run.metrics(options.out, score, "validation")
-    target.parent.mkdir(exist_ok=True)
-    write(target, json.dumps(mean_metrics(found)) + "\n")
+    departs = configs([folder / "config.toml", folder / score / "detection.toml"])
+    validation, test = folder / score / "validation", folder / score / "test"
+    shutil.rmtree(validation, ignore_errors=True)
+    data, weights = ["--data", options.data / run.category], ["--model", folder / "model.safetensors"]
+    if not execute([options.program, "validate", *weights, *data, "--out", validation, *departs], folder):
+        return False
+    calibration = ["--calibrate", validation / "test" / "good"]
+    if not execute([options.program, "evaluate", *weights, *data, "--out", test, *calibration, *departs], folder):
+        return False
+    keep_metrics(validation)
+    keep_metrics(test)
     return True
 
 
-def model(options, run):
-    return ["--model", run.folder(options.out) / "model.safetensors"]
-
-
 def evaluate(options, plan, run):
-    """Evaluates a trained run with every score on both sets. True if it is done."""
-    folder, images = run.folder(options.out), validation_set(options, run)
-    if images is None:
-        return False
-    split = halves(images)
+    """Evaluates a trained run with every score that is missing. True if it is done."""
     for score, text in plan.scores.items():
-        (folder / score).mkdir(exist_ok=True)
-        detection = folder / score / "detection.toml"
-        check_unchanged(detection, text)
-        departs = configs([folder / "config.toml", detection])
-        if not run.metrics(options.out, score, "validation").exists() and not validate(options, run, score, departs, split):
+        (run.folder(options.out) / score).mkdir(exist_ok=True)
+        check_unchanged(run.folder(options.out) / score / "detection.toml", text)
+        is_done = all(run.metrics(options.out, score, images).exists() for images in SETS)
+        if not is_done and not judge(options, run, score):
             return False
-        if not run.metrics(options.out, score, "test").exists():
-            where = ["--data", options.data / run.category, "--out", folder / score / "test"]
-            calibration = ["--calibrate", images / "test" / "good", *departs]
-            if not execute([options.program, "evaluate", *model(options, run), *where, *calibration], folder):
-                return False
-    (folder / "validation-images.done").unlink()
-    shutil.rmtree(images)
     return True
 
 

@@ -59,10 +59,7 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &category)).transpose()?;
     let mut detector = Detector::read(backend, &arguments.model)?;
     if !arguments.config.is_empty() {
-        let settings = detector.settings_mut();
-        settings.detection = Config::read_layers(&arguments.config, None)?.detection;
-        settings.thresholds = None;
-        settings.expected = None;
+        detector.settings_mut().replace_detection(Config::read_layers(&arguments.config, None)?.detection);
     }
     if let Some(folder) = &arguments.calibrate {
         calibrate(&mut detector, folder, &category)?;

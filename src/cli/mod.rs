@@ -23,6 +23,7 @@ mod progress;
 mod reproduce;
 mod reproduction_progress;
 mod train;
+mod validate;
 mod verify;
 mod watch;
 
@@ -60,6 +61,8 @@ enum Command {
     Train(train::Arguments),
     /// Evaluate a trained model on the test set of a category
     Evaluate(evaluate::Arguments),
+    /// Evaluate a trained model on held-out normal images with drawn defects, to choose between variants without the test set
+    Validate(validate::Arguments),
     /// Draw the figures of the paper from a trained model
     Figures(figures::Arguments),
     /// Train and evaluate all categories of a dataset and write one report; on several machines with --shard and --merge
@@ -135,6 +138,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(own) => demo::run(&own),
         Command::Train(own) => train::run(&own),
         Command::Evaluate(own) => done(evaluate::run(&own)),
+        Command::Validate(own) => done(validate::run(&own)),
         Command::Figures(own) => done(figures::run(&own)),
         Command::Reproduce(own) => reproduce::run(&own),
         Command::Detect(own) => done(detect::run(&own)),

@@ -1,4 +1,3 @@
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use indicatif::{HumanBytes, HumanDuration};
-use orthoscope::data::{Category, check_output_folder, make_folder};
+use orthoscope::Result;
+use orthoscope::data::{Category, check_output_folder, lock_folder};
 use orthoscope::detect::Detector;
 use orthoscope::ops::Backend;
 use orthoscope::report::{reproduction, runs};
@@ -16,7 +16,6 @@ use orthoscope::run::reproduction::{
     merge, write_results,
 };
 use orthoscope::run::{EvaluationReport, LogEntry, MODEL_FILE, parse_minutes, steps_within};
-use orthoscope::{Error, Result};
 
 use super::device::{DeviceOption, on_device};
 use super::output::{INTERRUPTED, note, print, say, screen};
@@ -95,7 +94,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 fn reproduce(arguments: &Arguments, request: &Request, backend: &impl Backend) -> anyhow::Result<ExitCode> {
     let folders = Folders { data: request.data.clone(), out: arguments.out.clone() };
     let plan = Plan::new(request, backend.description(), arguments.device.precision())?;
-    let _lock = if arguments.dry_run { None } else { Some(lock(&folders.out)?) };
+    let _lock = if arguments.dry_run { None } else { Some(lock_folder(&folders.out)?) };
     let signal = Signal::listen()?;
     let (plan, todo) = planned(arguments, request, backend, plan, &folders)?;
     if arguments.dry_run {
@@ -212,20 +211,6 @@ fn write_report(out: &Path, plan: &Plan, reports: Vec<RunReport>) -> Result<Repo
 fn conclude(out: &Path, report: &Report) -> anyhow::Result<()> {
     print(runs::result_table(report, screen()))?;
     say(format_args!("wrote report.json, tables.csv, costs.csv and {}", out.join(PAGE_FILE).display()))
-}
-
-/// A lock on the output folder, which the system releases when the process ends, however it ends.
-fn lock(out: &Path) -> Result<File> {
-    make_folder(out)?;
-    let path = out.join(".lock");
-    let file = File::create(&path).map_err(|error| Error::write(&path, error))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(Error::file(out, "is in use by another process")),
-        // Some network file systems have no locks.
-        Err(TryLockError::Error(error)) => log::warn!("{} cannot be locked: {error}", path.display()),
-    }
-    Ok(file)
 }
 
 /// Ctrl-C: a training is stopped after its step, with a checkpoint; everything else can be ended at once.

@@ -13,7 +13,9 @@ mod resize;
 pub mod texture;
 mod validation;
 
-pub use crate::disk::{check_output_file, check_output_folder, followed, make_folder, write_atomically, write_bytes};
+pub use crate::disk::{
+    check_output_file, check_output_folder, followed, lock_folder, make_folder, write_atomically, write_bytes,
+};
 pub use batch::{AugmentConfig, Batch, TrainingSet};
 pub use feed::{Feed, Supply};
 pub use file::{MAX_PIXELS, encode_jpeg, encode_png, read_image, read_mask, write_mask_png, write_png};

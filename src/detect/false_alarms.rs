@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::detector::ImageScores;
 use super::evaluate::ImageResult;
 use super::metrics::Score;
-use super::order_statistic::uniform_quantile;
+use super::order_statistic::{at_least_above, uniform_quantile};
 use super::settings::{Calibration, Settings, Source, rank};
 
 /// Probability that an interval contains the rate, or more.
 const CONFIDENCE: f64 = 0.95;
+
+/// Probability of a number of false alarms below which it is remarked on.
+const UNLIKELY: f64 = 0.01;
 
 /// Distance from a whole number below which a rank is one: `0.07 · 100` is above 7 in floating point.
 const ROUNDING: f64 = 1e-9;
@@ -30,16 +33,20 @@ pub struct ExpectedRate {
     pub interval: [f64; 2],
 }
 
+/// The k of the largest score below or at a quantile of n scores, k-th largest of them, and that of the score above or at it.
+fn places(images: NonZeroU32, quantile: f64) -> [u64; 2] {
+    let place = rank(quantile, images.get() as usize);
+    let nearest = place.round();
+    let ranks = if (place - nearest).abs() < ROUNDING { [nearest; 2] } else { [place.floor(), place.ceil()] };
+    // The scores in ascending order have the ranks 0 to n - 1, so the k-th largest has the rank n - k.
+    ranks.map(|rank| u64::from(images.get()) - rank as u64)
+}
+
 impl ExpectedRate {
     /// The rate at the `quantile`, in [0, 1], of the scores of this number of images.
     pub fn new(images: NonZeroU32, quantile: f64) -> Self {
         let n = u64::from(images.get());
-        let place = rank(quantile, images.get() as usize);
-        let nearest = place.round();
-        let [below, above] = if (place - nearest).abs() < ROUNDING { [nearest; 2] } else { [place.floor(), place.ceil()] };
-        // The scores in ascending order have the ranks 0 to n - 1, so the k-th largest has the rank n - k.
-        let k = |rank: f64| n - rank as u64;
-        let (few, many, tail) = (k(above), k(below), 0.5 * (1.0 - CONFIDENCE));
+        let ([many, few], tail) = (places(images, quantile), 0.5 * (1.0 - CONFIDENCE));
         Self {
             mean: [few, many].map(|k| k as f64 / (n + 1) as f64),
             interval: [uniform_quantile(few, n, tail), uniform_quantile(many, n, 1.0 - tail)],
@@ -106,6 +113,9 @@ pub struct ThresholdReport {
     pub is_approximate: bool,
     /// False alarms among the good test images.
     pub false_alarms: Option<ObservedRate>,
+    /// Upper bound of the probability of at least as many false alarms, if the good test images were like those that set the threshold. A
+    /// small one shows that they are not.
+    pub false_alarm_probability: Option<f64>,
     /// Misses among the anomalous test images.
     pub misses: Option<ObservedRate>,
 }
@@ -121,42 +131,72 @@ impl ThresholdReport {
             let wrong = of.clone().filter(|image| exceeds(&image.scores, settings.detection.score) == is_wrong);
             ObservedRate::new(wrong.count() as u64, of.count() as u64)
         };
+        let calibration = thresholds.calibration;
+        let is_approximate = settings.detection.relative_score;
+        let false_alarms = count(true, true);
+        let informative = calibration.filter(|own| own.expected(quantile, is_approximate).is_some());
         Some(Self {
             value: thresholds.image,
             quantile,
-            calibration: thresholds.calibration,
-            expected_false_alarms: thresholds.calibration.and_then(|own| own.expected(quantile)),
-            is_approximate: settings.detection.relative_score,
-            false_alarms: count(true, true),
+            calibration,
+            expected_false_alarms: calibration.and_then(|own| own.expected(quantile, is_approximate)),
+            is_approximate,
+            false_alarms,
+            false_alarm_probability: informative.zip(false_alarms).map(|(own, found)| own.probability(quantile, found)),
             misses: count(false, false),
         })
     }
 
-    /// Sentences on the false alarms to expect, with a warning if they are not known or too few images set the threshold.
+    /// Sentences on the false alarms to expect, with a warning if they are not known, too few images set the threshold, or the good test
+    /// images are not like those.
     pub fn sentences(&self) -> Vec<String> {
-        match &self.calibration {
-            Some(own) => own.sentences(self.quantile, self.is_approximate),
-            None => vec![
-                "The weights do not record how many images set the threshold, so the rate of false alarms to expect is unknown."
-                    .into(),
-            ],
-        }
+        let Some(own) = &self.calibration else {
+            let unknown =
+                "The weights do not record how many images set the threshold, so the rate of false alarms to expect is unknown.";
+            return vec![unknown.into()];
+        };
+        let mut sentences = own.sentences(self.quantile, self.is_approximate);
+        sentences.extend(self.surprise());
+        sentences
+    }
+
+    /// A sentence if there are more false alarms than chance explains.
+    pub fn surprise(&self) -> Option<String> {
+        let (found, own) = (self.false_alarms?, self.calibration?);
+        let probability = self.false_alarm_probability.filter(|probability| *probability < UNLIKELY)?;
+        Some(format!(
+            "The good test images are not like the {own}: at least {} false alarms among {} would have a probability of at most {}\u{a0}%. \
+             Calibrate on good images like those to be judged (`evaluate --calibrate`).",
+            found.count,
+            found.of,
+            percent(probability)
+        ))
     }
 }
 
 impl Calibration {
-    /// The expected false-alarm rate at a quantile of these images; `None` if the network was trained on them.
-    pub fn expected(&self, quantile: f64) -> Option<ExpectedRate> {
-        (self.source != Source::Training).then(|| ExpectedRate::new(self.images, quantile))
+    /// The expected false-alarm rate at a quantile of these images; `None` if the network was trained on them, or the score of a single
+    /// image is relative to itself.
+    pub fn expected(&self, quantile: f64, is_relative: bool) -> Option<ExpectedRate> {
+        let says_nothing = self.source == Source::Training || (is_relative && self.images.get() == 1);
+        (!says_nothing).then(|| ExpectedRate::new(self.images, quantile))
+    }
+
+    /// Upper bound of the probability of at least as many false alarms among new images of the same distribution, at a quantile of these.
+    fn probability(&self, quantile: f64, found: ObservedRate) -> f64 {
+        let [k, _] = places(self.images, quantile);
+        at_least_above(found.count, found.of, k, u64::from(self.images.get()))
     }
 
     /// Sentences on the false alarms to expect at a quantile of these images, the last of them a warning if there are too few. The rate is
     /// approximate if the score is relative to these images.
     pub fn sentences(&self, quantile: f64, is_approximate: bool) -> Vec<String> {
-        let Some(expected) = self.expected(quantile) else {
-            return vec![format!(
-                "The thresholds come from {self}, on which the network was trained, so the rate of false alarms to expect is unknown."
-            )];
+        let Some(expected) = self.expected(quantile, is_approximate) else {
+            let why = match self.source {
+                Source::Training => "on which the network was trained",
+                _ => "to which the score is relative",
+            };
+            return vec![format!("The thresholds come from {self}, {why}, so the rate of false alarms to expect is unknown.")];
         };
         let mut sentences = vec![format!("Expected false alarms: {expected}, from {self}.")];
         if is_approximate {
@@ -286,8 +326,36 @@ mod tests {
         assert_eq!((words(1, 1.0).len(), words(1, 0.0).len()), (1, 1));
         assert!(of(100, Source::HeldOut).sentences(0.99, true)[1].starts_with("This is approximate"));
         let trained = of(3, Source::Training);
-        assert!(trained.expected(0.99).is_none());
+        assert!(trained.expected(0.99, false).is_none());
+        let single = of(1, Source::HeldOut);
+        assert!(single.expected(0.99, false).is_some() && single.expected(0.99, true).is_none());
+        assert!(single.sentences(0.99, true)[0].starts_with("The thresholds come from 1 held-out image, to which the score"));
         assert!(trained.sentences(0.99, true)[0].starts_with("The thresholds come from 3 training images, on which"));
+    }
+
+    #[test]
+    fn more_false_alarms_than_chance_explains_are_remarked_on() {
+        let own = Calibration { images: NonZeroU32::new(21).unwrap(), source: Source::HeldOut };
+        let report = |count| {
+            let false_alarms = ObservedRate::new(count, 20);
+            ThresholdReport {
+                value: 1.0,
+                quantile: 0.99,
+                calibration: Some(own),
+                expected_false_alarms: own.expected(0.99, true),
+                is_approximate: true,
+                false_alarms,
+                false_alarm_probability: false_alarms.map(|found| own.probability(0.99, found)),
+                misses: None,
+            }
+        };
+        // Between the largest and the second largest of 21: the second largest bounds the probability. betabinom.sf(12, 20, 2, 20).
+        let many = report(13);
+        assert_relative_eq!(many.false_alarm_probability.unwrap(), 4.729_491_422_017_506_6e-5, max_relative = 1e-9);
+        let remark = many.sentences().pop().unwrap();
+        let words = "not like the 21 held-out images: at least 13 false alarms among 20 would have a probability of at most 0.005\u{a0}%.";
+        assert!(remark.contains(words), "{remark}");
+        assert_eq!(report(4).sentences(), own.sentences(0.99, true));
     }
 
     #[test]

@@ -22,6 +22,14 @@ pub(super) fn uniform_quantile(k: u64, n: u64, p: f64) -> f64 {
     0.5 * (low + high)
 }
 
+/// Probability that at least `count` of m further values exceed the k-th largest of n, all of them independent and from one continuous
+/// distribution, for 1 ≤ k ≤ n: `C(x + k - 1, x) C(n - k + m - x, m - x) / C(n + m, m)` summed over x from `count` to m.
+pub(super) fn at_least_above(count: u64, m: u64, k: u64, n: u64) -> f64 {
+    let ways = |all: u64, some: u64| ln_factorial(all as f64) - ln_factorial(some as f64) - ln_factorial((all - some) as f64);
+    let term = |x: u64| (ways(x + k - 1, x) + ways(n - k + m - x, m - x) - ways(n + m, m)).exp();
+    (count..=m).map(term).sum::<f64>().min(1.0)
+}
+
 /// Probability that at least k of n independent events occur, each of probability x in (0, 1), for 1 ≤ k ≤ n. The smaller tail is summed
 /// from its largest term on.
 fn at_least(k: u64, n: u64, x: f64) -> f64 {
@@ -95,6 +103,15 @@ mod tests {
         (1000, 100000, 0.975, 0.010625806643531743),
     ];
 
+    /// (count, m, k, n, scipy.stats.betabinom.sf(count - 1, m, k, n - k + 1)), SciPy 1.17.1.
+    const SCIPY_ABOVE: [(u64, u64, u64, u64, f64); 5] = [
+        (13, 20, 2, 21, 4.7294914220175066e-05),
+        (4, 20, 2, 21, 0.15645758328685155),
+        (1, 20, 1, 21, 0.4878048780487806),
+        (30, 191, 1, 76, 2.1206180896515825e-05),
+        (60, 60, 16, 16, 0.21052631578947312),
+    ];
+
     #[test]
     fn quantiles_equal_those_with_a_closed_form() {
         for p in [0.025_f64, 0.5, 0.975] {
@@ -115,6 +132,17 @@ mod tests {
         for (k, n, p, expected) in SCIPY {
             assert_relative_eq!(uniform_quantile(k, n, p), expected, max_relative = 1e-10);
         }
+    }
+
+    #[test]
+    fn further_values_above_a_score() {
+        // One new value is above the largest of n with probability 1/(n + 1); all of m are with n! m!/(n + m)!.
+        assert_relative_eq!(at_least_above(1, 1, 1, 21), 1.0 / 22.0, max_relative = 1e-12);
+        assert_relative_eq!(at_least_above(2, 2, 1, 3), 1.0 / 10.0, max_relative = 1e-12);
+        for (count, m, k, n, expected) in SCIPY_ABOVE {
+            assert_relative_eq!(at_least_above(count, m, k, n), expected, max_relative = 1e-9);
+        }
+        assert_relative_eq!(at_least_above(0, 191, 1, 76), 1.0, max_relative = 1e-9);
     }
 
     #[test]

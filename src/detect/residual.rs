@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ndarray::{Array2, Axis, Zip, s};
+use ndarray::{Array2, ArrayView3, Axis, Zip};
 use serde::{Deserialize, Serialize};
 
 use super::metrics::resize_bilinear;
@@ -58,9 +58,6 @@ impl fmt::Display for Residual {
     }
 }
 
-/// Keeps the gradient magnitude similarity at 1 where both images are flat.
-const GRADIENT_CONSTANT: f32 = 0.0026;
-
 impl Residual {
     /// Checks ranges.
     ///
@@ -93,7 +90,7 @@ impl Residual {
         squared > 0.0 && [root, gradient, ssim, chroma] == [0.0; 4]
     }
 
-    /// The weighted sum for an image and its reconstruction, both `[height, width, 3]`; `[height, width]`. SSIM is computed on `backend`.
+    /// The weighted sum for an image and its reconstruction, both `[height, width, 3]`; `[height, width]`. Similarities are computed on `backend`.
     ///
     /// # Errors
     /// The device failed.
@@ -103,13 +100,17 @@ impl Residual {
             let mean = squares / 3.0;
             if self.root == 0.0 { self.squared * mean } else { self.squared * mean + self.root * mean.sqrt() }
         });
+        let mut tape = Tape::new(backend.clone());
+        let mut add =
+            |weight: f64, dissimilarity: Plane| sum.zip_mut_with(&dissimilarity, |sum, &value| *sum += weight * f64::from(value));
         if self.gradient > 0.0 {
-            let dissimilarity = gradient_dissimilarity(&grey(x), &grey(reconstruction), self.scales)?;
-            sum.zip_mut_with(&dissimilarity, |sum, &value| *sum += self.gradient * f64::from(value));
+            let greys = [grey(&mut tape, x)?, grey(&mut tape, reconstruction)?];
+            add(self.gradient, dissimilarity(&mut tape, greys, self.scales, Tape::gradient_similarity)?);
         }
         if self.ssim > 0.0 {
-            let dissimilarity = structural_dissimilarity(backend, [x, reconstruction], self.ssim_window, self.ssim_scales)?;
-            sum.zip_mut_with(&dissimilarity, |sum, &value| *sum += self.ssim * f64::from(value));
+            let batches = [channels(&mut tape, x)?, channels(&mut tape, reconstruction)?];
+            let ssim = |tape: &mut Tape<B>, x, y| tape.ssim(x, y, self.ssim_window);
+            add(self.ssim, dissimilarity(&mut tape, batches, self.ssim_scales, ssim)?);
         }
         if self.chroma > 0.0 {
             Zip::from(&mut sum).and(x.lanes(Axis(2))).and(reconstruction.lanes(Axis(2))).for_each(|sum, a, b| {
@@ -121,50 +122,41 @@ impl Residual {
     }
 }
 
-fn grey(image: &Image) -> Plane {
-    image.map_axis(Axis(2), |pixel| pixel.sum() / 3.0)
-}
-
-/// 1 - GMS, the mean over scales, each resized to the first.
-fn gradient_dissimilarity(x: &Plane, y: &Plane, scales: u32) -> Result<Plane> {
-    let (height, width) = x.dim();
-    let (mut x, mut y, mut sum) = (x.clone(), y.clone(), Plane::zeros((height, width)));
-    let mut done = 0.0;
-    for _ in 0..scales {
-        let similarity = Zip::from(&gradient_magnitude(&x))
-            .and(&gradient_magnitude(&y))
-            .map_collect(|&a, &b| (2.0 * a * b + GRADIENT_CONSTANT) / (a * a + b * b + GRADIENT_CONSTANT));
-        sum += &resize_bilinear(&similarity.mapv(|value| 1.0 - value), height, width)?;
-        done += 1.0;
-        if x.dim().0.min(x.dim().1) < 4 {
-            break;
-        }
-        (x, y) = (halved(&x), halved(&y));
-    }
-    Ok(sum / done)
-}
-
-/// 1 - SSIM, the mean over channels and scales, each scale resized to the first. Images that are too small are not halved again.
-fn structural_dissimilarity<B: Backend>(backend: &B, images: [&Image; 2], window: usize, scales: u32) -> Result<Plane> {
-    let (height, width, _) = images[0].dim();
-    let mut tape = Tape::new(backend.clone());
-    // Channels one after the other, as a batch of grey images.
-    let mut batch = |image: &Image| {
-        let channels = image.view().permuted_axes([2, 0, 1]);
-        let values: Vec<B::Elem> = channels.iter().map(|&value| B::Elem::of(f64::from(value))).collect();
-        let shape = Shape::new(&[channels.dim().0, height, width, 1])?;
-        Ok::<_, Error>(tape.constant(Tensor::from_host(backend, shape, &values)?))
-    };
-    let [mut x, mut y] = [batch(images[0])?, batch(images[1])?];
+/// 1 - the mean over channels and scales of a similarity, each scale resized to the first. Images that are too small are not halved again.
+fn dissimilarity<B: Backend>(
+    tape: &mut Tape<B>,
+    [mut x, mut y]: [Var; 2],
+    scales: u32,
+    similarity: impl Fn(&mut Tape<B>, Var, Var) -> Result<Var>,
+) -> Result<Plane> {
+    let [_, height, width, _] = tape.shape(x).nhwc("dissimilarity")?;
     let (mut sum, mut done) = (Plane::zeros((height, width)), 0.0);
     for _ in 0..scales {
-        let map = tape.ssim(x, y, window)?;
-        sum += &resize_bilinear(&mean_dissimilarity(&tape, map)?, height, width)?;
+        let map = similarity(tape, x, y)?;
+        sum += &resize_bilinear(&mean_dissimilarity(tape, map)?, height, width)?;
         done += 1.0;
         let Some(halved) = tape.halved(x, y)? else { break };
         [x, y] = halved;
     }
     Ok(sum / done)
+}
+
+/// The channels of an image `[height, width, 3]` one after the other, as a batch of grey images `[3, height, width, 1]`.
+fn channels<B: Backend>(tape: &mut Tape<B>, image: &Image) -> Result<Var> {
+    batch(tape, image.view().permuted_axes([2, 0, 1]))
+}
+
+/// The means over the channels as `[1, height, width, 1]`.
+fn grey<B: Backend>(tape: &mut Tape<B>, image: &Image) -> Result<Var> {
+    let grey = image.map_axis(Axis(2), |pixel| pixel.sum() / 3.0);
+    batch(tape, grey.view().insert_axis(Axis(0)))
+}
+
+fn batch<B: Backend>(tape: &mut Tape<B>, images: ArrayView3<'_, f32>) -> Result<Var> {
+    let (count, height, width) = images.dim();
+    let values: Vec<B::Elem> = images.iter().map(|&value| B::Elem::of(f64::from(value))).collect();
+    let tensor = Tensor::from_host(tape.backend(), Shape::new(&[count, height, width, 1])?, &values)?;
+    Ok(tape.constant(tensor))
 }
 
 /// 1 - the mean over the batch of a map `[N, H, W, 1]`.
@@ -175,26 +167,6 @@ fn mean_dissimilarity<B: Backend>(tape: &Tape<B>, map: Var) -> Result<Plane> {
         values.iter_mut().zip(channel).for_each(|(sum, value)| *sum += value.f64());
     }
     plane(height, width, values.iter().map(|sum| (1.0 - sum / count as f64) as f32).collect())
-}
-
-/// Magnitude of the Prewitt gradient, whose weights sum to 1 on each side; the border is repeated.
-fn gradient_magnitude(plane: &Plane) -> Plane {
-    let (height, width) = plane.dim();
-    let at = |row: usize, column: usize| plane[[row.clamp(1, height) - 1, column.clamp(1, width) - 1]];
-    Plane::from_shape_fn((height, width), |(row, column)| {
-        // One row and column of border on each side, so that place (row, column) is at (row + 1, column + 1).
-        let side = |of: &dyn Fn(usize) -> f32| (of(0) + of(1) + of(2)) / 3.0;
-        let down = side(&|k| at(row + 2, column + k)) - side(&|k| at(row, column + k));
-        let right = side(&|k| at(row + k, column + 2)) - side(&|k| at(row + k, column));
-        (down * down + right * right).sqrt()
-    })
-}
-
-/// Means of 2 x 2 pixels; an odd last row or column is dropped.
-fn halved(plane: &Plane) -> Plane {
-    let (height, width) = (plane.dim().0 / 2, plane.dim().1 / 2);
-    let part = |row: usize, column: usize| plane.slice(s![row..2 * height;2, column..2 * width;2]);
-    (&part(0, 0) + &part(0, 1) + part(1, 0) + part(1, 1)) / 4.0
 }
 
 /// a and b of CIELAB for sRGB under D65; values outside [0, 1] are cut off.
@@ -215,7 +187,6 @@ mod tests {
     use super::*;
     use crate::backend::Reference;
     use approx::assert_abs_diff_eq;
-    use ndarray::array;
 
     const NONE: Residual =
         Residual { squared: 0.0, root: 0.0, gradient: 0.0, scales: 1, ssim: 0.0, ssim_window: 5, ssim_scales: 1, chroma: 0.0 };
@@ -264,27 +235,20 @@ mod tests {
     }
 
     #[test]
-    fn gradients_of_ramps_are_their_slopes() {
-        let ramp = Plane::from_shape_fn((5, 6), |(row, column)| 0.25 * row as f32 - 0.5 * column as f32);
-        let found = gradient_magnitude(&ramp);
-        // The kernel spans two pixels.
-        let slope = 2.0 * (0.25f32 * 0.25 + 0.5 * 0.5).sqrt();
-        assert_abs_diff_eq!(found[[2, 3]], slope, epsilon = 1e-6);
-        assert_abs_diff_eq!(found[[0, 3]], (0.25f32 * 0.25 + 1.0).sqrt(), epsilon = 1e-6);
-        assert!(gradient_magnitude(&Plane::from_elem((1, 1), 0.5)) == array![[0.0]]);
-    }
-
-    #[test]
     fn gradient_similarity_ignores_brightness_and_sees_a_missing_edge() {
-        let step = Plane::from_shape_fn((16, 16), |(_, column)| if column < 8 { 0.0 } else { 0.5 });
-        let brighter = step.mapv(|value| value + 0.25);
-        assert!(gradient_dissimilarity(&step, &brighter, 3).unwrap().iter().all(|&value| value < 1e-6));
-        let flat = Plane::from_elem((16, 16), 0.25);
-        let found = gradient_dissimilarity(&step, &flat, 1).unwrap();
-        // At the edge: 1 - c / (0.5² + c).
-        assert_abs_diff_eq!(found[[8, 7]], 1.0 - GRADIENT_CONSTANT / (0.25 + GRADIENT_CONSTANT), epsilon = 1e-6);
-        assert_eq!(found[[8, 2]], 0.0);
-        assert!(gradient_dissimilarity(&step, &flat, 3).unwrap()[[8, 4]] > 0.0);
+        // The constant of the similarity, and what is added to every squared gradient.
+        const GRADIENT: f64 = 0.0026;
+        const FLAT: f64 = 1e-6;
+        let image = |value: &dyn Fn(usize) -> f32| Image::from_shape_fn((16, 16, 3), |(_, column, _)| value(column));
+        let step = image(&|column| if column < 8 { 0.0 } else { 0.5 });
+        let gradient = |scales, y: &Image| of(Residual { gradient: 2.0, scales, ..NONE }, &step, y);
+        assert!(gradient(3, &step.mapv(|value| value + 0.25)).iter().all(|&value| value < 1e-5));
+        let flat = image(&|_| 0.25);
+        let found = gradient(1, &flat);
+        let similarity = (2.0 * (0.25f64 + FLAT).sqrt() * FLAT.sqrt() + GRADIENT) / (0.25 + 2.0 * FLAT + GRADIENT);
+        assert_abs_diff_eq!(found[[8, 7]], 2.0 * (1.0 - similarity), epsilon = 1e-5);
+        assert_abs_diff_eq!(found[[8, 2]], 0.0, epsilon = 1e-6);
+        assert!(gradient(3, &flat)[[8, 4]] > 0.0);
     }
 
     #[test]
@@ -335,11 +299,6 @@ mod tests {
         let residual = Residual { ssim: 0.5, ssim_scales: 2, ..Residual::default() };
         assert_eq!(residual.to_string(), "1 squared + 0.5 ssim (window 11, 2 scales)");
         assert!(!residual.is_of_the_paper());
-    }
-
-    #[test]
-    fn halving_averages_four_pixels() {
-        assert_eq!(halved(&array![[1.0, 3.0, 9.0], [5.0, 7.0, 9.0], [0.0, 0.0, 0.0]]), array![[4.0]]);
     }
 
     #[test]

@@ -216,6 +216,13 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Detects as in `detection` from now on. Thresholds and expected heatmaps of the old settings do not fit the new ones.
+    pub fn replace_detection(&mut self, detection: DetectionConfig) {
+        self.detection = detection;
+        self.thresholds = None;
+        self.expected = None;
+    }
+
     /// Metadata key in the weight file.
     pub const KEY: &str = "orthoscope.detection";
 

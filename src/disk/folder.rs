@@ -1,5 +1,6 @@
 //! Output folders.
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -24,9 +25,36 @@ pub fn make_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|error| Error::io(path, "this folder cannot be made", error))
 }
 
+/// Takes the lock on an output folder, which is made if necessary. The system releases it when the process ends, however it ends.
+///
+/// # Errors
+/// As [`make_folder`], or another process holds the lock.
+pub fn lock_folder(path: &Path) -> Result<File> {
+    make_folder(path)?;
+    let lock = path.join(".lock");
+    let file = File::create(&lock).map_err(|error| Error::write(&lock, error))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Error::file(path, "is in use by another process")),
+        // Some network file systems have no locks.
+        Err(TryLockError::Error(error)) => log::warn!("{} cannot be locked: {error}", lock.display()),
+    }
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_has_one_user_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b");
+        let held = lock_folder(&path).unwrap();
+        assert!(lock_folder(&path).unwrap_err().to_string().ends_with("b: is in use by another process"));
+        drop(held);
+        lock_folder(&path).unwrap();
+    }
 
     #[test]
     fn a_file_in_the_way_is_named() {

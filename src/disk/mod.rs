@@ -6,4 +6,4 @@ mod folder;
 
 pub use atomic::{write_atomically, write_bytes};
 pub use file::{check_output_file, followed};
-pub use folder::{check_output_folder, make_folder};
+pub use folder::{check_output_folder, lock_folder, make_folder};

@@ -17,7 +17,7 @@ pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
 pub use evaluation::{EvaluationReport, evaluate_detector, evaluate_maps, evaluate_with_maps, protocol};
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
 pub use training::{Outcome, TrainingJob, load_training_set};
-pub use validation::VALIDATION_SEED;
+pub use validation::{VALIDATION_SEED, ValidationReport, validate_detector};
 
 /// File name of the weights that a run writes.
 pub const MODEL_FILE: &str = "model.safetensors";
@@ -30,7 +30,7 @@ pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 /// File name of the metrics that an evaluation writes.
 pub const METRICS_FILE: &str = "metrics.json";
 
-/// Commit that this binary was built from, or `unknown`.
+/// Commit that this binary was built from, with `-modified` if sources differed from it, or `unknown`.
 pub const COMMIT: &str = match option_env!("ORTHOSCOPE_COMMIT") {
     Some(commit) => commit,
     None => "unknown",

@@ -1,6 +1,9 @@
+use std::path::Path;
+
 use super::config::Config;
+use super::evaluation::{EvaluationReport, evaluate_validation_set};
 use super::log::{ValidationEntry, ValidationScores};
-use crate::data::{Image, ValidationSet};
+use crate::data::{Category, Image, ValidationSet, write_validation_set};
 use crate::detect::Detector;
 use crate::detect::metrics::{Ranking, auroc, is_anomalous, resize_bilinear};
 use crate::error::{Error, Result};
@@ -9,6 +12,27 @@ use crate::train::Trainer;
 
 /// The seed of the validation set's defects: the same for every seed of the training.
 pub const VALIDATION_SEED: u64 = 0;
+
+/// What a detector finds in a validation set.
+#[derive(Debug)]
+pub struct ValidationReport {
+    /// The metrics.
+    pub report: EvaluationReport,
+    /// Number of defects that were drawn. A defect that cannot be seen on an image is left out.
+    pub defects: usize,
+}
+
+/// Writes the validation set of the held-out images into the folder `out`, which must be empty or missing, and the metrics of a detector
+/// on it. No image is judged by what it has contributed to itself ([`Detector::leave_one_out`]).
+///
+/// # Errors
+/// As [`write_validation_set`], and [`Error::Argument`] in particular if no defect can be seen on any image; an inspection failed.
+pub fn validate_detector<B: Backend>(detector: &Detector<B>, held_out: &[Image], out: &Path) -> Result<ValidationReport> {
+    let defects = write_validation_set(out, held_out, VALIDATION_SEED)?;
+    let report = evaluate_validation_set(detector, held_out, &Category::open(out)?)?;
+    report.write(out)?;
+    Ok(ValidationReport { report, defects })
+}
 
 /// The validation set of a run. It is only measured on; nothing is chosen by it.
 pub(super) struct Validation {

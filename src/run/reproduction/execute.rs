@@ -8,15 +8,15 @@ use super::json::{read_json, write_json};
 use super::notes;
 use super::plan::{Plan, PlannedRun, name};
 use super::report::{ImageCounts, RunReport, Validation, Verdicts, run_folder};
-use crate::data::{Category, Defect, Image, make_folder, write_validation_set};
+use crate::data::{Category, Defect, Image, make_folder};
 use crate::detect::metrics::Score;
 use crate::detect::{Detector, ImageResult, Resolution, Thresholds};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
-use crate::run::evaluation::{PartialReport, evaluate_detector_partly, evaluate_validation_set};
+use crate::run::evaluation::{PartialReport, evaluate_detector_partly};
 use crate::run::{
     CHECKPOINT_FILE, CONFIG_FILE, Config, EvaluationReport, LogEntry, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob,
-    VALIDATION_SEED, evaluate_detector,
+    ValidationReport, evaluate_detector, validate_detector,
 };
 
 /// File name of the results of a run, written last.
@@ -155,6 +155,7 @@ fn results<B: Backend>(
     notes.extend(notes::of_held_out(&images, category.train.len(), detector.settings()));
     let validation = validate(&detector, job.held_out(), folder, &mut notes)?;
     let tested = test(&detector, &category, &images, folder, watcher)?;
+    notes.extend(tested.as_ref().and_then(|own| own.image_threshold.as_ref()?.surprise()));
     Ok(RunReport {
         category: run.category.clone(),
         seed: run.seed,
@@ -210,24 +211,18 @@ fn validate<B: Backend>(
         // Left by a process that was killed; what is there may be incomplete.
         std::fs::remove_dir_all(&own).map_err(|error| Error::io(&own, "cannot be emptied", error))?;
     }
-    match write_validation_set(&own, held_out, VALIDATION_SEED) {
-        Ok(defects) => {
-            let wanted = held_out.len() * Defect::ON_PHOTOGRAPHS.len();
-            if defects < wanted {
-                notes.push(format!(
-                    "{} of {wanted} drawn defects cannot be seen and are not in the validation set",
-                    wanted - defects
-                ));
-            }
-        }
+    let ValidationReport { report, defects } = match validate_detector(detector, held_out, &own) {
+        Ok(own) => own,
         Err(Error::Argument(reason)) => {
             notes.push(format!("no validation: {reason}"));
             return Ok(None);
         }
         Err(error) => return Err(error),
+    };
+    let wanted = held_out.len() * Defect::ON_PHOTOGRAPHS.len();
+    if defects < wanted {
+        notes.push(format!("{} of {wanted} drawn defects cannot be seen and are not in the validation set", wanted - defects));
     }
-    let report = evaluate_validation_set(detector, held_out, &Category::open(&own)?)?;
-    report.write(&own)?;
     let PartialReport { metrics, image_auroc_by_kind, .. } = PartialReport::of(report)?;
     Ok(Some(Validation { metrics, image_auroc_by_kind }))
 }

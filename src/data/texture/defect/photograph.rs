@@ -14,6 +14,10 @@ use crate::rng::Stream;
 /// longer decide between configs.
 const FAINTEST: f32 = 0.1;
 
+/// Size of a defect beside those on generated textures, which have 0.2 to 10 % of the area. Marked defects of real categories have 0.1 to
+/// 50 %, and a network copies large ones rather than small ones.
+const SIZES: [f32; 2] = [0.5, 4.0];
+
 /// The least that a faint defect changes a pixel: about 10 of 255 grey levels.
 const LEAST_CONTRAST: f32 = 0.04;
 
@@ -21,8 +25,9 @@ impl Defect {
     /// The kinds that suit any image and that no training corruption contains: a bend would be much like an elastic distortion.
     pub const ON_PHOTOGRAPHS: [Self; 4] = [Self::Scratch, Self::Stain, Self::Crack, Self::Hole];
 
-    /// The defect at a random place of a normal image `[h, w, 3]` with values in [0, 1], with an opacity from 0.1 to 1, log-uniform. Values are not rounded; pixels that the defect does not
-    /// visibly change are those of the image. `None` if the defect cannot be seen in the image, because it is too small, or as dark
+    /// The defect at a random place of a normal image `[h, w, 3]` with values in [0, 1], with an opacity from 0.1 to 1, uniform, and of half to
+    /// four times the size that it has on a generated texture, log-uniform. Values are not rounded; pixels that the defect does not visibly
+    /// change are those of the image. `None` if the defect cannot be seen in the image, because it is too small, or as dark
     /// as the defect.
     ///
     /// # Errors
@@ -31,9 +36,10 @@ impl Defect {
         let (height, width) = sides("defect", image)?;
         super::first_visible(LEAST_CONTRAST, || {
             let place = Point::new(height as f32 * stream.range(0.2, 0.8), width as f32 * stream.range(0.2, 0.8));
-            let flaw = self.flaw(place, height.min(width) as f32, stream);
+            let side = height.min(width) as f32 * log_range(stream, SIZES[0], SIZES[1]);
+            let flaw = self.flaw(place, side, stream);
             let flaw = flaw.ok_or_else(|| Error::argument(format!("{self} needs a generated texture")))?;
-            let opacity = log_range(stream, FAINTEST, 1.0);
+            let opacity = stream.range(FAINTEST, 1.0);
             Ok(super::compared(with_flaw(image, flaw.as_ref(), opacity), image.clone()))
         })
     }
@@ -84,16 +90,18 @@ mod tests {
     }
 
     #[test]
-    fn defects_are_of_any_opacity() {
-        let x = photograph(48, 48);
-        let contrast = |index| {
-            let mut stream = Stream::new(3, Purpose::Test, 1, index);
-            let drawn = Defect::Hole.on_photograph(&x, &mut stream).unwrap().unwrap();
-            drawn.image.iter().zip(&x).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
-        };
-        let contrasts: Vec<f32> = (0..40).map(contrast).collect();
-        let faint = contrasts.iter().filter(|&&own| own < 0.1).count();
+    fn defects_are_of_any_opacity_and_size() {
+        let x = photograph(96, 96);
+        let drawn: Vec<Defective> = (0..40)
+            .map(|index| Defect::Hole.on_photograph(&x, &mut Stream::new(3, Purpose::Test, 1, index)).unwrap().unwrap())
+            .collect();
+        let contrast = |own: &Defective| own.image.iter().zip(&x).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let contrasts: Vec<f32> = drawn.iter().map(contrast).collect();
+        let faint = contrasts.iter().filter(|&&own| own < 0.2).count();
         assert!((5..35).contains(&faint) && contrasts.iter().all(|&own| own >= LEAST_CONTRAST), "{contrasts:?}");
+        let mut areas: Vec<f32> = drawn.iter().map(|own| own.mask.sum() / (96.0 * 96.0)).collect();
+        areas.sort_by(f32::total_cmp);
+        assert!(areas[4] < 0.01 && areas[35] > 0.05 && areas[39] < 0.8, "{areas:?}");
     }
 
     #[test]
