@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Trains and evaluates variants of a config, one after the other. It can be killed at any moment and started again.
 
-    python3 benches/ablate.py paper/ablations/samples.toml --data ROOT --out DIR             trains what is not done
-    python3 benches/ablate.py paper/ablations/samples.toml --data ROOT --out DIR --json FILE     the same, then records the results
+    python3 benches/ablate.py paper/ablations/factors.toml --data ROOT --out DIR             trains what is not done
+    python3 benches/ablate.py paper/ablations/factors.toml --data ROOT --out DIR --json FILE     the same, then records the results
 
 A plan names a base config, categories, seeds and variants. A variant overrides keys of the base; `seeds` and `categories` in it
 restrict it.
 The seeds are run one after the other, so that the first results of all variants come first. The plan is read again after each run.
 
     base = "base.toml"                  # relative to the plan; or a list of files, the later ones over the earlier ones
-    own = "../configs"                  # optional: CATEGORY.toml of this folder goes over the base, and the variant over it
+    own = "../configs"                  # optional: CATEGORY.toml of this folder, if it exists, goes over the base, under the variant
     categories = ["bottle", "fabric"]
     seeds = [0, 1]
 
@@ -21,9 +21,10 @@ The seeds are run one after the other, so that the first results of all variants
     detection.residual = { squared = 0.0, gradient = 1.0 }
 
 DIR/VARIANT/CATEGORY/seed-S holds what `orthoscope train` writes, and `cost.json`: processor and wall time of the training, all attempts
-together. `own/` has the metrics with the score of the config, `SCORE/` those of each further score: `test/` on the test set, `validation/` on
-held-out normal images with drawn defects, which is what decides between variants (`orthoscope validate`). A run that fails is
-reported, and the others go on.
+together. `own/` has the metrics with the score of the config, `SCORE/` those of each further score: `test/` on the test set, `validation/`
+on held-out normal images with drawn defects, which is what decides between variants (`orthoscope validate`). A run that fails is reported,
+and the others go on. A finished run whose config has changed in the plan since is reported, too, and left out of the record. In both cases
+the exit code is 1.
 """
 import ctypes
 import fcntl
@@ -41,7 +42,8 @@ from pathlib import Path
 
 import shared
 
-METRICS = ["image_auroc", "image_auroc_max", "image_auroc_top", "image_auroc_sum", "pixel_auroc", "au_pro", "image_ap", "pixel_ap", "image_auroc_by_kind"]
+METRICS = ["image_auroc", "image_auroc_max", "image_auroc_top", "image_auroc_sum", "pixel_auroc", "au_pro"]
+METRICS += ["image_ap", "pixel_ap", "image_auroc_by_kind"]
 SETS = ["test", "validation"]
 # The score that the config of a run names.
 OWN = "own"
@@ -68,6 +70,10 @@ class Changed(Exception):
     """The plan has changed since a run was made."""
 
 
+class Unusable(Exception):
+    """The plan or the program cannot be used. The text is a sentence for the user."""
+
+
 @dataclass(frozen=True)
 class Plan:
     base: list[Path]
@@ -90,10 +96,63 @@ def config(table):
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in flat(table))
 
 
+def is_list(value, kind):
+    # In Python true is a whole number, too; in a plan it is none.
+    return isinstance(value, list) and all(isinstance(item, kind) and not isinstance(item, bool) for item in value)
+
+
+def is_tables(value):
+    return isinstance(value, dict) and all(isinstance(item, dict) for item in value.values())
+
+
+# What each key of a plan must be, and the same in words.
+FORMS = {
+    "base": (lambda value: isinstance(value, str) or is_list(value, str), "a file or a list of files"),
+    "categories": (lambda value: is_list(value, str), "a list of names"),
+    "seeds": (lambda value: is_list(value, int), "a list of whole numbers"),
+    "variants": (is_tables, "a table for each variant"),
+    "own": (lambda value: isinstance(value, str), "a folder"),
+    "scores": (is_tables, "a table for each score"),
+}
+REQUIRED = ["base", "categories", "seeds", "variants"]
+
+
+def check_forms(path, table, keys, place=""):
+    """Refuses a value that is not what it must be, among these keys of a table of the plan."""
+    for key in keys:
+        fits, words = FORMS[key]
+        if key in table and not fits(table[key]):
+            raise Unusable(f"`{place}{key}` in the plan {path} must be {words}")
+
+
+def content_of(path):
+    """What a plan says, if it has the form of a plan."""
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise Unusable(f"cannot read the plan {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise Unusable(f"the plan {path} is not valid TOML: {error}") from error
+    for key in REQUIRED:
+        if key not in content:
+            raise Unusable(f"the plan {path} has no key `{key}`, which must be {FORMS[key][1]}")
+    check_forms(path, content, FORMS)
+    for name, variant in content["variants"].items():
+        check_forms(path, variant, ["categories", "seeds"], f"variants.{name}.")
+    return content
+
+
 def read(path):
     """The plan in a file: base configs, runs with their overrides, scores with theirs."""
-    content = tomllib.loads(path.read_text())
-    base = content["base"] if isinstance(content["base"], list) else [content["base"]]
+    content = content_of(path)
+    base = [path.parent / name for name in (content["base"] if isinstance(content["base"], list) else [content["base"]])]
+    for file in base:
+        if not file.is_file():
+            raise Unusable(f"`base` in the plan {path} names the file {file}, which does not exist")
+    own = path.parent / content["own"] if "own" in content else None
+    # A category may have no file, so a wrong name of the folder would go unnoticed.
+    if own and not own.is_dir():
+        raise Unusable(f"`own` in the plan {path} names the folder {own}, which does not exist")
     runs = {}
     for seed in content["seeds"]:
         for name, variant in content["variants"].items():
@@ -101,8 +160,7 @@ def read(path):
             if seed in variant.get("seeds", content["seeds"]):
                 runs |= {Run(name, category, seed): text for category in variant.get("categories", content["categories"])}
     scores = {OWN: ""} | {name: config(table) for name, table in content.get("scores", {}).items()}
-    own = path.parent / content["own"] if "own" in content else None
-    return Plan([path.parent / name for name in base], own, runs, scores)
+    return Plan(base, own, runs, scores)
 
 
 def write(path, text):
@@ -155,13 +213,29 @@ def timed(command, folder):
     return succeeded
 
 
+def orthoscope(options, *arguments):
+    """A command of orthoscope."""
+    return [options.program, *arguments, *(["--threads", options.threads] if options.threads else [])]
+
+
+def check_program(options):
+    """Refuses a program that cannot make the runs, before the first training and not after it."""
+    try:
+        known = subprocess.run([str(options.program), "validate", "--help"], capture_output=True)
+    except OSError as error:
+        raise Unusable(f"cannot run {options.program}: {error.strerror}; build it, or name another program with --program") from error
+    if known.returncode != 0:
+        raise Unusable(f"{options.program} does not know the command `validate`: it is too old, or another program than orthoscope")
+
+
 def configs(paths):
     return [part for path in paths for part in ("--config", path)]
 
 
 def layers(plan, run):
-    """The files whose values go over each other in a run."""
-    return [*plan.base, *([plan.own / f"{run.category}.toml"] if plan.own else [])]
+    """The files whose values go over each other in a run. A category without a file has the base alone, as in `orthoscope reproduce`."""
+    own = [plan.own / f"{run.category}.toml"] if plan.own else []
+    return [*plan.base, *(path for path in own if path.exists())]
 
 
 def check_unchanged(path, text):
@@ -172,10 +246,17 @@ def check_unchanged(path, text):
 
 
 def check_training(plan, run, folder):
-    """Refuses a folder whose training was, or would be, of another config."""
-    for place, path in enumerate(layers(plan, run)):
-        check_unchanged(folder / f"layer-{place}.toml", path.read_text())
-    check_unchanged(folder / "overrides.toml", plan.runs[run])
+    """Refuses a folder whose training was of another config. Before a training, records the config."""
+    texts = {f"layer-{place}.toml": path.read_text() for place, path in enumerate(layers(plan, run))} | {"overrides.toml": plan.runs[run]}
+    recorded = {path.name for pattern in ("layer-*.toml", "overrides.toml") for path in folder.glob(pattern)}
+    # `train` writes config.toml first. If it has refused the config, there is none, and the config may be mended.
+    if not any((folder / name).exists() for name in ("config.toml", "model.safetensors", OWN)):
+        for name in recorded:
+            (folder / name).unlink()
+    elif recorded != set(texts):
+        raise Changed(f"{folder} was made with more or fewer config files than the plan has now; remove it to make its results again")
+    for name, text in texts.items():
+        check_unchanged(folder / name, text)
 
 
 def train(options, plan, run):
@@ -187,7 +268,7 @@ def train(options, plan, run):
         return True
     resume = ["--resume"] if (folder / "checkpoint.safetensors").exists() else []
     data = ["--data", options.data / run.category, "--out", folder, "--seed", run.seed]
-    return timed([options.program, "train", *data, *configs([*layers(plan, run), folder / "overrides.toml"]), *resume], folder)
+    return timed(orthoscope(options, "train", *data, *configs([*layers(plan, run), folder / "overrides.toml"]), *resume), folder)
 
 
 def keep_metrics(folder):
@@ -205,10 +286,10 @@ def judge(options, run, score):
     validation, test = folder / score / "validation", folder / score / "test"
     shutil.rmtree(validation, ignore_errors=True)
     data, weights = ["--data", options.data / run.category], ["--model", folder / "model.safetensors"]
-    if not execute([options.program, "validate", *weights, *data, "--out", validation, *departs], folder):
+    if not execute(orthoscope(options, "validate", *weights, *data, "--out", validation, *departs), folder):
         return False
     calibration = ["--calibrate", validation / "test" / "good"]
-    if not execute([options.program, "evaluate", *weights, *data, "--out", test, *calibration, *departs], folder):
+    if not execute(orthoscope(options, "evaluate", *weights, *data, "--out", test, *calibration, *departs), folder):
         return False
     keep_metrics(validation)
     keep_metrics(test)
@@ -228,6 +309,8 @@ def evaluate(options, plan, run):
 
 def train_all(options):
     """Trains and evaluates what is not done. The runs that failed."""
+    read(options.plan)
+    check_program(options)
     options.out.mkdir(parents=True, exist_ok=True)
     lock = open(options.out / "lock", "w")
     try:
@@ -266,6 +349,20 @@ def results(run, options, plan):
         yield row | metrics | {"protocol": found["test"]["protocol"], "cpu_minutes": round(cost["cpu_seconds"] / 60, 1)}
 
 
+def all_results(options, plan):
+    """The rows of the record for all finished runs, and the runs that are left out of it."""
+    rows, left_out = [], []
+    for run in plan.runs:
+        if not run.is_done(options.out, plan.scores):
+            continue
+        try:
+            rows += list(results(run, options, plan))
+        except (Changed, OSError, ValueError) as error:
+            left_out.append(run)
+            print(f"left out {run.variant}, {run.category}, seed {run.seed}: {error}", flush=True)
+    return rows, left_out
+
+
 def main():
     parser = shared.parser(__doc__)
     parser.add_argument("plan", type=Path, help="the plan, TOML")
@@ -273,16 +370,22 @@ def main():
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="record the results of all finished runs there")
     parser.add_argument("--record-only", action="store_true", help="train nothing, only record")
-    parser.add_argument("--program", type=Path, default=shared.PROGRAM, metavar="FILE", help="orthoscope; default: %(default)s")
+    parser.add_argument("--program", default=shared.PROGRAM, metavar="FILE", help="orthoscope; default: %(default)s")
+    parser.add_argument("--threads", type=shared.positive, metavar="T", help="threads of orthoscope; default: all cores")
     options = parser.parse_args()
-    failed = [] if options.record_only else train_all(options)
-    if options.json:
+    try:
+        failed = [] if options.record_only else train_all(options)
         plan = read(options.plan)
-        done = [run for run in plan.runs if run.is_done(options.out, plan.scores)]
-        rows = [row for run in done for row in results(run, options, plan)]
+    except Unusable as error:
+        sys.exit(str(error))
+    rows, left_out = all_results(options, plan)
+    if options.json and not rows:
+        # An earlier record is worth more than an empty one.
+        sys.exit(f"no finished run to record; {options.json} is not written")
+    if options.json:
         record = {"date": shared.today(), "processor": shared.processor(), "variants": overrides(plan), "scores": plan.scores, "rows": rows}
         shared.write(options.json, record)
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if failed or left_out else 0)
 
 
 def overrides(plan):

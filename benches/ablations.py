@@ -3,8 +3,6 @@ from statistics import mean, stdev
 
 OWN = "own"
 NONE = "–"
-# A kind of drawn defect that older records have. It is much like the corruption `elastic`, so it must not decide.
-LIKE_TRAINING = "bend"
 
 
 def percent(values):
@@ -21,20 +19,22 @@ def groups(rows, *keys):
     return found
 
 
-def validation(row):
-    """Image AUROC on the validation set: the mean over the kinds of defects that training does not use."""
-    return mean(value for kind, value in row["validation"]["image_auroc_by_kind"].items() if kind != LIKE_TRAINING)
+IMAGES = ["validation", "test"]
 
 
-MEASURES = {
-    "validation": [validation],
-    "test": [lambda row: row["test"]["image_auroc"], lambda row: row["test"]["pixel_auroc"]],
-}
+def measures(images):
+    """Image and pixel AUROC of a row on one set of images."""
+    return [lambda row: row[images]["image_auroc"], lambda row: row[images]["pixel_auroc"]]
 
 
-def quality(runs, images):
-    """The measures of several seeds, each of which has one row or one for each category: `97.1 ± 0.4 / 95.0 ± 0.2`."""
-    return " / ".join(percent([mean(map(measure, rows)) for rows in runs]) for measure in MEASURES[images])
+def decisive(images):
+    """What variants are compared by on one set of images: the mean of image and pixel AUROC."""
+    return lambda row: mean(measure(row) for measure in measures(images))
+
+
+def quality(runs, chosen):
+    """The chosen measures of several seeds, each of which has one row or one for each category: `97.1 ± 0.4 / 95.0 ± 0.2`."""
+    return " / ".join(percent([mean(map(measure, rows)) for rows in runs]) for measure in chosen)
 
 
 def table(key, chosen):
@@ -43,13 +43,14 @@ def table(key, chosen):
 
     def row(name, rows):
         runs = [rows for rows in groups(rows, "seed").values() if len(rows) == len(categories)]
-        averaged = [quality(runs, images) if runs else NONE for images in MEASURES]
+        averaged = [quality(runs, chosen) if runs else NONE for chosen in ([decisive("validation")], *map(measures, IMAGES))]
         by_category = groups(rows, "category")
-        tested = [quality([[row] for row in by_category.get((category,), [])], "test") if (category,) in by_category else NONE for category in categories]
+        alone = lambda category: [[row] for row in by_category.get((category,), [])]
+        tested = [quality(alone(category), measures("test")) if alone(category) else NONE for category in categories]
         seeds = len(groups(rows, "seed"))
         return [name, str(seeds), *averaged, *tested, f"{mean(row['cpu_minutes'] for row in rows):.0f}"]
 
-    header = [key, "seeds", "validation", "test", *categories, "CPU-minutes"]
+    header = [key, "seeds", "decides", *IMAGES, *categories, "CPU-minutes"]
     return header, [row(name, rows) for (name,), rows in groups(chosen, key).items()]
 
 
@@ -82,7 +83,7 @@ def agreement(record):
     """Header and rows: how well the validation set ranks the runs of a category, among trainings and among scores."""
 
     def rank(rows):
-        found = correlation([validation(row) for row in rows], [row["test"]["image_auroc"] for row in rows])
+        found = correlation(*([decisive(images)(row) for row in rows] for images in IMAGES))
         return NONE if found is None else f"{found:.2f}"
 
     rows = []

@@ -8,7 +8,8 @@
 #     bash benches/cluster/slurm.sh merge OUT
 #
 # The first argument is the number of parts. A task that is killed or runs out of time goes on where it was: submit it again, alone
-# (`--array=3`) or with the whole array. All tasks must use the same device and program, or the merge refuses them. Without a GPU, remove the line with --gpus.
+# (`--array=3`) or with the whole array. All tasks must use the same device and program, or the merge refuses them. Without a GPU, remove the
+# line with --gpus. The number of steps is that of the config or of --steps; parallel.sh says how to choose it by time.
 #SBATCH --job-name=orthoscope
 #SBATCH --cpus-per-task=8
 #SBATCH --mem=16G
@@ -16,8 +17,13 @@
 #SBATCH --time=24:00:00
 #SBATCH --output=orthoscope-%A_%a.log
 set -eu
-if [ "$1" = merge ]; then
+if [ "${1-}" = merge ] && [ $# -eq 2 ]; then
     exec orthoscope reproduce --merge "$2"/part-* --out "$2"/merged
+fi
+if [ $# -lt 3 ] || [ "$1" = merge ] || [ -z "${SLURM_ARRAY_TASK_ID-}" ]; then
+    echo "usage: sbatch --array=1-PARTS benches/cluster/slurm.sh PARTS ROOT OUT [options of reproduce]" >&2
+    echo "       bash benches/cluster/slurm.sh merge OUT" >&2
+    exit 2
 fi
 parts=$1 root=$2 out=$3
 shift 3

@@ -7,6 +7,7 @@ use orthoscope::report::figure::{Figure, FigureRow};
 use orthoscope::run::{Config, VALIDATION_SEED, load_training_set};
 
 use super::output::say;
+use super::validate::counts;
 
 /// Columns of the preview.
 const CAPTIONS: [&str; 4] = ["image x", "corrupted x\u{302}", "mask M", "change |x\u{302} − x|"];
@@ -117,11 +118,10 @@ fn generate_families(arguments: &Generate) -> anyhow::Result<()> {
 fn validation(arguments: &Validation) -> anyhow::Result<()> {
     let mut config = Config::read_layers(&arguments.config, None)?;
     config.seed = arguments.seed.unwrap_or(config.seed);
-    let (_, held_out) = load_training_set(&config, &arguments.data)?;
+    let (set, held_out) = load_training_set(&config, &arguments.data)?;
     // The same defects for every seed of the training.
     let defects = write_validation_set(&arguments.out, &held_out, VALIDATION_SEED)?;
-    let counts = format!("held-out images: {}, copies with a drawn defect: {defects}", held_out.len());
-    say(format_args!("wrote {}: {counts}", arguments.out.display()))
+    say(format_args!("wrote {}: {}", arguments.out.display(), counts(&set, &held_out, defects)))
 }
 
 fn preview(arguments: &Preview) -> anyhow::Result<()> {

@@ -2,11 +2,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use orthoscope::data::{Category, check_output_folder, list_images, read_image};
+use anyhow::bail;
+use orthoscope::data::{Category, Image, Plane, TestImage, check_output_folder, list_images, read_image};
 use orthoscope::detect::{Detector, Resolution, Source};
 use orthoscope::ops::Backend;
-use orthoscope::report::results::Results;
-use orthoscope::run::{Config, EvaluationReport, METRICS_FILE, evaluate_with_maps};
+use orthoscope::report::results::{self, Results};
+use orthoscope::run::reproduction::test_set_gaps;
+use orthoscope::run::{Config, EvaluationReport, METRICS_FILE, PartialReport, evaluate_detector_partly, evaluate_with_maps};
 use orthoscope::{Error, Result};
 
 use super::device::{DeviceOption, on_device};
@@ -55,7 +57,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()> {
-    let category = Category::open(&arguments.data)?;
+    let category = Category::open_incomplete(&arguments.data)?;
+    if category.test.is_empty() {
+        bail!("{} has no folder test, so there is nothing to evaluate", arguments.data.display());
+    }
     let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &category)).transpose()?;
     let mut detector = Detector::read(backend, &arguments.model)?;
     if !arguments.config.is_empty() {
@@ -65,10 +70,16 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         calibrate(&mut detector, folder, &category)?;
     }
     let bar = progress::image_bar(category.test.len());
-    let report = evaluate_with_maps(&detector, &category, arguments.resolution, |test, image, heatmap| {
+    let keep = |test: &TestImage, image: &Image, heatmap: &Plane| {
         bar.inc(1);
         maps.as_ref().map_or(Ok(()), |folder| folder.write(test, image, heatmap))
-    })?;
+    };
+    if let Some(gaps) = test_set_gaps(&category)? {
+        let report = evaluate_detector_partly(&detector, &category, arguments.resolution, keep)?;
+        bar.finish_and_clear();
+        return conclude_partly(arguments, &gaps, &report);
+    }
+    let report = evaluate_with_maps(&detector, &category, arguments.resolution, keep)?;
     bar.finish_and_clear();
     report.write(&arguments.out)?;
     let run = page::Run { loss: page::loss_curve(&arguments.model)?, wall: None };
@@ -81,6 +92,21 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         }
     }
     Ok(())
+}
+
+/// Writes and prints what an incomplete test set defines, and what it lacks. There is no page of it.
+fn conclude_partly(arguments: &Arguments, gaps: &[String], report: &PartialReport) -> anyhow::Result<()> {
+    report.write(&arguments.out)?;
+    if arguments.json {
+        return say(serde_json::to_string_pretty(report)?);
+    }
+    gaps.iter().try_for_each(|gap| say(format_args!("{}: {gap}", arguments.data.display())))?;
+    output::print(results::partial_table(report, output::screen()))?;
+    if let Some(threshold) = &report.image_threshold {
+        threshold.sentences().iter().try_for_each(say)?;
+    }
+    say(&report.protocol)?;
+    say(format_args!("wrote {}", arguments.out.join(METRICS_FILE).display()))
 }
 
 /// Takes the thresholds from the normal images of a folder.

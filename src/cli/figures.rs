@@ -7,6 +7,7 @@ use orthoscope::detect::{Detector, Resolution, Settings};
 use orthoscope::model::{Architecture, WeightFile};
 use orthoscope::ops::Backend;
 use orthoscope::report::figures::{self, Ablation, Drawing, Input, Inputs, Name, Pick, Source, Test};
+use orthoscope::run::reproduction::test_set_gaps;
 use orthoscope::run::{CONFIG_FILE, Config, EvaluationReport, LOG_FILE, Log, LogEntry, evaluate_detector, load_training_set};
 
 use super::device::{DeviceOption, on_device};
@@ -161,7 +162,7 @@ fn training_set(arguments: &Arguments) -> Result<Input<TrainingSet>> {
     load_training_set(&config, data).map(|(set, _)| Ok(set))
 }
 
-/// The model and the test set, with good and anomalous images.
+/// The model and the test set, if that defines all metrics.
 fn category(arguments: &Arguments) -> Result<Input<(PathBuf, Category)>> {
     let (Some(model), Some(data)) = (&arguments.model, &arguments.data) else {
         return Ok(Err("it needs --model and --data".to_owned()));
@@ -169,12 +170,10 @@ fn category(arguments: &Arguments) -> Result<Input<(PathBuf, Category)>> {
     if data.is_dir() && !data.join("test").is_dir() {
         return Ok(Err(format!("{} has no folder test", data.display())));
     }
-    let category = Category::open(data)?;
-    let good = category.test.iter().filter(|test| test.is_good()).count();
-    let anomalous = category.test.len() - good;
-    Ok(match (good, anomalous) {
-        (1.., 1..) => Ok((model.clone(), category)),
-        _ => Err(format!("the test set of {} has {good} good and {anomalous} anomalous images; both are needed", category.name)),
+    let category = Category::open_incomplete(data)?;
+    Ok(match test_set_gaps(&category)? {
+        None => Ok((model.clone(), category)),
+        Some(gaps) => Err(format!("{}: {}", data.display(), gaps.join("; "))),
     })
 }
 

@@ -12,8 +12,8 @@ use orthoscope::detect::Detector;
 use orthoscope::ops::Backend;
 use orthoscope::report::{reproduction, runs};
 use orthoscope::run::reproduction::{
-    Estimate, Folders, PAGE_FILE, Plan, PlannedRun, Report, Request, RunReport, Shard, Watcher, categories, execute, finished,
-    merge, write_results,
+    Estimate, Folders, PAGE_FILE, Plan, PlannedRun, Preview, Report, Request, RunReport, Shard, Watcher, categories, execute,
+    finished, merge, write_results,
 };
 use orthoscope::run::{EvaluationReport, LogEntry, MODEL_FILE, parse_minutes, steps_within};
 
@@ -74,6 +74,9 @@ pub struct Arguments {
 /// Makes all runs of the plan, or joins those of shards.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     check_output_folder(&arguments.out)?;
+    if let Some(data) = arguments.data.as_ref().filter(|data| is_same(data, &arguments.out)) {
+        bail!("{} is the folder of the data; choose another --out, so that results do not mix with images", data.display());
+    }
     let Some(data) = &arguments.data else {
         let (plan, runs) = merge(&arguments.merge, &arguments.out)?;
         let report = write_report(&arguments.out, &plan, runs)?;
@@ -83,12 +86,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let request = Request {
         data: data.clone(),
         configs: arguments.config.clone(),
-        categories: arguments.category.clone(),
+        categories: arguments.category.iter().map(|name| name.trim().to_owned()).collect(),
         seeds: arguments.seeds,
         steps: arguments.steps,
         shard: arguments.shard,
     };
     on_device!(arguments.device.open()?, |backend| reproduce(arguments, &request, &backend))
+}
+
+fn is_same(first: &Path, second: &Path) -> bool {
+    first.canonicalize().is_ok_and(|first| second.canonicalize().is_ok_and(|second| first == second))
 }
 
 fn reproduce(arguments: &Arguments, request: &Request, backend: &impl Backend) -> anyhow::Result<ExitCode> {
@@ -183,17 +190,29 @@ fn describe(plan: &Plan, todo: &[PlannedRun], estimate: &Estimate, folders: &Fol
     if let Some(minutes) = plan.budget_minutes {
         say(format_args!("{} steps for each run, chosen for {minutes} minutes of training in all", plan.steps))?;
     }
-    let left = match estimate.time_left(todo, plan.steps, folders)? {
-        Some(time) => {
+    let left = match (estimate.time_left(todo, plan.steps, folders)?, &estimate.step_times) {
+        (Some(time), _) => {
             format!("about {} of training, estimated from a few timed steps; evaluation comes on top", HumanDuration(time))
         }
-        None => "of unknown time, because no run can be timed".to_owned(),
+        (None, Err(reason)) => format!("of unknown time, because no run can be timed: {reason}"),
+        (None, Ok(_)) => "of unknown time".to_owned(),
     };
-    let memory = estimate.peak_bytes.map_or_else(|| "unknown".to_owned(), |bytes| format!("about {}", HumanBytes(bytes)));
+    let preview = Preview::of(todo, folders);
+    for fault in &preview.faults {
+        note(format_args!("warning: a run will fail: {fault}"));
+    }
+    let peak = estimate.peak_bytes.map(|bytes| HumanBytes(round(bytes.saturating_add(preview.evaluation_bytes))));
+    let memory = peak.map_or_else(|| "unknown".to_owned(), |bytes| format!("about {bytes}"));
     match todo.len() {
         0 => say("nothing left to train"),
         count => say(format_args!("{count} {} to go: {left}. Memory: {memory}", if count == 1 { "run" } else { "runs" })),
     }
+}
+
+/// Rounded up to three binary digits: an estimate is not better than that.
+fn round(bytes: u64) -> u64 {
+    let unit = 1 << bytes.max(1).ilog2().saturating_sub(2);
+    bytes.div_ceil(unit) * unit
 }
 
 /// The results of the runs that are done.
@@ -203,7 +222,7 @@ fn done(plan: &Plan, out: &Path) -> Result<Vec<RunReport>> {
 
 /// Writes the files of the report.
 fn write_report(out: &Path, plan: &Plan, reports: Vec<RunReport>) -> Result<Report> {
-    let report = write_results(out, plan.origin.clone(), reports)?;
+    let report = write_results(out, plan, reports)?;
     reproduction::write(&report, out)?;
     Ok(report)
 }

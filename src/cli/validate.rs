@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use orthoscope::data::check_output_folder;
+use orthoscope::data::{Image, TrainingSet, check_output_folder};
 use orthoscope::detect::Detector;
 use orthoscope::ops::Backend;
 use orthoscope::run::{CONFIG_FILE, Config, METRICS_FILE, ValidationReport, load_training_set, validate_detector};
@@ -42,7 +42,7 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     let mut detector = Detector::read(backend, &arguments.model)?;
     let trained = arguments.model.with_file_name(CONFIG_FILE);
     let config = Config::read(&trained).context("the config of the training tells which images were held out")?;
-    let (_, held_out) = load_training_set(&config, &arguments.data)?;
+    let (set, held_out) = load_training_set(&config, &arguments.data)?;
     if !arguments.config.is_empty() {
         let layers = [&[trained], &arguments.config[..]].concat();
         detector.settings_mut().replace_detection(Config::read_layers(&layers, None)?.detection);
@@ -50,8 +50,13 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     let ValidationReport { report, defects } = validate_detector(&detector, &held_out, &arguments.out)?;
     evaluate::print(&evaluate::results(&detector, &report), arguments.json)?;
     if !arguments.json {
-        let counts = format!("held-out images: {}, copies with a drawn defect: {defects}", held_out.len());
-        say(format_args!("wrote {}; {counts}", arguments.out.join(METRICS_FILE).display()))?;
+        say(format_args!("wrote {}; {}", arguments.out.join(METRICS_FILE).display(), counts(&set, &held_out, defects)))?;
     }
     Ok(())
+}
+
+/// What a validation set is made of, in words. Where nothing is held out, training images take the place of held-out ones.
+pub fn counts(set: &TrainingSet, held_out: &[Image], defects: usize) -> String {
+    let name = if set.images == held_out { "training images, because none is held out" } else { "held-out images" };
+    format!("{name}: {}, copies with a drawn defect: {defects}", held_out.len())
 }

@@ -35,6 +35,16 @@ pub fn read_image(path: &Path) -> Result<Image> {
     image(stored.height, stored.width, pixels).map_err(|error| Error::file(path, error))
 }
 
+/// Number of pixels of a PNG or JPEG file, from its header.
+///
+/// # Errors
+/// A file that cannot be opened, or is not an image in one of these formats.
+pub fn pixels(path: &Path) -> Result<u64> {
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(|error| Error::read(path, error))?;
+    let (width, height) = reader.into_dimensions().map_err(|error| Error::file(path, error))?;
+    Ok(u64::from(width) * u64::from(height))
+}
+
 /// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. A black mask has no anomalous
 /// pixel.
 ///

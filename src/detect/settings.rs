@@ -178,6 +178,9 @@ pub struct Provenance {
     pub seed: u64,
     /// First 12 hex digits of the SHA-256 of the run's config.
     pub config_hash: String,
+    /// Network, size and loss in words; `None` for weights of a version that did not record them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<String>,
     /// Terms of the loss that are not in the paper, in words; `None` if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_terms: Option<String>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::table::{Column, Screen, Table};
 use crate::detect::metrics::{Counts, Score, auroc_standard_error};
 use crate::detect::{ObservedRate, ThresholdReport};
-use crate::run::EvaluationReport;
+use crate::run::{EvaluationReport, PartialReport};
 
 /// Rows of the figure with a defect; one with a good image follows.
 const FIGURE_DEFECTS: usize = 3;
@@ -49,6 +49,22 @@ pub struct Kind {
     pub auroc: String,
     /// Number of images called anomalous.
     pub flagged: usize,
+}
+
+/// The metrics and rates of a test set that does not define all of them, as a table for a terminal.
+pub fn partial_table(report: &PartialReport, screen: Screen) -> String {
+    let mut table = Table::new("", [Column::text("metric"), Column::text("value")]);
+    for (name, value) in &report.metrics {
+        table.row([name.replace('_', " "), format!("{value:.3}")]);
+    }
+    let threshold = report.image_threshold.as_ref();
+    let rate = |of: fn(&ThresholdReport) -> Option<ObservedRate>| threshold.and_then(of);
+    for (label, rate) in [("false alarms", rate(|own| own.false_alarms)), ("misses", rate(|own| own.misses))] {
+        if let Some(own) = rate {
+            table.row([label.to_owned(), format!("{} of {}: {own}", own.count, own.of)]);
+        }
+    }
+    table.render(screen)
 }
 
 impl Results<'_> {

@@ -57,17 +57,24 @@ pub fn result_table(report: &Report, screen: Screen) -> String {
 
 fn category_row(category: &CategoryReport) -> Vec<String> {
     let seeds = category.seeds.len().to_string();
-    [category.category.clone(), seeds].into_iter().chain(cells(&category.metrics, &category.validation)).collect()
+    [category.category.clone(), seeds].into_iter().chain(cells(&category.metrics, &category.validation, value)).collect()
 }
 
 fn mean_row(report: &Report) -> Vec<String> {
-    let mean = ["mean".to_owned(), String::new()];
-    mean.into_iter().chain(cells(&report.mean, &report.validation_mean)).collect()
+    let all = report.categories.len();
+    let mean =
+        |spread: &Spread| if spread.count < all { format!("{} of {}", value(spread), spread.count) } else { value(spread) };
+    let cells = cells(&report.mean, &report.validation_mean, mean);
+    ["mean".to_owned(), String::new()].into_iter().chain(cells).collect()
 }
 
-fn cells(metrics: &BTreeMap<String, Spread>, validation: &BTreeMap<String, Spread>) -> impl Iterator<Item = String> {
+fn cells(
+    metrics: &BTreeMap<String, Spread>,
+    validation: &BTreeMap<String, Spread>,
+    words: impl Fn(&Spread) -> String,
+) -> impl Iterator<Item = String> {
     METRICS
-        .map(|(_, name, of_validation)| if of_validation { validation.get(name) } else { metrics.get(name) }.map(value))
+        .map(|(_, name, of_validation)| if of_validation { validation.get(name) } else { metrics.get(name) }.map(&words))
         .into_iter()
         .map(Option::unwrap_or_default)
 }
@@ -87,7 +94,7 @@ mod tests {
         let mut runs =
             vec![run("a", 0, &[("image_auroc", 0.5)]), run("a", 1, &[("image_auroc", 0.75)]), run("<b>", 0, &[("au_pro", 1.0)])];
         runs[2].validation = None;
-        Report::new(origin(), runs)
+        Report::new(origin(), &[], runs)
     }
 
     #[test]

@@ -225,6 +225,20 @@ impl Config {
         Preparation { size: self.data.size, fit: self.data.fit, shorter_side: self.data.shorter_side }
     }
 
+    /// What most determines a result, in words: `Model II, w = 16, 128 px, batch 8, λ = 0.1`.
+    pub fn summary(&self) -> String {
+        let model = if self.model.model == 1 { "I" } else { "II" };
+        let fit = match self.data.fit {
+            Fit::Stretch => String::new(),
+            Fit::Crop if self.data.shorter_side == 0 => " crops".to_owned(),
+            Fit::Crop => format!(" crops of images with a shorter side of {} px", self.data.shorter_side),
+        };
+        format!(
+            "Model {model}, w = {}, {} px{fit}, batch {}, λ = {}",
+            self.model.width, self.data.size, self.train.batch, self.objective.lambda
+        )
+    }
+
     /// The recipe for a [`Trainer`](crate::train::Trainer).
     pub fn recipe(&self) -> Recipe {
         Recipe {

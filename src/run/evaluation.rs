@@ -45,11 +45,15 @@ impl EvaluationReport {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        let path = folder.join(METRICS_FILE);
-        let json = serde_json::to_string_pretty(self).map_err(|error| Error::file(&path, error))?;
-        make_folder(folder)?;
-        write_bytes(&path, format!("{json}\n").as_bytes())
+        write_metrics(folder, self)
     }
+}
+
+fn write_metrics(folder: &Path, metrics: &impl Serialize) -> Result<()> {
+    let path = folder.join(METRICS_FILE);
+    let json = serde_json::to_string_pretty(metrics).map_err(|error| Error::file(&path, error))?;
+    make_folder(folder)?;
+    write_bytes(&path, format!("{json}\n").as_bytes())
 }
 
 /// Evaluates a detector on the test set of a category; `done` is called after every image.
@@ -122,19 +126,34 @@ fn report<B: Backend>(
 
 /// The content of `metrics.json` for a test set that does not define all metrics: those that it does, under the same names.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct PartialReport {
+pub struct PartialReport {
     /// Metrics by name.
     #[serde(flatten)]
-    pub(super) metrics: BTreeMap<String, f64>,
-    pub(super) protocol: String,
-    pub(super) image_auroc_by_kind: BTreeMap<String, f64>,
+    pub metrics: BTreeMap<String, f64>,
+    /// As in [`EvaluationReport`].
+    pub protocol: String,
+    /// As in [`EvaluationReport`]; empty without good images.
+    pub image_auroc_by_kind: BTreeMap<String, f64>,
+    /// As in [`EvaluationReport`].
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) image_threshold: Option<ThresholdReport>,
-    pub(super) images: Vec<ImageResult>,
+    pub image_threshold: Option<ThresholdReport>,
+    /// Scores of every test image.
+    pub images: Vec<ImageResult>,
 }
 
 impl PartialReport {
+    /// Writes `metrics.json` into `folder`, which is created if necessary.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        write_metrics(folder, self)
+    }
+
     /// The same form of a complete evaluation.
+    ///
+    /// # Errors
+    /// None that can occur: the metrics are numbers.
     pub(super) fn of(report: EvaluationReport) -> Result<Self> {
         let EvaluationReport { metrics, protocol, image_auroc_by_kind, image_threshold, images, .. } = report;
         let value = serde_json::to_value(metrics).map_err(Error::format)?;
@@ -144,19 +163,22 @@ impl PartialReport {
     }
 }
 
-/// Evaluates a detector on a test set that lacks good images, defects or masks ([`Category::open_incomplete`]).
+/// Evaluates a detector on a test set that lacks good images, defects or masks ([`Category::open_incomplete`]). `keep` gets every test image
+/// with its file and its heatmap at working resolution.
 ///
 /// # Errors
-/// An unreadable image or mask.
-pub(super) fn evaluate_detector_partly<B: Backend>(
+/// An unreadable image or mask; an error of `keep`.
+pub fn evaluate_detector_partly<B: Backend>(
     detector: &Detector<B>,
     category: &Category,
     resolution: Resolution,
+    mut keep: impl FnMut(&TestImage, &Image, &Plane) -> Result<()>,
 ) -> Result<PartialReport> {
     let settings = detector.settings();
     let Partial { metrics, by_kind, images } =
         evaluate_partial(category, resolution, settings.detection.score, |test, image| {
             let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
+            keep(test, image, &inspection.heatmap)?;
             Ok((inspection.heatmap, inspection.scores))
         })?;
     let device = detector.backend().description();
@@ -225,6 +247,9 @@ pub fn protocol(
                 Some(run) => format!("; last step {}; seed {}; config {}", run.steps, run.seed, run.config_hash),
                 None => "; weights of unknown origin".into(),
             };
+            if let Some(training) = settings.provenance.as_ref().and_then(|run| run.training.as_ref()) {
+                line += &format!("; {training}");
+            }
             if let Some(terms) = settings.provenance.as_ref().and_then(|run| run.loss_terms.as_ref()) {
                 line += &format!("; loss with {terms} (not in the paper)");
             }

@@ -14,7 +14,9 @@ mod validation;
 pub use budget::{parse_minutes, steps_within, time_step};
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
 pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
-pub use evaluation::{EvaluationReport, evaluate_detector, evaluate_maps, evaluate_with_maps, protocol};
+pub use evaluation::{
+    EvaluationReport, PartialReport, evaluate_detector, evaluate_detector_partly, evaluate_maps, evaluate_with_maps, protocol,
+};
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
 pub use training::{Outcome, TrainingJob, load_training_set};
 pub use validation::{VALIDATION_SEED, ValidationReport, validate_detector};

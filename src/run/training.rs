@@ -293,6 +293,7 @@ impl Config {
             steps: trainer.step(),
             seed: self.seed,
             config_hash: self.hash()?,
+            training: Some(self.summary()),
             loss_terms: self.objective.added_terms(),
             corruption_options: self.corruption_options()?,
         };
@@ -348,7 +349,9 @@ fn find_checkpoint(config: &Config, out: &Path, resume: bool) -> Result<Option<C
             let checkpoint = Checkpoint::read(&path)?;
             // Parsed, because an older version may have used other names of keys.
             let (known, _) = Config::parse_with_notice(&checkpoint.config).map_err(|error| error.in_file(&path))?;
-            let differences = known.differences(config, ["there", "now"])?;
+            let mut differences = known.differences(config, ["there", "now"])?;
+            // What a run writes on the way does not change its result.
+            differences.retain(|difference| !difference.starts_with("output."));
             if differences.is_empty() {
                 return Ok(Some(checkpoint));
             }

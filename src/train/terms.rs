@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ObjectiveConfig;
 use crate::error::Result;
-use crate::ops::Backend;
+use crate::ops::{Backend, Penalty};
 use crate::tape::{Tape, Var};
 
 /// The terms of an objective that has more than the two regions, without their weights.
@@ -50,12 +50,18 @@ impl ObjectiveConfig {
         (ssim.is_some() || gradient.is_some()).then_some(Terms { regions: (), ssim, gradient })
     }
 
-    /// The terms besides the two regions in words, e.g. `0.5 ssim (window 11) + 1 gradient (4 scales)`; none if there are none.
+    /// What the loss has besides squared errors of the two regions, in words, e.g. `0.5 ssim (window 11) + 1 gradient (4 scales)`, or the
+    /// Charbonnier penalty instead of them; none if it has nothing else.
     pub fn added_terms(&self) -> Option<String> {
-        let terms = self.terms()?;
-        let ssim = terms.ssim.map(|()| format!("{} ssim (window {})", self.ssim.weight, self.ssim.window));
-        let gradient = terms.gradient.map(|()| format!("{} gradient ({} scales)", self.gradient.weight, self.gradient.scales));
-        Some(ssim.into_iter().chain(gradient).collect::<Vec<_>>().join(" + "))
+        let penalty = match self.penalty {
+            Penalty::Squared => None,
+            Penalty::Charbonnier => Some(format!("charbonnier penalty (epsilon {})", self.epsilon)),
+        };
+        let of = |weight: f64, name: &str, extent: String| (weight > 0.0).then(|| format!("{weight} {name} ({extent})"));
+        let ssim = of(self.ssim.weight, "ssim", format!("window {}", self.ssim.window));
+        let gradient = of(self.gradient.weight, "gradient", format!("{} scales", self.gradient.scales));
+        let terms: Vec<String> = [penalty, ssim, gradient].into_iter().flatten().collect();
+        (!terms.is_empty()).then(|| terms.join(" + "))
     }
 
     /// Records the loss of `output` and `target` `[N, H, W, C]` with the mask `region`, and its terms, if there are several.
@@ -129,6 +135,8 @@ mod tests {
         assert!(only_ssim.unwrap().gradient.is_none() && only_gradient.unwrap().ssim.is_none());
         let (both, terms, of_both) = loss(&with(0.5, 2.0));
         assert_eq!(with(0.5, 2.0).added_terms().unwrap(), "0.5 ssim (window 5) + 2 gradient (2 scales)");
+        let robust = ObjectiveConfig { penalty: Penalty::Charbonnier, ..with(0.0, 2.0) };
+        assert_eq!(robust.added_terms().unwrap(), "charbonnier penalty (epsilon 0.05) + 2 gradient (2 scales)");
         let terms = terms.unwrap();
         assert_eq!(terms.regions, plain);
         assert!((terms.ssim.unwrap() - (ssim - plain)).abs() < 1e-12 && terms.ssim.unwrap() > 0.1);

@@ -37,7 +37,10 @@ fn a_preview_shows_the_batch_of_its_step() {
 fn a_validation_set_has_the_held_out_images_and_is_evaluated_like_a_category() {
     let scratch = Scratch::new();
     let ran = scratch.succeeds("data validation --data cloth --config c.toml --out valid");
-    assert!(ran.out.starts_with("wrote valid: "), "{}", ran.out);
+    assert!(ran.out.starts_with("wrote valid: held-out images: "), "{}", ran.out);
+    scratch.write("all.toml", "data.held_out = 0.0");
+    let ran = scratch.succeeds("data validation --data cloth --config c.toml --config all.toml --out known");
+    assert!(ran.out.starts_with("wrote known: training images, because none is held out: "), "{}", ran.out);
     assert_eq!(scratch.names("valid/test"), ["crack", "good", "hole", "scratch", "stain"]);
     assert_eq!(scratch.names("valid/ground_truth"), ["crack", "hole", "scratch", "stain"]);
     assert_eq!(scratch.names("valid/test/good").len(), scratch.names("valid/test/crack").len());

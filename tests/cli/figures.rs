@@ -110,14 +110,19 @@ fn a_category_without_defects_has_no_figures_of_a_test() {
         std::fs::remove_dir_all(scratch.path(format!("cloth/test/{kind}"))).unwrap();
     }
     let ran = scratch.succeeds(&format!("figures --out drawn {MODEL}"));
-    assert!(
-        ran.err.contains("skipped roc: the test set of cloth has 3 good and 0 anomalous images; both are needed"),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.contains("skipped roc: cloth: no defect among the 3 test images"), "{}", ran.err);
     std::fs::remove_dir_all(scratch.path("cloth/test")).unwrap();
     let ran = scratch.succeeds(&format!("figures --out drawn {MODEL}"));
     assert!(ran.err.contains("skipped misses: cloth has no folder test"), "{}", ran.err);
+}
+
+#[test]
+fn without_ground_truth_the_figures_that_need_no_test_are_drawn() {
+    let scratch = Scratch::new();
+    std::fs::remove_dir_all(scratch.path("cloth/ground_truth")).unwrap();
+    let ran = scratch.succeeds(&format!("figures --out drawn {MODEL}"));
+    assert!(ran.err.contains("skipped pro: cloth: there is no folder ground_truth"), "{}", ran.err);
+    assert!(ran.out.contains("network") && ran.out.contains("corruption"), "{}", ran.out);
 }
 
 #[test]

@@ -81,17 +81,21 @@ fn the_validation_set_is_scored_and_is_that_of_its_own_command() {
         assert_eq!(report["runs"][0]["validation"][name], scored[name], "{name}");
     }
     let validate = "validate --model all/cloth/seed-0/model.safetensors --data large/cloth --device cpu --out";
-    let ran = scratch.succeeds(&format!("{validate} judged"));
-    assert!(tree(&scratch.path("judged")) == tree(&scratch.path("all/cloth/seed-0/validation")), "it is the step of `reproduce`");
+    // The protocol line names the folder.
+    let ran = scratch.succeeds(&format!("{validate} judged/validation"));
+    assert!(
+        tree(&scratch.path("judged/validation")) == tree(&scratch.path("all/cloth/seed-0/validation")),
+        "it is the step of `reproduce`"
+    );
     assert!(ran.out.contains("held-out images: 1, copies with a drawn defect: "), "{}", ran.out);
-    assert!(scratch.refuses(&format!("{validate} judged")).contains("exists and is not empty"));
+    assert!(scratch.refuses(&format!("{validate} judged/validation")).contains("exists and is not empty"));
     // Another score of the same weights, on the same images. A single image is judged by itself.
     scratch.write("relative.toml", "detection.relative_score = true");
     scratch.succeeds(&format!("{validate} relative --config relative.toml"));
     let relative = scratch.json("relative/metrics.json");
     assert!(relative["protocol"].as_str().unwrap().contains("image score relative to"));
     assert_ne!(relative["images"][0]["score_max"], scored["images"][0]["score_max"]);
-    assert!(tree(&scratch.path("relative/test")) == tree(&scratch.path("judged/test")));
+    assert!(tree(&scratch.path("relative/test")) == tree(&scratch.path("judged/validation/test")));
 }
 
 #[test]

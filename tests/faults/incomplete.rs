@@ -31,6 +31,48 @@ fn only_good(scratch: &Scratch) {
     remove(scratch, "cloth/ground_truth");
 }
 
+/// What `evaluate` prints and writes for a category that `damage` changed.
+fn evaluated(damage: impl Fn(&Scratch)) -> (String, Value) {
+    let scratch = Scratch::new();
+    damage(&scratch);
+    let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out new --maps maps");
+    assert!(scratch.path("maps/cloth/test/good/000.npy").exists() && !scratch.path("new/index.html").exists());
+    (ran.out, scratch.json("new/metrics.json"))
+}
+
+#[test]
+fn evaluate_measures_what_is_there_and_says_what_is_not() {
+    let (out, metrics) = evaluated(only_good);
+    assert!(out.contains("cloth: no defect among the 3 test images: only false alarms can be counted"), "{out}");
+    assert!(out.contains("false alarms") && out.contains("of 3: ") && !out.contains("AUROC"), "{out}");
+    assert!(metrics.get("image_auroc").is_none() && metrics["image_threshold"]["false_alarms"]["of"] == 3, "{metrics}");
+    let (out, metrics) = evaluated(|scratch| remove(scratch, "cloth/ground_truth"));
+    assert!(out.contains("no pixel metric for the 5 defect images") && out.contains("image auroc"), "{out}");
+    assert!(metrics["image_auroc"].is_f64() && metrics.get("pixel_auroc").is_none());
+    let scratch = Scratch::new();
+    remove(&scratch, "cloth/test");
+    let reason = scratch.refuses("evaluate --model run/model.safetensors --data cloth --out new");
+    assert_eq!(reason, "cloth has no folder test, so there is nothing to evaluate");
+}
+
+#[test]
+fn faults_of_the_data_are_in_the_plan_and_end_a_run_before_its_training() {
+    let scratch = Scratch::new();
+    let mask = scratch.names("cloth/ground_truth").into_iter().map(|kind| format!("cloth/ground_truth/{kind}")).next().unwrap();
+    let name = scratch.names(&mask)[0].clone();
+    fs::remove_file(scratch.path(&mask).join(name)).unwrap();
+    let ran = scratch.run("reproduce --data . --config c.toml --device cpu --out all");
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("warning: a run will fail: ") && ran.err.contains("has no mask"), "{}", ran.err);
+    assert!(!scratch.path("all/cloth/seed-0/model.safetensors").exists());
+    let report = scratch.json("all/report.json");
+    assert_eq!(report["missing"], serde_json::json!([{ "category": "cloth", "seed": 0 }]));
+    let page = String::from_utf8(scratch.read("all/index.html")).unwrap();
+    assert!(page.contains("0 of\u{a0}1") && page.contains("<strong>Incomplete.</strong>") && page.contains("cloth seed\u{a0}0"));
+    let error = scratch.refuses("reproduce --data . --config c.toml --device cpu --out .");
+    assert!(error.contains("is the folder of the data"), "{error}");
+}
+
 #[test]
 fn a_category_without_a_test_set_is_trained() {
     let (scratch, run) = reproduced(|scratch| {
@@ -155,7 +197,7 @@ fn a_category_that_fails_on_its_own_still_has_a_plan_and_a_report() {
     scratch.write("broken/train/good/a.png", "not an image");
     let ran = scratch.run("reproduce --data . --category broken --config c.toml --device cpu --out all");
     assert_eq!(ran.code, 1);
-    assert!(ran.out.contains("1 run to go: of unknown time, because no run can be timed."), "{}", ran.out);
+    assert!(ran.out.contains("1 run to go: of unknown time, because no run can be timed: "), "{}", ran.out);
     assert!(ran.err.ends_with("error: 1 of 1 runs failed: broken seed 0\n"), "{}", ran.err);
     assert!(scratch.json("all/report.json")["runs"].as_array().unwrap().is_empty());
     assert_eq!(scratch.refuses("reproduce --merge all --out merged"), "1 of 1 runs of the plan are missing: broken seed 0");

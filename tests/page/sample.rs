@@ -69,7 +69,7 @@ impl Sample {
             precision: "f32".into(),
             base_config_hash: "0".into(),
         };
-        Report::new(origin, self.runs.iter().map(|run| run.report.clone()).collect())
+        Report::new(origin, &[], self.runs.iter().map(|run| run.report.clone()).collect())
     }
 
     /// The text of the script of a run.

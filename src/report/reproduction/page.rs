@@ -64,10 +64,15 @@ const THEME_BUTTON: &str = "<button id=\"theme\" class=\"theme\" hidden>Dark</bu
 /// Means as cards, the comparison with published numbers, and what the comparison is worth.
 fn results(report: &Report, methods: &[Method]) -> String {
     let mean = |name: &str| report.mean.get(name).map(|spread| tables::percent(spread.mean));
-    let over = format!("mean over {}, in\u{a0}%", count(report.categories.len(), "category", "categories"));
+    let over = |name: &str| {
+        let having = report.mean.get(name).map_or(0, |spread| spread.count);
+        format!("mean over {}, in\u{a0}%", count(having, "category", "categories"))
+    };
     let cards = [("image AUROC", "image_auroc"), ("pixel AUROC", "pixel_auroc"), ("AU-PRO", "au_pro")];
-    let cards: String = cards.iter().filter_map(|(label, name)| Some(card(label, &mean(name)?, &over))).collect();
-    let runs = card("runs", &report.runs.len().to_string(), &format!("trainings, {}", seeds(report)));
+    let cards: String = cards.iter().filter_map(|(label, name)| Some(card(label, &mean(name)?, &over(name)))).collect();
+    let (done, missing) = (report.runs.len(), report.missing.len());
+    let number = if missing == 0 { done.to_string() } else { format!("{done} of\u{a0}{}", done + missing) };
+    let runs = card("runs", &number, &format!("trainings, {}", seeds(report)));
     let origin = &report.origin;
     let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let about = [
@@ -77,12 +82,26 @@ fn results(report: &Report, methods: &[Method]) -> String {
         fact("base config", &origin.base_config_hash),
     ];
     format!(
-        "<section>\n<h2>Results</h2>\n<dl class=\"cards\">\n{cards}{runs}</dl>\n{}</section>\n\
+        "<section>\n<h2>Results</h2>\n<dl class=\"cards\">\n{cards}{runs}</dl>\n{}{}</section>\n\
          <section>\n<h2>Compared with published numbers</h2>\n<p class=\"note\">AUROC and AU-PRO in\u{a0}%. Ours: mean ± standard deviation over seeds. \
          The columns of other methods are their published image AUROC. On the line: ● ours, from the lowest to the highest seed; ○ published.</p>\n{}{}</section>\n",
+        missing_runs(report),
         facts(&about),
         tables::beside(report, methods),
         worth(report)
+    )
+}
+
+/// Names the runs without which the means are incomplete.
+fn missing_runs(report: &Report) -> String {
+    if report.missing.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> =
+        report.missing.iter().map(|run| format!("{} seed\u{a0}{}", escape(&run.category), run.seed)).collect();
+    format!(
+        "<p><strong>Incomplete.</strong> These runs have failed or are not done, and no mean contains them: {}.</p>\n",
+        names.join(", ")
     )
 }
 

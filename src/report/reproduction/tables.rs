@@ -81,9 +81,19 @@ pub(super) fn beside(report: &Report, methods: &[Method]) -> String {
     if report.categories.len() > 1 {
         let name = format!("mean of {} <small>± over categories</small>", report.categories.len());
         let means = by_category.iter().map(|method| number(mean_over(method, report)));
-        body += &row(" class=\"mean\"", [name].into_iter().chain(own(&report.mean)).chain(means).chain([String::new()]));
+        let ours = ["image_auroc", "pixel_auroc", "au_pro"].map(|name| mean_cell(report, name));
+        body += &row(" class=\"mean\"", [name].into_iter().chain(ours).chain(means).chain([String::new()]));
     }
     table("beside", &headings, &body)
+}
+
+/// The mean of a metric over the categories, with their number if some lack it.
+fn mean_cell(report: &Report, name: &str) -> String {
+    let mean = report.mean.get(name);
+    match mean.map(|mean| mean.count).filter(|&count| count < report.categories.len()) {
+        Some(count) => format!("{} <small>of {count}</small>", spread(mean)),
+        None => spread(mean),
+    }
 }
 
 /// Image AUROC on a line: a dot for the mean of the seeds on a bar from the lowest to the highest, and rings for published numbers.
@@ -203,6 +213,14 @@ mod tests {
             words.split_whitespace().collect::<Vec<_>>().join(" ")
         };
         row.split("<td").skip(1).map(|cell| text(&format!("td{cell}"))).collect()
+    }
+
+    #[test]
+    fn a_mean_over_fewer_categories_says_so() {
+        let mut report = report(&[("bottle", &[0.95]), ("carpet", &[1.0])]);
+        report.mean.insert("pixel_auroc".into(), Spread::of(&[0.9]).unwrap());
+        let mean = cells(&beside(&report, &published().unwrap()), "mean of 2");
+        assert!(!mean[0].contains("of 2") && mean[1].contains("90.0") && mean[1].contains("of 1"), "{mean:?}");
     }
 
     #[test]

@@ -95,7 +95,7 @@ mod tests {
         let mut names: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
-            .filter(|name| name != "base")
+            .filter(|name| !["base", "paper"].contains(&name.as_str()))
             .collect();
         names.sort();
         assert_eq!(names, OWN.map(|(name, _)| name));
@@ -107,6 +107,12 @@ mod tests {
         let (unknown, is_own) = configs.of("peanut").unwrap();
         assert!(!is_own);
         assert_eq!(unknown, configs.base().unwrap());
+    }
+
+    #[test]
+    fn the_config_in_the_form_of_the_paper_is_the_default() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("paper/configs/paper.toml");
+        assert_eq!(Config::read(&path).unwrap(), Config::default());
     }
 
     /// Textures are flipped and turned, four objects are rotated a little, and nothing else is augmented; a category changes nothing else of the

@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 use crate::ops::Backend;
 use crate::run::evaluation::{PartialReport, evaluate_detector_partly};
 use crate::run::{
-    CHECKPOINT_FILE, CONFIG_FILE, Config, EvaluationReport, LogEntry, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob,
-    ValidationReport, evaluate_detector, validate_detector,
+    CHECKPOINT_FILE, CONFIG_FILE, Config, EvaluationReport, LOG_FILE, Log, LogEntry, METRICS_FILE, MODEL_FILE, Outcome,
+    TrainingJob, ValidationReport, evaluate_detector, validate_detector,
 };
 
 /// File name of the results of a run, written last.
@@ -105,13 +105,15 @@ pub fn execute<B: Backend>(
     make_folder(&folder)?;
     let mut meter = Meter::start(&folder)?;
     let (config, data) = (plan.config(run)?, folders.data.join(&run.category));
+    // Before the training, because a fault of the test set would end the run after it.
+    let category = Category::open_incomplete(&data)?;
     let job = TrainingJob::prepare(config.clone(), &data, &folder, folder.join(CHECKPOINT_FILE).exists())?;
     if !folder.join(MODEL_FILE).exists() && !trained(backend, &job, stop, watcher, &mut meter)? {
         return Ok(None);
     }
     watcher.trained();
     let report =
-        results(backend, plan, run, &data, &folder, (&config, &job), watcher).map_err(|error| error.within(name(run)))?;
+        results(backend, plan, run, &category, &folder, (&config, &job), watcher).map_err(|error| error.within(name(run)))?;
     meter.write()?;
     write_json(&folder.join(RUN_FILE), &report)?;
     Ok(Some(report))
@@ -142,19 +144,19 @@ fn results<B: Backend>(
     backend: &B,
     plan: &Plan,
     run: &PlannedRun,
-    data: &Path,
+    category: &Category,
     folder: &Path,
     (config, job): (&Config, &TrainingJob),
     watcher: &mut impl Watcher<B>,
 ) -> Result<RunReport> {
     let detector = Detector::read(backend, &folder.join(MODEL_FILE))?;
     let thresholds = detector.settings().thresholds.ok_or_else(|| Error::file(folder.join(MODEL_FILE), "has no thresholds"))?;
-    let category = Category::open_incomplete(data)?;
-    let images = notes::count(&category, job.training_images(), job.held_out().len())?;
-    let mut notes = notes::of_test_set(&category, &images);
+    let images = notes::count(category, job.training_images(), job.held_out().len())?;
+    let mut notes = notes::of_training(&Log::lines(&folder.join(LOG_FILE))?);
+    notes.extend(notes::of_test_set(category, &images));
     notes.extend(notes::of_held_out(&images, category.train.len(), detector.settings()));
     let validation = validate(&detector, job.held_out(), folder, &mut notes)?;
-    let tested = test(&detector, &category, &images, folder, watcher)?;
+    let tested = test(&detector, category, &images, folder, watcher)?;
     notes.extend(tested.as_ref().and_then(|own| own.image_threshold.as_ref()?.surprise()));
     Ok(RunReport {
         category: run.category.clone(),
@@ -186,11 +188,10 @@ fn test<B: Backend>(
     if category.test.is_empty() {
         return Ok(None);
     }
-    let is_complete = images.good > 0 && images.anomalous > images.black_masks && images.without_mask == 0;
-    if !is_complete {
-        let report = evaluate_detector_partly(detector, category, Resolution::Native)?;
+    if !images.define_all_metrics() {
+        let report = evaluate_detector_partly(detector, category, Resolution::Native, |_, _, _| Ok(()))?;
         watcher.evaluated(detector, category, None, folder)?;
-        write_json(&folder.join(METRICS_FILE), &report)?;
+        report.write(folder)?;
         return Ok(Some(report));
     }
     let report = evaluate_detector(detector, category, Resolution::Native, || ())?;

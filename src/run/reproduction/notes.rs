@@ -4,6 +4,16 @@ use super::report::ImageCounts;
 use crate::data::{Category, read_mask};
 use crate::detect::{Settings, ThresholdReport};
 use crate::error::Result;
+use crate::run::{LogLine, WarningEntry};
+
+/// What a test set lacks, in sentences; none if it defines all metrics.
+///
+/// # Errors
+/// A mask that cannot be read.
+pub fn test_set_gaps(category: &Category) -> Result<Option<Vec<String>>> {
+    let counts = count(category, 0, 0)?;
+    Ok((!counts.define_all_metrics()).then(|| of_test_set(category, &counts)))
+}
 
 /// Numbers of test images by what is known of them.
 ///
@@ -22,6 +32,18 @@ pub(super) fn count(category: &Category, train: usize, held_out: usize) -> Resul
         counts.black_masks += usize::from(is_black);
     }
     Ok(counts)
+}
+
+/// What looked wrong during the training: the last warning of each kind, so that a result of such a run is not taken for another.
+pub(super) fn of_training(log: &[LogLine]) -> Vec<String> {
+    let mut last: Vec<&WarningEntry> = Vec::new();
+    for line in log {
+        if let LogLine::Warning(entry) = line {
+            last.retain(|earlier| earlier.warning != entry.warning);
+            last.push(entry);
+        }
+    }
+    last.iter().map(|entry| format!("warning during the training: {}", entry.message)).collect()
 }
 
 /// Sentences about the test set.
@@ -69,6 +91,7 @@ mod tests {
 
     use crate::data::TestImage;
     use crate::detect::{Calibration, Source, Thresholds};
+    use crate::run::WarningKind;
 
     #[test]
     fn what_sets_the_thresholds_is_named_with_the_false_alarms_to_expect() {
@@ -85,6 +108,21 @@ mod tests {
         assert_eq!(shared, "data.held_out is 0: the thresholds and the validation set are made of training images");
         assert!(unknown.ends_with("so the rate of false alarms to expect is unknown."), "{unknown}");
         assert!(notes(1, 1, 1, Source::Training)[0].starts_with("the only training image also sets the thresholds"));
+    }
+
+    #[test]
+    fn the_last_warning_of_each_kind_is_noted() {
+        let warning = |step, warning| {
+            LogLine::Warning(WarningEntry { step, warning, value: 0.0, reference: 1.0, message: format!("at step {step}") })
+        };
+        let log = [
+            warning(100, WarningKind::ConstantOutput),
+            warning(150, WarningKind::RisingLoss),
+            warning(200, WarningKind::ConstantOutput),
+        ];
+        let expected = ["warning during the training: at step 150", "warning during the training: at step 200"];
+        assert_eq!(of_training(&log), expected);
+        assert!(of_training(&[]).is_empty());
     }
 
     #[test]

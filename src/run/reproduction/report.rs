@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::plan::PlannedRun;
 use crate::detect::{ThresholdReport, Thresholds};
 
 /// File name of the results of all runs.
@@ -32,6 +33,9 @@ pub struct Report {
     pub origin: Origin,
     /// The runs, sorted by category and seed.
     pub runs: Vec<RunReport>,
+    /// Runs of the plan that have failed or are not done, in the same order.
+    #[serde(default)]
+    pub missing: Vec<PlannedRun>,
     /// Means over the seeds of each category, sorted by category.
     pub categories: Vec<CategoryReport>,
     /// Means of each metric over the categories that have it.
@@ -109,6 +113,13 @@ pub struct ImageCounts {
     pub without_mask: usize,
 }
 
+impl ImageCounts {
+    /// Whether the test set defines all metrics: it has good images, defects, a mask for each of them, and a mask that marks a pixel.
+    pub fn define_all_metrics(&self) -> bool {
+        self.good > 0 && self.anomalous > self.black_masks && self.without_mask == 0
+    }
+}
+
 /// Test images at the image threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdicts {
@@ -173,13 +184,17 @@ impl Spread {
 }
 
 impl Report {
-    /// The report of these runs, in any order.
-    pub fn new(origin: Origin, mut runs: Vec<RunReport>) -> Self {
+    /// The report of the planned runs that are done. Both are in any order.
+    pub fn new(origin: Origin, planned: &[PlannedRun], mut runs: Vec<RunReport>) -> Self {
         runs.sort_by(|a, b| (&a.category, a.seed).cmp(&(&b.category, b.seed)));
+        let is_done =
+            |planned: &&PlannedRun| runs.iter().any(|run| (&run.category, run.seed) == (&planned.category, planned.seed));
+        let mut missing: Vec<PlannedRun> = planned.iter().filter(|planned| !is_done(planned)).cloned().collect();
+        missing.sort();
         let categories: Vec<CategoryReport> = runs.chunk_by(|a, b| a.category == b.category).map(CategoryReport::new).collect();
         let mean = spreads(categories.iter().map(|category| means(&category.metrics)));
         let validation_mean = spreads(categories.iter().map(|category| means(&category.validation)));
-        Self { origin, runs, categories, mean, validation_mean }
+        Self { origin, runs, missing, categories, mean, validation_mean }
     }
 }
 
@@ -251,7 +266,7 @@ pub(crate) mod tests {
             run("a", 1, &[("image_auroc", 1.0), ("pixel_auroc", 0.5)]),
             run("a", 0, &[("image_auroc", 0.5)]),
         ];
-        let report = Report::new(origin(), runs);
+        let report = Report::new(origin(), &[], runs);
         assert_eq!(report.runs.iter().map(|run| (&*run.category, run.seed)).collect::<Vec<_>>(), [("a", 0), ("a", 1), ("b", 0)]);
         let [a, b] = &report.categories[..] else { panic!("{:?}", report.categories) };
         assert_eq!((&a.seeds[..], &b.seeds[..]), (&[0, 1][..], &[0][..]));
@@ -266,12 +281,21 @@ pub(crate) mod tests {
 
     #[test]
     fn a_report_survives_its_file_and_has_the_keys_of_metrics_json() {
-        let report = Report::new(origin(), vec![run("a", 0, &[("image_auroc", 1.0 / 3.0)])]);
+        let report = Report::new(origin(), &[], vec![run("a", 0, &[("image_auroc", 1.0 / 3.0)])]);
         let json = serde_json::to_string(&report).unwrap();
         assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value["runs"][0]["image_auroc"], 1.0 / 3.0);
         assert_eq!(value["runs"][0]["validation"]["image_auroc"], 1.0 / 3.0);
         assert_eq!(value["version"], "0.1.0");
+    }
+
+    #[test]
+    fn runs_that_are_not_done_are_missing() {
+        let planned = [("b", 1), ("b", 0), ("a", 0)].map(|(category, seed)| PlannedRun { category: category.into(), seed });
+        let report = Report::new(origin(), &planned, vec![run("b", 0, &[("image_auroc", 0.5)])]);
+        assert_eq!(report.missing, [planned[2].clone(), planned[0].clone()]);
+        let whole = planned.iter().map(|own| run(&own.category, own.seed, &[])).collect();
+        assert!(Report::new(origin(), &planned, whole).missing.is_empty());
     }
 }

@@ -5,16 +5,17 @@ use std::path::Path;
 
 use super::cost::Cost;
 use super::json::write_json;
-use super::report::{COSTS_FILE, Origin, REPORT_FILE, Report, RunReport, TABLES_FILE, Values, run_folder};
+use super::plan::Plan;
+use super::report::{COSTS_FILE, REPORT_FILE, Report, RunReport, TABLES_FILE, Values, run_folder};
 use crate::data::write_bytes;
 use crate::error::{Error, Result};
 
-/// Writes `report.json`, `tables.csv` and `costs.csv` of these runs into `out`, and returns the report.
+/// Writes `report.json`, `tables.csv` and `costs.csv` of those runs of a plan that are done into `out`, and returns the report.
 ///
 /// # Errors
 /// A file cannot be written; the cost of a run cannot be read.
-pub fn write_results(out: &Path, origin: Origin, runs: Vec<RunReport>) -> Result<Report> {
-    let report = Report::new(origin, runs);
+pub fn write_results(out: &Path, plan: &Plan, runs: Vec<RunReport>) -> Result<Report> {
+    let report = Report::new(plan.origin.clone(), &plan.own_runs(), runs);
     write_json(&out.join(REPORT_FILE), &report)?;
     write_table(&out.join(TABLES_FILE), table(&report))?;
     write_table(&out.join(COSTS_FILE), costs(out, &report)?)?;
@@ -82,7 +83,7 @@ mod tests {
     #[test]
     fn a_metric_that_a_run_lacks_is_an_empty_cell() {
         let runs = vec![run("b", 1, &[("pixel_auroc", 0.5)]), run("a", 0, &[("image_auroc", 0.25)])];
-        let rows = table(&Report::new(origin(), runs));
+        let rows = table(&Report::new(origin(), &[], runs));
         let columns = |row: usize| {
             let named = rows[0].iter().zip(&rows[row]).filter(|(name, _)| name.ends_with("_auroc"));
             named.map(|(_, cell)| cell.as_str()).collect::<Vec<_>>()
