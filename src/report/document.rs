@@ -26,10 +26,13 @@ pub(super) fn header(title: &str, subtitle: &str) -> String {
     format!("<header>\n<h1>{}</h1>\n<p class=\"subtitle\">{}</p>\n</header>\n", escape(title), escape(subtitle))
 }
 
-/// A metric: its name, its value, and a sentence that explains it.
+/// A metric: its name, its value, and a sentence that explains it. What the value has in parentheses, such as its interval, is in smaller
+/// letters below it, because it would not fit beside it.
 pub(super) fn card(label: &str, value: &str, note: &str) -> String {
     let [label, value, note] = [label, value, note].map(escape);
-    format!("<div class=\"card\"><dt>{label}</dt><dd class=\"value\">{value}</dd><dd class=\"note\">{note}</dd></div>\n")
+    let (value, rest) = value.split_at(value.find(" (").unwrap_or(value.len()));
+    let rest = if rest.is_empty() { String::new() } else { format!(" <small>{}</small>", rest.trim_start()) };
+    format!("<div class=\"card\"><dt>{label}</dt><dd class=\"value\">{value}{rest}</dd><dd class=\"note\">{note}</dd></div>\n")
 }
 
 /// Names and values that identify a run.
@@ -70,5 +73,11 @@ mod tests {
     fn markup_in_cards_is_escaped() {
         let card = super::card("<b>", "&", "'");
         assert!(card.contains("<dt>&lt;b&gt;</dt><dd class=\"value\">&amp;</dd><dd class=\"note\">&#39;</dd>"), "{card}");
+    }
+
+    #[test]
+    fn an_interval_is_below_its_value() {
+        let card = super::card("", "9 % (95 %: 0 to <24 %)", "");
+        assert!(card.contains("value\">9 % <small>(95 %: 0 to &lt;24 %)</small></dd>"), "{card}");
     }
 }

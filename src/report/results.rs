@@ -96,9 +96,15 @@ impl Results<'_> {
         self.report.images.iter().map(|image| (image.scores.get(self.score), is_defect(&image.kind))).collect()
     }
 
-    /// e.g. `sum of the heatmap`.
+    /// e.g. `sum of the heatmap`, or `sum of the heatmap, relative to normal images`.
     pub fn score_name(&self) -> String {
-        format!("{} of the heatmap", self.score.word())
+        self.name_of(self.score)
+    }
+
+    fn name_of(&self, score: Score) -> String {
+        // Only a relative score makes the expected false alarms approximate, and every model with such a score has a threshold.
+        let is_relative = self.report.image_threshold.as_ref().is_some_and(|own| own.is_approximate);
+        format!("{} of the heatmap{}", score.word(), if is_relative { ", relative to normal images" } else { "" })
     }
 
     /// The metrics with as many digits as this number of images justifies, and the image AUROC with its standard error.
@@ -113,7 +119,7 @@ impl Results<'_> {
             (Score::Top, metrics.image_auroc_top),
         ];
         let others = aurocs.into_iter().filter(|(score, _)| *score != self.score);
-        let others = others.filter_map(|(score, auroc)| Some((score.word(), auroc?)));
+        let others = others.filter_map(|(score, auroc)| Some((score, auroc?)));
         let metric = |label: String, value: String, explanation: &str| Metric { label, value, explanation: explanation.into() };
         let plain = |label: &str, value: f64, decimals: usize, explanation: &str| {
             metric(label.into(), fraction(value, decimals), explanation)
@@ -125,8 +131,8 @@ impl Results<'_> {
             "probability that an anomalous image scores higher than a good one, ±\u{a0}one standard error",
         )];
         all.extend(others.map(|(other, auroc)| {
-            let explanation = format!("the same with the {other} of the heatmap as score");
-            metric(format!("image AUROC ({other})"), with_error(auroc, counts), &explanation)
+            let explanation = format!("the same for another score: {}", self.name_of(other));
+            metric(format!("image AUROC ({})", other.word()), with_error(auroc, counts), &explanation)
         }));
         all.extend([
             plain("pixel AUROC", metrics.pixel_auroc, of_pixel, "the same for the pixels of all test images"),
@@ -378,5 +384,23 @@ pub(super) mod tests {
         let results = Results { report: &report, score: Score::Max, threshold: Some(1.0) };
         assert_eq!(results.rates().len(), 2);
         assert!(results.notes()[0].contains("do not record how many images"));
+    }
+
+    #[test]
+    fn a_relative_score_is_named_as_such() {
+        let mut report = report(&IMAGES, &AUROCS);
+        let name = |report: &EvaluationReport| Results { report, score: Score::Max, threshold: Some(1.0) }.score_name();
+        assert_eq!(name(&report), "maximum of the heatmap");
+        let settings = |relative_score| Settings {
+            detection: DetectionConfig { relative_score, ..DetectionConfig::default() },
+            thresholds: Some(Thresholds { image: 1.0, pixel: 0.5, calibration: None }),
+            ..Settings::default()
+        };
+        report.image_threshold = ThresholdReport::new(&settings(false), &report.images);
+        assert_eq!(name(&report), "maximum of the heatmap");
+        report.image_threshold = ThresholdReport::new(&settings(true), &report.images);
+        assert_eq!(name(&report), "maximum of the heatmap, relative to normal images");
+        let results = Results { report: &report, score: Score::Max, threshold: Some(1.0) };
+        assert!(results.metrics()[1].explanation.ends_with("sum of the heatmap, relative to normal images"));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::table::{Column, Screen, Table};
+use super::wrap::wrap;
 use crate::run::reproduction::{CategoryReport, Plan, PlannedRun, Report, Spread};
 
 /// The columns of a table of results: heading, name of the metric, whether it is one of the validation set.
@@ -13,6 +14,9 @@ const METRICS: [(&str, &str, bool); 5] = [
     ("validation image", "image_auroc", true),
     ("validation pixel", "pixel_auroc", true),
 ];
+
+/// What ± stands for under a table of results.
+const SPREAD: &str = "± is the standard deviation: over the categories in the row of their mean, over the seeds in the others.";
 
 /// Decimals of a metric.
 const DECIMALS: usize = 3;
@@ -52,7 +56,11 @@ pub fn result_table(report: &Report, screen: Screen) -> String {
         table.row(category_row(category));
     }
     table.summary(mean_row(report));
-    table.render(screen)
+    let mut text = table.render(screen);
+    if text.contains('±') {
+        text += &(wrap(SPREAD, screen.columns).join("\n") + "\n");
+    }
+    text
 }
 
 fn category_row(category: &CategoryReport) -> Vec<String> {
@@ -103,6 +111,7 @@ mod tests {
         assert!(table.contains("0.625 ± 0.177"), "{table}");
         let of_b: Vec<&str> = table.lines().find(|line| line.contains("<b>")).unwrap().split_whitespace().collect();
         assert_eq!(of_b, ["<b>", "1", "1.000"]);
-        assert!(table.lines().last().unwrap().contains("mean"), "{table}");
+        let lines: Vec<&str> = table.lines().collect();
+        assert!(lines[lines.len() - 2].starts_with("mean") && lines[lines.len() - 1] == SPREAD, "{table}");
     }
 }

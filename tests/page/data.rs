@@ -2,9 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, s};
 use orthoscope::backend::Cpu;
-use orthoscope::data::{Category, Family, GenerateOptions, generate, write_bytes};
+use orthoscope::data::{Category, Family, GenerateOptions, generate, read_image, write_bytes, write_png};
 use orthoscope::detect::{Detector, Settings, Thresholds};
 use orthoscope::model::Parameters;
 use orthoscope::report::reproduction::gallery::record;
@@ -101,6 +101,9 @@ fn without_masks_pixels_are_not_judged() {
     let options = GenerateOptions { family: Family::Cloth, size: 48, train: 2, good: 1, defects_per_kind: 1, seed: 3 };
     let root = generate(folder.path(), &options).unwrap();
     std::fs::remove_dir_all(root.join("ground_truth")).unwrap();
+    // An image that is twice as wide as high.
+    let good = root.join("test/good/000.png");
+    write_png(&good, &read_image(&good).unwrap().slice_move(s![..24, .., ..])).unwrap();
     let backend = Cpu::default();
     let parameters = Parameters::initialise(&backend, &Config::parse("model.width = 2").unwrap().architecture(), 0).unwrap();
     let mut detector = Detector::new(&backend, parameters, Settings::default());
@@ -113,4 +116,5 @@ fn without_masks_pixels_are_not_judged() {
     assert_eq!(counts.pixels, None);
     let script = std::fs::read_to_string(folder.path().join("gallery/gallery.js")).unwrap();
     assert!(script.contains("\"has_masks\":false") && script.contains("\"pixels\":null"));
+    assert_eq!((script.matches("\"original\":[24,48]").count(), script.matches("\"original\":[48,48]").count()), (1, 5));
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use orthoscope::detect::Confusion;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::sample::{Run, sample};
 use super::tool::tool;
@@ -51,6 +51,7 @@ fn the_page_counts_as_the_program_does_at_every_threshold() {
             assert_eq!(rates[1].as_f64(), Some(found / (counts.true_positives + counts.false_negatives) as f64));
             assert_eq!(rates[2].as_f64(), Some(f1(counts)));
         }
+        assert_eq!(found["harmless"], json!([null, null, null, null]), "without anything anomalous no rate is defined");
         assert_eq!(found["order"], serde_json::to_value(worst_first(run)).unwrap());
     }
 }

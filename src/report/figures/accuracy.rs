@@ -24,7 +24,7 @@ pub(super) fn roc<B: Backend>(test: &Test<'_, B>) -> Result<Drawing> {
     let threshold = results.threshold.map(|_| format!(" The ring marks the image threshold {}.", test.image_rule()));
     let caption = format!(
         "Share of anomalous images or pixels found against the share of good ones called anomalous, at every threshold; the area under a \
-         curve is its AUROC. Images are ranked by the {}, pixels by the heatmap. The dashed line is chance.{}",
+         curve is its AUROC. Images are ranked by the {}; pixels are ranked by the heatmap. The dashed line is chance.{}",
         results.score_name(),
         threshold.unwrap_or_default()
     );

@@ -47,10 +47,14 @@ const Counting = (() => {
     return { true_positives, false_positives, false_negatives, true_negatives };
   }
 
-  /** Share of what is called anomalous that is, share of what is anomalous that is called so, and their harmonic mean; NaN for 0 / 0. */
-  const precision = counts => counts.true_positives / (counts.true_positives + counts.false_positives);
+  /** Share of what is called anomalous that is, share of what is anomalous that is called so, and their harmonic mean; NaN where not defined. */
   const recall = counts => counts.true_positives / (counts.true_positives + counts.false_negatives);
-  const f1 = counts => (2 * counts.true_positives) / (2 * counts.true_positives + counts.false_positives + counts.false_negatives);
+  const precision = counts => defined(counts, counts.true_positives / (counts.true_positives + counts.false_positives));
+  const f1 = counts =>
+    defined(counts, (2 * counts.true_positives) / (2 * counts.true_positives + counts.false_positives + counts.false_negatives));
+
+  /** Without anything anomalous, precision and F1 would be 0 whatever is called so, which judges nothing. */
+  const defined = (counts, value) => (counts.true_positives + counts.false_negatives ? value : NaN);
 
   /** Positions of the image threshold, rising: every score, one value below all of them, and the threshold of the model. */
   function stops(list, own) {
@@ -60,8 +64,9 @@ const Counting = (() => {
     return [...new Set([...below, ...scores, ...own])].sort((a, b) => a - b);
   }
 
-  /** The place of the largest F1 among the counts at every threshold; the highest threshold of several. */
+  /** The place of the largest F1 among the counts at every threshold; the highest threshold of several. None where F1 is not defined. */
   function best(counts) {
+    if (counts.every(one => Number.isNaN(f1(one)))) return null;
     return counts.reduce((found, one, at) => (f1(one) >= (f1(counts[found]) || 0) ? at : found), 0);
   }
 

@@ -70,6 +70,8 @@ struct Entry {
     score: f64,
     height: usize,
     width: usize,
+    /// Height and width of the image file: the page shows its aspect ratio, which the working resolution may not have.
+    original: [usize; 2],
     /// x̂ and f(x̂) as JPEG in base64.
     input: String,
     reconstruction: String,
@@ -81,6 +83,7 @@ struct Entry {
 /// A test image before the levels are known.
 struct Examined {
     score: f64,
+    original: [usize; 2],
     input: String,
     reconstruction: String,
     heatmap: Plane,
@@ -111,6 +114,7 @@ fn examine<B: Backend>(detector: &Detector<B>, test: &TestImage) -> Result<Exami
     let (height, width) = found.heatmap.dim();
     Ok(Examined {
         score: found.scores.get(settings.detection.score),
+        original: [image.dim().0, image.dim().1],
         input: jpeg(&settings.preparation.apply(&image)?)?,
         reconstruction: jpeg(&found.reconstruction)?,
         truth: resize_nearest(&mask, height, width)?.mapv(is_anomalous),
@@ -156,6 +160,7 @@ fn entry(test: &TestImage, own: &Examined, levels: &Levels) -> Result<Entry> {
         score: own.score,
         height,
         width,
+        original: own.original,
         input: own.input.clone(),
         reconstruction: own.reconstruction.clone(),
         levels: packed(&levels.of(&own.heatmap))?,

@@ -1,9 +1,8 @@
 //! `index.html` of a reproduction.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use indexmap::IndexSet;
+use indexmap::IndexMap;
 
 use super::super::document::{card, document, facts, header};
 use super::super::html::escape;
@@ -12,7 +11,7 @@ use super::published::{Method, published};
 use super::tables;
 use crate::data::write_bytes;
 use crate::error::Result;
-use crate::run::reproduction::{GALLERY_FOLDER, PAGE_FILE, Report, RunReport, run_folder};
+use crate::run::reproduction::{CategoryReport, GALLERY_FOLDER, PAGE_FILE, Report, RunReport, run_folder};
 
 const STYLE: &str = concat!(include_str!("../results.css"), include_str!("page.css"));
 const GALLERY: &str = include_str!("gallery.html");
@@ -190,34 +189,57 @@ fn encoded(segment: &str) -> String {
 
 /// What the protocol lines say that the paper does not do, with the categories it holds for, and notes on the data.
 fn departures(report: &Report) -> String {
-    let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for run in &report.runs {
-        for part in run.protocol.split("; ").filter(|part| part.contains(DEPARTURE)) {
-            found.entry(part).or_default().push(&run.category);
-        }
-    }
-    let all = report.runs.len();
-    let point = |(part, mut categories): (&str, Vec<&str>)| {
-        let everywhere = categories.len() == all;
-        categories.dedup();
-        if everywhere { format!("{part}: all runs") } else { format!("{part}: {}", categories.join(", ")) }
-    };
-    let mut points: Vec<String> = found.into_iter().map(point).collect();
+    let parts = grouped(report, |run| run.protocol.split("; ").filter(|part| part.contains(DEPARTURE)).collect());
+    let mut points: Vec<String> = parts.into_iter().map(|(part, runs)| format!("{part}: {runs}")).collect();
     if points.is_empty() {
         points.push("The protocol lines of all runs name no departure.".to_owned());
     }
-    let notes: IndexSet<String> =
-        report.runs.iter().flat_map(|run| run.notes.iter().map(|note| format!("{}: {note}", run.category))).collect();
+    let notes = notes(report);
     let notes = match notes.is_empty() {
         true => String::new(),
-        false => format!("<h2>Notes on the data</h2>\n{}", list(&Vec::from_iter(notes))),
+        false => format!("<h2>Notes on the data</h2>\n{}", list(&notes)),
     };
     format!(
-        "<section class=\"method\">\n<h2>What departs from the paper</h2>\n{}<p>The full text of the paper was not available: what the \
+        "<section class=\"departures\">\n<h2>What departs from the paper</h2>\n{}<p>The full text of the paper was not available: what the \
          program computes follows its abstract, captions and equations, and the rest is the project's choice, as the method page of the \
          documentation marks it.</p>\n{notes}</section>\n",
         list(&points)
     )
+}
+
+/// The notes of the runs, those that hold for the same runs in one line.
+fn notes(report: &Report) -> Vec<String> {
+    let mut by_runs: IndexMap<String, Vec<&str>> = IndexMap::new();
+    for (note, runs) in grouped(report, |run| run.notes.iter().map(String::as_str).collect()) {
+        by_runs.entry(runs).or_default().push(note.trim_end_matches('.'));
+    }
+    by_runs.into_iter().map(|(runs, notes)| format!("{runs}: {}.", notes.join(". "))).collect()
+}
+
+/// Every text that a run has, in the order in which they come first, with the runs that have it.
+fn grouped<'a>(report: &'a Report, texts: impl Fn(&'a RunReport) -> Vec<&'a str>) -> IndexMap<&'a str, String> {
+    let mut found: IndexMap<&str, Vec<&RunReport>> = IndexMap::new();
+    for run in &report.runs {
+        texts(run).into_iter().for_each(|text| found.entry(text).or_default().push(run));
+    }
+    found.into_iter().map(|(text, runs)| (text, names(report, &runs))).collect()
+}
+
+/// Runs in words: `all runs`, or their categories, with the seeds of a category if it has others too.
+fn names(report: &Report, runs: &[&RunReport]) -> String {
+    if runs.len() == report.runs.len() {
+        return "all runs".to_owned();
+    }
+    let seeds = |category: &CategoryReport| {
+        let seeds: Vec<String> =
+            runs.iter().filter(|run| run.category == category.category).map(|run| run.seed.to_string()).collect();
+        match seeds.len() {
+            0 => None,
+            some if some == category.seeds.len() => Some(category.category.clone()),
+            _ => Some(format!("{} (seed {})", category.category, seeds.join(" and "))),
+        }
+    };
+    report.categories.iter().filter_map(seeds).collect::<Vec<_>>().join(", ")
 }
 
 fn runs(report: &Report) -> String {
@@ -228,15 +250,42 @@ fn runs(report: &Report) -> String {
     };
     let lines: String = report.runs.iter().map(line).collect();
     format!(
-        "<section>\n<h2>Every run</h2>\n<p class=\"note\">Metrics in\u{a0}%. Found and false alarms are test images above the image \
-         threshold.</p>\n{}<details>\n<summary>Protocol of every run</summary>\n<dl class=\"protocols\">\n{lines}</dl>\n</details>\n</section>\n",
-        tables::runs(report)
+        "<section>\n<h2>Every run</h2>\n<p class=\"note\">Metrics in\u{a0}%.</p>\n{}<p class=\"note\">Defects found and false alarms: test images \
+         above the image threshold. The rate to expect follows from the number of images that set this threshold. In parentheses: \
+         95\u{a0}% interval.</p>\n{}<details>\n<summary>Protocol of every run</summary>\n<dl class=\"protocols\">\n{lines}</dl>\n</details>\n</section>\n",
+        tables::runs(report),
+        tables::verdicts(report)
     )
 }
 
 fn others(methods: &[Method]) -> String {
     format!(
-        "<section>\n<h2>Published methods</h2>\n<p class=\"note\">Mean AUROC over the 15 categories of MVTec AD, in\u{a0}%.</p>\n{}</section>\n",
+        "<section>\n<h2>Published methods</h2>\n<p class=\"note\">Mean AUROC over the 15 categories of MVTec AD, in\u{a0}%. Numbers from \
+         “collection” were taken from a collection of published results and not compared with the paper itself; “abstract (image)” means \
+         that the image AUROC is that in the abstract of the paper.</p>\n{}</section>\n",
         tables::methods(methods)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::reproduction::tests::{origin, run};
+
+    #[test]
+    fn a_note_is_written_once_with_the_runs_that_it_holds_for() {
+        let run = |category, seed, notes: &[&str]| RunReport {
+            notes: notes.iter().map(|&note| note.to_owned()).collect(),
+            ..run(category, seed, &[])
+        };
+        let runs = vec![
+            run("bottle", 0, &["From 7 images.", "Too few.", "Rough."]),
+            run("bottle", 1, &["From 7 images.", "Too few.", "Rough."]),
+            run("cable", 0, &["no mask", "From 9 images.", "Rough."]),
+            run("cable", 1, &["From 9 images.", "Rough."]),
+        ];
+        let expected =
+            ["bottle: From 7 images. Too few.", "all runs: Rough.", "cable (seed 0): no mask.", "cable: From 9 images."];
+        assert_eq!(notes(&Report::new(origin(), &[], runs)), expected);
+    }
 }

@@ -6,6 +6,9 @@ use super::super::html::escape;
 use super::published::Method;
 use crate::run::reproduction::{CategoryReport, Report, RunReport, Spread};
 
+/// The metrics beside published numbers, with their headings.
+const COMPARED: [(&str, &str); 3] = [("image_auroc", "image AUROC"), ("pixel_auroc", "pixel AUROC"), ("au_pro", "AU-PRO")];
+
 /// The metrics of the table of runs, with their headings.
 const METRICS: [(&str, &str); 9] = [
     ("image_auroc", "image AUROC"),
@@ -30,15 +33,19 @@ pub(super) fn percent(value: f64) -> String {
     format!("{:.1}", 100.0 * value)
 }
 
-/// Mean and spread over seeds in %.
-pub(super) fn spread(spread: Option<&Spread>) -> String {
-    match spread {
-        None => NONE.to_owned(),
-        Some(Spread { mean, deviation: Some(deviation), .. }) => {
-            format!("{} <small>±\u{a0}{}</small>", percent(*mean), percent(*deviation))
-        }
-        Some(Spread { mean, .. }) => format!("{} <small></small>", percent(*mean)),
+/// Mean and spread in %. A cell without a spread has an empty place for one if others of its column have one, so that the means are in line.
+fn spread(spread: Option<&Spread>, has_place: bool) -> String {
+    let mean = spread.map_or(NONE.to_owned(), |spread| percent(spread.mean));
+    match spread.and_then(|spread| spread.deviation) {
+        Some(deviation) => format!("{mean} <small>±\u{a0}{}</small>", percent(deviation)),
+        None if has_place => format!("{mean} <small></small>"),
+        None => mean,
     }
+}
+
+/// Whether a category has a spread of a metric.
+fn has_spread(report: &Report, name: &str) -> bool {
+    report.categories.iter().any(|own| own.metrics.get(name).is_some_and(|spread| spread.deviation.is_some()))
 }
 
 /// A table in a box that scrolls sideways. Headings and cells are HTML; the first cell of a row is its heading.
@@ -68,10 +75,11 @@ pub(super) fn beside(report: &Report, methods: &[Method]) -> String {
     let by_category: Vec<&Method> =
         methods.iter().filter(|method| !method.image.is_empty()).filter(|m| is_about(m, report)).collect();
     let heading = |method: &&Method| format!("{}{}", escape(&method.name), mark(method));
-    let mut headings = ["category", "image AUROC", "pixel AUROC", "AU-PRO"].map(String::from).to_vec();
+    let mut headings = vec!["category".to_owned()];
+    headings.extend(COMPARED.map(|(_, heading)| heading.to_owned()));
     headings.extend(by_category.iter().map(heading));
     headings.push(format!("<span class=\"ends\"><span>{LEFT}</span><span>image AUROC</span><span>100</span></span>"));
-    let own = |metrics: &BTreeMap<String, Spread>| ["image_auroc", "pixel_auroc", "au_pro"].map(|name| spread(metrics.get(name)));
+    let own = |metrics: &BTreeMap<String, Spread>| COMPARED.map(|(name, _)| spread(metrics.get(name), has_spread(report, name)));
     let line = |category: &CategoryReport| {
         let published = by_category.iter().map(|method| number(method.image.get(&category.category).copied()));
         let plot = plot(category, &by_category);
@@ -81,7 +89,7 @@ pub(super) fn beside(report: &Report, methods: &[Method]) -> String {
     if report.categories.len() > 1 {
         let name = format!("mean of {} <small>± over categories</small>", report.categories.len());
         let means = by_category.iter().map(|method| number(mean_over(method, report)));
-        let ours = ["image_auroc", "pixel_auroc", "au_pro"].map(|name| mean_cell(report, name));
+        let ours = COMPARED.map(|(name, _)| mean_cell(report, name));
         body += &row(" class=\"mean\"", [name].into_iter().chain(ours).chain(means).chain([String::new()]));
     }
     table("beside", &headings, &body)
@@ -91,8 +99,8 @@ pub(super) fn beside(report: &Report, methods: &[Method]) -> String {
 fn mean_cell(report: &Report, name: &str) -> String {
     let mean = report.mean.get(name);
     match mean.map(|mean| mean.count).filter(|&count| count < report.categories.len()) {
-        Some(count) => format!("{} <small>of {count}</small>", spread(mean)),
-        None => spread(mean),
+        Some(count) => format!("{} <small class=\"of\">of {count}</small>", spread(mean, false)),
+        None => spread(mean, has_spread(report, name)),
     }
 }
 
@@ -155,29 +163,41 @@ pub(super) fn methods(methods: &[Method]) -> String {
 
 /// Every run with its metrics in %.
 pub(super) fn runs(report: &Report) -> String {
-    let mut headings =
-        ["category", "seed", "samples seen", "found", "false alarms", "expected", "their rate"].map(String::from).to_vec();
+    let mut headings = ["category", "seed", "samples seen"].map(String::from).to_vec();
     headings.extend(METRICS.map(|(_, heading)| heading.to_owned()));
     headings.extend(["image AUROC on validation", "config"].map(String::from));
     let line = |run: &RunReport| {
-        let of = |count: Option<usize>, total: usize| count.map_or(NONE.to_owned(), |count| format!("{count} of {total}"));
         let value = |values: Option<&BTreeMap<String, f64>>, name: &str| {
             values.and_then(|values| values.get(name)).map_or(NONE.to_owned(), |&value| percent(value))
         };
-        let threshold = run.image_threshold.as_ref();
-        let mut cells = vec![
-            escape(&run.category.replace('_', " ")),
-            run.seed.to_string(),
-            run.steps.saturating_mul(run.batch).to_string(),
-            of(run.verdicts.map(|own| own.found), run.images.anomalous),
-            of(run.verdicts.map(|own| own.false_alarms), run.images.good),
-            threshold.and_then(|own| own.expected_false_alarms).map_or(NONE.to_owned(), |rate| rate.to_string()),
-            threshold.and_then(|own| own.false_alarms).map_or(NONE.to_owned(), |rate| rate.to_string()),
-        ];
+        let mut cells = name(run).to_vec();
+        cells.push(run.steps.saturating_mul(run.batch).to_string());
         cells.extend(METRICS.map(|(name, _)| value(Some(&run.metrics), name)));
         cells.push(value(run.validation.as_ref().map(|own| &own.metrics), "image_auroc"));
         cells.push(format!("<code>{}</code>", escape(&run.config_hash)));
         row("", cells)
+    };
+    table("runs", &headings, &report.runs.iter().map(line).collect::<String>())
+}
+
+/// The category and the seed of a run.
+fn name(run: &RunReport) -> [String; 2] {
+    [escape(&run.category.replace('_', " ")), run.seed.to_string()]
+}
+
+/// Every run with its verdicts at the image threshold, and the rate of false alarms beside the one to expect.
+pub(super) fn verdicts(report: &Report) -> String {
+    let headings = ["category", "seed", "defects found", "false alarms", "their rate", "rate to expect"].map(String::from);
+    let line = |run: &RunReport| {
+        let of = |count: Option<usize>, total: usize| count.map_or(NONE.to_owned(), |count| format!("{count} of {total}"));
+        let threshold = run.image_threshold.as_ref();
+        let verdicts = [
+            of(run.verdicts.map(|own| own.found), run.images.anomalous),
+            of(run.verdicts.map(|own| own.false_alarms), run.images.good),
+            threshold.and_then(|own| own.false_alarms).map_or(NONE.to_owned(), |rate| rate.to_string()),
+            threshold.and_then(|own| own.expected_false_alarms).map_or(NONE.to_owned(), |rate| rate.to_string()),
+        ];
+        row("", name(run).into_iter().chain(verdicts))
     };
     table("runs", &headings, &report.runs.iter().map(line).collect::<String>())
 }
@@ -219,7 +239,9 @@ mod tests {
     fn a_mean_over_fewer_categories_says_so() {
         let mut report = report(&[("bottle", &[0.95]), ("carpet", &[1.0])]);
         report.mean.insert("pixel_auroc".into(), Spread::of(&[0.9]).unwrap());
-        let mean = cells(&beside(&report, &published().unwrap()), "mean of 2");
+        let table = beside(&report, &published().unwrap());
+        assert!(!table.contains("<small></small>"), "no seed has a spread, so that nothing is kept free for one");
+        let mean = cells(&table, "mean of 2");
         assert!(!mean[0].contains("of 2") && mean[1].contains("90.0") && mean[1].contains("of 1"), "{mean:?}");
     }
 

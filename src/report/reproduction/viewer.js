@@ -72,7 +72,9 @@
   async function prepared(image, thresholds) {
     const { height, width } = image;
     const [levels, truth] = await Promise.all([image.levels, image.truth].map(map => Counting.unpack(map, height, width)));
-    return { ...image, levels, truth, tally: Counting.tally(levels, truth, thresholds) };
+    // Galleries of earlier versions do not say how large the original is.
+    const [tall, wide] = image.original ?? [height, width];
+    return { ...image, ratio: wide / tall, levels, truth, tally: Counting.tally(levels, truth, thresholds) };
   }
 
   function start(data) {
@@ -88,12 +90,14 @@
     run.bestPixel = !data.has_masks ? null : Counting.best(thresholds.map((_, index) => Counting.pixels(tally, index)));
     run.ownImage = own.length ? stops.indexOf(own[0]) : null;
     run.ownPixel = data.pixel_threshold ? thresholds.indexOf(data.pixel_threshold.value) : null;
-    run.image = run.ownImage ?? run.bestImage;
+    run.image = run.ownImage ?? run.bestImage ?? stops.length >> 1;
     run.pixel = run.ownPixel ?? run.bestPixel ?? thresholds.length >> 1;
     const kinds = [...new Set(images.map(image => image.kind))];
     at("kind").replaceChildren(...["", ...kinds].map(kind => element("option", { value: kind }, kind ? words(kind) : "all kinds")));
     at("show").value = "";
-    at("scale").replaceChildren(`Heat colours: ${readable(data.scale[0])} `, ramp(), ` ${readable(data.scale[1])}`);
+    // Brighter colours than that of the largest value or threshold occur in no image.
+    const [low, high] = [data.scale[0], Math.min(data.scale[1], thresholds.at(-1))];
+    at("scale").replaceChildren(`Heat colours: ${readable(low)} `, ramp(low, high), ` ${readable(high)}`);
     at("image-threshold").max = stops.length - 1;
     at("pixel-threshold").max = thresholds.length - 1;
     strip();
@@ -111,8 +115,7 @@
   }
 
   /** The colours of the heatmap at equal steps of the value. */
-  function ramp() {
-    const [low, high] = run.scale;
+  function ramp(low, high) {
     const colour = place => {
       const value = low + place * (high - low);
       return `#${run.colours[run.thresholds.filter(one => value > one).length]}`;
@@ -124,12 +127,15 @@
 
   /** A tick for every image under the slider of the image threshold. */
   function strip() {
+    const length = Math.max(run.stops.length - 1, 1);
+    // Between few positions is much room, but the first and the last tick must not run out of the card.
+    const width = Math.min(0.8, 0.025 * length);
     const tick = image => {
       const place = run.stops.indexOf(image.score);
-      return `<rect class="${image.anomalous ? "anomalous" : "good"}" x="${place - 0.4}" width="0.8" y="${image.anomalous ? 0 : 5}" height="5"/>`;
+      return `<rect class="${image.anomalous ? "anomalous" : "good"}" x="${place - width / 2}" width="${width}" y="${image.anomalous ? 0 : 5}" height="5"/>`;
     };
     const svg = document.querySelector("#image .strip");
-    svg.setAttribute("viewBox", `0 0 ${Math.max(run.stops.length - 1, 1)} 10`);
+    svg.setAttribute("viewBox", `0 0 ${length} 10`);
     svg.innerHTML = run.images.map(tick).join("");
   }
 
@@ -176,6 +182,7 @@
       image.tint = element("canvas", { width: Math.floor(image.width / step), height: Math.floor(image.height / step) });
       image.step = step;
       image.thumb = element("button", { title: image.name }, picture, image.tint, element("small", {}, words(image.kind)));
+      image.thumb.style.setProperty("--ratio", image.ratio);
       image.thumb.onclick = () => select(run.order.indexOf(run.images.indexOf(image)));
       image.item = element("li", {}, image.thumb);
     }
@@ -239,8 +246,7 @@
   function display(image) {
     run.displayed = image;
     const [input, reconstruction, heat, truth] = layers.children;
-    layers.style.aspectRatio = `${image.width} / ${image.height}`;
-    layers.style.setProperty("--ratio", image.width / image.height);
+    layers.style.setProperty("--ratio", image.ratio);
     input.src = `data:image/jpeg;base64,${image.input}`;
     reconstruction.src = `data:image/jpeg;base64,${image.reconstruction}`;
     const colours = run.colours.map(hex => [0, 2, 4].map(first => parseInt(hex.slice(first, first + 2), 16)));
@@ -260,10 +266,11 @@
     const image = shown();
     if (!image) return;
     const canvas = layers.children[4];
-    const scale = Math.max(1, Math.round((layers.clientWidth * devicePixelRatio) / image.width));
-    Object.assign(canvas, { width: image.width * scale, height: image.height * scale });
-    if (at("truth").checked) outline(canvas, image, scale, pixel => image.truth[pixel] > 0, "#7dff5a");
-    if (at("mask").checked) outline(canvas, image, scale, pixel => image.levels[pixel] > run.pixel, "#22d3ff");
+    const scale = (shown, pixels) => Math.max(1, Math.round((shown * devicePixelRatio) / pixels));
+    const scales = [scale(layers.clientWidth, image.width), scale(layers.clientHeight, image.height)];
+    Object.assign(canvas, { width: image.width * scales[0], height: image.height * scales[1] });
+    if (at("truth").checked) outline(canvas, image, scales, pixel => image.truth[pixel] > 0, "#7dff5a");
+    if (at("mask").checked) outline(canvas, image, scales, pixel => image.levels[pixel] > run.pixel, "#22d3ff");
     const counts = Counting.pixels(image.tally, run.pixel);
     const truth = counts.true_positives + counts.false_negatives;
     const marked = whole(counts.true_positives + counts.false_positives);
@@ -273,16 +280,16 @@
   }
 
   /** Lines along the edges between pixels inside and outside. */
-  function outline(canvas, { height, width }, scale, inside, colour) {
+  function outline(canvas, { height, width }, [across, down], inside, colour) {
     const context = canvas.getContext("2d");
     const isInside = (row, column) => row >= 0 && column >= 0 && row < height && column < width && inside(row * width + column);
     context.beginPath();
     for (let row = 0; row <= height; row++)
       for (let column = 0; column <= width; column++) {
         const own = isInside(row, column);
-        const [x, y] = [column * scale, row * scale];
-        if (own !== isInside(row, column - 1)) context.moveTo(x, y), context.lineTo(x, y + scale);
-        if (own !== isInside(row - 1, column)) context.moveTo(x, y), context.lineTo(x + scale, y);
+        const [x, y] = [column * across, row * down];
+        if (own !== isInside(row, column - 1)) context.moveTo(x, y), context.lineTo(x, y + down);
+        if (own !== isInside(row - 1, column)) context.moveTo(x, y), context.lineTo(x + across, y);
       }
     context.lineCap = "round";
     for (const [style, line] of [["rgb(0 0 0 / .6)", 4], [colour, 2]]) {

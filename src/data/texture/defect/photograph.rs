@@ -45,10 +45,12 @@ impl Defect {
     }
 }
 
-/// The photograph with a flaw of this opacity. What the flaw adds is averaged over four points of each pixel, as in generated images.
+/// The photograph with a flaw of this opacity. What the flaw adds is averaged over four points of each pixel, as in generated images. On a grey
+/// photograph it is grey: a grey camera sees no colour, and colour alone would betray the defect.
 fn with_flaw(image: &Image, flaw: &dyn Flaw, opacity: f32) -> Image {
     let surface = |p: Point| bilinear(image, p.y - 0.5, p.x - 0.5);
     let (height, width, _) = image.dim();
+    let is_grey = image.lanes(Axis(2)).into_iter().all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]);
     let mut changed = image.clone();
     for ((y, x), mut pixel) in ndarray::indices((height, width)).into_iter().zip(changed.lanes_mut(Axis(2))) {
         let mut added: Colour = [0.0; 3];
@@ -56,6 +58,9 @@ fn with_flaw(image: &Image, flaw: &dyn Flaw, opacity: f32) -> Image {
             let p = Point::new(y as f32, x as f32).plus(place, 1.0);
             let (before, after) = (surface(p), flaw.painted(p, Sample::solid(surface(flaw.moved(p)))).colour);
             added = [0, 1, 2].map(|c| added[c] + 0.25 * (after[c] - before[c]));
+        }
+        if is_grey {
+            added = [added.iter().sum::<f32>() / 3.0; 3];
         }
         pixel.iter_mut().zip(added).for_each(|(value, added)| *value = (*value + opacity * added).clamp(0.0, 1.0));
     }
@@ -102,6 +107,15 @@ mod tests {
         let mut areas: Vec<f32> = drawn.iter().map(|own| own.mask.sum() / (96.0 * 96.0)).collect();
         areas.sort_by(f32::total_cmp);
         assert!(areas[4] < 0.01 && areas[35] > 0.05 && areas[39] < 0.8, "{areas:?}");
+    }
+
+    #[test]
+    fn on_a_grey_photograph_a_defect_is_grey() {
+        let colour = photograph(48, 48);
+        let grey = Image::from_shape_fn((48, 48, 3), |(y, x, _)| colour[[y, x, 0]]);
+        let drawn = |x: &Image| Defect::Stain.on_photograph(x, &mut Stream::new(3, Purpose::Test, 1, 0)).unwrap().unwrap().image;
+        let is_grey = |image: &Image| image.lanes(Axis(2)).into_iter().all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]);
+        assert!(is_grey(&drawn(&grey)) && drawn(&grey) != grey && !is_grey(&drawn(&colour)));
     }
 
     #[test]
