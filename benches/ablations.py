@@ -54,6 +54,18 @@ def table(key, chosen):
     return header, [row(name, rows) for (name,), rows in groups(chosen, key).items()]
 
 
+def each_category(record):
+    """Header and rows: one row for each category and score, for a plan of one variant."""
+
+    def row(category, score, rows):
+        seeds = groups(rows, "seed").values()
+        measured = [quality(seeds, chosen) for chosen in ([decisive("validation")], *map(measures, IMAGES), [lambda row: row["test"]["au_pro"]])]
+        return [category, score, str(len(seeds)), *measured, f"{mean(row['cpu_minutes'] for row in rows):.0f}"]
+
+    header = ["category", "score", "seeds", "decides", *IMAGES, "AU-PRO", "CPU-minutes"]
+    return header, [row(category, score, rows) for (category, score), rows in groups(record["rows"], "category", "score").items()]
+
+
 def variants(record):
     """Every variant, with the score of its config."""
     return table("variant", [row for row in record["rows"] if row["score"] == OWN])

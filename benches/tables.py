@@ -25,6 +25,7 @@ GOALS = "paper/results/cpu/goals.json"
 FACTORS = "paper/ablations/factors.json"
 CURVES = "paper/ablations/curves.json"
 LONG = "paper/ablations/long.json"
+OTHERS = "paper/ablations/others.json"
 HEAVIEST = 12
 # Ends of a range over cases: of their medians, and of all pairs of processes.
 MEDIANS = ((min, "median"), (max, "median"))
@@ -287,6 +288,8 @@ TABLES = {
     "ablation-agreement": (ablation(ablations.agreement), FACTORS),
     "ablation-curves": (ablation(ablations.variants), CURVES),
     "ablation-long": (ablation(ablations.variants), LONG),
+    "ablation-others": (ablation(ablations.variants), OTHERS),
+    "ablation-others-scores": (ablation(ablations.scores), OTHERS),
     "floors-infer": (floors, "paper/results/profile/infer_model2_w32_128px_batch4.json"),
 }
 
