@@ -1,5 +1,6 @@
 //! Helpers: detection of NVRTC, and the program in an isolated environment.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -29,9 +30,32 @@ pub fn nvrtc(test: &str) -> Option<Compiler> {
 /// One of each generation.
 pub const ARCHITECTURES: [&str; 6] = ["sm_80", "sm_89", "sm_90", "sm_90a", "sm_100", "sm_120"];
 
-/// The cache that the tests share. Its keys contain the hash of the sources, so stale files are never used.
+/// The cache that the tests share, for these sources. Caches for other sources are removed, because a test damages files and expects that they
+/// would have been used.
 pub fn shared_cache() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-kernels")
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let make = || {
+        let (folder, prefix) = (Path::new(env!("CARGO_TARGET_TMPDIR")), "compiled-kernels");
+        let name = format!("{prefix}-{:016x}", hash_of_sources());
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+            let other = entry.file_name();
+            if other.to_str().is_some_and(|other| other.starts_with(prefix) && other != name) {
+                std::fs::remove_dir_all(entry.path()).unwrap();
+            }
+        }
+        folder.join(name)
+    };
+    FOLDER.get_or_init(make).clone()
+}
+
+fn hash_of_sources() -> u64 {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.is_file());
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    files.iter().for_each(|path| std::fs::read(path).unwrap().hash(&mut hasher));
+    hasher.finish()
 }
 
 /// Compiles every kernel file for all [`ARCHITECTURES`] into the shared cache. None if there is no NVRTC, as for [`nvrtc`].
