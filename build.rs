@@ -1,6 +1,5 @@
 //! Puts the commit into the binary, for the protocol line of every report, marked if sources have been modified since; without git it
-//! stays unknown. Reads the list of kernels
-//! from `kernels/*.cu`. With the feature `emulator`, compiles the CUDA kernels as C++ for the CPU.
+//! stays unknown. Reads the list of kernels from `kernels/*.cu`. With the feature `emulator`, compiles the CUDA kernels as C++ for the CPU.
 
 use std::process::Command;
 
@@ -15,17 +14,35 @@ mod registry;
 const SOURCES: [&str; 5] = ["src", "kernels", "build.rs", "Cargo.toml", "Cargo.lock"];
 
 fn main() {
-    for path in [".git/HEAD", ".git/logs/HEAD"].iter().chain(&SOURCES) {
-        println!("cargo::rerun-if-changed={path}");
-    }
-    if let Some(head) = git(&["rev-parse", "--short=12", "HEAD"]) {
-        let changes = git(&[&["status", "--porcelain", "--"], &SOURCES[..]].concat());
-        let mark = if changes.is_some_and(|changes| !changes.is_empty()) { "-modified" } else { "" };
-        println!("cargo::rustc-env=ORTHOSCOPE_COMMIT={head}{mark}");
+    SOURCES.iter().for_each(|path| println!("cargo::rerun-if-changed={path}"));
+    if let Some(commit) = commit() {
+        println!("cargo::rustc-env=ORTHOSCOPE_COMMIT={commit}");
     }
     registry::write();
     #[cfg(feature = "emulator")]
     emulator::compile();
+}
+
+/// The commit of this checkout, with a mark if sources differ from it or if that is not known; `None` if these are not the files of a
+/// checkout, for example those of a published package, which may lie inside some other one.
+fn commit() -> Option<String> {
+    if !git(&["rev-parse", "--show-prefix"])?.is_empty() {
+        return None;
+    }
+    let head = git(&["rev-parse", "--short=12", "HEAD"])?;
+    for name in ["HEAD", "logs/HEAD"] {
+        // In a worktree they are not in `.git`. Cargo would build again each time for a file that does not exist.
+        let path = git(&["rev-parse", "--git-path", name])?;
+        if std::path::Path::new(&path).exists() {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
+    let mark = match git(&[&["--no-optional-locks", "status", "--porcelain", "--"], &SOURCES[..]].concat()) {
+        None => "-unknown",
+        Some(changes) if changes.is_empty() => "",
+        Some(_) => "-modified",
+    };
+    Some(format!("{head}{mark}"))
 }
 
 /// What a git command prints, without space around it; `None` if it fails.

@@ -61,9 +61,14 @@ class Run:
     def metrics(self, out, score, images):
         return self.folder(out) / score / images / "metrics.json"
 
+    def is_judged(self, out, score):
+        """Whether both metrics are there, and the images of the validation set, which go last, are not."""
+        is_cleared = not (self.metrics(out, score, "validation").parent / "test").exists()
+        return is_cleared and all(self.metrics(out, score, images).exists() for images in SETS)
+
     def is_done(self, out, scores):
-        """Whether all files are there; `train` and `evaluate` check what they were made with."""
-        return all(self.metrics(out, score, images).exists() for score in scores for images in SETS)
+        """Whether all results are there. What they were made with is checked by `check_training` and `check_unchanged`."""
+        return all(self.is_judged(out, score) for score in scores)
 
 
 class Changed(Exception):
@@ -242,33 +247,40 @@ def check_unchanged(path, text):
     """Refuses results that were made with another config. Comments do not count."""
     if path.exists() and tomllib.loads(path.read_text()) != tomllib.loads(text):
         raise Changed(f"{path} differs from the plan now; remove {path.parent} to make its results again")
-    write(path, text)
 
 
 def check_training(plan, run, folder):
-    """Refuses a folder whose training was of another config. Before a training, records the config."""
+    """Refuses a folder whose training was of another config. The files with the config of the run now, by name."""
     texts = {f"layer-{place}.toml": path.read_text() for place, path in enumerate(layers(plan, run))} | {"overrides.toml": plan.runs[run]}
-    recorded = {path.name for pattern in ("layer-*.toml", "overrides.toml") for path in folder.glob(pattern)}
     # `train` writes config.toml first. If it has refused the config, there is none, and the config may be mended.
-    if not any((folder / name).exists() for name in ("config.toml", "model.safetensors", OWN)):
-        for name in recorded:
-            (folder / name).unlink()
-    elif recorded != set(texts):
-        raise Changed(f"{folder} was made with more or fewer config files than the plan has now; remove it to make its results again")
-    for name, text in texts.items():
-        check_unchanged(folder / name, text)
+    if any((folder / name).exists() for name in ("config.toml", "model.safetensors", OWN)):
+        if recorded(folder) != set(texts):
+            raise Changed(f"{folder} was made with more or fewer config files than the plan has now; remove it to make its results again")
+        for name, text in texts.items():
+            check_unchanged(folder / name, text)
+    return texts
+
+
+def recorded(folder):
+    """Names of the files with the config of a run that were written before its training."""
+    return {path.name for pattern in ("layer-*.toml", "overrides.toml") for path in folder.glob(pattern)}
 
 
 def train(options, plan, run):
     """Trains one run, from its checkpoint if it has one. True if it is done."""
     folder = run.folder(options.out)
     folder.mkdir(parents=True, exist_ok=True)
-    check_training(plan, run, folder)
+    texts = check_training(plan, run, folder)
+    for name in recorded(folder) - set(texts):
+        (folder / name).unlink()
+    for name, text in texts.items():
+        write(folder / name, text)
     if (folder / "model.safetensors").exists():
         return True
     resume = ["--resume"] if (folder / "checkpoint.safetensors").exists() else []
     data = ["--data", options.data / run.category, "--out", folder, "--seed", run.seed]
-    return timed(orthoscope(options, "train", *data, *configs([*layers(plan, run), folder / "overrides.toml"]), *resume), folder)
+    # The copies, because the files may change before the program reads them.
+    return timed(orthoscope(options, "train", *data, *configs(folder / name for name in texts), *resume), folder)
 
 
 def keep_metrics(folder):
@@ -291,25 +303,26 @@ def judge(options, run, score):
     calibration = ["--calibrate", validation / "test" / "good"]
     if not execute(orthoscope(options, "evaluate", *weights, *data, "--out", test, *calibration, *departs), folder):
         return False
-    keep_metrics(validation)
     keep_metrics(test)
+    keep_metrics(validation)
     return True
 
 
 def evaluate(options, plan, run):
     """Evaluates a trained run with every score that is missing. True if it is done."""
     for score, text in plan.scores.items():
-        (run.folder(options.out) / score).mkdir(exist_ok=True)
-        check_unchanged(run.folder(options.out) / score / "detection.toml", text)
-        is_done = all(run.metrics(options.out, score, images).exists() for images in SETS)
-        if not is_done and not judge(options, run, score):
+        detection = run.folder(options.out) / score / "detection.toml"
+        check_unchanged(detection, text)
+        detection.parent.mkdir(exist_ok=True)
+        write(detection, text)
+        if not run.is_judged(options.out, score) and not judge(options, run, score):
             return False
     return True
 
 
 def train_all(options):
     """Trains and evaluates what is not done. The runs that failed."""
-    read(options.plan)
+    plan = read(options.plan)
     check_program(options)
     options.out.mkdir(parents=True, exist_ok=True)
     lock = open(options.out / "lock", "w")
@@ -319,7 +332,10 @@ def train_all(options):
         sys.exit(f"{options.out} is in use by another process")
     failed = []
     while True:
-        plan = read(options.plan)
+        try:
+            plan = read(options.plan)
+        except Unusable as error:
+            print(f"the plan is used as it was before: {error}", flush=True)
         todo = [run for run in plan.runs if not run.is_done(options.out, plan.scores) and run not in failed]
         if not todo:
             return failed
@@ -346,7 +362,10 @@ def results(run, options, plan):
         found = {name: json.loads(run.metrics(options.out, score, name).read_text()) for name in SETS}
         row = {"variant": run.variant, "score": score, "category": run.category, "seed": run.seed}
         metrics = {name: {key: found[name][key] for key in METRICS if key in found[name]} for name in SETS}
-        yield row | metrics | {"protocol": found["test"]["protocol"], "cpu_minutes": round(cost["cpu_seconds"] / 60, 1)}
+        protocol = {name: found[name]["protocol"] for name in SETS}
+        if any("-modified" in line for line in protocol.values()):
+            print(f"note: {run.variant}, {run.category}, seed {run.seed}, {score}: judged by a program that no commit has", flush=True)
+        yield row | metrics | {"protocol": protocol, "cpu_minutes": round(cost["cpu_seconds"] / 60, 1)}
 
 
 def all_results(options, plan):
@@ -394,4 +413,7 @@ def overrides(plan):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

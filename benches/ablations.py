@@ -48,22 +48,11 @@ def table(key, chosen):
         alone = lambda category: [[row] for row in by_category.get((category,), [])]
         tested = [quality(alone(category), measures("test")) if alone(category) else NONE for category in categories]
         seeds = len(groups(rows, "seed"))
-        return [name, str(seeds), *averaged, *tested, f"{mean(row['cpu_minutes'] for row in rows):.0f}"]
+        number = str(seeds) if seeds == len(runs) or not runs else f"{seeds}, {len(runs)} with all"
+        return [name, number, *averaged, *tested, f"{mean(row['cpu_minutes'] for row in rows):.0f}"]
 
     header = [key, "seeds", "decides", *IMAGES, *categories, "CPU-minutes"]
     return header, [row(name, rows) for (name,), rows in groups(chosen, key).items()]
-
-
-def each_category(record):
-    """Header and rows: one row for each category and score, for a plan of one variant."""
-
-    def row(category, score, rows):
-        seeds = groups(rows, "seed").values()
-        measured = [quality(seeds, chosen) for chosen in ([decisive("validation")], *map(measures, IMAGES), [lambda row: row["test"]["au_pro"]])]
-        return [category, score, str(len(seeds)), *measured, f"{mean(row['cpu_minutes'] for row in rows):.0f}"]
-
-    header = ["category", "score", "seeds", "decides", *IMAGES, "AU-PRO", "CPU-minutes"]
-    return header, [row(category, score, rows) for (category, score), rows in groups(record["rows"], "category", "score").items()]
 
 
 def variants(record):

@@ -3,6 +3,7 @@
 mod fixture;
 
 mod cli {
+    mod ablate;
     mod data;
     mod demo;
     mod detect;
@@ -18,5 +19,6 @@ mod cli {
     mod streams;
     mod train;
     mod training_log;
+    mod validate;
     mod verify;
 }

@@ -7,13 +7,12 @@ use orthoscope::data::{Category, Image, Plane, TestImage, check_output_folder, l
 use orthoscope::detect::{Detector, Resolution, Source};
 use orthoscope::ops::Backend;
 use orthoscope::report::results::{self, Results};
-use orthoscope::run::reproduction::test_set_gaps;
-use orthoscope::run::{Config, EvaluationReport, METRICS_FILE, PartialReport, evaluate_detector_partly, evaluate_with_maps};
+use orthoscope::run::{Config, EvaluationReport, ImageCounts, METRICS_FILE, Measured, PartialReport, evaluate_any};
 use orthoscope::{Error, Result};
 
 use super::device::{DeviceOption, on_device};
 use super::maps::MapFolder;
-use super::output::{self, say};
+use super::output::{self, note, say};
 use super::{page, progress};
 
 /// Arguments of `evaluate`.
@@ -43,17 +42,24 @@ pub struct Arguments {
     /// NAME.npy
     #[arg(long, value_name = "DIR")]
     maps: Option<PathBuf>,
+    #[command(flatten)]
+    reporting: Reporting,
+}
+
+/// How a model is run and its metrics printed.
+#[derive(clap::Args)]
+pub struct Reporting {
     /// Print the metrics as JSON instead of a table
     #[arg(long)]
-    json: bool,
+    pub json: bool,
     #[command(flatten)]
-    device: DeviceOption,
+    pub device: DeviceOption,
 }
 
 /// Evaluates a weight file on a test set.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
-    on_device!(arguments.device.open()?, |backend| evaluate(arguments, &backend))
+    on_device!(arguments.reporting.device.open()?, |backend| evaluate(arguments, &backend))
 }
 
 fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()> {
@@ -74,33 +80,46 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         bar.inc(1);
         maps.as_ref().map_or(Ok(()), |folder| folder.write(test, image, heatmap))
     };
-    if let Some(gaps) = test_set_gaps(&category)? {
-        let report = evaluate_detector_partly(&detector, &category, arguments.resolution, keep)?;
-        bar.finish_and_clear();
-        return conclude_partly(arguments, &gaps, &report);
-    }
-    let report = evaluate_with_maps(&detector, &category, arguments.resolution, keep)?;
+    let counts = ImageCounts::of_test_set(&category)?;
+    let measured = evaluate_any(&detector, &category, &counts, arguments.resolution, keep)?;
     bar.finish_and_clear();
-    report.write(&arguments.out)?;
-    let run = page::Run { loss: page::loss_curve(&arguments.model)?, wall: None };
-    page::write(&arguments.out, &detector, &category, &report, &run)?;
-    print(&results(&detector, &report), arguments.json)?;
-    if !arguments.json {
-        say(format_args!("wrote {} and index.html", arguments.out.join(METRICS_FILE).display()))?;
-        if let Some(folder) = maps {
-            say(format_args!("wrote {} maps as .tiff and .npy below {}", category.test.len(), folder.path().display()))?;
-        }
+    match &measured {
+        Measured::Complete(report) => conclude(arguments, &detector, &category, report)?,
+        Measured::Partial(report) => conclude_partly(arguments, &counts.gaps(&category), report)?,
+    }
+    if let Some(folder) = maps.filter(|_| !arguments.reporting.json) {
+        say(format_args!("wrote {} maps as .tiff and .npy below {}", category.test.len(), folder.path().display()))?;
     }
     Ok(())
 }
 
-/// Writes and prints what an incomplete test set defines, and what it lacks. There is no page of it.
+/// Writes and prints the metrics, and writes the page.
+fn conclude(
+    arguments: &Arguments,
+    detector: &Detector<impl Backend>,
+    category: &Category,
+    report: &EvaluationReport,
+) -> anyhow::Result<()> {
+    report.write(&arguments.out)?;
+    let run = page::Run { loss: page::loss_curve(&arguments.model)?, wall: None };
+    page::write(&arguments.out, detector, category, report, &run)?;
+    print(&results(detector, report), arguments.reporting.json)?;
+    if arguments.reporting.json {
+        return Ok(());
+    }
+    say(format_args!("wrote {} and index.html", arguments.out.join(METRICS_FILE).display()))
+}
+
+/// Writes and prints what an incomplete test set defines, and says what it lacks. There is no page of it, also none of an earlier evaluation.
 fn conclude_partly(arguments: &Arguments, gaps: &[String], report: &PartialReport) -> anyhow::Result<()> {
     report.write(&arguments.out)?;
-    if arguments.json {
+    for path in page::FILES.map(|name| arguments.out.join(name)).iter().filter(|path| path.exists()) {
+        std::fs::remove_file(path).map_err(|error| Error::write(path, error))?;
+    }
+    gaps.iter().for_each(|gap| note(format_args!("{}: {gap}", arguments.data.display())));
+    if arguments.reporting.json {
         return say(serde_json::to_string_pretty(report)?);
     }
-    gaps.iter().try_for_each(|gap| say(format_args!("{}: {gap}", arguments.data.display())))?;
     output::print(results::partial_table(report, output::screen()))?;
     if let Some(threshold) = &report.image_threshold {
         threshold.sentences().iter().try_for_each(say)?;
@@ -122,7 +141,7 @@ fn calibrate(detector: &mut Detector<impl Backend>, folder: &Path, category: &Ca
     let known = paths.iter().filter(|path| is_in(&trained, path)).count();
     if known > 0 {
         log::warn!(
-            "{}: {known} of {} images are in train/good; where the network was trained on them, expect more false alarms than stated",
+            "{}: {known} of {} images are in train/good, on which the network was trained, so the rate of false alarms to expect is unknown",
             folder.display(),
             paths.len()
         );
@@ -132,7 +151,8 @@ fn calibrate(detector: &mut Detector<impl Backend>, folder: &Path, category: &Ca
         bar.inc(1);
         read_image(path).map(Cow::Owned)
     });
-    detector.calibrate_on(images, Source::Given).map_err(|error| error.within(format!("images of {}", folder.display())))?;
+    let source = if known > 0 { Source::Training } else { Source::Given };
+    detector.calibrate_on(images, source).map_err(|error| error.within(format!("images of {}", folder.display())))?;
     bar.finish_and_clear();
     Ok(())
 }

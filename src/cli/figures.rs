@@ -7,8 +7,9 @@ use orthoscope::detect::{Detector, Resolution, Settings};
 use orthoscope::model::{Architecture, WeightFile};
 use orthoscope::ops::Backend;
 use orthoscope::report::figures::{self, Ablation, Drawing, Input, Inputs, Name, Pick, Source, Test};
-use orthoscope::run::reproduction::test_set_gaps;
-use orthoscope::run::{CONFIG_FILE, Config, EvaluationReport, LOG_FILE, Log, LogEntry, evaluate_detector, load_training_set};
+use orthoscope::run::{
+    CONFIG_FILE, Config, EvaluationReport, ImageCounts, LOG_FILE, Log, LogEntry, evaluate_detector, load_training_set,
+};
 
 use super::device::{DeviceOption, on_device};
 use super::output::{note, say};
@@ -171,9 +172,10 @@ fn category(arguments: &Arguments) -> Result<Input<(PathBuf, Category)>> {
         return Ok(Err(format!("{} has no folder test", data.display())));
     }
     let category = Category::open_incomplete(data)?;
-    Ok(match test_set_gaps(&category)? {
-        None => Ok((model.clone(), category)),
-        Some(gaps) => Err(format!("{}: {}", data.display(), gaps.join("; "))),
+    let counts = ImageCounts::of_test_set(&category)?;
+    Ok(match counts.define_all_metrics() {
+        true => Ok((model.clone(), category)),
+        false => Err(format!("{}: {}", data.display(), counts.gaps(&category).join("; "))),
     })
 }
 

@@ -32,6 +32,9 @@ pub fn loss_curve(model: &Path) -> Result<Vec<(u64, f64)>> {
     Ok(log.iter().map(|entry| (entry.step, entry.loss)).collect())
 }
 
+/// The files of a page.
+pub const FILES: [&str; 2] = ["index.html", "figure.png"];
+
 /// Writes `index.html` and `figure.png`.
 ///
 /// # Errors

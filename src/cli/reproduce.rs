@@ -212,7 +212,7 @@ fn describe(plan: &Plan, todo: &[PlannedRun], estimate: &Estimate, folders: &Fol
 /// Rounded up to three binary digits: an estimate is not better than that.
 fn round(bytes: u64) -> u64 {
     let unit = 1 << bytes.max(1).ilog2().saturating_sub(2);
-    bytes.div_ceil(unit) * unit
+    bytes.div_ceil(unit).saturating_mul(unit)
 }
 
 /// The results of the runs that are done.
@@ -282,5 +282,16 @@ impl<B: Backend> Watcher<B> for Watch<'_> {
         let Some(report) = report else { return Ok(()) };
         let run = page::Run { loss: page::loss_curve(&folder.join(MODEL_FILE))?, wall: None };
         page::write(folder, detector, category, report, &run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::round;
+
+    #[test]
+    fn estimates_have_three_binary_digits() {
+        assert_eq!([0, 1, 7, 8, 9, 1000].map(round), [0, 1, 7, 8, 10, 1024]);
+        assert_eq!(round(u64::MAX), u64::MAX);
     }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use orthoscope::Error;
 use orthoscope::backend::Storage;
-use orthoscope::data::lock_folder;
 use orthoscope::ops::Backend;
 use orthoscope::report::training::Status;
 use orthoscope::run::{CONFIG_FILE, Config, MODEL_FILE, Outcome, TrainingJob, parse_minutes};
@@ -68,7 +67,6 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let device = arguments.device.open()?;
     let mut job = TrainingJob::prepare(config, &arguments.data, &arguments.out, arguments.resume)?;
-    let _lock = lock_folder(&arguments.out)?;
     if let Some(budget) = arguments.budget.filter(|_| !arguments.resume) {
         let steps = on_device!(device.clone(), |backend| job.fit_to_budget(&backend, budget))?;
         note(format_args!("train.steps = {steps} for {} minutes of training", budget.as_secs_f64() / 60.0));

@@ -1,13 +1,17 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use orthoscope::data::{Image, TrainingSet, check_output_folder};
-use orthoscope::detect::Detector;
+use orthoscope::detect::{Detector, Source};
 use orthoscope::ops::Backend;
-use orthoscope::run::{CONFIG_FILE, Config, METRICS_FILE, ValidationReport, load_training_set, validate_detector};
+use orthoscope::report::results::Results;
+use orthoscope::run::{
+    CONFIG_FILE, Config, METRICS_FILE, ValidationReport, load_training_set, source_of_held_out, validate_detector,
+};
+use orthoscope::{Error, Result};
 
-use super::device::{DeviceOption, on_device};
-use super::evaluate;
+use super::device::on_device;
+use super::evaluate::{self, Reporting};
 use super::output::say;
 
 /// Arguments of `validate`.
@@ -25,17 +29,14 @@ pub struct Arguments {
     /// Config file over the one beside the weights; its [detection] replaces that of the weights. Later files override earlier ones
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
-    /// Print the metrics as JSON instead of a table
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    device: DeviceOption,
+    reporting: Reporting,
 }
 
 /// Scores a weight file on the validation set of its training.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
-    on_device!(arguments.device.open()?, |backend| validate(arguments, &backend))
+    on_device!(arguments.reporting.device.open()?, |backend| validate(arguments, &backend))
 }
 
 fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()> {
@@ -43,20 +44,38 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     let trained = arguments.model.with_file_name(CONFIG_FILE);
     let config = Config::read(&trained).context("the config of the training tells which images were held out")?;
     let (set, held_out) = load_training_set(&config, &arguments.data)?;
+    check_held_out(&detector, held_out.len(), &arguments.data)?;
     if !arguments.config.is_empty() {
         let layers = [&[trained], &arguments.config[..]].concat();
         detector.settings_mut().replace_detection(Config::read_layers(&layers, None)?.detection);
     }
     let ValidationReport { report, defects } = validate_detector(&detector, &held_out, &arguments.out)?;
-    evaluate::print(&evaluate::results(&detector, &report), arguments.json)?;
-    if !arguments.json {
+    let score = detector.settings().detection.score;
+    evaluate::print(&Results { report: &report, score, threshold: None }, arguments.reporting.json)?;
+    if !arguments.reporting.json {
         say(format_args!("wrote {}; {}", arguments.out.join(METRICS_FILE).display(), counts(&set, &held_out, defects)))?;
     }
     Ok(())
 }
 
+/// Checks that as many images are held out as when the model was trained: with other images in the folder, it was trained on some of them.
+fn check_held_out(detector: &Detector<impl Backend>, now: usize, data: &Path) -> Result<()> {
+    let known = detector.settings().thresholds.and_then(|own| own.calibration).map(|own| own.images.get() as usize);
+    match known {
+        Some(then) if then != now => {
+            let reason =
+                format!("{now} images would be held out here, {then} were when the model was trained; it needs the same images");
+            Err(Error::file(data, reason))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What a validation set is made of, in words. Where nothing is held out, training images take the place of held-out ones.
 pub fn counts(set: &TrainingSet, held_out: &[Image], defects: usize) -> String {
-    let name = if set.images == held_out { "training images, because none is held out" } else { "held-out images" };
+    let name = match source_of_held_out(set, held_out) {
+        Source::Training => "training images, because none is held out",
+        _ => "held-out images",
+    };
     format!("{name}: {}, copies with a drawn defect: {defects}", held_out.len())
 }

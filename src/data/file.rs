@@ -38,11 +38,13 @@ pub fn read_image(path: &Path) -> Result<Image> {
 /// Number of pixels of a PNG or JPEG file, from its header.
 ///
 /// # Errors
-/// A file that cannot be opened, or is not an image in one of these formats.
+/// A file that cannot be opened, is not an image in one of these formats, has no pixel, or is larger than [`MAX_PIXELS`].
 pub fn pixels(path: &Path) -> Result<u64> {
-    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(|error| Error::read(path, error))?;
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
+    let mut reader = reader.map_err(|error| Error::read(path, error))?;
+    reader.no_limits();
     let (width, height) = reader.into_dimensions().map_err(|error| Error::file(path, error))?;
-    Ok(u64::from(width) * u64::from(height))
+    check_size(path, height, width)
 }
 
 /// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. A black mask has no anomalous
@@ -181,7 +183,7 @@ fn name(format: ImageFormat) -> String {
     format!("{format:?}").to_uppercase()
 }
 
-fn check_size(path: &Path, height: u32, width: u32) -> Result<()> {
+fn check_size(path: &Path, height: u32, width: u32) -> Result<u64> {
     let pixels = u64::from(height) * u64::from(width);
     if pixels == 0 {
         return Err(Error::file(path, format!("has no pixels ({height}x{width})")));
@@ -189,7 +191,7 @@ fn check_size(path: &Path, height: u32, width: u32) -> Result<()> {
     if pixels > MAX_PIXELS {
         return Err(Error::file(path, format!("has {height}x{width} = {pixels} pixels, the limit is {MAX_PIXELS}")));
     }
-    Ok(())
+    Ok(pixels)
 }
 
 /// One stored pixel as RGB; alpha a gives `a v + (1 - a)`.

@@ -33,7 +33,8 @@ pub struct ExpectedRate {
     pub interval: [f64; 2],
 }
 
-/// The k of the largest score below or at a quantile of n scores, k-th largest of them, and that of the score above or at it.
+/// The places, counted from the largest, of the two of n scores beside a quantile: of the lower score, then of the upper. They are equal if the
+/// quantile is a score.
 fn places(images: NonZeroU32, quantile: f64) -> [u64; 2] {
     let place = rank(quantile, images.get() as usize);
     let nearest = place.round();
@@ -113,8 +114,8 @@ pub struct ThresholdReport {
     pub is_approximate: bool,
     /// False alarms among the good test images.
     pub false_alarms: Option<ObservedRate>,
-    /// Upper bound of the probability of at least as many false alarms, if the good test images were like those that set the threshold. A
-    /// small one shows that they are not.
+    /// Upper bound of the probability of at least as many false alarms, if the good test images were like those that set the threshold;
+    /// with a relative score approximately.
     pub false_alarm_probability: Option<f64>,
     /// Misses among the anomalous test images.
     pub misses: Option<ObservedRate>,
@@ -134,15 +135,16 @@ impl ThresholdReport {
         let calibration = thresholds.calibration;
         let is_approximate = settings.detection.relative_score;
         let false_alarms = count(true, true);
-        let informative = calibration.filter(|own| own.expected(quantile, is_approximate).is_some());
+        let expected = calibration.and_then(|own| own.expected(quantile, is_approximate));
+        let known = expected.and(calibration);
         Some(Self {
             value: thresholds.image,
             quantile,
             calibration,
-            expected_false_alarms: calibration.and_then(|own| own.expected(quantile, is_approximate)),
+            expected_false_alarms: expected,
             is_approximate,
             false_alarms,
-            false_alarm_probability: informative.zip(false_alarms).map(|(own, found)| own.probability(quantile, found)),
+            false_alarm_probability: known.zip(false_alarms).map(|(own, found)| own.probability(quantile, found)),
             misses: count(false, false),
         })
     }
@@ -164,9 +166,14 @@ impl ThresholdReport {
     pub fn surprise(&self) -> Option<String> {
         let (found, own) = (self.false_alarms?, self.calibration?);
         let probability = self.false_alarm_probability.filter(|probability| *probability < UNLIKELY)?;
+        let or = if self.is_approximate {
+            ", or the relative score, for which this holds only approximately, needs more images"
+        } else {
+            ""
+        };
         Some(format!(
-            "The good test images are not like the {own}: at least {} false alarms among {} would have a probability of at most {}\u{a0}%. \
-             Calibrate on good images like those to be judged (`evaluate --calibrate`).",
+            "More false alarms than chance explains: if the good test images were like the {own}, at least {} among {} would have a probability \
+             of at most {}\u{a0}%. They may be unlike those{or}. Calibrate on more good images like those to be judged (`evaluate --calibrate`).",
             found.count,
             found.of,
             percent(probability)
@@ -178,8 +185,8 @@ impl Calibration {
     /// The expected false-alarm rate at a quantile of these images; `None` if the network was trained on them, or the score of a single
     /// image is relative to itself.
     pub fn expected(&self, quantile: f64, is_relative: bool) -> Option<ExpectedRate> {
-        let says_nothing = self.source == Source::Training || (is_relative && self.images.get() == 1);
-        (!says_nothing).then(|| ExpectedRate::new(self.images, quantile))
+        let is_unknown = self.source == Source::Training || (is_relative && self.images.get() == 1);
+        (!is_unknown).then(|| ExpectedRate::new(self.images, quantile))
     }
 
     /// Upper bound of the probability of at least as many false alarms among new images of the same distribution, at a quantile of these.
@@ -353,8 +360,10 @@ mod tests {
         let many = report(13);
         assert_relative_eq!(many.false_alarm_probability.unwrap(), 4.729_491_422_017_506_6e-5, max_relative = 1e-9);
         let remark = many.sentences().pop().unwrap();
-        let words = "not like the 21 held-out images: at least 13 false alarms among 20 would have a probability of at most 0.005\u{a0}%.";
-        assert!(remark.contains(words), "{remark}");
+        let words = "like the 21 held-out images, at least 13 among 20 would have a probability of at most 0.005\u{a0}%.";
+        assert!(remark.contains(words) && remark.contains("or the relative score"), "{remark}");
+        let absolute = ThresholdReport { is_approximate: false, ..many }.surprise().unwrap();
+        assert!(absolute.contains("They may be unlike those. Calibrate"), "{absolute}");
         assert_eq!(report(4).sentences(), own.sentences(0.99, true));
     }
 

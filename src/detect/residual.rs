@@ -100,17 +100,19 @@ impl Residual {
             let mean = squares / 3.0;
             if self.root == 0.0 { self.squared * mean } else { self.squared * mean + self.root * mean.sqrt() }
         });
-        let mut tape = Tape::new(backend.clone());
         let mut add =
             |weight: f64, dissimilarity: Plane| sum.zip_mut_with(&dissimilarity, |sum, &value| *sum += weight * f64::from(value));
         if self.gradient > 0.0 {
-            let greys = [grey(&mut tape, x)?, grey(&mut tape, reconstruction)?];
-            add(self.gradient, dissimilarity(&mut tape, greys, self.scales, Tape::gradient_similarity)?);
+            let greys = [x, reconstruction].map(|image| image.map_axis(Axis(2), |pixel| pixel.sum() / 3.0).insert_axis(Axis(0)));
+            add(
+                self.gradient,
+                dissimilarity(backend, greys.each_ref().map(|grey| grey.view()), self.scales, Tape::gradient_similarity)?,
+            );
         }
         if self.ssim > 0.0 {
-            let batches = [channels(&mut tape, x)?, channels(&mut tape, reconstruction)?];
+            let channels = [x, reconstruction].map(|image| image.view().permuted_axes([2, 0, 1]));
             let ssim = |tape: &mut Tape<B>, x, y| tape.ssim(x, y, self.ssim_window);
-            add(self.ssim, dissimilarity(&mut tape, batches, self.ssim_scales, ssim)?);
+            add(self.ssim, dissimilarity(backend, channels, self.ssim_scales, ssim)?);
         }
         if self.chroma > 0.0 {
             Zip::from(&mut sum).and(x.lanes(Axis(2))).and(reconstruction.lanes(Axis(2))).for_each(|sum, a, b| {
@@ -122,18 +124,21 @@ impl Residual {
     }
 }
 
-/// 1 - the mean over channels and scales of a similarity, each scale resized to the first. Images that are too small are not halved again.
+/// 1 - the mean over the grey images `[count, height, width]` of two batches, and over scales, of a similarity, each scale resized to the
+/// first. Images that are too small are not halved again.
 fn dissimilarity<B: Backend>(
-    tape: &mut Tape<B>,
-    [mut x, mut y]: [Var; 2],
+    backend: &B,
+    batches: [ArrayView3<'_, f32>; 2],
     scales: u32,
     similarity: impl Fn(&mut Tape<B>, Var, Var) -> Result<Var>,
 ) -> Result<Plane> {
-    let [_, height, width, _] = tape.shape(x).nhwc("dissimilarity")?;
+    let (_, height, width) = batches[0].dim();
+    let mut tape = Tape::new(backend.clone());
+    let [mut x, mut y] = [batch(&mut tape, batches[0])?, batch(&mut tape, batches[1])?];
     let (mut sum, mut done) = (Plane::zeros((height, width)), 0.0);
     for _ in 0..scales {
-        let map = similarity(tape, x, y)?;
-        sum += &resize_bilinear(&mean_dissimilarity(tape, map)?, height, width)?;
+        let map = similarity(&mut tape, x, y)?;
+        sum += &resize_bilinear(&mean_dissimilarity(&tape, map)?, height, width)?;
         done += 1.0;
         let Some(halved) = tape.halved(x, y)? else { break };
         [x, y] = halved;
@@ -141,17 +146,7 @@ fn dissimilarity<B: Backend>(
     Ok(sum / done)
 }
 
-/// The channels of an image `[height, width, 3]` one after the other, as a batch of grey images `[3, height, width, 1]`.
-fn channels<B: Backend>(tape: &mut Tape<B>, image: &Image) -> Result<Var> {
-    batch(tape, image.view().permuted_axes([2, 0, 1]))
-}
-
-/// The means over the channels as `[1, height, width, 1]`.
-fn grey<B: Backend>(tape: &mut Tape<B>, image: &Image) -> Result<Var> {
-    let grey = image.map_axis(Axis(2), |pixel| pixel.sum() / 3.0);
-    batch(tape, grey.view().insert_axis(Axis(0)))
-}
-
+/// Grey images `[count, height, width]` as `[count, height, width, 1]`.
 fn batch<B: Backend>(tape: &mut Tape<B>, images: ArrayView3<'_, f32>) -> Result<Var> {
     let (count, height, width) = images.dim();
     let values: Vec<B::Elem> = images.iter().map(|&value| B::Elem::of(f64::from(value))).collect();
@@ -161,7 +156,7 @@ fn batch<B: Backend>(tape: &mut Tape<B>, images: ArrayView3<'_, f32>) -> Result<
 
 /// 1 - the mean over the batch of a map `[N, H, W, 1]`.
 fn mean_dissimilarity<B: Backend>(tape: &Tape<B>, map: Var) -> Result<Plane> {
-    let [count, height, width, _] = tape.shape(map).nhwc("ssim")?;
+    let [count, height, width, _] = tape.shape(map).nhwc("dissimilarity")?;
     let mut values = vec![0.0; height * width];
     for channel in tape.host(map)?.chunks_exact(height * width) {
         values.iter_mut().zip(channel).for_each(|(sum, value)| *sum += value.f64());

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{COMMIT, METRICS_FILE};
+use super::{COMMIT, ImageCounts, METRICS_FILE};
 use crate::data::{Category, Image, Plane, TestImage, held_out_number, make_folder, write_bytes};
 use crate::detect::metrics::{Curves, Metrics, Score};
 use crate::detect::{
@@ -100,9 +100,11 @@ pub(super) fn evaluate_validation_set<B: Backend>(
     category: &Category,
 ) -> Result<EvaluationReport> {
     let judge = detector.leave_one_out(held_out)?;
-    report(detector, category, Resolution::Native, |test, image| {
+    let report = report(detector, category, Resolution::Native, |test, image| {
         judge.inspect(image, held_out_number(&test.path)?).map_err(|error| error.in_file(&test.path))
-    })
+    })?;
+    // The good images are those that set the threshold, so what is above it says nothing about others.
+    Ok(EvaluationReport { image_threshold: None, ..report })
 }
 
 /// The report on a test set, of what `inspect` finds in its images.
@@ -163,12 +165,38 @@ impl PartialReport {
     }
 }
 
+/// The evaluation of a test set that may lack something.
+pub enum Measured {
+    /// It defines all metrics.
+    Complete(EvaluationReport),
+    /// It does not.
+    Partial(PartialReport),
+}
+
+/// Evaluates a detector on a test set with these counts as far as it goes. `keep` gets every test image with its file and its heatmap at
+/// working resolution.
+///
+/// # Errors
+/// An unreadable image or mask; an error of `keep`.
+pub fn evaluate_any<B: Backend>(
+    detector: &Detector<B>,
+    category: &Category,
+    counts: &ImageCounts,
+    resolution: Resolution,
+    keep: impl FnMut(&TestImage, &Image, &Plane) -> Result<()>,
+) -> Result<Measured> {
+    match counts.define_all_metrics() {
+        true => evaluate_with_maps(detector, category, resolution, keep).map(Measured::Complete),
+        false => evaluate_detector_partly(detector, category, resolution, keep).map(Measured::Partial),
+    }
+}
+
 /// Evaluates a detector on a test set that lacks good images, defects or masks ([`Category::open_incomplete`]). `keep` gets every test image
 /// with its file and its heatmap at working resolution.
 ///
 /// # Errors
 /// An unreadable image or mask; an error of `keep`.
-pub fn evaluate_detector_partly<B: Backend>(
+fn evaluate_detector_partly<B: Backend>(
     detector: &Detector<B>,
     category: &Category,
     resolution: Resolution,
@@ -239,8 +267,8 @@ pub fn protocol(
             if settings.detection.relative_score {
                 line += "; image score relative to the heatmap of normal images (not in the paper)";
             }
-            let given = |own: &Calibration| own.source == Source::Given;
-            if let Some(calibration) = settings.thresholds.and_then(|own| own.calibration).filter(given) {
+            let is_unusual = |own: &Calibration| own.source != Source::HeldOut;
+            if let Some(calibration) = settings.thresholds.and_then(|own| own.calibration).filter(is_unusual) {
                 line += &format!("; thresholds from {calibration}");
             }
             line += &match &settings.provenance {

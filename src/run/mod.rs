@@ -8,6 +8,7 @@ mod evaluation;
 mod keys;
 mod log;
 pub mod reproduction;
+mod test_set;
 mod training;
 mod validation;
 
@@ -15,10 +16,11 @@ pub use budget::{parse_minutes, steps_within, time_step};
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
 pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
 pub use evaluation::{
-    EvaluationReport, PartialReport, evaluate_detector, evaluate_detector_partly, evaluate_maps, evaluate_with_maps, protocol,
+    EvaluationReport, Measured, PartialReport, evaluate_any, evaluate_detector, evaluate_maps, evaluate_with_maps, protocol,
 };
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
-pub use training::{Outcome, TrainingJob, load_training_set};
+pub use test_set::ImageCounts;
+pub use training::{Outcome, TrainingJob, load_training_set, source_of_held_out};
 pub use validation::{VALIDATION_SEED, ValidationReport, validate_detector};
 
 /// File name of the weights that a run writes.

@@ -15,7 +15,7 @@ use super::validation::Validation;
 use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
 use crate::data::texture::Family;
 use crate::data::{
-    Image, Preparation, TrainingSet, check_output_folder, list_images, make_folder, read_image, train_images, write_bytes,
+    Image, Preparation, TrainingSet, check_output_folder, list_images, lock_folder, read_image, train_images, write_bytes,
 };
 use crate::detect::{Calibration, Detector, Provenance, Settings, Source, Thresholds};
 use crate::error::{Error, Result};
@@ -44,7 +44,7 @@ pub struct TrainingJob {
     validation: Option<Validation>,
     loading: Duration,
     out: PathBuf,
-    checkpoint: Option<Checkpoint>,
+    resume: bool,
 }
 
 impl TrainingJob {
@@ -56,12 +56,12 @@ impl TrainingJob {
     pub fn prepare(config: Config, category: &Path, out: &Path, resume: bool) -> Result<Self> {
         config.validate()?;
         check_output_folder(out)?;
-        let checkpoint = find_checkpoint(&config, out, resume)?;
+        find_checkpoint(&config, out, resume)?;
         let start = Instant::now();
         let (set, held_out) = load_training_set(&config, category)?;
         let validation = Validation::new(&config, &held_out)?;
         let (set, out) = (Arc::new(set), out.to_owned());
-        Ok(Self { config, set, held_out, validation, loading: start.elapsed(), out, checkpoint })
+        Ok(Self { config, set, held_out, validation, loading: start.elapsed(), out, resume })
     }
 
     /// Time for decoding and resizing the images and making the textures, which is done once, on all threads.
@@ -103,11 +103,11 @@ impl TrainingJob {
         time_step(backend, &self.config, &self.set).map_err(|error| self.suggest(error))
     }
 
-    /// Trains; calls `report` after every step; writes config, log and checkpoints, and at the end the weights with their
+    /// Trains, alone in its folder; calls `report` after every step; writes config, log and checkpoints, and at the end the weights with their
     /// thresholds. Setting `stop` ends the run with a checkpoint after the current step. Early warnings go to the logger of the program.
     ///
     /// # Errors
-    /// A loss that is not finite, a file that cannot be written; the last checkpoint stays.
+    /// A loss that is not finite, a file that cannot be written; the last checkpoint stays. Another process that writes into the folder.
     pub fn run<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogEntry)) -> Result<Outcome> {
         self.run_with_lines(backend, stop, |line| match line {
             LogLine::Step(entry) => report(entry),
@@ -126,10 +126,11 @@ impl TrainingJob {
 
     fn run_steps<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogLine)) -> Result<Outcome> {
         let text = self.config.to_toml()?;
-        let mut trainer = self.trainer(backend)?;
+        let _lock = lock_folder(&self.out)?;
+        // Only now, because another process may have worked in the folder since it was looked at.
+        let mut trainer = self.trainer(backend, find_checkpoint(&self.config, &self.out, self.resume)?)?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
-        make_folder(&self.out)?;
         write_bytes(&self.out.join(CONFIG_FILE), text.as_bytes())?;
         log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
         let path = self.out.join(LOG_FILE);
@@ -174,9 +175,9 @@ impl TrainingJob {
         self.out.join(CHECKPOINT_FILE)
     }
 
-    fn trainer<B: Backend>(&self, backend: &B) -> Result<Trainer<B>> {
+    fn trainer<B: Backend>(&self, backend: &B, checkpoint: Option<Checkpoint>) -> Result<Trainer<B>> {
         let recipe = self.config.recipe();
-        match &self.checkpoint {
+        match &checkpoint {
             Some(checkpoint) => {
                 let foreign = |error: Error| match error.is_out_of_memory() {
                     true => error,
@@ -222,8 +223,7 @@ impl TrainingJob {
 
     /// The images that set the thresholds.
     pub fn calibration(&self) -> Option<Calibration> {
-        // Without an image to spare, the training images set the thresholds, see `split`.
-        let source = if self.set.images == self.held_out { Source::Training } else { Source::HeldOut };
+        let source = source_of_held_out(&self.set, &self.held_out);
         let images = u32::try_from(self.held_out.len()).ok().and_then(NonZeroU32::new)?;
         Some(Calibration { images, source })
     }
@@ -253,6 +253,12 @@ impl TrainingJob {
         };
         write_bytes(&self.out.join(MODEL_FILE), &file.encode()?)
     }
+}
+
+/// Where the images that set the thresholds come from: without an image to spare, they are those that the network is trained on, see
+/// [`split`].
+pub fn source_of_held_out(set: &TrainingSet, held_out: &[Image]) -> Source {
+    if set.images == held_out { Source::Training } else { Source::HeldOut }
 }
 
 /// The images of `category/train/good` at working resolution: those to train on, with textures, and those held out. They are decoded and
@@ -348,10 +354,10 @@ fn find_checkpoint(config: &Config, out: &Path, resume: bool) -> Result<Option<C
         (true, true) => {
             let checkpoint = Checkpoint::read(&path)?;
             // Parsed, because an older version may have used other names of keys.
-            let (known, _) = Config::parse_with_notice(&checkpoint.config).map_err(|error| error.in_file(&path))?;
-            let mut differences = known.differences(config, ["there", "now"])?;
+            let (mut known, _) = Config::parse_with_notice(&checkpoint.config).map_err(|error| error.in_file(&path))?;
             // What a run writes on the way does not change its result.
-            differences.retain(|difference| !difference.starts_with("output."));
+            known.output = config.output.clone();
+            let differences = known.differences(config, ["there", "now"])?;
             if differences.is_empty() {
                 return Ok(Some(checkpoint));
             }

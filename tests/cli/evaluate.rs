@@ -295,8 +295,13 @@ fn images_that_must_not_set_thresholds_are_named() {
     assert!(message.starts_with("normal/1/bad.png: is not an image") && message.ends_with(" in images of normal"), "{message}");
     let ran = scratch.succeeds(&format!("{own} cloth/train/good"));
     assert!(
-        ran.err.contains("warning: cloth/train/good: 6 of 6 images are in train/good; where the network was trained"),
+        ran.err.contains("warning: cloth/train/good: 6 of 6 images are in train/good, on which the network was trained"),
         "{}",
         ran.err
     );
+    let metrics = scratch.json("new/metrics.json");
+    let threshold = &metrics["image_threshold"];
+    assert!(threshold["expected_false_alarms"].is_null() && threshold["false_alarm_probability"].is_null(), "{threshold}");
+    assert!(metrics["protocol"].as_str().unwrap().contains("; thresholds from 6 training images; "), "{metrics}");
+    assert!(ran.out.contains("so the rate of false alarms to expect is unknown"), "{}", ran.out);
 }

@@ -4,7 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::fixture::Scratch;
+use crate::fixture::png::{header, png};
+use crate::fixture::{Ran, Scratch};
 
 /// The only run of a reproduction of a category that `damage` changed.
 fn reproduced(damage: impl Fn(&Scratch)) -> (Scratch, Value) {
@@ -31,23 +32,29 @@ fn only_good(scratch: &Scratch) {
     remove(scratch, "cloth/ground_truth");
 }
 
-/// What `evaluate` prints and writes for a category that `damage` changed.
-fn evaluated(damage: impl Fn(&Scratch)) -> (String, Value) {
+/// What `evaluate` tells and writes for a category that `damage` changed, in a folder with a page of the whole category.
+fn evaluated(damage: impl Fn(&Scratch)) -> (Ran, Value) {
+    const EVALUATE: &str = "evaluate --model run/model.safetensors --data cloth --out new --maps maps";
     let scratch = Scratch::new();
+    scratch.succeeds(EVALUATE);
     damage(&scratch);
-    let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out new --maps maps");
-    assert!(scratch.path("maps/cloth/test/good/000.npy").exists() && !scratch.path("new/index.html").exists());
-    (ran.out, scratch.json("new/metrics.json"))
+    let json = scratch.succeeds(&format!("{EVALUATE} --json"));
+    assert!(serde_json::from_str::<Value>(&json.out).is_ok() && json.err.contains("cloth: "), "{}", json.err);
+    let ran = scratch.succeeds(EVALUATE);
+    assert_eq!(ran.err, json.err);
+    assert_eq!(scratch.names("new"), ["metrics.json"], "no page of another evaluation");
+    assert!(scratch.path("maps/cloth/test/good/000.npy").exists() && ran.out.contains("maps as .tiff and .npy below"));
+    (ran, scratch.json("new/metrics.json"))
 }
 
 #[test]
 fn evaluate_measures_what_is_there_and_says_what_is_not() {
-    let (out, metrics) = evaluated(only_good);
-    assert!(out.contains("cloth: no defect among the 3 test images: only false alarms can be counted"), "{out}");
-    assert!(out.contains("false alarms") && out.contains("of 3: ") && !out.contains("AUROC"), "{out}");
+    let (ran, metrics) = evaluated(only_good);
+    assert!(ran.err.contains("cloth: no defect among the 3 test images: only false alarms can be counted"), "{}", ran.err);
+    assert!(ran.out.contains("false alarms") && ran.out.contains("of 3: ") && !ran.out.contains("auroc"), "{}", ran.out);
     assert!(metrics.get("image_auroc").is_none() && metrics["image_threshold"]["false_alarms"]["of"] == 3, "{metrics}");
-    let (out, metrics) = evaluated(|scratch| remove(scratch, "cloth/ground_truth"));
-    assert!(out.contains("no pixel metric for the 5 defect images") && out.contains("image auroc"), "{out}");
+    let (ran, metrics) = evaluated(|scratch| remove(scratch, "cloth/ground_truth"));
+    assert!(ran.err.contains("no pixel metric for the 5 defect images") && ran.out.contains("image auroc"), "{}", ran.out);
     assert!(metrics["image_auroc"].is_f64() && metrics.get("pixel_auroc").is_none());
     let scratch = Scratch::new();
     remove(&scratch, "cloth/test");
@@ -71,6 +78,17 @@ fn faults_of_the_data_are_in_the_plan_and_end_a_run_before_its_training() {
     assert!(page.contains("0 of\u{a0}1") && page.contains("<strong>Incomplete.</strong>") && page.contains("cloth seed\u{a0}0"));
     let error = scratch.refuses("reproduce --data . --config c.toml --device cpu --out .");
     assert!(error.contains("is the folder of the data"), "{error}");
+}
+
+#[test]
+fn an_image_that_is_too_large_is_found_by_its_header() {
+    let scratch = Scratch::new();
+    let test = scratch.names("cloth/test/good")[0].clone();
+    let side = 9000;
+    scratch.write(format!("cloth/test/good/{test}"), png(&[(b"IHDR", header(side, side, 8, 2)), (b"IDAT", Vec::new())]));
+    let ran = scratch.run("reproduce --data . --config c.toml --device cpu --out all");
+    assert!(ran.code == 1 && ran.err.contains("warning: a run will fail: ") && ran.err.contains("the limit is"), "{}", ran.err);
+    assert!(!scratch.path("all/cloth/seed-0/model.safetensors").exists());
 }
 
 #[test]

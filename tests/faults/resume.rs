@@ -38,7 +38,10 @@ fn resuming_with_another_config_or_architecture_fails() {
     }
     // What is written on the way may change.
     scratch.write("c.toml", CONFIG.replace("checkpoint_every = 2", "checkpoint_every = 3"));
+    fs::remove_file(scratch.path("run/model.safetensors")).unwrap();
     scratch.succeeds(RESUME);
+    scratch.succeeds("train --config c.toml --data cloth --out whole");
+    assert!(scratch.read("run/model.safetensors") == scratch.read("whole/model.safetensors"));
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn border_is_brighter(image: &Image, threshold: f32) -> bool {
 }
 
 /// Otsu's threshold (1979): the grey value that splits the histogram of 256 bins into two classes of the largest variance between them.
-/// If several do, the middle of the first and the last. `None` if all pixels are in one bin.
+/// If several do, the middle of the first of them and those that follow it without a gap. `None` if all pixels are in one bin.
 fn otsu(image: &Image) -> Option<f32> {
     let mut histogram = [0u64; BINS];
     for grey in greys(image) {
@@ -93,9 +93,8 @@ fn otsu(image: &Image) -> Option<f32> {
         }
         let between = below * above * (sum / below - (whole - sum) / above).powi(2);
         if between > best {
-            (best, first) = (between, split);
-        }
-        if between == best {
+            (best, first, last) = (between, split, split);
+        } else if between == best && split == last + 1 {
             last = split;
         }
     }
@@ -105,6 +104,7 @@ fn otsu(image: &Image) -> Option<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_relative_eq;
     use proptest::prelude::*;
 
     fn square(object: f32, background: f32) -> Image {
@@ -152,22 +152,34 @@ mod tests {
     }
 
     proptest! {
-        /// The variance between the classes by its definition, for every threshold.
         #[test]
         fn otsu_is_the_best_of_all_thresholds(values in prop::collection::vec(0u8..=255, 2..40)) {
-            let image = Image::from_shape_fn((1, values.len(), 3), |(_, column, _)| (f32::from(values[column]) + 0.5) / 256.0);
-            let between = |threshold: f64| {
-                let (dark, bright): (Vec<f64>, Vec<f64>) =
-                    values.iter().map(|&value| f64::from(value)).partition(|value| (value + 0.5) / 256.0 < threshold);
-                let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
-                match dark.len() as f64 * bright.len() as f64 {
-                    0.0 => 0.0,
-                    pairs => pairs * (mean(&dark) - mean(&bright)).powi(2),
-                }
-            };
-            let best = (0..=256).map(|bin| between(f64::from(bin) / 256.0)).fold(0.0, f64::max);
-            let found = otsu(&image).map_or(0.0, |threshold| between(f64::from(threshold)));
+            let [found, best] = variances(&values);
             prop_assert!((found - best).abs() <= 1e-9 * best, "{} of {}", found, best);
         }
+    }
+
+    /// Of two equally good thresholds with worse ones between them, the middle would be worse.
+    #[test]
+    fn otsu_of_two_equal_maxima_is_one_of_them() {
+        let values = [10, 56, 0, 186, 195, 46, 1, 60, 196, 145, 57, 163, 138, 104, 124, 144, 81, 184, 28, 240, 14, 145, 31, 100];
+        let [found, best] = variances(&values);
+        assert_relative_eq!(found, best, max_relative = 1e-9);
+    }
+
+    /// The variance between the classes by its definition, at Otsu's threshold and at the best of all.
+    fn variances(values: &[u8]) -> [f64; 2] {
+        let image = Image::from_shape_fn((1, values.len(), 3), |(_, column, _)| (f32::from(values[column]) + 0.5) / 256.0);
+        let between = |threshold: f64| {
+            let (dark, bright): (Vec<f64>, Vec<f64>) =
+                values.iter().map(|&value| f64::from(value)).partition(|value| (value + 0.5) / 256.0 < threshold);
+            let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+            match dark.len() as f64 * bright.len() as f64 {
+                0.0 => 0.0,
+                pairs => pairs * (mean(&dark) - mean(&bright)).powi(2),
+            }
+        };
+        let best = (0..=256).map(|bin| between(f64::from(bin) / 256.0)).fold(0.0, f64::max);
+        [otsu(&image).map_or(0.0, |threshold| between(f64::from(threshold))), best]
     }
 }

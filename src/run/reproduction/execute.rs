@@ -7,16 +7,16 @@ use super::cost::Meter;
 use super::json::{read_json, write_json};
 use super::notes;
 use super::plan::{Plan, PlannedRun, name};
-use super::report::{ImageCounts, RunReport, Validation, Verdicts, run_folder};
+use super::preview::test_pixels;
+use super::report::{RunReport, Validation, Verdicts, run_folder};
 use crate::data::{Category, Defect, Image, make_folder};
 use crate::detect::metrics::Score;
 use crate::detect::{Detector, ImageResult, Resolution, Thresholds};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
-use crate::run::evaluation::{PartialReport, evaluate_detector_partly};
 use crate::run::{
-    CHECKPOINT_FILE, CONFIG_FILE, Config, EvaluationReport, LOG_FILE, Log, LogEntry, METRICS_FILE, MODEL_FILE, Outcome,
-    TrainingJob, ValidationReport, evaluate_detector, validate_detector,
+    CHECKPOINT_FILE, CONFIG_FILE, Config, EvaluationReport, ImageCounts, LOG_FILE, Log, LogEntry, METRICS_FILE, MODEL_FILE,
+    Measured, Outcome, PartialReport, TrainingJob, ValidationReport, evaluate_any, validate_detector,
 };
 
 /// File name of the results of a run, written last.
@@ -107,6 +107,7 @@ pub fn execute<B: Backend>(
     let (config, data) = (plan.config(run)?, folders.data.join(&run.category));
     // Before the training, because a fault of the test set would end the run after it.
     let category = Category::open_incomplete(&data)?;
+    test_pixels(&category)?;
     let job = TrainingJob::prepare(config.clone(), &data, &folder, folder.join(CHECKPOINT_FILE).exists())?;
     if !folder.join(MODEL_FILE).exists() && !trained(backend, &job, stop, watcher, &mut meter)? {
         return Ok(None);
@@ -151,9 +152,10 @@ fn results<B: Backend>(
 ) -> Result<RunReport> {
     let detector = Detector::read(backend, &folder.join(MODEL_FILE))?;
     let thresholds = detector.settings().thresholds.ok_or_else(|| Error::file(folder.join(MODEL_FILE), "has no thresholds"))?;
-    let images = notes::count(category, job.training_images(), job.held_out().len())?;
+    let (train, held_out) = (job.training_images(), job.held_out().len());
+    let images = ImageCounts { train, held_out, ..ImageCounts::of_test_set(category)? };
     let mut notes = notes::of_training(&Log::lines(&folder.join(LOG_FILE))?);
-    notes.extend(notes::of_test_set(category, &images));
+    notes.extend(images.gaps(category));
     notes.extend(notes::of_held_out(&images, category.train.len(), detector.settings()));
     let validation = validate(&detector, job.held_out(), folder, &mut notes)?;
     let tested = test(&detector, category, &images, folder, watcher)?;
@@ -188,16 +190,18 @@ fn test<B: Backend>(
     if category.test.is_empty() {
         return Ok(None);
     }
-    if !images.define_all_metrics() {
-        let report = evaluate_detector_partly(detector, category, Resolution::Native, |_, _, _| Ok(()))?;
-        watcher.evaluated(detector, category, None, folder)?;
-        report.write(folder)?;
-        return Ok(Some(report));
+    match evaluate_any(detector, category, images, Resolution::Native, |_, _, _| Ok(()))? {
+        Measured::Complete(report) => {
+            watcher.evaluated(detector, category, Some(&report), folder)?;
+            report.write(folder)?;
+            PartialReport::of(report).map(Some)
+        }
+        Measured::Partial(report) => {
+            watcher.evaluated(detector, category, None, folder)?;
+            report.write(folder)?;
+            Ok(Some(report))
+        }
     }
-    let report = evaluate_detector(detector, category, Resolution::Native, || ())?;
-    watcher.evaluated(detector, category, Some(&report), folder)?;
-    report.write(folder)?;
-    PartialReport::of(report).map(Some)
 }
 
 /// Scores held-out images and copies of them with drawn defects. `None`, with a note, if no defect can be seen on them.

@@ -18,12 +18,11 @@ pub use cost::{COST_FILE, Cost};
 pub use estimate::Estimate;
 pub use execute::{Folders, RUN_FILE, VALIDATION_FOLDER, Watcher, execute, finished};
 pub use merge::merge;
-pub use notes::test_set_gaps;
 pub use plan::{CategoryConfig, PLAN_FILE, Plan, PlannedRun, Request, categories};
 pub use preview::Preview;
 pub use report::{
-    COSTS_FILE, CategoryReport, GALLERY_FOLDER, ImageCounts, Origin, PAGE_FILE, REPORT_FILE, Report, RunReport, Spread,
-    TABLES_FILE, Validation, Values, Verdicts, run_folder,
+    COSTS_FILE, CategoryReport, GALLERY_FOLDER, Origin, PAGE_FILE, REPORT_FILE, Report, RunReport, Spread, TABLES_FILE,
+    Validation, Values, Verdicts, run_folder,
 };
 pub use results::write_results;
 pub use shard::Shard;

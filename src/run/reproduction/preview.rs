@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::execute::Folders;
 use super::plan::PlannedRun;
 use crate::data::{Category, pixels};
+use crate::error::Result;
 
 /// Memory of the evaluation for each pixel of a test set: its score (4 bytes), its ground truth (4), and both once more to be sorted (8);
 /// measured on 63 million pixels: 17.
@@ -34,6 +35,39 @@ impl Preview {
     }
 }
 
-fn test_pixels(category: &Category) -> crate::error::Result<u64> {
+/// Number of pixels of a test set, from the headers of its images.
+///
+/// # Errors
+/// A file that is no image or too large.
+pub(super) fn test_pixels(category: &Category) -> Result<u64> {
+    // Each is at most 64 Mpx, so no number of files overflows.
     category.test.iter().map(|test| pixels(&test.path)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array3;
+
+    use crate::data::write_png;
+
+    #[test]
+    fn memory_is_that_of_the_largest_test_set_and_faults_are_named() {
+        let root = tempfile::tempdir().unwrap();
+        let image = |category: &str, name: &str, side: usize| {
+            let path = root.path().join(category).join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            write_png(&path, &Array3::from_elem((side, 10, 3), 0.5)).unwrap();
+        };
+        for (category, side) in [("small", 8), ("large", 20), ("broken", 8)] {
+            image(category, "train/good/a.png", 8);
+            image(category, "test/good/a.png", side);
+            image(category, "test/good/b.png", side);
+        }
+        std::fs::write(root.path().join("broken/test/good/b.png"), "no image").unwrap();
+        let runs = ["small", "large", "broken", "large"].map(|name| PlannedRun { category: name.into(), seed: 0 });
+        let preview = Preview::of(&runs, &Folders { data: root.path().into(), out: root.path().join("out") });
+        assert_eq!(preview.evaluation_bytes, 2 * 20 * 10 * BYTES_PER_PIXEL);
+        assert!(preview.faults.len() == 1 && preview.faults[0].contains("broken/test/good/b.png"), "{:?}", preview.faults);
+    }
 }

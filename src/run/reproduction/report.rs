@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::PlannedRun;
 use crate::detect::{ThresholdReport, Thresholds};
+use crate::run::ImageCounts;
 
 /// File name of the results of all runs.
 pub const REPORT_FILE: &str = "report.json";
@@ -94,30 +95,6 @@ pub struct RunReport {
     /// The metrics of `metrics.json`, under the same names.
     #[serde(flatten)]
     pub metrics: Values,
-}
-
-/// Numbers of images of a category.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImageCounts {
-    /// Normal images that were trained on.
-    pub train: usize,
-    /// Normal images that were held out for thresholds and validation.
-    pub held_out: usize,
-    /// Test images without a defect.
-    pub good: usize,
-    /// Test images with a defect.
-    pub anomalous: usize,
-    /// Test images with a defect whose mask marks no pixel.
-    pub black_masks: usize,
-    /// Test images with a defect and without a mask.
-    pub without_mask: usize,
-}
-
-impl ImageCounts {
-    /// Whether the test set defines all metrics: it has good images, defects, a mask for each of them, and a mask that marks a pixel.
-    pub fn define_all_metrics(&self) -> bool {
-        self.good > 0 && self.anomalous > self.black_masks && self.without_mask == 0
-    }
 }
 
 /// Test images at the image threshold.

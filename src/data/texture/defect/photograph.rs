@@ -106,7 +106,7 @@ mod tests {
         assert!((5..35).contains(&faint) && contrasts.iter().all(|&own| own >= LEAST_CONTRAST), "{contrasts:?}");
         let mut areas: Vec<f32> = drawn.iter().map(|own| own.mask.sum() / (96.0 * 96.0)).collect();
         areas.sort_by(f32::total_cmp);
-        assert!(areas[4] < 0.01 && areas[35] > 0.05 && areas[39] < 0.8, "{areas:?}");
+        assert!(areas[4] < 0.01 && areas[35] > 0.05, "{areas:?}");
     }
 
     #[test]

@@ -1,0 +1,61 @@
+//! `validate`: the validation set of a training, scored without letting an image judge itself.
+
+use serde_json::Value;
+
+use crate::fixture::{CONFIG, Scratch};
+
+const VALIDATE: &str = "validate --model run/model.safetensors --data large/cloth --device cpu --out";
+
+/// A model of which `held_out` of 8 images are held out.
+fn with_held_out(held_out: f64) -> Scratch {
+    let scratch = Scratch::new();
+    std::fs::remove_dir_all(scratch.path("run")).unwrap();
+    scratch.write("c.toml", CONFIG.replace("size = 32", &format!("size = 64\nheld_out = {held_out}")));
+    scratch.succeeds("data generate --out large --family cloth --size 64 --train 8 --good 1 --defects 1");
+    scratch.succeeds("train --config c.toml --data large/cloth --out run --device cpu");
+    scratch
+}
+
+fn scores(metrics: &Value) -> Vec<f64> {
+    metrics["images"].as_array().unwrap().iter().map(|image| image["score_max"].as_f64().unwrap()).collect()
+}
+
+#[test]
+fn no_image_is_judged_by_what_it_has_contributed() {
+    let scratch = with_held_out(0.5);
+    scratch.write("relative.toml", "detection.relative_score = true");
+    let ran = scratch.succeeds(&format!("{VALIDATE} judged --config relative.toml"));
+    assert!(ran.out.contains("held-out images: 4, copies with a drawn defect: "), "{}", ran.out);
+    assert!(!ran.out.contains("false alarms"), "the good images are those that set the threshold: {}", ran.out);
+    let judged = scratch.json("judged/metrics.json");
+    assert!(judged.get("image_threshold").is_none(), "{judged}");
+    assert!(judged["protocol"].as_str().unwrap().contains("image score relative to"));
+    // `evaluate` calibrates on all held-out images, also the one that it judges.
+    for name in scratch.names("judged/test/good") {
+        scratch.write(format!("normal/{name}"), scratch.read(format!("judged/test/good/{name}")));
+    }
+    let own = "--config c.toml --config relative.toml --calibrate normal --device cpu";
+    scratch.succeeds(&format!("evaluate --model run/model.safetensors --data judged --out all {own}"));
+    let (left_out, all) = (scores(&judged), scores(&scratch.json("all/metrics.json")));
+    assert!(left_out.len() >= 8 && left_out.iter().zip(&all).all(|(a, b)| a != b), "{left_out:?} {all:?}");
+}
+
+#[test]
+fn other_images_than_those_of_the_training_are_refused() {
+    let scratch = with_held_out(0.25);
+    for name in scratch.names("large/cloth/train/good").iter().take(4) {
+        std::fs::remove_file(scratch.path(format!("large/cloth/train/good/{name}"))).unwrap();
+    }
+    let error = scratch.refuses(&format!("{VALIDATE} judged"));
+    assert!(error.contains("1 images would be held out here, 2 were when the model was trained"), "{error}");
+    std::fs::remove_file(scratch.path("run/config.toml")).unwrap();
+    let error = scratch.refuses(&format!("{VALIDATE} judged"));
+    assert!(error.contains("config.toml") && error.contains("which images were held out"), "{error}");
+}
+
+#[test]
+fn training_images_in_the_place_of_held_out_ones_are_named() {
+    let scratch = with_held_out(0.0);
+    let ran = scratch.succeeds(&format!("{VALIDATE} judged"));
+    assert!(ran.out.contains("training images, because none is held out: 8, copies with"), "{}", ran.out);
+}
