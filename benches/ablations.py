@@ -66,6 +66,20 @@ def scores(record):
     return ["score", "runs", *header[2:-1]], [row[:-1] for row in rows]
 
 
+def each_category(record):
+    """Header and rows: every category with every variant and the score of its config."""
+
+    def row(category, variant, rows):
+        seeds = groups(rows, "seed").values()
+        chosen = [[decisive("validation")], *map(measures, IMAGES), [lambda row: row["test"]["au_pro"]]]
+        measured = [quality(seeds, measure) for measure in chosen]
+        return [category, variant, str(len(seeds)), *measured, f"{mean(row['cpu_minutes'] for row in rows):.0f}"]
+
+    own = [row for row in record["rows"] if row["score"] == OWN]
+    header = ["category", "variant", "seeds", "decides", *IMAGES, "AU-PRO", "CPU-minutes"]
+    return header, [row(category, variant, rows) for (category, variant), rows in groups(own, "category", "variant").items()]
+
+
 def ranks(values):
     """Ranks from 1 up; equal values share the mean of their ranks."""
     ordered = sorted(values)

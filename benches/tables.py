@@ -26,6 +26,7 @@ FACTORS = "paper/ablations/factors.json"
 CURVES = "paper/ablations/curves.json"
 LONG = "paper/ablations/long.json"
 OTHERS = "paper/ablations/others.json"
+CATEGORIES = "paper/ablations/categories.json"
 HEAVIEST = 12
 # Ends of a range over cases: of their medians, and of all pairs of processes.
 MEDIANS = ((min, "median"), (max, "median"))
@@ -290,6 +291,7 @@ TABLES = {
     "ablation-long": (ablation(ablations.variants), LONG),
     "ablation-others": (ablation(ablations.variants), OTHERS),
     "ablation-others-scores": (ablation(ablations.scores), OTHERS),
+    "ablation-categories": (ablation(ablations.each_category), CATEGORIES),
     "floors-infer": (floors, "paper/results/profile/infer_model2_w32_128px_batch4.json"),
 }
 

@@ -255,8 +255,7 @@ impl TrainingJob {
     }
 }
 
-/// Where the images that set the thresholds come from: without an image to spare, they are those that the network is trained on, see
-/// [`split`].
+/// Where the images that set the thresholds come from: without an image to spare, they are those that the network is trained on.
 pub fn source_of_held_out(set: &TrainingSet, held_out: &[Image]) -> Source {
     if set.images == held_out { Source::Training } else { Source::HeldOut }
 }
