@@ -30,6 +30,7 @@ import ctypes
 import fcntl
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -321,7 +322,7 @@ def evaluate(options, plan, run):
 
 
 def train_all(options):
-    """Trains and evaluates what is not done. The runs that failed."""
+    """Trains and evaluates what is not done. The plan as it was last usable, and the runs that failed."""
     plan = read(options.plan)
     check_program(options)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -338,7 +339,7 @@ def train_all(options):
             print(f"the plan is used as it was before: {error}", flush=True)
         todo = [run for run in plan.runs if not run.is_done(options.out, plan.scores) and run not in failed]
         if not todo:
-            return failed
+            return plan, failed
         run = todo[0]
         print(f"{time.strftime('%H:%M')} {run.variant}, {run.category}, seed {run.seed}; {len(todo)} to go", flush=True)
         try:
@@ -363,7 +364,7 @@ def results(run, options, plan):
         row = {"variant": run.variant, "score": score, "category": run.category, "seed": run.seed}
         metrics = {name: {key: found[name][key] for key in METRICS if key in found[name]} for name in SETS}
         protocol = {name: found[name]["protocol"] for name in SETS}
-        if any("-modified" in line for line in protocol.values()):
+        if not all(re.search(r" commit [0-9a-f]+$", line) for line in protocol.values()):
             print(f"note: {run.variant}, {run.category}, seed {run.seed}, {score}: judged by a program that no commit has", flush=True)
         yield row | metrics | {"protocol": protocol, "cpu_minutes": round(cost["cpu_seconds"] / 60, 1)}
 
@@ -393,8 +394,7 @@ def main():
     parser.add_argument("--threads", type=shared.positive, metavar="T", help="threads of orthoscope; default: all cores")
     options = parser.parse_args()
     try:
-        failed = [] if options.record_only else train_all(options)
-        plan = read(options.plan)
+        plan, failed = (read(options.plan), []) if options.record_only else train_all(options)
     except Unusable as error:
         sys.exit(str(error))
     rows, left_out = all_results(options, plan)

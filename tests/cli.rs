@@ -3,6 +3,7 @@
 mod fixture;
 
 mod cli {
+    #[cfg(target_os = "linux")]
     mod ablate;
     mod data;
     mod demo;

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use orthoscope::data::{Category, check_output_folder};
+use orthoscope::data::{Category, check_output_folder, lock_folder};
 use orthoscope::detect::{Detector, Resolution};
 use orthoscope::ops::Backend;
 use orthoscope::run::{
@@ -50,16 +50,19 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     config.train.steps = arguments.steps;
     config.validate()?;
     check_output_folder(out)?;
-    clear(out, arguments.overwrite)?;
+    check_free(out, arguments.overwrite)?;
+    // Before anything is removed: another process may train here.
+    let lock = lock_folder(out)?;
+    clear(out)?;
     note(format_args!("generating {DEMO_FAMILY} images"));
     let folder = generate_demo_data(&out.join("data"), arguments.seed)?;
     let steps = config.train.steps;
     note(format_args!("training {} for {steps} steps", config.architecture()));
-    let job = TrainingJob::prepare(config, &folder, out, false)?;
+    let job = TrainingJob::prepare_with(config, &folder, out, false, || Ok(lock))?;
     if train::run_job(backend, &job, steps, None)? == Outcome::Interrupted {
         let (out, folder) = (out.display(), folder.display());
         let command = format!("orthoscope train --config {out}/{CONFIG_FILE} --data {folder} --out {out} --resume");
-        say(format_args!("interrupted; `{command}` continues the training"))?;
+        note(format_args!("interrupted; `{command}` continues the training"));
         return Ok(ExitCode::from(super::output::INTERRUPTED));
     }
     let category = Category::open(&folder)?;
@@ -73,15 +76,22 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes the files of an earlier demo if `overwrite` is set, and nothing else.
-fn clear(out: &Path, overwrite: bool) -> Result<()> {
-    let files = [MODEL_FILE, CONFIG_FILE, LOG_FILE, CHECKPOINT_FILE, METRICS_FILE, "figure.png", "index.html"];
-    let taken = files.iter().chain(&["data"]).any(|name| out.join(name).exists());
-    if taken && !overwrite {
+/// The files of a demo.
+fn files() -> impl Iterator<Item = &'static str> {
+    [MODEL_FILE, CONFIG_FILE, LOG_FILE, CHECKPOINT_FILE, METRICS_FILE].into_iter().chain(page::FILES)
+}
+
+fn check_free(out: &Path, overwrite: bool) -> Result<()> {
+    if !overwrite && files().chain(["data"]).any(|name| out.join(name).exists()) {
         return Err(Error::file(out, "already holds a demo or a run; choose another folder with --out, or pass --overwrite"));
     }
+    Ok(())
+}
+
+/// Removes the files of an earlier demo, and nothing else.
+fn clear(out: &Path) -> Result<()> {
     let failed = |error| Error::io(out, "cannot be emptied", error);
-    for path in files.map(|name| out.join(name)).iter().filter(|path| path.exists()) {
+    for path in files().map(|name| out.join(name)).filter(|path| path.exists()) {
         std::fs::remove_file(path).map_err(failed)?;
     }
     let category = out.join("data").join(DEMO_FAMILY.name());

@@ -7,7 +7,7 @@ use orthoscope::data::{Category, Image, Plane, TestImage, check_output_folder, l
 use orthoscope::detect::{Detector, Resolution, Source};
 use orthoscope::ops::Backend;
 use orthoscope::report::results::{self, Results};
-use orthoscope::run::{Config, EvaluationReport, ImageCounts, METRICS_FILE, Measured, PartialReport, evaluate_any};
+use orthoscope::run::{Config, EvaluationReport, ImageCounts, METRICS_FILE, Measured, PartialReport, evaluate_test_set};
 use orthoscope::{Error, Result};
 
 use super::device::{DeviceOption, on_device};
@@ -81,7 +81,7 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         maps.as_ref().map_or(Ok(()), |folder| folder.write(test, image, heatmap))
     };
     let counts = ImageCounts::of_test_set(&category)?;
-    let measured = evaluate_any(&detector, &category, &counts, arguments.resolution, keep)?;
+    let measured = evaluate_test_set(&detector, &category, &counts, arguments.resolution, keep)?;
     bar.finish_and_clear();
     match &measured {
         Measured::Complete(report) => conclude(arguments, &detector, &category, report)?,
@@ -138,20 +138,23 @@ fn calibrate(detector: &mut Detector<impl Backend>, folder: &Path, category: &Ca
         let reason = "is in the test set; thresholds must come from other images, or they are chosen on the test set";
         return Err(Error::file(path, reason));
     }
-    let known = paths.iter().filter(|path| is_in(&trained, path)).count();
-    if known > 0 {
-        log::warn!(
-            "{}: {known} of {} images are in train/good, on which the network was trained, so the rate of false alarms to expect is unknown",
-            folder.display(),
-            paths.len()
+    let (known, all) = (paths.iter().filter(|path| is_in(&trained, path)).count(), paths.len());
+    if known > 0 && known < all {
+        let reason = format!(
+            "{known} of {all} images are in train/good, where the network may have been trained on them; give only the others"
         );
+        return Err(Error::file(folder, reason));
+    }
+    if known > 0 {
+        let reason = "in train/good, where the network may have been trained on them";
+        log::warn!("{}: all images are {reason}, so the rate of false alarms to expect is unknown", folder.display());
     }
     let bar = progress::image_bar(paths.len());
     let images = paths.iter().map(|path| {
         bar.inc(1);
         read_image(path).map(Cow::Owned)
     });
-    let source = if known > 0 { Source::Training } else { Source::Given };
+    let source = if known > 0 { Source::TrainingFolder } else { Source::Given };
     detector.calibrate_on(images, source).map_err(|error| error.within(format!("images of {}", folder.display())))?;
     bar.finish_and_clear();
     Ok(())

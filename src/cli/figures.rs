@@ -173,7 +173,7 @@ fn category(arguments: &Arguments) -> Result<Input<(PathBuf, Category)>> {
     }
     let category = Category::open_incomplete(data)?;
     let counts = ImageCounts::of_test_set(&category)?;
-    Ok(match counts.define_all_metrics() {
+    Ok(match counts.defines_all_metrics() {
         true => Ok((model.clone(), category)),
         false => Err(format!("{}: {}", data.display(), counts.gaps(&category).join("; "))),
     })

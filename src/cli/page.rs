@@ -33,7 +33,9 @@ pub fn loss_curve(model: &Path) -> Result<Vec<(u64, f64)>> {
 }
 
 /// The files of a page.
-pub const FILES: [&str; 2] = ["index.html", "figure.png"];
+pub const FILES: [&str; 2] = [PAGE, FIGURE];
+const PAGE: &str = "index.html";
+const FIGURE: &str = "figure.png";
 
 /// Writes `index.html` and `figure.png`.
 ///
@@ -57,7 +59,7 @@ pub fn write(
         Ok(Example::new(test, image, &truth, &found, scale))
     };
     let of_figure = results.of_figure().into_iter().map(examined).collect::<Result<Vec<_>>>()?;
-    write_png(&out.join("figure.png"), &figure(&of_figure.iter().collect::<Vec<_>>(), scale, Some(pixel.value))?)?;
+    write_png(&out.join(FIGURE), &figure(&of_figure.iter().collect::<Vec<_>>(), scale, Some(pixel.value))?)?;
     let mistakes = results.mistakes();
     let others: Vec<usize> = results.by_name().into_iter().skip(1).filter(|index| !mistakes.contains(index)).collect();
     let page = Page {
@@ -82,7 +84,7 @@ pub fn write(
             },
         ],
     };
-    write_bytes(&out.join("index.html"), page.render()?.as_bytes())
+    write_bytes(&out.join(PAGE), page.render()?.as_bytes())
 }
 
 /// How the mistakes are sorted, and how many of them are shown.

@@ -120,7 +120,7 @@ fn reproduce(arguments: &Arguments, request: &Request, backend: &impl Backend) -
             }
             Ok(None) => {
                 progress.finish();
-                say("interrupted; the same command continues")?;
+                note("interrupted; the same command continues");
                 return Ok(ExitCode::from(INTERRUPTED));
             }
             Err(error) => {

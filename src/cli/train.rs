@@ -82,7 +82,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Interrupted => {
-            say(format_args!("interrupted; {} holds the steps done, --resume continues", job.checkpoint_path().display()))?;
+            note(format_args!("interrupted; {} holds the steps done, --resume continues", job.checkpoint_path().display()));
             Ok(ExitCode::from(super::output::INTERRUPTED))
         }
     }

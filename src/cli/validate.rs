@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use orthoscope::data::{Image, TrainingSet, check_output_folder};
@@ -6,9 +6,8 @@ use orthoscope::detect::{Detector, Source};
 use orthoscope::ops::Backend;
 use orthoscope::report::results::Results;
 use orthoscope::run::{
-    CONFIG_FILE, Config, METRICS_FILE, ValidationReport, load_training_set, source_of_held_out, validate_detector,
+    CONFIG_FILE, Config, METRICS_FILE, ValidationReport, check_held_out, load_training_set, source_of_held_out, validate_detector,
 };
-use orthoscope::{Error, Result};
 
 use super::device::on_device;
 use super::evaluate::{self, Reporting};
@@ -44,7 +43,7 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     let trained = arguments.model.with_file_name(CONFIG_FILE);
     let config = Config::read(&trained).context("the config of the training tells which images were held out")?;
     let (set, held_out) = load_training_set(&config, &arguments.data)?;
-    check_held_out(&detector, held_out.len(), &arguments.data)?;
+    check_held_out(&detector, held_out.len()).map_err(|error| error.in_file(&arguments.data))?;
     if !arguments.config.is_empty() {
         let layers = [&[trained], &arguments.config[..]].concat();
         detector.settings_mut().replace_detection(Config::read_layers(&layers, None)?.detection);
@@ -56,19 +55,6 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         say(format_args!("wrote {}; {}", arguments.out.join(METRICS_FILE).display(), counts(&set, &held_out, defects)))?;
     }
     Ok(())
-}
-
-/// Checks that as many images are held out as when the model was trained: with other images in the folder, it was trained on some of them.
-fn check_held_out(detector: &Detector<impl Backend>, now: usize, data: &Path) -> Result<()> {
-    let known = detector.settings().thresholds.and_then(|own| own.calibration).map(|own| own.images.get() as usize);
-    match known {
-        Some(then) if then != now => {
-            let reason =
-                format!("{now} images would be held out here, {then} were when the model was trained; it needs the same images");
-            Err(Error::file(data, reason))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// What a validation set is made of, in words. Where nothing is held out, training images take the place of held-out ones.

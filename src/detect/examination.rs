@@ -61,7 +61,7 @@ impl Cutoffs {
         let thresholds = settings.thresholds;
         // Versions that did not record the source wrote thresholds from held-out images, if there were any.
         let origin = match thresholds.and_then(|own| own.calibration).map(|calibration| calibration.source) {
-            Some(Source::Training) => Origin::Training,
+            Some(Source::Training | Source::TrainingFolder) => Origin::Training,
             Some(Source::Given) => Origin::Given,
             Some(Source::HeldOut) | None => Origin::HeldOut,
         };

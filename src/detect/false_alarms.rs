@@ -182,10 +182,11 @@ impl ThresholdReport {
 }
 
 impl Calibration {
-    /// The expected false-alarm rate at a quantile of these images; `None` if the network was trained on them, or the score of a single
+    /// The expected false-alarm rate at a quantile of these images; `None` if the network was or may have been trained on them, or the score of a single
     /// image is relative to itself.
     pub fn expected(&self, quantile: f64, is_relative: bool) -> Option<ExpectedRate> {
-        let is_unknown = self.source == Source::Training || (is_relative && self.images.get() == 1);
+        let is_unknown =
+            matches!(self.source, Source::Training | Source::TrainingFolder) || (is_relative && self.images.get() == 1);
         (!is_unknown).then(|| ExpectedRate::new(self.images, quantile))
     }
 
@@ -201,6 +202,7 @@ impl Calibration {
         let Some(expected) = self.expected(quantile, is_approximate) else {
             let why = match self.source {
                 Source::Training => "on which the network was trained",
+                Source::TrainingFolder => "on which the network may have been trained",
                 _ => "to which the score is relative",
             };
             return vec![format!("The thresholds come from {self}, {why}, so the rate of false alarms to expect is unknown.")];

@@ -147,6 +147,8 @@ pub enum Source {
     HeldOut,
     /// Images that the network was trained on, because none were held out.
     Training,
+    /// Images of the training folder, given by the user. The network may have been trained on them.
+    TrainingFolder,
     /// Other images, given by the user.
     Given,
 }
@@ -164,6 +166,7 @@ impl Source {
         match self {
             Self::HeldOut => "held-out image",
             Self::Training => "training image",
+            Self::TrainingFolder => "training-folder image",
             Self::Given => "given normal image",
         }
     }

@@ -22,6 +22,8 @@ const BAR: usize = 14;
 const PAPER: f32 = 1.0;
 const INK: [f32; 3] = [0.11, 0.12, 0.15];
 const FAINT_INK: [f32; 3] = [0.36, 0.38, 0.43];
+/// A line of one pixel around every image: without it, the white parts of a mask would run into the paper.
+const FRAME: f32 = 0.8;
 
 /// Images in rows.
 #[derive(Clone, Debug, Default)]
@@ -155,6 +157,7 @@ fn draw_row(picture: &mut Image, row: &FigureRow<'_>, layout: &Layout, top: usiz
         let part = fit(image, layout)?;
         let (height, width, _) = part.dim();
         let (top, left) = (top + (layout.cell.0 - height) / 2, layout.left_of(column) + (layout.cell.1 - width) / 2);
+        picture.slice_mut(s![top - 1..top + height + 1, left - 1..left + width + 1, ..]).fill(FRAME);
         picture.slice_mut(s![top..top + height, left..left + width, ..]).assign(&part);
     }
     Ok(())

@@ -23,7 +23,7 @@ pub struct EvaluationReport {
     pub protocol: String,
     /// Image AUROC of each defect kind against the good images.
     pub image_auroc_by_kind: BTreeMap<String, f64>,
-    /// The image threshold: the false alarms to expect, and what came out; `None` without one.
+    /// The image threshold: the false alarms to expect, and what came out; `None` without one, and for a validation set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_threshold: Option<ThresholdReport>,
     /// Scores of every test image.
@@ -178,14 +178,14 @@ pub enum Measured {
 ///
 /// # Errors
 /// An unreadable image or mask; an error of `keep`.
-pub fn evaluate_any<B: Backend>(
+pub fn evaluate_test_set<B: Backend>(
     detector: &Detector<B>,
     category: &Category,
     counts: &ImageCounts,
     resolution: Resolution,
     keep: impl FnMut(&TestImage, &Image, &Plane) -> Result<()>,
 ) -> Result<Measured> {
-    match counts.define_all_metrics() {
+    match counts.defines_all_metrics() {
         true => evaluate_with_maps(detector, category, resolution, keep).map(Measured::Complete),
         false => evaluate_detector_partly(detector, category, resolution, keep).map(Measured::Partial),
     }

@@ -16,12 +16,12 @@ pub use budget::{parse_minutes, steps_within, time_step};
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
 pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
 pub use evaluation::{
-    EvaluationReport, Measured, PartialReport, evaluate_any, evaluate_detector, evaluate_maps, evaluate_with_maps, protocol,
+    EvaluationReport, Measured, PartialReport, evaluate_detector, evaluate_maps, evaluate_test_set, evaluate_with_maps, protocol,
 };
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
-pub use test_set::ImageCounts;
+pub use test_set::{ImageCounts, pixels_of_test_set};
 pub use training::{Outcome, TrainingJob, load_training_set, source_of_held_out};
-pub use validation::{VALIDATION_SEED, ValidationReport, validate_detector};
+pub use validation::{VALIDATION_SEED, ValidationReport, check_held_out, validate_detector};
 
 /// File name of the weights that a run writes.
 pub const MODEL_FILE: &str = "model.safetensors";
@@ -34,7 +34,7 @@ pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 /// File name of the metrics that an evaluation writes.
 pub const METRICS_FILE: &str = "metrics.json";
 
-/// Commit that this binary was built from, with `-modified` if sources differed from it, or `unknown`.
+/// Commit that this binary was built from, with `-modified` if sources differed from it or `-unknown` if that is not known; or `unknown`.
 pub const COMMIT: &str = match option_env!("ORTHOSCOPE_COMMIT") {
     Some(commit) => commit,
     None => "unknown",

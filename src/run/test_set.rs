@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Category, read_mask};
+use crate::data::{Category, pixels, read_mask};
 use crate::error::Result;
 
 /// Numbers of images of a category.
@@ -43,7 +43,7 @@ impl ImageCounts {
     }
 
     /// Whether the test set defines all metrics: it has good images, defects, a mask for each of them, and a mask that marks a pixel.
-    pub fn define_all_metrics(&self) -> bool {
+    pub fn defines_all_metrics(&self) -> bool {
         self.good > 0 && self.anomalous > self.black_masks && self.without_mask == 0
     }
 
@@ -70,6 +70,15 @@ impl ImageCounts {
         }
         notes
     }
+}
+
+/// Number of pixels of a test set, from the headers of its images.
+///
+/// # Errors
+/// A file that is no image or too large.
+pub fn pixels_of_test_set(category: &Category) -> Result<u64> {
+    // Each is at most 64 Mpx, so no number of files overflows.
+    category.test.iter().map(|test| pixels(&test.path)).sum()
 }
 
 #[cfg(test)]

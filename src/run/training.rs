@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,7 +37,7 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// One training run: checked and loaded, but nothing written yet.
+/// One training run: checked, loaded and alone in its folder, but nothing written yet.
 pub struct TrainingJob {
     config: Config,
     set: Arc<TrainingSet>,
@@ -45,23 +46,39 @@ pub struct TrainingJob {
     loading: Duration,
     out: PathBuf,
     resume: bool,
+    /// Held as long as the job lives.
+    _lock: File,
 }
 
 impl TrainingJob {
-    /// Loads the images of `category/train/good` and the textures; with `resume` also the checkpoint in `out`.
+    /// Loads the images of `category/train/good` and the textures, and locks `out`.
     ///
     /// # Errors
     /// Missing or unreadable images; without `resume`, an `out` that already holds a run; with it, an `out` that holds none, or one
-    /// with another config.
+    /// with another config; an `out` that another process writes into.
     pub fn prepare(config: Config, category: &Path, out: &Path, resume: bool) -> Result<Self> {
+        Self::prepare_with(config, category, out, resume, || lock_folder(out))
+    }
+
+    /// The same with the lock of `out` from `lock`, for a program that has worked in the folder before.
+    ///
+    /// # Errors
+    /// As [`TrainingJob::prepare`], and those of `lock`, which is called last.
+    pub fn prepare_with(
+        config: Config,
+        category: &Path,
+        out: &Path,
+        resume: bool,
+        lock: impl FnOnce() -> Result<File>,
+    ) -> Result<Self> {
         config.validate()?;
         check_output_folder(out)?;
         find_checkpoint(&config, out, resume)?;
         let start = Instant::now();
         let (set, held_out) = load_training_set(&config, category)?;
         let validation = Validation::new(&config, &held_out)?;
-        let (set, out) = (Arc::new(set), out.to_owned());
-        Ok(Self { config, set, held_out, validation, loading: start.elapsed(), out, resume })
+        let (set, loading, out, lock) = (Arc::new(set), start.elapsed(), out.to_owned(), lock()?);
+        Ok(Self { config, set, held_out, validation, loading, out, resume, _lock: lock })
     }
 
     /// Time for decoding and resizing the images and making the textures, which is done once, on all threads.
@@ -103,11 +120,11 @@ impl TrainingJob {
         time_step(backend, &self.config, &self.set).map_err(|error| self.suggest(error))
     }
 
-    /// Trains, alone in its folder; calls `report` after every step; writes config, log and checkpoints, and at the end the weights with their
+    /// Trains; calls `report` after every step; writes config, log and checkpoints, and at the end the weights with their
     /// thresholds. Setting `stop` ends the run with a checkpoint after the current step. Early warnings go to the logger of the program.
     ///
     /// # Errors
-    /// A loss that is not finite, a file that cannot be written; the last checkpoint stays. Another process that writes into the folder.
+    /// A loss that is not finite, a file that cannot be written; the last checkpoint stays.
     pub fn run<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogEntry)) -> Result<Outcome> {
         self.run_with_lines(backend, stop, |line| match line {
             LogLine::Step(entry) => report(entry),
@@ -126,8 +143,7 @@ impl TrainingJob {
 
     fn run_steps<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogLine)) -> Result<Outcome> {
         let text = self.config.to_toml()?;
-        let _lock = lock_folder(&self.out)?;
-        // Only now, because another process may have worked in the folder since it was looked at.
+        // Not what `prepare` has found, because another process may have worked in the folder until it was locked.
         let mut trainer = self.trainer(backend, find_checkpoint(&self.config, &self.out, self.resume)?)?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;

@@ -34,6 +34,21 @@ pub fn validate_detector<B: Backend>(detector: &Detector<B>, held_out: &[Image],
     Ok(ValidationReport { report, defects })
 }
 
+/// Checks that as many images are held out as when the model was trained: with other images in the folder, it was trained on some of them.
+/// An equal number of other images is not noticed.
+///
+/// # Errors
+/// [`Error::Argument`] if there are more or fewer.
+pub fn check_held_out<B: Backend>(detector: &Detector<B>, now: usize) -> Result<()> {
+    let known = detector.settings().thresholds.and_then(|own| own.calibration).map(|own| own.images.get() as usize);
+    match known {
+        Some(then) if then != now => Err(Error::argument(format!(
+            "{now} images would be held out here, {then} were when the model was trained; it needs the same images"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// The validation set of a run. It is only measured on; nothing is chosen by it.
 pub(super) struct Validation {
     every: u64,

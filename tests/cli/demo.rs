@@ -1,5 +1,7 @@
 //! `demo` with few steps: all its files, and that it does not overwrite existing ones.
 
+use orthoscope::data::lock_folder;
+
 use super::evaluate::check_metrics;
 use crate::fixture::{Scratch, tree};
 
@@ -25,6 +27,10 @@ fn a_short_demo_writes_all_files_and_never_overwrites_them() {
         assert!(ran.code != 0 && ran.err.contains(reason), "{command}: {}", ran.err);
         assert!(tree(&scratch.path("demo")) == before, "{command} changed the demo");
     }
+    // Another process trains there.
+    let held = lock_folder(&scratch.path("demo")).unwrap();
+    assert_eq!(scratch.refuses("demo --out demo --steps 2 --overwrite"), "demo: is in use by another process");
+    drop(held);
     scratch.write("demo/data/mine.txt", "mine");
     scratch.write("demo/notes.txt", "mine");
     scratch.succeeds("demo --out demo --steps 2 --overwrite --seed 1");

@@ -293,15 +293,20 @@ fn images_that_must_not_set_thresholds_are_named() {
     scratch.write("normal/1/bad.png", "no image");
     let message = scratch.refuses(&format!("{own} normal"));
     assert!(message.starts_with("normal/1/bad.png: is not an image") && message.ends_with(" in images of normal"), "{message}");
+    std::os::unix::fs::symlink(scratch.path("cloth/train/good/000.png"), scratch.path("normal/0/known.png")).unwrap();
+    std::fs::remove_file(scratch.path("normal/1/bad.png")).unwrap();
+    let text = scratch.refuses(&format!("{own} normal"));
+    assert!(text.starts_with("normal: 1 of 13 images are in train/good") && text.ends_with("give only the others"), "{text}");
     let ran = scratch.succeeds(&format!("{own} cloth/train/good"));
     assert!(
-        ran.err.contains("warning: cloth/train/good: 6 of 6 images are in train/good, on which the network was trained"),
+        ran.err
+            .contains("warning: cloth/train/good: all images are in train/good, where the network may have been trained on them"),
         "{}",
         ran.err
     );
     let metrics = scratch.json("new/metrics.json");
     let threshold = &metrics["image_threshold"];
     assert!(threshold["expected_false_alarms"].is_null() && threshold["false_alarm_probability"].is_null(), "{threshold}");
-    assert!(metrics["protocol"].as_str().unwrap().contains("; thresholds from 6 training images; "), "{metrics}");
+    assert!(metrics["protocol"].as_str().unwrap().contains("; thresholds from 6 training-folder images; "), "{metrics}");
     assert!(ran.out.contains("so the rate of false alarms to expect is unknown"), "{}", ran.out);
 }

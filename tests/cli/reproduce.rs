@@ -281,7 +281,7 @@ fn ctrl_c_saves_a_checkpoint_and_exits_with_130() {
     let scratch = Scratch::new();
     let ran = interrupted(&scratch, &format!("{LONG} --out cut"), "cut/cloth/seed-0/log.jsonl");
     assert_eq!(ran.code, 130, "{}", ran.err);
-    assert!(ran.out.ends_with("interrupted; the same command continues\n"), "{}", ran.out);
+    assert!(ran.err.ends_with("interrupted; the same command continues\n"), "{}", ran.err);
     assert!(scratch.path("cut/cloth/seed-0/checkpoint.safetensors").exists());
     let done = Log::read(&scratch.path("cut/cloth/seed-0/log.jsonl")).unwrap().len();
     scratch.succeeds(&format!("{LONG} --out cut"));

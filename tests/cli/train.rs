@@ -106,7 +106,7 @@ fn weights_depend_on_the_seed_but_not_on_threads() {
 fn two_trainings_do_not_write_into_one_folder() {
     let scratch = Scratch::new();
     let held = lock_folder(&scratch.path("new")).unwrap();
-    let command = "train --config c.toml --data cloth --out new --steps 1";
+    let command = "train --config c.toml --data cloth --out new --steps 1 --watch";
     assert_eq!(scratch.refuses(command), "new: is in use by another process");
     drop(held);
     scratch.succeeds(command);
@@ -162,6 +162,7 @@ fn a_run_of_an_older_version_resumes_to_the_same_weights() {
     let job = TrainingJob::prepare(Config::parse(CONFIG).unwrap(), &scratch.path("cloth"), &scratch.path("old"), false).unwrap();
     let stop = AtomicBool::new(false);
     assert_eq!(job.run(&Cpu::default(), &stop, |_| stop.store(true, Ordering::Relaxed)).unwrap(), Outcome::Interrupted);
+    drop(job);
     // Its files in the format of version 0.1.0.
     let bytes = scratch.read("old/checkpoint.safetensors");
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use orthoscope::backend::Cpu;
+use orthoscope::run::{Config, TrainingJob};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -37,11 +40,15 @@ fn resuming_with_another_config_or_architecture_fails() {
         assert_eq!(scratch.refuses(RESUME), format!("{CHECKPOINT}: was made with another config: {reason}"));
     }
     // What is written on the way may change.
+    let config = Config::parse(CONFIG).unwrap();
+    let job = TrainingJob::prepare(config, &scratch.path("cloth"), &scratch.path("cut"), false).unwrap();
+    let stop = AtomicBool::new(false);
+    job.run(&Cpu::default(), &stop, |entry| stop.store(entry.step >= 2, Ordering::Relaxed)).unwrap();
+    drop(job);
     scratch.write("c.toml", CONFIG.replace("checkpoint_every = 2", "checkpoint_every = 3"));
-    fs::remove_file(scratch.path("run/model.safetensors")).unwrap();
-    scratch.succeeds(RESUME);
+    scratch.succeeds(&RESUME.replace("--out run", "--out cut"));
     scratch.succeeds("train --config c.toml --data cloth --out whole");
-    assert!(scratch.read("run/model.safetensors") == scratch.read("whole/model.safetensors"));
+    assert!(scratch.read("cut/model.safetensors") == scratch.read("whole/model.safetensors"));
 }
 
 #[test]

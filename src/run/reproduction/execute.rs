@@ -7,7 +7,6 @@ use super::cost::Meter;
 use super::json::{read_json, write_json};
 use super::notes;
 use super::plan::{Plan, PlannedRun, name};
-use super::preview::test_pixels;
 use super::report::{RunReport, Validation, Verdicts, run_folder};
 use crate::data::{Category, Defect, Image, make_folder};
 use crate::detect::metrics::Score;
@@ -16,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::ops::Backend;
 use crate::run::{
     CHECKPOINT_FILE, CONFIG_FILE, Config, EvaluationReport, ImageCounts, LOG_FILE, Log, LogEntry, METRICS_FILE, MODEL_FILE,
-    Measured, Outcome, PartialReport, TrainingJob, ValidationReport, evaluate_any, validate_detector,
+    Measured, Outcome, PartialReport, TrainingJob, ValidationReport, evaluate_test_set, pixels_of_test_set, validate_detector,
 };
 
 /// File name of the results of a run, written last.
@@ -107,7 +106,7 @@ pub fn execute<B: Backend>(
     let (config, data) = (plan.config(run)?, folders.data.join(&run.category));
     // Before the training, because a fault of the test set would end the run after it.
     let category = Category::open_incomplete(&data)?;
-    test_pixels(&category)?;
+    pixels_of_test_set(&category)?;
     let job = TrainingJob::prepare(config.clone(), &data, &folder, folder.join(CHECKPOINT_FILE).exists())?;
     if !folder.join(MODEL_FILE).exists() && !trained(backend, &job, stop, watcher, &mut meter)? {
         return Ok(None);
@@ -190,7 +189,7 @@ fn test<B: Backend>(
     if category.test.is_empty() {
         return Ok(None);
     }
-    match evaluate_any(detector, category, images, Resolution::Native, |_, _, _| Ok(()))? {
+    match evaluate_test_set(detector, category, images, Resolution::Native, |_, _, _| Ok(()))? {
         Measured::Complete(report) => {
             watcher.evaluated(detector, category, Some(&report), folder)?;
             report.write(folder)?;
