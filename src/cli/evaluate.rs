@@ -17,6 +17,9 @@ use super::{page, progress};
 
 /// Arguments of `evaluate`.
 #[derive(clap::Args)]
+#[command(
+    override_usage = "orthoscope evaluate [OPTIONS] --model <SAFETENSORS>\n                           --data <ROOT/CATEGORY> --out <DIR>"
+)]
 pub struct Arguments {
     /// Weight file
     #[arg(long, value_name = "SAFETENSORS")]

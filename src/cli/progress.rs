@@ -54,7 +54,7 @@ impl Supply {
 impl TrainingProgress {
     /// Progress towards `steps`.
     pub fn new(steps: u64) -> Self {
-        let bar = bar(steps, "step {pos}/{len}  {msg}  {eta} left");
+        let bar = bar(steps, "{pos}/{len}  {msg}  {eta} left");
         Self {
             bar,
             steps,
@@ -81,8 +81,8 @@ impl TrainingProgress {
         self.supply.add(entry);
         let first = *self.first.get_or_insert(entry.step - 1);
         self.loss = if entry.step == first + 1 { entry.loss } else { 0.95 * self.loss + 0.05 * entry.loss };
-        let validation = self.validation.map_or_else(String::new, |auroc| format!("  validation AUROC {auroc:.4}"));
-        let message = format!("loss {:.5}  {:.1} images/s{validation}", self.loss, entry.images_per_second);
+        let validation = self.validation.map_or_else(String::new, |auroc| format!("  val. AUROC {auroc:.3}"));
+        let message = format!("loss {:.5}  {:.0} images/s{validation}", self.loss, entry.images_per_second);
         if !self.bar.is_hidden() {
             if entry.step == first + 1 {
                 // The remaining time is estimated from the steps since the run was resumed.
@@ -104,7 +104,7 @@ impl TrainingProgress {
         if self.first.is_none() {
             return self.bar.finish_and_clear();
         }
-        self.bar.set_style(style("{bar:30} step {pos}/{len}  {msg}"));
+        self.bar.set_style(style("{bar:8} {pos}/{len}  {msg}"));
         self.bar.abandon();
     }
 
@@ -158,7 +158,7 @@ impl ClaimProgress {
 /// A bar followed by `words`; hidden if standard error is not a terminal.
 pub(super) fn bar(count: u64, words: &str) -> ProgressBar {
     let bar = if std::io::stderr().is_terminal() { ProgressBar::new(count) } else { ProgressBar::hidden() };
-    bar.set_style(style(&format!("{{bar:30}} {words}")));
+    bar.set_style(style(&format!("{{bar:8}} {words}")));
     bar
 }
 

@@ -54,7 +54,7 @@ pub struct Arguments {
     shard: Option<Shard>,
     /// Choose the steps of each run so that all trainings together take this time. Not with --shard, because each shard would choose its own:
     /// add --dry-run to see the steps, and pass them to the shards as --steps
-    #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, conflicts_with_all = ["steps", "shard"])]
+    #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, allow_negative_numbers = true, conflicts_with_all = ["steps", "shard"])]
     budget: Option<Duration>,
     /// Print the plan and write nothing
     #[arg(long)]
@@ -91,7 +91,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         steps: arguments.steps,
         shard: arguments.shard,
     };
+    check_outside(&request.data, &arguments.out)?;
     on_device!(arguments.device.open()?, |backend| reproduce(arguments, &request, &backend))
+}
+
+/// Checks that results do not mix with the images of a category.
+fn check_outside(data: &Path, out: &Path) -> anyhow::Result<()> {
+    let (names, _) = categories(data)?;
+    match names.iter().find(|name| out.ancestors().any(|folder| is_same(folder, &data.join(name)))) {
+        Some(name) => bail!("{} is in the folder of the category {name}; choose another --out", out.display()),
+        None => Ok(()),
+    }
 }
 
 fn is_same(first: &Path, second: &Path) -> bool {

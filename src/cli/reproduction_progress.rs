@@ -53,7 +53,8 @@ impl ReproductionProgress {
         }
         self.bar.set_position(position);
         if !self.bar.is_hidden() {
-            return self.bar.set_message(message);
+            // Within 80 columns, with the bar and the time left.
+            return self.bar.set_message(format!("{}, {}/{}, loss {:.4}", self.run, entry.step, self.steps, entry.loss));
         }
         if self.printed.elapsed() >= LINE_EVERY && position > self.begun.steps {
             self.printed = Instant::now();
@@ -76,7 +77,7 @@ impl ReproductionProgress {
             .into_iter()
             .filter_map(metric)
             .collect();
-        let words = if found.is_empty() { report.notes.join("; ") } else { found.join(", ") };
+        let words = if found.is_empty() { report.notes.join(" ") } else { found.join(", ") };
         self.line(format!("{}, {words}", self.run));
     }
 

@@ -38,7 +38,7 @@ pub struct Arguments {
     #[arg(long)]
     steps: Option<u64>,
     /// Choose the steps so that the training takes this time on this machine, by timing a few steps; a resumed run keeps its steps
-    #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, conflicts_with = "steps")]
+    #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, allow_negative_numbers = true, conflicts_with = "steps")]
     budget: Option<Duration>,
     /// Seed; overrides the config
     #[arg(long)]
@@ -46,7 +46,8 @@ pub struct Arguments {
     /// Steps between validations on held-out images with drawn defects, which go into the log; overrides the config
     #[arg(long, value_name = "N")]
     validate_every: Option<u64>,
-    /// Write a page with learning curves, training.html, into the output folder; it reloads itself while the training goes on
+    /// Write a page with learning curves, training.html, into the output folder; it reloads itself while the training goes on. A page that is
+    /// there is kept up to date without this
     #[arg(long)]
     watch: bool,
     /// Continue the run in the output folder
@@ -72,7 +73,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         note(format_args!("train.steps = {steps} for {} minutes of training", budget.as_secs_f64() / 60.0));
     }
     let steps = job.config().train.steps;
-    let watch = |device| match arguments.watch {
+    // A page of an earlier process would otherwise go on showing what was then.
+    let has_page = arguments.out.join(super::watch::PAGE_FILE).exists();
+    let watch = |device| match arguments.watch || has_page {
         true => Watch::new(job.config(), &arguments.data, &arguments.out, device).map(Some),
         false => Ok(None),
     };

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use orthoscope::data::{Image, TrainingSet, check_output_folder};
+use orthoscope::data::{Image, TrainingSet, category_name, check_output_folder};
 use orthoscope::detect::{Detector, Source};
 use orthoscope::ops::Backend;
 use orthoscope::report::results::Results;
@@ -15,6 +15,9 @@ use super::output::say;
 
 /// Arguments of `validate`.
 #[derive(clap::Args)]
+#[command(
+    override_usage = "orthoscope validate [OPTIONS] --model <SAFETENSORS>\n                           --data <ROOT/CATEGORY> --out <DIR>"
+)]
 pub struct Arguments {
     /// Weight file; config.toml beside it tells which images were held out
     #[arg(long, value_name = "SAFETENSORS")]
@@ -48,7 +51,8 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         let layers = [&[trained], &arguments.config[..]].concat();
         detector.settings_mut().replace_detection(Config::read_layers(&layers, None)?.detection);
     }
-    let ValidationReport { report, defects } = validate_detector(&detector, &held_out, &arguments.out)?;
+    let ValidationReport { report, defects } =
+        validate_detector(&detector, &held_out, &category_name(&arguments.data), &arguments.out)?;
     let score = detector.settings().detection.score;
     evaluate::print(&Results { report: &report, score, threshold: None }, arguments.reporting.json)?;
     if !arguments.reporting.json {

@@ -35,16 +35,17 @@ pub fn read_image(path: &Path) -> Result<Image> {
     image(stored.height, stored.width, pixels).map_err(|error| Error::file(path, error))
 }
 
-/// Number of pixels of a PNG or JPEG file, from its header.
+/// Height and width of a PNG or JPEG file, from its header.
 ///
 /// # Errors
 /// A file that cannot be opened, is not an image in one of these formats, has no pixel, or is larger than [`MAX_PIXELS`].
-pub fn pixels(path: &Path) -> Result<u64> {
+pub fn read_size(path: &Path) -> Result<[u32; 2]> {
     let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
     let mut reader = reader.map_err(|error| Error::read(path, error))?;
     reader.no_limits();
     let (width, height) = reader.into_dimensions().map_err(|error| Error::file(path, error))?;
-    check_size(path, height, width)
+    check_size(path, height, width)?;
+    Ok([height, width])
 }
 
 /// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. A black mask has no anomalous

@@ -8,9 +8,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use super::file::{read_image, read_mask};
+use super::file::{read_image, read_mask, read_size};
 use super::image::{Image, Plane};
 use crate::error::{Error, Result};
 
@@ -67,12 +68,27 @@ impl Category {
             false => Vec::new(),
         };
         let test = if is_complete || root.join("test").is_dir() { test_images(root, is_complete)? } else { Vec::new() };
-        let name = root.canonicalize().ok().and_then(|path| path.file_name().map(OsString::from)).unwrap_or_default();
-        Ok(Self { name: name.to_string_lossy().into_owned(), train, test })
+        Ok(Self { name: category_name(root), train, test })
     }
 }
 
+/// The name of a category: that of its folder; empty if there is no such folder.
+pub fn category_name(root: &Path) -> String {
+    let name = root.canonicalize().ok().and_then(|path| path.file_name().map(OsString::from)).unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
 impl TestImage {
+    /// Number of pixels, from the headers of the image and its masks.
+    ///
+    /// # Errors
+    /// As [`TestImage::read`], as far as a header tells.
+    pub fn pixels(&self) -> Result<u64> {
+        let size = read_size(&self.path)?;
+        self.masks.iter().try_for_each(|path| check_mask_size(path, read_size(path)?, size))?;
+        Ok(size.map(u64::from).iter().product())
+    }
+
     /// Whether the image is normal.
     pub fn is_good(&self) -> bool {
         self.defect == GOOD
@@ -96,10 +112,15 @@ impl TestImage {
 fn read_mask_of(path: &Path, image: &Image) -> Result<Plane> {
     let mask = read_mask(path)?;
     let ((h, w), (ih, iw, _)) = (mask.dim(), image.dim());
-    if (h, w) != (ih, iw) {
-        return Err(Error::file(path, format!("the mask is {w} pixels wide and {h} high, its image {iw} and {ih}")));
-    }
+    check_mask_size(path, [h, w], [ih, iw])?;
     Ok(mask)
+}
+
+fn check_mask_size<T: PartialEq + Display>(path: &Path, [h, w]: [T; 2], [ih, iw]: [T; 2]) -> Result<()> {
+    match h == ih && w == iw {
+        true => Ok(()),
+        false => Err(Error::file(path, format!("the mask is {w} pixels wide and {h} high, its image {iw} and {ih}"))),
+    }
 }
 
 /// The training images of a category: those in `train/good`, sorted by path.

@@ -55,7 +55,7 @@ pub struct Kind {
 pub fn partial_table(report: &PartialReport, screen: Screen) -> String {
     let mut table = Table::new("", [Column::text("metric"), Column::text("value")]);
     for (name, value) in &report.metrics {
-        table.row([name.replace('_', " "), format!("{value:.3}")]);
+        table.row([words_of(name), format!("{value:.3}")]);
     }
     let threshold = report.image_threshold.as_ref();
     let rate = |of: fn(&ThresholdReport) -> Option<ObservedRate>| threshold.and_then(of);
@@ -65,6 +65,20 @@ pub fn partial_table(report: &PartialReport, screen: Screen) -> String {
         }
     }
     table.render(screen)
+}
+
+/// The name of a metric in words, as in the table of a complete evaluation: `image AP` for `image_ap`.
+fn words_of(key: &str) -> String {
+    let word = |word| match word {
+        "auroc" => "AUROC",
+        "ap" => "AP",
+        "f1" => "F1",
+        "au" => "AU",
+        "pro" => "PRO",
+        other => other,
+    };
+    let words: Vec<&str> = key.split('_').map(word).collect();
+    words.join(" ").replace("AU PRO", "AU-PRO").replace("PRO 200", "PRO-200").replace("F1 max", "F1-max")
 }
 
 impl Results<'_> {

@@ -46,9 +46,8 @@ pub fn steps_within(budget: Duration, step_times: &[Duration]) -> Result<u64> {
     let together: f64 = step_times.iter().map(Duration::as_secs_f64).sum();
     let steps = (budget.as_secs_f64() / together).floor();
     if step_times.is_empty() || steps < 1.0 {
-        let (runs, minutes) = (step_times.len(), budget.as_secs_f64() / 60.0);
-        let reason =
-            format!("one step of each of {runs} trainings takes {together:.2} s; a budget of {minutes} minutes is too small");
+        let runs = step_times.len();
+        let reason = format!("one step of all trainings, {runs}, takes {together:.2} s; a budget of {budget:?} is too small");
         return Err(Error::argument(reason));
     }
     Ok(steps.min(MAX_STEPS) as u64)
@@ -75,7 +74,7 @@ mod tests {
         assert_eq!(steps_within(seconds(60), &[seconds(7)]).unwrap(), 8);
         assert_eq!(steps_within(Duration::MAX, &[Duration::from_nanos(1)]).unwrap(), u64::from(u32::MAX));
         let error = steps_within(seconds(6), &[seconds(3), seconds(4)]).unwrap_err().to_string();
-        assert_eq!(error, "one step of each of 2 trainings takes 7.00 s; a budget of 0.1 minutes is too small");
+        assert_eq!(error, "one step of all trainings, 2, takes 7.00 s; a budget of 6s is too small");
         assert!(steps_within(seconds(6), &[]).is_err());
     }
 

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
@@ -82,7 +83,7 @@ pub fn evaluate_with_maps<B: Backend>(
     resolution: Resolution,
     mut keep: impl FnMut(&TestImage, &Image, &Plane) -> Result<()>,
 ) -> Result<EvaluationReport> {
-    report(detector, category, resolution, |test, image| {
+    report(detector, (category, Split::Test), resolution, |test, image| {
         let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
         keep(test, image, &inspection.heatmap)?;
         Ok(inspection)
@@ -100,17 +101,17 @@ pub(super) fn evaluate_validation_set<B: Backend>(
     category: &Category,
 ) -> Result<EvaluationReport> {
     let judge = detector.leave_one_out(held_out)?;
-    let report = report(detector, category, Resolution::Native, |test, image| {
+    let report = report(detector, (category, Split::Validation), Resolution::Native, |test, image| {
         judge.inspect(image, held_out_number(&test.path)?).map_err(|error| error.in_file(&test.path))
     })?;
     // The good images are those that set the threshold, so what is above it says nothing about others.
     Ok(EvaluationReport { image_threshold: None, ..report })
 }
 
-/// The report on a test set, of what `inspect` finds in its images.
+/// The report on a set of images, of what `inspect` finds in them.
 fn report<B: Backend>(
     detector: &Detector<B>,
-    category: &Category,
+    (category, split): (&Category, Split),
     resolution: Resolution,
     mut inspect: impl FnMut(&TestImage, &Image) -> Result<Inspection>,
 ) -> Result<EvaluationReport> {
@@ -122,7 +123,7 @@ fn report<B: Backend>(
     })?;
     let device = detector.backend().description();
     let score = (settings.detection.score, settings.detection.top_share);
-    let line = protocol(category, resolution, score, Some((settings, &device)));
+    let line = protocol((category, split), resolution, score, Some((settings, &device)));
     Ok(EvaluationReport::new(evaluation, line, Some(settings)))
 }
 
@@ -211,7 +212,7 @@ fn evaluate_detector_partly<B: Backend>(
         })?;
     let device = detector.backend().description();
     let score = (settings.detection.score, settings.detection.top_share);
-    let protocol = protocol(category, resolution, score, Some((settings, &device)));
+    let protocol = protocol((category, Split::Test), resolution, score, Some((settings, &device)));
     let image_threshold = ThresholdReport::new(settings, &images);
     Ok(PartialReport { metrics, protocol, image_auroc_by_kind: by_kind, image_threshold, images })
 }
@@ -234,12 +235,30 @@ pub fn evaluate_maps(
         let scores = ImageScores::of(&map, top_share);
         Ok((map, scores))
     })?;
-    Ok(EvaluationReport::new(evaluation, protocol(category, resolution, (score, top_share), None), None))
+    Ok(EvaluationReport::new(evaluation, protocol((category, Split::Test), resolution, (score, top_share), None), None))
+}
+
+/// The images that a category is measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// Its test set.
+    Test,
+    /// Held-out training images with drawn defects.
+    Validation,
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Test => "test",
+            Self::Validation => "validation",
+        })
+    }
 }
 
 /// The protocol line: resolution, split, score, checkpoint rule, seed, config hash, commit, device.
 pub fn protocol(
-    category: &Category,
+    (category, split): (&Category, Split),
     resolution: Resolution,
     (score, top_share): (Score, f64),
     detector: Option<(&Settings, &str)>,
@@ -250,7 +269,7 @@ pub fn protocol(
         Score::Top => format!("mean of the top {top_share} of the heatmap (not in the paper)"),
     };
     let mut line = format!(
-        "category {}; pixel metrics at {resolution} resolution; split test ({good} good, {} anomalous); image score {score}",
+        "category {}; pixel metrics at {resolution} resolution; split {split} ({good} good, {} anomalous); image score {score}",
         category.name,
         category.test.len() - good
     );

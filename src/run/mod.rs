@@ -16,7 +16,8 @@ pub use budget::{parse_minutes, steps_within, time_step};
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
 pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
 pub use evaluation::{
-    EvaluationReport, Measured, PartialReport, evaluate_detector, evaluate_maps, evaluate_test_set, evaluate_with_maps, protocol,
+    EvaluationReport, Measured, PartialReport, Split, evaluate_detector, evaluate_maps, evaluate_test_set, evaluate_with_maps,
+    protocol,
 };
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
 pub use test_set::{ImageCounts, pixels_of_test_set};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Category, pixels, read_mask};
+use crate::data::{Category, TestImage, read_mask};
 use crate::error::Result;
 
 /// Numbers of images of a category.
@@ -72,13 +72,13 @@ impl ImageCounts {
     }
 }
 
-/// Number of pixels of a test set, from the headers of its images.
+/// Number of pixels of a test set, from the headers of its images and masks.
 ///
 /// # Errors
-/// A file that is no image or too large.
+/// A file that is no image or too large, a mask of another size than its image.
 pub fn pixels_of_test_set(category: &Category) -> Result<u64> {
     // Each is at most 64 Mpx, so no number of files overflows.
-    category.test.iter().map(|test| pixels(&test.path)).sum()
+    category.test.iter().map(TestImage::pixels).sum()
 }
 
 #[cfg(test)]

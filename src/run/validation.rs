@@ -23,13 +23,18 @@ pub struct ValidationReport {
 }
 
 /// Writes the validation set of the held-out images into the folder `out`, which must be empty or missing, and the metrics of a detector
-/// on it. No image is judged by what it has contributed to itself ([`Detector::leave_one_out`]).
+/// on it, as those of the category `name`. No image is judged by what it has contributed to itself ([`Detector::leave_one_out`]).
 ///
 /// # Errors
 /// As [`write_validation_set`], and [`Error::Argument`] in particular if no defect can be seen on any image; an inspection failed.
-pub fn validate_detector<B: Backend>(detector: &Detector<B>, held_out: &[Image], out: &Path) -> Result<ValidationReport> {
+pub fn validate_detector<B: Backend>(
+    detector: &Detector<B>,
+    held_out: &[Image],
+    name: &str,
+    out: &Path,
+) -> Result<ValidationReport> {
     let defects = write_validation_set(out, held_out, VALIDATION_SEED)?;
-    let report = evaluate_validation_set(detector, held_out, &Category::open(out)?)?;
+    let report = evaluate_validation_set(detector, held_out, &Category { name: name.to_owned(), ..Category::open(out)? })?;
     report.write(out)?;
     Ok(ValidationReport { report, defects })
 }
@@ -43,7 +48,7 @@ pub fn check_held_out<B: Backend>(detector: &Detector<B>, now: usize) -> Result<
     let known = detector.settings().thresholds.and_then(|own| own.calibration).map(|own| own.images.get() as usize);
     match known {
         Some(then) if then != now => Err(Error::argument(format!(
-            "{now} images would be held out here, {then} were when the model was trained; it needs the same images"
+            "the number of held-out images would be {now}, and was {then} when the model was trained; it needs the same images"
         ))),
         _ => Ok(()),
     }

@@ -126,6 +126,11 @@ fn a_page_of_a_run_that_failed_says_why() {
     let page = text(&scratch, "new/training.html");
     assert!(page.contains("stopped by an error") && page.contains("<li>the loss became NaN at step "), "{page}");
     assert!(!page.contains("http-equiv"));
+    // A page that is there shows the next run, too.
+    scratch.write("c.toml", CONFIG);
+    let _ = std::fs::remove_file(scratch.path("new/checkpoint.safetensors"));
+    scratch.succeeds("train --config c.toml --data cloth --out new");
+    assert!(text(&scratch, "new/training.html").contains("finished</span> step 4 of 4"));
 }
 
 /// The warning lines on standard error after training with the small config of Model I changed like this, and the warnings in the log.

@@ -47,7 +47,7 @@ fn other_images_than_those_of_the_training_are_refused() {
         std::fs::remove_file(scratch.path(format!("large/cloth/train/good/{name}"))).unwrap();
     }
     let error = scratch.refuses(&format!("{VALIDATE} judged"));
-    assert!(error.contains("1 images would be held out here, 2 were when the model was trained"), "{error}");
+    assert!(error.contains("the number of held-out images would be 1, and was 2 when the model was trained"), "{error}");
     std::fs::remove_file(scratch.path("run/config.toml")).unwrap();
     let error = scratch.refuses(&format!("{VALIDATE} judged"));
     assert!(error.contains("config.toml") && error.contains("which images were held out"), "{error}");
@@ -57,5 +57,6 @@ fn other_images_than_those_of_the_training_are_refused() {
 fn training_images_in_the_place_of_held_out_ones_are_named() {
     let scratch = with_held_out(0.0);
     let ran = scratch.succeeds(&format!("{VALIDATE} judged"));
+    assert!(ran.out.contains("category cloth; ") && ran.out.contains("; split validation (8 good, "), "{}", ran.out);
     assert!(ran.out.contains("training images, because none is held out: 8, copies with"), "{}", ran.out);
 }

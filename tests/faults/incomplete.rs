@@ -51,10 +51,10 @@ fn evaluated(damage: impl Fn(&Scratch)) -> (Ran, Value) {
 fn evaluate_measures_what_is_there_and_says_what_is_not() {
     let (ran, metrics) = evaluated(only_good);
     assert!(ran.err.contains("cloth: no defect among the 3 test images: only false alarms can be counted"), "{}", ran.err);
-    assert!(ran.out.contains("false alarms") && ran.out.contains("of 3: ") && !ran.out.contains("auroc"), "{}", ran.out);
+    assert!(ran.out.contains("false alarms") && ran.out.contains("of 3: ") && !ran.out.contains("AUROC"), "{}", ran.out);
     assert!(metrics.get("image_auroc").is_none() && metrics["image_threshold"]["false_alarms"]["of"] == 3, "{metrics}");
     let (ran, metrics) = evaluated(|scratch| remove(scratch, "cloth/ground_truth"));
-    assert!(ran.err.contains("no pixel metric for the 5 defect images") && ran.out.contains("image auroc"), "{}", ran.out);
+    assert!(ran.err.contains("no pixel metric for the 5 defect images") && ran.out.contains("image AUROC"), "{}", ran.out);
     assert!(metrics["image_auroc"].is_f64() && metrics.get("pixel_auroc").is_none());
     let scratch = Scratch::new();
     remove(&scratch, "cloth/test");
@@ -78,6 +78,19 @@ fn faults_of_the_data_are_in_the_plan_and_end_a_run_before_its_training() {
     assert!(page.contains("0 of\u{a0}1") && page.contains("<strong>Incomplete.</strong>") && page.contains("cloth seed\u{a0}0"));
     let error = scratch.refuses("reproduce --data . --config c.toml --device cpu --out .");
     assert!(error.contains("is the folder of the data"), "{error}");
+    let error = scratch.refuses("reproduce --data . --config c.toml --device cpu --out cloth/results");
+    assert!(error.contains("is in the folder of the category cloth"), "{error}");
+}
+
+#[test]
+fn a_mask_of_another_size_than_its_image_ends_a_run_before_its_training() {
+    let scratch = Scratch::new();
+    let kind = scratch.names("cloth/ground_truth").remove(0);
+    scratch.write(format!("cloth/ground_truth/{kind}/000_mask.png"), black(20));
+    let ran = scratch.run("reproduce --data . --config c.toml --device cpu --out all");
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("warning: a run will fail: ") && ran.err.contains("the mask is 20 pixels wide"), "{}", ran.err);
+    assert!(!scratch.path("all/cloth/seed-0/log.jsonl").exists());
 }
 
 #[test]
@@ -153,7 +166,7 @@ fn inverted(png: &[u8]) -> Vec<u8> {
 fn black_masks_leave_no_pixel_metric() {
     let (_, run) = reproduced(|scratch| {
         for kind in scratch.names("cloth/ground_truth") {
-            scratch.write(format!("cloth/ground_truth/{kind}/000_mask.png"), black());
+            scratch.write(format!("cloth/ground_truth/{kind}/000_mask.png"), black(32));
         }
     });
     assert!(has_note(&run, "the masks of 5 of 5 defect images mark no pixel; no pixel metric is defined"), "{run}");
@@ -161,8 +174,8 @@ fn black_masks_leave_no_pixel_metric() {
     assert!(run["image_auroc"].is_f64() && run.get("pixel_auroc").is_none());
 }
 
-fn black() -> Vec<u8> {
-    orthoscope::data::encode_png(&orthoscope::data::Image::zeros((32, 32, 3))).unwrap()
+fn black(side: usize) -> Vec<u8> {
+    orthoscope::data::encode_png(&orthoscope::data::Image::zeros((side, side, 3))).unwrap()
 }
 
 #[test]
@@ -171,9 +184,9 @@ fn several_masks_of_one_image_are_united() {
     let (_, run) = reproduced(|scratch| {
         for kind in scratch.names("cloth/ground_truth") {
             let mask = scratch.read(format!("cloth/ground_truth/{kind}/000_mask.png"));
-            scratch.write(format!("cloth/ground_truth/{kind}/000_mask.png"), black());
+            scratch.write(format!("cloth/ground_truth/{kind}/000_mask.png"), black(32));
             scratch.write(format!("cloth/ground_truth/{kind}/000_mask_1.png"), &mask);
-            scratch.write(format!("cloth/ground_truth/{kind}/000_mask_12.png"), black());
+            scratch.write(format!("cloth/ground_truth/{kind}/000_mask_12.png"), black(32));
         }
     });
     assert!(has_note(&run, "several masks are united for 5 of 5 defect images"), "{run}");

@@ -99,7 +99,7 @@ fn missing_runs(report: &Report) -> String {
     let names: Vec<String> =
         report.missing.iter().map(|run| format!("{} seed\u{a0}{}", escape(&run.category), run.seed)).collect();
     format!(
-        "<p><strong>Incomplete.</strong> These runs have failed or are not done, and no mean contains them: {}.</p>\n",
+        "<p class=\"missing\"><strong>Incomplete.</strong> These runs have failed or are not done, and no mean contains them: {}.</p>\n",
         names.join(", ")
     )
 }

@@ -61,10 +61,10 @@ fn row(class: &str, cells: impl IntoIterator<Item = String>) -> String {
     format!("<tr{class}><th scope=\"row\">{heading}</th>{cells}</tr>\n")
 }
 
-/// The category as a link to the gallery of its first seed.
+/// The category, as a link to the gallery of its first seed if it has metrics: without a test set there is nothing to show.
 fn link(category: &CategoryReport) -> String {
     let name = escape(&category.category.replace('_', " "));
-    match category.seeds.first() {
+    match category.seeds.first().filter(|_| !category.metrics.is_empty()) {
         Some(&seed) => format!("<a href=\"#{}\">{name}</a>", escape(&super::page::fragment(&category.category, seed))),
         None => name,
     }

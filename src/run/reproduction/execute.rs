@@ -156,7 +156,7 @@ fn results<B: Backend>(
     let mut notes = notes::of_training(&Log::lines(&folder.join(LOG_FILE))?);
     notes.extend(images.gaps(category));
     notes.extend(notes::of_held_out(&images, category.train.len(), detector.settings()));
-    let validation = validate(&detector, job.held_out(), folder, &mut notes)?;
+    let validation = validate(&detector, job.held_out(), &category.name, folder, &mut notes)?;
     let tested = test(&detector, category, &images, folder, watcher)?;
     notes.extend(tested.as_ref().and_then(|own| own.image_threshold.as_ref()?.surprise()));
     Ok(RunReport {
@@ -207,6 +207,7 @@ fn test<B: Backend>(
 fn validate<B: Backend>(
     detector: &Detector<B>,
     held_out: &[Image],
+    name: &str,
     folder: &Path,
     notes: &mut Vec<String>,
 ) -> Result<Option<Validation>> {
@@ -215,7 +216,7 @@ fn validate<B: Backend>(
         // Left by a process that was killed; what is there may be incomplete.
         std::fs::remove_dir_all(&own).map_err(|error| Error::io(&own, "cannot be emptied", error))?;
     }
-    let ValidationReport { report, defects } = match validate_detector(detector, held_out, &own) {
+    let ValidationReport { report, defects } = match validate_detector(detector, held_out, name, &own) {
         Ok(own) => own,
         Err(Error::Argument(reason)) => {
             notes.push(format!("no validation: {reason}"));
