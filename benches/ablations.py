@@ -94,6 +94,12 @@ def correlation(a, b):
     return together / (spread(a) * spread(b)) ** 0.5 if spread(a) and spread(b) else None
 
 
+def united(records):
+    """The rows of several records as one, each scored training once. Processor and date are those of the last."""
+    rows = {(row["category"], row["protocol"]["test"]): row for record in records for row in record["rows"]}
+    return records[-1] | {"rows": list(rows.values())}
+
+
 def agreement(record):
     """Header and rows: how well the validation set ranks the runs of a category, among trainings and among scores."""
 

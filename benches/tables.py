@@ -27,6 +27,7 @@ CURVES = "paper/ablations/curves.json"
 LONG = "paper/ablations/long.json"
 OTHERS = "paper/ablations/others.json"
 CATEGORIES = "paper/ablations/categories.json"
+ABLATIONS = (FACTORS, CURVES, LONG, OTHERS, CATEGORIES)
 HEAVIEST = 12
 # Ends of a range over cases: of their medians, and of all pairs of processes.
 MEDIANS = ((min, "median"), (max, "median"))
@@ -286,20 +287,23 @@ TABLES = {
     "floors-bf16": (floors, "paper/results/profile/train_model2_w32_128px_batch4_bf16.json"),
     "ablation-factors": (ablation(ablations.variants), FACTORS),
     "ablation-scores": (ablation(ablations.scores), FACTORS),
-    "ablation-agreement": (ablation(ablations.agreement), FACTORS),
+    "ablation-agreement": (ablation(ablations.agreement), ABLATIONS),
     "ablation-curves": (ablation(ablations.variants), CURVES),
     "ablation-long": (ablation(ablations.variants), LONG),
     "ablation-others": (ablation(ablations.variants), OTHERS),
     "ablation-others-scores": (ablation(ablations.scores), OTHERS),
     "ablation-categories": (ablation(ablations.each_category), CATEGORIES),
+    "ablation-categories-scores": (ablation(ablations.scores), CATEGORIES),
     "floors-infer": (floors, "paper/results/profile/infer_model2_w32_128px_batch4.json"),
 }
 
 
 def read(path):
-    """A JSON file of the repository; None without a path."""
+    """A JSON file of the repository; several of the ablations as one; None without a path."""
     if path is None:
         return None
+    if isinstance(path, tuple):
+        return ablations.united([read(each) for each in path])
     try:
         return json.loads((ROOT / path).read_text())
     except OSError as error:
@@ -334,6 +338,7 @@ def run(check):
         text, stale = filled(path, seen)
         for table in stale:
             source = TABLES[table][1] or "the source code"
+            source = source if isinstance(source, str) else ", ".join(source)
             wrong = f"the table `{table}` does not agree with {source}; run python3 benches/tables.py"
             print(f"{path}: {wrong}" if check else f"{path}: `{table}` written")
         if stale and check:
