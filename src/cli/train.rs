@@ -9,7 +9,7 @@ use orthoscope::Error;
 use orthoscope::backend::Storage;
 use orthoscope::ops::Backend;
 use orthoscope::report::training::Status;
-use orthoscope::run::{CONFIG_FILE, Config, MODEL_FILE, Outcome, TrainingJob, parse_minutes};
+use orthoscope::run::{CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, TrainingJob, parse_minutes};
 
 use super::device::{DeviceOption, on_device};
 use super::output::{note, say, sentence};
@@ -111,6 +111,8 @@ pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64, mut watch:
     watch.iter_mut().for_each(|watch| watch.end(&status));
     let outcome = outcome?;
     progress.report_supply(job.loading());
+    // Once more, because it may have scrolled away.
+    Log::last_warnings(&Log::lines(&job.log_path())?).iter().for_each(|entry| note(format_args!("warned: {}", entry.message)));
     if let (Outcome::Finished, Some(calibration)) = (outcome, job.calibration()) {
         calibration.sentences(job.image_quantile(), job.has_relative_score()).iter().for_each(note);
     }

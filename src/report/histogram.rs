@@ -41,12 +41,13 @@ pub fn score_histogram(scores: &[(f64, bool)], threshold: f64, score_name: &str)
     frame.draw(&marks, &entries, scores.len() - drawable.len(), "not finite")
 }
 
-/// The axis around all scores and the threshold; none without scores.
+/// The axis around all scores and the threshold, with a bin to spare at both ends, because the bins there are narrower; none without scores.
 fn axis_around(scores: &[(f64, bool)], threshold: f64) -> Option<Axis> {
     let (low, high) = ends(scores.iter().map(|score| score.0))?;
     let (low, high) = if is_drawable(threshold) { (low.min(threshold), high.max(threshold)) } else { (low, high) };
     let is_log = low > 0.0 && high / low > LOG_FROM;
-    Some(if is_log { Axis::log(low, high, ACROSS) } else { Axis::linear(low, high, ACROSS) })
+    let (margin, factor) = ((high - low) / BINS as f64, (high / low).powf(1.0 / BINS as f64));
+    Some(if is_log { Axis::log(low / factor, high * factor, ACROSS) } else { Axis::linear(low - margin, high + margin, ACROSS) })
 }
 
 /// The number of scores of one kind in each bin. A bin includes its upper edge, because an image exactly at the threshold is normal;
@@ -103,6 +104,22 @@ mod tests {
             let svg = score_histogram(&scores, threshold, "score");
             assert!(has_only_numbers(&svg) && svg.contains("<rect"), "{svg}");
         }
+    }
+
+    #[test]
+    fn the_bars_of_the_extreme_scores_are_as_wide_as_the_others() {
+        for scores in [[(1.0, false), (1.37, false), (2.1, true)], [(0.01, false), (0.3, false), (7.0, true)]] {
+            let svg = score_histogram(&scores, 1.5, "score");
+            let widths: Vec<f64> =
+                svg.split("<rect ").filter(|part| part.contains("rx=")).map(|part| attribute(part, "width=\"")).collect();
+            let [least, most] = [f64::min, f64::max].map(|of| widths.iter().copied().reduce(of).unwrap());
+            assert!(widths.len() >= 3 && least > 0.8 * most, "{widths:?}");
+        }
+    }
+
+    fn attribute(part: &str, name: &str) -> f64 {
+        let tail = &part[part.find(name).unwrap() + name.len()..];
+        tail[..tail.find('"').unwrap()].parse().unwrap()
     }
 
     #[test]

@@ -146,6 +146,18 @@ impl Log {
         Ok(complete(&Self::text(path)?).filter_map(|line| line.content).collect())
     }
 
+    /// The last warning of each kind in a log.
+    pub fn last_warnings(lines: &[LogLine]) -> Vec<&WarningEntry> {
+        let mut last: Vec<&WarningEntry> = Vec::new();
+        for line in lines {
+            if let LogLine::Warning(entry) = line {
+                last.retain(|earlier| earlier.warning != entry.warning);
+                last.push(entry);
+            }
+        }
+        last
+    }
+
     fn text(path: &Path) -> Result<String> {
         match std::fs::read_to_string(path) {
             Ok(text) => Ok(text),

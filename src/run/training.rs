@@ -149,7 +149,7 @@ impl TrainingJob {
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
         write_bytes(&self.out.join(CONFIG_FILE), text.as_bytes())?;
         log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
-        let path = self.out.join(LOG_FILE);
+        let path = self.log_path();
         let mut log = Log::open(&path, trainer.step())?;
         let mut early_warning = EarlyWarning::new(&self.config, &self.set.images, &Log::lines(&path)?)?;
         let mut tell = |line: LogLine| log.append(&line).map(|()| report(&line));
@@ -189,6 +189,11 @@ impl TrainingJob {
     /// The checkpoint file, from which the run can be resumed.
     pub fn checkpoint_path(&self) -> PathBuf {
         self.out.join(CHECKPOINT_FILE)
+    }
+
+    /// The log file.
+    pub fn log_path(&self) -> PathBuf {
+        self.out.join(LOG_FILE)
     }
 
     fn trainer<B: Backend>(&self, backend: &B, checkpoint: Option<Checkpoint>) -> Result<Trainer<B>> {

@@ -138,7 +138,7 @@ fn gallery(category: &Category, examined: &[Examined], cutoffs: Cutoffs) -> Resu
         pixel_threshold: cutoffs.pixel.map(Own::from),
         colours: colours(&levels, scale),
         scale: [scale.low, scale.high],
-        has_masks: has_masks(category),
+        has_masks: has_masks(category, examined),
         counts: counts(category, examined, cutoffs),
         images: entries.collect::<Result<_>>()?,
         thresholds: levels.thresholds().to_vec(),
@@ -175,8 +175,11 @@ fn colours(levels: &Levels, scale: Scale) -> Vec<String> {
     values.map(hex).collect()
 }
 
-fn has_masks(category: &Category) -> bool {
-    category.test.iter().all(|test| test.is_good() || !test.masks.is_empty())
+/// Whether pixels can be judged: every defect has a mask, and they are not all black.
+fn has_masks(category: &Category, examined: &[Examined]) -> bool {
+    let mut defects = category.test.iter().filter(|test| !test.is_good()).peekable();
+    let is_marked = || examined.iter().any(|own| own.truth.iter().any(|&is_anomalous| is_anomalous));
+    (defects.peek().is_none() || is_marked()) && defects.all(|test| !test.masks.is_empty())
 }
 
 /// The counts, from the values themselves.
@@ -189,5 +192,5 @@ fn counts(category: &Category, examined: &[Examined], cutoffs: Cutoffs) -> Count
         let verdict = |(&truth, &value): (&bool, &f32)| (truth, f64::from(value) > threshold.value);
         Confusion::of(examined.iter().flat_map(|own| own.truth.iter().zip(&own.heatmap).map(verdict)))
     };
-    Counts { images: cutoffs.image.map(images), pixels: cutoffs.pixel.filter(|_| has_masks(category)).map(pixels) }
+    Counts { images: cutoffs.image.map(images), pixels: cutoffs.pixel.filter(|_| has_masks(category, examined)).map(pixels) }
 }

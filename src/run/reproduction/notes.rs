@@ -1,18 +1,11 @@
 //! What is unusual in a training and its held-out images, and what follows from it, in sentences for the report.
 
 use crate::detect::{Settings, ThresholdReport};
-use crate::run::{ImageCounts, LogLine, WarningEntry};
+use crate::run::{ImageCounts, Log, LogLine};
 
 /// What looked wrong during the training: the last warning of each kind, so that a result of such a run is not taken for another.
 pub(super) fn of_training(log: &[LogLine]) -> Vec<String> {
-    let mut last: Vec<&WarningEntry> = Vec::new();
-    for line in log {
-        if let LogLine::Warning(entry) = line {
-            last.retain(|earlier| earlier.warning != entry.warning);
-            last.push(entry);
-        }
-    }
-    last.iter().map(|entry| format!("warning during the training: {}", entry.message)).collect()
+    Log::last_warnings(log).iter().map(|entry| format!("warning during the training: {}", entry.message)).collect()
 }
 
 /// Sentences about the images that set the thresholds. `files` is the number of images in `train/good`.
@@ -24,6 +17,9 @@ pub(super) fn of_held_out(counts: &ImageCounts, files: usize, settings: &Setting
     } else if train + held_out > files {
         notes.push("data.held_out is 0: the thresholds and the validation set are made of training images".to_owned());
     }
+    if files > 1 && held_out == 1 {
+        notes.push("one image is held out: the validation judges it and its copies by itself".to_owned());
+    }
     notes.extend(ThresholdReport::new(settings, &[]).iter().flat_map(ThresholdReport::sentences));
     notes
 }
@@ -32,7 +28,7 @@ pub(super) fn of_held_out(counts: &ImageCounts, files: usize, settings: &Setting
 mod tests {
     use super::*;
     use crate::detect::{Calibration, Source, Thresholds};
-    use crate::run::WarningKind;
+    use crate::run::{WarningEntry, WarningKind};
     use std::num::NonZeroU32;
 
     #[test]
