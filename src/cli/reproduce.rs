@@ -98,6 +98,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// Checks that results do not mix with the images of a category.
 fn check_outside(data: &Path, out: &Path) -> anyhow::Result<()> {
     let (names, _) = categories(data)?;
+    // The folders above a relative path are known only to the system.
+    let out = std::path::absolute(out)?;
     match names.iter().find(|name| out.ancestors().any(|folder| is_same(folder, &data.join(name)))) {
         Some(name) => bail!("{} is in the folder of the category {name}; choose another --out", out.display()),
         None => Ok(()),

@@ -62,6 +62,15 @@ impl Category {
         Self::list(root, false)
     }
 
+    /// Number of pixels of the test set, from the headers of its images and masks.
+    ///
+    /// # Errors
+    /// A file that is no image or too large, a mask of another size than its image.
+    pub fn test_pixels(&self) -> Result<u64> {
+        // Each is at most 64 Mpx, so no number of files overflows.
+        self.test.iter().map(TestImage::pixels).sum()
+    }
+
     fn list(root: &Path, is_complete: bool) -> Result<Self> {
         let train = match root.join("train").is_dir() || !root.is_dir() {
             true => train_images(root)?,
@@ -80,10 +89,7 @@ pub fn category_name(root: &Path) -> String {
 
 impl TestImage {
     /// Number of pixels, from the headers of the image and its masks.
-    ///
-    /// # Errors
-    /// As [`TestImage::read`], as far as a header tells.
-    pub fn pixels(&self) -> Result<u64> {
+    fn pixels(&self) -> Result<u64> {
         let size = read_size(&self.path)?;
         self.masks.iter().try_for_each(|path| check_mask_size(path, read_size(path)?, size))?;
         Ok(size.map(u64::from).iter().product())

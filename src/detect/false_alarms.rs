@@ -182,8 +182,8 @@ impl ThresholdReport {
 }
 
 impl Calibration {
-    /// The expected false-alarm rate at a quantile of these images; `None` if the network was or may have been trained on them, or the score of a single
-    /// image is relative to itself.
+    /// The expected false-alarm rate at a quantile of these images; `None` if the network was or may have been trained on them, or the score
+    /// of a single image is relative to itself.
     pub fn expected(&self, quantile: f64, is_relative: bool) -> Option<ExpectedRate> {
         let is_unknown =
             matches!(self.source, Source::Training | Source::TrainingFolder) || (is_relative && self.images.get() == 1);

@@ -20,7 +20,7 @@ pub use evaluation::{
     protocol,
 };
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
-pub use test_set::{ImageCounts, pixels_of_test_set};
+pub use test_set::ImageCounts;
 pub use training::{Outcome, TrainingJob, load_training_set, source_of_held_out};
 pub use validation::{VALIDATION_SEED, ValidationReport, check_held_out, validate_detector};
 

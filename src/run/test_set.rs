@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Category, TestImage, read_mask};
+use crate::data::{Category, read_mask};
 use crate::error::Result;
 
 /// Numbers of images of a category.
@@ -70,15 +70,6 @@ impl ImageCounts {
         }
         notes
     }
-}
-
-/// Number of pixels of a test set, from the headers of its images and masks.
-///
-/// # Errors
-/// A file that is no image or too large, a mask of another size than its image.
-pub fn pixels_of_test_set(category: &Category) -> Result<u64> {
-    // Each is at most 64 Mpx, so no number of files overflows.
-    category.test.iter().map(TestImage::pixels).sum()
 }
 
 #[cfg(test)]

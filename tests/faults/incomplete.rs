@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::fixture::png::{header, png};
-use crate::fixture::{Ran, Scratch};
+use crate::fixture::{Ran, Scratch, orthoscope, told};
 
 /// The only run of a reproduction of a category that `damage` changed.
 fn reproduced(damage: impl Fn(&Scratch)) -> (Scratch, Value) {
@@ -78,7 +78,15 @@ fn faults_of_the_data_are_in_the_plan_and_end_a_run_before_its_training() {
     assert!(page.contains("0 of\u{a0}1") && page.contains("<strong>Incomplete.</strong>") && page.contains("cloth seed\u{a0}0"));
     let error = scratch.refuses("reproduce --data . --config c.toml --device cpu --out .");
     assert!(error.contains("is the folder of the data"), "{error}");
-    let error = scratch.refuses("reproduce --data . --config c.toml --device cpu --out cloth/results");
+    for out in ["cloth/results", "./cloth/../cloth/results"] {
+        let error = scratch.refuses(&format!("reproduce --data . --config c.toml --device cpu --out {out}"));
+        assert!(error.contains("is in the folder of the category cloth"), "{error}");
+    }
+    // From inside the category.
+    let mut command = orthoscope();
+    let arguments = ["reproduce", "--data", "..", "--config", "../c.toml", "--device", "cpu", "--out", "results"];
+    let ran = told(command.args(arguments).current_dir(scratch.path("cloth")).output().unwrap());
+    let error = ran.err;
     assert!(error.contains("is in the folder of the category cloth"), "{error}");
 }
 

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::ops::Backend;
 use crate::run::{
     CHECKPOINT_FILE, CONFIG_FILE, Config, EvaluationReport, ImageCounts, LOG_FILE, Log, LogEntry, METRICS_FILE, MODEL_FILE,
-    Measured, Outcome, PartialReport, TrainingJob, ValidationReport, evaluate_test_set, pixels_of_test_set, validate_detector,
+    Measured, Outcome, PartialReport, TrainingJob, ValidationReport, evaluate_test_set, validate_detector,
 };
 
 /// File name of the results of a run, written last.
@@ -106,7 +106,7 @@ pub fn execute<B: Backend>(
     let (config, data) = (plan.config(run)?, folders.data.join(&run.category));
     // Before the training, because a fault of the test set would end the run after it.
     let category = Category::open_incomplete(&data)?;
-    pixels_of_test_set(&category)?;
+    category.test_pixels()?;
     let job = TrainingJob::prepare(config.clone(), &data, &folder, folder.join(CHECKPOINT_FILE).exists())?;
     if !folder.join(MODEL_FILE).exists() && !trained(backend, &job, stop, watcher, &mut meter)? {
         return Ok(None);

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::execute::Folders;
 use super::plan::PlannedRun;
 use crate::data::Category;
-use crate::run::pixels_of_test_set;
 
 /// Memory of the evaluation for each pixel of a test set: its score (4 bytes), its ground truth (4), and both once more to be sorted (8);
 /// measured on 63 million pixels: 17.
@@ -26,7 +25,7 @@ impl Preview {
         let categories: BTreeSet<&String> = runs.iter().map(|run| &run.category).collect();
         let mut own = Self::default();
         for category in categories {
-            match Category::open_incomplete(&folders.data.join(category)).and_then(|category| pixels_of_test_set(&category)) {
+            match Category::open_incomplete(&folders.data.join(category)).and_then(|category| category.test_pixels()) {
                 Ok(pixels) => own.evaluation_bytes = own.evaluation_bytes.max(pixels.saturating_mul(BYTES_PER_PIXEL)),
                 Err(error) => own.faults.push(error.to_string()),
             }
