@@ -175,7 +175,7 @@ fn colours(levels: &Levels, scale: Scale) -> Vec<String> {
     values.map(hex).collect()
 }
 
-/// Whether pixels can be judged: every defect has a mask, and they are not all black.
+/// Whether pixels can be judged: every defect has a mask, and they are not all black at working resolution, where small marks can vanish.
 fn has_masks(category: &Category, examined: &[Examined]) -> bool {
     let mut defects = category.test.iter().filter(|test| !test.is_good()).peekable();
     let is_marked = || examined.iter().any(|own| own.truth.iter().any(|&is_anomalous| is_anomalous));

@@ -153,7 +153,7 @@
     const origin = (id === "image" ? run.image_threshold : run.pixel_threshold)?.origin;
     const places = [own !== null && position === own && `calibrated: ${origin}`, position === best && "largest F1, chosen on the test set"];
     const things = id === "image" ? "images" : "pixels at working resolution";
-    box.querySelector(".note").textContent = [`${things} above it are called anomalous`, ...places.filter(Boolean), ...(counts ? [] : ["the test set lacks masks to judge them by"])].join("; ");
+    box.querySelector(".note").textContent = [`${things} above it are called anomalous`, ...places.filter(Boolean), ...(counts ? [] : ["no mask marks a pixel at this resolution, so they are not judged"])].join("; ");
   }
 
   function imageMoved() {
