@@ -57,7 +57,7 @@
 //! | [`error`] | the error type |
 //! | [`shape`] | shapes of arrays |
 //! | [`rng`] | Philox, the only source of randomness |
-//! | [`disk`] | files that are written completely or not at all |
+//! | [`disk`] | files that are written completely or not at all; arrays as .npy |
 //! | [`backend`] | engines: CPU with SIMD and threads, CUDA and its emulator, plain memory for reference loops |
 //! | [`tape`] | recording, gradients, directional derivatives; knows no operation |
 //! | [`ops`] | one folder per operation: contract, reference loops, CPU, CUDA, adjoint and tangent |
@@ -67,6 +67,7 @@
 //! | [`detect`] | heatmaps, thresholds, regions, metrics |
 //! | [`run`] | one experiment from config to metrics |
 //! | [`theory`] | manifolds, and the experiments that test the claims of the theory |
+//! | [`audit`] | how close any map is to an orthogonal projection |
 //! | [`profile`] | time, FLOPs and bytes of every operation |
 //! | [`report`] | tables, figures, HTML |
 //!
@@ -80,6 +81,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(rust_2018_idioms)]
 
+pub mod audit;
 pub mod backend;
 pub mod data;
 pub mod detect;

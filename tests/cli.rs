@@ -5,6 +5,7 @@ mod fixture;
 mod cli {
     #[cfg(target_os = "linux")]
     mod ablate;
+    mod audit;
     mod data;
     mod demo;
     mod detect;

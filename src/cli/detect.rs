@@ -2,6 +2,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use orthoscope::disk::npy;
 use orthoscope::data::{
     Image, check_output_folder, list_images, make_folder, read_image, write_bytes, write_mask_png, write_png,
 };
@@ -14,7 +15,7 @@ use serde::Serialize;
 
 use super::device::{DeviceOption, on_device};
 use super::output::{note, say};
-use super::{npy, progress};
+use super::progress;
 
 /// Files written for an image `NAME`.
 const ENDINGS: [&str; 5] = [".json", "_map.npy", "_heatmap.png", "_mask.png", "_reconstruction.png"];

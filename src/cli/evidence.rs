@@ -2,6 +2,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use ndarray::Array2;
+use orthoscope::disk::npy;
 use orthoscope::data::{make_folder, write_atomically, write_bytes, write_png};
 use orthoscope::report::claims::ClaimsPage;
 use orthoscope::report::curves::curves_file;
@@ -11,7 +12,6 @@ use orthoscope::theory::figure::{Content, Figure};
 use orthoscope::theory::record::Record;
 use orthoscope::{Error, Result};
 
-use super::npy;
 
 /// Creates the folders and checks that files can be created in them, before anything is measured.
 ///

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use orthoscope::disk::npy;
 use orthoscope::data::{Category, Plane, TestImage, plane};
 use orthoscope::detect::metrics::Score;
 use orthoscope::detect::{Resolution, TOP_SHARE};
@@ -8,7 +9,7 @@ use orthoscope::report::results::Results;
 use orthoscope::run::evaluate_maps;
 use orthoscope::{Error, Result};
 
-use super::{evaluate, npy};
+use super::evaluate;
 
 /// Arguments of `metrics`.
 #[derive(clap::Args)]

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 an error (one sentence on standard error), 2 wrong usage, 130 interrupted (`train`, `demo` and `reproduce` save
 //! a checkpoint).
 
+mod audit;
 mod data;
 mod demo;
 mod detect;
@@ -15,7 +16,6 @@ mod kernels;
 mod maps;
 mod metrics;
 mod model;
-mod npy;
 mod output;
 mod page;
 mod profile;
@@ -79,6 +79,8 @@ enum Command {
     Model(model::Command),
     /// Test the claims of the theory, each with a control that must fail
     Verify(verify::Arguments),
+    /// Measure how close a model, or any program that maps images to images, is to an orthogonal projection
+    Audit(audit::Arguments),
     /// Profile each operation against the machine's measured peak
     Profile(profile::Arguments),
     /// Compile the CUDA kernels and list their resources; needs no GPU
@@ -146,6 +148,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Data(own) => done(data::run(&own)),
         Command::Model(own) => done(model::run(&own)),
         Command::Verify(own) => done(verify::run(&own)),
+        Command::Audit(own) => done(audit::run(&own)),
         Command::Profile(own) => done(profile::run(&own)),
         Command::Kernels(own) => done(kernels::run(&own)),
         Command::Doctor(own) => done(doctor::run(&own)),

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use ndarray::ArrayD;
+use orthoscope::disk::npy;
 use orthoscope::data::{row_major, write_bytes};
 use orthoscope::model::{Architecture, Parameters, Plan, WeightFile};
 use orthoscope::ops::Backend;
@@ -9,7 +10,6 @@ use orthoscope::report::table::{Column, Table};
 use orthoscope::shape::Shape;
 
 use super::device::{DeviceOption, cpu, on_device};
-use super::npy;
 use super::output::{print, say, screen};
 
 /// Subcommands of `model`.

@@ -3,6 +3,7 @@
 mod atomic;
 mod file;
 mod folder;
+pub mod npy;
 
 pub use atomic::{write_atomically, write_bytes};
 pub use file::{check_output_file, followed};

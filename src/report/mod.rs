@@ -17,8 +17,10 @@
 //! | `figures` | the figures of the paper, of an evaluation and of an ablation, with their page |
 //! | `roofline` | operations under the peaks of memory and arithmetic, as SVG |
 //! | `reproduction` | the report of a reproduction: an HTML folder with tables and a gallery |
+//! | `audit` | the card of an audit: a table, sentences and an HTML page |
 //! | `claims` | results of the claims of the theory: a table, a sentence and an HTML page |
 
+pub mod audit;
 mod axis;
 mod chart;
 pub mod claims;

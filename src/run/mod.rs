@@ -21,7 +21,7 @@ pub use evaluation::{
 };
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
 pub use test_set::ImageCounts;
-pub use training::{Outcome, TrainingJob, load_training_set, source_of_held_out};
+pub use training::{Outcome, TrainingJob, load_textures, load_training_set, source_of_held_out};
 pub use validation::{VALIDATION_SEED, ValidationReport, check_held_out, validate_detector};
 
 /// File name of the weights that a run writes.

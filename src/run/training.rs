@@ -397,8 +397,11 @@ fn split(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Vec<Imag
     (images, held_out)
 }
 
-/// The images of a texture folder, or generated textures of every family.
-fn load_textures(folder: Option<&Path>, size: usize, seed: u64) -> Result<Vec<Image>> {
+/// The images of a texture folder, or generated textures of every family, `size` pixels high and wide.
+///
+/// # Errors
+/// A folder without images, or an image that cannot be read.
+pub fn load_textures(folder: Option<&Path>, size: usize, seed: u64) -> Result<Vec<Image>> {
     if let Some(folder) = folder {
         return each(&list_images(folder)?, |path| read_image(path));
     }

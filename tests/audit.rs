@@ -1,0 +1,268 @@
+//! The card of an audit agrees with the truth where the truth is known.
+
+use ndarray::{Array1, Array2, ArrayRef2, Axis, concatenate};
+use orthoscope::Result;
+use orthoscope::audit::{Card, Finding, LowRank, Map, Options, Quantity, Samples, audit, leading};
+use orthoscope::rng::{Purpose, Stream};
+use orthoscope::theory::algebra::{gaussian_matrix, orthonormal_basis, projector};
+use orthoscope::theory::manifold::{Gratings, Manifold, Rendered, Sphere};
+
+/// π of a manifold. Its Jacobian is symmetric everywhere, because π is the gradient of ½‖y‖² - ½ dist²(y).
+struct Projection<'a>(&'a dyn Manifold);
+
+impl Map for Projection<'_> {
+    fn apply(&mut self, points: &ArrayRef2<f64>) -> Result<Array2<f64>> {
+        let rows = points.rows().into_iter().map(|row| self.0.project_point(&row.to_owned())).collect::<Result<Vec<_>>>()?;
+        Ok(stacked(&rows))
+    }
+
+    fn vjp(&mut self, x: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Option<Array2<f64>>> {
+        self.jvp(x, directions).map(Some)
+    }
+}
+
+/// f(x) = a + A (x - a).
+struct Affine {
+    offset: Array1<f64>,
+    matrix: Array2<f64>,
+}
+
+impl Map for Affine {
+    fn apply(&mut self, points: &ArrayRef2<f64>) -> Result<Array2<f64>> {
+        Ok((points.to_owned() - &self.offset).dot(&self.matrix.t()) + &self.offset)
+    }
+
+    fn vjp(&mut self, _: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Option<Array2<f64>>> {
+        Ok(Some(directions.dot(&self.matrix)))
+    }
+}
+
+/// A map without vector-Jacobian products.
+struct Forward<F>(F);
+
+impl<F: FnMut(f64) -> f64> Map for Forward<F> {
+    fn apply(&mut self, points: &ArrayRef2<f64>) -> Result<Array2<f64>> {
+        Ok(points.mapv(&mut self.0))
+    }
+}
+
+fn stacked(rows: &[Array1<f64>]) -> Array2<f64> {
+    concatenate(Axis(0), &rows.iter().map(|row| row.view().insert_axis(Axis(0))).collect::<Vec<_>>()).unwrap()
+}
+
+fn stream(index: u32) -> Stream {
+    Stream::new(5, Purpose::Test, 0, index)
+}
+
+/// Points with a corruption of a quarter of the coordinates that replaces them by values near ½.
+fn samples(points: Array2<f64>, reference: Array2<f64>) -> Samples<'static> {
+    let corrupt = |points: &Array2<f64>, index: u32| {
+        let mut stream = stream(index);
+        let region = region(points.dim(), &mut stream);
+        let mut corrupted = points.clone();
+        corrupted.indexed_iter_mut().for_each(|(at, value)| {
+            let other = 0.5 + 0.1 * stream.normal();
+            *value = if region[at] { other } else { *value };
+        });
+        (corrupted, region)
+    };
+    let (corrupted, region) = corrupt(&points, 1);
+    let (corrupted_reference, _) = corrupt(&reference, 2);
+    let originals = points.clone();
+    let errors = move |index: usize, count: usize| {
+        let copies = stacked(&vec![originals.row(index).to_owned(); count]);
+        Ok(corrupt(&copies, 3 + index as u32).0 - &copies)
+    };
+    Samples { images: points, corrupted, region, reference, corrupted_reference, errors: Box::new(errors) }
+}
+
+/// For each row a run of a quarter of the columns.
+fn region((rows, columns): (usize, usize), stream: &mut Stream) -> Array2<bool> {
+    let length = columns.div_ceil(4);
+    let starts: Vec<usize> = (0..rows).map(|_| stream.below((columns - length + 1) as u32) as usize).collect();
+    Array2::from_shape_fn((rows, columns), |(row, column)| (starts[row]..starts[row] + length).contains(&column))
+}
+
+fn sampled(manifold: &dyn Manifold, count: usize, index: u32) -> Array2<f64> {
+    let mut stream = stream(index);
+    stacked(&(0..count).map(|_| manifold.sample(&mut stream)).collect::<Vec<_>>())
+}
+
+fn card(map: &mut dyn Map, samples: &Samples<'_>) -> Card {
+    let options = Options { probes: 32, singular_values: 5, seed: 1 };
+    audit(map, samples, None, options, &|| ()).unwrap()
+}
+
+fn value(finding: &Finding) -> f64 {
+    finding.value().unwrap_or_else(|| panic!("{finding:?}"))
+}
+
+#[track_caller]
+fn near(finding: &Finding, expected: f64, tolerance: f64) {
+    let value = value(finding);
+    assert!((value - expected).abs() <= tolerance, "{value} instead of {expected} ± {tolerance}");
+}
+
+/// Everything that a card says of π: d from probes, differences and neighbours.
+fn check_projection(manifold: &dyn Manifold, reference: usize) {
+    let samples = samples(sampled(manifold, 6, 10), sampled(manifold, reference, 11));
+    let card = card(&mut Projection(manifold), &samples);
+    let of = |quantity| card.map.get(quantity);
+    let d = manifold.dimension() as f64;
+    near(of(Quantity::Residual), 0.0, 1e-4);
+    near(of(Quantity::Idempotence), 0.0, 1e-3);
+    // 6 · 32 probes: tr zᵀPz has a variance of at most 2d each.
+    let noise = 4.0 * (2.0 * d / 192.0).sqrt();
+    near(of(Quantity::Trace), d, noise);
+    near(of(Quantity::Frobenius), d, noise);
+    near(of(Quantity::Asymmetry), 0.0, 0.05);
+    near(of(Quantity::IdempotenceJacobian), 0.0, 0.05);
+    near(&card.local_dimension, d, 0.5);
+    near(&card.dimension, d, 0.35);
+    near(of(Quantity::TangentAngle), 0.0, 8.0);
+    near(of(Quantity::TangentProjector), 0.0, 0.3);
+    for (place, finding) in card.map.singular_values.iter().enumerate() {
+        near(finding, if place < manifold.dimension() { 1.0 } else { 0.0 }, 0.03);
+    }
+    let identity = &card.baselines["identity"];
+    near(identity.get(Quantity::Trace), manifold.ambient() as f64, 1e-9);
+    near(identity.get(Quantity::Error), 1.0, 1e-12);
+    near(identity.get(Quantity::ChangeOff), 0.0, 0.0);
+    // The identity differs from P_T by the projector onto the n-d normal directions.
+    near(identity.get(Quantity::TangentProjector), (manifold.ambient() as f64 - d).sqrt(), 0.3);
+}
+
+#[test]
+fn the_projection_onto_a_sphere_has_the_card_of_a_projection() {
+    check_projection(&Sphere::new(3, 1.0).unwrap(), 1500);
+}
+
+#[test]
+fn the_projection_onto_gratings_has_the_card_of_a_projection() {
+    check_projection(&Gratings::standard(8, 2).unwrap(), 1500);
+}
+
+#[test]
+fn the_projection_onto_disks_has_the_card_of_a_projection() {
+    check_projection(&Rendered::disk(12).unwrap(), 1500);
+}
+
+/// On gratings principal components project orthogonally, too, but onto 2d dimensions: a card must tell both apart.
+#[test]
+fn principal_components_are_a_projection_but_not_onto_the_tangent_space() {
+    let gratings = Gratings::standard(8, 2).unwrap();
+    let samples = samples(sampled(&gratings, 6, 10), sampled(&gratings, 1500, 11));
+    let mut hull = LowRank::principal_components(&samples.reference).unwrap();
+    assert_eq!(hull.rank(), 4);
+    let card = card(&mut hull, &samples);
+    let of = |quantity| card.map.get(quantity);
+    near(of(Quantity::Residual), 0.0, 1e-9);
+    near(of(Quantity::Asymmetry), 0.0, 1e-9);
+    near(of(Quantity::IdempotenceJacobian), 0.0, 1e-9);
+    near(of(Quantity::Trace), 4.0, 0.5);
+    near(of(Quantity::TangentProjector), 2.0_f64.sqrt(), 0.2);
+    assert!(card.map == card.baselines["PCA 4"], "the baseline is the same map");
+}
+
+/// Theorem A: where coordinates are corrupted with different strength, the best smooth map is an oblique projector. The card must tell it
+/// from the orthogonal one.
+#[test]
+fn the_oblique_projector_is_told_from_the_orthogonal_one() {
+    let (n, d) = (10, 2);
+    let basis = orthonormal_basis(&gaussian_matrix(&mut stream(20), n, d));
+    let plane = |count, index| gaussian_matrix(&mut stream(index), count, d).dot(&basis.t());
+    let strength = |column: usize| 0.05 * 1.5_f64.powi(column as i32);
+    let noise = move |index: u32, count: usize| {
+        let mut noise = gaussian_matrix(&mut stream(index), count, n);
+        noise.indexed_iter_mut().for_each(|((_, column), value)| *value *= strength(column));
+        noise
+    };
+    let (images, reference) = (plane(6, 21), plane(600, 22));
+    let samples = Samples {
+        corrupted: &images + &noise(23, 6),
+        region: Array2::from_elem(images.dim(), true),
+        corrupted_reference: &reference + &noise(24, 600),
+        images,
+        reference,
+        errors: Box::new(move |index, count| Ok(noise(30 + index as u32, 200 * count))),
+    };
+    // C is diagonal, so C⁻¹T is T with scaled rows.
+    let scaled = Array2::from_shape_fn((n, d), |(row, column)| basis[[row, column]] / strength(row).powi(2));
+    let inner = basis.t().dot(&scaled);
+    let determinant = inner[[0, 0]] * inner[[1, 1]] - inner[[0, 1]] * inner[[1, 0]];
+    let inverse = Array2::from_shape_fn((2, 2), |(i, j)| if i == j { inner[[1 - i, 1 - j]] } else { -inner[[i, j]] } / determinant);
+    let best = basis.dot(&inverse).dot(&scaled.t());
+    let card_of = |matrix| card(&mut Affine { offset: Array1::zeros(n), matrix }, &samples).map;
+    let [oblique, orthogonal] = [best, projector(&basis)].map(card_of);
+    near(oblique.get(Quantity::ObliqueProjector), 0.0, 0.1);
+    near(orthogonal.get(Quantity::TangentProjector), 0.0, 1e-6);
+    let apart = value(orthogonal.get(Quantity::ObliqueProjector));
+    assert!(apart > 0.5, "{apart}");
+    near(oblique.get(Quantity::TangentProjector), apart, 0.1);
+    near(oblique.get(Quantity::IdempotenceJacobian), 0.0, 1e-6);
+    assert!(value(oblique.get(Quantity::Asymmetry)) > 0.5);
+    near(orthogonal.get(Quantity::Asymmetry), 0.0, 1e-6);
+    assert!(value(oblique.get(Quantity::Error)) < value(orthogonal.get(Quantity::Error)));
+}
+
+#[test]
+fn leading_singular_values_are_those_of_the_matrix() {
+    let left = orthonormal_basis(&gaussian_matrix(&mut stream(40), 30, 6));
+    let right = orthonormal_basis(&gaussian_matrix(&mut stream(41), 30, 6));
+    let values = [3.0, 2.0, 1.5, 1.0, 0.5, 0.1];
+    let matrix = (&left * &Array1::from(values.to_vec())).dot(&right.t());
+    let mut map = Affine { offset: Array1::zeros(30), matrix };
+    let found = leading(&mut map, &Array1::zeros(30), 4, 0).unwrap().unwrap();
+    found.values.iter().zip(values).for_each(|(found, value)| assert!((found - value).abs() < 1e-6, "{found} {value}"));
+    let overlap = left.t().dot(&found.left);
+    (0..4).for_each(|k| assert!((overlap[[k, k]].abs() - 1.0).abs() < 1e-4, "{overlap}"));
+    assert!(leading(&mut map, &Array1::zeros(30), 0, 0).is_err() && leading(&mut map, &Array1::zeros(30), 31, 0).is_err());
+}
+
+#[test]
+fn a_map_without_products_leaves_open_what_needs_them() {
+    let gratings = Gratings::standard(8, 2).unwrap();
+    let samples = samples(sampled(&gratings, 6, 10), sampled(&gratings, 400, 11));
+    let card = card(&mut Forward(|value| 0.5 * value), &samples);
+    let of = |quantity| card.map.get(quantity);
+    near(of(Quantity::Trace), 32.0, 1e-6);
+    near(of(Quantity::Frobenius), 16.0, 1e-6);
+    near(of(Quantity::Asymmetry), 0.0, 1e-3);
+    near(of(Quantity::IdempotenceJacobian), 2.0, 1e-6);
+    assert!(card.map.singular_values.is_empty());
+    assert!(matches!(of(Quantity::TangentAngle), Finding::Undetermined(why) if why.contains("vector-Jacobian")));
+    let json = serde_json::to_value(&card).unwrap();
+    assert!(json["singular_values"]["value"].is_null() && json["singular_values"]["why"].is_string(), "{json}");
+    assert_eq!(json["per_image"]["trace"].as_array().unwrap().len(), 6);
+    assert!(json["baselines"]["ridge"]["trace"]["low"].is_number());
+}
+
+#[test]
+fn few_images_leave_dimension_and_tangents_open() {
+    let gratings = Gratings::standard(8, 2).unwrap();
+    let samples = samples(sampled(&gratings, 6, 10), sampled(&gratings, 12, 11));
+    let card = card(&mut Projection(&gratings), &samples);
+    for finding in [&card.dimension, &card.local_dimension, card.map.get(Quantity::TangentProjector)] {
+        assert!(matches!(finding, Finding::Undetermined(why) if why.contains("12")), "{finding:?}");
+    }
+    near(card.map.get(Quantity::Trace), 2.0, 0.6);
+}
+
+#[test]
+fn what_cannot_be_audited_is_refused_in_a_sentence() {
+    let gratings = Gratings::standard(8, 2).unwrap();
+    let few = samples(sampled(&gratings, 4, 10), sampled(&gratings, 12, 11));
+    let says = |map: &mut dyn Map, samples: &Samples<'_>, options, part: &str| {
+        let error = audit(map, samples, None, options, &|| ()).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    says(&mut Forward(|value| value), &few, Options::default(), "at least 5 images for its intervals, got 4");
+    let enough = samples(sampled(&gratings, 6, 10), sampled(&gratings, 30, 11));
+    says(&mut Forward(|value| value), &enough, Options { probes: 0, ..Options::default() }, "at least one probe");
+    let mut wrong = samples(sampled(&gratings, 6, 10), sampled(&gratings, 30, 11));
+    wrong.corrupted = wrong.corrupted.slice(ndarray::s![.., ..60]).to_owned();
+    says(&mut Forward(|value| value), &wrong, Options::default(), "64 values");
+    let mut bad = samples(sampled(&gratings, 6, 10), sampled(&gratings, 30, 11));
+    bad.images[[2, 3]] = f64::NAN;
+    says(&mut Forward(|value| value), &bad, Options::default(), "image 2 has values that are not finite");
+}

@@ -1,0 +1,143 @@
+//! `audit`: own weights, programs of others, and programs that misbehave.
+
+use crate::fixture::Scratch;
+
+/// A program for `sh -c` that answers in a way of its choice. It reads .npy without NumPy.
+const PROGRAM: &str = r#"
+import struct, sys
+way, arrays = sys.argv[1], int(sys.argv[2])
+source, sink = sys.stdin.buffer, sys.stdout.buffer
+
+def read():
+    start = source.read(10)
+    if len(start) < 10:
+        return None
+    header = source.read(struct.unpack("<H", start[8:10])[0])
+    shape = [int(part) for part in header.decode().split("(")[1].split(")")[0].split(",") if part.strip()]
+    count = 1
+    for extent in shape:
+        count *= extent
+    return start + header, struct.unpack(f"<{count}f", source.read(4 * count))
+
+while True:
+    asked = [read() for _ in range(arrays)]
+    if None in asked:
+        break
+    head, values = asked[-1]
+    if way == "half":
+        values = [0.5 * value for value in values]
+    if way == "nan":
+        values = [float("nan")] * len(values)
+    if way == "flat":
+        last = head.rindex(b", 3")
+        head = head[:last] + b", 1" + head[last + 3:]
+        values = values[::3]
+    sink.write(head + struct.pack(f"<{len(values)}f", *values))
+    sink.flush()
+"#;
+
+const IMAGES: &str = "--data more/cloth --images 5 --probes 2 --singular-values 2";
+
+/// The usual scratch folder with a category that has enough images.
+fn with_images() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.succeeds("data generate --out more --family cloth --size 32 --train 8 --good 5 --defects 1");
+    scratch
+}
+
+fn with_program() -> Scratch {
+    let scratch = with_images();
+    scratch.write("program.py", PROGRAM);
+    scratch
+}
+
+#[test]
+fn a_network_has_a_card_beside_baselines() {
+    let scratch = with_images();
+    let ran = scratch.succeeds("audit --model run/model.safetensors --data more/cloth --images 5 --probes 2 --singular-values 3 --out card");
+    assert!(ran.out.contains("tr J") && ran.out.contains("identity"), "{}", ran.out);
+    let table = ran.out.lines().take_while(|line| !line.starts_with("Undetermined"));
+    // The hat of x̂ takes no room of its own.
+    let width = |line: &str| line.chars().filter(|&character| character != '\u{302}').count();
+    assert!(table.into_iter().all(|line| width(line) <= 80), "{}", ran.out);
+    assert!(ran.out.ends_with("wrote card/audit.json and index.html\n"), "{}", ran.out);
+    let json = scratch.json("card/audit.json");
+    for key in ["residual", "idempotence", "trace", "frobenius", "asymmetry", "idempotence_jacobian", "intrinsic_dimension", "tangent_angle"] {
+        let finding = &json[key];
+        assert!(finding["value"].is_number() || finding["why"].is_string(), "{key}: {finding}");
+    }
+    assert_eq!(json["singular_values"].as_array().unwrap().len(), 3);
+    assert_eq!(json["baselines"]["identity"]["trace"]["value"].as_f64(), json["values"].as_f64());
+    let page = String::from_utf8(scratch.read("card/index.html")).unwrap();
+    assert!(page.contains("Projection card") && page.contains("<svg"));
+    let same = scratch.succeeds("audit --model run/model.safetensors --data more/cloth --images 5 --probes 2 --singular-values 3 --json");
+    let again: serde_json::Value = serde_json::from_str(&same.out).unwrap();
+    assert_eq!(again, json, "the same numbers, also as JSON on standard output");
+}
+
+#[test]
+fn a_program_is_audited_over_pipes() {
+    let scratch = with_program();
+    let ran = scratch.succeeds(&format!("audit {IMAGES} --json --command cat"));
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let n = json["values"].as_f64().unwrap();
+    assert!((json["trace"]["value"].as_f64().unwrap() - n).abs() < 1e-3 * n, "cat is the identity, by differences");
+    assert_eq!(json["residual"]["value"], 0.0);
+    assert!(json["singular_values"]["why"].as_str().unwrap().contains("vector-Jacobian"));
+    let quoted = |way: &str, arrays: u32| format!("python3 program.py {way} {arrays}");
+    let own = [
+        ("--command", quoted("half", 1)),
+        ("--jvp", quoted("half", 2)),
+        ("--vjp", quoted("half", 2)),
+    ];
+    let mut command = crate::fixture::orthoscope();
+    command.current_dir(scratch.path(".")).arg("audit").args(IMAGES.split(' ')).arg("--json");
+    own.iter().for_each(|(option, value)| {
+        command.arg(option).arg(value);
+    });
+    let ran = crate::fixture::told(command.output().unwrap());
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{}", ran.err));
+    assert!((json["trace"]["value"].as_f64().unwrap() - 0.5 * n).abs() < 1e-3 * n);
+    assert!((json["singular_values"][1]["value"].as_f64().unwrap() - 0.5).abs() < 1e-5);
+}
+
+#[test]
+fn programs_that_misbehave_are_named_in_a_sentence() {
+    let scratch = with_program();
+    let refused = |program: &str, more: &str| {
+        let mut command = crate::fixture::orthoscope();
+        command.current_dir(scratch.path(".")).arg("audit").args(IMAGES.split(' ')).args(more.split_whitespace());
+        let ran = crate::fixture::told(command.arg("--command").arg(program).output().unwrap());
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        ran.err
+    };
+    for (program, more, part) in [
+        ("false", "", "ended with exit status: 1 instead of an answer"),
+        ("no-such-program-here", "", "instead of an answer"),
+        ("yes hello", "", "no .npy array"),
+        ("sleep 20", "--time-limit 0.3", "did not answer within 0.3 seconds"),
+        ("python3 program.py nan 1", "", "f(x) of image 0 has values that are not finite"),
+        ("python3 program.py flat 1", "", "answered an array [5, 32, 32, 3] with an array [5, 32, 32, 1]"),
+    ] {
+        let err = refused(program, more);
+        assert!(err.contains(part) && err.contains(&format!("`{program}`")), "{program}: {err}");
+    }
+}
+
+#[test]
+fn images_and_models_that_do_not_fit_are_refused() {
+    let scratch = with_images();
+    let few = scratch.refuses("audit --model run/model.safetensors --data more/cloth --images 4");
+    assert!(few.contains("at least 5 images for its intervals, got 4"), "{few}");
+    // Six normal images, of which half are kept as the reference.
+    let fewer = scratch.refuses("audit --model run/model.safetensors --data cloth");
+    assert!(fewer.contains("got 3"), "{fewer}");
+    let odd = orthoscope::data::Image::from_elem((8, 9, 3), 0.5);
+    orthoscope::data::write_png(&scratch.path("more/cloth/test/good/odd.png"), &odd).unwrap();
+    let sizes = scratch.refuses("audit --command cat --data more/cloth");
+    assert!(sizes.contains("images of one size"), "{sizes}");
+    let missing = scratch.refuses("audit --model run/model.safetensors --data nowhere");
+    assert!(missing.contains("nowhere"), "{missing}");
+    let both = scratch.misused("audit --data cloth");
+    assert!(both.contains("--model"), "{both}");
+}
