@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes the tables of README.md, paper/performance.md and paper/ablations.md from the records in paper/results/ and paper/ablations/, and
-the table of lines in CONTRIBUTING.md.
+"""Writes the tables of README.md, CONTRIBUTING.md (lines of code) and paper/ from the records in paper/results/ and paper/ablations/.
 
     python3 benches/tables.py            rewrites everything between `<!-- table: NAME -->` and `<!-- end -->`
     python3 benches/tables.py --check    only checks; the exit status is 1 if a table is out of date
 
-So no measured number is typed by hand. Records come from `benches/compare.py`, `benches/collect.py`, `benches/ablate.py` and `orthoscope profile`. Goals are in
+So no measured number is typed by hand. Records come from `benches/compare.py`, `benches/collect.py`, `benches/ablate.py`, `orthoscope profile`
+and `orthoscope audit`. Goals are in
 paper/results/cpu/goals.json: patterns of cases, each with the lowest acceptable ratio PyTorch / orthoscope; the first match counts.
 """
 import fnmatch
@@ -19,7 +19,7 @@ from statistics import median
 import ablations
 from shared import ROOT, parser
 
-FILES = ("README.md", "paper/performance.md", "paper/ablations.md", "paper/reproduction.md", "CONTRIBUTING.md")
+FILES = ("README.md", "paper/performance.md", "paper/ablations.md", "paper/reproduction.md", "paper/audit.md", "CONTRIBUTING.md")
 RECORD = "paper/results/cpu/compare.json"
 GOALS = "paper/results/cpu/goals.json"
 FACTORS = "paper/ablations/factors.json"
@@ -28,6 +28,27 @@ LONG = "paper/ablations/long.json"
 OTHERS = "paper/ablations/others.json"
 CATEGORIES = "paper/ablations/categories.json"
 ABLATIONS = (FACTORS, CURVES, LONG, OTHERS, CATEGORIES)
+# Cards by what was audited.
+AUDITS = {
+    "demo": "paper/results/audit/demo.json",
+    "bottle, 12 800 images": "paper/results/audit/bottle_13k.json",
+    "bottle, 51 200 images": "paper/results/audit/bottle_51k.json",
+}
+CARD_ROWS = {
+    "residual": "‖f(x) - x‖ / √n",
+    "idempotence": "‖f(f(x̂)) - f(x̂)‖ / ‖e‖",
+    "error": "‖f(x̂) - x‖ / ‖e‖",
+    "change_on": "‖f(x̂) - x̂‖ on S / ‖e‖",
+    "change_off": "‖f(x̂) - x̂‖ off S / ‖e‖",
+    "trace": "tr J",
+    "frobenius": "‖J‖²",
+    "asymmetry": "‖J - Jᵀ‖",
+    "idempotence_jacobian": "‖J² - J‖",
+    "tangent_angle": "angle of J to T",
+    "tangent_projector_distance": "‖J - P_T‖",
+    "intrinsic_dimension": "d, two neighbours",
+    "intrinsic_dimension_local": "d, local components",
+}
 HEAVIEST = 12
 # Ends of a range over cases: of their medians, and of all pairs of processes.
 MEDIANS = ((min, "median"), (max, "median"))
@@ -275,7 +296,30 @@ def ablation(rows):
     return lambda record, _: markdown(*rows(record)) + "\n" + lines(f"{record['processor']}, {record['date']}.")
 
 
+def finding(found):
+    """A quantity of a card with its interval."""
+    if found["value"] is None:
+        return "undetermined"
+    short = lambda value: f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return f"{short(found['value'])} ({short(found['low'])} to {short(found['high'])})"
+
+
+def audit(cards, _):
+    """Cards side by side, then the baselines of the last."""
+    names = list(CARD_ROWS)
+    row = lambda name, found: [CARD_ROWS[name], *(finding(each[name]) for each in found)]
+    cells = [row(name, cards) for name in names]
+    cells.append(["first, eighth singular value", *("; ".join(finding(card["singular_values"][at]) for at in (0, 7)) for card in cards)])
+    measured = markdown(["quantity", *AUDITS], cells)
+    beside = cards[-1]["baselines"]
+    common = [name for name in names if all(name in found for found in beside.values())]
+    baselines = markdown([f"baselines on {list(AUDITS)[-1]}", *beside], [row(name, beside.values()) for name in common])
+    words = "; ".join(f"{name}: {card['audited']}, {card['reference_images']} reference images" for name, card in zip(AUDITS, cards))
+    return f"{measured}\n{baselines}\n{lines(words + '; orthoscope ' + cards[0]['orthoscope'] + '.')}"
+
+
 TABLES = {
+    "audit": (audit, AUDITS),
     "size": (size, None),
     "operations": (operations, "paper/results/cpu/ops.json"),
     "speed-summary": (summary, RECORD),
@@ -302,6 +346,8 @@ def read(path):
     """A JSON file of the repository; several of the ablations as one; None without a path."""
     if path is None:
         return None
+    if isinstance(path, dict):
+        return [read(each) for each in path.values()]
     if isinstance(path, tuple):
         return ablations.united([read(each) for each in path])
     try:
@@ -338,7 +384,7 @@ def run(check):
         text, stale = filled(path, seen)
         for table in stale:
             source = TABLES[table][1] or "the source code"
-            source = source if isinstance(source, str) else ", ".join(source)
+            source = source if isinstance(source, str) else ", ".join(source.values() if isinstance(source, dict) else source)
             wrong = f"the table `{table}` does not agree with {source}; run python3 benches/tables.py"
             print(f"{path}: {wrong}" if check else f"{path}: `{table}` written")
         if stale and check:

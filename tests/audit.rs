@@ -190,7 +190,8 @@ fn the_oblique_projector_is_told_from_the_orthogonal_one() {
     let scaled = Array2::from_shape_fn((n, d), |(row, column)| basis[[row, column]] / strength(row).powi(2));
     let inner = basis.t().dot(&scaled);
     let determinant = inner[[0, 0]] * inner[[1, 1]] - inner[[0, 1]] * inner[[1, 0]];
-    let inverse = Array2::from_shape_fn((2, 2), |(i, j)| if i == j { inner[[1 - i, 1 - j]] } else { -inner[[i, j]] } / determinant);
+    let inverse =
+        Array2::from_shape_fn((2, 2), |(i, j)| if i == j { inner[[1 - i, 1 - j]] } else { -inner[[i, j]] } / determinant);
     let best = basis.dot(&inverse).dot(&scaled.t());
     let card_of = |matrix| card(&mut Affine { offset: Array1::zeros(n), matrix }, &samples).map;
     let [oblique, orthogonal] = [best, projector(&basis)].map(card_of);

@@ -14,8 +14,7 @@ pub(super) fn behaviour(map: &mut dyn Map, samples: &Samples<'_>, sums: &mut Sum
     let once = map.apply(corrupted)?;
     let twice = map.apply(&once)?;
     for index in 0..samples.count() {
-        let [x, damaged, fixed, restored, again] =
-            [images, corrupted, &of_images, &once, &twice].map(|array| array.row(index));
+        let [x, damaged, fixed, restored, again] = [images, corrupted, &of_images, &once, &twice].map(|array| array.row(index));
         let size = squared_distance(&damaged, &x);
         let [inside, outside] = [true, false].map(|wanted| {
             Zip::from(&restored).and(&damaged).and(region.row(index)).fold(0.0, |sum, after, before, &in_region| {

@@ -87,9 +87,8 @@ impl Quotient {
     pub fn finding(&self, seed: u64) -> Finding {
         let mut stream = Stream::new(seed, Purpose::Theory, u32::MAX, 0);
         let count = self.parts.len() as u32;
-        let mut sampled: Vec<f64> = (0..RESAMPLES)
-            .map(|_| self.of((0..count).map(|_| self.parts[stream.below(count) as usize])))
-            .collect();
+        let mut sampled: Vec<f64> =
+            (0..RESAMPLES).map(|_| self.of((0..count).map(|_| self.parts[stream.below(count) as usize]))).collect();
         sampled.sort_by(f64::total_cmp);
         let end = |share: f64| sampled[(share * f64::from(RESAMPLES - 1)).round() as usize];
         let [low, high] = ENDS.map(end);
@@ -124,7 +123,8 @@ mod tests {
     #[test]
     fn equal_images_leave_no_uncertainty_and_unequal_ones_do() {
         assert_eq!(of(Quotient::root(), &[[4.0, 1.0]; 8]), Finding::Estimate { value: 2.0, low: 2.0, high: 2.0 });
-        let Finding::Estimate { value, low, high } = of(Quotient::mean(), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0].map(|v| [v, 1.0])) else {
+        let Finding::Estimate { value, low, high } = of(Quotient::mean(), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0].map(|v| [v, 1.0]))
+        else {
             panic!("determined");
         };
         // The standard error of the mean of 1 to 6, by the bootstrap, is √(35/12 / 6) = 0.70.

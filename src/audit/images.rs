@@ -77,7 +77,10 @@ impl<'a> Corruption<'a> {
 /// One row per image.
 fn rows<'a>(images: impl Iterator<Item = &'a Image>) -> Result<Array2<f64>> {
     let mut count = 0;
-    let values: Vec<f64> = images.inspect(|_| count += 1).flat_map(|image| image.iter().map(|&value| f64::from(value)).collect::<Vec<_>>()).collect();
+    let values: Vec<f64> = images
+        .inspect(|_| count += 1)
+        .flat_map(|image| image.iter().map(|&value| f64::from(value)).collect::<Vec<_>>())
+        .collect();
     let n = values.len() / count.max(1);
     Array2::from_shape_vec((count, n), values).map_err(|error| Error::shape("audit", error))
 }

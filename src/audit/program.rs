@@ -140,7 +140,9 @@ impl Worker {
                 Err(self.fault(format!("answered an array {wanted:?} with an array {:?}", array.shape())))
             }
             Ok(Answer::Other(reason)) => Err(self.fault(format!("answered something that is no .npy array: {reason}"))),
-            Err(RecvTimeoutError::Timeout) => Err(self.fault(format!("did not answer within {} seconds", self.limit.as_secs_f64()))),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(self.fault(format!("did not answer within {} seconds", self.limit.as_secs_f64())))
+            }
             Ok(Answer::End) | Err(RecvTimeoutError::Disconnected) => Err(self.end()),
         }
     }

@@ -90,7 +90,9 @@ impl Quantity {
         match self {
             Self::Residual => "How much f changes a normal image, root mean square over all values. 0 for π.",
             Self::Idempotence => "How much f changes its own output. 0 for π.",
-            Self::Error => "How far the output is from the normal image. The identity has 1. For π it is not 0: what e moves along D stays.",
+            Self::Error => {
+                "How far the output is from the normal image. The identity has 1. For π it is not 0: what e moves along D stays."
+            }
             Self::ChangeOn => "How much f changes the corrupted region. Restoring it exactly is 1.",
             Self::ChangeOff => "How much f changes the rest. Restoring exactly is 0.",
             Self::Trace => "The dimension d of D for π, n for the identity.",

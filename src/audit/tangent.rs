@@ -22,7 +22,8 @@ impl Projectors {
             return Ok(Self(Err(why.clone())));
         }
         if n > MAX_MOMENT {
-            let why = format!("the second moment of the corruption has {n} x {n} entries; it is estimated up to n = {MAX_MOMENT}");
+            let why =
+                format!("the second moment of the corruption has {n} x {n} entries; it is estimated up to n = {MAX_MOMENT}");
             return Ok(Self(Err(why)));
         }
         let copies = 2 * n;

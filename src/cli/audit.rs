@@ -3,13 +3,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use orthoscope::audit::{self, Card, Commands, ImageSamples, MIN_IMAGES, Map, Network, Options, Program, image_samples};
-use orthoscope::data::{
-    Category, Fit, Image, Preparation, TrainingSet, check_output_folder, crop, list_images, make_folder, read_image, write_bytes,
+use orthoscope::audit::{
+    self, Card, Commands, FolderImages, ImageSamples, Limits, Map, Network, Options, Program, image_samples,
 };
+use orthoscope::data::{Fit, Preparation, check_output_folder, make_folder, write_bytes};
 use orthoscope::detect::Detector;
 use orthoscope::report::audit::{AuditPage, notes, table};
-use orthoscope::run::{COMMIT, CONFIG_FILE, Config, load_textures};
+use orthoscope::run::{COMMIT, CONFIG_FILE, Config};
 
 use super::device::{DeviceOption, on_device};
 use super::output::{print, say, screen};
@@ -80,13 +80,6 @@ fn seconds(text: &str) -> anyhow::Result<f64> {
     Ok(seconds)
 }
 
-/// The images of an audit, in words and as they are.
-struct Images {
-    audited: Vec<Image>,
-    set: TrainingSet,
-    words: String,
-}
-
 /// Measures a map and prints its card.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(out) = &arguments.out {
@@ -103,8 +96,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }),
         (None, Some(map)) => {
             let side = arguments.size.map(NonZeroUsize::get);
-            let preparation =
-                side.map_or(Preparation::NATIVE, |size| Preparation { size, fit: Fit::Stretch, shorter_side: 0 });
+            let preparation = side.map_or(Preparation::NATIVE, |size| Preparation { size, fit: Fit::Stretch, shorter_side: 0 });
             let images = images(arguments, &preparation, None)?;
             let samples = image_samples(&images.audited, &images.set)
                 .context("--size resizes them, a program itself may need another size")?;
@@ -117,23 +109,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// Reads, prepares and splits the images.
-fn images(arguments: &Arguments, preparation: &Preparation, model: Option<&Path>) -> anyhow::Result<Images> {
+fn images(arguments: &Arguments, preparation: &Preparation, model: Option<&Path>) -> anyhow::Result<FolderImages> {
+    let limits = Limits { audited: arguments.images.into(), reference: arguments.reference.into() };
     let config = config(arguments, model)?;
-    let (audited, reference, words) = choose(arguments)?;
-    let read = |paths: &[PathBuf]| paths.iter().map(|path| prepared(path, preparation)).collect::<anyhow::Result<Vec<_>>>();
-    let (audited, reference) = (read(&audited)?, read(&reference)?);
-    let side = audited.first().map_or(8, |image| image.dim().0.min(image.dim().1));
-    let set = TrainingSet {
-        textures: load_textures(config.data.textures.as_deref(), side, config.seed)?,
-        images: reference,
-        size: side,
-        augment: config.augment.clone(),
-        corruption: config.corruption.clone(),
-        objects: Default::default(),
-        seed: arguments.seed,
-    };
-    Ok(Images { audited, set, words })
+    Ok(FolderImages::read(&arguments.data, preparation, limits, &config, arguments.seed)?)
 }
 
 fn config(arguments: &Arguments, model: Option<&Path>) -> anyhow::Result<Config> {
@@ -144,49 +123,6 @@ fn config(arguments: &Arguments, model: Option<&Path>) -> anyhow::Result<Config>
     })
 }
 
-/// Files to audit, reference files, and what they are in words. Of one set of images at most half are audited.
-fn choose(arguments: &Arguments) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>, String)> {
-    let (root, wanted, most) = (&arguments.data, usize::from(arguments.images), usize::from(arguments.reference));
-    let name = root.display();
-    let (normal, place) = match root.join("train").is_dir() {
-        false => (list_images(root)?, format!("images of {name}")),
-        true => {
-            let category = Category::open_incomplete(root)?;
-            let good: Vec<PathBuf> = category.test.iter().filter(|test| test.is_good()).map(|test| test.path.clone()).collect();
-            if good.len() >= MIN_IMAGES {
-                let (audited, _) = spread(good, wanted);
-                let words = format!("{} images of {name}/test/good", audited.len());
-                return Ok((audited, spread(category.train, most).0, words));
-            }
-            (category.train, format!("images of {name}/train/good, where it may have been trained on them"))
-        }
-    };
-    let half = normal.len() / 2;
-    let (audited, rest) = spread(normal, wanted.min(half));
-    let words = format!("{} {place}", audited.len());
-    Ok((audited, spread(rest, most).0, words))
-}
-
-/// At most `count` of the items, evenly spread, and the others.
-fn spread(items: Vec<PathBuf>, count: usize) -> (Vec<PathBuf>, Vec<PathBuf>) {
-    let all = items.len();
-    let count = count.min(all);
-    let is_chosen = |index: usize| index * count / all.max(1) != (index + 1) * count / all.max(1);
-    let (chosen, rest): (Vec<_>, Vec<_>) = items.into_iter().enumerate().partition(|&(index, _)| is_chosen(index));
-    let paths = |items: Vec<(usize, PathBuf)>| items.into_iter().map(|(_, path)| path).collect();
-    (paths(chosen), paths(rest))
-}
-
-/// An image at working resolution, of a texture the square in the middle that a training crop has.
-fn prepared(path: &Path, preparation: &Preparation) -> anyhow::Result<Image> {
-    let image = preparation.apply(&read_image(path)?).with_context(|| path.display().to_string())?;
-    let ((height, width, _), side) = (image.dim(), preparation.size);
-    match side > 0 && preparation.fit == Fit::Crop && height.min(width) >= side {
-        true => Ok(crop(&image, (height - side) / 2, (width - side) / 2, side, side)?),
-        false => Ok(image),
-    }
-}
-
 fn conclude(
     arguments: &Arguments,
     map: &mut dyn Map,
@@ -194,11 +130,8 @@ fn conclude(
     name: &str,
     subtitle: &str,
 ) -> anyhow::Result<()> {
-    let options = Options {
-        probes: arguments.probes.into(),
-        singular_values: arguments.singular_values.into(),
-        seed: arguments.seed,
-    };
+    let options =
+        Options { probes: arguments.probes.into(), singular_values: arguments.singular_values.into(), seed: arguments.seed };
     let start = Instant::now();
     let bar = progress::image_bar(samples.samples.count() * (1 + BASELINES));
     let card = audit::audit(map, &samples.samples, Some(samples.extents), options, &|| bar.inc(1));

@@ -2,12 +2,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use orthoscope::disk::npy;
 use orthoscope::data::{
     Image, check_output_folder, list_images, make_folder, read_image, write_bytes, write_mask_png, write_png,
 };
 use orthoscope::detect::metrics::Score;
 use orthoscope::detect::{Cutoffs, Detector, Examination, Origin, Region};
+use orthoscope::disk::npy;
 use orthoscope::ops::Backend;
 use orthoscope::report::colour::{Scale, overlay};
 use orthoscope::{Error, Result};

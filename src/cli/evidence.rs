@@ -2,8 +2,8 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use ndarray::Array2;
-use orthoscope::disk::npy;
 use orthoscope::data::{make_folder, write_atomically, write_bytes, write_png};
+use orthoscope::disk::npy;
 use orthoscope::report::claims::ClaimsPage;
 use orthoscope::report::curves::curves_file;
 use orthoscope::report::gallery::gallery;
@@ -11,7 +11,6 @@ use orthoscope::report::spell::file_stem;
 use orthoscope::theory::figure::{Content, Figure};
 use orthoscope::theory::record::Record;
 use orthoscope::{Error, Result};
-
 
 /// Creates the folders and checks that files can be created in them, before anything is measured.
 ///

@@ -1,10 +1,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use orthoscope::disk::npy;
 use orthoscope::data::{Category, Plane, TestImage, plane};
 use orthoscope::detect::metrics::Score;
 use orthoscope::detect::{Resolution, TOP_SHARE};
+use orthoscope::disk::npy;
 use orthoscope::report::results::Results;
 use orthoscope::run::evaluate_maps;
 use orthoscope::{Error, Result};

@@ -2,8 +2,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use ndarray::ArrayD;
-use orthoscope::disk::npy;
 use orthoscope::data::{row_major, write_bytes};
+use orthoscope::disk::npy;
 use orthoscope::model::{Architecture, Parameters, Plan, WeightFile};
 use orthoscope::ops::Backend;
 use orthoscope::report::table::{Column, Table};

@@ -54,7 +54,8 @@ fn with_program() -> Scratch {
 #[test]
 fn a_network_has_a_card_beside_baselines() {
     let scratch = with_images();
-    let ran = scratch.succeeds("audit --model run/model.safetensors --data more/cloth --images 5 --probes 2 --singular-values 3 --out card");
+    let ran = scratch
+        .succeeds("audit --model run/model.safetensors --data more/cloth --images 5 --probes 2 --singular-values 3 --out card");
     assert!(ran.out.contains("tr J") && ran.out.contains("identity"), "{}", ran.out);
     let table = ran.out.lines().take_while(|line| !line.starts_with("Undetermined"));
     // The hat of x̂ takes no room of its own.
@@ -62,7 +63,16 @@ fn a_network_has_a_card_beside_baselines() {
     assert!(table.into_iter().all(|line| width(line) <= 80), "{}", ran.out);
     assert!(ran.out.ends_with("wrote card/audit.json and index.html\n"), "{}", ran.out);
     let json = scratch.json("card/audit.json");
-    for key in ["residual", "idempotence", "trace", "frobenius", "asymmetry", "idempotence_jacobian", "intrinsic_dimension", "tangent_angle"] {
+    for key in [
+        "residual",
+        "idempotence",
+        "trace",
+        "frobenius",
+        "asymmetry",
+        "idempotence_jacobian",
+        "intrinsic_dimension",
+        "tangent_angle",
+    ] {
         let finding = &json[key];
         assert!(finding["value"].is_number() || finding["why"].is_string(), "{key}: {finding}");
     }
@@ -70,7 +80,8 @@ fn a_network_has_a_card_beside_baselines() {
     assert_eq!(json["baselines"]["identity"]["trace"]["value"].as_f64(), json["values"].as_f64());
     let page = String::from_utf8(scratch.read("card/index.html")).unwrap();
     assert!(page.contains("Projection card") && page.contains("<svg"));
-    let same = scratch.succeeds("audit --model run/model.safetensors --data more/cloth --images 5 --probes 2 --singular-values 3 --json");
+    let same = scratch
+        .succeeds("audit --model run/model.safetensors --data more/cloth --images 5 --probes 2 --singular-values 3 --json");
     let again: serde_json::Value = serde_json::from_str(&same.out).unwrap();
     assert_eq!(again, json, "the same numbers, also as JSON on standard output");
 }
@@ -85,11 +96,7 @@ fn a_program_is_audited_over_pipes() {
     assert_eq!(json["residual"]["value"], 0.0);
     assert!(json["singular_values"]["why"].as_str().unwrap().contains("vector-Jacobian"));
     let quoted = |way: &str, arrays: u32| format!("python3 program.py {way} {arrays}");
-    let own = [
-        ("--command", quoted("half", 1)),
-        ("--jvp", quoted("half", 2)),
-        ("--vjp", quoted("half", 2)),
-    ];
+    let own = [("--command", quoted("half", 1)), ("--jvp", quoted("half", 2)), ("--vjp", quoted("half", 2))];
     let mut command = crate::fixture::orthoscope();
     command.current_dir(scratch.path(".")).arg("audit").args(IMAGES.split(' ')).arg("--json");
     own.iter().for_each(|(option, value)| {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::fixture::Scratch;
 
 /// Every subcommand with the options that its help must list.
-const COMMANDS: [(&str, &[&str]); 18] = [
+const COMMANDS: [(&str, &[&str]); 19] = [
     ("demo", &["--device", "--out", "--seed", "--steps", "--overwrite"]),
     (
         "train",
@@ -70,6 +70,27 @@ const COMMANDS: [(&str, &[&str]); 18] = [
     ("model summary", &["--weights", "--model", "--width", "--size", "--json"]),
     ("kernels", &["--arch", "--out", "--json", "sm_90a", "ORTHOSCOPE_NVRTC_DIR", "ORTHOSCOPE_KERNELS_DIR"]),
     ("verify", &["--claim", "--seed", "--quick", "--full", "--describe", "--out", "--json", "claims.csv"]),
+    (
+        "audit",
+        &[
+            "--model",
+            "--command",
+            "--jvp",
+            "--vjp",
+            "--time-limit",
+            "--data",
+            "--size",
+            "--images",
+            "--reference",
+            "--probes",
+            "--singular-values",
+            "--config",
+            "--seed",
+            "--out",
+            "--json",
+            "--device",
+        ],
+    ),
     (
         "profile",
         &[

@@ -29,7 +29,8 @@ impl AuditPage<'_> {
     }
 
     fn results(&self) -> String {
-        let notes: String = notes(self.card).iter().map(|note| format!("<p class=\"note\">{}</p>\n", maths::html(note))).collect();
+        let notes: String =
+            notes(self.card).iter().map(|note| format!("<p class=\"note\">{}</p>\n", maths::html(note))).collect();
         format!(
             "<section>\n<h2>How orthogonal is it?</h2>\n<div class=\"audit\">{}</div>\n{notes}{}</section>\n",
             self.table(),
@@ -41,17 +42,22 @@ impl AuditPage<'_> {
         let names = [self.name.as_str()].into_iter().chain(self.card.baselines.keys().map(String::as_str));
         let headings: String = names.map(|name| format!("<th>{}</th>", escape(name))).collect();
         let rows: String = Quantity::ALL.into_iter().map(|quantity| self.row(quantity)).collect();
-        let dimensions: String = dimensions(self.card).into_iter().map(|(name, finding)| {
-            let text = "Intrinsic dimension of the reference images.";
-            format!("<tr>{}{}</tr>\n", heading(name, text), own(&self.name, finding))
-        }).collect();
+        let dimensions: String = dimensions(self.card)
+            .into_iter()
+            .map(|(name, finding)| {
+                let text = "Intrinsic dimension of the reference images.";
+                format!("<tr>{}{}</tr>\n", heading(name, text), own(&self.name, finding))
+            })
+            .collect();
         format!("<table>\n<thead><tr><th>quantity</th>{headings}</tr></thead>\n<tbody>\n{rows}{dimensions}</tbody>\n</table>")
     }
 
     fn row(&self, quantity: Quantity) -> String {
-        let beside = self.card.baselines.iter().map(|(name, measures)| {
-            format!("<td data-name=\"{}\">{}</td>", escape(name), value(measures.get(quantity)))
-        });
+        let beside = self
+            .card
+            .baselines
+            .iter()
+            .map(|(name, measures)| format!("<td data-name=\"{}\">{}</td>", escape(name), value(measures.get(quantity))));
         format!(
             "<tr>{}{}{}</tr>\n",
             heading(quantity.symbols(), quantity.meaning()),
@@ -72,7 +78,7 @@ impl AuditPage<'_> {
         let charts = [
             figure(
                 "Leading singular values of J",
-                "Mean over the images; bars are 95 % intervals. An orthogonal projection onto a manifold of dimension d has d values of 1, then 0.",
+                "Mean over the images; the band has 95 %. Values are never above the true ones, and close to them where they fall. An orthogonal projection onto a manifold of dimension d has d values of 1, then 0.",
                 &self.spectrum(),
             ),
             figure(
@@ -98,8 +104,7 @@ impl AuditPage<'_> {
             Finding::Undetermined(_) => None,
         };
         let own = &self.card.map.singular_values;
-        let mut series =
-            vec![Series { spread: own.iter().filter_map(ends).collect(), ..Series::line(&self.name, points(own)) }];
+        let mut series = vec![Series { spread: own.iter().filter_map(ends).collect(), ..Series::line(&self.name, points(own)) }];
         let beside = self.card.baselines.iter();
         series.extend(beside.map(|(name, measures)| Series::dashed(name, points(&measures.singular_values))));
         Chart { x: AxisSpec::linear("number"), y: AxisSpec::linear("singular value"), series }

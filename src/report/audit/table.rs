@@ -32,12 +32,7 @@ pub(super) fn dimensions(card: &Card) -> [(&'static str, &Finding); 2] {
     [("d, two neighbours", &card.dimension), ("d, local components", &card.local_dimension)]
 }
 
-fn row<'a>(
-    name: &str,
-    own: &Finding,
-    card: &'a Card,
-    of: impl Fn(&'a Measures) -> Option<&'a Finding>,
-) -> Vec<Cell> {
+fn row<'a>(name: &str, own: &Finding, card: &'a Card, of: impl Fn(&'a Measures) -> Option<&'a Finding>) -> Vec<Cell> {
     let beside = card.baselines.values().map(|measures| of(measures).map_or(String::new(), value));
     [name.to_owned(), value(own), interval(own)].into_iter().chain(beside).map(Cell::from).collect()
 }

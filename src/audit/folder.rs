@@ -1,0 +1,107 @@
+use std::path::{Path, PathBuf};
+
+use super::samples::MIN_IMAGES;
+use crate::data::{Category, Fit, Image, Preparation, TrainingSet, crop, list_images, read_image};
+use crate::error::Result;
+use crate::run::{Config, load_textures};
+
+/// Normal images of a folder: those to audit, and the others as the training set of a corruption.
+pub struct FolderImages {
+    /// The images to audit.
+    pub audited: Vec<Image>,
+    /// The reference images with the corruption.
+    pub set: TrainingSet,
+    /// What was chosen, in words.
+    pub words: String,
+}
+
+/// Largest numbers of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// To audit.
+    pub audited: usize,
+    /// As the reference.
+    pub reference: usize,
+}
+
+impl FolderImages {
+    /// Reads the images of a category, or of any folder, at working resolution. Audited are those of `test/good` if it has at least
+    /// [`MIN_IMAGES`], else at most half of the normal images. Corruption and textures are those of `config`, the seed is `seed`.
+    ///
+    /// # Errors
+    /// A folder without images; an image that cannot be read or prepared.
+    pub fn read(root: &Path, preparation: &Preparation, limits: Limits, config: &Config, seed: u64) -> Result<Self> {
+        let (audited, reference, words) = choose(root, limits)?;
+        let prepare = |paths: Vec<PathBuf>| paths.iter().map(|path| prepared(path, preparation)).collect::<Result<Vec<_>>>();
+        let (audited, images) = (prepare(audited)?, prepare(reference)?);
+        let size = audited.first().map_or(8, |image| image.dim().0.min(image.dim().1));
+        let set = TrainingSet {
+            images,
+            textures: load_textures(config.data.textures.as_deref(), size, config.seed)?,
+            size,
+            augment: config.augment.clone(),
+            corruption: config.corruption.clone(),
+            objects: Default::default(),
+            seed,
+        };
+        Ok(Self { audited, set, words })
+    }
+}
+
+/// Files to audit, reference files, and what the first are in words.
+fn choose(root: &Path, limits: Limits) -> Result<(Vec<PathBuf>, Vec<PathBuf>, String)> {
+    let name = root.display();
+    let (normal, place) = match root.join("train").is_dir() {
+        false => (list_images(root)?, format!("images of {name}")),
+        true => {
+            let category = Category::open_incomplete(root)?;
+            let good = category.test.iter().filter(|test| test.is_good()).map(|test| test.path.clone()).collect::<Vec<_>>();
+            if good.len() >= MIN_IMAGES {
+                let (audited, _) = spread(good, limits.audited);
+                let words = format!("{} images of {name}/test/good", audited.len());
+                return Ok((audited, spread(category.train, limits.reference).0, words));
+            }
+            (category.train, format!("images of {name}/train/good, where it may have been trained on them"))
+        }
+    };
+    let half = normal.len() / 2;
+    let (audited, rest) = spread(normal, limits.audited.min(half));
+    let words = format!("{} {place}", audited.len());
+    Ok((audited, spread(rest, limits.reference).0, words))
+}
+
+/// At most `count` of the items, evenly spread, and the others.
+fn spread(items: Vec<PathBuf>, count: usize) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let all = items.len();
+    let count = count.min(all);
+    let is_chosen = |index: usize| index * count / all.max(1) != (index + 1) * count / all.max(1);
+    let (chosen, rest): (Vec<_>, Vec<_>) = items.into_iter().enumerate().partition(|&(index, _)| is_chosen(index));
+    let paths = |items: Vec<(usize, PathBuf)>| items.into_iter().map(|(_, path)| path).collect();
+    (paths(chosen), paths(rest))
+}
+
+/// An image at working resolution. Of a texture it is the square in the middle that has the size of a training crop.
+fn prepared(path: &Path, preparation: &Preparation) -> Result<Image> {
+    let image = preparation.apply(&read_image(path)?).map_err(|error| error.in_file(path))?;
+    let ((height, width, _), side) = (image.dim(), preparation.size);
+    match side > 0 && preparation.fit == Fit::Crop && height.min(width) >= side {
+        true => crop(&image, (height - side) / 2, (width - side) / 2, side, side),
+        false => Ok(image),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chosen_items_are_spread_evenly_and_none_is_lost() {
+        let items = |count: usize| (0..count).map(|index| PathBuf::from(index.to_string())).collect::<Vec<_>>();
+        for (all, count, wanted) in [(10, 5, 5), (7, 3, 3), (3, 9, 3), (0, 4, 0), (5, 0, 0)] {
+            let (chosen, rest) = spread(items(all), count);
+            assert_eq!((chosen.len(), chosen.len() + rest.len()), (wanted, all));
+            assert!(chosen.is_sorted() && chosen.iter().all(|item| !rest.contains(item)));
+        }
+        assert_eq!(spread(items(6), 3).0, ["1", "3", "5"].map(PathBuf::from));
+    }
+}
