@@ -300,7 +300,7 @@ def finding(found):
     """A quantity of a card with its interval."""
     if found["value"] is None:
         return "undetermined"
-    short = lambda value: f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    short = lambda value: f"{value if abs(value) > 1e-9 else 0:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     return f"{short(found['value'])} ({short(found['low'])} to {short(found['high'])})"
 
 
@@ -312,7 +312,7 @@ def audit(cards, _):
     cells.append(["first, eighth singular value", *("; ".join(finding(card["singular_values"][at]) for at in (0, 7)) for card in cards)])
     measured = markdown(["quantity", *AUDITS], cells)
     beside = cards[-1]["baselines"]
-    common = [name for name in names if all(name in found for found in beside.values())]
+    common = [name for name in names if all(found.get(name, {}).get("value") is not None for found in beside.values())]
     baselines = markdown([f"baselines on {list(AUDITS)[-1]}", *beside], [row(name, beside.values()) for name in common])
     words = "; ".join(f"{name}: {card['audited']}, {card['reference_images']} reference images" for name, card in zip(AUDITS, cards))
     return f"{measured}\n{baselines}\n{lines(words + '; orthoscope ' + cards[0]['orthoscope'] + '.')}"
