@@ -38,6 +38,7 @@ CARD_ROWS = {
     "residual": "‖f(x) - x‖ / √n",
     "idempotence": "‖f(f(x̂)) - f(x̂)‖ / ‖e‖",
     "error": "‖f(x̂) - x‖ / ‖e‖",
+    "error_on": "‖f(x̂) - x‖ on S / ‖e‖",
     "change_on": "‖f(x̂) - x̂‖ on S / ‖e‖",
     "change_off": "‖f(x̂) - x̂‖ off S / ‖e‖",
     "trace": "tr J",
@@ -46,7 +47,8 @@ CARD_ROWS = {
     "idempotence_jacobian": "‖J² - J‖",
     "tangent_angle": "angle of J to T",
     "tangent_projector_distance": "‖J - P_T‖",
-    "intrinsic_dimension": "d, two neighbours",
+    "oblique_projector_distance": "‖J - J*‖",
+    "intrinsic_dimension": "d, two nearest neighbours",
     "intrinsic_dimension_local": "d, local components",
 }
 HEAVIEST = 12
@@ -298,24 +300,25 @@ def ablation(rows):
 
 def finding(found):
     """A quantity of a card with its interval."""
-    if found["value"] is None:
-        return "undetermined"
     short = lambda value: f"{value if abs(value) > 1e-9 else 0:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-    return f"{short(found['value'])} ({short(found['low'])} to {short(found['high'])})"
+    if found["value"] is not None:
+        return f"{short(found['value'])} ({short(found['low'])} to {short(found['high'])})"
+    return "undetermined" if found["low"] is None else f"at least {short(found['low'])}"
 
 
 def audit(cards, _):
     """Cards side by side, then the baselines of the last."""
-    names = list(CARD_ROWS)
     row = lambda name, found: [CARD_ROWS[name], *(finding(each[name]) for each in found)]
-    cells = [row(name, cards) for name in names]
-    cells.append(["first, eighth singular value", *("; ".join(finding(card["singular_values"][at]) for at in (0, 7)) for card in cards)])
+    cells = [row(name, cards) for name in CARD_ROWS]
+    first = lambda card: finding(card["singular_values"][0]) if isinstance(card["singular_values"], list) else "undetermined"
+    cells.append(["largest singular value", *(first(card) for card in cards)])
     measured = markdown(["quantity", *AUDITS], cells)
     beside = cards[-1]["baselines"]
-    common = [name for name in names if all(found.get(name, {}).get("value") is not None for found in beside.values())]
+    common = [name for name in CARD_ROWS if all(found.get(name, {}).get("value") is not None for found in beside.values())]
     baselines = markdown([f"baselines on {list(AUDITS)[-1]}", *beside], [row(name, beside.values()) for name in common])
-    words = "; ".join(f"{name}: {card['audited']}, {card['reference_images']} reference images" for name, card in zip(AUDITS, cards))
-    return f"{measured}\n{baselines}\n{lines(words + '; orthoscope ' + cards[0]['orthoscope'] + '.')}"
+    described = lambda name, card: f"{name}: {card['protocol'].get('model', '')}; {card['protocol']['orthoscope']}"
+    words = "; ".join(described(name, card) for name, card in zip(AUDITS, cards))
+    return f"{measured}\n{baselines}\n{lines(words + '.')}"
 
 
 TABLES = {

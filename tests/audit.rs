@@ -1,8 +1,12 @@
 //! The card of an audit agrees with the truth where the truth is known.
 
+use std::ops::Range;
+
 use ndarray::{Array1, Array2, ArrayRef2, Axis, concatenate};
 use orthoscope::Result;
-use orthoscope::audit::{Card, Finding, LowRank, Map, Options, Quantity, Samples, audit, leading};
+use orthoscope::audit::{Card, Finding, LowRank, Map, Network, Options, Quantity, Samples, audit, leading};
+use orthoscope::backend::Cpu;
+use orthoscope::model::{Architecture, Autoencoder, Parameters};
 use orthoscope::rng::{Purpose, Stream};
 use orthoscope::theory::algebra::{gaussian_matrix, orthonormal_basis, projector};
 use orthoscope::theory::manifold::{Gratings, Manifold, Rendered, Sphere};
@@ -69,9 +73,9 @@ fn samples(points: Array2<f64>, reference: Array2<f64>) -> Samples<'static> {
     let (corrupted, region) = corrupt(&points, 1);
     let (corrupted_reference, _) = corrupt(&reference, 2);
     let originals = points.clone();
-    let errors = move |index: usize, count: usize| {
-        let copies = stacked(&vec![originals.row(index).to_owned(); count]);
-        Ok(corrupt(&copies, 3 + index as u32).0 - &copies)
+    let errors = move |index: usize, numbers: Range<usize>| {
+        let copies = stacked(&vec![originals.row(index).to_owned(); numbers.len()]);
+        Ok(corrupt(&copies, (1000 * (1 + index) + numbers.start) as u32).0 - &copies)
     };
     Samples { images: points, corrupted, region, reference, corrupted_reference, errors: Box::new(errors) }
 }
@@ -184,7 +188,7 @@ fn the_oblique_projector_is_told_from_the_orthogonal_one() {
         corrupted_reference: &reference + &noise(24, 600),
         images,
         reference,
-        errors: Box::new(move |index, count| Ok(noise(30 + index as u32, 200 * count))),
+        errors: Box::new(move |index, numbers| Ok(noise((1000 * (1 + index) + numbers.start) as u32, numbers.len()))),
     };
     // C is diagonal, so C⁻¹T is T with scaled rows.
     let scaled = Array2::from_shape_fn((n, d), |(row, column)| basis[[row, column]] / strength(row).powi(2));
@@ -195,11 +199,12 @@ fn the_oblique_projector_is_told_from_the_orthogonal_one() {
     let best = basis.dot(&inverse).dot(&scaled.t());
     let card_of = |matrix| card(&mut Affine { offset: Array1::zeros(n), matrix }, &samples).map;
     let [oblique, orthogonal] = [best, projector(&basis)].map(card_of);
-    near(oblique.get(Quantity::ObliqueProjector), 0.0, 0.1);
+    // C comes from 40 n copies: an error near √(d n / 40 n) = 0.22.
+    near(oblique.get(Quantity::ObliqueProjector), 0.0, 0.4);
     near(orthogonal.get(Quantity::TangentProjector), 0.0, 1e-6);
     let apart = value(orthogonal.get(Quantity::ObliqueProjector));
-    assert!(apart > 0.5, "{apart}");
-    near(oblique.get(Quantity::TangentProjector), apart, 0.1);
+    assert!(apart > 0.8, "{apart}");
+    near(oblique.get(Quantity::TangentProjector), apart, 0.3);
     near(oblique.get(Quantity::IdempotenceJacobian), 0.0, 1e-6);
     assert!(value(oblique.get(Quantity::Asymmetry)) > 0.5);
     near(orthogonal.get(Quantity::Asymmetry), 0.0, 1e-6);
@@ -213,17 +218,94 @@ fn leading_singular_values_are_those_of_the_matrix() {
     let values = [3.0, 2.0, 1.5, 1.0, 0.5, 0.1];
     let matrix = (&left * &Array1::from(values.to_vec())).dot(&right.t());
     let mut map = Affine { offset: Array1::zeros(30), matrix };
-    let found = leading(&mut map, &Array1::zeros(30), 4, 0).unwrap().unwrap();
+    let found = leading(&mut map, &Array1::zeros(30), 4, 0, 0).unwrap().unwrap();
     found.values.iter().zip(values).for_each(|(found, value)| assert!((found - value).abs() < 1e-6, "{found} {value}"));
     let overlap = left.t().dot(&found.left);
     (0..4).for_each(|k| assert!((overlap[[k, k]].abs() - 1.0).abs() < 1e-4, "{overlap}"));
-    assert!(leading(&mut map, &Array1::zeros(30), 0, 0).is_err() && leading(&mut map, &Array1::zeros(30), 31, 0).is_err());
+    assert!(leading(&mut map, &Array1::zeros(30), 0, 0, 0).is_err() && leading(&mut map, &Array1::zeros(30), 31, 0, 0).is_err());
+}
+
+/// Of a spectrum that falls slowly, a value is either right or called a lower bound.
+#[test]
+fn singular_values_that_have_not_converged_are_lower_bounds() {
+    let n = 300;
+    let value = |place: usize| 1.0 - 0.001 * place as f64;
+    let matrix = Array2::from_diag(&(0..n).map(value).collect::<Array1<f64>>());
+    let mut map = Affine { offset: Array1::zeros(n), matrix };
+    let found = leading(&mut map, &Array1::zeros(n), 2, 0, 0).unwrap().unwrap();
+    for place in 0..2 {
+        let gap = value(place) - found.values[place];
+        assert!(
+            gap > -1e-9 && (gap < 0.01 || !found.has_converged[place]),
+            "{place}: {} {:?}",
+            found.values,
+            found.has_converged
+        );
+    }
+    // A block that spans everything is exact.
+    let all = leading(&mut map, &Array1::zeros(n), n - 2, 0, 0).unwrap().unwrap();
+    assert!(all.has_converged.iter().all(|&has| has) && (all.values[0] - 1.0).abs() < 1e-9);
+}
+
+/// With few points the neighbours are far apart, and curvature looks like further dimensions. The card must not give wrong tangents then.
+#[test]
+fn tangents_that_the_points_do_not_show_are_undetermined() {
+    for (side, d, reference) in [(16, 2, 256), (8, 3, 1500), (8, 4, 1500)] {
+        let gratings = Gratings::standard(side, d).unwrap();
+        let samples = samples(sampled(&gratings, 5, 10), sampled(&gratings, reference, 11));
+        let card = card(&mut Projection(&gratings), &samples);
+        match &card.local_dimension {
+            Finding::Estimate { .. } => {
+                near(&card.local_dimension, d as f64, 0.5);
+                near(card.map.get(Quantity::TangentAngle), 0.0, 12.0);
+            }
+            other => assert!(
+                other.why().is_some_and(|why| !why.is_empty()) && card.map.get(Quantity::TangentProjector).why().is_some()
+            ),
+        }
+    }
+}
+
+/// The norm of J - Jᵀ without products with Jᵀ.
+#[test]
+fn asymmetry_is_found_without_the_transpose() {
+    struct Forwards(Affine);
+    impl Map for Forwards {
+        fn apply(&mut self, points: &ArrayRef2<f64>) -> Result<Array2<f64>> {
+            self.0.apply(points)
+        }
+    }
+    let gratings = Gratings::standard(8, 2).unwrap();
+    let samples = samples(sampled(&gratings, 6, 10), sampled(&gratings, 30, 11));
+    let matrix = gaussian_matrix(&mut stream(60), 64, 64) / 8.0;
+    let truth = (&matrix - &matrix.t()).iter().map(|value| value * value).sum::<f64>().sqrt();
+    let mut map = Forwards(Affine { offset: Array1::zeros(64), matrix });
+    let found = card(&mut map, &samples).map;
+    near(found.get(Quantity::Asymmetry), truth, 0.06 * truth);
+}
+
+#[test]
+fn differences_of_rough_maps_are_not_taken_for_derivatives() {
+    let gratings = Gratings::standard(8, 2).unwrap();
+    let samples = samples(sampled(&gratings, 6, 10), sampled(&gratings, 30, 11));
+    let why = |map: &mut dyn Map| {
+        let measures = card(map, &samples).map;
+        near(measures.get(Quantity::ChangeOff), 0.0, 0.05);
+        let why = measures.get(Quantity::Trace).why().unwrap().to_owned();
+        assert_eq!(measures.no_singular_values(), Some(why.as_str()));
+        why
+    };
+    let rounded = why(&mut Forward(|value: f64| (255.0 * value).round() / 255.0));
+    assert!(rounded.contains("twice the step disagree by"), "{rounded}");
+    let mut noise = stream(61);
+    let noisy = why(&mut Forward(move |value: f64| value + 1e-3 * noise.normal()));
+    assert!(noisy.contains("different values for the same image"), "{noisy}");
 }
 
 #[test]
 fn a_map_without_products_leaves_open_what_needs_them() {
     let gratings = Gratings::standard(8, 2).unwrap();
-    let samples = samples(sampled(&gratings, 6, 10), sampled(&gratings, 400, 11));
+    let samples = samples(sampled(&gratings, 6, 10), sampled(&gratings, 1500, 11));
     let card = card(&mut Forward(|value| 0.5 * value), &samples);
     let of = |quantity| card.map.get(quantity);
     near(of(Quantity::Trace), 32.0, 1e-6);
@@ -235,7 +317,33 @@ fn a_map_without_products_leaves_open_what_needs_them() {
     let json = serde_json::to_value(&card).unwrap();
     assert!(json["singular_values"]["value"].is_null() && json["singular_values"]["why"].is_string(), "{json}");
     assert_eq!(json["per_image"]["trace"].as_array().unwrap().len(), 6);
-    assert!(json["baselines"]["ridge"]["trace"]["low"].is_number());
+    assert_eq!(json["baselines"]["identity"]["trace"]["value"], 64.0);
+}
+
+/// Derivatives at one point come from one recording, whatever was asked before.
+#[test]
+fn the_derivatives_of_a_network_are_adjoint_and_do_not_depend_on_earlier_ones() {
+    let backend = Cpu::default();
+    let architecture = Architecture::Autoencoder(Autoencoder { model: 2, width: 2, dilations: vec![1, 2] });
+    let parameters = Parameters::initialise(&backend, &architecture, 4).unwrap();
+    let fresh = || Network::new(&backend, &parameters, &[16, 8, 3]).unwrap();
+    let n = 16 * 8 * 3;
+    let points = gaussian_matrix(&mut stream(50), 2, n);
+    let (v, u) = (gaussian_matrix(&mut stream(51), 10, n), gaussian_matrix(&mut stream(52), 10, n));
+    let mut used = fresh();
+    for row in [0, 1, 0] {
+        let x = points.row(row).to_owned();
+        let (pushed, pulled) = (used.jvp(&x, &v).unwrap(), used.vjp(&x, &u).unwrap().unwrap());
+        assert_eq!(pushed, fresh().jvp(&x, &v).unwrap());
+        assert_eq!(pulled, fresh().vjp(&x, &u).unwrap().unwrap());
+        for k in 0..10 {
+            let (a, b) = (u.row(k).dot(&pushed.row(k)), pulled.row(k).dot(&v.row(k)));
+            let scale = u.row(k).dot(&u.row(k)).sqrt() * pushed.row(k).dot(&pushed.row(k)).sqrt();
+            assert!((a - b).abs() < 1e-5 * scale, "{a} {b}");
+        }
+        assert_eq!(used.jvp(&x, &v.slice(ndarray::s![..3, ..])).unwrap(), pushed.slice(ndarray::s![..3, ..]));
+    }
+    assert!(Network::new(&backend, &parameters, &[15, 8, 3]).is_err(), "a side that is no multiple of 8");
 }
 
 #[test]
@@ -263,6 +371,14 @@ fn what_cannot_be_audited_is_refused_in_a_sentence() {
     let mut wrong = samples(sampled(&gratings, 6, 10), sampled(&gratings, 30, 11));
     wrong.corrupted = wrong.corrupted.slice(ndarray::s![.., ..60]).to_owned();
     says(&mut Forward(|value| value), &wrong, Options::default(), "64 values");
+    struct Short;
+    impl Map for Short {
+        fn apply(&mut self, points: &ArrayRef2<f64>) -> Result<Array2<f64>> {
+            Ok(Array2::zeros((points.nrows(), 3)))
+        }
+    }
+    says(&mut Short, &enough, Options::default(), "f(x) must be 6 points of 64 values, got 6 of 3");
+    says(&mut Forward(|value| value / 0.0), &enough, Options::default(), "not finite");
     let mut bad = samples(sampled(&gratings, 6, 10), sampled(&gratings, 30, 11));
     bad.images[[2, 3]] = f64::NAN;
     says(&mut Forward(|value| value), &bad, Options::default(), "image 2 has values that are not finite");

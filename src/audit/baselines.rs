@@ -9,8 +9,6 @@ use crate::theory::algebra::symmetric_eigen;
 const MOST: usize = 256;
 /// Share of the variance that the principal components of the baseline hold.
 const VARIANCE: f64 = 0.95;
-/// Eigenvalues below this share of the largest are 0 up to rounding.
-const ROUNDING: f64 = 1e-12;
 /// Ridge penalties that are tried, as shares of the largest eigenvalue.
 const PENALTIES: [f64; 7] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0];
 
@@ -24,6 +22,10 @@ impl Map for Identity {
 
     fn jvp(&mut self, _: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Array2<f64>> {
         Ok(directions.to_owned())
+    }
+
+    fn has_jvp(&self) -> bool {
+        true
     }
 
     fn vjp(&mut self, _: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Option<Array2<f64>>> {
@@ -83,8 +85,8 @@ impl LowRank {
             return Err(Error::argument("a linear baseline needs two different images"));
         }
         let products = targets.dot(&targets.t());
-        let inverse = |penalty: f64| eigen.map(|value| 1.0 / (value.max(ROUNDING * largest) + penalty * largest));
-        let loss = |penalty: f64| left_out(&inverse(penalty), &products);
+        let inverse = |penalty: f64| eigen.map(|value| 1.0 / (value.max(0.0) + penalty * largest));
+        let loss = |penalty: f64| left_out(&inverse(penalty), &products, penalty * largest);
         let best = PENALTIES.into_iter().min_by(|&a, &b| loss(a).total_cmp(&loss(b))).unwrap_or(1.0);
         Ok(Self { from, to, left: targets.t().dot(&inverse(best)), right: inputs.t().to_owned() })
     }
@@ -95,15 +97,21 @@ impl LowRank {
     }
 }
 
-/// Sum of the squared errors of each point when it is left out, from (K + γI)⁻¹ and the products of the targets.
-fn left_out(inverse: &Array2<f64>, products: &Array2<f64>) -> f64 {
+/// Sum of the squared errors of each point when it is left out, from (K + γI)⁻¹, K the products of the centred inputs, and the products of the
+/// centred targets. The fit of point i is off by γ (K + γI)⁻¹ times the targets; leaving i out divides that by 1 - H_ii, with H the matrix that
+/// maps targets to fits: H = 1/N + K (K + γI)⁻¹, in which 1/N comes from the mean.
+fn left_out(inverse: &Array2<f64>, products: &Array2<f64>, penalty: f64) -> f64 {
     let squared = inverse.dot(products).dot(inverse);
-    squared.diag().iter().zip(inverse.diag()).map(|(error, own)| error / (own * own)).sum()
+    let mean = 1.0 / inverse.nrows() as f64;
+    let share = |own: &f64| penalty * own - mean;
+    squared.diag().iter().zip(inverse.diag()).map(|(error, own)| penalty.powi(2) * error / share(own).powi(2)).sum()
 }
 
-/// The mean of the rows, and the rows less it; at most [`MOST`] rows.
+/// The mean of the rows, and the rows less it; of more than [`MOST`] rows, as many, evenly spread.
 fn centred(points: &ArrayRef2<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
-    let points = points.slice(s![..points.nrows().min(MOST), ..]);
+    let count = points.nrows().min(MOST);
+    let rows: Vec<usize> = (0..count).map(|index| index * points.nrows() / count).collect();
+    let points = points.select(Axis(0), &rows);
     let mean = points.mean_axis(Axis(0)).ok_or_else(|| Error::argument("a linear baseline needs reference images"))?;
     let centred = &points - &mean;
     Ok((mean, centred))
@@ -116,6 +124,10 @@ impl Map for LowRank {
 
     fn jvp(&mut self, _: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Array2<f64>> {
         Ok(directions.dot(&self.right).dot(&self.left.t()))
+    }
+
+    fn has_jvp(&self) -> bool {
+        true
     }
 
     fn vjp(&mut self, _: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Option<Array2<f64>>> {
@@ -161,6 +173,10 @@ impl Map for Blur {
         self.blurred(directions)
     }
 
+    fn has_jvp(&self) -> bool {
+        true
+    }
+
     fn vjp(&mut self, _: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Option<Array2<f64>>> {
         self.blurred(directions).map(Some)
     }
@@ -182,4 +198,50 @@ pub fn baselines(samples: &Samples<'_>, extents: Option<[usize; 3]>) -> Result<V
         all.push(("blur".to_owned(), Box::new(Blur::new(extents))));
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, Stream};
+    use crate::theory::algebra::{gaussian_matrix, solve, square_norm};
+
+    fn random(index: u32, rows: usize, columns: usize) -> Array2<f64> {
+        gaussian_matrix(&mut Stream::new(3, Purpose::Test, 0, index), rows, columns)
+    }
+
+    /// Ridge regression of all points but one, on centred data, as a textbook writes it; the squared error at the point left out.
+    fn refit_without(index: usize, inputs: &Array2<f64>, targets: &Array2<f64>, penalty: f64) -> f64 {
+        let others: Vec<usize> = (0..inputs.nrows()).filter(|&other| other != index).collect();
+        let (x, y) = (inputs.select(Axis(0), &others), targets.select(Axis(0), &others));
+        let (from, to) = (x.mean_axis(Axis(0)).unwrap(), y.mean_axis(Axis(0)).unwrap());
+        let (x, y) = (x - &from, y - &to);
+        let matrix = solve(&(x.t().dot(&x) + penalty * Array2::eye(x.ncols())), &x.t().dot(&y)).unwrap();
+        square_norm(&(&targets.row(index) - &to - (&inputs.row(index) - &from).dot(&matrix)))
+    }
+
+    #[test]
+    fn leaving_out_is_refitting() {
+        let (inputs, targets) = (random(1, 12, 5) + 3.0, random(2, 12, 4));
+        let ((_, x), (_, y)) = (centred(&inputs).unwrap(), centred(&targets).unwrap());
+        for penalty in [0.01, 1.0, 30.0] {
+            let inverse = symmetric_eigen(&x.dot(&x.t())).unwrap().map(|value| 1.0 / (value.max(0.0) + penalty));
+            let found = left_out(&inverse, &y.dot(&y.t()), penalty);
+            let wanted: f64 = (0..12).map(|index| refit_without(index, &inputs, &targets, penalty)).sum();
+            assert!((found - wanted).abs() < 1e-8 * wanted, "{penalty}: {found} {wanted}");
+        }
+    }
+
+    #[test]
+    fn a_blur_keeps_constants_and_is_symmetric() {
+        let mut blur = Blur::new([3, 5, 2]);
+        let constant = Array2::from_elem((1, 30), 0.4);
+        assert!((blur.apply(&constant).unwrap() - &constant).iter().all(|value| value.abs() < 1e-15));
+        let matrix = blur.apply(&Array2::eye(30)).unwrap();
+        assert!((&matrix - &matrix.t()).iter().all(|value| value.abs() < 1e-15));
+        // The pixel in the middle: weights 1, 2, 1 along both axes.
+        assert_eq!(matrix[[14, 14]], 0.25);
+        assert_eq!([matrix[[14, 16]], matrix[[14, 4]], matrix[[14, 2]], matrix[[14, 15]]], [0.125, 0.125, 0.0625, 0.0]);
+        assert!(blur.apply(&Array2::zeros((1, 29))).is_err());
+    }
 }

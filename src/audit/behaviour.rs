@@ -16,16 +16,18 @@ pub(super) fn behaviour(map: &mut dyn Map, samples: &Samples<'_>, sums: &mut Sum
     for index in 0..samples.count() {
         let [x, damaged, fixed, restored, again] = [images, corrupted, &of_images, &once, &twice].map(|array| array.row(index));
         let size = squared_distance(&damaged, &x);
-        let [inside, outside] = [true, false].map(|wanted| {
-            Zip::from(&restored).and(&damaged).and(region.row(index)).fold(0.0, |sum, after, before, &in_region| {
-                if in_region == wanted { sum + (after - before).powi(2) } else { sum }
+        let region = region.row(index);
+        let squared = |from: &ArrayView1<'_, f64>, wanted: bool| {
+            Zip::from(&restored).and(from).and(&region).fold(0.0, |sum, after, before, &is_in_region| {
+                if is_in_region == wanted { sum + (after - before).powi(2) } else { sum }
             })
-        });
+        };
         sums.push(Quantity::Residual, squared_distance(&fixed, &x), x.len() as f64);
         sums.push(Quantity::Idempotence, squared_distance(&again, &restored), size);
         sums.push(Quantity::Error, squared_distance(&restored, &x), size);
-        sums.push(Quantity::ChangeOn, inside, size);
-        sums.push(Quantity::ChangeOff, outside, size);
+        sums.push(Quantity::ErrorOn, squared(&x, true), size);
+        sums.push(Quantity::ChangeOn, squared(&damaged, true), size);
+        sums.push(Quantity::ChangeOff, squared(&damaged, false), size);
     }
     Ok(())
 }

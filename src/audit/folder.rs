@@ -2,8 +2,11 @@ use std::path::{Path, PathBuf};
 
 use super::samples::MIN_IMAGES;
 use crate::data::{Category, Fit, Image, Preparation, TrainingSet, crop, list_images, read_image};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::run::{Config, load_textures};
+
+/// Most values of all images and copies: 8 bytes each, and about as much again for linear baselines.
+const MAX_VALUES: usize = 400_000_000;
 
 /// Normal images of a folder: those to audit, and the others as the training set of a corruption.
 pub struct FolderImages {
@@ -29,11 +32,19 @@ impl FolderImages {
     /// [`MIN_IMAGES`], else at most half of the normal images. Corruption and textures are those of `config`, the seed is `seed`.
     ///
     /// # Errors
-    /// A folder without images; an image that cannot be read or prepared.
+    /// A folder without images, with too few, or of several categories; an image that cannot be read or prepared; more than 400 million values.
     pub fn read(root: &Path, preparation: &Preparation, limits: Limits, config: &Config, seed: u64) -> Result<Self> {
         let (audited, reference, words) = choose(root, limits)?;
         let prepare = |paths: Vec<PathBuf>| paths.iter().map(|path| prepared(path, preparation)).collect::<Result<Vec<_>>>();
+        let number = audited.len() + 2 * reference.len();
         let (audited, images) = (prepare(audited)?, prepare(reference)?);
+        let values = audited.first().map_or(0, |image| image.len()).saturating_mul(number);
+        if values > MAX_VALUES {
+            let reason = format!(
+                "{values} values of images and their copies take too much memory, the limit is {MAX_VALUES}; resize the images, or take fewer"
+            );
+            return Err(Error::file(root, reason));
+        }
         let size = audited.first().map_or(8, |image| image.dim().0.min(image.dim().1));
         let set = TrainingSet {
             images,
@@ -52,7 +63,7 @@ impl FolderImages {
 fn choose(root: &Path, limits: Limits) -> Result<(Vec<PathBuf>, Vec<PathBuf>, String)> {
     let name = root.display();
     let (normal, place) = match root.join("train").is_dir() {
-        false => (list_images(root)?, format!("images of {name}")),
+        false => (plain_images(root)?, format!("images of {name}")),
         true => {
             let category = Category::open_incomplete(root)?;
             let good = category.test.iter().filter(|test| test.is_good()).map(|test| test.path.clone()).collect::<Vec<_>>();
@@ -61,13 +72,34 @@ fn choose(root: &Path, limits: Limits) -> Result<(Vec<PathBuf>, Vec<PathBuf>, St
                 let words = format!("{} images of {name}/test/good", audited.len());
                 return Ok((audited, spread(category.train, limits.reference).0, words));
             }
-            (category.train, format!("images of {name}/train/good, where it may have been trained on them"))
+            (category.train, format!("images of {name}/train/good, on which the map may have been trained"))
         }
     };
     let half = normal.len() / 2;
+    if half < MIN_IMAGES {
+        let reason = format!(
+            "has {} normal images, half of them are kept as the reference; an audit needs {}",
+            normal.len(),
+            2 * MIN_IMAGES
+        );
+        return Err(Error::file(root, reason));
+    }
     let (audited, rest) = spread(normal, limits.audited.min(half));
     let words = format!("{} {place}", audited.len());
     Ok((audited, spread(rest, limits.reference).0, words))
+}
+
+/// The images of a folder that is no category.
+///
+/// # Errors
+/// A folder that contains categories: not all of their images are normal, and masks are no images of a part.
+fn plain_images(root: &Path) -> Result<Vec<PathBuf>> {
+    let paths = list_images(root)?;
+    let is_within = |path: &Path| path.strip_prefix(root).is_ok_and(|inner| inner.iter().any(|part| part == "ground_truth"));
+    match paths.iter().any(|path| is_within(path)) {
+        true => Err(Error::file(root, "contains categories with defects; give the folder of one category")),
+        false => Ok(paths),
+    }
 }
 
 /// At most `count` of the items, evenly spread, and the others.

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use ndarray::Array2;
 use rayon::prelude::*;
 
@@ -9,6 +11,9 @@ use crate::error::{Error, Result};
 /// Step numbers of the corruptions here; no training reaches them. Those of further copies are below, one for each image.
 const STEPS: [u32; 3] = [u32::MAX - 2, u32::MAX - 3, u32::MAX - 4];
 
+/// Copies that are drawn until one differs from its image.
+const ATTEMPTS: u32 = 100;
+
 /// Corrupted copies of images, as points of Rⁿ in row-major order.
 pub struct ImageSamples<'a> {
     /// The points.
@@ -17,8 +22,8 @@ pub struct ImageSamples<'a> {
     pub extents: [usize; 3],
 }
 
-/// Samples of `images`, with the corruption, the textures and the seed of `set`, whose images are the reference. Every copy has at least one
-/// patch and no kept noise, so x̂ = x off the patches.
+/// Samples of `images`, with the corruption, the textures and the seed of `set`, whose images are the reference. Every copy differs from
+/// its image and has no kept noise, so x̂ = x off the patches.
 ///
 /// # Errors
 /// Images of different sizes; a config that [`CorruptionConfig::validate`] refuses.
@@ -38,7 +43,7 @@ pub fn image_samples<'a>(images: &'a [Image], set: &'a TrainingSet) -> Result<Im
         region: regions(&own, channels)?,
         reference: rows(set.images.iter())?,
         corrupted_reference: rows(reference.iter().map(|sample| &sample.image))?,
-        errors: Box::new(move |index, count| corruption.errors(&images[index], STEPS[2] - index as u32, count)),
+        errors: Box::new(move |index, copies| corruption.errors(&images[index], STEPS[2] - index as u32, copies)),
     };
     Ok(ImageSamples { samples, extents: [height, width, channels] })
 }
@@ -60,17 +65,30 @@ impl<'a> Corruption<'a> {
         Self { config, sources, seed: set.seed }
     }
 
+    /// A copy of each image. One that the corruption happens to leave as it is, is drawn again.
     fn of_each(&self, images: &[Image], step: u32) -> Result<Vec<Corrupted>> {
-        let one = |(index, image)| corrupt(&self.config, Address { seed: self.seed, step, index }, image, &self.sources);
-        (0..images.len() as u32).into_par_iter().zip(images).map(one).collect()
+        let copy = |number: u32| {
+            let image = &images[number as usize];
+            for attempt in 0..ATTEMPTS {
+                let copy = self.corrupted(image, step, number + attempt * images.len() as u32)?;
+                if copy.image != *image {
+                    return Ok(copy);
+                }
+            }
+            Err(Error::argument(format!("the corruption changed nothing in {ATTEMPTS} copies of image {number}")))
+        };
+        (0..images.len() as u32).into_par_iter().map(copy).collect()
     }
 
-    /// e of `count` copies of an image.
-    fn errors(&self, image: &Image, step: u32, count: usize) -> Result<Array2<f64>> {
-        let one = |index| corrupt(&self.config, Address { seed: self.seed, step, index }, image, &self.sources);
-        let copies = (0..count as u32).into_par_iter().map(one).collect::<Result<Vec<_>>>()?;
-        let differences: Vec<Image> = copies.iter().map(|copy| &copy.image - image).collect();
+    /// e of the copies of these numbers.
+    fn errors(&self, image: &Image, step: u32, copies: Range<usize>) -> Result<Array2<f64>> {
+        let copies = copies.into_par_iter().map(|number| self.corrupted(image, step, number as u32));
+        let differences = copies.map(|copy| Ok(copy?.image - image)).collect::<Result<Vec<Image>>>()?;
         rows(differences.iter())
+    }
+
+    fn corrupted(&self, image: &Image, step: u32, index: u32) -> Result<Corrupted> {
+        corrupt(&self.config, Address { seed: self.seed, step, index }, image, &self.sources)
     }
 }
 

@@ -20,12 +20,17 @@ pub(super) struct Probes {
 impl Probes {
     /// `count` probes of the Jacobian of `map` at `x`; `image` numbers their signs.
     pub fn of(map: &mut dyn Map, x: &Array1<f64>, count: usize, seed: u64, image: u32) -> Result<Self> {
-        let mut stream = Stream::new(seed, Purpose::Theory, u32::MAX - 1, image);
-        let signs = Array2::from_shape_simple_fn((count, x.len()), || if stream.bits() & 1 == 0 { 1.0 } else { -1.0 });
+        let signs = Self::signs(x.len(), count, seed, image);
         let pushed = map.jvp(x, &signs)?;
         let twice = map.jvp(x, &pushed)?;
         let pulled = map.vjp(x, &signs)?;
         Ok(Self { signs, pushed, twice, pulled })
+    }
+
+    /// z.
+    pub fn signs(n: usize, count: usize, seed: u64, image: u32) -> Array2<f64> {
+        let mut stream = Stream::new(seed, Purpose::Theory, u32::MAX - 1, image);
+        Array2::from_shape_simple_fn((count, n), || if stream.bits() & 1 == 0 { 1.0 } else { -1.0 })
     }
 
     /// tr J.

@@ -20,7 +20,7 @@ pub trait Map {
     /// # Errors
     /// As [`Map::apply`].
     fn jvp(&mut self, x: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Array2<f64>> {
-        differences(self, x, directions)
+        differences(self, x, directions, DIFFERENCE_STEP)
     }
 
     /// Jᵀ u for each row u of `directions` `[K, n]`. None if the map does not offer it: differences would take n evaluations.
@@ -31,12 +31,22 @@ pub trait Map {
         let _ = (x, directions);
         Ok(None)
     }
+
+    /// Whether [`Map::jvp`] computes derivatives. Those by differences are tested before they are told.
+    fn has_jvp(&self) -> bool {
+        false
+    }
 }
 
-/// J v by central differences of f.
-pub(super) fn differences(map: &mut (impl Map + ?Sized), x: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Array2<f64>> {
-    let root = (x.len().max(1) as f64).sqrt();
-    let steps: Vec<f64> = directions.rows().into_iter().map(|v| DIFFERENCE_STEP * root / nonzero(norm(&v))).collect();
+/// J v by central differences of f that move x by `step`, root mean square.
+pub(super) fn differences(
+    map: &mut (impl Map + ?Sized),
+    x: &Array1<f64>,
+    directions: &ArrayRef2<f64>,
+    step: f64,
+) -> Result<Array2<f64>> {
+    let length = step * (x.len().max(1) as f64).sqrt();
+    let steps: Vec<f64> = directions.rows().into_iter().map(|v| length / nonzero(norm(&v))).collect();
     let mut moved = |sign: f64| {
         let mut points = directions.to_owned();
         points.rows_mut().into_iter().zip(&steps).for_each(|(mut v, &step)| v.mapv_inplace(|value| sign * step * value));
@@ -50,6 +60,28 @@ pub(super) fn differences(map: &mut (impl Map + ?Sized), x: &Array1<f64>, direct
 /// 1 instead of 0, so that the zero direction has derivative 0.
 fn nonzero(length: f64) -> f64 {
     if length > 0.0 { length } else { 1.0 }
+}
+
+/// A map whose answers are checked: for their shape, and for values that are not finite.
+pub(super) struct Checked<'a>(pub &'a mut dyn Map);
+
+impl Map for Checked<'_> {
+    fn apply(&mut self, points: &ArrayRef2<f64>) -> Result<Array2<f64>> {
+        self.0.apply(points).and_then(|values| checked("f(x)", values, points.dim()))
+    }
+
+    fn jvp(&mut self, x: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Array2<f64>> {
+        self.0.jvp(x, directions).and_then(|values| checked("J v", values, directions.dim()))
+    }
+
+    fn vjp(&mut self, x: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Option<Array2<f64>>> {
+        let values = self.0.vjp(x, directions)?;
+        values.map(|values| checked("Jᵀ u", values, directions.dim())).transpose()
+    }
+
+    fn has_jvp(&self) -> bool {
+        self.0.has_jvp()
+    }
 }
 
 /// The values of a map for points of shape `wanted`, checked.

@@ -7,15 +7,20 @@ use super::dimension::Tangents;
 use super::estimate::Finding;
 use super::jacobian::Probes;
 use super::krylov::leading;
-use super::map::Map;
+use super::map::{Checked, DIFFERENCE_STEP, Map, differences};
 use super::quantity::Quantity;
 use super::samples::Samples;
 use super::sums::Sums;
 use super::tangent::{Projectors, mean_angle};
 use crate::error::{Error, Result};
+use crate::theory::algebra::norm;
 
 /// Why there are no singular values.
 const NO_VJP: &str = "the map offers no vector-Jacobian products";
+/// Differences over two steps may disagree by this share.
+const ROUGH: f64 = 0.05;
+/// Least gap between singular values d and d + 1, as a share, for which the d leading directions are defined.
+const MIN_GAP: f64 = 0.1;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +59,8 @@ pub struct Measures {
     per_image: [Vec<f64>; Quantity::ALL.len()],
     /// Mean leading singular values of J over the images, in descending order; none without vector-Jacobian products.
     pub singular_values: Vec<Finding>,
+    /// Why there are no derivatives, if there are none.
+    no_derivatives: Option<String>,
 }
 
 impl Measures {
@@ -62,9 +69,14 @@ impl Measures {
         &self.findings[quantity as usize]
     }
 
-    /// The value of every image, in order; empty where it is undetermined.
+    /// The value of every image, in order; empty where it was not measured.
     pub fn per_image(&self, quantity: Quantity) -> &[f64] {
         &self.per_image[quantity as usize]
+    }
+
+    /// Why there are no singular values, if there are none.
+    pub fn no_singular_values(&self) -> Option<&str> {
+        self.singular_values.is_empty().then(|| self.no_derivatives.as_deref().unwrap_or(NO_VJP))
     }
 
     /// Adds the keys of [`Quantity`] and `singular_values`.
@@ -72,9 +84,9 @@ impl Measures {
         for quantity in Quantity::ALL {
             map.serialize_entry(quantity.key(), self.get(quantity))?;
         }
-        match self.singular_values.is_empty() {
-            true => map.serialize_entry("singular_values", &Finding::undetermined(NO_VJP)),
-            false => map.serialize_entry("singular_values", &self.singular_values),
+        match self.no_singular_values() {
+            Some(why) => map.serialize_entry("singular_values", &Finding::undetermined(why)),
+            None => map.serialize_entry("singular_values", &self.singular_values),
         }
     }
 }
@@ -99,58 +111,84 @@ pub(super) struct Protocol<'a> {
 
 impl Protocol<'_> {
     pub fn measure(&self, map: &mut dyn Map) -> Result<Measures> {
+        let map = &mut Checked(map);
         let mut sums = Sums::new();
         behaviour(map, self.samples, &mut sums)?;
+        let unusable = self.unusable_differences(map)?;
+        let mut has_gaps = true;
         for index in 0..self.samples.count() {
-            self.add_derivatives(map, index, &mut sums)?;
+            if unusable.is_none() {
+                has_gaps &= self.add_derivatives(map, index, &mut sums)?;
+            }
             (self.progress)();
         }
         let seed = self.options.seed;
         let singular_values = sums.singular_values(seed);
         let mut findings = sums.findings(seed);
-        for quantity in Quantity::ALL {
-            if let Some(why) = self.obstacle(quantity, singular_values.is_empty()) {
+        for quantity in Quantity::ALL.into_iter().filter(|quantity| quantity.needs_derivatives()) {
+            let why = unusable.clone().or_else(|| self.obstacle(quantity, singular_values.is_empty(), has_gaps));
+            if let Some(why) = why {
                 findings[quantity as usize] = Finding::Undetermined(why);
             }
         }
-        Ok(Measures { findings, per_image: sums.per_image(), singular_values })
+        Ok(Measures { findings, per_image: sums.per_image(), singular_values, no_derivatives: unusable })
     }
 
-    /// Adds what the derivatives at one image say.
-    fn add_derivatives(&self, map: &mut dyn Map, index: usize, sums: &mut Sums) -> Result<()> {
+    /// Why derivatives by differences of a map cannot be used, if it has no others: f is not the same twice, or not smooth at the length of
+    /// a step, as one that rounds to 8 bits.
+    fn unusable_differences(&self, map: &mut Checked<'_>) -> Result<Option<String>> {
+        if map.has_jvp() {
+            return Ok(None);
+        }
+        let first = self.samples.images.slice(s![..1, ..]);
+        if map.apply(&first)? != map.apply(&first)? {
+            return Ok(Some("the map gives different values for the same image".to_owned()));
+        }
+        let x = self.samples.images.row(0).to_owned();
+        let directions = Probes::signs(x.len(), 2, self.options.seed, 0);
+        let short = differences(map, &x, &directions, DIFFERENCE_STEP)?;
+        let long = differences(map, &x, &directions, 2.0 * DIFFERENCE_STEP)?;
+        let share = norm(&(&long - &short)) / norm(&short).max(f64::MIN_POSITIVE);
+        let percent = 100.0 * share;
+        Ok((share > ROUGH)
+            .then(|| format!("differences of the map over a step and over twice the step disagree by {percent:.0} %")))
+    }
+
+    /// Adds what the derivatives at one image say. Whether d leading singular values stand out.
+    fn add_derivatives(&self, map: &mut Checked<'_>, index: usize, sums: &mut Sums) -> Result<bool> {
         let Options { probes, singular_values, seed } = self.options;
         let x: Array1<f64> = self.samples.images.row(index).to_owned();
         let probes = Probes::of(map, &x, probes, seed, index as u32)?;
-        let leading = leading(map, &x, singular_values.min(x.len()), seed)?;
+        let leading = leading(map, &x, singular_values.min(x.len()), seed, index as u32)?;
         sums.push(Quantity::Trace, probes.trace(), 1.0);
         sums.push(Quantity::Frobenius, probes.frobenius(), 1.0);
-        sums.push(Quantity::Asymmetry, probes.asymmetry().max(0.0), 1.0);
+        sums.push(Quantity::Asymmetry, probes.asymmetry(), 1.0);
         sums.push(Quantity::IdempotenceJacobian, probes.idempotence(), 1.0);
         if let Some(leading) = &leading {
-            sums.push_singular_values(&leading.values);
+            sums.push_singular_values(leading);
         }
-        let Some(basis) = self.tangents.bases.get(index) else { return Ok(()) };
+        let Some(basis) = self.tangents.bases.get(index) else { return Ok(true) };
         sums.push(Quantity::TangentProjector, probes.distance_to(basis, basis), 1.0);
         if let Ok(all) = &self.projectors.0 {
             sums.push(Quantity::ObliqueProjector, probes.distance_to(basis, &all[index]), 1.0);
         }
-        if let Some(leading) = leading.filter(|leading| basis.ncols() <= leading.left.ncols()) {
-            sums.push(Quantity::TangentAngle, mean_angle(&leading.left.slice(s![.., ..basis.ncols()]), basis), 1.0);
-        }
-        Ok(())
+        let d = basis.ncols();
+        let Some(leading) = leading.filter(|leading| d <= leading.left.ncols()) else { return Ok(false) };
+        sums.push(Quantity::TangentAngle, mean_angle(&leading.left.slice(s![.., ..d]), basis), 1.0);
+        Ok(leading.values.get(d).is_none_or(|next| leading.values[d - 1] - next > MIN_GAP * leading.values[d - 1]))
     }
 
     /// Why a quantity cannot be determined.
-    fn obstacle(&self, quantity: Quantity, no_singular_values: bool) -> Option<String> {
-        let no_tangents = match &self.tangents.dimension {
-            Finding::Undetermined(why) => Some(why.clone()),
-            Finding::Estimate { .. } => None,
-        };
+    fn obstacle(&self, quantity: Quantity, no_singular_values: bool, has_gaps: bool) -> Option<String> {
+        let no_tangents = self.tangents.dimension.why().map(str::to_owned);
         let d = self.tangents.bases.first().map_or(0, |basis| basis.ncols());
+        let no_space = || {
+            let few = d >= self.options.singular_values;
+            few.then(|| format!("{d} tangents need more than {d} singular values"))
+                .or_else(|| (!has_gaps).then(|| format!("J has no gap between its singular values {d} and {}", d + 1)))
+        };
         match quantity {
-            Quantity::TangentAngle => no_tangents
-                .or_else(|| no_singular_values.then(|| NO_VJP.to_owned()))
-                .or_else(|| (d > self.options.singular_values).then(|| format!("{d} tangents need as many singular values"))),
+            Quantity::TangentAngle => no_tangents.or_else(|| no_singular_values.then(|| NO_VJP.to_owned())).or_else(no_space),
             Quantity::TangentProjector => no_tangents,
             Quantity::ObliqueProjector => self.projectors.0.as_ref().err().cloned(),
             _ => None,

@@ -1,6 +1,6 @@
 use ndarray::{Array1, Array2, ArrayRef2, Axis, Slice};
 
-use super::map::{Map, checked};
+use super::map::Map;
 use crate::backend::Real;
 use crate::error::{Error, Result};
 use crate::model::Parameters;
@@ -17,6 +17,17 @@ pub struct Network<'a, B: Backend> {
     parameters: &'a Parameters<B>,
     /// Shape of one input.
     extents: Vec<usize>,
+    /// What is recorded at the point whose derivatives were last asked for.
+    recorded: Vec<Recorded<B>>,
+}
+
+/// f at copies of one point, on a tape.
+struct Recorded<B: Backend> {
+    point: Array1<f64>,
+    copies: usize,
+    tape: Tape<B>,
+    x: Var,
+    y: Var,
 }
 
 impl<'a, B: Backend> Network<'a, B> {
@@ -25,7 +36,7 @@ impl<'a, B: Backend> Network<'a, B> {
     /// # Errors
     /// An input that does not fit the network.
     pub fn new(backend: &B, parameters: &'a Parameters<B>, extents: &[usize]) -> Result<Self> {
-        let own = Self { backend: backend.clone(), parameters, extents: extents.to_vec() };
+        let own = Self { backend: backend.clone(), parameters, extents: extents.to_vec(), recorded: Vec::new() };
         parameters.architecture().plan(own.shape(1)?)?;
         Ok(own)
     }
@@ -52,53 +63,63 @@ impl<'a, B: Backend> Network<'a, B> {
         Ok((tape, x, y))
     }
 
-    /// Calls `work` with a few rows at a time and puts the results together.
-    fn in_parts(
-        &self,
-        what: &str,
-        rows: &ArrayRef2<f64>,
-        mut work: impl FnMut(&ArrayRef2<f64>) -> Result<Vec<B::Elem>>,
-    ) -> Result<Array2<f64>> {
-        let mut values = Vec::with_capacity(rows.len());
-        for start in (0..rows.nrows()).step_by(TOGETHER) {
-            let end = (start + TOGETHER).min(rows.nrows());
-            let part = rows.slice_axis(Axis(0), Slice::from(start..end));
-            values.extend(work(&part)?.into_iter().map(|value| value.f64()));
-        }
-        let n = values.len() / rows.nrows().max(1);
-        let values = Array2::from_shape_vec((rows.nrows(), n), values).map_err(|error| Error::shape("network", error))?;
-        checked(what, values, rows.dim())
+    /// f at so many copies of `point`, recorded once for all directions.
+    fn recorded(&mut self, point: &Array1<f64>, copies: usize) -> Result<&mut Recorded<B>> {
+        self.recorded.retain(|known| known.point == point);
+        let place = match self.recorded.iter().position(|known| known.copies == copies) {
+            Some(place) => place,
+            None => {
+                let rows = Array2::from_shape_fn((copies, point.len()), |(_, column)| point[column]);
+                let (tape, x, y) = self.record(&rows)?;
+                self.recorded.push(Recorded { point: point.clone(), copies, tape, x, y });
+                self.recorded.len() - 1
+            }
+        };
+        Ok(&mut self.recorded[place])
     }
 }
 
-/// `x` once for each direction.
-fn copies(x: &Array1<f64>, directions: &ArrayRef2<f64>) -> Array2<f64> {
-    Array2::from_shape_fn((directions.nrows(), x.len()), |(_, column)| x[column])
+/// Calls `work` with a few rows at a time and puts the results together.
+fn in_parts<T: Real>(rows: &ArrayRef2<f64>, mut work: impl FnMut(&ArrayRef2<f64>) -> Result<Vec<T>>) -> Result<Array2<f64>> {
+    let mut values = Vec::with_capacity(rows.len());
+    for start in (0..rows.nrows()).step_by(TOGETHER) {
+        let end = (start + TOGETHER).min(rows.nrows());
+        let part = rows.slice_axis(Axis(0), Slice::from(start..end));
+        values.extend(work(&part)?.into_iter().map(|value| value.f64()));
+    }
+    let n = values.len() / rows.nrows().max(1);
+    Array2::from_shape_vec((rows.nrows(), n), values).map_err(|error| Error::shape("network", error))
 }
 
 impl<B: Backend> Map for Network<'_, B> {
     fn apply(&mut self, points: &ArrayRef2<f64>) -> Result<Array2<f64>> {
-        self.in_parts("f(x)", points, |part| {
+        in_parts(points, |part| {
             let (tape, _, y) = self.record(part)?;
             tape.host(y)
         })
     }
 
     fn jvp(&mut self, x: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Array2<f64>> {
-        self.in_parts("J v", directions, |part| {
-            let (mut tape, input, y) = self.record(&copies(x, part))?;
+        in_parts(directions, |part| {
             let direction = self.tensor(part)?;
+            let Recorded { tape, x, y, .. } = self.recorded(x, part.nrows())?;
+            let known = tape.len();
             let direction = tape.constant(direction);
-            let tangent = tape.tangent(y, &[(input, direction)])?;
-            tape.host(tangent)
+            let values = tape.tangent(*y, &[(*x, direction)]).and_then(|tangent| tape.host(tangent));
+            tape.truncate(known);
+            values
         })
     }
 
+    fn has_jvp(&self) -> bool {
+        true
+    }
+
     fn vjp(&mut self, x: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Option<Array2<f64>>> {
-        let pulled = self.in_parts("Jᵀ u", directions, |part| {
-            let (tape, input, y) = self.record(&copies(x, part))?;
+        let pulled = in_parts(directions, |part| {
             let seed: Vec<B::Elem> = part.iter().map(|&value| B::Elem::of(value)).collect();
-            tape.backward_from(y, &seed)?.host(input)
+            let Recorded { tape, x, y, .. } = self.recorded(x, part.nrows())?;
+            tape.backward_from(*y, &seed)?.host(*x)
         })?;
         Ok(Some(pulled))
     }

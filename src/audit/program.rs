@@ -1,17 +1,23 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ndarray::{Array, Array1, Array2, ArrayD, ArrayRef2, Axis, Slice};
 
-use super::map::{Map, checked, differences};
+use super::map::{DIFFERENCE_STEP, Map, checked, differences};
 use crate::disk::npy;
 use crate::error::{Error, Result};
 
 /// Number of images sent at a time.
 const TOGETHER: usize = 8;
+/// How long a program may take to end after its input has ended.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The running programs, as numbers of their process groups.
+static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
 /// The commands of a [`Program`], for `sh -c`. Each is started once. It answers every question on standard input with one array on standard
 /// output, and ends when its input ends. Arrays are `.npy`, f32, `[N, H, W, C]`; N can change from question to question.
@@ -45,6 +51,12 @@ impl Program {
         let [jvp, vjp] = [&commands.jvp, &commands.vjp].map(|command| command.as_ref().map(start).transpose());
         Ok(Self { extents, map: start(&commands.map)?, jvp: jvp?, vjp: vjp? })
     }
+
+    /// Stops all programs at once, also those that hang: for a handler of signals, after which nothing else runs.
+    pub fn stop_all() {
+        let groups = std::mem::take(&mut *RUNNING.lock().unwrap_or_else(PoisonError::into_inner));
+        groups.into_iter().for_each(kill_group);
+    }
 }
 
 impl Map for Program {
@@ -56,13 +68,17 @@ impl Map for Program {
         let copies = copies(x, directions.nrows());
         match &mut self.jvp {
             Some(worker) => worker.ask("J v", self.extents, &[&copies, directions]),
-            None => differences(self, x, directions),
+            None => differences(self, x, directions, DIFFERENCE_STEP),
         }
     }
 
     fn vjp(&mut self, x: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Option<Array2<f64>>> {
         let copies = copies(x, directions.nrows());
         self.vjp.as_mut().map(|worker| worker.ask("Jᵀ u", self.extents, &[&copies, directions])).transpose()
+    }
+
+    fn has_jvp(&self) -> bool {
+        self.jvp.is_some()
     }
 }
 
@@ -75,7 +91,8 @@ struct Worker {
     command: String,
     limit: Duration,
     child: Child,
-    questions: Sender<Vec<u8>>,
+    /// None while the program is being stopped: then its input ends.
+    questions: Option<Sender<Vec<u8>>>,
     answers: Receiver<Answer>,
 }
 
@@ -91,13 +108,13 @@ enum Answer {
 impl Worker {
     fn start(command: &str, limit: Duration) -> Result<Self> {
         let failed = |reason: &dyn std::fmt::Display| Error::argument(format!("`{command}` cannot be started: {reason}"));
-        // With exec the child is the program itself and not a shell, so that it can be stopped.
-        let mut child = Command::new("sh")
-            .args(["-c", &format!("exec {command}")])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| failed(&error))?;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // A group of its own, so that all that the shell starts can be stopped.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut shell, 0);
+        let mut child = shell.spawn().map_err(|error| failed(&error))?;
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(child.id());
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(failed(&"no pipe"));
         };
@@ -105,7 +122,7 @@ impl Worker {
         let (to_send, answers) = channel();
         thread::spawn(move || write_all(stdin, &to_write));
         thread::spawn(move || read_all(stdout, &to_send));
-        Ok(Self { command: command.to_owned(), limit, child, questions, answers })
+        Ok(Self { command: command.to_owned(), limit, child, questions: Some(questions), answers })
     }
 
     /// The answer to arrays of the same shape, [`TOGETHER`] rows at a time.
@@ -115,13 +132,13 @@ impl Worker {
         for start in (0..count).step_by(TOGETHER) {
             let part = Slice::from(start..(start + TOGETHER).min(count));
             let parts: Vec<_> = arrays.iter().map(|array| array.slice_axis(Axis(0), part).mapv(|value| value as f32)).collect();
-            values.extend(self.answer(extents, parts)?.iter().map(|&value| f64::from(value)));
+            values.extend(self.answer(extents, &parts)?.iter().map(|&value| f64::from(value)));
         }
         let values = Array2::from_shape_vec((count, n), values).map_err(|error| Error::shape("program", error))?;
         checked(&format!("`{}`: {what}", self.command), values, (count, n))
     }
 
-    fn answer(&mut self, extents: [usize; 3], parts: Vec<Array2<f32>>) -> Result<ArrayD<f32>> {
+    fn answer(&mut self, extents: [usize; 3], parts: &[Array2<f32>]) -> Result<ArrayD<f32>> {
         let [height, width, channels] = extents;
         let count = parts.first().map_or(0, |part| part.nrows());
         let wanted = [count, height, width, channels];
@@ -132,8 +149,11 @@ impl Worker {
             let array = Array::from_shape_vec(wanted, values).map_err(|error| Error::shape("program", error))?;
             npy::write_to(&mut question, &array).map_err(|error| self.fault(error))?;
         }
+        if matches!(self.answers.try_recv(), Ok(Answer::Array(_))) {
+            return Err(self.fault("answered more often than it was asked"));
+        }
         // A program that has ended is noticed by its answer.
-        let _ = self.questions.send(question);
+        let _ = self.questions.as_ref().map(|questions| questions.send(question));
         match self.answers.recv_timeout(self.limit) {
             Ok(Answer::Array(array)) if array.shape() == wanted => Ok(array),
             Ok(Answer::Array(array)) => {
@@ -149,14 +169,10 @@ impl Worker {
 
     /// Why no answer came.
     fn end(&mut self) -> Error {
-        // A program that has closed its output usually ends within moments.
-        for _ in 0..20 {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return self.fault(format!("ended with {status} instead of an answer"));
-            }
-            thread::sleep(Duration::from_millis(10));
+        match ended_within(&mut self.child, GRACE) {
+            Some(status) => self.fault(format!("ended with {status} instead of an answer")),
+            None => self.fault("closed its standard output instead of an answer"),
         }
-        self.fault("closed its standard output instead of an answer")
     }
 
     fn fault(&self, reason: impl std::fmt::Display) -> Error {
@@ -165,11 +181,34 @@ impl Worker {
 }
 
 impl Drop for Worker {
+    /// Ends the input of the program. If it does not end then, it is stopped with everything that it has started.
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.questions = None;
+        let group = self.child.id();
+        if ended_within(&mut self.child, GRACE).is_none() {
+            kill_group(group);
+            let _ = self.child.wait();
+        }
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).retain(|&other| other != group);
     }
+}
+
+/// How a program ended, if it did so in time.
+fn ended_within(child: &mut Child, time: Duration) -> Option<std::process::ExitStatus> {
+    let start = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if start.elapsed() < time => thread::sleep(Duration::from_millis(5)),
+            Ok(None) | Err(_) => return None,
+        }
+    }
+}
+
+/// Stops a process group. The standard library can only stop a single process.
+fn kill_group(group: u32) {
+    // It may have ended already, which `kill` would report.
+    let _ = Command::new("kill").args(["-KILL", "--", &format!("-{group}")]).stderr(Stdio::null()).status();
 }
 
 fn write_all(mut stdin: ChildStdin, questions: &Receiver<Vec<u8>>) {

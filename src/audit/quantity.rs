@@ -7,6 +7,8 @@ pub enum Quantity {
     Idempotence,
     /// ‖f(x̂) - x‖ / ‖e‖.
     Error,
+    /// ‖f(x̂) - x‖ on S / ‖e‖.
+    ErrorOn,
     /// ‖f(x̂) - x̂‖ on S / ‖e‖.
     ChangeOn,
     /// ‖f(x̂) - x̂‖ off S / ‖e‖.
@@ -29,10 +31,11 @@ pub enum Quantity {
 
 impl Quantity {
     /// All, in the order of a card.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Residual,
         Self::Idempotence,
         Self::Error,
+        Self::ErrorOn,
         Self::ChangeOn,
         Self::ChangeOff,
         Self::Trace,
@@ -49,12 +52,18 @@ impl Quantity {
         !matches!(self, Self::Trace | Self::Frobenius | Self::TangentAngle)
     }
 
+    /// Whether it needs more than values of f.
+    pub fn needs_derivatives(self) -> bool {
+        self as usize >= Self::Trace as usize
+    }
+
     /// Key in `audit.json`.
     pub fn key(self) -> &'static str {
         match self {
             Self::Residual => "residual",
             Self::Idempotence => "idempotence",
             Self::Error => "error",
+            Self::ErrorOn => "error_on",
             Self::ChangeOn => "change_on",
             Self::ChangeOff => "change_off",
             Self::Trace => "trace",
@@ -73,6 +82,7 @@ impl Quantity {
             Self::Residual => "‖f(x)-x‖ / √n",
             Self::Idempotence => "‖f(f(x̂))-f(x̂)‖ / ‖e‖",
             Self::Error => "‖f(x̂)-x‖ / ‖e‖",
+            Self::ErrorOn => "‖f(x̂)-x‖ on S / ‖e‖",
             Self::ChangeOn => "‖f(x̂)-x̂‖ on S / ‖e‖",
             Self::ChangeOff => "‖f(x̂)-x̂‖ off S / ‖e‖",
             Self::Trace => "tr J",
@@ -91,18 +101,21 @@ impl Quantity {
             Self::Residual => "How much f changes a normal image, root mean square over all values. 0 for π.",
             Self::Idempotence => "How much f changes its own output. 0 for π.",
             Self::Error => {
-                "How far the output is from the normal image. The identity has 1. For π it is not 0: what e moves along D stays."
+                "How far the output is from the normal image. 1 for the identity. For π it is small, not 0: what e moves along D stays."
             }
-            Self::ChangeOn => "How much f changes the corrupted region. Restoring it exactly is 1.",
-            Self::ChangeOff => "How much f changes the rest. Restoring exactly is 0.",
+            Self::ErrorOn => "How far it is on the corrupted region. Off the region the error is the change.",
+            Self::ChangeOn => {
+                "How much f changes the corrupted region. Near 1 if it is restored, but also if it is replaced by something else of that size."
+            }
+            Self::ChangeOff => "How much f changes the rest. 0 if it restores exactly.",
             Self::Trace => "The dimension d of D for π, n for the identity.",
-            Self::Frobenius => "Also d for π. Larger than tr J if J is not symmetric or has singular values above 1.",
-            Self::Asymmetry => "0 if f projects orthogonally, larger if it projects obliquely.",
+            Self::Frobenius => "Also d for π. For an oblique projection it is larger than tr J.",
+            Self::Asymmetry => "0 for π and for any symmetric J.",
             Self::IdempotenceJacobian => "0 for any projection, orthogonal or oblique.",
             Self::TangentAngle => "Mean angle between what f passes best and the directions along D. 0 for π.",
             Self::TangentProjector => "Distance to the Jacobian of π.",
             Self::ObliqueProjector => {
-                "Distance to the Jacobian of the best smooth map for small corruptions of this kind (Theorem A)."
+                "Distance to the Jacobian of the smooth map with the least squared error for small corruptions of this kind (Theorem A)."
             }
         }
     }

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use ndarray::{Array2, Axis};
 
 use crate::error::{Error, Result};
@@ -5,8 +7,8 @@ use crate::error::{Error, Result};
 /// An interval over fewer images than this would say nothing.
 pub const MIN_IMAGES: usize = 5;
 
-/// Corrupted copies of an image, as the differences e = x̂ - x `[count, n]`, for the image of this number.
-pub type Errors<'a> = dyn Fn(usize, usize) -> Result<Array2<f64>> + 'a;
+/// The corrupted copies of these numbers of the image of this number, as their differences e = x̂ - x `[count, n]`.
+pub type Errors<'a> = dyn Fn(usize, Range<usize>) -> Result<Array2<f64>> + 'a;
 
 /// Normal images with corrupted copies, as points of Rⁿ, one per row.
 pub struct Samples<'a> {
@@ -20,7 +22,7 @@ pub struct Samples<'a> {
     pub reference: Array2<f64>,
     /// Corrupted copies of `reference` `[N, n]`, for the baseline that restores linearly.
     pub corrupted_reference: Array2<f64>,
-    /// More corrupted copies of the images, for the second moment of the corruption: number of the image, number of copies.
+    /// More corrupted copies of the images, for the second moment of the corruption.
     pub errors: Box<Errors<'a>>,
 }
 

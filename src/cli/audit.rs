@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,13 +9,17 @@ use orthoscope::audit::{
 };
 use orthoscope::data::{Fit, Preparation, check_output_folder, make_folder, write_bytes};
 use orthoscope::detect::Detector;
+use orthoscope::ops::Backend;
 use orthoscope::report::audit::{AuditPage, notes, table};
+use orthoscope::report::wrap::wrap;
 use orthoscope::run::{COMMIT, CONFIG_FILE, Config};
 
 use super::device::{DeviceOption, on_device};
-use super::output::{print, say, screen};
+use super::output::{INTERRUPTED, note, print, say, screen};
 use super::progress;
 
+/// Name of the fact that differs from run to run.
+const TIME: &str = "time";
 /// Baselines beside every map, for the length of the progress bar.
 const BASELINES: usize = 4;
 
@@ -32,22 +37,22 @@ pub struct Arguments {
     #[arg(long, value_name = "PROGRAM")]
     command: Option<String>,
     /// Program that reads two arrays, x and v, and writes J v; without it, differences of f are used
-    #[arg(long, value_name = "PROGRAM", requires = "command")]
+    #[arg(long, value_name = "PROGRAM", requires = "command", conflicts_with = "model")]
     jvp: Option<String>,
     /// Program that reads two arrays, x and u, and writes Jᵀ u; without it there are no singular values
-    #[arg(long, value_name = "PROGRAM", requires = "command")]
+    #[arg(long, value_name = "PROGRAM", requires = "command", conflicts_with = "model")]
     vjp: Option<String>,
     /// Seconds that a program may take for an answer
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds, requires = "command")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds, conflicts_with = "model")]
     time_limit: f64,
     /// Category folder, or any folder of normal images
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// Side in pixels to which the images are resized for a program [default: their own size]
-    #[arg(long, value_name = "PIXELS", requires = "command")]
+    #[arg(long, value_name = "PIXELS", conflicts_with = "model")]
     size: Option<NonZeroUsize>,
     /// Largest number of images: of test/good if it has at least 5, else of the normal images
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(5..=4096))]
     images: u16,
     /// Largest number of further normal images, for dimension, tangents and baselines
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(2..=8192))]
@@ -80,41 +85,89 @@ fn seconds(text: &str) -> anyhow::Result<f64> {
     Ok(seconds)
 }
 
+/// Stops the programs, which do not hear Ctrl-C themselves, and exits.
+fn stop() {
+    Program::stop_all();
+    note("interrupted; nothing is written");
+    std::process::exit(i32::from(INTERRUPTED));
+}
+
+/// What a card says about the map besides its numbers.
+struct Described {
+    /// A short name.
+    name: &'static str,
+    /// What is audited on what.
+    subtitle: String,
+    derivatives: &'static str,
+    /// Hash of the config of the corruption.
+    corruption: String,
+    device: String,
+    /// Training of a model.
+    model: Option<String>,
+}
+
 /// Measures a map and prints its card.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(out) = &arguments.out {
         check_output_folder(out)?;
     }
     match (&arguments.model, &arguments.command) {
-        (Some(model), _) => on_device!(arguments.device.open()?, |backend| {
-            let detector = Detector::read(&backend, model)?;
-            let images = images(arguments, &detector.settings().preparation, Some(model))?;
-            let samples = image_samples(&images.audited, &images.set)?;
-            let mut network = Network::new(&backend, detector.parameters(), &samples.extents)
-                .with_context(|| format!("{} on {}", model.display(), arguments.data.display()))?;
-            conclude(arguments, &mut network, &samples, "model", &format!("{} on {}", model.display(), images.words))
-        }),
-        (None, Some(map)) => {
-            let side = arguments.size.map(NonZeroUsize::get);
-            let preparation = side.map_or(Preparation::NATIVE, |size| Preparation { size, fit: Fit::Stretch, shorter_side: 0 });
-            let images = images(arguments, &preparation, None)?;
-            let samples = image_samples(&images.audited, &images.set)
-                .context("--size resizes them, a program itself may need another size")?;
-            let limit = Duration::from_secs_f64(arguments.time_limit);
-            let commands = Commands { map: map.clone(), jvp: arguments.jvp.clone(), vjp: arguments.vjp.clone(), limit };
-            let mut program = Program::start(&commands, samples.extents)?;
-            conclude(arguments, &mut program, &samples, "program", &format!("`{map}` on {}", images.words))
-        }
+        (Some(path), _) => on_device!(arguments.device.open()?, |backend| audit_model(arguments, path, &backend)),
+        (None, Some(command)) => audit_program(arguments, command),
         (None, None) => anyhow::bail!("give --model or --command"),
     }
 }
 
-fn images(arguments: &Arguments, preparation: &Preparation, model: Option<&Path>) -> anyhow::Result<FolderImages> {
-    let limits = Limits { audited: arguments.images.into(), reference: arguments.reference.into() };
-    let config = config(arguments, model)?;
-    Ok(FolderImages::read(&arguments.data, preparation, limits, &config, arguments.seed)?)
+fn audit_model(arguments: &Arguments, path: &Path, backend: &impl Backend) -> anyhow::Result<()> {
+    let detector = Detector::read(backend, path)?;
+    let settings = detector.settings();
+    let config = config(arguments, Some(path))?;
+    let images = images(arguments, &settings.preparation, &config)?;
+    let samples = image_samples(&images.audited, &images.set)?;
+    let described = Described {
+        name: "model",
+        subtitle: format!("{} on {}", path.display(), images.words),
+        derivatives: "exact",
+        corruption: format!("config {}", config.hash()?),
+        device: backend.description(),
+        model: settings.provenance.as_ref().map(|own| {
+            let training = own.training.as_deref().unwrap_or("unknown training");
+            format!("{training}, {} steps, seed {}, config {}", own.steps, own.seed, own.config_hash)
+        }),
+    };
+    let mut network = Network::new(backend, detector.parameters(), &samples.extents)
+        .with_context(|| format!("{} on {}", path.display(), arguments.data.display()))?;
+    conclude(arguments, &mut network, &samples, &described)
 }
 
+fn audit_program(arguments: &Arguments, command: &str) -> anyhow::Result<()> {
+    let side = arguments.size.map(NonZeroUsize::get);
+    let preparation = side.map_or(Preparation::NATIVE, |size| Preparation { size, fit: Fit::Stretch, shorter_side: 0 });
+    let config = config(arguments, None)?;
+    let images = images(arguments, &preparation, &config)?;
+    let sizes = images.audited.iter().chain(&images.set.images).map(|image| image.dim()).collect::<BTreeSet<_>>();
+    anyhow::ensure!(sizes.len() < 2, "{}: images of {} sizes; give them one with --size", arguments.data.display(), sizes.len());
+    let samples = image_samples(&images.audited, &images.set)?;
+    let described = Described {
+        name: "program",
+        subtitle: format!("{command} on {}", images.words),
+        derivatives: if arguments.jvp.is_some() { "of the program" } else { "central differences" },
+        corruption: format!("config {}", config.hash()?),
+        device: "of the program".to_owned(),
+        model: None,
+    };
+    ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
+    let limit = Duration::from_secs_f64(arguments.time_limit);
+    let commands = Commands { map: command.to_owned(), jvp: arguments.jvp.clone(), vjp: arguments.vjp.clone(), limit };
+    conclude(arguments, &mut Program::start(&commands, samples.extents)?, &samples, &described)
+}
+
+fn images(arguments: &Arguments, preparation: &Preparation, config: &Config) -> anyhow::Result<FolderImages> {
+    let limits = Limits { audited: arguments.images.into(), reference: arguments.reference.into() };
+    Ok(FolderImages::read(&arguments.data, preparation, limits, config, arguments.seed)?)
+}
+
+/// The config of the corruption.
 fn config(arguments: &Arguments, model: Option<&Path>) -> anyhow::Result<Config> {
     let beside = model.map(|model| model.with_file_name(CONFIG_FILE)).filter(|path| path.exists());
     Ok(match (arguments.config.is_empty(), beside) {
@@ -123,13 +176,7 @@ fn config(arguments: &Arguments, model: Option<&Path>) -> anyhow::Result<Config>
     })
 }
 
-fn conclude(
-    arguments: &Arguments,
-    map: &mut dyn Map,
-    samples: &ImageSamples<'_>,
-    name: &str,
-    subtitle: &str,
-) -> anyhow::Result<()> {
+fn conclude(arguments: &Arguments, map: &mut dyn Map, samples: &ImageSamples<'_>, described: &Described) -> anyhow::Result<()> {
     let options =
         Options { probes: arguments.probes.into(), singular_values: arguments.singular_values.into(), seed: arguments.seed };
     let start = Instant::now();
@@ -137,11 +184,12 @@ fn conclude(
     let card = audit::audit(map, &samples.samples, Some(samples.extents), options, &|| bar.inc(1));
     bar.finish_and_clear();
     let card = card?;
-    let facts = facts(&card, samples, start.elapsed());
-    let json = json(&card, subtitle)?;
+    let Described { name, subtitle, .. } = described;
+    let facts = facts(&card, samples, described, start.elapsed());
+    let json = json(&card, subtitle, &facts)?;
     if let Some(out) = &arguments.out {
         make_folder(out)?;
-        let page = AuditPage { card: &card, name: name.to_owned(), subtitle: subtitle.to_owned(), facts };
+        let page = AuditPage { card: &card, name: (*name).to_owned(), subtitle: subtitle.clone(), facts };
         write_bytes(&out.join("audit.json"), format!("{json}\n").as_bytes())?;
         write_bytes(&out.join("index.html"), page.render().as_bytes())?;
     }
@@ -149,7 +197,7 @@ fn conclude(
         return say(json);
     }
     print(table(&card, name, screen()))?;
-    notes(&card).iter().try_for_each(say)?;
+    notes(&card).iter().flat_map(|note| wrap(note, screen().columns)).try_for_each(say)?;
     say(subtitle)?;
     match &arguments.out {
         Some(out) => say(format_args!("wrote {} and index.html", out.join("audit.json").display())),
@@ -157,27 +205,37 @@ fn conclude(
     }
 }
 
-fn json(card: &Card, subtitle: &str) -> anyhow::Result<String> {
+fn json(card: &Card, subtitle: &str, facts: &[(String, String)]) -> anyhow::Result<String> {
     let mut value = serde_json::to_value(card)?;
     if let Some(map) = value.as_object_mut() {
         map.insert("audited".to_owned(), subtitle.into());
-        map.insert("orthoscope".to_owned(), version().into());
+        // The time would make equal audits differ.
+        let stable = facts.iter().filter(|(name, _)| name != TIME);
+        map.insert(
+            "protocol".to_owned(),
+            stable.map(|(name, value)| (name.clone(), value.as_str().into())).collect::<serde_json::Map<_, _>>().into(),
+        );
     }
     Ok(serde_json::to_string_pretty(&value)?)
 }
 
-fn facts(card: &Card, samples: &ImageSamples<'_>, wall: Duration) -> Vec<(String, String)> {
+fn facts(card: &Card, samples: &ImageSamples<'_>, described: &Described, wall: Duration) -> Vec<(String, String)> {
     let [height, width, channels] = samples.extents;
     let fact = |name: &str, value: String| (name.to_owned(), value);
-    vec![
+    let mut facts = vec![
         fact("images", card.images.to_string()),
         fact("values n", format!("{height} × {width} × {channels} = {}", card.ambient)),
         fact("reference images", card.reference.to_string()),
         fact("probes per image", card.options.probes.to_string()),
+        fact("derivatives", described.derivatives.to_owned()),
+        fact("corruption", described.corruption.clone()),
         fact("seed", card.options.seed.to_string()),
-        fact("time", format!("{:.0} s", wall.as_secs_f64())),
+        fact("device", described.device.clone()),
+        fact(TIME, format!("{:.0} s", wall.as_secs_f64())),
         fact("orthoscope", version()),
-    ]
+    ];
+    facts.extend(described.model.iter().map(|model| fact("model", model.clone())));
+    facts
 }
 
 fn version() -> String {

@@ -135,6 +135,12 @@ impl<B: Accumulate> Tape<B> {
         self.nodes.clear();
     }
 
+    /// Keeps the first `len` nodes and frees the memory of the others, whose [`Var`]s become invalid. So a function that is recorded once can be
+    /// differentiated in many directions, without recording their tangents on top of each other.
+    pub fn truncate(&mut self, len: usize) {
+        self.nodes.truncate(len);
+    }
+
     /// Shape of a node.
     pub fn shape(&self, var: Var) -> Shape {
         self.nodes[var.0].value.shape()

@@ -1,6 +1,6 @@
 //! `audit`: own weights, programs of others, and programs that misbehave.
 
-use crate::fixture::Scratch;
+use crate::fixture::{Ran, Scratch};
 
 /// A program for `sh -c` that answers in a way of its choice. It reads .npy without NumPy.
 const PROGRAM: &str = r#"
@@ -24,6 +24,9 @@ while True:
     if None in asked:
         break
     head, values = asked[-1]
+    if way == "twice":
+        sink.write(head + struct.pack(f"<{len(values)}f", *values))
+        sink.flush()
     if way == "half":
         values = [0.5 * value for value in values]
     if way == "nan":
@@ -45,6 +48,13 @@ fn with_images() -> Scratch {
     scratch
 }
 
+/// `audit` of the images with these options.
+fn run(scratch: &Scratch, options: &[&str]) -> Ran {
+    let mut command = crate::fixture::orthoscope();
+    command.current_dir(scratch.path(".")).arg("audit").args(IMAGES.split(' ')).args(options);
+    crate::fixture::told(command.output().unwrap())
+}
+
 fn with_program() -> Scratch {
     let scratch = with_images();
     scratch.write("program.py", PROGRAM);
@@ -57,25 +67,21 @@ fn a_network_has_a_card_beside_baselines() {
     let ran = scratch
         .succeeds("audit --model run/model.safetensors --data more/cloth --images 5 --probes 2 --singular-values 3 --out card");
     assert!(ran.out.contains("tr J") && ran.out.contains("identity"), "{}", ran.out);
-    let table = ran.out.lines().take_while(|line| !line.starts_with("Undetermined"));
+    let table = ran.out.lines().take_while(|line| !line.starts_with("Not determined"));
     // The hat of x̂ takes no room of its own.
     let width = |line: &str| line.chars().filter(|&character| character != '\u{302}').count();
     assert!(table.into_iter().all(|line| width(line) <= 80), "{}", ran.out);
     assert!(ran.out.ends_with("wrote card/audit.json and index.html\n"), "{}", ran.out);
     let json = scratch.json("card/audit.json");
-    for key in [
-        "residual",
-        "idempotence",
-        "trace",
-        "frobenius",
-        "asymmetry",
-        "idempotence_jacobian",
-        "intrinsic_dimension",
-        "tangent_angle",
-    ] {
-        let finding = &json[key];
-        assert!(finding["value"].is_number() || finding["why"].is_string(), "{key}: {finding}");
+    for key in ["residual", "idempotence", "trace", "frobenius", "asymmetry", "idempotence_jacobian"] {
+        let [low, value, high] = ["low", "value", "high"].map(|end| json[key][end].as_f64().unwrap());
+        assert!(low <= value && value <= high && value != 0.0, "{key}: {low} {value} {high}");
     }
+    // Eight reference images show neither.
+    for key in ["intrinsic_dimension", "tangent_angle"] {
+        assert!(json[key]["value"].is_null() && json[key]["why"].as_str().unwrap().contains('8'), "{key}");
+    }
+    assert_eq!(json["protocol"]["derivatives"], "exact");
     assert_eq!(json["singular_values"].as_array().unwrap().len(), 3);
     assert_eq!(json["baselines"]["identity"]["trace"]["value"].as_f64(), json["values"].as_f64());
     let page = String::from_utf8(scratch.read("card/index.html")).unwrap();
@@ -90,19 +96,16 @@ fn a_network_has_a_card_beside_baselines() {
 fn a_program_is_audited_over_pipes() {
     let scratch = with_program();
     let ran = scratch.succeeds(&format!("audit {IMAGES} --json --command cat"));
+    // As in a shell: variables, several commands.
+    let shell = run(&scratch, &["--command", "LEVEL=1; export LEVEL; cat"]);
+    assert_eq!(shell.code, 0, "{}", shell.err);
     let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     let n = json["values"].as_f64().unwrap();
     assert!((json["trace"]["value"].as_f64().unwrap() - n).abs() < 1e-3 * n, "cat is the identity, by differences");
     assert_eq!(json["residual"]["value"], 0.0);
     assert!(json["singular_values"]["why"].as_str().unwrap().contains("vector-Jacobian"));
-    let quoted = |way: &str, arrays: u32| format!("python3 program.py {way} {arrays}");
-    let own = [("--command", quoted("half", 1)), ("--jvp", quoted("half", 2)), ("--vjp", quoted("half", 2))];
-    let mut command = crate::fixture::orthoscope();
-    command.current_dir(scratch.path(".")).arg("audit").args(IMAGES.split(' ')).arg("--json");
-    own.iter().for_each(|(option, value)| {
-        command.arg(option).arg(value);
-    });
-    let ran = crate::fixture::told(command.output().unwrap());
+    let half = |arrays: u32| format!("python3 program.py half {arrays}");
+    let ran = run(&scratch, &["--json", "--command", &half(1), "--jvp", &half(2), "--vjp", &half(2)]);
     let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{}", ran.err));
     assert!((json["trace"]["value"].as_f64().unwrap() - 0.5 * n).abs() < 1e-3 * n);
     assert!((json["singular_values"][1]["value"].as_f64().unwrap() - 0.5).abs() < 1e-5);
@@ -112,15 +115,15 @@ fn a_program_is_audited_over_pipes() {
 fn programs_that_misbehave_are_named_in_a_sentence() {
     let scratch = with_program();
     let refused = |program: &str, more: &str| {
-        let mut command = crate::fixture::orthoscope();
-        command.current_dir(scratch.path(".")).arg("audit").args(IMAGES.split(' ')).args(more.split_whitespace());
-        let ran = crate::fixture::told(command.arg("--command").arg(program).output().unwrap());
+        let options: Vec<&str> = more.split_whitespace().chain(["--command", program]).collect();
+        let ran = run(&scratch, &options);
         assert_eq!(ran.code, 1, "{}", ran.err);
         ran.err
     };
     for (program, more, part) in [
         ("false", "", "ended with exit status: 1 instead of an answer"),
-        ("no-such-program-here", "", "instead of an answer"),
+        ("no-such-program-here", "", "ended with exit status: 127 instead of an answer"),
+        ("python3 program.py twice 1", "", "answered more often than it was asked"),
         ("yes hello", "", "no .npy array"),
         ("sleep 20", "--time-limit 0.3", "did not answer within 0.3 seconds"),
         ("python3 program.py nan 1", "", "f(x) of image 0 has values that are not finite"),
@@ -131,18 +134,37 @@ fn programs_that_misbehave_are_named_in_a_sentence() {
     }
 }
 
+/// What a program has started is stopped with it.
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_of_a_hanging_program_stays() {
+    let scratch = with_program();
+    // A length that no other process has.
+    let ran = run(&scratch, &["--time-limit", "0.3", "--command", "sleep 7213 | sleep 7213; true"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let paths = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path().join("cmdline"));
+    let commands = paths.filter_map(|path| std::fs::read(path).ok());
+    assert_eq!(commands.filter(|command| command.starts_with(b"sleep\x007213")).count(), 0);
+}
+
 #[test]
 fn images_and_models_that_do_not_fit_are_refused() {
     let scratch = with_images();
-    let few = scratch.refuses("audit --model run/model.safetensors --data more/cloth --images 4");
-    assert!(few.contains("at least 5 images for its intervals, got 4"), "{few}");
+    let few = scratch.misused("audit --model run/model.safetensors --data more/cloth --images 4");
+    assert!(few.contains("5..=4096"), "{few}");
+    for option in ["--jvp cat", "--vjp cat", "--size 64", "--time-limit 3"] {
+        let ignored = scratch.misused(&format!("audit --model run/model.safetensors --data more/cloth {option}"));
+        assert!(ignored.contains("cannot be used with"), "{ignored}");
+    }
+    let categories = scratch.refuses("audit --model run/model.safetensors --data more");
+    assert!(categories.contains("contains categories with defects"), "{categories}");
     // Six normal images, of which half are kept as the reference.
     let fewer = scratch.refuses("audit --model run/model.safetensors --data cloth");
-    assert!(fewer.contains("got 3"), "{fewer}");
+    assert!(fewer.contains("has 6 normal images") && fewer.contains("an audit needs 10"), "{fewer}");
     let odd = orthoscope::data::Image::from_elem((8, 9, 3), 0.5);
     orthoscope::data::write_png(&scratch.path("more/cloth/test/good/odd.png"), &odd).unwrap();
     let sizes = scratch.refuses("audit --command cat --data more/cloth");
-    assert!(sizes.contains("images of one size"), "{sizes}");
+    assert!(sizes.contains("images of 2 sizes; give them one with --size"), "{sizes}");
     let missing = scratch.refuses("audit --model run/model.safetensors --data nowhere");
     assert!(missing.contains("nowhere"), "{missing}");
     let both = scratch.misused("audit --data cloth");

@@ -8,6 +8,8 @@ use crate::theory::figure::{AxisSpec, Chart, Series};
 
 const STYLE: &str = include_str!("audit.css");
 const TITLE: &str = "Projection card";
+/// What both estimates of the dimension say.
+const DIMENSION: &str = "Intrinsic dimension of the reference images; the same for every map.";
 
 /// The content of a page. All text is plain text.
 pub struct AuditPage<'a> {
@@ -45,8 +47,12 @@ impl AuditPage<'_> {
         let dimensions: String = dimensions(self.card)
             .into_iter()
             .map(|(name, finding)| {
-                let text = "Intrinsic dimension of the reference images.";
-                format!("<tr>{}{}</tr>\n", heading(name, text), own(&self.name, finding))
+                format!(
+                    "<tr>{}<td class=\"own\">{}<small>{}</small></td></tr>\n",
+                    heading(name, DIMENSION),
+                    value(finding),
+                    interval(finding)
+                )
             })
             .collect();
         format!("<table>\n<thead><tr><th>quantity</th>{headings}</tr></thead>\n<tbody>\n{rows}{dimensions}</tbody>\n</table>")
@@ -78,12 +84,12 @@ impl AuditPage<'_> {
         let charts = [
             figure(
                 "Leading singular values of J",
-                "Mean over the images; the band has 95 %. Values are never above the true ones, and close to them where they fall. An orthogonal projection onto a manifold of dimension d has d values of 1, then 0.",
+                "Mean over the images, with 95 % intervals; a value that has not converged is drawn at its lower bound. An orthogonal projection onto a manifold of dimension d has d values of 1, then 0.",
                 &self.spectrum(),
             ),
             figure(
                 "Trace and norm",
-                "One dot per image. An orthogonal projection lies on the dashed line, where ‖J‖² = tr J = d; an oblique one above it.",
+                "One dot per image; a few random directions per image scatter the dots. An orthogonal projection lies on the dashed line, where ‖J‖² = tr J = d, an oblique one above it.",
                 &self.traces(),
             ),
             figure(
@@ -97,16 +103,24 @@ impl AuditPage<'_> {
 
     fn spectrum(&self) -> Chart {
         let points = |findings: &[Finding]| -> Vec<(f64, f64)> {
-            (1..).zip(findings).filter_map(|(place, finding)| Some((f64::from(place), finding.value()?))).collect()
+            let height = |finding: &Finding| match finding {
+                Finding::Estimate { value, .. } => Some(*value),
+                Finding::AtLeast { low, .. } => Some(*low),
+                Finding::Undetermined(_) => None,
+            };
+            (1..).zip(findings).filter_map(|(place, finding)| Some((f64::from(place), height(finding)?))).collect()
         };
         let ends = |finding: &Finding| match finding {
             Finding::Estimate { low, high, .. } => Some((*low, *high)),
+            Finding::AtLeast { low, .. } => Some((*low, *low)),
             Finding::Undetermined(_) => None,
         };
         let own = &self.card.map.singular_values;
-        let mut series = vec![Series { spread: own.iter().filter_map(ends).collect(), ..Series::line(&self.name, points(own)) }];
+        let line = Series { spread: own.iter().filter_map(ends).collect(), ..Series::line(&self.name, points(own)) };
         let beside = self.card.baselines.iter();
+        let mut series = vec![line];
         series.extend(beside.map(|(name, measures)| Series::dashed(name, points(&measures.singular_values))));
+        series.retain(|series| !series.points.is_empty());
         Chart { x: AxisSpec::linear("number"), y: AxisSpec::linear("singular value"), series }
     }
 
@@ -150,6 +164,6 @@ fn own(name: &str, finding: &Finding) -> String {
 fn footer() -> String {
     "<footer>\n<p>x is a normal image of n values, x̂ a corrupted copy, e = x̂ − x, S the corrupted region, J the Jacobian of f at x, T the \
      tangent space of the normal images at x. Norms of matrices are Frobenius norms, measured with random signs. Below each value is its 95 % \
-     interval by bootstrap over the images. All numbers, also per image, are in audit.json. Written by orthoscope audit.</p>\n</footer>\n"
+     bootstrap interval over the images. All numbers, also per image, are in audit.json. Written by orthoscope audit.</p>\n</footer>\n"
         .to_owned()
 }

@@ -29,7 +29,7 @@ pub fn table(card: &Card, name: &str, screen: Screen) -> String {
 
 /// Both estimates of the dimension, with their names.
 pub(super) fn dimensions(card: &Card) -> [(&'static str, &Finding); 2] {
-    [("d, two neighbours", &card.dimension), ("d, local components", &card.local_dimension)]
+    [("d, nearest neighbours", &card.dimension), ("d, local components", &card.local_dimension)]
 }
 
 fn row<'a>(name: &str, own: &Finding, card: &'a Card, of: impl Fn(&'a Measures) -> Option<&'a Finding>) -> Vec<Cell> {
@@ -37,31 +37,46 @@ fn row<'a>(name: &str, own: &Finding, card: &'a Card, of: impl Fn(&'a Measures) 
     [name.to_owned(), value(own), interval(own)].into_iter().chain(beside).map(Cell::from).collect()
 }
 
-/// The value, or `–`.
+/// The value, a lower bound, or `–`.
 pub(super) fn value(finding: &Finding) -> String {
-    finding.value().map_or("–".to_owned(), shown)
+    match finding {
+        Finding::Estimate { value, .. } => shown(*value),
+        Finding::AtLeast { low, .. } => format!("≥ {}", shown(*low)),
+        Finding::Undetermined(_) => "–".to_owned(),
+    }
 }
 
 fn shown(value: f64) -> String {
     readable(if value.abs() < ROUNDING { 0.0 } else { value }, DIGITS)
 }
 
-/// `low to high`; nothing if undetermined.
+/// `low to high`; nothing without an interval.
 pub(super) fn interval(finding: &Finding) -> String {
     match finding {
         Finding::Estimate { low, high, .. } => format!("{} to {}", shown(*low), shown(*high)),
-        Finding::Undetermined(_) => String::new(),
+        Finding::AtLeast { .. } | Finding::Undetermined(_) => String::new(),
     }
 }
 
-/// One sentence for each thing that the data cannot tell about the map; equal reasons in one sentence.
+/// One sentence for each reason why something about the map or the images is not, or only in part, determined.
 pub fn notes(card: &Card) -> Vec<String> {
-    let quantities = Quantity::ALL.iter().map(|&quantity| (quantity.symbols(), card.map.get(quantity)));
-    let mut reasons: indexmap::IndexMap<&str, Vec<&str>> = indexmap::IndexMap::new();
-    for (name, finding) in quantities.chain(dimensions(card)) {
-        if let Finding::Undetermined(why) = finding {
-            reasons.entry(why.as_str()).or_default().push(name);
+    let mut reasons: indexmap::IndexMap<&str, Vec<String>> = indexmap::IndexMap::new();
+    let quantities = Quantity::ALL.iter().map(|&quantity| (quantity.symbols().to_owned(), card.map.get(quantity)));
+    let dimensions = dimensions(card).map(|(name, finding)| (name.to_owned(), finding));
+    for (name, finding) in quantities.chain(dimensions) {
+        if let Some(why) = finding.why() {
+            reasons.entry(why).or_default().push(name);
         }
     }
-    reasons.iter().map(|(why, names)| format!("Undetermined: {} ({why}).", names.join("; "))).collect()
+    if let Some(why) = card.map.no_singular_values() {
+        reasons.entry(why).or_default().push("singular values".to_owned());
+    }
+    let bounds: Vec<_> = (1..).zip(&card.map.singular_values).filter(|(_, finding)| finding.why().is_some()).collect();
+    if let Some((first, finding)) = bounds.first() {
+        reasons.entry(finding.why().unwrap_or_default()).or_default().push(format!("singular values from {first} on"));
+    }
+    reasons
+        .iter()
+        .map(|(why, names)| format!("Not determined, or only as a lower bound: {} ({why}).", names.join("; ")))
+        .collect()
 }
