@@ -3,12 +3,14 @@ use ndarray::{Array1, Array2, Axis, concatenate, s};
 use super::map::Map;
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
-use crate::theory::algebra::{gaussian_matrix, orthonormal_basis, symmetric_eigen};
+use crate::theory::algebra::{gaussian_matrix, norm, orthonormal_basis, symmetric_eigen};
 
 /// Directions of a block beyond those wanted, so that the last wanted value converges too.
 const SPARE: usize = 2;
-/// Most blocks of the Krylov space: V, JᵀJ V, (JᵀJ)² V, ….
-const MAX_BLOCKS: usize = 4;
+/// Most blocks of the Krylov space: V, JᵀJ V, (JᵀJ)² V.
+const MAX_BLOCKS: usize = 3;
+/// A direction that keeps less than this share of its length adds nothing: the products of networks are in f32.
+const DEPENDENT: f64 = 1e-9;
 /// A value that the last block has changed by less than this share has converged.
 const CONVERGED: f64 = 0.005;
 
@@ -25,7 +27,7 @@ pub struct Leading {
 
 /// The `count` leading singular values of the Jacobian of `map` at `x`, by block Lanczos with full orthogonalisation (Golub, Luk, Overton
 /// 1981). They are those of J on a Krylov space, so never above the true ones. The space grows until no value changes by more than 0.5 %, or to
-/// four blocks. `index` numbers the random first block. None if the map has no vector-Jacobian products.
+/// three blocks. `index` numbers the random first block. None if the map has no vector-Jacobian products.
 ///
 /// # Errors
 /// Errors of the map; a `count` of 0 or above n.
@@ -41,14 +43,14 @@ pub fn leading(map: &mut dyn Map, x: &Array1<f64>, count: usize, seed: u64, inde
     let mut found = on_space(&images, count, None)?;
     for _ in 1..MAX_BLOCKS {
         let Some(pulled) = map.vjp(x, &newest)? else { return Ok(None) };
-        let known = basis.ncols();
-        basis = orthonormal_basis(&joined(Axis(1), &basis, &pulled.t().to_owned())?);
-        if basis.ncols() == known {
+        let block = new_directions(&basis, pulled.t().to_owned());
+        if block.ncols() == 0 {
             // The space is invariant, so the values are exact.
             found.has_converged.fill(true);
             break;
         }
-        newest = map.jvp(x, &basis.slice(s![.., known..]).t())?;
+        newest = map.jvp(x, &block.t())?;
+        basis = joined(Axis(1), &basis, &block)?;
         images = joined(Axis(0), &images, &newest)?;
         found = on_space(&images, count, Some(&found.values))?;
         if found.has_converged.iter().all(|&has| has) {
@@ -56,6 +58,15 @@ pub fn leading(map: &mut dyn Map, x: &Array1<f64>, count: usize, seed: u64, inde
         }
     }
     Ok(Some(found))
+}
+
+/// An orthonormal basis of what the columns of `candidates` add to the span of the orthonormal columns of `basis`. Twice is enough (Kahan).
+fn new_directions(basis: &Array2<f64>, candidates: Array2<f64>) -> Array2<f64> {
+    let before: Vec<f64> = candidates.columns().into_iter().map(|column| norm(&column)).collect();
+    let rest = (0..2).fold(candidates, |rest, _| &rest - &basis.dot(&basis.t().dot(&rest)));
+    let is_new = |&column: &usize| norm(&rest.column(column)) > DEPENDENT * before[column];
+    let kept: Vec<usize> = (0..before.len()).filter(is_new).collect();
+    orthonormal_basis(&rest.select(Axis(1), &kept))
 }
 
 /// The leading singular values of the matrix whose rows are the images of an orthonormal basis, compared with earlier ones.
