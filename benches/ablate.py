@@ -25,9 +25,12 @@ together. `own/` has the metrics with the score of the config, `SCORE/` those of
 on held-out normal images with drawn defects, which is what decides between variants (`orthoscope validate`). A run that fails is reported,
 and the others go on. A finished run whose config has changed in the plan since is reported, too, and left out of the record. In both cases
 the exit code is 1.
+
+FILE keeps its rows of runs that DIR does not have, made on another machine for example, as long as their config is that of the plan.
 """
 import ctypes
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -383,6 +386,40 @@ def all_results(options, plan):
     return rows, left_out
 
 
+def layer_hash(plan, category):
+    """Hash of the values that the variants of a category override."""
+    values = [tomllib.loads(path.read_text()) for path in layers(plan, Run("", category, 0))]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def layer_hashes(plan):
+    return {category: layer_hash(plan, category) for category in sorted({run.category for run in plan.runs})}
+
+
+def kept_rows(path, plan, found):
+    """Rows of an earlier record for runs of the plan that this folder does not have, if they were made with the same config and scores."""
+    if not (path and path.exists()):
+        return []
+    record, known = json.loads(path.read_text()), {(row["variant"], row["category"], row["seed"]) for row in found}
+    current, hashes = overrides(plan), layer_hashes(plan)
+
+    def is_kept(row):
+        run = (row["variant"], row["category"], row["seed"])
+        is_planned = Run(*run) in plan.runs and run not in known
+        same_config = is_planned and record["variants"].get(row["variant"]) == current[row["variant"]]
+        same_base = is_planned and record.get("layers", {}).get(row["category"]) == hashes[row["category"]]
+        return same_config and same_base and record["scores"].get(row["score"]) == plan.scores.get(row["score"])
+
+    return [row for row in record["rows"] if is_kept(row)]
+
+
+def in_order(rows, plan):
+    """Rows in the order of the plan."""
+    runs, scores = list(plan.runs), list(plan.scores)
+    place = lambda row: (runs.index(Run(row["variant"], row["category"], row["seed"])), scores.index(row["score"]))
+    return sorted(rows, key=place)
+
+
 def main():
     parser = shared.parser(__doc__)
     parser.add_argument("plan", type=Path, help="the plan, TOML")
@@ -402,8 +439,9 @@ def main():
         # An earlier record is worth more than an empty one.
         sys.exit(f"no finished run to record; {options.json} is not written")
     if options.json:
-        record = {"date": shared.today(), "processor": shared.processor(), "variants": overrides(plan), "scores": plan.scores, "rows": rows}
-        shared.write(options.json, record)
+        rows = in_order(rows + kept_rows(options.json, plan, rows), plan)
+        record = {"date": shared.today(), "processor": shared.processor(), "variants": overrides(plan), "scores": plan.scores}
+        shared.write(options.json, record | {"layers": layer_hashes(plan), "rows": rows})
     sys.exit(1 if failed or left_out else 0)
 
 

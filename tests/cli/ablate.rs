@@ -62,6 +62,13 @@ fn every_variant_is_trained_and_judged_by_every_score_on_both_sets() {
     assert_eq!(driven(&scratch, "--json again.json").code, 0);
     assert_eq!(scratch.json("again.json")["rows"], record["rows"]);
     assert!(scratch.read("runs/even/cloth/seed-0/model.safetensors") == model);
+    // Rows of runs that this folder does not have stay in the record, unless their config has changed.
+    std::fs::remove_dir_all(scratch.path("runs/even")).unwrap();
+    assert_eq!(driven(&scratch, "--record-only --json record.json").code, 0);
+    assert_eq!(scratch.json("record.json")["rows"], record["rows"]);
+    scratch.write("plan.toml", PLAN.replace("0.25", "0.3"));
+    assert_eq!(driven(&scratch, "--record-only --json record.json").code, 0);
+    assert_eq!(scratch.json("record.json")["rows"].as_array().unwrap().len(), 2);
 }
 
 #[test]
