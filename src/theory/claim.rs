@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::detection_limit::DetectionLimit;
 use super::figure::Figure;
 use crate::backend::Cpu;
 use crate::backend::cpu::Isa;
@@ -144,9 +145,10 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Whether all checks hold and all controls are rejected. False if there is no check or no control.
+    /// Whether all checks hold and can fail, and all controls are rejected. False if there is no check or no control.
     pub fn holds(&self) -> bool {
-        !self.checks.is_empty() && self.checks.iter().all(Check::passed) && self.controls_rejected()
+        let is_sound = |check: &Check| check.passed() && check.can_fail();
+        !self.checks.is_empty() && self.checks.iter().all(is_sound) && self.controls_rejected()
     }
 
     /// Whether there is at least one control and all controls are rejected.
@@ -195,6 +197,8 @@ pub struct Check {
     pub because: &'static str,
     /// A map for which the same check must fail, if there is one.
     pub control: Option<Control>,
+    /// The least fault that the check notices, if one was injected.
+    pub limit: Option<DetectionLimit>,
 }
 
 /// A map for which a check must fail, and the value measured on it.
@@ -209,7 +213,16 @@ pub struct Control {
 impl Check {
     /// A check that `measured` equals `predicted` up to `tolerance`.
     pub fn equal(quantity: impl Into<String>, predicted: f64, measured: f64, tolerance: f64, because: &'static str) -> Self {
-        Self { quantity: quantity.into(), relation: Relation::Equal, predicted, measured, tolerance, because, control: None }
+        Self {
+            quantity: quantity.into(),
+            relation: Relation::Equal,
+            predicted,
+            measured,
+            tolerance,
+            because,
+            control: None,
+            limit: None,
+        }
     }
 
     /// A check that `measured` is at most `predicted`, up to `tolerance`.
@@ -226,6 +239,28 @@ impl Check {
     #[must_use]
     pub fn control(self, name: impl Into<String>, measured: f64) -> Self {
         Self { control: Some(Control { name: name.into(), measured }), ..self }
+    }
+
+    /// Finds the detection limit: the least fault at which the check fails. `fault` says what is wrong, with its size as ε, and `measured` is the
+    /// quantity with a fault of that size (up to 1).
+    ///
+    /// # Errors
+    /// Those of `measured`.
+    pub fn notices(self, fault: impl Into<String>, measured: impl FnMut(f64) -> Result<f64>) -> Result<Self> {
+        let limit = DetectionLimit::find(&self, fault.into(), measured)?;
+        Ok(Self { limit: Some(limit), ..self })
+    }
+
+    /// The least fault that the check notices. Where none was injected, it is a change of the measured value.
+    pub fn detection_limit(&self) -> DetectionLimit {
+        self.limit
+            .clone()
+            .unwrap_or_else(|| DetectionLimit { fault: "the measured value is off by ε".into(), size: self.margin() })
+    }
+
+    /// Whether some fault makes the check fail.
+    pub fn can_fail(&self) -> bool {
+        self.limit.as_ref().is_none_or(|limit| limit.size.is_finite())
     }
 
     /// Distance of the measured value from failing; negative if it fails.

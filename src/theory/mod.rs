@@ -4,8 +4,11 @@
 //! |---|---|
 //! | [`manifold`] | [`Manifold`](manifold::Manifold): nearest point, tangent space, reach; one file per manifold |
 //! | [`transition_set`] | discrete textures: sequences that a transition graph allows, and the nearest one |
-//! | [`claims`] | C1 to C11, one folder each: statement, measurement, and the controls that must fail |
+//! | [`least_squares`] | the best Jacobian on D for a small structured corruption (Theorem A) |
+//! | [`robust_fit`] | the point of an affine space that agrees with y in most coordinates (Theorem C) |
+//! | [`claims`] | C1 to C16, one folder each: statement, measurement, and the controls that must fail |
 //! | [`claim`] | the parts of a claim: [`Claim`](claim::Claim), [`Check`](claim::Check), [`Control`](claim::Control) |
+//! | [`detection_limit`] | the least fault that a check notices |
 //! | [`figure`] | charts and galleries as data, drawn by `report` |
 //! | [`algebra`] | small dense linear algebra on `ndarray` arrays |
 //! | [`derivative`] | Jacobians by central differences and by tangents of the tape; the penalties of RCAE and C10 |
@@ -22,13 +25,16 @@ pub mod algebra;
 pub mod claim;
 pub mod claims;
 pub mod derivative;
+pub mod detection_limit;
 pub mod figure;
 #[doc = include_str!("guide.md")]
 pub mod guide {}
+pub mod least_squares;
 pub mod manifold;
 pub mod pictures;
 pub mod record;
 pub mod resemblance;
+pub mod robust_fit;
 pub mod runner;
 pub mod statistics;
 pub mod transition_set;

@@ -36,12 +36,17 @@ pub struct Record {
     pub control_margin: Option<f64>,
     /// Whether the control of this check fails; without one, whether the claim has controls and all of them fail (with this seed).
     pub control_rejected: bool,
+    /// The fault whose least noticed size is the detection limit, with this size as ε.
+    pub fault: String,
+    /// The least ε at which the check fails. NaN or infinite, null in JSON, if it never does.
+    pub detection_limit: f64,
     /// The seed.
     pub seed: u64,
 }
 
 impl Record {
     fn new(finding: &Finding, check: &Check) -> Self {
+        let limit = check.detection_limit();
         Self {
             id: finding.claim.id,
             title: finding.claim.title,
@@ -57,6 +62,8 @@ impl Record {
             control_measured: check.control.as_ref().map(|control| control.measured),
             control_margin: check.control_margin(),
             control_rejected: check.control_rejected().unwrap_or_else(|| finding.evidence.controls_rejected()),
+            fault: limit.fault,
+            detection_limit: limit.size,
             seed: finding.seed,
         }
     }
@@ -67,8 +74,8 @@ pub fn records(findings: &[Finding]) -> Vec<Record> {
     findings.iter().flat_map(|finding| finding.evidence.checks.iter().map(|check| Record::new(finding, check))).collect()
 }
 
-/// One check over all seeds: the record with the smallest margin, `passed` and `control_rejected` for all seeds together, and the
-/// control that came closest to passing.
+/// One check over all seeds: the record with the smallest margin, `passed` and `control_rejected` for all seeds together, the control that came
+/// closest to passing, and the largest detection limit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worst {
     /// The record.
@@ -97,12 +104,15 @@ impl Worst {
         let mine = &self.record;
         let worse = if badness(other) > badness(mine) { other } else { mine };
         let nearer = if threat(other) > threat(mine) { other } else { mine };
+        let blunter = if other.detection_limit.is_nan() || other.detection_limit > mine.detection_limit { other } else { mine };
         self.record = Record {
             passed: mine.passed && other.passed,
             control: nearer.control.clone(),
             control_measured: nearer.control_measured,
             control_margin: nearer.control_margin,
             control_rejected: mine.control_rejected && other.control_rejected,
+            fault: blunter.fault.clone(),
+            detection_limit: blunter.detection_limit,
             ..worse.clone()
         };
         self.seeds += 1;

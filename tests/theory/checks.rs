@@ -37,3 +37,19 @@ fn seeds_out_of_range_are_refused() {
     let error = Setting::new(1 << 53, Effort::Quick).unwrap_err().to_string();
     assert!(error.contains("9007199254740992") && Setting::new(MAX_SEED, Effort::Full).is_ok());
 }
+
+#[test]
+fn the_detection_limit_is_the_least_fault_that_turns_a_check_red() {
+    let check = || Check::equal("q", 2.0, 2.0, 0.5, "");
+    let limit = check().notices("scaled", |size| Ok(2.0 * (1.0 + size))).unwrap().detection_limit();
+    assert!((0.25..0.26).contains(&limit.size) && limit.fault == "scaled", "{limit:?}");
+    let limit = check().notices("squared", |size| Ok(2.0 + 1e6 * size * size)).unwrap().detection_limit();
+    assert!((0.5_f64.sqrt() * 1e-3..0.75e-3).contains(&limit.size), "{limit:?}");
+    let undefined = check().notices("no value", |size| Ok(if size > 1e-3 { f64::NAN } else { 2.0 })).unwrap();
+    assert!((1e-3..1.04e-3).contains(&undefined.detection_limit().size), "a value that is not finite fails");
+    let blind = check().control("other", 9.0).notices("nothing", |_| Ok(2.4)).unwrap();
+    assert!(blind.passed() && !blind.can_fail() && blind.detection_limit().size == f64::INFINITY);
+    assert!(!Evidence { checks: vec![blind], figures: vec![] }.holds());
+    let free = Check::at_most("q", 1.0, 0.75, 0.125, "").detection_limit();
+    assert!(free.size == 0.375 && check().can_fail(), "without an injected fault it is the margin");
+}

@@ -107,9 +107,34 @@ fn c11_score_is_distance() {
 }
 
 #[test]
-fn there_are_eleven_claims_each_with_a_statement_and_a_control() {
+fn c12_smooth_optimum() {
+    check("C12");
+}
+
+#[test]
+fn c13_no_derivative() {
+    check("C13");
+}
+
+#[test]
+fn c14_sparse_projection() {
+    check("C14");
+}
+
+#[test]
+fn c15_kept_noise() {
+    check("C15");
+}
+
+#[test]
+fn c16_augmentation() {
+    check("C16");
+}
+
+#[test]
+fn there_are_sixteen_claims_each_with_a_statement_and_a_control() {
     let ids: Vec<_> = claims::ALL.iter().map(|claim| claim.id.to_owned()).collect();
-    assert_eq!(ids, (1..=11).map(|number| format!("C{number}")).collect::<Vec<_>>());
+    assert_eq!(ids, (1..=16).map(|number| format!("C{number}")).collect::<Vec<_>>());
     for claim in claims::ALL {
         assert!(!claim.title.is_empty() && claim.statement.contains("Control"), "{}", claim.id);
     }
@@ -117,8 +142,8 @@ fn there_are_eleven_claims_each_with_a_statement_and_a_control() {
 
 #[test]
 fn unknown_claims_list_the_known_ones() {
-    let error = claims::find(&["C7", "C12"]).err().unwrap().to_string();
-    assert!(error.contains("`C12`") && error.contains("C1, C2") && error.contains("C11"), "{error}");
+    let error = claims::find(&["C7", "C17"]).err().unwrap().to_string();
+    assert!(error.contains("`C17`") && error.contains("C1, C2") && error.contains("C16"), "{error}");
     let found: Vec<_> = claims::find(&["c7", "C2", "C7"]).unwrap().iter().map(|claim| claim.id).collect();
     assert_eq!(found, ["C2", "C7"], "in order, each once, in any case");
 }

@@ -9,7 +9,7 @@ use super::super::html::escape;
 use super::super::maths;
 use super::super::png::data_uri;
 use super::words::{
-    Paragraph, Tally, Verdict, control_numbers, control_verdict, distinct, holds, numbers, paragraphs, seconds, verdict,
+    Paragraph, Tally, Verdict, control_numbers, control_verdict, distinct, holds, notices, numbers, paragraphs, seconds, verdict,
 };
 use crate::error::Result;
 use crate::theory::claim::{Claim, Setting};
@@ -127,7 +127,9 @@ fn checks<'a>(checks: impl Iterator<Item = &'a Worst>) -> String {
 }
 
 fn subject(record: &Record) -> String {
-    let name = format!("{}<small>tolerance: {}</small>", maths::html(&record.quantity), maths::html(record.because));
+    let [quantity, because, fault] = [&record.quantity, record.because, &record.fault].map(maths::html);
+    let limit = format!("<small>notices ε = {}: {fault}</small>", notices(record));
+    let name = format!("{quantity}<small>tolerance: {because}</small>{limit}");
     row("", &name, &numbers(record), verdict(record))
 }
 
@@ -182,7 +184,7 @@ fn picture(picture: &GalleryImage) -> Result<String> {
 
 fn footer() -> String {
     "<footer>\n<p>A check holds if its margin is not negative: = requires |measured − predicted| ≤ tolerance, ≤ and ≥ allow the tolerance \
-     on one side. Below most checks is a control, which must fail the same check. Every chart is also saved as figures/NAME.svg \
+     on one side. It notices faults of the subject from the given ε on. Below most checks is a control, which must fail the same check. Every chart is also saved as figures/NAME.svg \
      (galleries as NAME.png) and its data as arrays/NAME/SERIES.npy, where NAME is given in its caption. Written by \
      orthoscope verify.</p>\n</footer>\n"
         .to_owned()

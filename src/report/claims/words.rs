@@ -48,6 +48,11 @@ pub(super) fn numbers(record: &Record) -> [String; 4] {
     ]
 }
 
+/// The detection limit of a check.
+pub(super) fn notices(record: &Record) -> String {
+    readable(record.detection_limit, 2)
+}
+
 /// The same columns for its control, which only has a measured value and a margin.
 pub(super) fn control_numbers(record: &Record) -> [String; 4] {
     let number = |value: Option<f64>, digits: usize| value.map_or(String::new(), |value| readable(value, digits));
@@ -167,6 +172,9 @@ fn faults(record: &Record) -> Vec<String> {
         let should = format!("predicted {relation} {predicted}, tolerance {tolerance}");
         faults.push(format!("{id} fails: {quantity} is {measured} ({should}, seed {seed})"));
     }
+    if record.passed && record.detection_limit.is_infinite() {
+        faults.push(format!("{id} shows nothing: {quantity} passes with any ε of the fault `{}`", record.fault));
+    }
     if let (Some(control), false) = (&record.control, record.control_rejected) {
         let value = readable(record.control_measured.unwrap_or(f64::NAN), 4);
         faults.push(format!("{id} shows nothing: the control `{control}` passes with {value} for {quantity}"));
@@ -223,6 +231,14 @@ mod tests {
             assert_eq!(complaint, expected.map(|words| format!("{id} {words}")));
             assert_eq!(holds, complaint.is_none());
         }
+    }
+
+    #[test]
+    fn a_check_that_cannot_fail_is_no_evidence() {
+        let blind = check(1.0, Some(2.0)).notices("nothing moves", |_| Ok(1.0)).unwrap();
+        let (complaint, _, holds) = judged(&[vec![blind]]);
+        let sentence = format!("{} shows nothing: error passes with any ε of the fault `nothing moves`", ALL[0].id);
+        assert_eq!((complaint, holds), (Some(sentence), false));
     }
 
     #[test]

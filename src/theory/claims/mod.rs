@@ -4,6 +4,11 @@
 mod all_manifolds;
 pub mod c10_idempotence_and_orthogonality;
 pub mod c11_score_is_distance;
+pub mod c12_smooth_optimum;
+pub mod c13_no_derivative;
+pub mod c14_sparse_projection;
+pub mod c15_kept_noise;
+pub mod c16_augmentation;
 pub mod c1_geometry;
 pub mod c2_least_contraction;
 pub mod c3_linear_models;
@@ -13,6 +18,7 @@ pub mod c6_partial_corruption;
 pub mod c7_conservation;
 pub mod c8_discrete_textures;
 pub mod c9_trained_autoencoder;
+mod faint_corruption;
 mod training;
 mod wrong_maps;
 
@@ -20,7 +26,7 @@ use super::claim::Claim;
 use crate::error::{Error, Result};
 
 /// Every claim, in order.
-pub const ALL: [&Claim; 11] = [
+pub const ALL: [&Claim; 16] = [
     &c1_geometry::CLAIM,
     &c2_least_contraction::CLAIM,
     &c3_linear_models::CLAIM,
@@ -32,6 +38,11 @@ pub const ALL: [&Claim; 11] = [
     &c9_trained_autoencoder::CLAIM,
     &c10_idempotence_and_orthogonality::CLAIM,
     &c11_score_is_distance::CLAIM,
+    &c12_smooth_optimum::CLAIM,
+    &c13_no_derivative::CLAIM,
+    &c14_sparse_projection::CLAIM,
+    &c15_kept_noise::CLAIM,
+    &c16_augmentation::CLAIM,
 ];
 
 /// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.

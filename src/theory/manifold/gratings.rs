@@ -6,6 +6,7 @@ use super::{Manifold, check_vector};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
 use crate::theory::algebra::{from_columns, norm};
+use crate::theory::robust_fit::AffineSpace;
 
 /// Wavevectors (k_y, k_x) of [`Gratings::standard`]; valid on any grid of at least 8 x 8 pixels.
 const STANDARD: [[i32; 2]; 8] = [[1, 2], [3, -1], [2, 3], [1, -3], [2, 0], [0, 1], [3, 2], [1, 1]];
@@ -75,6 +76,15 @@ impl Gratings {
     /// As [`Manifold::project_point`].
     pub fn phases(&self, y: &Array1<f64>) -> Result<Array1<f64>> {
         Ok(self.directions(y)?.into_iter().map(|[cosine, sine]| sine.atan2(cosine)).collect())
+    }
+
+    /// The affine hull of D: the grey image ½ and the planes of all waves.
+    ///
+    /// # Errors
+    /// None: the waves are orthonormal.
+    pub fn hull(&self) -> Result<AffineSpace> {
+        let waves: Vec<Array1<f64>> = self.planes.iter().flatten().cloned().collect();
+        AffineSpace::new(Array1::from_elem(self.ambient(), 0.5), from_columns(self.ambient(), &waves))
     }
 
     /// R, the radius of each circle.

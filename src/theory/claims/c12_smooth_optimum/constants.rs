@@ -1,0 +1,1 @@
+pub(super) const NUMBER: u32 = 12;

@@ -1,0 +1,26 @@
+//! A network trained on a circle in R⁴ with faint corruption.
+
+use ndarray::Array2;
+
+use crate::error::Result;
+use crate::theory::claim::{Check, Setting};
+use crate::theory::claims::faint_corruption::{FaintCorruption, Task, apart, mixed};
+use crate::theory::least_squares::LeastSquaresProjector;
+
+use super::constants::NUMBER;
+
+/// Set with seeds 100 to 102.
+const HALF: (f64, &str) = (0.5, "nearer to J_C than half of its distance from P_T; curvature and a finite t leave the rest");
+
+pub(super) fn check(setting: &Setting) -> Result<Check> {
+    let (bench, task) = (FaintCorruption::new(setting)?, Task::oblique());
+    let best = bench.matrices(|basis| Ok(LeastSquaresProjector::new(basis, &task.moment())?.matrix()))?;
+    let tangents = bench.tangents();
+    let (trained, rival) = rayon::join(|| bench.jacobians(NUMBER, &task), || bench.jacobians(NUMBER, &task.isotropic()));
+    let (trained, rival) = (trained?, rival?);
+    let distance = |jacobians: &[Array2<f64>]| apart(jacobians, &best) / apart(&tangents, &best);
+    let quantity = "‖J_f - J_C‖_F / ‖J_C - P_T‖_F, rms over D, network trained with corruption of second moment C";
+    Check::at_most(quantity, 0.0, distance(&trained), HALF.0, HALF.1)
+        .control("trained with isotropic noise of the same power", distance(&rival))
+        .notices("the share ε of P_T in J_f", |share| Ok(distance(&mixed(&trained, &tangents, share))))
+}

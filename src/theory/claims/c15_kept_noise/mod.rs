@@ -1,0 +1,23 @@
+//! **C15, noise that is kept.**
+//!
+#![doc = include_str!("statement.md")]
+
+mod constants;
+mod expansion;
+mod linear;
+mod trained;
+
+use crate::backend::Reference;
+use crate::error::Result;
+use crate::theory::claim::{Claim, Evidence, Setting};
+
+/// See the [module](self).
+pub const CLAIM: Claim = Claim::new("C15", "Noise that is kept", include_str!("statement.md"), measure).seeds([1, 3]).cost(15);
+
+fn measure(setting: &Setting) -> Result<Evidence> {
+    let mut checks = expansion::checks(setting)?;
+    let (of_linear_maps, figure) = linear::checks(&Reference::<f64>::default(), setting)?;
+    checks.extend(of_linear_maps);
+    checks.extend(trained::checks(setting)?);
+    Ok(Evidence { checks, figures: vec![figure] })
+}
