@@ -33,7 +33,8 @@ pub(super) struct FaintCorruption<'a> {
 /// What a network sees and what it is to return: `x + te + t ς ξ` and x, or, if the noise is kept, `x + t ς ξ`.
 #[derive(Clone)]
 pub(super) struct Task {
-    /// A square root of the second moment C of e, which is this times random signs.
+    /// A square root of the second moment C of e, which is this times normal values, cut at three standard deviations. With few values of e a
+    /// network recognises each of them, and the second moment decides nothing.
     pub(super) root: Array2<f64>,
     /// ς.
     pub(super) noise: f64,
@@ -89,8 +90,8 @@ impl<'a> FaintCorruption<'a> {
             let (mut seen, mut wanted) = (Vec::with_capacity(2 * BATCH), Vec::with_capacity(2 * BATCH));
             for _ in 0..BATCH {
                 let x = self.circle.sample(&mut stream);
-                let signs = Array1::from_shape_simple_fn(N, || if stream.below(2) == 0 { 1.0 } else { -1.0 });
-                let (e, noise) = (SIZE * task.root.dot(&signs), SIZE * task.noise * gaussian_vector(&mut stream, N));
+                let values = gaussian_vector(&mut stream, N).mapv(|value| value.clamp(-3.0, 3.0));
+                let (e, noise) = (SIZE * task.root.dot(&values), SIZE * task.noise * gaussian_vector(&mut stream, N));
                 let kept = if task.is_kept { noise.clone() } else { Array1::zeros(N) };
                 seen.extend([&x + &e + &noise, &x - &e - &noise]);
                 wanted.extend([&x + &kept, &x - &kept]);

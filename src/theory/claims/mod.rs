@@ -20,6 +20,7 @@ pub mod c8_discrete_textures;
 pub mod c9_trained_autoencoder;
 mod faint_corruption;
 mod training;
+mod uneven_density;
 mod wrong_maps;
 
 use super::claim::Claim;

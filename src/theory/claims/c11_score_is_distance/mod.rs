@@ -4,6 +4,7 @@
 
 mod density;
 mod figures;
+mod frontier;
 mod law;
 
 use std::f64::consts::PI;
@@ -18,6 +19,7 @@ use crate::theory::manifold::{Manifold, Torus};
 use crate::theory::statistics::{auroc, larger, median, smaller};
 
 use density::{Mixture, neighbour_distance};
+use frontier::Frontier;
 use law::{AREA, Place, RARE};
 
 const NUMBER: u32 = 11;
@@ -41,7 +43,11 @@ fn measure(setting: &Setting) -> Result<Evidence> {
     checks.push(bench.separation_in_noise(&mut setting.stream(NUMBER, 8))?);
     checks.extend(bench.densities(setting)?);
     checks.push(bench.approximations(&mut setting.stream(NUMBER, 4))?);
-    Ok(Evidence { checks, figures: vec![bench.figure_of_distance()?, bench.figure_of_rarity(&mut setting.stream(NUMBER, 5))?] })
+    checks.push(bench.ordinary()?);
+    let frontier = Frontier::measure(setting)?;
+    checks.extend(frontier.checks()?);
+    let rarity = bench.figure_of_rarity(&mut setting.stream(NUMBER, 5))?;
+    Ok(Evidence { checks, figures: vec![bench.figure_of_distance()?, rarity, frontier.figure()] })
 }
 
 /// A point x + tν, and the place of x.
@@ -188,6 +194,30 @@ impl Bench {
                        both matter less where ‖v‖ dominates the distance";
         Check::equal(format!("median of k-th distance / formula, {name}"), 1.0, ratio(&Place::density), tolerance, because)
             .control("formula with even density", ratio(&|_| 1.0 / AREA))
+    }
+
+    /// The usual comparison, all normal samples against all anomalies: nearest neighbours lose little, and as much as their formula says.
+    fn ordinary(&self) -> Result<Check> {
+        let formula = |samples: &[Sample], density: &dyn Fn(&Place) -> f64| -> Vec<f64> {
+            let spread = |sample: &Sample| NEIGHBOURS as f64 / (self.training.len() as f64 * density(&sample.place) * PI);
+            samples.iter().map(|sample| (sample.distance.powi(2) + spread(sample)).sqrt()).collect()
+        };
+        let expected =
+            |density: &dyn Fn(&Place) -> f64| auroc(&formula(&self.frequent, density), &formula(&self.anomalies, density));
+        let scores = |samples: &[Sample]| self.neighbours(samples, NEIGHBOURS);
+        let measured = auroc(&scores(&self.frequent), &scores(&self.anomalies))?;
+        let predicted = expected(&Place::density)?;
+        let because =
+            "two standard errors of 400 scores of each class, and the scatter of the 5th distance, which the formula leaves out";
+        let even = measured - expected(&|_| 1.0 / AREA)?;
+        let check = Check::equal(
+            "AUROC of k nearest neighbours, all normal samples, less that of the formula",
+            0.0,
+            measured - predicted,
+            0.02,
+            because,
+        );
+        Ok(check.control("formula with even density", even))
     }
 
     /// Maps at distance exactly ε from π: the residual still separates if ε is below half of the smallest distance.

@@ -49,6 +49,8 @@ fn measure(setting: &Setting) -> Result<Evidence> {
     };
     let mixed =
         |share: f64| move |place: &Place, y: &Array1<f64>| Ok((1.0 - share) * nearest(place, y)? + share * optimum(place, y)?);
+    let following_optimum =
+        |share: f64| move |place: &Place, y: &Array1<f64>| Ok((1.0 - share) * huber(place, y)? + share * optimum(place, y)?);
     let of_huber = |kappa: f64| places[0].defect(least, &|place, y| place.hull.fit(y, Penalty::Huber(kappa)));
     let checks = vec![
         Check::equal("Δ_t(f*), t = 0.1 … 0.0001, farthest from 1", 1.0, farthest(&optimum)?, CHORD.0, CHORD.1)
@@ -59,7 +61,7 @@ fn measure(setting: &Setting) -> Result<Evidence> {
             .notices("the share ε of f* in π", |share| slope(&mixed(share)))?,
         Check::equal("Δ_t of the fit with Huber's penalty, κ = 0.001, t = 0.0001", 0.0, of_huber(KAPPA)?, FIRST.0, FIRST.1)
             .control("κ = 0.000001", of_huber(1e-6)?)
-            .notices("the threshold (1-ε)κ", |size| of_huber((1.0 - size).max(1e-9) * KAPPA))?,
+            .notices("the share ε of f* in the fit", |share| places[0].defect(least, &following_optimum(share)))?,
     ];
     Ok(Evidence { checks, figures: vec![places[0].figure()?] })
 }

@@ -67,7 +67,7 @@ fn separation(turned: &Turned, h: f64, stream: &mut Stream, count: usize) -> Res
     let (normal, far, on_turned) = (scores(&normal)?, scores(&far)?, scores(&on_turned)?);
     let because = "every pair is ordered or tied exactly, since rounding errors count as 0";
     let with = |share: f64| {
-        let replaced = (share * count as f64).ceil() as usize;
+        let replaced = (share * count as f64).round() as usize;
         auroc(&normal, &[&on_turned[..replaced], &far[replaced..]].concat())
     };
     Check::at_least("AUROC of δ_G, anomalies with δ > h", 1.0, with(0.0)?, 1e-12, because)

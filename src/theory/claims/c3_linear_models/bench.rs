@@ -19,6 +19,8 @@ pub(super) const LAMBDA: [f64; 5] = [2.0, 1.5, 1.0, 0.6, 0.3];
 pub(super) const N: usize = 8;
 /// Rows of U and W₁: more than d, so that the bottleneck is no restriction.
 const HIDDEN: usize = 6;
+/// Rows of U where the bottleneck is narrower than the data.
+pub(super) const NARROW: usize = 3;
 
 /// λ of a column of Q; 0 in directions without data.
 pub(super) fn eigenvalue(direction: usize) -> f64 {
@@ -43,6 +45,8 @@ pub(super) enum Net {
     Tied,
     /// UᵀU, J = U of the encoder.
     TiedEncoder,
+    /// UᵀU with fewer rows than there are directions with data, J = U of the encoder.
+    Narrow,
     /// W₂W₁, J = W₁ of the encoder.
     UntiedEncoder,
 }
@@ -105,6 +109,7 @@ impl<'a, B: Backend<Elem = f64>> Bench<'a, B> {
         match net {
             Net::Full => Ok(vec![start(N, N)?]),
             Net::Tied | Net::TiedEncoder => Ok(vec![start(N, HIDDEN)?]),
+            Net::Narrow => Ok(vec![start(N, NARROW)?]),
             Net::UntiedEncoder => Ok(vec![start(HIDDEN, N)?, start(N, HIDDEN)?]),
         }
     }
@@ -138,9 +143,9 @@ impl Net {
     fn forward<B: Backend>(self, tape: &mut Tape<B>, weights: &[Var], x: Var) -> Result<(Var, Var)> {
         let linear = |tape: &mut Tape<B>, x: Var, w: Var| tape.linear(x, w, None, Activation::Identity);
         match (self, weights) {
-            (Self::Tied | Self::TiedEncoder, &[v, ..]) => {
+            (Self::Tied | Self::TiedEncoder | Self::Narrow, &[v, ..]) => {
                 // U = Vᵀ: the linear map of V applied to the unit vectors.
-                let unit = tape.constant(Tensor::from_array(tape.backend(), &Array2::<f64>::eye(HIDDEN))?);
+                let unit = tape.constant(Tensor::from_array(tape.backend(), &Array2::<f64>::eye(tape.shape(v).channels()))?);
                 let u = linear(tape, unit, v)?;
                 let code = linear(tape, x, u)?;
                 Ok((code, linear(tape, code, v)?))

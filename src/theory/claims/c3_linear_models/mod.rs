@@ -15,7 +15,7 @@ use crate::theory::claim::{Check, Claim, Evidence, Setting};
 use crate::theory::statistics::log_log_slope;
 
 use super::training::matrix;
-use bench::{Bench, LAMBDA, Loss, N, Net, eigenvalue};
+use bench::{Bench, LAMBDA, Loss, N, NARROW, Net, eigenvalue};
 
 const NUMBER: u32 = 3;
 
@@ -42,6 +42,7 @@ fn measure(setting: &Setting) -> Result<Evidence> {
     let (mut checks, spectra) = (trained.checks(&bench)?, trained.figure(&bench.q));
     checks.extend(rate_checks(&bench)?);
     checks.push(full_rank_check(&bench)?);
+    checks.push(narrow_check(&bench)?);
     Ok(Evidence { checks, figures: vec![spectra, figures::training(&bench, RATES[1])?] })
 }
 
@@ -147,6 +148,25 @@ fn full_rank_check<B: Backend<Elem = f64>>(bench: &Bench<'_, B>) -> Result<Check
     let ((tolerance, because), measured) = (CONVEX, from_identity(Loss::Contraction(0.0))?);
     let check = Check::equal("‖W - I‖, plain autoencoder, Σ of full rank", 0.0, measured, tolerance, because);
     Ok(check.control("DAE", from_identity(Loss::Denoising(WEIGHT))?))
+}
+
+/// A bottleneck narrower than the data keeps the leading directions.
+fn narrow_check<B: Backend<Elem = f64>>(bench: &Bench<'_, B>) -> Result<Check> {
+    let found = bench.map(Net::Narrow, Loss::Contraction(WEIGHT))?;
+    // The last direction that is kept, turned by an angle towards the first that is not.
+    let closed = |angle: f64| {
+        let (sine, cosine) = angle.sin_cos();
+        let (last, next) = (bench.q.column(NARROW - 1), bench.q.column(NARROW));
+        let mut axes = bench.q.clone();
+        axes.column_mut(NARROW - 1).assign(&(cosine * &last + sine * &next));
+        let kept = Array1::from_shape_fn(N, |k| if k < NARROW { tied_eigenvalue(eigenvalue(k)) } else { 0.0 });
+        (&axes * &kept).dot(&axes.t())
+    };
+    let quantity = "‖UᵀU - Σ_(k≤3) (1-γ/2λ_k) q_k q_kᵀ‖, trained tied CAE, U of 3 rows, 5 directions with data";
+    let because = "directions 3 and 4 separate slowly: their variances differ by 0.4";
+    Check::equal(quantity, 0.0, norm(&(&found - closed(0.0))), 1e-4, because)
+        .control("directions 1, 2 and 4", norm(&(&found - closed(0.5 * std::f64::consts::PI))))
+        .notices("direction 3 turned by ε towards direction 4", |angle| Ok(norm(&(&found - closed(angle)))))
 }
 
 /// Eigenvalue of DAE and RCAE.

@@ -3,6 +3,7 @@
 #![doc = include_str!("statement.md")]
 
 mod bessel;
+mod bias;
 mod derivatives;
 mod network;
 mod posterior;
@@ -29,6 +30,7 @@ fn measure(setting: &Setting) -> Result<Evidence> {
     let mut checks = formula_checks(setting)?;
     let (rates, figure) = rates::checks(setting)?;
     checks.extend(rates);
+    checks.extend(bias::checks()?);
     checks.extend(derivatives::checks(setting)?);
     let (trained, profile) = network::checks(&Reference::<f64>::default(), setting)?;
     checks.extend(trained);

@@ -57,25 +57,6 @@ fn theorems(circle: &Circle, found: &Jets) -> Vec<Check> {
     ]
 }
 
-/// ‖J_f - P_T‖ for one γ, compared with that of g_γ. L_γ is quadratic, so `L_γ(f) - L_γ(g_γ) = E‖f - g_γ‖² + γE‖J_f - J‖²` with
-/// J = J_{g_γ}: a relative excess p of the loss allows an error `√(p/(1 + γ/R²))` of J.
-pub(super) fn trend(circle: &Circle, gamma: f64, found: &Jets, control: &Jets) -> Check {
-    let quantity = format!("‖J_f - P_T‖_F on D, rms, γ = {gamma}");
-    let factor = circle.factor(gamma);
-    let because = "how far J may be from the optimum's where the loss is 2 % above the minimum: √(0.02/(1+γ/R²))";
-    Check::equal(quantity, 1.0 - factor, found.from_tangent.sqrt(), (LOSS * factor).sqrt(), because)
-        .control(CONTROL, control.from_tangent.sqrt())
-}
-
-/// ‖J_f - P_T‖ decreases with γ: its ratio between [`GAMMA`] and a larger γ.
-pub(super) fn falls(circle: &Circle, gamma: f64, [found, larger, control]: [&Jets; 3]) -> Check {
-    let over = |jets: &Jets| (jets.from_tangent / larger.from_tangent).sqrt();
-    let predicted = (1.0 - circle.factor(GAMMA)) / (1.0 - circle.factor(gamma));
-    let quantity = format!("‖J_f - P_T‖_F on D at γ = {GAMMA} over that at γ = {gamma}");
-    let because = "the ratio of the γs; the error that training leaves in J is as large as the smaller value";
-    Check::at_most(quantity, predicted, over(found), 0.3, because).control(CONTROL, over(control))
-}
-
 /// `‖f(x + v) - π(x + v)‖ / ‖v‖` over normal v, which is at most `‖f(x) - x‖/‖v‖ + ‖J_f - P_T‖` plus a term of second order.
 pub(super) fn near<B: Backend>(
     backend: &B,

@@ -4,6 +4,7 @@
 
 mod checks;
 mod constants;
+mod exact;
 mod figures;
 mod gradient;
 mod network;
@@ -35,13 +36,14 @@ fn measure(setting: &Setting) -> Result<Evidence> {
     checks.push(checks::near(&backend, &circle, [&reference, &control], &found, setting)?);
     let other = |&gamma: &f64| if gamma == GAMMA { jets(&reference) } else { jets(&train(gamma)?) };
     let along = gammas.iter().map(other).collect::<Result<Vec<_>>>()?;
-    checks.extend(gammas.iter().zip(&along).map(|(&gamma, found)| checks::trend(&circle, gamma, found, &unpenalised)));
-    checks.push(checks::falls(&circle, gammas[0], [&found, &along[0], &unpenalised]));
+    let (of_minimiser, bias) = exact::checks()?;
+    checks.extend(of_minimiser);
     checks.push(checks::probes(&backend, &circle, &reference.network, setting)?);
     checks.extend(gradient_checks(&backend, setting)?);
     if setting.effort() == Effort::Full {
         checks.extend(checks::wide(setting)?);
     }
-    let figures = vec![figures::singular_values(&reference, &control), figures::gamma(&circle, gammas, &along, &unpenalised)];
+    let figures =
+        vec![figures::singular_values(&reference, &control), figures::gamma(&circle, gammas, &along, &unpenalised), bias];
     Ok(Evidence { checks, figures })
 }

@@ -17,7 +17,8 @@ const GENERAL: u32 = 1;
 const DISTRIBUTION: u32 = 2;
 const GRATINGS: u32 = 3;
 const PICTURES: u32 = 4;
-const MANIFOLDS: u32 = 5;
+const FAULTS: u32 = 5;
+const MANIFOLDS: u32 = 6;
 
 /// See the [module](self).
 pub const CLAIM: Claim = Claim::new("C7", "Conservation", include_str!("statement.md"), measure).cost(3);

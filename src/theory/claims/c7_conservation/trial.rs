@@ -4,26 +4,20 @@ use ndarray::{Array1, Axis};
 
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{gaussian_matrix, gaussian_vector, norm, svd, symmetric_eigen};
+use crate::theory::algebra::{gaussian_vector, norm, square_norm, svd, symmetric_eigen};
 use crate::theory::manifold::Manifold;
 use crate::theory::statistics::larger;
 
-use super::super::wrong_maps;
-
 /// Maximum length of corruptions that are compared with P_T, relative to the reach.
 const MAX_LENGTH: f64 = 0.5;
-/// Size of the tilt of wrong maps: it rotates their normal direction by the arc tangent of this.
-const TILT: f64 = 0.5;
+/// Length of the step from x to the control, relative to ‖e‖.
+const BEYOND: f64 = 0.2;
 
 /// Extremes over trials.
 #[derive(Clone, Copy)]
 pub(super) struct Found {
-    /// `(‖(z-x̂)_S̄‖² - ‖(x-x̂)_S‖² + ‖(z-x̂)_S‖²) / ‖e‖²`, for π and for a tilted map.
+    /// `(‖(z-x)_S̄‖² - ‖(x-x̂)_S‖² + ‖(z-x̂)_S‖²) / ‖e‖²`, for z = π(x̂) and for a point z of D beyond x.
     pub(super) excess: [f64; 2],
-    /// Smallest `‖g(y)-y‖/‖π(y)-y‖` over tilted maps g, and for the halfway map.
-    pub(super) least: [f64; 2],
-    /// Largest `‖g(g(y)) - g(y)‖ / (1+‖y‖)` of the same maps.
-    pub(super) repeated: [f64; 2],
     /// `‖π(x+e)-x-P_T e‖ (τ-‖e‖)/‖e‖²` with the tangent space at x, and at another point.
     pub(super) remainder: [f64; 2],
     /// `‖π(x+e)-x‖ (τ-‖e‖)/(τ‖P_T e‖)` with the same tangent spaces.
@@ -35,23 +29,13 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) const NONE: Self = Self {
-        excess: [f64::NEG_INFINITY; 2],
-        least: [f64::INFINITY; 2],
-        repeated: [0.0; 2],
-        remainder: [0.0; 2],
-        tangential: [0.0; 2],
-        bound: [0.0; 2],
-        crossing: 0.0,
-    };
+    pub(super) const NONE: Self =
+        Self { excess: [f64::NEG_INFINITY; 2], remainder: [0.0; 2], tangential: [0.0; 2], bound: [0.0; 2], crossing: 0.0 };
 
     pub(super) fn with(self, other: &Self) -> Self {
         let largest = |a: [f64; 2], b: [f64; 2]| [larger(a[0], b[0]), larger(a[1], b[1])];
-        let negative = |a: [f64; 2]| a.map(|value| -value);
         Self {
             excess: largest(self.excess, other.excess),
-            least: negative(largest(negative(self.least), negative(other.least))),
-            repeated: largest(self.repeated, other.repeated),
             remainder: largest(self.remainder, other.remainder),
             tangential: largest(self.tangential, other.tangential),
             bound: largest(self.bound, other.bound),
@@ -89,24 +73,11 @@ impl<'a> Trial<'a> {
     pub(super) fn measure(&self, stream: &mut Stream) -> Result<Found> {
         let corrupted = &self.x + &self.e;
         let nearest = self.manifold.project_point(&corrupted)?;
-        let tilt = gaussian_matrix(stream, self.x.len(), self.x.len());
-        let tilt = TILT / (self.x.len() as f64).sqrt() * &tilt;
-        let tilted = wrong_maps::tilted(self.manifold, &tilt, 0, &corrupted)?;
-        let halfway = wrong_maps::halfway(self.manifold, &corrupted)?;
-        let half_again = wrong_maps::halfway(self.manifold, &halfway)?;
-        let least = norm(&(&nearest - &corrupted));
-        // A point of D only moves by rounding.
-        let ratio = |z: &Array1<f64>| if least > 1e-6 { norm(&(z - &corrupted)) / least } else { f64::INFINITY };
-        let repeated = |again: &Array1<f64>, once: &Array1<f64>| norm(&(again - once)) / (1.0 + norm(&corrupted));
+        let beyond = self.beyond(stream)?;
         let ([bound, crossing], everywhere) = self.bounds(stream)?;
         let [at_x, elsewhere] = self.first_order(stream)?;
         Ok(Found {
-            excess: [self.excess(&corrupted, &nearest), self.excess(&corrupted, &tilted)],
-            least: [ratio(&tilted), ratio(&halfway)],
-            repeated: [
-                repeated(&wrong_maps::tilted(self.manifold, &tilt, 0, &tilted)?, &tilted),
-                repeated(&half_again, &halfway),
-            ],
+            excess: [self.excess(&corrupted, &nearest), self.excess(&corrupted, &beyond)],
             remainder: [at_x[0], elsewhere[0]],
             tangential: [at_x[1], elsewhere[1]],
             bound: [bound, everywhere],
@@ -115,9 +86,18 @@ impl<'a> Trial<'a> {
     }
 
     fn excess(&self, corrupted: &Array1<f64>, z: &Array1<f64>) -> f64 {
-        let moved = z - corrupted;
-        let square = self.e.dot(&self.e);
-        if square > 1e-8 { (moved.dot(&moved) - square) / square } else { f64::NEG_INFINITY }
+        let off = &(z - &self.x) * &(1.0 - &self.on);
+        let (before, after) = (&(&self.x - corrupted) * &self.on, &(z - corrupted) * &self.on);
+        let square = square_norm(&self.e);
+        if square > 1e-8 { (square_norm(&off) - square_norm(&before) + square_norm(&after)) / square } else { f64::NEG_INFINITY }
+    }
+
+    /// A point of D near x, on the side away from x̂.
+    fn beyond(&self, stream: &mut Stream) -> Result<Array1<f64>> {
+        let basis = self.manifold.tangent_basis(&self.x)?;
+        let step = basis.dot(&gaussian_vector(stream, basis.ncols()));
+        let length = BEYOND * norm(&self.e).min(self.manifold.local_reach(&self.x)?) / norm(&step);
+        self.manifold.project_point(&(&self.x - length.copysign(step.dot(&self.e)) * &step))
     }
 
     /// The remainder and the tangential bound for the same corruption, made shorter than the reach: with T at x, and at another

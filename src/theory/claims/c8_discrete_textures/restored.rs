@@ -13,7 +13,7 @@ use crate::theory::transition_set::TransitionSet;
 const MAX_TRIES: usize = 10_000;
 
 /// Number of states of every graph.
-pub(super) const STATES: usize = 6;
+const STATES: usize = 6;
 
 /// Random textures with their m, and the same number of periodic patterns.
 pub(super) struct Worlds {
@@ -56,6 +56,13 @@ fn texture(stream: &mut Stream) -> Result<(TransitionSet, usize)> {
         }
     }
     Err(Error::argument("no random graph has a full power from 3 to 8"))
+}
+
+/// A cycle of all states with one more edge, which skips a state: almost periodic, but all long enough steps are possible.
+pub(super) fn nearly_periodic(stream: &mut Stream) -> Result<TransitionSet> {
+    let mut successors: Vec<Vec<usize>> = (0..STATES).map(|state| vec![(state + 1) % STATES]).collect();
+    successors[0].push(2);
+    TransitionSet::new(letters(stream)?, successors)
 }
 
 /// What replaces a segment.
@@ -102,6 +109,14 @@ impl<'a> Restored<'a> {
         let near = self.segment.start.saturating_sub(margin)..self.segment.end + margin;
         let change = |cell: usize| square_norm(&(self.set.letter(self.z[cell]) - self.set.letter(self.x[cell])));
         (0..self.x.len()).filter(|cell| !near.contains(cell)).map(change).sum()
+    }
+
+    /// The largest distance of a changed cell outside S from S; 0 if none has changed.
+    pub(super) fn farthest_change(&self) -> usize {
+        let before =
+            (0..self.segment.start).find(|&cell| self.x[cell] != self.z[cell]).map_or(0, |cell| self.segment.start - cell);
+        let after = (self.segment.end..self.x.len()).rev().find(|&cell| self.x[cell] != self.z[cell]);
+        before.max(after.map_or(0, |cell| cell + 1 - self.segment.end))
     }
 
     /// The preserved fraction outside S.
