@@ -70,6 +70,7 @@
 //! | [`audit`] | how close any map is to an orthogonal projection |
 //! | [`profile`] | time, FLOPs and bytes of every operation |
 //! | [`report`] | tables, figures, HTML |
+//! | `cli` | the program, also for a program of your own with claims of its own |
 //!
 //! # Features
 //! - `cli` (default): the program. Libraries should use `default-features = false`; this leaves out the crates for arguments, progress
@@ -83,6 +84,8 @@
 
 pub mod audit;
 pub mod backend;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod data;
 pub mod detect;
 pub mod disk;

@@ -3,16 +3,14 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::audit::{self, Card, Commands, FolderImages, ImageSamples, Limits, Map, Network, Options, Program, image_samples};
+use crate::data::{Fit, Preparation, check_output_folder, make_folder, write_bytes};
+use crate::detect::Detector;
+use crate::ops::Backend;
+use crate::report::audit::{AuditPage, notes, table};
+use crate::report::wrap::wrap;
+use crate::run::{COMMIT, CONFIG_FILE, Config};
 use anyhow::Context;
-use orthoscope::audit::{
-    self, Card, Commands, FolderImages, ImageSamples, Limits, Map, Network, Options, Program, image_samples,
-};
-use orthoscope::data::{Fit, Preparation, check_output_folder, make_folder, write_bytes};
-use orthoscope::detect::Detector;
-use orthoscope::ops::Backend;
-use orthoscope::report::audit::{AuditPage, notes, table};
-use orthoscope::report::wrap::wrap;
-use orthoscope::run::{COMMIT, CONFIG_FILE, Config};
 
 use super::device::{DeviceOption, on_device};
 use super::output::{INTERRUPTED, note, print, say, screen};

@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
-use orthoscope::data::corruption::{Corrupted, PatchShape, Source};
-use orthoscope::data::{Family, GenerateOptions, Image, generate_all, write_png, write_validation_set};
-use orthoscope::report::colour::grey;
-use orthoscope::report::figure::{Figure, FigureRow};
-use orthoscope::run::{Config, VALIDATION_SEED, load_training_set};
+use crate::data::corruption::{Corrupted, PatchShape, Source};
+use crate::data::{Family, GenerateOptions, Image, generate_all, write_png, write_validation_set};
+use crate::report::colour::grey;
+use crate::report::figure::{Figure, FigureRow};
+use crate::run::{Config, VALIDATION_SEED, load_training_set};
 
 use super::output::say;
 use super::validate::counts;

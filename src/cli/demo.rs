@@ -2,14 +2,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use orthoscope::data::{Category, check_output_folder, lock_folder};
-use orthoscope::detect::{Detector, Resolution};
-use orthoscope::ops::Backend;
-use orthoscope::run::{
+use crate::data::{Category, check_output_folder, lock_folder};
+use crate::detect::{Detector, Resolution};
+use crate::ops::Backend;
+use crate::run::{
     CHECKPOINT_FILE, CONFIG_FILE, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob, demo_config,
     evaluate_detector, generate_demo_data,
 };
-use orthoscope::{Error, Result};
+use crate::{Error, Result};
 
 use super::device::{DeviceOption, on_device};
 use super::output::{note, say};

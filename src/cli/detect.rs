@@ -1,16 +1,14 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use crate::data::{Image, check_output_folder, list_images, make_folder, read_image, write_bytes, write_mask_png, write_png};
+use crate::detect::metrics::Score;
+use crate::detect::{Cutoffs, Detector, Examination, Origin, Region};
+use crate::disk::npy;
+use crate::ops::Backend;
+use crate::report::colour::{Scale, overlay};
+use crate::{Error, Result};
 use anyhow::bail;
-use orthoscope::data::{
-    Image, check_output_folder, list_images, make_folder, read_image, write_bytes, write_mask_png, write_png,
-};
-use orthoscope::detect::metrics::Score;
-use orthoscope::detect::{Cutoffs, Detector, Examination, Origin, Region};
-use orthoscope::disk::npy;
-use orthoscope::ops::Backend;
-use orthoscope::report::colour::{Scale, overlay};
-use orthoscope::{Error, Result};
 use serde::Serialize;
 
 use super::device::{DeviceOption, on_device};

@@ -2,10 +2,10 @@
 
 use std::str::FromStr;
 
-use orthoscope::backend::cpu::Isa;
-use orthoscope::backend::cuda::Mode;
-use orthoscope::backend::{Cpu, Cuda};
-use orthoscope::{Error, Result};
+use crate::backend::cpu::Isa;
+use crate::backend::cuda::Mode;
+use crate::backend::{Cpu, Cuda};
+use crate::{Error, Result};
 
 /// Environment variable that names the CPU instructions to use; by default the widest available.
 const CPU_VARIABLE: &str = "ORTHOSCOPE_CPU";
@@ -113,7 +113,7 @@ impl DeviceOption {
 
 /// Prints a note if bf16 is slower than f32 on this processor. It does not switch to f32, because results must not depend on a measurement.
 fn recommend_precision(cpu: &Cpu) -> Result<()> {
-    let speedup = orthoscope::profile::bf16_speedup(cpu)?;
+    let speedup = crate::profile::bf16_speedup(cpu)?;
     log::info!("bf16 is {speedup:.2} times as fast as f32 on this processor, by the module that uses it most");
     if speedup < MIN_SPEEDUP {
         super::output::note(format!(
@@ -128,7 +128,7 @@ fn recommend_precision(cpu: &Cpu) -> Result<()> {
 fn automatic() -> Result<Opened> {
     match Cuda::gpu(0) {
         Ok(gpu) => {
-            log::info!("computing on the first GPU, {}", orthoscope::backend::Storage::description(&gpu));
+            log::info!("computing on the first GPU, {}", crate::backend::Storage::description(&gpu));
             Ok(Opened::Cuda(gpu))
         }
         Err(error) => {

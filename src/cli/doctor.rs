@@ -1,7 +1,7 @@
-use orthoscope::backend::cuda::compiler::Compiler;
-use orthoscope::backend::cuda::{Device, Nvtx, Probe, probe};
-use orthoscope::report::wrap::wrap;
-use orthoscope::run::{COMMIT, DEFAULT_CONFIG};
+use crate::backend::cuda::compiler::Compiler;
+use crate::backend::cuda::{Device, Nvtx, Probe, probe};
+use crate::report::wrap::wrap;
+use crate::run::{COMMIT, DEFAULT_CONFIG};
 use serde_json::{Value, json};
 
 use super::output::{print, say, screen};

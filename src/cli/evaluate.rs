@@ -2,13 +2,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use crate::data::{Category, Image, Plane, TestImage, check_output_folder, list_images, read_image};
+use crate::detect::{Detector, Resolution, Source};
+use crate::ops::Backend;
+use crate::report::results::{self, Results};
+use crate::run::{Config, EvaluationReport, ImageCounts, METRICS_FILE, Measured, PartialReport, evaluate_test_set};
+use crate::{Error, Result};
 use anyhow::bail;
-use orthoscope::data::{Category, Image, Plane, TestImage, check_output_folder, list_images, read_image};
-use orthoscope::detect::{Detector, Resolution, Source};
-use orthoscope::ops::Backend;
-use orthoscope::report::results::{self, Results};
-use orthoscope::run::{Config, EvaluationReport, ImageCounts, METRICS_FILE, Measured, PartialReport, evaluate_test_set};
-use orthoscope::{Error, Result};
 
 use super::device::{DeviceOption, on_device};
 use super::maps::MapFolder;

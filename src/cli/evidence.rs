@@ -1,16 +1,16 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use crate::data::{make_folder, write_atomically, write_bytes, write_png};
+use crate::disk::npy;
+use crate::report::claims::ClaimsPage;
+use crate::report::curves::curves_file;
+use crate::report::gallery::gallery;
+use crate::report::spell::file_stem;
+use crate::theory::figure::{Content, Figure};
+use crate::theory::record::Record;
+use crate::{Error, Result};
 use ndarray::Array2;
-use orthoscope::data::{make_folder, write_atomically, write_bytes, write_png};
-use orthoscope::disk::npy;
-use orthoscope::report::claims::ClaimsPage;
-use orthoscope::report::curves::curves_file;
-use orthoscope::report::gallery::gallery;
-use orthoscope::report::spell::file_stem;
-use orthoscope::theory::figure::{Content, Figure};
-use orthoscope::theory::record::Record;
-use orthoscope::{Error, Result};
 
 /// Creates the folders and checks that files can be created in them, before anything is measured.
 ///

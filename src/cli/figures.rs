@@ -1,15 +1,15 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
-use orthoscope::Result;
-use orthoscope::data::{Category, TrainingSet, check_output_folder};
-use orthoscope::detect::{Detector, Resolution, Settings};
-use orthoscope::model::{Architecture, WeightFile};
-use orthoscope::ops::Backend;
-use orthoscope::report::figures::{self, Ablation, Drawing, Input, Inputs, Name, Pick, Source, Test};
-use orthoscope::run::{
+use crate::Result;
+use crate::data::{Category, TrainingSet, check_output_folder};
+use crate::detect::{Detector, Resolution, Settings};
+use crate::model::{Architecture, WeightFile};
+use crate::ops::Backend;
+use crate::report::figures::{self, Ablation, Drawing, Input, Inputs, Name, Pick, Source, Test};
+use crate::run::{
     CONFIG_FILE, Config, EvaluationReport, ImageCounts, LOG_FILE, Log, LogEntry, evaluate_detector, load_training_set,
 };
+use anyhow::bail;
 
 use super::device::{DeviceOption, on_device};
 use super::output::{note, say};

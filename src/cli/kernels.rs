@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
-use orthoscope::backend::cuda::compiler::{Arch, Compiler, Cubin, Listing, Precompiled, list};
-use orthoscope::data::check_output_folder;
-use orthoscope::report::table::{Column, Table};
-use orthoscope::report::wrap::wrap;
+use crate::backend::cuda::compiler::{Arch, Compiler, Cubin, Listing, Precompiled, list};
+use crate::data::check_output_folder;
+use crate::report::table::{Column, Table};
+use crate::report::wrap::wrap;
 
 use super::output::{say, screen};
 
@@ -64,8 +64,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-fn rows<'a>(cubins: impl Iterator<Item = &'a Cubin>) -> orthoscope::Result<Vec<Listing>> {
-    Ok(cubins.map(list).collect::<orthoscope::Result<Vec<_>>>()?.concat())
+fn rows<'a>(cubins: impl Iterator<Item = &'a Cubin>) -> crate::Result<Vec<Listing>> {
+    Ok(cubins.map(list).collect::<crate::Result<Vec<_>>>()?.concat())
 }
 
 fn table(title: String, rows: &[Listing]) -> Table {

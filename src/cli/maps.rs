@@ -1,10 +1,10 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use orthoscope::data::{Category, Image, Plane, TestImage, check_output_folder, make_folder, row_major, write_bytes};
-use orthoscope::detect::metrics::resize_bilinear;
-use orthoscope::disk::npy;
-use orthoscope::{Error, Result};
+use crate::data::{Category, Image, Plane, TestImage, check_output_folder, make_folder, row_major, write_bytes};
+use crate::detect::metrics::resize_bilinear;
+use crate::disk::npy;
+use crate::{Error, Result};
 use tiff::encoder::{TiffEncoder, colortype::Gray32Float};
 
 /// A folder of heatmaps in the layout that MVTec's evaluation code reads: `DIR/CATEGORY/test/KIND/NAME.tiff`. Each has a `NAME.npy` in the same folder, so

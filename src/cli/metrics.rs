@@ -1,13 +1,13 @@
 use std::path::{Path, PathBuf};
 
+use crate::data::{Category, Plane, TestImage, plane};
+use crate::detect::metrics::Score;
+use crate::detect::{Resolution, TOP_SHARE};
+use crate::disk::npy;
+use crate::report::results::Results;
+use crate::run::evaluate_maps;
+use crate::{Error, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use orthoscope::data::{Category, Plane, TestImage, plane};
-use orthoscope::detect::metrics::Score;
-use orthoscope::detect::{Resolution, TOP_SHARE};
-use orthoscope::disk::npy;
-use orthoscope::report::results::Results;
-use orthoscope::run::evaluate_maps;
-use orthoscope::{Error, Result};
 
 use super::evaluate;
 

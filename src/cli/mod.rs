@@ -31,9 +31,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::Error;
+use crate::data::{check_output_folder, make_folder};
+use crate::theory::claim::Claim;
 use clap::{CommandFactory, Parser, Subcommand};
-use orthoscope::Error;
-use orthoscope::data::{check_output_folder, make_folder};
 
 /// Heading of the options that every subcommand takes.
 const GLOBAL: &str = "Global options";
@@ -100,12 +101,12 @@ enum Command {
     },
 }
 
-/// Runs the command line and returns its exit code.
-pub fn main() -> ExitCode {
+/// Runs the command line and returns its exit code. `verify` knows the claims of the theory and these, whose ids must differ from theirs.
+pub fn main(own: &[&'static Claim]) -> ExitCode {
     let arguments = Arguments::parse();
     let level = ["warn", "info", "debug"][usize::from(arguments.verbose.min(2))];
     start_log(level);
-    match run(arguments) {
+    match run(arguments, own) {
         Ok(code) => code,
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -128,14 +129,14 @@ fn start_log(level: &str) {
 /// Stack of a worker thread in bytes, the same as that of the main thread, because the command runs on a worker.
 const STACK: usize = 8 << 20;
 
-fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+fn run(arguments: Arguments, own: &[&'static Claim]) -> anyhow::Result<ExitCode> {
     let threads = arguments.threads.map_or(0, usize::from);
     rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build_global()?;
     // Outside the pool, every parallel loop would wake a thread and wait for it, which takes longer than many loops themselves.
-    rayon::scope(|_| dispatch(arguments.command))
+    rayon::scope(|_| dispatch(arguments.command, own))
 }
 
-fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+fn dispatch(command: Command, claims: &[&'static Claim]) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(own) => demo::run(&own),
         Command::Train(own) => train::run(&own),
@@ -147,7 +148,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Metrics(own) => done(metrics::run(&own)),
         Command::Data(own) => done(data::run(&own)),
         Command::Model(own) => done(model::run(&own)),
-        Command::Verify(own) => done(verify::run(&own)),
+        Command::Verify(own) => done(verify::run(&own, claims)),
         Command::Audit(own) => done(audit::run(&own)),
         Command::Profile(own) => done(profile::run(&own)),
         Command::Kernels(own) => done(kernels::run(&own)),

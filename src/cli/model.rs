@@ -1,13 +1,13 @@
 use std::path::PathBuf;
 
+use crate::data::{row_major, write_bytes};
+use crate::disk::npy;
+use crate::model::{Architecture, Parameters, Plan, WeightFile};
+use crate::ops::Backend;
+use crate::report::table::{Column, Table};
+use crate::shape::Shape;
 use anyhow::Context;
 use ndarray::ArrayD;
-use orthoscope::data::{row_major, write_bytes};
-use orthoscope::disk::npy;
-use orthoscope::model::{Architecture, Parameters, Plan, WeightFile};
-use orthoscope::ops::Backend;
-use orthoscope::report::table::{Column, Table};
-use orthoscope::shape::Shape;
 
 use super::device::{DeviceOption, cpu, on_device};
 use super::output::{print, say, screen};
@@ -136,7 +136,7 @@ fn summary(arguments: &Summary) -> anyhow::Result<()> {
 }
 
 fn as_json(architecture: &Architecture, plan: &Plan) -> serde_json::Value {
-    let layer = |layer: &orthoscope::model::Layer| {
+    let layer = |layer: &crate::model::Layer| {
         serde_json::json!({
             "name": layer.name, "operation": layer.kind, "output": layer.output.dims(),
             "parameters": layer.parameters, "flops": layer.flops, "training_flops": layer.training_flops,

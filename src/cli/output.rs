@@ -1,10 +1,10 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use crate::error::system_words;
+use crate::report::table::Screen;
 use anyhow::Context;
 use console::Term;
-use orthoscope::error::system_words;
-use orthoscope::report::table::Screen;
 
 /// Width of tables if that of the terminal is unknown, and their minimum width.
 const NARROW: usize = 80;
@@ -49,7 +49,7 @@ pub fn sentence(error: &anyhow::Error) -> String {
     for cause in error.chain() {
         words.push(cause.downcast_ref().map_or_else(|| cause.to_string(), system_words));
         // The library's errors already name their causes.
-        if cause.is::<orthoscope::Error>() {
+        if cause.is::<crate::Error>() {
             break;
         }
     }

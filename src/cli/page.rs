@@ -1,15 +1,15 @@
 use std::path::Path;
 use std::time::Duration;
 
-use orthoscope::Result;
-use orthoscope::data::{Category, Plane, write_bytes, write_png};
-use orthoscope::detect::{Cutoffs, Detector};
-use orthoscope::ops::Backend;
-use orthoscope::report::colour::Scale;
-use orthoscope::report::example::{Example, figure};
-use orthoscope::report::page::{Page, Section};
-use orthoscope::report::results::Results;
-use orthoscope::run::{EvaluationReport, LOG_FILE, Log};
+use crate::Result;
+use crate::data::{Category, Plane, write_bytes, write_png};
+use crate::detect::{Cutoffs, Detector};
+use crate::ops::Backend;
+use crate::report::colour::Scale;
+use crate::report::example::{Example, figure};
+use crate::report::page::{Page, Section};
+use crate::report::results::Results;
+use crate::run::{EvaluationReport, LOG_FILE, Log};
 
 /// Maximum numbers of mistakes and of other examples on a page.
 const MAX_MISTAKES: usize = 10;

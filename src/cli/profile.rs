@@ -1,12 +1,12 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::Error;
+use crate::data::{check_output_file, followed, write_atomically};
+use crate::profile::{Peaks, Profile, Settings, Span, Task, compare, doubt, processor, profile, trace};
+use crate::report::profile as report;
+use crate::report::roofline::roofline;
 use anyhow::{Context, bail, ensure};
-use orthoscope::Error;
-use orthoscope::data::{check_output_file, followed, write_atomically};
-use orthoscope::profile::{Peaks, Profile, Settings, Span, Task, compare, doubt, processor, profile, trace};
-use orthoscope::report::profile as report;
-use orthoscope::report::roofline::roofline;
 
 use super::device::{DeviceOption, Opened};
 use super::output::{print, say, screen};

@@ -1,9 +1,9 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use crate::run::{LogEntry, LogLine};
+use crate::theory::runner::Finding;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
-use orthoscope::run::{LogEntry, LogLine};
-use orthoscope::theory::runner::Finding;
 
 use super::output::note;
 

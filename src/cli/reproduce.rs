@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
-use indicatif::{HumanBytes, HumanDuration};
-use orthoscope::Result;
-use orthoscope::data::{Category, check_output_folder, lock_folder};
-use orthoscope::detect::Detector;
-use orthoscope::ops::Backend;
-use orthoscope::report::{reproduction, runs};
-use orthoscope::run::reproduction::{
+use crate::Result;
+use crate::data::{Category, check_output_folder, lock_folder};
+use crate::detect::Detector;
+use crate::ops::Backend;
+use crate::report::{reproduction, runs};
+use crate::run::reproduction::{
     Estimate, Folders, PAGE_FILE, Plan, PlannedRun, Preview, Report, Request, RunReport, Shard, Watcher, categories, execute,
     finished, merge, write_results,
 };
-use orthoscope::run::{EvaluationReport, LogEntry, MODEL_FILE, parse_minutes, steps_within};
+use crate::run::{EvaluationReport, LogEntry, MODEL_FILE, parse_minutes, steps_within};
+use anyhow::{Context, anyhow, bail};
+use indicatif::{HumanBytes, HumanDuration};
 
 use super::device::{DeviceOption, on_device};
 use super::output::{INTERRUPTED, note, print, say, screen};

@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
+use crate::run::LogEntry;
+use crate::run::reproduction::{PlannedRun, RunReport};
 use indicatif::{HumanDuration, ProgressBar};
-use orthoscope::run::LogEntry;
-use orthoscope::run::reproduction::{PlannedRun, RunReport};
 
 use super::output::note;
 use super::progress;

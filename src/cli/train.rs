@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::Error;
+use crate::backend::Storage;
+use crate::ops::Backend;
+use crate::report::training::Status;
+use crate::run::{CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, TrainingJob, parse_minutes};
 use anyhow::{Context, anyhow};
-use orthoscope::Error;
-use orthoscope::backend::Storage;
-use orthoscope::ops::Backend;
-use orthoscope::report::training::Status;
-use orthoscope::run::{CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, TrainingJob, parse_minutes};
 
 use super::device::{DeviceOption, on_device};
 use super::output::{note, say, sentence};

@@ -1,13 +1,13 @@
 use std::path::PathBuf;
 
-use anyhow::Context;
-use orthoscope::data::{Image, TrainingSet, category_name, check_output_folder};
-use orthoscope::detect::{Detector, Source};
-use orthoscope::ops::Backend;
-use orthoscope::report::results::Results;
-use orthoscope::run::{
+use crate::data::{Image, TrainingSet, category_name, check_output_folder};
+use crate::detect::{Detector, Source};
+use crate::ops::Backend;
+use crate::report::results::Results;
+use crate::run::{
     CONFIG_FILE, Config, METRICS_FILE, ValidationReport, check_held_out, load_training_set, source_of_held_out, validate_detector,
 };
+use anyhow::Context;
 
 use super::device::on_device;
 use super::evaluate::{self, Reporting};

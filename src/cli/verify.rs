@@ -1,15 +1,20 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::Error;
+use crate::report::claims::{self, ClaimsPage};
+use crate::run::COMMIT;
+use crate::theory::claim::{Claim, Effort, MAX_SEED, Setting};
+use crate::theory::claims::{ALL, among};
+use crate::theory::journal::Journal;
+use crate::theory::record::{Record, Worst, records, worst_of_seeds};
+use crate::theory::runner::{self, Outlook};
 use anyhow::{Context, anyhow};
-use orthoscope::Result;
-use orthoscope::report::claims::{self, ClaimsPage};
-use orthoscope::run::COMMIT;
-use orthoscope::theory::claim::{Effort, MAX_SEED, Setting};
-use orthoscope::theory::claims::find;
-use orthoscope::theory::record::{Record, Worst, records, worst_of_seeds};
-use orthoscope::theory::runner;
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use sha2::{Digest, Sha256};
 
+use super::Arguments as Invocation;
 use super::device::cpu;
 use super::evidence;
 use super::output::{note, print, say, screen};
@@ -18,9 +23,9 @@ use super::progress::ClaimProgress;
 /// Arguments of `verify`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Claims, C1 to C11, separated by commas [default: all]
-    #[arg(long, value_name = "CLAIM,...", value_delimiter = ',', value_parser = known)]
-    claim: Vec<&'static str>,
+    /// Claims, C1 to C16, separated by commas [default: all]
+    #[arg(long, value_name = "CLAIM,...", value_delimiter = ',')]
+    claim: Vec<String>,
     /// Seed, an integer from 0 to 9007199254740991
     #[arg(long, default_value = "0", value_name = "S", value_parser = seed, allow_negative_numbers = true)]
     seed: u64,
@@ -41,16 +46,37 @@ pub struct Arguments {
     json: bool,
 }
 
-/// The id of a claim, in upper or lower case.
-fn known(name: &str) -> Result<&'static str> {
-    find(&[name.trim()]).map(|claims| claims.first().map_or("", |claim| claim.id))
-}
-
 fn seed(text: &str) -> anyhow::Result<u64> {
     let seed: i128 = text.parse()?;
     let seed = u64::try_from(seed).map_err(|_| anyhow!("the seed must be 0 to {MAX_SEED}, got {seed}"))?;
     Setting::new(seed, Effort::Quick)?;
     Ok(seed)
+}
+
+/// Where measurements are kept until all are made. They are used again only by this program file, with the same effort and instructions.
+fn journal(out: &Path, setting: &Setting) -> anyhow::Result<Journal> {
+    let program = std::env::current_exe().and_then(std::fs::read).context("cannot read the program file")?;
+    let digest = Sha256::digest(&program);
+    let program: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    Ok(Journal::new(&out.join("measured"), format!("{program} {:?} {:?}", setting.effort(), setting.cpu()?.isa())))
+}
+
+/// What will be measured, and how long it takes.
+fn plan(chosen: &[&'static Claim], setting: &Setting, journal: Option<&Journal>) -> String {
+    let cores = rayon::current_num_threads();
+    let Outlook { findings, known, seconds } = runner::outlook(chosen, setting, journal, cores);
+    let before = if known > 0 { format!(", {known} of them made before") } else { String::new() };
+    let time = if seconds < 90.0 { format!("{seconds:.0} seconds") } else { format!("{:.0} minutes", (seconds / 60.0).ceil()) };
+    let then = match journal {
+        Some(_) => "if interrupted, the same command goes on",
+        None => "with --out it can be interrupted and resumed",
+    };
+    format!("claims: {}, measurements: {findings}{before}; about {time} on {cores} cores; {then}", chosen.len())
+}
+
+/// Ends the program as the parser does where a value is wrong.
+fn misused(error: &Error) -> ! {
+    Invocation::command().error(ErrorKind::InvalidValue, error).exit()
 }
 
 /// Exits at once: files are only written after all measurements, and each of them atomically.
@@ -60,8 +86,10 @@ fn interrupted() {
 }
 
 /// Measures claims. The error lists the checks that fail and the controls that pass.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let chosen = find(&arguments.claim)?;
+pub fn run(arguments: &Arguments, own: &[&'static Claim]) -> anyhow::Result<()> {
+    let known: Vec<&'static Claim> = ALL.iter().chain(own).copied().collect();
+    // An unknown claim is wrong usage, as any value that the parser refuses.
+    let chosen = among(&known, &arguments.claim).unwrap_or_else(|error| misused(&error));
     if arguments.describe {
         let statements: Vec<String> = chosen.iter().map(|claim| claims::statement(claim, screen().columns.min(100))).collect();
         return print(statements.join("\n"));
@@ -73,8 +101,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let start = Instant::now();
     let effort = if arguments.full { Effort::Full } else { Effort::Quick };
     let setting = Setting::new(arguments.seed, effort)?.on(&cpu()?);
+    let journal = arguments.out.as_deref().filter(|_| arguments.full).map(|out| journal(out, &setting)).transpose()?;
+    if arguments.full {
+        note(plan(&chosen, &setting, journal.as_ref()));
+    }
     let progress = ClaimProgress::new(runner::count(&chosen, &setting));
-    let findings = runner::run(&chosen, &setting, |finding| progress.found(finding));
+    let findings = runner::resume(&chosen, &setting, journal.as_ref(), |finding| progress.found(finding));
     progress.finish();
     let (findings, wall) = (findings?, start.elapsed());
     let records = records(&findings);
@@ -84,6 +116,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let figures = runner::figures(&findings)?;
         let page = ClaimsPage { findings: &findings, checks: &checks, figures: &figures, setting: &setting, wall, version };
         evidence::write(out, &records, &page)?;
+    }
+    if let Some(journal) = journal {
+        journal.clear(&findings);
     }
     // Faults are reported even if the reader closes the pipe before the end of the table.
     let shown = show(arguments.json, &records, &checks, claims::summary(&findings, &checks, wall));

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::Result;
+use crate::data::write_bytes;
+use crate::report::training::{History, Status, TrainingPage};
+use crate::run::{Config, LOG_FILE, Log, LogLine};
 use indicatif::HumanDuration;
-use orthoscope::Result;
-use orthoscope::data::write_bytes;
-use orthoscope::report::training::{History, Status, TrainingPage};
-use orthoscope::run::{Config, LOG_FILE, Log, LogLine};
 
 use super::output::note;
 

@@ -1,12 +1,14 @@
 //! Claims and their parts. A claim measures a quantity that the theory predicts, on its subject and on a control that must fail the
 //! same check.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::detection_limit::DetectionLimit;
 use super::figure::Figure;
+use super::journal::bits;
 use crate::backend::Cpu;
 use crate::backend::cpu::Isa;
 use crate::error::{Error, Result};
@@ -97,8 +99,9 @@ pub struct Claim {
     /// The statement in full sentences, the control last, shown by `verify --describe`. Empty lines separate paragraphs; formulas are in a
     /// block between the lines "```text" and "```".
     pub statement: &'static str,
-    /// Approximate running time in arbitrary units. Expensive claims start first, so that no core is idle at the end.
-    pub cost: u32,
+    /// Approximate seconds that one seed takes on one core, in the quick and the full form. Expensive claims start first, so that no core is idle
+    /// at the end.
+    pub seconds: [f64; 2],
     /// Measures everything, including the controls. It returns an error if the measurement is impossible; a check that fails is not an
     /// error.
     pub measure: fn(&Setting) -> Result<Evidence>,
@@ -106,20 +109,26 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// A claim of cost 1, measured with one seed in the quick form and five in the full form.
+    /// A claim of one and ten seconds, measured with one seed in the quick form and five in the full form.
     pub const fn new(
         id: &'static str,
         title: &'static str,
         statement: &'static str,
         measure: fn(&Setting) -> Result<Evidence>,
     ) -> Self {
-        Self { id, title, statement, cost: 1, measure, seeds: [1, 5] }
+        Self { id, title, statement, seconds: [1.0, 10.0], measure, seeds: [1, 5] }
     }
 
-    /// The claim with this [`cost`](Self::cost).
+    /// The claim with these [`seconds`](Self::seconds).
     #[must_use]
-    pub const fn cost(self, cost: u32) -> Self {
-        Self { cost, ..self }
+    pub const fn seconds(self, seconds: [f64; 2]) -> Self {
+        Self { seconds, ..self }
+    }
+
+    /// The seconds of one seed.
+    pub fn cost(&self, effort: Effort) -> f64 {
+        let [quick, full] = self.seconds;
+        if effort == Effort::Quick { quick } else { full }
     }
 
     /// The claim with these numbers of seeds in the quick and the full form. The quantities must have the same names for every seed.
@@ -136,7 +145,7 @@ impl Claim {
 }
 
 /// The findings of a claim.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Evidence {
     /// The checks: at least one, and at least one of them with a control.
     pub checks: Vec<Check>,
@@ -159,7 +168,7 @@ impl Evidence {
 }
 
 /// How the measured and the predicted value must relate; `equal`, `at_most` or `at_least` in files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Relation {
     /// `|measured - predicted| <= tolerance`.
@@ -181,20 +190,23 @@ impl fmt::Display for Relation {
 }
 
 /// One check: a quantity, its predicted value and its measured value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// What is measured, with the subject, e.g. `slope of ‖E[x|y] - π(y)‖ in σ, circle`.
     pub quantity: String,
     /// How measured and predicted must relate.
     pub relation: Relation,
     /// The value that the theory predicts.
+    #[serde(with = "bits")]
     pub predicted: f64,
     /// The measured value.
+    #[serde(with = "bits")]
     pub measured: f64,
     /// Allowed deviation, not negative.
+    #[serde(with = "bits")]
     pub tolerance: f64,
     /// Reason for the tolerance.
-    pub because: &'static str,
+    pub because: Cow<'static, str>,
     /// A map for which the same check must fail, if there is one.
     pub control: Option<Control>,
     /// The least fault that the check notices, if one was injected.
@@ -202,36 +214,47 @@ pub struct Check {
 }
 
 /// A map for which a check must fail, and the value measured on it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Control {
     /// e.g. `oblique projector`.
     pub name: String,
     /// The same quantity, measured on it.
+    #[serde(with = "bits")]
     pub measured: f64,
 }
 
 impl Check {
     /// A check that `measured` equals `predicted` up to `tolerance`.
-    pub fn equal(quantity: impl Into<String>, predicted: f64, measured: f64, tolerance: f64, because: &'static str) -> Self {
-        Self {
-            quantity: quantity.into(),
-            relation: Relation::Equal,
-            predicted,
-            measured,
-            tolerance,
-            because,
-            control: None,
-            limit: None,
-        }
+    pub fn equal(
+        quantity: impl Into<String>,
+        predicted: f64,
+        measured: f64,
+        tolerance: f64,
+        because: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let (quantity, because) = (quantity.into(), because.into());
+        Self { quantity, relation: Relation::Equal, predicted, measured, tolerance, because, control: None, limit: None }
     }
 
     /// A check that `measured` is at most `predicted`, up to `tolerance`.
-    pub fn at_most(quantity: impl Into<String>, predicted: f64, measured: f64, tolerance: f64, because: &'static str) -> Self {
+    pub fn at_most(
+        quantity: impl Into<String>,
+        predicted: f64,
+        measured: f64,
+        tolerance: f64,
+        because: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self { relation: Relation::AtMost, ..Self::equal(quantity, predicted, measured, tolerance, because) }
     }
 
     /// A check that `measured` is at least `predicted`, up to `tolerance`.
-    pub fn at_least(quantity: impl Into<String>, predicted: f64, measured: f64, tolerance: f64, because: &'static str) -> Self {
+    pub fn at_least(
+        quantity: impl Into<String>,
+        predicted: f64,
+        measured: f64,
+        tolerance: f64,
+        because: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self { relation: Relation::AtLeast, ..Self::equal(quantity, predicted, measured, tolerance, because) }
     }
 

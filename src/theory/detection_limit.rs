@@ -1,6 +1,9 @@
 //! How much must be wrong before a check notices it.
 
+use serde::{Deserialize, Serialize};
+
 use super::claim::Check;
+use super::journal::bits;
 use crate::error::Result;
 
 /// Sizes of faults that are tried.
@@ -9,11 +12,12 @@ const SIZES: [f64; 2] = [1e-15, 1.0];
 const HALVINGS: usize = 10;
 
 /// A fault of the subject of a check, and the least size at which the check fails.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DetectionLimit {
     /// The fault, with its size as ε, e.g. `π leaves the share ε of y - π(y)`.
     pub fault: String,
     /// The least ε at which the check fails, rounded up by at most 4 %; infinite if it still holds at ε = 1, so that it cannot fail.
+    #[serde(with = "bits")]
     pub size: f64,
 }
 

@@ -1,11 +1,14 @@
 //! Charts and images as data. The theory decides what is shown, `report` how it is drawn.
 
 use ndarray::{Array1, Array2};
+use serde::{Deserialize, Serialize};
+
+use super::journal::bits;
 
 use crate::error::{Error, Result};
 
 /// One figure. `stem` is the stem of its file names, e.g. `c4_rate` for `c4_rate.svg`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     /// Lower-case letters, digits and `_`; unique over all claims, so it starts with the claim's id.
     pub stem: String,
@@ -32,7 +35,7 @@ impl Figure {
 }
 
 /// The content of a figure.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Content {
     /// Curves over two axes.
     Chart(Chart),
@@ -48,7 +51,7 @@ impl Content {
 }
 
 /// Curves over two axes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Chart {
     /// The horizontal axis.
     pub x: AxisSpec,
@@ -59,7 +62,7 @@ pub struct Chart {
 }
 
 /// An axis. On a logarithmic axis values that are not above 0 are left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AxisSpec {
     /// Quantity and unit.
     pub title: String,
@@ -87,13 +90,15 @@ impl AxisSpec {
 }
 
 /// A named series of points (x, y).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Series {
     /// Name in the legend.
     pub name: String,
     /// The points, in the order in which a line connects them.
+    #[serde(with = "bits::pairs")]
     pub points: Vec<(f64, f64)>,
     /// Smallest and largest y of each point over several seeds; empty for one seed.
+    #[serde(with = "bits::pairs")]
     pub spread: Vec<(f64, f64)>,
     /// How they are drawn.
     pub mark: Mark,
@@ -117,7 +122,7 @@ impl Series {
 }
 
 /// How a series is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mark {
     /// A line.
     Line,
@@ -128,7 +133,7 @@ pub enum Mark {
 }
 
 /// A row of images.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GalleryRow {
     /// Label of the row.
     pub label: String,
@@ -137,24 +142,26 @@ pub struct GalleryRow {
 }
 
 /// An image of a gallery.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GalleryImage {
     /// A few words or symbols, e.g. `π(x̂)`.
     pub caption: String,
     /// Values `[height, width]`.
+    #[serde(with = "bits::matrix")]
     pub values: Array2<f64>,
     /// How values become colours.
     pub colours: Colours,
 }
 
 /// How the values of an image become colours.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Colours {
     /// 0 is black, 1 is white.
     Grey,
     /// From -`limit` (blue) over 0 (white) to `limit` (red).
     Signed {
         /// Largest absolute value on the scale.
+        #[serde(with = "bits")]
         limit: f64,
     },
 }

@@ -15,6 +15,7 @@
 //! | [`statistics`] | means, slopes, ranks, AUROC |
 //! | [`pictures`] | [`Pictures`](pictures::Pictures) of a manifold with the paper's corruption: batches and samples |
 //! | [`resemblance`] | [`Measures`](resemblance::Measures) of a map compared with the projection π |
+//! | [`journal`] | findings on disk, to resume from |
 //! | [`runner`] | runs claims on all cores, with the same bits for any number of threads |
 //! | [`guide`] | how to add a manifold and a claim |
 //! | [`record`] | findings as flat records for files and tables |
@@ -29,6 +30,7 @@ pub mod detection_limit;
 pub mod figure;
 #[doc = include_str!("guide.md")]
 pub mod guide {}
+pub mod journal;
 pub mod least_squares;
 pub mod manifold;
 pub mod pictures;

@@ -1,5 +1,7 @@
 //! Findings as flat records: one for each check and seed for files, one for each check for tables.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::claim::{Check, Relation};
@@ -27,7 +29,7 @@ pub struct Record {
     /// Whether the check holds.
     pub passed: bool,
     /// Reason for the tolerance.
-    pub because: &'static str,
+    pub because: Cow<'static, str>,
     /// The map for which the check must fail; None if only other checks of the claim have one.
     pub control: Option<String>,
     /// The value measured on the control.
@@ -57,7 +59,7 @@ impl Record {
             tolerance: check.tolerance,
             margin: check.margin(),
             passed: check.passed(),
-            because: check.because,
+            because: check.because.clone(),
             control: check.control.as_ref().map(|control| control.name.clone()),
             control_measured: check.control.as_ref().map(|control| control.measured),
             control_margin: check.control_margin(),

@@ -1,13 +1,16 @@
 //! Runs claims on all cores. A claim's findings depend only on its setting, so they are bit-identical for any number of threads.
 
-use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use super::claim::{Claim, Evidence, MAX_SEED, Setting};
-use super::figure::{Content, Figure};
+use super::claim::{Check, Claim, Evidence, MAX_SEED, Setting};
+use super::figure::{AxisSpec, Content, Figure, Series};
+use super::journal::Journal;
 use crate::error::{Error, Result};
+
+/// Smaller distances from a prediction are drawn at this value.
+const SMALLEST: f64 = 1e-6;
 
 /// The findings of one claim with one seed.
 pub struct Finding {
@@ -27,17 +30,53 @@ pub struct Finding {
 /// # Errors
 /// Two claims with the same id; the first measurement that could not be made, with its claim.
 pub fn run(claims: &[&'static Claim], setting: &Setting, on_finding: impl Fn(&Finding) + Sync) -> Result<Vec<Finding>> {
+    resume(claims, setting, None, on_finding)
+}
+
+/// As [`run`], but takes the findings that `journal` has and adds the others to it.
+///
+/// # Errors
+/// As [`run`]; a finding that cannot be written.
+pub fn resume(
+    claims: &[&'static Claim],
+    setting: &Setting,
+    journal: Option<&Journal>,
+    on_finding: impl Fn(&Finding) + Sync,
+) -> Result<Vec<Finding>> {
     let is_second = |(index, claim): (usize, &&Claim)| claims[..index].iter().any(|other| other.id == claim.id);
     if let Some(index) = claims.iter().enumerate().position(is_second) {
         return Err(Error::argument(format!("two claims have the id {}", claims[index].id)));
     }
     let mut tasks: Vec<(usize, &'static Claim, Setting)> = tasks(claims, setting);
-    tasks.sort_by_key(|(_, claim, _)| Reverse(claim.cost));
+    tasks.sort_by(|(_, a, _), (_, b, _)| b.cost(setting.effort()).total_cmp(&a.cost(setting.effort())));
     // A queue, expensive tasks first: running times differ by a factor of a hundred.
-    let found = tasks.into_iter().par_bridge().map(|(place, claim, setting)| (place, measure(claim, &setting, &on_finding)));
+    let found =
+        tasks.into_iter().par_bridge().map(|(place, claim, setting)| (place, measure(claim, &setting, journal, &on_finding)));
     let mut found: Vec<(usize, Result<Finding>)> = found.collect();
     found.sort_by_key(|(place, _)| *place);
     found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+/// What [`resume`] will do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outlook {
+    /// Number of findings.
+    pub findings: usize,
+    /// Those that the journal has.
+    pub known: usize,
+    /// Approximate time for the others.
+    pub seconds: f64,
+}
+
+/// What [`resume`] will do on this number of cores.
+pub fn outlook(claims: &[&'static Claim], setting: &Setting, journal: Option<&Journal>, cores: usize) -> Outlook {
+    let tasks = tasks(claims, setting);
+    let is_open = |(_, claim, setting): &&(usize, &'static Claim, Setting)| {
+        journal.is_none_or(|journal| journal.find(claim, setting.seed()).is_none())
+    };
+    let costs: Vec<f64> = tasks.iter().filter(is_open).map(|(_, claim, _)| claim.cost(setting.effort())).collect();
+    let seconds = costs.iter().copied().fold(costs.iter().sum::<f64>() / cores.max(1) as f64, f64::max);
+    Outlook { findings: tasks.len(), known: tasks.len() - costs.len(), seconds }
 }
 
 /// Number of findings that [`run`] returns.
@@ -53,7 +92,8 @@ fn tasks(claims: &[&'static Claim], setting: &Setting) -> Vec<(usize, &'static C
     all.enumerate().map(|(place, (claim, setting))| (place, claim, setting)).collect()
 }
 
-/// The figures of each claim's first seed, with its id. Series that have the same x for all seeds get the spread over the seeds.
+/// The figures of each claim's first seed, with its id; of a claim without figures, its checks. Series that have the same x for all seeds get the
+/// spread over the seeds.
 ///
 /// # Errors
 /// A stem that is no file name or that two figures share.
@@ -61,7 +101,11 @@ pub fn figures(findings: &[Finding]) -> Result<Vec<(&'static str, Figure)>> {
     let mut shown: Vec<(&str, Figure)> = Vec::new();
     let mut last = None;
     for finding in findings.iter().filter(|finding| last.replace(finding.claim.id) != Some(finding.claim.id)) {
-        for figure in &finding.evidence.figures {
+        let own = match finding.evidence.figures.is_empty() {
+            true => vec![checks_of(finding)],
+            false => finding.evidence.figures.clone(),
+        };
+        for figure in &own {
             let place = || format!("{}, figure `{}`", finding.claim.id, figure.stem);
             figure.check_stem().map_err(|error| error.within(place()))?;
             if shown.iter().any(|(_, other)| other.stem == figure.stem) {
@@ -72,6 +116,31 @@ pub fn figures(findings: &[Finding]) -> Result<Vec<(&'static str, Figure)>> {
         }
     }
     Ok(shown)
+}
+
+/// How far each check and its control are from the prediction, in units of the tolerance.
+fn checks_of(finding: &Finding) -> Figure {
+    let checks = &finding.evidence.checks;
+    let size = |check: &Check, measured: f64| ((measured - check.predicted).abs() / check.tolerance).max(SMALLEST);
+    let points = |value: &dyn Fn(&Check) -> Option<f64>| -> Vec<(f64, f64)> {
+        (1..).map(f64::from).zip(checks).filter_map(|(place, check)| Some((place, size(check, value(check)?)))).collect()
+    };
+    let names = checks.iter().map(|check| check.quantity.clone()).collect();
+    let ends = [1.0, checks.len() as f64].map(|place| (place, 1.0)).to_vec();
+    Figure {
+        stem: format!("{}_checks", finding.claim.id.to_lowercase()),
+        title: format!("{}: checks and controls", finding.claim.title),
+        caption: "Distance from the prediction, in units of the tolerance. Checks are to be below the line, controls above it."
+            .into(),
+        content: Content::chart(
+            [AxisSpec::categories("check", names), AxisSpec::log("|measured - predicted| / tolerance")],
+            vec![
+                Series::dots("subject", points(&|check| Some(check.measured))),
+                Series::dots("control", points(&|check| check.control.as_ref().map(|control| control.measured))),
+                Series::dashed("tolerance", ends),
+            ],
+        ),
+    }
 }
 
 /// The figure with the smallest and largest y of each point over `all` seeds.
@@ -94,10 +163,22 @@ fn with_spread(figure: &Figure, all: &[&Figure]) -> Figure {
     figure
 }
 
-fn measure(claim: &'static Claim, setting: &Setting, on_finding: &(impl Fn(&Finding) + Sync)) -> Result<Finding> {
+fn measure(
+    claim: &'static Claim,
+    setting: &Setting,
+    journal: Option<&Journal>,
+    on_finding: &(impl Fn(&Finding) + Sync),
+) -> Result<Finding> {
+    if let Some(known) = journal.and_then(|journal| journal.find(claim, setting.seed())) {
+        on_finding(&known);
+        return Ok(known);
+    }
     let start = Instant::now();
     let evidence = (claim.measure)(setting).map_err(|error| error.within(format!("{} (seed {})", claim.id, setting.seed())))?;
     let finding = Finding { claim, seed: setting.seed(), evidence, wall: start.elapsed() };
+    if let Some(journal) = journal {
+        journal.add(&finding)?;
+    }
     on_finding(&finding);
     Ok(finding)
 }

@@ -12,7 +12,7 @@ use orthoscope::theory::figure::{Content, Series};
 use orthoscope::theory::runner;
 use serde_json::Value;
 
-use crate::fixture::{Scratch, orthoscope, told, tree};
+use crate::fixture::{Ran, Scratch, orthoscope, told, tree};
 
 /// The keys that scripts rely on.
 const KEYS: [&str; 8] = ["id", "quantity", "predicted", "measured", "tolerance", "margin", "passed", "control_rejected"];
@@ -49,8 +49,8 @@ fn the_table_shows_each_check_above_its_control() {
     // In the order of the theory, case-insensitive, each once.
     let ran = scratch.succeeds("verify --claim c8,C2,c2");
     let headings: Vec<&str> = ran.out.lines().next().unwrap().split_whitespace().collect();
-    assert_eq!(headings, ["quantity", "predicted", "measured", "margin", "verdict"]);
-    assert!(ran.out.contains("(columns that do not fit: tolerance)\n"), "{}", ran.out);
+    assert_eq!(headings, ["quantity", "predicted", "measured", "notices", "verdict"]);
+    assert!(ran.out.contains("(columns that do not fit: tolerance, margin)\n"), "{}", ran.out);
     let [c2, c8] = ["C2  ", "C8  "].map(|id| ran.out.lines().position(|line| line.starts_with(id)).unwrap());
     assert!(c2 < c8);
     assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
@@ -60,6 +60,40 @@ fn the_table_shows_each_check_above_its_control() {
     let mut told: Vec<&str> = ran.err.lines().map(|line| line.split(", ").next().unwrap()).collect();
     told.sort_unstable();
     assert_eq!(told, ["C2 (seed 0) holds", "C8 (seed 0) holds"], "one line each where there is no terminal");
+}
+
+/// The program of `examples/own_claim.rs`, which cargo builds with the tests.
+fn own_claim(arguments: &str, scratch: &Scratch) -> Ran {
+    let program = Path::new(env!("CARGO_BIN_EXE_orthoscope")).parent().unwrap().join("examples/own_claim");
+    assert!(program.exists(), "{} is missing: build it with `cargo build --examples`", program.display());
+    told(std::process::Command::new(program).args(arguments.split_whitespace()).current_dir(scratch.path("")).output().unwrap())
+}
+
+#[test]
+fn a_program_can_have_claims_of_its_own() {
+    let scratch = Scratch::new();
+    let ran = own_claim("verify --claim mine --out mine", &scratch);
+    assert_eq!(ran.code, 0, "{} {}", ran.out, ran.err);
+    assert!(ran.out.lines().last().unwrap().starts_with("1 of 1 claims hold, 1 of 1 controls rejected"), "{}", ran.out);
+    let rows = scratch.json("mine/claims.json");
+    assert!(ids(&rows) == ["mine"] && rows[0]["detection_limit"].as_f64().unwrap() < 1e-6, "{rows}");
+    assert_eq!(rows[0]["fault"], "the share ε of the tangent plane in π");
+    assert!(scratch.path("mine/figures/mine_checks.svg").exists(), "a figure without a line of code");
+    let ran = own_claim("verify --claim mine,C17", &scratch);
+    assert!(ran.code == 2 && ran.err.contains("there is no claim `C17`") && ran.err.contains("mine"), "{}", ran.err);
+    assert!(own_claim("verify --describe", &scratch).out.contains("mine  Curvature of a cylinder"));
+}
+
+#[test]
+fn full_prints_its_plan_and_leaves_no_measurements_behind() {
+    let scratch = Scratch::new();
+    let ran = scratch.succeeds("verify --full --claim c2 --out found");
+    let plan = ran.err.lines().next().unwrap();
+    assert!(
+        plan.contains("claims: 1, measurements: 5; about ") && plan.ends_with("if interrupted, the same command goes on"),
+        "{plan}"
+    );
+    assert!(!scratch.path("found/measured").exists(), "all are in claims.json");
 }
 
 #[test]
@@ -146,7 +180,8 @@ fn arrays_hold_the_points_of_the_figures_and_the_page_lists_them_all() {
     }
     let named: Vec<&str> = page.split("<code>").skip(1).filter_map(|tail| tail.split('<').next()).collect();
     assert!(!stems.is_empty() && named == stems, "{named:?}");
-    assert_eq!(page.matches("<svg ").count(), scratch.names("found/figures").len());
+    let drawn = scratch.names("found/figures");
+    assert_eq!(page.matches("<svg ").count(), drawn.iter().filter(|name| name.ends_with(".svg")).count());
 }
 
 /// The bits of an f64 array of pairs.

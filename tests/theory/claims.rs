@@ -22,10 +22,11 @@ fn check(id: &str) {
         finding.evidence.checks.iter().filter(|check| !check.passed() || check.control_rejected() == Some(false)).collect();
     assert!(wrong.is_empty(), "{id}: {wrong:#?}");
     assert!(finding.evidence.holds(), "{id} has no check or no control");
-    assert!(
-        finding.evidence.checks.iter().all(|check| !check.because.is_empty() && check.tolerance >= 0.0),
-        "{id}: a tolerance without a reason"
-    );
+    for check in &finding.evidence.checks {
+        assert!(!check.because.is_empty() && check.tolerance >= 0.0, "{id}: a tolerance without a reason: {}", check.quantity);
+        assert!(check.control.is_some(), "{id}: no control of its own: {}", check.quantity);
+        assert!(check.can_fail(), "{id}: notices no fault: {}", check.quantity);
+    }
     check_figures(id, finding);
 }
 

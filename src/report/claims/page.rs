@@ -127,7 +127,7 @@ fn checks<'a>(checks: impl Iterator<Item = &'a Worst>) -> String {
 }
 
 fn subject(record: &Record) -> String {
-    let [quantity, because, fault] = [&record.quantity, record.because, &record.fault].map(maths::html);
+    let [quantity, because, fault] = [&record.quantity, &*record.because, &record.fault].map(maths::html);
     let limit = format!("<small>notices ε = {}: {fault}</small>", notices(record));
     let name = format!("{quantity}<small>tolerance: {because}</small>{limit}");
     row("", &name, &numbers(record), verdict(record))

@@ -42,13 +42,13 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// C of a corruption that leaves no tangent space of the circle invariant: strong along one direction that is neither in the plane of the
-    /// circle nor orthogonal to it, and weak everywhere.
+    /// C of a corruption that leaves no tangent space of the circle invariant: stronger along one direction, which is neither in the plane of
+    /// the circle nor orthogonal to it.
     pub(super) fn oblique() -> Self {
         let along = array![1.0, 0.4, -0.2, 0.5];
         let along = &along / norm(&along);
-        let mut root = 0.3 * Array2::<f64>::eye(N);
-        root.rows_mut().into_iter().zip(&along).for_each(|(mut row, value)| row.scaled_add(0.9 * value, &along));
+        let mut root = 0.5 * Array2::<f64>::eye(N);
+        root.rows_mut().into_iter().zip(&along).for_each(|(mut row, value)| row.scaled_add(0.6 * value, &along));
         Self { root, noise: 0.0, is_kept: false }
     }
 

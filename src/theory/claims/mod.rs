@@ -46,15 +46,23 @@ pub const ALL: [&Claim; 16] = [
     &c16_augmentation::CLAIM,
 ];
 
-/// The claims with these ids, in the order of [`ALL`] and each once; all of them if `ids` is empty. Case does not matter.
+/// The claims of the theory with these ids, as [`among`].
 ///
 /// # Errors
 /// An unknown id; the message lists the known ones.
 pub fn find<T: AsRef<str>>(ids: &[T]) -> Result<Vec<&'static Claim>> {
-    let names = |id: &T, claim: &&Claim| claim.id.eq_ignore_ascii_case(id.as_ref());
-    if let Some(unknown) = ids.iter().find(|id| !ALL.iter().any(|claim| names(id, claim))) {
-        let known: Vec<_> = ALL.iter().map(|claim| claim.id).collect();
-        return Err(Error::argument(format!("there is no claim `{}`; there are {}", unknown.as_ref(), known.join(", "))));
+    among(&ALL, ids)
+}
+
+/// The claims of `claims` with these ids, in their order and each once; all of them if `ids` is empty. Case and spaces around an id do not matter.
+///
+/// # Errors
+/// An unknown id; the message lists the known ones.
+pub fn among<T: AsRef<str>>(claims: &[&'static Claim], ids: &[T]) -> Result<Vec<&'static Claim>> {
+    let names = |id: &T, claim: &&Claim| claim.id.eq_ignore_ascii_case(id.as_ref().trim());
+    if let Some(unknown) = ids.iter().find(|id| !claims.iter().any(|claim| names(id, claim))) {
+        let known: Vec<_> = claims.iter().map(|claim| claim.id).collect();
+        return Err(Error::argument(format!("there is no claim `{}`; there are {}", unknown.as_ref().trim(), known.join(", "))));
     }
-    Ok(ALL.into_iter().filter(|claim| ids.is_empty() || ids.iter().any(|id| names(id, claim))).collect())
+    Ok(claims.iter().copied().filter(|claim| ids.is_empty() || ids.iter().any(|id| names(id, claim))).collect())
 }

@@ -103,10 +103,9 @@ impl Uneven {
     pub(super) fn posterior_mean(&self, y: &Array1<f64>, sigma: f64) -> Result<Array1<f64>> {
         let centre = self.angles(&self.manifold().project_point(y)?);
         let speeds = self.speeds(&centre);
-        let step = |axis: usize| HALF_WIDTH * sigma / (speeds[axis] * f64::from(NODES));
         let mut nodes: Vec<Vec<f64>> = vec![vec![]];
-        for axis in 0..centre.len() {
-            let along = |k: i32| centre[axis] + step(axis) * f64::from(k);
+        for (angle, speed) in centre.iter().zip(&speeds) {
+            let along = |k: i32| angle + HALF_WIDTH * sigma / (speed * f64::from(NODES)) * f64::from(k);
             let longer = |node: &Vec<f64>| (-NODES..=NODES).map(|k| [node.clone(), vec![along(k)]].concat()).collect::<Vec<_>>();
             nodes = nodes.iter().flat_map(longer).collect();
         }

@@ -7,18 +7,19 @@ use ndarray::{Array1, Array2, Axis};
 
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{SymmetricEigen, from_columns, norm, symmetric_eigen};
+use crate::theory::algebra::{SymmetricEigen, from_columns, symmetric_eigen};
 
 /// Minimum variance of a component in any direction, so that none collapses to a point.
 const MIN_VARIANCE: f64 = 1e-4;
 
 /// Distance from `y` to the `k`-th nearest of `points`, k from 1; infinite if there are fewer.
 pub(super) fn neighbour_distance(points: &[Array1<f64>], k: usize, y: &Array1<f64>) -> f64 {
-    let mut distances: Vec<f64> = points.iter().map(|point| norm(&(point - y))).collect();
-    if k == 0 || k > distances.len() {
+    let square = |point: &Array1<f64>| point.iter().zip(y).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
+    let mut squares: Vec<f64> = points.iter().map(square).collect();
+    if k == 0 || k > squares.len() {
         return f64::INFINITY;
     }
-    *distances.select_nth_unstable_by(k - 1, f64::total_cmp).1
+    squares.select_nth_unstable_by(k - 1, f64::total_cmp).1.sqrt()
 }
 
 /// One Gaussian with its weight.
@@ -103,6 +104,7 @@ fn log_sum(logs: &Array1<f64>) -> f64 {
 mod tests {
     use super::*;
     use crate::rng::Purpose;
+    use crate::theory::algebra::norm;
     use ndarray::array;
 
     /// A quarter of the points about (-3, 0), the rest about (3, 1), with standard deviations (0.5, 0.25).

@@ -12,7 +12,8 @@ use crate::error::Result;
 use crate::theory::claim::{Claim, Evidence, Setting};
 
 /// See the [module](self).
-pub const CLAIM: Claim = Claim::new("C12", "The best smooth map", include_str!("statement.md"), measure).seeds([1, 3]).cost(15);
+pub const CLAIM: Claim =
+    Claim::new("C12", "The best smooth map", include_str!("statement.md"), measure).seeds([1, 3]).seconds([8.0, 40.0]);
 
 fn measure(setting: &Setting) -> Result<Evidence> {
     let (mut checks, rate) = linear::checks(&Reference::<f64>::default(), setting)?;

@@ -25,7 +25,8 @@ const EXACT: (f64, &str) = (1e-9, "rounding of weighted normal equations; ε end
 const BOUND: &str = "an inequality; ρ is a bound, too, so there is room";
 
 /// See the [module](self).
-pub const CLAIM: Claim = Claim::new("C14", "The optimum is a sparse projection", include_str!("statement.md"), measure).cost(2);
+pub const CLAIM: Claim =
+    Claim::new("C14", "The optimum is a sparse projection", include_str!("statement.md"), measure).seconds([2.0, 15.0]);
 
 fn measure(setting: &Setting) -> Result<Evidence> {
     let bench = Bench::new()?;
@@ -45,6 +46,9 @@ fn measure(setting: &Setting) -> Result<Evidence> {
     ];
     Ok(Evidence { checks, figures: vec![figure(&bench, setting)?] })
 }
+
+/// f(x̂) of a sample.
+type Map<'a> = dyn Fn(&Sample) -> Result<Array1<f64>> + Sync + 'a;
 
 /// Largest `‖map(x̂) - x‖/‖e‖`.
 fn largest(samples: &[Sample], map: impl Fn(&Sample) -> Result<Array1<f64>> + Sync) -> Result<f64> {
@@ -130,7 +134,7 @@ fn rounded_bound(bench: &Bench, blocks: &[Sample]) -> Result<Check> {
 fn noise(bench: &Bench, blocks: &[Sample], setting: &Setting) -> Result<Check> {
     let mut stream = setting.stream(NUMBER, 1);
     let disturbed: Vec<(Sample, f64)> = blocks.iter().map(|sample| sample.disturbed(&mut stream)).collect();
-    let ratio = |map: &(dyn Fn(&Sample) -> Result<Array1<f64>> + Sync)| -> Result<f64> {
+    let ratio = |map: &Map<'_>| -> Result<f64> {
         let of_sample = |(sample, size): &(Sample, f64)| {
             Ok(bench::sum_of_sizes(&(map(sample)? - &sample.target)) / bench.noise_bound(sample, *size))
         };
@@ -156,7 +160,7 @@ fn figure(bench: &Bench, setting: &Setting) -> Result<Figure> {
         let mut stream = setting.stream(NUMBER, 10 + side as u32);
         let samples = (0..count).map(|_| bench.square(side, Filling::Uniform, &mut stream)).collect::<Result<Vec<_>>>()?;
         let share = mean(&samples.iter().map(Sample::share).collect::<Vec<_>>());
-        let maps: [&(dyn Fn(&Sample) -> Result<Array1<f64>> + Sync); 3] = [
+        let maps: [&Map<'_>; 3] = [
             &|sample| bench.hull.least_absolute(&sample.corrupted),
             &|sample| bench.hull.fit(&sample.corrupted, Penalty::Power(BETWEEN)),
             &|sample| Ok(bench.hull.project(&sample.corrupted)),

@@ -35,29 +35,40 @@ const DIFFERENCES_ON: &str =
 pub(super) struct Law {
     pub(super) quantity: &'static str,
     relation: Relation,
-    tolerance: f64,
+    /// Where π has a closed form or is found by bisection to the last bit, and where it is a search.
+    tolerances: [f64; 2],
     because: &'static str,
 }
 
-const fn law(quantity: &'static str, relation: Relation, tolerance: f64, because: &'static str) -> Law {
-    Law { quantity, relation, tolerance, because }
+const fn law(quantity: &'static str, relation: Relation, tolerances: [f64; 2], because: &'static str) -> Law {
+    Law { quantity, relation, tolerances, because }
 }
 
 /// The laws; all predict 0.
 pub(super) const LAWS: [Law; 13] = [
-    law("‖π(π(y)) - π(y)‖ / (1+‖x‖)", Relation::Equal, 1e-10, "rounding; where π is iterative, its last step"),
-    law("cosine between y - π(y) and T", Relation::Equal, 1e-8, "as before, over ‖y - π(y)‖"),
-    law("‖π(x+v) - x‖ / (1+‖x‖), v normal", Relation::Equal, 1e-9, "as before, amplified by at most 2 at half of the reach"),
-    law("‖y - π(y)‖ less ‖y - z‖ for the nearest other z of D", Relation::AtMost, 1e-12, "an inequality, up to rounding"),
-    law("‖Jπ - Jπᵀ‖_F off D", Relation::Equal, 1e-6, DIFFERENCES),
-    law("least eigenvalue of Jπ off D", Relation::AtLeast, 1e-6, DIFFERENCES),
-    law("‖Jπ(x) - P_T‖_F on D", Relation::Equal, 1e-5, DIFFERENCES_ON),
-    law("|tr Jπ(x) - d| on D", Relation::Equal, 1e-5, DIFFERENCES_ON),
-    law("‖Jπ(x+v) - (I-S_v)⁻¹P_T‖_F", Relation::Equal, 1e-6, DIFFERENCES),
-    law("‖Jπ(x+v)‖₂ less τ/(τ-‖v‖)", Relation::AtMost, 1e-6, DIFFERENCES),
-    law("|∂φ(y)/∂u - ⟨π(y), u⟩|, φ = ½‖y‖² - ½‖y-π(y)‖²", Relation::Equal, 1e-6, DIFFERENCES),
-    law("φ at a midpoint less the mean of φ", Relation::AtMost, 1e-10, "φ is convex in all of Rⁿ; rounding of squares"),
-    law("-⟨π(y)-π(y'), y-y'⟩ / ‖y-y'‖²", Relation::AtMost, 1e-10, "π is monotone in all of Rⁿ; rounding"),
+    law("‖π(π(y)) - π(y)‖ / (1+‖x‖)", Relation::Equal, [1e-13, 1e-10], "rounding; where π is a search, its last step"),
+    law("cosine between y - π(y) and T", Relation::Equal, [1e-12, 1e-8], "as before, over ‖y - π(y)‖"),
+    law(
+        "‖π(x+v) - x‖ / (1+‖x‖), v normal",
+        Relation::Equal,
+        [1e-12, 1e-9],
+        "as before, amplified by at most 2 at half of the reach",
+    ),
+    law(
+        "‖y - π(y)‖ less ‖y - z‖ for the nearest other z of D",
+        Relation::AtMost,
+        [1e-13, 1e-12],
+        "an inequality, up to rounding",
+    ),
+    law("‖Jπ - Jπᵀ‖_F off D", Relation::Equal, [1e-7, 1e-6], DIFFERENCES),
+    law("least eigenvalue of Jπ off D", Relation::AtLeast, [1e-7, 1e-6], DIFFERENCES),
+    law("‖Jπ(x) - P_T‖_F on D", Relation::Equal, [1e-7, 1e-5], DIFFERENCES_ON),
+    law("|tr Jπ(x) - d| on D", Relation::Equal, [1e-7, 1e-5], DIFFERENCES_ON),
+    law("‖Jπ(x+v) - (I-S_v)⁻¹P_T‖_F", Relation::Equal, [1e-7, 1e-6], DIFFERENCES),
+    law("‖Jπ(x+v)‖₂ less τ/(τ-‖v‖)", Relation::AtMost, [1e-7, 1e-6], DIFFERENCES),
+    law("|∂φ(y)/∂u - ⟨π(y), u⟩|, φ = ½‖y‖² - ½‖y-π(y)‖²", Relation::Equal, [1e-7, 1e-6], DIFFERENCES),
+    law("φ at a midpoint less the mean of φ", Relation::AtMost, [1e-12, 1e-10], "φ is convex in all of Rⁿ; rounding of squares"),
+    law("-⟨π(y)-π(y'), y-y'⟩ / ‖y-y'‖²", Relation::AtMost, [1e-12, 1e-10], "π is monotone in all of Rⁿ; rounding"),
 ];
 
 /// The error of each law; larger is worse.
@@ -82,9 +93,10 @@ impl Found {
     }
 }
 
-/// The check of a law, named `quantity`.
-pub(super) fn check(law: &Law, quantity: String, error: f64) -> Check {
-    Check { relation: law.relation, ..Check::equal(quantity, 0.0, signed(law, error), law.tolerance, law.because) }
+/// The check of a law, named `quantity`, where π is a search or not.
+pub(super) fn check(law: &Law, quantity: String, error: f64, is_search: bool) -> Check {
+    let tolerance = law.tolerances[usize::from(is_search)];
+    Check { relation: law.relation, ..Check::equal(quantity, 0.0, signed(law, error), tolerance, law.because) }
 }
 
 /// The error of a law with the sign that its check has.

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{norm, projector};
+use crate::theory::algebra::{gaussian_matrix, norm, projector};
 use crate::theory::claim::{Check, Claim, Evidence, Setting};
 use crate::theory::manifold::{Ellipse, Manifold, Sphere, Torus};
 use crate::theory::statistics::{larger, smaller};
@@ -22,8 +22,10 @@ use super::wrong_maps;
 use laws::{Found, LAWS, check, shape_operator, signed};
 
 const NUMBER: u32 = 1;
-/// Streams: of the random manifolds, of the controls, of closed forms; from the last on, one for each manifold.
-const STREAMS: [u32; 4] = [0, 1, 2, 3];
+/// Streams: of the random manifolds, of the controls, of closed forms, of injected faults; from the last on, one for each manifold.
+const STREAMS: [u32; 5] = [0, 1, 2, 3, 4];
+/// Points of the torus at which injected faults are measured.
+const FAULTY: usize = 2;
 const OBLIQUE: &str = "oblique projector A(BᵀA)⁻¹Bᵀ onto a plane";
 const HALFWAY: &str = "½(y + π(y)), which is not idempotent";
 /// Laws that an oblique projector satisfies because it is idempotent; the formula off D has its own control.
@@ -32,7 +34,8 @@ const TRACE: usize = 7;
 const FORMULA: usize = 8;
 
 /// See the [module](self).
-pub const CLAIM: Claim = Claim::new("C1", "Geometry of the nearest point", include_str!("statement.md"), measure).cost(2);
+pub const CLAIM: Claim =
+    Claim::new("C1", "Geometry of the nearest point", include_str!("statement.md"), measure).seconds([2.0, 15.0]);
 
 /// The shape operator S_v in closed form, of a point x and a normal vector v.
 type ClosedForm<'a> = dyn Fn(&Array1<f64>, &Array1<f64>) -> Array2<f64> + 'a;
@@ -42,11 +45,19 @@ fn measure(setting: &Setting) -> Result<Evidence> {
     let points = setting.pick([3, 1], [12, 3]);
     let one = |(index, member): (u32, &Member)| {
         let points = points[usize::from(member.is_slow)];
-        Found::on(&*member.manifold, &mut setting.stream(NUMBER, STREAMS[3] + index), points)
+        Found::on(&*member.manifold, &mut setting.stream(NUMBER, STREAMS[4] + index), points)
     };
     let indexed: Vec<_> = (0..).zip(&manifolds).collect();
     let found = indexed.into_par_iter().map(one).collect::<Result<Vec<_>>>()?;
-    let mut checks = with_controls(&found, &mut setting.stream(NUMBER, STREAMS[1]))?;
+    let controls = Controls::measure(&mut setting.stream(NUMBER, STREAMS[1]))?;
+    let of = |is_search: bool| -> Vec<Found> {
+        manifolds.iter().zip(&found).filter(|(member, _)| member.is_slow == is_search).map(|(_, found)| *found).collect()
+    };
+    let (exact, searched) = (of(false), of(true));
+    let names = [format!("{} manifolds", exact.len()), "disks and bars".to_owned()];
+    let mut checks = controls.beside(&exact, &names[0], false);
+    checks = checks.into_iter().enumerate().map(|(law, check)| with_limit(law, check, setting)).collect::<Result<Vec<_>>>()?;
+    checks.extend(controls.beside(&searched, &names[1], true));
     checks.push(closed_forms(&mut setting.stream(NUMBER, STREAMS[2]), setting.pick(10, 60))?);
     let names: Vec<&str> = manifolds.iter().map(|member| member.name).collect();
     Ok(Evidence { checks, figures: vec![figures::off_manifold()?, figures::every_manifold(&names, &found)] })
@@ -59,26 +70,61 @@ fn measure(setting: &Setting) -> Result<Evidence> {
 /// Errors of the manifold, e.g. because its stated reach is too large.
 pub fn geometry(manifold: &dyn Manifold, stream: &mut Stream, points: usize) -> Result<Vec<Check>> {
     let found = Found::on(manifold, stream, points)?;
-    Ok(LAWS.iter().zip(found.errors).map(|(law, error)| check(law, law.quantity.into(), error)).collect())
+    Ok(LAWS.iter().zip(found.errors).map(|(law, error)| check(law, law.quantity.into(), error, false)).collect())
 }
 
-/// The worst of all manifolds for each law, with its control.
-fn with_controls(found: &[Found], stream: &mut Stream) -> Result<Vec<Check>> {
-    let oblique = Variant::mapped(Arc::new(wrong_maps::plane()?), Box::new(|y| Ok(wrong_maps::oblique(y))));
-    let oblique = Found::on(&oblique, stream, 10)?;
-    let sphere: Arc<dyn Manifold> = Arc::new(Sphere::new(3, 1.5)?);
-    let flat = Found::on(&*sphere, stream, 10)?.flat;
-    let halfway = Found::on(&halfway(sphere), stream, 10)?;
-    let worst = found.iter().skip(1).fold(found[0], |worst, next| worst.worse(next));
-    let with = |(index, law): (usize, &laws::Law)| {
-        let check = check(law, format!("{}, {} manifolds", law.quantity, found.len()), worst.errors[index]);
-        match index {
-            IDEMPOTENCE | TRACE => check.control(HALFWAY, signed(law, halfway.errors[index])),
-            FORMULA => check.control("P_T in the place of Jπ, sphere", flat),
-            _ => check.control(OBLIQUE, signed(law, oblique.errors[index])),
-        }
+/// The errors of the controls.
+struct Controls {
+    oblique: Found,
+    halfway: Found,
+    flat: f64,
+}
+
+impl Controls {
+    fn measure(stream: &mut Stream) -> Result<Self> {
+        let oblique = Variant::mapped(Arc::new(wrong_maps::plane()?), Box::new(|y| Ok(wrong_maps::oblique(y))));
+        let oblique = Found::on(&oblique, stream, 10)?;
+        let sphere: Arc<dyn Manifold> = Arc::new(Sphere::new(3, 1.5)?);
+        let flat = Found::on(&*sphere, stream, 10)?.flat;
+        Ok(Self { oblique, halfway: Found::on(&halfway(sphere), stream, 10)?, flat })
+    }
+
+    /// The worst of some manifolds for each law, with its control.
+    fn beside(&self, found: &[Found], names: &str, is_search: bool) -> Vec<Check> {
+        let worst = found.iter().skip(1).fold(found[0], |worst, next| worst.worse(next));
+        let with = |(index, law): (usize, &laws::Law)| {
+            let check = check(law, format!("{}, {names}", law.quantity), worst.errors[index], is_search);
+            match index {
+                IDEMPOTENCE | TRACE => check.control(HALFWAY, signed(law, self.halfway.errors[index])),
+                FORMULA => check.control("P_T in the place of Jπ, sphere", self.flat),
+                _ => check.control(OBLIQUE, signed(law, self.oblique.errors[index])),
+            }
+        };
+        LAWS.iter().enumerate().map(with).collect()
+    }
+}
+
+/// The least fault of π on a torus that the check of a law notices: one that keeps π idempotent and onto D, or, where the law cannot see
+/// that, one that scales it.
+fn with_limit(law: usize, check: Check, setting: &Setting) -> Result<Check> {
+    let torus: Arc<dyn Manifold> = Arc::new(Torus::new(2.0, 0.7)?);
+    let mut stream = setting.stream(NUMBER, STREAMS[3]);
+    let tilt = gaussian_matrix(&mut stream, 3, 3);
+    let error = |map: super::all_manifolds::Map| {
+        let faulty = Variant::mapped(Arc::clone(&torus), map);
+        let found = Found::on(&faulty, &mut setting.stream(NUMBER, STREAMS[3]), FAULTY)?;
+        Ok(signed(&LAWS[law], found.errors[law]))
     };
-    Ok(LAWS.iter().enumerate().map(with).collect())
+    if matches!(law, IDEMPOTENCE | TRACE) {
+        return check.notices("(1+ε)π in place of π, torus", |size| {
+            let inner = Arc::clone(&torus);
+            error(Box::new(move |y| Ok((1.0 + size) * inner.project_point(y)?)))
+        });
+    }
+    check.notices("π(y + εA(y-π(y))) in place of π, A random, torus", |size| {
+        let (inner, tilt) = (Arc::clone(&torus), size * &tilt);
+        error(Box::new(move |y| wrong_maps::tilted(&*inner, &tilt, 0, y)))
+    })
 }
 
 fn halfway(manifold: Arc<dyn Manifold>) -> Variant {

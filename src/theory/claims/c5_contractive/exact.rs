@@ -71,7 +71,7 @@ impl Curve {
         let by_parameter = differentiation();
         let derivative = &by_parameter / &speeds.view().insert_axis(Axis(1));
         let flux = &derivative * &density.view().insert_axis(Axis(1));
-        let laplacian = derivative.dot(&flux) / &density.view().insert_axis(Axis(1));
+        let laplacian = derivative.dot(&flux) / density.view().insert_axis(Axis(1));
         let weights = &density * &speeds;
         let weights = &weights / weights.sum();
         Ok(Self { uneven, angles, points, speeds, weights, derivative, laplacian })
@@ -86,7 +86,7 @@ impl Curve {
     /// Unit tangents.
     fn tangents(&self) -> Array2<f64> {
         let tangent = |t: &f64| Array1::from(vec![-HALF_AXES[0] * t.sin(), HALF_AXES[1] * t.cos()]);
-        rows(self.angles.iter().map(tangent)) / &self.speeds.view().insert_axis(Axis(1))
+        rows(self.angles.iter().map(tangent)) / self.speeds.view().insert_axis(Axis(1))
     }
 
     /// `curvature · H + density · ∇log p` in closed form: H has the length ab/|speed|³ and points inwards.

@@ -34,7 +34,7 @@ fn measure(setting: &Setting) -> Result<Evidence> {
     let growth = Growth::measure(&worlds, &mut setting.stream(NUMBER, 3), setting.pick(240, 1800))?;
     checks.extend(growth.checks(setting.pick(0.15, 0.06))?);
     let windows = Windows::measure(&worlds, &mut setting.stream(NUMBER, 4), setting.pick(240, 1200))?;
-    checks.extend(windows.checks());
+    checks.push(windows.check());
     let strips = strips::Strips::new()?;
     checks.extend(strips.checks(&mut setting.stream(NUMBER, 5), setting.pick(40, 400))?);
     Ok(Evidence {

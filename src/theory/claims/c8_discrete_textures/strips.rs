@@ -10,19 +10,18 @@ use crate::theory::statistics::{larger, log_log_slope, mean};
 use crate::theory::transition_set::TransitionSet;
 
 /// Cells of a column, and number of columns.
-const HEIGHT: usize = 9;
-const LENGTH: usize = 40;
+const HEIGHT: usize = 12;
+const LENGTH: usize = 16;
 /// Sides of the corrupted squares whose mean change is compared.
-const SIDES: [usize; 3] = [2, 4, 7];
-/// Cells of a column of the colourings, and the columns of the corrupted part, more than half.
-const COLOURED: usize = 6;
-const REPLACED: usize = 24;
+const SIDES: [usize; 3] = [4, 7, 10];
+/// Columns of the corrupted part of a chessboard, more than half.
+const REPLACED: usize = 10;
 
-/// Hard squares, 0s and 1s without two 1s side by side or one above the other; and colourings of the cells with 0, 1 and 2 without two equal
-/// neighbours.
+/// Hard squares, 0s and 1s without two 1s side by side or one above the other; and chessboards, 0s and 1s without two equal
+/// neighbours, of which there are two.
 pub(super) struct Strips {
     squares: TransitionSet,
-    colourings: TransitionSet,
+    chessboards: TransitionSet,
 }
 
 /// One corrupted texture: values by columns.
@@ -30,23 +29,22 @@ struct Corrupted {
     x: Array1<f64>,
     z: Array1<f64>,
     region: Vec<bool>,
-    height: usize,
 }
 
 impl Strips {
     pub(super) fn new() -> Result<Self> {
         let is_free = |a: &[u8], b: &[u8]| a.iter().zip(b).all(|(a, b)| a * b == 0);
         let differs = |a: &[u8], b: &[u8]| a.iter().zip(b).all(|(a, b)| a != b);
-        Ok(Self { squares: strip(HEIGHT, 2, is_free)?, colourings: strip(COLOURED, 3, differs)? })
+        Ok(Self { squares: strip(HEIGHT, 2, is_free)?, chessboards: strip(HEIGHT, 2, differs)? })
     }
 
     pub(super) fn checks(&self, stream: &mut Stream, trials: usize) -> Result<[Check; 2]> {
         let mut largest = 0.0;
         for _ in 0..trials {
             let side = 1 + stream.below(HEIGHT as u32 - 1) as usize;
-            largest = larger(largest, self.square(side, stream)?.change_of_bound(1.0));
+            largest = larger(largest, self.square(side, stream)?.change_of_bound());
         }
-        let frozen = self.frozen()?;
+        let chessboard = self.chessboard()?;
         let curve = self.growth(stream, trials)?;
         let against = |measure: fn(usize) -> f64| -> Result<f64> {
             log_log_slope(&curve.iter().map(|&(side, change)| (measure(side), change)).collect::<Vec<_>>())
@@ -54,7 +52,7 @@ impl Strips {
         let because = "the mean over contents is not exactly proportional; by area the slope is half of that";
         Ok([
             Check::at_most("largest ‖(z-x) off S‖² / |∂S|Δ², hard squares, S a square", 1.0, largest, 1e-12, "an inequality")
-                .control("colourings with three colours, frozen", frozen.change_of_bound(4.0))
+                .control("chessboards", chessboard.change_of_bound())
                 .notices("the bound too small by the factor 1-ε", |size| Ok(largest / (1.0 - size)))?,
             Check::equal(
                 "slope of mean ‖(z-x) off S‖² in the perimeter of S, hard squares",
@@ -74,16 +72,15 @@ impl Strips {
         let left = stream.below((LENGTH - side + 1) as u32) as usize;
         let region = (0..x.len())
             .map(|cell| (left..left + side).contains(&(cell / HEIGHT)) && (top..top + side).contains(&(cell % HEIGHT)));
-        Corrupted::new(&self.squares, x, &other, region.collect(), HEIGHT)
+        Corrupted::new(&self.squares, x, &other, region.collect())
     }
 
-    /// Diagonal stripes of three colours, which no single cell can leave, with most of them replaced by the same stripes, shifted.
-    fn frozen(&self) -> Result<Corrupted> {
-        let stripes = |shift: usize| {
-            Array1::from_shape_fn(COLOURED * LENGTH, |cell| ((cell / COLOURED + cell % COLOURED + shift) % 3) as f64)
-        };
-        let region = (0..COLOURED * LENGTH).map(|cell| cell / COLOURED < REPLACED).collect();
-        Corrupted::new(&self.colourings, stripes(0), &stripes(1), region, COLOURED)
+    /// A chessboard whose larger part is replaced by the other one.
+    fn chessboard(&self) -> Result<Corrupted> {
+        let board =
+            |shift: usize| Array1::from_shape_fn(HEIGHT * LENGTH, |cell| ((cell / HEIGHT + cell % HEIGHT + shift) % 2) as f64);
+        let region = (0..HEIGHT * LENGTH).map(|cell| cell / HEIGHT < REPLACED).collect();
+        Corrupted::new(&self.chessboards, board(0), &board(1), region)
     }
 
     /// Side, and mean change off S.
@@ -96,13 +93,13 @@ impl Strips {
     }
 
     pub(super) fn figure(&self, stream: &mut Stream) -> Result<Figure> {
-        let rows = [("hard squares", self.square(7, stream)?), ("frozen colouring", self.frozen()?)];
+        let rows = [("hard squares", self.square(8, stream)?), ("chessboard", self.chessboard()?)];
         let row = |(label, corrupted): &(&str, Corrupted)| GalleryRow { label: (*label).into(), images: corrupted.images() };
         Ok(Figure {
             stem: "c8_strips".into(),
             title: "Two-dimensional textures: what changes outside the corrupted region".into(),
-            caption: "Hard squares (no two 1s are neighbours) change next to the replaced square only. A frozen colouring with three colours changes \
-                      everywhere, because nothing can be filled in between two of its phases."
+            caption: "Hard squares (no two 1s are neighbours) change next to the replaced square only. A chessboard with the larger part replaced changes \
+                      everywhere, because nothing can be filled in between its two phases."
                 .into(),
             content: Content::Gallery(rows.iter().map(row).collect()),
         })
@@ -127,10 +124,10 @@ fn is_column(column: &[u8], fits: &impl Fn(&[u8], &[u8]) -> bool) -> bool {
 }
 
 impl Corrupted {
-    fn new(set: &TransitionSet, x: Array1<f64>, other: &Array1<f64>, region: Vec<bool>, height: usize) -> Result<Self> {
+    fn new(set: &TransitionSet, x: Array1<f64>, other: &Array1<f64>, region: Vec<bool>) -> Result<Self> {
         let corrupted = Array1::from_shape_fn(x.len(), |cell| if region[cell] { other[cell] } else { x[cell] });
         let z = set.values(&set.project_point(&corrupted)?);
-        Ok(Self { x, z, region, height })
+        Ok(Self { x, z, region })
     }
 
     /// `‖(z-x) off S‖²`.
@@ -138,33 +135,32 @@ impl Corrupted {
         (0..self.x.len()).filter(|&cell| !self.region[cell]).map(|cell| (self.z[cell] - self.x[cell]).powi(2)).sum()
     }
 
-    /// The same over `|∂S|Δ²` for cells with the largest squared difference Δ²; ∂S are the cells off S with a neighbour in S.
-    fn change_of_bound(&self, square: f64) -> f64 {
+    /// The same over `|∂S|Δ²`, Δ = 1; ∂S are the cells off S with a neighbour in S.
+    fn change_of_bound(&self) -> f64 {
         let neighbours = |cell: usize| {
-            let (row, last) = (cell % self.height, self.x.len());
-            let vertical = [(row > 0).then(|| cell - 1), (row + 1 < self.height).then(|| cell + 1)];
-            let horizontal = [cell.checked_sub(self.height), Some(cell + self.height).filter(|&next| next < last)];
+            let (row, last) = (cell % HEIGHT, self.x.len());
+            let vertical = [(row > 0).then(|| cell - 1), (row + 1 < HEIGHT).then(|| cell + 1)];
+            let horizontal = [cell.checked_sub(HEIGHT), Some(cell + HEIGHT).filter(|&next| next < last)];
             vertical.into_iter().chain(horizontal).flatten()
         };
         let is_border = |cell: &usize| !self.region[*cell] && neighbours(*cell).any(|next| self.region[next]);
-        self.change() / (square * (0..self.x.len()).filter(is_border).count() as f64)
+        self.change() / (0..self.x.len()).filter(is_border).count() as f64
     }
 
     fn images(&self) -> Vec<GalleryImage> {
-        let largest = self.x.iter().copied().fold(1.0, f64::max);
         // Columns become rows of the transposed image, so the strip lies on its side.
         let picture = |caption: &str, values: Array1<f64>| {
-            let mut image = GalleryImage::grey(caption, self.height, &values);
+            let mut image = GalleryImage::grey(caption, HEIGHT, &values);
             image.values = image.values.reversed_axes();
             image
         };
         let region = self.region.iter().map(|&inside| f64::from(u8::from(inside))).collect();
         let difference = picture("z - x", &self.z - &self.x);
         vec![
-            picture("x", &self.x / largest),
+            picture("x", self.x.clone()),
             picture("S", region),
-            picture("z", &self.z / largest),
-            GalleryImage { colours: Colours::Signed { limit: largest }, ..difference },
+            picture("z", self.z.clone()),
+            GalleryImage { colours: Colours::Signed { limit: 1.0 }, ..difference },
         ]
     }
 }
