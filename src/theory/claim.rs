@@ -274,6 +274,17 @@ impl Check {
         Ok(Self { limit: Some(limit), ..self })
     }
 
+    /// Adds a control, and finds how much of it in the subject the check notices: `measured` is the quantity of the subject with a share of the
+    /// control in it, from 0 to 1, the control alone.
+    ///
+    /// # Errors
+    /// Those of `measured`.
+    pub fn against(self, control: impl Into<String>, mut measured: impl FnMut(f64) -> Result<f64>) -> Result<Self> {
+        let (control, alone) = (control.into(), measured(1.0)?);
+        let fault = format!("the share ε of the control in the subject: {control}");
+        self.control(control, alone).notices(fault, measured)
+    }
+
     /// The least fault that the check notices. Where none was injected, it is a change of the measured value.
     pub fn detection_limit(&self) -> DetectionLimit {
         self.limit

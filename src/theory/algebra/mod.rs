@@ -5,7 +5,7 @@ mod orthonormal;
 mod solve;
 mod svd;
 
-use ndarray::{Array1, Array2, ArrayRef, ArrayRef2, Dimension};
+use ndarray::{Array, Array1, Array2, ArrayRef, ArrayRef2, Dimension};
 
 pub use eigen::{SymmetricEigen, symmetric_eigen};
 pub use orthonormal::{complement, orthonormal_basis};
@@ -40,6 +40,13 @@ pub fn normalised(a: &Array1<f64>) -> Option<Array1<f64>> {
 /// `Q Qᵀ`, the orthogonal projector onto the span of the orthonormal columns of `q`.
 pub fn projector(q: &Array2<f64>) -> Array2<f64> {
     q.dot(&q.t())
+}
+
+/// `(1-share) a + share b`.
+pub(super) fn blend<D: Dimension>(a: &ArrayRef<f64, D>, b: &ArrayRef<f64, D>, share: f64) -> Array<f64, D> {
+    let mut mixed = a.to_owned() * (1.0 - share);
+    mixed.scaled_add(share, b);
+    mixed
 }
 
 /// A vector of `n` independent standard normal values.

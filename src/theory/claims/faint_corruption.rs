@@ -33,8 +33,8 @@ pub(super) struct FaintCorruption<'a> {
 /// What a network sees and what it is to return: `x + te + t ς ξ` and x, or, if the noise is kept, `x + t ς ξ`.
 #[derive(Clone)]
 pub(super) struct Task {
-    /// A square root of the second moment C of e, which is this times normal values, cut at three standard deviations. With few values of e a
-    /// network recognises each of them, and the second moment decides nothing.
+    /// A square root of the second moment C of e, which is this times normal values, cut at three standard deviations so
+    /// that e is bounded.
     pub(super) root: Array2<f64>,
     /// ς.
     pub(super) noise: f64,

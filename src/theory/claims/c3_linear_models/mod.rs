@@ -10,7 +10,7 @@ use ndarray::{Array1, Array2};
 use crate::backend::Reference;
 use crate::error::{Error, Result};
 use crate::ops::Backend;
-use crate::theory::algebra::{norm, square_norm, svd, symmetric_eigen};
+use crate::theory::algebra::{blend, norm, square_norm, svd, symmetric_eigen};
 use crate::theory::claim::{Check, Claim, Evidence, Setting};
 use crate::theory::statistics::log_log_slope;
 
@@ -79,25 +79,44 @@ impl Trained {
         let (shrunk, clipped, projector) =
             (bench.function(shrunk_eigenvalue), bench.function(tied_eigenvalue), bench.projector());
         let error = |map: &Array2<f64>, closed: &Array2<f64>| norm(&(map - closed));
-        let normal = |map: &Array2<f64>| norm(&(map - map.dot(&projector)));
+        let normal = |map: &Array2<f64>| Ok(norm(&(map - map.dot(&projector))));
         let predicted = Array1::from_shape_fn(N, |k| tied_eigenvalue(eigenvalue(k)));
         let spectrum = |map: &Array2<f64>| Ok::<f64, Error>(norm(&(symmetric_eigen(map)?.values - &predicted)));
-        let zero =
-            |quantity: &str, measured: f64, (tolerance, because)| Check::equal(quantity, 0.0, measured, tolerance, because);
+        let zero = |quantity: &str,
+                    measure: &dyn Fn(&Array2<f64>) -> Result<f64>,
+                    map: &Array2<f64>,
+                    (tolerance, because): (f64, &'static str),
+                    (name, control): (&str, &Array2<f64>)| {
+            Check::equal(quantity, 0.0, measure(map)?, tolerance, because)
+                .against(name, |share| measure(&blend(map, control, share)))
+        };
+        let to = |closed: &Array2<f64>| {
+            let closed = closed.clone();
+            move |map: &Array2<f64>| Ok(error(map, &closed))
+        };
+        let penalty = self.untied_penalty / clipped.diag().sum();
         Ok(vec![
-            zero("‖W - Σ(Σ+σ²I)⁻¹‖, trained DAE", error(&self.dae, &shrunk), CONVEX)
-                .control("plain autoencoder", error(&self.plain, &shrunk)),
-            zero("‖W - Σ(Σ+γI)⁻¹‖, trained RCAE", error(&self.rcae, &shrunk), CONVEX)
-                .control("untied CAE", error(&self.untied, &shrunk)),
-            zero("‖W_RCAE - W_DAE‖ for γ = σ²", error(&self.rcae, &self.dae), CONVEX)
-                .control("γ = 2σ²", error(&self.rcae_of_double_weight, &self.dae)),
-            zero("‖W P_N‖, trained RCAE", normal(&self.rcae), CONVEX).control("plain autoencoder", normal(&self.plain)),
-            zero("‖eig UᵀU - max(0, 1-γ/2λ)‖, trained tied CAE", spectrum(&self.tied_encoder)?, CONVEX)
-                .control("untied CAE", spectrum(&self.untied)?),
-            zero("‖UᵀU - Σ(Σ+γI)⁻¹‖, tied, penalty γ‖UᵀU‖²", error(&self.tied, &shrunk), QUARTIC)
-                .control("penalty γ‖U‖²", error(&self.tied_encoder, &shrunk)),
-            zero("‖W₁‖² of the untied CAE over ‖U‖² of the tied one", self.untied_penalty / clipped.diag().sum(), ESCAPE)
-                .control("tied CAE", self.tied_encoder.diag().sum() / clipped.diag().sum()),
+            zero("‖W - Σ(Σ+σ²I)⁻¹‖, trained DAE", &to(&shrunk), &self.dae, CONVEX, ("plain autoencoder", &self.plain))?,
+            zero("‖W - Σ(Σ+γI)⁻¹‖, trained RCAE", &to(&shrunk), &self.rcae, CONVEX, ("untied CAE", &self.untied))?,
+            zero("‖W_RCAE - W_DAE‖ for γ = σ²", &to(&self.dae), &self.rcae, CONVEX, ("γ = 2σ²", &self.rcae_of_double_weight))?,
+            zero("‖W P_N‖, trained RCAE", &normal, &self.rcae, CONVEX, ("plain autoencoder", &self.plain))?,
+            zero(
+                "‖eig UᵀU - max(0, 1-γ/2λ)‖, trained tied CAE",
+                &spectrum,
+                &self.tied_encoder,
+                CONVEX,
+                ("untied CAE", &self.untied),
+            )?,
+            zero(
+                "‖UᵀU - Σ(Σ+γI)⁻¹‖, tied, penalty γ‖UᵀU‖²",
+                &to(&shrunk),
+                &self.tied,
+                QUARTIC,
+                ("penalty γ‖U‖²", &self.tied_encoder),
+            )?,
+            Check::equal("‖W₁‖² of the untied CAE over ‖U‖² of the tied one", 0.0, penalty, ESCAPE.0, ESCAPE.1)
+                .control("tied CAE", self.tied_encoder.diag().sum() / clipped.diag().sum())
+                .notices("the share ε of the tied CAE's penalty", |share| Ok((1.0 - share) * penalty + share))?,
         ])
     }
 
@@ -141,13 +160,14 @@ fn rate_checks<B: Backend<Elem = f64>>(bench: &Bench<'_, B>) -> Result<Vec<Check
 /// If Σ has full rank, the plain autoencoder is the identity.
 fn full_rank_check<B: Backend<Elem = f64>>(bench: &Bench<'_, B>) -> Result<Check> {
     let root = bench.function(|lambda| (lambda + 0.5).sqrt());
-    let from_identity = |loss: Loss| -> Result<f64> {
+    let trained = |loss: Loss| -> Result<Array2<f64>> {
         let weights = bench.train(Net::Full, loss, &root, |_, _| Ok(()))?;
-        Ok(norm(&(matrix(bench.backend, &weights[0])? - Array2::<f64>::eye(N))))
+        matrix(bench.backend, &weights[0])
     };
-    let ((tolerance, because), measured) = (CONVEX, from_identity(Loss::Contraction(0.0))?);
-    let check = Check::equal("‖W - I‖, plain autoencoder, Σ of full rank", 0.0, measured, tolerance, because);
-    Ok(check.control("DAE", from_identity(Loss::Denoising(WEIGHT))?))
+    let (plain, denoising) = (trained(Loss::Contraction(0.0))?, trained(Loss::Denoising(WEIGHT))?);
+    let off = |share: f64| norm(&(blend(&plain, &denoising, share) - Array2::<f64>::eye(N)));
+    Check::equal("‖W - I‖, plain autoencoder, Σ of full rank", 0.0, off(0.0), CONVEX.0, CONVEX.1)
+        .against("DAE", |share| Ok(off(share)))
 }
 
 /// A bottleneck narrower than the data keeps the leading directions.

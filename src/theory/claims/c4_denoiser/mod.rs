@@ -45,20 +45,24 @@ fn formula_check(
     [n, wrong]: [usize; 2],
     point: impl Fn(&mut Stream, f64) -> Result<Array1<f64>>,
 ) -> Result<Check> {
-    let mut worst = [0.0_f64; 2];
+    let mut samples = Vec::new();
     for sigma in [0.2, 0.35, 0.6, 1.0] {
         for _ in 0..5 {
             let length = 0.3 + 1.4 * stream.uniform_f64();
             let y = point(stream, length)?;
             let mean = distribution.given(&y, Noise { variances: &vec![sigma * sigma; y.len()] }).mean;
-            for (worst, n) in worst.iter_mut().zip([n, wrong]) {
-                let factor = sphere_factor(n, length, sigma) / length;
-                *worst = larger(*worst, norm(&(&mean - factor * &y)));
-            }
+            let factors = [n, wrong].map(|n| sphere_factor(n, length, sigma) / length);
+            samples.push((y, mean, factors));
         }
     }
-    let (tolerance, because) = QUADRATURE;
-    Ok(Check::equal(quantity, 0.0, worst[0], tolerance, because).control(format!("formula of n = {wrong}"), worst[1]))
+    let worst = |share: f64| {
+        let off = |(y, mean, [own, other]): &(Array1<f64>, Array1<f64>, [f64; 2])| {
+            norm(&(mean - ((1.0 - share) * own + share * other) * y))
+        };
+        samples.iter().map(off).fold(0.0, larger)
+    };
+    let check = Check::equal(quantity, 0.0, worst(0.0), QUADRATURE.0, QUADRATURE.1);
+    check.against(format!("formula of n = {wrong}"), |share| Ok(worst(share)))
 }
 
 fn formula_checks(setting: &Setting) -> Result<Vec<Check>> {

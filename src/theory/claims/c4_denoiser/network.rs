@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::model::{Architecture, Parameters};
 use crate::ops::Backend;
 use crate::rng::Stream;
-use crate::theory::algebra::{norm, projector, square_norm};
+use crate::theory::algebra::{blend, norm, projector, square_norm};
 use crate::theory::claim::{Check, Setting};
 use crate::theory::claims::training::{batch, mean_square_error, minimise, network_jacobians, outputs, schedule};
 use crate::theory::figure::{AxisSpec, Content, Figure, Series};
@@ -50,7 +50,9 @@ pub(super) fn checks<B: Backend<Elem = f64>>(backend: &B, setting: &Setting) -> 
     let slopes = slopes_off(backend, &network, &unseen)?;
     let checks = vec![
         Check::equal("‖f(y) - E[x|y]‖ of a trained network, rms, circle", 0.0, off(&found), TRAINED.0, TRAINED.1)
-            .control("π", off(&projections)),
+            .against("π", |share| {
+                Ok(off(&found.iter().zip(&projections).map(|(f, p)| blend(f, p, share)).collect::<Vec<_>>()))
+            })?,
         Check::equal("‖J_f - Cov[x|y]/σ²‖ of a trained network, rms, circle", 0.0, slopes[0], SLOPES.0, SLOPES.1)
             .control("π", slopes[1]),
     ];

@@ -33,7 +33,7 @@ fn measure(setting: &Setting) -> Result<Evidence> {
     let jets = |trained: &Trained<Reference<f64>>| Jets::of(&backend, &trained.network, &circle, NODES);
     let (reference, control) = (train(GAMMA)?, train(0.0)?);
     let (found, unpenalised) = (jets(&reference)?, jets(&control)?);
-    let mut checks = checks::at_gamma(&circle, &found, &unpenalised);
+    let mut checks = checks::at_gamma(&circle, &found, &unpenalised)?;
     checks.push(checks::near(&backend, &circle, [&reference, &control], &found, setting)?);
     let other = |&gamma: &f64| if gamma == GAMMA { jets(&reference) } else { jets(&train(gamma)?) };
     let along = gammas.iter().map(other).collect::<Result<Vec<_>>>()?;

@@ -39,15 +39,16 @@ impl Rates {
     }
 
     pub(super) fn checks(&self, stream: &mut Stream, setting: &Setting) -> Result<Vec<Check>> {
-        let slope = Check::equal(
+        let slope = |share: f64| log_log_slope(&mixed(&self.general, &self.inside, share));
+        let check = Check::equal(
             "slope of √E‖P_T e‖² / ‖e‖ in n = 64 … 16384, random subspaces",
             -0.5,
-            log_log_slope(&self.general)?,
+            slope(0.0)?,
             setting.pick(0.05, 0.02),
             "the standard error of the slope is 0.0104 for 60 draws, 0.004 for 400",
         );
-        let mut checks = vec![slope.control(INSIDE, log_log_slope(&self.inside)?)];
-        checks.extend(distribution(stream, setting));
+        let mut checks = vec![check.against(INSIDE, slope)?];
+        checks.extend(distribution(stream, setting)?);
         Ok(checks)
     }
 
@@ -73,6 +74,11 @@ impl Rates {
             ),
         }
     }
+}
+
+/// Root mean squares over draws of which a share is of the second kind.
+pub(super) fn mixed(a: &[(f64, f64)], b: &[(f64, f64)], share: f64) -> Vec<(f64, f64)> {
+    a.iter().zip(b).map(|((n, a), (_, b))| (*n, ((1.0 - share) * a * a + share * b * b).sqrt())).collect()
 }
 
 /// T is a subspace of the first `spanned` coordinates of Rⁿ, and e is supported on the first [`CORRUPTED`].
@@ -111,7 +117,7 @@ fn beta_tail(x: f64) -> f64 {
 }
 
 /// Mean, variance and tail at n = 64; in the control T is inside the span of S.
-fn distribution(stream: &mut Stream, setting: &Setting) -> [Check; 3] {
+fn distribution(stream: &mut Stream, setting: &Setting) -> Result<[Check; 3]> {
     let draws = setting.pick(4000, 40_000);
     let (n, d) = (SMALL as f64, DIMENSION as f64);
     let mut sample = |place: Place| -> Vec<f64> { (0..draws).map(|_| place.kept(stream)).collect() };
@@ -123,18 +129,22 @@ fn distribution(stream: &mut Stream, setting: &Setting) -> [Check; 3] {
     let beta = 2.0;
     let tail = |values: &[f64]| values.iter().filter(|value| **value >= beta * d / n).count() as f64 / draws as f64;
     let expected = 2.0 * d * (n - d) / (n * n * (n + 2.0));
-    let one = |quantity: &str, [measured, control]: [f64; 2], tolerance: f64, because: &'static str| {
-        Check::equal(quantity, 1.0, measured, tolerance, because).control(INSIDE, control)
+    // The first draws are of the control.
+    let with = |share: f64| {
+        let replaced = (share * draws as f64).round() as usize;
+        [&inside[..replaced], &general[replaced..]].concat()
     };
-    let means = [&general, &inside].map(|values| mean(values) * n / d);
+    let one = |quantity: &str, predicted: f64, value: &dyn Fn(&[f64]) -> f64, tolerance: f64, because: &'static str| {
+        Check::equal(quantity, predicted, value(&general), tolerance, because).against(INSIDE, |share| Ok(value(&with(share))))
+    };
     let because = "4000 draws have a standard error of 0.011, 40 000 of 0.0034";
-    let mean = one("E‖P_T e‖² / ((d/n)‖e‖²), n = 64, random subspaces", means, setting.pick(0.05, 0.016), because);
-    let variances = [&general, &inside].map(|values| variance(values) / expected);
+    let quantity = "E‖P_T e‖² / ((d/n)‖e‖²), n = 64, random subspaces";
+    let of_mean = one(quantity, 1.0, &|values| mean(values) * n / d, setting.pick(0.05, 0.016), because)?;
     let because = "4000 draws have a standard error of 0.035, 40 000 of 0.011";
     let quantity = "variance of ‖P_T e‖²/‖e‖² over that of Beta(d/2, (n-d)/2)";
-    let variance = one(quantity, variances, setting.pick(0.2, 0.08), because);
+    let of_variance = one(quantity, 1.0, &|values| variance(values) / expected, setting.pick(0.2, 0.08), because)?;
     let because = "four standard errors: 0.0044 for 4000 draws, 0.0014 for 40 000";
     let quantity = "P(‖P_T e‖² ≥ 2(d/n)‖e‖²), n = 64, against Beta(2, 30)";
-    let tails = Check::equal(quantity, beta_tail(beta * d / n), tail(&general), setting.pick(0.018, 0.006), because);
-    [mean, variance, tails.control(INSIDE, tail(&inside))]
+    let of_tail = one(quantity, beta_tail(beta * d / n), &tail, setting.pick(0.018, 0.006), because)?;
+    Ok([of_mean, of_variance, of_tail])
 }

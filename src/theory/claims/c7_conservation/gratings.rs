@@ -12,6 +12,8 @@ use crate::theory::figure::{AxisSpec, Colours, Content, Figure, GalleryImage, Ga
 use crate::theory::manifold::{Gratings, Manifold};
 use crate::theory::statistics::{log_log_slope, mean};
 
+use super::general::mixed;
+
 /// n = side².
 const SIDES: [usize; 5] = [8, 16, 32, 64, 128];
 /// Wavevectors (k_y, k_x).
@@ -69,8 +71,8 @@ impl Rates {
         let mut checks = Vec::new();
         for ((name, points), control) in names.iter().zip(&self.noise).zip(&self.constant) {
             let quantity = format!("slope of root mean square {name} / ‖e‖ in n = 64 … 16384, gratings, white noise on S");
-            let check = Check::equal(quantity, -0.5, log_log_slope(points)?, setting.pick(0.05, 0.02), because);
-            checks.push(check.control(patch, log_log_slope(control)?));
+            let slope = |share: f64| log_log_slope(&mixed(points, control, share));
+            checks.push(Check::equal(quantity, -0.5, slope(0.0)?, setting.pick(0.05, 0.02), because).against(patch, slope)?);
         }
         let check = Check::equal(
             format!("E‖P_T e‖² / ((1/n) Σ_j |ê(ω_j)|²), gratings, {patch}"),
@@ -79,7 +81,9 @@ impl Rates {
             setting.pick(0.1, 0.04),
             "uniform phases: 5 sizes of 100 draws have a standard error of 0.02, of 600 of 0.008",
         );
-        checks.push(check.control("(d/n)‖e‖² in the place of the spectrum", self.spectrum[1]));
+        // The law stands in the denominator.
+        let law = |share: f64| Ok(1.0 / ((1.0 - share) / self.spectrum[0] + share / self.spectrum[1]));
+        checks.push(check.against("(d/n)‖e‖² in the place of the spectrum", law)?);
         Ok(checks)
     }
 

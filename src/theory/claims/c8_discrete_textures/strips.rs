@@ -61,7 +61,8 @@ impl Strips {
                 0.3,
                 because,
             )
-            .control("in the area of S", against(area)?),
+            .control("in the area of S", against(area)?)
+            .notices("changes in the mean grow by the power 1+ε", |size| Ok((1.0 + size) * against(perimeter)?))?,
         ])
     }
 
