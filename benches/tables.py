@@ -27,7 +27,8 @@ CURVES = "paper/ablations/curves.json"
 LONG = "paper/ablations/long.json"
 OTHERS = "paper/ablations/others.json"
 CATEGORIES = "paper/ablations/categories.json"
-ABLATIONS = (FACTORS, CURVES, LONG, OTHERS, CATEGORIES)
+LEAVE = "paper/ablations/leave-one-out.json"
+ABLATIONS = (FACTORS, CURVES, LONG, OTHERS, CATEGORIES, LEAVE)
 # Cards by what was audited.
 AUDITS = {
     "demo": "paper/results/audit/demo.json",
@@ -341,6 +342,8 @@ TABLES = {
     "ablation-others-scores": (ablation(ablations.scores), OTHERS),
     "ablation-categories": (ablation(ablations.each_category), CATEGORIES),
     "ablation-categories-scores": (ablation(ablations.scores), CATEGORIES),
+    "ablation-leave": (ablation(ablations.variants), LEAVE),
+    "ablation-leave-scores": (ablation(ablations.scores), LEAVE),
     "floors-infer": (floors, "paper/results/profile/infer_model2_w32_128px_batch4.json"),
 }
 
