@@ -6,9 +6,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::bits;
 use super::detection_limit::DetectionLimit;
 use super::figure::Figure;
-use super::journal::bits;
 use crate::backend::Cpu;
 use crate::backend::cpu::Isa;
 use crate::error::{Error, Result};

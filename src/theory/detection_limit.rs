@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bits;
 use super::claim::Check;
-use super::journal::bits;
 use crate::error::Result;
 
 /// Sizes of faults that are tried.

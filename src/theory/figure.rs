@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
-use super::journal::bits;
+use super::bits;
 
 use crate::error::{Error, Result};
 

@@ -23,6 +23,7 @@
 //! Proofs are in `paper/theory.md`; `paper/claims.md` maps each claim to its proof, code, test and figures.
 
 pub mod algebra;
+mod bits;
 pub mod claim;
 pub mod claims;
 pub mod derivative;

@@ -16,7 +16,7 @@ const HIDDEN: usize = 5;
 const PAIRS: usize = 6;
 /// σ of the exact identity, and those of the expansion.
 const SIGMA: f64 = 0.5;
-const SIGMAS: [f64; 4] = [0.2, 0.1, 0.05, 0.025];
+const SIGMAS: [f64; 4] = [0.1, 0.05, 0.025, 0.0125];
 /// Step and number of nodes of the trapezoidal rule on either side of 0: it converges exponentially for analytic functions times a
 /// Gaussian density.
 const STEP: f64 = 0.2;
