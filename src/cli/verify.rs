@@ -79,9 +79,9 @@ fn misused(error: &Error) -> ! {
     Invocation::command().error(ErrorKind::InvalidValue, error).exit()
 }
 
-/// Exits at once: files are only written after all measurements, and each of them atomically.
+/// Exits at once: every file is written atomically, and the measurements in `DIR/measured` are used by the next run.
 fn interrupted() {
-    note("interrupted; nothing more is written");
+    note("interrupted; with --full --out, the same command goes on");
     std::process::exit(i32::from(super::output::INTERRUPTED));
 }
 

@@ -189,7 +189,8 @@ impl fmt::Display for Relation {
     }
 }
 
-/// One check: a quantity, its predicted value and its measured value.
+/// One check: a quantity, its predicted value and its measured value. Serialised, its numbers are their bits, see
+/// [`journal`](super::journal); [`Record`](super::record::Record) is the form for files that others read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// What is measured, with the subject, e.g. `slope of ‖E[x|y] - π(y)‖ in σ, circle`.
@@ -289,7 +290,7 @@ impl Check {
     pub fn detection_limit(&self) -> DetectionLimit {
         self.limit
             .clone()
-            .unwrap_or_else(|| DetectionLimit { fault: "the measured value is off by ε".into(), size: self.margin() })
+            .unwrap_or_else(|| DetectionLimit { fault: "the measured value is off by ε".into(), size: self.margin().max(0.0) })
     }
 
     /// Whether some fault makes the check fail.

@@ -50,6 +50,12 @@ impl LeastSquaresProjector {
     pub fn least_error(&self) -> f64 {
         self.error.diag().sum()
     }
+
+    /// The part of coordinate i in it, the diagonal entry i of `T(TᵀC⁻¹T)⁻¹Tᵀ`.
+    pub(super) fn least_error_of(&self, i: usize) -> f64 {
+        let row = self.onto.row(i);
+        row.dot(&self.error.dot(&row))
+    }
 }
 
 #[cfg(test)]
@@ -71,6 +77,7 @@ mod tests {
         assert!((value(&j) - best.least_error()).abs() < 1e-10);
         let other = &j + 0.1 * gaussian_matrix(stream, 7, 7).dot(&(Array2::eye(7) - projector(&basis)));
         assert!(value(&other) > value(&j) + 1e-3);
+        assert!(((0..7).map(|i| best.least_error_of(i)).sum::<f64>() - best.least_error()).abs() < 1e-10);
         let v = gaussian_matrix(stream, 7, 1).column(0).to_owned();
         assert!(norm(&(best.apply(&v) - j.dot(&v))) < 1e-12);
         let even = LeastSquaresProjector::new(&basis, &Array2::eye(7)).unwrap().matrix();

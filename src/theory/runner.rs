@@ -9,8 +9,8 @@ use super::figure::{AxisSpec, Content, Figure, Series};
 use super::journal::Journal;
 use crate::error::{Error, Result};
 
-/// Smaller distances from a prediction are drawn at this value.
-const SMALLEST: f64 = 1e-6;
+/// Distances from a prediction below and above these are drawn there.
+const DRAWN: [f64; 2] = [1e-6, 1e12];
 
 /// The findings of one claim with one seed.
 pub struct Finding {
@@ -28,7 +28,7 @@ pub struct Finding {
 /// Calls `on_finding` for each finding as soon as it is made, in any order.
 ///
 /// # Errors
-/// Two claims with the same id; the first measurement that could not be made, with its claim.
+/// Two claims with the same id, whatever the case; an id with other characters than letters, digits, `_` and `-`; the first measurement that could not be made, with its claim.
 pub fn run(claims: &[&'static Claim], setting: &Setting, on_finding: impl Fn(&Finding) + Sync) -> Result<Vec<Finding>> {
     resume(claims, setting, None, on_finding)
 }
@@ -43,7 +43,12 @@ pub fn resume(
     journal: Option<&Journal>,
     on_finding: impl Fn(&Finding) + Sync,
 ) -> Result<Vec<Finding>> {
-    let is_second = |(index, claim): (usize, &&Claim)| claims[..index].iter().any(|other| other.id == claim.id);
+    let is_file_name = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    if let Some(claim) = claims.iter().find(|claim| !is_file_name(claim.id)) {
+        return Err(Error::argument(format!("the id of a claim has letters, digits, `_` and `-`, got `{}`", claim.id)));
+    }
+    let is_second =
+        |(index, claim): (usize, &&Claim)| claims[..index].iter().any(|other| other.id.eq_ignore_ascii_case(claim.id));
     if let Some(index) = claims.iter().enumerate().position(is_second) {
         return Err(Error::argument(format!("two claims have the id {}", claims[index].id)));
     }
@@ -75,7 +80,8 @@ pub fn outlook(claims: &[&'static Claim], setting: &Setting, journal: Option<&Jo
         journal.is_none_or(|journal| journal.find(claim, setting.seed()).is_none())
     };
     let costs: Vec<f64> = tasks.iter().filter(is_open).map(|(_, claim, _)| claim.cost(setting.effort())).collect();
-    let seconds = costs.iter().copied().fold(costs.iter().sum::<f64>() / cores.max(1) as f64, f64::max);
+    // The most expensive claim runs on all cores by itself.
+    let seconds = costs.iter().sum::<f64>() / cores.max(1) as f64;
     Outlook { findings: tasks.len(), known: tasks.len() - costs.len(), seconds }
 }
 
@@ -121,7 +127,11 @@ pub fn figures(findings: &[Finding]) -> Result<Vec<(&'static str, Figure)>> {
 /// How far each check and its control are from the prediction, in units of the tolerance.
 fn checks_of(finding: &Finding) -> Figure {
     let checks = &finding.evidence.checks;
-    let size = |check: &Check, measured: f64| ((measured - check.predicted).abs() / check.tolerance).max(SMALLEST);
+    // How far on the wrong side of the prediction, so that a slack inequality is at the lower end.
+    let size = |check: &Check, measured: f64| {
+        let beyond = check.tolerance - Check { measured, ..check.clone() }.margin();
+        if beyond <= 0.0 { DRAWN[0] } else { (beyond / check.tolerance).clamp(DRAWN[0], DRAWN[1]) }
+    };
     let points = |value: &dyn Fn(&Check) -> Option<f64>| -> Vec<(f64, f64)> {
         (1..).map(f64::from).zip(checks).filter_map(|(place, check)| Some((place, size(check, value(check)?)))).collect()
     };
@@ -133,7 +143,7 @@ fn checks_of(finding: &Finding) -> Figure {
         caption: "Distance from the prediction, in units of the tolerance. Checks are to be below the line, controls above it."
             .into(),
         content: Content::chart(
-            [AxisSpec::categories("check", names), AxisSpec::log("|measured - predicted| / tolerance")],
+            [AxisSpec::categories("check", names), AxisSpec::log("deviation / tolerance")],
             vec![
                 Series::dots("subject", points(&|check| Some(check.measured))),
                 Series::dots("control", points(&|check| check.control.as_ref().map(|control| control.measured))),

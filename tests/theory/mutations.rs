@@ -162,7 +162,7 @@ fn a_wrong_weight_in_the_objective_makes_c6_fail() {
 
 /// Names of the checks of C1 that fail.
 fn failing_checks(manifold: &dyn Manifold) -> Vec<String> {
-    let rows = geometry(manifold, &mut Stream::new(11, Purpose::Test, 2, 0), 4).unwrap();
+    let rows = geometry(manifold, &mut Stream::new(11, Purpose::Test, 2, 0), 4, false).unwrap();
     rows.into_iter().filter(|row| !row.passed()).map(|row| row.quantity).collect()
 }
 

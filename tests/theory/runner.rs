@@ -116,6 +116,15 @@ fn a_claim_without_figures_gets_one_of_its_checks() {
         (1, "x1_checks", ["value".to_owned()].as_slice())
     );
     let distance = |at: usize| chart.series[at].points[0].1;
+    let slack =
+        |_: &Setting| Ok(Evidence { checks: vec![Check::at_most("q", 1.0, 0.1, 0.0, "").control("c", 1.5)], figures: vec![] });
+    let finding = |claim: Claim| run(&[Box::leak(Box::new(claim))], &setting, |_| ()).unwrap();
+    let drawn_slack = figures(&finding(Claim::new("X9", "Slack", "A statement.", slack))).unwrap();
+    let Content::Chart(of_slack) = &drawn_slack[0].1.content else { panic!("{drawn_slack:?}") };
+    assert!(
+        of_slack.series[0].points[0].1 < 1.0 && of_slack.series[1].points[0].1 > 1.0,
+        "a slack inequality is below the line: {of_slack:?}"
+    );
     assert!(distance(0) < 1.0 && (distance(1) - 11.0).abs() < 1e-12, "in units of the tolerance: {chart:?}");
 }
 
@@ -126,6 +135,10 @@ fn failed_measurements_are_reported() {
     assert_eq!(error, "cannot be measured in X1 (seed 2)");
     let error = run(&[CLAIMS[0], CLAIMS[1], CLAIMS[0]], &setting, |_| ()).err().unwrap().to_string();
     assert_eq!(error, "two claims have the id X1");
+    let lower = Box::leak(Box::new(temporary::<1>("x1")));
+    assert!(run(&[CLAIMS[0], lower], &setting, |_| ()).is_err(), "the command line does not tell them apart");
+    let path = Box::leak(Box::new(temporary::<1>("../X1")));
+    assert!(run(&[path], &setting, |_| ()).err().unwrap().to_string().contains("got `../X1`"));
 }
 
 #[test]

@@ -38,14 +38,14 @@ pub(super) struct Member {
     pub(super) name: &'static str,
     pub(super) manifold: Arc<dyn Manifold>,
     /// Whether π is found by a numerical search, which takes a thousand times as long.
-    pub(super) is_slow: bool,
+    pub(super) is_search: bool,
 }
 
 /// One manifold of every kind; random ones are drawn from `stream`.
 pub(super) fn all_manifolds(stream: &mut Stream) -> Result<Vec<Member>> {
-    let known = closed_forms(stream)?.into_iter().map(|(name, manifold)| Member { name, manifold, is_slow: false });
+    let known = closed_forms(stream)?.into_iter().map(|(name, manifold)| Member { name, manifold, is_search: false });
     let shapes = [("disk on 8 x 8", Rendered::disk(8)?), ("bar on 8 x 8", Rendered::bar(8)?)];
-    let searched = shapes.map(|(name, shape)| Member { name, manifold: Arc::new(rendered(shape)), is_slow: true });
+    let searched = shapes.map(|(name, shape)| Member { name, manifold: Arc::new(rendered(shape)), is_search: true });
     Ok(known.chain(searched).collect())
 }
 

@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2, array};
 use super::training::{batch, mean_square_error, minimise, network_jacobians, schedule};
 use crate::error::Result;
 use crate::model::{Architecture, Parameters};
-use crate::theory::algebra::{gaussian_vector, norm, projector};
+use crate::theory::algebra::{blend, gaussian_vector, norm, projector};
 use crate::theory::claim::Setting;
 use crate::theory::manifold::{Gratings, Manifold};
 use crate::theory::statistics::root_mean_square;
@@ -34,7 +34,7 @@ pub(super) struct FaintCorruption<'a> {
 #[derive(Clone)]
 pub(super) struct Task {
     /// A square root of the second moment C of e, which is this times normal values, cut at three standard deviations so
-    /// that e is bounded.
+    /// that e is bounded, which makes C smaller by half a per cent.
     pub(super) root: Array2<f64>,
     /// ς.
     pub(super) noise: f64,
@@ -112,5 +112,5 @@ pub(super) fn apart(a: &[Array2<f64>], b: &[Array2<f64>]) -> f64 {
 
 /// `(1-share) A + share B` at each point.
 pub(super) fn mixed(a: &[Array2<f64>], b: &[Array2<f64>], share: f64) -> Vec<Array2<f64>> {
-    a.iter().zip(b).map(|(a, b)| (1.0 - share) * a + share * b).collect()
+    a.iter().zip(b).map(|(a, b)| blend(a, b, share)).collect()
 }

@@ -6,7 +6,7 @@ use crate::backend::Real;
 use crate::error::{Error, Result};
 use crate::model::Parameters;
 use crate::ops::Backend;
-use crate::shape::Shape;
+use crate::shape::{Activation, Shape};
 use crate::tape::{Tape, Tensor, Var};
 use crate::theory::derivative::jacobians;
 use crate::train::{Adam, OptimiserConfig};
@@ -31,6 +31,23 @@ pub(super) fn minimise<B: Backend, M: AsMut<[Tensor<B>]>>(
         adam.advance(tape, loss, &vars, model.as_mut())?;
     }
     Ok(())
+}
+
+/// The matrix of the linear map from `seen` to `wanted` (points as rows) with the least squared error, trained from `start`.
+pub(super) fn trained_linear_map<B: Backend<Elem = f64>>(
+    backend: &B,
+    start: &Array2<f64>,
+    [seen, wanted]: [&Array2<f64>; 2],
+    steps: u64,
+) -> Result<Array2<f64>> {
+    let mut weights = vec![Tensor::from_array(backend, start)?];
+    let (seen, wanted) = (Tensor::from_array(backend, seen)?, Tensor::from_array(backend, wanted)?);
+    minimise(backend, schedule(steps, 0.02), &mut weights, |tape, weights, _| {
+        let (w, seen, wanted) = (tape.variable(weights[0].clone()), tape.constant(seen.clone()), tape.constant(wanted.clone()));
+        let y = tape.linear(seen, w, None, Activation::Identity)?;
+        Ok((mean_square_error(tape, y, wanted)?, vec![w]))
+    })?;
+    matrix(backend, &weights[0])
 }
 
 /// `a + weight b` of scalars on the tape.

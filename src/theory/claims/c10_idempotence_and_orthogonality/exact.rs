@@ -70,26 +70,51 @@ pub(super) fn curved_checks(setting: &Setting) -> Result<Vec<Check>> {
         }
         oblique.add(&ellipse, &mut stream, in_another_norm)?;
     }
-    let half = |share: f64| faulty(setting, &ellipse, |y| Ok(blend(&ellipse.project_point(y)?, y, 0.5 * share)));
-    let other = |share: f64| faulty(setting, &ellipse, |y| Ok(blend(&ellipse.project_point(y)?, &in_another_norm(y)?, share)));
     let (tolerance, because) = DIFFERENCES;
-    let zero = |quantity: &str, part: fn(&Worst) -> f64, measured: f64, is_half: bool| {
-        let check = Check::equal(quantity, 0.0, measured, tolerance, because);
-        if is_half {
-            let fault = "ε of the way from π to the halfway map, ellipse";
-            return check.control("halfway to π", part(&halfway)).notices(fault, |share| Ok(part(&half(share)?)));
-        }
-        let fault = "ε of the way from π to the nearest point in another norm, ellipse";
-        check.control("nearest in another norm", part(&oblique)).notices(fault, |share| Ok(part(&other(share)?)))
+    let zero = |quantity: &str, part: fn(&Worst) -> f64, measured: f64, fault: Fault| {
+        let [own, control] = [fault.subject, fault.control];
+        let alone = part(if fault.name == HALFWAY { &halfway } else { &oblique });
+        Check::equal(quantity, 0.0, measured, tolerance, because)
+            .control(fault.name, alone)
+            .notices(format!("the share ε of the control in the subject: {}, ellipse", fault.name), |share| {
+                Ok(part(&faulty(setting, &ellipse, |y| Ok(blend(&own(&ellipse, y)?, &control(&ellipse, y)?, share)))?))
+            })
     };
+    let nearest_point: Map = |ellipse, y| ellipse.project_point(y);
+    let half: Map = |ellipse, y| wrong_maps::halfway(ellipse, y);
+    let other: Map = |_, y| in_another_norm(y);
+    let towards_half = |subject: Map| Fault { subject, control: half, name: HALFWAY };
+    let towards_other = |subject: Map| Fault { subject, control: other, name: "nearest in another norm" };
     Ok(vec![
-        zero("‖J² - J‖ on D, π of four manifolds", |worst| worst.idempotence, nearest.idempotence, true)?,
-        zero("‖J - Jᵀ‖ on D, π of four manifolds", |worst| worst.asymmetry, nearest.asymmetry, false)?,
-        zero("‖J² - J‖ on D, nearest in another norm", |worst| worst.idempotence, oblique.idempotence, true)?,
-        zero("‖J - Jᵀ‖ on D, halfway to π", |worst| worst.asymmetry, halfway.asymmetry, false)?,
-        zero("‖J(f(y))J(y) - J(y)‖ off D, idempotent maps", |worst| worst.chain, larger(nearest.chain, oblique.chain), true)?,
-        zero("|tr J - d| on D, idempotent maps", |worst| worst.rank, larger(nearest.rank, oblique.rank), true)?,
+        zero("‖J² - J‖ on D, π of four manifolds", |worst| worst.idempotence, nearest.idempotence, towards_half(nearest_point))?,
+        zero("‖J - Jᵀ‖ on D, π of four manifolds", |worst| worst.asymmetry, nearest.asymmetry, towards_other(nearest_point))?,
+        zero("‖J² - J‖ on D, nearest in another norm", |worst| worst.idempotence, oblique.idempotence, towards_half(other))?,
+        zero("‖J - Jᵀ‖ on D, halfway to π", |worst| worst.asymmetry, halfway.asymmetry, towards_other(half))?,
+        zero(
+            "‖J(f(y))J(y) - J(y)‖ off D, idempotent maps",
+            |worst| worst.chain,
+            larger(nearest.chain, oblique.chain),
+            towards_half(nearest_point),
+        )?,
+        zero(
+            "|tr J - d| on D, idempotent maps",
+            |worst| worst.rank,
+            larger(nearest.rank, oblique.rank),
+            towards_half(nearest_point),
+        )?,
     ])
+}
+
+const HALFWAY: &str = "halfway to π";
+
+/// A map of the plane for an ellipse.
+type Map = fn(&Ellipse, &Array1<f64>) -> Result<Array1<f64>>;
+
+/// A map with a share of another one in it.
+struct Fault {
+    subject: Map,
+    control: Map,
+    name: &'static str,
 }
 
 /// The violations of a map at a few points of the ellipse.

@@ -4,14 +4,12 @@ use ndarray::{Array1, Array2, Axis, s};
 
 use crate::error::Result;
 use crate::ops::Backend;
-use crate::shape::Activation;
-use crate::tape::Tensor;
-use crate::theory::algebra::{gaussian_matrix, norm, orthonormal_basis, projector, solve, symmetric_eigen};
+use crate::theory::algebra::{blend, gaussian_matrix, norm, orthonormal_basis, projector, solve, symmetric_eigen};
 use crate::theory::claim::{Check, Setting};
-use crate::theory::claims::training::{matrix, mean_square_error, minimise, schedule};
+use crate::theory::claims::training::trained_linear_map;
 use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 use crate::theory::least_squares::LeastSquaresProjector;
-use crate::theory::statistics::log_log_slope;
+use crate::theory::statistics::{larger, log_log_slope};
 
 use super::constants::NUMBER;
 
@@ -35,10 +33,8 @@ pub(super) fn checks<B: Backend<Elem = f64>>(backend: &B, setting: &Setting) -> 
     let curve = |limit: &Array2<f64>| -> Vec<(f64, f64)> {
         SQUARES.iter().zip(&maps).map(|(square, map)| (square.sqrt(), norm(&(map - limit)))).collect()
     };
-    let between = |share: f64| (1.0 - share) * &best + share * &orthogonal;
     let slope = Check::equal("slope of ‖W - J_C‖ in t, trained linear map", 2.0, log_log_slope(&curve(&best))?, SLOPE.0, SLOPE.1)
-        .control("P_T in place of J_C", log_log_slope(&curve(&orthogonal))?)
-        .notices("the share ε of P_T in J_C", |share| log_log_slope(&curve(&between(share))))?;
+        .against("P_T in place of J_C", |share| log_log_slope(&curve(&blend(&best, &orthogonal, share))))?;
     Ok((vec![bench.closed_form(&maps)?, slope, bench.constant(&maps, &best)?], figure(curve(&best), curve(&orthogonal))))
 }
 
@@ -76,7 +72,7 @@ impl<'a, B: Backend<Elem = f64>> Bench<'a, B> {
     /// The share of isotropic noise of the same power in C.
     fn evened(&self, share: f64) -> Array2<f64> {
         let even = self.corruption.diag().sum() / N as f64 * Array2::<f64>::eye(N);
-        (1.0 - share) * &self.corruption + share * even
+        blend(&self.corruption, &even, share)
     }
 
     fn closed_form(&self, maps: &[Array2<f64>]) -> Result<Check> {
@@ -84,11 +80,10 @@ impl<'a, B: Backend<Elem = f64>> Bench<'a, B> {
             let corruption = self.evened(share);
             let apart = |(&square, map): (&f64, &Array2<f64>)| Ok(norm(&(map - self.minimiser(&corruption, square)?)));
             let all = SQUARES.iter().zip(maps).map(apart).collect::<Result<Vec<f64>>>()?;
-            Ok(all.into_iter().fold(0.0, f64::max))
+            Ok(all.into_iter().fold(0.0, larger))
         };
         Check::equal("‖W - Σ(Σ+t²C)⁻¹‖, trained linear maps, largest", 0.0, distance(0.0)?, STIFF.0, STIFF.1)
-            .control("isotropic noise of the same power in the formula", distance(1.0)?)
-            .notices("the share ε of C isotropic in the formula", distance)
+            .against("isotropic noise of the same power in the formula", distance)
     }
 
     /// `‖W - J_C‖/t²` at the least t over `‖TGΛ⁻¹GTᵀC⁻¹‖`.
@@ -99,28 +94,17 @@ impl<'a, B: Backend<Elem = f64>> Bench<'a, B> {
         let inner = (&g / &Array1::from(LAMBDA.to_vec()).insert_axis(Axis(0))).dot(&g);
         let predicted = SQUARES[last] * norm(&self.tangent.dot(&inner).dot(&whitened.t()));
         let orthogonal = projector(&self.tangent);
-        let ratio = |share: f64| norm(&(&maps[last] - (1.0 - share) * best - share * &orthogonal)) / predicted;
+        let ratio = |share: f64| norm(&(&maps[last] - blend(best, &orthogonal, share))) / predicted;
         let quantity = format!("‖W - J_C‖ / (t² ‖TGΛ⁻¹GTᵀC⁻¹‖), trained linear map, t² = {}", SQUARES[last]);
-        Check::equal(quantity, 1.0, ratio(0.0), CONSTANT.0, CONSTANT.1)
-            .control("P_T in place of J_C", ratio(1.0))
-            .notices("the share ε of P_T in J_C", |share| Ok(ratio(share)))
+        Check::equal(quantity, 1.0, ratio(0.0), CONSTANT.0, CONSTANT.1).against("P_T in place of J_C", |share| Ok(ratio(share)))
     }
 
     /// The trained W for the corruption t²C.
     fn train(&self, corruption: &Array2<f64>, square: f64) -> Result<Array2<f64>> {
         let mut stream = self.setting.stream(NUMBER, 1);
         let start = 0.5 / (N as f64).sqrt() * gaussian_matrix(&mut stream, N, N);
-        let mut weights = vec![Tensor::from_array(self.backend, &start)?];
-        let [input, target] = self.batch(corruption, square)?.map(|points| Tensor::from_array(self.backend, &points));
-        let (input, target) = (input?, target?);
-        minimise(self.backend, schedule(self.setting.pick(6000, 12_000), 0.02), &mut weights, |tape, weights, _| {
-            let (w, x) = (tape.variable(weights[0].clone()), tape.constant(input.clone()));
-            let y = tape.linear(x, w, None, Activation::Identity)?;
-            let target = tape.constant(target.clone());
-            Ok((mean_square_error(tape, y, target)?, vec![w]))
-        })?;
-        // `linear` multiplies rows by Wᵀ.
-        matrix(self.backend, &weights[0])
+        let [seen, wanted] = self.batch(corruption, square)?;
+        trained_linear_map(self.backend, &start, [&seen, &wanted], self.setting.pick(6000, 12_000))
     }
 
     /// 2n points x + te and x with exactly the second moments Σ, t²C and 0 between x and e, each times 2n.

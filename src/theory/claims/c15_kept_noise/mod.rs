@@ -17,8 +17,8 @@ pub const CLAIM: Claim =
 
 fn measure(setting: &Setting) -> Result<Evidence> {
     let mut checks = expansion::checks(setting)?;
-    let (of_linear_maps, figure) = linear::checks(&Reference::<f64>::default(), setting)?;
-    checks.extend(of_linear_maps);
+    let (of_linear_maps, figure) = linear::check(&Reference::<f64>::default(), setting)?;
+    checks.push(of_linear_maps);
     checks.extend(trained::checks(setting)?);
     Ok(Evidence { checks, figures: vec![figure] })
 }

@@ -15,9 +15,10 @@ use super::constants::NUMBER;
 const VARIANCE: f64 = 0.3;
 
 /// Set with seeds 100 to 102.
-const HALF: (f64, &str) =
-    (0.5, "nearer to the best J than half of its distance from that without kept noise; curvature and a finite t leave the rest");
-const TRACE: (f64, &str) = (0.3, "curvature and a finite t; the traces with and without kept noise differ by 1.9");
+const NEARER: (f64, &str) =
+    (0.3, "a limit: seeds 100 to 102 gave 0.11 to 0.13, and 0.97 to 0.99 with the noise in the input only");
+const TRACE: (f64, &str) =
+    (0.15, "curvature and a finite t: 0.03 to 0.05 with seeds 100 to 102; without kept noise the trace is 1.3 less");
 
 pub(super) fn checks(setting: &Setting) -> Result<[Check; 2]> {
     let bench = FaintCorruption::new(setting)?;
@@ -36,7 +37,7 @@ pub(super) fn checks(setting: &Setting) -> Result<[Check; 2]> {
         Check::equal("tr J_f on D, network trained with kept noise", trace(&best), trace(&trained), TRACE.0, TRACE.1)
             .control(control, trace(&rival))
             .notices("the share ε of J_(C+sI) in J_f", |share| Ok(trace(&mixed(&trained, &without, share))))?,
-        Check::at_most(quantity, 0.0, distance(&trained), HALF.0, HALF.1)
+        Check::at_most(quantity, NEARER.0, distance(&trained), 0.0, NEARER.1)
             .control(control, distance(&rival))
             .notices("the share ε of J_(C+sI) in J_f", |share| Ok(distance(&mixed(&trained, &without, share))))?,
     ])

@@ -7,20 +7,18 @@ pub(super) const SIDE: usize = 16;
 /// Side of the crop.
 const CROPPED: usize = 12;
 
-/// A map of images of [`SIDE`] x [`SIDE`] pixels.
+/// An isometry of images of [`SIDE`] x [`SIDE`] pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Augmentation {
+pub(super) enum Isometry {
     /// Down and to the right, around the border.
     Shift([usize; 2]),
     /// By this number of quarter turns.
     Turn(usize),
     /// Left and right exchanged.
     Flip,
-    /// The upper left part, resized bilinearly. Not an isometry.
-    Crop,
 }
 
-impl Augmentation {
+impl Isometry {
     pub(super) fn apply(self, image: &Array1<f64>) -> Array1<f64> {
         let from = |source: &dyn Fn([usize; 2]) -> [usize; 2]| {
             Array1::from_shape_fn(SIDE * SIDE, |pixel| {
@@ -33,20 +31,21 @@ impl Augmentation {
             Self::Turn(0) => image.clone(),
             Self::Turn(turns) => Self::Turn(turns - 1).apply(&from(&|[row, column]| [column, SIDE - 1 - row])),
             Self::Flip => from(&|[row, column]| [row, SIDE - 1 - column]),
-            Self::Crop => crop(image),
         }
     }
 
-    /// g⁻¹ of a turn or a flip; the map itself for others.
+    /// g⁻¹.
     pub(super) fn inverse(self) -> Self {
         match self {
+            Self::Shift(by) => Self::Shift(by.map(|by| (SIDE - by) % SIDE)),
             Self::Turn(turns) => Self::Turn((4 - turns) % 4),
-            other => other,
+            Self::Flip => Self::Flip,
         }
     }
 }
 
-fn crop(image: &Array1<f64>) -> Array1<f64> {
+/// The upper left part, resized bilinearly. Not an isometry.
+pub(super) fn crop(image: &Array1<f64>) -> Array1<f64> {
     let scale = (CROPPED - 1) as f64 / (SIDE - 1) as f64;
     Array1::from_shape_fn(SIDE * SIDE, |pixel| {
         let [(row, down), (column, right)] = [pixel / SIDE, pixel % SIDE].map(|place| {
@@ -64,17 +63,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn four_quarter_turns_and_two_flips_are_the_identity() {
-        let image = Array1::from_shape_fn(SIDE * SIDE, |pixel| (pixel * pixel % 97) as f64);
-        let twice = |g: Augmentation| g.apply(&g.apply(&image));
-        assert_eq!(Augmentation::Turn(4).apply(&image), image);
-        assert_eq!(twice(Augmentation::Flip), image);
-        assert_eq!(Augmentation::Turn(3).inverse().apply(&Augmentation::Turn(3).apply(&image)), image);
-        assert_eq!(
-            Augmentation::Turn(1).apply(&image)[SIDE - 1],
-            image[SIDE * SIDE - 1 - (SIDE - 1) - (SIDE - 1) * SIDE + (SIDE - 1) * SIDE]
-        );
-        assert_eq!(Augmentation::Shift([1, 0]).apply(&image)[SIDE], image[0]);
-        assert_eq!(Augmentation::Crop.apply(&image)[0], image[0]);
+    fn isometries_move_pixels_and_their_inverses_move_them_back() {
+        let image = Array1::from_shape_fn(SIDE * SIDE, |pixel| pixel as f64);
+        for g in [
+            Isometry::Shift([1, 0]),
+            Isometry::Shift([3, 7]),
+            Isometry::Turn(1),
+            Isometry::Turn(2),
+            Isometry::Turn(3),
+            Isometry::Flip,
+        ] {
+            assert_eq!(g.inverse().apply(&g.apply(&image)), image, "{g:?}");
+        }
+        assert_eq!(Isometry::Turn(4).apply(&image), image);
+        let last = SIDE * SIDE - 1;
+        assert_eq!(Isometry::Turn(1).apply(&image)[SIDE - 1], image[last], "the lower right corner goes to the upper right");
+        assert_eq!(Isometry::Flip.apply(&image)[0], image[SIDE - 1]);
+        assert_eq!(Isometry::Shift([1, 0]).apply(&image)[SIDE], image[0]);
+        assert_eq!((crop(&image)[0], crop(&image)[last]), (image[0], image[(CROPPED - 1) * (SIDE + 1)]));
     }
 }

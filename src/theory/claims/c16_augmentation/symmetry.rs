@@ -4,13 +4,13 @@ use ndarray::{Array1, Array2};
 
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{from_columns, gaussian_vector, norm, solve, square_norm};
+use crate::theory::algebra::{blend, from_columns, gaussian_vector, norm, solve, square_norm};
 use crate::theory::claim::{Check, Setting};
 use crate::theory::manifold::{Gratings, Manifold};
 use crate::theory::statistics::larger;
 
 use super::constants::NUMBER;
-use super::images::{Augmentation, SIDE};
+use super::images::{Isometry, SIDE, crop};
 
 /// A quarter turn exchanges these frequencies, up to their sign, but no flip does.
 const WAVES: [[i32; 2]; 2] = [[1, 2], [2, -1]];
@@ -39,35 +39,43 @@ pub(super) fn checks(setting: &Setting) -> Result<Vec<Check>> {
         noise.iter().map(|[start, noise]| Ok(gratings.project_point(start)? + NOISE * noise)).collect()
     };
     let (points, of_others) = (near(&gratings)?, near(&others)?);
-    let shifts = [[1, 0], [0, 1], [3, 7]].map(Augmentation::Shift);
-    let quarter = [1, 3].map(Augmentation::Turn);
-    let row = |name: &str, own: &[Augmentation], control: (&str, f64)| -> Result<Check> {
+    let shifts = [[1, 0], [0, 1], [3, 7]].map(Isometry::Shift);
+    let quarter = [1, 3].map(Isometry::Turn);
+    let row = |name: &str, own: &[Isometry], control: (&str, f64)| -> Result<Check> {
         let quantity = format!("‖π(gy) - gπ(y)‖ / ‖y - π(y)‖, gratings, {name}, largest");
-        let blended = |share: f64| commutator(&gratings, &points, own, share);
+        // g, with a share of the flipped image in its result.
+        let blended = |share: f64| {
+            let largest = |g: &Isometry| {
+                commutator(&gratings, &points, |image| {
+                    let moved = g.apply(image);
+                    if share == 0.0 { moved } else { blend(&moved, &Isometry::Flip.apply(&moved), share) }
+                })
+            };
+            Ok(own.iter().map(largest).collect::<Result<Vec<f64>>>()?.into_iter().fold(0.0, larger))
+        };
         Check::equal(quantity, 0.0, blended(0.0)?, ROUNDING.0, ROUNDING.1)
             .control(control.0, control.1)
             .notices("the share ε of the flipped image in g", blended)
     };
-    let of = |gratings: &Gratings, points: &[Array1<f64>], g: Augmentation| commutator(gratings, points, &[g], 0.0);
     Ok(vec![
-        row("shifts", &shifts, ("a crop, resized", of(&gratings, &points, Augmentation::Crop)?))?,
-        row("half turns", &[Augmentation::Turn(2)], ("flips", of(&gratings, &points, Augmentation::Flip)?))?,
-        row("quarter turns", &quarter, ("other frequencies", of(&others, &of_others, Augmentation::Turn(1))?))?,
+        row("shifts", &shifts, ("a crop, resized", commutator(&gratings, &points, crop)?))?,
+        row("half turns", &[Isometry::Turn(2)], ("flips", commutator(&gratings, &points, |image| Isometry::Flip.apply(image))?))?,
+        row(
+            "quarter turns",
+            &quarter,
+            ("other frequencies", commutator(&others, &of_others, |image| Isometry::Turn(1).apply(image))?),
+        )?,
         distance_of_flips(&gratings, &mut stream)?,
         mean_over_group(&gratings, &mut stream)?,
     ])
 }
 
-/// The largest `‖π(gy) - gπ(y)‖/‖y - π(y)‖` for g blended with a share of its flip.
-fn commutator(gratings: &Gratings, points: &[Array1<f64>], augmentations: &[Augmentation], share: f64) -> Result<f64> {
+/// The largest `‖π(gy) - gπ(y)‖/‖y - π(y)‖`.
+fn commutator(gratings: &Gratings, points: &[Array1<f64>], g: impl Fn(&Array1<f64>) -> Array1<f64>) -> Result<f64> {
     let mut largest = 0.0;
-    for (y, g) in points.iter().flat_map(|y| augmentations.iter().map(move |g| (y, g))) {
-        let blended = |image: &Array1<f64>| {
-            let own = g.apply(image);
-            if share == 0.0 { own } else { (1.0 - share) * &own + share * Augmentation::Flip.apply(&own) }
-        };
+    for y in points {
         let nearest = gratings.project_point(y)?;
-        let apart = norm(&(gratings.project_point(&blended(y))? - blended(&nearest)));
+        let apart = norm(&(gratings.project_point(&g(y))? - g(&nearest)));
         largest = larger(largest, apart / norm(&(y - &nearest)));
     }
     Ok(largest)
@@ -78,28 +86,28 @@ fn distance_of_flips(gratings: &Gratings, stream: &mut Stream) -> Result<Check> 
     let predicted = AMPLITUDE * ((SIDE * SIDE * WAVES.len()) as f64).sqrt();
     let (x, noise) = (gratings.sample(stream), TINY * gaussian_vector(stream, SIDE * SIDE));
     let distance = |image: Array1<f64>| gratings.distance(&(image + &noise));
-    let (flipped, turned) = (Augmentation::Flip.apply(&x), Augmentation::Turn(1).apply(&x));
+    let (flipped, turned) = (Isometry::Flip.apply(&x), Isometry::Turn(1).apply(&x));
     let because = "the noise that makes the nearest point unique";
     Check::equal("δ(gx), gratings, g a flip", predicted, distance(flipped.clone())?, 1e-5, because)
         .control("a quarter turn", distance(turned)?)
-        .notices("the share ε of x itself in gx", |share| distance((1.0 - share) * &flipped + share * &x))
+        .notices("the share ε of x itself in gx", |share| distance(blend(&flipped, &x, share)))
 }
 
 /// The loss of the mean of `g⁻¹∘f∘g` over quarter turns, relative to that of f, for a ridge regression on images that are not symmetric.
 fn mean_over_group(gratings: &Gratings, stream: &mut Stream) -> Result<Check> {
     let pairs = pairs(gratings, stream);
     let map = ridge(&pairs)?;
-    let turns = [0, 1, 2, 3].map(Augmentation::Turn);
+    let turns = [0, 1, 2, 3].map(Isometry::Turn);
     // The law of the images has the symmetry: every pair with all of its turns.
     let all: Vec<[Array1<f64>; 2]> =
         pairs.iter().flat_map(|pair| turns.map(|g| [g.apply(&pair[0]), g.apply(&pair[1])])).collect();
-    let over = |group: &[Augmentation], y: &Array1<f64>| {
-        let term = |g: &Augmentation| g.inverse().apply(&(map.dot(&(g.apply(y) - 0.5)) + 0.5));
+    let over = |group: &[Isometry], y: &Array1<f64>| {
+        let term = |g: &Isometry| g.inverse().apply(&(map.dot(&(g.apply(y) - 0.5)) + 0.5));
         group.iter().map(term).fold(Array1::zeros(SIDE * SIDE), |sum, image| sum + image) / group.len() as f64
     };
-    let flips = [Augmentation::Turn(0), Augmentation::Flip];
+    let flips = [Isometry::Turn(0), Isometry::Flip];
     let loss = |share: f64| -> f64 {
-        let output = |y: &Array1<f64>| (1.0 - share) * over(&turns, y) + share * over(&flips, y);
+        let output = |y: &Array1<f64>| blend(&over(&turns, y), &over(&flips, y), share);
         all.iter().map(|[x, corrupted]| square_norm(&(output(corrupted) - x))).sum()
     };
     let alone: f64 = all.iter().map(|[x, corrupted]| square_norm(&(over(&turns[..1], corrupted) - x))).sum();

@@ -44,14 +44,14 @@ fn measure(setting: &Setting) -> Result<Evidence> {
     let manifolds = all_manifolds(&mut setting.stream(NUMBER, STREAMS[0]))?;
     let points = setting.pick([3, 1], [12, 3]);
     let one = |(index, member): (u32, &Member)| {
-        let points = points[usize::from(member.is_slow)];
+        let points = points[usize::from(member.is_search)];
         Found::on(&*member.manifold, &mut setting.stream(NUMBER, STREAMS[4] + index), points)
     };
     let indexed: Vec<_> = (0..).zip(&manifolds).collect();
     let found = indexed.into_par_iter().map(one).collect::<Result<Vec<_>>>()?;
     let controls = Controls::measure(&mut setting.stream(NUMBER, STREAMS[1]))?;
     let of = |is_search: bool| -> Vec<Found> {
-        manifolds.iter().zip(&found).filter(|(member, _)| member.is_slow == is_search).map(|(_, found)| *found).collect()
+        manifolds.iter().zip(&found).filter(|(member, _)| member.is_search == is_search).map(|(_, found)| *found).collect()
     };
     let (exact, searched) = (of(false), of(true));
     let names = [format!("{} manifolds", exact.len()), "disks and bars".to_owned()];
@@ -64,13 +64,13 @@ fn measure(setting: &Setting) -> Result<Evidence> {
 }
 
 /// The laws of C1 measured on any manifold at `points` samples: one check per law, without controls. D must be smooth around the
-/// samples.
+/// samples. `is_search` says that π is the result of a numerical search, for which the tolerances are larger.
 ///
 /// # Errors
 /// Errors of the manifold, e.g. because its stated reach is too large.
-pub fn geometry(manifold: &dyn Manifold, stream: &mut Stream, points: usize) -> Result<Vec<Check>> {
+pub fn geometry(manifold: &dyn Manifold, stream: &mut Stream, points: usize, is_search: bool) -> Result<Vec<Check>> {
     let found = Found::on(manifold, stream, points)?;
-    Ok(LAWS.iter().zip(found.errors).map(|(law, error)| check(law, law.quantity.into(), error, false)).collect())
+    Ok(LAWS.iter().zip(found.errors).map(|(law, error)| check(law, law.quantity.into(), error, is_search)).collect())
 }
 
 /// The errors of the controls.

@@ -9,7 +9,7 @@ use crate::theory::algebra::{norm, solve};
 use crate::theory::claim::Check;
 use crate::theory::claims::uneven_density::{HALF_AXES, Uneven};
 use crate::theory::figure::{AxisSpec, Content, Figure, Series};
-use crate::theory::statistics::{log_log_slope, root_mean_square};
+use crate::theory::statistics::{larger, log_log_slope, root_mean_square};
 
 /// Odd, so that differentiation has no zero mode but constants; coefficients of everything here fall below rounding at half of this.
 const NODES: usize = 101;
@@ -34,7 +34,7 @@ pub(super) fn checks() -> Result<(Vec<Check>, Figure)> {
     // ‖Δ_p V‖ of the bound.
     let laplacian = curve.mean_norm(&curve.laplacian.dot(&curve.field(1.0, 1.0)));
     let over_bound =
-        |density: f64| remainder(1.0, density).iter().map(|(gamma, size)| size / (gamma * gamma * laplacian)).fold(0.0, f64::max);
+        |density: f64| remainder(1.0, density).iter().map(|(gamma, size)| size / (gamma * gamma * laplacian)).fold(0.0, larger);
     let half_h = "½H + ∇log p, the limit of the DAE";
     let mut checks = vec![
         Check::equal("slope of ‖g_γ - x - γ(H + ∇log p)‖ in γ, ellipse, uneven density", 2.0, slope(1.0, 1.0)?, SLOPE.0, SLOPE.1)
@@ -105,7 +105,7 @@ impl Curve {
         self.weights.dot(&squares).sqrt()
     }
 
-    /// The bias of the RCAE over that of the denoiser for γ = σ²: 2 in the normal direction if the density is even, 1 along the curve.
+    /// The bias of the RCAE over that of the denoiser for γ = σ²: 2 in the normal direction, 1 along the curve.
     fn beside_denoiser(&self) -> Result<[Check; 2]> {
         let tangents = self.tangents();
         let contractive = self.bias(SMALL)?;

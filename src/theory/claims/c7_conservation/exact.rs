@@ -28,7 +28,7 @@ pub(super) fn checks(setting: &Setting) -> Result<Vec<Check>> {
     let indexed: Vec<(u32, &Member)> = (MANIFOLDS..).zip(&members).collect();
     let one = |(index, member): (u32, &Member)| {
         let mut stream = setting.stream(NUMBER, index);
-        (0..trials[usize::from(member.is_slow)]).try_fold(Found::NONE, |found, _| {
+        (0..trials[usize::from(member.is_search)]).try_fold(Found::NONE, |found, _| {
             Ok(found.with(&Trial::sample(&*member.manifold, &mut stream)?.measure(&mut stream)?))
         })
     };
