@@ -80,8 +80,8 @@ fn misused(error: &Error) -> ! {
 }
 
 /// Exits at once: every file is written atomically, and the measurements in `DIR/measured` are used by the next run.
-fn interrupted() {
-    note("interrupted; with --full --out, the same command goes on");
+fn interrupted(is_kept: bool) {
+    note(if is_kept { "interrupted; the same command goes on" } else { "interrupted; nothing more is written" });
     std::process::exit(i32::from(super::output::INTERRUPTED));
 }
 
@@ -94,7 +94,8 @@ pub fn run(arguments: &Arguments, own: &[&'static Claim]) -> anyhow::Result<()> 
         let statements: Vec<String> = chosen.iter().map(|claim| claims::statement(claim, screen().columns.min(100))).collect();
         return print(statements.join("\n"));
     }
-    ctrlc::set_handler(interrupted).context("cannot listen for Ctrl-C")?;
+    let is_kept = arguments.full && arguments.out.is_some();
+    ctrlc::set_handler(move || interrupted(is_kept)).context("cannot listen for Ctrl-C")?;
     if let Some(out) = &arguments.out {
         evidence::prepare(out)?;
     }

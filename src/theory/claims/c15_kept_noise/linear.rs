@@ -28,7 +28,7 @@ pub(super) fn check<B: Backend<Elem = f64>>(backend: &B, setting: &Setting) -> R
     let off = |variance: f64| Ok(norm(&(&kept - closed_form(&axes, variance)?)));
     let check = Check::equal("‖W - (Σ+σ²I)(Σ+Σ_e+σ²I)⁻¹‖, trained linear map", 0.0, off(VARIANCE)?, STIFF.0, STIFF.1)
         .control("σ in place of σ²", off(VARIANCE.sqrt())?)
-        .notices("σ² too small by the factor 1-ε", |size| off((1.0 - size) * VARIANCE))?;
+        .notices("σ² too large by the factor 1+ε", |size| off((1.0 + size) * VARIANCE))?;
     let along = |map: &Array2<f64>| -> Vec<(f64, f64)> {
         let values = axes.t().dot(map).dot(&axes).diag().to_owned();
         (LAMBDA.len()..N).map(|k| (CORRUPTION[k], values[k])).collect()
