@@ -34,7 +34,7 @@ const NEAREST: f64 = 0.1;
 const FARTHEST: f64 = 0.5;
 
 /// See the [module](self).
-pub const CLAIM: Claim = Claim::new("C11", "Score = distance", include_str!("statement.md"), measure);
+pub const CLAIM: Claim = Claim::new("C11", "Score = distance", include_str!("statement.md"), measure).seconds([1.2, 5.0]);
 
 fn measure(setting: &Setting) -> Result<Evidence> {
     let bench = Bench::new(setting)?;

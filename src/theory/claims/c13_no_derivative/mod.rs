@@ -28,7 +28,8 @@ const SLOPE: (f64, &str) = (0.02, "terms of the next order in t");
 const FIRST: (f64, &str) = (2e-3, "‖z_t - x - ta‖/t, of order t");
 
 /// See the [module](self).
-pub const CLAIM: Claim = Claim::new("C13", "The optimum has no derivative", include_str!("statement.md"), measure);
+pub const CLAIM: Claim =
+    Claim::new("C13", "The optimum has no derivative", include_str!("statement.md"), measure).seconds([1.5, 3.0]);
 
 fn measure(setting: &Setting) -> Result<Evidence> {
     let places = (0..setting.pick(3, 20)).map(|index| Place::sample(setting, index)).collect::<Result<Vec<_>>>()?;

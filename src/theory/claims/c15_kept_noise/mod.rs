@@ -13,7 +13,7 @@ use crate::theory::claim::{Claim, Evidence, Setting};
 
 /// See the [module](self).
 pub const CLAIM: Claim =
-    Claim::new("C15", "Noise that is kept", include_str!("statement.md"), measure).seeds([1, 3]).seconds([8.0, 25.0]);
+    Claim::new("C15", "Noise that is kept", include_str!("statement.md"), measure).seeds([1, 3]).seconds([0.6, 1.0]);
 
 fn measure(setting: &Setting) -> Result<Evidence> {
     let mut checks = expansion::checks(setting)?;

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::theory::claim::{Claim, Evidence, Setting};
 
 /// See the [module](self).
-pub const CLAIM: Claim = Claim::new("C16", "Augmentation", include_str!("statement.md"), measure).seconds([2.0, 10.0]);
+pub const CLAIM: Claim = Claim::new("C16", "Augmentation", include_str!("statement.md"), measure).seconds([0.1, 1.0]);
 
 fn measure(setting: &Setting) -> Result<Evidence> {
     let mut checks = symmetry::checks(setting)?;

@@ -35,7 +35,7 @@ const FORMULA: usize = 8;
 
 /// See the [module](self).
 pub const CLAIM: Claim =
-    Claim::new("C1", "Geometry of the nearest point", include_str!("statement.md"), measure).seconds([2.0, 15.0]);
+    Claim::new("C1", "Geometry of the nearest point", include_str!("statement.md"), measure).seconds([0.8, 3.0]);
 
 /// The shape operator S_v in closed form, of a point x and a normal vector v.
 type ClosedForm<'a> = dyn Fn(&Array1<f64>, &Array1<f64>) -> Array2<f64> + 'a;

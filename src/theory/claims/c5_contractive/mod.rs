@@ -23,7 +23,7 @@ const NODES: usize = 500;
 
 /// See the [module](self).
 pub const CLAIM: Claim =
-    Claim::new("C5", "The contractive autoencoder", include_str!("statement.md"), measure).seconds([6.0, 40.0]);
+    Claim::new("C5", "The contractive autoencoder", include_str!("statement.md"), measure).seconds([4.4, 21.0]);
 
 fn measure(setting: &Setting) -> Result<Evidence> {
     let backend = Reference::<f64>::default();

@@ -21,7 +21,7 @@ const FAULTS: u32 = 5;
 const MANIFOLDS: u32 = 6;
 
 /// See the [module](self).
-pub const CLAIM: Claim = Claim::new("C7", "Conservation", include_str!("statement.md"), measure).seconds([3.0, 25.0]);
+pub const CLAIM: Claim = Claim::new("C7", "Conservation", include_str!("statement.md"), measure).seconds([1.2, 8.0]);
 
 fn measure(setting: &Setting) -> Result<Evidence> {
     let mut checks = exact::checks(setting)?;

@@ -27,7 +27,7 @@ const FORCED: f64 = 5.0;
 const PERIODIC: &str = "strictly periodic pattern";
 
 /// See the [module](self).
-pub const CLAIM: Claim = Claim::new("C8", "Discrete textures", include_str!("statement.md"), measure);
+pub const CLAIM: Claim = Claim::new("C8", "Discrete textures", include_str!("statement.md"), measure).seconds([0.9, 6.0]);
 
 fn measure(setting: &Setting) -> Result<Evidence> {
     let worlds = Worlds::sample(&mut setting.stream(NUMBER, 0), setting.pick(8, 24))?;

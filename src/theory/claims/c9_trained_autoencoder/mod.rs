@@ -15,7 +15,7 @@ use crate::theory::claim::{Claim, Effort, Evidence, Setting};
 /// See the [module](self).
 pub const CLAIM: Claim = Claim::new("C9", "The trained autoencoder resembles π", include_str!("statement.md"), measure)
     .seeds([1, 1])
-    .seconds([25.0, 6000.0]);
+    .seconds([9.0, 6000.0]);
 
 fn measure(setting: &Setting) -> Result<Evidence> {
     let outcomes = bench::outcomes(setting)?;
