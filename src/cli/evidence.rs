@@ -12,12 +12,13 @@ use crate::theory::record::Record;
 use crate::{Error, Result};
 use ndarray::Array2;
 
-/// Creates the folders and checks that files can be created in them, before anything is measured.
+/// Creates the folders and checks that files can be created in them, before anything is measured; with `measured` for a run that can be resumed.
 ///
 /// # Errors
 /// A folder cannot be created, or no file can be created in it.
-pub fn prepare(out: &Path) -> Result<()> {
-    for folder in [out, &out.join("figures"), &out.join("arrays")] {
+pub fn prepare(out: &Path, is_journaled: bool) -> Result<()> {
+    let measured = is_journaled.then(|| out.join("measured"));
+    for folder in [out, &out.join("figures"), &out.join("arrays")].into_iter().chain(measured.as_deref()) {
         make_folder(folder)?;
         let probe = tempfile::tempfile_in(folder);
         probe.map_err(|error| Error::io(folder, "no file can be made in this folder", error))?;

@@ -68,10 +68,15 @@ fn plan(chosen: &[&'static Claim], setting: &Setting, journal: Option<&Journal>)
     let before = if known > 0 { format!(", {known} of them made before") } else { String::new() };
     let time = if seconds < 90.0 { format!("{seconds:.0} seconds") } else { format!("{:.0} minutes", (seconds / 60.0).ceil()) };
     let then = match journal {
-        Some(_) => "if interrupted, the same command goes on",
+        Some(_) => "if interrupted, the same command with the same program file goes on",
         None => "with --out it can be interrupted and resumed",
     };
-    format!("claims: {}, measurements: {findings}{before}; about {time} on {cores} cores; {then}", chosen.len())
+    let unusable = match journal.map_or(0, Journal::unusable) {
+        0 => String::new(),
+        count => format!("; {count} of another program file or other instructions in the folder are not used"),
+    };
+    let cores = if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") };
+    format!("claims: {}, measurements: {findings}{before}{unusable}; about {time} on {cores}; {then}", chosen.len())
 }
 
 /// Ends the program as the parser does where a value is wrong.
@@ -97,7 +102,7 @@ pub fn run(arguments: &Arguments, own: &[&'static Claim]) -> anyhow::Result<()> 
     let is_kept = arguments.full && arguments.out.is_some();
     ctrlc::set_handler(move || interrupted(is_kept)).context("cannot listen for Ctrl-C")?;
     if let Some(out) = &arguments.out {
-        evidence::prepare(out)?;
+        evidence::prepare(out, arguments.full)?;
     }
     let start = Instant::now();
     let effort = if arguments.full { Effort::Full } else { Effort::Quick };

@@ -269,14 +269,14 @@ impl Check {
     /// quantity with a fault of that size (up to 1).
     ///
     /// # Errors
-    /// Those of `measured`.
+    /// Those of `measured` with a tiny fault; where a larger one leaves nothing to measure, it is noticed.
     pub fn notices(self, fault: impl Into<String>, measured: impl FnMut(f64) -> Result<f64>) -> Result<Self> {
         let limit = DetectionLimit::find(&self, fault.into(), measured)?;
         Ok(Self { limit: Some(limit), ..self })
     }
 
     /// Adds a control, and finds how much of it in the subject the check notices: `measured` is the quantity of the subject with a share of the
-    /// control in it, from 0 to 1, the control alone.
+    /// control in it, from 0 to 1, the control alone; where only numbers are at hand, the quantity with a share of its value for the control.
     ///
     /// # Errors
     /// Those of `measured`.

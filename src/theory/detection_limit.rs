@@ -25,17 +25,20 @@ impl DetectionLimit {
     /// Bisects for the least size at which `check` fails. `measured` is the quantity of the check on its subject with a fault of a given size; a
     /// larger fault must not be less noticeable.
     ///
+    /// A fault with which nothing can be measured is noticed.
+    ///
     /// # Errors
-    /// Those of `measured`.
+    /// Those of `measured` with the smallest fault.
     pub(super) fn find(check: &Check, fault: String, mut measured: impl FnMut(f64) -> Result<f64>) -> Result<Self> {
-        let mut fails = |size: f64| Ok(!Check { measured: measured(size)?, ..check.clone() }.passed());
         let [mut below, mut above] = SIZES;
-        if !fails(above)? {
+        measured(below)?;
+        let mut fails = |size: f64| measured(size).map_or(true, |measured| !Check { measured, ..check.clone() }.passed());
+        if !fails(above) {
             return Ok(Self { fault, size: f64::INFINITY });
         }
         for _ in 0..HALVINGS {
             let middle = (below * above).sqrt();
-            match fails(middle)? {
+            match fails(middle) {
                 true => above = middle,
                 false => below = middle,
             }

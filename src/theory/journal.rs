@@ -42,6 +42,13 @@ impl Journal {
         (entry.key == self.key).then_some(Finding { claim, seed, evidence: entry.evidence, wall: entry.wall })
     }
 
+    /// Number of findings in the folder with another key, which are not used.
+    pub fn unusable(&self) -> usize {
+        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let is_other = |text: Vec<u8>| serde_json::from_slice::<Entry>(&text).map_or(true, |entry| entry.key != self.key);
+        files.filter_map(|file| fs::read(file.path()).ok()).filter(|text| is_other(text.clone())).count()
+    }
+
     /// Adds a finding.
     ///
     /// # Errors

@@ -136,7 +136,7 @@ fn checks_of(finding: &Finding) -> Figure {
         (1..).map(f64::from).zip(checks).filter_map(|(place, check)| Some((place, size(check, value(check)?)))).collect()
     };
     let names = checks.iter().map(|check| check.quantity.clone()).collect();
-    let ends = [1.0, checks.len() as f64].map(|place| (place, 1.0)).to_vec();
+    let ends = [0.5, checks.len() as f64 + 0.5].map(|place| (place, 1.0)).to_vec();
     Figure {
         stem: format!("{}_checks", finding.claim.id.to_lowercase()),
         title: format!("{}: checks and controls", finding.claim.title),

@@ -90,7 +90,8 @@ fn full_prints_its_plan_and_leaves_no_measurements_behind() {
     let ran = scratch.succeeds("verify --full --claim c2 --out found");
     let plan = ran.err.lines().next().unwrap();
     assert!(
-        plan.contains("claims: 1, measurements: 5; about ") && plan.ends_with("if interrupted, the same command goes on"),
+        plan.contains("claims: 1, measurements: 5; about ")
+            && plan.ends_with("the same command with the same program file goes on"),
         "{plan}"
     );
     assert!(!scratch.path("found/measured").exists(), "all are in claims.json");

@@ -1,5 +1,6 @@
 //! Checks and their controls, evidence, and seeds.
 
+use orthoscope::Error;
 use orthoscope::theory::claim::{Check, Effort, Evidence, MAX_SEED, Setting};
 
 #[test]
@@ -47,6 +48,10 @@ fn the_detection_limit_is_the_least_fault_that_turns_a_check_red() {
     assert!((0.5_f64.sqrt() * 1e-3..0.75e-3).contains(&limit.size), "{limit:?}");
     let undefined = check().notices("no value", |size| Ok(if size > 1e-3 { f64::NAN } else { 2.0 })).unwrap();
     assert!((1e-3..1.04e-3).contains(&undefined.detection_limit().size), "a value that is not finite fails");
+    let gone =
+        check().notices("no solution", |size| if size > 1e-3 { Err(Error::argument("singular")) } else { Ok(2.0) }).unwrap();
+    assert!((1e-3..1.04e-3).contains(&gone.detection_limit().size), "a fault that leaves nothing to measure is noticed");
+    assert!(check().notices("always", |_| Err(Error::argument("singular"))).is_err());
     let blind = check().control("other", 9.0).notices("nothing", |_| Ok(2.4)).unwrap();
     assert!(blind.passed() && !blind.can_fail() && blind.detection_limit().size == f64::INFINITY);
     assert!(!Evidence { checks: vec![blind], figures: vec![] }.holds());

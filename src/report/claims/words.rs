@@ -50,7 +50,8 @@ pub(super) fn numbers(record: &Record) -> [String; 4] {
 
 /// The detection limit of a check.
 pub(super) fn notices(record: &Record) -> String {
-    readable(record.detection_limit, 2)
+    // The least size that is tried.
+    if (1e-16..1.1e-15).contains(&record.detection_limit) { "< 10⁻¹⁵".into() } else { readable(record.detection_limit, 2) }
 }
 
 /// The same columns for its control, which only has a measured value and a margin.
