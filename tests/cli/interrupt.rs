@@ -61,13 +61,29 @@ fn interrupted_training_resumes_to_the_same_bits() {
 }
 
 #[test]
-fn an_interrupted_verify_writes_no_file() {
+fn an_interrupted_verify_writes_no_result() {
     let scratch = Scratch::new();
     let ran = interrupted_when(&scratch, "verify --full --claim C9 --out found", || scratch.path("found/arrays").exists());
     assert_eq!((ran.code, ran.out.as_str()), (130, ""));
-    assert_eq!(ran.err, "interrupted; nothing more is written\n");
-    assert_eq!(scratch.names("found"), ["arrays", "figures"]);
-    assert!(scratch.names("found/arrays").is_empty() && scratch.names("found/figures").is_empty());
+    assert!(ran.err.ends_with("interrupted; the same command goes on\n"), "{}", ran.err);
+    assert_eq!(scratch.names("found"), ["arrays", "figures", "measured"]);
+    for folder in ["arrays", "figures", "measured"] {
+        assert!(scratch.names(&format!("found/{folder}")).is_empty(), "{folder}");
+    }
+}
+
+#[test]
+fn an_interrupted_full_verify_goes_on_with_the_same_bits() {
+    let scratch = Scratch::new();
+    let command = |out: &str| format!("verify --full --claim C16 --threads 1 --out {out}");
+    let ran = interrupted_when(&scratch, &command("cut"), || scratch.path("cut/measured/C16-1.json").exists());
+    assert_eq!(ran.code, 130, "{}", ran.err);
+    let again = scratch.succeeds(&command("cut"));
+    let plan = again.err.lines().next().unwrap();
+    assert!(plan.contains("measurements: 5, ") && plan.contains(" of them made before"), "{plan}");
+    scratch.succeeds(&command("whole"));
+    assert!(scratch.read("cut/claims.json") == scratch.read("whole/claims.json"));
+    assert!(!scratch.path("cut/measured").exists());
 }
 
 #[test]
