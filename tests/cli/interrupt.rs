@@ -68,7 +68,7 @@ fn an_interrupted_verify_writes_no_result() {
     assert!(ran.err.ends_with("interrupted; the same command goes on\n"), "{}", ran.err);
     assert_eq!(scratch.names("found"), ["arrays", "figures", "measured"]);
     for folder in ["arrays", "figures", "measured"] {
-        assert!(scratch.names(&format!("found/{folder}")).is_empty(), "{folder}");
+        assert!(scratch.names(format!("found/{folder}")).is_empty(), "{folder}");
     }
 }
 
