@@ -22,8 +22,7 @@ pub(super) const UP: (f64, f64) = (BOTTOM, TOP);
 /// Baseline of the title of the horizontal axis.
 const FOOT: f64 = 287.0;
 
-/// Blue, orange, green, violet, gold and crimson. They differ in lightness too, for colour-blind readers, and are clear on white and on
-/// black.
+/// Blue, orange, green, violet, gold and crimson, clear on white and on black. Some are equally light, so series also differ by symbols and dashes.
 pub(super) const COLOURS: [&str; 6] = ["#3f8fd2", "#e5762e", "#2a7b57", "#a94df0", "#b09f2a", "#8c1f3f"];
 /// Replacements for the two darkest of [`COLOURS`] on a dark background, by index.
 const BRIGHTENED: [(usize, &str); 2] = [(2, "#56c596"), (5, "#f7aec0")];

@@ -4,11 +4,12 @@ use super::axis::{Axis, ends, is_drawable};
 use super::chart::{self, ACROSS, COLOURS, Frame, UP};
 use super::legend::{Entry, Sample};
 use super::marks::{band, bar, line, thinned};
-use super::style::{Stroke, dot, ring};
+use super::style::{Dashes, Stroke, Symbol};
 use crate::theory::figure::{AxisSpec, Chart, Mark, Series};
 
-/// A line through at most this many points also shows them as dots.
+/// A line through at most this many points has its symbol on each of them, another one on about eight.
 const FEW: usize = 24;
+const SYMBOLS: usize = 8;
 /// Free space between the data and each end of an axis, relative to their extent.
 const SLACK: f64 = 0.04;
 /// Smaller values count as 0 on a logarithmic axis.
@@ -21,9 +22,9 @@ pub fn curves(description: &str, chart: &Chart) -> String {
         return chart::empty(description, "there is nothing to draw");
     };
     let styled = styled(&chart.series);
-    // Predictions are drawn over measurements, dots over lines.
-    let layers = [Sample::Line, Sample::Dashed, Sample::Rings, Sample::Dots];
-    let ordered = layers.iter().flat_map(|sample| styled.iter().filter(move |(_, entry)| entry.sample == *sample));
+    // Predictions are drawn over measurements, points over lines.
+    let layers = [Mark::Line, Mark::Dashed, Mark::Dots];
+    let ordered = layers.iter().flat_map(|mark| styled.iter().filter(move |(series, _)| series.mark == *mark));
     let marks: String = ordered.map(|(series, entry)| draw(&frame, chart, series, entry)).collect();
     let entries: Vec<Entry<'_>> = styled.iter().map(|(_, entry)| *entry).collect();
     let left_out = chart.series.iter().flat_map(|series| &series.points).filter(|point| !shows(chart, point)).count();
@@ -36,16 +37,18 @@ pub fn curves_file(title: &str, chart: &Chart) -> String {
     chart::standalone(&chart::titled(title, &curves(title, chart)))
 }
 
-/// Every series with its entry in the legend, which has its colour and its style. If several consist of dots, every other one is drawn as rings, starting with the first, so that
-/// coinciding points are all visible.
+/// Every series with its entry in the legend, which has its colour and its style. No two series of a chart have the same symbol or dashes.
 fn styled(series: &[Series]) -> Vec<(&Series, Entry<'_>)> {
-    let is_dotted = |series: &&Series| series.mark == Mark::Dots;
-    let several = series.iter().filter(is_dotted).count() > 1;
+    let before = |at: usize, mark: Mark| series[..at].iter().filter(|other| other.mark == mark).count();
+    // A dot is small, so it is left for the second series: it is then seen within the ring of the first.
+    let symbol = |at: usize| Symbol::number(at - before(at, Mark::Dashed));
+    let is_alone = series.iter().filter(|other| other.mark != Mark::Dashed).count() == 1;
     let sample = |at: usize, mark: Mark| match mark {
-        Mark::Line => Sample::Line,
-        Mark::Dashed => Sample::Dashed,
-        Mark::Dots if several && series[..at].iter().filter(is_dotted).count().is_multiple_of(2) => Sample::Rings,
-        Mark::Dots => Sample::Dots,
+        Mark::Dashed => Sample::Line(Dashes::number(before(at, mark)), None),
+        Mark::Line if is_alone => Sample::Line(Dashes::None, None),
+        Mark::Dots if is_alone => Sample::Points(Symbol::Dot),
+        Mark::Line => Sample::Line(Dashes::None, Some(symbol(at))),
+        Mark::Dots => Sample::Points(symbol(at)),
     };
     let colours = COLOURS.iter().copied().cycle();
     let each = series.iter().zip(colours).enumerate();
@@ -86,17 +89,23 @@ fn axis(spec: &AxisSpec, (low, high): (f64, f64), pixels: (f64, f64)) -> Axis {
 
 /// The series without the points that cannot be drawn, interrupted there.
 fn draw(frame: &Frame<'_>, chart: &Chart, series: &Series, &Entry { colour, sample, .. }: &Entry<'_>) -> String {
-    let spot = if sample == Sample::Rings { ring } else { dot };
+    let (dashes, symbol) = match sample {
+        Sample::Points(symbol) => (Dashes::None, symbol),
+        Sample::Line(dashes, symbol) => (dashes, symbol.unwrap_or(Symbol::Dot)),
+        Sample::Area => (Dashes::None, Symbol::Dot),
+    };
     let runs = series.points.split(|point| !shows(chart, point)).filter(|run| !run.is_empty());
-    let dots = |points: &[(f64, f64)]| points.iter().map(|&point| spot(frame.place(point), colour)).collect::<String>();
+    let spots = |points: &[(f64, f64)], every: usize| -> String {
+        points.iter().skip(every / 2).step_by(every).map(|&point| symbol.draw(frame.place(point), colour)).collect()
+    };
+    let every = if series.points.len() > FEW { series.points.len() / SYMBOLS } else { 1 };
     let run = |points: &[(f64, f64)]| {
         let points = thinned(points);
         if series.mark == Mark::Dots || points.len() == 1 {
-            return dots(&points);
+            return spots(&points, 1);
         }
-        let is_dashed = series.mark == Mark::Dashed;
-        let line = line(frame, &points, Stroke { colour, width: 2.2, opacity: 1.0, is_dashed });
-        if is_dashed || series.points.len() > FEW { line } else { line + &dots(&points) }
+        let line = line(frame, &points, Stroke { colour, width: 2.2, opacity: 1.0, dashes });
+        if series.mark == Mark::Dashed { line } else { line + &spots(&points, every.min(points.len())) }
     };
     spread(frame, chart, series, colour) + &runs.map(run).collect::<String>()
 }
@@ -144,6 +153,19 @@ mod tests {
         let svg = curves("d", &chart(true, vec![Series::dashed("a", points)]));
         assert_eq!((svg.matches("<polyline").count(), svg.matches("<circle").count()), (2, 1));
         assert!(svg.contains("3 not drawn: not finite or not above 0") && has_only_numbers(&svg));
+    }
+
+    #[test]
+    fn series_differ_without_colours() {
+        let points = vec![(1.0, 1.0), (2.0, 2.0)];
+        let marks = [Mark::Line, Mark::Dots, Mark::Dashed, Mark::Line, Mark::Dots, Mark::Dashed, Mark::Dots];
+        let series: Vec<Series> =
+            marks.iter().map(|&mark| Series { mark, ..Series::line("a", points.clone()) }).collect();
+        let samples: Vec<Sample> = styled(&series).iter().map(|(_, entry)| entry.sample).collect();
+        assert!((0..samples.len()).all(|at| samples[..at].iter().all(|other| *other != samples[at])), "{samples:?}");
+        let symbols: Vec<Symbol> = (0..6).map(Symbol::number).collect();
+        let drawn: std::collections::HashSet<String> = symbols.iter().map(|symbol| symbol.draw((9.0, 9.0), "black")).collect();
+        assert_eq!(drawn.len(), 6);
     }
 
     #[test]

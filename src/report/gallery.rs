@@ -6,9 +6,11 @@ use crate::data::Image;
 use crate::error::{Error, Result};
 use crate::theory::figure::{Colours, GalleryImage, GalleryRow};
 
-/// Ends of the diverging scale: blue for -limit, red for limit.
-const NEGATIVE: [f32; 3] = [0.13, 0.40, 0.67];
-const POSITIVE: [f32; 3] = [0.70, 0.09, 0.17];
+/// The diverging scale: dark blue for -limit, grey for 0, pale orange for limit. It grows lighter all the way, so that the sign is seen in black and
+/// white too.
+const NEGATIVE: [f32; 3] = [0.05, 0.18, 0.45];
+const ZERO: f32 = 0.60;
+const POSITIVE: [f32; 3] = [1.0, 0.86, 0.62];
 
 /// Columns of the colour scale at the right of a signed image: a white gap and the scale from limit (top) to -limit.
 const SCALE: usize = 3;
@@ -42,14 +44,14 @@ pub(super) fn caption(picture: &GalleryImage) -> String {
     }
 }
 
-/// Red, green and blue of a value: grey, or a diverging scale from blue over white to red. Values that are not a number are black.
+/// Red, green and blue of a value: grey, or a diverging scale from dark blue over grey to pale orange. Values that are not a number are black.
 fn colour(colours: Colours, value: f64) -> [f32; 3] {
     let Colours::Signed { limit } = colours else {
         return [value.clamp(0.0, 1.0) as f32; 3].map(|grey| if grey.is_nan() { 0.0 } else { grey });
     };
     let part = (value / limit).clamp(-1.0, 1.0) as f32;
     let end = if part < 0.0 { NEGATIVE } else { POSITIVE };
-    if part.is_nan() { [0.0; 3] } else { end.map(|end| 1.0 + (end - 1.0) * part.abs()) }
+    if part.is_nan() { [0.0; 3] } else { end.map(|end| ZERO + (end - ZERO) * part.abs()) }
 }
 
 /// All rows, pixels visible, with captions above the first row and above every row whose captions differ from those before.
@@ -88,20 +90,26 @@ mod tests {
     }
 
     #[test]
-    fn signed_images_are_blue_white_and_red_with_a_scale() {
+    fn signed_images_grow_lighter_from_one_end_to_the_other_and_have_a_scale() {
         let values = array![[-9.0, 0.0], [0.25, 0.5]];
         let signed = GalleryImage { caption: "d".into(), values, colours: Colours::Signed { limit: 0.5 } };
         let found = image(&signed).unwrap();
         assert_eq!(found.dim(), (2, 5, 3));
-        let white = [1.0; 3];
+        let (white, zero) = ([1.0; 3], [ZERO; 3]);
         let pixel = |row: usize, column: usize| [0, 1, 2].map(|channel| found[[row, column, channel]]);
         let expected =
-            [((0, 0), NEGATIVE), ((0, 1), white), ((1, 1), POSITIVE), ((0, 2), white), ((0, 3), POSITIVE), ((1, 4), NEGATIVE)];
+            [((0, 0), NEGATIVE), ((0, 1), zero), ((1, 1), POSITIVE), ((0, 2), white), ((0, 3), POSITIVE), ((1, 4), NEGATIVE)];
         for ((row, column), colour) in expected {
             let near = pixel(row, column).iter().zip(colour).all(|(found, wanted)| (found - wanted).abs() < 1e-6);
             assert!(near, "{row}, {column}: {:?}, not {colour:?}", pixel(row, column));
         }
         assert_eq!(caption(&signed), "d, -0.5 to 0.5");
+        // Luminance (Rec. 709).
+        let light = |step: i32| {
+            let colour = colour(signed.colours, 0.05 * f64::from(step));
+            0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2]
+        };
+        assert!((-10..10).all(|step| light(step + 1) > light(step) + 0.01));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! the gaps are a little larger.
 
 use super::maths;
-use super::style::{HEAD, MARGIN, RIGHT, Stroke, TEXT, attributes, dot, ring};
+use super::style::{Dashes, HEAD, MARGIN, RIGHT, Stroke, Symbol, TEXT, attributes};
 use super::wrap::{width, wrap};
 
 /// Average width of a letter in a wide font of 12 pixels.
@@ -15,10 +15,9 @@ const SMALL_GAP: f64 = 6.0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sample {
     Area,
-    Line,
-    Dashed,
-    Dots,
-    Rings,
+    /// A line, with the symbol on its points if there is one.
+    Line(Dashes, Option<Symbol>),
+    Points(Symbol),
 }
 
 /// One line of a legend.
@@ -75,9 +74,8 @@ impl Entry<'_> {
     fn sample_width(&self) -> f64 {
         match self.sample {
             Sample::Area => 9.0,
-            Sample::Dots => 7.0,
-            Sample::Rings => 12.0,
-            Sample::Line | Sample::Dashed => 24.0,
+            Sample::Points(_) => 12.0,
+            Sample::Line(..) => 28.0,
         }
     }
 
@@ -100,11 +98,12 @@ impl Entry<'_> {
                     baseline - 8.5
                 )
             }
-            Sample::Dots => dot((x + 3.5, middle), colour),
-            Sample::Rings => ring((x + 6.0, middle), colour),
-            Sample::Line | Sample::Dashed => {
-                let stroke = Stroke { colour, width: 2.2, opacity, is_dashed: self.sample == Sample::Dashed };
-                format!(r#"<line x1="{x:.1}" x2="{right:.1}" y1="{middle:.1}" y2="{middle:.1}"{}/>"#, attributes(stroke))
+            Sample::Points(symbol) => symbol.draw((x + 6.0, middle), colour),
+            Sample::Line(dashes, symbol) => {
+                let stroke = Stroke { colour, width: 2.2, opacity, dashes };
+                let line =
+                    format!(r#"<line x1="{x:.1}" x2="{right:.1}" y1="{middle:.1}" y2="{middle:.1}"{}/>"#, attributes(stroke));
+                line + &symbol.map(|symbol| symbol.draw((0.5 * (x + right), middle), colour)).unwrap_or_default()
             }
         };
         let words = lines.iter().enumerate().map(|(row, words)| {
@@ -125,7 +124,7 @@ mod tests {
     use super::*;
 
     fn entries<'a>(names: &[&'a str]) -> Vec<Entry<'a>> {
-        names.iter().map(|name| Entry { name, colour: "#000000", opacity: 1.0, sample: Sample::Line }).collect()
+        names.iter().map(|name| Entry { name, colour: "#000000", opacity: 1.0, sample: Sample::Line(Dashes::None, None) }).collect()
     }
 
     /// (x, baseline, words) of every text.

@@ -4,10 +4,10 @@ use super::axis::{Axis, ends, is_drawable};
 use super::chart::{self, ACROSS, BLUE, Frame, UP};
 use super::legend::{Entry, Sample};
 use super::marks::{MAX_POINTS, line, thinned};
-use super::style::{Stroke, dot};
+use super::style::{Dashes, Stroke, Symbol};
 
 /// Strokes of the average and of the single records.
-const CLEAR: Stroke = Stroke { colour: BLUE, width: 2.2, opacity: 1.0, is_dashed: false };
+const CLEAR: Stroke = Stroke { colour: BLUE, width: 2.2, opacity: 1.0, dashes: Dashes::None };
 const FAINT: Stroke = Stroke { width: 1.0, opacity: 0.4, ..CLEAR };
 /// A curve of at least this many points also gets its moving average.
 const MIN_FOR_AVERAGE: usize = 24;
@@ -33,7 +33,7 @@ pub fn loss_curve(points: &[(u64, f64)]) -> String {
         entries.extend([entry("each record", FAINT.opacity), entry("moving average", CLEAR.opacity)]);
     } else {
         marks.push_str(&line(&frame, &drawable, CLEAR));
-        marks.push_str(&drawable.iter().map(|&point| dot(frame.place(point), BLUE)).collect::<String>());
+        marks.push_str(&drawable.iter().map(|&point| Symbol::Dot.draw(frame.place(point), BLUE)).collect::<String>());
     }
     frame.draw(&marks, &entries, points.len() - drawable.len(), "not finite or not above 0")
 }

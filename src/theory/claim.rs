@@ -4,11 +4,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::bits;
 use super::detection_limit::DetectionLimit;
 use super::figure::Figure;
+use super::journal::Journal;
 use crate::backend::Cpu;
 use crate::backend::cpu::Isa;
 use crate::error::{Error, Result};
@@ -27,11 +29,13 @@ pub enum Effort {
 }
 
 /// Everything that a measurement may depend on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     seed: u64,
     effort: Effort,
     isa: Isa,
+    /// Where parts of a measurement are kept, and the id of the claim.
+    journal: Option<(Journal, &'static str)>,
 }
 
 impl Setting {
@@ -43,7 +47,7 @@ impl Setting {
         if seed > MAX_SEED {
             return Err(Error::argument(format!("the seed must be 0 to {MAX_SEED}, got {seed}")));
         }
-        Ok(Self { seed, effort, isa: Cpu::new().isa() })
+        Ok(Self { seed, effort, isa: Cpu::new().isa(), journal: None })
     }
 
     /// The same setting with the instruction set of `cpu`.
@@ -72,7 +76,25 @@ impl Setting {
 
     /// The same effort with another seed, which must be at most [`MAX_SEED`].
     pub(super) fn with_seed(&self, seed: u64) -> Self {
-        Self { seed, ..*self }
+        Self { seed, ..self.clone() }
+    }
+
+    /// The same setting, with parts of the measurement of `claim` kept in `journal`.
+    pub(super) fn kept_in(&self, journal: Option<&Journal>, claim: &'static str) -> Self {
+        Self { journal: journal.cloned().map(|journal| (journal, claim)), ..self.clone() }
+    }
+
+    /// A part of the measurement that takes long: what an interrupted run has made of it, or what `make` returns. The name has letters, digits, `_`
+    /// and `-`. The same program with the same seed must make the same part again. Numbers that may be NaN or infinite do not survive JSON; see
+    /// [`bits`](super::bits).
+    ///
+    /// # Errors
+    /// Those of `make`; the part cannot be written.
+    pub fn part<T: Serialize + DeserializeOwned>(&self, name: &str, make: impl FnOnce() -> Result<T>) -> Result<T> {
+        match &self.journal {
+            Some((journal, claim)) => journal.part(claim, self.seed, name, make),
+            None => make(),
+        }
     }
 
     /// `quick` or `full`, depending on the effort.

@@ -158,7 +158,7 @@ pub struct GalleryImage {
 pub enum Colours {
     /// 0 is black, 1 is white.
     Grey,
-    /// From -`limit` (blue) over 0 (white) to `limit` (red).
+    /// From -`limit` (dark blue) over 0 (grey) to `limit` (pale orange); lighter all the way.
     Signed {
         /// Largest absolute value on the scale.
         #[serde(with = "bits")]

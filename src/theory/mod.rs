@@ -13,6 +13,7 @@
 //! | [`algebra`] | small dense linear algebra on `ndarray` arrays |
 //! | [`derivative`] | Jacobians by central differences and by tangents of the tape; the penalties of RCAE and C10 |
 //! | [`statistics`] | means, slopes, ranks, AUROC |
+//! | [`hierarchical`] | ratios of errors over trainings and test pictures with intervals, and Holm's correction |
 //! | [`pictures`] | [`Pictures`](pictures::Pictures) of a manifold with the paper's corruption: batches and samples |
 //! | [`resemblance`] | [`Measures`](resemblance::Measures) of a map compared with the projection π |
 //! | [`journal`] | findings on disk, to resume from |
@@ -31,6 +32,7 @@ pub mod detection_limit;
 pub mod figure;
 #[doc = include_str!("guide.md")]
 pub mod guide {}
+pub mod hierarchical;
 pub mod journal;
 pub mod least_squares;
 pub mod manifold;

@@ -115,26 +115,37 @@ impl Pictures {
     /// # Errors
     /// A shape too large.
     pub fn samples(&self, count: usize) -> Result<Vec<CorruptedSample>> {
-        let sample = |corrupted: &Corrupted| {
-            let wide = |image: &Image| self.laid_out(image).into_iter().map(f64::from).collect();
-            let channels = self.space.ambient() / corrupted.region.len();
-            CorruptedSample {
-                target: wide(&corrupted.target),
-                corrupted: wide(&corrupted.image),
-                region: corrupted.region.iter().flat_map(|&mask| std::iter::repeat_n(mask > 0.0, channels)).collect(),
-            }
-        };
-        Ok(self.corrupted(UNSEEN, count)?.iter().map(sample).collect())
+        Ok(self.corrupted(UNSEEN, count)?.iter().map(|corrupted| self.sample(corrupted)).collect())
+    }
+
+    /// The normal image of one of these samples with this number of other corruptions.
+    ///
+    /// # Errors
+    /// As [`Pictures::samples`].
+    pub fn corruptions(&self, index: u32, count: usize) -> Result<Vec<CorruptedSample>> {
+        let x = self.normal(UNSEEN, index)?;
+        let step = UNSEEN - 2 - index;
+        (0..count as u32).into_par_iter().map(|slot| Ok(self.sample(&self.corrupt(step, slot, &x)?))).collect()
+    }
+
+    fn sample(&self, corrupted: &Corrupted) -> CorruptedSample {
+        let wide = |image: &Image| self.laid_out(image).into_iter().map(f64::from).collect();
+        let channels = self.space.ambient() / corrupted.region.len();
+        CorruptedSample {
+            target: wide(&corrupted.target),
+            corrupted: wide(&corrupted.image),
+            region: corrupted.region.iter().flat_map(|&mask| std::iter::repeat_n(mask > 0.0, channels)).collect(),
+        }
     }
 
     /// Images with their corruption.
     fn corrupted(&self, step: u32, count: usize) -> Result<Vec<Corrupted>> {
-        let sample = |slot: u32| {
-            let x = self.normal(step, slot)?;
-            let sources = Sources { textures: &[], images: &self.others, ..Sources::default() };
-            corrupt(&self.corruption, Address { seed: self.seed, step, index: slot }, &x, &sources)
-        };
-        (0..count as u32).into_par_iter().map(sample).collect()
+        (0..count as u32).into_par_iter().map(|slot| self.corrupt(step, slot, &self.normal(step, slot)?)).collect()
+    }
+
+    fn corrupt(&self, step: u32, slot: u32, x: &Image) -> Result<Corrupted> {
+        let sources = Sources { textures: &[], images: &self.others, ..Sources::default() };
+        corrupt(&self.corruption, Address { seed: self.seed, step, index: slot }, x, &sources)
     }
 
     /// x as RGB.

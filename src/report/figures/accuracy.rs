@@ -7,7 +7,7 @@ use super::super::legend::{Entry, Sample};
 use super::super::marks::{band, line, upright};
 use super::super::number::readable;
 use super::super::results::Results;
-use super::super::style::{Stroke, ring};
+use super::super::style::{Dashes, Stroke, Symbol};
 use super::cases::Test;
 use super::drawing::{Drawing, Name};
 use crate::detect::metrics::{Curves, FPR_LIMIT};
@@ -40,15 +40,17 @@ fn roc_chart(title: &str, results: &Results<'_>) -> String {
         x_title: "false positive rate",
         y_title: "true positive rate",
     };
-    let chance = Stroke { colour: GREY, width: 1.2, opacity: 0.5, is_dashed: true };
+    let chance = Stroke { colour: GREY, width: 1.2, opacity: 0.5, dashes: Dashes::Even };
     let mut marks = line(&frame, &[(0.0, 0.0), (1.0, 1.0)], chance);
-    marks += &line(&frame, pixel_roc, solid(ORANGE));
+    marks += &line(&frame, pixel_roc, Stroke { dashes: Dashes::DashDot, ..solid(ORANGE) });
     marks += &line(&frame, image_roc, solid(BLUE));
-    marks += &operating_point(results).map(|point| ring(frame.place(point), BLUE)).unwrap_or_default();
+    marks += &operating_point(results).map(|point| Symbol::Ring.draw(frame.place(point), BLUE)).unwrap_or_default();
     let names = ["image AUROC", "pixel AUROC"].map(|label| named(results, label));
-    let mut entries: Vec<_> = names.iter().zip([BLUE, ORANGE]).map(|(name, colour)| entry(name, colour, Sample::Line)).collect();
+    let looks = [(BLUE, Dashes::None), (ORANGE, Dashes::DashDot)];
+    let mut entries: Vec<_> =
+        names.iter().zip(looks).map(|(name, (colour, dashes))| entry(name, colour, Sample::Line(dashes, None))).collect();
     if results.threshold.is_some() {
-        entries.push(entry("image threshold", BLUE, Sample::Rings));
+        entries.push(entry("image threshold", BLUE, Sample::Points(Symbol::Ring)));
     }
     chart::standalone(&chart::titled(title, &frame.draw(&marks, &entries, 0, "")))
 }
@@ -89,7 +91,7 @@ fn pro_chart(title: &str, results: &Results<'_>) -> String {
     let mut marks = band(&frame, &area, BLUE) + &line(&frame, curve, solid(BLUE));
     marks += &upright(&frame, FPR_LIMIT, UP.0 - 12.0, &format!("limit {}", readable(FPR_LIMIT, 2)));
     let name = named(results, "AU-PRO");
-    let svg = frame.draw(&marks, &[entry(&name, BLUE, Sample::Line)], 0, "");
+    let svg = frame.draw(&marks, &[entry(&name, BLUE, Sample::Line(Dashes::None, None))], 0, "");
     chart::standalone(&chart::titled(title, &svg))
 }
 
@@ -130,7 +132,7 @@ fn entry<'a>(name: &'a str, colour: &'static str, sample: Sample) -> Entry<'a> {
 }
 
 const fn solid(colour: &'static str) -> Stroke {
-    Stroke { colour, width: 2.2, opacity: 1.0, is_dashed: false }
+    Stroke { colour, width: 2.2, opacity: 1.0, dashes: Dashes::None }
 }
 
 #[cfg(test)]

@@ -48,11 +48,19 @@ impl Gratings {
     /// # Errors
     /// A side below 8; a dimension that is not 1 to 8.
     pub fn standard(side: usize, dimension: usize) -> Result<Self> {
+        Self::standard_of(side, dimension, 0.5 / dimension as f64)
+    }
+
+    /// [`Gratings::standard`] with another amplitude.
+    ///
+    /// # Errors
+    /// As [`Gratings::standard`] and [`Gratings::new`].
+    pub fn standard_of(side: usize, dimension: usize, amplitude: f64) -> Result<Self> {
         if side < 8 || !(1..=STANDARD.len()).contains(&dimension) {
             let wants = format!("at least 8 pixels a side and 1 to {} waves", STANDARD.len());
             return Err(Error::argument(format!("standard gratings: need {wants}, got side {side} and {dimension} waves")));
         }
-        Self::new(side, side, &STANDARD[..dimension], 0.5 / dimension as f64)
+        Self::new(side, side, &STANDARD[..dimension], amplitude)
     }
 
     /// The image with phases `θ` `[d]`; missing phases are 0.

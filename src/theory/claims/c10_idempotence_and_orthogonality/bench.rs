@@ -65,13 +65,13 @@ impl Bench {
         let corruption = CorruptionConfig { patches: Patches { min: 1, max: 2 }, ..CorruptionConfig::default() };
         let sigma = NOISE * gratings.reach() / side as f64;
         let pictures = Pictures::new(Arc::new(gratings), side, Layout::Grey, Some(corruption), setting.seed())?;
-        Ok(Self { setting: *setting, batches: batches(&pictures)?, pictures, hidden, steps, sigma })
+        Ok(Self { setting: setting.clone(), batches: batches(&pictures)?, pictures, hidden, steps, sigma })
     }
 
     /// The same without corruption and noise, with this number of steps.
     pub(super) fn uncorrupted(&self, steps: u64) -> Result<Self> {
         let pictures = self.pictures.uncorrupted();
-        Ok(Self { setting: self.setting, batches: batches(&pictures)?, pictures, hidden: self.hidden, steps, sigma: 0.0 })
+        Ok(Self { setting: self.setting.clone(), batches: batches(&pictures)?, pictures, hidden: self.hidden, steps, sigma: 0.0 })
     }
 
     /// Trains a network. Calls `watch` with it before each step.

@@ -1,23 +1,22 @@
-//! The trainings: images, network, and budget.
+//! What the pictures show, and which network sees them.
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
+use super::registration::{NetworkBudget, Registration};
 use crate::data::corruption::{CorruptionConfig, Patches};
 use crate::error::Result;
 use crate::model::Architecture;
-use crate::theory::claim::{Effort, Setting};
 use crate::theory::manifold::{Gratings, Manifold, Rendered};
 use crate::theory::pictures::{Layout, Pictures};
+use crate::theory::robust_fit::AffineSpace;
 use crate::train::{ObjectiveConfig, OptimiserConfig, Recipe};
 
-use super::experiment::Experiment;
+/// Number of gratings in one picture.
+const WAVES: usize = 2;
 
-/// λ, the weight of the corrupted region. Below ½, because the region is harder and would otherwise dominate errors outside it.
-const LAMBDA: f64 = 0.2;
-/// Sides of the images in the full form.
-const SIDES: [usize; 3] = [16, 32, 64];
-
-/// What the images show.
+/// What the pictures show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum World {
     Gratings,
@@ -36,26 +35,32 @@ impl World {
         }
     }
 
-    fn manifold(self, side: usize) -> Result<Arc<dyn Manifold>> {
+    /// D as grey pictures, and its affine hull where that is small.
+    pub(super) fn manifold(self, side: usize, amplitude: f64) -> Result<(Arc<dyn Manifold>, Option<AffineSpace>)> {
         Ok(match self {
-            Self::Gratings => Arc::new(Gratings::standard(side, 2)?),
-            Self::Disks => Arc::new(Rendered::disk(side)?),
-            Self::Bars => Arc::new(Rendered::bar(side)?),
+            Self::Gratings => {
+                let gratings = Gratings::standard_of(side, WAVES, amplitude / WAVES as f64)?;
+                let hull = gratings.hull()?;
+                (Arc::new(gratings), Some(hull))
+            }
+            Self::Disks => (Arc::new(Rendered::disk(side)?), None),
+            Self::Bars => (Arc::new(Rendered::bar(side)?), None),
         })
     }
 }
 
 /// The kind of network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Net {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(super) enum Kind {
+    #[serde(rename = "mlp")]
     Mlp,
+    #[serde(rename = "model-1")]
     ModelI,
+    #[serde(rename = "model-2")]
     ModelII,
 }
 
-impl Net {
-    pub(super) const ALL: [Self; 3] = [Self::Mlp, Self::ModelI, Self::ModelII];
-
+impl Kind {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Mlp => "MLP",
@@ -65,89 +70,70 @@ impl Net {
     }
 
     /// The layout of its input: grey for the fully connected network, RGB for Models I and II.
-    fn layout(self) -> Layout {
+    pub(super) fn layout(self) -> Layout {
         if self == Self::Mlp { Layout::Grey } else { Layout::Rgb }
-    }
-
-    /// The network for images of `side` x `side`: fully connected with ELU, or Model I or II with base width 8.
-    fn architecture(self, side: usize) -> Result<Architecture> {
-        match self {
-            Self::Mlp if side > 16 => Architecture::mlp(side * side, &[128, 256, 128]),
-            Self::Mlp => Architecture::mlp(side * side, &[64, 256, 64]),
-            Self::ModelI => Architecture::autoencoder(1, 8),
-            Self::ModelII => Architecture::autoencoder(2, 8),
-        }
-    }
-
-    /// Steps, images per step and learning rate: half a minute to three minutes each on one core in the full form. With a higher rate the
-    /// MLP at 64 pixels and Model I at 16 (with a bottleneck of 2x2 pixels) may get stuck at the mean image.
-    fn budget(self, side: usize, effort: Effort) -> (u64, usize, f64) {
-        match (self, side, effort) {
-            (Self::Mlp, _, Effort::Quick) => (2000, 64, 8e-3),
-            (Self::Mlp, ..=16, _) => (6000, 64, 8e-3),
-            (Self::Mlp, ..=32, _) => (6000, 32, 4e-3),
-            (Self::Mlp, ..) => (8000, 32, 2e-3),
-            (Self::ModelI, ..=16, _) => (6000, 16, 1e-3),
-            (Self::ModelI, ..=32, _) => (2500, 8, 2e-3),
-            (Self::ModelII, ..=16, _) => (3000, 16, 4e-3),
-            (Self::ModelII, ..=32, _) => (3000, 8, 3e-3),
-            _ => (1500, 8, 3e-3),
-        }
     }
 }
 
-/// One training with its control.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A network on the pictures of a world.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Case {
-    pub world: World,
-    pub net: Net,
-    pub side: usize,
+    pub(super) world: World,
+    pub(super) budget: NetworkBudget,
 }
 
 impl Case {
-    /// The case of the quick form.
-    pub(super) const QUICK: Self = Self { world: World::Gratings, net: Net::Mlp, side: 16 };
+    /// e.g. `gratings 16x16, MLP`.
+    pub(super) fn name(&self) -> String {
+        let NetworkBudget { kind, side, .. } = self.budget;
+        format!("{} {side}x{side}, {}", self.world.name(), kind.name())
+    }
 
-    /// All cases of this effort, ordered by world, network and size.
-    pub(super) fn all(effort: Effort) -> Vec<Self> {
-        let sides = |world, net| SIDES.map(|side| Self { world, net, side });
-        match effort {
-            Effort::Quick => vec![Self::QUICK],
-            Effort::Full => {
-                World::ALL.iter().flat_map(|&world| Net::ALL.into_iter().flat_map(move |net| sides(world, net))).collect()
-            }
+    /// A name for files, e.g. `gratings-16-ModelI`.
+    pub(super) fn key(&self) -> String {
+        format!("{}-{}-{:?}", self.world.name(), self.budget.side, self.budget.kind)
+    }
+
+    fn architecture(&self) -> Result<Architecture> {
+        let NetworkBudget { kind, side, hidden, width, .. } = &self.budget;
+        match kind {
+            Kind::Mlp => Architecture::mlp(side * side, hidden),
+            Kind::ModelI => Architecture::autoencoder(1, *width),
+            Kind::ModelII => Architecture::autoencoder(2, *width),
         }
     }
 
-    /// e.g. `gratings, MLP`.
-    pub(super) fn subject(&self) -> String {
-        format!("{}, {}", self.world.name(), self.net.name())
+    /// The pictures of training, with a share of clean ones.
+    pub(super) fn training_pictures(&self, registration: &Registration, seed: u64) -> Result<Pictures> {
+        self.pictures(registration, self.budget.kind.layout(), corruption(registration.pictures.clean), seed)
     }
 
-    /// e.g. `gratings 16x16, MLP`.
-    pub(super) fn name(&self) -> String {
-        format!("{} {side}x{side}, {}", self.world.name(), self.net.name(), side = self.side)
+    /// Pictures of which every one is corrupted.
+    pub(super) fn corrupted_pictures(&self, registration: &Registration, layout: Layout, seed: u64) -> Result<Pictures> {
+        self.pictures(registration, layout, corruption(0.0), seed)
     }
 
-    pub(super) fn experiment(&self, setting: &Setting) -> Result<Experiment> {
-        let (steps, batch, rate) = self.net.budget(self.side, setting.effort());
-        let grey = self.world.manifold(self.side)?;
-        let pictures = Pictures::new(grey, self.side, self.net.layout(), Some(corruption()), setting.seed())?;
-        let recipe = Recipe {
-            architecture: self.net.architecture(self.side)?,
-            objective: ObjectiveConfig { lambda: LAMBDA, ..ObjectiveConfig::default() },
-            optimiser: OptimiserConfig { steps, batch, learning_rate: rate, beta2: 0.99, ..OptimiserConfig::default() },
-            seed: setting.seed(),
-        };
-        Ok(Experiment { pictures, recipe, cpu: setting.cpu()? })
+    fn pictures(&self, registration: &Registration, layout: Layout, corruption: CorruptionConfig, seed: u64) -> Result<Pictures> {
+        let (grey, _) = self.world.manifold(self.budget.side, registration.pictures.amplitude)?;
+        Pictures::new(grey, self.budget.side, layout, Some(corruption), seed)
+    }
+
+    pub(super) fn recipe(&self, registration: &Registration, seed: u64) -> Result<Recipe> {
+        let NetworkBudget { steps, batch, learning_rate, .. } = self.budget;
+        Ok(Recipe {
+            architecture: self.architecture()?,
+            objective: ObjectiveConfig { lambda: registration.training.lambda, ..ObjectiveConfig::default() },
+            optimiser: OptimiserConfig { steps, batch, learning_rate, beta2: 0.99, ..OptimiserConfig::default() },
+            seed,
+        })
     }
 }
 
 /// The corruption of Method §2 with one or two patches, so that most of an image is kept; without the source "noise", so that white noise
 /// is new to the network; and with smooth outlines, which small images resolve. Every changed pixel belongs to the region.
-fn corruption() -> CorruptionConfig {
-    let mut config =
-        CorruptionConfig { region_threshold: 0.0, patches: Patches { min: 1, max: 2 }, ..CorruptionConfig::default() };
+fn corruption(clean: f32) -> CorruptionConfig {
+    let patches = Patches { min: 1, max: 2 };
+    let mut config = CorruptionConfig { clean, region_threshold: 0.0, patches, ..CorruptionConfig::default() };
     config.weights.noise = 0.0;
     config.deformation.smoothing = 1.0;
     config
@@ -156,12 +142,30 @@ fn corruption() -> CorruptionConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::theory::claim::{Effort, Setting};
 
     #[test]
     fn every_case_occurs_once() {
-        let full = Case::all(Effort::Full);
-        assert_eq!((full.len(), Case::all(Effort::Quick).len()), (27, 1));
-        assert!(full.iter().enumerate().all(|(index, case)| !full[..index].contains(case)));
-        assert_eq!((full[5].name().as_str(), full[26].subject().as_str()), ("gratings 64x64, Model I", "bars, Model II"));
+        let registration = Registration::of(&Setting::new(0, Effort::Full).unwrap()).unwrap();
+        let full = registration.cases(Effort::Full);
+        assert_eq!(full.len(), 12);
+        let keys: std::collections::HashSet<String> = full.iter().map(Case::key).collect();
+        assert_eq!(keys.len(), 12);
+        assert_eq!((full[0].name().as_str(), full[11].key().as_str()), ("gratings 16x16, MLP", "bars-32-ModelII"));
+        let quick = Registration::of(&Setting::new(0, Effort::Quick).unwrap()).unwrap();
+        assert_eq!(quick.cases(Effort::Quick).iter().map(Case::key).collect::<Vec<_>>(), ["gratings-16-Mlp"]);
+    }
+
+    #[test]
+    fn corrupted_pictures_are_all_corrupted_and_others_not() {
+        let registration = Registration::of(&Setting::new(3, Effort::Quick).unwrap()).unwrap();
+        let case = &registration.cases(Effort::Quick)[0];
+        let share = |pictures: Pictures| {
+            let samples = pictures.samples(400).unwrap();
+            samples.iter().filter(|sample| sample.corrupted == sample.target).count() as f64 / 400.0
+        };
+        assert_eq!(share(case.corrupted_pictures(&registration, Layout::Grey, 3).unwrap()), 0.0);
+        let clean = share(case.training_pictures(&registration, 3).unwrap());
+        assert!((clean - 0.15).abs() < 0.06, "{clean}");
     }
 }

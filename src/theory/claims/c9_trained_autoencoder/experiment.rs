@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
-use ndarray::Array1;
+use ndarray::{Array1, Array2};
 
+use super::constants::NUMBER;
+use super::registration::Variants;
+use super::repetition::Gate;
 use crate::backend::Cpu;
 use crate::data::Batch;
 use crate::error::Result;
 use crate::model::{Inference, Parameters};
+use crate::rng::{Purpose, Stream};
+use crate::tape::Tensor;
+use crate::theory::claims::training::{minimise, network_jacobians};
 use crate::theory::pictures::{Layout, Pictures};
-use crate::theory::resemblance::{CorruptedSample, Measures};
-use crate::train::{OptimiserConfig, Recipe, Trainer};
+use crate::train::{ObjectiveConfig, Recipe, Trainer};
+
 
 /// Batch size for measuring a network.
 const AT_ONCE: usize = 64;
@@ -30,27 +36,71 @@ pub(super) struct Experiment {
 }
 
 impl Experiment {
-    /// The same network, weights and optimiser, but x̂ = x: a plain autoencoder.
+    /// The same network and weights without corruption, x̂ = x: a plain autoencoder. It gets `factor` times the steps, so that it converges.
     #[must_use]
-    pub(super) fn without_corruption(&self) -> Self {
-        Self { pictures: self.pictures.uncorrupted(), ..self.clone() }
+    pub(super) fn plain(&self, factor: u64) -> Self {
+        let mut own = Self { pictures: self.pictures.uncorrupted(), ..self.clone() };
+        own.recipe.optimiser.steps *= factor;
+        own
     }
 
-    /// Trains the network.
+    /// Trains the network, with white noise of standard deviation `noise` on x̂ but not on x.
     ///
     /// # Errors
     /// A recipe out of range; images that do not fit the network; a loss that is not finite.
-    pub(super) fn train(&self) -> Result<Trained> {
-        let backend = self.cpu.clone();
-        let units = Units::of(self.pictures.layout());
-        let mut trainer = Trainer::new(&backend, self.recipe.clone())?;
-        let OptimiserConfig { steps, batch, .. } = self.recipe.optimiser;
-        for step in 0..steps as u32 {
-            let batch = units.batch(self.pictures.batch(step, batch)?);
+    pub(super) fn train(&self, noise: f64) -> Result<Trained> {
+        let mut trainer = Trainer::new(&self.cpu, self.recipe.clone())?;
+        for step in 0..self.recipe.optimiser.steps as u32 {
+            let mut batch = self.batch(step)?;
+            if noise > 0.0 {
+                let mut stream = Stream::new(self.recipe.seed, Purpose::Theory, NUMBER, step);
+                let scale = noise * f64::from(self.units().scale);
+                batch.corrupted.iter_mut().for_each(|value| *value += (scale * stream.normal()) as f32);
+            }
             trainer.advance(&mut batch.into())?;
         }
-        let parameters = Arc::new(trainer.weights().duplicate(&backend)?);
-        Ok(Trained { pictures: self.pictures.clone(), units, parameters, backend })
+        self.trained(trainer.weights().duplicate(&self.cpu)?)
+    }
+
+    /// Trains the network to be repeated (see [`Gate`]): the loss is the mean over all its results.
+    ///
+    /// # Errors
+    /// As [`Experiment::train`].
+    pub(super) fn train_repeated(&self, variants: &Variants) -> Result<Trained> {
+        let Recipe { architecture, objective, optimiser, seed } = &self.recipe;
+        let ObjectiveConfig { penalty, lambda, epsilon, .. } = *objective;
+        let mut network = Parameters::initialise(&self.cpu, architecture, *seed)?;
+        let gate = Gate { kappa: variants.kappa * f64::from(self.units().scale) };
+        minimise(&self.cpu, optimiser.clone(), &mut network, |tape, network, step| {
+            let batch = self.batch(step as u32)?;
+            let [corrupted, target, region] = [&batch.corrupted, &batch.target, &batch.region]
+                .map(|array| Ok(tape.constant(Tensor::from_array(&self.cpu, array)?)));
+            let (corrupted, target, region) = (corrupted?, target?, region?);
+            let bound = network.bind(tape, true);
+            let mut z = network.forward(tape, &bound, corrupted)?;
+            let mut loss = tape.objective(z, target, region, penalty, lambda, epsilon)?;
+            for _ in 0..variants.repetitions {
+                let input = gate.record(tape, corrupted, z)?;
+                z = network.forward(tape, &bound, input)?;
+                let own = tape.objective(z, target, region, penalty, lambda, epsilon)?;
+                loss = tape.add(loss, own)?;
+            }
+            let mean = tape.affine(loss, 1.0 / (variants.repetitions + 1) as f64, 0.0)?;
+            Ok((mean, bound.vars().to_vec()))
+        })?;
+        self.trained(network)
+    }
+
+    fn batch(&self, step: u32) -> Result<Batch> {
+        Ok(self.units().batch(self.pictures.batch(step, self.recipe.optimiser.batch)?))
+    }
+
+    fn units(&self) -> Units {
+        Units::of(self.pictures.layout())
+    }
+
+    fn trained(&self, network: Parameters<Cpu>) -> Result<Trained> {
+        Ok(Trained { pictures: self.pictures.clone(), units: self.units(), parameters: Arc::new(network), backend: self.cpu.clone() })
     }
 }
 
@@ -79,12 +129,14 @@ impl Trained {
         Ok(images)
     }
 
-    /// How close it is to π on `samples`.
+    /// The Jacobian of f at each of `points`, of a fully connected network. Input and output have the same unit, so it is the same in every unit.
     ///
     /// # Errors
-    /// As [`Measures::of`].
-    pub(super) fn measures(&self, samples: &[CorruptedSample]) -> Result<Measures> {
-        Measures::of(self.pictures.manifold(), samples, |points| self.apply(points))
+    /// A network with another input than vectors.
+    pub(super) fn jacobians(&self, points: &[Array1<f64>]) -> Result<Vec<Array2<f64>>> {
+        let points: Vec<Array1<f64>> =
+            points.iter().map(|point| point.mapv(|value| f64::from(self.units.of_pixel(value as f32)))).collect();
+        network_jacobians(&self.backend, &self.parameters, &points)
     }
 }
 

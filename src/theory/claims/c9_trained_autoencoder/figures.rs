@@ -1,145 +1,163 @@
-//! Galleries, residual against distance, error against n.
+//! Galleries, signatures, and what repetition does.
 
 use ndarray::Array1;
 
+use super::case::World;
+use super::outcome::Outcome;
+use super::test_set::{Errors, Part};
+use super::trial::{MEASURED, VariantTrial};
 use crate::error::Result;
 use crate::theory::figure::{AxisSpec, Colours, Content, Figure, GalleryImage, GalleryRow, Series};
 use crate::theory::manifold::mean_of_channels;
-use crate::theory::resemblance::Measures;
-use crate::theory::statistics::log_log_slope;
-
-use super::bench::{Outcome, Side};
-use super::case::{Net, World};
 
 /// All figures of these outcomes.
 pub(super) fn all(outcomes: &[Outcome]) -> Result<Vec<Figure>> {
     let mut figures = vec![];
     for world in World::ALL {
         let own: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.case.world == world).collect();
-        let Some(side) = own.iter().map(|outcome| outcome.case.side).max() else { continue };
-        let largest: Vec<_> = own.iter().filter(|outcome| outcome.case.side == side).copied().collect();
-        figures.push(gallery(world, &largest));
-        figures.push(residuals(world, largest[0]));
-        if own.len() > Net::ALL.len() {
-            let under = "the corruption of training, a fixed fraction of the image and not in general position";
-            figures.push(trend(world, &own, ["corruption", under], |outcome| &outcome.subject.trained_on)?);
-            let under = "white noise on a square, in general position and unlike the corruption of training";
-            figures.push(trend(world, &own, ["noise", under], |outcome| &outcome.subject.noise)?);
-            figures.push(with_and_without(world, &own));
+        if own.is_empty() {
+            continue;
         }
+        figures.push(gallery(world, &own));
+        figures.push(errors(world, &own));
+        figures.push(signature(world, &own));
+        figures.extend(own.iter().find(|outcome| !outcome.variants().is_empty()).map(|outcome| repetition(world, outcome)));
     }
     Ok(figures)
 }
 
-/// A few samples of each network.
+/// Some pictures, restored by the first training of the first network.
 fn gallery(world: World, outcomes: &[&Outcome]) -> Figure {
-    let each = if outcomes.len() == 1 { 3 } else { 1 };
-    let rows = outcomes.iter().flat_map(|outcome| (0..each).map(|index| row(outcome, index))).collect();
-    let list = |pick: fn(&Outcome) -> &Measures| {
-        let one = |outcome: &&Outcome| format!("{} {:.2}", outcome.case.net.name(), pick(outcome).to_target());
-        outcomes.iter().map(one).collect::<Vec<_>>().join(", ")
-    };
+    let rows = outcomes.iter().take(2).flat_map(|outcome| outcome.set.shown().into_iter().enumerate().map(|(row, index)| shown(outcome, row, index)));
     Figure {
         stem: format!("c9_gallery_{}", world.name()),
-        title: format!("Corrupted {} restored by trained networks", world.name()),
-        caption: format!(
-            "π is exact, f is trained with corruption, and f₀ (the control) is the same network trained without. Errors \
-             ‖f(x̂)-x‖/‖x̂-x‖ over all samples: {}; of f₀: {}.",
-            list(|outcome| &outcome.subject.trained_on),
-            list(|outcome| &outcome.control.trained_on)
-        ),
-        content: Content::Gallery(rows),
+        title: format!("Corrupted {} restored by a trained network", world.name()),
+        caption: "Of the first twelve test pictures those with the largest corruption. π is exact; f is the first training; the change is dark \
+                  where f darkens and pale where it brightens."
+            .into(),
+        content: Content::Gallery(rows.collect()),
     }
 }
 
-fn row(outcome: &Outcome, index: usize) -> GalleryRow {
-    let (sample, projected) = &outcome.shown[index];
-    let [own, plain] = [&outcome.subject.images[index], &outcome.control.images[index]];
-    let side = outcome.case.side;
-    let picture = |caption: &str, values: &Array1<f64>| {
-        let values = if values.len() == side * side { values.clone() } else { mean_of_channels(values) };
-        GalleryImage::grey(caption, side, &values)
+fn shown(outcome: &Outcome, row: usize, index: usize) -> GalleryRow {
+    let (side, picture) = (outcome.case.budget.side, &outcome.set.pictures[index]);
+    let grey = |values: &Array1<f64>| if values.len() == side * side { values.clone() } else { mean_of_channels(values) };
+    let image = |caption: &str, values: &Array1<f64>| GalleryImage::grey(caption, side, &grey(values));
+    let restored = outcome.first().shown.row(row).to_owned();
+    let change = GalleryImage {
+        colours: Colours::Signed { limit: 0.5 },
+        ..image("f(x̂)-x̂", &(&restored - &picture.sample.corrupted))
     };
-    let difference =
-        GalleryImage { colours: Colours::Signed { limit: 0.5 }, ..picture("f(x̂)-x̂", &(own - &sample.corrupted)) };
     GalleryRow {
-        label: outcome.case.net.name().into(),
+        label: format!("{} {side} px", outcome.case.budget.kind.name()),
         images: vec![
-            picture("x", &sample.target),
-            picture("x̂", &sample.corrupted),
-            picture("π(x̂)", projected),
-            picture("f(x̂)", own),
-            difference,
-            picture("f₀(x̂)", plain),
+            image("x", &picture.sample.target),
+            image("x̂", &picture.sample.corrupted),
+            image("π(x̂)", &picture.projection),
+            image("f(x̂)", &restored),
+            change,
         ],
     }
 }
 
-/// The score against the distance that it estimates.
-fn residuals(world: World, outcome: &Outcome) -> Figure {
-    let points = |measures: &Measures| measures.samples.iter().map(|lengths| (lengths.distance, lengths.residual)).collect();
-    let [own, plain] = [&outcome.subject, &outcome.control].map(|side| &side.trained_on);
-    let farthest = own.samples.iter().map(|lengths| lengths.distance).fold(0.0, f64::max);
+/// Names of the networks as categories, and a value of each: the mean over trainings, with the smallest and the largest.
+fn over_networks(name: &str, outcomes: &[&Outcome], value: impl Fn(&Outcome) -> Vec<f64>) -> Series {
+    let values: Vec<Vec<f64>> = outcomes.iter().map(|outcome| value(outcome)).collect();
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let points = (1..).map(f64::from).zip(values.iter().map(|values| mean(values))).collect();
+    let range = |values: &Vec<f64>| {
+        (values.iter().copied().fold(f64::INFINITY, f64::min), values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+    };
+    Series { spread: values.iter().map(range).collect(), ..Series::dots(name, points) }
+}
+
+fn networks(outcomes: &[&Outcome]) -> AxisSpec {
+    let name = |outcome: &&Outcome| format!("{}, {} px", outcome.case.budget.kind.name(), outcome.case.budget.side);
+    AxisSpec::categories("network", outcomes.iter().map(name).collect())
+}
+
+/// ‖f(x̂)-x‖ beside the references.
+fn errors(world: World, outcomes: &[&Outcome]) -> Figure {
+    let relative = |errors: &Errors, outcome: &Outcome| errors.of_corruption(Part::Target, &outcome.references.identity);
+    let each = |errors: Vec<&Errors>, outcome: &Outcome| errors.into_iter().map(|one| relative(one, outcome)).collect::<Vec<_>>();
+    let linear = |name: &'static str| {
+        move |outcome: &Outcome| {
+            outcome.references.linear.iter().filter(|one| one.0 == name).map(|one| relative(&one.1, outcome)).collect::<Vec<_>>()
+        }
+    };
+    let mut series = vec![
+        over_networks("f", outcomes, |outcome| each(outcome.subjects(), outcome)),
+        over_networks("π", outcomes, |outcome| vec![relative(&outcome.references.projection, outcome)]),
+        over_networks("ridge regression", outcomes, linear("ridge regression")),
+        over_networks("PCA", outcomes, linear("PCA")),
+    ];
+    if outcomes.iter().all(|outcome| !outcome.plain().is_empty()) {
+        series.push(over_networks("plain autoencoder", outcomes, |outcome| each(outcome.plain(), outcome)));
+    }
     Figure {
-        stem: format!("c9_residual_{}", world.name()),
-        title: format!("Residual against true distance, {}", outcome.case.name()),
+        stem: format!("c9_errors_{}", world.name()),
+        title: format!("What is left of the corruption, {}", world.name()),
+        caption: "Means over the trainings, with the smallest and the largest. f* has 0. The plain autoencoder is the same network, trained longer without \
+                  corruption."
+            .into(),
+        content: Content::chart([networks(outcomes), AxisSpec::linear("‖f(x̂)-x‖ / ‖x̂-x‖")], series),
+    }
+}
+
+/// The three parts of the error, each over the same part of the corruption.
+fn signature(world: World, outcomes: &[&Outcome]) -> Figure {
+    let share = |part: Part| {
+        move |outcome: &Outcome| outcome.subjects().iter().map(|own| own.relative(part, &outcome.references.identity)).collect::<Vec<_>>()
+    };
+    let projection = over_networks("tangential, π", outcomes, |outcome| {
+        vec![outcome.references.projection.relative(Part::Tangential, &outcome.references.identity)]
+    });
+    let has_hull = outcomes.iter().all(|outcome| outcome.set.has_hull());
+    let mut series = vec![over_networks("tangential", outcomes, share(Part::Tangential)), projection];
+    series.push(over_networks(if has_hull { "radial" } else { "normal" }, outcomes, share(Part::Radial)));
+    if has_hull {
+        series.push(over_networks("normal to the hull", outcomes, share(Part::HullNormal)));
+    }
+    Figure {
+        stem: format!("c9_signature_{}", world.name()),
+        title: format!("Which part of the corruption is left, {}", world.name()),
+        caption: "Parts of f(x̂)-x at π(x̂), each over the same part of x̂-x. The identity leaves 1 of each; a projector onto the affine hull leaves 1 \
+                  radially and tangentially; π leaves the tangential part; f* leaves nothing."
+            .into(),
+        content: Content::chart([networks(outcomes), AxisSpec::linear("part of the error / part of x̂-x")], series),
+    }
+}
+
+/// The tangential part of the error after each repetition.
+fn repetition(world: World, outcome: &Outcome) -> Figure {
+    let variants = outcome.variants();
+    let curve = |name: &str, of: fn(&VariantTrial) -> &Vec<Errors>, part: Part, reference: &Errors| {
+        let values = |place: usize| variants.iter().map(move |variant| of(variant)[place].relative(part, reference)).collect::<Vec<_>>();
+        let places = 0..MEASURED.len();
+        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+        let points = places.clone().map(|place| (MEASURED[place] as f64, mean(values(place)))).collect();
+        let range = |values: Vec<f64>| {
+            (values.iter().copied().fold(f64::INFINITY, f64::min), values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+        };
+        Series { spread: places.map(|place| range(values(place))).collect(), ..Series::line(name, points) }
+    };
+    let references = &outcome.references;
+    let last = MEASURED[MEASURED.len() - 1] as f64;
+    Figure {
+        stem: format!("c9_repetition_{}", world.name()),
+        title: format!("Repetition restores what lies along D, {}", world.name()),
         caption: format!(
-            "Each dot is an unseen sample. Residual / distance is {:.3} trained with corruption and {:.3} without; for π it is 1 (dashed).",
-            own.residual_of_distance(),
-            plain.residual_of_distance()
+            "{}: f applied again to w x̂ + (1-w) z, where z is its last result and w a gate that closes where the two differ. Tangential part of the \
+             error over that of π; with the range over the trainings.",
+            outcome.case.name()
         ),
         content: Content::chart(
-            [AxisSpec::linear("true distance ‖x̂-π(x̂)‖"), AxisSpec::linear("residual ‖x̂-f(x̂)‖")],
+            [AxisSpec::linear("repetitions"), AxisSpec::linear("‖P_T(f(x̂)-x)‖ / ‖P_T(π(x̂)-x)‖")],
             vec![
-                Series::dots("f, trained with corruption", points(own)),
-                Series::dots("f₀, trained without", points(plain)),
-                Series::dashed("π", vec![(0.0, 0.0), (farthest, farthest)]),
+                curve("trained to be repeated", |variant| &variant.repeated, Part::Tangential, &references.projection),
+                curve("f as it is", |variant| &variant.reused, Part::Tangential, &references.projection),
+                Series::dashed("π", vec![(0.0, 1.0), (last, 1.0)]),
             ],
         ),
-    }
-}
-
-/// `value` of each of these outcomes of one network, against the number of pixels.
-fn curve(outcomes: &[&Outcome], net: Net, value: impl Fn(&Outcome) -> f64) -> Vec<(f64, f64)> {
-    let own = outcomes.iter().filter(|outcome| outcome.case.net == net);
-    own.map(|outcome| (outcome.pixels(), value(outcome))).collect()
-}
-
-/// Error against the number of pixels, with fitted slopes, under a corruption with this short name and description.
-fn trend(world: World, outcomes: &[&Outcome], [name, under]: [&str; 2], measures: fn(&Outcome) -> &Measures) -> Result<Figure> {
-    let exact = curve(outcomes, Net::Mlp, |outcome| measures(outcome).projection_to_target());
-    let dimension = outcomes[0].subject.noise.dimension as f64;
-    let theory = exact.iter().map(|&(n, _)| (n, (dimension / n).sqrt())).collect();
-    let mut slopes = vec![format!("π {:.2}", log_log_slope(&exact)?)];
-    let mut series = vec![Series::dashed("√(d/n)", theory), Series::line("π", exact)];
-    for net in Net::ALL {
-        let points = curve(outcomes, net, |outcome| measures(outcome).to_target());
-        slopes.push(format!("{} {:.2}", net.name(), log_log_slope(&points)?));
-        series.push(Series::line(net.name(), points));
-    }
-    Ok(Figure {
-        stem: format!("c9_trend_{name}_{}", world.name()),
-        title: format!("Relative error against n, {}, {name}", world.name()),
-        caption: format!(
-            "Error under {under}. Fitted slopes in n: {}. C7 predicts -½ only for π, in general position and within the reach.",
-            slopes.join(", ")
-        ),
-        content: Content::chart([AxisSpec::log("pixels n"), AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖")], series),
-    })
-}
-
-/// Training with corruption compared with training without.
-fn with_and_without(world: World, outcomes: &[&Outcome]) -> Figure {
-    let curve = |net: Net, side: fn(&Outcome) -> &Side| curve(outcomes, net, |outcome| side(outcome).trained_on.to_target());
-    let axes = [AxisSpec::log("pixels n"), AxisSpec::log("‖f(x̂)-x‖ / ‖x̂-x‖")];
-    let with = Net::ALL.map(|net| Series::line(format!("{}, with", net.name()), curve(net, |outcome| &outcome.subject)));
-    let without = Net::ALL.map(|net| Series::dashed(format!("{}, without", net.name()), curve(net, |outcome| &outcome.control)));
-    Figure {
-        stem: format!("c9_control_{}", world.name()),
-        title: format!("Trained with corruption and without, {}", world.name()),
-        caption: "Error on unseen corrupted images, of networks trained with corruption (lines) and of the same networks trained as plain \
-                  autoencoders, the control (dashes). They differ where corruption in training matters."
-            .into(),
-        content: Content::chart(axes, with.into_iter().chain(without).collect()),
     }
 }

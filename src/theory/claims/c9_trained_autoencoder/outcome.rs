@@ -1,0 +1,64 @@
+//! All that is measured of one case.
+
+use rayon::prelude::*;
+
+use super::case::Case;
+use super::references::References;
+use super::registration::Registration;
+use super::second_moment::BestJacobian;
+use super::test_set::{Errors, TestSet};
+use super::trial::{Trial, VariantTrial, trial};
+use crate::error::Result;
+use crate::theory::claim::{Effort, Setting};
+
+/// A case with its pictures, references and trainings.
+pub(super) struct Outcome {
+    pub(super) case: Case,
+    pub(super) set: TestSet,
+    pub(super) references: References,
+    pub(super) best: Option<BestJacobian>,
+    /// One for each seed.
+    trials: Vec<Trial>,
+}
+
+impl Outcome {
+    /// All cases. Trainings that an interrupted run has made are not made again.
+    pub(super) fn all(registration: &Registration, setting: &Setting) -> Result<Vec<Self>> {
+        let cases = registration.cases(setting.effort());
+        cases.into_par_iter().map(|case| Self::new(case, registration, setting)).collect()
+    }
+
+    fn new(case: Case, registration: &Registration, setting: &Setting) -> Result<Self> {
+        let set = TestSet::new(&case, registration)?;
+        let references = References::new(&case, registration, &set, setting)?;
+        let has_variants = setting.effort() == Effort::Full && registration.has_variants(&case);
+        let best = if has_variants { Some(BestJacobian::new(&case, registration)?) } else { None };
+        let one = |&seed: &u64| trial(&case, registration, seed, setting, &set, best.as_ref());
+        let trials = registration.seeds.training.par_iter().map(one).collect::<Result<_>>()?;
+        Ok(Self { case, set, references, best, trials })
+    }
+
+    /// The errors of the network for each seed.
+    pub(super) fn subjects(&self) -> Vec<&Errors> {
+        self.trials.iter().map(|trial| &trial.subject).collect()
+    }
+
+    /// The errors of the plain autoencoder for each seed; none in the quick form.
+    pub(super) fn plain(&self) -> Vec<&Errors> {
+        self.trials.iter().filter_map(|trial| trial.plain.as_ref()).collect()
+    }
+
+    /// The errors of ½(x̂ + f(x̂)) for each seed; none in the quick form.
+    pub(super) fn halfway(&self) -> Vec<&Errors> {
+        self.trials.iter().filter_map(|trial| trial.halfway.as_ref()).collect()
+    }
+
+    pub(super) fn variants(&self) -> Vec<&VariantTrial> {
+        self.trials.iter().filter_map(|trial| trial.variants.as_ref()).collect()
+    }
+
+    /// The first training, whose results are shown.
+    pub(super) fn first(&self) -> &Trial {
+        &self.trials[0]
+    }
+}
