@@ -159,8 +159,7 @@ mod tests {
     fn series_differ_without_colours() {
         let points = vec![(1.0, 1.0), (2.0, 2.0)];
         let marks = [Mark::Line, Mark::Dots, Mark::Dashed, Mark::Line, Mark::Dots, Mark::Dashed, Mark::Dots];
-        let series: Vec<Series> =
-            marks.iter().map(|&mark| Series { mark, ..Series::line("a", points.clone()) }).collect();
+        let series: Vec<Series> = marks.iter().map(|&mark| Series { mark, ..Series::line("a", points.clone()) }).collect();
         let samples: Vec<Sample> = styled(&series).iter().map(|(_, entry)| entry.sample).collect();
         assert!((0..samples.len()).all(|at| samples[..at].iter().all(|other| *other != samples[at])), "{samples:?}");
         let symbols: Vec<Symbol> = (0..6).map(Symbol::number).collect();

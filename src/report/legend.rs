@@ -124,7 +124,10 @@ mod tests {
     use super::*;
 
     fn entries<'a>(names: &[&'a str]) -> Vec<Entry<'a>> {
-        names.iter().map(|name| Entry { name, colour: "#000000", opacity: 1.0, sample: Sample::Line(Dashes::None, None) }).collect()
+        names
+            .iter()
+            .map(|name| Entry { name, colour: "#000000", opacity: 1.0, sample: Sample::Line(Dashes::None, None) })
+            .collect()
     }
 
     /// (x, baseline, words) of every text.

@@ -173,7 +173,9 @@ mod tests {
 
     #[test]
     fn students_distribution_is_that_of_the_tables() {
-        for (t, freedom, tail) in [(2.132, 4.0, 0.05), (4.604, 4.0, 0.005), (12.706, 1.0, 0.025), (1.645, 1e4, 0.05), (0.0, 7.0, 0.5)] {
+        for (t, freedom, tail) in
+            [(2.132, 4.0, 0.05), (4.604, 4.0, 0.005), (12.706, 1.0, 0.025), (1.645, 1e4, 0.05), (0.0, 7.0, 0.5)]
+        {
             assert!((student_tail(t, freedom) - tail).abs() < 1e-4, "{t} {freedom}");
             assert!((student_tail(-t, freedom) + tail - 1.0).abs() < 1e-4);
         }
@@ -221,7 +223,9 @@ mod tests {
     fn ratios_that_mean_nothing_are_refused() {
         let ones = Array2::ones((2, 3));
         assert!((RootRatio::new(4.0 * &ones, ones.clone()).unwrap().value() - 2.0).abs() < 1e-15);
-        for (above, below) in [(ones.clone(), Array2::ones((3, 2))), (ones.clone(), Array2::zeros((2, 3))), (-&ones, ones.clone())] {
+        for (above, below) in
+            [(ones.clone(), Array2::ones((3, 2))), (ones.clone(), Array2::zeros((2, 3))), (-&ones, ones.clone())]
+        {
             assert!(RootRatio::new(above, below).is_err());
         }
     }

@@ -88,7 +88,8 @@ impl Journal {
     /// Number of findings in the folder with another key, which are not used.
     pub fn unusable(&self) -> usize {
         let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let is_other = |text: &[u8]| serde_json::from_slice::<Entry<IgnoredAny>>(text).map_or(true, |entry| entry.key != self.key);
+        let is_other =
+            |text: &[u8]| serde_json::from_slice::<Entry<IgnoredAny>>(text).map_or(true, |entry| entry.key != self.key);
         files.filter_map(|file| fs::read(file.path()).ok()).filter(|text| is_other(text)).count()
     }
 

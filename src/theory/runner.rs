@@ -184,7 +184,8 @@ fn measure(
         return Ok(known);
     }
     let start = Instant::now();
-    let evidence = (claim.measure)(&setting.kept_in(journal, claim.id)).map_err(|error| error.within(format!("{} (seed {})", claim.id, setting.seed())))?;
+    let evidence = (claim.measure)(&setting.kept_in(journal, claim.id))
+        .map_err(|error| error.within(format!("{} (seed {})", claim.id, setting.seed())))?;
     let finding = Finding { claim, seed: setting.seed(), evidence, wall: start.elapsed() };
     if let Some(journal) = journal {
         journal.add(&finding)?;

@@ -17,7 +17,6 @@ use crate::theory::claims::training::{minimise, network_jacobians};
 use crate::theory::pictures::{Layout, Pictures};
 use crate::train::{ObjectiveConfig, Recipe, Trainer};
 
-
 /// Batch size for measuring a network.
 const AT_ONCE: usize = 64;
 /// The input of a fully connected network is `2 (y - ½)`, with values from -1 to 1 and mean 0, so that training need not learn the mean
@@ -100,7 +99,12 @@ impl Experiment {
     }
 
     fn trained(&self, network: Parameters<Cpu>) -> Result<Trained> {
-        Ok(Trained { pictures: self.pictures.clone(), units: self.units(), parameters: Arc::new(network), backend: self.cpu.clone() })
+        Ok(Trained {
+            pictures: self.pictures.clone(),
+            units: self.units(),
+            parameters: Arc::new(network),
+            backend: self.cpu.clone(),
+        })
     }
 }
 

@@ -28,7 +28,10 @@ pub(super) fn all(outcomes: &[Outcome]) -> Result<Vec<Figure>> {
 
 /// Some pictures, restored by the first training of the first network.
 fn gallery(world: World, outcomes: &[&Outcome]) -> Figure {
-    let rows = outcomes.iter().take(2).flat_map(|outcome| outcome.set.shown().into_iter().enumerate().map(|(row, index)| shown(outcome, row, index)));
+    let rows = outcomes
+        .iter()
+        .take(2)
+        .flat_map(|outcome| outcome.set.shown().into_iter().enumerate().map(|(row, index)| shown(outcome, row, index)));
     Figure {
         stem: format!("c9_gallery_{}", world.name()),
         title: format!("Corrupted {} restored by a trained network", world.name()),
@@ -44,10 +47,8 @@ fn shown(outcome: &Outcome, row: usize, index: usize) -> GalleryRow {
     let grey = |values: &Array1<f64>| if values.len() == side * side { values.clone() } else { mean_of_channels(values) };
     let image = |caption: &str, values: &Array1<f64>| GalleryImage::grey(caption, side, &grey(values));
     let restored = outcome.first().shown.row(row).to_owned();
-    let change = GalleryImage {
-        colours: Colours::Signed { limit: 0.5 },
-        ..image("f(x̂)-x̂", &(&restored - &picture.sample.corrupted))
-    };
+    let change =
+        GalleryImage { colours: Colours::Signed { limit: 0.5 }, ..image("f(x̂)-x̂", &(&restored - &picture.sample.corrupted)) };
     GalleryRow {
         label: format!("{} {side} px", outcome.case.budget.kind.name()),
         images: vec![
@@ -107,7 +108,9 @@ fn errors(world: World, outcomes: &[&Outcome]) -> Figure {
 /// The three parts of the error, each over the same part of the corruption.
 fn signature(world: World, outcomes: &[&Outcome]) -> Figure {
     let share = |part: Part| {
-        move |outcome: &Outcome| outcome.subjects().iter().map(|own| own.relative(part, &outcome.references.identity)).collect::<Vec<_>>()
+        move |outcome: &Outcome| {
+            outcome.subjects().iter().map(|own| own.relative(part, &outcome.references.identity)).collect::<Vec<_>>()
+        }
     };
     let projection = over_networks("tangential, π", outcomes, |outcome| {
         vec![outcome.references.projection.relative(Part::Tangential, &outcome.references.identity)]
@@ -132,7 +135,8 @@ fn signature(world: World, outcomes: &[&Outcome]) -> Figure {
 fn repetition(world: World, outcome: &Outcome) -> Figure {
     let variants = outcome.variants();
     let curve = |name: &str, of: fn(&VariantTrial) -> &Vec<Errors>, part: Part, reference: &Errors| {
-        let values = |place: usize| variants.iter().map(move |variant| of(variant)[place].relative(part, reference)).collect::<Vec<_>>();
+        let values =
+            |place: usize| variants.iter().map(move |variant| of(variant)[place].relative(part, reference)).collect::<Vec<_>>();
         let places = 0..MEASURED.len();
         let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
         let points = places.clone().map(|place| (MEASURED[place] as f64, mean(values(place)))).collect();

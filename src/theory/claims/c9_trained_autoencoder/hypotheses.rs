@@ -14,7 +14,8 @@ use crate::theory::hierarchical::{Estimate, Resampling, RootRatio, holm};
 /// Tail of the interval that is reported beside each verdict: 95 %.
 const REPORTED: f64 = 0.025;
 /// f* restores gratings and disks up to the believed share of x̂ at the last κ.
-const RESTORED: (f64, &str) = (0.05, "a gate that has not closed quite, and pictures whose patches cover more than half of what (H) allows");
+const RESTORED: (f64, &str) =
+    (0.05, "a gate that has not closed quite, and pictures whose patches cover more than half of what (H) allows");
 
 /// What a hypothesis says about a ratio.
 #[derive(Clone, Copy)]
@@ -30,8 +31,11 @@ struct Statement<'a> {
     ratio: RootRatio,
     control: (String, RootRatio),
     /// What is wrong with the subject, with its size as ε, and the ratio then.
-    fault: (&'static str, Box<dyn Fn(f64) -> Result<RootRatio> + 'a>),
+    fault: (&'static str, Faulty<'a>),
 }
+
+/// The ratio of a subject with a fault of this size.
+type Faulty<'a> = Box<dyn Fn(f64) -> Result<RootRatio> + 'a>;
 
 /// All checks.
 pub(super) fn checks(registration: &Registration, outcomes: &[Outcome], setting: &Setting) -> Result<Vec<Check>> {
@@ -41,12 +45,22 @@ pub(super) fn checks(registration: &Registration, outcomes: &[Outcome], setting:
     let with_variants: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.variants().is_empty()).collect();
     let families: [(&str, &str, Limit, Vec<Statement<'_>>); 7] = [
         ("H1", "‖f(x̂)-x‖ / ‖L(x̂)-x‖", Limit::Below(limits.target), each(outcomes, |one| against_linear(one, Part::Target))?),
-        ("H2", "‖f(x̂)-π‖ / ‖L(x̂)-π‖", Limit::Below(limits.projection), each(outcomes, |one| against_linear(one, Part::Projection))?),
+        (
+            "H2",
+            "‖f(x̂)-π‖ / ‖L(x̂)-π‖",
+            Limit::Below(limits.projection),
+            each(outcomes, |one| against_linear(one, Part::Projection))?,
+        ),
         ("H3", "‖P_T(f(x̂)-x)‖ / ‖P_T(π-x)‖", Limit::Within(limits.tangential), each(outcomes, tangential)?),
         ("H4", "‖f(f(x̂))-f(x̂)‖ / plain's", Limit::Below(limits.idempotence), each(with_plain, idempotence)?),
         ("H5", "‖(J-P_T)C^½‖ / ‖(J-J_C)C^½‖", Limit::Below(limits.jacobian), each(with_variants.iter().copied(), jacobian)?),
         ("H6", "‖(J-P_T)C^½‖ with noise / without", Limit::Below(limits.noise), each(with_variants.iter().copied(), noise)?),
-        ("H7", "‖P_T(f_3(x̂)-x)‖ / ‖P_T(f(x̂)-x)‖", Limit::Below(limits.repetition), each(with_variants, |one| repetition(one, registration))?),
+        (
+            "H7",
+            "‖P_T(f_3(x̂)-x)‖ / ‖P_T(f(x̂)-x)‖",
+            Limit::Below(limits.repetition),
+            each(with_variants, |one| repetition(one, registration))?,
+        ),
     ];
     let restorable = outcomes.iter().filter_map(|outcome| Some((outcome, outcome.references.restored?)));
     let mut checks = restorable.map(restored).collect::<Result<Vec<_>>>()?;
@@ -203,7 +217,12 @@ fn noise(outcome: &Outcome) -> Result<Statement<'_>> {
     let control = ("the same for J_C".to_owned(), RootRatio::new(with(0), without(0))?);
     let ratio = RootRatio::new(above.clone(), below.clone())?;
     let faulty = move |share: f64| RootRatio::new(&above * (1.0 - share) + &below * share, below.clone());
-    Ok(Statement { case: outcome.case.name(), ratio, control, fault: ("the share ε of training without noise", Box::new(faulty)) })
+    Ok(Statement {
+        case: outcome.case.name(),
+        ratio,
+        control,
+        fault: ("the share ε of training without noise", Box::new(faulty)),
+    })
 }
 
 /// Repetition restores what f does not. Control: the network trained with repetitions, applied once.
@@ -230,5 +249,6 @@ fn repeated(errors: &Errors, part: Part, count: usize) -> Array2<f64> {
 fn restored((outcome, error): (&Outcome, f64)) -> Result<Check> {
     let projection = outcome.references.projection.of_corruption(Part::Target, &outcome.references.identity);
     let quantity = format!("‖f*(x̂)-x‖ / ‖x̂-x‖, f* by reweighting π, {}", outcome.case.name());
-    Check::at_most(quantity, 0.0, error, RESTORED.0, RESTORED.1).against("π", |share| Ok((1.0 - share) * error + share * projection))
+    Check::at_most(quantity, 0.0, error, RESTORED.0, RESTORED.1)
+        .against("π", |share| Ok((1.0 - share) * error + share * projection))
 }

@@ -22,9 +22,8 @@ use outcome::Outcome;
 use registration::Registration;
 
 /// See the [module](self).
-pub const CLAIM: Claim = Claim::new("C9", "The trained autoencoder", include_str!("statement.md"), measure)
-    .seeds([1, 1])
-    .seconds([9.0, 12_000.0]);
+pub const CLAIM: Claim =
+    Claim::new("C9", "The trained autoencoder", include_str!("statement.md"), measure).seeds([1, 1]).seconds([9.0, 12_000.0]);
 
 fn measure(setting: &Setting) -> Result<Evidence> {
     let registration = Registration::of(setting)?;

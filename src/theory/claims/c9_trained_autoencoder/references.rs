@@ -70,15 +70,15 @@ impl References {
         let (fitted, others) = samples.split_at(count);
         let chosen = [rows(others, |sample| &sample.corrupted)?, rows(others, |sample| &sample.target)?];
         let candidates = [("PCA", principal_components(fitted, &chosen, seed)?), ("ridge regression", ridge(fitted, &chosen)?)];
-        let errors = |linear: &Linear| {
-            set.errors(|points| points.iter().map(|y| set.lifted(|grey| Ok(linear.apply(grey)), y)).collect())
-        };
+        let errors =
+            |linear: &Linear| set.errors(|points| points.iter().map(|y| set.lifted(|grey| Ok(linear.apply(grey)), y)).collect());
         let [pca, ridge] = &candidates;
         let own = [(pca.0, errors(&pca.1)?), (ridge.0, errors(&ridge.1)?)];
         let [first, second] = own;
         let linear = if pca.1.error(&chosen) <= ridge.1.error(&chosen) { [first, second] } else { [second, first] };
         let (manifold, _) = case.world.manifold(case.budget.side, registration.pictures.amplitude)?;
-        let project = |points: &[Array1<f64>]| points.par_iter().map(|y| set.lifted(|grey| manifold.project_point(grey), y)).collect();
+        let project =
+            |points: &[Array1<f64>]| points.par_iter().map(|y| set.lifted(|grey| manifold.project_point(grey), y)).collect();
         let gate = Gate { kappa: registration.variants.kappa };
         let corrupted: Vec<Array1<f64>> = set.pictures.iter().map(|picture| picture.sample.corrupted.clone()).collect();
         let nearest: Vec<Array1<f64>> = set.pictures.iter().map(|picture| picture.projection.clone()).collect();

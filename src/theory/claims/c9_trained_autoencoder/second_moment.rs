@@ -74,7 +74,8 @@ impl BestJacobian {
     pub(super) fn between(&self, share: f64) -> Vec<Array2<f64>> {
         let of_point = |(rows, x): (&Vec<Row>, &Array1<f64>)| {
             let mut jacobian = Array2::zeros((x.len(), x.len()));
-            rows.iter().for_each(|row| jacobian.row_mut(row.index).assign(&((1.0 - share) * &row.best + share * &row.orthogonal)));
+            rows.iter()
+                .for_each(|row| jacobian.row_mut(row.index).assign(&((1.0 - share) * &row.best + share * &row.orthogonal)));
             jacobian
         };
         self.rows.iter().zip(&self.points).map(of_point).collect()

@@ -110,7 +110,9 @@ impl TestSet {
     /// # Errors
     /// Those of `f`; a result of another length or that is not finite.
     pub(super) fn errors(&self, f: impl Fn(&[Array1<f64>]) -> Result<Vec<Array1<f64>>>) -> Result<Errors> {
-        let all = |of: fn(&CorruptedSample) -> &Array1<f64>| -> Vec<_> { self.pictures.iter().map(|one| of(&one.sample).clone()).collect() };
+        let all = |of: fn(&CorruptedSample) -> &Array1<f64>| -> Vec<_> {
+            self.pictures.iter().map(|one| of(&one.sample).clone()).collect()
+        };
         let once = f(&all(|sample| &sample.corrupted))?;
         let (twice, fixed) = (f(&once)?, f(&all(|sample| &sample.target))?);
         let rows = self.pictures.par_iter().zip(&once).zip(&twice).zip(&fixed).map(|(((picture, once), twice), fixed)| {
@@ -131,7 +133,11 @@ impl TestSet {
     fn parts(&self, picture: &Picture, result: &Array1<f64>) -> Result<[f64; PARTS]> {
         let Picture { sample: CorruptedSample { target, corrupted, .. }, projection, tangent } = picture;
         if result.len() != target.len() || result.iter().any(|value| !value.is_finite()) {
-            return Err(Error::argument(format!("C9: a map returned {} values for {}, or some are not finite", result.len(), target.len())));
+            return Err(Error::argument(format!(
+                "C9: a map returned {} values for {}, or some are not finite",
+                result.len(),
+                target.len()
+            )));
         }
         let error = result - target;
         let in_hull = match &self.hull {

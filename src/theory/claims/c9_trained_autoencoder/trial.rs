@@ -69,8 +69,7 @@ pub(super) fn trial(
         );
         let (trained, plain) = (trained?, plain?);
         let errors = |trained: &Trained| set.errors(|points| trained.apply(points));
-        let shown: Vec<Array1<f64>> =
-            set.shown().iter().map(|&index| set.pictures[index].sample.corrupted.clone()).collect();
+        let shown: Vec<Array1<f64>> = set.shown().iter().map(|&index| set.pictures[index].sample.corrupted.clone()).collect();
         Ok(Trial {
             subject: errors(&trained)?,
             halfway: plain.as_ref().map(|_| set.errors(|points| halfway(&trained, points))).transpose()?,
