@@ -28,6 +28,7 @@ LONG = "paper/ablations/long.json"
 OTHERS = "paper/ablations/others.json"
 CATEGORIES = "paper/ablations/categories.json"
 LEAVE = "paper/ablations/leave-one-out.json"
+RESULT = "paper/ablations/result-256.json"
 ABLATIONS = (FACTORS, CURVES, LONG, OTHERS, CATEGORIES, LEAVE)
 # Cards by what was audited.
 AUDITS = {
@@ -344,6 +345,7 @@ TABLES = {
     "ablation-categories-scores": (ablation(ablations.scores), CATEGORIES),
     "ablation-leave": (ablation(ablations.variants), LEAVE),
     "ablation-leave-scores": (ablation(ablations.scores), LEAVE),
+    "ablation-result": (ablation(ablations.scores), RESULT),
     "floors-infer": (floors, "paper/results/profile/infer_model2_w32_128px_batch4.json"),
 }
 

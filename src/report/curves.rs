@@ -37,7 +37,8 @@ pub fn curves_file(title: &str, chart: &Chart) -> String {
     chart::standalone(&chart::titled(title, &curves(title, chart)))
 }
 
-/// Every series with its entry in the legend, which has its colour and its style. No two series of a chart have the same symbol or dashes.
+/// Every series with its entry in the legend, which has its colour and its style. No two series of a chart look the same: there are
+/// six symbols, and three kinds of dashes.
 fn styled(series: &[Series]) -> Vec<(&Series, Entry<'_>)> {
     let before = |at: usize, mark: Mark| series[..at].iter().filter(|other| other.mark == mark).count();
     // A dot is small, so it is left for the second series: it is then seen within the ring of the first.
@@ -98,14 +99,14 @@ fn draw(frame: &Frame<'_>, chart: &Chart, series: &Series, &Entry { colour, samp
     let spots = |points: &[(f64, f64)], every: usize| -> String {
         points.iter().skip(every / 2).step_by(every).map(|&point| symbol.draw(frame.place(point), colour)).collect()
     };
-    let every = if series.points.len() > FEW { series.points.len() / SYMBOLS } else { 1 };
     let run = |points: &[(f64, f64)]| {
         let points = thinned(points);
         if series.mark == Mark::Dots || points.len() == 1 {
             return spots(&points, 1);
         }
         let line = line(frame, &points, Stroke { colour, width: 2.2, opacity: 1.0, dashes });
-        if series.mark == Mark::Dashed { line } else { line + &spots(&points, every.min(points.len())) }
+        let every = if points.len() > FEW { points.len().div_ceil(SYMBOLS) } else { 1 };
+        if series.mark == Mark::Dashed { line } else { line + &spots(&points, every) }
     };
     spread(frame, chart, series, colour) + &runs.map(run).collect::<String>()
 }

@@ -52,13 +52,16 @@ impl RootRatio {
     /// Of the squares `above` and `below`, both `[trainings, pictures]`.
     ///
     /// # Errors
-    /// Different shapes; a value that is negative or not finite; nothing to divide by.
+    /// Different shapes; fewer than two values; a value that is negative or not finite; nothing to divide by.
     pub fn new(above: Array2<f64>, below: Array2<f64>) -> Result<Self> {
         if above.dim() != below.dim() {
             return Err(Error::shape("ratio", format!("{:?} and {:?} differ", above.dim(), below.dim())));
         }
         if let Some(value) = above.iter().chain(&below).find(|value| !(value.is_finite() && **value >= 0.0)) {
             return Err(Error::argument(format!("a ratio of root mean squares needs squares, got {value}")));
+        }
+        if below.len() < 2 {
+            return Err(Error::argument("a ratio of root mean squares with an interval needs at least two values"));
         }
         if below.sum() <= 0.0 {
             return Err(Error::argument("a ratio of root mean squares whose denominator is 0"));
@@ -76,8 +79,9 @@ impl RootRatio {
         (self.above.sum() / self.below.sum()).sqrt()
     }
 
-    /// The ratio with its uncertainty. The logarithm is taken as normal up to its standard deviation over the samples, which the small number of
-    /// trainings makes too small by a factor that is known, and uncertain as Student's distribution says.
+    /// The ratio with its uncertainty. The logarithm is taken as normal with its standard deviation over the samples. With S trainings that is too small
+    /// by at most √(S/(S-1)), the factor for the part that comes from the trainings, which is used for all of it; and it is as uncertain as S-1 degrees
+    /// of freedom make it. Both are conservative where pictures contribute.
     pub fn estimate(&self, resampling: &Resampling) -> Estimate {
         let [above, below] = [&self.above, &self.below].map(|squares| resampling.sums(squares));
         let logarithms: Vec<f64> = above.iter().zip(&below).map(|(a, b)| 0.5 * (a / b).ln()).collect();
@@ -100,12 +104,12 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// The end of a one-sided interval: the ratio is above it with probability `tail`.
+    /// The end of a one-sided interval, which is below the true ratio with probability `tail`.
     pub fn upper(&self, tail: f64) -> f64 {
         self.value * (self.deviation * student_quantile(tail, self.freedom)).exp()
     }
 
-    /// The ratio is below it with probability `tail`.
+    /// The end of a one-sided interval, which is above the true ratio with probability `tail`.
     pub fn lower(&self, tail: f64) -> f64 {
         self.value * (-self.deviation * student_quantile(tail, self.freedom)).exp()
     }
@@ -222,6 +226,7 @@ mod tests {
     #[test]
     fn ratios_that_mean_nothing_are_refused() {
         let ones = Array2::ones((2, 3));
+        assert!(RootRatio::new(Array2::ones((1, 1)), Array2::ones((1, 1))).is_err());
         assert!((RootRatio::new(4.0 * &ones, ones.clone()).unwrap().value() - 2.0).abs() < 1e-15);
         for (above, below) in
             [(ones.clone(), Array2::ones((3, 2))), (ones.clone(), Array2::zeros((2, 3))), (-&ones, ones.clone())]

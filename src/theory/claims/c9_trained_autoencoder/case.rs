@@ -17,7 +17,7 @@ use crate::train::{ObjectiveConfig, OptimiserConfig, Recipe};
 const WAVES: usize = 2;
 
 /// What the pictures show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum World {
     Gratings,
     Disks,

@@ -9,6 +9,7 @@ use super::trial::{MEASURED, VariantTrial};
 use crate::error::Result;
 use crate::theory::figure::{AxisSpec, Colours, Content, Figure, GalleryImage, GalleryRow, Series};
 use crate::theory::manifold::mean_of_channels;
+use crate::theory::statistics::mean;
 
 /// All figures of these outcomes.
 pub(super) fn all(outcomes: &[Outcome]) -> Result<Vec<Figure>> {
@@ -26,7 +27,7 @@ pub(super) fn all(outcomes: &[Outcome]) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Some pictures, restored by the first training of the first network.
+/// Some pictures, restored by the first training of the first two networks.
 fn gallery(world: World, outcomes: &[&Outcome]) -> Figure {
     let rows = outcomes
         .iter()
@@ -64,12 +65,13 @@ fn shown(outcome: &Outcome, row: usize, index: usize) -> GalleryRow {
 /// Names of the networks as categories, and a value of each: the mean over trainings, with the smallest and the largest.
 fn over_networks(name: &str, outcomes: &[&Outcome], value: impl Fn(&Outcome) -> Vec<f64>) -> Series {
     let values: Vec<Vec<f64>> = outcomes.iter().map(|outcome| value(outcome)).collect();
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let points = (1..).map(f64::from).zip(values.iter().map(|values| mean(values))).collect();
-    let range = |values: &Vec<f64>| {
-        (values.iter().copied().fold(f64::INFINITY, f64::min), values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
-    };
-    Series { spread: values.iter().map(range).collect(), ..Series::dots(name, points) }
+    Series { spread: values.iter().map(|values| range(values)).collect(), ..Series::dots(name, points) }
+}
+
+/// The smallest and the largest value.
+fn range(values: &[f64]) -> (f64, f64) {
+    (values.iter().copied().fold(f64::INFINITY, f64::min), values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
 }
 
 fn networks(outcomes: &[&Outcome]) -> AxisSpec {
@@ -81,16 +83,14 @@ fn networks(outcomes: &[&Outcome]) -> AxisSpec {
 fn errors(world: World, outcomes: &[&Outcome]) -> Figure {
     let relative = |errors: &Errors, outcome: &Outcome| errors.of_corruption(Part::Target, &outcome.references.identity);
     let each = |errors: Vec<&Errors>, outcome: &Outcome| errors.into_iter().map(|one| relative(one, outcome)).collect::<Vec<_>>();
-    let linear = |name: &'static str| {
-        move |outcome: &Outcome| {
-            outcome.references.linear.iter().filter(|one| one.0 == name).map(|one| relative(&one.1, outcome)).collect::<Vec<_>>()
-        }
-    };
     let mut series = vec![
         over_networks("f", outcomes, |outcome| each(outcome.subjects(), outcome)),
         over_networks("π", outcomes, |outcome| vec![relative(&outcome.references.projection, outcome)]),
-        over_networks("ridge regression", outcomes, linear("ridge regression")),
-        over_networks("PCA", outcomes, linear("PCA")),
+        over_networks("ridge regression", outcomes, |outcome| vec![relative(&outcome.references.ridge, outcome)]),
+        over_networks("PCA", outcomes, |outcome| vec![relative(&outcome.references.principal, outcome)]),
+        over_networks("f on clean pictures", outcomes, |outcome| {
+            outcome.subjects().iter().map(|own| own.of_corruption(Part::Fixed, &outcome.references.identity)).collect()
+        }),
     ];
     if outcomes.iter().all(|outcome| !outcome.plain().is_empty()) {
         series.push(over_networks("plain autoencoder", outcomes, |outcome| each(outcome.plain(), outcome)));
@@ -125,7 +125,8 @@ fn signature(world: World, outcomes: &[&Outcome]) -> Figure {
         stem: format!("c9_signature_{}", world.name()),
         title: format!("Which part of the corruption is left, {}", world.name()),
         caption: "Parts of f(x̂)-x at π(x̂), each over the same part of x̂-x. The identity leaves 1 of each; a projector onto the affine hull leaves 1 \
-                  radially and tangentially; π leaves the tangential part; f* leaves nothing."
+                  radially and tangentially; π leaves the tangential part; f* leaves nothing. Ridge regression also has other \
+                  values than a projector."
             .into(),
         content: Content::chart([networks(outcomes), AxisSpec::linear("part of the error / part of x̂-x")], series),
     }
@@ -138,12 +139,8 @@ fn repetition(world: World, outcome: &Outcome) -> Figure {
         let values =
             |place: usize| variants.iter().map(move |variant| of(variant)[place].relative(part, reference)).collect::<Vec<_>>();
         let places = 0..MEASURED.len();
-        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
-        let points = places.clone().map(|place| (MEASURED[place] as f64, mean(values(place)))).collect();
-        let range = |values: Vec<f64>| {
-            (values.iter().copied().fold(f64::INFINITY, f64::min), values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
-        };
-        Series { spread: places.map(|place| range(values(place))).collect(), ..Series::line(name, points) }
+        let points = places.clone().map(|place| (MEASURED[place] as f64, mean(&values(place)))).collect();
+        Series { spread: places.map(|place| range(&values(place))).collect(), ..Series::line(name, points) }
     };
     let references = &outcome.references;
     let last = MEASURED[MEASURED.len() - 1] as f64;

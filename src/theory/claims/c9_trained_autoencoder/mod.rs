@@ -7,6 +7,7 @@ mod constants;
 mod experiment;
 mod figures;
 mod hypotheses;
+mod linear;
 mod outcome;
 mod references;
 mod registration;

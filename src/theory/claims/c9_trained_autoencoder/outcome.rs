@@ -1,8 +1,12 @@
 //! All that is measured of one case.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use rayon::prelude::*;
 
-use super::case::Case;
+use super::case::{Case, World};
+use super::linear::LinearMaps;
 use super::references::References;
 use super::registration::Registration;
 use super::second_moment::BestJacobian;
@@ -22,15 +26,25 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// All cases. Trainings that an interrupted run has made are not made again.
+    /// All cases, one after the other, so that an interrupted run has complete ones, which are not measured again.
     pub(super) fn all(registration: &Registration, setting: &Setting) -> Result<Vec<Self>> {
         let cases = registration.cases(setting.effort());
-        cases.into_par_iter().map(|case| Self::new(case, registration, setting)).collect()
+        let mut linear: HashMap<(World, usize), LinearMaps> = HashMap::new();
+        let mut outcomes = vec![];
+        for case in cases {
+            let maps = match linear.entry((case.world, case.budget.side)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(none) => none.insert(LinearMaps::new(&case, registration)?),
+            };
+            outcomes.push(Self::new(case, registration, setting, maps)?);
+        }
+        Ok(outcomes)
     }
 
-    fn new(case: Case, registration: &Registration, setting: &Setting) -> Result<Self> {
+    /// One case.
+    pub(super) fn new(case: Case, registration: &Registration, setting: &Setting, linear: &LinearMaps) -> Result<Self> {
         let set = TestSet::new(&case, registration)?;
-        let references = References::new(&case, registration, &set, setting)?;
+        let references = References::new(&case, registration, &set, linear)?;
         let has_variants = setting.effort() == Effort::Full && registration.has_variants(&case);
         let best = if has_variants { Some(BestJacobian::new(&case, registration)?) } else { None };
         let one = |&seed: &u64| trial(&case, registration, seed, setting, &set, best.as_ref());
@@ -48,9 +62,9 @@ impl Outcome {
         self.trials.iter().filter_map(|trial| trial.plain.as_ref()).collect()
     }
 
-    /// The errors of ½(x̂ + f(x̂)) for each seed; none in the quick form.
+    /// The errors of ½(x̂ + f(x̂)) for each seed.
     pub(super) fn halfway(&self) -> Vec<&Errors> {
-        self.trials.iter().filter_map(|trial| trial.halfway.as_ref()).collect()
+        self.trials.iter().map(|trial| &trial.halfway).collect()
     }
 
     pub(super) fn variants(&self) -> Vec<&VariantTrial> {

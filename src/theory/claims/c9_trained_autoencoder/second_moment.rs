@@ -5,14 +5,11 @@ use rayon::prelude::*;
 
 use super::case::Case;
 use super::registration::Registration;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::theory::algebra::projector;
 use crate::theory::least_squares::LeastSquaresProjector;
 use crate::theory::pictures::Layout;
 use crate::theory::resemblance::CorruptedSample;
-
-/// Added to C_i on the diagonal, relative to its mean: the corruption leaves some directions nearly untouched, for which J_C is arbitrary.
-const FLOOR: f64 = 1e-3;
 
 /// Row i of the Jacobian at one point.
 struct Row {
@@ -21,6 +18,8 @@ struct Row {
     moment: Array2<f64>,
     /// Row i of J_C for this C.
     best: Array1<f64>,
+    /// The same, estimated from other corruptions.
+    other: Array1<f64>,
     /// Row i of P_T.
     orthogonal: Array1<f64>,
 }
@@ -39,14 +38,23 @@ impl BestJacobian {
         let lambda = registration.training.lambda;
         let of_point = |index: u32| -> Result<(Array1<f64>, Vec<Row>)> {
             let samples = source.corruptions(index, numbers.corruptions)?;
-            let x = samples[0].target.clone();
+            let x = samples.first().map(|sample| sample.target.clone()).ok_or_else(|| Error::argument("C9: no corruptions"))?;
             let (basis, n) = (source.manifold().tangent_basis(&x)?, x.len());
-            let tangent = projector(&basis);
+            let (tangent, (own, others)) = (projector(&basis), samples.split_at(samples.len() / 2));
             let row = |place: usize| {
                 let index = (2 * place + 1) * n / (2 * numbers.rows);
-                let moment = moment(&samples, |sample| weight(sample, index, lambda));
-                let best = LeastSquaresProjector::new(&basis, &moment)?.matrix().row(index).to_owned();
-                Ok(Row { index, moment, best, orthogonal: tangent.row(index).to_owned() })
+                let moment = |samples: &[CorruptedSample]| moment(samples, numbers.floor, |sample| weight(sample, index, lambda));
+                let best = |moment: &Array2<f64>| -> Result<Array1<f64>> {
+                    Ok(LeastSquaresProjector::new(&basis, moment)?.matrix().row(index).to_owned())
+                };
+                let (first, second) = (moment(own), moment(others));
+                Ok(Row {
+                    index,
+                    best: best(&first)?,
+                    other: best(&second)?,
+                    moment: first,
+                    orthogonal: tangent.row(index).to_owned(),
+                })
             };
             Ok((x, (0..numbers.rows).into_par_iter().map(row).collect::<Result<_>>()?))
         };
@@ -54,43 +62,41 @@ impl BestJacobian {
         Ok(Self { points, rows })
     }
 
-    /// `Σ_i ‖(j_i - r_i) C_i^½‖²` over the rows j_i of a Jacobian at each point: for r_i the rows of J_C, and of P_T. For J_C it is how much larger the
-    /// loss is than the least, to first order, if J fixes T.
-    pub(super) fn distances(&self, jacobians: &[Array2<f64>]) -> Vec<[f64; 2]> {
-        let of_point = |(rows, jacobian): (&Vec<Row>, &Array2<f64>)| {
-            let distance = |to: fn(&Row) -> &Array1<f64>| -> f64 {
-                let of_row = |row: &Row| {
-                    let difference = &jacobian.row(row.index) - to(row);
-                    difference.dot(&row.moment.dot(&difference))
-                };
-                rows.iter().map(of_row).sum()
-            };
-            [distance(|row| &row.best), distance(|row| &row.orthogonal)]
-        };
-        self.rows.iter().zip(jacobians).map(of_point).collect()
+    /// `Σ_i ‖(j_i - r_i) C_i^½‖²` over the rows j_i of a Jacobian at each point: for r_i the rows of J_C, and of P_T; and the inner product of these two
+    /// differences. For J_C it is how much larger the loss is than the least, to first order, if J fixes T.
+    pub(super) fn distances(&self, jacobians: &[Array2<f64>]) -> Array2<f64> {
+        self.distances_of(|point, row| jacobians[point].row(row.index).to_owned())
     }
 
-    /// The Jacobians whose rows are those of `(1-share) J_C + share P_T`, 0 in all other rows.
-    pub(super) fn between(&self, share: f64) -> Vec<Array2<f64>> {
-        let of_point = |(rows, x): (&Vec<Row>, &Array1<f64>)| {
-            let mut jacobian = Array2::zeros((x.len(), x.len()));
-            rows.iter()
-                .for_each(|row| jacobian.row_mut(row.index).assign(&((1.0 - share) * &row.best + share * &row.orthogonal)));
-            jacobian
-        };
-        self.rows.iter().zip(&self.points).map(of_point).collect()
+    /// The same for the second estimate of J_C.
+    pub(super) fn distances_of_other(&self) -> Array2<f64> {
+        self.distances_of(|_, row| row.other.clone())
+    }
+
+    fn distances_of(&self, of: impl Fn(usize, &Row) -> Array1<f64>) -> Array2<f64> {
+        let mut distances = Array2::zeros((self.rows.len(), 3));
+        for (point, rows) in self.rows.iter().enumerate() {
+            for row in rows {
+                let own = of(point, row);
+                let (best, orthogonal) = (&own - &row.best, &own - &row.orthogonal);
+                let weighted = row.moment.dot(&orthogonal);
+                let parts = [best.dot(&row.moment.dot(&best)), orthogonal.dot(&weighted), best.dot(&weighted)];
+                parts.iter().enumerate().for_each(|(part, value)| distances[[point, part]] += value);
+            }
+        }
+        distances
     }
 }
 
 /// `E[w eeᵀ]` with a small multiple of the identity.
-fn moment(samples: &[CorruptedSample], weight: impl Fn(&CorruptedSample) -> f64) -> Array2<f64> {
-    let n = samples[0].target.len();
+fn moment(samples: &[CorruptedSample], floor: f64, weight: impl Fn(&CorruptedSample) -> f64) -> Array2<f64> {
+    let n = samples.first().map_or(0, |sample| sample.target.len());
     let mut scaled = Array2::zeros((samples.len(), n));
     for (mut row, sample) in scaled.axis_iter_mut(Axis(0)).zip(samples) {
         row.assign(&((&sample.corrupted - &sample.target) * weight(sample).sqrt()));
     }
     let mut moment = scaled.t().dot(&scaled) / samples.len() as f64;
-    let floor = FLOOR * moment.diag().sum() / n as f64;
+    let floor = floor * moment.diag().sum() / n as f64;
     moment.diag_mut().iter_mut().for_each(|entry| *entry += floor);
     moment
 }
@@ -100,4 +106,31 @@ fn weight(sample: &CorruptedSample, index: usize, lambda: f64) -> f64 {
     let inside = sample.region.iter().filter(|inside| **inside).count() as f64;
     let n = sample.region.len() as f64;
     if sample.region[index] { lambda / inside } else { (1.0 - lambda) / (n - inside).max(1.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::theory::claim::{Effort, Setting};
+
+    #[test]
+    fn distances_are_those_of_the_jacobian_from_each_limit() {
+        let setting = Setting::new(4, Effort::Quick).unwrap();
+        let mut registration = Registration::of(&setting).unwrap();
+        (registration.jacobian.points, registration.jacobian.rows, registration.jacobian.corruptions) = (2, 3, 600);
+        let best = BestJacobian::new(&registration.cases(Effort::Quick)[0], &registration).unwrap();
+        // (1-share) J_C + share P_T.
+        let at = |share: f64| best.distances_of(|_, row| (1.0 - share) * &row.best + share * &row.orthogonal);
+        let (own, orthogonal, middle) = (at(0.0), at(1.0), at(0.5));
+        for point in 0..2 {
+            let apart = own[[point, 1]];
+            assert!(apart > 0.0 && own[[point, 0]] == 0.0 && orthogonal[[point, 1]] == 0.0);
+            let near = |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-9 * apart, "{found} {wanted}");
+            near(orthogonal[[point, 0]], apart);
+            near(middle[[point, 0]], 0.25 * apart);
+            near(middle[[point, 2]], -0.25 * apart);
+        }
+        assert!(best.distances_of_other().column(0).iter().all(|&distance| distance > 0.0));
+        assert_eq!(best.points.len(), 2);
+    }
 }

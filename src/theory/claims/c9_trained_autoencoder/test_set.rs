@@ -97,6 +97,11 @@ impl TestSet {
         self.hull.is_some()
     }
 
+    /// All x̂.
+    pub(super) fn corrupted(&self) -> Vec<Array1<f64>> {
+        self.pictures.iter().map(|picture| picture.sample.corrupted.clone()).collect()
+    }
+
     /// A map of grey pictures, as one of the layout: an RGB picture is replaced by the mean of its channels.
     pub(super) fn lifted(&self, grey: impl Fn(&Array1<f64>) -> Result<Array1<f64>>, y: &Array1<f64>) -> Result<Array1<f64>> {
         match self.layout {
@@ -110,11 +115,9 @@ impl TestSet {
     /// # Errors
     /// Those of `f`; a result of another length or that is not finite.
     pub(super) fn errors(&self, f: impl Fn(&[Array1<f64>]) -> Result<Vec<Array1<f64>>>) -> Result<Errors> {
-        let all = |of: fn(&CorruptedSample) -> &Array1<f64>| -> Vec<_> {
-            self.pictures.iter().map(|one| of(&one.sample).clone()).collect()
-        };
-        let once = f(&all(|sample| &sample.corrupted))?;
-        let (twice, fixed) = (f(&once)?, f(&all(|sample| &sample.target))?);
+        let targets: Vec<_> = self.pictures.iter().map(|picture| picture.sample.target.clone()).collect();
+        let once = f(&self.corrupted())?;
+        let (twice, fixed) = (f(&once)?, f(&targets)?);
         let rows = self.pictures.par_iter().zip(&once).zip(&twice).zip(&fixed).map(|(((picture, once), twice), fixed)| {
             let mut parts = self.parts(picture, once)?;
             parts[Part::Twice as usize] = square_norm(&(twice - once));

@@ -23,8 +23,8 @@ pub(super) struct Trial {
     pub(super) subject: Errors,
     /// The plain autoencoder, trained longer and without corruption; not in the quick form.
     pub(super) plain: Option<Errors>,
-    /// ½(x̂ + f(x̂)), as a map that is not idempotent; not in the quick form.
-    pub(super) halfway: Option<Errors>,
+    /// ½(x̂ + f(x̂)), a map that undoes half as much.
+    pub(super) halfway: Errors,
     /// f(x̂) of the pictures that are shown, one in each row.
     #[serde(with = "bits::matrix")]
     pub(super) shown: Array2<f64>,
@@ -38,12 +38,10 @@ pub(super) struct VariantTrial {
     pub(super) repeated: Vec<Errors>,
     /// The network itself, repeated without having been trained for it.
     pub(super) reused: Vec<Errors>,
-    /// Trained with white noise on x̂.
-    pub(super) noisy: Errors,
-    /// [`BestJacobian::distances`] of the network, `[points, 2]`.
+    /// [`BestJacobian::distances`] of the network.
     #[serde(with = "bits::matrix")]
     pub(super) jacobian: Array2<f64>,
-    /// The same of the network trained with noise.
+    /// The same of the network trained with white noise on x̂.
     #[serde(with = "bits::matrix")]
     pub(super) noisy_jacobian: Array2<f64>,
 }
@@ -72,7 +70,7 @@ pub(super) fn trial(
         let shown: Vec<Array1<f64>> = set.shown().iter().map(|&index| set.pictures[index].sample.corrupted.clone()).collect();
         Ok(Trial {
             subject: errors(&trained)?,
-            halfway: plain.as_ref().map(|_| set.errors(|points| halfway(&trained, points))).transpose()?,
+            halfway: set.errors(|points| halfway(&trained, points))?,
             plain: plain.as_ref().map(errors).transpose()?,
             shown: as_rows(trained.apply(&shown)?)?,
             variants: best.map(|best| variants(&experiment, registration, set, best, &trained)).transpose()?,
@@ -91,19 +89,15 @@ fn variants(
     let (repeated, noisy) = rayon::join(|| experiment.train_repeated(numbers), || experiment.train(numbers.noise));
     let (repeated, noisy) = (repeated?, noisy?);
     let gate = Gate { kappa: numbers.kappa };
-    let corrupted: Vec<Array1<f64>> = set.pictures.iter().map(|picture| picture.sample.corrupted.clone()).collect();
+    let corrupted = set.corrupted();
     let after = |trained: &Trained| -> Result<Vec<Errors>> {
         let results = gate.repeat(&corrupted, MEASURED[MEASURED.len() - 1], |points| trained.apply(points))?;
         MEASURED.iter().map(|&number| set.errors_of(&results[number])).collect()
     };
-    let distances = |trained: &Trained| -> Result<Array2<f64>> {
-        let distances = best.distances(&trained.jacobians(&best.points)?);
-        Ok(Array2::from_shape_fn((distances.len(), 2), |(point, to)| distances[point][to]))
-    };
+    let distances = |trained: &Trained| -> Result<Array2<f64>> { Ok(best.distances(&trained.jacobians(&best.points)?)) };
     Ok(VariantTrial {
         repeated: after(&repeated)?,
         reused: after(trained)?,
-        noisy: set.errors(|points| noisy.apply(points))?,
         jacobian: distances(trained)?,
         noisy_jacobian: distances(&noisy)?,
     })
