@@ -17,7 +17,6 @@ use crate::theory::hierarchical::{Estimate, Resampling, RootRatio, holm};
 
 /// Tail of the interval that is reported beside each verdict: 95 %.
 const REPORTED: f64 = 0.025;
-/// f* restores gratings and disks up to the believed share of x̂ at the last κ.
 
 /// What a hypothesis says about a ratio.
 #[derive(Clone, Copy)]
