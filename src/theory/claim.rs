@@ -85,8 +85,8 @@ impl Setting {
     }
 
     /// A part of the measurement that takes long: what an interrupted run has made of it, or what `make` returns. The name has letters, digits, `_`
-    /// and `-`. The same program with the same seed must make the same part again. Numbers that may be NaN or infinite do not survive JSON; see
-    /// [`bits`](super::bits).
+    /// and `-`. The same program with the same seed must make the same part again. Numbers that may be NaN or infinite do not survive JSON:
+    /// keep their bits.
     ///
     /// # Errors
     /// Those of `make`; the part cannot be written.
