@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::bits;
 use super::detection_limit::DetectionLimit;
 use super::figure::Figure;
-use super::journal::Journal;
+use super::kept::Kept;
 use crate::backend::Cpu;
 use crate::backend::cpu::Isa;
 use crate::error::{Error, Result};
@@ -34,8 +34,8 @@ pub struct Setting {
     seed: u64,
     effort: Effort,
     isa: Isa,
-    /// Where parts of a measurement are kept, and the id of the claim.
-    journal: Option<(Journal, &'static str)>,
+    /// Where parts of the measurement are kept.
+    kept: Option<Kept>,
 }
 
 impl Setting {
@@ -47,7 +47,7 @@ impl Setting {
         if seed > MAX_SEED {
             return Err(Error::argument(format!("the seed must be 0 to {MAX_SEED}, got {seed}")));
         }
-        Ok(Self { seed, effort, isa: Cpu::new().isa(), journal: None })
+        Ok(Self { seed, effort, isa: Cpu::new().isa(), kept: None })
     }
 
     /// The same setting with the instruction set of `cpu`.
@@ -79,9 +79,9 @@ impl Setting {
         Self { seed, ..self.clone() }
     }
 
-    /// The same setting, with parts of the measurement of `claim` kept in `journal`.
-    pub(super) fn kept_in(&self, journal: Option<&Journal>, claim: &'static str) -> Self {
-        Self { journal: journal.cloned().map(|journal| (journal, claim)), ..self.clone() }
+    /// The same setting, with parts of the measurement kept there.
+    pub(super) fn kept_in(&self, kept: Option<Kept>) -> Self {
+        Self { kept, ..self.clone() }
     }
 
     /// A part of the measurement that takes long: what an interrupted run has made of it, or what `make` returns. The name has letters, digits, `_`
@@ -91,8 +91,8 @@ impl Setting {
     /// # Errors
     /// Those of `make`; the part cannot be written.
     pub fn part<T: Serialize + DeserializeOwned>(&self, name: &str, make: impl FnOnce() -> Result<T>) -> Result<T> {
-        match &self.journal {
-            Some((journal, claim)) => journal.part(claim, self.seed, name, make),
+        match &self.kept {
+            Some(kept) => kept.or_make(name, make),
             None => make(),
         }
     }

@@ -34,6 +34,7 @@ pub mod figure;
 pub mod guide {}
 pub mod hierarchical;
 pub mod journal;
+mod kept;
 pub mod least_squares;
 pub mod manifold;
 pub mod pictures;

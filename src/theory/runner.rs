@@ -184,7 +184,7 @@ fn measure(
         return Ok(known);
     }
     let start = Instant::now();
-    let evidence = (claim.measure)(&setting.kept_in(journal, claim.id))
+    let evidence = (claim.measure)(&setting.kept_in(journal.map(|journal| journal.parts(claim, setting.seed()))))
         .map_err(|error| error.within(format!("{} (seed {})", claim.id, setting.seed())))?;
     let finding = Finding { claim, seed: setting.seed(), evidence, wall: start.elapsed() };
     if let Some(journal) = journal {
