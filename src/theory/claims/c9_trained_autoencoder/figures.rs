@@ -125,8 +125,7 @@ fn signature(world: World, outcomes: &[&Outcome]) -> Figure {
         stem: format!("c9_signature_{}", world.name()),
         title: format!("Which part of the corruption is left, {}", world.name()),
         caption: "Parts of f(x̂)-x at π(x̂), each over the same part of x̂-x. The identity leaves 1 of each; a projector onto the affine hull leaves 1 \
-                  radially and tangentially; π leaves the tangential part; f* leaves nothing. Ridge regression also has other \
-                  values than a projector."
+                  radially and tangentially; π leaves the tangential part; f* leaves nothing."
             .into(),
         content: Content::chart([networks(outcomes), AxisSpec::linear("part of the error / part of x̂-x")], series),
     }

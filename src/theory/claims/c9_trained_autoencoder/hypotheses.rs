@@ -274,7 +274,8 @@ mod tests {
         let case = registration.cases(Effort::Full).remove(0);
         let linear = LinearMaps::new(&case, &registration).unwrap();
         let outcome = Outcome::new(case, &registration, &setting, &linear).unwrap();
-        let checks = checks(&registration, &[outcome], &setting).unwrap();
+        let outcomes = [outcome];
+        let checks = checks(&registration, &outcomes, &setting).unwrap();
         let starts: Vec<String> = checks.iter().map(|check| check.quantity.chars().take(2).collect()).collect();
         assert_eq!(starts[1..], ["H1", "H2", "H3", "H4", "H5", "H6", "H7"]);
         for check in &checks {
@@ -285,5 +286,10 @@ mod tests {
         assert!(checks[0].passed() && checks[0].control_rejected() == Some(true), "{:?}", checks[0]);
         assert!(!checks[1].passed() && !checks[2].passed());
         assert_eq!(checks[5].control_rejected(), Some(true), "{:?}", checks[5]);
+        // All four kinds of figures, each a valid one.
+        let figures = super::super::figures::all(&outcomes).unwrap();
+        let stems: Vec<&str> = figures.iter().map(|figure| figure.stem.as_str()).collect();
+        assert_eq!(stems, ["c9_gallery_gratings", "c9_errors_gratings", "c9_signature_gratings", "c9_repetition_gratings"]);
+        assert!(figures.iter().all(|figure| figure.check_stem().is_ok()));
     }
 }

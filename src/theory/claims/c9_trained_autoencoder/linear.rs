@@ -110,7 +110,7 @@ impl Rivals {
 }
 
 /// Points as rows.
-fn rows<'a>(points: impl ExactSizeIterator<Item = &'a Array1<f64>> + Clone) -> Result<Array2<f64>> {
+pub(super) fn rows<'a>(points: impl ExactSizeIterator<Item = &'a Array1<f64>> + Clone) -> Result<Array2<f64>> {
     let [count, n] = [points.len(), points.clone().next().map_or(0, Array1::len)];
     let values = points.flat_map(|point| point.iter().copied()).collect();
     Array2::from_shape_vec((count, n), values).map_err(|error| Error::shape("rows", error))

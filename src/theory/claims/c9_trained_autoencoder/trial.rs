@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::case::Case;
 use super::experiment::{Experiment, Trained};
+use super::linear::rows;
 use super::registration::Registration;
 use super::repetition::Gate;
 use super::second_moment::BestJacobian;
 use super::test_set::{Errors, TestSet};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::theory::bits;
 use crate::theory::claim::Setting;
 
@@ -72,7 +73,7 @@ pub(super) fn trial(
             subject: errors(&trained)?,
             halfway: set.errors(|points| halfway(&trained, points))?,
             plain: plain.as_ref().map(errors).transpose()?,
-            shown: as_rows(trained.apply(&shown)?)?,
+            shown: rows(trained.apply(&shown)?.iter())?,
             variants: best.map(|best| variants(&experiment, registration, set, best, &trained)).transpose()?,
         })
     })
@@ -105,9 +106,4 @@ fn variants(
 
 fn halfway(trained: &Trained, points: &[Array1<f64>]) -> Result<Vec<Array1<f64>>> {
     Ok(points.iter().zip(trained.apply(points)?).map(|(point, image)| 0.5 * (point + &image)).collect())
-}
-
-fn as_rows(points: Vec<Array1<f64>>) -> Result<Array2<f64>> {
-    let [count, n] = [points.len(), points.first().map_or(0, Array1::len)];
-    Array2::from_shape_vec((count, n), points.into_iter().flatten().collect()).map_err(|error| Error::shape("rows", error))
 }
