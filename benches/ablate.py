@@ -47,7 +47,7 @@ from pathlib import Path
 import shared
 
 METRICS = ["image_auroc", "image_auroc_max", "image_auroc_top", "image_auroc_sum", "pixel_auroc", "au_pro"]
-METRICS += ["image_ap", "pixel_ap", "image_auroc_by_kind"]
+METRICS += ["image_ap", "pixel_ap", "image_auroc_by_kind", "image_threshold"]
 SETS = ["test", "validation"]
 # The score that the config of a run names.
 OWN = "own"
@@ -172,13 +172,6 @@ def read(path):
     return Plan(base, own, runs, scores)
 
 
-def write(path, text):
-    """Writes a file as a whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    os.replace(part, path)
-
-
 def end_with_parent():
     """Lets the system end this process with the driver, however that ends (Linux)."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
@@ -211,7 +204,7 @@ def timed(command, folder):
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent = usage.ru_utime + usage.ru_stime - ended.ru_utime - ended.ru_stime + running
         cost = {"cpu_seconds": before["cpu_seconds"] + spent, "wall_seconds": before["wall_seconds"] + time.monotonic() - start}
-        write(path, json.dumps(cost) + "\n")
+        shared.replace(path, json.dumps(cost) + "\n")
 
     def tick():
         children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
@@ -278,7 +271,7 @@ def train(options, plan, run):
     for name in recorded(folder) - set(texts):
         (folder / name).unlink()
     for name, text in texts.items():
-        write(folder / name, text)
+        shared.replace(folder / name, text)
     if (folder / "model.safetensors").exists():
         return True
     resume = ["--resume"] if (folder / "checkpoint.safetensors").exists() else []
@@ -292,7 +285,7 @@ def keep_metrics(folder):
     metrics = json.loads((folder / "metrics.json").read_text())
     shutil.rmtree(folder)
     folder.mkdir()
-    write(folder / "metrics.json", json.dumps(metrics) + "\n")
+    shared.replace(folder / "metrics.json", json.dumps(metrics) + "\n")
 
 
 def judge(options, run, score):
@@ -318,7 +311,7 @@ def evaluate(options, plan, run):
         detection = run.folder(options.out) / score / "detection.toml"
         check_unchanged(detection, text)
         detection.parent.mkdir(exist_ok=True)
-        write(detection, text)
+        shared.replace(detection, text)
         if not run.is_judged(options.out, score) and not judge(options, run, score):
             return False
     return True

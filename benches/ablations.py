@@ -1,4 +1,5 @@
 """Tables of paper/ablations.md, from the records in paper/ablations/ that `benches/ablate.py --json` writes."""
+import json
 from statistics import mean, stdev
 
 OWN = "own"
@@ -95,8 +96,10 @@ def correlation(a, b):
 
 
 def united(records):
-    """The rows of several records as one, each scored training once. Processor and date are those of the last."""
-    rows = {(row["category"], row["protocol"]["test"]): row for record in records for row in record["rows"]}
+    """The rows of several records as one, each scored training once: a training that two plans have has the same results in all digits.
+    Processor and date are those of the last."""
+    results = lambda row: json.dumps([row["category"], row["score"] == OWN, *(row[images] for images in IMAGES)])
+    rows = {results(row): row for record in records for row in record["rows"]}
     return records[-1] | {"rows": list(rows.values())}
 
 

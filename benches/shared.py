@@ -58,4 +58,11 @@ def write(path, record):
     if path is None:
         return print(text)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text + "\n")
+    replace(path, text + "\n")
+
+
+def replace(path, text):
+    """Writes a file as a whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    os.replace(part, path)

@@ -29,7 +29,7 @@ OTHERS = "paper/ablations/others.json"
 CATEGORIES = "paper/ablations/categories.json"
 LEAVE = "paper/ablations/leave-one-out.json"
 RESULT = "paper/ablations/result-256.json"
-ABLATIONS = (FACTORS, CURVES, LONG, OTHERS, CATEGORIES, LEAVE)
+ABLATIONS = (FACTORS, CURVES, LONG, OTHERS, CATEGORIES, LEAVE, RESULT)
 # Cards by what was audited.
 AUDITS = {
     "demo": "paper/results/audit/demo.json",

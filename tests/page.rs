@@ -5,5 +5,6 @@ mod page {
     mod data;
     mod node;
     mod sample;
+    #[path = "../fixture/tool.rs"]
     mod tool;
 }

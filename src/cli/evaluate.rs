@@ -1,12 +1,12 @@
-use std::borrow::Cow;
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::data::{Category, Image, Plane, TestImage, check_output_folder, list_images, read_image};
+use crate::data::{Category, Image, Plane, TestImage, check_output_folder};
 use crate::detect::{Detector, Resolution, Source};
 use crate::ops::Backend;
 use crate::report::results::{self, Results};
-use crate::run::{Config, EvaluationReport, ImageCounts, METRICS_FILE, Measured, PartialReport, evaluate_test_set};
+use crate::run::{
+    CalibrationImages, Config, EvaluationReport, ImageCounts, METRICS_FILE, Measured, PartialReport, evaluate_test_set,
+};
 use crate::{Error, Result};
 use anyhow::bail;
 
@@ -133,32 +133,13 @@ fn conclude_partly(arguments: &Arguments, gaps: &[String], report: &PartialRepor
 
 /// Takes the thresholds from the normal images of a folder.
 fn calibrate(detector: &mut Detector<impl Backend>, folder: &Path, category: &Category) -> Result<()> {
-    let paths = list_images(folder)?;
-    let tested: HashSet<PathBuf> = category.test.iter().filter_map(|test| test.path.canonicalize().ok()).collect();
-    let trained: HashSet<PathBuf> = category.train.iter().filter_map(|path| path.canonicalize().ok()).collect();
-    let is_in = |set: &HashSet<PathBuf>, path: &PathBuf| path.canonicalize().is_ok_and(|path| set.contains(&path));
-    if let Some(path) = paths.iter().find(|path| is_in(&tested, path)) {
-        let reason = "is in the test set; thresholds must come from other images, or they are chosen on the test set";
-        return Err(Error::file(path, reason));
-    }
-    let (known, all) = (paths.iter().filter(|path| is_in(&trained, path)).count(), paths.len());
-    if known > 0 && known < all {
-        let reason = format!(
-            "{known} of {all} images are in train/good, where the network may have been trained on them; give only the others"
-        );
-        return Err(Error::file(folder, reason));
-    }
-    if known > 0 {
+    let images = CalibrationImages::list(folder, category)?;
+    if images.source == Source::TrainingFolder {
         let reason = "in train/good, where the network may have been trained on them";
         log::warn!("{}: all images are {reason}, so the rate of false alarms to expect is unknown", folder.display());
     }
-    let bar = progress::image_bar(paths.len());
-    let images = paths.iter().map(|path| {
-        bar.inc(1);
-        read_image(path).map(Cow::Owned)
-    });
-    let source = if known > 0 { Source::TrainingFolder } else { Source::Given };
-    detector.calibrate_on(images, source).map_err(|error| error.within(format!("images of {}", folder.display())))?;
+    let bar = progress::image_bar(images.len());
+    images.calibrate(detector, || bar.inc(1))?;
     bar.finish_and_clear();
     Ok(())
 }

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::Result;
 use crate::data::{Category, check_output_folder, lock_folder};
 use crate::detect::Detector;
 use crate::ops::Backend;
 use crate::report::{reproduction, runs};
 use crate::run::reproduction::{
-    Estimate, Folders, PAGE_FILE, Plan, PlannedRun, Preview, Report, Request, RunReport, Shard, Watcher, categories, execute,
-    finished, merge, write_results,
+    Ended, Folders, Merge, PAGE_FILE, Plan, PlannedRun, Preview, Report, Request, RunReport, Session, Shard, Watcher, categories,
+    write_results,
 };
-use crate::run::{EvaluationReport, LogEntry, MODEL_FILE, parse_minutes, steps_within};
-use anyhow::{Context, anyhow, bail};
+use crate::run::{EvaluationReport, LogEntry, MODEL_FILE, parse_minutes};
+use crate::{Error, Result};
+use anyhow::{Context, bail};
 use indicatif::{HumanBytes, HumanDuration};
 
 use super::device::{DeviceOption, on_device};
@@ -78,7 +78,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         bail!("{} is the folder of the data; choose another --out, so that results do not mix with images", data.display());
     }
     let Some(data) = &arguments.data else {
-        let (plan, runs) = merge(&arguments.merge, &arguments.out)?;
+        let merge = Merge::new(&arguments.merge, &arguments.out)?;
+        let _lock = lock_folder(&arguments.out)?;
+        let (plan, runs) = merge.write(&arguments.out)?;
         let report = write_report(&arguments.out, &plan, runs)?;
         conclude(&arguments.out, &report)?;
         return Ok(ExitCode::SUCCESS);
@@ -112,84 +114,34 @@ fn is_same(first: &Path, second: &Path) -> bool {
 
 fn reproduce(arguments: &Arguments, request: &Request, backend: &impl Backend) -> anyhow::Result<ExitCode> {
     let folders = Folders { data: request.data.clone(), out: arguments.out.clone() };
-    let plan = Plan::new(request, backend.description(), arguments.device.precision())?;
     let _lock = if arguments.dry_run { None } else { Some(lock_folder(&folders.out)?) };
     let signal = Signal::listen()?;
-    let (plan, todo) = planned(arguments, request, backend, plan, &folders)?;
+    let session = Session::open(backend, arguments.device.precision(), (request, arguments.budget), folders)?;
+    print(runs::plan_table(&session.plan, &session.complete, screen()))?;
+    describe(&session)?;
     if arguments.dry_run {
         return Ok(ExitCode::SUCCESS);
     }
-    plan.write(&folders.out)?;
-    let mut progress = ReproductionProgress::new(todo.len(), plan.steps);
-    let mut failures = Vec::new();
-    for run in &todo {
-        progress.start(run);
-        let mut watch = Watch { progress: &mut progress, signal: &signal };
-        match execute(backend, &plan, run, &folders, &signal.stop, &mut watch) {
-            Ok(Some(report)) => {
-                progress.done(&report);
-                write_report(&folders.out, &plan, done(&plan, &folders.out)?)?;
-            }
-            Ok(None) => {
-                progress.finish();
-                note("interrupted; the same command continues");
-                return Ok(ExitCode::from(INTERRUPTED));
-            }
-            Err(error) => {
-                let error = error.into();
-                progress.failed(&error);
-                failures.push(format!("{} seed {}", run.category, run.seed));
-            }
-        }
-    }
-    progress.finish();
-    let report = write_report(&folders.out, &plan, done(&plan, &folders.out)?)?;
-    conclude(&folders.out, &report)?;
-    if !failures.is_empty() {
-        bail!("{} of {} runs failed: {}", failures.len(), plan.own_runs().len(), failures.join(", "));
+    let progress = ReproductionProgress::new(session.todo.len(), session.plan.steps);
+    let mut watch = Watch { progress, signal: &signal, session: &session };
+    let ended = session.run(backend, &signal.stop, &mut watch);
+    watch.progress.finish();
+    let Ended::Through { results, failed } = ended? else {
+        note("interrupted; the same command continues");
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    let report = write_report(&arguments.out, &session.plan, results)?;
+    conclude(&arguments.out, &report)?;
+    if !failed.is_empty() {
+        let names: Vec<String> = failed.iter().map(|run| format!("{} seed {}", run.category, run.seed)).collect();
+        bail!("{} of {} runs failed: {}", failed.len(), session.plan.own_runs().len(), names.join(", "));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The final plan, printed, and the runs that are not done.
-fn planned(
-    arguments: &Arguments,
-    request: &Request,
-    backend: &impl Backend,
-    mut plan: Plan,
-    folders: &Folders,
-) -> anyhow::Result<(Plan, Vec<PlannedRun>)> {
-    let earlier = Plan::read(&folders.out)?;
-    let mut estimate = None;
-    if let Some(budget) = arguments.budget {
-        // A plan that was begun keeps its steps, however fast the machine is today.
-        let steps = match &earlier {
-            Some(earlier) => earlier.steps,
-            None => {
-                let measured = Estimate::measure(backend, &plan, &plan.own_runs(), folders)?;
-                let step_times = estimate.insert(measured).step_times.as_ref();
-                steps_within(budget, step_times.map_err(|reason| anyhow!("--budget needs a run that can be timed: {reason}"))?)?
-            }
-        };
-        plan = Plan::with_budget(request, &plan, budget, steps)?;
-    }
-    earlier.map_or(Ok(()), |earlier| plan.check_continues(&earlier, &folders.out))?;
-    let (mut todo, mut complete) = (Vec::new(), Vec::new());
-    for run in plan.own_runs() {
-        let is_done = finished(&plan, &run, &folders.out)?.is_some();
-        if is_done { complete.push(run) } else { todo.push(run) }
-    }
-    let estimate = match estimate {
-        Some(estimate) => estimate,
-        None => Estimate::measure(backend, &plan, &todo, folders)?,
-    };
-    print(runs::plan_table(&plan, &complete, screen()))?;
-    describe(&plan, &todo, &estimate, folders)?;
-    Ok((plan, todo))
-}
-
 /// Prints what the plan costs, and which folders are left out.
-fn describe(plan: &Plan, todo: &[PlannedRun], estimate: &Estimate, folders: &Folders) -> anyhow::Result<()> {
+fn describe(session: &Session) -> anyhow::Result<()> {
+    let (plan, todo, estimate, folders) = (&session.plan, &session.todo, &session.estimate, session.folders());
     let (_, mut others) = categories(&folders.data)?;
     let out = folders.out.canonicalize().ok();
     others.retain(|name| out.is_none() || folders.data.join(name).canonicalize().ok() != out);
@@ -227,11 +179,6 @@ fn round(bytes: u64) -> u64 {
     bytes.div_ceil(unit).saturating_mul(unit)
 }
 
-/// The results of the runs that are done.
-fn done(plan: &Plan, out: &Path) -> Result<Vec<RunReport>> {
-    plan.own_runs().iter().filter_map(|run| finished(plan, run, out).transpose()).collect()
-}
-
 /// Writes the files of the report.
 fn write_report(out: &Path, plan: &Plan, reports: Vec<RunReport>) -> Result<Report> {
     let report = write_results(out, plan, reports)?;
@@ -266,13 +213,18 @@ impl Signal {
     }
 }
 
-/// Shows the progress of a run and draws its page.
+/// Shows the progress, and draws the page of each run and that of all.
 struct Watch<'a> {
-    progress: &'a mut ReproductionProgress,
+    progress: ReproductionProgress,
     signal: &'a Signal,
+    session: &'a Session,
 }
 
 impl<B: Backend> Watcher<B> for Watch<'_> {
+    fn begins(&mut self, run: &PlannedRun) {
+        self.progress.start(run);
+    }
+
     fn step(&mut self, entry: &LogEntry) {
         self.signal.is_training.store(true, Ordering::Relaxed);
         self.progress.step(entry);
@@ -294,6 +246,15 @@ impl<B: Backend> Watcher<B> for Watch<'_> {
         let Some(report) = report else { return Ok(()) };
         let run = page::Run { loss: page::loss_curve(&folder.join(MODEL_FILE))?, wall: None };
         page::write(folder, detector, category, report, &run)
+    }
+
+    fn done(&mut self, report: &RunReport, results: Vec<RunReport>) -> Result<()> {
+        self.progress.done(report);
+        write_report(&self.session.folders().out, &self.session.plan, results).map(drop)
+    }
+
+    fn failed(&mut self, error: Error) {
+        self.progress.failed(&error.into());
     }
 }
 

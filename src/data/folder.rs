@@ -15,8 +15,8 @@ use super::file::{read_image, read_mask, read_size};
 use super::image::{Image, Plane};
 use crate::error::{Error, Result};
 
-/// Name of the folder of normal images.
-const GOOD: &str = "good";
+/// Name of the folder of normal images, and of their kind among test images.
+pub const GOOD: &str = "good";
 const READ: [&str; 3] = ["png", "jpg", "jpeg"];
 const NOT_READ: [&str; 8] = ["bmp", "tif", "tiff", "gif", "webp", "ppm", "pgm", "jp2"];
 
@@ -269,7 +269,7 @@ fn subfolders(folder: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
 }
 
 /// The entries of a folder without hidden ones, sorted.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let refuse = |error| Error::io(folder, "cannot be listed", error);
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(refuse)? {
@@ -283,9 +283,18 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn is_picture(path: &Path) -> Result<bool> {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let extension = extension(path);
     if NOT_READ.contains(&extension.as_str()) {
         return Err(Error::file(path, format!("images in {extension} format are not supported; convert them to PNG or JPEG")));
     }
-    Ok(READ.contains(&extension.as_str()))
+    Ok(is_read(path))
+}
+
+/// Whether the extension is that of an image that can be read.
+pub(super) fn is_read(path: &Path) -> bool {
+    READ.contains(&extension(path).as_str())
+}
+
+fn extension(path: &Path) -> String {
+    path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
 }

@@ -9,6 +9,7 @@ use ndarray::Axis;
 use rayon::prelude::*;
 
 use super::file::{to_byte, write_mask_png, write_png};
+use super::folder::GOOD;
 use super::image::{Image, Plane};
 use super::texture::Defect;
 use crate::disk::make_folder;
@@ -96,7 +97,7 @@ impl ValidationSet {
     }
 
     fn write(&self, out: &Path) -> Result<()> {
-        let folder = |image: &ValidationImage, part: &str| out.join(part).join(image.defect.map_or("good", Defect::name));
+        let folder = |image: &ValidationImage, part: &str| out.join(part).join(image.defect.map_or(GOOD, Defect::name));
         make_folder(&out.join("test/good"))?;
         for drawn in &self.defects {
             make_folder(&out.join("test").join(drawn.defect.name()))?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::detector::ImageScores;
 use super::metrics::{self, Curves, Metrics, Record, Score, image_auroc_by_kind, resize_bilinear, resize_nearest};
-use crate::data::{Category, Image, Plane, TestImage};
+use crate::data::{Category, GOOD, Image, Plane, TestImage};
 use crate::error::{Error, Result};
 
 /// Resolution of the pixel metrics. Maps are resized bilinearly, masks by nearest neighbour.
@@ -56,6 +56,13 @@ pub struct ImageResult {
     pub scores: ImageScores,
 }
 
+impl ImageResult {
+    /// Whether the image is normal.
+    pub fn is_good(&self) -> bool {
+        self.kind == GOOD
+    }
+}
+
 /// Metrics of a category with the scores of its images.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
@@ -88,7 +95,7 @@ pub fn evaluate(
 
 fn auroc_by_kind(images: &[ImageResult], score: Score) -> Result<BTreeMap<String, f64>> {
     let scores: Vec<f64> = images.iter().map(|image| image.scores.get(score)).collect();
-    let kinds: Vec<_> = images.iter().map(|image| Some(image.kind.as_str()).filter(|&kind| kind != "good")).collect();
+    let kinds: Vec<_> = images.iter().map(|image| (!image.is_good()).then_some(image.kind.as_str())).collect();
     image_auroc_by_kind(&scores, &kinds)
 }
 

@@ -128,7 +128,7 @@ impl ThresholdReport {
         let quantile = settings.detection.image_quantile;
         let exceeds = |scores: &ImageScores, score: Score| scores.get(score) > thresholds.image;
         let count = |is_good: bool, is_wrong: bool| {
-            let of = images.iter().filter(|image| (image.kind == "good") == is_good);
+            let of = images.iter().filter(|image| image.is_good() == is_good);
             let wrong = of.clone().filter(|image| exceeds(&image.scores, settings.detection.score) == is_wrong);
             ObservedRate::new(wrong.count() as u64, of.count() as u64)
         };

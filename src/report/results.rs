@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::table::{Column, Screen, Table};
+use crate::data::GOOD;
 use crate::detect::metrics::{Counts, Score, auroc_standard_error};
 use crate::detect::{ObservedRate, ThresholdReport};
 use crate::run::{EvaluationReport, PartialReport};
@@ -12,9 +13,6 @@ const FIGURE_DEFECTS: usize = 3;
 
 /// A metric only for comparison with published tables; the page has no card for it.
 const COMPARISON: &str = "AU-PRO-200";
-
-/// Kind of the images without a defect.
-const GOOD: &str = "good";
 
 /// An evaluation, with the score and the threshold that classify an image.
 #[derive(Clone, Copy, Debug)]

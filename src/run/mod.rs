@@ -1,6 +1,7 @@
 //! One experiment from config to metrics: what the commands `train`, `evaluate` and `demo` do, as a library.
 
 mod budget;
+mod calibration;
 mod config;
 mod demo;
 mod early_warning;
@@ -13,6 +14,7 @@ mod training;
 mod validation;
 
 pub use budget::{parse_minutes, steps_within, time_step};
+pub use calibration::CalibrationImages;
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
 pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
 pub use evaluation::{

@@ -1,13 +1,13 @@
 //! `reproduce`: one command from a folder of categories to a report, on one machine or several.
 
 use std::fs;
-use std::io::Write;
 use std::process::{Child, Stdio};
 
 use orthoscope::run::Log;
 use serde_json::Value;
 
 use crate::cli::interrupt::{interrupted, wait};
+use crate::fixture::tool::tool;
 use crate::fixture::{CONFIG, Ran, Scratch, orthoscope, told, tree};
 
 const REPRODUCE: &str = "reproduce --data . --config c.toml --device cpu";
@@ -198,9 +198,7 @@ fn the_cluster_scripts_make_the_same_report() {
     }
     script(&scratch, "slurm.sh", "merge slurm", &[]);
     assert!(scratch.read("slurm/merged/report.json") == scratch.read("whole/report.json"));
-    if std::process::Command::new("parallel").arg("--version").output().is_err() {
-        // Not by `eprintln!`, which the test harness keeps to itself where a test passes.
-        let _ = writeln!(std::io::stderr(), "skipped benches/cluster/parallel.sh: there is no GNU parallel");
+    if tool(&["parallel"], "ORTHOSCOPE_REQUIRE_PARALLEL", "benches/cluster/parallel.sh").is_none() {
         return;
     }
     script(&scratch, "parallel.sh", "2 . parallel --config c.toml --device cpu", &[]);
@@ -246,6 +244,23 @@ fn shards_that_do_not_belong_together_are_refused() {
     scratch.succeeds(&format!("{REPRODUCE} --seeds 3 --out part-4 --shard 2/2"));
     let text = refused("part-1 part-4");
     assert!(text.ends_with("the plan in part-1 lacks cloth seed 2"), "{text}");
+}
+
+#[test]
+fn other_images_under_the_same_names_are_noticed() {
+    let scratch = Scratch::new();
+    scratch.succeeds(&format!("{REPRODUCE} --seeds 2 --out part-1 --shard 1/2"));
+    let before = scratch.read("cloth/train/good/000.png");
+    scratch.write("cloth/train/good/000.png", scratch.read("cloth/train/good/001.png"));
+    let text = scratch.refuses(&format!("{REPRODUCE} --seeds 2 --out part-1 --shard 1/2"));
+    assert_eq!(text, "part-1: holds runs of another plan: the images of cloth differ; choose another folder");
+    scratch.succeeds(&format!("{REPRODUCE} --seeds 2 --out part-2 --shard 2/2"));
+    let text = scratch.refuses("reproduce --merge part-1 part-2 --out merged");
+    assert_eq!(text, "shards of different plans cannot be merged: the images of cloth differ");
+    assert!(!scratch.path("merged").exists(), "nothing is left of a refused merge");
+    scratch.write("cloth/train/good/000.png", before);
+    let text = scratch.succeeds(&format!("{REPRODUCE} --seeds 2 --out part-1 --shard 1/2")).out;
+    assert!(text.contains("nothing left to train"), "{text}");
 }
 
 /// A reproduction of one run that lasts long enough to be stopped.

@@ -1,9 +1,8 @@
 //! ROC and PRO curves as points, for drawing: the area under them is the metric of the same name.
 
+use super::RankedPixels;
 use super::ranking::Ranking;
-use super::{RankedPixels, Record, Score};
 use crate::backend::Real;
-use crate::error::Result;
 
 /// Points closer than this on both axes are merged, so that the curve of millions of pixels is short. The area changes by less than
 /// half of this.
@@ -24,14 +23,6 @@ impl Curves {
     /// The curves of these images.
     pub(super) fn new<T: Real>(images: &Ranking<T>, pixels: &RankedPixels) -> Self {
         Self { image_roc: roc(images).collect(), pixel_roc: thinned(roc(&pixels.ranking)), pro: thinned(pro(pixels)) }
-    }
-
-    /// The curves of `records`; `score` selects the image score.
-    ///
-    /// # Errors
-    /// As [`evaluate`](super::evaluate).
-    pub fn of(records: &[Record], score: Score) -> Result<Self> {
-        super::evaluate_with_curves(records, score).map(|(_, curves)| curves)
     }
 }
 
@@ -90,7 +81,7 @@ pub fn area_under(curve: &[(f64, f64)], limit: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{FPR_LIMIT, evaluate};
+    use super::super::{FPR_LIMIT, Record, Score, evaluate_with_curves};
     use super::*;
     use crate::data::Plane;
     use approx::assert_abs_diff_eq;
@@ -118,18 +109,18 @@ mod tests {
     fn areas_are_the_metrics() {
         for (levels, tolerance) in [(9, 1e-12), (40, 1e-12), (1_000_000, RESOLUTION / 2.0)] {
             let records = records(levels);
-            let (metrics, curves) = (evaluate(&records, Score::Sum).unwrap(), Curves::of(&records, Score::Sum).unwrap());
+            let (metrics, curves) = evaluate_with_curves(&records, Score::Sum).unwrap();
             assert_abs_diff_eq!(area_under(&curves.image_roc, 1.0), metrics.image_auroc, epsilon = 1e-12);
             assert_abs_diff_eq!(area_under(&curves.pixel_roc, 1.0), metrics.pixel_auroc, epsilon = tolerance);
             assert_abs_diff_eq!(area_under(&curves.pro, FPR_LIMIT), metrics.au_pro, epsilon = tolerance / FPR_LIMIT);
-            let image_max = Curves::of(&records, Score::Max).unwrap().image_roc;
+            let image_max = evaluate_with_curves(&records, Score::Max).unwrap().1.image_roc;
             assert_abs_diff_eq!(area_under(&image_max, 1.0), metrics.image_auroc_max, epsilon = 1e-12);
         }
     }
 
     #[test]
     fn curves_rise_from_the_origin_to_one_and_are_short() {
-        let Curves { image_roc, pixel_roc, pro } = Curves::of(&records(1_000_000), Score::Max).unwrap();
+        let (_, Curves { image_roc, pixel_roc, pro }) = evaluate_with_curves(&records(1_000_000), Score::Max).unwrap();
         for curve in [&image_roc, &pixel_roc, &pro] {
             assert_eq!(curve[0], (0.0, 0.0));
             let (x, y) = curve[curve.len() - 1];

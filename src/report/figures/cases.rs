@@ -7,14 +7,11 @@ use super::super::example::Example;
 use super::super::figure::FigureRow;
 use super::super::number::readable;
 use super::super::results::Results;
-use crate::data::{Category, Image, Plane};
+use crate::data::{Category, GOOD, Image, Plane};
 use crate::detect::{Cutoffs, Detector, Threshold};
 use crate::error::Result;
 use crate::ops::Backend;
 use crate::run::EvaluationReport;
-
-/// Kind of the images without a defect.
-pub(super) const GOOD: &str = "good";
 
 /// Which image stands for its kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,7 +80,7 @@ impl<'a, B: Backend> Test<'a, B> {
 
     /// The same without the good one.
     pub(super) fn picked_defects(&self) -> Vec<usize> {
-        self.picked().into_iter().filter(|&index| self.report.images[index].kind != GOOD).collect()
+        self.picked().into_iter().filter(|&index| !self.report.images[index].is_good()).collect()
     }
 
     /// One sentence on how [`Test::picked`] chooses.

@@ -9,8 +9,7 @@ use super::notes;
 use super::plan::{Plan, PlannedRun, name};
 use super::report::{RunReport, Validation, Verdicts, run_folder};
 use crate::data::{Category, Defect, Image, make_folder};
-use crate::detect::metrics::Score;
-use crate::detect::{Detector, ImageResult, Resolution, Thresholds};
+use crate::detect::{Detector, Resolution};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
 use crate::run::{
@@ -26,6 +25,9 @@ pub const VALIDATION_FOLDER: &str = "validation";
 
 /// Receives the progress of a run, and adds pictures to its folder.
 pub trait Watcher<B: Backend> {
+    /// A run begins.
+    fn begins(&mut self, run: &PlannedRun);
+
     /// A step of the training is done. Until the first one, and after the last one, a run may be killed without loss.
     fn step(&mut self, entry: &LogEntry);
 
@@ -43,6 +45,15 @@ pub trait Watcher<B: Backend> {
         report: Option<&EvaluationReport>,
         folder: &Path,
     ) -> Result<()>;
+
+    /// A run is done. `results` are those of all runs of this process that are done.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    fn done(&mut self, report: &RunReport, results: Vec<RunReport>) -> Result<()>;
+
+    /// A run has failed.
+    fn failed(&mut self, error: Error);
 }
 
 /// Where images are read and results written.
@@ -168,7 +179,7 @@ fn results<B: Backend>(
         batch: config.train.batch as u64,
         images,
         thresholds,
-        verdicts: tested.as_ref().map(|own| verdicts(&own.images, config.detection.score, thresholds)),
+        verdicts: tested.as_ref().and_then(|own| own.image_threshold.as_ref()).map(Verdicts::of),
         image_threshold: tested.as_ref().and_then(|own| own.image_threshold.clone()),
         validation,
         notes,
@@ -230,12 +241,4 @@ fn validate<B: Backend>(
     }
     let PartialReport { metrics, image_auroc_by_kind, .. } = PartialReport::of(report)?;
     Ok(Some(Validation { metrics, image_auroc_by_kind }))
-}
-
-fn verdicts(images: &[ImageResult], score: Score, thresholds: Thresholds) -> Verdicts {
-    let flagged = |is_good: bool| {
-        let of_class = images.iter().filter(|image| (image.kind == "good") == is_good);
-        of_class.filter(|image| image.scores.get(score) > thresholds.image).count()
-    };
-    Verdicts { found: flagged(false), false_alarms: flagged(true) }
 }

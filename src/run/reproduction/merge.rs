@@ -13,36 +13,57 @@ use crate::run::{CHECKPOINT_FILE, MODEL_FILE};
 /// Files of a run that the report does not need and a merge leaves where they are.
 const LEFT: [&str; 2] = [MODEL_FILE, CHECKPOINT_FILE];
 
-/// The plan and the runs of several shards. Their folders are copied into `out`, without weights, checkpoints and the images of the validation
-/// sets.
-///
-/// # Errors
-/// `out` is one of the shards or holds another plan; a folder without a plan; shards of different plans, with the fields that differ; runs that two shards have, or that none has; files that
-/// cannot be copied.
-pub fn merge(shards: &[PathBuf], out: &Path) -> Result<(Plan, Vec<RunReport>)> {
-    let plans = shards.iter().map(|folder| Ok((folder, read_plan(folder)?))).collect::<Result<Vec<_>>>()?;
-    let [(first, plan), others @ ..] = &plans[..] else { return Err(Error::argument("there is no shard to merge")) };
-    let whole = Plan { shard: None, ..plan.clone() };
-    check_output(shards, &whole, out)?;
-    others.iter().try_for_each(|(folder, other)| check_alike((first, plan), (folder, other)))?;
-    let owners = owners(&plans)?;
-    let mut runs = Vec::with_capacity(plan.runs.len());
-    let mut missing = Vec::new();
-    for run in &plan.runs {
-        match owners.get(run).map(|folder| finished(plan, run, folder)).transpose()?.flatten() {
-            Some(report) => runs.push(report),
-            None => missing.push(name(run)),
+/// Shards that belong together and lack nothing.
+pub struct Merge {
+    plan: Plan,
+    runs: Vec<RunReport>,
+    /// The folder of the shard that made each run.
+    owners: BTreeMap<PlannedRun, PathBuf>,
+}
+
+impl Merge {
+    /// Reads the shards in these folders, to be joined in `out`. Nothing is written.
+    ///
+    /// # Errors
+    /// `out` is one of the shards or holds another plan; a folder without a plan; shards of different plans or of other images, with the
+    /// fields that differ; runs that two shards have, or that none has.
+    pub fn new(shards: &[PathBuf], out: &Path) -> Result<Self> {
+        let plans = shards.iter().map(|folder| Ok((folder, read_plan(folder)?))).collect::<Result<Vec<_>>>()?;
+        let [(first, plan), others @ ..] = &plans[..] else { return Err(Error::argument("there is no shard to merge")) };
+        let whole = Plan { shard: None, ..plan.clone() };
+        check_output(shards, &whole, out)?;
+        others.iter().try_for_each(|(folder, other)| check_alike((first, plan), (folder, other)))?;
+        let owners = owners(&plans)?;
+        let (mut runs, mut missing) = (Vec::with_capacity(plan.runs.len()), Vec::new());
+        for run in &plan.runs {
+            match owners.get(run).map(|folder| finished(plan, run, folder)).transpose()?.flatten() {
+                Some(report) => runs.push(report),
+                None => missing.push(name(run)),
+            }
+        }
+        match missing.is_empty() {
+            true => Ok(Self { plan: whole, runs, owners }),
+            false => Err(Error::argument(format!(
+                "{} of {} runs of the plan are missing: {}",
+                missing.len(),
+                plan.runs.len(),
+                missing.join(", ")
+            ))),
         }
     }
-    if !missing.is_empty() {
-        let reason = format!("{} of {} runs of the plan are missing: {}", missing.len(), plan.runs.len(), missing.join(", "));
-        return Err(Error::argument(reason));
+
+    /// Copies the folders of the runs and writes the plan into `out`, without weights, checkpoints and the images of the validation sets. The
+    /// caller should hold the lock on `out`.
+    ///
+    /// # Errors
+    /// A file that cannot be copied or written.
+    pub fn write(self, out: &Path) -> Result<(Plan, Vec<RunReport>)> {
+        for (run, folder) in &self.owners {
+            copy(&run_folder(folder, &run.category, run.seed), &run_folder(out, &run.category, run.seed))?;
+        }
+        self.plan.write(out)?;
+        Ok((self.plan, self.runs))
     }
-    for (run, folder) in owners {
-        copy(&run_folder(folder, &run.category, run.seed), &run_folder(out, &run.category, run.seed))?;
-    }
-    whole.write(out)?;
-    Ok((whole, runs))
 }
 
 fn read_plan(folder: &Path) -> Result<Plan> {
@@ -76,13 +97,13 @@ fn check_alike((first, plan): (&Path, &Plan), (folder, other): (&Path, &Plan)) -
 }
 
 /// The folder of the shard that makes each run.
-fn owners<'a>(plans: &'a [(&'a PathBuf, Plan)]) -> Result<BTreeMap<PlannedRun, &'a Path>> {
-    let mut owners: BTreeMap<PlannedRun, &Path> = BTreeMap::new();
+fn owners(plans: &[(&PathBuf, Plan)]) -> Result<BTreeMap<PlannedRun, PathBuf>> {
+    let mut owners: BTreeMap<PlannedRun, PathBuf> = BTreeMap::new();
     let mut twice = Vec::new();
     for (folder, plan) in plans {
         for run in plan.own_runs() {
             let words = name(&run);
-            if let Some(other) = owners.insert(run, folder) {
+            if let Some(other) = owners.insert(run, folder.to_path_buf()) {
                 twice.push(format!("{words} in {} and in {}", other.display(), folder.display()));
             }
         }

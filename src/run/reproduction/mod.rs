@@ -11,13 +11,14 @@ mod plan;
 mod preview;
 mod report;
 mod results;
+mod session;
 mod shard;
 
 pub use configs::Configs;
 pub use cost::{COST_FILE, Cost};
 pub use estimate::Estimate;
 pub use execute::{Folders, RUN_FILE, VALIDATION_FOLDER, Watcher, execute, finished};
-pub use merge::merge;
+pub use merge::Merge;
 pub use plan::{CategoryConfig, PLAN_FILE, Plan, PlannedRun, Request, categories};
 pub use preview::Preview;
 pub use report::{
@@ -25,6 +26,7 @@ pub use report::{
     Validation, Values, Verdicts, run_folder,
 };
 pub use results::write_results;
+pub use session::{Ended, Session};
 pub use shard::Shard;
 
 #[cfg(test)]

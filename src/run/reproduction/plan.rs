@@ -8,6 +8,7 @@ use super::configs::Configs;
 use super::json::{read_json, write_json};
 use super::report::Origin;
 use super::shard::Shard;
+use crate::data::fingerprint;
 use crate::error::{Error, Result};
 use crate::run::Config;
 
@@ -47,6 +48,9 @@ pub struct CategoryConfig {
     pub own: bool,
     /// The complete config as TOML, with seed 0.
     pub config: String,
+    /// The [fingerprint] of the images.
+    #[serde(default)]
+    pub images: String,
 }
 
 /// All runs, and which of them this process makes; the content of `plan.json`.
@@ -71,14 +75,15 @@ impl Plan {
     /// The plan of a request. `device` and `precision` are those of the backend.
     ///
     /// # Errors
-    /// A folder or category that does not exist; a config that is not valid.
+    /// A folder or category that does not exist; an image that cannot be read; a config that is not valid.
     pub fn new(request: &Request, device: String, precision: &str) -> Result<Self> {
         let categories = chosen(&request.data, &request.categories)?;
         let configs = Configs::new(&request.configs, request.steps)?;
         let base = configs.base()?;
         let config = |category: &String| {
             let (config, own) = configs.of(category)?;
-            Ok((category.clone(), CategoryConfig { own, config: config.to_toml()? }))
+            let images = fingerprint(&request.data.join(category))?;
+            Ok((category.clone(), CategoryConfig { own, config: config.to_toml()?, images }))
         };
         let run = |seed| categories.iter().map(move |category| PlannedRun { category: category.clone(), seed });
         Ok(Self {
@@ -101,10 +106,14 @@ impl Plan {
     ///
     /// # Errors
     /// A config that is not valid.
-    pub fn with_budget(request: &Request, earlier: &Self, budget: Duration, steps: u64) -> Result<Self> {
-        let request = Request { steps: Some(steps), ..request.clone() };
-        let own = Self::new(&request, earlier.origin.device.clone(), &earlier.origin.precision)?;
-        Ok(Self { budget_minutes: Some(minutes(budget)), ..own })
+    pub fn with_budget(self, request: &Request, budget: Duration, steps: u64) -> Result<Self> {
+        let configs = Configs::new(&request.configs, Some(steps))?;
+        let mut own = Self { steps, budget_minutes: Some(minutes(budget)), ..self };
+        own.origin.base_config_hash = configs.base()?.hash()?;
+        for (category, known) in &mut own.configs {
+            known.config = configs.of(category)?.0.to_toml()?;
+        }
+        Ok(own)
     }
 
     /// The runs that this process makes.
@@ -166,7 +175,10 @@ impl Plan {
         };
         let mut found: Vec<String> = fields(self).into_iter().zip(fields(other)).filter_map(phrase).collect();
         for (category, own) in &self.configs {
-            let Some(theirs) = other.configs.get(category).filter(|theirs| theirs.config != own.config) else { continue };
+            let Some(theirs) = other.configs.get(category) else { continue };
+            if own.images != theirs.images {
+                found.push(format!("the images of {category} differ"));
+            }
             let keys = Config::parse(&own.config)?.differences(&Config::parse(&theirs.config)?, names)?;
             found.extend(keys.into_iter().filter(|key| !found.contains(key)).collect::<Vec<_>>());
         }
@@ -176,7 +188,7 @@ impl Plan {
     /// Checks that this plan continues that of an earlier process in `folder`. It may have more runs.
     ///
     /// # Errors
-    /// Another config, version or device, with everything that differs; runs that this plan lacks.
+    /// Other images, another config, version or device, with everything that differs; runs that this plan lacks.
     pub fn check_continues(&self, earlier: &Self, folder: &Path) -> Result<()> {
         let differences = earlier.differences(self, ["there", "now"])?;
         if !differences.is_empty() {
@@ -331,11 +343,13 @@ mod tests {
             base_config_hash: "h".into(),
         };
         other.budget_minutes = Some(2.5);
+        other.configs.get_mut("own").unwrap().images = "i".into();
         let text = own.differences(&other, ["in a", "in b"]).unwrap().join("; ");
         for field in ["version", "commit", "device", "precision", "base config hash", "budget"] {
             assert!(text.contains(&format!("{field} is ")), "{field}: {text}");
         }
         assert!(text.contains("budget is none in a and 2.5 minutes in b"), "{text}");
+        assert!(text.contains("the images of own differ"), "{text}");
         assert!(own.differences(&own, ["in a", "in b"]).unwrap().is_empty());
     }
 }

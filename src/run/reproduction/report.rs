@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::plan::PlannedRun;
-use crate::detect::{ThresholdReport, Thresholds};
+use crate::detect::{ObservedRate, ThresholdReport, Thresholds};
 use crate::run::ImageCounts;
 
 /// File name of the results of all runs.
@@ -104,6 +104,17 @@ pub struct Verdicts {
     pub found: usize,
     /// Good images that score above the threshold.
     pub false_alarms: usize,
+}
+
+impl Verdicts {
+    /// Those that a report on the image threshold counts.
+    pub(super) fn of(report: &ThresholdReport) -> Self {
+        let count = |of: fn(&ObservedRate) -> u64, rate: &Option<ObservedRate>| rate.as_ref().map_or(0, of) as usize;
+        Self {
+            found: count(|rate| rate.of - rate.count, &report.misses),
+            false_alarms: count(|rate| rate.count, &report.false_alarms),
+        }
+    }
 }
 
 /// Metrics on the validation set.

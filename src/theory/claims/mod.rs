@@ -19,6 +19,7 @@ pub mod c7_conservation;
 pub mod c8_discrete_textures;
 pub mod c9_trained_autoencoder;
 mod faint_corruption;
+mod masked_moment;
 mod training;
 mod uneven_density;
 mod wrong_maps;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::Array1;
+use ndarray::{Array1, Array2};
 
 use crate::backend::Cpu;
 use crate::data::corruption::{CorruptionConfig, Patches};
@@ -30,7 +30,7 @@ const BATCH: usize = 32;
 const BATCHES: u32 = 500;
 const RATE: f64 = 1e-2;
 /// λ of the objective, and its ε, which the squared error does not use.
-const LAMBDA: f64 = 0.5;
+pub(super) const LAMBDA: f64 = 0.5;
 const EPSILON: f64 = 0.05;
 /// Length of the noise, relative to the reach.
 const NOISE: f64 = 0.7;
@@ -52,11 +52,12 @@ pub(super) struct Penalties {
 /// Training data and budget. All networks start with the same weights and are trained on the same images, noise and probes.
 pub(super) struct Bench {
     setting: Setting,
-    pictures: Pictures,
+    pub(super) pictures: Pictures,
     batches: Vec<Batch>,
     hidden: usize,
     pub(super) steps: u64,
-    sigma: f64,
+    /// Standard deviation of the noise on x̂.
+    pub(super) sigma: f64,
 }
 
 impl Bench {
@@ -103,9 +104,14 @@ impl Bench {
     /// The blocks of J at `count` unseen points of D.
     pub(super) fn blocks(&self, network: &Parameters<Cpu>, count: usize) -> Result<Blocks> {
         let (points, manifold) = (self.points(count), self.pictures.manifold());
-        let jacobians = network_jacobians(&self.setting.cpu()?, network, &moved(&points, -MIDDLE))?;
+        let jacobians = self.jacobians(network, &points)?;
         let bases = points.iter().map(|x| manifold.tangent_basis(x)).collect::<Result<Vec<_>>>()?;
         Ok(Blocks::over(jacobians.iter().zip(&bases)))
+    }
+
+    /// J at each point.
+    pub(super) fn jacobians(&self, network: &Parameters<Cpu>, points: &[Array1<f64>]) -> Result<Vec<Array2<f64>>> {
+        network_jacobians(&self.setting.cpu()?, network, &moved(points, -MIDDLE))
     }
 
     /// Root mean square of `‖f(x + v) - x‖/‖v‖` for v normal to D at x, where π(x + v) = x.

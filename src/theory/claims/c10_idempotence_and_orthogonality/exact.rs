@@ -2,9 +2,10 @@ use ndarray::{Array1, Array2, array};
 
 use crate::error::Result;
 use crate::rng::Stream;
-use crate::theory::algebra::{blend, complement, gaussian_matrix, norm, orthonormal_basis, square_norm};
+use crate::theory::algebra::{blend, complement, gaussian_matrix, norm, orthonormal_basis, projector, square_norm};
 use crate::theory::claim::{Check, Setting};
 use crate::theory::derivative::central_differences;
+use crate::theory::least_squares::LeastSquaresProjector;
 use crate::theory::manifold::{CircleProduct, Ellipse, Manifold, Sphere, Torus};
 use crate::theory::statistics::larger;
 
@@ -90,6 +91,7 @@ pub(super) fn curved_checks(setting: &Setting) -> Result<Vec<Check>> {
         zero("‖J - Jᵀ‖ on D, π of four manifolds", |worst| worst.asymmetry, nearest.asymmetry, towards_other(nearest_point))?,
         zero("‖J² - J‖ on D, nearest in another norm", |worst| worst.idempotence, oblique.idempotence, towards_half(other))?,
         zero("‖J - Jᵀ‖ on D, halfway to π", |worst| worst.asymmetry, halfway.asymmetry, towards_other(half))?,
+        another_norm_is_best(setting, &ellipse)?,
         zero(
             "‖J(f(y))J(y) - J(y)‖ off D, idempotent maps",
             |worst| worst.chain,
@@ -103,6 +105,23 @@ pub(super) fn curved_checks(setting: &Setting) -> Result<Vec<Check>> {
             towards_half(nearest_point),
         )?,
     ])
+}
+
+/// The rival of π in these checks is that of Theorem A: on D the nearest point in the norm `‖A⁻¹·‖` has the Jacobian J_C for C = A².
+fn another_norm_is_best(setting: &Setting, ellipse: &Ellipse) -> Result<Check> {
+    let (mut stream, moment) = (setting.stream(NUMBER, 11), Array2::from_diag(&array![AXES[0].powi(2), AXES[1].powi(2)]));
+    let points: Vec<Array1<f64>> = (0..FAULTY).map(|_| ellipse.sample(&mut stream)).collect();
+    let largest = |share: f64| {
+        points.iter().try_fold(0.0, |worst, x| {
+            let basis = ellipse.tangent_basis(x)?;
+            let best = LeastSquaresProjector::new(&basis, &moment)?.matrix();
+            let limit = blend(&best, &projector(&basis), share);
+            Ok(larger(worst, norm(&(central_differences(x, STEP, in_another_norm)? - limit))))
+        })
+    };
+    let (tolerance, because) = DIFFERENCES;
+    Check::equal("‖J - J_C‖ on D, nearest in another norm, C = diag(a², b²)", 0.0, largest(0.0)?, tolerance, because)
+        .against("P_T in place of J_C", largest)
 }
 
 const HALFWAY: &str = "halfway to π";

@@ -6,6 +6,7 @@ mod bench;
 mod blocks;
 mod constants;
 mod exact;
+mod rival;
 mod trained;
 
 use crate::error::Result;
@@ -28,6 +29,7 @@ fn measure(setting: &Setting) -> Result<Evidence> {
     let outcomes = Outcomes::new(&Bench::new(setting, small, SIDE, (48, 4000))?)?;
     let subject = "one wave";
     checks.extend(outcomes.jacobian_checks(subject));
+    checks.push(outcomes.rival_check(subject)?);
     checks.extend(outcomes.limit_checks(subject));
     Ok(Evidence { checks, figures: outcomes.figures() })
 }

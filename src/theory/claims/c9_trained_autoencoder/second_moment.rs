@@ -1,12 +1,13 @@
 //! The best Jacobian on D for the corruption that was trained with (Theorem A), in some rows at some points.
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2};
 use rayon::prelude::*;
 
 use super::case::Case;
 use super::registration::Registration;
 use crate::error::{Error, Result};
 use crate::theory::algebra::projector;
+use crate::theory::claims::masked_moment::row_moment;
 use crate::theory::least_squares::LeastSquaresProjector;
 use crate::theory::pictures::Layout;
 use crate::theory::resemblance::CorruptedSample;
@@ -43,11 +44,10 @@ impl BestJacobian {
             let (tangent, (own, others)) = (projector(&basis), samples.split_at(samples.len() / 2));
             let row = |place: usize| {
                 let index = (2 * place + 1) * n / (2 * numbers.rows);
-                let moment = |samples: &[CorruptedSample]| moment(samples, numbers.floor, |sample| weight(sample, index, lambda));
                 let best = |moment: &Array2<f64>| -> Result<Array1<f64>> {
                     Ok(LeastSquaresProjector::new(&basis, moment)?.matrix().row(index).to_owned())
                 };
-                let (first, second) = (moment(own), moment(others));
+                let [first, second] = [own, others].map(|samples| moment(samples, index, lambda, numbers.floor));
                 Ok(Row {
                     index,
                     best: best(&first)?,
@@ -88,24 +88,12 @@ impl BestJacobian {
     }
 }
 
-/// `E[w eeᵀ]` with a small multiple of the identity.
-fn moment(samples: &[CorruptedSample], floor: f64, weight: impl Fn(&CorruptedSample) -> f64) -> Array2<f64> {
-    let n = samples.first().map_or(0, |sample| sample.target.len());
-    let mut scaled = Array2::zeros((samples.len(), n));
-    for (mut row, sample) in scaled.axis_iter_mut(Axis(0)).zip(samples) {
-        row.assign(&((&sample.corrupted - &sample.target) * weight(sample).sqrt()));
-    }
-    let mut moment = scaled.t().dot(&scaled) / samples.len() as f64;
-    let floor = floor * moment.diag().sum() / n as f64;
+/// C_i with a small multiple of the identity.
+fn moment(samples: &[CorruptedSample], i: usize, lambda: f64, floor: f64) -> Array2<f64> {
+    let mut moment = row_moment(samples, i, lambda);
+    let floor = floor * moment.diag().sum() / moment.nrows() as f64;
     moment.diag_mut().iter_mut().for_each(|entry| *entry += floor);
     moment
-}
-
-/// w_i of the objective (Method §3).
-fn weight(sample: &CorruptedSample, index: usize, lambda: f64) -> f64 {
-    let inside = sample.region.iter().filter(|inside| **inside).count() as f64;
-    let n = sample.region.len() as f64;
-    if sample.region[index] { lambda / inside } else { (1.0 - lambda) / (n - inside).max(1.0) }
 }
 
 #[cfg(test)]

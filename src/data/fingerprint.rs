@@ -1,0 +1,84 @@
+//! What the images of a category are, in a short text, by which other images are noticed.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::folder::{entries, is_read};
+use crate::error::{Error, Result};
+
+/// The folders that are read.
+const PARTS: [&str; 3] = ["train/good", "test", "ground_truth"];
+
+/// The first 16 hexadecimal digits of a SHA-256 of the names and contents of all images of a category. It reads every file but decodes
+/// nothing, and does not depend on where the category lies. Missing folders count as empty.
+///
+/// # Errors
+/// A folder that cannot be listed or a file that cannot be read.
+pub fn fingerprint(root: &Path) -> Result<String> {
+    let mut files = Vec::new();
+    for part in PARTS {
+        let mut folders = vec![root.join(part)];
+        while let Some(folder) = folders.pop().filter(|folder| folder.is_dir()) {
+            let (inner, images): (Vec<PathBuf>, Vec<PathBuf>) = entries(&folder)?.into_iter().partition(|path| path.is_dir());
+            // A link may lead back to a folder above it.
+            folders.extend(inner.into_iter().filter(|path| !path.is_symlink()));
+            files.extend(images.into_iter().filter(|path| is_read(path)));
+        }
+    }
+    files.sort();
+    let one = |path: &PathBuf| -> Result<[u8; 32]> {
+        let content = std::fs::read(path).map_err(|error| Error::read(path, error))?;
+        let name = path.strip_prefix(root).unwrap_or(path);
+        let parts: Vec<&[u8]> = name.components().map(|part| part.as_os_str().as_encoded_bytes()).collect();
+        // A name has no zero byte, so that no two files give the same bytes.
+        let text = [parts.join(&b'/').as_slice(), b"\0", content.as_slice()].concat();
+        Ok(Sha256::digest(text).into())
+    };
+    let digests: Vec<[u8; 32]> = files.par_iter().map(one).collect::<Result<_>>()?;
+    Ok(Sha256::digest(digests.concat()).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn every_change_of_an_image_or_its_name_is_noticed_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = root.path().join("cloth").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let now = || fingerprint(&root.path().join("cloth")).unwrap();
+        write("train/good/a.png", "one");
+        write("train/good/b.PNG", "two");
+        write("test/hole/a.png", "three");
+        write("ground_truth/hole/a_mask.png", "four");
+        let first = now();
+        assert_eq!(first.len(), 16);
+        write("train/readme.txt", "nothing");
+        write("train/good/.hidden.png", "nothing");
+        write("report/a.png", "nothing");
+        assert_eq!(now(), first);
+        fs::rename(root.path().join("cloth"), root.path().join("other")).unwrap();
+        assert_eq!(fingerprint(&root.path().join("other")).unwrap(), first, "the place does not count");
+        fs::rename(root.path().join("other"), root.path().join("cloth")).unwrap();
+        for (name, text) in [("train/good/a.png", "One"), ("test/hole/a.png", "x"), ("ground_truth/hole/a_mask.png", "x")] {
+            let (path, before) = (root.path().join("cloth").join(name), now());
+            let original = fs::read(&path).unwrap();
+            write(name, text);
+            assert_ne!(now(), before, "{name}");
+            fs::write(&path, original).unwrap();
+        }
+        assert_eq!(now(), first);
+        write("train/good/c.png", "");
+        assert_ne!(now(), first);
+        fs::remove_file(root.path().join("cloth/train/good/c.png")).unwrap();
+        fs::rename(root.path().join("cloth/train/good/a.png"), root.path().join("cloth/train/good/z.png")).unwrap();
+        assert_ne!(now(), first);
+    }
+}
