@@ -1,5 +1,4 @@
 """Tables of paper/ablations.md, from the records in paper/ablations/ that `benches/ablate.py --json` writes."""
-import json
 from statistics import mean, stdev
 
 OWN = "own"
@@ -21,6 +20,8 @@ def groups(rows, *keys):
 
 
 IMAGES = ["validation", "test"]
+# Two results are the same if these are.
+COMPARED = ["image_auroc", "pixel_auroc", "au_pro"]
 
 
 def measures(images):
@@ -96,11 +97,18 @@ def correlation(a, b):
 
 
 def united(records):
-    """The rows of several records as one, each scored training once: a training that two plans have has the same results in all digits.
-    Processor and date are those of the last."""
-    results = lambda row: json.dumps([row["category"], row["score"] == OWN, *(row[images] for images in IMAGES)])
-    rows = {results(row): row for record in records for row in record["rows"]}
-    return records[-1] | {"rows": list(rows.values())}
+    """The rows of several records as one, each training and each result once. A run of two plans that has the same results in all digits with
+    one score is the same training; its other scores are then further scores. Processor and date are those of the last."""
+    rows, known = [], set()
+    for record in records:
+        for run in groups(record["rows"], "variant", "category", "seed").values():
+            results = [(row["category"], *(row[images][name] for images in IMAGES for name in COMPARED)) for row in run]
+            again = {"score": "another"} if known.intersection(results) else {}
+            for row, result in zip(run, results):
+                if result not in known:
+                    known.add(result)
+                    rows.append(row | again)
+    return records[-1] | {"rows": rows}
 
 
 def agreement(record):

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::audit::{self, Card, Commands, FolderImages, ImageSamples, Limits, Map, Network, Options, Program, image_samples};
-use crate::data::{Fit, Preparation, check_output_folder, make_folder, write_bytes};
+use crate::data::{Fit, Preparation, check_output_folder, check_outside_images, make_folder, write_bytes};
 use crate::detect::Detector;
 use crate::ops::Backend;
 use crate::report::audit::{AuditPage, notes, table};
@@ -108,6 +108,7 @@ struct Described {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(out) = &arguments.out {
         check_output_folder(out)?;
+        check_outside_images(out, &arguments.data)?;
     }
     match (&arguments.model, &arguments.command) {
         (Some(path), _) => on_device!(arguments.device.open()?, |backend| audit_model(arguments, path, &backend)),

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use crate::data::{Category, Image, Plane, TestImage, check_output_folder};
+use crate::data::{Category, Image, Plane, TestImage, check_output_folder, check_outside_images};
 use crate::detect::{Detector, Resolution, Source};
 use crate::ops::Backend;
 use crate::report::results::{self, Results};
@@ -62,6 +62,7 @@ pub struct Reporting {
 /// Evaluates a weight file on a test set.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
+    check_outside_images(&arguments.out, &arguments.data)?;
     on_device!(arguments.reporting.device.open()?, |backend| evaluate(arguments, &backend))
 }
 
@@ -70,7 +71,7 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     if category.test.is_empty() {
         bail!("{} has no folder test, so there is nothing to evaluate", arguments.data.display());
     }
-    let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &category)).transpose()?;
+    let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &category, &arguments.data)).transpose()?;
     let mut detector = Detector::read(backend, &arguments.model)?;
     if !arguments.config.is_empty() {
         detector.settings_mut().replace_detection(Config::read_layers(&arguments.config, None)?.detection);

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::Result;
-use crate::data::{Category, TrainingSet, check_output_folder};
+use crate::data::{Category, TrainingSet, check_output_folder, check_outside_images};
 use crate::detect::{Detector, Resolution, Settings};
 use crate::model::{Architecture, WeightFile};
 use crate::ops::Backend;
@@ -68,6 +68,7 @@ enum Choice {
 /// Draws the figures.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
+    arguments.data.iter().try_for_each(|data| check_outside_images(&arguments.out, data))?;
     on_device!(arguments.device.open()?, |backend| draw(arguments, &backend))
 }
 
@@ -146,7 +147,7 @@ fn log(arguments: &Arguments) -> Result<Input<Vec<LogEntry>>> {
 
 /// The training images with the config of the corruption. Without a model the defaults are as good as any; with a model another
 /// corruption than that of its run would be misleading.
-fn training_set(arguments: &Arguments) -> Result<Input<TrainingSet>> {
+fn training_set(arguments: &Arguments) -> Result<Input<(TrainingSet, usize)>> {
     let Some(data) = &arguments.data else { return Ok(Err("it needs --data".to_owned())) };
     if data.is_dir() && !data.join("train").is_dir() {
         return Ok(Err(format!("{} has no folder train", data.display())));
@@ -160,7 +161,7 @@ fn training_set(arguments: &Arguments) -> Result<Input<TrainingSet>> {
         layers.push(own);
     }
     let config = Config::read_layers(&layers, arguments.textures.as_deref())?;
-    load_training_set(&config, data).map(|(set, _)| Ok(set))
+    load_training_set(&config, data).map(|(set, _)| Ok((set, config.train.batch)))
 }
 
 /// The model and the test set, if that defines all metrics.

@@ -1,7 +1,9 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use crate::data::{Category, Image, Plane, TestImage, check_output_folder, make_folder, row_major, write_bytes};
+use crate::data::{
+    Category, Image, Plane, TestImage, check_output_folder, check_outside_images, make_folder, row_major, write_bytes,
+};
 use crate::detect::metrics::resize_bilinear;
 use crate::disk::npy;
 use crate::{Error, Result};
@@ -15,17 +17,12 @@ impl MapFolder {
     /// The folder of a category below `root`. Nothing is written yet.
     ///
     /// # Errors
-    /// A file is in the way, or the folder is that of the test images, which could not be read again with maps in it.
-    pub fn of(root: &Path, category: &Category) -> Result<Self> {
+    /// A file is in the way, or the folder is among the images of the category in `data`, which could not be read again with maps in it.
+    pub fn of(root: &Path, category: &Category, data: &Path) -> Result<Self> {
         let folder = root.join(&category.name).join("test");
         check_output_folder(&folder)?;
-        let is_taken = |test: &TestImage| test.path.ancestors().nth(2).is_some_and(|own| is_same(own, &folder));
-        match category.test.iter().any(is_taken) {
-            true => {
-                Err(Error::file(folder, "contains the test images; choose another --maps, so that maps are not read as images"))
-            }
-            false => Ok(Self(folder)),
-        }
+        check_outside_images(&folder, data)?;
+        Ok(Self(folder))
     }
 
     /// `DIR/CATEGORY/test`.
@@ -53,11 +50,6 @@ impl MapFolder {
         npy::write(&file(".npy"), &map)?;
         write_tiff(&file(".tiff"), &map)
     }
-}
-
-/// Whether both paths lead to the same existing folder.
-fn is_same(a: &Path, b: &Path) -> bool {
-    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
 }
 
 /// Writes an uncompressed TIFF with one f32 value per pixel.

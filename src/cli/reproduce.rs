@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::data::{Category, check_output_folder, lock_folder};
+use crate::data::{Category, check_output_folder, is_same_folder, lock_folder};
 use crate::detect::Detector;
 use crate::ops::Backend;
 use crate::report::{reproduction, runs};
@@ -74,7 +74,7 @@ pub struct Arguments {
 /// Makes all runs of the plan, or joins those of shards.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     check_output_folder(&arguments.out)?;
-    if let Some(data) = arguments.data.as_ref().filter(|data| is_same(data, &arguments.out)) {
+    if let Some(data) = arguments.data.as_ref().filter(|data| is_same_folder(data, &arguments.out)) {
         bail!("{} is the folder of the data; choose another --out, so that results do not mix with images", data.display());
     }
     let Some(data) = &arguments.data else {
@@ -102,14 +102,10 @@ fn check_outside(data: &Path, out: &Path) -> anyhow::Result<()> {
     let (names, _) = categories(data)?;
     // The folders above a relative path are known only to the system.
     let out = std::path::absolute(out)?;
-    match names.iter().find(|name| out.ancestors().any(|folder| is_same(folder, &data.join(name)))) {
+    match names.iter().find(|name| out.ancestors().any(|folder| is_same_folder(folder, &data.join(name)))) {
         Some(name) => bail!("{} is in the folder of the category {name}; choose another --out", out.display()),
         None => Ok(()),
     }
-}
-
-fn is_same(first: &Path, second: &Path) -> bool {
-    first.canonicalize().is_ok_and(|first| second.canonicalize().is_ok_and(|second| first == second))
 }
 
 fn reproduce(arguments: &Arguments, request: &Request, backend: &impl Backend) -> anyhow::Result<ExitCode> {

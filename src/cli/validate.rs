@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use crate::data::{Image, TrainingSet, category_name, check_output_folder};
+use crate::data::{Image, TrainingSet, category_name, check_output_folder, check_outside_images};
 use crate::detect::{Detector, Source};
 use crate::ops::Backend;
 use crate::report::results::Results;
@@ -38,6 +38,7 @@ pub struct Arguments {
 /// Scores a weight file on the validation set of its training.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
+    check_outside_images(&arguments.out, &arguments.data)?;
     on_device!(arguments.reporting.device.open()?, |backend| validate(arguments, &backend))
 }
 
@@ -46,7 +47,7 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     let trained = arguments.model.with_file_name(CONFIG_FILE);
     let config = Config::read(&trained).context("the config of the training tells which images were held out")?;
     let (set, held_out) = load_training_set(&config, &arguments.data)?;
-    check_held_out(&detector, held_out.len()).map_err(|error| error.in_file(&arguments.data))?;
+    check_held_out(&detector, &arguments.data, held_out.len())?;
     if !arguments.config.is_empty() {
         let layers = [&[trained], &arguments.config[..]].concat();
         detector.settings_mut().replace_detection(Config::read_layers(&layers, None)?.detection);

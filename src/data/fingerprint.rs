@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 use super::folder::{entries, is_read};
 use crate::error::{Error, Result};
 
-/// The folders that are read.
-const PARTS: [&str; 3] = ["train/good", "test", "ground_truth"];
+/// The folder of the training images, and all folders with images.
+const TRAINING: [&str; 1] = ["train/good"];
+const ALL: [&str; 3] = ["train/good", "test", "ground_truth"];
 
 /// The first 16 hexadecimal digits of a SHA-256 of the names and contents of all images of a category. It reads every file but decodes
 /// nothing, and does not depend on where the category lies. Missing folders count as empty.
@@ -17,8 +18,20 @@ const PARTS: [&str; 3] = ["train/good", "test", "ground_truth"];
 /// # Errors
 /// A folder that cannot be listed or a file that cannot be read.
 pub fn fingerprint(root: &Path) -> Result<String> {
+    of_parts(root, &ALL)
+}
+
+/// The same of the training images alone.
+///
+/// # Errors
+/// As [`fingerprint`].
+pub fn training_fingerprint(root: &Path) -> Result<String> {
+    of_parts(root, &TRAINING)
+}
+
+fn of_parts(root: &Path, parts: &[&str]) -> Result<String> {
     let mut files = Vec::new();
-    for part in PARTS {
+    for part in parts {
         let mut folders = vec![root.join(part)];
         while let Some(folder) = folders.pop().filter(|folder| folder.is_dir()) {
             let (inner, images): (Vec<PathBuf>, Vec<PathBuf>) = entries(&folder)?.into_iter().partition(|path| path.is_dir());
@@ -75,8 +88,14 @@ mod tests {
             fs::write(&path, original).unwrap();
         }
         assert_eq!(now(), first);
+        let training = || training_fingerprint(&root.path().join("cloth")).unwrap();
+        let before = training();
+        write("test/hole/b.png", "five");
+        assert_eq!(training(), before);
+        fs::remove_file(root.path().join("cloth/test/hole/b.png")).unwrap();
         write("train/good/c.png", "");
         assert_ne!(now(), first);
+        assert_ne!(training(), before);
         fs::remove_file(root.path().join("cloth/train/good/c.png")).unwrap();
         fs::rename(root.path().join("cloth/train/good/a.png"), root.path().join("cloth/train/good/z.png")).unwrap();
         assert_ne!(now(), first);

@@ -81,6 +81,28 @@ impl Category {
     }
 }
 
+/// Checks that an output folder does not lie among the images of a category, where results would be read as images.
+///
+/// # Errors
+/// `out` is `train`, `test` or `ground_truth` of the category, or below one of them.
+pub fn check_outside_images(out: &Path, category: &Path) -> Result<()> {
+    // The folders above a relative path are known only to the system.
+    let absolute = std::path::absolute(out).map_err(|error| Error::read(out, error))?;
+    let is_above = |part: &str| absolute.ancestors().any(|folder| is_same_folder(folder, &category.join(part)));
+    match ["train", "test", "ground_truth"].into_iter().find(|part| is_above(part)) {
+        Some(part) => {
+            let reason = format!("is among the images of {}; choose another folder", category.join(part).display());
+            Err(Error::file(out, reason))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether two paths lead to the same existing folder.
+pub fn is_same_folder(a: &Path, b: &Path) -> bool {
+    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+}
+
 /// The name of a category: that of its folder; empty if there is no such folder.
 pub fn category_name(root: &Path) -> String {
     let name = root.canonicalize().ok().and_then(|path| path.file_name().map(OsString::from)).unwrap_or_default();

@@ -190,6 +190,10 @@ pub struct Provenance {
     /// Options of the corruption that are not in the paper, as keys with values; `None` if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corruption_options: Option<String>,
+    /// The [fingerprint](crate::data::training_fingerprint) of the training images; `None` for weights of a version that did not record it, and for
+    /// images that are not of a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<String>,
 }
 
 /// Everything that detection needs except the weights. Stored in the metadata of the weight file.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::table::{Column, Screen, Table};
+use super::wrap::wrap;
 use crate::data::GOOD;
 use crate::detect::metrics::{Counts, Score, auroc_standard_error};
 use crate::detect::{ObservedRate, ThresholdReport};
@@ -10,6 +11,9 @@ use crate::run::{EvaluationReport, PartialReport};
 
 /// Rows of the figure with a defect; one with a good image follows.
 const FIGURE_DEFECTS: usize = 3;
+
+/// What ± stands for under a table of metrics.
+const SPREAD: &str = "± is one standard error, from the number of images.";
 
 /// A metric only for comparison with published tables; the page has no card for it.
 const COMPARISON: &str = "AU-PRO-200";
@@ -230,7 +234,11 @@ impl Results<'_> {
         for kind in self.kinds().into_iter().filter(|kind| !kind.auroc.is_empty()) {
             table.row([format!("image AUROC, {}", kind.name), kind.auroc]);
         }
-        table.render(screen)
+        let mut text = table.render(screen);
+        if text.contains('±') {
+            text += &(wrap(SPREAD, screen.columns).join("\n") + "\n");
+        }
+        text
     }
 
     /// Indices of missed anomalies in ascending order of their scores, then of false alarms in descending order.

@@ -55,7 +55,9 @@ pub fn result_table(report: &Report, screen: Screen) -> String {
     for category in &report.categories {
         table.row(category_row(category));
     }
-    table.summary(mean_row(report));
+    if !report.categories.is_empty() {
+        table.summary(mean_row(report));
+    }
     let mut text = table.render(screen);
     if text.contains('±') {
         text += &(wrap(SPREAD, screen.columns).join("\n") + "\n");

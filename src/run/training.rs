@@ -16,7 +16,8 @@ use super::validation::Validation;
 use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
 use crate::data::texture::Family;
 use crate::data::{
-    Image, Preparation, TrainingSet, check_output_folder, list_images, lock_folder, read_image, train_images, write_bytes,
+    Image, Preparation, TrainingSet, check_output_folder, check_outside_images, list_images, lock_folder, read_image,
+    train_images, training_fingerprint, write_bytes,
 };
 use crate::detect::{Calibration, Detector, Provenance, Settings, Source, Thresholds};
 use crate::error::{Error, Result};
@@ -42,6 +43,8 @@ pub struct TrainingJob {
     config: Config,
     set: Arc<TrainingSet>,
     held_out: Vec<Image>,
+    /// The fingerprint of the training images.
+    images: String,
     validation: Option<Validation>,
     loading: Duration,
     out: PathBuf,
@@ -55,7 +58,7 @@ impl TrainingJob {
     ///
     /// # Errors
     /// Missing or unreadable images; without `resume`, an `out` that already holds a run; with it, an `out` that holds none, or one
-    /// with another config; an `out` that another process writes into.
+    /// with another config or other images; an `out` among the images; an `out` that another process writes into.
     pub fn prepare(config: Config, category: &Path, out: &Path, resume: bool) -> Result<Self> {
         Self::prepare_with(config, category, out, resume, || lock_folder(out))
     }
@@ -73,12 +76,15 @@ impl TrainingJob {
     ) -> Result<Self> {
         config.validate()?;
         check_output_folder(out)?;
-        find_checkpoint(&config, out, resume)?;
+        check_outside_images(out, category)?;
+        let checkpoint = find_checkpoint(&config, out, resume)?;
         let start = Instant::now();
+        let images = training_fingerprint(category)?;
+        check_images(checkpoint.as_ref(), &images, out)?;
         let (set, held_out) = load_training_set(&config, category)?;
         let validation = Validation::new(&config, &held_out)?;
         let (set, loading, out, lock) = (Arc::new(set), start.elapsed(), out.to_owned(), lock()?);
-        Ok(Self { config, set, held_out, validation, loading, out, resume, _lock: lock })
+        Ok(Self { config, set, held_out, images, validation, loading, out, resume, _lock: lock })
     }
 
     /// Time for decoding and resizing the images and making the textures, which is done once, on all threads.
@@ -144,7 +150,9 @@ impl TrainingJob {
     fn run_steps<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogLine)) -> Result<Outcome> {
         let text = self.config.to_toml()?;
         // Not what `prepare` has found, because another process may have worked in the folder until it was locked.
-        let mut trainer = self.trainer(backend, find_checkpoint(&self.config, &self.out, self.resume)?)?;
+        let checkpoint = find_checkpoint(&self.config, &self.out, self.resume)?;
+        check_images(checkpoint.as_ref(), &self.images, &self.out)?;
+        let mut trainer = self.trainer(backend, checkpoint)?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
         write_bytes(&self.out.join(CONFIG_FILE), text.as_bytes())?;
@@ -237,7 +245,9 @@ impl TrainingJob {
     }
 
     fn save<B: Backend>(&self, trainer: &Trainer<B>, config: &str) -> Result<()> {
-        write_bytes(&self.checkpoint_path(), &trainer.checkpoint(config)?.encode()?)?;
+        let mut checkpoint = trainer.checkpoint(config)?;
+        checkpoint.images = Some(self.images.clone());
+        write_bytes(&self.checkpoint_path(), &checkpoint.encode()?)?;
         log::info!("checkpoint of step {} written", trainer.step());
         Ok(())
     }
@@ -262,6 +272,9 @@ impl TrainingJob {
     /// Thresholds from held-out images, then the weight file.
     fn finish<B: Backend>(&self, backend: &B, trainer: &Trainer<B>) -> Result<()> {
         let mut detector = self.config.detector(trainer, &self.held_out)?;
+        if let Some(provenance) = &mut detector.settings_mut().provenance {
+            provenance.images = Some(self.images.clone());
+        }
         if let Some(thresholds) = &mut detector.settings_mut().thresholds {
             thresholds.calibration = self.calibration();
             let Thresholds { image, pixel, .. } = thresholds;
@@ -322,6 +335,7 @@ impl Config {
             training: Some(self.summary()),
             loss_terms: self.objective.added_terms(),
             corruption_options: self.corruption_options()?,
+            images: None,
         };
         let settings = Settings {
             preparation: self.preparation(),
@@ -383,6 +397,18 @@ fn find_checkpoint(config: &Config, out: &Path, resume: bool) -> Result<Option<C
             }
             Err(Error::file(path, format!("was made with another config: {}", differences.join("; "))))
         }
+    }
+}
+
+/// Checks that a checkpoint was made with the images that the folder has now.
+fn check_images(checkpoint: Option<&Checkpoint>, now: &str, out: &Path) -> Result<()> {
+    match checkpoint.and_then(|own| own.images.as_deref()) {
+        Some(then) if then != now => {
+            let reason =
+                "was made with other training images, or some of them have changed since; choose another folder for these";
+            Err(Error::file(out.join(CHECKPOINT_FILE), reason))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::tape::Tensor;
 
 const STEP: &str = "orthoscope.step";
 const CONFIG: &str = "orthoscope.config";
+const IMAGES: &str = "orthoscope.images";
 
 /// State of a training run: weights `p.*`, Adam moments `m.*` and `v.*`, moving average `a.*`, step, config.
 ///
@@ -22,12 +23,14 @@ pub struct Checkpoint {
     pub step: u64,
     /// Text of the config that the run was started with.
     pub config: String,
+    /// The fingerprint of the training images; `None` in files of a version that did not record it, and for images that are not of a folder.
+    pub images: Option<String>,
     groups: HashMap<String, HashMap<String, ArrayD<f32>>>,
 }
 
 impl Checkpoint {
     pub(super) fn new(step: u64, config: &str) -> Self {
-        Self { step, config: config.to_owned(), groups: HashMap::new() }
+        Self { step, config: config.to_owned(), images: None, groups: HashMap::new() }
     }
 
     /// Adds `tensors` under `group`, with the names and the order of the parameters.
@@ -66,7 +69,8 @@ impl Checkpoint {
             .groups
             .iter()
             .flat_map(|(group, values)| values.iter().map(move |(name, values)| (format!("{group}.{name}"), values.clone())));
-        let metadata = HashMap::from([(STEP.to_owned(), self.step.to_string()), (CONFIG.to_owned(), self.config.clone())]);
+        let mut metadata = HashMap::from([(STEP.to_owned(), self.step.to_string()), (CONFIG.to_owned(), self.config.clone())]);
+        metadata.extend(self.images.clone().map(|images| (IMAGES.to_owned(), images)));
         encode_safetensors(tensors.collect(), &metadata)
     }
 
@@ -86,7 +90,7 @@ impl Checkpoint {
         let metadata = header.metadata().clone().unwrap_or_default();
         let field = |key: &str| metadata.get(key).cloned().ok_or_else(|| foreign(format!("no `{key}` in its metadata")));
         let step = field(STEP)?.parse().map_err(|_| foreign(format!("`{STEP}` is not a number")))?;
-        let mut own = Self::new(step, &field(CONFIG)?);
+        let mut own = Self { images: metadata.get(IMAGES).cloned(), ..Self::new(step, &field(CONFIG)?) };
         for (full, view) in tensors.tensors() {
             let (group, name) = full.split_once('.').ok_or_else(|| foreign(format!("unexpected tensor `{full}`")))?;
             let values = decode_values(&view).filter(|_| view.dtype() == Dtype::F32);

@@ -207,7 +207,7 @@ fn maps_are_not_written_among_the_test_images() {
     let scratch = Scratch::new();
     let own = "evaluate --model run/model.safetensors --data cloth --out new --maps";
     let error = scratch.refuses(&format!("{own} ."));
-    assert_eq!(error, "./cloth/test: contains the test images; choose another --maps, so that maps are not read as images");
+    assert_eq!(error, "./cloth/test: is among the images of cloth/test; choose another folder");
     assert_eq!(scratch.refuses(&format!("{own} c.toml")), "c.toml: is a file; the output needs a folder here");
 }
 /// Copies of the training images `cloth/train/good` in folders below `normal`, and of good ones of another seed.

@@ -145,6 +145,6 @@ fn every_committed_record_of_an_ablation_is_drawn() {
     for record in records {
         let scratch = Scratch::new();
         scratch.succeeds(&format!("figures --out drawn --only ablation --ablation {}", record.display()));
-        assert_eq!(scratch.names("drawn").iter().filter(|name| name.ends_with(".svg")).count(), 4, "{}", record.display());
+        assert_eq!(scratch.names("drawn").iter().filter(|name| name.ends_with(".svg")).count(), 6, "{}", record.display());
     }
 }

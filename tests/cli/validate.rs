@@ -1,5 +1,7 @@
 //! `validate`: the validation set of a training, scored without letting an image judge itself.
 
+use orthoscope::detect::Settings;
+use safetensors::SafeTensors;
 use serde_json::Value;
 
 use crate::fixture::{CONFIG, Scratch};
@@ -40,9 +42,29 @@ fn no_image_is_judged_by_what_it_has_contributed() {
     assert!(left_out.len() >= 8 && left_out.iter().zip(&all).all(|(a, b)| a != b), "{left_out:?} {all:?}");
 }
 
+/// Removes the fingerprint of the images from a weight file.
+fn without_images(scratch: &Scratch, path: &str) {
+    let bytes = scratch.read(path);
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let mut metadata = header.metadata().clone().unwrap();
+    let settings = metadata.get_mut(Settings::KEY).unwrap();
+    let mut value: Value = serde_json::from_str(settings).unwrap();
+    assert!(value["provenance"].as_object_mut().unwrap().remove("images").is_some());
+    *settings = value.to_string();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    scratch.write(path, safetensors::serialize(tensors.tensors(), Some(metadata)).unwrap());
+}
+
 #[test]
 fn other_images_than_those_of_the_training_are_refused() {
     let scratch = with_held_out(0.25);
+    let reason = "are not the training images of the model, or some have changed: it may have been trained on those now held out";
+    let (first, before) = ("large/cloth/train/good/000.png", scratch.read("large/cloth/train/good/000.png"));
+    scratch.write(first, scratch.read("large/cloth/train/good/001.png"));
+    assert_eq!(scratch.refuses(&format!("{VALIDATE} judged")), format!("large/cloth/train/good: {reason}"));
+    scratch.write(first, before);
+    // Weights of a version that did not record the images: only their number is known.
+    without_images(&scratch, "run/model.safetensors");
     for name in scratch.names("large/cloth/train/good").iter().take(4) {
         std::fs::remove_file(scratch.path(format!("large/cloth/train/good/{name}"))).unwrap();
     }

@@ -58,3 +58,24 @@ fn failed_generation_leaves_no_partial_dataset() {
         assert!(text.contains(reason), "{options}: {text}");
     }
 }
+
+#[test]
+fn results_are_never_written_among_the_images() {
+    let scratch = Scratch::new();
+    let model = "--model run/model.safetensors --data cloth";
+    for (out, part) in [("cloth/train/new", "train"), ("cloth/test", "test"), ("cloth/ground_truth/../test/new/deep", "test")] {
+        for command in
+            ["train --config c.toml --data cloth", "evaluate {model}", "validate {model}", "figures {model}", "audit {model}"]
+        {
+            let text = scratch.refuses(&format!("{} --out {out}", command.replace("{model}", model)));
+            assert_eq!(text, format!("{out}: is among the images of cloth/{part}; choose another folder"), "{command}");
+        }
+    }
+    for maps in [".", "cloth/test"] {
+        let text = scratch.refuses(&format!("evaluate {model} --out new --maps {maps}"));
+        assert!(text.ends_with("is among the images of cloth/test; choose another folder"), "{text}");
+    }
+    assert_eq!(scratch.names("cloth/test").len(), 6);
+    // Elsewhere in the folder of the category nothing is read.
+    scratch.succeeds(&format!("evaluate {model} --out cloth/results --maps cloth/maps"));
+}

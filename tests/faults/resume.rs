@@ -24,6 +24,19 @@ fn resuming_without_a_checkpoint_fails() {
 }
 
 #[test]
+fn resuming_on_other_images_fails() {
+    let scratch = Scratch::new();
+    let reason = "was made with other training images, or some of them have changed since; choose another folder for these";
+    let (first, before) = ("cloth/train/good/000.png", scratch.read("cloth/train/good/000.png"));
+    scratch.write(first, scratch.read("cloth/train/good/001.png"));
+    assert_eq!(scratch.refuses(RESUME), format!("{CHECKPOINT}: {reason}"));
+    fs::remove_file(scratch.path(first)).unwrap();
+    assert_eq!(scratch.refuses(RESUME), format!("{CHECKPOINT}: {reason}"));
+    scratch.write(first, before);
+    scratch.succeeds(RESUME);
+}
+
+#[test]
 fn resuming_with_another_config_or_architecture_fails() {
     let scratch = Scratch::new();
     for (from, to, reason) in [

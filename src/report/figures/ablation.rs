@@ -13,9 +13,11 @@ use super::super::wrap::{width, wrap};
 use super::drawing::{Drawing, Name};
 use crate::error::{Error, Result};
 
-/// The metrics that are drawn: end of the file's name and title of the chart. The first is what decides between variants.
-pub const METRICS: [(&str, &str); 4] = [
+/// The metrics that are drawn: end of the file's name and title of the chart. The first, the mean of the next two, is what decides between variants.
+pub const METRICS: [(&str, &str); 6] = [
+    ("validation_decides", "mean of image and pixel AUROC, validation set"),
     ("validation_image_auroc", "image AUROC, validation set"),
+    ("validation_pixel_auroc", "pixel AUROC, validation set"),
     ("image_auroc", "image AUROC, test set"),
     ("pixel_auroc", "pixel AUROC, test set"),
     ("au_pro", "AU-PRO, test set"),
@@ -182,7 +184,9 @@ impl Row {
     /// The metric of one of [`METRICS`].
     fn value(&self, key: &str) -> f64 {
         match key {
+            "validation_decides" => 0.5 * (self.validation.image_auroc + self.validation.pixel_auroc),
             "validation_image_auroc" => self.validation.image_auroc,
+            "validation_pixel_auroc" => self.validation.pixel_auroc,
             "image_auroc" => self.test.image_auroc,
             "pixel_auroc" => self.test.pixel_auroc,
             _ => self.test.au_pro,

@@ -8,9 +8,8 @@ use crate::data::corruption::{Corrupted, Source};
 use crate::data::{Image, TrainingSet};
 use crate::error::{Error, Result};
 
-/// Samples are searched in this many steps of this many images.
-const STEPS: u64 = 32;
-const BATCH: usize = 8;
+/// Samples are searched in the first steps of the training, up to about so many images.
+const IMAGES: usize = 256;
 /// Drawn where there is no replacement.
 const NOTHING: f32 = 0.93;
 
@@ -22,11 +21,12 @@ struct Found {
     slot: usize,
 }
 
-/// Figure 4.
-pub(super) fn steps(set: &TrainingSet) -> Result<Drawing> {
-    let found = search(set)?;
+/// Figure 4, of samples that a training with `batch` images in a step sees.
+pub(super) fn steps(set: &TrainingSet, batch: usize) -> Result<Drawing> {
+    let steps = IMAGES.div_ceil(batch);
+    let found = search(set, steps as u64, batch)?;
     if found.is_empty() {
-        return Err(Error::config("corruption", format!("none of the first {} samples is corrupted", STEPS as usize * BATCH)));
+        return Err(Error::config("corruption", format!("none of the first {} samples is corrupted", steps * batch)));
     }
     let masks: Vec<[Image; 2]> = found.iter().map(|(_, own)| [grey(&own.sample.mask), grey(&own.sample.region)]).collect();
     let mut rows: Vec<FigureRow<'_>> = found
@@ -43,7 +43,7 @@ pub(super) fn steps(set: &TrainingSet) -> Result<Drawing> {
     let caption = format!(
         "Left to right: the training image; the soft mask of its patches; the replacement in the box of each patch, grey outside; the \
          corrupted image, in which the mask blends the replacement in; the region of the loss, where the mask exceeds {}. One row for each \
-         source of replacements that the config uses: of the first {STEPS} steps of {BATCH} images (seed {}), the sample with the largest \
+         source of replacements that the config uses: of the first {steps} steps of {batch} images (seed {}), the sample with the largest \
          region among those with a single patch from that source, or among all with one where no sample has a single patch.",
         readable(set.corruption.region_threshold.into(), 3),
         set.seed
@@ -55,11 +55,11 @@ pub(super) fn steps(set: &TrainingSet) -> Result<Drawing> {
 
 /// For each source with a weight, the sample with the largest region among those with a single patch, or else among all with a patch from
 /// it; of equal regions the first.
-fn search(set: &TrainingSet) -> Result<Vec<(Source, Found)>> {
+fn search(set: &TrainingSet, steps: u64, batch: usize) -> Result<Vec<(Source, Found)>> {
     let wanted = Source::ALL.into_iter().filter(|source| set.corruption.weights.of(*source) > 0.0);
     let mut best: Vec<(Source, Option<Found>)> = wanted.map(|source| (source, None)).collect();
-    for step in 0..STEPS {
-        for (slot, (sample, replacement)) in set.samples_with_replacements(step, BATCH)?.iter().enumerate() {
+    for step in 0..steps {
+        for (slot, (sample, replacement)) in set.samples_with_replacements(step, batch)?.iter().enumerate() {
             for (source, own) in &mut best {
                 let is_used = sample.patches.iter().any(|patch| patch.source == *source);
                 if is_used && own.as_ref().is_none_or(|own| rank(sample) > rank(&own.sample)) {
@@ -109,30 +109,30 @@ mod tests {
     #[test]
     fn each_source_with_material_has_a_row_with_a_single_patch() {
         let set = set(Patches { min: 1, max: 3 });
-        let found = search(&set).unwrap();
+        let found = search(&set, 32, 8).unwrap();
         let sources: Vec<Source> = found.iter().map(|(source, _)| *source).collect();
         let expected: Vec<Source> =
             Source::ALL.into_iter().filter(|&own| own != Source::Texture && set.corruption.weights.of(own) > 0.0).collect();
         assert_eq!(sources, expected, "there are no textures");
         for (source, own) in &found {
             assert_eq!((own.sample.patches.len(), own.sample.patches[0].source), (1, *source));
-            assert_eq!(set.samples(own.step, BATCH).unwrap()[own.slot], own.sample);
+            assert_eq!(set.samples(own.step, 8).unwrap()[own.slot], own.sample);
             assert!(own.replacement.iter().all(|value| value.is_finite()));
         }
-        let drawing = steps(&set).unwrap();
+        let drawing = steps(&set, 8).unwrap();
         assert!(matches!(drawing.content, Content::Png(_)) && drawing.caption.contains("seed 3"));
     }
 
     #[test]
     fn several_patches_are_shown_where_there_is_no_single_one() {
-        let found = search(&set(Patches { min: 3, max: 3 })).unwrap();
+        let found = search(&set(Patches { min: 3, max: 3 }), 32, 8).unwrap();
         assert!(found.iter().all(|(source, own)| own.sample.patches.iter().any(|patch| patch.source == *source)));
         assert!(note(&found[0].1).starts_with("3 patches\nstep "));
     }
 
     #[test]
     fn a_config_without_patches_is_refused() {
-        let error = steps(&set(Patches { min: 0, max: 0 })).unwrap_err().to_string();
+        let error = steps(&set(Patches { min: 0, max: 0 }), 8).unwrap_err().to_string();
         assert!(error.contains("none of the first 256 samples is corrupted"), "{error}");
     }
 }

@@ -45,8 +45,8 @@ pub struct Inputs<'a, B: Backend> {
     pub networks: Vec<(Architecture, usize)>,
     /// An evaluated model.
     pub test: Input<Test<'a, B>>,
-    /// Training images with the settings of their corruption.
-    pub training_set: Input<TrainingSet>,
+    /// Training images with the settings of their corruption, and the number of images in a step.
+    pub training_set: Input<(TrainingSet, usize)>,
     /// The log of the run.
     pub log: Input<Vec<LogEntry>>,
     /// The record of an ablation.
@@ -68,7 +68,7 @@ pub fn draw<B: Backend>(name: Name, inputs: &Inputs<'_, B>) -> Result<Input<Vec<
         Name::Roc => of_test(accuracy::roc),
         Name::Pro => of_test(accuracy::pro),
         Name::Scores => of_test(accuracy::scores),
-        Name::Corruption => transposed(inputs.training_set.as_ref(), |set| Ok(vec![corruption::steps(set)?])),
+        Name::Corruption => transposed(inputs.training_set.as_ref(), |(set, batch)| Ok(vec![corruption::steps(set, *batch)?])),
         Name::Network => inputs.networks.iter().map(|(own, side)| network_figure(own, *side)).collect::<Result<_>>().map(Ok),
         Name::Training => transposed(inputs.log.as_ref(), |log| Ok(training(log))),
         Name::Ablation => transposed(inputs.ablation.as_ref(), |ablation| Ok(ablation.draw())),
