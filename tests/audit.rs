@@ -247,6 +247,96 @@ fn singular_values_that_have_not_converged_are_lower_bounds() {
     assert!(all.has_converged.iter().all(|&has| has) && (all.values[0] - 1.0).abs() < 1e-9);
 }
 
+/// The spectrum of a real network falls slowly, too.
+#[test]
+fn leading_singular_values_of_a_network_are_those_of_its_jacobian() {
+    let backend = Cpu::default();
+    let architecture = Architecture::Autoencoder(Autoencoder { model: 2, width: 4, dilations: vec![1, 2] });
+    let parameters = Parameters::initialise(&backend, &architecture, 4).unwrap();
+    let mut network = Network::new(&backend, &parameters, &[16, 8, 3]).unwrap();
+    let n = 16 * 8 * 3;
+    let x = gaussian_matrix(&mut stream(53), 1, n).row(0).to_owned();
+    let found = leading(&mut network, &x, 6, 0, 0).unwrap().unwrap();
+    let jacobian = network.jvp(&x, &Array2::eye(n)).unwrap();
+    let exact = orthoscope::theory::algebra::symmetric_eigen(&jacobian.dot(&jacobian.t())).unwrap().values;
+    for place in 0..6 {
+        let truth = exact[place].sqrt();
+        assert!(found.has_converged[place], "{place}: {} of {truth}", found.values[place]);
+        assert!((found.values[place] / truth - 1.0).abs() < 0.01, "{place}: {} instead of {truth}", found.values[place]);
+    }
+}
+
+/// Pixels rounded to 8 bits look like further dimensions as soon as the images are about as close as the rounding moves them.
+#[test]
+fn the_dimension_of_rounded_images_is_right_or_undetermined() {
+    let circle = Gratings::standard(16, 1).unwrap();
+    for count in [60, 256, 1000] {
+        let rounded = sampled(&circle, count, 12).mapv(|value| (255.0 * value).round() / 255.0);
+        match orthoscope::audit::dimension::two_nearest(&rounded, 0) {
+            Finding::Estimate { low, high, .. } => assert!(low <= 1.1 && high >= 0.9, "{count}: {low} to {high}"),
+            Finding::AtLeast { low, .. } => panic!("{count}: at least {low}"),
+            Finding::Undetermined(why) => assert!(why.contains("depends on the scale"), "{why}"),
+        }
+        assert!(
+            orthoscope::audit::dimension::two_nearest(&sampled(&circle, count, 12), 0)
+                .value()
+                .is_some_and(|d| (d - 1.0).abs() < 0.3)
+        );
+    }
+}
+
+/// A program's products with J and Jᵀ are not believed.
+#[test]
+fn products_that_contradict_the_map_are_refused() {
+    struct Wrong {
+        map: Affine,
+        pushed: f64,
+        pulled: f64,
+    }
+    impl Map for Wrong {
+        fn apply(&mut self, points: &ArrayRef2<f64>) -> Result<Array2<f64>> {
+            self.map.apply(points)
+        }
+
+        fn jvp(&mut self, x: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Array2<f64>> {
+            Ok(self.pushed * self.map.jvp(x, directions)?)
+        }
+
+        fn vjp(&mut self, x: &Array1<f64>, directions: &ArrayRef2<f64>) -> Result<Option<Array2<f64>>> {
+            Ok(self.map.vjp(x, directions)?.map(|products| self.pulled * products))
+        }
+
+        fn has_jvp(&self) -> bool {
+            true
+        }
+    }
+    let gratings = Gratings::standard(8, 2).unwrap();
+    let samples = samples(sampled(&gratings, 6, 10), sampled(&gratings, 30, 11));
+    let matrix = gaussian_matrix(&mut stream(62), 64, 64) / 8.0;
+    let audited = |pushed: f64, pulled: f64| {
+        let map = Affine { offset: Array1::zeros(64), matrix: matrix.clone() };
+        audit(&mut Wrong { map, pushed, pulled }, &samples, None, Options::default(), &|| ()).map_err(|error| error.to_string())
+    };
+    audited(1.0, 1.0).unwrap();
+    let text = audited(1.0, -3.0).unwrap_err();
+    assert!(text.contains("not those of the transpose"), "{text}");
+    for wrong in [-1.0, 2.0, 0.5] {
+        let text = audited(wrong, 1.0).unwrap_err();
+        assert!(text.contains("they differ from differences of f by"), "{text}");
+    }
+}
+
+#[test]
+fn equal_images_leave_open_what_needs_different_ones() {
+    let samples = samples(Array2::from_elem((6, 64), 0.5), Array2::from_elem((30, 64), 0.5));
+    let card = card(&mut Forward(|value| 0.5 * value), &samples);
+    near(card.map.get(Quantity::Trace), 32.0, 1e-6);
+    for finding in [&card.dimension, &card.local_dimension] {
+        assert!(matches!(finding, Finding::Undetermined(why) if why.contains("different")), "{finding:?}");
+    }
+    assert_eq!(card.baselines.keys().collect::<Vec<_>>(), ["identity"]);
+}
+
 /// With few points the neighbours are far apart, and curvature looks like further dimensions. The card must not give wrong tangents then.
 #[test]
 fn tangents_that_the_points_do_not_show_are_undetermined() {

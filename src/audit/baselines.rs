@@ -9,6 +9,8 @@ use crate::theory::algebra::symmetric_eigen;
 const MOST: usize = 256;
 /// Share of the variance that the principal components of the baseline hold.
 const VARIANCE: f64 = 0.95;
+/// Values this close are equal.
+const EQUAL: f64 = 1e-9;
 /// Ridge penalties that are tried, as shares of the largest eigenvalue.
 const PENALTIES: [f64; 7] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0];
 
@@ -182,18 +184,19 @@ impl Map for Blur {
     }
 }
 
-/// The maps that a card is read beside: identity, principal components, ridge regression from x̂ to x, and for images a blur.
+/// The maps that a card is read beside: identity, principal components, ridge regression from x̂ to x, and for images a blur. The two linear
+/// ones are left out if all reference images are equal.
 ///
 /// # Errors
-/// Reference images that are all equal.
+/// None on finite points.
 pub fn baselines(samples: &Samples<'_>, extents: Option<[usize; 3]>) -> Result<Vec<(String, Box<dyn Map>)>> {
-    let components = LowRank::principal_components(&samples.reference)?;
-    let ridge = LowRank::ridge(&samples.reference, &samples.corrupted_reference)?;
-    let mut all: Vec<(String, Box<dyn Map>)> = vec![
-        ("identity".to_owned(), Box::new(Identity)),
-        (format!("PCA {}", components.rank()), Box::new(components)),
-        ("ridge".to_owned(), Box::new(ridge)),
-    ];
+    let mut all: Vec<(String, Box<dyn Map>)> = vec![("identity".to_owned(), Box::new(Identity))];
+    let (_, centred) = centred(&samples.reference)?;
+    if centred.iter().any(|difference| difference.abs() > EQUAL) {
+        let components = LowRank::principal_components(&samples.reference)?;
+        all.push((format!("PCA {}", components.rank()), Box::new(components)));
+        all.push(("ridge".to_owned(), Box::new(LowRank::ridge(&samples.reference, &samples.corrupted_reference)?)));
+    }
     if let Some(extents) = extents {
         all.push(("blur".to_owned(), Box::new(Blur::new(extents))));
     }

@@ -1,5 +1,6 @@
 use indexmap::IndexMap;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::json;
 
 use super::baselines::baselines;
 use super::dimension::{Tangents, two_nearest};
@@ -39,8 +40,9 @@ impl Serialize for Card {
         map.serialize_entry("intrinsic_dimension", &self.dimension)?;
         map.serialize_entry("intrinsic_dimension_local", &self.local_dimension)?;
         map.serialize_entry("baselines", &self.baselines)?;
-        let values = |&quantity: &Quantity| (quantity.key(), self.map.per_image(quantity));
-        map.serialize_entry("per_image", &Quantity::ALL.iter().map(values).collect::<IndexMap<_, _>>())?;
+        let values = |&quantity: &Quantity| (quantity.key(), json!(self.map.per_image(quantity)));
+        let singular = [("singular_values", json!(self.map.singular_values_per_image))];
+        map.serialize_entry("per_image", &Quantity::ALL.iter().map(values).chain(singular).collect::<IndexMap<_, _>>())?;
         let numbers = [
             ("images", self.images as u64),
             ("values", self.ambient as u64),

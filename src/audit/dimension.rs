@@ -9,6 +9,8 @@ use crate::theory::algebra::{orthonormal_basis, square_norm, symmetric_eigen};
 
 /// Fewer points give no estimate.
 const MIN_POINTS: usize = 20;
+/// Parts of the points that are compared with all of them.
+const QUARTERS: usize = 4;
 /// Least and largest number of neighbours that make a tangent space.
 const NEIGHBOURS: (usize, usize) = (8, 64);
 /// Share of the squared distances of the neighbours that a tangent space holds.
@@ -20,23 +22,39 @@ const MAX_ANGLE: f64 = 10.0;
 
 /// The dimension by the ratio of the distances to the two nearest neighbours (Facco, d'Errico, Rodriguez, Laio 2017): its logarithm is
 /// exponentially distributed with rate d. With N Gaussian points it is right within 10 % up to d = log₂ N and too low above, so larger
-/// estimates are lower bounds. Undetermined for fewer than 20 points, not counting copies.
+/// estimates are lower bounds.
+///
+/// Undetermined for fewer than 20 points, not counting copies; and if quarters of the points, whose neighbours are about twice as far apart for d = 2,
+/// give another dimension (their intervals are disjoint): then it depends on the scale, as it does with noise or with the rounding of pixels to 8 bits.
 pub fn two_nearest(points: &ArrayRef2<f64>, seed: u64) -> Finding {
-    let logarithms = logarithms(points);
-    let count = logarithms.len();
+    let whole = logarithms(points);
+    let count = whole.len();
     if count < MIN_POINTS {
         return Finding::undetermined(format!("{count} different images; the estimate needs {MIN_POINTS}"));
     }
-    let mut rate = Quotient::mean();
-    logarithms.iter().for_each(|&logarithm| rate.push(1.0, logarithm));
-    let finding = rate.finding(seed);
+    let finding = rate(&whole, seed);
     let most = (count as f64).log2();
-    match finding.value() {
-        Some(value) if value > most => {
-            finding.at_least(format!("{count} images show dimensions up to about {most:.0}; the estimate is {value:.1}"))
+    if let Some(value) = finding.value().filter(|value| *value > most) {
+        return finding.at_least(format!("{count} images show dimensions up to about {most:.0}; the estimate is {value:.1}"));
+    }
+    let quarter = |first: usize| points.select(Axis(0), &(first..points.nrows()).step_by(QUARTERS).collect::<Vec<_>>());
+    let apart: Vec<f64> = (0..QUARTERS).flat_map(|first| logarithms(&quarter(first))).collect();
+    match (&finding, rate(&apart, seed)) {
+        (Finding::Estimate { value, low, high }, Finding::Estimate { value: other, low: least, high: largest })
+            if least > *high || largest < *low =>
+        {
+            let words = format!("all {count} images give {value:.1} dimensions, quarters of them {other:.1}");
+            Finding::undetermined(format!("{words}: it depends on the scale, as with noise or 8-bit pixels"))
         }
         _ => finding,
     }
+}
+
+/// The rate of exponentially distributed values.
+fn rate(logarithms: &[f64], seed: u64) -> Finding {
+    let mut rate = Quotient::mean();
+    logarithms.iter().for_each(|&logarithm| rate.push(1.0, logarithm));
+    rate.finding(seed)
 }
 
 /// ln(r₂ / r₁) of each different point. Copies are left out: the two at the same distance would look like many dimensions.
@@ -92,8 +110,9 @@ impl Tangents {
     pub fn estimate(points: &ArrayRef2<f64>, reference: &ArrayRef2<f64>, seed: u64) -> Result<Self> {
         let none = |why: String| Ok(Self { dimension: Finding::undetermined(why), bases: Vec::new() });
         let (least, most) = NEIGHBOURS;
-        if reference.nrows() < MIN_POINTS {
-            return none(format!("{} reference images; tangents need {MIN_POINTS}", reference.nrows()));
+        let different = logarithms(reference).len();
+        if different < MIN_POINTS {
+            return none(format!("{different} different reference images; tangents need {MIN_POINTS}"));
         }
         let count = ((reference.nrows() as f64).sqrt() as usize).clamp(least, most);
         let distances = squared_distances(points, reference);
@@ -131,7 +150,8 @@ fn contradiction(two_nearest: &Finding, d: usize) -> Option<String> {
     let (low, high) = match two_nearest {
         Finding::Estimate { low, high, .. } => (*low, *high),
         Finding::AtLeast { low, .. } => (*low, f64::INFINITY),
-        Finding::Undetermined(why) => return Some(why.clone()),
+        // Which scale it depends on, local components can tell: they hold most of the squared distances.
+        Finding::Undetermined(_) => return None,
     };
     let is_within = low - 0.5 <= d as f64 && d as f64 <= high + 0.5;
     (!is_within).then(|| format!("principal components give {d} directions, the two nearest neighbours exclude that"))

@@ -1,4 +1,4 @@
-use ndarray::{Array1, s};
+use ndarray::{Array1, Array2, s};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -19,6 +19,10 @@ use crate::theory::algebra::norm;
 const NO_VJP: &str = "the map offers no vector-Jacobian products";
 /// Differences over two steps may disagree by this share.
 const ROUGH: f64 = 0.05;
+/// Products that a map computes may differ from differences, or from each other, by this share and three times the disagreement of differences.
+const WRONG: f64 = 0.1;
+/// Images of which singular values are measured, spread over all: their products with J and Jᵀ are the most expensive part of an audit.
+const SPECTRA: usize = 5;
 /// Least gap between singular values d and d + 1, as a share, for which the d leading directions are defined.
 const MIN_GAP: f64 = 0.1;
 
@@ -59,6 +63,8 @@ pub struct Measures {
     per_image: [Vec<f64>; Quantity::ALL.len()],
     /// Mean leading singular values of J over the images, in descending order; none without vector-Jacobian products.
     pub singular_values: Vec<Finding>,
+    /// The same of each image of which they were measured.
+    pub singular_values_per_image: Vec<Vec<f64>>,
     /// Why there are no derivatives, if there are none.
     no_derivatives: Option<String>,
 }
@@ -114,6 +120,7 @@ impl Protocol<'_> {
         let map = &mut Checked(map);
         let mut sums = Sums::new();
         behaviour(map, self.samples, &mut sums)?;
+        self.check_products(map)?;
         let unusable = self.unusable_differences(map)?;
         let mut has_gaps = true;
         for index in 0..self.samples.count() {
@@ -131,7 +138,13 @@ impl Protocol<'_> {
                 findings[quantity as usize] = Finding::Undetermined(why);
             }
         }
-        Ok(Measures { findings, per_image: sums.per_image(), singular_values, no_derivatives: unusable })
+        Ok(Measures {
+            findings,
+            per_image: sums.per_image(),
+            singular_values,
+            singular_values_per_image: sums.singular_values_per_image(),
+            no_derivatives: unusable,
+        })
     }
 
     /// Why derivatives by differences of a map cannot be used, if it has no others: f is not the same twice, or not smooth at the length of
@@ -154,12 +167,52 @@ impl Protocol<'_> {
             .then(|| format!("differences of the map over a step and over twice the step disagree by {percent:.0} %")))
     }
 
+    /// Checks the products with J and Jᵀ that a map computes at the first image: J v against differences of f, and Jᵀ u against J v.
+    ///
+    /// # Errors
+    /// They contradict each other by more than f is rough.
+    fn check_products(&self, map: &mut Checked<'_>) -> Result<()> {
+        let x = self.samples.images.row(0).to_owned();
+        let [v, u] = [0, 1].map(|number| Probes::signs(x.len(), 4, self.options.seed, u32::MAX - number));
+        let Some(pulled) = map.vjp(&x, &u)? else { return self.check_pushed(map, &x, &v).map(drop) };
+        let (pushed, allowed) = self.check_pushed(map, &x, &v)?;
+        let (first, second) = (u.dot(&pushed.t()), pulled.dot(&v.t()));
+        let share = norm(&(&first - &second)) / norm(&first).max(norm(&second)).max(f64::MIN_POSITIVE);
+        match share <= allowed {
+            true => Ok(()),
+            false => Err(Error::argument(format!(
+                "the products Jᵀ u are not those of the transpose: ⟨u, J v⟩ and ⟨Jᵀ u, v⟩ differ by {:.0} %",
+                100.0 * share
+            ))),
+        }
+    }
+
+    /// J v, and the share by which products may be off.
+    fn check_pushed(&self, map: &mut Checked<'_>, x: &Array1<f64>, v: &Array2<f64>) -> Result<(Array2<f64>, f64)> {
+        let pushed = map.jvp(x, v)?;
+        let [short, long] = [1.0, 2.0].map(|times| differences(map, x, v, times * DIFFERENCE_STEP));
+        let (short, long) = (short?, long?);
+        let apart = |a: &Array2<f64>, b: &Array2<f64>| norm(&(a - b)) / norm(a).max(norm(b)).max(f64::MIN_POSITIVE);
+        let (allowed, share) = (WRONG + 3.0 * apart(&short, &long), apart(&pushed, &short));
+        match share <= allowed || !map.has_jvp() {
+            true => Ok((pushed, allowed)),
+            false => {
+                let reason = format!(
+                    "the products J v are not those of the Jacobian: they differ from differences of f by {:.0} %",
+                    100.0 * share
+                );
+                Err(Error::argument(reason))
+            }
+        }
+    }
+
     /// Adds what the derivatives at one image say. Whether d leading singular values stand out.
     fn add_derivatives(&self, map: &mut Checked<'_>, index: usize, sums: &mut Sums) -> Result<bool> {
         let Options { probes, singular_values, seed } = self.options;
         let x: Array1<f64> = self.samples.images.row(index).to_owned();
         let probes = Probes::of(map, &x, probes, seed, index as u32)?;
-        let leading = leading(map, &x, singular_values.min(x.len()), seed, index as u32)?;
+        let is_measured = index * SPECTRA % self.samples.count() < SPECTRA;
+        let leading = if is_measured { leading(map, &x, singular_values.min(x.len()), seed, index as u32)? } else { None };
         sums.push(Quantity::Trace, probes.trace(), 1.0);
         sums.push(Quantity::Frobenius, probes.frobenius(), 1.0);
         sums.push(Quantity::Asymmetry, probes.asymmetry(), 1.0);
@@ -173,6 +226,9 @@ impl Protocol<'_> {
             sums.push(Quantity::ObliqueProjector, probes.distance_to(basis, &all[index]), 1.0);
         }
         let d = basis.ncols();
+        if !is_measured {
+            return Ok(true);
+        }
         let Some(leading) = leading.filter(|leading| d <= leading.left.ncols()) else { return Ok(false) };
         sums.push(Quantity::TangentAngle, mean_angle(&leading.left.slice(s![.., ..d]), basis), 1.0);
         Ok(leading.values.get(d).is_none_or(|next| leading.values[d - 1] - next > MIN_GAP * leading.values[d - 1]))

@@ -39,6 +39,13 @@ impl Sums {
         Quantity::ALL.map(|quantity| self.quotients[quantity as usize].each())
     }
 
+    /// The singular values of each image that they were measured of.
+    pub fn singular_values_per_image(&self) -> Vec<Vec<f64>> {
+        let each: Vec<Vec<f64>> = self.singular_values.iter().map(Quotient::each).collect();
+        let count = each.first().map_or(0, Vec::len);
+        (0..count).map(|image| each.iter().filter_map(|values| values.get(image).copied()).collect()).collect()
+    }
+
     /// The mean singular values; none if no image has any.
     pub fn singular_values(&self, seed: u64) -> Vec<Finding> {
         let finding = |(quotient, &has_converged): (&Quotient, &bool)| match has_converged {
