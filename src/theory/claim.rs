@@ -234,6 +234,8 @@ pub struct Check {
     pub control: Option<Control>,
     /// The least fault that the check notices, if one was injected.
     pub limit: Option<DetectionLimit>,
+    /// Why the check holds whenever others do, if so: an identity or an equivalent form, which tests the code and not the theory.
+    pub follows: Option<Cow<'static, str>>,
 }
 
 /// A map for which a check must fail, and the value measured on it.
@@ -256,7 +258,17 @@ impl Check {
         because: impl Into<Cow<'static, str>>,
     ) -> Self {
         let (quantity, because) = (quantity.into(), because.into());
-        Self { quantity, relation: Relation::Equal, predicted, measured, tolerance, because, control: None, limit: None }
+        Self {
+            quantity,
+            relation: Relation::Equal,
+            predicted,
+            measured,
+            tolerance,
+            because,
+            control: None,
+            limit: None,
+            follows: None,
+        }
     }
 
     /// A check that `measured` is at most `predicted`, up to `tolerance`.
@@ -279,6 +291,12 @@ impl Check {
         because: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self { relation: Relation::AtLeast, ..Self::equal(quantity, predicted, measured, tolerance, because) }
+    }
+
+    /// Marks a check that follows from others, for this reason. Summaries do not count its control.
+    #[must_use]
+    pub fn follows(self, from: &'static str) -> Self {
+        Self { follows: Some(from.into()), ..self }
     }
 
     /// Adds a control: the same check must reject `measured`, the value found for `name`.

@@ -42,6 +42,8 @@ pub struct Record {
     pub fault: String,
     /// The least ε at which the check fails. NaN or infinite, null in JSON, if it never does.
     pub detection_limit: f64,
+    /// Why the check follows from others, if it does; then it tests the code and not the theory.
+    pub follows: Option<Cow<'static, str>>,
     /// The seed.
     pub seed: u64,
 }
@@ -66,6 +68,7 @@ impl Record {
             control_rejected: check.control_rejected().unwrap_or_else(|| finding.evidence.controls_rejected()),
             fault: limit.fault,
             detection_limit: limit.size,
+            follows: check.follows.clone(),
             seed: finding.seed,
         }
     }

@@ -129,7 +129,8 @@ fn checks<'a>(checks: impl Iterator<Item = &'a Worst>) -> String {
 fn subject(record: &Record) -> String {
     let [quantity, because, fault] = [&record.quantity, &*record.because, &record.fault].map(maths::html);
     let limit = format!("<small>notices ε = {}: {fault}</small>", notices(record));
-    let name = format!("{quantity}<small>tolerance: {because}</small>{limit}");
+    let follows = record.follows.as_ref().map(|from| format!("<small>follows from others: {}</small>", maths::html(from)));
+    let name = format!("{quantity}<small>tolerance: {because}</small>{limit}{}", follows.unwrap_or_default());
     row("", &name, &numbers(record), verdict(record))
 }
 

@@ -28,7 +28,8 @@ pub fn table(checks: &[Worst], screen: Screen) -> String {
 
 fn subject(Worst { record, seeds }: &Worst) -> Vec<Cell> {
     let rest = [notices(record).into(), coloured(verdict(record)), seeds.to_string().into()];
-    cells(format!("  {}", record.quantity), numbers(record)).chain(rest).collect()
+    let mark = if record.follows.is_some() { " (follows)" } else { "" };
+    cells(format!("  {}{mark}", record.quantity), numbers(record)).chain(rest).collect()
 }
 
 fn control(Worst { record, .. }: &Worst) -> Option<Vec<Cell>> {

@@ -1,5 +1,6 @@
 //! Verdicts, statements and summaries.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::super::number::readable;
@@ -99,7 +100,8 @@ pub(super) fn paragraphs(statement: &str) -> Vec<Paragraph> {
     parts.map(paragraph).collect()
 }
 
-/// The number of claims that hold and of controls that are rejected. A claim holds if all its checks hold and all its controls are
+/// The number of claims that hold and of controls that are rejected, those with the same name and value in a claim counted once, because
+/// such are the same map, of which several checks speak, and those of checks that follow from others not at all. A claim holds if all its checks hold and all its controls are
 /// rejected.
 pub(super) struct Tally {
     pub(super) claims: usize,
@@ -111,7 +113,13 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn of(findings: &[Finding], checks: &[Worst]) -> Self {
         let claims = distinct(findings);
-        let controls = || checks.iter().filter(|check| check.record.control.is_some());
+        let controls = || {
+            let mut seen = HashSet::new();
+            checks.iter().filter(move |check| {
+                let Record { id, control, control_measured, follows, .. } = &check.record;
+                control.is_some() && follows.is_none() && seen.insert((*id, control.clone(), control_measured.map(f64::to_bits)))
+            })
+        };
         Self {
             claims: claims.len(),
             hold: claims.iter().filter(|claim| holds(claim.id, findings)).count(),

@@ -83,7 +83,7 @@ impl Uneven {
     }
 
     /// Lengths of the derivatives of a point by its angles, which are orthogonal.
-    fn speeds(&self, angles: &[f64]) -> Vec<f64> {
+    pub(super) fn speeds(&self, angles: &[f64]) -> Vec<f64> {
         match self {
             Self::Ellipse(_) => vec![(HALF_AXES[0] * angles[0].sin()).hypot(HALF_AXES[1] * angles[0].cos())],
             Self::Torus(_) => vec![RADII[0] + RADII[1] * angles[1].cos(), RADII[1]],
@@ -96,6 +96,46 @@ impl Uneven {
         match self {
             Self::Ellipse(_) => along,
             Self::Torus(_) => along + 0.4 * angles[1].sin(),
+        }
+    }
+
+    /// `∇log p` on D, in closed form.
+    pub(super) fn density_gradient(&self, angles: &[f64]) -> Array1<f64> {
+        let mut slopes = vec![-0.8 * (angles[0] - 0.7).sin()];
+        if let Self::Torus(_) = self {
+            slopes.push(0.4 * angles[1].cos());
+        }
+        let parts = self.tangents(angles).into_iter().zip(slopes.into_iter().zip(self.speeds(angles)));
+        parts.fold(Array1::zeros(self.manifold().ambient()), |sum, (tangent, (slope, speed))| sum + slope / speed * tangent)
+    }
+
+    /// Unit tangents along each angle, in closed form. They are orthogonal.
+    pub(super) fn tangents(&self, angles: &[f64]) -> Vec<Array1<f64>> {
+        match self {
+            Self::Ellipse(_) => {
+                let along = array![-HALF_AXES[0] * angles[0].sin(), HALF_AXES[1] * angles[0].cos()];
+                vec![&along / norm(&along)]
+            }
+            Self::Torus(_) => {
+                let ((s, c), (sin, cos)) = (angles[0].sin_cos(), angles[1].sin_cos());
+                vec![array![-s, c, 0.0], array![-sin * c, -sin * s, cos]]
+            }
+        }
+    }
+
+    /// H, the trace of the second fundamental form, in closed form. On the ellipse it has the length ab/speed³; on the torus it is the sum of the
+    /// curvatures 1/r and cos(w)/(R + r cos(w)). It points inwards, but for the inner side of the torus.
+    pub(super) fn curvature(&self, angles: &[f64]) -> Array1<f64> {
+        let speeds = self.speeds(angles);
+        match self {
+            Self::Ellipse(_) => {
+                let [a, b] = HALF_AXES;
+                a * b / speeds[0].powi(4) * array![-b * angles[0].cos(), -a * angles[0].sin()]
+            }
+            Self::Torus(_) => {
+                let ((s, c), (sin, cos)) = (angles[0].sin_cos(), angles[1].sin_cos());
+                -(1.0 / RADII[1] + cos / speeds[0]) * array![cos * c, cos * s, sin]
+            }
         }
     }
 

@@ -47,6 +47,8 @@ fn smallest_eigenvalue(jacobian: &Array2<f64>) -> Result<f64> {
     Ok(symmetric_eigen(jacobian)?.values.last().copied().unwrap_or(f64::NAN))
 }
 
+const IDENTITY: &str = "an identity for every distribution of x, also for the nodes of a quadrature";
+
 /// Jacobian and Tweedie's formula on S², with uneven noise as control.
 pub(super) fn checks(setting: &Setting) -> Result<Vec<Check>> {
     let mut stream = setting.stream(NUMBER, 2);
@@ -59,12 +61,13 @@ pub(super) fn checks(setting: &Setting) -> Result<Vec<Check>> {
     let even = found(0.0)?;
     let zero = |quantity: &str, part: fn(&Violations) -> f64| {
         let check = Check::equal(quantity, 0.0, part(&even), DIFFERENCES.0, DIFFERENCES.1);
-        check.against("uneven noise", |share| Ok(part(&found(share)?)))
+        check.follows(IDENTITY).against("uneven noise", |share| Ok(part(&found(share)?)))
     };
     Ok(vec![
         zero("‖∂E[x|y]/∂y - Cov[x|y]/σ²‖, S²", |violations| violations.covariance)?,
         zero("‖J - Jᵀ‖ of J = ∂E[x|y]/∂y, S²", |violations| violations.asymmetry)?,
         Check::at_least("least eigenvalue of ∂E[x|y]/∂y, S²", 0.0, even.smallest[0], DIFFERENCES.0, DIFFERENCES.1)
+            .follows(IDENTITY)
             .control("2E[x|y] - y, which reflects normal directions", even.smallest[1])
             .notices("(1+ε)E[x|y] - εy in place of E[x|y]", |size| Ok((1.0 + size) * even.smallest[0] - size))?,
         zero("‖E[x|y] - y - σ²∇log p(y)‖, S²", |violations| violations.tweedie)?,
