@@ -58,7 +58,7 @@ pub struct Arguments {
     /// Random directions per image
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     probes: u16,
-    /// Leading singular values per image
+    /// Leading singular values, of five of the images
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=128))]
     singular_values: u16,
     /// Config file with the corruption; later ones override earlier ones [default: config.toml beside the weights, or the defaults]
