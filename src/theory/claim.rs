@@ -236,6 +236,8 @@ pub struct Check {
     pub limit: Option<DetectionLimit>,
     /// Why the check holds whenever others do, if so: an identity or an equivalent form, which tests the code and not the theory.
     pub follows: Option<Cow<'static, str>>,
+    /// Whether predicted value or tolerance were set after a look at measurements with other seeds, because no theorem gives them.
+    pub is_empirical: bool,
 }
 
 /// A map for which a check must fail, and the value measured on it.
@@ -268,6 +270,7 @@ impl Check {
             control: None,
             limit: None,
             follows: None,
+            is_empirical: false,
         }
     }
 
@@ -297,6 +300,12 @@ impl Check {
     #[must_use]
     pub fn follows(self, from: &'static str) -> Self {
         Self { follows: Some(from.into()), ..self }
+    }
+
+    /// Marks a check whose limit is not that of a theorem but was set after a look at measurements with other seeds.
+    #[must_use]
+    pub fn empirical(self) -> Self {
+        Self { is_empirical: true, ..self }
     }
 
     /// Adds a control: the same check must reject `measured`, the value found for `name`.

@@ -37,7 +37,7 @@ fn values_that_are_not_finite_are_valid_json() {
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     let object = json[0].as_object().unwrap();
     let keys = "id title quantity relation predicted measured tolerance margin passed because control control_measured \
-                control_margin control_rejected fault detection_limit follows seed";
+                control_margin control_rejected fault detection_limit follows empirical seed";
     assert_eq!(object.keys().map(String::as_str).collect::<Vec<_>>(), keys.split_whitespace().collect::<Vec<_>>());
     assert_eq!((&object["measured"], &object["margin"]), (&serde_json::Value::Null, &serde_json::Value::Null));
     assert_eq!((&object["passed"], &object["control_rejected"]), (&false.into(), &false.into()));

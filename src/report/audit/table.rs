@@ -58,25 +58,32 @@ pub(super) fn interval(finding: &Finding) -> String {
     }
 }
 
-/// One sentence for each reason why something about the map or the images is not, or only in part, determined.
+/// One sentence for each reason why something about the map or the images is not determined, then one for each why it is only bounded.
 pub fn notes(card: &Card) -> Vec<String> {
-    let mut reasons: indexmap::IndexMap<&str, Vec<String>> = indexmap::IndexMap::new();
+    let mut reasons: indexmap::IndexMap<(bool, &str), Vec<String>> = indexmap::IndexMap::new();
     let quantities = Quantity::ALL.iter().map(|&quantity| (quantity.symbols().to_owned(), card.map.get(quantity)));
     let dimensions = dimensions(card).map(|(name, finding)| (name.to_owned(), finding));
     for (name, finding) in quantities.chain(dimensions) {
         if let Some(why) = finding.why() {
-            reasons.entry(why).or_default().push(name);
+            reasons.entry((is_bound(finding), why)).or_default().push(name);
         }
     }
     if let Some(why) = card.map.no_singular_values() {
-        reasons.entry(why).or_default().push("singular values".to_owned());
+        reasons.entry((false, why)).or_default().push("singular values".to_owned());
     }
     let bounds: Vec<_> = (1..).zip(&card.map.singular_values).filter(|(_, finding)| finding.why().is_some()).collect();
     if let Some((first, finding)) = bounds.first() {
-        reasons.entry(finding.why().unwrap_or_default()).or_default().push(format!("singular values from {first} on"));
+        let why = finding.why().unwrap_or_default();
+        reasons.entry((is_bound(finding), why)).or_default().push(format!("singular values from {first} on"));
     }
-    reasons
-        .iter()
-        .map(|(why, names)| format!("Not determined, or only as a lower bound: {} ({why}).", names.join("; ")))
-        .collect()
+    let sentence = |((is_bound, why), names): (&(bool, &str), &Vec<String>)| {
+        let what = if *is_bound { "Only a lower bound" } else { "Not determined" };
+        format!("{what}: {} ({why}).", names.join("; "))
+    };
+    reasons.sort_by_key(|(is_bound, _), _| *is_bound);
+    reasons.iter().map(sentence).collect()
+}
+
+fn is_bound(finding: &Finding) -> bool {
+    matches!(finding, Finding::AtLeast { .. })
 }

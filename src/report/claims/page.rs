@@ -130,7 +130,8 @@ fn subject(record: &Record) -> String {
     let [quantity, because, fault] = [&record.quantity, &*record.because, &record.fault].map(maths::html);
     let limit = format!("<small>notices ε = {}: {fault}</small>", notices(record));
     let follows = record.follows.as_ref().map(|from| format!("<small>follows from others: {}</small>", maths::html(from)));
-    let name = format!("{quantity}<small>tolerance: {because}</small>{limit}{}", follows.unwrap_or_default());
+    let kind = if record.empirical { "empirical tolerance" } else { "tolerance" };
+    let name = format!("{quantity}<small>{kind}: {because}</small>{limit}{}", follows.unwrap_or_default());
     row("", &name, &numbers(record), verdict(record))
 }
 

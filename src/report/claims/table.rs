@@ -28,7 +28,11 @@ pub fn table(checks: &[Worst], screen: Screen) -> String {
 
 fn subject(Worst { record, seeds }: &Worst) -> Vec<Cell> {
     let rest = [notices(record).into(), coloured(verdict(record)), seeds.to_string().into()];
-    let mark = if record.follows.is_some() { " (follows)" } else { "" };
+    let mark = match (&record.follows, record.empirical) {
+        (Some(_), _) => " (follows)",
+        (None, true) => " (empirical)",
+        (None, false) => "",
+    };
     cells(format!("  {}{mark}", record.quantity), numbers(record)).chain(rest).collect()
 }
 

@@ -143,7 +143,12 @@ pub(super) fn holds(id: &str, findings: &[Finding]) -> bool {
 /// The number of claims that hold and of controls that are rejected, and the running time.
 pub fn summary(findings: &[Finding], checks: &[Worst], wall: Duration) -> String {
     let Tally { claims, hold, controls, rejected } = Tally::of(findings, checks);
-    format!("{hold} of {claims} claims hold, {rejected} of {controls} controls rejected, {}", seconds(wall))
+    let empirical = checks.iter().filter(|check| check.record.empirical).count();
+    let more = match empirical {
+        0 => String::new(),
+        _ => format!("; {empirical} of {} checks have empirical limits", checks.len()),
+    };
+    format!("{hold} of {claims} claims hold, {rejected} of {controls} controls rejected, {}{more}", seconds(wall))
 }
 
 /// e.g. `0.4 s`, `41 s`.

@@ -122,7 +122,7 @@ impl Outcomes {
         let Self { none, idempotence, asymmetry, both, .. } = self;
         let over = |of: &Outcome, value: fn(&Blocks) -> f64| value(&of.blocks) / value(&none.blocks);
         let check = |quantity: &str, predicted: f64, measured: f64, (tolerance, because)| {
-            Check::at_most(format!("{quantity}, {subject}"), predicted, measured, tolerance, because)
+            Check::at_most(format!("{quantity}, {subject}"), predicted, measured, tolerance, because).empirical()
         };
         let single = idempotence.blocks.distance.min(asymmetry.blocks.distance);
         let (symmetry_alone, idempotence_alone) = ("symmetry penalty alone", "idempotence penalty alone");
@@ -146,6 +146,7 @@ impl Outcomes {
         let (both, none) = (&self.both.near_rival, &self.none.near_rival);
         let quantity = format!("‖J - P_T‖ with both penalties over ‖J - J_C‖, {subject}");
         Check::at_most(quantity, NEARER.0, ratio(both), 0.0, NEARER.1)
+            .empirical()
             .control("no penalty", ratio(none))
             .notices("ε(J_C - P_T) added to J", |size| Ok(ratio(&self.rival.moved(both, size))))
     }
@@ -172,10 +173,12 @@ impl Outcomes {
         let [both, none] = [0, 1].map(|index: usize| self.uncorrupted[index].0);
         let check = |quantity: &str, predicted: f64, value: fn(&Blocks) -> f64, (tolerance, because)| {
             let quantity = format!("{quantity} of both penalties without corruption, {subject}");
-            Check::equal(quantity, predicted, value(&both), tolerance, because).control("no penalty, no corruption", value(&none))
+            Check::equal(quantity, predicted, value(&both), tolerance, because)
+                .empirical()
+                .control("no penalty, no corruption", value(&none))
         };
         let quantity = format!("‖J - P_T‖ with both penalties, {subject}");
-        let wrong_rank = Check::at_most(quantity, 0.0, self.both.blocks.distance, UNTIED.0, UNTIED.1);
+        let wrong_rank = Check::at_most(quantity, 0.0, self.both.blocks.distance, UNTIED.0, UNTIED.1).empirical();
         vec![
             check("‖J² - J‖", 0.0, |b| b.idempotence, UNTIED),
             check("‖J - Jᵀ‖", 0.0, |b| b.asymmetry, UNTIED),

@@ -24,6 +24,7 @@ pub(super) fn check(setting: &Setting) -> Result<Check> {
     let distance = |jacobians: &[Array2<f64>]| apart(jacobians, &best) / apart(&tangents, &best);
     let quantity = "‖J_f - J_C‖_F / ‖J_C - P_T‖_F, rms over D, network trained with corruption of second moment C";
     Check::at_most(quantity, NEARER.0, distance(&trained), 0.0, NEARER.1)
+        .empirical()
         .control("trained with isotropic noise of the same power", distance(&rival))
         .notices("the share ε of P_T in J_f", |share| Ok(distance(&mixed(&trained, &tangents, share))))
 }

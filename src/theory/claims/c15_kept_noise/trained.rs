@@ -35,9 +35,11 @@ pub(super) fn checks(setting: &Setting) -> Result<[Check; 2]> {
     let quantity = "‖J_f - J‖_F over its value for J_(C+sI), rms over D, network trained with kept noise";
     Ok([
         Check::equal("tr J_f on D, network trained with kept noise", trace(&best), trace(&trained), TRACE.0, TRACE.1)
+            .empirical()
             .control(control, trace(&rival))
             .notices("the share ε of J_(C+sI) in J_f", |share| Ok(trace(&mixed(&trained, &without, share))))?,
         Check::at_most(quantity, NEARER.0, distance(&trained), 0.0, NEARER.1)
+            .empirical()
             .control(control, distance(&rival))
             .notices("the share ε of J_(C+sI) in J_f", |share| Ok(distance(&mixed(&trained, &without, share))))?,
     ])

@@ -116,6 +116,7 @@ impl Trained {
                 ("penalty γ‖U‖²", &self.tied_encoder),
             )?,
             Check::equal("‖W₁‖² of the untied CAE over ‖U‖² of the tied one", 0.0, penalty, ESCAPE.0, ESCAPE.1)
+                .empirical()
                 .control("tied CAE", self.tied_encoder.diag().sum() / clipped.diag().sum())
                 .notices("the share ε of the tied CAE's penalty", |share| Ok((1.0 - share) * penalty + share))?,
         ])

@@ -50,10 +50,12 @@ pub(super) fn checks<B: Backend<Elem = f64>>(backend: &B, setting: &Setting) -> 
     let slopes = slopes_off(backend, &network, &unseen)?;
     let checks = vec![
         Check::equal("‖f(y) - E[x|y]‖ of a trained network, rms, circle", 0.0, off(&found), TRAINED.0, TRAINED.1)
+            .empirical()
             .against("π", |share| {
                 Ok(off(&found.iter().zip(&projections).map(|(f, p)| blend(f, p, share)).collect::<Vec<_>>()))
             })?,
         Check::equal("‖J_f - Cov[x|y]/σ²‖ of a trained network, rms, circle", 0.0, slopes[0], SLOPES.0, SLOPES.1)
+            .empirical()
             .control("π", slopes[1]),
     ];
     Ok((checks, profile(backend, &network)?))

@@ -113,7 +113,7 @@ impl Bench<'_> {
             };
             let (control, ratio) = &statement.control;
             let (fault, with_fault) = &statement.fault;
-            check.control(control.clone(), of(ratio)).notices(*fault, |size| Ok(of(&with_fault(size)?)))
+            check.empirical().control(control.clone(), of(ratio)).notices(*fault, |size| Ok(of(&with_fault(size)?)))
         };
         statements.into_iter().enumerate().map(verdict).collect()
     }
