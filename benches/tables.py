@@ -35,6 +35,7 @@ AUDITS = {
     "demo": "paper/results/audit/demo.json",
     "bottle, 12 800 images": "paper/results/audit/bottle_13k.json",
     "bottle, 51 200 images": "paper/results/audit/bottle_51k.json",
+    "bottle, 204 800 images": "paper/results/audit/bottle_205k.json",
 }
 CARD_ROWS = {
     "residual": "‖f(x) - x‖ / √n",

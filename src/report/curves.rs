@@ -64,13 +64,14 @@ fn shows(chart: &Chart, (x, y): &(f64, f64)) -> bool {
     fits(&chart.x, *x) && fits(&chart.y, *y)
 }
 
-/// The axes around all points that can be drawn; None if there are none.
+/// The axes around all points and ranges that can be drawn; None if there are none.
 fn frame<'a>(description: &'a str, chart: &'a Chart) -> Option<Frame<'a>> {
     let points = || chart.series.iter().flat_map(|series| &series.points).filter(|point| shows(chart, point));
+    let of_ranges = chart.series.iter().flat_map(|series| ranges(chart, series)).flat_map(|(_, (low, high))| [low, high]);
     Some(Frame {
         description,
         x: axis(&chart.x, ends(points().map(|point| point.0))?, ACROSS).named(&chart.x.names),
-        y: axis(&chart.y, ends(points().map(|point| point.1))?, UP),
+        y: axis(&chart.y, ends(points().map(|point| point.1).chain(of_ranges))?, UP),
         x_title: &chart.x.title,
         y_title: &chart.y.title,
     })
@@ -111,11 +112,15 @@ fn draw(frame: &Frame<'_>, chart: &Chart, series: &Series, &Entry { colour, samp
     spread(frame, chart, series, colour) + &runs.map(run).collect::<String>()
 }
 
+/// The spread of a series at each of its points, as far as it can be drawn.
+fn ranges(chart: &Chart, series: &Series) -> Vec<(f64, (f64, f64))> {
+    let shown = |&(x, (low, high)): &(f64, (f64, f64))| shows(chart, &(x, low)) && shows(chart, &(x, high));
+    series.points.iter().zip(&series.spread).map(|(point, range)| (point.0, *range)).filter(shown).collect()
+}
+
 /// The spread of a series, behind its points: a band for lines, bars for dots.
 fn spread(frame: &Frame<'_>, chart: &Chart, series: &Series, colour: &str) -> String {
-    let shown = |&(x, (low, high)): &(f64, (f64, f64))| shows(chart, &(x, low)) && shows(chart, &(x, high));
-    let ranges = series.points.iter().zip(&series.spread).map(|(point, range)| (point.0, *range)).filter(shown);
-    let ranges: Vec<(f64, (f64, f64))> = ranges.collect();
+    let ranges = ranges(chart, series);
     match series.mark {
         _ if ranges.is_empty() => String::new(),
         Mark::Dots => ranges.iter().map(|&(x, range)| bar(frame, x, range, colour)).collect(),
@@ -146,6 +151,15 @@ mod tests {
             let flat = curves("d", &chart(is_log, vec![Series::line("a", vec![(1e-99, 3.0), (1e99, 3.0)])]));
             assert!(has_only_numbers(&flat) && flat.matches("<polyline").count() == 1);
         }
+    }
+
+    #[test]
+    fn the_axis_holds_every_range() {
+        let series = Series { spread: vec![(0.5, 9.0), (1.0, 1.0)], ..Series::dots("a", vec![(1.0, 1.0), (2.0, 2.0)]) };
+        let chart = chart(false, vec![series]);
+        let frame = frame("d", &chart).unwrap();
+        let height = |value: f64| frame.place((1.0, value)).1;
+        assert!(height(9.0) < height(8.5) && height(0.6) < height(0.5), "neither end is cut off");
     }
 
     #[test]
