@@ -43,7 +43,7 @@ pub fn leading(map: &mut dyn Map, x: &Array1<f64>, count: usize, seed: u64, inde
     let mut images = map.jvp(x, &basis.t())?;
     let mut newest = images.clone();
     let mut found = on_space(&images, count)?;
-    let mut growth = Array1::from_elem(count, f64::INFINITY);
+    let mut growth = Array1::zeros(count);
     for _ in 1..MAX_BLOCKS {
         let Some(pulled) = map.vjp(x, &newest)? else { return Ok(None) };
         let block = new_directions(&basis, pulled.t().to_owned());
@@ -56,8 +56,7 @@ pub fn leading(map: &mut dyn Map, x: &Array1<f64>, count: usize, seed: u64, inde
         basis = joined(Axis(1), &basis, &block)?;
         images = joined(Axis(0), &images, &newest)?;
         let grown = on_space(&images, count)?;
-        // A first block may have fewer directions than values are wanted.
-        let change = Array1::from_shape_fn(count, |place| grown.values[place] - found.values.get(place).copied().unwrap_or(0.0));
+        let change = &grown.values - &found.values;
         found = Leading { has_converged: converged(&grown.values, &growth, &change), ..grown };
         growth = change;
         if found.has_converged.iter().all(|&has| has) {

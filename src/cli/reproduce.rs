@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::data::{Category, check_output_folder, is_same_folder, lock_folder};
+use crate::data::{Category, check_output_folder, is_same_folder, is_within, lock_folder};
 use crate::detect::Detector;
 use crate::ops::Backend;
 use crate::report::{reproduction, runs};
@@ -100,12 +100,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// Checks that results do not mix with the images of a category.
 fn check_outside(data: &Path, out: &Path) -> anyhow::Result<()> {
     let (names, _) = categories(data)?;
-    // The folders above a relative path are known only to the system.
-    let out = std::path::absolute(out)?;
-    match names.iter().find(|name| out.ancestors().any(|folder| is_same_folder(folder, &data.join(name)))) {
-        Some(name) => bail!("{} is in the folder of the category {name}; choose another --out", out.display()),
-        None => Ok(()),
+    for name in names {
+        if is_within(out, &data.join(&name))? {
+            bail!("{} is in the folder of the category {name}; choose another --out", out.display());
+        }
     }
+    Ok(())
 }
 
 fn reproduce(arguments: &Arguments, request: &Request, backend: &impl Backend) -> anyhow::Result<ExitCode> {

@@ -32,7 +32,7 @@ pub struct Arguments {
     /// All claims in at most a minute on two cores (the default)
     #[arg(long)]
     quick: bool,
-    /// More seeds, larger n, tighter tolerances
+    /// More seeds, larger n, tighter tolerances: about 100 minutes on two cores, 3 of them without C9
     #[arg(long, conflicts_with = "quick")]
     full: bool,
     /// Print the statements without measuring anything

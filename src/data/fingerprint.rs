@@ -8,9 +8,8 @@ use sha2::{Digest, Sha256};
 use super::folder::{entries, is_read};
 use crate::error::{Error, Result};
 
-/// The folder of the training images, and all folders with images.
-const TRAINING: [&str; 1] = ["train/good"];
-const ALL: [&str; 3] = ["train/good", "test", "ground_truth"];
+/// The folder of the training images.
+const TRAINING: &str = "train/good";
 
 /// The first 16 hexadecimal digits of a SHA-256 of the names and contents of all images of a category. It reads every file but decodes
 /// nothing, and does not depend on where the category lies. Missing folders count as empty.
@@ -18,7 +17,12 @@ const ALL: [&str; 3] = ["train/good", "test", "ground_truth"];
 /// # Errors
 /// A folder that cannot be listed or a file that cannot be read.
 pub fn fingerprint(root: &Path) -> Result<String> {
-    of_parts(root, &ALL)
+    let mut folders = vec![root.join(TRAINING)];
+    for part in ["test", "ground_truth"] {
+        let kinds = listed(&root.join(part))?;
+        folders.extend(kinds.into_iter().filter(|path| path.is_dir()));
+    }
+    of_folders(root, &folders)
 }
 
 /// The same of the training images alone.
@@ -26,19 +30,19 @@ pub fn fingerprint(root: &Path) -> Result<String> {
 /// # Errors
 /// As [`fingerprint`].
 pub fn training_fingerprint(root: &Path) -> Result<String> {
-    of_parts(root, &TRAINING)
+    of_folders(root, &[root.join(TRAINING)])
 }
 
-fn of_parts(root: &Path, parts: &[&str]) -> Result<String> {
+/// The entries of a folder; none if it does not exist.
+fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
+    if folder.is_dir() { entries(folder) } else { Ok(Vec::new()) }
+}
+
+/// Of the images directly in these folders, as [`Category`](super::Category) lists them.
+fn of_folders(root: &Path, folders: &[PathBuf]) -> Result<String> {
     let mut files = Vec::new();
-    for part in parts {
-        let mut folders = vec![root.join(part)];
-        while let Some(folder) = folders.pop().filter(|folder| folder.is_dir()) {
-            let (inner, images): (Vec<PathBuf>, Vec<PathBuf>) = entries(&folder)?.into_iter().partition(|path| path.is_dir());
-            // A link may lead back to a folder above it.
-            folders.extend(inner.into_iter().filter(|path| !path.is_symlink()));
-            files.extend(images.into_iter().filter(|path| is_read(path)));
-        }
+    for folder in folders {
+        files.extend(listed(folder)?.into_iter().filter(|path| !path.is_dir() && is_read(path)));
     }
     files.sort();
     let one = |path: &PathBuf| -> Result<[u8; 32]> {
@@ -76,6 +80,7 @@ mod tests {
         write("train/readme.txt", "nothing");
         write("train/good/.hidden.png", "nothing");
         write("report/a.png", "nothing");
+        write("train/good/below/a.png", "nothing");
         assert_eq!(now(), first);
         fs::rename(root.path().join("cloth"), root.path().join("other")).unwrap();
         assert_eq!(fingerprint(&root.path().join("other")).unwrap(), first, "the place does not count");
@@ -88,6 +93,15 @@ mod tests {
             fs::write(&path, original).unwrap();
         }
         assert_eq!(now(), first);
+        #[cfg(unix)]
+        {
+            write("elsewhere/a.png", "one");
+            std::os::unix::fs::symlink(root.path().join("cloth/elsewhere"), root.path().join("cloth/test/linked")).unwrap();
+            let linked = now();
+            write("elsewhere/a.png", "two");
+            assert!(linked != first && now() != linked, "a link to a folder is followed, as when images are listed");
+            fs::remove_file(root.path().join("cloth/test/linked")).unwrap();
+        }
         let training = || training_fingerprint(&root.path().join("cloth")).unwrap();
         let before = training();
         write("test/hole/b.png", "five");

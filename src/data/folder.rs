@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::file::{read_image, read_mask, read_size};
 use super::image::{Image, Plane};
@@ -86,16 +86,31 @@ impl Category {
 /// # Errors
 /// `out` is `train`, `test` or `ground_truth` of the category, or below one of them.
 pub fn check_outside_images(out: &Path, category: &Path) -> Result<()> {
-    // The folders above a relative path are known only to the system.
-    let absolute = std::path::absolute(out).map_err(|error| Error::read(out, error))?;
-    let is_above = |part: &str| absolute.ancestors().any(|folder| is_same_folder(folder, &category.join(part)));
-    match ["train", "test", "ground_truth"].into_iter().find(|part| is_above(part)) {
-        Some(part) => {
-            let reason = format!("is among the images of {}; choose another folder", category.join(part).display());
-            Err(Error::file(out, reason))
+    for part in ["train", "test", "ground_truth"].map(|part| category.join(part)) {
+        if is_within(out, &part)? {
+            return Err(Error::file(out, format!("is among the images of {}; choose another folder", part.display())));
         }
-        None => Ok(()),
     }
+    Ok(())
+}
+
+/// Whether a path, which need not exist, is a folder or leads below it.
+///
+/// # Errors
+/// The working directory cannot be found.
+pub fn is_within(path: &Path, folder: &Path) -> Result<bool> {
+    let Ok(folder) = folder.canonicalize() else { return Ok(false) };
+    let mut place = PathBuf::new();
+    for part in std::path::absolute(path).map_err(|error| Error::read(path, error))?.components() {
+        if part == Component::ParentDir {
+            place.pop();
+        } else {
+            place.push(part);
+            // Links are followed before `..` is.
+            place = place.canonicalize().unwrap_or(place);
+        }
+    }
+    Ok(place.starts_with(folder))
 }
 
 /// Whether two paths lead to the same existing folder.

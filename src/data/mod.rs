@@ -21,7 +21,9 @@ pub use batch::{AugmentConfig, Batch, TrainingSet};
 pub use feed::{Feed, Supply};
 pub use file::{MAX_PIXELS, encode_jpeg, encode_png, read_image, read_mask, read_size, write_mask_png, write_png};
 pub use fingerprint::{fingerprint, training_fingerprint};
-pub use folder::{Category, GOOD, TestImage, category_name, check_outside_images, is_same_folder, list_images, train_images};
+pub use folder::{
+    Category, GOOD, TestImage, category_name, check_outside_images, is_same_folder, is_within, list_images, train_images,
+};
 pub use generate::{GenerateOptions, generate, generate_all};
 pub use image::{Image, Plane, image, plane, row_major, sides};
 pub use prepare::{Fit, Preparation};

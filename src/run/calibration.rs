@@ -49,14 +49,15 @@ impl CalibrationImages {
         self.paths.len()
     }
 
-    /// Takes the thresholds of a detector from them; `done` is called after every image.
+    /// Takes the thresholds of a detector from them; `done` is called after every image that is read.
     ///
     /// # Errors
     /// An unreadable image; an inspection failed.
     pub fn calibrate(&self, detector: &mut Detector<impl Backend>, mut done: impl FnMut()) -> Result<()> {
         let images = self.paths.iter().map(|path| {
+            let image = read_image(path).map(Cow::Owned);
             done();
-            read_image(path).map(Cow::Owned)
+            image
         });
         let within = |error: Error| error.within(format!("images of {}", self.folder.display()));
         detector.calibrate_on(images, self.source).map_err(within)

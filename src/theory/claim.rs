@@ -236,7 +236,7 @@ pub struct Check {
     pub limit: Option<DetectionLimit>,
     /// Why the check holds whenever others do, if so: an identity or an equivalent form, which tests the code and not the theory.
     pub follows: Option<Cow<'static, str>>,
-    /// Whether predicted value or tolerance were set after a look at measurements with other seeds, because no theorem gives them.
+    /// Whether predicted value or tolerance were set after a look at measurements, because no theorem gives them.
     pub is_empirical: bool,
 }
 
@@ -302,7 +302,7 @@ impl Check {
         Self { follows: Some(from.into()), ..self }
     }
 
-    /// Marks a check whose limit is not that of a theorem but was set after a look at measurements with other seeds.
+    /// Marks a check whose limit is not that of a theorem but was set after a look at measurements.
     #[must_use]
     pub fn empirical(self) -> Self {
         Self { is_empirical: true, ..self }

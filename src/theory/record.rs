@@ -44,7 +44,7 @@ pub struct Record {
     pub detection_limit: f64,
     /// Why the check follows from others, if it does; then it tests the code and not the theory.
     pub follows: Option<Cow<'static, str>>,
-    /// Whether the limit was set after a look at measurements with other seeds, because no theorem gives it.
+    /// Whether the limit was set after a look at measurements, because no theorem gives it.
     pub empirical: bool,
     /// The seed.
     pub seed: u64,

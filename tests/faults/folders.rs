@@ -76,6 +76,10 @@ fn results_are_never_written_among_the_images() {
         assert!(text.ends_with("is among the images of cloth/test; choose another folder"), "{text}");
     }
     assert_eq!(scratch.names("cloth/test").len(), 6);
+    assert!(
+        scratch.refuses(&format!("evaluate {model} --out cloth/new/../test/x")).contains("is among the images of cloth/test")
+    );
     // Elsewhere in the folder of the category nothing is read.
-    scratch.succeeds(&format!("evaluate {model} --out cloth/results --maps cloth/maps"));
+    scratch.succeeds(&format!("evaluate {model} --out cloth/test/../results --maps cloth/maps"));
+    assert!(scratch.path("cloth/results/metrics.json").exists());
 }

@@ -1,6 +1,6 @@
 //! Verdicts, statements and summaries.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::super::number::readable;
@@ -101,7 +101,8 @@ pub(super) fn paragraphs(statement: &str) -> Vec<Paragraph> {
 }
 
 /// The number of claims that hold and of controls that are rejected, those with the same name and value in a claim counted once, because
-/// such are the same map, of which several checks speak, and those of checks that follow from others not at all. A claim holds if all its checks hold and all its controls are
+/// such are the same map, of which several checks speak, and those of checks that follow from others not at all. A control is rejected
+/// if every check rejects it. A claim holds if all its checks hold and all its controls are
 /// rejected.
 pub(super) struct Tally {
     pub(super) claims: usize,
@@ -113,18 +114,17 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn of(findings: &[Finding], checks: &[Worst]) -> Self {
         let claims = distinct(findings);
-        let controls = || {
-            let mut seen = HashSet::new();
-            checks.iter().filter(move |check| {
-                let Record { id, control, control_measured, follows, .. } = &check.record;
-                control.is_some() && follows.is_none() && seen.insert((*id, control.clone(), control_measured.map(f64::to_bits)))
-            })
-        };
+        let mut controls: HashMap<_, bool> = HashMap::new();
+        for Worst { record, .. } in checks.iter().filter(|check| check.record.control.is_some() && check.record.follows.is_none())
+        {
+            let key = (record.id, &record.control, record.control_measured.map(f64::to_bits));
+            *controls.entry(key).or_insert(true) &= record.control_rejected;
+        }
         Self {
             claims: claims.len(),
             hold: claims.iter().filter(|claim| holds(claim.id, findings)).count(),
-            controls: controls().count(),
-            rejected: controls().filter(|check| check.record.control_rejected).count(),
+            controls: controls.len(),
+            rejected: controls.values().filter(|&&rejected| rejected).count(),
         }
     }
 }

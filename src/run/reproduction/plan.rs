@@ -48,7 +48,7 @@ pub struct CategoryConfig {
     pub own: bool,
     /// The complete config as TOML, with seed 0.
     pub config: String,
-    /// The [fingerprint] of the images.
+    /// The [fingerprint] of the images; empty in plans of a version that did not record it.
     #[serde(default)]
     pub images: String,
 }
@@ -176,7 +176,8 @@ impl Plan {
         let mut found: Vec<String> = fields(self).into_iter().zip(fields(other)).filter_map(phrase).collect();
         for (category, own) in &self.configs {
             let Some(theirs) = other.configs.get(category) else { continue };
-            if own.images != theirs.images {
+            // Plans of earlier versions do not have it.
+            if own.images != theirs.images && !own.images.is_empty() && !theirs.images.is_empty() {
                 found.push(format!("the images of {category} differ"));
             }
             let keys = Config::parse(&own.config)?.differences(&Config::parse(&theirs.config)?, names)?;
