@@ -29,7 +29,8 @@ OTHERS = "paper/ablations/others.json"
 CATEGORIES = "paper/ablations/categories.json"
 LEAVE = "paper/ablations/leave-one-out.json"
 RESULT = "paper/ablations/result-256.json"
-ABLATIONS = (FACTORS, CURVES, LONG, OTHERS, CATEGORIES, LEAVE, RESULT)
+SHIPPED = "paper/ablations/shipped.json"
+ABLATIONS = (FACTORS, CURVES, LONG, OTHERS, CATEGORIES, LEAVE, RESULT, SHIPPED)
 # Cards by what was audited.
 AUDITS = {
     "demo": "paper/results/audit/demo.json",
@@ -347,6 +348,7 @@ TABLES = {
     "ablation-leave": (ablation(ablations.variants), LEAVE),
     "ablation-leave-scores": (ablation(ablations.scores), LEAVE),
     "ablation-result": (ablation(ablations.scores), RESULT),
+    "ablation-shipped": (ablation(ablations.scores), SHIPPED),
     "floors-infer": (floors, "paper/results/profile/infer_model2_w32_128px_batch4.json"),
 }
 
