@@ -149,8 +149,12 @@ impl Worker {
             let array = Array::from_shape_vec(wanted, values).map_err(|error| Error::shape("program", error))?;
             npy::write_to(&mut question, &array).map_err(|error| self.fault(error))?;
         }
-        if matches!(self.answers.try_recv(), Ok(Answer::Array(_))) {
-            return Err(self.fault("answered more often than it was asked"));
+        // What comes before the question is no answer to it.
+        match self.answers.try_recv() {
+            Ok(Answer::Array(_)) => return Err(self.fault("answered more often than it was asked")),
+            Ok(Answer::Other(reason)) => return Err(self.no_array(&reason)),
+            Ok(Answer::End) => return Err(self.end()),
+            Err(_) => {}
         }
         // A program that has ended is noticed by its answer.
         let _ = self.questions.as_ref().map(|questions| questions.send(question));
@@ -159,12 +163,16 @@ impl Worker {
             Ok(Answer::Array(array)) => {
                 Err(self.fault(format!("answered an array {wanted:?} with an array {:?}", array.shape())))
             }
-            Ok(Answer::Other(reason)) => Err(self.fault(format!("answered something that is no .npy array: {reason}"))),
+            Ok(Answer::Other(reason)) => Err(self.no_array(&reason)),
             Err(RecvTimeoutError::Timeout) => {
                 Err(self.fault(format!("did not answer within {} seconds", self.limit.as_secs_f64())))
             }
             Ok(Answer::End) | Err(RecvTimeoutError::Disconnected) => Err(self.end()),
         }
+    }
+
+    fn no_array(&self, reason: &str) -> Error {
+        self.fault(format!("answered something that is no .npy array: {reason}"))
     }
 
     /// Why no answer came.

@@ -243,7 +243,7 @@ fn a_category_that_fails_on_its_own_still_has_a_plan_and_a_report() {
     let ran = scratch.run("reproduce --data . --category broken --config c.toml --device cpu --out other --budget 1");
     assert_eq!(ran.code, 1);
     assert!(
-        ran.err.contains("--budget needs a run that can be timed: ") && ran.err.ends_with("in broken seed 0\n"),
+        ran.err.contains("a budget needs a run that can be timed: ") && ran.err.ends_with("in broken seed 0\n"),
         "{}",
         ran.err
     );
