@@ -28,8 +28,9 @@ pub struct Leading {
 }
 
 /// The `count` leading singular values of the Jacobian of `map` at `x`, by block Lanczos with full orthogonalisation (Golub, Luk, Overton
-/// 1981). They are those of J on a Krylov space, so never above the true ones. The space grows until no value is expected to grow by more than 0.5 %,
-/// if growth goes on to shrink as it did with the last block, or to 24 blocks. `index` numbers the random first block. None if the map has no vector-Jacobian products.
+/// 1981). They are those of J on a Krylov space, so never above the true ones. The space grows until no value is expected to grow by more than
+/// 0.5 %, if growth goes on to shrink as it did with the last block, or to 24 blocks. `index` numbers the random first block. None if the map has no
+/// vector-Jacobian products.
 ///
 /// # Errors
 /// Errors of the map; a `count` of 0 or above n.

@@ -100,10 +100,9 @@ pub(super) fn paragraphs(statement: &str) -> Vec<Paragraph> {
     parts.map(paragraph).collect()
 }
 
-/// The number of claims that hold and of controls that are rejected, those with the same name and value in a claim counted once, because
-/// such are the same map, of which several checks speak, and those of checks that follow from others not at all. A control is rejected
-/// if every check rejects it. A claim holds if all its checks hold and all its controls are
-/// rejected.
+/// The number of claims that hold and of controls that are rejected. A claim holds if all its checks hold and all its controls are rejected.
+/// Controls of one claim with the same name and value are one map of which several checks speak: they count once, as rejected if every check
+/// rejects it. Those of checks that follow from others do not count.
 pub(super) struct Tally {
     pub(super) claims: usize,
     pub(super) hold: usize,
