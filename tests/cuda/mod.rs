@@ -1,8 +1,16 @@
 mod bf16;
 #[cfg(feature = "emulator")]
+mod broken;
+#[cfg(feature = "emulator")]
 mod emulator;
 #[cfg(feature = "emulator")]
+mod matrix_unit;
+#[cfg(feature = "emulator")]
 mod mutations;
+#[cfg(feature = "emulator")]
+mod observed;
+#[cfg(feature = "emulator")]
+mod observed_kernels;
 mod repeat;
 mod schedules;
 mod training;
