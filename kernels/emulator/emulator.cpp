@@ -52,7 +52,10 @@ void note_buffers(void** arguments, const std::vector<size_t>& sizes) {
 }
 
 #ifdef OBSERVED
-void* take_pages(size_t bytes) { return emu::arena.take(bytes); }
+void* take_pages(size_t bytes) {
+    std::lock_guard<std::mutex> guard(lock);
+    return emu::arena.take(bytes);
+}
 void give_back_pages(void* pages, size_t bytes) { emu::Arena::give_back(pages, bytes); }
 #else
 void* take_pages(size_t bytes) {

@@ -156,6 +156,20 @@ fn ordered_exchanges_are_accepted() {
     }
 }
 
+#[test]
+fn buffers_of_os_threads_do_not_overlap() {
+    let allocate = || {
+        let device = Device::observed(0, &Observer::of_all_blocks());
+        (0..2000).map(|_| device.unwritten(64)).collect::<Vec<_>>()
+    };
+    let mut all: Vec<_> = std::thread::scope(|scope| {
+        let threads = [(); 8].map(|()| scope.spawn(allocate));
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    all.sort_unstable();
+    assert!(all.windows(2).all(|pair| pair[1] - pair[0] >= 256));
+}
+
 /// `[requests, lanes, bytes, sectors, ideal sectors, wavefronts, least wavefronts]`.
 fn numbers(site: &SiteCount) -> [u64; 7] {
     [site.requests, site.lanes, site.bytes, site.sectors, site.ideal_sectors, site.wavefronts, site.least_wavefronts]
