@@ -26,11 +26,20 @@ DEVICE float to_f32(bf16 x) { return __uint_as_float((uint32_t)x.bits << 16); }
 // Four floats at once; the address must be a multiple of 16 bytes.
 DEVICE float4 load4(const float* p) { return *(const float4*)p; }
 DEVICE void store4(float* p, float4 v) { *(float4*)p = v; }
+// 16 bytes at once; the address must be a multiple of 16 bytes.
+DEVICE uint4 load16(const void* p) { return *(const uint4*)p; }
+DEVICE void store16(void* p, uint4 v) { *(uint4*)p = v; }
 DEVICE bool finite(float x) { return (__float_as_uint(x) & 0x7F800000u) != 0x7F800000u; }
 
 DEVICE uint32_t shared_address(const void* p) { return (uint32_t)__cvta_generic_to_shared(p); }
 // Round to nearest even.
 DEVICE bf16 to_bf16(float x) { bf16 r; asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(r.bits) : "f"(x)); return r; }
+// Two values rounded to nearest even, in one word: `low` comes first in memory.
+DEVICE uint32_t to_bf16_pair(float low, float high) {
+    uint32_t r;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
+    return r;
+}
 // D += A B with A 16x16 and B 16x8 in the fragment layout of the PTX manual, m16n8k16.
 DEVICE void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
@@ -63,12 +72,21 @@ inline void store4(float* p, float4 v, const char* file = __builtin_FILE(), int 
     emu::check_aligned(p, 16, "store4", {file, line});
     *(float4*)p = v;
 }
+inline uint4 load16(const void* p, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    emu::check_aligned(p, 16, "load16", {file, line});
+    return *(const uint4*)p;
+}
+inline void store16(void* p, uint4 v, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    emu::check_aligned(p, 16, "store16", {file, line});
+    *(uint4*)p = v;
+}
 inline bool finite(float x) { return (emu::bits(x) & 0x7F800000u) != 0x7F800000u; }
 inline bf16 to_bf16(float x) {
     uint32_t u = emu::bits(x);
     if ((u & 0x7FFFFFFF) > 0x7F800000) return {0x7FFF};
     return {uint16_t((u + 0x7FFF + (u >> 16 & 1)) >> 16)};
 }
+inline uint32_t to_bf16_pair(float low, float high) { return to_bf16(low).bits | uint32_t(to_bf16(high).bits) << 16; }
 inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], emu::Site at = HERE) {
     struct { uint32_t a[4], b[2]; float d[4]; } in;
     memcpy(in.a, a, 16); memcpy(in.b, b, 8); memcpy(in.d, d, 16);

@@ -9,30 +9,14 @@
 // copied. Chunks are swizzled, so that neither the copies nor ldmatrix have bank conflicts.
 #pragma once
 #include "gemm.cuh"
+#include "mma_layout.cuh"
 
-constexpr uint32_t MMA_K = 32, MMA_THREADS = 128, STAGES = 3, CHUNK = 8;
-constexpr uint32_t DEPTH_CHUNKS = MMA_K / CHUNK;
+constexpr uint32_t MMA_THREADS = 128, STAGES = 3;
 
 template <uint32_t M, uint32_t N> struct MmaTiles { bf16 a[STAGES][M * MMA_K], b[STAGES][N * MMA_K]; };
 
 // Channels are padded with zeros to whole chunks, so that a chunk never reaches into the next pixel or tap.
 DEVICE uint32_t padded(uint32_t channels) { return (channels + CHUNK - 1) / CHUNK * CHUNK; }
-
-// Offset of the chunk (row, chunk of the depth) in a tile [rows, MMA_K], and of the chunk (k, chunk of the rows) in a tile [MMA_K, rows].
-DEVICE uint32_t depth_chunk(uint32_t row, uint32_t chunk) { return row * MMA_K + (chunk ^ (row / 2 % DEPTH_CHUNKS)) * CHUNK; }
-template <uint32_t ROWS> DEVICE uint32_t row_chunk(uint32_t k, uint32_t chunk) { return k * ROWS + (chunk ^ (k % 8)) * CHUNK; }
-
-// Loads the fragments of the 16 x 16 values at row r and step k of a tile: as the left operand of mma m16n8k16, or as two right operands.
-template <class Loader> DEVICE void left_fragment(uint32_t (&a)[4], const bf16* tile, uint32_t r, uint32_t k) {
-    uint32_t lane = threadIdx.x % WARP;
-    if (Loader::ALONG_DEPTH) ldmatrix4(a, tile + depth_chunk(r + lane % 16, k / CHUNK + lane / 16));
-    else ldmatrix4_transposed(a, tile + row_chunk<Loader::EXTENT>(k + lane % 8 + lane / 16 * 8, r / CHUNK + lane / 8 % 2));
-}
-template <class Loader> DEVICE void right_fragments(uint32_t (&b)[4], const bf16* tile, uint32_t r, uint32_t k) {
-    uint32_t lane = threadIdx.x % WARP;
-    if (Loader::ALONG_DEPTH) ldmatrix4(b, tile + depth_chunk(r + lane % 8 + lane / 16 * 8, k / CHUNK + lane / 8 % 2));
-    else ldmatrix4_transposed(b, tile + row_chunk<Loader::EXTENT>(k + lane % 16, r / CHUNK + lane / 16));
-}
 
 // One warp's part of C: M/2 x N/2 values in fragments of 16 x 8.
 template <uint32_t M, uint32_t N> struct MmaSums {

@@ -9,7 +9,8 @@
 //! REGISTER_KERNEL(scale)
 //! ```
 //!
-//! with `Unit: matrix.` after the bytes if its products run on tensor cores.
+//! with `Unit: matrix.` after the bytes if its products run on tensor cores, and a line `// Dynamic shared memory: 65536 bytes.` if
+//! it uses `DYN_SHARED`.
 
 use std::fmt::Write;
 use std::fs;
@@ -45,19 +46,21 @@ struct Definition<'a> {
     flops: &'a str,
     bytes: &'a str,
     matrix: bool,
+    dynamic_shared: &'a str,
 }
 
 fn write_module(code: &mut String, file: &str, kernels: &[Definition<'_>]) -> std::fmt::Result {
     writeln!(code, "/// `kernels/{file}`.\npub mod {} {{\n    use super::*;\n", file.trim_end_matches(".cu"))?;
     writeln!(code, "    static FILE: File = File {{ name: {file:?}, text: {} }};", include(file))?;
     for kernel in kernels {
-        let Definition { name, threads, summary, flops, bytes, matrix } = kernel;
+        let Definition { name, threads, summary, flops, bytes, matrix, dynamic_shared } = kernel;
         let unit = if *matrix { "Matrix" } else { "Fma" };
         // Brackets denote shapes and indices; rustdoc would read them as links.
         let doc = summary.replace('[', "\\[").replace(']', "\\]");
         writeln!(code, "    #[doc = {doc:?}]")?;
         writeln!(code, "    pub static {}: Kernel = Kernel {{", name.to_uppercase())?;
-        writeln!(code, "        name: {name:?}, file: &FILE, threads: {threads}, dynamic_shared: 0, unit: Unit::{unit},")?;
+        writeln!(code, "        name: {name:?}, file: &FILE, threads: {threads}, unit: Unit::{unit},")?;
+        writeln!(code, "        dynamic_shared: {dynamic_shared},")?;
         writeln!(code, "        flops: {flops:?}, bytes: {bytes:?},\n    }};")?;
     }
     writeln!(code, "}}\n")
@@ -84,7 +87,8 @@ fn definition(text: &str, at: usize) -> Result<Definition<'_>, String> {
     };
     let bytes = bytes.strip_suffix('.').ok_or_else(|| wrong("a full stop after its bytes"))?;
     let summary = comment.last().copied().unwrap_or_default();
-    Ok(Definition { name, threads, summary, flops, bytes, matrix })
+    let dynamic_shared = comment.iter().find_map(|line| line.strip_prefix("Dynamic shared memory: ")?.strip_suffix(" bytes."));
+    Ok(Definition { name, threads, summary, flops, bytes, matrix, dynamic_shared: dynamic_shared.unwrap_or("0") })
 }
 
 /// Names and texts of the files in `kernels/` with this extension, sorted by name.
