@@ -107,7 +107,7 @@ KERNEL __launch_bounds__(128)
     clear(acc);
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, depth = 3 * spec.c;
     gemm(tiles, MixtureOfRow{{s, u, spec.c}, spec.rows}, DepthMatrix{w, spec.c, depth}, m0, n0, 0, depth, acc);
-    each_row(acc, m0, n0, StoreActivated{h, b, spec.rows, spec.c, ELU});
+    each_row(tiles, acc, m0, n0, StoreActivated{h, b, spec.rows, spec.c, ELU});
 }
 REGISTER_KERNEL(ccm_mix)
 
@@ -121,7 +121,7 @@ KERNEL __launch_bounds__(128)
     clear(acc);
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, rows = spec.rows, c = spec.c;
     gemm(tiles, DepthMatrix{h, rows, c}, DepthMatrix{w, c, c}, m0, n0, 0, c, acc);
-    each_row(acc, m0, n0, [=](uint32_t m, uint32_t n, float4 v) {
+    each_row(tiles, acc, m0, n0, [=](uint32_t m, uint32_t n, float4 v) {
         uint32_t count = m < rows ? quad_count(n, c) : 0, index = m * c + n;
         float4 bias = load_quad(b, n, count);
         float4 gate = make_float4(activate(SIGMOID, v.x + bias.x), activate(SIGMOID, v.y + bias.y), activate(SIGMOID, v.z + bias.z),
@@ -152,7 +152,7 @@ KERNEL __launch_bounds__(128)
     clear(acc);
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, rows = spec.rows, c = spec.c;
     gemm(tiles, DepthMatrix{dz_gate, rows, c}, RowMatrix{w, c, c}, m0, n0, 0, c, acc);
-    each_row(acc, m0, n0, [=](uint32_t m, uint32_t n, float4 v) {
+    each_row(tiles, acc, m0, n0, [=](uint32_t m, uint32_t n, float4 v) {
         uint32_t count = m < rows ? quad_count(n, c) : 0, index = m * c + n;
         float4 y = load_quad(h, index, count);
         float4 dz = make_float4(v.x * slope(ELU, 0, y.x), v.y * slope(ELU, 0, y.y), v.z * slope(ELU, 0, y.z), v.w * slope(ELU, 0, y.w));
@@ -171,11 +171,11 @@ DEVICE Ends ends_grad(float s, float u, float beta, float dy, float d2) {
 // d = dz_mix w_mix in three parts d0, d1, d2: ds += dy β + d0 + 2 (s-u) d2, du += dy (1-β) + d1 - 2 (s-u) d2.
 // dz, s, u, beta, dy: [rows, c], w: [c, 3c], ds, du: [rows, c].
 // The parts use the same tile of registers one after another; a block's ds and du stay in the cache in between.
-// FLOPs: 6 rows c c + 12 rows c. Bytes: 4 (9 rows c + 3 c c).
+// FLOPs: 6 rows c c + 12 rows c. Bytes: 4 ((7 + adds_s + adds_u) rows c + 3 c c).
 KERNEL __launch_bounds__(128)
     ccm_input_grad(const float* __restrict__ dz, const float* __restrict__ w, const float* __restrict__ s, const float* __restrict__ u,
-                   const float* __restrict__ beta, const float* __restrict__ dy, float* __restrict__ ds, float* __restrict__ du,
-                   CcmSpec spec) {
+                   const float* __restrict__ beta, const float* __restrict__ dy, float* __restrict__ ds, uint32_t ds_blank,
+                   float* __restrict__ du, uint32_t du_blank, CcmSpec spec) {
     SHARED(GemmTiles, tiles);
     float acc[THREAD_M][THREAD_N];
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, rows = spec.rows, c = spec.c;
@@ -183,15 +183,17 @@ KERNEL __launch_bounds__(128)
     for (uint32_t part = 0; part < 3; part++) {
         clear(acc);
         gemm(tiles, DepthMatrix{dz, rows, c}, MixWeightPart{w, c, part}, m0, n0, 0, c, acc);
-        if (part < 2) each_row(acc, m0, n0, StoreAdded{part == 0 ? ds : du, rows, c});
+        if (part == 2) break;
+        each_row(tiles, acc, m0, n0, StoreAdded{part == 0 ? ds : du, part == 0 ? ds_blank : du_blank, rows, c});
+        __syncthreads();  // before the next product overwrites the staged values
     }
-    each_row(acc, m0, n0, [=](uint32_t m, uint32_t n, float4 d2) {
+    each_row(tiles, acc, m0, n0, [=](uint32_t m, uint32_t n, float4 d2) {
         uint32_t count = m < rows ? quad_count(n, c) : 0, at = m * c + n;
         float4 a = load_quad(s, at, count), b = load_quad(u, at, count), gate = load_quad(beta, at, count), d = load_quad(dy, at, count);
         Ends first = ends_grad(a.x, b.x, gate.x, d.x, d2.x), second = ends_grad(a.y, b.y, gate.y, d.y, d2.y);
         Ends third = ends_grad(a.z, b.z, gate.z, d.z, d2.z), fourth = ends_grad(a.w, b.w, gate.w, d.w, d2.w);
-        add_quad(ds, at, count, make_float4(first.s, second.s, third.s, fourth.s));
-        add_quad(du, at, count, make_float4(first.u, second.u, third.u, fourth.u));
+        add_quad(ds, 0, at, count, make_float4(first.s, second.s, third.s, fourth.s));
+        add_quad(du, 0, at, count, make_float4(first.u, second.u, third.u, fourth.u));
     });
 }
 REGISTER_KERNEL(ccm_input_grad)
@@ -208,7 +210,7 @@ KERNEL __launch_bounds__(128)
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, c = spec.c;
     Split k = split_of(spec.rows, blockIdx.z, gridDim.z);
     gemm(tiles, RowMatrix{dz, c, spec.rows}, MixtureOfDepth{{s, u, c}, spec.rows}, m0, n0, k.begin, k.end, acc);
-    each_row(acc, m0, n0, StorePlain{partial + (uint64_t)blockIdx.z * c * 3 * c, c, 3 * c});
+    each_row(tiles, acc, m0, n0, StorePlain{partial + (uint64_t)blockIdx.z * c * 3 * c, c, 3 * c});
 }
 REGISTER_KERNEL(ccm_mix_weight_grad)
 

@@ -29,6 +29,9 @@ DEVICE void store4(float* p, float4 v) { *(float4*)p = v; }
 // 16 bytes at once; the address must be a multiple of 16 bytes.
 DEVICE uint4 load16(const void* p) { return *(const uint4*)p; }
 DEVICE void store16(void* p, uint4 v) { *(uint4*)p = v; }
+// 8 bytes at once, likewise.
+DEVICE uint2 load8_bytes(const void* p) { return *(const uint2*)p; }
+DEVICE void store8_bytes(void* p, uint2 v) { *(uint2*)p = v; }
 DEVICE bool finite(float x) { return (__float_as_uint(x) & 0x7F800000u) != 0x7F800000u; }
 
 DEVICE uint32_t shared_address(const void* p) { return (uint32_t)__cvta_generic_to_shared(p); }
@@ -79,6 +82,14 @@ inline uint4 load16(const void* p, const char* file = __builtin_FILE(), int line
 inline void store16(void* p, uint4 v, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     emu::check_aligned(p, 16, "store16", {file, line});
     *(uint4*)p = v;
+}
+inline uint2 load8_bytes(const void* p, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    emu::check_aligned(p, 8, "load8_bytes", {file, line});
+    return *(const uint2*)p;
+}
+inline void store8_bytes(void* p, uint2 v, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    emu::check_aligned(p, 8, "store8_bytes", {file, line});
+    *(uint2*)p = v;
 }
 inline bool finite(float x) { return (emu::bits(x) & 0x7F800000u) != 0x7F800000u; }
 inline bf16 to_bf16(float x) {

@@ -126,11 +126,21 @@ DEVICE void gemm(GemmTiles& tiles, const A& a, const B& b, uint32_t m0, uint32_t
     }
 }
 
-// Calls store(m, n, four values at n..n+3) for every row of this thread; `store` checks the bounds.
-template <class Store> DEVICE void each_row(const float (&c)[THREAD_M][THREAD_N], uint32_t m0, uint32_t n0, const Store& store) {
+// Calls store(m, n, four values at n..n+3) for the tile at (m0, n0); `store` checks the bounds. The values pass through shared memory,
+// which nobody may still read, so that `store` is there once, in a rolled loop, and rows are stored by adjacent threads.
+template <class Tiles, class Store>
+DEVICE void each_row(Tiles& tiles, const float (&c)[THREAD_M][THREAD_N], uint32_t m0, uint32_t n0, const Store& store) {
+    static_assert(sizeof(Tiles) >= TILE * PITCH * sizeof(float), "the values must fit in the memory of the tiles");
+    float(&staged)[TILE][PITCH] = *(float(*)[TILE][PITCH])&tiles;
 #pragma unroll
     for (uint32_t i = 0; i < THREAD_M; i++)
-        store(m0 + thread_m() + i, n0 + thread_n(), make_float4(c[i][0], c[i][1], c[i][2], c[i][3]));
+        store4(&staged[thread_m() + i][thread_n()], make_float4(c[i][0], c[i][1], c[i][2], c[i][3]));
+    __syncthreads();
+#pragma unroll 1
+    for (uint32_t index = threadIdx.x; index < TILE * TILE / 4; index += GEMM_THREADS) {
+        uint32_t row = index / (TILE / 4), column = index % (TILE / 4) * 4;
+        store(m0 + row, n0 + column, load4(&staged[row][column]));
+    }
 }
 
 // Writes or adds up to four values at p + index. p need not be aligned for a write: partial sums of a split can start inside a quad.
@@ -141,9 +151,17 @@ DEVICE void store_quad(float* p, uint32_t index, uint32_t count, float4 v) {
     if (count > 2) p[index + 2] = v.z;
     if (count > 3) p[index + 3] = v.w;
 }
-DEVICE void add_quad(float* p, uint32_t index, uint32_t count, float4 v) {
-    float4 old = load_quad(p, index, count);
+// If the target is blank, its memory stands for zeros that were never written, so the first addition assigns.
+DEVICE void add_quad(float* p, uint32_t blank, uint32_t index, uint32_t count, float4 v) {
+    float4 old = load_quad(p, index, blank ? 0 : count);
     store_quad(p, index, count, make_float4(old.x + v.x, old.y + v.y, old.z + v.z, old.w + v.w));
+}
+
+// A(v + b) for the values n..n+3 of a row of `columns`. b may be null.
+DEVICE float4 activated(float4 v, const float* b, uint32_t n, uint32_t columns, uint32_t activation) {
+    float4 bias = b ? load_quad(b, n, quad_count(n, columns)) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+    return make_float4(activate(activation, v.x + bias.x), activate(activation, v.y + bias.y), activate(activation, v.z + bias.z),
+                       activate(activation, v.w + bias.w));
 }
 
 // C = A(c + b) for a matrix [rows, columns], which may be a range of columns, beginning at `start`, of a wider matrix with row stride
@@ -154,16 +172,16 @@ struct StoreActivated {
     uint32_t rows, columns, activation, pitch = columns, start = 0;
     DEVICE void operator()(uint32_t m, uint32_t n, float4 v) const {
         uint32_t count = m < rows ? quad_count(n, columns) : 0;
-        float4 bias = b ? load_quad(b, n, count) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-        float4 z = make_float4(v.x + bias.x, v.y + bias.y, v.z + bias.z, v.w + bias.w);
-        store_quad(y, m * pitch + start + n, count, make_float4(activate(activation, z.x), activate(activation, z.y), activate(activation, z.z), activate(activation, z.w)));
+        store_quad(y, m * pitch + start + n, count, activated(v, b, n, columns, activation));
     }
 };
 // C += c for a matrix [rows, columns].
 struct StoreAdded {
     float* y;
-    uint32_t rows, columns;
-    DEVICE void operator()(uint32_t m, uint32_t n, float4 v) const { add_quad(y, m * columns + n, m < rows ? quad_count(n, columns) : 0, v); }
+    uint32_t blank, rows, columns;
+    DEVICE void operator()(uint32_t m, uint32_t n, float4 v) const {
+        add_quad(y, blank, m * columns + n, m < rows ? quad_count(n, columns) : 0, v);
+    }
 };
 // C = c for a matrix [rows, columns].
 struct StorePlain {

@@ -11,19 +11,20 @@ KERNEL __launch_bounds__(128)
     clear(c);
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE;
     gemm(tiles, DepthMatrix{x, s.rows, s.c_in}, DepthMatrix{w, s.c_out, s.c_in}, m0, n0, 0, s.c_in, c);
-    each_row(c, m0, n0, StoreActivated{y, b, s.rows, s.c_out, s.activation});
+    each_row(tiles, c, m0, n0, StoreActivated{y, b, s.rows, s.c_out, s.activation});
 }
 REGISTER_KERNEL(linear)
 
 // dx += dz w. dz: [rows, c_out], w: [c_out, c_in], dx: [rows, c_in].
-// FLOPs: 2 rows c_in c_out. Bytes: 4 (rows c_out + c_out c_in + 2 rows c_in).
-KERNEL __launch_bounds__(128) linear_input_grad(const float* __restrict__ dz, const float* __restrict__ w, float* __restrict__ dx, LinearSpec s) {
+// FLOPs: 2 rows c_in c_out. Bytes: 4 (rows c_out + c_out c_in + (1 + adds) rows c_in).
+KERNEL __launch_bounds__(128)
+    linear_input_grad(const float* __restrict__ dz, const float* __restrict__ w, float* __restrict__ dx, uint32_t blank, LinearSpec s) {
     SHARED(GemmTiles, tiles);
     float c[THREAD_M][THREAD_N];
     clear(c);
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE;
     gemm(tiles, DepthMatrix{dz, s.rows, s.c_out}, RowMatrix{w, s.c_in, s.c_out}, m0, n0, 0, s.c_out, c);
-    each_row(c, m0, n0, StoreAdded{dx, s.rows, s.c_in});
+    each_row(tiles, c, m0, n0, StoreAdded{dx, blank, s.rows, s.c_in});
 }
 REGISTER_KERNEL(linear_input_grad)
 
@@ -37,7 +38,7 @@ KERNEL __launch_bounds__(128)
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE;
     Split k = split_of(s.rows, blockIdx.z, gridDim.z);
     gemm(tiles, RowMatrix{dz, s.c_out, s.rows}, RowMatrix{x, s.c_in, s.rows}, m0, n0, k.begin, k.end, c);
-    each_row(c, m0, n0, StorePlain{partial + (uint64_t)blockIdx.z * s.c_out * s.c_in, s.c_out, s.c_in});
+    each_row(tiles, c, m0, n0, StorePlain{partial + (uint64_t)blockIdx.z * s.c_out * s.c_in, s.c_out, s.c_in});
 }
 REGISTER_KERNEL(linear_weight_grad)
 

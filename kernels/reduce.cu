@@ -85,13 +85,13 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(column_partials)
 
 // y[i] += sum over parts of partials[part,i]. partials: [parts,columns]; y: [columns].
-// FLOPs: parts columns. Bytes: 8 parts columns + 8 columns.
-KERNEL __launch_bounds__(256) column_totals(const double* __restrict__ partials, float* __restrict__ y, uint32_t parts,
-                                            uint32_t columns, uint32_t lanes) {
+// FLOPs: parts columns. Bytes: 8 parts columns + 4 (1 + adds) columns.
+KERNEL __launch_bounds__(256) column_totals(const double* __restrict__ partials, float* __restrict__ y, uint32_t blank,
+                                            uint32_t parts, uint32_t columns, uint32_t lanes) {
     SHARED(double, sums, [SUM_THREADS]);
     uint32_t column = column_at(lanes);
     double sum = column_sum(partials + column, columns, 0, parts, lanes, column < columns, sums);
-    if (threadIdx.x < lanes && column < columns) y[column] += (float)sum;
+    if (threadIdx.x < lanes && column < columns) y[column] = blank ? (float)sum : y[column] + (float)sum;
 }
 REGISTER_KERNEL(column_totals)
 

@@ -16,7 +16,7 @@ KERNEL __launch_bounds__(128)
     TapDepth patches{x, pixels_of(s), forward_window(branch_of(s, branch)), Taps(3, s.c_in)};
     TapSteps<TILE_K> steps(s, m0, TILE, s.c_in, branch, depth, false);
     gemm(tiles, patches, DepthMatrix{w.at[branch], s.c_out, depth}, m0, n0, 0, depth, c, steps);
-    each_row(c, m0, n0, StoreActivated{y, b.at[branch], pixels_of(s), s.c_out, s.activation, concat_channels(s), branch * s.c_out});
+    each_row(tiles, c, m0, n0, StoreActivated{y, b.at[branch], pixels_of(s), s.c_out, s.activation, concat_channels(s), branch * s.c_out});
 }
 REGISTER_KERNEL(sdc)
 
@@ -57,9 +57,10 @@ struct BranchWeights {
 };
 
 // dx += Σ_k w_kᵀ * dz_k, the branches in the depth of one product. dz: [N,H,W,branches O], each w: [O,3,3,I], dx: [N,H,W,I].
-// FLOPs: 18 n h w branches c_out c_in. Bytes: 4 (n h w branches c_out + 9 branches c_out c_in + 2 n h w c_in).
+// FLOPs: 18 n h w branches c_out c_in. Bytes: 4 (n h w branches c_out + 9 branches c_out c_in + (1 + adds) n h w c_in).
 KERNEL __launch_bounds__(128)
-    sdc_input_grad(const float* __restrict__ dz, const __grid_constant__ BranchPointers w, float* __restrict__ dx, const __grid_constant__ SdcSpec s) {
+    sdc_input_grad(const float* __restrict__ dz, const __grid_constant__ BranchPointers w, float* __restrict__ dx, uint32_t blank,
+                   const __grid_constant__ SdcSpec s) {
     SHARED(GemmTiles, tiles);
     float c[THREAD_M][THREAD_N];
     clear(c);
@@ -68,7 +69,7 @@ KERNEL __launch_bounds__(128)
     BranchDepth depth(s.c_out);
     TapSteps<TILE_K> steps(s, m0, TILE, s.c_out, 0, end, true);
     gemm(tiles, ConcatDepth{dz, s, window, depth}, BranchWeights{w, s, depth}, m0, n0, 0, end, c, steps);
-    each_row(c, m0, n0, StoreAdded{dx, pixels_of(s), s.c_in});
+    each_row(tiles, c, m0, n0, StoreAdded{dx, blank, pixels_of(s), s.c_in});
 }
 REGISTER_KERNEL(sdc_input_grad)
 
@@ -86,19 +87,21 @@ KERNEL __launch_bounds__(128)
     PixelSteps<TILE_K> steps{s, Divisor(s.h), Divisor(s.w), n0 / s.c_in, (min(n0 + TILE, columns) - 1) / s.c_in, s.dilations[branch], k.end};
     // Rows of the concatenated gradient past this branch belong to the next branch; their products are not stored.
     gemm(tiles, RowMatrix{dz, concat_channels(s), pixels}, patches, branch * s.c_out + m0, n0, k.begin, k.end, c, steps);
-    each_row(c, m0, n0, StorePlain{partial + (uint64_t)blockIdx.z * s.c_out * columns, s.c_out, columns});
+    each_row(tiles, c, m0, n0, StorePlain{partial + (uint64_t)blockIdx.z * s.c_out * columns, s.c_out, columns});
 }
 REGISTER_KERNEL(sdc_weight_grad)
 
 // dw_k += Σ_s partial[s, k], in the order of s. partial: [splits,branches,len], each dw: [len]. One thread per element; bound by memory.
-// FLOPs: splits branches len. Bytes: 4 splits branches len + 8 branches len.
+// FLOPs: splits branches len. Bytes: 4 splits branches len + 4 (1 + adds) branches len.
 KERNEL __launch_bounds__(256)
-    sdc_sum_splits(const float* __restrict__ partial, const __grid_constant__ BranchOutputs dw, uint32_t splits, uint32_t branches, uint32_t len) {
+    sdc_sum_splits(const float* __restrict__ partial, const __grid_constant__ BranchOutputs dw, uint32_t blank, uint32_t splits,
+                   uint32_t branches, uint32_t len) {
     uint32_t index = blockIdx.x * blockDim.x + threadIdx.x;
     if (index >= branches * len) return;
     float sum = 0.0f;
     for (uint32_t s = 0; s < splits; s++) sum += partial[(uint64_t)s * branches * len + index];
-    dw.at[index / len][index % len] += sum;
+    float* target = dw.at[index / len] + index % len;
+    *target = blank ? sum : *target + sum;
 }
 REGISTER_KERNEL(sdc_sum_splits)
 

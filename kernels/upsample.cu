@@ -1,8 +1,9 @@
 // Bilinear upsampling by two, half-pixel centres, clamped borders. Per axis y[2i] = x[i-1]/4 + 3 x[i]/4 and
 // y[2i+1] = 3 x[i]/4 + x[i+1]/4; in two dimensions the product of both.
 // Bound by memory. One thread per pixel and up to four channels.
+#include "activation.cuh"
+#include "bf16.cuh"
 #include "elements.cuh"
-#include "spec.cuh"
 
 // Along one axis, output o interpolates between input o / 2, with weight 3/4, and the input returned here, with weight 1/4.
 DEVICE uint32_t far_input(uint32_t o, uint32_t extent) {
@@ -61,6 +62,43 @@ KERNEL __launch_bounds__(256) upsample2_grad(const float* __restrict__ dy, float
     store_quad(target, sum, quad);
 }
 REGISTER_KERNEL(upsample2_grad)
+
+// As upsample2, for eight channels per thread. x: [N,H,W,C] bf16; y: [N,2H,2W,C] bf16, len elements.
+// FLOPs: 6 len. Bytes: 2 len + len / 2.
+KERNEL __launch_bounds__(256) upsample2_bf16(const bf16* __restrict__ x, bf16* __restrict__ y, UpsampleSpec s) {
+    uint32_t chunks = s.c / CHUNK, pixel = element() / chunks, channel = element() % chunks * CHUNK;
+    if (pixel >= 4 * s.n * s.h * s.w) return;
+    Corners at = corners_of(s, pixel);
+    x += channel;
+    Eight ff = load8(x + at.far_far), fn = load8(x + at.far_near), nf = load8(x + at.near_far), nn = load8(x + at.near_near);
+#pragma unroll
+    for (uint32_t i = 0; i < CHUNK; i++) nn.v[i] = blend(ff.v[i], fn.v[i], nf.v[i], nn.v[i]);
+    store8(y + pixel * s.c + channel, nn);
+}
+REGISTER_KERNEL(upsample2_bf16)
+
+// As upsample2_grad, then dx *= S(slope_of) if slope_of is not null, and one rounding. dy: [N,2H,2W,C] bf16; dx, slope_of: [N,H,W,C] bf16,
+// len elements. sloped: 1 if there is a slope, else 0.
+// FLOPs: 32 len. Bytes: 8 len + 2 (1 + adds + sloped) len.
+KERNEL __launch_bounds__(256)
+    upsample2_grad_bf16(const bf16* __restrict__ dy, bf16* __restrict__ dx, uint32_t blank, const bf16* __restrict__ slope_of,
+                        uint32_t activation, UpsampleSpec s) {
+    uint32_t chunks = s.c / CHUNK, pixel = element() / chunks, channel = element() % chunks * CHUNK;
+    if (pixel >= s.n * s.h * s.w) return;
+    uint32_t column = pixel % s.w, row = pixel / s.w % s.h, top = pixel / s.w / s.h * 2 * s.h, target = pixel * s.c + channel;
+    Eight sum = blank ? Eight{} : load8(dx + target);
+#pragma unroll
+    for (uint32_t tap = 0; tap < 16; tap++) {
+        uint32_t from = (top + reader(row, tap / 4, s.h)) * 2 * s.w + reader(column, tap % 4, s.w);
+        float weight = reader_weight(tap / 4) * reader_weight(tap % 4);
+        Eight part = load8(dy + from * s.c + channel);
+#pragma unroll
+        for (uint32_t i = 0; i < CHUNK; i++) sum.v[i] += weight * part.v[i];
+    }
+    if (slope_of) multiply_slope(sum, activation, load8(slope_of + target));
+    store8(dx + target, sum);
+}
+REGISTER_KERNEL(upsample2_grad_bf16)
 
 // As upsample2, one thread per output element.
 // FLOPs: 6 len. Bytes: 5 len.

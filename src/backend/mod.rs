@@ -9,6 +9,7 @@
 //! use each other.
 
 use crate::error::{Error, Result};
+use crate::shape::Shape;
 
 pub mod cpu;
 pub mod cuda;
@@ -90,23 +91,48 @@ pub trait Storage: Clone + Send + Sync + 'static {
     /// # Errors
     /// Out of memory.
     fn alloc(&self, len: usize) -> Result<Self::Buffer>;
+    /// An activation of a network, with unspecified values, to be overwritten completely. A device may store activations with fewer
+    /// bits than other values; each is then rounded once, when it is stored.
+    ///
+    /// # Errors
+    /// Out of memory.
+    fn alloc_activation(&self, shape: &Shape) -> Result<Self::Buffer> {
+        self.alloc(shape.len())
+    }
     /// `len` zeros.
     ///
     /// # Errors
     /// Out of memory.
     fn zeros(&self, len: usize) -> Result<Self::Buffer>;
-    /// `len` zeros for accumulation, e.g. of a gradient. A device may postpone writing the zeros.
+    /// Zeros for the accumulation of the gradient with respect to `value`, stored as `value` is. A device may postpone writing
+    /// the zeros.
     ///
     /// # Errors
     /// Out of memory.
-    fn zeros_to_add_to(&self, len: usize) -> Result<Self::Buffer> {
-        self.zeros(len)
+    fn gradient_of(&self, value: &Self::Buffer) -> Result<Self::Buffer> {
+        self.zeros(self.len(value))
+    }
+    /// Rounds an activation, or a gradient of one, to the precision with which the device stores it. The tape calls it once
+    /// after each operation that has written to it. Devices whose kernels round when they store have nothing to do.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn settle(&self, _value: &mut Self::Buffer) -> Result<()> {
+        Ok(())
     }
     /// Copies values from the host to new memory.
     ///
     /// # Errors
     /// Out of memory.
     fn upload(&self, host: &[Self::Elem]) -> Result<Self::Buffer>;
+    /// As [`Storage::upload`] for a parameter of a network. A device may keep a rounded copy of it for products, and keeps the
+    /// copy equal whenever the values are written.
+    ///
+    /// # Errors
+    /// Out of memory.
+    fn upload_parameter(&self, _shape: &Shape, host: &[Self::Elem]) -> Result<Self::Buffer> {
+        self.upload(host)
+    }
     /// Overwrites `target` with values from the host. The lengths must be equal.
     ///
     /// # Errors

@@ -70,7 +70,7 @@ impl<B: Backend> Parameters<B> {
         architecture.validate()?;
         let specs = architecture.plan(architecture.smallest_input()?)?.parameters;
         let tensors = (0..).zip(&specs).map(|(index, spec)| {
-            Tensor::from_f32(backend, spec.shape, &values(index, spec)?).map_err(|error| error.within(&spec.name))
+            Tensor::parameter(backend, spec.shape, &values(index, spec)?).map_err(|error| error.within(&spec.name))
         });
         Ok(Self { architecture: architecture.clone(), tensors: tensors.collect::<Result<_>>()?, specs })
     }

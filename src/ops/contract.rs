@@ -3,6 +3,7 @@
 
 use crate::backend::{Phase, Work};
 use crate::error::{Error, Result};
+use crate::tape::Slope;
 
 /// Number of elements of a buffer.
 pub type Length<'a, T> = &'a dyn Fn(&T) -> usize;
@@ -94,6 +95,12 @@ impl<'a, T> Contract<'a, T> {
             Some(buffer) => self.update(name, buffer, len),
             None => self,
         }
+    }
+
+    /// The slope that multiplies a sum of `len` elements, if there is one.
+    #[must_use]
+    pub(super) fn through(self, slope: Option<Slope<'a, T>>, len: usize) -> Self {
+        self.read_if("slope", slope.map(|slope| slope.y), len)
     }
 
     fn operand(mut self, name: &'static str, buffer: &'a T, len: usize, access: Access) -> Self {

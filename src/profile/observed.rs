@@ -10,6 +10,7 @@ use super::{KernelSpan, Span};
 use crate::backend::{Phase, Storage, Watched, Work};
 use crate::error::{Error, Result};
 use crate::ops::{Backend, Batch, Call, Checked, CorruptionSpec, Sampler};
+use crate::shape::Shape;
 
 /// A backend that gives the same bits as another backend and records when each operation ran. Clones write into one log. No step is
 /// captured: [`Storage::repeat`] does its work every time, so that every operation is seen.
@@ -193,9 +194,22 @@ impl<B: Backend> Storage for Observed<B> {
         self.moved("zeros", None, len, || self.inner.zeros(len))
     }
 
+    fn alloc_activation(&self, shape: &Shape) -> Result<B::Buffer> {
+        self.inner.alloc_activation(shape)
+    }
+
     /// Recorded under the same name as written zeros; what a device saves shows in the time.
-    fn zeros_to_add_to(&self, len: usize) -> Result<B::Buffer> {
-        self.moved("zeros", None, len, || self.inner.zeros_to_add_to(len))
+    fn gradient_of(&self, value: &B::Buffer) -> Result<B::Buffer> {
+        self.moved("zeros", None, self.len(value), || self.inner.gradient_of(value))
+    }
+
+    /// Part of the operation before it: on most devices it does nothing.
+    fn settle(&self, value: &mut B::Buffer) -> Result<()> {
+        self.inner.settle(value)
+    }
+
+    fn upload_parameter(&self, shape: &Shape, host: &[B::Elem]) -> Result<B::Buffer> {
+        self.moved("upload", Some(Phase::Data), host.len(), || self.inner.upload_parameter(shape, host))
     }
 
     fn upload(&self, host: &[B::Elem]) -> Result<B::Buffer> {

@@ -82,7 +82,7 @@ fn backward<B: Backend>(backend: &B, spec: &CcmSpec, operands: &Operands) -> [Ve
     accumulated(backend, lengths, |[ds, du, dw_mix, db_mix, dw_gate, db_gate]| {
         let weights = CcmWeights::from([&w_mix, &b_mix, &w_gate, &b_gate]);
         let weight_grads = CcmWeights::from([dw_mix, db_mix, dw_gate, db_gate]);
-        backend.run(Ccm::Grad { spec, s: &s, u: &u, weights, saved: [&h, &beta], dy: &dy, ds, du, weight_grads })
+        backend.run(Ccm::Grad { spec, s: &s, u: &u, weights, saved: [&h, &beta], dy: &dy, ds, du, slopes: [None, None], weight_grads })
     })
 }
 
@@ -220,7 +220,7 @@ fn short_operands_are_rejected<B: Backend>(backend: &B) {
         let [s, u, w_mix, w_gate, h, beta, dy, ds, du, dw_mix, db_mix, dw_gate, db_gate] = operands;
         let weights = CcmWeights::from([&*w_mix, &b_mix, &*w_gate, &b_gate]);
         let weight_grads = CcmWeights::from([dw_mix, db_mix, dw_gate, db_gate]);
-        backend.run(Ccm::Grad { spec: &spec, s, u, weights, saved: [h, beta], dy, ds, du, weight_grads })
+        backend.run(Ccm::Grad { spec: &spec, s, u, weights, saved: [h, beta], dy, ds, du, slopes: [None, None], weight_grads })
     });
 }
 
@@ -273,7 +273,7 @@ fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
     let [mut dw_gate, mut db_gate] = [cuda.zeros(c * c)?, cuda.zeros(c)?];
     let weight_grads = CcmWeights::from([&mut dw_mix, &mut db_mix, &mut dw_gate, &mut db_gate]);
     let saved = [&h, &beta];
-    cuda.run(Ccm::Grad { spec: &spec, s: &s, u: &u, weights, saved, dy: &dy, ds: &mut ds, du: &mut du, weight_grads })?;
+    cuda.run(Ccm::Grad { spec: &spec, s: &s, u: &u, weights, saved, dy: &dy, ds: &mut ds, du: &mut du, slopes: [None, None], weight_grads })?;
     let mut combined = cuda.alloc(rows * c)?;
     cuda.run(Ccm::Combination { beta: &beta, s: &s, u: &u, y: &mut combined })?;
     let mut dbeta = cuda.zeros(rows * c)?;

@@ -47,7 +47,7 @@ impl Cuda {
         let len = sum.len();
         self.launch_over(&kernel::SUM_SPLITS, len)
             .input(&partial)
-            .output(sum)
+            .sum(sum)
             .number("splits", splits)
             .number("len", len as u32)
             .run()

@@ -24,7 +24,7 @@ mod plan;
 pub(crate) mod reduce;
 mod repeat;
 mod session;
-mod storage;
+pub(crate) mod storage;
 mod watch;
 
 pub use device::{Cuda, Mode};

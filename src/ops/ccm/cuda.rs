@@ -9,6 +9,7 @@ use crate::backend::cuda::reduce::column_sums;
 use crate::backend::cuda::{Buffer, Cuda};
 use crate::error::Result;
 use crate::ops::linear::{self, Linear, LinearSpec};
+use crate::ops::pointwise::cuda::finish;
 use crate::shape::Activation;
 
 pub(in crate::ops) fn run(cuda: &Cuda, call: Ccm<'_, Buffer>) -> Result<()> {
@@ -21,7 +22,7 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: Ccm<'_, Buffer>) -> Result<()> {
         Ccm::CombinationGrad { beta, s, u, dy, d_beta, ds, du } => {
             let len = dy.len();
             let launch = cuda.launch_over(&kernel::CONVEX_COMBINATION_GRAD, len).input(beta).input(s).input(u).input(dy);
-            launch.output(d_beta).output(ds).output(du).number("len", len as u32).run()
+            launch.update(d_beta).update(ds).update(du).number("len", len as u32).run()
         }
         Ccm::Forward { spec, s, u, weights, saved: Some([h, beta]), y } => {
             cuda.mix(spec, [s, u], &weights, h)?;
@@ -32,7 +33,7 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: Ccm<'_, Buffer>) -> Result<()> {
             cuda.mix(spec, [s, u], &weights, &mut h)?;
             cuda.gate(spec, [s, u], &weights, &h, [&mut beta, y])
         }
-        Ccm::Grad { spec, s, u, weights, saved: [h, beta], dy, ds, du, weight_grads } => {
+        Ccm::Grad { spec, s, u, weights, saved: [h, beta], dy, ds, du, slopes, weight_grads } => {
             let CcmWeights { w_mix, b_mix, w_gate, b_gate } = weight_grads;
             let mut dz_gate = cuda.alloc(dy.len())?;
             cuda.gate_grad([s, u], beta, dy, &mut dz_gate)?;
@@ -42,7 +43,10 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: Ccm<'_, Buffer>) -> Result<()> {
             cuda.hidden_grad(spec, &dz_gate, weights.w_gate, h, &mut dz_mix)?;
             cuda.mix_weight_grad(spec, [s, u], &dz_mix, w_mix)?;
             column_sums(cuda, &dz_mix, b_mix)?;
-            cuda.ends_grad(spec, &dz_mix, weights.w_mix, [s, u], [beta, dy], [ds, du])
+            let [skip, upsampled] = slopes;
+            finish(cuda, skip, ds, |ds| {
+                finish(cuda, upsampled, du, |du| cuda.ends_grad(spec, &dz_mix, weights.w_mix, [s, u], [beta, dy], [ds, du]))
+            })
         }
     }
 }
@@ -99,13 +103,17 @@ impl Cuda {
         let naive = || self.launch_over(&kernel::CCM_INPUT_GRAD_NAIVE, dy.len());
         let launch = if self.is_naive() { naive() } else { self.launch(&kernel::CCM_INPUT_GRAD, grid(spec)) };
         let launch = launch.input(dz_mix).input(w).input(s).input(u).input(beta).input(dy);
-        launch.output(ds).output(du).value(*spec).run()
+        let launch = match self.is_naive() {
+            true => launch.update(ds).update(du),
+            false => launch.named_sum(ds, "adds_s").named_sum(du, "adds_u"),
+        };
+        launch.value(*spec).run()
     }
 
     fn mix_weight_grad(&self, spec: &CcmSpec, [s, u]: [&Buffer; 2], dz_mix: &Buffer, dw: &mut Buffer) -> Result<()> {
         if self.is_naive() {
             let launch = self.launch_over(&kernel::CCM_MIX_WEIGHT_GRAD_NAIVE, dw.len());
-            return launch.input(s).input(u).input(dz_mix).output(dw).value(*spec).run();
+            return launch.input(s).input(u).input(dz_mix).update(dw).value(*spec).run();
         }
         let (rows, c) = (spec.rows as usize, spec.c as usize);
         self.split_product([c, 3 * c, rows], dw, |grid, partial| {

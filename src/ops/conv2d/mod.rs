@@ -16,6 +16,7 @@ use super::contract::Contract;
 use super::weighted::Weighted;
 use crate::error::{Error, Result};
 use crate::shape::{Activation, Shape, extent};
+use crate::tape::Slope;
 
 const OP: &str = "conv2d";
 
@@ -158,8 +159,8 @@ impl Conv2dSpec {
 pub enum Conv2d<'a, T> {
     /// `y = A(w * x + b)`.
     Forward { spec: &'a Conv2dSpec, x: &'a T, w: &'a T, b: Option<&'a T>, y: &'a mut T },
-    /// `dx += wᵀ * dz`, the adjoint in x.
-    InputGrad { spec: &'a Conv2dSpec, dz: &'a T, w: &'a T, dx: &'a mut T },
+    /// `dx += wᵀ * dz`, the adjoint in x, then `dx *= slope` if this is the last contribution to the gradient of an activation.
+    InputGrad { spec: &'a Conv2dSpec, dz: &'a T, w: &'a T, dx: &'a mut T, slope: Option<Slope<'a, T>> },
     /// `dw += Σ x dz`, `db += Σ dz`, the adjoints in w and b.
     WeightGrad { spec: &'a Conv2dSpec, x: &'a T, dz: &'a T, dw: &'a mut T, db: Option<&'a mut T> },
 }
@@ -168,7 +169,10 @@ impl<T> Conv2d<'_, T> {
     pub(super) fn contract(&self) -> Contract<'_, T> {
         match self {
             Self::Forward { spec, x, w, b, y } => spec.weighted().forward(x, w, b.as_deref(), y),
-            Self::InputGrad { spec, dz, w, dx } => spec.weighted().input_grad(dz, w, dx),
+            Self::InputGrad { spec, dz, w, dx, slope } => {
+                let contract: Contract<'_, T> = spec.weighted().input_grad(dz, w, dx);
+                contract.through(*slope, spec.lengths()[0])
+            }
             Self::WeightGrad { spec, x, dz, dw, db } => spec.weighted().weight_grad(x, dz, dw, db.as_deref()),
         }
     }

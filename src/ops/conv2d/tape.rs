@@ -37,10 +37,16 @@ impl<B: Backend> Operation<B> for Conv2dNode {
         [self.x, self.w].into_iter().chain(self.b).collect()
     }
 
+    fn activation(&self) -> Activation {
+        self.options.activation
+    }
+
     fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &mut B::Buffer) -> Result<()> {
         let (backend, x, w) = (sweep.backend(), sweep.value(self.x), sweep.value(self.w));
         sweep.before_activation(y, self.options.activation, dy, |sweep, dz| {
-            sweep.accumulate(self.x, |dx| backend.run(Conv2d::InputGrad { spec: &self.spec, dz, w, dx }))?;
+            sweep.accumulate_through(self.x, |dx, slope| {
+                backend.run(Conv2d::InputGrad { spec: &self.spec, dz, w, dx, slope })
+            })?;
             match self.b {
                 Some(b) => sweep.accumulate_all(&[self.w, b], |grads| {
                     let [dw, db] = grads else { return Ok(()) };

@@ -9,6 +9,7 @@ use crate::backend::cpu::elementwise::{CHUNK, Elementwise, each_in_parallel};
 use crate::backend::cpu::range::ChannelRange;
 use crate::backend::cpu::simd::Vector;
 use crate::backend::cpu::{Buffer, Cpu};
+use crate::tape::Slope;
 
 pub(in crate::ops) fn run(cpu: &Cpu, call: Pointwise<'_, Buffer>) {
     let simd = cpu.simd;
@@ -35,6 +36,13 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Pointwise<'_, Buffer>) {
         Pointwise::Axpy { alpha, x, y } => each_in_parallel(simd, AddScaled { alpha: alpha as f32 }, y, [x]),
         Pointwise::AddBias { x, b, y } => add_bias(x, b, y),
         Pointwise::BiasGrad { dy, db } => add_column_sums(simd, dy, ChannelRange::all(db.len()), db),
+    }
+}
+
+/// `dx *= S(y)` if there is a slope.
+pub(in crate::ops) fn finish(cpu: &Cpu, slope: Option<Slope<'_, Buffer>>, dx: &mut Buffer) {
+    if let Some(Slope { activation, y }) = slope {
+        through_slope(cpu.simd, activation, y, dx);
     }
 }
 

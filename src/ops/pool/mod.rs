@@ -14,6 +14,7 @@ use super::contract::Contract;
 use crate::backend::Phase;
 use crate::error::{Error, Result};
 use crate::shape::{Shape, extent};
+use crate::tape::Slope;
 
 /// Largest window. Some devices count the positions in a window in f32.
 const MAX_WINDOW: usize = 4096;
@@ -71,8 +72,8 @@ impl PoolSpec {
 pub enum MaxPool<'a, T> {
     /// `y = v[argmax x]`.
     Forward { spec: &'a PoolSpec, x: &'a T, v: &'a T, y: &'a mut T },
-    /// `dv[argmax x] += dy`.
-    InputGrad { spec: &'a PoolSpec, x: &'a T, dy: &'a T, dv: &'a mut T },
+    /// `dv[argmax x] += dy`, then `dv *= slope` if this is the last contribution to the gradient of an activation.
+    InputGrad { spec: &'a PoolSpec, x: &'a T, dy: &'a T, dv: &'a mut T, slope: Option<Slope<'a, T>> },
 }
 
 impl<T> MaxPool<'_, T> {
@@ -86,11 +87,12 @@ impl<T> MaxPool<'_, T> {
                 let contract = contract.read("x", x, input).read("v", v, input).write("y", y, output);
                 contract.flops(windows as u64).moves(inputs * windows + output)
             }
-            Self::InputGrad { spec, x, dy, dv } => {
+            Self::InputGrad { spec, x, dy, dv, slope } => {
                 let [input, windows, output] = spec.lengths();
                 let contract = contract.phase(Phase::InputGradient).read("x", x, input).read("dy", dy, output);
                 // Within windows, x is read and dv is read and written.
-                contract.update("dv", dv, input).flops((windows + output) as u64).moves(3 * windows + output)
+                let contract = contract.update("dv", dv, input).through(*slope, input);
+                contract.flops((windows + output) as u64).moves(3 * windows + output)
             }
         }
     }
