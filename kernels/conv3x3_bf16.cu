@@ -54,12 +54,6 @@ DEVICE TilePlace tile_at(uint32_t tile, const Conv2dSpec& s) {
     uint32_t columns = tiles_across(s.w), rows = tiles_across(s.h);
     return {tile / columns / rows, tile / columns % rows * TILE, tile % columns * TILE};
 }
-DEVICE TilePlace following(TilePlace at, const Conv2dSpec& s) {
-    at.x += TILE;
-    if (at.x >= s.w) at.x = 0, at.y += TILE;
-    if (at.y >= s.h) at.y = 0, at.image++;
-    return at;
-}
 
 // A tile in shared memory, 16 x 16 pixels with BORDER pixels around them and CHUNKS chunks each, and one thread's copies into
 // it. Copies 0 to INNER - 1 are in the first 16 columns, in every second row; the others are in the last two columns, in every
@@ -74,36 +68,39 @@ template <uint32_t CHUNKS, uint32_t BORDER> struct PixelTile {
     DEVICE static uint32_t place(uint32_t row, uint32_t column, uint32_t chunk) {
         return row * ROW + column * PIXEL + (chunk ^ (CHUNKS == 4 ? column / 2 % 4 : column % 8)) * CHUNK;
     }
-    DEVICE static uint32_t own_channel() { return threadIdx.x % CHUNKS * CHUNK; }
 
     // Copies at one column: the row in the image, a limit that it stays below if the pixel exists, and offsets of the first.
     struct Column { uint32_t y, limit, source, target; };
-    const bf16* image;
-    uint32_t pitch;  // values from row to row of the image
+    const bf16* image;             // the thread's chunk of its first pixel
+    uint32_t channels, pitch, channel;  // values of a pixel and of a row of the image; the thread's channel
     Column inner, edge;
 
-    // source: [N,H,W,channels]; the tile holds the channels from `first` on. If `exists` is false, it holds zeros.
-    DEVICE PixelTile(const bf16* source, TilePlace at, uint32_t channels, uint32_t first, bool exists, const Conv2dSpec& s)
-        : image(source + (uint64_t)at.image * s.h * s.w * channels), pitch(s.w * channels) {
+    // source: [N,H,W,channels], of which the tile holds the channels from `first` on.
+    DEVICE PixelTile(const bf16* source, uint32_t number, uint32_t channels, uint32_t first, const Conv2dSpec& s)
+        : channels(channels), pitch(s.w * channels), channel(first + threadIdx.x % CHUNKS * CHUNK) {
+        image = source + ((uint64_t)number * s.h * pitch + channel);
+    }
+
+    // Where the tile begins in the image. If `exists` is false, it holds zeros.
+    DEVICE void move(uint32_t first_y, uint32_t first_x, bool exists, const Conv2dSpec& s) {
         auto column_at = [&](uint32_t row, uint32_t column) {
-            uint32_t y = at.y + row - BORDER, x = at.x + column - BORDER;  // huge if outside
-            return Column{y, exists && x < s.w ? s.h : 0, y * pitch + x * channels + first + own_channel(),
-                          place(row, column, threadIdx.x % CHUNKS)};
+            uint32_t y = first_y + row - BORDER, x = first_x + column - BORDER;  // huge if outside
+            return Column{y, exists && x < s.w ? s.h : 0, y * pitch + x * channels, place(row, column, threadIdx.x % CHUNKS)};
         };
         uint32_t pixel = threadIdx.x / CHUNKS;
         inner = column_at(pixel / TILE, pixel % TILE);
         edge = column_at(pixel / 2, TILE + pixel % 2);
     }
 
-    // Starts copy `number` from `channel` channels further on.
-    DEVICE void copy(bf16* tile, uint32_t number, uint32_t channel, bool channel_exists) const {
+    // Starts copy `number`. Channels past the end are zeros.
+    DEVICE void copy(bf16* tile, uint32_t number) const {
         bool is_inner = number < INNER;
         const Column& column = is_inner ? inner : edge;
         uint32_t below = is_inner ? 2 * number : (number - INNER) * TILE;  // rows below the first copy
         // The last copy has rows for a few threads only.
         if (!is_inner && threadIdx.x / CHUNKS / 2 + below >= SIDE) return;
-        bool exists = column.y + below < column.limit && channel_exists;
-        cp_async16(tile + column.target + below * ROW, image + (column.source + below * pitch + channel), exists);
+        bool exists = column.y + below < column.limit && channel < channels;
+        cp_async16(tile + column.target + below * ROW, image + (column.source + below * pitch), exists);
     }
 };
 
@@ -129,29 +126,34 @@ struct ForwardWeights {
     static constexpr uint32_t PASS = CONV_THREADS / DEPTH_CHUNKS;  // outputs that are copied at once
     static_assert(PASS % 8 == 0, "the swizzle repeats after 8 rows");
     const bf16* source;
-    uint32_t depth, left, target;  // left: outputs from the thread's first on
+    uint32_t depth, channel, left, target;  // left: outputs from the thread's first on
 
     DEVICE ForwardWeights(const bf16* w, uint32_t outputs, uint32_t depth, uint32_t first) : depth(depth) {
         uint32_t row = threadIdx.x / DEPTH_CHUNKS, chunk = threadIdx.x % DEPTH_CHUNKS, output = first + row;
-        source = w + ((uint64_t)output * TAPS * TAPS * depth + chunk * CHUNK);
+        channel = chunk * CHUNK;
+        source = w + ((uint64_t)output * TAPS * TAPS * depth + channel);
         left = output < outputs ? outputs - output : 0;
         target = depth_chunk(row, chunk);
     }
-    // Starts the copies of column b of the kernel and the channels from `channel` on.
-    DEVICE void fill(bf16* stage, uint32_t channel, uint32_t b) const {
-        bool channel_exists = channel + threadIdx.x % DEPTH_CHUNKS * CHUNK < depth;
+    // Starts the copies of column b of the kernel for a slice of the depth.
+    DEVICE void fill(bf16* stage, uint32_t b) const {
 #pragma unroll
         for (uint32_t i = 0; i < OUTPUTS; i += PASS)
 #pragma unroll
             for (uint32_t a = 0; a < TAPS; a++)
-                cp_async16(stage + target + a * TAP_WEIGHTS + i * MMA_K,
-                           source + (((i * TAPS + a) * TAPS + b) * depth + channel), i < left && channel_exists);
+                cp_async16(stage + target + a * TAP_WEIGHTS + i * MMA_K, source + ((i * TAPS + a) * TAPS + b) * depth,
+                           i < left && channel < depth);
     }
-    // Offset of a lane's row for ldmatrix: outputs 16 j to 16 j + 15, depth 16 k to 16 k + 15.
-    DEVICE static uint32_t place(uint32_t j, uint32_t k) {
+    DEVICE void next_slice() { source += MMA_K, channel += MMA_K; }
+
+    // A lane's row for ldmatrix, for outputs 16 j to 16 j + 15 and depth 16 k to 16 k + 15, is at place(j, k) + offset(j, k).
+    // The place depends only on j % PLACES_J and k % PLACES_K.
+    static constexpr uint32_t PLACES_J = 1, PLACES_K = 2;
+    DEVICE static uint32_t place(uint32_t, uint32_t k) {
         uint32_t lane = threadIdx.x % WARP;
-        return depth_chunk(lane % 8 + lane / 16 * 8, 2 * k + lane / 8 % 2) + j * 16 * MMA_K;
+        return depth_chunk(lane % 8 + lane / 16 * 8, 2 * k + lane / 8 % 2);
     }
+    DEVICE static constexpr uint32_t offset(uint32_t j, uint32_t) { return j * 16 * MMA_K; }
     DEVICE static void load(uint32_t (&pair)[4], const bf16* row) { ldmatrix4(pair, row); }
 };
 
@@ -161,104 +163,123 @@ struct TurnedWeights {
     static constexpr uint32_t CHUNKS = OUTPUTS / CHUNK, PASS = CONV_THREADS / CHUNKS;
     static_assert(PASS % 8 == 0, "the swizzle repeats after 8 rows");
     const bf16* source;
-    uint32_t depth, outputs, limit, target;  // limit: depth, or 0 if the thread's outputs do not exist
+    uint32_t depth, outputs, left, target;  // left: depth from the thread's first on, or 0 if its outputs do not exist
 
     DEVICE TurnedWeights(const bf16* w, uint32_t outputs, uint32_t depth, uint32_t first) : depth(depth), outputs(outputs) {
         uint32_t row = threadIdx.x / CHUNKS, chunk = threadIdx.x % CHUNKS, output = first + chunk * CHUNK;
         source = w + ((uint64_t)row * TAPS * TAPS * outputs + output);
-        limit = output < outputs ? depth : 0;
+        left = output < outputs && row < depth ? depth - row : 0;
         target = row_chunk<OUTPUTS>(row, chunk);
     }
-    DEVICE void fill(bf16* stage, uint32_t channel, uint32_t b) const {
-        uint32_t start = channel * TAPS * TAPS * outputs;
+    DEVICE void fill(bf16* stage, uint32_t b) const {
 #pragma unroll
         for (uint32_t i = 0; i < MMA_K; i += PASS)
 #pragma unroll
             for (uint32_t a = 0; a < TAPS; a++)
                 cp_async16(stage + target + a * TAP_WEIGHTS + i * OUTPUTS,
-                           source + (start + ((i * TAPS + TAPS - 1 - a) * TAPS + TAPS - 1 - b) * outputs),
-                           channel + i + threadIdx.x / CHUNKS < limit);
+                           source + ((i * TAPS + TAPS - 1 - a) * TAPS + TAPS - 1 - b) * outputs, i < left);
     }
-    DEVICE static uint32_t place(uint32_t j, uint32_t k) {
+    DEVICE void next_slice() { source += MMA_K * TAPS * TAPS * outputs, left -= min(left, MMA_K); }
+
+    static constexpr uint32_t PLACES_J = OUTPUTS / 16, PLACES_K = 1;
+    DEVICE static uint32_t place(uint32_t j, uint32_t) {
         uint32_t lane = threadIdx.x % WARP;
-        return row_chunk<OUTPUTS>(lane % 16, 2 * j + lane / 16) + k * 16 * OUTPUTS;
+        return row_chunk<OUTPUTS>(lane % 16, 2 * j + lane / 16);
     }
+    DEVICE static constexpr uint32_t offset(uint32_t, uint32_t k) { return k * 16 * OUTPUTS; }
     DEVICE static void load(uint32_t (&pair)[4], const bf16* row) { ldmatrix4_transposed(pair, row); }
 };
 
-// The copies of one block. Slices past the end of the depth are zeros.
+// The copies of one block, two stages ahead of the products. Slices past the end of the depth are zeros.
 template <class Weights> struct ConvCopies {
     ConvOperands& tiles;
     ConvHalo halo;
     Weights weights;
+    uint32_t buffer;  // of the next halo
 
     // Starts copies `begin` to `end` of the halo of a slice.
-    DEVICE void fill_halo(uint32_t slice, uint32_t begin, uint32_t end) const {
-        bool exists = slice * MMA_K + ConvHalo::own_channel() < weights.depth;
+    DEVICE void fill_halo(uint32_t begin, uint32_t end) {
 #pragma unroll
-        for (uint32_t i = begin; i < end; i++) halo.copy(tiles.halo[slice % 2], i, slice * MMA_K, exists);
+        for (uint32_t i = begin; i < end; i++) halo.copy(tiles.halo[buffer], i);
+        if (end < ConvHalo::COPIES) return;
+        halo.image += MMA_K;
+        halo.channel += MMA_K;
+        buffer ^= 1;
     }
-    DEVICE void fill_weights(uint32_t slice, uint32_t b) const { weights.fill(tiles.weights[b], slice * MMA_K, b); }
+    // Starts the copies of column b of the weights.
+    DEVICE void fill_weights(uint32_t b) {
+        weights.fill(tiles.weights[b], b);
+        if (b == TAPS - 1) weights.next_slice();
+    }
 
     // Starts the copies of the first two stages, one group each.
-    DEVICE void start() const {
-        fill_halo(0, 0, ConvHalo::COPIES);
-        fill_weights(0, 0);
+    DEVICE void start() {
+        fill_halo(0, ConvHalo::COPIES);
+        fill_weights(0);
         cp_commit();
-        fill_weights(0, 1);
+        fill_weights(1);
         cp_commit();
     }
-    // Starts the copies of the stage after next.
-    DEVICE void next(uint32_t slice, uint32_t b) const {
+    // Starts the copies of the stage after next, while column b of a slice is multiplied.
+    DEVICE void next(uint32_t b) {
         constexpr uint32_t HALF = ConvHalo::COPIES / 2;
-        if (b == 0) fill_halo(slice + 1, 0, HALF);
-        if (b == 1) fill_halo(slice + 1, HALF, ConvHalo::COPIES);
-        fill_weights(b == 0 ? slice : slice + 1, (b + 2) % TAPS);
+        if (b == 0) fill_halo(0, HALF);
+        if (b == 1) fill_halo(HALF, ConvHalo::COPIES);
+        fill_weights((b + 2) % TAPS);
         cp_commit();
     }
 };
 
-// Sums of one warp, 4 rows of 16 pixels x N outputs, and where its fragments lie in the first buffers.
+// Sums of one warp, 4 rows of 16 pixels x N outputs, and where its fragments lie in shared memory.
 template <class Weights, uint32_t N> struct ConvWarp {
     float sums[WARP_ROWS][N / 8][4];
-    const bf16* pixels[TAPS][2];     // by column of the kernel and step of the depth
-    const bf16* weights[N / 16][2];  // by pair of fragments and step of the depth
+    const bf16* pixels[TAPS][2];  // in the halo of the slice, by column of the kernel and step of the depth
+    const bf16* weights[Weights::PLACES_J][Weights::PLACES_K];
+    int32_t other_halo;  // from the halo of the slice to the next one
 
-    DEVICE ConvWarp(const ConvOperands& tiles) {
+    DEVICE ConvWarp(const ConvOperands& tiles) : other_halo(ConvHalo::VALUES) {
         uint32_t lane = threadIdx.x % WARP, first_row = threadIdx.x / WARP * WARP_ROWS;
 #pragma unroll
-        for (uint32_t k = 0; k < 2; k++) {
+        for (uint32_t k = 0; k < 2; k++)
 #pragma unroll
             for (uint32_t b = 0; b < TAPS; b++)
                 pixels[b][k] = tiles.halo[0] + ConvHalo::place(first_row, lane % 16 + b, 2 * k + lane / 16);
 #pragma unroll
-            for (uint32_t j = 0; j < N / 16; j++) weights[j][k] = tiles.weights[0] + Weights::place(j, k);
-        }
+        for (uint32_t j = 0; j < Weights::PLACES_J; j++)
+#pragma unroll
+            for (uint32_t k = 0; k < Weights::PLACES_K; k++) weights[j][k] = tiles.weights[0] + Weights::place(j, k);
 #pragma unroll
         for (uint32_t i = 0; i < WARP_ROWS * N / 8 * 4; i++) sums[i / 4 / (N / 8)][i / 4 % (N / 8)][i % 4] = 0.0f;
     }
 
     // Adds the products of column b of the kernel with a slice of the depth.
-    DEVICE void add(uint32_t slice, uint32_t b) {
+    DEVICE void add(uint32_t b) {
 #pragma unroll
         for (uint32_t k = 0; k < 2; k++) {
             uint32_t left[HALO_ROWS][4];
 #pragma unroll
             for (uint32_t row = 0; row < HALO_ROWS; row++)
-                ldmatrix4(left[row], pixels[b][k] + slice % 2 * ConvHalo::VALUES + row * ConvHalo::ROW);
+                ldmatrix4(left[row], pixels[b][k] + row * ConvHalo::ROW);
 #pragma unroll
             for (uint32_t a = 0; a < TAPS; a++)
 #pragma unroll
                 for (uint32_t j = 0; j < N / 16; j++) {
                     uint32_t pair[4];
-                    Weights::load(pair, weights[j][k] + (b * TAPS + a) * TAP_WEIGHTS);
+                    const bf16* row = weights[j % Weights::PLACES_J][k % Weights::PLACES_K] + Weights::offset(j, k);
+                    Weights::load(pair, row + (b * TAPS + a) * TAP_WEIGHTS);
                     uint32_t right[2][2] = {{pair[0], pair[1]}, {pair[2], pair[3]}};
 #pragma unroll
-                    for (uint32_t row = 0; row < WARP_ROWS; row++)
+                    for (uint32_t r = 0; r < WARP_ROWS; r++)
 #pragma unroll
-                        for (uint32_t n = 0; n < 2; n++) mma_bf16(sums[row][2 * j + n], left[row + a], right[n]);
+                        for (uint32_t n = 0; n < 2; n++) mma_bf16(sums[r][2 * j + n], left[r + a], right[n]);
                 }
         }
+    }
+
+    DEVICE void next_slice() {
+#pragma unroll
+        for (uint32_t i = 0; i < TAPS * 2; i++) pixels[i / 2][i % 2] += other_halo;
+        other_halo = -other_halo;
     }
 
     DEVICE void store(ConvResults& results) const;
@@ -286,7 +307,7 @@ template <class Weights, uint32_t N> DEVICE void ConvWarp<Weights, N>::store(Con
 }
 
 // results.sums = the products of one tile with the first N of its 64 outputs; the others are not written.
-template <uint32_t N, class Weights> DEVICE void multiply(ConvTiles& shared, const ConvCopies<Weights>& copies) {
+template <uint32_t N, class Weights> DEVICE void multiply(ConvTiles& shared, ConvCopies<Weights>& copies) {
     ConvWarp<Weights, N> warp(shared.operands);
 #pragma unroll 1
     for (uint32_t slice = 0; slice * MMA_K < copies.weights.depth; slice++) {
@@ -294,9 +315,10 @@ template <uint32_t N, class Weights> DEVICE void multiply(ConvTiles& shared, con
         for (uint32_t b = 0; b < TAPS; b++) {
             cp_wait<1>();     // this thread's copies of the stage are complete
             __syncthreads();  // all threads' copies are complete, and the buffers that are filled next are no longer read
-            copies.next(slice, b);
-            warp.add(slice, b);
+            copies.next(b);
+            warp.add(b);
         }
+        warp.next_slice();
     }
     cp_wait<0>();     // of zeros
     __syncthreads();  // the operands are no longer read
@@ -318,12 +340,24 @@ struct BlockPlace {
 template <class Weights>
 DEVICE void convolve(ConvTiles& shared, const bf16* source, const bf16* w, uint32_t outputs, uint32_t depth,
                      const BlockPlace& block, const Conv2dSpec& s) {
-    ConvCopies<Weights> copies{shared.operands, ConvHalo(source, block.tile, depth, 0, true, s),
-                               Weights(w, outputs, depth, block.first)};
+    ConvCopies<Weights> copies{shared.operands, ConvHalo(source, block.tile.image, depth, 0, s),
+                               Weights(w, outputs, depth, block.first), 0};
+    copies.halo.move(block.tile.y, block.tile.x, true, s);
     copies.start();
     // Networks with 32 channels would leave half of a block idle.
     if (outputs - block.first > OUTPUTS / 2) multiply<OUTPUTS>(shared, copies);
     else multiply<OUTPUTS / 2>(shared, copies);
+}
+
+// Calls f with the activation as a constant: one branch for all values of a loop in f, instead of one for each.
+template <class F> DEVICE void with_constant(uint32_t activation, const F& f) {
+    switch (activation) {
+    case ELU: return f(ELU);
+    case TANH: return f(TANH);
+    case SIGMOID: return f(SIGMOID);
+    case SOFTPLUS: return f(SOFTPLUS);
+    default: return f(IDENTITY);
+    }
 }
 
 DEVICE Eight eight(float4 low, float4 high) { return {{low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w}}; }
@@ -399,8 +433,10 @@ KERNEL __launch_bounds__(128, 2)
 #pragma unroll 1
         for (uint32_t row = 0; row < own.rows; row++) {
             Eight v = own.sums(results, row);
+            with_constant(s.activation, [&](uint32_t activation) {
 #pragma unroll
-            for (uint32_t c = 0; c < CHUNK; c++) v.v[c] = activate(s.activation, v.v[c] + bias.v[c]);
+                for (uint32_t c = 0; c < CHUNK; c++) v.v[c] = activate(activation, v.v[c] + bias.v[c]);
+            });
             store8(y + (own.start + row * own.pitch), v);
             if (pooled) store8((bf16*)own.place(results, row, 0), v);
         }
@@ -475,20 +511,18 @@ DEVICE uint32_t own_quarter() { return threadIdx.x / WARP / HALVES; }
 // Sums of one warp: 32 outputs x 9 taps x 16 inputs, and 32 outputs of the bias. Fragments are of 16 outputs x 8 inputs.
 struct GradWarp {
     float sums[TAPS * TAPS][2][2][4], bias[2][4];
-    const bf16* x[TAPS];    // where the fragments lie in the first buffers: of x, by column of the kernel,
-    const bf16* dz[2];      // of dz,
-    const bf16* turn[2];    // of dz in the row in which it is this warp's turn to add to the bias
+    const bf16* x[TAPS];    // where the fragments lie in the tile, of x by column of the kernel,
+    const bf16* dz[2];      // and of dz
+    int32_t other_x, other_dz;  // from the tile's buffer to the other
 
-    DEVICE GradWarp(const GradTiles& tiles) {
+    DEVICE GradWarp(const GradTiles& tiles) : other_x(GradHalo::VALUES), other_dz(GradPixels::VALUES) {
         uint32_t lane = threadIdx.x % WARP;
 #pragma unroll
         for (uint32_t b = 0; b < TAPS; b++)
             x[b] = tiles.x[0] + GradHalo::place(0, lane % 16 + b, own_quarter() * 2 + lane / 16);
 #pragma unroll
-        for (uint32_t m = 0; m < 2; m++) {
+        for (uint32_t m = 0; m < 2; m++)
             dz[m] = tiles.dz[0] + GradPixels::place(0, lane % 8 + lane / 16 * 8, own_half() * 4 + m * 2 + lane / 8 % 2);
-            turn[m] = dz[m] + own_quarter() * GradPixels::ROW;
-        }
 #pragma unroll
         for (uint32_t i = 0; i < TAPS * TAPS * 16; i++) sums[i / 16][i / 8 % 2][i / 4 % 2][i % 4] = 0.0f;
 #pragma unroll
@@ -496,10 +530,9 @@ struct GradWarp {
     }
 
     // Loads the fragments of a row of the halo, two of 16 pixels x 8 inputs for every column of the kernel.
-    DEVICE void load_x(uint32_t (&right)[TAPS][4], uint32_t row, uint32_t buffer) const {
+    DEVICE void load_x(uint32_t (&right)[TAPS][4], uint32_t row) const {
 #pragma unroll
-        for (uint32_t b = 0; b < TAPS; b++)
-            ldmatrix4_transposed(right[b], x[b] + buffer * GradHalo::VALUES + row * GradHalo::ROW);
+        for (uint32_t b = 0; b < TAPS; b++) ldmatrix4_transposed(right[b], x[b] + row * GradHalo::ROW);
     }
 
     // Adds the products of a row of dz with a row of the halo, for row a of the kernel.
@@ -516,33 +549,38 @@ struct GradWarp {
 
     // Adds one of the rows row to row + 3 of dz to the sums of the bias, by a product with ones: four warps have the same
     // outputs, and each adds another row.
-    DEVICE void add_bias(uint32_t row, uint32_t buffer) {
+    DEVICE void add_bias(uint32_t row) {
         const uint32_t ones[2] = {0x3F803F80u, 0x3F803F80u};
 #pragma unroll
         for (uint32_t m = 0; m < 2; m++) {
             uint32_t left[4];
-            ldmatrix4_transposed(left, turn[m] + buffer * GradPixels::VALUES + row * GradPixels::ROW);
+            ldmatrix4_transposed(left, dz[m] + own_quarter() * GradPixels::ROW + row * GradPixels::ROW);
             mma_bf16(bias[m], left, ones);
         }
     }
 
     // Adds a tile, and calls next(row) in every row, which starts copies of the next tile.
-    template <class Next> DEVICE void add_tile(uint32_t buffer, bool with_bias, const Next& next) {
+    template <class Next> DEVICE void add_tile(bool with_bias, const Next& next) {
         uint32_t right[TAPS][TAPS][4];  // three rows of the halo, row r at r % 3
-        load_x(right[0], 0, buffer);
-        load_x(right[1], 1, buffer);
+        load_x(right[0], 0);
+        load_x(right[1], 1);
 #pragma unroll
         for (uint32_t row = 0; row < TILE; row++) {
             uint32_t left[2][4];
 #pragma unroll
-            for (uint32_t m = 0; m < 2; m++)
-                ldmatrix4_transposed(left[m], dz[m] + buffer * GradPixels::VALUES + row * GradPixels::ROW);
-            load_x(right[(row + 2) % TAPS], row + 2, buffer);
+            for (uint32_t m = 0; m < 2; m++) ldmatrix4_transposed(left[m], dz[m] + row * GradPixels::ROW);
+            load_x(right[(row + 2) % TAPS], row + 2);
             next(row);
-            if (with_bias && row % QUARTERS == 0) add_bias(row, buffer);
+            if (with_bias && row % QUARTERS == 0) add_bias(row);
 #pragma unroll
             for (uint32_t a = 0; a < TAPS; a++) add(a, left, right[(row + a) % TAPS]);
         }
+#pragma unroll
+        for (uint32_t b = 0; b < TAPS; b++) x[b] += other_x;
+#pragma unroll
+        for (uint32_t m = 0; m < 2; m++) dz[m] += other_dz;
+        other_x = -other_x;
+        other_dz = -other_dz;
     }
 
     // partial: [O,3,3,I].
@@ -582,20 +620,39 @@ struct GradWarp {
     }
 };
 
-// One thread's copies of a tile of x and dz, by number. If the tile does not exist, they write zeros.
+// One thread's copies of the tiles of a share, one tile after another. Past the last tile they write zeros.
 struct GradCopies {
     static constexpr uint32_t COUNT = GradHalo::COPIES + GradPixels::COPIES;
     GradHalo x;
     GradPixels dz;
+    uint32_t first_y, first_x, left, buffer;  // the tile's place, the tiles that are left
 
-    DEVICE GradCopies(const bf16* x, const bf16* dz, TilePlace at, bool exists, uint32_t first_o, uint32_t first_i,
+    DEVICE GradCopies(const bf16* x, const bf16* dz, TilePlace at, uint32_t tiles, uint32_t first_o, uint32_t first_i,
                       const Conv2dSpec& s)
-        : x(x, at, s.c_in, first_i, exists && first_i + GradHalo::own_channel() < s.c_in, s),
-          dz(dz, at, s.c_out, first_o, exists && first_o + GradPixels::own_channel() < s.c_out, s) {}
-
-    DEVICE void copy(GradTiles& tiles, uint32_t buffer, uint32_t number) const {
-        if (number < GradHalo::COPIES) x.copy(tiles.x[buffer], number, 0, true);
-        else if (number < COUNT) dz.copy(tiles.dz[buffer], number - GradHalo::COPIES, 0, true);
+        : x(x, at.image, s.c_in, first_i, s), dz(dz, at.image, s.c_out, first_o, s), first_y(at.y), first_x(at.x), left(tiles),
+          buffer(0) {
+        move(s);
+    }
+    DEVICE void move(const Conv2dSpec& s) {
+        x.move(first_y, first_x, left > 0, s);
+        dz.move(first_y, first_x, left > 0, s);
+    }
+    DEVICE void next_tile(const Conv2dSpec& s) {
+        first_x += TILE;
+        if (first_x >= s.w) first_x = 0, first_y += TILE;
+        if (first_y >= s.h) {
+            first_y = 0;
+            x.image += s.h * x.pitch;
+            dz.image += s.h * dz.pitch;
+        }
+        left -= min(left, 1u);
+        buffer ^= 1;
+        move(s);
+    }
+    // Starts a copy of the tile.
+    DEVICE void copy(GradTiles& tiles, uint32_t number) const {
+        if (number < GradHalo::COPIES) x.copy(tiles.x[buffer], number);
+        else if (number < COUNT) dz.copy(tiles.dz[buffer], number - GradHalo::COPIES);
     }
 };
 
@@ -614,22 +671,19 @@ KERNEL __launch_bounds__(256, 1)
     uint32_t count = s.n * tiles_across(s.h) * tiles_across(s.w);
     uint32_t begin = (uint64_t)count * blockIdx.z / gridDim.z, end = (uint64_t)count * (blockIdx.z + 1) / gridDim.z;
     bool with_bias = bias_partial && blockIdx.x == 0;
-    TilePlace at = tile_at(begin, s);
-    GradCopies first(x, dz, at, begin < end, first_o, first_i, s);
+    GradCopies copies(x, dz, tile_at(begin, s), end - begin, first_o, first_i, s);
 #pragma unroll
-    for (uint32_t i = 0; i < GradCopies::COUNT; i++) first.copy(*tiles, 0, i);
+    for (uint32_t i = 0; i < GradCopies::COUNT; i++) copies.copy(*tiles, i);
     cp_commit();
     GradWarp warp(*tiles);
 #pragma unroll 1
     for (uint32_t tile = begin; tile < end; tile++) {
         cp_wait<0>();
         __syncthreads();  // all threads' copies are complete, and the other buffer is no longer read
-        at = following(at, s);
-        GradCopies next(x, dz, at, tile + 1 < end, first_o, first_i, s);
-        uint32_t buffer = (tile - begin) % 2;
-        warp.add_tile(buffer, with_bias, [&](uint32_t row) {
+        copies.next_tile(s);
+        warp.add_tile(with_bias, [&](uint32_t row) {
 #pragma unroll
-            for (uint32_t i = 0; i < EACH; i++) next.copy(*tiles, buffer ^ 1, row * EACH + i);
+            for (uint32_t i = 0; i < EACH; i++) copies.copy(*tiles, row * EACH + i);
         });
         cp_commit();
     }
