@@ -71,18 +71,20 @@ template <uint32_t CHUNKS, uint32_t BORDER> struct PixelTile {
 
     // Copies at one column: the row in the image, a limit that it stays below if the pixel exists, and offsets of the first.
     struct Column { uint32_t y, limit, source, target; };
-    const bf16* image;             // the thread's chunk of its first pixel
-    uint32_t channels, pitch, channel;  // values of a pixel and of a row of the image; the thread's channel
+    const bf16* image;  // the thread's channels of its first pixel
+    uint32_t pitch;     // values from row to row of the image
     Column inner, edge;
+
+    DEVICE static uint32_t own_channel() { return threadIdx.x % CHUNKS * CHUNK; }
 
     // source: [N,H,W,channels], of which the tile holds the channels from `first` on.
     DEVICE PixelTile(const bf16* source, uint32_t number, uint32_t channels, uint32_t first, const Conv2dSpec& s)
-        : channels(channels), pitch(s.w * channels), channel(first + threadIdx.x % CHUNKS * CHUNK) {
-        image = source + ((uint64_t)number * s.h * pitch + channel);
+        : pitch(s.w * channels) {
+        image = source + ((uint64_t)number * s.h * pitch + first + own_channel());
     }
 
     // Where the tile begins in the image. If `exists` is false, it holds zeros.
-    DEVICE void move(uint32_t first_y, uint32_t first_x, bool exists, const Conv2dSpec& s) {
+    DEVICE void move(uint32_t first_y, uint32_t first_x, uint32_t channels, bool exists, const Conv2dSpec& s) {
         auto column_at = [&](uint32_t row, uint32_t column) {
             uint32_t y = first_y + row - BORDER, x = first_x + column - BORDER;  // huge if outside
             return Column{y, exists && x < s.w ? s.h : 0, y * pitch + x * channels, place(row, column, threadIdx.x % CHUNKS)};
@@ -92,14 +94,14 @@ template <uint32_t CHUNKS, uint32_t BORDER> struct PixelTile {
         edge = column_at(pixel / 2, TILE + pixel % 2);
     }
 
-    // Starts copy `number`. Channels past the end are zeros.
-    DEVICE void copy(bf16* tile, uint32_t number) const {
+    // Starts copy `number`, of zeros if the channels do not exist.
+    DEVICE void copy(bf16* tile, uint32_t number, bool channels_exist = true) const {
         bool is_inner = number < INNER;
         const Column& column = is_inner ? inner : edge;
         uint32_t below = is_inner ? 2 * number : (number - INNER) * TILE;  // rows below the first copy
         // The last copy has rows for a few threads only.
         if (!is_inner && threadIdx.x / CHUNKS / 2 + below >= SIDE) return;
-        bool exists = column.y + below < column.limit && channel < channels;
+        bool exists = column.y + below < column.limit && channels_exist;
         cp_async16(tile + column.target + below * ROW, image + (column.source + below * pitch), exists);
     }
 };
@@ -195,15 +197,16 @@ template <class Weights> struct ConvCopies {
     ConvOperands& tiles;
     ConvHalo halo;
     Weights weights;
-    uint32_t buffer;  // of the next halo
+    uint32_t buffer;   // of the next halo
+    uint32_t channel;  // the thread's first in it
 
     // Starts copies `begin` to `end` of the halo of a slice.
     DEVICE void fill_halo(uint32_t begin, uint32_t end) {
 #pragma unroll
-        for (uint32_t i = begin; i < end; i++) halo.copy(tiles.halo[buffer], i);
+        for (uint32_t i = begin; i < end; i++) halo.copy(tiles.halo[buffer], i, channel < weights.depth);
         if (end < ConvHalo::COPIES) return;
         halo.image += MMA_K;
-        halo.channel += MMA_K;
+        channel += MMA_K;
         buffer ^= 1;
     }
     // Starts the copies of column b of the weights.
@@ -329,9 +332,9 @@ template <uint32_t N, class Weights> DEVICE void multiply(ConvTiles& shared, Con
 struct BlockPlace {
     TilePlace tile;
     uint32_t first;
-    DEVICE BlockPlace(uint32_t outputs, const Conv2dSpec& s) {
+    DEVICE BlockPlace(uint32_t outputs) {
         uint32_t groups = (outputs + OUTPUTS - 1) / OUTPUTS;
-        tile = tile_at(blockIdx.x / groups, s);
+        tile = {blockIdx.z, blockIdx.y * TILE, blockIdx.x / groups * TILE};
         first = blockIdx.x % groups * OUTPUTS;
     }
 };
@@ -341,8 +344,8 @@ template <class Weights>
 DEVICE void convolve(ConvTiles& shared, const bf16* source, const bf16* w, uint32_t outputs, uint32_t depth,
                      const BlockPlace& block, const Conv2dSpec& s) {
     ConvCopies<Weights> copies{shared.operands, ConvHalo(source, block.tile.image, depth, 0, s),
-                               Weights(w, outputs, depth, block.first), 0};
-    copies.halo.move(block.tile.y, block.tile.x, true, s);
+                               Weights(w, outputs, depth, block.first), 0, ConvHalo::own_channel()};
+    copies.halo.move(block.tile.y, block.tile.x, depth, true, s);
     copies.start();
     // Networks with 32 channels would leave half of a block idle.
     if (outputs - block.first > OUTPUTS / 2) multiply<OUTPUTS>(shared, copies);
@@ -422,23 +425,30 @@ KERNEL __launch_bounds__(128, 2)
     conv3x3_bf16(const bf16* __restrict__ x, const bf16* __restrict__ w, const float* __restrict__ b, bf16* __restrict__ y,
                  bf16* __restrict__ pooled, Conv2dSpec s) {
     DYN_SHARED(ConvTiles, shared);
-    BlockPlace block(s.c_out, s);
+    BlockPlace block(s.c_out);
     convolve<ForwardWeights>(*shared, x, w, s.c_out, s.c_in, block, s);
     __syncthreads();
     ConvResults& results = shared->results;
     Finish own(block, s.c_out, s);
     if (own.exists) {
-        Eight bias = {};
-        if (b) bias = eight(load4(b + own.channel), load4(b + own.channel + 4));
+        float4 low_bias = {}, high_bias = {};
+        if (b) low_bias = load4(b + own.channel), high_bias = load4(b + own.channel + 4);
 #pragma unroll 1
         for (uint32_t row = 0; row < own.rows; row++) {
-            Eight v = own.sums(results, row);
-            with_constant(s.activation, [&](uint32_t activation) {
-#pragma unroll
-                for (uint32_t c = 0; c < CHUNK; c++) v.v[c] = activate(activation, v.v[c] + bias.v[c]);
-            });
-            store8(y + (own.start + row * own.pitch), v);
-            if (pooled) store8((bf16*)own.place(results, row, 0), v);
+            uint4 bits = {};
+#pragma unroll 1
+            for (uint32_t half = 0; half < 2; half++) {  // a loop, so that the code of the activations is there 4 times only
+                float4 v = load4(own.place(results, row, half)), c = half == 0 ? low_bias : high_bias;
+                with_constant(s.activation, [&](uint32_t activation) {
+                    v.x = activate(activation, v.x + c.x);
+                    v.y = activate(activation, v.y + c.y);
+                    v.z = activate(activation, v.z + c.z);
+                    v.w = activate(activation, v.w + c.w);
+                });
+                bits = make_uint4(bits.z, bits.w, to_bf16_pair(v.x, v.y), to_bf16_pair(v.z, v.w));
+            }
+            store16(y + (own.start + row * own.pitch), bits);
+            if (pooled) store16(own.place(results, row, 0), bits);
         }
     }
     if (!pooled) return;
@@ -457,7 +467,7 @@ KERNEL __launch_bounds__(128, 2)
     conv3x3_input_grad_bf16(const bf16* __restrict__ dz, const bf16* __restrict__ w, bf16* dx, uint32_t dx_blank,
                             const bf16* __restrict__ y, uint32_t activation, Conv2dSpec s) {
     DYN_SHARED(ConvTiles, shared);
-    BlockPlace block(s.c_in, s);
+    BlockPlace block(s.c_in);
     convolve<TurnedWeights>(*shared, dz, w, s.c_in, s.c_out, block, s);
     ConvResults& results = shared->results;
     Finish own(block, s.c_in, s);
@@ -626,16 +636,18 @@ struct GradCopies {
     GradHalo x;
     GradPixels dz;
     uint32_t first_y, first_x, left, buffer;  // the tile's place, the tiles that are left
+    bool inputs_exist, outputs_exist;         // the thread's
 
     DEVICE GradCopies(const bf16* x, const bf16* dz, TilePlace at, uint32_t tiles, uint32_t first_o, uint32_t first_i,
                       const Conv2dSpec& s)
         : x(x, at.image, s.c_in, first_i, s), dz(dz, at.image, s.c_out, first_o, s), first_y(at.y), first_x(at.x), left(tiles),
-          buffer(0) {
+          buffer(0), inputs_exist(first_i + GradHalo::own_channel() < s.c_in),
+          outputs_exist(first_o + GradPixels::own_channel() < s.c_out) {
         move(s);
     }
     DEVICE void move(const Conv2dSpec& s) {
-        x.move(first_y, first_x, left > 0, s);
-        dz.move(first_y, first_x, left > 0, s);
+        x.move(first_y, first_x, s.c_in, left > 0 && inputs_exist, s);
+        dz.move(first_y, first_x, s.c_out, left > 0 && outputs_exist, s);
     }
     DEVICE void next_tile(const Conv2dSpec& s) {
         first_x += TILE;
