@@ -128,25 +128,25 @@ struct ForwardWeights {
     static constexpr uint32_t PASS = CONV_THREADS / DEPTH_CHUNKS;  // outputs that are copied at once
     static_assert(PASS % 8 == 0, "the swizzle repeats after 8 rows");
     const bf16* source;
-    uint32_t depth, channel, left, target;  // left: outputs from the thread's first on
+    uint32_t depth, left, target;  // left: outputs from the thread's first on
 
     DEVICE ForwardWeights(const bf16* w, uint32_t outputs, uint32_t depth, uint32_t first) : depth(depth) {
         uint32_t row = threadIdx.x / DEPTH_CHUNKS, chunk = threadIdx.x % DEPTH_CHUNKS, output = first + row;
-        channel = chunk * CHUNK;
-        source = w + ((uint64_t)output * TAPS * TAPS * depth + channel);
+        source = w + ((uint64_t)output * TAPS * TAPS * depth + chunk * CHUNK);
         left = output < outputs ? outputs - output : 0;
         target = depth_chunk(row, chunk);
     }
-    // Starts the copies of column b of the kernel for a slice of the depth.
-    DEVICE void fill(bf16* stage, uint32_t b) const {
+    // Starts the copies of column b of the kernel for the slice of the depth that begins at `channel`.
+    DEVICE void fill(bf16* stage, uint32_t channel, uint32_t b) const {
+        bool channels_exist = channel + threadIdx.x % DEPTH_CHUNKS * CHUNK < depth;
 #pragma unroll
         for (uint32_t i = 0; i < OUTPUTS; i += PASS)
 #pragma unroll
             for (uint32_t a = 0; a < TAPS; a++)
                 cp_async16(stage + target + a * TAP_WEIGHTS + i * MMA_K, source + ((i * TAPS + a) * TAPS + b) * depth,
-                           i < left && channel < depth);
+                           i < left && channels_exist);
     }
-    DEVICE void next_slice() { source += MMA_K, channel += MMA_K; }
+    DEVICE void next_slice() { source += MMA_K; }
 
     // A lane's row for ldmatrix, for outputs 16 j to 16 j + 15 and depth 16 k to 16 k + 15, is at place(j, k) + offset(j, k).
     // The place depends only on j % PLACES_J and k % PLACES_K.
@@ -165,23 +165,24 @@ struct TurnedWeights {
     static constexpr uint32_t CHUNKS = OUTPUTS / CHUNK, PASS = CONV_THREADS / CHUNKS;
     static_assert(PASS % 8 == 0, "the swizzle repeats after 8 rows");
     const bf16* source;
-    uint32_t depth, outputs, left, target;  // left: depth from the thread's first on, or 0 if its outputs do not exist
+    uint32_t depth, outputs, limit, target;  // limit: the depth, or 0 if the thread's outputs do not exist
 
     DEVICE TurnedWeights(const bf16* w, uint32_t outputs, uint32_t depth, uint32_t first) : depth(depth), outputs(outputs) {
         uint32_t row = threadIdx.x / CHUNKS, chunk = threadIdx.x % CHUNKS, output = first + chunk * CHUNK;
         source = w + ((uint64_t)row * TAPS * TAPS * outputs + output);
-        left = output < outputs && row < depth ? depth - row : 0;
+        limit = output < outputs ? depth : 0;
         target = row_chunk<OUTPUTS>(row, chunk);
     }
-    DEVICE void fill(bf16* stage, uint32_t b) const {
+    DEVICE void fill(bf16* stage, uint32_t channel, uint32_t b) const {
+        uint32_t row = channel + threadIdx.x / CHUNKS;
 #pragma unroll
         for (uint32_t i = 0; i < MMA_K; i += PASS)
 #pragma unroll
             for (uint32_t a = 0; a < TAPS; a++)
                 cp_async16(stage + target + a * TAP_WEIGHTS + i * OUTPUTS,
-                           source + ((i * TAPS + TAPS - 1 - a) * TAPS + TAPS - 1 - b) * outputs, i < left);
+                           source + ((i * TAPS + TAPS - 1 - a) * TAPS + TAPS - 1 - b) * outputs, row + i < limit);
     }
-    DEVICE void next_slice() { source += MMA_K * TAPS * TAPS * outputs, left -= min(left, MMA_K); }
+    DEVICE void next_slice() { source += MMA_K * TAPS * TAPS * outputs; }
 
     static constexpr uint32_t PLACES_J = OUTPUTS / 16, PLACES_K = 1;
     DEVICE static uint32_t place(uint32_t j, uint32_t) {
@@ -197,38 +198,34 @@ template <class Weights> struct ConvCopies {
     ConvOperands& tiles;
     ConvHalo halo;
     Weights weights;
-    uint32_t buffer;   // of the next halo
-    uint32_t channel;  // the thread's first in it
 
     // Starts copies `begin` to `end` of the halo of a slice.
-    DEVICE void fill_halo(uint32_t begin, uint32_t end) {
+    DEVICE void fill_halo(uint32_t slice, uint32_t begin, uint32_t end) {
+        bool channels_exist = slice * MMA_K + ConvHalo::own_channel() < weights.depth;
 #pragma unroll
-        for (uint32_t i = begin; i < end; i++) halo.copy(tiles.halo[buffer], i, channel < weights.depth);
-        if (end < ConvHalo::COPIES) return;
-        halo.image += MMA_K;
-        channel += MMA_K;
-        buffer ^= 1;
+        for (uint32_t i = begin; i < end; i++) halo.copy(tiles.halo[slice % 2], i, channels_exist);
+        if (end == ConvHalo::COPIES) halo.image += MMA_K;
     }
-    // Starts the copies of column b of the weights.
-    DEVICE void fill_weights(uint32_t b) {
-        weights.fill(tiles.weights[b], b);
+    // Starts the copies of column b of the weights for a slice.
+    DEVICE void fill_weights(uint32_t slice, uint32_t b) {
+        weights.fill(tiles.weights[b], slice * MMA_K, b);
         if (b == TAPS - 1) weights.next_slice();
     }
 
     // Starts the copies of the first two stages, one group each.
     DEVICE void start() {
-        fill_halo(0, ConvHalo::COPIES);
-        fill_weights(0);
+        fill_halo(0, 0, ConvHalo::COPIES);
+        fill_weights(0, 0);
         cp_commit();
-        fill_weights(1);
+        fill_weights(0, 1);
         cp_commit();
     }
     // Starts the copies of the stage after next, while column b of a slice is multiplied.
-    DEVICE void next(uint32_t b) {
+    DEVICE void next(uint32_t slice, uint32_t b) {
         constexpr uint32_t HALF = ConvHalo::COPIES / 2;
-        if (b == 0) fill_halo(0, HALF);
-        if (b == 1) fill_halo(HALF, ConvHalo::COPIES);
-        fill_weights((b + 2) % TAPS);
+        if (b == 0) fill_halo(slice + 1, 0, HALF);
+        if (b == 1) fill_halo(slice + 1, HALF, ConvHalo::COPIES);
+        fill_weights(b == 0 ? slice : slice + 1, (b + 2) % TAPS);
         cp_commit();
     }
 };
@@ -318,7 +315,7 @@ template <uint32_t N, class Weights> DEVICE void multiply(ConvTiles& shared, Con
         for (uint32_t b = 0; b < TAPS; b++) {
             cp_wait<1>();     // this thread's copies of the stage are complete
             __syncthreads();  // all threads' copies are complete, and the buffers that are filled next are no longer read
-            copies.next(b);
+            copies.next(slice, b);
             warp.add(b);
         }
         warp.next_slice();
@@ -332,10 +329,10 @@ template <uint32_t N, class Weights> DEVICE void multiply(ConvTiles& shared, Con
 struct BlockPlace {
     TilePlace tile;
     uint32_t first;
-    DEVICE BlockPlace(uint32_t outputs) {
-        uint32_t groups = (outputs + OUTPUTS - 1) / OUTPUTS;
-        tile = {blockIdx.z, blockIdx.y * TILE, blockIdx.x / groups * TILE};
-        first = blockIdx.x % groups * OUTPUTS;
+    DEVICE BlockPlace(const Conv2dSpec& s) {
+        uint32_t columns = tiles_across(s.w);
+        tile = {blockIdx.z, blockIdx.y / columns * TILE, blockIdx.y % columns * TILE};
+        first = blockIdx.x * OUTPUTS;
     }
 };
 
@@ -344,7 +341,7 @@ template <class Weights>
 DEVICE void convolve(ConvTiles& shared, const bf16* source, const bf16* w, uint32_t outputs, uint32_t depth,
                      const BlockPlace& block, const Conv2dSpec& s) {
     ConvCopies<Weights> copies{shared.operands, ConvHalo(source, block.tile.image, depth, 0, s),
-                               Weights(w, outputs, depth, block.first), 0, ConvHalo::own_channel()};
+                               Weights(w, outputs, depth, block.first)};
     copies.halo.move(block.tile.y, block.tile.x, depth, true, s);
     copies.start();
     // Networks with 32 channels would leave half of a block idle.
@@ -418,14 +415,14 @@ DEVICE void pool(ConvResults& results, bf16* pooled, const TilePlace& at, uint32
 
 // y = A(w * x + b), and pooled = max-pooling of y with windows of 2 x 2; left-over rows and columns belong to no window.
 // x: [N,H,W,I], w: [O,3,3,I], b: [O] or null, y: [N,H,W,O], pooled: [N,H/2,W/2,O] or null.
-// Grid: ceil(O/64) N ceil(H/16) ceil(W/16) blocks, a tile of 16 x 16 pixels and 64 outputs each. bias: O or 0, pools: 1 or 0.
+// Grid: ceil(O/64) x ceil(H/16) ceil(W/16) x N. bias: O or 0, pools: 1 or 0.
 // FLOPs: 18 n h w c_out c_in. Bytes: 2 (n h w (c_in + c_out) + 9 c_out c_in) + 4 bias + pools n h w c_out / 2. Unit: matrix.
 // Dynamic shared memory: 81920 bytes.
 KERNEL __launch_bounds__(128, 2)
     conv3x3_bf16(const bf16* __restrict__ x, const bf16* __restrict__ w, const float* __restrict__ b, bf16* __restrict__ y,
                  bf16* __restrict__ pooled, Conv2dSpec s) {
     DYN_SHARED(ConvTiles, shared);
-    BlockPlace block(s.c_out);
+    BlockPlace block(s);
     convolve<ForwardWeights>(*shared, x, w, s.c_out, s.c_in, block, s);
     __syncthreads();
     ConvResults& results = shared->results;
@@ -459,15 +456,14 @@ REGISTER_KERNEL(conv3x3_bf16)
 
 // dx += w^T * dz, and then dx *= A'(z) as a function of y = A(z), if y is given. If dx_blank, dx is assigned and not read.
 // dz: [N,H,W,O], w: [O,3,3,I], dx: [N,H,W,I], y: [N,H,W,I] or null; `activation` is A.
-// Grid: ceil(I/64) N ceil(H/16) ceil(W/16) blocks, a tile of 16 x 16 pixels and 64 channels each. reads: 1, less 1 if dx_blank,
-// plus 1 with y.
+// Grid: ceil(I/64) x ceil(H/16) ceil(W/16) x N. reads: 1, less 1 if dx_blank, plus 1 with y.
 // FLOPs: 18 n h w c_out c_in. Bytes: 2 (n h w (c_out + c_in + reads c_in) + 9 c_out c_in). Unit: matrix.
 // Dynamic shared memory: 81920 bytes.
 KERNEL __launch_bounds__(128, 2)
     conv3x3_input_grad_bf16(const bf16* __restrict__ dz, const bf16* __restrict__ w, bf16* dx, uint32_t dx_blank,
                             const bf16* __restrict__ y, uint32_t activation, Conv2dSpec s) {
     DYN_SHARED(ConvTiles, shared);
-    BlockPlace block(s.c_in);
+    BlockPlace block(s);
     convolve<TurnedWeights>(*shared, dz, w, s.c_in, s.c_out, block, s);
     ConvResults& results = shared->results;
     Finish own(block, s.c_in, s);
@@ -670,7 +666,7 @@ struct GradCopies {
 
 // partial[split] = sum of x dz, and bias_partial[split] = sum of dz, over the split's share of the tiles of all images.
 // x: [N,H,W,I], dz: [N,H,W,O], partial: [splits,O,3,3,I], bias_partial: [splits,O] or null.
-// Grid: ceil(I/64) x ceil(O/64) x splits blocks. biases: splits O or 0.
+// Grid: ceil(I/64) x ceil(O/64) x splits. biases: splits O or 0.
 // FLOPs: 18 n h w c_out c_in. Bytes: 2 n h w (c_in + c_out) + 4 (9 splits c_out c_in + biases). Unit: matrix.
 // Dynamic shared memory: 148480 bytes.
 KERNEL __launch_bounds__(256, 1)
