@@ -1,25 +1,27 @@
-// 3x3 convolutions with stride 1, dilation 1 and padding 1 in bf16 on tensor cores: forward, input gradient, weight gradient.
+// 3x3 convolutions with stride 1, dilation 1 and padding 1 in bf16 on tensor cores, and their adjoints.
 // Operands and results are bf16, sums are f32, and every stored bf16 value is rounded once, to nearest even.
 //
-// All nine taps read the same pixels, so a block copies a tile of 16 x 16 pixels with a border, its halo, to shared memory
-// once. A tap is a shift of the addresses that ldmatrix gets. Instead of nine times, a pixel travels 18 * 18 / 256 = 1.27 times.
+// All nine taps read the same pixels, so a block copies a tile of 16 x 16 pixels with a border, its halo, to shared
+// memory once. A tap is a shift of the addresses that ldmatrix gets. A pixel is copied 18 * 18 / (16 * 16) = 1.27 times
+// instead of nine times.
 //
-//   halo, 18 x 18 pixels                   a row of the halo: 18 pixels of 4 chunks, 8 channels each
-//     . . . . . . . . . . . . . . . . . .    column   0       1       2       3       4       5       6       7
-//     . o o o o o o o o o o o o o o o o .    chunk  | 0 1 2 3 0 1 2 3|1 0 3 2 1 0 3 2|2 3 0 1 2 3 0 1|3 2 1 0 3 2 1 0| ...
+//   halo, 18 x 18 pixels                   a row of the halo: 18 pixels of 4 chunks of 8 channels
+//     . . . . . . . . . . . . . . . . . .    column   0       1       2       3       4       5       6
+//     . o o o o o o o o o o o o o o o o .    chunk  | 0 1 2 3 0 1 2 3|1 0 3 2 1 0 3 2|2 3 0 1 2 3 0 1|3 2 1 0 ...
 //     . o o o o o o o o o o o o o o o o .           |  128 bytes     |
 //     .   ... 16 rows of 16 pixels ...  .
-//     . o o o o o o o o o o o o o o o o .  Chunk c of column q lies at place c ^ (q / 2 % 4); with 8 chunks a pixel, at
-//     . . . . . . . . . . . . . . . . . .  c ^ (q % 8). ldmatrix reads one chunk of 8 neighbouring pixels at once. At whatever
-//                                          pixel it begins, the 8 chunks lie in different eighths of 128 bytes: no conflict.
+//     . o o o o o o o o o o o o o o o o .  Chunk c of column q lies at place c ^ (q / 2 % 4); with 8 chunks a pixel,
+//     . . . . . . . . . . . . . . . . . .  at c ^ (q % 8). ldmatrix reads one chunk of 8 neighbouring pixels at once.
+//                                          At whatever pixel it begins, the 8 chunks lie in different eighths of
+//                                          128 bytes: no bank is read twice.
 //
-// The place of a chunk does not depend on the row. So a lane needs one address per shift of the columns and step of the depth.
-// All rows and buffers are at constant offsets from it, which are part of the instructions.
+// The place of a chunk does not depend on the row. So a lane needs one address per shift of the columns and step of
+// the depth. All rows and buffers are at constant offsets from it, which are part of the instructions.
 //
 // Forward and input gradient. The input gradient is the convolution of dz with the weights turned by half a turn and
-// transposed, so both are `convolve`; they differ in how they read the weights. A block of 4 warps computes 256 pixels x 64
-// outputs, a warp 4 rows of 16 pixels x 64 outputs, in fragments of 16 pixels x 8 outputs. It goes through the kernel column by
-// column, because then a fragment of the halo serves three taps:
+// transposed, so both are `convolve`; they differ in how they read the weights. A block of 4 warps computes 256
+// pixels x 64 outputs, a warp 4 rows of 16 pixels x 64 outputs, in fragments of 16 pixels x 8 outputs. It goes
+// through the kernel column by column, because then a fragment of the halo serves three taps:
 //
 //   row of the halo   0      1      2      3      4      5       6 ldmatrix of pixels and 12 of weights feed 96 mma,
 //   tap (0, b)      row 0  row 1  row 2  row 3                   for every column b and 16 channels of the depth
@@ -28,22 +30,22 @@
 //
 // The depth runs in slices of 32 channels, and a slice in three stages, one per column of the kernel:
 //
-//   shared memory   | halo of slice s | of s + 1 | weights of stage t | of t + 1 | of t + 2 |     and then     | sums | ahead |
+//   shared memory   | halo of slice s | of s + 1 | weights of stage t | of t + 1 | of t + 2 |   then   | sums | ahead |
 //
-// While stage t is multiplied, the weights of t + 1 and t + 2 are on their way. The next slice's halo is copied in the first two
-// stages of a slice, so it is complete when the weights of its first stage are. In the end the sums go through shared memory, so
-// that a thread finishes 8 channels of a pixel at a time.
+// While stage t is multiplied, the weights of t + 1 and t + 2 are on their way. The next slice's halo is copied in
+// the first two stages of a slice, so it is complete when the weights of its first stage are. In the end the sums go
+// through shared memory, so that a thread finishes 8 channels of a pixel at a time.
 //
-// Weight gradient. A block of 8 warps computes 64 outputs x 64 inputs x 9 taps over a share of the tiles. Pixels are the depth, a
-// row of a tile at a time; both operands lie pixel by pixel, so ldmatrix transposes both. Going down the rows, the fragments of
-// x stay in registers for the three rows of taps that use them: 5 ldmatrix feed 36 mma.
+// Weight gradient. A block of 8 warps computes 64 outputs x 64 inputs x 9 taps over a share of the tiles. Pixels are
+// the depth, a row of a tile at a time; both operands lie pixel by pixel, so ldmatrix transposes both. Going down the
+// rows, the fragments of x stay in registers for the three rows of taps that use them: 5 ldmatrix feed 36 mma.
 //
-// Copies past the end write zeros that nobody reads, which costs less than branches in the loops. A copy of zeros reads nothing,
-// so its source need not exist.
+// Copies past the end write zeros that nobody reads, which costs less than branches in the loops. A copy of zeros
+// reads nothing, so its source need not exist.
 #include "activation.cuh"
 #include "mma_layout.cuh"
 
-constexpr uint32_t TILE = 16;         // pixels on a side: 16 pixels of a row are the rows, or the depth, of one mma m16n8k16
+constexpr uint32_t TILE = 16;         // pixels on a side: 16 pixels of a row are the rows, or the depth, of one mma
 constexpr uint32_t TAPS = 3;          // on a side
 constexpr uint32_t COPY_PIXELS = 32;  // pixels that the threads of a block copy at once, one chunk each
 
@@ -55,21 +57,21 @@ DEVICE TilePlace tile_at(uint32_t tile, const Conv2dSpec& s) {
     return {tile / columns / rows, tile / columns % rows * TILE, tile % columns * TILE};
 }
 
-// A tile in shared memory, 16 x 16 pixels with BORDER pixels around them and CHUNKS chunks each, and one thread's copies into
-// it. Copies 0 to INNER - 1 are in the first 16 columns, in every second row; the others are in the last two columns, in every
-// sixteenth row.
+// A tile in shared memory, 16 x 16 pixels with BORDER pixels around them and CHUNKS chunks each, and one thread's
+// copies into it. Copies 0 to INNER - 1 are in the first 16 columns, in every second row; the others are in the last
+// two columns, in every sixteenth row.
 template <uint32_t CHUNKS, uint32_t BORDER> struct PixelTile {
-    static_assert(CHUNKS == 4 || CHUNKS == 8, "the swizzle is for pixels of half a pass over the banks, or of a whole one");
+    static_assert(CHUNKS == 4 || CHUNKS == 8, "the swizzle is for pixels of 64 or 128 bytes");
     static_assert(COPY_PIXELS == 2 * TILE && BORDER <= 1, "the columns past the first 16 are copied two at a time");
     static constexpr uint32_t SIDE = TILE + 2 * BORDER, PIXEL = CHUNKS * CHUNK, ROW = SIDE * PIXEL, VALUES = SIDE * ROW;
     static constexpr uint32_t INNER = SIDE / 2, COPIES = INNER + 2 * BORDER;
-    static_assert(ROW * sizeof(bf16) % 128 == 0, "every row must start at bank 0: the swizzle depends on the column only");
+    static_assert(ROW * sizeof(bf16) % 128 == 0, "rows start at bank 0: the swizzle depends on columns only");
 
     DEVICE static uint32_t place(uint32_t row, uint32_t column, uint32_t chunk) {
         return row * ROW + column * PIXEL + (chunk ^ (CHUNKS == 4 ? column / 2 % 4 : column % 8)) * CHUNK;
     }
 
-    // Copies at one column: the row in the image, a limit that it stays below if the pixel exists, and offsets of the first.
+    // Copies at one column: row and offsets of the first. A pixel exists if its row is below the limit.
     struct Column { uint32_t y, limit, source, target; };
     const bf16* image;  // the thread's channels of its first pixel
     uint32_t pitch;     // values from row to row of the image
@@ -87,7 +89,8 @@ template <uint32_t CHUNKS, uint32_t BORDER> struct PixelTile {
     DEVICE void move(uint32_t first_y, uint32_t first_x, uint32_t channels, bool exists, const Conv2dSpec& s) {
         auto column_at = [&](uint32_t row, uint32_t column) {
             uint32_t y = first_y + row - BORDER, x = first_x + column - BORDER;  // huge if outside
-            return Column{y, exists && x < s.w ? s.h : 0, y * pitch + x * channels, place(row, column, threadIdx.x % CHUNKS)};
+            uint32_t limit = exists && x < s.w ? s.h : 0;
+            return Column{y, limit, y * pitch + x * channels, place(row, column, threadIdx.x % CHUNKS)};
         };
         uint32_t pixel = threadIdx.x / CHUNKS;
         inner = column_at(pixel / TILE, pixel % TILE);
@@ -109,10 +112,10 @@ template <uint32_t CHUNKS, uint32_t BORDER> struct PixelTile {
 // ---- Forward and input gradient ----
 
 constexpr uint32_t CONV_THREADS = 128, OUTPUTS = 64, TILE_PIXELS = TILE * TILE, STAGES = 3;
-constexpr uint32_t AHEAD = 4;                                 // rows that the epilogue of the input gradient reads ahead
-constexpr uint32_t WARP_ROWS = TILE * WARP / CONV_THREADS;    // rows of pixels of one warp
-constexpr uint32_t HALO_ROWS = WARP_ROWS + TAPS - 1;          // rows of the halo that they read
-constexpr uint32_t TAP_WEIGHTS = OUTPUTS * MMA_K;             // values of one tap in a stage
+constexpr uint32_t AHEAD = 4;                               // rows that the epilogue of the input gradient reads ahead
+constexpr uint32_t WARP_ROWS = TILE * WARP / CONV_THREADS;  // rows of pixels of one warp
+constexpr uint32_t HALO_ROWS = WARP_ROWS + TAPS - 1;        // rows of the halo that they read
+constexpr uint32_t TAP_WEIGHTS = OUTPUTS * MMA_K;           // values of one tap in a stage
 using ConvHalo = PixelTile<DEPTH_CHUNKS, 1>;
 static_assert(CONV_THREADS == COPY_PIXELS * DEPTH_CHUNKS, "one thread per chunk that is copied at once");
 static_assert(STAGES == TAPS, "the buffer of a column of the kernel is the same in every slice");
@@ -123,7 +126,8 @@ union ConvTiles { ConvOperands operands; ConvResults results; };
 static_assert(sizeof(ConvTiles) == 81920, "the headers of the kernels state this size");
 static_assert(2 * (sizeof(ConvTiles) + 1024) <= 233472, "two blocks must fit on a multiprocessor of sm_90");
 
-// Weights [O,3,3,I] as the forward pass reads them: outputs are O, depth is I. A tap in a stage: [64 outputs, 32 channels].
+// Weights [O,3,3,I] as the forward pass reads them: outputs are O, the depth is I. A tap in a stage: [64 outputs, 32 of
+// the depth].
 struct ForwardWeights {
     static constexpr uint32_t PASS = CONV_THREADS / DEPTH_CHUNKS;  // outputs that are copied at once
     static_assert(PASS % 8 == 0, "the swizzle repeats after 8 rows");
@@ -148,8 +152,8 @@ struct ForwardWeights {
     }
     DEVICE void next_slice() { source += MMA_K; }
 
-    // A lane's row for ldmatrix, for outputs 16 j to 16 j + 15 and depth 16 k to 16 k + 15, is at place(j, k) + offset(j, k).
-    // The place depends only on j % PLACES_J and k % PLACES_K.
+    // A lane's row for ldmatrix, for outputs 16 j to 16 j + 15 and depth 16 k to 16 k + 15, is at place(j, k) +
+    // offset(j, k). The place depends only on j % PLACES_J and k % PLACES_K.
     static constexpr uint32_t PLACES_J = 1, PLACES_K = 2;
     DEVICE static uint32_t place(uint32_t, uint32_t k) {
         uint32_t lane = threadIdx.x % WARP;
@@ -159,15 +163,16 @@ struct ForwardWeights {
     DEVICE static void load(uint32_t (&pair)[4], const bf16* row) { ldmatrix4(pair, row); }
 };
 
-// The same weights as the input gradient reads them: outputs are I, depth is O, and tap (a, b) is (2 - a, 2 - b). A tap in a
-// stage: [32 of the depth, 64 outputs], which ldmatrix transposes.
+// The same weights as the input gradient reads them: outputs are I, depth is O, and tap (a, b) is (2 - a, 2 - b). A
+// tap in a stage: [32 of the depth, 64 outputs], which ldmatrix transposes.
 struct TurnedWeights {
     static constexpr uint32_t CHUNKS = OUTPUTS / CHUNK, PASS = CONV_THREADS / CHUNKS;
     static_assert(PASS % 8 == 0, "the swizzle repeats after 8 rows");
     const bf16* source;
     uint32_t depth, outputs, limit, target;  // limit: the depth, or 0 if the thread's outputs do not exist
 
-    DEVICE TurnedWeights(const bf16* w, uint32_t outputs, uint32_t depth, uint32_t first) : depth(depth), outputs(outputs) {
+    DEVICE TurnedWeights(const bf16* w, uint32_t outputs, uint32_t depth, uint32_t first)
+        : depth(depth), outputs(outputs) {
         uint32_t row = threadIdx.x / CHUNKS, chunk = threadIdx.x % CHUNKS, output = first + chunk * CHUNK;
         source = w + ((uint64_t)row * TAPS * TAPS * outputs + output);
         limit = output < outputs ? depth : 0;
@@ -285,8 +290,8 @@ template <class Weights, uint32_t N> struct ConvWarp {
     DEVICE void store(ConvResults& results) const;
 };
 
-// The place of 4 sums, half of a group of 8 channels, of a pixel. A half warp stores 4 pixels x 8 channels at once, and a
-// quarter of a warp loads the same half of all groups of a pixel: both touch every bank once.
+// The place of 4 sums, half of a group of 8 channels, of a pixel. A half warp stores 4 pixels x 8 channels at once,
+// and a quarter of a warp loads the same half of all groups of a pixel: both touch every bank once.
 DEVICE uint32_t sum_place(uint32_t pixel, uint32_t group, uint32_t half) {
     return pixel * OUTPUTS + half * (OUTPUTS / 2) + (group ^ pixel % 8 ^ half * 4) * 4;
 }
@@ -314,7 +319,7 @@ template <uint32_t N, class Weights> DEVICE void multiply(ConvTiles& shared, Con
 #pragma unroll
         for (uint32_t b = 0; b < TAPS; b++) {
             cp_wait<1>();     // this thread's copies of the stage are complete
-            __syncthreads();  // all threads' copies are complete, and the buffers that are filled next are no longer read
+            __syncthreads();  // all threads' copies are complete; the buffers that are filled next are no longer read
             copies.next(slice, b);
             warp.add(b);
         }
@@ -325,7 +330,7 @@ template <uint32_t N, class Weights> DEVICE void multiply(ConvTiles& shared, Con
     warp.store(shared.results);
 }
 
-// The block's tile and the first of its outputs. Blocks that share a tile follow each other: its pixels are still in L2.
+// The block's tile and the first of its outputs. Blocks that share a tile follow each other, so that L2 has its pixels.
 struct BlockPlace {
     TilePlace tile;
     uint32_t first;
@@ -336,7 +341,8 @@ struct BlockPlace {
     }
 };
 
-// shared.results.sums = the convolution of source [N,H,W,depth] with weights [outputs,3,3,depth], which W reads, for one block.
+// shared.results.sums = the convolution of source [N,H,W,depth] with weights [outputs,3,3,depth], which W reads, for
+// one block.
 template <class Weights>
 DEVICE void convolve(ConvTiles& shared, const bf16* source, const bf16* w, uint32_t outputs, uint32_t depth,
                      const BlockPlace& block, const Conv2dSpec& s) {
@@ -388,8 +394,8 @@ struct Finish {
     }
 };
 
-// The largest value of every window of 2 x 2 pixels; among equal ones, the first in row-major order. `results` holds 8 rounded
-// values in place of the first half of a group of sums.
+// The largest value of every window of 2 x 2 pixels; among equal ones, the first in row-major order. `results` holds
+// 8 rounded values in place of the first half of a group of sums.
 DEVICE void pool(ConvResults& results, bf16* pooled, const TilePlace& at, uint32_t channel, const Conv2dSpec& s) {
     constexpr uint32_t SIDE = TILE / 2, ROWS_AT_ONCE = CONV_THREADS / Finish::GROUPS / SIDE;
     uint32_t column = threadIdx.x / Finish::GROUPS % SIDE, q = at.x / 2 + column;
@@ -413,14 +419,15 @@ DEVICE void pool(ConvResults& results, bf16* pooled, const TilePlace& at, uint32
     }
 }
 
-// y = A(w * x + b), and pooled = max-pooling of y with windows of 2 x 2; left-over rows and columns belong to no window.
+// y = A(w * x + b) and, unless it is null, pooled = the maxima of y over windows of 2 x 2 pixels.
+// Left-over rows and columns of y belong to no window.
 // x: [N,H,W,I], w: [O,3,3,I], b: [O] or null, y: [N,H,W,O], pooled: [N,H/2,W/2,O] or null.
-// Grid: ceil(O/64) x ceil(H/16) ceil(W/16) x N. bias: O or 0, pools: 1 or 0.
-// FLOPs: 18 n h w c_out c_in. Bytes: 2 (n h w (c_in + c_out) + 9 c_out c_in) + 4 bias + pools n h w c_out / 2. Unit: matrix.
+// Grid: ceil(O/64) x ceil(H/16) ceil(W/16) x N. bias, pooled: their elements, or 0.
+// FLOPs: 18 n h w c_out c_in. Bytes: 2 (n h w (c_in + c_out) + 9 c_out c_in + pooled) + 4 bias. Unit: matrix.
 // Dynamic shared memory: 81920 bytes.
 KERNEL __launch_bounds__(128, 2)
-    conv3x3_bf16(const bf16* __restrict__ x, const bf16* __restrict__ w, const float* __restrict__ b, bf16* __restrict__ y,
-                 bf16* __restrict__ pooled, Conv2dSpec s) {
+    conv3x3_bf16(const bf16* __restrict__ x, const bf16* __restrict__ w, const float* __restrict__ b,
+                 bf16* __restrict__ y, bf16* __restrict__ pooled, Conv2dSpec s) {
     DYN_SHARED(ConvTiles, shared);
     BlockPlace block(s);
     convolve<ForwardWeights>(*shared, x, w, s.c_out, s.c_in, block, s);
@@ -434,7 +441,7 @@ KERNEL __launch_bounds__(128, 2)
         for (uint32_t row = 0; row < own.rows; row++) {
             uint4 bits = {};
 #pragma unroll 1
-            for (uint32_t half = 0; half < 2; half++) {  // a loop, so that the code of the activations is there 4 times only
+            for (uint32_t half = 0; half < 2; half++) {  // a loop: the code of an activation is there 4 times only
                 float4 v = load4(own.place(results, row, half)), c = half == 0 ? low_bias : high_bias;
                 with_constant(s.activation, [&](uint32_t activation) {
                     v.x = activate(activation, v.x + c.x);
@@ -454,7 +461,8 @@ KERNEL __launch_bounds__(128, 2)
 }
 REGISTER_KERNEL(conv3x3_bf16)
 
-// dx += w^T * dz, and then dx *= A'(z) as a function of y = A(z), if y is given. If dx_blank, dx is assigned and not read.
+// dx += w^T * dz and then, if y is given, dx *= A'(z) as a function of y = A(z).
+// If dx_blank, dx stands for zeros and is not read.
 // dz: [N,H,W,O], w: [O,3,3,I], dx: [N,H,W,I], y: [N,H,W,I] or null; `activation` is A.
 // Grid: ceil(I/64) x ceil(H/16) ceil(W/16) x N. reads: 1, less 1 if dx_blank, plus 1 with y.
 // FLOPs: 18 n h w c_out c_in. Bytes: 2 (n h w (c_out + c_in + reads c_in) + 9 c_out c_in). Unit: matrix.
@@ -501,9 +509,11 @@ REGISTER_KERNEL(conv3x3_input_grad_bf16)
 
 // ---- Weight gradient ----
 
-constexpr uint32_t GRAD_THREADS = 256, GRAD_CHANNELS = 64;                // channels: outputs, and inputs, of a block
-constexpr uint32_t HALVES = 2, QUARTERS = GRAD_THREADS / WARP / HALVES;   // a warp has half of the outputs, a quarter of the inputs
-static_assert(GRAD_CHANNELS / HALVES == 2 * 16 && GRAD_CHANNELS / QUARTERS == 2 * 8, "2 x 2 fragments of a tap for a warp");
+constexpr uint32_t GRAD_THREADS = 256;
+constexpr uint32_t GRAD_CHANNELS = 64;  // outputs, and inputs, of a block
+// A warp has half of the outputs and a quarter of the inputs.
+constexpr uint32_t HALVES = 2, QUARTERS = GRAD_THREADS / WARP / HALVES;
+static_assert(GRAD_CHANNELS / HALVES == 2 * 16 && GRAD_CHANNELS / QUARTERS == 2 * 8, "2 x 2 fragments of a tap a warp");
 using GradHalo = PixelTile<GRAD_CHANNELS / CHUNK, 1>;
 using GradPixels = PixelTile<GRAD_CHANNELS / CHUNK, 0>;
 static_assert(GRAD_THREADS == COPY_PIXELS * GRAD_CHANNELS / CHUNK, "one thread per chunk that is copied at once");
@@ -514,7 +524,8 @@ static_assert(sizeof(GradTiles) == 148480, "the header of the kernel states this
 DEVICE uint32_t own_half() { return threadIdx.x / WARP % HALVES; }
 DEVICE uint32_t own_quarter() { return threadIdx.x / WARP / HALVES; }
 
-// Sums of one warp: 32 outputs x 9 taps x 16 inputs, and 32 outputs of the bias. Fragments are of 16 outputs x 8 inputs.
+// Sums of one warp: 32 outputs x 9 taps x 16 inputs, and 32 outputs of the bias. Fragments are of 16 outputs x 8
+// inputs.
 struct GradWarp {
     float sums[TAPS * TAPS][2][2][4], bias[2][4];
     const bf16* x[TAPS];    // where the fragments lie in the tile, of x by column of the kernel,
@@ -553,8 +564,8 @@ struct GradWarp {
             }
     }
 
-    // Adds one of the rows row to row + 3 of dz to the sums of the bias, by a product with ones: four warps have the same
-    // outputs, and each adds another row.
+    // Adds one of the rows row to row + 3 of dz to the sums of the bias, by a product with ones: four warps have the
+    // same outputs, and each adds another row.
     DEVICE void add_bias(uint32_t row) {
         const uint32_t ones[2] = {0x3F803F80u, 0x3F803F80u};
 #pragma unroll
@@ -636,8 +647,9 @@ struct GradCopies {
 
     DEVICE GradCopies(const bf16* x, const bf16* dz, TilePlace at, uint32_t tiles, uint32_t first_o, uint32_t first_i,
                       const Conv2dSpec& s)
-        : x(x, at.image, s.c_in, first_i, s), dz(dz, at.image, s.c_out, first_o, s), first_y(at.y), first_x(at.x), left(tiles),
-          buffer(0), inputs_exist(first_i + GradHalo::own_channel() < s.c_in),
+        : x(x, at.image, s.c_in, first_i, s), dz(dz, at.image, s.c_out, first_o, s),
+          first_y(at.y), first_x(at.x), left(tiles), buffer(0),
+          inputs_exist(first_i + GradHalo::own_channel() < s.c_in),
           outputs_exist(first_o + GradPixels::own_channel() < s.c_out) {
         move(s);
     }
@@ -666,7 +678,7 @@ struct GradCopies {
 
 // partial[split] = sum of x dz, and bias_partial[split] = sum of dz, over the split's share of the tiles of all images.
 // x: [N,H,W,I], dz: [N,H,W,O], partial: [splits,O,3,3,I], bias_partial: [splits,O] or null.
-// Grid: ceil(I/64) x ceil(O/64) x splits. biases: splits O or 0.
+// Grid: ceil(I/64) x ceil(O/64) x splits. biases: elements of bias_partial, or 0.
 // FLOPs: 18 n h w c_out c_in. Bytes: 2 n h w (c_in + c_out) + 4 (9 splits c_out c_in + biases). Unit: matrix.
 // Dynamic shared memory: 148480 bytes.
 KERNEL __launch_bounds__(256, 1)
