@@ -260,3 +260,231 @@ KERNEL __launch_bounds__(128, 1)
     forward<Forward512>(s, u, w_mix, b_mix, w_gate, b_gate, h, beta, y, spec);
 }
 REGISTER_KERNEL(ccm_bf16_512)
+
+// An end of the interval, s or u: where its gradient goes, and how the addition ends. `blank`: the memory stands for zeros that were
+// never written. `y`, if not null: the sum is multiplied by A'(z) with y = A(z).
+struct End {
+    bf16* gradient;
+    uint32_t blank;
+    const bf16* y;
+    uint32_t activation;
+
+    DEVICE void add(Eight sum, uint32_t index, const bf16* value, const bf16* copy) const {
+        if (!blank) {
+            Eight old = load8(gradient + index);
+#pragma unroll
+            for (uint32_t i = 0; i < CHUNK; i++) sum.v[i] += old.v[i];
+        }
+        if (y != nullptr) {
+            Eight out = load8(y == value ? copy : y + index);  // most often the end itself, whose copy is at hand
+#pragma unroll
+            for (uint32_t i = 0; i < CHUNK; i++) sum.v[i] *= slope(activation, 0, out.v[i]);
+        }
+        store8(gradient + index, sum);
+    }
+};
+
+template <class T> struct BackwardTiles { typename T::Tile s, u, beta, dy, h, dz; Weights<T> weights; };
+
+DEVICE Eight gate_grad(const Eight& s, const Eight& u, const Eight& beta, const Eight& dy) {
+    Eight dz;
+#pragma unroll
+    for (uint32_t i = 0; i < CHUNK; i++) dz.v[i] = dy.v[i] * (s.v[i] - u.v[i]) * slope(SIGMOID, 0, beta.v[i]);
+    return dz;
+}
+
+// ds = dy β + d0 + 2 (s-u) d2 and du = dy (1-β) + d1 - 2 (s-u) d2, in the places of d0 and d1.
+DEVICE void ends_grad(float& d0, float& d1, float d2, float s, float u, float beta, float dy) {
+    float square = 2.0f * (s - u) * d2;
+    d0 = fmaf(dy, beta, d0) + square;
+    d1 = fmaf(dy, 1.0f - beta, d1) - square;
+}
+
+// The same for all sums of a warp. The panels start at the warp's row; `first` is the warp's first chunk.
+template <uint32_t N>
+DEVICE void ends_grads(WarpSums<N> (&d)[3], uint32_t first, const bf16* s, const bf16* u, const bf16* beta, const bf16* dy) {
+    uint32_t lane = lane_pair();
+#pragma unroll
+    for (uint32_t j = 0; j < N / 8; j++)
+#pragma unroll
+        for (uint32_t i = 0; i < 2; i++)
+#pragma unroll
+            for (uint32_t below = 0; below < 2; below++) {
+                uint32_t at = panel_shift(lane, i * 16 + below * 8, first + j), x = 2 * below, y = x + 1;
+                uint32_t a = load_pair(s + at), b = load_pair(u + at), gate = load_pair(beta + at), g = load_pair(dy + at);
+                ends_grad(d[0].v[i][j][x], d[1].v[i][j][x], d[2].v[i][j][x], low_value(a), low_value(b), low_value(gate), low_value(g));
+                ends_grad(d[0].v[i][j][y], d[1].v[i][j][y], d[2].v[i][j][y], high_value(a), high_value(b), high_value(gate),
+                          high_value(g));
+            }
+}
+
+// Writes each f32 sum of a warp over the words of two panels: of each pair, the first into `left` and the second into `right`.
+template <uint32_t N> DEVICE void store_sums(const WarpSums<N>& sums, uint32_t first, bf16* left, bf16* right) {
+    uint32_t lane = lane_pair();
+#pragma unroll
+    for (uint32_t j = 0; j < N / 8; j++)
+#pragma unroll
+        for (uint32_t i = 0; i < 2; i++)
+#pragma unroll
+            for (uint32_t below = 0; below < 2; below++) {
+                uint32_t at = panel_shift(lane, i * 16 + below * 8, first + j);
+                store_pair(left + at, __float_as_uint(sums.v[i][j][2 * below]));
+                store_pair(right + at, __float_as_uint(sums.v[i][j][2 * below + 1]));
+            }
+}
+// Eight sums written by store_sums.
+DEVICE Eight load_sums(const bf16* left, const bf16* right) {
+    uint4 a = load16(left), b = load16(right);
+    return {{__uint_as_float(a.x), __uint_as_float(b.x), __uint_as_float(a.y), __uint_as_float(b.y),
+             __uint_as_float(a.z), __uint_as_float(b.z), __uint_as_float(a.w), __uint_as_float(b.w)}};
+}
+
+template <class T>
+DEVICE void backward(const bf16* s, const bf16* u, const bf16* h, const bf16* beta, const bf16* dy, const bf16* w_mix,
+                     const bf16* w_gate, const End& to_s, const End& to_u, bf16* dz_gate, bf16* dz_mix, CcmSpec spec) {
+    DYN_SHARED(BackwardTiles<T>, tiles);
+    const uint32_t c = spec.c, rows = spec.rows, row0 = blockIdx.x * T::ROWS, corner = T::warp_row() * PANEL, row = row0 + T::warp_row();
+    const uint32_t chunk = T::warp_column() % PANEL / CHUNK;  // the warp's first chunk in its panel
+    Ring<T, false, true> ring(tiles->weights, w_mix, w_gate, c);
+#pragma unroll 1
+    for (uint32_t k = 0; k < c; k += PANEL) {
+        copy_panel<T::ROWS, T::THREADS>(tiles->s[k / PANEL], s, c, row0, rows, k, c);
+        copy_panel<T::ROWS, T::THREADS>(tiles->u[k / PANEL], u, c, row0, rows, k, c);
+        copy_panel<T::ROWS, T::THREADS>(tiles->beta[k / PANEL], beta, c, row0, rows, k, c);
+        copy_panel<T::ROWS, T::THREADS>(tiles->dy[k / PANEL], dy, c, row0, rows, k, c);
+    }
+    cp_commit();
+#pragma unroll 1
+    for (uint32_t k = 0; k < c; k += PANEL)  // part of the first group of weights
+        copy_panel<T::ROWS, T::THREADS>(tiles->h[k / PANEL], h, c, row0, rows, k, c);
+    ring.start();
+
+    cp_wait<T::STAGES - 1>();  // all but the groups of weights
+#pragma unroll 1
+    for (uint32_t k = 0; k < c; k += PANEL)
+        each_copied_chunk<T::ROWS, T::THREADS>([&](uint32_t at, uint32_t r, uint32_t column) {
+            uint32_t p = k / PANEL;
+            uint4 dz = pack8(gate_grad(load8(tiles->s[p] + at), load8(tiles->u[p] + at), load8(tiles->beta[p] + at), load8(tiles->dy[p] + at)));
+            store16(tiles->dz[p] + at, dz);
+            if (row0 + r < rows && k + column < c) store16(dz_gate + ((row0 + r) * c + k + column), dz);
+        });
+
+    WarpSums<T::WARP_COLUMNS> d[3];
+#pragma unroll 1
+    for (uint32_t first = 0; first < c; first += T::COLUMNS) {
+        d[0].clear();
+#pragma unroll 1
+        for (uint32_t k = 0; k < c; k += PANEL) {
+            const bf16* weights = ring.next();  // also: all threads' dz_gate are complete
+            d[0].add(PanelRows{tiles->dz[k / PANEL] + corner}, PanelOfInputs{weights, chunk});
+        }
+        uint32_t p = (first + T::warp_column()) / PANEL;
+        if (p * PANEL >= c) continue;
+        bf16* panel = tiles->h[p] + corner;
+        d[0].each_pair(chunk, [&](uint32_t at, float x, float y) {
+            uint32_t hidden = load_pair(panel + at);
+            store_pair(panel + at, to_bf16_pair(x * slope(ELU, 0, low_value(hidden)), y * slope(ELU, 0, high_value(hidden))));
+        });
+        __syncwarp();  // the warp's words are complete
+        each_chunk<T::WARP_COLUMNS>(chunk, row, rows, p * PANEL, c,
+                                    [&](uint32_t at, uint32_t index) { store16(dz_mix + index, load16(panel + at)); });
+    }
+
+#pragma unroll 1
+    for (uint32_t first = 0; first < c; first += T::COLUMNS) {
+#pragma unroll
+        for (uint32_t part = 0; part < 3; part++) d[part].clear();
+#pragma unroll 1
+        for (uint32_t k = 0; k < c; k += PANEL) {
+            const bf16* left = tiles->h[k / PANEL] + corner;
+#pragma unroll
+            for (uint32_t part = 0; part < 3; part++) {
+                const bf16* weights = ring.next();  // also: all warps' dz_mix are complete
+                d[part].add(PanelRows{left}, PanelOfInputs{weights, chunk});
+            }
+        }
+        uint32_t p = (first + T::warp_column()) / PANEL;
+        if (p * PANEL >= c) continue;
+        bf16 *own_s = tiles->s[p] + corner, *own_u = tiles->u[p] + corner, *left = tiles->beta[p] + corner, *right = tiles->dy[p] + corner;
+        ends_grads(d, chunk, own_s, own_u, left, right);
+#pragma unroll 1
+        for (uint32_t end = 0; end < 2; end++) {
+            __syncwarp();  // the warp has read the words that are written now
+            store_sums(d[0], chunk, left, right);
+            d[0] = d[1];
+            __syncwarp();  // the warp's words are complete
+            const End& to = end == 0 ? to_s : to_u;
+            const bf16 *value = end == 0 ? s : u, *copy = end == 0 ? own_s : own_u;
+            each_chunk<T::WARP_COLUMNS>(chunk, row, rows, p * PANEL, c, [&](uint32_t at, uint32_t index) {
+                to.add(load_sums(left + at, right + at), index, value, copy + at);
+            });
+        }
+    }
+}
+
+using Backward64 = Tiling<64, 1, 64, 3, 32>;
+// dz_gate = dy (s-u) β (1-β), dz_mix = (dz_gate w_gate) ELU'(h), [d0, d1, d2] = dz_mix w_mix, ds += dy β + d0 + 2 (s-u) d2,
+// du += dy (1-β) + d1 - 2 (s-u) d2, for c <= 64. s, u, h, beta, dy, ds, du, s_finish, u_finish, dz_gate, dz_mix: [rows, c],
+// w_mix: [c, 3c], w_gate: [c, c]. ds_blank: ds stands for zeros and is not read. s_finish, if not null: ds is multiplied by the slope of
+// s_activation at the output s_finish, which most often is s. The same for u. One block per 64 rows.
+// FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 accumulated rows c. Unit: matrix.
+// Dynamic shared memory: 73728 bytes.
+static_assert(sizeof(BackwardTiles<Backward64>) == 73728 && 73728 <= THREE_BLOCKS, "as said above");
+KERNEL __launch_bounds__(128, 3)
+    ccm_input_grad_bf16_64(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
+                           const bf16* __restrict__ beta, const bf16* __restrict__ dy, const bf16* __restrict__ w_mix,
+                           const bf16* __restrict__ w_gate, bf16* __restrict__ ds, uint32_t ds_blank, const bf16* __restrict__ s_finish,
+                           uint32_t s_activation, bf16* __restrict__ du, uint32_t du_blank, const bf16* __restrict__ u_finish,
+                           uint32_t u_activation, bf16* __restrict__ dz_gate, bf16* __restrict__ dz_mix, CcmSpec spec) {
+    End to_s{ds, ds_blank, s_finish, s_activation}, to_u{du, du_blank, u_finish, u_activation};
+    backward<Backward64>(s, u, h, beta, dy, w_mix, w_gate, to_s, to_u, dz_gate, dz_mix, spec);
+}
+REGISTER_KERNEL(ccm_input_grad_bf16_64)
+
+using Backward128 = Tiling<64, 2, 64, 2, 32>;
+// As ccm_input_grad_bf16_64, for c <= 128. One block per 64 rows.
+// FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 accumulated rows c. Unit: matrix.
+// Dynamic shared memory: 114688 bytes.
+static_assert(sizeof(BackwardTiles<Backward128>) == 114688 && 114688 <= TWO_BLOCKS, "as said above");
+KERNEL __launch_bounds__(128, 2)
+    ccm_input_grad_bf16_128(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
+                           const bf16* __restrict__ beta, const bf16* __restrict__ dy, const bf16* __restrict__ w_mix,
+                           const bf16* __restrict__ w_gate, bf16* __restrict__ ds, uint32_t ds_blank, const bf16* __restrict__ s_finish,
+                           uint32_t s_activation, bf16* __restrict__ du, uint32_t du_blank, const bf16* __restrict__ u_finish,
+                           uint32_t u_activation, bf16* __restrict__ dz_gate, bf16* __restrict__ dz_mix, CcmSpec spec) {
+    End to_s{ds, ds_blank, s_finish, s_activation}, to_u{du, du_blank, u_finish, u_activation};
+    backward<Backward128>(s, u, h, beta, dy, w_mix, w_gate, to_s, to_u, dz_gate, dz_mix, spec);
+}
+REGISTER_KERNEL(ccm_input_grad_bf16_128)
+
+using Backward256 = Tiling<64, 4, 128, 2, 32>;
+// As ccm_input_grad_bf16_64, for c <= 256. One block per 64 rows.
+// FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 accumulated rows c. Unit: matrix.
+// Dynamic shared memory: 229376 bytes.
+static_assert(sizeof(BackwardTiles<Backward256>) == 229376 && 229376 <= MAX_SHARED, "as said above");
+KERNEL __launch_bounds__(256, 1)
+    ccm_input_grad_bf16_256(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
+                           const bf16* __restrict__ beta, const bf16* __restrict__ dy, const bf16* __restrict__ w_mix,
+                           const bf16* __restrict__ w_gate, bf16* __restrict__ ds, uint32_t ds_blank, const bf16* __restrict__ s_finish,
+                           uint32_t s_activation, bf16* __restrict__ du, uint32_t du_blank, const bf16* __restrict__ u_finish,
+                           uint32_t u_activation, bf16* __restrict__ dz_gate, bf16* __restrict__ dz_mix, CcmSpec spec) {
+    End to_s{ds, ds_blank, s_finish, s_activation}, to_u{du, du_blank, u_finish, u_activation};
+    backward<Backward256>(s, u, h, beta, dy, w_mix, w_gate, to_s, to_u, dz_gate, dz_mix, spec);
+}
+REGISTER_KERNEL(ccm_input_grad_bf16_256)
+
+using Backward512 = Tiling<32, 8, 128, 2, 32>;
+// As ccm_input_grad_bf16_64, for c <= 512. One block per 32 rows.
+// FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 accumulated rows c. Unit: matrix.
+// Dynamic shared memory: 229376 bytes.
+static_assert(sizeof(BackwardTiles<Backward512>) == 229376 && 229376 <= MAX_SHARED, "as said above");
+KERNEL __launch_bounds__(128, 1)
+    ccm_input_grad_bf16_512(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
+                           const bf16* __restrict__ beta, const bf16* __restrict__ dy, const bf16* __restrict__ w_mix,
+                           const bf16* __restrict__ w_gate, bf16* __restrict__ ds, uint32_t ds_blank, const bf16* __restrict__ s_finish,
+                           uint32_t s_activation, bf16* __restrict__ du, uint32_t du_blank, const bf16* __restrict__ u_finish,
+                           uint32_t u_activation, bf16* __restrict__ dz_gate, bf16* __restrict__ dz_mix, CcmSpec spec) {
+    End to_s{ds, ds_blank, s_finish, s_activation}, to_u{du, du_blank, u_finish, u_activation};
+    backward<Backward512>(s, u, h, beta, dy, w_mix, w_gate, to_s, to_u, dz_gate, dz_mix, spec);
+}
+REGISTER_KERNEL(ccm_input_grad_bf16_512)

@@ -57,6 +57,15 @@ DEVICE void copy_panel(bf16* panel, const bf16* p, uint32_t pitch, uint32_t firs
     }
 }
 
+// Calls visit(offset, row, column) for the chunks of a panel that this thread copies with copy_panel, whose copies it can read as soon as
+// it has waited for them, before any barrier.
+template <uint32_t ROWS, uint32_t THREADS, class Visit> DEVICE void each_copied_chunk(const Visit& visit) {
+    uint32_t chunk = threadIdx.x % PANEL_CHUNKS;
+#pragma unroll 1
+    for (uint32_t row = threadIdx.x / PANEL_CHUNKS; row < ROWS; row += THREADS / PANEL_CHUNKS)
+        visit(panel_chunk(row, chunk), row, chunk * CHUNK);
+}
+
 // Sums of a warp: 32 rows x N columns in fragments of 16 x 8. Lane l has in v[i][j] the columns 8 j + 2 (l % 4) and the next, of row
 // 16 i + l / 4 in [0] and [1], of the row 8 below in [2] and [3].
 template <uint32_t N> struct WarpSums {
