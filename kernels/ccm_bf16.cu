@@ -413,7 +413,8 @@ DEVICE void backward(const bf16* s, const bf16* u, const bf16* h, const bf16* be
             store_sums(d[0], chunk, left, right);
             d[0] = d[1];
             __syncwarp();  // the warp's words are complete
-            const End& to = end == 0 ? to_s : to_u;
+            const End to{end == 0 ? to_s.gradient : to_u.gradient, end == 0 ? to_s.blank : to_u.blank, end == 0 ? to_s.y : to_u.y,
+                         end == 0 ? to_s.activation : to_u.activation};  // field by field, which stays in registers
             const bf16 *value = end == 0 ? s : u, *copy = end == 0 ? own_s : own_u;
             each_chunk<T::WARP_COLUMNS>(chunk, row, rows, p * PANEL, c, [&](uint32_t at, uint32_t index) {
                 to.add(load_sums(left + at, right + at), index, value, copy + at);
@@ -488,3 +489,177 @@ KERNEL __launch_bounds__(128, 1)
     backward<Backward512>(s, u, h, beta, dy, w_mix, w_gate, to_s, to_u, dz_gate, dz_mix, spec);
 }
 REGISTER_KERNEL(ccm_input_grad_bf16_512)
+
+// Weight gradients. A block computes 64 OUTPUTS outputs o by 64 inputs i of all four 64-wide products of the rows of a split:
+//
+//                 s [r, i]   u [r, i]   (s-u)² [r, i]   h [r, i]      a stage: 32 OUTPUTS rows of s, u, h, dz_mix, dz_gate, 64 channels each
+//   dz_mix [r, o]   mix 0      mix 1      mix 2                       a warp: 32 outputs x 16 inputs of the four products;
+//   dz_gate [r, o]                                        gate        64 sums a lane
+//
+// so that a block reads each operand once, and makes each fragment of (s-u)² from the fragments of s and u that it has anyway. The bias
+// gradients are products with ones, computed by the warps of the first inputs.
+template <uint32_t OUTPUTS_, uint32_t STAGES_> struct WeightTiling {
+    static constexpr uint32_t OUTPUTS = OUTPUTS_, ROWS = 32 * OUTPUTS, STAGES = STAGES_;  // OUTPUTS panels of outputs
+    static constexpr uint32_t WARPS_DOWN = OUTPUTS * PANEL / 32, THREADS = WARPS_DOWN * (PANEL / 16) * WARP;
+    DEVICE static uint32_t warp_output() { return threadIdx.x / WARP % WARPS_DOWN * 32; }
+    DEVICE static uint32_t warp_input() { return threadIdx.x / WARP / WARPS_DOWN * 16; }
+};
+template <class T> struct WeightStage {
+    static constexpr uint32_t PANEL_SIZE = T::ROWS * PANEL;
+    bf16 s[PANEL_SIZE], u[PANEL_SIZE], h[PANEL_SIZE], dz_mix[T::OUTPUTS][PANEL_SIZE], dz_gate[T::OUTPUTS][PANEL_SIZE];
+};
+template <class T> struct WeightStages { WeightStage<T> at[T::STAGES]; };
+
+constexpr uint32_t GATE = 3, PRODUCTS = 4;
+constexpr uint32_t ONES = 0x3F803F80u;  // a pair of ones
+
+// One warp's sums: v[product][16 outputs][8 inputs], and the bias gradient of its outputs in all columns of `bias`.
+struct WeightSums {
+    float v[PRODUCTS][2][2][4], bias[2][4];
+
+    DEVICE void clear() {
+#pragma unroll
+        for (uint32_t i = 0; i < 2; i++)
+#pragma unroll
+            for (uint32_t e = 0; e < 4; e++) {
+#pragma unroll
+                for (uint32_t p = 0; p < PRODUCTS; p++) v[p][i][0][e] = v[p][i][1][e] = 0.0f;
+                bias[i][e] = 0.0f;
+            }
+    }
+    DEVICE void add(uint32_t product, const uint32_t (&a)[2][4], const uint32_t (&b)[4]) {
+        const uint32_t first[2] = {b[0], b[1]}, second[2] = {b[2], b[3]};
+#pragma unroll
+        for (uint32_t i = 0; i < 2; i++) {
+            mma_bf16(v[product][i][0], a[i], first);
+            mma_bf16(v[product][i][1], a[i], second);
+        }
+    }
+    // Adds 16 rows from row k of a stage on. The outputs and inputs are those of the warp; which: 0 and 1 add to the gradients of the mix's
+    // and the gate's biases.
+    template <class T> DEVICE void add(const WeightStage<T>& stage, uint32_t k, uint32_t which) {
+        const uint32_t outputs = T::warp_output(), panel = outputs / PANEL, o = outputs % PANEL / CHUNK, i = T::warp_input() / CHUNK;
+        const uint32_t ones[2] = {ONES, ONES};
+        uint32_t a[2][4], s[4], u[4];
+        left_transposed(a[0], stage.dz_mix[panel], o, k);
+        left_transposed(a[1], stage.dz_mix[panel], o + 2, k);
+        right_transposed(s, stage.s, i, k);
+        right_transposed(u, stage.u, i, k);
+        add(0, a, s);
+        add(1, a, u);
+#pragma unroll
+        for (uint32_t e = 0; e < 4; e++) s[e] = SquaredDifference::square(s[e], u[e]);
+        add(2, a, s);
+        if (which == 0) { mma_bf16(bias[0], a[0], ones); mma_bf16(bias[1], a[1], ones); }
+        left_transposed(a[0], stage.dz_gate[panel], o, k);
+        left_transposed(a[1], stage.dz_gate[panel], o + 2, k);
+        right_transposed(u, stage.h, i, k);
+        add(GATE, a, u);
+        if (which == 1) { mma_bf16(bias[0], a[0], ones); mma_bf16(bias[1], a[1], ones); }
+    }
+    // Stores the products for the outputs and inputs from (o, i) on, in the layout of `partial` below.
+    DEVICE void store(float* partial, uint32_t o, uint32_t i, uint32_t c) const {
+        o += threadIdx.x % WARP / 4;
+        i += threadIdx.x % 4 * 2;
+#pragma unroll
+        for (uint32_t p = 0; p < PRODUCTS; p++)
+#pragma unroll
+            for (uint32_t m = 0; m < 4; m++)
+#pragma unroll
+                for (uint32_t n = 0; n < 2; n++) {
+                    uint32_t output = o + m * 8, input = i + n * 8;
+                    float* target = p == GATE ? partial + 3 * c * c + output * c : partial + output * 3 * c + p * c;
+                    if (output < c && input < c)
+                        *(float2*)(target + input) = float2{v[p][m / 2][n][m % 2 * 2], v[p][m / 2][n][m % 2 * 2 + 1]};
+                }
+    }
+    DEVICE void store_bias(float* gradient, uint32_t o, uint32_t c) const {
+        o += threadIdx.x % WARP / 4;
+        if (threadIdx.x % 4 != 0) return;  // all columns are the same
+#pragma unroll
+        for (uint32_t m = 0; m < 4; m++)
+            if (o + m * 8 < c) gradient[o + m * 8] = bias[m / 2][m % 2 * 2];
+    }
+};
+
+template <class T>
+DEVICE void weight_grad(const bf16* s, const bf16* u, const bf16* h, const bf16* dz_gate, const bf16* dz_mix, float* partial,
+                        CcmSpec spec) {
+    DYN_SHARED(WeightStages<T>, stages);
+    const uint32_t c = spec.c, o = blockIdx.x * T::OUTPUTS * PANEL, i = blockIdx.y * PANEL;
+    // The split's part of the rows, in whole stages; the first splits have one more.
+    const uint32_t steps = (spec.rows + T::ROWS - 1) / T::ROWS, share = steps / gridDim.z, longer = steps % gridDim.z;
+    uint32_t step = blockIdx.z * share + min(blockIdx.z, longer), end = step + share + (blockIdx.z < longer);
+    // A thread copies one chunk of each panel, at the same place in all of them.
+    static_assert(T::THREADS == T::ROWS * PANEL_CHUNKS, "one chunk a thread");
+    const uint32_t chunk = threadIdx.x % PANEL_CHUNKS * CHUNK, at = panel_chunk(threadIdx.x / PANEL_CHUNKS, threadIdx.x % PANEL_CHUNKS);
+    uint32_t row = step * T::ROWS + threadIdx.x / PANEL_CHUNKS;
+    const uint32_t last = min(end * T::ROWS, spec.rows);
+    // Starts the copies of the next step as one group, of zeros after the last step.
+    auto fill = [&](uint32_t place) {
+        WeightStage<T>& stage = stages->at[place];
+        bool exists = row < last, input = exists && i + chunk < c;
+        uint32_t start = row * c + chunk, from = input ? start + i : 0;
+        cp_async16(stage.s + at, s + from, input);
+        cp_async16(stage.u + at, u + from, input);
+        cp_async16(stage.h + at, h + from, input);
+#pragma unroll
+        for (uint32_t p = 0; p < T::OUTPUTS; p++) {
+            bool output = exists && o + p * PANEL + chunk < c;
+            uint32_t from = output ? start + o + p * PANEL : 0;
+            cp_async16(stage.dz_mix[p] + at, dz_mix + from, output);
+            cp_async16(stage.dz_gate[p] + at, dz_gate + from, output);
+        }
+        cp_commit();
+        row += T::ROWS;
+    };
+    WeightSums sums;
+    sums.clear();
+    const uint32_t which = blockIdx.y == 0 ? T::warp_input() / 16 : 2;
+#pragma unroll 1
+    for (uint32_t p = 0; p + 1 < T::STAGES; p++) fill(p);
+    uint32_t place = 0, free = T::STAGES - 1;
+#pragma unroll 1
+    for (; step < end; step++) {
+        cp_wait<T::STAGES - 2>();  // this thread's copies for the step are complete
+        __syncthreads();           // all threads' copies are complete, and the previous step is no longer read
+        fill(free);
+#pragma unroll
+        for (uint32_t k = 0; k < T::ROWS; k += 16) sums.add(stages->at[place], k, which);
+        free = place;
+        place = place + 1 == T::STAGES ? 0 : place + 1;
+    }
+    partial += (uint64_t)blockIdx.z * (4 * c * c + 2 * c);
+    sums.store(partial, o + T::warp_output(), i + T::warp_input(), c);
+    if (which < 2) sums.store_bias(partial + 4 * c * c + which * c, o + T::warp_output(), c);
+}
+
+using WeightGrad64 = WeightTiling<1, 4>;
+// Over split z of the rows: dw_mix = dz_mixᵀ [s, u, (s-u)²] [c, 3c], dw_gate = dz_gateᵀ h [c, c], db_mix = Σ dz_mix [c], db_gate = Σ dz_gate
+// [c]. s, u, h, dz_gate, dz_mix: [rows, c], partial: [splits, 4 c c + 2 c], in each split dw_mix, dw_gate, db_mix, db_gate one after the
+// other; sum_splits adds the splits up. One block per 64 outputs, 64 inputs and split; made for c <= 64.
+// FLOPs: 8 rows c c + 2 rows c. Bytes: 10 rows c + 4 splits (4 c c + 2 c). Unit: matrix.
+// Dynamic shared memory: 81920 bytes.
+static_assert(sizeof(WeightStages<WeightGrad64>) == 81920 && 81920 <= TWO_BLOCKS, "as said above");
+static_assert(WeightGrad64::THREADS == 256, "as launched");
+KERNEL __launch_bounds__(256, 2)
+    ccm_weight_grad_bf16_64(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
+                            const bf16* __restrict__ dz_gate, const bf16* __restrict__ dz_mix, float* __restrict__ partial,
+                            CcmSpec spec) {
+    weight_grad<WeightGrad64>(s, u, h, dz_gate, dz_mix, partial, spec);
+}
+REGISTER_KERNEL(ccm_weight_grad_bf16_64)
+
+using WeightGrad128 = WeightTiling<2, 3>;
+// As ccm_weight_grad_bf16_64, with 128 outputs a block, which reads s, u and h half as often; made for c > 64.
+// FLOPs: 8 rows c c + 2 rows c. Bytes: 10 rows c + 4 splits (4 c c + 2 c). Unit: matrix.
+// Dynamic shared memory: 172032 bytes.
+static_assert(sizeof(WeightStages<WeightGrad128>) == 172032 && 172032 <= MAX_SHARED, "as said above");
+static_assert(WeightGrad128::THREADS == 512, "as launched");
+KERNEL __launch_bounds__(512, 1)
+    ccm_weight_grad_bf16_128(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
+                            const bf16* __restrict__ dz_gate, const bf16* __restrict__ dz_mix, float* __restrict__ partial,
+                            CcmSpec spec) {
+    weight_grad<WeightGrad128>(s, u, h, dz_gate, dz_mix, partial, spec);
+}
+REGISTER_KERNEL(ccm_weight_grad_bf16_128)

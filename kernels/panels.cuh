@@ -138,6 +138,14 @@ template <uint32_t N> struct WarpSums {
     }
 };
 
+// The fragment of the 16 x 16 values from row k of a panel [k, m] on and chunk m on, as left operand; and as two right operands.
+DEVICE void left_transposed(uint32_t (&a)[4], const bf16* panel, uint32_t m, uint32_t k) {
+    ldmatrix4_transposed(a, panel + panel_shift(chunks_first(), k, m));
+}
+DEVICE void right_transposed(uint32_t (&b)[4], const bf16* panel, uint32_t n, uint32_t k) {
+    ldmatrix4_transposed(b, panel + panel_shift(rows_first(), k, n));
+}
+
 // Left operand: rows of a panel [m, k]. `panel` starts at the warp's row.
 struct PanelRows {
     const bf16* panel;
@@ -157,7 +165,7 @@ struct PanelOfInputs {
     const bf16* panel;
     uint32_t first;
     DEVICE void operator()(uint32_t (&b)[4], uint32_t n, uint32_t k) const {
-        ldmatrix4_transposed(b, panel + panel_shift(rows_first(), k * 8, first + n));
+        right_transposed(b, panel, first + n, k * CHUNK);
     }
 };
 
