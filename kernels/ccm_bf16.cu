@@ -244,12 +244,13 @@ DEVICE void forward(const bf16* s, const bf16* u, const bf16* w_mix, const float
 }
 
 using Forward64 = Tiling<128, 1, 64, 3, 64>;
+static_assert(sizeof(ForwardTiles<Forward64>) == 73728 && 73728 <= THREE_BLOCKS, "as said below");
+static_assert(Forward64::THREADS == 128, "as launched");
+
 // h = ELU(w_mix [s, u, (s-u)²] + b_mix), β = σ(w_gate h + b_gate), y = β s + (1-β) u, for c <= 64.
 // s, u, h, beta, y: [rows, c], w_mix: [c, 3c], b_mix: [c], w_gate: [c, c], b_gate: [c]. One block per 128 rows.
 // FLOPs: 8 rows c c + 4 rows c. Bytes: 10 rows c + 8 c c + 8 c. Unit: matrix.
 // Dynamic shared memory: 73728 bytes.
-static_assert(sizeof(ForwardTiles<Forward64>) == 73728 && 73728 <= THREE_BLOCKS, "as said above");
-static_assert(Forward64::THREADS == 128, "as launched");
 KERNEL __launch_bounds__(128, 3)
     ccm_bf16_64(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ w_mix,
                 const float* __restrict__ b_mix, const bf16* __restrict__ w_gate, const float* __restrict__ b_gate,
@@ -259,11 +260,12 @@ KERNEL __launch_bounds__(128, 3)
 REGISTER_KERNEL(ccm_bf16_64)
 
 using Forward128 = Tiling<128, 2, 64, 2, 64>;
+static_assert(sizeof(ForwardTiles<Forward128>) == 114688 && 114688 <= TWO_BLOCKS, "as said below");
+static_assert(Forward128::THREADS == 128, "as launched");
+
 // As ccm_bf16_64, for c <= 128. One block per 128 rows.
 // FLOPs: 8 rows c c + 4 rows c. Bytes: 10 rows c + 8 c c + 8 c. Unit: matrix.
 // Dynamic shared memory: 114688 bytes.
-static_assert(sizeof(ForwardTiles<Forward128>) == 114688 && 114688 <= TWO_BLOCKS, "as said above");
-static_assert(Forward128::THREADS == 128, "as launched");
 KERNEL __launch_bounds__(128, 2)
     ccm_bf16_128(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ w_mix,
                  const float* __restrict__ b_mix, const bf16* __restrict__ w_gate, const float* __restrict__ b_gate,
@@ -273,11 +275,12 @@ KERNEL __launch_bounds__(128, 2)
 REGISTER_KERNEL(ccm_bf16_128)
 
 using Forward256 = Tiling<128, 4, 128, 2, 64>;
+static_assert(sizeof(ForwardTiles<Forward256>) == 229376 && 229376 <= ONE_BLOCK, "as said below");
+static_assert(Forward256::THREADS == 256, "as launched");
+
 // As ccm_bf16_64, for c <= 256. One block per 128 rows.
 // FLOPs: 8 rows c c + 4 rows c. Bytes: 10 rows c + 8 c c + 8 c. Unit: matrix.
 // Dynamic shared memory: 229376 bytes.
-static_assert(sizeof(ForwardTiles<Forward256>) == 229376 && 229376 <= ONE_BLOCK, "as said above");
-static_assert(Forward256::THREADS == 256, "as launched");
 KERNEL __launch_bounds__(256, 1)
     ccm_bf16_256(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ w_mix,
                  const float* __restrict__ b_mix, const bf16* __restrict__ w_gate, const float* __restrict__ b_gate,
@@ -287,11 +290,12 @@ KERNEL __launch_bounds__(256, 1)
 REGISTER_KERNEL(ccm_bf16_256)
 
 using Forward512 = Tiling<64, 8, 128, 2, 64>;
+static_assert(sizeof(ForwardTiles<Forward512>) == 229376 && 229376 <= ONE_BLOCK, "as said below");
+static_assert(Forward512::THREADS == 128, "as launched");
+
 // As ccm_bf16_64, for c <= 512. One block per 64 rows.
 // FLOPs: 8 rows c c + 4 rows c. Bytes: 10 rows c + 8 c c + 8 c. Unit: matrix.
 // Dynamic shared memory: 229376 bytes.
-static_assert(sizeof(ForwardTiles<Forward512>) == 229376 && 229376 <= ONE_BLOCK, "as said above");
-static_assert(Forward512::THREADS == 128, "as launched");
 KERNEL __launch_bounds__(128, 1)
     ccm_bf16_512(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ w_mix,
                  const float* __restrict__ b_mix, const bf16* __restrict__ w_gate, const float* __restrict__ b_gate,
@@ -476,6 +480,9 @@ DEVICE void backward(const bf16* s, const bf16* u, const bf16* h, const bf16* be
 }
 
 using Backward64 = Tiling<64, 1, 64, 3, 32>;
+static_assert(sizeof(BackwardTiles<Backward64>) == 73728 && 73728 <= THREE_BLOCKS, "as said below");
+static_assert(Backward64::THREADS == 128, "as launched");
+
 // dz_gate = dy (s-u) β (1-β), dz_mix = (dz_gate w_gate) ELU'(h), [d0, d1, d2] = dz_mix w_mix,
 // ds += dy β + d0 + 2 (s-u) d2, du += dy (1-β) + d1 - 2 (s-u) d2, for c <= 64. s, u, h, beta, dy, ds, du, s_finish,
 // u_finish, dz_gate, dz_mix: [rows, c], w_mix: [c, 3c], w_gate: [c, c]. ds_blank: ds stands for zeros and is not read.
@@ -483,8 +490,6 @@ using Backward64 = Tiling<64, 1, 64, 3, 32>;
 // itself. The same for u. ds and du are two buffers. accumulated: how many of the two are read. One block per 64 rows.
 // FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 accumulated rows c. Unit: matrix.
 // Dynamic shared memory: 73728 bytes.
-static_assert(sizeof(BackwardTiles<Backward64>) == 73728 && 73728 <= THREE_BLOCKS, "as said above");
-static_assert(Backward64::THREADS == 128, "as launched");
 KERNEL __launch_bounds__(128, 3)
     ccm_input_grad_bf16_64(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
                            const bf16* __restrict__ beta, const bf16* __restrict__ dy, const bf16* __restrict__ w_mix,
@@ -498,11 +503,12 @@ KERNEL __launch_bounds__(128, 3)
 REGISTER_KERNEL(ccm_input_grad_bf16_64)
 
 using Backward128 = Tiling<64, 2, 64, 2, 32>;
+static_assert(sizeof(BackwardTiles<Backward128>) == 114688 && 114688 <= TWO_BLOCKS, "as said below");
+static_assert(Backward128::THREADS == 128, "as launched");
+
 // As ccm_input_grad_bf16_64, for c <= 128. One block per 64 rows.
 // FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 accumulated rows c. Unit: matrix.
 // Dynamic shared memory: 114688 bytes.
-static_assert(sizeof(BackwardTiles<Backward128>) == 114688 && 114688 <= TWO_BLOCKS, "as said above");
-static_assert(Backward128::THREADS == 128, "as launched");
 KERNEL __launch_bounds__(128, 2)
     ccm_input_grad_bf16_128(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
                             const bf16* __restrict__ beta, const bf16* __restrict__ dy, const bf16* __restrict__ w_mix,
@@ -516,11 +522,12 @@ KERNEL __launch_bounds__(128, 2)
 REGISTER_KERNEL(ccm_input_grad_bf16_128)
 
 using Backward256 = Tiling<64, 4, 128, 2, 32>;
+static_assert(sizeof(BackwardTiles<Backward256>) == 229376 && 229376 <= ONE_BLOCK, "as said below");
+static_assert(Backward256::THREADS == 256, "as launched");
+
 // As ccm_input_grad_bf16_64, for c <= 256. One block per 64 rows.
 // FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 accumulated rows c. Unit: matrix.
 // Dynamic shared memory: 229376 bytes.
-static_assert(sizeof(BackwardTiles<Backward256>) == 229376 && 229376 <= ONE_BLOCK, "as said above");
-static_assert(Backward256::THREADS == 256, "as launched");
 KERNEL __launch_bounds__(256, 1)
     ccm_input_grad_bf16_256(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
                             const bf16* __restrict__ beta, const bf16* __restrict__ dy, const bf16* __restrict__ w_mix,
@@ -534,11 +541,12 @@ KERNEL __launch_bounds__(256, 1)
 REGISTER_KERNEL(ccm_input_grad_bf16_256)
 
 using Backward512 = Tiling<32, 8, 128, 2, 32>;
+static_assert(sizeof(BackwardTiles<Backward512>) == 229376 && 229376 <= ONE_BLOCK, "as said below");
+static_assert(Backward512::THREADS == 128, "as launched");
+
 // As ccm_input_grad_bf16_64, for c <= 512. One block per 32 rows.
 // FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 accumulated rows c. Unit: matrix.
 // Dynamic shared memory: 229376 bytes.
-static_assert(sizeof(BackwardTiles<Backward512>) == 229376 && 229376 <= ONE_BLOCK, "as said above");
-static_assert(Backward512::THREADS == 128, "as launched");
 KERNEL __launch_bounds__(128, 1)
     ccm_input_grad_bf16_512(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
                             const bf16* __restrict__ beta, const bf16* __restrict__ dy, const bf16* __restrict__ w_mix,
@@ -712,14 +720,15 @@ DEVICE void weight_grad(const bf16* s, const bf16* u, const bf16* h, const bf16*
 }
 
 using WeightGrad64 = WeightTiling<1, 4>;
+static_assert(sizeof(WeightStages<WeightGrad64>) == 81920 && 81920 <= TWO_BLOCKS, "as said below");
+static_assert(WeightGrad64::THREADS == 256, "as launched");
+
 // Over split z of the rows: dw_mix = dz_mixᵀ [s, u, (s-u)²], dw_gate = dz_gateᵀ h, db_mix = Σ dz_mix,
 // db_gate = Σ dz_gate. s, u, h, dz_gate, dz_mix: [rows, c], partial: [splits, 4 c c + 2 c], in each split dw_mix
 // [c, 3c], dw_gate [c, c], db_mix [c], db_gate [c], one after the other; sum_splits adds the splits up. Any c, made for
 // c <= 64. One block per 64 outputs (x), 64 inputs (y) and split (z).
 // FLOPs: 8 rows c c + 2 rows c. Bytes: 10 rows c + 4 splits (4 c c + 2 c). Unit: matrix.
 // Dynamic shared memory: 81920 bytes.
-static_assert(sizeof(WeightStages<WeightGrad64>) == 81920 && 81920 <= TWO_BLOCKS, "as said above");
-static_assert(WeightGrad64::THREADS == 256, "as launched");
 KERNEL __launch_bounds__(256, 2)
     ccm_weight_grad_bf16_64(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
                             const bf16* __restrict__ dz_gate, const bf16* __restrict__ dz_mix,
@@ -729,11 +738,12 @@ KERNEL __launch_bounds__(256, 2)
 REGISTER_KERNEL(ccm_weight_grad_bf16_64)
 
 using WeightGrad128 = WeightTiling<2, 3>;
+static_assert(sizeof(WeightStages<WeightGrad128>) == 172032 && 172032 <= ONE_BLOCK, "as said below");
+static_assert(WeightGrad128::THREADS == 512, "as launched");
+
 // As ccm_weight_grad_bf16_64, but with 128 outputs a block, which reads s, u and h half as often. Made for c > 64.
 // FLOPs: 8 rows c c + 2 rows c. Bytes: 10 rows c + 4 splits (4 c c + 2 c). Unit: matrix.
 // Dynamic shared memory: 172032 bytes.
-static_assert(sizeof(WeightStages<WeightGrad128>) == 172032 && 172032 <= ONE_BLOCK, "as said above");
-static_assert(WeightGrad128::THREADS == 512, "as launched");
 KERNEL __launch_bounds__(512, 1)
     ccm_weight_grad_bf16_128(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
                              const bf16* __restrict__ dz_gate, const bf16* __restrict__ dz_mix,
