@@ -61,11 +61,15 @@ struct SlabStage {
     bf16 slab[SLAB_PIXELS * MMA_K + ZEROS];  // then the zeros
     bf16 weights[3][SLAB_CHANNELS * MMA_K];  // per column tap
 };
+constexpr uint32_t SLAB_PASS = SLAB_THREADS / DEPTH_CHUNKS, SLAB_COPIES = SLAB_PIXELS / SLAB_PASS;  // rows at a time, rows per thread
+static_assert(SLAB_PASS % 8 == 0, "the swizzles repeat after eight rows, so a thread's chunks lie the same in each pass");
+static_assert(SLAB_COPIES == 8, "a byte tells which of a thread's rows are inside the image");
 struct SlabTiles {
     SlabStage stages[SLAB_STAGES];
     Position pixels[SLAB_PIXELS];
+    uint8_t inside[MAX_BRANCHES][TAPS][SLAB_THREADS];  // bit j: row j of this thread's copies, moved by the tap, is inside
 };
-constexpr uint32_t SLAB_BYTES = 88448;
+constexpr uint32_t SLAB_BYTES = 97664;
 static_assert(sizeof(SlabTiles) == SLAB_BYTES, "as the kernels' headers say");
 static_assert(sizeof(SlabStage) % 128 == 0, "the swizzle counts from bank 0");
 static_assert(sizeof(SlabTiles::stages) >= SLAB_PIXELS * SLAB_CHANNELS * sizeof(float), "the sums are staged where the slabs were");
@@ -73,26 +77,33 @@ static_assert(2 * (SLAB_BYTES + 1024) <= 228 * 1024, "two blocks per multiproces
 
 // y = w * x: the depth is the input channels of one branch. Weights lie along the depth, [64 outputs][32 inputs].
 struct Forward {
-    static constexpr bool MIRRORED = false, ALONG_DEPTH = true;
-    static constexpr uint32_t EXTENT = SLAB_CHANNELS, COPY_CHUNKS = DEPTH_CHUNKS;
+    static constexpr bool MIRRORED = false;
+    static constexpr uint32_t ROW_CHUNKS = DEPTH_CHUNKS;  // of a row of the weights
     DEVICE static uint32_t depth(const SdcSpec& s) { return s.c_in; }
     DEVICE static uint32_t pitch(const SdcSpec& s) { return s.c_in; }
     DEVICE static uint32_t start(const SdcSpec&, uint32_t) { return 0; }
-    // Output and input channel of a chunk of the weights, and its place: row `row`, chunk `chunk` of the copied rows.
+    // The output and input channel of chunk `chunk` in row `row` of the weights, and its place in the tile.
     struct Weight { uint32_t o, i; };
     DEVICE static Weight weight(uint32_t row, uint32_t chunk, uint32_t column, uint32_t depth) { return {column + row, depth + chunk * CHUNK}; }
     DEVICE static uint32_t place(uint32_t row, uint32_t chunk) { return depth_chunk(row, chunk); }
+    // Where a lane's row of the right operand lies: for columns and depth 0, and from there for columns 8 j.. and depth k.. of the tile.
+    DEVICE static uint32_t right(uint32_t lane) { return depth_chunk(lane % 8 + lane / 16 * 8, lane / 8 % 2); }
+    DEVICE static uint32_t right(uint32_t first, uint32_t j, uint32_t k) { return (first ^ k) + j * 8 * MMA_K; }
+    DEVICE static void load(uint32_t (&right)[4], const bf16* row) { ldmatrix4(right, row); }
 };
 // dx = wᵀ * dz: the depth is the output channels of all branches. Weights lie along the columns, [32 outputs][64 inputs].
 struct Adjoint {
-    static constexpr bool MIRRORED = true, ALONG_DEPTH = false;
-    static constexpr uint32_t EXTENT = SLAB_CHANNELS, COPY_CHUNKS = SLAB_CHANNELS / CHUNK;
+    static constexpr bool MIRRORED = true;
+    static constexpr uint32_t ROW_CHUNKS = SLAB_CHANNELS / CHUNK;
     DEVICE static uint32_t depth(const SdcSpec& s) { return s.c_out; }
     DEVICE static uint32_t pitch(const SdcSpec& s) { return concat_channels(s); }
     DEVICE static uint32_t start(const SdcSpec& s, uint32_t branch) { return branch * s.c_out; }
     using Weight = Forward::Weight;
     DEVICE static Weight weight(uint32_t row, uint32_t chunk, uint32_t column, uint32_t depth) { return {depth + row, column + chunk * CHUNK}; }
     DEVICE static uint32_t place(uint32_t row, uint32_t chunk) { return row_chunk<SLAB_CHANNELS>(row, chunk); }
+    DEVICE static uint32_t right(uint32_t lane) { return row_chunk<SLAB_CHANNELS>(lane % 16, lane / 16); }
+    DEVICE static uint32_t right(uint32_t first, uint32_t j, uint32_t k) { return (first ^ j * CHUNK) + k * SLAB_CHANNELS; }
+    DEVICE static void load(uint32_t (&right)[4], const bf16* row) { ldmatrix4_transposed(right, row); }
 };
 
 // A step of the depth: the slab of kernel row `row`, for all column taps if tiles are whole rows, else for `column` alone.
@@ -101,13 +112,21 @@ struct SlabStep { uint32_t branch, channel, row, column; };
 // The steps that a tile needs, in the order branch, channel, row, column.
 template <class Pass> struct SlabSteps {
     const SdcSpec& s;
-    Lines lines;
     bool whole;
-    uint32_t end;  // past the last branch
+    uint32_t end;      // past the last branch
+    uint32_t reached;  // bit 3 branch + row: whether the kernel row reaches the image from any line of the tile
+    static_assert(3 * MAX_BRANCHES <= 32, "a bit per branch and kernel row");
+    DEVICE SlabSteps(const SdcSpec& s, Lines lines, bool whole, uint32_t begin, uint32_t end) : s(s), whole(whole), end(end), reached(0) {
+#pragma unroll 1
+        for (uint32_t branch = begin; branch < end; branch++)
+#pragma unroll
+            for (uint32_t row = 0; row < 3; row++)
+                reached |= (reaches(s, lines, (Pass::MIRRORED ? 2 - row : row) * 3 + 1, s.dilations[branch]) ? 1u : 0u) << (3 * branch + row);
+    }
     DEVICE bool done(const SlabStep& t) const { return t.branch >= end; }
+    DEVICE bool sideways(uint32_t branch) const { return s.dilations[branch] < s.w; }  // whether other columns than the centre are inside
     DEVICE bool needed(const SlabStep& t) const {
-        uint32_t tap = t.row * 3 + t.column;
-        return reaches(s, lines, Pass::MIRRORED ? TAPS - 1 - tap : tap, s.dilations[t.branch]);
+        return reached >> (3 * t.branch + t.row) & 1 && (whole || t.column == 1 || sideways(t.branch));
     }
     DEVICE void increment(SlabStep& t) const {
         if (!whole && ++t.column < 3) return;
@@ -118,52 +137,70 @@ template <class Pass> struct SlabSteps {
         t.channel = 0;
         t.branch++;
     }
-    DEVICE SlabStep find(SlabStep t) const {
-        while (!done(t) && !needed(t)) increment(t);
+    DEVICE SlabStep first(uint32_t branch) const {
+        SlabStep t{branch, 0, 0, whole ? 1u : 0u};
+        return needed(t) ? t : after(t);
+    }
+    DEVICE SlabStep after(SlabStep t) const {
+        do increment(t);
+        while (!done(t) && !needed(t));
         return t;
     }
-    DEVICE SlabStep first(uint32_t branch) const { return find({branch, 0, 0, whole ? 1u : 0u}); }
-    DEVICE SlabStep after(SlabStep t) const {
-        increment(t);
-        return find(t);
-    }
     // Bit b: whether column tap b is multiplied in this step.
-    DEVICE uint32_t columns(const SlabStep& t) const { return !whole ? 1u << t.column : s.dilations[t.branch] < s.w ? 7 : 2; }
+    DEVICE uint32_t columns(const SlabStep& t) const { return !whole ? 1u << t.column : sideways(t.branch) ? 7 : 2; }
 };
 
-// Copies the slabs and weights of a block.
+// Copies the slabs and weights of a block. A thread copies one chunk of every SLAB_PASS-th row.
 template <class Pass> struct SlabCopies {
     const bf16* source;
     const Bf16Branches& w;
     const SdcSpec& s;
     const SlabSteps<Pass>& steps;
-    const Position* pixels;
+    SlabTiles& tiles;
     uint32_t first_pixel, first_column;
 
-    DEVICE void slab(bf16* target, const SlabStep& t) const {
-        constexpr uint32_t PASS = SLAB_THREADS / DEPTH_CHUNKS;
-        static_assert(PASS % 8 == 0, "the swizzle repeats after eight rows, so it is the same in each pass");
-        uint32_t d = s.dilations[t.branch], row = threadIdx.x / DEPTH_CHUNKS, chunk = threadIdx.x % DEPTH_CHUNKS;
-        uint32_t dy = tap_distance(t.row, d, Pass::MIRRORED), dx = steps.whole ? 0 : tap_distance(t.column, d, Pass::MIRRORED);
-        uint32_t channel = t.channel + chunk * CHUNK;
-        uint32_t index = (first_pixel + row + dy * s.w + dx) * Pass::pitch(s) + Pass::start(s, t.branch) + channel;
-        uint32_t h = channel < Pass::depth(s) ? s.h : 0;  // no row is inside an image without rows
+    // How far a step moves its slab.
+    DEVICE uint32_t dy(uint32_t branch, uint32_t row) const { return tap_distance(row, s.dilations[branch], Pass::MIRRORED); }
+    DEVICE uint32_t dx(uint32_t branch, uint32_t column) const {
+        return steps.whole ? 0 : tap_distance(column, s.dilations[branch], Pass::MIRRORED);
+    }
+    // Writes this thread's part of `inside`, which only it reads.
+    DEVICE void find_inside(uint32_t begin) const {
+#pragma unroll 1
+        for (uint32_t n = begin * TAPS; n < steps.end * TAPS; n++) {
+            uint32_t branch = n / TAPS, tap = n % TAPS, y = dy(branch, tap / 3), x = dx(branch, tap % 3), bits = 0;
+            if (steps.whole && tap % 3 != 1) continue;
 #pragma unroll
-        for (uint32_t j = 0; j < SLAB_PIXELS; j += PASS) {
-            Position at = pixels[row + j];
-            bool valid = at.y + dy < h && at.x + dx < s.w;
-            cp_async16(target + depth_chunk(row + j, chunk), source + (valid ? index + j * Pass::pitch(s) : 0), valid);
+            for (uint32_t j = 0; j < SLAB_COPIES; j++) {
+                Position at = tiles.pixels[threadIdx.x / DEPTH_CHUNKS + j * SLAB_PASS];
+                bits |= (at.y + y < s.h && at.x + x < s.w ? 1u : 0u) << j;
+            }
+            tiles.inside[branch][tap][threadIdx.x] = bits;
+        }
+    }
+    DEVICE void slab(bf16* target, const SlabStep& t) const {
+        uint32_t row = threadIdx.x / DEPTH_CHUNKS, chunk = threadIdx.x % DEPTH_CHUNKS, channel = t.channel + chunk * CHUNK;
+        uint32_t inside = channel < Pass::depth(s) ? tiles.inside[t.branch][t.row * 3 + t.column][threadIdx.x] : 0;
+        uint32_t pixel = first_pixel + row + dy(t.branch, t.row) * s.w + dx(t.branch, t.column);
+        uint32_t index = pixel * Pass::pitch(s) + Pass::start(s, t.branch) + channel, next = SLAB_PASS * Pass::pitch(s);
+        target += depth_chunk(row, chunk);
+#pragma unroll
+        for (uint32_t j = 0; j < SLAB_COPIES; j++) {
+            bool valid = inside >> j & 1;
+            cp_async16(target + j * SLAB_PASS * MMA_K, source + (valid ? index + j * next : 0), valid);
         }
     }
     DEVICE void weights(bf16* target, const SlabStep& t, uint32_t column) const {
-        constexpr uint32_t PASS = SLAB_THREADS / Pass::COPY_CHUNKS, ROWS = SLAB_CHANNELS * DEPTH_CHUNKS / Pass::COPY_CHUNKS;
-        uint32_t row = threadIdx.x / Pass::COPY_CHUNKS, chunk = threadIdx.x % Pass::COPY_CHUNKS;
+        constexpr uint32_t PASS = SLAB_THREADS / Pass::ROW_CHUNKS, ROWS = SLAB_CHANNELS * DEPTH_CHUNKS / Pass::ROW_CHUNKS;
+        static_assert(PASS % 8 == 0, "as for slabs");
+        uint32_t row = threadIdx.x / Pass::ROW_CHUNKS, chunk = threadIdx.x % Pass::ROW_CHUNKS;
+        typename Pass::Weight at = Pass::weight(row, chunk, first_column, t.channel);
+        uint32_t index = (at.o * TAPS + t.row * 3 + column) * s.c_in + at.i;
+        target += Pass::place(row, chunk);
 #pragma unroll
         for (uint32_t j = 0; j < ROWS; j += PASS) {
-            typename Pass::Weight at = Pass::weight(row + j, chunk, first_column, t.channel);
-            bool valid = at.o < s.c_out && at.i < s.c_in;
-            uint32_t index = (at.o * TAPS + t.row * 3 + column) * s.c_in + at.i;
-            cp_async16(target + Pass::place(row + j, chunk), w.at[t.branch] + (valid ? index : 0), valid);
+            bool valid = at.o + j < s.c_out && at.i < s.c_in;
+            cp_async16(target + j * Pass::ROW_CHUNKS * CHUNK, w.at[t.branch] + (valid ? index + j * TAPS * s.c_in : 0), valid);
         }
     }
     // One group of copies, empty past the last step, so that the number of groups to wait for is always the same.
@@ -204,14 +241,14 @@ struct SlabSums {
 #pragma unroll
             for (uint32_t j = 0; j < FRAGMENTS_N; j++) c[i][j][0] = c[i][j][1] = c[i][j][2] = c[i][j][3] = 0.0f;
     }
-    // c += the product of 16 channels, from k on, of one column tap. The second 16 channels of a row are two chunks on, bit 1 of the
-    // chunk's number, which the swizzle leaves an exclusive or.
-    template <class Pass> DEVICE void add(const SlabStage& stage, const SlabRows& rows, uint32_t b, uint32_t k) {
+    // c += the product of 16 channels, from k on, of one column tap. The second 16 channels of a row are two chunks on, which is bit 1 of the
+    // chunk's number, and there the swizzle leaves an exclusive or.
+    template <class Pass> DEVICE void add(const SlabStage& stage, const SlabRows& rows, uint32_t right_row, uint32_t b, uint32_t k) {
         uint32_t right[FRAGMENTS_N][2];
 #pragma unroll
         for (uint32_t j = 0; j < FRAGMENTS_N; j += 2) {
             uint32_t pair[4];
-            right_fragments<Pass>(pair, stage.weights[b], j * 8, k);
+            Pass::load(pair, stage.weights[b] + Pass::right(right_row, j, k));
             right[j][0] = pair[0]; right[j][1] = pair[1]; right[j + 1][0] = pair[2]; right[j + 1][1] = pair[3];
         }
 #pragma unroll
@@ -222,12 +259,12 @@ struct SlabSums {
             for (uint32_t j = 0; j < FRAGMENTS_N; j++) mma_bf16(c[i][j], left, right[j]);
         }
     }
-    template <class Pass> DEVICE void add(const SlabStage& stage, const SlabRows& rows, uint32_t columns) {
+    template <class Pass> DEVICE void add(const SlabStage& stage, const SlabRows& rows, uint32_t right_row, uint32_t columns) {
 #pragma unroll
         for (uint32_t b = 0; b < 3; b++)
             if (columns >> b & 1) {
 #pragma unroll
-                for (uint32_t k = 0; k < MMA_K; k += 16) add<Pass>(stage, rows, b, k);
+                for (uint32_t k = 0; k < MMA_K; k += 16) add<Pass>(stage, rows, right_row, b, k);
             }
     }
 };
@@ -274,14 +311,15 @@ DEVICE void slab_product(SlabTiles& tiles, const bf16* source, const Bf16Branche
         store16(tiles.stages[threadIdx.x / ZERO_CHUNKS].slab + SLAB_PIXELS * MMA_K + threadIdx.x % ZERO_CHUNKS * CHUNK, make_uint4(0, 0, 0, 0));
     __syncthreads();  // the positions are complete
 
-    SlabSteps<Pass> steps{s, grid.lines_at(first), grid.whole, end};
-    SlabCopies<Pass> copies{source, w, s, steps, tiles.pixels, first, blockIdx.y * SLAB_CHANNELS};
+    SlabSteps<Pass> steps(s, grid.lines_at(first), grid.whole, branch, end);
+    SlabCopies<Pass> copies{source, w, s, steps, tiles, first, blockIdx.y * SLAB_CHANNELS};
+    copies.find_inside(branch);
     SlabStep now = steps.first(branch), next = steps.after(now);
     copies.fill(tiles.stages[0], now);
     copies.fill(tiles.stages[1], next);
     SlabSums sums;
     SlabRows rows;
-    uint32_t placed = MAX_BRANCHES, stage = 0, spare = 2;
+    uint32_t right_row = Pass::right(threadIdx.x % WARP), placed = MAX_BRANCHES, stage = 0, spare = 2;
     while (!steps.done(now)) {
         if (placed != now.branch) rows.place(tiles.pixels, s.w, s.dilations[now.branch], grid.whole, Pass::MIRRORED);
         placed = now.branch;
@@ -289,7 +327,7 @@ DEVICE void slab_product(SlabTiles& tiles, const bf16* source, const Bf16Branche
         __syncthreads();  // all threads' copies are complete, and the previous stage is no longer read
         SlabStep last = steps.done(next) ? next : steps.after(next);
         copies.fill(tiles.stages[spare], last);
-        sums.template add<Pass>(tiles.stages[stage], rows, steps.columns(now));
+        sums.template add<Pass>(tiles.stages[stage], rows, right_row, steps.columns(now));
         now = next;
         next = last;
         spare = stage;
@@ -301,7 +339,7 @@ DEVICE void slab_product(SlabTiles& tiles, const bf16* source, const Bf16Branche
 // y = A(concat_k(w_k * x + b_k)); blockIdx.z is the branch. x: [N,H,W,I], each w: [O,3,3,I], each b: [O], y: [N,H,W,branches O].
 // Grid: tiles of the pixels, ceil(O / 64), branches.
 // FLOPs: 18 n h w branches c_out c_in. Bytes: 2 (n h w c_in + 9 branches c_out c_in + n h w branches c_out) + 4 branches c_out. Unit: matrix.
-// Dynamic shared memory: 88448 bytes.
+// Dynamic shared memory: 97664 bytes.
 KERNEL __launch_bounds__(128, 2)
     sdc_rows_bf16(const bf16* __restrict__ x, const __grid_constant__ Bf16Branches w, const __grid_constant__ BranchPointers b,
                   bf16* __restrict__ y, const __grid_constant__ SdcSpec s) {
@@ -327,7 +365,7 @@ REGISTER_KERNEL(sdc_rows_bf16)
 // of activation A that is x, the sum is then multiplied by A'. dz: [N,H,W,branches O], each w: [O,3,3,I], dx and y: [N,H,W,I].
 // Grid: tiles of the pixels, ceil(I / 64). Bytes without the read of dx and of y.
 // FLOPs: 18 n h w branches c_out c_in. Bytes: 2 (n h w branches c_out + 9 branches c_out c_in + n h w c_in). Unit: matrix.
-// Dynamic shared memory: 88448 bytes.
+// Dynamic shared memory: 97664 bytes.
 KERNEL __launch_bounds__(128, 2)
     sdc_rows_input_grad_bf16(const bf16* __restrict__ dz, const __grid_constant__ Bf16Branches w, bf16* __restrict__ dx, uint32_t dx_blank,
                              const bf16* __restrict__ y, uint32_t activation, const __grid_constant__ SdcSpec s) {
