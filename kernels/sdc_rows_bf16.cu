@@ -63,13 +63,14 @@ struct SlabStage {
 };
 constexpr uint32_t SLAB_PASS = SLAB_THREADS / DEPTH_CHUNKS, SLAB_COPIES = SLAB_PIXELS / SLAB_PASS;  // rows at a time, rows per thread
 static_assert(SLAB_PASS % 8 == 0, "the swizzles repeat after eight rows, so a thread's chunks lie the same in each pass");
-static_assert(SLAB_COPIES == 8, "a byte tells which of a thread's rows are inside the image");
+static_assert(3 * SLAB_COPIES <= 32, "a word tells which of a thread's rows are inside the image, for three kernel rows");
 struct SlabTiles {
     SlabStage stages[SLAB_STAGES];
     Position pixels[SLAB_PIXELS];
-    uint8_t inside[MAX_BRANCHES][TAPS][SLAB_THREADS];  // bit j: row j of this thread's copies, moved by the tap, is inside
+    // Per branch, column tap and thread, bit SLAB_COPIES a + j: row j of the thread's copies, moved by tap a of the rows, is inside the image.
+    uint32_t inside[MAX_BRANCHES][3][SLAB_THREADS];
 };
-constexpr uint32_t SLAB_BYTES = 97664;
+constexpr uint32_t SLAB_BYTES = 100736;
 static_assert(sizeof(SlabTiles) == SLAB_BYTES, "as the kernels' headers say");
 static_assert(sizeof(SlabStage) % 128 == 0, "the swizzle counts from bank 0");
 static_assert(sizeof(SlabTiles::stages) >= SLAB_PIXELS * SLAB_CHANNELS * sizeof(float), "the sums are staged where the slabs were");
@@ -167,20 +168,21 @@ template <class Pass> struct SlabCopies {
     // Writes this thread's part of `inside`, which only it reads.
     DEVICE void find_inside(uint32_t begin) const {
 #pragma unroll 1
-        for (uint32_t n = begin * TAPS; n < steps.end * TAPS; n++) {
-            uint32_t branch = n / TAPS, tap = n % TAPS, y = dy(branch, tap / 3), x = dx(branch, tap % 3), bits = 0;
-            if (steps.whole && tap % 3 != 1) continue;
+        for (uint32_t n = begin * 3; n < steps.end * 3; n++) {
+            uint32_t branch = n / 3, column = n % 3, x = dx(branch, column), bits = 0;
+            if (steps.whole && column != 1) continue;
 #pragma unroll
             for (uint32_t j = 0; j < SLAB_COPIES; j++) {
                 Position at = tiles.pixels[threadIdx.x / DEPTH_CHUNKS + j * SLAB_PASS];
-                bits |= (at.y + y < s.h && at.x + x < s.w ? 1u : 0u) << j;
+#pragma unroll
+                for (uint32_t a = 0; a < 3; a++) bits |= (at.y + dy(branch, a) < s.h && at.x + x < s.w ? 1u : 0u) << (SLAB_COPIES * a + j);
             }
-            tiles.inside[branch][tap][threadIdx.x] = bits;
+            tiles.inside[branch][column][threadIdx.x] = bits;
         }
     }
     DEVICE void slab(bf16* target, const SlabStep& t) const {
         uint32_t row = threadIdx.x / DEPTH_CHUNKS, chunk = threadIdx.x % DEPTH_CHUNKS, channel = t.channel + chunk * CHUNK;
-        uint32_t inside = channel < Pass::depth(s) ? tiles.inside[t.branch][t.row * 3 + t.column][threadIdx.x] : 0;
+        uint32_t inside = channel < Pass::depth(s) ? tiles.inside[t.branch][t.column][threadIdx.x] >> (SLAB_COPIES * t.row) : 0;
         uint32_t pixel = first_pixel + row + dy(t.branch, t.row) * s.w + dx(t.branch, t.column);
         uint32_t index = pixel * Pass::pitch(s) + Pass::start(s, t.branch) + channel, next = SLAB_PASS * Pass::pitch(s);
         target += depth_chunk(row, chunk);
@@ -190,27 +192,27 @@ template <class Pass> struct SlabCopies {
             cp_async16(target + j * SLAB_PASS * MMA_K, source + (valid ? index + j * next : 0), valid);
         }
     }
-    DEVICE void weights(bf16* target, const SlabStep& t, uint32_t column) const {
+    DEVICE void weights(SlabStage& stage, const SlabStep& t) const {
         constexpr uint32_t PASS = SLAB_THREADS / Pass::ROW_CHUNKS, ROWS = SLAB_CHANNELS * DEPTH_CHUNKS / Pass::ROW_CHUNKS;
         static_assert(PASS % 8 == 0, "as for slabs");
-        uint32_t row = threadIdx.x / Pass::ROW_CHUNKS, chunk = threadIdx.x % Pass::ROW_CHUNKS;
+        uint32_t row = threadIdx.x / Pass::ROW_CHUNKS, chunk = threadIdx.x % Pass::ROW_CHUNKS, columns = steps.columns(t);
+        uint32_t place = Pass::place(row, chunk);
         typename Pass::Weight at = Pass::weight(row, chunk, first_column, t.channel);
-        uint32_t index = (at.o * TAPS + t.row * 3 + column) * s.c_in + at.i;
-        target += Pass::place(row, chunk);
+        const bf16* w_row = w.at[t.branch] + t.row * 3 * s.c_in;
 #pragma unroll
         for (uint32_t j = 0; j < ROWS; j += PASS) {
             bool valid = at.o + j < s.c_out && at.i < s.c_in;
-            cp_async16(target + j * Pass::ROW_CHUNKS * CHUNK, w.at[t.branch] + (valid ? index + j * TAPS * s.c_in : 0), valid);
+            const bf16* from = w_row + (valid ? (at.o + j) * TAPS * s.c_in + at.i : 0);
+#pragma unroll
+            for (uint32_t b = 0; b < 3; b++)
+                if (columns >> b & 1) cp_async16(stage.weights[b] + place + j * Pass::ROW_CHUNKS * CHUNK, from + b * s.c_in, valid);
         }
     }
     // One group of copies, empty past the last step, so that the number of groups to wait for is always the same.
     DEVICE void fill(SlabStage& stage, const SlabStep& t) const {
         if (!steps.done(t)) {
             slab(stage.slab, t);
-            uint32_t columns = steps.columns(t);
-#pragma unroll
-            for (uint32_t b = 0; b < 3; b++)
-                if (columns >> b & 1) weights(stage.weights[b], t, b);
+            weights(stage, t);
         }
         cp_commit();
     }
@@ -339,7 +341,7 @@ DEVICE void slab_product(SlabTiles& tiles, const bf16* source, const Bf16Branche
 // y = A(concat_k(w_k * x + b_k)); blockIdx.z is the branch. x: [N,H,W,I], each w: [O,3,3,I], each b: [O], y: [N,H,W,branches O].
 // Grid: tiles of the pixels, ceil(O / 64), branches.
 // FLOPs: 18 n h w branches c_out c_in. Bytes: 2 (n h w c_in + 9 branches c_out c_in + n h w branches c_out) + 4 branches c_out. Unit: matrix.
-// Dynamic shared memory: 97664 bytes.
+// Dynamic shared memory: 100736 bytes.
 KERNEL __launch_bounds__(128, 2)
     sdc_rows_bf16(const bf16* __restrict__ x, const __grid_constant__ Bf16Branches w, const __grid_constant__ BranchPointers b,
                   bf16* __restrict__ y, const __grid_constant__ SdcSpec s) {
@@ -365,7 +367,7 @@ REGISTER_KERNEL(sdc_rows_bf16)
 // of activation A that is x, the sum is then multiplied by A'. dz: [N,H,W,branches O], each w: [O,3,3,I], dx and y: [N,H,W,I].
 // Grid: tiles of the pixels, ceil(I / 64). Bytes without the read of dx and of y.
 // FLOPs: 18 n h w branches c_out c_in. Bytes: 2 (n h w branches c_out + 9 branches c_out c_in + n h w c_in). Unit: matrix.
-// Dynamic shared memory: 97664 bytes.
+// Dynamic shared memory: 100736 bytes.
 KERNEL __launch_bounds__(128, 2)
     sdc_rows_input_grad_bf16(const bf16* __restrict__ dz, const __grid_constant__ Bf16Branches w, bf16* __restrict__ dx, uint32_t dx_blank,
                              const bf16* __restrict__ y, uint32_t activation, const __grid_constant__ SdcSpec s) {
@@ -410,6 +412,7 @@ struct GradStage {
     bf16 x[3][GRAD_PIXELS * GRAD_CHANNELS + ZEROS];  // per kernel row: the slab, then the zeros
 };
 struct GradTiles { GradStage stages[GRAD_STAGES]; };
+static_assert(GRAD_PIXELS / 32 == GRAD_PIXELS / (GRAD_THREADS / GRAD_CHUNKS), "two steps of 16 pixels per row that a thread copies");
 constexpr uint32_t GRAD_BYTES = 197760;
 static_assert(sizeof(GradTiles) == GRAD_BYTES, "as the kernel's header says");
 static_assert(sizeof(GradStage) % 128 == 0, "the swizzle counts from bank 0");
@@ -447,28 +450,30 @@ struct GradCopies {
     const GradSteps& steps;
     uint32_t branch, first_o, first_i;
 
-    DEVICE void fill(GradStage& stage, const GradStep& t) const {
-        if (!steps.done(t)) {
-            constexpr uint32_t PASS = GRAD_THREADS / GRAD_CHUNKS;
-            static_assert(PASS % 8 == 0, "the swizzle repeats after eight rows, so it is the same in each pass");
-            uint32_t row = threadIdx.x / GRAD_CHUNKS, chunk = threadIdx.x % GRAD_CHUNKS, first = t.tile * steps.grid.size;
-            uint32_t o = first_o + chunk * CHUNK, i = first_i + chunk * CHUNK, h_dz = o < s.c_out ? s.h : 0, h_x = i < s.c_in ? s.h : 0;
-            uint32_t dx = steps.grid.whole ? 0 : tap_distance(t.column, steps.dilation, false);
+    static constexpr uint32_t PASS = GRAD_THREADS / GRAD_CHUNKS, COPIES = GRAD_PIXELS / PASS;  // rows at a time, rows per thread
+    static_assert(PASS % 8 == 0, "the swizzle repeats after eight rows, so a thread's chunks lie the same in each pass");
+
+    // Starts the copies of row j of this thread.
+    DEVICE void fill(GradStage& stage, const GradStep& t, uint32_t j) const {
+        if (steps.done(t)) return;
+        uint32_t row = threadIdx.x / GRAD_CHUNKS, chunk = threadIdx.x % GRAD_CHUNKS, first = t.tile * steps.grid.size;
+        uint32_t o = first_o + chunk * CHUNK, i = first_i + chunk * CHUNK, pixel = first + row + j * PASS;
+        uint32_t place = row_chunk<GRAD_CHANNELS>(row, chunk) + j * PASS * GRAD_CHANNELS;
+        uint32_t dx = steps.grid.whole ? 0 : tap_distance(t.column, steps.dilation, false);
+        Position at = steps.grid.at(first, row + j * PASS);
+        bool valid = at.y < s.h && o < s.c_out, inside_x = at.x + dx < s.w && i < s.c_in;
+        cp_async16(stage.dz + place, dz + (valid ? pixel * concat_channels(s) + branch * s.c_out + o : 0), valid);
 #pragma unroll
-            for (uint32_t j = 0; j < GRAD_PIXELS; j += PASS) {
-                Position at = steps.grid.at(first, row + j);
-                uint32_t pixel = first + row + j, place = row_chunk<GRAD_CHANNELS>(row + j, chunk);
-                bool valid = at.y < h_dz;
-                cp_async16(stage.dz + place, dz + (valid ? pixel * concat_channels(s) + branch * s.c_out + o : 0), valid);
-#pragma unroll
-                for (uint32_t a = 0; a < 3; a++)
-                    if (t.rows >> a & 1) {
-                        uint32_t dy = tap_distance(a, steps.dilation, false);
-                        bool inside = at.y + dy < h_x && at.x + dx < s.w;
-                        cp_async16(stage.x[a] + place, x + (inside ? (pixel + dy * s.w + dx) * s.c_in + i : 0), inside);
-                    }
+        for (uint32_t a = 0; a < 3; a++)
+            if (t.rows >> a & 1) {
+                uint32_t dy = tap_distance(a, steps.dilation, false);
+                bool inside = inside_x && at.y + dy < s.h;
+                cp_async16(stage.x[a] + place, x + (inside ? (pixel + dy * s.w + dx) * s.c_in + i : 0), inside);
             }
-        }
+    }
+    DEVICE void fill(GradStage& stage, const GradStep& t) const {
+#pragma unroll 1
+        for (uint32_t j = 0; j < COPIES; j++) fill(stage, t, j);
         cp_commit();
     }
 };
@@ -527,10 +532,14 @@ struct GradSums {
 #pragma unroll
         for (uint32_t m = 0; m < GRAD_M; m++) mma_bf16(c[m][tap], left[m], right);
     }
-    template <class Which> DEVICE void add(const GradStage& stage, const GradRows& rows, const Which& which) {
+    // c += the product of a stage. Calls between(j) four times, which starts a part of the next copies: their address arithmetic then
+    // overlaps with the products.
+    template <class Which, class Between>
+    DEVICE void add(const GradStage& stage, const GradRows& rows, const Which& which, const Between& between) {
 #pragma unroll 1
         for (uint32_t k = 0; k < GRAD_PIXELS / 16; k += 2) {
             uint32_t third[3][4];
+            between(k / 2);
 #pragma unroll
             for (uint32_t a = 0; a < 3; a++)
                 if (which.row(a) && which.column(2)) ldmatrix4_transposed(third[a], stage.x[a] + GradRows::at(rows.third, rows.third_inside, k));
@@ -552,12 +561,13 @@ struct GradSums {
         }
     }
     // The usual sets of taps in straight lines.
-    DEVICE void add(const GradStage& stage, const GradRows& rows, uint32_t row_bits, uint32_t columns) {
-        if (columns != 7) add(stage, rows, SomeTaps{row_bits, columns});
-        else if (row_bits == 7) add(stage, rows, WholeRows<7>{});
-        else if (row_bits == 6) add(stage, rows, WholeRows<6>{});
-        else if (row_bits == 3) add(stage, rows, WholeRows<3>{});
-        else add(stage, rows, WholeRows<2>{});
+    template <class Between>
+    DEVICE void add(const GradStage& stage, const GradRows& rows, uint32_t row_bits, uint32_t columns, const Between& between) {
+        if (columns != 7) add(stage, rows, SomeTaps{row_bits, columns}, between);
+        else if (row_bits == 7) add(stage, rows, WholeRows<7>{}, between);
+        else if (row_bits == 6) add(stage, rows, WholeRows<6>{}, between);
+        else if (row_bits == 3) add(stage, rows, WholeRows<3>{}, between);
+        else add(stage, rows, WholeRows<2>{}, between);
     }
 };
 
@@ -621,9 +631,9 @@ KERNEL __launch_bounds__(256, 1)
         cp_wait<1>();     // this thread's copies of the stage are complete
         __syncthreads();  // all threads' copies are complete, and the previous stage is no longer read
         GradStep last = steps.done(next) ? next : steps.after(next);
-        copies.fill(tiles->stages[spare], last);
+        sums.add(tiles->stages[stage], rows, now.rows, steps.columns(now), [&](uint32_t j) { copies.fill(tiles->stages[spare], last, j); });
+        cp_commit();  // one group per step, empty past the last, so that the number of groups to wait for is always the same
         if (sums_bias && now.column == 1) bias.add(tiles->stages[stage]);
-        sums.add(tiles->stages[stage], rows, now.rows, steps.columns(now));
         now = next;
         next = last;
         spare = stage;
