@@ -51,8 +51,8 @@ template <uint32_t PIXELS> struct RowTiles {
 // FORWARD AND INPUT GRADIENT
 //
 // Block: 4 warps compute 256 pixels x 64 channels, a warp 64 x 64 in 4 x 8 fragments of 16 x 8: 128 sums a thread. A warp tile of 64 x 64
-// reads 4 KiB of shared memory for 32 HMMA, 32 of the about 50 clocks that these take. A step of the depth is (branch, slice of 32 channels,
-// kernel row): 16 KiB of slab and 3 x 4 KiB of weights, of which three stages are in shared memory; one is multiplied while two are copied.
+// reads 4 KiB of shared memory for 32 HMMA, 32 of the about 50 clocks that these take. A step of the depth is (branch, kernel row, slice of 32
+// channels): 16 KiB of slab and 3 x 4 KiB of weights, of which three stages are in shared memory; one is multiplied while two are copied.
 constexpr uint32_t SLAB_PIXELS = 256, SLAB_CHANNELS = 64, SLAB_THREADS = 128, SLAB_STAGES = 3, WARP_PIXELS = 64;
 constexpr uint32_t FRAGMENTS_M = WARP_PIXELS / 16, FRAGMENTS_N = SLAB_CHANNELS / 8;
 static_assert(SLAB_PIXELS == SLAB_THREADS / WARP * WARP_PIXELS, "the warps share the pixels; each has all channels");
@@ -63,14 +63,12 @@ struct SlabStage {
 };
 constexpr uint32_t SLAB_PASS = SLAB_THREADS / DEPTH_CHUNKS, SLAB_COPIES = SLAB_PIXELS / SLAB_PASS;  // rows at a time, rows per thread
 static_assert(SLAB_PASS % 8 == 0, "the swizzles repeat after eight rows, so a thread's chunks lie the same in each pass");
-static_assert(3 * SLAB_COPIES <= 32, "a word tells which of a thread's rows are inside the image, for three kernel rows");
+static_assert(SLAB_COPIES <= 32, "a word tells which of a thread's rows are inside the image");
 struct SlabTiles {
     SlabStage stages[SLAB_STAGES];
     Position pixels[SLAB_PIXELS];
-    // Per branch, column tap and thread, bit SLAB_COPIES a + j: row j of the thread's copies, moved by tap a of the rows, is inside the image.
-    uint32_t inside[MAX_BRANCHES][3][SLAB_THREADS];
 };
-constexpr uint32_t SLAB_BYTES = 100736;
+constexpr uint32_t SLAB_BYTES = 88448;
 static_assert(sizeof(SlabTiles) == SLAB_BYTES, "as the kernels' headers say");
 static_assert(sizeof(SlabStage) % 128 == 0, "the swizzle counts from bank 0");
 static_assert(sizeof(SlabTiles::stages) >= SLAB_PIXELS * SLAB_CHANNELS * sizeof(float), "the sums are staged where the slabs were");
@@ -82,6 +80,7 @@ struct Forward {
     static constexpr uint32_t ROW_CHUNKS = DEPTH_CHUNKS;  // of a row of the weights
     DEVICE static uint32_t depth(const SdcSpec& s) { return s.c_in; }
     DEVICE static uint32_t pitch(const SdcSpec& s) { return s.c_in; }
+    DEVICE static uint32_t weight_pitch(const SdcSpec&) { return 1; }  // distance of weights along the depth
     DEVICE static uint32_t start(const SdcSpec&, uint32_t) { return 0; }
     // The output and input channel of chunk `chunk` in row `row` of the weights, and its place in the tile.
     struct Weight { uint32_t o, i; };
@@ -98,6 +97,7 @@ struct Adjoint {
     static constexpr uint32_t ROW_CHUNKS = SLAB_CHANNELS / CHUNK;
     DEVICE static uint32_t depth(const SdcSpec& s) { return s.c_out; }
     DEVICE static uint32_t pitch(const SdcSpec& s) { return concat_channels(s); }
+    DEVICE static uint32_t weight_pitch(const SdcSpec& s) { return TAPS * s.c_in; }
     DEVICE static uint32_t start(const SdcSpec& s, uint32_t branch) { return branch * s.c_out; }
     using Weight = Forward::Weight;
     DEVICE static Weight weight(uint32_t row, uint32_t chunk, uint32_t column, uint32_t depth) { return {depth + row, column + chunk * CHUNK}; }
@@ -108,9 +108,9 @@ struct Adjoint {
 };
 
 // A step of the depth: the slab of kernel row `row`, for all column taps if tiles are whole rows, else for `column` alone.
-struct SlabStep { uint32_t branch, channel, row, column; };
+struct SlabStep { uint32_t branch, row, column, channel; };
 
-// The steps that a tile needs, in the order branch, channel, row, column.
+// The steps that a tile needs, in the order branch, row, column, channel: most steps only move on along the channels.
 template <class Pass> struct SlabSteps {
     const SdcSpec& s;
     bool whole;
@@ -129,21 +129,23 @@ template <class Pass> struct SlabSteps {
     DEVICE bool needed(const SlabStep& t) const {
         return reached >> (3 * t.branch + t.row) & 1 && (whole || t.column == 1 || sideways(t.branch));
     }
-    DEVICE void increment(SlabStep& t) const {
+    DEVICE void next_tap(SlabStep& t) const {
         if (!whole && ++t.column < 3) return;
         t.column = whole ? 1 : 0;
         if (++t.row < 3) return;
         t.row = 0;
-        if ((t.channel += MMA_K) < Pass::depth(s)) return;
-        t.channel = 0;
         t.branch++;
     }
     DEVICE SlabStep first(uint32_t branch) const {
-        SlabStep t{branch, 0, 0, whole ? 1u : 0u};
-        return needed(t) ? t : after(t);
+        SlabStep t{branch, 0, whole ? 1u : 0u, 0};
+        while (!needed(t)) next_tap(t);
+        return t;
     }
     DEVICE SlabStep after(SlabStep t) const {
-        do increment(t);
+        t.channel += MMA_K;
+        if (t.channel < Pass::depth(s)) return t;
+        t.channel = 0;
+        do next_tap(t);
         while (!done(t) && !needed(t));
         return t;
     }
@@ -160,57 +162,60 @@ template <class Pass> struct SlabCopies {
     SlabTiles& tiles;
     uint32_t first_pixel, first_column;
 
+    // What the steps of one tap share: the number of this thread's first value of the slab, and its first value of the weights, at channel 0;
+    // bit j: whether row j of its copies is inside the image; bit b: whether column tap b is needed.
+    uint32_t index, inside, columns;
+    const bf16* w_first;
+
+    DEVICE static uint32_t row() { return threadIdx.x / DEPTH_CHUNKS; }
+    DEVICE static uint32_t chunk() { return threadIdx.x % DEPTH_CHUNKS; }
+    DEVICE static uint32_t w_row() { return threadIdx.x / Pass::ROW_CHUNKS; }
+    DEVICE static uint32_t w_chunk() { return threadIdx.x % Pass::ROW_CHUNKS; }
+
     // How far a step moves its slab.
     DEVICE uint32_t dy(uint32_t branch, uint32_t row) const { return tap_distance(row, s.dilations[branch], Pass::MIRRORED); }
     DEVICE uint32_t dx(uint32_t branch, uint32_t column) const {
         return steps.whole ? 0 : tap_distance(column, s.dilations[branch], Pass::MIRRORED);
     }
-    // Writes this thread's part of `inside`, which only it reads.
-    DEVICE void find_inside(uint32_t begin) const {
-#pragma unroll 1
-        for (uint32_t n = begin * 3; n < steps.end * 3; n++) {
-            uint32_t branch = n / 3, column = n % 3, x = dx(branch, column), bits = 0;
-            if (steps.whole && column != 1) continue;
-#pragma unroll
-            for (uint32_t j = 0; j < SLAB_COPIES; j++) {
-                Position at = tiles.pixels[threadIdx.x / DEPTH_CHUNKS + j * SLAB_PASS];
-#pragma unroll
-                for (uint32_t a = 0; a < 3; a++) bits |= (at.y + dy(branch, a) < s.h && at.x + x < s.w ? 1u : 0u) << (SLAB_COPIES * a + j);
-            }
-            tiles.inside[branch][column][threadIdx.x] = bits;
-        }
-    }
-    DEVICE void slab(bf16* target, const SlabStep& t) const {
-        uint32_t row = threadIdx.x / DEPTH_CHUNKS, chunk = threadIdx.x % DEPTH_CHUNKS, channel = t.channel + chunk * CHUNK;
-        uint32_t inside = channel < Pass::depth(s) ? tiles.inside[t.branch][t.column][threadIdx.x] >> (SLAB_COPIES * t.row) : 0;
-        uint32_t pixel = first_pixel + row + dy(t.branch, t.row) * s.w + dx(t.branch, t.column);
-        uint32_t index = pixel * Pass::pitch(s) + Pass::start(s, t.branch) + channel, next = SLAB_PASS * Pass::pitch(s);
-        target += depth_chunk(row, chunk);
+    DEVICE void aim(const SlabStep& t) {
+        uint32_t pixel = first_pixel + row() + dy(t.branch, t.row) * s.w + dx(t.branch, t.column);
+        index = pixel * Pass::pitch(s) + Pass::start(s, t.branch) + chunk() * CHUNK;
+        columns = steps.columns(t);
+        inside = 0;
 #pragma unroll
         for (uint32_t j = 0; j < SLAB_COPIES; j++) {
-            bool valid = inside >> j & 1;
-            cp_async16(target + j * SLAB_PASS * MMA_K, source + (valid ? index + j * next : 0), valid);
+            Position at = tiles.pixels[row() + j * SLAB_PASS];
+            inside |= (at.y + dy(t.branch, t.row) < s.h && at.x + dx(t.branch, t.column) < s.w ? 1u : 0u) << j;
         }
+        typename Pass::Weight at = Pass::weight(w_row(), w_chunk(), first_column, 0);
+        w_first = w.at[t.branch] + (at.o * TAPS + t.row * 3) * s.c_in + at.i;
+    }
+    // A copy of zeros reads nothing, so its address may be outside the buffer.
+    DEVICE void slab(bf16* target, const SlabStep& t) const {
+        uint32_t bits = t.channel + chunk() * CHUNK < Pass::depth(s) ? inside : 0, next = SLAB_PASS * Pass::pitch(s);
+        target += depth_chunk(row(), chunk());
+#pragma unroll
+        for (uint32_t j = 0; j < SLAB_COPIES; j++)
+            cp_async16(target + j * SLAB_PASS * MMA_K, source + (index + t.channel + j * next), bits >> j & 1);
     }
     DEVICE void weights(SlabStage& stage, const SlabStep& t) const {
         constexpr uint32_t PASS = SLAB_THREADS / Pass::ROW_CHUNKS, ROWS = SLAB_CHANNELS * DEPTH_CHUNKS / Pass::ROW_CHUNKS;
         static_assert(PASS % 8 == 0, "as for slabs");
-        uint32_t row = threadIdx.x / Pass::ROW_CHUNKS, chunk = threadIdx.x % Pass::ROW_CHUNKS, columns = steps.columns(t);
-        uint32_t place = Pass::place(row, chunk);
-        typename Pass::Weight at = Pass::weight(row, chunk, first_column, t.channel);
-        const bf16* w_row = w.at[t.branch] + t.row * 3 * s.c_in;
+        typename Pass::Weight at = Pass::weight(w_row(), w_chunk(), first_column, t.channel);
+        uint32_t place = Pass::place(w_row(), w_chunk());
 #pragma unroll
         for (uint32_t j = 0; j < ROWS; j += PASS) {
             bool valid = at.o + j < s.c_out && at.i < s.c_in;
-            const bf16* from = w_row + (valid ? (at.o + j) * TAPS * s.c_in + at.i : 0);
+            const bf16* from = w_first + (t.channel * Pass::weight_pitch(s) + j * TAPS * s.c_in);
 #pragma unroll
             for (uint32_t b = 0; b < 3; b++)
                 if (columns >> b & 1) cp_async16(stage.weights[b] + place + j * Pass::ROW_CHUNKS * CHUNK, from + b * s.c_in, valid);
         }
     }
     // One group of copies, empty past the last step, so that the number of groups to wait for is always the same.
-    DEVICE void fill(SlabStage& stage, const SlabStep& t) const {
+    DEVICE void fill(SlabStage& stage, const SlabStep& t) {
         if (!steps.done(t)) {
+            if (t.channel == 0) aim(t);
             slab(stage.slab, t);
             weights(stage, t);
         }
@@ -314,8 +319,7 @@ DEVICE void slab_product(SlabTiles& tiles, const bf16* source, const Bf16Branche
     __syncthreads();  // the positions are complete
 
     SlabSteps<Pass> steps(s, grid.lines_at(first), grid.whole, branch, end);
-    SlabCopies<Pass> copies{source, w, s, steps, tiles, first, blockIdx.y * SLAB_CHANNELS};
-    copies.find_inside(branch);
+    SlabCopies<Pass> copies{source, w, s, steps, tiles, first, blockIdx.y * SLAB_CHANNELS, 0, 0, 0, nullptr};
     SlabStep now = steps.first(branch), next = steps.after(now);
     copies.fill(tiles.stages[0], now);
     copies.fill(tiles.stages[1], next);
@@ -341,7 +345,7 @@ DEVICE void slab_product(SlabTiles& tiles, const bf16* source, const Bf16Branche
 // y = A(concat_k(w_k * x + b_k)); blockIdx.z is the branch. x: [N,H,W,I], each w: [O,3,3,I], each b: [O], y: [N,H,W,branches O].
 // Grid: tiles of the pixels, ceil(O / 64), branches.
 // FLOPs: 18 n h w branches c_out c_in. Bytes: 2 (n h w c_in + 9 branches c_out c_in + n h w branches c_out) + 4 branches c_out. Unit: matrix.
-// Dynamic shared memory: 100736 bytes.
+// Dynamic shared memory: 88448 bytes.
 KERNEL __launch_bounds__(128, 2)
     sdc_rows_bf16(const bf16* __restrict__ x, const __grid_constant__ Bf16Branches w, const __grid_constant__ BranchPointers b,
                   bf16* __restrict__ y, const __grid_constant__ SdcSpec s) {
@@ -367,7 +371,7 @@ REGISTER_KERNEL(sdc_rows_bf16)
 // of activation A that is x, the sum is then multiplied by A'. dz: [N,H,W,branches O], each w: [O,3,3,I], dx and y: [N,H,W,I].
 // Grid: tiles of the pixels, ceil(I / 64). Bytes without the read of dx and of y.
 // FLOPs: 18 n h w branches c_out c_in. Bytes: 2 (n h w branches c_out + 9 branches c_out c_in + n h w c_in). Unit: matrix.
-// Dynamic shared memory: 100736 bytes.
+// Dynamic shared memory: 88448 bytes.
 KERNEL __launch_bounds__(128, 2)
     sdc_rows_input_grad_bf16(const bf16* __restrict__ dz, const __grid_constant__ Bf16Branches w, bf16* __restrict__ dx, uint32_t dx_blank,
                              const bf16* __restrict__ y, uint32_t activation, const __grid_constant__ SdcSpec s) {
@@ -453,7 +457,7 @@ struct GradCopies {
     static constexpr uint32_t PASS = GRAD_THREADS / GRAD_CHUNKS, COPIES = GRAD_PIXELS / PASS;  // rows at a time, rows per thread
     static_assert(PASS % 8 == 0, "the swizzle repeats after eight rows, so a thread's chunks lie the same in each pass");
 
-    // Starts the copies of row j of this thread.
+    // Starts the copies of row j of this thread. A copy of zeros reads nothing, so its address may be outside the buffer.
     DEVICE void fill(GradStage& stage, const GradStep& t, uint32_t j) const {
         if (steps.done(t)) return;
         uint32_t row = threadIdx.x / GRAD_CHUNKS, chunk = threadIdx.x % GRAD_CHUNKS, first = t.tile * steps.grid.size;
@@ -461,14 +465,13 @@ struct GradCopies {
         uint32_t place = row_chunk<GRAD_CHANNELS>(row, chunk) + j * PASS * GRAD_CHANNELS;
         uint32_t dx = steps.grid.whole ? 0 : tap_distance(t.column, steps.dilation, false);
         Position at = steps.grid.at(first, row + j * PASS);
-        bool valid = at.y < s.h && o < s.c_out, inside_x = at.x + dx < s.w && i < s.c_in;
-        cp_async16(stage.dz + place, dz + (valid ? pixel * concat_channels(s) + branch * s.c_out + o : 0), valid);
+        cp_async16(stage.dz + place, dz + (pixel * concat_channels(s) + branch * s.c_out + o), at.y < s.h && o < s.c_out);
+        uint32_t h = at.x + dx < s.w && i < s.c_in ? s.h : 0;  // no row is inside an image without rows
 #pragma unroll
         for (uint32_t a = 0; a < 3; a++)
             if (t.rows >> a & 1) {
                 uint32_t dy = tap_distance(a, steps.dilation, false);
-                bool inside = inside_x && at.y + dy < s.h;
-                cp_async16(stage.x[a] + place, x + (inside ? (pixel + dy * s.w + dx) * s.c_in + i : 0), inside);
+                cp_async16(stage.x[a] + place, x + ((pixel + dy * s.w + dx) * s.c_in + i), at.y + dy < h);
             }
     }
     DEVICE void fill(GradStage& stage, const GradStep& t) const {
