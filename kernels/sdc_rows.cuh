@@ -229,22 +229,23 @@ template <class Pass> struct SlabCopies {
         for (uint32_t j = 0; j < SLAB_COPIES; j++)
             cp_async16(target + j * SLAB_PASS * MMA_K, source + (index + t.channel + j * next), bits >> j & 1);
     }
-    DEVICE void weights(SlabStage& stage, const SlabStep& t) const {
+    DEVICE void weights(bf16* target, const SlabStep& t, uint32_t column) const {
         constexpr uint32_t PASS = SLAB_THREADS / Pass::ROW_CHUNKS;
         constexpr uint32_t ROWS = SLAB_CHANNELS * DEPTH_CHUNKS / Pass::ROW_CHUNKS;
         static_assert(PASS % 8 == 0, "as for slabs");
         typename Pass::Weight at = Pass::weight(w_row(), w_chunk(), first_column, t.channel);
-        uint32_t place = Pass::place(w_row(), w_chunk());
+        const bf16* from = w_first + (t.channel * Pass::weight_pitch(s) + column * s.c_in);
+        target += Pass::place(w_row(), w_chunk());
 #pragma unroll
         for (uint32_t j = 0; j < ROWS; j += PASS) {
             bool valid = at.o + j < s.c_out && at.i < s.c_in;
-            const bf16* from = w_first + (t.channel * Pass::weight_pitch(s) + j * TAPS * s.c_in);
-#pragma unroll
-            for (uint32_t b = 0; b < 3; b++) {
-                bf16* target = stage.weights[b] + place + j * Pass::ROW_CHUNKS * CHUNK;
-                if (columns >> b & 1) cp_async16(target, from + b * s.c_in, valid);
-            }
+            cp_async16(target + j * Pass::ROW_CHUNKS * CHUNK, from + j * TAPS * s.c_in, valid);
         }
+    }
+    DEVICE void weights(SlabStage& stage, const SlabStep& t) const {
+        if (columns != 7) return weights(stage.weights[t.column], t, t.column);  // one column alone, see SlabSteps
+#pragma unroll
+        for (uint32_t b = 0; b < 3; b++) weights(stage.weights[b], t, b);
     }
     // One group of copies, empty past the last step, so that the number of groups to wait for is always the same.
     DEVICE void fill(SlabStage& stage, const SlabStep& t) {
