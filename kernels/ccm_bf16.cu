@@ -487,8 +487,8 @@ static_assert(Backward64::THREADS == 128, "as launched");
 // ds += dy β + d0 + 2 (s-u) d2, du += dy (1-β) + d1 - 2 (s-u) d2, for c <= 64. s, u, h, beta, dy, ds, du, s_finish,
 // u_finish, dz_gate, dz_mix: [rows, c], w_mix: [c, 3c], w_gate: [c, c]. ds_blank: ds stands for zeros and is not read.
 // s_finish, if not null: the sum is multiplied by the slope of s_activation at the output s_finish, most often s
-// itself. The same for u. ds and du are two buffers. accumulated: how many of the two are read. One block per 64 rows.
-// FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 accumulated rows c. Unit: matrix.
+// itself. The same for u. ds and du are two buffers. adds_s, adds_u: 1 if it is read, else 0. One block per 64 rows.
+// FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 (adds_s + adds_u) rows c. Unit: matrix.
 // Dynamic shared memory: 73728 bytes.
 KERNEL __launch_bounds__(128, 3)
     ccm_input_grad_bf16_64(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
@@ -507,7 +507,7 @@ static_assert(sizeof(BackwardTiles<Backward128>) == 114688 && 114688 <= TWO_BLOC
 static_assert(Backward128::THREADS == 128, "as launched");
 
 // As ccm_input_grad_bf16_64, for c <= 128. One block per 64 rows.
-// FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 accumulated rows c. Unit: matrix.
+// FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 (adds_s + adds_u) rows c. Unit: matrix.
 // Dynamic shared memory: 114688 bytes.
 KERNEL __launch_bounds__(128, 2)
     ccm_input_grad_bf16_128(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
@@ -526,7 +526,7 @@ static_assert(sizeof(BackwardTiles<Backward256>) == 229376 && 229376 <= ONE_BLOC
 static_assert(Backward256::THREADS == 256, "as launched");
 
 // As ccm_input_grad_bf16_64, for c <= 256. One block per 64 rows.
-// FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 accumulated rows c. Unit: matrix.
+// FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 (adds_s + adds_u) rows c. Unit: matrix.
 // Dynamic shared memory: 229376 bytes.
 KERNEL __launch_bounds__(256, 1)
     ccm_input_grad_bf16_256(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
@@ -545,7 +545,7 @@ static_assert(sizeof(BackwardTiles<Backward512>) == 229376 && 229376 <= ONE_BLOC
 static_assert(Backward512::THREADS == 128, "as launched");
 
 // As ccm_input_grad_bf16_64, for c <= 512. One block per 32 rows.
-// FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 accumulated rows c. Unit: matrix.
+// FLOPs: 8 rows c c + 24 rows c. Bytes: 18 rows c + 8 c c + 2 (adds_s + adds_u) rows c. Unit: matrix.
 // Dynamic shared memory: 229376 bytes.
 KERNEL __launch_bounds__(128, 1)
     ccm_input_grad_bf16_512(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,

@@ -5,7 +5,8 @@
 #include "taps.cuh"
 
 // y = A(w * x + b). x: [N,H,W,I], w: [O,kH,kW,I], b: [O] or null, y: [N,Hout,Wout,O].
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out).
 KERNEL __launch_bounds__(128)
     conv2d(const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ y, Conv2dSpec s) {
     SHARED(GemmTiles, tiles);
@@ -20,7 +21,8 @@ REGISTER_KERNEL(conv2d)
 
 // dx += wᵀ * dz: an input pixel gathers from every output pixel that reads it. dz: [N,Hout,Wout,O], w: [O,kH,kW,I], dx: [N,H,W,I].
 // With stride 2, three quarters of the products are with zeros; the FLOPs do not count them.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in + (1 + adds) n h w c_in).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in + (1 + adds) n h w c_in).
 KERNEL __launch_bounds__(128)
     conv2d_input_grad(const float* __restrict__ dz, const float* __restrict__ w, float* __restrict__ dx, uint32_t blank, Conv2dSpec s) {
     SHARED(GemmTiles, tiles);
@@ -36,7 +38,8 @@ REGISTER_KERNEL(conv2d_input_grad)
 
 // partial[s] = Σ x dz over split s of the output pixels; sum_splits adds them up.
 // x: [N,H,W,I], dz: [N,Hout,Wout,O], partial: [splits,O,kH,kW,I].
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + n h_out w_out c_out + splits c_out kernel kernel c_in).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 4 (n h w c_in + n h_out w_out c_out + splits c_out kernel kernel c_in).
 KERNEL __launch_bounds__(128)
     conv2d_weight_grad(const float* __restrict__ x, const float* __restrict__ dz, float* __restrict__ partial, Conv2dSpec s) {
     SHARED(GemmTiles, tiles);
@@ -102,7 +105,8 @@ DEVICE void few_inputs(FewTiles& tiles, const float* x, const float* w, const Co
 }
 
 // As conv2d, for up to 4 input channels and a kernel of at most 3x3. Bound by memory.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out).
 KERNEL __launch_bounds__(128)
     conv2d_few_inputs(const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ y,
                       Conv2dSpec s) {
@@ -112,7 +116,8 @@ KERNEL __launch_bounds__(128)
 REGISTER_KERNEL(conv2d_few_inputs)
 
 // The same with y in bf16.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias) + 2 n h_out w_out c_out.
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias) + 2 n h_out w_out c_out.
 KERNEL __launch_bounds__(128)
     conv2d_few_inputs_bf16(const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b, bf16* __restrict__ y,
                            Conv2dSpec s) {
@@ -177,7 +182,8 @@ template <class T> DEVICE void few_outputs(const T* x, const float* w, const flo
 }
 
 // As conv2d, for up to 4 output channels. Bound by memory.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out).
 KERNEL __launch_bounds__(256)
     conv2d_few_outputs(const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ y,
                        Conv2dSpec s) {
@@ -186,7 +192,8 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(conv2d_few_outputs)
 
 // The same with x in bf16.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 n h w c_in + 4 (c_out kernel kernel c_in + bias + n h_out w_out c_out).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 2 n h w c_in + 4 (c_out kernel kernel c_in + bias + n h_out w_out c_out).
 KERNEL __launch_bounds__(256)
     conv2d_few_outputs_bf16(const bf16* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ y,
                             Conv2dSpec s) {
@@ -225,7 +232,8 @@ template <class Add> DEVICE void few_outputs_input_grad(const float* dz, const f
 }
 
 // As conv2d_input_grad, for up to 4 output channels. Bound by memory.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in + (1 + adds) n h w c_in).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in + (1 + adds) n h w c_in).
 KERNEL __launch_bounds__(256)
     conv2d_few_outputs_input_grad(const float* __restrict__ dz, const float* __restrict__ w, float* __restrict__ dx, uint32_t blank,
                                   Conv2dSpec s) {
@@ -234,7 +242,8 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(conv2d_few_outputs_input_grad)
 
 // The same with dx in bf16, then dx *= S(slope_of) if slope_of is not null, and one rounding. sloped: 1 if there is a slope, else 0.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in) + 2 (1 + adds + sloped) n h w c_in.
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in) + 2 (1 + adds + sloped) n h w c_in.
 KERNEL __launch_bounds__(256)
     conv2d_few_outputs_input_grad_bf16(const float* __restrict__ dz, const float* __restrict__ w, bf16* __restrict__ dx, uint32_t blank,
                                        const bf16* __restrict__ slope_of, uint32_t activation, Conv2dSpec s) {
@@ -293,7 +302,8 @@ DEVICE void few_weight_grad(LaneSums& sums, const X* x, const Dz* dz, float* par
 }
 
 // As conv2d_weight_grad, for up to 4 input channels. Bound by memory.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + n h_out w_out c_out + splits c_out kernel kernel c_in).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 4 (n h w c_in + n h_out w_out c_out + splits c_out kernel kernel c_in).
 KERNEL __launch_bounds__(256)
     conv2d_few_inputs_weight_grad(const float* __restrict__ x, const float* __restrict__ dz, float* __restrict__ partial, Conv2dSpec s) {
     SHARED(LaneSums, sums);
@@ -302,7 +312,8 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(conv2d_few_inputs_weight_grad)
 
 // The same with dz in bf16.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + splits c_out kernel kernel c_in) + 2 n h_out w_out c_out.
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 4 (n h w c_in + splits c_out kernel kernel c_in) + 2 n h_out w_out c_out.
 KERNEL __launch_bounds__(256)
     conv2d_few_inputs_weight_grad_bf16(const float* __restrict__ x, const bf16* __restrict__ dz, float* __restrict__ partial, Conv2dSpec s) {
     SHARED(LaneSums, sums);
@@ -311,7 +322,8 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(conv2d_few_inputs_weight_grad_bf16)
 
 // As conv2d_weight_grad, for up to 4 output channels. Bound by memory.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + n h_out w_out c_out + splits c_out kernel kernel c_in).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 4 (n h w c_in + n h_out w_out c_out + splits c_out kernel kernel c_in).
 KERNEL __launch_bounds__(256)
     conv2d_few_outputs_weight_grad(const float* __restrict__ x, const float* __restrict__ dz, float* __restrict__ partial, Conv2dSpec s) {
     SHARED(LaneSums, sums);
@@ -320,7 +332,8 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(conv2d_few_outputs_weight_grad)
 
 // The same with x in bf16.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 n h w c_in + 4 (n h_out w_out c_out + splits c_out kernel kernel c_in).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 2 n h w c_in + 4 (n h_out w_out c_out + splits c_out kernel kernel c_in).
 KERNEL __launch_bounds__(256)
     conv2d_few_outputs_weight_grad_bf16(const bf16* __restrict__ x, const float* __restrict__ dz, float* __restrict__ partial,
                                         Conv2dSpec s) {
@@ -330,7 +343,8 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(conv2d_few_outputs_weight_grad_bf16)
 
 // As conv2d.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 4 (n h w c_in + c_out kernel kernel c_in + bias + n h_out w_out c_out).
 KERNEL __launch_bounds__(256)
     conv2d_naive(const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ y, Conv2dSpec s) {
     uint32_t index = blockIdx.x * blockDim.x + threadIdx.x;
@@ -341,7 +355,8 @@ KERNEL __launch_bounds__(256)
 REGISTER_KERNEL(conv2d_naive)
 
 // As conv2d_input_grad.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in + 2 n h w c_in).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 4 (n h_out w_out c_out + c_out kernel kernel c_in + 2 n h w c_in).
 KERNEL __launch_bounds__(256) conv2d_input_grad_naive(const float* __restrict__ dz, const float* __restrict__ w, float* __restrict__ dx, Conv2dSpec s) {
     uint32_t index = blockIdx.x * blockDim.x + threadIdx.x;
     if (index < input_pixels(s) * s.c_in) dx[index] += naive_input_grad(s, dz, w, index / s.c_in, index % s.c_in, s.c_out, 0);
@@ -349,7 +364,8 @@ KERNEL __launch_bounds__(256) conv2d_input_grad_naive(const float* __restrict__ 
 REGISTER_KERNEL(conv2d_input_grad_naive)
 
 // dw += Σ x dz. x: [N,H,W,I], dz: [N,Hout,Wout,O], dw: [O,kH,kW,I].
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 4 (n h w c_in + n h_out w_out c_out + 2 c_out kernel kernel c_in).
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 4 (n h w c_in + n h_out w_out c_out + 2 c_out kernel kernel c_in).
 KERNEL __launch_bounds__(256) conv2d_weight_grad_naive(const float* __restrict__ x, const float* __restrict__ dz, float* __restrict__ dw, Conv2dSpec s) {
     uint32_t index = blockIdx.x * blockDim.x + threadIdx.x;
     if (index < s.c_out * tap_count(s) * s.c_in) dw[index] += naive_weight_grad(s, x, dz, index, s.c_out, 0);

@@ -2,7 +2,7 @@
 // its adjoints on tensor cores, for any kernel, stride and dilation. conv3x3_bf16.cu has the kernels for the layers of the networks.
 //
 // Activations and their gradients are bf16 and have whole chunks of channels; weights are rounded copies of the f32 ones. Sums and bias
-// are f32. Each stored value is rounded once, to nearest even, so that it has a relative error of at most u = 2^-9.
+// are f32. Each stored value is rounded once, to nearest even, so that it has a relative error of at most u = 2^-8.
 //
 // Every convolution is an implicit GEMM, see mma_pipeline.cuh: the loaders copy rows or columns of the im2col matrix chunk by chunk from
 // the image, without storing the matrix. A chunk never spans two taps. Bound by arithmetic with about 64 channels or more, by memory with
@@ -95,7 +95,8 @@ using WeightTiles = MmaTiles<CHANNELS_BF16, WEIGHTS_BF16>;
 static_assert(sizeof(PixelTiles) <= 48 * 1024 && sizeof(WeightTiles) <= 48 * 1024, "more static shared memory does not compile");
 
 // y = A(w * x + b). x: [N,H,W,I] bf16, w: [O,kH,kW,I] bf16, b: [O] or null, y: [N,Hout,Wout,O] bf16.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 (n h w c_in + c_out kernel kernel c_in + n h_out w_out c_out) + 4 bias. Unit: matrix.
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 2 (n h w c_in + c_out kernel kernel c_in + n h_out w_out c_out) + 4 bias. Unit: matrix.
 KERNEL __launch_bounds__(128)
     conv2d_bf16(const bf16* __restrict__ x, const bf16* __restrict__ w, const float* __restrict__ b, bf16* __restrict__ y, Conv2dSpec s) {
     SHARED(PixelTiles, tiles);
@@ -110,7 +111,8 @@ REGISTER_KERNEL(conv2d_bf16)
 
 // dx += wᵀ * dz, then dx *= S(slope_of) if slope_of is not null. dz: [N,Hout,Wout,O] bf16, w: [O,kH,kW,I] bf16, dx, slope_of: [N,H,W,I]
 // bf16. sloped: 1 if there is a slope, else 0. With stride 2, three quarters of the products are with zeros.
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 (n h_out w_out c_out + c_out kernel kernel c_in + (1 + adds + sloped) n h w c_in). Unit: matrix.
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 2 (n h_out w_out c_out + c_out kernel kernel c_in + (1 + adds + sloped) n h w c_in). Unit: matrix.
 KERNEL __launch_bounds__(128)
     conv2d_input_grad_bf16(const bf16* __restrict__ dz, const bf16* __restrict__ w, bf16* __restrict__ dx, uint32_t blank,
                            const bf16* __restrict__ slope_of, uint32_t activation, Conv2dSpec s) {
@@ -126,7 +128,8 @@ REGISTER_KERNEL(conv2d_input_grad_bf16)
 
 // partial[s] = Σ x dz over split s of the output pixels; sum_splits adds them up.
 // x: [N,H,W,I] bf16, dz: [N,Hout,Wout,O] bf16, partial: [splits,O,kH,kW,I].
-// FLOPs: 2 n h_out w_out c_out kernel kernel c_in. Bytes: 2 (n h w c_in + n h_out w_out c_out) + 4 splits c_out kernel kernel c_in. Unit: matrix.
+// FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
+// Bytes: 2 (n h w c_in + n h_out w_out c_out) + 4 splits c_out kernel kernel c_in. Unit: matrix.
 KERNEL __launch_bounds__(128)
     conv2d_weight_grad_bf16(const bf16* __restrict__ x, const bf16* __restrict__ dz, float* __restrict__ partial, Conv2dSpec s) {
     SHARED(WeightTiles, tiles);

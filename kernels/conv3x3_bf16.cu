@@ -464,8 +464,8 @@ REGISTER_KERNEL(conv3x3_bf16)
 // dx += w^T * dz and then, if y is given, dx *= A'(z) as a function of y = A(z).
 // If dx_blank, dx stands for zeros and is not read.
 // dz: [N,H,W,O], w: [O,3,3,I], dx: [N,H,W,I], y: [N,H,W,I] or null; `activation` is A.
-// Grid: ceil(I/64) x ceil(H/16) ceil(W/16) x N. reads: 1, less 1 if dx_blank, plus 1 with y.
-// FLOPs: 18 n h w c_out c_in. Bytes: 2 (n h w (c_out + c_in + reads c_in) + 9 c_out c_in). Unit: matrix.
+// Grid: ceil(I/64) x ceil(H/16) ceil(W/16) x N. adds: 0 if dx_blank, else 1. sloped: 1 with y, else 0.
+// FLOPs: 18 n h w c_out c_in. Bytes: 2 (n h w (c_out + (1 + adds + sloped) c_in) + 9 c_out c_in). Unit: matrix.
 // Dynamic shared memory: 81920 bytes.
 KERNEL __launch_bounds__(128, 2)
     conv3x3_input_grad_bf16(const bf16* __restrict__ dz, const bf16* __restrict__ w, bf16* dx, uint32_t dx_blank,

@@ -9,7 +9,7 @@
 //! REGISTER_KERNEL(scale)
 //! ```
 //!
-//! with `Unit: matrix.` after the bytes if its products run on tensor cores, and a line `// Dynamic shared memory: 65536 bytes.` if
+//! with `Unit: matrix.` after the bytes if its products run on tensor cores; a formula does not span two lines, and a line `// Dynamic shared memory: 65536 bytes.` if
 //! it uses `DYN_SHARED`.
 
 use std::fmt::Write;
@@ -79,13 +79,12 @@ fn definition(text: &str, at: usize) -> Result<Definition<'_>, String> {
     let threads = bounds.split(',').next().unwrap_or_default().trim();
     let name = rest.split_once('(').ok_or_else(|| wrong("a name"))?.0.trim();
     let comment: Vec<&str> = text[..at].lines().rev().map_while(|line| Some(line.strip_prefix("//")?.trim())).collect();
-    let cost = comment.iter().find_map(|line| line.strip_prefix("FLOPs: ")).ok_or_else(|| wrong("a line `// FLOPs: ….`"))?;
-    let (flops, bytes) = cost.split_once(". Bytes: ").ok_or_else(|| wrong("`. Bytes: ….` after its FLOPs"))?;
-    let (bytes, matrix) = match bytes.strip_suffix(" Unit: matrix.") {
-        Some(bytes) => (bytes, true),
-        None => (bytes, false),
+    let between = |before: &str, what: &str| {
+        let found = comment.iter().find_map(|line| line.split_once(before)?.1.split_once('.').map(|(formula, _)| formula));
+        found.ok_or_else(|| wrong(what))
     };
-    let bytes = bytes.strip_suffix('.').ok_or_else(|| wrong("a full stop after its bytes"))?;
+    let (flops, bytes) = (between("FLOPs: ", "`FLOPs: ….`")?, between("Bytes: ", "`Bytes: ….`")?);
+    let matrix = comment.iter().any(|line| line.ends_with("Unit: matrix."));
     let summary = comment.last().copied().unwrap_or_default();
     let dynamic_shared = comment.iter().find_map(|line| line.strip_prefix("Dynamic shared memory: ")?.strip_suffix(" bytes."));
     Ok(Definition { name, threads, summary, flops, bytes, matrix, dynamic_shared: dynamic_shared.unwrap_or("0") })

@@ -6,7 +6,8 @@
 // y = A(concat_k(w_k * x + b_k)); blockIdx.z is the branch.
 // x: [N,H,W,I], each w: [O,3,3,I], each b: [O], y: [N,H,W,branches O].
 // Grid: tiles of the pixels, ceil(O / 64), branches.
-// FLOPs: 18 n h w branches c_out c_in. Bytes: 2 n h w (c_in + branches c_out) + branches c_out (18 c_in + 4). Unit: matrix.
+// FLOPs: 18 n h w branches c_out c_in.
+// Bytes: 2 n h w (c_in + branches c_out) + branches c_out (18 c_in + 4). Unit: matrix.
 // Dynamic shared memory: 88448 bytes.
 KERNEL __launch_bounds__(128, 2)
     sdc_rows_bf16(const bf16* __restrict__ x, const __grid_constant__ Bf16Branches w,
@@ -35,7 +36,8 @@ REGISTER_KERNEL(sdc_rows_bf16)
 // written. With y, the output of an activation A that is x itself, the sum is then multiplied by A'(z) = slope(y).
 // dz: [N,H,W,branches O], each w: [O,3,3,I], dx: [N,H,W,I], y: [N,H,W,I] or null.
 // Grid: tiles of the pixels, ceil(I / 64). The bytes are without the reads of dx and y.
-// FLOPs: 18 n h w branches c_out c_in. Bytes: 2 n h w (branches c_out + c_in) + 18 branches c_out c_in. Unit: matrix.
+// adds: 0 if dx_blank, else 1. sloped: 1 with y, else 0. FLOPs: 18 n h w branches c_out c_in.
+// Bytes: 2 n h w (branches c_out + (1 + adds + sloped) c_in) + 18 branches c_out c_in. Unit: matrix.
 // Dynamic shared memory: 88448 bytes.
 KERNEL __launch_bounds__(128, 2)
     sdc_rows_input_grad_bf16(const bf16* __restrict__ dz, const __grid_constant__ Bf16Branches w, bf16* __restrict__ dx,
@@ -298,7 +300,8 @@ struct GradBias {
 // may be null. blockIdx.z = k splits + s, so that branches with small dilations, which have most taps, start first.
 // x: [N,H,W,I], dz: [N,H,W,branches O], partial: [splits,branches,O,3,3,I], bias_partial: [splits,branches,O].
 // Grid: ceil(O / 64), ceil(I / 64), branches splits.
-// FLOPs: 18 n h w branches c_out c_in. Bytes: 2 n h w (c_in + branches c_out) + 36 splits branches c_out c_in. Unit: matrix.
+// FLOPs: 18 n h w branches c_out c_in.
+// Bytes: 2 n h w (c_in + branches c_out) + 4 splits branches c_out (9 c_in + 1). Unit: matrix.
 // Dynamic shared memory: 197760 bytes.
 KERNEL __launch_bounds__(256, 1)
     sdc_rows_weight_grad_bf16(const bf16* __restrict__ x, const bf16* __restrict__ dz, float* __restrict__ partial,

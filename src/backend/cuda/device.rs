@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::compiler::Arch;
 use super::driver::{self, Driver};
+use super::kernel::Kernel;
 use super::kernels::KERNELS;
 use super::memory::Memory;
 use super::watch::LaunchLog;
@@ -72,6 +73,11 @@ impl Cuda {
     /// The architecture that its kernels are compiled for; None on the emulator.
     pub fn arch(&self) -> Option<&'static Arch> {
         self.driver.arch()
+    }
+
+    /// Whether the device has enough shared memory for a block of `kernel`. The emulator has as much as an H100.
+    pub(crate) fn can_launch(&self, kernel: &Kernel) -> bool {
+        self.arch().is_none_or(|arch| kernel.dynamic_shared <= arch.shared_per_block)
     }
 
     /// Peak bytes allocated on the device so far.

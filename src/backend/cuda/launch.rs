@@ -138,6 +138,26 @@ impl Builder<'_> {
         self.overwritten(buffer, Format::F32)
     }
 
+    /// An output that may be absent; None is a null pointer. In formulas `name` is the number of its elements.
+    pub(crate) fn output_if(self, buffer: Option<&mut Buffer>, name: &'static str) -> Self {
+        let len = buffer.as_ref().map_or(0, |buffer| buffer.len());
+        let launch = match buffer {
+            Some(buffer) => self.output(buffer),
+            None => self.value(0u64),
+        };
+        launch.with(name, len)
+    }
+
+    /// As [`Builder::output_if`] in bf16.
+    pub(crate) fn bf16_output_if(self, buffer: Option<&mut Buffer>, name: &'static str) -> Self {
+        let len = buffer.as_ref().map_or(0, |buffer| buffer.len());
+        let launch = match buffer {
+            Some(buffer) => self.bf16_output(buffer),
+            None => self.value(0u64),
+        };
+        launch.with(name, len)
+    }
+
     /// A buffer that the kernel overwrites completely with bf16.
     pub(crate) fn bf16_output(self, buffer: &mut Buffer) -> Self {
         self.overwritten(buffer, Format::Bf16)

@@ -1,6 +1,6 @@
 //! Convolution, `kernels/conv2d.cu`. A 1x1 convolution without stride or padding uses the linear map of `kernels/linear.cu`.
 
-use super::{Conv2d, Conv2dSpec, cuda_bf16};
+use super::{Conv2d, Conv2dSpec, cuda_3x3, cuda_bf16};
 use crate::backend::cuda::gemm::tiles;
 use crate::backend::cuda::kernels::conv2d as kernel;
 use crate::backend::cuda::launch::blocks;
@@ -25,7 +25,9 @@ const COLUMNS: u32 = 16;
 /// Which kernels a convolution uses. Depends only on its shape and on how its images are stored.
 enum Route {
     Naive,
-    /// On tensor cores: both images are stored as bf16.
+    /// On tensor cores, 3x3 with padding 1: both images are stored as bf16.
+    Halo,
+    /// On tensor cores, any other: both images are stored as bf16.
     Bf16,
     /// Up to four output channels.
     FewOutputs,
@@ -43,6 +45,7 @@ impl Cuda {
         let narrow = spec.kernel <= FEW_KERNEL;
         match spec {
             _ if self.is_naive() => Route::Naive,
+            _ if images.iter().all(|image| image.is_bf16()) && cuda_3x3::fits(self, spec) => Route::Halo,
             _ if images.iter().all(|image| image.is_bf16()) && cuda_bf16::fits(spec) => Route::Bf16,
             _ if narrow && extents.c_out <= FEW => Route::FewOutputs,
             _ if narrow && extents.c_in <= FEW => Route::FewInputs,
@@ -69,6 +72,7 @@ fn forward(cuda: &Cuda, spec: &Conv2dSpec, [x, w]: [&Buffer; 2], b: Option<&Buff
     let extents = Extents::of(spec);
     let launch = match cuda.route(spec, [x, y]) {
         Route::Naive => cuda.launch_over(&kernel::CONV2D_NAIVE, y.len()).input(x).input(w).bias(b).output(y),
+        Route::Halo => return cuda_3x3::forward(cuda, spec, [x, w], b, y),
         Route::Bf16 => return cuda_bf16::forward(cuda, spec, [x, w], b, y),
         Route::FewOutputs if x.is_bf16() => {
             let launch = cuda.launch(&kernel::CONV2D_FEW_OUTPUTS_BF16, [blocks(extents.rows, GROUP_PIXELS), 1, 1]);
@@ -104,6 +108,7 @@ fn input_grad(
 ) -> Result<()> {
     let route = cuda.route(spec, [dz, dx]);
     match route {
+        Route::Halo => return cuda_3x3::input_grad(cuda, spec, [dz, w], dx, slope),
         Route::Bf16 => return cuda_bf16::input_grad(cuda, spec, [dz, w], dx, slope),
         Route::FewOutputs if dx.is_bf16() => {
             let launch = cuda.launch_over(&kernel::CONV2D_FEW_OUTPUTS_INPUT_GRAD_BF16, few_outputs_threads(spec));
@@ -122,7 +127,7 @@ fn input_grad(
                 launch.input(dz).input(w).sum(dx)
             }
             // A gradient with few channels is rarely needed: only the input image has so few.
-            Route::Bf16 | Route::FewInputs | Route::Tiled => {
+            Route::Halo | Route::Bf16 | Route::FewInputs | Route::Tiled => {
                 let launch = cuda.launch(&kernel::CONV2D_INPUT_GRAD, tiles(extents.inputs, extents.c_in));
                 launch.input(dz).input(w).sum(dx)
             }
@@ -145,6 +150,7 @@ fn weight_grad(cuda: &Cuda, spec: &Conv2dSpec, [x, dz]: [&Buffer; 2], dw: &mut B
             let launch = cuda.launch_over(&kernel::CONV2D_WEIGHT_GRAD_NAIVE, dw.len());
             launch.input(x).input(dz).update(dw).value(*spec).run()?;
         }
+        Route::Halo => return cuda_3x3::weight_grad(cuda, spec, [x, dz], dw, db),
         Route::Bf16 => return cuda_bf16::weight_grad(cuda, spec, [x, dz], dw, db),
         Route::FewOutputs => {
             let kernels = [&kernel::CONV2D_FEW_OUTPUTS_WEIGHT_GRAD, &kernel::CONV2D_FEW_OUTPUTS_WEIGHT_GRAD_BF16];

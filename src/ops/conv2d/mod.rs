@@ -5,6 +5,7 @@
 
 pub(super) mod cpu;
 pub(super) mod cuda;
+mod cuda_3x3;
 pub(super) mod cuda_bf16;
 pub(super) mod reference;
 mod tape;

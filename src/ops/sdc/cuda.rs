@@ -1,6 +1,6 @@
 //! Stacked dilated convolution, all branches in one launch, `kernels/sdc.cu`.
 
-use super::{MAX_BRANCHES, Sdc, SdcSpec};
+use super::{MAX_BRANCHES, Sdc, SdcSpec, cuda_bf16};
 use crate::backend::Storage;
 use crate::backend::cuda::gemm::{splits, tiles};
 use crate::backend::cuda::kernels::sdc as kernel;
@@ -13,7 +13,15 @@ use crate::ops::pointwise::cuda::finish;
 pub(super) const TAPS: usize = 9;
 
 pub(in crate::ops) fn run(cuda: &Cuda, call: Sdc<'_, Buffer>) -> Result<()> {
+    let in_bf16 = |images: [&Buffer; 2], spec| images.iter().all(|image| image.is_bf16()) && cuda_bf16::fits(cuda, spec);
     match call {
+        Sdc::Forward { spec, x, w, b, y } if in_bf16([x, y], spec) => cuda_bf16::forward(cuda, spec, x, w, b, y),
+        Sdc::InputGrad { spec, dz, w, dx, slope } if in_bf16([dz, dx], spec) => {
+            cuda_bf16::input_grad(cuda, spec, dz, w, dx, slope)
+        }
+        Sdc::WeightGrad { spec, x, dz, dw, db } if in_bf16([x, dz], spec) => {
+            cuda_bf16::weight_grad(cuda, spec, [x, dz], dw, db)
+        }
         Sdc::Forward { spec, x, w, b, y } => {
             let extents = Extents::of(spec);
             let launch = if cuda.is_naive() {
@@ -69,14 +77,7 @@ pub(super) fn split_product(
     let splits = splits(m as usize * n as usize * branches, extents.pixels);
     let mut partial = cuda.alloc(splits as usize * branches * len)?;
     stage([m, n, splits], &mut partial)?;
-    let launch = cuda.launch_over(&kernel::SDC_SUM_SPLITS, branches * len);
-    launch
-        .input(&partial)
-        .sums::<MAX_BRANCHES>(dw)
-        .number("splits", splits)
-        .number("branches", spec.branches)
-        .number("len", len as u32)
-        .run()
+    cuda_bf16::add_splits(cuda, spec, &partial, splits, dw)
 }
 
 /// Dimensions of a stacked dilated convolution.

@@ -4,6 +4,7 @@
 
 pub(super) mod cpu;
 pub(super) mod cuda;
+mod cuda_bf16;
 pub(super) mod reference;
 mod tape;
 
