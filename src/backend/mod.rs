@@ -150,6 +150,14 @@ pub trait Storage: Clone + Send + Sync + 'static {
     fn copy(&self, source: &Self::Buffer, target: &mut Self::Buffer) -> Result<()>;
     /// Number of elements.
     fn len(&self, buffer: &Self::Buffer) -> usize;
+    /// Bytes in which each element of a buffer is stored. Used only by profilers.
+    fn element_bytes(&self, _buffer: &Self::Buffer) -> usize {
+        size_of::<Self::Elem>()
+    }
+    /// Whether a buffer stands for zeros that are not written, so that an addition to it does not read it. Used only by profilers.
+    fn is_blank(&self, _buffer: &Self::Buffer) -> bool {
+        false
+    }
     /// Runs `work`, or replays the recording of it in `program`. Each run must perform the same operations on the same buffers,
     /// so values that change between runs must be written to buffers beforehand. Buffers allocated inside `work` must be dropped
     /// inside it, and `work` may not upload or download.

@@ -137,7 +137,7 @@ impl<B: Backend> Backend for Observed<B> {
         let len = |buffer: &B::Buffer| self.inner.len(buffer);
         let contract = call.call().contract(&len);
         let (matrix, saved) = (self.inner.matrix_flops(call.call()), self.inner.saved_flops(call.call()));
-        let work = Work { matrix, saved, ..contract.work(size_of::<B::Elem>()) };
+        let work = Work { matrix, saved, ..contract.work(&|buffer| self.inner.element_bytes(buffer), &|buffer| self.inner.is_blank(buffer)) };
         let (op, phase) = (contract.op, contract.phase);
         drop(contract);
         self.observe(op, phase, work, || self.inner.execute(call))
@@ -225,11 +225,20 @@ impl<B: Backend> Storage for Observed<B> {
     }
 
     fn copy(&self, source: &B::Buffer, target: &mut B::Buffer) -> Result<()> {
-        self.moved("copy", None, 2 * self.len(source), || self.inner.copy(source, target))
+        let bytes = self.len(source) * (self.element_bytes(source) + self.element_bytes(target));
+        self.observe("copy", None, Work::traffic(bytes as u64), || self.inner.copy(source, target))
     }
 
     fn len(&self, buffer: &B::Buffer) -> usize {
         self.inner.len(buffer)
+    }
+
+    fn element_bytes(&self, buffer: &B::Buffer) -> usize {
+        self.inner.element_bytes(buffer)
+    }
+
+    fn is_blank(&self, buffer: &B::Buffer) -> bool {
+        self.inner.is_blank(buffer)
     }
 
     fn repeat(&self, (): &mut (), work: impl FnOnce() -> Result<()>) -> Result<()> {

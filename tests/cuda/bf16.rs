@@ -193,6 +193,7 @@ fn check_convolution<B: Backend>(device: &B, spec: &Conv2dSpec, seed: u32) {
             device.run(Conv2d::Forward { spec, x: &xb, w: &wb, b: Some(&bb), y })
         });
         y.check(&format!("y of {spec:?}"), &found, is_stored(&y_shape));
+        check_pooled(device, spec, &y_shape, [&xb, &wb, &bb], &found);
         check_gradient(device, (&format!("dx of {spec:?}"), &x_shape), &dx, |dx, slope| {
             device.run(Conv2d::InputGrad { spec, dz: &dzb, w: &wb, dx, slope })
         });
@@ -202,6 +203,21 @@ fn check_convolution<B: Backend>(device: &B, spec: &Conv2dSpec, seed: u32) {
     });
     dw.check(&format!("dw of {spec:?}"), &found[0], false);
     db.check(&format!("db of {spec:?}"), &found[1], false);
+}
+
+/// A convolution that also pools gives the same y and its maxima.
+fn check_pooled<B: Backend>(device: &B, spec: &Conv2dSpec, y_shape: &Shape, [x, w, b]: [&B::Buffer; 3], wanted: &[f64]) {
+    let Ok(pool) = PoolSpec::new(y_shape, 2) else { return };
+    let mut pooled = device.alloc_activation(&pool.output().unwrap()).unwrap();
+    let y = overwritten_image(device, y_shape, |y| {
+        device.run(Conv2d::ForwardPooled { spec, pool: &pool, x, w, b: Some(b), y, pooled: &mut pooled })
+    });
+    assert_eq!(y, wanted);
+    let oracle = oracle();
+    let [maxima] = overwritten(&oracle, [pool.output().unwrap().len()], |[maxima]| {
+        oracle.run(MaxPool::Forward { spec: &pool, x: &y, v: &y, y: maxima })
+    });
+    assert_eq!(download(device, &pooled), maxima);
 }
 
 /// Every kernel size and stride, several dilations and paddings; channels below, equal to and above a tile of 64, pixels below and above

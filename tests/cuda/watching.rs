@@ -53,7 +53,10 @@ fn the_cost_of_kernels_matches_that_of_their_operation(open: &Open) {
         for span in spans.iter().filter(|span| !span.kernels.is_empty()) {
             let sum: Work = span.kernels.iter().map(|kernel| kernel.launch.work).sum();
             let place = format!("{}: {} {:?}: kernels {sum:?}, operation {:?}", exercise.name, span.op, span.phase, span.work);
-            if span.kernels.len() == 1 && exercise.mode != Mode::Naive {
+            if span.kernels.len() == 1 && span.op == "max_pool" && exercise.mode == Mode::Bf16 {
+                // The operation's cost does not know that x gives the slope, and that a blank gradient is not read.
+                assert!(sum.flops == span.work.flops && sum.bytes <= span.work.bytes, "{place}");
+            } else if span.kernels.len() == 1 && exercise.mode != Mode::Naive {
                 single += 1;
                 assert!(sum == span.work, "{place}");
             } else {
@@ -75,7 +78,7 @@ fn every_kernel_is_launched_by_an_exercise(open: &Open) {
     for kernel in KERNELS.iter().copied().filter(|kernel| !exceptions.contains(&kernel.name)) {
         let own: Vec<_> = launches.iter().filter(|launch| launch.kernel == kernel.name).collect();
         assert!(!own.is_empty(), "no exercise launches {}", kernel.name);
-        let uses_matrix = kernel.name.ends_with("_bf16");
+        let uses_matrix = kernel.unit == Unit::Matrix;
         for launch in own {
             assert_eq!(launch.work.unit() == Unit::Matrix, uses_matrix, "{}", kernel.name);
             assert!(launch.work.bytes > 0 && (launch.work.flops > 0) == (kernel.flops != "0"), "{launch:?}");

@@ -1,5 +1,5 @@
 use orthoscope::Result;
-use orthoscope::ops::{Backend, Conv2d, Conv2dOptions, Conv2dSpec, Pointwise};
+use orthoscope::ops::{Backend, Conv2d, PoolSpec, Conv2dOptions, Conv2dSpec, Pointwise};
 use orthoscope::shape::Activation;
 use orthoscope::tape::Slope;
 use proptest::prelude::*;
@@ -282,10 +282,13 @@ fn every_call<B: Engine>(cuda: &B, x: [usize; 4], c_out: usize, kernel: usize, s
     let (mut y, mut dx) = (cuda.alloc_activation(&y_shape)?, cuda.gradient_of(&x)?);
     let (mut dw, mut db) = (cuda.zeros(w_len)?, cuda.zeros(c_out)?);
     cuda.run(Conv2d::Forward { spec: &spec, x: &x, w: &w, b: Some(&b), y: &mut y })?;
+    let pool = PoolSpec::new(&y_shape, 2)?;
+    let mut pooled = cuda.alloc_activation(&pool.output()?)?;
+    cuda.run(Conv2d::ForwardPooled { spec: &spec, pool: &pool, x: &x, w: &w, b: Some(&b), y: &mut y, pooled: &mut pooled })?;
     cuda.run(Conv2d::InputGrad { spec: &spec, dz: &dz, w: &w, dx: &mut dx, slope: None })?;
     let slope = Some(Slope { activation: Activation::Elu, y: &x });
     cuda.run(Conv2d::InputGrad { spec: &spec, dz: &dz, w: &w, dx: &mut dx, slope })?;
     cuda.run(Conv2d::WeightGrad { spec: &spec, x: &x, dz: &dz, dw: &mut dw, db: Some(&mut db) })?;
-    bench.keep(&[&y, &dx, &dw, &db])?;
+    bench.keep(&[&y, &pooled, &dx, &dw, &db])?;
     Ok(bench.found)
 }

@@ -255,6 +255,14 @@ impl Storage for Cuda {
         buffer.len
     }
 
+    fn element_bytes(&self, buffer: &Buffer) -> usize {
+        buffer.format.bytes()
+    }
+
+    fn is_blank(&self, buffer: &Buffer) -> bool {
+        buffer.is_blank()
+    }
+
     fn repeat(&self, program: &mut Program, work: impl FnOnce() -> Result<()>) -> Result<()> {
         self.advance(program, work)
     }

@@ -14,6 +14,7 @@ use crate::backend::cpu::{Buffer, Cpu};
 use crate::backend::{Phase, Storage};
 use crate::error::Result;
 use crate::ops::pointwise::cpu::finish;
+use crate::ops::pool::{self, MaxPool};
 
 pub(in crate::ops) fn run(cpu: &Cpu, call: Conv2d<'_, Buffer>) -> Result<()> {
     let cpu = &of_call(cpu, &call);
@@ -28,6 +29,13 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Conv2d<'_, Buffer>) -> Result<()> {
                 return dense(cpu, (x, shape.read), &weights, finish, (y, shape.write));
             }
             correlate(cpu, &shape, x, &weights, finish, y)
+        }
+        Conv2d::ForwardPooled { spec, pool, x, w, b, y, pooled } => {
+            run(cpu, Conv2d::Forward { spec, x, w, b, y: &mut *y })?;
+            // The maxima are those of the stored values.
+            cpu.settle(y)?;
+            pool::cpu::run(cpu, MaxPool::Forward { spec: pool, x: y, v: y, y: pooled });
+            Ok(())
         }
         Conv2d::InputGrad { spec, dz, w, dx, slope } => {
             let rounded = cpu.rounded(w)?;
@@ -51,7 +59,7 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Conv2d<'_, Buffer>) -> Result<()> {
 /// The device in the precision of a call.
 fn of_call(cpu: &Cpu, call: &Conv2d<'_, Buffer>) -> Cpu {
     cpu.between(match call {
-        Conv2d::Forward { x, y, .. } => [x, y],
+        Conv2d::Forward { x, y, .. } | Conv2d::ForwardPooled { x, y, .. } => [x, y],
         Conv2d::InputGrad { dz, dx, .. } => [dz, dx],
         Conv2d::WeightGrad { x, dz, .. } => [x, dz],
     })
@@ -74,7 +82,7 @@ fn add_input_grad(cpu: &Cpu, spec: &Conv2dSpec, (dz, w): (&Buffer, &Buffer), dx:
 /// The spec and phase of a call.
 fn case<'a>(call: &Conv2d<'a, Buffer>) -> (&'a Conv2dSpec, Phase) {
     match call {
-        Conv2d::Forward { spec, .. } => (spec, Phase::Forward),
+        Conv2d::Forward { spec, .. } | Conv2d::ForwardPooled { spec, .. } => (spec, Phase::Forward),
         Conv2d::InputGrad { spec, .. } => (spec, Phase::InputGradient),
         Conv2d::WeightGrad { spec, .. } => (spec, Phase::WeightGradient),
     }

@@ -9,6 +9,7 @@ use crate::backend::cuda::{Buffer, Cuda, Kernel};
 use crate::error::Result;
 use crate::ops::linear::{self, Linear, LinearSpec};
 use crate::ops::pointwise::cuda::finish;
+use crate::ops::pool::{self, MaxPool};
 use crate::tape::Slope;
 
 /// Most channels for the kernels of narrow layers, which do not tile the narrow side.
@@ -63,6 +64,13 @@ impl Cuda {
 pub(in crate::ops) fn run(cuda: &Cuda, call: Conv2d<'_, Buffer>) -> Result<()> {
     match call {
         Conv2d::Forward { spec, x, w, b, y } => forward(cuda, spec, [x, w], b, y),
+        Conv2d::ForwardPooled { spec, x, w, b, y, pooled, .. } if matches!(cuda.route(spec, [x, y]), Route::Halo) => {
+            cuda_3x3::forward(cuda, spec, [x, w], b, y, Some(pooled))
+        }
+        Conv2d::ForwardPooled { spec, pool, x, w, b, y, pooled } => {
+            forward(cuda, spec, [x, w], b, y)?;
+            pool::cuda::run(cuda, MaxPool::Forward { spec: pool, x: y, v: y, y: pooled })
+        }
         Conv2d::InputGrad { spec, dz, w, dx, slope } => input_grad(cuda, spec, [dz, w], dx, slope),
         Conv2d::WeightGrad { spec, x, dz, dw, db } => weight_grad(cuda, spec, [x, dz], dw, db),
     }
@@ -72,7 +80,7 @@ fn forward(cuda: &Cuda, spec: &Conv2dSpec, [x, w]: [&Buffer; 2], b: Option<&Buff
     let extents = Extents::of(spec);
     let launch = match cuda.route(spec, [x, y]) {
         Route::Naive => cuda.launch_over(&kernel::CONV2D_NAIVE, y.len()).input(x).input(w).bias(b).output(y),
-        Route::Halo => return cuda_3x3::forward(cuda, spec, [x, w], b, y),
+        Route::Halo => return cuda_3x3::forward(cuda, spec, [x, w], b, y, None),
         Route::Bf16 => return cuda_bf16::forward(cuda, spec, [x, w], b, y),
         Route::FewOutputs if x.is_bf16() => {
             let launch = cuda.launch(&kernel::CONV2D_FEW_OUTPUTS_BF16, [blocks(extents.rows, GROUP_PIXELS), 1, 1]);

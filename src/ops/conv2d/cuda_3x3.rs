@@ -28,10 +28,17 @@ fn tiles(spec: &Conv2dSpec) -> u32 {
     spec.h.div_ceil(TILE) * spec.w.div_ceil(TILE)
 }
 
-/// `y = A(w * x + b)`.
-pub(super) fn forward(cuda: &Cuda, spec: &Conv2dSpec, [x, w]: [&Buffer; 2], b: Option<&Buffer>, y: &mut Buffer) -> Result<()> {
+/// `y = A(w * x + b)`, and the maxima of y over windows of 2 x 2 pixels if they are wanted.
+pub(super) fn forward(
+    cuda: &Cuda,
+    spec: &Conv2dSpec,
+    [x, w]: [&Buffer; 2],
+    b: Option<&Buffer>,
+    y: &mut Buffer,
+    pooled: Option<&mut Buffer>,
+) -> Result<()> {
     let launch = cuda.launch(&kernel::CONV3X3_BF16, [spec.c_out.div_ceil(CHANNELS), tiles(spec), spec.n]);
-    let launch = launch.bf16_input(x).bf16_input(w).bias(b).bf16_output(y).bf16_output_if(None, "pooled");
+    let launch = launch.bf16_input(x).bf16_input(w).bias(b).bf16_output(y).bf16_output_if(pooled, "pooled");
     launch.value(*spec).run()
 }
 

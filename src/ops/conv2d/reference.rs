@@ -5,6 +5,7 @@
 
 use super::{Conv2d, Conv2dSpec};
 use crate::backend::Real;
+use crate::ops::pool::{self, MaxPool};
 use crate::ops::pointwise::reference::{activate_all, finish};
 
 pub(in crate::ops) fn run<T: Real>(call: Conv2d<'_, Vec<T>>) {
@@ -16,6 +17,10 @@ pub(in crate::ops) fn run<T: Real>(call: Conv2d<'_, Vec<T>>) {
             }
             each_product(spec, |p| y[p.pixel * c_out + p.o] += x[p.x] * w[p.w]);
             activate_all(spec.activation, y);
+        }
+        Conv2d::ForwardPooled { spec, pool, x, w, b, y, pooled } => {
+            run(Conv2d::Forward { spec, x, w, b, y: &mut *y });
+            pool::reference::run(MaxPool::Forward { spec: pool, x: y, v: y, y: pooled });
         }
         Conv2d::InputGrad { spec, dz, w, dx, slope } => {
             each_product(spec, |p| dx[p.x] += dz[p.pixel * spec.c_out as usize + p.o] * w[p.w]);

@@ -1,6 +1,6 @@
 use super::{Conv2d, Conv2dOptions, Conv2dSpec};
 use crate::error::Result;
-use crate::ops::Backend;
+use crate::ops::{Backend, PoolSpec};
 use crate::shape::Activation;
 use crate::tape::{Operation, Sweep, Tape, Var};
 
@@ -21,6 +21,32 @@ impl<B: Backend> Tape<B> {
                 y,
             })
         })
+    }
+}
+
+impl<B: Backend> Tape<B> {
+    /// [`Tape::conv2d`] and the [`Tape::max_pool`] of its result over windows of 2 x 2 pixels, as `[y, pooled]`. A device may
+    /// compute both at once.
+    ///
+    /// # Errors
+    /// As [`Conv2dSpec::new`]; an image smaller than a window.
+    pub fn conv2d_pooled(&mut self, x: Var, w: Var, b: Option<Var>, options: Conv2dOptions) -> Result<[Var; 2]> {
+        let bias = b.map(|b| self.shape(b));
+        let spec = Conv2dSpec::new(&self.shape(x), &self.shape(w), bias.as_ref(), options)?;
+        let pool = PoolSpec::new(&spec.output()?, 2)?;
+        let mut pooled = self.backend().alloc_activation(&pool.output()?)?;
+        let y = self.record(spec.output()?, Conv2dNode { spec, options, x, w, b }, |tape, y| {
+            tape.backend().run(Conv2d::ForwardPooled {
+                spec: &spec,
+                pool: &pool,
+                x: tape.buffer(x),
+                w: tape.buffer(w),
+                b: b.map(|b| tape.buffer(b)),
+                y,
+                pooled: &mut pooled,
+            })
+        })?;
+        Ok([y, self.selected_max(pool, y, pooled)?])
     }
 }
 

@@ -59,6 +59,12 @@ impl PoolSpec {
         Shape::new(&[self.n as usize, (self.h / self.window) as usize, (self.w / self.window) as usize, self.c as usize])
     }
 
+    /// Elements of all windows together, and of y.
+    pub(super) fn selected(&self) -> [usize; 2] {
+        let [_, windows, output] = self.lengths();
+        [windows, output]
+    }
+
     /// Elements of x, of all windows together, and of y.
     fn lengths(&self) -> [usize; 3] {
         let [n, h, w, c, window] = [self.n, self.h, self.w, self.c, self.window].map(|extent| extent as usize);
