@@ -47,13 +47,14 @@ DEVICE uint32_t reader(uint32_t i, uint32_t tap, uint32_t extent) {
 DEVICE float reader_weight(uint32_t tap) { return tap == 1 || tap == 2 ? 0.75f : 0.25f; }
 
 // dx += Uᵀ dy, gathered: every input collects from the 4x4 outputs that read it. dy: [N,2H,2W,C]; dx: [N,H,W,C], len elements.
-// FLOPs: 32 len. Bytes: 24 len.
-KERNEL __launch_bounds__(256) upsample2_grad(const float* __restrict__ dy, float* __restrict__ dx, UpsampleSpec s) {
+// FLOPs: 32 len. Bytes: 20 len + 4 adds len.
+KERNEL __launch_bounds__(256)
+    upsample2_grad(const float* __restrict__ dy, float* __restrict__ dx, uint32_t blank, UpsampleSpec s) {
     Quad quad = quad_at(element(), s.c);
     if (quad.pixel >= s.n * s.h * s.w) return;
     uint32_t column = quad.pixel % s.w, row = quad.pixel / s.w % s.h, top = quad.pixel / s.w / s.h * 2 * s.h;
     float* target = dx + quad.pixel * s.c + quad.channel;
-    float4 sum = load_quad(target, quad);
+    float4 sum = blank ? make_float4(0.0f, 0.0f, 0.0f, 0.0f) : load_quad(target, quad);
 #pragma unroll
     for (uint32_t i = 0; i < 16; i++) {
         uint32_t pixel = (top + reader(row, i / 4, s.h)) * 2 * s.w + reader(column, i % 4, s.w);

@@ -28,11 +28,11 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: Upsample<'_, Buffer>) -> Result<()>
             }
             finish(cuda, slope, dx, |dx| {
                 let launch = if cuda.is_naive() {
-                    cuda.launch_over(&kernel::UPSAMPLE2_GRAD_NAIVE, len)
+                    cuda.launch_over(&kernel::UPSAMPLE2_GRAD_NAIVE, len).input(dy).update(dx)
                 } else {
-                    cuda.launch_over(&kernel::UPSAMPLE2_GRAD, quads(spec))
+                    cuda.launch_over(&kernel::UPSAMPLE2_GRAD, quads(spec)).input(dy).sum(dx)
                 };
-                launch.input(dy).update(dx).value(*spec).with("len", len).run()
+                launch.value(*spec).with("len", len).run()
             })
         }
     }
