@@ -9,8 +9,9 @@ use super::cost::Variables;
 use super::device::Cuda;
 use super::driver::{Address, Launch};
 use super::kernel::Kernel;
+use super::operands::Operands;
 use super::storage::Buffer;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Maximum size in bytes of the arguments of a launch, including padding.
 const ARGUMENT_BYTES: usize = 768;
@@ -63,6 +64,7 @@ pub(crate) struct Builder<'a> {
     grid: [u32; 3],
     block: [u32; 3],
     arguments: Arguments,
+    operands: Operands,
     /// Variables of the cost formulas; only while launches are recorded.
     variables: Option<Variables>,
 }
@@ -71,7 +73,8 @@ impl Cuda {
     /// A launch of `kernel` on `grid`, with its default block of `kernel.threads` threads along x.
     pub(crate) fn launch(&self, kernel: &'static Kernel, grid: [u32; 3]) -> Builder<'_> {
         let arguments = Arguments { bytes: AlignedBytes([0; ARGUMENT_BYTES]), ranges: [(0, 0); ARGUMENTS], count: 0, end: 0 };
-        Builder { cuda: self, kernel, grid, block: [kernel.threads, 1, 1], arguments, variables: self.launches.variables() }
+        let (block, operands) = ([kernel.threads, 1, 1], Operands::new());
+        Builder { cuda: self, kernel, grid, block, arguments, operands, variables: self.launches.variables() }
     }
 
     /// A launch with one thread for each of `len` elements.
@@ -95,30 +98,39 @@ fn branch_addresses<const N: usize>(addresses: impl Iterator<Item = Address>) ->
 impl Builder<'_> {
     /// A buffer that the kernel reads.
     pub(crate) fn input(mut self, buffer: &Buffer) -> Self {
+        self.note(buffer, false);
         self.arguments.push(&buffer.address());
         self
     }
 
+    fn note(&mut self, buffer: &Buffer, written: bool) {
+        self.operands.push(buffer.address(), buffer.len() * size_of::<f32>(), written);
+    }
+
     /// An optional bias that the kernel reads; None is a null pointer. In formulas `bias` is the number of its elements.
     pub(crate) fn bias(mut self, buffer: Option<&Buffer>) -> Self {
+        buffer.into_iter().for_each(|buffer| self.note(buffer, false));
         self.arguments.push(&buffer.map_or(0, Buffer::address));
         self.with("bias", buffer.map_or(0, Buffer::len))
     }
 
     /// A buffer that the kernel writes.
     pub(crate) fn output(mut self, buffer: &mut Buffer) -> Self {
+        self.note(buffer, true);
         self.arguments.push(&buffer.address());
         self
     }
 
     /// Up to `N` buffers that the kernel reads, as one argument.
     pub(crate) fn inputs<const N: usize>(mut self, buffers: &[&Buffer]) -> Self {
+        buffers.iter().for_each(|buffer| self.note(buffer, false));
         self.arguments.push(&branch_addresses::<N>(buffers.iter().map(|buffer| buffer.address())));
         self
     }
 
     /// Up to `N` buffers that the kernel writes, as one argument.
     pub(crate) fn outputs<const N: usize>(mut self, buffers: &mut [Buffer]) -> Self {
+        buffers.iter().for_each(|buffer| self.note(buffer, true));
         self.arguments.push(&branch_addresses::<N>(buffers.iter().map(Buffer::address)));
         self
     }
@@ -146,7 +158,15 @@ impl Builder<'_> {
     }
 
     /// Launches the kernel.
+    ///
+    /// # Errors
+    /// A buffer that it writes is also another of its operands, or the device failed.
     pub(crate) fn run(self) -> Result<()> {
+        if let Some((first, second)) = self.operands.conflict() {
+            let name = self.kernel.name;
+            let reason = format!("kernel `{name}`: its buffers {first} and {second} share memory, and it writes to it");
+            return Err(Error::Device { device: self.cuda.driver.name(), reason });
+        }
         let arguments = &self.arguments;
         let mut slices: [&[u8]; ARGUMENTS] = [&[]; ARGUMENTS];
         for (slice, &(start, length)) in slices.iter_mut().zip(&arguments.ranges[..arguments.count]) {
@@ -154,5 +174,29 @@ impl Builder<'_> {
         }
         let launch = Launch { kernel: self.kernel, grid: self.grid, block: self.block, arguments: &slices[..arguments.count] };
         self.cuda.send(&launch, self.variables.as_ref())
+    }
+}
+
+#[cfg(all(test, feature = "emulator"))]
+mod tests {
+    use super::*;
+    use crate::backend::Storage;
+    use crate::backend::cuda::kernels::pointwise as kernel;
+
+    /// Two buffers with the same memory: what a mistake in a plan of memory would give.
+    #[test]
+    fn a_kernel_must_not_write_to_another_of_its_operands() {
+        let cuda = Cuda::emulator(1);
+        let (mut x, z) = (cuda.upload(&[1.0; 3]).unwrap(), cuda.upload(&[2.0; 3]).unwrap());
+        let (alias, mut y) = (x.alias(), z.alias());
+        let launch = |a: &Buffer, b: &Buffer, y: &mut Buffer| {
+            cuda.launch_over(&kernel::MUL, 3).input(a).input(b).output(y).number("len", 3).run()
+        };
+        let refused = launch(&z, &alias, &mut x).unwrap_err().to_string();
+        assert_eq!(refused, "emulator: kernel `mul`: its buffers 1 and 2 share memory, and it writes to it");
+        assert_eq!(cuda.download(&x).unwrap(), [1.0; 3]);
+        // Two inputs may be one buffer.
+        launch(&x, &alias, &mut y).unwrap();
+        assert_eq!(cuda.download(&y).unwrap(), [1.0; 3]);
     }
 }
