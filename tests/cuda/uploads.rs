@@ -60,5 +60,7 @@ fn threads_can_upload_at_once(open: &Open) {
             (0..20).for_each(|_| assert_written(&cuda, &written(&cuda, 5, 4_000), 4_000));
         })
     };
-    [thread(cuda.clone()), thread(cuda)].map(|thread| thread.join().unwrap());
+    for thread in [thread(cuda.clone()), thread(cuda)] {
+        thread.join().unwrap();
+    }
 }

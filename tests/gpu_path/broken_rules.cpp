@@ -345,6 +345,14 @@ void downloads_are_late() {
     HOLDS(host != ONES);
     OK(cuStreamSynchronize(gpu.stream));
     HOLDS(host == ONES);
+    until_deferred([] {
+        Gpu gpu;
+        CUdeviceptr y = gpu.memory(ONES);
+        std::vector<float> host(LEN);
+        OK(cuMemcpyDtoHAsync_v2(host.data(), y, BYTES, gpu.stream));
+        host[0] = 7;  // as another owner of the memory would
+        return cuStreamSynchronize(gpu.stream) == ILLEGAL_ADDRESS && host[1] != 1;
+    });
 }
 
 void pinned_memory_is_read_late() {

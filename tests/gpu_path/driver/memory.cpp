@@ -40,9 +40,9 @@ bool read_host(uintptr_t host, Bytes& to) {
     iovec local{to.data(), to.size()}, remote{(void*)host, to.size()};
     return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == ssize_t(to.size());
 }
-bool write_host(uintptr_t host, const char* from, size_t bytes) {
+void write_host(uintptr_t host, const char* from, size_t bytes) {
     iovec local{(void*)from, bytes}, remote{(void*)host, bytes};
-    return process_vm_writev(getpid(), &local, 1, &remote, 1, 0) == ssize_t(bytes);
+    if (process_vm_writev(getpid(), &local, 1, &remote, 1, 0) != ssize_t(bytes)) refuse(HOST_CHANGED, "freed before a download");
 }
 
 // Memory that a copy or fill of `bytes` may touch.
@@ -147,8 +147,8 @@ CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr target, const void* source, size_t byt
         bool in_graph = stream->capturing;  // a graph reads what is there when it runs
         copy.run = [=]() -> std::string {
             Bytes then = now;
-            if (late && !read_host(host, then)) refuse(HOST_CHANGED, "freed");
-            if (!in_graph && then != now) refuse(HOST_CHANGED);
+            if (late && !read_host(host, then)) refuse(HOST_CHANGED, "freed before an upload");
+            if (!in_graph && then != now) refuse(HOST_CHANGED, "before an upload");
             memcpy((void*)target, then.data(), bytes);
             return "";
         };
@@ -162,8 +162,16 @@ CUresult cuMemcpyDtoHAsync_v2(void* target, CUdeviceptr source, size_t bytes, CU
         auto host = (uintptr_t)target;
         if (!is_pinned(host, bytes)) not_in_capture(stream, HOST_IN_CAPTURE);
         Operation copy{"a download", {checked(source, bytes)}, nullptr, host, bytes, nullptr};
-        copy.run = [=] { return std::string(write_host(host, (const char*)source, bytes) ? "" : "no host memory"); };
-        if (!stream->capturing) memset(target, POISON, bytes);
+        bool in_graph = stream->capturing;
+        if (!in_graph) memset(target, POISON, bytes);
+        copy.run = [=] {
+            Bytes then(bytes);
+            if (!read_host(host, then)) refuse(HOST_CHANGED, "freed before a download");
+            auto is_poison = [](char byte) { return (unsigned char)byte == POISON; };
+            if (!in_graph && !std::all_of(then.begin(), then.end(), is_poison)) refuse(HOST_CHANGED, "before a download");
+            write_host(host, (const char*)source, bytes);
+            return std::string();
+        };
         submit(stream, std::move(copy));
     });
 }

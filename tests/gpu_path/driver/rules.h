@@ -20,7 +20,7 @@
     rule(FREED_IN_USE, ILLEGAL_ADDRESS, "memory freed while submitted work uses it") \
     rule(USED_AFTER_FREE, ILLEGAL_ADDRESS, "work on memory that was freed") \
     rule(OUTSIDE, INVALID_VALUE, "a copy or fill outside of allocated memory") \
-    rule(HOST_CHANGED, ILLEGAL_ADDRESS, "host memory changed or freed before the upload had read it") \
+    rule(HOST_CHANGED, ILLEGAL_ADDRESS, "host memory changed or freed while it was being copied") \
     rule(NULL_STREAM, NOT_SUPPORTED, "the null stream, which cannot be captured") \
     rule(WAIT_IN_CAPTURE, STREAM_CAPTURE_UNSUPPORTED, "a wait for a stream that is being captured") \
     rule(HOST_IN_CAPTURE, STREAM_CAPTURE_UNSUPPORTED, "a copy to or from pageable host memory in a capture") \
