@@ -231,5 +231,8 @@ fn out_of_memory_is_a_sentence_with_numbers() {
         assert!(text.starts_with("cuda: out of memory: "), "allocation {number}: {text}");
     }
     let text = fails(&scratch, "fail=cuMemHostAlloc:1:2", TRAIN);
-    assert!(text.starts_with("cuda: 262144 bytes of host memory cannot be made ready for uploads: CUDA_ERROR_OUT_OF_MEMORY"), "{text}");
+    assert!(
+        text.starts_with("cuda: 262144 bytes of host memory cannot be made ready for uploads: CUDA_ERROR_OUT_OF_MEMORY"),
+        "{text}"
+    );
 }
