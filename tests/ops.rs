@@ -70,15 +70,6 @@ mod torch;
 /// Opens the device. The seed selects the schedules of the emulator; a GPU ignores it.
 type Open = dyn Fn(u64) -> orthoscope::backend::Cuda;
 
-/// Another device of the same kind: the second GPU if there is one, else the first opened again, with memory and graphs of its own.
-fn another(cuda: &orthoscope::backend::Cuda) -> orthoscope::backend::Cuda {
-    match orthoscope::backend::Storage::name(cuda) {
-        #[cfg(feature = "emulator")]
-        "emulator" => orthoscope::backend::Cuda::emulator(2),
-        _ => orthoscope::backend::Cuda::gpu(1).or_else(|_| orthoscope::backend::Cuda::gpu(0)).unwrap(),
-    }
-}
-
 /// The same device with naive kernels.
 fn naive(cuda: orthoscope::backend::Cuda) -> orthoscope::backend::Cuda {
     cuda.with_mode(orthoscope::backend::cuda::Mode::Naive)

@@ -301,9 +301,18 @@ fn dropping_a_buffer_that_the_work_uses_is_an_error(open: &Open) {
     assert!(repeated(&cuda, &mut program) == eager(&cuda));
 }
 
+/// Another device of the same kind: the second GPU if there is one, else the first opened again, with memory and graphs of its own.
+fn another(cuda: &Cuda, open: &Open) -> Cuda {
+    // Only a GPU has an architecture.
+    match cuda.arch() {
+        Some(_) => Cuda::gpu(1).or_else(|_| Cuda::gpu(0)).unwrap(),
+        None => open(2),
+    }
+}
+
 fn a_program_belongs_to_one_device(open: &Open) {
     let cuda = open(1);
-    let other = crate::another(&cuda);
+    let other = another(&cuda, open);
     let mut program = Program::default();
     repeated(&cuda, &mut program);
     let error = other.repeat(&mut program, || Ok(())).unwrap_err().to_string();
