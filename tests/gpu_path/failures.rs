@@ -205,12 +205,12 @@ fn a_lost_device_ends_training_with_a_sentence_and_a_checkpoint_that_resumes() {
     let scratch = Scratch::new();
     succeeds(&scratch, "seed=1", TRAIN);
     let whole = scratch.read("new/model.safetensors");
-    // The last launches are those of the last step, or of the held-out image.
-    for (place, codes) in [("cuLaunchKernel", [700, 999]), ("cuStreamSynchronize", [719, 702]), ("work", [719, 700])] {
-        let total = count(place, "seed=1");
-        let at = |number: u64, code: i32| format!("seed=1 fail={place}:{number}:{code}");
-        assert!(!lose(&scratch, &whole, &at(1 + total / 16, codes[0])), "{place}: a checkpoint at once");
-        assert!(lose(&scratch, &whole, &at(total * 3 / 4, codes[1])), "{place}: no checkpoint");
+    let lose_at = |place: &str, number: u64, code: i32| lose(&scratch, &whole, &format!("seed=1 fail={place}:{number}:{code}"));
+    // Kernels are launched one by one until the step is a graph, before the first checkpoint.
+    assert!(!lose_at("cuLaunchKernel", 1, 700) && !lose_at("cuLaunchKernel", 200, 719));
+    assert!(!lose_at("cuGraphLaunch", 1, 702) && lose_at("cuGraphLaunch", count("cuGraphLaunch", "seed=1"), 999));
+    for (place, code) in [("cuMemcpyDtoHAsync_v2", 702), ("work", 700)] {
+        assert!(lose_at(place, count(place, "seed=1") * 3 / 4, code), "{place}: no checkpoint");
     }
 }
 
