@@ -14,6 +14,7 @@ pub fn compile() {
     write_if_changed(&specs_header, &specs(&kernels));
     let newest_header = headers.iter().chain([&specs_header]).map(|path| modified(path)).max().unwrap_or(SystemTime::UNIX_EPOCH);
     let mut archive = compiler();
+    write_if_changed(&out.join("compiler.txt"), &command_line(&archive));
     for source in kernels.iter().chain([&PathBuf::from("kernels/emulator/emulator.cpp")]) {
         archive.object(object(source, &out, newest_header));
     }
@@ -50,6 +51,13 @@ fn compiler() -> cc::Build {
     build.flag("-g1").flag("-ffp-contract=off").flag("-fnon-call-exceptions").flag("-Wno-unknown-pragmas").flag("-Wno-psabi");
     build.flag_if_supported("-march=x86-64-v3");
     build
+}
+
+/// The compiler and its options, one per line. `tests/gpu_path` compiles a driver library from the same objects with it.
+fn command_line(build: &cc::Build) -> String {
+    let tool = build.get_compiler();
+    let words = std::iter::once(tool.path().as_os_str()).chain(tool.args().iter().map(|word| word.as_os_str()));
+    words.map(|word| format!("{}\n", word.display())).collect()
 }
 
 /// C++ code that references every object file, so that the linker keeps all of them and their kernels register themselves.

@@ -6,4 +6,5 @@ mod mutations;
 mod repeat;
 mod schedules;
 mod training;
+mod uploads;
 mod watching;

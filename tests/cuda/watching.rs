@@ -14,6 +14,7 @@ on_cuda!(
     every_kernel_is_launched_by_an_exercise,
     the_peak_kernels_perform_the_operations_that_they_count,
     launches_of_recorded_work_cannot_be_timed,
+    marks_enclose_the_work_between_them,
 );
 
 fn recording_launches_changes_no_bit_and_times_every_launch(open: &Open) {
@@ -128,4 +129,15 @@ fn launches_of_recorded_work_cannot_be_timed(open: &Open) {
     let reason = done.unwrap_err().to_string();
     assert!(reason.ends_with("a kernel cannot be timed inside repeated work; do it before or after"), "{reason}");
     assert!(launches.is_empty());
+}
+
+fn marks_enclose_the_work_between_them(open: &Open) {
+    let cuda = open(2);
+    let (x, mut sum) = (cuda.upload(&[1.0, 2.0]).unwrap(), cuda.zeros(1).unwrap());
+    for _ in 0..20 {
+        let before = cuda.mark().unwrap();
+        cuda.run(Reduce::Sum { x: &x, y: &mut sum }).unwrap();
+        let after = cuda.mark().unwrap();
+        assert!(cuda.seconds_between(&before, &after).unwrap() > 0.0);
+    }
 }

@@ -9,6 +9,7 @@ use super::cost::Variables;
 use super::device::Cuda;
 use super::driver::{Address, Launch};
 use super::kernel::Kernel;
+use super::operands::Operands;
 use super::storage::{Buffer, Format};
 use crate::error::{Error, Result};
 use crate::shape::Activation;
@@ -69,6 +70,7 @@ pub(crate) struct Builder<'a> {
     grid: [u32; 3],
     block: [u32; 3],
     arguments: Arguments,
+    operands: Operands,
     /// Variables of the cost formulas; only while launches are recorded.
     variables: Option<Variables>,
     /// Inputs in the kernel's format, which live until the launch is submitted.
@@ -89,6 +91,7 @@ impl Cuda {
             grid,
             block: [kernel.threads, 1, 1],
             arguments,
+            operands: Operands::new(),
             variables: self.launches.variables(),
             converted: Vec::new(),
             after: Vec::new(),
@@ -242,9 +245,17 @@ impl Builder<'_> {
         self.value(u32::from(all_blank)).with("adds", usize::from(!all_blank))
     }
 
-    /// A buffer in the format in which it is stored, which the kernel expects.
+    /// A buffer that the kernel reads in the format in which it is stored.
     pub(crate) fn stored(mut self, buffer: &Buffer) -> Self {
-        self.arguments.push(&buffer.address());
+        let address = self.note(buffer, false);
+        self.arguments.push(&address);
+        self
+    }
+
+    /// A buffer that the kernel overwrites in the format in which it is stored.
+    pub(crate) fn stored_output(mut self, buffer: &mut Buffer) -> Self {
+        let address = self.note(buffer, true);
+        self.arguments.push(&address);
         self
     }
 }
@@ -282,13 +293,13 @@ impl Builder<'_> {
     fn readable(&mut self, buffer: &Buffer, format: Format) -> Address {
         self.attempt(|cuda| cuda.write_zeros(buffer));
         if buffer.format() == format {
-            return buffer.address();
+            return self.note(buffer, false);
         }
         if let Some(rounded) = buffer.rounded() {
-            return rounded.address();
+            return self.note(rounded, false);
         }
         let Some(converted) = self.attempt(|cuda| cuda.converted(buffer, format)) else { return 0 };
-        let address = converted.address();
+        let address = self.note(&converted, false);
         self.converted.push(converted);
         address
     }
@@ -299,16 +310,22 @@ impl Builder<'_> {
             if let Some(rounded) = buffer.rounded() {
                 self.after.push([buffer.alias(), rounded.alias()]);
             }
-            return buffer.address();
+            return self.note(buffer, true);
         }
         let memory = self.attempt(|cuda| match keep {
             true => cuda.converted(buffer, format),
             false => cuda.alloc_as(format, buffer.len()),
         });
         let Some(memory) = memory else { return 0 };
-        let address = memory.address();
+        let address = self.note(&memory, true);
         self.after.push([memory, buffer.alias()]);
         address
+    }
+
+    /// Notes what the launch reads or writes. Returns its address.
+    fn note(&mut self, buffer: &Buffer, written: bool) -> Address {
+        self.operands.push(buffer.address(), buffer.bytes(), written);
+        buffer.address()
     }
 
     /// The result of `work`; None after an error, which the launch then reports.
@@ -348,9 +365,17 @@ impl Builder<'_> {
     }
 
     /// Launches the kernel.
+    ///
+    /// # Errors
+    /// A buffer that it writes is also another of its operands, or the device failed.
     pub(crate) fn run(self) -> Result<()> {
         if let Some(error) = self.failed {
             return Err(error);
+        }
+        if let Some((first, second)) = self.operands.conflict() {
+            let name = self.kernel.name;
+            let reason = format!("kernel `{name}`: its buffers {first} and {second} share memory, and it writes to it");
+            return Err(Error::Device { device: self.cuda.driver.name(), reason });
         }
         let arguments = &self.arguments;
         let mut slices: [&[u8]; ARGUMENTS] = [&[]; ARGUMENTS];
@@ -360,5 +385,29 @@ impl Builder<'_> {
         let launch = Launch { kernel: self.kernel, grid: self.grid, block: self.block, arguments: &slices[..arguments.count] };
         self.cuda.send(&launch, self.variables.as_ref())?;
         self.after.into_iter().try_for_each(|[source, mut target]| self.cuda.convert(&source, &mut target))
+    }
+}
+
+#[cfg(all(test, feature = "emulator"))]
+mod tests {
+    use super::*;
+    use crate::backend::Storage;
+    use crate::backend::cuda::kernels::pointwise as kernel;
+
+    /// Two buffers with the same memory: what a mistake in a plan of memory would give.
+    #[test]
+    fn a_kernel_must_not_write_to_another_of_its_operands() {
+        let cuda = Cuda::emulator(1);
+        let (mut x, z) = (cuda.upload(&[1.0; 3]).unwrap(), cuda.upload(&[2.0; 3]).unwrap());
+        let (alias, mut y) = (x.alias(), z.alias());
+        let launch = |a: &Buffer, b: &Buffer, y: &mut Buffer| {
+            cuda.launch_over(&kernel::MUL, 3).input(a).input(b).output(y).number("len", 3).run()
+        };
+        let refused = launch(&z, &alias, &mut x).unwrap_err().to_string();
+        assert_eq!(refused, "emulator: kernel `mul`: its buffers 1 and 2 share memory, and it writes to it");
+        assert_eq!(cuda.download(&x).unwrap(), [1.0; 3]);
+        // Two inputs may be one buffer.
+        launch(&x, &alias, &mut y).unwrap();
+        assert_eq!(cuda.download(&y).unwrap(), [1.0; 3]);
     }
 }

@@ -19,6 +19,7 @@ pub mod kernels;
 pub(crate) mod launch;
 mod memory;
 mod nvtx;
+mod operands;
 mod peak;
 mod plan;
 pub(crate) mod reduce;

@@ -89,7 +89,8 @@ impl Buffer {
         Self { block: Arc::clone(block), len, format, blank: AtomicBool::new(false), rounded: None }
     }
 
-    fn bytes(&self) -> usize {
+    /// Bytes of its values.
+    pub(crate) fn bytes(&self) -> usize {
         self.len * self.format.bytes()
     }
 }
@@ -122,7 +123,7 @@ impl Cuda {
     pub(crate) fn convert(&self, source: &Buffer, target: &mut Buffer) -> Result<()> {
         let kernel = if target.is_bf16() { &kernel::ROUND_TO_BF16 } else { &kernel::WIDEN_TO_F32 };
         let len = source.len();
-        let launch = self.launch_over(kernel, len.div_ceil(CHUNK)).stored(source).stored(&*target);
+        let launch = self.launch_over(kernel, len.div_ceil(CHUNK)).stored(source).stored_output(target);
         launch.number("len", len as u32).run()
     }
 

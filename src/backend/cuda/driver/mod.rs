@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 #[cfg(feature = "emulator")]
 pub mod emulator;
 pub mod gpu;
+mod library;
+mod staging;
 
 /// An address in the memory of a device.
 pub type Address = u64;
