@@ -3,8 +3,8 @@
 //! | resource | amount | rate |
 //! |---|---|---|
 //! | DRAM | bytes of the header's formula, less what L2 still holds | DRAM |
-//! | L2 | bytes of all loads and stores of global memory | L2 |
-//! | shared | accesses of shared memory | 128 bytes per clock |
+//! | L2 | bytes of loads that bypass L1, or of stores, or those of DRAM, whichever is more | L2 |
+//! | shared | accesses of shared memory and L1 | 128 bytes per clock |
 //! | issue | instructions | 4 per clock |
 //! | matrix | FLOPs of the matrix unit | `mma.sync` |
 //! | fma | other FLOPs | f32 multiply-adds |
@@ -32,7 +32,7 @@ pub enum Resource {
     Dram,
     /// Bytes between L2 and the multiprocessors.
     L2,
-    /// Accesses of shared memory.
+    /// Accesses of shared memory and L1.
     Shared,
     /// Issue slots of the schedulers.
     Issue,
@@ -147,12 +147,14 @@ pub(super) fn predict(item: &Item, facts: Option<&KernelFacts>, hardware: &Hardw
         let warps = f64::from(item.threads.div_ceil(WARP));
         blocks_times(code, facts, [blocks, most, warps], [matrix, others], hardware)
     });
+    let of_blocks = of_blocks.unwrap_or_default();
     let seconds = Times {
         dram: dram_bytes / hardware.dram,
+        l2: of_blocks.l2.max(bytes / hardware.l2),
         matrix: uneven * matrix / hardware.matrix,
         fma: uneven * others / hardware.fma,
         launch: hardware.launch,
-        ..of_blocks.unwrap_or_default()
+        ..of_blocks
     };
     let longest = Times { launch: 0.0, ..seconds }.longest();
     let busy = seconds.of(longest) / hardware.efficiency;
@@ -197,7 +199,7 @@ fn blocks_times(
 ) -> Times {
     let per_warp = |amount: f64| amount / (blocks * warps).max(1.0);
     let trips = trips(code, per_warp(matrix), per_warp(others));
-    let amounts = code.way.repeated(code.hot, trips);
+    let amounts = code.repeated(trips);
     let on_busiest = |amount: f64| most * warps * amount;
     let clocks = |amount: f64, rate: f64| on_busiest(amount) / rate / hardware.clock;
     // Bytes in flight are those of one way; the others wait for them.
@@ -207,7 +209,8 @@ fn blocks_times(
     let resident = f64::from(facts.resident_blocks.max(1));
     let waves = (blocks / (resident * f64::from(hardware.multiprocessors))).max(1.0);
     Times {
-        l2: on_busiest(amounts.global) * f64::from(hardware.multiprocessors) / hardware.l2,
+        // Loads and stores cross to L2 in opposite directions.
+        l2: on_busiest(amounts.bypassing.max(amounts.written)) * f64::from(hardware.multiprocessors) / hardware.l2,
         shared: clocks(amounts.wavefronts, hardware.shared / 128.0),
         issue: clocks(amounts.instructions, hardware.issue),
         latency: waves * rounds * hardware.latency,
@@ -245,10 +248,11 @@ mod tests {
             matrix: 32 * 4096,
             flops: 0,
             global_read: 6 * 512,
+            bypassing: 6 * 512,
             global_written: 0,
             wavefronts: 12 * 4 + 6 * 4,
         };
-        let way = Executed { instructions: 3183, global_read: 3 * 6 * 512, ..hot };
+        let way = Executed { instructions: 3183, global_read: 3 * 6 * 512, bypassing: 3 * 6 * 512, ..hot };
         KernelFacts {
             kernel: "conv2d_bf16".into(),
             file: "conv2d_bf16.cu".into(),
@@ -274,8 +278,8 @@ mod tests {
         let work = Work { matrix: flops, ..Work::new(flops, 1) };
         let found = predict(&item(work, blocks), Some(&facts()), &hardware);
         let clocks = |ms: f64| ms / 1e3 * hardware.clock;
-        // 18 steps of 12 288 bytes at 23.7 bytes per clock, and two more steps that are fetched ahead.
-        assert!((clocks(found.times.l2) - 20.0 * 12_288.0 / 23.74).abs() < 10.0, "{}", clocks(found.times.l2));
+        // 18 steps of 12 288 bytes at 23.7 bytes per clock, two of them fetched ahead.
+        assert!((clocks(found.times.l2) - 18.0 * 12_288.0 / 23.74).abs() < 10.0, "{}", clocks(found.times.l2));
         assert!((clocks(found.times.issue) - (18.0 * 183.0 + 3000.0)).abs() < 1e-6, "{}", clocks(found.times.issue));
         assert!((clocks(found.times.shared) - 18.0 * 288.0).abs() < 1e-6, "{}", clocks(found.times.shared));
         assert!((clocks(found.times.matrix) / (18.0 * 206.0) - 1.0).abs() < 0.05, "{}", clocks(found.times.matrix));

@@ -136,7 +136,7 @@ pub fn predict_step(
 fn always_left_out(plan: &Plan) -> Vec<String> {
     let transfers = format!("{:.1} MB between host and device", plan.host_bytes as f64 / 1e6);
     vec![format!(
-        "bank conflicts, half-used sectors, hits in L1, taps that an SDC skips, loops without arithmetic (counted once), {transfers}"
+        "bank conflicts, half-used sectors, misses in L1, taps that an SDC skips, loops without arithmetic (counted once), {transfers}"
     )]
 }
 

@@ -60,7 +60,8 @@ mod tests {
             headers.extend(header);
         }
         // Section 0 has no name and holds the names of all.
-        headers[PLACE..PLACE + 8].copy_from_slice(&((HEADER + headers.len()) as u64).to_le_bytes());
+        let place = (HEADER + headers.len()) as u64;
+        headers[PLACE..PLACE + 8].copy_from_slice(&place.to_le_bytes());
         let mut file = vec![0; HEADER];
         file[..6].copy_from_slice(b"\x7fELF\x02\x01");
         file[SECTIONS] = HEADER as u8;

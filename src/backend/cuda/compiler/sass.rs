@@ -33,9 +33,12 @@ pub struct Executed {
     pub flops: u64,
     /// Bytes read from global memory.
     pub global_read: u64,
+    /// Those of them that bypass L1.
+    pub bypassing: u64,
     /// Bytes written to global memory.
     pub global_written: u64,
-    /// Accesses of shared memory, each of at most 128 bytes, if there is no bank conflict.
+    /// Accesses of shared memory and of L1, which is the same memory, each of at most 128 bytes, if there is no bank conflict and lanes
+    /// read next to each other.
     pub wavefronts: u64,
 }
 
@@ -44,16 +47,30 @@ pub struct Executed {
 pub struct Amounts {
     /// Instructions issued.
     pub instructions: f64,
-    /// Bytes read from and written to global memory, all caches missed.
-    pub global: f64,
-    /// Accesses of shared memory without bank conflicts.
+    /// Bytes read past L1.
+    pub bypassing: f64,
+    /// Bytes written to global memory.
+    pub written: f64,
+    /// Accesses of shared memory and L1.
     pub wavefronts: f64,
 }
 
-impl From<Executed> for Amounts {
-    fn from(code: Executed) -> Self {
-        let global = (code.global_read + code.global_written) as f64;
-        Self { instructions: code.instructions as f64, global, wavefronts: code.wavefronts as f64 }
+impl Code {
+    /// What a warp executes if the hot loop repeats `trips` times.
+    ///
+    /// Loops are pipelined: what the code before the loop loads is what the last repetitions, which load nothing, use. So loads past L1
+    /// are those of the loop alone.
+    pub fn repeated(&self, trips: f64) -> Amounts {
+        let (hot, again) = (self.hot.unwrap_or_default(), (trips - 1.0).max(0.0));
+        let sum = |of: fn(&Executed) -> u64| of(&self.way) as f64 + again * of(&hot) as f64;
+        let ahead = (self.way.bypassing - hot.bypassing.min(self.way.bypassing)) as f64;
+        let bypassing = sum(|code| code.bypassing) - ahead.min(again * hot.bypassing as f64);
+        Amounts {
+            instructions: sum(|code| code.instructions),
+            bypassing,
+            written: sum(|code| code.global_written),
+            wavefronts: sum(|code| code.wavefronts),
+        }
     }
 }
 
@@ -75,9 +92,12 @@ impl Executed {
             "HMMA" => Self { matrix: product(opcode), ..once },
             "FFMA" | "DFMA" => Self { flops: 2 * LANES, ..once },
             "FADD" | "FMUL" | "DADD" | "DMUL" => Self { flops: LANES, ..once },
-            "LDG" | "LD" => Self { global_read: bytes, ..once },
+            "LDG" | "LD" => Self { global_read: bytes, wavefronts: bytes.div_ceil(WAVEFRONT), ..once },
             "STG" | "ST" => Self { global_written: bytes, ..once },
-            "LDGSTS" => Self { global_read: bytes, wavefronts: bytes / WAVEFRONT, ..once },
+            "LDGSTS" => {
+                let bypassing = if opcode.contains(".BYPASS") { bytes } else { 0 };
+                Self { global_read: bytes, bypassing, wavefronts: bytes.div_ceil(WAVEFRONT), ..once }
+            }
             "LDS" | "STS" => Self { wavefronts: bytes.div_ceil(WAVEFRONT), ..once },
             // Each 8 x 8 matrix of 2-byte elements is 128 bytes.
             "LDSM" | "STSM" => Self { wavefronts: matrices(opcode), ..once },
@@ -91,20 +111,9 @@ impl Executed {
             matrix: self.matrix + other.matrix,
             flops: self.flops + other.flops,
             global_read: self.global_read + other.global_read,
+            bypassing: self.bypassing + other.bypassing,
             global_written: self.global_written + other.global_written,
             wavefronts: self.wavefronts + other.wavefronts,
-        }
-    }
-
-    /// What a warp executes on this way if the hot loop, which is part of it, repeats `trips` times.
-    #[must_use]
-    pub fn repeated(self, hot: Option<Self>, trips: f64) -> Amounts {
-        let (once, again) = (Amounts::from(self), Amounts::from(hot.unwrap_or_default()));
-        let trips = (trips - 1.0).max(0.0);
-        Amounts {
-            instructions: once.instructions + trips * again.instructions,
-            global: once.global + trips * again.global,
-            wavefronts: once.wavefronts + trips * again.wavefronts,
         }
     }
 
@@ -350,7 +359,7 @@ product:
         let hot = parse(TEXT)["product"].hot.unwrap();
         assert_eq!((hot.instructions, hot.matrix, hot.flops), (6, 4096, 0));
         // 512 bytes to shared memory in 4 accesses, and 4 matrices out of it.
-        assert_eq!((hot.global_read, hot.wavefronts), (512, 8));
+        assert_eq!((hot.global_read, hot.bypassing, hot.wavefronts), (512, 512, 8));
     }
 
     #[test]
@@ -358,9 +367,14 @@ product:
         let way = parse(TEXT)["product"].way;
         // The loop once, BRX, the longer case with its jump, the store and the end; not the shorter case and not the slow path.
         assert_eq!((way.instructions, way.flops, way.global_written), (2 + 6 + 1 + 3 + 2, 96, 256));
-        let amounts = way.repeated(parse(TEXT)["product"].hot, 10.0);
-        assert_eq!((amounts.instructions, amounts.global, amounts.wavefronts), (14.0 + 54.0, 5120.0 + 256.0, 80.0));
-        assert_eq!(way.repeated(None, 10.0), Amounts { instructions: 14.0, global: 768.0, wavefronts: 8.0 });
+        let code = &parse(TEXT)["product"];
+        let ten = Amounts { instructions: 14.0 + 54.0, bypassing: 5120.0, written: 256.0, wavefronts: 80.0 };
+        assert_eq!(code.repeated(10.0), ten);
+        // Two repetitions that are fetched ahead are not fetched again.
+        let ahead = Executed { bypassing: 3 * 512, ..way };
+        assert_eq!(Code { way: ahead, ..code.clone() }.repeated(10.0), ten);
+        let without = Code { hot: None, ..code.clone() };
+        assert_eq!(without.repeated(10.0), Amounts { instructions: 14.0, bypassing: 512.0, written: 256.0, wavefronts: 8.0 });
     }
 
     #[test]
