@@ -72,8 +72,8 @@ fn the_table_fits_and_says_what_is_assumed_and_left_out() {
             assert!(words.contains(part), "{part}: {out}");
         }
         // Without a disassembler this is said; one on the path of this machine cannot be hidden.
-        let hidden = "instruction mix, hot loops, issue slots, shared memory, L2 and latency are left out: no nvdisasm was found";
-        let nothing = "code, registers, occupancy, issue slots, shared memory, L2 and latency are left out: no NVRTC";
+        let hidden = "instruction mix, hot loops, issue slots, shared memory, L2 and latency, because no nvdisasm was found";
+        let nothing = "code, registers, occupancy, issue slots, shared memory, L2 and latency, because there is no NVRTC";
         assert!(words.contains(hidden) || words.contains(nothing) || words.contains("disassembled by /usr/local"), "{out}");
     }
     let inferred = flat(&bare(&scratch, &format!("{SMALL} --phase infer --by phase")).out);
@@ -157,7 +157,7 @@ fn measured_peaks_are_used_checked_and_named() {
     assert!(out.contains("measured on NVIDIA H100 80GB HBM3 on 2026-11-26: dram_gb_s; others are assumed"), "{out}");
     scratch.write("old.json", peaks("NVIDIA H100 80GB HBM3", json!({ "version": "0.0.1", "sms": 132 })));
     let old = scratch.run_with(&format!("{SMALL} --peaks old.json"), &BARE);
-    assert!(flat(&old.out).contains("left out: the peaks were measured by orthoscope 0.0.1, this is "), "{}", old.out);
+    assert!(flat(&old.out).contains("note: the peaks were measured by orthoscope 0.0.1, this is "), "{}", old.out);
     assert_eq!(old.err, "warning: old.json has an unknown field sms\n");
     for (name, text, reason) in [
         ("other.json", peaks("NVIDIA A100-SXM4-80GB", json!({})), "which has compute capability 8.0; sm_90a has 9.0"),

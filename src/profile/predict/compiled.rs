@@ -61,15 +61,21 @@ impl Compiled {
         let kernels: Vec<&'static Kernel> = KERNELS.iter().copied().filter(used).collect();
         let mut files: Vec<&'static File> = kernels.iter().map(|kernel| kernel.file).collect();
         files.dedup_by_key(|file| file.name);
-        let cubins = match files.par_iter().map(|file| Compiler::global().cubin(file, arch)).collect::<Result<Vec<_>>>() {
-            Ok(cubins) => cubins,
-            // Without a compiler, formulas are left; compiled kernels that cannot be trusted are an error.
-            Err(Error::Device { reason, .. }) => {
-                let words = "code, registers, occupancy, issue slots, shared memory, L2 and latency are left out";
-                return Ok(Self { left_out: vec![format!("{words}: {reason}")], ..Self::default() });
+        let found: Vec<Result<Cubin>> = files.par_iter().map(|file| Compiler::global().cubin(file, arch)).collect();
+        // Without a compiler, formulas are left. Compiled kernels that cannot be trusted are an error, whichever file is missed first.
+        let is_missing = |error: &Error| matches!(error, Error::Device { .. });
+        let (cubins, errors): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);
+        let mut errors: Vec<Error> = errors.into_iter().filter_map(Result::err).collect();
+        errors.sort_by_key(is_missing);
+        match errors.into_iter().next() {
+            Some(Error::Device { reason, .. }) => {
+                let words = "code, registers, occupancy, issue slots, shared memory, L2 and latency, because there is";
+                return Ok(Self { left_out: vec![format!("{words} {reason}")], ..Self::default() });
             }
-            Err(error) => return Err(error),
-        };
+            Some(error) => return Err(error),
+            None => {}
+        }
+        let cubins: Vec<Cubin> = cubins.into_iter().flatten().collect();
         let (codes, disassembler, left_out) = disassembled(&cubins);
         let facts = |kernel: &&'static Kernel| {
             let cubin = cubins.iter().find(|cubin| cubin.file.name == kernel.file.name)?;
@@ -105,14 +111,14 @@ fn facts(kernel: &Kernel, cubin: &Cubin, code: Option<Code>) -> Result<KernelFac
 
 /// The code of every kernel, the path of the disassembler, and a sentence if it is missing or failed.
 fn disassembled(cubins: &[Cubin]) -> (BTreeMap<String, Code>, Option<String>, Vec<String>) {
-    let words = "instruction mix, hot loops, issue slots, shared memory, L2 and latency are left out";
+    let words = "instruction mix, hot loops, issue slots, shared memory, L2 and latency";
     let found = match Disassembler::find() {
         Ok(found) => found,
-        Err(reason) => return (BTreeMap::new(), None, vec![format!("{words}: {reason}")]),
+        Err(reason) => return (BTreeMap::new(), None, vec![format!("{words}, because {reason}")]),
     };
     let codes: Result<Vec<_>> = cubins.par_iter().map(|cubin| found.disassemble(cubin)).collect();
     match codes {
         Ok(codes) => (codes.into_iter().flatten().collect(), Some(found.path().display().to_string()), Vec::new()),
-        Err(error) => (BTreeMap::new(), None, vec![format!("{words}: {error}")]),
+        Err(error) => (BTreeMap::new(), None, vec![format!("{words}, because of an error: {error}")]),
     }
 }

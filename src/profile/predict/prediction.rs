@@ -83,8 +83,10 @@ pub struct Prediction {
     pub compiler: Option<String>,
     /// Path of the disassembler.
     pub disassembler: Option<String>,
-    /// What is left out, in sentences.
+    /// What is left out, in clauses.
     pub left_out: Vec<String>,
+    /// What to know of the measured peaks, in sentences.
+    pub notes: Vec<String>,
     /// Rows by kernel, layer and phase, the longest first.
     pub rows: Vec<PredictedRow>,
     /// The kernels as compiled, in the order of their time.
@@ -103,11 +105,10 @@ pub fn predict_step(
 ) -> Result<Prediction> {
     let assumed = Hardware::of(arch).ok_or_else(|| Error::argument(format!("no card of architecture {arch} is known")))?;
     let applied = calibration.as_ref().map(|own| own.apply(arch, &assumed, env!("CARGO_PKG_VERSION"))).transpose()?;
-    let (hardware, mut left_out) = applied.unwrap_or((assumed, Vec::new()));
+    let (hardware, notes) = applied.unwrap_or((assumed, Vec::new()));
     let plan = Plan::of(settings, arch, mode)?;
     let compiled = Compiled::of(&plan, arch)?;
-    left_out.extend(compiled.left_out.iter().cloned());
-    left_out.extend(always_left_out(&plan));
+    let left_out = compiled.left_out.iter().cloned().chain([always_left_out(&plan)]).collect();
     let rows = rows(&plan, &compiled, &hardware);
     let total = total(&rows);
     Ok(Prediction {
@@ -127,17 +128,19 @@ pub fn predict_step(
         compiler: compiled.compiler.map(|version| version.to_string()),
         disassembler: compiled.disassembler.clone(),
         left_out,
+        notes,
         kernels: by_time(&rows, &compiled),
         rows,
     })
 }
 
 /// What no prediction has.
-fn always_left_out(plan: &Plan) -> Vec<String> {
-    let transfers = format!("{:.1} MB between host and device", plan.host_bytes as f64 / 1e6);
-    vec![format!(
-        "bank conflicts, half-used sectors, misses in L1, taps that an SDC skips, loops without arithmetic (counted once), {transfers}"
-    )]
+fn always_left_out(plan: &Plan) -> String {
+    format!(
+        "bank conflicts, half-used sectors, misses in L1, taps that an SDC skips, loops without arithmetic (counted once), {:.1} MB \
+         between host and device",
+        plan.host_bytes as f64 / 1e6
+    )
 }
 
 fn rows(plan: &Plan, compiled: &Compiled, hardware: &Hardware) -> Vec<PredictedRow> {

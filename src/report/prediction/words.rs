@@ -9,6 +9,7 @@ use crate::report::wrap::wrap;
 /// What was predicted and how, in lines that fit the screen.
 pub fn sentences(prediction: &Prediction, screen: Screen) -> Vec<String> {
     let mut lines = vec![step(prediction), floor(prediction), rates(prediction), how(&prediction.hardware), sources(prediction)];
+    lines.extend(prediction.notes.iter().map(|note| format!("note: {note}")));
     lines.extend(prediction.left_out.iter().map(|clause| format!("left out: {clause}")));
     lines.iter().flat_map(|line| wrap(line, screen.columns)).collect()
 }

@@ -29,7 +29,8 @@ fn read(file: &[u8]) -> Option<Vec<(String, u64)>> {
     for index in 0..number::<2>(file, COUNT)? {
         let header = header(index)?;
         let name = usize::try_from(names.checked_add(number::<4>(file, header.checked_add(NAME)?)?)?).ok()?;
-        let name = file.get(name..)?.split(|&byte| byte == 0).next()?;
+        let rest = file.get(name..)?;
+        let name = &rest[..rest.iter().position(|&byte| byte == 0)?];
         if let Some(kernel) = std::str::from_utf8(name).ok()?.strip_prefix(PREFIX) {
             found.push((kernel.to_owned(), number::<8>(file, header.checked_add(SIZE)?)?));
         }
