@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     say(table.render(screen()))?;
     let words = "Registers and spilled bytes are per thread, shared bytes per block, code in KiB; occupancy is resident warps / maximum \
-        warps, limited by threads where no more of them fit.";
+        warps, and what limits it: threads, where no more of them fit.";
     say(wrap(words, screen().columns).join("\n"))?;
     match &arguments.out {
         Some(folder) => say(format_args!("wrote {} CUBINs and kernels.json to {}", cubins.len(), folder.display())),
@@ -79,8 +79,7 @@ fn table(title: String, rows: &[Listing]) -> Table {
         Column::number("shared"),
         Column::number("spills"),
         Column::number("code").optional(5),
-        Column::number("occupancy"),
-        Column::text("limited by"),
+        Column::text("occupancy"),
         Column::wrapped("FLOPs").optional(2),
         Column::wrapped("bytes").optional(1),
     ];
@@ -94,8 +93,7 @@ fn table(title: String, rows: &[Listing]) -> Table {
             row.shared_bytes.to_string(),
             (row.spill_stores + row.spill_loads).to_string(),
             format!("{:.1}", row.code_bytes as f64 / 1024.0),
-            format!("{:.2}", row.occupancy),
-            row.limiter.word().to_owned(),
+            format!("{:.2} {}", row.occupancy, row.limiter.word()),
             row.flops.to_owned(),
             row.bytes.to_owned(),
         ]);

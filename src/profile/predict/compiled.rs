@@ -76,17 +76,17 @@ impl Compiled {
             None => {}
         }
         let cubins: Vec<Cubin> = cubins.into_iter().flatten().collect();
-        let (codes, disassembler, left_out) = disassembled(&cubins);
+        let (codes, disassembler, mut left_out) = disassembled(&cubins);
         let facts = |kernel: &&'static Kernel| {
             let cubin = cubins.iter().find(|cubin| cubin.file.name == kernel.file.name)?;
             Some(facts(kernel, cubin, codes.get(kernel.name).cloned()).map(|facts| (kernel.name, facts)))
         };
-        Ok(Self {
-            kernels: kernels.iter().filter_map(facts).collect::<Result<_>>()?,
-            compiler: cubins.first().map(|cubin| cubin.version),
-            disassembler,
-            left_out,
-        })
+        let kernels: BTreeMap<_, _> = kernels.iter().filter_map(facts).collect::<Result<_>>()?;
+        let without = kernels.values().filter(|facts| facts.code.is_none()).count();
+        if disassembler.is_some() && without > 0 {
+            left_out.push(format!("the instructions of {without} of {} kernels, which the disassembly lacks", kernels.len()));
+        }
+        Ok(Self { kernels, compiler: cubins.first().map(|cubin| cubin.version), disassembler, left_out })
     }
 }
 
@@ -118,7 +118,11 @@ fn disassembled(cubins: &[Cubin]) -> (BTreeMap<String, Code>, Option<String>, Ve
     };
     let codes: Result<Vec<_>> = cubins.par_iter().map(|cubin| found.disassemble(cubin)).collect();
     match codes {
-        Ok(codes) => (codes.into_iter().flatten().collect(), Some(found.path().display().to_string()), Vec::new()),
+        Ok(codes) => (
+            codes.into_iter().flatten().filter(|(_, code)| code.instructions > 0).collect(),
+            Some(found.path().display().to_string()),
+            Vec::new(),
+        ),
         Err(error) => (BTreeMap::new(), None, vec![format!("{words}, because of an error: {error}")]),
     }
 }

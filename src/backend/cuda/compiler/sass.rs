@@ -198,7 +198,9 @@ pub fn parse(text: &str) -> BTreeMap<String, Code> {
     let mut lines: Vec<&str> = Vec::new();
     let mut current: Option<&str> = None;
     for line in text.lines() {
-        if let Some(section) = line.trim_start().strip_prefix(".section") {
+        // For older architectures a line `.sectioninfo` follows.
+        let section = line.trim_start().strip_prefix(".section").filter(|rest| rest.starts_with(char::is_whitespace));
+        if let Some(section) = section {
             finish(&mut kernels, current, &std::mem::take(&mut lines));
             current = section.trim_start().strip_prefix(".text.").and_then(|rest| rest.split(',').next());
         } else {
@@ -298,6 +300,8 @@ mod tests {
 
 //--------------------- .text.product --------------------------
 	.section	.text.product,\"ax\",@progbits
+	.sectionflags	@\"SHF_BARRIERS=1\"
+	.sectioninfo	@\"SHI_REGISTERS=32\"
 	.align	128
         .global         product
 product:
