@@ -16,6 +16,7 @@ mod cli {
     mod interrupt;
     mod metrics;
     mod model;
+    mod predict;
     mod profile;
     mod reproduce;
     mod streams;

@@ -93,6 +93,14 @@ impl DeviceOption {
         }
     }
 
+    /// The kernels that a GPU would run with this precision.
+    pub fn mode(&self) -> Mode {
+        match self.precision {
+            Precision::F32 => Mode::default(),
+            Precision::Bf16 => Mode::Bf16,
+        }
+    }
+
     /// The name of the precision, as on the command line.
     pub fn precision(&self) -> &'static str {
         match self.precision {

@@ -10,6 +10,7 @@
 //! | [`Peaks`], [`Known`] | measured copy bandwidth and arithmetic rates of the machine, cached per machine |
 //! | [`compare()`] | compares records of two programs that did the same work |
 //! | [`trace()`] | the steps for a trace viewer |
+//! | [`predict`] | what a step would take on a GPU, predicted without one |
 //!
 //! Times on a GPU come from events of its stream, on the CPU from the monotonic clock. No hardware counter is read, so no permission is
 //! needed.
@@ -24,6 +25,7 @@ mod measure;
 mod observed;
 mod peaks;
 mod precision;
+pub mod predict;
 mod quantiles;
 mod rows;
 mod session;

@@ -31,6 +31,15 @@ fn tables_and_json_list_every_kernel() {
         assert_eq!(axpy[key], value);
     }
     assert_eq!(axpy["occupancy"], 1.0);
+    let limiters = ["threads", "registers", "shared", "blocks"];
+    for row in rows {
+        assert!(limiters.contains(&row["limiter"].as_str().unwrap()) && row["code_bytes"].as_u64() >= Some(128), "{row}");
+        assert!(row["resident_blocks"].as_u64() > Some(0), "{row}");
+    }
+    let beside = sandbox.run_with(&variables, "kernels --arch sm_80,sm_90a").out;
+    assert!(beside.lines().all(|line| line.chars().count() <= 80), "{beside}");
+    let axpy = beside.lines().find(|line| line.starts_with("axpy ")).unwrap();
+    assert_eq!(axpy.matches(" 1.00 threads").count(), 2, "{beside}");
     let text = sandbox.run_with(&variables, "kernels").out;
     assert!(text.starts_with("sm_90a, NVRTC "), "{text}");
     for kernel in KERNELS.iter().copied() {

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::compiler::Arch;
+use super::driver::planner::Planner;
 use super::driver::{self, Driver};
 use super::kernel::Kernel;
 use super::kernels::KERNELS;
@@ -57,6 +58,12 @@ impl Cuda {
     #[cfg(feature = "emulator")]
     pub fn emulator_with_memory(seed: u64, bytes: usize) -> Self {
         Self::with_driver(Arc::new(driver::emulator::Emulator::with_memory(seed, bytes)))
+    }
+
+    /// A device of this architecture that computes nothing, and the list of what was submitted to it.
+    pub fn planner(arch: &'static Arch) -> (Self, Arc<Planner>) {
+        let planner = Arc::new(Planner::new(arch));
+        (Self::with_driver(Arc::clone(&planner) as Arc<dyn Driver>), planner)
     }
 
     /// The same device with other kernels.

@@ -1,7 +1,7 @@
-//! The CUDA engine: launches hand-written kernels (`kernels/*.cu`) through one of two drivers with the same interface.
+//! The CUDA engine: launches hand-written kernels (`kernels/*.cu`) through one of several drivers with the same interface.
 //!
 //! - [`driver`] launches kernels: on a GPU through cudarc, or on the emulator, which runs the same kernel source on the CPU with one
-//!   fiber per CUDA thread.
+//!   fiber per CUDA thread. A third driver, the planner, only notes the launches.
 //! - [`compiler`] provides the CUBINs for an architecture, with or without NVRTC.
 //! - [`kernels`] lists every kernel. The list is generated from the kernel files at build time.
 //! - `memory` and `storage` implement buffers, `launch` typed launches. The launches of an operation are in its own folder,

@@ -14,20 +14,25 @@ use crate::error::{Error, Result};
 
 mod arch;
 mod cache;
+mod code;
+mod disassembler;
 mod listing;
 mod nvrtc;
 mod places;
 mod precompiled;
 mod resources;
+mod sass;
 
-pub use arch::{ARCHITECTURES, Arch};
+pub use arch::{ARCHITECTURES, Arch, Limiter, Residency};
 pub use cache::{Cache, FOLDER_VARIABLE as CACHE_VARIABLE};
+pub use disassembler::{Disassembler, FOLDER_VARIABLE as DISASSEMBLER_VARIABLE};
 pub use listing::{Listing, list};
 pub use nvrtc::{Nvrtc, Source, Version};
 pub(crate) use places::places;
 pub use places::{FOLDER_VARIABLE as NVRTC_VARIABLE, Missing, Place, default_places};
 pub use precompiled::{FOLDER_VARIABLE as KERNELS_VARIABLE, Precompiled};
 pub use resources::{Resources, parse as parse_resources};
+pub use sass::{Amounts, Code, Executed, parse as parse_code};
 
 /// Options of NVRTC. Without `--fmad=false` the compiler would fuse multiplications and additions, which the emulator does not.
 const OPTIONS: [&str; 3] = ["--std=c++17", "--fmad=false", "--ptxas-options=-v"];
@@ -58,6 +63,24 @@ pub struct Cubin {
     pub kernels: Vec<Resources>,
     /// Where it came from.
     pub origin: Origin,
+}
+
+impl Cubin {
+    /// Bytes of machine code of one of its kernels, including the functions that it calls; None if it has no such kernel.
+    pub fn code_bytes(&self, kernel: &str) -> Option<u64> {
+        code::sizes(&self.code).into_iter().find_map(|(name, bytes)| (name == kernel).then_some(bytes))
+    }
+
+    /// Resources of one of its kernels.
+    ///
+    /// # Errors
+    /// The compiler's log did not mention it.
+    pub fn resources(&self, kernel: &str) -> Result<&Resources> {
+        self.kernels.iter().find(|used| used.name == kernel).ok_or_else(|| {
+            let reason = format!("{} as compiled for {} has no kernel `{kernel}`", self.file.name, self.arch);
+            Error::Device { device: "cuda", reason }
+        })
+    }
 }
 
 /// The CUBIN of `file` for `arch`, from [`Compiler::global`].

@@ -1,4 +1,5 @@
-//! Drivers launch kernels and manage device memory. There are two implementations of one interface.
+//! Drivers launch kernels and manage device memory. Three implement one interface: a GPU, the emulator, and a planner that only notes
+//! what would be launched.
 
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ pub mod emulator;
 pub mod gpu;
 mod library;
 mod staging;
+pub mod planner;
 
 /// An address in the memory of a device.
 pub type Address = u64;
@@ -51,11 +53,13 @@ pub enum Mark {
     Host(Instant),
     /// An event on a GPU.
     Gpu(gpu::Event),
+    /// The number of submissions so far, the clock of the planner.
+    Count(usize),
 }
 
 /// A device with memory and one stream.
 pub trait Driver: Send + Sync {
-    /// `cuda` or `emulator`.
+    /// `cuda`, `emulator` or `planner`.
     fn name(&self) -> &'static str;
     /// The name and, for a GPU, the model of the device.
     fn description(&self) -> String {
