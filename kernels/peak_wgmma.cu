@@ -21,8 +21,8 @@ KERNEL __launch_bounds__(128) peak_wgmma(const float* __restrict__ operands, flo
     float d[COLUMNS / 2], sum = 0.0f;
 #pragma unroll
     for (uint32_t i = 0; i < COLUMNS / 2; i++) d[i] = 0.0f;
-    wgmma_fence();
     for (uint32_t i = 0; i < iterations; i++) {
+        wgmma_fence();
 #pragma unroll
         for (uint32_t k = 0; k < DEPTH; k += 16) wgmma_128(d, operand(a + k, ROWS_OF_64), operand(b + k, ROWS_OF_64));
         wgmma_commit();

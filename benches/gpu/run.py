@@ -1,4 +1,5 @@
 """Runs the stages until the deadline. Nothing else ends a run: a stage that fails, hangs or cannot be started is a line of the record."""
+import json
 import os
 import platform
 import shutil
@@ -12,7 +13,7 @@ from shared import now
 
 from .call import GRACE, adopt_orphans, call, clear
 from .record import Record
-from .stages import find_tool, stages
+from .stages import compared, find_tool, stages
 
 # Seconds kept back for ending the last program and packing the results.
 RESERVE = 20.0
@@ -110,6 +111,7 @@ def run(folder, out, deadline, only=(), device="cuda", scale=1.0):
         clear()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+        own.record.data["headline"] = compared(own.record.data["stages"])
         own.record.finish(finished)
     return summary(own.record)
 
@@ -135,6 +137,7 @@ def summary(record):
         words = [result.get("reason", ""), f"{ms:.3f} ms" if ms else "", f"{result['passed']} passed" if "passed" in result else ""]
         words += [f"FAILED: {', '.join(result['failed'][:5])}"] if result.get("failed") else []
         print(f"{name:38} {result['state']:11} {result.get('seconds', 0):7.1f} s  {'; '.join(filter(None, words))}")
+    print(json.dumps(record.data["headline"]))
     print(f"{record.out}: {', '.join(record.data['files'])}")
     bad = [name for name, result in found.items() if result["state"] not in ("passed", "skipped", "absent")]
     print(f"{len(bad)} of {len(found)} stages failed" + (f": {', '.join(bad)}" if bad else ""))

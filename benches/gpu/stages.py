@@ -25,6 +25,8 @@ TORCH = {
 }
 # The tests that use the GPU, and the few of them that together launch every kernel, for the sanitizers.
 TESTS, SANITIZED = ("::gpu::", "::cuda"), ("schedules::gpu::", "bf16::gpu::", "training::gpu::", "watching::gpu::the_peak_kernels")
+# The tests of instructions that no operation uses yet, and that may hang if a GPU does not do what the manual says.
+HOPPER = "cuda::hopper::"
 SANITIZERS = ("memcheck", "racecheck", "synccheck", "initcheck")
 PROBES = ("k-major", "k-advance", "row-shift", "mn-major-a", "mn-major-b", "wide-groups")
 # The kernels that hardware counters are read of, in the steady state of a step.
@@ -90,18 +92,30 @@ def headline(round_):
     ]
 
 
+def compared(found):
+    """The headline case from the results of its stages: milliseconds of each process, and PyTorch / ours of each round; above 1 ours is faster."""
+    median = lambda name, round_: (found.get(f"headline-{name}-{round_}", {}).get("plain_ms") or {}).get("median")
+    rounds = ("1", "2")
+    sides = {name: [median(name, round_) for round_ in rounds] for name in ("ours", "torch", "torch-compiled")}
+    ratio = lambda other, own: other / own if other and own else None
+    ratios = {f"{name} / ours": list(map(ratio, sides[name], sides["ours"])) for name in ("torch", "torch-compiled")}
+    return {"work": HEADLINE, "ms": sides, "ratios": ratios}
+
+
 def tests():
-    """The tests of every operation and of the engine."""
-    return [Stage("tests", 30, 150, lambda run: [*run.program("ops"), *TESTS, "--test-threads", "8"], counts)]
+    """The tests of every operation and of the engine, without those of Hopper's instructions."""
+    return [Stage("tests", 30, 150, lambda run: [*run.program("ops"), *TESTS, "--skip", HOPPER, "--test-threads", "8"], counts)]
 
 
 def probes():
     """How Hopper's matrix instruction addresses shared memory, each question in a process of its own, and the rates of the device."""
     ask = lambda name: lambda run: [*run.program("calibrate"), "--device", run.device, "--probe", name, "--json", run.work / f"{name}.txt"]
     answer = lambda name: lambda run, done: {"probe": read_json(run.work / f"{name}.txt")}
+    hopper = lambda run: [*run.program("ops"), f"{HOPPER}gpu::", "--test-threads", "1"]
     rates = lambda run: [*run.program("calibrate"), "--device", run.device, "--json", run.work / "peaks.json"]
     return [
         *(Stage(f"probe-{name}", 3, 20, ask(name), answer(name)) for name in PROBES),
+        Stage("tests-hopper", 5, 40, hopper, counts),
         Stage("rates", 5, 60, rates, lambda run, done: {"peaks": read_json(run.work / "peaks.json")}),
     ]
 
@@ -174,10 +188,11 @@ def quantiles(values):
 
 def counts(_, done):
     """Passed and failed tests, and what the failed ones said."""
-    total = re.findall(r"(\d+) passed; (\d+) failed", done.out)
+    total = re.findall(r"(\d+) passed; \d+ failed", done.out)
+    passed = sum(map(int, total)) if total else len(re.findall(r"^test .* \.\.\. ok$", done.out, re.M))
     failed = sorted(set(re.findall(r"^test (\S+) \.\.\. FAILED", done.out, re.M)))
     said = re.findall(r"^.*panicked at .*\n.*", done.out + done.err, re.M)[:40]
-    return {"passed": sum(int(passed) for passed, _ in total), "failed": failed, "completed": bool(total), "panics": said}
+    return {"passed": passed, "failed": failed, "completed": bool(total), "panics": said}
 
 
 def named(query, text):

@@ -59,7 +59,9 @@ pub fn calibrate(cuda: &Cuda) -> Result<Calibration> {
         multiprocessors,
         dram_gb_s: copy(cuda, effort)? / 1e9,
         l2_gb_s: reads(cuda, effort.in_l2, |x, y| cuda.rate_l2(x, y, effort.passes))? / 1e9,
-        l1_bytes_per_clock: reads(cuda, 4 * IN_L1, |x, y| cuda.rate_l1(x, y, effort.passes))? / f64::from(multiprocessors) / clock,
+        l1_bytes_per_clock: reads(cuda, 4 * IN_L1, |x, y| cuda.rate_l1(x, y, effort.passes))?
+            / f64::from(multiprocessors)
+            / clock,
         shared_bytes_per_clock,
         ffma_tflop_s: ffma / 1e12,
         mma_bf16_tflop_s: mma / 1e12,

@@ -45,7 +45,8 @@ pub(super) struct Effort {
 }
 
 impl Effort {
-    const GPU: Self = Self { copied: 1 << 29, in_l2: 1 << 24, vector: 1 << 16, matrix: 1 << 14, passes: 1 << 9, launches: 1 << 10 };
+    const GPU: Self =
+        Self { copied: 1 << 29, in_l2: 1 << 24, vector: 1 << 16, matrix: 1 << 14, passes: 1 << 9, launches: 1 << 10 };
     const LEAST: Self = Self { copied: 1 << 22, in_l2: 1 << 16, vector: 64, matrix: 8, passes: 2, launches: 16 };
 
     /// That of a device: least on the emulator, and where [`EFFORT_VARIABLE`] says so.

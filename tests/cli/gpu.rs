@@ -47,7 +47,12 @@ fn the_rehearsal_notices_a_script_that_does_not_hold() {
     for (file, text, by, fault) in [
         ("benches/gpu/run.py", "    adopt_orphans()\n", "", "SIGTERM is ignored"),
         ("benches/gpu/record.py", "= result\n        self.save()", "= result", "SIGKILL to the run"),
-        ("benches/gpu/stages.py", "{\"doctor\": last_object(done.out)}", "{\"doctor\": json.loads(done.out)}", "warnings in the JSON"),
+        (
+            "benches/gpu/stages.py",
+            "{\"doctor\": last_object(done.out)}",
+            "{\"doctor\": json.loads(done.out)}",
+            "warnings in the JSON",
+        ),
         ("benches/gpu/record.py", "if not self.saved:", "if False:", "full disk"),
         ("benches/gpu/run.py", "if reason := self.missing", "if False and self.missing", "no sanitizer"),
     ] {

@@ -1,7 +1,7 @@
 //! What uses instructions of Hopper alone: the probes, the peak of its matrix instruction, and a convolution.
 
 use orthoscope::backend::cuda::OPERANDS;
-use orthoscope::backend::cuda::hopper::{Conv3x3, PROBES, probe};
+use orthoscope::backend::cuda::hopper::{Conv3x3, probe};
 use orthoscope::backend::{Cuda, Storage};
 
 use crate::Open;
@@ -47,7 +47,7 @@ fn operands_are_read_as_they_were_stored(open: &Open) {
 #[cfg(feature = "emulator")]
 #[test]
 fn the_emulator_answers_every_probe() {
-    for (seed, question) in (1..).zip(PROBES) {
+    for (seed, question) in (1..).zip(orthoscope::backend::cuda::hopper::PROBES) {
         let answer = probe(&Cuda::emulator(seed), question.name).unwrap();
         assert_eq!((answer.probe, answer.cases.len()), (question.name, question.cases.len()));
         for reading in answer.cases {
@@ -159,7 +159,8 @@ fn every_wait_is_necessary() {
     };
     let expected = results(&Cuda::emulator(0)).unwrap();
     let sites = super::mutations::sites(|file| file.only.is_some());
-    let sites: Vec<_> = sites.into_iter().filter(|site| orthoscope::backend::cuda::KERNELS.iter().any(|k| k.file.name == site.file)).collect();
+    let sites: Vec<_> =
+        sites.into_iter().filter(|site| orthoscope::backend::cuda::KERNELS.iter().any(|k| k.file.name == site.file)).collect();
     assert!(sites.len() >= 9, "only {} waits found", sites.len());
     for site in sites {
         let caught = (1..=20).any(|seed| {

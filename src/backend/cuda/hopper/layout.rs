@@ -54,7 +54,8 @@ impl Case {
     /// Every reading.
     pub(super) fn hypotheses(&self) -> Vec<Hypothesis> {
         if self.transposed {
-            let grouped = |name, distance| self.hypothesis(name, move |row, k| 2 * row + k % GROUP * ROW + k / GROUP * distance, swizzled);
+            let grouped =
+                |name, distance| self.hypothesis(name, move |row, k| 2 * row + k % GROUP * ROW + k / GROUP * distance, swizzled);
             return vec![grouped("stride between groups", self.stride), grouped("leading between groups", self.leading)];
         }
         let (stride, phase, offset) = (self.stride, self.phase, self.offset);
@@ -119,7 +120,21 @@ mod tests {
             assert!(all[..k].iter().all(|(_, other)| other != own), "{name} is not told apart");
         }
         // Row 1 was stored with phase 1; read with the phase of row 0, it gives the parts that were swapped.
-        assert_eq!(places(&shifted, "inside the operand")[..9], [[(1, 8); 1], [(1, 9); 1], [(1, 10); 1], [(1, 11); 1], [(1, 12); 1], [(1, 13); 1], [(1, 14); 1], [(1, 15); 1], [(1, 0); 1]].concat());
+        assert_eq!(
+            places(&shifted, "inside the operand")[..9],
+            [
+                [(1, 8); 1],
+                [(1, 9); 1],
+                [(1, 10); 1],
+                [(1, 11); 1],
+                [(1, 12); 1],
+                [(1, 13); 1],
+                [(1, 14); 1],
+                [(1, 15); 1],
+                [(1, 0); 1]
+            ]
+            .concat()
+        );
     }
 
     #[test]
