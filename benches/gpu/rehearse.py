@@ -98,6 +98,7 @@ def planted(names):
         with tempfile.TemporaryDirectory(prefix="gpu-rehearsal-") as place:
             seen = plant(Path(place), fault)
             words = valid(seen) or fault.wrong(seen)
+            end_all(place)
         bad += bool(words)
         print(f"{fault.name:24} {seen.seconds:5.1f} s  {f'WRONG: {words}' if words else 'as it must be'}", flush=True)
         if words:
@@ -170,19 +171,29 @@ def valid(seen):
     end = time.monotonic() + 2
     while (left := processes_with(str(seen.out.parent))) and time.monotonic() < end:
         time.sleep(0.05)
-    return f"processes are left: {left}" if left else None
+    return f"processes are left: {[*left.values()]}" if left else None
 
 
 def processes_with(text):
-    """Command lines of processes that have this text in them."""
-    found = []
+    """Numbers and command lines of the processes that have this text in them."""
+    found = {}
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        found += [line] if text in line else []
+        if text in line:
+            found[int(path.parent.name)] = line
     return found
+
+
+def end_all(place):
+    """Ends what a wrong run left behind, with the groups that it is in."""
+    for pid in processes_with(place):
+        try:
+            os.killpg(os.getpgid(pid), signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 def unless(holds, words):
@@ -249,9 +260,9 @@ def packed(folder, driver, out, deadline):
         print(f"{name} needs glibc {'.'.join(map(str, version)) if version else 'of unknown version'}")
     with tempfile.TemporaryDirectory(prefix="gpu-rehearsal-") as place:
         Path(place).chmod(0o777)
-        wrap = container()
-        print(f"in: {' '.join(wrap) or 'this user and network, which this user may not change'}", flush=True)
-        command = [*wrap, sys.executable, folder / "gpu.py", "run", folder, "--out", f"{place}/results", "--deadline", deadline]
+        start = container()
+        print(f"started by: {' '.join(start)}", flush=True)
+        command = [*start, folder / "gpu.py", "run", folder, "--out", f"{place}/results", "--deadline", deadline]
         environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "TMPDIR": place, "ORTHOSCOPE_PEAK_EFFORT": "least"}
         if driver is not None:
             environment["LD_LIBRARY_PATH"] = str(driver)
@@ -262,7 +273,17 @@ def packed(folder, driver, out, deadline):
 
 
 def container():
-    """The words that start a command as another user and without a network, as far as that is possible here."""
-    wraps = [["unshare", "--net"], ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]]
-    works = lambda wrap: shutil.which(wrap[0]) and subprocess.run([*wrap, "true"], stderr=subprocess.DEVNULL).returncode == 0
-    return [word for wrap in wraps if os.geteuid() == 0 and works(wrap) for word in wrap]
+    """The words that start Python without a network and as another user, as far as that is possible here."""
+    network = ["unshare", "--net"]
+    user = ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
+    pythons = [sys.executable, "/usr/bin/python3"]
+    words = [[*wrap, python] for wrap in ([*network, *user], user, network) for python in pythons if os.geteuid() == 0]
+    return next(filter(starts, words), [sys.executable])
+
+
+def starts(words):
+    """Whether these words start Python."""
+    try:
+        return subprocess.run([*words, "-c", ""], stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False

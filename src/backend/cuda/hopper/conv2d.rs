@@ -30,8 +30,8 @@ pub struct Conv3x3 {
 }
 
 impl Conv3x3 {
-    /// y = conv(x, weights) + bias. `x` [n, h, w, ci] and `weights` [co, 3, 3, ci] are from [`Cuda::upload_bf16`]; `bias` [co] and `y`
-    /// [n, h, w, co] are f32. Returns its work. Does not wait for the device.
+    /// y = conv(x, weights) + bias. `x: [n, h, w, ci]` and `weights: [co, 3, 3, ci]` are from [`Cuda::upload_bf16`]; `bias: [co]` and
+    /// `y: [n, h, w, co]` are f32. Returns its work. Does not wait for the device.
     ///
     /// # Errors
     /// Channels are no multiples of 64, a buffer has another length, or the device is no Hopper GPU.
