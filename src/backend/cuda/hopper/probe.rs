@@ -44,7 +44,9 @@ pub const PROBES: [Probe; 6] = [
         question: "may an operand start at any row, and which base_offset does it need then?",
         cases: &[
             Case { rows: 72, offset: 128, ..PLAIN },
+            // The phase of the first row, and one that is wrong in every reading that uses it.
             Case { rows: 72, offset: 128, phase: 1, ..PLAIN },
+            Case { rows: 72, offset: 128, phase: 3, ..PLAIN },
             Case { rows: 72, offset: 128, matrix: Matrix::A, ..PLAIN },
         ],
     },
