@@ -33,6 +33,7 @@ def main():
     two.add_argument("--only", action="append", default=[], metavar="STAGE", help="only stages whose names begin like this; repeatable")
     two.add_argument("--device", default="cuda", help="cuda, or emulator for a rehearsal")
     two.add_argument("--scale", type=float, default=1, help="factor for the time limits of all stages, for a rehearsal")
+    two.add_argument("--least", action="store_true", help="the smallest work instead of that of the goals, for a rehearsal")
     three = commands.add_parser("rehearse", help="try `run` without a GPU")
     three.add_argument("folder", type=Path, nargs="?", help="a packed folder; without it, programs that fail on purpose")
     three.add_argument("--driver", type=Path, help="the folder of a libcuda.so.1 that needs no GPU")
@@ -51,7 +52,8 @@ def main():
             return planted(arguments.fault)
         driver = arguments.driver and arguments.driver.resolve()
         return packed(arguments.folder.resolve(), driver, arguments.out.resolve(), arguments.deadline)
-    return run(arguments.folder.resolve(), arguments.out.resolve(), arguments.deadline, arguments.only, arguments.device, arguments.scale)
+    where = (arguments.folder.resolve(), arguments.out.resolve(), arguments.deadline)
+    return run(*where, arguments.only, arguments.device, arguments.scale, arguments.least)
 
 
 if __name__ == "__main__":

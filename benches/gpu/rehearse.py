@@ -245,6 +245,8 @@ def faults():
         Fault("the deadline passes", {"bin/orthoscope": hang}, ("headline-ours", "tests"), lambda seen: unless(
             seen.state("headline-ours-1") == "timed out" and "were left" in seen.reason("tests") and seen.seconds < 12 and seen.record["finished"],
             "the deadline was not kept"), {"deadline": 4, "scale": 0.1}),
+        Fault("no test", {"bin/ops": "#!/bin/sh\necho 'test result: ok. 0 passed; 0 failed; 9 filtered out'\n"}, ("tests",), lambda seen: unless(
+            seen.state("tests") == "failed" and seen.status == 1, "nothing was taken for a success")),
         Fault("SIGTERM to the run", begin, ("headline", "tests"), lambda seen: unless(
             seen.state("headline-ours-1") == "stopped" and not seen.record["finished"] and seen.state("start-ops") == "passed",
             "the results were lost"), {"signal": signal.SIGTERM}),
@@ -255,14 +257,14 @@ def faults():
 
 def packed(folder, driver, out, deadline):
     """Runs a packed folder as another user without home and network, on the given driver library. The exit status of that run."""
-    for name, *_ in PROGRAMS:
+    for name in (name for name, *_ in PROGRAMS if (folder / "bin" / name).exists()):
         version = needed_glibc(folder / "bin" / name)
         print(f"{name} needs glibc {'.'.join(map(str, version)) if version else 'of unknown version'}")
     with tempfile.TemporaryDirectory(prefix="gpu-rehearsal-") as place:
         Path(place).chmod(0o777)
         start = container()
         print(f"started by: {' '.join(start)}", flush=True)
-        command = [*start, folder / "gpu.py", "run", folder, "--out", f"{place}/results", "--deadline", deadline]
+        command = [*start, folder / "gpu.py", "run", folder, "--out", f"{place}/results", "--deadline", deadline, "--least"]
         environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "TMPDIR": place, "ORTHOSCOPE_PEAK_EFFORT": "least"}
         if driver is not None:
             environment["LD_LIBRARY_PATH"] = str(driver)
@@ -282,8 +284,9 @@ def container():
 
 
 def starts(words):
-    """Whether these words start Python."""
+    """Whether these words start a Python that can start itself again."""
+    again = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', '']))"
     try:
-        return subprocess.run([*words, "-c", ""], stderr=subprocess.DEVNULL).returncode == 0
+        return subprocess.run([*words, "-c", again], stderr=subprocess.DEVNULL).returncode == 0
     except OSError:
         return False

@@ -2,6 +2,7 @@
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import sys
@@ -17,6 +18,8 @@ from .stages import compared, find_tool, stages
 
 # Seconds kept back for ending the last program and packing the results.
 RESERVE = 20.0
+# The smallest work, for a rehearsal.
+LEAST = {"width": 2, "size": 8, "batch": 1, "steps": 2, "warmup": 1}
 LOADER = "ld-linux-x86-64.so.2"
 # Where containers keep the driver's libraries, in case a packed loader does not know them.
 DRIVER_FOLDERS = ("/usr/local/nvidia/lib64", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu")
@@ -29,11 +32,11 @@ class Stopped(Exception):
 class Run:
     """One run: where the programs and results are, what is missing, and how much time is left."""
 
-    def __init__(self, folder, out, deadline, device="cuda", scale=1.0):
+    def __init__(self, folder, out, deadline, device="cuda", scale=1.0, least=False):
         self.end, self.scale = time.monotonic() + deadline, scale
-        self.folder, self.device, self.missing = folder, device, {}
+        self.folder, self.device, self.least, self.missing = folder, device, least, {}
         self.record = Record(out, {
-            "commit": _text(folder / "commit"), "date": now(), "deadline_s": deadline, "device": device,
+            "commit": _text(folder / "commit"), "date": now(), "deadline_s": deadline, "device": device, "least_work": least,
             "host": {"system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
             "packed": _text(folder / "pack.json"),
         })
@@ -51,6 +54,12 @@ class Run:
     def left(self):
         """Seconds for stages."""
         return self.end - RESERVE * self.scale - time.monotonic()
+
+    def sized(self, options):
+        """The options of a piece of work as words; those of the smallest work in a rehearsal."""
+        if self.least:
+            options = re.sub(r"--(\w+) \d+", lambda found: f"--{found[1]} {LEAST.get(found[1], 1)}", options)
+        return options.split()
 
     def tool(self, name):
         """The path of a tool that is not missing."""
@@ -94,12 +103,12 @@ class Run:
         return result
 
 
-def run(folder, out, deadline, only=(), device="cuda", scale=1.0):
+def run(folder, out, deadline, only=(), device="cuda", scale=1.0, least=False):
     """All stages, or those whose names begin with one of `only`. Returns the exit status: 1 if any failed."""
     adopt_orphans()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _stop)
-    own, finished = Run(folder, out, deadline, device, scale), False
+    own, finished = Run(folder, out, deadline, device, scale, least), False
     try:
         for stage in stages():
             if not only or stage.name.startswith((*only, "start-")):

@@ -132,7 +132,7 @@ def sanitizers():
 def counters():
     """Hardware counters of the hot kernels, with the clocks as they are."""
     options = ["--clock-control", "none", "--graph-profiling", "node", "--set", "full", "--import-source", "no", "-k", f"regex:{HOT}", "--launch-skip", "200", "--launch-count", "24"]
-    read = lambda run: [*run.program("orthoscope"), "profile", "--device", run.device, *COUNTED.split()]
+    read = lambda run: [*run.program("orthoscope"), "profile", "--device", run.device, *run.sized(COUNTED)]
     return [
         Stage("ncu", 40, 150, lambda run: [run.tool("ncu"), *options, "-f", "-o", run.work / "hot", *read(run)], needs="ncu"),
         Stage("ncu-csv", 10, 60, lambda run: [run.tool("ncu"), "--import", run.work / "hot.ncu-rep", "--csv", "--page", "raw"], keep_csv, "ncu"),
@@ -153,7 +153,7 @@ def ours(name, options, least, limit):
     """One profile by this program, with all its files."""
     def command(run):
         files = [part for option, ending in FILES.items() for part in (f"--{option}", run.profiles / f"{name}.{ending}")]
-        return [*run.program("orthoscope"), "profile", "--device", run.device, *options.split(), *files]
+        return [*run.program("orthoscope"), "profile", "--device", run.device, *run.sized(options), *files]
     return Stage(name, least, limit, command, lambda run, done: profile(read_json(run.profiles / f"{name}.json")))
 
 
@@ -170,7 +170,7 @@ def profile(found):
 def torch(name, options, least, limit):
     """The same work in PyTorch. It writes every step at once, so a time limit costs only the steps that were not done."""
     def command(run):
-        return [sys.executable, run.folder / "torch_bench.py", *options.split(), "--kernels", "--json", run.profiles / f"{name}.json"]
+        return [sys.executable, run.folder / "torch_bench.py", *run.sized(options), "--kernels", "--json", run.profiles / f"{name}.json"]
     def read(run, _):
         found = read_json(run.profiles / f"{name}.json")
         steps = found.get("ms", []) if isinstance(found, dict) else []
@@ -191,6 +191,8 @@ def counts(_, done):
     total = re.findall(r"(\d+) passed; \d+ failed", done.out)
     passed = sum(map(int, total)) if total else len(re.findall(r"^test .* \.\.\. ok$", done.out, re.M))
     failed = sorted(set(re.findall(r"^test (\S+) \.\.\. FAILED", done.out, re.M)))
+    if not passed and not failed:
+        raise ValueError("no test ran")
     said = re.findall(r"^.*panicked at .*\n.*", done.out + done.err, re.M)[:40]
     return {"passed": passed, "failed": failed, "completed": bool(total), "panics": said}
 
