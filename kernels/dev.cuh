@@ -63,6 +63,19 @@ DEVICE void cp_async16(void* target, const void* source, bool valid) {
     int n = valid ? 16 : 0;
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(target)), "l"(source), "r"(n) : "memory");
 }
+// Reads four floats through L2 alone, and through L1; never left out or moved.
+DEVICE float4 load4_past_l1(const float* p) {
+    float4 v;
+    asm volatile("ld.global.cg.v4.f32 {%0,%1,%2,%3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "l"(p));
+    return v;
+}
+DEVICE float4 load4_through_l1(const float* p) {
+    float4 v;
+    asm volatile("ld.global.ca.v4.f32 {%0,%1,%2,%3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "l"(p));
+    return v;
+}
+// The multiprocessor's clock, modulo 2^32.
+DEVICE uint32_t cycles() { uint32_t c; asm volatile("mov.u32 %0, %%clock;" : "=r"(c) :: "memory"); return c; }
 DEVICE void cp_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 // Waits until at most N groups of this thread are in flight.
 template <int N> DEVICE void cp_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }
@@ -91,6 +104,9 @@ inline void store8_bytes(void* p, uint2 v, const char* file = __builtin_FILE(), 
     emu::check_aligned(p, 8, "store8_bytes", {file, line});
     *(uint2*)p = v;
 }
+inline float4 load4_past_l1(const float* p) { return load4(p); }
+inline float4 load4_through_l1(const float* p) { return load4(p); }
+inline uint32_t cycles() { return (uint32_t)__builtin_ia32_rdtsc(); }
 inline bool finite(float x) { return (emu::bits(x) & 0x7F800000u) != 0x7F800000u; }
 inline bf16 to_bf16(float x) {
     uint32_t u = emu::bits(x);

@@ -9,8 +9,8 @@
 //! REGISTER_KERNEL(scale)
 //! ```
 //!
-//! with `Unit: matrix.` after the bytes if its products run on tensor cores; a formula does not span two lines, and a line `// Dynamic shared memory: 65536 bytes.` if
-//! it uses `DYN_SHARED`.
+//! with `Unit: matrix.` after the bytes if its products run on tensor cores, and a line `Dynamic shared memory: 65536 bytes.` if it uses
+//! `DYN_SHARED`. A formula does not span two lines. A file with a line `Architecture: sm_90a only.` is compiled for that one alone.
 
 use std::fmt::Write;
 use std::fs;
@@ -27,7 +27,8 @@ pub fn write() {
     for (name, text) in &files {
         let stem = name.trim_end_matches(".cu");
         let kernels = kernels(text).unwrap_or_else(|reason| panic!("kernels/{name}: {reason}"));
-        write_module(&mut code, name, &kernels).expect("strings can be written");
+        let only = text.lines().find_map(|line| line.strip_prefix("// Architecture: ")?.strip_suffix(" only."));
+        write_module(&mut code, name, only, &kernels).expect("strings can be written");
         kernels.iter().for_each(|kernel| all += &format!("    &{stem}::{},\n", kernel.name.to_uppercase()));
     }
     code += &format!("/// Every kernel, in the order of the files.\npub static KERNELS: &[&Kernel] = &[\n{all}];\n\n");
@@ -49,9 +50,9 @@ struct Definition<'a> {
     dynamic_shared: &'a str,
 }
 
-fn write_module(code: &mut String, file: &str, kernels: &[Definition<'_>]) -> std::fmt::Result {
+fn write_module(code: &mut String, file: &str, only: Option<&str>, kernels: &[Definition<'_>]) -> std::fmt::Result {
     writeln!(code, "/// `kernels/{file}`.\npub mod {} {{\n    use super::*;\n", file.trim_end_matches(".cu"))?;
-    writeln!(code, "    static FILE: File = File {{ name: {file:?}, text: {} }};", include(file))?;
+    writeln!(code, "    static FILE: File = File {{ name: {file:?}, text: {}, only: {only:?} }};", include(file))?;
     for kernel in kernels {
         let Definition { name, threads, summary, flops, bytes, matrix, dynamic_shared } = kernel;
         let unit = if *matrix { "Matrix" } else { "Fma" };

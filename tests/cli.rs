@@ -12,6 +12,8 @@ mod cli {
     mod device;
     mod evaluate;
     mod figures;
+    #[cfg(target_os = "linux")]
+    mod gpu;
     mod help;
     mod interrupt;
     mod metrics;

@@ -15,7 +15,7 @@ use orthoscope::shape::Activation;
 use crate::ops::SPECS;
 use crate::ops::spec::{self, SpecValue};
 
-static FAULTS: File = File { name: "faults.cu", text: include_str!("../../kernels/emulator/faults.cu") };
+static FAULTS: File = File { name: "faults.cu", text: include_str!("../../kernels/emulator/faults.cu"), only: None };
 /// Default number of threads per block: two warps.
 const THREADS: u32 = 64;
 

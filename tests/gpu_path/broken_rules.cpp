@@ -58,9 +58,10 @@ struct Gpu {
     }
     // y += 2 x
     CUresult add(CUdeviceptr x, CUdeviceptr y, CUstream on) {
+        uint32_t blank = 0;
         float alpha = 2;
         unsigned len = LEN;
-        void* arguments[] = {&x, &y, &alpha, &len};
+        void* arguments[] = {&x, &y, &blank, &alpha, &len};
         return cuLaunchKernel(axpy, 1, 1, 1, 256, 1, 1, 0, on, arguments, nullptr);
     }
     CUresult add(CUdeviceptr x, CUdeviceptr y) { return add(x, y, stream); }
@@ -296,8 +297,9 @@ void modules_and_launches() {
     EXPECT(NOT_FOUND, cuModuleGetFunction(&function, module, "nonsense"));
     OK(cuModuleUnload(module));
     unsigned len = LEN;
+    uint32_t blank = 0;
     float alpha = 2;
-    void *arguments[] = {&y, &y, &alpha, &len}, *too_few[] = {&y, &y, &alpha, nullptr};
+    void *arguments[] = {&y, &y, &blank, &alpha, &len}, *too_few[] = {&y, &y, &blank, &alpha, nullptr};
     EXPECT(INVALID_VALUE, cuLaunchKernel(gpu.axpy, 0, 1, 1, 256, 1, 1, 0, gpu.stream, arguments, nullptr));
     EXPECT(INVALID_VALUE, cuLaunchKernel(gpu.axpy, 1, 65536, 1, 256, 1, 1, 0, gpu.stream, arguments, nullptr));
     EXPECT(INVALID_VALUE, cuLaunchKernel(gpu.axpy, 1, 1, 1, 1025, 1, 1, 0, gpu.stream, arguments, nullptr));
@@ -306,6 +308,15 @@ void modules_and_launches() {
     OK(cuFuncSetAttribute(gpu.axpy, MAX_DYNAMIC_SHARED, 65536));
     OK(cuLaunchKernel(gpu.axpy, 1, 1, 1, 256, 1, 1, 49153, gpu.stream, arguments, nullptr));
     EXPECT(INVALID_VALUE, cuLaunchKernel(gpu.axpy, 1, 1, 1, 256, 1, 1, 0, gpu.stream, too_few, nullptr));
+    alignas(64) char map[128];
+    uint64_t extents[] = {64, 4, 4, 2}, strides[] = {128, 512, 2048}, odd[] = {120, 512, 2048};
+    uint32_t box[] = {64, 4, 4, 1}, steps[] = {1, 1, 1, 1};
+    auto encode = [&](const uint64_t* strides, int swizzle) {
+        return cuTensorMapEncodeTiled(map, 9, 4, (void*)y, extents, strides, box, steps, 0, swizzle, 0, 0);
+    };
+    OK(encode(strides, 3));
+    EXPECT(INVALID_VALUE, encode(odd, 3));
+    EXPECT(INVALID_VALUE, encode(strides, 2));
     OK(cuStreamSynchronize(gpu.stream));
     until_deferred([&] {
         CUmodule short_lived;
@@ -328,8 +339,9 @@ void a_kernel_out_of_bounds() {
     Gpu gpu;
     CUdeviceptr x = gpu.memory(ONES);
     unsigned len = 1 << 20;
+    uint32_t blank = 0;
     float alpha = 2;
-    void* arguments[] = {&x, &x, &alpha, &len};
+    void* arguments[] = {&x, &x, &blank, &alpha, &len};
     OK(cuLaunchKernel(gpu.axpy, len / 256, 1, 1, 256, 1, 1, 0, gpu.stream, arguments, nullptr));
     EXPECT(LAUNCH_FAILED, cuStreamSynchronize(gpu.stream));
     EXPECT(LAUNCH_FAILED, cuMemFree_v2(x));

@@ -88,6 +88,8 @@ API cuModuleLoadData(CUmodule* module, const void* image);
 API cuModuleUnload(CUmodule module);
 API cuModuleGetFunction(CUfunction* function, CUmodule module, const char* name);
 API cuFuncSetAttribute(CUfunction function, int attribute, int value);
+API cuTensorMapEncodeTiled(void* map, int type, unsigned rank, void* array, const uint64_t* len, const uint64_t* stride,
+                           const uint32_t* box, const uint32_t* step, int interleave, int swizzle, int promotion, int fill);
 API cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
                    unsigned block_z, unsigned shared, CUstream stream, void** arguments, void** extra);
 

@@ -97,6 +97,24 @@ CUresult cuFuncSetAttribute(CUfunction function, int attribute, int value) {
         living(function)->dynamic_shared = unsigned(value);
     });
 }
+// Describes an array of bf16 with four dimensions and 128-byte swizzling, the kind that the emulator models. The map is what its copy
+// engine reads: `Map` of kernels/emulator/hopper.h.
+CUresult cuTensorMapEncodeTiled(void* map, int type, unsigned rank, void* array, const uint64_t* len, const uint64_t* stride,
+                                const uint32_t* box, const uint32_t* step, int interleave, int swizzle, int, int fill) {
+    return call("cuTensorMapEncodeTiled", CONTEXT, [=] {
+        constexpr int BFLOAT16 = 9, SWIZZLE_128B = 3;
+        if ((uintptr_t)map % 64 || (uintptr_t)array % 16 || type != BFLOAT16 || rank != 4) refuse(BAD_MAP);
+        if (interleave || swizzle != SWIZZLE_128B || fill) refuse(BAD_MAP);
+        struct { void* base; uint64_t stride[4]; uint32_t len[4], box[4]; } known{array, {2, stride[0], stride[1], stride[2]}, {}, {}};
+        for (int i = 0; i < 4; i++) {
+            if (!len[i] || !box[i] || box[i] > 256 || step[i] != 1 || (i && stride[i - 1] % 16)) refuse(BAD_MAP);
+            known.len[i] = uint32_t(len[i]);
+            known.box[i] = box[i];
+        }
+        memset(map, 0, 128);
+        memcpy(map, &known, sizeof known);
+    });
+}
 CUresult cuLaunchKernel(CUfunction handle, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
                         unsigned block_z, unsigned shared, CUstream stream_handle, void** from, void**) {
     return call("cuLaunchKernel", CONTEXT, [=] {

@@ -39,7 +39,8 @@
     rule(UNLOADED_IN_USE, INVALID_HANDLE, "a module unloaded while its kernels are waiting to run") \
     rule(LAUNCH_SIZE, INVALID_VALUE, "a grid or block that no GPU takes") \
     rule(TOO_MUCH_SHARED, INVALID_VALUE, "more shared memory than the kernel was allowed") \
-    rule(NO_ARGUMENT, INVALID_VALUE, "a launch with an argument missing")
+    rule(NO_ARGUMENT, INVALID_VALUE, "a launch with an argument missing") \
+    rule(BAD_MAP, INVALID_VALUE, "an array that the copy engine cannot read, or that the emulator does not model")
 
 enum Rule {
 #define NAME(name, code, reason) name,

@@ -35,7 +35,8 @@ pub use resources::{Resources, parse as parse_resources};
 pub use sass::{Amounts, Code, Executed, parse as parse_code};
 
 /// Options of NVRTC. Without `--fmad=false` the compiler would fuse multiplications and additions, which the emulator does not.
-const OPTIONS: [&str; 3] = ["--std=c++17", "--fmad=false", "--ptxas-options=-v"];
+/// Line numbers change no instruction; profilers and sanitizers name lines by them.
+const OPTIONS: [&str; 4] = ["--std=c++17", "--fmad=false", "--ptxas-options=-v", "--generate-line-info"];
 
 /// Where a CUBIN came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +103,12 @@ pub fn files() -> Vec<&'static File> {
     files
 }
 
+/// The kernel files that compile for an architecture.
+pub fn files_for(arch: &Arch) -> impl Iterator<Item = &'static File> {
+    let name = arch.name;
+    files().into_iter().filter(move |file| file.runs_on(name))
+}
+
 /// The sources of CUBINs, in the order in which they are tried. NVRTC is the last.
 pub struct Compiler {
     /// Precompiled kernels.
@@ -143,8 +150,12 @@ impl Compiler {
     /// of NVRTC compiled are accepted from the cache.
     ///
     /// # Errors
-    /// There is neither NVRTC nor a CUBIN, a precompiled CUBIN is stale or damaged, or the file does not compile.
+    /// There is neither NVRTC nor a CUBIN, a precompiled CUBIN is stale or damaged, or the file does not compile or is for another
+    /// architecture only.
     pub fn cubin(&self, file: &'static File, arch: &'static Arch) -> Result<Cubin> {
+        if let Some(only) = file.only.filter(|_| !file.runs_on(arch.name)) {
+            return Err(Error::Device { device: "cuda", reason: format!("{} is for {only} only, not for {arch}", file.name) });
+        }
         if let Some(cubin) = self.precompiled.as_ref().map(|folder| folder.read(file, arch)).transpose()?.flatten() {
             return Ok(cubin);
         }
@@ -165,12 +176,12 @@ impl Compiler {
         Ok(cubin)
     }
 
-    /// The CUBINs of all kernel files for each of `archs`, compiled on all cores.
+    /// The CUBINs of all kernel files for each of `archs` that they are for, compiled on all cores.
     ///
     /// # Errors
     /// As [`Compiler::cubin`].
     pub fn cubins(&self, archs: &[&'static Arch]) -> Result<Vec<Cubin>> {
-        let wanted: Vec<_> = archs.iter().flat_map(|&arch| files().into_iter().map(move |file| (file, arch))).collect();
+        let wanted: Vec<_> = archs.iter().flat_map(|&arch| files_for(arch).map(move |file| (file, arch))).collect();
         wanted.into_par_iter().map(|(file, arch)| self.cubin(file, arch)).collect()
     }
 }

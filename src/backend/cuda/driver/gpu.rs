@@ -14,7 +14,7 @@ use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUfunction_attribute, CUresult};
 
 use super::staging::{self, Staging};
-use super::{Address, Driver, Graph, Launch, Mark, Policy, library, out_of_memory};
+use super::{Address, Driver, Graph, Launch, Mark, Policy, TensorMap, Tiles, library, out_of_memory};
 use crate::backend::cuda::compiler::{self, Arch};
 use crate::backend::cuda::{File, Kernel};
 use crate::error::{Error, Result};
@@ -464,6 +464,36 @@ impl Driver for Gpu {
             result::launch_kernel(function.0, grid_of, block_of, kernel.dynamic_shared, self.0.stream.0, &mut pointers)
         };
         sent.map_err(|error| broken(format!("kernel `{}` cannot be launched on {grid:?} x {block:?}", kernel.name), error))
+    }
+
+    fn tensor_map(&self, tiles: &Tiles) -> Result<TensorMap> {
+        let (major, minor) = self.0.properties.capability;
+        if major < 9 {
+            return Err(failed(format!("a GPU of compute capability {major}.{minor} has no engine that copies tiles")));
+        }
+        self.0.bind()?;
+        let Tiles { address, len, stride, tile } = *tiles;
+        let (mut map, dimensions) = (<TensorMap as bytemuck::Zeroable>::zeroed(), len.map(u64::from));
+        // SAFETY: the call reads four lengths, three strides, four sizes of the box and four steps, and writes 128 bytes to `map`, which is
+        // aligned to 64 bytes. It does not read the array.
+        let status = unsafe {
+            sys::cuTensorMapEncodeTiled(
+                (&raw mut map).cast(),
+                sys::CUtensorMapDataType::CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
+                4,
+                address as *mut c_void,
+                dimensions.as_ptr(),
+                stride.as_ptr(),
+                tile.as_ptr(),
+                [1u32; 4].as_ptr(),
+                sys::CUtensorMapInterleave::CU_TENSOR_MAP_INTERLEAVE_NONE,
+                sys::CUtensorMapSwizzle::CU_TENSOR_MAP_SWIZZLE_128B,
+                sys::CUtensorMapL2promotion::CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+                sys::CUtensorMapFloatOOBfill::CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE,
+            )
+        };
+        status.result().map_err(|error| broken(format!("an array cannot be described to the copy engine: {tiles:?}"), error))?;
+        Ok(map)
     }
 
     /// Uses the relaxed capture mode, which allows loading a kernel during the capture.

@@ -52,6 +52,7 @@ const CALLS: [&str; 41] = [
     "cuModuleUnload",
     "cuModuleGetFunction",
     "cuFuncSetAttribute",
+    "cuTensorMapEncodeTiled",
     "cuLaunchKernel",
 ];
 

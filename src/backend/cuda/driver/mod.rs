@@ -13,6 +13,9 @@ pub mod gpu;
 mod library;
 mod staging;
 pub mod planner;
+mod tensor_map;
+
+pub use tensor_map::{TensorMap, Tiles};
 
 /// An address in the memory of a device.
 pub type Address = u64;
@@ -107,6 +110,13 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// The launch is rejected, or the emulator found a fault in the kernel; the error then names kernel, block and line.
     fn launch(&self, launch: &Launch<'_>) -> Result<()>;
+    /// Describes an array to the copy engine of Hopper, as an argument of a kernel.
+    ///
+    /// # Errors
+    /// The driver refuses the array, or the device has no such engine.
+    fn tensor_map(&self, _tiles: &Tiles) -> Result<TensorMap> {
+        Err(Error::Device { device: self.name(), reason: "there is no engine that copies tiles".into() })
+    }
     /// Called when memory is reused for another buffer, so its contents are undefined; the emulator poisons it.
     ///
     /// # Errors
