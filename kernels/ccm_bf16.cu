@@ -722,6 +722,12 @@ DEVICE void weight_grad(const bf16* s, const bf16* u, const bf16* h, const bf16*
 using WeightGrad64 = WeightTiling<1, 4>;
 static_assert(sizeof(WeightStages<WeightGrad64>) == 81920 && 81920 <= TWO_BLOCKS, "as said below");
 static_assert(WeightGrad64::THREADS == 256, "as launched");
+// Two blocks a multiprocessor leave 128 registers a thread, one too few before Hopper.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+constexpr uint32_t WEIGHT_GRAD_BLOCKS = 1;
+#else
+constexpr uint32_t WEIGHT_GRAD_BLOCKS = 2;
+#endif
 
 // Over split z of the rows: dw_mix = dz_mixᵀ [s, u, (s-u)²], dw_gate = dz_gateᵀ h, db_mix = Σ dz_mix,
 // db_gate = Σ dz_gate. s, u, h, dz_gate, dz_mix: [rows, c], partial: [splits, 4 c c + 2 c], in each split dw_mix
@@ -729,7 +735,7 @@ static_assert(WeightGrad64::THREADS == 256, "as launched");
 // c <= 64. One block per 64 outputs (x), 64 inputs (y) and split (z).
 // FLOPs: 8 rows c c + 2 rows c. Bytes: 10 rows c + 4 splits (4 c c + 2 c). Unit: matrix.
 // Dynamic shared memory: 81920 bytes.
-KERNEL __launch_bounds__(256, 2)
+KERNEL __launch_bounds__(256, WEIGHT_GRAD_BLOCKS)
     ccm_weight_grad_bf16_64(const bf16* __restrict__ s, const bf16* __restrict__ u, const bf16* __restrict__ h,
                             const bf16* __restrict__ dz_gate, const bf16* __restrict__ dz_mix,
                             float* __restrict__ partial, CcmSpec spec) {

@@ -15,12 +15,14 @@ pub mod cpu;
 pub mod cuda;
 mod phase;
 pub mod reference;
+mod slope;
 mod work;
 
 pub use cpu::Cpu;
 pub use cuda::Cuda;
 pub use phase::Phase;
 pub use reference::Reference;
+pub use slope::Slope;
 pub use work::{Unit, Work};
 
 /// Element types: f32 and f64.

@@ -1,9 +1,9 @@
 //! The contract of a call: its name, its operands and its cost by formula. The length check, the profiler and the tests all read
 //! it.
 
+use crate::backend::Slope;
 use crate::backend::{Phase, Work};
 use crate::error::{Error, Result};
-use crate::tape::Slope;
 
 /// Number of elements of a buffer.
 pub type Length<'a, T> = &'a dyn Fn(&T) -> usize;
@@ -155,11 +155,14 @@ impl<'a, T> Contract<'a, T> {
             _ => 1,
         };
         let traffic = |operand: &Operand<'_, T>| operand.len as u64 * passes(operand) * bytes(operand);
-        Work::new(self.flops, match self.moved {
-            // All operands are stored alike.
-            Some(elements) => elements * self.operands.first().map_or(0, bytes),
-            None => self.operands.iter().map(traffic).sum(),
-        })
+        Work::new(
+            self.flops,
+            match self.moved {
+                // All operands are stored alike.
+                Some(elements) => elements * self.operands.first().map_or(0, bytes),
+                None => self.operands.iter().map(traffic).sum(),
+            },
+        )
     }
 }
 

@@ -137,7 +137,11 @@ impl<B: Backend> Backend for Observed<B> {
         let len = |buffer: &B::Buffer| self.inner.len(buffer);
         let contract = call.call().contract(&len);
         let (matrix, saved) = (self.inner.matrix_flops(call.call()), self.inner.saved_flops(call.call()));
-        let work = Work { matrix, saved, ..contract.work(&|buffer| self.inner.element_bytes(buffer), &|buffer| self.inner.is_blank(buffer)) };
+        let work = Work {
+            matrix,
+            saved,
+            ..contract.work(&|buffer| self.inner.element_bytes(buffer), &|buffer| self.inner.is_blank(buffer))
+        };
         let (op, phase) = (contract.op, contract.phase);
         drop(contract);
         self.observe(op, phase, work, || self.inner.execute(call))

@@ -36,8 +36,8 @@ use std::sync::Arc;
 
 use ndarray::ArrayD;
 
+pub use gradients::Gradients;
 pub(crate) use gradients::Sweep;
-pub use gradients::{Gradients, Slope};
 pub use tensor::Tensor;
 
 use crate::backend::{Phase, Storage};

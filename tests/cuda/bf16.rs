@@ -6,13 +6,13 @@
 
 use half::bf16;
 use orthoscope::backend::Cuda;
+use orthoscope::backend::Slope;
 use orthoscope::backend::cuda::Mode;
 use orthoscope::ops::{
     Backend, Conv2d, Conv2dOptions, Conv2dSpec, Linear, LinearSpec, MaxPool, Pointwise, PoolSpec, Sdc, SdcSpec, Upsample,
     UpsampleSpec,
 };
 use orthoscope::shape::{Activation, Shape};
-use orthoscope::tape::Slope;
 
 use crate::ops::common::*;
 
@@ -26,7 +26,6 @@ macro_rules! on_bf16 {
         on_backend!(gpu, |test| crate::gpu::gpu(test).map(super::in_bf16), $($check),+);
     };
 }
-
 
 on_bf16!(
     images_are_rounded_when_they_are_written,
@@ -118,7 +117,9 @@ fn check_gradient<B: Backend>(
 ) {
     let (start, y) = (draw(91, shape), draw(92, shape));
     let (value, y_buffer) = (image(device, shape, &start), image(device, shape, &y));
-    for (start, slope) in [(None, None), (Some(&start), None), (None, Some(Activation::Elu)), (Some(&start), Some(Activation::Tanh))] {
+    for (start, slope) in
+        [(None, None), (Some(&start), None), (None, Some(Activation::Elu)), (Some(&start), Some(Activation::Tanh))]
+    {
         let mut dx = match start {
             Some(start) => image(device, shape, start),
             None => device.gradient_of(&value).unwrap(),
@@ -127,7 +128,13 @@ fn check_gradient<B: Backend>(
         device.settle(&mut dx).unwrap();
         let factor = |y: f64| match slope {
             None => 1.0,
-            Some(Activation::Elu) => if y > 0.0 { 1.0 } else { 1.0 + y },
+            Some(Activation::Elu) => {
+                if y > 0.0 {
+                    1.0
+                } else {
+                    1.0 + y
+                }
+            }
             Some(_) => 1.0 - y * y,
         };
         let sum = |i: usize| contribution.value[i] + start.map_or(0.0, |start| start[i]);
@@ -189,9 +196,8 @@ fn check_convolution<B: Backend>(device: &B, spec: &Conv2dSpec, seed: u32) {
     // As a parameter, of which a device may keep a rounded copy, and as any other buffer.
     for wb in [device.upload_parameter(&w_shape, &host).unwrap(), device.upload(&host).unwrap()] {
         let bb = upload(device, &b);
-        let found = overwritten_image(device, &y_shape, |y| {
-            device.run(Conv2d::Forward { spec, x: &xb, w: &wb, b: Some(&bb), y })
-        });
+        let found =
+            overwritten_image(device, &y_shape, |y| device.run(Conv2d::Forward { spec, x: &xb, w: &wb, b: Some(&bb), y }));
         y.check(&format!("y of {spec:?}"), &found, is_stored(&y_shape));
         check_pooled(device, spec, &y_shape, [&xb, &wb, &bb], &found);
         check_gradient(device, (&format!("dx of {spec:?}"), &x_shape), &dx, |dx, slope| {
@@ -266,9 +272,12 @@ fn activations_are_applied_before_the_rounding<B: Backend>(device: &B) {
 }
 
 fn stacked_dilated_convolutions_equal_those_of_stored_operands<B: Backend>(device: &B) {
-    for (x, c_out, dilations) in
-        [([1, 5, 4, 8], 8, &[2][..]), ([2, 7, 10, 24], 40, &[1, 4, 2]), ([1, 4, 5, 72], 8, &[1, 2, 3, 4, 5, 6, 7, 32]), ([1, 20, 16, 32], 8, &[1, 9, 16])]
-    {
+    for (x, c_out, dilations) in [
+        ([1, 5, 4, 8], 8, &[2][..]),
+        ([2, 7, 10, 24], 40, &[1, 4, 2]),
+        ([1, 4, 5, 72], 8, &[1, 2, 3, 4, 5, 6, 7, 32]),
+        ([1, 20, 16, 32], 8, &[1, 9, 16]),
+    ] {
         check_stacked(device, x, c_out, dilations);
     }
 }
@@ -283,7 +292,9 @@ fn check_stacked<B: Backend>(device: &B, x_dims: [usize; 4], c_out: usize, dilat
     // `[y, dx]`, and dw and db of all branches.
     let exact = |spec: &SdcSpec, map: &dyn Fn(f64) -> f64| {
         let oracle = oracle();
-        let all = |values: &[Vec<f64>]| -> Vec<Vec<f64>> { values.iter().map(|values| values.iter().map(|&v| map(v)).collect()).collect() };
+        let all = |values: &[Vec<f64>]| -> Vec<Vec<f64>> {
+            values.iter().map(|values| values.iter().map(|&v| map(v)).collect()).collect()
+        };
         let (x, dz): (Vec<f64>, Vec<f64>) = (x.iter().map(|&v| map(v)).collect(), dz.iter().map(|&v| map(v)).collect());
         let (w, b) = (all(&w.iter().map(|w| rounded(w)).collect::<Vec<_>>()), all(&b));
         let (ws, bs): (Vec<_>, Vec<_>) = (w.iter().collect(), b.iter().collect());

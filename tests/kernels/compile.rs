@@ -17,6 +17,10 @@ fn every_kernel_compiles_without_spills() {
         for kernel in list(cubin).unwrap() {
             let place = format!("{} {} {}", cubin.arch, cubin.file.name, kernel.name);
             assert!((1..=255).contains(&kernel.registers), "{place}: {} registers", kernel.registers);
+            // A device with less shared memory than a kernel needs uses others: `Cuda::can_launch`. Hopper has enough for all.
+            if kernel.shared_bytes > cubin.arch.shared_per_block && !cubin.arch.name.starts_with("sm_90") {
+                continue;
+            }
             if (kernel.spill_stores, kernel.spill_loads) != (0, 0) {
                 wrong.push(format!("{place}: spills {} and {} bytes", kernel.spill_stores, kernel.spill_loads));
             }

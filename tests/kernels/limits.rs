@@ -72,8 +72,9 @@ fn excess(kernel: &Listing, family: &Family) -> Vec<String> {
     let found = [
         (code > family.code).then(|| format!("{code:.1} KiB of code, {} allowed", family.code)),
         (code == 0.0).then(|| "no code was found".to_owned()),
-        (spills > 0).then(|| format!("{spills} bytes of spills")),
-        (kernel.stack > family.stack).then(|| format!("{} bytes of stack, {} allowed", kernel.stack, family.stack)),
+        (spills > 0 && kernel.resident_blocks > 0).then(|| format!("{spills} bytes of spills")),
+        (kernel.stack > family.stack && kernel.resident_blocks > 0)
+            .then(|| format!("{} bytes of stack, {} allowed", kernel.stack, family.stack)),
     ];
     found.into_iter().flatten().collect()
 }

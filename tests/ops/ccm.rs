@@ -2,9 +2,10 @@ use ndarray::ArrayD;
 use num_traits::Float;
 use orthoscope::Result;
 use orthoscope::backend::Real;
+use orthoscope::backend::Slope;
 use orthoscope::ops::{Backend, Ccm, CcmSpec, CcmVars, CcmWeights};
 use orthoscope::shape::Activation;
-use orthoscope::tape::{Slope, Tape, Tensor, Var};
+use orthoscope::tape::{Tape, Tensor, Var};
 
 use super::common::*;
 
@@ -89,7 +90,18 @@ fn backward<B: Backend>(backend: &B, spec: &CcmSpec, operands: &Operands) -> [Ve
     accumulated(backend, lengths, |[ds, du, dw_mix, db_mix, dw_gate, db_gate]| {
         let weights = CcmWeights::from([&w_mix, &b_mix, &w_gate, &b_gate]);
         let weight_grads = CcmWeights::from([dw_mix, db_mix, dw_gate, db_gate]);
-        backend.run(Ccm::Grad { spec, s: &s, u: &u, weights, saved: [&h, &beta], dy: &dy, ds, du, slopes: [None, None], weight_grads })
+        backend.run(Ccm::Grad {
+            spec,
+            s: &s,
+            u: &u,
+            weights,
+            saved: [&h, &beta],
+            dy: &dy,
+            ds,
+            du,
+            slopes: [None, None],
+            weight_grads,
+        })
     })
 }
 
@@ -281,7 +293,18 @@ fn every_call<B: Engine>(cuda: &B, rows: usize, c: usize) -> Result<Vec<f32>> {
     let [mut dw_gate, mut db_gate] = [cuda.zeros(c * c)?, cuda.zeros(c)?];
     let weight_grads = CcmWeights::from([&mut dw_mix, &mut db_mix, &mut dw_gate, &mut db_gate]);
     let saved = [&h, &beta];
-    cuda.run(Ccm::Grad { spec: &spec, s: &s, u: &u, weights, saved, dy: &dy, ds: &mut ds, du: &mut du, slopes: [None, Some(Slope { activation: Activation::Elu, y: &u })], weight_grads })?;
+    cuda.run(Ccm::Grad {
+        spec: &spec,
+        s: &s,
+        u: &u,
+        weights,
+        saved,
+        dy: &dy,
+        ds: &mut ds,
+        du: &mut du,
+        slopes: [None, Some(Slope { activation: Activation::Elu, y: &u })],
+        weight_grads,
+    })?;
     let mut combined = cuda.alloc(rows * c)?;
     cuda.run(Ccm::Combination { beta: &beta, s: &s, u: &u, y: &mut combined })?;
     let mut dbeta = cuda.zeros(rows * c)?;

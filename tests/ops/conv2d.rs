@@ -1,7 +1,7 @@
 use orthoscope::Result;
-use orthoscope::ops::{Backend, Conv2d, PoolSpec, Conv2dOptions, Conv2dSpec, Pointwise};
+use orthoscope::backend::Slope;
+use orthoscope::ops::{Backend, Conv2d, Conv2dOptions, Conv2dSpec, Pointwise, PoolSpec};
 use orthoscope::shape::Activation;
-use orthoscope::tape::Slope;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -69,7 +69,8 @@ fn forward<B: Backend>(backend: &B, spec: &Conv2dSpec, x: &[f64], w: &[f64], b: 
 fn gradients<B: Backend>(backend: &B, spec: &Conv2dSpec, operands: &Operands) -> [Vec<f64>; 3] {
     let (x, w, dz) = (upload(backend, &operands.x), upload(backend, &operands.w), upload(backend, &operands.dz));
     let lengths = [operands.w.len(), operands.b.len()];
-    let [dx] = accumulated(backend, [operands.x.len()], |[dx]| backend.run(Conv2d::InputGrad { spec, dz: &dz, w: &w, dx, slope: None }));
+    let [dx] =
+        accumulated(backend, [operands.x.len()], |[dx]| backend.run(Conv2d::InputGrad { spec, dz: &dz, w: &w, dx, slope: None }));
     let [dw, db] =
         accumulated(backend, lengths, |[dw, db]| backend.run(Conv2d::WeightGrad { spec, x: &x, dz: &dz, dw, db: Some(db) }));
     let [alone] =

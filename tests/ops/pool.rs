@@ -1,7 +1,7 @@
 use orthoscope::Result;
+use orthoscope::backend::Slope;
 use orthoscope::ops::{Backend, MaxPool, PoolSpec};
 use orthoscope::shape::Activation;
-use orthoscope::tape::Slope;
 
 use super::common::*;
 

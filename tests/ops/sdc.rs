@@ -1,7 +1,7 @@
 use orthoscope::Result;
+use orthoscope::backend::Slope;
 use orthoscope::ops::{Backend, Pointwise, Sdc, SdcSpec};
 use orthoscope::shape::Activation;
-use orthoscope::tape::Slope;
 
 use super::common::*;
 use super::conv2d::by_definition;
@@ -75,8 +75,9 @@ fn gradients<B: Backend>(backend: &B, operands: &Operands) -> ([Vec<f64>; 1], [V
     let (x, dz) = (upload(backend, &operands.x), upload(backend, &operands.dz));
     let w: Vec<_> = operands.w.iter().map(|w| upload(backend, w)).collect();
     let w: Vec<_> = w.iter().collect();
-    let dx =
-        accumulated(backend, [operands.x.len()], |[dx]| backend.run(Sdc::InputGrad { spec: &operands.spec, dz: &dz, w: &w, dx, slope: None }));
+    let dx = accumulated(backend, [operands.x.len()], |[dx]| {
+        backend.run(Sdc::InputGrad { spec: &operands.spec, dz: &dz, w: &w, dx, slope: None })
+    });
     let lengths: [usize; 2 * BRANCHES] =
         std::array::from_fn(|k| if k < BRANCHES { operands.w[k].len() } else { operands.b[k - BRANCHES].len() });
     let weights = accumulated(backend, lengths, |grads| {

@@ -1,7 +1,7 @@
 use orthoscope::Result;
+use orthoscope::backend::Slope;
 use orthoscope::ops::{Backend, Upsample, UpsampleSpec};
 use orthoscope::shape::Activation;
-use orthoscope::tape::Slope;
 
 use super::common::*;
 
@@ -81,7 +81,9 @@ fn adjoint_and_oracle<B: Backend>(backend: &B) {
 fn short_operands_are_rejected<B: Backend>(backend: &B) {
     let spec = UpsampleSpec::new(&shape(&[1, 5, 6, 2])).unwrap();
     check_short_operands_are_rejected(backend, [60, 240], |[x, y]| backend.run(Upsample::Forward { spec: &spec, x, y }));
-    check_short_operands_are_rejected(backend, [240, 60], |[dy, dx]| backend.run(Upsample::InputGrad { spec: &spec, dy, dx, slope: None }));
+    check_short_operands_are_rejected(backend, [240, 60], |[dy, dx]| {
+        backend.run(Upsample::InputGrad { spec: &spec, dy, dx, slope: None })
+    });
 }
 
 #[test]

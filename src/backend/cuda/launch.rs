@@ -11,9 +11,9 @@ use super::driver::{Address, Launch};
 use super::kernel::Kernel;
 use super::operands::Operands;
 use super::storage::{Buffer, Format};
+use crate::backend::Slope;
 use crate::error::{Error, Result};
 use crate::shape::Activation;
-use crate::tape::Slope;
 
 /// Maximum size in bytes of the arguments of a launch, including padding.
 const ARGUMENT_BYTES: usize = 768;
@@ -239,8 +239,7 @@ impl Builder<'_> {
                 false => self.attempt(|cuda| cuda.write_zeros(buffer)).unwrap_or_default(),
             }
         }
-        let addresses: Vec<Address> =
-            buffers.iter_mut().map(|buffer| self.writable(buffer, Format::F32, !all_blank)).collect();
+        let addresses: Vec<Address> = buffers.iter_mut().map(|buffer| self.writable(buffer, Format::F32, !all_blank)).collect();
         self.arguments.push(&branch_addresses::<N>(addresses.into_iter()));
         self.value(u32::from(all_blank)).with("adds", usize::from(!all_blank))
     }

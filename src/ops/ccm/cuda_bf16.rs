@@ -2,18 +2,22 @@
 //! splits. The kernels differ in the number of channels that they are made for.
 
 use super::{CcmSpec, CcmWeights};
+use crate::backend::Slope;
 use crate::backend::Storage;
 use crate::backend::cuda::kernels::ccm_bf16 as kernel;
 use crate::backend::cuda::storage::Format;
 use crate::backend::cuda::{Buffer, Cuda, Kernel};
 use crate::error::Result;
-use crate::tape::Slope;
 
 /// A kernel, the most channels it takes, and the pixels of its tile.
 type Variant = (&'static Kernel, u32, u32);
 
-static FORWARD: [Variant; 4] =
-    [(&kernel::CCM_BF16_64, 64, 128), (&kernel::CCM_BF16_128, 128, 128), (&kernel::CCM_BF16_256, 256, 128), (&kernel::CCM_BF16_512, 512, 64)];
+static FORWARD: [Variant; 4] = [
+    (&kernel::CCM_BF16_64, 64, 128),
+    (&kernel::CCM_BF16_128, 128, 128),
+    (&kernel::CCM_BF16_256, 256, 128),
+    (&kernel::CCM_BF16_512, 512, 64),
+];
 static INPUT_GRAD: [Variant; 4] = [
     (&kernel::CCM_INPUT_GRAD_BF16_64, 64, 64),
     (&kernel::CCM_INPUT_GRAD_BF16_128, 128, 64),

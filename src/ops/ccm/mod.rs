@@ -12,9 +12,10 @@ use serde::Serialize;
 
 use super::contract::{Contract, Length};
 use crate::backend::Phase;
+use crate::backend::Slope;
 use crate::error::{Error, Result};
 use crate::shape::{Shape, extent};
-use crate::tape::{Slope, Var};
+use crate::tape::Var;
 
 /// Convex combination module (CCM): `h = ELU(w_mix [s, u, (s-u)²] + b_mix)`, `β = σ(w_gate h + b_gate)`,
 /// `y = β ⊙ s + (1-β) ⊙ u`.

@@ -1,6 +1,7 @@
 //! Convolution, `kernels/conv2d.cu`. A 1x1 convolution without stride or padding uses the linear map of `kernels/linear.cu`.
 
 use super::{Conv2d, Conv2dSpec, cuda_3x3, cuda_bf16};
+use crate::backend::Slope;
 use crate::backend::cuda::gemm::tiles;
 use crate::backend::cuda::kernels::conv2d as kernel;
 use crate::backend::cuda::launch::blocks;
@@ -10,7 +11,6 @@ use crate::error::Result;
 use crate::ops::linear::{self, Linear, LinearSpec};
 use crate::ops::pointwise::cuda::finish;
 use crate::ops::pool::{self, MaxPool};
-use crate::tape::Slope;
 
 /// Most channels for the kernels of narrow layers, which do not tile the narrow side.
 const FEW: usize = 4;

@@ -2,11 +2,11 @@
 //! read one tile of the image with its halo, and the weight gradient reads each image once.
 
 use super::Conv2dSpec;
+use crate::backend::Slope;
+use crate::backend::Storage;
 use crate::backend::cuda::kernels::conv3x3_bf16 as kernel;
 use crate::backend::cuda::{Buffer, Cuda};
-use crate::backend::Storage;
 use crate::error::Result;
-use crate::tape::Slope;
 
 /// Side of a tile of pixels.
 const TILE: u32 = 16;

@@ -2,12 +2,12 @@
 //! that a parameter keeps, or rounded once for the call. The caller has checked all buffer lengths.
 
 use super::Conv2dSpec;
+use crate::backend::Slope;
 use crate::backend::cuda::kernels::conv2d_bf16 as kernel;
 use crate::backend::cuda::launch::blocks;
 use crate::backend::cuda::reduce::column_sums;
 use crate::backend::cuda::{Buffer, Cuda};
 use crate::error::Result;
-use crate::tape::Slope;
 
 /// Pixels, channels, and (tap, channel) pairs per block.
 const PIXELS: u32 = 128;

@@ -16,9 +16,9 @@ use serde::Serialize;
 use super::contract::Contract;
 use super::pool::PoolSpec;
 use super::weighted::Weighted;
+use crate::backend::Slope;
 use crate::error::{Error, Result};
 use crate::shape::{Activation, Shape, extent};
-use crate::tape::Slope;
 
 const OP: &str = "conv2d";
 
@@ -162,7 +162,15 @@ pub enum Conv2d<'a, T> {
     /// `y = A(w * x + b)`.
     Forward { spec: &'a Conv2dSpec, x: &'a T, w: &'a T, b: Option<&'a T>, y: &'a mut T },
     /// `y = A(w * x + b)`, and `pooled` the maxima of y over windows of 2 x 2 pixels, which is `pool`'s result.
-    ForwardPooled { spec: &'a Conv2dSpec, pool: &'a PoolSpec, x: &'a T, w: &'a T, b: Option<&'a T>, y: &'a mut T, pooled: &'a mut T },
+    ForwardPooled {
+        spec: &'a Conv2dSpec,
+        pool: &'a PoolSpec,
+        x: &'a T,
+        w: &'a T,
+        b: Option<&'a T>,
+        y: &'a mut T,
+        pooled: &'a mut T,
+    },
     /// `dx += wᵀ * dz`, the adjoint in x, then `dx *= slope` if this is the last contribution to the gradient of an activation.
     InputGrad { spec: &'a Conv2dSpec, dz: &'a T, w: &'a T, dx: &'a mut T, slope: Option<Slope<'a, T>> },
     /// `dw += Σ x dz`, `db += Σ dz`, the adjoints in w and b.

@@ -5,8 +5,8 @@
 
 use super::{Conv2d, Conv2dSpec};
 use crate::backend::Real;
-use crate::ops::pool::{self, MaxPool};
 use crate::ops::pointwise::reference::{activate_all, finish};
+use crate::ops::pool::{self, MaxPool};
 
 pub(in crate::ops) fn run<T: Real>(call: Conv2d<'_, Vec<T>>) {
     match call {

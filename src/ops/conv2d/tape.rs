@@ -70,9 +70,8 @@ impl<B: Backend> Operation<B> for Conv2dNode {
     fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &mut B::Buffer) -> Result<()> {
         let (backend, x, w) = (sweep.backend(), sweep.value(self.x), sweep.value(self.w));
         sweep.before_activation(y, self.options.activation, dy, |sweep, dz| {
-            sweep.accumulate_through(self.x, |dx, slope| {
-                backend.run(Conv2d::InputGrad { spec: &self.spec, dz, w, dx, slope })
-            })?;
+            sweep
+                .accumulate_through(self.x, |dx, slope| backend.run(Conv2d::InputGrad { spec: &self.spec, dz, w, dx, slope }))?;
             match self.b {
                 Some(b) => sweep.accumulate_all(&[self.w, b], |grads| {
                     let [dw, db] = grads else { return Ok(()) };

@@ -3,13 +3,13 @@
 use rayon::prelude::*;
 
 use super::Pointwise;
+use crate::backend::Slope;
 use crate::backend::cpu::activation::{activate, slope_derivative, through_slope};
 use crate::backend::cpu::columns::add_column_sums;
 use crate::backend::cpu::elementwise::{CHUNK, Elementwise, each_in_parallel};
 use crate::backend::cpu::range::ChannelRange;
 use crate::backend::cpu::simd::Vector;
 use crate::backend::cpu::{Buffer, Cpu};
-use crate::tape::Slope;
 
 pub(in crate::ops) fn run(cpu: &Cpu, call: Pointwise<'_, Buffer>) {
     let simd = cpu.simd;

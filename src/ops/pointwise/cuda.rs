@@ -1,13 +1,13 @@
 //! Elementwise functions and arithmetic, `kernels/pointwise.cu`.
 
 use super::Pointwise;
+use crate::backend::Slope;
 use crate::backend::cuda::kernels::pointwise as kernel;
 use crate::backend::cuda::reduce::column_sums;
 use crate::backend::cuda::storage::CHUNK;
 use crate::backend::cuda::{Buffer, Cuda, Kernel};
 use crate::error::Result;
 use crate::shape::Activation;
-use crate::tape::Slope;
 
 pub(in crate::ops) fn run(cuda: &Cuda, call: Pointwise<'_, Buffer>) -> Result<()> {
     match call {
@@ -16,9 +16,7 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: Pointwise<'_, Buffer>) -> Result<()
             let launch = cuda.launch_over(&kernel::ACTIVATION, len).input(x).output(y);
             launch.value(activation as u32).number("len", len as u32).run()
         }
-        Pointwise::ActivationGrad { activation, y, dz } => {
-            activation_grad(cuda, activation, y, dz)
-        }
+        Pointwise::ActivationGrad { activation, y, dz } => activation_grad(cuda, activation, y, dz),
         Pointwise::ActivationSlope { activation, order, y, s } => {
             let len = s.len();
             let launch = cuda.launch_over(&kernel::ACTIVATION_SLOPE, len).input(y).output(s);

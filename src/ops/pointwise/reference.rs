@@ -11,8 +11,8 @@
 
 use super::Pointwise;
 use crate::backend::Real;
+use crate::backend::Slope;
 use crate::shape::Activation;
-use crate::tape::Slope;
 
 pub(in crate::ops) fn run<T: Real>(call: Pointwise<'_, Vec<T>>) {
     match call {

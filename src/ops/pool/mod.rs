@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use super::contract::Contract;
 use crate::backend::Phase;
+use crate::backend::Slope;
 use crate::error::{Error, Result};
 use crate::shape::{Shape, extent};
-use crate::tape::Slope;
 
 /// Largest window. Some devices count the positions in a window in f32.
 const MAX_WINDOW: usize = 4096;

@@ -47,9 +47,7 @@ impl<B: Backend> Operation<B> for SelectMaxNode {
 
     fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let (backend, x) = (sweep.backend(), sweep.value(self.x));
-        sweep.accumulate_through(self.v, |dv, slope| {
-            backend.run(MaxPool::InputGrad { spec: &self.spec, x, dy, dv, slope })
-        })
+        sweep.accumulate_through(self.v, |dv, slope| backend.run(MaxPool::InputGrad { spec: &self.spec, x, dy, dv, slope }))
     }
 
     fn tangent(&self, tape: &mut Tape<B>, _: Var, inputs: &[Option<Var>]) -> Result<Option<Var>> {

@@ -19,9 +19,7 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: Sdc<'_, Buffer>) -> Result<()> {
         Sdc::InputGrad { spec, dz, w, dx, slope } if in_bf16([dz, dx], spec) => {
             cuda_bf16::input_grad(cuda, spec, dz, w, dx, slope)
         }
-        Sdc::WeightGrad { spec, x, dz, dw, db } if in_bf16([x, dz], spec) => {
-            cuda_bf16::weight_grad(cuda, spec, [x, dz], dw, db)
-        }
+        Sdc::WeightGrad { spec, x, dz, dw, db } if in_bf16([x, dz], spec) => cuda_bf16::weight_grad(cuda, spec, [x, dz], dw, db),
         Sdc::Forward { spec, x, w, b, y } => {
             let extents = Extents::of(spec);
             let launch = if cuda.is_naive() {

@@ -1,12 +1,12 @@
 //! Stacked dilated convolution between images stored as bf16, `kernels/sdc_rows_bf16.cu`: tiles of whole rows, all branches in one launch.
 
 use super::{MAX_BRANCHES, SdcSpec};
+use crate::backend::Slope;
 use crate::backend::Storage;
 use crate::backend::cuda::kernels::sdc as second_stage;
 use crate::backend::cuda::kernels::sdc_rows_bf16 as kernel;
 use crate::backend::cuda::{Buffer, Cuda};
 use crate::error::Result;
-use crate::tape::Slope;
 
 /// Pixels of a tile, of which it uses whole rows if rows are shorter; those of the weight gradient; and channels of a tile.
 const PIXELS: u32 = 256;

@@ -14,9 +14,9 @@ use serde::Serialize;
 use super::contract::Contract;
 use super::conv2d::{Conv2dOptions, Conv2dSpec};
 use crate::backend::Phase;
+use crate::backend::Slope;
 use crate::error::{Error, Result};
 use crate::shape::{Activation, Shape, extent};
-use crate::tape::Slope;
 
 /// Maximum number of branches of a stacked dilated convolution.
 pub const MAX_BRANCHES: usize = 8;

@@ -108,7 +108,18 @@ fn ccm_passes(cpu: &Cpu, spec: &CcmSpec, operands: &[Vec<f32>; 7], start: f32) -
     });
     let [mut ds, mut du, mut dw_mix, mut db_mix, mut dw_gate, mut db_gate] = grads;
     let (weight_grads, saved) = (CcmWeights::from([&mut dw_mix, &mut db_mix, &mut dw_gate, &mut db_gate]), [&h, &beta]);
-    cpu.run(Ccm::Grad { spec, s: &s, u: &u, weights, saved, dy: &dy, ds: &mut ds, du: &mut du, slopes: [None, None], weight_grads })?;
+    cpu.run(Ccm::Grad {
+        spec,
+        s: &s,
+        u: &u,
+        weights,
+        saved,
+        dy: &dy,
+        ds: &mut ds,
+        du: &mut du,
+        slopes: [None, None],
+        weight_grads,
+    })?;
     Ok([y, ds, du, dw_mix, db_mix, dw_gate, db_gate])
 }
 

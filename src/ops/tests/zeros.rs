@@ -60,7 +60,13 @@ fn pools_and_upsampling_of_odd_sizes() {
     let image = Shape::new(&[2, 7, 9, 5]).unwrap();
     let (pool, up) = (PoolSpec::new(&image, 2).unwrap(), UpsampleSpec::new(&image).unwrap());
     same_as_written("max-pool", image.len(), |cpu, dv| {
-        cpu.run(MaxPool::InputGrad { spec: &pool, x: &draw(cpu, image.len(), 1)?, dy: &draw(cpu, 2 * 3 * 4 * 5, 2)?, dv, slope: None })
+        cpu.run(MaxPool::InputGrad {
+            spec: &pool,
+            x: &draw(cpu, image.len(), 1)?,
+            dy: &draw(cpu, 2 * 3 * 4 * 5, 2)?,
+            dv,
+            slope: None,
+        })
     });
     same_as_written("upsampling", image.len(), |cpu, dx| {
         cpu.run(Upsample::InputGrad { spec: &up, dy: &draw(cpu, 4 * image.len(), 1)?, dx, slope: None })
@@ -80,7 +86,18 @@ fn both_operands_of_a_ccm() {
             let (weights, weight_grads) = (weights.each_ref().into(), weight_grads.each_mut().into());
             let mut other = cpu.zeros(rows * c)?;
             let [ds, du] = if which == 0 { [grad, &mut other] } else { [&mut other, grad] };
-            cpu.run(Ccm::Grad { spec: &spec, s: &s, u: &u, weights, saved: [&h, &beta], dy: &dy, ds, du, slopes: [None, None], weight_grads  })
+            cpu.run(Ccm::Grad {
+                spec: &spec,
+                s: &s,
+                u: &u,
+                weights,
+                saved: [&h, &beta],
+                dy: &dy,
+                ds,
+                du,
+                slopes: [None, None],
+                weight_grads,
+            })
         });
     }
 }

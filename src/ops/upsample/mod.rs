@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::contract::Contract;
 use crate::backend::Phase;
+use crate::backend::Slope;
 use crate::error::Result;
 use crate::shape::{Shape, extent};
-use crate::tape::Slope;
 
 /// Bilinear upsampling by two with half-pixel centres and clamped borders: x `[n, h, w, c]`, y `[n, 2h, 2w, c]`.
 ///

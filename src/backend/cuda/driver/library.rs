@@ -11,7 +11,7 @@ use crate::error::Result;
 const MIN_DRIVER: c_int = 12_000;
 
 /// Every driver call of the engine. A driver of CUDA 12.0 has them all.
-const CALLS: [&str; 41] = [
+const CALLS: [&str; 42] = [
     "cuInit",
     "cuDriverGetVersion",
     "cuGetErrorName",

@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 pub mod emulator;
 pub mod gpu;
 mod library;
-mod staging;
 pub mod planner;
+mod staging;
 mod tensor_map;
 
 pub use tensor_map::{TensorMap, Tiles};

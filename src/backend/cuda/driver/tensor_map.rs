@@ -3,14 +3,12 @@
 use bytemuck::{NoUninit, Zeroable};
 use serde::Serialize;
 
-use super::Address;
-
 /// An array of bf16 with four dimensions, the first of which is contiguous, and the box that one copy brings to shared memory,
 /// swizzled by 128 bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Tiles {
     /// Of the first element, a multiple of 16.
-    pub address: Address,
+    pub address: u64,
     /// Elements along each dimension.
     pub len: [u32; 4],
     /// Bytes between neighbours along the second to the fourth dimension, multiples of 16.
