@@ -25,8 +25,8 @@ DEVICE float slope(uint32_t activation, uint32_t order, float y) {
     }
 }
 
-// Calls each(v[i], w[i]) for i = 0..7 in a rolled loop, so that a switch over activations appears once in the code. The values move through
-// the first place, because an index that is not constant would put them into local memory.
+// Calls each(v[i], w[i]) for i = 0..7 in a rolled loop, so that a switch over activations appears once in the code. The
+// values move through the first place, because an index that is not constant would put them into local memory.
 template <class Each> DEVICE void in_turn(Eight& v, Eight w, const Each& each) {
 #pragma unroll 1
     for (uint32_t i = 0; i < CHUNK; i++) {

@@ -1,5 +1,5 @@
-// Values stored as bf16, eight in 16 bytes. Buffers of bf16 have a multiple of eight channels, so eight values at a multiple of eight are
-// adjacent and aligned.
+// Values stored as bf16, eight in 16 bytes. Buffers of bf16 have a multiple of eight channels, so eight values at a
+// multiple of eight are adjacent and aligned.
 #pragma once
 #include "dev.cuh"
 

@@ -1,12 +1,14 @@
-// Convolution, y[p, q, o] = A(b[o] + Σ_{a, b, i} w[o, a, b, i] x[p·stride + a·dilation - padding, q·stride + b·dilation - padding, i]), and
-// its adjoints on tensor cores, for any kernel, stride and dilation. conv3x3_bf16.cu has the kernels for the layers of the networks.
+// Convolution, y[p, q, o] = A(b[o] + Σ_{a, b, i} w[o, a, b, i] x[p·stride + a·dilation - padding, q·stride + b·dilation
+// - padding, i]), and its adjoints on tensor cores, for any kernel, stride and dilation. conv3x3_bf16.cu has the
+// kernels for the layers of the networks.
 //
-// Activations and their gradients are bf16 and have whole chunks of channels; weights are rounded copies of the f32 ones. Sums and bias
-// are f32. Each stored value is rounded once, to nearest even, so that it has a relative error of at most u = 2^-8.
+// Activations and their gradients are bf16 and have whole chunks of channels; weights are rounded copies of the f32
+// ones. Sums and bias are f32. Each stored value is rounded once, to nearest even, so that it has a relative error of
+// at most u = 2^-8.
 //
-// Every convolution is an implicit GEMM, see mma_pipeline.cuh: the loaders copy rows or columns of the im2col matrix chunk by chunk from
-// the image, without storing the matrix. A chunk never spans two taps. Bound by arithmetic with about 64 channels or more, by memory with
-// fewer. The reference on the device is the naive f32 kernels of conv2d.cu.
+// Every convolution is an implicit GEMM, see mma_pipeline.cuh: the loaders copy rows or columns of the im2col matrix
+// chunk by chunk from the image, without storing the matrix. A chunk never spans two taps. Bound by arithmetic with
+// about 64 channels or more, by memory with fewer. The reference on the device is the naive f32 kernels of conv2d.cu.
 #include "mma_epilogue.cuh"
 #include "taps.cuh"
 
@@ -36,7 +38,8 @@ template <uint32_t ROWS> struct PatchRows {
         for (uint32_t j = 0; j < ROWS / DEPTH_PASS; j++) {
             Place at = window.at(origins[j], tap.row, tap.column);
             bool valid = at.inside && taps.has(tap);
-            cp_async16(DepthPlace::target(tile, j * DEPTH_PASS), source + (valid ? at.index * taps.channels.d + tap.channel : 0), valid);
+            cp_async16(DepthPlace::target(tile, j * DEPTH_PASS),
+                       source + (valid ? at.index * taps.channels.d + tap.channel : 0), valid);
         }
     }
 };
@@ -66,8 +69,8 @@ template <uint32_t ROWS> struct PatchColumns {
     }
 };
 
-// (r, k) = (input channel, (tap, output channel)) of weights [c_out, taps, c_in]. The input channels are adjacent in memory, so that the
-// weights need not be turned.
+// (r, k) = (input channel, (tap, output channel)) of weights [c_out, taps, c_in]. The input channels are adjacent in
+// memory, so that the weights need not be turned.
 template <uint32_t ROWS> struct TurnedWeights {
     static constexpr bool ALONG_DEPTH = false;
     static constexpr uint32_t EXTENT = ROWS;
@@ -87,18 +90,19 @@ template <uint32_t ROWS> struct TurnedWeights {
     }
 };
 
-// Tiles of pixels by channels, and of weights: output channels by (tap, input channel). The side of the pixels, of which there are more,
-// is the longer one, so that a block reads fewer bytes for the same products.
+// Tiles of pixels by channels, and of weights: output channels by (tap, input channel). The side of the pixels, of
+// which there are more, is the longer one, so that a block reads fewer bytes for the same products.
 constexpr uint32_t PIXELS_BF16 = 128, CHANNELS_BF16 = 64, WEIGHTS_BF16 = 128;
 using PixelTiles = MmaTiles<PIXELS_BF16, CHANNELS_BF16>;
 using WeightTiles = MmaTiles<CHANNELS_BF16, WEIGHTS_BF16>;
-static_assert(sizeof(PixelTiles) <= 48 * 1024 && sizeof(WeightTiles) <= 48 * 1024, "more static shared memory does not compile");
+static_assert(sizeof(PixelTiles) <= 48 * 1024 && sizeof(WeightTiles) <= 48 * 1024,
+              "more static shared memory does not compile");
 
 // y = A(w * x + b). x: [N,H,W,I] bf16, w: [O,kH,kW,I] bf16, b: [O] or null, y: [N,Hout,Wout,O] bf16.
 // FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
 // Bytes: 2 (n h w c_in + c_out kernel kernel c_in + n h_out w_out c_out) + 4 bias. Unit: matrix.
-KERNEL __launch_bounds__(128)
-    conv2d_bf16(const bf16* __restrict__ x, const bf16* __restrict__ w, const float* __restrict__ b, bf16* __restrict__ y, Conv2dSpec s) {
+KERNEL __launch_bounds__(128) conv2d_bf16(const bf16* __restrict__ x, const bf16* __restrict__ w,
+                                          const float* __restrict__ b, bf16* __restrict__ y, Conv2dSpec s) {
     SHARED(PixelTiles, tiles);
     uint32_t m0 = blockIdx.x * PIXELS_BF16, n0 = blockIdx.y * CHANNELS_BF16, depth = tap_count(s) * s.c_in;
     Window window = forward_window(s);
@@ -109,13 +113,14 @@ KERNEL __launch_bounds__(128)
 }
 REGISTER_KERNEL(conv2d_bf16)
 
-// dx += wᵀ * dz, then dx *= S(slope_of) if slope_of is not null. dz: [N,Hout,Wout,O] bf16, w: [O,kH,kW,I] bf16, dx, slope_of: [N,H,W,I]
-// bf16. sloped: 1 if there is a slope, else 0. With stride 2, three quarters of the products are with zeros.
+// dx += wᵀ * dz, then dx *= S(slope_of) if slope_of is not null. dz: [N,Hout,Wout,O] bf16, w: [O,kH,kW,I] bf16, dx,
+// slope_of: [N,H,W,I] bf16. sloped: 1 if there is a slope, else 0. With stride 2, three quarters of the products are
+// with zeros.
 // FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
 // Bytes: 2 (n h_out w_out c_out + c_out kernel kernel c_in + (1 + adds + sloped) n h w c_in). Unit: matrix.
 KERNEL __launch_bounds__(128)
-    conv2d_input_grad_bf16(const bf16* __restrict__ dz, const bf16* __restrict__ w, bf16* __restrict__ dx, uint32_t blank,
-                           const bf16* __restrict__ slope_of, uint32_t activation, Conv2dSpec s) {
+    conv2d_input_grad_bf16(const bf16* __restrict__ dz, const bf16* __restrict__ w, bf16* __restrict__ dx,
+                           uint32_t blank, const bf16* __restrict__ slope_of, uint32_t activation, Conv2dSpec s) {
     SHARED(PixelTiles, tiles);
     uint32_t m0 = blockIdx.x * PIXELS_BF16, n0 = blockIdx.y * CHANNELS_BF16, taps = tap_count(s);
     Window window = adjoint_window(s);
@@ -130,8 +135,8 @@ REGISTER_KERNEL(conv2d_input_grad_bf16)
 // x: [N,H,W,I] bf16, dz: [N,Hout,Wout,O] bf16, partial: [splits,O,kH,kW,I].
 // FLOPs: 2 n h_out w_out c_out kernel kernel c_in.
 // Bytes: 2 (n h w c_in + n h_out w_out c_out) + 4 splits c_out kernel kernel c_in. Unit: matrix.
-KERNEL __launch_bounds__(128)
-    conv2d_weight_grad_bf16(const bf16* __restrict__ x, const bf16* __restrict__ dz, float* __restrict__ partial, Conv2dSpec s) {
+KERNEL __launch_bounds__(128) conv2d_weight_grad_bf16(const bf16* __restrict__ x, const bf16* __restrict__ dz,
+                                                      float* __restrict__ partial, Conv2dSpec s) {
     SHARED(WeightTiles, tiles);
     uint32_t m0 = blockIdx.x * CHANNELS_BF16, n0 = blockIdx.y * WEIGHTS_BF16, columns = tap_count(s) * s.c_in;
     Split split = split_of(output_pixels(s), blockIdx.z, gridDim.z);

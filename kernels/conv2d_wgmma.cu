@@ -19,9 +19,10 @@ DEVICE uint32_t turn(uint32_t step) { return step / STAGES % 2; }
 // h, n co / 64.
 // FLOPs: 18 n h w ci co. Bytes: 2 n h w ci + 18 ci co + 4 co + 4 n h w co. Unit: matrix.
 // Dynamic shared memory: 65600 bytes.
-KERNEL __launch_bounds__(128) conv2d_wgmma(const __grid_constant__ TensorMap x, const __grid_constant__ TensorMap weights,
-                                           const float* __restrict__ bias, float* __restrict__ y, uint32_t h,
-                                           uint32_t w, uint32_t ci, uint32_t co) {
+KERNEL __launch_bounds__(128)
+    conv2d_wgmma(const __grid_constant__ TensorMap x, const __grid_constant__ TensorMap weights,
+                 const float* __restrict__ bias, float* __restrict__ y, uint32_t h, uint32_t w, uint32_t ci,
+                 uint32_t co) {
     DYN_SHARED(bf16, memory);
     uint64_t *full = (uint64_t*)(memory + STAGES * 2 * TILE), *empty = full + STAGES;
     uint32_t x0 = blockIdx.x * WIDE, y0 = blockIdx.y * HIGH, steps = ci / DEPTH * 9;

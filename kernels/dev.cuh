@@ -1,5 +1,5 @@
-// Helpers that kernels use beyond plain CUDA C++. On the device each is inline PTX; on the host each is ordinary C++ or a warp collective
-// of the emulator. No CUDA header is needed.
+// Helpers that kernels use beyond plain CUDA C++. On the device each is inline PTX; on the host each is ordinary C++ or
+// a warp collective of the emulator. No CUDA header is needed.
 #pragma once
 #ifdef __CUDACC__
 typedef unsigned char uint8_t;
@@ -11,7 +11,9 @@ typedef unsigned long long uint64_t;
 #define DEVICE __device__ __forceinline__
 #define REGISTER_KERNEL(k)
 #define SHARED(type, name, ...) __shared__ __align__(16) type name __VA_ARGS__
-#define DYN_SHARED(type, name) extern __shared__ __align__(1024) unsigned char name##_raw[]; type* name = (type*)name##_raw
+#define DYN_SHARED(type, name)                                    \
+    extern __shared__ __align__(1024) unsigned char name##_raw[]; \
+    type* name = (type*)name##_raw
 #else
 #include "emulator/cuda.h"
 #endif
@@ -45,8 +47,10 @@ DEVICE uint32_t to_bf16_pair(float low, float high) {
 }
 // D += A B with A 16x16 and B 16x8 in the fragment layout of the PTX manual, m16n8k16.
 DEVICE void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 // Loads four 8x8 matrices of 16-bit values; lane l passes the address of row l % 8 of matrix l / 8.
 DEVICE void ldmatrix4(uint32_t (&r)[4], const void* row) {
@@ -61,7 +65,8 @@ DEVICE void ldmatrix4_transposed(uint32_t (&r)[4], const void* row) {
 // Copies 16 bytes from global to shared memory asynchronously, or zeros if !valid.
 DEVICE void cp_async16(void* target, const void* source, bool valid) {
     int n = valid ? 16 : 0;
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(target)), "l"(source), "r"(n) : "memory");
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(target)), "l"(source), "r"(n)
+                 : "memory");
 }
 // Reads four floats through L2 alone, and through L1; never left out or moved.
 DEVICE float4 load4_past_l1(const float* p) {
@@ -124,12 +129,19 @@ inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[
         for (int l = 0; l < 32; l++) {
             int g = l >> 2, t = (l & 3) * 2;
             const uint32_t* p = w.in[l];
-            for (int i = 0; i < 4; i++) { int r = g + (i & 1) * 8, c = t + (i >> 1) * 8; A[r][c] = low(p[i]); A[r][c + 1] = high(p[i]); }
+            for (int i = 0; i < 4; i++) {
+                int r = g + (i & 1) * 8, c = t + (i >> 1) * 8;
+                A[r][c] = low(p[i]);
+                A[r][c + 1] = high(p[i]);
+            }
             for (int i = 0; i < 2; i++) { B[t + i * 8][g] = low(p[4 + i]); B[t + i * 8 + 1][g] = high(p[4 + i]); }
             for (int i = 0; i < 4; i++) D[g + (i >> 1) * 8][t + (i & 1)] = emu::from<float>(p[6 + i]);
         }
-        for (int m = 0; m < 16; m++) for (int k = 0; k < 16; k++) for (int n = 0; n < 8; n++) D[m][n] += A[m][k] * B[k][n];
-        for (int l = 0; l < 32; l++) for (int i = 0; i < 4; i++) w.out[l][i] = emu::bits(D[(l >> 2) + (i >> 1) * 8][(l & 3) * 2 + (i & 1)]);
+        for (int m = 0; m < 16; m++)
+            for (int k = 0; k < 16; k++)
+                for (int n = 0; n < 8; n++) D[m][n] += A[m][k] * B[k][n];
+        for (int l = 0; l < 32; l++)
+            for (int i = 0; i < 4; i++) w.out[l][i] = emu::bits(D[(l >> 2) + (i >> 1) * 8][(l & 3) * 2 + (i & 1)]);
     }, at);
     memcpy(d, w.out[emu::lane()], 16);
 }
@@ -147,10 +159,17 @@ inline void load_matrices(uint32_t (&r)[4], const void* row, bool transposed, Si
     memcpy(r, w.out[lane()], 16);
 }
 }  // namespace emu
-inline void ldmatrix4(uint32_t (&r)[4], const void* row, const char* file = __builtin_FILE(), int line = __builtin_LINE()) { emu::load_matrices(r, row, false, {file, line}); }
-inline void ldmatrix4_transposed(uint32_t (&r)[4], const void* row, const char* file = __builtin_FILE(), int line = __builtin_LINE()) { emu::load_matrices(r, row, true, {file, line}); }
+inline void ldmatrix4(uint32_t (&r)[4], const void* row, const char* file = __builtin_FILE(),
+                      int line = __builtin_LINE()) {
+    emu::load_matrices(r, row, false, {file, line});
+}
+inline void ldmatrix4_transposed(uint32_t (&r)[4], const void* row, const char* file = __builtin_FILE(),
+                                 int line = __builtin_LINE()) {
+    emu::load_matrices(r, row, true, {file, line});
+}
 // The copy completes immediately or as late as the waits allow, depending on the seed.
-inline void cp_async16(void* target, const void* source, bool valid, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+inline void cp_async16(void* target, const void* source, bool valid, const char* file = __builtin_FILE(),
+                       int line = __builtin_LINE()) {
     emu::check_aligned(target, 16, "cp.async", {file, line});
     emu::check_aligned(source, 16, "cp.async", {file, line});
     emu::start_copy({target, source, valid ? 16u : 0u, 16u, emu::M->current->group, {file, line}});

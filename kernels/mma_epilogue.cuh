@@ -1,5 +1,5 @@
-// What becomes of the sums of a tile (mma_pipeline.cuh): they pass through shared memory, so that each thread stores eight adjacent values
-// at once and the code that finishes them is there once, in a rolled loop.
+// What becomes of the sums of a tile (mma_pipeline.cuh): they pass through shared memory, so that each thread stores
+// eight adjacent values at once and the code that finishes them is there once, in a rolled loop.
 #pragma once
 #include "activation.cuh"
 #include "mma_pipeline.cuh"
@@ -7,10 +7,12 @@
 // Floats between two rows of the sums. Four rows of eight lanes' pairs then fill all 32 banks.
 template <uint32_t N> constexpr uint32_t SUM_PITCH = N + 8;
 
-// Calls store(m, n, eight values at n..n+7) for the tile at (m0, n0); `store` checks the bounds. The tiles are overwritten.
+// Calls store(m, n, eight values at n..n+7) for the tile at (m0, n0); `store` checks the bounds. The tiles are
+// overwritten.
 template <uint32_t M, uint32_t N, class Store>
 DEVICE void each_eight(MmaTiles<M, N>& tiles, const MmaSums<M, N>& sums, uint32_t m0, uint32_t n0, const Store& store) {
-    static_assert(sizeof(MmaTiles<M, N>) >= M * SUM_PITCH<N> * sizeof(float), "the sums must fit in the memory of the tiles");
+    static_assert(sizeof(MmaTiles<M, N>) >= M * SUM_PITCH<N> * sizeof(float),
+                  "the sums must fit in the memory of the tiles");
     static_assert(SUM_PITCH<N> % 32 == 8, "rows must be eight banks apart");
     float* staged = (float*)&tiles;
     uint32_t lane = threadIdx.x % WARP, m = sums.first_m() + lane / 4, n = sums.first_n() + lane % 4 * 2;

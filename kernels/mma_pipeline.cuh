@@ -1,25 +1,29 @@
-// Tiled products of bf16 matrices on tensor cores, C[m][n] = Σ_k A(m, k) B(n, k), with f32 sums. Loaders copy A and B into shared memory.
+// Tiled products of bf16 matrices on tensor cores, C[m][n] = Σ_k A(m, k) B(n, k), with f32 sums. Loaders copy A and B
+// into shared memory.
 //
 // A loader performs one thread's share of the copies. It has
 //   ALONG_DEPTH   whether the 8 values of a 16-byte chunk run along k (true) or along the rows (false),
 //   EXTENT        rows of its tile,
 //   fill(tile, k) starts the copies of steps k..k+MMA_K-1, with zeros out of bounds.
 //
-// Block: 4 warps in two rows and two columns compute M x N values. Shared memory has three stages: while one is multiplied, two are
-// copied. See mma_layout.cuh for the tiles and mma_epilogue.cuh for what becomes of the sums.
+// Block: 4 warps in two rows and two columns compute M x N values. Shared memory has three stages: while one is
+// multiplied, two are copied. See mma_layout.cuh for the tiles and mma_epilogue.cuh for what becomes of the sums.
 #pragma once
 #include "mma_layout.cuh"
 
-// Two warps along m and two along n. A warp with more rows would reuse its right operand more often, but its sums need the registers.
+// Two warps along m and two along n. A warp with more rows would reuse its right operand more often, but its sums need
+// the registers.
 constexpr uint32_t MMA_THREADS = 128;
-// One stage is multiplied and two are on their way, which covers the latency of global memory at two or three blocks per multiprocessor.
+// One stage is multiplied and two are on their way, which covers the latency of global memory at two or three blocks
+// per multiprocessor.
 constexpr uint32_t STAGES = 3;
 
 template <uint32_t M, uint32_t N> struct MmaTiles { bf16 a[STAGES][M * MMA_K], b[STAGES][N * MMA_K]; };
 
 // One warp's part of C: M/2 x N/2 values in fragments of 16 x 8.
 template <uint32_t M, uint32_t N> struct MmaSums {
-    static_assert(M % 32 == 0 && N % 32 == 0, "a warp's part consists of left fragments of 16 rows and pairs of right ones of 8");
+    static_assert(M % 32 == 0 && N % 32 == 0,
+                  "a warp's part consists of left fragments of 16 rows and pairs of right ones of 8");
     float c[M / 32][N / 16][4];
 
     DEVICE static uint32_t first_m() { return threadIdx.x / WARP % 2 * (M / 2); }
@@ -58,7 +62,8 @@ template <uint32_t M, uint32_t N> struct MmaSums {
 template <uint32_t M, uint32_t N, class A, class B>
 DEVICE void mma(MmaTiles<M, N>& tiles, const A& a, const B& b, uint32_t begin, uint32_t end, MmaSums<M, N>& sums) {
     static_assert(A::EXTENT == M && B::EXTENT == N, "loaders must have the extents of the tile");
-    // One group of copies per stage, empty past the end, so that the number of groups to wait for is the same in every step.
+    // One group of copies per stage, empty past the end, so that the number of groups to wait for is the same in every
+    // step.
     auto fill = [&](uint32_t k, uint32_t stage) {
         if (k < end) { a.fill(tiles.a[stage], k); b.fill(tiles.b[stage], k); }
         cp_commit();
@@ -76,12 +81,15 @@ DEVICE void mma(MmaTiles<M, N>& tiles, const A& a, const B& b, uint32_t begin, u
     }
 }
 
-// A thread's position in the tiles: one chunk of the depth in every DEPTH_PASS-th row, or one chunk of the rows in every PASS-th step.
+// A thread's position in the tiles: one chunk of the depth in every DEPTH_PASS-th row, or one chunk of the rows in
+// every PASS-th step.
 constexpr uint32_t DEPTH_PASS = MMA_THREADS / DEPTH_CHUNKS;
 struct DepthPlace {
     DEVICE static uint32_t row() { return threadIdx.x / DEPTH_CHUNKS; }
     DEVICE static uint32_t k() { return threadIdx.x % DEPTH_CHUNKS * CHUNK; }
-    DEVICE static bf16* target(bf16* tile, uint32_t j) { return tile + depth_chunk(row() + j, threadIdx.x % DEPTH_CHUNKS); }
+    DEVICE static bf16* target(bf16* tile, uint32_t j) {
+        return tile + depth_chunk(row() + j, threadIdx.x % DEPTH_CHUNKS);
+    }
 };
 template <uint32_t ROWS> struct RowPlace {
     static constexpr uint32_t CHUNKS = ROWS / CHUNK, PASS = MMA_THREADS / CHUNKS;

@@ -7,8 +7,8 @@
 constexpr uint32_t CHAINS = 16, MATRIX_CHAINS = 8;
 constexpr uint32_t OPERANDS = 1024;
 
-// y[i] = Σ_k x_k, where x_k starts as operands[(16 i + k) % 1024] and becomes a x_k + b in every iteration, k < 16. With
-// a = -1 all bits keep changing and no value grows. y: [len], one thread per element; operands: [1024]. The few
+// y[i] = Σ_k x_k, where x_k starts as operands[(16 i + k) % 1024] and becomes a x_k + b in every iteration, k < 16.
+// With a = -1 all bits keep changing and no value grows. y: [len], one thread per element; operands: [1024]. The few
 // operations before and after the loop are not counted.
 // FLOPs: 32 iterations len. Bytes: 4 len + 4096.
 KERNEL __launch_bounds__(256) peak_multiply_add(const float* __restrict__ operands, float* __restrict__ y, float a,
@@ -35,9 +35,9 @@ DEVICE uint32_t operand_pair(const float* operands, uint32_t i) {
 }
 
 // y[i] = the thread's part of Σ_k D_k, where D_k starts as 0 and becomes A_k B_k + D_k in every iteration, k < 8. Lane
-// l has the pairs 8 l + 24 r of `operands` as register r of its A [16, 16] and B [16, 8]; there are four A and two B, so
-// that successive products have different operands. y: [len], one thread per element; operands: [1024]. A warp's product
-// has 4096 operations.
+// l has the pairs 8 l + 24 r of `operands` as register r of its A [16, 16] and B [16, 8]; there are four A and two B,
+// so that successive products have different operands. y: [len], one thread per element; operands: [1024]. A warp's
+// product has 4096 operations.
 // FLOPs: 1024 iterations len. Bytes: 4 len + 4096. Unit: matrix.
 KERNEL __launch_bounds__(256) peak_matrix(const float* __restrict__ operands, float* __restrict__ y,
                                           uint32_t iterations, uint32_t len) {

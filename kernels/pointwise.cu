@@ -5,7 +5,8 @@
 
 // y = A(x). x, y: [len]. FLOPs are those of ELU.
 // FLOPs: 2 len. Bytes: 8 len.
-KERNEL __launch_bounds__(256) activation(const float* __restrict__ x, float* __restrict__ y, uint32_t kind, uint32_t len) {
+KERNEL __launch_bounds__(256)
+    activation(const float* __restrict__ x, float* __restrict__ y, uint32_t kind, uint32_t len) {
     uint32_t i = element();
     if (i < len) y[i] = activate(kind, x[i]);
 }
@@ -43,7 +44,8 @@ REGISTER_KERNEL(activation_slope)
 
 // y = a + b. a, b, y: [len].
 // FLOPs: len. Bytes: 12 len.
-KERNEL __launch_bounds__(256) add(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, uint32_t len) {
+KERNEL __launch_bounds__(256)
+    add(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, uint32_t len) {
     uint32_t i = element();
     if (i < len) y[i] = a[i] + b[i];
 }
@@ -51,7 +53,8 @@ REGISTER_KERNEL(add)
 
 // y = a - b. a, b, y: [len].
 // FLOPs: len. Bytes: 12 len.
-KERNEL __launch_bounds__(256) sub(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, uint32_t len) {
+KERNEL __launch_bounds__(256)
+    sub(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, uint32_t len) {
     uint32_t i = element();
     if (i < len) y[i] = a[i] - b[i];
 }
@@ -59,7 +62,8 @@ REGISTER_KERNEL(sub)
 
 // y = a b. a, b, y: [len].
 // FLOPs: len. Bytes: 12 len.
-KERNEL __launch_bounds__(256) mul(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, uint32_t len) {
+KERNEL __launch_bounds__(256)
+    mul(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, uint32_t len) {
     uint32_t i = element();
     if (i < len) y[i] = a[i] * b[i];
 }
@@ -67,7 +71,8 @@ REGISTER_KERNEL(mul)
 
 // y = a / b. a, b, y: [len].
 // FLOPs: len. Bytes: 12 len.
-KERNEL __launch_bounds__(256) divide(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, uint32_t len) {
+KERNEL __launch_bounds__(256)
+    divide(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, uint32_t len) {
     uint32_t i = element();
     if (i < len) y[i] = a[i] / b[i];
 }
@@ -83,8 +88,8 @@ REGISTER_KERNEL(square_root)
 
 // y += a b. a, b, y: [len].
 // FLOPs: 2 len. Bytes: 12 len + 4 adds len.
-KERNEL __launch_bounds__(256)
-    mul_add(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, uint32_t blank, uint32_t len) {
+KERNEL __launch_bounds__(256) mul_add(const float* __restrict__ a, const float* __restrict__ b,
+                                      float* __restrict__ y, uint32_t blank, uint32_t len) {
     uint32_t i = element();
     if (i < len) y[i] = (blank ? 0.0f : y[i]) + a[i] * b[i];
 }
@@ -92,7 +97,8 @@ REGISTER_KERNEL(mul_add)
 
 // y = alpha x + beta. x, y: [len].
 // FLOPs: 2 len. Bytes: 8 len.
-KERNEL __launch_bounds__(256) affine(const float* __restrict__ x, float* __restrict__ y, float alpha, float beta, uint32_t len) {
+KERNEL __launch_bounds__(256)
+    affine(const float* __restrict__ x, float* __restrict__ y, float alpha, float beta, uint32_t len) {
     uint32_t i = element();
     if (i < len) y[i] = alpha * x[i] + beta;
 }
@@ -100,7 +106,8 @@ REGISTER_KERNEL(affine)
 
 // y += alpha x. x, y: [len].
 // FLOPs: 2 len. Bytes: 8 len + 4 adds len.
-KERNEL __launch_bounds__(256) axpy(const float* __restrict__ x, float* __restrict__ y, uint32_t blank, float alpha, uint32_t len) {
+KERNEL __launch_bounds__(256)
+    axpy(const float* __restrict__ x, float* __restrict__ y, uint32_t blank, float alpha, uint32_t len) {
     uint32_t i = element();
     if (i < len) y[i] = (blank ? 0.0f : y[i]) + alpha * x[i];
 }
@@ -108,8 +115,8 @@ REGISTER_KERNEL(axpy)
 
 // y = x + b in every row. x, y: [len / c, c], b: [c].
 // FLOPs: len. Bytes: 8 len + 4 c.
-KERNEL __launch_bounds__(256)
-    add_bias(const float* __restrict__ x, const float* __restrict__ b, float* __restrict__ y, uint32_t c, uint32_t len) {
+KERNEL __launch_bounds__(256) add_bias(const float* __restrict__ x, const float* __restrict__ b,
+                                       float* __restrict__ y, uint32_t c, uint32_t len) {
     uint32_t i = element();
     if (i < len) y[i] = x[i] + b[i % c];
 }

@@ -1,5 +1,6 @@
-// Max-pooling as a selection: the position of the maximum is found in x, the value is read from v. Windows do not overlap. Left-over rows
-// and columns at the far borders belong to no window. Among equal maxima, the first in row-major order is selected.
+// Max-pooling as a selection: the position of the maximum is found in x, the value is read from v. Windows do not
+// overlap. Left-over rows and columns at the far borders belong to no window. Among equal maxima, the first in
+// row-major order is selected.
 // Bound by memory. One thread per window and up to four channels.
 #include "activation.cuh"
 #include "bf16.cuh"
@@ -75,7 +76,8 @@ KERNEL __launch_bounds__(256)
 }
 REGISTER_KERNEL(max_pool_grad)
 
-// Calls visit(tap, offset from the start of the window) for the taps in `rows` x `columns` of a window, in row-major order.
+// Calls visit(tap, offset from the start of the window) for the taps in `rows` x `columns` of a window, in row-major
+// order.
 template <class Visit> DEVICE void each_tap(PoolSpec s, uint32_t rows, uint32_t columns, const Visit& visit) {
 #pragma unroll 1
     for (uint32_t row = 0; row < rows; row++)
@@ -115,9 +117,9 @@ KERNEL __launch_bounds__(256)
 }
 REGISTER_KERNEL(max_pool_bf16)
 
-// As max_pool_grad, then dv *= S(slope_of) if slope_of is not null, and one rounding. Threads also cover the rows and columns that
-// belong to no window, where nothing is added. x, dv, slope_of: [N,H,W,C] bf16; dy: [N,H/window,W/window,C] bf16, len elements.
-// sloped: 1 if there is a slope that is not x, else 0.
+// As max_pool_grad, then dv *= S(slope_of) if slope_of is not null, and one rounding. Threads also cover the rows and
+// columns that belong to no window, where nothing is added. x, dv, slope_of: [N,H,W,C] bf16; dy:
+// [N,H/window,W/window,C] bf16, len elements. sloped: 1 if there is a slope that is not x, else 0.
 // FLOPs: window^2 len + len. Bytes: (4 + 2 adds + 2 sloped) window^2 len + 2 len.
 KERNEL __launch_bounds__(256)
     max_pool_grad_bf16(const bf16* __restrict__ x, const bf16* __restrict__ dy, bf16* __restrict__ dv, uint32_t blank,

@@ -81,8 +81,9 @@ REGISTER_KERNEL(probe_b_transposed)
 // y[m][k] = A[m][k], with A in rows of 64 along the depth. identity: [64, 64].
 // FLOPs: 131072. Bytes: 24576 + bytes. Unit: matrix.
 // Dynamic shared memory: 18440 bytes.
-KERNEL __launch_bounds__(128) probe_a(const __grid_constant__ TensorMap tile, const __grid_constant__ TensorMap identity,
-                                      float* __restrict__ y, uint64_t layout, uint32_t offset, uint32_t bytes) {
+KERNEL __launch_bounds__(128)
+    probe_a(const __grid_constant__ TensorMap tile, const __grid_constant__ TensorMap identity, float* __restrict__ y,
+            uint64_t layout, uint32_t offset, uint32_t bytes) {
     read_a<false>(tile, identity, y, layout, offset, bytes);
 }
 REGISTER_KERNEL(probe_a)

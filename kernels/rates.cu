@@ -1,5 +1,5 @@
-// Rates that a model of kernel time needs, each by a loop that is bound by one resource. `examples/calibrate.rs` reports
-// them.
+// Rates that a model of kernel time needs, each by a loop that is bound by one resource. `examples/calibrate.rs`
+// reports them.
 #include "elements.cuh"
 
 DEVICE float sum4(float4 v) { return (v.x + v.y) + (v.z + v.w); }
@@ -14,8 +14,8 @@ KERNEL __launch_bounds__(256) rate_copy(const float* __restrict__ x, float* __re
 }
 REGISTER_KERNEL(rate_copy)
 
-// y[thread] = sum of what it reads: x is read `repeats` times, past L1. x: [4 quads]; y: [len], one per thread. Bound by
-// L2 if x fits into it.
+// y[thread] = sum of what it reads: x is read `repeats` times, past L1. x: [4 quads]; y: [len], one per thread. Bound
+// by L2 if x fits into it.
 // FLOPs: 4 quads repeats. Bytes: 16 quads + 4 len.
 KERNEL __launch_bounds__(256) rate_l2(const float* __restrict__ x, float* __restrict__ y, uint32_t quads,
                                       uint32_t repeats, uint32_t len) {

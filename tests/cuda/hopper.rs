@@ -154,8 +154,10 @@ fn every_wait_is_necessary() {
     let results = |cuda: &Cuda| -> orthoscope::Result<Vec<f32>> {
         let (ones, mut sums) = (cuda.upload(&[1.0; OPERANDS])?, cuda.multiply_add_results()?);
         cuda.group_multiply_adds(&ones, 2, &mut sums)?;
-        let read = probe(cuda, "mn-major-a")?.cases.iter().map(|reading| reading.holds.len() as f32).collect();
-        Ok([convolved(cuda, &SIZES[0])?, cuda.download(&sums)?, read].concat())
+        let read = |name| -> orthoscope::Result<Vec<f32>> {
+            Ok(probe(cuda, name)?.cases.iter().map(|reading| reading.holds.len() as f32).collect())
+        };
+        Ok([convolved(cuda, &SIZES[0])?, cuda.download(&sums)?, read("mn-major-a")?, read("mn-major-b")?].concat())
     };
     let expected = results(&Cuda::emulator(0)).unwrap();
     let sites = super::mutations::sites(|file| file.only.is_some());

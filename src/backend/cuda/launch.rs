@@ -246,6 +246,7 @@ impl Builder<'_> {
 
     /// A buffer that the kernel reads in the format in which it is stored.
     pub(crate) fn stored(mut self, buffer: &Buffer) -> Self {
+        self.attempt(|cuda| cuda.write_zeros(buffer));
         let address = self.note(buffer, false);
         self.arguments.push(&address);
         self

@@ -55,8 +55,8 @@ pub(crate) fn column_sums_of(cuda: &Cuda, dy: &Buffer, rows: usize, stride: usiz
     }
     let Split { lanes, tiles, rows_of_part, parts } = Split::new(rows, c);
     let mut partials = cuda.alloc(parts as usize * c * DOUBLE)?;
-    let launch =
-        cuda.launch(&kernel::COLUMN_PARTIALS, [tiles, parts, 1]).input(dy).output(&mut partials).number("rows", rows as u32);
+    let kernel = if dy.is_bf16() { &kernel::COLUMN_PARTIALS_BF16 } else { &kernel::COLUMN_PARTIALS };
+    let launch = cuda.launch(kernel, [tiles, parts, 1]).stored(dy).output(&mut partials).number("rows", rows as u32);
     let launch = launch.value(stride as u32).value(start as u32).number("columns", c as u32);
     launch.value(lanes).value(rows_of_part).run()?;
     let launch = cuda.launch(&kernel::COLUMN_TOTALS, [tiles, 1, 1]).input(&partials).sum(db);
