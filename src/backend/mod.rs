@@ -8,6 +8,8 @@
 //! Results are deterministic: reductions have a fixed order, and the bits do not depend on the number of threads. Backends do not
 //! use each other.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 
@@ -33,6 +35,10 @@ pub trait Real:
     fn of(value: f64) -> Self;
     /// The value as f64, exact.
     fn f64(self) -> f64;
+    /// Values of f32 in this type, exact. They are copied only if the type is another one.
+    fn from_f32(values: &[f32]) -> Cow<'_, [Self]>;
+    /// The nearest values of f32. They are copied only if the type is another one.
+    fn into_f32(values: Vec<Self>) -> Vec<f32>;
 }
 
 impl Real for f32 {
@@ -42,6 +48,12 @@ impl Real for f32 {
     fn f64(self) -> f64 {
         f64::from(self)
     }
+    fn from_f32(values: &[f32]) -> Cow<'_, [Self]> {
+        Cow::Borrowed(values)
+    }
+    fn into_f32(values: Vec<Self>) -> Vec<f32> {
+        values
+    }
 }
 
 impl Real for f64 {
@@ -50,6 +62,12 @@ impl Real for f64 {
     }
     fn f64(self) -> f64 {
         self
+    }
+    fn from_f32(values: &[f32]) -> Cow<'_, [Self]> {
+        Cow::Owned(values.iter().copied().map(f64::from).collect())
+    }
+    fn into_f32(values: Vec<Self>) -> Vec<f32> {
+        values.into_iter().map(|value| value as f32).collect()
     }
 }
 

@@ -41,7 +41,7 @@ impl<B: Storage> Tensor<B> {
     /// # Errors
     /// As [`Tensor::from_host`].
     pub fn from_f32(backend: &B, shape: Shape, values: &[f32]) -> Result<Self> {
-        Self::from_host(backend, shape, &values.iter().map(|&v| B::Elem::of(f64::from(v))).collect::<Vec<_>>())
+        Self::from_host(backend, shape, &B::Elem::from_f32(values))
     }
 
     /// As [`Tensor::from_f32`], for a parameter of a network. See [`Storage::upload_parameter`].
@@ -50,8 +50,7 @@ impl<B: Storage> Tensor<B> {
     /// As [`Tensor::from_host`].
     pub fn parameter(backend: &B, shape: Shape, values: &[f32]) -> Result<Self> {
         check_count(shape, values.len())?;
-        let values: Vec<_> = values.iter().map(|&value| B::Elem::of(f64::from(value))).collect();
-        Ok(Self { shape, buffer: Arc::new(backend.upload_parameter(&shape, &values)?) })
+        Ok(Self { shape, buffer: Arc::new(backend.upload_parameter(&shape, &B::Elem::from_f32(values))?) })
     }
 
     /// A tensor with the dimensions and values of an array, rounded to the backend's element type.
