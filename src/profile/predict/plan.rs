@@ -145,12 +145,13 @@ mod tests {
 
     #[test]
     fn a_step_is_listed_with_layers_phases_and_buffers() {
-        let plan = plan(&small(), Mode::Bf16);
-        let products = |phase| plan.items.iter().filter(move |item| item.phase == phase && item.kernel.starts_with("conv2d"));
-        assert!(products(Phase::Forward).any(|item| item.layer == "e1.1" && item.work.matrix > 0 && item.blocks == 4));
+        // Two images of 2 x 2 tiles.
+        let plan = plan(&Settings { width: 8, size: 32, ..small() }, Mode::Bf16);
+        let products = |phase| plan.items.iter().filter(move |item| item.phase == phase && item.kernel.starts_with("conv"));
+        assert!(products(Phase::Forward).any(|item| item.layer == "e1.1" && item.work.matrix > 0 && item.blocks == 8));
         assert!(plan.items.iter().any(|item| item.kernel == "adam" && item.phase == Phase::Optimiser && item.threads == 256));
         assert!(plan.items.iter().any(|item| item.kernel == ZEROS) && plan.memory > 0 && plan.host_bytes > 0);
-        // A convolution reads what was rounded just before.
+        // A convolution reads what the layer before has just written.
         let product = products(Phase::Forward).find(|item| item.layer == "e1.1").unwrap();
         assert!(!product.shared_with_previous.is_empty());
     }
