@@ -1,188 +1,59 @@
 #!/usr/bin/env python3
 """Tests and times the CUDA backend on a machine that has a GPU but neither Rust nor a network.
 
-    python3 benches/gpu.py pack FOLDER                 here: builds the binaries and kernels for the other machine
-    python3 FOLDER/gpu.py run FOLDER --out record.json there: tests, compute-sanitizer, profiles, timings, one JSON record
+    python3 benches/gpu.py pack FOLDER                                 here: programs and kernels for the other machine
+    python3 FOLDER/gpu.py run FOLDER --out RESULTS --deadline 540      there: one call; RESULTS/record.json and at most 7 more files
+    python3 benches/gpu.py rehearse                                    here: the run with planted failures, each of which must be recorded
+    python3 benches/gpu.py rehearse FOLDER --driver DIR                here: a packed folder, on a driver library without a GPU
 
-The folder `profiles` next to the record gets the files of `orthoscope profile` for each of PROFILES: the JSON record with the measured
-peaks, operations and kernels as CSV, the roofline and the trace. With `--skip sanitizer` and without PyTorch this takes a few minutes;
-`--only profile` makes only the profiles, and `--device emulator` rehearses them with a binary that has the emulator.
-
-`run` needs a CUDA driver. compute-sanitizer and PyTorch (with numpy and safetensors) are used if they are found; otherwise the record
-has the reason. The exit status is 1 if a test, a profile or a sanitizer failed.
+`run` does its stages in order of worth until the deadline: do the programs start, facts of the machine, the case of the goals beside PyTorch
+(eager and compiled, every program twice), tests, probes of Hopper's matrix instruction, rates of the device, the tools of compute-sanitizer,
+hardware counters by ncu, other profiles. Every result is on disk at once. A stage that fails, hangs or cannot start is a line in the
+record; the exit status is then 1. compute-sanitizer, ncu and PyTorch (with numpy and safetensors) are used if they are there.
 """
-import functools
-import json
-import os
-import re
-import shutil
-import subprocess
 import sys
-import time
 from pathlib import Path
 
-from shared import ROOT, now, parser, summary, write
-
-# Test binaries, and the filters for their tests that use the GPU: those of every operation, and those of the engine as a whole.
-TESTS = {"ops": ("::cuda", "::gpu::")}
-ARCHITECTURES = "sm_80,sm_86,sm_89,sm_90,sm_90a,sm_100,sm_120"
-SANITIZERS = ("memcheck", "racecheck")
-# The tests that sanitizers run: small ones that together launch every kernel.
-SANITIZED = ("ops", ("schedules::gpu::", "watching::gpu::the_loops_of_the_peaks"))
-# Names and arguments of `orthoscope profile` and of torch_bench.py, each in several precisions.
-PROFILES = {
-    "train-small": "--phase train --width 16 --size 64 --batch 8 --steps 50",
-    "train-medium": "--phase train --width 32 --size 128 --batch 4 --steps 50",
-    "train-large": "--phase train --width 64 --size 256 --batch 1 --steps 50",
-    "train-256px": "--phase train --width 64 --size 256 --batch 8 --steps 20",
-    "infer-256px": "--phase infer --width 64 --size 256 --batch 1 --steps 50",
-}
-PRECISIONS, TORCH_PRECISIONS = ("f32", "bf16"), ("f32", "tf32", "bf16")
-PARTS = ("test", "profile", "sanitizer", "bench")
-# A rehearsal does not measure a GPU, so it is as small as possible.
-REHEARSED = {"train-rehearsal": "--phase train --width 2 --size 8 --batch 1 --steps 2 --warmup 1"}
-FILES = {"json": "json", "csv": "csv", "kernels": "kernels.csv", "roofline": "svg", "trace": "trace.json"}
-# What the other machine needs of the repository.
-SCRIPTS = ("benches/gpu.py", "benches/shared.py", "benches/torch_bench.py", "examples/python/orthoscope.py")
-
-
-def pack(folder):
-    """Builds everything, strips it, and puts it into `folder` together with the scripts."""
-    folder.mkdir(parents=True, exist_ok=True)
-    run = lambda *command: subprocess.run(command, cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE).stdout
-    built = run("cargo", "build", "--locked", "--release", "--bin", "orthoscope", "--message-format=json")
-    targets = [flag for test in TESTS for flag in ("--test", test)]
-    built += run("cargo", "test", "--locked", "--no-run", "--message-format=json", *targets)
-    for line in built.splitlines():
-        message = json.loads(line)
-        if message.get("executable") and message["target"]["name"] in ("orthoscope", *TESTS):
-            target = folder / message["target"]["name"]
-            shutil.copy(message["executable"], target)
-            subprocess.run(["strip", target], check=False)
-    for script in SCRIPTS:
-        shutil.copy(ROOT / script, folder)
-    (folder / "commit").write_text(run("git", "describe", "--always", "--dirty", "--abbrev=12"))
-    kernels = subprocess.run([folder / "orthoscope", "kernels", "--arch", ARCHITECTURES, "--out", folder / "kernels"], check=False)
-    if kernels.returncode:
-        print("the kernels were not compiled here; the other machine needs NVRTC", file=sys.stderr)
-    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    print(f"{folder}: {total / 2**20:.1f} MiB")
-
-
-def call(environment, seconds, command):
-    """Runs a command; returns its output and a record: exit status (None after a timeout), duration, and the end of a failed output."""
-    start = time.monotonic()
-    try:
-        done = subprocess.run(list(map(str, command)), env=environment, timeout=seconds, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        status, output = done.returncode, done.stdout
-    except subprocess.TimeoutExpired as late:
-        status, output = None, late.stdout or b""
-    except OSError as error:
-        status, output = None, str(error).encode()
-    output, took = output.decode(errors="replace"), round(time.monotonic() - start, 1)
-    return output, {"status": status, "seconds": took, **({"output_tail": output[-6000:]} if status != 0 else {})}
-
-
-def test(call, folder, name):
-    """The tests of one binary."""
-    output, record = call([folder / name, *TESTS[name]])
-    counts = re.search(r"(\d+) passed; (\d+) failed", output)
-    failed = sorted(set(re.findall(r"^test (\S+) \.\.\. FAILED", output, re.M)))
-    return {"binary": name, "passed": int(counts[1]) if counts else 0, "failed": failed, **record}
-
-
-def sanitize(call, folder, tool):
-    """The smallest tests under one tool of compute-sanitizer."""
-    sanitizer = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
-    if not Path(sanitizer).exists():
-        return {"tool": tool, "skipped": "compute-sanitizer was not found"}
-    binary, tests = SANITIZED
-    options = ["--tool", tool, "--error-exitcode", "9", "--target-processes", "all"]
-    output, record = call([sanitizer, *options, folder / binary, *tests, "--test-threads", "1"])
-    return {"tool": tool, "summary": re.findall(r"(?:ERROR|RACECHECK) SUMMARY:.*", output), **record}
-
-
-def profile(call, folder, into, device, name, precision):
-    """One call of `orthoscope profile`. The record keeps a page of its result; the files have the rest."""
-    into.mkdir(parents=True, exist_ok=True)
-    stem, work = f"{name}-{precision}", {**PROFILES, **REHEARSED}[name]
-    files = {option: into / f"{stem}.{ending}" for option, ending in FILES.items()}
-    written = [part for option, path in files.items() for part in (f"--{option}", path)]
-    command = ["profile", "--device", device, "--precision", precision, "--measure-peaks", *work.split(), *written]
-    _, record = call([folder / "orthoscope", *command])
-    record = {"name": stem, **record}
-    if record["status"] != 0:
-        return record
-    result = json.loads(files["json"].read_text())
-    kept = {key: result[key] for key in ("device", "peaks", "images_per_second", "steps", "overhead_percent", "same_bits", "settings")}
-    keys = ("kernel", "layer", "phase", "launches", "percent_of_peak", "percent_of_time")
-    kernels = sorted(result["kernels"], key=lambda row: -row["percent_of_time"])[:20]
-    kept["kernels"] = [{key: row[key] for key in keys} for row in kernels]
-    return {**record, **kept, "files": [f"{into.name}/{path.name}" for path in files.values()]}
-
-
-def torch(call, folder, name, precision):
-    """The same work in PyTorch."""
-    output, record = call([sys.executable, folder / "torch_bench.py", "--precision", precision, *PROFILES[name].split()])
-    record = {"name": f"{name}-{precision}", **record}
-    return record if record["status"] != 0 else {**record, "ms": summary(json.loads(output.splitlines()[-1])["ms"])}
-
-
-def device_facts(call):
-    """Name, driver, memory and architecture of the GPU."""
-    query = "name,driver_version,memory.total,compute_cap"
-    output, record = call(["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"])
-    if record["status"] != 0:
-        return {"error": f"nvidia-smi: {output}"}
-    return dict(zip(query.split(","), (part.strip() for part in output.splitlines()[0].split(","))))
-
-
-def run(folder, out, device, only, skip, seconds):
-    """All parts that are wanted; the exit status."""
-    wanted = lambda part: part not in skip and only in (None, part)
-    environment = {**os.environ, "ORTHOSCOPE_REQUIRE_CUDA": "1", "ORTHOSCOPE_CACHE_DIR": str(folder / "cache"), "RUST_BACKTRACE": "0"}
-    if (folder / "kernels").exists():
-        environment["ORTHOSCOPE_KERNELS_DIR"] = str(folder / "kernels")
-    limited = functools.partial(call, environment, seconds)
-    record = {"commit": (folder / "commit").read_text().strip(), "date": now(), "gpu": device_facts(limited)}
-
-    def note(key, value):
-        record[key] = value
-        write(out, record)  # after every part, in case the machine is lost
-        print(key, json.dumps(value)[:600], flush=True)
-
-    output, doctor = limited([folder / "orthoscope", "doctor", "--json"])
-    note("doctor", json.loads(output) if doctor["status"] == 0 else output)
-    if wanted("test"):
-        note("tests", [test(limited, folder, name) for name in TESTS])
-    # Before the sanitizers, which take longer and give less information.
-    if wanted("profile"):
-        names = REHEARSED if device == "emulator" else PROFILES
-        note("profiles", [profile(limited, folder, out.parent / "profiles", device, name, how) for name in names for how in PRECISIONS])
-    if wanted("sanitizer"):
-        note("sanitizers", [sanitize(limited, folder, tool) for tool in SANITIZERS])
-    if wanted("bench"):
-        note("torch", [torch(limited, folder, name, how) for name in PROFILES for how in TORCH_PRECISIONS])
-    bad = [part for key in ("tests", "profiles", "sanitizers") for part in record.get(key, []) if part.get("status", 0) != 0]
-    print(f"{out}: {'FAILED' if bad else 'all passed'}")
-    return 1 if bad else 0
+from gpu.pack import Unpacked, pack
+from gpu.rehearse import packed, planted
+from gpu.run import run
+from shared import parser
 
 
 def main():
     """The command line."""
     commands = (own := parser(__doc__)).add_subparsers(dest="command", required=True)
-    commands.add_parser("pack", help="build everything for the GPU machine").add_argument("folder", type=Path)
+    one = commands.add_parser("pack", help="build everything for the GPU machine")
+    one.add_argument("folder", type=Path)
+    one.add_argument("--arch", default="sm_90a", help="architectures, separated by commas; default sm_90a")
     two = commands.add_parser("run", help="test and time on the GPU machine")
     two.add_argument("folder", type=Path)
-    two.add_argument("--out", type=Path, default=Path("record.json"))
-    two.add_argument("--skip", action="append", default=[], choices=PARTS)
-    two.add_argument("--only", choices=PARTS)
-    two.add_argument("--device", default="cuda", choices=("cuda", "emulator"), help="the device to profile")
-    two.add_argument("--seconds", type=float, default=240, help="time limit of each part")
+    two.add_argument("--out", type=Path, default=Path("results"), help="folder for the results; default results")
+    two.add_argument("--deadline", type=float, default=540, metavar="SECONDS", help="for everything; default 540")
+    two.add_argument("--only", action="append", default=[], metavar="STAGE", help="only stages whose names begin like this; repeatable")
+    two.add_argument("--device", default="cuda", help="cuda, or emulator for a rehearsal")
+    two.add_argument("--scale", type=float, default=1, help="factor for the time limits of all stages, for a rehearsal")
+    two.add_argument("--least", action="store_true", help="the smallest work instead of that of the goals, for a rehearsal")
+    three = commands.add_parser("rehearse", help="try `run` without a GPU")
+    three.add_argument("folder", type=Path, nargs="?", help="a packed folder; without it, programs that fail on purpose")
+    three.add_argument("--driver", type=Path, help="the folder of a libcuda.so.1 that needs no GPU")
+    three.add_argument("--out", type=Path, default=Path("rehearsal"), help="folder for the results of a packed folder; default rehearsal")
+    three.add_argument("--deadline", type=float, default=300, metavar="SECONDS", help="of a packed folder; default 300")
+    three.add_argument("--fault", action="append", default=[], metavar="NAME", help="only this planted failure; repeatable")
     arguments = own.parse_args()
     if arguments.command == "pack":
-        return pack(arguments.folder.resolve())
-    return run(arguments.folder.resolve(), arguments.out.resolve(), arguments.device, arguments.only, arguments.skip, arguments.seconds)
+        try:
+            return pack(arguments.folder.resolve(), arguments.arch)
+        except (Unpacked, OSError) as error:
+            print(f"gpu.py: {error}", file=sys.stderr)
+            return 1
+    if arguments.command == "rehearse":
+        if arguments.folder is None:
+            return planted(arguments.fault)
+        driver = arguments.driver and arguments.driver.resolve()
+        return packed(arguments.folder.resolve(), driver, arguments.out.resolve(), arguments.deadline)
+    where = (arguments.folder.resolve(), arguments.out.resolve(), arguments.deadline)
+    return run(*where, arguments.only, arguments.device, arguments.scale, arguments.least)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-// n-fold box average (Method §6): (G x)[p] = 1/|W(p)| sum over q in W(p) of x[q], where W(p) is the k x k window around p, clipped at
-// the border. A window is a product of two intervals, so its mean is computed along rows and then along columns. Each pass is a running
-// sum, so the cost per pixel does not depend on k. The adjoint divides first and then sums. Values between the passes are double,
-// because subtracting a value from a running sum must cancel its earlier addition.
+// n-fold box average (Method §6): (G x)[p] = 1/|W(p)| sum over q in W(p) of x[q], where W(p) is the k x k window around
+// p, clipped at the border. A window is a product of two intervals, so its mean is computed along rows and then along
+// columns. Each pass is a running sum, so the cost per pixel does not depend on k. The adjoint divides first and then
+// sums. Values between the passes are double, because subtracting a value from a running sum must cancel its earlier
+// addition.
 // Bound by memory.
 #include "elements.cuh"
 #include "spec.cuh"
@@ -90,7 +91,8 @@ KERNEL __launch_bounds__(64)
 }
 REGISTER_KERNEL(box_columns)
 
-// Sum over the window around pixel i, from the definition. adjoint: each pixel is divided by the area of its own window.
+// Sum over the window around pixel i, from the definition. adjoint: each pixel is divided by the area of its own
+// window.
 DEVICE double window_sum(const float* x, uint32_t i, bool adjoint, BoxAverageSpec s) {
     uint32_t column = i % s.w, row = i / s.w % s.h, radius = s.size / 2;
     const float* of_image = x + i / s.w / s.h * s.h * s.w;
@@ -115,7 +117,8 @@ REGISTER_KERNEL(box_average_naive)
 
 // dx += Gᵀ dy, applied once, one thread per pixel. dy, dx: [n,h,w].
 // FLOPs: 3 size^2 n h w. Bytes: 12 n h w.
-KERNEL __launch_bounds__(256) box_average_grad_naive(const float* __restrict__ dy, float* __restrict__ dx, BoxAverageSpec s) {
+KERNEL __launch_bounds__(256)
+    box_average_grad_naive(const float* __restrict__ dy, float* __restrict__ dx, BoxAverageSpec s) {
     uint32_t i = element();
     if (i < s.n * s.h * s.w) dx[i] += (float)window_sum(dy, i, true, s);
 }

@@ -1,15 +1,17 @@
 // Convex combination module: h = ELU(w_mix m + b_mix) with the mixture m = [s, u, (s-u)²], β = σ(w_gate h + b_gate),
 // y = β s + (1-β) u, and its adjoint. The loaders of the tiles (gemm.cuh) compute the mixture, which is never stored.
 //
-// The gate's gradient dz_gate = dy (s-u) β (1-β) is stored in scratch memory [rows, c], because three computations need it: two matrix
-// products and a sum over rows. If each of them recomputed it, every one of the c / 64 column tiles of both products, and the sum, would
-// read four values per element: 4 (8 c / 64 + 4) bytes. Written once and read back, it costs 20 + 4 (2 c / 64 + 1) bytes: 32 instead of 48
-// for c = 64, 56 instead of 144 for c = 256. The gate's weight and bias gradients are those of a linear map (linear.cu).
+// The gate's gradient dz_gate = dy (s-u) β (1-β) is stored in scratch memory [rows, c], because three computations need
+// it: two matrix products and a sum over rows. If each of them recomputed it, every one of the c / 64 column tiles of
+// both products, and the sum, would read four values per element: 4 (8 c / 64 + 4) bytes. Written once and read back,
+// it costs 20 + 4 (2 c / 64 + 1) bytes: 32 instead of 48 for c = 64, 56 instead of 144 for c = 256. The gate's weight
+// and bias gradients are those of a linear map (linear.cu).
 //
 // Bound by arithmetic for many channels, by memory for few. Each product has a naive version, one thread per output.
 #include "gemm.cuh"
 
-// β s + (1-β) u, clamped to the interval between s and u for β in [0, 1]. The comparisons are written so that a NaN stays a NaN.
+// β s + (1-β) u, clamped to the interval between s and u for β in [0, 1]. The comparisons are written so that a NaN
+// stays a NaN.
 DEVICE float combine(float beta, float s, float u) {
     float y = beta * s + (1.0f - beta) * u, low = fminf(s, u), high = fmaxf(s, u);
     bool convex = beta >= 0.0f && beta <= 1.0f;
@@ -30,8 +32,8 @@ struct Mixture {
     DEVICE float4 quad(uint32_t start, uint32_t k, uint32_t count) const {
         uint32_t part = k < c ? 0 : k < 2 * c ? 1 : 2, first = k - part * c, index = start + first;
         if (first + count > c)
-            return make_float4(count > 0 ? at(start, k) : 0.0f, count > 1 ? at(start, k + 1) : 0.0f, count > 2 ? at(start, k + 2) : 0.0f,
-                               count > 3 ? at(start, k + 3) : 0.0f);
+            return make_float4(count > 0 ? at(start, k) : 0.0f, count > 1 ? at(start, k + 1) : 0.0f,
+                               count > 2 ? at(start, k + 2) : 0.0f, count > 3 ? at(start, k + 3) : 0.0f);
         if (part < 2) return load_quad(part == 0 ? s : u, index, count);
         float4 a = load_quad(s, index, count), b = load_quad(u, index, count);
         float4 d = make_float4(a.x - b.x, a.y - b.y, a.z - b.z, a.w - b.w);
@@ -70,7 +72,8 @@ struct MixWeightPart {
 };
 
 DEVICE float4 combine4(float4 beta, float4 s, float4 u) {
-    return make_float4(combine(beta.x, s.x, u.x), combine(beta.y, s.y, u.y), combine(beta.z, s.z, u.z), combine(beta.w, s.w, u.w));
+    return make_float4(combine(beta.x, s.x, u.x), combine(beta.y, s.y, u.y), combine(beta.z, s.z, u.z),
+                       combine(beta.w, s.w, u.w));
 }
 
 // y = β s + (1-β) u, clamped to the interval between s and u. beta, s, u, y: [len]. Bound by memory.
@@ -100,32 +103,33 @@ REGISTER_KERNEL(convex_combination_grad)
 // h = ELU(w_mix [s, u, (s-u)²] + b_mix). s, u: [rows, c], w: [c, 3c], b: [c], h: [rows, c].
 // FLOPs: 6 rows c c. Bytes: 4 (3 rows c + 3 c c + c).
 KERNEL __launch_bounds__(128)
-    ccm_mix(const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ w, const float* __restrict__ b,
-            float* __restrict__ h, CcmSpec spec) {
+    ccm_mix(const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ w,
+            const float* __restrict__ b, float* __restrict__ h, CcmSpec spec) {
     SHARED(GemmTiles, tiles);
     float acc[THREAD_M][THREAD_N];
     clear(acc);
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, depth = 3 * spec.c;
     gemm(tiles, MixtureOfRow{{s, u, spec.c}, spec.rows}, DepthMatrix{w, spec.c, depth}, m0, n0, 0, depth, acc);
-    each_row(acc, m0, n0, StoreActivated{h, b, spec.rows, spec.c, ELU});
+    each_row(tiles, acc, m0, n0, StoreActivated{h, b, spec.rows, spec.c, ELU});
 }
 REGISTER_KERNEL(ccm_mix)
 
 // β = σ(w_gate h + b_gate), y = β s + (1-β) u. h, s, u: [rows, c], w: [c, c], b: [c], beta, y: [rows, c].
 // FLOPs: 2 rows c c + 4 rows c. Bytes: 4 (5 rows c + c c + c).
 KERNEL __launch_bounds__(128)
-    ccm_gate(const float* __restrict__ h, const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ w,
-             const float* __restrict__ b, float* __restrict__ beta, float* __restrict__ y, CcmSpec spec) {
+    ccm_gate(const float* __restrict__ h, const float* __restrict__ s, const float* __restrict__ u,
+             const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ beta, float* __restrict__ y,
+             CcmSpec spec) {
     SHARED(GemmTiles, tiles);
     float acc[THREAD_M][THREAD_N];
     clear(acc);
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, rows = spec.rows, c = spec.c;
     gemm(tiles, DepthMatrix{h, rows, c}, DepthMatrix{w, c, c}, m0, n0, 0, c, acc);
-    each_row(acc, m0, n0, [=](uint32_t m, uint32_t n, float4 v) {
+    each_row(tiles, acc, m0, n0, [=](uint32_t m, uint32_t n, float4 v) {
         uint32_t count = m < rows ? quad_count(n, c) : 0, index = m * c + n;
         float4 bias = load_quad(b, n, count);
-        float4 gate = make_float4(activate(SIGMOID, v.x + bias.x), activate(SIGMOID, v.y + bias.y), activate(SIGMOID, v.z + bias.z),
-                                  activate(SIGMOID, v.w + bias.w));
+        float4 gate = make_float4(activate(SIGMOID, v.x + bias.x), activate(SIGMOID, v.y + bias.y),
+                                  activate(SIGMOID, v.z + bias.z), activate(SIGMOID, v.w + bias.w));
         store_quad(beta, index, count, gate);
         store_quad(y, index, count, combine4(gate, load_quad(s, index, count), load_quad(u, index, count)));
     });
@@ -135,8 +139,8 @@ REGISTER_KERNEL(ccm_gate)
 // dz_gate = dy (s-u) β (1-β). s, u, beta, dy, dz: [len]. Bound by memory.
 // FLOPs: 5 len. Bytes: 20 len.
 KERNEL __launch_bounds__(256)
-    ccm_gate_grad(const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ beta, const float* __restrict__ dy,
-                  float* __restrict__ dz, uint32_t len) {
+    ccm_gate_grad(const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ beta,
+                  const float* __restrict__ dy, float* __restrict__ dz, uint32_t len) {
     uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < len) dz[i] = dy[i] * (s[i] - u[i]) * slope(SIGMOID, 0, beta[i]);
 }
@@ -152,10 +156,11 @@ KERNEL __launch_bounds__(128)
     clear(acc);
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, rows = spec.rows, c = spec.c;
     gemm(tiles, DepthMatrix{dz_gate, rows, c}, RowMatrix{w, c, c}, m0, n0, 0, c, acc);
-    each_row(acc, m0, n0, [=](uint32_t m, uint32_t n, float4 v) {
+    each_row(tiles, acc, m0, n0, [=](uint32_t m, uint32_t n, float4 v) {
         uint32_t count = m < rows ? quad_count(n, c) : 0, index = m * c + n;
         float4 y = load_quad(h, index, count);
-        float4 dz = make_float4(v.x * slope(ELU, 0, y.x), v.y * slope(ELU, 0, y.y), v.z * slope(ELU, 0, y.z), v.w * slope(ELU, 0, y.w));
+        float4 dz = make_float4(v.x * slope(ELU, 0, y.x), v.y * slope(ELU, 0, y.y), v.z * slope(ELU, 0, y.z),
+                                v.w * slope(ELU, 0, y.w));
         store_quad(dz_mix, index, count, dz);
     });
 }
@@ -171,11 +176,11 @@ DEVICE Ends ends_grad(float s, float u, float beta, float dy, float d2) {
 // d = dz_mix w_mix in three parts d0, d1, d2: ds += dy β + d0 + 2 (s-u) d2, du += dy (1-β) + d1 - 2 (s-u) d2.
 // dz, s, u, beta, dy: [rows, c], w: [c, 3c], ds, du: [rows, c].
 // The parts use the same tile of registers one after another; a block's ds and du stay in the cache in between.
-// FLOPs: 6 rows c c + 12 rows c. Bytes: 4 (9 rows c + 3 c c).
+// FLOPs: 6 rows c c + 12 rows c. Bytes: 4 ((7 + adds_s + adds_u) rows c + 3 c c).
 KERNEL __launch_bounds__(128)
-    ccm_input_grad(const float* __restrict__ dz, const float* __restrict__ w, const float* __restrict__ s, const float* __restrict__ u,
-                   const float* __restrict__ beta, const float* __restrict__ dy, float* __restrict__ ds, float* __restrict__ du,
-                   CcmSpec spec) {
+    ccm_input_grad(const float* __restrict__ dz, const float* __restrict__ w, const float* __restrict__ s,
+                   const float* __restrict__ u, const float* __restrict__ beta, const float* __restrict__ dy,
+                   float* __restrict__ ds, uint32_t ds_blank, float* __restrict__ du, uint32_t du_blank, CcmSpec spec) {
     SHARED(GemmTiles, tiles);
     float acc[THREAD_M][THREAD_N];
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, rows = spec.rows, c = spec.c;
@@ -183,15 +188,18 @@ KERNEL __launch_bounds__(128)
     for (uint32_t part = 0; part < 3; part++) {
         clear(acc);
         gemm(tiles, DepthMatrix{dz, rows, c}, MixWeightPart{w, c, part}, m0, n0, 0, c, acc);
-        if (part < 2) each_row(acc, m0, n0, StoreAdded{part == 0 ? ds : du, rows, c});
+        if (part == 2) break;
+        each_row(tiles, acc, m0, n0, StoreAdded{part == 0 ? ds : du, part == 0 ? ds_blank : du_blank, rows, c});
+        __syncthreads();  // before the next product overwrites the staged values
     }
-    each_row(acc, m0, n0, [=](uint32_t m, uint32_t n, float4 d2) {
+    each_row(tiles, acc, m0, n0, [=](uint32_t m, uint32_t n, float4 d2) {
         uint32_t count = m < rows ? quad_count(n, c) : 0, at = m * c + n;
-        float4 a = load_quad(s, at, count), b = load_quad(u, at, count), gate = load_quad(beta, at, count), d = load_quad(dy, at, count);
+        float4 a = load_quad(s, at, count), b = load_quad(u, at, count), gate = load_quad(beta, at, count),
+               d = load_quad(dy, at, count);
         Ends first = ends_grad(a.x, b.x, gate.x, d.x, d2.x), second = ends_grad(a.y, b.y, gate.y, d.y, d2.y);
         Ends third = ends_grad(a.z, b.z, gate.z, d.z, d2.z), fourth = ends_grad(a.w, b.w, gate.w, d.w, d2.w);
-        add_quad(ds, at, count, make_float4(first.s, second.s, third.s, fourth.s));
-        add_quad(du, at, count, make_float4(first.u, second.u, third.u, fourth.u));
+        add_quad(ds, 0, at, count, make_float4(first.s, second.s, third.s, fourth.s));
+        add_quad(du, 0, at, count, make_float4(first.u, second.u, third.u, fourth.u));
     });
 }
 REGISTER_KERNEL(ccm_input_grad)
@@ -208,15 +216,15 @@ KERNEL __launch_bounds__(128)
     uint32_t m0 = blockIdx.x * TILE, n0 = blockIdx.y * TILE, c = spec.c;
     Split k = split_of(spec.rows, blockIdx.z, gridDim.z);
     gemm(tiles, RowMatrix{dz, c, spec.rows}, MixtureOfDepth{{s, u, c}, spec.rows}, m0, n0, k.begin, k.end, acc);
-    each_row(acc, m0, n0, StorePlain{partial + (uint64_t)blockIdx.z * c * 3 * c, c, 3 * c});
+    each_row(tiles, acc, m0, n0, StorePlain{partial + (uint64_t)blockIdx.z * c * 3 * c, c, 3 * c});
 }
 REGISTER_KERNEL(ccm_mix_weight_grad)
 
 // As ccm_mix.
 // FLOPs: 6 rows c c. Bytes: 4 (3 rows c + 3 c c + c).
 KERNEL __launch_bounds__(256)
-    ccm_mix_naive(const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ w, const float* __restrict__ b,
-                  float* __restrict__ h, CcmSpec spec) {
+    ccm_mix_naive(const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ w,
+                  const float* __restrict__ b, float* __restrict__ h, CcmSpec spec) {
     uint32_t index = blockIdx.x * blockDim.x + threadIdx.x, c = spec.c;
     if (index >= spec.rows * c) return;
     uint32_t r = index / c, o = index % c;
@@ -230,8 +238,9 @@ REGISTER_KERNEL(ccm_mix_naive)
 // As ccm_gate.
 // FLOPs: 2 rows c c + 4 rows c. Bytes: 4 (5 rows c + c c + c).
 KERNEL __launch_bounds__(256)
-    ccm_gate_naive(const float* __restrict__ h, const float* __restrict__ s, const float* __restrict__ u, const float* __restrict__ w,
-                   const float* __restrict__ b, float* __restrict__ beta, float* __restrict__ y, CcmSpec spec) {
+    ccm_gate_naive(const float* __restrict__ h, const float* __restrict__ s, const float* __restrict__ u,
+                   const float* __restrict__ w, const float* __restrict__ b, float* __restrict__ beta,
+                   float* __restrict__ y, CcmSpec spec) {
     uint32_t index = blockIdx.x * blockDim.x + threadIdx.x, c = spec.c;
     if (index >= spec.rows * c) return;
     uint32_t r = index / c, o = index % c;
@@ -259,9 +268,9 @@ REGISTER_KERNEL(ccm_hidden_grad_naive)
 // As ccm_input_grad.
 // FLOPs: 6 rows c c + 12 rows c. Bytes: 4 (9 rows c + 3 c c).
 KERNEL __launch_bounds__(256)
-    ccm_input_grad_naive(const float* __restrict__ dz, const float* __restrict__ w, const float* __restrict__ s, const float* __restrict__ u,
-                         const float* __restrict__ beta, const float* __restrict__ dy, float* __restrict__ ds, float* __restrict__ du,
-                         CcmSpec spec) {
+    ccm_input_grad_naive(const float* __restrict__ dz, const float* __restrict__ w, const float* __restrict__ s,
+                         const float* __restrict__ u, const float* __restrict__ beta, const float* __restrict__ dy,
+                         float* __restrict__ ds, float* __restrict__ du, CcmSpec spec) {
     uint32_t index = blockIdx.x * blockDim.x + threadIdx.x, c = spec.c;
     if (index >= spec.rows * c) return;
     uint32_t r = index / c, i = index % c;

@@ -14,7 +14,8 @@ DEVICE uint32_t target_of(ChannelsSpec s, uint32_t row, uint32_t i) { return row
 
 // target = source in the range; the rest of target is unchanged. source: [rows,source]; target: [rows,target].
 // FLOPs: 0. Bytes: 8 rows count.
-KERNEL __launch_bounds__(256) channels_copy(const float* __restrict__ source, float* __restrict__ target, ChannelsSpec s) {
+KERNEL __launch_bounds__(256)
+    channels_copy(const float* __restrict__ source, float* __restrict__ target, ChannelsSpec s) {
     Quad quad = moved_quad(s);
     if (quad.pixel >= s.rows) return;
     float4 moved = load_quad(source + source_of(s, quad.pixel, quad.channel), quad);
@@ -24,7 +25,8 @@ REGISTER_KERNEL(channels_copy)
 
 // target += source in the range. source: [rows,source]; target: [rows,target].
 // FLOPs: rows count. Bytes: 12 rows count.
-KERNEL __launch_bounds__(256) channels_add(const float* __restrict__ source, float* __restrict__ target, ChannelsSpec s) {
+KERNEL __launch_bounds__(256)
+    channels_add(const float* __restrict__ source, float* __restrict__ target, ChannelsSpec s) {
     Quad quad = moved_quad(s);
     if (quad.pixel >= s.rows) return;
     float4 moved = load_quad(source + source_of(s, quad.pixel, quad.channel), quad);
@@ -35,7 +37,8 @@ REGISTER_KERNEL(channels_add)
 
 // As channels_copy, one thread per element.
 // FLOPs: 0. Bytes: 8 rows count.
-KERNEL __launch_bounds__(256) channels_copy_naive(const float* __restrict__ source, float* __restrict__ target, ChannelsSpec s) {
+KERNEL __launch_bounds__(256)
+    channels_copy_naive(const float* __restrict__ source, float* __restrict__ target, ChannelsSpec s) {
     uint32_t row = element() / s.count, i = element() % s.count;
     if (row < s.rows) target[target_of(s, row, i)] = source[source_of(s, row, i)];
 }
@@ -43,7 +46,8 @@ REGISTER_KERNEL(channels_copy_naive)
 
 // As channels_add, one thread per element.
 // FLOPs: rows count. Bytes: 12 rows count.
-KERNEL __launch_bounds__(256) channels_add_naive(const float* __restrict__ source, float* __restrict__ target, ChannelsSpec s) {
+KERNEL __launch_bounds__(256)
+    channels_add_naive(const float* __restrict__ source, float* __restrict__ target, ChannelsSpec s) {
     uint32_t row = element() / s.count, i = element() % s.count;
     if (row < s.rows) target[target_of(s, row, i)] += source[source_of(s, row, i)];
 }

@@ -1,10 +1,10 @@
-// What the kernels of a training batch share. They crop x from the resident images (corruption_crop.cu), draw the patches
-// (corruption_plan.cu), make random fields for them (corruption_fields.cu), and corrupt x̂ = M ⊙ y + M̄ ⊙ x, one patch after another
-// (corruption_lay.cu; Method §2). The results must equal those of src/data/corruption/ bit for bit.
-// src/data/corruption/mod.rs documents which random number determines what.
-// Everything that changes from step to step is in `picks`: 32-bit words, each stored as two floats, its low and high 16 bits. Word 0 is the
-// step. Then each slot has image, top, left, quarter turns, flips (1 rows, 2 columns), and the bits of tan(θ/2) of a rotation by θ and of the
-// lowest and highest grey value of the object.
+// What the kernels of a training batch share. They crop x from the resident images (corruption_crop.cu), draw the
+// patches (corruption_plan.cu), make random fields for them (corruption_fields.cu), and corrupt x̂ = M ⊙ y + M̄ ⊙ x,
+// one patch after another (corruption_lay.cu; Method §2). The results must equal those of src/data/corruption/ bit for
+// bit. src/data/corruption/mod.rs documents which random number determines what.
+// Everything that changes from step to step is in `picks`: 32-bit words, each stored as two floats, its low and high 16
+// bits. Word 0 is the step. Then each slot has image, top, left, quarter turns, flips (1 rows, 2 columns), and the bits
+// of tan(θ/2) of a rotation by θ and of the lowest and highest grey value of the object.
 #pragma once
 #include "exact.cuh"
 
@@ -25,7 +25,8 @@ struct Patch {
     uint32_t source;
     int32_t centre[2], radius[2];
     float fade, strength, opacity;
-    float origin[2], stride[2];  // texture: position at the centre, and step per image pixel; elastic: stride is the reach
+    float origin[2],
+        stride[2];  // texture: position at the centre, and step per image pixel; elastic: stride is the reach
     float gain, colour[3];       // texture, brightness: contrast and shift; constant, noise: the colour
     uint32_t picture;            // texture, other image
     int32_t shift[2];            // other image
@@ -35,14 +36,17 @@ struct Patch {
     uint32_t shape, cells[2][2]; // cells of each Perlin noise along both axes
     float turn[2][2];            // cosine and sine of the angle of each
     uint32_t rounds[4];          // structure: the functions that relabel the cells
-    int32_t first[2], span[2];   // seamless: first row and column of the part inside the image, and from there to the last
+    int32_t first[2],
+        span[2];  // seamless: first row and column of the part inside the image, and from there to the last
 };
 static_assert(sizeof(Patch) == 41 * 4, "the scratch memory has 41 floats per patch");
 
 // A node of a random field.
 template <int C> struct alignas(4 * C) Node { float v[C]; };
 
-DEVICE uint32_t word(const float* picks, uint32_t index) { return (uint32_t)picks[2 * index] | (uint32_t)picks[2 * index + 1] << 16; }
+DEVICE uint32_t word(const float* picks, uint32_t index) {
+    return (uint32_t)picks[2 * index] | (uint32_t)picks[2 * index + 1] << 16;
+}
 DEVICE uint32_t lattice_side(float nodes_per_unit) { return (uint32_t)(2.0f * nodes_per_unit) + 2; }
 
 // The object of the image in a slot: grey values from low to high.
@@ -91,7 +95,8 @@ DEVICE Colour recolour(Colour v, float gain, const float (&shift)[3]) {
 // The donor of a seamless patch at a pixel, counted from the first one of its rectangle.
 DEVICE Colour donor_at(const Patch& patch, const Picture* pictures, const float* pixels, int32_t down, int32_t right) {
     Picture donor = pictures[patch.picture];
-    float row = patch.origin[0] + (float)down * patch.stride[0], column = patch.origin[1] + (float)right * patch.stride[1];
+    float row = patch.origin[0] + (float)down * patch.stride[0],
+          column = patch.origin[1] + (float)right * patch.stride[1];
     return bilinear(pixels + donor.start, donor.height, donor.width, row, column);
 }
 

@@ -60,18 +60,23 @@ DEVICE void plan_other_image(const float* u, const Picture* pictures, const Corr
 }
 
 // The same, rescaled: the part of the box inside the image, and where it is in the donor.
-DEVICE void plan_seamless(const float* u, const Random& bits, const Picture* pictures, const CorruptionSpec& spec, Patch& patch) {
+DEVICE void plan_seamless(const float* u, const Random& bits, const Picture* pictures, const CorruptionSpec& spec,
+                          Patch& patch) {
     plan_other_image(u, pictures, spec, patch);
     float scale = 1.0f + 0.5f * normal(bits);
-    scale = scale < spec.seamless_scale[0] ? spec.seamless_scale[0] : scale > spec.seamless_scale[1] ? spec.seamless_scale[1] : scale;
+    scale = scale < spec.seamless_scale[0]   ? spec.seamless_scale[0]
+            : scale > spec.seamless_scale[1] ? spec.seamless_scale[1]
+                                             : scale;
     float stride = 1.0f / scale;
 #pragma unroll
     for (int axis = 0; axis < 2; axis++) {
-        int32_t low = patch.centre[axis] - patch.radius[axis], high = patch.centre[axis] + patch.radius[axis], end = (int32_t)spec.side - 1;
+        int32_t low = patch.centre[axis] - patch.radius[axis], high = patch.centre[axis] + patch.radius[axis],
+                end = (int32_t)spec.side - 1;
         patch.first[axis] = low < 0 ? 0 : low;
         patch.span[axis] = (high < end ? high : end) - patch.first[axis];
         patch.stride[axis] = stride;
-        patch.origin[axis] = (float)(patch.centre[axis] + patch.shift[axis]) + ((float)patch.first[axis] - (float)patch.centre[axis]) * stride;
+        patch.origin[axis] = (float)(patch.centre[axis] + patch.shift[axis]) +
+                             ((float)patch.first[axis] - (float)patch.centre[axis]) * stride;
     }
 }
 
@@ -129,7 +134,8 @@ DEVICE Choices choices(const CorruptionSpec& spec, uint32_t block, uint32_t step
 }
 
 // Disk or Perlin noise; then the noises, and the whole image as box.
-DEVICE void plan_shape(const CorruptionSpec& spec, uint32_t step, uint32_t slot, uint32_t number, float softness, Patch& patch) {
+DEVICE void plan_shape(const CorruptionSpec& spec, uint32_t step, uint32_t slot, uint32_t number, float softness,
+                       Patch& patch) {
     Choices chosen = choices(spec, 0, step, slot, number);
     if (chosen.u[0] >= spec.perlin) return;
     float both = spec.perlin_union + spec.perlin_intersection;
@@ -141,7 +147,8 @@ DEVICE void plan_shape(const CorruptionSpec& spec, uint32_t step, uint32_t slot,
         direction(0.5f * own.u[2], unit);
         patch.turn[noise][0] = unit[1];
         patch.turn[noise][1] = -unit[0];
-        for (int axis = 0; axis < 2; axis++) patch.cells[noise][axis] = 1u << choose_item(own.u[axis], spec.perlin_exponents + 1);
+        for (int axis = 0; axis < 2; axis++)
+            patch.cells[noise][axis] = 1u << choose_item(own.u[axis], spec.perlin_exponents + 1);
     }
     for (int axis = 0; axis < 2; axis++) {
         patch.centre[axis] = spec.side / 2;
@@ -150,7 +157,8 @@ DEVICE void plan_shape(const CorruptionSpec& spec, uint32_t step, uint32_t slot,
 }
 
 // Rows and columns of a patch, from random numbers 2 and 3 of the patch, or from further ones.
-DEVICE void plan_size(const float* u, const CorruptionSpec& spec, uint32_t step, uint32_t slot, uint32_t number, Patch& patch) {
+DEVICE void plan_size(const float* u, const CorruptionSpec& spec, uint32_t step, uint32_t slot, uint32_t number,
+                      Patch& patch) {
     float side = (float)spec.side, length[2];
     if (spec.size_distribution == GAMMA) {
         Choices own = choices(spec, 3, step, slot, number);
@@ -170,8 +178,8 @@ DEVICE void plan_size(const float* u, const CorruptionSpec& spec, uint32_t step,
     }
 }
 
-// The centre of a patch: the first candidate on the object, from random numbers 0 and 1 and then from further ones, or else the first. x: the
-// image in the slot.
+// The centre of a patch: the first candidate on the object, from random numbers 0 and 1 and then from further ones, or
+// else the first. x: the image in the slot.
 DEVICE void plan_centre(const CorruptionSpec& spec, const float* x, const Object& object, uint32_t step, uint32_t slot,
                         uint32_t number, Patch& patch) {
     uint32_t row = patch.centre[0], column = patch.centre[1];
@@ -179,7 +187,8 @@ DEVICE void plan_centre(const CorruptionSpec& spec, const float* x, const Object
     for (uint32_t tried = 0; !is_object(pixel(x, spec.side, row, column), object); tried++) {
         if (tried == CANDIDATES) return;
         uint32_t lane = tried % 2 * 2;
-        if (lane == 0) random = philox(spec.seed, tried / 2, PURPOSE_CORRUPTION + (CENTRE << 8) + (number << 16), step, slot);
+        if (lane == 0)
+            random = philox(spec.seed, tried / 2, PURPOSE_CORRUPTION + (CENTRE << 8) + (number << 16), step, slot);
         row = choose_item(uniform(random.lane[lane]), spec.side);
         column = choose_item(uniform(random.lane[lane + 1]), spec.side);
     }
@@ -194,15 +203,17 @@ DEVICE void plan_place(const float* u, const CorruptionSpec& spec, Patch& patch)
     patch.centre[1] = choose_item(u[1], spec.side);
     patch.fade = between(u[4], spec.softness[0], spec.softness[1]) * DISK_RADIUS;
     patch.strength = between(u[5], spec.deformation[0], spec.deformation[1]);
-    patch.opacity = u[7] < spec.blend_probability ? draw_from(spec.blend_distribution, u[8], spec.blend[0], spec.blend[1]) : 1.0f;
+    patch.opacity =
+        u[7] < spec.blend_probability ? draw_from(spec.blend_distribution, u[8], spec.blend[0], spec.blend[1]) : 1.0f;
 }
 
 // patches[slot, number] = the patch, or NO_PATCH where the slot has no more patches.
 // picks, pictures as above, x: [n, side, side, 3], patches: [n, patches_max].
 // FLOPs: 250 n patches_max. Bytes: 164 n patches_max.
 // Bound by latency: one thread per patch, a few hundred in total.
-KERNEL __launch_bounds__(64) corruption_plan(const float* __restrict__ picks, const Picture* __restrict__ pictures,
-                                             const float* __restrict__ x, Patch* __restrict__ patches, CorruptionSpec spec) {
+KERNEL __launch_bounds__(64)
+    corruption_plan(const float* __restrict__ picks, const Picture* __restrict__ pictures, const float* __restrict__ x,
+                    Patch* __restrict__ patches, CorruptionSpec spec) {
     uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= spec.n * spec.patches_max) return;
     uint32_t slot = i / spec.patches_max, number = i % spec.patches_max, step = word(picks, 0);
@@ -221,14 +232,18 @@ KERNEL __launch_bounds__(64) corruption_plan(const float* __restrict__ picks, co
         }
         plan_place(u, spec, patch);
         plan_size(u, spec, step, slot, number, patch);
-        if (spec.on_object) plan_centre(spec, x + slot * spec.side * spec.side * 3, object_of(picks, slot), step, slot, number, patch);
-        if (spec.perlin > 0.0f) plan_shape(spec, step, slot, number, between(u[4], spec.softness[0], spec.softness[1]), patch);
+        if (spec.on_object)
+            plan_centre(spec, x + slot * spec.side * spec.side * 3, object_of(picks, slot), step, slot, number, patch);
+        if (spec.perlin > 0.0f)
+            plan_shape(spec, step, slot, number, between(u[4], spec.softness[0], spec.softness[1]), patch);
         const float* material = u + 9;
         switch (patch.source) {
         case TEXTURE: plan_texture(material, pictures, spec, patch); break;
         case OTHER_IMAGE: plan_other_image(material, pictures, spec, patch); break;
         case BRIGHTNESS:
-            plan_brightness(material, pixel(x + slot * spec.side * spec.side * 3, spec.side, patch.centre[0], patch.centre[1]), patch);
+            plan_brightness(material,
+                            pixel(x + slot * spec.side * spec.side * 3, spec.side, patch.centre[0], patch.centre[1]),
+                            patch);
             break;
         case NOISE: plan_noise(material, patch); break;
         case ELASTIC: plan_elastic(material, patch); break;

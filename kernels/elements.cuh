@@ -1,4 +1,5 @@
-// The elements that a thread processes (one element, or up to four adjacent channels), and functions that load and store them.
+// The elements that a thread processes (one element, or up to four adjacent channels), and functions that load and
+// store them.
 #pragma once
 #include "dev.cuh"
 

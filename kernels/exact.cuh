@@ -1,5 +1,5 @@
-// Functions of numbers whose results must equal those of src/data/corruption/ bit for bit, most of them in exact.rs there, so only + - * /
-// and square root are used, in the same order.
+// Functions of numbers whose results must equal those of src/data/corruption/ bit for bit, most of them in exact.rs
+// there, so only + - * / and square root are used, in the same order.
 #pragma once
 #include "philox.cuh"
 #include "spec.cuh"

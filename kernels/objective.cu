@@ -1,6 +1,7 @@
 // Masked two-region objective (Method §3) with e = f(x̂) - x, in double, because it sums millions of terms:
 //     L = 1/n sum over images of (1-λ)/‖M̄‖₁ sum M̄ ρ(e) + λ/‖M‖₁ sum M ρ(e).
-// Every element has the weight ((1-λ) M̄/‖M̄‖₁ + λ M/‖M‖₁) / n. The norms count every channel; a region of norm 0 contributes 0.
+// Every element has the weight ((1-λ) M̄/‖M̄‖₁ + λ M/‖M‖₁) / n. The norms count every channel; a region of norm 0
+// contributes 0.
 // Bound by memory on devices where double runs at half the rate of float, otherwise by arithmetic.
 #include "elements.cuh"
 #include "spec.cuh"
@@ -31,7 +32,8 @@ DEVICE double weighted(ObjectiveSpec s, uint32_t order, const double* weights, f
 
 // partials[image,part] = (sum M̄, sum M) over the part's pixels. mask: [n,pixels]; partials: [n,gridDim.y,2].
 // FLOPs: 3 n pixels. Bytes: 4 n pixels.
-KERNEL __launch_bounds__(256) region_norms(const float* __restrict__ mask, double* __restrict__ partials, ObjectiveSpec s) {
+KERNEL __launch_bounds__(256)
+    region_norms(const float* __restrict__ mask, double* __restrict__ partials, ObjectiveSpec s) {
     SHARED(double, warps, [SUM_WARPS][2]);
     double sums[2] = {0.0, 0.0};
     const float* of_image = mask + blockIdx.x * s.pixels;
@@ -60,9 +62,9 @@ REGISTER_KERNEL(region_weights)
 // partials[block] = sum of weight ρ(e) over the block's share. output, target: [n,pixels,channels], len elements;
 // mask: [n,pixels]; weights: [n,2]; partials: [gridDim.x].
 // FLOPs: 8 len. Bytes: 8 len + 4 len / channels.
-KERNEL __launch_bounds__(256)
-    objective_partials(const float* __restrict__ output, const float* __restrict__ target, const float* __restrict__ mask,
-                       const double* __restrict__ weights, double* __restrict__ partials, ObjectiveSpec s) {
+KERNEL __launch_bounds__(256) objective_partials(const float* __restrict__ output, const float* __restrict__ target,
+                                                 const float* __restrict__ mask, const double* __restrict__ weights,
+                                                 double* __restrict__ partials, ObjectiveSpec s) {
     SHARED(double, warps, [SUM_WARPS][1]);
     double sum[1] = {0.0};
     uint32_t len = s.n * s.pixels * s.channels;
@@ -76,12 +78,14 @@ KERNEL __launch_bounds__(256)
 }
 REGISTER_KERNEL(objective_partials)
 
-// d = derivative of the loss of order 1 to 3 in each element of f(x̂). output, target, d: [n,pixels,channels], len elements;
+// d = derivative of the loss of order 1 to 3 in each element of f(x̂). output, target, d: [n,pixels,channels], len
+// elements;
 // mask: [n,pixels]; weights: [n,2].
 // FLOPs: 8 len. Bytes: 12 len + 4 len / channels.
 KERNEL __launch_bounds__(256)
-    objective_derivative(const float* __restrict__ output, const float* __restrict__ target, const float* __restrict__ mask,
-                         const double* __restrict__ weights, float* __restrict__ d, uint32_t order, ObjectiveSpec s) {
+    objective_derivative(const float* __restrict__ output, const float* __restrict__ target,
+                         const float* __restrict__ mask, const double* __restrict__ weights, float* __restrict__ d,
+                         uint32_t order, ObjectiveSpec s) {
     uint32_t i = element(), pixel = i / s.channels, image = pixel / s.pixels;
     if (image < s.n) d[i] = (float)weighted(s, order, weights + image * 2, mask[pixel], output[i], target[i]);
 }
@@ -97,8 +101,9 @@ DEVICE void plain_weights(ObjectiveSpec s, const float* mask, double (&weights)[
 
 // loss[0] = L, one thread. output, target: [n,pixels,channels], len elements; mask: [n,pixels]; loss: [1].
 // FLOPs: 8 len. Bytes: 8 len + 8 len / channels.
-KERNEL __launch_bounds__(256) objective_naive(const float* __restrict__ output, const float* __restrict__ target,
-                                              const float* __restrict__ mask, float* __restrict__ loss, ObjectiveSpec s) {
+KERNEL __launch_bounds__(256)
+    objective_naive(const float* __restrict__ output, const float* __restrict__ target, const float* __restrict__ mask,
+                    float* __restrict__ loss, ObjectiveSpec s) {
     if (element() > 0) return;
     double sum = 0.0, weights[2];
     for (uint32_t image = 0; image < s.n; image++) {
@@ -115,8 +120,8 @@ REGISTER_KERNEL(objective_naive)
 // mask: [n,pixels].
 // FLOPs: 3 len pixels. Bytes: 12 len + 4 len / channels.
 KERNEL __launch_bounds__(256)
-    objective_derivative_naive(const float* __restrict__ output, const float* __restrict__ target, const float* __restrict__ mask,
-                               float* __restrict__ d, uint32_t order, ObjectiveSpec s) {
+    objective_derivative_naive(const float* __restrict__ output, const float* __restrict__ target,
+                               const float* __restrict__ mask, float* __restrict__ d, uint32_t order, ObjectiveSpec s) {
     uint32_t i = element(), pixel = i / s.channels, image = pixel / s.pixels;
     if (image >= s.n) return;
     double weights[2];

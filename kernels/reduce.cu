@@ -1,5 +1,7 @@
-// Sums in two stages. The number of blocks that compute partial sums depends only on sizes, and partial sums are added in a fixed order.
-// The sums are double, so that small terms are not lost among millions of terms. Bound by memory: one conversion and one addition per float.
+// Sums in two stages. The number of blocks that compute partial sums depends only on sizes, and partial sums are added
+// in a fixed order.
+// The sums are double, so that small terms are not lost among millions of terms. Bound by memory: one conversion and
+// one addition per float.
 #include "elements.cuh"
 #include "spec.cuh"
 #include "sums.cuh"
@@ -44,21 +46,28 @@ REGISTER_KERNEL(sum_naive)
 
 // dx += alpha dy[0]. dy: [1]; dx: [len].
 // FLOPs: len. Bytes: 8 len + 4.
-KERNEL __launch_bounds__(256) sum_grad(const float* __restrict__ dy, float* __restrict__ dx, float alpha, uint32_t len) {
+KERNEL __launch_bounds__(256)
+    sum_grad(const float* __restrict__ dy, float* __restrict__ dx, float alpha, uint32_t len) {
     uint32_t i = element();
     if (i < len) dx[i] += alpha * dy[0];
 }
 REGISTER_KERNEL(sum_grad)
 
-// Sum of a thread's column over the rows [first, last): `lanes` adjacent threads read one row, the next `lanes` threads the next row.
-// Threads below `lanes` get the sum. x: the column's first element, rows are `stride` apart; sums: [SUM_THREADS], shared. Call it at most
-// once per kernel.
-template <class T>
-DEVICE double column_sum(const T* x, uint32_t stride, uint32_t first, uint32_t last, uint32_t lanes, bool inside, double* sums) {
+DEVICE double to_double(float x) { return x; }
+DEVICE double to_double(double x) { return x; }
+DEVICE double to_double(bf16 x) { return to_f32(x); }
+
+// Sum of a thread's column over the rows [first, last): `lanes` adjacent threads read one row, the next `lanes` threads
+// the next row.
+// Threads below `lanes` get the sum. x: the column's first element, rows are `stride` apart; sums: [SUM_THREADS],
+// shared. Call it at most once per kernel.
+template <class T> DEVICE double column_sum(const T* x, uint32_t stride, uint32_t first, uint32_t last, uint32_t lanes,
+                                           bool inside, double* sums) {
     double sum = 0.0;
     if (inside) {
 #pragma unroll 8
-        for (uint32_t row = first + threadIdx.x / lanes; row < last; row += SUM_THREADS / lanes) sum += x[row * stride];
+        for (uint32_t row = first + threadIdx.x / lanes; row < last; row += SUM_THREADS / lanes)
+            sum += to_double(x[row * stride]);
     }
     sums[threadIdx.x] = sum;
     __syncthreads();
@@ -75,8 +84,8 @@ DEVICE uint32_t column_at(uint32_t lanes) { return blockIdx.x * lanes + threadId
 // lanes: adjacent threads along a row, a power of two up to 32.
 // FLOPs: rows columns. Bytes: 4 rows columns.
 KERNEL __launch_bounds__(256)
-    column_partials(const float* __restrict__ x, double* __restrict__ partials, uint32_t rows, uint32_t stride, uint32_t start,
-                    uint32_t columns, uint32_t lanes, uint32_t rows_of_part) {
+    column_partials(const float* __restrict__ x, double* __restrict__ partials, uint32_t rows, uint32_t stride,
+                    uint32_t start, uint32_t columns, uint32_t lanes, uint32_t rows_of_part) {
     SHARED(double, sums, [SUM_THREADS]);
     uint32_t column = column_at(lanes), first = blockIdx.y * rows_of_part, last = min(first + rows_of_part, rows);
     double sum = column_sum(x + start + column, stride, first, last, lanes, column < columns, sums);
@@ -84,22 +93,33 @@ KERNEL __launch_bounds__(256)
 }
 REGISTER_KERNEL(column_partials)
 
+// As column_partials, of bf16.
+// FLOPs: rows columns. Bytes: 2 rows columns.
+KERNEL __launch_bounds__(256)
+    column_partials_bf16(const bf16* __restrict__ x, double* __restrict__ partials, uint32_t rows, uint32_t stride,
+                         uint32_t start, uint32_t columns, uint32_t lanes, uint32_t rows_of_part) {
+    SHARED(double, sums, [SUM_THREADS]);
+    uint32_t column = column_at(lanes), first = blockIdx.y * rows_of_part, last = min(first + rows_of_part, rows);
+    double sum = column_sum(x + start + column, stride, first, last, lanes, column < columns, sums);
+    if (threadIdx.x < lanes && column < columns) partials[blockIdx.y * columns + column] = sum;
+}
+REGISTER_KERNEL(column_partials_bf16)
+
 // y[i] += sum over parts of partials[part,i]. partials: [parts,columns]; y: [columns].
-// FLOPs: parts columns. Bytes: 8 parts columns + 8 columns.
-KERNEL __launch_bounds__(256) column_totals(const double* __restrict__ partials, float* __restrict__ y, uint32_t parts,
-                                            uint32_t columns, uint32_t lanes) {
+// FLOPs: parts columns. Bytes: 8 parts columns + 4 (1 + adds) columns.
+KERNEL __launch_bounds__(256) column_totals(const double* __restrict__ partials, float* __restrict__ y, uint32_t blank,
+                                            uint32_t parts, uint32_t columns, uint32_t lanes) {
     SHARED(double, sums, [SUM_THREADS]);
     uint32_t column = column_at(lanes);
     double sum = column_sum(partials + column, columns, 0, parts, lanes, column < columns, sums);
-    if (threadIdx.x < lanes && column < columns) y[column] += (float)sum;
+    if (threadIdx.x < lanes && column < columns) y[column] = blank ? (float)sum : y[column] + (float)sum;
 }
 REGISTER_KERNEL(column_totals)
 
 // y[i] += sum over rows of x[row, start + i], one thread per column. x: [rows,stride]; y: [columns].
 // FLOPs: rows columns. Bytes: 4 rows columns + 8 columns.
-KERNEL __launch_bounds__(256)
-    column_sums_naive(const float* __restrict__ x, float* __restrict__ y, uint32_t rows, uint32_t stride, uint32_t start,
-                      uint32_t columns) {
+KERNEL __launch_bounds__(256) column_sums_naive(const float* __restrict__ x, float* __restrict__ y, uint32_t rows,
+                                                uint32_t stride, uint32_t start, uint32_t columns) {
     uint32_t column = element();
     if (column >= columns) return;
     double sum = 0.0;

@@ -9,7 +9,8 @@
 //! REGISTER_KERNEL(scale)
 //! ```
 //!
-//! with `Unit: matrix.` after the bytes if its products run on tensor cores.
+//! with `Unit: matrix.` after the bytes if its products run on tensor cores, and a line `Dynamic shared memory: 65536 bytes.` if it uses
+//! `DYN_SHARED`. A formula does not span two lines. A file with a line `Architecture: sm_90a only.` is compiled for that one alone.
 
 use std::fmt::Write;
 use std::fs;
@@ -26,7 +27,8 @@ pub fn write() {
     for (name, text) in &files {
         let stem = name.trim_end_matches(".cu");
         let kernels = kernels(text).unwrap_or_else(|reason| panic!("kernels/{name}: {reason}"));
-        write_module(&mut code, name, &kernels).expect("strings can be written");
+        let only = text.lines().find_map(|line| line.strip_prefix("// Architecture: ")?.strip_suffix(" only."));
+        write_module(&mut code, name, only, &kernels).expect("strings can be written");
         kernels.iter().for_each(|kernel| all += &format!("    &{stem}::{},\n", kernel.name.to_uppercase()));
     }
     code += &format!("/// Every kernel, in the order of the files.\npub static KERNELS: &[&Kernel] = &[\n{all}];\n\n");
@@ -45,19 +47,21 @@ struct Definition<'a> {
     flops: &'a str,
     bytes: &'a str,
     matrix: bool,
+    dynamic_shared: &'a str,
 }
 
-fn write_module(code: &mut String, file: &str, kernels: &[Definition<'_>]) -> std::fmt::Result {
+fn write_module(code: &mut String, file: &str, only: Option<&str>, kernels: &[Definition<'_>]) -> std::fmt::Result {
     writeln!(code, "/// `kernels/{file}`.\npub mod {} {{\n    use super::*;\n", file.trim_end_matches(".cu"))?;
-    writeln!(code, "    static FILE: File = File {{ name: {file:?}, text: {} }};", include(file))?;
+    writeln!(code, "    static FILE: File = File {{ name: {file:?}, text: {}, only: {only:?} }};", include(file))?;
     for kernel in kernels {
-        let Definition { name, threads, summary, flops, bytes, matrix } = kernel;
+        let Definition { name, threads, summary, flops, bytes, matrix, dynamic_shared } = kernel;
         let unit = if *matrix { "Matrix" } else { "Fma" };
         // Brackets denote shapes and indices; rustdoc would read them as links.
         let doc = summary.replace('[', "\\[").replace(']', "\\]");
         writeln!(code, "    #[doc = {doc:?}]")?;
         writeln!(code, "    pub static {}: Kernel = Kernel {{", name.to_uppercase())?;
-        writeln!(code, "        name: {name:?}, file: &FILE, threads: {threads}, dynamic_shared: 0, unit: Unit::{unit},")?;
+        writeln!(code, "        name: {name:?}, file: &FILE, threads: {threads}, unit: Unit::{unit},")?;
+        writeln!(code, "        dynamic_shared: {dynamic_shared},")?;
         writeln!(code, "        flops: {flops:?}, bytes: {bytes:?},\n    }};")?;
     }
     writeln!(code, "}}\n")
@@ -76,15 +80,15 @@ fn definition(text: &str, at: usize) -> Result<Definition<'_>, String> {
     let threads = bounds.split(',').next().unwrap_or_default().trim();
     let name = rest.split_once('(').ok_or_else(|| wrong("a name"))?.0.trim();
     let comment: Vec<&str> = text[..at].lines().rev().map_while(|line| Some(line.strip_prefix("//")?.trim())).collect();
-    let cost = comment.iter().find_map(|line| line.strip_prefix("FLOPs: ")).ok_or_else(|| wrong("a line `// FLOPs: ….`"))?;
-    let (flops, bytes) = cost.split_once(". Bytes: ").ok_or_else(|| wrong("`. Bytes: ….` after its FLOPs"))?;
-    let (bytes, matrix) = match bytes.strip_suffix(" Unit: matrix.") {
-        Some(bytes) => (bytes, true),
-        None => (bytes, false),
+    let between = |before: &str, what: &str| {
+        let found = comment.iter().find_map(|line| line.split_once(before)?.1.split_once('.').map(|(formula, _)| formula));
+        found.ok_or_else(|| wrong(what))
     };
-    let bytes = bytes.strip_suffix('.').ok_or_else(|| wrong("a full stop after its bytes"))?;
+    let (flops, bytes) = (between("FLOPs: ", "`FLOPs: ….`")?, between("Bytes: ", "`Bytes: ….`")?);
+    let matrix = comment.iter().any(|line| line.ends_with("Unit: matrix."));
     let summary = comment.last().copied().unwrap_or_default();
-    Ok(Definition { name, threads, summary, flops, bytes, matrix })
+    let dynamic_shared = comment.iter().find_map(|line| line.strip_prefix("Dynamic shared memory: ")?.strip_suffix(" bytes."));
+    Ok(Definition { name, threads, summary, flops, bytes, matrix, dynamic_shared: dynamic_shared.unwrap_or("0") })
 }
 
 /// Names and texts of the files in `kernels/` with this extension, sorted by name.

@@ -1,5 +1,5 @@
-// Shared by the kernels of the stacked dilated convolution: its branches, the depth that concatenates them, and the steps of a depth that
-// can be skipped.
+// Shared by the kernels of the stacked dilated convolution: its branches, the depth that concatenates them, and the
+// steps of a depth that can be skipped.
 #pragma once
 #include "taps.cuh"
 
@@ -29,15 +29,16 @@ DEVICE bool reaches(const SdcSpec& s, Lines lines, uint32_t tap, uint32_t dilati
     return above && below && (column == 1 || s.w > dilation);
 }
 
-// The steps of a depth (branch, tap, channel), of STEP values each, that a tile with pixels in `lines` needs. The depth starts at branch
-// `first_branch`.
+// The steps of a depth (branch, tap, channel), of STEP values each, that a tile with pixels in `lines` needs. The depth
+// starts at branch `first_branch`.
 template <uint32_t STEP> struct TapSteps {
     const SdcSpec& s;
     Divisor channels;
     uint32_t first_branch, end;
     bool adjoint;  // taps are mirrored
     Lines lines;
-    DEVICE TapSteps(const SdcSpec& s, uint32_t first_row, uint32_t rows, uint32_t channels, uint32_t first_branch, uint32_t end, bool adjoint)
+    DEVICE TapSteps(const SdcSpec& s, uint32_t first_row, uint32_t rows, uint32_t channels, uint32_t first_branch,
+                    uint32_t end, bool adjoint)
         : s(s), channels(channels), first_branch(first_branch), end(end), adjoint(adjoint),
           lines(lines_of(Divisor(s.h), Divisor(s.w), first_row, min(first_row + rows, pixels_of(s)) - 1)) {}
     DEVICE bool needed(uint32_t k) const {

@@ -1,4 +1,5 @@
-// Small fixed filters of the mean over the channels, the border repeated: with the taps t of filter k and r = (size - 1) / 2,
+// Small fixed filters of the mean over the channels, the border repeated: with the taps t of filter k and r = (size -
+// 1) / 2,
 //     y[n,p,q,k] = 1/C Σ_{i,j,c} t[k,i,j] x[n, in(s p + i - r), in(s q + j - r), c],
 // where `in` moves a position outside the image to the nearest one inside. The spec has the taps divided by C.
 // Bound by memory; neighbouring threads share their reads in the cache.
@@ -18,8 +19,8 @@ DEVICE uint32_t tap_pixel(StencilSpec s, uint32_t image, uint32_t p, uint32_t q,
     return ((image * s.h + row) * s.w + column) * s.c;
 }
 
-// One thread per pixel of y, which sums the channels of a tap once for all filters. x: [N,H,W,C]; y: [N,H/stride,W/stride,filters], len
-// elements.
+// One thread per pixel of y, which sums the channels of a tap once for all filters. x: [N,H,W,C]; y:
+// [N,H/stride,W/stride,filters], len elements.
 // FLOPs: 2 size^2 c len. Bytes: 4 n h w c + 4 len.
 KERNEL __launch_bounds__(256) stencil(const float* __restrict__ x, float* __restrict__ y, StencilSpec s) {
     uint32_t pixel = element(), rows = s.h / s.stride, columns = s.w / s.stride;
@@ -37,11 +38,13 @@ KERNEL __launch_bounds__(256) stencil(const float* __restrict__ x, float* __rest
 }
 REGISTER_KERNEL(stencil)
 
-// dx += adjoint of dy. One thread per pixel of x, which gathers from the pixels of y that read it; all its channels get the same.
+// dx += adjoint of dy. One thread per pixel of x, which gathers from the pixels of y that read it; all its channels get
+// the same.
 // dy: [N,H/stride,W/stride,filters], len elements; dx: [N,H,W,C].
 // FLOPs: 2 size^2 c len. Bytes: 4 len + 8 n h w c.
 KERNEL __launch_bounds__(256) stencil_grad(const float* __restrict__ dy, float* __restrict__ dx, StencilSpec s) {
-    uint32_t pixel = element(), rows = s.h / s.stride, columns = s.w / s.stride, radius = (s.size - 1) / 2, taps = s.size * s.size;
+    uint32_t pixel = element(), rows = s.h / s.stride, columns = s.w / s.stride, radius = (s.size - 1) / 2,
+             taps = s.size * s.size;
     if (pixel >= s.n * s.h * s.w) return;
     uint32_t column = pixel % s.w, row = pixel / s.w % s.h, image = pixel / s.w / s.h;
     uint32_t top = row + radius + 1 > s.size ? (row + radius + 1 - s.size + s.stride - 1) / s.stride : 0;
@@ -78,7 +81,8 @@ REGISTER_KERNEL(stencil_naive)
 // As stencil_grad, one thread per image and channel, which adds every product of the definition to dx.
 // FLOPs: 2 size^2 c len. Bytes: 4 len + 8 n h w c.
 KERNEL __launch_bounds__(256) stencil_grad_naive(const float* __restrict__ dy, float* __restrict__ dx, StencilSpec s) {
-    uint32_t image = element() / s.c, c = element() % s.c, rows = s.h / s.stride, columns = s.w / s.stride, taps = s.size * s.size;
+    uint32_t image = element() / s.c, c = element() % s.c, rows = s.h / s.stride, columns = s.w / s.stride,
+             taps = s.size * s.size;
     if (image >= s.n) return;
     for (uint32_t i = 0; i < rows * columns * s.filters; i++) {
         uint32_t pixel = i / s.filters, k = i % s.filters;

@@ -7,11 +7,13 @@ constexpr uint32_t SUM_WARPS = SUM_THREADS / WARP;
 
 // Lane 0 gets the sum over its warp.
 DEVICE double warp_sum(double value) {
-    for (uint32_t distance = WARP / 2; distance > 0; distance /= 2) value += __shfl_down_sync(ALL_LANES, value, distance);
+    for (uint32_t distance = WARP / 2; distance > 0; distance /= 2)
+        value += __shfl_down_sync(ALL_LANES, value, distance);
     return value;
 }
 
-// Thread i below N gets the sum of values[i] over a block of SUM_THREADS threads, warp after warp. Call it at most once per kernel.
+// Thread i below N gets the sum of values[i] over a block of SUM_THREADS threads, warp after warp. Call it at most once
+// per kernel.
 template <uint32_t N> DEVICE double block_sum(const double (&values)[N], double (*warps)[N]) {
     for (uint32_t i = 0; i < N; i++) {
         double sum = warp_sum(values[i]);

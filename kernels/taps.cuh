@@ -1,6 +1,7 @@
-// The taps of convolutions: where they read, and the loaders that turn convolutions and their adjoints into implicit GEMMs (gemm.cuh).
-// Images are [N, H, W, C], weights [O, kH, kW, I]. The depth, or the rows of a weight gradient, index the pairs (tap, channel) in memory
-// order.
+// The taps of convolutions: where they read, and the loaders that turn convolutions and their adjoints into implicit
+// GEMMs (gemm.cuh).
+// Images are [N, H, W, C], weights [O, kH, kW, I]. The depth, or the rows of a weight gradient, index the pairs (tap,
+// channel) in memory order.
 #pragma once
 #include "gemm.cuh"
 
@@ -18,8 +19,8 @@ struct Divisor {
 struct Place { uint32_t index; bool inside; };
 DEVICE float load_place(const float* p, Place at) { return at.inside ? p[at.index] : 0.0f; }
 
-// The values k..k+3, where `place(k)` is the place of value k. If the number of channels is a multiple of four, four values that start at a
-// multiple of four are adjacent; otherwise they can belong to two taps.
+// The values k..k+3, where `place(k)` is the place of value k. If the number of channels is a multiple of four, four
+// values that start at a multiple of four are adjacent; otherwise they can belong to two taps.
 template <class Find> DEVICE float4 load_places(const float* p, uint32_t channels, uint32_t k, const Find& place) {
     float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
     if (channels % 4 == 0) {
@@ -43,15 +44,17 @@ struct Taps {
     DEVICE bool has(Tap tap) const { return tap.row < side.d; }
 };
 
-// Maps a pixel of one image and a tap to a pixel of the other image, the source. Along each axis the position in the source is
-// (pixel scale + start + tap step) / divide, if this is an integer and inside. The arithmetic is modulo 2^32, so a position before the
-// start of the source becomes one far past its end.
+// Maps a pixel of one image and a tap to a pixel of the other image, the source. Along each axis the position in the
+// source is (pixel scale + start + tap step) / divide, if this is an integer and inside. The arithmetic is modulo 2^32,
+// so a position before the start of the source becomes one far past its end.
 struct Window {
     Divisor lines, columns;  // rows and columns of the image whose pixels have windows
     uint32_t h, w;           // of the source
     uint32_t scale, start, step, divide;
 
-    struct Origin { uint32_t line, y, x; };  // first line of the image in the source; position of tap (0, 0) before the division
+    struct Origin {
+        uint32_t line, y, x;
+    };  // first line of the image in the source; position of tap (0, 0) before the division
     DEVICE Origin origin(uint32_t pixel) const {
         uint32_t line = columns.quotient(pixel), image = lines.quotient(line);
         return {image * h, (line - image * lines.d) * scale + start, (pixel - line * columns.d) * scale + start};
@@ -66,9 +69,13 @@ struct Window {
     DEVICE Place at(Origin o, uint32_t row, uint32_t column) const { return shifted(o, row * step, column * step); }
 };
 // From output pixels to input pixels.
-DEVICE Window forward_window(const Conv2dSpec& s) { return {Divisor(s.h_out), Divisor(s.w_out), s.h, s.w, s.stride, 0u - s.padding, s.dilation, 1}; }
+DEVICE Window forward_window(const Conv2dSpec& s) {
+    return {Divisor(s.h_out), Divisor(s.w_out), s.h, s.w, s.stride, 0u - s.padding, s.dilation, 1};
+}
 // From input pixels to output pixels.
-DEVICE Window adjoint_window(const Conv2dSpec& s) { return {Divisor(s.h), Divisor(s.w), s.h_out, s.w_out, 1, s.padding, 0u - s.dilation, s.stride}; }
+DEVICE Window adjoint_window(const Conv2dSpec& s) {
+    return {Divisor(s.h), Divisor(s.w), s.h_out, s.w_out, 1, s.padding, 0u - s.dilation, s.stride};
+}
 
 DEVICE uint32_t input_pixels(const Conv2dSpec& s) { return s.n * s.h * s.w; }
 DEVICE uint32_t output_pixels(const Conv2dSpec& s) { return s.n * s.h_out * s.w_out; }
@@ -109,7 +116,8 @@ struct TapRows {
     DEVICE float4 quad(const Row& row, uint32_t k) const {
         if (k >= depth) return make_float4(0.0f, 0.0f, 0.0f, 0.0f);
         Window::Origin origin = window.origin(k);
-        return load_places(p, taps.channels.d, row.r, [&](uint32_t r) { return place(origin, r == row.r ? row.tap : taps.at(r)); });
+        return load_places(p, taps.channels.d, row.r,
+                           [&](uint32_t r) { return place(origin, r == row.r ? row.tap : taps.at(r)); });
     }
 };
 
@@ -127,8 +135,8 @@ struct TapWeights {
     }
 };
 
-// The sums of the naive kernels, computed from the definition, independently of the loaders above. Output pixels have `pitch` channels;
-// those of this convolution begin at `start`.
+// The sums of the naive kernels, computed from the definition, independently of the loaders above. Output pixels have
+// `pitch` channels; those of this convolution begin at `start`.
 
 // The input position that a tap of an output position reads, along one axis.
 DEVICE Place input_position(const Conv2dSpec& s, uint32_t output, uint32_t tap, uint32_t extent) {
@@ -156,7 +164,8 @@ DEVICE float naive_output(const Conv2dSpec& s, const float* x, const float* w, u
     return sum;
 }
 // Σ_{a, b, o} w[o, a, b, i] dz[…, o] at an input pixel.
-DEVICE float naive_input_grad(const Conv2dSpec& s, const float* dz, const float* w, uint32_t pixel, uint32_t i, uint32_t pitch, uint32_t start) {
+DEVICE float naive_input_grad(const Conv2dSpec& s, const float* dz, const float* w, uint32_t pixel, uint32_t i,
+                              uint32_t pitch, uint32_t start) {
     uint32_t x = pixel % s.w, y = pixel / s.w % s.h, image = pixel / s.w / s.h;
     float sum = 0.0f;
     for (uint32_t a = 0; a < s.kernel; a++)
@@ -164,19 +173,23 @@ DEVICE float naive_input_grad(const Conv2dSpec& s, const float* dz, const float*
             Place p = output_position(s, y, a, s.h_out), q = output_position(s, x, b, s.w_out);
             if (!p.inside || !q.inside) continue;
             const float* from = dz + ((image * s.h_out + p.index) * s.w_out + q.index) * pitch + start;
-            for (uint32_t o = 0; o < s.c_out; o++) sum = fmaf(from[o], w[((o * s.kernel + a) * s.kernel + b) * s.c_in + i], sum);
+            for (uint32_t o = 0; o < s.c_out; o++)
+                sum = fmaf(from[o], w[((o * s.kernel + a) * s.kernel + b) * s.c_in + i], sum);
         }
     return sum;
 }
 // Σ_pixels x dz at element `index` of the weights.
-DEVICE float naive_weight_grad(const Conv2dSpec& s, const float* x, const float* dz, uint32_t index, uint32_t pitch, uint32_t start) {
-    uint32_t i = index % s.c_in, b = index / s.c_in % s.kernel, a = index / s.c_in / s.kernel % s.kernel, o = index / s.c_in / s.kernel / s.kernel;
+DEVICE float naive_weight_grad(const Conv2dSpec& s, const float* x, const float* dz, uint32_t index, uint32_t pitch,
+                               uint32_t start) {
+    uint32_t i = index % s.c_in, b = index / s.c_in % s.kernel, a = index / s.c_in / s.kernel % s.kernel,
+             o = index / s.c_in / s.kernel / s.kernel;
     float sum = 0.0f;
     for (uint32_t pixel = 0; pixel < output_pixels(s); pixel++) {
         uint32_t q = pixel % s.w_out, p = pixel / s.w_out % s.h_out, image = pixel / s.w_out / s.h_out;
         Place y = input_position(s, p, a, s.h), column = input_position(s, q, b, s.w);
         if (y.inside && column.inside)
-            sum = fmaf(x[((image * s.h + y.index) * s.w + column.index) * s.c_in + i], dz[pixel * pitch + start + o], sum);
+            sum = fmaf(x[((image * s.h + y.index) * s.w + column.index) * s.c_in + i], dz[pixel * pitch + start + o],
+                       sum);
     }
     return sum;
 }

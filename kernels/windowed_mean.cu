@@ -1,6 +1,7 @@
-// Gaussian-weighted local mean of a product, per channel: y = G (a b), where G is the mean over a window with weights taps[i] taps[j],
-// over pixels inside the image only. The weights are a product over both axes, so the mean is computed along rows and then along columns;
-// the adjoint goes in the opposite order. One thread per element. Bound by memory; neighbouring threads share their reads in the cache.
+// Gaussian-weighted local mean of a product, per channel: y = G (a b), where G is the mean over a window with weights
+// taps[i] taps[j], over pixels inside the image only. The weights are a product over both axes, so the mean is computed
+// along rows and then along columns; the adjoint goes in the opposite order. One thread per element. Bound by memory;
+// neighbouring threads share their reads in the cache.
 #include "elements.cuh"
 
 struct WindowedMeanSpec { uint32_t n, h, w, c, size; float taps[31]; };
@@ -15,9 +16,11 @@ DEVICE float weight_inside(WindowedMeanSpec s, uint32_t i, uint32_t extent) {
     return sum;
 }
 
-// Σ_k taps[k] x[i + k - radius] along an axis of length `extent`, whose elements are `stride` apart. Forward, the sum is divided by the
-// weight around i; in the adjoint, each term is divided by the weight around its own position. b, if not null, multiplies every term.
-DEVICE float mean_along(const float* x, const float* b, WindowedMeanSpec s, uint32_t i, uint32_t extent, uint32_t stride, bool adjoint) {
+// Σ_k taps[k] x[i + k - radius] along an axis of length `extent`, whose elements are `stride` apart. Forward, the sum
+// is divided by the weight around i; in the adjoint, each term is divided by the weight around its own position. b, if
+// not null, multiplies every term.
+DEVICE float mean_along(const float* x, const float* b, WindowedMeanSpec s, uint32_t i, uint32_t extent,
+                        uint32_t stride, bool adjoint) {
     uint32_t radius = s.size / 2;
     float sum = 0.0f;
     for (uint32_t k = 0; k < s.size; k++) {
@@ -32,7 +35,9 @@ DEVICE float mean_along(const float* x, const float* b, WindowedMeanSpec s, uint
 }
 
 // The position of element e.
-struct Place { uint32_t row, column, row_start, column_start; };  // row_start and column_start: first element of its row and its column
+struct Place {
+    uint32_t row, column, row_start, column_start;
+};  // row_start and column_start: first element of its row and its column
 DEVICE Place place_of(WindowedMeanSpec s, uint32_t e) {
     uint32_t channel = e % s.c, column = e / s.c % s.w, row = e / s.c / s.w % s.h, image = e / s.c / s.w / s.h;
     return {row, column, (image * s.h + row) * s.w * s.c + channel, (image * s.h * s.w + column) * s.c + channel};
@@ -40,8 +45,8 @@ DEVICE Place place_of(WindowedMeanSpec s, uint32_t e) {
 
 // t = mean of a b along rows. a, b (or null), t: [N,H,W,C], len elements.
 // FLOPs: 3 size len. Bytes: 4 inputs len + 4 len.
-KERNEL __launch_bounds__(256)
-    windowed_mean_rows(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ t, WindowedMeanSpec s) {
+KERNEL __launch_bounds__(256) windowed_mean_rows(const float* __restrict__ a, const float* __restrict__ b,
+                                                 float* __restrict__ t, WindowedMeanSpec s) {
     uint32_t e = element();
     if (e >= s.n * s.h * s.w * s.c) return;
     Place at = place_of(s, e);
@@ -51,7 +56,8 @@ REGISTER_KERNEL(windowed_mean_rows)
 
 // y = mean of t along columns. t, y: [N,H,W,C], len elements.
 // FLOPs: 2 size len. Bytes: 8 len.
-KERNEL __launch_bounds__(256) windowed_mean_columns(const float* __restrict__ t, float* __restrict__ y, WindowedMeanSpec s) {
+KERNEL __launch_bounds__(256)
+    windowed_mean_columns(const float* __restrict__ t, float* __restrict__ y, WindowedMeanSpec s) {
     uint32_t e = element();
     if (e >= s.n * s.h * s.w * s.c) return;
     Place at = place_of(s, e);
@@ -61,7 +67,8 @@ REGISTER_KERNEL(windowed_mean_columns)
 
 // t = adjoint of the mean along columns, of dy. dy, t: [N,H,W,C], len elements.
 // FLOPs: 3 size len. Bytes: 8 len.
-KERNEL __launch_bounds__(256) windowed_mean_columns_grad(const float* __restrict__ dy, float* __restrict__ t, WindowedMeanSpec s) {
+KERNEL __launch_bounds__(256)
+    windowed_mean_columns_grad(const float* __restrict__ dy, float* __restrict__ t, WindowedMeanSpec s) {
     uint32_t e = element();
     if (e >= s.n * s.h * s.w * s.c) return;
     Place at = place_of(s, e);
@@ -71,8 +78,8 @@ REGISTER_KERNEL(windowed_mean_columns_grad)
 
 // da += b times the adjoint of the mean along rows, of t. t, b (or null), da: [N,H,W,C], len elements.
 // FLOPs: 3 size len + 2 len. Bytes: 4 inputs len + 8 len.
-KERNEL __launch_bounds__(256)
-    windowed_mean_rows_grad(const float* __restrict__ t, const float* __restrict__ b, float* __restrict__ da, WindowedMeanSpec s) {
+KERNEL __launch_bounds__(256) windowed_mean_rows_grad(const float* __restrict__ t, const float* __restrict__ b,
+                                                      float* __restrict__ da, WindowedMeanSpec s) {
     uint32_t e = element();
     if (e >= s.n * s.h * s.w * s.c) return;
     Place at = place_of(s, e);
@@ -90,8 +97,8 @@ DEVICE float window_weight(WindowedMeanSpec s, uint32_t row, uint32_t column, ui
 
 // As windowed_mean_rows and windowed_mean_columns, computed from the definition.
 // FLOPs: 3 size^2 len. Bytes: 4 inputs len + 4 len.
-KERNEL __launch_bounds__(256)
-    windowed_mean_naive(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ y, WindowedMeanSpec s) {
+KERNEL __launch_bounds__(256) windowed_mean_naive(const float* __restrict__ a, const float* __restrict__ b,
+                                                  float* __restrict__ y, WindowedMeanSpec s) {
     uint32_t e = element();
     if (e >= s.n * s.h * s.w * s.c) return;
     Place at = place_of(s, e);
@@ -109,8 +116,8 @@ REGISTER_KERNEL(windowed_mean_naive)
 
 // As windowed_mean_columns_grad and windowed_mean_rows_grad, computed from the weights of the forward map.
 // FLOPs: 2 size^2 len + 2 len. Bytes: 4 inputs len + 8 len.
-KERNEL __launch_bounds__(256)
-    windowed_mean_grad_naive(const float* __restrict__ dy, const float* __restrict__ b, float* __restrict__ da, WindowedMeanSpec s) {
+KERNEL __launch_bounds__(256) windowed_mean_grad_naive(const float* __restrict__ dy, const float* __restrict__ b,
+                                                       float* __restrict__ da, WindowedMeanSpec s) {
     uint32_t e = element();
     if (e >= s.n * s.h * s.w * s.c) return;
     Place at = place_of(s, e);

@@ -12,10 +12,13 @@ mod cli {
     mod device;
     mod evaluate;
     mod figures;
+    #[cfg(target_os = "linux")]
+    mod gpu;
     mod help;
     mod interrupt;
     mod metrics;
     mod model;
+    mod predict;
     mod profile;
     mod reproduce;
     mod streams;

@@ -6,6 +6,8 @@ mod kernels {
     mod compile;
     mod faults;
     mod files;
+    mod limits;
     mod listing;
+    mod predict;
     mod sandbox;
 }

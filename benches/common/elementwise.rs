@@ -31,7 +31,7 @@ fn max_pool<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, level: u32) ->
     let [bx, mut bdv] = bench.draw_each(x.len())?;
     let [bdy, mut by] = bench.draw_each(spec.output()?.len())?;
     bench.time(name, |b| b.run(MaxPool::Forward { spec: &spec, x: &bx, v: &bx, y: &mut by }))?;
-    bench.time(name, |b| b.run(MaxPool::InputGrad { spec: &spec, x: &bx, dy: &bdy, dv: &mut bdv }))
+    bench.time(name, |b| b.run(MaxPool::InputGrad { spec: &spec, x: &bx, dy: &bdy, dv: &mut bdv, slope: None }))
 }
 
 /// To the side of `level`, with the channels of the network at that level.
@@ -41,7 +41,7 @@ fn upsample2<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, level: u32) -
     let [bx, mut bdx] = bench.draw_each(x.len())?;
     let [bdy, mut by] = bench.draw_each(spec.output()?.len())?;
     bench.time(name, |b| b.run(Upsample::Forward { spec: &spec, x: &bx, y: &mut by }))?;
-    bench.time(name, |b| b.run(Upsample::InputGrad { spec: &spec, dy: &bdy, dx: &mut bdx }))
+    bench.time(name, |b| b.run(Upsample::InputGrad { spec: &spec, dy: &bdy, dx: &mut bdx, slope: None }))
 }
 
 /// One part of a concatenation of two, and its adjoint.

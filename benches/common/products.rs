@@ -55,7 +55,7 @@ fn conv2d<B: Backend>(bench: &mut Bench<'_, '_, B>, (name, level, c_in, c_out, k
     let [bb, mut bdb] = bench.draw_each(c_out)?;
     let [bdz, mut by] = bench.draw_each(y.len())?;
     bench.time(name, |b| b.run(Conv2d::Forward { spec: &spec, x: &bx, w: &bw, b: Some(&bb), y: &mut by }))?;
-    bench.time(name, |b| b.run(Conv2d::InputGrad { spec: &spec, dz: &bdz, w: &bw, dx: &mut bdx }))?;
+    bench.time(name, |b| b.run(Conv2d::InputGrad { spec: &spec, dz: &bdz, w: &bw, dx: &mut bdx, slope: None }))?;
     bench.time(name, |b| b.run(Conv2d::WeightGrad { spec: &spec, x: &bx, dz: &bdz, dw: &mut bdw, db: Some(&mut bdb) }))
 }
 
@@ -84,7 +84,7 @@ fn sdc<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, c_in: usize) -> Res
     let (biases, mut db) = (bench.draw_each::<BRANCHES>(c)?, bench.draw_each::<BRANCHES>(c)?);
     let (weights, biases) = (weights.each_ref(), biases.each_ref());
     bench.time(name, |b| b.run(Sdc::Forward { spec: &spec, x: &bx, w: &weights, b: &biases, y: &mut by }))?;
-    bench.time(name, |b| b.run(Sdc::InputGrad { spec: &spec, dz: &bdz, w: &weights, dx: &mut bdx }))?;
+    bench.time(name, |b| b.run(Sdc::InputGrad { spec: &spec, dz: &bdz, w: &weights, dx: &mut bdx, slope: None }))?;
     bench.time(name, |b| b.run(Sdc::WeightGrad { spec: &spec, x: &bx, dz: &bdz, dw: &mut dw, db: &mut db }))
 }
 
@@ -112,6 +112,7 @@ fn ccm<B: Backend>(bench: &mut Bench<'_, '_, B>, name: &str, level: u32) -> Resu
             dy: &dy,
             ds: &mut ds,
             du: &mut du,
+            slopes: [None, None],
             weight_grads: grads,
         })
     })

@@ -22,6 +22,7 @@ pub fn compile() {
     let specs_header = out.join("specs.h");
     write_if_changed(&specs_header, &specs(&kernels));
     let newest_header = headers.iter().chain([&specs_header]).map(|path| modified(path)).max().unwrap_or(SystemTime::UNIX_EPOCH);
+    write_if_changed(&out.join("compiler.txt"), &command_line(&compiler()));
     let objects = Folder { out: &out, compiler: compiler().get_compiler() }.objects(&kernels);
     let targets: Vec<PathBuf> = objects.iter().map(|object| object.target.clone()).collect();
     compile_all(objects.into_iter().filter(|object| object.is_older_than(newest_header)).collect());
@@ -109,6 +110,13 @@ fn compiler() -> cc::Build {
     build.flag("-g1").flag("-ffp-contract=off").flag("-fnon-call-exceptions").flag("-Wno-unknown-pragmas").flag("-Wno-psabi");
     build.flag_if_supported("-march=x86-64-v3");
     build
+}
+
+/// The compiler and its options, one per line. `tests/gpu_path` compiles a driver library from the same objects with it.
+fn command_line(build: &cc::Build) -> String {
+    let tool = build.get_compiler();
+    let words = std::iter::once(tool.path().as_os_str()).chain(tool.args().iter().map(|word| word.as_os_str()));
+    words.map(|word| format!("{}\n", word.display())).collect()
 }
 
 /// C++ code that references every object file, so that the linker keeps all of them and their kernels register themselves.

@@ -28,13 +28,18 @@ struct Site { const char* file; int line; };
 struct Copy { void* target; const void* source; unsigned valid, bytes; int group; Site site; bool done = false; };  // cp.async in flight
 // Bytes between the end of a buffer and its guard page; they stay poison.
 struct Slack { char *begin, *end; size_t argument; };
+// A copy of a tile, or a product of a group of four warps, that has not happened yet; see hopper.h.
+struct TileLoad { void* target; const void* map; uint64_t* barrier; int at[4]; };
+struct Product { float* d; uint64_t a, b; uint32_t registers[4]; int columns; bool in_registers, transposed_a, transposed_b; int group; };
 struct Fiber {
     void* sp; char* top; uint3 tid; unsigned linear; bool done;
     Site waits;  // the barrier or collective where it waits, if it does
     std::vector<Copy> pending; int group;
+    std::vector<Product> products; int product_group;
 };
 struct Warp {  // state of the lanes and of their collective: a shuffle, mma or ldmatrix
     unsigned ready, arrived, live, priority;  // bit masks over the lanes
+    unsigned spinning;                        // lanes that wait for a barrier in shared memory
     alignas(16) uint32_t in[32][12]; alignas(16) uint32_t out[32][8];
 };
 enum MatrixUnit : uint32_t { IN_SEQUENCE, AMPERE, HOPPER };  // the arithmetic of mma, see matrix_unit.h
@@ -64,6 +69,8 @@ struct Machine {
     Order order = UNIFORM;
     bool lazy_copies = false;
     MatrixUnit matrix_unit = IN_SEQUENCE;
+    std::vector<TileLoad> loads;  // of tiles, in flight
+    void (*land)(const TileLoad&) = nullptr;
     void (*thunk)(void*) = nullptr;
     void* thunk_arguments = nullptr;
     std::string error;
@@ -115,8 +122,17 @@ inline unsigned next_fiber() {  // chooses the next runnable fiber
     m.last_warp = wi;
     return wi * 32 + lane;
 }
+// Completes one of the copies of tiles in flight.
+inline void land_one() {
+    unsigned i = M->below(M->loads.size());
+    TileLoad load = M->loads[i];
+    M->loads[i] = M->loads.back();
+    M->loads.pop_back();
+    M->land(load);
+}
 inline void run_next(void** save) {  // switches from the current stack to another fiber, or to the scheduler
     Fiber* me = M->current;
+    while (!M->ready_warps && !M->loads.empty() && M->error.empty()) land_one();
     if (!M->ready_warps || !M->error.empty()) { M->current = nullptr; swap_stack(save, M->home); return; }
     M->current = &M->fibers[next_fiber()];
     if (M->current != me) swap_stack(save, M->current->sp);
@@ -186,6 +202,22 @@ inline void fence_warp(unsigned mask, Site s) {
         fail(describe(s) + ": the observer follows a __syncwarp of all lanes only");
     collective(mask, &mask, sizeof mask, [warp](Warp&) { observe::warp_fence(warp); }, s);
 }
+// Waits until something happens to a barrier in shared memory.
+inline void spin(Site s) {
+    Fiber* me = M->current;
+    me->waits = s;
+    M->warps[me->linear >> 5].spinning |= 1u << (me->linear & 31);
+    if (!M->loads.empty() && M->below(4) == 0) land_one();
+    park();
+}
+inline void wake_spinning() {
+    for (unsigned i = 0; i < M->warps.size(); i++) { make_ready(i, M->warps[i].spinning); M->warps[i].spinning = 0; }
+}
+inline void start_load(const TileLoad& load, void (*land)(const TileLoad&)) {
+    M->land = land;
+    if (M->lazy_copies) M->loads.push_back(load);
+    else land(load);
+}
 
 inline char* shared_base() { return (char*)(((uintptr_t)M->shared.data() + 1023) & ~uintptr_t(1023)); }
 // Begins the life of a shared array in a block, when its first thread comes by.
@@ -221,6 +253,7 @@ inline void fiber_main() {
     M->thunk(M->thunk_arguments);
     Fiber* me = M->current;
     if (!me->pending.empty()) fail(describe(me->pending[0].site) + ": cp.async never waited for, and the thread has returned");
+    if (!me->products.empty()) fail("a product of a group of warps was never waited for, and the thread has returned");
     if (M->waiting) fail(describe(M->barrier_site) + ": threads of one block wait at __syncthreads that this one never reached");
     me->done = true;
     M->alive--;
@@ -236,10 +269,11 @@ inline void start_block() {
     m.serial++;
     observe::shared_array(shared_base(), m.dynamic_shared);
     m.ready_warps = 0;
+    m.loads.clear();
     fill_poison(m.shared.data(), m.shared.size());
     for (unsigned i = 0; i < m.warps.size(); i++) {
         Warp& w = m.warps[i];
-        w.arrived = w.ready = 0;
+        w.arrived = w.ready = w.spinning = 0;
         w.priority = m.random();
         w.live = m.threads - 32 * i >= 32 ? ~0u : (1u << (m.threads - 32 * i)) - 1;
         make_ready(i, w.live);
@@ -250,6 +284,8 @@ inline void start_block() {
         f.done = false;
         f.pending.clear();
         f.group = 0;
+        f.products.clear();
+        f.product_group = 0;
         f.tid = {i % m.block_dim.x, i / m.block_dim.x % m.block_dim.y, i / (m.block_dim.x * m.block_dim.y)};
         f.top = m.stacks.top(i);
         f.sp = fresh_stack(f.top, fiber_main);

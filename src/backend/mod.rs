@@ -8,18 +8,23 @@
 //! Results are deterministic: reductions have a fixed order, and the bits do not depend on the number of threads. Backends do not
 //! use each other.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Result};
+use crate::shape::Shape;
 
 pub mod cpu;
 pub mod cuda;
 mod phase;
 pub mod reference;
+mod slope;
 mod work;
 
 pub use cpu::Cpu;
 pub use cuda::Cuda;
 pub use phase::Phase;
 pub use reference::Reference;
+pub use slope::Slope;
 pub use work::{Unit, Work};
 
 /// Element types: f32 and f64.
@@ -30,6 +35,10 @@ pub trait Real:
     fn of(value: f64) -> Self;
     /// The value as f64, exact.
     fn f64(self) -> f64;
+    /// Values of f32 in this type, exact. They are copied only if the type is another one.
+    fn from_f32(values: &[f32]) -> Cow<'_, [Self]>;
+    /// The nearest values of f32. They are copied only if the type is another one.
+    fn into_f32(values: Vec<Self>) -> Vec<f32>;
 }
 
 impl Real for f32 {
@@ -39,6 +48,12 @@ impl Real for f32 {
     fn f64(self) -> f64 {
         f64::from(self)
     }
+    fn from_f32(values: &[f32]) -> Cow<'_, [Self]> {
+        Cow::Borrowed(values)
+    }
+    fn into_f32(values: Vec<Self>) -> Vec<f32> {
+        values
+    }
 }
 
 impl Real for f64 {
@@ -47,6 +62,12 @@ impl Real for f64 {
     }
     fn f64(self) -> f64 {
         self
+    }
+    fn from_f32(values: &[f32]) -> Cow<'_, [Self]> {
+        Cow::Owned(values.iter().copied().map(f64::from).collect())
+    }
+    fn into_f32(values: Vec<Self>) -> Vec<f32> {
+        values.into_iter().map(|value| value as f32).collect()
     }
 }
 
@@ -90,23 +111,48 @@ pub trait Storage: Clone + Send + Sync + 'static {
     /// # Errors
     /// Out of memory.
     fn alloc(&self, len: usize) -> Result<Self::Buffer>;
+    /// An activation of a network, with unspecified values, to be overwritten completely. A device may store activations with fewer
+    /// bits than other values; each is then rounded once, when it is stored.
+    ///
+    /// # Errors
+    /// Out of memory.
+    fn alloc_activation(&self, shape: &Shape) -> Result<Self::Buffer> {
+        self.alloc(shape.len())
+    }
     /// `len` zeros.
     ///
     /// # Errors
     /// Out of memory.
     fn zeros(&self, len: usize) -> Result<Self::Buffer>;
-    /// `len` zeros for accumulation, e.g. of a gradient. A device may postpone writing the zeros.
+    /// Zeros for the accumulation of the gradient with respect to `value`, stored as `value` is. A device may postpone writing
+    /// the zeros.
     ///
     /// # Errors
     /// Out of memory.
-    fn zeros_to_add_to(&self, len: usize) -> Result<Self::Buffer> {
-        self.zeros(len)
+    fn gradient_of(&self, value: &Self::Buffer) -> Result<Self::Buffer> {
+        self.zeros(self.len(value))
+    }
+    /// Rounds an activation, or a gradient of one, to the precision with which the device stores it. The tape calls it once
+    /// after each operation that has written to it. Devices whose kernels round when they store have nothing to do.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn settle(&self, _value: &mut Self::Buffer) -> Result<()> {
+        Ok(())
     }
     /// Copies values from the host to new memory.
     ///
     /// # Errors
     /// Out of memory.
     fn upload(&self, host: &[Self::Elem]) -> Result<Self::Buffer>;
+    /// As [`Storage::upload`] for a parameter of a network. A device may keep a rounded copy of it for products, and keeps the
+    /// copy equal whenever the values are written.
+    ///
+    /// # Errors
+    /// Out of memory.
+    fn upload_parameter(&self, _shape: &Shape, host: &[Self::Elem]) -> Result<Self::Buffer> {
+        self.upload(host)
+    }
     /// Overwrites `target` with values from the host. The lengths must be equal.
     ///
     /// # Errors
@@ -124,6 +170,14 @@ pub trait Storage: Clone + Send + Sync + 'static {
     fn copy(&self, source: &Self::Buffer, target: &mut Self::Buffer) -> Result<()>;
     /// Number of elements.
     fn len(&self, buffer: &Self::Buffer) -> usize;
+    /// Bytes in which each element of a buffer is stored. Used only by profilers.
+    fn element_bytes(&self, _buffer: &Self::Buffer) -> usize {
+        size_of::<Self::Elem>()
+    }
+    /// Whether a buffer stands for zeros that are not written, so that an addition to it does not read it. Used only by profilers.
+    fn is_blank(&self, _buffer: &Self::Buffer) -> bool {
+        false
+    }
     /// Runs `work`, or replays the recording of it in `program`. Each run must perform the same operations on the same buffers,
     /// so values that change between runs must be written to buffers beforehand. Buffers allocated inside `work` must be dropped
     /// inside it, and `work` may not upload or download.

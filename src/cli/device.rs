@@ -17,7 +17,7 @@ pub struct DeviceOption {
     /// ORTHOSCOPE_CPU=avx512, avx2 or portable chooses the CPU instructions
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Device,
-    /// Precision of matrix products; with bf16 the CPU still computes most 3x3 convolutions in f32, which is faster there
+    /// Precision in which activations and their gradients are stored, and of the products between them
     #[arg(long, value_enum, value_name = "PRECISION", default_value = "f32")]
     precision: Precision,
 }
@@ -27,7 +27,7 @@ pub struct DeviceOption {
 enum Precision {
     /// Everything in f32
     F32,
-    /// Operands rounded to bf16; sums and everything else in f32
+    /// Activations, their gradients and the weights of products rounded to bf16; sums, weights and optimiser in f32
     Bf16,
 }
 
@@ -90,6 +90,14 @@ impl DeviceOption {
                 recommend_precision(&cpu)?;
                 Ok(Opened::Cpu(cpu.with_bf16()))
             }
+        }
+    }
+
+    /// The kernels that a GPU would run with this precision.
+    pub fn mode(&self) -> Mode {
+        match self.precision {
+            Precision::F32 => Mode::default(),
+            Precision::Bf16 => Mode::Bf16,
         }
     }
 

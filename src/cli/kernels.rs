@@ -50,13 +50,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.json {
         return say(serde_json::to_string_pretty(&rows(cubins.iter())?)?);
     }
-    for arch in archs {
-        let of_arch = || cubins.iter().filter(|cubin| cubin.arch == arch);
-        let version = of_arch().next().map_or(String::new(), |cubin| format!(", NVRTC {}", cubin.version));
-        say(table(format!("{arch}{version}"), &rows(of_arch())?).render(screen()))?;
-    }
-    let words =
-        "Registers and spilled bytes are per thread, shared bytes per block; occupancy is resident warps / maximum warps.";
+    let version = cubins.first().map_or(String::new(), |cubin| format!(", NVRTC {}", cubin.version));
+    let rows = rows(cubins.iter())?;
+    let table = match &archs[..] {
+        [arch] => table(format!("{arch}{version}"), &rows),
+        _ => side_by_side(format!("registers, occupancy and what limits it{version}"), &archs, &rows),
+    };
+    say(table.render(screen()))?;
+    let words = "Registers and spilled bytes are per thread, shared bytes per block, code in KiB; occupancy is resident warps / maximum \
+        warps, and what limits it: threads, where no more of them fit.";
     say(wrap(words, screen().columns).join("\n"))?;
     match &arguments.out {
         Some(folder) => say(format_args!("wrote {} CUBINs and kernels.json to {}", cubins.len(), folder.display())),
@@ -76,7 +78,8 @@ fn table(title: String, rows: &[Listing]) -> Table {
         Column::number("registers"),
         Column::number("shared"),
         Column::number("spills"),
-        Column::number("occupancy"),
+        Column::number("code").optional(5),
+        Column::text("occupancy"),
         Column::wrapped("FLOPs").optional(2),
         Column::wrapped("bytes").optional(1),
     ];
@@ -89,10 +92,26 @@ fn table(title: String, rows: &[Listing]) -> Table {
             row.registers.to_string(),
             row.shared_bytes.to_string(),
             (row.spill_stores + row.spill_loads).to_string(),
-            format!("{:.2}", row.occupancy),
+            format!("{:.1}", row.code_bytes as f64 / 1024.0),
+            format!("{:.2} {}", row.occupancy, row.limiter.word()),
             row.flops.to_owned(),
             row.bytes.to_owned(),
         ]);
+    }
+    table
+}
+
+/// One row for each kernel and one column for each architecture; the last ones are left out where the screen is too narrow.
+fn side_by_side(title: String, archs: &[&Arch], rows: &[Listing]) -> Table {
+    let order = |at: usize| u8::try_from(archs.len() - at).unwrap_or(u8::MAX);
+    let of_arch = archs.iter().enumerate().map(|(at, arch)| Column::text(arch.name).optional(order(at)));
+    let mut table = Table::new(title, std::iter::once(Column::text("kernel")).chain(of_arch).collect::<Vec<_>>());
+    for first in rows.iter().filter(|row| row.arch == archs[0].name) {
+        let cell = |arch: &&Arch| {
+            let row = rows.iter().find(|row| row.arch == arch.name && row.name == first.name);
+            row.map_or_else(String::new, |row| format!("{:>3} {:.2} {}", row.registers, row.occupancy, row.limiter.word()))
+        };
+        table.row(std::iter::once(first.name.to_owned()).chain(archs.iter().map(cell)));
     }
     table
 }

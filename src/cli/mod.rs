@@ -18,6 +18,7 @@ mod metrics;
 mod model;
 mod output;
 mod page;
+mod predict;
 mod profile;
 mod progress;
 mod reproduce;

@@ -2,18 +2,24 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
+use crate::backend::cuda::compiler::Arch;
 use crate::data::{check_output_file, followed, write_atomically};
+use crate::profile::predict::Prediction;
 use crate::profile::{Peaks, Profile, Settings, Span, Task, compare, doubt, processor, profile, trace};
+use crate::report::prediction::By;
 use crate::report::profile as report;
 use crate::report::roofline::roofline;
 use anyhow::{Context, bail, ensure};
 
 use super::device::{DeviceOption, Opened};
 use super::output::{print, say, screen};
+use super::predict;
 
 /// Options of a measurement, which make no sense with an existing record.
 const MEASURING: [&str; 12] =
     ["phase", "model", "width", "size", "batch", "steps", "warmup", "seed", "device", "precision", "trace", "measure_peaks"];
+/// Options of a measurement that a prediction does not have.
+const MEASURED: [&str; 9] = ["steps", "warmup", "seed", "device", "trace", "measure_peaks", "kernels", "roofline", "from"];
 /// Options that write files.
 const WRITING: [&str; 4] = ["json", "csv", "kernels", "roofline"];
 
@@ -79,7 +85,17 @@ pub struct Arguments {
     /// Measure the peaks of the machine again; nothing else should be running
     #[arg(long)]
     measure_peaks: bool,
-    /// Compare two records instead; several per side, separated by commas, add the variation between processes to the noise
+    /// Predict a step on a GPU of this architecture, such as sm_90a, instead of measuring one; needs no GPU, and knows more with NVRTC and
+    /// nvdisasm (the packages nvidia-cuda-nvrtc and nvidia-cuda-nvdisasm of pip)
+    #[arg(long, value_name = "ARCH", value_parser = Arch::named, conflicts_with_all = MEASURED)]
+    predict: Option<&'static Arch>,
+    /// Peaks measured on such a GPU, as JSON, in place of what a prediction assumes
+    #[arg(long, value_name = "FILE", requires = "predict")]
+    peaks: Option<PathBuf>,
+    /// Rows of a prediction: kernel, layer, phase, or row for each kernel of each layer and phase
+    #[arg(long, value_name = "WHAT", default_value = "kernel", value_parser = by)]
+    by: By,
+    /// Compare two records or two predictions instead; several per side, separated by commas, add the variation between processes to the noise
     #[arg(
         long,
         value_names = ["A.json,...", "B.json,..."],
@@ -87,7 +103,7 @@ pub struct Arguments {
         value_parser = results,
         conflicts_with_all = MEASURING,
         conflicts_with_all = WRITING,
-        conflicts_with = "from"
+        conflicts_with_all = ["from", "predict"]
     )]
     diff: Option<Vec<Results>>,
 }
@@ -114,6 +130,16 @@ fn side(text: &str) -> anyhow::Result<usize> {
     Ok(side)
 }
 
+fn by(text: &str) -> anyhow::Result<By> {
+    match text {
+        "kernel" => Ok(By::Kernel),
+        "layer" => Ok(By::Layer),
+        "phase" => Ok(By::Phase),
+        "row" => Ok(By::Row),
+        _ => bail!("must be kernel, layer, phase or row"),
+    }
+}
+
 fn task(text: &str) -> anyhow::Result<Task> {
     match text {
         "train" => Ok(Task::Train),
@@ -125,6 +151,9 @@ fn task(text: &str) -> anyhow::Result<Task> {
 /// Profiles steps, shows a record, or compares two.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some([a, b]) = arguments.diff.as_deref() {
+        if let Some(sides) = predict::both(&a.0, &b.0)? {
+            return predict::compare(&sides, arguments.rows);
+        }
         let records = |Results(paths): &Results| paths.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>();
         let [a, b] = [records(a)?, records(b)?];
         let rows = compare(&a, &b)?;
@@ -134,7 +163,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return print(report::comparison([&a, &b], &rows, arguments.rows, screen()));
     }
     check_files(arguments)?;
+    if let Some(arch) = arguments.predict {
+        let prediction = predict::predict(&arguments.settings(), arch, arguments.device.mode(), arguments.peaks.as_deref())?;
+        return show_prediction(arguments, &prediction);
+    }
     if let Some(path) = &arguments.from {
+        if let Some(prediction) = predict::read(path)? {
+            let wrong = arguments.files().find(|(option, _)| ["kernels", "roofline"].contains(option));
+            ensure!(wrong.is_none(), "{} is a prediction, which has --csv only", path.display());
+            return show_prediction(arguments, &prediction);
+        }
         let profile = read(path)?;
         let has_kernels = arguments.kernels.is_none() || !profile.kernels.is_empty();
         ensure!(has_kernels, "{} has no kernels: it is a record of the CPU", path.display());
@@ -154,6 +192,19 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             finish(arguments, &profile, &spans, Some(&profile.device))
         }
     }
+}
+
+/// Writes the files that were asked for, then prints the record or shows the prediction.
+fn show_prediction(arguments: &Arguments, prediction: &Prediction) -> anyhow::Result<()> {
+    let record = serde_json::to_string_pretty(prediction)?;
+    for (option, path) in arguments.files().filter(|(_, path)| !is_standard_output(path)) {
+        let bytes = if option == "csv" { crate::report::prediction::csv(prediction)? } else { record.clone().into_bytes() };
+        write_atomically(path, |file| file.write_all(&bytes))?;
+    }
+    if arguments.json.as_deref().is_some_and(is_standard_output) {
+        return say(record);
+    }
+    predict::show(prediction, arguments.by, arguments.rows)
 }
 
 /// Warns if the record was made on another processor than this one.

@@ -266,7 +266,7 @@ impl<B: Backend> Detector<B> {
         let spec = BoxAverageSpec::new(&Shape::new(&[1, height, width])?, window, repeats)?;
         let mut average = self.backend.alloc(height * width)?;
         self.backend.run(BoxAverage::Forward { spec: &spec, x: &difference, y: &mut average })?;
-        let values = self.backend.download(&average)?.into_iter().map(|value| value.f64() as f32).collect();
+        let values = B::Elem::into_f32(self.backend.download(&average)?);
         plane(height, width, values)
     }
 

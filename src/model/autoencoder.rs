@@ -25,12 +25,9 @@ impl Autoencoder {
     /// f(x): x `[N, H, W, 3]` in [0, 1], H and W divisible by 8; the result has x's shape.
     pub(super) fn describe<N: Net>(&self, net: &mut N, x: N::Value) -> Result<N::Value> {
         let w = self.width;
-        let s1 = pair(net, "e1", x, [w, w])?;
-        let z = net.max_pool2(s1)?;
-        let s2 = pair(net, "e2", z, [2 * w, 2 * w])?;
-        let z = net.max_pool2(s2)?;
-        let s3 = pair(net, "e3", z, [4 * w, 4 * w])?;
-        let mut z = net.max_pool2(s3)?;
+        let [s1, z] = pair_and_pool(net, "e1", x, w)?;
+        let [s2, z] = pair_and_pool(net, "e2", z, 2 * w)?;
+        let [s3, mut z] = pair_and_pool(net, "e3", z, 4 * w)?;
         for block in 0..4 {
             z = net.sdc(&format!("sdc.{block}"), z, w, &self.dilations)?;
         }
@@ -50,6 +47,12 @@ impl Autoencoder {
         }
         pair(net, &format!("d{level}"), u, [c_out, c_out])
     }
+}
+
+/// Two 3x3 convolutions with ELU, and the maxima of the result.
+fn pair_and_pool<N: Net>(net: &mut N, name: &str, x: N::Value, channels: usize) -> Result<[N::Value; 2]> {
+    let x = net.conv(&format!("{name}.0"), x, channels, 3, Elu)?;
+    net.conv_and_pool(&format!("{name}.1"), x, channels, 3, Elu)
 }
 
 /// Two 3x3 convolutions with ELU.

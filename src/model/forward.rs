@@ -31,6 +31,12 @@ impl<B: Backend> Net for Forward<'_, B> {
         self.tape.conv2d(x, w, Some(b), Conv2dOptions::same(kernel, 1, activation)).map_err(|e| e.within(name))
     }
 
+    fn conv_and_pool(&mut self, name: &str, x: Var, _: usize, kernel: usize, activation: Activation) -> Result<[Var; 2]> {
+        let [w, b] = self.affine(name)?;
+        self.tape.enter(name);
+        self.tape.conv2d_pooled(x, w, Some(b), Conv2dOptions::same(kernel, 1, activation)).map_err(|e| e.within(name))
+    }
+
     fn sdc(&mut self, name: &str, x: Var, _: usize, dilations: &[usize]) -> Result<Var> {
         let mut weights = Vec::with_capacity(dilations.len());
         let mut biases = Vec::with_capacity(dilations.len());

@@ -42,15 +42,14 @@ impl<B: Backend> Inference<B> {
             Some(buffers) => buffers,
             None => Buffers::new(backend, parameters, shape)?,
         };
-        let host: Vec<B::Elem> = x.iter().map(|&value| B::Elem::of(f64::from(value))).collect();
-        backend.write(&host, own.x.buffer_mut()?)?;
+        backend.write(&B::Elem::from_f32(x), own.x.buffer_mut()?)?;
         let Buffers { x, y, program } = &mut own;
         backend.repeat(program, || {
             let mut tape = Tape::new(backend.clone());
             let output = parameters.output(&mut tape, x.clone())?;
             backend.copy(tape.value(output).buffer(), y)
         })?;
-        let output = backend.download(&own.y)?.into_iter().map(|value| value.f64() as f32).collect();
+        let output = B::Elem::into_f32(backend.download(&own.y)?);
         // After an error there are no buffers, so the next input starts anew.
         *buffers = Some(own);
         Ok(output)

@@ -13,6 +13,22 @@ pub trait Net {
     /// Shapes or parameters that do not fit, named with the layer.
     fn conv(&mut self, name: &str, x: Self::Value, c_out: usize, kernel: usize, activation: Activation) -> Result<Self::Value>;
 
+    /// [`Net::conv`] and the [`Net::max_pool2`] of its result, as `[y, pooled]`.
+    ///
+    /// # Errors
+    /// Those of both.
+    fn conv_and_pool(
+        &mut self,
+        name: &str,
+        x: Self::Value,
+        c_out: usize,
+        kernel: usize,
+        activation: Activation,
+    ) -> Result<[Self::Value; 2]> {
+        let y = self.conv(name, x, c_out, kernel, activation)?;
+        Ok([y, self.max_pool2(y)?])
+    }
+
     /// Stacked dilated convolution: parallel 3x3 convolutions `name.0`, `name.1`, … with `c_out` channels each, concatenated, ELU.
     ///
     /// # Errors

@@ -70,7 +70,7 @@ impl<B: Backend> Parameters<B> {
         architecture.validate()?;
         let specs = architecture.plan(architecture.smallest_input()?)?.parameters;
         let tensors = (0..).zip(&specs).map(|(index, spec)| {
-            Tensor::from_f32(backend, spec.shape, &values(index, spec)?).map_err(|error| error.within(&spec.name))
+            Tensor::parameter(backend, spec.shape, &values(index, spec)?).map_err(|error| error.within(&spec.name))
         });
         Ok(Self { architecture: architecture.clone(), tensors: tensors.collect::<Result<_>>()?, specs })
     }
@@ -110,7 +110,7 @@ impl<B: Backend> Parameters<B> {
     /// The device failed.
     pub fn to_values(&self, backend: &B) -> Result<HashMap<String, ArrayD<f32>>> {
         let host = |(spec, tensor): (&ParameterSpec, &Tensor<B>)| {
-            let values = tensor.to_host(backend)?.into_iter().map(|value| value.f64() as f32).collect();
+            let values = B::Elem::into_f32(tensor.to_host(backend)?);
             let array = ArrayD::from_shape_vec(spec.shape.dims(), values).map_err(|error| Error::shape("weights", error))?;
             Ok((spec.name.clone(), array))
         };
@@ -147,7 +147,7 @@ impl<B: Backend> Parameters<B> {
     pub fn infer(&self, backend: &B, shape: Shape, x: &[f32]) -> Result<Vec<f32>> {
         let mut tape = Tape::new(backend.clone());
         let y = self.output(&mut tape, Tensor::from_f32(backend, shape, x)?)?;
-        Ok(tape.host(y)?.into_iter().map(|value| value.f64() as f32).collect())
+        tape.host(y).map(B::Elem::into_f32)
     }
 
     /// `f(x)` without gradients.

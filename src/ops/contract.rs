@@ -1,6 +1,7 @@
 //! The contract of a call: its name, its operands and its cost by formula. The length check, the profiler and the tests all read
 //! it.
 
+use crate::backend::Slope;
 use crate::backend::{Phase, Work};
 use crate::error::{Error, Result};
 
@@ -96,6 +97,12 @@ impl<'a, T> Contract<'a, T> {
         }
     }
 
+    /// The slope that multiplies a sum of `len` elements, if there is one.
+    #[must_use]
+    pub(super) fn through(self, slope: Option<Slope<'a, T>>, len: usize) -> Self {
+        self.read_if("slope", slope.map(|slope| slope.y), len)
+    }
+
     fn operand(mut self, name: &'static str, buffer: &'a T, len: usize, access: Access) -> Self {
         self.operands.push(Operand { name, buffer, len, access });
         self
@@ -138,12 +145,24 @@ impl<'a, T> Contract<'a, T> {
         }
     }
 
-    /// FLOPs and bytes at `element_size` bytes per element. Inputs are read once, outputs are written once, and updated operands
-    /// are read and written once. This is the minimum memory traffic with ideal caches.
-    pub fn work(&self, element_size: usize) -> Work {
-        let traffic = |operand: &Operand<'_, T>| operand.len as u64 * if operand.access == Access::Update { 2 } else { 1 };
-        let moved = self.moved.unwrap_or_else(|| self.operands.iter().map(traffic).sum());
-        Work::new(self.flops, moved * element_size as u64)
+    /// FLOPs and bytes. Inputs are read once, outputs are written once, and updated operands are read and written once, or only
+    /// written if they are blank. This is the minimum memory traffic with ideal caches. `element_bytes` and `is_blank` are those
+    /// of the device.
+    pub fn work(&self, element_bytes: Length<'_, T>, is_blank: &dyn Fn(&T) -> bool) -> Work {
+        let bytes = |operand: &Operand<'_, T>| element_bytes(operand.buffer) as u64;
+        let passes = |operand: &Operand<'_, T>| match operand.access {
+            Access::Update if !is_blank(operand.buffer) => 2,
+            _ => 1,
+        };
+        let traffic = |operand: &Operand<'_, T>| operand.len as u64 * passes(operand) * bytes(operand);
+        Work::new(
+            self.flops,
+            match self.moved {
+                // All operands are stored alike.
+                Some(elements) => elements * self.operands.first().map_or(0, bytes),
+                None => self.operands.iter().map(traffic).sum(),
+            },
+        )
     }
 }
 
@@ -156,8 +175,10 @@ mod tests {
         let (x, y, dx) = (vec![0.0f32; 6], vec![0.0f32; 3], vec![0.0f32; 6]);
         let call = Contract::new("test").read("x", &x, 6).write("y", &y, 3).update("dx", &dx, 6).flops(18);
         assert!(call.check(&Vec::len).is_ok());
-        assert_eq!(call.work(4), Work::new(18, 4 * (6 + 3 + 12)));
-        assert_eq!(call.clone().moves(5).work(8), Work::new(18, 40));
+        let wide = |_: &Vec<f32>| 8;
+        assert_eq!(call.work(&|_| 4, &|_| false), Work::new(18, 4 * (6 + 3 + 12)));
+        assert_eq!(call.work(&wide, &|_| true), Work::new(18, 8 * (6 + 3 + 6)));
+        assert_eq!(call.clone().moves(5).work(&wide, &|_| false), Work::new(18, 40));
         let wrong = call.clone().read("w", &y, 4);
         assert_eq!(wrong.check(&Vec::len).unwrap_err().to_string(), "test: w must have 4 elements, has 3");
         let refused = call.require(false, || "order must be 1, 2 or 3, got 4".into());

@@ -223,7 +223,6 @@ impl Backend for Cpu {
         match call {
             Call::Ccm(call) => ccm::cpu::matrix_flops(self, call),
             Call::Conv2d(call) => conv2d::cpu::matrix_flops(self, call),
-            Call::Linear(call) => linear::cpu::matrix_flops(self, call),
             Call::Sdc(call) => sdc::cpu::matrix_flops(self, call),
             _ => 0,
         }
@@ -265,7 +264,8 @@ impl Backend for Cuda {
 
 impl<B: Backend> Accumulate for B {
     fn add_to(&self, part: &B::Buffer, sum: &mut B::Buffer) -> Result<()> {
-        self.run(Pointwise::Axpy { alpha: 1.0, x: part, y: sum })
+        self.run(Pointwise::Axpy { alpha: 1.0, x: part, y: sum })?;
+        self.settle(sum)
     }
 
     fn one(&self) -> Result<B::Buffer> {

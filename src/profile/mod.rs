@@ -8,12 +8,15 @@
 //! | [`Observed`] | a backend that computes the same bits as another one and records the time of each call |
 //! | [`Work`] | FLOPs and bytes of a call by formula, and the FLOPs that were executed |
 //! | [`Peaks`], [`Known`] | measured copy bandwidth and arithmetic rates of the machine, cached per machine |
+//! | [`calibrate()`] | more rates of a device, for a model of kernel time |
 //! | [`compare()`] | compares records of two programs that did the same work |
 //! | [`trace()`] | the steps for a trace viewer |
+//! | [`predict`] | what a step would take on a GPU, predicted without one |
 //!
 //! Times on a GPU come from events of its stream, on the CPU from the monotonic clock. No hardware counter is read, so no permission is
 //! needed.
 
+mod calibration;
 mod compare;
 mod job;
 mod kernels;
@@ -24,6 +27,7 @@ mod measure;
 mod observed;
 mod peaks;
 mod precision;
+pub mod predict;
 mod quantiles;
 mod rows;
 mod session;
@@ -32,10 +36,12 @@ mod span;
 mod trace;
 
 pub use crate::backend::{Phase, Unit, Work};
+pub use calibration::{Calibration, calibrate};
 pub use compare::{Change, Comparison, MIN_STEPS, compare, doubt};
 pub use kernels::KernelRow;
 pub use known::{Known, Occasion};
 pub use machine::processor;
+pub use measure::EFFORT_VARIABLE;
 pub use observed::Observed;
 pub use peaks::Peaks;
 pub use precision::bf16_speedup;

@@ -10,6 +10,7 @@ use super::{KernelSpan, Span};
 use crate::backend::{Phase, Storage, Watched, Work};
 use crate::error::{Error, Result};
 use crate::ops::{Backend, Batch, Call, Checked, CorruptionSpec, Sampler};
+use crate::shape::Shape;
 
 /// A backend that gives the same bits as another backend and records when each operation ran. Clones write into one log. No step is
 /// captured: [`Storage::repeat`] does its work every time, so that every operation is seen.
@@ -136,7 +137,11 @@ impl<B: Backend> Backend for Observed<B> {
         let len = |buffer: &B::Buffer| self.inner.len(buffer);
         let contract = call.call().contract(&len);
         let (matrix, saved) = (self.inner.matrix_flops(call.call()), self.inner.saved_flops(call.call()));
-        let work = Work { matrix, saved, ..contract.work(size_of::<B::Elem>()) };
+        let work = Work {
+            matrix,
+            saved,
+            ..contract.work(&|buffer| self.inner.element_bytes(buffer), &|buffer| self.inner.is_blank(buffer))
+        };
         let (op, phase) = (contract.op, contract.phase);
         drop(contract);
         self.observe(op, phase, work, || self.inner.execute(call))
@@ -193,9 +198,22 @@ impl<B: Backend> Storage for Observed<B> {
         self.moved("zeros", None, len, || self.inner.zeros(len))
     }
 
+    fn alloc_activation(&self, shape: &Shape) -> Result<B::Buffer> {
+        self.inner.alloc_activation(shape)
+    }
+
     /// Recorded under the same name as written zeros; what a device saves shows in the time.
-    fn zeros_to_add_to(&self, len: usize) -> Result<B::Buffer> {
-        self.moved("zeros", None, len, || self.inner.zeros_to_add_to(len))
+    fn gradient_of(&self, value: &B::Buffer) -> Result<B::Buffer> {
+        self.moved("zeros", None, self.len(value), || self.inner.gradient_of(value))
+    }
+
+    /// Part of the operation before it: on most devices it does nothing.
+    fn settle(&self, value: &mut B::Buffer) -> Result<()> {
+        self.inner.settle(value)
+    }
+
+    fn upload_parameter(&self, shape: &Shape, host: &[B::Elem]) -> Result<B::Buffer> {
+        self.moved("upload", Some(Phase::Data), host.len(), || self.inner.upload_parameter(shape, host))
     }
 
     fn upload(&self, host: &[B::Elem]) -> Result<B::Buffer> {
@@ -211,11 +229,20 @@ impl<B: Backend> Storage for Observed<B> {
     }
 
     fn copy(&self, source: &B::Buffer, target: &mut B::Buffer) -> Result<()> {
-        self.moved("copy", None, 2 * self.len(source), || self.inner.copy(source, target))
+        let bytes = self.len(source) * (self.element_bytes(source) + self.element_bytes(target));
+        self.observe("copy", None, Work::traffic(bytes as u64), || self.inner.copy(source, target))
     }
 
     fn len(&self, buffer: &B::Buffer) -> usize {
         self.inner.len(buffer)
+    }
+
+    fn element_bytes(&self, buffer: &B::Buffer) -> usize {
+        self.inner.element_bytes(buffer)
+    }
+
+    fn is_blank(&self, buffer: &B::Buffer) -> bool {
+        self.inner.is_blank(buffer)
     }
 
     fn repeat(&self, (): &mut (), work: impl FnOnce() -> Result<()>) -> Result<()> {

@@ -43,7 +43,7 @@ fn module(cpu: Cpu) -> Result<impl Fn() -> Result<Duration>> {
         cpu.run(Ccm::Forward { spec: &spec, s: &s, u: &u, weights, saved: Some([&mut h, &mut beta]), y: &mut y })?;
         let weight_grads = CcmWeights { w_mix: &mut dw_mix, b_mix: &mut db_mix, w_gate: &mut dw_gate, b_gate: &mut db_gate };
         let (saved, ds, du) = ([&h, &beta], &mut ds, &mut du);
-        cpu.run(Ccm::Grad { spec: &spec, s: &s, u: &u, weights, saved, dy: &dy, ds, du, weight_grads })?;
+        cpu.run(Ccm::Grad { spec: &spec, s: &s, u: &u, weights, saved, dy: &dy, ds, du, slopes: [None, None], weight_grads })?;
         Ok(start.elapsed())
     })
 }

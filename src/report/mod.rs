@@ -13,6 +13,7 @@
 //! | `training` | a page about a training run, which can reload itself |
 //! | `runs` | plan and results of a reproduction as tables |
 //! | `profile` | results of the profiler: tables, CSV files, sentences, a comparison |
+//! | `prediction` | predicted steps: tables, sentences, a comparison, CSV |
 //! | `network` | a network as SVG, from its graph |
 //! | `figures` | the figures of the paper, of an evaluation and of an ablation, with their page |
 //! | `roofline` | operations under the peaks of memory and arithmetic, as SVG |
@@ -41,6 +42,7 @@ pub mod network;
 mod number;
 pub mod page;
 mod png;
+pub mod prediction;
 pub mod profile;
 pub mod reproduction;
 pub mod results;

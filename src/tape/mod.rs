@@ -42,7 +42,7 @@ pub use tensor::Tensor;
 
 use crate::backend::{Phase, Storage};
 use crate::error::Result;
-use crate::shape::Shape;
+use crate::shape::{Activation, Shape};
 
 /// A node of a [`Tape`]. Using it with another tape is a logic error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,6 +67,11 @@ pub trait Accumulate: Storage {
 pub(crate) trait Operation<B: Accumulate>: Send + Sync {
     /// Input nodes, in the order in which [`Operation::tangent`] gets their tangents.
     fn inputs(&self) -> Vec<Var>;
+
+    /// The activation A that ends this node, `y = A(z)`, if its backward pass starts with [`Sweep::before_activation`].
+    fn activation(&self) -> Activation {
+        Activation::Identity
+    }
 
     /// Propagates `dy`, the gradient of this node `y`, to the inputs. `dy` is not read afterwards, so it may be changed in place.
     fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &mut B::Buffer) -> Result<()>;
@@ -183,8 +188,9 @@ impl<B: Accumulate> Tape<B> {
         operation: impl Operation<B> + 'static,
         forward: impl FnOnce(&Self, &mut B::Buffer) -> Result<()>,
     ) -> Result<Var> {
-        let mut out = self.backend.alloc(shape.len())?;
+        let mut out = self.backend.alloc_activation(&shape)?;
         forward(self, &mut out)?;
+        self.backend.settle(&mut out)?;
         let needs_gradient = operation.inputs().iter().any(|&input| self.needs_gradient(input));
         Ok(self.push(Tensor::from_buffer(shape, out), Some(Arc::new(operation)), needs_gradient))
     }

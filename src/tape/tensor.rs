@@ -24,9 +24,7 @@ impl<B: Storage> Tensor<B> {
     /// # Errors
     /// The number of values does not match the shape; out of device memory.
     pub fn from_host(backend: &B, shape: Shape, values: &[B::Elem]) -> Result<Self> {
-        if values.len() != shape.len() {
-            return Err(Error::shape("tensor", format!("{shape} needs {} values, got {}", shape.len(), values.len())));
-        }
+        check_count(shape, values.len())?;
         Ok(Self { shape, buffer: Arc::new(backend.upload(values)?) })
     }
 
@@ -43,7 +41,16 @@ impl<B: Storage> Tensor<B> {
     /// # Errors
     /// As [`Tensor::from_host`].
     pub fn from_f32(backend: &B, shape: Shape, values: &[f32]) -> Result<Self> {
-        Self::from_host(backend, shape, &values.iter().map(|&v| B::Elem::of(f64::from(v))).collect::<Vec<_>>())
+        Self::from_host(backend, shape, &B::Elem::from_f32(values))
+    }
+
+    /// As [`Tensor::from_f32`], for a parameter of a network. See [`Storage::upload_parameter`].
+    ///
+    /// # Errors
+    /// As [`Tensor::from_host`].
+    pub fn parameter(backend: &B, shape: Shape, values: &[f32]) -> Result<Self> {
+        check_count(shape, values.len())?;
+        Ok(Self { shape, buffer: Arc::new(backend.upload_parameter(&shape, &B::Elem::from_f32(values))?) })
     }
 
     /// A tensor with the dimensions and values of an array, rounded to the backend's element type.
@@ -113,4 +120,10 @@ impl<B: Storage> Tensor<B> {
         backend.copy(&self.buffer, &mut copy)?;
         Ok(Self::from_buffer(self.shape, copy))
     }
+}
+
+/// Rejects a number of values that does not fit the shape.
+fn check_count(shape: Shape, found: usize) -> Result<()> {
+    let wanted = shape.len();
+    if found == wanted { Ok(()) } else { Err(Error::shape("tensor", format!("{shape} needs {wanted} values, got {found}"))) }
 }

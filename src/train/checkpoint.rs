@@ -43,7 +43,7 @@ impl Checkpoint {
     ) -> Result<()> {
         let mut values = HashMap::new();
         for (spec, tensor) in names.specs().iter().zip(tensors) {
-            let host: Vec<f32> = tensor.to_host(backend)?.into_iter().map(|value| value.f64() as f32).collect();
+            let host = B::Elem::into_f32(tensor.to_host(backend)?);
             if let Some(value) = host.iter().find(|value| !value.is_finite()) {
                 return Err(Error::NonFinite { what: "a weight", value: f64::from(*value), step: self.step });
             }

@@ -18,8 +18,6 @@ pub(super) struct StepBuffers<B: Backend> {
     terms: Option<Terms<B::Buffer>>,
     /// If the device makes the batches: the images, and the picks as a buffer.
     resident: Option<(ResidentSet<B>, B::Buffer)>,
-    /// Scratch for the values of a batch in the device's element type.
-    host: Vec<B::Elem>,
     pub(super) program: B::Program,
 }
 
@@ -57,7 +55,6 @@ impl<B: Backend> StepBuffers<B> {
             loss: backend.zeros(1)?,
             terms: objective.terms().map(|terms| terms.try_map(|()| backend.zeros(1))).transpose()?,
             resident,
-            host: Vec::new(),
             program: B::Program::default(),
         })
     }
@@ -73,9 +70,8 @@ impl<B: Backend> StepBuffers<B> {
 
     fn write_batch(&mut self, backend: &B, batch: &Batch) -> Result<()> {
         for (operand, values) in self.operands.iter_mut().zip([&batch.corrupted, &batch.target, &batch.region]) {
-            self.host.clear();
-            self.host.extend(values.iter().map(|&value| B::Elem::of(f64::from(value))));
-            backend.write(&self.host, operand.buffer_mut()?)?;
+            let values = values.as_standard_layout();
+            backend.write(&B::Elem::from_f32(values.as_slice().unwrap_or_default()), operand.buffer_mut()?)?;
         }
         Ok(())
     }

@@ -65,7 +65,8 @@ impl<B: Backend> Trainer<B> {
         let State { parameters, moments, average } = &mut own.state;
         *parameters = checkpoint.parameters(backend, "p", &own.recipe.architecture)?;
         for (moments, group) in moments.0.iter_mut().zip(["m", "v"]) {
-            *moments = checkpoint.parameters(backend, group, &own.recipe.architecture)?.tensors().to_vec();
+            let found = checkpoint.parameters(backend, group, &own.recipe.architecture)?;
+            *moments = found.tensors().iter().map(|tensor| tensor.duplicate(backend)).collect::<Result<_>>()?;
         }
         if let Some(average) = average {
             *average = checkpoint.parameters(backend, "a", &own.recipe.architecture)?;

@@ -8,8 +8,8 @@ use orthoscope::backend::cuda::{File, Kernel};
 
 /// Files of broken kernels: those that the emulator finds, and those that take the observer.
 static FILES: [File; 2] = [
-    File { name: "faults.cu", text: include_str!("../../kernels/emulator/faults.cu") },
-    File { name: "faults_observed.cu", text: include_str!("../../kernels/emulator/faults_observed.cu") },
+    File { name: "faults.cu", text: include_str!("../../kernels/emulator/faults.cu"), only: None },
+    File { name: "faults_observed.cu", text: include_str!("../../kernels/emulator/faults_observed.cu"), only: None },
 ];
 /// Default number of threads per block: two warps.
 pub const THREADS: u32 = 64;
@@ -76,7 +76,7 @@ impl Device {
 
 /// `file:line` of every marked line of a kernel.
 pub fn marked_lines(kernel: &str) -> Vec<String> {
-    let File { name, text } = file_of(kernel);
+    let File { name, text, .. } = file_of(kernel);
     let start = text.find(&format!("KERNEL {kernel}(")).unwrap();
     let end = text.find(&format!("REGISTER_KERNEL({kernel})")).unwrap();
     let first = text[..start].lines().count() + 1;

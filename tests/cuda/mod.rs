@@ -3,6 +3,7 @@ mod bf16;
 mod broken;
 #[cfg(feature = "emulator")]
 mod emulator;
+mod hopper;
 #[cfg(feature = "emulator")]
 mod matrix_unit;
 #[cfg(feature = "emulator")]
@@ -11,7 +12,9 @@ mod mutations;
 mod observed;
 #[cfg(feature = "emulator")]
 mod observed_kernels;
+mod rates;
 mod repeat;
 mod schedules;
 mod training;
+mod uploads;
 mod watching;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use orthoscope::backend::cuda::KERNELS;
+use orthoscope::backend::cuda::{KERNELS, OPERANDS};
 use orthoscope::backend::cuda::driver::emulator::{Observation, Observer};
 use orthoscope::backend::{Cuda, Storage};
 
@@ -15,8 +15,9 @@ const ELSEWHERE: [&str; 2] = ["corruption_mask_field_naive", "corruption_replace
 /// Runs the loops that measure peaks, which no exercise has.
 fn peaks(cuda: &Cuda) {
     let mut results = cuda.multiply_add_results().unwrap();
-    cuda.multiply_adds([1.0, 1.0], 1, &mut results).unwrap();
-    cuda.matrix_multiply_adds([1.0, 1.0], 1, &mut results).unwrap();
+    let operands = cuda.upload(&[1.0; OPERANDS]).unwrap();
+    cuda.multiply_adds(&operands, [1.0, 1.0], 1, &mut results).unwrap();
+    cuda.matrix_multiply_adds(&operands, 1, &mut results).unwrap();
     cuda.download(&results).unwrap();
 }
 
@@ -51,7 +52,9 @@ fn every_kernel_is_observed_and_none_races() {
     let races: Vec<_> = launches.iter().filter(|launch| !launch.races.is_empty()).collect();
     assert!(races.is_empty(), "{races:#?}");
     let launched: BTreeSet<&str> = launches.iter().map(|launch| launch.kernel).collect();
-    let missing = KERNELS.iter().map(|kernel| kernel.name).filter(|name| !launched.contains(name) && !ELSEWHERE.contains(name));
+    // Hopper's instructions access memory by another way, which the observer does not follow; the loops of `rates.cu` keep time.
+    let kernels = KERNELS.iter().filter(|kernel| kernel.file.only.is_none() && kernel.file.name != "rates.cu");
+    let missing = kernels.map(|kernel| kernel.name).filter(|name| !launched.contains(name) && !ELSEWHERE.contains(name));
     assert_eq!(missing.collect::<Vec<_>>(), [""; 0], "kernels that were never observed");
     for launch in &launches {
         assert!(launch.observed_blocks == launch.blocks() && !launch.sites.is_empty(), "{}", launch.kernel);

@@ -2,6 +2,7 @@ use ndarray::ArrayD;
 use num_traits::Float;
 use orthoscope::Result;
 use orthoscope::backend::Real;
+use orthoscope::backend::Slope;
 use orthoscope::ops::{Backend, Ccm, CcmSpec, CcmVars, CcmWeights};
 use orthoscope::shape::Activation;
 use orthoscope::tape::{Tape, Tensor, Var};
@@ -17,7 +18,14 @@ on_every_backend!(
 );
 
 /// Calls that reach every kernel of the operation.
-pub const EXERCISES: &[Exercise] = &[exercise!("ccm", Tiled, every_call), exercise!("ccm, naive", Naive, every_call)];
+pub const EXERCISES: &[Exercise] = &[
+    exercise!("ccm", Tiled, |cuda| every_call(cuda, 150, 21)),
+    exercise!("ccm, naive", Naive, |cuda| every_call(cuda, 150, 21)),
+    exercise!("ccm, bf16, 24 channels", Bf16, |cuda| every_call(cuda, 150, 24)),
+    exercise!("ccm, bf16, 72 channels", Bf16, |cuda| every_call(cuda, 150, 72)),
+    exercise!("ccm, bf16, 136 channels", Bf16, |cuda| every_call(cuda, 70, 136)),
+    exercise!("ccm, bf16, 264 channels", Bf16, |cuda| every_call(cuda, 70, 264)),
+];
 
 /// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
@@ -82,7 +90,18 @@ fn backward<B: Backend>(backend: &B, spec: &CcmSpec, operands: &Operands) -> [Ve
     accumulated(backend, lengths, |[ds, du, dw_mix, db_mix, dw_gate, db_gate]| {
         let weights = CcmWeights::from([&w_mix, &b_mix, &w_gate, &b_gate]);
         let weight_grads = CcmWeights::from([dw_mix, db_mix, dw_gate, db_gate]);
-        backend.run(Ccm::Grad { spec, s: &s, u: &u, weights, saved: [&h, &beta], dy: &dy, ds, du, weight_grads })
+        backend.run(Ccm::Grad {
+            spec,
+            s: &s,
+            u: &u,
+            weights,
+            saved: [&h, &beta],
+            dy: &dy,
+            ds,
+            du,
+            slopes: [None, None],
+            weight_grads,
+        })
     })
 }
 
@@ -220,7 +239,7 @@ fn short_operands_are_rejected<B: Backend>(backend: &B) {
         let [s, u, w_mix, w_gate, h, beta, dy, ds, du, dw_mix, db_mix, dw_gate, db_gate] = operands;
         let weights = CcmWeights::from([&*w_mix, &b_mix, &*w_gate, &b_gate]);
         let weight_grads = CcmWeights::from([dw_mix, db_mix, dw_gate, db_gate]);
-        backend.run(Ccm::Grad { spec: &spec, s, u, weights, saved: [h, beta], dy, ds, du, weight_grads })
+        backend.run(Ccm::Grad { spec: &spec, s, u, weights, saved: [h, beta], dy, ds, du, slopes: [None, None], weight_grads })
     });
 }
 
@@ -258,22 +277,34 @@ fn fused_ccm_equals_its_composition() {
     }
 }
 
-fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
-    let (rows, c) = (150, 21);
-    let spec = CcmSpec { rows: 150, c: 21 };
+fn every_call<B: Engine>(cuda: &B, rows: usize, c: usize) -> Result<Vec<f32>> {
+    let spec = CcmSpec { rows: rows as u32, c: c as u32 };
     let mut bench = Bench::new(cuda);
-    let [s, u, dy] = [bench.draw(rows * c)?, bench.draw(rows * c)?, bench.draw(rows * c)?];
+    let extents = [1, 1, rows, c];
+    let [s, u, dy] = [bench.draw_image(&extents)?, bench.draw_image(&extents)?, bench.draw_image(&extents)?];
     let [w_mix, b_mix] = [bench.draw(3 * c * c)?, bench.draw(c)?];
     let [w_gate, b_gate] = [bench.draw(c * c)?, bench.draw(c)?];
     let weights = CcmWeights::from([&w_mix, &b_mix, &w_gate, &b_gate]);
-    let [mut h, mut beta, mut y] = [cuda.alloc(rows * c)?, cuda.alloc(rows * c)?, cuda.alloc(rows * c)?];
+    let empty = || cuda.alloc_activation(&shape(&extents));
+    let [mut h, mut beta, mut y] = [empty()?, empty()?, empty()?];
     cuda.run(Ccm::Forward { spec: &spec, s: &s, u: &u, weights, saved: Some([&mut h, &mut beta]), y: &mut y })?;
-    let [mut ds, mut du] = [cuda.zeros(rows * c)?, cuda.zeros(rows * c)?];
+    let [mut ds, mut du] = [cuda.gradient_of(&s)?, cuda.gradient_of(&u)?];
     let [mut dw_mix, mut db_mix] = [cuda.zeros(3 * c * c)?, cuda.zeros(c)?];
     let [mut dw_gate, mut db_gate] = [cuda.zeros(c * c)?, cuda.zeros(c)?];
     let weight_grads = CcmWeights::from([&mut dw_mix, &mut db_mix, &mut dw_gate, &mut db_gate]);
     let saved = [&h, &beta];
-    cuda.run(Ccm::Grad { spec: &spec, s: &s, u: &u, weights, saved, dy: &dy, ds: &mut ds, du: &mut du, weight_grads })?;
+    cuda.run(Ccm::Grad {
+        spec: &spec,
+        s: &s,
+        u: &u,
+        weights,
+        saved,
+        dy: &dy,
+        ds: &mut ds,
+        du: &mut du,
+        slopes: [None, Some(Slope { activation: Activation::Elu, y: &u })],
+        weight_grads,
+    })?;
     let mut combined = cuda.alloc(rows * c)?;
     cuda.run(Ccm::Combination { beta: &beta, s: &s, u: &u, y: &mut combined })?;
     let mut dbeta = cuda.zeros(rows * c)?;

@@ -1,5 +1,6 @@
 use orthoscope::Result;
-use orthoscope::ops::{Backend, Conv2d, Conv2dOptions, Conv2dSpec, Pointwise};
+use orthoscope::backend::Slope;
+use orthoscope::ops::{Backend, Conv2d, Conv2dOptions, Conv2dSpec, Pointwise, PoolSpec};
 use orthoscope::shape::Activation;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -23,7 +24,10 @@ pub const EXERCISES: &[Exercise] = &[
     exercise!("conv2d, stride 2", Tiled, |cuda| every_call(cuda, [2, 9, 7, 5], 6, 5, 2)),
     exercise!("conv2d, 3 channels in", Tiled, |cuda| every_call(cuda, [2, 13, 11, 3], 9, 3, 1)),
     exercise!("conv2d, 3 channels out", Tiled, |cuda| every_call(cuda, [2, 13, 11, 9], 3, 1, 1)),
-    exercise!("conv2d, bf16", Bf16, |cuda| every_call(cuda, [1, 9, 11, 70], 70, 3, 1)),
+    exercise!("conv2d, bf16", Bf16, |cuda| every_call(cuda, [1, 9, 11, 72], 72, 3, 1)),
+    exercise!("conv2d, bf16, kernel 5", Bf16, |cuda| every_call(cuda, [1, 9, 11, 24], 40, 5, 2)),
+    exercise!("conv2d, bf16, 3 channels in", Bf16, |cuda| every_call(cuda, [1, 9, 11, 3], 8, 3, 1)),
+    exercise!("conv2d, bf16, 3 channels out", Bf16, |cuda| every_call(cuda, [1, 9, 11, 8], 3, 1, 1)),
     exercise!("conv2d, naive", Naive, |cuda| every_call(cuda, [1, 5, 4, 3], 6, 3, 1)),
 ];
 
@@ -65,7 +69,8 @@ fn forward<B: Backend>(backend: &B, spec: &Conv2dSpec, x: &[f64], w: &[f64], b: 
 fn gradients<B: Backend>(backend: &B, spec: &Conv2dSpec, operands: &Operands) -> [Vec<f64>; 3] {
     let (x, w, dz) = (upload(backend, &operands.x), upload(backend, &operands.w), upload(backend, &operands.dz));
     let lengths = [operands.w.len(), operands.b.len()];
-    let [dx] = accumulated(backend, [operands.x.len()], |[dx]| backend.run(Conv2d::InputGrad { spec, dz: &dz, w: &w, dx }));
+    let [dx] =
+        accumulated(backend, [operands.x.len()], |[dx]| backend.run(Conv2d::InputGrad { spec, dz: &dz, w: &w, dx, slope: None }));
     let [dw, db] =
         accumulated(backend, lengths, |[dw, db]| backend.run(Conv2d::WeightGrad { spec, x: &x, dz: &dz, dw, db: Some(db) }));
     let [alone] =
@@ -238,7 +243,7 @@ fn short_operands_are_rejected<B: Backend>(backend: &B) {
         backend.run(Conv2d::Forward { spec: &spec, x, w, b: Some(b), y })
     });
     check_short_operands_are_rejected(backend, [120, 72, 60], |[dz, w, dx]| {
-        backend.run(Conv2d::InputGrad { spec: &spec, dz, w, dx })
+        backend.run(Conv2d::InputGrad { spec: &spec, dz, w, dx, slope: None })
     });
     check_short_operands_are_rejected(backend, [60, 120, 72, 4], |[x, dz, dw, db]| {
         backend.run(Conv2d::WeightGrad { spec: &spec, x, dz, dw, db: Some(db) })
@@ -271,13 +276,20 @@ fn values_and_gradients_agree_with_torch() {
 fn every_call<B: Engine>(cuda: &B, x: [usize; 4], c_out: usize, kernel: usize, stride: usize) -> Result<Vec<f32>> {
     let options = Conv2dOptions { stride, dilation: 1, padding: kernel / 2, activation: Activation::Elu };
     let spec = Conv2dSpec::new(&shape(&x), &shape(&[c_out, kernel, kernel, x[3]]), None, options)?;
-    let (x_len, w_len, y_len) = (x.iter().product(), c_out * kernel * kernel * x[3], spec.output()?.len());
+    let (y_shape, w_len) = (spec.output()?, c_out * kernel * kernel * x[3]);
     let mut bench = Bench::new(cuda);
-    let [x, w, b, dz] = [bench.draw(x_len)?, bench.draw(w_len)?, bench.draw(c_out)?, bench.draw(y_len)?];
-    let (mut y, mut dx, mut dw, mut db) = (cuda.alloc(y_len)?, cuda.zeros(x_len)?, cuda.zeros(w_len)?, cuda.zeros(c_out)?);
+    let (x, dz) = (bench.draw_image(&x)?, bench.draw_image(y_shape.dims())?);
+    let (w, b) = (bench.draw(w_len)?, bench.draw(c_out)?);
+    let (mut y, mut dx) = (cuda.alloc_activation(&y_shape)?, cuda.gradient_of(&x)?);
+    let (mut dw, mut db) = (cuda.zeros(w_len)?, cuda.zeros(c_out)?);
     cuda.run(Conv2d::Forward { spec: &spec, x: &x, w: &w, b: Some(&b), y: &mut y })?;
-    cuda.run(Conv2d::InputGrad { spec: &spec, dz: &dz, w: &w, dx: &mut dx })?;
+    let pool = PoolSpec::new(&y_shape, 2)?;
+    let mut pooled = cuda.alloc_activation(&pool.output()?)?;
+    cuda.run(Conv2d::ForwardPooled { spec: &spec, pool: &pool, x: &x, w: &w, b: Some(&b), y: &mut y, pooled: &mut pooled })?;
+    cuda.run(Conv2d::InputGrad { spec: &spec, dz: &dz, w: &w, dx: &mut dx, slope: None })?;
+    let slope = Some(Slope { activation: Activation::Elu, y: &x });
+    cuda.run(Conv2d::InputGrad { spec: &spec, dz: &dz, w: &w, dx: &mut dx, slope })?;
     cuda.run(Conv2d::WeightGrad { spec: &spec, x: &x, dz: &dz, dw: &mut dw, db: Some(&mut db) })?;
-    bench.keep(&[&y, &dx, &dw, &db])?;
+    bench.keep(&[&y, &pooled, &dx, &dw, &db])?;
     Ok(bench.found)
 }

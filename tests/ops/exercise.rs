@@ -7,6 +7,7 @@ use orthoscope::backend::cuda::Mode;
 use orthoscope::ops::Backend;
 use orthoscope::profile::{Observed, Span};
 use orthoscope::rng::{Purpose, Stream};
+use orthoscope::shape::Shape;
 
 /// One or a few calls, which return all their results.
 pub struct Exercise {
@@ -68,6 +69,14 @@ impl<'a, B: Engine> Bench<'a, B> {
         let mut stream = Stream::new(3, Purpose::Test, 1, self.drawn);
         self.drawn += 1;
         self.cuda.upload(&(0..len).map(|_| stream.range(-1.0, 1.0)).collect::<Vec<_>>())
+    }
+
+    /// The same as an image, in the format in which the device stores it.
+    pub fn draw_image(&mut self, extents: &[usize]) -> Result<B::Buffer> {
+        let shape = Shape::new(extents)?;
+        let (values, mut image) = (self.draw(shape.len())?, self.cuda.alloc_activation(&shape)?);
+        self.cuda.copy(&values, &mut image)?;
+        Ok(image)
     }
 
     /// Adds the contents of `buffers` to the results.

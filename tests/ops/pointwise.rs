@@ -8,7 +8,8 @@ use super::common::*;
 on_every_backend!(golden_numbers, far_arguments, agrees_with_oracle, elu_at_zero, arithmetic, bias, short_operands_are_rejected);
 
 /// Calls that reach every kernel of the operation.
-pub const EXERCISES: &[Exercise] = &[exercise!("pointwise", Tiled, every_call)];
+pub const EXERCISES: &[Exercise] =
+    &[exercise!("pointwise", Tiled, every_call), exercise!("pointwise, bf16", Bf16, activation_of_an_image)];
 
 const LEN: usize = 3 * 17 * 23 * 5;
 
@@ -249,6 +250,18 @@ fn values_and_gradients_agree_with_torch() {
     ] {
         agrees_with_torch(name, TORCH_TOLERANCE, |tape, v| tape.activation(v["x"], activation).unwrap());
     }
+}
+
+/// With operands stored as bf16.
+fn activation_of_an_image<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
+    let mut bench = Bench::new(cuda);
+    let (y, mut dz) = (bench.draw_image(&[2, 7, 9, 24])?, bench.draw_image(&[2, 7, 9, 24])?);
+    cuda.run(Pointwise::ActivationGrad { activation: Activation::Elu, y: &y, dz: &mut dz })?;
+    cuda.run(Pointwise::ActivationGrad { activation: Activation::Sigmoid, y: &y, dz: &mut dz })?;
+    let mut sum = cuda.alloc(cuda.len(&dz))?;
+    cuda.run(Pointwise::Add { a: &y, b: &dz, y: &mut sum })?;
+    bench.keep(&[&dz, &sum])?;
+    Ok(bench.found)
 }
 
 fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {

@@ -1,12 +1,18 @@
 use orthoscope::Result;
+use orthoscope::backend::Slope;
 use orthoscope::ops::{Backend, MaxPool, PoolSpec};
+use orthoscope::shape::Activation;
 
 use super::common::*;
 
 on_every_backend!(golden_numbers, agrees_with_definition, adjoint_with_fixed_selection, short_operands_are_rejected);
 
 /// Calls that reach every kernel of the operation.
-pub const EXERCISES: &[Exercise] = &[exercise!("max_pool", Tiled, every_call), exercise!("max_pool, naive", Naive, every_call)];
+pub const EXERCISES: &[Exercise] = &[
+    exercise!("max_pool", Tiled, |cuda| every_call(cuda, [2, 17, 13, 5])),
+    exercise!("max_pool, bf16", Bf16, |cuda| every_call(cuda, [2, 17, 13, 24])),
+    exercise!("max_pool, naive", Naive, |cuda| every_call(cuda, [2, 17, 13, 5])),
+];
 
 /// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
@@ -29,7 +35,7 @@ fn forward<B: Backend>(backend: &B, spec: &PoolSpec, x: &[f64], v: &[f64]) -> Ve
 
 fn backward<B: Backend>(backend: &B, spec: &PoolSpec, x: &[f64], dy: &[f64]) -> Vec<f64> {
     let (x, dy, len) = (upload(backend, x), upload(backend, dy), x.len());
-    let [dv] = accumulated(backend, [len], |[dv]| backend.run(MaxPool::InputGrad { spec, x: &x, dy: &dy, dv }));
+    let [dv] = accumulated(backend, [len], |[dv]| backend.run(MaxPool::InputGrad { spec, x: &x, dy: &dy, dv, slope: None }));
     dv
 }
 
@@ -81,7 +87,7 @@ fn short_operands_are_rejected<B: Backend>(backend: &B) {
     let spec = PoolSpec::new(&shape(&[1, 5, 6, 2]), 2).unwrap();
     check_short_operands_are_rejected(backend, [60, 60, 12], |[x, v, y]| backend.run(MaxPool::Forward { spec: &spec, x, v, y }));
     check_short_operands_are_rejected(backend, [60, 12, 60], |[x, dy, dv]| {
-        backend.run(MaxPool::InputGrad { spec: &spec, x, dy, dv })
+        backend.run(MaxPool::InputGrad { spec: &spec, x, dy, dv, slope: None })
     });
 }
 
@@ -95,13 +101,15 @@ fn values_and_gradients_agree_with_torch() {
     agrees_with_torch("max_pool", TORCH_TOLERANCE, |tape, v| tape.max_pool(v["x"], 2).unwrap());
 }
 
-fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
-    let spec = PoolSpec::new(&shape(&[2, 17, 13, 5]), 2)?;
+fn every_call<B: Engine>(cuda: &B, extents: [usize; 4]) -> Result<Vec<f32>> {
+    let spec = PoolSpec::new(&shape(&extents), 2)?;
     let mut bench = Bench::new(cuda);
-    let (x, dy) = (bench.draw(2210)?, bench.draw(480)?);
-    let (mut y, mut dx) = (cuda.alloc(480)?, cuda.zeros(2210)?);
+    let (x, dy) = (bench.draw_image(&extents)?, bench.draw_image(spec.output()?.dims())?);
+    let (mut y, mut dx) = (cuda.alloc_activation(&spec.output()?)?, cuda.gradient_of(&x)?);
     cuda.run(MaxPool::Forward { spec: &spec, x: &x, v: &x, y: &mut y })?;
-    cuda.run(MaxPool::InputGrad { spec: &spec, x: &x, dy: &dy, dv: &mut dx })?;
+    cuda.run(MaxPool::InputGrad { spec: &spec, x: &x, dy: &dy, dv: &mut dx, slope: None })?;
+    let slope = Some(Slope { activation: Activation::Elu, y: &x });
+    cuda.run(MaxPool::InputGrad { spec: &spec, x: &x, dy: &dy, dv: &mut dx, slope })?;
     bench.keep(&[&y, &dx])?;
     Ok(bench.found)
 }

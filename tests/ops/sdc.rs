@@ -1,4 +1,5 @@
 use orthoscope::Result;
+use orthoscope::backend::Slope;
 use orthoscope::ops::{Backend, Pointwise, Sdc, SdcSpec};
 use orthoscope::shape::Activation;
 
@@ -8,8 +9,11 @@ use super::conv2d::by_definition;
 on_every_backend!(agrees_with_concatenated_convolutions, adjoint_and_oracle, short_operands_are_rejected);
 
 /// Calls that reach every kernel of the operation.
-pub const EXERCISES: &[Exercise] =
-    &[exercise!("sdc, bf16", Bf16, every_call), exercise!("sdc", Tiled, every_call), exercise!("sdc, naive", Naive, every_call)];
+pub const EXERCISES: &[Exercise] = &[
+    exercise!("sdc, bf16", Bf16, |cuda| every_call(cuda, [1, 9, 11, 40], 72)),
+    exercise!("sdc", Tiled, |cuda| every_call(cuda, [1, 9, 11, 5], 4)),
+    exercise!("sdc, naive", Naive, |cuda| every_call(cuda, [1, 9, 11, 5], 4)),
+];
 
 /// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
@@ -71,8 +75,9 @@ fn gradients<B: Backend>(backend: &B, operands: &Operands) -> ([Vec<f64>; 1], [V
     let (x, dz) = (upload(backend, &operands.x), upload(backend, &operands.dz));
     let w: Vec<_> = operands.w.iter().map(|w| upload(backend, w)).collect();
     let w: Vec<_> = w.iter().collect();
-    let dx =
-        accumulated(backend, [operands.x.len()], |[dx]| backend.run(Sdc::InputGrad { spec: &operands.spec, dz: &dz, w: &w, dx }));
+    let dx = accumulated(backend, [operands.x.len()], |[dx]| {
+        backend.run(Sdc::InputGrad { spec: &operands.spec, dz: &dz, w: &w, dx, slope: None })
+    });
     let lengths: [usize; 2 * BRANCHES] =
         std::array::from_fn(|k| if k < BRANCHES { operands.w[k].len() } else { operands.b[k - BRANCHES].len() });
     let weights = accumulated(backend, lengths, |grads| {
@@ -125,7 +130,7 @@ fn short_operands_are_rejected<B: Backend>(backend: &B) {
         backend.run(Sdc::Forward { spec: &spec, x, w: &[w], b: &[b], y })
     });
     check_short_operands_are_rejected(backend, [120, 72, 60], |[dz, w, dx]| {
-        backend.run(Sdc::InputGrad { spec: &spec, dz, w: &[w], dx })
+        backend.run(Sdc::InputGrad { spec: &spec, dz, w: &[w], dx, slope: None })
     });
     check_short_operands_are_rejected(backend, [72, 4, 60, 120], |operands| {
         let (weights, data) = operands.split_at_mut(2);
@@ -145,20 +150,21 @@ fn gradients_agree_with_differences() {
     check_gradients("sdc", &inputs, |tape, v| tape.sdc(v[0], &v[1..4], &v[4..7], &[1, 2, 8], Activation::Elu));
 }
 
-fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
-    let (extents, c_out, dilations) = ([1, 9, 11, 5], 4, [1, 2, 8]);
+fn every_call<B: Engine>(cuda: &B, extents: [usize; 4], c_out: usize) -> Result<Vec<f32>> {
+    let dilations = [1, 2, 8];
     let weight = shape(&[c_out, 3, 3, extents[3]]);
     let spec = SdcSpec::new(&shape(&extents), &[weight; 3], &dilations, Activation::Elu)?;
-    let (x_len, y_len) = (extents.iter().product(), spec.output()?.len());
     let mut bench = Bench::new(cuda);
-    let (x, dz) = (bench.draw(x_len)?, bench.draw(y_len)?);
+    let (x, dz) = (bench.draw_image(&extents)?, bench.draw_image(spec.output()?.dims())?);
     let w = [bench.draw(weight.len())?, bench.draw(weight.len())?, bench.draw(weight.len())?];
     let b = [bench.draw(c_out)?, bench.draw(c_out)?, bench.draw(c_out)?];
-    let (mut y, mut dx) = (cuda.alloc(y_len)?, cuda.zeros(x_len)?);
+    let (mut y, mut dx) = (cuda.alloc_activation(&spec.output()?)?, cuda.gradient_of(&x)?);
     let mut dw = [cuda.zeros(weight.len())?, cuda.zeros(weight.len())?, cuda.zeros(weight.len())?];
     let mut db = [cuda.zeros(c_out)?, cuda.zeros(c_out)?, cuda.zeros(c_out)?];
     cuda.run(Sdc::Forward { spec: &spec, x: &x, w: &w.each_ref(), b: &b.each_ref(), y: &mut y })?;
-    cuda.run(Sdc::InputGrad { spec: &spec, dz: &dz, w: &w.each_ref(), dx: &mut dx })?;
+    cuda.run(Sdc::InputGrad { spec: &spec, dz: &dz, w: &w.each_ref(), dx: &mut dx, slope: None })?;
+    let slope = Some(Slope { activation: Activation::Elu, y: &x });
+    cuda.run(Sdc::InputGrad { spec: &spec, dz: &dz, w: &w.each_ref(), dx: &mut dx, slope })?;
     cuda.run(Sdc::WeightGrad { spec: &spec, x: &x, dz: &dz, dw: &mut dw, db: &mut db })?;
     bench.keep(&[&y, &dx, &dw[0], &dw[1], &dw[2], &db[0], &db[1], &db[2]])?;
     Ok(bench.found)

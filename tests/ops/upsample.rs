@@ -1,12 +1,18 @@
 use orthoscope::Result;
+use orthoscope::backend::Slope;
 use orthoscope::ops::{Backend, Upsample, UpsampleSpec};
+use orthoscope::shape::Activation;
 
 use super::common::*;
 
 on_every_backend!(golden_numbers, agrees_with_definition, adjoint_and_oracle, short_operands_are_rejected);
 
 /// Calls that reach every kernel of the operation.
-pub const EXERCISES: &[Exercise] = &[exercise!("upsample2", Tiled, every_call), exercise!("upsample2, naive", Naive, every_call)];
+pub const EXERCISES: &[Exercise] = &[
+    exercise!("upsample2", Tiled, |cuda| every_call(cuda, [2, 7, 9, 5])),
+    exercise!("upsample2, bf16", Bf16, |cuda| every_call(cuda, [2, 7, 9, 24])),
+    exercise!("upsample2, naive", Naive, |cuda| every_call(cuda, [2, 7, 9, 5])),
+];
 
 /// A spec whose fields all have different values.
 pub fn spec_value() -> SpecValue {
@@ -23,7 +29,7 @@ fn forward<B: Backend>(backend: &B, spec: &UpsampleSpec, x: &[f64]) -> Vec<f64> 
 
 fn backward<B: Backend>(backend: &B, spec: &UpsampleSpec, dy: &[f64]) -> Vec<f64> {
     let (dy, len) = (upload(backend, dy), dy.len() / 4);
-    let [dx] = accumulated(backend, [len], |[dx]| backend.run(Upsample::InputGrad { spec, dy: &dy, dx }));
+    let [dx] = accumulated(backend, [len], |[dx]| backend.run(Upsample::InputGrad { spec, dy: &dy, dx, slope: None }));
     dx
 }
 
@@ -75,7 +81,9 @@ fn adjoint_and_oracle<B: Backend>(backend: &B) {
 fn short_operands_are_rejected<B: Backend>(backend: &B) {
     let spec = UpsampleSpec::new(&shape(&[1, 5, 6, 2])).unwrap();
     check_short_operands_are_rejected(backend, [60, 240], |[x, y]| backend.run(Upsample::Forward { spec: &spec, x, y }));
-    check_short_operands_are_rejected(backend, [240, 60], |[dy, dx]| backend.run(Upsample::InputGrad { spec: &spec, dy, dx }));
+    check_short_operands_are_rejected(backend, [240, 60], |[dy, dx]| {
+        backend.run(Upsample::InputGrad { spec: &spec, dy, dx, slope: None })
+    });
 }
 
 #[test]
@@ -88,13 +96,15 @@ fn values_and_gradients_agree_with_torch() {
     agrees_with_torch("upsample2", TORCH_TOLERANCE, |tape, v| tape.upsample2(v["x"]).unwrap());
 }
 
-fn every_call<B: Engine>(cuda: &B) -> Result<Vec<f32>> {
-    let spec = UpsampleSpec::new(&shape(&[2, 7, 9, 5]))?;
+fn every_call<B: Engine>(cuda: &B, extents: [usize; 4]) -> Result<Vec<f32>> {
+    let spec = UpsampleSpec::new(&shape(&extents))?;
     let mut bench = Bench::new(cuda);
-    let (x, dy) = (bench.draw(630)?, bench.draw(2520)?);
-    let (mut y, mut dx) = (cuda.alloc(2520)?, cuda.zeros(630)?);
+    let (x, dy) = (bench.draw_image(&extents)?, bench.draw_image(spec.output()?.dims())?);
+    let (mut y, mut dx) = (cuda.alloc_activation(&spec.output()?)?, cuda.gradient_of(&x)?);
     cuda.run(Upsample::Forward { spec: &spec, x: &x, y: &mut y })?;
-    cuda.run(Upsample::InputGrad { spec: &spec, dy: &dy, dx: &mut dx })?;
+    cuda.run(Upsample::InputGrad { spec: &spec, dy: &dy, dx: &mut dx, slope: None })?;
+    let slope = Some(Slope { activation: Activation::Elu, y: &x });
+    cuda.run(Upsample::InputGrad { spec: &spec, dy: &dy, dx: &mut dx, slope })?;
     bench.keep(&[&y, &dx])?;
     Ok(bench.found)
 }

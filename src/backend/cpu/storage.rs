@@ -12,12 +12,29 @@ use rayon::prelude::*;
 use super::Cpu;
 use crate::backend::{Storage, check_len};
 use crate::error::{Error, Result};
+use crate::shape::Shape;
 
 /// Floats in a cache line. Every buffer starts at a cache line, so that no aligned vector crosses one.
 const CACHE_LINE: usize = 16;
 
-/// Floats per task that writes zeros.
-const ZEROS_PER_TASK: usize = 1 << 17;
+/// Values of bf16 in 16 bytes. GPUs store only activations with whole chunks of channels as bf16, so the same are rounded here.
+const BF16_CHUNK: usize = 8;
+
+/// The nearest bf16 value, to even in a tie, as [`half::bf16::from_f32`] but without branches, so that loops of it are vectorised. A
+/// NaN stays a NaN.
+fn nearest_bf16(value: f32) -> f32 {
+    let bits = value.to_bits();
+    let nearest = bits.wrapping_add(0x7FFF + (bits >> 16 & 1)) & 0xFFFF_0000;
+    f32::from_bits(if value.is_nan() { bits | 0x0040_0000 } else { nearest })
+}
+
+/// Rounds values to bf16.
+fn round_to_bf16(values: &mut [f32]) {
+    values.par_chunks_mut(PER_TASK).for_each(|part| part.iter_mut().for_each(|value| *value = nearest_bf16(*value)));
+}
+
+/// Floats per task that writes zeros or rounds.
+const PER_TASK: usize = 1 << 17;
 
 /// The free list: vectors by length.
 #[derive(Default)]
@@ -71,6 +88,8 @@ pub struct Buffer {
     blank: bool,
     /// The zeros, for a read before the first addition.
     zeros: OnceLock<Vec<f32>>,
+    /// Whether the values are rounded to bf16 when an operation has written them: those of activations and of their gradients.
+    is_bf16: bool,
 }
 
 /// The target of an accumulation.
@@ -90,7 +109,7 @@ impl Buffer {
     fn write_zeros(&mut self) {
         let Sum { data, blank } = self.sum();
         if blank {
-            data.par_chunks_mut(ZEROS_PER_TASK).for_each(|part| part.fill(0.0));
+            data.par_chunks_mut(PER_TASK).for_each(|part| part.fill(0.0));
         }
     }
 
@@ -125,6 +144,32 @@ impl Drop for Buffer {
     }
 }
 
+/// bf16, as a GPU has it: activations and their gradients are rounded when they are stored, weights for products between them.
+impl Cpu {
+    /// The device for products between two images: in bf16 if both are stored as bf16, else in f32.
+    pub(crate) fn between(&self, images: [&Buffer; 2]) -> Self {
+        if images.iter().all(|image| image.is_bf16) { self.clone() } else { self.with_f32() }
+    }
+
+    /// Weights as products read them: rounded if they are in bf16. None if they are as they are.
+    pub(crate) fn rounded(&self, w: &Buffer) -> Result<Option<Buffer>> {
+        if !self.bf16 {
+            return Ok(None);
+        }
+        let mut rounded = self.alloc(w.len())?;
+        rounded.copy_from_slice(w);
+        round_to_bf16(&mut rounded);
+        Ok(Some(rounded))
+    }
+
+    /// Rounds intermediate values of a product in bf16, such as a GPU stores.
+    pub(crate) fn round(&self, values: &mut [f32]) {
+        if self.bf16 {
+            values.iter_mut().for_each(|value| *value = nearest_bf16(*value));
+        }
+    }
+}
+
 impl Storage for Cpu {
     type Elem = f32;
     type Buffer = Buffer;
@@ -143,19 +188,36 @@ impl Storage for Cpu {
     fn alloc(&self, len: usize) -> Result<Buffer> {
         let data = self.memory.take(len.saturating_add(CACHE_LINE))?;
         let start = (data.as_ptr() as usize / size_of::<f32>()).wrapping_neg() % CACHE_LINE;
-        Ok(Buffer { data, start, len, free_list: Arc::clone(&self.memory), blank: false, zeros: OnceLock::new() })
+        Ok(Buffer { data, start, len, free_list: Arc::clone(&self.memory), blank: false, zeros: OnceLock::new(), is_bf16: false })
+    }
+
+    /// In bf16 if that was asked for and there are whole chunks of channels, as on a GPU.
+    fn alloc_activation(&self, shape: &Shape) -> Result<Buffer> {
+        let is_map = shape.dims().len() == 4 && shape.channels().is_multiple_of(BF16_CHUNK);
+        let mut buffer = self.alloc(shape.len())?;
+        buffer.is_bf16 = self.bf16 && is_map;
+        Ok(buffer)
     }
 
     fn zeros(&self, len: usize) -> Result<Buffer> {
-        let mut buffer = self.zeros_to_add_to(len)?;
+        let mut buffer = self.alloc(len)?;
+        buffer.blank = true;
         buffer.write_zeros();
         Ok(buffer)
     }
 
-    fn zeros_to_add_to(&self, len: usize) -> Result<Buffer> {
-        let mut buffer = self.alloc(len)?;
+    fn gradient_of(&self, value: &Buffer) -> Result<Buffer> {
+        let mut buffer = self.alloc(value.len())?;
         buffer.blank = true;
+        buffer.is_bf16 = value.is_bf16;
         Ok(buffer)
+    }
+
+    fn settle(&self, value: &mut Buffer) -> Result<()> {
+        if value.is_bf16 && !value.blank {
+            round_to_bf16(value);
+        }
+        Ok(())
     }
 
     fn upload(&self, host: &[f32]) -> Result<Buffer> {
@@ -167,7 +229,7 @@ impl Storage for Cpu {
     fn write(&self, host: &[f32], target: &mut Buffer) -> Result<()> {
         check_len("write", "target", target.len(), host.len())?;
         target.copy_from_slice(host);
-        Ok(())
+        self.settle(target)
     }
 
     fn download(&self, buffer: &Buffer) -> Result<Vec<f32>> {
@@ -177,7 +239,7 @@ impl Storage for Cpu {
     fn copy(&self, source: &Buffer, target: &mut Buffer) -> Result<()> {
         check_len("copy", "target", target.len(), source.len())?;
         target.copy_from_slice(source);
-        Ok(())
+        self.settle(target)
     }
 
     fn len(&self, buffer: &Buffer) -> usize {
@@ -223,6 +285,37 @@ mod tests {
             let buffer = cpu.zeros(len).unwrap();
             assert_eq!(buffer.as_ptr() as usize % 64, 0);
             assert_eq!(cpu.download(&buffer).unwrap(), vec![0.0; len]);
+        }
+    }
+
+    #[test]
+    fn values_are_rounded_to_the_nearest_bf16() {
+        let patterns = (0..=u32::MAX).step_by(0x1235).map(f32::from_bits);
+        let ties = (0..0x1_0000u32).map(|high| f32::from_bits(high << 16 | 0x8000));
+        for value in patterns.chain(ties) {
+            let (found, wanted) = (nearest_bf16(value), half::bf16::from_f32(value).to_f32());
+            assert!(if value.is_nan() { found.is_nan() } else { found.to_bits() == wanted.to_bits() }, "{value:e}");
+        }
+    }
+
+    #[test]
+    fn activations_are_stored_as_bf16_if_that_was_asked_for() {
+        let shape = |extents: &[usize]| Shape::new(extents).unwrap();
+        let cpu = Cpu::new().with_bf16();
+        let stored = |cpu: &Cpu, extents: &[usize]| {
+            let mut buffer = cpu.alloc_activation(&shape(extents)).unwrap();
+            let mut gradient = cpu.gradient_of(&buffer).unwrap();
+            for buffer in [&mut buffer, &mut gradient] {
+                buffer.fill(1.0 + 1.0 / 512.0);
+                cpu.settle(buffer).unwrap();
+            }
+            assert_eq!(buffer[0], gradient[0]);
+            buffer[0]
+        };
+        assert_eq!(stored(&cpu, &[1, 2, 2, 8]), 1.0);
+        // Without whole chunks of channels, not an image, or in f32.
+        for (cpu, extents) in [(&cpu, &[1, 2, 2, 3][..]), (&cpu, &[4, 8]), (&cpu.with_f32(), &[1, 2, 2, 8])] {
+            assert_eq!(stored(cpu, extents), 1.0 + 1.0 / 512.0);
         }
     }
 

@@ -1,21 +1,13 @@
 //! Cost of a launch: evaluates the formulas in the kernel's header comment with the variables of the launch.
 //!
 //! A formula is a sum of products. A factor is a whole number, a variable or a formula in brackets; adjacent factors are
-//! multiplied. There are also `/`, `^` and `padded(c)`, the number of channels `c` rounded up to whole chunks.
+//! multiplied. There are also `/` and `^`.
 
 use std::borrow::Cow;
 
 use super::kernel::Kernel;
 use crate::backend::{Unit, Work};
 use crate::error::{Error, Result};
-
-/// Channels per chunk of 16 bytes of bf16. Scratch buffers of bf16 have whole chunks.
-pub(crate) const CHUNK: usize = 8;
-
-/// Channels rounded up to whole chunks, as in scratch buffers of bf16.
-pub(crate) fn padded(channels: usize) -> usize {
-    channels.next_multiple_of(CHUNK)
-}
 
 /// Names and values of the variables of formulas.
 pub(crate) type Variables = Vec<(Cow<'static, str>, u64)>;
@@ -94,7 +86,7 @@ impl Parser<'_> {
         fits(u32::try_from(exponent).ok().and_then(|exponent| base.checked_pow(exponent)))
     }
 
-    /// A number, a variable, a formula in brackets, or `padded(…)`.
+    /// A number, a variable, or a formula in brackets.
     fn factor(&mut self) -> Result<u64, String> {
         if self.take('(') {
             let value = self.sum()?;
@@ -105,7 +97,6 @@ impl Parser<'_> {
         self.rest = rest;
         match word {
             "" => Err(format!("lacks a factor before `{rest}`")),
-            "padded" => Ok(padded(self.factor()? as usize) as u64),
             _ if word.starts_with(|first: char| first.is_ascii_digit()) => fits(word.parse().ok()),
             _ => self.variable(word),
         }
@@ -137,9 +128,7 @@ mod tests {
             ("4 (n c_in + 2 n) + 8 n", 108),
             ("100 n side^2", 14_700),
             ("8 c_in + 4 c_in / n", 46),
-            ("2 n padded(c_in) side", 336),
             ("side^(n + 1) / side", 343),
-            ("padded(2 c_in)", 16),
         ] {
             assert_eq!(evaluate(formula, &VARIABLES), Ok(value), "{formula}");
         }

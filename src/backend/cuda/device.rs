@@ -3,7 +3,9 @@ use std::sync::Arc;
 use super::compiler::Arch;
 #[cfg(feature = "emulator")]
 use super::driver::emulator::{Emulator, Observer, Settings};
+use super::driver::planner::Planner;
 use super::driver::{self, Driver};
+use super::kernel::Kernel;
 use super::kernels::KERNELS;
 use super::memory::Memory;
 use super::watch::LaunchLog;
@@ -66,6 +68,12 @@ impl Cuda {
         Self::emulated(Settings { seed, observer: Some(observer.clone()), ..Settings::default() })
     }
 
+    /// A device of this architecture that computes nothing, and the list of what was submitted to it.
+    pub fn planner(arch: &'static Arch) -> (Self, Arc<Planner>) {
+        let planner = Arc::new(Planner::new(arch));
+        (Self::with_driver(Arc::clone(&planner) as Arc<dyn Driver>), planner)
+    }
+
     /// The same device with other kernels.
     #[must_use]
     pub fn with_mode(&self, mode: Mode) -> Self {
@@ -80,6 +88,11 @@ impl Cuda {
     /// The architecture that its kernels are compiled for; None on the emulator.
     pub fn arch(&self) -> Option<&'static Arch> {
         self.driver.arch()
+    }
+
+    /// Whether the device has enough shared memory for a block of `kernel`. The emulator has as much as an H100.
+    pub(crate) fn can_launch(&self, kernel: &Kernel) -> bool {
+        self.arch().is_none_or(|arch| kernel.dynamic_shared <= arch.shared_per_block)
     }
 
     /// Peak bytes allocated on the device so far.

@@ -44,12 +44,13 @@ impl Cuda {
         let splits = splits(x as usize * y as usize, depth);
         let mut partial = self.alloc(splits as usize * rows * columns)?;
         stage([x, y, splits], &mut partial)?;
+        self.add_splits(&partial, [splits, sum.len() as u32], 0, sum)
+    }
+
+    /// `sum += Σ_s partial[s, start..]`, `partial` being `[splits, pitch]`.
+    pub(crate) fn add_splits(&self, partial: &Buffer, [splits, pitch]: [u32; 2], start: u32, sum: &mut Buffer) -> Result<()> {
         let len = sum.len();
-        self.launch_over(&kernel::SUM_SPLITS, len)
-            .input(&partial)
-            .output(sum)
-            .number("splits", splits)
-            .number("len", len as u32)
-            .run()
+        let launch = self.launch_over(&kernel::SUM_SPLITS, len).input(partial).sum(sum).number("splits", splits);
+        launch.number("len", len as u32).value(pitch).value(start).run()
     }
 }

@@ -28,11 +28,18 @@ pub struct File {
     pub name: &'static str,
     /// Its text.
     pub text: &'static str,
+    /// The only architecture that it compiles for; None if it compiles for all.
+    pub only: Option<&'static str>,
 }
 
 impl File {
     /// Its name without the extension.
     pub fn stem(&self) -> &'static str {
         self.name.trim_end_matches(".cu")
+    }
+
+    /// Whether it compiles for the architecture of this name.
+    pub fn runs_on(&self, arch: &str) -> bool {
+        self.only.is_none_or(|only| only == arch)
     }
 }

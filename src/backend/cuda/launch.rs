@@ -9,8 +9,11 @@ use super::cost::Variables;
 use super::device::Cuda;
 use super::driver::{Address, Launch};
 use super::kernel::Kernel;
-use super::storage::Buffer;
-use crate::error::Result;
+use super::operands::Operands;
+use super::storage::{Buffer, Format};
+use crate::backend::Slope;
+use crate::error::{Error, Result};
+use crate::shape::Activation;
 
 /// Maximum size in bytes of the arguments of a launch, including padding.
 const ARGUMENT_BYTES: usize = 768;
@@ -57,21 +60,43 @@ impl Arguments {
 }
 
 /// Builder of a launch: first the grid, then the arguments in the kernel's order.
+///
+/// Most kernels read and write f32, some bf16. An operand that is stored in the other format is converted: inputs before the launch,
+/// outputs after it. So every kernel works with every buffer, and a kernel for the format in which its operands are stored saves the
+/// conversions.
 pub(crate) struct Builder<'a> {
     cuda: &'a Cuda,
     kernel: &'static Kernel,
     grid: [u32; 3],
     block: [u32; 3],
     arguments: Arguments,
+    operands: Operands,
     /// Variables of the cost formulas; only while launches are recorded.
     variables: Option<Variables>,
+    /// Inputs in the kernel's format, which live until the launch is submitted.
+    converted: Vec<Buffer>,
+    /// Conversions to be done after the launch: source and target.
+    after: Vec<[Buffer; 2]>,
+    /// The first error of a conversion.
+    failed: Option<Error>,
 }
 
 impl Cuda {
     /// A launch of `kernel` on `grid`, with its default block of `kernel.threads` threads along x.
     pub(crate) fn launch(&self, kernel: &'static Kernel, grid: [u32; 3]) -> Builder<'_> {
         let arguments = Arguments { bytes: AlignedBytes([0; ARGUMENT_BYTES]), ranges: [(0, 0); ARGUMENTS], count: 0, end: 0 };
-        Builder { cuda: self, kernel, grid, block: [kernel.threads, 1, 1], arguments, variables: self.launches.variables() }
+        Builder {
+            cuda: self,
+            kernel,
+            grid,
+            block: [kernel.threads, 1, 1],
+            arguments,
+            operands: Operands::new(),
+            variables: self.launches.variables(),
+            converted: Vec::new(),
+            after: Vec::new(),
+            failed: None,
+        }
     }
 
     /// A launch with one thread for each of `len` elements.
@@ -92,37 +117,231 @@ fn branch_addresses<const N: usize>(addresses: impl Iterator<Item = Address>) ->
     slots
 }
 
+/// Operands. A method takes buffers of either format and gives the kernel the one in its name, f32 if there is none.
 impl Builder<'_> {
     /// A buffer that the kernel reads.
-    pub(crate) fn input(mut self, buffer: &Buffer) -> Self {
-        self.arguments.push(&buffer.address());
-        self
+    pub(crate) fn input(self, buffer: &Buffer) -> Self {
+        self.read(buffer, Format::F32)
+    }
+
+    /// A buffer that the kernel reads as bf16.
+    pub(crate) fn bf16_input(self, buffer: &Buffer) -> Self {
+        self.read(buffer, Format::Bf16)
     }
 
     /// An optional bias that the kernel reads; None is a null pointer. In formulas `bias` is the number of its elements.
     pub(crate) fn bias(mut self, buffer: Option<&Buffer>) -> Self {
-        self.arguments.push(&buffer.map_or(0, Buffer::address));
+        let address = buffer.map_or(0, |buffer| self.readable(buffer, Format::F32));
+        self.arguments.push(&address);
         self.with("bias", buffer.map_or(0, Buffer::len))
     }
 
-    /// A buffer that the kernel writes.
-    pub(crate) fn output(mut self, buffer: &mut Buffer) -> Self {
-        self.arguments.push(&buffer.address());
+    /// A buffer that the kernel overwrites completely.
+    pub(crate) fn output(self, buffer: &mut Buffer) -> Self {
+        self.overwritten(buffer, Format::F32)
+    }
+
+    /// An output that may be absent; None is a null pointer. In formulas `name` is the number of its elements.
+    pub(crate) fn output_if(self, buffer: Option<&mut Buffer>, name: &'static str) -> Self {
+        let len = buffer.as_ref().map_or(0, |buffer| buffer.len());
+        let launch = match buffer {
+            Some(buffer) => self.output(buffer),
+            None => self.value(0u64),
+        };
+        launch.with(name, len)
+    }
+
+    /// As [`Builder::output_if`] in bf16.
+    pub(crate) fn bf16_output_if(self, buffer: Option<&mut Buffer>, name: &'static str) -> Self {
+        let len = buffer.as_ref().map_or(0, |buffer| buffer.len());
+        let launch = match buffer {
+            Some(buffer) => self.bf16_output(buffer),
+            None => self.value(0u64),
+        };
+        launch.with(name, len)
+    }
+
+    /// A buffer that the kernel overwrites completely with bf16.
+    pub(crate) fn bf16_output(self, buffer: &mut Buffer) -> Self {
+        self.overwritten(buffer, Format::Bf16)
+    }
+
+    /// A buffer that the kernel reads and writes, or of which it writes only a part.
+    pub(crate) fn update(mut self, buffer: &mut Buffer) -> Self {
+        self.attempt(|cuda| cuda.write_zeros(buffer));
+        let address = self.writable(buffer, Format::F32, true);
+        self.arguments.push(&address);
         self
+    }
+
+    /// As [`Builder::update`] in bf16.
+    pub(crate) fn bf16_update(mut self, buffer: &mut Buffer) -> Self {
+        self.attempt(|cuda| cuda.write_zeros(buffer));
+        let address = self.writable(buffer, Format::Bf16, true);
+        self.arguments.push(&address);
+        self
+    }
+
+    /// The slope that multiplies a sum in bf16. These are two arguments: the output of the activation, null if there is no slope,
+    /// and the activation. In formulas `sloped` is 1 if the output must be read for it, else 0.
+    pub(crate) fn slope(self, slope: Option<Slope<'_, Buffer>>, sloped: &'static str) -> Self {
+        let activation = slope.map_or(Activation::Identity, |slope| slope.activation);
+        let launch = match slope {
+            Some(slope) => self.bf16_input(slope.y),
+            None => self.value(0u64),
+        };
+        launch.value(activation as u32).with(sloped, usize::from(slope.is_some()))
+    }
+
+    /// A buffer that the kernel adds to. These are two arguments: its address, and whether it is blank, so that the kernel
+    /// assigns. In formulas `adds` is 1, or 0 if it assigns.
+    pub(crate) fn sum(self, buffer: &mut Buffer) -> Self {
+        self.added_to(buffer, Format::F32, "adds")
+    }
+
+    /// As [`Builder::sum`], with its own name for the variable.
+    pub(crate) fn named_sum(self, buffer: &mut Buffer, adds: &'static str) -> Self {
+        self.added_to(buffer, Format::F32, adds)
+    }
+
+    /// As [`Builder::sum`] in bf16, with its own name for the variable.
+    pub(crate) fn bf16_sum(self, buffer: &mut Buffer, adds: &'static str) -> Self {
+        self.added_to(buffer, Format::Bf16, adds)
     }
 
     /// Up to `N` buffers that the kernel reads, as one argument.
-    pub(crate) fn inputs<const N: usize>(mut self, buffers: &[&Buffer]) -> Self {
-        self.arguments.push(&branch_addresses::<N>(buffers.iter().map(|buffer| buffer.address())));
+    pub(crate) fn inputs<const N: usize>(self, buffers: &[&Buffer]) -> Self {
+        self.read_all::<N>(buffers, Format::F32)
+    }
+
+    /// Up to `N` buffers that the kernel reads as bf16, as one argument.
+    pub(crate) fn bf16_inputs<const N: usize>(self, buffers: &[&Buffer]) -> Self {
+        self.read_all::<N>(buffers, Format::Bf16)
+    }
+
+    /// Up to `N` buffers that the kernel reads and writes, as one argument.
+    pub(crate) fn updates<const N: usize>(mut self, buffers: &mut [Buffer]) -> Self {
+        for buffer in buffers.iter() {
+            self.attempt(|cuda| cuda.write_zeros(buffer));
+        }
+        let addresses: Vec<Address> = buffers.iter().map(|buffer| self.writable(buffer, Format::F32, true)).collect();
+        self.arguments.push(&branch_addresses::<N>(addresses.into_iter()));
         self
     }
 
-    /// Up to `N` buffers that the kernel writes, as one argument.
-    pub(crate) fn outputs<const N: usize>(mut self, buffers: &mut [Buffer]) -> Self {
-        self.arguments.push(&branch_addresses::<N>(buffers.iter().map(Buffer::address)));
+    /// Up to `N` buffers that the kernel adds to, as two arguments; see [`Builder::sum`]. If only some of them are blank, their
+    /// zeros are written first.
+    pub(crate) fn sums<const N: usize>(mut self, buffers: &mut [Buffer]) -> Self {
+        let all_blank = buffers.iter().all(Buffer::is_blank);
+        for buffer in buffers.iter() {
+            match all_blank {
+                true => buffer.overwrite(),
+                false => self.attempt(|cuda| cuda.write_zeros(buffer)).unwrap_or_default(),
+            }
+        }
+        let addresses: Vec<Address> = buffers.iter_mut().map(|buffer| self.writable(buffer, Format::F32, !all_blank)).collect();
+        self.arguments.push(&branch_addresses::<N>(addresses.into_iter()));
+        self.value(u32::from(all_blank)).with("adds", usize::from(!all_blank))
+    }
+
+    /// A buffer that the kernel reads in the format in which it is stored.
+    pub(crate) fn stored(mut self, buffer: &Buffer) -> Self {
+        self.attempt(|cuda| cuda.write_zeros(buffer));
+        let address = self.note(buffer, false);
+        self.arguments.push(&address);
         self
     }
 
+    /// A buffer that the kernel overwrites in the format in which it is stored.
+    pub(crate) fn stored_output(mut self, buffer: &mut Buffer) -> Self {
+        let address = self.note(buffer, true);
+        self.arguments.push(&address);
+        self
+    }
+}
+
+/// Conversions of operands.
+impl Builder<'_> {
+    fn read(mut self, buffer: &Buffer, format: Format) -> Self {
+        let address = self.readable(buffer, format);
+        self.arguments.push(&address);
+        self
+    }
+
+    fn read_all<const N: usize>(mut self, buffers: &[&Buffer], format: Format) -> Self {
+        let addresses: Vec<Address> = buffers.iter().map(|buffer| self.readable(buffer, format)).collect();
+        self.arguments.push(&branch_addresses::<N>(addresses.into_iter()));
+        self
+    }
+
+    fn overwritten(mut self, buffer: &mut Buffer, format: Format) -> Self {
+        buffer.overwrite();
+        let address = self.writable(buffer, format, false);
+        self.arguments.push(&address);
+        self
+    }
+
+    fn added_to(mut self, buffer: &mut Buffer, format: Format, adds: &'static str) -> Self {
+        let blank = buffer.is_blank();
+        buffer.overwrite();
+        let address = self.writable(buffer, format, !blank);
+        self.arguments.push(&address);
+        self.value(u32::from(blank)).with(adds, usize::from(!blank))
+    }
+
+    /// The address of the values in a format.
+    fn readable(&mut self, buffer: &Buffer, format: Format) -> Address {
+        self.attempt(|cuda| cuda.write_zeros(buffer));
+        if buffer.format() == format {
+            return self.note(buffer, false);
+        }
+        if let Some(rounded) = buffer.rounded() {
+            return self.note(rounded, false);
+        }
+        let Some(converted) = self.attempt(|cuda| cuda.converted(buffer, format)) else { return 0 };
+        let address = self.note(&converted, false);
+        self.converted.push(converted);
+        address
+    }
+
+    /// The address of memory in a format for the values of `buffer`, which are in it already if `keep`.
+    fn writable(&mut self, buffer: &Buffer, format: Format, keep: bool) -> Address {
+        if buffer.format() == format {
+            if let Some(rounded) = buffer.rounded() {
+                self.after.push([buffer.alias(), rounded.alias()]);
+            }
+            return self.note(buffer, true);
+        }
+        let memory = self.attempt(|cuda| match keep {
+            true => cuda.converted(buffer, format),
+            false => cuda.alloc_as(format, buffer.len()),
+        });
+        let Some(memory) = memory else { return 0 };
+        let address = self.note(&memory, true);
+        self.after.push([memory, buffer.alias()]);
+        address
+    }
+
+    /// Notes what the launch reads or writes. Returns its address.
+    fn note(&mut self, buffer: &Buffer, written: bool) -> Address {
+        self.operands.push(buffer.address(), buffer.bytes(), written);
+        buffer.address()
+    }
+
+    /// The result of `work`; None after an error, which the launch then reports.
+    fn attempt<T>(&mut self, work: impl FnOnce(&Cuda) -> Result<T>) -> Option<T> {
+        match work(self.cuda) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.failed.get_or_insert(error);
+                None
+            }
+        }
+    }
+}
+
+/// Values, and the launch.
+impl Builder<'_> {
     /// A number, or a spec whose whole-number fields are variables of the formulas.
     pub(crate) fn value(mut self, value: impl ByValue) -> Self {
         self.arguments.push(&value);
@@ -146,13 +365,49 @@ impl Builder<'_> {
     }
 
     /// Launches the kernel.
+    ///
+    /// # Errors
+    /// A buffer that it writes is also another of its operands, or the device failed.
     pub(crate) fn run(self) -> Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        if let Some((first, second)) = self.operands.conflict() {
+            let name = self.kernel.name;
+            let reason = format!("kernel `{name}`: its buffers {first} and {second} share memory, and it writes to it");
+            return Err(Error::Device { device: self.cuda.driver.name(), reason });
+        }
         let arguments = &self.arguments;
         let mut slices: [&[u8]; ARGUMENTS] = [&[]; ARGUMENTS];
         for (slice, &(start, length)) in slices.iter_mut().zip(&arguments.ranges[..arguments.count]) {
             *slice = &arguments.bytes.0[start..start + length];
         }
         let launch = Launch { kernel: self.kernel, grid: self.grid, block: self.block, arguments: &slices[..arguments.count] };
-        self.cuda.send(&launch, self.variables.as_ref())
+        self.cuda.send(&launch, self.variables.as_ref())?;
+        self.after.into_iter().try_for_each(|[source, mut target]| self.cuda.convert(&source, &mut target))
+    }
+}
+
+#[cfg(all(test, feature = "emulator"))]
+mod tests {
+    use super::*;
+    use crate::backend::Storage;
+    use crate::backend::cuda::kernels::pointwise as kernel;
+
+    /// Two buffers with the same memory: what a mistake in a plan of memory would give.
+    #[test]
+    fn a_kernel_must_not_write_to_another_of_its_operands() {
+        let cuda = Cuda::emulator(1);
+        let (mut x, z) = (cuda.upload(&[1.0; 3]).unwrap(), cuda.upload(&[2.0; 3]).unwrap());
+        let (alias, mut y) = (x.alias(), z.alias());
+        let launch = |a: &Buffer, b: &Buffer, y: &mut Buffer| {
+            cuda.launch_over(&kernel::MUL, 3).input(a).input(b).output(y).number("len", 3).run()
+        };
+        let refused = launch(&z, &alias, &mut x).unwrap_err().to_string();
+        assert_eq!(refused, "emulator: kernel `mul`: its buffers 1 and 2 share memory, and it writes to it");
+        assert_eq!(cuda.download(&x).unwrap(), [1.0; 3]);
+        // Two inputs may be one buffer.
+        launch(&x, &alias, &mut y).unwrap();
+        assert_eq!(cuda.download(&y).unwrap(), [1.0; 3]);
     }
 }

@@ -50,16 +50,16 @@ pub(crate) fn column_sums_of(cuda: &Cuda, dy: &Buffer, rows: usize, stride: usiz
         return Err(Error::shape(OP, format!("{c} columns from {start} do not fit into rows of {stride}")));
     }
     if cuda.mode == Mode::Naive {
-        let launch = cuda.launch_over(&kernel::COLUMN_SUMS_NAIVE, c).input(dy).output(db).number("rows", rows as u32);
+        let launch = cuda.launch_over(&kernel::COLUMN_SUMS_NAIVE, c).input(dy).update(db).number("rows", rows as u32);
         return launch.value(stride as u32).value(start as u32).number("columns", c as u32).run();
     }
     let Split { lanes, tiles, rows_of_part, parts } = Split::new(rows, c);
     let mut partials = cuda.alloc(parts as usize * c * DOUBLE)?;
-    let launch =
-        cuda.launch(&kernel::COLUMN_PARTIALS, [tiles, parts, 1]).input(dy).output(&mut partials).number("rows", rows as u32);
+    let kernel = if dy.is_bf16() { &kernel::COLUMN_PARTIALS_BF16 } else { &kernel::COLUMN_PARTIALS };
+    let launch = cuda.launch(kernel, [tiles, parts, 1]).stored(dy).output(&mut partials).number("rows", rows as u32);
     let launch = launch.value(stride as u32).value(start as u32).number("columns", c as u32);
     launch.value(lanes).value(rows_of_part).run()?;
-    let launch = cuda.launch(&kernel::COLUMN_TOTALS, [tiles, 1, 1]).input(&partials).output(db);
+    let launch = cuda.launch(&kernel::COLUMN_TOTALS, [tiles, 1, 1]).input(&partials).sum(db);
     launch.number("parts", parts).number("columns", c as u32).value(lanes).run()
 }
 

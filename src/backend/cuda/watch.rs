@@ -68,7 +68,7 @@ mod tests {
     use crate::backend::cuda::kernels::pointwise as kernel;
 
     fn axpy(cuda: &Cuda, x: &Buffer, y: &mut Buffer) -> Result<()> {
-        cuda.launch_over(&kernel::AXPY, 3).input(x).output(y).value(2.0f32).number("len", 3).run()
+        cuda.launch_over(&kernel::AXPY, 3).input(x).sum(y).value(2.0f32).number("len", 3).run()
     }
 
     #[test]

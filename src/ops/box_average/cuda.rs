@@ -22,7 +22,7 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: BoxAverage<'_, Buffer>) -> Result<(
         }
         BoxAverage::InputGrad { spec, dy, dx } => {
             let (values, len) = (averaged(cuda, spec, Direction::Adjoint, dy)?, dx.len());
-            cuda.launch_over(&kernel::BOX_END_GRAD, len).input(&values).output(dx).number("len", len as u32).run()
+            cuda.launch_over(&kernel::BOX_END_GRAD, len).input(&values).update(dx).number("len", len as u32).run()
         }
     }
 }
@@ -42,7 +42,7 @@ fn average_naively(cuda: &Cuda, spec: &BoxAverageSpec, kernel: &'static Kernel, 
     cuda.copy(x, y)?;
     for _ in 0..spec.repeats {
         let mut next = cuda.zeros(x.len())?;
-        cuda.launch_over(kernel, x.len()).input(y).output(&mut next).value(*spec).run()?;
+        cuda.launch_over(kernel, x.len()).input(y).update(&mut next).value(*spec).run()?;
         cuda.copy(&next, y)?;
     }
     Ok(())
@@ -55,7 +55,7 @@ fn averaged(cuda: &Cuda, spec: &BoxAverageSpec, direction: Direction, x: &Buffer
     let [mut values, mut other] = [cuda.alloc(len * DOUBLE)?, cuda.alloc(len * DOUBLE)?];
     cuda.launch_over(&kernel::BOX_BEGIN, len).input(x).output(&mut values).number("len", len as u32).run()?;
     for _ in 0..spec.repeats {
-        let launch = cuda.launch_over(&kernel::BOX_ROWS, rows * WARP).output(&mut values).output(&mut other);
+        let launch = cuda.launch_over(&kernel::BOX_ROWS, rows * WARP).update(&mut values).output(&mut other);
         launch.value(direction).value(*spec).run()?;
         let launch = cuda.launch_over(&kernel::BOX_COLUMNS, columns).input(&values).output(&mut other);
         launch.value(direction).value(*spec).run()?;

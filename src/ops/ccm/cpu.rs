@@ -17,10 +17,11 @@ use crate::backend::cpu::simd::{ROWS, Right, Simd, Vector};
 use crate::backend::cpu::strips::{Part, multiply_dense};
 use crate::backend::cpu::{Buffer, Cpu};
 use crate::error::Result;
-use crate::ops::pointwise::cpu::AddProduct;
+use crate::ops::pointwise::cpu::{AddProduct, finish};
 use crate::shape::Activation;
 
 pub(in crate::ops) fn run(cpu: &Cpu, call: Ccm<'_, Buffer>) -> Result<()> {
+    let cpu = &of_call(cpu, &call);
     match call {
         Ccm::Combination { beta, s, u, y } => {
             each_in_parallel(cpu.simd, AnyCombination, y, [beta, s, u]);
@@ -46,14 +47,27 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Ccm<'_, Buffer>) -> Result<()> {
                 }),
             }
         }
-        Ccm::Grad { spec, s, u, weights, saved: [h, beta], dy, ds, du, weight_grads } => {
-            grad(cpu, spec.c as usize, [s, u, h, beta, dy], &weights, [ds, du], weight_grads)
+        Ccm::Grad { spec, s, u, weights, saved: [h, beta], dy, ds, du, slopes, weight_grads } => {
+            grad(cpu, spec.c as usize, [s, u, h, beta, dy], &weights, [&mut *ds, &mut *du], weight_grads)?;
+            slopes.into_iter().zip([ds, du]).for_each(|(slope, grad)| finish(cpu, slope, grad));
+            Ok(())
         }
     }
 }
 
+/// The device in the precision of a call.
+fn of_call(cpu: &Cpu, call: &Ccm<'_, Buffer>) -> Cpu {
+    cpu.between(match call {
+        Ccm::Forward { s, y, .. } => [s, y],
+        Ccm::Grad { s, ds, .. } => [s, ds],
+        Ccm::Combination { s, y, .. } => [s, y],
+        Ccm::CombinationGrad { s, ds, .. } => [s, ds],
+    })
+}
+
 /// See [`crate::ops::Backend::matrix_flops`].
 pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Ccm<'_, Buffer>) -> u64 {
+    let cpu = &of_call(cpu, call);
     let (spec, passes) = match call {
         Ccm::Forward { spec, .. } => (spec, 1),
         Ccm::Grad { spec, .. } => (spec, 2),
@@ -221,11 +235,14 @@ struct Forward<'a> {
 
 impl<'a> Forward<'a> {
     fn new(cpu: &Cpu, c: usize, weights: &CcmWeights<&'a Buffer>) -> Result<Self> {
-        let mix = |part| pack_as(cpu, (c, c), (cpu.precision(c), c), mix_part(weights.w_mix, c, part));
+        let rounded = [cpu.rounded(weights.w_mix)?, cpu.rounded(weights.w_gate)?];
+        let [w_mix, w_gate] = [weights.w_mix, weights.w_gate];
+        let (w_mix, w_gate) = (rounded[0].as_ref().unwrap_or(w_mix), rounded[1].as_ref().unwrap_or(w_gate));
+        let mix = |part| pack_as(cpu, (c, c), (cpu.precision(c), c), mix_part(w_mix, c, part));
         Ok(Self {
             c,
             mix: [mix(0)?, mix(1)?, mix(2)?],
-            gate: pack_forward(cpu, c, c, weights.w_gate, (cpu.precision(c), c))?,
+            gate: pack_forward(cpu, c, c, w_gate, (cpu.precision(c), c))?,
             to_h: Finish::Assign { bias: Some(weights.b_mix), activation: Activation::Elu },
             to_beta: Finish::Assign { bias: Some(weights.b_gate), activation: Activation::Sigmoid },
         })
@@ -236,9 +253,12 @@ impl<'a> Forward<'a> {
         let (all, [s_mix, u_mix, square_mix]) = (ChannelRange::all(self.c), &self.mix);
         let mut squares = cpu.alloc(s.len())?;
         square(cpu.simd, s, u, &mut squares);
+        cpu.round(&mut squares);
         let part = |data, weights| Part { data, channels: all, weights };
         multiply_dense(cpu, [part(s, s_mix), part(u, u_mix), part(&squares, square_mix)], self.to_h, (&mut *h, all))?;
+        cpu.round(h);
         multiply_dense(cpu, [part(h, &self.gate)], self.to_beta, (&mut *beta, all))?;
+        cpu.round(beta);
         each(cpu.simd, Combination, y, [beta, s, u]);
         Ok(())
     }
@@ -282,8 +302,9 @@ impl Scratch {
 
 impl Backward {
     fn new(cpu: &Cpu, c: usize, weights: &CcmWeights<&Buffer>) -> Result<Self> {
-        let gate = pack_backward(cpu, c, c, weights.w_gate)?;
-        Ok(Self { simd: cpu.simd, c, gate, mix: backward_mix(cpu, c, weights.w_mix)? })
+        let rounded = [cpu.rounded(weights.w_mix)?, cpu.rounded(weights.w_gate)?];
+        let gate = pack_backward(cpu, c, c, rounded[1].as_ref().unwrap_or(weights.w_gate))?;
+        Ok(Self { simd: cpu.simd, c, gate, mix: backward_mix(cpu, c, rounded[0].as_ref().unwrap_or(weights.w_mix))? })
     }
 
     /// One chunk: adds to ds, du and the partial weight gradients `[mix, gate]`; returns the bias gradients likewise.
@@ -306,6 +327,7 @@ impl Backward {
             accumulate(self.simd, d_mix, all, &mut mix_bias);
             accumulate(self.simd, d_gate, all, &mut gate_bias);
             square(self.simd, s, u, &mut scratch.square[..end - start]);
+            cpu.round(&mut scratch.square[..end - start]);
             let parts = mix.chunks_exact_mut(c * padded(c));
             parts.zip([s, u, &scratch.square]).try_for_each(|(sums, x)| self.weight_sums(cpu, x, d_mix, sums))?;
             self.weight_sums(cpu, h, d_gate, gate)?;
@@ -321,9 +343,11 @@ impl Backward {
         let Scratch { parts, mix, gate, .. } = scratch;
         let (mix, gate) = (&mut mix[..len], &mut gate[..len]);
         each(self.simd, GateGrad, gate, [dy, s, u, beta]);
+        cpu.round(gate);
         let plain = Finish::Assign { bias: None, activation: Activation::Identity };
         multiply_dense(cpu, [Part { data: gate, channels: all, weights: &self.gate }], plain, (&mut *mix, all))?;
         each(self.simd, Times(slope::Elu), mix, [h]);
+        cpu.round(mix);
         self.mix.iter().zip(parts).try_for_each(|(weights, target)| {
             multiply_dense(cpu, [Part { data: mix, channels: all, weights }], plain, (&mut target[..len], all))
         })

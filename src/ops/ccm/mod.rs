@@ -3,6 +3,7 @@
 
 pub(super) mod cpu;
 pub(super) mod cuda;
+mod cuda_bf16;
 pub(super) mod reference;
 mod tape;
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 use super::contract::{Contract, Length};
 use crate::backend::Phase;
+use crate::backend::Slope;
 use crate::error::{Error, Result};
 use crate::shape::{Shape, extent};
 use crate::tape::Var;
@@ -109,7 +111,8 @@ pub enum Ccm<'a, T> {
     CombinationGrad { beta: &'a T, s: &'a T, u: &'a T, dy: &'a T, d_beta: &'a mut T, ds: &'a mut T, du: &'a mut T },
     /// The whole module in one call: `y =`, and, if a backward pass will follow, `h =`, `β =` in `saved = [h, β]`.
     Forward { spec: &'a CcmSpec, s: &'a T, u: &'a T, weights: CcmWeights<&'a T>, saved: Option<[&'a mut T; 2]>, y: &'a mut T },
-    /// The backward pass: ds, du and the weight gradients, all `+=`; `saved = [h, β]` from the forward pass.
+    /// The backward pass: ds, du and the weight gradients, all `+=`; `saved = [h, β]` from the forward pass. Then ds and du are
+    /// multiplied by their `slopes`, if these are the last contributions to the gradients of activations.
     Grad {
         spec: &'a CcmSpec,
         s: &'a T,
@@ -119,6 +122,7 @@ pub enum Ccm<'a, T> {
         dy: &'a T,
         ds: &'a mut T,
         du: &'a mut T,
+        slopes: [Option<Slope<'a, T>>; 2],
         weight_grads: CcmWeights<&'a mut T>,
     },
 }
@@ -151,13 +155,14 @@ impl<T> Ccm<'_, T> {
                 contract.write("y", y, rows)
             }
             // The biases' values do not matter here.
-            Self::Grad { spec, s, u, weights, saved: [h, beta], dy, ds, du, weight_grads } => {
+            Self::Grad { spec, s, u, weights, saved: [h, beta], dy, ds, du, slopes, weight_grads } => {
                 let [rows, mix, gate, c] = spec.lengths();
                 let contract = Contract::<T>::new("ccm").phase(Phase::InputGradient).flops(2 * spec.flops());
                 let contract = contract.read("s", s, rows).read("u", u, rows);
                 let contract = contract.read("w_mix", weights.w_mix, mix).read("w_gate", weights.w_gate, gate);
                 let contract = contract.read("h", h, rows).read("beta", beta, rows).read("dy", dy, rows);
                 let contract = contract.update("ds", ds, rows).update("du", du, rows);
+                let contract = slopes.iter().fold(contract, |contract, &slope| contract.through(slope, rows));
                 let contract = contract.update("dw_mix", weight_grads.w_mix, mix).update("db_mix", weight_grads.b_mix, c);
                 contract.update("dw_gate", weight_grads.w_gate, gate).update("db_gate", weight_grads.b_gate, c)
             }

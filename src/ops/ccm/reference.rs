@@ -4,7 +4,7 @@
 use super::{Ccm, CcmSpec, CcmWeights};
 use crate::backend::Real;
 use crate::ops::linear::{self, Linear, LinearSpec};
-use crate::ops::pointwise::reference::slope;
+use crate::ops::pointwise::reference::{finish, slope};
 use crate::shape::Activation;
 
 pub(in crate::ops) fn run<T: Real>(call: Ccm<'_, Vec<T>>) {
@@ -16,8 +16,9 @@ pub(in crate::ops) fn run<T: Real>(call: Ccm<'_, Vec<T>>) {
             let [mut h, mut beta] = [(); 2].map(|()| vec![T::zero(); y.len()]);
             forward(spec, [s, u], &weights, [&mut h, &mut beta], y);
         }
-        Ccm::Grad { spec, s, u, weights, saved, dy, ds, du, weight_grads } => {
-            grad(spec, [s, u], &weights, saved, dy, [ds, du], weight_grads);
+        Ccm::Grad { spec, s, u, weights, saved, dy, ds, du, slopes, weight_grads } => {
+            grad(spec, [s, u], &weights, saved, dy, [&mut *ds, &mut *du], weight_grads);
+            slopes.into_iter().zip([ds, du]).for_each(|(slope, grad)| finish(slope, grad));
         }
     }
 }

@@ -19,7 +19,7 @@ impl<B: Backend> Tape<B> {
                 return Err(Error::shape("ccm", format!("biases must be [{}], got {bias} (s {shape})", shape.channels())));
             }
         }
-        let mut y = self.backend().alloc(shape.len())?;
+        let mut y = self.backend().alloc_activation(&shape)?;
         let call = |saved, y| Ccm::Forward {
             spec: &spec,
             s: self.buffer(s),
@@ -30,13 +30,14 @@ impl<B: Backend> Tape<B> {
         };
         let needs_gradient = [s, u].into_iter().chain(weights.all()).any(|input| self.needs_gradient(input));
         let saved = if needs_gradient {
-            let [mut h, mut beta] = [self.backend().alloc(shape.len())?, self.backend().alloc(shape.len())?];
+            let [mut h, mut beta] = [self.backend().alloc_activation(&shape)?, self.backend().alloc_activation(&shape)?];
             self.backend().run(call(Some([&mut h, &mut beta]), &mut y))?;
             Some([h, beta])
         } else {
             self.backend().run(call(None, &mut y))?;
             None
         };
+        self.backend().settle(&mut y)?;
         let operation = Arc::new(CcmNode { spec, s, u, weights, saved });
         Ok(self.push(Tensor::from_buffer(shape, y), Some(operation), needs_gradient))
     }
@@ -100,7 +101,7 @@ impl<B: Backend> Operation<B> for CcmNode<B::Buffer> {
         // Without it no gradient flows through this node.
         let Some([h, beta]) = &self.saved else { return Ok(()) };
         let weights = buffers(sweep.tape, &self.weights);
-        sweep.accumulate_all(&Operation::<B>::inputs(self), |grads| {
+        sweep.accumulate_all_through(&Operation::<B>::inputs(self), 2, |grads, slopes| {
             let [ds, du, w_mix, b_mix, w_gate, b_gate] = grads else { return Ok(()) };
             let weight_grads = CcmWeights { w_mix, b_mix, w_gate, b_gate };
             backend.run(Ccm::Grad {
@@ -112,6 +113,7 @@ impl<B: Backend> Operation<B> for CcmNode<B::Buffer> {
                 dy,
                 ds,
                 du,
+                slopes: [slopes[0], slopes[1]],
                 weight_grads,
             })
         })

@@ -27,5 +27,5 @@ fn move_channels(
     let (rows, count) = (spec.rows as usize, spec.count as usize);
     let launch =
         if cuda.is_naive() { cuda.launch_over(naive, rows * count) } else { cuda.launch_over(kernel, rows * count.div_ceil(4)) };
-    launch.input(source).output(target).value(*spec).run()
+    launch.input(source).update(target).value(*spec).run()
 }

@@ -13,10 +13,15 @@ use crate::backend::cpu::storage::Sum;
 use crate::backend::cpu::{Buffer, Cpu};
 use crate::backend::{Phase, Storage};
 use crate::error::Result;
+use crate::ops::pointwise::cpu::finish;
+use crate::ops::pool::{self, MaxPool};
 
 pub(in crate::ops) fn run(cpu: &Cpu, call: Conv2d<'_, Buffer>) -> Result<()> {
+    let cpu = &of_call(cpu, &call);
     match call {
         Conv2d::Forward { spec, x, w, b, y } => {
+            let rounded = cpu.rounded(w)?;
+            let w = rounded.as_ref().unwrap_or(w);
             let shape = correlation(spec, ChannelRange::all(spec.c_out as usize));
             let finish = Finish::Assign { bias: b.map(|b| &**b), activation: spec.activation };
             let weights = pack_forward(cpu, shape.depth(), shape.write.count, w, precision(cpu, &shape))?;
@@ -25,17 +30,18 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Conv2d<'_, Buffer>) -> Result<()> {
             }
             correlate(cpu, &shape, x, &weights, finish, y)
         }
-        Conv2d::InputGrad { spec, dz, w, dx } => {
-            let shape = correlation(spec, ChannelRange::all(spec.c_out as usize));
-            if is_dense(spec) {
-                return dense_input_grad(cpu, (dz, shape.write), w, (dx.sum(), shape.read));
-            }
-            let Sum { data: dx, blank } = dx.sum();
-            if spec.stride == 1 {
-                return input_grad(cpu, &shape, (dz, w), Finish::sum(blank), dx);
-            }
-            let (wide, shape) = spread(cpu, &shape, dz)?;
-            input_grad(cpu, &shape, (&wide, w), Finish::sum(blank), dx)
+        Conv2d::ForwardPooled { spec, pool, x, w, b, y, pooled } => {
+            run(cpu, Conv2d::Forward { spec, x, w, b, y: &mut *y })?;
+            // The maxima are those of the stored values.
+            cpu.settle(y)?;
+            pool::cpu::run(cpu, MaxPool::Forward { spec: pool, x: y, v: y, y: pooled });
+            Ok(())
+        }
+        Conv2d::InputGrad { spec, dz, w, dx, slope } => {
+            let rounded = cpu.rounded(w)?;
+            add_input_grad(cpu, spec, (dz, rounded.as_ref().unwrap_or(w)), dx)?;
+            finish(cpu, slope, dx);
+            Ok(())
         }
         Conv2d::WeightGrad { spec, x, dz, dw, db } => {
             let shape = correlation(spec, ChannelRange::all(spec.c_out as usize));
@@ -50,10 +56,33 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Conv2d<'_, Buffer>) -> Result<()> {
     }
 }
 
+/// The device in the precision of a call.
+fn of_call(cpu: &Cpu, call: &Conv2d<'_, Buffer>) -> Cpu {
+    cpu.between(match call {
+        Conv2d::Forward { x, y, .. } | Conv2d::ForwardPooled { x, y, .. } => [x, y],
+        Conv2d::InputGrad { dz, dx, .. } => [dz, dx],
+        Conv2d::WeightGrad { x, dz, .. } => [x, dz],
+    })
+}
+
+/// `dx += wᵀ * dz`.
+fn add_input_grad(cpu: &Cpu, spec: &Conv2dSpec, (dz, w): (&Buffer, &Buffer), dx: &mut Buffer) -> Result<()> {
+    let shape = correlation(spec, ChannelRange::all(spec.c_out as usize));
+    if is_dense(spec) {
+        return dense_input_grad(cpu, (dz, shape.write), w, (dx.sum(), shape.read));
+    }
+    let Sum { data: dx, blank } = dx.sum();
+    if spec.stride == 1 {
+        return input_grad(cpu, &shape, (dz, w), Finish::sum(blank), dx);
+    }
+    let (wide, shape) = spread(cpu, &shape, dz)?;
+    input_grad(cpu, &shape, (&wide, w), Finish::sum(blank), dx)
+}
+
 /// The spec and phase of a call.
 fn case<'a>(call: &Conv2d<'a, Buffer>) -> (&'a Conv2dSpec, Phase) {
     match call {
-        Conv2d::Forward { spec, .. } => (spec, Phase::Forward),
+        Conv2d::Forward { spec, .. } | Conv2d::ForwardPooled { spec, .. } => (spec, Phase::Forward),
         Conv2d::InputGrad { spec, .. } => (spec, Phase::InputGradient),
         Conv2d::WeightGrad { spec, .. } => (spec, Phase::WeightGradient),
     }
@@ -61,6 +90,7 @@ fn case<'a>(call: &Conv2d<'a, Buffer>) -> (&'a Conv2dSpec, Phase) {
 
 /// See [`crate::ops::Backend::matrix_flops`].
 pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Conv2d<'_, Buffer>) -> u64 {
+    let cpu = &of_call(cpu, call);
     let (spec, phase) = case(call);
     let shape = correlation(spec, ChannelRange::all(spec.c_out as usize));
     let on_matrix = match phase {

@@ -5,6 +5,7 @@
 
 pub(super) mod cpu;
 pub(super) mod cuda;
+mod cuda_3x3;
 pub(super) mod cuda_bf16;
 pub(super) mod reference;
 mod tape;
@@ -13,7 +14,9 @@ use bytemuck::NoUninit;
 use serde::Serialize;
 
 use super::contract::Contract;
+use super::pool::PoolSpec;
 use super::weighted::Weighted;
+use crate::backend::Slope;
 use crate::error::{Error, Result};
 use crate::shape::{Activation, Shape, extent};
 
@@ -158,8 +161,18 @@ impl Conv2dSpec {
 pub enum Conv2d<'a, T> {
     /// `y = A(w * x + b)`.
     Forward { spec: &'a Conv2dSpec, x: &'a T, w: &'a T, b: Option<&'a T>, y: &'a mut T },
-    /// `dx += wᵀ * dz`, the adjoint in x.
-    InputGrad { spec: &'a Conv2dSpec, dz: &'a T, w: &'a T, dx: &'a mut T },
+    /// `y = A(w * x + b)`, and `pooled` the maxima of y over windows of 2 x 2 pixels, which is `pool`'s result.
+    ForwardPooled {
+        spec: &'a Conv2dSpec,
+        pool: &'a PoolSpec,
+        x: &'a T,
+        w: &'a T,
+        b: Option<&'a T>,
+        y: &'a mut T,
+        pooled: &'a mut T,
+    },
+    /// `dx += wᵀ * dz`, the adjoint in x, then `dx *= slope` if this is the last contribution to the gradient of an activation.
+    InputGrad { spec: &'a Conv2dSpec, dz: &'a T, w: &'a T, dx: &'a mut T, slope: Option<Slope<'a, T>> },
     /// `dw += Σ x dz`, `db += Σ dz`, the adjoints in w and b.
     WeightGrad { spec: &'a Conv2dSpec, x: &'a T, dz: &'a T, dw: &'a mut T, db: Option<&'a mut T> },
 }
@@ -168,7 +181,15 @@ impl<T> Conv2d<'_, T> {
     pub(super) fn contract(&self) -> Contract<'_, T> {
         match self {
             Self::Forward { spec, x, w, b, y } => spec.weighted().forward(x, w, b.as_deref(), y),
-            Self::InputGrad { spec, dz, w, dx } => spec.weighted().input_grad(dz, w, dx),
+            Self::ForwardPooled { spec, pool, x, w, b, y, pooled } => {
+                let contract: Contract<'_, T> = spec.weighted().forward(x, w, b.as_deref(), y);
+                let [windows, pooled_len] = pool.selected();
+                contract.write("pooled", pooled, pooled_len).flops(spec.flops() + windows as u64)
+            }
+            Self::InputGrad { spec, dz, w, dx, slope } => {
+                let contract: Contract<'_, T> = spec.weighted().input_grad(dz, w, dx);
+                contract.through(*slope, spec.lengths()[0])
+            }
             Self::WeightGrad { spec, x, dz, dw, db } => spec.weighted().weight_grad(x, dz, dw, db.as_deref()),
         }
     }

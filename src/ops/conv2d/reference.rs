@@ -5,7 +5,8 @@
 
 use super::{Conv2d, Conv2dSpec};
 use crate::backend::Real;
-use crate::ops::pointwise::reference::activate_all;
+use crate::ops::pointwise::reference::{activate_all, finish};
+use crate::ops::pool::{self, MaxPool};
 
 pub(in crate::ops) fn run<T: Real>(call: Conv2d<'_, Vec<T>>) {
     match call {
@@ -17,8 +18,13 @@ pub(in crate::ops) fn run<T: Real>(call: Conv2d<'_, Vec<T>>) {
             each_product(spec, |p| y[p.pixel * c_out + p.o] += x[p.x] * w[p.w]);
             activate_all(spec.activation, y);
         }
-        Conv2d::InputGrad { spec, dz, w, dx } => {
+        Conv2d::ForwardPooled { spec, pool, x, w, b, y, pooled } => {
+            run(Conv2d::Forward { spec, x, w, b, y: &mut *y });
+            pool::reference::run(MaxPool::Forward { spec: pool, x: y, v: y, y: pooled });
+        }
+        Conv2d::InputGrad { spec, dz, w, dx, slope } => {
             each_product(spec, |p| dx[p.x] += dz[p.pixel * spec.c_out as usize + p.o] * w[p.w]);
+            finish(slope, dx);
         }
         Conv2d::WeightGrad { spec, x, dz, dw, db } => {
             let c_out = spec.c_out as usize;

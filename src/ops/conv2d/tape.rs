@@ -1,6 +1,6 @@
 use super::{Conv2d, Conv2dOptions, Conv2dSpec};
 use crate::error::Result;
-use crate::ops::Backend;
+use crate::ops::{Backend, PoolSpec};
 use crate::shape::Activation;
 use crate::tape::{Operation, Sweep, Tape, Var};
 
@@ -24,6 +24,32 @@ impl<B: Backend> Tape<B> {
     }
 }
 
+impl<B: Backend> Tape<B> {
+    /// [`Tape::conv2d`] and the [`Tape::max_pool`] of its result over windows of 2 x 2 pixels, as `[y, pooled]`. A device may
+    /// compute both at once.
+    ///
+    /// # Errors
+    /// As [`Conv2dSpec::new`]; an image smaller than a window.
+    pub fn conv2d_pooled(&mut self, x: Var, w: Var, b: Option<Var>, options: Conv2dOptions) -> Result<[Var; 2]> {
+        let bias = b.map(|b| self.shape(b));
+        let spec = Conv2dSpec::new(&self.shape(x), &self.shape(w), bias.as_ref(), options)?;
+        let pool = PoolSpec::new(&spec.output()?, 2)?;
+        let mut pooled = self.backend().alloc_activation(&pool.output()?)?;
+        let y = self.record(spec.output()?, Conv2dNode { spec, options, x, w, b }, |tape, y| {
+            tape.backend().run(Conv2d::ForwardPooled {
+                spec: &spec,
+                pool: &pool,
+                x: tape.buffer(x),
+                w: tape.buffer(w),
+                b: b.map(|b| tape.buffer(b)),
+                y,
+                pooled: &mut pooled,
+            })
+        })?;
+        Ok([y, self.selected_max(pool, y, pooled)?])
+    }
+}
+
 struct Conv2dNode {
     spec: Conv2dSpec,
     options: Conv2dOptions,
@@ -37,10 +63,15 @@ impl<B: Backend> Operation<B> for Conv2dNode {
         [self.x, self.w].into_iter().chain(self.b).collect()
     }
 
+    fn activation(&self) -> Activation {
+        self.options.activation
+    }
+
     fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &mut B::Buffer) -> Result<()> {
         let (backend, x, w) = (sweep.backend(), sweep.value(self.x), sweep.value(self.w));
         sweep.before_activation(y, self.options.activation, dy, |sweep, dz| {
-            sweep.accumulate(self.x, |dx| backend.run(Conv2d::InputGrad { spec: &self.spec, dz, w, dx }))?;
+            sweep
+                .accumulate_through(self.x, |dx, slope| backend.run(Conv2d::InputGrad { spec: &self.spec, dz, w, dx, slope }))?;
             match self.b {
                 Some(b) => sweep.accumulate_all(&[self.w, b], |grads| {
                     let [dw, db] = grads else { return Ok(()) };

@@ -149,7 +149,7 @@ impl<'a> Work<'a> {
 
     fn keep_noise(&self, corrupted: &mut Buffer, x: &mut Buffer) -> Result<()> {
         let launch = self.cuda.launch_over(&corruption_lay::CORRUPTION_KEPT_NOISE, self.spec.image_len());
-        launch.input(self.picks).output(corrupted).output(x).value(self.spec).run()
+        launch.input(self.picks).update(corrupted).update(x).value(self.spec).run()
     }
 }
 

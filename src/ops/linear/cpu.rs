@@ -10,7 +10,9 @@ use crate::backend::cpu::range::ChannelRange;
 use crate::backend::cpu::{Buffer, Cpu};
 use crate::error::Result;
 
+/// Always in f32: only images are stored as bf16.
 pub(in crate::ops) fn run(cpu: &Cpu, call: Linear<'_, Buffer>) -> Result<()> {
+    let cpu = &cpu.with_f32();
     let (Linear::Forward { spec, .. } | Linear::InputGrad { spec, .. } | Linear::WeightGrad { spec, .. }) = &call;
     let [read, write] = [spec.c_in, spec.c_out].map(|channels| ChannelRange::all(channels as usize));
     match call {
@@ -27,14 +29,4 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Linear<'_, Buffer>) -> Result<()> {
             dense_weight_grad(cpu, (x, read), (dz, write), dw.sum())
         }
     }
-}
-
-/// See [`crate::ops::Backend::matrix_flops`].
-pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Linear<'_, Buffer>) -> u64 {
-    let (spec, depth) = match call {
-        Linear::Forward { spec, .. } => (spec, spec.c_in),
-        Linear::InputGrad { spec, .. } => (spec, spec.c_out),
-        Linear::WeightGrad { .. } => return 0,
-    };
-    if cpu.uses_matrix_unit(cpu.precision(depth as usize)) { spec.flops() } else { 0 }
 }

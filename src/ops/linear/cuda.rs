@@ -18,17 +18,17 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: Linear<'_, Buffer>) -> Result<()> {
             launch.input(x).input(w).bias(b).output(y).value(*spec).run()
         }
         Linear::InputGrad { spec, dz, w, dx } => {
-            let launch = if cuda.is_naive() {
-                cuda.launch_over(&kernel::LINEAR_INPUT_GRAD_NAIVE, dx.len())
-            } else {
-                cuda.launch(&kernel::LINEAR_INPUT_GRAD, tiles(spec.rows as usize, spec.c_in as usize))
-            };
-            launch.input(dz).input(w).output(dx).value(*spec).run()
+            if cuda.is_naive() {
+                let launch = cuda.launch_over(&kernel::LINEAR_INPUT_GRAD_NAIVE, dx.len());
+                return launch.input(dz).input(w).update(dx).value(*spec).run();
+            }
+            let launch = cuda.launch(&kernel::LINEAR_INPUT_GRAD, tiles(spec.rows as usize, spec.c_in as usize));
+            launch.input(dz).input(w).sum(dx).value(*spec).run()
         }
         Linear::WeightGrad { spec, x, dz, dw, db } => {
             if cuda.is_naive() {
                 let launch = cuda.launch_over(&kernel::LINEAR_WEIGHT_GRAD_NAIVE, dw.len());
-                launch.input(x).input(dz).output(dw).value(*spec).run()?;
+                launch.input(x).input(dz).update(dw).value(*spec).run()?;
             } else {
                 let extents = [spec.c_out, spec.c_in, spec.rows].map(|extent| extent as usize);
                 cuda.split_product(extents, dw, |grid, partial| {

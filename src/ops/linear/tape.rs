@@ -37,6 +37,10 @@ impl<B: Backend> Operation<B> for LinearNode {
         [self.x, self.w].into_iter().chain(self.b).collect()
     }
 
+    fn activation(&self) -> Activation {
+        self.spec.activation
+    }
+
     fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &mut B::Buffer) -> Result<()> {
         let (backend, x, w) = (sweep.backend(), sweep.value(self.x), sweep.value(self.w));
         sweep.before_activation(y, self.spec.activation, dy, |sweep, dz| {

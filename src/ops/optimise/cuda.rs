@@ -10,12 +10,12 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: Optimise<'_, Buffer>) -> Result<()>
         Optimise::Adam { spec, step, loss, g, p, m, v } => {
             let len = g.len();
             let launch = cuda.launch_over(&kernel::ADAM, len).input(step).input(loss).input(g);
-            launch.output(p).output(m).output(v).value(*spec).number("len", len as u32).run()
+            launch.update(p).update(m).update(v).value(*spec).number("len", len as u32).run()
         }
         Optimise::MovingAverage { step, loss, p, average } => {
             let len = p.len();
             let launch = cuda.launch_over(&kernel::MOVING_AVERAGE, len).input(step).input(loss);
-            launch.input(p).output(average).number("len", len as u32).run()
+            launch.input(p).update(average).number("len", len as u32).run()
         }
     }
 }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::Pointwise;
+use crate::backend::Slope;
 use crate::backend::cpu::activation::{activate, slope_derivative, through_slope};
 use crate::backend::cpu::columns::add_column_sums;
 use crate::backend::cpu::elementwise::{CHUNK, Elementwise, each_in_parallel};
@@ -35,6 +36,13 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Pointwise<'_, Buffer>) {
         Pointwise::Axpy { alpha, x, y } => each_in_parallel(simd, AddScaled { alpha: alpha as f32 }, y, [x]),
         Pointwise::AddBias { x, b, y } => add_bias(x, b, y),
         Pointwise::BiasGrad { dy, db } => add_column_sums(simd, dy, ChannelRange::all(db.len()), db),
+    }
+}
+
+/// `dx *= S(y)` if there is a slope.
+pub(in crate::ops) fn finish(cpu: &Cpu, slope: Option<Slope<'_, Buffer>>, dx: &mut Buffer) {
+    if let Some(Slope { activation, y }) = slope {
+        through_slope(cpu.simd, activation, y, dx);
     }
 }
 

@@ -11,6 +11,7 @@
 
 use super::Pointwise;
 use crate::backend::Real;
+use crate::backend::Slope;
 use crate::shape::Activation;
 
 pub(in crate::ops) fn run<T: Real>(call: Pointwise<'_, Vec<T>>) {
@@ -33,6 +34,13 @@ pub(in crate::ops) fn run<T: Real>(call: Pointwise<'_, Vec<T>>) {
             let channels = db.len();
             dy.iter().enumerate().for_each(|(index, &dy)| db[index % channels] += dy);
         }
+    }
+}
+
+/// `dx *= S(y)` if there is a slope.
+pub(in crate::ops) fn finish<T: Real>(slope: Option<Slope<'_, Vec<T>>>, dx: &mut Vec<T>) {
+    if let Some(Slope { activation, y }) = slope {
+        run(Pointwise::ActivationGrad { activation, y, dz: dx });
     }
 }
 

@@ -34,7 +34,8 @@ impl<B: Backend> Tape<B> {
 }
 
 impl<B: Backend> Sweep<'_, B> {
-    /// Calls `then` with the gradient at the input of an activation with output `y`: `dz = dy ⊙ A'(z)`.
+    /// Calls `then` with the gradient at the input of an activation with output `y`: `dz = dy ⊙ A'(z)`. The last contribution to
+    /// `dy` may have been multiplied by the slope already.
     pub(crate) fn before_activation(
         &mut self,
         y: Var,
@@ -42,8 +43,9 @@ impl<B: Backend> Sweep<'_, B> {
         dy: &mut B::Buffer,
         then: impl FnOnce(&mut Self, &B::Buffer) -> Result<()>,
     ) -> Result<()> {
-        if activation != Activation::Identity {
+        if activation != Activation::Identity && !self.is_finished(y) {
             self.backend().run(Pointwise::ActivationGrad { activation, y: self.value(y), dz: dy })?;
+            self.backend().settle(dy)?;
         }
         then(self, dy)
     }
@@ -57,6 +59,10 @@ struct ActivationNode {
 impl<B: Backend> Operation<B> for ActivationNode {
     fn inputs(&self) -> Vec<Var> {
         vec![self.x]
+    }
+
+    fn activation(&self) -> Activation {
+        self.activation
     }
 
     fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &mut B::Buffer) -> Result<()> {

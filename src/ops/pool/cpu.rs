@@ -6,6 +6,7 @@ use super::{MaxPool, PoolSpec};
 use crate::backend::cpu::simd::{LANES, Vector, VectorWork};
 use crate::backend::cpu::storage::Sum;
 use crate::backend::cpu::{Buffer, Cpu};
+use crate::ops::pointwise::cpu::finish;
 
 pub(in crate::ops) fn run(cpu: &Cpu, call: MaxPool<'_, Buffer>) {
     match call {
@@ -18,7 +19,10 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: MaxPool<'_, Buffer>) {
                 cpu.simd.vectorised(Select { extents, x, v, y });
             });
         }
-        MaxPool::InputGrad { spec, x, dy, dv } => spread(cpu, spec, x, dy, dv.sum()),
+        MaxPool::InputGrad { spec, x, dy, dv, slope } => {
+            spread(cpu, spec, x, dy, dv.sum());
+            finish(cpu, slope, dv);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::contract::Contract;
 use crate::backend::Phase;
+use crate::backend::Slope;
 use crate::error::{Error, Result};
 use crate::shape::{Shape, extent};
 
@@ -58,6 +59,12 @@ impl PoolSpec {
         Shape::new(&[self.n as usize, (self.h / self.window) as usize, (self.w / self.window) as usize, self.c as usize])
     }
 
+    /// Elements of all windows together, and of y.
+    pub(super) fn selected(&self) -> [usize; 2] {
+        let [_, windows, output] = self.lengths();
+        [windows, output]
+    }
+
     /// Elements of x, of all windows together, and of y.
     fn lengths(&self) -> [usize; 3] {
         let [n, h, w, c, window] = [self.n, self.h, self.w, self.c, self.window].map(|extent| extent as usize);
@@ -71,8 +78,8 @@ impl PoolSpec {
 pub enum MaxPool<'a, T> {
     /// `y = v[argmax x]`.
     Forward { spec: &'a PoolSpec, x: &'a T, v: &'a T, y: &'a mut T },
-    /// `dv[argmax x] += dy`.
-    InputGrad { spec: &'a PoolSpec, x: &'a T, dy: &'a T, dv: &'a mut T },
+    /// `dv[argmax x] += dy`, then `dv *= slope` if this is the last contribution to the gradient of an activation.
+    InputGrad { spec: &'a PoolSpec, x: &'a T, dy: &'a T, dv: &'a mut T, slope: Option<Slope<'a, T>> },
 }
 
 impl<T> MaxPool<'_, T> {
@@ -86,11 +93,12 @@ impl<T> MaxPool<'_, T> {
                 let contract = contract.read("x", x, input).read("v", v, input).write("y", y, output);
                 contract.flops(windows as u64).moves(inputs * windows + output)
             }
-            Self::InputGrad { spec, x, dy, dv } => {
+            Self::InputGrad { spec, x, dy, dv, slope } => {
                 let [input, windows, output] = spec.lengths();
                 let contract = contract.phase(Phase::InputGradient).read("x", x, input).read("dy", dy, output);
                 // Within windows, x is read and dv is read and written.
-                contract.update("dv", dv, input).flops((windows + output) as u64).moves(3 * windows + output)
+                let contract = contract.update("dv", dv, input).through(*slope, input);
+                contract.flops((windows + output) as u64).moves(3 * windows + output)
             }
         }
     }

@@ -3,11 +3,15 @@
 
 use super::{MaxPool, PoolSpec};
 use crate::backend::Real;
+use crate::ops::pointwise::reference::finish;
 
 pub(in crate::ops) fn run<T: Real>(call: MaxPool<'_, Vec<T>>) {
     match call {
         MaxPool::Forward { spec, x, v, y } => each_selection(spec, x, |to, from| y[to] = v[from]),
-        MaxPool::InputGrad { spec, x, dy, dv } => each_selection(spec, x, |to, from| dv[from] += dy[to]),
+        MaxPool::InputGrad { spec, x, dy, dv, slope } => {
+            each_selection(spec, x, |to, from| dv[from] += dy[to]);
+            finish(slope, dv);
+        }
     }
 }
 

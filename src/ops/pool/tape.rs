@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use super::{MaxPool, PoolSpec};
 use crate::error::Result;
 use crate::ops::Backend;
 use crate::shape::Shape;
-use crate::tape::{Operation, Sweep, Tape, Var};
+use crate::tape::{Operation, Sweep, Tape, Tensor, Var};
 
 impl<B: Backend> Tape<B> {
     /// Maximum over non-overlapping `window x window` pixels; leftover rows and columns are dropped; of equal maxima the first is
@@ -13,6 +15,13 @@ impl<B: Backend> Tape<B> {
     pub fn max_pool(&mut self, x: Var, window: usize) -> Result<Var> {
         let spec = PoolSpec::new(&self.shape(x), window)?;
         self.select_max(spec, x, x)
+    }
+
+    /// The maxima of x, which have been computed already.
+    pub(in crate::ops) fn selected_max(&mut self, spec: PoolSpec, x: Var, maxima: B::Buffer) -> Result<Var> {
+        let needs_gradient = self.needs_gradient(x);
+        let operation = Arc::new(SelectMaxNode { spec, x, v: x });
+        Ok(self.push(Tensor::from_buffer(spec.output()?, maxima), Some(operation), needs_gradient))
     }
 
     /// `v` at the argmax positions of x.
@@ -38,7 +47,7 @@ impl<B: Backend> Operation<B> for SelectMaxNode {
 
     fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let (backend, x) = (sweep.backend(), sweep.value(self.x));
-        sweep.accumulate(self.v, |dv| backend.run(MaxPool::InputGrad { spec: &self.spec, x, dy, dv }))
+        sweep.accumulate_through(self.v, |dv, slope| backend.run(MaxPool::InputGrad { spec: &self.spec, x, dy, dv, slope }))
     }
 
     fn tangent(&self, tape: &mut Tape<B>, _: Var, inputs: &[Option<Var>]) -> Result<Option<Var>> {

@@ -21,7 +21,7 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: Reduce<'_, Buffer>) -> Result<()> {
         }
         Reduce::SumGrad { alpha, dy, dx } => {
             let len = dx.len();
-            let launch = cuda.launch_over(&kernel::SUM_GRAD, len).input(dy).output(dx);
+            let launch = cuda.launch_over(&kernel::SUM_GRAD, len).input(dy).update(dx);
             launch.value(alpha as f32).number("len", len as u32).run()
         }
     }

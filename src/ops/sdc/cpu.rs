@@ -15,10 +15,11 @@ use crate::backend::cpu::{Buffer, Cpu};
 use crate::backend::{Phase, Storage};
 use crate::error::Result;
 use crate::ops::conv2d::cpu::correlation;
-use crate::ops::pointwise::cpu::Plus;
+use crate::ops::pointwise::cpu::{Plus, finish};
 use crate::shape::Activation;
 
 pub(in crate::ops) fn run(cpu: &Cpu, call: Sdc<'_, Buffer>) -> Result<()> {
+    let cpu = &of_call(cpu, &call);
     match call {
         Sdc::Forward { spec, x, w, b, y } => {
             let part_len = y.len() / w.len();
@@ -26,6 +27,8 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Sdc<'_, Buffer>) -> Result<()> {
             let one = |(index, (w, b)): (usize, (&&Buffer, &&Buffer))| {
                 let in_place = branch(spec, index);
                 let shape = Correlation { write: ChannelRange::all(in_place.write.count), ..in_place };
+                let rounded = cpu.rounded(w)?;
+                let w = rounded.as_ref().unwrap_or(w);
                 let weights = pack_forward(cpu, shape.depth(), shape.write.count, w, precision(cpu, &shape))?;
                 let finish = Finish::Assign { bias: Some(b), activation: spec.activation };
                 let mut part = cpu.alloc(part_len)?;
@@ -36,7 +39,11 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Sdc<'_, Buffer>) -> Result<()> {
             concat(&parts, spec.c_out as usize, y);
             Ok(())
         }
-        Sdc::InputGrad { spec, dz, w, dx } => sum_of_branches(cpu, spec, dz, w, dx),
+        Sdc::InputGrad { spec, dz, w, dx, slope } => {
+            sum_of_branches(cpu, spec, dz, w, dx)?;
+            finish(cpu, slope, dx);
+            Ok(())
+        }
         Sdc::WeightGrad { spec, x, dz, dw, db } => dw.par_iter_mut().zip(db).enumerate().try_for_each(|(index, (dw, db))| {
             let shape = branch(spec, index);
             add_column_sums(cpu.simd, dz, shape.write, db);
@@ -45,13 +52,22 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Sdc<'_, Buffer>) -> Result<()> {
     }
 }
 
+/// The device in the precision of a call.
+fn of_call(cpu: &Cpu, call: &Sdc<'_, Buffer>) -> Cpu {
+    cpu.between(match call {
+        Sdc::Forward { x, y, .. } => [x, y],
+        Sdc::InputGrad { dz, dx, .. } => [dz, dx],
+        Sdc::WeightGrad { x, dz, .. } => [x, dz],
+    })
+}
+
 /// `dx +=` the input gradients of all branches, in the order of the branches.
 fn sum_of_branches(cpu: &Cpu, spec: &SdcSpec, dz: &Buffer, w: &[&Buffer], dx: &mut Buffer) -> Result<()> {
     let finish = Finish::Assign { bias: None, activation: Activation::Identity };
     let len = dx.len();
     let one = |(index, w): (usize, &&Buffer)| {
-        let mut part = cpu.alloc(len)?;
-        input_grad(cpu, &branch(spec, index), (dz, w), finish, &mut part)?;
+        let (mut part, rounded) = (cpu.alloc(len)?, cpu.rounded(w)?);
+        input_grad(cpu, &branch(spec, index), (dz, rounded.as_ref().unwrap_or(w)), finish, &mut part)?;
         Ok(part)
     };
     let parts: Vec<Buffer> = w.par_iter().enumerate().map(one).collect::<Result<_>>()?;
@@ -76,6 +92,7 @@ fn case<'a>(call: &Sdc<'a, Buffer>) -> (&'a SdcSpec, Phase) {
 
 /// Each branch is counted for the unit that computes it. See [`crate::ops::Backend::matrix_flops`].
 pub(in crate::ops) fn matrix_flops(cpu: &Cpu, call: &Sdc<'_, Buffer>) -> u64 {
+    let cpu = &of_call(cpu, call);
     let (spec, phase) = case(call);
     let on_matrix = |&index: &u32| uses_matrix_unit(cpu, &branch(spec, index as usize), phase);
     (0..spec.branches).filter(on_matrix).count() as u64 * spec.branch(0).flops()

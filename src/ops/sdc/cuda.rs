@@ -5,55 +5,55 @@ use crate::backend::Storage;
 use crate::backend::cuda::gemm::{splits, tiles};
 use crate::backend::cuda::kernels::sdc as kernel;
 use crate::backend::cuda::reduce::column_sums_of;
-use crate::backend::cuda::{Buffer, Cuda, Mode};
+use crate::backend::cuda::{Buffer, Cuda};
 use crate::error::Result;
+use crate::ops::pointwise::cuda::finish;
 
 /// Taps of a branch.
 pub(super) const TAPS: usize = 9;
 
 pub(in crate::ops) fn run(cuda: &Cuda, call: Sdc<'_, Buffer>) -> Result<()> {
+    let in_bf16 = |images: [&Buffer; 2], spec| images.iter().all(|image| image.is_bf16()) && cuda_bf16::fits(cuda, spec);
     match call {
+        Sdc::Forward { spec, x, w, b, y } if in_bf16([x, y], spec) => cuda_bf16::forward(cuda, spec, x, w, b, y),
+        Sdc::InputGrad { spec, dz, w, dx, slope } if in_bf16([dz, dx], spec) => {
+            cuda_bf16::input_grad(cuda, spec, dz, w, dx, slope)
+        }
+        Sdc::WeightGrad { spec, x, dz, dw, db } if in_bf16([x, dz], spec) => cuda_bf16::weight_grad(cuda, spec, [x, dz], dw, db),
         Sdc::Forward { spec, x, w, b, y } => {
             let extents = Extents::of(spec);
-            let launch = match cuda.mode {
-                Mode::Naive => cuda.launch_over(&kernel::SDC_NAIVE, y.len()),
-                Mode::Bf16 if cuda_bf16::fits(spec) => return cuda.sdc_bf16(spec, x, w, b, y),
-                _ => {
-                    let [m, n, _] = tiles(extents.pixels, extents.c_out);
-                    cuda.launch(&kernel::SDC, [m, n, spec.branches])
-                }
+            let launch = if cuda.is_naive() {
+                cuda.launch_over(&kernel::SDC_NAIVE, y.len())
+            } else {
+                let [m, n, _] = tiles(extents.pixels, extents.c_out);
+                cuda.launch(&kernel::SDC, [m, n, spec.branches])
             };
             launch.input(x).inputs::<MAX_BRANCHES>(w).inputs::<MAX_BRANCHES>(b).output(y).value(*spec).run()
         }
-        Sdc::InputGrad { spec, dz, w, dx } => {
+        Sdc::InputGrad { spec, dz, w, dx, slope } => finish(cuda, slope, dx, |dx| {
+            if cuda.is_naive() {
+                let launch = cuda.launch_over(&kernel::SDC_INPUT_GRAD_NAIVE, dx.len());
+                return launch.input(dz).inputs::<MAX_BRANCHES>(w).update(dx).value(*spec).run();
+            }
             let extents = Extents::of(spec);
-            let launch = match cuda.mode {
-                Mode::Naive => cuda.launch_over(&kernel::SDC_INPUT_GRAD_NAIVE, dx.len()),
-                Mode::Bf16 if cuda_bf16::fits(spec) => return cuda.sdc_input_grad_bf16(spec, dz, w, dx),
-                _ => cuda.launch(&kernel::SDC_INPUT_GRAD, tiles(extents.pixels, extents.c_in)),
-            };
-            launch.input(dz).inputs::<MAX_BRANCHES>(w).output(dx).value(*spec).run()
-        }
+            let launch = cuda.launch(&kernel::SDC_INPUT_GRAD, tiles(extents.pixels, extents.c_in));
+            launch.input(dz).inputs::<MAX_BRANCHES>(w).sum(dx).value(*spec).run()
+        }),
         Sdc::WeightGrad { spec, x, dz, dw, db } => weight_grad(cuda, spec, [x, dz], dw, db),
     }
 }
 
 fn weight_grad(cuda: &Cuda, spec: &SdcSpec, [x, dz]: [&Buffer; 2], dw: &mut [Buffer], db: &mut [Buffer]) -> Result<()> {
     let extents = Extents::of(spec);
-    match cuda.mode {
-        Mode::Naive => {
-            let launch = cuda.launch_over(&kernel::SDC_WEIGHT_GRAD_NAIVE, extents.branches * extents.weight());
-            launch.input(x).input(dz).outputs::<MAX_BRANCHES>(dw).value(*spec).run()?;
-        }
-        Mode::Bf16 if cuda_bf16::fits(spec) => cuda.sdc_weight_grad_bf16(spec, x, dz, dw)?,
-        _ => {
-            let [m, n, _] = tiles(extents.c_out, TAPS * extents.c_in);
-            split_product(cuda, spec, [m, n], dw, |[m, n, splits], partial| {
-                let launch =
-                    cuda.launch(&kernel::SDC_WEIGHT_GRAD, [m, n, splits * spec.branches]).with("splits", splits as usize);
-                launch.input(x).input(dz).output(partial).value(*spec).run()
-            })?;
-        }
+    if cuda.is_naive() {
+        let launch = cuda.launch_over(&kernel::SDC_WEIGHT_GRAD_NAIVE, extents.branches * extents.weight());
+        launch.input(x).input(dz).updates::<MAX_BRANCHES>(dw).value(*spec).run()?;
+    } else {
+        let [m, n, _] = tiles(extents.c_out, TAPS * extents.c_in);
+        split_product(cuda, spec, [m, n], dw, |[m, n, splits], partial| {
+            let launch = cuda.launch(&kernel::SDC_WEIGHT_GRAD, [m, n, splits * spec.branches]).with("splits", splits as usize);
+            launch.input(x).input(dz).output(partial).value(*spec).run()
+        })?;
     }
     let channels = extents.branches * extents.c_out;
     let of_branch = |(k, db): (usize, &mut Buffer)| column_sums_of(cuda, dz, extents.pixels, channels, k * extents.c_out, db);
@@ -75,14 +75,7 @@ pub(super) fn split_product(
     let splits = splits(m as usize * n as usize * branches, extents.pixels);
     let mut partial = cuda.alloc(splits as usize * branches * len)?;
     stage([m, n, splits], &mut partial)?;
-    let launch = cuda.launch_over(&kernel::SDC_SUM_SPLITS, branches * len);
-    launch
-        .input(&partial)
-        .outputs::<MAX_BRANCHES>(dw)
-        .number("splits", splits)
-        .number("branches", spec.branches)
-        .number("len", len as u32)
-        .run()
+    cuda_bf16::add_splits(cuda, spec, &partial, splits, dw)
 }
 
 /// Dimensions of a stacked dilated convolution.

@@ -4,7 +4,7 @@
 
 pub(super) mod cpu;
 pub(super) mod cuda;
-pub(super) mod cuda_bf16;
+mod cuda_bf16;
 pub(super) mod reference;
 mod tape;
 
@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::contract::Contract;
 use super::conv2d::{Conv2dOptions, Conv2dSpec};
 use crate::backend::Phase;
+use crate::backend::Slope;
 use crate::error::{Error, Result};
 use crate::shape::{Activation, Shape, extent};
 
@@ -130,8 +131,8 @@ impl SdcSpec {
 pub enum Sdc<'a, T> {
     /// `y =`.
     Forward { spec: &'a SdcSpec, x: &'a T, w: &'a [&'a T], b: &'a [&'a T], y: &'a mut T },
-    /// `dx +=`, summed over the branches.
-    InputGrad { spec: &'a SdcSpec, dz: &'a T, w: &'a [&'a T], dx: &'a mut T },
+    /// `dx +=`, summed over the branches, then `dx *= slope` if this is the last contribution to the gradient of an activation.
+    InputGrad { spec: &'a SdcSpec, dz: &'a T, w: &'a [&'a T], dx: &'a mut T, slope: Option<Slope<'a, T>> },
     /// `dw +=`, `db +=`.
     WeightGrad { spec: &'a SdcSpec, x: &'a T, dz: &'a T, dw: &'a mut [T], db: &'a mut [T] },
 }
@@ -147,11 +148,11 @@ impl<T> Sdc<'_, T> {
                 let contract = each_branch(contract, spec, "b", b, |contract, b| contract.read("b", b, spec.c_out as usize));
                 contract.write("y", y, y_len)
             }
-            Self::InputGrad { spec, dz, w, dx } => {
+            Self::InputGrad { spec, dz, w, dx, slope } => {
                 let [x_len, w_len, y_len] = spec.lengths();
                 let contract = contract(spec, Phase::InputGradient).read("dz", dz, y_len);
                 let contract = each_branch(contract, spec, "w", w, |contract, w| contract.read("w", w, w_len));
-                contract.update("dx", dx, x_len)
+                contract.update("dx", dx, x_len).through(*slope, x_len)
             }
             Self::WeightGrad { spec, x, dz, dw, db } => {
                 let [x_len, w_len, y_len] = spec.lengths();

@@ -5,7 +5,7 @@
 use super::{Sdc, SdcSpec};
 use crate::backend::Real;
 use crate::ops::conv2d::reference::each_product;
-use crate::ops::pointwise::reference::activate_all;
+use crate::ops::pointwise::reference::{activate_all, finish};
 
 pub(in crate::ops) fn run<T: Real>(call: Sdc<'_, Vec<T>>) {
     match call {
@@ -21,11 +21,12 @@ pub(in crate::ops) fn run<T: Real>(call: Sdc<'_, Vec<T>>) {
             }
             activate_all(spec.activation, y);
         }
-        Sdc::InputGrad { spec, dz, w, dx } => {
+        Sdc::InputGrad { spec, dz, w, dx, slope } => {
             let concat = Concat::of(spec);
             for (k, w) in w.iter().enumerate() {
                 each_product(&spec.branch(k), |p| dx[p.x] += dz[concat.index(k, p.pixel, p.o)] * w[p.w]);
             }
+            finish(slope, dx);
         }
         Sdc::WeightGrad { spec, x, dz, dw, db } => {
             let concat = Concat::of(spec);

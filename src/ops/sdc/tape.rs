@@ -37,12 +37,17 @@ impl<B: Backend> Operation<B> for SdcNode {
         [self.x].iter().chain(&self.w).chain(&self.b).copied().collect()
     }
 
+    fn activation(&self) -> Activation {
+        self.spec.activation
+    }
+
     fn backward(&self, sweep: &mut Sweep<'_, B>, y: Var, dy: &mut B::Buffer) -> Result<()> {
         let (backend, x) = (sweep.backend(), sweep.value(self.x));
         let w: Vec<_> = self.w.iter().map(|&w| sweep.value(w)).collect();
         let weights: Vec<_> = self.w.iter().chain(&self.b).copied().collect();
         sweep.before_activation(y, self.spec.activation, dy, |sweep, dz| {
-            sweep.accumulate(self.x, |dx| backend.run(Sdc::InputGrad { spec: &self.spec, dz, w: &w, dx }))?;
+            sweep
+                .accumulate_through(self.x, |dx, slope| backend.run(Sdc::InputGrad { spec: &self.spec, dz, w: &w, dx, slope }))?;
             sweep.accumulate_all(&weights, |grads| {
                 let (dw, db) = grads.split_at_mut(w.len());
                 backend.run(Sdc::WeightGrad { spec: &self.spec, x, dz, dw, db })

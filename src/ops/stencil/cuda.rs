@@ -23,7 +23,7 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: Stencil<'_, Buffer>) -> Result<()> 
             } else {
                 cuda.launch_over(&kernel::STENCIL_GRAD, dx.len() / spec.c as usize)
             };
-            launch.input(dy).output(dx).value(*spec).with("len", len).run()
+            launch.input(dy).update(dx).value(*spec).with("len", len).run()
         }
     }
 }

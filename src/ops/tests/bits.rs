@@ -52,7 +52,7 @@ fn stacked_dilated_convolutions() {
         let (w, b): (Vec<&Buffer>, Vec<&Buffer>) = (w.iter().collect(), b.iter().collect());
         let (mut y, mut dx) = (cpu.alloc(dz.len())?, draw(cpu, x.len(), 3)?);
         cpu.run(Sdc::Forward { spec: &spec, x: &x, w: &w, b: &b, y: &mut y })?;
-        cpu.run(Sdc::InputGrad { spec: &spec, dz: &dz, w: &w, dx: &mut dx })?;
+        cpu.run(Sdc::InputGrad { spec: &spec, dz: &dz, w: &w, dx: &mut dx, slope: None })?;
         cpu.run(Sdc::WeightGrad { spec: &spec, x: &x, dz: &dz, dw: &mut dw, db: &mut db })?;
         Ok([y, dx].into_iter().chain(dw).chain(db).collect())
     });
@@ -102,10 +102,10 @@ fn pools_upsampling_averages_and_updates() {
         let x = draw(cpu, image.len(), 1)?;
         let (mut pooled, mut dv) = (cpu.alloc(image.len() / 4)?, cpu.zeros(image.len())?);
         cpu.run(MaxPool::Forward { spec: &pool, x: &x, v: &x, y: &mut pooled })?;
-        cpu.run(MaxPool::InputGrad { spec: &pool, x: &x, dy: &pooled, dv: &mut dv })?;
+        cpu.run(MaxPool::InputGrad { spec: &pool, x: &x, dy: &pooled, dv: &mut dv, slope: None })?;
         let (mut large, mut dx) = (cpu.alloc(4 * image.len())?, cpu.zeros(image.len())?);
         cpu.run(Upsample::Forward { spec: &up, x: &x, y: &mut large })?;
-        cpu.run(Upsample::InputGrad { spec: &up, dy: &large, dx: &mut dx })?;
+        cpu.run(Upsample::InputGrad { spec: &up, dy: &large, dx: &mut dx, slope: None })?;
         let (mut mean, mut dmean) = (cpu.alloc(image.len())?, cpu.zeros(image.len())?);
         cpu.run(BoxAverage::Forward { spec: &average, x: &x, y: &mut mean })?;
         cpu.run(BoxAverage::InputGrad { spec: &average, dy: &x, dx: &mut dmean })?;

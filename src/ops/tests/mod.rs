@@ -66,12 +66,14 @@ fn products(spec: &Conv2dSpec) -> Vec<(usize, usize, usize)> {
 
 /// y, dx, dw and db of one convolution. The gradients are added to ones.
 fn all_passes(cpu: &Cpu, spec: &Conv2dSpec, [x, w, b, dz]: [&[f32]; 4]) -> Result<[Vec<f32>; 4]> {
-    let ones = |len: usize| cpu.upload(&vec![1.0; len]);
-    let (mut y, mut dx, mut dw, mut db) = (cpu.alloc(dz.len())?, ones(x.len())?, ones(w.len())?, ones(b.len())?);
-    y.fill(f32::NAN);
-    let [x, w, b, dz] = [cpu.upload(x)?, cpu.upload(w)?, cpu.upload(b)?, cpu.upload(dz)?];
+    let extents = |[n, h, w, c]: [u32; 4]| [n, h, w, c].map(|extent| extent as usize);
+    let of_x = |host: &[f32]| image(cpu, &extents([spec.n, spec.h, spec.w, spec.c_in]), host);
+    let of_y = |host: &[f32]| image(cpu, &extents([spec.n, spec.h_out, spec.w_out, spec.c_out]), host);
+    let (mut y, mut dx) = (of_y(&vec![f32::NAN; dz.len()]), of_x(&vec![1.0; x.len()]));
+    let (mut dw, mut db) = (cpu.upload(&vec![1.0; w.len()])?, cpu.upload(&vec![1.0; b.len()])?);
+    let (x, w, b, dz) = (of_x(x), cpu.upload(w)?, cpu.upload(b)?, of_y(dz));
     cpu.run(Conv2d::Forward { spec, x: &x, w: &w, b: Some(&b), y: &mut y })?;
-    cpu.run(Conv2d::InputGrad { spec, dz: &dz, w: &w, dx: &mut dx })?;
+    cpu.run(Conv2d::InputGrad { spec, dz: &dz, w: &w, dx: &mut dx, slope: None })?;
     cpu.run(Conv2d::WeightGrad { spec, x: &x, dz: &dz, dw: &mut dw, db: Some(&mut db) })?;
     Ok([y, dx, dw, db].map(|buffer: Buffer| buffer.to_vec()))
 }
@@ -81,17 +83,43 @@ fn draw(cpu: &Cpu, len: usize, seed: u32) -> Result<Buffer> {
     cpu.upload(&values(len, seed))
 }
 
+/// An image on the device, in the format in which it stores images.
+fn image(cpu: &Cpu, extents: &[usize], host: &[f32]) -> Buffer {
+    let mut image = cpu.alloc_activation(&Shape::new(extents).unwrap()).unwrap();
+    cpu.write(host, &mut image).unwrap();
+    image
+}
+
 /// `[y, ds, du, dw_mix, db_mix, dw_gate, db_gate]` of one CCM with operands `[s, u, w_mix, b_mix, w_gate, b_gate, dy]`. The
 /// gradients are added to `start`.
 fn ccm_passes(cpu: &Cpu, spec: &CcmSpec, operands: &[Vec<f32>; 7], start: f32) -> Result<[Buffer; 7]> {
-    let [s, u, w_mix, b_mix, w_gate, b_gate, dy] = operands.each_ref().map(|host| cpu.upload(host).unwrap());
+    let [s, u, w_mix, b_mix, w_gate, b_gate, dy] = operands.each_ref();
+    let extents = [1, 1, spec.rows as usize, spec.c as usize];
+    let [s, u, dy] = [s, u, dy].map(|host| image(cpu, &extents, host));
+    let [w_mix, b_mix, w_gate, b_gate] = [w_mix, b_mix, w_gate, b_gate].map(|host| cpu.upload(host).unwrap());
     let weights = CcmWeights::from([&w_mix, &b_mix, &w_gate, &b_gate]);
-    let [mut h, mut beta, mut y] = [cpu.alloc(s.len())?, cpu.alloc(s.len())?, cpu.alloc(s.len())?];
+    let empty = || image(cpu, &extents, &vec![0.0; s.len()]);
+    let [mut h, mut beta, mut y] = [empty(), empty(), empty()];
     cpu.run(Ccm::Forward { spec, s: &s, u: &u, weights, saved: Some([&mut h, &mut beta]), y: &mut y })?;
-    let grads = [&s, &u, &w_mix, &b_mix, &w_gate, &b_gate].map(|like| cpu.upload(&vec![start; like.len()]).unwrap());
+    let grads = [&s, &u, &w_mix, &b_mix, &w_gate, &b_gate].map(|like| {
+        let mut gradient = cpu.gradient_of(like).unwrap();
+        cpu.write(&vec![start; like.len()], &mut gradient).unwrap();
+        gradient
+    });
     let [mut ds, mut du, mut dw_mix, mut db_mix, mut dw_gate, mut db_gate] = grads;
     let (weight_grads, saved) = (CcmWeights::from([&mut dw_mix, &mut db_mix, &mut dw_gate, &mut db_gate]), [&h, &beta]);
-    cpu.run(Ccm::Grad { spec, s: &s, u: &u, weights, saved, dy: &dy, ds: &mut ds, du: &mut du, weight_grads })?;
+    cpu.run(Ccm::Grad {
+        spec,
+        s: &s,
+        u: &u,
+        weights,
+        saved,
+        dy: &dy,
+        ds: &mut ds,
+        du: &mut du,
+        slopes: [None, None],
+        weight_grads,
+    })?;
     Ok([y, ds, du, dw_mix, db_mix, dw_gate, db_gate])
 }
 
@@ -166,7 +194,7 @@ fn sdc_is_the_concatenation_of_its_branches() {
     let (mut dw, mut db) = (zeros(&weights), zeros(&biases));
     let (w, b): (Vec<&Buffer>, Vec<&Buffer>) = (weights.iter().collect(), biases.iter().collect());
     cpu.run(Sdc::Forward { spec: &spec, x: &x, w: &w, b: &b, y: &mut y }).unwrap();
-    cpu.run(Sdc::InputGrad { spec: &spec, dz: &dz, w: &w, dx: &mut dx }).unwrap();
+    cpu.run(Sdc::InputGrad { spec: &spec, dz: &dz, w: &w, dx: &mut dx, slope: None }).unwrap();
     cpu.run(Sdc::WeightGrad { spec: &spec, x: &x, dz: &dz, dw: &mut dw, db: &mut db }).unwrap();
     let mut wanted_dx = vec![0.0f64; x.len()];
     for k in 0..3 {
@@ -260,7 +288,7 @@ fn the_first_of_equal_maxima_gets_the_gradient() {
     cpu.run(MaxPool::Forward { spec: &spec, x: &x, v: &v, y: &mut y }).unwrap();
     assert_eq!(y[..], [1.0, 2.0]);
     let mut dv = cpu.zeros(15).unwrap();
-    cpu.run(MaxPool::InputGrad { spec: &spec, x: &x, dy: &cpu.upload(&[3.0, 4.0]).unwrap(), dv: &mut dv }).unwrap();
+    cpu.run(MaxPool::InputGrad { spec: &spec, x: &x, dy: &cpu.upload(&[3.0, 4.0]).unwrap(), dv: &mut dv, slope: None }).unwrap();
     assert_eq!(dv[..4], [0.0, 3.0, 4.0, 0.0]);
     assert_eq!(dv[4..].iter().sum::<f32>(), 0.0);
 }
@@ -276,7 +304,7 @@ fn upsampling_of_two_rows_matches_known_values_and_its_adjoint_is_exact() {
     let (x, dy) = (cpu.upload(&values(120, 1)).unwrap(), cpu.upload(&values(480, 2)).unwrap());
     let (mut y, mut dx) = (cpu.alloc(480).unwrap(), cpu.zeros(120).unwrap());
     cpu.run(Upsample::Forward { spec: &spec, x: &x, y: &mut y }).unwrap();
-    cpu.run(Upsample::InputGrad { spec: &spec, dy: &dy, dx: &mut dx }).unwrap();
+    cpu.run(Upsample::InputGrad { spec: &spec, dy: &dy, dx: &mut dx, slope: None }).unwrap();
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
     assert!((dot(&y, &dy) - dot(&x, &dx)).abs() < 1e-4);
 }
@@ -330,7 +358,7 @@ fn wrong_lengths_are_errors() {
     let [x, w, y] = [32, 54, 48].map(|len| cpu.zeros(len).unwrap());
     let mut short = cpu.zeros(47).unwrap();
     assert!(cpu.run(Conv2d::Forward { spec: &spec, x: &x, w: &w, b: None, y: &mut short }).is_err());
-    assert!(cpu.run(Conv2d::InputGrad { spec: &spec, dz: &y, w: &w, dx: &mut short }).is_err());
+    assert!(cpu.run(Conv2d::InputGrad { spec: &spec, dz: &y, w: &w, dx: &mut short, slope: None }).is_err());
     assert!(cpu.run(Conv2d::WeightGrad { spec: &spec, x: &x, dz: &y, dw: &mut short, db: None }).is_err());
     assert!(cpu.run(Conv2d::Forward { spec: &spec, x: &x, w: &y, b: None, y: &mut cpu.zeros(48).unwrap() }).is_err());
 }

@@ -7,7 +7,7 @@ use super::*;
 fn same_as_written(what: &str, len: usize, add: impl Fn(&Cpu, &mut Buffer) -> Result<()>) {
     for cpu in every_cpu() {
         drop(cpu.upload(&vec![f32::NAN; len]).unwrap());
-        let (mut blank, mut written) = (cpu.zeros_to_add_to(len).unwrap(), cpu.upload(&vec![0.0; len]).unwrap());
+        let (mut blank, mut written) = (cpu.gradient_of(&cpu.zeros(len).unwrap()).unwrap(), cpu.upload(&vec![0.0; len]).unwrap());
         add(&cpu, &mut blank).unwrap();
         add(&cpu, &mut written).unwrap();
         assert_eq!(*blank, *written, "{what} on {:?}", cpu.isa());
@@ -33,7 +33,7 @@ fn input_gradients_of_convolutions() {
     for spec in specs {
         let [x, w, _, dz] = operands(&spec);
         same_as_written(&format!("{spec:?}"), x.len(), |cpu, dx| {
-            cpu.run(Conv2d::InputGrad { spec: &spec, dz: &cpu.upload(&dz)?, w: &cpu.upload(&w)?, dx })
+            cpu.run(Conv2d::InputGrad { spec: &spec, dz: &cpu.upload(&dz)?, w: &cpu.upload(&w)?, dx, slope: None })
         });
         same_as_written("weight gradient", w.len(), |cpu, dw| {
             cpu.run(Conv2d::WeightGrad { spec: &spec, x: &cpu.upload(&x)?, dz: &cpu.upload(&dz)?, dw, db: None })
@@ -51,7 +51,7 @@ fn input_gradients_of_convolutions() {
     let spec = SdcSpec::new(&x, &[w; 2], &[1, 4], Activation::Identity).unwrap();
     same_as_written("sdc", x.len(), |cpu, dx| {
         let (dz, w) = (draw(cpu, 84 * 16, 1)?, [draw(cpu, w.len(), 2)?, draw(cpu, w.len(), 3)?]);
-        cpu.run(Sdc::InputGrad { spec: &spec, dz: &dz, w: &[&w[0], &w[1]], dx })
+        cpu.run(Sdc::InputGrad { spec: &spec, dz: &dz, w: &[&w[0], &w[1]], dx, slope: None })
     });
 }
 
@@ -60,10 +60,16 @@ fn pools_and_upsampling_of_odd_sizes() {
     let image = Shape::new(&[2, 7, 9, 5]).unwrap();
     let (pool, up) = (PoolSpec::new(&image, 2).unwrap(), UpsampleSpec::new(&image).unwrap());
     same_as_written("max-pool", image.len(), |cpu, dv| {
-        cpu.run(MaxPool::InputGrad { spec: &pool, x: &draw(cpu, image.len(), 1)?, dy: &draw(cpu, 2 * 3 * 4 * 5, 2)?, dv })
+        cpu.run(MaxPool::InputGrad {
+            spec: &pool,
+            x: &draw(cpu, image.len(), 1)?,
+            dy: &draw(cpu, 2 * 3 * 4 * 5, 2)?,
+            dv,
+            slope: None,
+        })
     });
     same_as_written("upsampling", image.len(), |cpu, dx| {
-        cpu.run(Upsample::InputGrad { spec: &up, dy: &draw(cpu, 4 * image.len(), 1)?, dx })
+        cpu.run(Upsample::InputGrad { spec: &up, dy: &draw(cpu, 4 * image.len(), 1)?, dx, slope: None })
     });
 }
 
@@ -80,7 +86,18 @@ fn both_operands_of_a_ccm() {
             let (weights, weight_grads) = (weights.each_ref().into(), weight_grads.each_mut().into());
             let mut other = cpu.zeros(rows * c)?;
             let [ds, du] = if which == 0 { [grad, &mut other] } else { [&mut other, grad] };
-            cpu.run(Ccm::Grad { spec: &spec, s: &s, u: &u, weights, saved: [&h, &beta], dy: &dy, ds, du, weight_grads })
+            cpu.run(Ccm::Grad {
+                spec: &spec,
+                s: &s,
+                u: &u,
+                weights,
+                saved: [&h, &beta],
+                dy: &dy,
+                ds,
+                du,
+                slopes: [None, None],
+                weight_grads,
+            })
         });
     }
 }
@@ -89,7 +106,7 @@ fn both_operands_of_a_ccm() {
 fn reading_lazy_zeros_gives_zeros() {
     let cpu = Cpu::new();
     drop(cpu.upload(&[f32::NAN; 100]).unwrap());
-    let mut zeros = cpu.zeros_to_add_to(100).unwrap();
+    let mut zeros = cpu.gradient_of(&cpu.zeros(100).unwrap()).unwrap();
     assert_eq!(cpu.download(&zeros).unwrap(), [0.0; 100]);
     zeros[3] = 1.0;
     assert_eq!((zeros[2], zeros[3], zeros[99]), (0.0, 1.0, 0.0));

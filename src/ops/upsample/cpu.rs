@@ -6,6 +6,7 @@ use super::Upsample;
 use crate::backend::cpu::simd::{LANES, Vector, VectorWork};
 use crate::backend::cpu::storage::Sum;
 use crate::backend::cpu::{Buffer, Cpu};
+use crate::ops::pointwise::cpu::finish;
 
 pub(in crate::ops) fn run(cpu: &Cpu, call: Upsample<'_, Buffer>) {
     match call {
@@ -17,10 +18,10 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Upsample<'_, Buffer>) {
                 cpu.simd.vectorised(Upsampled { rows, extents: (w, c), y });
             });
         }
-        Upsample::InputGrad { spec, dy, dx } => {
+        Upsample::InputGrad { spec, dy, dx, slope } => {
             let (h, w, c) = (spec.h as usize, spec.w as usize, spec.c as usize);
-            let Sum { data: dx, blank } = dx.sum();
-            dx.par_chunks_mut(w * c).enumerate().for_each(|(line, dx)| {
+            let Sum { data, blank } = dx.sum();
+            data.par_chunks_mut(w * c).enumerate().for_each(|(line, dx)| {
                 if blank {
                     dx.fill(0.0);
                 }
@@ -28,6 +29,7 @@ pub(in crate::ops) fn run(cpu: &Cpu, call: Upsample<'_, Buffer>) {
                 let rows = adjoint_taps(line % h, h).map(|oy| &dy[(image + oy) * 2 * w * c..][..2 * w * c]);
                 cpu.simd.vectorised(UpsampledGrad { rows, extents: (w, c), dx });
             });
+            finish(cpu, slope, dx);
         }
     }
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::contract::Contract;
 use crate::backend::Phase;
+use crate::backend::Slope;
 use crate::error::Result;
 use crate::shape::{Shape, extent};
 
@@ -60,8 +61,8 @@ impl UpsampleSpec {
 pub enum Upsample<'a, T> {
     /// `y =`.
     Forward { spec: &'a UpsampleSpec, x: &'a T, y: &'a mut T },
-    /// `dx +=`, the exact adjoint.
-    InputGrad { spec: &'a UpsampleSpec, dy: &'a T, dx: &'a mut T },
+    /// `dx +=`, the exact adjoint, then `dx *= slope` if this is the last contribution to the gradient of an activation.
+    InputGrad { spec: &'a UpsampleSpec, dy: &'a T, dx: &'a mut T, slope: Option<Slope<'a, T>> },
 }
 
 impl<T> Upsample<'_, T> {
@@ -73,10 +74,10 @@ impl<T> Upsample<'_, T> {
                 let len = spec.input_len();
                 contract.read("x", x, len).write("y", y, 4 * len).flops(6 * 4 * len as u64)
             }
-            Self::InputGrad { spec, dy, dx } => {
+            Self::InputGrad { spec, dy, dx, slope } => {
                 let len = spec.input_len();
                 let contract = contract.phase(Phase::InputGradient);
-                contract.read("dy", dy, 4 * len).update("dx", dx, len).flops(8 * 4 * len as u64)
+                contract.read("dy", dy, 4 * len).update("dx", dx, len).through(*slope, len).flops(8 * 4 * len as u64)
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use super::{Upsample, UpsampleSpec};
 use crate::backend::Real;
+use crate::ops::pointwise::reference::finish;
 
 pub(in crate::ops) fn run<T: Real>(call: Upsample<'_, Vec<T>>) {
     match call {
@@ -10,7 +11,10 @@ pub(in crate::ops) fn run<T: Real>(call: Upsample<'_, Vec<T>>) {
             y.fill(T::zero());
             each_entry(spec, |to, from, weight| y[to] += T::of(weight) * x[from]);
         }
-        Upsample::InputGrad { spec, dy, dx } => each_entry(spec, |to, from, weight| dx[from] += T::of(weight) * dy[to]),
+        Upsample::InputGrad { spec, dy, dx, slope } => {
+            each_entry(spec, |to, from, weight| dx[from] += T::of(weight) * dy[to]);
+            finish(slope, dx);
+        }
     }
 }
 

@@ -28,7 +28,7 @@ impl<B: Backend> Operation<B> for Upsample2Node {
 
     fn backward(&self, sweep: &mut Sweep<'_, B>, _: Var, dy: &mut B::Buffer) -> Result<()> {
         let backend = sweep.backend();
-        sweep.accumulate(self.x, |dx| backend.run(Upsample::InputGrad { spec: &self.spec, dy, dx }))
+        sweep.accumulate_through(self.x, |dx, slope| backend.run(Upsample::InputGrad { spec: &self.spec, dy, dx, slope }))
     }
 
     fn tangent(&self, tape: &mut Tape<B>, _: Var, inputs: &[Option<Var>]) -> Result<Option<Var>> {

@@ -23,13 +23,13 @@ pub(in crate::ops) fn run(cuda: &Cuda, call: WindowedMean<'_, Buffer>) -> Result
         WindowedMean::InputGrad { spec, dy, b, da } => {
             let (len, inputs) = (da.len(), 1 + usize::from(b.is_some()));
             if cuda.is_naive() {
-                let launch = cuda.launch_over(&kernel::WINDOWED_MEAN_GRAD_NAIVE, len).input(dy).bias(b).output(da);
+                let launch = cuda.launch_over(&kernel::WINDOWED_MEAN_GRAD_NAIVE, len).input(dy).bias(b).update(da);
                 return launch.value(*spec).with("len", len).with("inputs", inputs).run();
             }
             let mut sums = cuda.alloc(len)?;
             let launch = cuda.launch_over(&kernel::WINDOWED_MEAN_COLUMNS_GRAD, len).input(dy).output(&mut sums);
             launch.value(*spec).with("len", len).run()?;
-            let launch = cuda.launch_over(&kernel::WINDOWED_MEAN_ROWS_GRAD, len).input(&sums).bias(b).output(da);
+            let launch = cuda.launch_over(&kernel::WINDOWED_MEAN_ROWS_GRAD, len).input(&sums).bias(b).update(da);
             launch.value(*spec).with("len", len).with("inputs", inputs).run()
         }
     }

@@ -129,8 +129,8 @@ fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    static FILE: File = File { name: "some.cu", text: "kernel" };
-    static OTHER: File = File { name: "some.cu", text: "another kernel" };
+    static FILE: File = File { name: "some.cu", text: "kernel", only: None };
+    static OTHER: File = File { name: "some.cu", text: "another kernel", only: None };
     const VERSION: Version = Version { major: 13, minor: 0 };
 
     fn cubin(version: Version) -> Cubin {

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Cubin, Resources};
+use super::{Cubin, Limiter, Resources};
 use crate::backend::cuda::kernel::Kernel;
 use crate::backend::cuda::kernels::KERNELS;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// A kernel as compiled for one architecture.
 #[derive(Clone, Debug, Serialize)]
@@ -30,6 +30,12 @@ pub struct Listing {
     pub stack: u32,
     /// Resident warps divided by the maximum, in 0..=1.
     pub occupancy: f64,
+    /// Resident blocks per multiprocessor.
+    pub resident_blocks: u32,
+    /// What keeps further blocks from being resident.
+    pub limiter: Limiter,
+    /// Bytes of machine code.
+    pub code_bytes: u64,
     /// Floating-point operations per launch, as a formula.
     pub flops: &'static str,
     /// Bytes of global memory that a launch must read and write at least, as a formula.
@@ -42,18 +48,11 @@ pub struct Listing {
 /// The compiler's log did not mention one of the kernels.
 pub fn list(cubin: &Cubin) -> Result<Vec<Listing>> {
     let kernels = KERNELS.iter().copied().filter(|kernel| kernel.file.name == cubin.file.name);
-    kernels.map(|kernel| Ok(row(cubin, kernel, resources(cubin, kernel)?))).collect()
-}
-
-fn resources<'a>(cubin: &'a Cubin, kernel: &Kernel) -> Result<&'a Resources> {
-    let found = cubin.kernels.iter().find(|used| used.name == kernel.name);
-    found.ok_or_else(|| {
-        let reason = format!("{} as compiled for {} has no kernel `{}`", cubin.file.name, cubin.arch, kernel.name);
-        Error::Device { device: "cuda", reason }
-    })
+    kernels.map(|kernel| Ok(row(cubin, kernel, cubin.resources(kernel.name)?))).collect()
 }
 
 fn row(cubin: &Cubin, kernel: &Kernel, used: &Resources) -> Listing {
+    let residency = cubin.arch.residency(used, kernel.threads, kernel.dynamic_shared);
     Listing {
         name: kernel.name,
         arch: cubin.arch.name,
@@ -65,6 +64,9 @@ fn row(cubin: &Cubin, kernel: &Kernel, used: &Resources) -> Listing {
         spill_loads: used.spill_loads,
         stack: used.stack,
         occupancy: cubin.arch.occupancy(used, kernel.threads, kernel.dynamic_shared),
+        resident_blocks: residency.blocks,
+        limiter: residency.limiter,
+        code_bytes: cubin.code_bytes(kernel.name).unwrap_or_default(),
         flops: kernel.flops,
         bytes: kernel.bytes,
     }

@@ -14,23 +14,29 @@ use crate::error::{Error, Result};
 
 mod arch;
 mod cache;
+mod code;
+mod disassembler;
 mod listing;
 mod nvrtc;
 mod places;
 mod precompiled;
 mod resources;
+mod sass;
 
-pub use arch::{ARCHITECTURES, Arch};
+pub use arch::{ARCHITECTURES, Arch, Limiter, Residency};
 pub use cache::{Cache, FOLDER_VARIABLE as CACHE_VARIABLE};
+pub use disassembler::{Disassembler, FOLDER_VARIABLE as DISASSEMBLER_VARIABLE};
 pub use listing::{Listing, list};
 pub use nvrtc::{Nvrtc, Source, Version};
 pub(crate) use places::places;
 pub use places::{FOLDER_VARIABLE as NVRTC_VARIABLE, Missing, Place, default_places};
 pub use precompiled::{FOLDER_VARIABLE as KERNELS_VARIABLE, Precompiled};
 pub use resources::{Resources, parse as parse_resources};
+pub use sass::{Amounts, Code, Executed, parse as parse_code};
 
 /// Options of NVRTC. Without `--fmad=false` the compiler would fuse multiplications and additions, which the emulator does not.
-const OPTIONS: [&str; 3] = ["--std=c++17", "--fmad=false", "--ptxas-options=-v"];
+/// Line numbers change no instruction; profilers and sanitizers name lines by them.
+const OPTIONS: [&str; 4] = ["--std=c++17", "--fmad=false", "--ptxas-options=-v", "--generate-line-info"];
 
 /// Where a CUBIN came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +66,24 @@ pub struct Cubin {
     pub origin: Origin,
 }
 
+impl Cubin {
+    /// Bytes of machine code of one of its kernels, including the functions that it calls; None if it has no such kernel.
+    pub fn code_bytes(&self, kernel: &str) -> Option<u64> {
+        code::sizes(&self.code).into_iter().find_map(|(name, bytes)| (name == kernel).then_some(bytes))
+    }
+
+    /// Resources of one of its kernels.
+    ///
+    /// # Errors
+    /// The compiler's log did not mention it.
+    pub fn resources(&self, kernel: &str) -> Result<&Resources> {
+        self.kernels.iter().find(|used| used.name == kernel).ok_or_else(|| {
+            let reason = format!("{} as compiled for {} has no kernel `{kernel}`", self.file.name, self.arch);
+            Error::Device { device: "cuda", reason }
+        })
+    }
+}
+
 /// The CUBIN of `file` for `arch`, from [`Compiler::global`].
 ///
 /// # Errors
@@ -77,6 +101,12 @@ pub fn files() -> Vec<&'static File> {
         }
     }
     files
+}
+
+/// The kernel files that compile for an architecture.
+pub fn files_for(arch: &Arch) -> impl Iterator<Item = &'static File> {
+    let name = arch.name;
+    files().into_iter().filter(move |file| file.runs_on(name))
 }
 
 /// The sources of CUBINs, in the order in which they are tried. NVRTC is the last.
@@ -120,8 +150,12 @@ impl Compiler {
     /// of NVRTC compiled are accepted from the cache.
     ///
     /// # Errors
-    /// There is neither NVRTC nor a CUBIN, a precompiled CUBIN is stale or damaged, or the file does not compile.
+    /// There is neither NVRTC nor a CUBIN, a precompiled CUBIN is stale or damaged, or the file does not compile or is for another
+    /// architecture only.
     pub fn cubin(&self, file: &'static File, arch: &'static Arch) -> Result<Cubin> {
+        if let Some(only) = file.only.filter(|_| !file.runs_on(arch.name)) {
+            return Err(Error::Device { device: "cuda", reason: format!("{} is for {only} only, not for {arch}", file.name) });
+        }
         if let Some(cubin) = self.precompiled.as_ref().map(|folder| folder.read(file, arch)).transpose()?.flatten() {
             return Ok(cubin);
         }
@@ -142,12 +176,12 @@ impl Compiler {
         Ok(cubin)
     }
 
-    /// The CUBINs of all kernel files for each of `archs`, compiled on all cores.
+    /// The CUBINs of all kernel files for each of `archs` that they are for, compiled on all cores.
     ///
     /// # Errors
     /// As [`Compiler::cubin`].
     pub fn cubins(&self, archs: &[&'static Arch]) -> Result<Vec<Cubin>> {
-        let wanted: Vec<_> = archs.iter().flat_map(|&arch| files().into_iter().map(move |file| (file, arch))).collect();
+        let wanted: Vec<_> = archs.iter().flat_map(|&arch| files_for(arch).map(move |file| (file, arch))).collect();
         wanted.into_par_iter().map(|(file, arch)| self.cubin(file, arch)).collect()
     }
 }

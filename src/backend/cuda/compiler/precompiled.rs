@@ -148,9 +148,9 @@ mod tests {
     use super::*;
     use crate::backend::cuda::compiler::Version;
 
-    static FILE: File = File { name: "some.cu", text: "kernel" };
-    static NEWER: File = File { name: "some.cu", text: "another kernel" };
-    static OTHER: File = File { name: "other.cu", text: "kernel" };
+    static FILE: File = File { name: "some.cu", text: "kernel", only: None };
+    static NEWER: File = File { name: "some.cu", text: "another kernel", only: None };
+    static OTHER: File = File { name: "other.cu", text: "kernel", only: None };
 
     fn arch(name: &str) -> &'static Arch {
         Arch::named(name).unwrap()

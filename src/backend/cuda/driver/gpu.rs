@@ -8,18 +8,17 @@ use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::fmt::Display;
 use std::ptr::null_mut;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute, CUfunction_attribute, CUresult};
 
-use super::{Address, Driver, Graph, Launch, Mark, Policy, out_of_memory};
+use super::staging::{self, Staging};
+use super::{Address, Driver, Graph, Launch, Mark, Policy, TensorMap, Tiles, library, out_of_memory};
 use crate::backend::cuda::compiler::{self, Arch};
 use crate::backend::cuda::{File, Kernel};
 use crate::error::{Error, Result};
 
-/// Oldest supported driver version, in CUDA's numbering: 12.0.
-const MIN_DRIVER: c_int = 12_000;
 /// Maximum number of arguments of a launch.
 const MAX_ARGUMENTS: usize = 64;
 /// Bytes of dynamic shared memory that a block may use unless the kernel requests more.
@@ -49,46 +48,14 @@ pub struct Probe {
 
 /// Finds the driver and its devices.
 pub fn probe() -> Probe {
-    let version = driver_version();
-    let driver = version.as_ref().ok().map(|&version| major_minor(version));
+    let version = library::version();
+    let driver = version.as_ref().ok().map(|&version| library::major_minor(version));
     let all = |count| (0..count).map(|ordinal| properties(handle(ordinal)?)).collect();
-    Probe { driver, devices: version.and_then(check_version).and_then(|()| count()).and_then(all) }
+    Probe { driver, devices: version.and_then(library::initialise).and_then(|()| count()).and_then(all) }
 }
 
-fn failed(reason: impl Display) -> Error {
+pub(super) fn failed(reason: impl Display) -> Error {
     Error::Device { device: "cuda", reason: reason.to_string() }
-}
-
-/// Major and minor version: 12090 is 12.9.
-fn major_minor(version: c_int) -> (u32, u32) {
-    (version as u32 / 1000, version as u32 % 1000 / 10)
-}
-
-/// Loads and initialises the driver and returns its version. Must be called before any other driver function, because the
-/// bindings panic without a driver.
-fn driver_version() -> Result<c_int> {
-    // SAFETY: loads a system library by name, as every CUDA program does.
-    if !unsafe { sys::is_culib_present() } {
-        return Err(failed("there is no driver library (libcuda) on this machine"));
-    }
-    result::init().map_err(|error| match error.0 {
-        CUresult::CUDA_ERROR_NO_DEVICE => failed("the driver finds no device"),
-        _ => broken("the driver cannot be initialised", error),
-    })?;
-    let mut version = 0;
-    // SAFETY: the call writes one number to `version`.
-    let status = unsafe { sys::cuDriverGetVersion(&mut version) };
-    status.result().map_err(|error| broken("the driver version cannot be read", error))?;
-    Ok(version)
-}
-
-fn check_version(version: c_int) -> Result<()> {
-    if version < MIN_DRIVER {
-        let (major, minor) = major_minor(version);
-        let reason = format!("the driver is for CUDA {major}.{minor}, but 12.0 or newer is needed; update the NVIDIA driver");
-        return Err(failed(reason));
-    }
-    Ok(())
 }
 
 /// Number of devices, at least 1.
@@ -124,7 +91,7 @@ fn properties(device: sys::CUdevice) -> Result<Device> {
 }
 
 /// An error with what failed, the driver's error name and its message. It also says if the device is lost.
-fn broken(what: impl Display, error: DriverError) -> Error {
+pub(super) fn broken(what: impl Display, error: DriverError) -> Error {
     let words = |text: Result<&CStr, DriverError>| text.map_or("unknown".into(), |text| text.to_string_lossy().into_owned());
     let (name, text) = (words(error.error_name()), words(error.error_string()));
     let lost = if is_lost(error.0) { "; the device is lost for this run, and the last checkpoint is intact" } else { "" };
@@ -167,6 +134,7 @@ struct Inner {
     // The following fields must be dropped in this order.
     modules: Mutex<HashMap<&'static str, Module>>,
     stream: Stream,
+    staging: Mutex<Staging>,
     context: Context,
 }
 
@@ -252,7 +220,7 @@ impl Gpu {
     /// # Errors
     /// There is no driver or it is too old, the device does not exist, or no architecture is known that runs on it.
     pub fn open(ordinal: usize) -> Result<Self> {
-        check_version(driver_version()?)?;
+        library::initialise(library::version()?)?;
         let devices = count()?;
         let number = c_int::try_from(ordinal).ok().filter(|number| *number < devices);
         let number = number.ok_or_else(|| missing(ordinal, devices))?;
@@ -263,8 +231,11 @@ impl Gpu {
         let context = Context::retain(device)?;
         context.bind()?;
         let stream = Stream::create()?;
-        let (functions, modules) = (RwLock::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { properties, arch, reads_pageable, functions, modules, stream, context })))
+        let staging = Staging::new().map_err(|error| {
+            broken(format!("{} bytes of host memory cannot be made ready for uploads", staging::CAPACITY), error)
+        })?;
+        let (functions, modules, staging) = (RwLock::default(), Mutex::default(), Mutex::new(staging));
+        Ok(Self(Arc::new(Inner { properties, arch, reads_pageable, functions, modules, stream, staging, context })))
     }
 
     /// Loads a kernel in advance, so that a compiler that does not work is reported before any work starts.
@@ -287,15 +258,55 @@ fn missing(ordinal: usize, devices: c_int) -> Error {
     failed(format!("device {ordinal} does not exist, {there}"))
 }
 
+fn not_uploaded(host: &[u8], error: DriverError) -> Error {
+    broken(format!("{} bytes cannot be uploaded", host.len()), error)
+}
+
 impl Inner {
     fn bind(&self) -> Result<()> {
         self.context.bind()
     }
 
-    /// Waits for all submitted work.
+    /// Waits for all submitted work. Afterwards the staging memory is free, unless another thread has used it meanwhile.
     fn wait(&self, what: &str) -> Result<()> {
+        let before = self.staging().pieces();
+        self.synchronise(what)?;
+        let mut staging = self.staging();
+        if staging.pieces() == before {
+            staging.clear();
+        }
+        Ok(())
+    }
+
+    fn synchronise(&self, what: &str) -> Result<()> {
         // SAFETY: the stream lives as long as `self`.
         unsafe { result::stream::synchronize(self.stream.0) }.map_err(|error| broken(what, error))
+    }
+
+    fn staging(&self) -> MutexGuard<'_, Staging> {
+        self.staging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Uploads bytes by way of the staging memory, so that they may change when this returns. Waits only if that is full.
+    fn write_staged(&self, target: Address, host: &[u8]) -> Result<()> {
+        let mut staging = self.staging();
+        if !staging.fits(host.len()) {
+            self.synchronise("an upload or earlier work failed")?;
+            staging.clear();
+        }
+        // SAFETY: `Memory` allocates blocks of at least this size; the staged bytes do not change until the stream has finished.
+        let sent = unsafe { result::memcpy_htod_async(target, staging.put(host), self.stream.0) };
+        sent.map_err(|error| not_uploaded(host, error))
+    }
+
+    /// Uploads bytes of any number. They are pageable, so the driver normally copies them before the call returns. A GPU that
+    /// reads pageable memory directly may do so later; then this waits.
+    fn write_direct(&self, target: Address, host: &[u8]) -> Result<()> {
+        // SAFETY: as above; the host bytes are read before this function returns.
+        let sent = unsafe { result::memcpy_htod_async(target, host, self.stream.0) };
+        let waited = if self.reads_pageable { self.wait("an upload or earlier work failed") } else { Ok(()) };
+        sent.map_err(|error| not_uploaded(host, error))?;
+        waited
     }
 
     /// The handle of a kernel, which is loaded on first use. The context must be current.
@@ -387,18 +398,12 @@ impl Driver for Gpu {
         let _ = unsafe { result::free_sync(address) };
     }
 
-    /// The host memory is pageable, so the driver normally copies it to a buffer of its own before the call returns. A GPU that
-    /// reads pageable memory directly may do so later, so this function then waits for the copy.
     fn write(&self, target: Address, host: &[u8]) -> Result<()> {
         if host.is_empty() {
             return Ok(());
         }
         self.0.bind()?;
-        // SAFETY: `Memory` allocates blocks of at least this size; the host bytes are read before this function returns.
-        let sent = unsafe { result::memcpy_htod_async(target, host, self.0.stream.0) };
-        let waited = if self.0.reads_pageable { self.0.wait("an upload or earlier work failed") } else { Ok(()) };
-        sent.map_err(|error| broken(format!("{} bytes cannot be uploaded", host.len()), error))?;
-        waited
+        if host.len() <= staging::CAPACITY { self.0.write_staged(target, host) } else { self.0.write_direct(target, host) }
     }
 
     fn read(&self, source: Address, host: &mut [u8]) -> Result<()> {
@@ -459,6 +464,36 @@ impl Driver for Gpu {
             result::launch_kernel(function.0, grid_of, block_of, kernel.dynamic_shared, self.0.stream.0, &mut pointers)
         };
         sent.map_err(|error| broken(format!("kernel `{}` cannot be launched on {grid:?} x {block:?}", kernel.name), error))
+    }
+
+    fn tensor_map(&self, tiles: &Tiles) -> Result<TensorMap> {
+        let (major, minor) = self.0.properties.capability;
+        if major < 9 {
+            return Err(failed(format!("a GPU of compute capability {major}.{minor} has no engine that copies tiles")));
+        }
+        self.0.bind()?;
+        let Tiles { address, len, stride, tile } = *tiles;
+        let (mut map, dimensions) = (<TensorMap as bytemuck::Zeroable>::zeroed(), len.map(u64::from));
+        // SAFETY: the call reads four lengths, three strides, four sizes of the box and four steps, and writes 128 bytes to `map`, which is
+        // aligned to 64 bytes. It does not read the array.
+        let status = unsafe {
+            sys::cuTensorMapEncodeTiled(
+                (&raw mut map).cast(),
+                sys::CUtensorMapDataType::CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
+                4,
+                address as *mut c_void,
+                dimensions.as_ptr(),
+                stride.as_ptr(),
+                tile.as_ptr(),
+                [1u32; 4].as_ptr(),
+                sys::CUtensorMapInterleave::CU_TENSOR_MAP_INTERLEAVE_NONE,
+                sys::CUtensorMapSwizzle::CU_TENSOR_MAP_SWIZZLE_128B,
+                sys::CUtensorMapL2promotion::CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+                sys::CUtensorMapFloatOOBfill::CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE,
+            )
+        };
+        status.result().map_err(|error| broken(format!("an array cannot be described to the copy engine: {tiles:?}"), error))?;
+        Ok(map)
     }
 
     /// Uses the relaxed capture mode, which allows loading a kernel during the capture.
@@ -561,11 +596,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_name_versions_and_ordinals() {
-        assert_eq!(major_minor(12_090), (12, 9));
-        assert!(check_version(13_000).is_ok());
-        let old = check_version(11_080).unwrap_err().to_string();
-        assert_eq!(old, "cuda: the driver is for CUDA 11.8, but 12.0 or newer is needed; update the NVIDIA driver");
+    fn errors_name_ordinals() {
         assert_eq!(missing(1, 1).to_string(), "cuda: device 1 does not exist, only device 0 does");
         assert_eq!(missing(8, 4).to_string(), "cuda: device 8 does not exist, 0 to 3 do");
     }

@@ -1,4 +1,5 @@
-//! Drivers launch kernels and manage device memory. There are two implementations of one interface.
+//! Drivers launch kernels and manage device memory. Three implement one interface: a GPU, the emulator, and a planner that only notes
+//! what would be launched.
 
 use std::time::Instant;
 
@@ -9,6 +10,12 @@ use crate::error::{Error, Result};
 #[cfg(feature = "emulator")]
 pub mod emulator;
 pub mod gpu;
+mod library;
+pub mod planner;
+mod staging;
+mod tensor_map;
+
+pub use tensor_map::{TensorMap, Tiles};
 
 /// An address in the memory of a device.
 pub type Address = u64;
@@ -49,11 +56,13 @@ pub enum Mark {
     Host(Instant),
     /// An event on a GPU.
     Gpu(gpu::Event),
+    /// The number of submissions so far, the clock of the planner.
+    Count(usize),
 }
 
 /// A device with memory and one stream.
 pub trait Driver: Send + Sync {
-    /// `cuda` or `emulator`.
+    /// `cuda`, `emulator` or `planner`.
     fn name(&self) -> &'static str;
     /// The name and, for a GPU, the model of the device.
     fn description(&self) -> String {
@@ -101,6 +110,13 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// The launch is rejected, or the emulator found a fault in the kernel; the error then names kernel, block and line.
     fn launch(&self, launch: &Launch<'_>) -> Result<()>;
+    /// Describes an array to the copy engine of Hopper, as an argument of a kernel.
+    ///
+    /// # Errors
+    /// The driver refuses the array, or the device has no such engine.
+    fn tensor_map(&self, _tiles: &Tiles) -> Result<TensorMap> {
+        Err(Error::Device { device: self.name(), reason: "there is no engine that copies tiles".into() })
+    }
     /// Called when memory is reused for another buffer, so its contents are undefined; the emulator poisons it.
     ///
     /// # Errors

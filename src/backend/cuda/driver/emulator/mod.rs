@@ -17,7 +17,7 @@ pub use machine::{MatrixUnit, dot_of_matrix_unit, kernels, omit, read_spec};
 pub use observation::{Access, Observation, Observer, Party, Race, SiteCount};
 use place::place;
 
-use super::{Address, Driver, Graph, Launch, Policy, out_of_memory};
+use super::{Address, Driver, Graph, Launch, Policy, TensorMap, Tiles, out_of_memory};
 use crate::backend::cuda::Kernel;
 use crate::error::{Error, Result};
 
@@ -283,6 +283,17 @@ impl Driver for Emulator {
             return Ok(());
         }
         self.processor.launch(launch)
+    }
+
+    /// As `Map` in `kernels/emulator/hopper.h`.
+    fn tensor_map(&self, tiles: &Tiles) -> Result<TensorMap> {
+        let mut map = [0; 16];
+        let [a, b, c] = tiles.stride;
+        map[..5].copy_from_slice(&[tiles.address, 2, a, b, c]);
+        let pair = |values: &[u32]| u64::from(values[0]) | u64::from(values[1]) << 32;
+        let sizes = [&tiles.len[..2], &tiles.len[2..], &tiles.tile[..2], &tiles.tile[2..]];
+        map[5..9].iter_mut().zip(sizes).for_each(|(word, sizes)| *word = pair(sizes));
+        Ok(TensorMap(map))
     }
 
     fn invalidate(&self, target: Address, bytes: usize) -> Result<()> {

@@ -1,0 +1,260 @@
+//! A device that computes nothing and holds nothing: it notes what is submitted. With it the launches of a step are known on any
+//! machine, for any size of the network, in the time that the host needs to submit them.
+//!
+//! Its clock counts submissions: a mark is the number of launches, fills and copies so far, and the time between two marks is how many
+//! were submitted between them. What is read back is zero.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Address, Driver, Graph, Launch, Mark, Policy};
+use crate::backend::cuda::Kernel;
+use crate::backend::cuda::compiler::Arch;
+use crate::error::{Error, Result};
+
+/// Address of the first buffer. A number passed by value is hardly ever as large.
+const FIRST: Address = 1 << 46;
+/// Alignment of buffers in bytes.
+const ALIGNMENT: usize = 256;
+
+/// Something submitted to the device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Submission {
+    /// A launch of a kernel.
+    Launch(PlannedLaunch),
+    /// Zeros written to a buffer.
+    Zero(BufferId),
+    /// A copy from the first buffer to the second.
+    Copy(BufferId, BufferId),
+}
+
+/// A launch that was not executed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedLaunch {
+    /// Name of the kernel.
+    pub kernel: &'static str,
+    /// Blocks along x, y, z.
+    pub grid: [u32; 3],
+    /// Threads of a block along x, y, z.
+    pub block: [u32; 3],
+    /// The arguments as bytes. Addresses among them are those of [`PlannedLaunch::buffers`].
+    pub arguments: Vec<Vec<u8>>,
+    /// The buffers among the arguments, in order.
+    pub buffers: Vec<BufferId>,
+}
+
+/// A buffer, which no other one shares even after its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BufferId {
+    /// Its address.
+    pub address: Address,
+    /// Its size in bytes.
+    pub bytes: usize,
+}
+
+/// The device.
+pub struct Planner {
+    arch: &'static Arch,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    submissions: Vec<Submission>,
+    /// Sizes of the buffers that are alive, by address.
+    alive: BTreeMap<Address, usize>,
+    /// Where the next buffer begins.
+    next: Address,
+    capturing: bool,
+}
+
+impl State {
+    /// The buffer that contains an address.
+    fn buffer(&self, address: Address) -> Option<BufferId> {
+        let (&start, &bytes) = self.alive.range(..=address).next_back()?;
+        (address < start + bytes.max(1) as Address).then_some(BufferId { address: start, bytes })
+    }
+
+    /// The same for operations of the host, which name only buffers that exist.
+    fn known(&self, address: Address) -> Result<BufferId> {
+        self.buffer(address).ok_or_else(|| refused("a buffer is used that does not exist"))
+    }
+}
+
+fn refused(reason: &str) -> Error {
+    Error::Device { device: "planner", reason: reason.into() }
+}
+
+impl Planner {
+    /// A device of this architecture.
+    pub fn new(arch: &'static Arch) -> Self {
+        Self { arch, state: Mutex::new(State { next: FIRST, ..State::default() }) }
+    }
+
+    /// Everything submitted so far, in order. The clock of the device counts along it.
+    pub fn submissions(&self) -> Vec<Submission> {
+        self.state().submissions.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Work that was captured has been noted already, so running it does nothing.
+struct Noted;
+
+impl Graph for Noted {
+    fn launch(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Driver for Planner {
+    fn name(&self) -> &'static str {
+        "planner"
+    }
+
+    fn description(&self) -> String {
+        self.arch.to_string()
+    }
+
+    fn arch(&self) -> Option<&'static Arch> {
+        Some(self.arch)
+    }
+
+    fn policy(&self) -> Policy {
+        Policy::Fresh
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<Address> {
+        let mut state = self.state();
+        let address = state.next;
+        state.next += bytes.max(1).next_multiple_of(ALIGNMENT) as Address;
+        state.alive.insert(address, bytes);
+        Ok(address)
+    }
+
+    fn release(&self, address: Address) {
+        self.state().alive.remove(&address);
+    }
+
+    fn write(&self, target: Address, _host: &[u8]) -> Result<()> {
+        self.state().known(target).map(drop)
+    }
+
+    fn read(&self, source: Address, host: &mut [u8]) -> Result<()> {
+        host.fill(0);
+        self.state().known(source).map(drop)
+    }
+
+    fn copy(&self, source: Address, target: Address, _bytes: usize) -> Result<()> {
+        let mut state = self.state();
+        let copy = Submission::Copy(state.known(source)?, state.known(target)?);
+        state.submissions.push(copy);
+        Ok(())
+    }
+
+    fn zero(&self, target: Address, _bytes: usize) -> Result<()> {
+        let mut state = self.state();
+        let zero = Submission::Zero(state.known(target)?);
+        state.submissions.push(zero);
+        Ok(())
+    }
+
+    fn launch(&self, launch: &Launch<'_>) -> Result<()> {
+        let &Launch { kernel: &Kernel { name, .. }, grid, block, arguments } = launch;
+        let mut state = self.state();
+        // A struct of pointers is one argument, so every word counts.
+        let words = arguments.iter().flat_map(|bytes| bytes.chunks_exact(size_of::<Address>()));
+        let addresses = words.filter_map(|word| Some(Address::from_ne_bytes(word.try_into().ok()?)));
+        let buffers = addresses.filter_map(|address| state.buffer(address)).collect();
+        let arguments = arguments.iter().map(|bytes| bytes.to_vec()).collect();
+        state.submissions.push(Submission::Launch(PlannedLaunch { kernel: name, grid, block, arguments, buffers }));
+        Ok(())
+    }
+
+    fn begin_capture(&self) -> Result<()> {
+        let was = std::mem::replace(&mut self.state().capturing, true);
+        if was { Err(refused("a capture began inside another")) } else { Ok(()) }
+    }
+
+    fn end_capture(&self) -> Result<Box<dyn Graph>> {
+        let was = std::mem::replace(&mut self.state().capturing, false);
+        if was { Ok(Box::new(Noted)) } else { Err(refused("a capture ended that never began")) }
+    }
+
+    fn mark(&self) -> Result<Mark> {
+        Ok(Mark::Count(self.state().submissions.len()))
+    }
+
+    fn seconds_between(&self, from: &Mark, to: &Mark) -> Result<f64> {
+        match (from, to) {
+            (Mark::Count(from), Mark::Count(to)) if from <= to => Ok((to - from) as f64),
+            _ => Err(Error::argument("a mark is from another driver, or later than the other")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::cuda::Cuda;
+    use crate::backend::cuda::kernels::pointwise as kernel;
+    use crate::backend::{Storage, cuda::Buffer};
+
+    fn axpy(cuda: &Cuda, x: &Buffer, y: &mut Buffer) -> Result<()> {
+        cuda.launch_over(&kernel::AXPY, 3).input(x).output(y).value(2.0f32).number("len", 3).run()
+    }
+
+    fn bytes(buffer: &BufferId) -> usize {
+        buffer.bytes
+    }
+
+    #[test]
+    fn submissions_are_noted_with_their_buffers() -> Result<()> {
+        let (cuda, planner) = Cuda::planner(Arch::named("sm_90a")?);
+        assert_eq!((cuda.arch().map(|arch| arch.name), cuda.description().as_str()), (Some("sm_90a"), "sm_90a"));
+        let (x, mut y) = (cuda.upload(&[1.0, 2.0, 3.0, 4.0])?, cuda.zeros(3)?);
+        let before = cuda.mark()?;
+        axpy(&cuda, &x, &mut y)?;
+        let mut copy = cuda.alloc(3)?;
+        cuda.copy(&y, &mut copy)?;
+        assert_eq!(cuda.seconds_between(&before, &cuda.mark()?)?, 2.0, "the clock counts submissions");
+        assert!(cuda.seconds_between(&cuda.mark()?, &before).is_err());
+        assert_eq!(cuda.download(&copy)?, [0.0; 3], "finite, as a loss must be");
+        let submissions = planner.submissions();
+        let [Submission::Zero(zeros), Submission::Launch(launch), Submission::Copy(from, to)] = &submissions[..] else {
+            panic!("{submissions:?}")
+        };
+        assert_eq!((launch.kernel, launch.grid, launch.block, launch.arguments.len()), ("axpy", [1; 3], [256, 1, 1], 4));
+        assert_eq!(launch.buffers.iter().map(bytes).collect::<Vec<_>>(), [16, 12]);
+        assert!(launch.buffers[1] == *zeros && zeros == from && from != to);
+        Ok(())
+    }
+
+    #[test]
+    fn a_buffer_is_never_confused_with_a_later_one() -> Result<()> {
+        let (cuda, planner) = Cuda::planner(Arch::named("sm_80")?);
+        for _ in 0..2 {
+            cuda.zeros(3)?;
+        }
+        let [Submission::Zero(a), Submission::Zero(b)] = &planner.submissions()[..] else { panic!() };
+        assert!(a.address != b.address && a.bytes == b.bytes);
+        assert_eq!(cuda.peak_bytes(), 12, "the first was dropped before the second");
+        assert!(planner.copy(FIRST, FIRST, 4).is_err() && planner.zero(7, 4).is_err(), "no such buffer");
+        Ok(())
+    }
+
+    #[test]
+    fn repeated_work_is_noted_when_it_is_submitted_and_not_when_a_graph_runs() -> Result<()> {
+        let (cuda, planner) = Cuda::planner(Arch::named("sm_90a")?);
+        let (x, mut y, mut program) = (cuda.upload(&[1.0; 3])?, cuda.alloc(3)?, Default::default());
+        for count in [1, 2, 2] {
+            cuda.repeat(&mut program, || axpy(&cuda, &x, &mut y))?;
+            assert_eq!(planner.submissions().len(), count);
+        }
+        assert!(program.is_captured() && planner.end_capture().is_err());
+        Ok(())
+    }
+}
