@@ -423,7 +423,7 @@ DEVICE void pool(ConvResults& results, bf16* pooled, const TilePlace& at, uint32
 // Left-over rows and columns of y belong to no window.
 // x: [N,H,W,I], w: [O,3,3,I], b: [O] or null, y: [N,H,W,O], pooled: [N,H/2,W/2,O] or null.
 // Grid: ceil(O/64) x ceil(H/16) ceil(W/16) x N. bias, pooled: their elements, or 0.
-// FLOPs: 18 n h w c_out c_in + 4 pooled.
+// FLOPs: 18 n h w c_out c_in.
 // Bytes: 2 (n h w (c_in + c_out) + 9 c_out c_in + pooled) + 4 bias. Unit: matrix.
 // Dynamic shared memory: 81920 bytes.
 KERNEL __launch_bounds__(128, 2)

@@ -183,8 +183,9 @@ impl<T> Conv2d<'_, T> {
             Self::Forward { spec, x, w, b, y } => spec.weighted().forward(x, w, b.as_deref(), y),
             Self::ForwardPooled { spec, pool, x, w, b, y, pooled } => {
                 let contract: Contract<'_, T> = spec.weighted().forward(x, w, b.as_deref(), y);
-                let [windows, pooled_len] = pool.selected();
-                contract.write("pooled", pooled, pooled_len).flops(spec.flops() + windows as u64)
+                // The pool's comparisons are not counted, as the activation's are not.
+                let [_, pooled_len] = pool.selected();
+                contract.write("pooled", pooled, pooled_len)
             }
             Self::InputGrad { spec, dz, w, dx, slope } => {
                 let contract: Contract<'_, T> = spec.weighted().input_grad(dz, w, dx);
