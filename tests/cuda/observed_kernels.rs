@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use orthoscope::backend::cuda::{KERNELS, OPERANDS};
 use orthoscope::backend::cuda::driver::emulator::{Observation, Observer};
+use orthoscope::backend::cuda::{KERNELS, OPERANDS};
 use orthoscope::backend::{Cuda, Storage};
 
 use crate::ops::exercises;
