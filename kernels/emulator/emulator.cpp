@@ -1,13 +1,11 @@
 // The functions that the engine calls: memory with guard pages, launches, removal of one barrier, and reading of
-// specs. Compiled once for the plain kernels, as emu_NAME, and once for the observed ones, as observed_NAME.
+// specs; see functions.h. Compiled once for the plain kernels, and once for the observed ones.
 #include "../dev.cuh"
 #include "../spec.cuh"
 #include "signals.h"
+#include "functions.h"
 #ifdef OBSERVED
 #include "arena.h"
-#define API(name) observed_##name
-#else
-#define API(name) emu_##name
 #endif
 
 namespace {
@@ -107,8 +105,6 @@ std::string emu::describe_address(uintptr_t address) {
 
 void emu_link_all();
 
-// Memory that ends at a guard page, or null. It is poisoned; or, if `sparse`, zero and takes no memory of the host
-// until it is touched.
 extern "C" void* API(alloc)(size_t bytes, bool sparse) {
     size_t inner = round_up(bytes ? bytes : 1, ALIGNMENT), map_bytes = round_up(inner, emu::PAGE_BYTES) + emu::PAGE_BYTES;
     auto* map = (char*)take_pages(map_bytes);
@@ -120,15 +116,12 @@ extern "C" void* API(alloc)(size_t bytes, bool sparse) {
     blocks()[(uintptr_t)b.data] = b;
     return b.data;
 }
-// Poisons a part of a block, which is a buffer of its own from now on. If `sparse`, its contents stay.
 extern "C" void API(poison)(void* data, size_t bytes, bool sparse) {
     if (!sparse) emu::fill_poison(data, bytes);
     std::lock_guard<std::mutex> guard(lock);
     forget_parts((uintptr_t)data, (uintptr_t)data + bytes);
     parts()[(uintptr_t)data] = bytes;
 }
-// Fills with zero bytes. If `sparse`, gives whole pages back to the host, which replaces them by zeros when they are
-// touched.
 extern "C" void API(zero)(void* data, size_t bytes, bool sparse) {
     char *begin = (char*)data, *end = begin + bytes;
     char* first = (char*)round_up((uintptr_t)begin, emu::PAGE_BYTES);
@@ -145,8 +138,6 @@ extern "C" void API(free)(void* data) {
     give_back_pages(it->second.map, it->second.map_bytes);
     blocks().erase(it);
 }
-// Launches a kernel. Returns 0, or 1 with a message in `error`. After a fault, `trail` has TRAIL instructions that it
-// may have come from, the nearest first; otherwise zeros.
 extern "C" int API(launch)(const char* name, const unsigned* grid, const unsigned* block, size_t shared,
                            const emu::Options* options, void** arguments, const size_t* sizes, size_t count, char* error,
                            size_t capacity, uint64_t* trail) {
@@ -167,8 +158,6 @@ extern "C" int API(launch)(const char* name, const unsigned* grid, const unsigne
     return report(message, error, capacity);
 }
 
-// Makes this OS thread skip the barrier or wait at file:line; line 0 skips nothing. Returns how often the previous
-// one was skipped.
 extern "C" uint64_t API(omit)(const char* file, int line) {
     static thread_local std::string kept;
     kept = file;
@@ -179,22 +168,18 @@ extern "C" uint64_t API(omit)(const char* file, int line) {
 }
 
 #ifndef OBSERVED
-// Writes the fields of the spec `name`, as kernels read them from its bytes, as a JSON object of up to `capacity`
-// bytes to `text`. Returns the length of the object, or 0 if no spec has this name and size.
 extern "C" size_t emu_read_spec(const char* name, const void* bytes, size_t size, char* text, size_t capacity) {
     std::string found = read_spec(name, bytes, size);
     memcpy(text, found.data(), std::min(found.size(), capacity));
     return found.size();
 }
 
-// The name of kernel number `index` in alphabetical order, or null past the last one.
 extern "C" const char* emu_kernel(size_t index) {
     emu_link_all();
     for (auto& [name, entry] : emu::registry()) if (!index--) return name.c_str();
     return nullptr;
 }
 
-// Σ a[k] b[k] over the depth of one mma, added to `sum` as the matrix unit adds. For tests of the arithmetic.
 extern "C" float emu_matrix_unit(float sum, const float* a, const float* b, uint32_t unit) {
     emu::Left left = {};
     emu::Right right = {};
