@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `plan` | the launches of a step, from the real code of training on a device that only notes them |
 //! | `compiled` | code size, instructions, registers and occupancy of their kernels |
+//! | `counts` | sectors, wavefronts and matrix products of their launches, from blocks that run on the emulator |
 //! | `hardware` | what is assumed of each architecture, with sources |
 //! | `calibration` | measured peaks in place of what is assumed |
 //! | `model` | the time of a launch by each resource, and which one binds |
@@ -15,6 +16,7 @@
 mod calibration;
 mod compare;
 mod compiled;
+mod counts;
 mod hardware;
 mod model;
 mod plan;
@@ -23,6 +25,7 @@ mod prediction;
 pub use calibration::Calibration;
 pub use compare::{PredictedChange, compare_predictions};
 pub use compiled::KernelFacts;
+pub use counts::Counts;
 pub use hardware::Hardware;
 pub use model::{Resource, Times};
 pub use plan::{Item, Plan};

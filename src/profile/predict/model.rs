@@ -3,21 +3,23 @@
 //! | resource | amount | rate |
 //! |---|---|---|
 //! | DRAM | bytes of the header's formula, less what L2 still holds | DRAM |
-//! | L2 | bytes of loads that bypass L1, or of stores, or those of DRAM, whichever is more | L2 |
-//! | shared | accesses of shared memory and L1 | 128 bytes per clock |
+//! | L2 | sectors of loads that bypass L1, or of stores, or the bytes of DRAM, whichever is more | L2 |
+//! | shared | wavefronts of shared memory, with their bank conflicts, and of L1 | 128 bytes per clock |
 //! | issue | instructions | 4 per clock |
 //! | matrix | FLOPs of the matrix unit | `mma.sync` |
 //! | fma | other FLOPs | f32 multiply-adds |
 //! | latency | loads that wait for each other (Little's law) | bytes in flight |
 //! | launch | one | gap between kernels |
 //!
-//! All but the first and the last are those of the multiprocessor with the most blocks. What a warp executes is the longest way through
-//! its code, with the hot loop as often as the FLOPs of the formula need it.
+//! All but the first and the last are those of the multiprocessor with the most blocks. Sectors, wavefronts and products of the matrix unit are
+//! counted where the emulator is at hand; else they are those of the code. What a warp executes is the longest way through its code, with
+//! the hot loop as often as its FLOPs need it.
 
 use serde::{Deserialize, Serialize};
 
 use super::Hardware;
 use super::compiled::KernelFacts;
+use super::counts::Counts;
 use super::plan::Item;
 use crate::backend::cuda::compiler::Code;
 
@@ -133,12 +135,17 @@ pub(super) struct Predicted {
     pub floor: f64,
 }
 
-/// The time of one submission on `hardware`; `facts` of its kernel, where they are known.
-pub(super) fn predict(item: &Item, facts: Option<&KernelFacts>, hardware: &Hardware) -> Predicted {
+/// Bytes of a sector of global memory, and of a wavefront.
+const SECTOR: f64 = 32.0;
+const WAVEFRONT: f64 = 128.0;
+
+/// The time of one submission on `hardware`; `facts` of its kernel and `counts` of its accesses, where they are known.
+pub(super) fn predict(item: &Item, facts: Option<&KernelFacts>, counts: Option<&Counts>, hardware: &Hardware) -> Predicted {
     let bytes = item.work.bytes as f64;
     let dram_bytes = bytes - kept(item, hardware).min(bytes);
-    let matrix = item.work.matrix.min(item.work.executed()) as f64;
-    let others = item.work.executed() as f64 - matrix;
+    let by_formula = item.work.matrix.min(item.work.executed());
+    let others = (item.work.executed() - by_formula) as f64;
+    let matrix = counts.map_or(by_formula, |counts| counts.matrix_products * Counts::FLOPS_OF_PRODUCT) as f64;
     // Blocks of the multiprocessor with the most, compared with an even share.
     let blocks = item.blocks as f64;
     let most = (blocks / f64::from(hardware.multiprocessors)).ceil();
@@ -147,7 +154,8 @@ pub(super) fn predict(item: &Item, facts: Option<&KernelFacts>, hardware: &Hardw
         let warps = f64::from(item.threads.div_ceil(WARP));
         blocks_times(code, facts, [blocks, most, warps], [matrix, others], hardware)
     });
-    let of_blocks = of_blocks.unwrap_or_default();
+    let of_code = of_blocks.unwrap_or_default();
+    let of_blocks = counts.map_or(of_code, |counts| counted(counts, uneven, hardware, of_code));
     let seconds = Times {
         dram: dram_bytes / hardware.dram,
         l2: of_blocks.l2.max(bytes / hardware.l2),
@@ -164,7 +172,7 @@ pub(super) fn predict(item: &Item, facts: Option<&KernelFacts>, hardware: &Hardw
         bound: if busy < hardware.launch { Resource::Launch } else { longest },
         ms: 1e3 * (busy + hardware.launch),
         dram_bytes,
-        floor: 1e3 * hardware.floor(bytes, matrix, others),
+        floor: 1e3 * hardware.floor(bytes, by_formula as f64, others),
     }
 }
 
@@ -211,11 +219,21 @@ fn blocks_times(
     Times {
         // Loads and stores cross to L2 in opposite directions.
         l2: on_busiest(amounts.bypassing.max(amounts.written)) * f64::from(hardware.multiprocessors) / hardware.l2,
-        shared: clocks(amounts.wavefronts, hardware.shared / 128.0),
+        shared: clocks(amounts.wavefronts, hardware.shared / WAVEFRONT),
         issue: clocks(amounts.instructions, hardware.issue),
         latency: waves * rounds * hardware.latency,
         ..Times::default()
     }
+}
+
+/// The times with those of counted accesses in place of those of the code.
+fn counted(counts: &Counts, uneven: f64, hardware: &Hardware, of_code: Times) -> Times {
+    // Loads and stores cross to L2 in opposite directions.
+    let to_l2 = counts.copied_sectors.max(counts.stored_sectors) as f64 * SECTOR;
+    let through_l1 = (counts.sectors - counts.copied_sectors) as f64 * SECTOR;
+    let wavefronts = counts.wavefronts as f64 + through_l1 / WAVEFRONT;
+    let clocks = wavefronts * WAVEFRONT / hardware.shared / f64::from(hardware.multiprocessors);
+    Times { l2: uneven * to_l2 / hardware.l2, shared: uneven * clocks / hardware.clock, ..of_code }
 }
 
 /// How often a warp runs the hot loop, if it does these FLOPs.
@@ -276,7 +294,7 @@ mod tests {
         let blocks = u64::from(hardware.multiprocessors);
         let flops = blocks * 2 * 128 * 64 * 576;
         let work = Work { matrix: flops, ..Work::new(flops, 1) };
-        let found = predict(&item(work, blocks), Some(&facts()), &hardware);
+        let found = predict(&item(work, blocks), Some(&facts()), None, &hardware);
         let clocks = |ms: f64| ms / 1e3 * hardware.clock;
         // 18 steps of 12 288 bytes at 23.7 bytes per clock, two of them fetched ahead.
         assert!((clocks(found.times.l2) - 18.0 * 12_288.0 / 23.74).abs() < 10.0, "{}", clocks(found.times.l2));
@@ -287,12 +305,40 @@ mod tests {
         assert!((found.ms - found.times.l2 / 0.75 - 1.5e-3).abs() < 1e-9);
     }
 
+    /// The same with counts: half as many products as the formula says, and twice the wavefronts.
+    #[test]
+    fn counts_take_the_place_of_the_formula_and_the_code() {
+        let hardware = hardware();
+        let blocks = u64::from(hardware.multiprocessors);
+        let flops = blocks * 2 * 128 * 64 * 576;
+        let item = item(Work { matrix: flops, ..Work::new(flops, 1) }, blocks);
+        let counts = Counts {
+            sectors: blocks * 12_288,
+            ideal_sectors: blocks * 12_288,
+            copied_sectors: blocks * 8192,
+            stored_sectors: blocks * 1024,
+            requests: 0,
+            wavefronts: blocks * 18 * 576,
+            least_wavefronts: blocks * 18 * 288,
+            matrix_products: flops / 2 / Counts::FLOPS_OF_PRODUCT,
+        };
+        let (code, counted) =
+            (predict(&item, Some(&facts()), None, &hardware), predict(&item, Some(&facts()), Some(&counts), &hardware));
+        let clocks = |ms: f64| ms / 1e3 * hardware.clock;
+        assert!((code.times.matrix / counted.times.matrix - 2.0).abs() < 1e-9 && counted.times.issue < code.times.issue);
+        assert_eq!(code.floor, counted.floor, "the floor is that of the work, not of the kernel");
+        // 4096 sectors come through L1, four at a time.
+        assert!((clocks(counted.times.shared) - (18.0 * 576.0 + 1024.0)).abs() < 1e-6, "{}", clocks(counted.times.shared));
+        assert!((counted.times.l2 / (1e3 * (blocks * 8192 * 32) as f64 / hardware.l2) - 1.0).abs() < 1e-9);
+        assert_eq!((counts.sector_excess(), counts.wavefront_excess()), (1.0, 2.0));
+    }
+
     #[test]
     fn one_block_more_than_fits_evenly_takes_twice_as_long() {
         let hardware = hardware();
         let at = |blocks: u64| {
             let flops = blocks << 30;
-            predict(&item(Work { matrix: flops, ..Work::new(flops, 1) }, blocks), Some(&facts()), &hardware).times
+            predict(&item(Work { matrix: flops, ..Work::new(flops, 1) }, blocks), Some(&facts()), None, &hardware).times
         };
         let (even, more) = (at(132), at(133));
         for resource in [Resource::L2, Resource::Issue, Resource::Matrix, Resource::Shared] {
@@ -303,10 +349,10 @@ mod tests {
     #[test]
     fn elementwise_work_is_bound_by_dram_and_small_work_by_its_launch() {
         let hardware = hardware();
-        let large = predict(&item(Work::new(1 << 28, 3 << 30), 1 << 20), None, &hardware);
+        let large = predict(&item(Work::new(1 << 28, 3 << 30), 1 << 20), None, None, &hardware);
         assert_eq!((large.bound, large.dram_bytes), (Resource::Dram, (3u64 << 30) as f64));
         assert!((large.ms - (3u64 << 30) as f64 / hardware.dram / 0.75 * 1e3 - 1.5e-3).abs() < 1e-9 && large.floor < large.ms);
-        assert_eq!(predict(&item(Work::new(1, 1000), 1), None, &hardware).bound, Resource::Launch);
+        assert_eq!(predict(&item(Work::new(1, 1000), 1), None, None, &hardware).bound, Resource::Launch);
     }
 
     #[test]
@@ -314,10 +360,10 @@ mod tests {
         let way = Executed { instructions: 20, global_read: 128, global_written: 128, ..Executed::default() };
         let code = Some(Code { way, ..Code::default() });
         let slow = KernelFacts { resident_blocks: 1, code, ..facts() };
-        let found = predict(&item(Work::new(0, 1 << 28), 1 << 18), Some(&slow), &hardware());
+        let found = predict(&item(Work::new(0, 1 << 28), 1 << 18), Some(&slow), None, &hardware());
         assert_eq!(found.bound, Resource::Latency);
         let enough = KernelFacts { resident_blocks: 32, ..slow };
-        assert_eq!(predict(&item(Work::new(0, 1 << 28), 1 << 18), Some(&enough), &hardware()).bound, Resource::Dram);
+        assert_eq!(predict(&item(Work::new(0, 1 << 28), 1 << 18), Some(&enough), None, &hardware()).bound, Resource::Dram);
     }
 
     #[test]
@@ -325,7 +371,7 @@ mod tests {
         let hardware = hardware();
         let with = |bytes: usize| {
             let shared_with_previous = vec![BufferId { address: 1, bytes }];
-            predict(&Item { shared_with_previous, ..item(Work::new(0, 100 << 20), 9) }, None, &hardware).dram_bytes
+            predict(&Item { shared_with_previous, ..item(Work::new(0, 100 << 20), 9) }, None, None, &hardware).dram_bytes
         };
         let mib = |count: usize| (count << 20) as f64;
         assert_eq!((with(20 << 20), with(40 << 20)), (mib(80), mib(100)), "L2 keeps 30 MiB");

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::compiled::{Compiled, KernelFacts};
+use super::counts::{Counted, Counts};
 use super::model::{Resource, Times, predict};
 use super::plan::Plan;
 use super::{Calibration, Hardware};
@@ -48,6 +49,8 @@ pub struct Cost {
     pub flops: u64,
     /// Milliseconds by resource, each as if it were the only one.
     pub times_ms: Times,
+    /// Accesses of its launches; those that could not be counted are left out. None if none was.
+    pub counts: Option<Counts>,
 }
 
 /// A predicted step.
@@ -108,8 +111,9 @@ pub fn predict_step(
     let (hardware, notes) = applied.unwrap_or((assumed, Vec::new()));
     let plan = Plan::of(settings, arch, mode)?;
     let compiled = Compiled::of(&plan, arch)?;
-    let left_out = compiled.left_out.iter().cloned().chain([always_left_out(&plan)]).collect();
-    let rows = rows(&plan, &compiled, &hardware);
+    let counted = Counted::of(&plan);
+    let left_out = [&compiled.left_out[..], &counted.left_out, &[always_left_out(&plan)]].concat();
+    let rows = rows(&plan, &compiled, &counted, &hardware);
     let total = total(&rows);
     Ok(Prediction {
         predicted_ms: total.predicted_ms,
@@ -137,16 +141,15 @@ pub fn predict_step(
 /// What no prediction has.
 fn always_left_out(plan: &Plan) -> String {
     format!(
-        "bank conflicts, half-used sectors, misses in L1, taps that an SDC skips, loops without arithmetic (counted once), {:.1} MB \
-         between host and device",
+        "misses in L1, loops without arithmetic (their instructions count once), {:.1} MB between host and device",
         plan.host_bytes as f64 / 1e6
     )
 }
 
-fn rows(plan: &Plan, compiled: &Compiled, hardware: &Hardware) -> Vec<PredictedRow> {
+fn rows(plan: &Plan, compiled: &Compiled, counted: &Counted, hardware: &Hardware) -> Vec<PredictedRow> {
     let mut groups: IndexMap<(&str, &str, &str, Phase), Vec<Cost>> = IndexMap::new();
-    for item in &plan.items {
-        let found = predict(item, compiled.kernels.get(item.kernel), hardware);
+    for (item, counts) in plan.items.iter().zip(&counted.items) {
+        let found = predict(item, compiled.kernels.get(item.kernel), counts.as_ref(), hardware);
         let cost = Cost {
             launches: 1,
             predicted_ms: found.ms,
@@ -156,6 +159,7 @@ fn rows(plan: &Plan, compiled: &Compiled, hardware: &Hardware) -> Vec<PredictedR
             dram_bytes: found.dram_bytes,
             flops: item.work.flops,
             times_ms: found.times,
+            counts: *counts,
         };
         groups.entry((item.kernel, item.op, &item.layer, item.phase)).or_default().push(cost);
     }
@@ -205,6 +209,7 @@ impl Cost {
             dram_bytes: 0.0,
             flops: 0,
             times_ms: Times::default(),
+            counts: None,
         };
         let mut binding = 0.0;
         for cost in costs {
@@ -214,6 +219,7 @@ impl Cost {
             sum.dram_bytes += cost.dram_bytes;
             sum.flops += cost.flops;
             sum.times_ms = sum.times_ms.plus(&cost.times_ms);
+            sum.counts = [sum.counts, cost.counts].into_iter().flatten().reduce(|a, b| a.plus(&b));
             binding += cost.share_of_bound * cost.predicted_ms;
             *by_bound.entry(cost.bound).or_default() += cost.predicted_ms;
         }
@@ -230,7 +236,7 @@ mod tests {
 
     fn cost(predicted_ms: f64, bound: Resource, share_of_bound: f64) -> Cost {
         let times_ms = Times { dram: 1.0, ..Times::default() };
-        Cost { launches: 2, predicted_ms, bound, share_of_bound, floor_ms: 0.5, dram_bytes: 3.0, flops: 4, times_ms }
+        Cost { launches: 2, predicted_ms, bound, share_of_bound, floor_ms: 0.5, dram_bytes: 3.0, flops: 4, times_ms, counts: None }
     }
 
     #[test]

@@ -7,7 +7,7 @@ pub use comparison::comparison;
 pub use words::sentences;
 
 use super::table::{Column, Screen, Table};
-use crate::profile::predict::{Cost, KernelFacts, PredictedRow, Prediction, Resource, grouped};
+use crate::profile::predict::{Cost, Counts, KernelFacts, PredictedRow, Prediction, Resource, grouped};
 
 /// What the rows of the table are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,10 @@ pub fn table(prediction: &Prediction, by: By, most: usize, screen: Screen) -> St
         number("% of step").optional(2),
         Column::text("bound"),
         number("% of bound"),
-        number("floor ms"),
+        number("floor ms").optional(3),
         number("DRAM GB"),
+        number("sectors").optional(4),
+        number("conflicts").optional(5),
     ]);
     let mut table = Table::new("", columns.collect::<Vec<_>>());
     let groups = grouped(&prediction.rows, |row| names_of(row, by));
@@ -71,7 +73,8 @@ fn names_of(row: &PredictedRow, by: By) -> Vec<String> {
     }
 }
 
-fn numbers(cost: &Cost, step: f64) -> [String; 7] {
+fn numbers(cost: &Cost, step: f64) -> [String; 9] {
+    let excess = |of: fn(&Counts) -> f64| cost.counts.as_ref().map_or_else(String::new, |counts| format!("{:.2}", of(counts)));
     [
         cost.launches.to_string(),
         format!("{:.3}", cost.predicted_ms),
@@ -80,6 +83,8 @@ fn numbers(cost: &Cost, step: f64) -> [String; 7] {
         format!("{:.0}", 100.0 * cost.share_of_bound),
         format!("{:.3}", cost.floor_ms),
         format!("{:.2}", cost.dram_bytes / 1e9),
+        excess(Counts::sector_excess),
+        excess(Counts::wavefront_excess),
     ]
 }
 
@@ -128,7 +133,8 @@ pub fn csv(prediction: &Prediction) -> std::io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let fixed = ["kernel", "operation", "layer", "phase", "launches", "predicted ms", "bound", "share of bound", "floor ms"];
     let times = Resource::ALL.map(|resource| format!("{} ms", resource.word()));
-    let headings = fixed.into_iter().chain(["DRAM bytes", "flops"]).map(str::to_owned).chain(times);
+    let counts = ["sectors", "ideal sectors", "wavefronts", "least wavefronts", "matrix products"];
+    let headings = fixed.into_iter().chain(["DRAM bytes", "flops"]).map(str::to_owned).chain(times).chain(counts.map(str::to_owned));
     writer.write_record(headings)?;
     for PredictedRow { kernel, op, layer, phase, cost } in &prediction.rows {
         let names = [kernel.clone(), op.clone(), layer.clone(), phase.words().to_owned(), cost.launches.to_string()];
@@ -141,7 +147,11 @@ pub fn csv(prediction: &Prediction) -> std::io::Result<Vec<u8>> {
             cost.flops.to_string(),
         ];
         let times = Resource::ALL.map(|resource| cost.times_ms.of(resource).to_string());
-        writer.write_record(names.into_iter().chain(numbers).chain(times))?;
+        let counts = cost.counts.map(|counts| {
+            [counts.sectors, counts.ideal_sectors, counts.wavefronts, counts.least_wavefronts, counts.matrix_products]
+        });
+        let counts = counts.map_or_else(|| [const { String::new() }; 5], |counts| counts.map(|count| count.to_string()));
+        writer.write_record(names.into_iter().chain(numbers).chain(times).chain(counts))?;
     }
     writer.into_inner().map_err(|error| error.into_error())
 }

@@ -4,7 +4,7 @@
 //! Its clock counts submissions: a mark is the number of launches, fills and copies so far, and the time between two marks is how many
 //! were submitted between them. What is read back is zero.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Address, Driver, Graph, Launch, Mark, Policy};
@@ -29,7 +29,7 @@ pub enum Submission {
 }
 
 /// A launch that was not executed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PlannedLaunch {
     /// Name of the kernel.
     pub kernel: &'static str,
@@ -52,6 +52,55 @@ pub struct BufferId {
     pub bytes: usize,
 }
 
+impl PlannedLaunch {
+    /// Its buffers, each once, in the order in which the arguments name them first.
+    pub fn distinct_buffers(&self) -> Vec<BufferId> {
+        let mut seen = HashSet::new();
+        self.buffers.iter().copied().filter(|&buffer| seen.insert(buffer)).collect()
+    }
+
+    /// Its arguments if each buffer lies at another address.
+    pub fn arguments_at(&self, places: &[(BufferId, Address)]) -> Vec<Vec<u8>> {
+        let moved = |word: Address| {
+            let place = places.iter().find(|(buffer, _)| buffer.contains(word));
+            place.map(|(buffer, address)| address + (word - buffer.address))
+        };
+        let mut arguments = self.arguments.clone();
+        for word in arguments.iter_mut().flat_map(|bytes| bytes.chunks_exact_mut(size_of::<Address>())) {
+            let address = word.first_chunk().and_then(|bytes| moved(Address::from_ne_bytes(*bytes)));
+            if let Some(address) = address {
+                word.copy_from_slice(&address.to_ne_bytes());
+            }
+        }
+        arguments
+    }
+
+    /// The launch with its buffers one after another: equal for launches that differ only in where their buffers are.
+    pub fn placed_in_order(&self) -> Self {
+        let mut next = FIRST;
+        let mut places = Vec::new();
+        for buffer in self.distinct_buffers() {
+            places.push((buffer, next));
+            next += aligned(buffer.bytes);
+        }
+        let address = |buffer: &BufferId| places.iter().find(|(known, _)| known == buffer).map_or(buffer.address, |place| place.1);
+        let buffers = self.buffers.iter().map(|buffer| BufferId { address: address(buffer), ..*buffer }).collect();
+        Self { arguments: self.arguments_at(&places), buffers, ..self.clone() }
+    }
+}
+
+/// The room of a buffer.
+fn aligned(bytes: usize) -> Address {
+    bytes.max(1).next_multiple_of(ALIGNMENT) as Address
+}
+
+impl BufferId {
+    /// Whether it is the buffer of this address; one without elements has its start alone.
+    pub fn contains(&self, address: Address) -> bool {
+        (self.address..self.address + self.bytes.max(1) as Address).contains(&address)
+    }
+}
+
 /// The device.
 pub struct Planner {
     arch: &'static Arch,
@@ -72,7 +121,7 @@ impl State {
     /// The buffer that contains an address.
     fn buffer(&self, address: Address) -> Option<BufferId> {
         let (&start, &bytes) = self.alive.range(..=address).next_back()?;
-        (address < start + bytes.max(1) as Address).then_some(BufferId { address: start, bytes })
+        Some(BufferId { address: start, bytes }).filter(|buffer| buffer.contains(address))
     }
 
     /// The same for operations of the host, which name only buffers that exist.
@@ -130,7 +179,7 @@ impl Driver for Planner {
     fn allocate(&self, bytes: usize) -> Result<Address> {
         let mut state = self.state();
         let address = state.next;
-        state.next += bytes.max(1).next_multiple_of(ALIGNMENT) as Address;
+        state.next += aligned(bytes);
         state.alive.insert(address, bytes);
         Ok(address)
     }
@@ -230,6 +279,22 @@ mod tests {
         assert_eq!((launch.kernel, launch.grid, launch.block, launch.arguments.len()), ("axpy", [1; 3], [256, 1, 1], 4));
         assert_eq!(launch.buffers.iter().map(bytes).collect::<Vec<_>>(), [16, 12]);
         assert!(launch.buffers[1] == *zeros && zeros == from && from != to);
+        Ok(())
+    }
+
+    #[test]
+    fn launches_that_differ_only_in_their_buffers_are_equal_when_placed_in_order() -> Result<()> {
+        let (cuda, planner) = Cuda::planner(Arch::named("sm_90a")?);
+        let (x, mut y, mut z) = (cuda.alloc(3)?, cuda.alloc(3)?, cuda.alloc(300)?);
+        [&mut y, &mut z].into_iter().try_for_each(|target| axpy(&cuda, &x, target))?;
+        axpy(&cuda, &z, &mut y)?;
+        let [Submission::Launch(a), Submission::Launch(b), Submission::Launch(c)] = &planner.submissions()[..] else { panic!() };
+        let placed = a.placed_in_order();
+        assert_eq!(placed.buffers.iter().map(|buffer| buffer.address).collect::<Vec<_>>(), [FIRST, FIRST + 256]);
+        assert_eq!(placed.arguments[1], (FIRST + 256).to_ne_bytes());
+        assert_eq!(placed.arguments[2..], a.arguments[2..]);
+        assert!(placed != b.placed_in_order() && b.placed_in_order() != c.placed_in_order(), "other sizes");
+        assert_eq!(placed, placed.placed_in_order());
         Ok(())
     }
 

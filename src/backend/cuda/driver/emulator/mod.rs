@@ -6,6 +6,7 @@
 mod machine;
 mod observation;
 mod place;
+mod replay;
 
 use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_void};
@@ -16,6 +17,7 @@ use machine::{Machine, OBSERVED, Options, PLAIN, TRAIL, c_string};
 pub use machine::{MatrixUnit, dot_of_matrix_unit, kernels, omit, read_spec};
 pub use observation::{Access, Observation, Observer, Party, Race, SiteCount};
 use place::place;
+pub use replay::replay;
 
 use super::{Address, Driver, Graph, Launch, Policy, TensorMap, Tiles, out_of_memory};
 use crate::backend::cuda::Kernel;
