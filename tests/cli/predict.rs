@@ -59,6 +59,35 @@ fn the_record_has_rows_by_kernel_layer_and_phase() {
     assert_eq!(printed["predicted_ms"], record["predicted_ms"], "predictions are exact");
 }
 
+/// Some blocks of each launch run on the emulator, if the program has it.
+#[test]
+fn accesses_are_counted_where_the_emulator_is_compiled_in() {
+    let scratch = Scratch::new();
+    let command = "profile --predict sm_90a --precision bf16 --width 8 --size 16 --batch 2";
+    let out = flat(&bare(&scratch, &format!("{command} --json a.json --csv a.csv")).out);
+    let record = scratch.json("a.json");
+    let rows = record["rows"].as_array().unwrap();
+    let counted: Vec<&Value> = rows.iter().filter(|row| !row["counts"].is_null()).collect();
+    let heading = String::from_utf8(scratch.read("a.csv")).unwrap().lines().next().unwrap().to_owned();
+    assert!(heading.ends_with(",sectors,ideal sectors,wavefronts,least wavefronts,matrix products"), "{heading}");
+    if !cfg!(feature = "emulator") {
+        assert!(counted.is_empty() && out.contains("because the program was built without `--features emulator`"), "{out}");
+        return;
+    }
+    let without: Vec<_> = rows.iter().filter(|row| row["counts"].is_null()).map(|row| row["kernel"].as_str().unwrap()).collect();
+    assert!(without.iter().all(|kernel| kernel.starts_with('(')), "{without:?} were not counted: {out}");
+    assert!(out.contains("counted on the emulator") && !out.contains("because of an error"), "{out}");
+    let number = |row: &Value, key: &str| row["counts"][key].as_u64().unwrap();
+    for row in &counted {
+        assert!(number(row, "sectors") >= number(row, "ideal_sectors") && number(row, "requests") > 0, "{row}");
+        assert!(number(row, "wavefronts") >= number(row, "least_wavefronts"), "{row}");
+    }
+    let products = |kernel: &str| counted.iter().filter(|row| row["kernel"] == kernel).map(|row| number(row, "matrix_products")).sum::<u64>();
+    assert!(products("conv3x3_bf16") > 0 && products("adam") == 0);
+    let again = bare(&scratch, &format!("{command} --json -")).out;
+    assert_eq!(serde_json::from_str::<Value>(&again).unwrap()["rows"], record["rows"], "counts are exact");
+}
+
 #[test]
 fn the_table_fits_and_says_what_is_assumed_and_left_out() {
     let scratch = Scratch::new();

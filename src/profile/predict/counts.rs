@@ -42,19 +42,19 @@ impl Counts {
         }
     }
 
-    /// Sectors over the ideal; 1 without any.
-    pub fn sector_excess(&self) -> f64 {
+    /// Sectors over the ideal; None without any.
+    pub fn sector_excess(&self) -> Option<f64> {
         excess(self.sectors, self.ideal_sectors)
     }
 
-    /// Wavefronts over the least number; 1 without any.
-    pub fn wavefront_excess(&self) -> f64 {
+    /// Wavefronts over the least number; None without any.
+    pub fn wavefront_excess(&self) -> Option<f64> {
         excess(self.wavefronts, self.least_wavefronts)
     }
 }
 
-fn excess(found: u64, least: u64) -> f64 {
-    if least == 0 { 1.0 } else { found as f64 / least as f64 }
+fn excess(found: u64, least: u64) -> Option<f64> {
+    (least > 0).then(|| found as f64 / least as f64)
 }
 
 /// The counts of each item of a plan, and what could not be counted.
@@ -93,15 +93,16 @@ mod counting {
     impl Counted {
         /// Counts each launch of `plan` from up to [`BLOCKS`] of its blocks. Launches that differ only in where their buffers are count once.
         pub fn of(plan: &Plan) -> Self {
-            let mut groups: IndexMap<PlannedLaunch, Vec<usize>> = IndexMap::new();
+            // The key has other addresses than the launch; the launch has those of the tables.
+            let mut groups: IndexMap<PlannedLaunch, (&PlannedLaunch, Vec<usize>)> = IndexMap::new();
             for (at, item) in plan.items.iter().enumerate() {
                 if let Some(launch) = &item.launch {
-                    groups.entry(launch.placed_in_order()).or_default().push(at);
+                    groups.entry(launch.placed_in_order()).or_insert((launch, Vec::new())).1.push(at);
                 }
             }
-            let launches: Vec<&PlannedLaunch> = groups.keys().collect();
-            let counts: Vec<Result<Counts>> =
-                launches.par_iter().map(|launch| replay(launch, BLOCKS).map(|seen| Counts::from(&seen))).collect();
+            let count = |(launch, _): &(&PlannedLaunch, _)| Ok(Counts::from(&replay(launch, &plan.tables, BLOCKS)?));
+            let groups: Vec<_> = groups.into_values().collect();
+            let counts: Vec<Result<Counts>> = groups.par_iter().map(count).collect();
             let mut counted = Self { items: vec![None; plan.items.len()], left_out: Vec::new() };
             let mut failed: BTreeMap<&str, String> = BTreeMap::new();
             for ((launch, places), found) in groups.iter().zip(counts) {

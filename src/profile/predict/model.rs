@@ -330,7 +330,7 @@ mod tests {
         // 4096 sectors come through L1, four at a time.
         assert!((clocks(counted.times.shared) - (18.0 * 576.0 + 1024.0)).abs() < 1e-6, "{}", clocks(counted.times.shared));
         assert!((counted.times.l2 / (1e3 * (blocks * 8192 * 32) as f64 / hardware.l2) - 1.0).abs() < 1e-9);
-        assert_eq!((counts.sector_excess(), counts.wavefront_excess()), (1.0, 2.0));
+        assert_eq!((counts.sector_excess(), counts.wavefront_excess()), (Some(1.0), Some(2.0)));
     }
 
     #[test]

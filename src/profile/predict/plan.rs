@@ -1,6 +1,6 @@
 //! The launches of one step, from the real code of training or inference on a device that only notes what is submitted.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::super::job::Job;
 use super::super::{Observed, Settings, Span};
@@ -42,6 +42,8 @@ pub struct Item {
 pub struct Plan {
     /// What is submitted, in order.
     pub items: Vec<Item>,
+    /// What the host wrote to small buffers.
+    pub tables: HashMap<BufferId, Vec<u8>>,
     /// Most bytes of device memory alive at a time, if every buffer has memory of its own.
     pub memory: usize,
     /// Bytes copied between host and device.
@@ -75,7 +77,7 @@ impl Plan {
             return Err(Error::Device { device: "planner", reason });
         }
         let host = spans.iter().filter(|span| ["upload", "write", "download"].contains(&span.op));
-        Ok(Self { items, memory: cuda.peak_bytes(), host_bytes: host.map(|span| span.work.bytes).sum() })
+        Ok(Self { items, tables: planner.tables(), memory: cuda.peak_bytes(), host_bytes: host.map(|span| span.work.bytes).sum() })
     }
 }
 

@@ -34,8 +34,8 @@ pub fn table(prediction: &Prediction, by: By, most: usize, screen: Screen) -> St
         number("% of bound"),
         number("floor ms").optional(3),
         number("DRAM GB"),
-        number("sectors").optional(4),
-        number("conflicts").optional(5),
+        number("sectors").optional(5),
+        number("conflicts").optional(4),
     ]);
     let mut table = Table::new("", columns.collect::<Vec<_>>());
     let groups = grouped(&prediction.rows, |row| names_of(row, by));
@@ -74,7 +74,9 @@ fn names_of(row: &PredictedRow, by: By) -> Vec<String> {
 }
 
 fn numbers(cost: &Cost, step: f64) -> [String; 9] {
-    let excess = |of: fn(&Counts) -> f64| cost.counts.as_ref().map_or_else(String::new, |counts| format!("{:.2}", of(counts)));
+    let excess = |of: fn(&Counts) -> Option<f64>| {
+        cost.counts.as_ref().and_then(of).map_or_else(String::new, |excess| format!("{excess:.2}"))
+    };
     [
         cost.launches.to_string(),
         format!("{:.3}", cost.predicted_ms),

@@ -9,6 +9,7 @@ use crate::report::wrap::wrap;
 /// What was predicted and how, in lines that fit the screen.
 pub fn sentences(prediction: &Prediction, screen: Screen) -> Vec<String> {
     let mut lines = vec![step(prediction), floor(prediction), rates(prediction), how(&prediction.hardware), sources(prediction)];
+    lines.extend(counted(prediction));
     lines.extend(prediction.notes.iter().map(|note| format!("note: {note}")));
     lines.extend(prediction.left_out.iter().map(|clause| format!("left out: {clause}")));
     lines.iter().flat_map(|line| wrap(line, screen.columns)).collect()
@@ -77,6 +78,15 @@ fn how(hardware: &Hardware) -> String {
         100.0 * hardware.efficiency,
         readable(hardware.l2_kept / f64::from(1 << 20), 2)
     )
+}
+
+/// What the columns of counts mean.
+fn counted(prediction: &Prediction) -> Option<String> {
+    prediction.rows.iter().any(|row| row.cost.counts.is_some()).then(|| {
+        "counted on the emulator, from some blocks of each launch: sectors of global memory over the fewest that would hold the same bytes; \
+         conflicts: wavefronts of shared memory over the fewest"
+            .to_owned()
+    })
 }
 
 fn sources(prediction: &Prediction) -> String {

@@ -1,10 +1,10 @@
-//! A device that computes nothing and holds nothing: it notes what is submitted. With it the launches of a step are known on any
+//! A device that computes nothing and holds nothing but small tables: it notes what is submitted. With it the launches of a step are known on any
 //! machine, for any size of the network, in the time that the host needs to submit them.
 //!
 //! Its clock counts submissions: a mark is the number of launches, fills and copies so far, and the time between two marks is how many
 //! were submitted between them. What is read back is zero.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Address, Driver, Graph, Launch, Mark, Policy};
@@ -16,6 +16,9 @@ use crate::error::{Error, Result};
 const FIRST: Address = 1 << 46;
 /// Alignment of buffers in bytes.
 const ALIGNMENT: usize = 256;
+
+/// Most bytes of a buffer whose contents are kept: sizes and places that kernels read, but no images.
+const TABLE: usize = 1 << 16;
 
 /// Something submitted to the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +115,8 @@ struct State {
     submissions: Vec<Submission>,
     /// Sizes of the buffers that are alive, by address.
     alive: BTreeMap<Address, usize>,
+    /// What the host wrote last to each buffer of at most [`TABLE`] bytes.
+    tables: HashMap<BufferId, Vec<u8>>,
     /// Where the next buffer begins.
     next: Address,
     capturing: bool,
@@ -143,6 +148,11 @@ impl Planner {
     /// Everything submitted so far, in order. The clock of the device counts along it.
     pub fn submissions(&self) -> Vec<Submission> {
         self.state().submissions.clone()
+    }
+
+    /// What the host wrote last to each small buffer, even if that is gone.
+    pub fn tables(&self) -> HashMap<BufferId, Vec<u8>> {
+        self.state().tables.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -188,8 +198,13 @@ impl Driver for Planner {
         self.state().alive.remove(&address);
     }
 
-    fn write(&self, target: Address, _host: &[u8]) -> Result<()> {
-        self.state().known(target).map(drop)
+    fn write(&self, target: Address, host: &[u8]) -> Result<()> {
+        let mut state = self.state();
+        let buffer = state.known(target)?;
+        if buffer.bytes <= TABLE && buffer.address == target {
+            state.tables.insert(buffer, host.to_vec());
+        }
+        Ok(())
     }
 
     fn read(&self, source: Address, host: &mut [u8]) -> Result<()> {
@@ -279,6 +294,8 @@ mod tests {
         assert_eq!((launch.kernel, launch.grid, launch.block, launch.arguments.len()), ("axpy", [1; 3], [256, 1, 1], 4));
         assert_eq!(launch.buffers.iter().map(bytes).collect::<Vec<_>>(), [16, 12]);
         assert!(launch.buffers[1] == *zeros && zeros == from && from != to);
+        let written: Vec<f32> = bytemuck::pod_collect_to_vec(&planner.tables()[&launch.buffers[0]]);
+        assert_eq!(written, [1.0, 2.0, 3.0, 4.0]);
         Ok(())
     }
 
