@@ -68,6 +68,23 @@ def scores(record):
     return ["score", "runs", *header[2:-1]], [row[:-1] for row in rows]
 
 
+# Metrics of a test set, as columns of a comparison.
+METRICS = {"image AUROC": "image_auroc", "image AP": "image_ap", "pixel AUROC": "pixel_auroc", "pixel AP": "pixel_ap", "AU-PRO": "au_pro"}
+
+
+def two_variants(record):
+    """Header and rows: the metrics of two variants on the test set, and whether their means differ by more than the larger deviation."""
+    first, second = record["variants"]
+
+    def row(name, key):
+        sides = [[row["test"][key] for row in record["rows"] if row["variant"] == side] for side in (first, second)]
+        difference, spread = mean(sides[1]) - mean(sides[0]), max(map(stdev, sides))
+        return [name, *map(percent, sides), f"{100 * difference:+.1f}", f"{100 * spread:.1f}", "yes" if abs(difference) <= spread else "no"]
+
+    header = ["metric", first, second, "difference", "larger deviation", "within"]
+    return header, [row(name, key) for name, key in METRICS.items()]
+
+
 def each_category(record):
     """Header and rows: every category with every variant and the score of its config."""
 

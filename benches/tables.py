@@ -29,6 +29,7 @@ OTHERS = "paper/ablations/others.json"
 CATEGORIES = "paper/ablations/categories.json"
 LEAVE = "paper/ablations/leave-one-out.json"
 RESULT = "paper/ablations/result-256.json"
+PRECISION = "paper/ablations/precision.json"
 SHIPPED = "paper/ablations/shipped.json"
 ABLATIONS = (FACTORS, CURVES, LONG, OTHERS, CATEGORIES, LEAVE, RESULT, SHIPPED)
 # Cards by what was audited.
@@ -348,6 +349,7 @@ TABLES = {
     "ablation-leave": (ablation(ablations.variants), LEAVE),
     "ablation-leave-scores": (ablation(ablations.scores), LEAVE),
     "ablation-result": (ablation(ablations.scores), RESULT),
+    "ablation-precision": (ablation(ablations.two_variants), PRECISION),
     "ablation-shipped": (ablation(ablations.scores), SHIPPED),
     "floors-infer": (floors, "paper/results/profile/infer_model2_w32_128px_batch4.json"),
 }

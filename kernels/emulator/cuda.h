@@ -9,8 +9,14 @@
 #define __grid_constant__
 #define __restrict__ __restrict
 #define KERNEL static void
-#define DEVICE inline __attribute__((always_inline))  // inline as on the device; also lets two files define different functions with the same name
-#define SHARED(type, name, ...) alignas(16) static thread_local type name __VA_ARGS__; { static thread_local uint64_t emu_seen; emu::poison(name, emu_seen); }
+// Inline as on the device; also lets two files define different functions with the same name.
+#define DEVICE inline __attribute__((always_inline))
+#define SHARED(type, name, ...)                            \
+    alignas(16) static thread_local type name __VA_ARGS__; \
+    {                                                      \
+        static thread_local uint64_t emu_seen;             \
+        emu::poison(name, emu_seen);                       \
+    }
 #define DYN_SHARED(type, name) type* name = (type*)emu::shared_base()
 
 #define threadIdx (emu::M->current->tid)
@@ -47,10 +53,20 @@ template <class X> inline X shuffle(unsigned mask, X v, unsigned source, Site at
 }
 }  // namespace emu
 
-template <class X> inline X __shfl_sync(unsigned m, X v, int src, emu::Site at = HERE) { return emu::shuffle(m, v, src, at); }
-template <class X> inline X __shfl_xor_sync(unsigned m, X v, int x, emu::Site at = HERE) { return emu::shuffle(m, v, emu::lane() ^ x, at); }
-template <class X> inline X __shfl_up_sync(unsigned m, X v, unsigned d, emu::Site at = HERE) { unsigned l = emu::lane(); return emu::shuffle(m, v, l >= d ? l - d : l, at); }
-template <class X> inline X __shfl_down_sync(unsigned m, X v, unsigned d, emu::Site at = HERE) { unsigned s = emu::lane() + d; return emu::shuffle(m, v, s < 32 ? s : emu::lane(), at); }
+template <class X> inline X __shfl_sync(unsigned m, X v, int src, emu::Site at = HERE) {
+    return emu::shuffle(m, v, src, at);
+}
+template <class X> inline X __shfl_xor_sync(unsigned m, X v, int x, emu::Site at = HERE) {
+    return emu::shuffle(m, v, emu::lane() ^ x, at);
+}
+template <class X> inline X __shfl_up_sync(unsigned m, X v, unsigned d, emu::Site at = HERE) {
+    unsigned l = emu::lane();
+    return emu::shuffle(m, v, l >= d ? l - d : l, at);
+}
+template <class X> inline X __shfl_down_sync(unsigned m, X v, unsigned d, emu::Site at = HERE) {
+    unsigned s = emu::lane() + d;
+    return emu::shuffle(m, v, s < 32 ? s : emu::lane(), at);
+}
 inline void __syncwarp(unsigned mask = ~0u, emu::Site at = HERE) { emu::fence_warp(mask, at); }
 inline unsigned __float_as_uint(float f) { return emu::bits(f); }
 inline float __uint_as_float(unsigned u) { return emu::from<float>(u); }

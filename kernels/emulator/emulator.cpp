@@ -94,7 +94,8 @@ std::string emu::describe_address(uintptr_t address) {
     auto after = blocks().upper_bound(address);
     auto of = [](const Block& b) { return " of a buffer of " + std::to_string(b.bytes) + " bytes"; };
     if (after != blocks().end() && address >= (uintptr_t)after->second.map)
-        return ", " + std::to_string((uintptr_t)after->second.data - address) + " bytes before the start" + of(after->second);
+        return ", " + std::to_string((uintptr_t)after->second.data - address) + " bytes before the start" +
+               of(after->second);
     if (after == blocks().begin()) return "";
     const Block& b = std::prev(after)->second;
     uintptr_t end = (uintptr_t)b.data + b.bytes;
@@ -106,7 +107,8 @@ std::string emu::describe_address(uintptr_t address) {
 void emu_link_all();
 
 extern "C" void* API(alloc)(size_t bytes, bool sparse) {
-    size_t inner = round_up(bytes ? bytes : 1, ALIGNMENT), map_bytes = round_up(inner, emu::PAGE_BYTES) + emu::PAGE_BYTES;
+    size_t inner = round_up(bytes ? bytes : 1, ALIGNMENT),
+           map_bytes = round_up(inner, emu::PAGE_BYTES) + emu::PAGE_BYTES;
     auto* map = (char*)take_pages(map_bytes);
     if (!map) return nullptr;
     Block b{map, map_bytes, map + map_bytes - emu::PAGE_BYTES - inner, bytes};
@@ -139,8 +141,8 @@ extern "C" void API(free)(void* data) {
     blocks().erase(it);
 }
 extern "C" int API(launch)(const char* name, const unsigned* grid, const unsigned* block, size_t shared,
-                           const emu::Options* options, void** arguments, const size_t* sizes, size_t count, char* error,
-                           size_t capacity, uint64_t* trail) {
+                           const emu::Options* options, void** arguments, const size_t* sizes, size_t count,
+                           char* error, size_t capacity, uint64_t* trail) {
     emu_link_all();
     emu::catch_signals();
     emu::observe::forget();
@@ -148,9 +150,14 @@ extern "C" int API(launch)(const char* name, const unsigned* grid, const unsigne
     auto it = emu::registry().find(name);
     if (it == emu::registry().end()) return report("there is no such kernel", error, capacity);
     const auto& wanted = it->second.sizes;
-    if (count != wanted.size()) return report("takes " + std::to_string(wanted.size()) + " arguments, got " + std::to_string(count), error, capacity);
+    if (count != wanted.size())
+        return report("takes " + std::to_string(wanted.size()) + " arguments, got " + std::to_string(count), error,
+                      capacity);
     for (size_t i = 0; i < count; i++)
-        if (sizes[i] != wanted[i]) return report("argument " + std::to_string(i) + " has " + std::to_string(wanted[i]) + " bytes, got " + std::to_string(sizes[i]), error, capacity);
+        if (sizes[i] != wanted[i])
+            return report("argument " + std::to_string(i) + " has " + std::to_string(wanted[i]) + " bytes, got " +
+                              std::to_string(sizes[i]),
+                          error, capacity);
     note_buffers(arguments, wanted);
     dim3 blocks(grid[0], grid[1], grid[2]), threads(block[0], block[1], block[2]);
     std::string message = it->second.launch(blocks, threads, shared, *options, arguments);

@@ -1,5 +1,6 @@
-// Kernels that are wrong on purpose, each in one way. The emulator must reject them and report kernel, block and line. The lines that
-// tests expect in the report end in a comment that begins with FAULT. Only emulator builds contain this file.
+// Kernels that are wrong on purpose, each in one way. The emulator must reject them and report kernel, block and line.
+// The lines that tests expect in the report end in a comment that begins with FAULT. Only emulator builds contain this
+// file.
 #include "../dev.cuh"
 
 // Index of the thread in the grid.

@@ -32,11 +32,13 @@ public:
     void reserve(unsigned count) {
         if (count <= count_) return;
         release();
-        void* fresh = mmap(nullptr, count * STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void* fresh = mmap(nullptr, count * STACK_BYTES, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (fresh == MAP_FAILED) return;
         base_ = (char*)fresh;
         count_ = count;
-        for (unsigned i = 0; i < count; i++) mprotect(base_ + i * STACK_BYTES, PAGE_BYTES, PROT_NONE);  // an overflow traps
+        for (unsigned i = 0; i < count; i++)
+            mprotect(base_ + i * STACK_BYTES, PAGE_BYTES, PROT_NONE);  // an overflow traps
     }
     unsigned count() const { return count_; }
     // Staggered, because stack tops that map to the same cache set would thrash the L1 cache.

@@ -1,5 +1,5 @@
-// The functions that the engine and the false driver of the tests call. Each is there twice: as emu_NAME with the plain kernels, and as
-// observed_NAME with the observed ones.
+// The functions that the engine and the false driver of the tests call. Each is there twice: as emu_NAME with the plain
+// kernels, and as observed_NAME with the observed ones.
 #pragma once
 #include "machine.h"
 
@@ -20,8 +20,9 @@ extern "C" void API(zero)(void* data, size_t bytes, bool sparse);
 extern "C" void API(free)(void* data);
 // Launches a kernel. Returns 0, or 1 with a message in `error`. After a fault, `trail` has TRAIL instructions that it
 // may have come from, the nearest first; otherwise zeros.
-extern "C" int API(launch)(const char* name, const unsigned* grid, const unsigned* block, size_t shared, const emu::Options* options,
-                           void** arguments, const size_t* sizes, size_t count, char* error, size_t capacity, uint64_t* trail);
+extern "C" int API(launch)(const char* name, const unsigned* grid, const unsigned* block, size_t shared,
+                           const emu::Options* options, void** arguments, const size_t* sizes, size_t count,
+                           char* error, size_t capacity, uint64_t* trail);
 // Makes this OS thread skip the barrier or wait at file:line; line 0 skips nothing. Returns how often the previous
 // one was skipped.
 extern "C" uint64_t API(omit)(const char* file, int line);

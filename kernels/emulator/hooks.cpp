@@ -131,13 +131,14 @@ void access(const void* p, size_t bytes, bool write, uint64_t pc) {
 }  // namespace
 
 namespace observe {
-// With more blocks than `sample`, the grid is cut into `sample` parts of equal size, and one block of each stands for its
-// part. Where it lies in the part differs from part to part (multiples of the golden ratio), because blocks at equal
-// distances can all be those at the border of an image.
+// With more blocks than `sample`, the grid is cut into `sample` parts of equal size, and one block of each stands for
+// its part. Where it lies in the part differs from part to part (multiples of the golden ratio), because blocks at
+// equal distances can all be those at the border of an image.
 uint64_t weight(uint64_t block, uint64_t blocks, uint64_t sample) {
     if (!sample || blocks <= sample) return 1;
     constexpr uint32_t golden = 2654435769;  // 2^32 divided by the golden ratio
-    uint64_t part = ((block + 1) * sample - 1) / blocks, begin = part * blocks / sample, end = (part + 1) * blocks / sample;
+    uint64_t part = ((block + 1) * sample - 1) / blocks, begin = part * blocks / sample,
+             end = (part + 1) * blocks / sample;
     uint32_t fraction = (uint32_t)(part + 1) * golden;
     return block - begin == ((end - begin) * fraction >> 32) ? end - begin : 0;
 }

@@ -1,10 +1,11 @@
-// Hopper's instructions on the emulated machine, as the PTX manual describes them. Copies and products complete immediately or as late as
-// the waits allow, depending on the seed. The observer does not follow them: they access memory by another way, the asynchronous proxy,
-// whose order it does not model. Included by hopper.cuh only.
+// Hopper's instructions on the emulated machine, as the PTX manual describes them. Copies and products complete
+// immediately or as late as the waits allow, depending on the seed. The observer does not follow them: they access
+// memory by another way, the asynchronous proxy, whose order it does not model. Included by hopper.cuh only.
 #pragma once
 
 namespace emu {
-// What `TensorMap` holds on the emulator, written by the driver in Rust: an array of bf16 with up to 4 dimensions, 128-byte swizzling.
+// What `TensorMap` holds on the emulator, written by the driver in Rust: an array of bf16 with up to 4 dimensions,
+// 128-byte swizzling.
 struct Map { const char* base; uint64_t stride[4]; uint32_t dim[4], box[4]; };
 static_assert(sizeof(Map) <= sizeof(TensorMap));
 // What a barrier in shared memory holds.
@@ -13,7 +14,9 @@ struct Mbar { uint8_t phase, count; int16_t pending; int32_t bytes; };
 inline uint32_t shared_offset(const void* p) { return uint32_t((const char*)p - shared_base()); }
 // 128-byte swizzling: 16-byte parts of each row of 128 bytes change places, by the number of the row in shared memory.
 inline char* swizzled(uint32_t offset) {
-    if (offset + 1024 >= M->shared.size() + 2) fail("an operand or a tile ends " + std::to_string(offset) + " bytes into shared memory, behind what the block has");
+    if (offset + 1024 >= M->shared.size() + 2)
+        fail("an operand or a tile ends " + std::to_string(offset) +
+             " bytes into shared memory, behind what the block has");
     return shared_base() + (offset ^ (offset >> 7 & 7) << 4);
 }
 
@@ -76,15 +79,18 @@ inline void multiply(const Product& p) {
         static thread_local float A[16][16], B[16][128], D[16][128];
         uint32_t first = (M->current->linear >> 5 & 3) * 16;
         for (int r = 0; r < 16; r++)
-            for (int k = 0; k < 16; k++) if (!any->in_registers) A[r][k] = element_of(any->a, any->transposed_a, first + r, k);
+            for (int k = 0; k < 16; k++)
+                if (!any->in_registers) A[r][k] = element_of(any->a, any->transposed_a, first + r, k);
         for (int l = 0; l < 32 && any->in_registers; l++) {
             const Product* own;
             memcpy(&own, w.in[l], sizeof own);
             for (int i = 0; i < 4; i++)
                 for (int half = 0; half < 2; half++)
-                    A[(l >> 2) + (i & 1) * 8][(l & 3) * 2 + (i >> 1) * 8 + half] = from<float>(half ? own->registers[i] & 0xFFFF0000u : own->registers[i] << 16);
+                    A[(l >> 2) + (i & 1) * 8][(l & 3) * 2 + (i >> 1) * 8 + half] =
+                        from<float>(half ? own->registers[i] & 0xFFFF0000u : own->registers[i] << 16);
         }
-        for (int n = 0; n < any->columns; n++) for (int k = 0; k < 16; k++) B[k][n] = element_of(any->b, any->transposed_b, n, k);
+        for (int n = 0; n < any->columns; n++)
+            for (int k = 0; k < 16; k++) B[k][n] = element_of(any->b, any->transposed_b, n, k);
         for (int r = 0; r < 16; r++) {
             for (int n = 0; n < any->columns; n++) D[r][n] = 0;
             for (int k = 0; k < 16; k++) for (int n = 0; n < any->columns; n++) D[r][n] += A[r][k] * B[k][n];
@@ -92,7 +98,8 @@ inline void multiply(const Product& p) {
         for (int l = 0; l < 32; l++) {
             const Product* own;
             memcpy(&own, w.in[l], sizeof own);
-            for (int i = 0; i < any->columns / 2; i++) own->d[i] += D[(l >> 2) + (i >> 1 & 1) * 8][i / 4 * 8 + (l & 3) * 2 + (i & 1)];
+            for (int i = 0; i < any->columns / 2; i++)
+                own->d[i] += D[(l >> 2) + (i >> 1 & 1) * 8][i / 4 * 8 + (l & 3) * 2 + (i & 1)];
         }
     });
 }
@@ -138,7 +145,8 @@ template <int N> inline void wgmma_wait(const char* file = __builtin_FILE(), int
     if (emu::omit({file, line})) return;
     emu::Fiber* f = emu::M->current;
     size_t done = 0;
-    while (done < f->products.size() && f->products[done].group <= f->product_group - N - 1) emu::multiply(f->products[done++]);
+    while (done < f->products.size() && f->products[done].group <= f->product_group - N - 1)
+        emu::multiply(f->products[done++]);
     f->products.erase(f->products.begin(), f->products.begin() + done);
 }
 template <bool TA = false, bool TB = false> inline void wgmma_64(float (&d)[32], uint64_t a, uint64_t b) {
@@ -147,4 +155,6 @@ template <bool TA = false, bool TB = false> inline void wgmma_64(float (&d)[32],
 template <bool TB = false> inline void wgmma_64(float (&d)[32], const uint32_t (&a)[4], uint64_t b) {
     emu::start_product({d, 0, b, {a[0], a[1], a[2], a[3]}, 64, true, false, TB});
 }
-inline void wgmma_128(float (&d)[64], uint64_t a, uint64_t b) { emu::start_product({d, a, b, {}, 128, false, false, false}); }
+inline void wgmma_128(float (&d)[64], uint64_t a, uint64_t b) {
+    emu::start_product({d, a, b, {}, 128, false, false, false});
+}

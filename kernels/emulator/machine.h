@@ -1,5 +1,5 @@
-// The emulated machine: runs blocks one after another and the fibers of a block in an order drawn from a seed, with barriers and warp
-// collectives.
+// The emulated machine: runs blocks one after another and the fibers of a block in an order drawn from a seed, with
+// barriers and warp collectives.
 #pragma once
 #include "fiber.h"
 #include "observe.h"
@@ -15,22 +15,40 @@ constexpr size_t MAX_SHARED_BYTES = 232448;  // 227 KiB, what one block may have
 constexpr unsigned MAX_THREADS = 1024;
 constexpr unsigned TRAIL = 64;  // instructions that a bad access may have come from
 
-// The value of unwritten memory: a signalling NaN as a float, and in both halves as a bf16. Arithmetic on it traps, and would produce the
-// quiet NaN below; for a bf16, only the upper half of it.
+// The value of unwritten memory: a signalling NaN as a float, and in both halves as a bf16. Arithmetic on it traps, and
+// would produce the quiet NaN below; for a bf16, only the upper half of it.
 constexpr uint32_t POISON = 0x7FA57FA5, QUIET_POISON = POISON | 0x00400000;
 inline bool is_quiet_poison(uint32_t bits) { return bits == QUIET_POISON || bits == (QUIET_POISON & 0xFFFF0000); }
 inline unsigned char poison_byte(const void* p) { return POISON >> ((uintptr_t)p % 4 * 8); }
-inline void fill_poison(void* p, size_t bytes) { wmemset((wchar_t*)p, POISON, bytes / 4); memset((char*)p + bytes / 4 * 4, 0xFF, bytes % 4); }
+inline void fill_poison(void* p, size_t bytes) {
+    wmemset((wchar_t*)p, POISON, bytes / 4);
+    memset((char*)p + bytes / 4 * 4, 0xFF, bytes % 4);
+}
 
 // A place in a kernel file. As a default argument, HERE is the place of the caller.
 struct Site { const char* file; int line; };
 #define HERE {__builtin_FILE(), __builtin_LINE()}
-struct Copy { void* target; const void* source; unsigned valid, bytes; int group; Site site; bool done = false; };  // cp.async in flight
+// A cp.async in flight.
+struct Copy {
+    void* target;
+    const void* source;
+    unsigned valid, bytes;
+    int group;
+    Site site;
+    bool done = false;
+};
 // Bytes between the end of a buffer and its guard page; they stay poison.
 struct Slack { char *begin, *end; size_t argument; };
 // A copy of a tile, or a product of a group of four warps, that has not happened yet; see hopper.h.
 struct TileLoad { void* target; const void* map; uint64_t* barrier; int at[4]; };
-struct Product { float* d; uint64_t a, b; uint32_t registers[4]; int columns; bool in_registers, transposed_a, transposed_b; int group; };
+struct Product {
+    float* d;
+    uint64_t a, b;
+    uint32_t registers[4];
+    int columns;
+    bool in_registers, transposed_a, transposed_b;
+    int group;
+};
 struct Fiber {
     void* sp; char* top; uint3 tid; unsigned linear; bool done;
     Site waits;  // the barrier or collective where it waits, if it does
@@ -88,7 +106,10 @@ struct Machine {
 inline Machine& own() { static thread_local Machine machine; return machine; }
 inline constinit thread_local Machine* M = nullptr;  // set during a launch on this OS thread
 
-inline const char* base_name(const char* path) { const char* slash = strrchr(path, '/'); return slash ? slash + 1 : path; }
+inline const char* base_name(const char* path) {
+    const char* slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
 inline std::string describe(Site s) { return std::string(base_name(s.file)) + ":" + std::to_string(s.line); }
 inline bool same(Site a, Site b) { return a.line == b.line && !strcmp(a.file, b.file); }
 inline bool omit(Site s) {
@@ -97,8 +118,14 @@ inline bool omit(Site s) {
     return true;
 }
 
-inline void make_ready(unsigned wi, uint32_t lanes) { M->warps[wi].ready |= lanes; if (M->warps[wi].ready) M->ready_warps |= 1u << wi; }
-inline unsigned random_bit(uint32_t m) { unsigned r = M->random() & 31; return (__builtin_ctz(m >> r | m << (-r & 31)) + r) & 31; }
+inline void make_ready(unsigned wi, uint32_t lanes) {
+    M->warps[wi].ready |= lanes;
+    if (M->warps[wi].ready) M->ready_warps |= 1u << wi;
+}
+inline unsigned random_bit(uint32_t m) {
+    unsigned r = M->random() & 31;
+    return (__builtin_ctz(m >> r | m << (-r & 31)) + r) & 31;
+}
 inline unsigned highest_priority() {
     unsigned best = 0, chosen = 0;
     for (uint32_t m = M->ready_warps; m; m &= m - 1) {
@@ -112,7 +139,8 @@ inline unsigned next_fiber() {  // chooses the next runnable fiber
     unsigned wi;
     switch (m.order) {
     case IN_ORDER: wi = __builtin_ctz(m.ready_warps); break;
-    case GREEDY: wi = m.ready_warps >> m.last_warp & 1 ? m.last_warp : random_bit(m.ready_warps); break;  // one warp runs as far as it can
+    // One warp runs as far as it can.
+    case GREEDY: wi = m.ready_warps >> m.last_warp & 1 ? m.last_warp : random_bit(m.ready_warps); break;
     case PRIORITY: wi = highest_priority(); break;
     default: wi = random_bit(m.ready_warps);
     }
@@ -143,12 +171,14 @@ inline void park() { Fiber* me = M->current; run_next(&me->sp); }
 [[noreturn]] inline void fail(const std::string& what) {
     Fiber* me = M->current;
     char where[160];
-    snprintf(where, sizeof where, " (block %u,%u,%u thread %u,%u,%u)", M->block.x, M->block.y, M->block.z, me->tid.x, me->tid.y, me->tid.z);
+    snprintf(where, sizeof where, " (block %u,%u,%u thread %u,%u,%u)", M->block.x, M->block.y, M->block.z, me->tid.x,
+             me->tid.y, me->tid.z);
     if (M->error.empty()) M->error = what + where;
     for (;;) run_next(&me->sp);
 }
 inline void check_aligned(const void* p, unsigned bytes, const char* what, Site s) {
-    if ((uintptr_t)p % bytes) fail(describe(s) + ": " + what + " needs an address that is a multiple of " + std::to_string(bytes));
+    if ((uintptr_t)p % bytes)
+        fail(describe(s) + ": " + what + " needs an address that is a multiple of " + std::to_string(bytes));
 }
 
 inline void release_barrier() {
@@ -159,8 +189,11 @@ inline void release_barrier() {
 __attribute__((noinline)) inline void barrier(Site s) {
     if (omit(s)) return;
     if (M->waiting && !same(s, M->barrier_site))
-        fail(describe(s) + ": threads of one block wait at different __syncthreads, the others at " + describe(M->barrier_site));
-    if (M->alive < M->threads) fail(describe(s) + ": __syncthreads after " + std::to_string(M->threads - M->alive) + " threads of the block have returned");
+        fail(describe(s) + ": threads of one block wait at different __syncthreads, the others at " +
+             describe(M->barrier_site));
+    if (M->alive < M->threads)
+        fail(describe(s) + ": __syncthreads after " + std::to_string(M->threads - M->alive) +
+             " threads of the block have returned");
     M->barrier_site = M->current->waits = s;
     if (++M->waiting == M->alive) release_barrier();
     park();
@@ -175,7 +208,8 @@ template <class F> inline Warp& collective(unsigned mask, const void* in, size_t
     if (mask & ~w.live) fail(describe(s) + ": a mask names a lane that has returned or does not exist");
     if (unsigned others = w.arrived & mask) {
         Site theirs = M->fibers[(me->linear & ~31u) + __builtin_ctz(others)].waits;
-        if (!same(s, theirs)) fail(describe(s) + ": lanes of one warp meet in different collectives, the others at " + describe(theirs));
+        if (!same(s, theirs))
+            fail(describe(s) + ": lanes of one warp meet in different collectives, the others at " + describe(theirs));
     }
     memcpy(w.in[me->linear & 31], in, bytes);
     w.arrived |= bit;
@@ -252,9 +286,11 @@ inline void finish_copies(Fiber* f, int last) {
 inline void fiber_main() {
     M->thunk(M->thunk_arguments);
     Fiber* me = M->current;
-    if (!me->pending.empty()) fail(describe(me->pending[0].site) + ": cp.async never waited for, and the thread has returned");
+    if (!me->pending.empty())
+        fail(describe(me->pending[0].site) + ": cp.async never waited for, and the thread has returned");
     if (!me->products.empty()) fail("a product of a group of warps was never waited for, and the thread has returned");
-    if (M->waiting) fail(describe(M->barrier_site) + ": threads of one block wait at __syncthreads that this one never reached");
+    if (M->waiting)
+        fail(describe(M->barrier_site) + ": threads of one block wait at __syncthreads that this one never reached");
     me->done = true;
     M->alive--;
     M->warps[me->linear >> 5].live &= ~(1u << (me->linear & 31));
@@ -301,7 +337,11 @@ inline void report_deadlock() {
     for (auto& f : M->fibers) if (!f.done) places[describe(f.waits)]++;
     M->error = "deadlock:";
     const char* separator = " ";
-    for (auto& [place, threads] : places) { M->error += separator + std::to_string(threads) + (threads == 1 ? " thread waits at " : " threads wait at ") + place; separator = ", "; }
+    for (auto& [place, threads] : places) {
+        M->error +=
+            separator + std::to_string(threads) + (threads == 1 ? " thread waits at " : " threads wait at ") + place;
+        separator = ", ";
+    }
     M->error += describe_block();
 }
 inline bool run_block() {
@@ -317,7 +357,8 @@ inline bool overrun(const Slack& s) {
     return false;
 }
 inline void protect(const Slack& s, int protection) { mprotect(s.end - PAGE_BYTES, PAGE_BYTES, protection); }
-// Finds the line that wrote past the end of a buffer: runs the block again and traps every access to the last page of the buffer.
+// Finds the line that wrote past the end of a buffer: runs the block again and traps every access to the last page of
+// the buffer.
 inline void find_writer(const Slack& s, uint64_t rng) {
     for (char* p = s.begin; p < s.end; p++) *p = poison_byte(p);
     M->rng = rng;
@@ -341,12 +382,15 @@ private:
 };
 
 // Runs a kernel. Returns "" or an error message.
-inline std::string launch(dim3 grid, dim3 block, size_t shared, const Options& options, void (*thunk)(void*), void* arguments) {
+inline std::string launch(dim3 grid, dim3 block, size_t shared, const Options& options, void (*thunk)(void*),
+                          void* arguments) {
     Machine& m = own();
     size_t blocks = size_t(grid.x) * grid.y * grid.z;
     m.threads = block.x * block.y * block.z;
     if (!m.threads || m.threads > MAX_THREADS) return "a block of " + std::to_string(m.threads) + " threads";
-    if (!blocks || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535) return "a grid of " + std::to_string(grid.x) + " x " + std::to_string(grid.y) + " x " + std::to_string(grid.z) + " blocks";
+    if (!blocks || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535)
+        return "a grid of " + std::to_string(grid.x) + " x " + std::to_string(grid.y) + " x " + std::to_string(grid.z) +
+               " blocks";
     if (shared > MAX_SHARED_BYTES) return std::to_string(shared) + " bytes of shared memory, more than 227 KiB";
     m.stacks.reserve(m.threads);
     if (m.stacks.count() < m.threads) return "no memory for " + std::to_string(m.threads) + " stacks";

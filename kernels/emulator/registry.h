@@ -10,7 +10,10 @@ struct Entry {
 inline std::map<std::string, Entry>& registry() { static std::map<std::string, Entry> kernels; return kernels; }
 
 template <class A> A argument(const void* p) { A a; memcpy((void*)&a, p, sizeof a); return a; }  // at any alignment
-template <auto K, class... A, size_t... I> void call(void (*)(A...), void* p, std::index_sequence<I...>) { void** a = (void**)p; K(argument<A>(a[I])...); }
+template <auto K, class... A, size_t... I> void call(void (*)(A...), void* p, std::index_sequence<I...>) {
+    void** a = (void**)p;
+    K(argument<A>(a[I])...);
+}
 template <class... A> constexpr size_t arity(void (*)(A...)) { return sizeof...(A); }
 template <class... A> std::vector<size_t> sizes(void (*)(A...)) { return {sizeof(A)...}; }
 template <auto K> void thunk(void* p) { call<K>(K, p, std::make_index_sequence<arity(K)>()); }

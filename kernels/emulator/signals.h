@@ -33,7 +33,9 @@ inline void step(ucontext_t* context) {
     M->stepping = context->uc_mcontext.gregs[REG_RIP];
     context->uc_mcontext.gregs[REG_EFL] |= STEP;
 }
-inline bool within(const Slack& s, uintptr_t address) { return address >= (uintptr_t)s.end - PAGE_BYTES && address < (uintptr_t)s.end; }
+inline bool within(const Slack& s, uintptr_t address) {
+    return address >= (uintptr_t)s.end - PAGE_BYTES && address < (uintptr_t)s.end;
+}
 
 // Gives the signal to the previous handler: calls it, as it may be that of the other set of kernels, or restores it,
 // and the signal recurs.
