@@ -130,24 +130,8 @@ inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[
     struct { uint32_t a[4], b[2]; float d[4]; } in;
     memcpy(in.a, a, 16); memcpy(in.b, b, 8); memcpy(in.d, d, 16);
     emu::Warp& w = emu::collective(~0u, &in, sizeof in, [](emu::Warp& w) {
-        float A[16][16], B[16][8], D[16][8];
-        auto low = [](uint32_t v) { return emu::from<float>(v << 16); };
-        auto high = [](uint32_t v) { return emu::from<float>(v & 0xFFFF0000u); };
-        for (int l = 0; l < 32; l++) {
-            int g = l >> 2, t = (l & 3) * 2;
-            const uint32_t* p = w.in[l];
-            for (int i = 0; i < 4; i++) {
-                int r = g + (i & 1) * 8, c = t + (i >> 1) * 8;
-                A[r][c] = low(p[i]);
-                A[r][c + 1] = high(p[i]);
-            }
-            for (int i = 0; i < 2; i++) { B[t + i * 8][g] = low(p[4 + i]); B[t + i * 8 + 1][g] = high(p[4 + i]); }
-            for (int i = 0; i < 4; i++) D[g + (i >> 1) * 8][t + (i & 1)] = emu::from<float>(p[6 + i]);
-        }
         emu::observe::count_matrix();
-        emu::multiply_add(D, A, B, emu::M->matrix_unit);
-        for (int l = 0; l < 32; l++)
-            for (int i = 0; i < 4; i++) w.out[l][i] = emu::bits(D[(l >> 2) + (i >> 1) * 8][(l & 3) * 2 + (i & 1)]);
+        emu::multiply_fragments(w, emu::M->matrix_unit);
     }, at);
     memcpy(d, w.out[emu::lane()], 16);
 }

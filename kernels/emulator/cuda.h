@@ -1,6 +1,6 @@
 // The built-ins of CUDA C++ that kernels use, implemented on the emulated machine. Included by dev.cuh only.
 #pragma once
-#include "matrix_unit.h"
+#include "machine.h"
 #include "registry.h"
 
 #define __device__

@@ -26,7 +26,6 @@ struct Report {
 };
 
 struct Observer {
-    bool active = false;
     bool is_sample = false;
     std::vector<Region> shared, global;
     Shadow of_shared, of_global;
@@ -38,6 +37,20 @@ struct Observer {
     uint64_t matrix_products = 0, barriers = 0, warp_barriers = 0, shuffles = 0, observed_blocks = 0;
 };
 Observer& observer() { static thread_local Observer own; return own; }
+
+// Whether accesses are looked at, and a range with all shared arrays: a quick answer to the many accesses that are to
+// local variables and to memory of the emulator itself.
+struct Watch {
+    bool active;
+    uintptr_t begin, end;
+
+    bool sees(uintptr_t at) const { return active && (arena.has(at) || at - begin < end - begin); }
+    void include(uintptr_t first, uintptr_t past) {
+        begin = begin == end ? first : std::min(begin, first);
+        end = std::max(end, past);
+    }
+};
+constinit thread_local Watch watch = {};
 
 [[noreturn]] void fault(uint64_t pc, const std::string& what) {
     M->trail[0] = pc - 1;  // within the call
@@ -116,17 +129,19 @@ void access_part(Observer& o, const Region* shared, uintptr_t at, size_t bytes, 
     });
 }
 
-// A load or store of a kernel. Accesses to other memory, as that of the emulator itself, do not count.
-void access(const void* p, size_t bytes, bool write, uint64_t pc) {
+__attribute__((noinline)) void seen_access(uintptr_t at, size_t bytes, bool write, uint64_t pc) {
     if (!M || !M->current) return;
     Observer& o = observer();
-    auto at = (uintptr_t)p;
     const Region* shared = find(o.shared, at);
-    if (!o.active || (!shared && !arena.has(at))) return;
-    o.active = false;  // until the end: what this calls may report its own accesses
+    if (!shared && !arena.has(at)) return;
+    watch.active = false;  // until the end: what this calls may report its own accesses
     for (size_t done = 0; done < bytes; done += REQUEST_BYTES)
         access_part(o, shared, at + done, std::min<size_t>(REQUEST_BYTES, bytes - done), write, pc);
-    o.active = true;
+    watch.active = true;
+}
+// A load or store of a kernel. Accesses to other memory, as that of the emulator itself, do not count.
+inline void access(const void* p, size_t bytes, bool write, uint64_t pc) {
+    if (watch.sees((uintptr_t)p)) seen_access((uintptr_t)p, bytes, write, pc);
 }
 }  // namespace
 
@@ -156,17 +171,17 @@ void begin_launch(const std::vector<Region>& regions, unsigned threads, bool is_
     o.global = regions;
     o.joiner.begin(threads);
     o.stamp = 0;
-    o.active = true;
+    watch = {true, 0, 0};
 }
 void end_launch() {
     Observer& o = observer();
-    o.active = false;
+    watch.active = false;
     o.of_shared.clear();
     o.of_global.clear();
 }
 void begin_block(uint64_t block, uint64_t weight) {
     Observer& o = observer();
-    o.active = true;
+    watch.active = true;
     o.of_shared.clear();
     o.stamp++;
     o.block = (uint32_t)block;
@@ -175,13 +190,15 @@ void begin_block(uint64_t block, uint64_t weight) {
 }
 void end_block() { observer().joiner.flush_all(observer().weight); }
 
-Quiet::Quiet() : was_(std::exchange(observer().active, false)) {}
-Quiet::~Quiet() { observer().active = was_; }
+Quiet::Quiet() : was_(std::exchange(watch.active, false)) {}
+Quiet::~Quiet() { watch.active = was_; }
 
 void shared_array(const void* begin, size_t bytes) {
     Observer& o = observer();
     auto at = (uintptr_t)begin;
-    if (bytes && !find(o.shared, at)) o.shared.push_back({at, at + bytes});
+    if (!bytes || find(o.shared, at)) return;
+    o.shared.push_back({at, at + bytes});
+    watch.include(at, at + bytes);
 }
 void block_barrier() {
     Observer& o = observer();

@@ -61,6 +61,8 @@ struct Warp {  // state of the lanes and of their collective: a shuffle, mma or 
     alignas(16) uint32_t in[32][12]; alignas(16) uint32_t out[32][8];
 };
 enum MatrixUnit : uint32_t { IN_SEQUENCE, AMPERE, HOPPER };  // the arithmetic of mma, see matrix_unit.h
+// out = the sums of all lanes after mma m16n8k16. in: of each lane, its parts of a (4 words), b (2) and the sums (4).
+void multiply_fragments(Warp& warp, MatrixUnit unit);
 struct Options {  // of a launch; Rust writes this struct
     uint64_t seed = 0;       // 0 means index order; any other seed shuffles threads and blocks
     uint64_t sample = 0;     // observed kernels only: run this many blocks of the grid, 0 for all

@@ -105,4 +105,31 @@ inline void multiply_add(Sums& d, const Left& a, const Right& b, MatrixUnit unit
     if (unit == IN_SEQUENCE || !all_finite(d) || !all_finite(a) || !all_finite(b)) return multiply_in_sequence(d, a, b);
     multiply_in_chunks(d, a, b, chunks_of(unit));
 }
+
+// The same for the fragments of a warp, as the PTX manual lays them out.
+inline void multiply_of_warp(Warp& w, MatrixUnit unit) {
+    Left a;
+    Right b;
+    Sums d;
+    auto low = [](uint32_t v) { return std::bit_cast<float>(v << 16); };
+    auto high = [](uint32_t v) { return std::bit_cast<float>(v & 0xFFFF0000u); };
+    for (int l = 0; l < 32; l++) {
+        int g = l >> 2, t = (l & 3) * 2;
+        const uint32_t* p = w.in[l];
+        for (int i = 0; i < 4; i++) {
+            int r = g + (i & 1) * 8, c = t + (i >> 1) * 8;
+            a[r][c] = low(p[i]);
+            a[r][c + 1] = high(p[i]);
+        }
+        for (int i = 0; i < 2; i++) {
+            b[t + i * 8][g] = low(p[4 + i]);
+            b[t + i * 8 + 1][g] = high(p[4 + i]);
+        }
+        for (int i = 0; i < 4; i++) d[g + (i >> 1) * 8][t + (i & 1)] = std::bit_cast<float>(p[6 + i]);
+    }
+    multiply_add(d, a, b, unit);
+    for (int l = 0; l < 32; l++)
+        for (int i = 0; i < 4; i++)
+            w.out[l][i] = std::bit_cast<uint32_t>(d[(l >> 2) + (i >> 1) * 8][(l & 3) * 2 + (i & 1)]);
+}
 }  // namespace emu
