@@ -1,10 +1,12 @@
-// The update of all tensors of a network in one pass. Values that change from step to step are read from device memory,
-// so that a recorded step can be replayed; if the loss is not finite, nothing is changed.
+// The update of the tensors of a network, many of them in one launch. Values that change from step to step are read from
+// device memory, so that a recorded step can be replayed; if the loss is not finite, nothing is changed.
 #include "elements.cuh"
 #include "spec.cuh"
 
-constexpr uint32_t TENSORS = 64;    // most tensors of a launch; more pointers are no arguments for every driver
-constexpr uint32_t SPAN = 4 * 256;  // elements of a block
+// Most tensors of a launch: every driver takes 4096 bytes of arguments, and a tensor has six pointers and an end.
+constexpr uint32_t TENSORS = 64;
+// Elements of a block.
+constexpr uint32_t SPAN = 4 * 256;
 
 // One buffer per tensor, null where there is none.
 struct Sources { const float* at[TENSORS]; };

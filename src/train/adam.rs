@@ -15,8 +15,8 @@ impl<B: Backend> Moments<B> {
     }
 
     /// One step of every parameter that has a gradient, and of its moving average. `averages` are those of all parameters, or there
-    /// are none. A parameter without a gradient stays as it is, so its average does, too. `control` holds the constants of the step
-    /// and its loss. Changes nothing if the loss is not finite.
+    /// are none. A parameter without a gradient stays as it is, and so does its average. `step` holds the constants of the step.
+    /// Changes nothing if the loss is not finite.
     pub(super) fn update(
         &mut self,
         backend: &B,

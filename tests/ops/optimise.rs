@@ -10,6 +10,7 @@ on_every_backend!(
     moving_average,
     the_average_follows_the_update,
     a_loss_that_is_not_finite_changes_nothing,
+    nothing_to_update,
     short_operands_are_rejected
 );
 
@@ -100,10 +101,17 @@ fn the_average_follows_the_update<B: Backend>(backend: &B) {
     assert_eq!(average, [0.5 * p[0]]);
 }
 
-/// More tensors than a launch takes, with lengths around those of a quad and of a block, every third without an average: each has the
-/// bits of the formula in f32, operation by operation, as if it were alone.
+/// More tensors than a launch takes, with lengths around those of a quad and of a block, one of them empty and one larger than a piece
+/// of work on a CPU, every third without an average: each has the bits of the formula in f32, operation by operation, as if it were
+/// alone.
 fn every_tensor_has_the_bits_of_the_formula<B: Backend<Elem = f32>>(backend: &B) {
-    let lens: Vec<usize> = (1..=130).map(|i| if i % 13 == 0 { 1011 + i } else { i * 7 % 23 + 1 }).collect();
+    let len = |i: usize| match i {
+        40 => 0,
+        77 => (1 << 14) + 5,
+        _ if i % 13 == 0 => 1011 + i,
+        _ => i * 7 % 23 + 1,
+    };
+    let lens: Vec<usize> = (1..=130).map(len).collect();
     let values = AdamStep { rate: RATE, correction1: 0.1, correction2: 0.001, decay: 0.9 }.elements::<f32>();
     let (step, loss) = (backend.upload(&values).unwrap(), backend.upload(&[1.0]).unwrap());
     let draw = |index: usize, len: usize| random(index as u32, len).into_iter().map(|x| x as f32).collect::<Vec<_>>();
@@ -149,6 +157,11 @@ fn a_loss_that_is_not_finite_changes_nothing<B: Backend>(backend: &B) {
         let left = run_on(backend, start(), |state| adam(backend, [&step, &loss], &g, state));
         assert_eq!(left, start(), "a loss of {broken}");
     }
+}
+
+fn nothing_to_update<B: Backend>(backend: &B) {
+    let [step, loss] = control(backend, 1, 0.5);
+    backend.run(Optimise::Adam { spec: &SPEC, step: &step, loss: &loss, tensors: Vec::new() }).unwrap();
 }
 
 fn short_operands_are_rejected<B: Backend>(backend: &B) {

@@ -228,11 +228,14 @@ impl Builder<'_> {
     pub(crate) fn updates_with_copies<'b, const N: usize>(mut self, buffers: impl IntoIterator<Item = &'b mut Buffer>) -> Self {
         let (mut values, mut copies, mut elements) = ([0; N], [0; N], 0);
         for ((value, copy), buffer) in values.iter_mut().zip(&mut copies).zip(buffers) {
-            [*value, *copy] = match buffer.rounded() {
-                Some(rounded) => [self.note(buffer, true), self.note(rounded, true)],
-                None => [self.updated(buffer, Format::F32), 0],
-            };
-            elements += buffer.rounded().map_or(0, Buffer::len);
+            match buffer.rounded() {
+                Some(rounded) => {
+                    self.attempt(|cuda| cuda.write_zeros(buffer));
+                    [*value, *copy] = [self.note(buffer, true), self.note(rounded, true)];
+                    elements += rounded.len();
+                }
+                None => *value = self.updated(buffer, Format::F32),
+            }
         }
         self.arguments.push(&values);
         self.arguments.push(&copies);

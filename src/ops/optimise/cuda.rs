@@ -5,7 +5,7 @@ use crate::backend::cuda::kernels::optimise::ADAM;
 use crate::backend::cuda::{Buffer, Cuda};
 use crate::error::Result;
 
-/// Most tensors of a launch; as in `kernels/optimise.cu`. More pointers are no arguments that every driver accepts.
+/// Most tensors of a launch, as in `kernels/optimise.cu`. More pointers would not fit into the arguments that every driver takes.
 const TENSORS: usize = 64;
 /// Elements of a thread, likewise.
 const QUAD: u64 = 4;
