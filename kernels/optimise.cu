@@ -1,5 +1,5 @@
-// The update of the tensors of a network, many of them in one launch. Values that change from step to step are read from
-// device memory, so that a recorded step can be replayed; if the loss is not finite, nothing is changed.
+// The update of the tensors of a network, many of them in one launch. Values that change from step to step are read
+// from device memory, so that a recorded step can be replayed; if the loss is not finite, nothing is changed.
 #include "elements.cuh"
 #include "spec.cuh"
 
