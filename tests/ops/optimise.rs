@@ -101,51 +101,56 @@ fn the_average_follows_the_update<B: Backend>(backend: &B) {
     assert_eq!(average, [0.5 * p[0]]);
 }
 
-/// More tensors than a launch takes, with lengths around those of a quad and of a block, one of them empty and one larger than a piece
-/// of work on a CPU, every third without an average: each has the bits of the formula in f32, operation by operation, as if it were
-/// alone.
-fn every_tensor_has_the_bits_of_the_formula<B: Backend<Elem = f32>>(backend: &B) {
-    let len = |i: usize| match i {
+/// The lengths of more tensors than a launch takes: around those of a quad and of a block, none, and more than a piece of work on a CPU.
+fn lengths() -> impl Iterator<Item = usize> {
+    (1..=130).map(|i: usize| match i {
         40 => 0,
         77 => (1 << 14) + 5,
-        _ if i % 13 == 0 => 1011 + i,
+        _ if i.is_multiple_of(13) => 1011 + i,
         _ => i * 7 % 23 + 1,
-    };
-    let lens: Vec<usize> = (1..=130).map(len).collect();
+    })
+}
+
+/// Each of many tensors, every third without an average, has the bits of the formula, as if it were alone.
+fn every_tensor_has_the_bits_of_the_formula<B: Backend<Elem = f32>>(backend: &B) {
     let values = AdamStep { rate: RATE, correction1: 0.1, correction2: 0.001, decay: 0.9 }.elements::<f32>();
     let (step, loss) = (backend.upload(&values).unwrap(), backend.upload(&[1.0]).unwrap());
     let draw = |index: usize, len: usize| random(index as u32, len).into_iter().map(|x| x as f32).collect::<Vec<_>>();
-    // Second moments are not negative.
-    let start = |(index, &len): (usize, &usize)| {
+    let start = |(index, len): (usize, usize)| {
         let [g, p, m, v, average] = [0, 1, 2, 3, 4].map(|part| draw(5 * index + part, len));
+        // Second moments are not negative.
         [g, p, m, v.into_iter().map(f32::abs).collect(), average]
     };
-    let starts: Vec<[Vec<f32>; 5]> = lens.iter().enumerate().map(start).collect();
+    let starts: Vec<[Vec<f32>; 5]> = lengths().enumerate().map(start).collect();
     let mut buffers: Vec<_> = starts.iter().map(|start| start.each_ref().map(|part| backend.upload(part).unwrap())).collect();
-    let averages = |index: usize| index % 3 > 0;
+    let averaged = |index: usize| !index.is_multiple_of(3);
     let mut tensors = Vec::new();
     for (index, [g, p, m, v, average]) in buffers.iter_mut().enumerate() {
-        tensors.push(Update { g, p, m, v, average: averages(index).then_some(average) });
+        tensors.push(Update { g, p, m, v, average: averaged(index).then_some(average) });
     }
     backend.run(Optimise::Adam { spec: &SPEC, step: &step, loss: &loss, tensors }).unwrap();
-    let [beta1, beta2, rest1, rest2] = [SPEC.beta1, SPEC.beta2, 1.0 - SPEC.beta1, 1.0 - SPEC.beta2].map(|value| value as f32);
-    let [rate, scale, keep, take] = values;
-    for (index, (mut expected, found)) in starts.into_iter().zip(&buffers).enumerate() {
-        let [g, p, m, v, average] = &mut expected;
-        for i in 0..g.len() {
-            m[i] = beta1 * m[i] + rest1 * g[i];
-            v[i] = beta2 * v[i] + rest2 * (g[i] * g[i]);
-            p[i] -= rate * m[i] / ((v[i] * scale).sqrt() + SPEC.epsilon as f32);
-            if averages(index) {
-                average[i] = keep * average[i] + take * p[i];
-            }
-        }
-        for (expected, found) in expected.iter().zip(found) {
+    for (index, (start, found)) in starts.into_iter().zip(&buffers).enumerate() {
+        for (expected, found) in updated(values, start, averaged(index)).iter().zip(found) {
             let found = backend.download(found).unwrap();
             let same = expected.iter().zip(&found).all(|(a, b)| a.to_bits() == b.to_bits());
             assert!(same, "tensor {index} of {} elements: {found:?} instead of {expected:?}", found.len());
         }
     }
+}
+
+/// g, p, m, v and the average after a step, by the formula in f32, operation by operation.
+fn updated([rate, scale, keep, take]: [f32; AdamStep::LEN], mut tensor: [Vec<f32>; 5], averaged: bool) -> [Vec<f32>; 5] {
+    let [beta1, beta2, rest1, rest2] = [SPEC.beta1, SPEC.beta2, 1.0 - SPEC.beta1, 1.0 - SPEC.beta2].map(|value| value as f32);
+    let [g, p, m, v, average] = &mut tensor;
+    for i in 0..g.len() {
+        m[i] = beta1 * m[i] + rest1 * g[i];
+        v[i] = beta2 * v[i] + rest2 * (g[i] * g[i]);
+        p[i] -= rate * m[i] / ((v[i] * scale).sqrt() + SPEC.epsilon as f32);
+        if averaged {
+            average[i] = keep * average[i] + take * p[i];
+        }
+    }
+    tensor
 }
 
 fn a_loss_that_is_not_finite_changes_nothing<B: Backend>(backend: &B) {
