@@ -99,10 +99,12 @@ DEVICE void few_inputs(FewTiles& tiles, const float* x, const float* w, const Co
     uint32_t column = threadIdx.x % TILE;
     TapDepth taps{x, rows, forward_window(s), Taps(s.kernel, s.c_in)};
     TapDepth::Row row = taps.row(m0 + column);
-    for (uint32_t k = threadIdx.x / TILE; k < depth; k += GEMM_THREADS / TILE) {
+    for (uint32_t k = threadIdx.x / TILE; k < depth; k += GEMM_THREADS / TILE)
         tiles.inputs[k][column] = load_place(x, taps.place(row, k));
-        tiles.weights[k][column] = n0 + column < s.c_out ? w[(n0 + column) * depth + k] : 0.0f;
-    }
+    // In the order of memory: a warp reads neighbours, though it writes them to few banks.
+    uint32_t last = s.c_out * depth;
+    for (uint32_t i = threadIdx.x; i < TILE * depth; i += GEMM_THREADS)
+        tiles.weights[i % depth][i / depth] = n0 * depth + i < last ? w[n0 * depth + i] : 0.0f;
     __syncthreads();
     float c[THREAD_M][THREAD_N];
     clear(c);
