@@ -4,6 +4,8 @@ mod fixture;
 
 mod kernels {
     mod compile;
+    #[cfg(feature = "emulator")]
+    mod counted;
     mod faults;
     mod files;
     mod limits;

@@ -29,7 +29,9 @@ impl Counts {
     /// FLOPs of an `mma` of 16 x 8 x 16.
     pub(super) const FLOPS_OF_PRODUCT: u64 = 2 * 16 * 8 * 16;
 
-    pub(super) fn plus(self, other: &Self) -> Self {
+    /// The sums of both.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
         Self {
             sectors: self.sectors + other.sectors,
             ideal_sectors: self.ideal_sectors + other.ideal_sectors,
@@ -59,7 +61,7 @@ fn excess(found: u64, least: u64) -> Option<f64> {
 
 /// The counts of each item of a plan, and what could not be counted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counted {
+pub struct Counted {
     /// One per item; None without a kernel, or where it could not be counted.
     pub items: Vec<Option<Counts>>,
     /// Clauses on what is left out, and why.
@@ -68,9 +70,10 @@ pub(super) struct Counted {
 
 #[cfg(not(feature = "emulator"))]
 impl Counted {
-    /// Nothing can be counted.
+    /// Nothing can be counted without the emulator.
     pub fn of(plan: &Plan) -> Self {
-        let clause = "sectors, bank conflicts and matrix products as counted, because the program was built without `--features emulator`";
+        let clause =
+            "sectors, bank conflicts and matrix products as counted, because the program was built without `--features emulator`";
         Self { items: vec![None; plan.items.len()], left_out: vec![clause.into()] }
     }
 }
@@ -120,7 +123,8 @@ mod counting {
     impl From<&Observation> for Counts {
         fn from(seen: &Observation) -> Self {
             let global = [Access::GlobalLoad, Access::GlobalStore, Access::Copy].map(|access| seen.total(access));
-            let shared = [Access::SharedLoad, Access::SharedStore, Access::Copy, Access::MatrixLoad].map(|access| seen.total(access));
+            let shared =
+                [Access::SharedLoad, Access::SharedStore, Access::Copy, Access::MatrixLoad].map(|access| seen.total(access));
             let [_, stores, copies] = &global;
             Self {
                 sectors: global.iter().map(|site| site.sectors).sum(),

@@ -25,7 +25,7 @@ mod prediction;
 pub use calibration::Calibration;
 pub use compare::{PredictedChange, compare_predictions};
 pub use compiled::KernelFacts;
-pub use counts::Counts;
+pub use counts::{Counted, Counts};
 pub use hardware::Hardware;
 pub use model::{Resource, Times};
 pub use plan::{Item, Plan};

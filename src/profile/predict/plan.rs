@@ -77,7 +77,12 @@ impl Plan {
             return Err(Error::Device { device: "planner", reason });
         }
         let host = spans.iter().filter(|span| ["upload", "write", "download"].contains(&span.op));
-        Ok(Self { items, tables: planner.tables(), memory: cuda.peak_bytes(), host_bytes: host.map(|span| span.work.bytes).sum() })
+        Ok(Self {
+            items,
+            tables: planner.tables(),
+            memory: cuda.peak_bytes(),
+            host_bytes: host.map(|span| span.work.bytes).sum(),
+        })
     }
 }
 

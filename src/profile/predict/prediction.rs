@@ -236,7 +236,17 @@ mod tests {
 
     fn cost(predicted_ms: f64, bound: Resource, share_of_bound: f64) -> Cost {
         let times_ms = Times { dram: 1.0, ..Times::default() };
-        Cost { launches: 2, predicted_ms, bound, share_of_bound, floor_ms: 0.5, dram_bytes: 3.0, flops: 4, times_ms, counts: None }
+        Cost {
+            launches: 2,
+            predicted_ms,
+            bound,
+            share_of_bound,
+            floor_ms: 0.5,
+            dram_bytes: 3.0,
+            flops: 4,
+            times_ms,
+            counts: None,
+        }
     }
 
     #[test]

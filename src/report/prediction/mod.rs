@@ -136,7 +136,8 @@ pub fn csv(prediction: &Prediction) -> std::io::Result<Vec<u8>> {
     let fixed = ["kernel", "operation", "layer", "phase", "launches", "predicted ms", "bound", "share of bound", "floor ms"];
     let times = Resource::ALL.map(|resource| format!("{} ms", resource.word()));
     let counts = ["sectors", "ideal sectors", "wavefronts", "least wavefronts", "matrix products"];
-    let headings = fixed.into_iter().chain(["DRAM bytes", "flops"]).map(str::to_owned).chain(times).chain(counts.map(str::to_owned));
+    let headings =
+        fixed.into_iter().chain(["DRAM bytes", "flops"]).map(str::to_owned).chain(times).chain(counts.map(str::to_owned));
     writer.write_record(headings)?;
     for PredictedRow { kernel, op, layer, phase, cost } in &prediction.rows {
         let names = [kernel.clone(), op.clone(), layer.clone(), phase.words().to_owned(), cost.launches.to_string()];

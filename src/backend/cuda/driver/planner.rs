@@ -86,7 +86,8 @@ impl PlannedLaunch {
             places.push((buffer, next));
             next += aligned(buffer.bytes);
         }
-        let address = |buffer: &BufferId| places.iter().find(|(known, _)| known == buffer).map_or(buffer.address, |place| place.1);
+        let address =
+            |buffer: &BufferId| places.iter().find(|(known, _)| known == buffer).map_or(buffer.address, |place| place.1);
         let buffers = self.buffers.iter().map(|buffer| BufferId { address: address(buffer), ..*buffer }).collect();
         Self { arguments: self.arguments_at(&places), buffers, ..self.clone() }
     }

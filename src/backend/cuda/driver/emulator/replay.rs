@@ -52,7 +52,7 @@ mod tests {
         let (cuda, planner) = Cuda::planner(Arch::named("sm_90a")?);
         let len = 1usize << 31;
         let (x, mut y) = (cuda.alloc(len)?, cuda.alloc(len)?);
-        cuda.launch_over(&kernel::AXPY, len).input(&x).update(&mut y).value(2.0f32).number("len", len as u32).run()?;
+        cuda.launch_over(&kernel::AXPY, len).input(&x).sum(&mut y).value(2.0f32).number("len", len as u32).run()?;
         let Some(Submission::Launch(launch)) = planner.submissions().pop() else { panic!("no launch") };
         let seen = replay(&launch, &planner.tables(), 3)?;
         assert_eq!((seen.kernel, seen.observed_blocks), ("axpy", 3));
@@ -66,7 +66,7 @@ mod tests {
     fn a_fault_is_an_error_and_an_unknown_kernel_is_named() -> Result<()> {
         let (cuda, planner) = Cuda::planner(Arch::named("sm_90a")?);
         let (x, mut y) = (cuda.alloc(8)?, cuda.alloc(8)?);
-        cuda.launch_over(&kernel::AXPY, 8).input(&x).update(&mut y).value(2.0f32).number("len", 9).run()?;
+        cuda.launch_over(&kernel::AXPY, 8).input(&x).sum(&mut y).value(2.0f32).number("len", 9).run()?;
         let Some(Submission::Launch(launch)) = planner.submissions().pop() else { panic!("no launch") };
         assert!(replay(&launch, &planner.tables(), 1).is_err(), "it reads beyond the end");
         let unknown = PlannedLaunch { kernel: "mystery", ..launch };
