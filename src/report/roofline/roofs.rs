@@ -1,19 +1,14 @@
 //! The roofs: the peaks of memory and arithmetic.
 
 use super::labels::{Label, Obstacles, ROOF_COST};
-use super::{ACROSS, Plot, text};
+use super::plot::{Plot, flat};
+use super::sheet::text;
 use crate::profile::Peaks;
 use crate::report::number::readable;
 use crate::report::style::TEXT;
 
-/// The known peaks of arithmetic in GFLOP/s, f32 first.
-pub(super) fn flat(peaks: &Peaks) -> Vec<(&'static str, f64)> {
-    let known = [("f32 multiply-add", peaks.fma), ("bf16 matrix unit", peaks.matrix)];
-    known.into_iter().filter_map(|(name, rate)| Some((name, rate? / 1e9))).collect()
-}
-
 /// The lines and their labels: the slope of memory up to the first peak of arithmetic, and everything above that dashed.
-pub(super) fn draw(peaks: &Peaks, plot: &Plot, obstacles: &mut Obstacles) -> String {
+pub(super) fn draw(peaks: &Peaks, plot: &Plot<'_>, obstacles: &mut Obstacles) -> String {
     let (copy, flat, [(left, right), (low, high)]) = (peaks.copy / 1e9, flat(peaks), plot.ends);
     let on_slope = |x: f64| (x, copy * x);
     let corner = flat.first().map_or(f64::min(right, high / copy), |(_, rate)| rate / copy);
@@ -35,7 +30,8 @@ pub(super) fn draw(peaks: &Peaks, plot: &Plot, obstacles: &mut Obstacles) -> Str
     let [from, to] = slope.map(|end| plot.pixel(end));
     let middle = (0.5 * (from.0 + to.0), 0.5 * (from.1 + to.1));
     let copy = Label::place((middle, 0.0), format!("copy {} GB/s", readable(copy, 3)), obstacles);
-    svg + &copy.leader() + &copy.words() + &flat_names(&flat, plot)
+    let names = if plot.sheet.is_narrow { names_inside(&flat, plot, obstacles) } else { names_beside(&flat, plot) };
+    svg + &copy.leader() + &copy.words() + &names
 }
 
 fn line(from: (f64, f64), to: (f64, f64), is_dashed: bool) -> String {
@@ -46,17 +42,32 @@ fn line(from: (f64, f64), to: (f64, f64), is_dashed: bool) -> String {
     )
 }
 
-/// Names and rates to the right of the flat roofs, two lines each, from the highest down.
-fn flat_names(flat: &[(&str, f64)], plot: &Plot) -> String {
+fn from_the_highest<'a>(flat: &[(&'a str, f64)]) -> Vec<(&'a str, f64)> {
     let mut flat = flat.to_vec();
     flat.sort_by(|a, b| b.1.total_cmp(&a.1));
+    flat
+}
+
+/// Names and rates to the right of the flat roofs, two lines each, from the highest down.
+fn names_beside(flat: &[(&str, f64)], plot: &Plot<'_>) -> String {
     let (mut svg, mut free) = (String::new(), 0.0);
-    for (name, rate) in flat {
+    for (name, rate) in from_the_highest(flat) {
         let top = f64::max(plot.y.pixel(rate), free);
         free = top + 3.0 * TEXT;
         for (row, words) in [name.to_owned(), format!("{} GFLOP/s", readable(rate, 3))].iter().enumerate() {
-            svg += &text((ACROSS.1 + 8.0, top + 4.0 + TEXT * row as f64), r#"font-weight="600""#, words);
+            svg += &text((plot.sheet.across.1 + 8.0, top + 4.0 + TEXT * row as f64), r#"font-weight="600""#, words);
         }
+    }
+    svg
+}
+
+/// Names and rates of the flat roofs where there is room in the chart.
+fn names_inside(flat: &[(&str, f64)], plot: &Plot<'_>, obstacles: &mut Obstacles) -> String {
+    let mut svg = String::new();
+    for (name, rate) in from_the_highest(flat) {
+        let end = (plot.sheet.across.1 - 4.0, plot.y.pixel(rate));
+        let label = Label::place((end, 0.0), format!("{name} {} GFLOP/s", readable(rate, 3)), obstacles);
+        svg += &(label.leader() + &label.words());
     }
     svg
 }
