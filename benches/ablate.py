@@ -5,7 +5,7 @@
     python3 benches/ablate.py paper/ablations/factors.toml --data ROOT --out DIR --json FILE     the same, then records the results
 
 A plan names a base config, categories, seeds and variants. A variant overrides keys of the base; `seeds` and `categories` in it
-restrict it.
+restrict it, and `precision` is the option of the program by which it is trained, validated and evaluated.
 The seeds are run one after the other, so that the first results of all variants come first. The plan is read again after each run.
 
     base = "base.toml"                  # relative to the plan; or a list of files, the later ones over the earlier ones
@@ -16,6 +16,8 @@ The seeds are run one after the other, so that the first results of all variants
     [variants.base]
     [variants.lambda_01]
     objective.lambda = 0.1
+    [variants.rounded]
+    precision = "bf16"
 
     [scores.gradient]                   # optional: the weights of every run scored once more, with these keys of [detection]
     detection.residual = { squared = 0.0, gradient = 1.0 }
@@ -41,7 +43,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import shared
@@ -51,6 +53,8 @@ METRICS += ["image_ap", "pixel_ap", "image_auroc_by_kind", "image_threshold"]
 SETS = ["test", "validation"]
 # The score that the config of a run names.
 OWN = "own"
+# The file of a run's folder that names its precision, if that is not f32.
+PRECISION = "precision.toml"
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,11 @@ class Run:
     variant: str
     category: str
     seed: int
+    precision: str = field(default="f32", compare=False)
+
+    def options(self):
+        """Options of every command that computes with the network of the run."""
+        return [] if self.precision == "f32" else ["--precision", self.precision]
 
     def folder(self, out):
         return out / self.variant / self.category / f"seed-{self.seed}"
@@ -122,7 +131,10 @@ FORMS = {
     "variants": (is_tables, "a table for each variant"),
     "own": (lambda value: isinstance(value, str), "a folder"),
     "scores": (is_tables, "a table for each score"),
+    "precision": (lambda value: value in ("f32", "bf16"), "f32 or bf16"),
 }
+# Keys of a variant that are not keys of the config.
+OF_VARIANT = ["categories", "seeds", "precision"]
 REQUIRED = ["base", "categories", "seeds", "variants"]
 
 
@@ -145,9 +157,9 @@ def content_of(path):
     for key in REQUIRED:
         if key not in content:
             raise Unusable(f"the plan {path} has no key `{key}`, which must be {FORMS[key][1]}")
-    check_forms(path, content, FORMS)
+    check_forms(path, content, [key for key in FORMS if key != "precision"])
     for name, variant in content["variants"].items():
-        check_forms(path, variant, ["categories", "seeds"], f"variants.{name}.")
+        check_forms(path, variant, OF_VARIANT, f"variants.{name}.")
     return content
 
 
@@ -165,9 +177,11 @@ def read(path):
     runs = {}
     for seed in content["seeds"]:
         for name, variant in content["variants"].items():
-            text = config({key: value for key, value in variant.items() if key not in ("seeds", "categories")})
+            text = config({key: value for key, value in variant.items() if key not in OF_VARIANT})
+            precision = variant.get("precision", Run.precision)
             if seed in variant.get("seeds", content["seeds"]):
-                runs |= {Run(name, category, seed): text for category in variant.get("categories", content["categories"])}
+                categories = variant.get("categories", content["categories"])
+                runs |= {Run(name, category, seed, precision): text for category in categories}
     scores = {OWN: ""} | {name: config(table) for name, table in content.get("scores", {}).items()}
     return Plan(base, own, runs, scores)
 
@@ -249,6 +263,7 @@ def check_unchanged(path, text):
 def check_training(plan, run, folder):
     """Refuses a folder whose training was of another config. The files with the config of the run now, by name."""
     texts = {f"layer-{place}.toml": path.read_text() for place, path in enumerate(layers(plan, run))} | {"overrides.toml": plan.runs[run]}
+    texts |= {PRECISION: f'precision = "{run.precision}"\n'} if run.options() else {}
     # `train` writes config.toml first. If it has refused the config, there is none, and the config may be mended.
     if any((folder / name).exists() for name in ("config.toml", "model.safetensors", OWN)):
         if recorded(folder) != set(texts):
@@ -260,7 +275,7 @@ def check_training(plan, run, folder):
 
 def recorded(folder):
     """Names of the files with the config of a run that were written before its training."""
-    return {path.name for pattern in ("layer-*.toml", "overrides.toml") for path in folder.glob(pattern)}
+    return {path.name for pattern in ("layer-*.toml", "overrides.toml", PRECISION) for path in folder.glob(pattern)}
 
 
 def train(options, plan, run):
@@ -275,9 +290,10 @@ def train(options, plan, run):
     if (folder / "model.safetensors").exists():
         return True
     resume = ["--resume"] if (folder / "checkpoint.safetensors").exists() else []
-    data = ["--data", options.data / run.category, "--out", folder, "--seed", run.seed]
+    data = ["--data", options.data / run.category, "--out", folder, "--seed", run.seed, *run.options()]
     # The copies, because the files may change before the program reads them.
-    return timed(orthoscope(options, "train", *data, *configs(folder / name for name in texts), *resume), folder)
+    copies = configs(folder / name for name in texts if name != PRECISION)
+    return timed(orthoscope(options, "train", *data, *copies, *resume), folder)
 
 
 def keep_metrics(folder):
@@ -294,7 +310,7 @@ def judge(options, run, score):
     departs = configs([folder / "config.toml", folder / score / "detection.toml"])
     validation, test = folder / score / "validation", folder / score / "test"
     shutil.rmtree(validation, ignore_errors=True)
-    data, weights = ["--data", options.data / run.category], ["--model", folder / "model.safetensors"]
+    data, weights = ["--data", options.data / run.category, *run.options()], ["--model", folder / "model.safetensors"]
     if not execute(orthoscope(options, "validate", *weights, *data, "--out", validation, *departs), folder):
         return False
     calibration = ["--calibrate", validation / "test" / "good"]
@@ -439,8 +455,8 @@ def main():
 
 
 def overrides(plan):
-    """What each variant overrides, as the text of a config."""
-    return {run.variant: text for run, text in plan.runs.items()}
+    """What each variant overrides, as the text of a config, and its precision."""
+    return {run.variant: text + (f'precision = "{run.precision}"\n' if run.options() else "") for run, text in plan.runs.items()}
 
 
 if __name__ == "__main__":

@@ -92,3 +92,23 @@ fn changed_runs_are_left_out_and_a_broken_plan_is_named() {
         assert!(ran.code == 1 && ran.err.lines().count() == 1 && ran.err.contains(words), "{}", ran.err);
     }
 }
+
+#[test]
+fn a_variant_names_its_precision() {
+    let scratch = planned();
+    let rounded = PLAN.replace("[variants.even]\nobjective.lambda = 0.25\n", "[variants.even]\nprecision = \"bf16\"\n");
+    scratch.write("plan.toml", &rounded);
+    assert_eq!(driven(&scratch, "--json record.json").code, 0);
+    let record = scratch.json("record.json");
+    assert_eq!(record["variants"]["even"], "precision = \"bf16\"\n");
+    let loss = |row: usize| record["rows"][row]["test"]["image_auroc_max"].as_f64().unwrap();
+    let [plain, even] = ["plain", "even"].map(|variant| scratch.read(&format!("runs/{variant}/cloth/seed-0/model.safetensors")));
+    assert!(plain != even && loss(0).is_finite() && loss(2).is_finite(), "the weights have seen the rounding");
+    // A folder that was trained in another precision is not taken for the variant.
+    scratch.write("plan.toml", rounded.replace("bf16", "f32"));
+    let ran = driven(&scratch, "--record-only --json record.json");
+    assert!(ran.code == 1 && ran.out.contains("left out even, cloth, seed 0: "), "{} {}", ran.out, ran.err);
+    scratch.write("plan.toml", rounded.replace("bf16", "f16"));
+    let ran = driven(&scratch, "");
+    assert!(ran.code == 1 && ran.err.contains("`variants.even.precision`") && ran.err.contains("f32 or bf16"), "{}", ran.err);
+}
