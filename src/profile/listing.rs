@@ -1,5 +1,6 @@
 //! The record of `kernels --json`, and what changed between two of them.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -41,19 +42,33 @@ impl KernelRecord {
     /// Reads a file of `kernels --json`.
     ///
     /// # Errors
-    /// It cannot be read, is no such record, has another schema, or has no kernels.
+    /// It cannot be read, is no such record, has another schema, has no kernels, or has one twice.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
         let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         if let Some(fault) = fault(&value) {
             return Err(Error::file(path, fault));
         }
-        let record: Self = serde_json::from_value(value)
-            .map_err(|error| Error::file(path, format!("is a damaged record of kernels --json: {error}")))?;
+        let damaged = |reason: String| Error::file(path, format!("is a damaged record of kernels --json: {reason}"));
+        let record: Self = serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
         if record.kernels.is_empty() {
             return Err(Error::file(path, "is a record of kernels --json without kernels"));
         }
-        Ok(record)
+        match record.damage() {
+            Some(reason) => Err(damaged(reason)),
+            None => Ok(record),
+        }
+    }
+
+    /// What no compiler can have written.
+    fn damage(&self) -> Option<String> {
+        let mut seen = HashSet::new();
+        self.kernels.iter().find_map(|Listing { name, arch, occupancy, .. }| {
+            if !seen.insert((name, arch)) {
+                return Some(format!("{name} is there twice for {arch}"));
+            }
+            (!(0.0..=1.0).contains(occupancy)).then(|| format!("{name} has an occupancy of {occupancy} for {arch}"))
+        })
     }
 
     /// Names of its architectures, in their order.
@@ -76,12 +91,10 @@ impl KernelRecord {
 
 /// Why this is not a record that can be read, as the end of a sentence. Before there was a schema, records were arrays.
 fn fault(value: &Value) -> Option<String> {
-    let is_older = value.as_array().is_some_and(|rows| rows.iter().any(|row| row.get("registers").is_some()));
-    match value.get("schema").and_then(Value::as_u64) {
-        _ if is_older => {
-            Some(format!("is a record of an older kernels --json without a schema; this program reads schema {SCHEMA}"))
-        }
-        _ if value.get("kernels").is_none() => Some("is not a record of kernels --json".to_owned()),
+    if value.as_array().is_some_and(|rows| rows.iter().any(|row| row.get("registers").is_some())) {
+        return Some(format!("is a record of an older kernels --json without a schema; this program reads schema {SCHEMA}"));
+    }
+    match value.get("schema").and_then(Value::as_u64).filter(|_| value.get("kernels").is_some()) {
         None => Some("is not a record of kernels --json".to_owned()),
         Some(SCHEMA) => None,
         Some(other) => Some(format!("has schema {other} of kernels --json; this program reads schema {SCHEMA}")),
@@ -178,7 +191,7 @@ impl KernelChange {
         both.filter(|(_, [a, b])| a != b).collect()
     }
 
-    /// By how much occupancy and code size change. A kernel of one side only changes by nothing and so comes last.
+    /// By how much occupancy and code size change, to sort by. A kernel of one side only comes last.
     fn size(&self) -> (f64, f64) {
         let [Some(a), Some(b)] = &self.sides else { return (-1.0, 0.0) };
         ((a.occupancy - b.occupancy).abs(), a.code_bytes.abs_diff(b.code_bytes) as f64)
@@ -322,6 +335,8 @@ mod tests {
         let good = record(&[kernel("sm_80", "add")]);
         let text = serde_json::to_string(&good).unwrap();
         assert_eq!(read(&text).unwrap(), good);
+        assert_eq!(read(&text.replacen('{', r#"{"later": [], "#, 2)).unwrap(), good, "unknown keys are left out");
+        let twice = record(&[kernel("sm_80", "add"), kernel("sm_80", "add")]);
         for (text, reason) in [
             ("", "is not a record of kernels --json"),
             ("{}", "is not a record of kernels --json"),
@@ -331,6 +346,8 @@ mod tests {
             (&text.replace("\"schema\":1", "\"schema\":2"), "has schema 2 of kernels --json; this program reads schema 1"),
             (&text.replace("\"registers\":64", "\"registers\":-64"), "is a damaged record of kernels --json: "),
             (r#"{"schema": 1, "version": "1", "nvrtc": "13.0", "kernels": []}"#, "without kernels"),
+            (&text.replace("\"occupancy\":0.5", "\"occupancy\":50.0"), "--json: add has an occupancy of 50 for sm_80"),
+            (&serde_json::to_string(&twice).unwrap(), "is a damaged record of kernels --json: add is there twice for sm_80"),
         ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");

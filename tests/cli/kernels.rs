@@ -73,6 +73,23 @@ fn another_compiler_is_named_in_a_warning() {
     assert_eq!(ran.err, "warning: A is compiled by NVRTC 13.0 and B by 12.9: what differs may be due to the compiler\n");
 }
 
+/// Text of a record cannot steer the terminal, in tables, warnings and errors alike.
+#[test]
+fn control_characters_of_a_record_are_not_printed() {
+    let scratch = Scratch::new();
+    let steer = "\u{1b}[2J";
+    let add = kernel(&format!("add{steer}"), 32, 1.0, "threads");
+    let written = record("13.0", std::slice::from_ref(&add)).replace("0.1.0", "0.1.0\\u001b[2J");
+    scratch.write("a.json", &written);
+    scratch.write("b.json", written.replace(":32,", ":33,").replace("13.0", "13.1\\u001b[2J"));
+    let ran = scratch.succeeds("kernels --diff a.json b.json");
+    assert!(!ran.out.contains('\u{1b}') && ran.out.contains("add [2J") && ran.out.contains("0.1.0 [2J"), "{:?}", ran.out);
+    assert!(ran.err.contains("13.1\\u{1b}[2J") && !ran.err.contains('\u{1b}'), "{:?}", ran.err);
+    scratch.write("c.json", written.replace("sm_90a", "sm_90a\\u001b[2J"));
+    let error = scratch.refuses("kernels --diff a.json c.json");
+    assert!(error.ends_with("B for sm_90a\\u{1b}[2J"), "{error:?}");
+}
+
 #[test]
 fn what_cannot_be_compared_is_refused_in_a_sentence() {
     let scratch = written();

@@ -1,10 +1,12 @@
-//! The legend above the chart: phases, the meaning of the area, and that of a ring.
+//! The legend above the chart: phases, the meaning of the area and of a ring, and on phones the roofs of arithmetic.
 
 use super::dots::{Dot, PHASES, colour, draw_ring};
 use super::labels::LETTER;
-use super::plot::Plot;
+use super::plot::{Plot, flat};
+use super::roofs::line;
 use super::sheet::Sheet;
 use super::words::MIN_PERCENT;
+use crate::profile::Peaks;
 use crate::report::number::readable;
 use crate::report::style::MARGIN;
 
@@ -18,6 +20,7 @@ enum Sample {
     Dot(&'static str),
     Area(f64),
     Ring,
+    Roof { is_dashed: bool },
 }
 
 impl Sample {
@@ -25,7 +28,7 @@ impl Sample {
         match self {
             Self::Dot(_) => 10.0,
             Self::Area(radius) => 2.0 * radius,
-            Self::Ring => 26.0,
+            Self::Ring | Self::Roof { .. } => 26.0,
         }
     }
 
@@ -40,15 +43,16 @@ impl Sample {
                 let (dot, ring) = ((left + 4.0, middle + 5.0), (left + 22.0, middle - 5.0));
                 format!(r#"{}<circle cx="{:.1}" cy="{:.1}" r="4"/>"#, draw_ring(dot, ring, "currentColor"), dot.0, dot.1)
             }
+            Self::Roof { is_dashed } => line((left, middle), (left + self.width(), middle), is_dashed),
         }
     }
 }
 
 /// The legend in as many rows as it needs; the first is at this baseline.
-pub(super) fn draw(sheet: &Sheet, plot: &Plot<'_>, dots: &[Dot<'_>], baseline: f64) -> String {
+pub(super) fn draw(sheet: &Sheet, peaks: &Peaks, plot: &Plot<'_>, dots: &[Dot<'_>], baseline: f64) -> String {
     let gap = if sheet.is_narrow { 14.0 } else { 24.0 };
     let (mut svg, mut x, mut baseline) = (String::new(), MARGIN, baseline);
-    for (sample, words) in entries(sheet, plot, dots) {
+    for (sample, words) in entries(sheet, peaks, plot, dots) {
         let width = sample.width() + SMALL_GAP + LETTER * words.chars().count() as f64;
         if x > MARGIN && x + width > sheet.right {
             (x, baseline) = (MARGIN, baseline + ROW);
@@ -60,7 +64,7 @@ pub(super) fn draw(sheet: &Sheet, plot: &Plot<'_>, dots: &[Dot<'_>], baseline: f
     svg
 }
 
-fn entries(sheet: &Sheet, plot: &Plot<'_>, dots: &[Dot<'_>]) -> Vec<(Sample, String)> {
+fn entries(sheet: &Sheet, peaks: &Peaks, plot: &Plot<'_>, dots: &[Dot<'_>]) -> Vec<(Sample, String)> {
     let phases = PHASES.into_iter().filter(|phase| dots.iter().any(|dot| dot.row.phase == *phase));
     let phases = phases.map(|phase| (Sample::Dot(colour(phase)), phase.words().to_owned()));
     let fits = |percent: &f64| plot.scale * percent.sqrt() <= sheet.largest;
@@ -72,5 +76,10 @@ fn entries(sheet: &Sheet, plot: &Plot<'_>, dots: &[Dot<'_>]) -> Vec<(Sample, Str
         "executed FLOPs (dot) and FLOPs of the formula (ring), where fewer were executed"
     };
     let ring = dots.iter().any(|dot| dot.ring.is_some()).then(|| (Sample::Ring, words.to_owned()));
-    phases.chain([area]).chain(ring).collect()
+    // Wide drawings have room for the names beside the roofs.
+    let roofs = flat(peaks).into_iter().enumerate().filter(|_| sheet.is_narrow).map(|(at, (name, rate))| {
+        let format = name.split(' ').next().unwrap_or(name);
+        (Sample::Roof { is_dashed: at > 0 }, format!("{format} {} GFLOP/s", readable(rate, 3)))
+    });
+    phases.chain([area]).chain(ring).chain(roofs).collect()
 }

@@ -71,7 +71,7 @@ fn head(sheet: &Sheet, profile: &Profile, title: &str, plot: &Plot<'_>, dots: &[
         svg += &text((MARGIN, baseline), r#"opacity=".7""#, &words::subtitle(profile));
         baseline += 26.0;
     }
-    svg + &legend::draw(sheet, plot, dots, baseline)
+    svg + &legend::draw(sheet, &profile.peaks, plot, dots, baseline)
         + &text((MARGIN, sheet.up.1 - 12.0), r#"font-weight="600""#, words::y_title(profile))
         + &text((sheet.across.1, sheet.up.0 + 38.0), r#"text-anchor="end" font-weight="600""#, words::x_title(profile))
 }

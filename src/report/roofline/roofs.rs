@@ -30,11 +30,12 @@ pub(super) fn draw(peaks: &Peaks, plot: &Plot<'_>, obstacles: &mut Obstacles) ->
     let [from, to] = slope.map(|end| plot.pixel(end));
     let middle = (0.5 * (from.0 + to.0), 0.5 * (from.1 + to.1));
     let copy = Label::place((middle, 0.0), format!("copy {} GB/s", readable(copy, 3)), obstacles);
-    let names = if plot.sheet.is_narrow { names_inside(&flat, plot, obstacles) } else { names_beside(&flat, plot) };
+    let names = if plot.sheet.is_narrow { String::new() } else { names_beside(&flat, plot) };
     svg + &copy.leader() + &copy.words() + &names
 }
 
-fn line(from: (f64, f64), to: (f64, f64), is_dashed: bool) -> String {
+/// A roof or a part of it.
+pub(super) fn line(from: (f64, f64), to: (f64, f64), is_dashed: bool) -> String {
     let dashes = if is_dashed { r#" stroke-dasharray="6 4.5" stroke-opacity=".55""# } else { "" };
     format!(
         r#"<line x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}" stroke="currentColor" stroke-width="2"{dashes}/>"#,
@@ -42,32 +43,16 @@ fn line(from: (f64, f64), to: (f64, f64), is_dashed: bool) -> String {
     )
 }
 
-fn from_the_highest<'a>(flat: &[(&'a str, f64)]) -> Vec<(&'a str, f64)> {
-    let mut flat = flat.to_vec();
-    flat.sort_by(|a, b| b.1.total_cmp(&a.1));
-    flat
-}
-
 /// Names and rates to the right of the flat roofs, two lines each, from the highest down.
 fn names_beside(flat: &[(&str, f64)], plot: &Plot<'_>) -> String {
-    let (mut svg, mut free) = (String::new(), 0.0);
-    for (name, rate) in from_the_highest(flat) {
+    let (mut svg, mut free, mut flat) = (String::new(), 0.0, flat.to_vec());
+    flat.sort_by(|a, b| b.1.total_cmp(&a.1));
+    for (name, rate) in flat {
         let top = f64::max(plot.y.pixel(rate), free);
         free = top + 3.0 * TEXT;
         for (row, words) in [name.to_owned(), format!("{} GFLOP/s", readable(rate, 3))].iter().enumerate() {
             svg += &text((plot.sheet.across.1 + 8.0, top + 4.0 + TEXT * row as f64), r#"font-weight="600""#, words);
         }
-    }
-    svg
-}
-
-/// Names and rates of the flat roofs where there is room in the chart.
-fn names_inside(flat: &[(&str, f64)], plot: &Plot<'_>, obstacles: &mut Obstacles) -> String {
-    let mut svg = String::new();
-    for (name, rate) in from_the_highest(flat) {
-        let end = (plot.sheet.across.1 - 4.0, plot.y.pixel(rate));
-        let label = Label::place((end, 0.0), format!("{name} {} GFLOP/s", readable(rate, 3)), obstacles);
-        svg += &(label.leader() + &label.words());
     }
     svg
 }

@@ -24,7 +24,7 @@ pub(super) struct Sheet {
     pub(super) is_narrow: bool,
 }
 
-/// The roofs are labelled on the right of the plotting area.
+/// The names of the roofs are on the right of the plotting area.
 pub(super) const WIDE: Sheet = Sheet {
     class: "wide",
     scale: 1.0,
@@ -36,13 +36,13 @@ pub(super) const WIDE: Sheet = Sheet {
     is_narrow: false,
 };
 
-/// Half as wide with letters of the same size, so that they are legible on a phone. The roofs are labelled inside.
+/// Half as wide with letters of the same size, so that they are legible on a phone. The roofs are in the legend.
 pub(super) const NARROW: Sheet = Sheet {
     class: "narrow",
     scale: 2.0,
     right: 0.5 * WIDTH - MARGIN,
     across: (48.0, 472.0),
-    up: (306.0, 118.0),
+    up: (322.0, 142.0),
     named: 5,
     largest: 9.0,
     is_narrow: true,

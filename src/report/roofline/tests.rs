@@ -147,7 +147,7 @@ fn the_narrow_drawing_is_shown_on_phones_only_and_has_larger_letters() {
     );
     let [wide, narrow] = drawings(&svg);
     assert!(wide.contains(r#"class="wide" transform="scale(1)""#) && narrow.contains(r#"transform="scale(2)""#));
-    for words in ["executed GFLOP/s", "ring: FLOPs of the formula", "f32 multiply-add 236 GFLOP/s", "copy 27"] {
+    for words in ["executed GFLOP/s", "ring: FLOPs of the formula", "f32 236 GFLOP/s", "bf16 473 GFLOP/s", "copy 27"] {
         assert!(narrow.contains(words), "{words}");
     }
     assert!(!narrow.contains("<title>") && wide.matches("<title>").count() > 50, "phones show no tooltips");
