@@ -85,29 +85,36 @@ DEVICE void cp_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 // Waits until at most N groups of this thread are in flight.
 template <int N> DEVICE void cp_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }
 #else
-inline float4 load4(const float* p, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+// As vectors, so that each is one access, as on the device.
+typedef float Vector4 __attribute__((vector_size(16)));
+DEVICE float4 load4(const float* p, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     emu::check_aligned(p, 16, "load4", {file, line});
-    return *(const float4*)p;
+    Vector4 v = *(const Vector4*)p;
+    return {v[0], v[1], v[2], v[3]};
 }
-inline void store4(float* p, float4 v, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+DEVICE void store4(float* p, float4 v, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     emu::check_aligned(p, 16, "store4", {file, line});
-    *(float4*)p = v;
+    *(Vector4*)p = Vector4{v.x, v.y, v.z, v.w};
 }
-inline uint4 load16(const void* p, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+typedef unsigned Words4 __attribute__((vector_size(16)));
+typedef unsigned Words2 __attribute__((vector_size(8)));
+DEVICE uint4 load16(const void* p, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     emu::check_aligned(p, 16, "load16", {file, line});
-    return *(const uint4*)p;
+    Words4 v = *(const Words4*)p;
+    return {v[0], v[1], v[2], v[3]};
 }
-inline void store16(void* p, uint4 v, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+DEVICE void store16(void* p, uint4 v, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     emu::check_aligned(p, 16, "store16", {file, line});
-    *(uint4*)p = v;
+    *(Words4*)p = Words4{v.x, v.y, v.z, v.w};
 }
-inline uint2 load8_bytes(const void* p, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+DEVICE uint2 load8_bytes(const void* p, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     emu::check_aligned(p, 8, "load8_bytes", {file, line});
-    return *(const uint2*)p;
+    Words2 v = *(const Words2*)p;
+    return {v[0], v[1]};
 }
-inline void store8_bytes(void* p, uint2 v, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+DEVICE void store8_bytes(void* p, uint2 v, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     emu::check_aligned(p, 8, "store8_bytes", {file, line});
-    *(uint2*)p = v;
+    *(Words2*)p = Words2{v.x, v.y};
 }
 inline float4 load4_past_l1(const float* p) { return load4(p); }
 inline float4 load4_through_l1(const float* p) { return load4(p); }
@@ -137,9 +144,8 @@ inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[
             for (int i = 0; i < 2; i++) { B[t + i * 8][g] = low(p[4 + i]); B[t + i * 8 + 1][g] = high(p[4 + i]); }
             for (int i = 0; i < 4; i++) D[g + (i >> 1) * 8][t + (i & 1)] = emu::from<float>(p[6 + i]);
         }
-        for (int m = 0; m < 16; m++)
-            for (int k = 0; k < 16; k++)
-                for (int n = 0; n < 8; n++) D[m][n] += A[m][k] * B[k][n];
+        emu::observe::count_matrix();
+        emu::multiply_add(D, A, B, emu::M->matrix_unit);
         for (int l = 0; l < 32; l++)
             for (int i = 0; i < 4; i++) w.out[l][i] = emu::bits(D[(l >> 2) + (i >> 1) * 8][(l & 3) * 2 + (i & 1)]);
     }, at);
@@ -159,20 +165,20 @@ inline void load_matrices(uint32_t (&r)[4], const void* row, bool transposed, Si
     memcpy(r, w.out[lane()], 16);
 }
 }  // namespace emu
-inline void ldmatrix4(uint32_t (&r)[4], const void* row, const char* file = __builtin_FILE(),
-                      int line = __builtin_LINE()) {
-    emu::load_matrices(r, row, false, {file, line});
+DEVICE void ldmatrix4(uint32_t (&r)[4], const void* row, emu::Site at = HERE) {
+    emu::observe::matrix_row(row);
+    emu::load_matrices(r, row, false, at);
 }
-inline void ldmatrix4_transposed(uint32_t (&r)[4], const void* row, const char* file = __builtin_FILE(),
-                                 int line = __builtin_LINE()) {
-    emu::load_matrices(r, row, true, {file, line});
+DEVICE void ldmatrix4_transposed(uint32_t (&r)[4], const void* row, emu::Site at = HERE) {
+    emu::observe::matrix_row(row);
+    emu::load_matrices(r, row, true, at);
 }
 // The copy completes immediately or as late as the waits allow, depending on the seed.
-inline void cp_async16(void* target, const void* source, bool valid, const char* file = __builtin_FILE(),
-                       int line = __builtin_LINE()) {
-    emu::check_aligned(target, 16, "cp.async", {file, line});
-    emu::check_aligned(source, 16, "cp.async", {file, line});
-    emu::start_copy({target, source, valid ? 16u : 0u, 16u, emu::M->current->group, {file, line}});
+DEVICE void cp_async16(void* target, const void* source, bool valid, emu::Site at = HERE) {
+    emu::check_aligned(target, 16, "cp.async", at);
+    emu::check_aligned(source, 16, "cp.async", at);
+    emu::observe::copy_issued(target, source, valid ? 16u : 0u, 16u);
+    emu::start_copy({target, source, valid ? 16u : 0u, 16u, emu::M->current->group, at});
 }
 inline void cp_commit() { emu::M->current->group++; }
 template <int N> inline void cp_wait(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {

@@ -59,6 +59,27 @@ macro_rules! on_cuda {
     };
 }
 
+/// As `on_cuda`, and on emulators that add as the tensor cores of Ampere and of Hopper do.
+macro_rules! on_matrix_units {
+    ($($check:ident),+ $(,)?) => {
+        on_cuda!($($check),+);
+        #[cfg(feature = "emulator")]
+        mod ampere {
+            $(#[test]
+            fn $check() {
+                super::$check(&|seed| crate::tensor_cores(seed, orthoscope::backend::cuda::driver::emulator::MatrixUnit::Ampere));
+            })+
+        }
+        #[cfg(feature = "emulator")]
+        mod hopper {
+            $(#[test]
+            fn $check() {
+                super::$check(&|seed| crate::tensor_cores(seed, orthoscope::backend::cuda::driver::emulator::MatrixUnit::Hopper));
+            })+
+        }
+    };
+}
+
 mod cuda;
 #[path = "fixture/gpu.rs"]
 mod gpu;
@@ -69,6 +90,13 @@ mod torch;
 
 /// Opens the device. The seed selects the schedules of the emulator; a GPU ignores it.
 type Open = dyn Fn(u64) -> orthoscope::backend::Cuda;
+
+/// An emulator with this arithmetic of `mma`.
+#[cfg(feature = "emulator")]
+fn tensor_cores(seed: u64, matrix_unit: orthoscope::backend::cuda::driver::emulator::MatrixUnit) -> orthoscope::backend::Cuda {
+    use orthoscope::backend::cuda::driver::emulator::Settings;
+    orthoscope::backend::Cuda::emulated(Settings { seed, matrix_unit, ..Settings::default() })
+}
 
 /// The same device with naive kernels.
 fn naive(cuda: orthoscope::backend::Cuda) -> orthoscope::backend::Cuda {

@@ -1,8 +1,17 @@
-//! Compiles every `kernels/*.cu` as C++ against the emulator, one object per file. Only changed files are compiled again.
+//! Compiles every `kernels/*.cu` as C++ against the emulator, one object per file, and once more for the observer
+//! (`hooks.cpp`), which sees every load and store. Only changed files are compiled again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
 use std::time::SystemTime;
+
+/// Makes every load and store call a function of `hooks.cpp`, and checks shifts, conversions to integers and indices.
+const INSTRUMENTED: [&str; 1] = ["-fsanitize=thread,shift-exponent,float-cast-overflow,bounds"];
+/// Loads and stores stay as written: GCC would join those of several elements or iterations, or replace loops by calls.
+const AS_WRITTEN: [&str; 4] =
+    ["-fno-tree-vectorize", "-fno-tree-slp-vectorize", "-fno-store-merging", "-fno-tree-loop-distribute-patterns"];
 
 /// Compiles the kernels and links them into the crate.
 pub fn compile() {
@@ -13,34 +22,84 @@ pub fn compile() {
     let specs_header = out.join("specs.h");
     write_if_changed(&specs_header, &specs(&kernels));
     let newest_header = headers.iter().chain([&specs_header]).map(|path| modified(path)).max().unwrap_or(SystemTime::UNIX_EPOCH);
-    let mut archive = compiler();
-    write_if_changed(&out.join("compiler.txt"), &command_line(&archive));
-    for source in kernels.iter().chain([&PathBuf::from("kernels/emulator/emulator.cpp")]) {
-        archive.object(object(source, &out, newest_header));
-    }
+    write_if_changed(&out.join("compiler.txt"), &command_line(&compiler()));
+    let objects = Folder { out: &out, compiler: compiler().get_compiler() }.objects(&kernels);
+    let targets: Vec<PathBuf> = objects.iter().map(|object| object.target.clone()).collect();
+    compile_all(objects.into_iter().filter(|object| object.is_older_than(newest_header)).collect());
     let link = out.join("link.cpp");
     fs::write(&link, linker(&kernels)).expect("OUT_DIR can be written");
-    archive.file(link).compile("orthoscope_kernels");
+    let mut archive = compiler();
+    archive.objects(targets).file(link).compile("orthoscope_kernels");
 }
 
-/// Compiles one file if it or a header changed. Returns the path of the object file.
-fn object(source: &Path, out: &Path, newest_header: SystemTime) -> PathBuf {
-    let target = out.join(format!("{}.o", stem(source)));
-    if modified(&target) > modified(source).max(newest_header) {
-        return target;
+/// An object file and how it is made.
+struct Object {
+    source: PathBuf,
+    target: PathBuf,
+    command: Command,
+}
+
+/// Where objects go, and the compiler that makes them.
+struct Folder<'a> {
+    out: &'a Path,
+    compiler: cc::Tool,
+}
+
+impl Folder<'_> {
+    /// The objects of both sets of kernels and of both machines, and the observer.
+    fn objects(&self, kernels: &[PathBuf]) -> Vec<Object> {
+        let machine = PathBuf::from("kernels/emulator/emulator.cpp");
+        let hooks = PathBuf::from("kernels/emulator/hooks.cpp");
+        let plain = |source: &PathBuf| self.object(source, source, &format!("{}.o", stem(source)), &[]);
+        let mut all: Vec<Object> = kernels.iter().chain([&machine]).map(plain).collect();
+        let instrumented = [&INSTRUMENTED[..], &AS_WRITTEN].concat();
+        all.extend(kernels.iter().map(|source| self.observed(source, &instrumented)));
+        all.push(self.observed(&machine, &[]));
+        all.push(self.object(&hooks, &hooks, "hooks.o", &["-DOBSERVED"]));
+        all
     }
-    let mut command = compiler().get_compiler().to_command();
-    command
-        .args(["-x", "c++", "-I"])
-        .arg(out)
-        .arg(format!("-DKERNEL_FILE={}", stem(source)))
-        .arg("-c")
-        .arg(source)
-        .arg("-o")
-        .arg(&target);
-    let status = command.status().unwrap_or_else(|error| panic!("the feature `emulator` needs a C++ compiler: {error}"));
-    assert!(status.success(), "{} does not compile", source.display());
-    target
+
+    /// A file compiled inside of a namespace, so that the linker does not mix its functions with the plain ones.
+    fn observed(&self, source: &Path, options: &[&str]) -> Object {
+        let folder = std::env::current_dir().expect("cargo sets the working directory");
+        let [standard, own] = [Path::new("kernels/emulator/std.h"), source].map(|path| folder.join(path));
+        let text = format!("#include \"{}\"\nnamespace observed {{\n#include \"{}\"\n}}\n", standard.display(), own.display());
+        let wrapper = self.out.join(format!("observed_{}.cpp", stem(source)));
+        write_if_changed(&wrapper, &text);
+        self.object(source, &wrapper, &format!("observed_{}.o", stem(source)), &[&["-DOBSERVED"], options].concat())
+    }
+
+    /// An object made of `text`, which is or includes `source`.
+    fn object(&self, source: &Path, text: &Path, name: &str, options: &[&str]) -> Object {
+        let target = self.out.join(name);
+        let mut command = self.compiler.to_command();
+        command.args(["-x", "c++", "-I"]).arg(self.out).arg(format!("-DKERNEL_FILE={}", stem(source)));
+        command.args(options).arg("-c").arg(text).arg("-o").arg(&target);
+        Object { source: source.to_owned(), target, command }
+    }
+}
+
+impl Object {
+    fn is_older_than(&self, newest_header: SystemTime) -> bool {
+        modified(&self.target) <= modified(&self.source).max(newest_header)
+    }
+
+    fn compile(mut self) {
+        let status = self.command.status().unwrap_or_else(|error| panic!("the feature `emulator` needs a C++ compiler: {error}"));
+        assert!(status.success(), "{} does not compile", self.source.display());
+    }
+}
+
+/// Compiles as many objects at once as there are processors.
+fn compile_all(objects: Vec<Object>) {
+    let queue = Mutex::new(objects);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = || queue.lock().expect("no worker panics with the lock").pop();
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| std::iter::from_fn(next).for_each(Object::compile));
+        }
+    });
 }
 
 /// The compiler with the options for kernels: no contraction of multiplications and additions, so that the arithmetic is as
@@ -64,7 +123,8 @@ fn command_line(build: &cc::Build) -> String {
 fn linker(kernels: &[PathBuf]) -> String {
     let declare: String = kernels.iter().map(|path| format!("void emu_link_{}();\n", stem(path))).collect();
     let call: String = kernels.iter().map(|path| format!("    emu_link_{}();\n", stem(path))).collect();
-    format!("{declare}void emu_link_all() {{\n{call}}}\n")
+    let all = format!("{declare}void emu_link_all() {{\n{call}}}\n");
+    format!("{all}namespace observed {{\n{all}}}\n")
 }
 
 /// C++ code that reads every spec `struct …Spec {…};` of the kernels field by field. A spec that only one kernel file uses may be

@@ -1,9 +1,6 @@
 // The built-ins of CUDA C++ that kernels use, implemented on the emulated machine. Included by dev.cuh only.
 #pragma once
-#include <cmath>
-#include <cstdint>
-#include <cstdlib>
-
+#include "matrix_unit.h"
 #include "registry.h"
 
 #define __device__
@@ -43,6 +40,7 @@ template <class X> inline X shuffle(unsigned mask, X v, unsigned source, Site at
             unsigned s = w.in[l][2] & 31;
             for (int i = 0; i < 2; i++) w.out[l][i] = mask >> s & 1 ? w.in[s][i] : POISON;
         }
+        observe::count_shuffles(sizeof(X) / 4);
     }, at);
     memcpy(&v, w.out[lane()], sizeof v);
     return v;
@@ -53,7 +51,7 @@ template <class X> inline X __shfl_sync(unsigned m, X v, int src, emu::Site at =
 template <class X> inline X __shfl_xor_sync(unsigned m, X v, int x, emu::Site at = HERE) { return emu::shuffle(m, v, emu::lane() ^ x, at); }
 template <class X> inline X __shfl_up_sync(unsigned m, X v, unsigned d, emu::Site at = HERE) { unsigned l = emu::lane(); return emu::shuffle(m, v, l >= d ? l - d : l, at); }
 template <class X> inline X __shfl_down_sync(unsigned m, X v, unsigned d, emu::Site at = HERE) { unsigned s = emu::lane() + d; return emu::shuffle(m, v, s < 32 ? s : emu::lane(), at); }
-inline void __syncwarp(unsigned mask = ~0u, emu::Site at = HERE) { uint32_t z = 0; emu::collective(mask, &z, 4, [](emu::Warp&) {}, at); }
+inline void __syncwarp(unsigned mask = ~0u, emu::Site at = HERE) { emu::fence_warp(mask, at); }
 inline unsigned __float_as_uint(float f) { return emu::bits(f); }
 inline float __uint_as_float(unsigned u) { return emu::from<float>(u); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return unsigned((uint64_t(a) * b) >> 32); }

@@ -1,8 +1,6 @@
 // Fibers, one per CUDA thread: each has its own stack, and a switch between stacks saves the callee-saved registers.
 #pragma once
-#include <cstddef>
-#include <cstdint>
-#include <sys/mman.h>
+#include "std.h"
 
 namespace emu {
 constexpr size_t STACK_BYTES = 64 << 10;  // per fiber; pages are committed on first use
@@ -10,7 +8,7 @@ constexpr size_t PAGE_BYTES = 4096;
 
 #if defined(__x86_64__)
 // Saves the current stack pointer in *save and continues on the stack `to`.
-__attribute__((naked, noinline, noipa)) inline void swap_stack(void** /*save*/, void* /*to*/) {
+__attribute__((naked, noinline, noipa, no_sanitize("thread"))) inline void swap_stack(void** /*save*/, void* /*to*/) {
     asm volatile("pushq %rbp; pushq %rbx; pushq %r12; pushq %r13; pushq %r14; pushq %r15\n"
                  "movq %rsp,(%rdi); movq %rsi,%rsp\n"
                  "popq %r15; popq %r14; popq %r13; popq %r12; popq %rbx; popq %rbp; ret");

@@ -1,5 +1,6 @@
 // Hopper's instructions on the emulated machine, as the PTX manual describes them. Copies and products complete immediately or as late as
-// the waits allow, depending on the seed. Included by hopper.cuh only.
+// the waits allow, depending on the seed. The observer does not follow them: they access memory by another way, the asynchronous proxy,
+// whose order it does not model. Included by hopper.cuh only.
 #pragma once
 
 namespace emu {
@@ -18,6 +19,7 @@ inline char* swizzled(uint32_t offset) {
 
 // Completes the phase of a barrier once everything has arrived.
 inline void settle(Mbar* b) {
+    observe::Quiet quiet;
     if (b->pending < 0) fail("more arrivals at a barrier in shared memory than it was made for");
     if (b->pending || b->bytes) return;
     b->phase ^= 1;
@@ -25,6 +27,7 @@ inline void settle(Mbar* b) {
     wake_spinning();
 }
 inline void land(const TileLoad& load) {
+    observe::Quiet quiet;
     Map m;
     memcpy(&m, load.map, sizeof m);
     uint32_t rows = m.box[1] * m.box[2] * m.box[3], target = shared_offset(load.target);
@@ -66,6 +69,8 @@ inline void check_operand(uint64_t descriptor) {
 inline void multiply(const Product& p) {
     struct { const Product* product; } in{&p};
     collective(~0u, &in, sizeof in, [](Warp& w) {
+        observe::Quiet quiet;
+        observe::count_matrix();
         const Product* any;
         memcpy(&any, w.in[0], sizeof any);
         static thread_local float A[16][16], B[16][128], D[16][128];
@@ -100,11 +105,26 @@ inline void start_product(Product p) {
 }
 }  // namespace emu
 
-inline void barrier_init(uint64_t* b, int arrivals) { *(emu::Mbar*)b = {0, uint8_t(arrivals), int16_t(arrivals), 0}; }
-inline void barrier_arrive(uint64_t* b) { ((emu::Mbar*)b)->pending--; emu::settle((emu::Mbar*)b); }
-inline void barrier_expect(uint64_t* b, int bytes) { ((emu::Mbar*)b)->bytes += bytes; barrier_arrive(b); }
+inline void barrier_init(uint64_t* b, int arrivals) {
+    emu::observe::Quiet quiet;
+    *(emu::Mbar*)b = {0, uint8_t(arrivals), int16_t(arrivals), 0};
+}
+inline void barrier_arrive(uint64_t* b) {
+    emu::observe::Quiet quiet;
+    ((emu::Mbar*)b)->pending--;
+    emu::settle((emu::Mbar*)b);
+}
+inline void barrier_expect(uint64_t* b, int bytes) {
+    emu::observe::Quiet quiet;
+    ((emu::Mbar*)b)->bytes += bytes;
+    barrier_arrive(b);
+}
+inline int phase_of(const uint64_t* b) {
+    emu::observe::Quiet quiet;
+    return ((volatile const emu::Mbar*)b)->phase;
+}
 inline void barrier_wait(uint64_t* b, int parity, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
-    if (!emu::omit({file, line})) while (((volatile emu::Mbar*)b)->phase == parity) emu::spin({file, line});
+    if (!emu::omit({file, line})) while (phase_of(b) == parity) emu::spin({file, line});
 }
 inline void proxy_fence() {}
 inline void tile_load(void* target, const TensorMap* map, uint64_t* b, int c0, int c1, int c2, int c3) {

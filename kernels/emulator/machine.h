@@ -1,16 +1,8 @@
 // The emulated machine: runs blocks one after another and the fibers of a block in an order drawn from a seed, with barriers and warp
 // collectives.
 #pragma once
-#include <cstdio>
-#include <cstring>
-#include <cwchar>
-#include <map>
-#include <string>
-#include <utility>
-#include <vector>
-#include <xmmintrin.h>
-
 #include "fiber.h"
+#include "observe.h"
 
 struct uint3 { unsigned x, y, z; };
 struct dim3 {
@@ -33,7 +25,7 @@ inline void fill_poison(void* p, size_t bytes) { wmemset((wchar_t*)p, POISON, by
 // A place in a kernel file. As a default argument, HERE is the place of the caller.
 struct Site { const char* file; int line; };
 #define HERE {__builtin_FILE(), __builtin_LINE()}
-struct Copy { void* target; const void* source; unsigned valid, bytes; int group; Site site; };  // cp.async in flight
+struct Copy { void* target; const void* source; unsigned valid, bytes; int group; Site site; bool done = false; };  // cp.async in flight
 // Bytes between the end of a buffer and its guard page; they stay poison.
 struct Slack { char *begin, *end; size_t argument; };
 // A copy of a tile, or a product of a group of four warps, that has not happened yet; see hopper.h.
@@ -50,6 +42,13 @@ struct Warp {  // state of the lanes and of their collective: a shuffle, mma or 
     unsigned spinning;                        // lanes that wait for a barrier in shared memory
     alignas(16) uint32_t in[32][12]; alignas(16) uint32_t out[32][8];
 };
+enum MatrixUnit : uint32_t { IN_SEQUENCE, AMPERE, HOPPER };  // the arithmetic of mma, see matrix_unit.h
+struct Options {  // of a launch; Rust writes this struct
+    uint64_t seed = 0;       // 0 means index order; any other seed shuffles threads and blocks
+    uint64_t sample = 0;     // observed kernels only: run this many blocks of the grid, 0 for all
+    MatrixUnit matrix_unit = IN_SEQUENCE;
+    uint32_t padding = 0;
+};
 enum Order { IN_ORDER, UNIFORM, GREEDY, PRIORITY };  // which fiber runs next, see next_fiber()
 
 struct Machine {
@@ -64,10 +63,12 @@ struct Machine {
     void* home = nullptr;      // the scheduler's own stack
     Stacks stacks;
     std::vector<char> shared;
+    size_t dynamic_shared = 0;
     unsigned last_warp = 0;
     uint64_t rng = 1, serial = 0;  // serial counts blocks, so that static shared memory is poisoned once per block
     Order order = UNIFORM;
     bool lazy_copies = false;
+    MatrixUnit matrix_unit = IN_SEQUENCE;
     std::vector<TileLoad> loads;  // of tiles, in flight
     void (*land)(const TileLoad&) = nullptr;
     void (*thunk)(void*) = nullptr;
@@ -76,6 +77,7 @@ struct Machine {
     uint64_t trail[TRAIL] = {}, fault_address = 0;  // instructions of a bad access, the nearest first
     uint64_t stepping = 0;                          // the instruction being single-stepped, or 0
     std::vector<Slack> slacks;                      // of the launch's buffers
+    std::vector<Region> buffers;                    // those buffers
     const Slack* watched = nullptr;                 // the slack whose out-of-bounds write is being located
     Site omitted{};          // mutation testing: this barrier or wait is skipped
     uint64_t omit_hits = 0;
@@ -150,6 +152,7 @@ inline void check_aligned(const void* p, unsigned bytes, const char* what, Site 
 }
 
 inline void release_barrier() {
+    observe::block_barrier();
     M->waiting = 0;
     for (unsigned i = 0; i < M->warps.size(); i++) make_ready(i, M->warps[i].live);
 }
@@ -177,7 +180,11 @@ template <class F> inline Warp& collective(unsigned mask, const void* in, size_t
     memcpy(w.in[me->linear & 31], in, bytes);
     w.arrived |= bit;
     if ((w.arrived & mask) == mask) {
-        f(w);
+        {
+            observe::Quiet quiet;  // f reads memory for all lanes, which have reported it
+            f(w);
+        }
+        if (mask == w.live) observe::lanes_met(me->linear >> 5);
         w.arrived &= ~mask;
         make_ready(me->linear >> 5, mask & ~bit);
     } else {
@@ -187,6 +194,14 @@ template <class F> inline Warp& collective(unsigned mask, const void* in, size_t
     return w;
 }
 
+// All lanes wait for each other, and then each sees what the others wrote before.
+inline void fence_warp(unsigned mask, Site s) {
+    if (omit(s)) return;
+    unsigned warp = M->current->linear >> 5;
+    if (observe::ACTIVE && mask != M->warps[warp].live)
+        fail(describe(s) + ": the observer follows a __syncwarp of all lanes only");
+    collective(mask, &mask, sizeof mask, [warp](Warp&) { observe::warp_fence(warp); }, s);
+}
 // Waits until something happens to a barrier in shared memory.
 inline void spin(Site s) {
     Fiber* me = M->current;
@@ -205,13 +220,21 @@ inline void start_load(const TileLoad& load, void (*land)(const TileLoad&)) {
 }
 
 inline char* shared_base() { return (char*)(((uintptr_t)M->shared.data() + 1023) & ~uintptr_t(1023)); }
-template <class X> inline void poison(X& x, uint64_t& seen) { if (seen != M->serial) { seen = M->serial; fill_poison((void*)&x, sizeof x); } }
+// Begins the life of a shared array in a block, when its first thread comes by.
+template <class X> inline void poison(X& x, uint64_t& seen) {
+    if (seen == M->serial) return;
+    seen = M->serial;
+    fill_poison((void*)&x, sizeof x);
+    observe::shared_array(&x, sizeof x);
+}
 
-// Performs a copy. Bytes beyond `valid` become zeros. Afterwards the copy has 0 bytes.
+// Performs a copy once. Bytes beyond `valid` become zeros.
 inline void complete(Copy& c) {
+    if (c.done) return;
+    observe::Quiet quiet;  // the observer knows copies by their beginning and end
     memcpy(c.target, c.source, c.valid);
     memset((char*)c.target + c.valid, 0, c.bytes - c.valid);
-    c.valid = c.bytes = 0;
+    c.done = true;
 }
 inline void start_copy(Copy c) {
     if (!M->lazy_copies) complete(c);
@@ -222,7 +245,7 @@ inline void finish_copies(Fiber* f, int last) {
     size_t kept = 0;
     for (auto& c : f->pending) {
         if (c.group > last) f->pending[kept++] = c;
-        else complete(c);
+        else { complete(c); observe::copy_landed(c.target, c.bytes); }
     }
     f->pending.resize(kept);
 }
@@ -244,6 +267,7 @@ inline void start_block() {
     m.alive = m.threads;
     m.waiting = 0;
     m.serial++;
+    observe::shared_array(shared_base(), m.dynamic_shared);
     m.ready_warps = 0;
     m.loads.clear();
     fill_poison(m.shared.data(), m.shared.size());
@@ -316,8 +340,8 @@ private:
     unsigned saved_ = _mm_getcsr();
 };
 
-// Runs a kernel. Seed 0 means index order; any other seed shuffles threads and blocks. Returns "" or an error message.
-inline std::string launch(dim3 grid, dim3 block, size_t shared, uint64_t seed, void (*thunk)(void*), void* arguments) {
+// Runs a kernel. Returns "" or an error message.
+inline std::string launch(dim3 grid, dim3 block, size_t shared, const Options& options, void (*thunk)(void*), void* arguments) {
     Machine& m = own();
     size_t blocks = size_t(grid.x) * grid.y * grid.z;
     m.threads = block.x * block.y * block.z;
@@ -333,25 +357,31 @@ inline std::string launch(dim3 grid, dim3 block, size_t shared, uint64_t seed, v
     m.block_dim = block;
     m.grid_dim = grid;
     m.order = IN_ORDER;
-    m.rng = seed * 0x9E3779B97F4A7C15ull + 0x1234567;
+    m.rng = options.seed * 0x9E3779B97F4A7C15ull + 0x1234567;
     m.lazy_copies = false;
+    m.matrix_unit = options.matrix_unit;
     m.fibers.resize(m.threads);
     m.warps.resize((m.threads + 31) / 32);
     m.shared.resize(shared + 1024);
+    m.dynamic_shared = shared;
     m.thunk = thunk;
     m.thunk_arguments = arguments;
-    std::vector<unsigned> sequence(blocks);
-    for (unsigned i = 0; i < blocks; i++) sequence[i] = i;
-    if (seed) for (unsigned i = blocks; i > 1; i--) std::swap(sequence[i - 1], sequence[m.below(i)]);
+    std::vector<unsigned> sequence;
+    for (size_t b = 0; b < blocks; b++) if (observe::weight(b, blocks, options.sample)) sequence.push_back((unsigned)b);
+    if (options.seed) for (unsigned i = sequence.size(); i > 1; i--) std::swap(sequence[i - 1], sequence[m.below(i)]);
     TrapInvalid trap;
+    observe::begin_launch(m.buffers, m.threads, options.sample > 0);
     for (unsigned b : sequence) {
         m.block = {b % grid.x, b / grid.x % grid.y, b / (grid.x * grid.y)};
-        if (seed) { m.lazy_copies = m.random() & 1; m.order = Order(1 + m.below(3)); m.last_warp = 0; }
+        if (options.seed) { m.lazy_copies = m.random() & 1; m.order = Order(1 + m.below(3)); m.last_warp = 0; }
         uint64_t rng = m.rng;
+        observe::begin_block(b, observe::weight(b, blocks, options.sample));
         if (!run_block()) break;
+        observe::end_block();
         for (auto& s : m.slacks) if (overrun(s)) { find_writer(s, rng); break; }
         if (!m.error.empty()) break;
     }
+    observe::end_launch();
     M = nullptr;
     return m.error;
 }

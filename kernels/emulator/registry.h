@@ -1,13 +1,10 @@
 // The registered kernels by name. They take their arguments as void**, as cuLaunchKernel does.
 #pragma once
-#include <cstddef>
-#include <map>
-
 #include "machine.h"
 
 namespace emu {
 struct Entry {
-    std::string (*launch)(dim3, dim3, size_t, uint64_t, void**);
+    std::string (*launch)(dim3, dim3, size_t, const Options&, void**);
     std::vector<size_t> sizes;  // of the parameters
 };
 inline std::map<std::string, Entry>& registry() { static std::map<std::string, Entry> kernels; return kernels; }
@@ -17,7 +14,9 @@ template <auto K, class... A, size_t... I> void call(void (*)(A...), void* p, st
 template <class... A> constexpr size_t arity(void (*)(A...)) { return sizeof...(A); }
 template <class... A> std::vector<size_t> sizes(void (*)(A...)) { return {sizeof(A)...}; }
 template <auto K> void thunk(void* p) { call<K>(K, p, std::make_index_sequence<arity(K)>()); }
-template <auto K> std::string entry(dim3 g, dim3 b, size_t shared, uint64_t seed, void** a) { return launch(g, b, shared, seed, thunk<K>, a); }
+template <auto K> std::string entry(dim3 g, dim3 b, size_t shared, const Options& o, void** a) {
+    return launch(g, b, shared, o, thunk<K>, a);
+}
 struct Register { Register(const char* name, Entry e) { registry()[name] = e; } };
 
 }  // namespace emu

@@ -1,14 +1,11 @@
-// Turns processor traps into error messages that name the instruction: an out-of-bounds access (SIGSEGV), arithmetic on poison or an
-// integer division by zero (SIGFPE). Where only the result of an instruction shows the fault, it is single-stepped (SIGTRAP).
+// Turns processor traps into error messages that name the instruction: an out-of-bounds access (SIGSEGV), arithmetic
+// on poison or an integer division by zero (SIGFPE). Where only the result of an instruction shows the fault, it is
+// single-stepped (SIGTRAP).
 #pragma once
-#include <csignal>
-#include <mutex>
-#include <ucontext.h>
-
 #include "machine.h"
 
 namespace emu {
-std::string describe_address(uintptr_t address);  // how far past the end of which buffer; empty if it follows no buffer
+std::string describe_address(uintptr_t address);  // how far before or past which buffer; empty if it is next to none
 
 constexpr greg_t STEP = 0x100;  // the processor's trap flag: stop after one instruction
 inline std::map<int, struct sigaction>& previous_actions() { static std::map<int, struct sigaction> all; return all; }
@@ -19,8 +16,8 @@ inline void bad_operand() { fail("arithmetic on memory that was never written");
 inline void bad_division() { fail("an integer division by zero"); }
 inline void bad_write() { fail("wrote past the end of argument " + std::to_string(M->watched->argument)); }
 
-// Continues with `report`. Records the instruction and the words on the stack that may be return addresses, because the instruction itself
-// may be in libm.
+// Continues with `report`. Records the instruction and the words on the stack that may be return addresses, because
+// the instruction itself may be in libm.
 inline void divert(ucontext_t* context, uint64_t instruction, void (*report)()) {
     greg_t* registers = context->uc_mcontext.gregs;
     auto top = (uintptr_t)M->current->top, stack = (uintptr_t)registers[REG_RSP] & ~uintptr_t(7);
@@ -38,12 +35,19 @@ inline void step(ucontext_t* context) {
 }
 inline bool within(const Slack& s, uintptr_t address) { return address >= (uintptr_t)s.end - PAGE_BYTES && address < (uintptr_t)s.end; }
 
+// Gives the signal to the previous handler: calls it, as it may be that of the other set of kernels, or restores it,
+// and the signal recurs.
+inline void pass_on(int signal, siginfo_t* info, void* raw) {
+    const struct sigaction& previous = previous_actions()[signal];
+    if (previous.sa_flags & SA_SIGINFO) previous.sa_sigaction(signal, info, raw);
+    else sigaction(signal, &previous, nullptr);
+}
 inline void on_signal(int signal, siginfo_t* info, void* raw) {
     auto* context = (ucontext_t*)raw;
     auto& flags = context->uc_mcontext.fpregs->mxcsr;
     uint64_t instruction = context->uc_mcontext.gregs[REG_RIP];
-    // Not caused by a kernel: the previous handler gets the signal when it recurs.
-    if (!M || !M->current || (signal == SIGTRAP && !M->stepping)) { sigaction(signal, &previous_actions()[signal], nullptr); return; }
+    // Not caused by a kernel of this machine.
+    if (!M || !M->current || (signal == SIGTRAP && !M->stepping)) return pass_on(signal, info, raw);
     if (signal == SIGSEGV) {
         M->fault_address = (uintptr_t)info->si_addr;
         if (!M->watched || !within(*M->watched, M->fault_address)) return divert(context, instruction, bad_access);

@@ -49,7 +49,7 @@ fn the_record_has_rows_by_kernel_layer_and_phase() {
         rows.iter().any(|row| row["kernel"] == kernel && row["layer"] == layer && row["phase"] == phase)
     };
     assert!(
-        has("adam", "", "optimiser") && has("ccm_mix", "ccm1", "forward") && has("(zeros)", "e1.1", "input_gradient"),
+        has("adam", "", "optimiser") && has("ccm_mix", "ccm1", "forward") && has("(copy)", "e1.0", "input_gradient"),
         "{rows:?}"
     );
     let table = String::from_utf8(scratch.read("a.csv")).unwrap();
@@ -104,7 +104,7 @@ fn two_predictions_are_compared_and_other_work_is_refused() {
     bare(&scratch, "profile --predict sm_90a --width 4 --size 16 --batch 2 --json c.json");
     let out = scratch.succeeds("profile --diff a.json b.json").out;
     assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
-    for part in ["whole step", "conv2d_bf16", "A: orthoscope ", "B: orthoscope "] {
+    for part in ["whole step", "conv3x3_bf16", "A: orthoscope ", "B: orthoscope "] {
         assert!(out.contains(part), "{part}: {out}");
     }
     assert_eq!(scratch.refuses("profile --diff a.json c.json"), "these cannot be compared: width is 2 and 4");

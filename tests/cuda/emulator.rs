@@ -5,19 +5,14 @@
 use std::collections::BTreeSet;
 
 use orthoscope::Result;
-use orthoscope::backend::cuda::driver::emulator::{Emulator, kernels, read_spec};
-use orthoscope::backend::cuda::driver::{Address, Driver, Launch};
-use orthoscope::backend::cuda::{File, Kernel};
-use orthoscope::backend::{Cuda, Storage, Unit};
+use orthoscope::backend::cuda::driver::emulator::{kernels, read_spec};
+use orthoscope::backend::{Cuda, Storage};
 use orthoscope::ops::{Backend, Linear, LinearSpec};
 use orthoscope::shape::Activation;
 
+use super::broken::{Argument, Device, ONE_BLOCK, THREADS, both, marked_lines, target};
 use crate::ops::SPECS;
 use crate::ops::spec::{self, SpecValue};
-
-static FAULTS: File = File { name: "faults.cu", text: include_str!("../../kernels/emulator/faults.cu"), only: None };
-/// Default number of threads per block: two warps.
-const THREADS: u32 = 64;
 
 /// Every spec has the same size in Rust and C++, and its fields have the same names, types and offsets.
 #[test]
@@ -30,65 +25,6 @@ fn kernels_read_every_spec_as_it_was_written() {
         assert_eq!(read_spec(name, &bytes[1..]), "", "{name} of another size");
     }
     assert_eq!(read_spec("NoSpec", &[0; 4]), "");
-}
-
-/// An emulated device with buffers of floats.
-struct Device(Emulator);
-
-/// An argument of a kernel.
-#[derive(Clone, Copy)]
-enum Argument {
-    Buffer(Address),
-    Number(u32),
-}
-
-impl Argument {
-    fn bytes(self) -> Vec<u8> {
-        match self {
-            Self::Buffer(address) => address.to_ne_bytes().to_vec(),
-            Self::Number(number) => number.to_ne_bytes().to_vec(),
-        }
-    }
-}
-
-impl Device {
-    fn new(seed: u64) -> Self {
-        Self(Emulator::new(seed))
-    }
-
-    fn unwritten(&self, len: usize) -> Address {
-        self.0.allocate(4 * len).unwrap()
-    }
-
-    fn ones(&self, len: usize) -> Address {
-        let address = self.unwritten(len);
-        let bytes: Vec<u8> = 1.0f32.to_ne_bytes().repeat(len);
-        self.0.write(address, &bytes).unwrap();
-        address
-    }
-
-    fn floats(&self, address: Address, len: usize) -> Vec<f32> {
-        let mut bytes = vec![0; 4 * len];
-        self.0.read(address, &mut bytes).unwrap();
-        bytes.chunks(4).map(|bytes| f32::from_ne_bytes(bytes.try_into().unwrap())).collect()
-    }
-
-    fn launch(&self, name: &'static str, [blocks, threads]: [u32; 2], arguments: &[Argument]) -> Result<()> {
-        let kernel = Kernel { name, file: &FAULTS, threads, dynamic_shared: 0, unit: Unit::Fma, flops: "0", bytes: "0" };
-        let arguments: Vec<Vec<u8>> = arguments.iter().map(|argument| argument.bytes()).collect();
-        let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
-        let (grid, block) = ([blocks, 1, 1], [threads, 1, 1]);
-        self.0.launch(&Launch { kernel: Box::leak(Box::new(kernel)), grid, block, arguments: &arguments })
-    }
-}
-
-/// `faults.cu:line` of every marked line of a kernel.
-fn marked_lines(kernel: &str) -> Vec<String> {
-    let start = FAULTS.text.find(&format!("KERNEL {kernel}(")).unwrap_or_else(|| panic!("no kernel {kernel}"));
-    let end = FAULTS.text.find(&format!("REGISTER_KERNEL({kernel})")).unwrap();
-    let first = FAULTS.text[..start].lines().count() + 1;
-    let lines = FAULTS.text[start..end].lines().enumerate();
-    lines.filter(|(_, line)| line.contains("// FAULT")).map(|(index, _)| format!("faults.cu:{}", first + index)).collect()
 }
 
 /// Runs a faulty kernel in index order and under several other schedules. Every error must contain `what` and name kernel, block
@@ -106,17 +42,6 @@ fn assert_rejected(kernel: &'static str, what: &str, block: u32, size: [u32; 2],
         let (x, y) = (device.ones(1), device.unwritten(1));
         device.launch("fault_not_a_fault", [1, 1], &[Argument::Buffer(x), Argument::Buffer(y)]).unwrap();
     }
-}
-
-const ONE_BLOCK: [u32; 2] = [1, THREADS];
-
-/// A buffer of ones and an unwritten buffer, each with one element per thread of a block.
-fn both(device: &Device) -> Vec<Argument> {
-    vec![Argument::Buffer(device.ones(THREADS as usize)), target(device)]
-}
-
-fn target(device: &Device) -> Argument {
-    Argument::Buffer(device.unwritten(THREADS as usize))
 }
 
 #[test]

@@ -12,10 +12,13 @@ on_cuda!(
     recording_launches_changes_no_bit_and_times_every_launch,
     the_cost_of_kernels_matches_that_of_their_operation,
     every_kernel_is_launched_by_an_exercise,
-    the_peak_kernels_perform_the_operations_that_they_count,
     launches_of_recorded_work_cannot_be_timed,
     marks_enclose_the_work_between_them,
 );
+mod peaks {
+    use super::the_peak_kernels_perform_the_operations_that_they_count;
+    on_matrix_units!(the_peak_kernels_perform_the_operations_that_they_count);
+}
 
 fn recording_launches_changes_no_bit_and_times_every_launch(open: &Open) {
     for exercise in exercises() {

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
 use super::compiler::Arch;
+#[cfg(feature = "emulator")]
+use super::driver::emulator::{Emulator, Observer, Settings};
 use super::driver::planner::Planner;
 use super::driver::{self, Driver};
 use super::kernel::Kernel;
@@ -51,13 +53,19 @@ impl Cuda {
     /// The emulator, with random schedules drawn from `seed`. With seed 0, threads and blocks run in index order.
     #[cfg(feature = "emulator")]
     pub fn emulator(seed: u64) -> Self {
-        Self::with_driver(Arc::new(driver::emulator::Emulator::new(seed)))
+        Self::emulated(Settings { seed, ..Settings::default() })
     }
 
-    /// The emulator with `bytes` of memory.
+    /// The emulator with these settings.
     #[cfg(feature = "emulator")]
-    pub fn emulator_with_memory(seed: u64, bytes: usize) -> Self {
-        Self::with_driver(Arc::new(driver::emulator::Emulator::with_memory(seed, bytes)))
+    pub fn emulated(settings: Settings) -> Self {
+        Self::with_driver(Arc::new(Emulator::with(settings)))
+    }
+
+    /// The emulator with an observer of every load and store, see [`Observer`].
+    #[cfg(feature = "emulator")]
+    pub fn observed(seed: u64, observer: &Observer) -> Self {
+        Self::emulated(Settings { seed, observer: Some(observer.clone()), ..Settings::default() })
     }
 
     /// A device of this architecture that computes nothing, and the list of what was submitted to it.

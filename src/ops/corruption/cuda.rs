@@ -202,6 +202,7 @@ mod tests {
 
     use super::*;
     use crate::backend;
+    use crate::backend::cuda::driver::emulator::Observer;
     use crate::ops::Pick;
 
     /// Lattices of several tiles with a partial last one; noise and elastic patches.
@@ -248,7 +249,8 @@ mod tests {
 
     /// The fields of the first four patches as bits, and the batch.
     fn fields(naive: bool) -> [Vec<u32>; 3] {
-        let (cuda, spec) = (Cuda::emulator(5), spec());
+        let observer = Observer::of_all_blocks();
+        let (cuda, spec) = (Cuda::observed(5, &observer), spec());
         let pixels = Array3::from_shape_fn((9, 11, 3), |(y, x, c)| ((y * 11 + x) * 3 + c) as f32 / 300.0);
         let resident = resident(&cuda, &[pixels.view()]).unwrap().unwrap();
         let picks = Picks { step: 6, slots: vec![Pick { left: 2, ..Pick::default() }, Pick::default()] };
@@ -269,6 +271,12 @@ mod tests {
         };
         let recorded: Vec<_> = launches.iter().map(|(launch, _)| launch.work).collect();
         assert_eq!(recorded, [work_of(23, 2), work_of(52, 4)]);
+        // The observer saw the kernels of this mode; a race would have been an error.
+        let seen = observer.take();
+        for field in ["corruption_mask_field", "corruption_replacement_field"] {
+            let kernel = if naive { format!("{field}_naive") } else { field.to_owned() };
+            assert!(seen.iter().any(|launch| launch.kernel == kernel), "{kernel} was not observed");
+        }
         let bits = |buffer: &Buffer| cuda.download(buffer).unwrap().into_iter().map(f32::to_bits).collect();
         let [shapes, materials] = [&work.shapes, &work.materials].map(bits);
         work.run(Batch { corrupted: &mut corrupted, images: &mut x, region: &mut region }).unwrap();

@@ -5,10 +5,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "../../../kernels/emulator/functions.h"
 #include "memory.h"
-
-extern "C" void* emu_alloc(size_t bytes);
-extern "C" void emu_free(void* data);
 
 namespace {
 constexpr size_t ALIGNMENT = 256;
@@ -75,7 +73,7 @@ CUresult cuMemAlloc_v2(CUdeviceptr* address, size_t bytes) {
         if (!bytes) refuse(EMPTY_ALLOCATION);
         if (bytes > settings().memory - used(current())) throw Refused{OUT_OF_MEMORY};
         size_t whole = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-        void* data = emu_alloc(whole);
+        void* data = emu_alloc(whole, false);
         if (!data) throw Refused{OUT_OF_MEMORY};
         Block block{(uintptr_t)data, whole, ++state().last_number, current()};
         forget_freed(block.address, block.bytes);

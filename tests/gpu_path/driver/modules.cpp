@@ -3,12 +3,9 @@
 #include <cstring>
 #include <sstream>
 
+#include "../../../kernels/emulator/functions.h"
 #include "../../../kernels/emulator/registry.h"
 #include "memory.h"
-
-extern "C" int emu_launch(const char* name, const unsigned* grid, const unsigned* block, size_t shared, uint64_t seed, void** arguments,
-                          const size_t* sizes, size_t count, char* error, size_t capacity, uint64_t* trail);
-extern "C" const char* emu_kernel(size_t index);
 
 namespace {
 constexpr unsigned MAX_THREADS = 1024, MAX_GRID_YZ = 65535;
@@ -55,7 +52,9 @@ std::string emulate(const std::string& name, const unsigned* grid, const unsigne
     for (auto& argument : arguments) pointers.push_back(argument.data()), sizes.push_back(argument.size());
     char message[512] = "";
     uint64_t trail[emu::TRAIL];
-    emu_launch(name.c_str(), grid, block, shared, 1 + draw(~0ull), pointers.data(), sizes.data(), sizes.size(), message, sizeof message, trail);
+    emu::Options options;
+    options.seed = 1 + draw(~0ull);
+    emu_launch(name.c_str(), grid, block, shared, &options, pointers.data(), sizes.data(), sizes.size(), message, sizeof message, trail);
     return message;
 }
 }  // namespace

@@ -3,11 +3,19 @@
 //! Memory is filled with a signalling NaN ("poison") and ends at a guard page. Arithmetic on memory that was never written, and
 //! accesses outside a buffer, are returned as errors that name kernel, block and line. Every launch uses a different schedule.
 
+mod machine;
+mod observation;
+mod place;
+
 use std::collections::HashMap;
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::path::Path;
+use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use machine::{Machine, OBSERVED, Options, PLAIN, TRAIL, c_string};
+pub use machine::{MatrixUnit, dot_of_matrix_unit, kernels, omit, read_spec};
+pub use observation::{Access, Observation, Observer, Party, Race, SiteCount};
+use place::place;
 
 use super::{Address, Driver, Graph, Launch, Policy, TensorMap, Tiles, out_of_memory};
 use crate::backend::cuda::Kernel;
@@ -15,41 +23,35 @@ use crate::error::{Error, Result};
 
 /// Size of the buffer for an error message of the emulator.
 const MESSAGE_BYTES: usize = 512;
-/// Number of instruction addresses that may belong to a fault; as in `kernels/emulator/machine.h`.
-const TRAIL: usize = 64;
-/// Prefix of the names of kernels that are wrong on purpose.
-const FAULT: &str = "fault_";
 /// Default memory of the device in bytes: less than a laptop has, so that requests that are too large fail before they exhaust
 /// the host's memory.
 const MEMORY: usize = 4 << 30;
 /// Difference between the seeds of successive launches: 2^64 divided by the golden ratio.
 const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
-unsafe extern "C" {
-    fn emu_alloc(bytes: usize) -> *mut c_void;
-    fn emu_free(data: *mut c_void);
-    fn emu_poison(data: *mut c_void, bytes: usize);
-    fn emu_launch(
-        name: *const c_char,
-        grid: *const u32,
-        block: *const u32,
-        shared: usize,
-        seed: u64,
-        arguments: *const *const c_void,
-        sizes: *const usize,
-        count: usize,
-        error: *mut c_char,
-        capacity: usize,
-        trail: *mut u64,
-    ) -> c_int;
-    fn emu_omit(file: *const c_char, line: c_int) -> u64;
-    fn emu_read_spec(name: *const c_char, bytes: *const c_void, size: usize, text: *mut c_char, capacity: usize) -> usize;
-    fn emu_kernel(index: usize) -> *const c_char;
+/// What an emulated device is like.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Launches use random schedules drawn from it. With 0, threads and blocks run in index order.
+    pub seed: u64,
+    /// Bytes of memory.
+    pub memory: usize,
+    /// How `mma` adds.
+    pub matrix_unit: MatrixUnit,
+    /// Runs the kernels in which every load and store is observed: 10 to 30 times slower. Races, reads of memory that was never
+    /// written and accesses outside of the buffers of a launch are then errors.
+    pub observer: Option<Observer>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { seed: 0, memory: MEMORY, matrix_unit: MatrixUnit::default(), observer: None }
+    }
 }
 
 /// The emulated device.
 pub struct Emulator {
-    schedules: Arc<Schedules>,
+    processor: Arc<Processor>,
     /// Operations recorded since the capture began; None when not capturing.
     capture: Mutex<Option<Vec<Recorded>>>,
     memory: Mutex<DeviceMemory>,
@@ -67,9 +69,9 @@ impl DeviceMemory {
     }
 }
 
-/// Generates a seed for each launch.
-struct Schedules {
-    seed: u64,
+/// What runs the kernels. Generates a seed for each launch.
+struct Processor {
+    settings: Settings,
     launches: AtomicU64,
 }
 
@@ -83,21 +85,21 @@ enum Recorded {
 
 /// Recorded work. Every run uses different schedules.
 struct RecordedGraph {
-    schedules: Arc<Schedules>,
+    processor: Arc<Processor>,
     steps: Vec<Recorded>,
 }
 
 impl Emulator {
     /// A device whose launches use random schedules drawn from `seed`. With seed 0, threads and blocks run in index order.
     pub fn new(seed: u64) -> Self {
-        Self::with_memory(seed, MEMORY)
+        Self::with(Settings { seed, ..Settings::default() })
     }
 
-    /// As [`Emulator::new`], with `total` bytes of memory.
-    pub fn with_memory(seed: u64, total: usize) -> Self {
-        let schedules = Arc::new(Schedules { seed, launches: AtomicU64::new(0) });
-        let memory = Mutex::new(DeviceMemory { total, allocated: HashMap::new() });
-        Self { schedules, capture: Mutex::new(None), memory }
+    /// A device with these settings.
+    pub fn with(settings: Settings) -> Self {
+        let memory = Mutex::new(DeviceMemory { total: settings.memory, allocated: HashMap::new() });
+        let processor = Arc::new(Processor { settings, launches: AtomicU64::new(0) });
+        Self { processor, capture: Mutex::new(None), memory }
     }
 
     fn memory(&self) -> MutexGuard<'_, DeviceMemory> {
@@ -114,17 +116,19 @@ impl Emulator {
             steps.push(step);
             return Ok(());
         }
-        step.run(&self.schedules)
+        step.run(&self.processor)
     }
 }
 
 impl Recorded {
-    fn run(&self, schedules: &Schedules) -> Result<()> {
+    fn run(&self, processor: &Processor) -> Result<()> {
         match *self {
             Self::Launch { kernel, grid, block, ref arguments } => {
                 let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
-                schedules.launch(&Launch { kernel, grid, block, arguments: &arguments })
+                processor.launch(&Launch { kernel, grid, block, arguments: &arguments })
             }
+            // The values of a sample mean nothing, and a copy would touch all of the memory.
+            Self::Copy { .. } if processor.is_sparse() => Ok(()),
             Self::Copy { source, target, bytes } => {
                 // SAFETY: both blocks have at least this size; `copy` allows them to overlap.
                 unsafe { std::ptr::copy(source as *const u8, target as *mut u8, bytes) };
@@ -132,12 +136,12 @@ impl Recorded {
             }
             Self::Zero { target, bytes } => {
                 // SAFETY: the block has at least this size.
-                unsafe { std::ptr::write_bytes(target as *mut u8, 0, bytes) };
+                unsafe { (processor.machine().zero)(target as *mut c_void, bytes, processor.is_sparse()) };
                 Ok(())
             }
             Self::Poison { target, bytes } => {
                 // SAFETY: as above.
-                unsafe { emu_poison(target as *mut c_void, bytes) };
+                unsafe { (processor.machine().poison)(target as *mut c_void, bytes, processor.is_sparse()) };
                 Ok(())
             }
         }
@@ -146,18 +150,48 @@ impl Recorded {
 
 impl Graph for RecordedGraph {
     fn launch(&self) -> Result<()> {
-        self.steps.iter().try_for_each(|step| step.run(&self.schedules))
+        self.steps.iter().try_for_each(|step| step.run(&self.processor))
     }
 }
 
-impl Schedules {
-    fn next(&self) -> u64 {
+impl Processor {
+    fn machine(&self) -> &'static Machine {
+        if self.settings.observer.is_some() { &OBSERVED } else { &PLAIN }
+    }
+
+    /// Number of blocks of a grid that run; 0 for all.
+    fn sample(&self) -> usize {
+        self.settings.observer.as_ref().map_or(0, Observer::sample)
+    }
+
+    /// Whether memory is untouched until a kernel uses it, rather than poisoned.
+    fn is_sparse(&self) -> bool {
+        self.sample() > 0
+    }
+
+    /// The options of the next launch.
+    fn options(&self) -> Options {
         let launch = self.launches.fetch_add(1, Ordering::Relaxed);
-        if self.seed == 0 { 0 } else { self.seed.wrapping_add(launch.wrapping_mul(SEED_STEP)).max(1) }
+        let &Settings { seed, matrix_unit, .. } = &self.settings;
+        let seed = if seed == 0 { 0 } else { seed.wrapping_add(launch.wrapping_mul(SEED_STEP)).max(1) };
+        Options { seed, sample: self.sample() as u64, matrix_unit, padding: 0 }
     }
 
     fn launch(&self, launch: &Launch<'_>) -> Result<()> {
-        let name = c_string(launch.kernel.name);
+        let fault = self.fault_of(launch);
+        let observation = self.settings.observer.as_ref().map(|_| Observation::of(launch, &machine::report()));
+        // A race is the cause of other faults.
+        let race = observation.as_ref().and_then(Observation::describe_race);
+        if let (Some(observer), Some(observation)) = (&self.settings.observer, observation) {
+            observer.push(observation);
+        }
+        let error = |what| Error::Device { device: "emulator", reason: format!("kernel `{}`: {what}", launch.kernel.name) };
+        race.or(fault).map_or(Ok(()), |what| Err(error(what)))
+    }
+
+    /// Runs a kernel. Returns what it did wrong, with its line.
+    fn fault_of(&self, launch: &Launch<'_>) -> Option<String> {
+        let (name, options) = (c_string(launch.kernel.name), self.options());
         let pointers: Vec<*const c_void> = launch.arguments.iter().map(|bytes| bytes.as_ptr().cast()).collect();
         let sizes: Vec<usize> = launch.arguments.iter().map(|bytes| bytes.len()).collect();
         let mut message = [0 as c_char; MESSAGE_BYTES];
@@ -166,12 +200,12 @@ impl Schedules {
         // checks the number and sizes of the arguments before it reads them. An access outside the buffers hits a guard page and
         // is returned as a message.
         let failed = unsafe {
-            emu_launch(
+            (self.machine().launch)(
                 name.as_ptr(),
                 launch.grid.as_ptr(),
                 launch.block.as_ptr(),
                 launch.kernel.dynamic_shared as usize,
-                self.next(),
+                &raw const options,
                 pointers.as_ptr(),
                 sizes.as_ptr(),
                 pointers.len(),
@@ -181,14 +215,14 @@ impl Schedules {
             )
         };
         if failed == 0 {
-            return Ok(());
+            return None;
         }
         // SAFETY: the emulator writes a zero-terminated message that fits into the array.
         let message = unsafe { CStr::from_ptr(message.as_ptr()) }.to_string_lossy();
         // All but the first may be return addresses, so the call is the instruction before.
-        let place = trail.into_iter().enumerate().find_map(|(index, pc)| place(pc.saturating_sub(u64::from(index > 0))));
-        let place = place.unwrap_or_default();
-        Err(Error::Device { device: "emulator", reason: format!("kernel `{}`: {place}{message}", launch.kernel.name) })
+        let mut places = trail.into_iter().enumerate().map(|(index, pc)| place(pc.saturating_sub(u64::from(index > 0))));
+        let line = places.find_map(|place| place.first().map(|line| format!("{line}: ")));
+        Some(line.unwrap_or_default() + &message)
     }
 }
 
@@ -208,7 +242,7 @@ impl Driver for Emulator {
             return full;
         }
         // SAFETY: takes no pointer; null means failure.
-        let data = unsafe { emu_alloc(bytes) };
+        let data = unsafe { (self.processor.machine().alloc)(bytes, self.processor.is_sparse()) };
         if data.is_null() {
             return full;
         }
@@ -218,8 +252,8 @@ impl Driver for Emulator {
 
     fn release(&self, address: Address) {
         self.memory().allocated.remove(&address);
-        // SAFETY: the address came from `emu_alloc`; `emu_free` ignores unknown addresses.
-        unsafe { emu_free(address as *mut c_void) }
+        // SAFETY: the address came from `alloc` of the same machine; `free` ignores unknown addresses.
+        unsafe { (self.processor.machine().free)(address as *mut c_void) }
     }
 
     fn write(&self, target: Address, host: &[u8]) -> Result<()> {
@@ -248,7 +282,7 @@ impl Driver for Emulator {
             steps.push(Recorded::Launch { kernel: launch.kernel, grid: launch.grid, block: launch.block, arguments });
             return Ok(());
         }
-        self.schedules.launch(launch)
+        self.processor.launch(launch)
     }
 
     /// As `Map` in `kernels/emulator/hopper.h`.
@@ -275,57 +309,8 @@ impl Driver for Emulator {
 
     fn end_capture(&self) -> Result<Box<dyn Graph>> {
         match self.capture().take() {
-            Some(steps) => Ok(Box::new(RecordedGraph { schedules: Arc::clone(&self.schedules), steps })),
+            Some(steps) => Ok(Box::new(RecordedGraph { processor: Arc::clone(&self.processor), steps })),
             None => Err(Error::Device { device: "emulator", reason: "a capture ended that never began".into() }),
         }
     }
-}
-
-/// `file.cu:line: ` of the instruction at `pc`, from the line tables of this program; None if it does not belong to a kernel.
-fn place(pc: u64) -> Option<String> {
-    let mut found = None;
-    if pc == 0 {
-        return found;
-    }
-    backtrace::resolve(pc as *mut c_void, |symbol| {
-        let file = symbol.filename().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-        let of_kernel = |file: &String| file.ends_with(".cu") || file.ends_with(".cuh") && file != "dev.cuh";
-        if let (Some(file), Some(line), None) = (file.filter(of_kernel), symbol.lineno(), &found) {
-            found = Some(format!("{file}:{line}: "));
-        }
-    });
-    found
-}
-
-fn c_string(text: &str) -> CString {
-    CString::new(text).unwrap_or_default()
-}
-
-/// Makes this thread skip the barrier or wait at `line` of `file`; line 0 skips nothing. Returns how often the previous one was
-/// skipped. For mutation tests.
-pub fn omit(file: &str, line: u32) -> u64 {
-    let file = c_string(file);
-    // SAFETY: the string is copied before the call returns.
-    unsafe { emu_omit(file.as_ptr(), line as c_int) }
-}
-
-/// The fields of the spec `name` as kernels read them from its bytes: a JSON object in the order of the fields, or an empty
-/// string if no spec has this name and size.
-pub fn read_spec(name: &str, bytes: &[u8]) -> String {
-    let (name, mut text) = (c_string(name), vec![0u8; 4096]);
-    // SAFETY: the call reads all of `bytes` and writes at most `text.len()` bytes to `text`.
-    let len = unsafe { emu_read_spec(name.as_ptr(), bytes.as_ptr().cast(), bytes.len(), text.as_mut_ptr().cast(), text.len()) };
-    text.truncate(len);
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-/// Names of all compiled kernels except those of `kernels/emulator/faults.cu`, which are wrong on purpose and launched by tests.
-pub fn kernels() -> Vec<String> {
-    let name = |index| {
-        // SAFETY: every index is allowed; the result is null or a string that lives as long as the program.
-        let name = unsafe { emu_kernel(index) };
-        // SAFETY: as above.
-        (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned())
-    };
-    (0..).map_while(name).filter(|name| !name.starts_with(FAULT)).collect()
 }
