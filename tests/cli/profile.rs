@@ -73,7 +73,8 @@ fn slices(trace: &Value, track: u64) -> Vec<Slice<'_>> {
 
 /// The names of the slices that each slice is in. Slices must start in order, and must not overlap unless one is in the other.
 fn nested<'a>(slices: &[Slice<'a>]) -> Vec<Vec<&'a str>> {
-    let (mut open, mut found, mut last): (Vec<(&str, u64)>, Vec<Vec<&str>>, u64) = (Vec::new(), Vec::new(), 0);
+    let mut open: Vec<(&str, u64)> = Vec::new();
+    let (mut found, mut last) = (Vec::new(), 0);
     for slice in slices {
         assert!(slice.from >= last, "{} starts at {}, after one at {last}", slice.name, slice.from);
         last = slice.from;
