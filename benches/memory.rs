@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use orthoscope::Result;
 use orthoscope::backend::{Cpu, Storage};
-use orthoscope::ops::{AdamStep, Backend, Ccm, Optimise, Pointwise};
+use orthoscope::ops::{Backend, Ccm, Pointwise};
 use orthoscope::profile::Observed;
 use rayon::prelude::*;
 
@@ -24,7 +24,7 @@ const ROUNDS: usize = 15;
 type Buffer = <Cpu as Storage>::Buffer;
 type Operation = fn(&Observed<Cpu>, &[Buffer; 3], &mut Buffer) -> Result<()>;
 
-const OPERATIONS: [(&str, Operation); 8] = [
+const OPERATIONS: [(&str, Operation); 7] = [
     ("add", |b, [x, z, _], y| b.run(Pointwise::Add { a: x, b: z, y })),
     ("sub", |b, [x, z, _], y| b.run(Pointwise::Sub { a: x, b: z, y })),
     ("mul", |b, [x, z, _], y| b.run(Pointwise::Mul { a: x, b: z, y })),
@@ -32,10 +32,6 @@ const OPERATIONS: [(&str, Operation); 8] = [
     ("affine", |b, [x, ..], y| b.run(Pointwise::Affine { alpha: 0.5, beta: 1.0, x, y })),
     ("axpy", |b, [x, ..], y| b.run(Pointwise::Axpy { alpha: 0.5, x, y })),
     ("convex combination", |b, [s, u, beta], y| b.run(Ccm::Combination { beta, s, u, y })),
-    ("moving average", |b, [x, ..], average| {
-        let [step, loss] = [b.zeros(AdamStep::LEN)?, b.zeros(1)?];
-        b.run(Optimise::MovingAverage { step: &step, loss: &loss, p: x, average })
-    }),
 ];
 
 fn main() -> Result<()> {

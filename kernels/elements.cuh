@@ -10,7 +10,7 @@ DEVICE uint32_t element() { return blockIdx.x * blockDim.x + threadIdx.x; }
 struct Quad {
     uint32_t pixel, channel;  // its pixel and its first channel
     uint32_t count;           // 1 to 4
-    bool whole;               // every quad of the buffers has four channels and starts at a multiple of 16 bytes
+    bool whole;               // it has four channels and starts at a multiple of 16 bytes
 };
 
 // Number of quads per pixel.
@@ -21,6 +21,9 @@ DEVICE Quad quad_at(uint32_t i, uint32_t channels) {
     uint32_t quads = quads_of(channels), channel = i % quads * 4;
     return {i / quads, channel, min(channels - channel, 4u), channels % 4 == 0};
 }
+
+// The quad that starts with element i, a multiple of 4, of an array of len elements: one pixel with len channels.
+DEVICE Quad quad_of_array(uint32_t i, uint32_t len) { return {0, i, min(len - i, 4u), len - i >= 4}; }
 
 // The values of a quad that starts at p, followed by zeros.
 DEVICE float4 load_quad(const float* p, Quad q) {

@@ -2,7 +2,7 @@
 
 use orthoscope::Result;
 use orthoscope::model::Architecture;
-use orthoscope::ops::{AdamSpec, AdamStep, Backend, Objective, ObjectiveSpec, Optimise, Penalty};
+use orthoscope::ops::{AdamSpec, AdamStep, Backend, Objective, ObjectiveSpec, Optimise, Penalty, Update};
 
 use super::Bench;
 
@@ -35,7 +35,7 @@ fn optimise<B: Backend>(bench: &mut Bench<'_, '_, B>) -> Result<()> {
     let mut v = bench.backend.zeros(plan.parameter_count())?;
     let (step, loss) = (bench.backend.upload(&step.elements())?, bench.backend.zeros(1)?);
     bench.time("weights", |b| {
-        b.run(Optimise::Adam { spec: &spec, step: &step, loss: &loss, g: &g, p: &mut p, m: &mut m, v: &mut v })
-    })?;
-    bench.time("weights", |b| b.run(Optimise::MovingAverage { step: &step, loss: &loss, p: &p, average: &mut average }))
+        let tensors = vec![Update { g: &g, p: &mut p, m: &mut m, v: &mut v, average: Some(&mut average) }];
+        b.run(Optimise::Adam { spec: &spec, step: &step, loss: &loss, tensors })
+    })
 }

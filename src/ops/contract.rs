@@ -88,7 +88,7 @@ impl<'a, T> Contract<'a, T> {
         self.operand(name, buffer, len, Access::Update)
     }
 
-    /// An optional operand that is added to.
+    /// An optional operand that is added to, or changed in place.
     #[must_use]
     pub fn update_if(self, name: &'static str, buffer: Option<&'a T>, len: usize) -> Self {
         match buffer {

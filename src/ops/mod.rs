@@ -51,7 +51,7 @@ pub use corruption::{Batch, CorruptionSpec, FIELD_TAPS, Pick, Picks, Sampler};
 pub use gradcheck::{GradCheck, gradcheck};
 pub use linear::{Linear, LinearSpec};
 pub use objective::{Objective, ObjectiveSpec, Penalty};
-pub use optimise::{AdamSpec, AdamStep, Optimise};
+pub use optimise::{AdamSpec, AdamStep, Optimise, Update};
 pub use pointwise::Pointwise;
 pub use pool::{MaxPool, PoolSpec};
 pub use reduce::Reduce;

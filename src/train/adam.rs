@@ -1,7 +1,7 @@
 use super::OptimiserConfig;
 use crate::backend::Real;
 use crate::error::{Error, Result};
-use crate::ops::{AdamSpec, AdamStep, Backend, Optimise};
+use crate::ops::{AdamSpec, AdamStep, Backend, Optimise, Update};
 use crate::tape::{Gradients, Tape, Tensor, Var};
 
 /// First and second moments of Adam, one pair per parameter.
@@ -14,24 +14,29 @@ impl<B: Backend> Moments<B> {
         Ok(Self([zeros()?, zeros()?]))
     }
 
-    /// One step of every parameter that has a gradient. `control` holds the constants of the step and its loss. Changes nothing
-    /// if the loss is not finite.
+    /// One step of every parameter that has a gradient, and of its moving average. `averages` are those of all parameters, or there
+    /// are none. A parameter without a gradient stays as it is, and so does its average. `step` holds the constants of the step.
+    /// Changes nothing if the loss is not finite.
     pub(super) fn update(
         &mut self,
         backend: &B,
         config: &OptimiserConfig,
-        control: [&B::Buffer; 2],
+        [step, loss]: [&B::Buffer; 2],
         (gradients, vars): (&Gradients<B>, &[Var]),
         parameters: &mut [Tensor<B>],
+        averages: &mut [Tensor<B>],
     ) -> Result<()> {
         let spec = AdamSpec { beta1: config.beta1, beta2: config.beta2, epsilon: config.epsilon };
         let [first, second] = &mut self.0;
+        let mut averages = averages.iter_mut();
+        let mut tensors = Vec::with_capacity(parameters.len());
         for (((parameter, m), v), &var) in parameters.iter_mut().zip(first).zip(second).zip(vars) {
-            let Some(gradient) = gradients.get(var) else { continue };
+            let average = averages.next();
+            let Some(g) = gradients.get(var) else { continue };
             let [p, m, v] = [parameter.buffer_mut()?, m.buffer_mut()?, v.buffer_mut()?];
-            backend.run(Optimise::Adam { spec: &spec, step: control[0], loss: control[1], g: gradient, p, m, v })?;
+            tensors.push(Update { g, p, m, v, average: average.map(Tensor::buffer_mut).transpose()? });
         }
-        Ok(())
+        backend.run(Optimise::Adam { spec: &spec, step, loss, tensors })
     }
 }
 
@@ -71,7 +76,7 @@ impl<B: Backend> Adam<B> {
         }
         self.backend.write(&self.config.constants(step).elements::<B::Elem>(), &mut self.constants)?;
         let control = [&self.constants, loss.buffer()];
-        self.moments.update(&self.backend, &self.config, control, (&gradients, vars), parameters)?;
+        self.moments.update(&self.backend, &self.config, control, (&gradients, vars), parameters, &mut [])?;
         self.step = step;
         Ok(value)
     }

@@ -8,7 +8,7 @@ use crate::backend::Phase;
 use crate::data::Supply;
 use crate::error::{Error, Result};
 use crate::model::Parameters;
-use crate::ops::{Backend, Optimise};
+use crate::ops::Backend;
 use crate::tape::{Gradients, Tape, Var};
 
 /// Weights, optimiser state and step counter of a run.
@@ -69,7 +69,8 @@ impl<B: Backend> Trainer<B> {
             *moments = found.tensors().iter().map(|tensor| tensor.duplicate(backend)).collect::<Result<_>>()?;
         }
         if let Some(average) = average {
-            *average = checkpoint.parameters(backend, "a", &own.recipe.architecture)?;
+            // A duplicate, as in `new`: no product reads the average during training, so it needs no rounded copy.
+            *average = checkpoint.parameters(backend, "a", &own.recipe.architecture)?.duplicate(backend)?;
         }
         own.step = checkpoint.step;
         Ok(own)
@@ -158,7 +159,7 @@ impl<B: Backend> State<B> {
         Ok((gradients, bound.vars().to_vec()))
     }
 
-    /// Adam, then the moving average. Changes nothing if the loss is not finite.
+    /// Adam, and the moving average. Changes nothing if the loss is not finite.
     fn update(
         &mut self,
         backend: &B,
@@ -168,12 +169,8 @@ impl<B: Backend> State<B> {
         vars: &[Var],
     ) -> Result<()> {
         backend.enter("", Phase::Optimiser);
-        self.moments.update(backend, &recipe.optimiser, buffers.control(), (gradients, vars), self.parameters.tensors_mut())?;
-        let Some(average) = &mut self.average else { return Ok(()) };
-        for (parameter, average) in self.parameters.tensors().iter().zip(average.tensors_mut()) {
-            let [step, loss] = buffers.control();
-            backend.run(Optimise::MovingAverage { step, loss, p: parameter.buffer(), average: average.buffer_mut()? })?;
-        }
-        Ok(())
+        let averages = self.average.as_mut().map_or(&mut [][..], Parameters::tensors_mut);
+        let (parameters, gradients) = (self.parameters.tensors_mut(), (gradients, vars));
+        self.moments.update(backend, &recipe.optimiser, buffers.control(), gradients, parameters, averages)
     }
 }

@@ -102,7 +102,7 @@ fn a_variant_names_its_precision() {
     let record = scratch.json("record.json");
     assert_eq!(record["variants"]["even"], "precision = \"bf16\"\n");
     let loss = |row: usize| record["rows"][row]["test"]["image_auroc_max"].as_f64().unwrap();
-    let [plain, even] = ["plain", "even"].map(|variant| scratch.read(&format!("runs/{variant}/cloth/seed-0/model.safetensors")));
+    let [plain, even] = ["plain", "even"].map(|variant| scratch.read(format!("runs/{variant}/cloth/seed-0/model.safetensors")));
     assert!(plain != even && loss(0).is_finite() && loss(2).is_finite(), "the weights have seen the rounding");
     // A folder that was trained in another precision is not taken for the variant.
     scratch.write("plan.toml", rounded.replace("bf16", "f32"));

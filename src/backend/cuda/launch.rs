@@ -1,6 +1,7 @@
 //! Typed kernel launches: each argument is written with its exact width, and pointers come only from buffers.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use bytemuck::NoUninit;
 use serde::Serialize;
@@ -15,12 +16,10 @@ use crate::backend::Slope;
 use crate::error::{Error, Result};
 use crate::shape::Activation;
 
-/// Maximum size in bytes of the arguments of a launch, including padding.
-const ARGUMENT_BYTES: usize = 768;
-/// Maximum number of arguments of a launch.
-const ARGUMENTS: usize = 40;
+/// Maximum size in bytes of the arguments of a launch, including padding: what every driver accepts.
+const ARGUMENT_BYTES: usize = 4096;
 /// Alignment in bytes of every argument.
-const ALIGNMENT: usize = 8;
+const ALIGNMENT: usize = size_of::<u64>();
 
 /// A value that kernels take by value: a number, or a spec without padding, with the same size and field offsets as the struct of
 /// the same name in `kernels/`. Its whole-number fields are variables of the cost formulas.
@@ -34,28 +33,28 @@ fn fields(value: &impl Serialize) -> Variables {
     fields.into_iter().filter_map(|(name, value)| Some((Cow::Owned(name), value.as_u64()?))).collect()
 }
 
-/// Bytes at an address with [`ALIGNMENT`].
-#[repr(align(8))]
-struct AlignedBytes([u8; ARGUMENT_BYTES]);
-
-/// The arguments of a launch, built up without heap allocation.
+/// The arguments of a launch.
+#[derive(Default)]
 struct Arguments {
-    bytes: AlignedBytes,
-    /// `(start, length)` in bytes.
-    ranges: [(usize, usize); ARGUMENTS],
-    count: usize,
-    end: usize,
+    /// The bytes of every argument, filled up to words of [`ALIGNMENT`] bytes.
+    words: Vec<u64>,
+    /// The bytes of each argument.
+    ranges: Vec<Range<usize>>,
 }
 
 impl Arguments {
     fn push(&mut self, value: &impl NoUninit) {
-        let value = bytemuck::bytes_of(value);
-        let (start, end) = (self.end, self.end + value.len());
-        assert!(end <= ARGUMENT_BYTES && self.count < ARGUMENTS, "the kernel has too many arguments");
-        self.bytes.0[start..end].copy_from_slice(value);
-        self.ranges[self.count] = (start, value.len());
-        self.count += 1;
-        self.end = end.next_multiple_of(ALIGNMENT);
+        let (value, start) = (bytemuck::bytes_of(value), ALIGNMENT * self.words.len());
+        let end = start + value.len();
+        assert!(end <= ARGUMENT_BYTES, "the kernel has too many arguments");
+        self.words.resize(end.div_ceil(ALIGNMENT), 0);
+        bytemuck::cast_slice_mut(&mut self.words)[start..end].copy_from_slice(value);
+        self.ranges.push(start..end);
+    }
+
+    /// Each argument as its bytes.
+    fn slices(&self) -> Vec<&[u8]> {
+        self.ranges.iter().map(|range| &bytemuck::cast_slice(&self.words)[range.clone()]).collect()
     }
 }
 
@@ -84,14 +83,13 @@ pub(crate) struct Builder<'a> {
 impl Cuda {
     /// A launch of `kernel` on `grid`, with its default block of `kernel.threads` threads along x.
     pub(crate) fn launch(&self, kernel: &'static Kernel, grid: [u32; 3]) -> Builder<'_> {
-        let arguments = Arguments { bytes: AlignedBytes([0; ARGUMENT_BYTES]), ranges: [(0, 0); ARGUMENTS], count: 0, end: 0 };
         Builder {
             cuda: self,
             kernel,
             grid,
             block: [kernel.threads, 1, 1],
-            arguments,
-            operands: Operands::new(),
+            arguments: Arguments::default(),
+            operands: Operands::default(),
             variables: self.launches.variables(),
             converted: Vec::new(),
             after: Vec::new(),
@@ -110,8 +108,8 @@ pub(crate) fn blocks(len: usize, size: u32) -> u32 {
     len.div_ceil(size as usize) as u32
 }
 
-/// One address per branch, null past the last branch: the kernels' `BranchPointers` and `BranchOutputs`.
-fn branch_addresses<const N: usize>(addresses: impl Iterator<Item = Address>) -> [Address; N] {
+/// One address per buffer, null past the last: a kernel's struct of pointers, such as `BranchPointers`.
+fn table<const N: usize>(addresses: impl Iterator<Item = Address>) -> [Address; N] {
     let mut slots = [0; N];
     slots.iter_mut().zip(addresses).for_each(|(slot, address)| *slot = address);
     slots
@@ -168,16 +166,14 @@ impl Builder<'_> {
 
     /// A buffer that the kernel reads and writes, or of which it writes only a part.
     pub(crate) fn update(mut self, buffer: &mut Buffer) -> Self {
-        self.attempt(|cuda| cuda.write_zeros(buffer));
-        let address = self.writable(buffer, Format::F32, true);
+        let address = self.updated(buffer, Format::F32);
         self.arguments.push(&address);
         self
     }
 
     /// As [`Builder::update`] in bf16.
     pub(crate) fn bf16_update(mut self, buffer: &mut Buffer) -> Self {
-        self.attempt(|cuda| cuda.write_zeros(buffer));
-        let address = self.writable(buffer, Format::Bf16, true);
+        let address = self.updated(buffer, Format::Bf16);
         self.arguments.push(&address);
         self
     }
@@ -219,14 +215,31 @@ impl Builder<'_> {
         self.read_all::<N>(buffers, Format::Bf16)
     }
 
-    /// Up to `N` buffers that the kernel reads and writes, as one argument.
-    pub(crate) fn updates<const N: usize>(mut self, buffers: &mut [Buffer]) -> Self {
-        for buffer in buffers.iter() {
-            self.attempt(|cuda| cuda.write_zeros(buffer));
-        }
-        let addresses: Vec<Address> = buffers.iter().map(|buffer| self.writable(buffer, Format::F32, true)).collect();
-        self.arguments.push(&branch_addresses::<N>(addresses.into_iter()));
+    /// Up to `N` buffers that the kernel reads and writes, as one argument; None is a null pointer.
+    pub(crate) fn updates<'b, const N: usize>(mut self, buffers: impl IntoIterator<Item = Option<&'b mut Buffer>>) -> Self {
+        let mut address = |buffer: Option<&mut Buffer>| buffer.map_or(0, |buffer| self.updated(buffer, Format::F32));
+        let addresses = table::<N>(buffers.into_iter().map(&mut address));
+        self.arguments.push(&addresses);
         self
+    }
+
+    /// Up to `N` buffers that the kernel reads and writes, as two arguments: their values, and the rounded copies that the kernel
+    /// keeps equal to them, a null pointer where there is none. In formulas `rounded` is the number of elements of the copies.
+    pub(crate) fn updates_with_copies<'b, const N: usize>(mut self, buffers: impl IntoIterator<Item = &'b mut Buffer>) -> Self {
+        let (mut values, mut copies, mut elements) = ([0; N], [0; N], 0);
+        for ((value, copy), buffer) in values.iter_mut().zip(&mut copies).zip(buffers) {
+            match buffer.rounded() {
+                Some(rounded) => {
+                    self.attempt(|cuda| cuda.write_zeros(buffer));
+                    [*value, *copy] = [self.note(buffer, true), self.note(rounded, true)];
+                    elements += rounded.len();
+                }
+                None => *value = self.updated(buffer, Format::F32),
+            }
+        }
+        self.arguments.push(&values);
+        self.arguments.push(&copies);
+        self.with("rounded", elements)
     }
 
     /// Up to `N` buffers that the kernel adds to, as two arguments; see [`Builder::sum`]. If only some of them are blank, their
@@ -239,8 +252,8 @@ impl Builder<'_> {
                 false => self.attempt(|cuda| cuda.write_zeros(buffer)).unwrap_or_default(),
             }
         }
-        let addresses: Vec<Address> = buffers.iter_mut().map(|buffer| self.writable(buffer, Format::F32, !all_blank)).collect();
-        self.arguments.push(&branch_addresses::<N>(addresses.into_iter()));
+        let addresses = table::<N>(buffers.iter().map(|buffer| self.writable(buffer, Format::F32, !all_blank)));
+        self.arguments.push(&addresses);
         self.value(u32::from(all_blank)).with("adds", usize::from(!all_blank))
     }
 
@@ -269,8 +282,8 @@ impl Builder<'_> {
     }
 
     fn read_all<const N: usize>(mut self, buffers: &[&Buffer], format: Format) -> Self {
-        let addresses: Vec<Address> = buffers.iter().map(|buffer| self.readable(buffer, format)).collect();
-        self.arguments.push(&branch_addresses::<N>(addresses.into_iter()));
+        let addresses = table::<N>(buffers.iter().map(|buffer| self.readable(buffer, format)));
+        self.arguments.push(&addresses);
         self
     }
 
@@ -302,6 +315,12 @@ impl Builder<'_> {
         let address = self.note(&converted, false);
         self.converted.push(converted);
         address
+    }
+
+    /// The address of memory in a format for a buffer that the kernel reads and writes.
+    fn updated(&mut self, buffer: &Buffer, format: Format) -> Address {
+        self.attempt(|cuda| cuda.write_zeros(buffer));
+        self.writable(buffer, format, true)
     }
 
     /// The address of memory in a format for the values of `buffer`, which are in it already if `keep`.
@@ -351,6 +370,12 @@ impl Builder<'_> {
         self
     }
 
+    /// Numbers as one argument.
+    pub(crate) fn numbers<const N: usize>(mut self, values: &[u64; N]) -> Self {
+        self.arguments.push(values);
+        self
+    }
+
     /// A number that is the variable `name` of the formulas.
     pub(crate) fn number(self, name: &'static str, value: u32) -> Self {
         self.value(value).with(name, value as usize)
@@ -377,12 +402,7 @@ impl Builder<'_> {
             let reason = format!("kernel `{name}`: its buffers {first} and {second} share memory, and it writes to it");
             return Err(Error::Device { device: self.cuda.driver.name(), reason });
         }
-        let arguments = &self.arguments;
-        let mut slices: [&[u8]; ARGUMENTS] = [&[]; ARGUMENTS];
-        for (slice, &(start, length)) in slices.iter_mut().zip(&arguments.ranges[..arguments.count]) {
-            *slice = &arguments.bytes.0[start..start + length];
-        }
-        let launch = Launch { kernel: self.kernel, grid: self.grid, block: self.block, arguments: &slices[..arguments.count] };
+        let launch = Launch { kernel: self.kernel, grid: self.grid, block: self.block, arguments: &self.arguments.slices() };
         self.cuda.send(&launch, self.variables.as_ref())?;
         self.after.into_iter().try_for_each(|[source, mut target]| self.cuda.convert(&source, &mut target))
     }

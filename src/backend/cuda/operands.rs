@@ -3,17 +3,12 @@
 
 use super::driver::Address;
 
-/// Most buffers of a launch.
-const MAX: usize = 64;
-
 /// The buffers of a launch, in the order of its arguments.
-pub(super) struct Operands {
-    ranges: [Range; MAX],
-    count: usize,
-}
+#[derive(Default)]
+pub(super) struct Operands(Vec<Range>);
 
 /// Addresses from `start` to before `end`.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Range {
     start: Address,
     end: Address,
@@ -28,20 +23,14 @@ impl Range {
 }
 
 impl Operands {
-    pub(super) fn new() -> Self {
-        Self { ranges: [Range::default(); MAX], count: 0 }
-    }
-
     /// Adds a buffer of `bytes` bytes.
     pub(super) fn push(&mut self, start: Address, bytes: usize, written: bool) {
-        assert!(self.count < MAX, "the kernel has too many buffers");
-        self.ranges[self.count] = Range { start, end: start + bytes as Address, written };
-        self.count += 1;
+        self.0.push(Range { start, end: start + bytes as Address, written });
     }
 
     /// The numbers, counted from 0, of two buffers that share memory of which at least one is written.
     pub(super) fn conflict(&self) -> Option<(usize, usize)> {
-        let ranges = &self.ranges[..self.count];
+        let ranges = &self.0;
         let of = |second: usize| (0..second).find(|&first| ranges[first].conflicts_with(ranges[second]));
         (1..ranges.len()).find_map(|second| Some((of(second)?, second)))
     }
@@ -52,7 +41,7 @@ mod tests {
     use super::*;
 
     fn conflict(buffers: &[(Address, usize, bool)]) -> Option<(usize, usize)> {
-        let mut operands = Operands::new();
+        let mut operands = Operands::default();
         buffers.iter().for_each(|&(start, bytes, written)| operands.push(start, bytes, written));
         operands.conflict()
     }

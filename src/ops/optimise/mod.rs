@@ -1,6 +1,7 @@
 //! Adam (Kingma, Ba 2015): `m = β₁m + (1-β₁)g`, `v = β₂v + (1-β₂)g²`, `p -= rate · (m/c₁) / (√(v/c₂) + ε)`; and the exponential
 //! moving average of the weights, `average = decay · average + (1-decay) · p`.
 //!
+//! One call updates all tensors of a network, because each is small and a launch of its own would take longer than its bytes.
 //! If the loss is not finite, nothing is updated. The device decides this without a host round trip.
 
 pub(super) mod cpu;
@@ -49,32 +50,41 @@ impl AdamStep {
     }
 }
 
+/// A tensor of parameters p with its gradient g, its moments m and v, and its moving average if it has one; all of one length.
+#[expect(missing_docs, reason = "the fields are the symbols of the equations")]
+pub struct Update<'a, T: ?Sized> {
+    pub g: &'a T,
+    pub p: &'a mut T,
+    pub m: &'a mut T,
+    pub v: &'a mut T,
+    pub average: Option<&'a mut T>,
+}
+
 /// A call. `step` is an [`AdamStep`] as a buffer, `loss` one element.
 #[expect(missing_docs, reason = "the fields are the symbols of the equations")]
 pub enum Optimise<'a, T> {
-    /// Updates the parameters p and their moments m and v by the gradient g.
-    Adam { spec: &'a AdamSpec, step: &'a T, loss: &'a T, g: &'a T, p: &'a mut T, m: &'a mut T, v: &'a mut T },
-    /// `average = decay · average + (1-decay) · p`.
-    MovingAverage { step: &'a T, loss: &'a T, p: &'a T, average: &'a mut T },
+    /// Updates every tensor: its moments by its gradient, its parameters by the moments, its average by the new parameters.
+    Adam { spec: &'a AdamSpec, step: &'a T, loss: &'a T, tensors: Vec<Update<'a, T>> },
 }
 
 impl<T> Optimise<'_, T> {
     pub(super) fn contract(&self, len: Length<'_, T>) -> Contract<'_, T> {
-        let contract = |op, step, loss| {
-            Contract::<T>::new(op).phase(Phase::Optimiser).read("step", step, AdamStep::LEN).read("loss", loss, 1)
-        };
-        match self {
-            // Two moments of 3 and 4 operations; correction, root, sum, product, quotient, difference.
-            Self::Adam { step, loss, g, p, m, v, .. } => {
-                let len = len(g);
-                let contract = contract("adam", step, loss).read("g", g, len).update("p", p, len);
-                contract.update("m", m, len).update("v", v, len).flops(13 * len as u64).moves(7 * len)
-            }
-            Self::MovingAverage { step, loss, p, average } => {
-                let len = len(p);
-                let contract = contract("moving_average", step, loss).read("p", p, len).update("average", average, len);
-                contract.flops(3 * len as u64).moves(3 * len)
-            }
-        }
+        let Self::Adam { step, loss, tensors, .. } = self;
+        let contract = Contract::<T>::new("adam").phase(Phase::Optimiser).read("step", step, AdamStep::LEN).read("loss", loss, 1);
+        let [elements, averaged] = elements(tensors, len);
+        // Two moments of 3 and 4 operations; correction, root, sum, product, quotient, difference. An average has 3.
+        let flops = 13 * elements as u64 + 3 * averaged as u64;
+        let contract = contract.flops(flops).moves(7 * elements + 2 * averaged);
+        tensors.iter().fold(contract, |contract, Update { g, p, m, v, average }| {
+            let len = len(g);
+            let contract = contract.read("g", g, len).update("p", p, len).update("m", m, len).update("v", v, len);
+            contract.update_if("average", average.as_deref(), len)
+        })
     }
+}
+
+/// Number of parameters, and how many of them have an average.
+fn elements<T>(tensors: &[Update<'_, T>], len: Length<'_, T>) -> [usize; 2] {
+    let averaged = tensors.iter().filter(|tensor| tensor.average.is_some());
+    [tensors.iter().map(|tensor| len(tensor.g)).sum(), averaged.map(|tensor| len(tensor.g)).sum()]
 }

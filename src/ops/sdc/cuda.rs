@@ -47,7 +47,7 @@ fn weight_grad(cuda: &Cuda, spec: &SdcSpec, [x, dz]: [&Buffer; 2], dw: &mut [Buf
     let extents = Extents::of(spec);
     if cuda.is_naive() {
         let launch = cuda.launch_over(&kernel::SDC_WEIGHT_GRAD_NAIVE, extents.branches * extents.weight());
-        launch.input(x).input(dz).updates::<MAX_BRANCHES>(dw).value(*spec).run()?;
+        launch.input(x).input(dz).updates::<MAX_BRANCHES>(dw.iter_mut().map(Some)).value(*spec).run()?;
     } else {
         let [m, n, _] = tiles(extents.c_out, TAPS * extents.c_in);
         split_product(cuda, spec, [m, n], dw, |[m, n, splits], partial| {

@@ -111,9 +111,9 @@ fn pools_upsampling_averages_and_updates() {
         cpu.run(BoxAverage::InputGrad { spec: &average, dy: &x, dx: &mut dmean })?;
         let (control, loss) = (cpu.upload(&step.elements::<f32>())?, cpu.upload(&[1.0])?);
         let [mut p, mut m, mut v] = [draw(cpu, image.len(), 2)?, cpu.zeros(image.len())?, cpu.zeros(image.len())?];
-        cpu.run(Optimise::Adam { spec: &adam, step: &control, loss: &loss, g: &x, p: &mut p, m: &mut m, v: &mut v })?;
         let mut moving = draw(cpu, image.len(), 3)?;
-        cpu.run(Optimise::MovingAverage { step: &control, loss: &loss, p: &p, average: &mut moving })?;
+        let tensors = vec![Update { g: &x, p: &mut p, m: &mut m, v: &mut v, average: Some(&mut moving) }];
+        cpu.run(Optimise::Adam { spec: &adam, step: &control, loss: &loss, tensors })?;
         Ok(vec![pooled, dv, large, dx, mean, dmean, p, m, v, moving])
     });
 }

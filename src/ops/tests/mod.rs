@@ -2,8 +2,8 @@
 
 use super::{
     AdamSpec, AdamStep, Backend, BoxAverage, BoxAverageSpec, Ccm, CcmSpec, CcmWeights, Conv2d, Conv2dOptions, Conv2dSpec, Linear,
-    LinearSpec, MaxPool, Objective, ObjectiveSpec, Optimise, Penalty, Pointwise, PoolSpec, Reduce, Sdc, SdcSpec, Upsample,
-    UpsampleSpec,
+    LinearSpec, MaxPool, Objective, ObjectiveSpec, Optimise, Penalty, Pointwise, PoolSpec, Reduce, Sdc, SdcSpec, Update,
+    Upsample, UpsampleSpec,
 };
 use crate::backend::Storage;
 use crate::backend::cpu::{Buffer, Cpu, Isa, range, winograd};
