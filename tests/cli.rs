@@ -16,6 +16,7 @@ mod cli {
     mod gpu;
     mod help;
     mod interrupt;
+    mod kernels;
     mod metrics;
     mod model;
     mod predict;

@@ -174,6 +174,10 @@ pub trait Storage: Clone + Send + Sync + 'static {
     fn element_bytes(&self, _buffer: &Self::Buffer) -> usize {
         size_of::<Self::Elem>()
     }
+    /// Bytes of the buffers that are alive; None where they are not counted. Used only by profilers.
+    fn live_bytes(&self) -> Option<usize> {
+        None
+    }
     /// Whether a buffer stands for zeros that are not written, so that an addition to it does not read it. Used only by profilers.
     fn is_blank(&self, _buffer: &Self::Buffer) -> bool {
         false

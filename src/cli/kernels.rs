@@ -1,11 +1,12 @@
 use std::path::PathBuf;
 
-use crate::backend::cuda::compiler::{Arch, Compiler, Cubin, Listing, Precompiled, list};
+use crate::backend::cuda::compiler::{Arch, Compiler, Cubin, Precompiled};
 use crate::data::check_output_folder;
-use crate::report::table::{Column, Table};
-use crate::report::wrap::wrap;
+use crate::profile::{KernelRecord, compare_kernels};
+use crate::report::kernels as report;
+use anyhow::Context;
 
-use super::output::{say, screen};
+use super::output::{print, say, screen};
 
 /// Arguments of `kernels`.
 #[derive(clap::Args)]
@@ -13,7 +14,7 @@ use super::output::{say, screen};
     after_help = "Kernels come from the folder ORTHOSCOPE_KERNELS_DIR if it is set, from the cache, or from NVRTC, NVIDIA's \
     compiler library. NVRTC is searched for in the folders ORTHOSCOPE_NVRTC_DIR, the active Python environment, the loader's \
     path and /usr/local/cuda*; `pip install nvidia-cuda-nvrtc` provides it. --out makes a folder for machines without NVRTC: set \
-    ORTHOSCOPE_KERNELS_DIR to it there."
+    ORTHOSCOPE_KERNELS_DIR to it there. --diff of two records needs no compiler."
 )]
 pub struct Arguments {
     /// Architectures, separated by commas: sm_80, sm_86, sm_89, sm_90, sm_90a, sm_100, sm_120
@@ -22,96 +23,63 @@ pub struct Arguments {
     /// Write DIR/ARCH/FILE.cubin and DIR/kernels.json
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Print a JSON array instead of tables, with one object per kernel and architecture
+    /// Print a record as JSON instead of tables, for --diff and scripts
     #[arg(long)]
     json: bool,
+    /// Compare two records of --json, or one with the kernels of this program, for the architectures of the record
+    #[arg(long, value_names = ["A.json", "B.json"], num_args = 1..=2, conflicts_with_all = ["arch", "out", "json"])]
+    diff: Option<Vec<PathBuf>>,
 }
 
-/// Lists the kernels, and writes them with --out.
+/// Lists the kernels, and writes them with --out; or compares two builds.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Some(paths) = &arguments.diff {
+        return diff(paths);
+    }
     let mut archs: Vec<&'static Arch> = Vec::new();
     for &arch in &arguments.arch {
         if !archs.contains(&arch) {
             archs.push(arch);
         }
     }
-    let cubins = match &arguments.out {
-        Some(folder) => {
-            check_output_folder(folder)?;
-            // Kernels written earlier must not be read back from this folder.
-            let mut compiler = Compiler::from_environment();
-            compiler.precompiled = None;
-            let cubins = compiler.cubins(&archs)?;
-            Precompiled::new(folder.clone()).write(&cubins)?;
-            cubins
-        }
-        None => Compiler::global().cubins(&archs)?,
-    };
+    let cubins = cubins(&archs, arguments.out.as_ref())?;
+    let record = KernelRecord::of(&cubins)?;
     if arguments.json {
-        return say(serde_json::to_string_pretty(&rows(cubins.iter())?)?);
+        return say(serde_json::to_string_pretty(&record)?);
     }
-    let version = cubins.first().map_or(String::new(), |cubin| format!(", NVRTC {}", cubin.version));
-    let rows = rows(cubins.iter())?;
-    let table = match &archs[..] {
-        [arch] => table(format!("{arch}{version}"), &rows),
-        _ => side_by_side(format!("registers, occupancy and what limits it{version}"), &archs, &rows),
-    };
-    say(table.render(screen()))?;
-    let words = "Registers and spilled bytes are per thread, shared bytes per block, code in KiB; occupancy is resident warps / maximum \
-        warps, and what limits it: threads, where no more of them fit.";
-    say(wrap(words, screen().columns).join("\n"))?;
+    print(report::table(&record, screen()))?;
     match &arguments.out {
         Some(folder) => say(format_args!("wrote {} CUBINs and kernels.json to {}", cubins.len(), folder.display())),
         None => Ok(()),
     }
 }
 
-fn rows<'a>(cubins: impl Iterator<Item = &'a Cubin>) -> crate::Result<Vec<Listing>> {
-    Ok(cubins.map(list).collect::<crate::Result<Vec<_>>>()?.concat())
+/// Compiled kernels, written to the folder `out` if there is one.
+fn cubins(archs: &[&'static Arch], out: Option<&PathBuf>) -> anyhow::Result<Vec<Cubin>> {
+    let Some(folder) = out else { return Ok(Compiler::global().cubins(archs)?) };
+    check_output_folder(folder)?;
+    // Kernels written earlier must not be read back from this folder.
+    let mut compiler = Compiler::from_environment();
+    compiler.precompiled = None;
+    let cubins = compiler.cubins(archs)?;
+    Precompiled::new(folder.clone()).write(&cubins)?;
+    Ok(cubins)
 }
 
-fn table(title: String, rows: &[Listing]) -> Table {
-    let columns = [
-        Column::text("kernel"),
-        Column::text("file").optional(3),
-        Column::number("threads").optional(4),
-        Column::number("registers"),
-        Column::number("shared"),
-        Column::number("spills"),
-        Column::number("code").optional(5),
-        Column::text("occupancy"),
-        Column::wrapped("FLOPs").optional(2),
-        Column::wrapped("bytes").optional(1),
-    ];
-    let mut table = Table::new(title, columns);
-    for row in rows {
-        table.row([
-            row.name.to_owned(),
-            row.file.to_owned(),
-            row.threads.to_string(),
-            row.registers.to_string(),
-            row.shared_bytes.to_string(),
-            (row.spill_stores + row.spill_loads).to_string(),
-            format!("{:.1}", row.code_bytes as f64 / 1024.0),
-            format!("{:.2} {}", row.occupancy, row.limiter.word()),
-            row.flops.to_owned(),
-            row.bytes.to_owned(),
-        ]);
+/// Compares the records in one or two files; without a second, side B is this program.
+fn diff(paths: &[PathBuf]) -> anyhow::Result<()> {
+    let Some((first, others)) = paths.split_first() else { return Ok(()) };
+    let a = KernelRecord::read(first)?;
+    let b = match others.first() {
+        Some(second) => KernelRecord::read(second)?,
+        None => {
+            let archs = a.known_archs().with_context(|| first.display().to_string())?;
+            KernelRecord::of(&Compiler::global().cubins(&archs)?)?
+        }
+    };
+    let found = compare_kernels(&a, &b)?;
+    if a.nvrtc != b.nvrtc {
+        log::warn!("A is compiled by NVRTC {} and B by {}: what differs may be due to the compiler", a.nvrtc, b.nvrtc);
     }
-    table
-}
-
-/// One row for each kernel and one column for each architecture; the last ones are left out where the screen is too narrow.
-fn side_by_side(title: String, archs: &[&Arch], rows: &[Listing]) -> Table {
-    let order = |at: usize| u8::try_from(archs.len() - at).unwrap_or(u8::MAX);
-    let of_arch = archs.iter().enumerate().map(|(at, arch)| Column::text(arch.name).optional(order(at)));
-    let mut table = Table::new(title, std::iter::once(Column::text("kernel")).chain(of_arch).collect::<Vec<_>>());
-    for first in rows.iter().filter(|row| row.arch == archs[0].name) {
-        let cell = |arch: &&Arch| {
-            let row = rows.iter().find(|row| row.arch == arch.name && row.name == first.name);
-            row.map_or_else(String::new, |row| format!("{:>3} {:.2} {}", row.registers, row.occupancy, row.limiter.word()))
-        };
-        table.row(std::iter::once(first.name.to_owned()).chain(archs.iter().map(cell)));
-    }
-    table
+    print(report::comparison([&a, &b], &found, screen()))
 }

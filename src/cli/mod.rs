@@ -121,8 +121,8 @@ pub fn main(own: &[&'static Claim]) -> ExitCode {
 fn start_log(level: &str) {
     let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level));
     builder.format(|out, record| match record.level() {
-        log::Level::Warn => writeln!(out, "warning: {}", record.args()),
-        level => writeln!(out, "{}: {}", level.as_str().to_lowercase(), record.args()),
+        log::Level::Warn => writeln!(out, "warning: {}", output::harmless(record.args())),
+        level => writeln!(out, "{}: {}", level.as_str().to_lowercase(), output::harmless(record.args())),
     });
     builder.init();
 }

@@ -40,7 +40,20 @@ pub fn screen() -> Screen {
 
 /// Prints a line on standard error; failures are ignored.
 pub fn note(line: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", harmless(&line));
+}
+
+/// `line` with control characters, which may come from a file or its name and would steer the terminal, as `\u{1b}`.
+pub fn harmless(line: &impl Display) -> String {
+    let line = line.to_string();
+    if !line.chars().any(is_steering) {
+        return line;
+    }
+    line.chars().map(|sign| if is_steering(sign) { sign.escape_unicode().to_string() } else { sign.to_string() }).collect()
+}
+
+fn is_steering(sign: char) -> bool {
+    sign.is_control() && sign != '\n'
 }
 
 /// An error with its causes, in one sentence.

@@ -5,7 +5,7 @@ use crate::Error;
 use crate::backend::cuda::compiler::Arch;
 use crate::data::{check_output_file, followed, write_atomically};
 use crate::profile::predict::Prediction;
-use crate::profile::{Peaks, Profile, Settings, Span, Task, compare, doubt, processor, profile, trace};
+use crate::profile::{Peaks, Profile, Settings, Span, Task, compare, doubt, foreign, profile, trace};
 use crate::report::prediction::By;
 use crate::report::profile as report;
 use crate::report::roofline::roofline;
@@ -176,7 +176,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let profile = read(path)?;
         let has_kernels = arguments.kernels.is_none() || !profile.kernels.is_empty();
         ensure!(has_kernels, "{} has no kernels: it is a record of the CPU", path.display());
-        warn_of_machine(path, &profile);
+        if let Some(difference) = foreign(&profile) {
+            log::warn!("{} {difference}", path.display());
+        }
         return finish(arguments, &profile, &[], None);
     }
     match arguments.device.open()? {
@@ -205,14 +207,6 @@ fn show_prediction(arguments: &Arguments, prediction: &Prediction) -> anyhow::Re
         return say(record);
     }
     predict::show(prediction, arguments.by, arguments.rows)
-}
-
-/// Warns if the record was made on another processor than this one.
-fn warn_of_machine(path: &Path, profile: &Profile) {
-    let (there, here) = (profile.peaks.processor(), processor());
-    if profile.device.starts_with("cpu") && there != here {
-        log::warn!("{} was measured on {there}; this machine is {here}", path.display());
-    }
 }
 
 impl Arguments {
@@ -271,7 +265,7 @@ fn finish(arguments: &Arguments, profile: &Profile, spans: &[Vec<Span>], device:
             "csv" => report::csv(profile)?,
             "kernels" => report::kernel_csv(profile)?,
             "roofline" => roofline(profile).into_bytes(),
-            "trace" => serde_json::to_vec(&trace(spans, device))?,
+            "trace" => serde_json::to_vec(&trace(profile, spans, device))?,
             _ => record.clone().into_bytes(),
         };
         write_atomically(path, |file| file.write_all(&bytes))?;

@@ -1,3 +1,5 @@
+use super::known::cached;
+use super::machine::{may_be_same, processor};
 use super::span::Key;
 use super::{Phase, Profile, Quantiles, Row};
 use crate::error::{Error, Result};
@@ -108,11 +110,31 @@ fn differing(a: &Profile, b: &Profile) -> Vec<String> {
 /// A warning if these records are of different machines or their peaks differ, so that their times do not compare the programs. None where
 /// the machines agree.
 pub fn doubt<'a>(records: impl IntoIterator<Item = &'a Profile>) -> Option<String> {
-    let mut peaks = records.into_iter().map(|record| &record.peaks);
-    let first = peaks.next()?;
-    peaks
-        .find_map(|other| first.difference(other))
-        .map(|difference| format!("the records are of different machines: {difference}"))
+    let mut records = records.into_iter();
+    let first = records.next()?;
+    let difference = |other: &Profile| first.peaks.difference(&other.peaks).or_else(|| hosts(first, other));
+    records.find_map(difference).map(|difference| format!("the records are of different machines: {difference}"))
+}
+
+/// The processors of both, where they differ.
+fn hosts(a: &Profile, b: &Profile) -> Option<String> {
+    let (a, b) = a.processor.as_ref().zip(b.processor.as_ref())?;
+    (!may_be_same(a, b)).then(|| format!("the processors are {a} and {b}"))
+}
+
+/// A warning if a record of a CPU was not made on this machine: its processor is another one, or the peaks that are cached here differ.
+/// Neither is known of the machine of a GPU record, which is usually shown elsewhere.
+pub fn foreign(record: &Profile) -> Option<String> {
+    let (there, here) = (record.peaks.processor(), processor());
+    if !record.device.starts_with("cpu") {
+        return None;
+    }
+    if !may_be_same(there, &here) {
+        return Some(format!("was measured on {there}; this machine is {here}"));
+    }
+    let own = cached(&record.peaks.machine.replacen(there, &here, 1))?;
+    let difference = record.peaks.difference(&own)?;
+    Some(format!("was measured on a faster or slower machine than this one: {difference}"))
 }
 
 fn comparison(sides: [Option<Side>; 2], key: Option<Key<'_>>, is_clear: bool) -> Comparison {

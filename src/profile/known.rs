@@ -67,7 +67,7 @@ fn known_in(
     anew: bool,
     measure: impl FnOnce() -> Result<(Peaks, Option<f64>)>,
 ) -> Result<Known> {
-    if let Some(kept) = path.filter(|_| !anew).and_then(read).filter(|kept| kept.peaks.machine == machine) {
+    if let Some(kept) = path.filter(|_| !anew).and_then(|path| kept(path, machine)) {
         return Ok(kept);
     }
     let before = Ticks::now();
@@ -84,6 +84,15 @@ fn known_in(
         (None, None) => {}
     }
     Ok(known)
+}
+
+/// The cached peaks of this machine; None if they were not measured yet.
+pub(super) fn cached(machine: &str) -> Option<Peaks> {
+    Some(kept(&path(machine)?, machine)?.peaks)
+}
+
+fn kept(path: &Path, machine: &str) -> Option<Known> {
+    read(path).filter(|kept| kept.peaks.machine == machine)
 }
 
 fn path(machine: &str) -> Option<PathBuf> {

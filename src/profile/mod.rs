@@ -10,6 +10,7 @@
 //! | [`Peaks`], [`Known`] | measured copy bandwidth and arithmetic rates of the machine, cached per machine |
 //! | [`calibrate()`] | more rates of a device, for a model of kernel time |
 //! | [`compare()`] | compares records of two programs that did the same work |
+//! | [`KernelRecord`], [`compare_kernels()`] | what kernels need as compiled, and how two builds of them differ |
 //! | [`trace()`] | the steps for a trace viewer |
 //! | [`predict`] | what a step would take on a GPU, predicted without one |
 //!
@@ -21,6 +22,7 @@ mod compare;
 mod job;
 mod kernels;
 mod known;
+mod listing;
 mod load;
 mod machine;
 mod measure;
@@ -37,9 +39,10 @@ mod trace;
 
 pub use crate::backend::{Phase, Unit, Work};
 pub use calibration::{Calibration, calibrate};
-pub use compare::{Change, Comparison, MIN_STEPS, compare, doubt};
+pub use compare::{Change, Comparison, MIN_STEPS, compare, doubt, foreign};
 pub use kernels::KernelRow;
 pub use known::{Known, Occasion};
+pub use listing::{Amount, KernelChange, KernelComparison, KernelRecord, Property, compare_kernels};
 pub use machine::processor;
 pub use measure::EFFORT_VARIABLE;
 pub use observed::Observed;

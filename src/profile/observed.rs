@@ -42,6 +42,7 @@ struct Record<M> {
     device: [M; 2],
     host: [Instant; 2],
     kernels: Vec<Watched<M>>,
+    live_bytes: Option<usize>,
 }
 
 impl<B: Backend> Observed<B> {
@@ -92,6 +93,7 @@ impl<B: Backend> Observed<B> {
             start,
             seconds,
             host: record.host.map(|moment| moment.duration_since(instant).as_secs_f64()),
+            live_bytes: record.live_bytes,
         })
     }
 
@@ -113,9 +115,10 @@ impl<B: Backend> Observed<B> {
             Ok((result, [first, last], [from, to]))
         });
         let (result, device, host) = done?;
+        let live_bytes = self.inner.live_bytes();
         let mut log = self.log();
         if log.begin.is_some() {
-            log.records.push(Record { op, layer, phase, work, device, host, kernels });
+            log.records.push(Record { op, layer, phase, work, device, host, kernels, live_bytes });
         }
         Ok(result)
     }
@@ -243,6 +246,10 @@ impl<B: Backend> Storage for Observed<B> {
 
     fn is_blank(&self, buffer: &B::Buffer) -> bool {
         self.inner.is_blank(buffer)
+    }
+
+    fn live_bytes(&self) -> Option<usize> {
+        self.inner.live_bytes()
     }
 
     fn repeat(&self, (): &mut (), work: impl FnOnce() -> Result<()>) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::machine::may_be_same;
 use crate::backend::Work;
 
 /// Peaks of one machine that differ by more than this factor were not measured on equal machines.
@@ -29,7 +30,7 @@ impl Peaks {
 
     /// How these peaks and another machine's differ, as a clause: by name, or by more than 20 % in one rate. None where they agree.
     pub fn difference(&self, other: &Self) -> Option<String> {
-        if self.machine != other.machine {
+        if !may_be_same(&self.machine, &other.machine) {
             return Some(format!("{} and {}", self.machine, other.machine));
         }
         let rates = |peaks: &Self| [("copy", Some(peaks.copy)), ("multiply-add", peaks.fma), ("matrix unit", peaks.matrix)];

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::job::Job;
 use super::kernels::{KernelRow, kernel_rows};
-use super::machine::peak_bytes;
+use super::machine::{peak_bytes, processor};
 use super::rows::rows;
 use super::{Known, Observed, Occasion, Peaks, Quantiles, Row, Settings, Span};
 use crate::error::Result;
@@ -37,6 +37,9 @@ pub struct Profile {
     pub version: String,
     /// The device, and its precision if that is not f32.
     pub device: String,
+    /// The processor, which is the host of a GPU; None in records of versions that did not name it there.
+    #[serde(default)]
+    pub processor: Option<String>,
     /// Measured peaks of the machine.
     pub peaks: Peaks,
     /// When the peaks were measured, where that is known.
@@ -141,6 +144,7 @@ impl Measured {
         let profile = Profile {
             version: format!("{} commit {}", env!("CARGO_PKG_VERSION"), crate::run::COMMIT),
             device,
+            processor: Some(processor()),
             threads: rayon::current_num_threads(),
             settings: settings.clone(),
             images_per_second: settings.batch as f64 / steps.plain.median * 1e3,

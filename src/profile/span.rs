@@ -35,6 +35,8 @@ pub struct Span {
     pub seconds: f64,
     /// Seconds from the start of the step until the host called the operation, and until the call returned.
     pub host: [f64; 2],
+    /// Bytes of all buffers alive at its end; None where the device does not count them.
+    pub live_bytes: Option<usize>,
 }
 
 impl Span {
@@ -46,5 +48,6 @@ impl Span {
 /// A call in the forward pass, for tests.
 #[cfg(test)]
 pub(super) fn sample(op: &'static str, layer: &str, seconds: f64, work: Work) -> Span {
-    Span { op, layer: layer.into(), phase: Phase::Forward, work, kernels: Vec::new(), start: 0.0, seconds, host: [0.0; 2] }
+    let (layer, phase, kernels) = (layer.into(), Phase::Forward, Vec::new());
+    Span { op, layer, phase, work, kernels, start: 0.0, seconds, host: [0.0; 2], live_bytes: None }
 }

@@ -14,6 +14,7 @@
 //! | `runs` | plan and results of a reproduction as tables |
 //! | `profile` | results of the profiler: tables, CSV files, sentences, a comparison |
 //! | `prediction` | predicted steps: tables, sentences, a comparison, CSV |
+//! | `kernels` | compiled kernels: a table, architectures side by side, two builds compared |
 //! | `network` | a network as SVG, from its graph |
 //! | `figures` | the figures of the paper, of an evaluation and of an ablation, with their page |
 //! | `roofline` | operations under the peaks of memory and arithmetic, as SVG |
@@ -34,6 +35,7 @@ pub mod figures;
 pub mod gallery;
 pub mod histogram;
 mod html;
+pub mod kernels;
 mod legend;
 pub mod loss_curve;
 mod marks;

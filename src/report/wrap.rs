@@ -6,8 +6,10 @@ pub(super) fn width(text: &str) -> usize {
 }
 
 /// `text` in lines of at most `columns`, except where a single word is longer. Line breaks of the text stay; every line begins
-/// with the spaces that the text's own line begins with. No text is one empty line.
+/// with the spaces that the text's own line begins with. No text is one empty line. Control characters, which may come from a file and
+/// would steer the terminal, become spaces.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let text: String = text.chars().map(|sign| if sign.is_control() && sign != '\n' { ' ' } else { sign }).collect();
     let mut lines: Vec<String> = Vec::new();
     for paragraph in text.split('\n') {
         let indent: String = paragraph.chars().take_while(|&character| character == ' ').collect();
@@ -39,5 +41,6 @@ mod tests {
         assert_eq!(wrap("20\u{202f}000 of a  b", 9), ["20\u{202f}000 of", "a  b"]);
         assert_eq!(wrap("", 5), [""]);
         assert_eq!(wrap("x\u{302}y zz", 5), ["x\u{302}y zz"]);
+        assert_eq!(wrap("a\u{1b}[31mb\rc", 20), ["a [31mb c"]);
     }
 }

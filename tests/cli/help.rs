@@ -68,7 +68,7 @@ const COMMANDS: [(&str, &[&str]); 19] = [
     ("model init", &["--model", "--width", "--seed", "--out"]),
     ("model forward", &["--device", "--model", "--input", "--output"]),
     ("model summary", &["--weights", "--model", "--width", "--size", "--json"]),
-    ("kernels", &["--arch", "--out", "--json", "sm_90a", "ORTHOSCOPE_NVRTC_DIR", "ORTHOSCOPE_KERNELS_DIR"]),
+    ("kernels", &["--arch", "--out", "--json", "--diff", "sm_90a", "ORTHOSCOPE_NVRTC_DIR", "ORTHOSCOPE_KERNELS_DIR"]),
     ("verify", &["--claim", "--seed", "--quick", "--full", "--describe", "--out", "--json", "claims.csv"]),
     (
         "audit",

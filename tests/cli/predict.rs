@@ -53,6 +53,7 @@ fn the_record_has_rows_by_kernel_layer_and_phase() {
         ("ccm_mix", "ccm1", "forward"),
         ("conv2d_few_outputs_input_grad", "e1.1", "input_gradient"),
         ("sum_splits", "e1.1", "weight_gradient"),
+        ("(copy)", "e1.0", "input_gradient"),
     ] {
         assert!(has(kernel, layer, phase), "{kernel} {layer} {phase}");
     }

@@ -36,15 +36,10 @@ fn files_hold_the_same_rows() {
     assert_eq!(table.lines().count(), 1 + rows.len());
     assert!(table.starts_with("operation,layer,phase,calls,median ms"), "{table}");
     assert!(scratch.read("a.svg").starts_with(b"<svg "));
-    let events = scratch.json("a.trace.json");
-    let events = events["traceEvents"].as_array().unwrap();
-    let on =
-        |track: u64| events.iter().filter(|event| event["ph"] == "X" && event["tid"] == track && event["cat"] != "step").count();
+    let trace = scratch.json("a.trace.json");
     let calls: u64 = rows.iter().map(|row| row["launches"].as_u64().unwrap()).sum();
-    let gaps = events.iter().filter(|event| event["name"] == "gap").count();
-    // The host does the computation, so there is one track.
-    assert_eq!((on(1) - gaps, on(2)), (3 * calls as usize, 0));
-    assert!(gaps > 0 && events.iter().all(|event| event.get("args").is_none_or(Value::is_object)));
+    let operations = slices(&trace, 2).into_iter().filter(|slice| !["layer", "gap"].contains(&slice.category));
+    assert_eq!(operations.count() as u64, 3 * calls);
     assert!(rows.iter().all(|row| row["unit"] == "fma"));
     assert!(
         table.lines().next().unwrap().ends_with(",flops,bytes,unit,executed flops,executed GFLOP/s,limit")
@@ -54,6 +49,84 @@ fn files_hold_the_same_rows() {
     let shown = scratch.succeeds("profile --from a.json --csv b.csv --roofline b.svg --rows 5").out;
     assert!(shown.contains(" others") && shown.contains("peaks measured on"), "{shown}");
     assert!(scratch.read("b.csv") == scratch.read("a.csv") && scratch.read("b.svg") == scratch.read("a.svg"));
+}
+
+/// A slice of a trace: what it is and, in whole nanoseconds, when.
+struct Slice<'a> {
+    name: &'a str,
+    category: &'a str,
+    from: u64,
+    to: u64,
+}
+
+/// The slices of a track, in the order of the file.
+fn slices(trace: &Value, track: u64) -> Vec<Slice<'_>> {
+    let nanoseconds = |event: &Value, key: &str| (1e3 * event[key].as_f64().unwrap()).round() as u64;
+    let own = trace["traceEvents"].as_array().unwrap().iter().filter(|event| event["ph"] == "X" && event["tid"] == track);
+    let slice = |event| {
+        let (from, length) = (nanoseconds(event, "ts"), nanoseconds(event, "dur"));
+        let [name, category] = ["name", "cat"].map(|key| event[key].as_str().unwrap());
+        Slice { name, category, from, to: from + length }
+    };
+    own.map(slice).collect()
+}
+
+/// The names of the slices that each slice is in. Slices must start in order, and must not overlap unless one is in the other.
+fn nested<'a>(slices: &[Slice<'a>]) -> Vec<Vec<&'a str>> {
+    let mut open: Vec<(&str, u64)> = Vec::new();
+    let (mut found, mut last) = (Vec::new(), 0);
+    for slice in slices {
+        assert!(slice.from >= last, "{} starts at {}, after one at {last}", slice.name, slice.from);
+        last = slice.from;
+        open.retain(|(_, end)| *end > slice.from);
+        assert!(open.iter().all(|(_, end)| slice.to <= *end), "{} ends after one of {open:?}", slice.name);
+        open.push((slice.name, slice.to));
+        found.push(open.iter().map(|(name, _)| *name).collect());
+    }
+    found
+}
+
+#[test]
+fn a_trace_has_named_tracks_nested_slices_and_counters() {
+    let scratch = Scratch::new();
+    // Wide enough for Winograd's method, so that fewer FLOPs are executed than the formula counts.
+    scratch.succeeds("profile --width 16 --size 32 --batch 2 --steps 2 --warmup 1 --device cpu --json a.json --trace t.json");
+    let trace = scratch.json("t.json");
+    let about = &trace["otherData"];
+    assert_eq!((&about["machine"], &about["device"]), (&scratch.json("a.json")["peaks"]["machine"], &"cpu".into()));
+    let events = trace["traceEvents"].as_array().unwrap();
+    let named = |kind: &str| {
+        let own = events.iter().filter(|event| event["ph"] == "M" && event["name"] == kind);
+        own.map(|event| event["args"]["name"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    let threads = scratch.json("a.json")["threads"].as_u64().unwrap();
+    assert_eq!(named("process_name"), ["orthoscope"]);
+    assert_eq!(named("thread_name"), ["steps and phases", &format!("layers and operations (cpu, {threads} threads)")]);
+    let time = |event: &Value| event["ts"].as_f64().unwrap();
+    let timed: Vec<f64> = events.iter().filter(|event| event["ph"] != "M").map(time).collect();
+    assert!(timed[0] >= 0.0 && timed.windows(2).all(|pair| pair[0] <= pair[1]), "events are in the order of time");
+    let phases = slices(&trace, 1);
+    let places = nested(&phases);
+    for place in [["step 0", "forward"], ["step 1", "backward"], ["step 1", "optimiser"]] {
+        assert!(places.contains(&place.to_vec()), "{place:?}: {places:?}");
+    }
+    assert!(
+        places.contains(&vec!["step 1", "backward", "weight grad"]) && places.iter().all(|place| place[0].starts_with("step "))
+    );
+    let operations = slices(&trace, 2);
+    let places = nested(&operations);
+    for place in [vec!["e1.1", "conv2d"], vec!["ccm1", "ccm"], vec!["adam"], vec!["gap"]] {
+        assert!(places.contains(&place), "{place:?}: {places:?}");
+    }
+    let steps: Vec<&Slice<'_>> = phases.iter().filter(|slice| slice.category == "step").collect();
+    let is_in = |slice: &Slice<'_>| steps.iter().any(|step| step.from <= slice.from && slice.to <= step.to);
+    assert!(steps.len() == 2 && steps[0].to == steps[1].from && operations.iter().all(is_in), "every operation is in a step");
+    for (name, unit) in [("executed", "GFLOP/s"), ("by formula", "GFLOP/s"), ("traffic", "GB/s"), ("live memory", "MB")] {
+        let own = events.iter().filter(|event| event["ph"] == "C" && event["name"] == name);
+        let values: Vec<f64> = own.map(|event| event["args"][unit].as_f64().unwrap()).collect();
+        assert!(values.iter().all(|value| *value >= 0.0) && values.iter().any(|value| *value > 0.0), "{name}");
+        assert_eq!(values.contains(&0.0), unit != "MB", "{name}: a rate is 0 in gaps");
+    }
 }
 
 /// Channels are a multiple of 32, so that bf16 products are computed in pairs.
@@ -138,12 +211,63 @@ fn records_of_different_machines_are_compared_with_a_warning() {
     let ran = scratch.succeeds("profile --diff a.json b.json");
     assert!(ran.err.starts_with("warning: the records are of different machines: the multiply-add peaks of "), "{}", ran.err);
     assert!(ran.err.lines().count() == 1 && ran.out.contains("whole step"), "{} {}", ran.err, ran.out);
+    // The host of a GPU counts, too.
+    let mut host = scratch.json("a.json");
+    host["processor"] = "an abacus".into();
+    scratch.write("d.json", host.to_string());
+    let ran = scratch.succeeds("profile --diff a.json d.json");
+    assert!(
+        ran.err.contains("of different machines: the processors are ") && ran.err.ends_with(" and an abacus\n"),
+        "{}",
+        ran.err
+    );
     other["peaks"]["machine"] = "a slide rule".into();
     scratch.write("c.json", other.to_string());
     let ran = scratch.succeeds("profile --from c.json --rows 1");
     assert!(ran.err.starts_with("warning: c.json was measured on a slide rule; this machine is "), "{}", ran.err);
     assert!(scratch.succeeds("profile --diff a.json c.json").err.contains(" and a slide rule\n"));
     assert_eq!(scratch.succeeds("profile --from a.json --rows 1").err, "");
+}
+
+/// Machines of one name are told apart by the peaks that were measured on this one.
+#[test]
+fn a_record_of_an_equally_named_machine_of_another_speed_is_shown_with_a_warning() {
+    let scratch = Scratch::new();
+    scratch.succeeds(&format!("{SMALL} --json a.json"));
+    let mut own = scratch.json("a.json")["peaks"].clone();
+    own["occasion"] = serde_json::json!({ "date": "2026-11-26", "others": 0.0, "spread": 0.0 });
+    let machine = own["machine"].as_str().unwrap().to_ascii_lowercase();
+    let file = machine.replace(|character: char| !character.is_ascii_alphanumeric(), "-");
+    let show = |factor: f64| {
+        let mut peaks = own.clone();
+        peaks["copy"] = (factor * peaks["copy"].as_f64().unwrap()).into();
+        scratch.write(format!("cache/peaks-{file}.json"), peaks.to_string());
+        scratch.run_with("profile --from a.json --rows 1", &[("ORTHOSCOPE_CACHE_DIR", "cache")])
+    };
+    assert_eq!(show(1.1).err, "");
+    let ran = show(2.0);
+    let start = "warning: a.json was measured on a faster or slower machine than this one: the copy peaks of ";
+    let [there, here] = [1.0, 2.0].map(|factor| factor * own["copy"].as_f64().unwrap() / 1e9);
+    assert!(ran.code == 0 && ran.err.starts_with(start), "{}", ran.err);
+    assert!(ran.err.ends_with(&format!(" are {there:.0} and {here:.0} G/s\n")), "{}", ran.err);
+}
+
+/// Earlier records lack the stepping of the processor.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn records_without_a_stepping_are_of_this_machine_if_the_rest_agrees() {
+    let scratch = Scratch::new();
+    scratch.succeeds(&format!("{SMALL} --json a.json"));
+    let mut older = scratch.json("a.json");
+    let machine = older["peaks"]["machine"].as_str().unwrap().to_owned();
+    let (before, after) = machine.split_once(" stepping ").expect("this system gives a stepping");
+    older["peaks"]["machine"] = format!("{before}){}", after.split_once(')').unwrap().1).into();
+    scratch.write("b.json", older.to_string());
+    assert_eq!(scratch.succeeds("profile --from b.json --rows 1").err, "");
+    assert_eq!(scratch.succeeds("profile --diff a.json b.json").err, "");
+    older["peaks"]["machine"] = machine.replace(" stepping ", " stepping 9").into();
+    scratch.write("c.json", older.to_string());
+    assert!(scratch.succeeds("profile --from c.json --rows 1").err.contains(" stepping 9"), "another stepping");
 }
 
 #[test]
@@ -323,11 +447,12 @@ fn kernels_are_listed_with_their_launches() {
     assert_eq!(table.lines().count(), 1 + kernels.len());
     let events = scratch.json("t.json");
     let launches: u64 = kernels.iter().map(|row| row["launches"].as_u64().unwrap()).sum();
-    let on_kernels = |event: &&Value| event["tid"] == 3 && event["ph"] == "X" && event["args"]["bytes"].as_u64() > Some(0);
+    let on_kernels = |event: &&Value| event["tid"] == 4 && event["ph"] == "X" && event["args"]["bytes"].as_u64() > Some(0);
     assert_eq!(events["traceEvents"].as_array().unwrap().iter().filter(on_kernels).count() as u64, 2 * launches);
     assert!(out.contains(&format!("{launches} kernels take ")), "{out}");
     let named = |event: &Value| event["args"]["kernels"].as_array().is_some_and(|kernels| !kernels.is_empty());
     assert!(events["traceEvents"].as_array().unwrap().iter().any(named));
+    (1..=4).for_each(|track| assert!(!nested(&slices(&events, track)).is_empty(), "track {track}"));
     // Register counts are known if the kernels could be compiled; otherwise the reason is given.
     let known = kernels.iter().filter(|row| row["registers"].as_u64() > Some(0) && !row["static_shared"].is_null()).count();
     let (with, without) = (
@@ -353,14 +478,23 @@ fn bf16_convolutions_are_compared_with_the_peak_of_the_matrix_unit() {
         (row["percent_of_peak"].as_f64().unwrap() / part - 1.0).abs() < 1e-6
     };
     let rows = |key: &str| profile[key].as_array().unwrap().clone();
+    // Of the kernels that store bf16, these compute on the matrix unit.
+    let on_matrix = |kernel: &Value| {
+        let name = kernel["kernel"].as_str().unwrap();
+        name.contains("_bf16") && ["conv3x3_", "ccm_"].iter().any(|start| name.starts_with(start))
+    };
+    let unit = |is_matrix: bool| if is_matrix { "matrix" } else { "fma" };
+    for kernel in rows("kernels") {
+        let unit = unit(on_matrix(&kernel));
+        assert!(kernel["unit"] == unit && is_at(&kernel, unit), "{kernel} is not measured by {unit}");
+    }
     for row in rows("rows") {
-        let unit = if row["op"] == "conv2d" || row["op"] == "sdc" { "matrix" } else { "fma" };
+        let is_own = |kernel: &Value| ["op", "layer", "phase"].iter().all(|key| kernel[key] == row[key]);
+        let unit = unit(rows("kernels").iter().any(|kernel| is_own(kernel) && on_matrix(kernel)));
         assert!(is_at(&row, unit), "{row} is not measured by {unit}");
     }
-    for row in rows("kernels") {
-        let unit = if row["kernel"].as_str().unwrap().ends_with("_bf16") { "matrix" } else { "fma" };
-        assert!((row["unit"] == "matrix") == (unit == "matrix") && is_at(&row, unit), "{row} is not measured by {unit}");
-    }
+    let is_used = |op: &str, unit: &str| rows("rows").iter().any(|row| row["op"] == op && row["unit"] == unit);
+    assert!(is_used("conv2d", "matrix") && is_used("conv2d", "fma") && is_used("ccm", "matrix"));
 }
 
 /// A fake of the library through which NVIDIA's tools get operation names.

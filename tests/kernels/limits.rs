@@ -90,13 +90,13 @@ fn every_kernel_keeps_its_limits() {
     let mut wrong = Vec::new();
     let mut above = Vec::new();
     for kernel in &kernels {
-        let family = family(kernel.file).unwrap_or_else(|| panic!("{}: add the file to a family of limits", kernel.file));
+        let family = family(&kernel.file).unwrap_or_else(|| panic!("{}: add the file to a family of limits", kernel.file));
         let excess = excess(kernel, family);
         if excess.is_empty() {
             continue;
         }
-        above.push(kernel.name);
-        if !ABOVE.contains(&kernel.name) {
+        above.push(kernel.name.as_str());
+        if !ABOVE.contains(&kernel.name.as_str()) {
             wrong.push(format!("{} {}: {}", kernel.arch, kernel.name, excess.join(", ")));
         }
     }

@@ -19,9 +19,12 @@ fn tables_and_json_list_every_kernel() {
     let sandbox = Sandbox::new();
     let shared = shared_cache();
     let variables = [("ORTHOSCOPE_CACHE_DIR", shared.to_str().unwrap())];
-    let rows: Value =
+    let record: Value =
         serde_json::from_str(&sandbox.run_with(&variables, "kernels --arch sm_80,sm_90a,sm_80 --json").out).unwrap();
-    let rows = rows.as_array().unwrap();
+    let version = record["version"].as_str().unwrap();
+    assert!(record["schema"] == 1 && version.starts_with(env!("CARGO_PKG_VERSION")) && version.contains(" commit "), "{version}");
+    assert!(record["nvrtc"].as_str().is_some_and(|version| version.split_once('.').is_some()), "{}", record["nvrtc"]);
+    let rows = record["kernels"].as_array().unwrap();
     assert_eq!(rows.iter().filter(|row| row["arch"] == "sm_90a").count(), kernel_count());
     let everywhere = KERNELS.iter().filter(|kernel| kernel.file.only.is_none()).count();
     assert_eq!(rows.len(), kernel_count() + everywhere);
@@ -45,7 +48,7 @@ fn tables_and_json_list_every_kernel() {
     let axpy = beside.lines().find(|line| line.starts_with("axpy ")).unwrap();
     assert_eq!(axpy.matches(" 1.00 threads").count(), 2, "{beside}");
     let text = sandbox.run_with(&variables, "kernels").out;
-    assert!(text.starts_with("sm_90a, NVRTC "), "{text}");
+    assert!(text.starts_with("sm_90a, NVRTC ") && text.lines().all(|line| line.chars().count() <= 80), "{text}");
     for kernel in KERNELS.iter().copied() {
         assert!(
             text.lines().any(|line| line.split_whitespace().next() == Some(kernel.name)),
@@ -53,6 +56,36 @@ fn tables_and_json_list_every_kernel() {
             kernel.name
         );
     }
+}
+
+#[test]
+fn an_earlier_build_is_compared_with_this_one() {
+    if cubins("an_earlier_build_is_compared_with_this_one").is_none() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let shared = shared_cache();
+    let variables = [("ORTHOSCOPE_CACHE_DIR", shared.to_str().unwrap())];
+    let run = |command: &str| {
+        let ran = sandbox.run_with(&variables, command);
+        assert_eq!(ran.code, 0, "{command}: {}", ran.err);
+        ran
+    };
+    let text = run("kernels --arch sm_90a,sm_80 --json").out;
+    fs::write(sandbox.path().join("a.json"), &text).unwrap();
+    let same = run("kernels --diff a.json").out;
+    let equal = serde_json::from_str::<Value>(&text).unwrap()["kernels"].as_array().unwrap().len();
+    assert!(same.ends_with(&format!("\n0 kernels differ, 0 only in A, 0 only in B, {equal} equal\n")), "{same}");
+    let mut earlier: Value = serde_json::from_str(&text).unwrap();
+    let kernels = earlier["kernels"].as_array_mut().unwrap();
+    kernels[0]["registers"] = 255.into();
+    kernels[1]["name"] = "forgotten".into();
+    fs::write(sandbox.path().join("b.json"), earlier.to_string()).unwrap();
+    let changed = run("kernels --diff b.json").out;
+    assert!(changed.contains(&format!("\n1 kernel differs, 1 only in A, 1 only in B, {} equal\n", equal - 2)), "{changed}");
+    assert!(changed.lines().any(|line| line.starts_with("forgotten ") && line.ends_with("only in A")), "{changed}");
+    assert!(changed.lines().any(|line| line.contains(" registers ") && line.contains(" 255 ")), "{changed}");
+    assert!(changed.lines().all(|line| line.chars().count() <= 80), "{changed}");
 }
 
 #[test]

@@ -41,6 +41,8 @@ const PER_TASK: usize = 1 << 17;
 pub(crate) struct FreeList {
     free: Mutex<HashMap<usize, Vec<Vec<f32>>>>,
     held_bytes: AtomicUsize,
+    /// Bytes of the vectors that are in the list.
+    free_bytes: AtomicUsize,
 }
 
 /// Leaves out the free vectors, which hold nothing of interest.
@@ -55,6 +57,7 @@ impl FreeList {
     fn take(&self, len: usize) -> Result<Vec<f32>> {
         let reused = self.free.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&len).and_then(Vec::pop);
         if let Some(reused) = reused {
+            self.free_bytes.fetch_sub(size_of_val(&reused[..]), Ordering::Relaxed);
             return Ok(reused);
         }
         let mut fresh = Vec::new();
@@ -67,12 +70,18 @@ impl FreeList {
     }
 
     fn give_back(&self, data: Vec<f32>) {
+        self.free_bytes.fetch_add(size_of_val(&data[..]), Ordering::Relaxed);
         self.free.lock().unwrap_or_else(PoisonError::into_inner).entry(data.len()).or_default().push(data);
     }
 
     /// Memory returns to the system only when the list is dropped, so the bytes held now are the peak.
     pub(crate) fn peak_bytes(&self) -> usize {
         self.held_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes held outside the list.
+    fn live_bytes(&self) -> usize {
+        self.peak_bytes().saturating_sub(self.free_bytes.load(Ordering::Relaxed))
     }
 }
 
@@ -246,6 +255,10 @@ impl Storage for Cpu {
         buffer.len()
     }
 
+    fn live_bytes(&self) -> Option<usize> {
+        Some(self.memory.live_bytes())
+    }
+
     fn repeat(&self, (): &mut (), work: impl FnOnce() -> Result<()>) -> Result<()> {
         work()
     }
@@ -269,11 +282,13 @@ mod tests {
         let first = cpu.upload(&[1.0; 1000]).unwrap();
         let held = cpu.peak_bytes();
         assert!(held >= 4000);
+        assert_eq!(cpu.live_bytes(), Some(held));
         drop(first);
+        assert_eq!(cpu.live_bytes(), Some(0));
         let second = cpu.clone().alloc(1000).unwrap();
-        assert_eq!(cpu.peak_bytes(), held);
+        assert_eq!((cpu.peak_bytes(), cpu.live_bytes()), (held, Some(held)));
         let _third = cpu.alloc(1000).unwrap();
-        assert_eq!(cpu.peak_bytes(), 2 * held);
+        assert_eq!((cpu.peak_bytes(), cpu.live_bytes()), (2 * held, Some(2 * held)));
         assert_eq!(second.len(), 1000);
     }
 

@@ -138,6 +138,11 @@ impl Memory {
         self.release_free_list(&mut self.state());
     }
 
+    /// Bytes of the blocks that are alive. Those of a captured step share a slab and are not counted.
+    pub(crate) fn live_bytes(&self) -> usize {
+        self.state().in_use
+    }
+
     /// Peak bytes allocated on the device so far, including the free list.
     pub(crate) fn peak_bytes(&self) -> usize {
         self.state().peak
@@ -318,8 +323,9 @@ mod tests {
         assert_eq!((second.address, counter.allocations.load(Ordering::Relaxed)), (address, 1));
         let third = memory.take(1000).unwrap();
         assert!(third.address != address);
-        assert_eq!((memory.peak_bytes(), counter.allocated()), (2048, 2048));
+        assert_eq!((memory.peak_bytes(), memory.live_bytes(), counter.allocated()), (2048, 2048, 2048));
         drop((second, third));
+        assert_eq!(memory.live_bytes(), 0);
         drop(memory.take(100).unwrap());
         assert_eq!(memory.peak_bytes(), 2048 + 256);
     }

@@ -264,6 +264,10 @@ impl Storage for Cuda {
         buffer.is_blank()
     }
 
+    fn live_bytes(&self) -> Option<usize> {
+        Some(self.memory.live_bytes())
+    }
+
     fn repeat(&self, program: &mut Program, work: impl FnOnce() -> Result<()>) -> Result<()> {
         self.advance(program, work)
     }

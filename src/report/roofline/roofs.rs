@@ -1,19 +1,14 @@
 //! The roofs: the peaks of memory and arithmetic.
 
 use super::labels::{Label, Obstacles, ROOF_COST};
-use super::{ACROSS, Plot, text};
+use super::plot::{Plot, flat};
+use super::sheet::text;
 use crate::profile::Peaks;
 use crate::report::number::readable;
 use crate::report::style::TEXT;
 
-/// The known peaks of arithmetic in GFLOP/s, f32 first.
-pub(super) fn flat(peaks: &Peaks) -> Vec<(&'static str, f64)> {
-    let known = [("f32 multiply-add", peaks.fma), ("bf16 matrix unit", peaks.matrix)];
-    known.into_iter().filter_map(|(name, rate)| Some((name, rate? / 1e9))).collect()
-}
-
 /// The lines and their labels: the slope of memory up to the first peak of arithmetic, and everything above that dashed.
-pub(super) fn draw(peaks: &Peaks, plot: &Plot, obstacles: &mut Obstacles) -> String {
+pub(super) fn draw(peaks: &Peaks, plot: &Plot<'_>, obstacles: &mut Obstacles) -> String {
     let (copy, flat, [(left, right), (low, high)]) = (peaks.copy / 1e9, flat(peaks), plot.ends);
     let on_slope = |x: f64| (x, copy * x);
     let corner = flat.first().map_or(f64::min(right, high / copy), |(_, rate)| rate / copy);
@@ -35,10 +30,12 @@ pub(super) fn draw(peaks: &Peaks, plot: &Plot, obstacles: &mut Obstacles) -> Str
     let [from, to] = slope.map(|end| plot.pixel(end));
     let middle = (0.5 * (from.0 + to.0), 0.5 * (from.1 + to.1));
     let copy = Label::place((middle, 0.0), format!("copy {} GB/s", readable(copy, 3)), obstacles);
-    svg + &copy.leader() + &copy.words() + &flat_names(&flat, plot)
+    let names = if plot.sheet.is_narrow { String::new() } else { names_beside(&flat, plot) };
+    svg + &copy.leader() + &copy.words() + &names
 }
 
-fn line(from: (f64, f64), to: (f64, f64), is_dashed: bool) -> String {
+/// A roof or a part of it.
+pub(super) fn line(from: (f64, f64), to: (f64, f64), is_dashed: bool) -> String {
     let dashes = if is_dashed { r#" stroke-dasharray="6 4.5" stroke-opacity=".55""# } else { "" };
     format!(
         r#"<line x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}" stroke="currentColor" stroke-width="2"{dashes}/>"#,
@@ -47,15 +44,14 @@ fn line(from: (f64, f64), to: (f64, f64), is_dashed: bool) -> String {
 }
 
 /// Names and rates to the right of the flat roofs, two lines each, from the highest down.
-fn flat_names(flat: &[(&str, f64)], plot: &Plot) -> String {
-    let mut flat = flat.to_vec();
+fn names_beside(flat: &[(&str, f64)], plot: &Plot<'_>) -> String {
+    let (mut svg, mut free, mut flat) = (String::new(), 0.0, flat.to_vec());
     flat.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let (mut svg, mut free) = (String::new(), 0.0);
     for (name, rate) in flat {
         let top = f64::max(plot.y.pixel(rate), free);
         free = top + 3.0 * TEXT;
         for (row, words) in [name.to_owned(), format!("{} GFLOP/s", readable(rate, 3))].iter().enumerate() {
-            svg += &text((ACROSS.1 + 8.0, top + 4.0 + TEXT * row as f64), r#"font-weight="600""#, words);
+            svg += &text((plot.sheet.across.1 + 8.0, top + 4.0 + TEXT * row as f64), r#"font-weight="600""#, words);
         }
     }
     svg

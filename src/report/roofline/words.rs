@@ -1,15 +1,21 @@
 //! Titles, labels, tooltips and notes of the roofline.
 
-use crate::profile::{Profile, Row, Task};
+use crate::profile::{Bound, Profile, Row, Task};
 use crate::report::number::readable;
 use crate::report::profile::bound_by;
 
 /// Rows with a smaller share of the time, in percent, are not drawn: they are many and would stretch the axes.
 pub(super) const MIN_PERCENT: f64 = 0.1;
 
-/// An outline in the background colour keeps labels legible, in light and dark mode.
+/// An outline in the background colour keeps labels legible, in light and dark mode. A picture that is shown in at most 600 pixels has
+/// the narrow drawing.
 pub(super) const STYLE: &str = "<style>.name{paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}\
-    @media(prefers-color-scheme:dark){.name{stroke:#14161a}}</style>";
+    @media(prefers-color-scheme:dark){.name{stroke:#14161a}}.narrow{display:none}\
+    @media(max-width:600px){.wide{display:none}.narrow{display:inline}}</style>";
+
+/// Why rings may be where no dot can be.
+const RINGS: &str =
+    "Rings can be above every roof: Winograd's method, for one, gives the formula's result with fewer operations.";
 
 /// What was profiled.
 pub(super) fn title(profile: &Profile) -> String {
@@ -66,32 +72,49 @@ pub(super) fn name(rows: &[&Row]) -> String {
 /// The numbers of a row.
 pub(super) fn tooltip(row: &Row) -> String {
     let place = if row.layer.is_empty() { String::new() } else { format!(" {}", row.layer) };
+    let rates = &row.measure.rates;
+    let by_formula = if row.measure.work.saved > 0 {
+        format!(" executed, {} by formula", readable(rates.gflop_per_second, 3))
+    } else {
+        String::new()
+    };
     format!(
-        "{}{place}, {}: {} ms, {} % of the time, {} GFLOP/s, {} % of peak ({})",
+        "{}{place}, {}: {} ms, {} % of the time, {} GFLOP/s{by_formula}, {} % of peak ({})",
         row.op,
         row.phase.words(),
         readable(row.measure.ms.median, 3),
         readable(row.measure.percent_of_time, 2),
-        readable(row.measure.rates.executed(), 3),
-        readable(row.measure.rates.percent_of_peak, 3),
+        readable(rates.executed(), 3),
+        readable(rates.percent_of_peak, 3),
         bound_by(&row.measure)
     )
 }
 
-/// Which dots are above the roofs and why, and which rows are left out.
+/// Which dots and rings are above the roofs and why, and which rows are left out.
 pub(super) fn notes(profile: &Profile, drawn: &[&Row]) -> Vec<String> {
-    let above = drawn.iter().filter(|row| row.measure.rates.percent_of_peak > 100.0).count();
-    let products = if is_executed(profile) {
-        ""
+    let above = drawn.iter().filter(|row| row.measure.rates.percent_of_peak > 100.0);
+    let (computing, moving): (Vec<&Row>, Vec<&Row>) = above.partition(|row| row.measure.rates.bound == Bound::Compute);
+    let too_fast = if is_executed(profile) {
+        "the peak was measured too low"
     } else {
-        "this record has FLOPs by formula, of which Winograd's method executes a quarter, and "
+        "this record has FLOPs by formula, of which Winograd's method executes a quarter, or the peak was measured too low"
     };
-    let why = format!(
-        "{above} dot{} above {} roof: {products}caches deliver bytes that the formula expects from memory.",
-        if above == 1 { " is" } else { "s are" },
-        if above == 1 { "its" } else { "their" }
-    );
-    [(above > 0).then_some(why), left_out(profile, drawn)].into_iter().flatten().collect()
+    let notes = [
+        above_roof(&computing, "the roof of arithmetic", too_fast),
+        above_roof(&moving, "the roof of memory", "caches deliver bytes that the formula expects from memory"),
+        drawn.iter().any(|row| row.measure.work.saved > 0).then(|| RINGS.to_owned()),
+        left_out(profile, drawn),
+    ];
+    notes.into_iter().flatten().collect()
+}
+
+/// How many dots are above this roof, what they are, and why.
+fn above_roof(rows: &[&Row], roof: &str, why: &str) -> Option<String> {
+    let mut ops: Vec<&str> = rows.iter().map(|row| row.op.as_str()).collect();
+    ops.sort_unstable();
+    ops.dedup();
+    let are = if rows.len() == 1 { " is" } else { "s are" };
+    (!rows.is_empty()).then(|| format!("{} dot{are} above {roof} ({}): {why}.", rows.len(), ops.join(", ")))
 }
 
 fn left_out(profile: &Profile, drawn: &[&Row]) -> Option<String> {

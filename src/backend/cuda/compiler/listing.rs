@@ -1,6 +1,6 @@
 //! Properties of a compiled kernel, as one row of a table.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Cubin, Limiter, Resources};
 use crate::backend::cuda::kernel::Kernel;
@@ -8,14 +8,14 @@ use crate::backend::cuda::kernels::KERNELS;
 use crate::error::Result;
 
 /// A kernel as compiled for one architecture.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Listing {
     /// Name of the kernel.
-    pub name: &'static str,
+    pub name: String,
     /// Name of the architecture.
-    pub arch: &'static str,
+    pub arch: String,
     /// Name of its file in `kernels/`.
-    pub file: &'static str,
+    pub file: String,
     /// Threads per block.
     pub threads: u32,
     /// Registers per thread.
@@ -37,9 +37,9 @@ pub struct Listing {
     /// Bytes of machine code.
     pub code_bytes: u64,
     /// Floating-point operations per launch, as a formula.
-    pub flops: &'static str,
+    pub flops: String,
     /// Bytes of global memory that a launch must read and write at least, as a formula.
-    pub bytes: &'static str,
+    pub bytes: String,
 }
 
 /// The kernels of `cubin`, in the order of [`KERNELS`].
@@ -54,9 +54,9 @@ pub fn list(cubin: &Cubin) -> Result<Vec<Listing>> {
 fn row(cubin: &Cubin, kernel: &Kernel, used: &Resources) -> Listing {
     let residency = cubin.arch.residency(used, kernel.threads, kernel.dynamic_shared);
     Listing {
-        name: kernel.name,
-        arch: cubin.arch.name,
-        file: kernel.file.name,
+        name: kernel.name.to_owned(),
+        arch: cubin.arch.name.to_owned(),
+        file: kernel.file.name.to_owned(),
         threads: kernel.threads,
         registers: used.registers,
         shared_bytes: used.shared_bytes.saturating_add(kernel.dynamic_shared),
@@ -67,7 +67,7 @@ fn row(cubin: &Cubin, kernel: &Kernel, used: &Resources) -> Listing {
         resident_blocks: residency.blocks,
         limiter: residency.limiter,
         code_bytes: cubin.code_bytes(kernel.name).unwrap_or_default(),
-        flops: kernel.flops,
-        bytes: kernel.bytes,
+        flops: kernel.flops.to_owned(),
+        bytes: kernel.bytes.to_owned(),
     }
 }
