@@ -130,7 +130,7 @@ inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[
     struct { uint32_t a[4], b[2]; float d[4]; } in;
     memcpy(in.a, a, 16); memcpy(in.b, b, 8); memcpy(in.d, d, 16);
     emu::Warp& w = emu::collective(~0u, &in, sizeof in, [](emu::Warp& w) {
-        emu::observe::count_matrix();
+        emu::observe::count_matrix(1);
         emu::multiply_fragments(w, emu::M->matrix_unit);
     }, at);
     memcpy(d, w.out[emu::lane()], 16);

@@ -30,7 +30,7 @@ HOPPER = "cuda::hopper::"
 SANITIZERS = ("memcheck", "racecheck", "synccheck", "initcheck")
 PROBES = ("k-major", "k-advance", "row-shift", "mn-major-a", "mn-major-b", "wide-groups")
 # The kernels that hardware counters are read of, in the steady state of a step.
-HOT = "conv2d|sdc|ccm|round|column"
+HOT = "conv3x3|conv2d|sdc|ccm"
 COUNTED = "--phase train --width 64 --size 256 --batch 8 --precision bf16 --steps 1 --warmup 1"
 FILES = {"json": "json", "csv": "csv", "kernels": "kernels.csv", "roofline": "svg", "trace": "trace.json"}
 KERNEL_KEYS = ("kernel", "layer", "phase", "launches", "percent_of_peak", "percent_of_time")

@@ -15,11 +15,12 @@ constexpr unsigned REQUEST_WORDS = REQUEST_BYTES / BANK_BYTES + 1;  // of which 
 
 enum Kind : uint32_t { GLOBAL_LOAD, GLOBAL_STORE, SHARED_LOAD, SHARED_STORE, COPY, MATRIX_LOAD };
 
-// The counts of one instruction. Rust reads this struct (src/backend/cuda/driver/observation.rs).
+// The counts of one instruction. Rust reads this struct (src/backend/cuda/driver/emulator/observation.rs).
 struct SiteTotals {
     uint64_t pc = 0, kind = 0;
     uint64_t requests = 0, lanes = 0, bytes = 0, sectors = 0, ideal_sectors = 0, wavefronts = 0, least_wavefronts = 0;
 };
+static_assert(sizeof(SiteTotals) == 72);
 
 // What the lanes of a warp do in one execution of an instruction. Global addresses count from the start of the
 // buffer, since real buffers begin at a multiple of 256 bytes and emulated ones do not.

@@ -15,7 +15,7 @@ namespace emu {
 namespace {
 constexpr size_t MAX_RACES = 64;  // different ones that a launch reports
 
-// One side of a race. Rust reads this struct, and the next two.
+// One side of a race. Rust reads this struct, and the next two (src/backend/cuda/driver/emulator/observation.rs).
 struct Party { uint64_t pc, writes, block, thread; };
 // Accesses of two instructions to the same bytes that nothing orders.
 struct Race { Party earlier, later; uint64_t is_shared, count; };
@@ -24,6 +24,7 @@ struct Report {
     const Race* races; size_t race_count;
     uint64_t matrix_products, barriers, warp_barriers, shuffles, observed_blocks;
 };
+static_assert(sizeof(Party) == 32 && sizeof(Race) == 80 && sizeof(Report) == 72);
 
 struct Observer {
     bool is_sample = false;
@@ -95,8 +96,11 @@ bool is_unwritten(uintptr_t at, size_t bytes) {
         if (*(const uint32_t*)word == POISON) return true;
     return false;
 }
-void check_written(uintptr_t at, size_t bytes, uint64_t pc) {
-    if (is_unwritten(at, bytes)) fault(pc, "a read of memory that was never written");
+void check_written(uintptr_t at, size_t bytes, bool shared, uint64_t pc) {
+    if (!is_unwritten(at, bytes)) return;
+    // In another schedule a missing barrier would be seen as a race.
+    const char* why = shared ? ": perhaps another thread writes it, and nothing makes this one wait" : "";
+    fault(pc, std::string("a read of memory that was never written") + why);
 }
 
 const Region* find(const std::vector<Region>& regions, uintptr_t at) {
@@ -118,7 +122,7 @@ uint64_t global_address(Observer& o, const Region& region, uintptr_t at) {
 void access_part(Observer& o, const Region* shared, uintptr_t at, size_t bytes, bool write, uint64_t pc) {
     uint64_t global = shared ? 0 : global_address(o, buffer(o, at, bytes, pc), at);
     if (shared && at + bytes > shared->end) fault(pc, "an access past the end of a shared array");
-    if (!write) check_written(at, bytes, pc);
+    if (!write) check_written(at, bytes, shared, pc);
     Kind kind = shared ? (write ? SHARED_STORE : SHARED_LOAD) : (write ? GLOBAL_STORE : GLOBAL_LOAD);
     uint32_t site = o.joiner.site(pc, kind);
     check_order(o, shared, at, bytes, write, touch_now(o, site));
@@ -212,7 +216,7 @@ void warp_fence(unsigned warp) {
     o.warp_barriers += o.weight;
 }
 void lanes_met(unsigned warp) { observer().joiner.flush(warp, observer().weight); }
-void count_matrix() { observer().matrix_products += observer().weight; }
+void count_matrix(unsigned count) { observer().matrix_products += count * observer().weight; }
 void count_shuffles(unsigned count) { observer().shuffles += count * observer().weight; }
 
 // The source is read and the target written at some time between here and the wait.
@@ -227,7 +231,7 @@ void copy_issued(const void* target, const void* source, unsigned valid, unsigne
     uint64_t global = 0;
     if (valid) {
         global = global_address(o, buffer(o, from, valid, pc), from);
-        check_written(from, valid, pc);
+        check_written(from, valid, false, pc);
         check_order(o, false, from, valid, false, now);
     }
     now.pending = 1;
@@ -251,7 +255,7 @@ void matrix_row(const void* row) {
     auto at = (uintptr_t)row;
     const Region* shared = find(o.shared, at);
     if (!shared || at + REQUEST_BYTES > shared->end) fault(pc, "ldmatrix of memory outside of a shared array");
-    check_written(at, REQUEST_BYTES, pc);
+    check_written(at, REQUEST_BYTES, true, pc);
     uint32_t site = o.joiner.site(pc, MATRIX_LOAD);
     check_order(o, true, at, REQUEST_BYTES, false, touch_now(o, site));
     o.joiner.add(M->current->linear, site, [&](Request& request, unsigned lane) {

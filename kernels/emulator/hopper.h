@@ -73,9 +73,9 @@ inline void multiply(const Product& p) {
     struct { const Product* product; } in{&p};
     collective(~0u, &in, sizeof in, [](Warp& w) {
         observe::Quiet quiet;
-        observe::count_matrix();
         const Product* any;
         memcpy(&any, w.in[0], sizeof any);
+        observe::count_matrix(any->columns / 8);
         static thread_local float A[16][16], B[16][128], D[16][128];
         uint32_t first = (M->current->linear >> 5 & 3) * 16;
         for (int r = 0; r < 16; r++)

@@ -69,6 +69,7 @@ struct Options {  // of a launch; Rust writes this struct
     MatrixUnit matrix_unit = IN_SEQUENCE;
     uint32_t padding = 0;
 };
+static_assert(sizeof(Options) == 24);
 enum Order { IN_ORDER, UNIFORM, GREEDY, PRIORITY };  // which fiber runs next, see next_fiber()
 
 struct Machine {

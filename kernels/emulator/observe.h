@@ -25,7 +25,7 @@ void lanes_met(unsigned warp);          // all living lanes have arrived at a co
 void copy_issued(const void* target, const void* source, unsigned valid, unsigned bytes);
 void copy_landed(const void* target, unsigned bytes);
 void matrix_row(const void* row);       // of ldmatrix, 16 bytes that this lane addresses
-void count_matrix();                    // one warp's mma
+void count_matrix(unsigned count);      // products of 16 x 8 x 16 by one warp
 void count_shuffles(unsigned count);    // of one warp
 // While it exists, loads and stores do not count.
 class Quiet {
@@ -51,7 +51,7 @@ inline void lanes_met(unsigned) {}
 inline void copy_issued(const void*, const void*, unsigned, unsigned) {}
 inline void copy_landed(const void*, unsigned) {}
 inline void matrix_row(const void*) {}
-inline void count_matrix() {}
+inline void count_matrix(unsigned) {}
 inline void count_shuffles(unsigned) {}
 struct Quiet { Quiet() {} };
 constexpr bool ACTIVE = false;

@@ -6,7 +6,7 @@ use crate::Error;
 use crate::backend::cuda::Mode;
 use crate::backend::cuda::compiler::Arch;
 use crate::profile::Settings;
-use crate::profile::predict::{Calibration, Prediction, compare_predictions, predict_step};
+use crate::profile::predict::{Calibration, Prediction, compare_predictions, predict_step, unequal_knowledge};
 use crate::report::prediction::{By, comparison, kernels, sentences, table};
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -69,5 +69,8 @@ pub fn both(a: &[PathBuf], b: &[PathBuf]) -> anyhow::Result<Option<[Prediction; 
 /// Prints the comparison.
 pub fn compare([a, b]: &[Prediction; 2], rows: usize) -> anyhow::Result<()> {
     let changes = compare_predictions(a, b)?;
+    if let Some(doubt) = unequal_knowledge(a, b) {
+        log::warn!("{doubt}");
+    }
     print(comparison([a, b], &changes, rows, screen()))
 }

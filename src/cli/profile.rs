@@ -92,9 +92,9 @@ pub struct Arguments {
     /// Peaks measured on such a GPU, as JSON, in place of what a prediction assumes
     #[arg(long, value_name = "FILE", requires = "predict")]
     peaks: Option<PathBuf>,
-    /// Rows of a prediction: kernel, layer, phase, or row for each kernel of each layer and phase
-    #[arg(long, value_name = "WHAT", default_value = "kernel", value_parser = by)]
-    by: By,
+    /// Rows of a prediction: kernel, layer, phase, or row for each kernel of each layer and phase [default: kernel]
+    #[arg(long, value_name = "WHAT", value_parser = by)]
+    by: Option<By>,
     /// Compare two records or two predictions instead; several per side, separated by commas, add the variation between processes to the noise
     #[arg(
         long,
@@ -148,39 +148,56 @@ fn task(text: &str) -> anyhow::Result<Task> {
     }
 }
 
-/// Profiles steps, shows a record, or compares two.
+/// Profiles steps, predicts one, shows a record, or compares two.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let by = arguments.by.filter(|_| arguments.predict.is_none() && arguments.from.is_none());
+    ensure!(by.is_none(), "--by chooses the rows of a prediction: it needs --predict, or --from with one");
     if let Some([a, b]) = arguments.diff.as_deref() {
-        if let Some(sides) = predict::both(&a.0, &b.0)? {
-            return predict::compare(&sides, arguments.rows);
-        }
-        let records = |Results(paths): &Results| paths.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>();
-        let [a, b] = [records(a)?, records(b)?];
-        let rows = compare(&a, &b)?;
-        if let Some(doubt) = doubt(a.iter().chain(&b)) {
-            log::warn!("{doubt}");
-        }
-        return print(report::comparison([&a, &b], &rows, arguments.rows, screen()));
+        return show_difference(a, b, arguments.rows);
     }
     check_files(arguments)?;
     if let Some(arch) = arguments.predict {
         let prediction = predict::predict(&arguments.settings(), arch, arguments.device.mode(), arguments.peaks.as_deref())?;
         return show_prediction(arguments, &prediction);
     }
-    if let Some(path) = &arguments.from {
-        if let Some(prediction) = predict::read(path)? {
-            let wrong = arguments.files().find(|(option, _)| ["kernels", "roofline"].contains(option));
-            ensure!(wrong.is_none(), "{} is a prediction, which has --csv only", path.display());
-            return show_prediction(arguments, &prediction);
-        }
-        let profile = read(path)?;
-        let has_kernels = arguments.kernels.is_none() || !profile.kernels.is_empty();
-        ensure!(has_kernels, "{} has no kernels: it is a record of the CPU", path.display());
-        if let Some(difference) = foreign(&profile) {
-            log::warn!("{} {difference}", path.display());
-        }
-        return finish(arguments, &profile, &[], None);
+    match &arguments.from {
+        Some(path) => show(arguments, path),
+        None => measure(arguments),
     }
+}
+
+/// Compares records, or two predictions.
+fn show_difference(a: &Results, b: &Results, rows: usize) -> anyhow::Result<()> {
+    if let Some(sides) = predict::both(&a.0, &b.0)? {
+        return predict::compare(&sides, rows);
+    }
+    let records = |Results(paths): &Results| paths.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>();
+    let [a, b] = [records(a)?, records(b)?];
+    let found = compare(&a, &b)?;
+    if let Some(doubt) = doubt(a.iter().chain(&b)) {
+        log::warn!("{doubt}");
+    }
+    print(report::comparison([&a, &b], &found, rows, screen()))
+}
+
+/// Shows an earlier record or prediction.
+fn show(arguments: &Arguments, path: &Path) -> anyhow::Result<()> {
+    if let Some(prediction) = predict::read(path)? {
+        let wrong = arguments.files().find(|(option, _)| ["kernels", "roofline"].contains(option));
+        ensure!(wrong.is_none(), "{} is a prediction, which has --csv only", path.display());
+        return show_prediction(arguments, &prediction);
+    }
+    ensure!(arguments.by.is_none(), "{} is no prediction, of which --by chooses the rows", path.display());
+    let profile = read(path)?;
+    let has_kernels = arguments.kernels.is_none() || !profile.kernels.is_empty();
+    ensure!(has_kernels, "{} has no kernels: it is a record of the CPU", path.display());
+    if let Some(difference) = foreign(&profile) {
+        log::warn!("{} {difference}", path.display());
+    }
+    finish(arguments, &profile, &[], None)
+}
+
+fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     match arguments.device.open()? {
         Opened::Cpu(cpu) => {
             ensure!(arguments.kernels.is_none(), "the CPU launches no kernels: --kernels needs a GPU or the emulator");
@@ -206,7 +223,7 @@ fn show_prediction(arguments: &Arguments, prediction: &Prediction) -> anyhow::Re
     if arguments.json.as_deref().is_some_and(is_standard_output) {
         return say(record);
     }
-    predict::show(prediction, arguments.by, arguments.rows)
+    predict::show(prediction, arguments.by.unwrap_or(By::Kernel), arguments.rows)
 }
 
 impl Arguments {

@@ -1,9 +1,8 @@
 //! The rates of a device that a model of kernel time needs.
 
-use serde::{Deserialize, Serialize};
-
 use super::machine::today;
 use super::measure::{Effort, arithmetic, noise, rate};
+use super::predict::Calibration;
 use crate::backend::cuda::OPERANDS;
 use crate::backend::{Cuda, Storage};
 use crate::error::Result;
@@ -11,39 +10,8 @@ use crate::error::Result;
 /// Arrays that fit into the L1 of one multiprocessor, in floats: 16 KiB.
 const IN_L1: usize = 4096;
 
-/// Rates of one device, each measured by a loop that is bound by that resource, on random data. `examples/calibrate.rs` writes them as
-/// JSON.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
-    /// Driver and model.
-    pub device: String,
-    /// When it was measured, as 2026-11-26.
-    pub date: String,
-    /// Streaming multiprocessors.
-    pub multiprocessors: u32,
-    /// GB/s of a copy by a kernel between arrays larger than L2; reads and writes both count.
-    pub dram_gb_s: f64,
-    /// GB/s that L2 delivers to loads that pass L1 by.
-    pub l2_gb_s: f64,
-    /// Bytes that the L1 of one multiprocessor delivers per clock.
-    pub l1_bytes_per_clock: f64,
-    /// Bytes that the shared memory of one multiprocessor delivers per clock, 16 for each thread.
-    pub shared_bytes_per_clock: f64,
-    /// TFLOP/s of f32 multiply-adds on registers.
-    pub ffma_tflop_s: f64,
-    /// TFLOP/s of `mma.sync` with bf16 operands in registers.
-    pub mma_bf16_tflop_s: f64,
-    /// TFLOP/s of `wgmma` with bf16 operands in shared memory; None on devices without it.
-    pub wgmma_bf16_tflop_s: Option<f64>,
-    /// Microseconds from one launch of a kernel that does nothing to the next, in a stream.
-    pub launch_us: f64,
-    /// The same inside a graph.
-    pub graph_launch_us: f64,
-    /// Clock of the multiprocessors in MHz while they read shared memory.
-    pub clock_mhz: f64,
-}
-
-/// Measures all rates. This takes a few seconds on a GPU.
+/// Measures all rates of one device, each by a loop that is bound by that resource, on random data. `examples/calibrate.rs` writes them as
+/// JSON, which `profile --predict --peaks` reads. This takes a few seconds on a GPU.
 ///
 /// # Errors
 /// Out of memory; the device failed.
@@ -53,22 +21,22 @@ pub fn calibrate(cuda: &Cuda) -> Result<Calibration> {
     let (shared_bytes_per_clock, clock) = shared(cuda, effort)?;
     let multiprocessors = cuda.multiprocessors();
     let (launch, graph_launch) = launches(cuda, effort)?;
+    let l1 = reads(cuda, 4 * IN_L1, |x, y| cuda.rate_l1(x, y, effort.passes))?;
     Ok(Calibration {
         device: cuda.description(),
         date: today(),
-        multiprocessors,
-        dram_gb_s: copy(cuda, effort)? / 1e9,
-        l2_gb_s: reads(cuda, effort.in_l2, |x, y| cuda.rate_l2(x, y, effort.passes))? / 1e9,
-        l1_bytes_per_clock: reads(cuda, 4 * IN_L1, |x, y| cuda.rate_l1(x, y, effort.passes))?
-            / f64::from(multiprocessors)
-            / clock,
-        shared_bytes_per_clock,
-        ffma_tflop_s: ffma / 1e12,
-        mma_bf16_tflop_s: mma / 1e12,
+        version: Some(env!("CARGO_PKG_VERSION").into()),
+        multiprocessors: Some(multiprocessors),
+        dram_gb_s: Some(copy(cuda, effort)? / 1e9),
+        l2_gb_s: Some(reads(cuda, effort.in_l2, |x, y| cuda.rate_l2(x, y, effort.passes))? / 1e9),
+        l1_bytes_per_clock: Some(l1 / f64::from(multiprocessors) / clock),
+        shared_bytes_per_clock: Some(shared_bytes_per_clock),
+        ffma_tflop_s: Some(ffma / 1e12),
+        mma_bf16_tflop_s: Some(mma / 1e12),
         wgmma_bf16_tflop_s: wgmma(cuda, effort)?.map(|rate| rate / 1e12),
-        launch_us: 1e6 * launch,
-        graph_launch_us: 1e6 * graph_launch,
-        clock_mhz: clock / 1e6,
+        launch_us: Some(1e6 * launch),
+        graph_launch_us: Some(1e6 * graph_launch),
+        clock_mhz: Some(clock / 1e6),
     })
 }
 
@@ -125,4 +93,19 @@ fn launches(cuda: &Cuda, effort: Effort) -> Result<(f64, f64)> {
 fn launch_all(cuda: &Cuda, effort: Effort, y: &mut Buffer) -> Result<u64> {
     (0..effort.launches).try_for_each(|_| cuda.rate_empty(y))?;
     Ok(u64::from(effort.launches))
+}
+
+#[cfg(all(test, feature = "emulator"))]
+mod tests {
+    use super::*;
+
+    /// Rates of the emulator mean nothing, but the file has every field that a prediction knows, and no other.
+    #[test]
+    fn what_is_measured_is_read_by_predictions() {
+        let measured = calibrate(&Cuda::emulator(1)).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), serde_json::to_string(&measured).unwrap()).unwrap();
+        assert_eq!(Calibration::read(file.path()).unwrap(), (measured.clone(), Vec::new()));
+        assert_eq!(measured.measured().len(), 11, "{measured:?}");
+    }
 }

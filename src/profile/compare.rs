@@ -1,5 +1,6 @@
 use super::known::cached;
 use super::machine::{may_be_same, processor};
+use super::settings::differing;
 use super::span::Key;
 use super::{Phase, Profile, Quantiles, Row};
 use crate::error::{Error, Result};
@@ -51,7 +52,7 @@ pub fn compare(a: &[Profile], b: &[Profile]) -> Result<Vec<Comparison>> {
     let (Some(first), false) = (a.first(), b.is_empty()) else {
         return Err(Error::argument("a comparison needs a record on both sides"));
     };
-    if let Some(differing) = a.iter().chain(b).map(|other| differing(first, other)).find(|found| !found.is_empty()) {
+    if let Some(differing) = a.iter().chain(b).map(|other| differing(work(first), work(other))).find(|found| !found.is_empty()) {
         return Err(Error::argument(format!("these cannot be compared: {}", differing.join("; "))));
     }
     let is_clear = a.iter().chain(b).all(|profile| profile.settings.steps >= MIN_STEPS);
@@ -89,22 +90,10 @@ impl Side {
     }
 }
 
-/// `NAME is A and B` for each field that must agree and does not.
-fn differing(a: &Profile, b: &Profile) -> Vec<String> {
-    let fields = |profile: &Profile| {
-        let settings = &profile.settings;
-        [
-            ("phase", format!("{:?}", settings.task).to_lowercase()),
-            ("model", settings.model.to_string()),
-            ("width", settings.width.to_string()),
-            ("size", settings.size.to_string()),
-            ("batch", settings.batch.to_string()),
-            ("device", profile.device.clone()),
-            ("threads", profile.threads.to_string()),
-        ]
-    };
-    let pairs = fields(a).into_iter().zip(fields(b));
-    pairs.filter(|(a, b)| a != b).map(|((name, a), (_, b))| format!("{name} is {a} and {b}")).collect()
+/// What must agree in two records.
+fn work(profile: &Profile) -> impl Iterator<Item = (&'static str, String)> {
+    let machine = [("device", profile.device.clone()), ("threads", profile.threads.to_string())];
+    profile.settings.work().into_iter().chain(machine)
 }
 
 /// A warning if these records are of different machines or their peaks differ, so that their times do not compare the programs. None where

@@ -15,7 +15,7 @@ pub const SCHEMA: u64 = 1;
 /// The kernels of one build, as compiled for one architecture or several.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KernelRecord {
-    /// The form of the record, see [`SCHEMA`].
+    /// The form of the record, 1 today.
     pub schema: u64,
     /// Version and commit of the program.
     pub version: String,

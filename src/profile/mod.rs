@@ -38,7 +38,7 @@ mod span;
 mod trace;
 
 pub use crate::backend::{Phase, Unit, Work};
-pub use calibration::{Calibration, calibrate};
+pub use calibration::calibrate;
 pub use compare::{Change, Comparison, MIN_STEPS, compare, doubt, foreign};
 pub use kernels::KernelRow;
 pub use known::{Known, Occasion};

@@ -37,6 +37,17 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What makes two results the same work, with names.
+    pub(super) fn work(&self) -> [(&'static str, String); 5] {
+        [
+            ("phase", format!("{:?}", self.task).to_lowercase()),
+            ("model", self.model.to_string()),
+            ("width", self.width.to_string()),
+            ("size", self.size.to_string()),
+            ("batch", self.batch.to_string()),
+        ]
+    }
+
     pub(super) fn validate(&self) -> Result<()> {
         if let Some((name, _)) = [("steps", self.steps), ("batch", self.batch)].into_iter().find(|(_, value)| *value == 0) {
             return Err(Error::argument(format!("profile: {name} must be at least 1")));
@@ -46,4 +57,13 @@ impl Settings {
             None => Ok(()),
         }
     }
+}
+
+/// `NAME is A and B` for each field that differs.
+pub(super) fn differing<'a>(
+    a: impl IntoIterator<Item = (&'a str, String)>,
+    b: impl IntoIterator<Item = (&'a str, String)>,
+) -> Vec<String> {
+    let pairs = a.into_iter().zip(b);
+    pairs.filter(|(a, b)| a != b).map(|((name, a), (_, b))| format!("{name} is {a} and {b}")).collect()
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::fixture::{Ran, told};
+use crate::fixture::{Ran, Scratch, told};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -60,4 +60,28 @@ fn the_rehearsal_notices_a_script_that_does_not_hold() {
         let ran = rehearsed(copy.path(), Some(fault));
         assert!(ran.code == 1 && ran.out.contains("WRONG"), "{fault}: {file} without `{text}`: {} {}", ran.out, ran.err);
     }
+}
+
+/// The kernels whose hardware counters are read take most of a step, and enough of them run.
+#[test]
+fn counters_are_read_of_the_heaviest_kernels() {
+    let stages = fs::read_to_string(Path::new(ROOT).join("benches/gpu/stages.py")).unwrap();
+    let between = |start: &str, end: &str| stages.split_once(start).unwrap().1.split_once(end).unwrap().0.to_owned();
+    let hot = between("HOT = \"", "\"");
+    let number = |option: &str| between(&format!("\"{option}\", \""), "\"").parse::<u64>().unwrap();
+    let scratch = Scratch::new();
+    scratch.succeeds("profile --predict sm_90a --precision bf16 --width 64 --size 128 --batch 2 --json a.json");
+    let record = scratch.json("a.json");
+    let rows = record["rows"].as_array().unwrap();
+    let name = |row: &serde_json::Value| row["kernel"].as_str().unwrap().to_owned();
+    let is_hot = |kernel: &str| hot.split('|').any(|part| kernel.contains(part));
+    let ms = |wanted: &dyn Fn(&str) -> bool| {
+        let own = rows.iter().filter(|row| wanted(&name(row)));
+        own.map(|row| row["predicted_ms"].as_f64().unwrap()).sum::<f64>()
+    };
+    let part = ms(&is_hot) / ms(&|_| true);
+    assert!(part > 0.5, "{hot} is {part:.2} of a step");
+    // Warm-up and one step, each plain and observed.
+    let launches: u64 = rows.iter().filter(|row| is_hot(&name(row))).map(|row| row["launches"].as_u64().unwrap()).sum();
+    assert!(number("--launch-skip") + number("--launch-count") <= 4 * launches, "{launches} launches of {hot} in a step");
 }

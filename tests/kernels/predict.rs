@@ -48,7 +48,7 @@ fn compiled_kernels_have_code_registers_and_the_limit_of_their_occupancy() {
     let (bytes, instructions) = (small["code_bytes"].as_u64().unwrap(), small["code"]["instructions"].as_u64().unwrap());
     assert!(instructions > 0 && (bytes == 16 * instructions || bytes.abs_diff(16 * instructions) < 128), "{small}");
     assert_eq!(small["code"]["mix"]["STG"], 1, "{small}");
-    assert!(small["code"]["way"]["global_read"].as_u64() >= Some(2 * 128) && small["code"]["hot"].is_null(), "{small}");
+    assert!(small["code"]["path"]["global_read"].as_u64() >= Some(2 * 128) && small["code"]["hot"].is_null(), "{small}");
     let conv = kernel(&record, "conv3x3_bf16");
     assert!(conv["code"].is_null() && conv["registers"].as_u64() > Some(64) && conv["limiter"].is_string(), "{conv}");
     let words = out.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// Rates further than this factor from the assumed ones are no measurement of such a card.
 const MAX_RATIO: f64 = 10.0;
 
-/// Measured peaks of a card. A field that is missing was not measured.
+/// Measured peaks of a card, as `examples/calibrate.rs` writes them. A field that is missing was not measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     /// The card, by its driver's name.
@@ -21,12 +21,18 @@ pub struct Calibration {
     /// The version of the program that measured.
     #[serde(default)]
     pub version: Option<String>,
-    /// DRAM in 10⁹ bytes per second.
+    /// Streaming multiprocessors.
+    #[serde(default)]
+    pub multiprocessors: Option<u32>,
+    /// DRAM in 10⁹ bytes per second: a copy by a kernel between arrays larger than L2; reads and writes both count.
     #[serde(default)]
     pub dram_gb_s: Option<f64>,
-    /// L2 in 10⁹ bytes per second.
+    /// L2 in 10⁹ bytes per second, delivered to loads that pass L1 by.
     #[serde(default)]
     pub l2_gb_s: Option<f64>,
+    /// L1 in bytes per clock and multiprocessor. No prediction uses it.
+    #[serde(default)]
+    pub l1_bytes_per_clock: Option<f64>,
     /// Shared memory in bytes per clock and multiprocessor.
     #[serde(default)]
     pub shared_bytes_per_clock: Option<f64>,
@@ -36,12 +42,15 @@ pub struct Calibration {
     /// bf16 products by `mma.sync` in 10¹² FLOP/s.
     #[serde(default)]
     pub mma_bf16_tflop_s: Option<f64>,
-    /// bf16 products by the fastest instruction in 10¹² FLOP/s.
+    /// bf16 products by `wgmma` in 10¹² FLOP/s.
     #[serde(default)]
     pub wgmma_bf16_tflop_s: Option<f64>,
-    /// Microseconds between two kernels.
+    /// Microseconds between two kernels in a stream.
     #[serde(default)]
     pub launch_us: Option<f64>,
+    /// The same in a graph, as in training; without it, that in a stream stands for it.
+    #[serde(default)]
+    pub graph_launch_us: Option<f64>,
     /// Clock under load in MHz.
     #[serde(default)]
     pub clock_mhz: Option<f64>,
@@ -65,15 +74,18 @@ impl Calibration {
         }
     }
 
-    fn rates(&self) -> [(&'static str, Option<f64>); 8] {
+    fn rates(&self) -> [(&'static str, Option<f64>); 11] {
         [
+            ("multiprocessors", self.multiprocessors.map(f64::from)),
             ("dram_gb_s", self.dram_gb_s),
             ("l2_gb_s", self.l2_gb_s),
+            ("l1_bytes_per_clock", self.l1_bytes_per_clock),
             ("shared_bytes_per_clock", self.shared_bytes_per_clock),
             ("ffma_tflop_s", self.ffma_tflop_s),
             ("mma_bf16_tflop_s", self.mma_bf16_tflop_s),
             ("wgmma_bf16_tflop_s", self.wgmma_bf16_tflop_s),
             ("launch_us", self.launch_us),
+            ("graph_launch_us", self.graph_launch_us),
             ("clock_mhz", self.clock_mhz),
         ]
     }
@@ -106,7 +118,9 @@ impl Calibration {
         let all = pairs.into_iter().chain([
             ("mma.sync", assumed.matrix, hardware.matrix),
             ("clock", assumed.clock, hardware.clock),
+            ("wgmma", assumed.matrix_peak, hardware.matrix_peak),
             ("shared memory", assumed.shared, hardware.shared),
+            ("launches", assumed.launch, hardware.launch),
         ]);
         if let Some((name, ..)) = all.into_iter().find(|(_, a, b)| a.max(*b) > MAX_RATIO * a.min(*b)) {
             let reason =
@@ -124,6 +138,7 @@ impl Calibration {
         let or = |measured: Option<f64>, unit: f64, assumed: f64| measured.map_or(assumed, |value| unit * value);
         Hardware {
             card: self.device.clone(),
+            multiprocessors: self.multiprocessors.unwrap_or(assumed.multiprocessors),
             clock: or(self.clock_mhz, 1e6, assumed.clock),
             dram: or(self.dram_gb_s, 1e9, assumed.dram),
             l2: or(self.l2_gb_s, 1e9, assumed.l2),
@@ -131,7 +146,7 @@ impl Calibration {
             fma: or(self.ffma_tflop_s, 1e12, assumed.fma),
             matrix: or(self.mma_bf16_tflop_s, 1e12, assumed.matrix),
             matrix_peak: or(self.wgmma_bf16_tflop_s, 1e12, assumed.matrix_peak),
-            launch: or(self.launch_us, 1e-6, assumed.launch),
+            launch: or(self.graph_launch_us.or(self.launch_us), 1e-6, assumed.launch),
             ..assumed.clone()
         }
     }
@@ -169,6 +184,9 @@ mod tests {
         assert_eq!((hardware.dram, hardware.launch, hardware.l2), (3.1e12, 2e-6, assumed.l2));
         assert!(notes.is_empty() && hardware.card == "NVIDIA H100 80GB HBM3", "{notes:?}");
         assert_eq!(sample().measured(), ["dram_gb_s", "launch_us"]);
+        let graph = Calibration { graph_launch_us: Some(1.0), multiprocessors: Some(114), ..sample() };
+        let (hardware, _) = graph.apply(arch, &assumed, "1").unwrap();
+        assert_eq!((hardware.launch, hardware.multiprocessors), (1e-6, 114), "a training step is a graph");
     }
 
     #[test]
@@ -179,6 +197,8 @@ mod tests {
         assert!(error.contains("NVIDIA A100-SXM4-80GB, which has compute capability 8.0; sm_90a has 9.0"), "{error}");
         let odd = Calibration { dram_gb_s: Some(3.1), ..sample() };
         assert!(odd.apply(arch, &assumed, "1").unwrap_err().to_string().contains("rate of DRAM is more than 10 times away"));
+        let in_nanoseconds = Calibration { launch_us: Some(2000.0), ..sample() };
+        assert!(in_nanoseconds.apply(arch, &assumed, "1").unwrap_err().to_string().contains("rate of launches is more than 10"));
         let stale = Calibration { version: Some("0".into()), device: "a prototype".into(), ..sample() };
         let (_, notes) = stale.apply(arch, &assumed, "1").unwrap();
         assert!(notes[0].contains("a prototype") && notes[1].contains("by orthoscope 0, this is 1"), "{notes:?}");

@@ -1,5 +1,6 @@
 //! Two predictions of the same step, kernel by kernel.
 
+use super::super::settings::differing;
 use super::{Cost, Prediction, grouped};
 use crate::error::{Error, Result};
 
@@ -24,7 +25,8 @@ impl PredictedChange {
 /// # Errors
 /// The predictions are of different work; the sentence names the fields.
 pub fn compare_predictions(a: &Prediction, b: &Prediction) -> Result<Vec<PredictedChange>> {
-    let different = differing(a, b);
+    // Architecture and precision may differ: they are what is compared.
+    let different = differing(a.settings.work(), b.settings.work());
     if !different.is_empty() {
         return Err(Error::argument(format!("these cannot be compared: {}", different.join("; "))));
     }
@@ -45,18 +47,18 @@ pub fn compare_predictions(a: &Prediction, b: &Prediction) -> Result<Vec<Predict
     Ok(changes)
 }
 
-/// `NAME is A and B` for each field of the work that differs. Architecture and precision may differ: they are what is compared.
-fn differing(a: &Prediction, b: &Prediction) -> Vec<String> {
-    let fields = |prediction: &Prediction| {
-        let settings = &prediction.settings;
+/// What one side knows and the other does not, as a sentence: then their times differ for that reason, too.
+pub fn unequal_knowledge(a: &Prediction, b: &Prediction) -> Option<String> {
+    let knows = |side: &Prediction| {
         [
-            ("phase", format!("{:?}", settings.task).to_lowercase()),
-            ("model", settings.model.to_string()),
-            ("width", settings.width.to_string()),
-            ("size", settings.size.to_string()),
-            ("batch", settings.batch.to_string()),
+            ("compiled kernels", side.compiler.is_some()),
+            ("a disassembler", side.disassembler.is_some()),
+            ("counted accesses", side.rows.iter().any(|row| row.cost.counts.is_some())),
+            ("measured peaks", side.calibration.is_some()),
         ]
     };
-    let pairs = fields(a).into_iter().zip(fields(b));
-    pairs.filter(|(a, b)| a != b).map(|((name, a), (_, b))| format!("{name} is {a} and {b}")).collect()
+    let only =
+        |(name, of_a): (&str, bool), of_b: bool| (of_a != of_b).then(|| format!("{} has {name}", if of_a { "A" } else { "B" }));
+    let found: Vec<String> = knows(a).into_iter().zip(knows(b)).filter_map(|(own, (_, other))| only(own, other)).collect();
+    (!found.is_empty()).then(|| format!("the predictions know different things: only {}", found.join(", only ")))
 }

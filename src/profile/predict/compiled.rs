@@ -52,11 +52,12 @@ pub(super) struct Compiled {
 }
 
 impl Compiled {
-    /// Compiles the kernels of `plan` and disassembles them where a disassembler is found.
+    /// Compiles the kernels of `plan` and disassembles them where a disassembler is found. `counted`: whether accesses are known from
+    /// elsewhere.
     ///
     /// # Errors
     /// The folder of compiled kernels is of another version, or damaged.
-    pub fn of(plan: &Plan, arch: &'static Arch) -> Result<Self> {
+    pub fn of(plan: &Plan, counted: bool, arch: &'static Arch) -> Result<Self> {
         let used = |kernel: &&'static Kernel| plan.items.iter().any(|item| item.kernel == kernel.name);
         let kernels: Vec<&'static Kernel> = KERNELS.iter().copied().filter(used).collect();
         let mut files: Vec<&'static File> = kernels.iter().map(|kernel| kernel.file).collect();
@@ -69,14 +70,14 @@ impl Compiled {
         errors.sort_by_key(is_missing);
         match errors.into_iter().next() {
             Some(Error::Device { reason, .. }) => {
-                let words = "code, registers, occupancy, issue slots, shared memory, L2 and latency, because there is";
-                return Ok(Self { left_out: vec![format!("{words} {reason}")], ..Self::default() });
+                let clause = format!("code, registers, occupancy, {}, because there is {reason}", of_code(counted));
+                return Ok(Self { left_out: vec![clause], ..Self::default() });
             }
             Some(error) => return Err(error),
             None => {}
         }
         let cubins: Vec<Cubin> = cubins.into_iter().flatten().collect();
-        let (codes, disassembler, mut left_out) = disassembled(&cubins);
+        let (codes, disassembler, mut left_out) = disassembled(&cubins, counted);
         let facts = |kernel: &&'static Kernel| {
             let cubin = cubins.iter().find(|cubin| cubin.file.name == kernel.file.name)?;
             Some(facts(kernel, cubin, codes.get(kernel.name).cloned()).map(|facts| (kernel.name, facts)))
@@ -109,9 +110,14 @@ fn facts(kernel: &Kernel, cubin: &Cubin, code: Option<Code>) -> Result<KernelFac
     })
 }
 
+/// The resources that are known from the code alone.
+fn of_code(counted: bool) -> &'static str {
+    if counted { "issue slots and latency" } else { "issue slots, shared memory, L2 and latency" }
+}
+
 /// The code of every kernel, the path of the disassembler, and a sentence if it is missing or failed.
-fn disassembled(cubins: &[Cubin]) -> (BTreeMap<String, Code>, Option<String>, Vec<String>) {
-    let words = "instruction mix, hot loops, issue slots, shared memory, L2 and latency";
+fn disassembled(cubins: &[Cubin], counted: bool) -> (BTreeMap<String, Code>, Option<String>, Vec<String>) {
+    let words = format!("instruction mix, hot loops, {}", of_code(counted));
     let found = match Disassembler::find() {
         Ok(found) => found,
         Err(reason) => return (BTreeMap::new(), None, vec![format!("{words}, because {reason}")]),

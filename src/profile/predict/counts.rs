@@ -94,13 +94,15 @@ mod counting {
     const BLOCKS: usize = 4;
 
     impl Counted {
-        /// Counts each launch of `plan` from up to [`BLOCKS`] of its blocks. Launches that differ only in where their buffers are count once.
+        /// Counts each launch of `plan` from up to four of its blocks. Launches that differ only in where their buffers are count once.
         pub fn of(plan: &Plan) -> Self {
-            // The key has other addresses than the launch; the launch has those of the tables.
-            let mut groups: IndexMap<PlannedLaunch, (&PlannedLaunch, Vec<usize>)> = IndexMap::new();
+            // Launches are equal if they differ only in where their buffers are. The tables of the launch itself are found by its own addresses.
+            type Key = (PlannedLaunch, Vec<Option<Vec<u8>>>);
+            let mut groups: IndexMap<Key, (&PlannedLaunch, Vec<usize>)> = IndexMap::new();
             for (at, item) in plan.items.iter().enumerate() {
                 if let Some(launch) = &item.launch {
-                    groups.entry(launch.placed_in_order()).or_insert((launch, Vec::new())).1.push(at);
+                    let tables = launch.distinct_buffers().iter().map(|buffer| plan.tables.get(buffer).cloned()).collect();
+                    groups.entry((launch.placed_in_order(), tables)).or_insert((launch, Vec::new())).1.push(at);
                 }
             }
             let count = |(launch, _): &(&PlannedLaunch, _)| Ok(Counts::from(&replay(launch, &plan.tables, BLOCKS)?));

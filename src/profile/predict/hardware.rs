@@ -165,7 +165,8 @@ impl Hardware {
         CARDS.iter().flat_map(named).max_by_key(|(length, _)| *length).map(|(_, card)| card.capability)
     }
 
-    /// Seconds of the shortest kernel that does this work: all of DRAM, or all arithmetic on the fastest unit of its kind.
+    /// Seconds by formula at the card's highest rates: every byte from DRAM, or all arithmetic on the fastest unit of its kind. Bytes that L2 still
+    /// holds and products that a kernel skips can make a kernel faster than this.
     pub fn floor(&self, bytes: f64, matrix: f64, others: f64) -> f64 {
         (bytes / self.dram).max(matrix / self.matrix_peak + others / self.fma)
     }

@@ -23,7 +23,7 @@ mod plan;
 mod prediction;
 
 pub use calibration::Calibration;
-pub use compare::{PredictedChange, compare_predictions};
+pub use compare::{PredictedChange, compare_predictions, unequal_knowledge};
 pub use compiled::KernelFacts;
 pub use counts::{Counted, Counts};
 pub use hardware::Hardware;

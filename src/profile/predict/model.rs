@@ -3,7 +3,7 @@
 //! | resource | amount | rate |
 //! |---|---|---|
 //! | DRAM | bytes of the header's formula, less what L2 still holds | DRAM |
-//! | L2 | sectors of loads that bypass L1, or of stores, or the bytes of DRAM, whichever is more | L2 |
+//! | L2 | sectors of loads that bypass L1, or of stores, or the bytes of the formula, whichever is more | L2 |
 //! | shared | wavefronts of shared memory, with their bank conflicts, and of L1 | 128 bytes per clock |
 //! | issue | instructions | 4 per clock |
 //! | matrix | FLOPs of the matrix unit | `mma.sync` |
@@ -11,8 +11,8 @@
 //! | latency | loads that wait for each other (Little's law) | bytes in flight |
 //! | launch | one | gap between kernels |
 //!
-//! All but the first and the last are those of the multiprocessor with the most blocks. Sectors, wavefronts and products of the matrix unit are
-//! counted where the emulator is at hand; else they are those of the code. What a warp executes is the longest way through its code, with
+//! All but those of DRAM, latency and launches are those of the multiprocessor with the most blocks. Sectors, wavefronts and products of the matrix unit are
+//! counted where the emulator is at hand; else they are those of the code. What a warp executes is the longest path through its code, with
 //! the hot loop as often as its FLOPs need it.
 
 use serde::{Deserialize, Serialize};
@@ -131,7 +131,7 @@ pub(super) struct Predicted {
     pub bound: Resource,
     pub ms: f64,
     pub dram_bytes: f64,
-    /// Milliseconds of the shortest kernel that does this work.
+    /// Milliseconds by formula at the card's highest rates.
     pub floor: f64,
 }
 
@@ -166,7 +166,7 @@ pub(super) fn predict(item: &Item, facts: Option<&KernelFacts>, counts: Option<&
     };
     let longest = Times { launch: 0.0, ..seconds }.longest();
     let busy = seconds.of(longest) / hardware.efficiency;
-    let times = Times::default().plus(&seconds).scaled(1e3);
+    let times = seconds.scaled(1e3);
     Predicted {
         times,
         bound: if busy < hardware.launch { Resource::Launch } else { longest },
@@ -210,8 +210,8 @@ fn blocks_times(
     let amounts = code.repeated(trips);
     let on_busiest = |amount: f64| most * warps * amount;
     let clocks = |amount: f64, rate: f64| on_busiest(amount) / rate / hardware.clock;
-    // Bytes in flight are those of one way; the others wait for them.
-    let in_flight = code.way.global_read as f64;
+    // Bytes in flight are those of one path; the others wait for them.
+    let in_flight = code.path.global_read as f64;
     let rounds =
         if in_flight > 0.0 { 1.0 + (trips - 1.0) * code.hot.map_or(0.0, |hot| hot.global_read as f64) / in_flight } else { 0.0 };
     let resident = f64::from(facts.resident_blocks.max(1));
@@ -270,7 +270,7 @@ mod tests {
             global_written: 0,
             wavefronts: 12 * 4 + 6 * 4,
         };
-        let way = Executed { instructions: 3183, global_read: 3 * 6 * 512, bypassing: 3 * 6 * 512, ..hot };
+        let path = Executed { instructions: 3183, global_read: 3 * 6 * 512, bypassing: 3 * 6 * 512, ..hot };
         KernelFacts {
             kernel: "conv2d_bf16".into(),
             file: "conv2d_bf16.cu".into(),
@@ -283,7 +283,7 @@ mod tests {
             occupancy: 0.25,
             resident_blocks: 4,
             limiter: Limiter::Registers,
-            code: Some(Code { instructions: 10_704, mix: Default::default(), way, hot: Some(hot) }),
+            code: Some(Code { instructions: 10_704, mix: Default::default(), path, hot: Some(hot) }),
         }
     }
 
@@ -357,8 +357,8 @@ mod tests {
 
     #[test]
     fn too_few_bytes_in_flight_are_bound_by_latency() {
-        let way = Executed { instructions: 20, global_read: 128, global_written: 128, ..Executed::default() };
-        let code = Some(Code { way, ..Code::default() });
+        let path = Executed { instructions: 20, global_read: 128, global_written: 128, ..Executed::default() };
+        let code = Some(Code { path, ..Code::default() });
         let slow = KernelFacts { resident_blocks: 1, code, ..facts() };
         let found = predict(&item(Work::new(0, 1 << 28), 1 << 18), Some(&slow), None, &hardware());
         assert_eq!(found.bound, Resource::Latency);

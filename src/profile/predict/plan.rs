@@ -104,8 +104,8 @@ fn items(span: &Span, submissions: &[Submission]) -> Result<Vec<Item>> {
 
 fn item(span: &Span, submission: &Submission, launch: Option<&KernelLaunch>, before: Option<&Submission>) -> Item {
     let (kernel, work) = match (submission, launch) {
-        (Submission::Zero(buffer), _) => (ZEROS, Work::traffic(buffer.bytes as u64)),
-        (Submission::Copy(from, _), _) => (COPY, Work::traffic(2 * from.bytes as u64)),
+        (Submission::Zero(_, bytes), _) => (ZEROS, Work::traffic(*bytes as u64)),
+        (Submission::Copy(.., bytes), _) => (COPY, Work::traffic(2 * *bytes as u64)),
         (Submission::Launch(planned), launch) => (planned.kernel, launch.map(|launch| launch.work).unwrap_or_default()),
     };
     let planned = match submission {
@@ -132,8 +132,8 @@ fn item(span: &Span, submission: &Submission, launch: Option<&KernelLaunch>, bef
 fn buffers(submission: &Submission) -> HashSet<BufferId> {
     match submission {
         Submission::Launch(launch) => launch.buffers.iter().copied().collect(),
-        Submission::Zero(buffer) => [*buffer].into(),
-        Submission::Copy(from, to) => [*from, *to].into(),
+        Submission::Zero(buffer, _) => [*buffer].into(),
+        Submission::Copy(from, to, _) => [*from, *to].into(),
     }
 }
 
@@ -172,6 +172,21 @@ mod tests {
         };
         assert_eq!((flops(&two), two.items.len()), (2 * flops(&one), one.items.len()));
         assert!(two.memory > one.memory);
+    }
+
+    /// At 128 px the first numbers of a spec, (images, pixels), look like an address just above 2^46.
+    #[test]
+    fn no_spec_is_taken_for_an_address() {
+        let bytes = |size: usize| {
+            let plan = plan(&Settings { size, ..small() }, Mode::Tiled);
+            let own = plan.items.iter().filter(|item| item.kernel == "objective_derivative");
+            let found: Vec<(u64, usize)> = own.map(|item| (item.work.bytes, item.shared_with_previous.len())).collect();
+            assert_eq!(found.len(), 1);
+            found[0]
+        };
+        let [small, middle, large] = [64, 128, 256].map(bytes);
+        assert_eq!((4 * small.0, small.1), (middle.0, middle.1));
+        assert_eq!((4 * middle.0, middle.1), (large.0, large.1));
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub struct Cost {
     pub bound: Resource,
     /// Time of the resources that bind, divided by the predicted time.
     pub share_of_bound: f64,
-    /// Milliseconds by formula at the card's highest rates: the shortest kernels that do this work.
+    /// Milliseconds by formula at the card's highest rates: every byte from DRAM, every product of the formula.
     pub floor_ms: f64,
     /// Bytes of DRAM.
     pub dram_bytes: f64,
@@ -110,8 +110,8 @@ pub fn predict_step(
     let applied = calibration.as_ref().map(|own| own.apply(arch, &assumed, env!("CARGO_PKG_VERSION"))).transpose()?;
     let (hardware, notes) = applied.unwrap_or((assumed, Vec::new()));
     let plan = Plan::of(settings, arch, mode)?;
-    let compiled = Compiled::of(&plan, arch)?;
     let counted = Counted::of(&plan);
+    let compiled = Compiled::of(&plan, counted.items.iter().any(Option::is_some), arch)?;
     let left_out = [&compiled.left_out[..], &counted.left_out, &[always_left_out(&plan)]].concat();
     let rows = rows(&plan, &compiled, &counted, &hardware);
     let total = total(&rows);

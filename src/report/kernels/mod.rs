@@ -44,12 +44,21 @@ fn of_one(title: String, rows: &[Listing]) -> Table {
             row.shared_bytes.to_string(),
             (row.spill_stores + row.spill_loads).to_string(),
             format!("{:.1}", row.code_bytes as f64 / 1024.0),
-            format!("{:.2} {}", row.occupancy, row.limiter.word()),
+            occupancy(row),
             row.flops.clone(),
             row.bytes.clone(),
         ]);
     }
     table
+}
+
+/// Part of the warps that are resident, and what limits them. A block that needs more than a multiprocessor has is never launched: another kernel
+/// takes its place.
+fn occupancy(row: &Listing) -> String {
+    if row.resident_blocks == 0 {
+        return format!("no fit: {}", row.limiter.word());
+    }
+    format!("{:.2} {}", row.occupancy, row.limiter.word())
 }
 
 /// One row for each kernel and one column for each architecture; the last ones are left out where the screen is too narrow.
@@ -66,7 +75,7 @@ fn side_by_side(title: String, archs: &[String], rows: &[Listing]) -> Table {
     for name in names {
         let cell = |arch: &String| {
             let row = rows.iter().find(|row| row.arch == *arch && row.name == name);
-            row.map_or_else(String::new, |row| format!("{:>3} {:.2} {}", row.registers, row.occupancy, row.limiter.word()))
+            row.map_or_else(String::new, |row| format!("{:>3} {}", row.registers, occupancy(row)))
         };
         table.row(std::iter::once(name.to_owned()).chain(archs.iter().map(cell)));
     }

@@ -18,17 +18,20 @@ pub fn sentences(prediction: &Prediction, screen: Screen) -> Vec<String> {
 /// A step in a line.
 pub(super) fn step(prediction: &Prediction) -> String {
     let settings = &prediction.settings;
+    let knows_code = prediction.disassembler.is_some();
     format!(
-        "predicted, not measured: {} of Model {} w={} in {}, {} image{} of {size} x {size}: {} ms on {} ({}), {} images/s",
+        "predicted, not measured: {} of Model {} w={} in {}, {} image{} of {size} x {size}: {}{} ms on {} ({}), {}{} images/s",
         if settings.task == Task::Train { "a training step" } else { "inference" },
         if settings.model == 1 { "I" } else { "II" },
         settings.width,
         prediction.precision,
         settings.batch,
         if settings.batch == 1 { "" } else { "s" },
+        if knows_code { "" } else { "at least " },
         readable(prediction.predicted_ms, 3),
         prediction.hardware.card,
         prediction.arch,
+        if knows_code { "" } else { "at most " },
         readable(prediction.images_per_second, 3),
         size = settings.size,
     )

@@ -28,14 +28,14 @@ type Point = (f64, f64);
 
 /// A rectangle in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Box {
+pub(super) struct Rectangle {
     left: f64,
     top: f64,
     right: f64,
     bottom: f64,
 }
 
-impl Box {
+impl Rectangle {
     pub(super) fn new(left: f64, top: f64, right: f64, bottom: f64) -> Self {
         Self { left, top, right, bottom }
     }
@@ -63,27 +63,27 @@ fn distance(a: Point, b: Point) -> f64 {
 }
 
 /// A line segment as squares that touch each other.
-fn chain(from: Point, to: Point) -> impl Iterator<Item = Box> {
+fn chain(from: Point, to: Point) -> impl Iterator<Item = Rectangle> {
     let count = (distance(from, to) / (2.0 * HALF)).ceil().max(1.0);
     (0..=count as u32).map(move |step| {
         let part = f64::from(step) / count;
-        Box::square((from.0 + part * (to.0 - from.0), from.1 + part * (to.1 - from.1)), HALF)
+        Rectangle::square((from.0 + part * (to.0 - from.0), from.1 + part * (to.1 - from.1)), HALF)
     })
 }
 
 /// Everything that labels avoid: places and what covering them costs.
 pub(super) struct Obstacles {
-    area: Box,
-    places: Vec<(Box, f64)>,
+    area: Rectangle,
+    places: Vec<(Rectangle, f64)>,
 }
 
 impl Obstacles {
     /// An empty area, which labels must not leave.
-    pub(super) fn new(area: Box) -> Self {
+    pub(super) fn new(area: Rectangle) -> Self {
         Self { area, places: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, place: Box, cost: f64) {
+    pub(super) fn add(&mut self, place: Rectangle, cost: f64) {
         self.places.push((place, cost));
     }
 
@@ -92,13 +92,13 @@ impl Obstacles {
     }
 
     /// The cost of covering a place.
-    fn cost(&self, place: &Box) -> f64 {
+    fn cost(&self, place: &Rectangle) -> f64 {
         let covered: f64 = self.places.iter().filter(|(other, _)| other.meets(place)).map(|(_, cost)| cost).sum();
         covered + if self.area.holds(place) { 0.0 } else { TEXT_COST }
     }
 
     /// The cost of a place for the label of a dot.
-    fn label_cost(&self, place: &Box, centre: Point) -> f64 {
+    fn label_cost(&self, place: &Rectangle, centre: Point) -> f64 {
         let end = place.nearest(centre);
         let line: f64 = chain(centre, end).map(|square| self.cost(&square)).sum();
         self.cost(place) + LINE_PART * line + distance(centre, end)
@@ -108,7 +108,7 @@ impl Obstacles {
 /// A label that has been placed.
 pub(super) struct Label {
     name: String,
-    place: Box,
+    place: Rectangle,
     /// Centre and radius.
     dot: (Point, f64),
 }
@@ -158,7 +158,7 @@ impl Label {
 
     /// Text is anchored at the side of its dot, because letters are usually narrower than assumed.
     pub(super) fn words(&self) -> String {
-        let Box { left, right, bottom, .. } = self.place;
+        let Rectangle { left, right, bottom, .. } = self.place;
         let (x, _) = self.dot.0;
         let (x, anchor) = if x <= left {
             (left, "start")
@@ -172,11 +172,11 @@ impl Label {
 }
 
 /// The box of a line of text whose edge is `away` pixels from a point, in a direction.
-fn around((x, y): Point, away: f64, angle: f64, width: f64) -> Box {
+fn around((x, y): Point, away: f64, angle: f64, width: f64) -> Rectangle {
     let (across, down) = (angle.cos(), angle.sin());
     let (x, y) = (x + away * across, y + away * down);
     let (left, top) = (x - 0.5 * width * (1.0 - across), y - 0.5 * SIZE * (1.0 - down));
-    Box::new(left, top, left + width, top + SIZE)
+    Rectangle::new(left, top, left + width, top + SIZE)
 }
 
 #[cfg(test)]
@@ -185,23 +185,23 @@ mod tests {
 
     #[test]
     fn rectangles_meet_each_other_and_lines() {
-        let place = Box::new(10.0, 10.0, 30.0, 20.0);
-        assert!(place.meets(&Box::new(29.0, 19.0, 40.0, 40.0)) && !place.meets(&Box::new(30.0, 10.0, 40.0, 20.0)));
-        assert!(place.meets(&Box::square((5.0, 15.0), 6.0)) && !place.meets(&Box::square((5.0, 15.0), 4.0)));
+        let place = Rectangle::new(10.0, 10.0, 30.0, 20.0);
+        assert!(place.meets(&Rectangle::new(29.0, 19.0, 40.0, 40.0)) && !place.meets(&Rectangle::new(30.0, 10.0, 40.0, 20.0)));
+        assert!(place.meets(&Rectangle::square((5.0, 15.0), 6.0)) && !place.meets(&Rectangle::square((5.0, 15.0), 4.0)));
         let is_crossed = |from: Point, to: Point| chain(from, to).any(|square| square.meets(&place));
         assert!(is_crossed((0.0, 0.0), (40.0, 30.0)) && !is_crossed((0.0, 30.0), (40.0, 30.0)));
         assert!(is_crossed((12.0, 12.0), (15.0, 15.0)) && is_crossed((20.0, 15.0), (20.0, 15.0)), "within");
-        assert_eq!(around((0.0, 0.0), 5.0, 0.0, 20.0), Box::new(5.0, -6.0, 25.0, 6.0));
+        assert_eq!(around((0.0, 0.0), 5.0, 0.0, 20.0), Rectangle::new(5.0, -6.0, 25.0, 6.0));
     }
 
     #[test]
     fn a_place_costs_what_it_covers() {
-        let mut obstacles = Obstacles::new(Box::new(0.0, 0.0, 100.0, 100.0));
-        let place = Box::new(10.0, 10.0, 30.0, 20.0);
+        let mut obstacles = Obstacles::new(Rectangle::new(0.0, 0.0, 100.0, 100.0));
+        let place = Rectangle::new(10.0, 10.0, 30.0, 20.0);
         assert_eq!(obstacles.cost(&place), 0.0);
-        obstacles.add(Box::square((20.0, 15.0), 2.0), DOT_COST);
-        obstacles.add(Box::square((50.0, 50.0), 2.0), DOT_COST);
+        obstacles.add(Rectangle::square((20.0, 15.0), 2.0), DOT_COST);
+        obstacles.add(Rectangle::square((50.0, 50.0), 2.0), DOT_COST);
         assert_eq!(obstacles.cost(&place), DOT_COST);
-        assert_eq!(obstacles.cost(&Box::new(-1.0, 10.0, 30.0, 20.0)), DOT_COST + TEXT_COST, "outside");
+        assert_eq!(obstacles.cost(&Rectangle::new(-1.0, 10.0, 30.0, 20.0)), DOT_COST + TEXT_COST, "outside");
     }
 }

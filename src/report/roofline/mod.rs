@@ -18,7 +18,7 @@ use super::style::{MARGIN, TEXT};
 use super::wrap::wrap;
 use crate::profile::{Profile, Row};
 use dots::Dot;
-use labels::{Box, DOT_COST, Label, Obstacles, RING_COST};
+use labels::{DOT_COST, Label, Obstacles, RING_COST, Rectangle};
 use plot::Plot;
 use sheet::{NARROW, Sheet, WIDE, WIDTH, text};
 use words::MIN_PERCENT;
@@ -41,11 +41,11 @@ pub fn roofline(profile: &Profile) -> String {
 /// Chart, titles and legend; None without dots.
 fn draw(sheet: &Sheet, profile: &Profile, drawn: &[&Row], title: &str) -> Option<String> {
     let plot = Plot::around(profile, drawn, sheet)?;
-    let mut obstacles = Obstacles::new(Box::new(sheet.across.0, sheet.up.1, sheet.across.1, sheet.up.0));
+    let mut obstacles = Obstacles::new(Rectangle::new(sheet.across.0, sheet.up.1, sheet.across.1, sheet.up.0));
     let dots: Vec<Dot<'_>> = drawn.iter().map(|row| plot.dot(row)).collect();
     for dot in &dots {
-        obstacles.add(Box::square(dot.centre, dot.radius), DOT_COST);
-        dot.ring.iter().for_each(|ring| obstacles.add(Box::square(*ring, dots::RING), RING_COST));
+        obstacles.add(Rectangle::square(dot.centre, dot.radius), DOT_COST);
+        dot.ring.iter().for_each(|ring| obstacles.add(Rectangle::square(*ring, dots::RING), RING_COST));
     }
     let roofs = roofs::draw(&profile.peaks, &plot, &mut obstacles);
     let named = dots::grouped(&dots[..dots.len().min(sheet.named)]).into_iter();

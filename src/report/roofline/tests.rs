@@ -14,7 +14,7 @@ fn drawings(svg: &str) -> [&str; 2] {
 }
 
 /// The places of all names of a drawing.
-fn names(svg: &str) -> Vec<Box> {
+fn names(svg: &str) -> Vec<Rectangle> {
     let number = |text: &str, key: &str| text.split(key).nth(1).unwrap().split('"').next().unwrap().parse::<f64>().unwrap();
     let place = |text: &str| {
         let (x, y) = (number(text, " x=\""), number(text, " y=\""));
@@ -24,7 +24,7 @@ fn names(svg: &str) -> Vec<Box> {
             "end" => x - width,
             _ => x - 0.5 * width,
         };
-        Box::new(left, y - 8.0, left + width, y)
+        Rectangle::new(left, y - 8.0, left + width, y)
     };
     svg.split("<text class=\"name\"").skip(1).filter(|text| !text.contains("rotate")).map(place).collect()
 }
@@ -74,7 +74,7 @@ fn labels_do_not_overlap_and_stay_inside() {
     for (drawing, sheet, least) in drawings(&svg).into_iter().zip([WIDE, NARROW]).zip([8, 5]).map(|((a, b), c)| (a, b, c)) {
         let names = names(drawing);
         assert!(names.len() >= least, "{}", names.len());
-        let paper = Box::new(sheet.across.0, sheet.up.1, sheet.across.1, sheet.up.0);
+        let paper = Rectangle::new(sheet.across.0, sheet.up.1, sheet.across.1, sheet.up.0);
         for (at, name) in names.iter().enumerate() {
             assert!(paper.holds(name), "{name:?}");
             assert!(names[..at].iter().all(|other| !other.meets(name)), "{name:?} covers another one of {names:?}");

@@ -16,8 +16,8 @@ pub struct Code {
     pub instructions: u64,
     /// Number of instructions by kind: `HMMA`, `FFMA`, `LDS.128`, ...
     pub mix: BTreeMap<String, u64>,
-    /// What a warp executes at most if no loop repeats: the longest way from the first instruction to the end.
-    pub way: Executed,
+    /// What a warp executes at most if no loop repeats: the longest path from the first instruction to the end.
+    pub path: Executed,
     /// What a warp executes in one iteration of the loop with the most arithmetic; None without such a loop.
     pub hot: Option<Executed>,
 }
@@ -62,8 +62,8 @@ impl Code {
     /// are those of the loop alone.
     pub fn repeated(&self, trips: f64) -> Amounts {
         let (hot, again) = (self.hot.unwrap_or_default(), (trips - 1.0).max(0.0));
-        let sum = |of: fn(&Executed) -> u64| of(&self.way) as f64 + again * of(&hot) as f64;
-        let ahead = (self.way.bypassing - hot.bypassing.min(self.way.bypassing)) as f64;
+        let sum = |of: fn(&Executed) -> u64| of(&self.path) as f64 + again * of(&hot) as f64;
+        let ahead = (self.path.bypassing - hot.bypassing.min(self.path.bypassing)) as f64;
         let bypassing = sum(|code| code.bypassing) - ahead.min(again * hot.bypassing as f64);
         Amounts {
             instructions: sum(|code| code.instructions),
@@ -224,7 +224,7 @@ fn code(lines: &[&str]) -> Code {
         *mix.entry(kind(&instruction.opcode)).or_default() += 1;
     }
     let hot = hot_loop(&instructions).map(|(from, to)| longest(&instructions[from..=to], from));
-    Code { instructions: instructions.len() as u64, mix, way: longest(&instructions, 0), hot }
+    Code { instructions: instructions.len() as u64, mix, path: longest(&instructions, 0), hot }
 }
 
 /// The instructions of a section, with jumps resolved to indices.
@@ -264,18 +264,18 @@ fn mentioned(text: &str, labels: &HashMap<&str, usize>) -> Vec<usize> {
     words.filter_map(|word| labels.get(word).copied()).collect()
 }
 
-/// What is executed on the way through these instructions that issues the most of them, with no jump backwards; `first` is the index of
-/// the first. A way ends where the code does.
+/// What is executed on the path through these instructions that issues the most of them, with no jump backwards; `first` is the index of
+/// the first. A path ends where the code does.
 fn longest(instructions: &[Instruction], first: usize) -> Executed {
-    let mut ways = vec![Executed::default(); instructions.len() + 1];
+    let mut paths = vec![Executed::default(); instructions.len() + 1];
     for (at, instruction) in instructions.iter().enumerate().rev() {
         let next = instruction.falls_through.then_some(at + 1);
         let jumps = instruction.targets.iter().filter_map(|target| target.checked_sub(first));
         let forward = jumps.filter(|&target| target > at && target < instructions.len());
-        let rest = next.into_iter().chain(forward).map(|place| ways[place]).max_by_key(|way| way.instructions);
-        ways[at] = Executed::of(&instruction.opcode).plus(rest.unwrap_or_default());
+        let rest = next.into_iter().chain(forward).map(|place| paths[place]).max_by_key(|path| path.instructions);
+        paths[at] = Executed::of(&instruction.opcode).plus(rest.unwrap_or_default());
     }
-    ways[0]
+    paths[0]
 }
 
 /// First and last instruction of the loop with the most arithmetic; of loops with equally much, the shortest, which is the innermost.
@@ -352,7 +352,7 @@ product:
             Code {
                 instructions: 1,
                 mix: [("other".to_owned(), 1)].into(),
-                way: Executed { instructions: 1, ..Executed::default() },
+                path: Executed { instructions: 1, ..Executed::default() },
                 hot: None,
             }
         );
@@ -368,15 +368,15 @@ product:
 
     #[test]
     fn of_the_cases_of_a_switch_one_is_executed() {
-        let way = parse(TEXT)["product"].way;
+        let path = parse(TEXT)["product"].path;
         // The loop once, BRX, the longer case with its jump, the store and the end; not the shorter case and not the slow path.
-        assert_eq!((way.instructions, way.flops, way.global_written), (2 + 6 + 1 + 3 + 2, 96, 256));
+        assert_eq!((path.instructions, path.flops, path.global_written), (2 + 6 + 1 + 3 + 2, 96, 256));
         let code = &parse(TEXT)["product"];
         let ten = Amounts { instructions: 14.0 + 54.0, bypassing: 5120.0, written: 256.0, wavefronts: 80.0 };
         assert_eq!(code.repeated(10.0), ten);
         // Two repetitions that are fetched ahead are not fetched again.
-        let ahead = Executed { bypassing: 3 * 512, ..way };
-        assert_eq!(Code { way: ahead, ..code.clone() }.repeated(10.0), ten);
+        let ahead = Executed { bypassing: 3 * 512, ..path };
+        assert_eq!(Code { path: ahead, ..code.clone() }.repeated(10.0), ten);
         let without = Code { hot: None, ..code.clone() };
         assert_eq!(without.repeated(10.0), Amounts { instructions: 14.0, bypassing: 512.0, written: 256.0, wavefronts: 8.0 });
     }

@@ -12,8 +12,9 @@ use crate::backend::cuda::Kernel;
 use crate::backend::cuda::compiler::Arch;
 use crate::error::{Error, Result};
 
-/// Address of the first buffer. A number passed by value is hardly ever as large.
-const FIRST: Address = 1 << 46;
+/// Address of the first buffer. Arguments are searched for addresses by value, so no pair of numbers in a spec may look like one: the
+/// upper half is a NaN as a float and too large for a size.
+const FIRST: Address = 0x7FA5_7FA5_0000_0000;
 /// Alignment of buffers in bytes.
 const ALIGNMENT: usize = 256;
 
@@ -25,10 +26,10 @@ const TABLE: usize = 1 << 16;
 pub enum Submission {
     /// A launch of a kernel.
     Launch(PlannedLaunch),
-    /// Zeros written to a buffer.
-    Zero(BufferId),
-    /// A copy from the first buffer to the second.
-    Copy(BufferId, BufferId),
+    /// Zeros written to a buffer, with their number of bytes.
+    Zero(BufferId, usize),
+    /// A copy from the first buffer to the second, with its number of bytes.
+    Copy(BufferId, BufferId, usize),
 }
 
 /// A launch that was not executed.
@@ -213,17 +214,22 @@ impl Driver for Planner {
         self.state().known(source).map(drop)
     }
 
-    fn copy(&self, source: Address, target: Address, _bytes: usize) -> Result<()> {
+    fn copy(&self, source: Address, target: Address, bytes: usize) -> Result<()> {
         let mut state = self.state();
-        let copy = Submission::Copy(state.known(source)?, state.known(target)?);
-        state.submissions.push(copy);
+        let (from, to) = (state.known(source)?, state.known(target)?);
+        match state.tables.get(&from).cloned() {
+            Some(table) => drop(state.tables.insert(to, table)),
+            None => drop(state.tables.remove(&to)),
+        }
+        state.submissions.push(Submission::Copy(from, to, bytes));
         Ok(())
     }
 
-    fn zero(&self, target: Address, _bytes: usize) -> Result<()> {
+    fn zero(&self, target: Address, bytes: usize) -> Result<()> {
         let mut state = self.state();
-        let zero = Submission::Zero(state.known(target)?);
-        state.submissions.push(zero);
+        let buffer = state.known(target)?;
+        state.tables.remove(&buffer);
+        state.submissions.push(Submission::Zero(buffer, bytes));
         Ok(())
     }
 
@@ -289,7 +295,7 @@ mod tests {
         assert!(cuda.seconds_between(&cuda.mark()?, &before).is_err());
         assert_eq!(cuda.download(&copy)?, [0.0; 3], "finite, as a loss must be");
         let submissions = planner.submissions();
-        let [Submission::Zero(zeros), Submission::Launch(launch), Submission::Copy(from, to)] = &submissions[..] else {
+        let [Submission::Zero(zeros, 12), Submission::Launch(launch), Submission::Copy(from, to, 12)] = &submissions[..] else {
             panic!("{submissions:?}")
         };
         assert_eq!((launch.kernel, launch.grid, launch.block, launch.arguments.len()), ("axpy", [1; 3], [256, 1, 1], 4));
@@ -322,7 +328,7 @@ mod tests {
         for _ in 0..2 {
             cuda.zeros(3)?;
         }
-        let [Submission::Zero(a), Submission::Zero(b)] = &planner.submissions()[..] else { panic!() };
+        let [Submission::Zero(a, _), Submission::Zero(b, _)] = &planner.submissions()[..] else { panic!() };
         assert!(a.address != b.address && a.bytes == b.bytes);
         assert_eq!(cuda.peak_bytes(), 12, "the first was dropped before the second");
         assert!(planner.copy(FIRST, FIRST, 4).is_err() && planner.zero(7, 4).is_err(), "no such buffer");

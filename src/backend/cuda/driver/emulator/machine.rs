@@ -18,6 +18,8 @@ pub(super) struct Options {
     pub padding: u32,
 }
 
+const _: () = assert!(size_of::<Options>() == 24);
+
 /// How `mma` adds the products of bf16 values and the sum so far, see `kernels/emulator/matrix_unit.h`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u32)]

@@ -40,7 +40,7 @@ pub struct Settings {
     pub memory: usize,
     /// How `mma` adds.
     pub matrix_unit: MatrixUnit,
-    /// Runs the kernels in which every load and store is observed: 10 to 30 times slower. Races, reads of memory that was never
+    /// Runs the kernels in which every load and store is observed: several times slower. Races, reads of memory that was never
     /// written and accesses outside of the buffers of a launch are then errors.
     pub observer: Option<Observer>,
 }
@@ -119,6 +119,14 @@ impl Emulator {
             return Ok(());
         }
         step.run(&self.processor)
+    }
+}
+
+/// Memory that nobody gave back.
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let left: Vec<Address> = self.memory().allocated.keys().copied().collect();
+        left.into_iter().for_each(|address| self.release(address));
     }
 }
 

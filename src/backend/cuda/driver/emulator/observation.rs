@@ -152,6 +152,10 @@ struct RawParty {
     thread: u64,
 }
 
+// The sizes that the C++ side asserts, too.
+const _: () = assert!(size_of::<SiteTotals>() == 72 && size_of::<RawParty>() == 32);
+const _: () = assert!(size_of::<RawRace>() == 80 && size_of::<Report>() == 72);
+
 impl Observer {
     /// Watches every block.
     pub fn of_all_blocks() -> Self {

@@ -30,9 +30,7 @@ pub fn replay(launch: &PlannedLaunch, tables: &HashMap<BufferId, Vec<u8>>, block
     }
     let arguments = launch.arguments_at(&places);
     let arguments: Vec<&[u8]> = arguments.iter().map(Vec::as_slice).collect();
-    let ran = device.launch(&Launch { kernel, grid: launch.grid, block: launch.block, arguments: &arguments });
-    places.iter().for_each(|&(_, address)| device.release(address));
-    ran?;
+    device.launch(&Launch { kernel, grid: launch.grid, block: launch.block, arguments: &arguments })?;
     observer.take().pop().ok_or_else(missing)
 }
 
