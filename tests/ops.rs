@@ -113,7 +113,7 @@ mod ops {
     mod box_average;
     mod ccm;
     mod channels;
-    mod conv2d;
+    pub mod conv2d;
     mod corruption;
     mod linear;
     mod objective;

@@ -25,7 +25,7 @@ TORCH = {
 }
 # The tests that use the GPU, and the few of them that together launch every kernel, for the sanitizers.
 TESTS, SANITIZED = ("::gpu::", "::cuda"), ("schedules::gpu::", "bf16::gpu::", "training::gpu::", "watching::gpu::the_peak_kernels")
-# The tests of instructions that no operation uses yet, and that may hang if a GPU does not do what the manual says.
+# The tests of instructions that are off unless asked for, and that may hang if a GPU does not do what the manual says.
 HOPPER = "cuda::hopper::"
 SANITIZERS = ("memcheck", "racecheck", "synccheck", "initcheck")
 PROBES = ("k-major", "k-advance", "row-shift", "mn-major-a", "mn-major-b", "wide-groups")
@@ -142,6 +142,7 @@ def counters():
 def others():
     """What else is worth knowing, if there is time."""
     return [
+        ours("headline-wgmma", f"{HEADLINE} --steps 20 --warmup 5", 10, 60, ("env", "ORTHOSCOPE_WGMMA=on")),
         ours("infer-256px-b1-bf16", f"{LATENCY} --steps 100", 10, 40),
         torch("torch-infer-256px-b1-bf16-compiled", f"{LATENCY} --steps 100 --warmup 20 --compile", 40, 120),
         *(torch(f"torch-{name}", options, 20, 60) for name, options in TORCH.items()),
@@ -149,11 +150,11 @@ def others():
     ]
 
 
-def ours(name, options, least, limit):
-    """One profile by this program, with all its files."""
+def ours(name, options, least, limit, before=()):
+    """One profile by this program, with all its files. `before` is the beginning of the command."""
     def command(run):
         files = [part for option, ending in FILES.items() for part in (f"--{option}", run.profiles / f"{name}.{ending}")]
-        return [*run.program("orthoscope"), "profile", "--device", run.device, *run.sized(options), *files]
+        return [*before, *run.program("orthoscope"), "profile", "--device", run.device, *run.sized(options), *files]
     return Stage(name, least, limit, command, lambda run, done: profile(read_json(run.profiles / f"{name}.json")))
 
 

@@ -9,6 +9,8 @@ use crate::{Error, Result};
 
 /// Environment variable that names the CPU instructions to use; by default the widest available.
 const CPU_VARIABLE: &str = "ORTHOSCOPE_CPU";
+/// Environment variable that turns on the convolution by the matrix instruction of Hopper.
+const WGMMA_VARIABLE: &str = "ORTHOSCOPE_WGMMA";
 
 /// The options of every command that runs a network.
 #[derive(clap::Args)]
@@ -83,7 +85,10 @@ impl DeviceOption {
     /// # Errors
     /// The named device cannot be used.
     pub fn open(&self) -> Result<Opened> {
+        let wgmma = wgmma()?;
         match (self.open_device()?, self.precision) {
+            (Opened::Cuda(cuda), Precision::Bf16) if wgmma => Ok(Opened::Cuda(cuda.with_mode(Mode::Bf16).with_wgmma()?)),
+            _ if wgmma => Err(Error::argument(format!("{WGMMA_VARIABLE}=on needs a Hopper GPU and --precision bf16"))),
             (opened, Precision::F32) => Ok(opened),
             (Opened::Cuda(cuda), Precision::Bf16) => Ok(Opened::Cuda(cuda.with_mode(Mode::Bf16))),
             (Opened::Cpu(cpu), Precision::Bf16) => {
@@ -116,6 +121,15 @@ impl DeviceOption {
             Device::Cuda(ordinal) => Cuda::gpu(ordinal).map(Opened::Cuda),
             Device::Emulator => emulator(),
         }
+    }
+}
+
+/// Whether the environment asks for the convolution by the matrix instruction of Hopper.
+fn wgmma() -> Result<bool> {
+    match std::env::var_os(WGMMA_VARIABLE).unwrap_or_default().to_str() {
+        Some("" | "off") => Ok(false),
+        Some("on") => Ok(true),
+        _ => Err(Error::argument(format!("{WGMMA_VARIABLE} must be on or off"))),
     }
 }
 

@@ -23,6 +23,13 @@ pub(super) fn readable(value: f64, digits: usize) -> String {
     if value < 0.0 { format!("−{text}") } else { text }
 }
 
+/// A positive value in the largest multiple of its unit that is not more than it, from 1 to 10¹²: `27.6 GB`.
+pub(super) fn prefixed(value: f64, digits: usize, unit: &str) -> String {
+    let multiples = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+    let (multiple, prefix) = multiples.into_iter().find(|(multiple, _)| value >= *multiple).unwrap_or((1.0, ""));
+    format!("{} {prefix}{unit}", readable(value / multiple, digits))
+}
+
 fn decimal(size: f64, digits: usize) -> String {
     let before_point = (size.log10().floor() as i32 + 1).max(1);
     let decimals = (digits as i32 - if size < 1.0 { size.log10().floor() as i32 + 1 } else { before_point }).max(0);
@@ -82,6 +89,15 @@ mod tests {
         ];
         for (value, text) in expected {
             assert_eq!(readable(value, 3), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn units_get_the_prefix_that_fits() {
+        let expected =
+            [(0.0, "0 B"), (999.0, "999 B"), (1e3, "1 kB"), (710_400.0, "710 kB"), (2.76e10, "27.6 GB"), (5e15, "5000 TB")];
+        for (value, text) in expected {
+            assert_eq!(prefixed(value, 3, "B"), text);
         }
     }
 }

@@ -74,6 +74,24 @@ fn verbose_output_names_an_automatically_chosen_device() {
 }
 
 #[test]
+fn the_convolution_for_hopper_is_refused_where_it_cannot_run() {
+    let scratch = Scratch::new();
+    scratch.write("x.npy", crate::fixture::npy_f32(&[1, 8, 8, 3], &[0.5; 192]));
+    let forward = "model forward --model run/model.safetensors --input x.npy --output y.npy --device cpu";
+    for (value, precision, refused) in [
+        ("on", "f32", "ORTHOSCOPE_WGMMA=on needs a Hopper GPU and --precision bf16"),
+        ("on", "bf16", "ORTHOSCOPE_WGMMA=on needs a Hopper GPU and --precision bf16"),
+        ("yes", "f32", "ORTHOSCOPE_WGMMA must be on or off"),
+    ] {
+        let ran = scratch.run_with(&format!("{forward} --precision {precision}"), &[("ORTHOSCOPE_WGMMA", value)]);
+        assert_eq!((ran.code, ran.err), (1, format!("error: {refused}\n")), "{value} {precision}");
+    }
+    for value in ["", "off"] {
+        assert_eq!(scratch.run_with(forward, &[("ORTHOSCOPE_WGMMA", value)]).code, 0, "{value}");
+    }
+}
+
+#[test]
 fn the_cpu_instruction_set_can_be_chosen() {
     let scratch = Scratch::new();
     scratch.write("x.npy", crate::fixture::npy_f32(&[1, 8, 8, 3], &[0.5; 192]));

@@ -1,24 +1,38 @@
 //! What uses instructions of Hopper alone: the probes, the peak of its matrix instruction, and a convolution.
 
-use orthoscope::backend::cuda::OPERANDS;
-use orthoscope::backend::cuda::hopper::{Conv3x3, probe};
+use orthoscope::backend::cuda::compiler::Arch;
+use orthoscope::backend::cuda::hopper::probe;
+use orthoscope::backend::cuda::{Mode, OPERANDS};
 use orthoscope::backend::{Cuda, Storage};
+use orthoscope::ops::{Backend, Conv2d, Conv2dOptions, Conv2dSpec, Pointwise, PoolSpec};
+use orthoscope::shape::Activation;
 
 use crate::Open;
+use crate::ops::common::{oracle, overwritten, shape, upload};
+use crate::ops::conv2d::by_definition;
 
 on_cuda!(
     operands_are_read_as_they_were_stored,
     the_peak_of_the_group_instruction_counts_its_operations,
     the_convolution_agrees_with_its_definition,
-    sizes_are_checked,
+    it_is_used_only_where_it_was_turned_on,
 );
 
+/// A convolution in bf16: images of `x` and output channels.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    x: [usize; 4],
+    c_out: usize,
+    activation: Activation,
+    bias: bool,
+}
+
 /// Sizes that no tile divides, and one with several steps and blocks along every dimension.
-const SIZES: [Conv3x3; 4] = [
-    Conv3x3 { n: 2, h: 5, w: 17, ci: 64, co: 64 },
-    Conv3x3 { n: 1, h: 1, w: 1, ci: 64, co: 64 },
-    Conv3x3 { n: 1, h: 4, w: 16, ci: 128, co: 64 },
-    Conv3x3 { n: 3, h: 9, w: 35, ci: 64, co: 128 },
+const CASES: [Case; 4] = [
+    Case { x: [2, 5, 17, 64], c_out: 64, activation: Activation::Elu, bias: true },
+    Case { x: [1, 1, 1, 64], c_out: 64, activation: Activation::Identity, bias: false },
+    Case { x: [1, 4, 16, 128], c_out: 64, activation: Activation::Sigmoid, bias: true },
+    Case { x: [3, 9, 35, 64], c_out: 128, activation: Activation::Identity, bias: true },
 ];
 
 /// Whether the device has the instructions; if not, says that `test` is skipped. The emulator has them.
@@ -79,70 +93,105 @@ fn the_peak_of_the_group_instruction_counts_its_operations(open: &Open) {
     }
 }
 
-/// Values of both signs that bf16 holds exactly.
-fn values(len: usize, step: usize) -> Vec<f32> {
-    (0..len).map(|i| ((i * step + i / 7) % 33) as f32 / 16.0 - 1.0).collect()
-}
+impl Case {
+    fn spec(&self) -> Conv2dSpec {
+        let options = Conv2dOptions { activation: self.activation, ..Conv2dOptions::same(3, 1, Activation::Identity) };
+        Conv2dSpec::new(&shape(&self.x), &shape(&[self.c_out, 3, 3, self.x[3]]), None, options).unwrap()
+    }
 
-/// Operands of a convolution: x, weights and bias.
-fn operands(sizes: &Conv3x3) -> [Vec<f32>; 3] {
-    let &Conv3x3 { n, h, w, ci, co } = sizes;
-    let len = |sizes: &[u32]| sizes.iter().product::<u32>() as usize;
-    [values(len(&[n, h, w, ci]), 5), values(len(&[co, 9, ci]), 11), values(co as usize, 3)]
-}
+    /// Values of both signs that bf16 holds exactly: x, weights and bias.
+    fn operands(&self) -> [Vec<f64>; 3] {
+        let values =
+            |len: usize, step: usize| (0..len).map(|i| ((i * step + i / 7) % 33) as f64 / 16.0 - 1.0).collect::<Vec<_>>();
+        let bias = values(self.c_out, 3).into_iter().map(|b| if self.bias { b } else { 0.0 }).collect();
+        [values(shape(&self.x).len(), 5), values(self.c_out * 9 * self.x[3], 11), bias]
+    }
 
-fn convolved(cuda: &Cuda, sizes: &Conv3x3) -> orthoscope::Result<Vec<f32>> {
-    let [x, weights, bias] = operands(sizes);
-    let mut y = cuda.zeros((sizes.n * sizes.h * sizes.w * sizes.co) as usize)?;
-    let (x, weights, bias) = (cuda.upload_bf16(&x)?, cuda.upload_bf16(&weights)?, cuda.upload(&bias)?);
-    sizes.run(cuda, &x, &weights, &bias, &mut y)?;
-    cuda.download(&y)
-}
+    /// y in f64 before it is rounded, and the largest size of a sum.
+    fn by_definition(&self) -> (Vec<f64>, f64) {
+        let [x, w, b] = self.operands();
+        let sums = by_definition(&self.spec(), &x, &w, &b);
+        let largest = sums.iter().fold(0.0f64, |most, sum| most.max(sum.abs()));
+        let z = upload(&oracle(), &sums);
+        let activation = self.activation;
+        let [y] = overwritten(&oracle(), [sums.len()], |[y]| oracle().run(Pointwise::Activation { activation, x: &z, y }));
+        (y, largest)
+    }
 
-/// The equation of `kernels/conv2d_wgmma.cu` in f64.
-fn by_definition(sizes: &Conv3x3) -> Vec<f64> {
-    let [x, weights, bias] = operands(sizes);
-    let &Conv3x3 { n, h, w, ci, co } = sizes;
-    let pixel = |image: u32, i: i64, j: i64| {
-        let inside = (0..i64::from(h)).contains(&i) && (0..i64::from(w)).contains(&j);
-        inside.then(|| ((image as usize * h as usize + i as usize) * w as usize + j as usize) * ci as usize)
-    };
-    let one = |image: u32, i: u32, j: u32, o: u32| {
-        let mut sum = f64::from(bias[o as usize]);
-        for tap in 0..9 {
-            let Some(from) = pixel(image, i64::from(i) + tap / 3 - 1, i64::from(j) + tap % 3 - 1) else { continue };
-            let taps = (o as usize * 9 + tap as usize) * ci as usize;
-            sum += (0..ci as usize).map(|c| f64::from(x[from + c]) * f64::from(weights[taps + c])).sum::<f64>();
+    /// y, or y and its maxima over windows of 2 x 2 pixels, and the kernels that were launched.
+    fn run(&self, cuda: &Cuda, pooled: bool) -> orthoscope::Result<([Vec<f32>; 2], Vec<&'static str>)> {
+        let (spec, [x, w, b]) = (self.spec(), self.operands().map(|values| values.iter().map(|&v| v as f32).collect::<Vec<_>>()));
+        let (y_shape, w_shape) = (spec.output()?, shape(&[self.c_out, 3, 3, self.x[3]]));
+        let mut image = cuda.alloc_activation(&shape(&self.x))?;
+        cuda.write(&x, &mut image)?;
+        let (w, b) = (cuda.upload_parameter(&w_shape, &w)?, cuda.upload(&b)?);
+        let (x, b) = (&image, self.bias.then_some(&b));
+        let mut y = cuda.alloc_activation(&y_shape)?;
+        if !pooled {
+            let work = || cuda.run(Conv2d::Forward { spec: &spec, x, w: &w, b, y: &mut y });
+            let (done, launches) = cuda.watched(format_args!("a convolution"), work);
+            done?;
+            return Ok(([cuda.download(&y)?, Vec::new()], launches.iter().map(|(launch, _)| launch.kernel).collect()));
         }
-        sum
-    };
-    let all = (0..n).flat_map(|image| (0..h).flat_map(move |i| (0..w).flat_map(move |j| (0..co).map(move |o| (image, i, j, o)))));
-    all.map(|(image, i, j, o)| one(image, i, j, o)).collect()
+        let pool = PoolSpec::new(&y_shape, 2)?;
+        let mut maxima = cuda.alloc_activation(&pool.output()?)?;
+        let call = Conv2d::ForwardPooled { spec: &spec, pool: &pool, x, w: &w, b, y: &mut y, pooled: &mut maxima };
+        let (done, launches) = cuda.watched(format_args!("a convolution and a pool"), || cuda.run(call));
+        done?;
+        Ok(([cuda.download(&y)?, cuda.download(&maxima)?], launches.iter().map(|(launch, _)| launch.kernel).collect()))
+    }
+}
+
+/// In bf16, with the convolution turned on.
+fn with_wgmma(cuda: &Cuda) -> Cuda {
+    cuda.with_mode(Mode::Bf16).with_wgmma().unwrap()
 }
 
 fn the_convolution_agrees_with_its_definition(open: &Open) {
     if !has(&open(1), "the_convolution_agrees_with_its_definition") {
         return;
     }
-    for sizes in SIZES {
-        let wanted = by_definition(&sizes);
-        let largest = wanted.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+    for case in CASES {
+        let (wanted, largest) = case.by_definition();
         for seed in 0..4 {
-            let found = convolved(&open(seed), &sizes).unwrap();
-            let error = found.iter().zip(&wanted).map(|(&found, wanted)| (f64::from(found) - wanted).abs()).fold(0.0, f64::max);
-            assert!(error <= 1e-5 * largest, "{sizes:?}, seed {seed}: {error} of {largest}");
+            let ([found, _], launched) = case.run(&with_wgmma(&open(seed)), false).unwrap();
+            assert_eq!(launched, ["conv2d_wgmma"]);
+            for (i, (&found, wanted)) in found.iter().zip(&wanted).enumerate() {
+                // Half a unit in the last of the eight places of bf16, and the rounding of the f32 sums.
+                let bound = wanted.abs() / 256.0 + 1e-5 * largest;
+                assert!((f64::from(found) - wanted).abs() <= bound, "{case:?}, seed {seed}, {i}: {found}, expected {wanted}");
+                assert_eq!(f32::from(half::bf16::from_f32(found)), found, "{i} is no bf16");
+            }
         }
     }
 }
 
-fn sizes_are_checked(open: &Open) {
-    let cuda = open(2);
-    let [x, weights, bias] = operands(&SIZES[0]).map(|values| cuda.upload_bf16(&values).unwrap());
-    let mut y = cuda.zeros(5).unwrap();
-    let mut refused = |sizes: Conv3x3| sizes.run(&cuda, &x, &weights, &bias, &mut y).unwrap_err().to_string();
-    assert_eq!(refused(Conv3x3 { ci: 48, ..SIZES[0] }), "conv2d_wgmma: channels must be multiples of 64, got 48 and 64");
-    assert!(refused(Conv3x3 { h: 6, ..SIZES[0] }).starts_with("conv2d_wgmma: x must have 6528 elements"));
-    assert!(refused(SIZES[0]).starts_with("conv2d_wgmma: bias must have 64 elements"));
+fn it_is_used_only_where_it_was_turned_on(open: &Open) {
+    let cuda = open(1);
+    if !has(&cuda, "it_is_used_only_where_it_was_turned_on") {
+        return;
+    }
+    let (off, on, case) = (cuda.with_mode(Mode::Bf16), with_wgmma(&cuda), CASES[0]);
+    assert_eq!((on.description(), off.description() + ", wgmma"), (off.description() + ", wgmma", on.description()));
+    let ([y, maxima], launched) = case.run(&off, true).unwrap();
+    assert_eq!(launched, ["conv3x3_bf16"]);
+    // Operands whose sums are exact: both kernels give the same bits.
+    let ([found, found_maxima], launched) = case.run(&on, true).unwrap();
+    assert_eq!(launched, ["conv2d_wgmma", "max_pool_bf16"]);
+    assert_eq!((found, found_maxima), (y, maxima));
+    // Channels that are no multiples of 64, and a device in f32.
+    for (cuda, case) in [(&on, Case { c_out: 32, ..case }), (&on, Case { x: [1, 3, 4, 72], ..case })] {
+        assert_eq!(case.run(cuda, false).unwrap().1, ["conv3x3_bf16"], "{case:?}");
+    }
+    let (_, launched) = case.run(&on.with_mode(Mode::Tiled), false).unwrap();
+    assert_eq!(launched, ["conv2d"]);
+}
+
+#[test]
+fn other_devices_refuse_it() {
+    let (ampere, _) = Cuda::planner(Arch::named("sm_80").unwrap());
+    let refused = ampere.with_wgmma().err().unwrap().to_string();
+    assert!(refused.contains("compiled for sm_80, and only sm_90a has it"), "{refused}");
 }
 
 /// Every wait in these kernels is necessary: without it, some schedule gives other values or an error.
@@ -157,7 +206,8 @@ fn every_wait_is_necessary() {
         let read = |name| -> orthoscope::Result<Vec<f32>> {
             Ok(probe(cuda, name)?.cases.iter().map(|reading| reading.holds.len() as f32).collect())
         };
-        Ok([convolved(cuda, &SIZES[0])?, cuda.download(&sums)?, read("mn-major-a")?, read("mn-major-b")?].concat())
+        let ([y, _], _) = CASES[0].run(&with_wgmma(cuda), false)?;
+        Ok([y, cuda.download(&sums)?, read("mn-major-a")?, read("mn-major-b")?].concat())
     };
     let expected = results(&Cuda::emulator(0)).unwrap();
     let sites = super::mutations::sites(|file| file.only.is_some());

@@ -18,6 +18,8 @@ pub struct Cuda {
     pub(super) memory: Arc<Memory>,
     pub(super) launches: Arc<LaunchLog>,
     pub(crate) mode: Mode,
+    /// Whether convolutions may run the matrix instruction of Hopper.
+    pub(crate) wgmma: bool,
 }
 
 /// Which kernels to use when an operation has several.
@@ -35,7 +37,13 @@ pub enum Mode {
 
 impl Cuda {
     fn with_driver(driver: Arc<dyn Driver>) -> Self {
-        Self { memory: Arc::new(Memory::new(Arc::clone(&driver))), driver, launches: Arc::default(), mode: Mode::default() }
+        Self {
+            memory: Arc::new(Memory::new(Arc::clone(&driver))),
+            driver,
+            launches: Arc::default(),
+            mode: Mode::default(),
+            wgmma: false,
+        }
     }
 
     /// GPU number `ordinal`.

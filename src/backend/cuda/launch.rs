@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use bytemuck::NoUninit;
+use half::bf16;
 use serde::Serialize;
 
 use super::cost::Variables;
 use super::device::Cuda;
-use super::driver::{Address, Launch};
+use super::driver::{Address, Launch, Tiles};
 use super::kernel::Kernel;
 use super::operands::Operands;
 use super::storage::{Buffer, Format};
@@ -125,6 +126,18 @@ impl Builder<'_> {
     /// A buffer that the kernel reads as bf16.
     pub(crate) fn bf16_input(self, buffer: &Buffer) -> Self {
         self.read(buffer, Format::Bf16)
+    }
+
+    /// A buffer that the kernel reads as bf16 through the copy engine of Hopper, as an array with these lengths from the innermost
+    /// dimension on, in tiles of this size.
+    pub(crate) fn bf16_tiles(mut self, buffer: &Buffer, len: [u32; 4], tile: [u32; 4]) -> Self {
+        let address = self.readable(buffer, Format::Bf16);
+        let row = u64::from(len[0]) * size_of::<bf16>() as u64;
+        let stride = [row, row * u64::from(len[1]), row * u64::from(len[1]) * u64::from(len[2])];
+        if let Some(map) = self.attempt(|cuda| cuda.driver.tensor_map(&Tiles { address, len, stride, tile })) {
+            self.arguments.push(&map);
+        }
+        self
     }
 
     /// An optional bias that the kernel reads; None is a null pointer. In formulas `bias` is the number of its elements.

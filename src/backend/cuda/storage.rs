@@ -166,7 +166,8 @@ impl Storage for Cuda {
 
     fn description(&self) -> String {
         let precision = if self.mode == Mode::Bf16 { ", bf16" } else { "" };
-        self.driver.description() + precision
+        let wgmma = if self.wgmma { ", wgmma" } else { "" };
+        self.driver.description() + precision + wgmma
     }
 
     fn alloc(&self, len: usize) -> Result<Buffer> {

@@ -1,6 +1,6 @@
 //! Convolution, `kernels/conv2d.cu`. A 1x1 convolution without stride or padding uses the linear map of `kernels/linear.cu`.
 
-use super::{Conv2d, Conv2dSpec, cuda_3x3, cuda_bf16};
+use super::{Conv2d, Conv2dSpec, cuda_3x3, cuda_bf16, cuda_wgmma};
 use crate::backend::Slope;
 use crate::backend::cuda::gemm::tiles;
 use crate::backend::cuda::kernels::conv2d as kernel;
@@ -64,7 +64,9 @@ impl Cuda {
 pub(in crate::ops) fn run(cuda: &Cuda, call: Conv2d<'_, Buffer>) -> Result<()> {
     match call {
         Conv2d::Forward { spec, x, w, b, y } => forward(cuda, spec, [x, w], b, y),
-        Conv2d::ForwardPooled { spec, x, w, b, y, pooled, .. } if matches!(cuda.route(spec, [x, y]), Route::Halo) => {
+        Conv2d::ForwardPooled { spec, x, w, b, y, pooled, .. }
+            if matches!(cuda.route(spec, [x, y]), Route::Halo) && !cuda_wgmma::fits(cuda, spec) =>
+        {
             cuda_3x3::forward(cuda, spec, [x, w], b, y, Some(pooled))
         }
         Conv2d::ForwardPooled { spec, pool, x, w, b, y, pooled } => {
@@ -80,6 +82,7 @@ fn forward(cuda: &Cuda, spec: &Conv2dSpec, [x, w]: [&Buffer; 2], b: Option<&Buff
     let extents = Extents::of(spec);
     let launch = match cuda.route(spec, [x, y]) {
         Route::Naive => cuda.launch_over(&kernel::CONV2D_NAIVE, y.len()).input(x).input(w).bias(b).output(y),
+        Route::Halo if cuda_wgmma::fits(cuda, spec) => return cuda_wgmma::forward(cuda, spec, [x, w], b, y),
         Route::Halo => return cuda_3x3::forward(cuda, spec, [x, w], b, y, None),
         Route::Bf16 => return cuda_bf16::forward(cuda, spec, [x, w], b, y),
         Route::FewOutputs if x.is_bf16() => {

@@ -7,6 +7,7 @@ pub(super) mod cpu;
 pub(super) mod cuda;
 mod cuda_3x3;
 pub(super) mod cuda_bf16;
+mod cuda_wgmma;
 pub(super) mod reference;
 mod tape;
 

@@ -2,7 +2,7 @@
 
 use crate::profile::Task;
 use crate::profile::predict::{Hardware, Prediction};
-use crate::report::number::readable;
+use crate::report::number::{prefixed, readable};
 use crate::report::table::Screen;
 use crate::report::wrap::wrap;
 
@@ -39,12 +39,12 @@ pub(super) fn step(prediction: &Prediction) -> String {
 
 fn floor(prediction: &Prediction) -> String {
     format!(
-        "it has {} TFLOP and moves {} GB of DRAM in {} launches; the same kernels at the card's highest rates would take {} ms; buffers need {} GB",
-        readable(prediction.flops as f64 / 1e12, 3),
-        readable(prediction.dram_bytes / 1e9, 3),
+        "it has {} and moves {} of DRAM in {} launches; the same kernels at the card's highest rates would take {} ms; buffers need {}",
+        prefixed(prediction.flops as f64, 3, "FLOP"),
+        prefixed(prediction.dram_bytes, 3, "B"),
         prediction.launches,
         readable(prediction.floor_ms, 3),
-        readable(prediction.memory_bytes as f64 / 1e9, 2),
+        prefixed(prediction.memory_bytes as f64, 2, "B"),
     )
 }
 

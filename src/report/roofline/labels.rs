@@ -20,7 +20,7 @@ const TEXT_COST: f64 = 1e4;
 const LINE_COST: f64 = 2e3;
 pub(super) const DOT_COST: f64 = 500.0;
 pub(super) const RING_COST: f64 = 60.0;
-pub(super) const ROOF_COST: f64 = 60.0;
+pub(super) const ROOF_COST: f64 = 250.0;
 /// What is covered by the line to a label costs this part of what is covered by the label.
 const LINE_PART: f64 = 0.02;
 
