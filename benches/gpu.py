@@ -4,7 +4,7 @@
     python3 benches/gpu.py pack FOLDER                                 here: programs and kernels for the other machine
     python3 FOLDER/gpu.py run FOLDER --out RESULTS --deadline 540      there: one call; RESULTS/record.json and at most 7 more files
     python3 benches/gpu.py rehearse                                    here: the run with planted failures, each of which must be recorded
-    python3 benches/gpu.py rehearse FOLDER --driver DIR                here: a packed folder, on a driver library without a GPU
+    python3 benches/gpu.py rehearse FOLDER                             here: a packed folder, on the false driver of the test gpu_path
 
 `run` does its stages in order of worth until the deadline: do the programs start, facts of the machine, the case of the goals beside PyTorch
 (eager and compiled, every program twice), tests, probes of Hopper's matrix instruction, rates of the device, the tools of compute-sanitizer,
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from gpu.pack import Unpacked, pack
-from gpu.rehearse import packed, planted
+from gpu.rehearse import newest_driver, packed, planted
 from gpu.run import run
 from shared import parser
 
@@ -36,7 +36,7 @@ def main():
     two.add_argument("--least", action="store_true", help="the smallest work instead of that of the goals, for a rehearsal")
     three = commands.add_parser("rehearse", help="try `run` without a GPU")
     three.add_argument("folder", type=Path, nargs="?", help="a packed folder; without it, programs that fail on purpose")
-    three.add_argument("--driver", type=Path, help="the folder of a libcuda.so.1 that needs no GPU")
+    three.add_argument("--driver", type=Path, help="the false driver; default the newest that the test gpu_path built")
     three.add_argument("--out", type=Path, default=Path("rehearsal"), help="folder for the results of a packed folder; default rehearsal")
     three.add_argument("--deadline", type=float, default=300, metavar="SECONDS", help="of a packed folder; default 300")
     three.add_argument("--fault", action="append", default=[], metavar="NAME", help="only this planted failure; repeatable")
@@ -50,8 +50,11 @@ def main():
     if arguments.command == "rehearse":
         if arguments.folder is None:
             return planted(arguments.fault)
-        driver = arguments.driver and arguments.driver.resolve()
-        return packed(arguments.folder.resolve(), driver, arguments.out.resolve(), arguments.deadline)
+        driver = arguments.driver or newest_driver()
+        if driver is None or not (driver / "lib").is_dir():
+            print("gpu.py: there is no false driver; `cargo test --features emulator --test gpu_path` builds it", file=sys.stderr)
+            return 1
+        return packed(arguments.folder.resolve(), driver.resolve(), arguments.out.resolve(), arguments.deadline)
     where = (arguments.folder.resolve(), arguments.out.resolve(), arguments.deadline)
     return run(*where, arguments.only, arguments.device, arguments.scale, arguments.least)
 

@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Callable
 
+from shared import TARGET
+
 from .pack import PROGRAMS, needed_glibc, scripts
 from .record import BEGIN, END, MAX_FILE_BYTES, MAX_FILES
 from .stages import stages
@@ -255,19 +257,31 @@ def faults():
     ]
 
 
+def newest_driver():
+    """The folder of the false driver that was built last; None without one."""
+    found = TARGET.glob("tmp/false-driver-*")
+    return max(found, key=lambda folder: folder.stat().st_mtime, default=None)
+
+
 def packed(folder, driver, out, deadline):
-    """Runs a packed folder as another user without home and network, on the given driver library. The exit status of that run."""
+    """Runs a packed folder as another user without home and network, on the false driver. The exit status of that run.
+
+    `driver` is what the test `gpu_path` built. It computes with its own kernels, so only those are not the packed ones.
+    """
     for name in (name for name, *_ in PROGRAMS if (folder / "bin" / name).exists()):
         version = needed_glibc(folder / "bin" / name)
         print(f"{name} needs glibc {'.'.join(map(str, version)) if version else 'of unknown version'}")
     with tempfile.TemporaryDirectory(prefix="gpu-rehearsal-") as place:
         Path(place).chmod(0o777)
+        copy = Path(place) / "pack"
+        shutil.copytree(folder, copy, ignore=lambda at, names: ["kernels"] if Path(at) == folder else [])
+        shutil.copytree(driver / "kernels", copy / "kernels")
+        shutil.copytree(driver / "lib", Path(place) / "driver")
         start = container()
         print(f"started by: {' '.join(start)}", flush=True)
-        command = [*start, folder / "gpu.py", "run", folder, "--out", f"{place}/results", "--deadline", deadline, "--least"]
-        environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "TMPDIR": place, "ORTHOSCOPE_PEAK_EFFORT": "least"}
-        if driver is not None:
-            environment["LD_LIBRARY_PATH"] = str(driver)
+        command = [*start, copy / "gpu.py", "run", copy, "--out", f"{place}/results", "--deadline", deadline, "--least"]
+        environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "TMPDIR": place, "ORTHOSCOPE_PEAK_EFFORT": "least",
+                       "LD_LIBRARY_PATH": f"{place}/driver", "ORTHOSCOPE_FALSE_DRIVER": "seed=1 gpus=1"}
         status = subprocess.run(list(map(str, command)), env=environment).returncode
         shutil.copytree(f"{place}/results", out, dirs_exist_ok=True)
     print(f"the results are in {out}")
