@@ -10,7 +10,7 @@ use super::driver::{Address, Mark};
 use super::kernels::convert as kernel;
 use super::memory::Block;
 use super::repeat::Program;
-use crate::backend::{Storage, Watched, check_len};
+use crate::backend::{Arithmetic, Storage, Watched, check_len};
 use crate::error::Result;
 use crate::shape::Shape;
 
@@ -167,6 +167,11 @@ impl Storage for Cuda {
     fn description(&self) -> String {
         let precision = if self.mode == Mode::Bf16 { ", bf16" } else { "" };
         self.driver.description() + precision
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        let architecture = self.arch().map_or("", |arch| arch.name);
+        Arithmetic::new(self.name(), architecture).with_bf16(self.mode == Mode::Bf16)
     }
 
     fn alloc(&self, len: usize) -> Result<Buffer> {
