@@ -34,13 +34,16 @@ pub fn check_training_memory(config: &Config, images: usize, is_on_cpu: bool) ->
 /// # Errors
 /// As [`check_training_memory`]; a test image or mask whose size cannot be read.
 pub fn check_evaluation_memory(category: &Category, resolution: Resolution) -> Result<()> {
-    let (images, key) = (category.test.len() as u64, "--resolution");
-    let (pixels, what) = match resolution {
+    let images = category.test.len() as u64;
+    let (pixels, maps) = match resolution {
         Resolution::Side(side) => (times(&[images, side as u64, side as u64]), format!("{images} maps of {side}x{side} pixels")),
         Resolution::Native => (category.test_pixels()?, format!("{images} maps of the size of their images")),
         Resolution::Model => return Ok(()),
     };
-    check(&[Need { key, what, bytes: times(&[pixels, EVALUATED]) }], free_bytes())
+    match shortage(times(&[pixels, EVALUATED]), free_bytes()) {
+        Some(numbers) => Err(Error::argument(format!("{maps} {numbers}; a smaller --resolution needs less"))),
+        None => Ok(()),
+    }
 }
 
 /// Refuses new weights that cannot fit into the free memory.
@@ -87,9 +90,10 @@ fn training_needs(config: &Config, images: usize, is_on_cpu: bool) -> Result<Vec
 
 /// What the network itself needs. The results of its layers are kept for the backward pass.
 fn network_needs(config: &Config) -> Result<[Need; 2]> {
-    let (size, batch) = (config.data.size, config.train.batch);
+    let (size, batch, network) = (config.data.size, config.train.batch, config.architecture());
     let key = if batch > 1 { "train.batch" } else { "data.size" };
-    let plan = Shape::new(&[batch, size, size, 3]).and_then(|input| config.architecture().plan(input));
+    network.plan(network.smallest_input()?).map_err(|error| Error::config("model.width", error))?;
+    let plan = Shape::new(&[batch, size, size, 3]).and_then(|input| network.plan(input));
     let plan = plan.map_err(|error| Error::config(key, format!("{batch} images of {size}x{size} pixels: {error}")))?;
     let values: u64 = plan.layers.iter().map(|layer| layer.output.len() as u64).sum();
     let parameters = plan.parameter_count() as u64;
@@ -106,17 +110,18 @@ fn network_needs(config: &Config) -> Result<[Need; 2]> {
 
 fn check(needs: &[Need], free: Option<u64>) -> Result<()> {
     let whole = needs.iter().fold(0_u64, |sum, need| sum.saturating_add(need.bytes));
-    let (Some(free), Some(largest)) = (free, needs.iter().max_by_key(|need| need.bytes)) else { return Ok(()) };
-    if whole <= free {
-        return Ok(());
+    match (shortage(whole, free), needs.iter().max_by_key(|need| need.bytes)) {
+        (Some(numbers), Some(Need { key, what, bytes })) => {
+            Err(Error::config(*key, format!("this {numbers}, {} of it for {what}; a smaller value needs less", size(*bytes))))
+        }
+        _ => Ok(()),
     }
-    let reason = format!(
-        "{} need at least {}, and {} of memory are free; a smaller value needs less",
-        largest.what,
-        size(whole),
-        size(free)
-    );
-    Err(Error::config(largest.key, reason))
+}
+
+/// In words, how much more is needed than is free.
+fn shortage(bytes: u64, free: Option<u64>) -> Option<String> {
+    let free = free.filter(|&free| bytes > free)?;
+    Some(format!("would need at least {}, and {} of memory are free", size(bytes), size(free)))
 }
 
 fn times(factors: &[u64]) -> u64 {

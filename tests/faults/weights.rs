@@ -67,7 +67,9 @@ fn weights_of_an_unsupported_type_are_rejected() {
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let integers =
         tensors.iter().map(|(name, view)| (name, TensorView::new(Dtype::I32, view.shape().to_vec(), view.data()).unwrap()));
-    scratch.write("bad.safetensors", safetensors::serialize(integers, header.metadata().clone()).unwrap());
+    let mut metadata = header.metadata().clone().unwrap();
+    metadata.remove("orthoscope.sha256").unwrap();
+    scratch.write("bad.safetensors", safetensors::serialize(integers, Some(metadata)).unwrap());
     refused(&scratch, "is I32; only F16, BF16, F32 and F64 are supported");
 }
 
@@ -140,4 +142,28 @@ fn invalid_settings_are_rejected() {
         let text = scratch.refuses("detect --model bad.safetensors --out new cloth/test/good");
         assert!(text.contains("bad.safetensors: ") && text.contains("data.size"), "{text}");
     }
+}
+
+#[test]
+fn a_flipped_bit_is_named_and_files_without_a_digest_are_read() {
+    let scratch = Scratch::new();
+    let whole = scratch.read("run/model.safetensors");
+    let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    for (at, bit) in [(header, 0), (header + 2, 6), (whole.len() - 1, 0)] {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << bit;
+        scratch.write("bad.safetensors", flipped);
+        refused(&scratch, "is damaged: its content has the SHA-256 ");
+    }
+    // A threshold, which is in the metadata.
+    let text = String::from_utf8(whole[8..header].to_vec()).unwrap();
+    let (before, after) = text.split_once(r#"\"thresholds\":{\"image\":"#).unwrap();
+    let digit = before.len() + r#"\"thresholds\":{\"image\":"#.len();
+    let mut changed = whole.clone();
+    changed[8 + digit] = if after.starts_with('9') { b'8' } else { b'9' };
+    scratch.write("bad.safetensors", changed);
+    refused(&scratch, "is damaged: its content has the SHA-256 ");
+    let tensors = safetensors::SafeTensors::deserialize(&whole).unwrap();
+    scratch.write("bare.safetensors", safetensors::serialize(tensors.tensors(), None).unwrap());
+    scratch.succeeds("model summary --weights bare.safetensors");
 }
