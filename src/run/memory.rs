@@ -32,12 +32,16 @@ pub fn check_training_memory(config: &Config, images: usize, is_on_cpu: bool) ->
 /// Refuses an evaluation whose maps cannot fit into the free memory.
 ///
 /// # Errors
-/// As [`check_training_memory`]; a test image or mask whose size cannot be read.
+/// Too little memory.
 pub fn check_evaluation_memory(category: &Category, resolution: Resolution) -> Result<()> {
     let images = category.test.len() as u64;
     let (pixels, maps) = match resolution {
         Resolution::Side(side) => (times(&[images, side as u64, side as u64]), format!("{images} maps of {side}x{side} pixels")),
-        Resolution::Native => (category.test_pixels()?, format!("{images} maps of the size of their images")),
+        Resolution::Native => match category.test_pixels() {
+            Ok(pixels) => (pixels, format!("{images} maps of the size of their images")),
+            // The evaluation names the file and what is wrong with it.
+            Err(_) => return Ok(()),
+        },
         Resolution::Model => return Ok(()),
     };
     match shortage(times(&[pixels, EVALUATED]), free_bytes()) {
@@ -110,7 +114,9 @@ fn network_needs(config: &Config) -> Result<[Need; 2]> {
 
 fn check(needs: &[Need], free: Option<u64>) -> Result<()> {
     let whole = needs.iter().fold(0_u64, |sum, need| sum.saturating_add(need.bytes));
-    match (shortage(whole, free), needs.iter().max_by_key(|need| need.bytes)) {
+    // What would not even fit alone comes first: without it nothing else helps.
+    let alone = needs.iter().find(|need| shortage(need.bytes, free).is_some());
+    match (shortage(whole, free), alone.or(needs.iter().max_by_key(|need| need.bytes))) {
         (Some(numbers), Some(Need { key, what, bytes })) => {
             Err(Error::config(*key, format!("this {numbers}, {} of it for {what}; a smaller value needs less", size(*bytes))))
         }
