@@ -19,7 +19,7 @@ const STATES: u64 = 4;
 /// Bytes that an evaluation keeps of each pixel: score and ground truth, and both once more to be sorted.
 const EVALUATED: u64 = 16;
 
-/// Refuses a training that cannot fit into the free memory: its images as prepared, the batch, and on a CPU also weights and results of layers.
+/// Refuses a training that cannot fit into the free memory: its images as prepared, and on a CPU also the batch, weights and results of layers.
 ///
 /// # Errors
 /// Too little memory, with the key of the largest part; a network with more elements than 32 bits can number.
@@ -71,29 +71,21 @@ struct Need {
 }
 
 fn training_needs(config: &Config, images: usize, is_on_cpu: bool) -> Result<Vec<Need>> {
-    let (size, batch) = (config.data.size, config.train.batch);
+    let size = config.data.size;
     let side = if config.data.fit == Fit::Crop { config.data.shorter_side.max(size) } else { size };
-    let square = |side: usize| times(&[side as u64, side as u64]);
-    let mut needs = vec![
-        Need {
-            key: "data.size",
-            what: format!("{images} images of at least {side}x{side} pixels"),
-            bytes: times(&[images as u64, square(side), IMAGE, VALUE]),
-        },
-        Need {
-            key: if batch > 1 { "train.batch" } else { "data.size" },
-            what: format!("a batch of {batch} images of {size}x{size} pixels"),
-            bytes: times(&[batch as u64, square(size), SAMPLE, VALUE]),
-        },
-    ];
+    let mut needs = vec![Need {
+        key: "data.size",
+        what: format!("{images} images of at least {side}x{side} pixels"),
+        bytes: times(&[images as u64, side as u64, side as u64, IMAGE, VALUE]),
+    }];
     if is_on_cpu {
         needs.extend(network_needs(config)?);
     }
     Ok(needs)
 }
 
-/// What the network itself needs. The results of its layers are kept for the backward pass.
-fn network_needs(config: &Config) -> Result<[Need; 2]> {
+/// What batch and network need. The results of its layers are kept for the backward pass.
+fn network_needs(config: &Config) -> Result<[Need; 3]> {
     let (size, batch, network) = (config.data.size, config.train.batch, config.architecture());
     let key = if batch > 1 { "train.batch" } else { "data.size" };
     network.plan(network.smallest_input()?).map_err(|error| Error::config("model.width", error))?;
@@ -102,6 +94,11 @@ fn network_needs(config: &Config) -> Result<[Need; 2]> {
     let values: u64 = plan.layers.iter().map(|layer| layer.output.len() as u64).sum();
     let parameters = plan.parameter_count() as u64;
     Ok([
+        Need {
+            key,
+            what: format!("a batch of {batch} images of {size}x{size} pixels"),
+            bytes: times(&[batch as u64, size as u64, size as u64, SAMPLE, VALUE]),
+        },
         Need {
             key: "model.width",
             what: format!("{parameters} weights with their gradients and moments"),
@@ -151,10 +148,12 @@ fn size(bytes: u64) -> String {
 fn free_bytes() -> Option<u64> {
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let number = |path: &str| read(path)?.trim().parse::<u64>().ok();
-    let system = kilobytes(&read("/proc/meminfo")?, "MemAvailable:");
+    let system = read("/proc/meminfo")?;
+    let swap = kilobytes(&system, "SwapFree:").unwrap_or(0);
+    let system = kilobytes(&system, "MemAvailable:").map(|bytes| bytes.saturating_add(swap));
     let group = number("/sys/fs/cgroup/memory.max")
         .zip(number("/sys/fs/cgroup/memory.current"))
-        .map(|(most, now)| most.saturating_sub(now).saturating_add(reclaimable().unwrap_or(0)));
+        .map(|(most, now)| most.saturating_sub(now).saturating_add(reclaimable().unwrap_or(0)).saturating_add(swap));
     let mapped = read("/proc/self/status").and_then(|text| kilobytes(&text, "VmSize:"));
     let limit = read("/proc/self/limits").and_then(|text| address_space(&text));
     let process = limit.zip(mapped).map(|(most, now)| most.saturating_sub(now));
