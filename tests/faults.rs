@@ -8,6 +8,7 @@ mod faults {
     mod disk;
     mod folders;
     mod incomplete;
+    mod lock;
     mod loss;
     #[cfg(feature = "emulator")]
     mod memory;
@@ -15,5 +16,6 @@ mod faults {
     mod output;
     mod pictures;
     mod resume;
+    mod signals;
     mod weights;
 }

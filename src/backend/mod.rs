@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 
+mod arithmetic;
 pub mod cpu;
 pub mod cuda;
 mod phase;
@@ -20,6 +21,7 @@ pub mod reference;
 mod slope;
 mod work;
 
+pub use arithmetic::Arithmetic;
 pub use cpu::Cpu;
 pub use cuda::Cuda;
 pub use phase::Phase;
@@ -105,6 +107,10 @@ pub trait Storage: Clone + Send + Sync + 'static {
     /// The name, and the model of the device if it has one, e.g. `cuda (NVIDIA H100 80GB HBM3)`.
     fn description(&self) -> String {
         self.name().to_owned()
+    }
+    /// How the device computes.
+    fn arithmetic(&self) -> Arithmetic {
+        Arithmetic::new(self.name(), "")
     }
     /// `len` elements with unspecified values, to be overwritten completely.
     ///

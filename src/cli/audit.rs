@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::audit::{self, Card, Commands, FolderImages, ImageSamples, Limits, Map, Network, Options, Program, image_samples};
-use crate::data::{Fit, Preparation, check_output_folder, check_outside_images, make_folder, write_bytes};
+use crate::data::{Fit, Preparation, check_output_folder, check_outside_images, make_folder, replace_together};
 use crate::detect::Detector;
 use crate::ops::Backend;
 use crate::report::audit::{AuditPage, notes, table};
@@ -155,7 +155,7 @@ fn audit_program(arguments: &Arguments, command: &str) -> anyhow::Result<()> {
         device: "of the program".to_owned(),
         model: None,
     };
-    ctrlc::set_handler(stop).context("cannot listen for Ctrl-C")?;
+    super::signals::on_interrupt(stop)?;
     let limit = Duration::from_secs_f64(arguments.time_limit);
     let commands = Commands { map: command.to_owned(), jvp: arguments.jvp.clone(), vjp: arguments.vjp.clone(), limit };
     conclude(arguments, &mut Program::start(&commands, samples.extents)?, &samples, &described)
@@ -189,8 +189,8 @@ fn conclude(arguments: &Arguments, map: &mut dyn Map, samples: &ImageSamples<'_>
     if let Some(out) = &arguments.out {
         make_folder(out)?;
         let page = AuditPage { card: &card, name: (*name).to_owned(), subtitle: subtitle.clone(), facts };
-        write_bytes(&out.join("audit.json"), format!("{json}\n").as_bytes())?;
-        write_bytes(&out.join("index.html"), page.render().as_bytes())?;
+        let json = format!("{json}\n").into_bytes();
+        replace_together(&[(out.join("index.html"), page.render().into_bytes()), (out.join("audit.json"), json)], &[])?;
     }
     if arguments.json {
         return say(json);

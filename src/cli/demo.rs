@@ -2,24 +2,24 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::data::{Category, check_output_folder, lock_folder};
+use crate::data::{Category, check_output_folder, lock_folder, replace_together};
 use crate::detect::{Detector, Resolution};
 use crate::ops::Backend;
 use crate::run::{
-    CHECKPOINT_FILE, CONFIG_FILE, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, Outcome, TrainingJob, demo_config,
-    evaluate_detector, generate_demo_data,
+    CHECKPOINT_FILE, CONFIG_FILE, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, Outcome, PREVIOUS_FILE, Start, TrainingJob,
+    demo_config, evaluate_detector, generate_demo_data,
 };
 use crate::{Error, Result};
 
 use super::device::{DeviceOption, on_device};
-use super::output::{note, say};
+use super::output::{note, say, shell_word};
 use super::{evaluate, page, train};
 
 /// Arguments of `demo`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Writes data/, model.safetensors, config.toml, log.jsonl, checkpoint.safetensors, metrics.json, figure.png \
-    and index.html."
+    after_help = "Writes data/, model.safetensors, config.toml, log.jsonl, checkpoint.safetensors, checkpoint.previous.safetensors, \
+    metrics.json, figure.png and index.html."
 )]
 pub struct Arguments {
     /// Output folder
@@ -58,19 +58,21 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     let folder = generate_demo_data(&out.join("data"), arguments.seed)?;
     let steps = config.train.steps;
     note(format_args!("training {} for {steps} steps", config.architecture()));
-    let job = TrainingJob::prepare_with(config, &folder, out, false, || Ok(lock))?;
+    let job = TrainingJob::prepare_with(config, &folder, out, Start::New, || Ok(lock))?;
     if train::run_job(backend, &job, steps, None)? == Outcome::Interrupted {
-        let (out, folder) = (out.display(), folder.display());
-        let command = format!("orthoscope train --config {out}/{CONFIG_FILE} --data {folder} --out {out} --resume");
+        let (config, data, out) = (shell_word(&out.join(CONFIG_FILE)), shell_word(&folder), shell_word(out));
+        let device = arguments.device.words();
+        let command = format!("orthoscope train --config {config} --data {data} --out {out} --resume{device}");
         note(format_args!("interrupted; `{command}` continues the training"));
         return Ok(ExitCode::from(super::output::INTERRUPTED));
     }
     let category = Category::open(&folder)?;
     let detector = Detector::read(backend, &out.join(MODEL_FILE))?;
     let report = evaluate_detector(&detector, &category, Resolution::Native, || ())?;
-    report.write(out)?;
-    let run = page::Run { loss: page::loss_curve(&out.join(MODEL_FILE))?, wall: Some(start.elapsed()) };
-    page::write(out, &detector, &category, &report, &run)?;
+    let run = page::Run { loss: page::loss_curve(&out.join(MODEL_FILE)), wall: Some(start.elapsed()) };
+    let mut files = page::files(out, &detector, &category, &report, &run)?;
+    files.push(report.file(out)?);
+    replace_together(&files, &[])?;
     evaluate::print(&evaluate::results(&detector, &report), false)?;
     say(format_args!("{:.0} s; open {}", start.elapsed().as_secs_f64(), out.join("index.html").display()))?;
     Ok(ExitCode::SUCCESS)
@@ -78,7 +80,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
 
 /// The files of a demo.
 fn files() -> impl Iterator<Item = &'static str> {
-    [MODEL_FILE, CONFIG_FILE, LOG_FILE, CHECKPOINT_FILE, METRICS_FILE].into_iter().chain(page::FILES)
+    [MODEL_FILE, CONFIG_FILE, LOG_FILE, CHECKPOINT_FILE, PREVIOUS_FILE, METRICS_FILE].into_iter().chain(page::FILES)
 }
 
 fn check_free(out: &Path, overwrite: bool) -> Result<()> {

@@ -1,7 +1,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::data::{Image, check_output_folder, list_images, make_folder, read_image, write_bytes, write_mask_png, write_png};
+use crate::data::{
+    Image, check_output_folder, followed, list_images, make_folder, read_image, write_bytes, write_mask_png, write_png,
+};
 use crate::detect::metrics::Score;
 use crate::detect::{Cutoffs, Detector, Examination, Origin, Region};
 use crate::disk::npy;
@@ -77,6 +79,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     refuse_to_mix(&arguments.out, &arguments.paths)?;
     let images = named_images(&arguments.paths, &arguments.out)?;
     refuse_to_overwrite(&arguments.out, &images)?;
+    check_places(&arguments.out, &images)?;
     on_device!(arguments.device.open()?, |backend| detect(arguments, &backend, &images))
 }
 
@@ -186,6 +189,17 @@ fn refuse_to_overwrite(out: &Path, images: &[(PathBuf, PathBuf)]) -> Result<()> 
     Ok(())
 }
 
+/// Checks, before any image is looked at, that the folders of the results can be written into and that nothing but an earlier result is in the way.
+fn check_places(out: &Path, images: &[(PathBuf, PathBuf)]) -> Result<()> {
+    let folders: HashSet<PathBuf> = images.iter().filter_map(|(name, _)| Some(out.join(name).parent()?.to_owned())).collect();
+    folders.iter().try_for_each(|folder| check_output_folder(folder))?;
+    let files = images.iter().flat_map(|(name, _)| ENDINGS.map(|ending| output_file(&out.join(name), ending)));
+    match files.into_iter().find(|file| file.exists() && !file.is_file()) {
+        Some(file) => Err(Error::file(file, "cannot be written: it exists and is not a regular file")),
+        None => Ok(()),
+    }
+}
+
 /// `NAME` with one of [`ENDINGS`].
 fn output_file(stem: &Path, ending: &str) -> PathBuf {
     let mut name = stem.as_os_str().to_owned();
@@ -215,12 +229,15 @@ fn inspect(detector: &Detector<impl Backend>, cutoffs: Cutoffs, path: &Path) -> 
     Ok((image, found, finding))
 }
 
-/// The JSON file is written last: if it exists, the others are complete.
+/// The files of an earlier run are removed first, and the JSON file is written last: if it exists, the others are complete and of the same run.
 fn write_files(stem: &Path, image: &Image, found: &Examination, finding: &Finding) -> Result<()> {
     let [json_file, map_file, heatmap_file, mask_file, reconstruction_file] = ENDINGS.map(|ending| output_file(stem, ending));
     let json = serde_json::to_string_pretty(finding).map_err(|error| Error::file(&json_file, error))?;
     if let Some(folder) = stem.parent() {
         make_folder(folder)?;
+    }
+    for path in ENDINGS.map(|ending| output_file(stem, ending)).iter().filter(|path| path.exists()) {
+        std::fs::remove_file(followed(path)?).map_err(|error| Error::write(path, error))?;
     }
     let scale = Scale::for_heatmap(&found.heatmap, finding.pixel_threshold);
     npy::write(&map_file, &found.heatmap)?;

@@ -1,5 +1,6 @@
 //! `--device` and `--precision`: the backend to run on.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::backend::cpu::Isa;
@@ -49,6 +50,13 @@ pub enum Opened {
     Cuda(Cuda),
 }
 
+impl Opened {
+    /// Whether it computes in the memory of the host.
+    pub fn is_cpu(&self) -> bool {
+        matches!(self, Self::Cpu(_))
+    }
+}
+
 /// `on_device!(opened, |backend| f(&backend))` calls `f` with the backend.
 macro_rules! on_device {
     ($opened:expr, |$backend:ident| $body:expr) => {
@@ -76,6 +84,17 @@ impl FromStr for Device {
             _ => text.strip_prefix("cuda:").and_then(number).map(Self::Cuda),
         }
         .ok_or_else(|| Error::argument("a device is auto, cpu, cuda, cuda:N (N = 0, 1, …) or emulator"))
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+            Self::Emulator => f.write_str("emulator"),
+        }
     }
 }
 
@@ -112,6 +131,13 @@ impl DeviceOption {
             Precision::F32 => "f32",
             Precision::Bf16 => "bf16",
         }
+    }
+
+    /// The options, as on the command line, without those that have their default.
+    pub fn words(&self) -> String {
+        let device = if self.device == Device::Auto { String::new() } else { format!(" --device {}", self.device) };
+        let precision = if self.precision == Precision::F32 { "" } else { " --precision bf16" };
+        device + precision
     }
 
     fn open_device(&self) -> Result<Opened> {
@@ -202,6 +228,7 @@ mod tests {
             ("emulator", Device::Emulator),
         ] {
             assert_eq!(text.parse::<Device>().unwrap(), device);
+            assert_eq!(device.to_string().parse::<Device>().unwrap(), device);
         }
         for text in ["", "gpu", "CUDA", "cuda:", "cuda:-1", "cuda:+1", "cuda: 1", "cuda:1x", "cuda:99999999999999999999", "cpu:0"]
         {

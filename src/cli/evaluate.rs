@@ -1,13 +1,17 @@
 use std::path::{Path, PathBuf};
 
-use crate::data::{Category, Image, Plane, TestImage, check_output_folder, check_outside_images};
+use crate::Result;
+use crate::data::{
+    Category, Image, Plane, TestImage, check_output_file, check_output_folder, check_outside_images, make_folder,
+    replace_together,
+};
 use crate::detect::{Detector, Resolution, Source};
 use crate::ops::Backend;
 use crate::report::results::{self, Results};
 use crate::run::{
-    CalibrationImages, Config, EvaluationReport, ImageCounts, METRICS_FILE, Measured, PartialReport, evaluate_test_set,
+    CalibrationImages, Config, EvaluationReport, ImageCounts, METRICS_FILE, Measured, PartialReport, check_evaluation_memory,
+    evaluate_test_set,
 };
-use crate::{Error, Result};
 use anyhow::bail;
 
 use super::device::{DeviceOption, on_device};
@@ -62,6 +66,10 @@ pub struct Reporting {
 /// Evaluates a weight file on a test set.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
+    // What is in the way of a file is found now, not after all images.
+    let existing =
+        page::FILES.into_iter().chain([METRICS_FILE]).map(|name| arguments.out.join(name)).filter(|path| path.exists());
+    existing.into_iter().try_for_each(|path| check_output_file(&path))?;
     check_outside_images(&arguments.out, &arguments.data)?;
     on_device!(arguments.reporting.device.open()?, |backend| evaluate(arguments, &backend))
 }
@@ -71,6 +79,7 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     if category.test.is_empty() {
         bail!("{} has no folder test, so there is nothing to evaluate", arguments.data.display());
     }
+    check_evaluation_memory(&category, arguments.resolution)?;
     let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &category, &arguments.data)).transpose()?;
     let mut detector = Detector::read(backend, &arguments.model)?;
     if !arguments.config.is_empty() {
@@ -104,9 +113,11 @@ fn conclude(
     category: &Category,
     report: &EvaluationReport,
 ) -> anyhow::Result<()> {
-    report.write(&arguments.out)?;
-    let run = page::Run { loss: page::loss_curve(&arguments.model)?, wall: None };
-    page::write(&arguments.out, detector, category, report, &run)?;
+    let run = page::Run { loss: page::loss_curve(&arguments.model), wall: None };
+    let mut files = page::files(&arguments.out, detector, category, report, &run)?;
+    files.push(report.file(&arguments.out)?);
+    make_folder(&arguments.out)?;
+    replace_together(&files, &[])?;
     print(&results(detector, report), arguments.reporting.json)?;
     if arguments.reporting.json {
         return Ok(());
@@ -116,10 +127,8 @@ fn conclude(
 
 /// Writes and prints what an incomplete test set defines, and says what it lacks. There is no page of it, also none of an earlier evaluation.
 fn conclude_partly(arguments: &Arguments, gaps: &[String], report: &PartialReport) -> anyhow::Result<()> {
-    report.write(&arguments.out)?;
-    for path in page::FILES.map(|name| arguments.out.join(name)).iter().filter(|path| path.exists()) {
-        std::fs::remove_file(path).map_err(|error| Error::write(path, error))?;
-    }
+    make_folder(&arguments.out)?;
+    replace_together(&[report.file(&arguments.out)?], &page::FILES.map(|name| arguments.out.join(name)))?;
     gaps.iter().for_each(|gap| note(format_args!("{}: {gap}", arguments.data.display())));
     if arguments.reporting.json {
         return say(serde_json::to_string_pretty(report)?);

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use crate::data::{make_folder, write_atomically, write_bytes, write_png};
+use crate::data::{make_folder, replace_together, write_atomically, write_bytes, write_png};
 use crate::disk::npy;
 use crate::report::claims::ClaimsPage;
 use crate::report::curves::curves_file;
@@ -33,6 +33,8 @@ pub fn prepare(out: &Path, is_journaled: bool) -> Result<()> {
 /// An invalid image, or a file that cannot be written.
 pub fn write(out: &Path, records: &[Record], page: &ClaimsPage<'_>) -> Result<()> {
     let json = serde_json::to_string_pretty(records).map_err(|error| Error::file(out.join("claims.json"), error))?;
+    // First, so that an old page never shows new figures.
+    replace_together(&[], &[out.join("index.html")])?;
     write_bytes(&out.join("claims.json"), format!("{json}\n").as_bytes())?;
     write_table(&out.join("claims.csv"), records)?;
     for (_, figure) in page.figures {

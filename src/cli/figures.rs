@@ -141,7 +141,10 @@ fn ablation(arguments: &Arguments) -> Result<Input<Ablation>> {
 fn log(arguments: &Arguments) -> Result<Input<Vec<LogEntry>>> {
     let Some(model) = &arguments.model else { return Ok(Err("it needs --model".to_owned())) };
     let path = model.with_file_name(LOG_FILE);
-    let log = Log::read(&path)?;
+    let log = match Log::read(&path) {
+        Ok(log) => log,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
     Ok(if log.is_empty() { Err(format!("{} has no steps, or there is no such file", path.display())) } else { Ok(log) })
 }
 

@@ -23,6 +23,7 @@ mod profile;
 mod progress;
 mod reproduce;
 mod reproduction_progress;
+mod signals;
 mod train;
 mod validate;
 mod verify;
@@ -107,6 +108,7 @@ pub fn main(own: &[&'static Claim]) -> ExitCode {
     let arguments = Arguments::parse();
     let level = ["warn", "info", "debug"][usize::from(arguments.verbose.min(2))];
     start_log(level);
+    signals::outlive_file_limit();
     match run(arguments, own) {
         Ok(code) => code,
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,

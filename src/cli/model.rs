@@ -5,6 +5,7 @@ use crate::disk::npy;
 use crate::model::{Architecture, Parameters, Plan, WeightFile};
 use crate::ops::Backend;
 use crate::report::table::{Column, Table};
+use crate::run::check_weight_memory;
 use crate::shape::Shape;
 use anyhow::Context;
 use ndarray::ArrayD;
@@ -87,6 +88,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
 
 fn init(arguments: &Init) -> anyhow::Result<()> {
     let architecture = Architecture::autoencoder(arguments.model, arguments.width)?;
+    check_weight_memory(&architecture)?;
     let backend = cpu()?;
     let parameters = Parameters::initialise(&backend, &architecture, arguments.seed)?;
     let file = WeightFile { architecture, values: parameters.to_values(&backend)?, metadata: Default::default() };

@@ -1,5 +1,6 @@
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::Path;
 
 use crate::error::system_words;
 use crate::report::table::Screen;
@@ -69,7 +70,51 @@ pub fn sentence(error: &anyhow::Error) -> String {
     words.join(": ")
 }
 
+/// A path as a word of a shell command: as it is if that is plain, else in single quotes, or in `$'…'` with bytes that are no text or would steer
+/// the terminal. A word that begins with a dash would be taken for an option.
+pub fn shell_word(path: &Path) -> String {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let dash = if bytes.starts_with(b"-") { "./" } else { "" };
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%".contains(byte);
+    match path.to_str() {
+        Some(text) if !text.is_empty() && bytes.iter().all(is_plain) => format!("{dash}{text}"),
+        Some(text) if !text.chars().any(char::is_control) => format!("'{dash}{}'", text.replace('\'', r"'\''")),
+        _ => {
+            let escaped: String = bytes
+                .iter()
+                .map(|&byte| match byte {
+                    byte if is_plain(&byte) || byte == b' ' => char::from(byte).to_string(),
+                    byte => format!("\\x{byte:02x}"),
+                })
+                .collect();
+            format!("$'{dash}{escaped}'")
+        }
+    }
+}
+
 /// Whether the reader of standard output closed the pipe, as `head` does.
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.root_cause().downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_words_of_a_shell() {
+        for (path, word) in [
+            ("de/mo-1.x", "de/mo-1.x"),
+            ("-x", "./-x"),
+            ("", "''"),
+            ("de mo", "'de mo'"),
+            ("- x", "'./- x'"),
+            ("it's", r"'it'\''s'"),
+            ("$(x)`y`;&|\"~*", "'$(x)`y`;&|\"~*'"),
+            ("größe", "'größe'"),
+            ("a\nb", r"$'a\x0ab'"),
+        ] {
+            assert_eq!(shell_word(Path::new(path)), word);
+        }
+    }
 }

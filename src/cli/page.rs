@@ -1,8 +1,8 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Result;
-use crate::data::{Category, Plane, write_bytes, write_png};
+use crate::data::{Category, Plane, encode_png, replace_together};
 use crate::detect::{Cutoffs, Detector};
 use crate::ops::Backend;
 use crate::report::colour::Scale;
@@ -23,13 +23,13 @@ pub struct Run {
     pub wall: Option<Duration>,
 }
 
-/// The loss of the run that wrote `model`, from the log in the same folder; empty if there is no log.
-///
-/// # Errors
-/// The log cannot be read.
-pub fn loss_curve(model: &Path) -> Result<Vec<(u64, f64)>> {
-    let log = Log::read(&model.with_file_name(LOG_FILE))?;
-    Ok(log.iter().map(|entry| (entry.step, entry.loss)).collect())
+/// The loss of the run that wrote `model`, from the log in the same folder; empty if there is no log, and, with a warning, if it cannot be read.
+pub fn loss_curve(model: &Path) -> Vec<(u64, f64)> {
+    let log = Log::read(&model.with_file_name(LOG_FILE)).unwrap_or_else(|error| {
+        log::warn!("{error}; the page has no curve of the loss");
+        Vec::new()
+    });
+    log.iter().map(|entry| (entry.step, entry.loss)).collect()
 }
 
 /// The files of a page.
@@ -40,7 +40,7 @@ const FIGURE: &str = "figure.png";
 /// Writes `index.html` and `figure.png`.
 ///
 /// # Errors
-/// An example cannot be read, or a file cannot be written.
+/// As [`files`], or a file cannot be written.
 pub fn write(
     out: &Path,
     detector: &Detector<impl Backend>,
@@ -48,8 +48,22 @@ pub fn write(
     report: &EvaluationReport,
     run: &Run,
 ) -> Result<()> {
+    replace_together(&files(out, detector, category, report, run)?, &[])
+}
+
+/// Paths and contents of `figure.png` and `index.html`; none without thresholds.
+///
+/// # Errors
+/// An example cannot be read.
+pub fn files(
+    out: &Path,
+    detector: &Detector<impl Backend>,
+    category: &Category,
+    report: &EvaluationReport,
+    run: &Run,
+) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     let cutoffs = detector.cutoffs().or(Cutoffs::best_on_test_set(&report.metrics));
-    let (Some(image), Some(pixel)) = (cutoffs.image, cutoffs.pixel) else { return Ok(()) };
+    let (Some(image), Some(pixel)) = (cutoffs.image, cutoffs.pixel) else { return Ok(Vec::new()) };
     let results = Results { report, score: detector.settings().detection.score, threshold: Some(image.value) };
     let scale = Scale::for_heatmap(&Plane::zeros((1, 1)), Some(pixel.value));
     let examined = |index: usize| -> Result<Example> {
@@ -59,7 +73,7 @@ pub fn write(
         Ok(Example::new(test, image, &truth, &found, scale))
     };
     let of_figure = results.of_figure().into_iter().map(examined).collect::<Result<Vec<_>>>()?;
-    write_png(&out.join(FIGURE), &figure(&of_figure.iter().collect::<Vec<_>>(), scale, Some(pixel.value))?)?;
+    let figure = encode_png(&figure(&of_figure.iter().collect::<Vec<_>>(), scale, Some(pixel.value))?)?;
     let mistakes = results.mistakes();
     let others: Vec<usize> = results.by_name().into_iter().skip(1).filter(|index| !mistakes.contains(index)).collect();
     let page = Page {
@@ -84,7 +98,7 @@ pub fn write(
             },
         ],
     };
-    write_bytes(&out.join(PAGE), page.render()?.as_bytes())
+    Ok(vec![(out.join(FIGURE), figure), (out.join(PAGE), page.render()?.into_bytes())])
 }
 
 /// How the mistakes are sorted, and how many of them are shown.

@@ -14,13 +14,14 @@ use crate::run::reproduction::{
 };
 use crate::run::{EvaluationReport, LogEntry, MODEL_FILE, parse_minutes};
 use crate::{Error, Result};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use indicatif::{HumanBytes, HumanDuration};
 
 use super::device::{DeviceOption, on_device};
 use super::output::{INTERRUPTED, note, print, say, screen};
 use super::page;
 use super::reproduction_progress::ReproductionProgress;
+use super::signals::on_interrupt;
 
 /// Arguments of `reproduce`.
 #[derive(clap::Args)]
@@ -197,14 +198,13 @@ impl Signal {
     fn listen() -> anyhow::Result<Self> {
         let own = Self { stop: Arc::default(), is_training: Arc::default() };
         let (stop, is_training) = (Arc::clone(&own.stop), Arc::clone(&own.is_training));
-        ctrlc::set_handler(move || {
+        on_interrupt(move || {
             if is_training.load(Ordering::Relaxed) {
                 return stop.store(true, Ordering::Relaxed);
             }
             note("interrupted; the same command continues");
             std::process::exit(i32::from(INTERRUPTED));
-        })
-        .context("cannot listen for Ctrl-C")?;
+        })?;
         Ok(own)
     }
 }
@@ -240,7 +240,7 @@ impl<B: Backend> Watcher<B> for Watch<'_> {
     ) -> Result<()> {
         reproduction::gallery::record(detector, category, folder)?;
         let Some(report) = report else { return Ok(()) };
-        let run = page::Run { loss: page::loss_curve(&folder.join(MODEL_FILE))?, wall: None };
+        let run = page::Run { loss: page::loss_curve(&folder.join(MODEL_FILE)), wall: None };
         page::write(folder, detector, category, report, &run)
     }
 

@@ -6,21 +6,24 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::backend::Storage;
+use crate::data::{lock_folder, train_images};
 use crate::ops::Backend;
 use crate::report::training::Status;
-use crate::run::{CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, TrainingJob, parse_minutes};
-use anyhow::{Context, anyhow};
+use crate::run::{CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, Start, TrainingJob, check_training_memory, parse_minutes};
+use anyhow::anyhow;
 
 use super::device::{DeviceOption, on_device};
 use super::output::{note, say, sentence};
 use super::progress::TrainingProgress;
+use super::signals::on_interrupt;
 use super::watch::Watch;
 
 /// Arguments of `train`.
 #[derive(clap::Args)]
 #[command(after_help = "Writes model.safetensors, config.toml, log.jsonl and checkpoint.safetensors into the output folder, \
     with --watch also training.html. \
-    Ctrl-C saves a checkpoint and exits with 130; --resume continues to the same weights, bit for bit.")]
+    Ctrl-C saves a checkpoint and exits with 130; --resume continues to the same weights, bit for bit. A hang-up under nohup is ignored. \
+    The checkpoint before the last one is kept in checkpoint.previous.safetensors and used if the last one is damaged.")]
 pub struct Arguments {
     /// Config file; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
     #[arg(long, value_name = "TOML")]
@@ -53,6 +56,10 @@ pub struct Arguments {
     /// Continue the run in the output folder
     #[arg(long)]
     resume: bool,
+    /// With --resume: go on although training images or the precision have changed, with a warning. The weights are then not those of an
+    /// uninterrupted run
+    #[arg(long, requires = "resume")]
+    accept_changes: bool,
     #[command(flatten)]
     device: DeviceOption,
 }
@@ -66,8 +73,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.budget.is_some() && arguments.resume {
         config.train.steps = Config::read(&arguments.out.join(CONFIG_FILE))?.train.steps;
     }
+    let start = match (arguments.resume, arguments.accept_changes) {
+        (false, _) => Start::New,
+        (true, false) => Start::Resume,
+        (true, true) => Start::ResumeChanged,
+    };
     let device = arguments.device.open()?;
-    let mut job = TrainingJob::prepare(config, &arguments.data, &arguments.out, arguments.resume)?;
+    check_training_memory(&config, train_images(&arguments.data)?.len(), device.is_cpu())?;
+    let mut job = TrainingJob::prepare_with(config, &arguments.data, &arguments.out, start, || lock_folder(&arguments.out))?;
     if let Some(budget) = arguments.budget.filter(|_| !arguments.resume) {
         let steps = on_device!(device.clone(), |backend| job.fit_to_budget(&backend, budget))?;
         note(format_args!("train.steps = {steps} for {} minutes of training", budget.as_secs_f64() / 60.0));
@@ -95,7 +108,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64, mut watch: Option<Watch>) -> anyhow::Result<Outcome> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
+    on_interrupt(move || flag.store(true, Ordering::Relaxed))?;
     let mut progress = TrainingProgress::new(steps);
     let outcome = job.run_with_lines(backend, &stop, |line| {
         progress.line(line);
@@ -112,7 +125,9 @@ pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64, mut watch:
     let outcome = outcome?;
     progress.report_supply(job.loading());
     // Once more, because it may have scrolled away.
-    Log::last_warnings(&Log::lines(&job.log_path())?).iter().for_each(|entry| note(format_args!("warned: {}", entry.message)));
+    Log::last_warnings(&Log::lines(&job.log_path()).unwrap_or_default())
+        .iter()
+        .for_each(|entry| note(format_args!("warned: {}", entry.message)));
     if let (Outcome::Finished, Some(calibration)) = (outcome, job.calibration()) {
         calibration.sentences(job.image_quantile(), job.has_relative_score()).iter().for_each(note);
     }

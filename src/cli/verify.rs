@@ -19,6 +19,7 @@ use super::device::cpu;
 use super::evidence;
 use super::output::{note, print, say, screen};
 use super::progress::ClaimProgress;
+use super::signals::on_interrupt;
 
 /// Arguments of `verify`.
 #[derive(clap::Args)]
@@ -100,7 +101,7 @@ pub fn run(arguments: &Arguments, own: &[&'static Claim]) -> anyhow::Result<()> 
         return print(statements.join("\n"));
     }
     let is_kept = arguments.full && arguments.out.is_some();
-    ctrlc::set_handler(move || interrupted(is_kept)).context("cannot listen for Ctrl-C")?;
+    on_interrupt(move || interrupted(is_kept))?;
     if let Some(out) = &arguments.out {
         evidence::prepare(out, arguments.full)?;
     }

@@ -15,7 +15,8 @@ pub mod texture;
 mod validation;
 
 pub use crate::disk::{
-    check_output_file, check_output_folder, followed, lock_folder, make_folder, write_atomically, write_bytes,
+    FolderLock, check_output_file, check_output_folder, followed, has_lock_file, lock_folder, make_folder, replace_together,
+    write_atomically, write_bytes, write_keeping,
 };
 pub use batch::{AugmentConfig, Batch, TrainingSet};
 pub use feed::{Feed, Supply};

@@ -194,6 +194,9 @@ pub struct Provenance {
     /// images that are not of a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<String>,
+    /// Device, precision and instructions of the training, in words; `None` for weights of a version that did not record them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computed_on: Option<String>,
 }
 
 /// Everything that detection needs except the weights. Stored in the metadata of the weight file.

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::NamedTempFile;
 
 use super::followed;
+use super::leftovers::temporary_file;
 use crate::error::{Error, Result};
 
 /// Writes `path` through `write`: first to a hidden temporary file in the same folder, which is renamed to `path` once it is
@@ -17,23 +18,7 @@ use crate::error::{Error, Result};
 /// The folder does not exist, the disk is full, or `write` fails. In these cases an existing file is unchanged, and no temporary
 /// file is left.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<()> {
-    let path = &followed(path)?;
-    let folder = folder_of(path);
-    let refuse = |error| Error::write(path, error);
-    // Renaming over a device such as /dev/null would replace it.
-    if path.exists() && !path.is_file() {
-        return Err(Error::file(path, "cannot be written: it exists and is not a regular file"));
-    }
-    if !folder.is_dir() {
-        return Err(Error::file(path, format!("cannot be written: there is no folder {}", folder.display())));
-    }
-    let mut temporary = temporary_file(folder).map_err(refuse)?;
-    let mut writer = BufWriter::new(temporary.as_file_mut());
-    write(&mut writer).and_then(|()| writer.flush()).map_err(refuse)?;
-    drop(writer);
-    temporary.as_file().sync_all().map_err(refuse)?;
-    temporary.persist(path).map_err(|failed| refuse(failed.error))?;
-    Ok(())
+    Written::new(path, write)?.rename()
 }
 
 /// As [`write_atomically`], for contents that are in memory.
@@ -44,18 +29,75 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically(path, |writer| writer.write_all(bytes))
 }
 
+/// As [`write_bytes`]; the file that is replaced is kept as `kept`, in the same folder. A process that is killed between the two renames leaves
+/// only `kept`.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_keeping(path: &Path, kept: &Path, bytes: &[u8]) -> Result<()> {
+    let written = Written::new(path, |writer| writer.write_all(bytes))?;
+    if !path.exists() {
+        return written.rename();
+    }
+    std::fs::rename(path, kept).map_err(|error| Error::write(kept, error))?;
+    written.rename().inspect_err(|_| {
+        // Back to what was: both are in one folder, so that this can hardly fail.
+        let _ = std::fs::rename(kept, path);
+    })
+}
+
+/// Replaces several files that belong together. All are complete on the disk before the first old one goes: on a full disk the old ones stay, all
+/// of them. Then the old files and the `obsolete` ones are removed, the last one first, and the new ones appear in this order, so that old and
+/// new are never seen together, even after a kill. The last file thus says that the others are complete.
+///
+/// # Errors
+/// As [`write_atomically`], or an old file cannot be removed.
+pub fn replace_together(files: &[(PathBuf, Vec<u8>)], obsolete: &[PathBuf]) -> Result<()> {
+    let written = files.iter().map(|(path, bytes)| Written::new(path, |writer| writer.write_all(bytes)));
+    let written = written.collect::<Result<Vec<_>>>()?;
+    for path in written.iter().rev().map(|file| &file.path).chain(obsolete) {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::write(path, error)),
+            _ => {}
+        }
+    }
+    written.into_iter().try_for_each(Written::rename)
+}
+
+/// A complete file under a temporary name, which is removed unless the file gets its own name.
+struct Written {
+    temporary: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Written {
+    fn new(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<Self> {
+        let path = followed(path)?;
+        let folder = folder_of(&path);
+        let refuse = |error| Error::write(&path, error);
+        // Renaming over a device such as /dev/null would replace it.
+        if path.exists() && !path.is_file() {
+            return Err(Error::file(&path, "cannot be written: it exists and is not a regular file"));
+        }
+        if !folder.is_dir() {
+            return Err(Error::file(&path, format!("cannot be written: there is no folder {}", folder.display())));
+        }
+        let mut temporary = temporary_file(folder).map_err(refuse)?;
+        let mut writer = BufWriter::new(temporary.as_file_mut());
+        write(&mut writer).and_then(|()| writer.flush()).map_err(refuse)?;
+        drop(writer);
+        temporary.as_file().sync_all().map_err(refuse)?;
+        Ok(Self { temporary, path })
+    }
+
+    fn rename(self) -> Result<()> {
+        self.temporary.persist(&self.path).map(drop).map_err(|failed| Error::write(&self.path, failed.error))
+    }
+}
+
 /// The folder of a file.
 pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// A temporary file with the permissions of an ordinary new file. By default temporary files are private to their owner.
-fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = Builder::new();
-    builder.prefix(".").suffix(".part");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
 }
 
 #[cfg(test)]
@@ -112,5 +154,36 @@ mod tests {
         write_atomically(&ours, |_| Ok(())).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));
+    }
+
+    #[test]
+    fn the_replaced_file_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, kept] = ["a.txt", "a.old.txt"].map(|name| folder.path().join(name));
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+        write_keeping(&path, &kept, b"1").unwrap();
+        assert_eq!(names(folder.path()), ["a.txt"]);
+        for (new, old) in [("2", "1"), ("3", "2")] {
+            write_keeping(&path, &kept, new.as_bytes()).unwrap();
+            assert_eq!((read(&path).as_str(), read(&kept).as_str()), (new, old));
+        }
+        assert_eq!(names(folder.path()).len(), 2);
+    }
+
+    #[test]
+    fn files_that_belong_together_are_replaced_all_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["a", "b", "page"] {
+            std::fs::write(at(name), "old").unwrap();
+        }
+        let new = |names: [&str; 2]| names.map(|name| (at(name), b"new".to_vec()));
+        // The second one cannot be written, so the first stays as well.
+        assert!(replace_together(&new(["a", "none/b"]), &[at("page")]).is_err());
+        assert_eq!(names(folder.path()).len(), 3);
+        assert!(["a", "b", "page"].iter().all(|name| std::fs::read(at(name)).unwrap() == b"old"));
+        replace_together(&new(["a", "b"]), &[at("page"), at("never")]).unwrap();
+        assert_eq!(names(folder.path()).len(), 2);
+        assert!(["a", "b"].iter().all(|name| std::fs::read(at(name)).unwrap() == b"new"));
     }
 }

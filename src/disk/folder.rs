@@ -1,18 +1,35 @@
 //! Output folders.
 
-use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Checks that `path` is a folder or can be created as one, before long work starts. Nothing is changed.
+/// Checks that `path` is a folder that can be written into, or can be created as one, before long work starts. Nothing is changed.
 ///
 /// # Errors
-/// `path` or one of its parents is a file.
+/// `path` or one of its parents is a file, a link to a folder that does not exist, or a folder in which no file can be created; a name that
+/// the system refuses.
 pub fn check_output_folder(path: &Path) -> Result<()> {
-    match path.ancestors().find(|part| part.exists()) {
-        Some(part) if !part.is_dir() => Err(Error::file(part, "is a file; the output needs a folder here")),
-        _ => Ok(()),
+    let refuse = |error| Error::io(path, "this folder cannot be made", error);
+    let mut missing = path.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists());
+    if let Some(link) = missing.find(|part| part.is_symlink()) {
+        return Err(Error::file(link, "is a link to a folder that does not exist; the output needs a folder here"));
+    }
+    let there = path.ancestors().find(|part| part.exists()).unwrap_or(Path::new("."));
+    if !there.is_dir() {
+        return Err(Error::file(there, "is a file; the output needs a folder here"));
+    }
+    match path.metadata() {
+        // A name that is too long, or a folder that may not be searched.
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(refuse(error)),
+        _ => {}
+    }
+    // A nameless file, where the system has them, so that no other process sees it.
+    match tempfile::tempfile_in(there) {
+        Ok(_) => Ok(()),
+        Err(error) if there == path => Err(Error::write(path, error)),
+        Err(error) => Err(refuse(error)),
     }
 }
 
@@ -25,36 +42,9 @@ pub fn make_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|error| Error::io(path, "this folder cannot be made", error))
 }
 
-/// Takes the lock on an output folder, which is made if necessary. The system releases it when the process ends, however it ends.
-///
-/// # Errors
-/// As [`make_folder`], or another process holds the lock.
-pub fn lock_folder(path: &Path) -> Result<File> {
-    make_folder(path)?;
-    let lock = path.join(".lock");
-    let file = File::create(&lock).map_err(|error| Error::write(&lock, error))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(Error::file(path, "is in use by another process")),
-        // Some network file systems have no locks.
-        Err(TryLockError::Error(error)) => log::warn!("{} cannot be locked: {error}", lock.display()),
-    }
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_folder_has_one_user_at_a_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a/b");
-        let held = lock_folder(&path).unwrap();
-        assert!(lock_folder(&path).unwrap_err().to_string().ends_with("b: is in use by another process"));
-        drop(held);
-        lock_folder(&path).unwrap();
-    }
 
     #[test]
     fn a_file_in_the_way_is_named() {
@@ -68,5 +58,25 @@ mod tests {
         make_folder(&folder.path().join("a/b")).unwrap();
         make_folder(&folder.path().join("a/b")).unwrap();
         assert!(folder.path().join("a/b").is_dir());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_place_where_nothing_can_be_written_is_refused_before_the_work() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("none", folder.path().join("link")).unwrap();
+        let refused = |path: &Path| check_output_folder(path).unwrap_err().to_string();
+        assert!(
+            refused(&folder.path().join("link/new"))
+                .ends_with("link: is a link to a folder that does not exist; the output needs a folder here")
+        );
+        assert!(refused(&folder.path().join("x".repeat(300))).contains("x: this folder cannot be made: File name too long"));
+        // Not even root can create a file there.
+        assert!(refused(Path::new("/proc")).starts_with("/proc: cannot be written: "));
+        assert!(refused(Path::new("/proc/new/deep")).starts_with("/proc/new/deep: this folder cannot be made: "));
+        for name in ["", "new", "new/deep"] {
+            check_output_folder(&folder.path().join(name)).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is made");
     }
 }

@@ -26,4 +26,4 @@ pub use parameters::{Bound, Parameters};
 pub use plan::{Layer, ParameterSpec, Plan};
 pub use weights::WeightFile;
 
-pub(crate) use safetensors_file::{decode_values, encode_safetensors};
+pub(crate) use safetensors_file::{decode_safetensors, decode_values, encode_safetensors};

@@ -4,7 +4,7 @@ use std::path::Path;
 use ndarray::ArrayD;
 use safetensors::tensor::SafeTensors;
 
-use super::{Architecture, Autoencoder, DILATIONS, ParameterSpec, decode_values, encode_safetensors};
+use super::{Architecture, Autoencoder, DILATIONS, ParameterSpec, decode_safetensors, decode_values, encode_safetensors};
 use crate::error::{Error, Result};
 
 /// Axis orders that convert weights between memory (OHWI) and files (OIHW).
@@ -51,7 +51,7 @@ impl WeightFile {
     /// metadata it is derived from PyTorch's names and shapes; k SDC branches then have the first k of the paper's dilations.
     ///
     /// # Errors
-    /// A file that is unreadable, truncated or of another kind; parameters that are missing, unexpected or of the wrong shape;
+    /// A file that is unreadable, truncated, damaged or of another kind; parameters that are missing, unexpected or of the wrong shape;
     /// values that are not finite.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
@@ -63,10 +63,7 @@ impl WeightFile {
     /// # Errors
     /// As [`WeightFile::read`].
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let foreign = |error| Error::format(format!("not a usable safetensors file: {error}"));
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(foreign)?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(foreign)?;
-        let mut metadata = header.metadata().clone().unwrap_or_default();
+        let (tensors, mut metadata) = decode_safetensors(bytes, "not a usable safetensors file")?;
         let architecture = match metadata.remove(ARCHITECTURE) {
             Some(json) => serde_json::from_str(&json).map_err(|error| Error::format(format!("bad architecture: {error}")))?,
             None => recognise(&tensors)?,

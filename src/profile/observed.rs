@@ -7,7 +7,7 @@ use std::time::Instant;
 use ndarray::ArrayView3;
 
 use super::{KernelSpan, Span};
-use crate::backend::{Phase, Storage, Watched, Work};
+use crate::backend::{Arithmetic, Phase, Storage, Watched, Work};
 use crate::error::{Error, Result};
 use crate::ops::{Backend, Batch, Call, Checked, CorruptionSpec, Sampler};
 use crate::shape::Shape;
@@ -190,6 +190,10 @@ impl<B: Backend> Storage for Observed<B> {
 
     fn description(&self) -> String {
         self.inner.description()
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        self.inner.arithmetic()
     }
 
     /// Not an operation: nothing is written.

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::{COMMIT, ImageCounts, METRICS_FILE};
+use crate::backend::Arithmetic;
 use crate::data::{Category, Image, Plane, TestImage, held_out_number, make_folder, write_bytes};
 use crate::detect::metrics::{Curves, Metrics, Score};
 use crate::detect::{
@@ -48,13 +49,26 @@ impl EvaluationReport {
     pub fn write(&self, folder: &Path) -> Result<()> {
         write_metrics(folder, self)
     }
+
+    /// The path and the content of `metrics.json` in `folder`.
+    ///
+    /// # Errors
+    /// None that can occur: the metrics are numbers.
+    pub fn file(&self, folder: &Path) -> Result<(PathBuf, Vec<u8>)> {
+        metrics_file(folder, self)
+    }
 }
 
 fn write_metrics(folder: &Path, metrics: &impl Serialize) -> Result<()> {
+    let (path, bytes) = metrics_file(folder, metrics)?;
+    make_folder(folder)?;
+    write_bytes(&path, &bytes)
+}
+
+fn metrics_file(folder: &Path, metrics: &impl Serialize) -> Result<(PathBuf, Vec<u8>)> {
     let path = folder.join(METRICS_FILE);
     let json = serde_json::to_string_pretty(metrics).map_err(|error| Error::file(&path, error))?;
-    make_folder(folder)?;
-    write_bytes(&path, format!("{json}\n").as_bytes())
+    Ok((path, format!("{json}\n").into_bytes()))
 }
 
 /// Evaluates a detector on the test set of a category; `done` is called after every image.
@@ -121,7 +135,7 @@ fn report<B: Backend>(
         log::debug!("{}: score {}", test.path.display(), inspection.scores.get(settings.detection.score));
         Ok((inspection.heatmap, inspection.scores))
     })?;
-    let device = detector.backend().description();
+    let device = device_words(detector.backend());
     let score = (settings.detection.score, settings.detection.top_share);
     let line = protocol((category, split), resolution, score, Some((settings, &device)));
     Ok(EvaluationReport::new(evaluation, line, Some(settings)))
@@ -151,6 +165,14 @@ impl PartialReport {
     /// The file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         write_metrics(folder, self)
+    }
+
+    /// The path and the content of `metrics.json` in `folder`.
+    ///
+    /// # Errors
+    /// None that can occur: the metrics are numbers.
+    pub fn file(&self, folder: &Path) -> Result<(PathBuf, Vec<u8>)> {
+        metrics_file(folder, self)
     }
 
     /// The same form of a complete evaluation.
@@ -210,7 +232,7 @@ fn evaluate_detector_partly<B: Backend>(
             keep(test, image, &inspection.heatmap)?;
             Ok((inspection.heatmap, inspection.scores))
         })?;
-    let device = detector.backend().description();
+    let device = device_words(detector.backend());
     let score = (settings.detection.score, settings.detection.top_share);
     let protocol = protocol((category, Split::Test), resolution, score, Some((settings, &device)));
     let image_threshold = ThresholdReport::new(settings, &images);
@@ -256,7 +278,16 @@ impl fmt::Display for Split {
     }
 }
 
-/// The protocol line: resolution, split, score, checkpoint rule, seed, config hash, commit, device.
+/// The device, its precision and its instructions.
+fn device_words(backend: &impl Backend) -> String {
+    let (description, Arithmetic { precision, instructions, .. }) = (backend.description(), backend.arithmetic());
+    // Some descriptions end with the precision.
+    let device = description.strip_suffix(&format!(", {precision}")).unwrap_or(&description);
+    let instructions = if instructions.is_empty() { String::new() } else { format!("; instructions {instructions}") };
+    format!("{device}; precision {precision}{instructions}")
+}
+
+/// The protocol line: resolution, split, score, checkpoint rule, seed, config hash, commit, device, precision, instructions.
 pub fn protocol(
     (category, split): (&Category, Split),
     resolution: Resolution,
@@ -294,6 +325,9 @@ pub fn protocol(
                 Some(run) => format!("; last step {}; seed {}; config {}", run.steps, run.seed, run.config_hash),
                 None => "; weights of unknown origin".into(),
             };
+            if let Some(device) = settings.provenance.as_ref().and_then(|run| run.computed_on.as_ref()) {
+                line += &format!("; trained on {device}");
+            }
             if let Some(training) = settings.provenance.as_ref().and_then(|run| run.training.as_ref()) {
                 line += &format!("; {training}");
             }

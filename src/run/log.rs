@@ -108,13 +108,14 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the log. Lines after `step` are dropped: a resumed run repeats those steps.
+    /// Opens the log. Lines after `step` are dropped: a resumed run repeats those steps. So are lines that are damaged, with a warning. What cannot
+    /// be read at all is put aside, with a warning, and the log begins anew.
     ///
     /// # Errors
-    /// The file cannot be read or written.
+    /// The file cannot be written.
     pub fn open(path: &Path, step: u64) -> Result<Self> {
-        let text = Self::text(path)?;
-        let kept = complete(&text).filter(|line| line.step <= step).map(|line| line.text);
+        let bytes = Self::bytes(path).or_else(|error| put_aside(path, &error).map(|()| Vec::new()))?;
+        let kept = warned(path, &bytes).into_iter().filter(|line| line.step <= step).map(|line| line.text);
         write_atomically(path, |writer| kept.into_iter().try_for_each(|line| writeln!(writer, "{line}")))?;
         let file = OpenOptions::new().append(true).open(path).map_err(|error| Error::write(path, error))?;
         Ok(Self { path: path.to_owned(), file })
@@ -129,7 +130,8 @@ impl Log {
         writeln!(self.file, "{line}").map_err(|error| Error::write(&self.path, error))
     }
 
-    /// The steps in a log; none if there is no file. An incomplete last line, left by a crash, is ignored.
+    /// The steps in a log; none if there is no file. An incomplete last line, left by a crash, is ignored, and so are other lines that are no lines
+    /// of a log, with a warning.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -143,7 +145,7 @@ impl Log {
     /// # Errors
     /// The file cannot be read.
     pub fn lines(path: &Path) -> Result<Vec<LogLine>> {
-        Ok(complete(&Self::text(path)?).filter_map(|line| line.content).collect())
+        Ok(warned(path, &Self::bytes(path)?).into_iter().filter_map(|line| line.content).collect())
     }
 
     /// The last warning of each kind in a log.
@@ -158,10 +160,14 @@ impl Log {
         last
     }
 
-    fn text(path: &Path) -> Result<String> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Ok(text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+    fn bytes(path: &Path) -> Result<Vec<u8>> {
+        // A pipe would be waited for.
+        if path.exists() && !path.is_file() {
+            return Err(Error::file(path, "cannot be read: it is not a regular file"));
+        }
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(Error::read(path, error)),
         }
     }
@@ -179,18 +185,64 @@ struct Line<'a> {
 #[derive(Deserialize)]
 struct Stamp {
     step: u64,
+    #[serde(flatten)]
+    others: serde_json::Map<String, serde_json::Value>,
 }
 
-/// The lines up to the first that is not complete.
-fn complete(text: &str) -> impl Iterator<Item = Line<'_>> {
-    text.lines().map_while(|text| {
+/// Keys of the known kinds. A line that has one but is of none of these kinds is damaged.
+const KINDS: [&str; 3] = ["loss", "validation", "warning"];
+
+/// Numbers of damaged lines in a warning.
+const NAMED: usize = 5;
+
+impl<'a> Line<'a> {
+    /// None for what is no line of a log.
+    fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?.trim_end_matches('\r');
         let content: Option<LogLine> = serde_json::from_str(text).ok();
         let step = match &content {
             Some(line) => line.step(),
-            None => serde_json::from_str::<Stamp>(text).ok()?.step,
+            None => {
+                let Stamp { step, others } = serde_json::from_str(text).ok()?;
+                (!KINDS.iter().any(|kind| others.contains_key(*kind))).then_some(step)?
+            }
         };
         Some(Line { text, step, content })
-    })
+    }
+}
+
+/// The lines of a log, and the numbers, from 1, of those that are none. What follows the last line break was cut off and does not count.
+fn parse(bytes: &[u8]) -> (Vec<Line<'_>>, Vec<usize>) {
+    let (mut lines, mut damaged) = (Vec::new(), Vec::new());
+    let mut parts = bytes.split(|&byte| byte == b'\n').zip(1..).peekable();
+    while let Some((part, number)) = parts.next() {
+        match Line::parse(part) {
+            Some(line) => lines.push(line),
+            None if parts.peek().is_none() || part.trim_ascii().is_empty() => {}
+            None => damaged.push(number),
+        }
+    }
+    (lines, damaged)
+}
+
+/// The lines of a log, with a warning about others.
+fn warned<'a>(path: &Path, bytes: &'a [u8]) -> Vec<Line<'a>> {
+    let (lines, damaged) = parse(bytes);
+    let named: Vec<String> = damaged.iter().take(NAMED).map(usize::to_string).collect();
+    let more = if damaged.len() > NAMED { format!(" and {} more", damaged.len() - NAMED) } else { String::new() };
+    match damaged.len() {
+        0 => {}
+        1 => log::warn!("{}: line {} is no line of a log and is left out", path.display(), named[0]),
+        _ => log::warn!("{}: lines {}{more} are no lines of a log and are left out", path.display(), named.join(", ")),
+    }
+    lines
+}
+
+/// Gives a file that cannot be read another name.
+fn put_aside(path: &Path, error: &Error) -> Result<()> {
+    let aside = path.with_extension("jsonl.unreadable");
+    log::warn!("{error}; it is kept as {}, and the log begins anew", aside.display());
+    std::fs::rename(path, &aside).map_err(|error| Error::write(&aside, error))
 }
 
 #[cfg(test)]
@@ -266,5 +318,44 @@ mod tests {
         let text = serde_json::to_string(&more).unwrap();
         assert!(text.contains(r#""loss":0.5,"loss_regions":0.25,"loss_ssim":0.125,"rate""#), "{text}");
         assert_eq!(serde_json::from_str::<LogEntry>(&text).unwrap(), more);
+    }
+
+    #[test]
+    fn a_damaged_line_loses_nothing_but_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        let good = |step: u64| format!(r#"{{"step":{step},"loss":0.5,"rate":0.001,"images_per_second":10.0}}"#);
+        for bad in [
+            &b"GARBAGE"[..],
+            b"\xff\xfe",
+            b"{}",
+            b"[1, 2]",
+            b"null",
+            br#"{"step":2,"loss":null,"rate":0.001,"images_per_second":10.0}"#,
+            br#"{"step":2,"loss":1e999,"rate":0.001,"images_per_second":10.0}"#,
+            br#"{"step":-2,"loss":0.5,"rate":0.001,"images_per_second":10.0}"#,
+            br#"{"step":2,"loss":0.5}"#,
+            br#"{"step":2,"validation":{}}"#,
+            br#"{"step":2,"loss":0.5,"ra"#,
+        ] {
+            let text = [good(1).as_bytes(), bad, good(3).as_bytes(), b"", good(4).as_bytes(), b""].join(&b'\n');
+            assert_eq!(parse(&text).1, [2], "{}", String::from_utf8_lossy(bad));
+            std::fs::write(&path, text).unwrap();
+            let steps = Log::read(&path).unwrap();
+            assert_eq!(steps.iter().map(|entry| entry.step).collect::<Vec<_>>(), [1, 3, 4]);
+            Log::open(&path, 3).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{}\n{}\n", good(1), good(3)));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_put_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("mine"), "x").unwrap();
+        assert!(Log::read(&path).is_err());
+        Log::open(&path, 3).unwrap();
+        assert!(path.is_file() && folder.path().join("log.jsonl.unreadable/mine").exists());
     }
 }

@@ -8,7 +8,9 @@ mod early_warning;
 mod evaluation;
 mod keys;
 mod log;
+mod memory;
 pub mod reproduction;
+mod resume;
 mod test_set;
 mod training;
 mod validation;
@@ -22,6 +24,8 @@ pub use evaluation::{
     protocol,
 };
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
+pub use memory::{check_evaluation_memory, check_training_memory, check_weight_memory};
+pub use resume::{Start, has_checkpoint};
 pub use test_set::ImageCounts;
 pub use training::{Outcome, TrainingJob, load_textures, load_training_set, source_of_held_out};
 pub use validation::{VALIDATION_SEED, ValidationReport, check_held_out, validate_detector};
@@ -34,6 +38,8 @@ pub const CONFIG_FILE: &str = "config.toml";
 pub const LOG_FILE: &str = "log.jsonl";
 /// File name of the checkpoint from which a run resumes.
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
+/// File name of the checkpoint before the last one, which is used if that is damaged.
+pub const PREVIOUS_FILE: &str = "checkpoint.previous.safetensors";
 /// File name of the metrics that an evaluation writes.
 pub const METRICS_FILE: &str = "metrics.json";
 

@@ -1,4 +1,3 @@
-use std::fs::File;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,12 +11,15 @@ use super::budget::{steps_within, time_step};
 use super::config::Config;
 use super::early_warning::EarlyWarning;
 use super::log::{Log, LogEntry, LogLine, ValidationEntry};
+use super::memory::check_training_memory;
+use super::resume::{Found, Start, find};
 use super::validation::Validation;
-use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
+use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE, PREVIOUS_FILE};
+use crate::backend::Arithmetic;
 use crate::data::texture::Family;
 use crate::data::{
-    Image, Preparation, TrainingSet, check_output_folder, check_outside_images, list_images, lock_folder, read_image,
-    train_images, training_fingerprint, write_bytes,
+    FolderLock, Image, Preparation, TrainingSet, check_output_folder, check_outside_images, has_lock_file, list_images,
+    lock_folder, read_image, train_images, training_fingerprint, write_bytes, write_keeping,
 };
 use crate::detect::{Calibration, Detector, Provenance, Settings, Source, Thresholds};
 use crate::error::{Error, Result};
@@ -48,9 +50,9 @@ pub struct TrainingJob {
     validation: Option<Validation>,
     loading: Duration,
     out: PathBuf,
-    resume: bool,
+    start: Start,
     /// Held as long as the job lives.
-    _lock: File,
+    _lock: Option<FolderLock>,
 }
 
 impl TrainingJob {
@@ -60,31 +62,38 @@ impl TrainingJob {
     /// Missing or unreadable images; without `resume`, an `out` that already holds a run; with it, an `out` that holds none, or one
     /// with another config or other images; an `out` among the images; an `out` that another process writes into.
     pub fn prepare(config: Config, category: &Path, out: &Path, resume: bool) -> Result<Self> {
-        Self::prepare_with(config, category, out, resume, || lock_folder(out))
+        let start = if resume { Start::Resume } else { Start::New };
+        Self::prepare_with(config, category, out, start, || lock_folder(out))
     }
 
-    /// The same with the lock of `out` from `lock`, for a program that has worked in the folder before.
+    /// The same with the lock of `out` from `lock`, for a program that has worked in the folder before. It is called before the images are
+    /// loaded if that makes no new file, else last, so that a folder for a run that cannot begin is not made.
     ///
     /// # Errors
-    /// As [`TrainingJob::prepare`], and those of `lock`, which is called last.
+    /// As [`TrainingJob::prepare`], and those of `lock`.
     pub fn prepare_with(
         config: Config,
         category: &Path,
         out: &Path,
-        resume: bool,
-        lock: impl FnOnce() -> Result<File>,
+        start: Start,
+        lock: impl FnOnce() -> Result<FolderLock>,
     ) -> Result<Self> {
         config.validate()?;
         check_output_folder(out)?;
         check_outside_images(out, category)?;
-        let checkpoint = find_checkpoint(&config, out, resume)?;
-        let start = Instant::now();
+        let (early, late) = if has_lock_file(out) { (Some(lock()?), None) } else { (None, Some(lock)) };
+        let found = find(&config, out, start)?;
+        let begun = Instant::now();
         let images = training_fingerprint(category)?;
-        check_images(checkpoint.as_ref(), &images, out)?;
+        if let Some(found) = found.filter(|_| start == Start::Resume) {
+            found.check_images(&images, out, start)?;
+        }
+        check_training_memory(&config, train_images(category)?.len(), false)?;
         let (set, held_out) = load_training_set(&config, category)?;
         let validation = Validation::new(&config, &held_out)?;
-        let (set, loading, out, lock) = (Arc::new(set), start.elapsed(), out.to_owned(), lock()?);
-        Ok(Self { config, set, held_out, images, validation, loading, out, resume, _lock: lock })
+        let lock = early.map_or_else(|| late.map(|lock| lock()).transpose(), |lock| Ok(Some(lock)))?;
+        let (set, loading, out) = (Arc::new(set), begun.elapsed(), out.to_owned());
+        Ok(Self { config, set, held_out, images, validation, loading, out, start, _lock: lock })
     }
 
     /// Time for decoding and resizing the images and making the textures, which is done once, on all threads.
@@ -150,9 +159,9 @@ impl TrainingJob {
     fn run_steps<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogLine)) -> Result<Outcome> {
         let text = self.config.to_toml()?;
         // Not what `prepare` has found, because another process may have worked in the folder until it was locked.
-        let checkpoint = find_checkpoint(&self.config, &self.out, self.resume)?;
-        check_images(checkpoint.as_ref(), &self.images, &self.out)?;
-        let mut trainer = self.trainer(backend, checkpoint)?;
+        let found = find(&self.config, &self.out, self.start)?;
+        let arithmetic = self.check(found.as_ref(), backend)?;
+        let mut trainer = self.trainer(backend, found.map(|found| found.checkpoint))?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
         write_bytes(&self.out.join(CONFIG_FILE), text.as_bytes())?;
@@ -163,7 +172,7 @@ impl TrainingJob {
         let mut tell = |line: LogLine| log.append(&line).map(|()| report(&line));
         while trainer.step() < steps {
             if stop.load(Ordering::Relaxed) {
-                self.save(&trainer, &text)?;
+                self.save(&trainer, &text, &arithmetic)?;
                 return Ok(Outcome::Interrupted);
             }
             let entry = self.advance(&mut trainer, &mut batches)?;
@@ -175,11 +184,26 @@ impl TrainingJob {
                 tell(LogLine::Validation(entry))?;
             }
             if entry.step % self.config.output.checkpoint_every == 0 || entry.step == steps {
-                self.save(&trainer, &text)?;
+                self.save(&trainer, &text, &arithmetic)?;
             }
         }
-        self.finish(backend, &trainer)?;
+        self.finish(backend, &trainer, &arithmetic)?;
         Ok(Outcome::Finished)
+    }
+
+    /// Checks that nothing has changed since the checkpoint that the run continues from, and returns what all its steps are computed with.
+    fn check<B: Backend>(&self, found: Option<&Found>, backend: &B) -> Result<Vec<Arithmetic>> {
+        let now = backend.arithmetic();
+        let Some(found) = found else { return Ok(vec![now]) };
+        found.check_images(&self.images, &self.out, self.start)?;
+        found.check_arithmetic(&now, &self.out, self.start)?;
+        found.settle(&self.out)?;
+        let mut all = found.checkpoint.arithmetic.clone();
+        // Of an earlier version it is not known, and what is added would be taken for the whole.
+        if all.last().is_some_and(|last| *last != now) {
+            all.push(now);
+        }
+        Ok(all)
     }
 
     /// Adds to an out-of-memory error a setting that needs less memory.
@@ -244,10 +268,11 @@ impl TrainingJob {
         Ok(entry)
     }
 
-    fn save<B: Backend>(&self, trainer: &Trainer<B>, config: &str) -> Result<()> {
+    fn save<B: Backend>(&self, trainer: &Trainer<B>, config: &str, arithmetic: &[Arithmetic]) -> Result<()> {
         let mut checkpoint = trainer.checkpoint(config)?;
         checkpoint.images = Some(self.images.clone());
-        write_bytes(&self.checkpoint_path(), &checkpoint.encode()?)?;
+        checkpoint.arithmetic = arithmetic.to_vec();
+        write_keeping(&self.checkpoint_path(), &self.out.join(PREVIOUS_FILE), &checkpoint.encode()?)?;
         log::info!("checkpoint of step {} written", trainer.step());
         Ok(())
     }
@@ -270,10 +295,12 @@ impl TrainingJob {
     }
 
     /// Thresholds from held-out images, then the weight file.
-    fn finish<B: Backend>(&self, backend: &B, trainer: &Trainer<B>) -> Result<()> {
+    fn finish<B: Backend>(&self, backend: &B, trainer: &Trainer<B>, arithmetic: &[Arithmetic]) -> Result<()> {
         let mut detector = self.config.detector(trainer, &self.held_out)?;
         if let Some(provenance) = &mut detector.settings_mut().provenance {
             provenance.images = Some(self.images.clone());
+            let words: Vec<String> = arithmetic.iter().map(Arithmetic::to_string).collect();
+            provenance.computed_on = Some(words.join(" then ")).filter(|words| !words.is_empty());
         }
         if let Some(thresholds) = &mut detector.settings_mut().thresholds {
             thresholds.calibration = self.calibration();
@@ -336,6 +363,7 @@ impl Config {
             loss_terms: self.objective.added_terms(),
             corruption_options: self.corruption_options()?,
             images: None,
+            computed_on: None,
         };
         let settings = Settings {
             preparation: self.preparation(),
@@ -377,39 +405,6 @@ fn prepared(image: &Image, preparation: &Preparation) -> Result<Image> {
         return Err(Error::format(reason));
     }
     Ok(image)
-}
-
-fn find_checkpoint(config: &Config, out: &Path, resume: bool) -> Result<Option<Checkpoint>> {
-    let path = out.join(CHECKPOINT_FILE);
-    match (resume, path.exists()) {
-        (false, false) if !out.join(MODEL_FILE).exists() => Ok(None),
-        (false, _) => Err(Error::file(out, "already holds a run; continue it with --resume or choose another folder")),
-        (true, false) => Err(Error::file(out, format!("holds no {CHECKPOINT_FILE} to resume from"))),
-        (true, true) => {
-            let checkpoint = Checkpoint::read(&path)?;
-            // Parsed, because an older version may have used other names of keys.
-            let (mut known, _) = Config::parse_with_notice(&checkpoint.config).map_err(|error| error.in_file(&path))?;
-            // What a run writes on the way does not change its result.
-            known.output = config.output.clone();
-            let differences = known.differences(config, ["there", "now"])?;
-            if differences.is_empty() {
-                return Ok(Some(checkpoint));
-            }
-            Err(Error::file(path, format!("was made with another config: {}", differences.join("; "))))
-        }
-    }
-}
-
-/// Checks that a checkpoint was made with the images that the folder has now.
-fn check_images(checkpoint: Option<&Checkpoint>, now: &str, out: &Path) -> Result<()> {
-    match checkpoint.and_then(|own| own.images.as_deref()) {
-        Some(then) if then != now => {
-            let reason =
-                "was made with other training images, or some of them have changed since; choose another folder for these";
-            Err(Error::file(out.join(CHECKPOINT_FILE), reason))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Holds out a random fraction of the images for thresholds, at least one. A single image serves both purposes.

@@ -2,17 +2,18 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use ndarray::{Array1, ArrayD};
-use safetensors::tensor::{Dtype, SafeTensors};
+use safetensors::tensor::Dtype;
 
-use crate::backend::Real;
+use crate::backend::{Arithmetic, Real};
 use crate::error::{Error, Result};
-use crate::model::{Architecture, Parameters, decode_values, encode_safetensors};
+use crate::model::{Architecture, Parameters, decode_safetensors, decode_values, encode_safetensors};
 use crate::ops::Backend;
 use crate::tape::Tensor;
 
 const STEP: &str = "orthoscope.step";
 const CONFIG: &str = "orthoscope.config";
 const IMAGES: &str = "orthoscope.images";
+const ARITHMETIC: &str = "orthoscope.arithmetic";
 
 /// State of a training run: weights `p.*`, Adam moments `m.*` and `v.*`, moving average `a.*`, step, config.
 ///
@@ -25,12 +26,14 @@ pub struct Checkpoint {
     pub config: String,
     /// The fingerprint of the training images; `None` in files of a version that did not record it, and for images that are not of a folder.
     pub images: Option<String>,
+    /// What the steps were computed with, in order, each once in a row; empty in files of a version that did not record it.
+    pub arithmetic: Vec<Arithmetic>,
     groups: HashMap<String, HashMap<String, ArrayD<f32>>>,
 }
 
 impl Checkpoint {
     pub(super) fn new(step: u64, config: &str) -> Self {
-        Self { step, config: config.to_owned(), images: None, groups: HashMap::new() }
+        Self { step, config: config.to_owned(), images: None, arithmetic: Vec::new(), groups: HashMap::new() }
     }
 
     /// Adds `tensors` under `group`, with the names and the order of the parameters.
@@ -71,13 +74,16 @@ impl Checkpoint {
             .flat_map(|(group, values)| values.iter().map(move |(name, values)| (format!("{group}.{name}"), values.clone())));
         let mut metadata = HashMap::from([(STEP.to_owned(), self.step.to_string()), (CONFIG.to_owned(), self.config.clone())]);
         metadata.extend(self.images.clone().map(|images| (IMAGES.to_owned(), images)));
+        if !self.arithmetic.is_empty() {
+            metadata.insert(ARITHMETIC.to_owned(), serde_json::to_string(&self.arithmetic).map_err(Error::format)?);
+        }
         encode_safetensors(tensors.collect(), &metadata)
     }
 
     /// Reads a checkpoint file.
     ///
     /// # Errors
-    /// A file that is missing, truncated or not a checkpoint; values that are not finite.
+    /// A file that is missing, truncated, damaged or not a checkpoint; values that are not finite.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
         Self::decode(&bytes).map_err(|error| error.in_file(path))
@@ -85,12 +91,12 @@ impl Checkpoint {
 
     fn decode(bytes: &[u8]) -> Result<Self> {
         let foreign = |reason: String| Error::format(format!("not a checkpoint: {reason}"));
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| foreign(error.to_string()))?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(|error| foreign(error.to_string()))?;
-        let metadata = header.metadata().clone().unwrap_or_default();
+        let (tensors, metadata) = decode_safetensors(bytes, "not a checkpoint")?;
         let field = |key: &str| metadata.get(key).cloned().ok_or_else(|| foreign(format!("no `{key}` in its metadata")));
         let step = field(STEP)?.parse().map_err(|_| foreign(format!("`{STEP}` is not a number")))?;
-        let mut own = Self { images: metadata.get(IMAGES).cloned(), ..Self::new(step, &field(CONFIG)?) };
+        let arithmetic = metadata.get(ARITHMETIC).map(|text| serde_json::from_str(text)).transpose();
+        let arithmetic = arithmetic.map_err(|error| foreign(format!("`{ARITHMETIC}`: {error}")))?.unwrap_or_default();
+        let mut own = Self { images: metadata.get(IMAGES).cloned(), arithmetic, ..Self::new(step, &field(CONFIG)?) };
         for (full, view) in tensors.tensors() {
             let (group, name) = full.split_once('.').ok_or_else(|| foreign(format!("unexpected tensor `{full}`")))?;
             let values = decode_values(&view).filter(|_| view.dtype() == Dtype::F32);

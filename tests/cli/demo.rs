@@ -29,7 +29,8 @@ fn a_short_demo_writes_all_files_and_never_overwrites_them() {
     }
     // Another process trains there.
     let held = lock_folder(&scratch.path("demo")).unwrap();
-    assert_eq!(scratch.refuses("demo --out demo --steps 2 --overwrite"), "demo: is in use by another process");
+    let words = format!("demo: is in use by process {}; wait for its end or choose another folder", std::process::id());
+    assert_eq!(scratch.refuses("demo --out demo --steps 2 --overwrite"), words);
     drop(held);
     scratch.write("demo/data/mine.txt", "mine");
     scratch.write("demo/notes.txt", "mine");

@@ -15,8 +15,12 @@ pub fn interrupted(scratch: &Scratch, command: &str, log: &str) -> Ran {
 
 /// Starts a command and sends it SIGINT once it has reached a given point.
 fn interrupted_when(scratch: &Scratch, command: &str, is_far_enough: impl Fn() -> bool) -> Ran {
+    interrupted_process(scratch, &command.split_whitespace().collect::<Vec<_>>(), is_far_enough)
+}
+
+fn interrupted_process(scratch: &Scratch, words: &[&str], is_far_enough: impl Fn() -> bool) -> Ran {
     let mut start = orthoscope();
-    start.current_dir(scratch.path("")).args(command.split_whitespace()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    start.current_dir(scratch.path("")).args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = start.spawn().unwrap();
     wait(&mut child, is_far_enough);
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
@@ -46,7 +50,7 @@ fn interrupted_training_resumes_to_the_same_bits() {
         "{}",
         ran.err
     );
-    assert_eq!(scratch.names("cut"), ["checkpoint.safetensors", "config.toml", "log.jsonl"]);
+    assert_eq!(scratch.names("cut"), ["checkpoint.previous.safetensors", "checkpoint.safetensors", "config.toml", "log.jsonl"]);
     scratch.succeeds(&format!("{} --resume --threads 1", command("cut")));
     scratch.succeeds(&command("whole"));
     for name in ["model.safetensors", "checkpoint.safetensors", "config.toml"] {
@@ -94,4 +98,20 @@ fn an_interrupted_demo_says_how_to_continue() {
     let command = "orthoscope train --config demo/config.toml --data demo/data/tiles --out demo --resume";
     assert!(ran.err.contains(command), "{}", ran.err);
     assert!(scratch.path("demo/checkpoint.safetensors").exists() && !scratch.path("demo/model.safetensors").exists());
+}
+
+#[test]
+fn the_command_that_continues_a_demo_can_be_pasted_into_a_shell() {
+    let scratch = Scratch::new();
+    let out = "de mo's $(touch x)";
+    let words = ["demo", "--out", out, "--steps", "60", "--device", "cpu"];
+    let log = scratch.path(out).join("log.jsonl");
+    let ran = interrupted_process(&scratch, &words, || Log::read(&log).unwrap().len() >= 3);
+    assert_eq!(ran.code, 130, "{}", ran.err);
+    let command = ran.err.split('`').nth(1).unwrap();
+    assert!(command.ends_with(" --resume --device cpu"), "{command}");
+    let program = command.replacen("orthoscope", env!("CARGO_BIN_EXE_orthoscope"), 1);
+    let again = told(Command::new("sh").args(["-c", &program]).current_dir(scratch.path("")).output().unwrap());
+    assert_eq!(again.code, 0, "{command}: {}", again.err);
+    assert!(scratch.path(out).join("model.safetensors").exists() && !scratch.path("x").exists());
 }

@@ -128,7 +128,9 @@ fn a_page_of_a_run_that_failed_says_why() {
     assert!(!page.contains("http-equiv"));
     // A page that is there shows the next run, too.
     scratch.write("c.toml", CONFIG);
-    let _ = std::fs::remove_file(scratch.path("new/checkpoint.safetensors"));
+    for name in ["checkpoint.safetensors", "checkpoint.previous.safetensors"] {
+        let _ = std::fs::remove_file(scratch.path("new").join(name));
+    }
     scratch.succeeds("train --config c.toml --data cloth --out new");
     assert!(text(&scratch, "new/training.html").contains("finished</span> step 4 of 4"));
 }

@@ -87,3 +87,38 @@ fn command_line_values_are_checked_like_config_values() {
     assert!(scratch.refuses("model summary --size 0").contains("every dimension must be at least 1"));
     assert!(scratch.refuses("model summary --size 1000000").contains("has more than 2^32-1 elements"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_fit_into_memory_is_refused_before_images_are_read() {
+    let scratch = Scratch::new();
+    // No image, so that reading it would be another error.
+    scratch.write("cloth/train/good/000.png", "no image");
+    let limited = |command: &str| {
+        let script = format!("ulimit -v 3000000; exec {} {command}", env!("CARGO_BIN_EXE_orthoscope"));
+        let ran = std::process::Command::new("sh").args(["-c", &script]).current_dir(scratch.path("")).output().unwrap();
+        let ran = crate::fixture::told(ran);
+        assert_eq!(ran.code, 1, "{command}: {}", ran.err);
+        crate::fixture::sentence(&ran.err)
+    };
+    for (from, to, key) in [
+        ("size = 32", "size = 8192", "data.size"),
+        ("batch = 2", "batch = 65535", "train.batch"),
+        ("width = 2", "width = 4096", "model.width"),
+        ("size = 32", "size = 8192\nfit = 'crop'\nshorter_side = 8192", "data.size"),
+    ] {
+        scratch.write("absurd.toml", crate::fixture::CONFIG.replace(from, to));
+        let text = limited("train --device cpu --threads 2 --config absurd.toml --data cloth --out new");
+        assert!(text.starts_with(&format!("config key `{key}`: ")), "{to}: {text}");
+        assert!(!scratch.path("new").exists());
+    }
+    let text = limited("model init --model 2 --width 2048 --threads 2 --out new.safetensors");
+    assert!(text.starts_with("config key `model.width`: ") && text.contains(" of memory are free"), "{text}");
+    let command = "evaluate --device cpu --threads 2 --model run/model.safetensors --data cloth --out new --resolution 8192";
+    let text = limited(command);
+    let ending = "a smaller --resolution needs less";
+    assert!(text.contains(" maps of 8192x8192 pixels would need at least ") && text.ends_with(ending), "{text}");
+    scratch.write("absurd.toml", crate::fixture::CONFIG.replace("batch = 2", "batch = 65536"));
+    let text = scratch.refuses("train --config absurd.toml --data cloth --out new");
+    assert_eq!(text, "absurd.toml: config key `train.batch`: must be 1 to 65535, got 65536");
+}

@@ -5,9 +5,14 @@ use std::process::Command;
 
 use crate::fixture::{Ran, Scratch, sentence, told, tree};
 
-/// Runs a command that cannot write files larger than `kilobytes`. The signal is ignored, so that the write fails.
+/// Runs a command that cannot write files larger than `kilobytes`, with the signal as a shell leaves it.
 fn with_file_limit(scratch: &Scratch, kilobytes: u32, command: &str) -> Ran {
-    let script = format!("trap '' XFSZ; ulimit -f {}; exec {} {command}", 2 * kilobytes, env!("CARGO_BIN_EXE_orthoscope"));
+    with_file_limit_and(scratch, "", kilobytes, command)
+}
+
+/// The same after the shell command `first`.
+fn with_file_limit_and(scratch: &Scratch, first: &str, kilobytes: u32, command: &str) -> Ran {
+    let script = format!("{first} ulimit -f {}; exec {} {command}", 2 * kilobytes, env!("CARGO_BIN_EXE_orthoscope"));
     told(Command::new("sh").args(["-c", &script]).current_dir(scratch.path("")).env_remove("RUST_LOG").output().unwrap())
 }
 
@@ -62,5 +67,36 @@ fn detection_writes_its_json_last() {
     let ran = with_file_limit(&scratch, 4, "detect --model run/model.safetensors --out new cloth/test/bend");
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("error: new/000_map.npy: cannot be written: File too large"), "{}", ran.err);
+    assert!(scratch.names("new").is_empty(), "{:?}", scratch.names("new"));
+}
+
+#[test]
+fn it_makes_no_difference_whether_the_signal_is_ignored() {
+    let scratch = Scratch::new();
+    let before = tree(&scratch.path(""));
+    let ran = with_file_limit_and(&scratch, "trap '' XFSZ;", 8, "model init --model 2 --width 8 --out new.safetensors");
+    check(&ran, "new.safetensors");
+    assert!(tree(&scratch.path("")) == before);
+}
+
+#[test]
+fn a_failed_evaluation_keeps_the_files_of_the_earlier_one_together() {
+    let scratch = Scratch::new();
+    scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out found");
+    let before = tree(&scratch.path("found"));
+    scratch.succeeds("model init --model 2 --width 4 --out other.safetensors");
+    // Enough for the metrics, not for the page.
+    let ran = with_file_limit(&scratch, 8, "evaluate --model other.safetensors --data cloth --out found");
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(tree(&scratch.path("found")) == before, "old and new files are mixed");
+}
+
+#[test]
+fn a_failed_detection_leaves_no_json_beside_files_of_another_run() {
+    let scratch = Scratch::new();
+    scratch.succeeds("detect --model run/model.safetensors --out new cloth/test/bend");
+    assert!(scratch.path("new/000.json").exists());
+    let ran = with_file_limit(&scratch, 4, "detect --model run/model.safetensors --out new cloth/test/bend");
+    assert_eq!(ran.code, 1, "{}", ran.err);
     assert!(scratch.names("new").is_empty(), "{:?}", scratch.names("new"));
 }

@@ -23,7 +23,7 @@ fn a_far_too_high_learning_rate_stops_the_run_and_keeps_its_checkpoint() {
         text.ends_with("a lower train.learning_rate may help; new/checkpoint.safetensors holds the last good state"),
         "{text}"
     );
-    assert_eq!(scratch.names("new"), ["checkpoint.safetensors", "config.toml", "log.jsonl"]);
+    assert_eq!(scratch.names("new"), ["checkpoint.previous.safetensors", "checkpoint.safetensors", "config.toml", "log.jsonl"]);
     let steps = Log::read(&scratch.path("new/log.jsonl")).unwrap().len() as u64;
     assert_eq!(Checkpoint::read(&scratch.path("new/checkpoint.safetensors")).unwrap().step, steps);
 }

@@ -52,3 +52,35 @@ fn results_never_overwrite_an_image_or_each_other() {
     let text = scratch.refuses("detect --model run/model.safetensors --out new in");
     assert!(text.contains("would get the same output name `a`"), "{text}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_cannot_be_written_is_refused_before_any_image_is_looked_at() {
+    let scratch = Scratch::new();
+    // The model is not even read.
+    scratch.write("none.safetensors", "x");
+    for command in [
+        "evaluate --model none.safetensors --data cloth",
+        "evaluate --model none.safetensors --data cloth --out new --maps /proc/new",
+        "detect --model none.safetensors cloth/test/good",
+        "figures --model none.safetensors --data cloth",
+        "train --config c.toml --data cloth",
+        "validate --model none.safetensors --data cloth",
+        "audit --model none.safetensors --data cloth",
+        "reproduce --data . --config c.toml",
+        "demo",
+    ] {
+        let command = if command.contains("--out") { command.to_owned() } else { format!("{command} --out /proc/new") };
+        let text = scratch.refuses(&command);
+        assert!(text.starts_with("/proc/new") && text.contains(": this folder cannot be made: "), "{command}: {text}");
+    }
+    for name in ["metrics.json", "index.html", "figure.png"] {
+        std::fs::create_dir_all(scratch.path("new").join(name)).unwrap();
+        let text = scratch.refuses("evaluate --model none.safetensors --data cloth --out new");
+        assert!(text.starts_with(&format!("new/{name}: is a folder")), "{text}");
+        std::fs::remove_dir(scratch.path("new").join(name)).unwrap();
+    }
+    std::fs::create_dir_all(scratch.path("new/002_mask.png")).unwrap();
+    let text = scratch.refuses("detect --model none.safetensors --out new cloth/test/good");
+    assert_eq!(text, "new/002_mask.png: cannot be written: it exists and is not a regular file");
+}

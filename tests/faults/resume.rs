@@ -5,14 +5,16 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use orthoscope::backend::Cpu;
-use orthoscope::run::{Config, TrainingJob};
+use orthoscope::backend::cpu::Isa;
+use orthoscope::run::{Config, Log, TrainingJob};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::fixture::{CONFIG, Scratch};
+use crate::fixture::{CONFIG, Scratch, sentence};
 
 const RESUME: &str = "train --config c.toml --data cloth --out run --resume";
 const CHECKPOINT: &str = "run/checkpoint.safetensors";
+const PREVIOUS: &str = "run/checkpoint.previous.safetensors";
 
 #[test]
 fn resuming_without_a_checkpoint_fails() {
@@ -20,13 +22,14 @@ fn resuming_without_a_checkpoint_fails() {
     let text = scratch.refuses("train --config c.toml --data cloth --out new --resume");
     assert_eq!(text, "new: holds no checkpoint.safetensors to resume from");
     fs::remove_file(scratch.path(CHECKPOINT)).unwrap();
+    fs::remove_file(scratch.path(PREVIOUS)).unwrap();
     assert_eq!(scratch.refuses(RESUME), "run: holds no checkpoint.safetensors to resume from");
 }
 
 #[test]
 fn resuming_on_other_images_fails() {
     let scratch = Scratch::new();
-    let reason = "was made with other training images, or some of them have changed since; choose another folder for these";
+    let reason = "was made with other training images, or some of them have changed since; choose another folder for these, or pass --accept-changes";
     let (first, before) = ("cloth/train/good/000.png", scratch.read("cloth/train/good/000.png"));
     scratch.write(first, scratch.read("cloth/train/good/001.png"));
     assert_eq!(scratch.refuses(RESUME), format!("{CHECKPOINT}: {reason}"));
@@ -68,6 +71,7 @@ fn resuming_with_another_config_or_architecture_fails() {
 fn resuming_from_a_damaged_or_foreign_file_fails() {
     let scratch = Scratch::new();
     let whole = scratch.read(CHECKPOINT);
+    fs::remove_file(scratch.path(PREVIOUS)).unwrap();
     for bytes in [&whole[..0], &whole[..64], &whole[..whole.len() - 1], b"not a checkpoint"] {
         scratch.write(CHECKPOINT, bytes);
         let text = scratch.refuses(RESUME);
@@ -85,13 +89,16 @@ fn edited(bytes: &[u8], edit: impl Fn(&mut HashMap<String, Vec<u8>>)) -> Vec<u8>
     edit(&mut values);
     let view = |bytes| TensorView::new(Dtype::F32, vec![<[u8]>::len(bytes) / 4], bytes).unwrap();
     let views: Vec<_> = values.iter().map(|(name, bytes)| (name, view(bytes))).collect();
-    safetensors::serialize(views, header.metadata().clone()).unwrap()
+    let mut metadata = header.metadata().clone().unwrap();
+    metadata.remove("orthoscope.sha256").unwrap();
+    safetensors::serialize(views, Some(metadata)).unwrap()
 }
 
 #[test]
 fn resuming_with_tensors_of_another_network_fails() {
     let scratch = Scratch::new();
     let whole = scratch.read(CHECKPOINT);
+    fs::remove_file(scratch.path(PREVIOUS)).unwrap();
     for (edit, reason) in [
         (drop_weight as fn(&mut HashMap<String, Vec<u8>>), "parameter `e1.0.weight` is missing"),
         (cut_weight, "the checkpoint is not of Model II"),
@@ -118,4 +125,145 @@ fn drop_average(values: &mut HashMap<String, Vec<u8>>) {
 
 fn break_moment(values: &mut HashMap<String, Vec<u8>>) {
     values.get_mut("v.out.bias").unwrap()[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+}
+
+/// Trains `cut` to this step with a checkpoint there, as if it was interrupted.
+fn interrupted(scratch: &Scratch, step: u64) {
+    let config = Config::parse(CONFIG).unwrap();
+    let job = TrainingJob::prepare(config, &scratch.path("cloth"), &scratch.path("cut"), false).unwrap();
+    let stop = AtomicBool::new(false);
+    job.run(&Cpu::default(), &stop, |entry| stop.store(entry.step >= step, Ordering::Relaxed)).unwrap();
+}
+
+const RESUME_CUT: &str = "train --config c.toml --data cloth --out cut --resume";
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_the_one_before_it_is_used() {
+    let scratch = Scratch::new();
+    interrupted(&scratch, 3);
+    let [last, previous] = ["cut/checkpoint.safetensors", "cut/checkpoint.previous.safetensors"];
+    let whole = scratch.read(last);
+    let mut flipped = whole.clone();
+    let at = flipped.len() - 2;
+    flipped[at] ^= 0x40;
+    for bytes in [&flipped[..], &whole[..100], b""] {
+        scratch.write(last, bytes);
+        let good = scratch.read(previous);
+        let ran = scratch.succeeds(RESUME_CUT);
+        let warning = ran.err.lines().find(|line| line.starts_with("warning: ")).unwrap();
+        assert!(warning.starts_with(&format!("warning: {last}: ")), "{warning}");
+        assert!(warning.ends_with(&format!("; going on from step 2 of {previous} instead")), "{warning}");
+        assert!(scratch.read("cut/model.safetensors") == scratch.read("run/model.safetensors"));
+        assert_eq!(Log::read(&scratch.path("cut/log.jsonl")).unwrap().len(), 4);
+        fs::remove_file(scratch.path("cut/model.safetensors")).unwrap();
+        scratch.write(previous, good);
+    }
+    // Killed between the two renames of a checkpoint.
+    fs::remove_file(scratch.path(last)).unwrap();
+    scratch.succeeds(RESUME_CUT);
+    assert!(scratch.read("cut/model.safetensors") == scratch.read("run/model.safetensors"));
+    // Both are damaged.
+    scratch.write(last, &flipped);
+    scratch.write(previous, &flipped);
+    let text = scratch.refuses(RESUME_CUT);
+    assert!(text.starts_with(&format!("{last}: is damaged: its content has the SHA-256 ")), "{text}");
+}
+
+#[test]
+fn a_step_beyond_the_last_one_is_refused() {
+    let scratch = Scratch::new();
+    let whole = scratch.read(CHECKPOINT);
+    fs::remove_file(scratch.path(PREVIOUS)).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&whole).unwrap();
+    let tensors = SafeTensors::deserialize(&whole).unwrap();
+    for step in ["5", "18446744073709551615"] {
+        let mut metadata = header.metadata().clone().unwrap();
+        metadata.remove("orthoscope.sha256").unwrap();
+        metadata.insert("orthoscope.step".to_owned(), step.to_owned());
+        scratch.write(CHECKPOINT, safetensors::serialize(tensors.tensors(), Some(metadata)).unwrap());
+        let text = scratch.refuses(RESUME);
+        assert_eq!(text, format!("{CHECKPOINT}: not a checkpoint: it is of step {step}, and train.steps is 4"));
+    }
+}
+
+#[test]
+fn another_precision_is_refused_and_other_instructions_are_named() {
+    let scratch = Scratch::new();
+    interrupted(&scratch, 2);
+    let bf16 = format!("{RESUME_CUT} --precision bf16");
+    let ran = scratch.run(&bf16);
+    let reason = "was made with precision f32, and now it is bf16; go on with --precision f32, or pass --accept-changes";
+    assert_eq!((ran.code, sentence(&ran.err)), (1, format!("cut/checkpoint.safetensors: {reason}")));
+    let copy = |to: &str| {
+        for name in scratch.names("cut") {
+            scratch.write(format!("{to}/{name}"), scratch.read(format!("cut/{name}")));
+        }
+    };
+    copy("other");
+    let ran = scratch.succeeds(&format!("{} --accept-changes", bf16.replace("--out cut", "--out other")));
+    let warning = "was made with precision f32, and now it is bf16; the weights will not be those of an uninterrupted run";
+    assert!(ran.err.contains(&format!("warning: other/checkpoint.safetensors: {warning}")), "{}", ran.err);
+    scratch.succeeds("evaluate --model other/model.safetensors --data cloth --out other");
+    let protocol = scratch.json("other/metrics.json")["protocol"].as_str().unwrap().to_owned();
+    assert!(protocol.contains("; trained on cpu, f32, ") && protocol.contains(" then cpu, bf16, "), "{protocol}");
+    assert!(protocol.contains("; device cpu; precision f32; instructions "), "{protocol}");
+    assert!(scratch.misused("train --data cloth --out third --accept-changes").contains("--resume"));
+    if Cpu::default().isa() != Isa::Portable {
+        let ran = scratch.run_with(RESUME_CUT, &[("ORTHOSCOPE_CPU", "portable")]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let warning = format!("instructions {} there and portable now, so the weights will not be", Cpu::default().isa());
+        assert!(ran.err.contains(&warning), "{}", ran.err);
+    }
+}
+
+#[test]
+fn changed_images_are_accepted_on_request() {
+    let scratch = Scratch::new();
+    interrupted(&scratch, 2);
+    scratch.write("cloth/train/good/000.png", scratch.read("cloth/train/good/001.png"));
+    assert!(scratch.refuses(RESUME_CUT).contains("was made with other training images"));
+    let ran = scratch.succeeds(&format!("{RESUME_CUT} --accept-changes"));
+    assert_eq!(ran.err.matches("was made with other training images").count(), 1, "{}", ran.err);
+    assert!(scratch.read("cut/model.safetensors") != scratch.read("run/model.safetensors"));
+}
+
+#[test]
+fn a_damaged_log_stops_neither_a_run_nor_its_evaluation() {
+    let scratch = Scratch::new();
+    interrupted(&scratch, 3);
+    let log = String::from_utf8(scratch.read("cut/log.jsonl")).unwrap();
+    let lines: Vec<&[u8]> = log.lines().map(str::as_bytes).collect();
+    for bad in [&b"GARBAGE"[..], b"\xff\xfe", br#"{"step":1,"loss":null,"rate":0.1,"images_per_second":1.0}"#] {
+        scratch.write("cut/log.jsonl", [lines[0], bad, lines[1], lines[2], b""].join(&b'\n'));
+        scratch.write("run/log.jsonl", scratch.read("cut/log.jsonl"));
+        let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out found");
+        let words = "log.jsonl: line 2 is no line of a log and is left out";
+        assert_eq!(ran.err.matches(&format!("warning: run/{words}")).count(), 1, "{}", ran.err);
+        scratch.write("other/config.toml", scratch.read("cut/config.toml"));
+        for name in ["checkpoint.safetensors", "log.jsonl"] {
+            scratch.write(format!("other/{name}"), scratch.read(format!("cut/{name}")));
+        }
+        let ran = scratch.succeeds("train --config c.toml --data cloth --out other --resume");
+        assert_eq!(ran.err.matches(&format!("warning: other/{words}")).count(), 1, "{}", ran.err);
+        let steps: Vec<u64> = Log::read(&scratch.path("other/log.jsonl")).unwrap().iter().map(|entry| entry.step).collect();
+        assert_eq!(steps, [1, 2, 3, 4]);
+        fs::remove_dir_all(scratch.path("other")).unwrap();
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_read_stops_neither_a_run_nor_its_evaluation() {
+    let scratch = Scratch::new();
+    interrupted(&scratch, 2);
+    for run in ["run", "cut"] {
+        fs::remove_file(scratch.path(run).join("log.jsonl")).unwrap();
+        fs::create_dir(scratch.path(run).join("log.jsonl")).unwrap();
+    }
+    let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out found");
+    let reason = "run/log.jsonl: cannot be read: it is not a regular file; the page has no curve of the loss";
+    assert!(ran.err.contains(&format!("warning: {reason}")), "{}", ran.err);
+    assert_eq!(scratch.names("found"), ["figure.png", "index.html", "metrics.json"]);
+    let ran = scratch.succeeds(RESUME_CUT);
+    assert!(ran.err.contains("it is kept as cut/log.jsonl.unreadable, and the log begins anew"), "{}", ran.err);
+    assert!(scratch.read("cut/model.safetensors") == scratch.read("run/model.safetensors"));
 }

@@ -141,3 +141,27 @@ fn invalid_settings_are_rejected() {
         assert!(text.contains("bad.safetensors: ") && text.contains("data.size"), "{text}");
     }
 }
+
+#[test]
+fn a_flipped_bit_is_named_and_files_without_a_digest_are_read() {
+    let scratch = Scratch::new();
+    let whole = scratch.read("run/model.safetensors");
+    let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    for (at, bit) in [(header, 0), (header + 2, 6), (whole.len() - 1, 0)] {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << bit;
+        scratch.write("bad.safetensors", flipped);
+        refused(&scratch, "is damaged: its content has the SHA-256 ");
+    }
+    // A threshold, which is in the metadata.
+    let text = String::from_utf8(whole[8..header].to_vec()).unwrap();
+    let (before, after) = text.split_once(r#"\"thresholds\":{\"image\":"#).unwrap();
+    let digit = before.len() + r#"\"thresholds\":{\"image\":"#.len();
+    let mut changed = whole.clone();
+    changed[8 + digit] = if after.starts_with('9') { b'8' } else { b'9' };
+    scratch.write("bad.safetensors", changed);
+    refused(&scratch, "is damaged: its content has the SHA-256 ");
+    let tensors = safetensors::SafeTensors::deserialize(&whole).unwrap();
+    scratch.write("bare.safetensors", safetensors::serialize(tensors.tensors(), None).unwrap());
+    scratch.succeeds("model summary --weights bare.safetensors");
+}

@@ -10,7 +10,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::Cpu;
-use crate::backend::{Storage, check_len};
+use crate::backend::{Arithmetic, Storage, check_len};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 
@@ -192,6 +192,11 @@ impl Storage for Cpu {
     /// Names bf16, so that results of different precision can be told apart.
     fn description(&self) -> String {
         if self.bf16 { "cpu, bf16".to_owned() } else { self.name().to_owned() }
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        let pairs = if self.bf16 && self.simd.has_bf16() { " with BF16" } else { "" };
+        Arithmetic::new(self.name(), format_args!("{}{pairs}", self.isa())).with_bf16(self.bf16)
     }
 
     fn alloc(&self, len: usize) -> Result<Buffer> {

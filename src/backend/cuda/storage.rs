@@ -10,7 +10,7 @@ use super::driver::{Address, Mark};
 use super::kernels::convert as kernel;
 use super::memory::Block;
 use super::repeat::Program;
-use crate::backend::{Storage, Watched, check_len};
+use crate::backend::{Arithmetic, Storage, Watched, check_len};
 use crate::error::Result;
 use crate::shape::Shape;
 
@@ -168,6 +168,11 @@ impl Storage for Cuda {
         let precision = if self.mode == Mode::Bf16 { ", bf16" } else { "" };
         let wgmma = if self.wgmma { ", wgmma" } else { "" };
         self.driver.description() + precision + wgmma
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        let architecture = self.arch().map_or("", |arch| arch.name);
+        Arithmetic::new(self.name(), architecture).with_bf16(self.mode == Mode::Bf16)
     }
 
     fn alloc(&self, len: usize) -> Result<Buffer> {

@@ -24,7 +24,7 @@ use super::chart;
 use super::curves::curves_file;
 use super::loss_curve::loss_curve;
 use super::network::network;
-use crate::data::{TrainingSet, make_folder, write_bytes};
+use crate::data::{TrainingSet, make_folder, replace_together};
 use crate::error::Result;
 use crate::model::{Architecture, Graph};
 use crate::ops::Backend;
@@ -135,9 +135,17 @@ pub fn write(
     skipped: &[(Name, String)],
 ) -> Result<()> {
     make_folder(folder)?;
+    let [json, page] = ["figures.json", "index.html"].map(|name| folder.join(name));
+    // First, so that an old page never shows new pictures.
+    replace_together(&[], &[page.clone(), json.clone()])?;
     drawings.iter().try_for_each(|drawing| drawing.write(folder))?;
-    write_bytes(&folder.join("figures.json"), index::json(protocol, drawings, skipped)?.as_bytes())?;
-    write_bytes(&folder.join("index.html"), index::page(heading, protocol, drawings, skipped).as_bytes())
+    replace_together(
+        &[
+            (json, index::json(protocol, drawings, skipped)?.into_bytes()),
+            (page, index::page(heading, protocol, drawings, skipped).into_bytes()),
+        ],
+        &[],
+    )
 }
 
 #[cfg(test)]

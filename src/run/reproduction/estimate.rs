@@ -57,7 +57,8 @@ impl Estimate {
         let Ok(step_times) = &self.step_times else { return Ok(None) };
         let mut seconds = 0.0;
         for (run, time) in runs.iter().zip(step_times) {
-            let log = Log::read(&run_folder(&folders.out, &run.category, run.seed).join(LOG_FILE))?;
+            // A training puts a log aside that cannot be read.
+            let log = Log::read(&run_folder(&folders.out, &run.category, run.seed).join(LOG_FILE)).unwrap_or_default();
             let done = log.last().map_or(0, |entry| entry.step);
             seconds += time.as_secs_f64() * steps.saturating_sub(done) as f64;
         }

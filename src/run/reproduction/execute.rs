@@ -13,8 +13,8 @@ use crate::detect::{Detector, Resolution};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
 use crate::run::{
-    CHECKPOINT_FILE, CONFIG_FILE, Config, EvaluationReport, ImageCounts, LOG_FILE, Log, LogEntry, METRICS_FILE, MODEL_FILE,
-    Measured, Outcome, PartialReport, TrainingJob, ValidationReport, evaluate_test_set, validate_detector,
+    CONFIG_FILE, Config, EvaluationReport, ImageCounts, LOG_FILE, Log, LogEntry, METRICS_FILE, MODEL_FILE, Measured, Outcome,
+    PartialReport, TrainingJob, ValidationReport, evaluate_test_set, has_checkpoint, validate_detector,
 };
 
 /// File name of the results of a run, written last.
@@ -118,7 +118,7 @@ pub fn execute<B: Backend>(
     // Before the training, because a fault of the test set would end the run after it.
     let category = Category::open_incomplete(&data)?;
     category.test_pixels()?;
-    let job = TrainingJob::prepare(config.clone(), &data, &folder, folder.join(CHECKPOINT_FILE).exists())?;
+    let job = TrainingJob::prepare(config.clone(), &data, &folder, has_checkpoint(&folder))?;
     if !folder.join(MODEL_FILE).exists() && !trained(backend, &job, stop, watcher, &mut meter)? {
         return Ok(None);
     }
@@ -164,7 +164,7 @@ fn results<B: Backend>(
     let thresholds = detector.settings().thresholds.ok_or_else(|| Error::file(folder.join(MODEL_FILE), "has no thresholds"))?;
     let (train, held_out) = (job.training_images(), job.held_out().len());
     let images = ImageCounts { train, held_out, ..ImageCounts::of_test_set(category)? };
-    let mut notes = notes::of_training(&Log::lines(&folder.join(LOG_FILE))?);
+    let mut notes = notes::of_training(&Log::lines(&folder.join(LOG_FILE)).unwrap_or_default());
     notes.extend(images.gaps(category));
     notes.extend(notes::of_held_out(&images, category.train.len(), detector.settings()));
     let validation = validate(&detector, job.held_out(), &category.name, folder, &mut notes)?;

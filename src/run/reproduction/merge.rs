@@ -8,10 +8,10 @@ use super::plan::{Plan, PlannedRun, name};
 use super::report::{RunReport, run_folder};
 use crate::data::{make_folder, write_bytes};
 use crate::error::{Error, Result};
-use crate::run::{CHECKPOINT_FILE, MODEL_FILE};
+use crate::run::{CHECKPOINT_FILE, MODEL_FILE, PREVIOUS_FILE};
 
 /// Files of a run that the report does not need and a merge leaves where they are.
-const LEFT: [&str; 2] = [MODEL_FILE, CHECKPOINT_FILE];
+const LEFT: [&str; 3] = [MODEL_FILE, CHECKPOINT_FILE, PREVIOUS_FILE];
 
 /// Shards that belong together and lack nothing.
 pub struct Merge {

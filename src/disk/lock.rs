@@ -1,0 +1,110 @@
+//! A lock on an output folder, so that two runs never write into the same one.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::folder::make_folder;
+use crate::error::{Error, Result, system_words};
+
+/// The file that is locked. It is empty, or holds the number of the process that works in the folder.
+const LOCK_FILE: &str = ".lock";
+
+/// The lock of [`lock_folder`]. It ends with this value, or with the process, however that ends.
+#[derive(Debug)]
+pub struct FolderLock {
+    /// None where files cannot be locked.
+    file: Option<File>,
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            // Nothing depends on it: a number that is left there is only read while somebody else holds the lock.
+            let _ = file.set_len(0);
+        }
+    }
+}
+
+/// Takes the lock on an output folder, which is made if necessary. A file that a killed process has left does not block, because the system
+/// ends a lock with its process. Where files cannot be locked, as on some network file systems, a warning says so and the work goes on.
+///
+/// # Errors
+/// As [`make_folder`], or another process holds the lock.
+pub fn lock_folder(path: &Path) -> Result<FolderLock> {
+    make_folder(path)?;
+    let lock = path.join(LOCK_FILE);
+    let file = match open(&lock) {
+        Ok(file) => file,
+        Err(error) => return Ok(unlocked(path, &error)),
+    };
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Error::file(path, in_use(&lock))),
+        Err(TryLockError::Error(error)) => return Ok(unlocked(path, &error)),
+    }
+    // For the sentence that another process gives; a lock that can only be read holds all the same.
+    let _ = file.set_len(0).and_then(|()| write!(&file, "{}", std::process::id()));
+    Ok(FolderLock { file: Some(file) })
+}
+
+/// Whether a run has been in this folder, so that taking its lock adds no file.
+pub fn has_lock_file(path: &Path) -> bool {
+    path.join(LOCK_FILE).exists()
+}
+
+/// Opens the file without emptying it: it may be that of another process.
+fn open(lock: &Path) -> io::Result<File> {
+    let writable = File::options().read(true).write(true).create(true).truncate(false).open(lock);
+    // That of another user, in a folder that both may write into.
+    writable.or_else(|error| File::open(lock).map_err(|_| error))
+}
+
+fn unlocked(path: &Path, error: &io::Error) -> FolderLock {
+    let reason = system_words(error);
+    log::warn!("{} cannot be locked ({reason}), so nothing keeps a second run out of it", path.display());
+    FolderLock { file: None }
+}
+
+fn in_use(lock: &Path) -> String {
+    let holder = std::fs::read_to_string(lock).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    let holder = holder.map_or_else(|| "another process".to_owned(), |number| format!("process {number}"));
+    format!("is in use by {holder}; wait for its end or choose another folder")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_user_at_a_time_and_the_other_is_told_which() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b");
+        let held = lock_folder(&path).unwrap();
+        let words = format!("b: is in use by process {}; wait for its end or choose another folder", std::process::id());
+        for _ in 0..2 {
+            let error = lock_folder(&path).unwrap_err().to_string();
+            assert!(error.ends_with(&words), "{error}");
+        }
+        drop(held);
+        assert_eq!(std::fs::read(path.join(LOCK_FILE)).unwrap(), b"");
+        lock_folder(&path).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_does_not_block() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(LOCK_FILE), "4194304").unwrap();
+        let held = lock_folder(folder.path()).unwrap();
+        assert_eq!(std::fs::read_to_string(folder.path().join(LOCK_FILE)).unwrap(), std::process::id().to_string());
+        drop(held);
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_locked_is_used_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(LOCK_FILE)).unwrap();
+        // A folder in place of the file can be locked on some systems; both is right.
+        lock_folder(folder.path()).unwrap();
+    }
+}

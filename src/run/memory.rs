@@ -1,0 +1,236 @@
+//! How much memory a command will need at least, against how much is free, so that what cannot end well does not begin.
+//!
+//! Every need is a lower bound: nothing is refused that would have been possible.
+
+use super::config::Config;
+use crate::data::{Category, Fit};
+use crate::detect::Resolution;
+use crate::error::{Error, Result};
+use crate::model::Architecture;
+use crate::shape::Shape;
+
+/// Bytes of a value in f32.
+const VALUE: u64 = 4;
+/// Values of a pixel of an image, and of a pixel of a sample: corrupted image, target, region.
+const IMAGE: u64 = 3;
+const SAMPLE: u64 = 7;
+/// Tensors that a training holds for each parameter: itself, its gradient, two moments.
+const STATES: u64 = 4;
+/// Bytes that an evaluation keeps of each pixel: score and ground truth, and both once more to be sorted.
+const EVALUATED: u64 = 16;
+
+/// Refuses a training that cannot fit into the free memory: its images as prepared, and on a CPU also the batch, weights and results of layers.
+///
+/// # Errors
+/// Too little memory, with the key of the largest part; a network with more elements than 32 bits can number.
+pub fn check_training_memory(config: &Config, images: usize, is_on_cpu: bool) -> Result<()> {
+    config.validate()?;
+    let needs = training_needs(config, images, is_on_cpu)?;
+    check(&needs, free_bytes())
+}
+
+/// Refuses an evaluation whose maps cannot fit into the free memory.
+///
+/// # Errors
+/// Too little memory.
+pub fn check_evaluation_memory(category: &Category, resolution: Resolution) -> Result<()> {
+    let images = category.test.len() as u64;
+    let (pixels, maps) = match resolution {
+        Resolution::Side(side) => (times(&[images, side as u64, side as u64]), format!("{images} maps of {side}x{side} pixels")),
+        Resolution::Native => match category.test_pixels() {
+            Ok(pixels) => (pixels, format!("{images} maps of the size of their images")),
+            // The evaluation names the file and what is wrong with it.
+            Err(_) => return Ok(()),
+        },
+        Resolution::Model => return Ok(()),
+    };
+    match shortage(times(&[pixels, EVALUATED]), free_bytes()) {
+        Some(numbers) => Err(Error::argument(format!("{maps} {numbers}; a smaller --resolution needs less"))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses new weights that cannot fit into the free memory.
+///
+/// # Errors
+/// As [`check_training_memory`].
+pub fn check_weight_memory(architecture: &Architecture) -> Result<()> {
+    let parameters = architecture.plan(architecture.smallest_input()?)?.parameter_count() as u64;
+    // The values, and the bytes of the file.
+    let bytes = times(&[parameters, 2, VALUE]);
+    check(&[Need { key: "model.width", what: format!("{parameters} weights"), bytes }], free_bytes())
+}
+
+/// A part of what is needed.
+#[derive(Debug)]
+struct Need {
+    /// The setting that makes it smaller.
+    key: &'static str,
+    what: String,
+    bytes: u64,
+}
+
+fn training_needs(config: &Config, images: usize, is_on_cpu: bool) -> Result<Vec<Need>> {
+    let size = config.data.size;
+    let side = if config.data.fit == Fit::Crop { config.data.shorter_side.max(size) } else { size };
+    let mut needs = vec![Need {
+        key: "data.size",
+        what: format!("{images} images of at least {side}x{side} pixels"),
+        bytes: times(&[images as u64, side as u64, side as u64, IMAGE, VALUE]),
+    }];
+    if is_on_cpu {
+        needs.extend(network_needs(config)?);
+    }
+    Ok(needs)
+}
+
+/// What batch and network need. The results of its layers are kept for the backward pass.
+fn network_needs(config: &Config) -> Result<[Need; 3]> {
+    let (size, batch, network) = (config.data.size, config.train.batch, config.architecture());
+    let key = if batch > 1 { "train.batch" } else { "data.size" };
+    network.plan(network.smallest_input()?).map_err(|error| Error::config("model.width", error))?;
+    let plan = Shape::new(&[batch, size, size, 3]).and_then(|input| network.plan(input));
+    let plan = plan.map_err(|error| Error::config(key, format!("{batch} images of {size}x{size} pixels: {error}")))?;
+    let values: u64 = plan.layers.iter().map(|layer| layer.output.len() as u64).sum();
+    let parameters = plan.parameter_count() as u64;
+    Ok([
+        Need {
+            key,
+            what: format!("a batch of {batch} images of {size}x{size} pixels"),
+            bytes: times(&[batch as u64, size as u64, size as u64, SAMPLE, VALUE]),
+        },
+        Need {
+            key: "model.width",
+            what: format!("{parameters} weights with their gradients and moments"),
+            bytes: times(&[parameters, STATES, VALUE]),
+        },
+        // At least half of them in bf16.
+        Need { key, what: format!("the results of the layers for {batch} images"), bytes: times(&[values, VALUE / 2]) },
+    ])
+}
+
+fn check(needs: &[Need], free: Option<u64>) -> Result<()> {
+    let whole = needs.iter().fold(0_u64, |sum, need| sum.saturating_add(need.bytes));
+    // What would not even fit alone comes first: without it nothing else helps.
+    let alone = needs.iter().find(|need| shortage(need.bytes, free).is_some());
+    match (shortage(whole, free), alone.or(needs.iter().max_by_key(|need| need.bytes))) {
+        (Some(numbers), Some(Need { key, what, bytes })) => {
+            Err(Error::config(*key, format!("this {numbers}, {} of it for {what}; a smaller value needs less", size(*bytes))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// In words, how much more is needed than is free.
+fn shortage(bytes: u64, free: Option<u64>) -> Option<String> {
+    let free = free.filter(|&free| bytes > free)?;
+    Some(format!("would need at least {}, and {} of memory are free", size(bytes), size(free)))
+}
+
+fn times(factors: &[u64]) -> u64 {
+    factors.iter().fold(1, |product, &factor| product.saturating_mul(factor))
+}
+
+/// In binary units, with one digit behind the point.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["MiB", "GiB", "TiB", "PiB"];
+    let mut value = bytes as f64 / f64::from(1 << 20);
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// Bytes that the process can still get: what the system has, within the limits of its control group and of `ulimit -v`. None where the system
+/// does not tell.
+fn free_bytes() -> Option<u64> {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let number = |path: &str| read(path)?.trim().parse::<u64>().ok();
+    let system = read("/proc/meminfo")?;
+    let swap = kilobytes(&system, "SwapFree:").unwrap_or(0);
+    let system = kilobytes(&system, "MemAvailable:").map(|bytes| bytes.saturating_add(swap));
+    let group = number("/sys/fs/cgroup/memory.max")
+        .zip(number("/sys/fs/cgroup/memory.current"))
+        .map(|(most, now)| most.saturating_sub(now).saturating_add(reclaimable().unwrap_or(0)).saturating_add(swap));
+    let mapped = read("/proc/self/status").and_then(|text| kilobytes(&text, "VmSize:"));
+    let limit = read("/proc/self/limits").and_then(|text| address_space(&text));
+    let process = limit.zip(mapped).map(|(most, now)| most.saturating_sub(now));
+    [system, group, process].into_iter().flatten().min()
+}
+
+/// What a control group counts as used but gives back when it is short: the cache of files.
+fn reclaimable() -> Option<u64> {
+    let text = std::fs::read_to_string("/sys/fs/cgroup/memory.stat").ok()?;
+    let named = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+    Some(named("inactive_file ")?.saturating_add(named("active_file ")?))
+}
+
+/// A line such as `MemAvailable:   123 kB`, in bytes.
+fn kilobytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// The soft limit in the line `Max address space   4096000000   unlimited   bytes`.
+fn address_space(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix("Max address space"))?.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Autoencoder;
+    use crate::train::OptimiserConfig;
+
+    fn config(batch: usize, size: usize, width: usize) -> Config {
+        let base = Config::default();
+        Config {
+            model: Autoencoder { width, ..base.model.clone() },
+            data: crate::run::DataConfig { size, ..base.data.clone() },
+            train: OptimiserConfig { batch, ..base.train.clone() },
+            ..base
+        }
+    }
+
+    #[test]
+    fn the_largest_part_is_named_with_its_key() {
+        let refused = |config: &Config, images, is_on_cpu, free| {
+            let needs = training_needs(config, images, is_on_cpu)?;
+            check(&needs, Some(free))
+        };
+        let gib = 1 << 30;
+        for (batch, size, width, images, key) in [
+            (2, 8192, 2, 100, "data.size"),
+            (4096, 512, 2, 10, "train.batch"),
+            (1, 64, 4096, 10, "model.width"),
+            (1, 8192, 16, 1, "data.size"),
+        ] {
+            let error = refused(&config(batch, size, width), images, true, 2 * gib).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("config key `{key}`: ")) && error.contains("2.0 GiB of memory are free"),
+                "{error}"
+            );
+        }
+        // A network on a GPU is the concern of the GPU.
+        refused(&config(1, 64, 4096), 10, false, 2 * gib).unwrap();
+        refused(&config(8, 128, 32), 1000, true, 2 * gib).unwrap();
+        let error = refused(&config(65_535, 8192, 2), 1, true, u64::MAX).unwrap_err().to_string();
+        assert!(error.starts_with("config key `train.batch`: 65535 images of 8192x8192 pixels: "), "{error}");
+        assert!(check(&[], Some(0)).is_ok() && check(&[Need { key: "", what: String::new(), bytes: 1 }], None).is_ok());
+    }
+
+    #[test]
+    fn the_system_tells_what_is_free() {
+        assert_eq!(kilobytes("MemFree: 1 kB\nMemAvailable:   2048 kB\n", "MemAvailable:"), Some(2 << 20));
+        assert_eq!(kilobytes("MemAvailable: much\n", "MemAvailable:"), None);
+        let limits = "Limit   Soft Limit   Hard Limit   Units\nMax address space         2048000000           unlimited            bytes\n";
+        assert_eq!(address_space(limits), Some(2_048_000_000));
+        assert_eq!(address_space(&limits.replace("2048000000", "unlimited")), None);
+        if cfg!(target_os = "linux") {
+            assert!(free_bytes().unwrap() > 1 << 20);
+        }
+        assert_eq!(size(3 << 39), "1.5 TiB");
+    }
+}

@@ -1,0 +1,144 @@
+//! The checkpoint that a run continues from, and what must not have changed since it was written.
+
+use std::path::Path;
+
+use super::config::Config;
+use super::{CHECKPOINT_FILE, MODEL_FILE, PREVIOUS_FILE};
+use crate::backend::Arithmetic;
+use crate::error::{Error, Result};
+use crate::train::Checkpoint;
+
+/// How a run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// In a folder without a run.
+    New,
+    /// From the checkpoint in its folder, to the weights of a run that was not interrupted.
+    Resume,
+    /// The same, also with other training images or in another precision, of which a warning remains.
+    ResumeChanged,
+}
+
+/// Whether a folder has a checkpoint to resume from.
+pub fn has_checkpoint(folder: &Path) -> bool {
+    [CHECKPOINT_FILE, PREVIOUS_FILE].iter().any(|name| folder.join(name).exists())
+}
+
+/// A checkpoint to continue from.
+pub(super) struct Found {
+    pub(super) checkpoint: Checkpoint,
+    /// Why the last checkpoint cannot be used, if this is the one before it.
+    pub(super) damage: Option<Error>,
+}
+
+/// The checkpoint in `out`, which must be of this config; none for a new run.
+///
+/// # Errors
+/// A new run in a folder that holds one; no usable checkpoint; one of another config, with the keys that differ.
+pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<Found>> {
+    match (start, has_checkpoint(out)) {
+        (Start::New, false) if !out.join(MODEL_FILE).exists() => Ok(None),
+        (Start::New, _) => Err(Error::file(out, "already holds a run; continue it with --resume or choose another folder")),
+        (_, false) => Err(Error::file(out, format!("holds no {CHECKPOINT_FILE} to resume from"))),
+        (_, true) => {
+            let (found, mut known) = usable(out)?;
+            // What a run writes on the way does not change its result.
+            known.output = config.output.clone();
+            let differences = known.differences(config, ["there", "now"])?;
+            if differences.is_empty() {
+                return Ok(Some(found));
+            }
+            let path = out.join(if found.damage.is_some() { PREVIOUS_FILE } else { CHECKPOINT_FILE });
+            Err(Error::file(path, format!("was made with another config: {}", differences.join("; "))))
+        }
+    }
+}
+
+/// The last checkpoint with its config, or the one before if that is damaged.
+fn usable(out: &Path) -> Result<(Found, Config)> {
+    let damage = match read(&out.join(CHECKPOINT_FILE)) {
+        Ok((checkpoint, config)) => return Ok((Found { checkpoint, damage: None }, config)),
+        Err(error) => error,
+    };
+    match read(&out.join(PREVIOUS_FILE)) {
+        Ok((checkpoint, config)) => Ok((Found { checkpoint, damage: Some(damage) }, config)),
+        Err(_) => Err(damage),
+    }
+}
+
+/// A checkpoint and its config.
+fn read(path: &Path) -> Result<(Checkpoint, Config)> {
+    let checkpoint = Checkpoint::read(path)?;
+    // Parsed, because an older version may have used other names of keys.
+    let (config, _) = Config::parse_with_notice(&checkpoint.config).map_err(|error| error.in_file(path))?;
+    let (step, steps) = (checkpoint.step, config.train.steps);
+    if step > steps {
+        return Err(Error::file(path, format!("not a checkpoint: it is of step {step}, and train.steps is {steps}")));
+    }
+    Ok((checkpoint, config))
+}
+
+impl Found {
+    /// Says that the last checkpoint is damaged, and puts the one before in its place, so that the next one does not drive out the good one.
+    ///
+    /// # Errors
+    /// The file cannot be renamed.
+    pub(super) fn settle(&self, out: &Path) -> Result<()> {
+        let Some(damage) = &self.damage else { return Ok(()) };
+        let [last, previous] = [CHECKPOINT_FILE, PREVIOUS_FILE].map(|name| out.join(name));
+        log::warn!("{damage}; going on from step {} of {} instead", self.checkpoint.step, previous.display());
+        std::fs::rename(&previous, &last).map_err(|error| Error::write(&last, error))
+    }
+
+    /// Checks that the checkpoint was made with the images that the folder of the data has now.
+    ///
+    /// # Errors
+    /// Other images, unless changes are accepted.
+    pub(super) fn check_images(&self, now: &str, out: &Path, start: Start) -> Result<()> {
+        match self.checkpoint.images.as_deref() {
+            Some(then) if then != now => {
+                let reason = "was made with other training images, or some of them have changed since";
+                refuse_or_warn(out, reason, "choose another folder for these", start)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that the steps are computed as those before: another precision is another training, like another config. Another device or other
+    /// instructions round differently and nothing more, and which one is free is often not a choice, so they give a warning.
+    ///
+    /// # Errors
+    /// Another precision, unless changes are accepted.
+    pub(super) fn check_arithmetic(&self, now: &Arithmetic, out: &Path, start: Start) -> Result<()> {
+        let Some(then) = self.checkpoint.arithmetic.last() else { return Ok(()) };
+        if then.precision != now.precision {
+            let reason = format!("was made with precision {}, and now it is {}", then.precision, now.precision);
+            refuse_or_warn(out, &reason, &format!("go on with --precision {}", then.precision), start)?;
+        }
+        let fields = [("device", &then.device, &now.device), ("instructions", &then.instructions, &now.instructions)];
+        let differing = fields.into_iter().filter(|(_, then, now)| then != now);
+        let differing: Vec<String> =
+            differing.map(|(name, then, now)| format!("{name} {} there and {} now", shown(then), shown(now))).collect();
+        if !differing.is_empty() {
+            log::warn!(
+                "{}: {}, so the weights will not be those of an uninterrupted run to the last bit",
+                out.join(CHECKPOINT_FILE).display(),
+                differing.join("; ")
+            );
+        }
+        Ok(())
+    }
+}
+
+fn shown(name: &str) -> &str {
+    if name.is_empty() { "unknown" } else { name }
+}
+
+fn refuse_or_warn(out: &Path, reason: &str, remedy: &str, start: Start) -> Result<()> {
+    let path = out.join(CHECKPOINT_FILE);
+    if start == Start::ResumeChanged {
+        log::warn!("{}: {reason}; the weights will not be those of an uninterrupted run", path.display());
+        return Ok(());
+    }
+    Err(Error::file(path, format!("{reason}; {remedy}, or pass --accept-changes")))
+}

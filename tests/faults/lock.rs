@@ -1,0 +1,74 @@
+//! Two runs in one folder, and what a killed one leaves there.
+#![cfg(target_os = "linux")]
+
+use std::fs::{self, File};
+
+use orthoscope::data::lock_folder;
+
+use super::signals::{advance, endless, send};
+use crate::fixture::Scratch;
+
+#[test]
+fn a_second_run_is_told_which_process_works_in_the_folder() {
+    let scratch = Scratch::new();
+    let mut child = endless(&scratch, "");
+    advance(&scratch, &mut child, 1);
+    let words = format!("new: is in use by process {}; wait for its end or choose another folder", child.id());
+    for command in [
+        "train --config c.toml --data cloth --out new --seed 2",
+        "train --config c.toml --data cloth --out new --resume",
+        "demo --out new --overwrite",
+    ] {
+        let ran = scratch.run(command);
+        assert_eq!((ran.code, ran.err.lines().last().unwrap()), (1, format!("error: {words}").as_str()), "{command}");
+    }
+    // Reading, and other files in the same folder, need no lock.
+    scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out new");
+    send(&child, "KILL");
+    child.wait().unwrap();
+    drop(lock_folder(&scratch.path("new")).unwrap());
+}
+
+#[test]
+fn leftovers_of_killed_commands_are_removed_by_the_next_one_in_the_folder() {
+    let commands = [
+        ("run", "train --config c.toml --data cloth --out run --resume"),
+        ("run", "evaluate --model run/model.safetensors --data cloth --out run"),
+        ("found", "detect --model run/model.safetensors --out found cloth/test/good"),
+        (".", "data preview --data cloth --config c.toml --out new.png"),
+    ];
+    for (folder, command) in commands {
+        let scratch = Scratch::new();
+        let at = |name: &str| format!("{folder}/{name}");
+        for name in [".orthoscope-aB3xYz.part", ".orthoscope-inUse0.part", ".aB3xYz.part", "mine.part"] {
+            scratch.write(at(name), "x");
+        }
+        let held = File::options().append(true).open(scratch.path(at(".orthoscope-inUse0.part"))).unwrap();
+        held.lock().unwrap();
+        scratch.succeeds(command);
+        assert!(!scratch.path(at(".orthoscope-aB3xYz.part")).exists(), "{command}");
+        for name in [".orthoscope-inUse0.part", ".aB3xYz.part", "mine.part"] {
+            assert!(scratch.path(at(name)).exists(), "{command} removed {name}");
+        }
+    }
+}
+
+#[test]
+fn a_killed_training_leaves_nothing_for_long() {
+    let scratch = Scratch::new();
+    let mut child = endless(&scratch, "");
+    advance(&scratch, &mut child, 3);
+    send(&child, "KILL");
+    child.wait().unwrap();
+    let resume = "train --config c.toml --data cloth --steps 10000000 --out new --resume";
+    let mut again = crate::fixture::orthoscope();
+    again.args(resume.split_whitespace()).current_dir(scratch.path("")).stdout(std::process::Stdio::null());
+    let mut again = again.stderr(std::process::Stdio::null()).spawn().unwrap();
+    advance(&scratch, &mut again, 3);
+    send(&again, "INT");
+    assert_eq!(again.wait().unwrap().code(), Some(130));
+    let parts = fs::read_dir(scratch.path("new"))
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".part"));
+    assert_eq!(parts.count(), 0);
+}
