@@ -115,7 +115,7 @@ fn files_that_are_not_images_are_reported() {
     assert!(reason(&saved(folder.path(), "b.png", b"hello, world")).starts_with("is not an image"));
     assert!(reason(&saved(folder.path(), "c.png", b"GIF89a......")).contains("GIF"));
     assert_eq!(reason(&folder.path().join("d.png")), "no such file");
-    assert_eq!(reason(folder.path()), "is not a file");
+    assert_eq!(reason(folder.path()), "is a folder; a file is needed here");
 }
 
 #[test]

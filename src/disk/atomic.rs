@@ -17,6 +17,15 @@ use crate::error::{Error, Result};
 /// The folder does not exist, the disk is full, or `write` fails. In these cases an existing file is unchanged, and no temporary
 /// file is left.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<()> {
+    write_then(path, write, || Ok(()))
+}
+
+/// As [`write_atomically`]; calls `then` when the temporary file is complete, before it gets its name.
+pub(super) fn write_then(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
+    then: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     let path = &followed(path)?;
     let folder = folder_of(path);
     let refuse = |error| Error::write(path, error);
@@ -32,6 +41,7 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File
     write(&mut writer).and_then(|()| writer.flush()).map_err(refuse)?;
     drop(writer);
     temporary.as_file().sync_all().map_err(refuse)?;
+    then()?;
     temporary.persist(path).map_err(|failed| refuse(failed.error))?;
     Ok(())
 }

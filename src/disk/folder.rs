@@ -1,7 +1,7 @@
 //! Output folders.
 
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 /// # Errors
 /// `path` or one of its parents is a file.
 pub fn check_output_folder(path: &Path) -> Result<()> {
+    if let Some(link) = path.ancestors().find(|part| part.is_symlink() && !part.exists()) {
+        return Err(Error::file(link, "is a link to a folder that does not exist"));
+    }
     match path.ancestors().find(|part| part.exists()) {
         Some(part) if !part.is_dir() => Err(Error::file(part, "is a file; the output needs a folder here")),
         _ => Ok(()),
@@ -23,6 +26,23 @@ pub fn check_output_folder(path: &Path) -> Result<()> {
 pub fn make_folder(path: &Path) -> Result<()> {
     check_output_folder(path)?;
     std::fs::create_dir_all(path).map_err(|error| Error::io(path, "this folder cannot be made", error))
+}
+
+/// All files below a folder, in no order; links count as files.
+///
+/// # Errors
+/// A folder that cannot be listed.
+pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        let refuse = |error| Error::io(&folder, "cannot be listed", error);
+        for entry in std::fs::read_dir(&folder).map_err(refuse)? {
+            let path = entry.map_err(refuse)?.path();
+            let is_folder = path.is_dir() && !path.is_symlink();
+            if is_folder { &mut folders } else { &mut files }.push(path);
+        }
+    }
+    Ok(files)
 }
 
 /// Takes the lock on an output folder, which is made if necessary. The system releases it when the process ends, however it ends.

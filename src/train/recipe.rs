@@ -145,8 +145,8 @@ impl OptimiserConfig {
         if self.steps == 0 || self.steps > u64::from(u32::MAX) {
             return Err(Error::config("train.steps", format!("must be 1 to {}, got {}", u32::MAX, self.steps)));
         }
-        if !(1..=65_536).contains(&self.batch) {
-            return Err(Error::config("train.batch", format!("must be 1 to 65536, got {}", self.batch)));
+        if !(1..=65_535).contains(&self.batch) {
+            return Err(Error::config("train.batch", format!("must be 1 to 65535, got {}", self.batch)));
         }
         in_range("train.learning_rate", self.learning_rate, f64::MIN_POSITIVE..=1e3)?;
         in_range("train.final_lr_fraction", self.final_lr_fraction, 0.0..=1.0)?;
