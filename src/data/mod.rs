@@ -2,6 +2,7 @@
 
 mod batch;
 pub mod corruption;
+mod decode;
 mod feed;
 mod file;
 mod fingerprint;
@@ -19,10 +20,12 @@ pub use crate::disk::{
 };
 pub use batch::{AugmentConfig, Batch, TrainingSet};
 pub use feed::{Feed, Supply};
-pub use file::{MAX_PIXELS, encode_jpeg, encode_png, read_image, read_mask, read_size, write_mask_png, write_png};
+pub use file::{
+    MAX_PIXELS, encode_jpeg, encode_mask_png, encode_png, read_image, read_mask, read_size, write_mask_png, write_png,
+};
 pub use fingerprint::{fingerprint, training_fingerprint};
 pub use folder::{
-    Category, GOOD, TestImage, category_name, check_outside_images, is_same_folder, is_within, list_images, train_images,
+    Category, GOOD, TestImage, category_name, check_outside_images, is_same_folder, is_within, list_images, shown, train_images,
 };
 pub use generate::{GenerateOptions, generate, generate_all};
 pub use image::{Image, Plane, image, plane, row_major, sides};
