@@ -13,7 +13,7 @@ use crate::run::{COMMIT, CONFIG_FILE, Config};
 use anyhow::Context;
 
 use super::device::{DeviceOption, on_device};
-use super::output::{INTERRUPTED, note, print, say, screen};
+use super::output::{INTERRUPTED, note, print, say, say_record, screen};
 use super::progress;
 
 /// Name of the fact that differs from run to run.
@@ -193,7 +193,7 @@ fn conclude(arguments: &Arguments, map: &mut dyn Map, samples: &ImageSamples<'_>
         write_bytes(&out.join("index.html"), page.render().as_bytes())?;
     }
     if arguments.json {
-        return say(json);
+        return say_record(&json);
     }
     print(table(&card, name, screen()))?;
     notes(&card).iter().flat_map(|note| wrap(note, screen().columns)).try_for_each(say)?;

@@ -1,13 +1,15 @@
 use std::path::{Path, PathBuf};
 
+use crate::Result;
 use crate::data::{Category, Image, Plane, TestImage, check_output_folder, check_outside_images};
 use crate::detect::{Detector, Resolution, Source};
+use crate::disk::Outputs;
 use crate::ops::Backend;
 use crate::report::results::{self, Results};
 use crate::run::{
     CalibrationImages, Config, EvaluationReport, ImageCounts, METRICS_FILE, Measured, PartialReport, evaluate_test_set,
+    metrics_json,
 };
-use crate::{Error, Result};
 use anyhow::bail;
 
 use super::device::{DeviceOption, on_device};
@@ -45,6 +47,9 @@ pub struct Arguments {
     /// NAME.npy
     #[arg(long, value_name = "DIR")]
     maps: Option<PathBuf>,
+    /// Replace files in the output folders that `evaluate` did not write, or that were changed since
+    #[arg(long)]
+    overwrite: bool,
     #[command(flatten)]
     reporting: Reporting,
 }
@@ -71,7 +76,12 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     if category.test.is_empty() {
         bail!("{} has no folder test, so there is nothing to evaluate", arguments.data.display());
     }
-    let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &category, &arguments.data)).transpose()?;
+    let inputs = || arguments.config.iter().chain([&arguments.model]);
+    let outputs = Outputs::new(&arguments.out, "evaluate", arguments.overwrite)?.protecting(inputs());
+    let names = page::FILES.into_iter().chain([METRICS_FILE]);
+    names.into_iter().try_for_each(|name| outputs.check(&arguments.out.join(name)))?;
+    let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &category, &arguments.data, arguments.overwrite));
+    let maps = maps.transpose()?;
     let mut detector = Detector::read(backend, &arguments.model)?;
     if !arguments.config.is_empty() {
         detector.settings_mut().replace_detection(Config::read_layers(&arguments.config, None)?.detection);
@@ -88,8 +98,8 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     let measured = evaluate_test_set(&detector, &category, &counts, arguments.resolution, keep)?;
     bar.finish_and_clear();
     match &measured {
-        Measured::Complete(report) => conclude(arguments, &detector, &category, report)?,
-        Measured::Partial(report) => conclude_partly(arguments, &counts.gaps(&category), report)?,
+        Measured::Complete(report) => conclude(arguments, &outputs, (&detector, &category, report))?,
+        Measured::Partial(report) => conclude_partly(arguments, &outputs, &counts.gaps(&category), report)?,
     }
     if let Some(folder) = maps.filter(|_| !arguments.reporting.json) {
         say(format_args!("wrote {} maps as .tiff and .npy below {}", category.test.len(), folder.path().display()))?;
@@ -100,13 +110,12 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
 /// Writes and prints the metrics, and writes the page.
 fn conclude(
     arguments: &Arguments,
-    detector: &Detector<impl Backend>,
-    category: &Category,
-    report: &EvaluationReport,
+    outputs: &Outputs,
+    (detector, category, report): (&Detector<impl Backend>, &Category, &EvaluationReport),
 ) -> anyhow::Result<()> {
-    report.write(&arguments.out)?;
+    outputs.write(&arguments.out.join(METRICS_FILE), metrics_json(report)?.as_bytes())?;
     let run = page::Run { loss: page::loss_curve(&arguments.model)?, wall: None };
-    page::write(&arguments.out, detector, category, report, &run)?;
+    page::write(outputs, detector, category, report, &run)?;
     print(&results(detector, report), arguments.reporting.json)?;
     if arguments.reporting.json {
         return Ok(());
@@ -115,14 +124,12 @@ fn conclude(
 }
 
 /// Writes and prints what an incomplete test set defines, and says what it lacks. There is no page of it, also none of an earlier evaluation.
-fn conclude_partly(arguments: &Arguments, gaps: &[String], report: &PartialReport) -> anyhow::Result<()> {
-    report.write(&arguments.out)?;
-    for path in page::FILES.map(|name| arguments.out.join(name)).iter().filter(|path| path.exists()) {
-        std::fs::remove_file(path).map_err(|error| Error::write(path, error))?;
-    }
+fn conclude_partly(arguments: &Arguments, outputs: &Outputs, gaps: &[String], report: &PartialReport) -> anyhow::Result<()> {
+    outputs.write(&arguments.out.join(METRICS_FILE), metrics_json(report)?.as_bytes())?;
+    page::FILES.iter().try_for_each(|name| outputs.remove(&arguments.out.join(name)))?;
     gaps.iter().for_each(|gap| note(format_args!("{}: {gap}", arguments.data.display())));
     if arguments.reporting.json {
-        return say(serde_json::to_string_pretty(report)?);
+        return output::say_json(report);
     }
     output::print(results::partial_table(report, output::screen()))?;
     if let Some(threshold) = &report.image_threshold {
@@ -154,7 +161,7 @@ pub fn results<'a>(detector: &Detector<impl Backend>, report: &'a EvaluationRepo
 /// Prints metrics and protocol, as text or as JSON.
 pub fn print(results: &Results<'_>, json: bool) -> anyhow::Result<()> {
     if json {
-        return say(serde_json::to_string_pretty(results.report)?);
+        return output::say_json(results.report);
     }
     output::print(results.table(output::screen()))?;
     for note in results.notes() {

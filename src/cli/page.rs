@@ -2,8 +2,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::Result;
-use crate::data::{Category, Plane, write_bytes, write_png};
+use crate::data::{Category, Plane, encode_png};
 use crate::detect::{Cutoffs, Detector};
+use crate::disk::Outputs;
 use crate::ops::Backend;
 use crate::report::colour::Scale;
 use crate::report::example::{Example, figure};
@@ -42,7 +43,7 @@ const FIGURE: &str = "figure.png";
 /// # Errors
 /// An example cannot be read, or a file cannot be written.
 pub fn write(
-    out: &Path,
+    outputs: &Outputs,
     detector: &Detector<impl Backend>,
     category: &Category,
     report: &EvaluationReport,
@@ -59,7 +60,8 @@ pub fn write(
         Ok(Example::new(test, image, &truth, &found, scale))
     };
     let of_figure = results.of_figure().into_iter().map(examined).collect::<Result<Vec<_>>>()?;
-    write_png(&out.join(FIGURE), &figure(&of_figure.iter().collect::<Vec<_>>(), scale, Some(pixel.value))?)?;
+    let picture = figure(&of_figure.iter().collect::<Vec<_>>(), scale, Some(pixel.value))?;
+    outputs.write(&outputs.folder().join(FIGURE), &encode_png(&picture)?)?;
     let mistakes = results.mistakes();
     let others: Vec<usize> = results.by_name().into_iter().skip(1).filter(|index| !mistakes.contains(index)).collect();
     let page = Page {
@@ -84,7 +86,7 @@ pub fn write(
             },
         ],
     };
-    write_bytes(&out.join(PAGE), page.render()?.as_bytes())
+    outputs.write(&outputs.folder().join(PAGE), page.render()?.as_bytes())
 }
 
 /// How the mistakes are sorted, and how many of them are shown.

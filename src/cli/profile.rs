@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::backend::cuda::compiler::Arch;
 use crate::data::{check_output_file, followed, write_atomically};
+use crate::disk::bounded;
 use crate::profile::predict::Prediction;
 use crate::profile::{Peaks, Profile, Settings, Span, Task, compare, doubt, foreign, profile, trace};
 use crate::report::prediction::By;
@@ -12,7 +13,7 @@ use crate::report::roofline::roofline;
 use anyhow::{Context, bail, ensure};
 
 use super::device::{DeviceOption, Opened};
-use super::output::{print, say, screen};
+use super::output::{print, say_lines, say_record, screen};
 use super::predict;
 
 /// Options of a measurement, which make no sense with an existing record.
@@ -204,7 +205,7 @@ fn show_prediction(arguments: &Arguments, prediction: &Prediction) -> anyhow::Re
         write_atomically(path, |file| file.write_all(&bytes))?;
     }
     if arguments.json.as_deref().is_some_and(is_standard_output) {
-        return say(record);
+        return say_record(&record);
     }
     predict::show(prediction, arguments.by, arguments.rows)
 }
@@ -271,13 +272,13 @@ fn finish(arguments: &Arguments, profile: &Profile, spans: &[Vec<Span>], device:
         write_atomically(path, |file| file.write_all(&bytes))?;
     }
     if arguments.json.as_deref().is_some_and(is_standard_output) {
-        return say(record);
+        return say_record(&record);
     }
     print(report::table(profile, arguments.rows, screen()))?;
     if !profile.kernels.is_empty() {
         print(format_args!("\n{}", report::kernel_table(profile, arguments.rows, screen())))?;
     }
-    say(format_args!("\n{}", report::sentences(profile, screen()).join("\n")))
+    say_lines(format_args!("\n{}", report::sentences(profile, screen()).join("\n")))
 }
 
 fn is_standard_output(path: &Path) -> bool {
@@ -285,7 +286,7 @@ fn is_standard_output(path: &Path) -> bool {
 }
 
 fn read(path: &Path) -> anyhow::Result<Profile> {
-    let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
+    let bytes = bounded::read(path, bounded::TEXT)?;
     let profile: Profile =
         serde_json::from_slice(&bytes).with_context(|| format!("{}: is not a record of profile", path.display()))?;
     profile.peaks.fault().map_or(Ok(profile), |fault| Err(Error::file(path, fault).into()))

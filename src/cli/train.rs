@@ -8,7 +8,9 @@ use crate::Error;
 use crate::backend::Storage;
 use crate::ops::Backend;
 use crate::report::training::Status;
-use crate::run::{CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, TrainingJob, parse_minutes};
+use crate::run::{
+    CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, TrainingJob, check_own_files, parse_minutes, remove_files_in_the_way,
+};
 use anyhow::{Context, anyhow};
 
 use super::device::{DeviceOption, on_device};
@@ -53,6 +55,9 @@ pub struct Arguments {
     /// Continue the run in the output folder
     #[arg(long)]
     resume: bool,
+    /// Replace a config.toml and a log.jsonl in the output folder that no run wrote; a config.toml with the settings of this run always stays
+    #[arg(long)]
+    overwrite: bool,
     #[command(flatten)]
     device: DeviceOption,
 }
@@ -66,11 +71,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.budget.is_some() && arguments.resume {
         config.train.steps = Config::read(&arguments.out.join(CONFIG_FILE))?.train.steps;
     }
+    let check = |config: &Config| match arguments.overwrite {
+        true => Ok(()),
+        false => check_own_files(config, &arguments.out, arguments.resume),
+    };
+    check(&config)?;
     let device = arguments.device.open()?;
     let mut job = TrainingJob::prepare(config, &arguments.data, &arguments.out, arguments.resume)?;
     if let Some(budget) = arguments.budget.filter(|_| !arguments.resume) {
         let steps = on_device!(device.clone(), |backend| job.fit_to_budget(&backend, budget))?;
         note(format_args!("train.steps = {steps} for {} minutes of training", budget.as_secs_f64() / 60.0));
+    }
+    check(job.config())?;
+    if arguments.overwrite && !arguments.resume {
+        remove_files_in_the_way(&arguments.out)?;
     }
     let steps = job.config().train.steps;
     // A page of an earlier process would otherwise go on showing what was then.

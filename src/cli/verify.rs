@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::Arguments as Invocation;
 use super::device::cpu;
 use super::evidence;
-use super::output::{note, print, say, screen};
+use super::output::{note, print, say_json, screen};
 use super::progress::ClaimProgress;
 
 /// Arguments of `verify`.
@@ -136,7 +136,7 @@ pub fn run(arguments: &Arguments, own: &[&'static Claim]) -> anyhow::Result<()> 
 
 fn show(as_json: bool, records: &[Record], checks: &[Worst], summary: String) -> anyhow::Result<()> {
     if as_json {
-        return say(serde_json::to_string_pretty(records)?);
+        return say_json(records);
     }
     print(format_args!("{}\n{summary}\n", claims::table(checks, screen())))
 }

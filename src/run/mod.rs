@@ -8,6 +8,7 @@ mod early_warning;
 mod evaluation;
 mod keys;
 mod log;
+mod own_files;
 pub mod reproduction;
 mod test_set;
 mod training;
@@ -19,9 +20,10 @@ pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
 pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
 pub use evaluation::{
     EvaluationReport, Measured, PartialReport, Split, evaluate_detector, evaluate_maps, evaluate_test_set, evaluate_with_maps,
-    protocol,
+    metrics_json, protocol,
 };
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
+pub use own_files::{check_own_files, remove_files_in_the_way};
 pub use test_set::ImageCounts;
 pub use training::{Outcome, TrainingJob, load_textures, load_training_set, source_of_held_out};
 pub use validation::{VALIDATION_SEED, ValidationReport, check_held_out, validate_detector};

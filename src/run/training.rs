@@ -12,8 +12,9 @@ use super::budget::{steps_within, time_step};
 use super::config::Config;
 use super::early_warning::EarlyWarning;
 use super::log::{Log, LogEntry, LogLine, ValidationEntry};
+use super::own_files::write_config;
 use super::validation::Validation;
-use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE};
+use super::{CHECKPOINT_FILE, LOG_FILE, MODEL_FILE};
 use crate::data::texture::Family;
 use crate::data::{
     Image, Preparation, TrainingSet, check_output_folder, check_outside_images, list_images, lock_folder, read_image,
@@ -155,7 +156,7 @@ impl TrainingJob {
         let mut trainer = self.trainer(backend, checkpoint)?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
-        write_bytes(&self.out.join(CONFIG_FILE), text.as_bytes())?;
+        write_config(&self.config, &self.out)?;
         log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
         let path = self.log_path();
         let mut log = Log::open(&path, trainer.step())?;

@@ -18,13 +18,12 @@ mod drawing;
 mod index;
 mod panels;
 
-use std::path::Path;
-
 use super::chart;
 use super::curves::curves_file;
 use super::loss_curve::loss_curve;
 use super::network::network;
-use crate::data::{TrainingSet, make_folder, write_bytes};
+use crate::data::TrainingSet;
+use crate::disk::Outputs;
 use crate::error::Result;
 use crate::model::{Architecture, Graph};
 use crate::ops::Backend;
@@ -123,21 +122,28 @@ fn training(log: &[LogEntry]) -> Vec<Drawing> {
     ]
 }
 
+/// The lists of the figures, for programs and for people.
+pub const LISTS: [&str; 2] = ["figures.json", "index.html"];
+
 /// Writes the pictures, `index.html` and `figures.json`. `skipped` are figures without input, with the reason.
 ///
 /// # Errors
-/// A file that cannot be written.
+/// A file that cannot be written, or one in its place that is not ours.
 pub fn write(
-    folder: &Path,
+    outputs: &Outputs,
     heading: &str,
     protocol: Option<&str>,
     drawings: &[Drawing],
     skipped: &[(Name, String)],
 ) -> Result<()> {
-    make_folder(folder)?;
-    drawings.iter().try_for_each(|drawing| drawing.write(folder))?;
-    write_bytes(&folder.join("figures.json"), index::json(protocol, drawings, skipped)?.as_bytes())?;
-    write_bytes(&folder.join("index.html"), index::page(heading, protocol, drawings, skipped).as_bytes())
+    let write = |name: &str, text: String| outputs.write(&outputs.folder().join(name), text.as_bytes());
+    // All of them first: nothing is written if one is in the way.
+    let files = drawings.iter().map(Drawing::file).chain(LISTS.map(str::to_owned));
+    files.into_iter().try_for_each(|name| outputs.check(&outputs.folder().join(name)))?;
+    drawings.iter().try_for_each(|drawing| drawing.write(outputs))?;
+    let [json, page] = LISTS;
+    write(json, index::json(protocol, drawings, skipped)?)?;
+    write(page, index::page(heading, protocol, drawings, skipped))
 }
 
 #[cfg(test)]
