@@ -62,6 +62,20 @@ pub fn lock_folder(path: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// The same, but waits for another process to release it.
+///
+/// # Errors
+/// As [`make_folder`].
+pub fn wait_for_folder(path: &Path) -> Result<File> {
+    make_folder(path)?;
+    let lock = path.join(".lock");
+    let file = File::create(&lock).map_err(|error| Error::write(&lock, error))?;
+    if let Err(error) = file.lock() {
+        log::warn!("{} cannot be locked: {error}", lock.display());
+    }
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,5 +9,5 @@ mod outputs;
 
 pub use atomic::{write_atomically, write_bytes};
 pub use file::{check_output_file, followed};
-pub use folder::{check_output_folder, files_below, lock_folder, make_folder};
+pub use folder::{check_output_folder, files_below, lock_folder, make_folder, wait_for_folder};
 pub use outputs::{Outputs, RECORD};

@@ -32,7 +32,7 @@ fn config_errors_are_one_sentence_with_the_key() {
         ("[train\nsteps = 3", "line 1, `[train`: "),
         ("[train]\n[model", "line 2, `[model`: "),
         ("seed = 1\nseed = 2", "line 2, `seed = 2`: duplicate key"),
-        ("\u{7f}", "line 1, `\u{7f}`: "),
+        ("\u{7f}", "line 1, `\\u{7f}`: "),
     ] {
         scratch.write("c.toml", text);
         for command in ["train --config c.toml --data cloth --out new", "data preview --config c.toml --data cloth --out new"] {
