@@ -19,7 +19,7 @@ const REMEDY: &str = "choose another --out, or pass --overwrite to replace it";
 /// # Errors
 /// The file that would be lost; one that cannot be read.
 pub fn check_own_files(config: &Config, out: &Path, resume: bool) -> Result<()> {
-    check_config(config, &out.join(CONFIG_FILE))?;
+    check_config(config, &out.join(CONFIG_FILE), resume)?;
     // The log of a run that is resumed goes on.
     if resume { Ok(()) } else { check_log(&out.join(LOG_FILE)) }
 }
@@ -40,36 +40,43 @@ pub fn remove_files_in_the_way(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes the complete config, unless the file that is there has the same settings: its comments are the user's.
+/// Writes the complete config, unless the file that is there has the same settings and the user wrote it: its comments stay.
 ///
 /// # Errors
 /// As [`check_own_files`], or the file cannot be written.
-pub(super) fn write_config(config: &Config, out: &Path) -> Result<()> {
+pub(super) fn write_config(config: &Config, out: &Path, resume: bool) -> Result<()> {
     let path = out.join(CONFIG_FILE);
-    match check_config(config, &path)? {
-        Found::Same => Ok(()),
+    match check_config(config, &path, resume)? {
+        Found::TheirsAndSame => Ok(()),
         Found::NothingToLose => write_bytes(&path, config.to_toml()?.as_bytes()),
     }
 }
 
 /// What is in the place of a config.
 enum Found {
-    /// A config with the same settings.
-    Same,
-    /// Nothing, or a config as a run writes it.
+    /// A config of the user with the same settings.
+    TheirsAndSame,
+    /// Nothing, or a config as a run of this or an earlier version writes it.
     NothingToLose,
 }
 
-fn check_config(config: &Config, path: &Path) -> Result<Found> {
+fn check_config(config: &Config, path: &Path, resume: bool) -> Result<Found> {
     if !path.is_file() {
         return Ok(Found::NothingToLose);
     }
     let text = bounded::read_text(path, bounded::CONFIG)?;
     match Config::parse_with_notice(&text) {
-        Ok((found, _)) if found == *config => Ok(Found::Same),
-        Ok((found, _)) if !path.is_symlink() && found.to_toml()? == text => Ok(Found::NothingToLose),
+        Ok((found, _)) if !path.is_symlink() && is_of_a_run(&text, &found.to_toml()?, resume) => Ok(Found::NothingToLose),
+        Ok((found, _)) if found == *config => Ok(Found::TheirsAndSame),
         _ => Err(Error::file(path, format!("has other settings than this run, and no run wrote it in this form; {REMEDY}"))),
     }
+}
+
+/// Whether a run wrote a config, which has the text `complete` in this version. An earlier version had other names of keys; that is looked
+/// at only for a run that is resumed, where the file is most likely its own.
+fn is_of_a_run(text: &str, complete: &str, resume: bool) -> bool {
+    let keys = |text: &str| text.lines().filter(|line| line.contains(" = ")).count();
+    text == complete || (resume && !text.contains('#') && keys(text) == keys(complete))
 }
 
 /// All that every line of a log has.
@@ -113,15 +120,15 @@ mod tests {
         let read = || std::fs::read_to_string(out.join(CONFIG_FILE)).unwrap();
         check_own_files(&config, out, false).unwrap();
         write(CONFIG_FILE, "# my notes\nseed = 7\n");
-        write_config(&config, out).unwrap();
+        write_config(&config, out, false).unwrap();
         assert_eq!(read(), "# my notes\nseed = 7\n");
         for text in ["# my notes\nseed = 8\n", "no config", ""] {
             write(CONFIG_FILE, text);
             assert!(refused(&config, out).contains("config.toml: has other settings than this run"), "{text}");
-            assert!(write_config(&config, out).is_err());
+            assert!(write_config(&config, out, false).is_err());
         }
         write(CONFIG_FILE, &Config::default().to_toml().unwrap());
-        write_config(&config, out).unwrap();
+        write_config(&config, out, false).unwrap();
         assert_eq!(read(), config.to_toml().unwrap());
     }
 
