@@ -95,7 +95,9 @@ pub(super) fn samples(format: ImageFormat, bytes: &[u8]) -> Reason<Samples> {
     let samples = jpeg_samples(bytes)?;
     // Behind its coded data a whole picture has nothing that matters. The decoder makes up what is missing, without a word.
     let end = jpeg_end(bytes).map_or(bytes.len(), |end| end - END.len());
-    let longer = [&bytes[..end], &TAIL, &END].concat();
+    // Bytes that fill up before a marker are no coded data, where each 255 is followed by a zero.
+    let fill = bytes[..end].iter().rev().take_while(|&&byte| byte == 0xFF).count();
+    let longer = [&bytes[..end - fill], &TAIL, &END].concat();
     match jpeg_samples(&longer) {
         Ok(other) if other.raw == samples.raw => Ok(samples),
         _ => Err("the JPEG data are cut short: the coded data end before the last pixel".to_owned()),
@@ -183,6 +185,8 @@ mod tests {
         let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut whole, 90);
         image::ImageEncoder::write_image(encoder, &pixels, 96, 64, image::ExtendedColorType::Rgb8).unwrap();
         assert_eq!(samples(ImageFormat::Jpeg, &whole).map(|own| (own.height, own.width)), Ok((64, 96)));
+        let filled = [&whole[..whole.len() - 2], &[0xFF, 0xFF, 0xFF, 0xD9, 1, 2, 3]].concat();
+        assert_eq!(samples(ImageFormat::Jpeg, &filled).map(|own| own.width), Ok(96));
         let scan = whole.windows(2).position(|pair| pair == [0xFF, 0xDA]).unwrap() + 14;
         for length in (scan..whole.len() - 40).step_by(97) {
             let cut = [&whole[..length], &END].concat();
