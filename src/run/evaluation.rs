@@ -5,10 +5,9 @@ use std::path::Path;
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::memory::check_pixels;
 use super::{COMMIT, ImageCounts, METRICS_FILE};
 use crate::backend::Real;
-use crate::data::{Category, Fit, Image, Plane, Preparation, TestImage, held_out_number, make_folder, write_bytes};
+use crate::data::{Category, Image, Plane, TestImage, held_out_number, make_folder, write_bytes};
 use crate::detect::metrics::{Curves, Metrics, Score};
 use crate::detect::{
     Calibration, Detector, Evaluation, ImageResult, ImageScores, Inspection, Partial, Resolution, Settings, Source,
@@ -125,7 +124,6 @@ fn report<B: Backend>(
     mut inspect: impl FnMut(&TestImage, &Image) -> Result<Inspection>,
 ) -> Result<EvaluationReport> {
     let settings = detector.settings();
-    check_pixels(category, resolution, size_of::<f32>() as u64, working_pixels(settings))?;
     let evaluation = evaluate(category, resolution, settings.detection.score, |test, image| {
         let inspection = inspect(test, image)?;
         log::debug!("{}: score {}", test.path.display(), inspection.scores.get(settings.detection.score));
@@ -214,7 +212,6 @@ fn evaluate_detector_partly<B: Backend>(
     mut keep: impl FnMut(&TestImage, &Image, &Plane) -> Result<()>,
 ) -> Result<PartialReport> {
     let settings = detector.settings();
-    check_pixels(category, resolution, size_of::<f32>() as u64, working_pixels(settings))?;
     let Partial { metrics, by_kind, images } =
         evaluate_partial(category, resolution, settings.detection.score, |test, image| {
             let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
@@ -241,7 +238,6 @@ pub fn evaluate_maps<T: Real>(
     if !is_share(top_share) {
         return Err(Error::argument(format!("the top share must be above 0 and at most 1, got {top_share}")));
     }
-    check_pixels(category, resolution, size_of::<T>() as u64, None)?;
     let evaluation = evaluate(category, resolution, score, |test, image| {
         let map = read(test)?;
         check_orientation(test, map.dim(), image)?;
@@ -249,12 +245,6 @@ pub fn evaluate_maps<T: Real>(
         Ok((map, scores))
     })?;
     Ok(EvaluationReport::new(evaluation, protocol((category, Split::Test), resolution, (score, top_share), None), None))
-}
-
-/// The number of pixels of every image at working resolution; None if it depends on the image.
-fn working_pixels(settings: &Settings) -> Option<u64> {
-    let Preparation { size, fit, .. } = settings.preparation;
-    (fit == Fit::Stretch).then_some((size as u64).pow(2))
 }
 
 /// Checks that a map is not turned by a quarter, where that can be seen: with the sides of its image in the other order.

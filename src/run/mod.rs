@@ -8,7 +8,6 @@ mod early_warning;
 mod evaluation;
 mod keys;
 mod log;
-mod memory;
 mod own_files;
 pub mod reproduction;
 mod test_set;

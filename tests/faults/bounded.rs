@@ -123,13 +123,3 @@ fn a_config_of_many_megabytes_gives_a_short_message() {
     let text = scratch.refuses("train --config c.toml --data cloth --out new");
     assert_eq!(text, "c.toml: has 2000000 bytes; at most 1048576 are read");
 }
-
-#[test]
-fn pixel_metrics_beyond_memory_are_refused_before_the_network_runs() {
-    let scratch = Scratch::new();
-    let ran = with_memory(&scratch, 1_100_000, "evaluate --model run/model.safetensors --data cloth --out new --resolution 8192");
-    let text = sentence(&ran.err);
-    assert!(text.starts_with("the metrics of 536870912 test pixels at 8192x8192 resolution take 8.6 GB"), "{text}");
-    assert!(text.ends_with("--resolution with a smaller side takes less"), "{text}");
-    assert!(!scratch.path("new").exists());
-}
