@@ -205,6 +205,14 @@ fn refusal(action: &str, error: &io::Error) -> String {
     }
 }
 
+/// At most `length` characters of a text that may be that of a file, which has no limit.
+pub fn shortened(text: &str, length: usize) -> String {
+    match text.char_indices().nth(length) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// The text of a system error without its number.
 pub fn system_words(error: &io::Error) -> String {
     let words = error.to_string();

@@ -115,7 +115,7 @@ fn files_that_are_not_images_are_reported() {
     assert!(reason(&saved(folder.path(), "b.png", b"hello, world")).starts_with("is not an image"));
     assert!(reason(&saved(folder.path(), "c.png", b"GIF89a......")).contains("GIF"));
     assert_eq!(reason(&folder.path().join("d.png")), "no such file");
-    assert_eq!(reason(folder.path()), "is not a file");
+    assert_eq!(reason(folder.path()), "is a folder; a file is needed here");
 }
 
 #[test]
@@ -355,4 +355,16 @@ fn generating_never_overwrites_existing_files() {
         assert!(generate(&folder.path().join("none"), &bad).is_err());
     }
     assert!(!folder.path().join("none").exists());
+}
+
+#[test]
+fn a_png_with_a_wrong_checksum_of_its_pixels_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: Vec<u8> = (0..9_u8).flat_map(|row| [0, row, row, row]).collect();
+    let made = |data: Vec<u8>| png(&[(b"IHDR", header(1, 9, 8, 2)), (b"IDAT", data), (b"IEND", vec![])]);
+    let mut data = stored(&rows);
+    assert_eq!(read_image(&saved(folder.path(), "good.png", &made(data.clone()))).unwrap().dim(), (9, 1, 3));
+    *data.last_mut().unwrap() ^= 1;
+    let text = reason(&saved(folder.path(), "bad.png", &made(data)));
+    assert!(text.starts_with("the PNG data cannot be read: ") && !text.contains("ChunkType"), "{text}");
 }

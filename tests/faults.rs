@@ -4,6 +4,7 @@ mod fixture;
 
 mod faults {
     mod arrays;
+    mod bounded;
     mod config;
     mod disk;
     mod folders;
@@ -14,7 +15,9 @@ mod faults {
     mod memory;
     mod missing;
     mod output;
+    mod overwrite;
     mod pictures;
+    mod printed;
     mod resume;
     mod signals;
     mod weights;

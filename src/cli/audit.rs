@@ -3,9 +3,11 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::Result;
 use crate::audit::{self, Card, Commands, FolderImages, ImageSamples, Limits, Map, Network, Options, Program, image_samples};
-use crate::data::{Fit, Preparation, check_output_folder, check_outside_images, make_folder, replace_together};
+use crate::data::{Fit, Preparation, check_output_folder, check_outside_images};
 use crate::detect::Detector;
+use crate::disk::Outputs;
 use crate::ops::Backend;
 use crate::report::audit::{AuditPage, notes, table};
 use crate::report::wrap::wrap;
@@ -13,13 +15,17 @@ use crate::run::{COMMIT, CONFIG_FILE, Config};
 use anyhow::Context;
 
 use super::device::{DeviceOption, on_device};
-use super::output::{INTERRUPTED, note, print, say, screen};
+use super::output::{INTERRUPTED, note, print, say, say_record, screen};
 use super::progress;
 
 /// Name of the fact that differs from run to run.
 const TIME: &str = "time";
 /// Baselines beside every map, for the length of the progress bar.
 const BASELINES: usize = 4;
+
+/// The files that are written.
+const RECORD_FILE: &str = "audit.json";
+const PAGE_FILE: &str = "index.html";
 
 /// Arguments of `audit`.
 #[derive(clap::Args)]
@@ -70,6 +76,9 @@ pub struct Arguments {
     /// Folder for audit.json and index.html
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Replace files in the output folder that `audit` did not write, or that were changed since
+    #[arg(long)]
+    overwrite: bool,
     /// Print audit.json instead of a table
     #[arg(long)]
     json: bool,
@@ -109,6 +118,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(out) = &arguments.out {
         check_output_folder(out)?;
         check_outside_images(out, &arguments.data)?;
+        outputs(arguments, out)?;
     }
     match (&arguments.model, &arguments.command) {
         (Some(path), _) => on_device!(arguments.device.open()?, |backend| audit_model(arguments, path, &backend)),
@@ -175,6 +185,14 @@ fn config(arguments: &Arguments, model: Option<&Path>) -> anyhow::Result<Config>
     })
 }
 
+/// The output folder, with nothing in the way.
+fn outputs(arguments: &Arguments, out: &Path) -> Result<Outputs> {
+    let inputs = arguments.config.iter().chain(&arguments.model);
+    let outputs = Outputs::new(out, "audit", arguments.overwrite)?.protecting(inputs);
+    [RECORD_FILE, PAGE_FILE].iter().try_for_each(|name| outputs.check(&out.join(name)))?;
+    Ok(outputs)
+}
+
 fn conclude(arguments: &Arguments, map: &mut dyn Map, samples: &ImageSamples<'_>, described: &Described) -> anyhow::Result<()> {
     let options =
         Options { probes: arguments.probes.into(), singular_values: arguments.singular_values.into(), seed: arguments.seed };
@@ -187,13 +205,13 @@ fn conclude(arguments: &Arguments, map: &mut dyn Map, samples: &ImageSamples<'_>
     let facts = facts(&card, samples, described, start.elapsed());
     let json = json(&card, subtitle, &facts)?;
     if let Some(out) = &arguments.out {
-        make_folder(out)?;
+        let outputs = outputs(arguments, out)?;
         let page = AuditPage { card: &card, name: (*name).to_owned(), subtitle: subtitle.clone(), facts };
-        let json = format!("{json}\n").into_bytes();
-        replace_together(&[(out.join("index.html"), page.render().into_bytes()), (out.join("audit.json"), json)], &[])?;
+        outputs.write(&out.join(RECORD_FILE), format!("{json}\n").as_bytes())?;
+        outputs.write(&out.join(PAGE_FILE), page.render().as_bytes())?;
     }
     if arguments.json {
-        return say(json);
+        return say_record(&json);
     }
     print(table(&card, name, screen()))?;
     notes(&card).iter().flat_map(|note| wrap(note, screen().columns)).try_for_each(say)?;

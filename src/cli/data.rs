@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
 use crate::data::corruption::{Corrupted, PatchShape, Source};
-use crate::data::{Family, GenerateOptions, Image, generate_all, write_png, write_validation_set};
+use crate::data::{Family, GenerateOptions, Image, encode_png, generate_all, train_images, write_validation_set};
+use crate::disk::Outputs;
 use crate::report::colour::grey;
 use crate::report::figure::{Figure, FigureRow};
 use crate::run::{Config, VALIDATION_SEED, load_training_set};
@@ -89,6 +90,9 @@ pub struct Preview {
     /// Training step whose batch to show
     #[arg(long, default_value_t = 0)]
     step: u32,
+    /// Replace a file that `data preview` did not write, or that was changed since; training images are never replaced
+    #[arg(long)]
+    overwrite: bool,
 }
 
 /// Runs a subcommand.
@@ -125,6 +129,8 @@ fn validation(arguments: &Validation) -> anyhow::Result<()> {
 }
 
 fn preview(arguments: &Preview) -> anyhow::Result<()> {
+    let inputs = [train_images(&arguments.data)?, arguments.config.clone()].concat();
+    let outputs = Outputs::single(&arguments.out, "data preview", arguments.overwrite, &inputs)?;
     let config = Config::read_layers(&arguments.config, arguments.textures.as_deref())?;
     let (set, _) = load_training_set(&config, &arguments.data)?;
     let samples = set.samples(arguments.step.into(), arguments.count.into())?;
@@ -144,7 +150,7 @@ fn preview(arguments: &Preview) -> anyhow::Result<()> {
             images: vec![&sample.target, &sample.image, mask, change],
         });
     }
-    write_png(&arguments.out, &Figure { rows, heat_scales: vec![] }.draw()?)?;
+    outputs.write(&arguments.out, &encode_png(&Figure { rows, heat_scales: vec![] }.draw()?)?)?;
     say(format_args!("wrote {}: image, corrupted, mask, change (one row per sample)", arguments.out.display()))
 }
 

@@ -2,8 +2,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::data::{Category, check_output_folder, lock_folder, replace_together};
+use crate::data::{Category, check_output_folder, lock_folder};
 use crate::detect::{Detector, Resolution};
+use crate::disk::{Outputs, files_below};
 use crate::ops::Backend;
 use crate::run::{
     CHECKPOINT_FILE, CONFIG_FILE, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, Outcome, PREVIOUS_FILE, Start, TrainingJob,
@@ -50,12 +51,15 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     config.train.steps = arguments.steps;
     config.validate()?;
     check_output_folder(out)?;
-    check_free(out, arguments.overwrite)?;
+    let outputs = Outputs::new(out, "demo", false)?;
+    check_free(&outputs, arguments.overwrite)?;
     // Before anything is removed: another process may train here.
     let lock = lock_folder(out)?;
     clear(out)?;
+    outputs.claim()?;
     note(format_args!("generating {DEMO_FAMILY} images"));
     let folder = generate_demo_data(&out.join("data"), arguments.seed)?;
+    outputs.adopt(files_below(&folder)?)?;
     let steps = config.train.steps;
     note(format_args!("training {} for {steps} steps", config.architecture()));
     let job = TrainingJob::prepare_with(config, &folder, out, Start::New, || Ok(lock))?;
@@ -72,7 +76,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     let run = page::Run { loss: page::loss_curve(&out.join(MODEL_FILE)), wall: Some(start.elapsed()) };
     let mut files = page::files(out, &detector, &category, &report, &run)?;
     files.push(report.file(out)?);
-    replace_together(&files, &[])?;
+    outputs.replace_together(&files, &[])?;
     evaluate::print(&evaluate::results(&detector, &report), false)?;
     say(format_args!("{:.0} s; open {}", start.elapsed().as_secs_f64(), out.join("index.html").display()))?;
     Ok(ExitCode::SUCCESS)
@@ -83,14 +87,30 @@ fn files() -> impl Iterator<Item = &'static str> {
     [MODEL_FILE, CONFIG_FILE, LOG_FILE, CHECKPOINT_FILE, PREVIOUS_FILE, METRICS_FILE].into_iter().chain(page::FILES)
 }
 
-fn check_free(out: &Path, overwrite: bool) -> Result<()> {
-    if !overwrite && files().chain(["data"]).any(|name| out.join(name).exists()) {
+/// Checks that nothing is in the way, or, with `overwrite`, only what a demo wrote.
+fn check_free(outputs: &Outputs, overwrite: bool) -> Result<()> {
+    let out = outputs.folder();
+    let mut present = files().chain(["data"]).map(|name| out.join(name)).filter(|path| path.exists());
+    let Some(first) = present.next() else { return Ok(()) };
+    if !overwrite {
         return Err(Error::file(out, "already holds a demo or a run; choose another folder with --out, or pass --overwrite"));
+    }
+    if !outputs.is_claimed() {
+        return Err(Error::file(first, "is not of a demo, which --overwrite replaces; choose another folder with --out"));
+    }
+    let category = out.join("data").join(DEMO_FAMILY.name());
+    let data = if category.exists() { files_below(&category)? } else { Vec::new() };
+    let written = page::FILES.into_iter().chain([METRICS_FILE]).map(|name| out.join(name)).filter(|path| path.exists());
+    for path in data.into_iter().chain(written) {
+        if !outputs.is_own(&path)? {
+            let reason = "is not of the demo, or was changed since; move it away, or choose another folder with --out";
+            return Err(Error::file(path, reason));
+        }
     }
     Ok(())
 }
 
-/// Removes the files of an earlier demo, and nothing else.
+/// Removes the files of an earlier demo, which [`check_free`] has looked at, and nothing else.
 fn clear(out: &Path) -> Result<()> {
     let failed = |error| Error::io(out, "cannot be emptied", error);
     for path in files().map(|name| out.join(name)).filter(|path| path.exists()) {

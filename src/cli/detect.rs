@@ -1,12 +1,10 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::data::{
-    Image, check_output_folder, followed, list_images, make_folder, read_image, write_bytes, write_mask_png, write_png,
-};
+use crate::data::{Image, check_output_folder, encode_mask_png, encode_png, list_images, read_image, shown};
 use crate::detect::metrics::Score;
 use crate::detect::{Cutoffs, Detector, Examination, Origin, Region};
-use crate::disk::npy;
+use crate::disk::{Outputs, npy};
 use crate::ops::Backend;
 use crate::report::colour::{Scale, overlay};
 use crate::{Error, Result};
@@ -14,7 +12,7 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::device::{DeviceOption, on_device};
-use super::output::{note, say};
+use super::output::{note, say, say_json};
 use super::progress;
 
 /// Files written for an image `NAME`.
@@ -25,7 +23,8 @@ const ENDINGS: [&str; 5] = [".json", "_map.npy", "_heatmap.png", "_mask.png", "_
 #[command(after_help = "For each image, writes NAME.json (score, threshold, anomalous, regions), NAME_map.npy (f32, h x w), \
     NAME_heatmap.png, NAME_mask.png and NAME_reconstruction.png, all at the image's own size. Subfolders are kept. \
     Models trained by `orthoscope train` have thresholds, set on held-out normal images. Other weight files have none: without \
-    --threshold and --pixel-threshold, `threshold` and `anomalous` are then null and the mask is empty.")]
+    --threshold and --pixel-threshold, `threshold` and `anomalous` are then null and the mask is empty. A file that is there is \
+    replaced only if `detect` wrote it.")]
 pub struct Arguments {
     /// Weight file
     #[arg(long, value_name = "SAFETENSORS")]
@@ -42,6 +41,9 @@ pub struct Arguments {
     /// Mark a pixel if its heatmap value exceeds VALUE [default: the model's threshold]
     #[arg(long, value_name = "VALUE", value_parser = number, allow_negative_numbers = true)]
     pixel_threshold: Option<f64>,
+    /// Replace files in the output folder that `detect` did not write, or that were changed since
+    #[arg(long)]
+    overwrite: bool,
     /// Print all results as one JSON array instead of lines
     #[arg(long)]
     json: bool,
@@ -79,11 +81,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     refuse_to_mix(&arguments.out, &arguments.paths)?;
     let images = named_images(&arguments.paths, &arguments.out)?;
     refuse_to_overwrite(&arguments.out, &images)?;
-    check_places(&arguments.out, &images)?;
-    on_device!(arguments.device.open()?, |backend| detect(arguments, &backend, &images))
+    let inputs = images.iter().map(|(_, path)| path).chain([&arguments.model]);
+    let outputs = Outputs::new(&arguments.out, "detect", arguments.overwrite)?.protecting(inputs);
+    for (name, _) in &images {
+        ENDINGS.iter().try_for_each(|ending| outputs.check(&output_file(&arguments.out.join(name), ending)))?;
+    }
+    on_device!(arguments.device.open()?, |backend| detect(arguments, &backend, &images, &outputs))
 }
 
-fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, PathBuf)]) -> anyhow::Result<()> {
+fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, PathBuf)], outputs: &Outputs) -> anyhow::Result<()> {
     let detector = Detector::read(backend, &arguments.model)?;
     let cutoffs = Cutoffs::given(arguments.threshold, arguments.pixel_threshold).or(detector.cutoffs());
     if cutoffs.image.is_none() {
@@ -96,7 +102,7 @@ fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, Pat
         match inspect(&detector, cutoffs, path) {
             Ok((image, found, finding)) => {
                 // The other results could not be written either.
-                write_files(&arguments.out.join(name), &image, &found, &finding)?;
+                write_files(outputs, &arguments.out.join(name), &image, &found, &finding)?;
                 if !arguments.json {
                     bar.suspend(|| say(line(&finding)))?;
                 }
@@ -112,7 +118,7 @@ fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, Pat
     bar.finish_and_clear();
     summary(&detector, cutoffs, &findings).iter().for_each(note);
     if arguments.json {
-        say(serde_json::to_string_pretty(&findings)?)?;
+        say_json(&findings)?;
     }
     if failed > 0 {
         bail!("{failed} of {} images could not be inspected", images.len());
@@ -212,7 +218,7 @@ fn inspect(detector: &Detector<impl Backend>, cutoffs: Cutoffs, path: &Path) -> 
     let found = detector.examine_with(&image, cutoffs).map_err(|error| error.in_file(path))?;
     let (height, width, _) = image.dim();
     let finding = Finding {
-        image: path.display().to_string(),
+        image: shown(path.as_os_str()),
         score: found.score,
         threshold: cutoffs.image.map(|threshold| threshold.value),
         anomalous: found.anomalous,
@@ -229,22 +235,23 @@ fn inspect(detector: &Detector<impl Backend>, cutoffs: Cutoffs, path: &Path) -> 
     Ok((image, found, finding))
 }
 
-/// The files of an earlier run are removed first, and the JSON file is written last: if it exists, the others are complete and of the same run.
-fn write_files(stem: &Path, image: &Image, found: &Examination, finding: &Finding) -> Result<()> {
+/// The files of an earlier run go first, and the JSON file comes last: if it exists, the others are complete and of the same run.
+fn write_files(outputs: &Outputs, stem: &Path, image: &Image, found: &Examination, finding: &Finding) -> Result<()> {
     let [json_file, map_file, heatmap_file, mask_file, reconstruction_file] = ENDINGS.map(|ending| output_file(stem, ending));
     let json = serde_json::to_string_pretty(finding).map_err(|error| Error::file(&json_file, error))?;
-    if let Some(folder) = stem.parent() {
-        make_folder(folder)?;
-    }
-    for path in ENDINGS.map(|ending| output_file(stem, ending)).iter().filter(|path| path.exists()) {
-        std::fs::remove_file(followed(path)?).map_err(|error| Error::write(path, error))?;
-    }
     let scale = Scale::for_heatmap(&found.heatmap, finding.pixel_threshold);
-    npy::write(&map_file, &found.heatmap)?;
-    write_png(&heatmap_file, &overlay(image, &found.heatmap, scale)?)?;
-    write_mask_png(&mask_file, &found.mask.mapv(f32::from))?;
-    write_png(&reconstruction_file, &found.reconstruction)?;
-    write_bytes(&json_file, format!("{json}\n").as_bytes())
+    let map = npy::encode(&found.heatmap)?;
+    let heatmap = encode_png(&overlay(image, &found.heatmap, scale)?)?;
+    let mask = encode_mask_png(&found.mask.mapv(f32::from))?;
+    let reconstruction = encode_png(&found.reconstruction).map_err(|error| error.in_file(&reconstruction_file))?;
+    let files = [
+        (map_file, map),
+        (heatmap_file, heatmap),
+        (mask_file, mask),
+        (reconstruction_file, reconstruction),
+        (json_file, format!("{json}\n").into_bytes()),
+    ];
+    outputs.replace_together(&files, &[])
 }
 
 fn line(finding: &Finding) -> String {

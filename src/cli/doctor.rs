@@ -4,7 +4,7 @@ use crate::report::wrap::wrap;
 use crate::run::{COMMIT, DEFAULT_CONFIG};
 use serde_json::{Value, json};
 
-use super::output::{print, say, screen};
+use super::output::{print, say, say_json, screen};
 
 /// Width of the column of names.
 const INDENT: usize = 22;
@@ -27,7 +27,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let facts = facts();
     if arguments.json {
-        return say(serde_json::to_string_pretty(&facts)?);
+        return say_json(&facts);
     }
     for (name, value) in facts.as_object().into_iter().flatten() {
         let room = screen().columns - INDENT;

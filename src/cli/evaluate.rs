@@ -1,11 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::Result;
-use crate::data::{
-    Category, Image, Plane, TestImage, check_output_file, check_output_folder, check_outside_images, make_folder,
-    replace_together,
-};
+use crate::data::{Category, Image, Plane, TestImage, check_output_file, check_output_folder, check_outside_images};
 use crate::detect::{Detector, Resolution, Source};
+use crate::disk::Outputs;
 use crate::ops::Backend;
 use crate::report::results::{self, Results};
 use crate::run::{
@@ -49,6 +47,9 @@ pub struct Arguments {
     /// NAME.npy
     #[arg(long, value_name = "DIR")]
     maps: Option<PathBuf>,
+    /// Replace files in the output folders that `evaluate` did not write, or that were changed since
+    #[arg(long)]
+    overwrite: bool,
     #[command(flatten)]
     reporting: Reporting,
 }
@@ -80,7 +81,12 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         bail!("{} has no folder test, so there is nothing to evaluate", arguments.data.display());
     }
     check_evaluation_memory(&category, arguments.resolution)?;
-    let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &category, &arguments.data)).transpose()?;
+    let inputs = || arguments.config.iter().chain([&arguments.model]);
+    let outputs = Outputs::new(&arguments.out, "evaluate", arguments.overwrite)?.protecting(inputs());
+    let names = page::FILES.into_iter().chain([METRICS_FILE]);
+    names.into_iter().try_for_each(|name| outputs.check(&arguments.out.join(name)))?;
+    let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &category, &arguments.data, arguments.overwrite));
+    let maps = maps.transpose()?;
     let mut detector = Detector::read(backend, &arguments.model)?;
     if !arguments.config.is_empty() {
         detector.settings_mut().replace_detection(Config::read_layers(&arguments.config, None)?.detection);
@@ -97,8 +103,8 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     let measured = evaluate_test_set(&detector, &category, &counts, arguments.resolution, keep)?;
     bar.finish_and_clear();
     match &measured {
-        Measured::Complete(report) => conclude(arguments, &detector, &category, report)?,
-        Measured::Partial(report) => conclude_partly(arguments, &counts.gaps(&category), report)?,
+        Measured::Complete(report) => conclude(arguments, &outputs, (&detector, &category, report))?,
+        Measured::Partial(report) => conclude_partly(arguments, &outputs, &counts.gaps(&category), report)?,
     }
     if let Some(folder) = maps.filter(|_| !arguments.reporting.json) {
         say(format_args!("wrote {} maps as .tiff and .npy below {}", category.test.len(), folder.path().display()))?;
@@ -109,15 +115,13 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
 /// Writes and prints the metrics, and writes the page.
 fn conclude(
     arguments: &Arguments,
-    detector: &Detector<impl Backend>,
-    category: &Category,
-    report: &EvaluationReport,
+    outputs: &Outputs,
+    (detector, category, report): (&Detector<impl Backend>, &Category, &EvaluationReport),
 ) -> anyhow::Result<()> {
     let run = page::Run { loss: page::loss_curve(&arguments.model), wall: None };
     let mut files = page::files(&arguments.out, detector, category, report, &run)?;
     files.push(report.file(&arguments.out)?);
-    make_folder(&arguments.out)?;
-    replace_together(&files, &[])?;
+    outputs.replace_together(&files, &[])?;
     print(&results(detector, report), arguments.reporting.json)?;
     if arguments.reporting.json {
         return Ok(());
@@ -126,12 +130,11 @@ fn conclude(
 }
 
 /// Writes and prints what an incomplete test set defines, and says what it lacks. There is no page of it, also none of an earlier evaluation.
-fn conclude_partly(arguments: &Arguments, gaps: &[String], report: &PartialReport) -> anyhow::Result<()> {
-    make_folder(&arguments.out)?;
-    replace_together(&[report.file(&arguments.out)?], &page::FILES.map(|name| arguments.out.join(name)))?;
+fn conclude_partly(arguments: &Arguments, outputs: &Outputs, gaps: &[String], report: &PartialReport) -> anyhow::Result<()> {
+    outputs.replace_together(&[report.file(&arguments.out)?], &page::FILES.map(|name| arguments.out.join(name)))?;
     gaps.iter().for_each(|gap| note(format_args!("{}: {gap}", arguments.data.display())));
     if arguments.reporting.json {
-        return say(serde_json::to_string_pretty(report)?);
+        return output::say_json(report);
     }
     output::print(results::partial_table(report, output::screen()))?;
     if let Some(threshold) = &report.image_threshold {
@@ -163,7 +166,7 @@ pub fn results<'a>(detector: &Detector<impl Backend>, report: &'a EvaluationRepo
 /// Prints metrics and protocol, as text or as JSON.
 pub fn print(results: &Results<'_>, json: bool) -> anyhow::Result<()> {
     if json {
-        return say(serde_json::to_string_pretty(results.report)?);
+        return output::say_json(results.report);
     }
     output::print(results.table(output::screen()))?;
     for note in results.notes() {

@@ -1,8 +1,8 @@
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::data::{make_folder, replace_together, write_atomically, write_bytes, write_png};
-use crate::disk::npy;
+use crate::data::encode_png;
+use crate::disk::{Outputs, files_below, make_folder, npy};
 use crate::report::claims::ClaimsPage;
 use crate::report::curves::curves_file;
 use crate::report::gallery::gallery;
@@ -12,61 +12,71 @@ use crate::theory::record::Record;
 use crate::{Error, Result};
 use ndarray::Array2;
 
-/// Creates the folders and checks that files can be created in them, before anything is measured; with `measured` for a run that can be resumed.
+/// The files beside the folders of figures and arrays.
+const FILES: [&str; 3] = ["claims.json", "claims.csv", "index.html"];
+const FIGURES: &str = "figures";
+const ARRAYS: &str = "arrays";
+
+/// Creates the folders and checks that files can be created in them and that nothing of others is in the way, before anything is measured; with
+/// `measured` for a run that can be resumed.
 ///
 /// # Errors
-/// A folder cannot be created, or no file can be created in it.
-pub fn prepare(out: &Path, is_journaled: bool) -> Result<()> {
+/// A folder cannot be created, no file can be created in it, or it has a file that `verify` did not write, unless `overwrite` is true.
+pub fn prepare(out: &Path, is_journaled: bool, overwrite: bool) -> Result<Outputs> {
     let measured = is_journaled.then(|| out.join("measured"));
-    for folder in [out, &out.join("figures"), &out.join("arrays")].into_iter().chain(measured.as_deref()) {
+    let folders = [FIGURES, ARRAYS].map(|name| out.join(name));
+    for folder in [out].into_iter().chain(folders.iter().map(PathBuf::as_path)).chain(measured.as_deref()) {
         make_folder(folder)?;
-        let probe = tempfile::tempfile_in(folder);
-        probe.map_err(|error| Error::io(folder, "no file can be made in this folder", error))?;
     }
-    Ok(())
+    let outputs = Outputs::new(out, "verify", overwrite)?;
+    FILES.iter().try_for_each(|name| outputs.check(&out.join(name)))?;
+    // The names of the figures depend on the measurements.
+    for folder in &folders {
+        files_below(folder)?.iter().try_for_each(|path| outputs.check(path))?;
+    }
+    Ok(outputs)
 }
 
-/// Writes `claims.json`, `claims.csv`, `index.html`, `figures/` and `arrays/`. Existing files with these names are replaced. The folder
-/// must exist: [`prepare`].
+/// Writes `claims.json`, `claims.csv`, `index.html`, `figures/` and `arrays/`.
 ///
 /// # Errors
 /// An invalid image, or a file that cannot be written.
-pub fn write(out: &Path, records: &[Record], page: &ClaimsPage<'_>) -> Result<()> {
-    let json = serde_json::to_string_pretty(records).map_err(|error| Error::file(out.join("claims.json"), error))?;
+pub fn write(outputs: &Outputs, records: &[Record], page: &ClaimsPage<'_>) -> Result<()> {
+    let [json, csv, html] = FILES.map(|name| outputs.folder().join(name));
+    let text = serde_json::to_string_pretty(records).map_err(|error| Error::file(&json, error))?;
     // First, so that an old page never shows new figures.
-    replace_together(&[], &[out.join("index.html")])?;
-    write_bytes(&out.join("claims.json"), format!("{json}\n").as_bytes())?;
-    write_table(&out.join("claims.csv"), records)?;
+    outputs.remove(&html)?;
     for (_, figure) in page.figures {
-        write_figure(&out.join("figures"), figure)?;
-        write_arrays(&out.join("arrays").join(&figure.stem), figure)?;
+        write_figure(outputs, figure)?;
+        write_arrays(outputs, figure)?;
     }
-    write_bytes(&out.join("index.html"), page.render()?.as_bytes())
+    let table = table(records).map_err(|error| Error::file(&csv, error))?;
+    let files = [(json, format!("{text}\n").into_bytes()), (csv, table), (html, page.render()?.into_bytes())];
+    outputs.replace_together(&files, &[])
 }
 
-fn write_table(path: &Path, records: &[Record]) -> Result<()> {
-    write_atomically(path, |file| {
-        let mut writer = csv::Writer::from_writer(file);
-        records.iter().try_for_each(|record| writer.serialize(record))?;
-        writer.flush()
-    })
+fn table(records: &[Record]) -> anyhow::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    records.iter().try_for_each(|record| writer.serialize(record))?;
+    Ok(writer.into_inner()?)
 }
 
 /// `STEM.svg` for a chart, `STEM.png` for a gallery.
-fn write_figure(folder: &Path, figure: &Figure) -> Result<()> {
+fn write_figure(outputs: &Outputs, figure: &Figure) -> Result<()> {
     let Figure { stem, title, .. } = figure;
+    let path = |ending: &str| outputs.folder().join(FIGURES).join(format!("{stem}.{ending}"));
     match &figure.content {
-        Content::Chart(chart) => write_bytes(&folder.join(format!("{stem}.svg")), curves_file(title, chart).as_bytes()),
+        Content::Chart(chart) => outputs.write(&path("svg"), curves_file(title, chart).as_bytes()),
         Content::Gallery(rows) => {
             let sheet = gallery(rows).map_err(|error| error.within(format!("figure {stem}")))?;
-            write_png(&folder.join(format!("{stem}.png")), &sheet)
+            outputs.write(&path("png"), &encode_png(&sheet)?)
         }
     }
 }
 
 /// `[k, 2]` for each series, `[h, w]` for each image.
-fn write_arrays(folder: &Path, figure: &Figure) -> Result<()> {
-    make_folder(folder)?;
+fn write_arrays(outputs: &Outputs, figure: &Figure) -> Result<()> {
+    let folder = outputs.folder().join(ARRAYS).join(&figure.stem);
     let mut taken = HashSet::new();
     let mut write = |name: &str, shape: [usize; 2], values: &[f64]| {
         let stem = file_stem(name);
@@ -74,7 +84,7 @@ fn write_arrays(folder: &Path, figure: &Figure) -> Result<()> {
         let free = numbered.into_iter().find(|name| taken.insert(name.clone())).unwrap_or(stem.clone());
         let path = folder.join(format!("{free}.npy"));
         let array = Array2::from_shape_vec(shape, values.to_vec()).map_err(|error| Error::file(&path, error))?;
-        npy::write(&path, &array)
+        outputs.write(&path, &npy::encode(&array)?)
     };
     match &figure.content {
         Content::Chart(chart) => chart.series.iter().try_for_each(|series| {

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use crate::Result;
 use crate::data::{Category, TrainingSet, check_output_folder, check_outside_images};
 use crate::detect::{Detector, Resolution, Settings};
+use crate::disk::Outputs;
 use crate::model::{Architecture, WeightFile};
 use crate::ops::Backend;
 use crate::report::figures::{self, Ablation, Drawing, Input, Inputs, Name, Pick, Source, Test};
@@ -54,6 +55,9 @@ pub struct Arguments {
     /// Resolution of the pixel metrics: native, model, or a side in pixels
     #[arg(long, default_value = "native")]
     resolution: Resolution,
+    /// Replace files in the output folder that `figures` did not write, or that were changed since
+    #[arg(long)]
+    overwrite: bool,
     #[command(flatten)]
     device: DeviceOption,
 }
@@ -69,10 +73,13 @@ enum Choice {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
     arguments.data.iter().try_for_each(|data| check_outside_images(&arguments.out, data))?;
-    on_device!(arguments.device.open()?, |backend| draw(arguments, &backend))
+    let inputs = arguments.config.iter().chain(&arguments.model).chain(&arguments.ablation);
+    let outputs = Outputs::new(&arguments.out, "figures", arguments.overwrite)?.protecting(inputs);
+    figures::LISTS.iter().try_for_each(|name| outputs.check(&arguments.out.join(name)))?;
+    on_device!(arguments.device.open()?, |backend| draw(arguments, &backend, &outputs))
 }
 
-fn draw(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()> {
+fn draw(arguments: &Arguments, backend: &impl Backend, outputs: &Outputs) -> anyhow::Result<()> {
     let only = &arguments.only;
     let names: Vec<Name> = Name::ALL.into_iter().filter(|name| only.is_empty() || only.contains(name)).collect();
     let wants = |source: Source| names.iter().any(|name| name.source() == source);
@@ -114,7 +121,7 @@ fn draw(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()> {
         Ok((_, category, report)) => (format!("Figures of {}", category.name), Some(report.protocol.as_str())),
         Err(_) => ("Figures".to_owned(), None),
     };
-    figures::write(&arguments.out, &heading, protocol, &drawings, &skipped)?;
+    figures::write(outputs, &heading, protocol, &drawings, &skipped)?;
     tell(&arguments.out, &drawings, &skipped)
 }
 

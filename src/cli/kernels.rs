@@ -6,7 +6,7 @@ use crate::profile::{KernelRecord, compare_kernels};
 use crate::report::kernels as report;
 use anyhow::Context;
 
-use super::output::{print, say, screen};
+use super::output::{print, say, say_json, screen};
 
 /// Arguments of `kernels`.
 #[derive(clap::Args)]
@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let cubins = cubins(&archs, arguments.out.as_ref())?;
     let record = KernelRecord::of(&cubins)?;
     if arguments.json {
-        return say(serde_json::to_string_pretty(&record)?);
+        return say_json(&record);
     }
     print(report::table(&record, screen()))?;
     match &arguments.out {

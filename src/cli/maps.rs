@@ -1,33 +1,47 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use crate::data::{
-    Category, Image, Plane, TestImage, check_output_folder, check_outside_images, make_folder, row_major, write_bytes,
-};
+use crate::data::{Category, Image, Plane, TestImage, check_output_folder, check_outside_images, row_major};
 use crate::detect::metrics::resize_bilinear;
-use crate::disk::npy;
+use crate::disk::{Outputs, npy};
 use crate::{Error, Result};
 use tiff::encoder::{TiffEncoder, colortype::Gray32Float};
 
 /// A folder of heatmaps in the layout that MVTec's evaluation code reads: `DIR/CATEGORY/test/KIND/NAME.tiff`. Each has a `NAME.npy` in the same folder, so
 /// that `metrics --maps DIR/CATEGORY/test` reads the same values.
-pub struct MapFolder(PathBuf);
+pub struct MapFolder(Outputs);
 
 impl MapFolder {
     /// The folder of a category below `root`. Nothing is written yet.
     ///
     /// # Errors
-    /// A file is in the way, or the folder is among the images of the category in `data`, which could not be read again with maps in it.
-    pub fn of(root: &Path, category: &Category, data: &Path) -> Result<Self> {
+    /// A file is in the way, also one in place of a map that `evaluate` did not write, unless `overwrite` is true; or the folder is among the
+    /// images of the category in `data`, which could not be read again with maps in it.
+    pub fn of(root: &Path, category: &Category, data: &Path, overwrite: bool) -> Result<Self> {
         let folder = root.join(&category.name).join("test");
         check_output_folder(&folder)?;
         check_outside_images(&folder, data)?;
-        Ok(Self(folder))
+        let own = Self(Outputs::new(&folder, "evaluate", overwrite)?);
+        for test in &category.test {
+            own.files(test).iter().try_for_each(|path| own.0.check(path))?;
+        }
+        Ok(own)
     }
 
     /// `DIR/CATEGORY/test`.
     pub fn path(&self) -> &Path {
-        &self.0
+        self.0.folder()
+    }
+
+    /// The files of a test image, `.npy` and `.tiff`.
+    fn files(&self, test: &TestImage) -> [PathBuf; 2] {
+        let stem = test.path.file_stem().unwrap_or_default();
+        // Not with_extension, which would cut a name such as `a.b`.
+        [".npy", ".tiff"].map(|ending| {
+            let mut name = stem.to_owned();
+            name.push(ending);
+            self.path().join(test.folder()).join(name)
+        })
     }
 
     /// Writes the heatmap of a test image in both formats, f32, at the size of the image. It is interpolated bilinearly, as for pixel metrics
@@ -38,30 +52,22 @@ impl MapFolder {
     pub fn write(&self, test: &TestImage, image: &Image, heatmap: &Plane) -> Result<()> {
         let (height, width, _) = image.dim();
         let map = resize_bilinear(heatmap, height, width)?;
-        let folder = self.0.join(&test.defect);
-        make_folder(&folder)?;
-        let stem = test.path.file_stem().unwrap_or_default();
-        // Not with_extension, which would cut a name such as `a.b`.
-        let file = |ending: &str| {
-            let mut name = stem.to_owned();
-            name.push(ending);
-            folder.join(name)
-        };
-        npy::write(&file(".npy"), &map)?;
-        write_tiff(&file(".tiff"), &map)
+        let [npy, tiff] = self.files(test);
+        self.0.write(&npy, &npy::encode(&map)?)?;
+        self.0.write(&tiff, &encode_tiff(&tiff, &map)?)
     }
 }
 
-/// Writes an uncompressed TIFF with one f32 value per pixel.
+/// An uncompressed TIFF with one f32 value per pixel.
 ///
 /// # Errors
-/// A map that is too large for TIFF, or a file that cannot be written.
-fn write_tiff(path: &Path, map: &Plane) -> Result<()> {
+/// A map that is too large for TIFF.
+fn encode_tiff(path: &Path, map: &Plane) -> Result<Vec<u8>> {
     let refuse = |error: &dyn std::fmt::Display| Error::file(path, format!("cannot be written as TIFF: {error}"));
     let (height, width) = map.dim();
     let side = |extent: usize| u32::try_from(extent).map_err(|error| refuse(&error));
     let mut bytes = Cursor::new(Vec::new());
     let mut encoder = TiffEncoder::new(&mut bytes).map_err(|error| refuse(&error))?;
     encoder.write_image::<Gray32Float>(side(width)?, side(height)?, &row_major(map)).map_err(|error| refuse(&error))?;
-    write_bytes(path, bytes.get_ref())
+    Ok(bytes.into_inner())
 }

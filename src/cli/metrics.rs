@@ -1,20 +1,21 @@
 use std::path::{Path, PathBuf};
 
-use crate::data::{Category, Plane, TestImage, plane};
+use crate::data::{Category, TestImage};
 use crate::detect::metrics::Score;
 use crate::detect::{Resolution, TOP_SHARE};
-use crate::disk::npy;
+use crate::disk::npy::{self, Element};
 use crate::report::results::Results;
 use crate::run::evaluate_maps;
 use crate::{Error, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use ndarray::Array2;
 
 use super::evaluate;
 
 /// Arguments of `metrics`.
 #[derive(clap::Args)]
 #[command(after_help = "Every test image DEFECT/NAME.png needs a map DIR/DEFECT/NAME.npy: f32 or f64, [h, w], of \
-    any size; further dimensions of 1 are allowed. Higher values are more anomalous.")]
+    any size; further dimensions of 1 are allowed. Higher values are more anomalous. f64 maps are ranked in f64.")]
 pub struct Arguments {
     /// Folder of anomaly maps
     #[arg(long, value_name = "DIR")]
@@ -44,21 +45,36 @@ fn score_named(name: String) -> Score {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let category = Category::open(&arguments.data)?;
     let score = arguments.score;
-    let report =
-        evaluate_maps(&category, arguments.resolution, (score, arguments.top_share), |test| read_map(&arguments.maps, test))?;
+    let (resolution, kind) = (arguments.resolution, (score, arguments.top_share));
+    let file = |test: &TestImage| map_file(&arguments.maps, test);
+    // A map that cannot be read is an error when it is its turn.
+    let is_wide = category.test.iter().any(|test| npy::is_f64(&file(test)).unwrap_or(false));
+    let report = match is_wide {
+        true => evaluate_maps(&category, resolution, kind, |test| read_map::<f64>(&file(test))),
+        false => evaluate_maps(&category, resolution, kind, |test| read_map::<f32>(&file(test))),
+    }?;
     evaluate::print(&Results { report: &report, score, threshold: None }, arguments.json)
 }
 
-fn read_map(maps: &Path, test: &TestImage) -> Result<Plane> {
-    let name = test.path.file_stem().unwrap_or_default();
-    let file = |ending: &str| maps.join(&test.defect).join(format!("{}{ending}", name.display()));
-    // `detect` calls its maps NAME_map.npy.
-    let path = [file(".npy"), file("_map.npy")].into_iter().find(|path| path.exists()).unwrap_or_else(|| file(".npy"));
-    let array = npy::read(&path)?;
+/// The map of a test image: NAME.npy, or NAME_map.npy as `detect` calls it.
+fn map_file(maps: &Path, test: &TestImage) -> PathBuf {
+    let file = |ending: &str| {
+        let mut name = test.path.file_stem().unwrap_or_default().to_owned();
+        name.push(ending);
+        maps.join(test.folder()).join(name)
+    };
+    [file(".npy"), file("_map.npy")].into_iter().find(|path| path.exists()).unwrap_or_else(|| file(".npy"))
+}
+
+fn read_map<T: Element>(path: &Path) -> Result<Array2<T>> {
+    let array = npy::read(path)?;
     let shape = array.shape().to_vec();
     let extents: Vec<usize> = shape.iter().copied().filter(|&extent| extent != 1).collect();
     match (&shape[..], &extents[..]) {
-        (&[h, w], _) | (_, &[h, w]) => plane(h, w, array.into_iter().collect()).map_err(|error| error.in_file(path)),
+        (&[h, w], _) | (_, &[h, w]) if h * w > 0 => {
+            Array2::from_shape_vec((h, w), array.into_iter().collect()).map_err(|error| Error::file(path, error))
+        }
+        (&[h, w], _) => Err(Error::file(path, format!("0 values cannot fill {h}x{w}"))),
         _ => Err(Error::file(path, format!("an anomaly map must be [h, w], got {shape:?}"))),
     }
 }

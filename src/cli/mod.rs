@@ -1,6 +1,6 @@
 //! The program: one file per subcommand, which parses arguments, calls the library and prints the result.
 //!
-//! Exit codes: 0 done, 1 an error (one sentence on standard error), 2 wrong usage, 130 interrupted (`train`, `demo` and `reproduce` save
+//! Exit codes: 0 done, also if the reader of standard output has gone; 1 an error (one sentence on standard error), 2 wrong usage, 130 interrupted (`train`, `demo` and `reproduce` save
 //! a checkpoint).
 
 mod audit;
@@ -35,8 +35,13 @@ use std::process::ExitCode;
 
 use crate::Error;
 use crate::data::{check_output_folder, make_folder};
+use crate::error::system_words;
 use crate::theory::claim::Claim;
+use anyhow::{anyhow, bail};
 use clap::{CommandFactory, Parser, Subcommand};
+
+/// Most threads that may be asked for.
+const MAX_THREADS: u16 = 1024;
 
 /// Heading of the options that every subcommand takes.
 const GLOBAL: &str = "Global options";
@@ -47,7 +52,7 @@ const GLOBAL: &str = "Global options";
 #[command(name = "orthoscope", version, max_term_width = 80, arg_required_else_help = true)]
 struct Arguments {
     /// Number of threads [default: all cores]; results do not depend on it
-    #[arg(long, global = true, help_heading = GLOBAL, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_THREADS)))]
     threads: Option<u16>,
     /// Verbose logging (-vv for debug); RUST_LOG overrides it
     #[arg(short, long, global = true, help_heading = GLOBAL, action = clap::ArgAction::Count)]
@@ -109,14 +114,13 @@ pub fn main(own: &[&'static Claim]) -> ExitCode {
     let level = ["warn", "info", "debug"][usize::from(arguments.verbose.min(2))];
     start_log(level);
     signals::outlive_file_limit();
-    match run(arguments, own) {
-        Ok(code) => code,
-        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::note(format_args!("error: {}", output::sentence(&error)));
-            ExitCode::FAILURE
-        }
-    }
+    let (code, fault) = match run(arguments, own) {
+        Ok(code) => (code, output::failure()),
+        Err(error) => (ExitCode::FAILURE, Some(output::sentence(&error))),
+    };
+    let Some(fault) = fault else { return code };
+    output::note(format_args!("error: {fault}"));
+    ExitCode::FAILURE
 }
 
 /// Log lines such as `warning: …` on standard error; `RUST_LOG` overrides `level`.
@@ -133,10 +137,37 @@ fn start_log(level: &str) {
 const STACK: usize = 8 << 20;
 
 fn run(arguments: Arguments, own: &[&'static Claim]) -> anyhow::Result<ExitCode> {
-    let threads = arguments.threads.map_or(0, usize::from);
-    rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build_global()?;
+    let threads = match arguments.threads {
+        Some(threads) => threads.into(),
+        None => threads_of_environment()?,
+    };
+    start_threads(threads)?;
     // Outside the pool, every parallel loop would wake a thread and wait for it, which takes longer than many loops themselves.
     rayon::scope(|_| dispatch(arguments.command, own))
+}
+
+/// The number of threads that the environment asks rayon for, with the limit of `--threads`; 0 for all cores.
+fn threads_of_environment() -> anyhow::Result<usize> {
+    for name in ["RAYON_NUM_THREADS", "RAYON_RS_NUM_CPUS"] {
+        let number = std::env::var(name).ok().and_then(|text| text.parse::<u128>().ok()).filter(|&number| number > 0);
+        match number {
+            Some(number) if number > MAX_THREADS.into() => {
+                bail!("{name} is {number}; at most {MAX_THREADS} threads can be started")
+            }
+            Some(number) => return Ok(number as usize),
+            None => {}
+        }
+    }
+    Ok(0)
+}
+
+fn start_threads(threads: usize) -> anyhow::Result<()> {
+    let started = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build_global();
+    started.map_err(|error| {
+        let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref());
+        let words = cause.map_or_else(|| error.to_string(), system_words);
+        anyhow!("the threads cannot be started: {words}; fewer of them may do: --threads 1")
+    })
 }
 
 fn dispatch(command: Command, claims: &[&'static Claim]) -> anyhow::Result<ExitCode> {

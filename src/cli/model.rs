@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use crate::data::{row_major, write_bytes};
-use crate::disk::npy;
+use crate::data::row_major;
+use crate::disk::{Outputs, npy};
 use crate::model::{Architecture, Parameters, Plan, WeightFile};
 use crate::ops::Backend;
 use crate::report::table::{Column, Table};
@@ -11,7 +11,7 @@ use anyhow::Context;
 use ndarray::ArrayD;
 
 use super::device::{DeviceOption, cpu, on_device};
-use super::output::{print, say, screen};
+use super::output::{print, say, say_json, screen};
 
 /// Subcommands of `model`.
 #[derive(clap::Subcommand)]
@@ -39,6 +39,9 @@ pub struct Init {
     /// Weight file to write
     #[arg(long, value_name = "SAFETENSORS")]
     out: PathBuf,
+    /// Replace a file that `model init` did not write, such as trained weights
+    #[arg(long)]
+    overwrite: bool,
 }
 
 /// Arguments of `model forward`.
@@ -53,6 +56,9 @@ pub struct Forward {
     /// Output array f(x): f32 [N, H, W, 3]
     #[arg(long, value_name = "NPY")]
     output: PathBuf,
+    /// Replace a file that `model forward` did not write, or that was changed since; weights and input are never replaced
+    #[arg(long)]
+    overwrite: bool,
     #[command(flatten)]
     device: DeviceOption,
 }
@@ -89,21 +95,24 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
 fn init(arguments: &Init) -> anyhow::Result<()> {
     let architecture = Architecture::autoencoder(arguments.model, arguments.width)?;
     check_weight_memory(&architecture)?;
+    let outputs = Outputs::single(&arguments.out, "model init", arguments.overwrite, &[])?;
     let backend = cpu()?;
     let parameters = Parameters::initialise(&backend, &architecture, arguments.seed)?;
     let file = WeightFile { architecture, values: parameters.to_values(&backend)?, metadata: Default::default() };
-    write_bytes(&arguments.out, &file.encode()?)?;
+    outputs.write(&arguments.out, &file.encode()?)?;
     say(format_args!("wrote {} ({})", arguments.out.display(), file.architecture))
 }
 
 fn forward(arguments: &Forward, backend: &impl Backend) -> anyhow::Result<()> {
+    let inputs = [arguments.model.clone(), arguments.input.clone()];
+    let outputs = Outputs::single(&arguments.output, "model forward", arguments.overwrite, &inputs)?;
     let file = WeightFile::read(&arguments.model)?;
     let parameters = Parameters::from_values(backend, &file.architecture, &file.values)?;
-    let x = npy::read(&arguments.input)?;
+    let x: ArrayD<f32> = npy::read(&arguments.input)?;
     let named = || format!("{}", arguments.input.display());
     let shape = Shape::new(x.shape()).with_context(named)?;
     let y = parameters.infer(backend, shape, &row_major(&x)).with_context(named)?;
-    npy::write(&arguments.output, &ArrayD::from_shape_vec(x.raw_dim(), y)?)?;
+    outputs.write(&arguments.output, &npy::encode(&ArrayD::from_shape_vec(x.raw_dim(), y)?)?)?;
     say(format_args!("wrote {} {shape}", arguments.output.display()))
 }
 
@@ -115,7 +124,7 @@ fn summary(arguments: &Summary) -> anyhow::Result<()> {
     let input = Shape::new(&[1, arguments.size, arguments.size, 3])?;
     let plan = architecture.plan(input)?;
     if arguments.json {
-        return say(serde_json::to_string_pretty(&as_json(&architecture, &plan))?);
+        return say_json(&as_json(&architecture, &plan));
     }
     let columns = [
         Column::text("layer"),

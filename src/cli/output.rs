@@ -1,11 +1,12 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use crate::error::system_words;
 use crate::report::table::Screen;
-use anyhow::Context;
 use console::Term;
+use serde::Serialize;
 
 /// Width of tables if that of the terminal is unknown, and their minimum width.
 const NARROW: usize = 80;
@@ -13,21 +14,62 @@ const NARROW: usize = 80;
 /// Exit code of an interrupted run: 128 + SIGINT.
 pub const INTERRUPTED: u8 = 130;
 
-/// Prints a line on standard output.
+/// Why standard output took no more text, if it did not. The work goes on: its files are the result, and [`failure`] tells at the end.
+static FAILURE: OnceLock<io::Error> = OnceLock::new();
+
+/// Prints one line on standard output, whatever a file or its name puts into it.
 ///
 /// # Errors
-/// A closed pipe or a full disk, where `println!` would panic.
+/// As [`print`].
 pub fn say(line: impl Display) -> anyhow::Result<()> {
-    print(format_args!("{line}\n"))
+    print(format_args!("{}\n", harmless(&line)))
 }
 
-/// Prints text on standard output as it is.
+/// Prints several lines, each as [`say`] does.
 ///
 /// # Errors
-/// As [`say`].
+/// As [`print`].
+pub fn say_lines(text: impl Display) -> anyhow::Result<()> {
+    text.to_string().lines().try_for_each(say)
+}
+
+/// Prints a value as JSON, in which no string has a sign that would steer the terminal.
+///
+/// # Errors
+/// As [`print`], or a value that JSON cannot hold.
+pub fn say_json(value: &(impl Serialize + ?Sized)) -> anyhow::Result<()> {
+    say_record(&serde_json::to_string_pretty(value)?)
+}
+
+/// The same with JSON that is text already.
+///
+/// # Errors
+/// As [`print`].
+pub fn say_record(json: &str) -> anyhow::Result<()> {
+    // Outside of strings, JSON has no such sign but line feeds.
+    let escape = |sign: char| if sign != '\n' && is_steering(sign) { format!("\\u{:04x}", sign as u32) } else { sign.into() };
+    print(format_args!("{}\n", json.chars().map(escape).collect::<String>()))
+}
+
+/// Prints text on standard output as it is: tables, whose cells are clean, and texts of the program itself. After a first failure nothing is
+/// printed any more.
+///
+/// # Errors
+/// None: see [`failure`].
 pub fn print(text: impl Display) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    write!(out, "{text}").and_then(|()| out.flush()).context("standard output")
+    if FAILURE.get().is_none() {
+        let mut out = io::stdout().lock();
+        if let Err(error) = write!(out, "{text}").and_then(|()| out.flush()) {
+            let _ = FAILURE.set(error);
+        }
+    }
+    Ok(())
+}
+
+/// Why standard output did not take all that was printed, a full disk for example; None if its reader closed the pipe, as `head` does.
+pub fn failure() -> Option<String> {
+    let error = FAILURE.get().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)?;
+    Some(format!("standard output: {}", system_words(error)))
 }
 
 /// Width and colour of standard output. The width is that of the terminal, or `COLUMNS` for a file or a pipe. Colour is used on a terminal
@@ -44,7 +86,8 @@ pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", harmless(&line));
 }
 
-/// `line` with control characters, which may come from a file or its name and would steer the terminal, as `\u{1b}`.
+/// `line` with control characters, which may come from a file or its name and would steer the terminal or forge a line, as `\u{1b}`. Every
+/// line that is printed goes through this.
 pub fn harmless(line: &impl Display) -> String {
     let line = line.to_string();
     if !line.chars().any(is_steering) {
@@ -53,8 +96,9 @@ pub fn harmless(line: &impl Display) -> String {
     line.chars().map(|sign| if is_steering(sign) { sign.escape_unicode().to_string() } else { sign.to_string() }).collect()
 }
 
+/// Control characters, separators of lines, and signs that turn the direction of writing.
 fn is_steering(sign: char) -> bool {
-    sign.is_control() && sign != '\n'
+    sign.is_control() || matches!(sign, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// An error with its causes, in one sentence.
@@ -78,7 +122,7 @@ pub fn shell_word(path: &Path) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%".contains(byte);
     match path.to_str() {
         Some(text) if !text.is_empty() && bytes.iter().all(is_plain) => format!("{dash}{text}"),
-        Some(text) if !text.chars().any(char::is_control) => format!("'{dash}{}'", text.replace('\'', r"'\''")),
+        Some(text) if !text.chars().any(is_steering) => format!("'{dash}{}'", text.replace('\'', r"'\''")),
         _ => {
             let escaped: String = bytes
                 .iter()
@@ -92,14 +136,17 @@ pub fn shell_word(path: &Path) -> String {
     }
 }
 
-/// Whether the reader of standard output closed the pipe, as `head` does.
-pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.root_cause().downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_steer_the_terminal_is_shown_instead() {
+        let name = "a.png\nnormal  b.png\u{1b}[2K\u{9b}1A\u{7f}\r\u{202e}gnp.\u{2028}c d é 日";
+        let shown = "a.png\\u{a}normal  b.png\\u{1b}[2K\\u{9b}1A\\u{7f}\\u{d}\\u{202e}gnp.\\u{2028}c d é 日";
+        assert_eq!(harmless(&name), shown);
+        assert_eq!(harmless(&"plain — text"), "plain — text");
+    }
 
     #[test]
     fn paths_are_words_of_a_shell() {
@@ -113,6 +160,7 @@ mod tests {
             ("$(x)`y`;&|\"~*", "'$(x)`y`;&|\"~*'"),
             ("größe", "'größe'"),
             ("a\nb", r"$'a\x0ab'"),
+            ("a\u{202e}b", r"$'a\xe2\x80\xaeb'"),
         ] {
             assert_eq!(shell_word(Path::new(path)), word);
         }

@@ -2,8 +2,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Result;
-use crate::data::{Category, Plane, encode_png, replace_together};
+use crate::data::{Category, Plane, encode_png};
 use crate::detect::{Cutoffs, Detector};
+use crate::disk::Outputs;
 use crate::ops::Backend;
 use crate::report::colour::Scale;
 use crate::report::example::{Example, figure};
@@ -42,13 +43,13 @@ const FIGURE: &str = "figure.png";
 /// # Errors
 /// As [`files`], or a file cannot be written.
 pub fn write(
-    out: &Path,
+    outputs: &Outputs,
     detector: &Detector<impl Backend>,
     category: &Category,
     report: &EvaluationReport,
     run: &Run,
 ) -> Result<()> {
-    replace_together(&files(out, detector, category, report, run)?, &[])
+    outputs.replace_together(&files(outputs.folder(), detector, category, report, run)?, &[])
 }
 
 /// Paths and contents of `figure.png` and `index.html`; none without thresholds.

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::backend::cuda::Mode;
 use crate::backend::cuda::compiler::Arch;
+use crate::disk::bounded;
 use crate::profile::Settings;
 use crate::profile::predict::{Calibration, Prediction, compare_predictions, predict_step, unequal_knowledge};
 use crate::report::prediction::{By, comparison, kernels, sentences, table};
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use super::output::{print, say, screen};
+use super::output::{print, say_lines, screen};
 
 /// Predicts a step, with the measured peaks in a file if there is one.
 pub fn predict(settings: &Settings, arch: &'static Arch, mode: Mode, peaks: Option<&Path>) -> anyhow::Result<Prediction> {
@@ -31,12 +32,12 @@ pub fn show(prediction: &Prediction, by: By, rows: usize) -> anyhow::Result<()> 
     if by == By::Kernel && !prediction.kernels.is_empty() {
         print(format_args!("\n{}", kernels(prediction, rows, screen())))?;
     }
-    say(format_args!("\n{}", sentences(prediction, screen()).join("\n")))
+    say_lines(format_args!("\n{}", sentences(prediction, screen()).join("\n")))
 }
 
 /// The prediction in a file; None if the file has another record.
 pub fn read(path: &Path) -> anyhow::Result<Option<Prediction>> {
-    let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
+    let bytes = bounded::read(path, bounded::TEXT)?;
     let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     if value.get("predicted_ms").is_none() {
         return Ok(None);

@@ -1,9 +1,8 @@
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::backend::cuda::compiler::Arch;
-use crate::data::{check_output_file, followed, write_atomically};
+use crate::disk::{Outputs, bounded, check_output_file, followed};
 use crate::profile::predict::Prediction;
 use crate::profile::{Peaks, Profile, Settings, Span, Task, compare, doubt, foreign, profile, trace};
 use crate::report::prediction::By;
@@ -12,7 +11,7 @@ use crate::report::roofline::roofline;
 use anyhow::{Context, bail, ensure};
 
 use super::device::{DeviceOption, Opened};
-use super::output::{print, say, screen};
+use super::output::{print, say_lines, say_record, screen};
 use super::predict;
 
 /// Options of a measurement, which make no sense with an existing record.
@@ -95,6 +94,9 @@ pub struct Arguments {
     /// Rows of a prediction: kernel, layer, phase, or row for each kernel of each layer and phase [default: kernel]
     #[arg(long, value_name = "WHAT", value_parser = by)]
     by: Option<By>,
+    /// Also replace files that `profile` did not write
+    #[arg(long)]
+    overwrite: bool,
     /// Compare two records or two predictions instead; several per side, separated by commas, add the variation between processes to the noise
     #[arg(
         long,
@@ -155,14 +157,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some([a, b]) = arguments.diff.as_deref() {
         return show_difference(a, b, arguments.rows);
     }
-    check_files(arguments)?;
+    let files = &NamedFiles::check(arguments)?;
     if let Some(arch) = arguments.predict {
         let prediction = predict::predict(&arguments.settings(), arch, arguments.device.mode(), arguments.peaks.as_deref())?;
-        return show_prediction(arguments, &prediction);
+        return show_prediction(arguments, files, &prediction);
     }
     match &arguments.from {
-        Some(path) => show(arguments, path),
-        None => measure(arguments),
+        Some(path) => show(arguments, files, path),
+        None => measure(arguments, files),
     }
 }
 
@@ -181,11 +183,11 @@ fn show_difference(a: &Results, b: &Results, rows: usize) -> anyhow::Result<()> 
 }
 
 /// Shows an earlier record or prediction.
-fn show(arguments: &Arguments, path: &Path) -> anyhow::Result<()> {
+fn show(arguments: &Arguments, files: &NamedFiles, path: &Path) -> anyhow::Result<()> {
     if let Some(prediction) = predict::read(path)? {
         let wrong = arguments.files().find(|(option, _)| ["kernels", "roofline"].contains(option));
         ensure!(wrong.is_none(), "{} is a prediction, which has --csv only", path.display());
-        return show_prediction(arguments, &prediction);
+        return show_prediction(arguments, files, &prediction);
     }
     ensure!(arguments.by.is_none(), "{} is no prediction, of which --by chooses the rows", path.display());
     let profile = read(path)?;
@@ -194,34 +196,33 @@ fn show(arguments: &Arguments, path: &Path) -> anyhow::Result<()> {
     if let Some(difference) = foreign(&profile) {
         log::warn!("{} {difference}", path.display());
     }
-    finish(arguments, &profile, &[], None)
+    finish(arguments, files, (&profile, &[]), None)
 }
 
-fn measure(arguments: &Arguments) -> anyhow::Result<()> {
+fn measure(arguments: &Arguments, files: &NamedFiles) -> anyhow::Result<()> {
     match arguments.device.open()? {
         Opened::Cpu(cpu) => {
             ensure!(arguments.kernels.is_none(), "the CPU launches no kernels: --kernels needs a GPU or the emulator");
             let (profile, spans) = profile(&cpu, &arguments.settings(), Peaks::of_cpu(&cpu, arguments.measure_peaks)?)?;
-            finish(arguments, &profile, &spans, None)
+            finish(arguments, files, (&profile, &spans), None)
         }
         Opened::Cuda(cuda) => {
             let peaks = Peaks::of_device(&cuda, arguments.measure_peaks)?;
             let (mut profile, spans) = profile(&cuda, &arguments.settings(), peaks)?;
             profile.describe_kernels(cuda.arch());
-            finish(arguments, &profile, &spans, Some(&profile.device))
+            finish(arguments, files, (&profile, &spans), Some(&profile.device))
         }
     }
 }
 
 /// Writes the files that were asked for, then prints the record or shows the prediction.
-fn show_prediction(arguments: &Arguments, prediction: &Prediction) -> anyhow::Result<()> {
+fn show_prediction(arguments: &Arguments, files: &NamedFiles, prediction: &Prediction) -> anyhow::Result<()> {
     let record = serde_json::to_string_pretty(prediction)?;
-    for (option, path) in arguments.files().filter(|(_, path)| !is_standard_output(path)) {
-        let bytes = if option == "csv" { crate::report::prediction::csv(prediction)? } else { record.clone().into_bytes() };
-        write_atomically(path, |file| file.write_all(&bytes))?;
-    }
+    files.write(|option| {
+        Ok(if option == "csv" { crate::report::prediction::csv(prediction)? } else { record.clone().into_bytes() })
+    })?;
     if arguments.json.as_deref().is_some_and(is_standard_output) {
-        return say(record);
+        return say_record(&record);
     }
     predict::show(prediction, arguments.by.unwrap_or(By::Kernel), arguments.rows)
 }
@@ -245,25 +246,64 @@ impl Arguments {
     }
 }
 
-/// Before anything is measured, refuses files that cannot be written and one file for two options.
-fn check_files(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut places: Vec<(&str, PathBuf)> = Vec::new();
-    if let Some(path) = arguments.from.as_deref().filter(|path| path.exists()) {
-        places.push(("from", place(path)?));
+/// Writes the files that were asked for, then prints the record or shows the result. `device` names a device other than the host.
+fn finish(
+    arguments: &Arguments,
+    files: &NamedFiles,
+    (profile, spans): (&Profile, &[Vec<Span>]),
+    device: Option<&str>,
+) -> anyhow::Result<()> {
+    let record = serde_json::to_string_pretty(profile)?;
+    files.write(|option| {
+        Ok(match option {
+            "csv" => report::csv(profile)?,
+            "kernels" => report::kernel_csv(profile)?,
+            "roofline" => roofline(profile).into_bytes(),
+            "trace" => serde_json::to_vec(&trace(profile, spans, device))?,
+            _ => record.clone().into_bytes(),
+        })
+    })?;
+    if arguments.json.as_deref().is_some_and(is_standard_output) {
+        return say_record(&record);
     }
-    for (option, path) in arguments.files() {
-        if is_standard_output(path) && option == "json" {
-            continue;
-        }
-        ensure!(!is_standard_output(path), "--{option} needs a file: only --json takes - for standard output");
-        check_output_file(path)?;
-        let place = place(path)?;
-        if let Some((other, _)) = places.iter().find(|(_, other)| *other == place) {
-            bail!("--{other} and --{option} both name {}", path.display());
-        }
-        places.push((option, place));
+    print(report::table(profile, arguments.rows, screen()))?;
+    if !profile.kernels.is_empty() {
+        print(format_args!("\n{}", report::kernel_table(profile, arguments.rows, screen())))?;
     }
-    Ok(())
+    say_lines(format_args!("\n{}", report::sentences(profile, screen()).join("\n")))
+}
+
+/// The files that the options name, checked.
+struct NamedFiles(Vec<(&'static str, PathBuf, Outputs)>);
+
+impl NamedFiles {
+    /// Before anything is measured, refuses files that cannot be written or that `profile` did not write, and one file for two options.
+    fn check(arguments: &Arguments) -> anyhow::Result<Self> {
+        let inputs: Vec<PathBuf> = arguments.from.iter().chain(&arguments.peaks).cloned().collect();
+        let (mut places, mut files) = (Vec::new(), Vec::new());
+        if let Some(path) = arguments.from.as_deref().filter(|path| path.exists()) {
+            places.push(("from", place(path)?));
+        }
+        for (option, path) in arguments.files() {
+            if is_standard_output(path) {
+                ensure!(option == "json", "--{option} needs a file: only --json takes - for standard output");
+                continue;
+            }
+            check_output_file(path)?;
+            let place = place(path)?;
+            if let Some((other, _)) = places.iter().find(|(_, other)| *other == place) {
+                bail!("--{other} and --{option} both name {}", path.display());
+            }
+            places.push((option, place));
+            files.push((option, path.to_owned(), Outputs::single(path, "profile", arguments.overwrite, &inputs)?));
+        }
+        Ok(Self(files))
+    }
+
+    /// Writes what `bytes` gives for each option.
+    fn write(&self, bytes: impl Fn(&str) -> anyhow::Result<Vec<u8>>) -> anyhow::Result<()> {
+        self.0.iter().try_for_each(|(option, path, outputs)| Ok(outputs.write(path, &bytes(option)?)?))
+    }
 }
 
 /// The same path for a file, however it is named.
@@ -274,35 +314,12 @@ fn place(path: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder.join(path.file_name().unwrap_or_default()))
 }
 
-/// Writes the files that were asked for, then prints the record or shows the result. `device` names a device other than the host.
-fn finish(arguments: &Arguments, profile: &Profile, spans: &[Vec<Span>], device: Option<&str>) -> anyhow::Result<()> {
-    let record = serde_json::to_string_pretty(profile)?;
-    for (option, path) in arguments.files().filter(|(_, path)| !is_standard_output(path)) {
-        let bytes = match option {
-            "csv" => report::csv(profile)?,
-            "kernels" => report::kernel_csv(profile)?,
-            "roofline" => roofline(profile).into_bytes(),
-            "trace" => serde_json::to_vec(&trace(profile, spans, device))?,
-            _ => record.clone().into_bytes(),
-        };
-        write_atomically(path, |file| file.write_all(&bytes))?;
-    }
-    if arguments.json.as_deref().is_some_and(is_standard_output) {
-        return say(record);
-    }
-    print(report::table(profile, arguments.rows, screen()))?;
-    if !profile.kernels.is_empty() {
-        print(format_args!("\n{}", report::kernel_table(profile, arguments.rows, screen())))?;
-    }
-    say(format_args!("\n{}", report::sentences(profile, screen()).join("\n")))
-}
-
 fn is_standard_output(path: &Path) -> bool {
     path == Path::new("-")
 }
 
 fn read(path: &Path) -> anyhow::Result<Profile> {
-    let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
+    let bytes = bounded::read(path, bounded::TEXT)?;
     let profile: Profile =
         serde_json::from_slice(&bytes).with_context(|| format!("{}: is not a record of profile", path.display()))?;
     profile.peaks.fault().map_or(Ok(profile), |fault| Err(Error::file(path, fault).into()))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::data::{Category, check_output_folder, is_same_folder, is_within, lock_folder};
 use crate::detect::Detector;
+use crate::disk::Outputs;
 use crate::ops::Backend;
 use crate::report::{reproduction, runs};
 use crate::run::reproduction::{
@@ -241,7 +242,8 @@ impl<B: Backend> Watcher<B> for Watch<'_> {
         reproduction::gallery::record(detector, category, folder)?;
         let Some(report) = report else { return Ok(()) };
         let run = page::Run { loss: page::loss_curve(&folder.join(MODEL_FILE)), wall: None };
-        page::write(folder, detector, category, report, &run)
+        let outputs = Outputs::new(folder, "reproduce", true)?;
+        page::write(&outputs, detector, category, report, &run)
     }
 
     fn done(&mut self, report: &RunReport, results: Vec<RunReport>) -> Result<()> {

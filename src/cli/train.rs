@@ -9,7 +9,11 @@ use crate::backend::Storage;
 use crate::data::{lock_folder, train_images};
 use crate::ops::Backend;
 use crate::report::training::Status;
-use crate::run::{CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, Start, TrainingJob, check_training_memory, parse_minutes};
+
+use crate::run::{
+    CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, Start, TrainingJob, check_own_files, check_training_memory, parse_minutes,
+    remove_files_in_the_way,
+};
 use anyhow::anyhow;
 
 use super::device::{DeviceOption, on_device};
@@ -60,6 +64,9 @@ pub struct Arguments {
     /// uninterrupted run
     #[arg(long, requires = "resume")]
     accept_changes: bool,
+    /// Replace a config.toml and a log.jsonl in the output folder that no run wrote; a config.toml with the settings of this run always stays
+    #[arg(long)]
+    overwrite: bool,
     #[command(flatten)]
     device: DeviceOption,
 }
@@ -78,12 +85,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         (true, false) => Start::Resume,
         (true, true) => Start::ResumeChanged,
     };
+    let check = |config: &Config| match arguments.overwrite {
+        true => Ok(()),
+        false => check_own_files(config, &arguments.out, arguments.resume),
+    };
+    check(&config)?;
     let device = arguments.device.open()?;
     check_training_memory(&config, train_images(&arguments.data)?.len(), device.is_cpu())?;
     let mut job = TrainingJob::prepare_with(config, &arguments.data, &arguments.out, start, || lock_folder(&arguments.out))?;
     if let Some(budget) = arguments.budget.filter(|_| !arguments.resume) {
         let steps = on_device!(device.clone(), |backend| job.fit_to_budget(&backend, budget))?;
         note(format_args!("train.steps = {steps} for {} minutes of training", budget.as_secs_f64() / 60.0));
+    }
+    check(job.config())?;
+    if arguments.overwrite && !arguments.resume {
+        remove_files_in_the_way(&arguments.out)?;
     }
     let steps = job.config().train.steps;
     // A page of an earlier process would otherwise go on showing what was then.

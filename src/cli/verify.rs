@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::Arguments as Invocation;
 use super::device::cpu;
 use super::evidence;
-use super::output::{note, print, say, screen};
+use super::output::{note, print, say_json, screen};
 use super::progress::ClaimProgress;
 use super::signals::on_interrupt;
 
@@ -39,9 +39,12 @@ pub struct Arguments {
     /// Print the statements without measuring anything
     #[arg(long, conflicts_with_all = ["out", "json"])]
     describe: bool,
-    /// Folder for claims.json, claims.csv, index.html, figures/ and arrays/; existing files with these names are replaced
+    /// Folder for claims.json, claims.csv, index.html, figures/ and arrays/
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Also replace files in the output folder that `verify` did not write
+    #[arg(long, requires = "out")]
+    overwrite: bool,
     /// Print the contents of claims.json instead of a table
     #[arg(long)]
     json: bool,
@@ -102,9 +105,8 @@ pub fn run(arguments: &Arguments, own: &[&'static Claim]) -> anyhow::Result<()> 
     }
     let is_kept = arguments.full && arguments.out.is_some();
     on_interrupt(move || interrupted(is_kept))?;
-    if let Some(out) = &arguments.out {
-        evidence::prepare(out, arguments.full)?;
-    }
+    let prepare = |out: &PathBuf| evidence::prepare(out, arguments.full, arguments.overwrite);
+    let outputs = arguments.out.as_ref().map(prepare).transpose()?;
     let start = Instant::now();
     let effort = if arguments.full { Effort::Full } else { Effort::Quick };
     let setting = Setting::new(arguments.seed, effort)?.on(&cpu()?);
@@ -118,11 +120,11 @@ pub fn run(arguments: &Arguments, own: &[&'static Claim]) -> anyhow::Result<()> 
     let (findings, wall) = (findings?, start.elapsed());
     let records = records(&findings);
     let checks = worst_of_seeds(&records);
-    if let Some(out) = &arguments.out {
+    if let Some(outputs) = &outputs {
         let version = format!("{} commit {COMMIT}", env!("CARGO_PKG_VERSION"));
         let figures = runner::figures(&findings)?;
         let page = ClaimsPage { findings: &findings, checks: &checks, figures: &figures, setting: &setting, wall, version };
-        evidence::write(out, &records, &page)?;
+        evidence::write(outputs, &records, &page)?;
     }
     if let Some(journal) = journal {
         journal.clear(&findings);
@@ -137,7 +139,7 @@ pub fn run(arguments: &Arguments, own: &[&'static Claim]) -> anyhow::Result<()> 
 
 fn show(as_json: bool, records: &[Record], checks: &[Worst], summary: String) -> anyhow::Result<()> {
     if as_json {
-        return say(serde_json::to_string_pretty(records)?);
+        return say_json(records);
     }
     print(format_args!("{}\n{summary}\n", claims::table(checks, screen())))
 }

@@ -5,24 +5,24 @@
 //! of a JPEG, colour profiles and gamma chunks are ignored: pixels are taken as they are stored.
 
 use std::fmt::Display;
-use std::fs::File;
-use std::io::{Cursor, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader};
+use image::{ExtendedColorType, ImageEncoder, ImageFormat};
 use ndarray::{Array, Axis, Dimension};
 
+use super::decode::{self, Samples};
 use super::image::{Image, Plane, image, sides};
-use crate::disk::write_atomically;
+use crate::disk::{bounded, write_atomically};
 use crate::error::{Error, Result};
 
 /// The largest image that is read, in pixels: 64 Mpx, e.g. 8192 x 8192. Its decoded form takes 768 MB.
 pub const MAX_PIXELS: u64 = 64 * 1024 * 1024;
 
 /// The largest file that is opened, in bytes: twice an uncompressed 64 Mpx image with four 16-bit channels.
-const MAX_BYTES: u64 = MAX_PIXELS * 16;
+pub(super) const MAX_BYTES: u64 = MAX_PIXELS * 16;
 
 /// Reads a PNG or JPEG file as `[height, width, 3]`; grey images get three equal channels.
 ///
@@ -30,20 +30,29 @@ const MAX_BYTES: u64 = MAX_PIXELS * 16;
 /// A file that is missing, empty, truncated, damaged, not an image, in another format, or larger than [`MAX_PIXELS`] (checked in
 /// its header, before decoding). The error names the file and the reason.
 pub fn read_image(path: &Path) -> Result<Image> {
-    let stored = read_samples(path)?;
-    let pixels = stored.samples.chunks_exact(stored.channels).flat_map(over_white).collect();
-    image(stored.height, stored.width, pixels).map_err(|error| Error::file(path, error))
+    let samples = read_samples(path)?;
+    let pixels = samples.over_white().map_err(|reason| Error::file(path, reason))?;
+    image(samples.height, samples.width, pixels).map_err(|error| Error::file(path, error))
 }
+
+/// Bytes at the beginning of a PNG that hold its size.
+const PNG_HEADER: u64 = 64;
 
 /// Height and width of a PNG or JPEG file, from its header.
 ///
 /// # Errors
 /// A file that cannot be opened, is not an image in one of these formats, has no pixel, or is larger than [`MAX_PIXELS`].
 pub fn read_size(path: &Path) -> Result<[u32; 2]> {
-    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
-    let mut reader = reader.map_err(|error| Error::read(path, error))?;
-    reader.no_limits();
-    let (width, height) = reader.into_dimensions().map_err(|error| Error::file(path, error))?;
+    let (file, _) = bounded::open(path, MAX_BYTES)?;
+    let refuse = |error| Error::read(path, error);
+    let mut bytes = Vec::new();
+    let mut start = file.take(PNG_HEADER);
+    start.read_to_end(&mut bytes).map_err(refuse)?;
+    let format = guessed(path, &bytes)?;
+    if format != ImageFormat::Png {
+        start.into_inner().take(MAX_BYTES).read_to_end(&mut bytes).map_err(refuse)?;
+    }
+    let [height, width] = decode::size(format, &bytes).map_err(|reason| Error::file(path, reason))?;
     check_size(path, height, width)?;
     Ok([height, width])
 }
@@ -78,8 +87,16 @@ pub fn write_png(path: &Path, image: &Image) -> Result<()> {
 /// # Errors
 /// As [`write_png`].
 pub fn write_mask_png(path: &Path, mask: &Plane) -> Result<()> {
-    let bytes = encode(mask, ExtendedColorType::L8).map_err(|error| Error::file(path, error))?;
+    let bytes = encode_mask_png(mask).map_err(|error| Error::file(path, error))?;
     write_atomically(path, |file| file.write_all(&bytes))
+}
+
+/// An 8-bit grey PNG file in memory.
+///
+/// # Errors
+/// A mask that is too large for PNG.
+pub fn encode_mask_png(mask: &Plane) -> Result<Vec<u8>> {
+    encode(mask, ExtendedColorType::L8)
 }
 
 /// An 8-bit RGB PNG file in memory; values outside [0, 1] are clamped, NaN is black.
@@ -123,57 +140,34 @@ pub(crate) fn to_byte(v: f32) -> u8 {
     (v * 255.0).round() as u8
 }
 
-/// Decoded samples in [0, 1], row by row; `channels` is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha).
-struct Stored {
-    height: usize,
-    width: usize,
-    channels: usize,
-    samples: Vec<f32>,
-}
-
-fn read_samples(path: &Path) -> Result<Stored> {
+fn read_samples(path: &Path) -> Result<Samples> {
     let bytes = read_bytes(path)?;
+    let refuse = |reason: String| Error::file(path, reason);
     let format = picture_format(path, &bytes)?;
-    let broken = |error: ImageError| Error::file(path, format!("the {} data cannot be read: {error}", name(format)));
-    let mut reader = ImageReader::with_format(Cursor::new(&bytes), format);
-    reader.no_limits();
-    let decoder = reader.into_decoder().map_err(broken)?;
-    let (width, height) = decoder.dimensions();
+    let [height, width] = decode::size(format, &bytes).map_err(refuse)?;
     check_size(path, height, width)?;
-    let colour = decoder.color_type();
-    let mut raw = vec![0; usize::try_from(decoder.total_bytes()).map_err(|error| Error::file(path, error))?];
-    decoder.read_image(&mut raw).map_err(broken)?;
-    let channels = usize::from(colour.channel_count());
-    let samples = match usize::from(colour.bytes_per_pixel()) / channels {
-        1 => raw.iter().map(|&v| f32::from(v) / 255.0).collect(),
-        2 => raw.chunks_exact(2).map(|v| f32::from(u16::from_ne_bytes([v[0], v[1]])) / 65535.0).collect(),
-        width => return Err(Error::file(path, format!("samples of {width} bytes are not supported"))),
-    };
-    Ok(Stored { height: height as usize, width: width as usize, channels, samples })
+    decode::samples(format, &bytes).map_err(refuse)
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>> {
-    let refuse = |error| Error::read(path, error);
-    let about = std::fs::metadata(path).map_err(refuse)?;
-    if !about.is_file() {
-        return Err(Error::file(path, "is not a file"));
-    }
-    if about.len() > MAX_BYTES {
-        return Err(Error::file(path, format!("has {} bytes, the limit is {MAX_BYTES}", about.len())));
-    }
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)).map_err(refuse)?;
-    Ok(bytes)
+    bounded::read(path, MAX_BYTES)
 }
 
 fn picture_format(path: &Path, bytes: &[u8]) -> Result<ImageFormat> {
+    let format = guessed(path, bytes)?;
+    if format == ImageFormat::Jpeg && jpeg_end(bytes).is_none() {
+        let reason = format!("the JPEG data are cut short after {} bytes: the end marker is missing", bytes.len());
+        return Err(Error::file(path, reason));
+    }
+    Ok(format)
+}
+
+/// PNG or JPEG, by the first bytes.
+fn guessed(path: &Path, bytes: &[u8]) -> Result<ImageFormat> {
     if bytes.is_empty() {
         return Err(Error::file(path, "is empty (0 bytes)"));
     }
     match image::guess_format(bytes) {
-        Ok(ImageFormat::Jpeg) if !jpeg_is_whole(bytes) => {
-            Err(Error::file(path, format!("the JPEG data are cut short after {} bytes: the end marker is missing", bytes.len())))
-        }
         Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => Ok(format),
         Ok(other) => Err(Error::file(path, format!("is a {} file; only PNG and JPEG are supported", name(other)))),
         Err(_) => Err(Error::file(path, "is not an image: its content is neither PNG nor JPEG")),
@@ -195,33 +189,22 @@ fn check_size(path: &Path, height: u32, width: u32) -> Result<u64> {
     Ok(pixels)
 }
 
-/// One stored pixel as RGB; alpha a gives `a v + (1 - a)`.
-fn over_white(pixel: &[f32]) -> [f32; 3] {
-    let blend = |v: f32, a: f32| a * v + (1.0 - a);
-    match *pixel {
-        [grey] => [grey; 3],
-        [grey, a] => [blend(grey, a); 3],
-        [r, g, b, a] => [blend(r, a), blend(g, a), blend(b, a)],
-        _ => [pixel[0], pixel[1], pixel[2]],
-    }
-}
-
-/// Whether the segments of a JPEG lead to its end marker (ITU T.81, annex B). Needed because the decoder silently fills missing
-/// rows with grey.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
+/// The position behind the end marker of a JPEG, to which its segments lead (ITU T.81, annex B). Needed because the decoder silently fills
+/// missing rows with grey.
+pub(super) fn jpeg_end(bytes: &[u8]) -> Option<usize> {
     let mut at = 2;
     while let Some(offset) = bytes.get(at..).and_then(|rest| rest.windows(2).position(|pair| is_marker(pair[0], pair[1]))) {
         at += offset + 2;
         match bytes[at - 1] {
-            0xD9 => return true,
+            0xD9 => return Some(at),
             0x01 => {}
             _ => match bytes.get(at..at + 2) {
                 Some(length) => at += usize::from(u16::from_be_bytes([length[0], length[1]])),
-                None => return false,
+                None => return None,
             },
         }
     }
-    false
+    None
 }
 
 /// Whether two bytes are a marker that starts a segment, and not a stuffed byte, a fill byte or a restart marker in the coded
@@ -246,15 +229,6 @@ mod tests {
     }
 
     #[test]
-    fn alpha_is_composited_over_white() {
-        assert_eq!(over_white(&[0.25]), [0.25; 3]);
-        assert_eq!(over_white(&[0.25, 1.0]), [0.25; 3]);
-        assert_eq!(over_white(&[0.25, 0.0]), [1.0; 3]);
-        assert_eq!(over_white(&[0.0, 0.5, 1.0, 0.5]), [0.5, 0.75, 1.0]);
-        assert_eq!(over_white(&[0.1, 0.2, 0.3]), [0.1, 0.2, 0.3]);
-    }
-
-    #[test]
     fn sizes_are_checked_from_the_header() {
         let path = Path::new("a.png");
         assert!(check_size(path, 8192, 8192).is_ok());
@@ -269,9 +243,10 @@ mod tests {
         // SOI, APP0 of 6 bytes whose payload holds a false end marker, SOS, coded data with a stuffed byte and a restart, EOI.
         let whole =
             [0xFF, 0xD8, 0xFF, 0xE0, 0, 6, 0xFF, 0xD9, 1, 2, 0xFF, 0xDA, 0, 3, 9, 7, 0xFF, 0, 8, 0xFF, 0xD0, 8, 0xFF, 0xD9];
-        assert!(jpeg_is_whole(&whole));
+        assert_eq!(jpeg_end(&whole), Some(whole.len()));
+        assert_eq!(jpeg_end(&[&whole[..], &[0xFF, 0xD9]].concat()), Some(whole.len()));
         for length in 0..whole.len() {
-            assert!(!jpeg_is_whole(&whole[..length]), "{length}");
+            assert_eq!(jpeg_end(&whole[..length]), None, "{length}");
         }
     }
 }

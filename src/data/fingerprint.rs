@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::file::MAX_BYTES;
 use super::folder::{entries, is_read};
-use crate::error::{Error, Result};
+use crate::disk::bounded;
+use crate::error::Result;
 
 /// The folder of the training images.
 const TRAINING: &str = "train/good";
@@ -46,7 +48,7 @@ fn of_folders(root: &Path, folders: &[PathBuf]) -> Result<String> {
     }
     files.sort();
     let one = |path: &PathBuf| -> Result<[u8; 32]> {
-        let content = std::fs::read(path).map_err(|error| Error::read(path, error))?;
+        let content = bounded::read(path, MAX_BYTES)?;
         let name = path.strip_prefix(root).unwrap_or(path);
         let parts: Vec<&[u8]> = name.components().map(|part| part.as_os_str().as_encoded_bytes()).collect();
         // A name has no zero byte, so that no two files give the same bytes.

@@ -3,7 +3,8 @@
 //! `CATEGORY/train/good`, `CATEGORY/test/good`, `CATEGORY/test/DEFECT`, and for each defect image `NAME.ext` a mask
 //! `CATEGORY/ground_truth/DEFECT/NAME_mask.ext` or `NAME.ext`. An image may have several masks, `NAME_mask.ext`, `NAME_mask_1.ext`,
 //! `NAME_mask_2.ext` and so on with any numbers; a pixel is anomalous if one of them marks it. The extension is png, jpg or jpeg in upper or
-//! lower case, and may differ between image and mask. Hidden files (`.DS_Store`) and files without an image extension (`readme.txt`) are skipped;
+//! lower case, and may differ between image and mask. Images below these folders are passed over with a warning; masks of good images must be
+//! black. Hidden files (`.DS_Store`) and files without an image extension (`readme.txt`) are skipped;
 //! images in other formats (`a.bmp`) are errors, so that no data are skipped silently.
 
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ use std::path::{Component, Path, PathBuf};
 
 use super::file::{read_image, read_mask, read_size};
 use super::image::{Image, Plane};
+use crate::disk::bounded::kind;
+use crate::disk::files_below;
 use crate::error::{Error, Result};
 
 /// Name of the folder of normal images, and of their kind among test images.
@@ -36,10 +39,10 @@ pub struct Category {
 pub struct TestImage {
     /// The image file.
     pub path: PathBuf,
-    /// `good`, or the kind of defect: the name of its folder.
+    /// `good`, or the kind of defect: the name of its folder, as [`shown`] writes it.
     pub defect: String,
-    /// The ground-truth masks, whose union counts; none for a good image, or if the category has no ground truth at all
-    /// ([`Category::open_incomplete`]).
+    /// The ground-truth masks, whose union counts; none if the category has no ground truth at all ([`Category::open_incomplete`]). A good
+    /// image may have some, which must be black.
     pub masks: Vec<PathBuf>,
 }
 
@@ -121,7 +124,7 @@ pub fn is_same_folder(a: &Path, b: &Path) -> bool {
 /// The name of a category: that of its folder; empty if there is no such folder.
 pub fn category_name(root: &Path) -> String {
     let name = root.canonicalize().ok().and_then(|path| path.file_name().map(OsString::from)).unwrap_or_default();
-    name.to_string_lossy().into_owned()
+    shown(&name)
 }
 
 impl TestImage {
@@ -130,6 +133,11 @@ impl TestImage {
         let size = read_size(&self.path)?;
         self.masks.iter().try_for_each(|path| check_mask_size(path, read_size(path)?, size))?;
         Ok(size.map(u64::from).iter().product())
+    }
+
+    /// The name of its folder, which `defect` shows as text.
+    pub fn folder(&self) -> &OsStr {
+        self.path.parent().and_then(Path::file_name).unwrap_or(OsStr::new(&self.defect))
     }
 
     /// Whether the image is normal.
@@ -146,9 +154,24 @@ impl TestImage {
         let image = read_image(&self.path)?;
         let mut united = Plane::zeros((image.dim().0, image.dim().1));
         for path in &self.masks {
-            united.zip_mut_with(&read_mask_of(path, &image)?, |value, &other| *value = value.max(other));
+            let mask = read_mask_of(path, &image)?;
+            self.check_mask(path, &mask)?;
+            united.zip_mut_with(&mask, |value, &other| *value = value.max(other));
         }
         Ok((image, united))
+    }
+
+    /// Checks that the mask of a good image is black.
+    ///
+    /// # Errors
+    /// It marks a pixel.
+    pub fn check_mask(&self, path: &Path, mask: &Plane) -> Result<()> {
+        let marked = mask.iter().filter(|&&value| value > 0.0).count();
+        if self.is_good() && marked > 0 {
+            let reason = format!("marks {marked} pixels of {}, which is among the good images", self.path.display());
+            return Err(Error::file(path, reason));
+        }
+        Ok(())
     }
 }
 
@@ -175,7 +198,7 @@ pub fn train_images(root: &Path) -> Result<Vec<PathBuf>> {
         return Err(Error::file(root, "there is no such folder"));
     }
     let folder = root.join("train").join(GOOD);
-    if !folder.is_dir() {
+    if !is_folder(&folder)? {
         return Err(Error::file(root, "has no folder train/good; the layout is train/good, test/DEFECT, ground_truth/DEFECT"));
     }
     let images: Vec<PathBuf> = pictures(&folder)?.into_values().collect();
@@ -186,7 +209,7 @@ pub fn train_images(root: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// All images in a folder and its subfolders, sorted by path; or `path` itself if it is a file. Symbolic links to folders are not
-/// followed; hidden entries and files without an image extension are skipped.
+/// followed, with a warning; hidden entries and files without an image extension are skipped.
 ///
 /// # Errors
 /// No such file or folder, a folder that cannot be listed, no image in it, or an image in another format.
@@ -194,17 +217,23 @@ pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
     }
-    if !path.exists() {
-        return Err(Error::file(path, "there is no such file or folder"));
+    match std::fs::metadata(path) {
+        Ok(about) if about.is_dir() => {}
+        Ok(about) => return Err(Error::file(path, format!("is {}; a file or a folder is needed here", kind(&about)))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::file(path, "there is no such file or folder"));
+        }
+        Err(error) => return Err(Error::read(path, error)),
     }
     let mut found = Vec::new();
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in entries(&folder)? {
-            if entry.is_dir() && !entry.is_symlink() {
-                folders.push(entry);
-            } else if is_picture(&entry)? {
-                found.push(entry);
+            match (is_folder(&entry)?, entry.is_symlink()) {
+                (true, false) => folders.push(entry),
+                (true, true) => log::warn!("{}: is a link to a folder and is passed over", entry.display()),
+                (false, _) if is_picture(&entry)? => found.push(entry),
+                _ => {}
             }
         }
     }
@@ -221,10 +250,10 @@ fn test_images(root: &Path, is_complete: bool) -> Result<Vec<TestImage>> {
     let mut images = Vec::new();
     for (name, path) in subfolders(&folder)? {
         let found = pictures(&path)?;
-        let defect = name.to_string_lossy().into_owned();
+        let defect = shown(&name);
         if defect == GOOD {
-            images.extend(found.into_values().map(|path| TestImage { path, defect: defect.clone(), masks: Vec::new() }));
-        } else if !is_complete && !truth.is_dir() {
+            images.extend(with_black_masks(found, &truth.join(&name))?);
+        } else if !is_complete && !is_folder(&truth)? {
             images.extend(found.into_values().map(|path| TestImage { path, defect: defect.clone(), masks: Vec::new() }));
         } else {
             images.extend(with_masks(found, &truth.join(&name), &defect)?);
@@ -246,18 +275,14 @@ fn test_images(root: &Path, is_complete: bool) -> Result<Vec<TestImage>> {
 
 /// Pairs the images of one defect with the masks in `truth`.
 fn with_masks(images: BTreeMap<OsString, PathBuf>, truth: &Path, defect: &str) -> Result<Vec<TestImage>> {
-    let mut masks = if truth.is_dir() { pictures(truth)? } else { BTreeMap::new() };
+    let mut masks = masks_in(truth)?;
     let mut paired = Vec::with_capacity(images.len());
     for (stem, path) in images {
-        let mut suffixed = stem.clone();
-        suffixed.push("_mask");
-        let numbered: Vec<OsString> = masks.keys().filter(|name| is_numbered(name, &suffixed)).cloned().collect();
-        let mut own: Vec<PathBuf> = [&suffixed].into_iter().chain(&numbered).filter_map(|name| masks.remove(name)).collect();
+        let own = take_masks(&mut masks, &stem);
         if own.is_empty() {
-            own.extend(masks.remove(&stem));
-        }
-        if own.is_empty() {
-            let wanted = truth.join(suffixed);
+            let mut wanted = truth.join(stem).into_os_string();
+            wanted.push("_mask");
+            let wanted = PathBuf::from(wanted);
             return Err(Error::file(path, format!("this defect image has no mask {}.png", wanted.display())));
         }
         paired.push(TestImage { path, defect: defect.to_owned(), masks: own });
@@ -266,6 +291,35 @@ fn with_masks(images: BTreeMap<OsString, PathBuf>, truth: &Path, defect: &str) -
         Some(mask) => Err(Error::file(mask, format!("this mask has no image in test/{defect}"))),
         None => Ok(paired),
     }
+}
+
+/// The good images with the masks in `truth`, if they have any.
+fn with_black_masks(images: BTreeMap<OsString, PathBuf>, truth: &Path) -> Result<Vec<TestImage>> {
+    let mut masks = masks_in(truth)?;
+    let good =
+        |(stem, path): (OsString, PathBuf)| TestImage { path, defect: GOOD.to_owned(), masks: take_masks(&mut masks, &stem) };
+    let images = images.into_iter().map(good).collect();
+    match masks.into_values().next() {
+        Some(mask) => Err(Error::file(mask, format!("this mask has no image in test/{GOOD}"))),
+        None => Ok(images),
+    }
+}
+
+/// The masks in a folder, which need not exist, by name.
+fn masks_in(truth: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
+    if is_folder(truth)? { pictures(truth) } else { Ok(BTreeMap::new()) }
+}
+
+/// Takes the masks of the image `stem` out of `masks`.
+fn take_masks(masks: &mut BTreeMap<OsString, PathBuf>, stem: &OsStr) -> Vec<PathBuf> {
+    let mut suffixed = stem.to_owned();
+    suffixed.push("_mask");
+    let numbered: Vec<OsString> = masks.keys().filter(|name| is_numbered(name, &suffixed)).cloned().collect();
+    let mut own: Vec<PathBuf> = [&suffixed].into_iter().chain(&numbered).filter_map(|name| masks.remove(name)).collect();
+    if own.is_empty() {
+        own.extend(masks.remove(stem));
+    }
+    own
 }
 
 /// Whether a name is `stem` with an underscore and a number, as `000_mask_1`.
@@ -278,7 +332,11 @@ fn is_numbered(name: &OsStr, stem: &OsStr) -> bool {
 fn pictures(folder: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
     let mut found = BTreeMap::new();
     for path in entries(folder)? {
-        if path.is_dir() || !is_picture(&path)? {
+        if is_folder(&path)? {
+            warn_of_pictures(&path);
+            continue;
+        }
+        if !is_picture(&path)? {
             continue;
         }
         let stem = path.file_stem().unwrap_or_default().to_owned();
@@ -289,14 +347,46 @@ fn pictures(folder: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
     Ok(found)
 }
 
+/// Warns of the images in a subfolder, where none are read.
+fn warn_of_pictures(folder: &Path) {
+    let found = files_below(folder).map(|files| files.iter().filter(|path| is_read(path)).count());
+    match found {
+        Ok(0) => {}
+        Ok(count) => log::warn!("{}: {count} images in this subfolder are passed over; move them one level up", folder.display()),
+        Err(error) => log::warn!("{error}, so it is passed over"),
+    }
+}
+
+/// Whether a path leads to a folder.
+///
+/// # Errors
+/// The system does not say, because of permissions or the length of the path.
+fn is_folder(path: &Path) -> Result<bool> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match std::fs::metadata(path) {
+        Ok(about) => Ok(about.is_dir()),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(false),
+        Err(error) => Err(Error::read(path, error)),
+    }
+}
+
+/// A name as text, in which bytes that are not UTF-8 are written as `\xff`, so that different names stay different.
+pub fn shown(name: &OsStr) -> String {
+    let written = |chunk: std::str::Utf8Chunk<'_>| {
+        let rest: String = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")).collect();
+        format!("{}{rest}", chunk.valid())
+    };
+    name.as_encoded_bytes().utf8_chunks().map(written).collect()
+}
+
 /// The subfolders of `folder` by name; none if `folder` does not exist. An image directly in `folder` is an error.
 fn subfolders(folder: &Path) -> Result<BTreeMap<OsString, PathBuf>> {
     let mut found = BTreeMap::new();
-    if !folder.is_dir() {
+    if !is_folder(folder)? {
         return Ok(found);
     }
     for path in entries(folder)? {
-        if path.is_dir() {
+        if is_folder(&path)? {
             found.insert(path.file_name().unwrap_or_default().to_owned(), path);
         } else if is_picture(&path)? {
             return Err(Error::file(path, "this image is not in a folder good or DEFECT"));

@@ -2,6 +2,7 @@
 
 mod batch;
 pub mod corruption;
+mod decode;
 mod feed;
 mod file;
 mod fingerprint;
@@ -15,15 +16,17 @@ pub mod texture;
 mod validation;
 
 pub use crate::disk::{
-    FolderLock, check_output_file, check_output_folder, followed, has_lock_file, lock_folder, make_folder, replace_together,
-    write_atomically, write_bytes, write_keeping,
+    FolderLock, check_output_file, check_output_folder, followed, has_lock_file, lock_folder, make_folder, write_atomically,
+    write_bytes, write_keeping,
 };
 pub use batch::{AugmentConfig, Batch, TrainingSet};
 pub use feed::{Feed, Supply};
-pub use file::{MAX_PIXELS, encode_jpeg, encode_png, read_image, read_mask, read_size, write_mask_png, write_png};
+pub use file::{
+    MAX_PIXELS, encode_jpeg, encode_mask_png, encode_png, read_image, read_mask, read_size, write_mask_png, write_png,
+};
 pub use fingerprint::{fingerprint, training_fingerprint};
 pub use folder::{
-    Category, GOOD, TestImage, category_name, check_outside_images, is_same_folder, is_within, list_images, train_images,
+    Category, GOOD, TestImage, category_name, check_outside_images, is_same_folder, is_within, list_images, shown, train_images,
 };
 pub use generate::{GenerateOptions, generate, generate_all};
 pub use image::{Image, Plane, image, plane, row_major, sides};

@@ -10,27 +10,52 @@ use ndarray::{Axis, s};
 use super::image::{Image, check_size, sides};
 use crate::error::{Error, Result};
 
-/// Resizes an image to `height x width` with the triangle filter of the module's overview.
+/// Columns whose weights are in memory at a time.
+const TOGETHER: usize = 4096;
+
+/// Resizes an image to `height x width` with the triangle filter of the module's overview. What is in memory on the way is never larger than
+/// both the image and the result, however long and thin they are.
 ///
 /// # Errors
 /// A side of 0.
 pub fn resize(image: &Image, height: usize, width: usize) -> Result<Image> {
     let (old_height, old_width) = sides("resize", image)?;
     check_size("resize", height, width)?;
-    let (rows, columns) = (triangle(old_height, height), triangle(old_width, width));
-    let mut wide = Image::zeros((old_height, width, 3));
-    for (old, mut new) in image.outer_iter().zip(wide.outer_iter_mut()) {
-        for ((x, c), value) in new.indexed_iter_mut() {
-            *value = columns[x].sum(|i| old[[i, c]]);
-        }
-    }
+    // The image in between has `old_height x width` pixels, or, in the other order, `height x old_width`.
+    Ok(match height < old_height && width > old_width {
+        true => to_width(&to_height(image, height), width),
+        false => to_height(&to_width(image, width), height),
+    })
+}
+
+/// Resizes every row of an image.
+fn to_width(image: &Image, width: usize) -> Image {
+    let (height, old_width, _) = image.dim();
     let mut resized = Image::zeros((height, width, 3));
-    for (window, mut row) in rows.iter().zip(resized.outer_iter_mut()) {
-        for ((x, c), value) in row.indexed_iter_mut() {
-            *value = window.sum(|i| wide[[i, x, c]]);
+    for start in (0..width).step_by(TOGETHER) {
+        let end = (start + TOGETHER).min(width);
+        let windows: Vec<Window> = (start..end).map(|x| Window::triangle(old_width, width, x)).collect();
+        let mut part = resized.slice_mut(s![.., start..end, ..]);
+        for (old, mut new) in image.outer_iter().zip(part.outer_iter_mut()) {
+            for ((x, c), value) in new.indexed_iter_mut() {
+                *value = windows[x].sum(|i| old[[i, c]]);
+            }
         }
     }
-    Ok(resized)
+    resized
+}
+
+/// Resizes every column of an image.
+fn to_height(image: &Image, height: usize) -> Image {
+    let (old_height, width, _) = image.dim();
+    let mut resized = Image::zeros((height, width, 3));
+    for (y, mut row) in resized.outer_iter_mut().enumerate() {
+        let window = Window::triangle(old_height, height, y);
+        for ((x, c), value) in row.indexed_iter_mut() {
+            *value = window.sum(|i| image[[i, x, c]]);
+        }
+    }
+    resized
 }
 
 /// The `height x width` pixels whose first row is `top` and first column `left`.
@@ -75,25 +100,21 @@ struct Window {
 }
 
 impl Window {
+    /// The window of position `place` when a side of `old` pixels gets `new` ones.
+    fn triangle(old: usize, new: usize, place: usize) -> Self {
+        let ratio = old as f64 / new as f64;
+        let reach = ratio.max(1.0);
+        let centre = (place as f64 + 0.5) * ratio;
+        let first = (centre - reach - 0.5).floor().max(0.0) as usize;
+        let last = ((centre + reach + 0.5).ceil() as usize).min(old);
+        let raw: Vec<f64> = (first..last).map(|i| (1.0 - (i as f64 + 0.5 - centre).abs() / reach).max(0.0)).collect();
+        let total: f64 = raw.iter().sum();
+        Self { first, weights: raw.iter().map(|weight| weight / total).collect() }
+    }
+
     fn sum(&self, value: impl Fn(usize) -> f32) -> f32 {
         self.weights.iter().enumerate().map(|(k, weight)| weight * f64::from(value(self.first + k))).sum::<f64>() as f32
     }
-}
-
-/// The windows of all `new` positions along a side of `old` pixels.
-fn triangle(old: usize, new: usize) -> Vec<Window> {
-    let ratio = old as f64 / new as f64;
-    let reach = ratio.max(1.0);
-    (0..new)
-        .map(|j| {
-            let centre = (j as f64 + 0.5) * ratio;
-            let first = (centre - reach - 0.5).floor().max(0.0) as usize;
-            let last = ((centre + reach + 0.5).ceil() as usize).min(old);
-            let raw: Vec<f64> = (first..last).map(|i| (1.0 - (i as f64 + 0.5 - centre).abs() / reach).max(0.0)).collect();
-            let total: f64 = raw.iter().sum();
-            Window { first, weights: raw.iter().map(|weight| weight / total).collect() }
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -141,6 +162,26 @@ mod tests {
             let image = noise(h, w);
             let padded = pad_reflect(&image, h + down, w + right).unwrap();
             prop_assert_eq!(crop(&padded, 0, 0, h, w).unwrap(), image);
+        }
+    }
+
+    #[test]
+    fn thin_images_need_no_more_memory_than_themselves_and_the_result() {
+        // In the wrong order each of these has 12.6 million million pixels on the way.
+        let (tall, wide) = (noise(1 << 20, 1), noise(1, 1 << 20));
+        let (small, back) = (resize(&tall, 2, 2).unwrap(), resize(&resize(&wide, 3, 2).unwrap(), 1, 1 << 20).unwrap());
+        assert!(small.iter().all(|value| (value - 0.5).abs() < 0.01), "{small}");
+        assert_eq!(back.dim(), wide.dim());
+        assert_eq!(resize(&tall, 1, 1 << 20).unwrap().dim(), wide.dim());
+        assert_eq!(resize(&wide, 1 << 20, 1).unwrap().dim(), tall.dim());
+    }
+
+    #[test]
+    fn more_columns_than_are_in_memory_at_a_time_agree_with_the_definition() {
+        let (image, width) = (noise(2, 3), 2 * TOGETHER + 5);
+        let out = resize(&image, 2, width).unwrap();
+        for x in [0, TOGETHER - 1, TOGETHER, 2 * TOGETHER, width - 1] {
+            assert!((f64::from(out[[1, x, 2]]) - by_definition(&image, 2, width, 1, x, 2)).abs() < 1e-6, "{x}");
         }
     }
 

@@ -11,7 +11,7 @@ use super::expected::Expected;
 use super::metrics::Score;
 use super::settings::{Calibration, DetectionConfig, Settings, Smoothing, Source, Thresholds, quantile};
 use crate::backend::Real;
-use crate::data::{Image, Plane, crop, image, pad_reflect, plane, row_major};
+use crate::data::{Image, MAX_PIXELS, Plane, crop, image, pad_reflect, plane, row_major};
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Inference, Parameters, WeightFile};
 use crate::ops::{Backend, BoxAverage, BoxAverageSpec};
@@ -84,12 +84,12 @@ pub struct ImageScores {
 impl ImageScores {
     /// The scores of a heatmap. `top_share`, above 0 and at most 1, is the share of pixels for the score `top`: of a heatmap of N pixels,
     /// the `top_share N` largest values, rounded up to a whole number of pixels.
-    pub fn of(heatmap: &Plane, top_share: f64) -> Self {
-        let values = || heatmap.iter().map(|&value| f64::from(value));
+    pub fn of<T: Real>(heatmap: &Array2<T>, top_share: f64) -> Self {
+        let values = || heatmap.iter().map(|value| value.f64());
         Self {
             max: values().fold(f64::NEG_INFINITY, f64::max),
             sum: values().sum(),
-            top: mean_of_largest(heatmap.iter().copied().collect(), top_share),
+            top: mean_of_largest(values().collect(), top_share),
         }
     }
 
@@ -105,7 +105,7 @@ impl ImageScores {
 
 /// Mean of the largest values, a `share` of all, at least one value. They are added from the largest on, so that the bits do not depend on
 /// the order of the values. A NaN makes the mean NaN.
-fn mean_of_largest(mut values: Vec<f32>, share: f64) -> f64 {
+fn mean_of_largest(mut values: Vec<f64>, share: f64) -> f64 {
     // A product such as 0.07 · 100 can come out just above the whole number that is meant.
     let wanted = (share * values.len() as f64 - 1e-6).ceil() as usize;
     let count = wanted.clamp(1, values.len().max(1));
@@ -114,7 +114,7 @@ fn mean_of_largest(mut values: Vec<f32>, share: f64) -> f64 {
         values.truncate(count);
     }
     values.sort_unstable_by(|a, b| b.total_cmp(a));
-    values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 impl<B: Backend> Detector<B> {
@@ -245,6 +245,11 @@ impl<B: Backend> Detector<B> {
     fn reconstruct(&self, x: &Image) -> Result<Image> {
         let (h, w, _) = x.dim();
         let (height, width) = (h.next_multiple_of(8), w.next_multiple_of(8));
+        if height.saturating_mul(width) as u64 > MAX_PIXELS {
+            let reason =
+                format!("{h}x{w} pixels become {height}x{width} with sides divisible by 8, the limit is {MAX_PIXELS} pixels");
+            return Err(Error::argument(reason));
+        }
         let padded = pad_reflect(x, height, width)?;
         let output = self.infer(Shape::new(&[1, height, width, 3])?, &row_major(&padded))?;
         crop(&image(height, width, output)?, 0, 0, h, w)
@@ -341,8 +346,8 @@ mod tests {
         assert_eq!([top(1e-9), top(0.1), top(0.2), top(0.25), top(1.0)], [8.0, 8.0, 7.5, 7.0, 3.2]);
         let scores = ImageScores::of(&heatmap, 0.3);
         assert_eq!([Score::Max, Score::Sum, Score::Top].map(|which| scores.get(which)), [8.0, 32.0, 7.0]);
-        assert!(ImageScores::of(&array![[f32::NAN, 1.0]], 0.5).top.is_nan());
+        assert!(ImageScores::of(&array![[f64::NAN, 1.0]], 0.5).top.is_nan());
         // In floating point, 0.07 · 100 is above 7.
-        assert_eq!(mean_of_largest((0..100).map(|value| value as f32).collect(), 0.07), 96.0);
+        assert_eq!(mean_of_largest((0..100).map(f64::from).collect(), 0.07), 96.0);
     }
 }

@@ -2,11 +2,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use ndarray::Array2;
 use serde::Serialize;
 
 use super::detector::ImageScores;
 use super::metrics::{self, Curves, Metrics, Record, Score, image_auroc_by_kind, resize_bilinear, resize_nearest};
-use crate::data::{Category, GOOD, Image, Plane, TestImage};
+use crate::backend::Real;
+use crate::data::{Category, GOOD, Image, Plane, TestImage, shown};
 use crate::error::{Error, Result};
 
 /// Resolution of the pixel metrics. Maps are resized bilinearly, masks by nearest neighbour.
@@ -47,7 +49,7 @@ impl fmt::Display for Resolution {
 /// Scores of one test image.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImageResult {
-    /// The file below the test folder, `KIND/NAME.png`; bytes that are not UTF-8 are replaced.
+    /// The file below the test folder, `KIND/NAME.png`; bytes that are not UTF-8 are written as `\xff`.
     pub path: String,
     /// `good`, or the kind of defect.
     pub kind: String,
@@ -81,11 +83,11 @@ pub struct Evaluation {
 ///
 /// # Errors
 /// An unreadable image or mask; an error of `heatmap`; a metric that is not defined (no good image, no defect).
-pub fn evaluate(
+pub fn evaluate<T: Real>(
     category: &Category,
     resolution: Resolution,
     score: Score,
-    heatmap: impl FnMut(&TestImage, &Image) -> Result<(Plane, ImageScores)>,
+    heatmap: impl FnMut(&TestImage, &Image) -> Result<(Array2<T>, ImageScores)>,
 ) -> Result<Evaluation> {
     check_classes(category)?;
     let (records, images) = measure(category, resolution, heatmap)?;
@@ -131,11 +133,11 @@ pub fn evaluate_partial(
 }
 
 /// The record and the scores of every test image.
-fn measure(
+fn measure<T: Real>(
     category: &Category,
     resolution: Resolution,
-    mut heatmap: impl FnMut(&TestImage, &Image) -> Result<(Plane, ImageScores)>,
-) -> Result<(Vec<Record>, Vec<ImageResult>)> {
+    mut heatmap: impl FnMut(&TestImage, &Image) -> Result<(Array2<T>, ImageScores)>,
+) -> Result<(Vec<Record<T>>, Vec<ImageResult>)> {
     let mut records = Vec::with_capacity(category.test.len());
     let mut images = Vec::with_capacity(category.test.len());
     for test in &category.test {
@@ -154,7 +156,7 @@ fn measure(
             map: resize_bilinear(&map, height, width)?,
             mask: resize_nearest(&mask, height, width)?,
         });
-        let name = test.path.file_name().unwrap_or_default().to_string_lossy();
+        let name = shown(test.path.file_name().unwrap_or_default());
         images.push(ImageResult { path: format!("{}/{name}", test.defect), kind: test.defect.clone(), scores });
     }
     Ok((records, images))

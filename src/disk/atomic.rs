@@ -46,15 +46,13 @@ pub fn write_keeping(path: &Path, kept: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-/// Replaces several files that belong together. All are complete on the disk before the first old one goes: on a full disk the old ones stay, all
-/// of them. Then the old files and the `obsolete` ones are removed, the last one first, and the new ones appear in this order, so that old and
-/// new are never seen together, even after a kill. The last file thus says that the others are complete.
+/// Replaces several files that belong together by complete ones. The old files and the `obsolete` ones are removed, the last one first, and then
+/// the new ones appear in their order, so that old and new are never seen together, even after a kill. The last file thus says that the others
+/// are complete.
 ///
 /// # Errors
-/// As [`write_atomically`], or an old file cannot be removed.
-pub fn replace_together(files: &[(PathBuf, Vec<u8>)], obsolete: &[PathBuf]) -> Result<()> {
-    let written = files.iter().map(|(path, bytes)| Written::new(path, |writer| writer.write_all(bytes)));
-    let written = written.collect::<Result<Vec<_>>>()?;
+/// An old file cannot be removed, or a new one cannot get its name.
+pub(super) fn swap(written: Vec<Written>, obsolete: &[PathBuf]) -> Result<()> {
     for path in written.iter().rev().map(|file| &file.path).chain(obsolete) {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::write(path, error)),
@@ -65,13 +63,13 @@ pub fn replace_together(files: &[(PathBuf, Vec<u8>)], obsolete: &[PathBuf]) -> R
 }
 
 /// A complete file under a temporary name, which is removed unless the file gets its own name.
-struct Written {
+pub(super) struct Written {
     temporary: NamedTempFile,
     path: PathBuf,
 }
 
 impl Written {
-    fn new(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<Self> {
+    pub(super) fn new(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<Self> {
         let path = followed(path)?;
         let folder = folder_of(&path);
         let refuse = |error| Error::write(&path, error);
@@ -90,7 +88,7 @@ impl Written {
         Ok(Self { temporary, path })
     }
 
-    fn rename(self) -> Result<()> {
+    pub(super) fn rename(self) -> Result<()> {
         self.temporary.persist(&self.path).map(drop).map_err(|failed| Error::write(&self.path, failed.error))
     }
 }
@@ -168,22 +166,5 @@ mod tests {
             assert_eq!((read(&path).as_str(), read(&kept).as_str()), (new, old));
         }
         assert_eq!(names(folder.path()).len(), 2);
-    }
-
-    #[test]
-    fn files_that_belong_together_are_replaced_all_or_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        for name in ["a", "b", "page"] {
-            std::fs::write(at(name), "old").unwrap();
-        }
-        let new = |names: [&str; 2]| names.map(|name| (at(name), b"new".to_vec()));
-        // The second one cannot be written, so the first stays as well.
-        assert!(replace_together(&new(["a", "none/b"]), &[at("page")]).is_err());
-        assert_eq!(names(folder.path()).len(), 3);
-        assert!(["a", "b", "page"].iter().all(|name| std::fs::read(at(name)).unwrap() == b"old"));
-        replace_together(&new(["a", "b"]), &[at("page"), at("never")]).unwrap();
-        assert_eq!(names(folder.path()).len(), 2);
-        assert!(["a", "b"].iter().all(|name| std::fs::read(at(name)).unwrap() == b"new"));
     }
 }

@@ -1,7 +1,7 @@
 //! Output folders.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -40,6 +40,23 @@ pub fn check_output_folder(path: &Path) -> Result<()> {
 pub fn make_folder(path: &Path) -> Result<()> {
     check_output_folder(path)?;
     std::fs::create_dir_all(path).map_err(|error| Error::io(path, "this folder cannot be made", error))
+}
+
+/// All files below a folder, in no order; links count as files.
+///
+/// # Errors
+/// A folder that cannot be listed.
+pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        let refuse = |error| Error::io(&folder, "cannot be listed", error);
+        for entry in std::fs::read_dir(&folder).map_err(refuse)? {
+            let path = entry.map_err(refuse)?.path();
+            let is_folder = path.is_dir() && !path.is_symlink();
+            if is_folder { &mut folders } else { &mut files }.push(path);
+        }
+    }
+    Ok(files)
 }
 
 #[cfg(test)]

@@ -48,6 +48,18 @@ pub fn lock_folder(path: &Path) -> Result<FolderLock> {
     Ok(FolderLock { file: Some(file) })
 }
 
+/// The same, but waits for the other process.
+///
+/// # Errors
+/// As [`make_folder`].
+pub fn wait_for_folder(path: &Path) -> Result<FolderLock> {
+    make_folder(path)?;
+    match open(&path.join(LOCK_FILE)).and_then(|file| file.lock().map(|()| file)) {
+        Ok(file) => Ok(FolderLock { file: Some(file) }),
+        Err(error) => Ok(unlocked(path, &error)),
+    }
+}
+
 /// Whether a run has been in this folder, so that taking its lock adds no file.
 pub fn has_lock_file(path: &Path) -> bool {
     path.join(LOCK_FILE).exists()

@@ -1,13 +1,16 @@
-//! Output files, which are written completely or not at all, and output folders.
+//! Output files, which are written completely or not at all and replace only what is ours; output folders; input files with a limit.
 
 mod atomic;
+pub mod bounded;
 mod file;
 mod folder;
 mod leftovers;
 mod lock;
 pub mod npy;
+mod outputs;
 
-pub use atomic::{replace_together, write_atomically, write_bytes, write_keeping};
+pub use atomic::{write_atomically, write_bytes, write_keeping};
 pub use file::{check_output_file, followed};
-pub use folder::{check_output_folder, make_folder};
-pub use lock::{FolderLock, has_lock_file, lock_folder};
+pub use folder::{check_output_folder, files_below, make_folder};
+pub use lock::{FolderLock, has_lock_file, lock_folder, wait_for_folder};
+pub use outputs::{Outputs, RECORD};

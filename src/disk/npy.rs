@@ -1,14 +1,13 @@
 //! `.npy` arrays (NumPy's format, version 1 to 3), in files and in streams.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Chain, Cursor, Read, Write};
 use std::path::Path;
 
 use ndarray::{Array, ArrayD, Dimension, ShapeBuilder};
 use npyz::{AutoSerialize, NpyFile, Order, WriterBuilder};
 
-use super::write_atomically;
-use crate::error::{Error, Result};
+use super::{bounded, write_atomically};
+use crate::error::{Error, Result, shortened};
 
 /// Writes a file with an array of f32 or f64 in C order.
 ///
@@ -29,39 +28,232 @@ pub fn write_to<T: AutoSerialize + Copy, D: Dimension>(out: impl Write, array: &
     writer.finish()
 }
 
-/// Reads a file with an array of f32 or f64, in C or Fortran order.
+/// The bytes of a file with an array of f32 or f64 in C order.
 ///
 /// # Errors
-/// An unreadable file, another type, a value that is not finite.
-pub fn read(path: &Path) -> Result<ArrayD<f32>> {
-    let file = File::open(path).map_err(|error| Error::read(path, error))?;
-    let failed = |reason: String| Error::file(path, format!("not a usable .npy array: {reason}"));
-    let array = read_from(BufReader::new(file)).map_err(failed)?;
-    match array.iter().find(|value| !value.is_finite()) {
+/// None that can occur: memory takes every byte.
+pub fn encode<T: AutoSerialize + Copy, D: Dimension>(array: &Array<T, D>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write_to(&mut bytes, array).map_err(Error::format)?;
+    Ok(bytes)
+}
+
+/// Longest header that is read, in bytes; NumPy's own are about 100 long.
+const MAX_HEADER: u32 = 1 << 16;
+
+/// Longest part of a reason that quotes the file, in characters.
+const MAX_QUOTED: usize = 200;
+
+/// A type that values of f32 and f64 are read as.
+pub trait Element: Copy {
+    /// From the narrower type.
+    fn of_f32(value: f32) -> Self;
+    /// From the wider type.
+    fn of_f64(value: f64) -> Self;
+    /// The value in f64.
+    fn wide(self) -> f64;
+}
+
+impl Element for f32 {
+    fn of_f32(value: f32) -> Self {
+        value
+    }
+
+    fn of_f64(value: f64) -> Self {
+        value as Self
+    }
+
+    fn wide(self) -> f64 {
+        self.into()
+    }
+}
+
+impl Element for f64 {
+    fn of_f32(value: f32) -> Self {
+        value.into()
+    }
+
+    fn of_f64(value: f64) -> Self {
+        value
+    }
+
+    fn wide(self) -> f64 {
+        self
+    }
+}
+
+/// Reads a file with an array of f32 or f64, in C or Fortran order. Only the bytes that the file has are allocated.
+///
+/// # Errors
+/// An unreadable or truncated file, another type, a value that is not finite.
+pub fn read<T: Element>(path: &Path) -> Result<ArrayD<T>> {
+    let (file, length) = bounded::open(path, bounded::NUMBERS)?;
+    let failed = |reason: String| unusable(path, &reason);
+    let array: ArrayD<T> = read_known(BufReader::new(file), Some(length)).map_err(failed)?;
+    match array.iter().map(|value| value.wide()).find(|value| !value.is_finite()) {
         Some(value) => Err(failed(format!("holds {value}"))),
         None => Ok(array),
     }
+}
+
+/// Whether the values of a file are f64, from its header.
+///
+/// # Errors
+/// An unreadable file.
+pub fn is_f64(path: &Path) -> Result<bool> {
+    let (file, _) = bounded::open(path, bounded::NUMBERS)?;
+    let (header, _) = header(BufReader::new(file)).map_err(|reason| unusable(path, &reason))?;
+    Ok(header.try_data::<f64>().is_ok())
+}
+
+fn unusable(path: &Path, reason: &str) -> Error {
+    Error::file(path, format!("not a usable .npy array: {reason}"))
 }
 
 /// Reads one array of f32 or f64 from a stream and nothing behind it. The error is the reason in words.
 ///
 /// # Errors
 /// No array of these types; more elements than 32 bits can number.
-pub fn read_from(stream: impl Read) -> std::result::Result<ArrayD<f32>, String> {
-    let header = NpyFile::new(stream).map_err(|error| error.to_string())?;
+pub fn read_from<T: Element>(stream: impl Read) -> std::result::Result<ArrayD<T>, String> {
+    read_known(stream, None)
+}
+
+/// The same of a stream that has `length` bytes, if that is known.
+fn read_known<T: Element>(stream: impl Read, length: Option<u64>) -> std::result::Result<ArrayD<T>, String> {
+    let (header, start) = header(stream)?;
     let is_fortran = header.order() == Order::Fortran;
     let shape: Vec<usize> = header.shape().iter().map(|&extent| extent as usize).collect();
     let elements = shape.iter().try_fold(1_usize, |product, &extent| product.checked_mul(extent));
-    if elements.is_none_or(|count| count > u32::MAX as usize) {
-        return Err(format!("{shape:?} has more than {} elements", u32::MAX));
-    }
-    let values: io::Result<Vec<f32>> = match header.try_data::<f32>() {
-        Ok(data) => data.collect(),
-        Err(header) => {
-            let refused = |other: NpyFile<_>| format!("type {} is neither f32 nor f64", other.dtype().descr());
-            header.try_data::<f64>().map_err(refused)?.map(|value| value.map(|value| value as f32)).collect()
-        }
+    let Some(count) = elements.filter(|&count| count <= u32::MAX as usize) else {
+        return Err(first_line(&format!("{shape:?} has more than {} elements", u32::MAX)));
     };
-    let values = values.map_err(|error| error.to_string())?;
+    let fits = |width: u64| match length.map(|length| length.saturating_sub(start)) {
+        Some(rest) if rest < count as u64 * width => {
+            Err(format!("its shape {shape:?} needs {} bytes and {rest} follow its header", count as u64 * width))
+        }
+        _ => Ok(length.map_or(0, |_| count)),
+    };
+    let values = match header.try_data::<f32>() {
+        Ok(data) => collected(data, fits(4)?, T::of_f32),
+        Err(header) => match header.try_data::<f64>() {
+            Ok(data) => collected(data, fits(8)?, T::of_f64),
+            Err(other) => Err(first_line(&format!("type {} is neither f32 nor f64", other.dtype().descr()))),
+        },
+    }?;
     ArrayD::from_shape_vec(shape.set_f(is_fortran), values).map_err(|error| error.to_string())
+}
+
+/// The values one by one, so that no more is allocated than was read or `known` to be there.
+fn collected<S, T>(
+    data: impl Iterator<Item = io::Result<S>>,
+    known: usize,
+    convert: impl Fn(S) -> T,
+) -> std::result::Result<Vec<T>, String> {
+    let mut values = Vec::new();
+    let short = |_| "memory is short for its values".to_owned();
+    values.try_reserve_exact(known).map_err(short)?;
+    for value in data {
+        values.try_reserve(1).map_err(short)?;
+        values.push(convert(value.map_err(|error| reason(&error))?));
+    }
+    Ok(values)
+}
+
+/// What an array's bytes follow: the header that was read, in front of the rest of the stream.
+type Rest<R> = Chain<Cursor<Vec<u8>>, R>;
+
+/// An array whose header was read, and the number of bytes of the header.
+fn header<R: Read>(mut stream: R) -> std::result::Result<(NpyFile<Rest<R>>, u64), String> {
+    let cut = |error: io::Error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it ends within its header".to_owned(),
+        _ => reason(&error),
+    };
+    let mut start = [0; 8];
+    stream.read_exact(&mut start).map_err(cut)?;
+    if !start.starts_with(b"\x93NUMPY") {
+        return Err("it does not begin as such a file does".to_owned());
+    }
+    let mut size = [0; 4];
+    let digits = if start[6] == 1 { 2 } else { 4 };
+    stream.read_exact(&mut size[..digits]).map_err(cut)?;
+    let length = u32::from_le_bytes(size);
+    if length > MAX_HEADER {
+        return Err(format!("its header claims {length} bytes, at most {MAX_HEADER} are read"));
+    }
+    let before = start.len() + digits;
+    let mut bytes = [&start, &size[..digits]].concat();
+    stream.by_ref().take(length.into()).read_to_end(&mut bytes).map_err(cut)?;
+    let whole = bytes.len() as u64;
+    if whole < before as u64 + u64::from(length) {
+        return Err("it ends within its header".to_owned());
+    }
+    let file = NpyFile::new(Cursor::new(bytes).chain(stream)).map_err(|error| first_line(&reason(&error)))?;
+    Ok((file, whole))
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it ends before its last value".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// The first line of a text that may quote the file, and not much of it.
+fn first_line(text: &str) -> String {
+    shortened(text.lines().next().unwrap_or_default(), MAX_QUOTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::arr2;
+
+    fn written(bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        std::fs::write(&path, bytes).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn doubles_keep_their_digits_and_every_cut_is_refused() {
+        let mut bytes = Vec::new();
+        write_to(&mut bytes, &arr2(&[[1.5, 1.0 + 1e-12], [-1e-60, 0.25]])).unwrap();
+        let (_folder, path) = written(&bytes);
+        assert!(is_f64(&path).unwrap());
+        let array = read::<f64>(&path).unwrap();
+        assert_eq!((array[[0, 1]], array[[1, 0]]), (1.0 + 1e-12, -1e-60));
+        assert_eq!(read::<f32>(&path).unwrap()[[0, 1]], 1.0);
+        for length in 0..bytes.len() {
+            let (_folder, path) = written(&bytes[..length]);
+            let text = read::<f64>(&path).unwrap_err().to_string();
+            assert!(text.contains("not a usable .npy array: it"), "{length}: {text}");
+            assert!(read_from::<f64>(&bytes[..length]).is_err());
+        }
+    }
+
+    #[test]
+    fn claims_beyond_the_file_allocate_nothing() {
+        let made = |version: u8, length: &[u8], text: &str| [&b"\x93NUMPY"[..], &[version, 0], length, text.as_bytes()].concat();
+        for (bytes, words) in [
+            (made(2, &[0xFF; 4], "{"), "its header claims 4294967295 bytes, at most 65536 are read"),
+            (made(2, &[0, 0, 1, 0], "{"), "it ends within its header"),
+            (b"no array".to_vec(), "it does not begin as such a file does"),
+        ] {
+            let (_folder, path) = written(&bytes);
+            assert!(read::<f32>(&path).unwrap_err().to_string().ends_with(words), "{words}");
+        }
+        let text = "{'descr': '<f8', 'fortran_order': False, 'shape': (60000, 60000), }\n";
+        let (_folder, path) = written(&made(1, &(text.len() as u16).to_le_bytes(), text));
+        let refused = read::<f32>(&path).unwrap_err().to_string();
+        assert!(refused.ends_with("its shape [60000, 60000] needs 28800000000 bytes and 0 follow its header"), "{refused}");
+    }
+
+    #[test]
+    fn a_broken_header_is_one_short_line() {
+        let text = format!("{{'descr': {}\n\n\n", "x".repeat(60_000));
+        let bytes = [&b"\x93NUMPY\x01\0"[..], &(text.len() as u16).to_le_bytes(), text.as_bytes()].concat();
+        let refused = read_from::<f32>(&bytes[..]).unwrap_err();
+        assert!(refused.chars().count() <= MAX_QUOTED + 1 && !refused.contains('\n'), "{refused}");
+    }
 }

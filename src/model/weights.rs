@@ -5,6 +5,7 @@ use ndarray::ArrayD;
 use safetensors::tensor::SafeTensors;
 
 use super::{Architecture, Autoencoder, DILATIONS, ParameterSpec, decode_safetensors, decode_values, encode_safetensors};
+use crate::disk::bounded;
 use crate::error::{Error, Result};
 
 /// Axis orders that convert weights between memory (OHWI) and files (OIHW).
@@ -54,7 +55,7 @@ impl WeightFile {
     /// A file that is unreadable, truncated, damaged or of another kind; parameters that are missing, unexpected or of the wrong shape;
     /// values that are not finite.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
+        let bytes = bounded::read(path, bounded::NUMBERS)?;
         Self::decode(&bytes).map_err(|error| error.in_file(path))
     }
 

@@ -8,6 +8,7 @@ use super::Peaks;
 use super::load::Ticks;
 use super::machine::today;
 use crate::backend::cuda::compiler::Cache;
+use crate::disk::bounded;
 use crate::disk::{make_folder, write_atomically};
 use crate::error::Result;
 
@@ -102,7 +103,7 @@ fn path(machine: &str) -> Option<PathBuf> {
 
 /// Files of older versions are ignored: they lack the date and the load of the measurement.
 fn read(path: &Path) -> Option<Known> {
-    let known: Option<Known> = serde_json::from_slice(&std::fs::read(path).ok()?).ok();
+    let known: Option<Known> = serde_json::from_slice(&bounded::read(path, bounded::TEXT).ok()?).ok();
     known.filter(|known| known.occasion.is_some())
 }
 

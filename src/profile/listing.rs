@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::backend::cuda::compiler::{Arch, Cubin, Listing, list};
+use crate::disk::bounded;
 use crate::error::{Error, Result};
 
 /// The version of the record's form. Programs read this one only.
@@ -44,7 +45,7 @@ impl KernelRecord {
     /// # Errors
     /// It cannot be read, is no such record, has another schema, has no kernels, or has one twice.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
+        let bytes = bounded::read(path, bounded::TEXT)?;
         let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         if let Some(fault) = fault(&value) {
             return Err(Error::file(path, fault));

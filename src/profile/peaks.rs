@@ -1,5 +1,7 @@
 //! Peaks of a machine, the roofline they make, and how those of two machines differ.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::machine::may_be_same;
@@ -7,6 +9,9 @@ use crate::backend::Work;
 
 /// Peaks of one machine that differ by more than this factor were not measured on equal machines.
 const MAX_RATIO: f64 = 1.2;
+
+/// Rates that a machine may have, far beyond those of any.
+const RATES: RangeInclusive<f64> = 1e-9..=1e30;
 
 /// Highest rates of one machine; None where it has no such unit or its rate was not measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,9 +49,14 @@ impl Peaks {
     /// What is wrong with rates from a file, as a clause; None if they are valid.
     pub fn fault(&self) -> Option<String> {
         let rates = [("copy", Some(self.copy)), ("fma", self.fma), ("matrix", self.matrix)];
-        let wrong =
-            rates.into_iter().find_map(|(name, rate)| Some((name, rate.filter(|rate| !(rate.is_finite() && *rate > 0.0))?)));
-        wrong.map(|(name, rate)| format!("peaks.{name} must be a positive rate, got {rate}"))
+        let wrong = |rate: &f64| !(rate.is_finite() && *rate > 0.0);
+        if let Some((name, rate)) = rates.into_iter().find_map(|(name, rate)| Some((name, rate.filter(wrong)?))) {
+            return Some(format!("peaks.{name} must be a positive rate, got {rate}"));
+        }
+        // Ratios of rates beyond these overflow.
+        let absurd = |rate: &f64| !RATES.contains(rate);
+        let (name, rate) = rates.into_iter().find_map(|(name, rate)| Some((name, rate.filter(absurd)?)))?;
+        Some(format!("peaks.{name} must be from {:e} to {:e} a second, got {rate:e}", RATES.start(), RATES.end()))
     }
 
     /// Roofline time of this work in seconds, and whether arithmetic bounds it. Executed FLOPs on the matrix unit are compared with its
@@ -104,6 +114,10 @@ mod tests {
         );
         for wrong in [-1.0, f64::NAN, f64::INFINITY] {
             assert!(Peaks { fma: Some(wrong), ..peaks.clone() }.fault().is_some(), "{wrong}");
+        }
+        for absurd in [1e-300, 1e300, f64::MIN_POSITIVE] {
+            let fault = Peaks { copy: absurd, ..peaks.clone() }.fault().unwrap();
+            assert!(fault.starts_with("peaks.copy must be from 1e-9 to 1e30 a second, got "), "{fault}");
         }
     }
 

@@ -7,7 +7,8 @@ use super::keys;
 use crate::data::corruption::CorruptionConfig;
 use crate::data::{AugmentConfig, Fit, Preparation};
 use crate::detect::DetectionConfig;
-use crate::error::{Error, Result};
+use crate::disk::bounded;
+use crate::error::{Error, Result, shortened};
 use crate::model::{Architecture, Autoencoder};
 use crate::train::{ObjectiveConfig, OptimiserConfig, Recipe};
 
@@ -84,7 +85,7 @@ impl Config {
     /// # Errors
     /// An unreadable file, bad TOML, an unknown key (with its path), a value outside its range.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::read(path, error))?;
+        let text = bounded::read_text(path, bounded::CONFIG)?;
         let (own, notice) = Self::parse_with_notice(&text).map_err(|error| error.in_file(path))?;
         if let Some(notice) = notice {
             log::warn!("{}: {notice}", path.display());
@@ -101,8 +102,7 @@ impl Config {
         let mut own = match paths {
             [path] => Self::read(path)?,
             paths => {
-                let read =
-                    |path: &PathBuf| Ok((path.clone(), std::fs::read_to_string(path).map_err(|error| Error::read(path, error))?));
+                let read = |path: &PathBuf| Ok((path.clone(), bounded::read_text(path, bounded::CONFIG)?));
                 Self::of_layers(&paths.iter().map(read).collect::<Result<Vec<_>>>()?)?
             }
         };
@@ -172,7 +172,7 @@ impl Config {
         let own: Self = serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string())).map_err(invalid)?;
         if let Some(key) = unknown.first() {
             let hint = keys::suggestion(key).map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-            return Err(Error::config(key, format!("there is no such key{hint}")));
+            return Err(Error::config(shortened(key, QUOTED), format!("there is no such key{hint}")));
         }
         Ok((own, notice))
     }
@@ -189,6 +189,9 @@ impl Config {
         }
         if self.output.checkpoint_every == 0 {
             return Err(Error::config("output.checkpoint_every", "must be at least 1"));
+        }
+        if self.data.textures.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
+            return Err(Error::config("data.textures", "is empty; name a folder, or leave the key out"));
         }
         self.augment.validate()?;
         self.corruption.validate()?;
@@ -250,6 +253,9 @@ impl Config {
     }
 }
 
+/// Most characters of a config that a sentence quotes.
+const QUOTED: usize = 200;
+
 /// A sentence that quotes the wrong line and gives the reason.
 fn bad_toml(text: &str, error: &toml::de::Error) -> Error {
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
@@ -261,7 +267,8 @@ fn bad_toml(text: &str, error: &toml::de::Error) -> Error {
     let table = lines.by_ref().take(number).filter(is_table).last();
     let line = lines.next().unwrap_or_default();
     let place = table.filter(|_| !is_table(&line)).map_or_else(String::new, |table| format!(" in {table}"));
-    Error::format(format!("line {}, `{line}`{place}: {}", number + 1, error.message()))
+    let quoted = |text: &str| shortened(text, QUOTED);
+    Error::format(format!("line {}, `{}`{}: {}", number + 1, quoted(line), quoted(&place), quoted(error.message())))
 }
 
 #[cfg(test)]

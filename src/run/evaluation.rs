@@ -2,10 +2,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use ndarray::Array2;
 use serde::Serialize;
 
 use super::{COMMIT, ImageCounts, METRICS_FILE};
 use crate::backend::Arithmetic;
+use crate::backend::Real;
 use crate::data::{Category, Image, Plane, TestImage, held_out_number, make_folder, write_bytes};
 use crate::detect::metrics::{Curves, Metrics, Score};
 use crate::detect::{
@@ -239,25 +241,36 @@ fn evaluate_detector_partly<B: Backend>(
     Ok(PartialReport { metrics, protocol, image_auroc_by_kind: by_kind, image_threshold, images })
 }
 
-/// Evaluates anomaly maps made elsewhere: `maps/DEFECT/NAME.npy`, f32 or f64 `[h, w]`, one per test image.
+/// Evaluates anomaly maps made elsewhere: `maps/DEFECT/NAME.npy`, f32 or f64 `[h, w]`, one per test image. Pixels are ranked in that type.
 ///
 /// # Errors
-/// A map that is missing or unreadable; an unreadable mask; a metric that is not defined; a share that is not above 0 and at most 1.
-pub fn evaluate_maps(
+/// A map that is missing, unreadable or transposed; an unreadable mask; a metric that is not defined; a share that is not above 0 and at most 1.
+pub fn evaluate_maps<T: Real>(
     category: &Category,
     resolution: Resolution,
     (score, top_share): (Score, f64),
-    read: impl Fn(&TestImage) -> Result<Plane>,
+    read: impl Fn(&TestImage) -> Result<Array2<T>>,
 ) -> Result<EvaluationReport> {
     if !is_share(top_share) {
         return Err(Error::argument(format!("the top share must be above 0 and at most 1, got {top_share}")));
     }
-    let evaluation = evaluate(category, resolution, score, |test, _| {
+    let evaluation = evaluate(category, resolution, score, |test, image| {
         let map = read(test)?;
+        check_orientation(test, map.dim(), image)?;
         let scores = ImageScores::of(&map, top_share);
         Ok((map, scores))
     })?;
     Ok(EvaluationReport::new(evaluation, protocol((category, Split::Test), resolution, (score, top_share), None), None))
+}
+
+/// Checks that a map is not turned by a quarter, where that can be seen: with the sides of its image in the other order.
+fn check_orientation(test: &TestImage, (h, w): (usize, usize), image: &Image) -> Result<()> {
+    let (height, width, _) = image.dim();
+    if height != width && h * height == w * width {
+        let reason = format!("its map is {h} pixels high and {w} wide, the image {height} and {width}: the map is transposed");
+        return Err(Error::file(&test.path, reason));
+    }
+    Ok(())
 }
 
 /// The images that a category is measured on.

@@ -9,6 +9,7 @@ mod evaluation;
 mod keys;
 mod log;
 mod memory;
+mod own_files;
 pub mod reproduction;
 mod resume;
 mod test_set;
@@ -25,6 +26,7 @@ pub use evaluation::{
 };
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
 pub use memory::{check_evaluation_memory, check_training_memory, check_weight_memory};
+pub use own_files::{check_own_files, remove_files_in_the_way};
 pub use resume::{Start, has_checkpoint};
 pub use test_set::ImageCounts;
 pub use training::{Outcome, TrainingJob, load_textures, load_training_set, source_of_held_out};

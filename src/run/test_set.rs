@@ -26,16 +26,18 @@ impl ImageCounts {
     /// The counts of a category's test images. Every mask is read.
     ///
     /// # Errors
-    /// A mask that cannot be read.
+    /// A mask that cannot be read, or one of a good image that marks a pixel.
     pub fn of_test_set(category: &Category) -> Result<Self> {
         let mut counts = Self::default();
         for test in &category.test {
             counts.good += usize::from(test.is_good());
             counts.anomalous += usize::from(!test.is_good());
             counts.without_mask += usize::from(!test.is_good() && test.masks.is_empty());
-            let mut is_black = !test.masks.is_empty();
+            let mut is_black = !test.is_good() && !test.masks.is_empty();
             for path in &test.masks {
-                is_black &= read_mask(path)?.iter().all(|&value| value == 0.0);
+                let mask = read_mask(path)?;
+                test.check_mask(path, &mask)?;
+                is_black &= mask.iter().all(|&value| value == 0.0);
             }
             counts.black_masks += usize::from(is_black);
         }
@@ -64,7 +66,7 @@ impl ImageCounts {
             let all = if black_masks == anomalous { "; no pixel metric is defined" } else { "" };
             notes.push(format!("the masks of {black_masks} of {anomalous} defect images mark no pixel{all}"));
         }
-        let united = category.test.iter().filter(|test| test.masks.len() > 1).count();
+        let united = category.test.iter().filter(|test| !test.is_good() && test.masks.len() > 1).count();
         if united > 0 {
             notes.push(format!("several masks are united for {united} of {anomalous} defect images"));
         }

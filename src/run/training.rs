@@ -12,9 +12,10 @@ use super::config::Config;
 use super::early_warning::EarlyWarning;
 use super::log::{Log, LogEntry, LogLine, ValidationEntry};
 use super::memory::check_training_memory;
+use super::own_files::write_config;
 use super::resume::{Found, Start, find};
 use super::validation::Validation;
-use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE, MODEL_FILE, PREVIOUS_FILE};
+use super::{CHECKPOINT_FILE, LOG_FILE, MODEL_FILE, PREVIOUS_FILE};
 use crate::backend::Arithmetic;
 use crate::data::texture::Family;
 use crate::data::{
@@ -164,7 +165,7 @@ impl TrainingJob {
         let mut trainer = self.trainer(backend, found.map(|found| found.checkpoint))?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
-        write_bytes(&self.out.join(CONFIG_FILE), text.as_bytes())?;
+        write_config(&self.config, &self.out, self.resume)?;
         log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
         let path = self.log_path();
         let mut log = Log::open(&path, trainer.step())?;

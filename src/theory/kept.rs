@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::bounded;
 use crate::disk::write_bytes;
 use crate::error::{Error, Result};
 
@@ -36,7 +37,7 @@ impl Kept {
 
     /// A value. None if it was written with another key or cannot be read.
     pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        let entry: Entry<T> = serde_json::from_slice(&fs::read(self.path(name)).ok()?).ok()?;
+        let entry: Entry<T> = serde_json::from_slice(&bounded::read(&self.path(name), bounded::TEXT).ok()?).ok()?;
         (entry.key == self.key).then_some(entry.value)
     }
 
@@ -77,6 +78,6 @@ impl Kept {
 
 /// Whether a file has been written with another key, or is damaged.
 pub(super) fn has_other_key(path: &Path, key: &str) -> Option<bool> {
-    let text = fs::read(path).ok()?;
+    let text = bounded::read(path, bounded::TEXT).ok()?;
     Some(serde_json::from_slice::<Entry<serde::de::IgnoredAny>>(&text).map_or(true, |entry| entry.key != key))
 }

@@ -5,6 +5,7 @@ use ndarray::{Array1, ArrayD};
 use safetensors::tensor::Dtype;
 
 use crate::backend::{Arithmetic, Real};
+use crate::disk::bounded;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Parameters, decode_safetensors, decode_values, encode_safetensors};
 use crate::ops::Backend;
@@ -85,7 +86,7 @@ impl Checkpoint {
     /// # Errors
     /// A file that is missing, truncated, damaged or not a checkpoint; values that are not finite.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
+        let bytes = bounded::read(path, bounded::NUMBERS)?;
         Self::decode(&bytes).map_err(|error| error.in_file(path))
     }
 

@@ -170,3 +170,18 @@ fn images_and_models_that_do_not_fit_are_refused() {
     let both = scratch.misused("audit --data cloth");
     assert!(both.contains("--model"), "{both}");
 }
+
+#[test]
+fn an_audit_replaces_no_file_of_somebody_else() {
+    let scratch = with_images();
+    let command = "audit --model run/model.safetensors --data more/cloth --images 5 --probes 2 --out card";
+    for name in ["card/audit.json", "card/index.html"] {
+        scratch.write(name, "mine");
+        let text = scratch.refuses(command);
+        assert!(text.starts_with(&format!("{name}: is there already, and `orthoscope audit` did not write it")), "{text}");
+        std::fs::remove_file(scratch.path(name)).unwrap();
+    }
+    for _ in 0..2 {
+        scratch.succeeds(command);
+    }
+}

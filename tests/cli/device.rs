@@ -130,3 +130,19 @@ fn the_cpu_instruction_set_can_be_chosen() {
     );
     assert!(scratch.succeeds("doctor").err.is_empty());
 }
+
+#[test]
+fn threads_of_the_environment_have_the_limit_of_the_option() {
+    let scratch = Scratch::new();
+    for name in ["RAYON_NUM_THREADS", "RAYON_RS_NUM_CPUS"] {
+        for number in ["1025", "100000", "340282366920938463463374607431768211455"] {
+            let ran = scratch.run_with("doctor", &[(name, number)]);
+            let text = format!("error: {name} is {number}; at most 1024 threads can be started\n");
+            assert_eq!((ran.code, ran.err), (1, text));
+        }
+        for number in ["2", "0", "many", ""] {
+            assert_eq!(scratch.run_with("doctor", &[(name, number)]).code, 0, "{number}");
+        }
+        assert_eq!(scratch.run_with("doctor --threads 2", &[(name, "100000")]).code, 0);
+    }
+}

@@ -50,3 +50,38 @@ fn doubles_and_dimensions_of_one_are_read() {
     scratch.write("maps/bend/000.npy", npy("<f8", false, "(1, 32, 32, 1)", &wide));
     assert_eq!(scratch.succeeds("metrics --maps maps --data cloth").out, plain);
 }
+
+#[test]
+fn doubles_are_ranked_as_doubles_and_transposed_maps_are_refused() {
+    let scratch = with_maps();
+    let of = |name: &str| {
+        serde_json::from_str::<Value>(&scratch.succeeds(&format!("metrics --maps {name} --data cloth --json")).out).unwrap()
+    };
+    let plain = of("maps");
+    // Values that f32 rounds to one, or to zero.
+    for (name, scale, offset) in [("tiny", 1e-60, 0.0), ("far", 1e-3, 1e9)] {
+        for kind in scratch.names("maps") {
+            for file in scratch.names(format!("maps/{kind}")) {
+                let (_, values) = read_npy(&scratch.read(format!("maps/{kind}/{file}")));
+                let wide: Vec<u8> = values.iter().flat_map(|&value| (offset + scale * f64::from(value)).to_le_bytes()).collect();
+                scratch.write(format!("{name}/{kind}/{file}"), npy("<f8", false, "(32, 32)", &wide));
+            }
+        }
+    }
+    for key in ["pixel_auroc", "pixel_ap", "au_pro", "image_auroc_max"] {
+        assert_eq!(of("tiny")[key], plain[key], "{key}");
+        let (far, near) = (of("far")[key].as_f64().unwrap(), plain[key].as_f64().unwrap());
+        assert!((far - near).abs() < 1e-3, "{key}: {far} {near}");
+    }
+    let image = orthoscope::data::Image::zeros((24, 40, 3));
+    orthoscope::data::write_png(&scratch.path("cloth/test/good/000.png"), &image).unwrap();
+    scratch.write("maps/good/000.npy", crate::fixture::npy_f32(&[24, 40], &[0.5; 960]));
+    scratch.succeeds("metrics --maps maps --data cloth");
+    for (height, width) in [(40, 24), (20, 12)] {
+        scratch.write("maps/good/000.npy", crate::fixture::npy_f32(&[height, width], &vec![0.5; height * width]));
+        let reason = format!(
+            "cloth/test/good/000.png: its map is {height} pixels high and {width} wide, the image 24 and 40: the map is transposed"
+        );
+        assert_eq!(scratch.refuses("metrics --maps maps --data cloth"), reason);
+    }
+}

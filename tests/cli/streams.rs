@@ -28,3 +28,24 @@ fn a_closed_pipe_is_not_an_error() {
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{arguments:?}");
     }
 }
+
+#[test]
+fn the_files_are_complete_when_nobody_reads_what_is_printed() {
+    let scratch = crate::fixture::Scratch::new();
+    let count = |out: &str| {
+        crate::fixture::tree(&scratch.path(out)).keys().filter(|path| path.extension().is_some_and(|end| end == "json")).count()
+    };
+    let detect = |out: &str| {
+        let mut command = orthoscope();
+        command.current_dir(scratch.path("")).args(["detect", "--model", "run/model.safetensors", "--out", out, "cloth/test"]);
+        command
+    };
+    let mut child = detect("closed").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ran = told(child.wait_with_output().unwrap());
+    assert_eq!((ran.code, count("closed")), (0, 8), "{}", ran.err);
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let ran = told(detect("full").stdout(full).output().unwrap());
+    assert_eq!((ran.code, count("full")), (1, 8));
+    assert_eq!(sentence(&ran.err), "standard output: No space left on device");
+}

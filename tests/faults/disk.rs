@@ -29,7 +29,7 @@ fn single_files_are_written_completely_or_not_at_all() {
     let before = tree(&scratch.path(""));
     for (command, file) in [
         ("model init --model 2 --width 8 --out new.safetensors", "new.safetensors"),
-        ("model init --model 2 --width 8 --out run/model.safetensors", "run/model.safetensors"),
+        ("model init --model 2 --width 8 --out run/model.safetensors --overwrite", "run/model.safetensors"),
         ("data preview --data cloth --count 8 --out new.png", "new.png"),
     ] {
         check(&with_file_limit(&scratch, 8, command), file);

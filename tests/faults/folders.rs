@@ -83,3 +83,42 @@ fn results_are_never_written_among_the_images() {
     scratch.succeeds(&format!("evaluate {model} --out cloth/test/../results --maps cloth/maps"));
     assert!(scratch.path("cloth/results/metrics.json").exists());
 }
+
+#[test]
+fn pictures_that_are_not_read_are_named() {
+    let scratch = Scratch::new();
+    let image = scratch.read("cloth/test/good/000.png");
+    scratch.write("cloth/train/good/more/a.png", &image);
+    scratch.write("cloth/test/stain/more/a.png", &image);
+    let ran = scratch.succeeds(TRAIN);
+    assert!(ran.err.contains("cloth/train/good/more: 1 images in this subfolder are passed over"), "{}", ran.err);
+    let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out report");
+    assert!(ran.err.contains("cloth/test/stain/more: 1 images in this subfolder are passed over"), "{}", ran.err);
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(scratch.path("cloth/test/stain"), scratch.path("cloth/test/good/linked")).unwrap();
+        let ran = scratch.succeeds("detect --model run/model.safetensors --out found cloth/test/good");
+        assert!(ran.err.contains("cloth/test/good/linked: is a link to a folder and is passed over"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn masks_of_good_images_must_be_black() {
+    use orthoscope::data::{Plane, write_mask_png};
+    let scratch = Scratch::new();
+    let write = |name: &str, plane: &Plane| {
+        fs::create_dir_all(scratch.path("cloth/ground_truth/good")).unwrap();
+        write_mask_png(&scratch.path(format!("cloth/ground_truth/good/{name}")), plane).unwrap();
+    };
+    write("000_mask.png", &Plane::zeros((32, 32)));
+    let whole = scratch.succeeds(EVALUATE);
+    assert!(!whole.err.contains("mark no pixel"), "{}", whole.err);
+    let mut marked = Plane::zeros((32, 32));
+    marked[[3, 4]] = 1.0;
+    write("001.png", &marked);
+    let reason = "cloth/ground_truth/good/001.png: marks 1 pixels of cloth/test/good/001.png, which is among the good images";
+    assert_eq!(scratch.refuses(EVALUATE), reason);
+    fs::remove_file(scratch.path("cloth/ground_truth/good/001.png")).unwrap();
+    write("009.png", &Plane::zeros((32, 32)));
+    assert!(scratch.refuses(EVALUATE).ends_with("good/009.png: this mask has no image in test/good"));
+}

@@ -56,7 +56,7 @@ fn files_of_another_kind_are_rejected() {
     refused(&scratch, "holds no tensor `e1.0.weight`");
     std::fs::remove_file(scratch.path("bad.safetensors")).unwrap();
     std::fs::create_dir(scratch.path("bad.safetensors")).unwrap();
-    refused(&scratch, "Is a directory");
+    refused(&scratch, "is a folder; a file is needed here");
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub struct Curves {
 
 impl Curves {
     /// The curves of these images.
-    pub(super) fn new<T: Real>(images: &Ranking<T>, pixels: &RankedPixels) -> Self {
+    pub(super) fn new<T: Real, U: Real>(images: &Ranking<T>, pixels: &RankedPixels<U>) -> Self {
         Self { image_roc: roc(images).collect(), pixel_roc: thinned(roc(&pixels.ranking)), pro: thinned(pro(pixels)) }
     }
 }
@@ -36,7 +36,7 @@ fn roc<T: Real>(ranking: &Ranking<T>) -> impl Iterator<Item = (f64, f64)> {
 }
 
 /// (FPR, PRO) at each distinct score.
-fn pro(pixels: &RankedPixels) -> impl Iterator<Item = (f64, f64)> {
+fn pro<T: Real>(pixels: &RankedPixels<T>) -> impl Iterator<Item = (f64, f64)> {
     let (normal, components) = (pixels.ranking.total().normal as f64, pixels.areas.len() as f64);
     let levels = pixels.ranking.levels().scan(0.0, move |overlap, level| {
         let gained = |component: u32| 1.0 / pixels.areas[component as usize - 1] as f64;

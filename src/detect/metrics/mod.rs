@@ -5,8 +5,10 @@
 //! fractions are f64. A score at or above the threshold is marked anomalous. A mask pixel is anomalous if its value exceeds one
 //! half. A metric that is undefined for the data (no anomalous sample, no normal sample, a NaN score) is an error, never NaN.
 
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use crate::backend::Real;
 use crate::data::Plane;
 use crate::error::{Error, Result};
 
@@ -50,9 +52,9 @@ impl Score {
     }
 }
 
-/// Scores, map and mask of one test image.
+/// Scores, map and mask of one test image; pixels are ranked in the type of the map.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Record {
+pub struct Record<T = f32> {
     /// Image score, maximum of the map at the model's resolution.
     pub score_max: f64,
     /// Image score, sum of the map at the model's resolution.
@@ -62,7 +64,7 @@ pub struct Record {
     /// Whether the image is anomalous.
     pub anomalous: bool,
     /// Anomaly map at the resolution of the pixel metrics, `[height, width]`.
-    pub map: Plane,
+    pub map: Array2<T>,
     /// Mask of the same size, anomalous above one half; all zero for a good image.
     pub mask: Plane,
 }
@@ -106,7 +108,7 @@ pub struct Metrics {
 /// # Errors
 /// Sizes of a map and its mask differ, an image labelled good has a marked mask, a score is NaN or infinite, or there is no
 /// anomalous or no normal image or pixel.
-pub fn evaluate(records: &[Record], score: Score) -> Result<Metrics> {
+pub fn evaluate<T: Real>(records: &[Record<T>], score: Score) -> Result<Metrics> {
     evaluate_with_curves(records, score).map(|(metrics, _)| metrics)
 }
 
@@ -114,7 +116,7 @@ pub fn evaluate(records: &[Record], score: Score) -> Result<Metrics> {
 ///
 /// # Errors
 /// As [`evaluate`].
-pub fn evaluate_with_curves(records: &[Record], score: Score) -> Result<(Metrics, Curves)> {
+pub fn evaluate_with_curves<T: Real>(records: &[Record<T>], score: Score) -> Result<(Metrics, Curves)> {
     check_masks_of_good_images(records)?;
     let max = rank_images("image AUROC (max)", records, |record| record.score_max)?;
     let sum = rank_images("image AUROC (sum)", records, |record| record.score_sum)?;
@@ -144,13 +146,13 @@ pub fn evaluate_with_curves(records: &[Record], score: Score) -> Result<(Metrics
     Ok((metrics, Curves::new(image, &pixels)))
 }
 
-fn rank_images(metric: &'static str, records: &[Record], score: impl Fn(&Record) -> f64) -> Result<Ranking<f64>> {
+fn rank_images<T>(metric: &'static str, records: &[Record<T>], score: impl Fn(&Record<T>) -> f64) -> Result<Ranking<f64>> {
     let scores: Vec<f64> = records.iter().map(score).collect();
     let labels: Vec<bool> = records.iter().map(|record| record.anomalous).collect();
     Ranking::new(metric, &scores, &labels)
 }
 
-fn check_masks_of_good_images(records: &[Record]) -> Result<()> {
+fn check_masks_of_good_images<T>(records: &[Record<T>]) -> Result<()> {
     for (index, record) in records.iter().enumerate().filter(|(_, record)| !record.anomalous) {
         let marked = record.mask.iter().filter(|&&value| is_anomalous(value)).count();
         if marked > 0 {

@@ -3,27 +3,30 @@
 //! At a threshold, the overlap of a component is the fraction of its pixels that are marked anomalous. PRO is the mean overlap
 //! over all components. FPR is the fraction of all normal pixels, including those of good images, that are marked anomalous.
 
+use ndarray::Array2;
+
 use super::ranking::Sample;
 use super::{Components, Ranking, is_anomalous};
+use crate::backend::Real;
 use crate::data::Plane;
 use crate::error::{Error, Result};
 
 /// The pixels of all test images of a category, including good images, ranked by score. Each has the number of its component.
 #[derive(Clone, Debug)]
-pub struct RankedPixels {
+pub struct RankedPixels<T = f32> {
     /// All pixels, each with its score in the anomaly map.
-    pub ranking: Ranking<f32>,
+    pub ranking: Ranking<T>,
     /// Number of pixels of each component, for all masks in the order of the images.
     pub areas: Vec<u64>,
 }
 
-impl RankedPixels {
+impl<T: Real> RankedPixels<T> {
     /// Ranks the pixels of `(anomaly map, mask)` pairs. A mask pixel is anomalous if it exceeds one half; the mask of a good
     /// image is all zero. Images may differ in size, but a map and its mask must have the same size.
     ///
     /// # Errors
     /// Sizes of a map and its mask differ, a score is NaN or infinite, or there is no anomalous or no normal pixel.
-    pub fn new<'a>(images: impl IntoIterator<Item = (&'a Plane, &'a Plane)>) -> Result<Self> {
+    pub fn new<'a>(images: impl IntoIterator<Item = (&'a Array2<T>, &'a Plane)>) -> Result<Self> {
         let (mut samples, mut areas) = (Vec::new(), Vec::new());
         for (index, (map, mask)) in images.into_iter().enumerate() {
             let ((h, w), (mask_h, mask_w)) = (map.dim(), mask.dim());
@@ -65,7 +68,7 @@ struct Gathered {
 /// component's own curve. In this curve, a pixel adds a ramp of height `1/area` from `a`, the false positives before its level,
 /// to `b`, the false positives after it. Up to `limit` false positives, the area under a ramp of height 1 is `limit - (a + b)/2`,
 /// or `(limit - a)²/(2(b - a))` if the ramp crosses the limit. Counts are integers until the last division.
-pub fn au_pro(pixels: &RankedPixels) -> f64 {
+pub fn au_pro<T: Real>(pixels: &RankedPixels<T>) -> f64 {
     let limit = FPR_LIMIT * pixels.ranking.total().normal as f64;
     let mut gathered = vec![Gathered::default(); pixels.areas.len()];
     let mut crossing_area = 0.0;
@@ -97,7 +100,7 @@ pub fn au_pro(pixels: &RankedPixels) -> f64 {
 /// interpolation), and the trapezoid rule gives the area. If the scores are heavy-tailed, nearly all pixels are below the second
 /// threshold, so the curve ends at a very small FPR and the value means little. If every remaining FPR is 0, common
 /// implementations print NaN; here the value is the highest remaining PRO. In [0, 1].
-pub fn au_pro_200(pixels: &RankedPixels) -> f64 {
+pub fn au_pro_200<T: Real>(pixels: &RankedPixels<T>) -> f64 {
     let total = pixels.ranking.total().normal as f64;
     let kept = curve_200(pixels).take_while(|&(normal, _)| normal as f64 / total <= FPR_LIMIT);
     let (mut area, mut last) = (0.0, (0, 0.0));
@@ -110,16 +113,16 @@ pub fn au_pro_200(pixels: &RankedPixels) -> f64 {
 
 /// `(false positives, PRO)` at each of the 200 thresholds, highest first. The first point is (0, 0), because no score exceeds the
 /// maximum.
-fn curve_200(pixels: &RankedPixels) -> impl Iterator<Item = (u64, f64)> {
+fn curve_200<T: Real>(pixels: &RankedPixels<T>) -> impl Iterator<Item = (u64, f64)> {
     let samples = pixels.ranking.samples();
-    let score = |index: usize| samples.get(index).map(|sample| f64::from(sample.score));
+    let score = |index: usize| samples.get(index).map(|sample| sample.score.f64());
     let (high, low) = (score(0).unwrap_or_default(), score(samples.len().wrapping_sub(1)).unwrap_or_default());
     let step = (high - low) / f64::from(THRESHOLDS - 1);
     let mut marked = vec![0u64; pixels.areas.len()];
     let (mut cursor, mut normal) = (0, 0);
     (0..THRESHOLDS).rev().map(move |index| {
         let threshold = if index == THRESHOLDS - 1 { high } else { low + f64::from(index) * step };
-        while let Some(sample) = samples.get(cursor).filter(|sample| f64::from(sample.score) > threshold) {
+        while let Some(sample) = samples.get(cursor).filter(|sample| sample.score.f64() > threshold) {
             match sample.component.checked_sub(1) {
                 Some(component) => marked[component as usize] += 1,
                 None => normal += 1,

@@ -1,14 +1,15 @@
 //! Resizes maps and masks to the resolution of the pixel metrics.
 
-use ndarray::Axis;
+use ndarray::{Array2, Axis};
 
+use crate::backend::Real;
 use crate::data::Plane;
 use crate::error::{Error, Result};
 
 /// The input of an output row or column: the position between `low` and `high` at fraction `weight`.
 struct Tap {
-    low: usize,
-    high: usize,
+    low: u32,
+    high: u32,
     weight: f64,
 }
 
@@ -18,17 +19,17 @@ struct Tap {
 ///
 /// # Errors
 /// A side of 0.
-pub fn resize_bilinear(map: &Plane, height: usize, width: usize) -> Result<Plane> {
+pub fn resize_bilinear<T: Real>(map: &Array2<T>, height: usize, width: usize) -> Result<Array2<T>> {
     check_sides(map, height, width)?;
     if map.dim() == (height, width) {
         return Ok(map.clone());
     }
     let (rows, columns) = (taps(map.nrows(), height), taps(map.ncols(), width));
-    Ok(Plane::from_shape_fn((height, width), |(y, x)| {
+    Ok(Array2::from_shape_fn((height, width), |(y, x)| {
         let (row, column) = (&rows[y], &columns[x]);
-        let value = |y: usize, x: usize| f64::from(map[[y, x]]);
-        let along = |y: usize| mix(value(y, column.low), value(y, column.high), column.weight);
-        mix(along(row.low), along(row.high), row.weight) as f32
+        let value = |y: u32, x: u32| map[[y as usize, x as usize]].f64();
+        let along = |y: u32| mix(value(y, column.low), value(y, column.high), column.weight);
+        T::of(mix(along(row.low), along(row.high), row.weight))
     }))
 }
 
@@ -43,7 +44,7 @@ pub fn resize_nearest(mask: &Plane, height: usize, width: usize) -> Result<Plane
     Ok(mask.select(Axis(0), &nearest(mask.nrows(), height)).select(Axis(1), &nearest(mask.ncols(), width)))
 }
 
-fn check_sides(plane: &Plane, height: usize, width: usize) -> Result<()> {
+fn check_sides<T>(plane: &Array2<T>, height: usize, width: usize) -> Result<()> {
     let (h, w) = plane.dim();
     if [h, w, height, width].contains(&0) || height.checked_mul(width).is_none_or(|pixels| pixels > u32::MAX as usize) {
         return Err(Error::shape("resize", format!("{h}x{w} cannot become {height}x{width}")));
@@ -55,8 +56,9 @@ fn taps(from: usize, to: usize) -> Vec<Tap> {
     let tap = |index: usize| {
         let place = ((index as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0);
         // Beyond the last centre both neighbours are the last pixel, so the weight does not matter.
-        let low = place as usize;
-        Tap { low, high: (low + 1).min(from - 1), weight: place - low as f64 }
+        // Sides have at most 2^32-1 pixels.
+        let low = place as u32;
+        Tap { low, high: (low + 1).min((from - 1) as u32), weight: place - f64::from(low) }
     };
     (0..to).map(tap).collect()
 }

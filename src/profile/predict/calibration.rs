@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Hardware;
 use crate::backend::cuda::compiler::Arch;
+use crate::disk::bounded;
 use crate::error::{Error, Result};
 
 /// Rates further than this factor from the assumed ones are no measurement of such a card.
@@ -62,7 +63,7 @@ impl Calibration {
     /// # Errors
     /// The file cannot be read, is no JSON of this form, or a rate or the date is impossible.
     pub fn read(path: &Path) -> Result<(Self, Vec<String>)> {
-        let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
+        let bytes = bounded::read(path, bounded::TEXT)?;
         let mut unknown = Vec::new();
         let mut source = serde_json::Deserializer::from_slice(&bytes);
         let read =

@@ -11,6 +11,7 @@ use super::super::html::escape;
 use super::super::style::{MARGIN, RIGHT, TEXT};
 use super::super::wrap::{width, wrap};
 use super::drawing::{Drawing, Name};
+use crate::disk::bounded;
 use crate::error::{Error, Result};
 
 /// The metrics that are drawn: end of the file's name and title of the chart. The first, the mean of the next two, is what decides between variants.
@@ -85,7 +86,7 @@ impl Ablation {
     /// # Errors
     /// A file that cannot be read; rows without one of the keys; a metric outside [0, 1]; no row; two rows of the same run.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::read(path, error))?;
+        let text = bounded::read_text(path, bounded::TEXT)?;
         Self::parse(&text).map_err(|error| error.in_file(path))
     }
 

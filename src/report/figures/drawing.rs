@@ -1,10 +1,10 @@
 //! The names of the figures, and a figure with its caption.
 
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 
-use crate::data::{Image, write_bytes, write_png};
+use crate::data::{Image, encode_png};
+use crate::disk::Outputs;
 use crate::error::{Error, Result};
 
 /// A figure that the command line can ask for.
@@ -164,11 +164,11 @@ impl Drawing {
         format!("{}.{extension}", self.stem)
     }
 
-    pub(super) fn write(&self, folder: &Path) -> Result<()> {
-        let path = folder.join(self.file());
+    pub(super) fn write(&self, outputs: &Outputs) -> Result<()> {
+        let path = outputs.folder().join(self.file());
         match &self.content {
-            Content::Png(image) => write_png(&path, image),
-            Content::Svg(svg) => write_bytes(&path, svg.as_bytes()),
+            Content::Png(image) => outputs.write(&path, &encode_png(image)?),
+            Content::Svg(svg) => outputs.write(&path, svg.as_bytes()),
         }
     }
 }

@@ -18,13 +18,12 @@ mod drawing;
 mod index;
 mod panels;
 
-use std::path::Path;
-
 use super::chart;
 use super::curves::curves_file;
 use super::loss_curve::loss_curve;
 use super::network::network;
-use crate::data::{TrainingSet, make_folder, replace_together};
+use crate::data::TrainingSet;
+use crate::disk::Outputs;
 use crate::error::Result;
 use crate::model::{Architecture, Graph};
 use crate::ops::Backend;
@@ -123,29 +122,30 @@ fn training(log: &[LogEntry]) -> Vec<Drawing> {
     ]
 }
 
+/// The lists of the figures, for programs and for people.
+pub const LISTS: [&str; 2] = ["figures.json", "index.html"];
+
 /// Writes the pictures, `index.html` and `figures.json`. `skipped` are figures without input, with the reason.
 ///
 /// # Errors
-/// A file that cannot be written.
+/// A file that cannot be written, or one in its place that is not ours.
 pub fn write(
-    folder: &Path,
+    outputs: &Outputs,
     heading: &str,
     protocol: Option<&str>,
     drawings: &[Drawing],
     skipped: &[(Name, String)],
 ) -> Result<()> {
-    make_folder(folder)?;
-    let [json, page] = ["figures.json", "index.html"].map(|name| folder.join(name));
-    // First, so that an old page never shows new pictures.
-    replace_together(&[], &[page.clone(), json.clone()])?;
-    drawings.iter().try_for_each(|drawing| drawing.write(folder))?;
-    replace_together(
-        &[
-            (json, index::json(protocol, drawings, skipped)?.into_bytes()),
-            (page, index::page(heading, protocol, drawings, skipped).into_bytes()),
-        ],
-        &[],
-    )
+    // All of them first: nothing is written if one is in the way.
+    let files = drawings.iter().map(Drawing::file).chain(LISTS.map(str::to_owned));
+    files.into_iter().try_for_each(|name| outputs.check(&outputs.folder().join(name)))?;
+    let [json, page] = LISTS.map(|name| outputs.folder().join(name));
+    // So that an old page never shows new pictures.
+    outputs.replace_together(&[], &[page.clone(), json.clone()])?;
+    drawings.iter().try_for_each(|drawing| drawing.write(outputs))?;
+    let json = (json, index::json(protocol, drawings, skipped)?.into_bytes());
+    let page = (page, index::page(heading, protocol, drawings, skipped).into_bytes());
+    outputs.replace_together(&[json, page], &[])
 }
 
 #[cfg(test)]

@@ -54,7 +54,8 @@ impl Rectangle {
 
     /// The point of the rectangle nearest to a given one.
     fn nearest(&self, (x, y): Point) -> Point {
-        (x.clamp(self.left, self.right), y.clamp(self.top, self.bottom))
+        // Not clamp, which panics if an end is no number.
+        (x.max(self.left).min(self.right), y.max(self.top).min(self.bottom))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::disk::bounded;
+use crate::error::Result;
 use crate::run::Config;
 
 /// What all categories share, unless the user gives another base.
@@ -46,7 +47,7 @@ impl Configs {
     /// # Errors
     /// A file that cannot be read.
     pub fn new(files: &[PathBuf], steps: Option<u64>) -> Result<Self> {
-        let read = |path: &PathBuf| Ok((path.clone(), std::fs::read_to_string(path).map_err(|error| Error::read(path, error))?));
+        let read = |path: &PathBuf| Ok((path.clone(), bounded::read_text(path, bounded::CONFIG)?));
         let base = match files {
             [] => vec![named("base", BASE)],
             files => files.iter().map(read).collect::<Result<_>>()?,

@@ -5,11 +5,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::data::write_bytes;
+use crate::disk::bounded;
 use crate::error::{Error, Result};
 
 /// Reads a JSON file.
 pub(super) fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
-    let bytes = std::fs::read(path).map_err(|error| Error::read(path, error))?;
+    let bytes = bounded::read(path, bounded::TEXT)?;
     serde_json::from_slice(&bytes).map_err(|error| Error::file(path, error))
 }
 

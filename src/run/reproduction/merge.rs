@@ -7,6 +7,7 @@ use super::execute::{VALIDATION_FOLDER, finished};
 use super::plan::{Plan, PlannedRun, name};
 use super::report::{RunReport, run_folder};
 use crate::data::{make_folder, write_bytes};
+use crate::disk::bounded;
 use crate::error::{Error, Result};
 use crate::run::{CHECKPOINT_FILE, MODEL_FILE, PREVIOUS_FILE};
 
@@ -128,7 +129,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         if path.is_dir() {
             copy(&path, &to.join(name))?;
         } else {
-            let bytes = std::fs::read(&path).map_err(|error| Error::read(&path, error))?;
+            let bytes = bounded::read(&path, bounded::NUMBERS)?;
             write_bytes(&to.join(name), &bytes)?;
         }
     }

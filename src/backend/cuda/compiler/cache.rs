@@ -1,7 +1,7 @@
 //! Cache of compiled kernel files on disk, so that a machine compiles each file only once.
 //!
-//! A cache file has three lines of text followed by a CUBIN: the name of the format, the SHA-256 of everything after this line,
-//! and the resources of the kernels as JSON. The CUBIN fills the rest of the file.
+//! A cache file has four lines of text followed by a CUBIN: the name of the format, the SHA-256 of everything after this line, the
+//! key that is also in the name of the file, and the resources of the kernels as JSON. The CUBIN fills the rest of the file.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::places::children;
 use super::{Arch, Cubin, Origin, Resources, Version, sha256, sources_hash};
 use crate::backend::cuda::File;
-use crate::disk::{make_folder, write_atomically};
+use crate::disk::{bounded, make_folder, write_atomically};
 use crate::error::Result;
 
 /// Environment variable with the folder of the cache.
 pub const FOLDER_VARIABLE: &str = "ORTHOSCOPE_CACHE_DIR";
 /// First line of every cache file. It changes whenever the format changes.
-const FORMAT: &str = "orthoscope kernels 1";
+const FORMAT: &str = "orthoscope kernels 2";
+/// Longest cache file that is read, in bytes.
+const LONGEST: u64 = 1 << 30;
 /// Extension of cache files.
 const EXTENSION: &str = "kernels";
 
@@ -60,9 +62,9 @@ impl Cache {
     /// The CUBIN of `file` for `arch` as compiled by this version of NVRTC.
     pub fn read(&self, file: &'static File, arch: &'static Arch, version: Version) -> Option<Cubin> {
         let path = self.path(file, arch, version);
-        let bytes = std::fs::read(&path).ok()?;
-        let Some((code, kernels)) = decode(&bytes) else {
-            log::warn!("{}: is damaged and will not be used", path.display());
+        let bytes = bounded::read(&path, LONGEST).ok()?;
+        let Some((code, kernels)) = decode(&bytes, &key(file, arch, version)) else {
+            log::warn!("{}: is damaged, of another version or of another kernel, and will not be used", path.display());
             return None;
         };
         Some(Cubin { file, arch, version, code, kernels, origin: Origin::Cache })
@@ -89,34 +91,43 @@ impl Cache {
 
     fn try_write(&self, cubin: &Cubin) -> Result<()> {
         make_folder(&self.folder)?;
-        let bytes = encode(&cubin.code, &cubin.kernels);
+        let bytes = encode(&cubin.code, &cubin.kernels, &key(cubin.file, cubin.arch, cubin.version));
         write_atomically(&self.path(cubin.file, cubin.arch, cubin.version), |out| out.write_all(&bytes))
     }
 
     /// The file name ends with the SHA-256 of everything that the CUBIN depends on. The part before it is for human readers.
     fn path(&self, file: &File, arch: &Arch, version: Version) -> PathBuf {
-        let version = version.to_string();
-        let key = sha256([sources_hash(file).as_str(), arch.name, &version].map(str::as_bytes));
+        let key = key(file, arch, version);
         self.folder.join(format!("{}-{arch}-{version}-{key}.{EXTENSION}", file.stem()))
     }
 }
 
-fn encode(code: &[u8], kernels: &[Resources]) -> Vec<u8> {
+/// The SHA-256 of everything that a CUBIN depends on.
+fn key(file: &File, arch: &Arch, version: Version) -> String {
+    sha256([sources_hash(file).as_str(), arch.name, &version.to_string()].map(str::as_bytes))
+}
+
+fn encode(code: &[u8], kernels: &[Resources], key: &str) -> Vec<u8> {
+    let mut body = format!("{key}\n").into_bytes();
     // Serialising strings and numbers cannot fail.
-    let mut body = serde_json::to_vec(kernels).unwrap_or_default();
+    body.extend(serde_json::to_vec(kernels).unwrap_or_default());
     body.push(b'\n');
     body.extend_from_slice(code);
     [format!("{FORMAT}\n{}\n", sha256([&body[..]])).as_bytes(), &body].concat()
 }
 
-/// The CUBIN and the resources of its kernels; None if a single bit differs from what was written.
-fn decode(bytes: &[u8]) -> Option<(Vec<u8>, Vec<Resources>)> {
+/// The CUBIN with this key and the resources of its kernels; None if a single bit differs from what was written, or it has another key.
+fn decode(bytes: &[u8], key: &str) -> Option<(Vec<u8>, Vec<Resources>)> {
     let rest = bytes.strip_prefix(FORMAT.as_bytes())?.strip_prefix(b"\n")?;
     let (checksum, body) = split_line(rest)?;
     if checksum != sha256([body]).as_bytes() {
         return None;
     }
-    let (kernels, code) = split_line(body)?;
+    let (own_key, rest) = split_line(body)?;
+    let (kernels, code) = split_line(rest)?;
+    if own_key != key.as_bytes() {
+        return None;
+    }
     Some((code.to_vec(), serde_json::from_slice(kernels).ok()?))
 }
 
@@ -170,17 +181,45 @@ mod tests {
     #[test]
     fn any_changed_or_missing_byte_is_detected() {
         let cubin = cubin(VERSION);
-        let bytes = encode(&cubin.code, &cubin.kernels);
-        assert_eq!(decode(&bytes), Some((cubin.code, cubin.kernels)));
+        let bytes = encode(&cubin.code, &cubin.kernels, "key");
+        assert_eq!(decode(&bytes, "another key"), None);
+        assert_eq!(decode(&bytes, "key"), Some((cubin.code, cubin.kernels)));
         for len in 0..bytes.len() {
-            assert_eq!(decode(&bytes[..len]), None, "cut to {len} bytes");
+            assert_eq!(decode(&bytes[..len], "key"), None, "cut to {len} bytes");
         }
         for at in 0..bytes.len() {
             let mut broken = bytes.clone();
             broken[at] ^= 1;
-            assert_eq!(decode(&broken), None, "byte {at}");
+            assert_eq!(decode(&broken, "key"), None, "byte {at}");
         }
-        assert_eq!(decode(&[&bytes[..], b"more"].concat()), None);
+        assert_eq!(decode(&[&bytes[..], b"more"].concat(), "key"), None);
+    }
+
+    #[test]
+    fn a_file_under_the_name_of_another_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path().to_owned());
+        let (arch, own) = (Arch::named("sm_90a").unwrap(), cubin(VERSION));
+        let other = Cubin { file: &OTHER, code: b"other".to_vec(), ..cubin(VERSION) };
+        cache.write(&own);
+        cache.write(&other);
+        std::fs::copy(cache.path(&OTHER, arch, VERSION), cache.path(&FILE, arch, VERSION)).unwrap();
+        assert!(cache.read(&FILE, arch, VERSION).is_none());
+        cache.write(&own);
+        assert_eq!(cache.read(&FILE, arch, VERSION).unwrap().code, own.code);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_place_of_a_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path().to_owned());
+        let arch = Arch::named("sm_90a").unwrap();
+        let path = cache.path(&FILE, arch, VERSION);
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(cache.read(&FILE, arch, VERSION).is_none());
+        cache.write(&cubin(VERSION));
+        assert!(cache.read_newest(&FILE, arch).is_none());
     }
 
     #[test]

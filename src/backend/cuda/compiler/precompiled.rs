@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Arch, Cubin, Origin, Resources, sha256, sources_hash};
 use crate::backend::cuda::File;
-use crate::disk::{make_folder, write_atomically};
+use crate::disk::{bounded, make_folder, wait_for_folder, write_atomically};
 use crate::error::{Error, Result, system_words};
 
 /// Environment variable with the folder of precompiled kernels.
@@ -87,6 +87,7 @@ impl Precompiled {
         if entry.sources != sources_hash(file) {
             return Err(Error::file(path, format!("was compiled from other sources than this program has; {}", remedy(arch))));
         }
+        check_kind(&path)?;
         let code =
             std::fs::read(&path).map_err(|error| Error::file(&path, format!("{}; {}", system_words(&error), remedy(arch))))?;
         match entry.nvrtc.parse() {
@@ -101,9 +102,11 @@ impl Precompiled {
     /// architectures are kept.
     ///
     /// # Errors
-    /// The folder cannot be written.
+    /// The folder cannot be written, or its manifest is another program's.
     pub fn write(&self, cubins: &[Cubin]) -> Result<()> {
-        let mut manifest = self.manifest().unwrap_or_default();
+        // Until the manifest is written: another process may add its architectures at the same time.
+        let _lock = wait_for_folder(&self.folder)?;
+        let mut manifest = if self.folder.join(MANIFEST).exists() { self.manifest()? } else { Manifest::default() };
         manifest.cubins.retain(|entry| !cubins.iter().any(|cubin| cubin.arch.name == entry.arch));
         for cubin in cubins {
             let path = self.cubin_path(cubin.file, cubin.arch);
@@ -133,9 +136,15 @@ impl Precompiled {
             let help = format!("{FOLDER_VARIABLE} must name a folder that `orthoscope kernels --out` wrote");
             Error::file(&path, format!("{reason}; {help}"))
         };
+        check_kind(&path)?;
         let bytes = std::fs::read(&path).map_err(|error| unreadable(format!("cannot be read: {}", system_words(&error))))?;
         serde_json::from_slice(&bytes).map_err(|error| unreadable(format!("is not a manifest of compiled kernels: {error}")))
     }
+}
+
+/// Checks that what is there is a file, and not a pipe, which would be waited for.
+fn check_kind(path: &Path) -> Result<()> {
+    if path.exists() { bounded::open(path, bounded::NUMBERS).map(drop) } else { Ok(()) }
 }
 
 /// Tells the user what to do about a CUBIN that cannot be used.
@@ -178,6 +187,33 @@ mod tests {
         }
         assert!(precompiled.read(&FILE, arch("sm_89")).unwrap().is_none());
         assert!(precompiled.read(&OTHER, arch("sm_90")).unwrap().is_none());
+    }
+
+    #[test]
+    fn writers_at_the_same_time_lose_no_entry() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..20 {
+            let path = folder.path().join(round.to_string());
+            let names = ["sm_80", "sm_86", "sm_89", "sm_90"];
+            std::thread::scope(|scope| {
+                for name in names {
+                    scope.spawn(|| Precompiled::new(path.clone()).write(&[cubin(arch(name), b"a")]).unwrap());
+                }
+            });
+            let mut found = Precompiled::new(path.clone()).architectures().unwrap();
+            found.sort();
+            assert_eq!(found, names);
+        }
+    }
+
+    #[test]
+    fn a_manifest_of_somebody_else_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(MANIFEST), "mine").unwrap();
+        let precompiled = Precompiled::new(folder.path().to_owned());
+        let text = precompiled.write(&[cubin(arch("sm_90"), b"cubin")]).unwrap_err().to_string();
+        assert!(text.contains("is not a manifest of compiled kernels"), "{text}");
+        assert_eq!(std::fs::read(folder.path().join(MANIFEST)).unwrap(), b"mine");
     }
 
     #[test]

@@ -1,0 +1,125 @@
+//! Small inputs that would take much memory or never end.
+#![cfg(target_os = "linux")]
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::fixture::png::{header, png};
+use crate::fixture::{Ran, Scratch, orthoscope, sentence, told};
+
+/// Runs a command line with this much address space, in KiB.
+fn with_memory(scratch: &Scratch, kib: u32, command: &str) -> Ran {
+    let script = format!("ulimit -v {kib}; exec {} {command} --threads 2", env!("CARGO_BIN_EXE_orthoscope"));
+    told(Command::new("sh").args(["-c", &script]).current_dir(scratch.path("")).env_remove("RUST_LOG").output().unwrap())
+}
+
+/// A zlib stream of `length` equal bytes.
+fn deflated(byte: u8, length: usize) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    let piece = vec![byte; 1 << 20];
+    for start in (0..length).step_by(piece.len()) {
+        encoder.write_all(&piece[..piece.len().min(length - start)]).unwrap();
+    }
+    encoder.finish().unwrap()
+}
+
+/// A grey picture of zeros.
+fn grey(height: u32, width: u32) -> Vec<u8> {
+    let rows = deflated(0, height as usize * (width as usize + 1));
+    png(&[(b"IHDR", header(width, height, 8, 0)), (b"IDAT", rows), (b"IEND", vec![])])
+}
+
+#[test]
+fn long_thin_pictures_take_the_memory_of_their_pixels() {
+    let scratch = Scratch::new();
+    for (height, width) in [(1, 3_000_000), (3_000_000, 1), (2, 1_500_000)] {
+        scratch.write("in/a.png", grey(height, width));
+        scratch.write("in/b.png", scratch.read("cloth/test/good/000.png"));
+        // In the wrong order 32 columns or rows of each pixel take 1.15 GB.
+        let ran = with_memory(&scratch, 1_100_000, "detect --model run/model.safetensors --out out --overwrite in");
+        assert_eq!(ran.code, 0, "{height}x{width}: {}", ran.err);
+        assert_eq!(ran.out.lines().count(), 2);
+    }
+    scratch.write("cloth/train/good/000.png", grey(1, 3_000_000));
+    let ran = with_memory(&scratch, 1_100_000, "train --config c.toml --data cloth --out new");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
+#[test]
+fn what_a_png_has_beside_its_pixels_is_not_unpacked() {
+    let scratch = Scratch::new();
+    let profile = [&b"p\0\0"[..], &deflated(0, 1 << 30)].concat();
+    let text = [&b"t\0\0"[..], &deflated(b'x', 1 << 30)].concat();
+    let rows = deflated(7, 20 * (24 * 3 + 1));
+    // The filter of each row is 7, which does not exist, so only the chunks before are read without a fault.
+    let bad = png(&[(b"IHDR", header(24, 20, 8, 2)), (b"iCCP", profile.clone()), (b"IDAT", rows), (b"IEND", vec![])]);
+    let plain = deflated(0, 20 * (24 * 3 + 1));
+    let good = png(&[(b"IHDR", header(24, 20, 8, 2)), (b"iCCP", profile), (b"zTXt", text), (b"IDAT", plain), (b"IEND", vec![])]);
+    scratch.write("in/bad.png", bad);
+    scratch.write("in/good.png", good);
+    let ran = with_memory(&scratch, 700_000, "detect --model run/model.safetensors --out out in");
+    assert_eq!((ran.code, ran.out.lines().count()), (1, 1), "{}", ran.err);
+    assert!(ran.err.contains("error: in/bad.png: the PNG data cannot be read: "), "{}", ran.err);
+    assert!(ran.err.ends_with("error: 1 of 2 images could not be inspected\n"), "{}", ran.err);
+    for name in ["bend", "good"] {
+        let stem = format!("cloth/test/{name}/000.png");
+        scratch.write(&stem, scratch.read("in/good.png"));
+    }
+    let ran = with_memory(&scratch, 700_000, "evaluate --model run/model.safetensors --data cloth --out new");
+    assert!(ran.code == 1 && ran.err.contains("the mask is"), "{}", ran.err);
+}
+
+#[test]
+fn an_array_that_claims_more_than_its_file_has_is_refused() {
+    let scratch = Scratch::new();
+    scratch.write("x.npy", b"\x93NUMPY\x02\0\xff\xff\xff\xff{");
+    let forward = "model forward --model run/model.safetensors --input x.npy --output y.npy";
+    let ran = with_memory(&scratch, 700_000, forward);
+    assert_eq!((ran.code, sentence(&ran.err).starts_with("x.npy: not a usable .npy array: its header claims")), (1, true));
+    scratch.write("x.npy", crate::fixture::npy("<f8", false, "(1, 30000, 30000, 3)", &[0; 64]));
+    let ran = with_memory(&scratch, 700_000, forward);
+    assert!(sentence(&ran.err).ends_with("needs 21600000000 bytes and 64 follow its header"), "{}", ran.err);
+}
+
+#[test]
+fn only_regular_files_are_inputs() {
+    let scratch = Scratch::new();
+    assert!(Command::new("mkfifo").arg(scratch.path("pipe")).status().unwrap().success());
+    let _socket = std::os::unix::net::UnixListener::bind(scratch.path("socket")).unwrap();
+    std::fs::create_dir_all(scratch.path("maps/bend")).unwrap();
+    for (path, what) in [("pipe", "a named pipe"), ("socket", "a socket"), ("/dev/zero", "a device"), ("cloth", "a folder")] {
+        for command in [
+            format!("detect --model {path} --out new cloth"),
+            format!("evaluate --model {path} --data cloth --out new"),
+            format!("model summary --weights {path}"),
+            format!("model forward --model run/model.safetensors --input {path} --output y.npy"),
+            format!("train --config {path} --data cloth --out new"),
+            format!("data preview --config {path} --config c.toml --data cloth --out new.png"),
+            format!("profile --from {path}"),
+            format!("profile --diff {path} {path}"),
+            format!("kernels --diff {path} {path}"),
+            format!("figures --ablation {path} --only ablation --out new"),
+        ] {
+            let mut child = orthoscope();
+            child.args(command.split_whitespace()).current_dir(scratch.path("")).stdin(Stdio::null());
+            let ran = told(child.output().unwrap());
+            let text = sentence(&ran.err);
+            assert_eq!((ran.code, text.as_str()), (1, format!("{path}: is {what}; a file is needed here").as_str()), "{command}");
+        }
+    }
+    for path in ["pipe", "socket", "/dev/zero"] {
+        let ran = scratch.run(&format!("detect --model run/model.safetensors --out new {path}"));
+        assert!(ran.err.contains("; a file or a folder is needed here"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_config_of_many_megabytes_gives_a_short_message() {
+    let scratch = Scratch::new();
+    scratch.write("c.toml", format!("[data]\nfit = '{}'\n", "x".repeat(900_000)));
+    let text = scratch.refuses("train --config c.toml --data cloth --out new");
+    assert!(text.starts_with("c.toml: line 2, `fit = 'xxx") && text.len() < 2_000, "{}", text.len());
+    scratch.write("c.toml", "x".repeat(2_000_000));
+    let text = scratch.refuses("train --config c.toml --data cloth --out new");
+    assert_eq!(text, "c.toml: has 2000000 bytes; at most 1048576 are read");
+}

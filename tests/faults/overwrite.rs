@@ -1,0 +1,138 @@
+//! Outputs never replace an input, or a file that the same command did not write.
+
+use std::fs;
+
+use crate::fixture::{Scratch, npy_f32, tree};
+
+const DETECT: &str = "detect --model run/model.safetensors";
+
+/// A command with a file of somebody else in place of each of its outputs.
+fn cases() -> Vec<(String, Vec<&'static str>)> {
+    let detected =
+        vec!["out/000.json", "out/000_map.npy", "out/000_heatmap.png", "out/000_mask.png", "out/000_reconstruction.png"];
+    let evaluate = "evaluate --model run/model.safetensors --data cloth --out out --maps maps".to_owned();
+    let figures = "figures --model run/model.safetensors --data cloth --only scores,network --out out".to_owned();
+    vec![
+        (format!("{DETECT} --out out cloth/test/stain"), detected),
+        (
+            evaluate,
+            vec![
+                "out/metrics.json",
+                "out/index.html",
+                "out/figure.png",
+                "maps/cloth/test/stain/000.npy",
+                "maps/cloth/test/bend/000.tiff",
+            ],
+        ),
+        (figures, vec!["out/index.html", "out/figures.json", "out/scores.svg"]),
+        ("data preview --data cloth --config c.toml --count 1 --out out/sheet.png".to_owned(), vec!["out/sheet.png"]),
+        ("model init --model 1 --width 2 --out out/new".to_owned(), vec!["out/new"]),
+        ("model forward --model run/model.safetensors --input x.npy --output out/y.npy".to_owned(), vec!["out/y.npy"]),
+    ]
+}
+
+#[test]
+fn a_file_of_somebody_else_is_kept_until_overwrite_is_given() {
+    let scratch = Scratch::new();
+    scratch.write("x.npy", npy_f32(&[1, 8, 8, 3], &[0.5; 192]));
+    for (command, outputs) in cases() {
+        for output in &outputs {
+            let _ = (fs::remove_dir_all(scratch.path("out")), fs::remove_dir_all(scratch.path("maps")));
+            fs::create_dir_all(scratch.path("out")).unwrap();
+            scratch.write(output, "mine");
+            let text = scratch.refuses(&command);
+            assert!(text.starts_with(&format!("{output}: is there already, and `orthoscope ")), "{command}: {text}");
+            assert!(text.ends_with("pass --overwrite to replace it"), "{text}");
+        }
+        scratch.succeeds(&format!("{command} --overwrite"));
+        assert!(outputs.iter().take(1).all(|output| scratch.read(output) != b"mine"), "{command}");
+        // Its own files it replaces, but not once somebody has changed them.
+        scratch.succeeds(&command);
+        for output in &outputs {
+            let ours = scratch.read(output);
+            scratch.write(output, [&ours[..], b"\n"].concat());
+            assert!(scratch.refuses(&command).starts_with(output), "{command}");
+            scratch.write(output, ours);
+        }
+        scratch.succeeds(&command);
+    }
+}
+
+#[test]
+fn inputs_are_never_replaced() {
+    let scratch = Scratch::new();
+    scratch.write("x.npy", npy_f32(&[1, 8, 8, 3], &[0.5; 192]));
+    fs::copy(scratch.path("run/model.safetensors"), scratch.path("figure.png")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("run/model.safetensors", scratch.path("link.npy")).unwrap();
+    for command in [
+        "data preview --data cloth --config c.toml --out cloth/train/good/000.png",
+        "data preview --data cloth --config c.toml --out c.toml",
+        "model forward --model run/model.safetensors --input x.npy --output run/model.safetensors",
+        "model forward --model run/model.safetensors --input x.npy --output x.npy",
+        #[cfg(unix)]
+        "model forward --model run/model.safetensors --input x.npy --output link.npy",
+        "evaluate --model figure.png --data cloth --out .",
+    ] {
+        for option in ["", " --overwrite"] {
+            let text = scratch.refuses(&format!("{command}{option}"));
+            assert!(text.contains("is an input, and the output would replace it"), "{command}: {text}");
+        }
+    }
+}
+
+#[test]
+fn masks_of_the_ground_truth_are_not_replaced_by_those_of_detect() {
+    let scratch = Scratch::new();
+    let before = tree(&scratch.path("cloth"));
+    let text = scratch.refuses(&format!("{DETECT} --out cloth/ground_truth/stain cloth/test/stain"));
+    assert!(text.starts_with("cloth/ground_truth/stain/000_mask.png: is there already"), "{text}");
+    assert!(tree(&scratch.path("cloth")) == before);
+}
+
+#[test]
+fn trained_weights_are_not_replaced_by_random_ones() {
+    let scratch = Scratch::new();
+    let text = scratch.refuses("model init --model 2 --width 2 --out run/model.safetensors");
+    assert!(text.contains("`orthoscope model init` did not write it"), "{text}");
+}
+
+#[test]
+fn a_run_keeps_the_config_and_the_log_of_the_user() {
+    let scratch = Scratch::new();
+    let text = format!("# my notes\n{}", crate::fixture::CONFIG);
+    scratch.write("own/config.toml", &text);
+    scratch.write("own/log.jsonl", "my log\n");
+    let train = "train --config own/config.toml --data cloth --out own";
+    let refused = scratch.refuses(train);
+    assert!(refused.starts_with("own/log.jsonl: is no log of a run, and a run would empty it; "), "{refused}");
+    fs::remove_file(scratch.path("own/log.jsonl")).unwrap();
+    let refused = scratch.refuses(&format!("{train} --steps 3"));
+    assert!(refused.starts_with("own/config.toml: has other settings than this run"), "{refused}");
+    scratch.succeeds(train);
+    assert_eq!(scratch.read("own/config.toml"), text.as_bytes());
+    scratch.write("other/config.toml", &text);
+    scratch.write("other/log.jsonl", "my log\n");
+    scratch.succeeds("train --config c.toml --data cloth --out other --steps 3 --overwrite");
+    assert!(!String::from_utf8(scratch.read("other/config.toml")).unwrap().contains("my notes"));
+}
+
+#[test]
+fn a_demo_removes_only_what_a_demo_wrote() {
+    let scratch = Scratch::new();
+    let refused = scratch.refuses("demo --out run --steps 1 --overwrite");
+    assert!(refused.contains("is not of a demo, which --overwrite replaces"), "{refused}");
+    scratch.succeeds("demo --out demo --steps 2");
+    for (file, bytes) in [("mine/x", &b"x"[..]), ("train/good/mine.png", b"x"), ("train/good/000.png", b"x")] {
+        let before =
+            scratch.path(format!("demo/data/tiles/{file}")).exists().then(|| scratch.read(format!("demo/data/tiles/{file}")));
+        scratch.write(format!("demo/data/tiles/{file}"), bytes);
+        let refused = scratch.refuses("demo --out demo --steps 2 --overwrite");
+        assert!(refused.starts_with(&format!("demo/data/tiles/{file}: is not of the demo")), "{refused}");
+        match before {
+            Some(before) => scratch.write(format!("demo/data/tiles/{file}"), before),
+            None => fs::remove_file(scratch.path(format!("demo/data/tiles/{file}"))).unwrap(),
+        }
+    }
+    scratch.succeeds("demo --out demo --steps 2 --overwrite");
+}
