@@ -11,6 +11,7 @@ mod gpu_path {
     mod failures;
     mod false_driver;
     mod omissions;
+    mod pack;
     mod rules;
     mod suite;
 }

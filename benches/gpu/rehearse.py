@@ -18,7 +18,7 @@ from typing import Callable
 
 from shared import TARGET
 
-from .pack import PROGRAMS, needed_glibc, scripts
+from .pack import scripts
 from .record import BEGIN, END, MAX_FILE_BYTES, MAX_FILES
 from .stages import stages
 
@@ -268,9 +268,6 @@ def packed(folder, driver, out, deadline):
 
     `driver` is what the test `gpu_path` built. It computes with its own kernels, so only those are not the packed ones.
     """
-    for name in (name for name, *_ in PROGRAMS if (folder / "bin" / name).exists()):
-        version = needed_glibc(folder / "bin" / name)
-        print(f"{name} needs glibc {'.'.join(map(str, version)) if version else 'of unknown version'}")
     with tempfile.TemporaryDirectory(prefix="gpu-rehearsal-") as place:
         Path(place).chmod(0o777)
         copy = Path(place) / "pack"

@@ -83,6 +83,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     refuse_to_overwrite(&arguments.out, &images)?;
     let inputs = images.iter().map(|(_, path)| path).chain([&arguments.model]);
     let outputs = Outputs::new(&arguments.out, "detect", arguments.overwrite)?.protecting(inputs);
+    // Before any image is looked at.
+    let folders: HashSet<PathBuf> =
+        images.iter().filter_map(|(name, _)| Some(arguments.out.join(name).parent()?.to_owned())).collect();
+    folders.iter().try_for_each(|folder| check_output_folder(folder))?;
     for (name, _) in &images {
         ENDINGS.iter().try_for_each(|ending| outputs.check(&output_file(&arguments.out.join(name), ending)))?;
     }
@@ -193,17 +197,6 @@ fn refuse_to_overwrite(out: &Path, images: &[(PathBuf, PathBuf)]) -> Result<()> 
         }
     }
     Ok(())
-}
-
-/// Checks, before any image is looked at, that the folders of the results can be written into and that nothing but an earlier result is in the way.
-fn check_places(out: &Path, images: &[(PathBuf, PathBuf)]) -> Result<()> {
-    let folders: HashSet<PathBuf> = images.iter().filter_map(|(name, _)| Some(out.join(name).parent()?.to_owned())).collect();
-    folders.iter().try_for_each(|folder| check_output_folder(folder))?;
-    let files = images.iter().flat_map(|(name, _)| ENDINGS.map(|ending| output_file(&out.join(name), ending)));
-    match files.into_iter().find(|file| file.exists() && !file.is_file()) {
-        Some(file) => Err(Error::file(file, "cannot be written: it exists and is not a regular file")),
-        None => Ok(()),
-    }
 }
 
 /// `NAME` with one of [`ENDINGS`].

@@ -80,8 +80,11 @@ impl Outputs {
     /// Checks that a file in the folder may be written: there is none, or it is ours.
     ///
     /// # Errors
-    /// It is an input, or this command did not write it.
+    /// It is an input or no regular file, or this command did not write it.
     pub fn check(&self, path: &Path) -> Result<()> {
+        if path.exists() && !path.is_file() {
+            return Err(Error::file(path, "cannot be written: it exists and is not a regular file"));
+        }
         if path.canonicalize().is_ok_and(|path| self.inputs.contains(&path)) {
             return Err(Error::file(path, "is an input, and the output would replace it; choose another place for the output"));
         }

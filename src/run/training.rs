@@ -165,7 +165,7 @@ impl TrainingJob {
         let mut trainer = self.trainer(backend, found.map(|found| found.checkpoint))?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
-        write_config(&self.config, &self.out, self.resume)?;
+        write_config(&self.config, &self.out, self.start != Start::New)?;
         log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
         let path = self.log_path();
         let mut log = Log::open(&path, trainer.step())?;
