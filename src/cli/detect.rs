@@ -1,10 +1,11 @@
 use std::collections::{HashMap, HashSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::data::{Image, check_output_folder, encode_mask_png, encode_png, list_images, read_image, shown};
+use crate::data::{Image, Strips, check_output_folder, encode_mask_png, encode_png, list_images, read_image, shown};
 use crate::detect::metrics::Score;
-use crate::detect::{Cutoffs, Detector, Examination, Origin, Region};
-use crate::disk::{Outputs, npy};
+use crate::detect::{Cutoffs, Detector, Examination, ImageScores, Origin, Region};
+use crate::disk::{Draft, Outputs, npy};
 use crate::ops::Backend;
 use crate::report::colour::{Scale, overlay};
 use crate::{Error, Result};
@@ -12,8 +13,10 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::device::{DeviceOption, on_device};
+use super::large::{self, Examined, Files};
 use super::output::{note, say, say_json};
 use super::progress;
+use super::tiles::TileOptions;
 
 /// Files written for an image `NAME`.
 const ENDINGS: [&str; 5] = [".json", "_map.npy", "_heatmap.png", "_mask.png", "_reconstruction.png"];
@@ -48,6 +51,8 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    tiles: TileOptions,
+    #[command(flatten)]
     device: DeviceOption,
 }
 
@@ -59,9 +64,8 @@ struct Finding {
     threshold: Option<f64>,
     anomalous: Option<bool>,
     score_kind: Score,
-    score_max: f64,
-    score_sum: f64,
-    score_top: f64,
+    #[serde(flatten)]
+    scores: ImageScores,
     pixel_threshold: Option<f64>,
     anomalous_pixels: usize,
     height: usize,
@@ -94,7 +98,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, PathBuf)], outputs: &Outputs) -> anyhow::Result<()> {
-    let detector = Detector::read(backend, &arguments.model)?;
+    let mut detector = Detector::read(backend, &arguments.model)?;
+    arguments.tiles.apply(&mut detector)?;
     let cutoffs = Cutoffs::given(arguments.threshold, arguments.pixel_threshold).or(detector.cutoffs());
     if cutoffs.image.is_none() {
         log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());
@@ -103,10 +108,10 @@ fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, Pat
     let mut findings = Vec::with_capacity(images.len());
     let mut failed = 0;
     for (name, path) in images {
-        match inspect(&detector, cutoffs, path) {
-            Ok((image, found, finding)) => {
+        match inspect(&detector, cutoffs, path, (outputs, &arguments.out.join(name))) {
+            Ok((results, finding)) => {
                 // The other results could not be written either.
-                write_files(outputs, &arguments.out.join(name), &image, &found, &finding)?;
+                results.write(outputs, &arguments.out.join(name), &finding)?;
                 if !arguments.json {
                     bar.suspend(|| say(line(&finding)))?;
                 }
@@ -206,45 +211,79 @@ fn output_file(stem: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn inspect(detector: &Detector<impl Backend>, cutoffs: Cutoffs, path: &Path) -> Result<(Image, Examination, Finding)> {
-    let image = read_image(path)?;
-    let found = detector.examine_with(&image, cutoffs).map_err(|error| error.in_file(path))?;
-    let (height, width, _) = image.dim();
-    let finding = Finding {
-        image: shown(path.as_os_str()),
-        score: found.score,
-        threshold: cutoffs.image.map(|threshold| threshold.value),
-        anomalous: found.anomalous,
-        score_kind: detector.settings().detection.score,
-        score_max: found.scores.max,
-        score_sum: found.scores.sum,
-        score_top: found.scores.top,
-        pixel_threshold: cutoffs.pixel.map(|threshold| threshold.value),
-        anomalous_pixels: found.mask.iter().filter(|&&marked| marked).count(),
-        height,
-        width,
-        regions: found.regions.clone(),
-    };
-    Ok((image, found, finding))
+/// What is written for an image beside the JSON file.
+enum Results {
+    /// In memory.
+    Whole(Box<(Image, Examination)>),
+    /// Of a picture that is too large for the memory: on the disk, without names.
+    Drafts(Vec<Draft>),
 }
 
-/// The files of an earlier run go first, and the JSON file comes last: if it exists, the others are complete and of the same run.
-fn write_files(outputs: &Outputs, stem: &Path, image: &Image, found: &Examination, finding: &Finding) -> Result<()> {
-    let [json_file, map_file, heatmap_file, mask_file, reconstruction_file] = ENDINGS.map(|ending| output_file(stem, ending));
-    let json = serde_json::to_string_pretty(finding).map_err(|error| Error::file(&json_file, error))?;
+fn inspect(
+    detector: &Detector<impl Backend>,
+    cutoffs: Cutoffs,
+    path: &Path,
+    (outputs, stem): (&Outputs, &Path),
+) -> Result<(Results, Finding)> {
+    let finding = |score, scores, anomalous, (height, width), anomalous_pixels, regions| Finding {
+        image: shown(path.as_os_str()),
+        score,
+        threshold: cutoffs.image.map(|threshold| threshold.value),
+        anomalous,
+        score_kind: detector.settings().detection.score,
+        scores,
+        pixel_threshold: cutoffs.pixel.map(|threshold| threshold.value),
+        anomalous_pixels,
+        height,
+        width,
+        regions,
+    };
+    if let Some(strips) = Strips::of_large(path)? {
+        let size = strips.size();
+        let [_, map, heatmap, mask, reconstruction] = ENDINGS.map(|ending| output_file(stem, ending));
+        let files = Files { map, heatmap, mask, reconstruction };
+        let Examined { drafts, found, marked } = large::examine(detector, cutoffs, (path, strips), (outputs, &files))?;
+        let finding = finding(found.score, found.scores, found.anomalous, size, marked, found.regions);
+        return Ok((Results::Drafts(drafts), finding));
+    }
+    let image = read_image(path)?;
+    let found = detector.examine_with(&image, cutoffs).map_err(|error| error.in_file(path))?;
+    let marked = found.mask.iter().filter(|&&marked| marked).count();
+    let finding = finding(found.score, found.scores, found.anomalous, found.mask.dim(), marked, found.regions.clone());
+    Ok((Results::Whole(Box::new((image, found))), finding))
+}
+
+impl Results {
+    /// The files of an earlier run go first, and the JSON file comes last: if it exists, the others are complete and of the same run.
+    fn write(self, outputs: &Outputs, stem: &Path, finding: &Finding) -> Result<()> {
+        let [json_file, ..] = ENDINGS.map(|ending| output_file(stem, ending));
+        let json = serde_json::to_string_pretty(finding).map_err(|error| Error::file(&json_file, error))?;
+        let json = (json_file, format!("{json}\n").into_bytes());
+        match self {
+            Self::Whole(own) => {
+                let mut files = files(stem, &own.0, &own.1, finding)?;
+                files.push(json);
+                outputs.replace_together(&files, &[])
+            }
+            Self::Drafts(mut drafts) => {
+                let mut draft = outputs.draft(&json.0)?;
+                draft.write_all(&json.1).map_err(|error| Error::write(&json.0, error))?;
+                drafts.push(draft);
+                outputs.replace_by_drafts(drafts, &[])
+            }
+        }
+    }
+}
+
+/// The files of an image but the JSON file.
+fn files(stem: &Path, image: &Image, found: &Examination, finding: &Finding) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+    let [_, map_file, heatmap_file, mask_file, reconstruction_file] = ENDINGS.map(|ending| output_file(stem, ending));
     let scale = Scale::for_heatmap(&found.heatmap, finding.pixel_threshold);
     let map = npy::encode(&found.heatmap)?;
     let heatmap = encode_png(&overlay(image, &found.heatmap, scale)?)?;
     let mask = encode_mask_png(&found.mask.mapv(f32::from))?;
     let reconstruction = encode_png(&found.reconstruction).map_err(|error| error.in_file(&reconstruction_file))?;
-    let files = [
-        (map_file, map),
-        (heatmap_file, heatmap),
-        (mask_file, mask),
-        (reconstruction_file, reconstruction),
-        (json_file, format!("{json}\n").into_bytes()),
-    ];
-    outputs.replace_together(&files, &[])
+    Ok(vec![(map_file, map), (heatmap_file, heatmap), (mask_file, mask), (reconstruction_file, reconstruction)])
 }
 
 fn line(finding: &Finding) -> String {

@@ -91,7 +91,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     check(&config)?;
     let device = arguments.device.open()?;
-    check_training_memory(&config, train_images(&arguments.data)?.len(), device.is_cpu())?;
+    check_training_memory(&config, &train_images(&arguments.data)?, device.is_cpu())?;
     let mut job = TrainingJob::prepare_with(config, &arguments.data, &arguments.out, start, || lock_folder(&arguments.out))?;
     if let Some(budget) = arguments.budget.filter(|_| !arguments.resume) {
         let steps = on_device!(device.clone(), |backend| job.fit_to_budget(&backend, budget))?;

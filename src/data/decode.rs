@@ -25,10 +25,10 @@ const END: [u8; 2] = [0xFF, 0xD9];
 pub(super) struct Samples {
     pub(super) height: usize,
     pub(super) width: usize,
-    channels: usize,
+    pub(super) channels: usize,
     /// Bytes of a sample: 1, or 2 with the higher one first.
-    depth: usize,
-    raw: Vec<u8>,
+    pub(super) depth: usize,
+    pub(super) raw: Vec<u8>,
 }
 
 impl Samples {
@@ -147,7 +147,7 @@ fn jpeg_samples(bytes: &[u8]) -> Reason<Samples> {
 }
 
 /// A decoder's reason as one short clause. The decoder of PNG names a chunk by all its properties.
-fn broken(format: &str, error: &dyn Display) -> String {
+pub(super) fn broken(format: &str, error: &dyn Display) -> String {
     let mut text = error.to_string();
     while let Some((before, (name, after))) =
         text.split_once("ChunkType { type: ").and_then(|(before, rest)| Some((before, rest.split_once(',')?)))

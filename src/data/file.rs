@@ -43,6 +43,13 @@ const PNG_HEADER: u64 = 64;
 /// # Errors
 /// A file that cannot be opened, is not an image in one of these formats, has no pixel, or is larger than [`MAX_PIXELS`].
 pub fn read_size(path: &Path) -> Result<[u32; 2]> {
+    let [height, width] = picture_size(path)?;
+    check_size(path, height, width)?;
+    Ok([height, width])
+}
+
+/// The same, however large the picture is.
+pub(super) fn picture_size(path: &Path) -> Result<[u32; 2]> {
     let (file, _) = bounded::open(path, MAX_BYTES)?;
     let refuse = |error| Error::read(path, error);
     let mut bytes = Vec::new();
@@ -52,9 +59,7 @@ pub fn read_size(path: &Path) -> Result<[u32; 2]> {
     if format != ImageFormat::Png {
         start.into_inner().take(MAX_BYTES).read_to_end(&mut bytes).map_err(refuse)?;
     }
-    let [height, width] = decode::size(format, &bytes).map_err(|reason| Error::file(path, reason))?;
-    check_size(path, height, width)?;
-    Ok([height, width])
+    decode::size(format, &bytes).map_err(|reason| Error::file(path, reason))
 }
 
 /// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. A black mask has no anomalous

@@ -9,9 +9,11 @@ mod fingerprint;
 mod folder;
 mod generate;
 mod image;
+mod png_rows;
 mod prepare;
 mod resident;
 mod resize;
+mod strips;
 pub mod texture;
 mod validation;
 
@@ -30,8 +32,10 @@ pub use folder::{
 };
 pub use generate::{GenerateOptions, generate, generate_all};
 pub use image::{Image, Plane, image, plane, row_major, sides};
+pub use png_rows::PngRows;
 pub use prepare::{Fit, Preparation};
 pub use resident::ResidentSet;
 pub use resize::{crop, pad_reflect, resize};
+pub use strips::Strips;
 pub use texture::{Defect, Defective, Family};
 pub use validation::{ValidationImage, ValidationSet, held_out_number, write_validation_set};

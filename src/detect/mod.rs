@@ -1,5 +1,6 @@
 //! Detection (Method §6): pixels that the network changes are anomalous. Heatmaps, thresholds, metrics, evaluation.
 
+mod bands;
 mod confusion;
 mod detector;
 mod evaluate;
@@ -8,16 +9,24 @@ mod expected;
 mod false_alarms;
 pub mod metrics;
 mod order_statistic;
+mod regions;
 mod residual;
+mod scores;
 mod settings;
+mod strips;
+mod tiling;
 
 pub use confusion::Confusion;
-pub use detector::{Detector, ImageScores, Inspection, LeaveOneOut};
+pub use detector::{Detector, Inspection, LeaveOneOut};
 pub use evaluate::{Evaluation, ImageResult, Partial, Resolution, evaluate, evaluate_partial};
-pub use examination::{Cutoffs, Examination, Origin, Region, Threshold};
+pub use examination::{Cutoffs, Examination, Origin, Threshold};
 pub use expected::Expected;
 pub use false_alarms::{ExpectedRate, ObservedRate, ThresholdReport};
+pub use regions::Region;
 pub use residual::Residual;
+pub use scores::ImageScores;
 pub use settings::{
     Calibration, DetectionConfig, Provenance, Settings, Smoothing, Source, TOP_SHARE, Thresholds, is_share, quantile,
 };
+pub use strips::{StripExamination, StripSink};
+pub use tiling::Tiling;

@@ -89,7 +89,7 @@ impl TrainingJob {
         if let Some(found) = found.filter(|_| start == Start::Resume) {
             found.check_images(&images, out, start)?;
         }
-        check_training_memory(&config, train_images(category)?.len(), false)?;
+        check_training_memory(&config, &train_images(category)?, false)?;
         let (set, held_out) = load_training_set(&config, category)?;
         let validation = Validation::new(&config, &held_out)?;
         let lock = early.map_or_else(|| late.map(|lock| lock()).transpose(), |lock| Ok(Some(lock)))?;

@@ -1,0 +1,184 @@
+//! The files of a picture that is too large for the memory.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ndarray::Array2;
+
+use crate::data::{Image, Plane, PngRows, Strips};
+use crate::detect::{Cutoffs, Detector, StripExamination, StripSink};
+use crate::disk::{Draft, Outputs, npy};
+use crate::ops::Backend;
+use crate::report::colour::{Scale, overlay};
+use crate::{Error, Result};
+
+/// Where the files of a picture go.
+pub struct Files {
+    pub map: PathBuf,
+    pub heatmap: PathBuf,
+    pub mask: PathBuf,
+    pub reconstruction: PathBuf,
+}
+
+/// The files of a picture, complete but not yet named, and what was found.
+pub struct Examined {
+    pub drafts: Vec<Draft>,
+    pub found: StripExamination,
+    /// Pixels in the mask.
+    pub marked: usize,
+}
+
+/// Examines a picture strip by strip and writes what is found as drafts in `outputs`. The picture at `path` is read twice, because the heatmap is drawn over
+/// it with a scale that may depend on all of its values.
+pub fn examine(
+    detector: &Detector<impl Backend>,
+    cutoffs: Cutoffs,
+    (path, strips): (&Path, Strips),
+    (outputs, files): (&Outputs, &Files),
+) -> Result<Examined> {
+    let (size, mut strips) = (strips.size(), strips);
+    let draft = |path: &PathBuf| outputs.draft(path);
+    let (mut map, mut mask, mut reconstruction) = (draft(&files.map)?, draft(&files.mask)?, draft(&files.reconstruction)?);
+    let (found, marked) = {
+        let mut sink = Sink {
+            cutoffs,
+            marked: 0,
+            map: npy::begin(&mut map, size).map_err(|error| Error::write(&files.map, error))?,
+            mask: PngRows::new(&mut mask, size, 1).map_err(|error| Error::write(&files.mask, error))?,
+            reconstruction: PngRows::new(&mut reconstruction, size, 3).map_err(|error| Error::write(&files.reconstruction, error))?,
+            files,
+        };
+        let found = detector.examine_strips(size, cutoffs, |count| strips.next(count), &mut sink);
+        let found = found.map_err(|error| error.in_file(path))?;
+        (found, sink.finish()?)
+    };
+    let again = Strips::open(path)?;
+    if again.size() != size {
+        return Err(Error::file(path, "was changed while it was read"));
+    }
+    let scale = scale(cutoffs, found.peak);
+    let heatmap = draw(again, (&mut map, &files.map), scale, (outputs, &files.heatmap))?;
+    Ok(Examined { drafts: vec![map, heatmap, mask, reconstruction], found, marked })
+}
+
+/// As [`Scale::for_heatmap`], of a heatmap with this largest value.
+fn scale(cutoffs: Cutoffs, peak: f32) -> Scale {
+    Scale::for_heatmap(&Plane::from_elem((1, 1), peak), cutoffs.pixel.map(|threshold| threshold.value))
+}
+
+/// The heatmap over the picture, from the file of the map.
+fn draw(mut strips: Strips, (map, name): (&mut Draft, &Path), scale: Scale, (outputs, path): (&Outputs, &Path)) -> Result<Draft> {
+    let ((height, width), refuse) = (strips.size(), |error| Error::write(path, error));
+    let mut draft = outputs.draft(path)?;
+    let mut rows = PngRows::new(&mut draft, (height, width), 3).map_err(refuse)?;
+    let mut values = npy::values(map.reread().map_err(|error| Error::write(name, error))?).map_err(|reason| Error::file(name, reason))?;
+    for _ in 0..height {
+        let row: Vec<f32> = values.by_ref().take(width).collect::<io::Result<_>>().map_err(|error| Error::read(name, error))?;
+        let row = Plane::from_shape_vec((1, width), row).map_err(|_| Error::file(name, "is shorter than it was"))?;
+        rows.write(&overlay(&strips.next(1)?, &row, scale)?).map_err(refuse)?;
+    }
+    rows.finish().map_err(refuse)?;
+    Ok(draft)
+}
+
+/// The open files of a picture.
+struct Sink<'a> {
+    cutoffs: Cutoffs,
+    marked: usize,
+    map: npy::NpyWriter<f32, &'a mut Draft>,
+    mask: PngRows<&'a mut Draft>,
+    reconstruction: PngRows<&'a mut Draft>,
+    files: &'a Files,
+}
+
+impl Sink<'_> {
+    /// Ends the files; the number of pixels in the mask.
+    fn finish(self) -> Result<usize> {
+        let Self { map, mask, reconstruction, files, marked, .. } = self;
+        map.finish().map_err(|error| Error::write(&files.map, error))?;
+        mask.finish().map_err(|error| Error::write(&files.mask, error))?;
+        reconstruction.finish().map_err(|error| Error::write(&files.reconstruction, error))?;
+        Ok(marked)
+    }
+}
+
+impl StripSink for Sink<'_> {
+    fn reconstruction(&mut self, rows: &Image) -> Result<()> {
+        self.reconstruction.write(rows).map_err(|error| Error::write(&self.files.reconstruction, error))
+    }
+
+    fn heatmap(&mut self, rows: &Plane) -> Result<()> {
+        let mask: Array2<f32> = rows.mapv(|value| if self.cutoffs.marks(value) { 1.0 } else { 0.0 });
+        self.marked += mask.iter().filter(|&&marked| marked > 0.0).count();
+        self.mask.write(&mask).map_err(|error| Error::write(&self.files.mask, error))?;
+        self.map.extend(rows.iter().copied()).map_err(|error| Error::write(&self.files.map, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Cpu;
+    use crate::data::{encode_mask_png, encode_png, read_image, write_png};
+    use crate::detect::{DetectionConfig, Settings};
+    use crate::model::{Architecture, Autoencoder, Parameters};
+    use crate::rng::{Purpose, Stream};
+
+    fn detector() -> Detector<Cpu> {
+        let architecture = Architecture::Autoencoder(Autoencoder { model: 2, width: 2, dilations: vec![1] });
+        let parameters = Parameters::initialise(&Cpu::new(), &architecture, 4).unwrap();
+        let detection = DetectionConfig { tile: Some(32), overlap: Some(8), window: 3, ..DetectionConfig::default() };
+        Detector::new(&Cpu::new(), parameters, Settings { detection, ..Settings::default() })
+    }
+
+    #[test]
+    fn the_files_are_those_of_a_picture_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let (path, mut stream) = (at("a.png"), Stream::new(3, Purpose::Test, 0, 0));
+        write_png(&path, &Image::from_shape_simple_fn((90, 41, 3), || stream.uniform())).unwrap();
+        let image = read_image(&path).unwrap();
+        for pixel in [Some(0.09), None] {
+            let cutoffs = Cutoffs::given(Some(1.0), pixel);
+            let whole = detector().examine_with(&image, cutoffs).unwrap();
+            let outputs = Outputs::new(folder.path(), "detect", true).unwrap();
+            let files = Files { map: at("m.npy"), heatmap: at("h.png"), mask: at("k.png"), reconstruction: at("r.png") };
+            let strips = Strips::open(&path).unwrap();
+            let Examined { drafts, found, marked } =
+                examine(&detector(), cutoffs, (&path, strips), (&outputs, &files)).unwrap();
+            assert!(!files.map.exists());
+            outputs.replace_by_drafts(drafts, &[]).unwrap();
+            assert_eq!((found.anomalous, &found.regions.len()), (whole.anomalous, &whole.regions.len()));
+            assert_eq!(marked, whole.mask.iter().filter(|&&marked| marked).count());
+            let map: ndarray::ArrayD<f32> = npy::read(&files.map).unwrap();
+            assert_eq!(map.shape(), [90, 41]);
+            assert!(map.iter().zip(&whole.heatmap).all(|(a, b)| (a - b).abs() < 1e-7));
+            let scale = Scale::for_heatmap(&whole.heatmap, pixel);
+            for (file, expected) in [
+                (&files.heatmap, encode_png(&overlay(&image, &whole.heatmap, scale).unwrap()).unwrap()),
+                (&files.mask, encode_mask_png(&whole.mask.mapv(f32::from)).unwrap()),
+                (&files.reconstruction, encode_png(&whole.reconstruction).unwrap()),
+            ] {
+                std::fs::write(at("expected.png"), expected).unwrap();
+                let (found, expected) = (read_image(file).unwrap(), read_image(&at("expected.png")).unwrap());
+                let differ = found.iter().zip(&expected).filter(|(a, b)| (*a - *b).abs() > 1.5 / 255.0).count();
+                assert_eq!((differ, found.dim()), (0, expected.dim()), "{}", file.display());
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_that_is_cut_short_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.pgm");
+        std::fs::write(&path, [&b"P5 40 90 255\n"[..], &[100; 3000]].concat()).unwrap();
+        let out = folder.path().join("out");
+        let outputs = Outputs::new(&out, "detect", false).unwrap();
+        let at = |name: &str| out.join(name);
+        let files = Files { map: at("m.npy"), heatmap: at("h.png"), mask: at("k.png"), reconstruction: at("r.png") };
+        let strips = Strips::open(&path).unwrap();
+        let error = examine(&detector(), Cutoffs::default(), (&path, strips), (&outputs, &files)).err().unwrap().to_string();
+        assert!(error.ends_with("a.pgm: the PNM data end before the last row"), "{error}");
+        assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
+    }
+}
