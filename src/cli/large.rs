@@ -45,7 +45,8 @@ pub fn examine(
             marked: 0,
             map: npy::begin(&mut map, size).map_err(|error| Error::write(&files.map, error))?,
             mask: PngRows::new(&mut mask, size, 1).map_err(|error| Error::write(&files.mask, error))?,
-            reconstruction: PngRows::new(&mut reconstruction, size, 3).map_err(|error| Error::write(&files.reconstruction, error))?,
+            reconstruction: PngRows::new(&mut reconstruction, size, 3)
+                .map_err(|error| Error::write(&files.reconstruction, error))?,
             files,
         };
         let found = detector.examine_strips(size, cutoffs, |count| strips.next(count), &mut sink);
@@ -71,7 +72,8 @@ fn draw(mut strips: Strips, (map, name): (&mut Draft, &Path), scale: Scale, (out
     let ((height, width), refuse) = (strips.size(), |error| Error::write(path, error));
     let mut draft = outputs.draft(path)?;
     let mut rows = PngRows::new(&mut draft, (height, width), 3).map_err(refuse)?;
-    let mut values = npy::values(map.reread().map_err(|error| Error::write(name, error))?).map_err(|reason| Error::file(name, reason))?;
+    let mut values =
+        npy::values(map.reread().map_err(|error| Error::write(name, error))?).map_err(|reason| Error::file(name, reason))?;
     for _ in 0..height {
         let row: Vec<f32> = values.by_ref().take(width).collect::<io::Result<_>>().map_err(|error| Error::read(name, error))?;
         let row = Plane::from_shape_vec((1, width), row).map_err(|_| Error::file(name, "is shorter than it was"))?;
@@ -144,8 +146,7 @@ mod tests {
             let outputs = Outputs::new(folder.path(), "detect", true).unwrap();
             let files = Files { map: at("m.npy"), heatmap: at("h.png"), mask: at("k.png"), reconstruction: at("r.png") };
             let strips = Strips::open(&path).unwrap();
-            let Examined { drafts, found, marked } =
-                examine(&detector(), cutoffs, (&path, strips), (&outputs, &files)).unwrap();
+            let Examined { drafts, found, marked } = examine(&detector(), cutoffs, (&path, strips), (&outputs, &files)).unwrap();
             assert!(!files.map.exists());
             outputs.replace_by_drafts(drafts, &[]).unwrap();
             assert_eq!((found.anomalous, &found.regions.len()), (whole.anomalous, &whole.regions.len()));

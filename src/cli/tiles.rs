@@ -36,7 +36,9 @@ impl TileOptions {
         }
         self.explain(now.as_ref(), detector);
         if detector.settings().thresholds.is_some() && before.is_ok_and(|before| !Tiling::agree(before.as_ref(), now.as_ref())) {
-            note("warning: the model's thresholds were set on pictures that were divided in another way, and may not fit these tiles");
+            note(
+                "warning: the model's thresholds were set on pictures that were divided in another way, and may not fit these tiles",
+            );
         }
         Ok(())
     }

@@ -1,4 +1,6 @@
+use std::cell::RefCell;
 use std::io::{self, Write};
+use std::rc::Rc;
 
 use png::{BitDepth, ColorType, Encoder, StreamWriter};
 
@@ -6,21 +8,45 @@ use super::file::to_byte;
 
 /// An 8-bit PNG file that is written row by row, grey or RGB. Values are as in [`encode_png`](super::encode_png).
 pub struct PngRows<W: Write> {
-    stream: StreamWriter<'static, W>,
+    stream: StreamWriter<'static, Encoded>,
+    encoded: Encoded,
+    out: W,
     row: Vec<u8>,
+}
+
+/// Bytes of the file on their way, because the encoder keeps what it writes to.
+#[derive(Clone, Default)]
+struct Encoded(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Encoded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Encoded {
+    fn move_to(&self, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(&self.0.take())
+    }
 }
 
 impl<W: Write> PngRows<W> {
     /// Begins a file of `height x width` pixels with 1 or 3 channels.
     ///
     /// # Errors
-    /// A side that PNG cannot hold; the file cannot be written.
+    /// A side that PNG cannot hold.
     pub fn new(out: W, (height, width): (usize, usize), channels: usize) -> io::Result<Self> {
         let side = |pixels: usize| u32::try_from(pixels).map_err(io::Error::other);
-        let mut encoder = Encoder::new(out, side(width)?, side(height)?);
+        let encoded = Encoded::default();
+        let mut encoder = Encoder::new(encoded.clone(), side(width)?, side(height)?);
         encoder.set_color(if channels == 1 { ColorType::Grayscale } else { ColorType::Rgb });
         encoder.set_depth(BitDepth::Eight);
-        Ok(Self { stream: encoder.write_header()?.into_stream_writer()?, row: Vec::new() })
+        Ok(Self { stream: encoder.write_header()?.into_stream_writer()?, encoded, out, row: Vec::new() })
     }
 
     /// The next values, row by row; those of several rows, or of a part of one.
@@ -30,15 +56,17 @@ impl<W: Write> PngRows<W> {
     pub fn write<'a>(&mut self, values: impl IntoIterator<Item = &'a f32>) -> io::Result<()> {
         self.row.clear();
         self.row.extend(values.into_iter().map(|&value| to_byte(value)));
-        self.stream.write_all(&self.row)
+        self.stream.write_all(&self.row)?;
+        self.encoded.move_to(&mut self.out)
     }
 
     /// Ends the file.
     ///
     /// # Errors
     /// Another number of values than the file needs; the file cannot be written.
-    pub fn finish(self) -> io::Result<()> {
-        Ok(self.stream.finish()?)
+    pub fn finish(mut self) -> io::Result<()> {
+        self.stream.finish()?;
+        self.encoded.move_to(&mut self.out)
     }
 }
 

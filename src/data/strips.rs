@@ -134,7 +134,8 @@ impl Strips {
         }
         let bytes = self.width * self.channels * self.depth;
         let mut raw = Vec::new();
-        raw.try_reserve_exact(count * bytes).map_err(|_| refuse(format!("has {} pixels in a row: memory is short", self.width)))?;
+        raw.try_reserve_exact(count * bytes)
+            .map_err(|_| refuse(format!("has {} pixels in a row: memory is short", self.width)))?;
         match &mut self.rows {
             Rows::Png(reader) => (0..count).try_for_each(|_| match reader.next_row() {
                 Ok(Some(row)) => {
@@ -315,7 +316,11 @@ mod tests {
         };
         let (_folder, path) = written("a.png", &header(1));
         let text = Strips::of_large(&path).err().unwrap().to_string();
-        assert!(text.contains("a.png: is an interlaced PNG file; pictures of more than 67108864 pixels") && text.contains("convert it"), "{text}");
+        assert!(
+            text.contains("a.png: is an interlaced PNG file; pictures of more than 67108864 pixels")
+                && text.contains("convert it"),
+            "{text}"
+        );
         let (_folder, path) = written("a.png", &header(0));
         assert_eq!(Strips::of_large(&path).unwrap().unwrap().size(), (10_000, 20_000));
         let (_folder, path) = written("a.pgm", b"P5 20000 10000 255 ");

@@ -128,14 +128,20 @@ mod tests {
                     read += count;
                     Ok(x.slice(s![read - count..read, .., ..]).to_owned())
                 };
-                each_band((height, width), &tiling, next, |tile| Ok(identity(tile)), |rows| {
-                    for ((row, column, c), &value) in rows.reconstruction.indexed_iter() {
-                        assert!((value - x[[done + row, column, c]]).abs() < 1e-6, "{height}x{width}, {tiling}");
-                        assert!((rows.residual[[row, column]] - f64::from(x[[done + row, column, 1]])).abs() < 1e-6);
-                    }
-                    done += rows.residual.nrows();
-                    Ok(())
-                })
+                each_band(
+                    (height, width),
+                    &tiling,
+                    next,
+                    |tile| Ok(identity(tile)),
+                    |rows| {
+                        for ((row, column, c), &value) in rows.reconstruction.indexed_iter() {
+                            assert!((value - x[[done + row, column, c]]).abs() < 1e-6, "{height}x{width}, {tiling}");
+                            assert!((rows.residual[[row, column]] - f64::from(x[[done + row, column, 1]])).abs() < 1e-6);
+                        }
+                        done += rows.residual.nrows();
+                        Ok(())
+                    },
+                )
                 .unwrap();
                 assert_eq!((read, done), (height, height));
             }

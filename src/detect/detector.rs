@@ -215,13 +215,19 @@ impl<B: Backend> Detector<B> {
             read += count;
             crop(x, read - count, 0, count, width)
         };
-        each_band((height, width), tiling, next, |tile| self.see(tile), |rows| {
-            let end = done + rows.residual.nrows();
-            whole.reconstruction.slice_mut(s![done..end, .., ..]).assign(&rows.reconstruction);
-            whole.residual.slice_mut(s![done..end, ..]).assign(&rows.residual);
-            done = end;
-            Ok(())
-        })?;
+        each_band(
+            (height, width),
+            tiling,
+            next,
+            |tile| self.see(tile),
+            |rows| {
+                let end = done + rows.residual.nrows();
+                whole.reconstruction.slice_mut(s![done..end, .., ..]).assign(&rows.reconstruction);
+                whole.residual.slice_mut(s![done..end, ..]).assign(&rows.residual);
+                done = end;
+                Ok(())
+            },
+        )?;
         Ok(whole)
     }
 

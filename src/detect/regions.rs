@@ -33,8 +33,7 @@ struct Gathered {
 }
 
 impl Gathered {
-    const EMPTY: Self =
-        Self { rows: [usize::MAX, 0], columns: [usize::MAX, 0], area: 0, peak: f64::NEG_INFINITY, sum: 0.0 };
+    const EMPTY: Self = Self { rows: [usize::MAX, 0], columns: [usize::MAX, 0], area: 0, peak: f64::NEG_INFINITY, sum: 0.0 };
 
     fn join(&mut self, other: &Self) {
         let hull = |a: [usize; 2], b: [usize; 2]| [a[0].min(b[0]), a[1].max(b[1])];

@@ -304,7 +304,8 @@ mod tests {
             let mut farthest = 0;
             for bright in 44..52 {
                 let found = of(residual, &image(Some(bright), 0), &image(None, 4));
-                let changed = found.indexed_iter().filter(|(at, value)| **value != usual[*at]).map(|((row, _), _)| row.abs_diff(bright));
+                let changed =
+                    found.indexed_iter().filter(|(at, value)| **value != usual[*at]).map(|((row, _), _)| row.abs_diff(bright));
                 farthest = farthest.max(changed.max().unwrap());
             }
             assert!(farthest <= reach && farthest + coarsest > reach, "{residual}: {farthest} of {reach}");

@@ -61,7 +61,8 @@ impl<B: Backend> Detector<B> {
         let settings = self.settings();
         let tiling = self.tiling()?.filter(|_| settings.preparation.keeps_size());
         let Some(tiling) = tiling else {
-            let reason = "needs a model that keeps the size of pictures, and tiles; train with data.fit = \"native\", or give --tile";
+            let reason =
+                "needs a model that keeps the size of pictures, and tiles; train with data.fit = \"native\", or give --tile";
             return Err(Error::argument(format!("a picture of {height}x{width} pixels {reason}")));
         };
         if (tiling.tile.min(height) as u64).saturating_mul(width as u64) > MAX_PIXELS {
@@ -69,10 +70,16 @@ impl<B: Backend> Detector<B> {
             return Err(Error::config("detection.tile", format!("{reason}; a smaller tile needs less")));
         }
         let mut judge = Judge::new(self, (height, width), cutoffs)?;
-        each_band((height, width), &tiling, next, |tile| self.see(tile), |Seen { reconstruction, residual }| {
-            sink.reconstruction(&reconstruction)?;
-            judge.add(&residual, sink)
-        })?;
+        each_band(
+            (height, width),
+            &tiling,
+            next,
+            |tile| self.see(tile),
+            |Seen { reconstruction, residual }| {
+                sink.reconstruction(&reconstruction)?;
+                judge.add(&residual, sink)
+            },
+        )?;
         Ok(judge.finish())
     }
 }
@@ -278,7 +285,13 @@ mod tests {
     #[test]
     fn strips_find_what_the_whole_picture_does() {
         let image = picture(333, 70);
-        let base = DetectionConfig { tile: Some(64), overlap: Some(16), score: Score::Top, top_share: 0.02, ..DetectionConfig::default() };
+        let base = DetectionConfig {
+            tile: Some(64),
+            overlap: Some(16),
+            score: Score::Top,
+            top_share: 0.02,
+            ..DetectionConfig::default()
+        };
         let own = Smoothing { window: 5, repeats: 2 };
         for detection in [
             base.clone(),

@@ -1,7 +1,7 @@
 //! Which pixels of the input a pixel of the output depends on, computed from the graph of a network.
 
-use super::graph::{Graph, Role};
 use super::Architecture;
+use super::graph::{Graph, Role};
 use crate::error::{Error, Result};
 
 /// The receptive field of a network along one side of an image, in pixels. Both sides have the same.
@@ -99,7 +99,8 @@ mod tests {
     fn output(architecture: &Architecture, rows: usize, bright: Option<usize>) -> Vec<f64> {
         let backend = Reference::<f64>::default();
         let drawn = Parameters::initialise(&backend, architecture, 5).unwrap().to_values(&backend).unwrap();
-        let positive: HashMap<_, _> = drawn.into_iter().map(|(name, values)| (name, values.mapv(|value| 0.5 * value.abs()))).collect();
+        let positive: HashMap<_, _> =
+            drawn.into_iter().map(|(name, values)| (name, values.mapv(|value| 0.5 * value.abs()))).collect();
         let parameters = Parameters::from_values(&backend, architecture, &positive).unwrap();
         let shape = Shape::new(&[1, rows, 8, 3]).unwrap();
         let value = |k: usize| if bright == Some(k / 24) { 4.0 } else { 0.2 + 0.01 * ((k * 7) % 5) as f64 };

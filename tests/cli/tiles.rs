@@ -15,7 +15,8 @@ const NATIVE: &str = "[model]\nwidth = 2\ndilations = [1]\n[data]\nsize = 32\nfi
 /// A surface with waves and noise, the same wherever it is cut.
 fn surface(seed: u32, height: usize, width: usize) -> Image {
     let noise = |row: usize, column: usize| {
-        let mixed = (row as u32).wrapping_mul(0x9E37_79B1) ^ (column as u32).wrapping_mul(0x85EB_CA77) ^ seed.wrapping_mul(0xC2B2_AE3D);
+        let mixed =
+            (row as u32).wrapping_mul(0x9E37_79B1) ^ (column as u32).wrapping_mul(0x85EB_CA77) ^ seed.wrapping_mul(0xC2B2_AE3D);
         let mixed = (mixed ^ (mixed >> 15)).wrapping_mul(0x2C1B_3C6D);
         ((mixed ^ (mixed >> 13)) >> 8) as f32 / (1 << 24) as f32 - 0.5
     };
@@ -46,11 +47,9 @@ fn a_model_of_crops_at_native_scale_sees_large_pictures_in_tiles() {
     scratch.succeeds("train --config native.toml --data steel --out own --threads 2");
     scratch.succeeds("train --config native.toml --data steel --out other --threads 1");
     assert!(scratch.read("own/model.safetensors") == scratch.read("other/model.safetensors"));
-    let detect = |options: &str| {
-        let ran = scratch.succeeds(&format!("detect --model own/model.safetensors --out {options}"));
-        (ran, |folder: &str| read_npy(&scratch.read(format!("{folder}/large_map.npy"))))
-    };
-    let (ran, map) = detect("a large.png");
+    let detect = |options: &str| scratch.succeeds(&format!("detect --model own/model.safetensors --out {options}"));
+    let map = |folder: &str| read_npy(&scratch.read(format!("{folder}/large_map.npy")));
+    let ran = detect("a large.png");
     assert!(!ran.err.contains("Tiles of"), "{}", ran.err);
     assert_eq!(map("a").0, [150, 210]);
     // The tiles that the weights remember are those of the crops.
@@ -58,14 +57,18 @@ fn a_model_of_crops_at_native_scale_sees_large_pictures_in_tiles() {
     assert!(scratch.read("a/large_map.npy") == scratch.read("b/large_map.npy"));
     assert!(scratch.read("a/large.json") == scratch.read("b/large.json"));
     // Other tiles are said to be others, and the thresholds not to be theirs.
-    let (ran, map) = detect("c --tile 64 large.png");
+    let ran = detect("c --tile 64 large.png");
     let expected = "Tiles of 64 px overlap by 16 px, and are blended there. The receptive field of this network needs an overlap of 160 px: ";
-    assert!(ran.err.contains(expected) && ran.err.contains("the model's thresholds were set on pictures that were divided"), "{}", ran.err);
+    assert!(
+        ran.err.contains(expected) && ran.err.contains("the model's thresholds were set on pictures that were divided"),
+        "{}",
+        ran.err
+    );
     assert_ne!(map("a").1, map("c").1);
     // Whole, and in tiles that hold the receptive field.
-    let (whole, _) = detect("d --tile 0 large.png");
+    let whole = detect("d --tile 0 large.png");
     assert!(!whole.err.contains("Tiles of") && whole.err.contains("thresholds"), "{}", whole.err);
-    let (exact, map) = detect("e --tile 168 --overlap 160 large.png");
+    let exact = detect("e --tile 168 --overlap 160 large.png");
     assert!(!exact.err.contains("Tiles of"), "{}", exact.err);
     let (whole, exact) = (map("d").1, map("e").1);
     assert!(whole.iter().zip(&exact).all(|(a, b)| (a - b).abs() <= 1e-5));
@@ -85,7 +88,10 @@ fn tiles_and_pictures_that_do_not_fit_are_refused_with_a_remedy() {
     std::fs::remove_file(scratch.path("steel/train/good/thin.png")).unwrap();
     scratch.write("bad.toml", format!("{NATIVE}[detection]\ntile = 36\n"));
     let text = scratch.refuses("train --config bad.toml --data steel --out own");
-    assert!(text.contains("bad.toml: config key `detection.tile`: must be a multiple of 8 and at least 32 pixels, got 36"), "{text}");
+    assert!(
+        text.contains("bad.toml: config key `detection.tile`: must be a multiple of 8 and at least 32 pixels, got 36"),
+        "{text}"
+    );
     scratch.write("bad.toml", NATIVE.replace("size = 32", "size = 32\nshorter_side = 64"));
     assert!(scratch.refuses("train --config bad.toml --data steel --out own").contains("data.shorter_side"));
 }
@@ -101,7 +107,9 @@ fn an_evaluation_in_tiles_says_so_and_calibrates_with_them() {
     assert!(ran.out.contains("; larger images in tiles of 32 px, overlap 8 px, blended; "), "{}", ran.out);
     assert!(!ran.err.contains("thresholds were set"), "{}", ran.err);
     let ran = evaluate("--out b --tile 40");
-    assert!(ran.out.contains("; larger images in tiles of 40 px, overlap 8 px, blended; ") && ran.err.contains("thresholds were set"));
+    assert!(
+        ran.out.contains("; larger images in tiles of 40 px, overlap 8 px, blended; ") && ran.err.contains("thresholds were set")
+    );
     let ran = evaluate("--out c --tile 40 --calibrate wood/train/good");
     assert!(!ran.err.contains("thresholds were set"), "{}", ran.err);
     let [b, c] = ["b", "c"].map(|name| scratch.json(format!("{name}/metrics.json")));
