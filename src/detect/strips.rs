@@ -195,7 +195,7 @@ mod tests {
     use crate::model::{Architecture, Autoencoder, Parameters};
     use crate::rng::{Purpose, Stream};
 
-    /// A detector with random weights, whose field is 160 pixels wide.
+    /// A detector with random weights, that needs an overlap of 168 pixels.
     fn detector(model: u8, detection: DetectionConfig) -> Detector<Cpu> {
         let architecture = Architecture::Autoencoder(Autoencoder { model, width: 2, dilations: vec![1] });
         let parameters = Parameters::initialise(&Cpu::new(), &architecture, 4).unwrap();
@@ -232,7 +232,7 @@ mod tests {
             assert!(distance(&whole, &exact) <= 1e-5, "model {model}, {height}x{width}: {}", distance(&whole, &exact));
             // The check would see seams.
             let (tiling, seams) = tiled(Some(0));
-            assert!(!tiling.is_exact() && distance(&whole, &seams) > 1e-3, "{}", distance(&whole, &seams));
+            assert!(!tiling.is_exact() && distance(&whole, &seams) > 1e-4, "{}", distance(&whole, &seams));
             let (_, blended) = tiled(Some(64));
             assert!(distance(&whole, &blended) < distance(&whole, &seams));
         }

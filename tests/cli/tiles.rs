@@ -58,7 +58,7 @@ fn a_model_of_crops_at_native_scale_sees_large_pictures_in_tiles() {
     assert!(scratch.read("a/large.json") == scratch.read("b/large.json"));
     // Other tiles are said to be others, and the thresholds not to be theirs.
     let ran = detect("c --tile 64 large.png");
-    let expected = "Tiles of 64 px overlap by 16 px, and are blended there. The receptive field of this network needs an overlap of 160 px: ";
+    let expected = "Tiles of 64 px overlap by 16 px, and are blended there. The receptive field of this network needs an overlap of 168 px: ";
     assert!(
         ran.err.contains(expected) && ran.err.contains("the model's thresholds were set on pictures that were divided"),
         "{}",
@@ -68,7 +68,7 @@ fn a_model_of_crops_at_native_scale_sees_large_pictures_in_tiles() {
     // Whole, and in tiles that hold the receptive field.
     let whole = detect("d --tile 0 large.png");
     assert!(!whole.err.contains("Tiles of") && whole.err.contains("thresholds"), "{}", whole.err);
-    let exact = detect("e --tile 168 --overlap 160 large.png");
+    let exact = detect("e --tile 176 --overlap 168 large.png");
     assert!(!exact.err.contains("Tiles of"), "{}", exact.err);
     let (whole, exact) = (map("d").1, map("e").1);
     assert!(whole.iter().zip(&exact).all(|(a, b)| (a - b).abs() <= 1e-5));
