@@ -119,7 +119,7 @@ fn an_evaluation_in_tiles_says_so_and_calibrates_with_them() {
 
 /// A network that is trained on crops of 64 pixels of clean pictures in a moment.
 fn trained() -> (Detector<Cpu>, f64) {
-    let text = "model = { model = 2, width = 4, dilations = [1, 2] }\n\
+    let text = "model = { model = 2, width = 2, dilations = [1, 2] }\n\
         data = { size = 64, fit = 'native', held_out = 0.3 }\n\
         train = { steps = 150, batch = 4, learning_rate = 0.004, warmup_steps = 20 }\n\
         detection = { tile = 256, overlap = 32, window = 5, repeats = 2, score = 'max', image_quantile = 1.0 }";
