@@ -82,8 +82,8 @@ mod tests {
         let picture = Image::from_shape_fn((9, 5, 3), |(row, column, c)| (row * 31 + column * 7 + c) as f32 / 300.0 - 0.01);
         let mut file = Vec::new();
         let mut rows = PngRows::new(&mut file, (9, 5), 3).unwrap();
-        rows.write(&picture.slice(ndarray::s![..4, .., ..])).unwrap();
-        rows.write(&picture.slice(ndarray::s![4.., .., ..])).unwrap();
+        rows.write(picture.slice(ndarray::s![..4, .., ..])).unwrap();
+        rows.write(picture.slice(ndarray::s![4.., .., ..])).unwrap();
         rows.finish().unwrap();
         std::fs::write(&path, file).unwrap();
         let found = read_image(&path).unwrap();

@@ -161,10 +161,11 @@ impl Row {
 }
 
 /// The weight of a tile at its first pixels, which it shares with a tile that starts `step` pixels before it. That of the other is the rest to 1.
+/// Since tiles are spread evenly, they may share more than the overlap, and then hold the receptive field although that does not.
 fn rise(step: usize, tiling: &Tiling) -> Vec<f64> {
     let Tiling { tile, field, .. } = *tiling;
     let shared = tile - step;
-    if tiling.is_exact() {
+    if shared >= field.before + field.after {
         // Between the first pixel whose field this tile holds and the last one of the other.
         let cut = (field.before + shared - field.after) / 2;
         return (0..shared).map(|pixel| if pixel < cut { 0.0 } else { 1.0 }).collect();
