@@ -37,6 +37,8 @@ pub fn examine(
     (outputs, files): (&Outputs, &Files),
 ) -> Result<Examined> {
     let (size, mut strips) = (strips.size(), strips);
+    // Before the first file is made.
+    detector.strip_tiling(size).map_err(|error| error.in_file(path))?;
     let draft = |path: &PathBuf| outputs.draft(path);
     let (mut map, mut mask, mut reconstruction) = (draft(&files.map)?, draft(&files.mask)?, draft(&files.reconstruction)?);
     let (found, marked) = {

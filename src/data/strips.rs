@@ -45,7 +45,8 @@ enum Rows {
 }
 
 impl Strips {
-    /// Opens a picture if it has more than [`MAX_PIXELS`]; `None` for others, which are read as a whole, and for files that are no picture.
+    /// Opens a picture if it has more than [`MAX_PIXELS`]; `None` for others, which are read as a whole, for files that are no picture, and for
+    /// pictures of more pixels than 32 bits can number.
     ///
     /// # Errors
     /// A file that cannot be opened; as [`Strips::open`].
@@ -57,7 +58,8 @@ impl Strips {
             Ok(ImageFormat::Pnm) => PnmHeader::read(&mut start.as_slice()).map(|header| header.size),
             _ => None,
         };
-        let is_large = |[height, width]: [u32; 2]| u64::from(height) * u64::from(width) > MAX_PIXELS;
+        let strips = MAX_PIXELS + 1..=MOST_PIXELS;
+        let is_large = |[height, width]: [u32; 2]| strips.contains(&(u64::from(height) * u64::from(width)));
         size.filter(|&size| is_large(size)).map(|_| Self::open(path)).transpose()
     }
 

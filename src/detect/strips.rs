@@ -9,6 +9,7 @@ use super::expected::Expected;
 use super::regions::{Region, RegionScan};
 use super::scores::{ImageScores, RunningScores};
 use super::settings::Smoothing;
+use super::tiling::Tiling;
 use crate::data::{Image, MAX_PIXELS, Plane};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
@@ -44,20 +45,11 @@ pub struct StripExamination {
 }
 
 impl<B: Backend> Detector<B> {
-    /// Examines a picture of this height and width in strips, tile by tile. The numbers are those of [`examine_with`](Detector::examine_with) up to
-    /// rounding. `next` gives as many further rows of the picture, `[rows, width, 3]`, as it is asked for. In memory are the rows under one row of tiles and
-    /// those that the smoothing of the heatmap still needs, not the picture.
+    /// The tiles in which a picture of this height and width is examined in strips.
     ///
     /// # Errors
-    /// A model that resizes pictures or does not see them in tiles; a row of tiles of more than 64 Mi pixels; a relative score without expected
-    /// values; those of an inspection; those of `next` and `sink`.
-    pub fn examine_strips(
-        &self,
-        (height, width): (usize, usize),
-        cutoffs: Cutoffs,
-        next: impl FnMut(usize) -> Result<Image>,
-        sink: &mut impl StripSink,
-    ) -> Result<StripExamination> {
+    /// A model that resizes pictures or does not see them in tiles; a row of tiles of more than 64 Mi pixels.
+    pub fn strip_tiling(&self, (height, width): (usize, usize)) -> Result<Tiling> {
         let settings = self.settings();
         let tiling = self.tiling()?.filter(|_| settings.preparation.keeps_size());
         let Some(tiling) = tiling else {
@@ -69,6 +61,23 @@ impl<B: Backend> Detector<B> {
             let reason = format!("a strip of {} rows of {width} pixels has more than {MAX_PIXELS} pixels", tiling.tile);
             return Err(Error::config("detection.tile", format!("{reason}; a smaller tile needs less")));
         }
+        Ok(tiling)
+    }
+
+    /// Examines a picture of this height and width in strips, tile by tile. The numbers are those of [`examine_with`](Detector::examine_with) up to
+    /// rounding. `next` gives as many further rows of the picture, `[rows, width, 3]`, as it is asked for. In memory are the rows under one row of tiles and
+    /// those that the smoothing of the heatmap still needs, not the picture.
+    ///
+    /// # Errors
+    /// As [`strip_tiling`](Self::strip_tiling); a relative score without expected values; those of an inspection; those of `next` and `sink`.
+    pub fn examine_strips(
+        &self,
+        (height, width): (usize, usize),
+        cutoffs: Cutoffs,
+        next: impl FnMut(usize) -> Result<Image>,
+        sink: &mut impl StripSink,
+    ) -> Result<StripExamination> {
+        let tiling = self.strip_tiling((height, width))?;
         let mut judge = Judge::new(self, (height, width), cutoffs)?;
         each_band(
             (height, width),

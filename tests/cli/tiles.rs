@@ -82,6 +82,18 @@ fn tiles_and_pictures_that_do_not_fit_are_refused_with_a_remedy() {
     let text = refused("--tile 64");
     assert!(text.contains("resizes every picture to 32x32 pixels; train one with data.fit = \"native\""), "{text}");
     assert!(refused("--overlap 8").contains("config key `detection.overlap`: needs detection.tile, too"));
+    // More than 64 Mi pixels, of which only the header is there.
+    scratch.write("huge.pgm", "P5 9000 9000 255\n");
+    let ran = scratch.run("detect --model run/model.safetensors --out new huge.pgm");
+    let expected = "error: huge.pgm: a picture of 9000x9000 pixels needs a model that keeps the size of pictures, and tiles; train with data.fit";
+    assert!(ran.code == 1 && ran.err.contains(expected) && !scratch.path("new").exists(), "{}", ran.err);
+    scratch.succeeds("model init --model 2 --width 2 --out fresh.safetensors");
+    let ran = scratch.run("detect --model fresh.safetensors --tile 64 --out new huge.pgm");
+    assert!(
+        ran.err.contains("error: huge.pgm: the PNM data end before the last row") && scratch.names("new").is_empty(),
+        "{}",
+        ran.err
+    );
     write_png(&scratch.path("steel/train/good/thin.png"), &surface(1, 31, 200)).unwrap();
     let text = scratch.refuses("train --config native.toml --data steel --out own");
     assert!(text.contains("thin.png: has 31x200 pixels as prepared, data.size asks for at least 32x32"), "{text}");
