@@ -10,6 +10,7 @@ mod cli {
     mod demo;
     mod detect;
     mod device;
+    mod dry_run;
     mod evaluate;
     mod figures;
     #[cfg(target_os = "linux")]
@@ -17,6 +18,7 @@ mod cli {
     mod help;
     mod interrupt;
     mod kernels;
+    mod lengthen;
     mod metrics;
     mod model;
     mod predict;

@@ -9,6 +9,7 @@ mod demo;
 mod detect;
 mod device;
 mod doctor;
+mod dry_run;
 mod evaluate;
 mod evidence;
 mod figures;

@@ -11,12 +11,13 @@ use crate::ops::Backend;
 use crate::report::training::Status;
 
 use crate::run::{
-    CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, Start, TrainingJob, check_own_files, check_training_memory, parse_minutes,
-    remove_files_in_the_way,
+    Accepted, CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, Start, TrainingJob, check_own_files, check_training_memory,
+    parse_minutes, remove_files_in_the_way,
 };
 use anyhow::anyhow;
 
 use super::device::{DeviceOption, on_device};
+use super::dry_run;
 use super::output::{note, say, sentence};
 use super::progress::TrainingProgress;
 use super::signals::on_interrupt;
@@ -41,8 +42,9 @@ pub struct Arguments {
     /// Folder of replacement textures; overrides the config
     #[arg(long, value_name = "DIR")]
     textures: Option<PathBuf>,
-    /// Optimiser steps; overrides the config
-    #[arg(long)]
+    /// Optimiser steps; overrides the config. With --resume and more steps than the run had, lengthens it: the learning rate then follows the
+    /// schedule of all N steps from there on
+    #[arg(long, value_name = "N")]
     steps: Option<u64>,
     /// Choose the steps so that the training takes this time on this machine, by timing a few steps; a resumed run keeps its steps
     #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, allow_negative_numbers = true, conflicts_with = "steps")]
@@ -67,6 +69,9 @@ pub struct Arguments {
     /// Replace a config.toml and a log.jsonl in the output folder that no run wrote; a config.toml with the settings of this run always stays
     #[arg(long)]
     overwrite: bool,
+    /// Train nothing: say images, network, device, memory and time, and draw the first batch as first_batch.png into the output folder
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     device: DeviceOption,
 }
@@ -80,10 +85,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.budget.is_some() && arguments.resume {
         config.train.steps = Config::read(&arguments.out.join(CONFIG_FILE))?.train.steps;
     }
-    let start = match (arguments.resume, arguments.accept_changes) {
-        (false, _) => Start::New,
-        (true, false) => Start::Resume,
-        (true, true) => Start::ResumeChanged,
+    let start = match arguments.resume {
+        false => Start::New,
+        true => Start::Resume(Accepted { changes: arguments.accept_changes, steps: arguments.steps.is_some() }),
     };
     let check = |config: &Config| match arguments.overwrite {
         true => Ok(()),
@@ -98,6 +102,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         note(format_args!("train.steps = {steps} for {} minutes of training", budget.as_secs_f64() / 60.0));
     }
     check(job.config())?;
+    if arguments.dry_run {
+        return on_device!(device, |backend| dry_run::show(&backend, &job, &arguments.out, arguments.overwrite));
+    }
     if arguments.overwrite && !arguments.resume {
         remove_files_in_the_way(&arguments.out)?;
     }

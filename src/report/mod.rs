@@ -7,6 +7,7 @@
 //! | `loss_curve`, `histogram`, `curves` | SVG charts: `marks` on the `chart` frame with the `axis` ticks and a `legend` |
 //! | `figure` | images in labelled rows and columns as one PNG; `text` writes the labels |
 //! | `gallery` | images of the theory as a figure |
+//! | `preview` | corrupted samples of a training as a figure |
 //! | `spell` | file names from mathematical titles |
 //! | `document` | the skeleton of an HTML page |
 //! | `results`, `example`, `page` | the results of an evaluation: numbers, images with their figure, HTML page |
@@ -45,6 +46,7 @@ mod number;
 pub mod page;
 mod png;
 pub mod prediction;
+pub mod preview;
 pub mod profile;
 pub mod reproduction;
 pub mod results;

@@ -338,6 +338,9 @@ pub fn protocol(
                 Some(run) => format!("; last step {}; seed {}; config {}", run.steps, run.seed, run.config_hash),
                 None => "; weights of unknown origin".into(),
             };
+            if let Some(lengthened) = settings.provenance.as_ref().and_then(|run| run.lengthened.as_ref()) {
+                line += &format!("; {lengthened}");
+            }
             if let Some(device) = settings.provenance.as_ref().and_then(|run| run.computed_on.as_ref()) {
                 line += &format!("; trained on {device}");
             }

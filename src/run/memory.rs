@@ -29,6 +29,15 @@ pub fn check_training_memory(config: &Config, images: usize, is_on_cpu: bool) ->
     check(&needs, free_bytes())
 }
 
+/// What a training needs at least, and what is free, in bytes; the latter None where the system does not tell.
+///
+/// # Errors
+/// As [`check_training_memory`], but for too little memory.
+pub fn training_memory(config: &Config, images: usize, is_on_cpu: bool) -> Result<(u64, Option<u64>)> {
+    let needs = training_needs(config, images, is_on_cpu)?;
+    Ok((needs.iter().fold(0, |sum, need| sum.saturating_add(need.bytes)), free_bytes()))
+}
+
 /// Refuses an evaluation whose maps cannot fit into the free memory.
 ///
 /// # Errors

@@ -25,9 +25,9 @@ pub use evaluation::{
     protocol,
 };
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
-pub use memory::{check_evaluation_memory, check_training_memory, check_weight_memory};
+pub use memory::{check_evaluation_memory, check_training_memory, check_weight_memory, training_memory};
 pub use own_files::{check_own_files, remove_files_in_the_way};
-pub use resume::{Start, has_checkpoint};
+pub use resume::{Accepted, Start, has_checkpoint};
 pub use test_set::ImageCounts;
 pub use training::{Outcome, TrainingJob, load_textures, load_training_set, source_of_held_out};
 pub use validation::{VALIDATION_SEED, ValidationReport, check_held_out, validate_detector};

@@ -13,10 +13,9 @@ use super::early_warning::EarlyWarning;
 use super::log::{Log, LogEntry, LogLine, ValidationEntry};
 use super::memory::check_training_memory;
 use super::own_files::write_config;
-use super::resume::{Found, Start, find};
+use super::resume::{Accepted, Found, History, Start, find};
 use super::validation::Validation;
 use super::{CHECKPOINT_FILE, LOG_FILE, MODEL_FILE, PREVIOUS_FILE};
-use crate::backend::Arithmetic;
 use crate::data::texture::Family;
 use crate::data::{
     FolderLock, Image, Preparation, TrainingSet, check_output_folder, check_outside_images, has_lock_file, list_images,
@@ -63,7 +62,7 @@ impl TrainingJob {
     /// Missing or unreadable images; without `resume`, an `out` that already holds a run; with it, an `out` that holds none, or one
     /// with another config or other images; an `out` among the images; an `out` that another process writes into.
     pub fn prepare(config: Config, category: &Path, out: &Path, resume: bool) -> Result<Self> {
-        let start = if resume { Start::Resume } else { Start::New };
+        let start = if resume { Start::Resume(Accepted::default()) } else { Start::New };
         Self::prepare_with(config, category, out, start, || lock_folder(out))
     }
 
@@ -86,7 +85,7 @@ impl TrainingJob {
         let found = find(&config, out, start)?;
         let begun = Instant::now();
         let images = training_fingerprint(category)?;
-        if let Some(found) = found.filter(|_| start == Start::Resume) {
+        if let Some(found) = found.filter(|_| !start.accepts_changes()) {
             found.check_images(&images, out, start)?;
         }
         check_training_memory(&config, train_images(category)?.len(), false)?;
@@ -105,6 +104,19 @@ impl TrainingJob {
     /// Number of images to train on.
     pub fn training_images(&self) -> usize {
         self.set.images.len()
+    }
+
+    /// The images to train on, with their textures.
+    pub fn set(&self) -> &TrainingSet {
+        &self.set
+    }
+
+    /// Steps done by the run that this one continues.
+    ///
+    /// # Errors
+    /// A checkpoint that cannot be read.
+    pub fn steps_done(&self) -> Result<u64> {
+        Ok(find(&self.config, &self.out, self.start)?.map_or(0, |found| found.checkpoint.step))
     }
 
     /// The images held out of training, as prepared for it.
@@ -161,7 +173,7 @@ impl TrainingJob {
         let text = self.config.to_toml()?;
         // Not what `prepare` has found, because another process may have worked in the folder until it was locked.
         let found = find(&self.config, &self.out, self.start)?;
-        let arithmetic = self.check(found.as_ref(), backend)?;
+        let history = self.check(found.as_ref(), backend)?;
         let mut trainer = self.trainer(backend, found.map(|found| found.checkpoint))?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
@@ -173,7 +185,7 @@ impl TrainingJob {
         let mut tell = |line: LogLine| log.append(&line).map(|()| report(&line));
         while trainer.step() < steps {
             if stop.load(Ordering::Relaxed) {
-                self.save(&trainer, &text, &arithmetic)?;
+                self.save(&trainer, &text, &history)?;
                 return Ok(Outcome::Interrupted);
             }
             let entry = self.advance(&mut trainer, &mut batches)?;
@@ -185,26 +197,26 @@ impl TrainingJob {
                 tell(LogLine::Validation(entry))?;
             }
             if entry.step % self.config.output.checkpoint_every == 0 || entry.step == steps {
-                self.save(&trainer, &text, &arithmetic)?;
+                self.save(&trainer, &text, &history)?;
             }
         }
-        self.finish(backend, &trainer, &arithmetic)?;
+        self.finish(backend, &trainer, &history)?;
         Ok(Outcome::Finished)
     }
 
-    /// Checks that nothing has changed since the checkpoint that the run continues from, and returns what all its steps are computed with.
-    fn check<B: Backend>(&self, found: Option<&Found>, backend: &B) -> Result<Vec<Arithmetic>> {
+    /// Checks that nothing has changed since the checkpoint that the run continues from, and returns how all its steps are made.
+    fn check<B: Backend>(&self, found: Option<&Found>, backend: &B) -> Result<History> {
         let now = backend.arithmetic();
-        let Some(found) = found else { return Ok(vec![now]) };
+        let Some(found) = found else { return Ok(History { arithmetic: vec![now], lengthened: Vec::new() }) };
         found.check_images(&self.images, &self.out, self.start)?;
         found.check_arithmetic(&now, &self.out, self.start)?;
         found.settle(&self.out)?;
-        let mut all = found.checkpoint.arithmetic.clone();
+        let mut arithmetic = found.checkpoint.arithmetic.clone();
         // Of an earlier version it is not known, and what is added would be taken for the whole.
-        if all.last().is_some_and(|last| *last != now) {
-            all.push(now);
+        if arithmetic.last().is_some_and(|last| *last != now) {
+            arithmetic.push(now);
         }
-        Ok(all)
+        Ok(History { arithmetic, lengthened: found.lengthened(&self.config) })
     }
 
     /// Adds to an out-of-memory error a setting that needs less memory.
@@ -269,10 +281,11 @@ impl TrainingJob {
         Ok(entry)
     }
 
-    fn save<B: Backend>(&self, trainer: &Trainer<B>, config: &str, arithmetic: &[Arithmetic]) -> Result<()> {
+    fn save<B: Backend>(&self, trainer: &Trainer<B>, config: &str, history: &History) -> Result<()> {
         let mut checkpoint = trainer.checkpoint(config)?;
         checkpoint.images = Some(self.images.clone());
-        checkpoint.arithmetic = arithmetic.to_vec();
+        checkpoint.arithmetic.clone_from(&history.arithmetic);
+        checkpoint.lengthened.clone_from(&history.lengthened);
         write_keeping(&self.checkpoint_path(), &self.out.join(PREVIOUS_FILE), &checkpoint.encode()?)?;
         log::info!("checkpoint of step {} written", trainer.step());
         Ok(())
@@ -296,12 +309,12 @@ impl TrainingJob {
     }
 
     /// Thresholds from held-out images, then the weight file.
-    fn finish<B: Backend>(&self, backend: &B, trainer: &Trainer<B>, arithmetic: &[Arithmetic]) -> Result<()> {
+    fn finish<B: Backend>(&self, backend: &B, trainer: &Trainer<B>, history: &History) -> Result<()> {
         let mut detector = self.config.detector(trainer, &self.held_out)?;
         if let Some(provenance) = &mut detector.settings_mut().provenance {
             provenance.images = Some(self.images.clone());
-            let words: Vec<String> = arithmetic.iter().map(Arithmetic::to_string).collect();
-            provenance.computed_on = Some(words.join(" then ")).filter(|words| !words.is_empty());
+            provenance.computed_on = in_words(&history.arithmetic, " then ");
+            provenance.lengthened = in_words(&history.lengthened, " and ");
         }
         if let Some(thresholds) = &mut detector.settings_mut().thresholds {
             thresholds.calibration = self.calibration();
@@ -315,6 +328,12 @@ impl TrainingJob {
         };
         write_bytes(&self.out.join(MODEL_FILE), &file.encode()?)
     }
+}
+
+/// In words; None without any.
+fn in_words(parts: &[impl ToString], between: &str) -> Option<String> {
+    let words: Vec<String> = parts.iter().map(ToString::to_string).collect();
+    (!words.is_empty()).then(|| words.join(between))
 }
 
 /// Where the images that set the thresholds come from: without an image to spare, they are those that the network is trained on.
@@ -365,6 +384,7 @@ impl Config {
             corruption_options: self.corruption_options()?,
             images: None,
             computed_on: None,
+            lengthened: None,
         };
         let settings = Settings {
             preparation: self.preparation(),
