@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use crate::data::{Image, check_output_folder, encode_mask_png, encode_png, list_images, read_image, shown};
 use crate::detect::metrics::Score;
-use crate::detect::{Cutoffs, Detector, Examination, Origin, Region};
+use crate::detect::{Cutoffs, Detector, Examination, Origin, Region, Settings, Unlike};
 use crate::disk::{Outputs, npy};
 use crate::ops::Backend;
 use crate::report::colour::{Scale, overlay};
@@ -67,6 +67,7 @@ struct Finding {
     height: usize,
     width: usize,
     regions: Vec<Region>,
+    unlike_training: Option<Unlike>,
 }
 
 /// A finite number.
@@ -107,6 +108,9 @@ fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, Pat
             Ok((image, found, finding)) => {
                 // The other results could not be written either.
                 write_files(outputs, &arguments.out.join(name), &image, &found, &finding)?;
+                if let Some(unlike) = &finding.unlike_training {
+                    bar.suspend(|| log::warn!("{} is unlike the training images: {unlike}", finding.image));
+                }
                 if !arguments.json {
                     bar.suspend(|| say(line(&finding)))?;
                 }
@@ -136,6 +140,7 @@ fn summary(detector: &Detector<impl Backend>, cutoffs: Cutoffs, findings: &[Find
     let anomalous = findings.iter().filter(|finding| finding.anomalous == Some(true)).count();
     let mut sentences = vec![format!("{anomalous} of {} images are anomalous.", findings.len())];
     let settings = detector.settings();
+    sentences.extend(unlike(settings, findings));
     if threshold.origin != Origin::User {
         let calibration = settings.thresholds.and_then(|own| own.calibration);
         sentences.extend(
@@ -145,6 +150,19 @@ fn summary(detector: &Detector<impl Backend>, cutoffs: Cutoffs, findings: &[Find
         );
     }
     sentences
+}
+
+/// How many images are unlike the training images, if any is.
+fn unlike(settings: &Settings, findings: &[Finding]) -> Option<String> {
+    let count = findings.iter().filter(|finding| finding.unlike_training.is_some()).count();
+    let category = settings.provenance.as_ref().and_then(|own| own.category.as_deref());
+    let category = category.map_or_else(String::new, |name| format!(" of {name}"));
+    (count > 0).then(|| {
+        format!(
+            "{count} of {} images are unlike the training images{category}: what is said about them means little.",
+            findings.len()
+        )
+    })
 }
 
 /// Checks that the results do not get into a folder of images, where later commands would read them as images.
@@ -224,6 +242,7 @@ fn inspect(detector: &Detector<impl Backend>, cutoffs: Cutoffs, path: &Path) -> 
         height,
         width,
         regions: found.regions.clone(),
+        unlike_training: detector.unlike(&image)?,
     };
     Ok((image, found, finding))
 }

@@ -4,6 +4,7 @@
 //! a checkpoint).
 
 mod audit;
+mod compare;
 mod data;
 mod demo;
 mod detect;
@@ -76,6 +77,8 @@ enum Command {
     Figures(figures::Arguments),
     /// Train and evaluate all categories of a dataset and write one report; on several machines with --shard and --merge
     Reproduce(reproduce::Arguments),
+    /// Set runs side by side: what differs in their configs, results with intervals, curves
+    Compare(compare::Arguments),
     /// Find anomalies in images
     Detect(detect::Arguments),
     /// Evaluate anomaly maps made by another program
@@ -175,6 +178,7 @@ fn dispatch(command: Command, claims: &[&'static Claim]) -> anyhow::Result<ExitC
     match command {
         Command::Demo(own) => demo::run(&own),
         Command::Train(own) => train::run(&own),
+        Command::Compare(own) => done(compare::run(&own)),
         Command::Evaluate(own) => done(evaluate::run(&own)),
         Command::Validate(own) => done(validate::run(&own)),
         Command::Figures(own) => done(figures::run(&own)),

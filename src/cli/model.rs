@@ -1,10 +1,12 @@
 use std::path::PathBuf;
 
 use crate::data::row_major;
+use crate::detect::Settings;
 use crate::disk::{Outputs, npy};
 use crate::model::{Architecture, Parameters, Plan, WeightFile};
 use crate::ops::Backend;
 use crate::report::table::{Column, Table};
+use crate::report::wrap::wrap;
 use crate::run::check_weight_memory;
 use crate::shape::Shape;
 use anyhow::Context;
@@ -117,14 +119,18 @@ fn forward(arguments: &Forward, backend: &impl Backend) -> anyhow::Result<()> {
 }
 
 fn summary(arguments: &Summary) -> anyhow::Result<()> {
-    let architecture = match &arguments.weights {
-        Some(path) => WeightFile::read(path)?.architecture,
-        None => Architecture::autoencoder(arguments.model, arguments.width)?,
+    let (architecture, settings) = match &arguments.weights {
+        Some(path) => {
+            let file = WeightFile::read(path)?;
+            let settings = Settings::from_metadata(&file.metadata).map_err(|error| error.in_file(path))?;
+            (file.architecture, Some(settings))
+        }
+        None => (Architecture::autoencoder(arguments.model, arguments.width)?, None),
     };
     let input = Shape::new(&[1, arguments.size, arguments.size, 3])?;
     let plan = architecture.plan(input)?;
     if arguments.json {
-        return say_json(&as_json(&architecture, &plan));
+        return say_json(&as_json(&architecture, &plan, settings.as_ref()));
     }
     let columns = [
         Column::text("layer"),
@@ -143,10 +149,41 @@ fn summary(arguments: &Summary) -> anyhow::Result<()> {
     table.summary(cells("total", "forward", String::new(), plan.parameter_count(), plan.flops()));
     print(table.render(screen()))?;
     let training = plan.training_flops() as f64 / 1e6;
-    say(format_args!("forward and backward {training:.1} MFLOP; two FLOPs per multiply-add, convolutions only"))
+    say(format_args!("forward and backward {training:.1} MFLOP; two FLOPs per multiply-add, convolutions only"))?;
+    settings.map_or(Ok(()), |settings| known(&settings).iter().flat_map(|line| wrap(line, screen().columns)).try_for_each(say))
 }
 
-fn as_json(architecture: &Architecture, plan: &Plan) -> serde_json::Value {
+/// What a weight file knows about itself, in sentences.
+fn known(settings: &Settings) -> Vec<String> {
+    let mut lines = Vec::new();
+    match &settings.provenance {
+        None => lines.push("trained by another program".to_owned()),
+        Some(run) => {
+            let category = run.category.as_ref().map_or_else(String::new, |name| format!(" on {name}"));
+            let images = run.images.as_ref().map_or_else(String::new, |print| format!(", images {print}"));
+            lines.push(format!("trained{category}: {} steps, seed {}, config {}{images}", run.steps, run.seed, run.config_hash));
+            lines.extend([&run.training, &run.computed_on, &run.lengthened].into_iter().flatten().cloned());
+        }
+    }
+    match settings.thresholds {
+        None => lines.push("no thresholds, so no verdicts".to_owned()),
+        Some(own) => {
+            let of = own.calibration.map_or_else(|| "images of an unknown number".to_owned(), |images| images.to_string());
+            let interval = own.image_interval.map_or_else(String::new, |interval| format!(" (95\u{a0}%: {interval})"));
+            lines.push(format!(
+                "thresholds from {of}: {:.5}{interval} for the image score ({} of the heatmap), {:.5} for a pixel",
+                own.image,
+                settings.detection.score.word(),
+                own.pixel
+            ));
+        }
+    }
+    let appearance = if settings.appearance.is_some() { "knows" } else { "does not know" };
+    lines.push(format!("{appearance} what its training images look like"));
+    lines
+}
+
+fn as_json(architecture: &Architecture, plan: &Plan, settings: Option<&Settings>) -> serde_json::Value {
     let layer = |layer: &crate::model::Layer| {
         serde_json::json!({
             "name": layer.name, "operation": layer.kind, "output": layer.output.dims(),
@@ -155,6 +192,7 @@ fn as_json(architecture: &Architecture, plan: &Plan) -> serde_json::Value {
     };
     serde_json::json!({
         "architecture": architecture, "parameters": plan.parameter_count(), "flops": plan.flops(),
+        "settings": settings,
         "training_flops": plan.training_flops(), "layers": plan.layers.iter().map(layer).collect::<Vec<_>>(),
     })
 }

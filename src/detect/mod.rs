@@ -1,5 +1,6 @@
 //! Detection (Method §6): pixels that the network changes are anomalous. Heatmaps, thresholds, metrics, evaluation.
 
+mod appearance;
 mod confusion;
 mod detector;
 mod evaluate;
@@ -11,6 +12,7 @@ mod order_statistic;
 mod residual;
 mod settings;
 
+pub use appearance::{Appearance, Unlike};
 pub use confusion::Confusion;
 pub use detector::{Detector, ImageScores, Inspection, LeaveOneOut};
 pub use evaluate::{Evaluation, ImageResult, Partial, Resolution, evaluate, evaluate_partial};
@@ -19,5 +21,5 @@ pub use expected::Expected;
 pub use false_alarms::{ExpectedRate, ObservedRate, ThresholdReport};
 pub use residual::Residual;
 pub use settings::{
-    Calibration, DetectionConfig, Provenance, Settings, Smoothing, Source, TOP_SHARE, Thresholds, is_share, quantile,
+    Calibration, DetectionConfig, Interval, Provenance, Settings, Smoothing, Source, TOP_SHARE, Thresholds, is_share, quantile,
 };

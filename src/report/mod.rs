@@ -12,6 +12,7 @@
 //! | `document` | the skeleton of an HTML page |
 //! | `results`, `example`, `page` | the results of an evaluation: numbers, images with their figure, HTML page |
 //! | `training` | a page about a training run, which can reload itself |
+//! | `comparison` | runs side by side: tables, a page with their curves |
 //! | `runs` | plan and results of a reproduction as tables |
 //! | `profile` | results of the profiler: tables, CSV files, sentences, a comparison |
 //! | `prediction` | predicted steps: tables, sentences, a comparison, CSV |
@@ -28,6 +29,7 @@ mod axis;
 mod chart;
 pub mod claims;
 pub mod colour;
+pub mod comparison;
 pub mod curves;
 mod document;
 pub mod example;

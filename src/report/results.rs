@@ -383,7 +383,7 @@ pub(super) mod tests {
         let calibration = Calibration { images: NonZeroU32::new(9).unwrap(), source: Source::HeldOut };
         let settings = |calibration| Settings {
             detection: DetectionConfig { score: Score::Max, image_quantile: 1.0, ..DetectionConfig::default() },
-            thresholds: Some(Thresholds { image: 1.0, pixel: 0.5, calibration }),
+            thresholds: Some(Thresholds { image: 1.0, image_interval: None, pixel: 0.5, calibration }),
             ..Settings::default()
         };
         let mut report = report(&IMAGES, &AUROCS);
@@ -413,7 +413,7 @@ pub(super) mod tests {
         assert_eq!(name(&report), "maximum of the heatmap");
         let settings = |relative_score| Settings {
             detection: DetectionConfig { relative_score, ..DetectionConfig::default() },
-            thresholds: Some(Thresholds { image: 1.0, pixel: 0.5, calibration: None }),
+            thresholds: Some(Thresholds { image: 1.0, image_interval: None, pixel: 0.5, calibration: None }),
             ..Settings::default()
         };
         report.image_threshold = ThresholdReport::new(&settings(false), &report.images);

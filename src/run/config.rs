@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -139,6 +140,16 @@ impl Config {
     pub fn corruption_options(&self) -> Result<Option<String>> {
         let options = keys::corruption_options(&self.to_table()?);
         Ok((!options.is_empty()).then(|| options.join(", ")))
+    }
+
+    /// The values of all keys as text, by dotted keys.
+    ///
+    /// # Errors
+    /// As [`Config::to_toml`].
+    pub(super) fn leaves(&self) -> Result<BTreeMap<String, String>> {
+        let mut found = BTreeMap::new();
+        keys::leaves("", &self.to_table()?, &mut found);
+        Ok(found)
     }
 
     fn to_table(&self) -> Result<toml::Table> {

@@ -162,7 +162,7 @@ pub(super) fn differences(first: &Table, second: &Table, [in_first, in_second]: 
 }
 
 /// The values of a table as text, by dotted keys.
-fn leaves(prefix: &str, table: &Table, found: &mut BTreeMap<String, String>) {
+pub(super) fn leaves(prefix: &str, table: &Table, found: &mut BTreeMap<String, String>) {
     for (name, value) in table {
         let path = format!("{prefix}{name}");
         match value {

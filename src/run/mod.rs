@@ -2,6 +2,7 @@
 
 mod budget;
 mod calibration;
+mod comparison;
 mod config;
 mod demo;
 mod early_warning;
@@ -18,6 +19,7 @@ mod validation;
 
 pub use budget::{parse_minutes, steps_within, time_step};
 pub use calibration::CalibrationImages;
+pub use comparison::{ComparedRun, RunResults, ScoredImage, differing_keys};
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
 pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
 pub use evaluation::{

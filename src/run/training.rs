@@ -19,9 +19,9 @@ use super::{CHECKPOINT_FILE, LOG_FILE, MODEL_FILE, PREVIOUS_FILE};
 use crate::data::texture::Family;
 use crate::data::{
     FolderLock, Image, Preparation, TrainingSet, check_output_folder, check_outside_images, has_lock_file, list_images,
-    lock_folder, read_image, train_images, training_fingerprint, write_bytes, write_keeping,
+    lock_folder, read_image, shown, train_images, training_fingerprint, write_bytes, write_keeping,
 };
-use crate::detect::{Calibration, Detector, Provenance, Settings, Source, Thresholds};
+use crate::detect::{Appearance, Calibration, Detector, Provenance, Settings, Source, Thresholds};
 use crate::error::{Error, Result};
 use crate::model::WeightFile;
 use crate::ops::Backend;
@@ -45,6 +45,8 @@ pub struct TrainingJob {
     config: Config,
     set: Arc<TrainingSet>,
     held_out: Vec<Image>,
+    /// Name of the category.
+    category: String,
     /// The fingerprint of the training images.
     images: String,
     validation: Option<Validation>,
@@ -93,7 +95,7 @@ impl TrainingJob {
         let validation = Validation::new(&config, &held_out)?;
         let lock = early.map_or_else(|| late.map(|lock| lock()).transpose(), |lock| Ok(Some(lock)))?;
         let (set, loading, out) = (Arc::new(set), begun.elapsed(), out.to_owned());
-        Ok(Self { config, set, held_out, images, validation, loading, out, start, _lock: lock })
+        Ok(Self { config, set, held_out, category: name_of(category), images, validation, loading, out, start, _lock: lock })
     }
 
     /// Time for decoding and resizing the images and making the textures, which is done once, on all threads.
@@ -312,6 +314,7 @@ impl TrainingJob {
     fn finish<B: Backend>(&self, backend: &B, trainer: &Trainer<B>, history: &History) -> Result<()> {
         let mut detector = self.config.detector(trainer, &self.held_out)?;
         if let Some(provenance) = &mut detector.settings_mut().provenance {
+            provenance.category = Some(self.category.clone());
             provenance.images = Some(self.images.clone());
             provenance.computed_on = in_words(&history.arithmetic, " then ");
             provenance.lengthened = in_words(&history.lengthened, " and ");
@@ -321,6 +324,7 @@ impl TrainingJob {
             let Thresholds { image, pixel, .. } = thresholds;
             log::info!("thresholds from {} held-out images: {image} for the image, {pixel} for a pixel", self.held_out.len());
         }
+        detector.settings_mut().appearance = Appearance::of(self.set.images.iter().chain(&self.held_out));
         let file = WeightFile {
             architecture: self.config.architecture(),
             values: trainer.weights().to_values(backend)?,
@@ -328,6 +332,12 @@ impl TrainingJob {
         };
         write_bytes(&self.out.join(MODEL_FILE), &file.encode()?)
     }
+}
+
+/// The name of a folder, also of one such as `.`.
+fn name_of(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    shown(whole.file_name().unwrap_or_default())
 }
 
 /// In words; None without any.
@@ -376,6 +386,7 @@ impl Config {
     /// No held-out image, or one that is not `[height, width, 3]`; out of device memory.
     pub fn detector<B: Backend>(&self, trainer: &Trainer<B>, held_out: &[Array3<f32>]) -> Result<Detector<B>> {
         let provenance = Provenance {
+            category: None,
             steps: trainer.step(),
             seed: self.seed,
             config_hash: self.hash()?,
@@ -392,6 +403,7 @@ impl Config {
             thresholds: None,
             expected: None,
             provenance: Some(provenance),
+            appearance: None,
         };
         let backend = trainer.backend();
         let mut detector = Detector::new(backend, trainer.weights().duplicate(backend)?, settings);

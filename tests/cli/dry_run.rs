@@ -6,10 +6,14 @@ use crate::fixture::Scratch;
 fn a_dry_run_tells_what_the_training_would_be_and_draws_its_first_batch() {
     let scratch = Scratch::new();
     let ran = scratch.succeeds("train --config c.toml --data cloth --out new --dry-run");
-    for part in ["images        5 to train on; thresholds from 1 held-out image", "network       Model ", " weights", "device        cpu"] {
+    for part in
+        ["images        5 to train on; thresholds from 1 held-out image", "network       Model ", " weights", "device        cpu"]
+    {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
-    for part in ["memory        at least 0.", "time          4 steps of 0.", "first batch   new/first_batch.png", "nothing was trained"] {
+    for part in
+        ["memory        at least 0.", "time          4 steps of 0.", "first batch   new/first_batch.png", "nothing was trained"]
+    {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
     assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
