@@ -6,12 +6,14 @@ mod cli {
     #[cfg(target_os = "linux")]
     mod ablate;
     mod audit;
+    mod compare;
     mod data;
     mod demo;
     mod detect;
     mod device;
     mod dry_run;
     mod evaluate;
+    mod familiar;
     mod figures;
     #[cfg(target_os = "linux")]
     mod gpu;

@@ -21,14 +21,21 @@ const MAX_SAMPLES: usize = 8;
 /// Width of the column of names.
 const INDENT: usize = 14;
 
+/// The output folder, before anything is loaded.
+///
+/// # Errors
+/// Another picture is in the way.
+pub fn outputs(out: &Path, overwrite: bool) -> Result<Outputs> {
+    let outputs = Outputs::new(out, "train", overwrite)?;
+    outputs.check(&out.join(PICTURE)).map(|()| outputs)
+}
+
 /// Prints what the training would be, and draws the first batch that it would see.
 ///
 /// # Errors
 /// As those of a step of the training; the picture cannot be written.
-pub fn show(backend: &impl Backend, job: &TrainingJob, out: &Path, overwrite: bool) -> anyhow::Result<ExitCode> {
-    let picture = out.join(PICTURE);
-    let outputs = Outputs::new(out, "train", overwrite)?;
-    outputs.check(&picture)?;
+pub fn show(backend: &impl Backend, job: &TrainingJob, outputs: &Outputs) -> anyhow::Result<ExitCode> {
+    let picture = outputs.folder().join(PICTURE);
     let config = job.config();
     let is_weighted = config.corruption.region_weight.slope > 0.0;
     let first = job.steps_done()?;

@@ -94,6 +94,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         false => check_own_files(config, &arguments.out, arguments.resume),
     };
     check(&config)?;
+    let preview = arguments.dry_run.then(|| dry_run::outputs(&arguments.out, arguments.overwrite)).transpose()?;
     let device = arguments.device.open()?;
     check_training_memory(&config, train_images(&arguments.data)?.len(), device.is_cpu())?;
     let mut job = TrainingJob::prepare_with(config, &arguments.data, &arguments.out, start, || lock_folder(&arguments.out))?;
@@ -102,8 +103,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         note(format_args!("train.steps = {steps} for {} minutes of training", budget.as_secs_f64() / 60.0));
     }
     check(job.config())?;
-    if arguments.dry_run {
-        return on_device!(device, |backend| dry_run::show(&backend, &job, &arguments.out, arguments.overwrite));
+    if let Some(outputs) = preview {
+        return on_device!(device, |backend| dry_run::show(&backend, &job, &outputs));
     }
     if arguments.overwrite && !arguments.resume {
         remove_files_in_the_way(&arguments.out)?;

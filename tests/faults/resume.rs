@@ -44,7 +44,7 @@ fn resuming_with_another_config_or_architecture_fails() {
     let scratch = Scratch::new();
     for (from, to, reason) in [
         ("width = 2", "width = 3", "model.width is 2 there and 3 now"),
-        ("steps = 4", "steps = 5", "train.steps is 4 there and 5 now"),
+        ("steps = 4", "steps = 5", "train.steps is 4 there and 5 now; --steps 5 lengthens the run"),
         ("[model]", "seed = 1\n[model]", "seed is 0 there and 1 now"),
         (
             "width = 2\ndilations = [1, 2]",
