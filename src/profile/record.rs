@@ -16,8 +16,8 @@ impl Profile {
     /// The file cannot be read, is no such record, or has peaks that no machine has.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = bounded::read(path, bounded::TEXT)?;
-        let profile: Self = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::file(path, format!("is not a record of profile: {error}")))?;
+        let profile: Self =
+            serde_json::from_slice(&bytes).map_err(|error| Error::file(path, format!("is not a record of profile: {error}")))?;
         profile.peaks.fault().map_or(Ok(profile), |fault| Err(Error::file(path, fault)))
     }
 }

@@ -57,7 +57,12 @@ const CASES: [Case; 12] = [
         command: "kernels --arch sm_80 --out disk/kernels",
         before: None,
         // The cache has the kernels, so that no compiler is needed.
-        environment: &[("ORTHOSCOPE_CACHE_DIR", "cache"), ("ORTHOSCOPE_NVRTC_DIR", "none"), ("VIRTUAL_ENV", ""), ("CONDA_PREFIX", "")],
+        environment: &[
+            ("ORTHOSCOPE_CACHE_DIR", "cache"),
+            ("ORTHOSCOPE_NVRTC_DIR", "none"),
+            ("VIRTUAL_ENV", ""),
+            ("CONDA_PREFIX", ""),
+        ],
     },
 ];
 
@@ -125,7 +130,8 @@ fn unsaid(ran: &Ran) -> Option<String> {
 /// The same command again, where there is space now; a training goes on from its checkpoint.
 fn again(scratch: &Scratch, case: &Case) -> Ran {
     let has_checkpoint = orthoscope::run::has_checkpoint(&scratch.path("disk/run"));
-    let (resume, overwrite) = (if has_checkpoint { " --resume" } else { "" }, if case.name == "demo" { " --overwrite" } else { "" });
+    let (resume, overwrite) =
+        (if has_checkpoint { " --resume" } else { "" }, if case.name == "demo" { " --overwrite" } else { "" });
     scratch.run_with(&format!("{}{resume}{overwrite}", case.command), case.environment)
 }
 
@@ -155,7 +161,12 @@ fn full_disk() {
         let made = made(&scratch, case);
         let full: Vec<bool> = rounds(number, 3).map(|mut random| round(&scratch, case, &made, &mut random)).collect();
         let count = full.iter().filter(|full| **full).count();
-        note(format_args!("full disk, {}: {count} of {} rounds without space, {:?} vary", case.name, full.len(), made.2.varying()));
+        note(format_args!(
+            "full disk, {}: {count} of {} rounds without space, {:?} vary",
+            case.name,
+            full.len(),
+            made.2.varying()
+        ));
         assert!(count > 0, "{}: there was always enough space", case.name);
     }
 }
@@ -166,16 +177,20 @@ fn faults_of_a_cut_command_are_noticed() {
     let of = |pairs: &[(&str, &str)]| -> Files {
         pairs.iter().map(|(name, text)| (PathBuf::from(name), text.as_bytes().to_vec())).collect()
     };
-    let log = |steps: &[u32]| steps.iter().map(|step| format!("{{\"step\":{step},\"loss\":0.5,\"rate\":1}}\n")).collect::<String>();
+    let log =
+        |steps: &[u32]| steps.iter().map(|step| format!("{{\"step\":{step},\"loss\":0.5,\"rate\":1}}\n")).collect::<String>();
     let whole = of(&[("a.txt", "new"), ("log.jsonl", &log(&[1, 2])), ("t.json", "{\"ms\": 1}")]);
     let other = of(&[("a.txt", "new"), ("log.jsonl", &log(&[1, 2])), ("t.json", "{\"ms\": 2}")]);
     let (reference, before) = (Reference::of([whole, other]), of(&[("a.txt", "old")]));
     assert_eq!(reference.varying(), [Path::new("t.json")]);
-    for good in [of(&[]), of(&[("a.txt", "old")]), of(&[("a.txt", "new"), ("log.jsonl", &(log(&[1]) + "{\"st")), ("t.json", "{}")])] {
+    for good in
+        [of(&[]), of(&[("a.txt", "old")]), of(&[("a.txt", "new"), ("log.jsonl", &(log(&[1]) + "{\"st")), ("t.json", "{}")])]
+    {
         assert_eq!(reference.fault(&good, &before), None);
         assert!(reference.difference(&good).is_some());
     }
-    for bad in [("a.txt", "ne"), ("b.txt", "new"), (".orthoscope-abc.part", ""), ("t.json", "{\"ms\""), ("log.jsonl", &log(&[2]))] {
+    for bad in [("a.txt", "ne"), ("b.txt", "new"), (".orthoscope-abc.part", ""), ("t.json", "{\"ms\""), ("log.jsonl", &log(&[2]))]
+    {
         assert!(reference.fault(&of(&[bad]), &before).is_some(), "{bad:?}");
     }
 }

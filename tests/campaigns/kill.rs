@@ -116,7 +116,8 @@ fn results_that_are_replaced_by_a_killed_command_are_old_or_new() {
             scratch.succeeds(&(case.command)(old, "cut"));
             kills += u32::from(killed(&scratch, &(case.command)(new, "cut"), whole, &mut random));
             let found: Files = files(&scratch.path("cut"));
-            let whole_files: Files = found.into_iter().filter(|(path, _)| path.extension().is_none_or(|own| own != "part")).collect();
+            let whole_files: Files =
+                found.into_iter().filter(|(path, _)| path.extension().is_none_or(|own| own != "part")).collect();
             assert_eq!(reference.fault(&whole_files, &old_files), None, "{}", case.name);
             assert_eq!((case.mixed)(&whole_files, &old_files, &new_files), None, "{}", case.name);
             scratch.succeeds(&(case.command)(new, "cut"));
@@ -130,9 +131,8 @@ fn results_that_are_replaced_by_a_killed_command_are_old_or_new() {
 
 #[test]
 fn mixed_results_are_noticed() {
-    let of = |pairs: &[(&str, &str)]| -> Files {
-        pairs.iter().map(|(name, text)| (name.into(), text.as_bytes().to_vec())).collect()
-    };
+    let of =
+        |pairs: &[(&str, &str)]| -> Files { pairs.iter().map(|(name, text)| (name.into(), text.as_bytes().to_vec())).collect() };
     let old = of(&[("a.json", "old"), ("a_mask.png", "old"), ("b.json", "same")]);
     let new = of(&[("a.json", "new"), ("a_mask.png", "new"), ("b.json", "same")]);
     let evaluate = CASES[0].mixed;

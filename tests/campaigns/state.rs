@@ -50,7 +50,8 @@ impl Reference {
     pub fn of([one, other]: [Files; 2]) -> Self {
         let names = |files: &Files| files.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&one), names(&other), "two runs write other files");
-        let varying = one.iter().filter(|(path, bytes)| !is_same(path, bytes, &other[*path])).map(|(path, _)| path.clone()).collect();
+        let varying =
+            one.iter().filter(|(path, bytes)| !is_same(path, bytes, &other[*path])).map(|(path, _)| path.clone()).collect();
         Self { files: one, varying }
     }
 
@@ -81,7 +82,8 @@ impl Reference {
         let missing = self.files.keys().find(|path| !found.contains_key(*path));
         let other = found.iter().find(|(path, bytes)| {
             let whole = self.files.get(*path);
-            let is_fine = is_record(path) || self.varying.contains(path) || whole.is_some_and(|whole| is_same(path, whole, bytes));
+            let is_fine =
+                is_record(path) || self.varying.contains(path) || whole.is_some_and(|whole| is_same(path, whole, bytes));
             !is_fine
         });
         missing.or(other.map(|(path, _)| path)).map(|path| format!("{} is missing or not the same", path.display()))

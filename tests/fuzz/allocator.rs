@@ -23,7 +23,11 @@ fn grant(bytes: isize) -> bool {
     let held = HELD.get() + bytes;
     PEAK.set(PEAK.get().max(held));
     let granted = held <= CEILING || bytes <= 0;
-    if granted { HELD.set(held) } else { tell(bytes) }
+    if granted {
+        HELD.set(held)
+    } else {
+        tell(bytes)
+    }
     granted
 }
 

@@ -3,20 +3,8 @@
 use orthoscope::rng::Stream;
 
 /// Values that lengths and counts do not expect.
-const EXTREMES: [u64; 12] = [
-    0,
-    1,
-    2,
-    0x7F,
-    0xFF,
-    0x7FFF,
-    0xFFFF,
-    0x7FFF_FFFF,
-    0xFFFF_FFFF,
-    0x0000_2000,
-    0x7FFF_FFFF_FFFF_FFFF,
-    u64::MAX,
-];
+const EXTREMES: [u64; 12] =
+    [0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0xFFFF_FFFF, 0x0000_2000, 0x7FFF_FFFF_FFFF_FFFF, u64::MAX];
 
 /// A place below `length`, half the time within the first 64, where headers are; 0 if there is none.
 fn place(random: &mut Stream, length: usize) -> usize {
@@ -71,7 +59,8 @@ fn number(random: &mut Stream, bytes: &mut [u8]) {
     }
     let at = place(random, bytes.len() - width + 1);
     let value = EXTREMES[random.below(EXTREMES.len() as u32) as usize];
-    let number = if random.bits() & 1 == 0 { value.to_le_bytes()[..width].to_vec() } else { value.to_be_bytes()[8 - width..].to_vec() };
+    let number =
+        if random.bits() & 1 == 0 { value.to_le_bytes()[..width].to_vec() } else { value.to_be_bytes()[8 - width..].to_vec() };
     bytes[at..at + width].copy_from_slice(&number);
 }
 

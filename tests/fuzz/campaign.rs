@@ -165,7 +165,8 @@ fn watched(loader: &Loader, seed: u64, path: &Path) -> (Verdict, usize) {
     let before = processor_time();
     let (result, memory) = measured(loader.name, seed, || catch_unwind(AssertUnwindSafe(|| (loader.check)(path))));
     let verdict = result.unwrap_or_else(|panic| {
-        let words = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|words| words.to_string()));
+        let words =
+            panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|words| words.to_string()));
         Err(format!("panicked: {}", words.unwrap_or_default()))
     });
     let took = processor_time().zip(before).map_or(Duration::ZERO, |(now, before)| now.saturating_sub(before));
@@ -217,7 +218,11 @@ impl Inputs {
             return Self::first(seed, 1);
         }
         let Some(text) = variable(MINUTES) else { return Self::first(0, count) };
-        let minutes: f64 = text.parse().ok().filter(|minutes| *minutes > 0.0).unwrap_or_else(|| panic!("{MINUTES} must be positive, got {text}"));
+        let minutes: f64 = text
+            .parse()
+            .ok()
+            .filter(|minutes| *minutes > 0.0)
+            .unwrap_or_else(|| panic!("{MINUTES} must be positive, got {text}"));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         Self { next: now.as_secs() << 24, count: None, until: Some(Instant::now() + Duration::from_secs_f64(60.0 * minutes)) }
     }

@@ -31,7 +31,11 @@ const fn case(command: &'static str, file: &'static str, other: &'static str) ->
 const CASES: [Case; 14] = [
     case("evaluate --model run/model.safetensors --data cloth --out new", "run/log.jsonl", "run/log.jsonl"),
     case("evaluate --model run/model.safetensors --data cloth --out new", "run/config.toml", "c.toml"),
-    case("evaluate --model run/model.safetensors --data cloth --out new", "cloth/ground_truth/bend/000_mask.png", "cloth/test/bend/000.png"),
+    case(
+        "evaluate --model run/model.safetensors --data cloth --out new",
+        "cloth/ground_truth/bend/000_mask.png",
+        "cloth/test/bend/000.png",
+    ),
     case("detect --model run/model.safetensors --out new cloth/test/bend", "cloth/test/bend/000.png", "cloth/test/good/000.png"),
     case("detect --model run/model.safetensors --out new cloth/test/bend", "run/model.safetensors", "run/checkpoint.safetensors"),
     case("model summary --weights run/model.safetensors", "run/model.safetensors", "run/model.safetensors"),

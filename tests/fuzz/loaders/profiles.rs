@@ -91,7 +91,8 @@ fn predictions() -> Vec<Vec<u8>> {
     };
     let kernel = json!({ "kernel": "conv2d_tiled", "file": "conv2d.cu", "threads": 256, "code_bytes": 4096, "registers": 64, "shared_bytes": 1024,
         "spills": 0, "stack": 0, "occupancy": 0.5, "resident_blocks": 4, "limiter": "registers", "code": null });
-    let settings = json!({ "task": "infer", "model": 2, "width": 8, "size": 32, "batch": 4, "steps": 20, "warmup": 3, "seed": 0 });
+    let settings =
+        json!({ "task": "infer", "model": 2, "width": 8, "size": 32, "batch": 4, "steps": 20, "warmup": 3, "seed": 0 });
     let rows = [row("conv2d_tiled", "e1.0", counts.clone()), row("conv2d_tiled", "e2.0", counts), row("(copy)", "", Value::Null)];
     let whole = json!({ "predicted_ms": 1.5, "floor_ms": 0.75, "images_per_second": 2666.0, "dram_bytes": 12288.0, "flops": 24576, "launches": 6,
         "memory_bytes": 65536, "version": "0.1.0 commit 123456789abc", "arch": "sm_90a", "precision": "f32", "settings": settings,
@@ -198,9 +199,7 @@ fn measured_peaks() {
 
 fn ablations() -> Vec<Vec<u8>> {
     let quality = |value: f64| json!({ "image_auroc": value, "pixel_auroc": 0.9, "au_pro": 0.7 });
-    let row = |variant: &str, category: &str, seed: u64| {
-        json!({ "variant": variant, "score": "own", "category": category, "seed": seed, "test": quality(0.8), "validation": quality(0.75) })
-    };
+    let row = |variant: &str, category: &str, seed: u64| json!({ "variant": variant, "score": "own", "category": category, "seed": seed, "test": quality(0.8), "validation": quality(0.75) });
     let rows = [row("base", "cloth", 0), row("base", "cloth", 1), row("wide", "cloth", 0), row("wide", "wood", 0)];
     vec![pretty(&json!({ "date": "2026-01-01", "rows": rows }))]
 }

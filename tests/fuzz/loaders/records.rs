@@ -59,7 +59,7 @@ fn journal() {
             let journal = Journal::new(folder, "key");
             ensure(journal.unusable() <= 1, "counts more files than there are")?;
             let Some(found) = journal.find(claim(), 0) else { return Ok(Read::Ignored) };
-            drop(found.evidence.holds());
+            let _ = found.evidence.holds();
             drop(runner::figures(&[found]));
             Ok(Read::Accepted)
         }),

@@ -91,7 +91,10 @@ fn cost_of_a_run() {
             Err(error) => refused(&error),
             Ok(cost) => {
                 let text = must("writing", serde_json::to_string(&cost))?;
-                ensure(must("reading", serde_json::from_str::<Cost>(&text))? == cost, "not the same when it is written and read again")?;
+                ensure(
+                    must("reading", serde_json::from_str::<Cost>(&text))? == cost,
+                    "not the same when it is written and read again",
+                )?;
                 Ok(Read::Accepted)
             }
         }),
