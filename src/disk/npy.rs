@@ -41,6 +41,9 @@ pub fn encode<T: AutoSerialize + Copy, D: Dimension>(array: &Array<T, D>) -> Res
 /// Longest header that is read, in bytes; NumPy's own are about 100 long.
 const MAX_HEADER: u32 = 1 << 16;
 
+/// Deepest brackets of a header that is parsed. NumPy's own have two, and four with fields. The time of the parser doubles with each.
+const MAX_DEPTH: usize = 4;
+
 /// Longest part of a reason that quotes the file, in characters.
 const MAX_QUOTED: usize = 200;
 
@@ -187,8 +190,25 @@ fn header<R: Read>(mut stream: R) -> std::result::Result<(NpyFile<Rest<R>>, u64)
     if whole < before as u64 + u64::from(length) {
         return Err("it ends within its header".to_owned());
     }
+    if depth(&bytes[before..]) > MAX_DEPTH {
+        return Err(format!("its header has brackets within brackets, more than {MAX_DEPTH} deep"));
+    }
     let file = NpyFile::new(Cursor::new(bytes).chain(stream)).map_err(|error| first_line(&reason(&error)))?;
     Ok((file, whole))
+}
+
+/// How deep brackets are nested in a text, closed or not.
+fn depth(text: &[u8]) -> usize {
+    let (mut now, mut most) = (0_usize, 0);
+    for byte in text {
+        match byte {
+            b'{' | b'[' | b'(' => now += 1,
+            b'}' | b']' | b')' => now = now.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(now);
+    }
+    most
 }
 
 fn reason(error: &io::Error) -> String {
@@ -247,6 +267,17 @@ mod tests {
         let (_folder, path) = written(&made(1, &(text.len() as u16).to_le_bytes(), text));
         let refused = read::<f32>(&path).unwrap_err().to_string();
         assert!(refused.ends_with("its shape [60000, 60000] needs 28800000000 bytes and 0 follow its header"), "{refused}");
+    }
+
+    #[test]
+    fn a_header_of_many_brackets_is_not_parsed() {
+        // The parser took 2^40 steps for the first, and more stack than there is for the last.
+        for (open, close, count) in [("{'a':", "}", 40), ("[", "]", 40), ("(", "", 40), ("[", "]", 30_000)] {
+            let text = format!("{{'descr': {}1{}}}\n", open.repeat(count), close.repeat(count));
+            let bytes = [&b"\x93NUMPY\x01\0"[..], &(text.len() as u16).to_le_bytes(), text.as_bytes()].concat();
+            let refused = read_from::<f32>(&bytes[..]).unwrap_err();
+            assert_eq!(refused, "its header has brackets within brackets, more than 4 deep");
+        }
     }
 
     #[test]

@@ -10,6 +10,9 @@ use std::io::Write;
 /// Bytes that one thread may hold. More is refused, so that a bomb does not take the machine with it.
 const CEILING: isize = 3 << 30;
 
+/// A loader whose faults are expected.
+pub const PLANTED: &str = "planted";
+
 thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
@@ -34,6 +37,9 @@ fn grant(bytes: isize) -> bool {
 /// Names the input in case that the program cannot go on without this memory: it is aborted then, without a panic.
 fn tell(bytes: isize) {
     let (loader, seed) = INPUT.get();
+    if loader == PLANTED {
+        return;
+    }
     let mut line = [0; 200];
     let mut rest = &mut line[..];
     let _ = writeln!(rest, "\n{bytes} bytes were asked for and refused; ORTHOSCOPE_FUZZ_SEED={seed}, loader {loader}");
