@@ -27,8 +27,8 @@ const SLOW: Duration = Duration::from_secs(20);
 const ENDLESS: Duration = Duration::from_secs(300);
 /// Faults after which a loader is given up.
 const MOST: usize = 12;
-/// Longest error in characters.
-const LONGEST: usize = 1000;
+/// Longest reason in characters.
+const LONGEST: usize = 2100;
 
 /// What a loader did with a file, if it did nothing wrong.
 #[derive(Debug)]

@@ -42,7 +42,7 @@ fn mutate(random: &mut Stream, bytes: &mut Vec<u8>, other: &[u8]) {
 fn header_end(bytes: &[u8]) -> Option<usize> {
     let (length, rest) = bytes.split_first_chunk::<LENGTH>()?;
     let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
-    (rest.first() == Some(&b'{') && length <= rest.len()).then_some(LENGTH + length)
+    (rest.first() == Some(&b'{') && length <= rest.len()).then(|| LENGTH + length)
 }
 
 /// The header in text, or the values.

@@ -37,8 +37,10 @@ fn records() -> Vec<Vec<u8>> {
 
 /// Everything that the program draws of a record. It may fail in one sentence, and must not panic.
 fn draw_record(record: &Profile, other: &Profile) -> Result<(), String> {
-    drop(profile::table(record, 25, screen()));
-    drop(profile::kernel_table(record, 25, screen()));
+    for rows in [1, 25] {
+        drop(profile::table(record, rows, screen()));
+        drop(profile::kernel_table(record, rows, screen()));
+    }
     drop(profile::sentences(record, screen()));
     must("the table", profile::csv(record))?;
     must("the table of kernels", profile::kernel_csv(record))?;
@@ -80,6 +82,20 @@ fn profile_record() {
     });
 }
 
+/// Found by the fuzzer: sums over the rows of a record overflowed.
+#[test]
+fn absurd_counts_of_a_record_are_drawn() {
+    let mut record: Profile = serde_json::from_slice(&records()[1]).unwrap();
+    for row in record.rows.iter_mut().chain(record.kernels.iter_mut().map(|kernel| &mut kernel.row)) {
+        row.measure.launches = usize::MAX;
+        row.measure.work.flops = u64::MAX;
+    }
+    record.kernels.push(record.kernels[0].clone());
+    draw_record(&record, &record).unwrap();
+    // With one row in the table, the others are summed up.
+    drop((profile::table(&record, 1, screen()), profile::kernel_table(&record, 1, screen())));
+}
+
 fn predictions() -> Vec<Vec<u8>> {
     let hardware = Hardware::of(Arch::named("sm_90a").unwrap()).unwrap();
     let times = json!({ "dram": 0.25, "l2": 0.125, "shared": 0.0, "issue": 0.01, "matrix": 0.0, "fma": 0.2, "latency": 0.003, "launch": 0.001 });
@@ -103,7 +119,7 @@ fn predictions() -> Vec<Vec<u8>> {
 
 fn draw_prediction(own: &Prediction, other: &Prediction) -> Result<(), String> {
     for by in [By::Kernel, By::Layer, By::Phase, By::Row] {
-        drop(prediction::table(own, by, 25, screen()));
+        drop((prediction::table(own, by, 1, screen()), prediction::table(own, by, 25, screen())));
     }
     drop(prediction::kernels(own, 25, screen()));
     drop(prediction::sentences(own, screen()));
@@ -145,6 +161,14 @@ fn listings() -> Vec<Vec<u8>> {
     };
     let kernels = [kernel("add", "sm_80", "threads"), kernel("pool", "sm_80", "shared"), kernel("add", "sm_90a", "registers")];
     vec![pretty(&json!({ "schema": 1, "version": "0.1.0 commit 123456789abc", "nvrtc": "13.0", "kernels": kernels }))]
+}
+
+/// Found on the way: their sum overflowed.
+#[test]
+fn absurd_spills_of_a_kernel_are_drawn() {
+    let mut record: KernelRecord = serde_json::from_slice(&listings()[0]).unwrap();
+    record.kernels[0].spill_stores = u32::MAX;
+    assert!(kernels::table(&record, orthoscope::report::table::Screen { columns: 400, colour: false }).contains("4294967299"));
 }
 
 #[test]
