@@ -208,9 +208,15 @@ fn refusal(action: &str, error: &io::Error) -> String {
 /// Longest reason, in characters.
 const LONGEST: usize = 2000;
 
-/// A reason, cut off where it is longer than anybody reads: libraries quote words of a file, which may be a megabyte long.
+/// A reason in one line, cut off where it is longer than anybody reads: libraries quote words of a file, which may be a megabyte long and hold
+/// line feeds.
 fn bounded(reason: impl fmt::Display) -> String {
-    shortened(&reason.to_string(), LONGEST)
+    let reason = shortened(&reason.to_string(), LONGEST);
+    if !reason.contains(char::is_control) {
+        return reason;
+    }
+    let shown = |sign: char| if sign.is_control() { sign.escape_unicode().to_string() } else { sign.to_string() };
+    reason.chars().map(shown).collect()
 }
 
 /// At most `length` characters of a text that may be that of a file, which has no limit.
@@ -251,6 +257,7 @@ mod tests {
             assert!(text.chars().count() < LONGEST + 30 && text.ends_with("ü…"), "{} characters", text.len());
         }
         assert_eq!(Error::format("short").to_string(), "short");
+        assert_eq!(Error::format("unknown `a\nb\u{1b}`").to_string(), "unknown `a\\u{a}b\\u{1b}`");
     }
 
     #[test]

@@ -71,6 +71,23 @@ fn corpus() -> Vec<Vec<u8>> {
     usual.chain(odd_png()).collect()
 }
 
+/// Found by the fuzzer: the decoder panics at such a palette.
+#[test]
+fn palettes_that_are_not_of_whole_colours_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    for (length, is_good) in [(1, false), (2, false), (6, true), (7, false), (768, true), (771, false), (1000, false)] {
+        let rows = stored(&[0, 0, 1]);
+        let chunks = [(b"IHDR", header(2, 1, 8, 3)), (b"PLTE", vec![9; length]), (b"IDAT", rows), (b"IEND", vec![])];
+        std::fs::write(&path, png(&chunks)).unwrap();
+        let read = read_image(&path);
+        assert_eq!(read.is_ok(), is_good, "{length}: {read:?}");
+        if let Err(error) = read {
+            assert!(error.to_string().contains("a.png: the PNG data cannot be read: "), "{error}");
+        }
+    }
+}
+
 fn memory(length: usize, path: &Path) -> usize {
     let declared = read_size(path).map_or(0, |[height, width]| height as usize * width as usize);
     BASE + FOR_A_BYTE * length + FOR_A_PIXEL * declared
