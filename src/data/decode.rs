@@ -15,6 +15,9 @@ type Reason<T> = Result<T, String>;
 /// Bytes that the PNG decoder may allocate beside the pixels: one row of the widest image with four 16-bit channels.
 const PNG_LIMIT: usize = MAX_PIXELS as usize * 8;
 
+/// Bytes of the longest palette of a PNG.
+const MAX_PALETTE: usize = 256 * 3;
+
 /// What is put behind the coded data of a JPEG to see whether the decoder reads it; no sequence of valid codes.
 const TAIL: [u8; 64] = [0xAA; 64];
 
@@ -113,6 +116,7 @@ fn png_samples(bytes: &[u8]) -> Reason<Samples> {
     // Palettes become colours, and less than 8 bits become 8.
     decoder.set_transformations(Transformations::EXPAND);
     let mut reader = decoder.read_info().map_err(words)?;
+    check_palette(reader.info())?;
     let (width, height) = reader.info().size();
     let (height, width) = (height as usize, width as usize);
     let length = reader.output_buffer_size().ok_or_else(|| format!("has {height}x{width} pixels, too many for this machine"))?;
@@ -128,6 +132,16 @@ fn png_samples(bytes: &[u8]) -> Reason<Samples> {
     };
     let depth = if about.bit_depth == BitDepth::Sixteen { 2 } else { 1 };
     Ok(Samples { height, width, channels, depth, raw })
+}
+
+/// The decoder panics at a palette that is not of whole colours, or of more than there can be.
+fn check_palette(about: &png::Info<'_>) -> Reason<()> {
+    match about.palette.as_deref().map(<[u8]>::len) {
+        Some(length) if !length.is_multiple_of(3) || length > MAX_PALETTE => {
+            Err(format!("the PNG data cannot be read: a palette of {length} bytes, at most {MAX_PALETTE} and 3 for each colour"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn jpeg_samples(bytes: &[u8]) -> Reason<Samples> {

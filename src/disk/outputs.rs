@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -183,9 +183,14 @@ impl Outputs {
         make_folder(&self.folder)?;
         let path = self.folder.join(RECORD);
         let append = || -> io::Result<()> {
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            let heading = if file.metadata()?.len() == 0 { format!("{HEADING}\n") } else { String::new() };
-            file.write_all(format!("{heading}{} {digest}\n", self.command).as_bytes())
+            let mut file = OpenOptions::new().create(true).append(true).read(true).open(&path)?;
+            let before = match last_byte(&mut file)? {
+                None => format!("{HEADING}\n"),
+                Some(b'\n') => String::new(),
+                // A full disk has cut off the last line.
+                Some(_) => "\n".to_owned(),
+            };
+            file.write_all(format!("{before}{} {digest}\n", self.command).as_bytes())
         };
         append().map_err(|error| Error::write(&path, error))?;
         self.own.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
@@ -215,6 +220,17 @@ impl Outputs {
         let parts: Vec<&[u8]> = name.components().map(|part| part.as_os_str().as_encoded_bytes()).collect();
         Sha256::new_with_prefix(parts.join(&b'/')).chain_update(b"\0")
     }
+}
+
+/// The last byte of a file, if it has one.
+fn last_byte(file: &mut File) -> io::Result<Option<u8>> {
+    if file.metadata()?.len() == 0 {
+        return Ok(None);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(Some(last[0]))
 }
 
 fn hexadecimal(hash: Sha256) -> String {
@@ -270,6 +286,22 @@ mod tests {
         assert_eq!(count(), 5);
         assert!(["a", "b"].iter().all(|name| std::fs::read(at(name)).unwrap() == b"new"));
         outputs.replace_together(&new(["a", "b"]), &[]).unwrap();
+    }
+
+    #[test]
+    fn a_line_that_a_full_disk_has_cut_off_does_not_spoil_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        let outputs = || Outputs::new(folder.path(), "detect", false).unwrap();
+        outputs().write(&a, b"a").unwrap();
+        let record = folder.path().join(RECORD);
+        let text = std::fs::read_to_string(&record).unwrap();
+        for cut in [text.len() - 1, text.len() - 40, 10] {
+            std::fs::write(&record, &text[..cut]).unwrap();
+            outputs().write(&b, b"b").unwrap();
+            assert!(outputs().is_own(&b).unwrap(), "{cut}: {:?}", std::fs::read_to_string(&record));
+            std::fs::remove_file(&b).unwrap();
+        }
     }
 
     #[test]

@@ -260,7 +260,7 @@ fn a_log_that_cannot_be_read_stops_neither_a_run_nor_its_evaluation() {
         fs::create_dir(scratch.path(run).join("log.jsonl")).unwrap();
     }
     let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out found");
-    let reason = "run/log.jsonl: cannot be read: it is not a regular file; the page has no curve of the loss";
+    let reason = "run/log.jsonl: is a folder; a file is needed here; the page has no curve of the loss";
     assert!(ran.err.contains(&format!("warning: {reason}")), "{}", ran.err);
     assert_eq!(scratch.names("found"), ["figure.png", "index.html", "metrics.json"]);
     let ran = scratch.succeeds(RESUME_CUT);
