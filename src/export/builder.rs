@@ -1,7 +1,9 @@
 //! An ONNX graph under construction. Field numbers are those of `onnx.proto` (ONNX IR version 8).
 
-use super::OPSET;
 use super::protobuf::Message;
+
+/// Version of the standard operators that the file asks for: that of ONNX 1.12, of the year 2022.
+pub const OPSET: i64 = 17;
 
 /// Version of the file format that goes with [`OPSET`].
 const IR_VERSION: i64 = 8;

@@ -21,6 +21,7 @@ mod resample;
 mod residual;
 mod similarity;
 
+pub use builder::OPSET;
 use builder::{Builder, Value};
 use heatmap::{score, smoothed};
 use network::Network;
@@ -31,9 +32,6 @@ use crate::data::{Fit, Preparation};
 use crate::detect::Settings;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, WeightFile};
-
-/// Version of the standard operators that the file asks for: that of ONNX 1.12, of the year 2022.
-pub const OPSET: i64 = 17;
 
 /// The largest message of protobuf in bytes.
 const LARGEST: usize = i32::MAX as usize;

@@ -86,7 +86,7 @@ fn onnxruntime_agrees_with_detect_in_every_way_of_detecting() {
         assert_eq!(found["verdicts"], 0, "{name}: {found}");
         assert!(found["anomalous"].as_u64().unwrap() <= wanted as u64, "{name}: {found}");
     }
-    // Thresholds at the median have images on both sides.
+    // The thresholds lie between two scores, near the median.
     let both = |found: &Value| (1..pictures.len() as u64).contains(&found["anomalous"].as_u64().unwrap());
     assert!(report.as_array().unwrap()[..cases().len()].iter().all(both), "{report}");
 }

@@ -21,7 +21,7 @@ const NONE: Residual =
 pub fn cases() -> Vec<Case> {
     let stretch = Preparation { size: 32, fit: Fit::Stretch, shorter_side: 0 };
     let crop = Preparation { size: 24, fit: Fit::Crop, shorter_side: 28 };
-    let small = DetectionConfig { window: 5, repeats: 2, image_quantile: 0.5, pixel_quantile: 0.8, ..Default::default() };
+    let small = DetectionConfig { window: 5, repeats: 2, image_quantile: 0.45, pixel_quantile: 0.8, ..Default::default() };
     let case = |name, model, preparation, detection| Case { name, model, preparation, detection };
     vec![
         case("maximum", 1, stretch, DetectionConfig { score: Score::Max, ..small }),
