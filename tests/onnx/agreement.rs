@@ -13,6 +13,9 @@ use crate::fixture::{Scratch, told};
 /// Largest difference of scores and maps, relative to the score and to the largest value of the map.
 const LIMIT: f64 = 1e-5;
 
+/// The same with SSIM. It divides the difference of two moments, each rounded by 6e-8 in f32, by 9e-4 and the variances, on both sides.
+const LIMIT_OF_SSIM: f64 = 5e-5;
+
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/crosscheck/onnx_parity.py");
 
 /// Python with onnxruntime, from `ORTHOSCOPE_ONNXRUNTIME_DIR` if that is set. If there is none, says on the terminal that `test` is skipped,
@@ -75,11 +78,12 @@ fn onnxruntime_agrees_with_detect_in_every_way_of_detecting() {
     let report = compared(python, &scratch, &names);
     assert!(Path::new(SCRIPT).is_file() && report.as_array().unwrap().len() == names.len());
     for (name, found) in names.iter().zip(report.as_array().unwrap()) {
+        let limit = if name == "similarity" { LIMIT_OF_SSIM } else { LIMIT };
         let wanted = if name == "trained" { 8 } else { pictures.len() };
         assert_eq!(found["images"], wanted, "{name}: {found}");
         for key in ["score", "map"] {
             let worst = found[key].as_f64().unwrap();
-            assert!(worst <= LIMIT, "{name}: {key} differs by {worst:e}: {found}");
+            assert!(worst <= limit, "{name}: {key} differs by {worst:e}: {found}");
         }
         // Files of pixels have 8 bits.
         assert!(found["reconstruction"].as_f64().unwrap() <= 0.5 / 255.0 + LIMIT, "{name}: {found}");
