@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use crate::data::row_major;
 use crate::detect::Settings;
 use crate::disk::{Outputs, npy};
+use crate::export;
 use crate::model::{Architecture, Parameters, Plan, WeightFile};
 use crate::ops::Backend;
 use crate::report::table::{Column, Table};
@@ -24,6 +25,8 @@ pub enum Command {
     Forward(Forward),
     /// List layers, shapes, parameters and FLOPs
     Summary(Summary),
+    /// Write a trained model in another format
+    Export(Export),
 }
 
 /// Arguments of `model init`.
@@ -85,12 +88,33 @@ pub struct Summary {
     json: bool,
 }
 
+/// Arguments of `model export`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "The ONNX file does all of `detect`, with standard operators in f32. Its input is \"image\", f32 [N, 3, H, W], RGB in \
+    [0, 1], of any size. Its outputs are \"score\", f32 [N], \"map\", f32 [N, H, W], and \"reconstruction\", f32 [N, 3, H, W]. An image \
+    is anomalous if its score exceeds orthoscope.image_threshold in the metadata, a pixel if the map exceeds \
+    orthoscope.pixel_threshold."
+)]
+pub struct Export {
+    /// Weight file
+    #[arg(long, value_name = "SAFETENSORS")]
+    model: PathBuf,
+    /// ONNX file to write
+    #[arg(long, value_name = "ONNX")]
+    onnx: PathBuf,
+    /// Replace a file that `model export` did not write, or that was changed since; the weights are never replaced
+    #[arg(long)]
+    overwrite: bool,
+}
+
 /// Runs a subcommand.
 pub fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Init(own) => init(own),
         Command::Forward(own) => on_device!(own.device.open()?, |backend| forward(own, &backend)),
         Command::Summary(own) => summary(own),
+        Command::Export(own) => export(own),
     }
 }
 
@@ -151,6 +175,18 @@ fn summary(arguments: &Summary) -> anyhow::Result<()> {
     let training = plan.training_flops() as f64 / 1e6;
     say(format_args!("forward and backward {training:.1} MFLOP; two FLOPs per multiply-add, convolutions only"))?;
     settings.map_or(Ok(()), |settings| known(&settings).iter().flat_map(|line| wrap(line, screen().columns)).try_for_each(say))
+}
+
+fn export(arguments: &Export) -> anyhow::Result<()> {
+    let outputs = Outputs::single(&arguments.onnx, "model export", arguments.overwrite, std::slice::from_ref(&arguments.model))?;
+    let file = WeightFile::read(&arguments.model)?;
+    let bytes = export::onnx(&file).map_err(|error| error.in_file(&arguments.model))?;
+    outputs.write(&arguments.onnx, &bytes)?;
+    say(format_args!("wrote {} ({}, ONNX opset {})", arguments.onnx.display(), file.architecture, export::OPSET))?;
+    if Settings::from_metadata(&file.metadata)?.thresholds.is_none() {
+        log::warn!("{} has no thresholds, so neither has the ONNX file", arguments.model.display());
+    }
+    Ok(())
 }
 
 /// What a weight file knows about itself, in sentences.

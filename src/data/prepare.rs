@@ -69,8 +69,10 @@ impl Preparation {
             (Fit::Stretch, _) => (self.size, self.size),
             (Fit::Crop, 0) => (height, width),
             (Fit::Crop, side) => {
-                let scale = side as f64 / height.min(width) as f64;
-                let scaled = |extent: usize| ((extent as f64 * scale).round() as usize).max(side);
+                // In whole numbers, so that half a pixel is rounded upwards whatever the sides; exported models do the same.
+                let shorter = height.min(width) as u128;
+                let scaled = |extent: usize| ((2 * extent as u128 * side as u128 + shorter) / (2 * shorter)) as usize;
+                let scaled = |extent: usize| scaled(extent).max(side);
                 (scaled(height), scaled(width))
             }
         }
@@ -88,6 +90,9 @@ mod tests {
         let crop = Preparation { size: 64, fit: Fit::Crop, shorter_side: 100 };
         assert_eq!(crop.working_size(50, 75), (100, 150));
         assert_eq!(crop.working_size(301, 200), (151, 100));
+        // 1127 x 8 / 784 is 11.5, but 1127 times the nearest f64 to 8 / 784 is less.
+        let narrow = Preparation { size: 8, fit: Fit::Crop, shorter_side: 8 };
+        assert_eq!(narrow.working_size(784, 1127), (8, 12));
         assert_eq!(Preparation::NATIVE.working_size(7, 9), (7, 9));
         let strip = Image::from_elem((1, 4000, 3), 0.5);
         let text =

@@ -20,6 +20,7 @@ pub use examination::{Cutoffs, Examination, Origin, Region, Threshold};
 pub use expected::Expected;
 pub use false_alarms::{ExpectedRate, ObservedRate, ThresholdReport};
 pub use residual::Residual;
+pub(crate) use residual::{CHROMA, LINEAR_LIGHT, WHITE, XYZ};
 pub use settings::{
     Calibration, DetectionConfig, Interval, Provenance, Settings, Smoothing, Source, TOP_SHARE, Thresholds, is_share, quantile,
 };

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::fixture::Scratch;
 
 /// Every subcommand with the options that its help must list.
-const COMMANDS: [(&str, &[&str]); 19] = [
+const COMMANDS: [(&str, &[&str]); 20] = [
     ("demo", &["--device", "--out", "--seed", "--steps", "--overwrite"]),
     (
         "train",
@@ -64,10 +64,11 @@ const COMMANDS: [(&str, &[&str]); 19] = [
     ("data", &["generate", "preview"]),
     ("data generate", &["--out", "--family", "--size", "--train", "--good", "--defects", "--seed"]),
     ("data preview", &["--data", "--config", "--textures", "--out", "--count", "--step"]),
-    ("model", &["init", "forward", "summary"]),
+    ("model", &["init", "forward", "summary", "export"]),
     ("model init", &["--model", "--width", "--seed", "--out"]),
     ("model forward", &["--device", "--model", "--input", "--output"]),
     ("model summary", &["--weights", "--model", "--width", "--size", "--json"]),
+    ("model export", &["--model", "--onnx", "--overwrite", "orthoscope.image_threshold"]),
     ("kernels", &["--arch", "--out", "--json", "--diff", "sm_90a", "ORTHOSCOPE_NVRTC_DIR", "ORTHOSCOPE_KERNELS_DIR"]),
     ("verify", &["--claim", "--seed", "--quick", "--full", "--describe", "--out", "--json", "claims.csv"]),
     (
