@@ -1,7 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use super::samples::MIN_IMAGES;
-use crate::data::{Category, Fit, Image, Preparation, TrainingSet, crop, list_images, read_image};
+use crate::data::{
+    Category, Fit, Image, Preparation, Skipped, TrainingSet, crop, hint, list_images, read_image, warn_of_skipped,
+};
 use crate::error::{Error, Result};
 use crate::run::{Config, load_textures};
 
@@ -29,15 +31,23 @@ pub struct Limits {
 
 impl FolderImages {
     /// Reads the images of a category, or of any folder, at working resolution. Audited are those of `test/good` if it has at least
-    /// [`MIN_IMAGES`], else at most half of the normal images. Corruption and textures are those of `config`, the seed is `seed`.
+    /// [`MIN_IMAGES`], else at most half of the normal images. Corruption and textures are those of `config`, the seed is `seed`. Files that cannot be
+    /// read or prepared are named in a warning and left out.
     ///
     /// # Errors
-    /// A folder without images, with too few, or of several categories; an image that cannot be read or prepared; more than 400 million values.
+    /// A folder without images, with too few, or of several categories; more than 400 million values.
     pub fn read(root: &Path, preparation: &Preparation, limits: Limits, config: &Config, seed: u64) -> Result<Self> {
-        let (audited, reference, words) = choose(root, limits)?;
-        let prepare = |paths: Vec<PathBuf>| paths.iter().map(|path| prepared(path, preparation)).collect::<Result<Vec<_>>>();
+        let (audited, reference, place) = choose(root, limits)?;
         let number = audited.len() + 2 * reference.len();
+        let mut skipped = Vec::new();
+        let mut prepare = |paths: Vec<PathBuf>| usable(&paths, preparation, &mut skipped);
         let (audited, images) = (prepare(audited)?, prepare(reference)?);
+        warn_of_skipped(root.display(), &skipped, audited.len() + images.len());
+        if audited.len() < MIN_IMAGES {
+            let reason = format!("has {} images to audit that can be used; an audit needs {MIN_IMAGES}", audited.len());
+            return Err(Error::file(root, reason));
+        }
+        let words = format!("{} {place}", audited.len());
         let values = audited.first().map_or(0, |image| image.len()).saturating_mul(number);
         if values > MAX_VALUES {
             let reason = format!(
@@ -59,7 +69,7 @@ impl FolderImages {
     }
 }
 
-/// Files to audit, reference files, and what the first are in words.
+/// Files to audit, reference files, and where the first are from, in words.
 fn choose(root: &Path, limits: Limits) -> Result<(Vec<PathBuf>, Vec<PathBuf>, String)> {
     let name = root.display();
     let (normal, place) = match root.join("train").is_dir() {
@@ -69,8 +79,7 @@ fn choose(root: &Path, limits: Limits) -> Result<(Vec<PathBuf>, Vec<PathBuf>, St
             let good = category.test.iter().filter(|test| test.is_good()).map(|test| test.path.clone()).collect::<Vec<_>>();
             if good.len() >= MIN_IMAGES {
                 let (audited, _) = spread(good, limits.audited);
-                let words = format!("{} images of {name}/test/good", audited.len());
-                return Ok((audited, spread(category.train, limits.reference).0, words));
+                return Ok((audited, spread(category.train, limits.reference).0, format!("images of {name}/test/good")));
             }
             (category.train, format!("images of {name}/train/good, on which the map may have been trained"))
         }
@@ -85,8 +94,7 @@ fn choose(root: &Path, limits: Limits) -> Result<(Vec<PathBuf>, Vec<PathBuf>, St
         return Err(Error::file(root, reason));
     }
     let (audited, rest) = spread(normal, limits.audited.min(half));
-    let words = format!("{} {place}", audited.len());
-    Ok((audited, spread(rest, limits.reference).0, words))
+    Ok((audited, spread(rest, limits.reference).0, place))
 }
 
 /// The images of a folder that is no category.
@@ -97,7 +105,7 @@ fn plain_images(root: &Path) -> Result<Vec<PathBuf>> {
     let paths = list_images(root)?;
     let is_within = |path: &Path| path.strip_prefix(root).is_ok_and(|inner| inner.iter().any(|part| part == "ground_truth"));
     match paths.iter().any(|path| is_within(path)) {
-        true => Err(Error::file(root, "contains categories with defects; give the folder of one category")),
+        true => Err(Error::file(root, format!("contains categories with defects{}", hint(root)))),
         false => Ok(paths),
     }
 }
@@ -110,6 +118,19 @@ fn spread(items: Vec<PathBuf>, count: usize) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let (chosen, rest): (Vec<_>, Vec<_>) = items.into_iter().enumerate().partition(|&(index, _)| is_chosen(index));
     let paths = |items: Vec<(usize, PathBuf)>| items.into_iter().map(|(_, path)| path).collect();
     (paths(chosen), paths(rest))
+}
+
+/// The images of those files that can be used; the others are added to `skipped`.
+fn usable(paths: &[PathBuf], preparation: &Preparation, skipped: &mut Vec<Skipped>) -> Result<Vec<Image>> {
+    let mut images = Vec::with_capacity(paths.len());
+    for path in paths {
+        match prepared(path, preparation) {
+            Ok(image) => images.push(image),
+            Err(error) if error.is_out_of_memory() => return Err(error),
+            Err(error) => skipped.push(Skipped::new(path, &error)),
+        }
+    }
+    Ok(images)
 }
 
 /// An image at working resolution. Of a texture it is the square in the middle that has the size of a training crop.

@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 
 use crate::data::corruption::{Corrupted, PatchShape, Source};
-use crate::data::{Family, GenerateOptions, Image, encode_png, generate_all, train_images, write_validation_set};
+use crate::data::{Family, GenerateOptions, Image, encode_png, generate_all, write_validation_set};
 use crate::disk::Outputs;
 use crate::report::colour::grey;
 use crate::report::figure::{Figure, FigureRow};
-use crate::run::{Config, VALIDATION_SEED, load_training_set};
+use crate::run::{Config, TrainingImages, VALIDATION_SEED, load_training_set};
 
+use super::images::TrainingFolder;
 use super::output::say;
 use super::validate::counts;
 
@@ -29,9 +30,8 @@ pub enum Command {
 /// Arguments of `data validation`.
 #[derive(clap::Args)]
 pub struct Validation {
-    /// Category folder, which contains train/good
-    #[arg(long, value_name = "ROOT/CATEGORY")]
-    data: PathBuf,
+    #[command(flatten)]
+    images: TrainingFolder,
     /// Config file of the training; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
@@ -72,9 +72,8 @@ pub struct Generate {
 /// Arguments of `data preview`.
 #[derive(clap::Args)]
 pub struct Preview {
-    /// Category folder with train/good/
-    #[arg(long, value_name = "ROOT/CATEGORY")]
-    data: PathBuf,
+    #[command(flatten)]
+    images: TrainingFolder,
     /// Config file; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
@@ -122,17 +121,23 @@ fn generate_families(arguments: &Generate) -> anyhow::Result<()> {
 fn validation(arguments: &Validation) -> anyhow::Result<()> {
     let mut config = Config::read_layers(&arguments.config, None)?;
     config.seed = arguments.seed.unwrap_or(config.seed);
-    let (set, held_out) = load_training_set(&config, &arguments.data)?;
+    let data = arguments.images.dataset();
+    let loaded = load_training_set(&config, &data)?;
+    loaded.warn(&data);
+    let TrainingImages { set, held_out, .. } = loaded;
     // The same defects for every seed of the training.
     let defects = write_validation_set(&arguments.out, &held_out, VALIDATION_SEED)?;
     say(format_args!("wrote {}: {}", arguments.out.display(), counts(&set, &held_out, defects)))
 }
 
 fn preview(arguments: &Preview) -> anyhow::Result<()> {
-    let inputs = [train_images(&arguments.data)?, arguments.config.clone()].concat();
+    let data = arguments.images.dataset();
+    let inputs = [data.train_images()?.images, arguments.config.clone()].concat();
     let outputs = Outputs::single(&arguments.out, "data preview", arguments.overwrite, &inputs)?;
     let config = Config::read_layers(&arguments.config, arguments.textures.as_deref())?;
-    let (set, _) = load_training_set(&config, &arguments.data)?;
+    let loaded = load_training_set(&config, &data)?;
+    loaded.warn(&data);
+    let set = loaded.set;
     let samples = set.samples(arguments.step.into(), arguments.count.into())?;
     let changes: Vec<Image> = samples.iter().map(|sample| (&sample.target - &sample.image).mapv_into(f32::abs)).collect();
     let is_weighted = config.corruption.region_weight.slope > 0.0;

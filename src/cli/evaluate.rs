@@ -1,34 +1,39 @@
 use std::path::{Path, PathBuf};
 
 use crate::Result;
-use crate::data::{Category, Image, Plane, TestImage, check_output_file, check_output_folder, check_outside_images};
+use crate::data::{Category, Image, Plane, SkippedShare, TestImage, check_output_file, check_output_folder, warn_of_skipped};
 use crate::detect::{Detector, Resolution, Source};
 use crate::disk::Outputs;
 use crate::ops::Backend;
 use crate::report::results::{self, Results};
 use crate::run::{
-    CalibrationImages, Config, EvaluationReport, ImageCounts, METRICS_FILE, Measured, PartialReport, check_evaluation_memory,
+    CalibrationImages, Config, EvaluationReport, METRICS_FILE, Measured, PartialReport, TestSet, check_evaluation_memory,
     evaluate_test_set,
 };
-use anyhow::bail;
 
 use super::device::{DeviceOption, on_device};
+use super::images::TestFolders;
 use super::maps::MapFolder;
 use super::output::{self, note, say};
 use super::{page, progress};
 
+/// Why nothing is said about false alarms and misses.
+const NO_THRESHOLD: &str =
+    "the model has no image threshold, so neither false alarms nor misses can be counted; --calibrate DIR sets one";
+
 /// Arguments of `evaluate`.
 #[derive(clap::Args)]
 #[command(
-    override_usage = "orthoscope evaluate [OPTIONS] --model <SAFETENSORS>\n                           --data <ROOT/CATEGORY> --out <DIR>"
+    override_usage = "orthoscope evaluate [OPTIONS] --model <SAFETENSORS>\n                           --data <ROOT/CATEGORY> --out <DIR>\n       \
+        orthoscope evaluate [OPTIONS] --model <SAFETENSORS>\n                           \
+        [--normal <DIR>] [--abnormal <DIR> [--masks <DIR>]] --out <DIR>"
 )]
 pub struct Arguments {
     /// Weight file
     #[arg(long, value_name = "SAFETENSORS")]
     model: PathBuf,
-    /// Category folder with test/ and ground_truth/
-    #[arg(long, value_name = "ROOT/CATEGORY")]
-    data: PathBuf,
+    #[command(flatten)]
+    images: TestFolders,
     /// Folder for metrics.json, index.html and figure.png
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -71,21 +76,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let existing =
         page::FILES.into_iter().chain([METRICS_FILE]).map(|name| arguments.out.join(name)).filter(|path| path.exists());
     existing.into_iter().try_for_each(|path| check_output_file(&path))?;
-    check_outside_images(&arguments.out, &arguments.data)?;
+    arguments.images.dataset().check_outside(&arguments.out)?;
     on_device!(arguments.reporting.device.open()?, |backend| evaluate(arguments, &backend))
 }
 
 fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()> {
-    let category = Category::open_incomplete(&arguments.data)?;
-    if category.test.is_empty() {
-        bail!("{} has no folder test, so there is nothing to evaluate", arguments.data.display());
-    }
+    let data = arguments.images.dataset();
+    let TestSet { category, counts } = TestSet::read(data.test_set()?)?;
+    warn_of_skipped(&data, &category.skipped, category.test.len());
     check_evaluation_memory(&category, arguments.resolution)?;
     let inputs = || arguments.config.iter().chain([&arguments.model]);
     let outputs = Outputs::new(&arguments.out, "evaluate", arguments.overwrite)?.protecting(inputs());
     let names = page::FILES.into_iter().chain([METRICS_FILE]);
     names.into_iter().try_for_each(|name| outputs.check(&arguments.out.join(name)))?;
-    let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &category, &arguments.data, arguments.overwrite));
+    let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &category, &data, arguments.overwrite));
     let maps = maps.transpose()?;
     let mut detector = Detector::read(backend, &arguments.model)?;
     if !arguments.config.is_empty() {
@@ -99,12 +103,15 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         bar.inc(1);
         maps.as_ref().map_or(Ok(()), |folder| folder.write(test, image, heatmap))
     };
-    let counts = ImageCounts::of_test_set(&category)?;
     let measured = evaluate_test_set(&detector, &category, &counts, arguments.resolution, keep)?;
     bar.finish_and_clear();
     match &measured {
         Measured::Complete(report) => conclude(arguments, &outputs, (&detector, &category, report))?,
-        Measured::Partial(report) => conclude_partly(arguments, &outputs, &counts.gaps(&category), report)?,
+        Measured::Partial(report) => {
+            let mut gaps = counts.gaps(&category);
+            gaps.extend(report.image_threshold.is_none().then(|| NO_THRESHOLD.to_owned()));
+            conclude_partly(arguments, &outputs, &gaps, report)?;
+        }
     }
     if let Some(folder) = maps.filter(|_| !arguments.reporting.json) {
         say(format_args!("wrote {} maps as .tiff and .npy below {}", category.test.len(), folder.path().display()))?;
@@ -132,11 +139,15 @@ fn conclude(
 /// Writes and prints what an incomplete test set defines, and says what it lacks. There is no page of it, also none of an earlier evaluation.
 fn conclude_partly(arguments: &Arguments, outputs: &Outputs, gaps: &[String], report: &PartialReport) -> anyhow::Result<()> {
     outputs.replace_together(&[report.file(&arguments.out)?], &page::FILES.map(|name| arguments.out.join(name)))?;
-    gaps.iter().for_each(|gap| note(format_args!("{}: {gap}", arguments.data.display())));
+    let data = arguments.images.dataset();
+    gaps.iter().for_each(|gap| note(format_args!("{data}: {gap}")));
     if arguments.reporting.json {
         return output::say_json(report);
     }
     output::print(results::partial_table(report, output::screen()))?;
+    if let Some(share) = SkippedShare::new(&report.skipped, report.images.len()) {
+        say(format_args!("{share}."))?;
+    }
     if let Some(threshold) = &report.image_threshold {
         threshold.sentences().iter().try_for_each(say)?;
     }
@@ -152,8 +163,9 @@ fn calibrate(detector: &mut Detector<impl Backend>, folder: &Path, category: &Ca
         log::warn!("{}: all images are {reason}, so the rate of false alarms to expect is unknown", folder.display());
     }
     let bar = progress::image_bar(images.len());
-    images.calibrate(detector, || bar.inc(1))?;
+    let skipped = images.calibrate(detector, || bar.inc(1))?;
     bar.finish_and_clear();
+    warn_of_skipped(folder.display(), &skipped, images.len() - skipped.len());
     Ok(())
 }
 

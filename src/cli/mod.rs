@@ -12,6 +12,7 @@ mod doctor;
 mod evaluate;
 mod evidence;
 mod figures;
+mod images;
 mod kernels;
 mod maps;
 mod metrics;
