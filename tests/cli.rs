@@ -12,6 +12,7 @@ mod cli {
     mod device;
     mod evaluate;
     mod figures;
+    mod folders;
     #[cfg(target_os = "linux")]
     mod gpu;
     mod help;

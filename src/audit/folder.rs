@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::samples::MIN_IMAGES;
 use crate::data::{
     Category, Fit, Image, Preparation, Skipped, TrainingSet, crop, hint, list_images, read_image, warn_of_skipped,
@@ -37,17 +39,12 @@ impl FolderImages {
     /// # Errors
     /// A folder without images, with too few, or of several categories; more than 400 million values.
     pub fn read(root: &Path, preparation: &Preparation, limits: Limits, config: &Config, seed: u64) -> Result<Self> {
-        let (audited, reference, place) = choose(root, limits)?;
-        let number = audited.len() + 2 * reference.len();
         let mut skipped = Vec::new();
-        let mut prepare = |paths: Vec<PathBuf>| usable(&paths, preparation, &mut skipped);
+        let (audited, reference, words) = choose(root, limits, |paths| usable(paths, preparation, &mut skipped))?;
+        warn_of_skipped(root.display(), &skipped, audited.len() + reference.len());
+        let prepare = |paths: Vec<PathBuf>| paths.iter().map(|path| prepared(path, preparation)).collect::<Result<Vec<_>>>();
+        let number = audited.len() + 2 * reference.len();
         let (audited, images) = (prepare(audited)?, prepare(reference)?);
-        warn_of_skipped(root.display(), &skipped, audited.len() + images.len());
-        if audited.len() < MIN_IMAGES {
-            let reason = format!("has {} images to audit that can be used; an audit needs {MIN_IMAGES}", audited.len());
-            return Err(Error::file(root, reason));
-        }
-        let words = format!("{} {place}", audited.len());
         let values = audited.first().map_or(0, |image| image.len()).saturating_mul(number);
         if values > MAX_VALUES {
             let reason = format!(
@@ -69,19 +66,25 @@ impl FolderImages {
     }
 }
 
-/// Files to audit, reference files, and where the first are from, in words.
-fn choose(root: &Path, limits: Limits) -> Result<(Vec<PathBuf>, Vec<PathBuf>, String)> {
+/// Files to audit, reference files, and what the first are in words. Only those count that `usable` lets through.
+fn choose(
+    root: &Path,
+    limits: Limits,
+    mut usable: impl FnMut(Vec<PathBuf>) -> Result<Vec<PathBuf>>,
+) -> Result<(Vec<PathBuf>, Vec<PathBuf>, String)> {
     let name = root.display();
     let (normal, place) = match root.join("train").is_dir() {
-        false => (plain_images(root)?, format!("images of {name}")),
+        false => (usable(plain_images(root)?)?, format!("images of {name}")),
         true => {
             let category = Category::open_incomplete(root)?;
             let good = category.test.iter().filter(|test| test.is_good()).map(|test| test.path.clone()).collect::<Vec<_>>();
+            let (good, train) = (usable(good)?, usable(category.train)?);
             if good.len() >= MIN_IMAGES {
                 let (audited, _) = spread(good, limits.audited);
-                return Ok((audited, spread(category.train, limits.reference).0, format!("images of {name}/test/good")));
+                let words = format!("{} images of {name}/test/good", audited.len());
+                return Ok((audited, spread(train, limits.reference).0, words));
             }
-            (category.train, format!("images of {name}/train/good, on which the map may have been trained"))
+            (train, format!("images of {name}/train/good, on which the map may have been trained"))
         }
     };
     let half = normal.len() / 2;
@@ -94,7 +97,8 @@ fn choose(root: &Path, limits: Limits) -> Result<(Vec<PathBuf>, Vec<PathBuf>, St
         return Err(Error::file(root, reason));
     }
     let (audited, rest) = spread(normal, limits.audited.min(half));
-    Ok((audited, spread(rest, limits.reference).0, place))
+    let words = format!("{} {place}", audited.len());
+    Ok((audited, spread(rest, limits.reference).0, words))
 }
 
 /// The images of a folder that is no category.
@@ -120,17 +124,18 @@ fn spread(items: Vec<PathBuf>, count: usize) -> (Vec<PathBuf>, Vec<PathBuf>) {
     (paths(chosen), paths(rest))
 }
 
-/// The images of those files that can be used; the others are added to `skipped`.
-fn usable(paths: &[PathBuf], preparation: &Preparation, skipped: &mut Vec<Skipped>) -> Result<Vec<Image>> {
-    let mut images = Vec::with_capacity(paths.len());
-    for path in paths {
-        match prepared(path, preparation) {
-            Ok(image) => images.push(image),
+/// The files that can be read and prepared, all of which are tried; the others are added to `skipped`.
+fn usable(paths: Vec<PathBuf>, preparation: &Preparation, skipped: &mut Vec<Skipped>) -> Result<Vec<PathBuf>> {
+    let found: Vec<Result<()>> = paths.par_iter().map(|path| prepared(path, preparation).map(drop)).collect();
+    let mut used = Vec::with_capacity(paths.len());
+    for (path, found) in paths.into_iter().zip(found) {
+        match found {
+            Ok(()) => used.push(path),
             Err(error) if error.is_out_of_memory() => return Err(error),
-            Err(error) => skipped.push(Skipped::new(path, &error)),
+            Err(error) => skipped.push(Skipped::new(&path, &error)),
         }
     }
-    Ok(images)
+    Ok(used)
 }
 
 /// An image at working resolution. Of a texture it is the square in the middle that has the size of a training crop.

@@ -1,7 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::Result;
-use crate::data::{Category, Image, Plane, SkippedShare, TestImage, check_output_file, check_output_folder, warn_of_skipped};
+use crate::data::{
+    Category, Dataset, Image, Plane, SkippedShare, TestImage, check_output_file, check_output_folder, warn_of_skipped,
+};
 use crate::detect::{Detector, Resolution, Source};
 use crate::disk::Outputs;
 use crate::ops::Backend;
@@ -82,39 +84,48 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()> {
     let data = arguments.images.dataset();
-    let TestSet { category, counts } = TestSet::read(data.test_set()?)?;
-    warn_of_skipped(&data, &category.skipped, category.test.len());
-    check_evaluation_memory(&category, arguments.resolution)?;
+    let listed = data.test_set()?;
     let inputs = || arguments.config.iter().chain([&arguments.model]);
     let outputs = Outputs::new(&arguments.out, "evaluate", arguments.overwrite)?.protecting(inputs());
     let names = page::FILES.into_iter().chain([METRICS_FILE]);
     names.into_iter().try_for_each(|name| outputs.check(&arguments.out.join(name)))?;
-    let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &category, &data, arguments.overwrite));
+    let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &listed, &data, arguments.overwrite));
     let maps = maps.transpose()?;
+    check_evaluation_memory(&listed, arguments.resolution)?;
     let mut detector = Detector::read(backend, &arguments.model)?;
+    let test_set = TestSet::read(listed)?;
+    warn_of_images(&test_set, &data, &detector)?;
+    let category = &test_set.category;
     if !arguments.config.is_empty() {
         detector.settings_mut().replace_detection(Config::read_layers(&arguments.config, None)?.detection);
     }
     if let Some(folder) = &arguments.calibrate {
-        calibrate(&mut detector, folder, &category)?;
+        calibrate(&mut detector, folder, category)?;
     }
     let bar = progress::image_bar(category.test.len());
     let keep = |test: &TestImage, image: &Image, heatmap: &Plane| {
         bar.inc(1);
         maps.as_ref().map_or(Ok(()), |folder| folder.write(test, image, heatmap))
     };
-    let measured = evaluate_test_set(&detector, &category, &counts, arguments.resolution, keep)?;
+    let measured = evaluate_test_set(&detector, &test_set, arguments.resolution, keep)?;
     bar.finish_and_clear();
     match &measured {
-        Measured::Complete(report) => conclude(arguments, &outputs, (&detector, &category, report))?,
-        Measured::Partial(report) => {
-            let mut gaps = counts.gaps(&category);
-            gaps.extend(report.image_threshold.is_none().then(|| NO_THRESHOLD.to_owned()));
-            conclude_partly(arguments, &outputs, &gaps, report)?;
-        }
+        Measured::Complete(report) => conclude(arguments, &outputs, (&detector, category, report))?,
+        Measured::Partial(report) => conclude_partly(arguments, &outputs, &test_set, report)?,
     }
     if let Some(folder) = maps.filter(|_| !arguments.reporting.json) {
         say(format_args!("wrote {} maps as .tiff and .npy below {}", category.test.len(), folder.path().display()))?;
+    }
+    Ok(())
+}
+
+/// Warns of files that cannot be used, and of good images that the model was trained on.
+fn warn_of_images(test_set: &TestSet, data: &Dataset, detector: &Detector<impl Backend>) -> Result<()> {
+    let category = &test_set.category;
+    warn_of_skipped(data, &category.skipped, category.test.len());
+    let trained_on = detector.settings().provenance.as_ref().and_then(|own| own.images.as_deref());
+    if trained_on.map_or(Ok(false), |fingerprint| test_set.was_trained_on(fingerprint))? {
+        log::warn!("{data}: the good test images are those that the model was trained on, so new ones may get more false alarms");
     }
     Ok(())
 }
@@ -137,9 +148,10 @@ fn conclude(
 }
 
 /// Writes and prints what an incomplete test set defines, and says what it lacks. There is no page of it, also none of an earlier evaluation.
-fn conclude_partly(arguments: &Arguments, outputs: &Outputs, gaps: &[String], report: &PartialReport) -> anyhow::Result<()> {
+fn conclude_partly(arguments: &Arguments, outputs: &Outputs, test_set: &TestSet, report: &PartialReport) -> anyhow::Result<()> {
     outputs.replace_together(&[report.file(&arguments.out)?], &page::FILES.map(|name| arguments.out.join(name)))?;
-    let data = arguments.images.dataset();
+    let (data, mut gaps) = (arguments.images.dataset(), test_set.counts.gaps(&test_set.category));
+    gaps.extend(report.image_threshold.is_none().then(|| NO_THRESHOLD.to_owned()));
     gaps.iter().for_each(|gap| note(format_args!("{data}: {gap}")));
     if arguments.reporting.json {
         return output::say_json(report);

@@ -79,13 +79,17 @@ impl Dataset {
         }
     }
 
+    /// The folder of the images to train on; empty if there is none.
+    pub fn training_folder(&self) -> PathBuf {
+        match self {
+            Self::Category(root) => root.join(TRAINING),
+            Self::Folders(own) => own.normal.clone().unwrap_or_default(),
+        }
+    }
+
     /// The name of a training image, which does not depend on the place of the folders: `train/good/` and its path below that.
     pub fn training_name(&self, path: &Path) -> PathBuf {
-        let folder = match self {
-            Self::Category(root) => &root.join(TRAINING),
-            Self::Folders(own) => own.normal.as_deref().unwrap_or(Path::new("")),
-        };
-        Path::new(TRAINING).join(below(path, folder))
+        Path::new(TRAINING).join(below(path, &self.training_folder()))
     }
 
     /// A training file that cannot be used, with its path below the category or the folder.

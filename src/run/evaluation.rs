@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::{COMMIT, ImageCounts, METRICS_FILE};
+use super::{COMMIT, METRICS_FILE, TestSet};
 use crate::backend::Arithmetic;
 use crate::backend::Real;
 use crate::data::{Category, Image, Plane, Skipped, SkippedShare, TestImage, held_out_number, make_folder, write_bytes};
@@ -203,15 +203,14 @@ pub enum Measured {
     Partial(PartialReport),
 }
 
-/// Evaluates a detector on a test set with these counts as far as it goes. `keep` gets every test image with its file and its heatmap at
+/// Evaluates a detector on a test set as far as it goes. `keep` gets every test image with its file and its heatmap at
 /// working resolution.
 ///
 /// # Errors
 /// An unreadable image or mask; an error of `keep`.
 pub fn evaluate_test_set<B: Backend>(
     detector: &Detector<B>,
-    category: &Category,
-    counts: &ImageCounts,
+    TestSet { category, counts }: &TestSet,
     resolution: Resolution,
     keep: impl FnMut(&TestImage, &Image, &Plane) -> Result<()>,
 ) -> Result<Measured> {

@@ -1,9 +1,11 @@
 //! What a test set defines, and what it lacks.
 
+use std::path::Path;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Category, SkippedShare, TestImage};
+use crate::data::{Category, SkippedShare, TestImage, fingerprint_of};
 use crate::error::{Error, Result};
 
 /// A test set of which every image and every mask can be read.
@@ -43,6 +45,16 @@ impl TestSet {
             Some(sentence) => Err(Error::argument(format!("{}: nothing is left to test on: {sentence}", own.category.name))),
             None => Ok(own),
         }
+    }
+
+    /// Whether the good images are the training images of a model, by the [fingerprint](fingerprint_of) that its weights have. Their verdicts say
+    /// nothing about new images then.
+    ///
+    /// # Errors
+    /// An image that cannot be read.
+    pub fn was_trained_on(&self, fingerprint: &str) -> Result<bool> {
+        let good = self.category.test.iter().filter(|test| test.is_good());
+        Ok(fingerprint_of(good.map(|test| (Path::new("train").join(&test.place), test.path.as_path())).collect())? == fingerprint)
     }
 
     /// How many files could not be used, with the first of them; none if all could.

@@ -52,7 +52,7 @@ pub fn check_held_out<B: Backend>(detector: &Detector<B>, dataset: &Dataset, loa
         let reason =
             "are not the training images of the model, or some have changed: it may have been trained on those now held out";
         let is_same = loaded.fingerprint == *known;
-        return if is_same { Ok(()) } else { Err(Error::argument(format!("{dataset}: {reason}"))) };
+        return if is_same { Ok(()) } else { Err(Error::file(dataset.training_folder(), reason)) };
     }
     let known = settings.thresholds.and_then(|own| own.calibration).map(|own| own.images.get() as usize);
     match known {

@@ -171,7 +171,7 @@ fn results<B: Backend>(
     notes.extend(test_set.skipped().map(|sentence| format!("test set: {sentence}")));
     notes.extend(notes::of_held_out(&images, job.used(), detector.settings()));
     let validation = validate(&detector, job.held_out(), &category.name, folder, &mut notes)?;
-    let tested = test(&detector, category, &images, folder, watcher)?;
+    let tested = test(&detector, test_set, folder, watcher)?;
     notes.extend(tested.as_ref().and_then(|own| own.image_threshold.as_ref()?.surprise()));
     Ok(RunReport {
         category: run.category.clone(),
@@ -195,15 +195,15 @@ fn results<B: Backend>(
 /// Scores the test set and writes `metrics.json`; `None` without test images.
 fn test<B: Backend>(
     detector: &Detector<B>,
-    category: &Category,
-    images: &ImageCounts,
+    test_set: &TestSet,
     folder: &Path,
     watcher: &mut impl Watcher<B>,
 ) -> Result<Option<PartialReport>> {
+    let category = &test_set.category;
     if category.test.is_empty() {
         return Ok(None);
     }
-    match evaluate_test_set(detector, category, images, Resolution::Native, |_, _, _| Ok(()))? {
+    match evaluate_test_set(detector, test_set, Resolution::Native, |_, _, _| Ok(()))? {
         Measured::Complete(report) => {
             watcher.evaluated(detector, category, Some(&report), folder)?;
             report.write(folder)?;
