@@ -28,7 +28,7 @@ pub struct Category {
     /// What belongs to the test set and cannot be used.
     pub skipped: Vec<Skipped>,
     /// Folders with the names that they have in `skipped`.
-    pub(super) roots: Vec<(PathBuf, &'static str)>,
+    pub(crate) roots: Vec<(PathBuf, &'static str)>,
 }
 
 impl Category {

@@ -44,7 +44,9 @@ impl TestImage {
 
     /// The same without the kind.
     pub fn name(&self) -> String {
-        shown(self.place.components().skip(1).as_path().as_os_str())
+        let mut parts = self.place.components();
+        parts.next();
+        shown(parts.as_path().as_os_str())
     }
 
     /// The path of a file about the image in a folder of outputs: [`TestImage::place`] below it with `ending` in place of the extension.
