@@ -24,11 +24,11 @@ pub(super) fn pair(images: &BTreeSet<Key>, masks: Vec<(Key, PathBuf)>) -> (BTree
     (paired, others)
 }
 
-/// The image `a` of a mask `a`, `a_mask`, `a_mask_1`, `a_1` or `a/anything`, the first of these that there is: if there is an image `a_1`, the
-/// mask `a_1` is its own.
+/// The image `a` of a mask `a`, `a_mask`, `a_1`, `a_mask_1` or `a/anything`, that with the longest name: if there is an image `a_1`, the mask `a_1` is
+/// its own.
 fn owner<'a>(mask: &'a [u8], images: &BTreeSet<Key>) -> Option<&'a [u8]> {
     let unnumbered = without_number(mask);
-    let names = [Some(mask), without_suffix(mask), unnumbered.and_then(without_suffix), unnumbered];
+    let names = [Some(mask), without_suffix(mask), unnumbered, unnumbered.and_then(without_suffix)];
     let folders = (0..mask.len()).rev().filter(|&at| mask[at] == b'/').map(|at| &mask[..at]);
     names.into_iter().flatten().chain(folders).find(|name| images.contains(*name))
 }
