@@ -100,17 +100,15 @@ impl Category {
             let reason = format!("contains no PNG or JPEG file in a folder good or DEFECT{}", hint(root));
             return Err(Error::file(folder, reason));
         }
+        if let Some(test) = test.iter().find(|test| needs_masks && !test.is_good() && test.masks.is_empty()) {
+            return Err(Error::file(&test.path, without_mask(test, &truth)));
+        }
         if let Some(mask) = others.first() {
             return Err(Error::file(mask, reason_of_other(mask, &truth, &folder)));
         }
-        match test.iter().find(|test| needs_masks && !test.is_good() && test.masks.is_empty()) {
-            Some(test) => Err(Error::file(&test.path, without_mask(test, &truth))),
-            None => {
-                self.test = test;
-                self.skip(skipped);
-                Ok(())
-            }
-        }
+        self.test = test;
+        self.skip(skipped);
+        Ok(())
     }
 }
 
