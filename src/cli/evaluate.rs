@@ -27,8 +27,8 @@ const NO_THRESHOLD: &str =
 #[derive(clap::Args)]
 #[command(
     override_usage = "orthoscope evaluate [OPTIONS] --model <SAFETENSORS>\n                           --data <ROOT/CATEGORY> --out <DIR>\n       \
-        orthoscope evaluate [OPTIONS] --model <SAFETENSORS>\n                           \
-        [--normal <DIR>] [--abnormal <DIR> [--masks <DIR>]] --out <DIR>"
+        orthoscope evaluate [OPTIONS] --model <SAFETENSORS> --out <DIR>\n                           \
+        [--normal <DIR>] [--abnormal <DIR>] [--masks <DIR>]"
 )]
 pub struct Arguments {
     /// Weight file

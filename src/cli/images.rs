@@ -4,12 +4,13 @@ use crate::data::{Dataset, Folders};
 
 /// Normal images to train on.
 #[derive(clap::Args)]
+#[group(required = true, multiple = false)]
 pub struct TrainingFolder {
     /// Category folder with train/good/
-    #[arg(long, value_name = "ROOT/CATEGORY", required_unless_present = "normal")]
+    #[arg(long, value_name = "ROOT/CATEGORY")]
     data: Option<PathBuf>,
     /// In place of --data: any folder of normal images, searched recursively
-    #[arg(long, value_name = "DIR", conflicts_with = "data")]
+    #[arg(long, value_name = "DIR")]
     normal: Option<PathBuf>,
 }
 

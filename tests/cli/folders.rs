@@ -464,3 +464,21 @@ fn a_reproduction_leaves_out_bad_files_and_says_so() {
     assert!(notes.contains(&"training set: 1 of 7 files skipped"), "{notes:?}");
     assert!(notes.contains(&"test set: 1 of 9 files skipped: test/good/deep/bad.png: is empty (0 bytes)"), "{notes:?}");
 }
+
+#[test]
+fn detection_goes_on_after_files_of_other_formats() {
+    let scratch = Scratch::new();
+    for (name, bytes, _) in bad(&scratch.read("cloth/test/good/000.png")) {
+        scratch.write(format!("in/{name}"), bytes);
+    }
+    scratch.write("in/deep/000.png", scratch.read("cloth/test/good/000.png"));
+    scratch.write("in/Thumbs.db", "junk");
+    let ran = scratch.run("detect --model run/model.safetensors --device cpu --out found in");
+    assert_eq!((ran.code, ran.out.lines().count()), (1, 1), "{}", ran.err);
+    assert!(
+        ran.err.contains("error: in/foreign.gif: is a GIF file; ") && scratch.path("found/deep/000.json").exists(),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.ends_with("error: 4 of 5 images could not be inspected\n"), "{}", ran.err);
+}
