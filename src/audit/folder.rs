@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::samples::MIN_IMAGES;
 use crate::data::{
-    Category, Fit, Image, Preparation, Skipped, TrainingSet, crop, hint, list_images, read_image, warn_of_skipped,
+    Category, Fit, Image, Preparation, Skipped, TrainingSet, crop, layout_hint, list_images, read_image, warn_of_skipped,
 };
 use crate::error::{Error, Result};
 use crate::run::{Config, load_textures};
@@ -109,7 +109,7 @@ fn plain_images(root: &Path) -> Result<Vec<PathBuf>> {
     let paths = list_images(root)?;
     let is_within = |path: &Path| path.strip_prefix(root).is_ok_and(|inner| inner.iter().any(|part| part == "ground_truth"));
     match paths.iter().any(|path| is_within(path)) {
-        true => Err(Error::file(root, format!("contains categories with defects{}", hint(root)))),
+        true => Err(Error::file(root, format!("contains categories with defects{}", layout_hint(root)))),
         false => Ok(paths),
     }
 }

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::Result;
-use crate::data::{Category, Dataset, Folders, TrainingSet, check_output_folder, hint, warn_of_skipped};
+use crate::data::{Category, Dataset, Folders, TrainingSet, check_output_folder, layout_hint, warn_of_skipped};
 use crate::detect::{Detector, Resolution, Settings};
 use crate::disk::Outputs;
 use crate::model::{Architecture, WeightFile};
@@ -172,7 +172,7 @@ fn training_set(arguments: &Arguments) -> Result<Input<(TrainingSet, usize)>> {
         None => return Ok(Err("it needs --data or --normal".to_owned())),
         Some(Dataset::Folders(Folders { normal: None, .. })) => return Ok(Err("it needs --normal".to_owned())),
         Some(Dataset::Category(root)) if root.is_dir() && !root.join("train").is_dir() => {
-            return Ok(Err(format!("{} has no folder train{}", root.display(), hint(&root))));
+            return Ok(Err(format!("{} has no folder train{}", root.display(), layout_hint(&root))));
         }
         Some(data) => data,
     };
@@ -199,7 +199,7 @@ fn category(arguments: &Arguments) -> Result<Input<(PathBuf, Category)>> {
         && root.is_dir()
         && !root.join("test").is_dir()
     {
-        return Ok(Err(format!("{} has no folder test{}", root.display(), hint(root))));
+        return Ok(Err(format!("{} has no folder test{}", root.display(), layout_hint(root))));
     }
     let TestSet { category, counts } = TestSet::read(data.test_set()?)?;
     warn_of_skipped(&data, &category.skipped, category.test.len());

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::folder::{Category, category_name, hint, is_within, train_images};
+use super::folder::{Category, category_name, is_within, layout_hint, train_images};
 use super::kinds::{Kinds, below, keyed};
 use super::listing::{Listing, Skipped, no_image};
 use super::test_image::{GOOD, TestImage};
@@ -110,7 +110,7 @@ impl Dataset {
             Self::Category(root) => {
                 let category = Category::open_incomplete(root)?;
                 if category.test.is_empty() && category.skipped.is_empty() {
-                    let hint = if root.join("train").is_dir() { String::new() } else { hint(root) };
+                    let hint = if root.join("train").is_dir() { String::new() } else { layout_hint(root) };
                     let reason = format!("{} has no folder test, so there is nothing to evaluate{hint}", root.display());
                     return Err(Error::argument(reason));
                 }

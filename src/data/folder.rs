@@ -97,7 +97,7 @@ impl Category {
         let masks = masks_below(&truth, &mut skipped)?;
         let (test, others) = kinds.with_masks(masks)?;
         if test.is_empty() && skipped.is_empty() {
-            let reason = format!("contains no PNG or JPEG file in a folder good or DEFECT{}", hint(root));
+            let reason = format!("contains no PNG or JPEG file in a folder good or DEFECT{}", layout_hint(root));
             return Err(Error::file(folder, reason));
         }
         if let Some(test) = test.iter().find(|test| needs_masks && !test.is_good() && test.masks.is_empty()) {
@@ -160,7 +160,7 @@ pub fn train_images(root: &Path) -> Result<Listing> {
     check_folder(root)?;
     let folder = root.join("train").join(GOOD);
     if !is_folder(&folder)? {
-        return Err(Error::file(root, format!("has no folder train/good{}", hint(root))));
+        return Err(Error::file(root, format!("has no folder train/good{}", layout_hint(root))));
     }
     let listing = Listing::of(&folder)?;
     match listing.images.is_empty() {
@@ -170,7 +170,7 @@ pub fn train_images(root: &Path) -> Result<Listing> {
 }
 
 /// What was probably meant by a folder that is not a category, or is one without this part, as the end of a sentence.
-pub fn hint(root: &Path) -> String {
+pub fn layout_hint(root: &Path) -> String {
     let is_category = |path: &Path| ["train/good", "test"].iter().any(|part| path.join(part).is_dir());
     let categories: Vec<PathBuf> = entries(root).unwrap_or_default().into_iter().filter(|path| is_category(path)).collect();
     match (is_category(root), &categories[..]) {

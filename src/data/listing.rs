@@ -148,10 +148,11 @@ fn real(path: &Path) -> PathBuf {
 }
 
 /// All images in a folder and its subfolders, sorted by path; or `path` itself if it is a file. Symbolic links to folders are not
-/// followed, with a warning; hidden entries, files without an image extension and folders of other programs are skipped.
+/// followed, and subfolders that cannot be listed are passed over, both with a warning; hidden entries, files without an image extension and folders of
+/// other programs are skipped.
 ///
 /// # Errors
-/// No such file or folder, a folder that cannot be listed, or no image in it.
+/// No such file or folder, one that cannot be listed, or no image in it.
 pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
@@ -167,7 +168,14 @@ pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in entries(&folder)? {
+        let listed = match entries(&folder) {
+            Err(error) if folder != path => {
+                log::warn!("{error}, so it is passed over");
+                continue;
+            }
+            listed => listed?,
+        };
+        for entry in listed {
             match (is_folder(&entry)?, entry.is_symlink()) {
                 (true, false) if !is_foreign(&entry) => folders.push(entry),
                 (true, true) => log::warn!("{}: is a link to a folder and is passed over", entry.display()),

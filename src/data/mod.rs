@@ -31,7 +31,7 @@ pub use file::{
     MAX_PIXELS, encode_jpeg, encode_mask_png, encode_png, read_image, read_mask, read_size, write_mask_png, write_png,
 };
 pub use fingerprint::{fingerprint, fingerprint_of};
-pub use folder::{Category, category_name, hint, is_same_folder, is_within, train_images};
+pub use folder::{Category, category_name, is_same_folder, is_within, layout_hint, train_images};
 pub use generate::{GenerateOptions, generate, generate_all};
 pub use image::{Image, Plane, image, plane, row_major, sides};
 pub use listing::{Listing, Skipped, SkippedShare, list_images, shown, warn_of_skipped};
