@@ -15,6 +15,7 @@ mod cli {
     mod evaluate;
     mod familiar;
     mod figures;
+    mod folders;
     #[cfg(target_os = "linux")]
     mod gpu;
     mod help;

@@ -243,9 +243,19 @@ fn errors_name_stray_files() {
     let add = |name: &'static str| move |root: &Path| drop(saved(root, name, b"x"));
     assert!(broken(add("ground_truth/hole/001_mask.png")).contains("001_mask.png: this mask has no image in test/hole"));
     assert!(broken(add("test/hole/001.png")).contains("001.png: this defect image has no mask"));
-    assert!(broken(add("train/good/c.BMP")).contains("c.BMP: images in bmp format are not supported"));
-    assert!(broken(add("test/000.png")).contains("this image is not in a folder good or DEFECT"));
-    assert!(broken(add("test/hole/000.jpeg")).contains("differ only in their extension"));
+    let same = broken(add("test/hole/000.jpeg"));
+    assert!(same.contains("`hole/000` is also the name of another test image; names must differ in more than"), "{same}");
+}
+
+#[test]
+fn an_image_beside_the_folders_of_kinds_is_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    category(folder.path());
+    saved(folder.path(), "test/000.png", b"x");
+    let found = Category::open(folder.path()).unwrap();
+    assert_eq!(found.skipped.len(), 1);
+    assert_eq!(found.skipped[0].to_string(), "test/000.png: this image is not in a folder good or DEFECT");
+    assert_eq!(found.test.len(), 2);
 }
 
 #[test]
@@ -278,7 +288,7 @@ fn a_category_without_test_images_can_be_used_for_training() {
     let folder = tempfile::tempdir().unwrap();
     category(folder.path());
     std::fs::remove_dir_all(folder.path().join("test")).unwrap();
-    assert_eq!(train_images(folder.path()).unwrap().len(), 2);
+    assert_eq!(train_images(folder.path()).unwrap().images.len(), 2);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 use std::path::PathBuf;
 
-use crate::data::{Family, GenerateOptions, encode_png, generate_all, train_images, write_validation_set};
+use crate::data::{Family, GenerateOptions, encode_png, generate_all, write_validation_set};
 use crate::disk::Outputs;
 use crate::report::preview as report;
-use crate::run::{Config, VALIDATION_SEED, load_training_set};
+use crate::run::{Config, TrainingImages, VALIDATION_SEED, load_training_set};
 
+use super::images::TrainingFolder;
 use super::output::say;
 use super::validate::counts;
 
@@ -22,9 +23,8 @@ pub enum Command {
 /// Arguments of `data validation`.
 #[derive(clap::Args)]
 pub struct Validation {
-    /// Category folder, which contains train/good
-    #[arg(long, value_name = "ROOT/CATEGORY")]
-    data: PathBuf,
+    #[command(flatten)]
+    images: TrainingFolder,
     /// Config file of the training; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
@@ -65,9 +65,8 @@ pub struct Generate {
 /// Arguments of `data preview`.
 #[derive(clap::Args)]
 pub struct Preview {
-    /// Category folder with train/good/
-    #[arg(long, value_name = "ROOT/CATEGORY")]
-    data: PathBuf,
+    #[command(flatten)]
+    images: TrainingFolder,
     /// Config file; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
@@ -115,17 +114,23 @@ fn generate_families(arguments: &Generate) -> anyhow::Result<()> {
 fn validation(arguments: &Validation) -> anyhow::Result<()> {
     let mut config = Config::read_layers(&arguments.config, None)?;
     config.seed = arguments.seed.unwrap_or(config.seed);
-    let (set, held_out) = load_training_set(&config, &arguments.data)?;
+    let data = arguments.images.dataset();
+    let loaded = load_training_set(&config, &data)?;
+    loaded.warn(&data);
+    let TrainingImages { set, held_out, .. } = loaded;
     // The same defects for every seed of the training.
     let defects = write_validation_set(&arguments.out, &held_out, VALIDATION_SEED)?;
     say(format_args!("wrote {}: {}", arguments.out.display(), counts(&set, &held_out, defects)))
 }
 
 fn preview(arguments: &Preview) -> anyhow::Result<()> {
-    let inputs = [train_images(&arguments.data)?, arguments.config.clone()].concat();
+    let data = arguments.images.dataset();
+    let inputs = [data.train_images()?.images, arguments.config.clone()].concat();
     let outputs = Outputs::single(&arguments.out, "data preview", arguments.overwrite, &inputs)?;
     let config = Config::read_layers(&arguments.config, arguments.textures.as_deref())?;
-    let (set, _) = load_training_set(&config, &arguments.data)?;
+    let loaded = load_training_set(&config, &data)?;
+    loaded.warn(&data);
+    let set = loaded.set;
     let is_weighted = config.corruption.region_weight.slope > 0.0;
     let picture = report::preview(&set, is_weighted, arguments.step.into(), arguments.count.into())?;
     outputs.write(&arguments.out, &encode_png(&picture)?)?;

@@ -14,6 +14,7 @@ mod dry_run;
 mod evaluate;
 mod evidence;
 mod figures;
+mod images;
 mod kernels;
 mod maps;
 mod metrics;
@@ -67,9 +68,9 @@ struct Arguments {
 enum Command {
     /// Train on generated textures and find defect types not seen in training; takes about a minute
     Demo(demo::Arguments),
-    /// Train on the normal images of a category
+    /// Train on the normal images of a category or of any folder
     Train(train::Arguments),
-    /// Evaluate a trained model on the test set of a category
+    /// Evaluate a trained model on the test set of a category or on any folders
     Evaluate(evaluate::Arguments),
     /// Evaluate a trained model on held-out normal images with drawn defects, to choose between variants without the test set
     Validate(validate::Arguments),

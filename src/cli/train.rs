@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::backend::Storage;
-use crate::data::{lock_folder, train_images};
+use crate::data::lock_folder;
 use crate::ops::Backend;
 use crate::report::training::Status;
 
@@ -18,6 +18,7 @@ use anyhow::anyhow;
 
 use super::device::{DeviceOption, on_device};
 use super::dry_run;
+use super::images::TrainingFolder;
 use super::output::{note, say, sentence};
 use super::progress::TrainingProgress;
 use super::signals::on_interrupt;
@@ -33,9 +34,8 @@ pub struct Arguments {
     /// Config file; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
-    /// Category folder with train/good/
-    #[arg(long, value_name = "ROOT/CATEGORY")]
-    data: PathBuf,
+    #[command(flatten)]
+    images: TrainingFolder,
     /// Output folder
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -96,8 +96,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     check(&config)?;
     let preview = arguments.dry_run.then(|| dry_run::outputs(&arguments.out, arguments.overwrite)).transpose()?;
     let device = arguments.device.open()?;
-    check_training_memory(&config, train_images(&arguments.data)?.len(), device.is_cpu())?;
-    let mut job = TrainingJob::prepare_with(config, &arguments.data, &arguments.out, start, || lock_folder(&arguments.out))?;
+    let data = arguments.images.dataset();
+    check_training_memory(&config, data.train_images()?.images.len(), device.is_cpu())?;
+    let mut job = TrainingJob::prepare_with(config, data.clone(), &arguments.out, start, || lock_folder(&arguments.out))?;
     if let Some(budget) = arguments.budget.filter(|_| !arguments.resume) {
         let steps = on_device!(device.clone(), |backend| job.fit_to_budget(&backend, budget))?;
         note(format_args!("train.steps = {steps} for {} minutes of training", budget.as_secs_f64() / 60.0));
@@ -113,7 +114,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     // A page of an earlier process would otherwise go on showing what was then.
     let has_page = arguments.out.join(super::watch::PAGE_FILE).exists();
     let watch = |device| match arguments.watch || has_page {
-        true => Watch::new(job.config(), &arguments.data, &arguments.out, device).map(Some),
+        true => Watch::new(job.config(), &data, &arguments.out, device).map(Some),
         false => Ok(None),
     };
     match on_device!(device, |backend| run_job(&backend, &job, steps, watch(backend.description())?))? {

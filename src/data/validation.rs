@@ -9,8 +9,8 @@ use ndarray::Axis;
 use rayon::prelude::*;
 
 use super::file::{to_byte, write_mask_png, write_png};
-use super::folder::GOOD;
 use super::image::{Image, Plane};
+use super::test_image::GOOD;
 use super::texture::Defect;
 use crate::disk::make_folder;
 use crate::error::{Error, Result};

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::detector::ImageScores;
 use super::metrics::{self, Curves, Metrics, Record, Score, image_auroc_by_kind, resize_bilinear, resize_nearest};
 use crate::backend::Real;
-use crate::data::{Category, GOOD, Image, Plane, TestImage, shown};
+use crate::data::{Category, GOOD, Image, Plane, TestImage};
 use crate::error::{Error, Result};
 
 /// Resolution of the pixel metrics. Maps are resized bilinearly, masks by nearest neighbour.
@@ -49,7 +49,7 @@ impl fmt::Display for Resolution {
 /// Scores of one test image.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImageResult {
-    /// The file below the test folder, `KIND/NAME.png`; bytes that are not UTF-8 are written as `\xff`.
+    /// The file below the test folder, `KIND/NAME.png` with subfolders; bytes that are not UTF-8 are written as `\xff`.
     pub path: String,
     /// `good`, or the kind of defect.
     pub kind: String,
@@ -156,8 +156,7 @@ fn measure<T: Real>(
             map: resize_bilinear(&map, height, width)?,
             mask: resize_nearest(&mask, height, width)?,
         });
-        let name = shown(test.path.file_name().unwrap_or_default());
-        images.push(ImageResult { path: format!("{}/{name}", test.defect), kind: test.defect.clone(), scores });
+        images.push(ImageResult { path: test.full_name(), kind: test.defect.clone(), scores });
     }
     Ok((records, images))
 }

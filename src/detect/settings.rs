@@ -9,7 +9,7 @@ use super::expected::Expected;
 use super::metrics::Score;
 use super::order_statistic::at_least;
 use super::residual::Residual;
-use crate::data::Preparation;
+use crate::data::{Preparation, SkippedShare};
 use crate::error::{Error, Result};
 
 /// How the residual is turned into a heatmap, a score and a verdict (Method §6).
@@ -229,10 +229,13 @@ pub struct Provenance {
     /// Options of the corruption that are not in the paper, as keys with values; `None` if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corruption_options: Option<String>,
-    /// The [fingerprint](crate::data::training_fingerprint) of the training images; `None` for weights of a version that did not record it, and for
+    /// The [fingerprint](crate::data::fingerprint_of) of the training images; `None` for weights of a version that did not record it, and for
     /// images that are not of a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<String>,
+    /// How many files of the folder could not be used; `None` if all could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<SkippedShare>,
     /// Device, precision and instructions of the training, in words; `None` for weights of a version that did not record them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub computed_on: Option<String>,

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::config::Config;
 use super::{CHECKPOINT_FILE, MODEL_FILE, PREVIOUS_FILE};
 use crate::backend::Arithmetic;
+use crate::data::SkippedShare;
 use crate::error::{Error, Result};
 use crate::train::{Checkpoint, Lengthening, OptimiserConfig};
 
@@ -119,14 +120,19 @@ impl Found {
         std::fs::rename(&previous, &last).map_err(|error| Error::write(&last, error))
     }
 
-    /// Checks that the checkpoint was made with the images that the folder of the data has now.
+    /// Checks that the checkpoint was made with the images that are used now, by their fingerprint. `skipped` is how many files cannot be used now.
     ///
     /// # Errors
     /// Other images, unless changes are accepted.
-    pub(super) fn check_images(&self, now: &str, out: &Path, start: Start) -> Result<()> {
+    pub(super) fn check_images(&self, (now, skipped): (&str, Option<SkippedShare>), out: &Path, start: Start) -> Result<()> {
+        let then = self.checkpoint.skipped;
         match self.checkpoint.images.as_deref() {
-            Some(then) if then != now => {
+            Some(images) if images != now => {
                 let reason = "was made with other training images, or some of them have changed since";
+                let words =
+                    |share: Option<SkippedShare>| share.map_or_else(|| "no file skipped".to_owned(), |own| own.to_string());
+                let differ = format!("{reason} ({} then, {} now)", words(then), words(skipped));
+                let reason = if then == skipped { reason } else { &differ };
                 refuse_or_warn(out, reason, "choose another folder for these", start)
             }
             _ => Ok(()),

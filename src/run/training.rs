@@ -14,12 +14,13 @@ use super::log::{Log, LogEntry, LogLine, ValidationEntry};
 use super::memory::check_training_memory;
 use super::own_files::write_config;
 use super::resume::{Accepted, Found, History, Start, find};
+use super::training_images::{TrainingImages, load_training_set};
 use super::validation::Validation;
 use super::{CHECKPOINT_FILE, LOG_FILE, MODEL_FILE, PREVIOUS_FILE};
 use crate::data::texture::Family;
 use crate::data::{
-    FolderLock, Image, Preparation, TrainingSet, check_output_folder, check_outside_images, has_lock_file, list_images,
-    lock_folder, read_image, shown, train_images, training_fingerprint, write_bytes, write_keeping,
+    Dataset, FolderLock, Image, Preparation, SkippedShare, TrainingSet, check_output_folder, has_lock_file, list_images,
+    lock_folder, read_image, write_bytes, write_keeping,
 };
 use crate::detect::{Appearance, Calibration, Detector, Provenance, Settings, Source, Thresholds};
 use crate::error::{Error, Result};
@@ -49,6 +50,9 @@ pub struct TrainingJob {
     category: String,
     /// The fingerprint of the training images.
     images: String,
+    /// How many files could be used, and how many of all could not.
+    used: usize,
+    skipped: Option<SkippedShare>,
     validation: Option<Validation>,
     loading: Duration,
     out: PathBuf,
@@ -58,14 +62,15 @@ pub struct TrainingJob {
 }
 
 impl TrainingJob {
-    /// Loads the images of `category/train/good` and the textures, and locks `out`.
+    /// Loads the training images of a dataset, or of the category in a folder, and the textures, and locks `out`. Files that cannot be used are named in
+    /// a warning and left out.
     ///
     /// # Errors
-    /// Missing or unreadable images; without `resume`, an `out` that already holds a run; with it, an `out` that holds none, or one
+    /// No image that can be used; without `resume`, an `out` that already holds a run; with it, an `out` that holds none, or one
     /// with another config or other images; an `out` among the images; an `out` that another process writes into.
-    pub fn prepare(config: Config, category: &Path, out: &Path, resume: bool) -> Result<Self> {
+    pub fn prepare(config: Config, data: impl Into<Dataset>, out: &Path, resume: bool) -> Result<Self> {
         let start = if resume { Start::Resume(Accepted::default()) } else { Start::New };
-        Self::prepare_with(config, category, out, start, || lock_folder(out))
+        Self::prepare_with(config, data, out, start, || lock_folder(out))
     }
 
     /// The same with the lock of `out` from `lock`, for a program that has worked in the folder before. It is called before the images are
@@ -75,27 +80,31 @@ impl TrainingJob {
     /// As [`TrainingJob::prepare`], and those of `lock`.
     pub fn prepare_with(
         config: Config,
-        category: &Path,
+        data: impl Into<Dataset>,
         out: &Path,
         start: Start,
         lock: impl FnOnce() -> Result<FolderLock>,
     ) -> Result<Self> {
         config.validate()?;
         check_output_folder(out)?;
-        check_outside_images(out, category)?;
+        let data: Dataset = data.into();
+        data.check_outside(out)?;
         let (early, late) = if has_lock_file(out) { (Some(lock()?), None) } else { (None, Some(lock)) };
         let found = find(&config, out, start)?;
         let begun = Instant::now();
-        let images = training_fingerprint(category)?;
+        check_training_memory(&config, data.train_images()?.images.len(), false)?;
+        let loaded = load_training_set(&config, &data)?;
+        loaded.warn(&data);
+        let skipped = loaded.share();
+        let TrainingImages { set, held_out, fingerprint: images, used, .. } = loaded;
         if let Some(found) = found.filter(|_| !start.accepts_changes()) {
-            found.check_images(&images, out, start)?;
+            found.check_images((&images, skipped), out, start)?;
         }
-        check_training_memory(&config, train_images(category)?.len(), false)?;
-        let (set, held_out) = load_training_set(&config, category)?;
         let validation = Validation::new(&config, &held_out)?;
         let lock = early.map_or_else(|| late.map(|lock| lock()).transpose(), |lock| Ok(Some(lock)))?;
         let (set, loading, out) = (Arc::new(set), begun.elapsed(), out.to_owned());
-        Ok(Self { config, set, held_out, category: name_of(category), images, validation, loading, out, start, _lock: lock })
+        let category = data.name();
+        Ok(Self { config, set, held_out, category, images, used, skipped, validation, loading, out, start, _lock: lock })
     }
 
     /// Time for decoding and resizing the images and making the textures, which is done once, on all threads.
@@ -124,6 +133,16 @@ impl TrainingJob {
     /// The images held out of training, as prepared for it.
     pub fn held_out(&self) -> &[Image] {
         &self.held_out
+    }
+
+    /// How many files are trained on or held out.
+    pub fn used(&self) -> usize {
+        self.used
+    }
+
+    /// How many files of the folder could not be used; none if all could.
+    pub fn skipped(&self) -> Option<SkippedShare> {
+        self.skipped
     }
 
     /// The settings of the run.
@@ -210,7 +229,7 @@ impl TrainingJob {
     fn check<B: Backend>(&self, found: Option<&Found>, backend: &B) -> Result<History> {
         let now = backend.arithmetic();
         let Some(found) = found else { return Ok(History { arithmetic: vec![now], lengthened: Vec::new() }) };
-        found.check_images(&self.images, &self.out, self.start)?;
+        found.check_images((&self.images, self.skipped), &self.out, self.start)?;
         found.check_arithmetic(&now, &self.out, self.start)?;
         found.settle(&self.out)?;
         let mut arithmetic = found.checkpoint.arithmetic.clone();
@@ -286,6 +305,7 @@ impl TrainingJob {
     fn save<B: Backend>(&self, trainer: &Trainer<B>, config: &str, history: &History) -> Result<()> {
         let mut checkpoint = trainer.checkpoint(config)?;
         checkpoint.images = Some(self.images.clone());
+        checkpoint.skipped = self.skipped;
         checkpoint.arithmetic.clone_from(&history.arithmetic);
         checkpoint.lengthened.clone_from(&history.lengthened);
         write_keeping(&self.checkpoint_path(), &self.out.join(PREVIOUS_FILE), &checkpoint.encode()?)?;
@@ -316,6 +336,7 @@ impl TrainingJob {
         if let Some(provenance) = &mut detector.settings_mut().provenance {
             provenance.category = Some(self.category.clone());
             provenance.images = Some(self.images.clone());
+            provenance.skipped = self.skipped;
             provenance.computed_on = in_words(&history.arithmetic, " then ");
             provenance.lengthened = in_words(&history.lengthened, " and ");
         }
@@ -334,12 +355,6 @@ impl TrainingJob {
     }
 }
 
-/// The name of a folder, also of one such as `.`.
-fn name_of(folder: &Path) -> String {
-    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    shown(whole.file_name().unwrap_or_default())
-}
-
 /// In words; None without any.
 fn in_words(parts: &[impl ToString], between: &str) -> Option<String> {
     let words: Vec<String> = parts.iter().map(ToString::to_string).collect();
@@ -349,17 +364,6 @@ fn in_words(parts: &[impl ToString], between: &str) -> Option<String> {
 /// Where the images that set the thresholds come from: without an image to spare, they are those that the network is trained on.
 pub fn source_of_held_out(set: &TrainingSet, held_out: &[Image]) -> Source {
     if set.images == held_out { Source::Training } else { Source::HeldOut }
-}
-
-/// The images of `category/train/good` at working resolution: those to train on, with textures, and those held out. They are decoded and
-/// resized only here, on all threads.
-///
-/// # Errors
-/// Missing or unreadable images, or ones smaller than the training size.
-pub fn load_training_set(config: &Config, category: &Path) -> Result<(TrainingSet, Vec<Image>)> {
-    let preparation = config.preparation();
-    let read = |path: &PathBuf| prepared(&read_image(path)?, &preparation).map_err(|error| error.in_file(path));
-    config.split(each(&train_images(category)?, read)?)
 }
 
 impl Config {
@@ -377,7 +381,7 @@ impl Config {
         let prepare = |&(number, image): &(usize, &Image)| {
             prepared(image, &preparation).map_err(|error| error.within(format!("training image {number}")))
         };
-        self.split(each(&numbered, prepare)?)
+        split(self, each(&numbered, prepare)?)
     }
 
     /// The detector of a trained model, with thresholds from held-out normal images.
@@ -394,6 +398,7 @@ impl Config {
             loss_terms: self.objective.added_terms(),
             corruption_options: self.corruption_options()?,
             images: None,
+            skipped: None,
             computed_on: None,
             lengthened: None,
         };
@@ -409,28 +414,28 @@ impl Config {
         let mut detector = Detector::new(backend, trainer.weights().duplicate(backend)?, settings);
         detector.calibrate(held_out).map(|()| detector)
     }
+}
 
-    /// Prepared images, at least one, split into those to train on and those held out.
-    fn split(&self, images: Vec<Image>) -> Result<(TrainingSet, Vec<Image>)> {
-        let (images, held_out) = split(images, self.data.held_out, self.seed);
-        let set = TrainingSet {
-            images,
-            textures: load_textures(self.data.textures.as_deref(), self.data.size, self.seed)?,
-            size: self.data.size,
-            augment: self.augment.clone(),
-            corruption: self.corruption.clone(),
-            objects: Default::default(),
-            seed: self.seed,
-        };
-        set.validate()?;
-        let (images, textures) = (set.images.len(), set.textures.len());
-        log::info!("{images} images to train on, {} held out, {textures} replacement textures", held_out.len());
-        Ok((set, held_out))
-    }
+/// Prepared images, at least one, split into those to train on, with textures, and those held out.
+pub(super) fn split(config: &Config, images: Vec<Image>) -> Result<(TrainingSet, Vec<Image>)> {
+    let (images, held_out) = held_out_of(images, config.data.held_out, config.seed);
+    let set = TrainingSet {
+        images,
+        textures: load_textures(config.data.textures.as_deref(), config.data.size, config.seed)?,
+        size: config.data.size,
+        augment: config.augment.clone(),
+        corruption: config.corruption.clone(),
+        objects: Default::default(),
+        seed: config.seed,
+    };
+    set.validate()?;
+    let (images, textures) = (set.images.len(), set.textures.len());
+    log::info!("{images} images to train on, {} held out, {textures} replacement textures", held_out.len());
+    Ok((set, held_out))
 }
 
 /// An image at working resolution, at least as large as a training crop.
-fn prepared(image: &Image, preparation: &Preparation) -> Result<Image> {
+pub(super) fn prepared(image: &Image, preparation: &Preparation) -> Result<Image> {
     let image = preparation.apply(image)?;
     let ((height, width, _), size) = (image.dim(), preparation.size);
     if height.min(width) < size {
@@ -441,7 +446,7 @@ fn prepared(image: &Image, preparation: &Preparation) -> Result<Image> {
 }
 
 /// Holds out a random fraction of the images for thresholds, at least one. A single image serves both purposes.
-fn split(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Vec<Image>) {
+fn held_out_of(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Vec<Image>) {
     let count = ((images.len() as f64 * share).round() as usize).max(1).min(images.len() - 1);
     if count == 0 || share == 0.0 {
         return (images.clone(), images);

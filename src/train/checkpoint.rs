@@ -7,6 +7,7 @@ use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Arithmetic, Real};
+use crate::data::SkippedShare;
 use crate::disk::bounded;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Parameters, decode_safetensors, decode_values, encode_safetensors};
@@ -16,6 +17,7 @@ use crate::tape::Tensor;
 const STEP: &str = "orthoscope.step";
 const CONFIG: &str = "orthoscope.config";
 const IMAGES: &str = "orthoscope.images";
+const SKIPPED: &str = "orthoscope.skipped";
 const ARITHMETIC: &str = "orthoscope.arithmetic";
 const LENGTHENED: &str = "orthoscope.lengthened";
 
@@ -45,6 +47,8 @@ pub struct Checkpoint {
     pub config: String,
     /// The fingerprint of the training images; `None` in files of a version that did not record it, and for images that are not of a folder.
     pub images: Option<String>,
+    /// How many files of the folder could not be used; `None` if all could.
+    pub skipped: Option<SkippedShare>,
     /// What the steps were computed with, in order, each once in a row; empty in files of a version that did not record it.
     pub arithmetic: Vec<Arithmetic>,
     /// The lengthenings of the run so far, in order.
@@ -58,6 +62,7 @@ impl Checkpoint {
             step,
             config: config.to_owned(),
             images: None,
+            skipped: None,
             arithmetic: Vec::new(),
             lengthened: Vec::new(),
             groups: HashMap::new(),
@@ -102,6 +107,9 @@ impl Checkpoint {
             .flat_map(|(group, values)| values.iter().map(move |(name, values)| (format!("{group}.{name}"), values.clone())));
         let mut metadata = HashMap::from([(STEP.to_owned(), self.step.to_string()), (CONFIG.to_owned(), self.config.clone())]);
         metadata.extend(self.images.clone().map(|images| (IMAGES.to_owned(), images)));
+        if let Some(skipped) = &self.skipped {
+            metadata.insert(SKIPPED.to_owned(), serde_json::to_string(skipped).map_err(Error::format)?);
+        }
         if !self.arithmetic.is_empty() {
             metadata.insert(ARITHMETIC.to_owned(), serde_json::to_string(&self.arithmetic).map_err(Error::format)?);
         }
@@ -125,12 +133,14 @@ impl Checkpoint {
         let (tensors, metadata) = decode_safetensors(bytes, "not a checkpoint")?;
         let field = |key: &str| metadata.get(key).cloned().ok_or_else(|| foreign(format!("no `{key}` in its metadata")));
         let step = field(STEP)?.parse().map_err(|_| foreign(format!("`{STEP}` is not a number")))?;
-        let json = |error: serde_json::Error, key: &str| foreign(format!("`{key}`: {error}"));
+        let unclear = |key: &'static str| move |error: serde_json::Error| foreign(format!("`{key}`: {error}"));
         let arithmetic = metadata.get(ARITHMETIC).map(|text| serde_json::from_str(text)).transpose();
-        let arithmetic = arithmetic.map_err(|error| json(error, ARITHMETIC))?.unwrap_or_default();
+        let arithmetic = arithmetic.map_err(unclear(ARITHMETIC))?.unwrap_or_default();
         let lengthened = metadata.get(LENGTHENED).map(|text| serde_json::from_str(text)).transpose();
-        let lengthened = lengthened.map_err(|error| json(error, LENGTHENED))?.unwrap_or_default();
-        let mut own = Self { images: metadata.get(IMAGES).cloned(), arithmetic, lengthened, ..Self::new(step, &field(CONFIG)?) };
+        let lengthened = lengthened.map_err(unclear(LENGTHENED))?.unwrap_or_default();
+        let skipped = metadata.get(SKIPPED).map(|text| serde_json::from_str(text)).transpose().map_err(unclear(SKIPPED))?;
+        let mut own =
+            Self { images: metadata.get(IMAGES).cloned(), skipped, arithmetic, lengthened, ..Self::new(step, &field(CONFIG)?) };
         for (full, view) in tensors.tensors() {
             let (group, name) = full.split_once('.').ok_or_else(|| foreign(format!("unexpected tensor `{full}`")))?;
             let values = decode_values(&view).filter(|_| view.dtype() == Dtype::F32);

@@ -89,9 +89,12 @@ fn a_figure_that_was_asked_for_and_lacks_its_input_is_an_error() {
     std::fs::remove_file(scratch.path("run/log.jsonl")).unwrap();
     std::fs::remove_file(scratch.path("run/config.toml")).unwrap();
     for (arguments, words) in [
-        ("--only roc", "the figure `roc` cannot be drawn: it needs --model and --data"),
+        (
+            "--only roc",
+            "the figure `roc` cannot be drawn: it needs --model and --data, or --model, --normal, --abnormal and --masks",
+        ),
         ("--only network,ablation", "the figure `ablation` cannot be drawn: it needs --ablation"),
-        ("--only corruption", "the figure `corruption` cannot be drawn: it needs --data"),
+        ("--only corruption", "the figure `corruption` cannot be drawn: it needs --data or --normal"),
         (&format!("--only training {MODEL}"), "the figure `training` cannot be drawn: run/log.jsonl has no steps"),
         (&format!("--only corruption {MODEL}"), "there is no run/config.toml in the folder of the model; --config gives one"),
     ] {

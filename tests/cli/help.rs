@@ -13,6 +13,7 @@ const COMMANDS: [(&str, &[&str]); 20] = [
         &[
             "--config",
             "--data",
+            "--normal",
             "--out",
             "--textures",
             "--steps",
@@ -25,7 +26,10 @@ const COMMANDS: [(&str, &[&str]); 20] = [
             "130",
         ],
     ),
-    ("evaluate", &["--model", "--data", "--out", "--resolution", "--maps", "--json", "--device"]),
+    (
+        "evaluate",
+        &["--model", "--data", "--normal", "--abnormal", "--masks", "--out", "--resolution", "--maps", "--json", "--device"],
+    ),
     (
         "figures",
         &[
@@ -60,10 +64,10 @@ const COMMANDS: [(&str, &[&str]); 20] = [
             "report.json",
         ],
     ),
-    ("metrics", &["--maps", "--data", "--resolution", "--score", "--json"]),
+    ("metrics", &["--maps", "--data", "--normal", "--abnormal", "--masks", "--resolution", "--score", "--json"]),
     ("data", &["generate", "preview"]),
     ("data generate", &["--out", "--family", "--size", "--train", "--good", "--defects", "--seed"]),
-    ("data preview", &["--data", "--config", "--textures", "--out", "--count", "--step"]),
+    ("data preview", &["--data", "--normal", "--config", "--textures", "--out", "--count", "--step"]),
     ("model", &["init", "forward", "summary", "export"]),
     ("model init", &["--model", "--width", "--seed", "--out"]),
     ("model forward", &["--device", "--model", "--input", "--output"]),
