@@ -124,7 +124,7 @@ fn results_that_are_replaced_by_a_killed_command_are_old_or_new() {
             assert_eq!(reference.difference(&files(&scratch.path("cut"))), None, "{}", case.name);
             std::fs::remove_dir_all(scratch.path("cut")).unwrap();
         }
-        ["old", "new"].map(|name| std::fs::remove_dir_all(scratch.path(name)).unwrap());
+        ["old", "new"].iter().for_each(|name| std::fs::remove_dir_all(scratch.path(name)).unwrap());
         note(format_args!("kill, {}: {kills} kills in {count} runs", case.name));
         assert!(kills > 0, "{}", case.name);
     }
