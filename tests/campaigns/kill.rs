@@ -128,7 +128,7 @@ fn results_that_are_replaced_by_a_killed_command_are_old_or_new() {
         scratch.succeeds(&(case.command)(MODELS[0], "old"));
         let time = time_of(&scratch, &(case.command)(MODELS[1], "new"));
         let kills: Vec<bool> = rounds(number, 5).map(|mut random| round(&scratch, case, time, &mut random)).collect();
-        ["old", "new"].map(|name| std::fs::remove_dir_all(scratch.path(name)).unwrap());
+        ["old", "new"].iter().for_each(|name| std::fs::remove_dir_all(scratch.path(name)).unwrap());
         let count = kills.iter().filter(|in_time| **in_time).count();
         note(format_args!("kill, {}: {count} kills in {} runs", case.name, kills.len()));
         assert!(count > 0, "{}", case.name);
