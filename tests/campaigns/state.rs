@@ -32,11 +32,7 @@ fn steps(bytes: &[u8]) -> Vec<(Value, Value)> {
 
 /// Whether two versions of a file say the same, apart from times.
 pub fn is_same(path: &Path, one: &[u8], other: &[u8]) -> bool {
-    match () {
-        () if one == other => true,
-        () if has_extension(path, "jsonl") => steps(one) == steps(other),
-        () => false,
-    }
+    one == other || (has_extension(path, "jsonl") && steps(one) == steps(other))
 }
 
 /// What a command writes: the same files each time, but for those that hold times.
@@ -62,21 +58,23 @@ impl Reference {
     /// What is wrong with the files of a command that was cut short in a folder with the files `before`.
     pub fn fault(&self, found: &Files, before: &Files) -> Option<String> {
         found.iter().find_map(|(path, bytes)| {
-            let name = path.display();
             if has_extension(path, "part") {
-                return Some(format!("{name} is left"));
+                return Some(format!("{} is left", path.display()));
             }
-            let whole = self.files.get(path).into_iter().chain(before.get(path)).collect::<Vec<_>>();
-            let is_fine = match () {
-                () if is_record(path) => true,
-                () if has_extension(path, "jsonl") => whole.iter().any(|whole| steps(whole).starts_with(&steps(bytes))),
-                () if self.varying.contains(path) => is_complete(path, bytes),
-                // A checkpoint of an earlier step, whose digest fits.
-                () if has_extension(path, "safetensors") => whole.contains(&bytes) || is_checkpoint(bytes),
-                () => whole.contains(&bytes),
-            };
-            (!is_fine).then(|| format!("{name} is neither old nor new, with {} bytes", bytes.len()))
+            let is_fine = self.is_old_or_new(path, bytes, before);
+            (!is_fine).then(|| format!("{} is neither old nor new, with {} bytes", path.display(), bytes.len()))
         })
+    }
+
+    fn is_old_or_new(&self, path: &Path, bytes: &[u8], before: &Files) -> bool {
+        let mut whole = self.files.get(path).into_iter().chain(before.get(path));
+        if has_extension(path, "jsonl") {
+            return whole.any(|whole| steps(whole).starts_with(&steps(bytes)));
+        }
+        // A checkpoint of an earlier step has a digest that fits.
+        let is_earlier = || has_extension(path, "safetensors") && is_checkpoint(bytes);
+        let is_varying = || self.varying.iter().any(|varying| varying == path) && is_complete(path, bytes);
+        whole.any(|whole| whole == bytes) || is_record(path) || is_earlier() || is_varying()
     }
 
     /// What is wrong with the files of a command that was not cut short.

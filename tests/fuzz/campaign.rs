@@ -71,7 +71,7 @@ pub struct Counts {
 pub fn run(loader: &Loader) {
     let folder = tempfile::tempdir().unwrap();
     check_corpus(loader, folder.path());
-    let counts = counts(loader, folder.path(), &mut Inputs::from_environment(INPUTS));
+    let counts = counts(loader, folder.path(), Inputs::from_environment(INPUTS));
     let Counts { inputs, accepted, refused, largest, faults } = &counts;
     let files = loader.corpus.len();
     let (mib, kinds) = (*largest as f64 / f64::from(1 << 20), faults.len());
@@ -107,9 +107,12 @@ fn check_corpus(loader: &Loader, folder: &Path) {
 }
 
 /// Runs these inputs.
-pub fn counts(loader: &Loader, folder: &Path, inputs: &mut Inputs) -> Counts {
+pub fn counts(loader: &Loader, folder: &Path, inputs: Inputs) -> Counts {
     let mut counts = Counts::default();
-    while let Some(seed) = inputs.next().filter(|_| counts.faults.len() < MOST) {
+    for seed in inputs {
+        if counts.faults.len() == MOST {
+            break;
+        }
         counts.inputs += 1;
         let bytes = input(loader, seed);
         let path = written(loader, folder, &bytes);
@@ -231,9 +234,12 @@ impl Inputs {
     pub fn first(next: u64, count: u64) -> Self {
         Self { next, count: Some(count), until: None }
     }
+}
 
-    /// The next seed.
-    pub fn next(&mut self) -> Option<u64> {
+impl Iterator for Inputs {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
         if self.count == Some(0) || self.until.is_some_and(|until| Instant::now() > until) {
             return None;
         }

@@ -10,7 +10,7 @@ fn found(check: impl Fn(&Path) -> Verdict + 'static) -> Vec<String> {
     let corpus = vec![br#"{"step": 1, "loss": 0.5}"#.to_vec(), br#"{"step": 22, "loss": 0.25}"#.to_vec()];
     let loader = Loader { name: PLANTED, file: "a.json", corpus, memory: |_, _| 1 << 16, check: Box::new(check) };
     let folder = tempfile::tempdir().unwrap();
-    let counts = counts(&loader, folder.path(), &mut Inputs::first(0, 100));
+    let counts = counts(&loader, folder.path(), Inputs::first(0, 100));
     counts.faults.into_keys().collect()
 }
 

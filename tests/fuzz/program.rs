@@ -151,8 +151,7 @@ fn program() {
     let scratch = prepared();
     let whole = tree(&scratch.path(""));
     let (mut accepted, mut refused) = (0, 0);
-    let mut inputs = Inputs::from_environment(ROUNDS * CASES.len() as u64);
-    while let Some(seed) = inputs.next() {
+    for seed in Inputs::from_environment(ROUNDS * CASES.len() as u64) {
         let count = if run_case(&scratch, &whole, seed) { &mut accepted } else { &mut refused };
         *count += 1;
     }
