@@ -123,7 +123,7 @@ impl Builder {
     }
 
     /// Whole numbers as f32.
-    pub(super) fn to_float(&mut self, x: Value) -> Value {
+    pub(super) fn float_of(&mut self, x: Value) -> Value {
         self.apply_with("Cast", [x], &[("to", Attribute::Int(FLOAT))])
     }
 

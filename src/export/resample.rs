@@ -151,7 +151,7 @@ fn weights(graph: &mut Builder, old: Value, new: Value, filter: Filter) -> Value
     let twice = graph.apply("Mul", [reach, two]);
     let left = graph.apply("Sub", [twice, distance]);
     let triangle = graph.apply("Max", [left, zero]);
-    let triangle = graph.to_float(triangle);
+    let triangle = graph.float_of(triangle);
     normalised(graph, triangle)
 }
 

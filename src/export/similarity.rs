@@ -43,7 +43,7 @@ fn is_halved(graph: &mut Builder, size: Sides) -> Value {
     let smallest = graph.int(SMALLEST as i64);
     let shorter = graph.apply("Min", [size.height, size.width]);
     let large = graph.apply("GreaterOrEqual", [shorter, smallest]);
-    graph.to_float(large)
+    graph.float_of(large)
 }
 
 /// The image at half the size. One that is a pixel wide or high, and does not count any more, is padded, because no array may be empty.
