@@ -433,7 +433,7 @@ fn every_command_on_normal_images_takes_a_folder_of_them() {
     }
     let options = "--images 5 --probes 2 --singular-values 2 --device cpu";
     let ran = scratch.succeeds(&format!("audit --model run/model.safetensors --normal spare {options}"));
-    assert!(ran.err.contains("spare: 1 of 12 files skipped: spare/one/bad.png: is empty (0 bytes)"), "{}", ran.err);
+    assert!(ran.err.contains("spare: 1 of 13 files skipped: spare/one/bad.png: is empty (0 bytes)"), "{}", ran.err);
     assert!(ran.out.contains("5 images of spare"), "{}", ran.out);
     scratch.succeeds(&format!("figures --model run/model.safetensors {FREE} --only defects,roc --out figures"));
     assert!(scratch.json("figures/figures.json")["figures"].as_array().unwrap().len() >= 2);
