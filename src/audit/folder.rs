@@ -39,9 +39,14 @@ impl FolderImages {
     /// # Errors
     /// A folder without images, with too few, or of several categories; more than 400 million values.
     pub fn read(root: &Path, preparation: &Preparation, limits: Limits, config: &Config, seed: u64) -> Result<Self> {
-        let mut skipped = Vec::new();
-        let (audited, reference, words) = choose(root, limits, |paths| usable(paths, preparation, &mut skipped))?;
-        warn_of_skipped(root.display(), &skipped, audited.len() + reference.len());
+        let (mut skipped, mut used) = (Vec::new(), 0);
+        let chosen = choose(root, limits, |paths| {
+            let paths = usable(paths, preparation, &mut skipped)?;
+            used += paths.len();
+            Ok(paths)
+        });
+        warn_of_skipped(root.display(), &skipped, used);
+        let (audited, reference, words) = chosen?;
         let prepare = |paths: Vec<PathBuf>| paths.iter().map(|path| prepared(path, preparation)).collect::<Result<Vec<_>>>();
         let number = audited.len() + 2 * reference.len();
         let (audited, images) = (prepare(audited)?, prepare(reference)?);

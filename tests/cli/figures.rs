@@ -124,7 +124,7 @@ fn without_ground_truth_the_figures_that_need_no_test_are_drawn() {
     let scratch = Scratch::new();
     std::fs::remove_dir_all(scratch.path("cloth/ground_truth")).unwrap();
     let ran = scratch.succeeds(&format!("figures --out drawn {MODEL}"));
-    assert!(ran.err.contains("skipped pro: cloth: there is no folder ground_truth"), "{}", ran.err);
+    assert!(ran.err.contains("skipped pro: cloth: there is no ground truth"), "{}", ran.err);
     assert!(ran.out.contains("network") && ran.out.contains("corruption"), "{}", ran.out);
 }
 
