@@ -19,6 +19,7 @@ mod cli {
     mod kernels;
     mod metrics;
     mod model;
+    mod pictures;
     mod predict;
     mod profile;
     mod reproduce;

@@ -1,7 +1,16 @@
 //! Image files and dataset folders: valid, unusual, damaged and incomplete.
 
 mod fixture {
+    pub mod picture;
     pub mod png;
+}
+
+mod pictures {
+    mod bombs;
+    mod levels;
+    mod orientation;
+    mod plain;
+    mod tiff;
 }
 
 use std::io::Cursor;
@@ -29,6 +38,26 @@ fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
 fn reason(path: &Path) -> String {
     let text = read_image(path).unwrap_err().to_string();
     text.strip_prefix(&format!("{}: ", path.display())).expect("the error names its file").to_owned()
+}
+
+/// The image of a file with this content.
+fn read(bytes: &[u8]) -> Image {
+    let folder = tempfile::tempdir().unwrap();
+    read_image(&saved(folder.path(), "a", bytes)).unwrap()
+}
+
+/// The reason why a file with this content is refused.
+fn refused(bytes: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    reason(&saved(folder.path(), "a", bytes))
+}
+
+/// Reads a file that may be damaged; what it gives is an image.
+fn attempt(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    if let Ok(image) = read_image(&saved(folder.path(), "a", bytes)) {
+        assert!(image.iter().all(|v| (0.0..=1.0).contains(v)));
+    }
 }
 
 fn ramp(height: usize, width: usize) -> Image {
@@ -227,7 +256,7 @@ fn errors_name_missing_parts() {
     let remove = |name: &'static str| move |root: &Path| std::fs::remove_dir_all(root.join(name)).unwrap();
     assert!(broken(remove("")).contains("there is no such folder"));
     assert!(broken(remove("train/good")).contains("has no folder train/good"));
-    assert!(broken(remove("test")).contains("contains no PNG or JPEG file in a folder good or DEFECT"));
+    assert!(broken(remove("test")).contains("contains no image in a folder good or DEFECT"));
     assert!(broken(remove("ground_truth")).contains("000.png: this defect image has no mask"));
     assert!(broken(remove("test/hole")).contains("these masks have no images"));
     let emptied = broken(|root| {
@@ -235,7 +264,7 @@ fn errors_name_missing_parts() {
             std::fs::remove_file(root.join("train/good").join(name)).unwrap();
         }
     });
-    assert!(emptied.contains("contains no PNG or JPEG file"), "{emptied}");
+    assert!(emptied.contains("contains no image"), "{emptied}");
 }
 
 #[test]
@@ -243,7 +272,7 @@ fn errors_name_stray_files() {
     let add = |name: &'static str| move |root: &Path| drop(saved(root, name, b"x"));
     assert!(broken(add("ground_truth/hole/001_mask.png")).contains("001_mask.png: this mask has no image in test/hole"));
     assert!(broken(add("test/hole/001.png")).contains("001.png: this defect image has no mask"));
-    assert!(broken(add("train/good/c.BMP")).contains("c.BMP: images in bmp format are not supported"));
+    assert!(broken(add("train/good/c.GIF")).contains("c.GIF: images in gif format are not read; convert them to PNG"));
     assert!(broken(add("test/000.png")).contains("this image is not in a folder good or DEFECT"));
     assert!(broken(add("test/hole/000.jpeg")).contains("differ only in their extension"));
 }
@@ -291,7 +320,7 @@ fn images_to_inspect_are_one_file_or_a_whole_folder() {
     assert_eq!(list_images(&found[2]).unwrap(), [found[2].clone()]);
     assert!(list_images(&folder.path().join("none")).unwrap_err().to_string().contains("there is no such file or folder"));
     std::fs::create_dir(folder.path().join("bare")).unwrap();
-    assert!(list_images(&folder.path().join("bare")).unwrap_err().to_string().contains("contains no PNG or JPEG file"));
+    assert!(list_images(&folder.path().join("bare")).unwrap_err().to_string().contains("contains no image"));
 }
 
 const GENERATED: GenerateOptions =

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::samples::MIN_IMAGES;
-use crate::data::{Category, Fit, Image, Preparation, TrainingSet, crop, list_images, read_image};
+use crate::data::{Category, Fit, Image, Preparation, TrainingSet, crop, list_images};
 use crate::error::{Error, Result};
 use crate::run::{Config, load_textures};
 
@@ -46,12 +46,13 @@ impl FolderImages {
             return Err(Error::file(root, reason));
         }
         let size = audited.first().map_or(8, |image| image.dim().0.min(image.dim().1));
+        let corruption = config.corruption.for_images(&images);
         let set = TrainingSet {
             images,
-            textures: load_textures(config.data.textures.as_deref(), size, config.seed)?,
+            textures: load_textures(config, size, corruption.is_grey())?,
             size,
             augment: config.augment.clone(),
-            corruption: config.corruption.clone(),
+            corruption,
             objects: Default::default(),
             seed,
         };
@@ -114,7 +115,7 @@ fn spread(items: Vec<PathBuf>, count: usize) -> (Vec<PathBuf>, Vec<PathBuf>) {
 
 /// An image at working resolution. Of a texture it is the square in the middle that has the size of a training crop.
 fn prepared(path: &Path, preparation: &Preparation) -> Result<Image> {
-    let image = preparation.apply(&read_image(path)?).map_err(|error| error.in_file(path))?;
+    let image = preparation.apply(&preparation.read(path)?).map_err(|error| error.in_file(path))?;
     let ((height, width, _), side) = (image.dim(), preparation.size);
     match side > 0 && preparation.fit == Fit::Crop && height.min(width) >= side {
         true => crop(&image, (height - side) / 2, (width - side) / 2, side, side),

@@ -2,17 +2,17 @@
 //!
 //! `CATEGORY/train/good`, `CATEGORY/test/good`, `CATEGORY/test/DEFECT`, and for each defect image `NAME.ext` a mask
 //! `CATEGORY/ground_truth/DEFECT/NAME_mask.ext` or `NAME.ext`. An image may have several masks, `NAME_mask.ext`, `NAME_mask_1.ext`,
-//! `NAME_mask_2.ext` and so on with any numbers; a pixel is anomalous if one of them marks it. The extension is png, jpg or jpeg in upper or
+//! `NAME_mask_2.ext` and so on with any numbers; a pixel is anomalous if one of them marks it. The extension is that of a format that is read, in upper or
 //! lower case, and may differ between image and mask. Images below these folders are passed over with a warning; masks of good images must be
 //! black. Hidden files (`.DS_Store`) and files without an image extension (`readme.txt`) are skipped;
-//! images in other formats (`a.bmp`) are errors, so that no data are skipped silently.
+//! images in other formats (`a.gif`) are errors, so that no data are skipped silently.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::path::{Component, Path, PathBuf};
 
-use super::file::{read_image, read_mask, read_size};
+use super::file::{NOT_READ, READ, READ_FORMATS, read_image_with, read_mask, read_size};
 use super::image::{Image, Plane};
 use crate::disk::bounded::kind;
 use crate::disk::files_below;
@@ -20,8 +20,6 @@ use crate::error::{Error, Result};
 
 /// Name of the folder of normal images, and of their kind among test images.
 pub const GOOD: &str = "good";
-const READ: [&str; 3] = ["png", "jpg", "jpeg"];
-const NOT_READ: [&str; 8] = ["bmp", "tif", "tiff", "gif", "webp", "ppm", "pgm", "jp2"];
 
 /// The files of one category of a dataset, sorted by path. Nothing is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,13 +143,13 @@ impl TestImage {
         self.defect == GOOD
     }
 
-    /// The image `[h, w, 3]` and its ground truth `[h, w]`: 1 where anomalous, all 0 for a good image. Published datasets contain
-    /// a few black masks for defect images. These are used unchanged and mark no pixel.
+    /// The image `[h, w, 3]`, of which this value is white ([`read_image_with`]), and its ground truth `[h, w]`: 1 where anomalous, all 0 for a
+    /// good image. Published datasets contain a few black masks for defect images. These are used unchanged and mark no pixel.
     ///
     /// # Errors
-    /// A file that cannot be read (see [`read_image`] and [`read_mask`]), or a mask whose size differs from its image's.
-    pub fn read(&self) -> Result<(Image, Plane)> {
-        let image = read_image(&self.path)?;
+    /// A file that cannot be read (see [`read_image_with`] and [`read_mask`]), or a mask whose size differs from its image's.
+    pub fn read(&self, white_level: f64) -> Result<(Image, Plane)> {
+        let image = read_image_with(&self.path, white_level)?;
         let mut united = Plane::zeros((image.dim().0, image.dim().1));
         for path in &self.masks {
             let mask = read_mask_of(path, &image)?;
@@ -203,7 +201,7 @@ pub fn train_images(root: &Path) -> Result<Vec<PathBuf>> {
     }
     let images: Vec<PathBuf> = pictures(&folder)?.into_values().collect();
     if images.is_empty() {
-        return Err(Error::file(folder, "contains no PNG or JPEG file"));
+        return Err(Error::file(folder, format!("contains no image; {READ_FORMATS} are read")));
     }
     Ok(images)
 }
@@ -238,7 +236,7 @@ pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     if found.is_empty() {
-        return Err(Error::file(path, "contains no PNG or JPEG file"));
+        return Err(Error::file(path, format!("contains no image; {READ_FORMATS} are read")));
     }
     found.sort();
     Ok(found)
@@ -260,7 +258,7 @@ fn test_images(root: &Path, is_complete: bool) -> Result<Vec<TestImage>> {
         }
     }
     if images.is_empty() {
-        return Err(Error::file(folder, "contains no PNG or JPEG file in a folder good or DEFECT"));
+        return Err(Error::file(folder, format!("contains no image in a folder good or DEFECT; {READ_FORMATS} are read")));
     }
     for (name, path) in subfolders(&truth)? {
         if name != GOOD && !folder.join(&name).is_dir() {
@@ -412,7 +410,7 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 fn is_picture(path: &Path) -> Result<bool> {
     let extension = extension(path);
     if NOT_READ.contains(&extension.as_str()) {
-        return Err(Error::file(path, format!("images in {extension} format are not supported; convert them to PNG or JPEG")));
+        return Err(Error::file(path, format!("images in {extension} format are not read; convert them to PNG")));
     }
     Ok(is_read(path))
 }

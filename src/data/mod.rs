@@ -9,6 +9,7 @@ mod fingerprint;
 mod folder;
 mod generate;
 mod image;
+mod levels;
 mod prepare;
 mod resident;
 mod resize;
@@ -20,9 +21,11 @@ pub use crate::disk::{
     write_bytes, write_keeping,
 };
 pub use batch::{AugmentConfig, Batch, TrainingSet};
+pub use decode::MAX_PIXELS;
 pub use feed::{Feed, Supply};
 pub use file::{
-    MAX_PIXELS, encode_jpeg, encode_mask_png, encode_png, read_image, read_mask, read_size, write_mask_png, write_png,
+    encode_jpeg, encode_mask_png, encode_png, read_image, read_image_with, read_mask, read_size, read_with_levels,
+    write_mask_png, write_png,
 };
 pub use fingerprint::{fingerprint, training_fingerprint};
 pub use folder::{
@@ -30,6 +33,7 @@ pub use folder::{
 };
 pub use generate::{GenerateOptions, generate, generate_all};
 pub use image::{Image, Plane, image, plane, row_major, sides};
+pub use levels::{Levels, check_levels};
 pub use prepare::{Fit, Preparation};
 pub use resident::ResidentSet;
 pub use resize::{crop, pad_reflect, resize};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::data::{Category, list_images, read_image};
+use crate::data::{Category, list_images};
 use crate::detect::{Detector, Source};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
@@ -54,8 +54,9 @@ impl CalibrationImages {
     /// # Errors
     /// An unreadable image; an inspection failed.
     pub fn calibrate(&self, detector: &mut Detector<impl Backend>, mut done: impl FnMut()) -> Result<()> {
+        let preparation = detector.settings().preparation;
         let images = self.paths.iter().map(|path| {
-            let image = read_image(path).map(Cow::Owned);
+            let image = preparation.read(path).map(Cow::Owned);
             done();
             image
         });

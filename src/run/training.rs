@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ndarray::Array3;
+use ndarray::{Array3, Axis};
 use rayon::prelude::*;
 
 use super::budget::{steps_within, time_step};
@@ -19,8 +19,8 @@ use super::{CHECKPOINT_FILE, LOG_FILE, MODEL_FILE, PREVIOUS_FILE};
 use crate::backend::Arithmetic;
 use crate::data::texture::Family;
 use crate::data::{
-    FolderLock, Image, Preparation, TrainingSet, check_output_folder, check_outside_images, has_lock_file, list_images,
-    lock_folder, read_image, train_images, training_fingerprint, write_bytes, write_keeping,
+    FolderLock, Image, Preparation, TrainingSet, check_levels, check_output_folder, check_outside_images, has_lock_file,
+    list_images, lock_folder, read_image_with, read_with_levels, train_images, training_fingerprint, write_bytes, write_keeping,
 };
 use crate::detect::{Calibration, Detector, Provenance, Settings, Source, Thresholds};
 use crate::error::{Error, Result};
@@ -299,6 +299,10 @@ impl TrainingJob {
     fn finish<B: Backend>(&self, backend: &B, trainer: &Trainer<B>, arithmetic: &[Arithmetic]) -> Result<()> {
         let mut detector = self.config.detector(trainer, &self.held_out)?;
         if let Some(provenance) = &mut detector.settings_mut().provenance {
+            if self.set.corruption.is_grey() {
+                let decided = Config { corruption: self.set.corruption.clone(), ..self.config.clone() };
+                provenance.corruption_options = decided.corruption_options()?;
+            }
             provenance.images = Some(self.images.clone());
             let words: Vec<String> = arithmetic.iter().map(Arithmetic::to_string).collect();
             provenance.computed_on = Some(words.join(" then ")).filter(|words| !words.is_empty());
@@ -329,8 +333,15 @@ pub fn source_of_held_out(set: &TrainingSet, held_out: &[Image]) -> Source {
 /// Missing or unreadable images, or ones smaller than the training size.
 pub fn load_training_set(config: &Config, category: &Path) -> Result<(TrainingSet, Vec<Image>)> {
     let preparation = config.preparation();
-    let read = |path: &PathBuf| prepared(&read_image(path)?, &preparation).map_err(|error| error.in_file(path));
-    config.split(each(&train_images(category)?, read)?)
+    let read = |path: &PathBuf| {
+        let (image, levels) = read_with_levels(path, preparation.white_level)?;
+        prepared(&image, &preparation).map(|image| (image, levels)).map_err(|error| error.in_file(path))
+    };
+    let (images, levels): (Vec<_>, Vec<_>) = each(&train_images(category)?, read)?.into_iter().unzip();
+    if let Some(doubt) = check_levels(&levels, preparation.white_level)? {
+        log::warn!("{doubt}");
+    }
+    config.split(images)
 }
 
 impl Config {
@@ -381,18 +392,20 @@ impl Config {
     /// Prepared images, at least one, split into those to train on and those held out.
     fn split(&self, images: Vec<Image>) -> Result<(TrainingSet, Vec<Image>)> {
         let (images, held_out) = split(images, self.data.held_out, self.seed);
+        let corruption = self.corruption.for_images(&images);
         let set = TrainingSet {
             images,
-            textures: load_textures(self.data.textures.as_deref(), self.data.size, self.seed)?,
+            textures: load_textures(self, self.data.size, corruption.is_grey())?,
             size: self.data.size,
             augment: self.augment.clone(),
-            corruption: self.corruption.clone(),
+            corruption,
             objects: Default::default(),
             seed: self.seed,
         };
         set.validate()?;
         let (images, textures) = (set.images.len(), set.textures.len());
-        log::info!("{images} images to train on, {} held out, {textures} replacement textures", held_out.len());
+        let grey = if set.corruption.is_grey() { "; grey patches" } else { "" };
+        log::info!("{images} images to train on, {} held out, {textures} replacement textures{grey}", held_out.len());
         Ok((set, held_out))
     }
 }
@@ -419,24 +432,33 @@ fn split(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Vec<Imag
     (images, held_out)
 }
 
-/// The images of a texture folder, or generated textures of every family, `size` pixels high and wide.
+/// The images of the texture folder of a config, or generated textures of every family, `size` pixels high and wide; the mean of their channels
+/// for grey patches.
 ///
 /// # Errors
 /// A folder without images, or an image that cannot be read.
-pub fn load_textures(folder: Option<&Path>, size: usize, seed: u64) -> Result<Vec<Image>> {
-    if let Some(folder) = folder {
-        return each(&list_images(folder)?, |path| read_image(path));
+pub fn load_textures(config: &Config, size: usize, is_grey: bool) -> Result<Vec<Image>> {
+    let mut textures = coloured_textures(config, size)?;
+    if is_grey {
+        textures.iter_mut().flat_map(|texture| texture.lanes_mut(Axis(2))).for_each(|mut pixel| pixel.fill(pixel.sum() / 3.0));
+    }
+    Ok(textures)
+}
+
+fn coloured_textures(config: &Config, size: usize) -> Result<Vec<Image>> {
+    if let Some(folder) = &config.data.textures {
+        return each(&list_images(folder)?, |path| read_image_with(path, config.data.white_level));
     }
     let kinds: Vec<_> =
         (0..).zip(Family::ALL).flat_map(|kind| (0..GENERATED_PER_FAMILY).map(move |index| (kind, index))).collect();
     each(&kinds, |&((number, family), index)| {
         // Step numbers far above those of generated datasets, so that no texture equals a training image.
-        let mut stream = Stream::new(seed, Purpose::Texture, u32::MAX - number, index);
+        let mut stream = Stream::new(config.seed, Purpose::Texture, u32::MAX - number, index);
         family.render(&mut stream, size, size)
     })
 }
 
 /// `make` of each item, on all threads, in the order of the items. Of several errors, that of the first item is returned.
-fn each<T: Sync>(items: &[T], make: impl Fn(&T) -> Result<Image> + Send + Sync) -> Result<Vec<Image>> {
+fn each<T: Sync, R: Send>(items: &[T], make: impl Fn(&T) -> Result<R> + Send + Sync) -> Result<Vec<R>> {
     items.par_iter().map(make).collect::<Vec<_>>().into_iter().collect()
 }
