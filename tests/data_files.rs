@@ -191,10 +191,10 @@ fn a_category_is_listed_in_order() {
     assert_eq!(found.test.iter().map(|t| t.defect.as_str()).collect::<Vec<_>>(), ["good", "hole"]);
     assert_eq!(found.test[1].masks, [root.join("ground_truth/hole/000_mask.png")]);
     assert!(found.test[0].is_good() && !found.test[1].is_good());
-    let (image, mask) = found.test[1].read().unwrap();
+    let (image, mask) = found.test[1].read(0.0).unwrap();
     assert_eq!(image.dim(), (3, 4, 3));
     assert_eq!(mask, array![[0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0]]);
-    assert_eq!(found.test[0].read().unwrap().1, Plane::zeros((3, 4)));
+    assert_eq!(found.test[0].read(0.0).unwrap().1, Plane::zeros((3, 4)));
 }
 
 #[test]
@@ -216,10 +216,10 @@ fn several_masks_of_an_image_are_united() {
     write_mask_png(&truth.join("000_mask_10.png"), &column(3)).unwrap();
     let test = Category::open(folder.path()).unwrap().test.remove(1);
     assert_eq!(test.masks.len(), 3);
-    assert_eq!(test.read().unwrap().1.row(1), array![1.0, 0.0, 1.0, 1.0]);
+    assert_eq!(test.read(0.0).unwrap().1.row(1), array![1.0, 0.0, 1.0, 1.0]);
     // Numbered masks alone are enough; another ending belongs to no image.
     std::fs::remove_file(truth.join("000_mask.png")).unwrap();
-    assert_eq!(Category::open(folder.path()).unwrap().test[1].read().unwrap().1.row(1), array![1.0, 0.0, 0.0, 1.0]);
+    assert_eq!(Category::open(folder.path()).unwrap().test[1].read(0.0).unwrap().1.row(1), array![1.0, 0.0, 0.0, 1.0]);
     write_mask_png(&truth.join("000_mask_1b.png"), &column(2)).unwrap();
     let error = Category::open(folder.path()).unwrap_err().to_string();
     assert!(error.ends_with("000_mask_1b.png: this mask has no image in test/hole"), "{error}");
@@ -284,13 +284,13 @@ fn masks_of_the_wrong_size_are_rejected() {
     let mask = folder.path().join("ground_truth/hole/000_mask.png");
     let test = Category::open(folder.path()).unwrap().test;
     write_mask_png(&mask, &Plane::ones((4, 3))).unwrap();
-    let error = test[1].read().unwrap_err().to_string();
+    let error = test[1].read(0.0).unwrap_err().to_string();
     assert!(error.ends_with("000_mask.png: the mask is 3 pixels wide and 4 high, its image 4 and 3"), "{error}");
     write_mask_png(&mask, &Plane::from_elem((3, 4), 1.0 / 255.0)).unwrap();
-    let error = test[1].read().unwrap_err().to_string();
+    let error = test[1].read(0.0).unwrap_err().to_string();
     assert!(error.ends_with("the brightest value of this mask is 1; anomalous pixels must exceed 127"), "{error}");
     write_mask_png(&mask, &Plane::zeros((3, 4))).unwrap();
-    assert_eq!(test[1].read().unwrap().1, Plane::zeros((3, 4)));
+    assert_eq!(test[1].read(0.0).unwrap().1, Plane::zeros((3, 4)));
 }
 
 #[test]
@@ -340,7 +340,7 @@ fn a_generated_category_opens_and_equals_the_one_in_memory() {
     assert_eq!((found.name.as_str(), found.train.len(), found.test.len()), ("grid", 2, 1 + 4 * 2));
     assert_eq!(read_image(&found.train[1]).unwrap(), GENERATED.train_image(1).unwrap());
     let bend = found.test.iter().filter(|test| test.defect == "bend").nth(1).unwrap();
-    let (image, mask) = bend.read().unwrap();
+    let (image, mask) = bend.read(0.0).unwrap();
     let drawn = GENERATED.defect_image(Defect::Bend, 1).unwrap();
     assert_eq!((image, mask), (drawn.image, drawn.mask));
     assert_eq!(std::fs::read_dir(root.parent().unwrap()).unwrap().count(), 1, "nothing else is left");

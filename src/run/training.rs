@@ -440,7 +440,10 @@ fn split(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Vec<Imag
 pub fn load_textures(config: &Config, size: usize, is_grey: bool) -> Result<Vec<Image>> {
     let mut textures = coloured_textures(config, size)?;
     if is_grey {
-        textures.iter_mut().flat_map(|texture| texture.lanes_mut(Axis(2))).for_each(|mut pixel| pixel.fill(pixel.sum() / 3.0));
+        for mut pixel in textures.iter_mut().flat_map(|texture| texture.lanes_mut(Axis(2))) {
+            let mean = pixel.sum() / 3.0;
+            pixel.fill(mean);
+        }
     }
     Ok(textures)
 }
