@@ -52,11 +52,21 @@ fn refused(bytes: &[u8]) -> String {
     reason(&saved(folder.path(), "a", bytes))
 }
 
-/// Reads a file that may be damaged; what it gives is an image.
-fn attempt(bytes: &[u8]) {
+/// Cuts a file at each of these lengths, which must be refused, and flips bits of each of its bytes, which must not panic and gives an image or
+/// an error. Every file has a name of its own, because systems write what replaces another file to the disk at once.
+fn damage(whole: &[u8], lengths: impl Iterator<Item = usize>) {
     let folder = tempfile::tempdir().unwrap();
-    if let Ok(image) = read_image(&saved(folder.path(), "a", bytes)) {
-        assert!(image.iter().all(|v| (0.0..=1.0).contains(v)));
+    for length in lengths {
+        reason(&saved(folder.path(), &format!("cut{length}"), &whole[..length]));
+    }
+    for (at, flip) in (0..whole.len()).flat_map(|at| [1, 0x55, 0xFF].map(|flip| (at, flip))) {
+        let mut damaged = whole.to_vec();
+        damaged[at] ^= flip;
+        let path = saved(folder.path(), &format!("{at}-{flip}"), &damaged);
+        match read_image(&path) {
+            Ok(image) => assert!(image.iter().all(|v| (0.0..=1.0).contains(v)), "byte {at} flipped by {flip}"),
+            Err(error) => assert!(error.to_string().starts_with(&format!("{}: ", path.display())), "{error}"),
+        }
     }
 }
 

@@ -44,7 +44,8 @@ pub fn check_levels(found: &[Option<Levels>], white_level: f64) -> Result<Option
         );
     };
     let (largest, white) = (brightest.largest, brightest.white_at(white_level));
-    let what = format!("the largest value in the {} training images with more than 8 bits per sample", deep.len());
+    let images = if deep.len() == 1 { "image" } else { "images" };
+    let what = format!("the largest value in the {} training {images} with more than 8 bits per sample", deep.len());
     if largest > BRIGHT * white {
         let reason = format!("{what} is {largest}, and {white} is white");
         return match brightest.is_float && white_level == 0.0 {
@@ -59,7 +60,7 @@ pub fn check_levels(found: &[Option<Levels>], white_level: f64) -> Result<Option
         Some((bits, level)) if !brightest.is_float => format!("set {KEY} = {level} if the camera has {bits} bits"),
         _ => format!("set {KEY} to the value that is white"),
     };
-    Ok(Some(format!("{what} is {largest}, and {white} is white, so that they are nearly black; {advice}")))
+    Ok(Some(format!("{what} is {largest}, and {white} is white, so they are nearly black; {advice}")))
 }
 
 /// The largest value relative to white.

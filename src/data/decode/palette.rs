@@ -30,12 +30,14 @@ pub(super) fn as_grey(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(changed)
 }
 
-/// The colours for samples of so many bits: all red values, all green ones, all blue ones, in 16 bits.
+/// The colours for samples of so many bits, from all red values, all green ones, all blue ones. The standard has 16 bits, of which programs fill the
+/// lower 8 in different ways, so only the upper ones count; some old programs write 8.
 pub(super) fn colours(map: &[u16], bits: u8) -> Reason<Vec<[f32; 3]>> {
     let count = 1_usize << bits.min(16);
     if map.len() != 3 * count {
         return Err(format!("the TIFF data cannot be read: the palette has {} values, {} are needed", map.len(), 3 * count));
     }
-    let colour = |number: usize| [0, 1, 2].map(|channel| f32::from(map[channel * count + number]) / 65535.0);
+    let shift = if map.iter().all(|&value| value < 256) { 0 } else { 8 };
+    let colour = |number: usize| [0, 1, 2].map(|channel| f32::from(map[channel * count + number] >> shift) / 255.0);
     Ok((0..count).map(colour).collect())
 }
