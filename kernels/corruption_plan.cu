@@ -19,13 +19,15 @@ DEVICE uint32_t choose_source(float u, const CorruptionSpec& spec) {
     return chosen;
 }
 
-// Makes the random numbers of a replacement those of a grey one: saturation and chroma are 0, and the shift of every
-// channel is that of red.
+// Makes the random numbers of a replacement those of a grey one: those of red for every channel, and no chroma.
 DEVICE void without_colour(uint32_t source, float* u) {
     switch (source) {
-    case TEXTURE: u[10] = 0.0f; break;
-    case CONSTANT: u[3] = 0.0f; break;
-    case NOISE: u[3] = u[6] = 0.0f; break;
+    case TEXTURE: u[8] = u[9] = u[7]; break;
+    case CONSTANT: u[1] = u[2] = u[0]; break;
+    case NOISE:
+        u[1] = u[2] = u[0];
+        u[6] = 0.0f;
+        break;
     case BRIGHTNESS: u[4] = u[5] = u[3]; break;
     case STRUCTURE: u[3] = u[4] = u[2]; break;
     default: break;

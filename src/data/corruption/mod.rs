@@ -30,8 +30,7 @@
 //! **Object**: with `foreground` the centre of a patch is the first of 65 places on the object: that of numbers 4 + 20 k and 5 + 20 k, then two
 //! for each counter `[block, 3 + 256 · 7 + 65536 patch, step, index]`, rows in lanes 0 and 2, columns in lanes 1 and 3. Else it is the first.
 //!
-//! **Grey** patches ([`Colours::Grey`]) use the same numbers: saturation and chroma are 0, and the shift of red and its kept noise are those
-//! of all channels.
+//! **Grey** patches ([`Colours::Grey`]) use the same numbers: those for red, and its kept noise, are those of all channels, and chroma is 0.
 //!
 //! **Arithmetic** is f32 in the written order, without fused multiply-add. Only +, -, ×, ÷ and square root are used, whose
 //! results IEEE 754 defines exactly. The table of Gaussian weights is rounded from f64. No result depends on other images or on

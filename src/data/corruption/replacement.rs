@@ -149,12 +149,13 @@ fn other_image<'a>(u: &[f32; Patch::MATERIAL], images: &'a [Image]) -> Replaceme
     Replacement::OtherImage { image, shift }
 }
 
-/// The random numbers of a grey patch: saturation and chroma are 0, and the shift of every channel is that of red.
+/// The random numbers of a grey patch: those of red for every channel, and no chroma. A grey of saturation 0 would be the mean of three numbers, near
+/// middle grey, and hardly be seen on many images.
 fn without_colour(source: Source, mut u: [f32; Patch::MATERIAL]) -> [f32; Patch::MATERIAL] {
     match source {
-        Source::Texture => u[10] = 0.0,
-        Source::Constant => u[3] = 0.0,
-        Source::Noise => (u[3], u[6]) = (0.0, 0.0),
+        Source::Texture => (u[8], u[9]) = (u[7], u[7]),
+        Source::Constant => (u[1], u[2]) = (u[0], u[0]),
+        Source::Noise => (u[1], u[2], u[6]) = (u[0], u[0], 0.0),
         Source::Brightness => (u[4], u[5]) = (u[3], u[3]),
         Source::Structure => (u[3], u[4]) = (u[2], u[2]),
         Source::OtherImage | Source::Elastic | Source::Seamless => {}
