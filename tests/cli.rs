@@ -24,6 +24,7 @@ mod cli {
     mod lengthen;
     mod metrics;
     mod model;
+    mod pictures;
     mod predict;
     mod profile;
     mod reproduce;

@@ -3,9 +3,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::samples::MIN_IMAGES;
-use crate::data::{
-    Category, Fit, Image, Preparation, Skipped, TrainingSet, crop, layout_hint, list_images, read_image, warn_of_skipped,
-};
+use crate::data::{Category, Fit, Image, Preparation, Skipped, TrainingSet, crop, layout_hint, list_images, warn_of_skipped};
 use crate::error::{Error, Result};
 use crate::run::{Config, load_textures};
 
@@ -58,12 +56,13 @@ impl FolderImages {
             return Err(Error::file(root, reason));
         }
         let size = audited.first().map_or(8, |image| image.dim().0.min(image.dim().1));
+        let corruption = config.corruption.for_images(&images);
         let set = TrainingSet {
             images,
-            textures: load_textures(config.data.textures.as_deref(), size, config.seed)?,
+            textures: load_textures(config, size, corruption.is_grey())?,
             size,
             augment: config.augment.clone(),
-            corruption: config.corruption.clone(),
+            corruption,
             objects: Default::default(),
             seed,
         };
@@ -145,7 +144,7 @@ fn usable(paths: Vec<PathBuf>, preparation: &Preparation, skipped: &mut Vec<Skip
 
 /// An image at working resolution. Of a texture it is the square in the middle that has the size of a training crop.
 fn prepared(path: &Path, preparation: &Preparation) -> Result<Image> {
-    let image = preparation.apply(&read_image(path)?).map_err(|error| error.in_file(path))?;
+    let image = preparation.apply(&preparation.read(path)?).map_err(|error| error.in_file(path))?;
     let ((height, width, _), side) = (image.dim(), preparation.size);
     match side > 0 && preparation.fit == Fit::Crop && height.min(width) >= side {
         true => crop(&image, (height - side) / 2, (width - side) / 2, side, side),

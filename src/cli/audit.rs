@@ -151,7 +151,7 @@ fn audit_model(arguments: &Arguments, path: &Path, backend: &impl Backend) -> an
 
 fn audit_program(arguments: &Arguments, command: &str) -> anyhow::Result<()> {
     let side = arguments.size.map(NonZeroUsize::get);
-    let preparation = side.map_or(Preparation::NATIVE, |size| Preparation { size, fit: Fit::Stretch, shorter_side: 0 });
+    let preparation = side.map_or(Preparation::NATIVE, |size| Preparation { size, fit: Fit::Stretch, ..Preparation::NATIVE });
     let config = config(arguments, None)?;
     let images = images(arguments, &preparation, &config)?;
     let sizes = images.audited.iter().chain(&images.set.images).map(|image| image.dim()).collect::<BTreeSet<_>>();

@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::data::{Image, check_output_folder, encode_mask_png, encode_png, list_images, read_image, shown};
+use crate::data::{Image, check_output_folder, encode_mask_png, encode_png, list_images, shown};
 use crate::detect::metrics::Score;
 use crate::detect::{Cutoffs, Detector, Examination, Origin, Region, Settings, Unlike};
 use crate::disk::{Outputs, npy};
@@ -225,7 +225,7 @@ fn output_file(stem: &Path, ending: &str) -> PathBuf {
 }
 
 fn inspect(detector: &Detector<impl Backend>, cutoffs: Cutoffs, path: &Path) -> Result<(Image, Examination, Finding)> {
-    let image = read_image(path)?;
+    let image = detector.settings().preparation.read(path)?;
     let found = detector.examine_with(&image, cutoffs).map_err(|error| error.in_file(path))?;
     let (height, width, _) = image.dim();
     let finding = Finding {

@@ -7,11 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::file::{NOT_READ, READ, READ_FORMATS};
 use crate::disk::bounded::kind;
 use crate::error::{Error, Result};
-
-/// Extensions of images, also of formats that cannot be read: such a file is named when it is its turn, so that no data are lost silently.
-const PICTURES: [&str; 11] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "gif", "webp", "ppm", "pgm", "jp2"];
 
 /// Folders that systems and other programs leave; some hold small copies of the images.
 const FOREIGN: [&str; 6] = ["__MACOSX", "$RECYCLE.BIN", "System Volume Information", "@eaDir", "#recycle", "lost+found"];
@@ -193,7 +191,7 @@ pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
 
 /// The error of a folder without images.
 pub(super) fn no_image(folder: &Path) -> Error {
-    Error::file(folder, "contains no PNG or JPEG file")
+    Error::file(folder, format!("contains no image; {READ_FORMATS} are read"))
 }
 
 /// Checks that there is a folder at `path`.
@@ -241,10 +239,11 @@ fn is_foreign(folder: &Path) -> bool {
     folder.file_name().is_some_and(|name| FOREIGN.iter().any(|foreign| name == *foreign))
 }
 
-/// Whether the extension is that of an image.
+/// Whether the extension is that of an image, also of a format that cannot be read: such a file is named when it is its turn, so that no data
+/// are lost silently.
 pub(super) fn is_picture(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    PICTURES.contains(&extension.as_str())
+    READ.iter().chain(&NOT_READ).any(|known| *known == extension)
 }
 
 /// A name as text, in which bytes that are not UTF-8 are written as `\xff`, so that different names stay different.

@@ -11,6 +11,7 @@ mod folder;
 mod generate;
 mod image;
 mod kinds;
+mod levels;
 mod listing;
 mod masks;
 mod prepare;
@@ -26,14 +27,17 @@ pub use crate::disk::{
 };
 pub use batch::{AugmentConfig, Batch, TrainingSet};
 pub use dataset::{Dataset, Folders};
+pub use decode::MAX_PIXELS;
 pub use feed::{Feed, Supply};
 pub use file::{
-    MAX_PIXELS, encode_jpeg, encode_mask_png, encode_png, read_image, read_mask, read_size, write_mask_png, write_png,
+    encode_jpeg, encode_mask_png, encode_png, read_image, read_image_with, read_mask, read_size, read_with_levels,
+    write_mask_png, write_png,
 };
 pub use fingerprint::{fingerprint, fingerprint_of};
 pub use folder::{Category, category_name, is_same_folder, is_within, layout_hint, train_images};
 pub use generate::{GenerateOptions, generate, generate_all};
 pub use image::{Image, Plane, image, plane, row_major, sides};
+pub use levels::{Levels, check_levels};
 pub use listing::{Listing, Skipped, SkippedShare, list_images, shown, warn_of_skipped};
 pub use prepare::{Fit, Preparation};
 pub use resident::ResidentSet;

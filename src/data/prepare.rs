@@ -1,6 +1,9 @@
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
-use super::file::MAX_PIXELS;
+use super::decode::MAX_PIXELS;
+use super::file::read_image_with;
 use super::image::{Image, sides};
 use super::resize::resize;
 use crate::error::{Error, Result};
@@ -18,7 +21,7 @@ pub enum Fit {
 }
 
 /// The working resolution of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preparation {
     /// Side of a training image in pixels, a multiple of 8.
     pub size: usize,
@@ -26,18 +29,33 @@ pub struct Preparation {
     pub fit: Fit,
     /// Shorter side after resizing with [`Fit::Crop`]; 0 keeps the size.
     pub shorter_side: usize,
+    /// The value that is white in images with more than 8 bits per sample; 0 means as the format says.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub white_level: f64,
 }
+
+/// Whether a white level is that of the format, which weight files of earlier versions do not name.
+fn is_zero(level: &f64) -> bool {
+    *level == 0.0
+}
+
+/// White levels that a file may have: the least bright floating-point image, and 32 bits.
+const WHITE_LEVELS: std::ops::RangeInclusive<f64> = 1e-6..=4_294_967_295.0;
 
 impl Preparation {
     /// No resizing at all.
-    pub const NATIVE: Self = Self { size: 0, fit: Fit::Crop, shorter_side: 0 };
+    pub const NATIVE: Self = Self { size: 0, fit: Fit::Crop, shorter_side: 0, white_level: 0.0 };
 
     /// Checks the sizes.
     ///
     /// # Errors
-    /// A training size that is not a positive multiple of 8; a shorter side below it.
+    /// A training size that is not a positive multiple of 8; a shorter side below it; a white level that no file can hold.
     pub fn validate(&self) -> Result<()> {
-        let Self { size, shorter_side, .. } = *self;
+        let Self { size, shorter_side, white_level, .. } = *self;
+        if white_level != 0.0 && !WHITE_LEVELS.contains(&white_level) {
+            let [least, most] = [WHITE_LEVELS.start(), WHITE_LEVELS.end()];
+            return Err(Error::config("data.white_level", format!("must be 0 or {least:e} to {most}, got {white_level}")));
+        }
         if size == 0 || !size.is_multiple_of(8) || size > 8192 {
             return Err(Error::config("data.size", format!("must be a multiple of 8 from 8 to 8192, got {size}")));
         }
@@ -48,6 +66,14 @@ impl Preparation {
             ));
         }
         Ok(())
+    }
+
+    /// Reads an image file, at its own size, with this white level.
+    ///
+    /// # Errors
+    /// As [`read_image_with`].
+    pub fn read(&self, path: &Path) -> Result<Image> {
+        read_image_with(path, self.white_level)
     }
 
     /// The image at working resolution.
@@ -85,9 +111,9 @@ mod tests {
 
     #[test]
     fn working_sizes() {
-        let stretch = Preparation { size: 64, fit: Fit::Stretch, shorter_side: 0 };
+        let stretch = Preparation { size: 64, fit: Fit::Stretch, ..Preparation::NATIVE };
         assert_eq!(stretch.working_size(10, 300), (64, 64));
-        let crop = Preparation { size: 64, fit: Fit::Crop, shorter_side: 100 };
+        let crop = Preparation { size: 64, fit: Fit::Crop, shorter_side: 100, ..Preparation::NATIVE };
         assert_eq!(crop.working_size(50, 75), (100, 150));
         assert_eq!(crop.working_size(301, 200), (151, 100));
         // 1127 x 8 / 784 is 11.5, but 1127 times the nearest f64 to 8 / 784 is less.
@@ -100,5 +126,10 @@ mod tests {
         assert!(text.starts_with("1x4000 pixels become 500x2000000 as prepared"), "{text}");
         assert!(Preparation { size: 60, ..stretch }.validate().is_err());
         assert!(Preparation { shorter_side: 32, ..crop }.validate().is_err());
+        for white_level in [-1.0, 1e-9, f64::NAN, f64::INFINITY, 1e10] {
+            let error = Preparation { white_level, ..stretch }.validate().unwrap_err().to_string();
+            assert!(error.starts_with("config key `data.white_level`: must be 0 or 1e-6 to 4294967295, got "), "{error}");
+        }
+        assert!(Preparation { white_level: 4095.0, ..stretch }.validate().is_ok());
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use super::file::{read_image, read_mask, read_size};
+use super::file::{read_image_with, read_mask, read_size};
 use super::image::{Image, Plane};
 use super::listing::shown;
 use crate::error::{Error, Result};
@@ -62,14 +62,14 @@ impl TestImage {
         self.defect == GOOD
     }
 
-    /// The image `[h, w, 3]` and its ground truth `[h, w]`: 1 where anomalous, all 0 for a good image. Published datasets contain
-    /// a few black masks for defect images. These are used unchanged and mark no pixel.
+    /// The image `[h, w, 3]`, of which this value is white ([`read_image_with`]), and its ground truth `[h, w]`: 1 where anomalous, all 0 for a
+    /// good image. Published datasets contain a few black masks for defect images. These are used unchanged and mark no pixel.
     ///
     /// # Errors
-    /// A file that cannot be read (see [`read_image`] and [`read_mask`]), a mask whose size differs from its image's, or one of a good image that
+    /// A file that cannot be read (see [`read_image_with`] and [`read_mask`]), a mask whose size differs from its image's, or one of a good image that
     /// marks a pixel.
-    pub fn read(&self) -> Result<(Image, Plane)> {
-        let (image, mask) = self.read_files()?;
+    pub fn read(&self, white_level: f64) -> Result<(Image, Plane)> {
+        let (image, mask) = self.read_files(white_level)?;
         self.check_mask(&mask)?;
         Ok((image, mask))
     }
@@ -78,8 +78,8 @@ impl TestImage {
     ///
     /// # Errors
     /// A file that cannot be read, or a mask of another size than its image.
-    pub fn read_files(&self) -> Result<(Image, Plane)> {
-        let image = read_image(&self.path)?;
+    pub fn read_files(&self, white_level: f64) -> Result<(Image, Plane)> {
+        let image = read_image_with(&self.path, white_level)?;
         let mut united = Plane::zeros((image.dim().0, image.dim().1));
         for path in &self.masks {
             let mask = read_mask_of(path, &image)?;

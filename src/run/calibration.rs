@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::data::{Category, Skipped, SkippedShare, list_images, read_image};
+use crate::data::{Category, Skipped, SkippedShare, list_images};
 use crate::detect::{Detector, Source};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
@@ -56,8 +56,9 @@ impl CalibrationImages {
     /// No image can be read; an inspection failed.
     pub fn calibrate(&self, detector: &mut Detector<impl Backend>, mut done: impl FnMut()) -> Result<Vec<Skipped>> {
         let mut skipped = Vec::new();
+        let preparation = detector.settings().preparation;
         let images = self.paths.iter().filter_map(|path| {
-            let image = read_image(path);
+            let image = preparation.read(path);
             done();
             match image {
                 Err(error) if !error.is_out_of_memory() => {

@@ -135,7 +135,8 @@ fn report<B: Backend>(
     mut inspect: impl FnMut(&TestImage, &Image) -> Result<Inspection>,
 ) -> Result<EvaluationReport> {
     let settings = detector.settings();
-    let evaluation = evaluate(category, resolution, settings.detection.score, |test, image| {
+    let images = (category, settings.preparation.white_level);
+    let evaluation = evaluate(images, resolution, settings.detection.score, |test, image| {
         let inspection = inspect(test, image)?;
         log::debug!("{}: score {}", test.path.display(), inspection.scores.get(settings.detection.score));
         Ok((inspection.heatmap, inspection.scores))
@@ -232,12 +233,12 @@ fn evaluate_detector_partly<B: Backend>(
     mut keep: impl FnMut(&TestImage, &Image, &Plane) -> Result<()>,
 ) -> Result<PartialReport> {
     let settings = detector.settings();
-    let Partial { metrics, by_kind, images } =
-        evaluate_partial(category, resolution, settings.detection.score, |test, image| {
-            let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
-            keep(test, image, &inspection.heatmap)?;
-            Ok((inspection.heatmap, inspection.scores))
-        })?;
+    let images = (category, settings.preparation.white_level);
+    let Partial { metrics, by_kind, images } = evaluate_partial(images, resolution, settings.detection.score, |test, image| {
+        let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
+        keep(test, image, &inspection.heatmap)?;
+        Ok((inspection.heatmap, inspection.scores))
+    })?;
     let device = device_words(detector.backend());
     let score = (settings.detection.score, settings.detection.top_share);
     let protocol = protocol((category, Split::Test), resolution, score, Some((settings, &device)));
@@ -259,7 +260,7 @@ pub fn evaluate_maps<T: Real>(
     if !is_share(top_share) {
         return Err(Error::argument(format!("the top share must be above 0 and at most 1, got {top_share}")));
     }
-    let evaluation = evaluate(category, resolution, score, |test, image| {
+    let evaluation = evaluate((category, 0.0), resolution, score, |test, image| {
         let map = read(test)?;
         check_orientation(test, map.dim(), image)?;
         let scores = ImageScores::of(&map, top_share);
@@ -328,6 +329,9 @@ pub fn protocol(
     match detector {
         None => line += "; maps from files",
         Some((settings, device)) => {
+            if settings.preparation.white_level > 0.0 {
+                line += &format!("; white level {}", settings.preparation.white_level);
+            }
             line += &format!("; heatmap {}", settings.detection.smoothing());
             if !settings.detection.residual.is_of_the_paper() {
                 line += &format!(" of {} (not in the paper)", settings.detection.residual);

@@ -16,7 +16,9 @@ const RENAMED: [(&str, &str); 4] = [
 ];
 
 /// Keys that version 0.1.0 did not have: their section, and their line if they have the default.
-const ADDED: [(&str, &str); 35] = [
+const ADDED: [(&str, &str); 37] = [
+    ("corruption", "colours = \"auto\""),
+    ("data", "white_level = 0.0"),
     ("augment", "rotation = 0.0"),
     ("corruption", "clean = 0.0"),
     ("corruption.kept_noise", "min = 0.0"),

@@ -25,7 +25,7 @@ impl TestSet {
     pub fn read(mut category: Category) -> Result<Self> {
         // Only whether pixels are marked is kept of each.
         let read = |test: &TestImage| {
-            test.read_files().map(|(_, mask)| test.check_mask(&mask).map(|()| mask.iter().any(|&value| value > 0.0)))
+            test.read_files(0.0).map(|(_, mask)| test.check_mask(&mask).map(|()| mask.iter().any(|&value| value > 0.0)))
         };
         let found: Vec<Result<Result<bool>>> = category.test.par_iter().map(read).collect();
         let mut counts = ImageCounts::default();

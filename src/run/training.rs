@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ndarray::Array3;
+use ndarray::{Array3, Axis};
 use rayon::prelude::*;
 
 use super::budget::{steps_within, time_step};
@@ -20,7 +20,7 @@ use super::{CHECKPOINT_FILE, LOG_FILE, MODEL_FILE, PREVIOUS_FILE};
 use crate::data::texture::Family;
 use crate::data::{
     Dataset, FolderLock, Image, Preparation, SkippedShare, TrainingSet, check_output_folder, has_lock_file, list_images,
-    lock_folder, read_image, write_bytes, write_keeping,
+    lock_folder, read_image_with, write_bytes, write_keeping,
 };
 use crate::detect::{Appearance, Calibration, Detector, Provenance, Settings, Source, Thresholds};
 use crate::error::{Error, Result};
@@ -334,6 +334,10 @@ impl TrainingJob {
     fn finish<B: Backend>(&self, backend: &B, trainer: &Trainer<B>, history: &History) -> Result<()> {
         let mut detector = self.config.detector(trainer, &self.held_out)?;
         if let Some(provenance) = &mut detector.settings_mut().provenance {
+            if self.set.corruption.is_grey() {
+                let decided = Config { corruption: self.set.corruption.clone(), ..self.config.clone() };
+                provenance.corruption_options = decided.corruption_options()?;
+            }
             provenance.category = Some(self.category.clone());
             provenance.images = Some(self.images.clone());
             provenance.skipped = self.skipped;
@@ -419,18 +423,20 @@ impl Config {
 /// Prepared images, at least one, split into those to train on, with textures, and those held out.
 pub(super) fn split(config: &Config, images: Vec<Image>) -> Result<(TrainingSet, Vec<Image>)> {
     let (images, held_out) = held_out_of(images, config.data.held_out, config.seed);
+    let corruption = config.corruption.for_images(&images);
     let set = TrainingSet {
         images,
-        textures: load_textures(config.data.textures.as_deref(), config.data.size, config.seed)?,
+        textures: load_textures(config, config.data.size, corruption.is_grey())?,
         size: config.data.size,
         augment: config.augment.clone(),
-        corruption: config.corruption.clone(),
+        corruption,
         objects: Default::default(),
         seed: config.seed,
     };
     set.validate()?;
     let (images, textures) = (set.images.len(), set.textures.len());
-    log::info!("{images} images to train on, {} held out, {textures} replacement textures", held_out.len());
+    let grey = if set.corruption.is_grey() { "; grey patches" } else { "" };
+    log::info!("{images} images to train on, {} held out, {textures} replacement textures{grey}", held_out.len());
     Ok((set, held_out))
 }
 
@@ -456,24 +462,36 @@ fn held_out_of(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Ve
     (images, held_out)
 }
 
-/// The images of a texture folder, or generated textures of every family, `size` pixels high and wide.
+/// The images of the texture folder of a config, or generated textures of every family, `size` pixels high and wide; the mean of their channels
+/// for grey patches.
 ///
 /// # Errors
 /// A folder without images, or an image that cannot be read.
-pub fn load_textures(folder: Option<&Path>, size: usize, seed: u64) -> Result<Vec<Image>> {
-    if let Some(folder) = folder {
-        return each(&list_images(folder)?, |path| read_image(path));
+pub fn load_textures(config: &Config, size: usize, is_grey: bool) -> Result<Vec<Image>> {
+    let mut textures = coloured_textures(config, size)?;
+    if is_grey {
+        for mut pixel in textures.iter_mut().flat_map(|texture| texture.lanes_mut(Axis(2))) {
+            let mean = pixel.sum() / 3.0;
+            pixel.fill(mean);
+        }
+    }
+    Ok(textures)
+}
+
+fn coloured_textures(config: &Config, size: usize) -> Result<Vec<Image>> {
+    if let Some(folder) = &config.data.textures {
+        return each(&list_images(folder)?, |path| read_image_with(path, config.data.white_level));
     }
     let kinds: Vec<_> =
         (0..).zip(Family::ALL).flat_map(|kind| (0..GENERATED_PER_FAMILY).map(move |index| (kind, index))).collect();
     each(&kinds, |&((number, family), index)| {
         // Step numbers far above those of generated datasets, so that no texture equals a training image.
-        let mut stream = Stream::new(seed, Purpose::Texture, u32::MAX - number, index);
+        let mut stream = Stream::new(config.seed, Purpose::Texture, u32::MAX - number, index);
         family.render(&mut stream, size, size)
     })
 }
 
 /// `make` of each item, on all threads, in the order of the items. Of several errors, that of the first item is returned.
-fn each<T: Sync>(items: &[T], make: impl Fn(&T) -> Result<Image> + Send + Sync) -> Result<Vec<Image>> {
+fn each<T: Sync, R: Send>(items: &[T], make: impl Fn(&T) -> Result<R> + Send + Sync) -> Result<Vec<R>> {
     items.par_iter().map(make).collect::<Vec<_>>().into_iter().collect()
 }

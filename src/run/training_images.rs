@@ -6,7 +6,9 @@ use rayon::prelude::*;
 
 use super::config::Config;
 use super::training::{prepared, split};
-use crate::data::{Dataset, Image, Listing, Skipped, SkippedShare, TrainingSet, fingerprint_of, read_image, warn_of_skipped};
+use crate::data::{
+    Dataset, Image, Listing, Skipped, SkippedShare, TrainingSet, check_levels, fingerprint_of, read_with_levels, warn_of_skipped,
+};
 use crate::error::{Error, Result};
 
 /// The images of a training, at working resolution.
@@ -43,13 +45,17 @@ impl TrainingImages {
 pub fn load_training_set(config: &Config, dataset: &Dataset) -> Result<TrainingImages> {
     let preparation = config.preparation();
     let Listing { images: paths, skipped: unlisted } = dataset.train_images()?;
-    let read = |path: &PathBuf| prepared(&read_image(path)?, &preparation).map_err(|error| error.in_file(path));
-    let found: Vec<Result<Image>> = paths.par_iter().map(read).collect();
-    let (mut images, mut files, mut skipped) = (Vec::new(), Vec::new(), unlisted);
+    let read = |path: &PathBuf| {
+        let (image, levels) = read_with_levels(path, preparation.white_level)?;
+        prepared(&image, &preparation).map(|image| (image, levels)).map_err(|error| error.in_file(path))
+    };
+    let found: Vec<Result<_>> = paths.par_iter().map(read).collect();
+    let (mut images, mut levels, mut files, mut skipped) = (Vec::new(), Vec::new(), Vec::new(), unlisted);
     for (path, found) in paths.iter().zip(found) {
         match found {
-            Ok(image) => {
+            Ok((image, level)) => {
                 images.push(image);
+                levels.push(level);
                 files.push((dataset.training_name(path), path.as_path()));
             }
             Err(error) if error.is_out_of_memory() => return Err(error),
@@ -60,6 +66,9 @@ pub fn load_training_set(config: &Config, dataset: &Dataset) -> Result<TrainingI
     let used = images.len();
     if let Some(share) = SkippedShare::new(&skipped, used).filter(|_| used == 0) {
         return Err(Error::argument(format!("{dataset}: nothing is left to train on: {}", share.sentence(&skipped))));
+    }
+    if let Some(doubt) = check_levels(&levels, preparation.white_level)? {
+        log::warn!("{doubt}");
     }
     let fingerprint = fingerprint_of(files)?;
     let (set, held_out) = split(config, images)?;

@@ -16,11 +16,11 @@ fn errors_name_missing_and_empty_folders() {
     assert!(scratch.refuses("train --data run --out new").starts_with("run: has no folder train/good"));
     fs::create_dir(scratch.path("bare")).unwrap();
     let detect = |path: &str| scratch.refuses(&format!("detect --model run/model.safetensors --out new {path}"));
-    assert_eq!(detect("bare"), "bare: contains no PNG or JPEG file");
+    assert_eq!(detect("bare"), "bare: contains no image; PNG, JPEG, TIFF, BMP, WebP and PNM are read");
     assert_eq!(detect("none.png"), "none.png: there is no such file or folder");
     fs::remove_dir_all(scratch.path("cloth/train/good")).unwrap();
     fs::create_dir(scratch.path("cloth/train/good")).unwrap();
-    assert_eq!(scratch.refuses(TRAIN), "cloth/train/good: contains no PNG or JPEG file");
+    assert_eq!(scratch.refuses(TRAIN), "cloth/train/good: contains no image; PNG, JPEG, TIFF, BMP, WebP and PNM are read");
     fs::remove_dir_all(scratch.path("cloth/test")).unwrap();
     fs::remove_dir_all(scratch.path("cloth/train")).unwrap();
     assert!(scratch.refuses(EVALUATE).starts_with("cloth has no folder test, so there is nothing to evaluate; "));

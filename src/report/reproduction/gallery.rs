@@ -109,7 +109,7 @@ pub fn record<B: Backend>(detector: &Detector<B>, category: &Category, folder: &
 
 fn examine<B: Backend>(detector: &Detector<B>, test: &TestImage) -> Result<Examined> {
     let settings = detector.settings();
-    let (image, mask) = test.read()?;
+    let (image, mask) = test.read(settings.preparation.white_level)?;
     let found = detector.inspect(&image)?;
     let (height, width) = found.heatmap.dim();
     Ok(Examined {
