@@ -115,7 +115,9 @@ fn made(scratch: &Scratch, case: &Case) -> (PathBuf, Files, Reference) {
 fn size(random: &mut Stream, before: &Files, whole: &Files) -> u64 {
     match limit() {
         Limit::Tmpfs(_) => {
-            let (least, most) = (space(before) / PAGE, (space(before) + space(whole) / 2) / PAGE);
+            let (least, new) = (space(before) / PAGE, space(whole) / PAGE);
+            // Files are replaced a few at a time, for which little more is enough.
+            let most = least + if before.is_empty() { new } else { new / 6 };
             PAGE * u64::from(random.between(least.max(1) as u32, most as u32))
         }
         Limit::FileSize => {
