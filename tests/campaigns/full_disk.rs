@@ -42,7 +42,6 @@ const CASES: [Case; 12] = [
         "evaluate --model run/model.safetensors --data cloth --out disk/found",
         "evaluate --model other.safetensors --data cloth --out disk/found",
     ),
-    Case { long: true, ..case("demo", "demo --out disk/demo --steps 2") },
     case("verify", "verify --claim C7 --out disk/theory"),
     Case {
         name: "profile",
@@ -66,6 +65,7 @@ const CASES: [Case; 12] = [
         ],
         ..case("", "")
     },
+    Case { long: true, ..case("demo", "demo --out disk/demo --steps 2") },
 ];
 
 /// Fills the cache with kernels that are none, for an architecture.
