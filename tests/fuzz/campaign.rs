@@ -249,8 +249,15 @@ impl Iterator for Inputs {
     }
 }
 
+/// An input that is being read.
+struct Watched {
+    since: Instant,
+    loader: &'static str,
+    seed: u64,
+}
+
 /// The inputs that are being read, by thread.
-static WATCHED: LazyLock<Mutex<HashMap<ThreadId, (Instant, &'static str, u64)>>> = LazyLock::new(Mutex::default);
+static WATCHED: LazyLock<Mutex<HashMap<ThreadId, Watched>>> = LazyLock::new(Mutex::default);
 
 /// While it lives, an input that never ends ends the tests, with its seed.
 struct Watch;
@@ -259,7 +266,7 @@ impl Watch {
     fn new(loader: &'static str, seed: u64) -> Self {
         static START: Once = Once::new();
         START.call_once(|| drop(std::thread::spawn(Self::look)));
-        WATCHED.lock().unwrap().insert(std::thread::current().id(), (Instant::now(), loader, seed));
+        WATCHED.lock().unwrap().insert(std::thread::current().id(), Watched { since: Instant::now(), loader, seed });
         Self
     }
 
@@ -267,7 +274,7 @@ impl Watch {
         loop {
             std::thread::sleep(Duration::from_secs(1));
             let watched = WATCHED.lock().unwrap();
-            if let Some((_, loader, seed)) = watched.values().find(|(since, ..)| since.elapsed() > ENDLESS) {
+            if let Some(Watched { loader, seed, .. }) = watched.values().find(|input| input.since.elapsed() > ENDLESS) {
                 eprintln!("\nan input does not end: {SEED}={seed} cargo test --test fuzz {loader}");
                 std::process::exit(101);
             }
