@@ -41,3 +41,17 @@ pub(super) fn colours(map: &[u16], bits: u8) -> Reason<Vec<[f32; 3]>> {
     let colour = |number: usize| [0, 1, 2].map(|channel| f32::from(map[channel * count + number] >> shift) / 255.0);
     Ok((0..count).map(colour).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_upper_bits_count_in_whatever_way_the_lower_ones_are_filled() {
+        for white in [65535, 65280, 255] {
+            let map = [0, white, 0, white, white, 0];
+            assert_eq!(colours(&map, 1).unwrap(), [[0.0, 0.0, 1.0], [1.0, 1.0, 0.0]], "{white}");
+        }
+        assert!(colours(&[0; 5], 1).unwrap_err().ends_with("the palette has 5 values, 6 are needed"));
+    }
+}
