@@ -57,14 +57,14 @@ impl Category {
             match test.pixels() {
                 // Each is at most 64 Mpx, so no number of files overflows.
                 Ok(own) => pixels += own,
-                Err(error) => skipped.push(self.skipped(&test.path, &error)),
+                Err(error) => skipped.push(self.skipped_file(&test.path, &error)),
             }
         }
         (pixels, skipped)
     }
 
     /// A file that cannot be used, with its path below the category.
-    pub(crate) fn skipped(&self, path: &Path, error: &Error) -> Skipped {
+    pub(crate) fn skipped_file(&self, path: &Path, error: &Error) -> Skipped {
         self.roots.iter().fold(Skipped::new(path, error), |own, (root, name)| own.below(root, name))
     }
 

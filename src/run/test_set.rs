@@ -36,7 +36,7 @@ impl TestSet {
                     category.test.push(test);
                 }
                 Err(error) if error.is_out_of_memory() => return Err(error),
-                Err(error) => category.skipped.push(category.skipped(&test.path, &error)),
+                Err(error) => category.skipped.push(category.skipped_file(&test.path, &error)),
             }
         }
         counts.skipped_test = category.skipped.len();

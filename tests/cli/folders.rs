@@ -299,7 +299,7 @@ fn bad_files_of_a_training_set_are_named_counted_and_left_out() {
         safetensors::SafeTensors::deserialize(&scratch.read(path)).unwrap().tensor("e1.0.weight").unwrap().data().to_vec()
     };
     assert!(weights("new/model.safetensors") == weights("run/model.safetensors"));
-    scratch.succeeds(&format!("evaluate --model new/model.safetensors --device cpu --data cloth --out report"));
+    scratch.succeeds("evaluate --model new/model.safetensors --device cpu --data cloth --out report");
     assert!(protocol(&scratch.json("report/metrics.json")).contains("; training set: 4 of 10 files skipped; "));
     // A file that is mended is another training set; one that is removed is not.
     scratch.write("cloth/train/good/cut.png", scratch.read("cloth/train/good/000.png"));
