@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(crop.working_size(50, 75), (100, 150));
         assert_eq!(crop.working_size(301, 200), (151, 100));
         // 1127 x 8 / 784 is 11.5, but 1127 times the nearest f64 to 8 / 784 is less.
-        let narrow = Preparation { size: 8, fit: Fit::Crop, shorter_side: 8 };
+        let narrow = Preparation { size: 8, fit: Fit::Crop, shorter_side: 8, white_level: 0.0 };
         assert_eq!(narrow.working_size(784, 1127), (8, 12));
         assert_eq!(Preparation::NATIVE.working_size(7, 9), (7, 9));
         let strip = Image::from_elem((1, 4000, 3), 0.5);

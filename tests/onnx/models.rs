@@ -19,8 +19,8 @@ const NONE: Residual =
 
 /// Together they have every kind of fit, score and residual.
 pub fn cases() -> Vec<Case> {
-    let stretch = Preparation { size: 32, fit: Fit::Stretch, shorter_side: 0 };
-    let crop = Preparation { size: 24, fit: Fit::Crop, shorter_side: 28 };
+    let stretch = Preparation { size: 32, fit: Fit::Stretch, shorter_side: 0, white_level: 0.0 };
+    let crop = Preparation { size: 24, fit: Fit::Crop, shorter_side: 28, white_level: 0.0 };
     let small = DetectionConfig { window: 5, repeats: 2, image_quantile: 0.45, pixel_quantile: 0.8, ..Default::default() };
     let case = |name, model, preparation, detection| Case { name, model, preparation, detection };
     vec![
