@@ -68,7 +68,7 @@ mod tests {
         let runs = ["small", "large", "broken", "large"].map(|name| PlannedRun { category: name.into(), seed: 0 });
         let preview = Preview::of(&runs, &Folders { data: root.path().into(), out: root.path().join("out") });
         assert_eq!(preview.evaluation_bytes, 2 * 20 * 10 * BYTES_PER_PIXEL);
-        let reason = "is not an image: its content is neither PNG nor JPEG";
+        let reason = "is not an image: its content is none of PNG, JPEG, TIFF, BMP, WebP and PNM";
         assert_eq!(preview.skipped, [format!("broken: 1 of 2 files skipped: test/good/b.png: {reason}")]);
         assert!(preview.faults.is_empty());
         image("broken", "ground_truth/hole/a.png", 8);
