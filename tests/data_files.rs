@@ -266,7 +266,7 @@ fn errors_name_missing_parts() {
     let remove = |name: &'static str| move |root: &Path| std::fs::remove_dir_all(root.join(name)).unwrap();
     assert!(broken(remove("")).contains("there is no such folder"));
     assert!(broken(remove("train/good")).contains("has no folder train/good"));
-    assert!(broken(remove("test")).contains("contains no image in a folder good or DEFECT"));
+    assert!(broken(remove("test")).contains("contains no image (PNG, JPEG, TIFF, BMP, WebP and PNM) in a folder good or DEFECT"));
     assert!(broken(remove("ground_truth")).contains("000.png: this defect image has no mask"));
     assert!(broken(remove("test/hole")).contains("these masks have no images"));
     let emptied = broken(|root| {

@@ -98,7 +98,7 @@ impl Category {
         let masks = masks_below(&truth, &mut skipped)?;
         let (test, others) = kinds.with_masks(masks)?;
         if test.is_empty() && skipped.is_empty() {
-            let reason = format!("contains no image in a folder good or DEFECT{}; {READ_FORMATS} are read", layout_hint(root));
+            let reason = format!("contains no image ({READ_FORMATS}) in a folder good or DEFECT{}", layout_hint(root));
             return Err(Error::file(folder, reason));
         }
         if let Some(test) = test.iter().find(|test| needs_masks && !test.is_good() && test.masks.is_empty()) {

@@ -279,6 +279,10 @@ fn a_killed_reproduction_goes_on_to_the_same_bytes() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!scratch.path("cut/cloth/seed-0/run.json").exists());
+    // The next command empties the lock files of a killed process.
+    for lock in ["cut/.lock", "cut/cloth/seed-0/.lock"] {
+        scratch.write(lock, "");
+    }
     scratch.write("c.toml", CONFIG.replace("width = 2", "width = 3").replace("batch = 2", "batch = 3"));
     let text = scratch.refuses(&format!("{LONG} --out cut"));
     assert!(text.contains("model.width is 2 there and 3 now") && text.contains("train.batch is 2 there and 3 now"), "{text}");
