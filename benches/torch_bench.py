@@ -3,7 +3,7 @@
 
     python3 benches/torch_bench.py --phase train --width 16 --size 64 --batch 8 --precision f32 --steps 20
 
-The network is that of examples/python/orthoscope.py, which needs numpy and safetensors. f32 is without TF32, tf32 with it; bf16 is
+The network is that of src/python/orthoscope. f32 is without TF32, tf32 with it; bf16 is
 autocast. PyTorch runs in its best form: channels_last operands, fused Adam, inference_mode, cudnn.benchmark, and with --compile
 torch.compile. With --json the record is rewritten after every step, so that nothing measured is lost if the process is ended. The record
 says in which layout the output is; with --kernels also the kernels of one more step, and how many of them only change the layout.
@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "examples" / "python")]  # the latter is flattened into HERE by `gpu.py pack`
+sys.path[:0] = [str(HERE), str(HERE.parent / "src" / "python")]  # `gpu.py pack` copies the package into HERE
 
 from orthoscope import Autoencoder  # noqa: E402
 from shared import parser, positive, replace  # noqa: E402

@@ -14,17 +14,6 @@ DEVICE float activate(uint32_t activation, float x) {
     }
 }
 
-// Calls f with the activation as a constant: one branch for all values of a loop in f, instead of one for each.
-template <class F> DEVICE void with_constant(uint32_t activation, const F& f) {
-    switch (activation) {
-    case ELU: return f(ELU);
-    case TANH: return f(TANH);
-    case SIGMOID: return f(SIGMOID);
-    case SOFTPLUS: return f(SOFTPLUS);
-    default: return f(IDENTITY);
-    }
-}
-
 // Derivative of order k of S at the output y.
 DEVICE float slope(uint32_t activation, uint32_t order, float y) {
     switch (activation) {

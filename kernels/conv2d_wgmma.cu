@@ -53,7 +53,8 @@ KERNEL __launch_bounds__(128)
         __syncwarp();
         wgmma_fence();
 #pragma unroll
-        for (uint32_t k = 0; k < DEPTH; k += 16) wgmma_64(d, operand(pixels + k, ROWS_OF_64), operand(taps + k, ROWS_OF_64));
+        for (uint32_t k = 0; k < DEPTH; k += 16)
+            wgmma_64(d, operand(pixels + k, ROWS_OF_64), operand(taps + k, ROWS_OF_64));
         wgmma_commit();
         // The products of the step before are complete, so its stage can be filled again.
         wgmma_wait<1>();
@@ -72,10 +73,13 @@ KERNEL __launch_bounds__(128)
 #pragma unroll
         for (uint32_t i = 0; i < 32; i++) d[i] += b[own + 8 * (i / 4) + i % 2];
     }
-    with_constant(s.activation, [&](uint32_t activation) {
 #pragma unroll
-        for (uint32_t i = 0; i < 32; i++) d[i] = activate(activation, d[i]);
-    });
+    for (uint32_t i = 0; i < 32; i += CHUNK) {
+        Eight part = {{d[i], d[i + 1], d[i + 2], d[i + 3], d[i + 4], d[i + 5], d[i + 6], d[i + 7]}};
+        activate8(part, s.activation);
+#pragma unroll
+        for (uint32_t k = 0; k < CHUNK; k++) d[i + k] = part.v[k];
+    }
 #pragma unroll
     for (uint32_t i = 0; i < 32; i += 2) {
         uint32_t column = first + 8 * (i / 2 % 2);

@@ -355,6 +355,17 @@ DEVICE void convolve(ConvTiles& shared, const bf16* source, const bf16* w, uint3
     else multiply<OUTPUTS / 2>(shared, copies);
 }
 
+// Calls f with the activation as a constant: one branch for all values of a loop in f, instead of one for each.
+template <class F> DEVICE void with_constant(uint32_t activation, const F& f) {
+    switch (activation) {
+    case ELU: return f(ELU);
+    case TANH: return f(TANH);
+    case SIGMOID: return f(SIGMOID);
+    case SOFTPLUS: return f(SOFTPLUS);
+    default: return f(IDENTITY);
+    }
+}
+
 DEVICE Eight eight(float4 low, float4 high) { return {{low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w}}; }
 
 // Where a thread finishes results: 8 channels in one column of the tile, row after row.

@@ -263,7 +263,9 @@ KERNEL __launch_bounds__(256) corruption_kept_noise(const float* __restrict__ pi
     uint32_t slot = i / image, step = word(picks, 0);
     float u = uniform(philox(spec.seed, 0, PURPOSE_CORRUPTION, step, slot).lane[2]);
     float deviation = between(u, spec.kept_noise[0], spec.kept_noise[1]);
-    float noise = deviation * normal(philox(spec.seed, i % image, PURPOSE_CORRUPTION + (KEPT_NOISE << 8), step, slot));
+    // The channels of a grey pixel have the noise of the first.
+    uint32_t element = spec.grey ? i % image / 3 * 3 : i % image;
+    float noise = deviation * normal(philox(spec.seed, element, PURPOSE_CORRUPTION + (KEPT_NOISE << 8), step, slot));
     corrupted[i] += noise;
     x[i] += noise;
 }

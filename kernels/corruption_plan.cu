@@ -19,6 +19,21 @@ DEVICE uint32_t choose_source(float u, const CorruptionSpec& spec) {
     return chosen;
 }
 
+// Makes the random numbers of a replacement those of a grey one: those of red for every channel, and no chroma.
+DEVICE void without_colour(uint32_t source, float* u) {
+    switch (source) {
+    case TEXTURE: u[8] = u[9] = u[7]; break;
+    case CONSTANT: u[1] = u[2] = u[0]; break;
+    case NOISE:
+        u[1] = u[2] = u[0];
+        u[6] = 0.0f;
+        break;
+    case BRIGHTNESS: u[4] = u[5] = u[3]; break;
+    case STRUCTURE: u[3] = u[4] = u[2]; break;
+    default: break;
+    }
+}
+
 // A random colour, moved towards the grey of its mean by 1 - saturation.
 DEVICE void random_colour(float red, float green, float blue, float saturation, float (&colour)[3]) {
     float mean = (red + green + blue) / 3.0f;
@@ -236,7 +251,8 @@ KERNEL __launch_bounds__(64)
             plan_centre(spec, x + slot * spec.side * spec.side * 3, object_of(picks, slot), step, slot, number, patch);
         if (spec.perlin > 0.0f)
             plan_shape(spec, step, slot, number, between(u[4], spec.softness[0], spec.softness[1]), patch);
-        const float* material = u + 9;
+        float* material = u + 9;
+        if (spec.grey) without_colour(patch.source, material);
         switch (patch.source) {
         case TEXTURE: plan_texture(material, pictures, spec, patch); break;
         case OTHER_IMAGE: plan_other_image(material, pictures, spec, patch); break;

@@ -43,7 +43,7 @@ struct CorruptionSpec {
     uint32_t perlin_exponents;
     float perlin_threshold, region_slope, region_midpoint;
     float seamless_scale[2];
-    uint32_t membranes, on_object, gradient_nodes;
+    uint32_t membranes, on_object, grey, gradient_nodes;
     float mask_nodes_per_unit;
     uint32_t mask_side, replacement_side;
     float taps[FIELD_TAPS];

@@ -120,7 +120,7 @@ impl Error {
 
     /// A file error: `path` cannot be used because of `reason`.
     pub fn file(path: impl AsRef<Path>, reason: impl fmt::Display) -> Self {
-        Self::File { path: path.as_ref().to_owned(), reason: reason.to_string() }
+        Self::File { path: path.as_ref().to_owned(), reason: bounded(reason) }
     }
 
     /// The system refused to read `path`.
@@ -140,17 +140,17 @@ impl Error {
 
     /// Content that does not have the expected form.
     pub fn format(reason: impl fmt::Display) -> Self {
-        Self::Format(reason.to_string())
+        Self::Format(bounded(reason))
     }
 
     /// A configuration error for the dotted `key`.
     pub fn config(key: impl Into<String>, reason: impl fmt::Display) -> Self {
-        Self::Config { key: key.into(), reason: reason.to_string() }
+        Self::Config { key: key.into(), reason: bounded(reason) }
     }
 
     /// An argument error.
     pub fn argument(reason: impl fmt::Display) -> Self {
-        Self::Argument(reason.to_string())
+        Self::Argument(bounded(reason))
     }
 
     /// An undefined metric.
@@ -205,6 +205,20 @@ fn refusal(action: &str, error: &io::Error) -> String {
     }
 }
 
+/// Longest reason, in characters.
+const LONGEST: usize = 2000;
+
+/// A reason in one line, cut off where it is longer than anybody reads: libraries quote words of a file, which may be a megabyte long and hold
+/// line feeds.
+fn bounded(reason: impl fmt::Display) -> String {
+    let reason = shortened(&reason.to_string(), LONGEST);
+    if !reason.contains(char::is_control) {
+        return reason;
+    }
+    let shown = |sign: char| if sign.is_control() { sign.escape_unicode().to_string() } else { sign.to_string() };
+    reason.chars().map(shown).collect()
+}
+
 /// At most `length` characters of a text that may be that of a file, which has no limit.
 pub fn shortened(text: &str, length: usize) -> String {
     match text.char_indices().nth(length) {
@@ -233,6 +247,17 @@ mod tests {
         assert_eq!(source.kind(), io::ErrorKind::NotFound);
         let error = Error::write("x.toml", missing()).map_path(|path| path.with_extension("txt"));
         assert_eq!(error.to_string(), "x.txt: cannot be written: No such file or directory");
+    }
+
+    #[test]
+    fn a_reason_that_quotes_a_whole_file_is_cut_off() {
+        let word = "ü".repeat(1 << 20);
+        for error in [Error::file("a.json", &word), Error::format(&word), Error::argument(&word), Error::config("seed", &word)] {
+            let text = error.to_string();
+            assert!(text.chars().count() < LONGEST + 30 && text.ends_with("ü…"), "{} characters", text.len());
+        }
+        assert_eq!(Error::format("short").to_string(), "short");
+        assert_eq!(Error::format("unknown `a\nb\u{1b}`").to_string(), "unknown `a\\u{a}b\\u{1b}`");
     }
 
     #[test]

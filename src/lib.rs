@@ -65,6 +65,7 @@
 //! | [`data`] | images, folders, generated textures, corruption, batches |
 //! | [`train`] | objective, Adam, schedule, checkpoints |
 //! | [`detect`] | heatmaps, thresholds, regions, metrics |
+//! | [`export`] | a detector as an ONNX file |
 //! | [`run`] | one experiment from config to metrics |
 //! | [`theory`] | manifolds, and the experiments that test the claims of the theory |
 //! | [`audit`] | how close any map is to an orthogonal projection |
@@ -90,6 +91,7 @@ pub mod data;
 pub mod detect;
 pub mod disk;
 pub mod error;
+pub mod export;
 pub mod model;
 pub mod ops;
 pub mod profile;

@@ -6,19 +6,25 @@ mod cli {
     #[cfg(target_os = "linux")]
     mod ablate;
     mod audit;
+    mod compare;
     mod data;
     mod demo;
     mod detect;
     mod device;
+    mod dry_run;
     mod evaluate;
+    mod familiar;
     mod figures;
+    mod folders;
     #[cfg(target_os = "linux")]
     mod gpu;
     mod help;
     mod interrupt;
     mod kernels;
+    mod lengthen;
     mod metrics;
     mod model;
+    mod pictures;
     mod predict;
     mod profile;
     mod reproduce;

@@ -18,7 +18,9 @@ PROGRAMS = (
     ("calibrate", "example", ["build", "--release", "--example", "calibrate"]),
     ("ops", "test", ["test", "--no-run", "--test", "ops"]),
 )
-SCRIPTS = ("benches/gpu.py", "benches/shared.py", "benches/torch_bench.py", "examples/python/orthoscope.py")
+SCRIPTS = ("benches/gpu.py", "benches/shared.py", "benches/torch_bench.py")
+# Python packages that scripts import, copied beside them.
+PACKAGES = ("benches/gpu", "src/python/orthoscope")
 # What a program needs of the C library, and what the driver's library needs, for a machine with an older one.
 LIBRARIES = ("ld-linux-x86-64.so.2", "libc.so.6", "libm.so.6", "libgcc_s.so.1", "libdl.so.2", "libpthread.so.0", "librt.so.1")
 
@@ -66,10 +68,11 @@ def build(name, kind, command, into):
 
 
 def scripts(folder):
-    """The scripts, side by side, and the parts of gpu.py."""
+    """The scripts and the packages that they import, side by side."""
     for script in SCRIPTS:
         shutil.copy(ROOT / script, folder)
-    shutil.copytree(ROOT / "benches" / "gpu", folder / "gpu", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / Path(package).name, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def kernels(folder, arch):

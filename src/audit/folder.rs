@@ -1,7 +1,9 @@
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::samples::MIN_IMAGES;
-use crate::data::{Category, Fit, Image, Preparation, TrainingSet, crop, list_images, read_image};
+use crate::data::{Category, Fit, Image, Preparation, Skipped, TrainingSet, crop, layout_hint, list_images, warn_of_skipped};
 use crate::error::{Error, Result};
 use crate::run::{Config, load_textures};
 
@@ -29,12 +31,20 @@ pub struct Limits {
 
 impl FolderImages {
     /// Reads the images of a category, or of any folder, at working resolution. Audited are those of `test/good` if it has at least
-    /// [`MIN_IMAGES`], else at most half of the normal images. Corruption and textures are those of `config`, the seed is `seed`.
+    /// [`MIN_IMAGES`], else at most half of the normal images. Corruption and textures are those of `config`, the seed is `seed`. Files that cannot be
+    /// read or prepared are named in a warning and left out.
     ///
     /// # Errors
-    /// A folder without images, with too few, or of several categories; an image that cannot be read or prepared; more than 400 million values.
+    /// A folder without images, with too few, or of several categories; more than 400 million values.
     pub fn read(root: &Path, preparation: &Preparation, limits: Limits, config: &Config, seed: u64) -> Result<Self> {
-        let (audited, reference, words) = choose(root, limits)?;
+        let (mut skipped, mut used) = (Vec::new(), 0);
+        let chosen = choose(root, limits, |paths| {
+            let paths = usable(paths, preparation, &mut skipped)?;
+            used += paths.len();
+            Ok(paths)
+        });
+        warn_of_skipped(root.display(), &skipped, used);
+        let (audited, reference, words) = chosen?;
         let prepare = |paths: Vec<PathBuf>| paths.iter().map(|path| prepared(path, preparation)).collect::<Result<Vec<_>>>();
         let number = audited.len() + 2 * reference.len();
         let (audited, images) = (prepare(audited)?, prepare(reference)?);
@@ -46,12 +56,13 @@ impl FolderImages {
             return Err(Error::file(root, reason));
         }
         let size = audited.first().map_or(8, |image| image.dim().0.min(image.dim().1));
+        let corruption = config.corruption.for_images(&images);
         let set = TrainingSet {
             images,
-            textures: load_textures(config.data.textures.as_deref(), size, config.seed)?,
+            textures: load_textures(config, size, corruption.is_grey())?,
             size,
             augment: config.augment.clone(),
-            corruption: config.corruption.clone(),
+            corruption,
             objects: Default::default(),
             seed,
         };
@@ -59,20 +70,25 @@ impl FolderImages {
     }
 }
 
-/// Files to audit, reference files, and what the first are in words.
-fn choose(root: &Path, limits: Limits) -> Result<(Vec<PathBuf>, Vec<PathBuf>, String)> {
+/// Files to audit, reference files, and what the first are in words. Only those count that `usable` lets through.
+fn choose(
+    root: &Path,
+    limits: Limits,
+    mut usable: impl FnMut(Vec<PathBuf>) -> Result<Vec<PathBuf>>,
+) -> Result<(Vec<PathBuf>, Vec<PathBuf>, String)> {
     let name = root.display();
     let (normal, place) = match root.join("train").is_dir() {
-        false => (plain_images(root)?, format!("images of {name}")),
+        false => (usable(plain_images(root)?)?, format!("images of {name}")),
         true => {
             let category = Category::open_incomplete(root)?;
             let good = category.test.iter().filter(|test| test.is_good()).map(|test| test.path.clone()).collect::<Vec<_>>();
+            let (good, train) = (usable(good)?, usable(category.train)?);
             if good.len() >= MIN_IMAGES {
                 let (audited, _) = spread(good, limits.audited);
                 let words = format!("{} images of {name}/test/good", audited.len());
-                return Ok((audited, spread(category.train, limits.reference).0, words));
+                return Ok((audited, spread(train, limits.reference).0, words));
             }
-            (category.train, format!("images of {name}/train/good, on which the map may have been trained"))
+            (train, format!("images of {name}/train/good, on which the map may have been trained"))
         }
     };
     let half = normal.len() / 2;
@@ -97,7 +113,7 @@ fn plain_images(root: &Path) -> Result<Vec<PathBuf>> {
     let paths = list_images(root)?;
     let is_within = |path: &Path| path.strip_prefix(root).is_ok_and(|inner| inner.iter().any(|part| part == "ground_truth"));
     match paths.iter().any(|path| is_within(path)) {
-        true => Err(Error::file(root, "contains categories with defects; give the folder of one category")),
+        true => Err(Error::file(root, format!("contains categories with defects{}", layout_hint(root)))),
         false => Ok(paths),
     }
 }
@@ -112,9 +128,23 @@ fn spread(items: Vec<PathBuf>, count: usize) -> (Vec<PathBuf>, Vec<PathBuf>) {
     (paths(chosen), paths(rest))
 }
 
+/// The files that can be read and prepared, all of which are tried; the others are added to `skipped`.
+fn usable(paths: Vec<PathBuf>, preparation: &Preparation, skipped: &mut Vec<Skipped>) -> Result<Vec<PathBuf>> {
+    let found: Vec<Result<()>> = paths.par_iter().map(|path| prepared(path, preparation).map(drop)).collect();
+    let mut used = Vec::with_capacity(paths.len());
+    for (path, found) in paths.into_iter().zip(found) {
+        match found {
+            Ok(()) => used.push(path),
+            Err(error) if error.is_out_of_memory() => return Err(error),
+            Err(error) => skipped.push(Skipped::new(&path, &error)),
+        }
+    }
+    Ok(used)
+}
+
 /// An image at working resolution. Of a texture it is the square in the middle that has the size of a training crop.
 fn prepared(path: &Path, preparation: &Preparation) -> Result<Image> {
-    let image = preparation.apply(&read_image(path)?).map_err(|error| error.in_file(path))?;
+    let image = preparation.apply(&preparation.read(path)?).map_err(|error| error.in_file(path))?;
     let ((height, width, _), side) = (image.dim(), preparation.size);
     match side > 0 && preparation.fit != Fit::Stretch && height.min(width) >= side {
         true => crop(&image, (height - side) / 2, (width - side) / 2, side, side),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::audit::{self, Card, Commands, FolderImages, ImageSamples, Limits, Map, Network, Options, Program, image_samples};
-use crate::data::{Fit, Preparation, check_output_folder, check_outside_images};
+use crate::data::{Dataset, Fit, Preparation, check_output_folder};
 use crate::detect::Detector;
 use crate::disk::Outputs;
 use crate::ops::Backend;
@@ -50,7 +50,7 @@ pub struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds, conflicts_with = "model")]
     time_limit: f64,
     /// Category folder, or any folder of normal images
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", visible_alias = "normal")]
     data: PathBuf,
     /// Side in pixels to which the images are resized for a program [default: their own size]
     #[arg(long, value_name = "PIXELS", conflicts_with = "model")]
@@ -117,7 +117,7 @@ struct Described {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(out) = &arguments.out {
         check_output_folder(out)?;
-        check_outside_images(out, &arguments.data)?;
+        Dataset::from(&arguments.data).check_outside(out)?;
         outputs(arguments, out)?;
     }
     match (&arguments.model, &arguments.command) {
@@ -151,7 +151,7 @@ fn audit_model(arguments: &Arguments, path: &Path, backend: &impl Backend) -> an
 
 fn audit_program(arguments: &Arguments, command: &str) -> anyhow::Result<()> {
     let side = arguments.size.map(NonZeroUsize::get);
-    let preparation = side.map_or(Preparation::NATIVE, |size| Preparation { size, fit: Fit::Stretch, shorter_side: 0 });
+    let preparation = side.map_or(Preparation::NATIVE, |size| Preparation { size, fit: Fit::Stretch, ..Preparation::NATIVE });
     let config = config(arguments, None)?;
     let images = images(arguments, &preparation, &config)?;
     let sizes = images.audited.iter().chain(&images.set.images).map(|image| image.dim()).collect::<BTreeSet<_>>();

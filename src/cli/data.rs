@@ -1,19 +1,13 @@
 use std::path::PathBuf;
 
-use crate::data::corruption::{Corrupted, PatchShape, Source};
-use crate::data::{Family, GenerateOptions, Image, encode_png, generate_all, train_images, write_validation_set};
+use crate::data::{Family, GenerateOptions, encode_png, generate_all, write_validation_set};
 use crate::disk::Outputs;
-use crate::report::colour::grey;
-use crate::report::figure::{Figure, FigureRow};
-use crate::run::{Config, VALIDATION_SEED, load_training_set};
+use crate::report::preview as report;
+use crate::run::{Config, TrainingImages, VALIDATION_SEED, load_training_set};
 
+use super::images::TrainingFolder;
 use super::output::say;
 use super::validate::counts;
-
-/// Columns of the preview.
-const CAPTIONS: [&str; 4] = ["image x", "corrupted x\u{302}", "mask M", "change |x\u{302} − x|"];
-/// Caption of the mask if a pixel counts by how much it changed.
-const WEIGHT_CAPTION: &str = "weight M";
 
 /// Subcommands of `data`.
 #[derive(clap::Subcommand)]
@@ -29,9 +23,8 @@ pub enum Command {
 /// Arguments of `data validation`.
 #[derive(clap::Args)]
 pub struct Validation {
-    /// Category folder, which contains train/good
-    #[arg(long, value_name = "ROOT/CATEGORY")]
-    data: PathBuf,
+    #[command(flatten)]
+    images: TrainingFolder,
     /// Config file of the training; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
@@ -72,9 +65,8 @@ pub struct Generate {
 /// Arguments of `data preview`.
 #[derive(clap::Args)]
 pub struct Preview {
-    /// Category folder with train/good/
-    #[arg(long, value_name = "ROOT/CATEGORY")]
-    data: PathBuf,
+    #[command(flatten)]
+    images: TrainingFolder,
     /// Config file; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
@@ -122,47 +114,25 @@ fn generate_families(arguments: &Generate) -> anyhow::Result<()> {
 fn validation(arguments: &Validation) -> anyhow::Result<()> {
     let mut config = Config::read_layers(&arguments.config, None)?;
     config.seed = arguments.seed.unwrap_or(config.seed);
-    let (set, held_out) = load_training_set(&config, &arguments.data)?;
+    let data = arguments.images.dataset();
+    let loaded = load_training_set(&config, &data)?;
+    loaded.warn(&data);
+    let TrainingImages { set, held_out, .. } = loaded;
     // The same defects for every seed of the training.
     let defects = write_validation_set(&arguments.out, &held_out, VALIDATION_SEED)?;
     say(format_args!("wrote {}: {}", arguments.out.display(), counts(&set, &held_out, defects)))
 }
 
 fn preview(arguments: &Preview) -> anyhow::Result<()> {
-    let inputs = [train_images(&arguments.data)?, arguments.config.clone()].concat();
+    let data = arguments.images.dataset();
+    let inputs = [data.train_images()?.images, arguments.config.clone()].concat();
     let outputs = Outputs::single(&arguments.out, "data preview", arguments.overwrite, &inputs)?;
     let config = Config::read_layers(&arguments.config, arguments.textures.as_deref())?;
-    let (set, _) = load_training_set(&config, &arguments.data)?;
-    let samples = set.samples(arguments.step.into(), arguments.count.into())?;
-    let changes: Vec<Image> = samples.iter().map(|sample| (&sample.target - &sample.image).mapv_into(f32::abs)).collect();
+    let loaded = load_training_set(&config, &data)?;
+    loaded.warn(&data);
+    let set = loaded.set;
     let is_weighted = config.corruption.region_weight.slope > 0.0;
-    let masks: Vec<Image> = samples.iter().map(|sample| grey(if is_weighted { &sample.region } else { &sample.mask })).collect();
-    let mut captions = CAPTIONS;
-    if is_weighted {
-        captions[2] = WEIGHT_CAPTION;
-    }
-    let mut rows: Vec<FigureRow<'_>> = Vec::new();
-    for (number, ((sample, mask), change)) in samples.iter().zip(&masks).zip(&changes).enumerate() {
-        rows.push(FigureRow {
-            label: format!("sample {number}"),
-            note: sources(sample),
-            captions: if number == 0 { captions.map(String::from).into() } else { Vec::new() },
-            images: vec![&sample.target, &sample.image, mask, change],
-        });
-    }
-    outputs.write(&arguments.out, &encode_png(&Figure { rows, heat_scales: vec![] }.draw()?)?)?;
+    let picture = report::preview(&set, is_weighted, arguments.step.into(), arguments.count.into())?;
+    outputs.write(&arguments.out, &encode_png(&picture)?)?;
     say(format_args!("wrote {}: image, corrupted, mask, change (one row per sample)", arguments.out.display()))
-}
-
-/// Where the patches of a sample come from, one line per source, and how many of them are Perlin shapes.
-fn sources(corrupted: &Corrupted) -> String {
-    let line = |count: usize, name: String| match count {
-        0 => None,
-        1 => Some(name),
-        count => Some(format!("{count} × {name}")),
-    };
-    let count = |source| corrupted.patches.iter().filter(|patch| patch.source == source).count();
-    let used = Source::ALL.into_iter().filter_map(|source| line(count(source), source.key().replace('_', " ")));
-    let perlin = corrupted.patches.iter().filter(|patch| patch.shape != PatchShape::Disk).count();
-    used.chain(line(perlin, "Perlin shape".to_owned())).collect::<Vec<_>>().join("\n")
 }

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::data::{Category, check_output_folder, lock_folder};
+use crate::data::{Category, check_output_folder, has_lock_file, lock_folder};
 use crate::detect::{Detector, Resolution};
 use crate::disk::{Outputs, files_below};
 use crate::ops::Backend;
@@ -52,9 +52,10 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     config.validate()?;
     check_output_folder(out)?;
     let outputs = Outputs::new(out, "demo", false)?;
+    // Another process may train here.
+    let early = has_lock_file(out).then(|| lock_folder(out)).transpose()?;
     check_free(&outputs, arguments.overwrite)?;
-    // Before anything is removed: another process may train here.
-    let lock = lock_folder(out)?;
+    let lock = early.map_or_else(|| lock_folder(out), Ok)?;
     clear(out)?;
     outputs.claim()?;
     note(format_args!("generating {DEMO_FAMILY} images"));

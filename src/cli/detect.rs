@@ -2,9 +2,9 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::data::{Image, Strips, check_output_folder, encode_mask_png, encode_png, list_images, read_image, shown};
+use crate::data::{Image, Strips, check_output_folder, encode_mask_png, encode_png, list_images, shown};
 use crate::detect::metrics::Score;
-use crate::detect::{Cutoffs, Detector, Examination, ImageScores, Origin, Region};
+use crate::detect::{Cutoffs, Detector, Examination, ImageScores, Origin, Region, Settings, Unlike};
 use crate::disk::{Draft, Outputs, npy};
 use crate::ops::Backend;
 use crate::report::colour::{Scale, overlay};
@@ -71,6 +71,7 @@ struct Finding {
     height: usize,
     width: usize,
     regions: Vec<Region>,
+    unlike_training: Option<Unlike>,
 }
 
 /// A finite number.
@@ -112,6 +113,9 @@ fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, Pat
             Ok((results, finding)) => {
                 // The other results could not be written either.
                 results.write(outputs, &arguments.out.join(name), &finding)?;
+                if let Some(unlike) = &finding.unlike_training {
+                    bar.suspend(|| log::warn!("{} is unlike the training images: {unlike}", finding.image));
+                }
                 if !arguments.json {
                     bar.suspend(|| say(line(&finding)))?;
                 }
@@ -141,6 +145,7 @@ fn summary(detector: &Detector<impl Backend>, cutoffs: Cutoffs, findings: &[Find
     let anomalous = findings.iter().filter(|finding| finding.anomalous == Some(true)).count();
     let mut sentences = vec![format!("{anomalous} of {} images are anomalous.", findings.len())];
     let settings = detector.settings();
+    sentences.extend(unlike(settings, findings));
     if threshold.origin != Origin::User {
         let calibration = settings.thresholds.and_then(|own| own.calibration);
         sentences.extend(
@@ -150,6 +155,19 @@ fn summary(detector: &Detector<impl Backend>, cutoffs: Cutoffs, findings: &[Find
         );
     }
     sentences
+}
+
+/// How many images are unlike the training images, if any is.
+fn unlike(settings: &Settings, findings: &[Finding]) -> Option<String> {
+    let count = findings.iter().filter(|finding| finding.unlike_training.is_some()).count();
+    let category = settings.provenance.as_ref().and_then(|own| own.category.as_deref());
+    let category = category.map_or_else(String::new, |name| format!(" of {name}"));
+    (count > 0).then(|| {
+        format!(
+            "{count} of {} images are unlike the training images{category}: what is said about them means little.",
+            findings.len()
+        )
+    })
 }
 
 /// Checks that the results do not get into a folder of images, where later commands would read them as images.
@@ -225,31 +243,34 @@ fn inspect(
     path: &Path,
     (outputs, stem): (&Outputs, &Path),
 ) -> Result<(Results, Finding)> {
-    let finding = |score, scores, anomalous, (height, width), anomalous_pixels, regions| Finding {
+    let settings = detector.settings();
+    let finding = |score, scores, anomalous, (height, width), anomalous_pixels, regions, unlike_training| Finding {
         image: shown(path.as_os_str()),
         score,
         threshold: cutoffs.image.map(|threshold| threshold.value),
         anomalous,
-        score_kind: detector.settings().detection.score,
+        score_kind: settings.detection.score,
         scores,
         pixel_threshold: cutoffs.pixel.map(|threshold| threshold.value),
         anomalous_pixels,
         height,
         width,
         regions,
+        unlike_training,
     };
-    if let Some(strips) = Strips::of_large(path)? {
+    if let Some(strips) = Strips::of_large(path, settings.preparation.white_level)? {
         let size = strips.size();
         let [_, map, heatmap, mask, reconstruction] = ENDINGS.map(|ending| output_file(stem, ending));
         let files = Files { map, heatmap, mask, reconstruction };
         let Examined { drafts, found, marked } = large::examine(detector, cutoffs, (path, strips), (outputs, &files))?;
-        let finding = finding(found.score, found.scores, found.anomalous, size, marked, found.regions);
+        let finding = finding(found.score, found.scores, found.anomalous, size, marked, found.regions, found.unlike);
         return Ok((Results::Drafts(drafts), finding));
     }
-    let image = read_image(path)?;
+    let image = settings.preparation.read(path)?;
     let found = detector.examine_with(&image, cutoffs).map_err(|error| error.in_file(path))?;
     let marked = found.mask.iter().filter(|&&marked| marked).count();
-    let finding = finding(found.score, found.scores, found.anomalous, found.mask.dim(), marked, found.regions.clone());
+    let unlike = detector.unlike(&image)?;
+    let finding = finding(found.score, found.scores, found.anomalous, found.mask.dim(), marked, found.regions.clone(), unlike);
     Ok((Results::Whole(Box::new((image, found))), finding))
 }
 

@@ -1,35 +1,42 @@
 use std::path::{Path, PathBuf};
 
 use crate::Result;
-use crate::data::{Category, Image, Plane, TestImage, check_output_file, check_output_folder, check_outside_images};
+use crate::data::{
+    Category, Dataset, Image, Plane, SkippedShare, TestImage, check_output_file, check_output_folder, warn_of_skipped,
+};
 use crate::detect::{Detector, Resolution, Source};
 use crate::disk::Outputs;
 use crate::ops::Backend;
 use crate::report::results::{self, Results};
 use crate::run::{
-    CalibrationImages, Config, EvaluationReport, ImageCounts, METRICS_FILE, Measured, PartialReport, check_evaluation_memory,
+    CalibrationImages, Config, EvaluationReport, METRICS_FILE, Measured, PartialReport, TestSet, check_evaluation_memory,
     evaluate_test_set,
 };
-use anyhow::bail;
 
 use super::device::{DeviceOption, on_device};
+use super::images::TestFolders;
 use super::maps::MapFolder;
 use super::output::{self, note, say};
 use super::tiles::TileOptions;
 use super::{page, progress};
 
+/// Why nothing is said about false alarms and misses.
+const NO_THRESHOLD: &str =
+    "the model has no image threshold, so neither false alarms nor misses can be counted; --calibrate DIR sets one";
+
 /// Arguments of `evaluate`.
 #[derive(clap::Args)]
 #[command(
-    override_usage = "orthoscope evaluate [OPTIONS] --model <SAFETENSORS>\n                           --data <ROOT/CATEGORY> --out <DIR>"
+    override_usage = "orthoscope evaluate [OPTIONS] --model <SAFETENSORS>\n                           --data <ROOT/CATEGORY> --out <DIR>\n       \
+        orthoscope evaluate [OPTIONS] --model <SAFETENSORS> --out <DIR>\n                           \
+        [--normal <DIR>] [--abnormal <DIR>] [--masks <DIR>]"
 )]
 pub struct Arguments {
     /// Weight file
     #[arg(long, value_name = "SAFETENSORS")]
     model: PathBuf,
-    /// Category folder with test/ and ground_truth/
-    #[arg(long, value_name = "ROOT/CATEGORY")]
-    data: PathBuf,
+    #[command(flatten)]
+    images: TestFolders,
     /// Folder for metrics.json, index.html and figure.png
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -74,23 +81,24 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let existing =
         page::FILES.into_iter().chain([METRICS_FILE]).map(|name| arguments.out.join(name)).filter(|path| path.exists());
     existing.into_iter().try_for_each(|path| check_output_file(&path))?;
-    check_outside_images(&arguments.out, &arguments.data)?;
+    arguments.images.dataset().check_outside(&arguments.out)?;
     on_device!(arguments.reporting.device.open()?, |backend| evaluate(arguments, &backend))
 }
 
 fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()> {
-    let category = Category::open_incomplete(&arguments.data)?;
-    if category.test.is_empty() {
-        bail!("{} has no folder test, so there is nothing to evaluate", arguments.data.display());
-    }
-    check_evaluation_memory(&category, arguments.resolution)?;
+    let data = arguments.images.dataset();
+    let listed = data.test_set()?;
     let inputs = || arguments.config.iter().chain([&arguments.model]);
     let outputs = Outputs::new(&arguments.out, "evaluate", arguments.overwrite)?.protecting(inputs());
     let names = page::FILES.into_iter().chain([METRICS_FILE]);
     names.into_iter().try_for_each(|name| outputs.check(&arguments.out.join(name)))?;
-    let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &category, &arguments.data, arguments.overwrite));
+    let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &listed, &data, arguments.overwrite));
     let maps = maps.transpose()?;
+    check_evaluation_memory(&listed, arguments.resolution)?;
     let mut detector = Detector::read(backend, &arguments.model)?;
+    let test_set = TestSet::read(listed)?;
+    warn_of_images(&test_set, &data, &detector)?;
+    let category = &test_set.category;
     if !arguments.config.is_empty() {
         detector.settings_mut().replace_detection(Config::read_layers(&arguments.config, None)?.detection);
     }
@@ -100,22 +108,32 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     }
     arguments.tiles.apply(&mut detector)?;
     if let Some(folder) = &arguments.calibrate {
-        calibrate(&mut detector, folder, &category)?;
+        calibrate(&mut detector, folder, category)?;
     }
     let bar = progress::image_bar(category.test.len());
     let keep = |test: &TestImage, image: &Image, heatmap: &Plane| {
         bar.inc(1);
         maps.as_ref().map_or(Ok(()), |folder| folder.write(test, image, heatmap))
     };
-    let counts = ImageCounts::of_test_set(&category)?;
-    let measured = evaluate_test_set(&detector, &category, &counts, arguments.resolution, keep)?;
+    let measured = evaluate_test_set(&detector, &test_set, arguments.resolution, keep)?;
     bar.finish_and_clear();
     match &measured {
-        Measured::Complete(report) => conclude(arguments, &outputs, (&detector, &category, report))?,
-        Measured::Partial(report) => conclude_partly(arguments, &outputs, &counts.gaps(&category), report)?,
+        Measured::Complete(report) => conclude(arguments, &outputs, (&detector, category, report))?,
+        Measured::Partial(report) => conclude_partly(arguments, &outputs, &test_set, report)?,
     }
     if let Some(folder) = maps.filter(|_| !arguments.reporting.json) {
         say(format_args!("wrote {} maps as .tiff and .npy below {}", category.test.len(), folder.path().display()))?;
+    }
+    Ok(())
+}
+
+/// Warns of files that cannot be used, and of good images that the model was trained on.
+fn warn_of_images(test_set: &TestSet, data: &Dataset, detector: &Detector<impl Backend>) -> Result<()> {
+    let category = &test_set.category;
+    warn_of_skipped(data, &category.skipped, category.test.len());
+    let trained_on = detector.settings().provenance.as_ref().and_then(|own| own.images.as_deref());
+    if trained_on.map_or(Ok(false), |fingerprint| test_set.was_trained_on(fingerprint))? {
+        log::warn!("{data}: the good test images are those that the model was trained on, so new ones may get more false alarms");
     }
     Ok(())
 }
@@ -138,13 +156,18 @@ fn conclude(
 }
 
 /// Writes and prints what an incomplete test set defines, and says what it lacks. There is no page of it, also none of an earlier evaluation.
-fn conclude_partly(arguments: &Arguments, outputs: &Outputs, gaps: &[String], report: &PartialReport) -> anyhow::Result<()> {
+fn conclude_partly(arguments: &Arguments, outputs: &Outputs, test_set: &TestSet, report: &PartialReport) -> anyhow::Result<()> {
     outputs.replace_together(&[report.file(&arguments.out)?], &page::FILES.map(|name| arguments.out.join(name)))?;
-    gaps.iter().for_each(|gap| note(format_args!("{}: {gap}", arguments.data.display())));
+    let (data, mut gaps) = (arguments.images.dataset(), test_set.counts.gaps(&test_set.category));
+    gaps.extend(report.image_threshold.is_none().then(|| NO_THRESHOLD.to_owned()));
+    gaps.iter().for_each(|gap| note(format_args!("{data}: {gap}")));
     if arguments.reporting.json {
         return output::say_json(report);
     }
     output::print(results::partial_table(report, output::screen()))?;
+    if let Some(share) = SkippedShare::new(&report.skipped, report.images.len()) {
+        say(format_args!("{share}."))?;
+    }
     if let Some(threshold) = &report.image_threshold {
         threshold.sentences().iter().try_for_each(say)?;
     }
@@ -160,8 +183,9 @@ fn calibrate(detector: &mut Detector<impl Backend>, folder: &Path, category: &Ca
         log::warn!("{}: all images are {reason}, so the rate of false alarms to expect is unknown", folder.display());
     }
     let bar = progress::image_bar(images.len());
-    images.calibrate(detector, || bar.inc(1))?;
+    let skipped = images.calibrate(detector, || bar.inc(1))?;
     bar.finish_and_clear();
+    warn_of_skipped(folder.display(), &skipped, images.len() - skipped.len());
     Ok(())
 }
 

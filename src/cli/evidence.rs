@@ -23,16 +23,16 @@ const ARRAYS: &str = "arrays";
 /// # Errors
 /// A folder cannot be created, no file can be created in it, or it has a file that `verify` did not write, unless `overwrite` is true.
 pub fn prepare(out: &Path, is_journaled: bool, overwrite: bool) -> Result<Outputs> {
-    let measured = is_journaled.then(|| out.join("measured"));
-    let folders = [FIGURES, ARRAYS].map(|name| out.join(name));
-    for folder in [out].into_iter().chain(folders.iter().map(PathBuf::as_path)).chain(measured.as_deref()) {
-        make_folder(folder)?;
-    }
     let outputs = Outputs::new(out, "verify", overwrite)?;
     FILES.iter().try_for_each(|name| outputs.check(&out.join(name)))?;
+    let folders = [FIGURES, ARRAYS].map(|name| out.join(name));
     // The names of the figures depend on the measurements.
-    for folder in &folders {
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
         files_below(folder)?.iter().try_for_each(|path| outputs.check(path))?;
+    }
+    let measured = is_journaled.then(|| out.join("measured"));
+    for folder in [out].into_iter().chain(folders.iter().map(PathBuf::as_path)).chain(measured.as_deref()) {
+        make_folder(folder)?;
     }
     Ok(outputs)
 }

@@ -1,18 +1,17 @@
 use std::path::{Path, PathBuf};
 
 use crate::Result;
-use crate::data::{Category, TrainingSet, check_output_folder, check_outside_images};
+use crate::data::{Category, Dataset, Folders, TrainingSet, check_output_folder, layout_hint, warn_of_skipped};
 use crate::detect::{Detector, Resolution, Settings};
 use crate::disk::Outputs;
 use crate::model::{Architecture, WeightFile};
 use crate::ops::Backend;
 use crate::report::figures::{self, Ablation, Drawing, Input, Inputs, Name, Pick, Source, Test};
-use crate::run::{
-    CONFIG_FILE, Config, EvaluationReport, ImageCounts, LOG_FILE, Log, LogEntry, evaluate_detector, load_training_set,
-};
+use crate::run::{CONFIG_FILE, Config, EvaluationReport, LOG_FILE, Log, LogEntry, TestSet, evaluate_detector, load_training_set};
 use anyhow::bail;
 
 use super::device::{DeviceOption, on_device};
+use super::images::{self, FreeFolders};
 use super::output::{note, say};
 use super::progress;
 
@@ -37,6 +36,8 @@ pub struct Arguments {
     /// Category folder with test/ and ground_truth/, and train/good/ for the corruption
     #[arg(long, value_name = "ROOT/CATEGORY")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    folders: FreeFolders,
     /// Record that benches/ablate.py --json has written
     #[arg(long, value_name = "JSON")]
     ablation: Option<PathBuf>,
@@ -62,6 +63,15 @@ pub struct Arguments {
     device: DeviceOption,
 }
 
+impl Arguments {
+    /// Where the images lie, if any are given.
+    fn dataset(&self) -> Option<Dataset> {
+        let folders = self.folders.folders();
+        let is_given = self.data.is_some() || folders != Folders::default();
+        is_given.then(|| images::dataset(self.data.as_ref(), folders))
+    }
+}
+
 /// [`Pick`] on the command line.
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Choice {
@@ -72,7 +82,7 @@ enum Choice {
 /// Draws the figures.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
-    arguments.data.iter().try_for_each(|data| check_outside_images(&arguments.out, data))?;
+    arguments.dataset().iter().try_for_each(|data| data.check_outside(&arguments.out))?;
     let inputs = arguments.config.iter().chain(&arguments.model).chain(&arguments.ablation);
     let outputs = Outputs::new(&arguments.out, "figures", arguments.overwrite)?.protecting(inputs);
     figures::LISTS.iter().try_for_each(|name| outputs.check(&arguments.out.join(name)))?;
@@ -158,10 +168,14 @@ fn log(arguments: &Arguments) -> Result<Input<Vec<LogEntry>>> {
 /// The training images with the config of the corruption. Without a model the defaults are as good as any; with a model another
 /// corruption than that of its run would be misleading.
 fn training_set(arguments: &Arguments) -> Result<Input<(TrainingSet, usize)>> {
-    let Some(data) = &arguments.data else { return Ok(Err("it needs --data".to_owned())) };
-    if data.is_dir() && !data.join("train").is_dir() {
-        return Ok(Err(format!("{} has no folder train", data.display())));
-    }
+    let data = match arguments.dataset() {
+        None => return Ok(Err("it needs --data or --normal".to_owned())),
+        Some(Dataset::Folders(Folders { normal: None, .. })) => return Ok(Err("it needs --normal".to_owned())),
+        Some(Dataset::Category(root)) if root.is_dir() && !root.join("train").is_dir() => {
+            return Ok(Err(format!("{} has no folder train{}", root.display(), layout_hint(&root))));
+        }
+        Some(data) => data,
+    };
     let mut layers = arguments.config.clone();
     if let (true, Some(model)) = (layers.is_empty(), &arguments.model) {
         let own = model.with_file_name(CONFIG_FILE);
@@ -171,22 +185,27 @@ fn training_set(arguments: &Arguments) -> Result<Input<(TrainingSet, usize)>> {
         layers.push(own);
     }
     let config = Config::read_layers(&layers, arguments.textures.as_deref())?;
-    load_training_set(&config, data).map(|(set, _)| Ok((set, config.train.batch)))
+    let loaded = load_training_set(&config, &data)?;
+    loaded.warn(&data);
+    Ok(Ok((loaded.set, config.train.batch)))
 }
 
 /// The model and the test set, if that defines all metrics.
 fn category(arguments: &Arguments) -> Result<Input<(PathBuf, Category)>> {
-    let (Some(model), Some(data)) = (&arguments.model, &arguments.data) else {
-        return Ok(Err("it needs --model and --data".to_owned()));
+    let (Some(model), Some(data)) = (&arguments.model, arguments.dataset()) else {
+        return Ok(Err("it needs --model and --data, or --model, --normal, --abnormal and --masks".to_owned()));
     };
-    if data.is_dir() && !data.join("test").is_dir() {
-        return Ok(Err(format!("{} has no folder test", data.display())));
+    if let Dataset::Category(root) = &data
+        && root.is_dir()
+        && !root.join("test").is_dir()
+    {
+        return Ok(Err(format!("{} has no folder test{}", root.display(), layout_hint(root))));
     }
-    let category = Category::open_incomplete(data)?;
-    let counts = ImageCounts::of_test_set(&category)?;
+    let TestSet { category, counts } = TestSet::read(data.test_set()?)?;
+    warn_of_skipped(&data, &category.skipped, category.test.len());
     Ok(match counts.defines_all_metrics() {
         true => Ok((model.clone(), category)),
-        false => Err(format!("{}: {}", data.display(), counts.gaps(&category).join("; "))),
+        false => Err(format!("{data}: {}", counts.gaps(&category).join("; "))),
     })
 }
 

@@ -55,7 +55,7 @@ pub fn examine(
         let found = found.map_err(|error| error.in_file(path))?;
         (found, sink.finish()?)
     };
-    let again = Strips::open(path)?;
+    let again = strips.again()?;
     if again.size() != size {
         return Err(Error::file(path, "was changed while it was read"));
     }
@@ -148,7 +148,7 @@ mod tests {
             let outputs = Outputs::new(folder.path(), "detect", false).unwrap();
             let files = Files { map: at("m.npy"), heatmap: at("h.png"), mask: at("k.png"), reconstruction: at("r.png") };
             let before = std::fs::read(&files.map).ok();
-            let strips = Strips::open(&path).unwrap();
+            let strips = Strips::open(&path, 0.0).unwrap();
             let Examined { drafts, found, marked } = examine(&detector(), cutoffs, (&path, strips), (&outputs, &files)).unwrap();
             assert!(std::fs::read(&files.map).ok() == before, "until all files are complete, the old ones stay");
             outputs.replace_by_drafts(drafts, &[]).unwrap();
@@ -180,7 +180,7 @@ mod tests {
         let outputs = Outputs::new(&out, "detect", false).unwrap();
         let at = |name: &str| out.join(name);
         let files = Files { map: at("m.npy"), heatmap: at("h.png"), mask: at("k.png"), reconstruction: at("r.png") };
-        let strips = Strips::open(&path).unwrap();
+        let strips = Strips::open(&path, 0.0).unwrap();
         let error = examine(&detector(), Cutoffs::default(), (&path, strips), (&outputs, &files)).err().unwrap().to_string();
         assert!(error.ends_with("a.pgm: the PNM data end before the last row"), "{error}");
         assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);

@@ -1,7 +1,7 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use crate::data::{Category, Image, Plane, TestImage, check_output_folder, check_outside_images, row_major};
+use crate::data::{Category, Dataset, Image, Plane, TestImage, check_output_folder, row_major};
 use crate::detect::metrics::resize_bilinear;
 use crate::disk::{Outputs, npy};
 use crate::{Error, Result};
@@ -16,11 +16,11 @@ impl MapFolder {
     ///
     /// # Errors
     /// A file is in the way, also one in place of a map that `evaluate` did not write, unless `overwrite` is true; or the folder is among the
-    /// images of the category in `data`, which could not be read again with maps in it.
-    pub fn of(root: &Path, category: &Category, data: &Path, overwrite: bool) -> Result<Self> {
+    /// images in `data`, which could not be read again with maps in it.
+    pub fn of(root: &Path, category: &Category, data: &Dataset, overwrite: bool) -> Result<Self> {
         let folder = root.join(&category.name).join("test");
         check_output_folder(&folder)?;
-        check_outside_images(&folder, data)?;
+        data.check_outside(&folder)?;
         let own = Self(Outputs::new(&folder, "evaluate", overwrite)?);
         for test in &category.test {
             own.files(test).iter().try_for_each(|path| own.0.check(path))?;
@@ -35,13 +35,7 @@ impl MapFolder {
 
     /// The files of a test image, `.npy` and `.tiff`.
     fn files(&self, test: &TestImage) -> [PathBuf; 2] {
-        let stem = test.path.file_stem().unwrap_or_default();
-        // Not with_extension, which would cut a name such as `a.b`.
-        [".npy", ".tiff"].map(|ending| {
-            let mut name = stem.to_owned();
-            name.push(ending);
-            self.path().join(test.folder()).join(name)
-        })
+        [".npy", ".tiff"].map(|ending| test.output(self.path(), ending))
     }
 
     /// Writes the heatmap of a test image in both formats, f32, at the size of the image. It is interpolated bilinearly, as for pixel metrics

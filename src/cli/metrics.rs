@@ -1,16 +1,17 @@
 use std::path::{Path, PathBuf};
 
-use crate::data::{Category, TestImage};
+use crate::data::{TestImage, warn_of_skipped};
 use crate::detect::metrics::Score;
 use crate::detect::{Resolution, TOP_SHARE};
 use crate::disk::npy::{self, Element};
 use crate::report::results::Results;
-use crate::run::evaluate_maps;
+use crate::run::{TestSet, evaluate_maps};
 use crate::{Error, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ndarray::Array2;
 
 use super::evaluate;
+use super::images::TestFolders;
 
 /// Arguments of `metrics`.
 #[derive(clap::Args)]
@@ -20,9 +21,8 @@ pub struct Arguments {
     /// Folder of anomaly maps
     #[arg(long, value_name = "DIR")]
     maps: PathBuf,
-    /// Category folder with test/ and ground_truth/
-    #[arg(long, value_name = "ROOT/CATEGORY")]
-    data: PathBuf,
+    #[command(flatten)]
+    images: TestFolders,
     /// Resolution of the pixel metrics: native, model (that of the maps) or a side in pixels
     #[arg(long, default_value = "native")]
     resolution: Resolution,
@@ -43,7 +43,9 @@ fn score_named(name: String) -> Score {
 
 /// Computes the metrics of anomaly maps made by another program.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let category = Category::open(&arguments.data)?;
+    let data = arguments.images.dataset();
+    let TestSet { category, .. } = TestSet::read(data.complete_test_set()?)?;
+    warn_of_skipped(&data, &category.skipped, category.test.len());
     let score = arguments.score;
     let (resolution, kind) = (arguments.resolution, (score, arguments.top_share));
     let file = |test: &TestImage| map_file(&arguments.maps, test);
@@ -58,12 +60,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// The map of a test image: NAME.npy, or NAME_map.npy as `detect` calls it.
 fn map_file(maps: &Path, test: &TestImage) -> PathBuf {
-    let file = |ending: &str| {
-        let mut name = test.path.file_stem().unwrap_or_default().to_owned();
-        name.push(ending);
-        maps.join(test.folder()).join(name)
-    };
-    [file(".npy"), file("_map.npy")].into_iter().find(|path| path.exists()).unwrap_or_else(|| file(".npy"))
+    let names = [".npy", "_map.npy"].map(|ending| test.output(maps, ending));
+    names.iter().find(|path| path.exists()).unwrap_or(&names[0]).clone()
 }
 
 fn read_map<T: Element>(path: &Path) -> Result<Array2<T>> {

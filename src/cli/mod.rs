@@ -4,14 +4,17 @@
 //! a checkpoint).
 
 mod audit;
+mod compare;
 mod data;
 mod demo;
 mod detect;
 mod device;
 mod doctor;
+mod dry_run;
 mod evaluate;
 mod evidence;
 mod figures;
+mod images;
 mod kernels;
 mod large;
 mod maps;
@@ -67,9 +70,9 @@ struct Arguments {
 enum Command {
     /// Train on generated textures and find defect types not seen in training; takes about a minute
     Demo(demo::Arguments),
-    /// Train on the normal images of a category
+    /// Train on the normal images of a category or of any folder
     Train(train::Arguments),
-    /// Evaluate a trained model on the test set of a category
+    /// Evaluate a trained model on the test set of a category or on any folders
     Evaluate(evaluate::Arguments),
     /// Evaluate a trained model on held-out normal images with drawn defects, to choose between variants without the test set
     Validate(validate::Arguments),
@@ -77,6 +80,8 @@ enum Command {
     Figures(figures::Arguments),
     /// Train and evaluate all categories of a dataset and write one report; on several machines with --shard and --merge
     Reproduce(reproduce::Arguments),
+    /// Set runs side by side: what differs in their configs, results with intervals, curves
+    Compare(compare::Arguments),
     /// Find anomalies in images
     Detect(detect::Arguments),
     /// Evaluate anomaly maps made by another program
@@ -176,6 +181,7 @@ fn dispatch(command: Command, claims: &[&'static Claim]) -> anyhow::Result<ExitC
     match command {
         Command::Demo(own) => demo::run(&own),
         Command::Train(own) => train::run(&own),
+        Command::Compare(own) => done(compare::run(&own)),
         Command::Evaluate(own) => done(evaluate::run(&own)),
         Command::Validate(own) => done(validate::run(&own)),
         Command::Figures(own) => done(figures::run(&own)),

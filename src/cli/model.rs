@@ -1,10 +1,13 @@
 use std::path::PathBuf;
 
 use crate::data::row_major;
+use crate::detect::Settings;
 use crate::disk::{Outputs, npy};
+use crate::export;
 use crate::model::{Architecture, Parameters, Plan, WeightFile};
 use crate::ops::Backend;
 use crate::report::table::{Column, Table};
+use crate::report::wrap::wrap;
 use crate::run::check_weight_memory;
 use crate::shape::Shape;
 use anyhow::Context;
@@ -22,6 +25,8 @@ pub enum Command {
     Forward(Forward),
     /// List layers, shapes, parameters and FLOPs
     Summary(Summary),
+    /// Write a trained model in another format
+    Export(Export),
 }
 
 /// Arguments of `model init`.
@@ -83,12 +88,33 @@ pub struct Summary {
     json: bool,
 }
 
+/// Arguments of `model export`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "The ONNX file does all of `detect`, with standard operators in f32. Its input is \"image\", f32 [N, 3, H, W], RGB in \
+    [0, 1], of any size. Its outputs are \"score\", f32 [N], \"map\", f32 [N, H, W], and \"reconstruction\", f32 [N, 3, H, W]. An image \
+    is anomalous if its score exceeds orthoscope.image_threshold in the metadata, a pixel if the map exceeds \
+    orthoscope.pixel_threshold."
+)]
+pub struct Export {
+    /// Weight file
+    #[arg(long, value_name = "SAFETENSORS")]
+    model: PathBuf,
+    /// ONNX file to write
+    #[arg(long, value_name = "ONNX")]
+    onnx: PathBuf,
+    /// Replace a file that `model export` did not write, or that was changed since; the weights are never replaced
+    #[arg(long)]
+    overwrite: bool,
+}
+
 /// Runs a subcommand.
 pub fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Init(own) => init(own),
         Command::Forward(own) => on_device!(own.device.open()?, |backend| forward(own, &backend)),
         Command::Summary(own) => summary(own),
+        Command::Export(own) => export(own),
     }
 }
 
@@ -117,14 +143,18 @@ fn forward(arguments: &Forward, backend: &impl Backend) -> anyhow::Result<()> {
 }
 
 fn summary(arguments: &Summary) -> anyhow::Result<()> {
-    let architecture = match &arguments.weights {
-        Some(path) => WeightFile::read(path)?.architecture,
-        None => Architecture::autoencoder(arguments.model, arguments.width)?,
+    let (architecture, settings) = match &arguments.weights {
+        Some(path) => {
+            let file = WeightFile::read(path)?;
+            let settings = Settings::from_metadata(&file.metadata).map_err(|error| error.in_file(path))?;
+            (file.architecture, Some(settings))
+        }
+        None => (Architecture::autoencoder(arguments.model, arguments.width)?, None),
     };
     let input = Shape::new(&[1, arguments.size, arguments.size, 3])?;
     let plan = architecture.plan(input)?;
     if arguments.json {
-        return say_json(&as_json(&architecture, &plan));
+        return say_json(&as_json(&architecture, &plan, settings.as_ref()));
     }
     let columns = [
         Column::text("layer"),
@@ -143,10 +173,58 @@ fn summary(arguments: &Summary) -> anyhow::Result<()> {
     table.summary(cells("total", "forward", String::new(), plan.parameter_count(), plan.flops()));
     print(table.render(screen()))?;
     let training = plan.training_flops() as f64 / 1e6;
-    say(format_args!("forward and backward {training:.1} MFLOP; two FLOPs per multiply-add, convolutions only"))
+    say(format_args!("forward and backward {training:.1} MFLOP; two FLOPs per multiply-add, convolutions only"))?;
+    settings.map_or(Ok(()), |settings| known(&settings).iter().flat_map(|line| wrap(line, screen().columns)).try_for_each(say))
 }
 
-fn as_json(architecture: &Architecture, plan: &Plan) -> serde_json::Value {
+fn export(arguments: &Export) -> anyhow::Result<()> {
+    let outputs = Outputs::single(&arguments.onnx, "model export", arguments.overwrite, std::slice::from_ref(&arguments.model))?;
+    let file = WeightFile::read(&arguments.model)?;
+    let bytes = export::onnx(&file).map_err(|error| error.in_file(&arguments.model))?;
+    outputs.write(&arguments.onnx, &bytes)?;
+    say(format_args!("wrote {} ({}, ONNX opset {})", arguments.onnx.display(), file.architecture, export::OPSET))?;
+    let settings = Settings::from_metadata(&file.metadata)?;
+    if settings.thresholds.is_none() {
+        log::warn!("{} has no thresholds, so neither has the ONNX file", arguments.model.display());
+    }
+    let tiling = settings.detection.tiling(&file.architecture, &settings.preparation)?;
+    if let Some(tiling) = tiling.filter(|tiling| !tiling.is_exact()) {
+        log::warn!("`detect` sees large pictures in {tiling}; the ONNX file sees them as a whole, with other results");
+    }
+    Ok(())
+}
+
+/// What a weight file knows about itself, in sentences.
+fn known(settings: &Settings) -> Vec<String> {
+    let mut lines = Vec::new();
+    match &settings.provenance {
+        None => lines.push("trained by another program".to_owned()),
+        Some(run) => {
+            let category = run.category.as_ref().map_or_else(String::new, |name| format!(" on {name}"));
+            let images = run.images.as_ref().map_or_else(String::new, |print| format!(", images {print}"));
+            lines.push(format!("trained{category}: {} steps, seed {}, config {}{images}", run.steps, run.seed, run.config_hash));
+            lines.extend([&run.training, &run.computed_on, &run.lengthened].into_iter().flatten().cloned());
+        }
+    }
+    match settings.thresholds {
+        None => lines.push("no thresholds, so no verdicts".to_owned()),
+        Some(own) => {
+            let of = own.calibration.map_or_else(|| "images of an unknown number".to_owned(), |images| images.to_string());
+            let interval = own.image_interval.map_or_else(String::new, |interval| format!(" (95\u{a0}%: {interval})"));
+            lines.push(format!(
+                "thresholds from {of}: {:.5}{interval} for the image score ({} of the heatmap), {:.5} for a pixel",
+                own.image,
+                settings.detection.score.word(),
+                own.pixel
+            ));
+        }
+    }
+    let appearance = if settings.appearance.is_some() { "knows" } else { "does not know" };
+    lines.push(format!("{appearance} what its training images look like"));
+    lines
+}
+
+fn as_json(architecture: &Architecture, plan: &Plan, settings: Option<&Settings>) -> serde_json::Value {
     let layer = |layer: &crate::model::Layer| {
         serde_json::json!({
             "name": layer.name, "operation": layer.kind, "output": layer.output.dims(),
@@ -155,6 +233,7 @@ fn as_json(architecture: &Architecture, plan: &Plan) -> serde_json::Value {
     };
     serde_json::json!({
         "architecture": architecture, "parameters": plan.parameter_count(), "flops": plan.flops(),
+        "settings": settings,
         "training_flops": plan.training_flops(), "layers": plan.layers.iter().map(layer).collect::<Vec<_>>(),
     })
 }

@@ -69,7 +69,7 @@ pub fn files(
     let scale = Scale::for_heatmap(&Plane::zeros((1, 1)), Some(pixel.value));
     let examined = |index: usize| -> Result<Example> {
         let test = &category.test[index];
-        let (image, truth) = test.read()?;
+        let (image, truth) = test.read(detector.settings().preparation.white_level)?;
         let found = detector.examine_with(&image, cutoffs).map_err(|error| error.in_file(&test.path))?;
         Ok(Example::new(test, image, &truth, &found, scale))
     };

@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::backend::cuda::Mode;
 use crate::backend::cuda::compiler::Arch;
-use crate::disk::bounded;
 use crate::profile::Settings;
 use crate::profile::predict::{Calibration, Prediction, compare_predictions, predict_step, unequal_knowledge};
 use crate::report::prediction::{By, comparison, kernels, sentences, table};
-use anyhow::{Context, bail};
-use serde_json::Value;
+use anyhow::bail;
 
 use super::output::{print, say_lines, screen};
 
@@ -35,20 +33,9 @@ pub fn show(prediction: &Prediction, by: By, rows: usize) -> anyhow::Result<()> 
     say_lines(format_args!("\n{}", sentences(prediction, screen()).join("\n")))
 }
 
-/// The prediction in a file; None if the file has another record.
-pub fn read(path: &Path) -> anyhow::Result<Option<Prediction>> {
-    let bytes = bounded::read(path, bounded::TEXT)?;
-    let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    if value.get("predicted_ms").is_none() {
-        return Ok(None);
-    }
-    let prediction = serde_json::from_value(value);
-    prediction.map(Some).with_context(|| format!("{}: is a damaged prediction, or of another version", path.display()))
-}
-
 /// The predictions of both sides of a comparison; None if both are measurements.
 pub fn both(a: &[PathBuf], b: &[PathBuf]) -> anyhow::Result<Option<[Prediction; 2]>> {
-    let of = |paths: &[PathBuf]| paths.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>();
+    let of = |paths: &[PathBuf]| paths.iter().map(|path| Prediction::read(path)).collect::<crate::Result<Vec<_>>>();
     let (a_found, b_found) = (of(a)?, of(b)?);
     let is_prediction = |side: &[Option<Prediction>]| side.iter().any(Option::is_some);
     match (is_prediction(&a_found), is_prediction(&b_found)) {

@@ -2,13 +2,13 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::backend::cuda::compiler::Arch;
-use crate::disk::{Outputs, bounded, check_output_file, followed};
+use crate::disk::{Outputs, check_output_file, followed};
 use crate::profile::predict::Prediction;
 use crate::profile::{Peaks, Profile, Settings, Span, Task, compare, doubt, foreign, profile, trace};
 use crate::report::prediction::By;
 use crate::report::profile as report;
 use crate::report::roofline::roofline;
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 
 use super::device::{DeviceOption, Opened};
 use super::output::{print, say_lines, say_record, screen};
@@ -173,7 +173,7 @@ fn show_difference(a: &Results, b: &Results, rows: usize) -> anyhow::Result<()> 
     if let Some(sides) = predict::both(&a.0, &b.0)? {
         return predict::compare(&sides, rows);
     }
-    let records = |Results(paths): &Results| paths.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>();
+    let records = |Results(paths): &Results| paths.iter().map(|path| Profile::read(path)).collect::<crate::Result<Vec<_>>>();
     let [a, b] = [records(a)?, records(b)?];
     let found = compare(&a, &b)?;
     if let Some(doubt) = doubt(a.iter().chain(&b)) {
@@ -184,13 +184,13 @@ fn show_difference(a: &Results, b: &Results, rows: usize) -> anyhow::Result<()> 
 
 /// Shows an earlier record or prediction.
 fn show(arguments: &Arguments, files: &NamedFiles, path: &Path) -> anyhow::Result<()> {
-    if let Some(prediction) = predict::read(path)? {
+    if let Some(prediction) = Prediction::read(path)? {
         let wrong = arguments.files().find(|(option, _)| ["kernels", "roofline"].contains(option));
         ensure!(wrong.is_none(), "{} is a prediction, which has --csv only", path.display());
         return show_prediction(arguments, files, &prediction);
     }
     ensure!(arguments.by.is_none(), "{} is no prediction, of which --by chooses the rows", path.display());
-    let profile = read(path)?;
+    let profile = Profile::read(path)?;
     let has_kernels = arguments.kernels.is_none() || !profile.kernels.is_empty();
     ensure!(has_kernels, "{} has no kernels: it is a record of the CPU", path.display());
     if let Some(difference) = foreign(&profile) {
@@ -316,11 +316,4 @@ fn place(path: &Path) -> anyhow::Result<PathBuf> {
 
 fn is_standard_output(path: &Path) -> bool {
     path == Path::new("-")
-}
-
-fn read(path: &Path) -> anyhow::Result<Profile> {
-    let bytes = bounded::read(path, bounded::TEXT)?;
-    let profile: Profile =
-        serde_json::from_slice(&bytes).with_context(|| format!("{}: is not a record of profile", path.display()))?;
-    profile.peaks.fault().map_or(Ok(profile), |fault| Err(Error::file(path, fault).into()))
 }

@@ -163,6 +163,7 @@ fn describe(session: &Session) -> anyhow::Result<()> {
     for fault in &preview.faults {
         note(format_args!("warning: a run will fail: {fault}"));
     }
+    preview.skipped.iter().for_each(|sentence| note(format_args!("warning: {sentence}")));
     let peak = estimate.peak_bytes.map(|bytes| HumanBytes(round(bytes.saturating_add(preview.evaluation_bytes))));
     let memory = peak.map_or_else(|| "unknown".to_owned(), |bytes| format!("about {bytes}"));
     match todo.len() {

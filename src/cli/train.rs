@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::backend::Storage;
-use crate::data::{lock_folder, train_images};
+use crate::data::lock_folder;
 use crate::ops::Backend;
 use crate::report::training::Status;
 
 use crate::run::{
-    CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, Start, TrainingJob, check_own_files, check_training_memory, parse_minutes,
-    remove_files_in_the_way,
+    Accepted, CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, Start, TrainingJob, check_own_files, check_training_memory,
+    parse_minutes, remove_files_in_the_way,
 };
 use anyhow::anyhow;
 
 use super::device::{DeviceOption, on_device};
+use super::dry_run;
+use super::images::TrainingFolder;
 use super::output::{note, say, sentence};
 use super::progress::TrainingProgress;
 use super::signals::on_interrupt;
@@ -32,17 +34,17 @@ pub struct Arguments {
     /// Config file; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
-    /// Category folder with train/good/
-    #[arg(long, value_name = "ROOT/CATEGORY")]
-    data: PathBuf,
+    #[command(flatten)]
+    images: TrainingFolder,
     /// Output folder
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Folder of replacement textures; overrides the config
     #[arg(long, value_name = "DIR")]
     textures: Option<PathBuf>,
-    /// Optimiser steps; overrides the config
-    #[arg(long)]
+    /// Optimiser steps; overrides the config. With --resume and more steps than the run had, lengthens it: the learning rate then follows the
+    /// schedule of all N steps from there on
+    #[arg(long, value_name = "N")]
     steps: Option<u64>,
     /// Choose the steps so that the training takes this time on this machine, by timing a few steps; a resumed run keeps its steps
     #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, allow_negative_numbers = true, conflicts_with = "steps")]
@@ -67,6 +69,9 @@ pub struct Arguments {
     /// Replace a config.toml and a log.jsonl in the output folder that no run wrote; a config.toml with the settings of this run always stays
     #[arg(long)]
     overwrite: bool,
+    /// Train nothing: say images, network, device, memory and time, and draw the first batch as first_batch.png into the output folder
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     device: DeviceOption,
 }
@@ -80,24 +85,28 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.budget.is_some() && arguments.resume {
         config.train.steps = Config::read(&arguments.out.join(CONFIG_FILE))?.train.steps;
     }
-    let start = match (arguments.resume, arguments.accept_changes) {
-        (false, _) => Start::New,
-        (true, false) => Start::Resume,
-        (true, true) => Start::ResumeChanged,
+    let start = match arguments.resume {
+        false => Start::New,
+        true => Start::Resume(Accepted { changes: arguments.accept_changes, steps: arguments.steps.is_some() }),
     };
     let check = |config: &Config| match arguments.overwrite {
         true => Ok(()),
         false => check_own_files(config, &arguments.out, arguments.resume),
     };
     check(&config)?;
+    let preview = arguments.dry_run.then(|| dry_run::outputs(&arguments.out, arguments.overwrite)).transpose()?;
     let device = arguments.device.open()?;
-    check_training_memory(&config, &train_images(&arguments.data)?, device.is_cpu())?;
-    let mut job = TrainingJob::prepare_with(config, &arguments.data, &arguments.out, start, || lock_folder(&arguments.out))?;
+    let data = arguments.images.dataset();
+    check_training_memory(&config, &data.train_images()?.images, device.is_cpu())?;
+    let mut job = TrainingJob::prepare_with(config, data.clone(), &arguments.out, start, || lock_folder(&arguments.out))?;
     if let Some(budget) = arguments.budget.filter(|_| !arguments.resume) {
         let steps = on_device!(device.clone(), |backend| job.fit_to_budget(&backend, budget))?;
         note(format_args!("train.steps = {steps} for {} minutes of training", budget.as_secs_f64() / 60.0));
     }
     check(job.config())?;
+    if let Some(outputs) = preview {
+        return on_device!(device, |backend| dry_run::show(&backend, &job, &outputs));
+    }
     if arguments.overwrite && !arguments.resume {
         remove_files_in_the_way(&arguments.out)?;
     }
@@ -105,7 +114,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     // A page of an earlier process would otherwise go on showing what was then.
     let has_page = arguments.out.join(super::watch::PAGE_FILE).exists();
     let watch = |device| match arguments.watch || has_page {
-        true => Watch::new(job.config(), &arguments.data, &arguments.out, device).map(Some),
+        true => Watch::new(job.config(), &data, &arguments.out, device).map(Some),
         false => Ok(None),
     };
     match on_device!(device, |backend| run_job(&backend, &job, steps, watch(backend.description())?))? {

@@ -1,30 +1,31 @@
 use std::path::PathBuf;
 
-use crate::data::{Image, TrainingSet, category_name, check_output_folder, check_outside_images};
+use crate::data::{Image, TrainingSet, check_output_folder};
 use crate::detect::{Detector, Source};
 use crate::ops::Backend;
 use crate::report::results::Results;
 use crate::run::{
-    CONFIG_FILE, Config, METRICS_FILE, ValidationReport, check_held_out, load_training_set, source_of_held_out, validate_detector,
+    CONFIG_FILE, Config, METRICS_FILE, TrainingImages, ValidationReport, check_held_out, load_training_set, source_of_held_out,
+    validate_detector,
 };
 use anyhow::Context;
 
 use super::device::on_device;
 use super::evaluate::{self, Reporting};
+use super::images::TrainingFolder;
 use super::output::say;
 
 /// Arguments of `validate`.
 #[derive(clap::Args)]
 #[command(
-    override_usage = "orthoscope validate [OPTIONS] --model <SAFETENSORS>\n                           --data <ROOT/CATEGORY> --out <DIR>"
+    override_usage = "orthoscope validate [OPTIONS] --model <SAFETENSORS>\n                           <--data <ROOT/CATEGORY>|--normal <DIR>> --out <DIR>"
 )]
 pub struct Arguments {
     /// Weight file; config.toml beside it tells which images were held out
     #[arg(long, value_name = "SAFETENSORS")]
     model: PathBuf,
-    /// Category folder that the model was trained on
-    #[arg(long, value_name = "ROOT/CATEGORY")]
-    data: PathBuf,
+    #[command(flatten)]
+    images: TrainingFolder,
     /// Folder for the images in the layout of a category, and metrics.json
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -38,7 +39,7 @@ pub struct Arguments {
 /// Scores a weight file on the validation set of its training.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
-    check_outside_images(&arguments.out, &arguments.data)?;
+    arguments.images.dataset().check_outside(&arguments.out)?;
     on_device!(arguments.reporting.device.open()?, |backend| validate(arguments, &backend))
 }
 
@@ -46,14 +47,16 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     let mut detector = Detector::read(backend, &arguments.model)?;
     let trained = arguments.model.with_file_name(CONFIG_FILE);
     let config = Config::read(&trained).context("the config of the training tells which images were held out")?;
-    let (set, held_out) = load_training_set(&config, &arguments.data)?;
-    check_held_out(&detector, &arguments.data, held_out.len())?;
+    let data = arguments.images.dataset();
+    let loaded = load_training_set(&config, &data)?;
+    loaded.warn(&data);
+    check_held_out(&detector, &data, &loaded)?;
+    let TrainingImages { set, held_out, .. } = loaded;
     if !arguments.config.is_empty() {
         let layers = [&[trained], &arguments.config[..]].concat();
         detector.settings_mut().replace_detection(Config::read_layers(&layers, None)?.detection);
     }
-    let ValidationReport { report, defects } =
-        validate_detector(&detector, &held_out, &category_name(&arguments.data), &arguments.out)?;
+    let ValidationReport { report, defects } = validate_detector(&detector, &held_out, &data.name(), &arguments.out)?;
     let score = detector.settings().detection.score;
     evaluate::print(&Results { report: &report, score, threshold: None }, arguments.reporting.json)?;
     if !arguments.reporting.json {

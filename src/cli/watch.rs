@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::Result;
-use crate::data::write_bytes;
+use crate::data::{Dataset, write_bytes};
 use crate::report::training::{History, Status, TrainingPage};
 use crate::run::{Config, LOG_FILE, Log, LogLine};
 use indicatif::HumanDuration;
@@ -39,11 +39,10 @@ impl Watch {
     ///
     /// # Errors
     /// A config that cannot be written as TOML.
-    pub fn new(config: &Config, data: &Path, out: &Path, device: String) -> Result<Self> {
-        let category = data.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    pub fn new(config: &Config, data: &Dataset, out: &Path, device: String) -> Result<Self> {
         let facts = [
             ("network", config.architecture().to_string()),
-            ("data", data.display().to_string()),
+            ("data", data.to_string()),
             ("size", format!("{0}x{0} pixels", config.data.size)),
             ("images per step", config.train.batch.to_string()),
             ("seed", config.seed.to_string()),
@@ -53,7 +52,7 @@ impl Watch {
         ];
         Ok(Self {
             out: out.to_owned(),
-            title: category.unwrap_or_else(|| "run".into()),
+            title: Some(data.name()).filter(|name| !name.is_empty()).unwrap_or_else(|| "run".into()),
             config: config.clone(),
             facts: facts.map(|(name, value)| (name.to_owned(), value)).into(),
             history: History::default(),

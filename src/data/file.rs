@@ -1,11 +1,12 @@
 //! Reading and writing image files.
 //!
-//! PNG and JPEG files are recognised by their content, not by their name. They may be grey or in colour; palettes are expanded,
-//! 8-bit values are divided by 255 and 16-bit values by 65535. An alpha channel is composited over white. The EXIF orientation
-//! of a JPEG, colour profiles and gamma chunks are ignored: pixels are taken as they are stored.
+//! PNG, JPEG, TIFF, BMP, WebP and PNM files are recognised by their content, not by their name. They may be grey or in colour; palettes are
+//! expanded, 8-bit values are divided by 255, 16-bit values by 65535 or by a given white, and floating-point values are white at 1. An
+//! alpha channel is composited over white, and pictures are turned as their EXIF data say. Colour profiles and gamma are ignored: values
+//! are taken as they are stored. `paper/interface.md` has the table of formats.
 
 use std::fmt::Display;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
@@ -13,53 +14,61 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageFormat};
 use ndarray::{Array, Axis, Dimension};
 
-use super::decode::{self, Samples};
+use super::decode::{self, MAX_PIXELS, Samples};
 use super::image::{Image, Plane, image, sides};
+use super::levels::Levels;
 use crate::disk::{bounded, write_atomically};
 use crate::error::{Error, Result};
-
-/// The largest image that is read, in pixels: 64 Mpx, e.g. 8192 x 8192. Its decoded form takes 768 MB.
-pub const MAX_PIXELS: u64 = 64 * 1024 * 1024;
 
 /// The largest file that is opened, in bytes: twice an uncompressed 64 Mpx image with four 16-bit channels.
 pub(super) const MAX_BYTES: u64 = MAX_PIXELS * 16;
 
-/// Reads a PNG or JPEG file as `[height, width, 3]`; grey images get three equal channels.
+/// The formats that are read, in words.
+pub(super) const READ_FORMATS: &str = "PNG, JPEG, TIFF, BMP, WebP and PNM";
+
+/// Extensions of the formats that are read, and of other images, in lower case.
+pub(super) const READ: [&str; 12] = ["png", "jpg", "jpeg", "tif", "tiff", "bmp", "webp", "pnm", "pbm", "pgm", "ppm", "pam"];
+pub(super) const NOT_READ: [&str; 13] =
+    ["gif", "jp2", "jxl", "heic", "heif", "avif", "tga", "exr", "hdr", "pfm", "ico", "dng", "psd"];
+
+/// Reads an image file as `[height, width, 3]`; grey images get three equal channels.
 ///
 /// # Errors
 /// A file that is missing, empty, truncated, damaged, not an image, in another format, or larger than [`MAX_PIXELS`] (checked in
 /// its header, before decoding). The error names the file and the reason.
 pub fn read_image(path: &Path) -> Result<Image> {
-    let samples = read_samples(path)?;
-    let pixels = samples.over_white().map_err(|reason| Error::file(path, reason))?;
-    image(samples.height, samples.width, pixels).map_err(|error| Error::file(path, error))
+    read_image_with(path, 0.0)
 }
 
-/// Bytes at the beginning of a PNG that hold its size.
-const PNG_HEADER: u64 = 64;
+/// The same with the value that is white in images with more than 8 bits per sample, such as 4095 for 12 bits in 16; 0 means as the format
+/// says.
+///
+/// # Errors
+/// As [`read_image`].
+pub fn read_image_with(path: &Path, white_level: f64) -> Result<Image> {
+    read_with_levels(path, white_level).map(|(image, _)| image)
+}
 
-/// Height and width of a PNG or JPEG file, from its header.
+/// The same with the largest value in the file, if it has more than 8 bits per sample.
+///
+/// # Errors
+/// As [`read_image`].
+pub fn read_with_levels(path: &Path, white_level: f64) -> Result<(Image, Option<Levels>)> {
+    let refuse = |reason| Error::file(path, reason);
+    let samples = read_samples(path)?;
+    let levels = samples.levels().map_err(refuse)?;
+    let pixels = samples.over_white(white_level).map_err(refuse)?;
+    let [height, width] = samples.sides();
+    let image = image(height, width, pixels).map_err(|error| Error::file(path, error))?;
+    Ok((image, levels))
+}
+
+/// Height and width of an image file as it is to be seen, without decoding its pixels.
 ///
 /// # Errors
 /// A file that cannot be opened, is not an image in one of these formats, has no pixel, or is larger than [`MAX_PIXELS`].
 pub fn read_size(path: &Path) -> Result<[u32; 2]> {
-    let [height, width] = picture_size(path)?;
-    check_size(path, height, width)?;
-    Ok([height, width])
-}
-
-/// The same, however large the picture is.
-pub(super) fn picture_size(path: &Path) -> Result<[u32; 2]> {
-    let (file, _) = bounded::open(path, MAX_BYTES)?;
-    let refuse = |error| Error::read(path, error);
-    let mut bytes = Vec::new();
-    let mut start = file.take(PNG_HEADER);
-    start.read_to_end(&mut bytes).map_err(refuse)?;
-    let format = guessed(path, &bytes)?;
-    if format != ImageFormat::Png {
-        start.into_inner().take(MAX_BYTES).read_to_end(&mut bytes).map_err(refuse)?;
-    }
-    decode::size(format, &bytes).map_err(|reason| Error::file(path, reason))
+    read_checked(path).map(|(_, _, size)| size)
 }
 
 /// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. A black mask has no anomalous
@@ -146,41 +155,32 @@ pub(crate) fn to_byte(v: f32) -> u8 {
 }
 
 fn read_samples(path: &Path) -> Result<Samples> {
-    let bytes = read_bytes(path)?;
-    let refuse = |reason: String| Error::file(path, reason);
-    let format = picture_format(path, &bytes)?;
-    let [height, width] = decode::size(format, &bytes).map_err(refuse)?;
-    check_size(path, height, width)?;
-    decode::samples(format, &bytes).map_err(refuse)
-}
-
-fn read_bytes(path: &Path) -> Result<Vec<u8>> {
-    bounded::read(path, MAX_BYTES)
-}
-
-fn picture_format(path: &Path, bytes: &[u8]) -> Result<ImageFormat> {
-    let format = guessed(path, bytes)?;
-    if format == ImageFormat::Jpeg && jpeg_end(bytes).is_none() {
-        let reason = format!("the JPEG data are cut short after {} bytes: the end marker is missing", bytes.len());
-        return Err(Error::file(path, reason));
+    let (format, bytes, _) = read_checked(path)?;
+    let samples = decode::samples(format, &bytes).map_err(|reason| Error::file(path, reason))?;
+    if let Some(loss) = samples.loss {
+        log::warn!("{}: {loss}", path.display());
     }
-    Ok(format)
+    Ok(samples)
 }
 
-/// PNG or JPEG, by the first bytes.
-fn guessed(path: &Path, bytes: &[u8]) -> Result<ImageFormat> {
+/// Format, bytes, height and width of a picture file whose size is within the limits.
+fn read_checked(path: &Path) -> Result<(ImageFormat, Vec<u8>, [u32; 2])> {
+    let bytes = bounded::read(path, MAX_BYTES)?;
+    let format = format(path, &bytes)?;
+    let [height, width] = decode::size(format, &bytes).map_err(|reason| Error::file(path, reason))?;
+    check_size(path, height, width)?;
+    Ok((format, bytes, [height, width]))
+}
+
+/// The format of a file, by its first bytes.
+fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat> {
     if bytes.is_empty() {
         return Err(Error::file(path, "is empty (0 bytes)"));
     }
-    match image::guess_format(bytes) {
-        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => Ok(format),
-        Ok(other) => Err(Error::file(path, format!("is a {} file; only PNG and JPEG are supported", name(other)))),
-        Err(_) => Err(Error::file(path, "is not an image: its content is neither PNG nor JPEG")),
-    }
-}
-
-fn name(format: ImageFormat) -> String {
-    format!("{format:?}").to_uppercase()
+    decode::format(bytes).map_err(|other| match other {
+        Some(other) => Error::file(path, format!("is a {other} file; {READ_FORMATS} are read")),
+        None => Error::file(path, format!("is not an image: its content is none of {READ_FORMATS}")),
+    })
 }
 
 fn check_size(path: &Path, height: u32, width: u32) -> Result<u64> {
@@ -192,30 +192,6 @@ fn check_size(path: &Path, height: u32, width: u32) -> Result<u64> {
         return Err(Error::file(path, format!("has {height}x{width} = {pixels} pixels, the limit is {MAX_PIXELS}")));
     }
     Ok(pixels)
-}
-
-/// The position behind the end marker of a JPEG, to which its segments lead (ITU T.81, annex B). Needed because the decoder silently fills
-/// missing rows with grey.
-pub(super) fn jpeg_end(bytes: &[u8]) -> Option<usize> {
-    let mut at = 2;
-    while let Some(offset) = bytes.get(at..).and_then(|rest| rest.windows(2).position(|pair| is_marker(pair[0], pair[1]))) {
-        at += offset + 2;
-        match bytes[at - 1] {
-            0xD9 => return Some(at),
-            0x01 => {}
-            _ => match bytes.get(at..at + 2) {
-                Some(length) => at += usize::from(u16::from_be_bytes([length[0], length[1]])),
-                None => return None,
-            },
-        }
-    }
-    None
-}
-
-/// Whether two bytes are a marker that starts a segment, and not a stuffed byte, a fill byte or a restart marker in the coded
-/// data.
-fn is_marker(first: u8, second: u8) -> bool {
-    first == 0xFF && !matches!(second, 0x00 | 0xFF | 0xD0..=0xD7)
 }
 
 #[cfg(test)]
@@ -241,17 +217,5 @@ mod tests {
         assert_eq!(error, "a.png: has 8192x8193 = 67117056 pixels, the limit is 67108864");
         assert!(check_size(path, u32::MAX, u32::MAX).is_err());
         assert!(check_size(path, 0, 5).is_err());
-    }
-
-    #[test]
-    fn jpeg_segments_are_followed() {
-        // SOI, APP0 of 6 bytes whose payload holds a false end marker, SOS, coded data with a stuffed byte and a restart, EOI.
-        let whole =
-            [0xFF, 0xD8, 0xFF, 0xE0, 0, 6, 0xFF, 0xD9, 1, 2, 0xFF, 0xDA, 0, 3, 9, 7, 0xFF, 0, 8, 0xFF, 0xD0, 8, 0xFF, 0xD9];
-        assert_eq!(jpeg_end(&whole), Some(whole.len()));
-        assert_eq!(jpeg_end(&[&whole[..], &[0xFF, 0xD9]].concat()), Some(whole.len()));
-        for length in 0..whole.len() {
-            assert_eq!(jpeg_end(&whole[..length]), None, "{length}");
-        }
     }
 }

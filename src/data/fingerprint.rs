@@ -1,62 +1,54 @@
-//! What the images of a category are, in a short text, by which other images are noticed.
+//! What the images of a dataset are, in a short text, by which other images are noticed.
 
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::dataset::TRAINING;
 use super::file::MAX_BYTES;
-use super::folder::{entries, is_read};
+use super::listing::{Listing, entries};
 use crate::disk::bounded;
 use crate::error::Result;
 
-/// The folder of the training images.
-const TRAINING: &str = "train/good";
-
 /// The first 16 hexadecimal digits of a SHA-256 of the names and contents of all images of a category. It reads every file but decodes
-/// nothing, and does not depend on where the category lies. Missing folders count as empty.
+/// nothing, and does not depend on where the category lies. Missing folders count as empty, and of a file that cannot be read only the name counts.
 ///
 /// # Errors
-/// A folder that cannot be listed or a file that cannot be read.
+/// A folder of the category that cannot be listed.
 pub fn fingerprint(root: &Path) -> Result<String> {
     let mut folders = vec![root.join(TRAINING)];
-    for part in ["test", "ground_truth"] {
-        let kinds = listed(&root.join(part))?;
-        folders.extend(kinds.into_iter().filter(|path| path.is_dir()));
+    for part in ["test", "ground_truth"].map(|part| root.join(part)) {
+        folders.extend(if part.is_dir() { entries(&part)? } else { Vec::new() });
     }
-    of_folders(root, &folders)
-}
-
-/// The same of the training images alone.
-///
-/// # Errors
-/// As [`fingerprint`].
-pub fn training_fingerprint(root: &Path) -> Result<String> {
-    of_folders(root, &[root.join(TRAINING)])
-}
-
-/// The entries of a folder; none if it does not exist.
-fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
-    if folder.is_dir() { entries(folder) } else { Ok(Vec::new()) }
-}
-
-/// Of the images directly in these folders, as [`Category`](super::Category) lists them.
-fn of_folders(root: &Path, folders: &[PathBuf]) -> Result<String> {
     let mut files = Vec::new();
-    for folder in folders {
-        files.extend(listed(folder)?.into_iter().filter(|path| !path.is_dir() && is_read(path)));
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
+        files.extend(Listing::of(folder)?.images);
     }
     files.sort();
-    let one = |path: &PathBuf| -> Result<[u8; 32]> {
-        let content = bounded::read(path, MAX_BYTES)?;
-        let name = path.strip_prefix(root).unwrap_or(path);
-        let parts: Vec<&[u8]> = name.components().map(|part| part.as_os_str().as_encoded_bytes()).collect();
-        // A name has no zero byte, so that no two files give the same bytes.
-        let text = [parts.join(&b'/').as_slice(), b"\0", content.as_slice()].concat();
-        Ok(Sha256::digest(text).into())
-    };
-    let digests: Vec<[u8; 32]> = files.par_iter().map(one).collect::<Result<_>>()?;
-    Ok(Sha256::digest(digests.concat()).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    let one =
+        |path: &PathBuf| digest(path.strip_prefix(root).unwrap_or(path), &bounded::read(path, MAX_BYTES).unwrap_or_default());
+    Ok(joined(files.par_iter().map(one).collect()))
+}
+
+/// The same of chosen files, as pairs of a name, which stands for the place, and the file itself.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn fingerprint_of(mut files: Vec<(PathBuf, &Path)>) -> Result<String> {
+    files.sort();
+    let one = |(name, path): &(PathBuf, &Path)| Ok(digest(name, &bounded::read(path, MAX_BYTES)?));
+    Ok(joined(files.par_iter().map(one).collect::<Result<_>>()?))
+}
+
+fn digest(name: &Path, content: &[u8]) -> [u8; 32] {
+    let parts: Vec<&[u8]> = name.components().map(|part| part.as_os_str().as_encoded_bytes()).collect();
+    // A name has no zero byte, so that no two files give the same bytes.
+    Sha256::digest([parts.join(&b'/').as_slice(), b"\0", content].concat()).into()
+}
+
+fn joined(digests: Vec<[u8; 32]>) -> String {
+    Sha256::digest(digests.concat()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -82,8 +74,10 @@ mod tests {
         write("train/readme.txt", "nothing");
         write("train/good/.hidden.png", "nothing");
         write("report/a.png", "nothing");
-        write("train/good/below/a.png", "nothing");
         assert_eq!(now(), first);
+        write("train/good/below/a.png", "nothing");
+        assert_ne!(now(), first, "folders are searched to any depth");
+        fs::remove_file(root.path().join("cloth/train/good/below/a.png")).unwrap();
         fs::rename(root.path().join("cloth"), root.path().join("other")).unwrap();
         assert_eq!(fingerprint(&root.path().join("other")).unwrap(), first, "the place does not count");
         fs::rename(root.path().join("other"), root.path().join("cloth")).unwrap();
@@ -104,16 +98,31 @@ mod tests {
             assert!(linked != first && now() != linked, "a link to a folder is followed, as when images are listed");
             fs::remove_file(root.path().join("cloth/test/linked")).unwrap();
         }
-        let training = || training_fingerprint(&root.path().join("cloth")).unwrap();
-        let before = training();
-        write("test/hole/b.png", "five");
-        assert_eq!(training(), before);
-        fs::remove_file(root.path().join("cloth/test/hole/b.png")).unwrap();
         write("train/good/c.png", "");
         assert_ne!(now(), first);
-        assert_ne!(training(), before);
         fs::remove_file(root.path().join("cloth/train/good/c.png")).unwrap();
         fs::rename(root.path().join("cloth/train/good/a.png"), root.path().join("cloth/train/good/z.png")).unwrap();
         assert_ne!(now(), first);
+    }
+
+    #[test]
+    fn chosen_files_count_with_the_names_that_they_are_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let [a, b] = ["a.png", "b.png"].map(|name| folder.path().join(name));
+        fs::write(&a, "one").unwrap();
+        fs::write(&b, "two").unwrap();
+        let named =
+            |files: [(&str, &Path); 2]| fingerprint_of(files.map(|(name, path)| (PathBuf::from(name), path)).into()).unwrap();
+        let first = named([("x", &a), ("y", &b)]);
+        assert_eq!(named([("y", &b), ("x", &a)]), first, "the order does not count");
+        assert_ne!(named([("x", &b), ("y", &a)]), first);
+        assert_ne!(named([("x", &a), ("z", &b)]), first);
+        assert!(fingerprint_of(vec![(PathBuf::from("x"), &folder.path().join("none"))]).is_err());
+        fs::create_dir_all(folder.path().join("cloth/train/good")).unwrap();
+        for (name, path) in [("a.png", &a), ("b.png", &b)] {
+            fs::copy(path, folder.path().join("cloth/train/good").join(name)).unwrap();
+        }
+        let whole = fingerprint(&folder.path().join("cloth")).unwrap();
+        assert_eq!(named([("train/good/a.png", &a), ("train/good/b.png", &b)]), whole, "a category without a test set");
     }
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::file::{MAX_PIXELS, write_mask_png, write_png};
+use super::decode::MAX_PIXELS;
+use super::file::{write_mask_png, write_png};
 use super::image::Image;
 use super::texture::{Defect, Defective, Family};
 use crate::disk::make_folder;

@@ -2,6 +2,7 @@
 
 mod batch;
 pub mod corruption;
+mod dataset;
 mod decode;
 mod feed;
 mod file;
@@ -9,11 +10,16 @@ mod fingerprint;
 mod folder;
 mod generate;
 mod image;
+mod kinds;
+mod levels;
+mod listing;
+mod masks;
 mod png_rows;
 mod prepare;
 mod resident;
 mod resize;
 mod strips;
+mod test_image;
 pub mod texture;
 mod validation;
 
@@ -22,20 +28,24 @@ pub use crate::disk::{
     write_bytes, write_keeping,
 };
 pub use batch::{AugmentConfig, Batch, TrainingSet};
+pub use dataset::{Dataset, Folders};
+pub use decode::MAX_PIXELS;
 pub use feed::{Feed, Supply};
 pub use file::{
-    MAX_PIXELS, encode_jpeg, encode_mask_png, encode_png, read_image, read_mask, read_size, write_mask_png, write_png,
+    encode_jpeg, encode_mask_png, encode_png, read_image, read_image_with, read_mask, read_size, read_with_levels,
+    write_mask_png, write_png,
 };
-pub use fingerprint::{fingerprint, training_fingerprint};
-pub use folder::{
-    Category, GOOD, TestImage, category_name, check_outside_images, is_same_folder, is_within, list_images, shown, train_images,
-};
+pub use fingerprint::{fingerprint, fingerprint_of};
+pub use folder::{Category, category_name, is_same_folder, is_within, layout_hint, train_images};
 pub use generate::{GenerateOptions, generate, generate_all};
 pub use image::{Image, Plane, image, plane, row_major, sides};
+pub use levels::{Levels, check_levels};
+pub use listing::{Listing, Skipped, SkippedShare, list_images, shown, warn_of_skipped};
 pub use png_rows::PngRows;
 pub use prepare::{Fit, Preparation};
 pub use resident::ResidentSet;
 pub use resize::{crop, pad_reflect, resize};
 pub use strips::Strips;
+pub use test_image::{GOOD, TestImage};
 pub use texture::{Defect, Defective, Family};
 pub use validation::{ValidationImage, ValidationSet, held_out_number, write_validation_set};

@@ -1,14 +1,12 @@
-//! Pictures of more than [`MAX_PIXELS`], read a strip of rows at a time: PNG without interlacing, and PNM as bytes (`P5`, `P6`).
+//! Pictures of more than [`MAX_PIXELS`], read a strip of rows at a time.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use image::ImageFormat;
-use png::{BitDepth, ColorType, Transformations};
 
-use super::decode::{self, Samples, broken};
-use super::file::{MAX_PIXELS, picture_size};
+use super::decode::{self, MAX_PIXELS, RowDecoder, Source};
 use super::image::{Image, image};
 use crate::disk::bounded;
 use crate::error::{Error, Result};
@@ -19,212 +17,100 @@ const MOST_PIXELS: u64 = u32::MAX as u64;
 /// The largest file: such a picture, uncompressed, with four 16-bit channels.
 const MOST_BYTES: u64 = MOST_PIXELS * 8 + (1 << 20);
 
-/// Bytes that the PNG decoder may allocate beside the pixels: some rows of a picture that is not higher than one row.
-const PNG_LIMIT: usize = 1 << 30;
-
 /// Bytes at the beginning of a file by which its format is recognised.
 const START: u64 = 64;
 
 /// A picture, opened to be read from the top to the bottom.
 pub struct Strips {
     path: PathBuf,
-    height: usize,
-    width: usize,
-    /// Rows read.
-    read: usize,
-    channels: usize,
-    /// Bytes of a sample: 1, or 2 with the higher one first.
-    depth: usize,
-    rows: Rows,
-}
-
-/// Where the rows come from.
-enum Rows {
-    Png(Box<png::Reader<BufReader<File>>>),
-    Pnm(BufReader<File>),
+    white_level: f64,
+    rows: RowDecoder,
 }
 
 impl Strips {
-    /// Opens a picture if it has more than [`MAX_PIXELS`]; `None` for others, which are read as a whole, for files that are no picture, and for
-    /// pictures of more pixels than 32 bits can number.
+    /// Opens a picture if it has more than [`MAX_PIXELS`] and is in one of the formats that have rows; `None` for others, which are read as a
+    /// whole, for files that are no picture, and for pictures of more pixels than 32 bits can number. `white_level` as for
+    /// [`read_image_with`](super::read_image_with).
     ///
     /// # Errors
     /// A file that cannot be opened; as [`Strips::open`].
-    pub fn of_large(path: &Path) -> Result<Option<Self>> {
-        let start = start(path)?;
-        let size = match image::guess_format(&start) {
-            Ok(format @ ImageFormat::Png) => decode::size(format, &start).ok(),
-            Ok(ImageFormat::Jpeg) => picture_size(path).ok(),
-            Ok(ImageFormat::Pnm) => PnmHeader::read(&mut start.as_slice()).map(|header| header.size),
-            _ => None,
-        };
-        let strips = MAX_PIXELS + 1..=MOST_PIXELS;
-        let is_large = |[height, width]: [u32; 2]| strips.contains(&(u64::from(height) * u64::from(width)));
-        size.filter(|&size| is_large(size)).map(|_| Self::open(path)).transpose()
+    pub fn of_large(path: &Path, white_level: f64) -> Result<Option<Self>> {
+        let (format, source) = source(path)?;
+        let size = format.and_then(|format| decode::stored_size(format, source)).and_then(std::result::Result::ok);
+        let pixels = size.map_or(0, |[height, width]| u64::from(height) * u64::from(width));
+        let is_large = (MAX_PIXELS + 1..=MOST_PIXELS).contains(&pixels);
+        is_large.then(|| Self::open(path, white_level)).transpose()
     }
 
     /// Opens a picture of any size.
     ///
     /// # Errors
-    /// A file that cannot be opened; a format that is not read in strips; more pixels than 32 bits can number, or none.
-    pub fn open(path: &Path) -> Result<Self> {
-        match image::guess_format(&start(path)?) {
-            Ok(ImageFormat::Png) => Self::png(path),
-            Ok(ImageFormat::Pnm) => Self::pnm(path),
-            Ok(other) => Err(refused(path, &format!("is a {} file", format!("{other:?}").to_uppercase()))),
-            Err(_) => Err(refused(path, "is not an image")),
-        }
-    }
-
-    fn png(path: &Path) -> Result<Self> {
-        let words = |error: png::DecodingError| Error::file(path, broken("PNG", &error));
-        let (file, _) = bounded::open(path, MOST_BYTES)?;
-        let mut decoder = png::Decoder::new_with_limits(BufReader::new(file), png::Limits { bytes: PNG_LIMIT });
-        decoder.set_ignore_iccp_chunk(true);
-        decoder.set_ignore_text_chunk(true);
-        decoder.ignore_checksums(false);
-        decoder.set_transformations(Transformations::EXPAND);
-        let reader = decoder.read_info().map_err(words)?;
-        let (width, height) = reader.info().size();
-        if reader.info().interlaced {
-            return Err(refused(path, "is an interlaced PNG file"));
-        }
-        let (colour, bits) = reader.output_color_type();
-        let channels = match colour {
-            ColorType::Grayscale | ColorType::Indexed => 1,
-            ColorType::GrayscaleAlpha => 2,
-            ColorType::Rgb => 3,
-            ColorType::Rgba => 4,
-        };
-        let depth = if bits == BitDepth::Sixteen { 2 } else { 1 };
-        Self::new(path, [height, width], [channels, depth], Rows::Png(Box::new(reader)))
-    }
-
-    fn pnm(path: &Path) -> Result<Self> {
-        let (file, _) = bounded::open(path, MOST_BYTES)?;
-        let mut file = BufReader::new(file);
-        let header = PnmHeader::read(&mut file).ok_or_else(|| refused(path, "is a PNM file of another kind"))?;
-        let depth = match header.most {
-            255 => 1,
-            65535 => 2,
-            most => return Err(refused(path, &format!("is a PNM file whose white is {most}"))),
-        };
-        Self::new(path, header.size, [header.channels, depth], Rows::Pnm(file))
-    }
-
-    fn new(path: &Path, [height, width]: [u32; 2], [channels, depth]: [usize; 2], rows: Rows) -> Result<Self> {
-        let pixels = u64::from(height) * u64::from(width);
+    /// A file that cannot be opened or is damaged at the beginning; one whose rows do not come from the top to the bottom; more pixels than 32 bits
+    /// can number, or none.
+    pub fn open(path: &Path, white_level: f64) -> Result<Self> {
+        let (format, source) = source(path)?;
+        let format = format.ok_or_else(|| refused(path, "is not an image"))?;
+        let rows = RowDecoder::open(format, source).map_err(|reason| refused(path, &reason))?;
+        let (height, width) = rows.size();
+        let pixels = (height as u64).saturating_mul(width as u64);
         if pixels == 0 || pixels > MOST_PIXELS {
             return Err(Error::file(path, format!("has {height}x{width} = {pixels} pixels; 1 to {MOST_PIXELS} are possible")));
         }
-        Ok(Self { path: path.to_owned(), height: height as usize, width: width as usize, read: 0, channels, depth, rows })
+        Ok(Self { path: path.to_owned(), white_level, rows })
+    }
+
+    /// The same picture, opened anew.
+    ///
+    /// # Errors
+    /// As [`Strips::open`].
+    pub fn again(&self) -> Result<Self> {
+        Self::open(&self.path, self.white_level)
     }
 
     /// Height and width.
     pub fn size(&self) -> (usize, usize) {
-        (self.height, self.width)
+        self.rows.size()
     }
 
-    /// The next rows, as [`read_image`](super::read_image) would give them: `[count, width, 3]`.
+    /// The next rows, as [`read_image_with`](super::read_image_with) would give them: `[count, width, 3]`.
     ///
     /// # Errors
-    /// Damaged or truncated data, also behind the last row; more rows than there are; too little memory.
+    /// Damaged or truncated data, also behind the last row; a value that is not finite; more rows than there are; too little memory.
     pub fn next(&mut self, count: usize) -> Result<Image> {
-        let refuse = |reason: String| Error::file(&self.path, reason);
-        if count > self.height - self.read {
-            return Err(refuse(format!("has {} rows, not {}", self.height, self.read + count)));
-        }
-        let bytes = self.width * self.channels * self.depth;
-        let mut raw = Vec::new();
-        raw.try_reserve_exact(count * bytes)
-            .map_err(|_| refuse(format!("has {} pixels in a row: memory is short", self.width)))?;
-        match &mut self.rows {
-            Rows::Png(reader) => (0..count).try_for_each(|_| match reader.next_row() {
-                Ok(Some(row)) => {
-                    raw.extend_from_slice(row.data());
-                    Ok(())
-                }
-                Ok(None) => Err(refuse("the PNG data end before the last row".to_owned())),
-                Err(error) => Err(refuse(broken("PNG", &error))),
-            })?,
-            Rows::Pnm(file) => {
-                let read = file.by_ref().take((count * bytes) as u64).read_to_end(&mut raw);
-                if read.map_err(|error| Error::read(&self.path, error))? < count * bytes {
-                    return Err(refuse("the PNM data end before the last row".to_owned()));
-                }
-            }
-        }
-        self.read += count;
-        if let (Rows::Png(reader), true) = (&mut self.rows, self.read == self.height) {
-            reader.finish().map_err(|error| refuse(broken("PNG", &error)))?;
-        }
-        let samples = Samples { height: count, width: self.width, channels: self.channels, depth: self.depth, raw };
-        image(count, self.width, samples.over_white().map_err(refuse)?).map_err(|error| error.in_file(&self.path))
+        let refuse = |reason| Error::file(&self.path, reason);
+        let samples = self.rows.next(count).map_err(refuse)?;
+        samples.levels().map_err(refuse)?;
+        let [height, width] = samples.sides();
+        let pixels = samples.over_white(self.white_level).map_err(refuse)?;
+        image(height, width, pixels).map_err(|error| error.in_file(&self.path))
     }
 }
 
-/// The first bytes of a file.
-fn start(path: &Path) -> Result<Vec<u8>> {
+/// The format of a file, if it is known, and its bytes from the first one on.
+fn source(path: &Path) -> Result<(Option<ImageFormat>, Source)> {
+    let refuse = |error| Error::read(path, error);
     let (file, _) = bounded::open(path, MOST_BYTES)?;
     let mut start = Vec::new();
-    file.take(START).read_to_end(&mut start).map_err(|error| Error::read(path, error))?;
-    Ok(start)
+    (&file).take(START).read_to_end(&mut start).map_err(refuse)?;
+    let mut source: BufReader<File> = BufReader::new(file);
+    source.rewind().map_err(refuse)?;
+    Ok((decode::format(&start).ok(), source))
 }
 
 fn refused(path: &Path, what: &str) -> Error {
     let reason = format!(
-        "{what}; pictures of more than {MAX_PIXELS} pixels are read strip by strip, from PNG without interlacing or binary PNM (P5, P6) \
-         with 255 or 65535 as white: convert it to one of them"
+        "{what}; pictures of more than {MAX_PIXELS} pixels are read strip by strip, from PNG without interlacing, TIFF in strips of whole pixels, or \
+         binary PGM, PPM and PAM with 255 or 65535 as white: convert it to one of them"
     );
     Error::file(path, reason)
-}
-
-/// The header of a binary grey or colour PNM file.
-struct PnmHeader {
-    channels: usize,
-    size: [u32; 2],
-    /// The sample of white.
-    most: u32,
-}
-
-impl PnmHeader {
-    fn read(file: &mut impl Read) -> Option<Self> {
-        let mut magic = [0; 2];
-        file.read_exact(&mut magic).ok()?;
-        let channels = match &magic {
-            b"P5" => 1,
-            b"P6" => 3,
-            _ => return None,
-        };
-        let [width, height, most] = [number(file)?, number(file)?, number(file)?];
-        Some(Self { channels, size: [height, width], most })
-    }
-}
-
-/// A decimal number behind spaces and comments, and the one space behind it.
-fn number(file: &mut impl Read) -> Option<u32> {
-    let mut byte = || {
-        let mut one = [0];
-        file.read_exact(&mut one).ok().map(|()| one[0])
-    };
-    let (mut digits, mut in_comment) = (String::new(), false);
-    loop {
-        match byte()? {
-            b'\n' if in_comment => in_comment = false,
-            _ if in_comment => {}
-            b'#' if digits.is_empty() => in_comment = true,
-            space if space.is_ascii_whitespace() && digits.is_empty() => {}
-            space if space.is_ascii_whitespace() => return digits.parse().ok(),
-            digit if digit.is_ascii_digit() && digits.len() < 10 => digits.push(char::from(digit)),
-            _ => return None,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::read_image;
+    use crate::data::{read_image, read_image_with};
+    use png::{BitDepth, ColorType};
+    use tiff::encoder::{Compression, TiffEncoder, colortype};
 
     fn written(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -258,11 +144,66 @@ mod tests {
             (ColorType::GrayscaleAlpha, BitDepth::Sixteen, 4),
         ] {
             let (_folder, path) = written("a.png", &png(colour, bits, [7, 5], &raw[..35 * channels]));
-            assert!(Strips::of_large(&path).unwrap().is_none(), "it is small");
-            let mut own = Strips::open(&path).unwrap();
+            assert!(Strips::of_large(&path, 0.0).unwrap().is_none(), "it is small");
+            let mut own = Strips::open(&path, 0.0).unwrap();
             assert_eq!(own.size(), (7, 5));
             assert_eq!(in_strips(&mut own, &[1, 4, 2]), read_image(&path).unwrap(), "{colour:?}");
             assert!(own.next(1).unwrap_err().to_string().ends_with("a.png: has 7 rows, not 8"));
+        }
+    }
+
+    fn tiff<C: colortype::ColorType>(how: Compression, [height, width]: [u32; 2], values: &[C::Inner]) -> Vec<u8>
+    where
+        [C::Inner]: tiff::encoder::TiffValue,
+    {
+        let mut file = std::io::Cursor::new(Vec::new());
+        let mut encoder = TiffEncoder::new(&mut file).unwrap().with_compression(how);
+        let mut image = encoder.new_image::<C>(width, height).unwrap();
+        image.rows_per_strip(3).unwrap();
+        image.write_data(values).unwrap();
+        file.into_inner()
+    }
+
+    #[test]
+    fn strips_of_a_tiff_are_joined_to_those_that_are_asked_for() {
+        let deep: Vec<u16> = (0..7 * 5 * 3_u16).map(|k| k.wrapping_mul(977) % 4096).collect();
+        let floats: Vec<f32> = (0..7 * 5).map(|k| k as f32 / 40.0).collect();
+        let files = [
+            tiff::<colortype::RGB16>(Compression::Uncompressed, [7, 5], &deep),
+            tiff::<colortype::RGB16>(Compression::Lzw, [7, 5], &deep),
+            tiff::<colortype::Gray32Float>(Compression::Deflate(tiff::encoder::DeflateLevel::Fast), [7, 5], &floats),
+        ];
+        for (bytes, white_level) in files.iter().zip([4095.0, 0.0, 0.0]) {
+            let (_folder, path) = written("a.tif", bytes);
+            for counts in [&[7][..], &[1, 4, 2], &[2, 2, 3]] {
+                let mut own = Strips::open(&path, white_level).unwrap();
+                assert_eq!(in_strips(&mut own, counts), read_image_with(&path, white_level).unwrap(), "{counts:?}");
+            }
+        }
+        let (_folder, path) = written("a.tif", &files[0][..files[0].len() / 2]);
+        assert!(Strips::open(&path, 0.0).is_err());
+    }
+
+    #[test]
+    fn a_picture_whose_rows_are_turned_is_refused_and_a_mirrored_one_mirrored() {
+        let raw: Vec<u8> = (0..35).collect();
+        let upright = png(ColorType::Grayscale, BitDepth::Eight, [7, 5], &raw);
+        // The first directory of a TIFF structure, with the one entry `Orientation`.
+        let block =
+            |value: u8| [&b"eXIfII*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0"[..], &[value, 0, 0, 0, 0, 0, 0, 0]].concat();
+        let turned = |value: u8| {
+            let end = upright.len() - 12;
+            [&upright[..end], &chunk(&block(value)), &upright[end..]].concat()
+        };
+        for value in [1, 2] {
+            let (_folder, path) = written("a.png", &turned(value));
+            let mut own = Strips::open(&path, 0.0).unwrap();
+            assert_eq!(in_strips(&mut own, &[3, 4]), read_image(&path).unwrap(), "{value}");
+        }
+        for value in 3..=8 {
+            let (_folder, path) = written("a.png", &turned(value));
+            let text = Strips::open(&path, 0.0).err().unwrap().to_string();
+            assert!(text.contains("a.png: is turned by its EXIF data"), "{text}");
         }
     }
 
@@ -272,7 +213,7 @@ mod tests {
         for (header, channels, depth) in [("P5 3 # wide\n2\n255\n", 1, 1), ("P6\n#\n3 2 65535\n", 3, 2)] {
             let bytes = [header.as_bytes(), &pixels[..6 * channels * depth]].concat();
             let (_folder, path) = written("a.ppm", &bytes);
-            let mut own = Strips::open(&path).unwrap();
+            let mut own = Strips::open(&path, 0.0).unwrap();
             let found = in_strips(&mut own, &[1, 1]);
             let sample = |k: usize| match depth {
                 1 => f32::from(pixels[k]) / 255.0,
@@ -282,14 +223,14 @@ mod tests {
                 assert_eq!(value, sample((3 * row + column) * channels + c.min(channels - 1)));
             }
             let (_folder, cut) = written("a.ppm", &bytes[..bytes.len() - 1]);
-            let text = Strips::open(&cut).unwrap().next(2).unwrap_err().to_string();
+            let text = Strips::open(&cut, 0.0).unwrap().next(2).unwrap_err().to_string();
             assert!(text.ends_with("the PNM data end before the last row"), "{text}");
         }
         for other in ["P5 3 2 1023 ", "P5 3 x", "P4 3 2 ", "P5 99999999999 1 255 "] {
             let (_folder, path) = written("a.pgm", other.as_bytes());
-            let text = Strips::open(&path).err().unwrap().to_string();
+            let text = Strips::open(&path, 0.0).err().unwrap().to_string();
             assert!(text.contains("a.pgm: is a PNM file") && text.contains("convert it"), "{text}");
-            assert!(Strips::of_large(&path).unwrap().is_none());
+            assert!(Strips::of_large(&path, 0.0).unwrap().is_none());
         }
     }
 
@@ -298,38 +239,42 @@ mod tests {
         let raw: Vec<u8> = (0..300 * 200_u32).map(|k| (k.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let whole = png(ColorType::Grayscale, BitDepth::Eight, [300, 200], &raw);
         let (_folder, path) = written("a.png", &whole[..whole.len() / 2]);
-        let mut own = Strips::open(&path).unwrap();
+        let mut own = Strips::open(&path, 0.0).unwrap();
         own.next(10).unwrap();
         assert!(own.next(290).unwrap_err().to_string().contains("a.png: the PNG data cannot be read"));
         let mut flipped = whole;
         let at = flipped.len() / 2;
         flipped[at] ^= 1;
         let (_folder, path) = written("a.png", &flipped);
-        assert!(Strips::open(&path).unwrap().next(300).is_err());
+        assert!(Strips::open(&path, 0.0).unwrap().next(300).is_err());
     }
 
     #[test]
     fn large_pictures_in_other_formats_are_refused_with_the_ones_that_are_read() {
         // Only the headers of these files are there.
-        let chunk = |body: &[u8]| [&(body.len() as u32 - 4).to_be_bytes(), body, &crc(body).to_be_bytes()[..]].concat();
         let header = |interlaced: u8| {
             let ihdr = [b"IHDR", &20_000_u32.to_be_bytes()[..], &10_000_u32.to_be_bytes(), &[8, 0, 0, 0, interlaced]].concat();
             [b"\x89PNG\r\n\x1a\n", &chunk(&ihdr)[..], &chunk(b"IDAT")].concat()
         };
         let (_folder, path) = written("a.png", &header(1));
-        let text = Strips::of_large(&path).err().unwrap().to_string();
+        let text = Strips::of_large(&path, 0.0).err().unwrap().to_string();
         assert!(
             text.contains("a.png: is an interlaced PNG file; pictures of more than 67108864 pixels")
                 && text.contains("convert it"),
             "{text}"
         );
         let (_folder, path) = written("a.png", &header(0));
-        assert_eq!(Strips::of_large(&path).unwrap().unwrap().size(), (10_000, 20_000));
+        assert_eq!(Strips::of_large(&path, 0.0).unwrap().unwrap().size(), (10_000, 20_000));
         let (_folder, path) = written("a.pgm", b"P5 20000 10000 255 ");
-        assert_eq!(Strips::of_large(&path).unwrap().unwrap().size(), (10_000, 20_000));
+        assert_eq!(Strips::of_large(&path, 0.0).unwrap().unwrap().size(), (10_000, 20_000));
         let (_folder, path) = written("a.txt", b"no picture");
-        assert!(Strips::of_large(&path).unwrap().is_none());
-        assert!(Strips::open(&path).err().unwrap().to_string().contains("a.txt: is not an image"));
+        assert!(Strips::of_large(&path, 0.0).unwrap().is_none());
+        assert!(Strips::open(&path, 0.0).err().unwrap().to_string().contains("a.txt: is not an image"));
+    }
+
+    /// A chunk of a PNG, of its four letters and its content.
+    fn chunk(body: &[u8]) -> Vec<u8> {
+        [&(body.len() as u32 - 4).to_be_bytes(), body, &crc(body).to_be_bytes()[..]].concat()
     }
 
     /// The checksum of a PNG chunk (ISO 3309).

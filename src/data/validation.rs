@@ -9,8 +9,8 @@ use ndarray::Axis;
 use rayon::prelude::*;
 
 use super::file::{to_byte, write_mask_png, write_png};
-use super::folder::GOOD;
 use super::image::{Image, Plane};
+use super::test_image::GOOD;
 use super::texture::Defect;
 use crate::disk::make_folder;
 use crate::error::{Error, Result};
@@ -160,7 +160,7 @@ mod tests {
         let category = Category::open(&out).unwrap();
         assert_eq!(category.test.len(), 2 * 5);
         for test in &category.test {
-            let (image, mask) = test.read().unwrap();
+            let (image, mask) = test.read(0.0).unwrap();
             assert_eq!(image.dim(), (64, 48, 3));
             assert_eq!(mask.iter().any(|&marked| marked > 0.0), !test.is_good());
             let same = held_out.iter().any(|own| image.iter().zip(own).all(|(a, b)| (a - b).abs() < 0.003));
@@ -202,7 +202,7 @@ mod tests {
             let own = set.image(index).unwrap();
             let name = format!("test/{}/{:03}.png", own.defect.map_or("good", Defect::name), own.number);
             let at = files.iter().position(|file| file.path.ends_with(&name)).unwrap();
-            assert_eq!(files.remove(at).read().unwrap(), (own.image, own.mask), "{name}");
+            assert_eq!(files.remove(at).read(0.0).unwrap(), (own.image, own.mask), "{name}");
         }
         assert!(set.image(set.count()).is_none());
     }

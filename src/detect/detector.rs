@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::{Array2, s};
 
+use super::appearance::Unlike;
 use super::bands::{Seen, each_band};
 use super::examination::{Cutoffs, Examination};
 use super::expected::Expected;
 use super::scores::ImageScores;
-use super::settings::{Calibration, DetectionConfig, Settings, Smoothing, Source, Thresholds, quantile};
+use super::settings::{Calibration, DetectionConfig, Interval, Settings, Smoothing, Source, Thresholds, quantile};
 use super::tiling::Tiling;
 use crate::backend::Real;
 use crate::data::{Image, MAX_PIXELS, Plane, crop, image, pad_reflect, plane, row_major};
@@ -153,6 +154,15 @@ impl<B: Backend> Detector<B> {
                 Err(Error::config("detection.relative_score", reason))
             }
         }
+    }
+
+    /// How an image of any size is unlike the training images, if it is. The verdict about it then means little.
+    ///
+    /// # Errors
+    /// An image that cannot be prepared.
+    pub fn unlike(&self, image: &Image) -> Result<Option<Unlike>> {
+        let Some(appearance) = &self.settings.appearance else { return Ok(None) };
+        Ok(appearance.unlike(&self.settings.preparation.apply(image)?))
     }
 
     /// Judges held-out normal images, and copies of them with defects, as if each had been left out of the calibration.
@@ -317,8 +327,10 @@ impl<B: Backend> Detector<B> {
         }
         let images = u32::try_from(heatmaps.len()).ok().and_then(NonZeroU32::new);
         let mut scores = self.normal_scores(&heatmaps)?;
+        let image = quantile(&mut scores, image_quantile)?;
         self.settings.thresholds = Some(Thresholds {
-            image: quantile(&mut scores, image_quantile)?,
+            image,
+            image_interval: Some(Interval::of_quantile(&scores, image_quantile)),
             pixel: quantile(&mut pixels, pixel_quantile)?,
             calibration: images.map(|images| Calibration { images, source }),
         });

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::metrics::{self, Curves, Metrics, Record, Score, image_auroc_by_kind, resize_bilinear, resize_nearest};
 use super::scores::ImageScores;
 use crate::backend::Real;
-use crate::data::{Category, GOOD, Image, Plane, TestImage, shown};
+use crate::data::{Category, GOOD, Image, Plane, TestImage};
 use crate::error::{Error, Result};
 
 /// Resolution of the pixel metrics. Maps are resized bilinearly, masks by nearest neighbour.
@@ -49,7 +49,7 @@ impl fmt::Display for Resolution {
 /// Scores of one test image.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImageResult {
-    /// The file below the test folder, `KIND/NAME.png`; bytes that are not UTF-8 are written as `\xff`.
+    /// The file below the test folder, `KIND/NAME.png` with subfolders; bytes that are not UTF-8 are written as `\xff`.
     pub path: String,
     /// `good`, or the kind of defect.
     pub kind: String,
@@ -78,19 +78,19 @@ pub struct Evaluation {
     pub images: Vec<ImageResult>,
 }
 
-/// Evaluates heatmaps on a test set. `heatmap` returns the heatmap of a test image at the model's resolution with the scores of the image,
+/// Evaluates heatmaps on a test set, in whose images this value is white ([`read_image_with`](crate::data::read_image_with)). `heatmap` returns the heatmap of a test image at the model's resolution with the scores of the image,
 /// from a [`Detector`](super::Detector) or from a file.
 ///
 /// # Errors
 /// An unreadable image or mask; an error of `heatmap`; a metric that is not defined (no good image, no defect).
 pub fn evaluate<T: Real>(
-    category: &Category,
+    (category, white_level): (&Category, f64),
     resolution: Resolution,
     score: Score,
     heatmap: impl FnMut(&TestImage, &Image) -> Result<(Array2<T>, ImageScores)>,
 ) -> Result<Evaluation> {
     check_classes(category)?;
-    let (records, images) = measure(category, resolution, heatmap)?;
+    let (records, images) = measure((category, white_level), resolution, heatmap)?;
     let (metrics, curves) = metrics::evaluate_with_curves(&records, score)?;
     Ok(Evaluation { metrics, curves, by_kind: auroc_by_kind(&images, score)?, images })
 }
@@ -118,12 +118,12 @@ pub struct Partial {
 /// # Errors
 /// An unreadable image or mask; an error of `heatmap`.
 pub fn evaluate_partial(
-    category: &Category,
+    (category, white_level): (&Category, f64),
     resolution: Resolution,
     score: Score,
     heatmap: impl FnMut(&TestImage, &Image) -> Result<(Plane, ImageScores)>,
 ) -> Result<Partial> {
-    let (records, images) = measure(category, resolution, heatmap)?;
+    let (records, images) = measure((category, white_level), resolution, heatmap)?;
     let by_kind = if check_classes(category).is_ok() { auroc_by_kind(&images, score)? } else { BTreeMap::new() };
     let mut metrics = metrics::evaluate_partial(records, score)?;
     if category.test.iter().any(|test| !test.is_good() && test.masks.is_empty()) {
@@ -134,14 +134,14 @@ pub fn evaluate_partial(
 
 /// The record and the scores of every test image.
 fn measure<T: Real>(
-    category: &Category,
+    (category, white_level): (&Category, f64),
     resolution: Resolution,
     mut heatmap: impl FnMut(&TestImage, &Image) -> Result<(Array2<T>, ImageScores)>,
 ) -> Result<(Vec<Record<T>>, Vec<ImageResult>)> {
     let mut records = Vec::with_capacity(category.test.len());
     let mut images = Vec::with_capacity(category.test.len());
     for test in &category.test {
-        let (image, mask) = test.read()?;
+        let (image, mask) = test.read(white_level)?;
         let (map, scores) = heatmap(test, &image)?;
         let (height, width) = match resolution {
             Resolution::Native => mask.dim(),
@@ -156,8 +156,7 @@ fn measure<T: Real>(
             map: resize_bilinear(&map, height, width)?,
             mask: resize_nearest(&mask, height, width)?,
         });
-        let name = shown(test.path.file_name().unwrap_or_default());
-        images.push(ImageResult { path: format!("{}/{name}", test.defect), kind: test.defect.clone(), scores });
+        images.push(ImageResult { path: test.full_name(), kind: test.defect.clone(), scores });
     }
     Ok((records, images))
 }

@@ -91,6 +91,21 @@ impl Expected {
         Self { cells: (mean + DEVIATIONS * variance.mapv(f64::sqrt)).mapv(|value| value as f32) }
     }
 
+    /// What is added to the expected values before a heatmap is divided by them.
+    fn floor(&self) -> Result<f32> {
+        let mut values: Vec<f32> = self.cells.iter().copied().collect();
+        Ok((FLOOR * quantile(&mut values, 0.5)?) as f32 + LEAST)
+    }
+
+    /// `e + 0.3 median(e)` on the grid of cells, by which [`Expected::relative`] divides a heatmap.
+    ///
+    /// # Errors
+    /// Expected values without a median.
+    pub(crate) fn denominators(&self) -> Result<Plane> {
+        let floor = self.floor()?;
+        Ok(self.cells.mapv(|expected| expected + floor))
+    }
+
     /// `h / (e + 0.3 median(e))` for a heatmap h and the expected values e, interpolated bilinearly between the cells.
     ///
     /// # Errors
@@ -106,8 +121,7 @@ impl Expected {
     pub fn relative_rows(&self, heatmap: &Plane, first: usize, height: usize) -> Result<Plane> {
         let (count, width) = heatmap.dim();
         let expected = resize_bilinear_rows(&self.cells, (height, width), first..first + count)?;
-        let mut values: Vec<f32> = self.cells.iter().copied().collect();
-        let floor = (FLOOR * quantile(&mut values, 0.5)?) as f32 + LEAST;
+        let floor = self.floor()?;
         Ok(Zip::from(heatmap).and(&expected).map_collect(|&value, &expected| value / (expected + floor)))
     }
 }

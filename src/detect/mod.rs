@@ -1,5 +1,6 @@
 //! Detection (Method §6): pixels that the network changes are anomalous. Heatmaps, thresholds, metrics, evaluation.
 
+mod appearance;
 mod bands;
 mod confusion;
 mod detector;
@@ -16,6 +17,7 @@ mod settings;
 mod strips;
 mod tiling;
 
+pub use appearance::{Appearance, Unlike};
 pub use confusion::Confusion;
 pub use detector::{Detector, Inspection, LeaveOneOut};
 pub use evaluate::{Evaluation, ImageResult, Partial, Resolution, evaluate, evaluate_partial};
@@ -24,9 +26,10 @@ pub use expected::Expected;
 pub use false_alarms::{ExpectedRate, ObservedRate, ThresholdReport};
 pub use regions::Region;
 pub use residual::Residual;
+pub(crate) use residual::{CHROMA, LINEAR_LIGHT, WHITE, XYZ};
 pub use scores::ImageScores;
 pub use settings::{
-    Calibration, DetectionConfig, Provenance, Settings, Smoothing, Source, TOP_SHARE, Thresholds, is_share, quantile,
+    Calibration, DetectionConfig, Interval, Provenance, Settings, Smoothing, Source, TOP_SHARE, Thresholds, is_share, quantile,
 };
 pub use strips::{StripExamination, StripSink};
 pub use tiling::Tiling;

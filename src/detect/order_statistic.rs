@@ -32,7 +32,7 @@ pub(super) fn at_least_above(count: u64, m: u64, k: u64, n: u64) -> f64 {
 
 /// Probability that at least k of n independent events occur, each of probability x in (0, 1), for 1 ≤ k ≤ n. The smaller tail is summed
 /// from its largest term on.
-fn at_least(k: u64, n: u64, x: f64) -> f64 {
+pub(super) fn at_least(k: u64, n: u64, x: f64) -> f64 {
     let odds = x / (1.0 - x);
     let (first, count) = (k as f64, n as f64);
     if first > count * x {

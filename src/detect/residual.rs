@@ -177,17 +177,27 @@ fn mean_dissimilarity<B: Backend>(tape: &Tape<B>, map: Var) -> Result<Plane> {
     plane(height, width, values.iter().map(|sum| (1.0 - sum / count as f64) as f32).collect())
 }
 
+/// sRGB without its gamma: v / slope up to limit, else ((v + offset) / scale)^power; as `[limit, slope, offset, scale, power]`.
+pub(crate) const LINEAR_LIGHT: [f64; 5] = [0.04045, 12.92, 0.055, 1.055, 2.4];
+/// XYZ of linear sRGB under D65, row by row.
+pub(crate) const XYZ: [[f64; 3]; 3] =
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]];
+/// XYZ of white under D65.
+pub(crate) const WHITE: [f64; 3] = [0.950470, 1.0, 1.088830];
+/// a and b of CIELAB: these times the differences of compressed X and Y, and of Y and Z.
+pub(crate) const CHROMA: [f64; 2] = [500.0, 200.0];
+
 /// a and b of CIELAB for sRGB under D65; values outside [0, 1] are cut off.
 fn chroma(rgb: [f32; 3]) -> [f64; 2] {
-    let [r, g, b] = rgb.map(|value| {
+    let [limit, slope, offset, scale, power] = LINEAR_LIGHT;
+    let rgb = rgb.map(|value| {
         let value = f64::from(value.clamp(0.0, 1.0));
-        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        if value <= limit { value / slope } else { ((value + offset) / scale).powf(power) }
     });
     let f = |t: f64| if t > (6.0f64 / 29.0).powi(3) { t.cbrt() } else { t * (29.0f64 / 6.0).powi(2) / 3.0 + 4.0 / 29.0 };
-    let x = f((0.4124564 * r + 0.3575761 * g + 0.1804375 * b) / 0.950470);
-    let y = f(0.2126729 * r + 0.7151522 * g + 0.0721750 * b);
-    let z = f((0.0193339 * r + 0.1191920 * g + 0.9503041 * b) / 1.088830);
-    [500.0 * (x - y), 200.0 * (y - z)]
+    let axis = |axis: usize| f(XYZ[axis].iter().zip(rgb).map(|(weight, value)| weight * value).sum::<f64>() / WHITE[axis]);
+    let [x, y, z] = [axis(0), axis(1), axis(2)];
+    [CHROMA[0] * (x - y), CHROMA[1] * (y - z)]
 }
 
 #[cfg(test)]

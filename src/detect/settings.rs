@@ -3,11 +3,14 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
+use super::appearance::Appearance;
 use super::expected::Expected;
+
 use super::metrics::Score;
+use super::order_statistic::at_least;
 use super::residual::Residual;
 use super::tiling::Tiling;
-use crate::data::{Fit, Preparation};
+use crate::data::{Fit, Preparation, SkippedShare};
 use crate::error::{Error, Result};
 use crate::model::Architecture;
 
@@ -158,11 +161,44 @@ impl DetectionConfig {
 pub struct Thresholds {
     /// For the image score.
     pub image: f64,
+    /// 95 % interval of the quantile of all such normal images that `image` estimates; `None` in a file of a version that did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_interval: Option<Interval>,
     /// For the values of the heatmap.
     pub pixel: f64,
     /// The images that they were set on; `None` in a file of a version that did not record them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+}
+
+/// An interval of a quantile. It makes no assumption about the distribution: its ends are two of the values, or open if there are too few.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Lower end; `None` if even the smallest value may be above.
+    pub low: Option<f64>,
+    /// Upper end; `None` if even the largest value may be below.
+    pub high: Option<f64>,
+}
+
+impl Interval {
+    /// The 95 % interval of the q-quantile of what ascending `values` were drawn from: the quantile is below its lower end with a probability
+    /// of at most 2.5 %, and above its upper end, too.
+    pub(super) fn of_quantile(values: &[f32], q: f64) -> Self {
+        let count = values.len() as u64;
+        // The k-th smallest value is at most the quantile if at least k values are.
+        let is_at_most = |k: u64| at_least(k, count, q.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON));
+        let value = |k: u64| f64::from(values[k as usize - 1]);
+        let low = (1..=count).take_while(|&k| is_at_most(k) >= 0.975).last();
+        let high = (1..=count).find(|&k| is_at_most(k) <= 0.025);
+        Self { low: low.map(value), high: high.map(value) }
+    }
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = |end: Option<f64>, open: &str| end.map_or_else(|| open.to_owned(), |value| format!("{value:.5}"));
+        write!(f, "{} to {}", end(self.low, "−∞"), end(self.high, "∞"))
+    }
 }
 
 /// The normal images that thresholds were set on.
@@ -210,6 +246,9 @@ impl Source {
 /// The training run behind a weight file, for the protocol line of every report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
+    /// Name of the folder of the training images; `None` for weights of a version that did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
     /// Number of optimiser steps. The file has the weights of the last one.
     pub steps: u64,
     /// Seed of the run.
@@ -225,13 +264,19 @@ pub struct Provenance {
     /// Options of the corruption that are not in the paper, as keys with values; `None` if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corruption_options: Option<String>,
-    /// The [fingerprint](crate::data::training_fingerprint) of the training images; `None` for weights of a version that did not record it, and for
+    /// The [fingerprint](crate::data::fingerprint_of) of the training images; `None` for weights of a version that did not record it, and for
     /// images that are not of a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<String>,
+    /// How many files of the folder could not be used; `None` if all could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<SkippedShare>,
     /// Device, precision and instructions of the training, in words; `None` for weights of a version that did not record them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub computed_on: Option<String>,
+    /// Where the run got more steps than its schedule had, in words; `None` if it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lengthened: Option<String>,
 }
 
 /// Everything that detection needs except the weights. Stored in the metadata of the weight file.
@@ -248,6 +293,9 @@ pub struct Settings {
     /// What a relative image score is relative to, from held-out normal images; `None` unless `detection.relative_score` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
+    /// What the training images look like; `None` for weights of a version that did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub appearance: Option<Appearance>,
 }
 
 impl Default for Settings {
@@ -259,6 +307,7 @@ impl Default for Settings {
             thresholds: None,
             provenance: None,
             expected: None,
+            appearance: None,
         }
     }
 }
@@ -283,6 +332,9 @@ impl Settings {
         let own: Self =
             serde_json::from_str(json).map_err(|error| Error::argument(format!("bad detection settings: {error}")))?;
         own.detection.validate()?;
+        if own.appearance.as_ref().is_some_and(|appearance| !appearance.is_valid()) {
+            return Err(Error::argument("bad detection settings: `appearance` has an empty range"));
+        }
         if own.preparation != Preparation::NATIVE {
             own.preparation.validate()?;
         }
@@ -332,6 +384,19 @@ mod tests {
     }
 
     #[test]
+    fn the_interval_of_a_quantile_needs_no_distribution() {
+        let values: Vec<f32> = (1..=20).map(|value| value as f32).collect();
+        // Of the binomial distribution with n = 20, q = 1/2: P(X >= 6) = 0.979, P(X >= 7) = 0.942, P(X >= 15) = 0.0207, P(X >= 14) = 0.058.
+        assert_eq!(Interval::of_quantile(&values, 0.5), Interval { low: Some(6.0), high: Some(15.0) });
+        // 0.99^20 = 0.82 is more than 2.5 %: the largest of 20 values is no upper end of the 99 % quantile, but that of 368 is.
+        assert_eq!(Interval::of_quantile(&values, 0.99).high, None);
+        let many: Vec<f32> = (0..368).map(|value| value as f32).collect();
+        assert_eq!(Interval::of_quantile(&many, 0.99).high, Some(367.0));
+        assert_eq!(Interval::of_quantile(&many[..367], 0.99).high, None);
+        assert_eq!(Interval::of_quantile(&[2.0], 0.5), Interval::default());
+    }
+
+    #[test]
     fn values_outside_their_range_name_their_key() {
         let own =
             |window, repeats| DetectionConfig { score_smoothing: Some(Smoothing { window, repeats }), ..Default::default() };
@@ -357,7 +422,7 @@ mod tests {
     fn settings_round_trip_through_the_metadata() {
         let read = |json: &str| Settings::from_metadata(&[(Settings::KEY.to_owned(), json.to_owned())].into());
         let with = |calibration| {
-            let thresholds = Some(Thresholds { image: 1.5, pixel: 0.25, calibration });
+            let thresholds = Some(Thresholds { image: 1.5, image_interval: None, pixel: 0.25, calibration });
             Settings { thresholds, ..Settings::default() }
         };
         let settings = with(Some(Calibration { images: NonZeroU32::MIN, source: Source::HeldOut }));

@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, Axis, concatenate, s};
 
+use super::appearance::{RunningNumbers, Unlike};
 use super::bands::{Seen, each_band};
 use super::detector::Detector;
 use super::examination::Cutoffs;
@@ -42,6 +43,8 @@ pub struct StripExamination {
     pub regions: Vec<Region>,
     /// Largest value of the heatmap.
     pub peak: f32,
+    /// How the picture is unlike the training images, if it is.
+    pub unlike: Option<Unlike>,
 }
 
 impl<B: Backend> Detector<B> {
@@ -74,22 +77,24 @@ impl<B: Backend> Detector<B> {
         &self,
         (height, width): (usize, usize),
         cutoffs: Cutoffs,
-        next: impl FnMut(usize) -> Result<Image>,
+        mut next: impl FnMut(usize) -> Result<Image>,
         sink: &mut impl StripSink,
     ) -> Result<StripExamination> {
         let tiling = self.strip_tiling((height, width))?;
         let mut judge = Judge::new(self, (height, width), cutoffs)?;
+        let mut numbers = RunningNumbers::default();
         each_band(
             (height, width),
             &tiling,
-            next,
+            |count| next(count).inspect(|rows| numbers.add(rows)),
             |tile| self.see(tile),
             |Seen { reconstruction, residual }| {
                 sink.reconstruction(&reconstruction)?;
                 judge.add(&residual, sink)
             },
         )?;
-        Ok(judge.finish())
+        let unlike = self.settings().appearance.as_ref().and_then(|training| training.unlike_rows(&numbers));
+        Ok(judge.finish(unlike))
     }
 }
 
@@ -148,11 +153,11 @@ impl<'a, B: Backend> Judge<'a, B> {
         Ok(())
     }
 
-    fn finish(self) -> StripExamination {
+    fn finish(self, unlike: Option<Unlike>) -> StripExamination {
         let scores = self.scores.finish();
         let score = scores.get(self.detector.settings().detection.score);
         let (anomalous, regions) = (self.cutoffs.verdict(score), self.regions.finish());
-        StripExamination { scores, score, anomalous, regions, peak: self.peak }
+        StripExamination { scores, score, anomalous, regions, peak: self.peak, unlike }
     }
 }
 
@@ -328,12 +333,12 @@ mod tests {
         let refused = |own: &Detector<Cpu>| in_strips(own, &picture(40, 40)).err().unwrap().to_string();
         let mut whole = detector(1, DetectionConfig::default());
         assert!(refused(&whole).contains("a picture of 40x40 pixels needs a model that keeps the size"), "{}", refused(&whole));
-        whole.settings_mut().preparation = Preparation { size: 64, fit: Fit::Crop, shorter_side: 64 };
+        whole.settings_mut().preparation = Preparation { size: 64, fit: Fit::Crop, shorter_side: 64, white_level: 0.0 };
         whole.settings_mut().detection.tile = Some(32);
         assert!(refused(&whole).contains("train with data.fit = \"native\""));
-        whole.settings_mut().preparation = Preparation { size: 64, fit: Fit::Stretch, shorter_side: 0 };
+        whole.settings_mut().preparation = Preparation { size: 64, fit: Fit::Stretch, shorter_side: 0, white_level: 0.0 };
         assert!(refused(&whole).contains("detection.tile") && refused(&whole).contains("resizes every picture to 64x64"));
-        whole.settings_mut().preparation = Preparation { size: 64, fit: Fit::Native, shorter_side: 0 };
+        whole.settings_mut().preparation = Preparation { size: 64, fit: Fit::Native, shorter_side: 0, white_level: 0.0 };
         whole.settings_mut().detection.tile = None;
         assert_eq!(whole.tiling().unwrap().unwrap().tile, 64);
         in_strips(&whole, &picture(40, 40)).unwrap();

@@ -50,6 +50,9 @@ pub fn encode<T: AutoSerialize + Copy, D: Dimension>(array: &Array<T, D>) -> Res
 /// Longest header that is read, in bytes; NumPy's own are about 100 long.
 const MAX_HEADER: u32 = 1 << 16;
 
+/// Deepest brackets of a header that is parsed. NumPy's own have two, and four with fields. The time of the parser doubles with each.
+const MAX_DEPTH: usize = 4;
+
 /// Longest part of a reason that quotes the file, in characters.
 const MAX_QUOTED: usize = 200;
 
@@ -205,8 +208,37 @@ fn header<R: Read>(mut stream: R) -> std::result::Result<(NpyFile<Rest<R>>, u64)
     if whole < before as u64 + u64::from(length) {
         return Err("it ends within its header".to_owned());
     }
+    check_header(&bytes[before..])?;
     let file = NpyFile::new(Cursor::new(bytes).chain(stream)).map_err(|error| first_line(&reason(&error)))?;
     Ok((file, whole))
+}
+
+/// Refuses what the parser of headers would take forever for, or multiply beyond the largest number.
+fn check_header(text: &[u8]) -> std::result::Result<(), String> {
+    if depth(text) > MAX_DEPTH {
+        return Err(format!("its header has brackets within brackets, more than {MAX_DEPTH} deep"));
+    }
+    let words = text.split(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'_'));
+    let mut numbers = words.filter(|word| word.first().is_some_and(u8::is_ascii_digit));
+    let number = |word: &[u8]| std::str::from_utf8(word).ok()?.parse::<u64>().ok();
+    match numbers.try_fold(1_u64, |product, word| product.checked_mul(number(word)?.max(1))) {
+        Some(_) => Ok(()),
+        None => Err(format!("its shape has more than {} elements, or is not written in digits", u32::MAX)),
+    }
+}
+
+/// How deep brackets are nested in a text, closed or not.
+fn depth(text: &[u8]) -> usize {
+    let (mut now, mut most) = (0_usize, 0);
+    for byte in text {
+        match byte {
+            b'{' | b'[' | b'(' => now += 1,
+            b'}' | b']' | b')' => now = now.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(now);
+    }
+    most
 }
 
 fn reason(error: &io::Error) -> String {
@@ -265,6 +297,29 @@ mod tests {
         let (_folder, path) = written(&made(1, &(text.len() as u16).to_le_bytes(), text));
         let refused = read::<f32>(&path).unwrap_err().to_string();
         assert!(refused.ends_with("its shape [60000, 60000] needs 28800000000 bytes and 0 follow its header"), "{refused}");
+    }
+
+    #[test]
+    fn a_header_of_many_brackets_is_not_parsed() {
+        // The parser took 2^40 steps for the first, and more stack than there is for the last.
+        for (open, close, count) in [("{'a':", "}", 40), ("[", "]", 40), ("(", "", 40), ("[", "]", 30_000)] {
+            let text = format!("{{'descr': {}1{}}}\n", open.repeat(count), close.repeat(count));
+            let bytes = [&b"\x93NUMPY\x01\0"[..], &(text.len() as u16).to_le_bytes(), text.as_bytes()].concat();
+            let refused = read_from::<f32>(&bytes[..]).unwrap_err();
+            assert_eq!(refused, "its header has brackets within brackets, more than 4 deep");
+        }
+    }
+
+    #[test]
+    fn a_shape_beyond_all_numbers_is_refused_before_its_product_is_taken() {
+        for shape in
+            ["(9223372036854775808, 4)", "(4294967296, 4294967296, 0)", "(18446744073709551616,)", "(0xffffffffffffffff, 2)"]
+        {
+            let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
+            let bytes = [&b"\x93NUMPY\x01\0"[..], &(text.len() as u16).to_le_bytes(), text.as_bytes()].concat();
+            let refused = read_from::<f32>(&bytes[..]).unwrap_err();
+            assert_eq!(refused, "its shape has more than 4294967295 elements, or is not written in digits");
+        }
     }
 
     #[test]

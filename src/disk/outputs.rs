@@ -212,9 +212,14 @@ impl Outputs {
         make_folder(&self.folder)?;
         let path = self.folder.join(RECORD);
         let append = || -> io::Result<()> {
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            let heading = if file.metadata()?.len() == 0 { format!("{HEADING}\n") } else { String::new() };
-            file.write_all(format!("{heading}{} {digest}\n", self.command).as_bytes())
+            let mut file = OpenOptions::new().create(true).append(true).read(true).open(&path)?;
+            let before = match last_byte(&mut file)? {
+                None => format!("{HEADING}\n"),
+                Some(b'\n') => String::new(),
+                // A full disk has cut off the last line.
+                Some(_) => "\n".to_owned(),
+            };
+            file.write_all(format!("{before}{} {digest}\n", self.command).as_bytes())
         };
         append().map_err(|error| Error::write(&path, error))?;
         self.own.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
@@ -286,6 +291,17 @@ impl Write for Draft {
         self.waiting.clear();
         Ok(())
     }
+}
+
+/// The last byte of a file, if it has one.
+fn last_byte(file: &mut File) -> io::Result<Option<u8>> {
+    if file.metadata()?.len() == 0 {
+        return Ok(None);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(Some(last[0]))
 }
 
 fn hexadecimal(hash: Sha256) -> String {
@@ -367,6 +383,22 @@ mod tests {
         }
         std::fs::write(&path, "edited").unwrap();
         assert!(outputs().draft(&path).is_err());
+    }
+
+    #[test]
+    fn a_line_that_a_full_disk_has_cut_off_does_not_spoil_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        let outputs = || Outputs::new(folder.path(), "detect", false).unwrap();
+        outputs().write(&a, b"a").unwrap();
+        let record = folder.path().join(RECORD);
+        let text = std::fs::read_to_string(&record).unwrap();
+        for cut in [text.len() - 1, text.len() - 40, 10] {
+            std::fs::write(&record, &text[..cut]).unwrap();
+            outputs().write(&b, b"b").unwrap();
+            assert!(outputs().is_own(&b).unwrap(), "{cut}: {:?}", std::fs::read_to_string(&record));
+            std::fs::remove_file(&b).unwrap();
+        }
     }
 
     #[test]

@@ -48,6 +48,15 @@ impl WeightFile {
         encode_safetensors(stored, &metadata)
     }
 
+    /// A parameter as in the file: convolution weights `[out, in, height, width]` (OIHW).
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn stored(&self, name: &str) -> Result<ArrayD<f32>> {
+        let values = self.values.get(name).ok_or_else(|| Error::format(format!("parameter `{name}` is missing")))?;
+        Ok(permuted(values.clone(), OHWI_TO_OIHW))
+    }
+
     /// Reads a weight file with F16, BF16, F32 or F64 values. The architecture is read from this project's metadata. Without
     /// metadata it is derived from PyTorch's names and shapes; k SDC branches then have the first k of the paper's dilations.
     ///

@@ -56,7 +56,7 @@ pub use pointwise::Pointwise;
 pub use pool::{MaxPool, PoolSpec};
 pub use reduce::Reduce;
 pub use sdc::{MAX_BRANCHES, Sdc, SdcSpec};
-pub(crate) use similarity::{check_scales, check_ssim_window};
+pub(crate) use similarity::{FLAT, GRADIENT, SMALLEST, SSIM, check_scales, check_ssim_window, ssim_sigma};
 pub use stencil::{Filter, Stencil, StencilSpec};
 pub use upsample::{Upsample, UpsampleSpec};
 pub use windowed_mean::{WindowedMean, WindowedMeanSpec};

@@ -5,17 +5,17 @@ use crate::error::{Error, Result};
 use crate::tape::{Tape, Var};
 
 /// Constants of SSIM for values in [0, 1]: (K₁ L)² and (K₂ L)² with K₁ = 0.01, K₂ = 0.03 and L = 1 (Wang et al. 2004).
-const SSIM: [f64; 2] = [1e-4, 9e-4];
+pub(crate) const SSIM: [f64; 2] = [1e-4, 9e-4];
 
 /// Keeps the gradient magnitude similarity at 1 where both images are flat (Zavrtanik et al. 2021).
-const GRADIENT: f64 = 0.0026;
+pub(crate) const GRADIENT: f64 = 0.0026;
 
 /// Added to the square of a gradient, so that the derivative of its magnitude exists where an image is flat. Magnitudes below 0.001 (a
 /// quarter of a grey level) look alike, which [`GRADIENT`] makes them anyway.
-const FLAT: f64 = 1e-6;
+pub(crate) const FLAT: f64 = 1e-6;
 
 /// Images with a shorter side below this are not halved again.
-const SMALLEST: usize = 4;
+pub(crate) const SMALLEST: usize = 4;
 
 impl<B: Backend> Tape<B> {
     /// Structural similarity (Wang, Bovik, Sheikh, Simoncelli 2004) of a and b `[N, H, W, C]` at every pixel, per channel; the same shape,
@@ -32,7 +32,7 @@ impl<B: Backend> Tape<B> {
         if window < 3 {
             return Err(Error::shape("ssim", format!("window must be odd, from 3 to 31, got {window}")));
         }
-        let sigma = 1.5 * window as f64 / 11.0;
+        let sigma = ssim_sigma(window);
         let [mean_a, mean_b] = [self.windowed_mean(a, None, window, sigma)?, self.windowed_mean(b, None, window, sigma)?];
         let mixed = self.windowed_mean(a, Some(b), window, sigma)?;
         let [square_a, square_b] = [self.mul(a, a)?, self.mul(b, b)?];
@@ -108,6 +108,11 @@ impl<B: Backend> Tape<B> {
         }
         Ok(Some([self.stencil(a, Filter::Halve)?, self.stencil(b, Filter::Halve)?]))
     }
+}
+
+/// Standard deviation of a Gaussian window of SSIM, in pixels.
+pub(crate) fn ssim_sigma(window: usize) -> f64 {
+    1.5 * window as f64 / 11.0
 }
 
 /// Checks the window of SSIM, the value of `key`.

@@ -31,6 +31,7 @@ mod peaks;
 mod precision;
 pub mod predict;
 mod quantiles;
+mod record;
 mod rows;
 mod session;
 mod settings;

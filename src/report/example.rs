@@ -37,7 +37,7 @@ impl Example {
     /// A test image with the results of the detector. `scale` is that of the heat colours.
     pub fn new(test: &TestImage, image: Image, truth: &Plane, found: &Examination, scale: Scale) -> Self {
         Self {
-            name: test.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            name: test.name(),
             kind: test.defect.clone(),
             score: found.score,
             anomalous_truth: !test.is_good(),

@@ -7,10 +7,12 @@
 //! | `loss_curve`, `histogram`, `curves` | SVG charts: `marks` on the `chart` frame with the `axis` ticks and a `legend` |
 //! | `figure` | images in labelled rows and columns as one PNG; `text` writes the labels |
 //! | `gallery` | images of the theory as a figure |
+//! | `preview` | corrupted samples of a training as a figure |
 //! | `spell` | file names from mathematical titles |
 //! | `document` | the skeleton of an HTML page |
 //! | `results`, `example`, `page` | the results of an evaluation: numbers, images with their figure, HTML page |
 //! | `training` | a page about a training run, which can reload itself |
+//! | `comparison` | runs side by side: tables, a page with their curves |
 //! | `runs` | plan and results of a reproduction as tables |
 //! | `profile` | results of the profiler: tables, CSV files, sentences, a comparison |
 //! | `prediction` | predicted steps: tables, sentences, a comparison, CSV |
@@ -27,6 +29,7 @@ mod axis;
 mod chart;
 pub mod claims;
 pub mod colour;
+pub mod comparison;
 pub mod curves;
 mod document;
 pub mod example;
@@ -45,6 +48,7 @@ mod number;
 pub mod page;
 mod png;
 pub mod prediction;
+pub mod preview;
 pub mod profile;
 pub mod reproduction;
 pub mod results;

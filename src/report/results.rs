@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::table::{Column, Screen, Table};
 use super::wrap::wrap;
-use crate::data::GOOD;
+use crate::data::{GOOD, SkippedShare};
 use crate::detect::metrics::{Counts, Score, auroc_standard_error};
 use crate::detect::{ObservedRate, ThresholdReport};
 use crate::run::{EvaluationReport, PartialReport};
@@ -181,7 +181,9 @@ impl Results<'_> {
 
     /// Sentences on the false alarms that the threshold of the model promises.
     pub fn notes(&self) -> Vec<String> {
-        self.report.image_threshold.as_ref().map(ThresholdReport::sentences).unwrap_or_default()
+        let skipped = SkippedShare::new(&self.report.skipped, self.report.images.len());
+        let threshold = self.report.image_threshold.iter().flat_map(ThresholdReport::sentences);
+        skipped.map(|share| format!("{share}.")).into_iter().chain(threshold).collect()
     }
 
     /// Counts at the threshold: defects found, and false alarms.
@@ -334,6 +336,7 @@ pub(super) mod tests {
         EvaluationReport {
             metrics: serde_json::from_str(metrics).unwrap(),
             protocol: String::new(),
+            skipped: Vec::new(),
             image_threshold: None,
             image_auroc_by_kind: auroc_by_kind.iter().map(|&(kind, auroc)| (kind.to_owned(), auroc)).collect(),
             images: images.iter().enumerate().map(result).collect(),
@@ -383,7 +386,7 @@ pub(super) mod tests {
         let calibration = Calibration { images: NonZeroU32::new(9).unwrap(), source: Source::HeldOut };
         let settings = |calibration| Settings {
             detection: DetectionConfig { score: Score::Max, image_quantile: 1.0, ..DetectionConfig::default() },
-            thresholds: Some(Thresholds { image: 1.0, pixel: 0.5, calibration }),
+            thresholds: Some(Thresholds { image: 1.0, image_interval: None, pixel: 0.5, calibration }),
             ..Settings::default()
         };
         let mut report = report(&IMAGES, &AUROCS);
@@ -413,7 +416,7 @@ pub(super) mod tests {
         assert_eq!(name(&report), "maximum of the heatmap");
         let settings = |relative_score| Settings {
             detection: DetectionConfig { relative_score, ..DetectionConfig::default() },
-            thresholds: Some(Thresholds { image: 1.0, pixel: 0.5, calibration: None }),
+            thresholds: Some(Thresholds { image: 1.0, image_interval: None, pixel: 0.5, calibration: None }),
             ..Settings::default()
         };
         report.image_threshold = ThresholdReport::new(&settings(false), &report.images);

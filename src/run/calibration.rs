@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::data::{Category, list_images, read_image};
+use crate::data::{Category, Skipped, SkippedShare, list_images};
 use crate::detect::{Detector, Source};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
@@ -49,18 +49,32 @@ impl CalibrationImages {
         self.paths.len()
     }
 
-    /// Takes the thresholds of a detector from them; `done` is called after every image that is read.
+    /// Takes the thresholds of a detector from them; `done` is called after every image that is read. Images that cannot be read are left out and
+    /// returned.
     ///
     /// # Errors
-    /// An unreadable image; an inspection failed.
-    pub fn calibrate(&self, detector: &mut Detector<impl Backend>, mut done: impl FnMut()) -> Result<()> {
-        let images = self.paths.iter().map(|path| {
-            let image = read_image(path).map(Cow::Owned);
+    /// No image can be read; an inspection failed.
+    pub fn calibrate(&self, detector: &mut Detector<impl Backend>, mut done: impl FnMut()) -> Result<Vec<Skipped>> {
+        let mut skipped = Vec::new();
+        let preparation = detector.settings().preparation;
+        let images = self.paths.iter().filter_map(|path| {
+            let image = preparation.read(path);
             done();
-            image
+            match image {
+                Err(error) if !error.is_out_of_memory() => {
+                    skipped.push(Skipped::new(path, &error));
+                    None
+                }
+                image => Some(image.map(Cow::Owned)),
+            }
         });
-        let within = |error: Error| error.within(format!("images of {}", self.folder.display()));
-        detector.calibrate_on(images, self.source).map_err(within)
+        let calibrated = detector.calibrate_on(images, self.source);
+        match SkippedShare::new(&skipped, self.len() - skipped.len()).filter(|_| skipped.len() == self.len()) {
+            Some(share) => {
+                Err(Error::file(&self.folder, format!("nothing is left to calibrate on: {}", share.sentence(&skipped))))
+            }
+            None => calibrated.map(|()| skipped).map_err(|error| error.within(format!("images of {}", self.folder.display()))),
+        }
     }
 }
 

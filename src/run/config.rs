@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,8 @@ pub struct DataConfig {
     pub fit: Fit,
     /// Shorter side after resizing with `crop`; 0 keeps the size.
     pub shorter_side: usize,
+    /// The value that is white in images with more than 8 bits per sample, such as 4095; 0 means as the format says.
+    pub white_level: f64,
     /// Folder of replacement textures, relative to the working directory; without it they are generated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub textures: Option<PathBuf>,
@@ -59,7 +62,7 @@ pub struct DataConfig {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { size: 128, fit: Fit::Stretch, shorter_side: 0, textures: None, held_out: 0.1 }
+        Self { size: 128, fit: Fit::Stretch, shorter_side: 0, white_level: 0.0, textures: None, held_out: 0.1 }
     }
 }
 
@@ -139,6 +142,16 @@ impl Config {
     pub fn corruption_options(&self) -> Result<Option<String>> {
         let options = keys::corruption_options(&self.to_table()?);
         Ok((!options.is_empty()).then(|| options.join(", ")))
+    }
+
+    /// The values of all keys as text, by dotted keys.
+    ///
+    /// # Errors
+    /// As [`Config::to_toml`].
+    pub(super) fn leaves(&self) -> Result<BTreeMap<String, String>> {
+        let mut found = BTreeMap::new();
+        keys::leaves("", &self.to_table()?, &mut found);
+        Ok(found)
     }
 
     fn to_table(&self) -> Result<toml::Table> {
@@ -226,7 +239,8 @@ impl Config {
 
     /// The working resolution.
     pub fn preparation(&self) -> Preparation {
-        Preparation { size: self.data.size, fit: self.data.fit, shorter_side: self.data.shorter_side }
+        let DataConfig { size, fit, shorter_side, white_level, .. } = self.data;
+        Preparation { size, fit, shorter_side, white_level }
     }
 
     /// What most determines a result, in words: `Model II, w = 16, 128 px, batch 8, λ = 0.1`.

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::{COMMIT, ImageCounts, METRICS_FILE};
+use super::{COMMIT, METRICS_FILE, TestSet};
 use crate::backend::Arithmetic;
 use crate::backend::Real;
-use crate::data::{Category, Image, Plane, TestImage, held_out_number, make_folder, write_bytes};
+use crate::data::{Category, Image, Plane, Skipped, SkippedShare, TestImage, held_out_number, make_folder, write_bytes};
 use crate::detect::metrics::{Curves, Metrics, Score};
 use crate::detect::{
     Calibration, Detector, Evaluation, ImageResult, ImageScores, Inspection, Partial, Resolution, Settings, Source,
@@ -32,16 +32,19 @@ pub struct EvaluationReport {
     pub image_threshold: Option<ThresholdReport>,
     /// Scores of every test image.
     pub images: Vec<ImageResult>,
+    /// The files of the test set that could not be used.
+    pub skipped: Vec<Skipped>,
     /// The curves behind the metrics, for figures; not in the file.
     #[serde(skip)]
     pub curves: Curves,
 }
 
 impl EvaluationReport {
-    fn new(evaluation: Evaluation, protocol: String, settings: Option<&Settings>) -> Self {
+    fn new(evaluation: Evaluation, category: &Category, protocol: String, settings: Option<&Settings>) -> Self {
         let Evaluation { metrics, curves, by_kind, images } = evaluation;
         let image_threshold = settings.and_then(|settings| ThresholdReport::new(settings, &images));
-        Self { metrics, protocol, image_auroc_by_kind: by_kind, image_threshold, images, curves }
+        let skipped = category.skipped.clone();
+        Self { metrics, protocol, image_auroc_by_kind: by_kind, image_threshold, images, skipped, curves }
     }
 
     /// Writes `metrics.json` into `folder`, which is created if necessary.
@@ -132,7 +135,8 @@ fn report<B: Backend>(
     mut inspect: impl FnMut(&TestImage, &Image) -> Result<Inspection>,
 ) -> Result<EvaluationReport> {
     let settings = detector.settings();
-    let evaluation = evaluate(category, resolution, settings.detection.score, |test, image| {
+    let images = (category, settings.preparation.white_level);
+    let evaluation = evaluate(images, resolution, settings.detection.score, |test, image| {
         let inspection = inspect(test, image)?;
         log::debug!("{}: score {}", test.path.display(), inspection.scores.get(settings.detection.score));
         Ok((inspection.heatmap, inspection.scores))
@@ -140,7 +144,7 @@ fn report<B: Backend>(
     let device = device_words(detector.backend());
     let score = (settings.detection.score, settings.detection.top_share);
     let line = protocol((category, split), resolution, score, Some((settings, &device, detector.tiling()?)));
-    Ok(EvaluationReport::new(evaluation, line, Some(settings)))
+    Ok(EvaluationReport::new(evaluation, category, line, Some(settings)))
 }
 
 /// The content of `metrics.json` for a test set that does not define all metrics: those that it does, under the same names.
@@ -158,6 +162,8 @@ pub struct PartialReport {
     pub image_threshold: Option<ThresholdReport>,
     /// Scores of every test image.
     pub images: Vec<ImageResult>,
+    /// The files of the test set that could not be used.
+    pub skipped: Vec<Skipped>,
 }
 
 impl PartialReport {
@@ -182,11 +188,11 @@ impl PartialReport {
     /// # Errors
     /// None that can occur: the metrics are numbers.
     pub(super) fn of(report: EvaluationReport) -> Result<Self> {
-        let EvaluationReport { metrics, protocol, image_auroc_by_kind, image_threshold, images, .. } = report;
+        let EvaluationReport { metrics, protocol, image_auroc_by_kind, image_threshold, images, skipped, .. } = report;
         let value = serde_json::to_value(metrics).map_err(Error::format)?;
         let fields = value.as_object().into_iter().flatten();
         let metrics = fields.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect();
-        Ok(Self { metrics, protocol, image_auroc_by_kind, image_threshold, images })
+        Ok(Self { metrics, protocol, image_auroc_by_kind, image_threshold, images, skipped })
     }
 }
 
@@ -198,15 +204,14 @@ pub enum Measured {
     Partial(PartialReport),
 }
 
-/// Evaluates a detector on a test set with these counts as far as it goes. `keep` gets every test image with its file and its heatmap at
+/// Evaluates a detector on a test set as far as it goes. `keep` gets every test image with its file and its heatmap at
 /// working resolution.
 ///
 /// # Errors
 /// An unreadable image or mask; an error of `keep`.
 pub fn evaluate_test_set<B: Backend>(
     detector: &Detector<B>,
-    category: &Category,
-    counts: &ImageCounts,
+    TestSet { category, counts }: &TestSet,
     resolution: Resolution,
     keep: impl FnMut(&TestImage, &Image, &Plane) -> Result<()>,
 ) -> Result<Measured> {
@@ -228,17 +233,18 @@ fn evaluate_detector_partly<B: Backend>(
     mut keep: impl FnMut(&TestImage, &Image, &Plane) -> Result<()>,
 ) -> Result<PartialReport> {
     let settings = detector.settings();
-    let Partial { metrics, by_kind, images } =
-        evaluate_partial(category, resolution, settings.detection.score, |test, image| {
-            let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
-            keep(test, image, &inspection.heatmap)?;
-            Ok((inspection.heatmap, inspection.scores))
-        })?;
+    let images = (category, settings.preparation.white_level);
+    let Partial { metrics, by_kind, images } = evaluate_partial(images, resolution, settings.detection.score, |test, image| {
+        let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
+        keep(test, image, &inspection.heatmap)?;
+        Ok((inspection.heatmap, inspection.scores))
+    })?;
     let device = device_words(detector.backend());
     let score = (settings.detection.score, settings.detection.top_share);
     let protocol = protocol((category, Split::Test), resolution, score, Some((settings, &device, detector.tiling()?)));
     let image_threshold = ThresholdReport::new(settings, &images);
-    Ok(PartialReport { metrics, protocol, image_auroc_by_kind: by_kind, image_threshold, images })
+    let skipped = category.skipped.clone();
+    Ok(PartialReport { metrics, protocol, image_auroc_by_kind: by_kind, image_threshold, images, skipped })
 }
 
 /// Evaluates anomaly maps made elsewhere: `maps/DEFECT/NAME.npy`, f32 or f64 `[h, w]`, one per test image. Pixels are ranked in that type.
@@ -254,13 +260,14 @@ pub fn evaluate_maps<T: Real>(
     if !is_share(top_share) {
         return Err(Error::argument(format!("the top share must be above 0 and at most 1, got {top_share}")));
     }
-    let evaluation = evaluate(category, resolution, score, |test, image| {
+    let evaluation = evaluate((category, 0.0), resolution, score, |test, image| {
         let map = read(test)?;
         check_orientation(test, map.dim(), image)?;
         let scores = ImageScores::of(&map, top_share);
         Ok((map, scores))
     })?;
-    Ok(EvaluationReport::new(evaluation, protocol((category, Split::Test), resolution, (score, top_share), None), None))
+    let line = protocol((category, Split::Test), resolution, (score, top_share), None);
+    Ok(EvaluationReport::new(evaluation, category, line, None))
 }
 
 /// Checks that a map is not turned by a quarter, where that can be seen: with the sides of its image in the other order.
@@ -312,14 +319,19 @@ pub fn protocol(
         Score::Sum | Score::Max => format!("{} of the heatmap", score.word()),
         Score::Top => format!("mean of the top {top_share} of the heatmap (not in the paper)"),
     };
+    let skipped = SkippedShare::new(&category.skipped, category.test.len());
+    let skipped = skipped.map(|share| format!("; {share}")).unwrap_or_default();
     let mut line = format!(
-        "category {}; pixel metrics at {resolution} resolution; split {split} ({good} good, {} anomalous); image score {score}",
+        "category {}; pixel metrics at {resolution} resolution; split {split} ({good} good, {} anomalous{skipped}); image score {score}",
         category.name,
         category.test.len() - good
     );
     match detector {
         None => line += "; maps from files",
         Some((settings, device, tiles)) => {
+            if settings.preparation.white_level > 0.0 {
+                line += &format!("; white level {}", settings.preparation.white_level);
+            }
             line += &format!("; heatmap {}", settings.detection.smoothing());
             if !settings.detection.residual.is_of_the_paper() {
                 line += &format!(" of {} (not in the paper)", settings.detection.residual);
@@ -341,6 +353,12 @@ pub fn protocol(
                 Some(run) => format!("; last step {}; seed {}; config {}", run.steps, run.seed, run.config_hash),
                 None => "; weights of unknown origin".into(),
             };
+            if let Some(lengthened) = settings.provenance.as_ref().and_then(|run| run.lengthened.as_ref()) {
+                line += &format!("; {lengthened}");
+            }
+            if let Some(share) = settings.provenance.as_ref().and_then(|run| run.skipped) {
+                line += &format!("; training set: {share}");
+            }
             if let Some(device) = settings.provenance.as_ref().and_then(|run| run.computed_on.as_ref()) {
                 line += &format!("; trained on {device}");
             }

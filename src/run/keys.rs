@@ -16,7 +16,9 @@ const RENAMED: [(&str, &str); 4] = [
 ];
 
 /// Keys that version 0.1.0 did not have: their section, and their line if they have the default.
-const ADDED: [(&str, &str); 35] = [
+const ADDED: [(&str, &str); 37] = [
+    ("corruption", "colours = \"auto\""),
+    ("data", "white_level = 0.0"),
     ("augment", "rotation = 0.0"),
     ("corruption", "clean = 0.0"),
     ("corruption.kept_noise", "min = 0.0"),
@@ -168,7 +170,7 @@ pub(super) fn differences(first: &Table, second: &Table, [in_first, in_second]: 
 }
 
 /// The values of a table as text, by dotted keys.
-fn leaves(prefix: &str, table: &Table, found: &mut BTreeMap<String, String>) {
+pub(super) fn leaves(prefix: &str, table: &Table, found: &mut BTreeMap<String, String>) {
     for (name, value) in table {
         let path = format!("{prefix}{name}");
         match value {

@@ -5,8 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::data::write_atomically;
+use crate::disk::bounded;
 use crate::error::{Error, Result};
 use crate::train::Terms;
+
+/// Longest log that is read, in bytes: some ten million steps.
+const LONGEST: u64 = 4 << 30;
 
 /// One line of `log.jsonl`. Lines of other kinds, from a later version, are skipped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,14 +165,9 @@ impl Log {
     }
 
     fn bytes(path: &Path) -> Result<Vec<u8>> {
-        // A pipe would be waited for.
-        if path.exists() && !path.is_file() {
-            return Err(Error::file(path, "cannot be read: it is not a regular file"));
-        }
-        match std::fs::read(path) {
-            Ok(bytes) => Ok(bytes),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(Error::read(path, error)),
+        match bounded::read(path, LONGEST) {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            read => read,
         }
     }
 }
@@ -346,6 +345,18 @@ mod tests {
             Log::open(&path, 3).unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{}\n{}\n", good(1), good(3)));
         }
+    }
+
+    #[test]
+    fn a_log_of_any_length_is_not_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        // A file with a hole, which takes no space.
+        File::create(&path).unwrap().set_len(LONGEST + 1).unwrap();
+        let error = Log::read(&path).unwrap_err().to_string();
+        assert!(error.ends_with("log.jsonl: has 4294967297 bytes; at most 4294967296 are read"), "{error}");
+        Log::open(&path, 3).unwrap();
+        assert_eq!(path.metadata().unwrap().len(), 0);
     }
 
     #[test]

@@ -26,12 +26,17 @@ const EVALUATED: u64 = 16;
 /// # Errors
 /// Too little memory, with the key of the largest part; a network with more elements than 32 bits can number.
 pub fn check_training_memory(config: &Config, images: &[PathBuf], is_on_cpu: bool) -> Result<()> {
-    config.validate()?;
-    let mut needs = vec![image_need(config, images.len(), |number| read_size(&images[number]).ok())];
-    if is_on_cpu {
-        needs.extend(network_needs(config)?);
-    }
-    check(&needs, free_bytes())
+    check(&training_needs(config, images.len(), |number| read_size(&images[number]).ok(), is_on_cpu)?, free_bytes())
+}
+
+/// What a training on prepared images of these heights and widths needs at least, and what is free, in bytes; the latter None where the system does
+/// not tell.
+///
+/// # Errors
+/// As [`check_training_memory`], but for too little memory.
+pub fn training_memory(config: &Config, images: &[[u32; 2]], is_on_cpu: bool) -> Result<(u64, Option<u64>)> {
+    let needs = training_needs(config, images.len(), |number| Some(images[number]), is_on_cpu)?;
+    Ok((needs.iter().fold(0, |sum, need| sum.saturating_add(need.bytes)), free_bytes()))
 }
 
 /// Refuses an evaluation whose maps cannot fit into the free memory.
@@ -42,11 +47,7 @@ pub fn check_evaluation_memory(category: &Category, resolution: Resolution) -> R
     let images = category.test.len() as u64;
     let (pixels, maps) = match resolution {
         Resolution::Side(side) => (times(&[images, side as u64, side as u64]), format!("{images} maps of {side}x{side} pixels")),
-        Resolution::Native => match category.test_pixels() {
-            Ok(pixels) => (pixels, format!("{images} maps of the size of their images")),
-            // The evaluation names the file and what is wrong with it.
-            Err(_) => return Ok(()),
-        },
+        Resolution::Native => (category.test_pixels().0, format!("{images} maps of the size of their images")),
         Resolution::Model => return Ok(()),
     };
     match shortage(times(&[pixels, EVALUATED]), free_bytes()) {
@@ -73,6 +74,20 @@ struct Need {
     key: &'static str,
     what: String,
     bytes: u64,
+}
+
+fn training_needs(
+    config: &Config,
+    images: usize,
+    size: impl Fn(usize) -> Option<[u32; 2]>,
+    is_on_cpu: bool,
+) -> Result<Vec<Need>> {
+    config.validate()?;
+    let mut needs = vec![image_need(config, images, size)];
+    if is_on_cpu {
+        needs.extend(network_needs(config)?);
+    }
+    Ok(needs)
 }
 
 /// What the prepared images need. `size` tells height and width of an image where it can, which counts if images keep their size.
@@ -209,13 +224,8 @@ mod tests {
 
     #[test]
     fn the_largest_part_is_named_with_its_key() {
-        let refused = |config: &Config, images, is_on_cpu, free| {
-            let mut needs = vec![image_need(config, images, |_| None)];
-            if is_on_cpu {
-                needs.extend(network_needs(config)?);
-            }
-            check(&needs, Some(free))
-        };
+        let refused =
+            |config: &Config, images, is_on_cpu, free| check(&training_needs(config, images, |_| None, is_on_cpu)?, Some(free));
         let gib = 1 << 30;
         for (batch, size, width, images, key) in [
             (2, 8192, 2, 100, "data.size"),

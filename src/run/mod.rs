@@ -2,6 +2,7 @@
 
 mod budget;
 mod calibration;
+mod comparison;
 mod config;
 mod demo;
 mod early_warning;
@@ -14,10 +15,12 @@ pub mod reproduction;
 mod resume;
 mod test_set;
 mod training;
+mod training_images;
 mod validation;
 
 pub use budget::{parse_minutes, steps_within, time_step};
 pub use calibration::CalibrationImages;
+pub use comparison::{ComparedRun, RunResults, ScoredImage, differing_keys};
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
 pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
 pub use evaluation::{
@@ -25,11 +28,12 @@ pub use evaluation::{
     protocol,
 };
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
-pub use memory::{check_evaluation_memory, check_training_memory, check_weight_memory};
+pub use memory::{check_evaluation_memory, check_training_memory, check_weight_memory, training_memory};
 pub use own_files::{check_own_files, remove_files_in_the_way};
-pub use resume::{Start, has_checkpoint};
-pub use test_set::ImageCounts;
-pub use training::{Outcome, TrainingJob, load_textures, load_training_set, source_of_held_out};
+pub use resume::{Accepted, Start, has_checkpoint};
+pub use test_set::{ImageCounts, TestSet};
+pub use training::{Outcome, TrainingJob, load_textures, source_of_held_out};
+pub use training_images::{TrainingImages, load_training_set};
 pub use validation::{VALIDATION_SEED, ValidationReport, check_held_out, validate_detector};
 
 /// File name of the weights that a run writes.

@@ -5,18 +5,32 @@ use std::path::Path;
 use super::config::Config;
 use super::{CHECKPOINT_FILE, MODEL_FILE, PREVIOUS_FILE};
 use crate::backend::Arithmetic;
+use crate::data::SkippedShare;
 use crate::error::{Error, Result};
-use crate::train::Checkpoint;
+use crate::train::{Checkpoint, Lengthening, OptimiserConfig};
 
 /// How a run begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// In a folder without a run.
     New,
-    /// From the checkpoint in its folder, to the weights of a run that was not interrupted.
-    Resume,
-    /// The same, also with other training images or in another precision, of which a warning remains.
-    ResumeChanged,
+    /// From the checkpoint in its folder, to the weights of a run that was not interrupted, unless something else is accepted.
+    Resume(Accepted),
+}
+
+impl Start {
+    pub(super) fn accepts_changes(self) -> bool {
+        matches!(self, Self::Resume(Accepted { changes: true, .. }))
+    }
+}
+
+/// What may differ from the run so far when it is resumed. The weights are then not those of an uninterrupted run, and a warning says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Training images and precision.
+    pub changes: bool,
+    /// A larger `train.steps`, and with it the schedule of the learning rate.
+    pub steps: bool,
 }
 
 /// Whether a folder has a checkpoint to resume from.
@@ -24,11 +38,21 @@ pub fn has_checkpoint(folder: &Path) -> bool {
     [CHECKPOINT_FILE, PREVIOUS_FILE].iter().any(|name| folder.join(name).exists())
 }
 
+/// How the steps of a run are made, from the first on.
+pub(super) struct History {
+    /// What they are computed with, each once in a row.
+    pub(super) arithmetic: Vec<Arithmetic>,
+    /// Where the run got more steps.
+    pub(super) lengthened: Vec<Lengthening>,
+}
+
 /// A checkpoint to continue from.
 pub(super) struct Found {
     pub(super) checkpoint: Checkpoint,
     /// Why the last checkpoint cannot be used, if this is the one before it.
     pub(super) damage: Option<Error>,
+    /// Its `train.steps`, if the run now has more.
+    pub(super) shorter: Option<u64>,
 }
 
 /// The checkpoint in `out`, which must be of this config; none for a new run.
@@ -39,17 +63,23 @@ pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<F
     match (start, has_checkpoint(out)) {
         (Start::New, false) if !out.join(MODEL_FILE).exists() => Ok(None),
         (Start::New, _) => Err(Error::file(out, "already holds a run; continue it with --resume or choose another folder")),
-        (_, false) => Err(Error::file(out, format!("holds no {CHECKPOINT_FILE} to resume from"))),
-        (_, true) => {
-            let (found, mut known) = usable(out)?;
+        (Start::Resume(_), false) => Err(Error::file(out, format!("holds no {CHECKPOINT_FILE} to resume from"))),
+        (Start::Resume(accepted), true) => {
+            let (mut found, mut known) = usable(out)?;
             // What a run writes on the way does not change its result.
             known.output = config.output.clone();
+            if known.train.steps < config.train.steps && accepted.steps {
+                found.shorter = Some(std::mem::replace(&mut known.train.steps, config.train.steps));
+            }
             let differences = known.differences(config, ["there", "now"])?;
             if differences.is_empty() {
                 return Ok(Some(found));
             }
             let path = out.join(if found.damage.is_some() { PREVIOUS_FILE } else { CHECKPOINT_FILE });
-            Err(Error::file(path, format!("was made with another config: {}", differences.join("; "))))
+            // Only on the command line, because it is easily left over in a file.
+            let longer = known.train.steps < config.train.steps && differences.len() == 1;
+            let hint = if longer { format!("; --steps {} lengthens the run", config.train.steps) } else { String::new() };
+            Err(Error::file(path, format!("was made with another config: {}{hint}", differences.join("; "))))
         }
     }
 }
@@ -57,11 +87,11 @@ pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<F
 /// The last checkpoint with its config, or the one before if that is damaged.
 fn usable(out: &Path) -> Result<(Found, Config)> {
     let damage = match read(&out.join(CHECKPOINT_FILE)) {
-        Ok((checkpoint, config)) => return Ok((Found { checkpoint, damage: None }, config)),
+        Ok((checkpoint, config)) => return Ok((Found { checkpoint, damage: None, shorter: None }, config)),
         Err(error) => error,
     };
     match read(&out.join(PREVIOUS_FILE)) {
-        Ok((checkpoint, config)) => Ok((Found { checkpoint, damage: Some(damage) }, config)),
+        Ok((checkpoint, config)) => Ok((Found { checkpoint, damage: Some(damage), shorter: None }, config)),
         Err(_) => Err(damage),
     }
 }
@@ -90,18 +120,39 @@ impl Found {
         std::fs::rename(&previous, &last).map_err(|error| Error::write(&last, error))
     }
 
-    /// Checks that the checkpoint was made with the images that the folder of the data has now.
+    /// Checks that the checkpoint was made with the images that are used now, by their fingerprint. `skipped` is how many files cannot be used now.
     ///
     /// # Errors
     /// Other images, unless changes are accepted.
-    pub(super) fn check_images(&self, now: &str, out: &Path, start: Start) -> Result<()> {
+    pub(super) fn check_images(&self, (now, skipped): (&str, Option<SkippedShare>), out: &Path, start: Start) -> Result<()> {
+        let then = self.checkpoint.skipped;
         match self.checkpoint.images.as_deref() {
-            Some(then) if then != now => {
+            Some(images) if images != now => {
                 let reason = "was made with other training images, or some of them have changed since";
+                let words =
+                    |share: Option<SkippedShare>| share.map_or_else(|| "no file skipped".to_owned(), |own| own.to_string());
+                let differ = format!("{reason} ({} then, {} now)", words(then), words(skipped));
+                let reason = if then == skipped { reason } else { &differ };
                 refuse_or_warn(out, reason, "choose another folder for these", start)
             }
             _ => Ok(()),
         }
+    }
+
+    /// Says what a larger `train.steps` does to the learning rate, and returns all lengthenings of the run so far.
+    pub(super) fn lengthened(&self, config: &Config) -> Vec<Lengthening> {
+        let mut all = self.checkpoint.lengthened.clone();
+        let Some(from) = self.shorter else { return all };
+        let (after, to) = (self.checkpoint.step, config.train.steps);
+        let old = OptimiserConfig { steps: from, ..config.train.clone() };
+        let [before, now] = [old.learning_rate_at(after.max(1)), config.train.learning_rate_at(after + 1)];
+        log::warn!(
+            "train.steps was {from} and is {to} from step {} on: the learning rate goes from {before:.3e} to {now:.3e} there and then follows \
+             the schedule of {to} steps, so the weights will not be those of a run that had {to} steps from the start",
+            after + 1
+        );
+        all.push(Lengthening { after, from });
+        all
     }
 
     /// Checks that the steps are computed as those before: another precision is another training, like another config. Another device or other
@@ -136,7 +187,7 @@ fn shown(name: &str) -> &str {
 
 fn refuse_or_warn(out: &Path, reason: &str, remedy: &str, start: Start) -> Result<()> {
     let path = out.join(CHECKPOINT_FILE);
-    if start == Start::ResumeChanged {
+    if start.accepts_changes() {
         log::warn!("{}: {reason}; the weights will not be those of an uninterrupted run", path.display());
         return Ok(());
     }

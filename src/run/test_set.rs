@@ -1,9 +1,68 @@
 //! What a test set defines, and what it lacks.
 
+use std::path::Path;
+
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Category, read_mask};
-use crate::error::Result;
+use crate::data::{Category, SkippedShare, TestImage, fingerprint_of};
+use crate::error::{Error, Result};
+
+/// A test set of which every image and every mask can be read.
+pub struct TestSet {
+    /// The images that can be used, and the files that cannot.
+    pub category: Category,
+    /// Their numbers.
+    pub counts: ImageCounts,
+}
+
+impl TestSet {
+    /// Reads every image and mask of a category, on all threads, and takes out the images that cannot be used; one of its masks is enough for
+    /// that. They are added to [`Category::skipped`].
+    ///
+    /// # Errors
+    /// No image is left, or a mask of a good image marks a pixel.
+    pub fn read(mut category: Category) -> Result<Self> {
+        // Only whether pixels are marked is kept of each.
+        let read = |test: &TestImage| {
+            test.read_files(0.0).map(|(_, mask)| test.check_mask(&mask).map(|()| mask.iter().any(|&value| value > 0.0)))
+        };
+        let found: Vec<Result<Result<bool>>> = category.test.par_iter().map(read).collect();
+        let mut counts = ImageCounts::default();
+        for (test, found) in std::mem::take(&mut category.test).into_iter().zip(found) {
+            match found {
+                Ok(is_marked) => {
+                    counts.add(&test, is_marked?);
+                    category.test.push(test);
+                }
+                Err(error) if error.is_out_of_memory() => return Err(error),
+                Err(error) => category.skipped.push(category.skipped_file(&test.path, &error)),
+            }
+        }
+        counts.skipped_test = category.skipped.len();
+        let own = Self { category, counts };
+        match own.skipped().filter(|_| own.category.test.is_empty()) {
+            Some(sentence) => Err(Error::argument(format!("{}: nothing is left to test on: {sentence}", own.category.name))),
+            None => Ok(own),
+        }
+    }
+
+    /// Whether the good images are the training images of a model, by the [fingerprint](fingerprint_of) that its weights have. Their verdicts say
+    /// nothing about new images then.
+    ///
+    /// # Errors
+    /// An image that cannot be read.
+    pub fn was_trained_on(&self, fingerprint: &str) -> Result<bool> {
+        let good = self.category.test.iter().filter(|test| test.is_good());
+        Ok(fingerprint_of(good.map(|test| (Path::new("train").join(&test.place), test.path.as_path())).collect())? == fingerprint)
+    }
+
+    /// How many files could not be used, with the first of them; none if all could.
+    pub fn skipped(&self) -> Option<String> {
+        let share = SkippedShare::new(&self.category.skipped, self.category.test.len());
+        share.map(|share| share.sentence(&self.category.skipped))
+    }
+}
 
 /// Numbers of images of a category.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,28 +79,20 @@ pub struct ImageCounts {
     pub black_masks: usize,
     /// Test images with a defect and without a mask.
     pub without_mask: usize,
+    /// Files among the training images that could not be used.
+    #[serde(default)]
+    pub skipped_train: usize,
+    /// Files of the test set that could not be used.
+    #[serde(default)]
+    pub skipped_test: usize,
 }
 
 impl ImageCounts {
-    /// The counts of a category's test images. Every mask is read.
-    ///
-    /// # Errors
-    /// A mask that cannot be read, or one of a good image that marks a pixel.
-    pub fn of_test_set(category: &Category) -> Result<Self> {
-        let mut counts = Self::default();
-        for test in &category.test {
-            counts.good += usize::from(test.is_good());
-            counts.anomalous += usize::from(!test.is_good());
-            counts.without_mask += usize::from(!test.is_good() && test.masks.is_empty());
-            let mut is_black = !test.is_good() && !test.masks.is_empty();
-            for path in &test.masks {
-                let mask = read_mask(path)?;
-                test.check_mask(path, &mask)?;
-                is_black &= mask.iter().all(|&value| value == 0.0);
-            }
-            counts.black_masks += usize::from(is_black);
-        }
-        Ok(counts)
+    fn add(&mut self, test: &TestImage, is_marked: bool) {
+        self.good += usize::from(test.is_good());
+        self.anomalous += usize::from(!test.is_good());
+        self.without_mask += usize::from(!test.is_good() && test.masks.is_empty());
+        self.black_masks += usize::from(!test.is_good() && !test.masks.is_empty() && !is_marked);
     }
 
     /// Whether the test set defines all metrics: it has good images, defects, a mask for each of them, and a mask that marks a pixel.
@@ -60,7 +111,9 @@ impl ImageCounts {
             _ => {}
         }
         if without_mask > 0 {
-            notes.push(format!("there is no folder ground_truth: no pixel metric for the {anomalous} defect images"));
+            let which =
+                if without_mask == anomalous { "there is no ground truth".to_owned() } else { first_without_mask(category) };
+            notes.push(format!("{which}: no pixel metric for the {anomalous} defect images"));
         }
         if black_masks > 0 {
             let all = if black_masks == anomalous { "; no pixel metric is defined" } else { "" };
@@ -74,6 +127,15 @@ impl ImageCounts {
     }
 }
 
+fn first_without_mask(category: &Category) -> String {
+    let mut without = category.test.iter().filter(|test| !test.is_good() && test.masks.is_empty());
+    let first = without.next().map(TestImage::full_name).unwrap_or_default();
+    match without.count() {
+        0 => format!("{first} has no mask"),
+        more => format!("{first} and {more} more have no mask"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,8 +145,13 @@ mod tests {
 
     #[test]
     fn every_gap_of_a_test_set_is_named() {
-        let test = |masks: usize| TestImage { path: PathBuf::new(), defect: "hole".into(), masks: vec![PathBuf::new(); masks] };
-        let category = |test| Category { name: String::new(), train: Vec::new(), test };
+        let test = |masks: usize| TestImage {
+            path: PathBuf::new(),
+            defect: "hole".into(),
+            masks: vec![PathBuf::new(); masks],
+            place: "hole/a.png".into(),
+        };
+        let category = |test| Category { test, ..Category::default() };
         let notes = |good, anomalous, without_mask, black_masks, masks| {
             let counts = ImageCounts { good, anomalous, without_mask, black_masks, ..ImageCounts::default() };
             counts.gaps(&category(vec![test(masks)])).join("|")
@@ -93,7 +160,8 @@ mod tests {
         assert!(notes(0, 0, 0, 0, 0).starts_with("there is no folder test"));
         assert!(notes(3, 0, 0, 0, 0).contains("no defect among the 3 test images"));
         assert!(notes(0, 2, 0, 0, 1).contains("no good image among the 2 test images"));
-        assert!(notes(3, 2, 2, 0, 0).contains("no folder ground_truth"));
+        assert_eq!(notes(3, 2, 2, 0, 0), "there is no ground truth: no pixel metric for the 2 defect images");
+        assert_eq!(notes(3, 2, 1, 0, 0), "hole/a.png has no mask: no pixel metric for the 2 defect images");
         assert_eq!(notes(3, 2, 0, 1, 1), "the masks of 1 of 2 defect images mark no pixel");
         assert!(notes(3, 2, 0, 2, 1).ends_with("no pixel metric is defined"));
         assert_eq!(notes(3, 2, 0, 0, 2), "several masks are united for 1 of 2 defect images");

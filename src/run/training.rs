@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ndarray::Array3;
+use ndarray::{Array3, Axis};
 use rayon::prelude::*;
 
 use super::budget::{steps_within, time_step};
@@ -13,16 +13,16 @@ use super::early_warning::EarlyWarning;
 use super::log::{Log, LogEntry, LogLine, ValidationEntry};
 use super::memory::check_training_memory;
 use super::own_files::write_config;
-use super::resume::{Found, Start, find};
+use super::resume::{Accepted, Found, History, Start, find};
+use super::training_images::{TrainingImages, load_training_set};
 use super::validation::Validation;
 use super::{CHECKPOINT_FILE, LOG_FILE, MODEL_FILE, PREVIOUS_FILE};
-use crate::backend::Arithmetic;
 use crate::data::texture::Family;
 use crate::data::{
-    FolderLock, Image, Preparation, TrainingSet, check_output_folder, check_outside_images, has_lock_file, list_images,
-    lock_folder, read_image, train_images, training_fingerprint, write_bytes, write_keeping,
+    Dataset, FolderLock, Image, Preparation, SkippedShare, TrainingSet, check_output_folder, has_lock_file, list_images,
+    lock_folder, read_image_with, write_bytes, write_keeping,
 };
-use crate::detect::{Calibration, Detector, Provenance, Settings, Source, Thresholds};
+use crate::detect::{Appearance, Calibration, Detector, Provenance, Settings, Source, Thresholds};
 use crate::error::{Error, Result};
 use crate::model::WeightFile;
 use crate::ops::Backend;
@@ -46,8 +46,13 @@ pub struct TrainingJob {
     config: Config,
     set: Arc<TrainingSet>,
     held_out: Vec<Image>,
+    /// Name of the category.
+    category: String,
     /// The fingerprint of the training images.
     images: String,
+    /// How many files could be used, and how many of all could not.
+    used: usize,
+    skipped: Option<SkippedShare>,
     validation: Option<Validation>,
     loading: Duration,
     out: PathBuf,
@@ -57,14 +62,15 @@ pub struct TrainingJob {
 }
 
 impl TrainingJob {
-    /// Loads the images of `category/train/good` and the textures, and locks `out`.
+    /// Loads the training images of a dataset, or of the category in a folder, and the textures, and locks `out`. Files that cannot be used are named in
+    /// a warning and left out.
     ///
     /// # Errors
-    /// Missing or unreadable images; without `resume`, an `out` that already holds a run; with it, an `out` that holds none, or one
+    /// No image that can be used; without `resume`, an `out` that already holds a run; with it, an `out` that holds none, or one
     /// with another config or other images; an `out` among the images; an `out` that another process writes into.
-    pub fn prepare(config: Config, category: &Path, out: &Path, resume: bool) -> Result<Self> {
-        let start = if resume { Start::Resume } else { Start::New };
-        Self::prepare_with(config, category, out, start, || lock_folder(out))
+    pub fn prepare(config: Config, data: impl Into<Dataset>, out: &Path, resume: bool) -> Result<Self> {
+        let start = if resume { Start::Resume(Accepted::default()) } else { Start::New };
+        Self::prepare_with(config, data, out, start, || lock_folder(out))
     }
 
     /// The same with the lock of `out` from `lock`, for a program that has worked in the folder before. It is called before the images are
@@ -74,27 +80,31 @@ impl TrainingJob {
     /// As [`TrainingJob::prepare`], and those of `lock`.
     pub fn prepare_with(
         config: Config,
-        category: &Path,
+        data: impl Into<Dataset>,
         out: &Path,
         start: Start,
         lock: impl FnOnce() -> Result<FolderLock>,
     ) -> Result<Self> {
         config.validate()?;
         check_output_folder(out)?;
-        check_outside_images(out, category)?;
+        let data: Dataset = data.into();
+        data.check_outside(out)?;
         let (early, late) = if has_lock_file(out) { (Some(lock()?), None) } else { (None, Some(lock)) };
         let found = find(&config, out, start)?;
         let begun = Instant::now();
-        let images = training_fingerprint(category)?;
-        if let Some(found) = found.filter(|_| start == Start::Resume) {
-            found.check_images(&images, out, start)?;
+        check_training_memory(&config, &data.train_images()?.images, false)?;
+        let loaded = load_training_set(&config, &data)?;
+        loaded.warn(&data);
+        let skipped = loaded.share();
+        let TrainingImages { set, held_out, fingerprint: images, used, .. } = loaded;
+        if let Some(found) = found.filter(|_| !start.accepts_changes()) {
+            found.check_images((&images, skipped), out, start)?;
         }
-        check_training_memory(&config, &train_images(category)?, false)?;
-        let (set, held_out) = load_training_set(&config, category)?;
         let validation = Validation::new(&config, &held_out)?;
         let lock = early.map_or_else(|| late.map(|lock| lock()).transpose(), |lock| Ok(Some(lock)))?;
         let (set, loading, out) = (Arc::new(set), begun.elapsed(), out.to_owned());
-        Ok(Self { config, set, held_out, images, validation, loading, out, start, _lock: lock })
+        let category = data.name();
+        Ok(Self { config, set, held_out, category, images, used, skipped, validation, loading, out, start, _lock: lock })
     }
 
     /// Time for decoding and resizing the images and making the textures, which is done once, on all threads.
@@ -107,9 +117,32 @@ impl TrainingJob {
         self.set.images.len()
     }
 
+    /// The images to train on, with their textures.
+    pub fn set(&self) -> &TrainingSet {
+        &self.set
+    }
+
+    /// Steps done by the run that this one continues.
+    ///
+    /// # Errors
+    /// A checkpoint that cannot be read.
+    pub fn steps_done(&self) -> Result<u64> {
+        Ok(find(&self.config, &self.out, self.start)?.map_or(0, |found| found.checkpoint.step))
+    }
+
     /// The images held out of training, as prepared for it.
     pub fn held_out(&self) -> &[Image] {
         &self.held_out
+    }
+
+    /// How many files are trained on or held out.
+    pub fn used(&self) -> usize {
+        self.used
+    }
+
+    /// How many files of the folder could not be used; none if all could.
+    pub fn skipped(&self) -> Option<SkippedShare> {
+        self.skipped
     }
 
     /// The settings of the run.
@@ -161,7 +194,7 @@ impl TrainingJob {
         let text = self.config.to_toml()?;
         // Not what `prepare` has found, because another process may have worked in the folder until it was locked.
         let found = find(&self.config, &self.out, self.start)?;
-        let arithmetic = self.check(found.as_ref(), backend)?;
+        let history = self.check(found.as_ref(), backend)?;
         let mut trainer = self.trainer(backend, found.map(|found| found.checkpoint))?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
@@ -173,7 +206,7 @@ impl TrainingJob {
         let mut tell = |line: LogLine| log.append(&line).map(|()| report(&line));
         while trainer.step() < steps {
             if stop.load(Ordering::Relaxed) {
-                self.save(&trainer, &text, &arithmetic)?;
+                self.save(&trainer, &text, &history)?;
                 return Ok(Outcome::Interrupted);
             }
             let entry = self.advance(&mut trainer, &mut batches)?;
@@ -185,26 +218,26 @@ impl TrainingJob {
                 tell(LogLine::Validation(entry))?;
             }
             if entry.step % self.config.output.checkpoint_every == 0 || entry.step == steps {
-                self.save(&trainer, &text, &arithmetic)?;
+                self.save(&trainer, &text, &history)?;
             }
         }
-        self.finish(backend, &trainer, &arithmetic)?;
+        self.finish(backend, &trainer, &history)?;
         Ok(Outcome::Finished)
     }
 
-    /// Checks that nothing has changed since the checkpoint that the run continues from, and returns what all its steps are computed with.
-    fn check<B: Backend>(&self, found: Option<&Found>, backend: &B) -> Result<Vec<Arithmetic>> {
+    /// Checks that nothing has changed since the checkpoint that the run continues from, and returns how all its steps are made.
+    fn check<B: Backend>(&self, found: Option<&Found>, backend: &B) -> Result<History> {
         let now = backend.arithmetic();
-        let Some(found) = found else { return Ok(vec![now]) };
-        found.check_images(&self.images, &self.out, self.start)?;
+        let Some(found) = found else { return Ok(History { arithmetic: vec![now], lengthened: Vec::new() }) };
+        found.check_images((&self.images, self.skipped), &self.out, self.start)?;
         found.check_arithmetic(&now, &self.out, self.start)?;
         found.settle(&self.out)?;
-        let mut all = found.checkpoint.arithmetic.clone();
+        let mut arithmetic = found.checkpoint.arithmetic.clone();
         // Of an earlier version it is not known, and what is added would be taken for the whole.
-        if all.last().is_some_and(|last| *last != now) {
-            all.push(now);
+        if arithmetic.last().is_some_and(|last| *last != now) {
+            arithmetic.push(now);
         }
-        Ok(all)
+        Ok(History { arithmetic, lengthened: found.lengthened(&self.config) })
     }
 
     /// Adds to an out-of-memory error a setting that needs less memory.
@@ -269,10 +302,12 @@ impl TrainingJob {
         Ok(entry)
     }
 
-    fn save<B: Backend>(&self, trainer: &Trainer<B>, config: &str, arithmetic: &[Arithmetic]) -> Result<()> {
+    fn save<B: Backend>(&self, trainer: &Trainer<B>, config: &str, history: &History) -> Result<()> {
         let mut checkpoint = trainer.checkpoint(config)?;
         checkpoint.images = Some(self.images.clone());
-        checkpoint.arithmetic = arithmetic.to_vec();
+        checkpoint.skipped = self.skipped;
+        checkpoint.arithmetic.clone_from(&history.arithmetic);
+        checkpoint.lengthened.clone_from(&history.lengthened);
         write_keeping(&self.checkpoint_path(), &self.out.join(PREVIOUS_FILE), &checkpoint.encode()?)?;
         log::info!("checkpoint of step {} written", trainer.step());
         Ok(())
@@ -296,18 +331,25 @@ impl TrainingJob {
     }
 
     /// Thresholds from held-out images, then the weight file.
-    fn finish<B: Backend>(&self, backend: &B, trainer: &Trainer<B>, arithmetic: &[Arithmetic]) -> Result<()> {
+    fn finish<B: Backend>(&self, backend: &B, trainer: &Trainer<B>, history: &History) -> Result<()> {
         let mut detector = self.config.detector(trainer, &self.held_out)?;
         if let Some(provenance) = &mut detector.settings_mut().provenance {
+            if self.set.corruption.is_grey() {
+                let decided = Config { corruption: self.set.corruption.clone(), ..self.config.clone() };
+                provenance.corruption_options = decided.corruption_options()?;
+            }
+            provenance.category = Some(self.category.clone());
             provenance.images = Some(self.images.clone());
-            let words: Vec<String> = arithmetic.iter().map(Arithmetic::to_string).collect();
-            provenance.computed_on = Some(words.join(" then ")).filter(|words| !words.is_empty());
+            provenance.skipped = self.skipped;
+            provenance.computed_on = in_words(&history.arithmetic, " then ");
+            provenance.lengthened = in_words(&history.lengthened, " and ");
         }
         if let Some(thresholds) = &mut detector.settings_mut().thresholds {
             thresholds.calibration = self.calibration();
             let Thresholds { image, pixel, .. } = thresholds;
             log::info!("thresholds from {} held-out images: {image} for the image, {pixel} for a pixel", self.held_out.len());
         }
+        detector.settings_mut().appearance = Appearance::of(self.set.images.iter().chain(&self.held_out));
         let file = WeightFile {
             architecture: self.config.architecture(),
             values: trainer.weights().to_values(backend)?,
@@ -317,20 +359,15 @@ impl TrainingJob {
     }
 }
 
+/// In words; None without any.
+fn in_words(parts: &[impl ToString], between: &str) -> Option<String> {
+    let words: Vec<String> = parts.iter().map(ToString::to_string).collect();
+    (!words.is_empty()).then(|| words.join(between))
+}
+
 /// Where the images that set the thresholds come from: without an image to spare, they are those that the network is trained on.
 pub fn source_of_held_out(set: &TrainingSet, held_out: &[Image]) -> Source {
     if set.images == held_out { Source::Training } else { Source::HeldOut }
-}
-
-/// The images of `category/train/good` at working resolution: those to train on, with textures, and those held out. They are decoded and
-/// resized only here, on all threads.
-///
-/// # Errors
-/// Missing or unreadable images, or ones smaller than the training size.
-pub fn load_training_set(config: &Config, category: &Path) -> Result<(TrainingSet, Vec<Image>)> {
-    let preparation = config.preparation();
-    let read = |path: &PathBuf| prepared(&read_image(path)?, &preparation).map_err(|error| error.in_file(path));
-    config.split(each(&train_images(category)?, read)?)
 }
 
 impl Config {
@@ -348,7 +385,7 @@ impl Config {
         let prepare = |&(number, image): &(usize, &Image)| {
             prepared(image, &preparation).map_err(|error| error.within(format!("training image {number}")))
         };
-        self.split(each(&numbered, prepare)?)
+        split(self, each(&numbered, prepare)?)
     }
 
     /// The detector of a trained model, with thresholds from held-out normal images.
@@ -357,6 +394,7 @@ impl Config {
     /// No held-out image, or one that is not `[height, width, 3]`; out of device memory.
     pub fn detector<B: Backend>(&self, trainer: &Trainer<B>, held_out: &[Array3<f32>]) -> Result<Detector<B>> {
         let provenance = Provenance {
+            category: None,
             steps: trainer.step(),
             seed: self.seed,
             config_hash: self.hash()?,
@@ -364,7 +402,9 @@ impl Config {
             loss_terms: self.objective.added_terms(),
             corruption_options: self.corruption_options()?,
             images: None,
+            skipped: None,
             computed_on: None,
+            lengthened: None,
         };
         let settings = Settings {
             preparation: self.preparation(),
@@ -372,33 +412,36 @@ impl Config {
             thresholds: None,
             expected: None,
             provenance: Some(provenance),
+            appearance: None,
         };
         let backend = trainer.backend();
         let mut detector = Detector::new(backend, trainer.weights().duplicate(backend)?, settings);
         detector.calibrate(held_out).map(|()| detector)
     }
+}
 
-    /// Prepared images, at least one, split into those to train on and those held out.
-    fn split(&self, images: Vec<Image>) -> Result<(TrainingSet, Vec<Image>)> {
-        let (images, held_out) = split(images, self.data.held_out, self.seed);
-        let set = TrainingSet {
-            images,
-            textures: load_textures(self.data.textures.as_deref(), self.data.size, self.seed)?,
-            size: self.data.size,
-            augment: self.augment.clone(),
-            corruption: self.corruption.clone(),
-            objects: Default::default(),
-            seed: self.seed,
-        };
-        set.validate()?;
-        let (images, textures) = (set.images.len(), set.textures.len());
-        log::info!("{images} images to train on, {} held out, {textures} replacement textures", held_out.len());
-        Ok((set, held_out))
-    }
+/// Prepared images, at least one, split into those to train on, with textures, and those held out.
+pub(super) fn split(config: &Config, images: Vec<Image>) -> Result<(TrainingSet, Vec<Image>)> {
+    let (images, held_out) = held_out_of(images, config.data.held_out, config.seed);
+    let corruption = config.corruption.for_images(&images);
+    let set = TrainingSet {
+        images,
+        textures: load_textures(config, config.data.size, corruption.is_grey())?,
+        size: config.data.size,
+        augment: config.augment.clone(),
+        corruption,
+        objects: Default::default(),
+        seed: config.seed,
+    };
+    set.validate()?;
+    let (images, textures) = (set.images.len(), set.textures.len());
+    let grey = if set.corruption.is_grey() { "; grey patches" } else { "" };
+    log::info!("{images} images to train on, {} held out, {textures} replacement textures{grey}", held_out.len());
+    Ok((set, held_out))
 }
 
 /// An image at working resolution, at least as large as a training crop.
-fn prepared(image: &Image, preparation: &Preparation) -> Result<Image> {
+pub(super) fn prepared(image: &Image, preparation: &Preparation) -> Result<Image> {
     let image = preparation.apply(image)?;
     let ((height, width, _), size) = (image.dim(), preparation.size);
     if height.min(width) < size {
@@ -409,7 +452,7 @@ fn prepared(image: &Image, preparation: &Preparation) -> Result<Image> {
 }
 
 /// Holds out a random fraction of the images for thresholds, at least one. A single image serves both purposes.
-fn split(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Vec<Image>) {
+fn held_out_of(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Vec<Image>) {
     let count = ((images.len() as f64 * share).round() as usize).max(1).min(images.len() - 1);
     if count == 0 || share == 0.0 {
         return (images.clone(), images);
@@ -419,24 +462,36 @@ fn split(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Vec<Imag
     (images, held_out)
 }
 
-/// The images of a texture folder, or generated textures of every family, `size` pixels high and wide.
+/// The images of the texture folder of a config, or generated textures of every family, `size` pixels high and wide; the mean of their channels
+/// for grey patches.
 ///
 /// # Errors
 /// A folder without images, or an image that cannot be read.
-pub fn load_textures(folder: Option<&Path>, size: usize, seed: u64) -> Result<Vec<Image>> {
-    if let Some(folder) = folder {
-        return each(&list_images(folder)?, |path| read_image(path));
+pub fn load_textures(config: &Config, size: usize, is_grey: bool) -> Result<Vec<Image>> {
+    let mut textures = coloured_textures(config, size)?;
+    if is_grey {
+        for mut pixel in textures.iter_mut().flat_map(|texture| texture.lanes_mut(Axis(2))) {
+            let mean = pixel.sum() / 3.0;
+            pixel.fill(mean);
+        }
+    }
+    Ok(textures)
+}
+
+fn coloured_textures(config: &Config, size: usize) -> Result<Vec<Image>> {
+    if let Some(folder) = &config.data.textures {
+        return each(&list_images(folder)?, |path| read_image_with(path, config.data.white_level));
     }
     let kinds: Vec<_> =
         (0..).zip(Family::ALL).flat_map(|kind| (0..GENERATED_PER_FAMILY).map(move |index| (kind, index))).collect();
     each(&kinds, |&((number, family), index)| {
         // Step numbers far above those of generated datasets, so that no texture equals a training image.
-        let mut stream = Stream::new(seed, Purpose::Texture, u32::MAX - number, index);
+        let mut stream = Stream::new(config.seed, Purpose::Texture, u32::MAX - number, index);
         family.render(&mut stream, size, size)
     })
 }
 
 /// `make` of each item, on all threads, in the order of the items. Of several errors, that of the first item is returned.
-fn each<T: Sync>(items: &[T], make: impl Fn(&T) -> Result<Image> + Send + Sync) -> Result<Vec<Image>> {
+fn each<T: Sync, R: Send>(items: &[T], make: impl Fn(&T) -> Result<R> + Send + Sync) -> Result<Vec<R>> {
     items.par_iter().map(make).collect::<Vec<_>>().into_iter().collect()
 }

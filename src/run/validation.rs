@@ -3,7 +3,8 @@ use std::path::Path;
 use super::config::Config;
 use super::evaluation::{EvaluationReport, evaluate_validation_set};
 use super::log::{ValidationEntry, ValidationScores};
-use crate::data::{Category, Image, ValidationSet, training_fingerprint, write_validation_set};
+use super::training_images::TrainingImages;
+use crate::data::{Category, Dataset, Image, ValidationSet, write_validation_set};
 use crate::detect::Detector;
 use crate::detect::metrics::{Ranking, auroc, is_anomalous, resize_bilinear};
 use crate::error::{Error, Result};
@@ -39,18 +40,19 @@ pub fn validate_detector<B: Backend>(
     Ok(ValidationReport { report, defects })
 }
 
-/// Checks that the training images of a category are those that a model was trained on: which of them are held out depends on all of them. For
-/// weights of a version that did not record them, only the number of images held out, `now`, is compared.
+/// Checks that training images are those that a model was trained on: which of them are held out depends on all of them. For weights of a version that
+/// did not record them, only the number of images held out is compared.
 ///
 /// # Errors
-/// Other images, or more or fewer held out; an image that cannot be read.
-pub fn check_held_out<B: Backend>(detector: &Detector<B>, category: &Path, now: usize) -> Result<()> {
+/// Other images, or more or fewer held out.
+pub fn check_held_out<B: Backend>(detector: &Detector<B>, dataset: &Dataset, loaded: &TrainingImages) -> Result<()> {
+    let now = loaded.held_out.len();
     let settings = detector.settings();
     if let Some(known) = settings.provenance.as_ref().and_then(|own| own.images.as_ref()) {
         let reason =
             "are not the training images of the model, or some have changed: it may have been trained on those now held out";
-        let is_same = training_fingerprint(category)? == *known;
-        return if is_same { Ok(()) } else { Err(Error::file(category.join("train/good"), reason)) };
+        let is_same = loaded.fingerprint == *known;
+        return if is_same { Ok(()) } else { Err(Error::file(dataset.training_folder(), reason)) };
     }
     let known = settings.thresholds.and_then(|own| own.calibration).map(|own| own.images.get() as usize);
     match known {
@@ -58,7 +60,7 @@ pub fn check_held_out<B: Backend>(detector: &Detector<B>, category: &Path, now: 
             let reason = format!(
                 "the number of held-out images would be {now}, and was {then} when the model was trained; it needs the same images"
             );
-            Err(Error::file(category, reason))
+            Err(Error::argument(format!("{dataset}: {reason}")))
         }
         _ => Ok(()),
     }

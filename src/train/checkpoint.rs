@@ -1,10 +1,13 @@
 use std::collections::HashMap;
+use std::fmt;
 use std::path::Path;
 
 use ndarray::{Array1, ArrayD};
 use safetensors::tensor::Dtype;
+use serde::{Deserialize, Serialize};
 
 use crate::backend::{Arithmetic, Real};
+use crate::data::SkippedShare;
 use crate::disk::bounded;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Parameters, decode_safetensors, decode_values, encode_safetensors};
@@ -14,7 +17,24 @@ use crate::tape::Tensor;
 const STEP: &str = "orthoscope.step";
 const CONFIG: &str = "orthoscope.config";
 const IMAGES: &str = "orthoscope.images";
+const SKIPPED: &str = "orthoscope.skipped";
 const ARITHMETIC: &str = "orthoscope.arithmetic";
+const LENGTHENED: &str = "orthoscope.lengthened";
+
+/// A run got more steps than it had been started with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lengthening {
+    /// The last step with the earlier schedule of the learning rate.
+    pub after: u64,
+    /// The number of steps of that schedule.
+    pub from: u64,
+}
+
+impl fmt::Display for Lengthening {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "lengthened after step {} of {}", self.after, self.from)
+    }
+}
 
 /// State of a training run: weights `p.*`, Adam moments `m.*` and `v.*`, moving average `a.*`, step, config.
 ///
@@ -27,14 +47,26 @@ pub struct Checkpoint {
     pub config: String,
     /// The fingerprint of the training images; `None` in files of a version that did not record it, and for images that are not of a folder.
     pub images: Option<String>,
+    /// How many files of the folder could not be used; `None` if all could.
+    pub skipped: Option<SkippedShare>,
     /// What the steps were computed with, in order, each once in a row; empty in files of a version that did not record it.
     pub arithmetic: Vec<Arithmetic>,
+    /// The lengthenings of the run so far, in order.
+    pub lengthened: Vec<Lengthening>,
     groups: HashMap<String, HashMap<String, ArrayD<f32>>>,
 }
 
 impl Checkpoint {
     pub(super) fn new(step: u64, config: &str) -> Self {
-        Self { step, config: config.to_owned(), images: None, arithmetic: Vec::new(), groups: HashMap::new() }
+        Self {
+            step,
+            config: config.to_owned(),
+            images: None,
+            skipped: None,
+            arithmetic: Vec::new(),
+            lengthened: Vec::new(),
+            groups: HashMap::new(),
+        }
     }
 
     /// Adds `tensors` under `group`, with the names and the order of the parameters.
@@ -75,8 +107,14 @@ impl Checkpoint {
             .flat_map(|(group, values)| values.iter().map(move |(name, values)| (format!("{group}.{name}"), values.clone())));
         let mut metadata = HashMap::from([(STEP.to_owned(), self.step.to_string()), (CONFIG.to_owned(), self.config.clone())]);
         metadata.extend(self.images.clone().map(|images| (IMAGES.to_owned(), images)));
+        if let Some(skipped) = &self.skipped {
+            metadata.insert(SKIPPED.to_owned(), serde_json::to_string(skipped).map_err(Error::format)?);
+        }
         if !self.arithmetic.is_empty() {
             metadata.insert(ARITHMETIC.to_owned(), serde_json::to_string(&self.arithmetic).map_err(Error::format)?);
+        }
+        if !self.lengthened.is_empty() {
+            metadata.insert(LENGTHENED.to_owned(), serde_json::to_string(&self.lengthened).map_err(Error::format)?);
         }
         encode_safetensors(tensors.collect(), &metadata)
     }
@@ -95,9 +133,14 @@ impl Checkpoint {
         let (tensors, metadata) = decode_safetensors(bytes, "not a checkpoint")?;
         let field = |key: &str| metadata.get(key).cloned().ok_or_else(|| foreign(format!("no `{key}` in its metadata")));
         let step = field(STEP)?.parse().map_err(|_| foreign(format!("`{STEP}` is not a number")))?;
+        let unclear = |key: &'static str| move |error: serde_json::Error| foreign(format!("`{key}`: {error}"));
         let arithmetic = metadata.get(ARITHMETIC).map(|text| serde_json::from_str(text)).transpose();
-        let arithmetic = arithmetic.map_err(|error| foreign(format!("`{ARITHMETIC}`: {error}")))?.unwrap_or_default();
-        let mut own = Self { images: metadata.get(IMAGES).cloned(), arithmetic, ..Self::new(step, &field(CONFIG)?) };
+        let arithmetic = arithmetic.map_err(unclear(ARITHMETIC))?.unwrap_or_default();
+        let lengthened = metadata.get(LENGTHENED).map(|text| serde_json::from_str(text)).transpose();
+        let lengthened = lengthened.map_err(unclear(LENGTHENED))?.unwrap_or_default();
+        let skipped = metadata.get(SKIPPED).map(|text| serde_json::from_str(text)).transpose().map_err(unclear(SKIPPED))?;
+        let mut own =
+            Self { images: metadata.get(IMAGES).cloned(), skipped, arithmetic, lengthened, ..Self::new(step, &field(CONFIG)?) };
         for (full, view) in tensors.tensors() {
             let (group, name) = full.split_once('.').ok_or_else(|| foreign(format!("unexpected tensor `{full}`")))?;
             let values = decode_values(&view).filter(|_| view.dtype() == Dtype::F32);

@@ -11,7 +11,7 @@ mod trainer;
 
 pub use adam::Adam;
 pub use batches::Batches;
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, Lengthening};
 pub use recipe::{GradientConfig, ObjectiveConfig, OptimiserConfig, Recipe, SsimConfig};
 pub use terms::Terms;
 pub use trainer::{Step, Trainer};

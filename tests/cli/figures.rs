@@ -89,9 +89,12 @@ fn a_figure_that_was_asked_for_and_lacks_its_input_is_an_error() {
     std::fs::remove_file(scratch.path("run/log.jsonl")).unwrap();
     std::fs::remove_file(scratch.path("run/config.toml")).unwrap();
     for (arguments, words) in [
-        ("--only roc", "the figure `roc` cannot be drawn: it needs --model and --data"),
+        (
+            "--only roc",
+            "the figure `roc` cannot be drawn: it needs --model and --data, or --model, --normal, --abnormal and --masks",
+        ),
         ("--only network,ablation", "the figure `ablation` cannot be drawn: it needs --ablation"),
-        ("--only corruption", "the figure `corruption` cannot be drawn: it needs --data"),
+        ("--only corruption", "the figure `corruption` cannot be drawn: it needs --data or --normal"),
         (&format!("--only training {MODEL}"), "the figure `training` cannot be drawn: run/log.jsonl has no steps"),
         (&format!("--only corruption {MODEL}"), "there is no run/config.toml in the folder of the model; --config gives one"),
     ] {
@@ -121,7 +124,7 @@ fn without_ground_truth_the_figures_that_need_no_test_are_drawn() {
     let scratch = Scratch::new();
     std::fs::remove_dir_all(scratch.path("cloth/ground_truth")).unwrap();
     let ran = scratch.succeeds(&format!("figures --out drawn {MODEL}"));
-    assert!(ran.err.contains("skipped pro: cloth: there is no folder ground_truth"), "{}", ran.err);
+    assert!(ran.err.contains("skipped pro: cloth: there is no ground truth"), "{}", ran.err);
     assert!(ran.out.contains("network") && ran.out.contains("corruption"), "{}", ran.out);
 }
 

@@ -28,9 +28,10 @@ fn every_planted_failure_leaves_a_valid_record() {
 /// A copy of the scripts in which one text is replaced by another.
 fn broken(file: &str, text: &str, by: &str) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
-    let scripts = ["benches/gpu.py", "benches/shared.py", "benches/torch_bench.py", "examples/python/orthoscope.py"];
+    let scripts = ["benches/gpu.py", "benches/shared.py", "benches/torch_bench.py"];
     let parts = ["__init__", "call", "pack", "record", "rehearse", "run", "stages"].map(|name| format!("benches/gpu/{name}.py"));
-    for name in scripts.into_iter().chain(parts.iter().map(String::as_str)) {
+    let package = ["__init__", "check", "network", "results"].map(|name| format!("src/python/orthoscope/{name}.py"));
+    for name in scripts.into_iter().chain(parts.iter().chain(&package).map(String::as_str)) {
         let to = copy.path().join(name);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(Path::new(ROOT).join(name), to).unwrap();

@@ -6,13 +6,14 @@ use serde_json::Value;
 use crate::fixture::Scratch;
 
 /// Every subcommand with the options that its help must list.
-const COMMANDS: [(&str, &[&str]); 19] = [
+const COMMANDS: [(&str, &[&str]); 20] = [
     ("demo", &["--device", "--out", "--seed", "--steps", "--overwrite"]),
     (
         "train",
         &[
             "--config",
             "--data",
+            "--normal",
             "--out",
             "--textures",
             "--steps",
@@ -25,7 +26,10 @@ const COMMANDS: [(&str, &[&str]); 19] = [
             "130",
         ],
     ),
-    ("evaluate", &["--model", "--data", "--out", "--resolution", "--maps", "--json", "--device"]),
+    (
+        "evaluate",
+        &["--model", "--data", "--normal", "--abnormal", "--masks", "--out", "--resolution", "--maps", "--json", "--device"],
+    ),
     (
         "figures",
         &[
@@ -60,14 +64,15 @@ const COMMANDS: [(&str, &[&str]); 19] = [
             "report.json",
         ],
     ),
-    ("metrics", &["--maps", "--data", "--resolution", "--score", "--json"]),
+    ("metrics", &["--maps", "--data", "--normal", "--abnormal", "--masks", "--resolution", "--score", "--json"]),
     ("data", &["generate", "preview"]),
     ("data generate", &["--out", "--family", "--size", "--train", "--good", "--defects", "--seed"]),
-    ("data preview", &["--data", "--config", "--textures", "--out", "--count", "--step"]),
-    ("model", &["init", "forward", "summary"]),
+    ("data preview", &["--data", "--normal", "--config", "--textures", "--out", "--count", "--step"]),
+    ("model", &["init", "forward", "summary", "export"]),
     ("model init", &["--model", "--width", "--seed", "--out"]),
     ("model forward", &["--device", "--model", "--input", "--output"]),
     ("model summary", &["--weights", "--model", "--width", "--size", "--json"]),
+    ("model export", &["--model", "--onnx", "--overwrite", "orthoscope.image_threshold"]),
     ("kernels", &["--arch", "--out", "--json", "--diff", "sm_90a", "ORTHOSCOPE_NVRTC_DIR", "ORTHOSCOPE_KERNELS_DIR"]),
     ("verify", &["--claim", "--seed", "--quick", "--full", "--describe", "--out", "--json", "claims.csv"]),
     (

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use orthoscope::run::Log;
 
-use crate::fixture::{Ran, Scratch, orthoscope, told};
+use crate::fixture::{Ran, Scratch, interruptible, told};
 
 /// Starts a command and sends it SIGINT once its log holds three steps.
 pub fn interrupted(scratch: &Scratch, command: &str, log: &str) -> Ran {
@@ -19,7 +19,7 @@ fn interrupted_when(scratch: &Scratch, command: &str, is_far_enough: impl Fn() -
 }
 
 fn interrupted_process(scratch: &Scratch, words: &[&str], is_far_enough: impl Fn() -> bool) -> Ran {
-    let mut start = orthoscope();
+    let mut start = interruptible();
     start.current_dir(scratch.path("")).args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = start.spawn().unwrap();
     wait(&mut child, is_far_enough);

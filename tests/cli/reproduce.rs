@@ -274,10 +274,15 @@ fn a_killed_reproduction_goes_on_to_the_same_bytes() {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait(&mut child, || Log::read(&scratch.path("cut/cloth/seed-0/log.jsonl")).unwrap().len() >= 5);
     let text = scratch.run(&format!("{LONG} --out cut")).err;
-    assert!(text.ends_with("error: cut: is in use by another process\n"), "{text}");
+    let words = format!("error: cut: is in use by process {}; wait for its end or choose another folder\n", child.id());
+    assert!(text.ends_with(&words), "{text}");
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!scratch.path("cut/cloth/seed-0/run.json").exists());
+    // The next command empties the lock files of a killed process.
+    for lock in ["cut/.lock", "cut/cloth/seed-0/.lock"] {
+        scratch.write(lock, "");
+    }
     scratch.write("c.toml", CONFIG.replace("width = 2", "width = 3").replace("batch = 2", "batch = 3"));
     let text = scratch.refuses(&format!("{LONG} --out cut"));
     assert!(text.contains("model.width is 2 there and 3 now") && text.contains("train.batch is 2 there and 3 now"), "{text}");

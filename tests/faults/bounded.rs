@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use crate::fixture::picture::{bmp, chunk, fields, strip, vp8x, webp, with};
 use crate::fixture::png::{header, png};
 use crate::fixture::{Ran, Scratch, orthoscope, sentence, told};
 
@@ -66,7 +67,32 @@ fn what_a_png_has_beside_its_pixels_is_not_unpacked() {
         scratch.write(&stem, scratch.read("in/good.png"));
     }
     let ran = with_memory(&scratch, 700_000, "evaluate --model run/model.safetensors --data cloth --out new");
-    assert!(ran.code == 1 && ran.err.contains("the mask is"), "{}", ran.err);
+    assert!(ran.code == 0 && ran.err.contains("1 of 8 files skipped: ") && ran.err.contains("the mask is"), "{}", ran.err);
+}
+
+#[test]
+fn small_files_of_every_format_that_claim_much_take_little() {
+    let scratch = Scratch::new();
+    let frame = [&[0x10, 0, 0, 0x9D, 0x01, 0x2A][..], &16383_u16.to_le_bytes(), &16383_u16.to_le_bytes(), &[0; 40]].concat();
+    let tiles = with(with(with(fields(4, 4, 8, 1, 1), 259, &[8]), 322, &[1 << 31]), 323, &[16]);
+    let bombs: [(&str, Vec<u8>); 7] = [
+        ("a.tif", strip(fields(8192, 8192, 16, 2, 3), vec![0; 8])),
+        ("b.tif", strip(tiles, vec![0; 8])),
+        ("c.tif", strip(with(fields(8192, 8192, 8, 1, 1), 277, &[65535]), vec![0; 8])),
+        ("d.bmp", bmp(8192, 8192, 8, &[[0; 4]], &[0; 8])),
+        ("e.ppm", b"P6 8192 8192 65535\n12345678".to_vec()),
+        ("f.webp", webp(&[vp8x(0, 4, 4), chunk(b"VP8 ", &frame)])),
+        ("g.webp", webp(&[vp8x(0, 1 << 24, 1 << 24), chunk(b"VP8 ", &frame)])),
+    ];
+    for (name, bytes) in &bombs {
+        scratch.write(format!("in/{name}"), bytes);
+    }
+    scratch.write("in/z.png", scratch.read("cloth/test/good/000.png"));
+    let ran = with_memory(&scratch, 900_000, "detect --model run/model.safetensors --out out in");
+    assert_eq!((ran.code, ran.out.lines().count()), (1, 1), "{}", ran.err);
+    for (name, _) in bombs {
+        assert_eq!(ran.err.matches(&format!("error: in/{name}: ")).count(), 1, "{name}: {}", ran.err);
+    }
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn resuming_with_another_config_or_architecture_fails() {
     let scratch = Scratch::new();
     for (from, to, reason) in [
         ("width = 2", "width = 3", "model.width is 2 there and 3 now"),
-        ("steps = 4", "steps = 5", "train.steps is 4 there and 5 now"),
+        ("steps = 4", "steps = 5", "train.steps is 4 there and 5 now; --steps 5 lengthens the run"),
         ("[model]", "seed = 1\n[model]", "seed is 0 there and 1 now"),
         (
             "width = 2\ndilations = [1, 2]",
@@ -260,7 +260,7 @@ fn a_log_that_cannot_be_read_stops_neither_a_run_nor_its_evaluation() {
         fs::create_dir(scratch.path(run).join("log.jsonl")).unwrap();
     }
     let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out found");
-    let reason = "run/log.jsonl: cannot be read: it is not a regular file; the page has no curve of the loss";
+    let reason = "run/log.jsonl: is a folder; a file is needed here; the page has no curve of the loss";
     assert!(ran.err.contains(&format!("warning: {reason}")), "{}", ran.err);
     assert_eq!(scratch.names("found"), ["figure.png", "index.html", "metrics.json"]);
     let ran = scratch.succeeds(RESUME_CUT);

@@ -13,8 +13,9 @@ pub fn endless(scratch: &Scratch, ignored: &str) -> Child {
     let trap = if ignored.is_empty() { String::new() } else { format!("trap '' {ignored}; ") };
     let program = env!("CARGO_BIN_EXE_orthoscope");
     let script = format!("{trap}exec {program} train --config c.toml --data cloth --steps 10000000 --out new");
-    let mut command = Command::new("sh");
-    command.args(["-c", &script]).current_dir(scratch.path("")).env_remove("RUST_LOG");
+    // The tests themselves may run in the background, with ignored signals.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT,HUP,TERM", "sh", "-c", &script]).current_dir(scratch.path("")).env_remove("RUST_LOG");
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 

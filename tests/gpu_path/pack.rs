@@ -8,7 +8,7 @@ use std::process::Command;
 use super::false_driver::FalseDriver;
 
 /// Scripts beside the programs.
-const SCRIPTS: [&str; 4] = ["benches/gpu.py", "benches/shared.py", "benches/torch_bench.py", "examples/python/orthoscope.py"];
+const SCRIPTS: [&str; 3] = ["benches/gpu.py", "benches/shared.py", "benches/torch_bench.py"];
 /// Programs that answer as if all were well: `suite.rs` runs the tests, and `tests/cuda/rates.rs` what `calibrate` measures.
 const STAND_INS: [(&str, &str); 2] = [
     ("ops", "#!/bin/sh\necho 'test result: ok. 1 passed; 0 failed; 0 ignored'\n"),
@@ -31,6 +31,7 @@ fn a_packed_folder_is_rehearsed_with_all_its_profiles() {
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let folder = place.path().join("pack");
     copy_folder(&root.join("benches/gpu"), &folder.join("gpu"));
+    copy_folder(&root.join("src/python/orthoscope"), &folder.join("orthoscope"));
     SCRIPTS.iter().for_each(|script| {
         fs::copy(root.join(script), folder.join(Path::new(script).file_name().unwrap())).unwrap();
     });

@@ -6,8 +6,8 @@ use ndarray::Array3;
 use orthoscope::Result;
 use orthoscope::backend::{Cuda, Storage};
 use orthoscope::data::corruption::{
-    Aspect, Blend, CorruptionConfig, Deformation, Distribution, Foreground, ForegroundMethod, KeptNoise, ObjectSide, Patches,
-    RegionWeight, Shape, Size, Softness, Source, Weights,
+    Aspect, Blend, Colours, CorruptionConfig, Deformation, Distribution, Foreground, ForegroundMethod, KeptNoise, ObjectSide,
+    Patches, RegionWeight, Shape, Size, Softness, Source, Weights,
 };
 use orthoscope::data::{AugmentConfig, Batch, Family, GenerateOptions, Image, TrainingSet, row_major};
 use orthoscope::model::{Architecture, Autoencoder};
@@ -31,6 +31,7 @@ on_cuda!(
     perlin_shapes,
     weights_of_changed_pixels,
     patches_on_the_object,
+    grey_patches,
     seeds_and_steps_use_all_their_bits,
     the_number_of_patches_at_once_does_not_change_the_result,
     operands_that_do_not_fit_are_rejected,
@@ -75,6 +76,7 @@ pub fn spec_value() -> SpecValue {
         seamless_scale: [1.47, 1.48],
         membranes: 16,
         on_object: 15,
+        grey: 17,
         gradient_nodes: 13,
         mask_nodes_per_unit: 1.4,
         mask_side: 10,
@@ -306,6 +308,18 @@ fn patches_on_the_object(open: &Open) {
         check(open, &format!("{method:?} {object:?}"), &set);
         let changed = set.batch(5, COUNT).unwrap();
         assert_eq!(changed.corrupted == changed.target, threshold == 0.001, "{method:?} {object:?}");
+    }
+}
+
+fn grey_patches(open: &Open) {
+    let grey = |image: &Image| Image::from_shape_fn(image.dim(), |(row, column, _)| image[[row, column, 0]]);
+    let patches = Patches { min: 3, max: 5 };
+    for source in Source::ALL {
+        let kept_noise = KeptNoise { min: 0.01, max: 0.1 };
+        let set = training_set(CorruptionConfig { colours: Colours::Grey, patches: patches.clone(), kept_noise, ..only(source) });
+        let [images, textures] = [&set.images, &set.textures].map(|all| all.iter().map(grey).collect());
+        let set = TrainingSet { images, textures, ..set };
+        check(open, &format!("grey {}", source.key()), &set);
     }
 }
 

@@ -110,7 +110,7 @@ fn without_masks_pixels_are_not_judged() {
     let category = Category::open_incomplete(&root).unwrap();
     let counts = record(&detector, &category, folder.path()).unwrap();
     assert_eq!((counts.images, counts.pixels), (None, None), "weights that were never calibrated have no threshold");
-    detector.settings_mut().thresholds = Some(Thresholds { image: 0.0, pixel: 0.0, calibration: None });
+    detector.settings_mut().thresholds = Some(Thresholds { image: 0.0, image_interval: None, pixel: 0.0, calibration: None });
     let counts = record(&detector, &category, folder.path()).unwrap();
     assert_eq!(counts.images.map(|counts| (counts.true_positives, counts.false_positives)), Some((5, 1)));
     assert_eq!(counts.pixels, None);

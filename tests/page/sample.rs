@@ -140,7 +140,7 @@ fn detector(category: &Category) -> Detector<Cpu> {
 
 fn examined(detector: &Detector<Cpu>, category: &Category) -> Vec<Examined> {
     let examine = |test: &orthoscope::data::TestImage| {
-        let (image, mask) = test.read().unwrap();
+        let (image, mask) = test.read(0.0).unwrap();
         let found = detector.inspect(&image).unwrap();
         let (height, width) = found.heatmap.dim();
         Examined {

@@ -1,7 +1,9 @@
-use super::options::{Foreground, KeptNoise, RegionWeight, Seamless, Shape};
+use super::options::{Colours, Foreground, KeptNoise, RegionWeight, Seamless, Shape};
 use super::range::{check, check_range};
 use super::source::Source;
+use crate::data::Image;
 use crate::error::{Error, Result};
+use ndarray::Axis;
 use serde::{Deserialize, Serialize};
 
 /// How images are corrupted: table `[corruption]` of the config. Missing keys take their defaults.
@@ -36,6 +38,8 @@ pub struct CorruptionConfig {
     pub foreground: Foreground,
     /// Scale of the patches of the source `seamless`.
     pub seamless: Seamless,
+    /// Whether patches may be coloured.
+    pub colours: Colours,
 }
 
 /// Number of patches in one image, uniform in [min, max], both included.
@@ -165,6 +169,7 @@ impl Default for CorruptionConfig {
             region_weight: RegionWeight::default(),
             foreground: Foreground::default(),
             seamless: Seamless::default(),
+            colours: Colours::Auto,
         }
     }
 }
@@ -260,6 +265,23 @@ impl Weights {
 }
 
 impl CorruptionConfig {
+    /// The same for these training images: [`Colours::Auto`] becomes [`Colours::Grey`] if all pixels of all images are grey, else
+    /// [`Colours::Any`].
+    pub fn for_images(&self, images: &[Image]) -> Self {
+        let is_grey = |image: &Image| image.lanes(Axis(2)).into_iter().all(|pixel| pixel.iter().all(|value| *value == pixel[0]));
+        let colours = match self.colours {
+            Colours::Auto if !images.is_empty() && images.iter().all(is_grey) => Colours::Grey,
+            Colours::Auto => Colours::Any,
+            chosen => chosen,
+        };
+        Self { colours, ..self.clone() }
+    }
+
+    /// Whether patches are grey.
+    pub fn is_grey(&self) -> bool {
+        self.colours == Colours::Grey
+    }
+
     /// Checks every value against its domain.
     ///
     /// # Errors

@@ -30,6 +30,8 @@
 //! **Object**: with `foreground` the centre of a patch is the first of 65 places on the object: that of numbers 4 + 20 k and 5 + 20 k, then two
 //! for each counter `[block, 3 + 256 · 7 + 65536 patch, step, index]`, rows in lanes 0 and 2, columns in lanes 1 and 3. Else it is the first.
 //!
+//! **Grey** patches ([`Colours::Grey`]) use the same numbers: those for red, and its kept noise, are those of all channels, and chroma is 0.
+//!
 //! **Arithmetic** is f32 in the written order, without fused multiply-add. Only +, -, ×, ÷ and square root are used, whose
 //! results IEEE 754 defines exactly. The table of Gaussian weights is rounded from f64. No result depends on other images or on
 //! the number of threads. The kernels of `kernels/corruption_*.cu` give the same bits, so change both together.
@@ -60,7 +62,7 @@ mod tests;
 pub use config::{Aspect, Blend, CorruptionConfig, Deformation, Distribution, Patches, Size, Softness, Weights};
 pub use field::Address;
 pub use foreground::ObjectRanges;
-pub use options::{Foreground, ForegroundMethod, KeptNoise, ObjectSide, RegionWeight, Seamless, Shape};
+pub use options::{Colours, Foreground, ForegroundMethod, KeptNoise, ObjectSide, RegionWeight, Seamless, Shape};
 pub use source::{Source, Sources};
 
 use super::{Image, Plane, sides};
@@ -196,7 +198,7 @@ fn corrupt_watched(
     }
     let region = region(config, &mask, &image, x);
     if config.kept_noise.max > 0.0 {
-        add_noise(address, deviation, &mut image, &mut target);
+        add_noise(address, config.is_grey(), deviation, &mut image, &mut target);
     }
     Ok(Corrupted { image, target, mask, region, patches: patches.iter().map(PatchRecord::from).collect() })
 }
@@ -218,8 +220,9 @@ fn region(config: &CorruptionConfig, mask: &Plane, image: &Image, x: &Image) -> 
 }
 
 /// Adds the same noise to x̂ and to the target.
-fn add_noise(address: Address, deviation: f32, image: &mut Image, target: &mut Image) {
+fn add_noise(address: Address, is_grey: bool, deviation: f32, image: &mut Image, target: &mut Image) {
     for (element, (corrupted, kept)) in image.iter_mut().zip(target).enumerate() {
+        let element = if is_grey { element / 3 * 3 } else { element };
         let noise = deviation * address.normal(element as u32);
         *corrupted += noise;
         *kept += noise;

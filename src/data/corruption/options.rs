@@ -15,6 +15,21 @@ pub struct KeptNoise {
     pub max: f32,
 }
 
+/// Whether the patches of an image may be coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Colours {
+    /// Grey if every training image is grey, so that no colour gives a patch away. [`CorruptionConfig::for_images`] decides; where nobody has
+    /// asked it, patches are coloured.
+    ///
+    /// [`CorruptionConfig::for_images`]: super::CorruptionConfig::for_images
+    Auto,
+    /// Patches of any colour.
+    Any,
+    /// Grey patches, if images and textures are grey.
+    Grey,
+}
+
 /// Shapes of patches. A patch is a deformed disk, or with probability `perlin` it covers the whole image and its mask is where Perlin
 /// noise exceeds a threshold (Zavrtanik, Kristan, Skočaj, DRAEM, ICCV 2021).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

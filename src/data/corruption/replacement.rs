@@ -48,7 +48,8 @@ pub(super) enum Replacement<'a> {
 impl<'a> Replacement<'a> {
     /// The replacement for `patch`; x is the image before any patch.
     pub fn new(config: &CorruptionConfig, address: Address, patch: &Patch, x: &'a Image, sources: &Sources<'a>) -> Self {
-        let u = &patch.material;
+        // A grey patch has the same random numbers, of which those for colours are not used.
+        let u = &if config.is_grey() { without_colour(patch.source, patch.material) } else { patch.material };
         match patch.source {
             Source::Texture => Self::Texture(TextureCrop::new(u, sources.textures)),
             Source::OtherImage => other_image(u, sources.images),
@@ -146,6 +147,20 @@ fn other_image<'a>(u: &[f32; Patch::MATERIAL], images: &'a [Image]) -> Replaceme
     let image = &images[pick(u[0], images.len())];
     let shift = far_shift(u, [image.dim().0, image.dim().1]);
     Replacement::OtherImage { image, shift }
+}
+
+/// The random numbers of a grey patch: those of red for every channel, and no chroma. A grey of saturation 0 would be the mean of three numbers, near
+/// middle grey, and hardly be seen on many images.
+fn without_colour(source: Source, mut u: [f32; Patch::MATERIAL]) -> [f32; Patch::MATERIAL] {
+    match source {
+        Source::Texture => (u[8], u[9]) = (u[7], u[7]),
+        Source::Constant => (u[1], u[2]) = (u[0], u[0]),
+        Source::Noise => (u[1], u[2], u[6]) = (u[0], u[0], 0.0),
+        Source::Brightness => (u[4], u[5]) = (u[3], u[3]),
+        Source::Structure => (u[3], u[4]) = (u[2], u[2]),
+        Source::OtherImage | Source::Elastic | Source::Seamless => {}
+    }
+    u
 }
 
 /// Changed contrast, brightness and colour. The patch becomes brighter with probability 1 - m, where m is the mean of its central

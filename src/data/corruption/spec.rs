@@ -65,6 +65,7 @@ impl CorruptionConfig {
             seamless_scale: [self.seamless.min, self.seamless.max],
             membranes: u32::from(membranes),
             on_object: u32::from(self.foreground.is_on()),
+            grey: u32::from(self.is_grey()),
             gradient_nodes: gradient_nodes as u32,
             mask_nodes_per_unit,
             mask_side: mask_side as u32,

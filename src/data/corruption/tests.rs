@@ -106,6 +106,41 @@ fn kept_noise_is_the_same_in_input_and_target_and_leaves_the_patches_alone() {
 }
 
 #[test]
+fn grey_images_stay_grey_and_patches_are_where_they_were() {
+    let grey = |number| Image::from_shape_fn((40, 40, 3), |(row, column, _)| picture(40, 40, number)[[row, column, 0]]);
+    let is_grey = |image: &Image| image.lanes(Axis(2)).into_iter().all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]);
+    let (x, textures, images) = (grey(0), [grey(1)], [grey(0), grey(2)]);
+    let sources = Sources { textures: &textures, images: &images, ..Sources::default() };
+    for source in Source::ALL {
+        let kept_noise = KeptNoise { min: 0.01, max: 0.1 };
+        let config = CorruptionConfig { weights: only(source), kept_noise, ..CorruptionConfig::default() };
+        let with = |colours, index| {
+            let config = CorruptionConfig { colours, ..config.clone() };
+            corrupt(&config, Address { seed: 1, step: 0, index }, &x, &sources).unwrap()
+        };
+        for index in 0..8 {
+            let (any, own) = (with(Colours::Any, index), with(Colours::Grey, index));
+            assert!(is_grey(&own.image) && is_grey(&own.target), "{source:?} {index}");
+            assert!(!is_grey(&any.image), "{source:?} {index}: nothing to tell the two apart");
+            assert_eq!((&own.mask, &own.patches), (&any.mask, &any.patches), "{source:?} {index}");
+            assert!(own.image != x && own.patches.iter().all(|patch| patch.source == source));
+        }
+    }
+}
+
+#[test]
+fn patches_are_grey_if_every_training_image_is() {
+    let (grey, coloured) = (Image::from_elem((4, 4, 3), 0.3), picture(4, 4, 0));
+    let decided =
+        |colours, images: &[Image]| CorruptionConfig { colours, ..CorruptionConfig::default() }.for_images(images).colours;
+    assert_eq!(decided(Colours::Auto, &[grey.clone(), grey.clone()]), Colours::Grey);
+    assert_eq!(decided(Colours::Auto, &[grey.clone(), coloured.clone()]), Colours::Any);
+    assert_eq!(decided(Colours::Auto, &[]), Colours::Any);
+    assert_eq!(decided(Colours::Any, &[grey]), Colours::Any);
+    assert_eq!(decided(Colours::Grey, &[coloured]), Colours::Grey);
+}
+
+#[test]
 fn a_sample_does_not_depend_on_others_or_on_threads() {
     let (x, textures, images) = (picture(32, 48, 0), [picture(20, 20, 1)], [picture(32, 48, 2)]);
     let sources = Sources { textures: &textures, images: &images, ..Sources::default() };

@@ -17,7 +17,7 @@ use std::str::FromStr;
 
 pub use defect::{Defect, Defective};
 
-use super::file::MAX_PIXELS;
+use super::decode::MAX_PIXELS;
 use super::image::Image;
 use crate::error::{Error, Result};
 use crate::rng::Stream;

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 
 mod components;
 mod curves;
+mod delong;
 mod partial;
 mod pro;
 mod ranking;
@@ -21,6 +22,7 @@ mod resize;
 
 pub use components::{Components, is_anomalous};
 pub use curves::{Curves, area_under};
+pub use delong::PlacedAuroc;
 pub use partial::{evaluate_partial, is_of_images};
 pub use pro::{FPR_LIMIT, RankedPixels, THRESHOLDS, au_pro, au_pro_200};
 pub use ranking::{Counts, F1Max, Level, Ranking, auroc, auroc_standard_error, average_precision, f1_max, image_auroc_by_kind};

@@ -239,6 +239,7 @@ mod tests {
             seamless_scale: [0.7, 1.3],
             membranes: 0,
             on_object: 0,
+            grey: 0,
             gradient_nodes: 0,
             mask_nodes_per_unit: 10.5,
             mask_side: 23,

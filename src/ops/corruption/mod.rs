@@ -81,6 +81,8 @@ pub struct CorruptionSpec {
     pub membranes: u32,
     /// 1 if patches are on the object only, whose grey values are in [`Pick::object`].
     pub on_object: u32,
+    /// 1 if patches and kept noise have no colour.
+    pub grey: u32,
     /// Gradients of the finest Perlin noise; 0 if no shape is one.
     pub gradient_nodes: u32,
     /// Nodes of the mask's random field in half a patch.

@@ -29,18 +29,18 @@ impl Counts {
     /// FLOPs of an `mma` of 16 x 8 x 16.
     pub(super) const FLOPS_OF_PRODUCT: u64 = 2 * 16 * 8 * 16;
 
-    /// The sums of both.
+    /// The sums of both. They saturate: counts of a record may be anything.
     #[must_use]
     pub fn plus(self, other: &Self) -> Self {
         Self {
-            sectors: self.sectors + other.sectors,
-            ideal_sectors: self.ideal_sectors + other.ideal_sectors,
-            copied_sectors: self.copied_sectors + other.copied_sectors,
-            stored_sectors: self.stored_sectors + other.stored_sectors,
-            requests: self.requests + other.requests,
-            wavefronts: self.wavefronts + other.wavefronts,
-            least_wavefronts: self.least_wavefronts + other.least_wavefronts,
-            matrix_products: self.matrix_products + other.matrix_products,
+            sectors: self.sectors.saturating_add(other.sectors),
+            ideal_sectors: self.ideal_sectors.saturating_add(other.ideal_sectors),
+            copied_sectors: self.copied_sectors.saturating_add(other.copied_sectors),
+            stored_sectors: self.stored_sectors.saturating_add(other.stored_sectors),
+            requests: self.requests.saturating_add(other.requests),
+            wavefronts: self.wavefronts.saturating_add(other.wavefronts),
+            least_wavefronts: self.least_wavefronts.saturating_add(other.least_wavefronts),
+            matrix_products: self.matrix_products.saturating_add(other.matrix_products),
         }
     }
 

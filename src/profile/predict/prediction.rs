@@ -197,7 +197,7 @@ pub fn grouped<K: std::hash::Hash + Eq + Clone>(rows: &[PredictedRow], key: impl
 }
 
 impl Cost {
-    /// Everything together.
+    /// Everything together. Counts saturate: those of a record may be anything.
     pub fn sum<'a>(costs: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut by_bound: IndexMap<Resource, f64> = IndexMap::new();
         let mut sum = Self {
@@ -213,11 +213,11 @@ impl Cost {
         };
         let mut binding = 0.0;
         for cost in costs {
-            sum.launches += cost.launches;
+            sum.launches = sum.launches.saturating_add(cost.launches);
             sum.predicted_ms += cost.predicted_ms;
             sum.floor_ms += cost.floor_ms;
             sum.dram_bytes += cost.dram_bytes;
-            sum.flops += cost.flops;
+            sum.flops = sum.flops.saturating_add(cost.flops);
             sum.times_ms = sum.times_ms.plus(&cost.times_ms);
             sum.counts = [sum.counts, cost.counts].into_iter().flatten().reduce(|a, b| a.plus(&b));
             binding += cost.share_of_bound * cost.predicted_ms;
@@ -256,6 +256,14 @@ mod tests {
         assert_eq!((sum.bound, sum.launches, sum.flops, sum.times_ms.dram), (Resource::Dram, 6, 12, 3.0));
         assert!((sum.share_of_bound - 4.5 / 7.0).abs() < 1e-12 && (sum.predicted_ms - 7.0).abs() < 1e-12);
         assert_eq!(Cost::sum(&[]).share_of_bound, 0.0);
+    }
+
+    #[test]
+    fn sums_of_absurd_counts_of_a_record_saturate() {
+        let counts = Some(Counts { sectors: u64::MAX, ..Counts::default() });
+        let absurd = Cost { launches: usize::MAX, flops: u64::MAX, counts, ..cost(1.0, Resource::L2, 0.5) };
+        let sum = Cost::sum(&[absurd.clone(), absurd.clone()]);
+        assert_eq!((sum.launches, sum.flops, sum.counts), (absurd.launches, absurd.flops, absurd.counts));
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl<'a, B: Backend> Test<'a, B> {
 
     pub(super) fn case(&self, index: usize) -> Result<Case> {
         let test = &self.category.test[index];
-        let (image, truth) = test.read()?;
+        let (image, truth) = test.read(self.detector.settings().preparation.white_level)?;
         let found = self.detector.examine_with(&image, self.cutoffs).map_err(|error| error.in_file(&test.path))?;
         let scale = self.scale();
         Ok(Case {

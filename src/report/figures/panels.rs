@@ -53,8 +53,10 @@ struct Steps {
 }
 
 fn steps<B: Backend>(test: &Test<'_, B>, index: usize) -> Result<Steps> {
-    let (image, detector) = (test.category().test[index].read()?.0, test.detector());
-    let input = detector.settings().preparation.apply(&image)?;
+    let detector = test.detector();
+    let preparation = detector.settings().preparation;
+    let image = test.category().test[index].read(preparation.white_level)?.0;
+    let input = preparation.apply(&image)?;
     let found = detector.inspect(&image)?;
     let difference = detector.difference(&input, &found.reconstruction)?;
     Ok(Steps { case: test.case(index)?, input, reconstruction: found.reconstruction, difference, heatmap: found.heatmap })

@@ -42,7 +42,7 @@ fn of_one(title: String, rows: &[Listing]) -> Table {
             row.threads.to_string(),
             row.registers.to_string(),
             row.shared_bytes.to_string(),
-            (row.spill_stores + row.spill_loads).to_string(),
+            (u64::from(row.spill_stores) + u64::from(row.spill_loads)).to_string(),
             format!("{:.1}", row.code_bytes as f64 / 1024.0),
             occupancy(row),
             row.flops.clone(),

@@ -1,6 +1,7 @@
 //! The columns of operations and kernels: their CSV name and value, and how the table shows them if it does.
 
 use super::bound_by;
+use super::words::launches;
 use crate::profile::{KernelRow, Measure, Row};
 use crate::report::table::Column;
 
@@ -66,7 +67,7 @@ fn name<R>(heading: &'static str, value: fn(&R) -> String) -> Field<R> {
 }
 
 fn count<R: Measured>(heading: &'static str) -> Field<R> {
-    let total = |rows: &[R]| rows.iter().map(|row| row.measure().launches).sum::<usize>().to_string();
+    let total = |rows: &[R]| launches(rows.iter().map(Measured::measure)).to_string();
     Field::new(heading, |row: &R| row.measure().launches.to_string()).verbatim(Column::number(heading).optional(2)).total(total)
 }
 

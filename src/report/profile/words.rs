@@ -1,7 +1,7 @@
 //! The sentences below the tables.
 
 use super::is_short;
-use crate::profile::{Bound, MIN_STEPS, Occasion, Profile, Row, Steps};
+use crate::profile::{Bound, MIN_STEPS, Measure, Occasion, Profile, Row, Steps};
 use crate::report::number::readable;
 use crate::report::table::Screen;
 use crate::report::wrap::wrap;
@@ -57,7 +57,7 @@ pub(super) fn ms(value: f64) -> String {
 
 /// FLOPs of a step: by formula, and executed if the record has them.
 fn flops(profile: &Profile) -> String {
-    let sum = |of: fn(&Row) -> u64| profile.rows.iter().map(of).sum::<u64>() as f64;
+    let sum = |of: fn(&Row) -> u64| profile.rows.iter().map(|row| of(row) as f64).sum::<f64>();
     let [formula, executed] = [sum(|row| row.measure.work.flops), sum(|row| row.measure.work.executed())];
     let rate = |flops: f64| format!("{} GFLOP, {} GFLOP/s", readable(flops / 1e9, 3), readable(flops / 1e6 / profile.step_ms, 3));
     let words = format!("a step has {} over the whole step by formula (2 FLOPs per multiply-add)", rate(formula));
@@ -121,9 +121,14 @@ fn overhead(profile: &Profile) -> String {
     }
 }
 
+/// All launches. The sum saturates: the numbers of a record may be anything.
+pub(super) fn launches<'a>(measures: impl Iterator<Item = &'a Measure>) -> usize {
+    measures.fold(0, |sum, own| sum.saturating_add(own.launches))
+}
+
 /// The kernels of a step compared with its operations; None on devices without kernels.
 fn kernels(profile: &Profile) -> Option<String> {
-    let launches = profile.kernels.iter().map(|kernel| kernel.row.measure.launches).sum::<usize>();
+    let launches = launches(profile.kernels.iter().map(|kernel| &kernel.row.measure));
     let [kernels, operations] = [profile.steps.kernels.median, profile.steps.operations.median];
     (launches > 0).then(|| {
         format!(

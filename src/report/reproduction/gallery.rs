@@ -109,7 +109,7 @@ pub fn record<B: Backend>(detector: &Detector<B>, category: &Category, folder: &
 
 fn examine<B: Backend>(detector: &Detector<B>, test: &TestImage) -> Result<Examined> {
     let settings = detector.settings();
-    let (image, mask) = test.read()?;
+    let (image, mask) = test.read(settings.preparation.white_level)?;
     let found = detector.inspect(&image)?;
     let (height, width) = found.heatmap.dim();
     Ok(Examined {
@@ -154,7 +154,7 @@ impl From<Threshold> for Own {
 fn entry(test: &TestImage, own: &Examined, levels: &Levels) -> Result<Entry> {
     let (height, width) = own.heatmap.dim();
     Ok(Entry {
-        name: format!("{}/{}", test.defect, test.path.file_name().unwrap_or_default().to_string_lossy()),
+        name: test.full_name(),
         kind: test.defect.clone(),
         anomalous: !test.is_good(),
         score: own.score,

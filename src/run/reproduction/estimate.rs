@@ -67,7 +67,7 @@ impl Estimate {
 }
 
 fn time<B: Backend>(backend: &B, config: &Config, category: &Path) -> Result<Duration> {
-    let (set, _) = load_training_set(config, category)?;
+    let set = load_training_set(config, &category.into())?.set;
     time_step(backend, config, &set.into())
 }
 

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::ops::Backend;
 use crate::run::{
     CONFIG_FILE, Config, EvaluationReport, ImageCounts, LOG_FILE, Log, LogEntry, METRICS_FILE, MODEL_FILE, Measured, Outcome,
-    PartialReport, TrainingJob, ValidationReport, evaluate_test_set, has_checkpoint, validate_detector,
+    PartialReport, TestSet, TrainingJob, ValidationReport, evaluate_test_set, has_checkpoint, validate_detector,
 };
 
 /// File name of the results of a run, written last.
@@ -116,15 +116,14 @@ pub fn execute<B: Backend>(
     let mut meter = Meter::start(&folder)?;
     let (config, data) = (plan.config(run)?, folders.data.join(&run.category));
     // Before the training, because a fault of the test set would end the run after it.
-    let category = Category::open_incomplete(&data)?;
-    category.test_pixels()?;
+    let test_set = TestSet::read(Category::open_incomplete(&data)?)?;
     let job = TrainingJob::prepare(config.clone(), &data, &folder, has_checkpoint(&folder))?;
     if !folder.join(MODEL_FILE).exists() && !trained(backend, &job, stop, watcher, &mut meter)? {
         return Ok(None);
     }
     watcher.trained();
     let report =
-        results(backend, plan, run, &category, &folder, (&config, &job), watcher).map_err(|error| error.within(name(run)))?;
+        results(backend, plan, run, &test_set, &folder, (&config, &job), watcher).map_err(|error| error.within(name(run)))?;
     meter.write()?;
     write_json(&folder.join(RUN_FILE), &report)?;
     Ok(Some(report))
@@ -155,7 +154,7 @@ fn results<B: Backend>(
     backend: &B,
     plan: &Plan,
     run: &PlannedRun,
-    category: &Category,
+    test_set: &TestSet,
     folder: &Path,
     (config, job): (&Config, &TrainingJob),
     watcher: &mut impl Watcher<B>,
@@ -163,12 +162,16 @@ fn results<B: Backend>(
     let detector = Detector::read(backend, &folder.join(MODEL_FILE))?;
     let thresholds = detector.settings().thresholds.ok_or_else(|| Error::file(folder.join(MODEL_FILE), "has no thresholds"))?;
     let (train, held_out) = (job.training_images(), job.held_out().len());
-    let images = ImageCounts { train, held_out, ..ImageCounts::of_test_set(category)? };
+    let (category, skipped) = (&test_set.category, job.skipped());
+    let skipped_train = skipped.map_or(0, |share| share.skipped);
+    let images = ImageCounts { train, held_out, skipped_train, ..test_set.counts };
     let mut notes = notes::of_training(&Log::lines(&folder.join(LOG_FILE)).unwrap_or_default());
     notes.extend(images.gaps(category));
-    notes.extend(notes::of_held_out(&images, category.train.len(), detector.settings()));
+    notes.extend(skipped.map(|share| format!("training set: {share}")));
+    notes.extend(test_set.skipped().map(|sentence| format!("test set: {sentence}")));
+    notes.extend(notes::of_held_out(&images, job.used(), detector.settings()));
     let validation = validate(&detector, job.held_out(), &category.name, folder, &mut notes)?;
-    let tested = test(&detector, category, &images, folder, watcher)?;
+    let tested = test(&detector, test_set, folder, watcher)?;
     notes.extend(tested.as_ref().and_then(|own| own.image_threshold.as_ref()?.surprise()));
     Ok(RunReport {
         category: run.category.clone(),
@@ -192,15 +195,15 @@ fn results<B: Backend>(
 /// Scores the test set and writes `metrics.json`; `None` without test images.
 fn test<B: Backend>(
     detector: &Detector<B>,
-    category: &Category,
-    images: &ImageCounts,
+    test_set: &TestSet,
     folder: &Path,
     watcher: &mut impl Watcher<B>,
 ) -> Result<Option<PartialReport>> {
+    let category = &test_set.category;
     if category.test.is_empty() {
         return Ok(None);
     }
-    match evaluate_test_set(detector, category, images, Resolution::Native, |_, _, _| Ok(()))? {
+    match evaluate_test_set(detector, test_set, Resolution::Native, |_, _, _| Ok(()))? {
         Measured::Complete(report) => {
             watcher.evaluated(detector, category, Some(&report), folder)?;
             report.write(folder)?;

@@ -139,13 +139,17 @@ impl Plan {
     /// The plan in a folder; none if there is none.
     ///
     /// # Errors
-    /// A file that cannot be read or is not a plan.
+    /// A file that cannot be read or is not a plan; a config in it that is not valid.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(PLAN_FILE);
         if !path.exists() {
             return Ok(None);
         }
-        read_json(&path).map(Some)
+        let plan: Self = read_json(&path)?;
+        for (category, own) in &plan.configs {
+            Config::parse(&own.config).map_err(|error| error.within(format!("the config of {category}")).in_file(&path))?;
+        }
+        Ok(Some(plan))
     }
 
     /// Writes the plan into a folder.
@@ -281,6 +285,21 @@ mod tests {
 
     fn plan(request: &Request) -> Plan {
         Plan::new(request, "cpu".into(), "f32").unwrap()
+    }
+
+    #[test]
+    fn a_plan_with_a_config_that_is_not_valid_is_refused_with_its_place() {
+        let root = root(&["bottle"]);
+        let mut found = plan(&request(&root));
+        found.write(root.path()).unwrap();
+        assert_eq!(Plan::read(root.path()).unwrap().as_ref(), Some(&found));
+        found.configs.get_mut("bottle").unwrap().config = "seed = -1".to_owned();
+        found.write(root.path()).unwrap();
+        let error = Plan::read(root.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("plan.json: ") && error.contains("seed") && error.ends_with(" in the config of bottle"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::execute::Folders;
 use super::plan::PlannedRun;
-use crate::data::Category;
+use crate::data::{Category, SkippedShare};
 
 /// Memory of the evaluation for each pixel of a test set: its score (4 bytes), its ground truth (4), and both once more to be sorted (8);
 /// measured on 63 million pixels: 17.
@@ -15,6 +15,8 @@ const BYTES_PER_PIXEL: u64 = 17;
 pub struct Preview {
     /// Why the runs of a category will fail, one sentence for each such category.
     pub faults: Vec<String>,
+    /// What will be skipped, one sentence for each category of which the headers of some files cannot be used.
+    pub skipped: Vec<String>,
     /// Memory that the largest test set will need, in bytes.
     pub evaluation_bytes: u64,
 }
@@ -25,12 +27,20 @@ impl Preview {
         let categories: BTreeSet<&String> = runs.iter().map(|run| &run.category).collect();
         let mut own = Self::default();
         for category in categories {
-            match Category::open_incomplete(&folders.data.join(category)).and_then(|category| category.test_pixels()) {
-                Ok(pixels) => own.evaluation_bytes = own.evaluation_bytes.max(pixels.saturating_mul(BYTES_PER_PIXEL)),
+            match Category::open_incomplete(&folders.data.join(category)) {
+                Ok(listed) => own.add(category, &listed),
                 Err(error) => own.faults.push(error.to_string()),
             }
         }
         own
+    }
+
+    fn add(&mut self, name: &str, category: &Category) {
+        let (pixels, found) = category.test_pixels();
+        self.evaluation_bytes = self.evaluation_bytes.max(pixels.saturating_mul(BYTES_PER_PIXEL));
+        let skipped = [category.skipped.as_slice(), &found].concat();
+        let used = category.test.len() - found.len();
+        self.skipped.extend(SkippedShare::new(&skipped, used).map(|share| format!("{name}: {}", share.sentence(&skipped))));
     }
 }
 
@@ -58,6 +68,11 @@ mod tests {
         let runs = ["small", "large", "broken", "large"].map(|name| PlannedRun { category: name.into(), seed: 0 });
         let preview = Preview::of(&runs, &Folders { data: root.path().into(), out: root.path().join("out") });
         assert_eq!(preview.evaluation_bytes, 2 * 20 * 10 * BYTES_PER_PIXEL);
-        assert!(preview.faults.len() == 1 && preview.faults[0].contains("broken/test/good/b.png"), "{:?}", preview.faults);
+        let reason = "is not an image: its content is none of PNG, JPEG, TIFF, BMP, WebP and PNM";
+        assert_eq!(preview.skipped, [format!("broken: 1 of 2 files skipped: test/good/b.png: {reason}")]);
+        assert!(preview.faults.is_empty());
+        image("broken", "ground_truth/hole/a.png", 8);
+        let preview = Preview::of(&runs, &Folders { data: root.path().into(), out: root.path().join("out") });
+        assert!(preview.faults.len() == 1 && preview.faults[0].contains("these masks have no images"), "{:?}", preview.faults);
     }
 }

@@ -227,7 +227,7 @@ pub(crate) mod tests {
             batch: 2,
             protocol: "one line".into(),
             images: ImageCounts { train: 5, held_out: 1, good: 3, anomalous: 5, ..ImageCounts::default() },
-            thresholds: Thresholds { image: 0.5, pixel: 0.25, calibration: None },
+            thresholds: Thresholds { image: 0.5, image_interval: None, pixel: 0.25, calibration: None },
             verdicts: Some(Verdicts { found: 2, false_alarms: 1 }),
             image_threshold: None,
             image_auroc_by_kind: [("hole".to_owned(), 0.75)].into(),

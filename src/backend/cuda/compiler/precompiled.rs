@@ -87,9 +87,7 @@ impl Precompiled {
         if entry.sources != sources_hash(file) {
             return Err(Error::file(path, format!("was compiled from other sources than this program has; {}", remedy(arch))));
         }
-        check_kind(&path)?;
-        let code =
-            std::fs::read(&path).map_err(|error| Error::file(&path, format!("{}; {}", system_words(&error), remedy(arch))))?;
+        let code = bytes_of(&path, bounded::NUMBERS, |reason| Error::file(&path, format!("{reason}; {}", remedy(arch))))?;
         match entry.nvrtc.parse() {
             Ok(version) if entry.cubin == sha256([&code[..]]) => {
                 Ok(Some(Cubin { file, arch, version, code, kernels: entry.kernels, origin: Origin::Precompiled }))
@@ -136,15 +134,17 @@ impl Precompiled {
             let help = format!("{FOLDER_VARIABLE} must name a folder that `orthoscope kernels --out` wrote");
             Error::file(&path, format!("{reason}; {help}"))
         };
-        check_kind(&path)?;
-        let bytes = std::fs::read(&path).map_err(|error| unreadable(format!("cannot be read: {}", system_words(&error))))?;
+        let bytes = bytes_of(&path, bounded::TEXT, |reason| unreadable(format!("cannot be read: {reason}")))?;
         serde_json::from_slice(&bytes).map_err(|error| unreadable(format!("is not a manifest of compiled kernels: {error}")))
     }
 }
 
-/// Checks that what is there is a file, and not a pipe, which would be waited for.
-fn check_kind(path: &Path) -> Result<()> {
-    if path.exists() { bounded::open(path, bounded::NUMBERS).map(drop) } else { Ok(()) }
+/// The bytes of a file. `explain` makes the error where the system refuses to read it, from the reason.
+fn bytes_of(path: &Path, limit: u64, explain: impl FnOnce(String) -> Error) -> Result<Vec<u8>> {
+    match bounded::read(path, limit) {
+        Err(Error::Io { source, .. }) => Err(explain(system_words(&source))),
+        read => read,
+    }
 }
 
 /// Tells the user what to do about a CUBIN that cannot be used.

@@ -1,40 +1,9 @@
-"""Model I and Model II in PyTorch, for weights that orthoscope trained, and readers for the files it writes.
+"""Models I and II as PyTorch modules, with the weights that orthoscope trained."""
 
-    pip install torch safetensors numpy
-
-Run a trained network on a batch of images in [0, 1], height and width divisible by 8:
-
-    from orthoscope import heatmap, load, save
-    net, settings = load("runs/bottle/model.safetensors")
-    with torch.no_grad():
-        f_x = net(x)                                           # x, f_x: [N, 3, H, W]
-    maps = heatmap(x, f_x, **settings["detection"])            # [N, H, W]
-    save(net, settings, "finetuned.safetensors")               # orthoscope reads it back
-
-Read what `orthoscope detect --out found` and `orthoscope evaluate --out test` wrote:
-
-    for name, verdict, anomaly_map in detections("found"):     # str, dict, float32 [h, w]
-        print(name, verdict["score"], verdict["anomalous"], anomaly_map.max())
-    print(json.load(open("test/metrics.json"))["pixel_auroc"])
-
-Check that this file and the program compute the same output for the same weights (exit status 1 if they differ by more
-than 1e-4):
-
-    orthoscope model init --model 2 --width 16 --out m.safetensors
-    python examples/python/orthoscope.py m.safetensors
-"""
-import argparse
 import json
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 DILATIONS = (1, 2, 4, 8, 16, 32)
@@ -111,8 +80,10 @@ class Autoencoder(nn.Module):
 def load(path):
     """The network of a weight file, and the file's settings: `detection`, `thresholds`, `preparation` and `provenance`.
 
-    The settings are empty for weights that `orthoscope train` did not write.
+    The settings are empty for weights that `orthoscope train` did not write. Needs the package safetensors.
     """
+    from safetensors import safe_open
+
     with safe_open(path, "pt") as file:
         weights = {name: file.get_tensor(name) for name in file.keys()}
         metadata = file.metadata() or {}
@@ -131,6 +102,8 @@ def recognise(weights):
 
 def save(net, settings, path):
     """Writes a weight file that orthoscope reads, with the settings that `load` returned."""
+    from safetensors.torch import save_file
+
     dilations = [conv.dilation[0] for conv in net.sdc[0]]
     architecture = {"autoencoder": {"model": net.model, "width": net.e1[0].out_channels, "dilations": dilations}}
     metadata = {ARCHITECTURE: json.dumps(architecture)}
@@ -148,44 +121,3 @@ def heatmap(x, f_x, window=13, repeats=3, **_):
     for _ in range(repeats):
         error = F.avg_pool2d(error, window, stride=1, padding=window // 2, count_include_pad=False)
     return error[:, 0]
-
-
-def detections(folder):
-    """For each image in an output folder of `orthoscope detect`: name, contents of NAME.json, anomaly map [h, w]."""
-    for path in sorted(Path(folder).rglob("*_map.npy")):
-        name = path.name.removesuffix("_map.npy")
-        verdict = json.loads((path.parent / f"{name}.json").read_text())
-        yield str(path.parent.relative_to(folder) / name), verdict, np.load(path)
-
-
-def difference(weights, program):
-    """The largest absolute difference between this module and the program on a random batch of 2 images of 40 x 56 pixels."""
-    x = np.random.default_rng(0).random((2, 40, 56, 3), dtype=np.float32)
-    with tempfile.TemporaryDirectory() as folder:
-        source, result = Path(folder, "x.npy"), Path(folder, "y.npy")
-        np.save(source, x)
-        command = [program, "model", "forward", "--model", weights, "--input", source, "--output", result]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        theirs = np.load(result)
-    net, _ = load(weights)
-    with torch.no_grad():
-        ours = net(torch.from_numpy(x).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
-    return float(np.abs(ours - theirs).max())
-
-
-def main():
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Compare the PyTorch module with `orthoscope model forward`.")
-    parser.add_argument("weights", help="a weight file of Model I or II")
-    parser.add_argument("--program", default="orthoscope", help="the orthoscope program [default: orthoscope]")
-    arguments = parser.parse_args()
-    try:
-        worst = difference(arguments.weights, arguments.program)
-    except (OSError, subprocess.CalledProcessError) as error:
-        parser.exit(2, f"error: cannot compare: {error}\n")
-    print(f"largest difference of the outputs: {worst:.1e}")
-    return int(worst > 1e-4)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,81 @@
+//! Decodes picture files in memory. What a file holds beside its pixels, such as colour profiles and text, is skipped unread; of EXIF data
+//! only the orientation is looked at.
+//!
+//! Every decoder gets the size first, from the header, and then fills a buffer that was reserved here: a file costs at most its own bytes,
+//! 1 GiB of samples and the image itself, beside what the decoder of a format needs for a row or a strip.
+
+mod buffer;
+mod jpeg;
+mod orientation;
+mod palette;
+mod plain;
+mod png;
+mod reason;
+mod rows;
+mod samples;
+mod tiff;
+
+use std::borrow::Cow;
+use std::io::Cursor;
+
+use image::ImageFormat;
+
+pub use buffer::MAX_PIXELS;
+use orientation::Orientation;
+use reason::{Reason, name};
+pub(super) use rows::{RowDecoder, Source, stored_size};
+pub(super) use samples::Samples;
+
+/// The format of a file by its first bytes, if it is one that is read; else the name of another known format, if it is one.
+pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, Option<String>> {
+    use ImageFormat::{Bmp, Jpeg, Png, Pnm, Tiff, WebP};
+    // BigTIFF, whose offsets have 64 bits.
+    if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
+        return Ok(Tiff);
+    }
+    match image::guess_format(bytes) {
+        Ok(known @ (Png | Jpeg | Tiff | Bmp | WebP | Pnm)) => Ok(known),
+        Ok(other) => Err(Some(name(other))),
+        Err(_) => Err(None),
+    }
+}
+
+/// Height and width of a picture as it is to be seen.
+///
+/// # Errors
+/// Data that do not begin as a picture in this format does, or a size that cannot be read.
+pub(super) fn size(format: ImageFormat, bytes: &[u8]) -> Reason<[u32; 2]> {
+    let stored = match format {
+        ImageFormat::Png => png::size(Cursor::new(bytes)),
+        ImageFormat::Jpeg => jpeg::size(bytes),
+        ImageFormat::Tiff => tiff::size(bytes),
+        _ => plain::size(format, bytes),
+    };
+    Ok(orientation(format, bytes).upright(stored?))
+}
+
+/// The samples of a picture, whose size was checked.
+///
+/// # Errors
+/// Damaged or truncated data; samples that are not supported; too little memory.
+pub(super) fn samples(format: ImageFormat, bytes: &[u8]) -> Reason<Samples> {
+    let found = match format {
+        ImageFormat::Png => png::samples(bytes),
+        ImageFormat::Jpeg => jpeg::samples(bytes),
+        ImageFormat::Tiff => tiff::samples(bytes),
+        _ => plain::samples(format, bytes),
+    };
+    Ok(found?.turned(orientation(format, bytes)))
+}
+
+/// How a picture is to be turned. Missing and damaged EXIF data mean not at all: they never stop a picture.
+fn orientation(format: ImageFormat, bytes: &[u8]) -> Orientation {
+    let exif = match format {
+        ImageFormat::Png => png::exif(Cursor::new(bytes)).map(Cow::Owned),
+        ImageFormat::Jpeg => jpeg::exif(bytes).map(Cow::Borrowed),
+        ImageFormat::WebP => plain::webp_exif(bytes).map(Cow::Borrowed),
+        ImageFormat::Tiff => return Orientation::of_tag(tiff::orientation(bytes)),
+        _ => None,
+    };
+    exif.map_or(Orientation::UPRIGHT, |block| Orientation::of_exif(&block))
+}

@@ -1,0 +1,120 @@
+//! Which value is white in images with more than 8 bits per sample. Cameras of 10 or 12 bits write files of 16 bits, whose format does not
+//! tell how many of these are used.
+
+use crate::error::{Error, Result};
+
+/// Images whose largest value is below this share of white are taken for data of fewer bits.
+const DARK: f64 = 1.0 / 8.0;
+
+/// Images whose largest value is above this multiple of white are taken for data in another unit.
+const BRIGHT: f64 = 2.0;
+
+/// The key that sets it.
+const KEY: &str = "data.white_level";
+
+/// The range of values in an image with more than 8 bits per sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Levels {
+    /// Whether the samples are floating-point numbers.
+    pub is_float: bool,
+    /// The value that is white as the format says.
+    pub white: f64,
+    /// The largest value of a colour.
+    pub largest: f64,
+}
+
+impl Levels {
+    /// The value that counts as white.
+    fn white_at(&self, white_level: f64) -> f64 {
+        if white_level > 0.0 { white_level } else { self.white }
+    }
+}
+
+/// A doubt about `white_level`, the value that counts as white (0: as the format says), from the levels of all training images: a sentence for a
+/// warning. Images of 8 bits have none.
+///
+/// # Errors
+/// Floating-point images in another unit, of which nearly every pixel would be white.
+pub fn check_levels(found: &[Option<Levels>], white_level: f64) -> Result<Option<String>> {
+    let deep: Vec<Levels> = found.iter().copied().flatten().collect();
+    let Some(brightest) = deep.iter().copied().max_by(|a, b| share(a, white_level).total_cmp(&share(b, white_level))) else {
+        let is_idle = white_level > 0.0 && !found.is_empty();
+        return Ok(
+            is_idle.then(|| format!("{KEY} = {white_level} has no effect: no training image has more than 8 bits per sample"))
+        );
+    };
+    let (largest, white) = (brightest.largest, brightest.white_at(white_level));
+    let images = if deep.len() == 1 { "image" } else { "images" };
+    let what = format!("the largest value in the {} training {images} with more than 8 bits per sample", deep.len());
+    if largest > BRIGHT * white {
+        let reason = format!("{what} is {largest}, and {white} is white");
+        return match brightest.is_float && white_level == 0.0 {
+            true => Err(Error::config(KEY, format!("{reason}; set it to the value that is white in these images"))),
+            false => Ok(Some(format!("{KEY}: {reason}: all above that is white, too"))),
+        };
+    }
+    if largest >= DARK * white || largest <= 0.0 {
+        return Ok(None);
+    }
+    let advice = match bits_of(largest) {
+        Some((bits, level)) if !brightest.is_float => format!("set {KEY} = {level} if the camera has {bits} bits"),
+        _ => format!("set {KEY} to the value that is white"),
+    };
+    Ok(Some(format!("{what} is {largest}, and {white} is white, so they are nearly black; {advice}")))
+}
+
+/// The largest value relative to white.
+fn share(levels: &Levels, white_level: f64) -> f64 {
+    levels.largest / levels.white_at(white_level)
+}
+
+/// The number of bits, at least 8, that hold a value, and their largest value.
+fn bits_of(largest: f64) -> Option<(u32, u32)> {
+    (8..=31).map(|bits| (bits, (1 << bits) - 1)).find(|&(_, level)| largest <= f64::from(level))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(largest: f64) -> Option<Levels> {
+        Some(Levels { is_float: false, white: 65535.0, largest })
+    }
+
+    fn warning(found: &[Option<Levels>], white_level: f64) -> Option<String> {
+        check_levels(found, white_level).unwrap()
+    }
+
+    #[test]
+    fn fewer_bits_than_16_are_recognised_by_the_largest_value_of_all_images() {
+        for (largest, advice) in [
+            (1023.0, "set data.white_level = 1023 if the camera has 10 bits"),
+            (4080.0, "set data.white_level = 4095 if the camera has 12 bits"),
+            (255.0, "set data.white_level = 255 if the camera has 8 bits"),
+        ] {
+            let text = warning(&[of(10.0), None, of(largest)], 0.0).unwrap();
+            let start =
+                format!("the largest value in the 2 training images with more than 8 bits per sample is {largest}, and 65535 is");
+            assert!(text.starts_with(&start) && text.ends_with(advice), "{text}");
+        }
+        for bright in [of(8192.0), of(65535.0), of(0.0), None] {
+            assert_eq!(warning(&[of(0.0), bright], 0.0), None);
+        }
+        assert_eq!((warning(&[of(4000.0)], 4095.0), warning(&[], 4095.0)), (None, None));
+        assert!(warning(&[of(400.0)], 4095.0).unwrap().ends_with("if the camera has 9 bits"));
+    }
+
+    #[test]
+    fn a_white_level_that_does_not_fit_is_noticed() {
+        assert!(warning(&[of(65535.0)], 4095.0).unwrap().ends_with("is 65535, and 4095 is white: all above that is white, too"));
+        assert!(warning(&[None], 4095.0).unwrap().contains("data.white_level = 4095 has no effect"));
+        let float = |largest| [Some(Levels { is_float: true, white: 1.0, largest })];
+        let error = check_levels(&float(255.0), 0.0).unwrap_err().to_string();
+        assert!(
+            error.starts_with("config key `data.white_level`: ") && error.contains("is 255, and 1 is white; set it"),
+            "{error}"
+        );
+        assert_eq!((warning(&float(255.0), 255.0), warning(&float(1.2), 0.0)), (None, None));
+        assert!(warning(&float(0.01), 0.0).unwrap().ends_with("set data.white_level to the value that is white"));
+    }
+}

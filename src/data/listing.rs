@@ -1,0 +1,328 @@
+//! The images in a folder and all folders below it, and what of them cannot be used.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::file::{NOT_READ, READ, READ_FORMATS};
+use crate::disk::bounded::kind;
+use crate::error::{Error, Result};
+
+/// Folders that systems and other programs leave; some hold small copies of the images.
+const FOREIGN: [&str; 6] = ["__MACOSX", "$RECYCLE.BIN", "System Volume Information", "@eaDir", "#recycle", "lost+found"];
+
+/// Most files that a sentence names.
+const NAMED: usize = 5;
+
+/// A file that cannot be used, or a folder that cannot be listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// Its path; bytes that are not UTF-8 are written as `\xff`.
+    pub file: String,
+    /// Why it cannot be used.
+    pub reason: String,
+}
+
+impl Skipped {
+    /// The file at `path`, because of `error`, which names it already or names another one, a mask for example.
+    pub fn new(path: &Path, error: &Error) -> Self {
+        let text = error.to_string();
+        let reason = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned();
+        Self { file: shown(path.as_os_str()), reason }
+    }
+
+    /// The same with paths below `root` written as `name` and the rest, so that they do not depend on the place of the folder.
+    #[must_use]
+    pub(super) fn below(self, root: &Path, name: &str) -> Self {
+        let [from, to] = [root, Path::new(name)].map(|path| path.join("").display().to_string());
+        let shorten = |text: &str| match text.strip_prefix(&from) {
+            Some(rest) => format!("{to}{rest}"),
+            None => text.to_owned(),
+        };
+        Self { file: shorten(&self.file), reason: shorten(&self.reason) }
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file, self.reason)
+    }
+}
+
+/// How many files could not be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedShare {
+    /// Their number.
+    pub skipped: usize,
+    /// The number of all files.
+    pub of: usize,
+}
+
+impl SkippedShare {
+    /// That of these files among them and `used` others; none if there are none.
+    pub fn new(skipped: &[Skipped], used: usize) -> Option<Self> {
+        (!skipped.is_empty()).then_some(Self { skipped: skipped.len(), of: skipped.len() + used })
+    }
+
+    /// The number, and the first of the files with their reasons.
+    pub fn sentence(self, skipped: &[Skipped]) -> String {
+        let named: Vec<String> = skipped.iter().take(NAMED).map(Skipped::to_string).collect();
+        let more = skipped.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!("; and {more} more, which -v names") } else { String::new() };
+        format!("{self}: {}{more}", named.join("; "))
+    }
+}
+
+impl fmt::Display for SkippedShare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} files skipped", self.skipped, self.of)
+    }
+}
+
+/// Warns of the files of `place` that are not among the `used` ones.
+pub fn warn_of_skipped(place: impl fmt::Display, skipped: &[Skipped], used: usize) {
+    let Some(share) = SkippedShare::new(skipped, used) else { return };
+    log::warn!("{place}: {}", share.sentence(skipped));
+    skipped.iter().skip(NAMED).for_each(|one| log::info!("skipped {one}"));
+}
+
+/// The images below a folder. Nothing is decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Files with the extension of an image, in the order of their paths without extension.
+    pub images: Vec<PathBuf>,
+    /// Folders that cannot be listed, or that a link leads to once more.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Listing {
+    /// Lists a folder. Links are followed; hidden entries, other files and folders of other programs are passed over.
+    ///
+    /// # Errors
+    /// No such folder, or one that cannot be listed.
+    pub fn of(folder: &Path) -> Result<Self> {
+        check_folder(folder)?;
+        let (mut own, mut seen) = (Self::default(), HashSet::from([real(folder)]));
+        let mut folders = Vec::new();
+        own.add(entries(folder)?, &mut folders);
+        while let Some(folder) = folders.pop() {
+            if !seen.insert(real(&folder)) {
+                own.skip(&folder, &Error::file(&folder, "is a link to a folder that is listed already"));
+                continue;
+            }
+            match entries(&folder) {
+                Ok(found) => own.add(found, &mut folders),
+                Err(error) => own.skip(&folder, &error),
+            }
+        }
+        own.images.sort_by_cached_key(|path| (path.with_extension(""), path.clone()));
+        own.skipped.sort_by(|a, b| a.file.cmp(&b.file));
+        Ok(own)
+    }
+
+    fn add(&mut self, entries: Vec<PathBuf>, folders: &mut Vec<PathBuf>) {
+        // The last one is taken first.
+        for path in entries.into_iter().rev() {
+            match is_folder(&path) {
+                Ok(true) if !is_foreign(&path) => folders.push(path),
+                Ok(false) if is_picture(&path) => self.images.push(path),
+                Ok(_) => {}
+                Err(error) => self.skip(&path, &error),
+            }
+        }
+    }
+
+    fn skip(&mut self, path: &Path, error: &Error) {
+        self.skipped.push(Skipped::new(path, error));
+    }
+}
+
+/// Where links lead; the path itself where the system does not say.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// All images in a folder and its subfolders, sorted by path; or `path` itself if it is a file. Symbolic links to folders are not
+/// followed, and subfolders that cannot be listed are passed over, both with a warning; hidden entries, files without an image extension and folders of
+/// other programs are skipped.
+///
+/// # Errors
+/// No such file or folder, one that cannot be listed, or no image in it.
+pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    match std::fs::metadata(path) {
+        Ok(about) if about.is_dir() => {}
+        Ok(about) => return Err(Error::file(path, format!("is {}; a file or a folder is needed here", kind(&about)))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::file(path, "there is no such file or folder"));
+        }
+        Err(error) => return Err(Error::read(path, error)),
+    }
+    let mut found = Vec::new();
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let listed = match entries(&folder) {
+            Err(error) if folder != path => {
+                log::warn!("{error}, so it is passed over");
+                continue;
+            }
+            listed => listed?,
+        };
+        for entry in listed {
+            match (is_folder(&entry)?, entry.is_symlink()) {
+                (true, false) if !is_foreign(&entry) => folders.push(entry),
+                (true, true) => log::warn!("{}: is a link to a folder and is passed over", entry.display()),
+                (false, _) if is_picture(&entry) => found.push(entry),
+                _ => {}
+            }
+        }
+    }
+    if found.is_empty() {
+        return Err(no_image(path));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The error of a folder without images.
+pub(super) fn no_image(folder: &Path) -> Error {
+    Error::file(folder, format!("contains no image; {READ_FORMATS} are read"))
+}
+
+/// Checks that there is a folder at `path`.
+///
+/// # Errors
+/// There is none.
+pub(super) fn check_folder(path: &Path) -> Result<()> {
+    match std::fs::metadata(path) {
+        Ok(about) if about.is_dir() => Ok(()),
+        Ok(about) if about.is_file() => Err(Error::file(path, "is a file; a folder is needed here")),
+        Ok(about) => Err(Error::file(path, format!("is {}; a folder is needed here", kind(&about)))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::file(path, "there is no such folder")),
+        Err(error) => Err(Error::read(path, error)),
+    }
+}
+
+/// Whether a path leads to a folder.
+///
+/// # Errors
+/// The system does not say, because of permissions or the length of the path.
+pub(super) fn is_folder(path: &Path) -> Result<bool> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match std::fs::metadata(path) {
+        Ok(about) => Ok(about.is_dir()),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(false),
+        Err(error) => Err(Error::read(path, error)),
+    }
+}
+
+/// The entries of a folder without hidden ones, sorted.
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let refuse = |error| Error::io(folder, "cannot be listed", error);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(refuse)? {
+        let entry = entry.map_err(refuse)?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn is_foreign(folder: &Path) -> bool {
+    folder.file_name().is_some_and(|name| FOREIGN.iter().any(|foreign| name == *foreign))
+}
+
+/// Whether the extension is that of an image, also of a format that cannot be read: such a file is named when it is its turn, so that no data
+/// are lost silently.
+pub(super) fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    READ.iter().chain(&NOT_READ).any(|known| *known == extension)
+}
+
+/// A name as text, in which bytes that are not UTF-8 are written as `\xff`, so that different names stay different.
+pub fn shown(name: &OsStr) -> String {
+    let written = |chunk: std::str::Utf8Chunk<'_>| {
+        let rest: String = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")).collect();
+        format!("{}{rest}", chunk.valid())
+    };
+    name.as_encoded_bytes().utf8_chunks().map(written).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(root: &Path, name: &str) {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "x").unwrap();
+    }
+
+    fn names(root: &Path, listing: &Listing) -> Vec<String> {
+        listing.images.iter().map(|path| path.strip_prefix(root).unwrap().to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn folders_are_searched_to_any_depth_and_junk_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        // The order is that without extensions, in which "a" is before "a-b".
+        let wanted = ["a.png", "a/b/c/d.JPG", "a/x.bmp", "a-b.png", "b.a.png", "b.jpeg", "b.png"];
+        for name in wanted {
+            file(root, name);
+        }
+        for junk in ["Thumbs.db", ".DS_Store", "._a.png", "a/._x.bmp", "desktop.ini", "__MACOSX/a.png", "@eaDir/a.png/thumb.jpg"]
+        {
+            file(root, junk);
+        }
+        let found = Listing::of(root).unwrap();
+        assert_eq!(names(root, &found), ["a.png", "a/b/c/d.JPG", "a/x.bmp", "a-b.png", "b.jpeg", "b.png", "b.a.png"]);
+        assert!(found.skipped.is_empty());
+        let refused = |name: &str| Listing::of(&root.join(name)).unwrap_err().to_string();
+        assert!(refused("none").ends_with("none: there is no such folder"));
+        assert!(refused("a.png").ends_with("a.png: is a file; a folder is needed here"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_once() {
+        use std::os::unix::fs::symlink;
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        file(folder.path(), "in/a.png");
+        file(other.path(), "far/b.png");
+        symlink(other.path(), folder.path().join("link")).unwrap();
+        symlink(folder.path(), other.path().join("back")).unwrap();
+        symlink("in", folder.path().join("same")).unwrap();
+        symlink("none", folder.path().join("broken.png")).unwrap();
+        let found = Listing::of(folder.path()).unwrap();
+        assert_eq!(names(folder.path(), &found), ["broken.png", "in/a.png", "link/far/b.png"]);
+        let skipped: Vec<&str> = found.skipped.iter().map(|one| one.file.rsplit_once('/').unwrap().1).collect();
+        assert_eq!(skipped, ["back", "same"]);
+        assert_eq!(found.skipped[1].reason, "is a link to a folder that is listed already");
+    }
+
+    #[test]
+    fn a_sentence_has_the_number_and_the_first_files() {
+        let one = |number: usize| {
+            let path = PathBuf::from(format!("data/cloth/{number}.png"));
+            Skipped::new(&path, &Error::file(&path, "is empty")).below(Path::new("data/cloth"), "")
+        };
+        let few: Vec<Skipped> = (0..2).map(one).collect();
+        let share = |skipped: &[Skipped]| SkippedShare::new(skipped, 39).map(|share| share.sentence(skipped));
+        assert_eq!(share(&few).unwrap(), "2 of 41 files skipped: 0.png: is empty; 1.png: is empty");
+        assert!(share(&[]).is_none());
+        let many: Vec<Skipped> = (0..9).map(one).collect();
+        assert!(share(&many).unwrap().ends_with("4.png: is empty; and 4 more, which -v names"));
+        let mask =
+            Skipped::new(Path::new("ok/a.png"), &Error::file("truth/a.png", "is black")).below(Path::new("truth"), "masks");
+        assert_eq!(mask.to_string(), "ok/a.png: masks/a.png: is black");
+        assert_eq!(mask.below(Path::new("ok/"), "normal").file, "normal/a.png");
+    }
+}

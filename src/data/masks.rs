@@ -1,0 +1,84 @@
+//! Which mask belongs to which image, by their paths.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The path of an image or a mask below its folder without extension, as bytes with `/` between the parts: names need not be text.
+pub(super) type Key = Vec<u8>;
+
+/// The key of a path that is relative to its folder.
+pub(super) fn key(relative: &Path) -> Key {
+    let stem = relative.with_extension("");
+    stem.components().map(|part| part.as_os_str().as_encoded_bytes()).collect::<Vec<_>>().join(&b'/')
+}
+
+/// Gives every mask to its image: the masks of each image in the order of the list, and those that belong to none.
+pub(super) fn pair(images: &BTreeSet<Key>, masks: Vec<(Key, PathBuf)>) -> (BTreeMap<Key, Vec<PathBuf>>, Vec<PathBuf>) {
+    let (mut paired, mut others): (BTreeMap<Key, Vec<PathBuf>>, _) = (BTreeMap::new(), Vec::new());
+    for (key, path) in masks {
+        match owner(&key, images) {
+            Some(image) => paired.entry(image.to_owned()).or_default().push(path),
+            None => others.push(path),
+        }
+    }
+    (paired, others)
+}
+
+/// The image `a` of a mask `a`, `a_mask`, `a_1`, `a_mask_1` or `a/anything`, that with the longest name: if there is an image `a_1`, the mask `a_1` is
+/// its own.
+fn owner<'a>(mask: &'a [u8], images: &BTreeSet<Key>) -> Option<&'a [u8]> {
+    let unnumbered = without_number(mask);
+    let names = [Some(mask), without_suffix(mask), unnumbered, unnumbered.and_then(without_suffix)];
+    let folders = (0..mask.len()).rev().filter(|&at| mask[at] == b'/').map(|at| &mask[..at]);
+    names.into_iter().flatten().chain(folders).find(|name| images.contains(*name))
+}
+
+fn without_suffix(name: &[u8]) -> Option<&[u8]> {
+    name.strip_suffix(b"_mask")
+}
+
+/// `a` of `a_12`.
+fn without_number(name: &[u8]) -> Option<&[u8]> {
+    let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    name[..name.len() - digits].strip_suffix(b"_").filter(|_| digits > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_belongs_to_the_image_that_its_path_names_most_closely() {
+        let images: BTreeSet<Key> = ["a", "a_1", "k/b", "k/b_mask", "k/c.d"].map(|name| name.as_bytes().to_owned()).into();
+        for (mask, image) in [
+            ("a.png", Some("a")),
+            ("a_mask.PNG", Some("a")),
+            ("a_mask_2.png", Some("a")),
+            ("a_2.png", Some("a")),
+            ("a_1.png", Some("a_1")),
+            ("a_1_mask.png", Some("a_1")),
+            ("a_1_7.png", Some("a_1")),
+            ("a_mask_1.png", Some("a")),
+            ("a/left.png", Some("a")),
+            ("a/deep/right.png", Some("a")),
+            ("k/b_mask.png", Some("k/b_mask")),
+            ("k/b_mask_1.png", Some("k/b_mask")),
+            ("k/b_3.png", Some("k/b")),
+            ("k/c.d.png", Some("k/c.d")),
+            ("k/c.d_mask.tif", Some("k/c.d")),
+            ("b.png", None),
+            ("k/a.png", None),
+            ("a_mask_1b.png", None),
+            ("a_.png", None),
+            ("ab.png", None),
+            ("7.png", None),
+        ] {
+            let key = key(Path::new(mask));
+            assert_eq!(owner(&key, &images).map(<[u8]>::to_owned), image.map(|name| name.as_bytes().to_owned()), "{mask}");
+        }
+        let masks = ["a_mask.png", "x.png", "a_2.png"].map(|name| (key(Path::new(name)), PathBuf::from(name)));
+        let (paired, others) = pair(&images, masks.into());
+        assert_eq!(paired[b"a".as_slice()], ["a_mask.png", "a_2.png"].map(PathBuf::from));
+        assert!(paired.len() == 1 && others == [PathBuf::from("x.png")]);
+    }
+}

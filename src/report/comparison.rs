@@ -1,0 +1,195 @@
+//! Runs side by side: tables for a terminal, and a page with their curves.
+
+use std::path::Path;
+
+use super::curves::curves;
+use super::document::{document, header};
+use super::html::escape;
+use super::table::{Column, Screen, Table};
+use crate::detect::ObservedRate;
+use crate::error::Result;
+use crate::run::{ComparedRun, RunResults, differing_keys};
+use crate::theory::figure::{AxisSpec, Chart, Series};
+
+/// Most runs: as many curves as a chart tells apart.
+pub const MAX_RUNS: usize = 6;
+const LETTERS: [&str; MAX_RUNS] = ["A", "B", "C", "D", "E", "F"];
+
+/// What is said of intervals, and of numbers without one.
+const NOTES: [&str; 2] = [
+    "Intervals hold 95 %, over images like those of the test set: of an AUROC by DeLong's method, of rates by Clopper and Pearson. They say nothing about \
+     other seeds. An AUROC of 1 has none, and pixel AUROC and AU-PRO have none, because metrics.json has no maps.",
+    "A difference is of the image AUROCs on the same images, so its interval is narrower than theirs.",
+];
+
+/// Rows of text with a heading: the one form of all tables, in a terminal and on the page.
+struct Rows {
+    title: &'static str,
+    headings: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+/// A comparison, ready to be shown.
+pub struct Comparison<'a> {
+    runs: &'a [ComparedRun],
+    tables: Vec<Rows>,
+}
+
+impl<'a> Comparison<'a> {
+    /// Compares at most [`MAX_RUNS`] runs; the first is the one that others are compared with.
+    ///
+    /// # Errors
+    /// A config that cannot be written as TOML.
+    pub fn new(runs: &'a [ComparedRun]) -> Result<Self> {
+        let tables = [results(runs), differences(runs), configs(runs)?];
+        Ok(Self { runs, tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect() })
+    }
+
+    /// The tables for a terminal, and below them the sentences.
+    pub fn text(&self, screen: Screen) -> String {
+        let mut parts = vec![self.legend().join("\n")];
+        for Rows { title, headings, rows } in &self.tables {
+            let columns: Vec<Column> = headings.iter().map(Column::wrapped).collect();
+            let mut table = Table::new(*title, columns);
+            rows.iter().for_each(|row| table.row(row.clone()));
+            parts.push(table.render(screen).trim_end().to_owned());
+        }
+        parts.join("\n\n")
+    }
+
+    /// What the numbers mean, and what cannot be compared.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut sentences: Vec<String> = NOTES.map(str::to_owned).into();
+        sentences.extend(protocols_differ(self.runs).then(|| {
+            "The protocols of the results differ, so their numbers must not be compared without a thought: see `protocol` in each metrics.json.".to_owned()
+        }));
+        sentences
+    }
+
+    /// `A folder` for each run.
+    fn legend(&self) -> Vec<String> {
+        self.runs.iter().zip(LETTERS).map(|(run, letter)| format!("{letter}  {}", run.folder.display())).collect()
+    }
+
+    /// An HTML page with the tables and the curves.
+    pub fn page(&self) -> String {
+        let list: String = self.legend().iter().map(|line| format!("<li>{}</li>\n", escape(line))).collect();
+        let tables: String = self.tables.iter().map(html).collect();
+        let notes: String = self.sentences().iter().map(|text| format!("<p>{}</p>\n", escape(text))).collect();
+        let names: Vec<&str> = self.runs.iter().map(|run| name(&run.folder)).collect();
+        let title = names.join(", ");
+        let body = format!(
+            "{}<ul class=\"runs\">\n{list}</ul>\n{tables}{notes}{}",
+            header("Runs side by side", &title),
+            self.charts().iter().map(|(title, chart)| section(title, &curves(title, chart))).collect::<String>()
+        );
+        document(&format!("Runs side by side: {title}"), STYLE, &body)
+    }
+
+    /// The curves that at least one run has.
+    fn charts(&self) -> Vec<(&'static str, Chart)> {
+        let chart = |y: AxisSpec, points: fn(&ComparedRun) -> Vec<(f64, f64)>| {
+            let own = self.runs.iter().zip(LETTERS).map(|(run, letter)| Series::line(letter, points(run)));
+            let series: Vec<Series> = own.filter(|series| !series.points.is_empty()).collect();
+            (!series.is_empty()).then(|| Chart { x: AxisSpec::linear("step"), y, series })
+        };
+        let losses = chart(AxisSpec::log("training loss"), ComparedRun::losses).map(|chart| ("Training loss", chart));
+        let scores = chart(AxisSpec::linear("image AUROC on held-out images with drawn defects"), ComparedRun::validations);
+        losses.into_iter().chain(scores.map(|chart| ("Validation", chart))).collect()
+    }
+}
+
+const STYLE: &str = "table{border-collapse:collapse;margin:1rem 0}th,td{padding:.3rem .8rem;text-align:left;border-bottom:1px solid #8884}\
+.scroll{overflow-x:auto}ul.runs{list-style:none;padding:0;font-family:monospace}";
+
+fn html(table: &Rows) -> String {
+    let cells = |tag: &str, cells: &[String]| {
+        let cell = |text: &String| format!("<{tag}>{}</{tag}>", escape(text));
+        format!("<tr>{}</tr>\n", cells.iter().map(cell).collect::<String>())
+    };
+    let rows: String = table.rows.iter().map(|row| cells("td", row)).collect();
+    section(table.title, &format!("<div class=\"scroll\"><table>\n{}{rows}</table></div>", cells("th", &table.headings)))
+}
+
+fn section(title: &str, content: &str) -> String {
+    format!("<section>\n<h2>{}</h2>\n{content}\n</section>\n", escape(title))
+}
+
+fn name(folder: &Path) -> &str {
+    folder.file_name().and_then(|name| name.to_str()).unwrap_or("run")
+}
+
+fn results(runs: &[ComparedRun]) -> Rows {
+    let row = |(run, letter): (&ComparedRun, &str)| {
+        let own = run.results.as_ref()?;
+        let threshold = own.image_threshold.as_ref();
+        let rate = |rate: Option<ObservedRate>| rate.map_or_else(|| "–".to_owned(), in_words);
+        Some(vec![
+            letter.to_owned(),
+            with_interval(own.image_auroc, own.placed().and_then(|placed| placed.interval())),
+            format!("{:.4}", own.pixel_auroc),
+            format!("{:.4}", own.au_pro),
+            rate(threshold.and_then(|own| own.false_alarms)),
+            rate(threshold.and_then(|own| own.misses)),
+        ])
+    };
+    Rows {
+        title: "Results",
+        headings: ["run", "image AUROC", "pixel AUROC", "AU-PRO", "false alarms", "misses"].map(str::to_owned).into(),
+        rows: runs.iter().zip(LETTERS).filter_map(row).collect(),
+    }
+}
+
+fn in_words(rate: ObservedRate) -> String {
+    let [low, high] = rate.interval.map(|end| 100.0 * end);
+    format!("{} of {} ({low:.1} to {high:.1} %)", rate.count, rate.of)
+}
+
+fn with_interval(value: f64, interval: Option<[f64; 2]>) -> String {
+    interval.map_or_else(|| format!("{value:.4}"), |[low, high]| format!("{value:.4} ({low:.4} to {high:.4})"))
+}
+
+/// Of every other run from the first one with results.
+fn differences(runs: &[ComparedRun]) -> Rows {
+    let mut with_results = runs.iter().zip(LETTERS).filter_map(|(run, letter)| Some((run.results.as_ref()?, letter)));
+    let first = with_results.next();
+    let row = |(own, letter): (&RunResults, &str)| {
+        let (base, base_letter) = first?;
+        let found = if !own.has_same_images(base) {
+            "other test images".to_owned()
+        } else {
+            match own.placed().zip(base.placed()).map(|(own, base)| own.difference(&base)) {
+                Some(Some((difference, [low, high]))) => format!("{difference:+.4} ({low:+.4} to {high:+.4})"),
+                Some(None) => format!("{:+.4}", own.image_auroc - base.image_auroc),
+                None => "unknown: no score in the file gives its AUROC".to_owned(),
+            }
+        };
+        Some(vec![format!("{letter} − {base_letter}"), found])
+    };
+    Rows {
+        title: "Difference of the image AUROCs",
+        headings: ["runs", "difference"].map(str::to_owned).into(),
+        rows: with_results.filter_map(row).collect(),
+    }
+}
+
+fn configs(runs: &[ComparedRun]) -> Result<Rows> {
+    let rows = differing_keys(runs)?.into_iter().map(|(key, values)| [vec![key], values].concat());
+    let letters = LETTERS.iter().take(runs.len()).map(|letter| (*letter).to_owned());
+    Ok(Rows {
+        title: "Keys of the config that differ",
+        headings: ["key".to_owned()].into_iter().chain(letters).collect(),
+        rows: rows.collect(),
+    })
+}
+
+/// Whether two runs have results by different protocols, apart from what belongs to the run itself: everything up to the scores of images.
+fn protocols_differ(runs: &[ComparedRun]) -> bool {
+    let head = |run: &ComparedRun| {
+        let protocol = &run.results.as_ref()?.protocol;
+        let parts: Vec<&str> = protocol.split("; ").take_while(|part| !part.starts_with("image score")).collect();
+        Some(parts.join("; "))
+    };
+    let heads: Vec<String> = runs.iter().filter_map(head).collect();
+    heads.iter().any(|own| *own != heads[0])
+}

@@ -1,0 +1,145 @@
+//! Several runs side by side: what a `compare` reads of each folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::config::Config;
+use super::log::{Log, LogLine};
+use super::{CONFIG_FILE, LOG_FILE, METRICS_FILE};
+use crate::data::GOOD;
+use crate::detect::ThresholdReport;
+use crate::detect::metrics::{PlacedAuroc, Score};
+use crate::disk::bounded;
+use crate::error::{Error, Result};
+
+/// A folder that `train`, `demo`, `evaluate` or `reproduce` has written.
+#[derive(Clone, Debug)]
+pub struct ComparedRun {
+    /// The folder, as given.
+    pub folder: PathBuf,
+    /// Its config, if it has one.
+    pub config: Option<Config>,
+    /// The lines of its log, if it has one.
+    pub log: Vec<LogLine>,
+    /// Its results on a test set, if it has some.
+    pub results: Option<RunResults>,
+}
+
+/// The part of `metrics.json` that is compared.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RunResults {
+    /// Image AUROC with the score of the run.
+    pub image_auroc: f64,
+    /// AUROC over all pixels.
+    pub pixel_auroc: f64,
+    /// AU-PRO up to FPR 0.3.
+    pub au_pro: f64,
+    /// What one must know to compare these numbers with others.
+    pub protocol: String,
+    /// False alarms and misses at the threshold of the run, if it has one.
+    #[serde(default)]
+    pub image_threshold: Option<ThresholdReport>,
+    /// The scores of the test images.
+    pub images: Vec<ScoredImage>,
+}
+
+/// A test image with its scores.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ScoredImage {
+    /// `KIND/NAME.png`.
+    pub path: String,
+    /// `good`, or the kind of defect.
+    pub kind: String,
+    score_max: f64,
+    score_sum: f64,
+    #[serde(default)]
+    score_top: Option<f64>,
+}
+
+impl ScoredImage {
+    fn score(&self, which: Score) -> Option<f64> {
+        match which {
+            Score::Max => Some(self.score_max),
+            Score::Sum => Some(self.score_sum),
+            Score::Top => self.score_top,
+        }
+    }
+}
+
+impl ComparedRun {
+    /// Reads what a folder has of config, log and results.
+    ///
+    /// # Errors
+    /// A folder that has neither config nor results, or a file that cannot be read.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let at = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
+        let config = at(CONFIG_FILE).map(|path| Config::read(&path)).transpose()?;
+        let log = at(LOG_FILE).map(|path| Log::lines(&path)).transpose()?.unwrap_or_default();
+        let results = at(METRICS_FILE).map(|path| RunResults::read(&path)).transpose()?;
+        if config.is_none() && results.is_none() {
+            let reason = format!("has neither {CONFIG_FILE} nor {METRICS_FILE}, so there is nothing to compare");
+            return Err(Error::file(folder, reason));
+        }
+        Ok(Self { folder: folder.to_owned(), config, log, results })
+    }
+
+    /// Step and loss of every optimiser step in the log.
+    pub fn losses(&self) -> Vec<(f64, f64)> {
+        let step = |line: &LogLine| match line {
+            LogLine::Step(entry) => Some((entry.step as f64, entry.loss)),
+            _ => None,
+        };
+        self.log.iter().filter_map(step).collect()
+    }
+
+    /// Step and image AUROC of every validation in the log.
+    pub fn validations(&self) -> Vec<(f64, f64)> {
+        let score = |line: &LogLine| match line {
+            LogLine::Validation(entry) => Some((entry.step as f64, entry.validation.image_auroc)),
+            _ => None,
+        };
+        self.log.iter().filter_map(score).collect()
+    }
+}
+
+impl RunResults {
+    fn read(path: &Path) -> Result<Self> {
+        let text = bounded::read_text(path, bounded::TEXT)?;
+        let own: Self =
+            serde_json::from_str(&text).map_err(|error| Error::file(path, format!("is not of an evaluation: {error}")))?;
+        Ok(own)
+    }
+
+    /// The image AUROC with its interval, by the score that gave it; None if no score gives it, as in a file that was edited.
+    pub fn placed(&self) -> Option<PlacedAuroc> {
+        let labels: Vec<bool> = self.images.iter().map(|image| image.kind != GOOD).collect();
+        Score::NAMES.into_iter().find_map(|(_, which)| {
+            let scores: Option<Vec<f64>> = self.images.iter().map(|image| image.score(which)).collect();
+            let placed = PlacedAuroc::new(&scores?, &labels).ok()?;
+            ((placed.value() - self.image_auroc).abs() < 1e-9).then_some(placed)
+        })
+    }
+
+    /// Whether both are of the same images in the same order.
+    pub fn has_same_images(&self, other: &Self) -> bool {
+        let names = |own: &Self| own.images.iter().map(|image| image.path.clone()).collect::<Vec<_>>();
+        names(self) == names(other)
+    }
+}
+
+/// A key of the config whose value differs between runs, and its value in each; `–` in a run without a config or without the key.
+///
+/// # Errors
+/// As [`Config::to_toml`].
+pub fn differing_keys(runs: &[ComparedRun]) -> Result<Vec<(String, Vec<String>)>> {
+    let leaves = |run: &ComparedRun| run.config.as_ref().map(Config::leaves).transpose().map(Option::unwrap_or_default);
+    let all = runs.iter().map(leaves).collect::<Result<Vec<_>>>()?;
+    let keys: BTreeSet<&String> = all.iter().flat_map(|leaves| leaves.keys()).collect();
+    let row = |key: &String| {
+        let value = |leaves: &BTreeMap<String, String>| leaves.get(key).cloned().unwrap_or_else(|| "–".to_owned());
+        (key.clone(), all.iter().map(value).collect::<Vec<_>>())
+    };
+    Ok(keys.into_iter().map(row).filter(|(_, values)| values.iter().any(|value| *value != values[0])).collect())
+}
