@@ -181,7 +181,9 @@ impl Error {
     #[must_use]
     pub fn in_file(self, path: impl AsRef<Path>) -> Self {
         match &self {
-            Self::File { path: own, .. } | Self::Io { path: own, .. } | Self::InFile { path: own, .. } if own == path.as_ref() => {
+            Self::File { path: own, .. } | Self::Io { path: own, .. } | Self::InFile { path: own, .. }
+                if own == path.as_ref() =>
+            {
                 return self;
             }
             _ => {}

@@ -14,6 +14,7 @@ mod reason;
 mod rows;
 mod samples;
 mod tiff;
+mod tiff_directory;
 
 use std::borrow::Cow;
 use std::io::Cursor;

@@ -13,6 +13,7 @@ use super::buffer::{MAX_SAMPLE_BYTES, buffer, check_claim};
 use super::palette;
 use super::reason::{Reason, broken};
 use super::samples::{Alpha, Colour, Kind, Samples};
+use super::tiff_directory::check_fields;
 
 /// Bytes of a row of tiles that are decoded for any picture.
 const ROW_BYTES: u64 = 16 << 20;
@@ -80,6 +81,7 @@ pub(super) fn decoder<R: Read + Seek>(mut source: R) -> Reason<Decoder<R>> {
     let words = |error: &dyn Display| broken("TIFF", error);
     let length =
         source.seek(SeekFrom::End(0)).and_then(|length| source.rewind().map(|()| length)).map_err(|error| words(&error))?;
+    check_fields(&mut source, length)?;
     let mut limits = Limits::default();
     limits.decoding_buffer_size = MAX_SAMPLE_BYTES as usize;
     // No strip has more bytes than the file.

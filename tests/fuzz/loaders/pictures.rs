@@ -2,7 +2,9 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::{DynamicImage, ImageFormat, Luma, LumaA, Rgb, Rgba};
-use orthoscope::data::{encode_png, read_image, read_mask, read_size, write_png};
+use orthoscope::data::{MAX_PIXELS, Strips, encode_png, read_image, read_mask, read_size, write_png};
+use tiff::encoder::colortype::{self, ColorType};
+use tiff::encoder::{Compression, DeflateLevel, TiffEncoder, TiffValue};
 
 use super::{BASE, Loader, Read, Verdict, ensure, must, refused};
 use crate::fixture::png::{header, png, stored};
@@ -11,15 +13,19 @@ use crate::fuzz::campaign::run;
 const HEIGHT: u32 = 9;
 const WIDTH: u32 = 14;
 
-/// The formats that pictures are read in, each with the kinds of pixels that it is written with here. A new format is one line.
+/// The formats that `image` writes, each with the kinds of pixels that it is written with here.
 const FORMATS: &[(ImageFormat, &[Pixels])] = &[
     (ImageFormat::Png, &[Pixels::Grey, Pixels::GreyAlpha, Pixels::Colour, Pixels::ColourAlpha, Pixels::Grey16, Pixels::Colour16]),
     (ImageFormat::Jpeg, &[Pixels::Grey, Pixels::Colour]),
+    (ImageFormat::Bmp, &[Pixels::Grey, Pixels::Colour, Pixels::ColourAlpha]),
+    (ImageFormat::WebP, &[Pixels::Grey, Pixels::Colour, Pixels::ColourAlpha]),
+    (ImageFormat::Pnm, &[Pixels::Grey, Pixels::Colour]),
 ];
 
-/// Memory for each pixel that a file declares: decoded samples of up to 8 bytes, and three f32 values. The file itself is held several times.
+/// Memory for each pixel that a file declares: decoded samples of up to 8 bytes, and three f32 values. The file itself is held several times, and its
+/// tables as values of 32 bytes each.
 const FOR_A_PIXEL: usize = 32;
-const FOR_A_BYTE: usize = 16;
+const FOR_A_BYTE: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 enum Pixels {
@@ -66,9 +72,40 @@ fn odd_png() -> [Vec<u8>; 3] {
     [indexed, one_bit, interlaced]
 }
 
+/// A TIFF in strips of four rows.
+fn tiff<C: ColorType>(how: Compression, value: impl Fn(usize) -> C::Inner) -> Vec<u8>
+where
+    [C::Inner]: TiffValue,
+{
+    let mut bytes = Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::new(&mut bytes).unwrap().with_compression(how);
+    let mut image = encoder.new_image::<C>(WIDTH, HEIGHT).unwrap();
+    image.rows_per_strip(4).unwrap();
+    let samples = WIDTH as usize * HEIGHT as usize * C::SAMPLE_FORMAT.len();
+    image.write_data(&(0..samples).map(value).collect::<Vec<_>>()).unwrap();
+    bytes.into_inner()
+}
+
+fn tiffs() -> [Vec<u8>; 5] {
+    [
+        tiff::<colortype::Gray8>(Compression::Uncompressed, |k| (k * 7) as u8),
+        tiff::<colortype::RGB8>(Compression::Packbits, |k| (k / 5) as u8),
+        tiff::<colortype::RGBA8>(Compression::Lzw, |k| (k * 3) as u8),
+        tiff::<colortype::Gray16>(Compression::Deflate(DeflateLevel::Fast), |k| (k * 500) as u16),
+        tiff::<colortype::Gray32Float>(Compression::Uncompressed, |k| k as f32 / 200.0),
+    ]
+}
+
 fn corpus() -> Vec<Vec<u8>> {
     let usual = FORMATS.iter().flat_map(|(format, kinds)| kinds.iter().map(|&pixels| encoded(*format, pixels)));
-    usual.chain(odd_png()).collect()
+    usual.chain(odd_png()).chain(tiffs()).collect()
+}
+
+/// Files that are also read in strips.
+fn with_rows() -> Vec<Vec<u8>> {
+    let usual = FORMATS.iter().filter(|(format, _)| matches!(format, ImageFormat::Png | ImageFormat::Pnm));
+    let usual = usual.flat_map(|(format, kinds)| kinds.iter().map(|&pixels| encoded(*format, pixels)));
+    usual.chain(odd_png().into_iter().take(2)).chain(tiffs()).collect()
 }
 
 /// Found by the fuzzer: the decoder panics at such a palette.
@@ -111,6 +148,37 @@ fn check(path: &Path) -> Verdict {
     let bytes = [&image, &rounded].map(encode_png).map(|bytes| bytes.map_err(|error| error.to_string()));
     ensure(bytes[0] == bytes[1], "not the same when it is written and read again")?;
     Ok(Read::Accepted)
+}
+
+/// Reads a picture in strips, which are those of the whole.
+fn check_strips(path: &Path) -> Verdict {
+    let mut strips = match Strips::open(path, 0.0) {
+        Ok(strips) => strips,
+        Err(error) => return refused(&error),
+    };
+    let (height, width) = strips.size();
+    if height as u64 * width as u64 > MAX_PIXELS {
+        // Too large to be compared.
+        return refused(&read_image(path).err().ok_or("a picture beyond the limit is read as a whole")?);
+    }
+    let mut rows = Vec::new();
+    while rows.len() < height {
+        let count = (height - rows.len()).min(4);
+        let strip = match strips.next(count) {
+            Ok(strip) => strip,
+            Err(error) => return refused(&error),
+        };
+        ensure(strip.dim() == (count, width, 3), "a strip has another size")?;
+        rows.extend(strip.outer_iter().map(|row| row.to_owned()));
+    }
+    let whole = must("reading as a whole", read_image(path))?;
+    ensure(whole.outer_iter().eq(rows.iter().map(|row| row.view())), "strips differ from the whole")?;
+    Ok(Read::Accepted)
+}
+
+#[test]
+fn strips() {
+    run(&Loader { name: "strips", file: "a.png", corpus: with_rows(), memory, check: Box::new(check_strips) });
 }
 
 #[test]
