@@ -43,10 +43,7 @@ pub(super) fn samples(bytes: &[u8]) -> Reason<Samples> {
     let layout = decoder.image_buffer_layout().map_err(words)?;
     let kind = kind(&layout, content.bits)?;
     check_rows(&decoder, &layout, content)?;
-    let compression: u16 = decoder.find_tag_unsigned(Tag::Compression).map_err(words)?.unwrap_or(1);
-    if compression == 1 {
-        check_claim("TIFF", layout.complete_len as u64, bytes.len(), 1)?;
-    }
+    check_length(&mut decoder, &layout, bytes.len())?;
     let mut raw = buffer(layout.complete_len as u64, stored)?;
     decoder.read_image_bytes(&mut raw).map_err(words)?;
     let palette = palette(bytes, &mut decoder, content.bits)?;
@@ -173,6 +170,19 @@ pub(super) fn check_rows<R: Read + Seek>(decoder: &Decoder<R>, layout: &BufferLa
     match row <= ROW_BYTES.max(layout.complete_len as u64 * u64::from(MAX_CHANNELS)) {
         true => Ok(()),
         false => Err(format!("has tiles of {width} pixels in width, which is more than the picture can need")),
+    }
+}
+
+/// Refuses a file of so many bytes that has more samples than bytes although it is not compressed.
+pub(super) fn check_length<R: Read + Seek>(
+    decoder: &mut Decoder<R>,
+    layout: &BufferLayoutPreference,
+    length: usize,
+) -> Reason<()> {
+    let compression: u16 = decoder.find_tag_unsigned(Tag::Compression).map_err(|error| broken("TIFF", &error))?.unwrap_or(1);
+    match compression {
+        1 => check_claim("TIFF", layout.complete_len as u64, length, 1),
+        _ => Ok(()),
     }
 }
 

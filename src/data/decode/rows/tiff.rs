@@ -7,7 +7,7 @@ use super::super::buffer::buffer;
 use super::super::orientation::Orientation;
 use super::super::reason::{Reason, broken};
 use super::super::samples::Samples;
-use super::super::tiff::{Content, check_rows, content, decoder, kind};
+use super::super::tiff::{Content, check_length, check_rows, content, decoder, kind};
 use super::{Opened, Rows, Source};
 
 struct TiffRows {
@@ -22,13 +22,15 @@ struct TiffRows {
 }
 
 pub(super) fn open(source: Source) -> Reason<Opened> {
-    let words = |error| broken("TIFF", &error);
+    let words = |error: tiff::TiffError| broken("TIFF", &error);
+    let length = source.get_ref().metadata().map_err(|error| broken("TIFF", &error))?.len();
     let mut decoder = decoder(source)?;
     let (width, height) = decoder.dimensions().map_err(words)?;
     let found @ Content { bits, channels, alpha, .. } = content(&mut decoder)?;
     let layout = decoder.image_buffer_layout().map_err(words)?;
     let kind = kind(&layout, bits)?;
     check_rows(&decoder, &layout, found)?;
+    check_length(&mut decoder, &layout, usize::try_from(length).unwrap_or(usize::MAX))?;
     if decoder.get_chunk_type() != ChunkType::Strip || layout.planes > 1 || bits < 8 {
         return Err(format!("is a TIFF file of {bits} bits in tiles or planes"));
     }
