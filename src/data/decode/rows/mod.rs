@@ -1,36 +1,16 @@
 //! Pictures that are decoded some rows at a time, from the top to the bottom: in memory are these rows and not the picture.
 
+mod opened;
 mod png;
 mod pnm;
 mod tiff;
 
-use std::fs::File;
-use std::io::BufReader;
-
 use image::ImageFormat;
 
-use super::orientation::Orientation;
 use super::reason::{Reason, name};
 use super::samples::Samples;
-
-/// Where the bytes come from.
-pub(in crate::data) type Source = BufReader<File>;
-
-/// Gives the rows of a picture as they are stored.
-trait Rows {
-    /// Appends the samples of `count` further rows, of which there are as many.
-    fn append(&mut self, count: usize, raw: &mut Vec<u8>) -> Reason<()>;
-}
-
-/// What the header of a picture says, and its rows.
-struct Opened {
-    /// Height and width as stored.
-    size: [u32; 2],
-    /// What samples are, without any.
-    samples: Samples,
-    orientation: Orientation,
-    rows: Box<dyn Rows>,
-}
+pub(in crate::data) use opened::Source;
+use opened::{Opened, Rows};
 
 /// A picture, opened to be read from the top to the bottom.
 pub(in crate::data) struct RowDecoder {

@@ -6,7 +6,7 @@ use super::super::orientation::Orientation;
 use super::super::png::{begun, exif, in_order_of_the_machine, kinds};
 use super::super::reason::{Reason, broken};
 use super::super::samples::{Kind, Samples};
-use super::{Opened, Rows, Source};
+use super::opened::{Opened, Rows, Source};
 
 struct PngRows {
     reader: png::Reader<Source>,

@@ -7,10 +7,10 @@ use image::codecs::pnm::{PnmDecoder, PnmSubtype, SampleEncoding};
 
 use super::super::orientation::Orientation;
 use super::super::plain::kinds;
+use super::super::png::in_order_of_the_machine;
 use super::super::reason::{Reason, broken};
 use super::super::samples::{Kind, Samples};
-use super::{Opened, Rows, Source};
-use crate::data::decode::png::in_order_of_the_machine;
+use super::opened::{Opened, Rows, Source};
 
 struct PnmRows {
     source: Source,

@@ -8,7 +8,7 @@ use super::super::orientation::Orientation;
 use super::super::reason::{Reason, broken};
 use super::super::samples::Samples;
 use super::super::tiff::{Content, check_length, check_rows, content, decoder, kind};
-use super::{Opened, Rows, Source};
+use super::opened::{Opened, Rows, Source};
 
 struct TiffRows {
     decoder: Decoder<Source>,
