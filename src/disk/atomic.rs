@@ -62,17 +62,28 @@ pub(super) fn swap(written: Vec<Written>, obsolete: &[PathBuf]) -> Result<()> {
     written.into_iter().try_for_each(Written::rename)
 }
 
-/// A complete file under a temporary name, which is removed unless the file gets its own name.
+/// A file under a temporary name, which is removed unless the file gets its own name.
 pub(super) struct Written {
     temporary: NamedTempFile,
     path: PathBuf,
 }
 
 impl Written {
+    /// A complete file.
     pub(super) fn new(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<Self> {
+        let mut own = Self::begin(path)?;
+        let mut writer = BufWriter::new(own.temporary.as_file_mut());
+        let written = write(&mut writer).and_then(|()| writer.flush());
+        drop(writer);
+        written.map_err(|error| Error::write(&own.path, error))?;
+        own.complete()?;
+        Ok(own)
+    }
+
+    /// An empty file, to be written and [completed](Self::complete).
+    pub(super) fn begin(path: &Path) -> Result<Self> {
         let path = followed(path)?;
         let folder = folder_of(&path);
-        let refuse = |error| Error::write(&path, error);
         // Renaming over a device such as /dev/null would replace it.
         if path.exists() && !path.is_file() {
             return Err(Error::file(&path, "cannot be written: it exists and is not a regular file"));
@@ -80,12 +91,22 @@ impl Written {
         if !folder.is_dir() {
             return Err(Error::file(&path, format!("cannot be written: there is no folder {}", folder.display())));
         }
-        let mut temporary = temporary_file(folder).map_err(refuse)?;
-        let mut writer = BufWriter::new(temporary.as_file_mut());
-        write(&mut writer).and_then(|()| writer.flush()).map_err(refuse)?;
-        drop(writer);
-        temporary.as_file().sync_all().map_err(refuse)?;
+        let temporary = temporary_file(folder).map_err(|error| Error::write(&path, error))?;
         Ok(Self { temporary, path })
+    }
+
+    /// The path that the file will get.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn file(&mut self) -> &mut File {
+        self.temporary.as_file_mut()
+    }
+
+    /// Waits until the file is on the disk.
+    pub(super) fn complete(&self) -> Result<()> {
+        self.temporary.as_file().sync_all().map_err(|error| Error::write(&self.path, error))
     }
 
     pub(super) fn rename(self) -> Result<()> {

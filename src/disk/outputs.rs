@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -121,10 +121,39 @@ impl Outputs {
     pub fn replace_together(&self, files: &[(PathBuf, Vec<u8>)], obsolete: &[PathBuf]) -> Result<()> {
         let paths = || files.iter().map(|(path, _)| path);
         paths().chain(obsolete).try_for_each(|path| self.check(path))?;
-        paths().try_for_each(|path| make_folder(folder_of(path)))?;
-        let written = files.iter().map(|(path, bytes)| Written::new(path, |file| file.write_all(bytes)));
-        let written = written.collect::<Result<Vec<_>>>()?;
-        files.iter().try_for_each(|(path, bytes)| self.note(self.digest(path, bytes)))?;
+        let drafts = files.iter().map(|(path, bytes)| {
+            let mut draft = self.draft(path)?;
+            draft.write_all(bytes).map_err(|error| Error::write(path, error))?;
+            Ok(draft)
+        });
+        self.replace_by_drafts(drafts.collect::<Result<Vec<_>>>()?, obsolete)
+    }
+
+    /// Begins a file in the folder that is too large for the memory. It gets its name by [`replace_by_drafts`](Self::replace_by_drafts); until
+    /// then an old one stays, and this one vanishes if it is dropped. Missing folders are made.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), or the file cannot be created.
+    pub fn draft(&self, path: &Path) -> Result<Draft> {
+        self.check(path)?;
+        make_folder(folder_of(path))?;
+        Ok(Draft { written: Written::begin(path)?, hash: self.begun(path), waiting: Vec::new() })
+    }
+
+    /// Replaces files as [`replace_together`](Self::replace_together) does, by drafts that are complete.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn replace_by_drafts(&self, drafts: Vec<Draft>, obsolete: &[PathBuf]) -> Result<()> {
+        obsolete.iter().try_for_each(|path| self.check(path))?;
+        let finish = |mut draft: Draft| {
+            draft.flush().map_err(|error| Error::write(draft.written.path(), error))?;
+            draft.written.complete()?;
+            Ok((draft.written, hexadecimal(draft.hash)))
+        };
+        let (written, digests): (Vec<_>, Vec<_>) =
+            drafts.into_iter().map(finish).collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        digests.into_iter().try_for_each(|digest| self.note(digest))?;
         swap(written, obsolete)
     }
 
@@ -233,6 +262,48 @@ fn last_byte(file: &mut File) -> io::Result<Option<u8>> {
     Ok(Some(last[0]))
 }
 
+/// Bytes of a draft that are written together.
+const TOGETHER: usize = 1 << 16;
+
+/// A file that is written piece by piece and has no name yet.
+pub struct Draft {
+    written: Written,
+    hash: Sha256,
+    waiting: Vec<u8>,
+}
+
+impl Draft {
+    /// The bytes written so far, from the first one on. They are read through the same handle, so that nothing may be written meanwhile.
+    ///
+    /// # Errors
+    /// The file cannot be written or read.
+    pub fn reread(&mut self) -> io::Result<impl Read + '_> {
+        self.flush()?;
+        let file = self.written.file();
+        file.seek(SeekFrom::Start(0))?;
+        Ok(BufReader::new(file))
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() >= TOGETHER {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.hash.update(&self.waiting);
+        let file = self.written.file();
+        file.seek(SeekFrom::End(0))?;
+        file.write_all(&self.waiting)?;
+        self.waiting.clear();
+        Ok(())
+    }
+}
+
 fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -302,6 +373,32 @@ mod tests {
             assert!(outputs().is_own(&b).unwrap(), "{cut}: {:?}", std::fs::read_to_string(&record));
             std::fs::remove_file(&b).unwrap();
         }
+    }
+
+    #[test]
+    fn a_draft_is_nothing_until_it_is_complete_and_then_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/a.npy");
+        let outputs = || Outputs::new(folder.path(), "detect", false).unwrap();
+        let pieces: Vec<u8> = (0..200_000_u32).map(|k| (k % 251) as u8).collect();
+        let mut draft = outputs().draft(&path).unwrap();
+        pieces.chunks(777).try_for_each(|piece| draft.write_all(piece)).unwrap();
+        let mut again = Vec::new();
+        draft.reread().unwrap().read_to_end(&mut again).unwrap();
+        assert_eq!(again, pieces);
+        draft.write_all(b"end").unwrap();
+        drop(draft);
+        assert!(!path.exists() && std::fs::read_dir(path.parent().unwrap()).unwrap().next().is_none());
+        for round in 0..2 {
+            let mut draft = outputs().draft(&path).unwrap();
+            pieces.chunks(777).try_for_each(|piece| draft.write_all(piece)).unwrap();
+            draft.reread().unwrap();
+            draft.write_all(b"end").unwrap();
+            outputs().replace_by_drafts(vec![draft], &[]).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), [&pieces[..], b"end"].concat(), "{round}");
+        }
+        std::fs::write(&path, "edited").unwrap();
+        assert!(outputs().draft(&path).is_err());
     }
 
     #[test]
