@@ -39,13 +39,22 @@ impl Page<'_> {
     pub fn render(&self) -> String {
         let counts = Counts::of(self.rows);
         let body = [
-            header(&counts.to_string(), "Pictures by their score, the worst first"),
+            header(&counts.to_string(), self.subtitle()),
             self.numbers(counts),
             self.pictures(counts),
             VIEWER.to_owned(),
             format!("<script>\n{SCRIPT}</script>\n"),
         ];
         document(&counts.to_string(), STYLE, &body.concat())
+    }
+
+    fn subtitle(&self) -> &'static str {
+        match self.cutoffs.image {
+            Some(threshold) if threshold.value > 0.0 => {
+                "Images by their score, the worst first; the mark on each bar is the image threshold"
+            }
+            _ => "Images by their score, the worst first",
+        }
     }
 
     fn numbers(&self, counts: Counts) -> String {
@@ -56,7 +65,7 @@ impl Page<'_> {
         let cards = [
             threshold("image threshold", self.cutoffs.image, "no verdicts: give --threshold"),
             threshold("pixel threshold", self.cutoffs.pixel, "no masks and regions: give --pixel-threshold"),
-            card("unlike the training images", &counts.unlike.to_string(), "the verdict about such a picture means little"),
+            card("unlike the training images", &counts.unlike.to_string(), "the verdict about such an image means little"),
             card("skipped", &counts.skipped.to_string(), "files that could not be inspected"),
         ];
         let note = |text: &String| format!("<p class=\"note\">{}</p>\n", escape(text));
@@ -87,15 +96,15 @@ impl Page<'_> {
         let rows: String = order.into_iter().map(|row| table_row(row, shown.first().copied())).collect();
         let pictures = if shown.is_empty() { " plain" } else { "" };
         format!(
-            "<section class=\"pictures{pictures}{lacking}\" data-parts=\"{}\">\n<h2>Pictures</h2>\n{CONTROLS}<table>\n<thead><tr>{}</tr></thead>\n\
-             <tbody>\n{rows}</tbody>\n</table>\n<p class=\"none note\" hidden>No picture is like that.</p>\n</section>\n",
+            "<section class=\"pictures{pictures}{lacking}\" data-parts=\"{}\">\n<h2>Images</h2>\n{CONTROLS}<table>\n<thead><tr>{}</tr></thead>\n\
+             <tbody>\n{rows}</tbody>\n</table>\n<p class=\"none note\" hidden>No image is like that.</p>\n</section>\n",
             parts.join(" "),
             HEADINGS.map(|heading| format!("<th scope=\"col\">{heading}</th>")).concat()
         )
     }
 }
 
-const HEADINGS: [&str; 6] = ["Picture", "Name", "Verdict", "Score", "Regions", "Largest region"];
+const HEADINGS: [&str; 6] = ["Image", "Name", "Verdict", "Score", "Regions", "Largest region"];
 
 /// What a picture is sorted by: skipped ones come last.
 fn score(row: &Row) -> f64 {
@@ -159,13 +168,14 @@ fn numbers(judged: Option<&Judged>) -> String {
         None => (plain(judged.score), String::new()),
     };
     let meter = judged.threshold.filter(|threshold| *threshold > 0.0).map(|threshold| {
-        let place = (50.0 * judged.score / threshold).clamp(0.0, 100.0);
+        // 50 % at the threshold, and never quite 100 %.
+        let place = 100.0 * judged.score.max(0.0) / (judged.score.max(0.0) + threshold);
         format!("<span class=\"meter\" style=\"--at:{place:.1}%\"></span>")
     });
     let regions = if judged.pixel_threshold.is_some() { judged.regions.to_string() } else { "–".to_owned() };
     let largest = judged.largest.map(|own| {
         format!(
-            "{}\u{a0}px <small>{}×{} at row {}, column {}; peak {}</small>",
+            "{}\u{a0}px <small>in {}×{}\u{a0}px at row\u{a0}{}, column\u{a0}{}; peak\u{a0}{}</small>",
             own.area,
             own.height,
             own.width,
@@ -233,7 +243,10 @@ mod tests {
         assert!(html.contains("<dd class=\"value\">1.5</dd>") && html.contains("<small>(0.123456789012)</small>"));
         assert_eq!(html.matches("verdict wrong\">anomalous<").count(), 2);
         assert_eq!(html.matches("verdict right\">normal<").count(), 2);
-        assert!(html.contains("data-box=\"3 1 2 4\"") && html.contains("7\u{a0}px <small>2×4 at row 3, column 1; peak 0.50000"));
+        assert!(
+            html.contains("data-box=\"3 1 2 4\"")
+                && html.contains("7\u{a0}px <small>in 2×4\u{a0}px at row\u{a0}3, column\u{a0}1; peak\u{a0}0.50000")
+        );
     }
 
     #[test]
