@@ -41,7 +41,8 @@ impl<'a> Collector<'a> {
         match outcome {
             Outcome::Failed(error) => return Err(error.into()),
             Outcome::Found(drafts, finding) => {
-                let obsolete = self.obsolete(picture.others(self.outputs.folder(), self.parts))?;
+                self.remove_outdated()?;
+                let obsolete = self.own(picture.others(self.outputs.folder(), self.parts))?;
                 self.outputs.replace_by_drafts(drafts, &obsolete)?;
                 self.keep(picture, *finding)?;
             }
@@ -71,22 +72,27 @@ impl<'a> Collector<'a> {
         // The JSON first, which says that the others are complete.
         files.reverse();
         files.extend(picture.others(out, self.parts));
-        let obsolete = self.obsolete(files)?;
-        obsolete.iter().try_for_each(|file| self.outputs.remove(file))?;
+        self.remove_outdated()?;
+        self.own(files)?.iter().try_for_each(|file| self.outputs.remove(file))?;
         let Skipped { file, reason } = Skipped::new(&picture.path, error);
         self.rows.push(Row { name: picture.name.clone(), image: file, result: Err(reason) });
         Ok(())
     }
 
-    /// Those of these files that an earlier run has written, and before the first of them the files about all pictures.
-    fn obsolete(&mut self, files: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
+    /// Those of these files that an earlier run has written.
+    fn own(&self, files: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
         let mut found = Vec::new();
-        for file in std::mem::take(&mut self.outdated).into_iter().rev().chain(files) {
+        for file in files {
             if file.is_file() && self.outputs.is_own(&file)? {
                 found.push(file);
             }
         }
         Ok(found)
+    }
+
+    /// Removes the table first, which says that all other files are there.
+    fn remove_outdated(&mut self) -> Result<()> {
+        std::mem::take(&mut self.outdated).iter().rev().try_for_each(|file| self.outputs.remove(file))
     }
 
     /// How many pictures are what.

@@ -25,8 +25,10 @@ use pictures::Picture;
 const SAVED: [&str; 6] = ["map", "heatmap", "mask", "overlay", "reconstruction", NONE];
 const NONE: &str = "none";
 
-/// Most pictures that are worked on at a time; each has several open files.
-const MOST_PICTURES: usize = 32;
+/// Most pictures that are worked on at a time. Each has up to six open files, and the system allows a process 256 or more.
+const MOST_PICTURES: usize = 16;
+/// Pictures that are worked on at a time for each thread, so that none is idle for long.
+const PICTURES_PER_THREAD: usize = 4;
 /// Pixels that are worked on at a time for each thread. A picture takes about 60 bytes for each of its pixels.
 const PIXELS_PER_THREAD: u64 = 1 << 20;
 
@@ -88,10 +90,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let outputs = Outputs::new(&arguments.out, "detect", arguments.overwrite)?.protecting_real(inputs).in_haste();
     pictures::check_outputs(&outputs, &images, &parts, &files_of_all(&outputs))?;
     let device = arguments.device.open()?;
-    // On a GPU one picture after the other, while the results of the one before are written.
-    let most = if device.is_cpu() { MOST_PICTURES } else { 1 };
-    let window = Window { most, cost: PIXELS_PER_THREAD * rayon::current_num_threads() as u64 };
+    let window = window(device.is_cpu());
     on_device!(device, |backend| detect(arguments, &backend, &images, &parts, &outputs, window))
+}
+
+/// How many pictures are worked on at a time.
+fn window(is_cpu: bool) -> Window {
+    let threads = rayon::current_num_threads();
+    // On a GPU one picture after the other, while the results of the one before are given their names.
+    let most = if is_cpu { (PICTURES_PER_THREAD * threads).min(MOST_PICTURES) } else { 1 };
+    Window { most, cost: PIXELS_PER_THREAD * threads as u64 }
 }
 
 /// The files that the words of `--save` name.
