@@ -12,6 +12,7 @@ mod score;
 pub use counts::Counts;
 pub use csv::csv;
 pub use finding::{Finding, Verdict};
+pub use overlay::Outliner;
 pub use page::Page;
 pub use parts::{JSON, Part, Parts};
 pub use row::{Judged, Row};
